@@ -1,0 +1,72 @@
+// Package checker asks real servers whether they are well: one file a protocol, a pool that asks
+// each on time, and the rules that turn answers into a state.
+package checker
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Checker makes one check of one server. It keeps its own deadline (Spec.Timeout or
+// Spec.NegotiateTimeout) over everything it does and closes what it opens. A Checker is never run
+// twice at the same time.
+type Checker interface {
+	Check(ctx context.Context) Result
+}
+
+// Result is the answer of one check.
+type Result struct {
+	OK      bool
+	Local   bool   // failed by our own shortage (descriptors, memory, ports): says nothing about the server
+	Detail  string // one line: why it failed, or what was seen; control characters escaped, no secrets
+	Warning string // something the operator should hear once, e.g. a redirect that leaves the server
+	Took    time.Duration
+}
+
+// Spec is everything that makes one check what it is. Two equal Specs are the same check of the
+// same server and are made once. Only comparable values may stand here.
+type Spec struct {
+	Type     string // checktype: negotiate, connect, ping, external, external-perl, on, off, combined
+	Service  string // negotiate and combined: http, https, …, none
+	Protocol string // of the virtual service: tcp, udp, fwm
+	Connects int    // combined: connects between two full checks
+
+	Target           netip.AddrPort // the server's address and the port to check; port 0 when there is none
+	Timeout          time.Duration  // checktimeout: ping, connect, external
+	NegotiateTimeout time.Duration  // negotiate
+	Attempts         int            // checkcount: ping
+
+	Command string    // checkcommand
+	Args    [4]string // external: virtual address or mark, virtual port, real address, real port
+
+	Request        string // with its leading slash, as the reference keeps it
+	URL            string // what an http check asks for
+	Receive        string // Perl regular expression; "" matches everything
+	Host           string // virtualhost
+	SNI            string // "" means Host
+	Method         string // GET or HEAD
+	FollowRedirect string // yes, server or no
+	Login          string
+	Passwd         string
+	Database       string
+	Secret         string
+}
+
+// Env is what checkers share: one ping socket a family, a bound on child processes, and what they
+// must know of the configuration.
+type Env struct {
+	Pinger Pinger
+	// Ours tells whether an address is one of our own virtual services; nil: none is.
+	// It is asked at each redirect, so it may change with a reload.
+	Ours func(netip.AddrPort) bool
+	// Children bounds the external programs running at once; nil: no bound.
+	Children chan struct{}
+	// HostName of this machine, for greetings and default log-ins.
+	HostName string
+}
+
+// Pinger sends one echo request and waits for its reply.
+type Pinger interface {
+	Ping(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error)
+}

@@ -1,0 +1,3 @@
+module ldirectord
+
+go 1.26

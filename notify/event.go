@@ -1,0 +1,54 @@
+// Package notify tells others what happened: one journal of events, and those who read it (log, mail,
+// hooks).
+package notify
+
+import "time"
+
+// Kind names what happened. The names are stable: operators and log watchers may match on them.
+type Kind string
+
+// What can happen.
+const (
+	Starting       Kind = "starting"        // the daemon has begun
+	Terminated     Kind = "terminated"      // the daemon ends, with the signal's name
+	Reloading      Kind = "reloading"       // asked to by signal
+	ConfigChanged  Kind = "config-changed"  // the file is another one
+	ConfigReread   Kind = "config-reread"   // … and was taken over
+	ConfigIgnored  Kind = "config-ignored"  // … and autoreload is off
+	ConfigError    Kind = "config-error"    // … and was refused
+	ConfigWarning  Kind = "config-warning"  // accepted, but surely a mistake
+	AddedVirtual   Kind = "added-virtual"   //
+	ChangedVirtual Kind = "changed-virtual" //
+	PurgedVirtual  Kind = "purged-virtual"  //
+	Added          Kind = "added"           // a destination came in
+	Restored       Kind = "restored"        // its weight came back
+	Changed        Kind = "changed"         // weight, method or thresholds by the configuration
+	Quiescent      Kind = "quiescent"       // weight 0 because it is down
+	Deleted        Kind = "deleted"         // out because it is down (or the fallback is not needed)
+	Purged         Kind = "purged"          // out because it is not configured
+	SoftFailure    Kind = "soft-failure"    // failed, but not often enough
+	SoftReset      Kind = "soft-reset"      // a success before it was often enough
+	CheckFailed    Kind = "check-failed"    // went down: the reason
+	CheckPassed    Kind = "check-passed"    // came up
+	CheckWarning   Kind = "check-warning"   // a check passed in a way that needs a look
+	LocalShortage  Kind = "local-shortage"  // we lack descriptors, memory or ports: checks say nothing
+	ChangedByHand  Kind = "changed-by-hand" // somebody else changed our part of the table
+	TableError     Kind = "table-error"     // a change of the table failed and is retried
+	TableRecovered Kind = "table-recovered" // … and works again
+	HookFailed     Kind = "hook-failed"     // a command of the operator failed
+	MaintenanceOn  Kind = "maintenance-on"  //
+	MaintenanceOff Kind = "maintenance-off" //
+)
+
+// Event is one thing that happened. Text is the whole message in the form log watchers of ldirectord
+// know; the other fields are the same in parts, empty where they do not apply.
+type Event struct {
+	Time     time.Time
+	Kind     Kind
+	Virtual  string // as the configuration's id: tcp:192.0.2.1:80, fwm:3
+	Real     string // address:port
+	Fallback bool   // Real is a sorry server
+	Weight   int    // after the change; meaningful for Added, Restored, Changed
+	Text     string
+	Reason   string // why, for a person: what the check said, what the kernel answered
+}

@@ -1,0 +1,188 @@
+// Package parser reads ldirectord.cf, the configuration of ldirectord, into a typed Config.
+//
+// It is pure: bytes in, a configuration and diagnostics out. Names are looked up and files are
+// tried only through the functions given in Options.
+package parser
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is one configuration file, resolved and with every default filled in.
+type Config struct {
+	Name     string // file name as given to Parse, used in diagnostics
+	Global   Global
+	Virtuals []Virtual // in file order
+}
+
+// Position is a place in the file; both count from 1. The zero Position means "a default".
+type Position struct{ Line, Column int }
+
+// Global holds what stands outside the virtual sections. Times are whole seconds.
+type Global struct {
+	CheckTimeout     time.Duration // effective for a virtual without its own
+	NegotiateTimeout time.Duration // effective for a virtual without its own
+	CheckInterval    time.Duration
+	CheckCount       int
+	FailureCount     int
+	AutoReload       bool
+	Callback         string
+	Fallback         *GlobalFallback // nil: none
+	Fallback6        *GlobalFallback
+	FallbackCommand  string
+	LogFile          string // a path when it starts with '/', else a syslog facility
+	Execute          []string
+	Mail             Mail
+	EmailAlertFrom   string
+	Quiescent        bool
+	ReaddQuiescent   bool
+	CleanStop        bool
+	MaintenanceDir   string
+	Supervised       bool
+	Fork             bool
+
+	At  map[string]Position // where each directive's value that counts was written
+	raw globalRaw           // what only the JSON form shows
+}
+
+// GlobalFallback is a global sorry server; Port 0 means "the port of the virtual service".
+type GlobalFallback struct {
+	TCP, UDP Fallback
+}
+
+// Protocol of a virtual service: how its packets are matched.
+type Protocol string
+
+// The protocols of the reference.
+const (
+	TCP Protocol = "tcp"
+	UDP Protocol = "udp"
+	FWM Protocol = "fwm" // by firewall mark
+)
+
+// Forward is the forwarding method towards a real server.
+type Forward string
+
+// The forwarding methods.
+const (
+	Gate Forward = "gate" // direct routing
+	Masq Forward = "masq" // NAT
+	IPIP Forward = "ipip" // tunnelling
+)
+
+// CheckType says what kind of check is made.
+type CheckType string
+
+// The check types. Combined is `checktype=N`: one negotiate check, then N connects.
+const (
+	Negotiate    CheckType = "negotiate"
+	Connect      CheckType = "connect"
+	Ping         CheckType = "ping"
+	External     CheckType = "external"
+	ExternalPerl CheckType = "external-perl"
+	On           CheckType = "on"
+	Off          CheckType = "off"
+	Combined     CheckType = "combined"
+)
+
+// Virtual is one virtual service with every value effective: its own, the global one, or the default.
+type Virtual struct {
+	ID       string         // as the reference logs it: tcp:192.0.2.1:80, fwm:3, fwm6:3
+	Protocol Protocol       //
+	IPv6     bool           // address family, also of a mark
+	Addr     netip.AddrPort // invalid under a mark
+	Mark     uint32         // only under a mark
+
+	Scheduler  string
+	SchedFlags string // comma list as written, "" when none
+	Persistent int    // seconds; -1 when not persistent
+	Netmask    string // dotted quad, or prefix length 1-128 for IPv6; "" when none; counts only with Persistent
+	OnePacket  bool   // ops; counts only for udp
+
+	CheckType        CheckType
+	NumConnects      int // Combined only
+	CheckCommand     string
+	CheckPort        int // 0: the real server's
+	CheckTimeout     time.Duration
+	NegotiateTimeout time.Duration
+	CheckInterval    time.Duration
+	CheckCount       int
+	FailureCount     int
+	RiseCount        int // successes before a down server is up again, >= 1 (extension)
+	WindowNeed       int // window = WindowNeed/WindowSize (extension); both 0 when not set
+	WindowSize       int
+
+	Service        string
+	Request        string
+	Receive        string
+	VirtualHost    string
+	HTTPMethod     string // GET or HEAD
+	Login          string
+	Passwd         string
+	Database       string
+	Secret         string
+	SNI            string // extension; "" means VirtualHost
+	FollowRedirect string // extension: yes, server or no
+
+	Quiescent       bool
+	CleanStop       bool
+	Repair          bool      // extension: undo changes made by hand at once
+	Fallback        *Fallback // effective: own or global, with its port filled in; nil: none
+	OwnFallback     bool      // Fallback was written in this section
+	FallbackCommand string
+	Mail            Mail
+	MonitorFile     string
+	ServiceName     string
+	Comment         string
+
+	Reals []Real // in file order, ranges spread out
+
+	At  map[string]Position // where each directive's value that counts was written; "virtual" is the header
+	raw virtualRaw          // what only the JSON form shows
+}
+
+// Real is one real server of a virtual service.
+type Real struct {
+	Addr       netip.AddrPort // port 0 when none was written
+	Forward    Forward
+	Weight     int
+	Lower      int    // connection thresholds; 0 when none
+	Upper      int    //
+	Request    string // effective
+	Receive    string // effective
+	OwnRequest bool   // the line brought its own request and receive
+	CheckPort  int    // effective port of checks; 0 when there is none
+	URL        string // what an http check asks for
+	At         Position
+
+	raw realRaw
+}
+
+// Fallback is a sorry server.
+type Fallback struct {
+	Addr    netip.AddrPort
+	Forward Forward
+	Weight  int
+	At      Position
+}
+
+// Mail says who hears of changes, and when.
+type Mail struct {
+	To     string        // "" for none; as written
+	Freq   time.Duration // between reminders; 0: none
+	Status MailStatus
+	SMTP   string // server; "" means the local sendmail
+}
+
+// MailStatus is the set of daemon states in which mail is sent.
+type MailStatus uint8
+
+// The states of emailalertstatus.
+const (
+	MailStarting MailStatus = 1 << iota
+	MailRunning
+	MailStopping
+	MailReloading
+	MailAll = MailStarting | MailRunning | MailStopping | MailReloading
+)
