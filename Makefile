@@ -1,0 +1,63 @@
+# make demo    the main job in the foreground, nothing installed; KERNEL=1 make demo uses the kernel's table
+# make test    unit, scenario and kernel tests
+# make install (as root) puts the daemon where the cluster managers look for it
+
+# sudo drops Go's usual place from the search path.
+GO      ?= $(shell command -v go || echo /usr/local/go/bin/go)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+DESTDIR ?=
+SBINDIR ?= /usr/sbin
+FUZZTIME ?= 30s
+BENCH    ?= .
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod $(wildcard go.sum)
+KERNEL_TESTS = $(sort $(dir $(shell find . -name '*_kernel_test.go')))
+# The race detector needs a C compiler; everything else is built without.
+RACE = $(shell command -v gcc >/dev/null && $(GO) env GOOS GOARCH | paste -sd/ | grep -qxE 'linux/(amd64|arm64|ppc64le|s390x)' && echo -race)
+
+export GO
+export CGO_ENABLED = 0
+
+.DELETE_ON_ERROR:
+.PHONY: build test unit-test kernel-test vet staticcheck bench fuzz demo install clean
+
+build: ldirectord
+
+ldirectord: $(SOURCES)
+	$(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/ldirectord
+
+test: unit-test kernel-test
+
+unit-test:
+	@$(if $(RACE),,echo 'skipped: race detector: it needs gcc')
+	$(if $(RACE),CGO_ENABLED=1 )$(GO) test $(RACE) -skip '^TestKernel' ./...
+
+kernel-test:
+	@testdata/lab/kernel-test $(KERNEL_TESTS)
+
+vet:
+	$(GO) vet ./...
+
+staticcheck:
+	$(GO) run $(STATICCHECK) ./...
+
+bench:
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+# Each fuzz target for FUZZTIME: go test takes one at a time.
+fuzz:
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+demo: ldirectord
+	$(GO) run ./examples/demo -daemon ./ldirectord -ipvs $(if $(KERNEL),kernel,memory)
+
+install: ldirectord
+	install -D -m 0755 ldirectord $(DESTDIR)$(SBINDIR)/ldirectord
+
+clean:
+	rm -f ldirectord
