@@ -1,0 +1,112 @@
+package checker
+
+import "math/bits"
+
+// State is what is known of a server.
+type State uint8
+
+// A server is Unknown until its first result.
+const (
+	Unknown State = iota
+	Up
+	Down
+)
+
+func (s State) String() string {
+	return [...]string{"unknown", "up", "down"}[s]
+}
+
+// MaxWindow is the largest M of a window rule N/M.
+const MaxWindow = 64
+
+// Rule says when results change a state: after Fall failures or Rise successes in a row, or, with
+// Of > 0, alone by the window: up while at least Need of the last Of checks passed.
+type Rule struct {
+	Fall, Rise int // >= 1
+	Need, Of   int // 1 <= Need <= Of <= MaxWindow; both 0 without a window
+}
+
+// Health is the state of one server and what led to it. The zero value is Unknown. It is a value:
+// Next gives the following one.
+type Health struct {
+	State  State
+	Streak int    // results in a row that speak against State
+	window uint64 // the last results, newest in bit 0, 1 for a success
+	primed bool   // window is filled
+}
+
+// Assume gives the health of a server whose state is known from elsewhere, as from the table that a
+// former daemon left.
+func Assume(s State) Health { return Health{State: s} }
+
+// Next is the health after one more result, and whether the state changed. The first result decides
+// an unknown server.
+func (h Health) Next(ok bool, r Rule) (Health, bool) {
+	if h.State == Unknown {
+		return Health{State: stateOf(ok)}, true
+	}
+	if r.Of > 0 {
+		return h.slide(ok, r)
+	}
+	if ok == (h.State == Up) {
+		h.Streak = 0
+		return h, false
+	}
+	if h.Streak++; h.Streak < r.need(ok) {
+		return h, false
+	}
+	return Health{State: stateOf(ok)}, true
+}
+
+// slide is Next under a window rule. Results from before the window's first are taken to be like the
+// state they led to.
+func (h Health) slide(ok bool, r Rule) (Health, bool) {
+	mask := uint64(1)<<(r.Of-1)<<1 - 1
+	if !h.primed {
+		h.primed = true
+		if h.State == Up {
+			h.window = mask
+		}
+	}
+	h.window = (h.window<<1 | b2u(ok)) & mask
+	passed := bits.OnesCount64(h.window)
+	h.Streak = passed
+	if h.State == Up {
+		h.Streak = r.Of - passed
+	}
+	now := stateOf(passed >= r.Need)
+	if now == h.State {
+		return h, false
+	}
+	h.State, h.Streak = now, 0
+	return h, true
+}
+
+// Soft tells, for a server that is up, how many failures count against it and how many take it down.
+func (h Health) Soft(r Rule) (failures, limit int) {
+	if r.Of > 0 {
+		return h.Streak, r.Of - r.Need + 1
+	}
+	return h.Streak, r.Fall
+}
+
+func (r Rule) need(ok bool) int {
+	if ok {
+		return r.Rise
+	}
+	return r.Fall
+}
+
+func stateOf(ok bool) State {
+	if ok {
+		return Up
+	}
+	return Down
+}
+
+func b2u(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}

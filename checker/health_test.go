@@ -1,0 +1,69 @@
+package checker
+
+import (
+	"strings"
+	"testing"
+)
+
+// Results are written as a string, + for a success and - for a failure; the wanted states after each
+// of them as u (up), d (down).
+func TestNext(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		start   State
+		rule    Rule
+		results string
+		want    string
+	}{
+		{"first success decides", Unknown, Rule{Fall: 3, Rise: 3}, "+", "u"},
+		{"first failure decides", Unknown, Rule{Fall: 3, Rise: 3}, "-", "d"},
+		{"one failure is enough by default", Unknown, Rule{Fall: 1, Rise: 1}, "+-+-", "udud"},
+		{"down after three in a row, up after one", Unknown, Rule{Fall: 3, Rise: 1}, "+--+---+", "uuuuuudu"},
+		{"a success between resets the count", Up, Rule{Fall: 2, Rise: 1}, "-+-+--", "uuuuud"},
+		{"up after three in a row, down after one", Up, Rule{Fall: 1, Rise: 3}, "-++-+++-", "ddddddud"},
+		{"window 7/10: three failures are borne, the fourth is not", Up, Rule{Need: 7, Of: 10}, "---+-", "uuuud"},
+		{"window 7/10: old failures are forgotten", Up, Rule{Need: 7, Of: 10}, "---++++++++++---", "uuuuuuuuuuuuuuuu"},
+		{"window 7/10: back after seven successes", Unknown, Rule{Need: 7, Of: 10}, "-+++++++", "dddddddu"},
+		{"window 1/1", Up, Rule{Need: 1, Of: 1}, "-+-", "dud"},
+		{"the widest window", Up, Rule{Need: 64, Of: 64}, "-", "d"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := Assume(c.start)
+			var got strings.Builder
+			for _, r := range c.results {
+				was := h.State
+				next, changed := h.Next(r == '+', c.rule)
+				if changed != (next.State != was) {
+					t.Errorf("changed=%v from %v to %v", changed, was, next.State)
+				}
+				h = next
+				got.WriteByte(h.State.String()[0])
+			}
+			if got.String() != c.want {
+				t.Errorf("%s gives %s, want %s", c.results, got.String(), c.want)
+			}
+		})
+	}
+}
+
+func TestSoftCountsTowardsTheLimit(t *testing.T) {
+	h, r := Assume(Up), Rule{Fall: 4, Rise: 1}
+	for i := 1; i < 4; i++ {
+		h, _ = h.Next(false, r)
+		if n, of := h.Soft(r); n != i || of != 4 {
+			t.Errorf("failure %d: %d/%d", i, n, of)
+		}
+	}
+	w := Rule{Need: 7, Of: 10}
+	h, _ = Assume(Up).Next(false, w)
+	if n, of := h.Soft(w); n != 1 || of != 4 {
+		t.Errorf("window: %d/%d, want 1/4", n, of)
+	}
+}
+
+func BenchmarkNext(b *testing.B) {
+	h, r := Assume(Up), Rule{Fall: 3, Rise: 1}
+	for i := 0; b.Loop(); i++ {
+		h, _ = h.Next(i%5 != 0, r)
+	}
+}
