@@ -1,0 +1,24 @@
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+// TestKernelDemo plays the demo on the real table, with this machine as the client too.
+func TestKernelDemo(t *testing.T) {
+	if err := kernelReady(); err != nil {
+		if os.Getenv("IPVS_TESTS") == "required" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	d := play(t, options{daemon: buildDaemon(t), config: "../demo.cf", ipvs: "kernel"})
+	d.answers("web1 6, web2 12, web3 6")
+	d.steps()
+	d.typeIn("quit")
+	d.end()
+	if left, err := kernelTable(d.virtual); err != nil || left != "" {
+		t.Errorf("left in the table: %q, %v", left, err)
+	}
+}

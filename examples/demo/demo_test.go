@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	stepTimeout = 20 * time.Second // for the daemon to see and act
+	endTimeout  = 15 * time.Second // for everything to end
+)
+
+// TestDemo plays the demo with the real daemon, as a person would who closes standard input before
+// Ctrl-C.
+func TestDemo(t *testing.T) {
+	d := play(t, options{daemon: buildDaemon(t), config: "../demo.cf", ipvs: "memory"})
+	d.answers("web1 6, web2 12, web3 6")
+	d.steps()
+	d.edit(`(masq) 2`, `$1 6`)
+	d.answers("web1 3, web2 18, web3 3")
+	d.says("web2 has weight 6 from now on")
+	d.typed.Close()
+	d.end()
+}
+
+// playing is a running demo: what is typed, and what it says.
+type playing struct {
+	*testing.T
+	typed   *io.PipeWriter
+	said    output
+	cancel  context.CancelFunc
+	ended   chan error
+	virtual string
+	conf    string
+}
+
+func play(t *testing.T, o options) *playing {
+	ctx, cancel := context.WithCancel(t.Context())
+	in, typed := io.Pipe()
+	d := &playing{T: t, typed: typed, cancel: cancel, ended: make(chan error, 1)}
+	go func() { d.ended <- run(ctx, o, in, &d.said) }()
+	t.Cleanup(func() {
+		cancel()
+		in.Close()
+		if t.Failed() {
+			t.Logf("the demo said:\n%s", d.said.String())
+		}
+	})
+	d.virtual = d.find(`http://(\S+)/ +the virtual service`)
+	d.conf = d.find(`The configuration is (\S+)\.\n`)
+	return d
+}
+
+// steps are what the demo offers to try, each with what those who ask see of it.
+func (d *playing) steps() {
+	d.Helper()
+	d.typeIn("stop 1")
+	d.answers("web2 16, web3 8")
+	d.says("web1 failed its check")
+	d.typeIn("fail 2")
+	d.answers("web3 24")
+	d.typeIn("stop all")
+	d.answers("sorry server 24")
+	d.says("the sorry server answers")
+	d.typeIn("start all")
+	d.answers("web1 6, web2 12, web3 6")
+	d.says("the sorry server leaves")
+}
+
+func (d *playing) typeIn(line string) {
+	d.Helper()
+	if _, err := io.WriteString(d.typed, line+"\n"); err != nil {
+		d.Fatal(err)
+	}
+}
+
+// answers waits until requests to the virtual service are shared like this.
+func (d *playing) answers(want string) {
+	d.Helper()
+	var got string
+	d.until(func() bool { got = share(d.T, d.virtual); return got == want },
+		func() string { return fmt.Sprintf("answers: got %s; want %s", got, want) })
+}
+
+// says waits for words in the output.
+func (d *playing) says(words string) {
+	d.Helper()
+	d.until(func() bool { return strings.Contains(d.said.String(), words) },
+		func() string { return "never said: " + words })
+}
+
+// find waits for a pattern in the output and returns its group.
+func (d *playing) find(pattern string) string {
+	d.Helper()
+	var found []string
+	d.until(func() bool {
+		found = regexp.MustCompile(pattern).FindStringSubmatch(d.said.String())
+		return found != nil
+	}, func() string { return "never said: " + pattern })
+	return found[1]
+}
+
+// edit changes the configuration as an editor does.
+func (d *playing) edit(pattern, replacement string) {
+	d.Helper()
+	text, err := readFile(d.conf)
+	if err != nil {
+		d.Fatal(err)
+	}
+	if err := replaceFile(d.conf, regexp.MustCompile(pattern).ReplaceAllString(text, replacement)); err != nil {
+		d.Fatal(err)
+	}
+}
+
+func (d *playing) until(done func() bool, complaint func() string) {
+	d.Helper()
+	for deadline := time.Now().Add(stepTimeout); !done(); time.Sleep(20 * time.Millisecond) {
+		select {
+		case err := <-d.ended:
+			d.Fatalf("the demo ended: %v", err)
+		default:
+		}
+		if time.Now().After(deadline) {
+			d.Fatal(complaint())
+		}
+	}
+}
+
+// end presses Ctrl-C and sees that nothing is left.
+func (d *playing) end() {
+	d.Helper()
+	d.cancel()
+	select {
+	case err := <-d.ended:
+		if err != nil {
+			d.Error(err)
+		}
+	case <-time.After(endTimeout):
+		d.Fatal("the demo does not end")
+	}
+	if _, err := os.Stat(filepath.Dir(d.conf)); !os.IsNotExist(err) {
+		d.Errorf("the temporary folder is still there: %v", err)
+	}
+}
+
+// output is a buffer for several goroutines.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// buildDaemon gives the path of the daemon: the one in LDIRECTORD, or one built for this test.
+func buildDaemon(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("LDIRECTORD"); path != "" {
+		return path
+	}
+	path := filepath.Join(t.TempDir(), "ldirectord")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "ldirectord/cmd/ldirectord").CombinedOutput(); err != nil {
+		t.Skipf("the daemon can't be built: %v: %.200s", err, out)
+	}
+	return path
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+)
+
+// The daemon's log says what it did to the table in these forms.
+var (
+	change  = regexp.MustCompile(`\] (\w+) (real|fallback) server: (\S+)`)
+	weights = regexp.MustCompile(`Weight set to (\d+)`)
+)
+
+// meanings say what a change of the table is to those who ask the virtual service; NAME and WEIGHT
+// are replaced.
+var meanings = map[string]string{
+	"Added real":       "NAME passed its check: it is in service with weight WEIGHT.",
+	"Restored real":    "NAME is well again: it gets connections with weight WEIGHT.",
+	"Changed real":     "NAME has weight WEIGHT from now on; open connections stay.",
+	"Quiescent real":   "NAME failed its check: with weight 0 it gets no new connections.",
+	"Deleted real":     "NAME failed its check: it is out of the table.",
+	"Purged real":      "NAME is no longer wanted: it is out of the table.",
+	"Added fallback":   "No web server is left: the NAME answers.",
+	"Deleted fallback": "A web server is back: the NAME leaves.",
+}
+
+// explain says in plain words what a log line means, "" when it speaks for itself.
+func (s *stage) explain(line string) string {
+	m := change.FindStringSubmatch(line)
+	if m == nil {
+		return ""
+	}
+	weight := "1"
+	if w := weights.FindStringSubmatch(line); w != nil {
+		weight = w[1]
+	}
+	return strings.NewReplacer("NAME", s.nameOf(m[3]), "WEIGHT", weight).Replace(meanings[m[1]+" "+m[2]])
+}
+
+// nameOf the server at an address; the address itself for a stranger.
+func (s *stage) nameOf(addr string) string {
+	if addr == s.sorry.addr {
+		return s.sorry.name
+	}
+	for _, w := range s.webs {
+		if addr == w.addr {
+			return w.name
+		}
+	}
+	return addr
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTurnSharesByWeight(t *testing.T) {
+	for _, c := range []struct {
+		fact  string
+		dests []dest
+		want  string // of eight turns
+	}{
+		{"by weight, and not in bursts", []dest{{"a", 1}, {"b", 2}, {"c", 1}}, "b a c b b a c b"},
+		{"weight 0 gets nothing", []dest{{"a", 0}, {"b", 1}}, "b b b b b b b b"},
+		{"one alone gets all", []dest{{"a", 3}}, "a a a a a a a a"},
+		{"nobody", []dest{{"a", 0}}, "       "},
+	} {
+		owed := make(map[string]int)
+		var got []string
+		for range 8 {
+			got = append(got, turn(owed, c.dests))
+		}
+		if s := strings.Join(got, " "); s != c.want {
+			t.Errorf("%s: got %q, want %q", c.fact, s, c.want)
+		}
+	}
+}
+
+// relayed is a stage without a daemon: the test writes the table.
+func relayed(t *testing.T) *stage {
+	t.Helper()
+	s, err := newStage(options{config: "../demo.cf"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.close() })
+	return s
+}
+
+func (s *stage) writeTable(t *testing.T, weights ...int) {
+	t.Helper()
+	lines := "-A -t " + s.virtual + " -s wrr\n"
+	for i, w := range s.webs[:len(weights)] {
+		lines += "-a -t " + s.virtual + " -r " + w.addr + " -m -w " + string(rune('0'+weights[i])) + "\n"
+	}
+	if err := replaceFile(s.tableFile, lines); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// requests of one share: every sum of weights in these tests divides it, so that round robin shares
+// exactly by weight.
+const requests = 24
+
+// share asks a virtual service, each time on a new connection: "web1 6, web2 12, web3 6".
+func share(t *testing.T, virtual string) string {
+	t.Helper()
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	count := make(map[string]int)
+	for range requests {
+		count[answerer(t.Context(), client, "http://"+virtual+"/")]++
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, count[name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func TestRelayFollowsTheTable(t *testing.T) {
+	s := relayed(t)
+	for _, c := range []struct {
+		weights []int
+		want    string
+	}{
+		{nil, "nobody 24"},
+		{[]int{1, 2, 1}, "web1 6, web2 12, web3 6"},
+		{[]int{0, 0, 1}, "web3 24"},
+		{[]int{0, 0, 0}, "nobody 24"},
+		{[]int{3, 1, 0}, "web1 18, web2 6"},
+	} {
+		s.writeTable(t, c.weights...)
+		if got := share(t, s.virtual); got != c.want {
+			t.Errorf("weights %v: got %s, want %s", c.weights, got, c.want)
+		}
+	}
+}
+
+func TestCloseCutsAnOpenConnection(t *testing.T) {
+	s := relayed(t)
+	s.writeTable(t, 1)
+	c, err := net.Dial("tcp", s.virtual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+		t.Errorf("the connection outlived the relay: %v", err)
+	}
+	if _, err := os.Stat(s.dir); !os.IsNotExist(err) {
+		t.Errorf("the folder is still there: %v", err)
+	}
+}
+
+func TestFailedStartLeavesNothing(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
+	if _, err := newStage(options{config: "../demo.cf"}, io.Discard); err == nil {
+		t.Fatal("started without a temporary folder")
+	}
+}
+
+func TestListenTakesTheNextFreePort(t *testing.T) {
+	first, err := listen(netip.MustParseAddrPort("127.0.0.1:8080"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	taken := netip.MustParseAddrPort(first.Addr().String())
+	second, err := listen(taken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if got := netip.MustParseAddrPort(second.Addr().String()); got.Port() <= taken.Port() {
+		t.Errorf("got %v, want a port above %v", got, taken)
+	}
+}
+
+func TestWebServer(t *testing.T) {
+	w, err := openWeb("web1", netip.MustParseAddrPort("127.0.0.1:8081"), 200, "Hello.")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.stop()
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	status := func() int {
+		resp, err := client.Get("http://" + w.addr + "/health")
+		if err != nil {
+			return 0
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	for _, step := range []struct {
+		fact string
+		do   func()
+		want int
+	}{
+		{"it runs from the beginning", func() {}, 200},
+		{"it fails when told to", func() { w.failing.Store(true) }, 503},
+		{"start makes it well", func() { w.start() }, 200},
+		{"stop closes its port", w.stop, 0},
+		{"a second stop does no harm", w.stop, 0},
+		{"start opens the same port", func() { w.start() }, 200},
+	} {
+		step.do()
+		if got := status(); got != step.want {
+			t.Errorf("%s: got %d, want %d", step.fact, got, step.want)
+		}
+	}
+}
+
+func TestMoveTo(t *testing.T) {
+	const conf = "# 127.0.0.1:8080\nvirtual = 127.0.0.1:8080\n  real = 127.0.0.1:8081 masq 2\n  fallback=127.0.0.1:80 masq\n"
+	p, err := findPlaces(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.virtual.Port() != 8080 || p.fallback.Port() != 80 || len(p.reals) != 1 || p.reals[0].Port() != 8081 {
+		t.Errorf("found %+v", p)
+	}
+	got := moveTo(conf, map[string]string{"127.0.0.1:8080": "127.0.0.1:8081", "127.0.0.1:8081": "127.0.0.1:8082"})
+	want := "# 127.0.0.1:8081\nvirtual = 127.0.0.1:8081\n  real = 127.0.0.1:8082 masq 2\n  fallback=127.0.0.1:80 masq\n"
+	if got != want {
+		t.Errorf("moved:\n%swant\n%s", got, want)
+	}
+	if _, err := findPlaces("virtual = 127.0.0.1:80\n"); err == nil {
+		t.Error("a configuration without real servers was taken")
+	}
+}
+
+func TestSetWeight(t *testing.T) {
+	const conf = "\treal = 127.0.0.1:8081 masq 2\n\treal = 127.0.0.1:80 gate\n"
+	for _, c := range []struct{ fact, addr, want string }{
+		{"a weight is exchanged", "127.0.0.1:8081", "\treal = 127.0.0.1:8081 masq 7\n\treal = 127.0.0.1:80 gate\n"},
+		{"a missing one is added", "127.0.0.1:80", "\treal = 127.0.0.1:8081 masq 2\n\treal = 127.0.0.1:80 gate 7\n"},
+	} {
+		got, err := setWeight(conf, c.addr, "7")
+		if err != nil || got != c.want {
+			t.Errorf("%s: got %q, %v", c.fact, got, err)
+		}
+	}
+	if _, err := setWeight(conf, "127.0.0.1:808", "7"); err == nil {
+		t.Error("a stranger's weight was set")
+	}
+}
+
+func TestReadFileIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "big")
+	if err := os.WriteFile(path, make([]byte, maxFile+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readFile(path); err == nil {
+		t.Error("a file over the limit was read")
+	}
+}
