@@ -38,6 +38,7 @@ const (
 	HookFailed     Kind = "hook-failed"     // a command of the operator failed
 	MaintenanceOn  Kind = "maintenance-on"  //
 	MaintenanceOff Kind = "maintenance-off" //
+	Lost           Kind = "events-lost"     // a notifier was too slow
 )
 
 // Event is one thing that happened. Text is the whole message in the form log watchers of ldirectord

@@ -1,0 +1,54 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestHooksRunInOrderAndSkipToTheLatest(t *testing.T) {
+	dir := t.TempDir()
+	out, gate := filepath.Join(dir, "out"), filepath.Join(dir, "gate")
+	j := NewJournal()
+	h := NewHooks(j)
+	h.Shell("v", fmt.Sprintf("while [ ! -e %s ]; do sleep 0.01; done; echo first >>%s", gate, out))
+	for _, n := range []string{"second", "third", "last"} {
+		h.Shell("v", fmt.Sprintf("echo %s >>%s", n, out))
+	}
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.Close(t.Context())
+	got, _ := os.ReadFile(out)
+	if s := string(got); s != "first\nlast\n" && s != "last\n" {
+		t.Errorf("ran %q, want the running one and then only the latest", s)
+	}
+}
+
+func TestAFailedHookIsTold(t *testing.T) {
+	var heard []Event
+	j := NewJournal(NotifyFunc(func(_ context.Context, e Event) { heard = append(heard, e) }))
+	h := NewHooks(j)
+	h.Shell("tcp:192.0.2.1:80", "echo no route; exit 3")
+	h.Close(t.Context())
+	j.Close(t.Context())
+	if len(heard) != 1 || heard[0].Kind != HookFailed || !strings.Contains(heard[0].Text, "no route") || !strings.Contains(heard[0].Text, "3") {
+		t.Errorf("heard %+v", heard)
+	}
+}
+
+func TestAHookThatHangsIsKilledWithItsChildren(t *testing.T) {
+	h := NewHooks(NewJournal())
+	h.Shell("v", "sleep 300 & sleep 300")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	h.Close(ctx)
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("Close took %v", took)
+	}
+}
