@@ -28,7 +28,7 @@ func TestDemo(t *testing.T) {
 	d.steps()
 	d.edit(`(masq) 2`, `$1 6`)
 	d.answers("web1 3, web2 18, web3 3")
-	d.says("web2 has weight 6 from now on")
+	d.says("web2 is in service with weight 6")
 	d.typed.Close()
 	d.end()
 }

@@ -7,19 +7,17 @@ import (
 
 // The daemon's log says what it did to the table in these forms.
 var (
-	change  = regexp.MustCompile(`\] (\w+) (real|fallback) server: (\S+)`)
+	change  = regexp.MustCompile(`\] (?:Readd )?(\w+) (real|fallback) server: (\S+)`)
 	weights = regexp.MustCompile(`Weight set to (\d+)`)
 )
 
 // meanings say what a change of the table is to those who ask the virtual service; NAME and WEIGHT
-// are replaced.
+// are replaced. What is not here speaks for itself.
 var meanings = map[string]string{
 	"Added real":       "NAME passed its check: it is in service with weight WEIGHT.",
-	"Restored real":    "NAME is well again: it gets connections with weight WEIGHT.",
-	"Changed real":     "NAME has weight WEIGHT from now on; open connections stay.",
+	"Restored real":    "NAME is in service with weight WEIGHT.",
 	"Quiescent real":   "NAME failed its check: with weight 0 it gets no new connections.",
 	"Deleted real":     "NAME failed its check: it is out of the table.",
-	"Purged real":      "NAME is no longer wanted: it is out of the table.",
 	"Added fallback":   "No web server is left: the NAME answers.",
 	"Deleted fallback": "A web server is back: the NAME leaves.",
 }
