@@ -3,8 +3,11 @@
 package ipvsctl
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
 )
 
 // Protocol of a virtual service, numbered as in the IP header; Mark is a firewall-mark service.
@@ -26,25 +29,67 @@ type Key struct {
 	IPv6     bool           // family; for an address it equals Addr's
 }
 
+// Compare orders keys as ipvsadm lists them: addresses before marks, IPv4 before IPv6, TCP, UDP, SCTP.
+func (k Key) Compare(l Key) int {
+	return cmp.Or(
+		cmp.Compare(k.Mark, l.Mark),
+		compareBool(k.IPv6, l.IPv6),
+		cmp.Compare(k.Protocol, l.Protocol),
+		k.Addr.Compare(l.Addr),
+	)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}
+
 // Flags of a virtual service (linux/ip_vs.h: IP_VS_SVC_F_*), without the kernel's own bits.
 type Flags uint32
 
 // The flags an operator can set.
 const (
 	Persistent Flags = 0x0001
-	OnePacket  Flags = 0x0004
+	OnePacket  Flags = 0x0004 // each packet is scheduled anew; for UDP and marks
 	Sched1     Flags = 0x0008 // sh: fallback, mh: fallback
 	Sched2     Flags = 0x0010 // sh: port, mh: port
 	Sched3     Flags = 0x0020
 )
 
+// MaxTimeout is the longest persistence in seconds, 31 days as in ipvsadm(8): the kernel counts it in
+// ticks of 32 bits, which 1000 ticks a second would overflow after 49 days.
+const MaxTimeout = 31 * 24 * 60 * 60
+
 // Settings of a virtual service: what can be edited in place.
 type Settings struct {
 	Scheduler string
 	Flags     Flags
-	Timeout   uint32 // seconds of persistence; 0 when not persistent
-	Netmask   uint32 // granularity of persistence: IPv4 a mask in host byte order (0xffffffff: each client), IPv6 a prefix length (128)
+	Timeout   uint32 // seconds of persistence, 1 to MaxTimeout; not used when not Persistent
+	Netmask   uint32 // granularity of persistence, see EachClient; not used when not Persistent
 	PEName    string // persistence engine, "" for none
+}
+
+// EachClient is the Netmask that tells every client from every other: for IPv4 a mask in host byte order,
+// for IPv6 a prefix length.
+func EachClient(ipv6 bool) uint32 {
+	if ipv6 {
+		return 128
+	}
+	return 0xffffffff
+}
+
+// stored is s as a table holds it: without persistence its timeout and granularity say nothing.
+func (s Settings) stored(ipv6 bool) Settings {
+	if s.Flags&Persistent == 0 {
+		s.Timeout, s.Netmask = 0, EachClient(ipv6)
+	}
+	return s
 }
 
 // Forward is the forwarding method (linux/ip_vs.h: IP_VS_CONN_F_*).
@@ -53,18 +98,45 @@ type Forward uint8
 // The forwarding methods.
 const (
 	Masq   Forward = 0
-	Local  Forward = 1 // what the kernel shows for a server on the director itself
+	Local  Forward = 1 // the director itself; a kernel since 2.6.37 finds that out and shows what was asked
 	Tunnel Forward = 2
 	Route  Forward = 3 // direct routing: gate
 )
 
+// Encapsulation is the kind of tunnel (linux/ip_vs.h: IP_VS_CONN_F_TUNNEL_TYPE_*).
+type Encapsulation uint8
+
+// The encapsulations.
+const (
+	IPIP Encapsulation = 0
+	GUE  Encapsulation = 1
+	GRE  Encapsulation = 2
+)
+
+// TunnelFlags of a GUE or GRE tunnel (linux/ip_vs.h: IP_VS_TUNNEL_ENCAP_FLAG_*).
+type TunnelFlags uint16
+
+// The checksums of the outer packet; none without a flag.
+const (
+	Checksum       TunnelFlags = 1
+	RemoteChecksum TunnelFlags = 2
+)
+
+// Encap says how packets to a Tunnel destination are wrapped; the zero Encap is IP in IP.
+type Encap struct {
+	Type  Encapsulation
+	Port  uint16 // of the server's GUE socket
+	Flags TunnelFlags
+}
+
 // Dest is a destination: a real server or a sorry server.
 type Dest struct {
-	Addr    netip.AddrPort
+	Addr    netip.AddrPort // only a Tunnel destination may differ from its service in family
 	Forward Forward
-	Weight  uint32
-	Upper   uint32 // connection thresholds, 0 for none
+	Weight  uint32 // up to 2147483647; 0 takes no new connections
+	Upper   uint32 // connection thresholds, 0 for none; Lower may not exceed Upper
 	Lower   uint32
+	Encap   Encap // only for Tunnel
 }
 
 // Service is a virtual service with its destinations by address.
@@ -76,6 +148,21 @@ type Service struct {
 
 // Table is a whole table of IPVS.
 type Table map[Key]Service
+
+// Keys returns the keys in the order of Key.Compare.
+func (t Table) Keys() []Key {
+	return slices.SortedFunc(maps.Keys(t), Key.Compare)
+}
+
+// Clone returns a copy that shares nothing with t.
+func (t Table) Clone() Table {
+	c := make(Table, len(t))
+	for key, service := range t {
+		service.Dests = maps.Clone(service.Dests)
+		c[key] = service
+	}
+	return c
+}
 
 // OpKind says what an Op does.
 type OpKind uint8
@@ -101,8 +188,11 @@ type Op struct {
 
 // Client reads and changes one table. It is not for several goroutines at once.
 type Client interface {
-	// Read returns the whole table, also what is not ours.
+	// Read returns the whole table, also what is not ours, as a copy that the caller may keep. The kernel
+	// hands it out in parts: an entry that others change meanwhile may be missing or show its old state.
 	Read(ctx context.Context) (Table, error)
+	// ReadService returns one service, and whether it is there.
+	ReadService(ctx context.Context, key Key) (Service, bool, error)
 	// Do makes one change. Its errors are *OpError; an addition of what is there becomes an edit, a
 	// removal of what is gone succeeds.
 	Do(ctx context.Context, op Op) error

@@ -1,0 +1,74 @@
+package ipvsctl
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Diff lists the changes that make have's services as want describes them. Services that want does not
+// name are somebody else's and stay; those of ours that shall go are named to Remove.
+//
+// In each service what adds capacity comes before what takes it away, so that a service with a serving
+// destination before and after has one after every single change. The order is the same for equal tables.
+func Diff(have, want Table) []Op {
+	var ops []Op
+	for _, key := range want.Keys() {
+		old, exists := have[key]
+		ops = diffService(ops, old, want[key], exists)
+	}
+	return ops
+}
+
+// Remove lists the changes that take those of the services keys that have holds out of it.
+func Remove(have Table, keys []Key) []Op {
+	var ops []Op
+	sorted := slices.SortedFunc(slices.Values(keys), Key.Compare)
+	for _, key := range slices.Compact(sorted) {
+		if _, ok := have[key]; ok {
+			ops = append(ops, Op{Kind: DelService, Key: key})
+		}
+	}
+	return ops
+}
+
+func diffService(ops []Op, old, service Service, exists bool) []Op {
+	key := service.Key
+	settings := service.Settings.stored(key.IPv6)
+	switch {
+	case !exists:
+		ops = append(ops, Op{Kind: AddService, Key: key, Settings: settings})
+	case old.Settings.stored(key.IPv6) != settings:
+		ops = append(ops, Op{Kind: EditService, Key: key, Settings: settings})
+	}
+	dests := len(ops)
+	for addr, dest := range service.Dests {
+		switch was, ok := old.Dests[addr]; {
+		case !ok:
+			ops = append(ops, Op{Kind: AddDest, Key: key, Dest: dest})
+		case was != dest:
+			ops = append(ops, Op{Kind: EditDest, Key: key, Dest: dest, Old: was})
+		}
+	}
+	for addr, was := range old.Dests {
+		if _, ok := service.Dests[addr]; !ok {
+			ops = append(ops, Op{Kind: DelDest, Key: key, Dest: was, Old: was})
+		}
+	}
+	slices.SortFunc(ops[dests:], func(a, b Op) int {
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), a.Dest.Addr.Compare(b.Dest.Addr))
+	})
+	return ops
+}
+
+// rank orders the changes of one service's destinations: additions, raised weights, other edits, lowered
+// weights, removals.
+func (op Op) rank() int {
+	switch op.Kind {
+	case AddDest:
+		return 0
+	case EditDest:
+		return 2 + cmp.Compare(op.Old.Weight, op.Dest.Weight)
+	default:
+		return 4
+	}
+}

@@ -1,0 +1,217 @@
+package ipvsctl
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+)
+
+func TestDiffAddsBeforeItTakesAway(t *testing.T) {
+	have := tableOf(t,
+		"-A -t 10.1.0.1:80 -s wrr",
+		"-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 5",
+		"-a -t 10.1.0.1:80 -r 10.2.0.2:80 -g -w 0",
+		"-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 3",
+		"-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 1",
+		"-a -t 10.1.0.1:80 -r 10.2.0.9:80 -g -w 1",
+		"-A -t 10.1.0.2:80 -s rr",
+		"-A -t 10.9.0.9:80 -s rr",
+		"-a -t 10.9.0.9:80 -r 10.2.0.1:80 -g -w 1",
+	)
+	want := tableOf(t,
+		"-A -t 10.1.0.1:80 -s wlc -p 60",
+		"-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0",
+		"-a -t 10.1.0.1:80 -r 10.2.0.2:80 -g -w 5",
+		"-a -t 10.1.0.1:80 -r 10.2.0.3:80 -m -w 3",
+		"-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 1",
+		"-a -t 10.1.0.1:80 -r 10.2.0.5:80 -g -w 1",
+		"-a -t 10.1.0.1:80 -r 10.2.0.6:80 -g -w 1",
+		"-A -t 10.1.0.2:80 -s rr",
+		"-A -t 10.1.0.3:80 -s rr",
+		"-a -t 10.1.0.3:80 -r 10.2.0.1:80 -g -w 1",
+	)
+	got := linesOf(Diff(have, want))
+	expected := []string{
+		"-E -t 10.1.0.1:80 -s wlc -p 60",
+		"-a -t 10.1.0.1:80 -r 10.2.0.5:80 -g -w 1",
+		"-a -t 10.1.0.1:80 -r 10.2.0.6:80 -g -w 1",
+		"-e -t 10.1.0.1:80 -r 10.2.0.2:80 -g -w 5",
+		"-e -t 10.1.0.1:80 -r 10.2.0.3:80 -m -w 3",
+		"-e -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0",
+		"-d -t 10.1.0.1:80 -r 10.2.0.9:80",
+		"-A -t 10.1.0.3:80 -s rr",
+		"-a -t 10.1.0.3:80 -r 10.2.0.1:80 -g -w 1",
+	}
+	if !slices.Equal(got, expected) {
+		t.Errorf("got\n%q\nwant\n%q", got, expected)
+	}
+}
+
+func TestEditsAndRemovalsSayWhatStoodThere(t *testing.T) {
+	have := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 5", "-a -f 1 -r 10.2.0.2:0 -g -w 2")
+	want := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 7")
+	ops := Diff(have, want)
+	if len(ops) != 2 || ops[0].Old.Weight != 5 || ops[1].Old.Weight != 2 || ops[1].Dest != ops[1].Old {
+		t.Errorf("%+v", ops)
+	}
+}
+
+func TestTimeoutAndGranularityDoNotCountWithoutPersistence(t *testing.T) {
+	have := tableOf(t, "-A -t 10.1.0.1:80 -s rr", "-A -t [fd00::1]:80 -s rr")
+	want := have.Clone()
+	for key, service := range want {
+		service.Settings.Timeout, service.Settings.Netmask = 77, 0
+		want[key] = service
+	}
+	if ops := Diff(have, want); len(ops) > 0 {
+		t.Errorf("changes where there is nothing to change: %q", linesOf(ops))
+	}
+}
+
+func TestRemoveTakesOnlyWhatIsThereAndOnce(t *testing.T) {
+	have := tableOf(t, "-A -t 10.1.0.2:80 -s rr", "-A -t 10.1.0.1:80 -s rr", "-A -f 1 -s rr")
+	a, b := parseOp(t, "-D -t 10.1.0.1:80").Key, parseOp(t, "-D -t 10.1.0.2:80").Key
+	gone := parseOp(t, "-D -t 10.1.0.3:80").Key
+	got := linesOf(Remove(have, []Key{b, gone, a, b}))
+	if want := []string{"-D -t 10.1.0.1:80", "-D -t 10.1.0.2:80"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Properties of Diff over random pairs of tables: its changes lead from one to the other, leave foreign
+// services alone, and never leave a service without a serving destination that has one before and after.
+func TestDiffLeadsThereAndKeepsServing(t *testing.T) {
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		have, want := randomTable(r), randomTable(r)
+		table := NewMemory(have)
+		for i, op := range Diff(have, want) {
+			now := apply(t, table, op)
+			if _, ours := want[op.Key]; !ours {
+				t.Fatalf("seed %d: %s on a foreign service", seed, op)
+			}
+			if serves(have[op.Key]) && serves(want[op.Key]) && !serves(now[op.Key]) {
+				t.Fatalf("seed %d: nobody serves after change %d of %q", seed, i, linesOf(Diff(have, want)))
+			}
+		}
+		now := apply(t, table)
+		if left := Diff(now, want); len(left) > 0 {
+			t.Fatalf("seed %d: still to do: %q", seed, linesOf(left))
+		}
+		for key, service := range now {
+			w, ours := want[key]
+			if ours && !equal(service, w) || !ours && !equal(service, have[key]) {
+				t.Fatalf("seed %d: %s is not as wanted", seed, key)
+			}
+		}
+	}
+}
+
+func equal(a, b Service) bool {
+	return Format(Table{a.Key: a}) == Format(Table{b.Key: b})
+}
+
+func serves(s Service) bool {
+	for _, dest := range s.Dests {
+		if dest.Weight > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// randomTable has a few services with few destinations of few kinds, so that two of them share much.
+func randomTable(r *rand.Rand) Table {
+	table := Table{}
+	for n := range 4 {
+		if r.IntN(3) == 0 {
+			continue
+		}
+		key := Key{Protocol: TCP, Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(n)}), 80)}
+		if n == 3 {
+			key = Key{Protocol: Mark, Mark: 3}
+		}
+		settings := Settings{Scheduler: []string{"rr", "wlc"}[r.IntN(2)]}
+		if r.IntN(2) == 0 {
+			settings.Flags, settings.Timeout, settings.Netmask = Persistent, 60, EachClient(false)
+		}
+		service := Service{Key: key, Settings: settings, Dests: map[netip.AddrPort]Dest{}}
+		for d := range 4 {
+			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(d)}), 80)
+			if r.IntN(3) > 0 {
+				service.Dests[addr] = Dest{Addr: addr, Forward: Forward(r.IntN(2) * 3), Weight: uint32(r.IntN(3))}
+			}
+		}
+		table[key] = service
+	}
+	return table
+}
+
+// manyDests is a table of 10,000 real servers behind 100 services.
+func manyDests() Table {
+	table := Table{}
+	for s := range 100 {
+		key := Key{Protocol: TCP, Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(s)}), 80)}
+		service := Service{Key: key, Settings: Settings{Scheduler: "wrr"}, Dests: map[netip.AddrPort]Dest{}}
+		for d := range 100 {
+			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, byte(s), byte(d)}), 80)
+			service.Dests[addr] = Dest{Addr: addr, Weight: 1}
+		}
+		table[key] = service
+	}
+	return table
+}
+
+func BenchmarkDiff10k(b *testing.B) {
+	have := manyDests()
+	oneIn := func(n int) Table {
+		want, i := have.Clone(), 0
+		for _, service := range want {
+			for addr, dest := range service.Dests {
+				if i++; i%n == 0 {
+					dest.Weight = 0
+					service.Dests[addr] = dest
+				}
+			}
+		}
+		return want
+	}
+	for _, c := range []struct {
+		name       string
+		have, want Table
+	}{
+		{"same", have, have},
+		{"one percent", have, oneIn(100)},
+		{"every one", have, oneIn(1)},
+		{"new", Table{}, have},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Diff(c.have, c.want)
+			}
+		})
+	}
+}
+
+func ExampleDiff() {
+	key := Key{Protocol: TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
+	down, up := netip.MustParseAddrPort("192.0.2.21:80"), netip.MustParseAddrPort("192.0.2.22:80")
+	service := func(dests ...Dest) Table {
+		s := Service{Key: key, Settings: Settings{Scheduler: "wrr"}, Dests: map[netip.AddrPort]Dest{}}
+		for _, dest := range dests {
+			s.Dests[dest.Addr] = dest
+		}
+		return Table{key: s}
+	}
+	have := service(Dest{Addr: down, Forward: Route, Weight: 1})
+	want := service(Dest{Addr: down, Forward: Route}, Dest{Addr: up, Forward: Route, Weight: 1})
+	for _, op := range Diff(have, want) {
+		fmt.Println(op)
+	}
+	// Output:
+	// -a -t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 1
+	// -e -t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 0
+}

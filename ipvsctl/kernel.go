@@ -1,0 +1,343 @@
+//go:build linux
+
+package ipvsctl
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/moby/ipvs"
+	"github.com/sirupsen/logrus"
+)
+
+// The longest waits for the kernel's answer to one request and for modprobe.
+const (
+	answerLimit = 10 * time.Second
+	moduleLimit = 10 * time.Second
+)
+
+var (
+	errNoAnswer = fmt.Errorf("no answer from the kernel: %w", context.DeadlineExceeded)
+	errReloaded = errors.New("the module ip_vs was unloaded and loaded again")
+)
+
+// Kernel is the table of the network namespace in which it was opened. It may be shared by goroutines: one
+// request is under way at a time, since moby/ipvs mixes up the answers of two.
+type Kernel struct {
+	limit time.Duration // for an answer
+
+	mu   sync.Mutex // guards conn
+	conn *conn      // nil when the next request shall open another
+}
+
+// conn is an open line to the kernel: moby/ipvs for services, our own messages for the rest.
+type conn struct {
+	handle *ipvs.Handle
+	genl   *genl
+}
+
+// Open opens the kernel's table, after loading the module ip_vs where it is missing. A kernel without IPVS
+// and missing rights are an *OpError.
+func Open(ctx context.Context) (*Kernel, error) {
+	k := &Kernel{limit: answerLimit}
+	if err := k.request(ctx, func(*conn) error { return nil }); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// Close lets go of the kernel; the table stays as it is.
+func (k *Kernel) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.drop()
+	return nil
+}
+
+// Read returns the whole table, see Client.
+func (k *Kernel) Read(ctx context.Context) (Table, error) {
+	table := make(Table)
+	err := k.request(ctx, func(c *conn) error { return c.read(table) })
+	if err != nil {
+		return nil, &OpError{Op: "read", Err: err}
+	}
+	return table, nil
+}
+
+// ReadService returns one service, see Client.
+func (k *Kernel) ReadService(ctx context.Context, key Key) (service Service, ok bool, err error) {
+	err = k.request(ctx, func(c *conn) (err error) {
+		if service, err = c.genl.service(key); err != nil {
+			return err
+		}
+		service.Dests, err = c.genl.dests(key)
+		return err
+	})
+	if errors.Is(err, syscall.ESRCH) {
+		return Service{}, false, nil
+	}
+	if err != nil {
+		return Service{}, false, &OpError{Op: "read " + key.String(), Err: err}
+	}
+	return service, true, nil
+}
+
+// Do makes one change, see Client.
+func (k *Kernel) Do(ctx context.Context, op Op) error {
+	if err := op.check(); err != nil {
+		return refused(op, err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, k.limit, errNoAnswer)
+	defer cancel()
+	return refused(op, k.request(ctx, func(c *conn) error { return c.do(op) }))
+}
+
+// request lets talk have the line to the kernel, and cuts the line when ctx ends first: moby/ipvs would wait
+// for a lost answer for ever. After a failure of the line itself the next request gets a new one.
+func (k *Kernel) request(ctx context.Context, talk func(*conn) error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if k.conn == nil {
+		c, err := connect(ctx, k.limit)
+		if err != nil {
+			return openError(err)
+		}
+		k.conn = c
+	}
+	uncut := context.AfterFunc(ctx, k.conn.close)
+	err := talk(k.conn)
+	switch {
+	case !uncut():
+		k.drop()
+		if err != nil {
+			return context.Cause(ctx)
+		}
+	case lineFailed(err):
+		k.drop()
+	}
+	return err
+}
+
+// drop closes the line; mu is held.
+func (k *Kernel) drop() {
+	if k.conn != nil {
+		k.conn.close()
+		k.conn = nil
+	}
+}
+
+// lineFailed tells the line's failures from the kernel's refusals. ENOENT may be either: it also says that
+// the module has been unloaded.
+func lineFailed(err error) bool {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err != nil
+	}
+	switch errno {
+	case syscall.ENOENT, syscall.ENOBUFS, syscall.EAGAIN, syscall.EBADF:
+		return true
+	default:
+		return false
+	}
+}
+
+func connect(ctx context.Context, limit time.Duration) (*conn, error) {
+	g, err := openGenl(limit)
+	if err != nil {
+		return nil, err
+	}
+	if err := findFamily(ctx, g); err != nil {
+		g.close()
+		return nil, err
+	}
+	handle, err := newHandle()
+	if err != nil {
+		g.close()
+		return nil, err
+	}
+	c := &conn{handle: handle, genl: g}
+	if err := c.probe(ctx); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// findFamily makes sure of IPVS before moby/ipvs is asked for anything: that one never looks twice, and
+// without IPVS takes the kernel's answers for success.
+func findFamily(ctx context.Context, g *genl) error {
+	err := g.lookup()
+	if !errors.Is(err, syscall.ENOENT) {
+		return err
+	}
+	loading := loadModule(ctx)
+	if err := g.lookup(); !errors.Is(err, syscall.ENOENT) {
+		return err
+	}
+	return &absentError{cmp.Or(loading, errors.New("modprobe found nothing to do"))}
+}
+
+// absentError is a kernel without IPVS; why says how loading the module failed.
+type absentError struct{ why error }
+
+func (e *absentError) Error() string { return "the kernel has no IPVS" }
+func (e *absentError) Unwrap() error { return syscall.ENOENT }
+
+func loadModule(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, moduleLimit)
+	defer cancel()
+	modprobe, err := exec.LookPath("modprobe")
+	if err != nil {
+		modprobe = "/sbin/modprobe" // not in every daemon's PATH
+	}
+	cmd := exec.CommandContext(ctx, modprobe, "ip_vs")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil && len(out) > 0 {
+		first, _, _ := strings.Cut(string(out), "\n")
+		return fmt.Errorf("%w: %q", err, first)
+	}
+	return err
+}
+
+// newHandle keeps moby/ipvs from logging: it runs modprobe once more, and complains of its absence.
+func newHandle() (*ipvs.Handle, error) {
+	out := logrus.StandardLogger().Out
+	logrus.SetOutput(io.Discard)
+	defer logrus.SetOutput(out)
+	handle, err := ipvs.New("")
+	if err != nil {
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	return handle, nil
+}
+
+// probe asks moby/ipvs for a service that can't be. Anything but ESRCH says that it may not ask, or asks
+// the wrong family: it never looks the number up again, and an unloaded module comes back with another.
+func (c *conn) probe(ctx context.Context) error {
+	uncut := context.AfterFunc(ctx, c.close)
+	_, err := c.handle.GetService(&ipvs.Service{AddressFamily: syscall.AF_INET, Address: net.IPv4zero})
+	switch {
+	case !uncut():
+		return context.Cause(ctx)
+	case errors.Is(err, syscall.ESRCH):
+		return nil
+	case errors.Is(err, syscall.EPERM):
+		return err
+	default:
+		return fmt.Errorf("%w: %w", errReloaded, err)
+	}
+}
+
+func (c *conn) close() {
+	c.handle.Close()
+	c.genl.close()
+}
+
+func (c *conn) read(table Table) error {
+	err := c.genl.services(func(s Service) error {
+		table[s.Key] = s
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("services: %w", err)
+	}
+	for key, service := range table {
+		service.Dests, err = c.genl.dests(key)
+		if err != nil {
+			return fmt.Errorf("destinations of %s: %w", key, err)
+		}
+		table[key] = service
+	}
+	return nil
+}
+
+func (c *conn) do(op Op) error {
+	switch op.Kind {
+	case AddService:
+		return c.addService(mobyService(op))
+	case EditService:
+		return c.handle.UpdateService(mobyService(op))
+	case DelService:
+		return gone(c.handle.DelService(mobyService(op)))
+	case AddDest:
+		return c.addDest(op)
+	case EditDest:
+		return c.genl.changeDest(cmdSetDest, op.Key, op.Dest)
+	default:
+		return gone(c.genl.changeDest(cmdDelDest, op.Key, op.Dest))
+	}
+}
+
+func (c *conn) addService(s *ipvs.Service) error {
+	err := c.handle.NewService(s)
+	if errors.Is(err, syscall.EEXIST) {
+		return c.handle.UpdateService(s)
+	}
+	return err
+}
+
+func (c *conn) addDest(op Op) error {
+	err := c.genl.changeDest(cmdNewDest, op.Key, op.Dest)
+	if errors.Is(err, syscall.EEXIST) {
+		return c.genl.changeDest(cmdSetDest, op.Key, op.Dest)
+	}
+	return err
+}
+
+// gone is the result of a removal: what was not there is a success.
+func gone(err error) error {
+	if errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENOENT) {
+		return nil
+	}
+	return err
+}
+
+func mobyService(op Op) *ipvs.Service {
+	settings := op.Settings.stored(op.Key.IPv6)
+	s := &ipvs.Service{
+		AddressFamily: family(op.Key.IPv6),
+		FWMark:        op.Key.Mark,
+		SchedName:     settings.Scheduler,
+		Flags:         uint32(settings.Flags &^ flagHashed),
+		Timeout:       settings.Timeout,
+		Netmask:       settings.Netmask,
+		PEName:        settings.PEName,
+	}
+	if !op.Key.IPv6 {
+		s.Netmask = swapMask(settings.Netmask)
+	}
+	if op.Key.Protocol != Mark {
+		s.Protocol = uint16(op.Key.Protocol)
+		s.Address = op.Key.Addr.Addr().AsSlice()
+		s.Port = op.Key.Addr.Port()
+	}
+	return s
+}
+
+// openError says what to do about a table that can't be opened.
+func openError(err error) error {
+	e := &OpError{Op: "open", Err: err}
+	var absent *absentError
+	switch {
+	case errors.As(err, &absent):
+		e.Hint = fmt.Sprintf("the module ip_vs can't be loaded: %v", absent.why)
+	case errors.Is(err, syscall.EPERM):
+		e.Hint = hintPermission
+	case errors.Is(err, errReloaded):
+		e.Hint = "start this program anew"
+	}
+	return e
+}

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package ipvsctl
+
+import (
+	"context"
+	"errors"
+)
+
+// Kernel is the kernel's table. Only Linux has one: there is no Kernel here.
+type Kernel struct{ Client }
+
+// Open fails.
+func Open(context.Context) (*Kernel, error) {
+	return nil, &OpError{Op: "open", Err: errors.ErrUnsupported, Hint: "IPVS is a part of Linux"}
+}

@@ -1,0 +1,183 @@
+package ipvsctl
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// parseOp reads a change in the arguments of ipvsadm, as Op.String writes it.
+func parseOp(t testing.TB, line string) Op {
+	t.Helper()
+	p := &opParser{t: t, line: line, words: strings.Fields(line)}
+	kind := slices.Index(opOptions[:], p.next())
+	if kind < 0 {
+		t.Fatalf("%s: no operation", line)
+	}
+	p.op.Kind = OpKind(kind)
+	for len(p.words) > 0 {
+		p.option(p.next())
+	}
+	if p.op.Key.IPv6 {
+		p.ipv6Mask()
+	}
+	return p.op
+}
+
+func parseOps(t testing.TB, lines ...string) []Op {
+	t.Helper()
+	var ops []Op
+	for _, line := range lines {
+		ops = append(ops, parseOp(t, line))
+	}
+	return ops
+}
+
+// tableOf is the table after the changes in lines.
+func tableOf(t testing.TB, lines ...string) Table {
+	t.Helper()
+	m := NewMemory(nil)
+	return apply(t, m, parseOps(t, lines...)...)
+}
+
+// apply makes changes that must succeed and returns the table then.
+func apply(t testing.TB, c Client, ops ...Op) Table {
+	t.Helper()
+	for _, op := range ops {
+		if err := c.Do(context.Background(), op); err != nil {
+			t.Fatal(err)
+		}
+	}
+	table, err := c.Read(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+func linesOf(ops []Op) []string {
+	var lines []string
+	for _, op := range ops {
+		lines = append(lines, op.String())
+	}
+	return lines
+}
+
+type opParser struct {
+	t     testing.TB
+	line  string
+	words []string
+	op    Op
+	mask  string
+}
+
+func (p *opParser) next() string {
+	p.t.Helper()
+	if len(p.words) == 0 {
+		p.t.Fatalf("%s: it ends too early", p.line)
+	}
+	word := p.words[0]
+	p.words = p.words[1:]
+	return word
+}
+
+func (p *opParser) number() uint32 {
+	p.t.Helper()
+	n, err := strconv.ParseUint(p.next(), 10, 32)
+	if err != nil {
+		p.t.Fatalf("%s: %v", p.line, err)
+	}
+	return uint32(n)
+}
+
+func (p *opParser) addr() netip.AddrPort {
+	p.t.Helper()
+	addr, err := netip.ParseAddrPort(p.next())
+	if err != nil {
+		p.t.Fatalf("%s: %v", p.line, err)
+	}
+	return addr
+}
+
+func (p *opParser) service(protocol Protocol) {
+	p.t.Helper()
+	addr := p.addr()
+	p.op.Key = Key{Protocol: protocol, Addr: addr, IPv6: addr.Addr().Is6()}
+}
+
+func (p *opParser) option(name string) {
+	p.t.Helper()
+	settings, dest := &p.op.Settings, &p.op.Dest
+	switch name {
+	case "-t":
+		p.service(TCP)
+	case "-u":
+		p.service(UDP)
+	case "--sctp-service":
+		p.service(SCTP)
+	case "-f":
+		p.op.Key = Key{Protocol: Mark, Mark: p.number()}
+	case "-6":
+		p.op.Key.IPv6 = true
+	case "-s":
+		settings.Scheduler = p.next()
+	case "-p":
+		settings.Flags |= Persistent
+		settings.Timeout, settings.Netmask = p.number(), EachClient(false)
+	case "-M":
+		p.mask = p.next()
+		if a, err := netip.ParseAddr(p.mask); err == nil {
+			b := a.As4()
+			settings.Netmask = uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+		}
+	case "-o":
+		settings.Flags |= OnePacket
+	case "-b":
+		flags, err := ParseSchedFlags(settings.Scheduler, p.next())
+		if err != nil {
+			p.t.Fatalf("%s: %v", p.line, err)
+		}
+		settings.Flags |= flags
+	case "--pe":
+		settings.PEName = p.next()
+	case "-r":
+		dest.Addr = p.addr()
+	case "-m":
+		dest.Forward = Masq
+	case "-i":
+		dest.Forward = Tunnel
+	case "-g":
+		dest.Forward = Route
+	case "-w":
+		dest.Weight = p.number()
+	case "-x":
+		dest.Upper = p.number()
+	case "-y":
+		dest.Lower = p.number()
+	case "--tun-type":
+		dest.Encap.Type = map[string]Encapsulation{"ipip": IPIP, "gue": GUE, "gre": GRE}[p.next()]
+	case "--tun-port":
+		dest.Encap.Port = uint16(p.number())
+	case "--tun-csum":
+		dest.Encap.Flags = Checksum
+	case "--tun-remcsum":
+		dest.Encap.Flags = RemoteChecksum
+	case "--tun-nocsum":
+	default:
+		p.t.Fatalf("%s: unknown option %s", p.line, name)
+	}
+}
+
+// ipv6Mask reads the granularity anew, now that the family is known.
+func (p *opParser) ipv6Mask() {
+	if p.op.Settings.Flags&Persistent == 0 {
+		return
+	}
+	p.op.Settings.Netmask = EachClient(true)
+	if n, err := strconv.ParseUint(p.mask, 10, 32); err == nil {
+		p.op.Settings.Netmask = uint32(n)
+	}
+}

@@ -1,0 +1,118 @@
+package ipvsctl
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"sync"
+	"syscall"
+)
+
+// Memory is a table that balances nothing: for trying a configuration out, for tests and for measuring. It
+// answers as the kernel does, with the same errnos. It may be read while another goroutine changes it.
+type Memory struct {
+	// OnChange, if set before the first use, is called after each change by the goroutine that made it.
+	// It may Read.
+	OnChange func()
+
+	mu    sync.Mutex // guards table
+	table Table
+}
+
+// NewMemory returns a table that holds t at first.
+func NewMemory(t Table) *Memory {
+	return &Memory{table: t.Clone()}
+}
+
+// Read returns a copy of the table.
+func (m *Memory) Read(ctx context.Context) (Table, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &OpError{Op: "read", Err: err}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.table.Clone(), nil
+}
+
+// ReadService returns a copy of one service, and whether it is there.
+func (m *Memory) ReadService(ctx context.Context, key Key) (Service, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return Service{}, false, &OpError{Op: "read " + key.String(), Err: err}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	service, ok := m.table[key]
+	service.Dests = maps.Clone(service.Dests)
+	return service, ok, nil
+}
+
+// Do makes one change, see Client.
+func (m *Memory) Do(ctx context.Context, op Op) error {
+	if err := ctx.Err(); err != nil {
+		return refused(op, err)
+	}
+	if err := op.check(); err != nil {
+		return refused(op, err)
+	}
+	changed, err := m.apply(op)
+	if changed && m.OnChange != nil {
+		m.OnChange()
+	}
+	return refused(op, err)
+}
+
+// Close does nothing: the table lives as long as its Memory.
+func (m *Memory) Close() error { return nil }
+
+func (m *Memory) apply(op Op) (changed bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	service, exists := m.table[op.Key]
+	switch op.Kind {
+	case AddService, EditService:
+		return m.putService(op, service, exists)
+	case DelService:
+		delete(m.table, op.Key)
+		return exists, nil
+	case DelDest:
+		_, had := service.Dests[op.Dest.Addr]
+		delete(service.Dests, op.Dest.Addr)
+		return had, nil
+	default:
+		return putDest(op, service, exists)
+	}
+}
+
+func (m *Memory) putService(op Op, service Service, exists bool) (changed bool, err error) {
+	switch {
+	case !exists && op.Kind == EditService:
+		return false, syscall.ESRCH
+	case !schedulers[op.Settings.Scheduler], !engines[op.Settings.PEName]:
+		return false, syscall.ENOENT
+	case !exists:
+		service = Service{Key: op.Key, Dests: make(map[netip.AddrPort]Dest)}
+	}
+	service.Settings = op.Settings.stored(op.Key.IPv6)
+	m.table[op.Key] = service
+	return true, nil
+}
+
+func putDest(op Op, service Service, exists bool) (changed bool, err error) {
+	if !exists {
+		return false, syscall.ESRCH
+	}
+	if _, ok := service.Dests[op.Dest.Addr]; !ok && op.Kind == EditDest {
+		return false, syscall.ENOENT
+	}
+	service.Dests[op.Dest.Addr] = op.Dest
+	return true, nil
+}
+
+// schedulers are those of Linux 6.1; a service may also have none.
+var schedulers = map[string]bool{
+	"rr": true, "wrr": true, "lc": true, "wlc": true, "lblc": true, "lblcr": true, "dh": true, "sh": true,
+	"mh": true, "sed": true, "nq": true, "fo": true, "ovf": true, "twos": true, "none": true,
+}
+
+// engines are the persistence engines; most services have none.
+var engines = map[string]bool{"": true, "sip": true}
