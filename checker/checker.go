@@ -70,3 +70,11 @@ type Env struct {
 type Pinger interface {
 	Ping(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error)
 }
+
+// Kind is the check in a word or two, for a person: its type, and for negotiate the service.
+func (s Spec) Kind() string {
+	if s.Type == "negotiate" {
+		return s.Service
+	}
+	return s.Type
+}

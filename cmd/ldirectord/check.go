@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/parser"
+)
+
+// check reads the configuration and tells all that is to be said of it, and of the machine it is for.
+func (a *app) check(ctx context.Context) int {
+	env := newEnvironment()
+	defer env.close()
+	l, err := a.load(ctx, env.checks())
+	if err != nil {
+		fmt.Fprintln(a.stderr, err)
+		return exitFailure
+	}
+	if l.config != nil {
+		l.found = append(l.found, a.machine(l.config)...)
+	}
+	if a.jsonOut {
+		return a.checkJSON(l)
+	}
+	for _, d := range l.found {
+		fmt.Fprintln(a.stdout, render(d, l.source, isTerminal(os.Stdout)))
+	}
+	if l.plan == nil {
+		return exitConfig
+	}
+	fmt.Fprintf(a.stdout, "%s is good: %s\n", a.path, census(l.config))
+	return exitOK
+}
+
+func census(cfg *parser.Config) string {
+	reals := 0
+	for _, v := range cfg.Virtuals {
+		reals += len(v.Reals)
+	}
+	return fmt.Sprintf("virtual services: %d, real servers: %d", len(cfg.Virtuals), reals)
+}
+
+// render is a diagnostic for a person: place, severity, text, and on a terminal the line itself.
+func render(d parser.Diagnostic, source []byte, terminal bool) string {
+	if terminal {
+		return d.Render(source)
+	}
+	return d.String()
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// finding is a diagnostic in the JSON form.
+type finding struct {
+	Severity string `json:"severity"`
+	Kind     string `json:"kind"`
+	File     string `json:"file"`
+	Line     *int   `json:"line"`
+	Column   *int   `json:"column"`
+	Text     string `json:"text"`
+}
+
+// checkJSON prints the result in the form of the conformance corpus: the first error as error, kind
+// and line, all findings, and the effective configuration.
+func (a *app) checkJSON(l *loaded) int {
+	out := struct {
+		OK          bool            `json:"ok"`
+		Exit        int             `json:"exit"`
+		Error       *string         `json:"error"`
+		ErrorKind   *string         `json:"error_kind"`
+		ErrorLine   *int            `json:"error_line"`
+		Warnings    []finding       `json:"warnings"`
+		Diagnostics []finding       `json:"diagnostics"`
+		Config      json.RawMessage `json:"config,omitempty"`
+	}{OK: l.plan != nil, Warnings: []finding{}, Diagnostics: []finding{}}
+	if !out.OK {
+		out.Exit = exitConfig
+	}
+	for _, d := range l.found {
+		f := finding{Severity: "warning", Kind: d.Kind, File: d.File, Text: d.Text}
+		if d.Pos.Line > 0 {
+			f.Line, f.Column = &d.Pos.Line, &d.Pos.Column
+		}
+		if d.Severity == parser.Error {
+			f.Severity = "error"
+			if out.Error == nil {
+				out.Error, out.ErrorKind, out.ErrorLine = &f.Text, &f.Kind, f.Line
+			}
+		} else {
+			out.Warnings = append(out.Warnings, f)
+		}
+		out.Diagnostics = append(out.Diagnostics, f)
+	}
+	if l.config != nil {
+		config, err := l.config.JSON()
+		if err != nil {
+			fmt.Fprintln(a.stderr, err)
+			return exitFailure
+		}
+		out.Config = config
+	}
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(out); err != nil {
+		fmt.Fprintln(a.stderr, err)
+		return exitFailure
+	}
+	return out.Exit
+}
+
+// machine looks at what the file can't show: who may read its passwords, and how the kernel treats
+// clients that stay with a quiescent server.
+func (a *app) machine(cfg *parser.Config) parser.Diagnostics {
+	var found parser.Diagnostics
+	warn := func(at parser.Position, kind, text string) {
+		found = append(found, parser.Diagnostic{Severity: parser.Warning, Kind: kind, File: cfg.Name, Pos: at, Text: text})
+	}
+	if at, ok := firstSecret(cfg); ok {
+		if info, err := os.Stat(a.path); err == nil && info.Mode().Perm()&0o077 != 0 {
+			warn(at, "readable-secret", fmt.Sprintf("passwords stand in a file of mode %#o; let only its owner read it: chmod 600 %s", info.Mode().Perm(), a.path))
+		}
+	}
+	for _, v := range cfg.Virtuals {
+		if v.Persistent > 0 && v.Quiescent && sysctlIsZero("expire_quiescent_template") {
+			warn(v.At["persistent"], "sticky-quiescent", "clients stay with a quiescent server until their persistence ends; to move them at once: sysctl net.ipv4.vs.expire_quiescent_template=1")
+			break
+		}
+	}
+	return found
+}
+
+func firstSecret(cfg *parser.Config) (parser.Position, bool) {
+	for _, v := range cfg.Virtuals {
+		for _, name := range []string{"passwd", "secret"} {
+			if at, ok := v.At[name]; ok {
+				return at, true
+			}
+		}
+	}
+	return parser.Position{}, false
+}
+
+func sysctlIsZero(name string) bool {
+	text, err := os.ReadFile("/proc/sys/net/ipv4/vs/" + name)
+	return err == nil && strings.TrimSpace(string(text)) == "0"
+}

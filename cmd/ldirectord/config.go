@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"ldirectord/checker"
+	"ldirectord/director"
+	"ldirectord/parser"
+)
+
+// configDirs are where the configuration is looked for, before it is taken as it stands.
+var configDirs = []string{"/etc/ha.d", "/etc/ha.d/conf"}
+
+// largestConfig bounds what is read as a configuration.
+const largestConfig = 64 << 20
+
+// locate finds the configuration file and returns its absolute path.
+func locate(name string) (string, error) {
+	if name == "" {
+		name = "ldirectord.cf"
+	}
+	for _, dir := range configDirs {
+		if path := dir + "/" + name; isFile(path) {
+			return filepath.Clean(path), nil
+		}
+	}
+	if !isFile(name) {
+		return "", fmt.Errorf("Config file %s not found", name) //nolint:staticcheck // the reference's words
+	}
+	return filepath.Abs(name)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// loaded is a configuration that was read, and what there is to say of it.
+type loaded struct {
+	source []byte
+	config *parser.Config // nil when it was refused
+	plan   *director.Plan // nil when it was refused
+	found  parser.Diagnostics
+}
+
+// load reads the file at path and prepares it. An error means that the file itself could not be read.
+func (a *app) load(ctx context.Context, env *checker.Env) (*loaded, error) {
+	source, err := readFile(a.path)
+	if err != nil {
+		return nil, err
+	}
+	l := &loaded{source: source}
+	cfg, found := parser.Parse(ctx, a.path, source, a.parserOptions())
+	l.found = found
+	if found.HasErrors() {
+		return l, nil
+	}
+	plan, more := director.NewPlan(cfg, env)
+	l.found = append(l.found, more...)
+	if plan != nil {
+		l.config, l.plan = cfg, plan
+	}
+	return l, nil
+}
+
+func (a *app) parserOptions() parser.Options {
+	return parser.Options{
+		Resolver: systemNames{},
+		TryFile:  tryFile,
+		DirExist: func(path string) bool { info, err := os.Stat(path); return err == nil && info.IsDir() },
+		HostName: hostName(),
+		Strict:   a.strict,
+	}
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	defer f.Close()
+	source, err := io.ReadAll(io.LimitReader(f, largestConfig+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if len(source) > largestConfig {
+		return nil, errors.New("reading the configuration: it is larger than 64 MiB")
+	}
+	return source, nil
+}
+
+// tryFile tells whether a file can be written to its end, making it where it is missing.
+func tryFile(path string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func hostName() string {
+	if name := os.Getenv("HOSTNAME"); name != "" {
+		return name
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return name
+}
+
+// tell prints diagnostics in the form of the reference, which tools grep for, with the exact place.
+func (l *loaded) tell(w io.Writer) {
+	for _, d := range l.found {
+		fmt.Fprintln(w, message(d))
+	}
+}
+
+// message is one diagnostic in the words of the reference, followed by the exact place.
+func message(d parser.Diagnostic) string {
+	word := "Warning"
+	if d.Severity == parser.Error {
+		word = "Error"
+	}
+	if d.Pos.Line == 0 {
+		return fmt.Sprintf("%s [%d]: %s", word, os.Getpid(), d)
+	}
+	return fmt.Sprintf("%s [%d] reading file %s at line %d: %s", word, os.Getpid(), d.File, d.Pos.Line, d)
+}

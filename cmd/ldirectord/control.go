@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+	"time"
+
+	"ldirectord/checker"
+)
+
+// endTimeout is how long stop and restart wait for a daemon to end: longer than its clean-up may take.
+const endTimeout = 40 * time.Second
+
+// signalHandOver tells a daemon to end without touching the table. The Perl daemon knows no such
+// signal: it ends at once, and so leaves its table to us as well.
+const signalHandOver = syscall.SIGUSR1
+
+// readable checks that the configuration is good, telling what is wrong with it.
+func (a *app) readable(ctx context.Context) int {
+	l, err := a.load(ctx, &checker.Env{HostName: hostName()})
+	if err != nil {
+		fmt.Fprintln(a.stderr, err)
+		return exitFailure
+	}
+	l.tell(a.stderr)
+	if l.plan == nil {
+		return exitConfig
+	}
+	a.supervised = l.config.Global.Supervised
+	return exitOK
+}
+
+// stop ends the running daemon, whatever state the file is in, and waits until it has cleaned up.
+func (a *app) stop(ctx context.Context) int {
+	pid, _ := a.instance().find()
+	if pid == 0 {
+		return a.readable(ctx)
+	}
+	return a.end(ctx, pid, syscall.SIGTERM)
+}
+
+// end sends a signal to the daemon and waits until it is gone.
+func (a *app) end(ctx context.Context, pid int, sig syscall.Signal) int {
+	if err := syscall.Kill(pid, sig); err != nil && err != syscall.ESRCH {
+		fmt.Fprintf(a.stderr, "ldirectord: sending %v to pid %d: %v\n", sig, pid, err)
+		return exitFailure
+	}
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	if err := waitFor(ctx, pid); err != nil {
+		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+// reload has the running daemon read the file again, if it is good.
+func (a *app) reload(ctx context.Context) int {
+	if code := a.readable(ctx); code != exitOK {
+		return code
+	}
+	pid, _ := a.instance().find()
+	if pid == 0 {
+		fmt.Fprintf(a.stderr, "ldirectord is stopped for %s\n", a.path)
+		return exitFailure
+	}
+	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+		fmt.Fprintf(a.stderr, "ldirectord: sending HUP to pid %d: %v\n", pid, err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+// status tells whether the daemon runs.
+func (a *app) status(ctx context.Context) int {
+	pid, stale := a.instance().find()
+	if pid != 0 {
+		fmt.Fprintf(a.stderr, "ldirectord for %s is running with pid: %d\n", a.path, pid)
+		return exitOK
+	}
+	if code := a.readable(ctx); code != exitOK {
+		return code
+	}
+	code := exitStopped
+	if stale {
+		fmt.Fprintf(a.stderr, "ldirectord stale pid file %s for %s\n", a.instance().pidFile, a.path)
+		code = exitFailure
+	}
+	fmt.Fprintf(a.stdout, "ldirectord is stopped for %s\n", a.path)
+	return code
+}
+
+// restart lets a new daemon take over from the running one, whose table stays as it is meanwhile.
+func (a *app) restart(ctx context.Context) int {
+	if code := a.readable(ctx); code != exitOK {
+		return code
+	}
+	if pid, _ := a.instance().find(); pid != 0 {
+		if code := a.end(ctx, pid, signalHandOver); code != exitOK {
+			return code
+		}
+	}
+	return a.launch(ctx)
+}
+
+// tryRestart restarts a daemon that runs.
+func (a *app) tryRestart(ctx context.Context) int {
+	if pid, _ := a.instance().find(); pid == 0 {
+		return a.readable(ctx)
+	}
+	return a.restart(ctx)
+}
+
+// start starts the daemon, unless it runs. One that is ending is waited for.
+func (a *app) start(ctx context.Context) int {
+	if code := a.readable(ctx); code != exitOK {
+		return code
+	}
+	if pid, _ := a.instance().find(); pid != 0 {
+		if !a.instance().leaving(pid) {
+			return exitOK
+		}
+		ctx, cancel := context.WithTimeout(ctx, endTimeout)
+		defer cancel()
+		if err := waitFor(ctx, pid); err != nil {
+			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
+			return exitFailure
+		}
+	}
+	return a.launch(ctx)
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/director"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+)
+
+const (
+	resultsWait = 3 * time.Second // how long a start waits for the first results
+	closeWait   = 3 * time.Second // for the last log lines and hooks
+)
+
+// daemon is the running director and what surrounds it.
+type daemon struct {
+	*app
+	env      *environment
+	hold     *hold
+	log      *logSink
+	journal  *notify.Journal
+	hooks    *notify.Hooks
+	director *director.Director
+	loaded   *loaded
+	ready    io.WriteCloser // nil in the foreground
+}
+
+// foreground is the daemon in this process, under a supervisor or for debugging.
+func (a *app) foreground(ctx context.Context) int { return a.serve(ctx, nil) }
+
+// background is the daemon in its own session; ready hears how the start goes.
+func (a *app) background(ctx context.Context, ready io.WriteCloser) int {
+	a.stderr = ready
+	return a.serve(ctx, ready)
+}
+
+func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
+	d := &daemon{app: a, ready: ready, env: newEnvironment()}
+	defer d.env.close()
+	l, err := a.load(ctx, d.env.checks())
+	if err != nil || l.plan == nil {
+		fmt.Fprintln(a.stderr, "ldirectord: the configuration changed and is not good any more")
+		return exitConfig
+	}
+	d.loaded = l
+	acquireCtx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	d.hold, err = a.instance().acquire(acquireCtx)
+	if errors.Is(err, errRunning) && ready != nil {
+		return exitOK // another start was quicker
+	}
+	if err != nil {
+		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
+		return exitFailure
+	}
+	table, err := a.openTable(ctx)
+	if err != nil {
+		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
+		return exitFailure
+	}
+	defer table.Close()
+	if ready != nil {
+		if err := d.hold.writePid(); err != nil {
+			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
+			return exitFailure
+		}
+		defer d.hold.removePid()
+		if err := os.Chdir("/"); err != nil {
+			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
+			return exitFailure
+		}
+	}
+	return d.live(ctx, table)
+}
+
+// live runs the director until a signal ends it.
+func (d *daemon) live(ctx context.Context, table ipvsctl.Client) int {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, signalHandOver)
+	signal.Ignore(unix.SIGPIPE)
+	d.log = newLogSink(d.app, d.loaded.config.Global.LogFile)
+	d.journal = notify.NewJournal(d.log)
+	d.hooks = notify.NewHooks(d.journal)
+	d.director = director.New(director.Deps{
+		Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch, Former: d.hold.former,
+	})
+	d.env.setOurs(d.loaded.plan)
+	d.announce()
+	runCtx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	ended := make(chan error, 1)
+	go func() { ended <- d.director.Run(runCtx, d.loaded.plan) }()
+	go d.tellReady(runCtx)
+	cause := d.attend(runCtx, signals, ended, end)
+	return d.finish(cause)
+}
+
+// attend carries out signals and changes of the file until the director has ended. It returns the
+// signal that ended it.
+func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-chan error, end context.CancelCauseFunc) error {
+	file := newConfigFile(ctx, d)
+	var by error
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return err
+			}
+			return by
+		case s := <-signals:
+			switch {
+			case by != nil: // it is ending already
+			case s == unix.SIGHUP:
+				file.hup(ctx)
+			case s == signalHandOver:
+				by = endedBy("USR1")
+				d.enter(handedOver, d.loaded.plan.Keys())
+				end(director.ErrHandover)
+			default:
+				by = endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG"))
+				d.enter(ending, nil)
+				end(by)
+			}
+		case <-file.changed:
+			if by == nil {
+				file.look(ctx)
+			}
+		}
+	}
+}
+
+// endedBy is the name of the signal that ended the daemon.
+type endedBy string
+
+func (e endedBy) Error() string { return "signal " + string(e) }
+
+func (d *daemon) enter(p phase, keys []ipvsctl.Key) {
+	if err := d.hold.enter(p, keys); err != nil {
+		d.journal.Emit(notify.Event{Kind: notify.HookFailed, Text: fmt.Sprintf("State file: %v", err), Reason: err.Error()})
+	}
+}
+
+// finish tells the last words and returns the exit status.
+func (d *daemon) finish(cause error) int {
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	code := exitOK
+	if by, ok := cause.(endedBy); ok {
+		d.journal.Emit(notify.Event{Kind: notify.Terminated, Text: fmt.Sprintf("Linux Director Daemon terminated on signal: %s", string(by))})
+	} else if cause != nil {
+		fmt.Fprintf(d.stderr, "ldirectord: %v\n", cause)
+		d.journal.Emit(notify.Event{Kind: notify.Terminated, Text: fmt.Sprintf("Linux Director Daemon ended: %v", cause)})
+		code = exitFailure
+	}
+	d.hooks.Close(ctx)
+	if err := d.journal.Close(ctx); err != nil && code == exitOK {
+		fmt.Fprintf(d.stderr, "ldirectord: %v\n", err)
+	}
+	return code
+}
+
+func (d *daemon) announce() {
+	how := "as daemon"
+	if d.ready == nil {
+		how = fmt.Sprintf("with pid: %d", os.Getpid())
+	}
+	d.journal.Emit(notify.Event{Kind: notify.Starting, Text: fmt.Sprintf("Starting Linux Director %s %s", version, how)})
+	if d.ready == nil {
+		return
+	}
+	for _, f := range d.loaded.found {
+		d.journal.Emit(notify.Event{Kind: notify.ConfigWarning, Text: message(f)})
+	}
+}
+
+// tellReady tells the starter that the virtual services exist and, if that does not take long, that
+// the first results are in.
+func (d *daemon) tellReady(ctx context.Context) {
+	if d.ready == nil {
+		return
+	}
+	select {
+	case <-d.director.Started():
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-d.director.Settled():
+	case <-time.After(resultsWait):
+	case <-ctx.Done():
+	}
+	fmt.Fprintln(d.ready, readyLine)
+	d.ready.Close()
+}
+
+// openTable opens the table that --ipvs names.
+func (a *app) openTable(ctx context.Context) (ipvsctl.Client, error) {
+	kind, file, _ := strings.Cut(a.ipvs, ":")
+	if kind == "kernel" {
+		return ipvsctl.Open(ctx)
+	}
+	m := ipvsctl.NewMemory(nil)
+	if file == "" {
+		return m, nil
+	}
+	copyTable := func() error {
+		t, err := m.Read(context.Background())
+		if err != nil {
+			return err
+		}
+		return writeWhole(file, ipvsctl.Format(t))
+	}
+	m.OnChange = func() { _ = copyTable() } // the first one showed that it can be written
+	return m, copyTable()
+}
+
+// writeWhole replaces a file so that a reader sees the old or the new one.
+func writeWhole(path, text string) error {
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("writing the copy of the table: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("writing the copy of the table: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"net/netip"
+	"runtime"
+	"sync/atomic"
+
+	"ldirectord/checker"
+	"ldirectord/director"
+)
+
+// environment is what all checks of the daemon share.
+type environment struct {
+	pinger   *checker.Ping
+	children chan struct{}
+	ours     atomic.Pointer[map[netip.AddrPort]bool]
+}
+
+func newEnvironment() *environment {
+	return &environment{
+		pinger:   checker.NewPinger(),
+		children: make(chan struct{}, 32*runtime.NumCPU()),
+	}
+}
+
+func (e *environment) close() { e.pinger.Close() }
+
+func (e *environment) checks() *checker.Env {
+	return &checker.Env{
+		Pinger:   e.pinger,
+		Children: e.children,
+		HostName: hostName(),
+		Ours: func(a netip.AddrPort) bool {
+			ours := e.ours.Load()
+			return ours != nil && (*ours)[a]
+		},
+	}
+}
+
+// setOurs makes the virtual services of a plan those to which no check may be redirected.
+func (e *environment) setOurs(p *director.Plan) {
+	ours := map[netip.AddrPort]bool{}
+	for _, k := range p.Keys() {
+		if k.Addr.IsValid() {
+			ours[k.Addr] = true
+		}
+	}
+	e.ours.Store(&ours)
+}

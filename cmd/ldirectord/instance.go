@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+// instance is the daemon of one configuration, as the machine sees it: a pid file for everybody, and
+// a locked state file for ourselves.
+type instance struct{ pidFile, stateFile string }
+
+func (o *options) instance() instance {
+	base := filepath.Join(o.runDir, "ldirectord."+o.instanceName())
+	return instance{pidFile: base + ".pid", stateFile: base + ".state"}
+}
+
+// phase is where in its life the daemon is that holds the state file.
+type phase string
+
+const (
+	running    phase = "running"
+	ending     phase = "ending"
+	handedOver phase = "handed over" // it ended and left its table to the next one
+)
+
+// state is what the state file says.
+type state struct {
+	Pid      int
+	Phase    phase
+	Virtuals []ipvsctl.Key `json:",omitempty"` // of a daemon that handed over
+}
+
+// find returns the pid of the running daemon, 0 when none runs; stale tells that a pid file is there
+// all the same. As in the reference, a process counts when its command line names ldirectord.
+func (i instance) find() (pid int, stale bool) {
+	text, err := os.ReadFile(i.pidFile)
+	if err != nil {
+		return 0, false
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	pid, err = strconv.Atoi(strings.TrimSpace(line))
+	if err != nil || pid == os.Getpid() || !isDirector(pid) {
+		return 0, true
+	}
+	return pid, false
+}
+
+func isDirector(pid int) bool {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && bytes.Contains(line, []byte("ldirectord"))
+}
+
+// leaving tells whether a daemon is on its way out.
+func (i instance) leaving(pid int) bool {
+	s, err := i.read()
+	return err == nil && s.Pid == pid && s.Phase != running
+}
+
+func (i instance) read() (state, error) {
+	var s state
+	text, err := os.ReadFile(i.stateFile)
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(text, &s)
+}
+
+// waitFor waits until a process is gone.
+func waitFor(ctx context.Context, pid int) error {
+	for isDirector(pid) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the daemon with pid %d does not end", pid)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// errRunning says that another daemon of the same configuration lives.
+var errRunning = errors.New("a daemon for this configuration is running")
+
+// hold is the right to be the daemon of a configuration; it ends with the process.
+type hold struct {
+	instance
+	file   *os.File
+	former []ipvsctl.Key // what the daemon before left to us
+}
+
+// acquire makes this process the daemon of the configuration. It waits for one that is ending; one
+// that runs is errRunning.
+func (i instance) acquire(ctx context.Context) (*hold, error) {
+	f, err := os.OpenFile(i.stateFile, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the state file: %w", err)
+	}
+	for {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			break
+		}
+		if s, e := i.read(); e == nil && s.Phase == running && isDirector(s.Pid) && s.Pid != os.Getpid() {
+			f.Close()
+			return nil, errRunning
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("locking %s: %w", i.stateFile, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	h := &hold{instance: i, file: f}
+	if s, err := i.read(); err == nil && s.Phase == handedOver {
+		h.former = s.Virtuals
+	}
+	return h, h.enter(running, nil)
+}
+
+// enter records the phase of this daemon's life.
+func (h *hold) enter(p phase, virtuals []ipvsctl.Key) error {
+	text, err := json.Marshal(state{Pid: os.Getpid(), Phase: p, Virtuals: virtuals})
+	if err != nil {
+		return fmt.Errorf("recording the state: %w", err)
+	}
+	if _, err := h.file.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("recording the state: %w", err)
+	}
+	if err := h.file.Truncate(0); err != nil {
+		return fmt.Errorf("recording the state: %w", err)
+	}
+	if _, err := h.file.Write(text); err != nil {
+		return fmt.Errorf("recording the state: %w", err)
+	}
+	return nil
+}
+
+// writePid makes the pid file, whole at once.
+func (h *hold) writePid() error {
+	tmp := h.pidFile + ".new"
+	if err := os.WriteFile(tmp, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+		return fmt.Errorf("writing the pid file: %w", err)
+	}
+	if err := os.Rename(tmp, h.pidFile); err != nil {
+		return fmt.Errorf("writing the pid file: %w", err)
+	}
+	return nil
+}
+
+// removePid removes the pid file, if it is ours.
+func (h *hold) removePid() {
+	text, err := os.ReadFile(h.pidFile)
+	if err == nil && strings.TrimSpace(string(text)) == strconv.Itoa(os.Getpid()) {
+		os.Remove(h.pidFile)
+	}
+}

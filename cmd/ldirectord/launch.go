@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// readyEnv carries, to the daemon in the background, the descriptor on which it tells its starter how
+// the start goes: lines for the operator, and at last readyLine.
+const (
+	readyEnv  = "LDIRECTORD_READY_FD"
+	readyLine = "ready"
+)
+
+// launch becomes the daemon, or starts one in the background and waits until it is ready.
+func (a *app) launch(ctx context.Context) int {
+	if a.debug || a.supervised {
+		return a.foreground(ctx)
+	}
+	if fd, err := strconv.Atoi(os.Getenv(readyEnv)); err == nil {
+		os.Unsetenv(readyEnv)
+		syscall.CloseOnExec(fd)
+		return a.background(ctx, os.NewFile(uintptr(fd), "ready"))
+	}
+	code, err := a.spawn(ctx)
+	if err != nil {
+		fmt.Fprintf(a.stderr, "ldirectord: starting the daemon: %v\n", err)
+		return exitFailure
+	}
+	return code
+}
+
+// spawn starts this program again in a session of its own, as `ldirectord [OPTIONS] [CONFIG] start`,
+// the command line by which cluster managers find the daemon.
+func (a *app) spawn(ctx context.Context) (int, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	cmd := exec.Command(self)
+	cmd.Args = a.daemonArgs()
+	cmd.Env = append(os.Environ(), readyEnv+"=3")
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		w.Close()
+		return 0, err
+	}
+	w.Close()
+	if a.awaitReady(r) {
+		return exitOK, cmd.Process.Release()
+	}
+	var failed *exec.ExitError
+	if err := cmd.Wait(); errors.As(err, &failed) {
+		return max(failed.ExitCode(), exitFailure), nil
+	} else if err != nil {
+		return 0, err
+	}
+	return exitOK, nil
+}
+
+// awaitReady shows what the daemon has to say and tells whether it became ready.
+func (a *app) awaitReady(r io.Reader) bool {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if lines.Text() == readyLine {
+			return true
+		}
+		fmt.Fprintln(a.stderr, lines.Text())
+	}
+	return false
+}
+
+// daemonArgs is the command line of the daemon: as this one, but always start, and with the path by
+// which the program was found.
+func (a *app) daemonArgs() []string {
+	args := append([]string(nil), a.argv...)
+	if path, err := exec.LookPath(args[0]); err == nil && !strings.Contains(args[0], "/") {
+		args[0] = path
+	}
+	for i := len(args) - 1; i > 0; i-- {
+		if args[i] == a.verb {
+			args[i] = "start"
+			return args[:i+1]
+		}
+	}
+	return args
+}

@@ -1,0 +1,77 @@
+// Command ldirectord watches the real servers of Linux Virtual Server and keeps the kernel's table
+// true. It takes the place of the Perl daemon of that name: same file, same command line.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+)
+
+// Exit statuses of the reference.
+const (
+	exitOK      = 0
+	exitFailure = 1   // also: a status that found a stale pid file, a reload without a daemon
+	exitConfig  = 2   // the configuration is refused
+	exitStopped = 3   // status: no daemon
+	exitUsage   = 255 // not a command line
+)
+
+// version is set by the linker.
+var version = "unknown"
+
+func main() {
+	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
+}
+
+// app is one call of the program.
+type app struct {
+	options
+	argv   []string
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// verbs are what the program can be told, each with what carries it out.
+var verbs = map[string]func(*app, context.Context) int{
+	"start":        (*app).start,
+	"stop":         (*app).stop,
+	"restart":      (*app).restart,
+	"try-restart":  (*app).tryRestart,
+	"reload":       (*app).reload,
+	"force-reload": (*app).reload,
+	"status":       (*app).status,
+	"check":        (*app).check,
+	"plan":         (*app).plan,
+	"probe":        (*app).probe,
+}
+
+// ownVerbs take options behind them; those of the reference ignore what follows, as it does.
+var ownVerbs = []string{"check", "plan", "probe"}
+
+func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
+	a := &app{argv: argv, stdout: stdout, stderr: stderr}
+	if err := a.parse(argv[1:]); err != nil {
+		fmt.Fprintf(stderr, "ldirectord: %v\n\n%s", err, usage)
+		return exitUsage
+	}
+	switch {
+	case a.help:
+		fmt.Fprint(stdout, help)
+		return exitOK
+	case a.version:
+		fmt.Fprintf(stdout, "Linux Director Daemon (ldirectord) %s\n", version)
+		return exitOK
+	}
+	path, err := locate(a.config)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailure
+	}
+	a.path = path
+	return verbs[a.verb](a, ctx)
+}
+
+func (o *options) isOwnVerb() bool { return slices.Contains(ownVerbs, o.verb) }

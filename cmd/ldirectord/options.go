@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// options are the command line.
+type options struct {
+	debug     bool
+	help      bool
+	version   bool
+	ipvs      string // kernel, memory or memory:FILE
+	logFormat string // text or json
+	runDir    string
+	jsonOut   bool
+	strict    bool
+
+	config string // as given; "" without one
+	path   string // where it was found
+	verb   string
+
+	supervised bool // by the configuration
+}
+
+const usage = `Usage: ldirectord [-d] [CONFIG] start|stop|restart|try-restart|reload|force-reload|status
+       ldirectord [CONFIG] check [--strict] [--json] | plan | probe
+       ldirectord --help | --version
+`
+
+const help = usage + `
+ldirectord checks the real servers of Linux Virtual Server and keeps the kernel's
+table as CONFIG says. CONFIG is looked for in /etc/ha.d and /etc/ha.d/conf, then
+as it stands; without it, it is ldirectord.cf.
+
+  start         start the daemon; returns when its virtual services exist and the
+                first results are in (after 3 s without waiting for results)
+  stop          stop the daemon; returns when it has ended
+  restart       let a new daemon take over without emptying the table
+  try-restart   the same, only if one runs
+  reload        read the file again; force-reload is the same
+  status        0: running, 1: stale pid file, 3: stopped
+  check         read the file, tell all that is wrong with it; 0 or 2
+  plan          show what the file would change in the table; change nothing
+  probe         make each check once and show the results; 0 when all passed
+
+  -d, --debug           stay in the foreground, log on standard error
+  -h, --help            this text
+  -v, --version         the version
+      --ipvs TABLE      kernel (default), memory, or memory:FILE, which keeps a
+                        copy of the table in FILE in the form of ipvsadm -Sn
+      --log-format F    text (default) or json
+      --rundir DIR      where the pid file is kept (default /run)
+      --strict          with check: refuse the layouts that the Perl daemon refuses
+      --json            with check: the result and the whole configuration as JSON
+
+Exit status: 0 done, 1 failed, 2 the configuration is refused, 3 not running,
+255 not a command line.
+`
+
+// parse reads the command line: options, the file, the command. As in the reference, options stand
+// in front; check, plan and probe also take them behind.
+func (o *options) parse(args []string) error {
+	f := o.flags()
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if o.help || o.version {
+		return nil
+	}
+	rest := f.Args()
+	switch {
+	case len(rest) == 0:
+		return errors.New("no command")
+	case len(rest) == 1 || strings.HasPrefix(rest[1], "-") && isVerb(rest[0]) && !isVerb(rest[1]):
+		o.verb, rest = rest[0], rest[1:]
+	default:
+		o.config, o.verb, rest = rest[0], rest[1], rest[2:]
+	}
+	if !isVerb(o.verb) {
+		return fmt.Errorf("unknown command %q", o.verb)
+	}
+	if o.isOwnVerb() {
+		if err := f.Parse(rest); err != nil {
+			return err
+		}
+		rest = f.Args()
+		if len(rest) > 0 {
+			return fmt.Errorf("%s takes no argument %q", o.verb, rest[0])
+		}
+	} else if o.config == "" && len(rest) > 0 {
+		return fmt.Errorf("an option stands behind the command: %q", rest[0])
+	}
+	return o.validate()
+}
+
+func (o *options) flags() *pflag.FlagSet {
+	f := pflag.NewFlagSet("ldirectord", pflag.ContinueOnError)
+	f.SetInterspersed(false)
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	f.BoolVarP(&o.debug, "debug", "d", false, "")
+	f.BoolVarP(&o.help, "help", "h", false, "")
+	f.BoolVarP(&o.version, "version", "v", false, "")
+	f.StringVar(&o.ipvs, "ipvs", "kernel", "")
+	f.StringVar(&o.logFormat, "log-format", "text", "")
+	f.StringVar(&o.runDir, "rundir", "/run", "")
+	f.BoolVar(&o.strict, "strict", false, "")
+	f.BoolVar(&o.jsonOut, "json", false, "")
+	return f
+}
+
+func (o *options) validate() error {
+	if o.ipvs != "kernel" && o.ipvs != "memory" && !strings.HasPrefix(o.ipvs, "memory:") {
+		return fmt.Errorf("--ipvs %s: kernel, memory and memory:FILE are allowed", o.ipvs)
+	}
+	if file, ok := strings.CutPrefix(o.ipvs, "memory:"); ok {
+		path, err := filepath.Abs(file)
+		if err != nil {
+			return fmt.Errorf("--ipvs %s: %w", o.ipvs, err)
+		}
+		o.ipvs = "memory:" + path
+	}
+	dir, err := filepath.Abs(o.runDir)
+	if err != nil {
+		return fmt.Errorf("--rundir %s: %w", o.runDir, err)
+	}
+	o.runDir = dir
+	if o.logFormat != "text" && o.logFormat != "json" {
+		return fmt.Errorf("--log-format %s: text and json are allowed", o.logFormat)
+	}
+	return nil
+}
+
+func isVerb(s string) bool { _, ok := verbs[s]; return ok }
+
+// instanceName is what the pid file is called after: the file's name, or the program's without one.
+func (o *options) instanceName() string {
+	if o.config == "" {
+		return "ldirectord"
+	}
+	return filepath.Base(o.config)
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+const (
+	settleTime = 200 * time.Millisecond // a file is written in several steps: wait for the last
+	pollTime   = time.Second            // for file systems that tell no changes
+)
+
+// configFile follows the file on disk. Its methods are called by one goroutine.
+type configFile struct {
+	*daemon
+	changed chan struct{} // the file may be another one
+	sum     [sha256.Size]byte
+}
+
+func newConfigFile(ctx context.Context, d *daemon) *configFile {
+	f := &configFile{daemon: d, changed: make(chan struct{}), sum: sha256.Sum256(d.loaded.source)}
+	go f.follow(ctx)
+	return f
+}
+
+// follow tells when the file may have changed: at once where the system says so, else by looking at
+// it each second. The folder that a symbolic link leads to is watched as well, as with a ConfigMap.
+func (f *configFile) follow(ctx context.Context) {
+	here := watch(ctx, filepath.Dir(f.path))
+	var there <-chan struct{}
+	if target, err := filepath.EvalSymlinks(f.path); err == nil && filepath.Dir(target) != filepath.Dir(f.path) {
+		there = watch(ctx, filepath.Dir(target))
+	}
+	poll := time.NewTicker(pollTime)
+	defer poll.Stop()
+	settle := time.NewTimer(0)
+	defer settle.Stop()
+	last, settling := stamp(f.path), false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-here:
+		case <-there:
+		case <-poll.C:
+		case <-settle.C:
+			if settling && stamp(f.path) == last {
+				settling = false
+				select {
+				case f.changed <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+		if now := stamp(f.path); now != last {
+			last, settling = now, true
+		}
+		if settling {
+			settle.Reset(settleTime)
+		}
+	}
+}
+
+// fileStamp is what changes when a file does.
+type fileStamp struct {
+	at   time.Time
+	size int64
+	file string // what a symbolic link leads to
+}
+
+func stamp(path string) fileStamp {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fileStamp{}
+	}
+	target, _ := filepath.EvalSymlinks(path)
+	return fileStamp{info.ModTime(), info.Size(), target}
+}
+
+// look takes a changed file over, or says that autoreload is off. A file that was only touched is
+// nothing, and one that is away is waited for.
+func (f *configFile) look(ctx context.Context) {
+	source, err := readFile(f.path)
+	if err != nil {
+		return
+	}
+	sum := sha256.Sum256(source)
+	if sum == f.sum {
+		return
+	}
+	f.sum = sum
+	global := f.loaded.config.Global
+	f.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", f.path))
+	if global.AutoReload {
+		f.take(ctx, true)
+	} else {
+		f.say(notify.ConfigIgnored, " - ignore new configuration")
+	}
+	if executable(global.Callback) {
+		f.hooks.Exec("callback", global.Callback, f.path)
+	}
+}
+
+// hup reads the file again because somebody asked for it.
+func (f *configFile) hup(ctx context.Context) {
+	f.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
+	f.take(ctx, false)
+}
+
+// take makes the file's configuration the current one, whole or not at all.
+func (f *configFile) take(ctx context.Context, auto bool) {
+	l, err := f.load(ctx, f.env.checks())
+	if err != nil {
+		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %v", os.Getpid(), err))
+		return
+	}
+	f.sum = sha256.Sum256(l.source)
+	for _, d := range l.found {
+		kind := notify.ConfigWarning
+		if d.Severity == parser.Error {
+			kind = notify.ConfigError
+		}
+		f.say(kind, message(d))
+	}
+	if l.plan == nil {
+		return
+	}
+	if auto && len(l.config.Virtuals) == 0 && len(f.loaded.config.Virtuals) > 0 {
+		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s has no virtual service any more: the old configuration stays; HUP takes the new one", os.Getpid(), f.path))
+		return
+	}
+	if auto {
+		f.say(notify.ConfigReread, " - reread new configuration")
+	}
+	f.log.setTarget(l.config.Global.LogFile)
+	f.env.setOurs(l.plan)
+	if err := f.director.Reload(ctx, l.plan); err != nil {
+		return // it is ending
+	}
+	f.loaded = l
+}
+
+func (f *configFile) say(kind notify.Kind, text string) {
+	f.journal.Emit(notify.Event{Kind: kind, Text: text})
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return path != "" && err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}

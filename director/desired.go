@@ -1,0 +1,72 @@
+package director
+
+import (
+	"net/netip"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+type dests = map[netip.AddrPort]ipvsctl.Dest
+
+// desired is the heart: which destinations a virtual service should have, by what is configured, what
+// the checks say, and what stands in the table now.
+//
+// An unknown server stays as it is found: it gets no traffic before its first success, and keeps what
+// it has until its first failure.
+func (v *virtual) desired(have dests) dests {
+	want := dests{}
+	up, unknown := false, false
+	for _, s := range v.servers {
+		switch s.state() {
+		case checker.Down:
+			if v.cfg.Quiescent {
+				put(want, s.dest, 0)
+			}
+		case checker.Unknown:
+			unknown = true
+			if d, ok := have[s.dest.Addr]; ok {
+				put(want, s.dest, min(d.Weight, 1)*s.dest.Weight)
+			}
+		}
+	}
+	for _, s := range v.servers {
+		if s.state() == checker.Up {
+			up = true
+			put(want, s.dest, s.dest.Weight)
+		}
+	}
+	if v.wantsFallback(up, unknown, have) {
+		put(want, *v.fallback, v.fallback.Weight)
+	}
+	for addr := range v.held {
+		if d, ok := have[addr]; ok {
+			want[addr] = d
+		} else {
+			delete(want, addr)
+		}
+	}
+	return want
+}
+
+// wantsFallback: the sorry server is in while every real server is down and none is unknown. While
+// one is unknown and none is up it stays as it is.
+func (v *virtual) wantsFallback(up, unknown bool, have dests) bool {
+	if v.fallback == nil || up {
+		return false
+	}
+	if v.cfg.CheckType == parser.Off && !v.cfg.OwnFallback {
+		return false
+	}
+	if !unknown {
+		return true
+	}
+	_, in := have[v.fallback.Addr]
+	return in || v.fallbackIn
+}
+
+func put(d dests, dest ipvsctl.Dest, weight uint32) {
+	dest.Weight = weight
+	d[dest.Addr] = dest
+}

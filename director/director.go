@@ -1,0 +1,253 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+// ErrHandover as the cause of Run's context makes it leave the table as it is, for a daemon that takes
+// over.
+var ErrHandover = errors.New("handed over to another daemon")
+
+// Limits on what the director waits for.
+const (
+	tableTimeout = 15 * time.Second       // one change or reading of the table
+	stopTimeout  = 20 * time.Second       // cleaning up at the end
+	firstRetry   = 100 * time.Millisecond // after a failed change; doubles up to the checkinterval
+	leastDrift   = time.Second            // between two looks for changes by hand
+)
+
+// Deps are what a director works with.
+type Deps struct {
+	Table   ipvsctl.Client // owned by the director while it runs
+	Journal *notify.Journal
+	Hooks   *notify.Hooks
+	// Watch signals changes of a folder's entries until ctx is done; nil: it is only polled.
+	Watch func(ctx context.Context, dir string) <-chan struct{}
+	// Former are virtual services of a daemon that handed over: those that the plan does not have are
+	// purged.
+	Former []ipvsctl.Key
+}
+
+// Director keeps the table true. Its methods may be called from any goroutine.
+type Director struct {
+	deps    Deps
+	pool    *checker.Pool
+	reloads chan reload
+	started chan struct{} // closed when every virtual service was set up once
+	settled chan struct{} // closed when no server is unknown
+
+	// What follows belongs to the goroutine of Run.
+	global   *parser.Global
+	virtuals []*virtual
+	users    map[checker.Job][]user
+	last     map[checker.Job]checker.Result // of every job that runs
+	keeper   *keeper                        // of maintenancedir
+	unread   bool                           // the table could not be read the last time
+}
+
+// user is a real server of a virtual service that lives by a job.
+type user struct {
+	v *virtual
+	s *server
+}
+
+type reload struct {
+	plan *Plan
+	done chan struct{}
+}
+
+// New returns a director that does nothing until Run.
+func New(d Deps) *Director {
+	return &Director{
+		deps:    d,
+		pool:    checker.NewPool(),
+		reloads: make(chan reload),
+		started: make(chan struct{}),
+		settled: make(chan struct{}),
+		last:    map[checker.Job]checker.Result{},
+	}
+}
+
+// Started is closed when every virtual service of the plan has been set up, or its failure told.
+func (d *Director) Started() <-chan struct{} { return d.started }
+
+// Settled is closed when the first result of every server is in the table.
+func (d *Director) Settled() <-chan struct{} { return d.settled }
+
+// Run keeps the table as the plan and the checks say until ctx is done. Then it removes what
+// cleanstop says, unless the cause is ErrHandover. It returns an error only when it could not begin.
+func (d *Director) Run(ctx context.Context, p *Plan) error {
+	have, err := d.read(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the table: %w", err)
+	}
+	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
+	poolDone := make(chan struct{})
+	go func() { defer close(poolDone); d.pool.Run(poolCtx) }()
+	d.keeper = newKeeper(poolCtx, d.deps.Watch)
+	d.begin(ctx, p, have)
+	close(d.started)
+	d.loop(ctx)
+	stopPool()
+	<-poolDone
+	if errors.Is(context.Cause(ctx), ErrHandover) {
+		return nil
+	}
+	d.cleanup(context.WithoutCancel(ctx))
+	return nil
+}
+
+// Reload makes the plan the one to keep. It returns when the table follows it, or ctx is done.
+func (d *Director) Reload(ctx context.Context, p *Plan) error {
+	r := reload{plan: p, done: make(chan struct{})}
+	select {
+	case d.reloads <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *Director) loop(ctx context.Context) {
+	drift := time.NewTimer(d.driftInterval())
+	retry := time.NewTimer(0)
+	defer drift.Stop()
+	defer retry.Stop()
+	settled := false
+	for {
+		if !settled && d.allKnown() {
+			settled = true
+			close(d.settled)
+		}
+		if wait, any := d.nextRetry(); any {
+			retry.Reset(wait)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.pool.Results():
+			d.results(d.pool.Take())
+		case files := <-d.keeper.changes:
+			d.maintain(files)
+		case r := <-d.reloads:
+			d.reload(ctx, r.plan)
+			close(r.done)
+		case <-drift.C:
+			d.look(ctx)
+			drift.Reset(d.driftInterval())
+		case <-retry.C:
+		}
+		d.sync(ctx)
+	}
+}
+
+// allKnown tells whether every server had its first result and the table follows it.
+func (d *Director) allKnown() bool {
+	for _, v := range d.virtuals {
+		if v.dirty && v.retry.IsZero() {
+			return false
+		}
+		for _, s := range v.servers {
+			if s.off || s.maintenance != "" {
+				continue
+			}
+			if _, ok := d.last[s.job]; !ok {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// driftInterval is the shortest checkinterval, less a little so that what vanished is back within one.
+func (d *Director) driftInterval() time.Duration {
+	shortest := d.global.CheckInterval
+	for _, v := range d.virtuals {
+		shortest = min(shortest, v.cfg.CheckInterval)
+	}
+	return max(shortest, leastDrift) * 9 / 10
+}
+
+// results takes what the checks found. The verdict is each virtual service's own.
+func (d *Director) results(updates []checker.Update) {
+	for _, u := range updates {
+		users, ok := d.users[u.Job]
+		if !ok {
+			continue
+		}
+		d.warnOnce(u)
+		if u.Result.Local {
+			d.shortage(users, u.Result)
+			continue
+		}
+		d.last[u.Job] = u.Result
+		for _, x := range users {
+			d.judge(x.v, x.s, u.Result)
+		}
+	}
+}
+
+// judge applies one result to one server of one virtual service.
+func (d *Director) judge(v *virtual, s *server, r checker.Result) {
+	before := s.health
+	next, changed := before.Next(r.OK, s.rule)
+	s.health, s.shortages = next, 0
+	if !r.OK {
+		s.reason = r.Detail
+	}
+	failed, limit := before.Soft(s.rule)
+	switch {
+	case changed && !r.OK:
+		d.emit(v, s, notify.CheckFailed, fmt.Sprintf("Check failed: %s (%s): %s", s.name, v.cfg.ID, r.Detail), r.Detail)
+	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && failed > 0 && next.Streak == 0):
+		d.emit(v, s, notify.SoftReset, fmt.Sprintf("Resetting soft failure count: %s (%s)", s.name, v.cfg.ID), "")
+	case !r.OK && next.State == checker.Up:
+		failed, limit = next.Soft(s.rule)
+		d.emit(v, s, notify.SoftFailure, fmt.Sprintf("Soft failure real server: %s (%s) failure %d/%d", s.name, v.cfg.ID, failed, limit), r.Detail)
+	}
+	if changed {
+		s.moved, v.dirty = true, true
+	}
+}
+
+// shortage counts results that say nothing about a server; three in a row are an alarm.
+func (d *Director) shortage(users []user, r checker.Result) {
+	for _, x := range users {
+		if x.s.shortages++; x.s.shortages == 3 {
+			text := fmt.Sprintf("Own shortage: %s (%s) can't be checked, its state stays %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
+			d.emit(x.v, x.s, notify.LocalShortage, text, r.Detail)
+		}
+	}
+}
+
+func (d *Director) warnOnce(u checker.Update) {
+	if u.Result.Warning == "" || d.last[u.Job].Warning == u.Result.Warning {
+		return
+	}
+	for _, x := range d.users[u.Job] {
+		d.emit(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.name, x.v.cfg.ID, u.Result.Warning), u.Result.Warning)
+	}
+}
+
+func (d *Director) emit(v *virtual, s *server, kind notify.Kind, text, reason string) {
+	d.deps.Journal.Emit(notify.Event{Kind: kind, Virtual: v.cfg.ID, Real: s.name, Text: text, Reason: reason})
+}
+
+func (d *Director) read(ctx context.Context) (ipvsctl.Table, error) {
+	ctx, cancel := context.WithTimeout(ctx, tableTimeout)
+	defer cancel()
+	return d.deps.Table.Read(ctx)
+}

@@ -1,0 +1,126 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+)
+
+// look compares the table with how it was left, and mends what somebody else changed: whole virtual
+// services always, real servers as repair says.
+func (d *Director) look(ctx context.Context) {
+	table, err := d.read(ctx)
+	if err != nil {
+		d.blind(err)
+		return
+	}
+	d.sighted()
+	for _, v := range d.virtuals {
+		have, there := table[v.key]
+		if v.left == nil || v.dirty || there && same(*v.left, have) {
+			continue
+		}
+		d.bring(ctx, v, have, there)
+	}
+}
+
+// blind says once that the table can't be read; sighted, that it can again.
+func (d *Director) blind(err error) {
+	if d.unread {
+		return
+	}
+	d.unread = true
+	d.deps.Journal.Emit(notify.Event{Kind: notify.TableError, Reason: err.Error(), Text: fmt.Sprintf("Table can't be read: %v", err)})
+}
+
+func (d *Director) sighted() {
+	if !d.unread {
+		return
+	}
+	d.unread = false
+	d.deps.Journal.Emit(notify.Event{Kind: notify.TableRecovered, Text: "Table can be read again"})
+}
+
+// notice tells what somebody else changed since the service was left, once, and lets it stand where it
+// may: a change of a real server by hand stays until that server's next transition or a reload.
+func (d *Director) notice(v *virtual, have ipvsctl.Service, there bool) {
+	if v.left == nil {
+		return
+	}
+	if !there {
+		d.byHand(v, "", "the virtual service is gone, it is put back")
+		clear(v.held)
+		v.left = nil
+		return
+	}
+	if have.Settings != v.left.Settings {
+		d.byHand(v, "", "the virtual service was changed, it is set right")
+	}
+	for _, addr := range differing(v.left.Dests, have.Dests) {
+		d.noticeDest(v, have, addr)
+	}
+	v.left.Dests = have.Dests
+}
+
+func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrPort) {
+	what := "is gone"
+	if dest, in := have.Dests[addr]; in {
+		what = fmt.Sprintf("has weight %d", dest.Weight)
+		if _, was := v.left.Dests[addr]; !was {
+			what = "was added"
+		}
+	}
+	if v.cfg.Repair {
+		d.byHand(v, addr.String(), what+", it is set right")
+		delete(v.held, addr)
+		return
+	}
+	v.held[addr] = true
+	d.byHand(v, addr.String(), what+", which stands until its next change of state or a reload")
+}
+
+// release ends what was done by hand to servers whose state has changed. One that went down and was
+// removed by hand stays away, unless it is to be quiescent again (readdquiescent).
+func (d *Director) release(v *virtual, have dests) {
+	for _, s := range v.servers {
+		if !s.moved || !v.held[s.dest.Addr] {
+			continue
+		}
+		_, in := have[s.dest.Addr]
+		if s.state() == checker.Down && !in && !d.global.ReaddQuiescent {
+			continue
+		}
+		delete(v.held, s.dest.Addr)
+	}
+}
+
+func (d *Director) byHand(v *virtual, real, what string) {
+	text := fmt.Sprintf("Changed by hand: %s: %s", v.name, what)
+	if real != "" {
+		text = fmt.Sprintf("Changed by hand: %s (%s) %s", real, v.name, what)
+	}
+	d.deps.Journal.Emit(notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID, Real: real, Text: text})
+}
+
+func same(a, b ipvsctl.Service) bool {
+	return a.Settings == b.Settings && len(differing(a.Dests, b.Dests)) == 0
+}
+
+// differing are the addresses at which two sets of destinations are not the same.
+func differing(a, b dests) (addrs []netip.AddrPort) {
+	for addr, dest := range a {
+		if other, ok := b[addr]; !ok || other != dest {
+			addrs = append(addrs, addr)
+		}
+	}
+	for addr := range b {
+		if _, ok := a[addr]; !ok {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}

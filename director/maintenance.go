@@ -1,0 +1,248 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+const (
+	lookEvery  = time.Second     // where a folder can't be watched, as on NFS
+	namesValid = time.Minute     // how long a reverse look-up is believed
+	lookupTime = 2 * time.Second // for all reverse look-ups of one round together
+	mostFiles  = 100_000         // entries read of maintenancedir
+)
+
+// keeper looks after maintenancedir: a file named like a server takes it out. It works in a goroutine
+// of its own, because names are looked up.
+type keeper struct {
+	changes chan map[netip.AddrPort]string // by real server, the file that takes it out
+	orders  chan order
+	ctx     context.Context // ends its goroutine
+	watcher func(context.Context, string) <-chan struct{}
+	names   map[netip.Addr]name
+}
+
+type order struct {
+	dir     string
+	servers []netip.AddrPort
+	reply   chan map[netip.AddrPort]string
+}
+
+type name struct {
+	host  string
+	until time.Time
+}
+
+func newKeeper(ctx context.Context, watcher func(context.Context, string) <-chan struct{}) *keeper {
+	k := &keeper{
+		changes: make(chan map[netip.AddrPort]string),
+		orders:  make(chan order),
+		ctx:     ctx,
+		watcher: watcher,
+		names:   map[netip.Addr]name{},
+	}
+	go k.run()
+	return k
+}
+
+// watch makes the keeper look after the folder and the servers of a plan. It returns who is in
+// maintenance now.
+func (k *keeper) watch(ctx context.Context, p *Plan) map[netip.AddrPort]string {
+	o := order{dir: p.Config.Global.MaintenanceDir, reply: make(chan map[netip.AddrPort]string, 1)}
+	for _, v := range p.virtuals {
+		for _, s := range v.servers {
+			o.servers = append(o.servers, s.real.Addr)
+		}
+	}
+	select {
+	case k.orders <- o:
+		return <-o.reply
+	case <-ctx.Done():
+	case <-k.ctx.Done():
+	}
+	return nil
+}
+
+func (k *keeper) run() {
+	var (
+		now         order
+		known, seen map[netip.AddrPort]string // what the director knows, what the folder says
+		changed     <-chan struct{}
+		endWatch    = func() {}
+	)
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	defer func() { endWatch() }()
+	for {
+		var out chan map[netip.AddrPort]string
+		if !maps.Equal(seen, known) {
+			out = k.changes
+		}
+		select {
+		case <-k.ctx.Done():
+			return
+		case now = <-k.orders:
+			endWatch()
+			changed, endWatch = k.open(now.dir)
+			seen = k.look(now)
+			known = seen
+			now.reply <- seen
+		case <-ticker.C:
+			seen = k.look(now)
+		case <-changed:
+			seen = k.look(now)
+		case out <- seen:
+			known = seen
+		}
+	}
+}
+
+func (k *keeper) open(dir string) (<-chan struct{}, context.CancelFunc) {
+	if k.watcher == nil || dir == "" {
+		return nil, func() {}
+	}
+	ctx, cancel := context.WithCancel(k.ctx)
+	return k.watcher(ctx, dir), cancel
+}
+
+// look reads the folder. One that can't be read takes nobody out: it may appear later.
+func (k *keeper) look(o order) map[netip.AddrPort]string {
+	files := entries(o.dir)
+	if len(files) == 0 {
+		return nil
+	}
+	if hasNames(files) {
+		k.lookup(o.servers)
+	}
+	found := map[netip.AddrPort]string{}
+	for _, s := range o.servers {
+		for _, name := range k.fileNames(s) {
+			if files[name] {
+				found[s] = name
+				break
+			}
+		}
+	}
+	return found
+}
+
+// fileNames are the names by which a file takes a server out, in the order of the reference: address,
+// host name and its first part, each with and without the port.
+func (k *keeper) fileNames(s netip.AddrPort) []string {
+	hosts := []string{parser.FormatAddr(s.Addr())}
+	if s.Addr().Is6() {
+		hosts = append(hosts, s.Addr().String())
+	}
+	if host := k.names[s.Addr()].host; host != "" {
+		hosts = append(hosts, host)
+		if short, _, dotted := strings.Cut(host, "."); dotted {
+			hosts = append(hosts, short)
+		}
+	}
+	var names []string
+	for _, h := range hosts {
+		names = append(names, fmt.Sprintf("%s:%d", h, s.Port()), h)
+	}
+	return names
+}
+
+// lookup finds the host names of addresses, all at the same time.
+func (k *keeper) lookup(servers []netip.AddrPort) {
+	ctx, cancel := context.WithTimeout(k.ctx, lookupTime)
+	defer cancel()
+	type answer struct {
+		addr netip.Addr
+		host string
+	}
+	now := time.Now()
+	asked := map[netip.Addr]bool{}
+	answers := make(chan answer)
+	slots := make(chan struct{}, 50)
+	for _, s := range servers {
+		a := s.Addr()
+		if asked[a] || now.Before(k.names[a].until) {
+			continue
+		}
+		asked[a] = true
+		go func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			hosts, err := net.DefaultResolver.LookupAddr(ctx, a.String())
+			if err != nil || len(hosts) == 0 {
+				answers <- answer{addr: a}
+				return
+			}
+			answers <- answer{a, strings.TrimSuffix(hosts[0], ".")}
+		}()
+	}
+	for range asked {
+		got := <-answers
+		if got.host == "" {
+			got.host = k.names[got.addr].host // the last good answer stands
+		}
+		k.names[got.addr] = name{got.host, now.Add(namesValid)}
+	}
+}
+
+func entries(dir string) map[string]bool {
+	if dir == "" {
+		return nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	list, err := f.ReadDir(mostFiles)
+	if err != nil {
+		return nil
+	}
+	files := make(map[string]bool, len(list))
+	for _, e := range list {
+		files[e.Name()] = true
+	}
+	return files
+}
+
+// hasNames tells whether any file may be named by a host name.
+func hasNames(files map[string]bool) bool {
+	for f := range files {
+		if _, err := netip.ParseAddrPort(f); err == nil {
+			continue
+		}
+		if _, err := netip.ParseAddr(strings.Trim(f, "[]")); err == nil {
+			continue
+		}
+		return true
+	}
+	return false
+}
+
+// maintain takes servers out for maintenance, and lets them back to what their checks say.
+func (d *Director) maintain(files map[netip.AddrPort]string) {
+	for _, v := range d.virtuals {
+		for _, s := range v.servers {
+			file := files[s.real.Addr]
+			if file == s.maintenance {
+				continue
+			}
+			switch {
+			case s.maintenance == "":
+				d.emit(v, s, notify.MaintenanceOn, fmt.Sprintf("Maintenance begins: %s (%s) by file %s", s.name, v.cfg.ID, file), file)
+			case file == "":
+				d.emit(v, s, notify.MaintenanceOff, fmt.Sprintf("Maintenance ends: %s (%s)", s.name, v.cfg.ID), "")
+			}
+			s.maintenance = file
+			s.moved, v.dirty = true, true
+		}
+	}
+}

@@ -1,0 +1,292 @@
+// Package director is the brain of ldirectord: it turns a configuration and what the checks say into
+// the table of IPVS that should be, and makes it so. One goroutine owns all of its state.
+package director
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+// Plan is a configuration made ready to run: every key and setting of the table computed and every
+// checker built, so that nothing of it can fail for a mistake in the file any more.
+type Plan struct {
+	Config   *parser.Config
+	virtuals []*virtual
+	checks   map[checker.Job]checker.Checker
+}
+
+// NewPlan prepares a configuration. What no checker or no table can carry out is told as diagnostics
+// with the place in the file; the plan is nil when there are errors among them.
+func NewPlan(cfg *parser.Config, env *checker.Env) (*Plan, parser.Diagnostics) {
+	p := &Plan{Config: cfg, checks: map[checker.Job]checker.Checker{}}
+	var found parser.Diagnostics
+	for i := range cfg.Virtuals {
+		v, diags := p.prepare(&cfg.Virtuals[i], env)
+		for _, d := range diags {
+			d.File = cfg.Name
+			found = append(found, d)
+		}
+		p.virtuals = append(p.virtuals, v)
+	}
+	if found.HasErrors() {
+		return nil, found
+	}
+	return p, found
+}
+
+// Keys are the virtual services of the plan.
+func (p *Plan) Keys() []ipvsctl.Key {
+	keys := make([]ipvsctl.Key, len(p.virtuals))
+	for i, v := range p.virtuals {
+		keys[i] = v.key
+	}
+	return keys
+}
+
+// Preview is the table that the plan leads to when every server passes its checks.
+func (p *Plan) Preview() ipvsctl.Table {
+	t := ipvsctl.Table{}
+	for _, v := range p.virtuals {
+		for _, s := range v.servers {
+			s.health = checker.Assume(checker.Up)
+		}
+		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(nil)}
+		for _, s := range v.servers {
+			s.health = checker.Health{}
+		}
+	}
+	return t
+}
+
+// Check is one check of a plan and where it is used.
+type Check struct {
+	Virtual, Real string
+	Job           checker.Job
+	Checker       checker.Checker
+}
+
+// Checks lists every check of the plan in the order of the file.
+func (p *Plan) Checks() []Check {
+	var list []Check
+	for _, v := range p.virtuals {
+		for _, s := range v.servers {
+			list = append(list, Check{Virtual: v.cfg.ID, Real: s.name, Job: s.job, Checker: p.checks[s.job]})
+		}
+	}
+	return list
+}
+
+func (p *Plan) prepare(cfg *parser.Virtual, env *checker.Env) (*virtual, parser.Diagnostics) {
+	key := keyOf(cfg)
+	v := &virtual{cfg: cfg, name: keyName(key), key: key, held: map[netip.AddrPort]bool{}}
+	var found parser.Diagnostics
+	settings, err := settingsOf(cfg)
+	if err != nil {
+		found = append(found, diagnose(cfg, cfg.At["virtual"], err))
+	}
+	v.settings = settings
+	if cfg.Fallback != nil {
+		v.fallback = &ipvsctl.Dest{
+			Addr:    destAddr(cfg, cfg.Fallback.Addr, cfg.Fallback.Forward),
+			Forward: forwardOf(cfg.Fallback.Forward),
+			Weight:  uint32(cfg.Fallback.Weight),
+		}
+		v.fallbackName = parser.FormatAddrPort(cfg.Fallback.Addr)
+	}
+	refused := map[string]bool{}
+	for i := range cfg.Reals {
+		s, err := p.server(cfg, &cfg.Reals[i], env)
+		if err != nil && !refused[err.Error()] {
+			refused[err.Error()] = true
+			found = append(found, diagnose(cfg, cfg.Reals[i].At, err))
+		}
+		v.servers = append(v.servers, s)
+	}
+	return v, found
+}
+
+func (p *Plan) server(cfg *parser.Virtual, r *parser.Real, env *checker.Env) (*server, error) {
+	s := &server{
+		real: r,
+		name: parser.FormatAddrPort(r.Addr),
+		off:  cfg.CheckType == parser.Off,
+		rule: checker.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.WindowNeed, Of: cfg.WindowSize},
+		job:  checker.Job{Spec: specOf(cfg, r), Every: cfg.CheckInterval},
+		dest: ipvsctl.Dest{
+			Addr:    destAddr(cfg, r.Addr, r.Forward),
+			Forward: forwardOf(r.Forward),
+			Weight:  uint32(r.Weight),
+			Upper:   uint32(r.Upper),
+			Lower:   uint32(r.Lower),
+		},
+	}
+	if _, ok := p.checks[s.job]; ok || s.off {
+		return s, nil
+	}
+	check, err := checker.New(s.job.Spec, env)
+	if err != nil {
+		return s, err
+	}
+	p.checks[s.job] = check
+	return s, nil
+}
+
+// diagnose says where in the file an error of a checker or of the settings belongs.
+func diagnose(cfg *parser.Virtual, fallback parser.Position, err error) parser.Diagnostic {
+	at := fallback
+	var spec *checker.SpecError
+	if errors.As(err, &spec) {
+		if pos, ok := cfg.At[spec.Directive]; ok {
+			at = pos
+		}
+	}
+	return parser.Diagnostic{Severity: parser.Error, Kind: "bad-value", Pos: at, Text: err.Error()}
+}
+
+// keyName is how the log names a virtual service: address:port, or the mark.
+func keyName(k ipvsctl.Key) string {
+	if k.Protocol == ipvsctl.Mark {
+		return strconv.FormatUint(uint64(k.Mark), 10)
+	}
+	return parser.FormatAddrPort(k.Addr)
+}
+
+// keyID is the parser's id of a virtual service.
+func keyID(k ipvsctl.Key) string {
+	kind := "tcp"
+	switch {
+	case k.Protocol == ipvsctl.Mark && k.IPv6:
+		kind = "fwm6"
+	case k.Protocol == ipvsctl.Mark:
+		kind = "fwm"
+	case k.Protocol == ipvsctl.UDP:
+		kind = "udp"
+	}
+	return kind + ":" + keyName(k)
+}
+
+func keyOf(cfg *parser.Virtual) ipvsctl.Key {
+	if cfg.Protocol == parser.FWM {
+		return ipvsctl.Key{Protocol: ipvsctl.Mark, Mark: cfg.Mark, IPv6: cfg.IPv6}
+	}
+	proto := ipvsctl.TCP
+	if cfg.Protocol == parser.UDP {
+		proto = ipvsctl.UDP
+	}
+	return ipvsctl.Key{Protocol: proto, Addr: cfg.Addr, IPv6: cfg.IPv6}
+}
+
+func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
+	s := ipvsctl.Settings{Scheduler: cfg.Scheduler, Netmask: 0xffffffff}
+	if cfg.IPv6 {
+		s.Netmask = 128
+	}
+	if cfg.SchedFlags != "" {
+		flags, err := ipvsctl.ParseSchedFlags(cfg.Scheduler, cfg.SchedFlags)
+		if err != nil {
+			return s, &checker.SpecError{Directive: "schedflags", Err: err}
+		}
+		s.Flags |= flags
+	}
+	if cfg.OnePacket && cfg.Protocol == parser.UDP {
+		s.Flags |= ipvsctl.OnePacket
+	}
+	if cfg.Persistent < 0 {
+		return s, nil
+	}
+	s.Flags |= ipvsctl.Persistent
+	s.Timeout = uint32(cfg.Persistent)
+	if cfg.Netmask == "" {
+		return s, nil
+	}
+	mask, err := netmaskOf(cfg.Netmask, cfg.IPv6)
+	if err != nil {
+		return s, &checker.SpecError{Directive: "netmask", Err: err}
+	}
+	s.Netmask = mask
+	return s, nil
+}
+
+// netmaskOf reads a granularity: a dotted quad, or a prefix length for IPv6.
+func netmaskOf(text string, ipv6 bool) (uint32, error) {
+	if ipv6 {
+		n, err := strconv.ParseUint(text, 10, 8)
+		return uint32(n), err
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil || !a.Is4() {
+		return 0, fmt.Errorf("%q is no netmask; four numbers from 0 to 255 are allowed", text)
+	}
+	b := a.As4()
+	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]), nil
+}
+
+// destAddr is where a server stands in the table: with direct routing and tunnelling the kernel
+// keeps the packet's port, so the entry carries the virtual service's (ipvsadm(8), -r).
+func destAddr(cfg *parser.Virtual, a netip.AddrPort, f parser.Forward) netip.AddrPort {
+	if f == parser.Masq || cfg.Protocol == parser.FWM {
+		return a
+	}
+	return netip.AddrPortFrom(a.Addr(), cfg.Addr.Port())
+}
+
+func forwardOf(f parser.Forward) ipvsctl.Forward {
+	switch f {
+	case parser.Masq:
+		return ipvsctl.Masq
+	case parser.IPIP:
+		return ipvsctl.Tunnel
+	default:
+		return ipvsctl.Route
+	}
+}
+
+// specOf says which check a real server gets. Only what the check uses stands in it, so that virtual
+// services that differ in nothing else share it.
+func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
+	s := checker.Spec{
+		Type:     string(cfg.CheckType),
+		Protocol: string(cfg.Protocol),
+		Target:   netip.AddrPortFrom(r.Addr.Addr(), uint16(r.CheckPort)),
+	}
+	switch cfg.CheckType {
+	case parser.On, parser.Off:
+		return checker.Spec{Type: s.Type, Target: s.Target}
+	case parser.Ping, parser.Connect:
+		s.Timeout, s.Attempts = cfg.CheckTimeout, cfg.CheckCount
+		return s
+	case parser.External, parser.ExternalPerl:
+		s.Timeout, s.Command, s.Args = cfg.CheckTimeout, cfg.CheckCommand, externalArgs(cfg, r)
+		return s
+	case parser.Combined:
+		s.Timeout, s.Connects = cfg.CheckTimeout, cfg.NumConnects
+	}
+	s.Service = cfg.Service
+	s.NegotiateTimeout = cfg.NegotiateTimeout
+	s.Request, s.Receive = r.Request, r.Receive
+	s.Host, s.SNI = cfg.VirtualHost, cfg.SNI
+	if strings.HasPrefix(cfg.Service, "http") {
+		s.URL, s.Method, s.FollowRedirect = r.URL, cfg.HTTPMethod, cfg.FollowRedirect
+		return s
+	}
+	s.Login, s.Passwd, s.Database, s.Secret = cfg.Login, cfg.Passwd, cfg.Database, cfg.Secret
+	return s
+}
+
+// externalArgs are the four arguments of an external check: virtual address or mark, virtual port,
+// real address, real port; 0 for no port.
+func externalArgs(cfg *parser.Virtual, r *parser.Real) [4]string {
+	virtual, port := keyName(keyOf(cfg)), "0"
+	if cfg.Protocol != parser.FWM {
+		virtual = parser.FormatAddr(cfg.Addr.Addr())
+		port = strconv.Itoa(int(cfg.Addr.Port()))
+	}
+	return [4]string{virtual, port, parser.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))}
+}

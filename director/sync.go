@@ -1,0 +1,202 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+)
+
+// sync makes the table follow every virtual service that changed.
+func (d *Director) sync(ctx context.Context) {
+	now := time.Now()
+	for _, v := range d.virtuals {
+		if !v.dirty || v.retry.After(now) || ctx.Err() != nil {
+			continue
+		}
+		have, there, err := d.service(ctx, v.key)
+		if err != nil {
+			d.failed(v, "reading the service", err)
+			continue
+		}
+		d.bring(ctx, v, have, there)
+	}
+}
+
+// bring makes one virtual service as it should be, from what the table has of it.
+func (d *Director) bring(ctx context.Context, v *virtual, have ipvsctl.Service, there bool) {
+	d.notice(v, have, there)
+	d.release(v, have.Dests)
+	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(have.Dests)}
+	was := ipvsctl.Table{}
+	if there {
+		was[v.key] = have
+	}
+	for _, op := range ipvsctl.Diff(was, ipvsctl.Table{v.key: want}) {
+		if err := d.do(ctx, op); err != nil {
+			d.failed(v, op.String(), err)
+			return
+		}
+		d.tell(v, op)
+	}
+	d.done(v, want)
+}
+
+// done notes that the table has a virtual service as wanted.
+func (d *Director) done(v *virtual, want ipvsctl.Service) {
+	v.left = &want
+	v.dirty = false
+	for _, s := range v.servers {
+		s.moved = false
+	}
+	v.fallbackIn = false
+	if v.fallback != nil && !v.servedBy(v.fallback.Addr) {
+		_, v.fallbackIn = want.Dests[v.fallback.Addr]
+	}
+	if v.backoff > 0 {
+		v.backoff, v.retry = 0, time.Time{}
+		d.deps.Journal.Emit(notify.Event{Kind: notify.TableRecovered, Virtual: v.cfg.ID,
+			Text: fmt.Sprintf("Table changes succeed again: %s", v.name)})
+	}
+	d.runHook(v)
+}
+
+// failed says once that a change did not succeed and sets the time of the next try.
+func (d *Director) failed(v *virtual, what string, err error) {
+	v.dirty = true
+	v.left = nil // half of the changes may be made: what differs next is not somebody else's doing
+	if v.backoff == 0 {
+		d.deps.Journal.Emit(notify.Event{Kind: notify.TableError, Virtual: v.cfg.ID, Reason: err.Error(),
+			Text: fmt.Sprintf("Table change failed: %s: %s: %v", v.name, what, err)})
+	}
+	v.backoff = min(max(v.backoff*2, firstRetry), v.cfg.CheckInterval)
+	v.retry = time.Now().Add(v.backoff)
+}
+
+// nextRetry is how long until a failed change is tried again.
+func (d *Director) nextRetry() (wait time.Duration, any bool) {
+	for _, v := range d.virtuals {
+		if !v.dirty {
+			continue
+		}
+		if w := max(time.Until(v.retry), 0); !any || w < wait {
+			wait, any = w, true
+		}
+	}
+	return wait, any
+}
+
+// servedBy tells whether an address belongs to a real server that is up.
+func (v *virtual) servedBy(addr netip.AddrPort) bool {
+	for _, s := range v.servers {
+		if s.dest.Addr == addr && s.state() == checker.Up {
+			return true
+		}
+	}
+	return false
+}
+
+// runHook tells the fallbackcommand when the last server goes and when the first is back.
+func (d *Director) runHook(v *virtual) {
+	up, known := v.available()
+	state := "stop"
+	if !up {
+		state = "start"
+	}
+	if v.cfg.FallbackCommand == "" || !known || v.hook == state {
+		return
+	}
+	v.hook = state
+	address := v.name
+	if v.key.Protocol == ipvsctl.Mark {
+		address = ":0" // what the reference gives for a mark
+	}
+	d.deps.Hooks.Shell(v.cfg.ID, fmt.Sprintf("%s %s %s %s", v.cfg.FallbackCommand, state, address, v.cfg.Protocol))
+}
+
+// tell records a change of the table in the words that log watchers know.
+func (d *Director) tell(v *virtual, op ipvsctl.Op) {
+	e := notify.Event{Virtual: v.cfg.ID, Weight: int(op.Dest.Weight)}
+	switch op.Kind {
+	case ipvsctl.AddService:
+		e.Kind, e.Text = notify.AddedVirtual, "Added virtual server: "+v.name
+	case ipvsctl.EditService:
+		e.Kind, e.Text = notify.ChangedVirtual, "Changed virtual server: "+v.name
+	case ipvsctl.DelService:
+		e.Kind, e.Text = notify.PurgedVirtual, fmt.Sprintf("Purged virtual server (%s): %s", v.tag, v.name)
+	default:
+		d.tellDest(v, op, &e)
+	}
+	d.deps.Journal.Emit(e)
+}
+
+func (d *Director) tellDest(v *virtual, op ipvsctl.Op, e *notify.Event) {
+	s := v.serverAt(op.Dest.Addr)
+	kind, name, table := "real", "", op.Dest.Addr.String()
+	switch {
+	case v.fallback != nil && v.fallback.Addr == op.Dest.Addr && !v.servedBy(op.Dest.Addr) && !(s != nil && op.Dest.Weight == 0):
+		kind, name, e.Fallback = "fallback", v.fallbackName, true
+	case s != nil:
+		name = s.name
+		e.Reason = s.reason
+		if s.maintenance != "" {
+			e.Reason = "maintenance: " + s.maintenance
+		}
+	}
+	down := s != nil && s.state() == checker.Down
+	e.Real = table
+	switch op.Kind {
+	case ipvsctl.AddDest:
+		e.Real = name
+		e.Kind, e.Text = notify.Added, fmt.Sprintf("Added %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
+		if kind == "real" && down {
+			e.Kind, e.Text = notify.Quiescent, fmt.Sprintf("Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
+		}
+	case ipvsctl.EditDest:
+		e.Kind, e.Text = notify.Restored, fmt.Sprintf("Restored %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
+		if kind == "real" && down {
+			e.Kind, e.Text = notify.Quiescent, fmt.Sprintf("Quiescent %s server: %s (%s) (Weight set to 0)", kind, tableName(table, name), v.name)
+		}
+	case ipvsctl.DelDest:
+		e.Kind, e.Text = notify.Deleted, fmt.Sprintf("Deleted %s server: %s (%s)", kind, tableName(table, name), v.name)
+		if s == nil && !e.Fallback {
+			e.Kind, e.Text = notify.Purged, fmt.Sprintf("Purged real server (%s): %s (%s)", v.tag, table, v.name)
+		}
+	}
+}
+
+// tableName is how a server is named when it goes: by the table's port, with the configured one where
+// it differs.
+func tableName(table, configured string) string {
+	if configured == "" || table == configured {
+		return table
+	}
+	return table + " mapped from " + configured
+}
+
+// serverAt is the real server at an address of the table, the one that is up if several share it.
+func (v *virtual) serverAt(addr netip.AddrPort) *server {
+	var found *server
+	for _, s := range v.servers {
+		if s.dest.Addr == addr && (found == nil || s.state() == checker.Up) {
+			found = s
+		}
+	}
+	return found
+}
+
+func (d *Director) do(ctx context.Context, op ipvsctl.Op) error {
+	ctx, cancel := context.WithTimeout(ctx, tableTimeout)
+	defer cancel()
+	return d.deps.Table.Do(ctx, op)
+}
+
+func (d *Director) service(ctx context.Context, k ipvsctl.Key) (ipvsctl.Service, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, tableTimeout)
+	defer cancel()
+	return d.deps.Table.ReadService(ctx, k)
+}

@@ -1,0 +1,75 @@
+package director
+
+import (
+	"net/netip"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+// virtual is one virtual service: what is configured, and what the director knows of it.
+type virtual struct {
+	cfg          *parser.Virtual
+	name         string // in the log: address:port, or the mark
+	key          ipvsctl.Key
+	settings     ipvsctl.Settings
+	servers      []*server
+	fallback     *ipvsctl.Dest // nil: none
+	fallbackName string        // in the log, with the configured port
+
+	left       *ipvsctl.Service        // the service as we left it; nil before the first time
+	held       map[netip.AddrPort]bool // destinations that somebody changed by hand: they stand
+	fallbackIn bool
+	hook       string // what the fallbackcommand was told last: start, stop, or nothing yet
+	tag        string // why what is not configured is purged: start or stop
+
+	dirty   bool
+	retry   time.Time     // not before this; zero when the last time went well
+	backoff time.Duration // the next wait
+}
+
+// server is one real server of a virtual service.
+type server struct {
+	real *parser.Real
+	name string       // in the log, with the configured port
+	dest ipvsctl.Dest // as configured
+	job  checker.Job
+	rule checker.Rule
+	off  bool // checktype=off: never in
+
+	health      checker.Health
+	reason      string // of the last failure
+	maintenance string // the file that takes it out, "" for none
+	shortages   int    // results in a row that failed by our own shortage
+	moved       bool   // changed its state since the last sync
+}
+
+// state is what the table is to be made from: a server in maintenance is down, whatever its checks say.
+func (s *server) state() checker.State {
+	if s.maintenance != "" {
+		return checker.Down
+	}
+	if s.off {
+		return offState
+	}
+	return s.health.State
+}
+
+// offState is neither up, down nor unknown: the server is simply not there.
+const offState checker.State = 255
+
+// available tells whether a virtual service has a server, and whether that is known yet.
+func (v *virtual) available() (up, known bool) {
+	known = true
+	for _, s := range v.servers {
+		switch s.state() {
+		case checker.Up:
+			return true, true
+		case checker.Unknown:
+			known = false
+		}
+	}
+	return false, known
+}
