@@ -28,7 +28,8 @@ const (
 type Deps struct {
 	Table   ipvsctl.Client // owned by the director while it runs
 	Journal *notify.Journal
-	Hooks   *notify.Hooks
+	// Hooks runs a command line of the operator; for one key one after another, the latest wins.
+	Hooks interface{ Shell(key, line string) }
 	// Watch signals changes of a folder's entries until ctx is done; nil: it is only polled.
 	Watch func(ctx context.Context, dir string) <-chan struct{}
 	// Former are virtual services of a daemon that handed over: those that the plan does not have are

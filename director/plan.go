@@ -22,13 +22,16 @@ type Plan struct {
 	checks   map[checker.Job]checker.Checker
 }
 
+// Build makes the checker of a spec, as checker.New does.
+type Build func(checker.Spec) (checker.Checker, error)
+
 // NewPlan prepares a configuration. What no checker or no table can carry out is told as diagnostics
 // with the place in the file; the plan is nil when there are errors among them.
-func NewPlan(cfg *parser.Config, env *checker.Env) (*Plan, parser.Diagnostics) {
+func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	p := &Plan{Config: cfg, checks: map[checker.Job]checker.Checker{}}
 	var found parser.Diagnostics
 	for i := range cfg.Virtuals {
-		v, diags := p.prepare(&cfg.Virtuals[i], env)
+		v, diags := p.prepare(&cfg.Virtuals[i], build)
 		for _, d := range diags {
 			d.File = cfg.Name
 			found = append(found, d)
@@ -83,7 +86,7 @@ func (p *Plan) Checks() []Check {
 	return list
 }
 
-func (p *Plan) prepare(cfg *parser.Virtual, env *checker.Env) (*virtual, parser.Diagnostics) {
+func (p *Plan) prepare(cfg *parser.Virtual, build Build) (*virtual, parser.Diagnostics) {
 	key := keyOf(cfg)
 	v := &virtual{cfg: cfg, name: keyName(key), key: key, held: map[netip.AddrPort]bool{}}
 	var found parser.Diagnostics
@@ -102,7 +105,7 @@ func (p *Plan) prepare(cfg *parser.Virtual, env *checker.Env) (*virtual, parser.
 	}
 	refused := map[string]bool{}
 	for i := range cfg.Reals {
-		s, err := p.server(cfg, &cfg.Reals[i], env)
+		s, err := p.server(cfg, &cfg.Reals[i], build)
 		if err != nil && !refused[err.Error()] {
 			refused[err.Error()] = true
 			found = append(found, diagnose(cfg, cfg.Reals[i].At, err))
@@ -112,7 +115,7 @@ func (p *Plan) prepare(cfg *parser.Virtual, env *checker.Env) (*virtual, parser.
 	return v, found
 }
 
-func (p *Plan) server(cfg *parser.Virtual, r *parser.Real, env *checker.Env) (*server, error) {
+func (p *Plan) server(cfg *parser.Virtual, r *parser.Real, build Build) (*server, error) {
 	s := &server{
 		real: r,
 		name: parser.FormatAddrPort(r.Addr),
@@ -130,7 +133,7 @@ func (p *Plan) server(cfg *parser.Virtual, r *parser.Real, env *checker.Env) (*s
 	if _, ok := p.checks[s.job]; ok || s.off {
 		return s, nil
 	}
-	check, err := checker.New(s.job.Spec, env)
+	check, err := build(s.job.Spec)
 	if err != nil {
 		return s, err
 	}

@@ -60,7 +60,7 @@ func (a *app) load(ctx context.Context, env *checker.Env) (*loaded, error) {
 	if found.HasErrors() {
 		return l, nil
 	}
-	plan, more := director.NewPlan(cfg, env)
+	plan, more := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
 	l.found = append(l.found, more...)
 	if plan != nil {
 		l.config, l.plan = cfg, plan

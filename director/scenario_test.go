@@ -1,0 +1,291 @@
+package director
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
+
+// A scenario is a file of steps with what each led to: operations on the table as ipvsadm has them,
+// log lines behind "log:", hooks behind "hook:". Steps are
+//
+//	config NAME      followed by the configuration, each line behind "| "
+//	table            followed by a table that is found at the start, in the same way
+//	start NAME       start the director
+//	reload NAME      give it another configuration
+//	stop, handover   end it
+//	up, down ADDR:PORT…   what the checks of these servers say from now on
+//	short ADDR:PORT  the checks fail by our own shortage
+//	hand OP          somebody changes the table: an operation as below
+//	break, mend      the table refuses every change; takes them again
+//	wait DURATION
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("../testdata/scenario/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got string
+			synctest.Test(t, func(t *testing.T) { got = newScenario(t).play(string(text)) })
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != string(text) {
+				t.Errorf("the scenario went otherwise:\n%s", firstDifference(string(text), got))
+			}
+		})
+	}
+}
+
+type scenario struct {
+	t        *testing.T
+	configs  map[string]string
+	table    *recorder
+	director *Director
+	journal  *notify.Journal
+	end      context.CancelCauseFunc
+	ended    chan error
+
+	mu     sync.Mutex
+	said   []string
+	health map[netip.AddrPort]checker.Result
+}
+
+func newScenario(t *testing.T) *scenario {
+	s := &scenario{t: t, configs: map[string]string{}, health: map[netip.AddrPort]checker.Result{}}
+	s.table = &recorder{Memory: ipvsctl.NewMemory(nil), s: s}
+	return s
+}
+
+// play runs the steps of a scenario and returns its text with what really happened.
+func (s *scenario) play(text string) string {
+	var out strings.Builder
+	lines := strings.Split(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		line := lines[i]
+		if strings.HasPrefix(line, "> ") {
+			continue
+		}
+		out.WriteString(line)
+		if i < len(lines)-1 {
+			out.WriteString("\n")
+		}
+		if line == "" || line[0] == '#' || line[0] == '|' {
+			continue
+		}
+		var body []string
+		for k := i + 1; k < len(lines) && strings.HasPrefix(lines[k], "|"); k++ {
+			body = append(body, strings.TrimPrefix(strings.TrimPrefix(lines[k], "|"), " "))
+		}
+		s.step(strings.Fields(line), strings.Join(body, "\n")+"\n")
+		synctest.Wait()
+		for _, said := range s.take() {
+			fmt.Fprintf(&out, "> %s\n", said)
+		}
+	}
+	if s.end != nil {
+		s.stop(ErrHandover)
+	}
+	return out.String()
+}
+
+func (s *scenario) step(words []string, body string) {
+	s.t.Helper()
+	switch words[0] {
+	case "config":
+		s.configs[words[1]] = body
+	case "table":
+		for _, op := range strings.Split(strings.TrimSpace(body), "\n") {
+			s.hand(strings.Fields(op))
+		}
+	case "start":
+		s.start(words[1])
+	case "reload":
+		if err := s.director.Reload(s.t.Context(), s.plan(words[1])); err != nil {
+			s.t.Error(err)
+		}
+	case "stop":
+		s.stop(nil)
+	case "handover":
+		s.stop(ErrHandover)
+	case "up", "down", "short":
+		for _, a := range words[1:] {
+			s.set(netip.MustParseAddrPort(a), words[0])
+		}
+	case "hand":
+		s.hand(words[1:])
+	case "break", "mend":
+		s.table.broken = words[0] == "break"
+	case "wait":
+		d, err := time.ParseDuration(words[1])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		time.Sleep(d)
+	default:
+		s.t.Fatalf("unknown step %q", words)
+	}
+}
+
+func (s *scenario) start(name string) {
+	s.journal = notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) { s.say("log: " + e.Text) }))
+	s.director = New(Deps{Table: s.table, Journal: s.journal, Hooks: s})
+	ctx, end := context.WithCancelCause(context.Background())
+	s.end, s.ended = end, make(chan error, 1)
+	p := s.plan(name)
+	go func() { s.ended <- s.director.Run(ctx, p) }()
+}
+
+func (s *scenario) stop(cause error) {
+	s.end(cause)
+	if err := <-s.ended; err != nil {
+		s.t.Error(err)
+	}
+	s.end = nil
+	if err := s.journal.Close(context.Background()); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func (s *scenario) plan(name string) *Plan {
+	cfg, found := parser.Parse(s.t.Context(), name, []byte(s.configs[name]), parser.Options{})
+	if found.HasErrors() {
+		s.t.Fatal(found)
+	}
+	p, found := NewPlan(cfg, func(spec checker.Spec) (checker.Checker, error) {
+		return checkFunc(func() checker.Result { return s.check(spec) }), nil
+	})
+	if found.HasErrors() {
+		s.t.Fatal(found)
+	}
+	return p
+}
+
+// Shell implements Hooks.
+func (s *scenario) Shell(_, line string) { s.say("hook: " + line) }
+
+func (s *scenario) say(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = append(s.said, text)
+}
+
+func (s *scenario) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	said := s.said
+	s.said = nil
+	return said
+}
+
+func (s *scenario) check(spec checker.Spec) checker.Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if spec.Type == "on" {
+		return checker.Result{OK: true}
+	}
+	if r, ok := s.health[spec.Target]; ok {
+		return r
+	}
+	return checker.Result{OK: true}
+}
+
+func (s *scenario) set(a netip.AddrPort, how string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.health[a] = map[string]checker.Result{
+		"up":    {OK: true},
+		"down":  {Detail: "connect: refused"},
+		"short": {Local: true, Detail: "too many open files"},
+	}[how]
+}
+
+// hand applies an operation in the words of ipvsadm: -A -t V -s S, -E …, -D -t V, -a -t V -r R -g -w N,
+// -e …, -d -t V -r R.
+func (s *scenario) hand(words []string) {
+	s.t.Helper()
+	op := ipvsctl.Op{
+		Kind: map[string]ipvsctl.OpKind{
+			"-A": ipvsctl.AddService, "-E": ipvsctl.EditService, "-D": ipvsctl.DelService,
+			"-a": ipvsctl.AddDest, "-e": ipvsctl.EditDest, "-d": ipvsctl.DelDest,
+		}[words[0]],
+		Key:      ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort(words[2])},
+		Settings: ipvsctl.Settings{Scheduler: "wrr", Netmask: 0xffffffff},
+		Dest:     ipvsctl.Dest{Forward: ipvsctl.Route, Weight: 1},
+	}
+	for i := 3; i < len(words); i++ {
+		switch words[i] {
+		case "-s":
+			op.Settings.Scheduler = words[i+1]
+		case "-r":
+			op.Dest.Addr = netip.MustParseAddrPort(words[i+1])
+		case "-w":
+			fmt.Sscan(words[i+1], &op.Dest.Weight)
+		case "-m":
+			op.Dest.Forward = ipvsctl.Masq
+		}
+	}
+	if err := s.table.Memory.Do(s.t.Context(), op); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// recorder is the in-memory table that tells every operation.
+type recorder struct {
+	*ipvsctl.Memory
+	s      *scenario
+	broken bool
+}
+
+func (r *recorder) Do(ctx context.Context, op ipvsctl.Op) error {
+	if r.broken {
+		return fmt.Errorf("%s: no answer", op)
+	}
+	r.s.say(op.String())
+	return r.Memory.Do(ctx, op)
+}
+
+type checkFunc func() checker.Result
+
+func (f checkFunc) Check(context.Context) checker.Result { return f() }
+
+func firstDifference(want, got string) string {
+	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range max(len(a), len(b)) {
+		var x, y string
+		if i < len(a) {
+			x = a[i]
+		}
+		if i < len(b) {
+			y = b[i]
+		}
+		if x != y {
+			return fmt.Sprintf("line %d\n want %s\n got  %s\nall of it:\n%s", i+1, x, y, got)
+		}
+	}
+	return ""
+}
+
