@@ -63,9 +63,15 @@ func checkAddr(of string, addr netip.AddrPort) error {
 	}
 }
 
+// maxName is how long the name of a scheduler or a persistence engine may be (linux/ip_vs.h:
+// IP_VS_SCHEDNAME_MAXLEN, IP_VS_PENAME_MAXLEN, each with a zero byte).
+const maxName = 15
+
 func (s Settings) check(k Key) error {
 	persistent := s.Flags&Persistent != 0
 	switch {
+	case len(s.Scheduler) > maxName || len(s.PEName) > maxName:
+		return fmt.Errorf("a name of more than %d characters: %w", maxName, syscall.EINVAL)
 	case persistent && (s.Timeout < 1 || s.Timeout > MaxTimeout):
 		return fmt.Errorf("persistence of %d s, want 1 to %d: %w", s.Timeout, MaxTimeout, syscall.EINVAL)
 	case persistent && k.IPv6 && (s.Netmask < 1 || s.Netmask > 128):

@@ -3,6 +3,7 @@
 package ipvsctl
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -70,6 +71,8 @@ const (
 	ctrlAttrFamilyID   = 1
 	ctrlAttrFamilyName = 2
 )
+
+var errNoAnswer = fmt.Errorf("no answer from the kernel: %w", context.DeadlineExceeded)
 
 // genlHeader begins every message of generic netlink.
 type genlHeader struct{ cmd uint8 }
@@ -185,6 +188,9 @@ func (g *genl) execute(request *nl.NetlinkRequest, f func(attrs []byte) error) e
 		}
 		return failed == nil
 	})
+	if errors.Is(err, unix.EAGAIN) {
+		err = errNoAnswer
+	}
 	return errors.Join(failed, err)
 }
 

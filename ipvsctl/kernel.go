@@ -25,10 +25,7 @@ const (
 	moduleLimit = 10 * time.Second
 )
 
-var (
-	errNoAnswer = fmt.Errorf("no answer from the kernel: %w", context.DeadlineExceeded)
-	errReloaded = errors.New("the module ip_vs was unloaded and loaded again")
-)
+var errReloaded = errors.New("the module ip_vs was unloaded and loaded again")
 
 // Kernel is the table of the network namespace in which it was opened. It may be shared by goroutines: one
 // request is under way at a time, since moby/ipvs mixes up the answers of two.

@@ -1,0 +1,120 @@
+//go:build linux
+
+package ipvsctl
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// needsIPVS skips a test where there is no IPVS for us, unless the test was asked for by name.
+func needsIPVS(t testing.TB) {
+	t.Helper()
+	_, err := os.Stat("/proc/net/ip_vs")
+	switch {
+	case err == nil && os.Geteuid() == 0:
+	case os.Getenv("IPVS_TESTS") == "required":
+		t.Fatal("this test needs root and a kernel with IPVS")
+	default:
+		t.Skip("needs root and a kernel with IPVS: make kernel-test")
+	}
+}
+
+// namespace moves the test's goroutine, and the programs it starts, into a network of their own with an
+// empty table. Its thread ends with the test.
+func namespace(t testing.TB) {
+	t.Helper()
+	runtime.LockOSThread()
+	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
+		t.Fatalf("unshare: %v", err)
+	}
+	run(t, "ip", "link", "set", "lo", "up")
+}
+
+func run(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func openKernel(t testing.TB) *Kernel {
+	t.Helper()
+	k, err := Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		defer k.Close()
+		ctx := context.Background() // the test's own has ended
+		table, err := k.Read(ctx)
+		for _, op := range Remove(table, table.Keys()) { // a namespace goes late, and its services keep ip_vs loaded
+			err = errors.Join(err, k.Do(ctx, op))
+		}
+		if err != nil {
+			t.Logf("emptying the table: %v", err)
+		}
+	})
+	return k
+}
+
+func TestKernelKeepsTheContract(t *testing.T) {
+	needsIPVS(t)
+	testContract(t, func(t *testing.T) Client {
+		namespace(t)
+		return openKernel(t)
+	})
+}
+
+// TestKernelAgreesWithIpvsadm compares the whole of what both clients can make with what ipvsadm shows.
+func TestKernelAgreesWithIpvsadm(t *testing.T) {
+	needsIPVS(t)
+	if _, err := exec.LookPath("ipvsadm"); err != nil {
+		t.Skip("needs ipvsadm")
+	}
+	for _, c := range contract {
+		t.Run(c.name, func(t *testing.T) {
+			if c.err != nil {
+				return
+			}
+			namespace(t)
+			table := apply(t, openKernel(t), parseOps(t, append(slices.Clip(c.before), c.op)...)...)
+			if got, want := withoutThresholds(Format(table)), ipvsadm(t); got != want {
+				t.Errorf("got\n%sipvsadm says\n%s", got, want)
+			}
+		})
+	}
+}
+
+// ipvsadm is the table as ipvsadm lists it, but for what it says of every tunnel and cannot say of a mark.
+func ipvsadm(t testing.TB) string {
+	t.Helper()
+	out := run(t, "ipvsadm", "-Sn")
+	out = strings.ReplaceAll(out, " --tun-type ipip", "")
+	return strings.ReplaceAll(out, "-f -1", "-f 4294967295")
+}
+
+// withoutThresholds is a table's text without what "ipvsadm -Sn" leaves out.
+func withoutThresholds(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		for i := 0; i < len(words); i++ {
+			if words[i] == "-x" || words[i] == "-y" {
+				words = slices.Delete(words, i, i+2)
+				i--
+			}
+		}
+		b.WriteString(strings.Join(words, " ") + "\n")
+	}
+	return b.String()
+}

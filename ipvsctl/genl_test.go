@@ -1,0 +1,119 @@
+//go:build linux
+
+package ipvsctl
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+var packed = []Dest{
+	{Addr: netip.MustParseAddrPort("10.2.0.1:80"), Forward: Route, Weight: 1},
+	{Addr: netip.MustParseAddrPort("10.2.0.1:0"), Forward: Masq, Weight: 70000, Upper: 100, Lower: 20},
+	{Addr: netip.MustParseAddrPort("[fd00:2::1]:65535"), Forward: Tunnel, Weight: 1<<31 - 1},
+	{Addr: netip.MustParseAddrPort("0.0.0.1:1"), Forward: Tunnel, Encap: Encap{Type: GUE, Port: 6080, Flags: RemoteChecksum}},
+}
+
+func TestDestinationsSurviveTheirMessage(t *testing.T) {
+	for _, want := range packed {
+		message := destAttr(want).Serialize()
+		for _, serviceIPv6 := range []bool{false, true} {
+			got, err := parseDest(nested(message, cmdAttrDest), serviceIPv6)
+			if got != want || err != nil {
+				t.Errorf("got %v, %v, want %v", got, err, want)
+			}
+		}
+	}
+}
+
+func TestServicesSurviveTheirMessage(t *testing.T) {
+	for _, line := range []string{"-D -t 10.1.0.1:80", "-D -u [fd00:1::1]:53", "-D -f 7", "-D -f 7 -6"} {
+		want := parseOp(t, line).Key
+		got, err := parseService(nested(serviceAttr(want).Serialize(), cmdAttrService))
+		if got.Key != want || err != nil {
+			t.Errorf("got %v, %v, want %v", got.Key, err, want)
+		}
+	}
+}
+
+// The message of a destination to the byte, by linux/ip_vs.h.
+func TestDestinationMessage(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("written out for amd64, whose bytes go from low to high")
+	}
+	dest := Dest{
+		Addr: netip.MustParseAddrPort("10.2.0.1:80"), Forward: Tunnel, Weight: 5, Upper: 100, Lower: 20,
+		Encap: Encap{Type: GUE, Port: 6080, Flags: Checksum},
+	}
+	want := strings.Join([]string{
+		"5400 0280",           // IPVS_CMD_ATTR_DEST, nested
+		"0800 0100 0a020001",  // address
+		"0600 0200 0050 0000", // port, network order
+		"0600 0b00 0200 0000", // family
+		"0800 0300 02000000",  // forwarding method
+		"0800 0400 05000000",  // weight
+		"0800 0500 64000000",  // upper threshold
+		"0800 0600 14000000",  // lower threshold
+		"0500 0d00 01 000000", // tunnel type
+		"0600 0e00 17c0 0000", // tunnel port, network order
+		"0600 0f00 0100 0000", // tunnel flags
+	}, "")
+	if got, want := hex.EncodeToString(destAttr(dest).Serialize()), strings.ReplaceAll(want, " ", ""); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestCutMessagesAreErrorsOrLessButNeverPanic(t *testing.T) {
+	dest := nested(destAttr(packed[2]).Serialize(), cmdAttrDest)
+	for n := range dest {
+		if d, err := parseDest(dest[:n], true); err == nil && !d.Addr.IsValid() {
+			t.Errorf("%d bytes: no address and no error", n)
+		}
+	}
+	service := nested(serviceAttr(parseOp(t, "-D -t [fd00:1::1]:80").Key).Serialize(), cmdAttrService)
+	for n := range service {
+		if s, err := parseService(service[:n]); err == nil && !s.Key.Addr.IsValid() {
+			t.Errorf("%d bytes: no address and no error", n)
+		}
+	}
+	for _, attr := range []string{"", "\x00", "\x03\x00\x01\x00", "\xff\xff\x01\x00", "\x05\x00\x01\x00"} {
+		for kind := range attrs([]byte(attr)) {
+			t.Errorf("%q has attribute %d", attr, kind)
+		}
+	}
+}
+
+// Kernels before 3.18 do not say the family of a destination: it is the service's.
+func TestDestinationOfAnOldKernelHasTheFamilyOfItsService(t *testing.T) {
+	address := func(b []byte) []byte {
+		return append([]byte{byte(4 + len(b)), 0, destAttrAddr, 0}, b...)
+	}
+	v4 := make([]byte, 16) // an address of IPv4 has the room of one of IPv6
+	copy(v4, []byte{10, 2, 0, 1})
+	d, err := parseDest(address(v4), false)
+	if err != nil || d.Addr.Addr() != netip.AddrFrom4([4]byte{10, 2, 0, 1}) {
+		t.Errorf("%v, %v", d, err)
+	}
+	d, err = parseDest(address(v4), true)
+	if err != nil || !d.Addr.Addr().Is6() {
+		t.Errorf("%v, %v", d, err)
+	}
+}
+
+func TestServiceIsReadWithoutTheKernelsOwnFlag(t *testing.T) {
+	message := serviceAttr(parseOp(t, "-D -f 7").Key)
+	message.AddRtAttr(svcAttrFlags, []byte{byte(Persistent | flagHashed), 0, 0, 0, 0xff, 0xff, 0xff, 0xff})
+	service, err := parseService(nested(message.Serialize(), cmdAttrService))
+	if err != nil || service.Settings.Flags != Persistent {
+		t.Errorf("%v, %v", service, err)
+	}
+}
+
+func TestMaskIsSwappedBetweenOrders(t *testing.T) {
+	if got := swapMask(swapMask(0xffffff00)); got != 0xffffff00 {
+		t.Errorf("%#x", got)
+	}
+}

@@ -1,0 +1,55 @@
+//go:build linux
+
+package ipvsctl
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// modprobe puts a program of that name in front of the machine's own.
+func modprobe(t *testing.T, script string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "modprobe"), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+}
+
+// Without IPVS the kernel takes the messages of moby/ipvs for others that mean nothing, and says yes.
+func TestKernelWithoutIPVSIsAnErrorThatSaysWhatToDo(t *testing.T) {
+	if _, err := os.Stat("/proc/net/ip_vs"); err == nil {
+		t.Skip("this kernel has IPVS")
+	}
+	modprobe(t, `echo "modprobe: FATAL: Module $1 not found" >&2; exit 1`)
+	_, err := Open(t.Context())
+	const want = `ipvs open: the kernel has no IPVS (the module ip_vs can't be loaded: exit status 1: "modprobe: FATAL: Module ip_vs not found")`
+	if !errors.Is(err, syscall.ENOENT) || err.Error() != want {
+		t.Fatalf("got %v, want %s", err, want)
+	}
+	k := &Kernel{limit: answerLimit}
+	for what, do := range map[string]func() error{
+		"change":  func() error { return k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr")) },
+		"removal": func() error { return k.Do(t.Context(), parseOp(t, "-D -f 1")) },
+		"read":    func() error { _, err := k.Read(t.Context()); return err },
+	} {
+		if err := do(); err == nil || !strings.Contains(err.Error(), "ipvs open: the kernel has no IPVS") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestModprobeThatHangsIsLeftAtTheDeadline(t *testing.T) {
+	modprobe(t, "exec /bin/sleep 60")
+	ctx, cancel := context.WithTimeout(t.Context(), 1)
+	defer cancel()
+	if err := loadModule(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}

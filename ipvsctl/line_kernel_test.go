@@ -1,0 +1,143 @@
+//go:build linux
+
+package ipvsctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// loseAnswers makes the kernel's answers to this process's netlink sockets vanish, and says to how many.
+func loseAnswers(t *testing.T) (sockets int) {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nothing := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}}
+	for _, entry := range fds {
+		var fd int
+		fmt.Sscan(entry.Name(), &fd)
+		domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+		if err != nil || domain != unix.AF_NETLINK {
+			continue
+		}
+		program := &unix.SockFprog{Len: 1, Filter: &nothing[0]}
+		if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program); err != nil {
+			t.Fatal(err)
+		}
+		sockets++
+	}
+	return sockets
+}
+
+// moby/ipvs would wait for a lost answer for ever.
+func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
+	needsIPVS(t)
+	namespace(t)
+	k := &Kernel{limit: 300 * time.Millisecond}
+	defer k.Close()
+	apply(t, k)
+	for what, ask := range map[string]func() error{
+		"service":     func() error { return k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr")) },
+		"destination": func() error { return k.Do(t.Context(), parseOp(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1")) },
+		"table":       func() error { _, err := k.Read(t.Context()); return err },
+	} {
+		if n := loseAnswers(t); n != 2 {
+			t.Fatalf("%d sockets are open, want 2", n)
+		}
+		start := time.Now()
+		err := ask()
+		if !errors.Is(err, errNoAnswer) || time.Since(start) > 3*time.Second {
+			t.Errorf("%s: %v after %v", what, err, time.Since(start))
+		}
+		apply(t, k, parseOps(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 1")...)
+	}
+}
+
+func TestKernelReadEndsWithItsContext(t *testing.T) {
+	needsIPVS(t)
+	namespace(t)
+	k := openKernel(t)
+	loseAnswers(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := k.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Two users of one handle of moby/ipvs take each other's answers and wait for ever.
+func TestKernelMayBeSharedByGoroutines(t *testing.T) {
+	needsIPVS(t)
+	namespace(t)
+	k := openKernel(t)
+	apply(t, k, parseOp(t, "-A -f 1 -s rr"))
+	var users sync.WaitGroup
+	for n := range 4 {
+		users.Go(func() {
+			add := parseOp(t, fmt.Sprintf("-a -f 1 -r 10.2.0.%d:0 -g -w 1", n))
+			edit := parseOp(t, "-E -f 1 -s rr")
+			for range 200 {
+				_, _, err := k.ReadService(t.Context(), edit.Key)
+				if err := errors.Join(err, k.Do(t.Context(), add), k.Do(t.Context(), edit)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	users.Wait()
+	if got := len(apply(t, k)[parseOp(t, "-D -f 1").Key].Dests); got != 4 {
+		t.Errorf("%d destinations, want 4", got)
+	}
+}
+
+func TestKernelWithoutRightsIsAnErrorThatSaysSo(t *testing.T) {
+	needsIPVS(t)
+	namespace(t)
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	none := [2]unix.CapUserData{}
+	if err := unix.Capset(&header, &none[0]); err != nil { // of this thread alone
+		t.Fatal(err)
+	}
+	_, err := Open(t.Context())
+	if !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestKernelOpenLeavesNoSocketBehind(t *testing.T) {
+	needsIPVS(t)
+	namespace(t)
+	before := openFiles(t)
+	for range 3 {
+		k, err := Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		apply(t, k)
+		k.Close()
+	}
+	if after := openFiles(t); after != before {
+		t.Errorf("%d files are open, %d were", after, before)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
+}

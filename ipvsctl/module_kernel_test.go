@@ -1,0 +1,84 @@
+//go:build linux
+
+package ipvsctl
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The tests of this file come last: once ip_vs has been unloaded, moby/ipvs is of no use to this process.
+
+// unloadIPVS takes the modules out of the lab's kernel; never out of a machine's own.
+func unloadIPVS(t *testing.T) {
+	t.Helper()
+	cpu, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil || !strings.Contains(string(cpu), "User Mode Linux") {
+		t.Skip("unloads ip_vs: only in the lab")
+	}
+	var modules []byte
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if modules, err = os.ReadFile("/proc/modules"); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(modules), "ip_vs") {
+			return
+		}
+		for line := range strings.Lines(string(modules)) { // the last loaded come first
+			if name := strings.Fields(line)[0]; strings.HasPrefix(name, "ip_vs") {
+				exec.Command("rmmod", name).Run() // a module in use goes in a later round
+			}
+		}
+	}
+	t.Fatalf("the modules of IPVS do not go:\n%s", modules)
+}
+
+// alone runs the test in a process of its own, since moby/ipvs looks for IPVS only once in each. It is true
+// in that process.
+func alone(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv("IPVS_TESTS_ALONE") != "" {
+		return true
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "IPVS_TESTS_ALONE=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
+
+func TestKernelModuleIsLoadedAtOpen(t *testing.T) {
+	needsIPVS(t)
+	if alone(t) {
+		unloadIPVS(t)
+		t.Setenv("PATH", "/nowhere") // modprobe is found all the same
+		apply(t, openKernel(t))
+	}
+}
+
+func TestKernelModuleLoadedAgainIsAnErrorAndNotAChangeElsewhere(t *testing.T) {
+	needsIPVS(t)
+	if !alone(t) {
+		return
+	}
+	k, err := Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	apply(t, k)
+	unloadIPVS(t)
+	if _, err := k.Read(t.Context()); !errors.Is(err, syscall.ENOENT) {
+		t.Errorf("without the module: %v", err)
+	}
+	err = k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr"))
+	if !errors.Is(err, errReloaded) || !strings.Contains(err.Error(), "start this program anew") {
+		t.Errorf("with the module loaded again: %v", err)
+	}
+}
