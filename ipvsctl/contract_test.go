@@ -356,6 +356,14 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 			t.Errorf("%v, %v", ok, err)
 		}
 	})
+	t.Run("timeout and granularity are not kept without persistence", func(t *testing.T) {
+		op := parseOp(t, "-A -f 1 -s rr")
+		op.Settings.Timeout, op.Settings.Netmask = 77, 0xff000000
+		got := apply(t, open(t), op)[op.Key].Settings
+		if want := (Settings{Scheduler: "rr", Netmask: EachClient(false)}); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
 	t.Run("nothing happens after the context's end", func(t *testing.T) {
 		client := open(t)
 		ended, end := context.WithCancel(context.Background())
@@ -411,7 +419,7 @@ func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 		"mark with an address":   func(op *Op) { op.Key.Protocol, op.Key.Mark = Mark, 1 },
 		"family":                 func(op *Op) { op.Key.IPv6 = true },
 		"no address":             func(op *Op) { op.Key.Addr = netip.AddrPort{} },
-		"zone":                   func(op *Op) { op.Key.Addr, op.Key.IPv6 = zoned, true },
+		"zone":                   func(op *Op) { op.Key.Addr, op.Key.IPv6, op.Dest.Forward = zoned, true, Tunnel },
 		"no destination address": func(op *Op) { op.Dest.Addr = netip.AddrPort{} },
 		"removal of no address":  func(op *Op) { op.Kind, op.Dest.Addr = DelDest, netip.AddrPort{} },
 		"method":                 func(op *Op) { op.Dest.Forward = Route + 1 },

@@ -202,11 +202,15 @@ func loadModule(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, modprobe, "ip_vs")
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
-	if err != nil && len(out) > 0 {
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("modprobe: %w", ctx.Err())
+	case err != nil && len(out) > 0:
 		first, _, _ := strings.Cut(string(out), "\n")
 		return fmt.Errorf("%w: %q", err, first)
+	default:
+		return err
 	}
-	return err
 }
 
 // newHandle keeps moby/ipvs from logging: it runs modprobe once more, and complains of its absence.
