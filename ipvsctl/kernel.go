@@ -3,29 +3,18 @@
 package ipvsctl
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"os/exec"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/moby/ipvs"
-	"github.com/sirupsen/logrus"
 )
 
-// The longest waits for the kernel's answer to one request and for modprobe.
-const (
-	answerLimit = 10 * time.Second
-	moduleLimit = 10 * time.Second
-)
-
-var errReloaded = errors.New("the module ip_vs was unloaded and loaded again")
+// answerLimit is the longest wait for the kernel's answer to one request.
+const answerLimit = 10 * time.Second
 
 // Kernel is the table of the network namespace in which it was opened. It may be shared by goroutines: one
 // request is under way at a time, since moby/ipvs mixes up the answers of two.
@@ -150,98 +139,6 @@ func lineFailed(err error) bool {
 	}
 }
 
-func connect(ctx context.Context, limit time.Duration) (*conn, error) {
-	g, err := openGenl(limit)
-	if err != nil {
-		return nil, err
-	}
-	if err := findFamily(ctx, g); err != nil {
-		g.close()
-		return nil, err
-	}
-	handle, err := newHandle()
-	if err != nil {
-		g.close()
-		return nil, err
-	}
-	c := &conn{handle: handle, genl: g}
-	if err := c.probe(ctx); err != nil {
-		c.close()
-		return nil, err
-	}
-	return c, nil
-}
-
-// findFamily makes sure of IPVS before moby/ipvs is asked for anything: that one never looks twice, and
-// without IPVS takes the kernel's answers for success.
-func findFamily(ctx context.Context, g *genl) error {
-	err := g.lookup()
-	if !errors.Is(err, syscall.ENOENT) {
-		return err
-	}
-	loading := loadModule(ctx)
-	if err := g.lookup(); !errors.Is(err, syscall.ENOENT) {
-		return err
-	}
-	return &absentError{cmp.Or(loading, errors.New("modprobe found nothing to do"))}
-}
-
-// absentError is a kernel without IPVS; why says how loading the module failed.
-type absentError struct{ why error }
-
-func (e *absentError) Error() string { return "the kernel has no IPVS" }
-func (e *absentError) Unwrap() error { return syscall.ENOENT }
-
-func loadModule(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, moduleLimit)
-	defer cancel()
-	modprobe, err := exec.LookPath("modprobe")
-	if err != nil {
-		modprobe = "/sbin/modprobe" // not in every daemon's PATH
-	}
-	cmd := exec.CommandContext(ctx, modprobe, "ip_vs")
-	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
-	switch {
-	case ctx.Err() != nil:
-		return fmt.Errorf("modprobe: %w", ctx.Err())
-	case err != nil && len(out) > 0:
-		first, _, _ := strings.Cut(string(out), "\n")
-		return fmt.Errorf("%w: %q", err, first)
-	default:
-		return err
-	}
-}
-
-// newHandle keeps moby/ipvs from logging: it runs modprobe once more, and complains of its absence.
-func newHandle() (*ipvs.Handle, error) {
-	out := logrus.StandardLogger().Out
-	logrus.SetOutput(io.Discard)
-	defer logrus.SetOutput(out)
-	handle, err := ipvs.New("")
-	if err != nil {
-		return nil, fmt.Errorf("open a netlink socket: %w", err)
-	}
-	return handle, nil
-}
-
-// probe asks moby/ipvs for a service that can't be. Anything but ESRCH says that it may not ask, or asks
-// the wrong family: it never looks the number up again, and an unloaded module comes back with another.
-func (c *conn) probe(ctx context.Context) error {
-	uncut := context.AfterFunc(ctx, c.close)
-	_, err := c.handle.GetService(&ipvs.Service{AddressFamily: syscall.AF_INET, Address: net.IPv4zero})
-	switch {
-	case !uncut():
-		return context.Cause(ctx)
-	case errors.Is(err, syscall.ESRCH):
-		return nil
-	case errors.Is(err, syscall.EPERM):
-		return err
-	default:
-		return fmt.Errorf("%w: %w", errReloaded, err)
-	}
-}
-
 func (c *conn) close() {
 	c.handle.Close()
 	c.genl.close()
@@ -272,13 +169,14 @@ func (c *conn) do(op Op) error {
 	case EditService:
 		return c.handle.UpdateService(mobyService(op))
 	case DelService:
-		return gone(c.handle.DelService(mobyService(op)))
+		return unless(syscall.ESRCH, c.handle.DelService(mobyService(op)))
 	case AddDest:
 		return c.addDest(op)
 	case EditDest:
 		return c.genl.changeDest(cmdSetDest, op.Key, op.Dest)
 	default:
-		return gone(c.genl.changeDest(cmdDelDest, op.Key, op.Dest))
+		err := c.genl.changeDest(cmdDelDest, op.Key, op.Dest)
+		return unless(syscall.ENOENT, unless(syscall.ESRCH, err))
 	}
 }
 
@@ -298,9 +196,9 @@ func (c *conn) addDest(op Op) error {
 	return err
 }
 
-// gone is the result of a removal: what was not there is a success.
-func gone(err error) error {
-	if errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENOENT) {
+// unless is err, but nil when it is gone: a removal of what is not there succeeds.
+func unless(gone syscall.Errno, err error) error {
+	if errors.Is(err, gone) {
 		return nil
 	}
 	return err
@@ -326,19 +224,4 @@ func mobyService(op Op) *ipvs.Service {
 		s.Port = op.Key.Addr.Port()
 	}
 	return s
-}
-
-// openError says what to do about a table that can't be opened.
-func openError(err error) error {
-	e := &OpError{Op: "open", Err: err}
-	var absent *absentError
-	switch {
-	case errors.As(err, &absent):
-		e.Hint = fmt.Sprintf("the module ip_vs can't be loaded: %v", absent.why)
-	case errors.Is(err, syscall.EPERM):
-		e.Hint = hintPermission
-	case errors.Is(err, errReloaded):
-		e.Hint = "start this program anew"
-	}
-	return e
 }
