@@ -187,10 +187,7 @@ func keyOf(cfg *parser.Virtual) ipvsctl.Key {
 }
 
 func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
-	s := ipvsctl.Settings{Scheduler: cfg.Scheduler, Netmask: 0xffffffff}
-	if cfg.IPv6 {
-		s.Netmask = 128
-	}
+	s := ipvsctl.Settings{Scheduler: cfg.Scheduler, Netmask: ipvsctl.EachClient(cfg.IPv6)}
 	if cfg.SchedFlags != "" {
 		flags, err := ipvsctl.ParseSchedFlags(cfg.Scheduler, cfg.SchedFlags)
 		if err != nil {
@@ -201,11 +198,11 @@ func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
 	if cfg.OnePacket && cfg.Protocol == parser.UDP {
 		s.Flags |= ipvsctl.OnePacket
 	}
-	if cfg.Persistent < 0 {
+	if cfg.Persistent <= 0 {
 		return s, nil
 	}
 	s.Flags |= ipvsctl.Persistent
-	s.Timeout = uint32(cfg.Persistent)
+	s.Timeout = uint32(min(cfg.Persistent, ipvsctl.MaxTimeout))
 	if cfg.Netmask == "" {
 		return s, nil
 	}
