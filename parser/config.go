@@ -17,7 +17,10 @@ type Config struct {
 }
 
 // Position is a place in the file; both count from 1. The zero Position means "a default".
-type Position struct{ Line, Column int }
+type Position struct {
+	Line   int `json:"line"`
+	Column int `json:"column"` // in bytes
+}
 
 // Global holds what stands outside the virtual sections. Times are whole seconds.
 type Global struct {
@@ -42,13 +45,15 @@ type Global struct {
 	Supervised       bool
 	Fork             bool
 
-	At  map[string]Position // where each directive's value that counts was written
-	raw globalRaw           // what only the JSON form shows
+	At    map[string]Position // where the value that counts of each directive was written
+	times times
 }
 
-// GlobalFallback is a global sorry server; Port 0 means "the port of the virtual service".
+// GlobalFallback is a global sorry server. Its port may be named, and a name may mean another port
+// for udp than for tcp.
 type GlobalFallback struct {
 	TCP, UDP Fallback
+	HasPort  bool // false: the port of each virtual service
 }
 
 // Protocol of a virtual service: how its packets are matched.
@@ -92,7 +97,7 @@ type Virtual struct {
 	Protocol Protocol       //
 	IPv6     bool           // address family, also of a mark
 	Addr     netip.AddrPort // invalid under a mark
-	Mark     uint32         // only under a mark
+	Mark     uint32         // 1 or more under a mark, else 0
 
 	Scheduler  string
 	SchedFlags string // comma list as written, "" when none
@@ -122,6 +127,7 @@ type Virtual struct {
 	Passwd         string
 	Database       string
 	Secret         string
+	Load           string // read for the sake of old files, used by nothing
 	SNI            string // extension; "" means VirtualHost
 	FollowRedirect string // extension: yes, server or no
 
@@ -138,11 +144,17 @@ type Virtual struct {
 
 	Reals []Real // in file order, ranges spread out
 
-	At  map[string]Position // where each directive's value that counts was written; "virtual" is the header
-	raw virtualRaw          // what only the JSON form shows
+	// At is where the value that counts of each directive of the section was written; "virtual" is
+	// the header. What the section does not say itself is not in it.
+	At    map[string]Position
+	times times
 }
 
-// Real is one real server of a virtual service.
+// times are whole seconds as written. A Duration ends at 292 years, numbers of the file do not.
+type times struct{ check, negotiate, interval, mail int64 }
+
+// Real is one real server of a virtual service. One server may be in a virtual service more than
+// once (with a warning); the kernel holds it once, so the last one counts.
 type Real struct {
 	Addr       netip.AddrPort // port 0 when none was written
 	Forward    Forward
@@ -156,7 +168,7 @@ type Real struct {
 	URL        string // what an http check asks for
 	At         Position
 
-	raw realRaw
+	hasLower, hasUpper bool // written, if only as 0
 }
 
 // Fallback is a sorry server.

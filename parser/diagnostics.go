@@ -1,5 +1,11 @@
 package parser
 
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // Severity of a diagnostic.
 type Severity uint8
 
@@ -9,14 +15,174 @@ const (
 	Error
 )
 
-// Diagnostic is one finding in a file.
-type Diagnostic struct {
-	Severity Severity
-	Kind     string // short stable name: unknown-directive, bad-value, …
-	File     string
-	Pos      Position // zero when it belongs to no line
-	Text     string   // what is wrong; what is allowed
+func (s Severity) String() string {
+	if s == Error {
+		return "error"
+	}
+	return "warning"
 }
 
-// Diagnostics are the findings of one file in the order of its lines.
+// MarshalText gives the severity's name.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// The kinds of errors. They are stable: scripts may compare them.
+const (
+	unknownDirective  = "unknown-directive" // also: in the wrong place, without its quotes or its =
+	removedDirective  = "removed-directive"
+	badValue          = "bad-value"
+	conflict          = "conflict"         // two directives that exclude each other
+	ambiguousLayout   = "ambiguous-layout" // global or the section's?
+	badVirtualAddress = "bad-virtual-address"
+	duplicateVirtual  = "duplicate-virtual"
+	v6UnderVirtual    = "v6-address-in-v4-section"
+	familyMix         = "address-family-mix"
+	badRealSyntax     = "bad-real-syntax"
+	badRealTrailer    = "bad-real-trailer"
+	badRealRange      = "bad-real-range"
+	badForward        = "bad-forward-method"
+	realHost          = "real-host-unresolved"
+	realPort          = "real-port-unresolved"
+	badFallback       = "bad-fallback"
+	fallbackHost      = "fallback-host-unresolved"
+	fallbackPort      = "fallback-port-unresolved"
+	logfileClosed     = "logfile-unwritable"
+	monitorfileClosed = "monitorfile-unwritable"
+	tooLarge          = "too-large"
+)
+
+// The kinds of warnings, as stable.
+const (
+	layout      = "layout"       // accepted although the reference refuses it
+	deprecated  = "deprecated"   //
+	loose       = "loose-value"  // part of the value does not count
+	repeated    = "repeated"     // a directive or server given twice
+	noEffect    = "no-effect"    // accepted, but changes nothing
+	suspicious  = "suspicious"   // accepted, but surely not what was meant
+	missingDir  = "missing-dir"  // maintenancedir
+	ownInterval = "own-interval" // counts here, the reference ignores it without fork=yes
+)
+
+// Diagnostic is one finding in a file.
+type Diagnostic struct {
+	Severity Severity `json:"severity"`
+	Kind     string   `json:"kind"` // short stable name: unknown-directive, bad-value, …
+	File     string   `json:"file"`
+	Pos      Position `json:"pos"`  // zero when it belongs to no line
+	Text     string   `json:"text"` // what is wrong; what is allowed
+
+	// cause is the place to show where it is not Pos: the reference reports a duplicate at the line
+	// after its section.
+	cause Position
+}
+
+// Diagnostics are the findings of one file in the order of reading: globals as they come, of a
+// section first its lines and then the names and addresses in them. The first error is the one
+// that the reference would stop at.
 type Diagnostics []Diagnostic
+
+// HasErrors tells whether the file is refused.
+func (ds Diagnostics) HasErrors() bool {
+	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
+}
+
+// Errors are the findings for which the file is refused.
+func (ds Diagnostics) Errors() Diagnostics { return ds.only(Error) }
+
+// Warnings are the findings that do not stop anything.
+func (ds Diagnostics) Warnings() Diagnostics { return ds.only(Warning) }
+
+func (ds Diagnostics) only(s Severity) Diagnostics {
+	var some Diagnostics
+	for _, d := range ds {
+		if d.Severity == s {
+			some = append(some, d)
+		}
+	}
+	return some
+}
+
+// String is "file:line:column: text", with "warning: " before the text of a warning.
+func (d Diagnostic) String() string {
+	var b strings.Builder
+	b.WriteString(printable(d.File))
+	if d.Pos.Line > 0 {
+		b.WriteString(":" + strconv.Itoa(d.Pos.Line) + ":" + strconv.Itoa(d.Pos.Column))
+	}
+	b.WriteString(": ")
+	if d.Severity == Warning {
+		b.WriteString("warning: ")
+	}
+	b.WriteString(d.Text)
+	return b.String()
+}
+
+// report collects diagnostics and puts them in the order of reading.
+type report struct {
+	file    string
+	strict  bool
+	entries []entry
+}
+
+type entry struct {
+	Diagnostic
+	block int // the line that opens the section, or the global line
+	phase phase
+}
+
+// phase is the order in which the reference finds the errors of one section.
+type phase int
+
+const (
+	lines phase = iota
+	fallbackNames
+	headerNames
+	realNames
+	wholeSection
+	advice
+)
+
+// place says where in the order of reading something belongs.
+type place struct {
+	block int
+	phase phase
+}
+
+func (r *report) add(at place, s Severity, kind string, pos Position, text string) {
+	d := Diagnostic{Severity: s, Kind: kind, File: r.file, Pos: pos, Text: text}
+	r.entries = append(r.entries, entry{Diagnostic: d, block: at.block, phase: at.phase})
+}
+
+func (r *report) error(at place, kind string, pos Position, text string) {
+	r.add(at, Error, kind, pos, text)
+}
+
+func (r *report) warn(at place, kind string, pos Position, text string) {
+	r.add(at, Warning, kind, pos, text)
+}
+
+// layout reports what is accepted although the reference refuses it, as the kind given.
+func (r *report) layout(at place, refusal string, pos Position, text string) {
+	if r.strict {
+		r.error(at, refusal, pos, text)
+		return
+	}
+	r.warn(at, layout, pos, text)
+}
+
+func (r *report) diagnostics() Diagnostics {
+	slices.SortStableFunc(r.entries, func(a, b entry) int {
+		switch {
+		case a.block != b.block:
+			return a.block - b.block
+		case a.phase != b.phase:
+			return int(a.phase - b.phase)
+		default:
+			return a.Pos.Line - b.Pos.Line
+		}
+	})
+	ds := make(Diagnostics, len(r.entries))
+	for i, e := range r.entries {
+		ds[i] = e.Diagnostic
+	}
+	return ds
+}

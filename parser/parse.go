@@ -1,8 +1,299 @@
 package parser
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+)
 
-// Parse reads one configuration. The Config is nil when there are errors.
+// MaxSize is the size in bytes of the largest file that is read.
+const MaxSize = 64 << 20
+
+// Parse reads one configuration. The Config is nil when there are errors, all of which are told.
+// Time and memory are linear in the size of the file and of its ranges; the look-ups of names add no
+// more than five seconds together.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
-	return &Config{Name: name}, nil
+	r := &reader{report: report{file: name, strict: o.Strict}}
+	r.globals.scope = scope{opts: &o, at: map[string]Position{}}
+	r.places = map[netip.AddrPort]serverPlace{}
+	r.names = names{resolver: o.Resolver, hosts: map[hostName]*hostLookup{}, ports: map[portName]*portLookup{}}
+	if len(src) > MaxSize {
+		r.error(place{}, tooLarge, Position{}, fmt.Sprintf("the file has %d bytes; it has at most %d", len(src), MaxSize))
+		return nil, r.diagnostics()
+	}
+	r.read(string(src))
+	r.collectNames()
+	r.names.lookUp(ctx)
+	cfg := r.config()
+	found := r.diagnostics()
+	if found.HasErrors() {
+		return nil, found
+	}
+	return cfg, found
+}
+
+// reader takes in a file line by line.
+type reader struct {
+	report
+	globals  globals
+	sections []*section
+	names    names
+
+	current *section // the last one; a blank line or a global does not end it here
+	open    bool     // it has not ended for the reference either
+	gap     int      // the blank or global line that ended it; 0 when none did, or lines of it followed
+	told    int      // the last line with a layout that was reported
+	crTold  bool     // the carriage returns were
+
+	reals   int                            // real servers so far
+	places  map[netip.AddrPort]serverPlace // of real servers
+	scratch []byte                         // for URLs
+}
+
+func (r *reader) read(text string) {
+	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok {
+		text = rest
+		r.layout(place{}, unknownDirective, Position{1, 1}, "a byte-order mark stands before the first line")
+	}
+	number := 0
+	for text != "" {
+		line, rest, _ := strings.Cut(text, "\n")
+		text = rest
+		number++
+		r.line(readLine(number, line))
+	}
+	r.leave(number)
+	r.closeSection()
+}
+
+func (r *reader) line(l line) {
+	switch {
+	case l.isComment():
+	case l.isBlank():
+		r.blank(l)
+	case l.name == "virtual" && l.equals, l.name == "virtual6" && l.equals:
+		r.header(l)
+	default:
+		r.directive(l)
+	}
+}
+
+// leave notes that the reference takes the section to be over.
+func (r *reader) leave(number int) {
+	if r.open {
+		r.open = false
+		r.current.end = number
+	}
+}
+
+// blank handles a line of white space. With more than four blanks the reference takes the rest of
+// them for a directive without a name.
+func (r *reader) blank(l line) {
+	if r.open && l.indent >= sectionIndent && l.indent+len(l.text)-l.start > sectionIndent {
+		r.tolerate(r.current.place(lines), l, unknownDirective, l.at(0), "a line of blanks stands in the section; it is empty or has at most four blanks")
+		return
+	}
+	r.leave(l.number)
+	r.gap = l.number
+}
+
+func (r *reader) header(l line) {
+	r.leave(l.number)
+	r.closeSection()
+	s := &section{header: header{line: l, ipv6: l.name == "virtual6"}}
+	s.opts = r.globals.opts
+	s.at = map[string]Position{"virtual": l.position()}
+	s.v.Persistent = -1
+	r.sections = append(r.sections, s)
+	r.current, r.open, r.gap = s, true, 0
+	if l.indent > 0 {
+		r.tolerate(s.place(lines), l, unknownDirective, l.at(l.start), l.name+" is indented; a section begins in the first column")
+	}
+	v := value{text: strings.TrimRight(l.text[l.value:], whiteSpace), line: l}
+	if p := s.header.read(&v); p != nil {
+		s.broken = true
+		r.problem(s.place(lines), l, p)
+	}
+	r.notes(s.place(lines), &v)
+}
+
+// closeSection reports the layout of a section that is complete.
+func (r *reader) closeSection() {
+	s := r.current
+	if s == nil || s.underIndent.Line == 0 {
+		return
+	}
+	const text = "a directive of the section is not indented"
+	if s.unclear {
+		r.error(s.place(lines), unknownDirective, s.underIndent, text+", and neither are others that may be global; the lines of a section are indented by four blanks or a tab")
+		return
+	}
+	r.layout(s.place(lines), unknownDirective, s.underIndent, text)
+}
+
+func (r *reader) directive(l line) {
+	if r.open && l.indent < sectionIndent {
+		r.leave(l.number)
+	}
+	d := byName[l.name]
+	if d == nil || !l.equals {
+		r.oddDirective(l)
+		return
+	}
+	switch {
+	case !d.Section():
+		r.global(l, d)
+	case d.Global() && l.indent == 0 && r.current != nil && r.current.underIndent.Line > 0:
+		r.current.unclear = true
+		r.error(r.current.place(lines), ambiguousLayout, l.at(l.start),
+			fmt.Sprintf("%s may be global or belong to the virtual at line %d, whose lines are not indented either; indent it or move it above the first virtual", l.name, r.current.line.number))
+	case d.Global() && (l.indent == 0 || r.current == nil):
+		r.global(l, d)
+	case r.current == nil:
+		r.error(place{block: l.number}, unknownDirective, l.at(l.start), l.name+" stands outside of a section; it belongs below a virtual, indented by four blanks or a tab")
+	default:
+		r.inSection(l, d)
+	}
+}
+
+func (r *reader) global(l line, d *Directive) {
+	at := place{block: l.number}
+	if l.indent > 0 {
+		if r.open {
+			at = r.current.place(lines)
+		}
+		r.tolerate(at, l, unknownDirective, l.at(l.start), l.name+" is indented; a global directive begins in the first column")
+	} else if r.current != nil {
+		r.leave(l.number)
+		r.gap = l.number
+	}
+	r.assign(at, l, d, nil)
+}
+
+func (r *reader) inSection(l line, d *Directive) {
+	s := r.current
+	at := s.place(lines)
+	switch {
+	case l.indent == 0:
+		r.told = l.number // closeSection tells
+		if s.underIndent.Line == 0 {
+			s.underIndent = l.at(0)
+		}
+	case r.gap > 0:
+		r.tolerate(at, l, unknownDirective, l.at(l.start), fmt.Sprintf("the section goes on after line %d, which ends it for the reference", r.gap))
+	case l.indent < sectionIndent && !s.littleIndent:
+		s.littleIndent = true
+		r.tolerate(at, l, unknownDirective, l.at(l.start), "a directive of the section is indented by less than four blanks")
+	}
+	r.gap = 0
+	if right, mixed := ofOtherFamily(s, d.Name); mixed {
+		r.error(at, familyMix, l.at(l.start), fmt.Sprintf("%s is not for this address family; under %s it is %s", d.Name, s.line.name, right))
+		return
+	}
+	r.assign(at, l, d, s)
+}
+
+// ofOtherFamily tells whether a directive is for the other address family, and which is for this one.
+func ofOtherFamily(s *section, name string) (right string, mixed bool) {
+	base, six := strings.CutSuffix(name, "6")
+	if base != "real" && base != "fallback" {
+		return "", false
+	}
+	if s.ipv6 {
+		return base + "6", !six
+	}
+	return base, six
+}
+
+// assign reads a value and puts it in its place, which is global when s is nil.
+func (r *reader) assign(at place, l line, d *Directive, s *section) {
+	v := l.meant(s != nil, d.Form)
+	p := r.set(d, s, &v)
+	if literal := l.literal(s != nil); literal != v.text {
+		r.compare(at, d, s, &v, literal, p)
+	}
+	r.notes(at, &v)
+	if p != nil {
+		if d.Form != RealServer { // its turn comes with the names
+			r.problem(at, l, p)
+		}
+		return
+	}
+	written := r.globals.at
+	if s != nil {
+		written = s.at
+	}
+	if before, ok := written[d.Name]; ok && !d.Repeats {
+		r.warn(at, repeated, l.at(l.start), fmt.Sprintf("%s is given again; the one at line %d does not count", d.Name, before.Line))
+	}
+	written[d.Name] = l.position()
+}
+
+func (r *reader) set(d *Directive, s *section, v *value) *problem {
+	if s == nil {
+		return d.setGlobal(&r.globals, v)
+	}
+	return d.setSection(s, v)
+}
+
+// compare reads the value once more, the way the reference does, where that differs from what is
+// meant. What only the reference refuses is a matter of layout; what both refuse is reported as the
+// reference's kind of error.
+func (r *reader) compare(at place, d *Directive, s *section, v *value, literal string, p *problem) {
+	var refused *problem
+	if s == nil {
+		refused = d.setGlobal(r.globals.probe(), &value{line: v.line, text: literal})
+	} else {
+		refused = d.setSection(s.probe(), &value{line: v.line, text: literal})
+	}
+	switch {
+	case refused == nil:
+	case p != nil:
+		p.kind = refused.kind
+	case literal == v.text+"\r" && r.crTold && !r.strict:
+	default:
+		r.crTold = r.crTold || literal == v.text+"\r"
+		r.tolerate(at, v.line, refused.kind, v.line.position(), layoutOf(v, literal))
+	}
+}
+
+// layoutOf names what makes the reference refuse a value.
+func layoutOf(v *value, literal string) string {
+	switch {
+	case len(literal) < len(v.text):
+		return "a # stands in quotes; the reference cuts the value there"
+	case v.commented:
+		return "a comment stands behind the value; it belongs on a line of its own"
+	case literal == v.text+"\r":
+		return "the lines end in CR LF; they end in LF alone"
+	default:
+		return "blanks stand behind the value"
+	}
+}
+
+// tolerate reports a layout that the reference refuses, one for a line.
+func (r *reader) tolerate(at place, l line, refusal string, pos Position, text string) {
+	if r.told != l.number {
+		r.told = l.number
+		r.layout(at, refusal, pos, text)
+	}
+}
+
+func (r *reader) notes(at place, v *value) {
+	for _, n := range v.notes {
+		if n.refusal != "" {
+			r.tolerate(at, v.line, n.refusal, v.line.position(), n.text)
+		} else {
+			r.warn(at, n.kind, v.line.position(), n.text)
+		}
+	}
+}
+
+func (r *reader) problem(at place, l line, p *problem) {
+	pos := l.position()
+	if i := strings.Index(l.text[l.value:], p.part); p.part != "" && i >= 0 {
+		pos = l.at(l.value + i)
+	}
+	r.error(at, p.kind, pos, p.text)
 }

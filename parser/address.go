@@ -1,0 +1,151 @@
+package parser
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// header is what stands behind virtual= or virtual6=.
+type header struct {
+	line   line
+	ipv6   bool
+	broken bool // it was reported; the section's names are looked up all the same
+	isMark bool
+	mark   uint32
+	host   string // as written
+	port   string // number or service name
+
+	addr     address
+	addrPort port
+}
+
+// read takes in an address and port, or a mark. What the reference ignores behind it is warned about.
+func (h *header) read(v *value) *problem {
+	text := v.text
+	end := strings.IndexAny(text, whiteSpace+"#")
+	if end < 0 {
+		end = len(text)
+	}
+	word, rest := text[:end], strings.TrimLeft(text[end:], whiteSpace)
+	if rest != "" && rest[0] != '#' {
+		v.warn(loose, "what stands behind %s does not count", quote(word))
+	}
+	switch {
+	case word != "" && leading(word, isDigit) == word:
+		return h.readMark(v, word)
+	case strings.HasPrefix(word, "["):
+		return h.readBracketed(v, word)
+	default:
+		return h.readAddress(v, word)
+	}
+}
+
+const headerForms = "it is ADDRESS:PORT or a firewall mark from 1 to 4294967295"
+
+func (h *header) readMark(v *value, word string) *problem {
+	mark, err := strconv.ParseUint(trimZeros(word), 10, 32)
+	if err != nil || mark == 0 {
+		return refuse(badVirtualAddress, "the firewall mark %s is out of range; %s", quote(word), headerForms)
+	}
+	h.isMark, h.mark = true, uint32(mark)
+	return nil
+}
+
+func (h *header) readBracketed(v *value, word string) *problem {
+	host, port, _ := strings.Cut(word[1:], "]:")
+	if port = h.portOf(v, port); port == "" {
+		return refuse(badVirtualAddress, "%s is no address and port; it is [ADDRESS]:PORT", quote(word))
+	}
+	_, ok := parseIPv6(host)
+	if !h.ipv6 && (ok || isHexGroups(host)) {
+		return refuse(v6UnderVirtual, "an IPv6 address stands under virtual; virtual6 is for it")
+	}
+	if !ok {
+		return refuse(badVirtualAddress, "%s is no IPv6 address; it is eight groups of hexadecimal digits, :: for a run of zeros, without a scope", quote(host))
+	}
+	h.host, h.port = "["+host+"]", port
+	return nil
+}
+
+func isHexGroups(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789abcdefABCDEF:") == ""
+}
+
+func (h *header) readAddress(v *value, word string) *problem {
+	host, port, ok := strings.Cut(word, ":")
+	switch {
+	case looksLikeIPv6(word):
+		return refuse(badVirtualAddress, "the IPv6 address %s stands without brackets; it is virtual6=[ADDRESS]:PORT", quote(word))
+	case !ok:
+		return refuse(badVirtualAddress, "%s has no port; %s", quote(word), headerForms)
+	case host == "" || strings.Trim(host, hostBytes+"+") != "":
+		return refuse(badVirtualAddress, "%s is no address and port; %s", quote(word), headerForms)
+	case host == "tcp" || host == "udp":
+		return refuse(badVirtualAddress, "%s stands before the address; it is a line of its own, protocol=%s", quote(host+":"), host)
+	}
+	if port = h.portOf(v, port); port == "" {
+		return refuse(badVirtualAddress, "%s has no port; it is a number or service name right behind the colon", quote(word))
+	}
+	h.host, h.port = host, port
+	return nil
+}
+
+// portOf cuts a port off its tail. The reference ignores what follows.
+func (h *header) portOf(v *value, text string) string {
+	port := leading(text, isNameByte)
+	if port != "" && port != text {
+		v.warn(loose, "what stands behind port %s does not count", quote(port))
+	}
+	return port
+}
+
+// hostBytes may stand in a host name. The reference does not let _ stand in a real server's.
+const hostBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+// longestHost is the length of the longest host name (RFC 1035, section 2.3.4).
+const longestHost = 255
+
+func isHostName(s string) bool {
+	return s != "" && len(s) <= longestHost && strings.Trim(s, hostBytes+"+") == ""
+}
+
+// parseIPv4 reads four decimal numbers without leading zeros. The C library reads more than that
+// (hexadecimal, octal, fewer numbers), which nobody means.
+func parseIPv4(s string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(s)
+	return a, err == nil && a.Is4()
+}
+
+// parseIPv6 reads an address without a scope that is not an IPv4 one in disguise.
+func parseIPv6(s string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(s)
+	return a, err == nil && a.Is6() && !a.Is4In6() && a.Zone() == ""
+}
+
+// looksLikeIPv6 tells of an address without its brackets, maybe with a port.
+func looksLikeIPv6(s string) bool {
+	if strings.Count(s, ":") < 2 {
+		return false
+	}
+	if _, ok := parseIPv6(s); ok {
+		return true
+	}
+	_, ok := parseIPv6(s[:strings.LastIndexByte(s, ':')])
+	return ok
+}
+
+// looksNumeric tells of what the C library reads as an address and does not look up: numbers with
+// dots, be they decimal, octal or hexadecimal.
+func looksNumeric(host string) bool {
+	for label := range strings.SplitSeq(host, ".") {
+		hex, isHex := strings.CutPrefix(strings.ToLower(label), "0x")
+		if isHex && strings.Trim(hex, "0123456789abcdef") == "" {
+			continue
+		}
+		if label == "" || leading(label, isDigit) != label {
+			return false
+		}
+	}
+	return true
+}

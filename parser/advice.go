@@ -1,0 +1,147 @@
+package parser
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// advise warns of what is accepted but surely not meant.
+func (r *reader) advise(s *section, v *Virtual) {
+	a := adviser{reader: r, s: s, v: v}
+	a.check()
+	a.interval()
+	a.kernel()
+	a.servers()
+	a.fallback()
+}
+
+type adviser struct {
+	*reader
+	s *section
+	v *Virtual
+}
+
+// warn is about a directive of the section, or about its header if the directive is not written.
+func (a adviser) warn(directive, kind, format string, args ...any) {
+	pos, ok := a.s.at[directive]
+	if !ok {
+		pos = a.s.at["virtual"]
+	}
+	a.reader.warn(a.s.place(advice), kind, pos, fmt.Sprintf(format, args...))
+}
+
+func (a adviser) check() {
+	v := a.v
+	external := v.CheckType == External || v.CheckType == ExternalPerl
+	negotiates := v.CheckType == Negotiate || v.CheckType == Combined
+	switch {
+	case external && !a.s.has("checkcommand"):
+		a.warn("checktype", suspicious, "checktype=%s without a checkcommand runs %s, so every server is up", v.CheckType, defaultCheckCommand)
+	case !external && a.s.has("checkcommand"):
+		a.warn("checkcommand", noEffect, "checkcommand counts only with checktype=external or external-perl")
+	}
+	if v.CheckType == Negotiate && v.Service == "none" && !a.s.has("service") {
+		a.warn("virtual", suspicious, "no service is usual at this port, and none is given: a negotiate check then finds every server up; set service or checktype")
+	}
+	if v.HTTPMethod == "HEAD" && v.Receive != "" && negotiates {
+		a.warn("receive", suspicious, "an answer to HEAD has no body, so it never matches receive")
+	}
+	if (v.Service == "http" || v.Service == "https") && strings.Contains(v.Request, "://") {
+		a.warn("request", suspicious, "the URL is asked for as a path of each server; only http_proxy and the strings of a real server take a whole URL")
+	}
+	if (v.CheckType == Connect || negotiates && v.Service != "none") && len(v.Reals) > 0 && v.Reals[0].CheckPort == 0 {
+		a.warn("checktype", suspicious, "real servers have no port to check; it is given by checkport, by the real server or by the service")
+	}
+}
+
+func (a adviser) interval() {
+	if a.s.has("checkinterval") && a.globals.fork != yes {
+		a.warn("checkinterval", ownInterval, "the section's checkinterval counts; the reference ignores it unless fork=yes")
+	}
+}
+
+func (a adviser) kernel() {
+	v := a.v
+	if v.OnePacket && v.Protocol != UDP {
+		a.warn("ops", noEffect, "ops counts only for udp")
+	}
+	if v.Netmask != "" && v.Persistent < 0 {
+		a.warn("netmask", noEffect, "netmask counts only with persistent")
+	}
+	if v.Protocol != FWM && v.Addr.Port() == 0 && v.Persistent < 0 {
+		a.warn("virtual", suspicious, "the kernel takes port 0, all ports, only with persistent")
+	}
+}
+
+func (a adviser) servers() {
+	v := a.v
+	if len(v.Reals) == 0 {
+		a.warn("virtual", suspicious, "the virtual has no real server")
+		return
+	}
+	otherPort := 0
+	for i := range v.Reals {
+		real := &v.Reals[i]
+		a.twice(real)
+		if real.Upper > 0 && real.Lower > real.Upper {
+			a.at(real.At, suspicious, fmt.Sprintf("the lower threshold %d is above the upper one, %d", real.Lower, real.Upper))
+		}
+		if a.keepsPort(real.Forward, real.Addr) {
+			otherPort++
+			if otherPort == 1 {
+				a.at(real.At, noEffect, fmt.Sprintf("with %s clients reach the server at port %d, not %d; only masq changes the port", real.Forward, v.Addr.Port(), real.Addr.Port()))
+			}
+		}
+	}
+}
+
+func (a adviser) at(pos Position, kind, text string) {
+	a.reader.warn(a.s.place(advice), kind, pos, text)
+}
+
+// twice warns of a server that the section has already.
+func (a adviser) twice(real *Real) {
+	before, ok := a.places[real.Addr]
+	a.places[real.Addr] = serverPlace{a.s, real.At.Line}
+	if ok && before.section == a.s {
+		a.at(real.At, repeated, fmt.Sprintf("the real server %s is in this virtual already, at line %d; the kernel has it once", FormatAddrPort(real.Addr), before.line))
+	}
+}
+
+// serverPlace is where a real server was seen last.
+type serverPlace struct {
+	section *section
+	line    int
+}
+
+// keepsPort tells of a server whose port the kernel will not use: direct routing and tunnelling leave
+// the packet as it is.
+func (a adviser) keepsPort(f Forward, addr netip.AddrPort) bool {
+	v := a.v
+	return f != Masq && v.Protocol != FWM && v.Addr.Port() != 0 && addr.Port() != 0 && addr.Port() != v.Addr.Port()
+}
+
+func (a adviser) fallback() {
+	v := a.v
+	if !v.OwnFallback {
+		return
+	}
+	f := v.Fallback
+	if v.CheckType == On {
+		a.at(f.At, noEffect, "with checktype=on no server ever goes down, so the fallback is never used")
+	}
+	local := f.Addr.Addr().IsLoopback()
+	switch {
+	case a.keepsPort(f.Forward, f.Addr):
+		a.at(f.At, suspicious, fmt.Sprintf("with %s clients reach the fallback at port %d, not %d; only masq changes the port", f.Forward, v.Addr.Port(), f.Addr.Port()))
+	case local && a.keepsPort(Gate, f.Addr):
+		a.at(f.At, suspicious, fmt.Sprintf("the kernel hands packets for %s over as they are: at port %d, not %d", f.Addr.Addr(), v.Addr.Port(), f.Addr.Port()))
+	}
+	for i := range v.Reals {
+		if v.Reals[i].Addr == f.Addr {
+			a.at(f.At, suspicious, fmt.Sprintf("the fallback is the real server of line %d too; it is down when that one is", v.Reals[i].At.Line))
+			return
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package parser
+
+import "strings"
+
+// line is one line of the file and what can be said of it alone.
+type line struct {
+	number int
+	text   string // without its line feed
+	indent int    // columns of blanks in front: a tab counts four wherever it stands
+	start  int    // offset of the first byte that is no blank
+	name   string // of a directive
+	equals bool   // the name is followed by =
+	value  int    // offset of the value
+}
+
+// sectionIndent is the indentation from which on the reference takes a line for a section's.
+const sectionIndent = 4
+
+func readLine(number int, text string) line {
+	l := line{number: number, text: text}
+	for l.start < len(text) && (text[l.start] == ' ' || text[l.start] == '\t') {
+		if text[l.start] == '\t' {
+			l.indent += 3
+		}
+		l.indent++
+		l.start++
+	}
+	end := l.start
+	for end < len(text) && isNameByte(text[end]) {
+		end++
+	}
+	l.name = text[l.start:end]
+	l.value = skipSpace(text, end)
+	if l.value < len(text) && text[l.value] == '=' {
+		l.equals = true
+		l.value = skipSpace(text, l.value+1)
+	}
+	return l
+}
+
+// isBlank tells of a line of white space.
+func (l line) isBlank() bool { return skipSpace(l.text, l.start) == len(l.text) }
+
+// isComment tells of a line whose first visible character is #.
+func (l line) isComment() bool {
+	i := skipSpace(l.text, l.start)
+	return i < len(l.text) && l.text[i] == '#'
+}
+
+func (l line) at(offset int) Position { return Position{Line: l.number, Column: offset + 1} }
+
+// position is where the directive's value stands, or its name when there is none.
+func (l line) position() Position {
+	if l.equals && l.value < len(l.text) {
+		return l.at(l.value)
+	}
+	return l.at(l.start)
+}
+
+// literal is the value as the reference takes it. In a section everything from the first # on is
+// cut, quotes or not, and tabs are four spaces; outside, nothing is. Blanks at the end stay.
+func (l line) literal(section bool) string {
+	v := l.text[l.value:]
+	if !section {
+		return v
+	}
+	if i := strings.IndexByte(v, '#'); i >= 0 {
+		v = v[:i]
+	}
+	return expandTabs(v)
+}
+
+// meant is the value as its author meant it: without a comment, with a # in quotes, and without the
+// blanks at the end, except that of free text they are a part.
+func (l line) meant(section bool, form Form) value {
+	v := value{line: l, text: strings.TrimSuffix(l.text[l.value:], "\r")}
+	if comment := commentStart(v.text, section, form); comment >= 0 {
+		v.commented = true
+		v.text = v.text[:comment]
+	}
+	if form != FreeText {
+		v.text = strings.TrimRight(v.text, whiteSpace)
+	}
+	if section {
+		v.text = expandTabs(v.text)
+	}
+	return v
+}
+
+// commentStart finds the # that begins a comment behind a value, -1 when there is none. In a section
+// it may be glued to the value, outside it needs a blank before it. One that stands in a quoted
+// string begins none, unless the part before it is a complete value for the reference.
+func commentStart(v string, section bool, form Form) int {
+	if strings.IndexByte(v, '#') < 0 {
+		return -1
+	}
+	last := strings.LastIndexByte(v, '"')
+	quotes := 0
+	for i := range len(v) {
+		if v[i] == '"' {
+			quotes++
+		}
+		if v[i] != '#' || i < last && opened(v, quotes, form) {
+			continue
+		}
+		if section || i == 0 || isSpace(v[i-1]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// opened tells whether a string is open after so many quotes. Only in a real server's line may one
+// begin behind other words.
+func opened(v string, quotes int, form Form) bool {
+	if form == RealServer {
+		return quotes%2 == 1
+	}
+	return quotes == 1 && v[0] == '"'
+}
+
+func expandTabs(s string) string {
+	if strings.IndexByte(s, '\t') < 0 {
+		return s
+	}
+	return strings.ReplaceAll(s, "\t", "    ")
+}
+
+// whiteSpace is Perl's \s.
+const whiteSpace = " \t\n\v\f\r"
+
+func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+
+func skipSpace(s string, i int) int {
+	for i < len(s) && isSpace(s[i]) {
+		i++
+	}
+	return i
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+// isWordByte is Perl's \w.
+func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }
+
+func isNameByte(c byte) bool { return isWordByte(c) || c == '-' }

@@ -1,0 +1,53 @@
+package parser
+
+import "strings"
+
+// oddDirective handles a line that no directive of the table begins, or one without its =.
+func (r *reader) oddDirective(l line) {
+	at := place{block: l.number}
+	inside := r.current != nil && l.indent > 0
+	if inside {
+		at = r.current.place(lines)
+	}
+	if !inside && strings.HasPrefix(l.name, "supervised") {
+		r.supervised(at, l)
+		return
+	}
+	if was, ok := removed[l.name]; ok && l.equals && (was.section || !inside) {
+		r.error(at, removedDirective, l.at(l.start), l.name+" is no directive any more; it is "+was.instead)
+		return
+	}
+	r.error(at, unknownDirective, l.at(l.start), describeOdd(l))
+}
+
+func describeOdd(l line) string {
+	const allowed = "; a line is NAME = VALUE or a comment after #"
+	switch {
+	case l.name == "":
+		return "the line begins with no name" + allowed
+	case byName[l.name] != nil:
+		return l.name + " is not followed by =" + allowed
+	case removed[l.name].instead != "":
+		return l.name + " is no directive; it is " + removed[l.name].instead
+	}
+	if best := nearest(l.name, directiveNames); best != "" {
+		return "unknown directive " + quote(l.name) + "; did you mean " + quote(best) + "?"
+	}
+	return "unknown directive " + quote(l.name) + allowed
+}
+
+// supervised handles the only directive that may stand without a value, and that the reference knows
+// by its first letters.
+func (r *reader) supervised(at place, l line) {
+	rest := l.text[l.value:]
+	if l.name != "supervised" || rest != "" && rest[0] != '#' {
+		r.error(at, badValue, l.at(l.start), quote(l.name)+" is not followed by = and a value; it is supervised=yes or supervised=no")
+		return
+	}
+	if rest != "" {
+		r.tolerate(at, l, badValue, l.at(l.value), "a comment stands behind the directive; it belongs on a line of its own")
+	}
+	r.warn(at, deprecated, l.at(l.start), "supervised stands without a value; it is supervised=yes")
+	r.globals.supervised = yes
+	r.globals.at[l.name] = l.at(l.start)
+}

@@ -1,0 +1,254 @@
+package parser
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// realLine is one line of real servers as written. Its problems wait until the section is over: the
+// reference reads real servers last.
+type realLine struct {
+	line        line
+	first, last string // hosts; last is "" unless it is a range
+	port        string // "" when there is none
+	server      Real   // what each of the servers gets
+	problem     *problem
+
+	firstAddr, lastAddr address
+	portNumber          port
+}
+
+func readReal(s *section, v *value) *problem {
+	r := realLine{line: v.line}
+	if r.problem = r.readEndpoint(v); r.problem == nil {
+		r.problem = r.readSettings(v)
+	}
+	s.reals = append(s.reals, r)
+	return r.problem
+}
+
+// readEndpoint reads ADDRESS[->ADDRESS][:PORT] up to the first blank.
+
+func (r *realLine) readEndpoint(v *value) *problem {
+	end := strings.IndexAny(v.text, whiteSpace)
+	if end < 0 {
+		return refuse(badRealSyntax, "%s is not complete; it is %s", quote(v.text), RealServer)
+	}
+	word := v.text[:end]
+	first, last, port := splitEndpoint(word)
+	if host, doubled := strings.CutSuffix(first, ":"); doubled { // as in the package's own example
+		first = host
+		v.warn(suspicious, "two colons stand before port %s; one is enough", quote(port))
+	}
+	if !isEndpointHost(first) || last != "" && !isEndpointHost(last) {
+		return refuse(badRealSyntax, "%s is no server%s; it is %s", quote(word), endpointHint(word), RealServer)
+	}
+	r.first, r.last, r.port = first, last, port
+	return nil
+}
+
+func splitEndpoint(word string) (first, last, port string) {
+	first, last, isRange := strings.Cut(word, "->")
+	switch {
+	case !isRange:
+		first, port, _ = cutPort(first)
+		return first, "", port
+	case last == "" || last[0] == ':':
+		return word, "", "" // no host
+	default:
+		last, port, _ = cutPort(last)
+		return first, last, port
+	}
+}
+
+func isEndpointHost(s string) bool {
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		return ok && isHexGroups(inner)
+	}
+	return s != "" && strings.Trim(s, hostBytes) == "" || looksLikeIPv6(s)
+}
+
+func endpointHint(word string) string {
+	switch {
+	case strings.Contains(word, "->"):
+		return " (the port of a range stands once, behind the last address)"
+	case strings.ContainsAny(word, "/[*"):
+		return " (several servers are written FIRST->LAST)"
+	default:
+		return ""
+	}
+}
+
+// readSettings reads what follows the address: method, weight, strings, thresholds. The reference
+// searches for each of them and so skips words between; those are warned about.
+func (r *realLine) readSettings(v *value) *problem {
+	text := v.text[strings.IndexAny(v.text, whiteSpace):]
+	method := firstRun(text, isWordByte)
+	if method == "" {
+		return refuse(badForward, "the forwarding method is missing; it is gate, masq or ipip")
+	}
+	r.server.Forward = Forward(method)
+	if f := r.server.Forward; f != Gate && f != Masq && f != IPIP {
+		p := refuse(badForward, "%s is no forwarding method%s; it is gate, masq or ipip", quote(method), methodHint(method))
+		return p.around(method)
+	}
+	start := strings.Index(text, method)
+	if skipped := strings.Trim(text[:start], whiteSpace); skipped != "" {
+		v.warn(loose, "%s before the forwarding method does not count", quote(skipped))
+	}
+	r.server.Weight = 1
+	return r.readOptions(v, text[start+len(method):])
+}
+
+// methodHint knows the names that other tools give the methods.
+func methodHint(word string) string {
+	switch strings.ToLower(word) {
+	case "gate", "dr", "droute", "route", "direct":
+		return " (direct routing is gate)"
+	case "masq", "nat", "masquerade", "masquerading":
+		return " (NAT is masq)"
+	case "ipip", "tun", "tunnel":
+		return " (tunnelling is ipip)"
+	default:
+		return ""
+	}
+}
+
+func (r *realLine) readOptions(v *value, text string) *problem {
+	open, end := strings.IndexByte(text, '"'), strings.LastIndexByte(text, '"')
+	if open < 0 {
+		return r.readNumbers(v, text, "")
+	}
+	if open == end || !isSpace(text[max(open-1, 0)]) || end+1 < len(text) && !isSpace(text[end+1]) {
+		return trailer(text[open:])
+	}
+	request, receive, ok := splitPair(text[open : end+1])
+	if !ok {
+		return trailer(text[open:])
+	}
+	r.server.OwnRequest = true
+	r.server.Request, r.server.Receive = withSlash(request), receive
+	return r.readNumbers(v, text[:open], text[end+1:])
+}
+
+func trailer(text string) *problem {
+	text = strings.Trim(text, whiteSpace)
+	p := refuse(badRealTrailer, "%s cannot be read; behind the forwarding method stand, in this order, a weight, \"REQUEST\", \"RECEIVE\", l:N and u:N", quote(text))
+	return p.around(text)
+}
+
+// splitPair parts two strings with a comma or a blank between them, to which more blanks may be
+// added. Quotes may stand in the strings; the last possible border counts, and there may be no other.
+func splitPair(text string) (request, receive string, ok bool) {
+	inner := text[1 : len(text)-1]
+	end, start := lastBorder(inner)
+	if end < 0 {
+		return "", "", false
+	}
+	request, receive = inner[:end], inner[start:]
+	if again, _ := lastBorder(request); again >= 0 {
+		return "", "", false
+	}
+	return request, receive, true
+}
+
+// lastBorder finds the quote that ends a string and the place behind the one that opens the next.
+func lastBorder(s string) (end, start int) {
+	for open := len(s) - 1; open > 1; open-- {
+		if s[open] != '"' {
+			continue
+		}
+		i := open - 1
+		for i > 0 && isSpace(s[i]) {
+			i--
+		}
+		if s[i] == ',' {
+			i--
+		} else if i == open-1 || s[i+1] != ' ' {
+			continue
+		}
+		if i >= 0 && s[i] == '"' {
+			return i, open + 1
+		}
+	}
+	return -1, -1
+}
+
+// readNumbers reads the weight before the strings, and the thresholds before or behind them.
+func (r *realLine) readNumbers(v *value, before, behind string) *problem {
+	words := strings.Fields(before)
+	border := len(words) // where the strings stand
+	words = append(words, strings.Fields(behind)...)
+	weighted := false
+	skipped := ""
+	for i, word := range words {
+		if !isDigit(word[0]) && !isThreshold(word) {
+			skipped = cmp.Or(skipped, word)
+			continue
+		}
+		if isDigit(word[0]) && (weighted || i >= border) {
+			return trailer(word)
+		}
+		weighted = weighted || isDigit(word[0])
+		if p := r.readNumber(word); p != nil {
+			return p.around(word)
+		}
+		if skipped != "" {
+			v.warn(loose, "%s does not count", quote(skipped))
+			skipped = ""
+		}
+	}
+	if skipped != "" {
+		return trailer(skipped)
+	}
+	return nil
+}
+
+func isThreshold(word string) bool {
+	return strings.HasPrefix(word, "l:") || strings.HasPrefix(word, "u:")
+}
+
+func (r *realLine) readNumber(word string) (p *problem) {
+	switch word[0] {
+	case 'l':
+		r.server.Lower, p = bounded("threshold", word[2:], largestThreshold)
+		r.server.hasLower = true
+	case 'u':
+		r.server.Upper, p = bounded("threshold", word[2:], largestThreshold)
+		r.server.hasUpper = true
+	default:
+		r.server.Weight, p = bounded("weight", word, largestWeight)
+	}
+	return p
+}
+
+func bounded(what, text string, high uint64) (int, *problem) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n > high {
+		return 0, refuse(badRealTrailer, "the %s %s is not allowed; it is a whole number from 0 to %d", what, quote(text), high)
+	}
+	return int(n), nil
+}
+
+// Ranges of real servers end where nobody means them any more: a range at a /16, a file at the
+// number of servers that still can be checked.
+const (
+	largestRange = 1 << 16
+	mostReals    = 1 << 18
+)
+
+// rangeSize counts the addresses from first to last, both included; 0 when they are too many.
+func rangeSize(first, last netip.Addr) int {
+	a, b := first.As16(), last.As16()
+	low, borrow := bits.Sub64(binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(a[8:]), 0)
+	high, _ := bits.Sub64(binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(a[:8]), borrow)
+	if high != 0 || low >= largestRange {
+		return 0
+	}
+	return int(low) + 1
+}

@@ -1,0 +1,270 @@
+package parser
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// value is what stands behind a directive's =, and what there is to say of it although it counts.
+type value struct {
+	text      string
+	line      line
+	commented bool // a comment follows
+	notes     []note
+}
+
+// note is a warning about a value. With a refusal it is about a layout that the reference refuses,
+// as an error of that kind.
+type note struct {
+	kind, text string
+	refusal    string
+}
+
+func (v *value) warn(kind, format string, args ...any) {
+	v.notes = append(v.notes, note{kind: kind, text: fmt.Sprintf(format, args...)})
+}
+
+func (v *value) tolerate(refusal, format string, args ...any) {
+	v.notes = append(v.notes, note{kind: layout, refusal: refusal, text: fmt.Sprintf(format, args...)})
+}
+
+// only warns when the part that counts is not all of the value; quotes around it do no harm.
+func (v *value) only(part string) {
+	if unquote(v.text) != part {
+		v.warn(loose, "of %s only %s counts", quote(v.text), quote(part))
+	}
+}
+
+// problem is why a value is refused.
+type problem struct {
+	kind string
+	text string
+	part string // of the value, where the mistake is; "" for all of it
+}
+
+func (p *problem) around(part string) *problem {
+	p.part = part
+	return p
+}
+
+func refuse(kind, format string, args ...any) *problem {
+	return &problem{kind: kind, text: fmt.Sprintf(format, args...)}
+}
+
+func bad(format string, args ...any) *problem { return refuse(badValue, format, args...) }
+
+// setter reads a value and puts it in its place.
+type setter[T any] func(*T, *value) *problem
+
+// choice is yes, no or not written.
+type choice uint8
+
+const (
+	unset choice = iota
+	no
+	yes
+)
+
+func yesNo[T any](field func(*T) *choice) setter[T] {
+	return func(t *T, v *value) *problem {
+		switch v.text {
+		case "yes":
+			*field(t) = yes
+		case "no":
+			*field(t) = no
+		default:
+			return bad("%s is neither yes nor no; it is one of them, in lower case and without quotes", quote(v.text))
+		}
+		return nil
+	}
+}
+
+// mostDigits is the length of the largest number that is read.
+const mostDigits = 18
+
+// digits finds the first run of digits, as the reference does, without leading zeros.
+func digits(s string) string {
+	run := firstRun(s, isDigit)
+	if run == "" {
+		return ""
+	}
+	return trimZeros(run)
+}
+
+func trimZeros(s string) string {
+	if t := strings.TrimLeft(s, "0"); t != "" {
+		return t
+	}
+	return "0"
+}
+
+// number reads a whole number within bounds. A bound of 0 at the top is none.
+func (v *value) number(low, high int64) (int64, *problem) {
+	allowed := fmt.Sprintf("a whole number of at least %d", low)
+	if high > 0 {
+		allowed = fmt.Sprintf("a whole number from %d to %d", low, high)
+	}
+	text := digits(v.text)
+	if text == "" {
+		return 0, bad("%s is no number; it is %s", quote(v.text), allowed)
+	}
+	if len(text) > mostDigits {
+		return 0, bad("the number %s is too large; it has at most %d digits", quote(text), mostDigits)
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < low || high > 0 && n > high {
+		return 0, bad("%s is out of range; it is %s", text, allowed)
+	}
+	if trimZeros(unquote(v.text)) != text {
+		v.warn(loose, "of %s only the number %s counts", quote(v.text), text)
+	}
+	return n, nil
+}
+
+func number[T any](low, high int64, field func(*T) *int64) setter[T] {
+	return func(t *T, v *value) *problem {
+		n, p := v.number(low, high)
+		if p == nil {
+			*field(t) = n
+		}
+		return p
+	}
+}
+
+// quoted reads text that must stand in double quotes. It runs to the last quote of the line and may
+// not be empty.
+func quoted[T any](field func(*T) *string) setter[T] {
+	return func(t *T, v *value) *problem {
+		text, p := v.inQuotes()
+		if p != nil {
+			return p
+		}
+		if text == "" {
+			return bad("the value is empty; it is text in double quotes")
+		}
+		*field(t) = text
+		return nil
+	}
+}
+
+// inQuotes returns what stands between the first and the last double quote.
+func (v *value) inQuotes() (string, *problem) {
+	last := strings.LastIndexByte(v.text, '"')
+	if last < 1 || v.text[0] != '"' {
+		return "", refuse(unknownDirective, "the value is not in double quotes%s; it is \"…\"", v.oddQuotes())
+	}
+	if last < len(v.text)-1 {
+		v.warn(loose, "what stands behind the last quote does not count")
+	}
+	return v.text[1:last], nil
+}
+
+func (v *value) oddQuotes() string {
+	if strings.ContainsAny(v.text, "“”„") {
+		return " but in typographic ones"
+	}
+	if strings.HasPrefix(v.text, "'") {
+		return " but in single ones"
+	}
+	return ""
+}
+
+// optionallyQuoted reads text with or without double quotes that may not be empty.
+func optionallyQuoted[T any](field func(*T) *string) setter[T] {
+	return func(t *T, v *value) *problem {
+		text := v.withoutQuotes()
+		if text == "" {
+			return bad("the value is empty; it is text, in double quotes if you like")
+		}
+		*field(t) = text
+		return nil
+	}
+}
+
+func (v *value) withoutQuotes() string {
+	last := strings.LastIndexByte(v.text, '"')
+	if last >= 1 && v.text[0] == '"' {
+		if last < len(v.text)-1 {
+			v.warn(loose, "what stands behind the last quote does not count")
+		}
+		return v.text[1:last]
+	}
+	if strings.Count(v.text, `"`)%2 == 1 {
+		v.warn(suspicious, "a quote has no partner; it is taken as part of the value")
+	}
+	return v.text
+}
+
+// unquote drops double quotes that enclose the whole value.
+func unquote(s string) string {
+	if len(s) >= 2 && s[0] == '"' && strings.IndexByte(s[1:], '"') == len(s)-2 {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
+// plainText reads text that may not be empty; quotes around all of it are dropped.
+func plainText[T any](field func(*T) *string) setter[T] {
+	return func(t *T, v *value) *problem {
+		text := unquote(v.text)
+		if text == "" {
+			return bad("the value is empty; it is text")
+		}
+		if strings.Count(text, `"`)%2 == 1 {
+			v.warn(suspicious, "a quote has no partner; it is taken as part of the value")
+		}
+		*field(t) = text
+		return nil
+	}
+}
+
+// rawText reads text as it stands. It may not be empty.
+func rawText[T any](field func(*T) *string) setter[T] {
+	return func(t *T, v *value) *problem {
+		if v.text == "" {
+			return bad("the value is empty; it is text")
+		}
+		*field(t) = v.text
+		return nil
+	}
+}
+
+func freeText[T any](field func(*T) *string) setter[T] {
+	return func(t *T, v *value) *problem {
+		*field(t) = v.text
+		return nil
+	}
+}
+
+// word is the first word of the value: letters, digits and _.
+func (v *value) word() string { return firstRun(v.text, isWordByte) }
+
+// oneOf reads the first word of the value, which must be one of a list.
+func (v *value) oneOf(list []string) (string, *problem) {
+	word := v.word()
+	if !slices.Contains(list, word) {
+		return "", bad("%s is not allowed%s; it is one of %s", quote(v.text), didYouMean(word, list), strings.Join(list, ", "))
+	}
+	v.only(word)
+	return word, nil
+}
+
+// firstRun is the first part of s that consists of certain bytes.
+func firstRun(s string, in func(byte) bool) string {
+	start := 0
+	for start < len(s) && !in(s[start]) {
+		start++
+	}
+	return leading(s[start:], in)
+}
+
+// leading is the part of s in front that consists of certain bytes.
+func leading(s string, in func(byte) bool) string {
+	end := 0
+	for end < len(s) && in(s[end]) {
+		end++
+	}
+	return s[:end]
+}
