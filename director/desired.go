@@ -40,6 +40,9 @@ func (v *virtual) desired(have dests) dests {
 	if v.wantsFallback(up, unknown, have) {
 		put(want, *v.fallback, v.fallback.Weight)
 	}
+	if unknown && !serving(want) {
+		keepServing(want, have)
+	}
 	for addr := range v.held {
 		if d, ok := have[addr]; ok {
 			want[addr] = d
@@ -64,6 +67,25 @@ func (v *virtual) wantsFallback(up, unknown bool, have dests) bool {
 	}
 	_, in := have[v.fallback.Addr]
 	return in || v.fallbackIn
+}
+
+// keepServing lets destinations that are not configured any more serve on. It is for the moment after
+// the whole pool was replaced, when nobody of the new one has passed a check yet.
+func keepServing(want, have dests) {
+	for addr, d := range have {
+		if _, ours := want[addr]; !ours && d.Weight > 0 {
+			want[addr] = d
+		}
+	}
+}
+
+func serving(d dests) bool {
+	for _, dest := range d {
+		if dest.Weight > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func put(d dests, dest ipvsctl.Dest, weight uint32) {

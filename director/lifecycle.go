@@ -110,7 +110,7 @@ func (d *Director) purge(ctx context.Context, key ipvsctl.Key, tag string) {
 	op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: key}
 	if err := d.do(ctx, op); err != nil {
 		d.deps.Journal.Emit(notify.Event{Kind: notify.TableError, Virtual: gone.cfg.ID, Reason: err.Error(),
-			Text: fmt.Sprintf("Table change failed: %s: %s: %v", name, op, err)})
+			Text: fmt.Sprintf("Table change failed: %s: %v", name, err)})
 		return
 	}
 	d.tell(gone, op)
@@ -125,7 +125,7 @@ func (d *Director) cleanup(ctx context.Context) {
 			continue
 		}
 		if err := d.do(ctx, ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}); err != nil {
-			d.failed(v, "cleaning up", err)
+			d.failed(v, err)
 			continue
 		}
 		v.tag = "stop"

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,7 +71,8 @@ type scenario struct {
 	ended    chan error
 
 	mu     sync.Mutex
-	said   []string
+	done   []string // operations and hooks since the last step
+	said   []string // log lines since then
 	health map[netip.AddrPort]checker.Result
 }
 
@@ -101,6 +103,7 @@ func (s *scenario) play(text string) string {
 			body = append(body, strings.TrimPrefix(strings.TrimPrefix(lines[k], "|"), " "))
 		}
 		s.step(strings.Fields(line), strings.Join(body, "\n")+"\n")
+		time.Sleep(20 * time.Millisecond) // for checks that a step began
 		synctest.Wait()
 		for _, said := range s.take() {
 			fmt.Fprintf(&out, "> %s\n", said)
@@ -109,6 +112,7 @@ func (s *scenario) play(text string) string {
 	if s.end != nil {
 		s.stop(ErrHandover)
 	}
+	time.Sleep(time.Second) // checks in flight end
 	return out.String()
 }
 
@@ -138,7 +142,7 @@ func (s *scenario) step(words []string, body string) {
 	case "hand":
 		s.hand(words[1:])
 	case "break", "mend":
-		s.table.broken = words[0] == "break"
+		s.table.broken.Store(words[0] == "break")
 	case "wait":
 		d, err := time.ParseDuration(words[1])
 		if err != nil {
@@ -190,18 +194,27 @@ func (s *scenario) Shell(_, line string) { s.say("hook: " + line) }
 func (s *scenario) say(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.said = append(s.said, text)
+	if strings.HasPrefix(text, "log: ") {
+		s.said = append(s.said, text)
+	} else {
+		s.done = append(s.done, text)
+	}
 }
 
+// take returns what happened since the last call: first what was done, then what was logged.
 func (s *scenario) take() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	said := s.said
-	s.said = nil
-	return said
+	all := append(s.done, s.said...)
+	s.done, s.said = nil, nil
+	return all
 }
 
+// check answers for a server, each after a time of its own, so that the order of results is always the
+// same.
 func (s *scenario) check(spec checker.Spec) checker.Result {
+	octets := spec.Target.Addr().As4()
+	time.Sleep(time.Duration(octets[3]) * time.Millisecond)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if spec.Type == "on" {
@@ -257,11 +270,11 @@ func (s *scenario) hand(words []string) {
 type recorder struct {
 	*ipvsctl.Memory
 	s      *scenario
-	broken bool
+	broken atomic.Bool
 }
 
 func (r *recorder) Do(ctx context.Context, op ipvsctl.Op) error {
-	if r.broken {
+	if r.broken.Load() {
 		return fmt.Errorf("%s: no answer", op)
 	}
 	r.s.say(op.String())

@@ -20,7 +20,7 @@ func (d *Director) sync(ctx context.Context) {
 		}
 		have, there, err := d.service(ctx, v.key)
 		if err != nil {
-			d.failed(v, "reading the service", err)
+			d.failed(v, err)
 			continue
 		}
 		d.bring(ctx, v, have, there)
@@ -38,7 +38,7 @@ func (d *Director) bring(ctx context.Context, v *virtual, have ipvsctl.Service, 
 	}
 	for _, op := range ipvsctl.Diff(was, ipvsctl.Table{v.key: want}) {
 		if err := d.do(ctx, op); err != nil {
-			d.failed(v, op.String(), err)
+			d.failed(v, err)
 			return
 		}
 		d.tell(v, op)
@@ -66,12 +66,12 @@ func (d *Director) done(v *virtual, want ipvsctl.Service) {
 }
 
 // failed says once that a change did not succeed and sets the time of the next try.
-func (d *Director) failed(v *virtual, what string, err error) {
+func (d *Director) failed(v *virtual, err error) {
 	v.dirty = true
 	v.left = nil // half of the changes may be made: what differs next is not somebody else's doing
 	if v.backoff == 0 {
 		d.deps.Journal.Emit(notify.Event{Kind: notify.TableError, Virtual: v.cfg.ID, Reason: err.Error(),
-			Text: fmt.Sprintf("Table change failed: %s: %s: %v", v.name, what, err)})
+			Text: fmt.Sprintf("Table change failed: %s: %v", v.name, err)})
 	}
 	v.backoff = min(max(v.backoff*2, firstRetry), v.cfg.CheckInterval)
 	v.retry = time.Now().Add(v.backoff)
@@ -138,7 +138,7 @@ func (d *Director) tellDest(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	s := v.serverAt(op.Dest.Addr)
 	kind, name, table := "real", "", op.Dest.Addr.String()
 	switch {
-	case v.fallback != nil && v.fallback.Addr == op.Dest.Addr && !v.servedBy(op.Dest.Addr) && !(s != nil && op.Dest.Weight == 0):
+	case v.isFallback(op, s):
 		kind, name, e.Fallback = "fallback", v.fallbackName, true
 	case s != nil:
 		name = s.name
@@ -153,7 +153,7 @@ func (d *Director) tellDest(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	case ipvsctl.AddDest:
 		e.Real = name
 		e.Kind, e.Text = notify.Added, fmt.Sprintf("Added %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
-		if kind == "real" && down {
+		if kind == "real" && down && d.global.ReaddQuiescent {
 			e.Kind, e.Text = notify.Quiescent, fmt.Sprintf("Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
 		}
 	case ipvsctl.EditDest:
@@ -166,6 +166,18 @@ func (d *Director) tellDest(v *virtual, op ipvsctl.Op, e *notify.Event) {
 		if s == nil && !e.Fallback {
 			e.Kind, e.Text = notify.Purged, fmt.Sprintf("Purged real server (%s): %s (%s)", v.tag, table, v.name)
 		}
+	}
+}
+
+// isFallback tells whether a change is one of the sorry server; it may also be a real server, s.
+func (v *virtual) isFallback(op ipvsctl.Op, s *server) bool {
+	switch {
+	case v.fallback == nil || v.fallback.Addr != op.Dest.Addr:
+		return false
+	case op.Kind == ipvsctl.DelDest:
+		return s == nil || v.fallbackIn
+	default:
+		return op.Dest.Weight > 0 && !v.servedBy(op.Dest.Addr)
 	}
 }
 

@@ -72,15 +72,15 @@ type finding struct {
 // and line, all findings, and the effective configuration.
 func (a *app) checkJSON(l *loaded) int {
 	out := struct {
-		OK          bool            `json:"ok"`
-		Exit        int             `json:"exit"`
-		Error       *string         `json:"error"`
-		ErrorKind   *string         `json:"error_kind"`
-		ErrorLine   *int            `json:"error_line"`
-		Warnings    []finding       `json:"warnings"`
-		Diagnostics []finding       `json:"diagnostics"`
-		Config      json.RawMessage `json:"config,omitempty"`
-	}{OK: l.plan != nil, Warnings: []finding{}, Diagnostics: []finding{}}
+		OK          bool           `json:"ok"`
+		Exit        int            `json:"exit"`
+		Error       *string        `json:"error"`
+		ErrorKind   *string        `json:"error_kind"`
+		ErrorLine   *int           `json:"error_line"`
+		Warnings    []finding      `json:"warnings"`
+		Diagnostics []finding      `json:"diagnostics"`
+		Config      *parser.Config `json:"config,omitempty"`
+	}{OK: l.plan != nil, Warnings: []finding{}, Diagnostics: []finding{}, Config: l.config}
 	if !out.OK {
 		out.Exit = exitConfig
 	}
@@ -98,14 +98,6 @@ func (a *app) checkJSON(l *loaded) int {
 			out.Warnings = append(out.Warnings, f)
 		}
 		out.Diagnostics = append(out.Diagnostics, f)
-	}
-	if l.config != nil {
-		config, err := l.config.JSON()
-		if err != nil {
-			fmt.Fprintln(a.stderr, err)
-			return exitFailure
-		}
-		out.Config = config
 	}
 	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
