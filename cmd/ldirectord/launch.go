@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -84,18 +83,23 @@ func (a *app) awaitReady(r io.Reader) bool {
 	return false
 }
 
-// daemonArgs is the command line of the daemon: as this one, but always start, and with the path by
-// which the program was found.
+// daemonArgs is the command line of the daemon: the path by which the program was found, our own
+// options in front, and then exactly `[CONFIG] start`.
 func (a *app) daemonArgs() []string {
-	args := append([]string(nil), a.argv...)
-	if path, err := exec.LookPath(args[0]); err == nil && !strings.Contains(args[0], "/") {
-		args[0] = path
+	name := a.argv[0]
+	if path, err := exec.LookPath(name); err == nil {
+		name = path
 	}
-	for i := len(args) - 1; i > 0; i-- {
-		if args[i] == a.verb {
-			args[i] = "start"
-			return args[:i+1]
+	args := []string{name}
+	for _, o := range [][3]string{
+		{"--ipvs", a.ipvs, defaultIPVS}, {"--log-format", a.logFormat, defaultLogFormat}, {"--rundir", a.runDir, defaultRunDir},
+	} {
+		if option, value, standard := o[0], o[1], o[2]; value != standard {
+			args = append(args, option, value)
 		}
 	}
-	return args
+	if a.config != "" {
+		args = append(args, a.config)
+	}
+	return append(args, "start")
 }

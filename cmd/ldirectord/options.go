@@ -28,6 +28,12 @@ type options struct {
 	supervised bool // by the configuration
 }
 
+const (
+	defaultIPVS      = "kernel"
+	defaultLogFormat = "text"
+	defaultRunDir    = "/run"
+)
+
 const usage = `Usage: ldirectord [-d] [CONFIG] start|stop|restart|try-restart|reload|force-reload|status
        ldirectord [CONFIG] check [--strict] [--json] | plan | probe
        ldirectord --help | --version
@@ -63,8 +69,7 @@ Exit status: 0 done, 1 failed, 2 the configuration is refused, 3 not running,
 255 not a command line.
 `
 
-// parse reads the command line: options, the file, the command. As in the reference, options stand
-// in front; check, plan and probe also take them behind.
+// parse reads the command line: options, the file, the command.
 func (o *options) parse(args []string) error {
 	f := o.flags()
 	if err := f.Parse(args); err != nil {
@@ -77,7 +82,7 @@ func (o *options) parse(args []string) error {
 	switch {
 	case len(rest) == 0:
 		return errors.New("no command")
-	case len(rest) == 1 || strings.HasPrefix(rest[1], "-") && isVerb(rest[0]) && !isVerb(rest[1]):
+	case len(rest) == 1 || isVerb(rest[0]) && strings.HasPrefix(rest[1], "--"):
 		o.verb, rest = rest[0], rest[1:]
 	default:
 		o.config, o.verb, rest = rest[0], rest[1], rest[2:]
@@ -85,18 +90,25 @@ func (o *options) parse(args []string) error {
 	if !isVerb(o.verb) {
 		return fmt.Errorf("unknown command %q", o.verb)
 	}
-	if o.isOwnVerb() {
-		if err := f.Parse(rest); err != nil {
-			return err
-		}
-		rest = f.Args()
-		if len(rest) > 0 {
-			return fmt.Errorf("%s takes no argument %q", o.verb, rest[0])
-		}
-	} else if o.config == "" && len(rest) > 0 {
-		return fmt.Errorf("an option stands behind the command: %q", rest[0])
+	if err := o.parseBehind(f, rest); err != nil {
+		return err
 	}
 	return o.validate()
+}
+
+// parseBehind reads what stands behind the command. The reference ignores whatever that is, and so do
+// its commands here; only our own options, which are long, count there too.
+func (o *options) parseBehind(f *pflag.FlagSet, rest []string) error {
+	if !o.isOwnVerb() && (len(rest) == 0 || !strings.HasPrefix(rest[0], "--")) {
+		return nil
+	}
+	if err := f.Parse(rest); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%s takes no argument %q", o.verb, f.Arg(0))
+	}
+	return nil
 }
 
 func (o *options) flags() *pflag.FlagSet {
@@ -107,9 +119,9 @@ func (o *options) flags() *pflag.FlagSet {
 	f.BoolVarP(&o.debug, "debug", "d", false, "")
 	f.BoolVarP(&o.help, "help", "h", false, "")
 	f.BoolVarP(&o.version, "version", "v", false, "")
-	f.StringVar(&o.ipvs, "ipvs", "kernel", "")
-	f.StringVar(&o.logFormat, "log-format", "text", "")
-	f.StringVar(&o.runDir, "rundir", "/run", "")
+	f.StringVar(&o.ipvs, "ipvs", defaultIPVS, "")
+	f.StringVar(&o.logFormat, "log-format", defaultLogFormat, "")
+	f.StringVar(&o.runDir, "rundir", defaultRunDir, "")
 	f.BoolVar(&o.strict, "strict", false, "")
 	f.BoolVar(&o.jsonOut, "json", false, "")
 	return f

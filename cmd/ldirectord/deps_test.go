@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Packages import downwards only, and each library sits behind one of them.
+func TestWhoMayImportWhom(t *testing.T) {
+	ours := map[string][]string{
+		"ldirectord/parser":         nil,
+		"ldirectord/checker":        nil,
+		"ldirectord/ipvsctl":        nil,
+		"ldirectord/notify":         nil,
+		"ldirectord/director":       {"ldirectord/checker", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser"},
+		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/director", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser"},
+		"ldirectord/examples/demo":  nil,
+	}
+	libraries := map[string][]string{
+		"github.com/moby/ipvs":          {"ldirectord/ipvsctl"},
+		"github.com/vishvananda/":       {"ldirectord/ipvsctl"},
+		"github.com/go-ping/ping":       {"ldirectord/checker"},
+		"golang.org/x/net/":             {"ldirectord/checker"},
+		"github.com/dlclark/regexp2":    {"ldirectord/checker"},
+		"github.com/sirupsen/logrus":    {"ldirectord/cmd/ldirectord", "ldirectord/ipvsctl"}, // there to silence moby/ipvs
+		"github.com/fsnotify/fsnotify":  {"ldirectord/cmd/ldirectord"},
+		"github.com/spf13/pflag":        {"ldirectord/cmd/ldirectord"},
+		"github.com/coreos/go-iptables": {},
+	}
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "ldirectord/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		words := strings.Fields(line)
+		pkg, imports := words[0], words[1:]
+		allowed, known := ours[pkg]
+		if !known {
+			t.Errorf("%s: a package that this test does not know", pkg)
+		}
+		for _, i := range imports {
+			if strings.HasPrefix(i, "ldirectord/") && !slices.Contains(allowed, i) {
+				t.Errorf("%s imports %s", pkg, i)
+			}
+			for library, users := range libraries {
+				if strings.HasPrefix(i, library) && !slices.Contains(users, pkg) {
+					t.Errorf("%s imports %s: only %v may", pkg, i, users)
+				}
+			}
+		}
+	}
+}
