@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// The daemon's log says what it did to the table in these forms.
+// The daemon's log says what it did to the table in these forms, with or without the time in front.
 var (
-	change  = regexp.MustCompile(`\] (?:Readd )?(\w+) (real|fallback) server: (\S+)`)
+	change  = regexp.MustCompile(`(?:^|\] )(?:Readd )?(\w+) (real|fallback) server: (\S+)`)
 	weights = regexp.MustCompile(`Weight set to (\d+)`)
 )
 

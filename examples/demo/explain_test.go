@@ -11,6 +11,8 @@ func TestExplain(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
 		{head + "Quiescent real server: 127.0.0.1:8081 (127.0.0.1:8080) (Weight set to 0)",
 			"web1 failed its check: with weight 0 it gets no new connections."},
+		{"Quiescent real server: 127.0.0.1:8081 (127.0.0.1:8080) (Weight set to 0)",
+			"web1 failed its check: with weight 0 it gets no new connections."},
 		{head + "Readd Quiescent real server: 127.0.0.1:8081 (127.0.0.1:8080) (Weight set to 0)",
 			"web1 failed its check: with weight 0 it gets no new connections."},
 		{head + "Restored real server: 127.0.0.1:8081 (127.0.0.1:8080) (Weight set to 12)",

@@ -131,7 +131,7 @@ func (s *stage) say(format string, args ...any) { s.log.Printf(format, args...) 
 
 // showLog shows a line of the daemon's log, and what it means.
 func (s *stage) showLog(line string) {
-	s.say("%s", line)
+	s.say("ldirectord: %s", line)
 	if meaning := s.explain(line); meaning != "" {
 		s.say("    -> %s", meaning)
 	}
