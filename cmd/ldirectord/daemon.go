@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
@@ -46,7 +47,7 @@ func (a *app) background(ctx context.Context, ready io.WriteCloser) int {
 }
 
 func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
-	d := &daemon{app: a, ready: ready, env: newEnvironment()}
+	d := &daemon{app: a, ready: ready, env: newEnvironment(checker.NewPinger())}
 	defer d.env.close()
 	l, err := a.load(ctx, d.env.checks())
 	if err != nil || l.plan == nil {

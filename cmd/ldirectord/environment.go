@@ -16,9 +16,10 @@ type environment struct {
 	ours     atomic.Pointer[map[netip.AddrPort]bool]
 }
 
-func newEnvironment() *environment {
+// newEnvironment returns what checks share; pinger is for many servers, or for one shot.
+func newEnvironment(pinger *checker.Ping) *environment {
 	return &environment{
-		pinger:   checker.NewPinger(),
+		pinger:   pinger,
 		children: make(chan struct{}, 32*runtime.NumCPU()),
 	}
 }

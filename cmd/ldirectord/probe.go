@@ -16,7 +16,7 @@ const probesAtOnce = 200
 
 // probe makes each check of the configuration once and shows the results as a table.
 func (a *app) probe(ctx context.Context) int {
-	env := newEnvironment()
+	env := newEnvironment(checker.NewOneShotPinger())
 	defer env.close()
 	l, err := a.load(ctx, env.checks())
 	if err != nil {
