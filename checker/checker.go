@@ -5,6 +5,7 @@ package checker
 import (
 	"context"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -64,6 +65,9 @@ type Env struct {
 	Children chan struct{}
 	// HostName of this machine, for greetings and default log-ins.
 	HostName string
+
+	mu       sync.Mutex          // guards matchers
+	matchers map[string]*matcher // by pattern: many servers share one
 }
 
 // Pinger sends one echo request and waits for its reply.

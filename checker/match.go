@@ -44,6 +44,24 @@ func newMatcher(pattern string) (*matcher, error) {
 	return &matcher{pattern: pattern, re: re}, nil
 }
 
+// matcher returns the matcher of a pattern, compiled once.
+func (e *Env) matcher(pattern string) (*matcher, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if m, ok := e.matchers[pattern]; ok {
+		return m, nil
+	}
+	m, err := newMatcher(pattern)
+	if err != nil {
+		return nil, err
+	}
+	if e.matchers == nil {
+		e.matchers = map[string]*matcher{}
+	}
+	e.matchers[pattern] = m
+	return m, nil
+}
+
 // match reports whether the pattern matches anywhere in the body. It gives up with an error after
 // limit, or maxMatchTime if that is less.
 func (m *matcher) match(body []byte, limit time.Duration) (bool, error) {
@@ -67,6 +85,9 @@ func (m *matcher) match(body []byte, limit time.Duration) (bool, error) {
 	}
 	return ok, nil
 }
+
+// String is the pattern as a message shows it.
+func (m *matcher) String() string { return "/" + escape(m.pattern, maxExcerpt) + "/" }
 
 // maxPooledRunes keeps the buffers of rare huge answers out of the pool.
 const maxPooledRunes = 64 << 10

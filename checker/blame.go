@@ -1,0 +1,95 @@
+package checker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// fault is why a check failed, in words for the operator, and the error behind it.
+type fault struct {
+	text string
+	err  error
+}
+
+func (f *fault) Error() string { return f.text }
+func (f *fault) Unwrap() error { return f.err }
+
+// stageFault says in which stage of a check an error came.
+func stageFault(stage string, err error) error {
+	return &fault{stage + ": " + reason(err), err}
+}
+
+// errStopped marks a check that was cancelled, not answered.
+var errStopped = errors.New("stopped")
+
+// failed is the result of a check that ended with an error: the server's failure, unless the check
+// was cancelled or our own machine was short of something.
+func failed(ctx context.Context, err error) Result {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		err = errStopped
+	}
+	return Result{Detail: err.Error(), Local: errors.Is(err, errStopped) || isShortage(err)}
+}
+
+// isShortage tells whether an error is our own lack of something. (EADDRNOTAVAIL: no local port is
+// left.) No route to the server is none: the server can't be reached.
+func isShortage(err error) bool {
+	for _, ours := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
+	} {
+		if errors.Is(err, ours) {
+			return true
+		}
+	}
+	return false
+}
+
+func isTimeout(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// isClosed tells whether the server has ended the connection in order.
+func isClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// reason is an error in short words.
+func reason(err error) string {
+	var errno syscall.Errno
+	var path *fs.PathError
+	switch {
+	case isTimeout(err):
+		return "timeout"
+	case isClosed(err), errors.Is(err, syscall.EPIPE):
+		return "closed by the server"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refused"
+	case errors.Is(err, syscall.ECONNRESET):
+		return "reset by the server"
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.As(err, &path):
+		err = path.Err
+	}
+	return escape(err.Error(), 4*maxExcerpt)
+}
+
+// lookupReason is why a name was not found.
+func lookupReason(err error) string {
+	var dns *net.DNSError
+	switch {
+	case isTimeout(err):
+		return "timeout"
+	case errors.As(err, &dns) && dns.IsTimeout:
+		return "timeout"
+	case errors.As(err, &dns):
+		return escape(strings.TrimSpace(dns.Err), maxExcerpt)
+	}
+	return reason(err)
+}

@@ -1,0 +1,105 @@
+package checker
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+)
+
+// dialTCP connects without net.Dialer, which starts a goroutine and a timer for each connection and
+// asks the kernel for addresses that nobody wants to know: a seventh of what a whole check costs.
+func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn, error) {
+	s, err := openSocket(to)
+	if err != nil {
+		return nil, err
+	}
+	c, err := guard(ctx, s, deadline)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.connect(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// socket is a TCP socket in Go's poller.
+type socket struct {
+	*os.File
+	to netip.AddrPort
+}
+
+// openSocket makes a socket and starts to connect it.
+func openSocket(to netip.AddrPort) (*socket, error) {
+	family := syscall.AF_INET6
+	if to.Addr().Unmap().Is4() {
+		family = syscall.AF_INET
+	}
+	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	// Without it what follows a TLS handshake waits for an acknowledgement.
+	if err := syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1); err != nil {
+		syscall.Close(fd)
+		return nil, err
+	}
+	if err := syscall.Connect(fd, sockaddr(to)); err != nil && !inProgress(err) {
+		syscall.Close(fd)
+		return nil, err
+	}
+	return &socket{os.NewFile(uintptr(fd), "tcp"), to}, nil
+}
+
+func sockaddr(to netip.AddrPort) syscall.Sockaddr {
+	if a := to.Addr().Unmap(); a.Is4() {
+		return &syscall.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}
+	}
+	return &syscall.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
+}
+
+func inProgress(err error) bool {
+	return err == syscall.EINPROGRESS || err == syscall.EALREADY || err == syscall.EINTR
+}
+
+// connect waits until the socket is connected. To ask for the connection again tells how it went
+// (connect(2)).
+func (s *socket) connect() error {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return err
+	}
+	to := sockaddr(s.to)
+	var answer error
+	err = raw.Write(func(fd uintptr) bool {
+		answer = syscall.Connect(int(fd), to)
+		return !inProgress(answer)
+	})
+	switch {
+	case err != nil:
+		return err
+	case answer == syscall.EISCONN:
+		return nil
+	}
+	return answer
+}
+
+func (s *socket) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(s.to) }
+
+func (s *socket) LocalAddr() net.Addr {
+	var local syscall.Sockaddr
+	if raw, err := s.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { local, _ = syscall.Getsockname(int(fd)) })
+	}
+	switch a := local.(type) {
+	case *syscall.SockaddrInet4:
+		return &net.TCPAddr{IP: a.Addr[:], Port: a.Port}
+	case *syscall.SockaddrInet6:
+		return &net.TCPAddr{IP: a.Addr[:], Port: a.Port}
+	}
+	return &net.TCPAddr{}
+}

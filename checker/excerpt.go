@@ -1,0 +1,47 @@
+package checker
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// maxExcerpt bounds what is shown of a server's words, in bytes.
+const maxExcerpt = 60
+
+// excerpt quotes the beginning of what a server sent, with everything escaped that is not printable.
+func excerpt(said []byte) string {
+	if len(said) <= maxExcerpt {
+		return strconv.Quote(string(said))
+	}
+	return strconv.Quote(string(said[:wholeRunes(said, maxExcerpt)])) + "…"
+}
+
+// escape makes text safe for a log line, and cuts it to limit bytes before that.
+func escape(text string, limit int) string {
+	more := ""
+	if len(text) > limit {
+		text, more = text[:wholeRunes([]byte(text), limit)], "…"
+	}
+	var out []byte
+	for text != "" {
+		r, size := utf8.DecodeRuneInString(text)
+		if r == utf8.RuneError && size == 1 || !strconv.IsPrint(r) {
+			quoted := strconv.Quote(text[:size])
+			out = append(out, quoted[1:len(quoted)-1]...)
+		} else {
+			out = append(out, text[:size]...)
+		}
+		text = text[size:]
+	}
+	return string(out) + more
+}
+
+// wholeRunes returns the length of at most limit bytes that end with a whole rune.
+func wholeRunes(b []byte, limit int) int {
+	for cut := limit; cut > limit-utf8.UTFMax; cut-- {
+		if utf8.RuneStart(b[cut]) {
+			return cut
+		}
+	}
+	return limit
+}

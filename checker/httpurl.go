@@ -1,0 +1,97 @@
+package checker
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// parseURL reads an address as LWP does: forgivingly. What may not stand in a URL is escaped, as
+// blanks in a request often are not.
+func parseURL(text string) (*url.URL, error) {
+	var b strings.Builder
+	text = strings.Trim(text, " \t\r\n")
+	for i := range len(text) {
+		c := text[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 || c == '%' && !isEscape(text[i:]) {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	u, err := url.Parse(b.String())
+	if err != nil {
+		var detail *url.Error
+		if errors.As(err, &detail) {
+			err = detail.Err // without the URL: it may hold a password
+		}
+		return nil, err
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return u, nil
+}
+
+// parseTarget reads the URL of a request, which must be whole.
+func parseTarget(text string) (*url.URL, error) {
+	u, err := parseURL(text)
+	if err != nil {
+		return nil, err
+	}
+	return u, checkURL(u)
+}
+
+func isEscape(s string) bool {
+	if len(s) < 3 {
+		return false
+	}
+	_, err := strconv.ParseUint(s[1:3], 16, 8)
+	return err == nil
+}
+
+// checkURL tells why a URL can't be asked for.
+func checkURL(u *url.URL) error {
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("%s: only http and https are asked for", showURL(u))
+	}
+	if u.Hostname() == "" {
+		return fmt.Errorf("%s: no host", showURL(u))
+	}
+	if _, err := urlPort(u); err != nil {
+		return fmt.Errorf("%s: bad port", showURL(u))
+	}
+	return nil
+}
+
+// urlPort is the port of a URL, or the usual one of its scheme.
+func urlPort(u *url.URL) (uint16, error) {
+	if u.Port() == "" {
+		return map[string]uint16{"http": 80, "https": 443}[u.Scheme], nil
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return uint16(port), err
+}
+
+// showURL is a URL for a message: without user and password, and not too long.
+func showURL(u *url.URL) string {
+	shown := *u
+	shown.User = nil
+	return escape(shown.String(), 2*maxExcerpt)
+}
+
+// hostOf is an address as it stands in a Host field.
+func hostOf(a netip.Addr) string {
+	if a = a.Unmap(); a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
+}
+
+// literalAddr is the address and port that a URL names, when it names an address.
+func literalAddr(u *url.URL) (netip.AddrPort, bool) {
+	a, err := netip.ParseAddr(u.Hostname())
+	port, portErr := urlPort(u)
+	return netip.AddrPortFrom(a.Unmap(), port), err == nil && portErr == nil
+}

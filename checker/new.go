@@ -1,0 +1,82 @@
+package checker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// SpecError is a setting that no check can be made with.
+type SpecError struct {
+	Directive string // of the configuration, such as receive
+	Err       error
+}
+
+func (e *SpecError) Error() string { return e.Directive + ": " + e.Err.Error() }
+func (e *SpecError) Unwrap() error { return e.Err }
+
+// New returns the checker of a Spec. A setting that can't work is a *SpecError; what the Spec
+// leaves open (no address, no port) is a failure of each check.
+func New(s Spec, e *Env) (Checker, error) {
+	if e == nil {
+		e = &Env{}
+	}
+	switch s.Type {
+	case "on":
+		return always{OK: true, Detail: "checktype on"}, nil
+	case "off":
+		return always{Detail: "checktype off"}, nil
+	case "ping":
+		return newPing(s, e)
+	case "connect":
+		if s.Protocol == "udp" {
+			return newPing(s, e)
+		}
+		return newConnect(s), nil
+	case "external":
+		return newExternal(s, e), nil
+	case "external-perl":
+		return newExternalPerl(s, e), nil
+	case "negotiate":
+		return newNegotiate(s, e)
+	case "combined":
+		return newCombined(s, e)
+	}
+	return nil, &SpecError{"checktype", fmt.Errorf("unknown type %q", s.Type)}
+}
+
+// newNegotiate returns the full check of a service.
+func newNegotiate(s Spec, e *Env) (Checker, error) {
+	switch s.Service {
+	case "none":
+		return always{OK: true, Detail: "service none"}, nil
+	case "http", "https", "http_proxy":
+		return newHTTP(s, e)
+	}
+	if slices.Contains(plannedServices, s.Service) {
+		return nil, &SpecError{"service", fmt.Errorf("%s is not built in yet", s.Service)}
+	}
+	return nil, &SpecError{"service", fmt.Errorf("unknown service %q", s.Service)}
+}
+
+// plannedServices are those that the configuration knows and newNegotiate does not yet.
+var plannedServices = []string{
+	"dns", "ftp", "imap", "imaps", "ldap", "ldaps", "mysql", "nntp", "oracle", "pgsql", "pop", "pops",
+	"radius", "simpletcp", "sip", "smtp", "submission",
+}
+
+// Types returns the check types that New knows.
+func Types() []string {
+	return []string{"combined", "connect", "external", "external-perl", "negotiate", "off", "on", "ping"}
+}
+
+// Services returns the services that New knows, and those that it will.
+func Services() (built, planned []string) {
+	return []string{"http", "http_proxy", "https", "none"}, slices.Clone(plannedServices)
+}
+
+// always is a check that asks nobody.
+type always Result
+
+// Check implements Checker.
+func (a always) Check(context.Context) Result { return Result(a) }

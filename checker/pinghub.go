@@ -1,0 +1,219 @@
+package checker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
+
+const (
+	pingHeader = 8
+	pingData   = 64 // bytes, as the reference sends
+	pingBuffer = 8 << 20
+)
+
+// pingHub sends the echo requests of one address family from one raw socket, however many servers
+// there are. With a socket for each, every socket gets a copy of every reply.
+type pingHub struct {
+	conn           *net.IPConn
+	request, reply byte // ICMP types
+	id             uint16
+	closed         chan struct{} // closed when the reader has ended
+
+	mu      sync.Mutex // guards what follows
+	seq     uint16
+	pending map[pingKey]*pendingPing
+}
+
+// pingKey tells which request a reply is for.
+type pingKey struct {
+	from netip.Addr // without zone
+	seq  uint16
+}
+
+type pendingPing struct {
+	nonce [16]byte // sent with the request: a reply without it is forged, or meant for somebody else
+	sent  time.Time
+	took  chan time.Duration
+}
+
+func openPingHub(ipv6 bool) (*pingHub, error) {
+	h := &pingHub{
+		request: byte(ipv4.ICMPTypeEcho), reply: byte(ipv4.ICMPTypeEchoReply),
+		id: uint16(rand.Uint32()), closed: make(chan struct{}), pending: map[pingKey]*pendingPing{},
+	}
+	open := openICMP4
+	if ipv6 {
+		h.request, h.reply, open = icmp6Echo, icmp6Reply, openICMP6
+	}
+	conn, err := open(h.id)
+	if err != nil {
+		return nil, err
+	}
+	h.conn = conn
+	growReadBuffer(conn, pingBuffer)
+	go h.read()
+	return h, nil
+}
+
+const (
+	icmp6Echo  = byte(ipv6.ICMPTypeEchoRequest)
+	icmp6Reply = byte(ipv6.ICMPTypeEchoReply)
+)
+
+// openICMP4 lets the kernel drop what is no reply to us. (Where it can't, read does.)
+func openICMP4(id uint16) (*net.IPConn, error) {
+	conn, err := net.ListenIP("ip4:icmp", nil)
+	if err != nil {
+		return nil, err
+	}
+	filter, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadMemShift{Off: 0}, // X = length of the IP header
+		bpf.LoadIndirect{Off: 0, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(ipv4.ICMPTypeEchoReply), SkipTrue: 3},
+		bpf.LoadIndirect{Off: 4, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(id), SkipTrue: 1},
+		bpf.RetConstant{Val: 1 << 16},
+		bpf.RetConstant{Val: 0},
+	})
+	if err == nil {
+		ipv4.NewPacketConn(conn).SetBPF(filter)
+	}
+	return conn, nil
+}
+
+func openICMP6(uint16) (*net.IPConn, error) {
+	conn, err := net.ListenIP("ip6:ipv6-icmp", nil)
+	if err != nil {
+		return nil, err
+	}
+	var filter ipv6.ICMPFilter
+	filter.SetAll(true)
+	filter.Accept(ipv6.ICMPTypeEchoReply)
+	ipv6.NewPacketConn(conn).SetICMPFilter(&filter)
+	return conn, nil
+}
+
+// Ping implements Pinger.
+func (h *pingHub) Ping(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error) {
+	key, ping := h.enter(to)
+	defer h.leave(key)
+	message := h.message(key.seq, ping.nonce)
+	if _, err := h.conn.WriteToIP(message, &net.IPAddr{IP: to.AsSlice(), Zone: to.Zone()}); err != nil {
+		return 0, err
+	}
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case took := <-ping.took:
+		return took, nil
+	case <-timer.C:
+		return 0, os.ErrDeadlineExceeded
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-h.closed:
+		return 0, net.ErrClosed
+	}
+}
+
+// enter makes a request known to the reader.
+func (h *pingHub) enter(to netip.Addr) (pingKey, *pendingPing) {
+	ping := &pendingPing{sent: time.Now(), took: make(chan time.Duration, 1)}
+	binary.NativeEndian.PutUint64(ping.nonce[:], rand.Uint64())
+	binary.NativeEndian.PutUint64(ping.nonce[8:], rand.Uint64())
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	key := pingKey{from: to.WithZone("")}
+	for range 1 << 16 { // as many as may wait for one server
+		h.seq++
+		key.seq = h.seq
+		if h.pending[key] == nil {
+			break
+		}
+	}
+	h.pending[key] = ping
+	return key, ping
+}
+
+func (h *pingHub) leave(key pingKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.pending, key)
+}
+
+func (h *pingHub) message(seq uint16, nonce [16]byte) []byte {
+	m := make([]byte, pingHeader+pingData)
+	m[0] = h.request
+	binary.BigEndian.PutUint16(m[4:], h.id)
+	binary.BigEndian.PutUint16(m[6:], seq)
+	copy(m[pingHeader:], nonce[:])
+	if h.request == byte(ipv4.ICMPTypeEcho) { // for IPv6 the kernel does it
+		binary.BigEndian.PutUint16(m[2:], internetChecksum(m))
+	}
+	return m
+}
+
+// internetChecksum is the checksum of RFC 1071 over an even number of bytes.
+func internetChecksum(b []byte) uint16 {
+	var sum uint32
+	for i := 0; i < len(b); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	sum = sum>>16 + sum&0xffff
+	sum += sum >> 16
+	return ^uint16(sum)
+}
+
+// read hands replies to those who wait for them, until the socket is closed.
+func (h *pingHub) read() {
+	defer close(h.closed)
+	buf := make([]byte, 2048)
+	for {
+		n, from, err := h.conn.ReadFromIP(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // such as ENOBUFS: the next read may do
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		if addr, ok := netip.AddrFromSlice(from.IP); ok {
+			h.receive(addr.Unmap(), buf[:n])
+		}
+	}
+}
+
+func (h *pingHub) receive(from netip.Addr, m []byte) {
+	if len(m) < pingHeader+16 || m[0] != h.reply || binary.BigEndian.Uint16(m[4:]) != h.id {
+		return
+	}
+	h.mu.Lock()
+	ping := h.pending[pingKey{from, binary.BigEndian.Uint16(m[6:])}]
+	h.mu.Unlock()
+	if ping == nil || [16]byte(m[pingHeader:]) != ping.nonce {
+		return
+	}
+	select {
+	case ping.took <- time.Since(ping.sent):
+	default: // a duplicate
+	}
+}
+
+func (h *pingHub) close() error {
+	if err := h.conn.Close(); err != nil {
+		return fmt.Errorf("closing the ping socket: %w", err)
+	}
+	<-h.closed
+	return nil
+}
