@@ -79,7 +79,7 @@ func (h *header) readAddress(v *value, word string) *problem {
 		return refuse(badVirtualAddress, "the IPv6 address %s stands without brackets; it is virtual6=[ADDRESS]:PORT", quote(word))
 	case !ok:
 		return refuse(badVirtualAddress, "%s has no port; %s", quote(word), headerForms)
-	case host == "" || strings.Trim(host, hostBytes+"+") != "":
+	case host == "" || strings.Trim(host, hostBytes) != "":
 		return refuse(badVirtualAddress, "%s is no address and port; %s", quote(word), headerForms)
 	case host == "tcp" || host == "udp":
 		return refuse(badVirtualAddress, "%s stands before the address; it is a line of its own, protocol=%s", quote(host+":"), host)
@@ -100,14 +100,14 @@ func (h *header) portOf(v *value, text string) string {
 	return port
 }
 
-// hostBytes may stand in a host name. The reference does not let _ stand in a real server's.
-const hostBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+// hostBytes may stand in a host name. The reference does not let _ and + stand in a real server's.
+const hostBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-"
 
 // longestHost is the length of the longest host name (RFC 1035, section 2.3.4).
 const longestHost = 255
 
 func isHostName(s string) bool {
-	return s != "" && len(s) <= longestHost && strings.Trim(s, hostBytes+"+") == ""
+	return s != "" && len(s) <= longestHost && strings.Trim(s, hostBytes) == ""
 }
 
 // parseIPv4 reads four decimal numbers without leading zeros. The C library reads more than that

@@ -42,7 +42,7 @@ func (a adviser) check() {
 		a.warn("checkcommand", noEffect, "checkcommand counts only with checktype=external or external-perl")
 	}
 	if v.CheckType == Negotiate && v.Service == "none" && !a.s.has("service") {
-		a.warn("virtual", suspicious, "no service is usual at this port, and none is given: a negotiate check then finds every server up; set service or checktype")
+		a.warn("virtual", suspicious, "no service is given and the port suggests none: a negotiate check then finds every server up; set service or checktype")
 	}
 	if v.HTTPMethod == "HEAD" && v.Receive != "" && negotiates {
 		a.warn("receive", suspicious, "an answer to HEAD has no body, so it never matches receive")
@@ -57,7 +57,7 @@ func (a adviser) check() {
 
 func (a adviser) interval() {
 	if a.s.has("checkinterval") && a.globals.fork != yes {
-		a.warn("checkinterval", ownInterval, "the section's checkinterval counts; the reference ignores it unless fork=yes")
+		a.warn("checkinterval", ownInterval, "the section's checkinterval counts; the Perl ldirectord ignores it unless fork=yes")
 	}
 }
 

@@ -44,6 +44,11 @@ func (f Form) String() string {
 	}[f]
 }
 
+// isText tells of forms whose value is kept as it stands.
+func (f Form) isText() bool {
+	return f == QuotedText || f == MaybeQuotedText || f == Text || f == FreeText
+}
+
 // Directive is one row of the table of directives.
 type Directive struct {
 	Name      string

@@ -56,16 +56,35 @@ func (v *value) fallback() (*fallbackLine, *problem) {
 		v.warn(loose, "what stands before %s does not count", quote(words[len(words)-1]))
 	}
 	f.host, f.port, f.hasPort = cutPort(words[len(words)-1])
+	f.host = v.brackets(f.host)
 	if f.host == "" {
 		return nil, refuse(badFallback, "the address is missing; it is %s", FallbackServer)
 	}
 	return f, nil
 }
 
+// brackets puts an IPv6 address in brackets, and takes them from what is none. The reference does not
+// mind them here, but it always takes what follows the last colon for a port.
+func (v *value) brackets(host string) string {
+	inner, ok := strings.CutPrefix(host, "[")
+	inner = strings.TrimSuffix(inner, "]")
+	_, isIPv6 := parseIPv6(inner)
+	switch {
+	case isIPv6 && !ok:
+		v.warn(suspicious, "the IPv6 address %s stands in brackets before a port", quote(host))
+		return "[" + host + "]"
+	case ok && !isIPv6:
+		v.warn(suspicious, "%s is no IPv6 address and stands without brackets", quote(host))
+		return inner
+	default:
+		return host
+	}
+}
+
 // cutPort parts ADDRESS:PORT where a port of the right letters stands at the end.
 func cutPort(s string) (host, port string, ok bool) {
 	colon := strings.LastIndexByte(s, ':')
-	if colon < 0 || looksLikeIPv6(s) {
+	if colon < 0 {
 		return s, "", false
 	}
 	port = s[colon+1:]

@@ -81,8 +81,11 @@ func (l line) meant(section bool, form Form) value {
 	if form != FreeText {
 		v.text = strings.TrimRight(v.text, whiteSpace)
 	}
-	if section {
+	if section && strings.IndexByte(v.text, '\t') >= 0 {
 		v.text = expandTabs(v.text)
+		if form.isText() {
+			v.warn(loose, "a tab in the value is read as four blanks")
+		}
 	}
 	return v
 }

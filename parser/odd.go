@@ -13,7 +13,7 @@ func (r *reader) oddDirective(l line) {
 		r.supervised(at, l)
 		return
 	}
-	if was, ok := removed[l.name]; ok && l.equals && (was.section || !inside) {
+	if was, ok := removed[l.name]; ok && l.equals && (l.indent == 0 || was.section && r.open) {
 		r.error(at, removedDirective, l.at(l.start), l.name+" is no directive any more; it is "+was.instead)
 		return
 	}

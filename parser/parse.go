@@ -44,6 +44,7 @@ type reader struct {
 	open    bool     // it has not ended for the reference either
 	gap     int      // the blank or global line that ended it; 0 when none did, or lines of it followed
 	told    int      // the last line with a layout that was reported
+	refusal string   // how the reference refuses that line
 	crTold  bool     // the carriage returns were
 
 	reals   int                            // real servers so far
@@ -129,7 +130,7 @@ func (r *reader) closeSection() {
 		r.error(s.place(lines), unknownDirective, s.underIndent, text+", and neither are others that may be global; the lines of a section are indented by four blanks or a tab")
 		return
 	}
-	r.layout(s.place(lines), unknownDirective, s.underIndent, text)
+	r.layout(s.place(lines), unknownDirective, s.underIndent, text+"; it is four blanks or more, or a tab")
 }
 
 func (r *reader) directive(l line) {
@@ -160,7 +161,7 @@ func (r *reader) directive(l line) {
 func (r *reader) global(l line, d *Directive) {
 	at := place{block: l.number}
 	if l.indent > 0 {
-		if r.open {
+		if r.current != nil {
 			at = r.current.place(lines)
 		}
 		r.tolerate(at, l, unknownDirective, l.at(l.start), l.name+" is indented; a global directive begins in the first column")
@@ -176,15 +177,15 @@ func (r *reader) inSection(l line, d *Directive) {
 	at := s.place(lines)
 	switch {
 	case l.indent == 0:
-		r.told = l.number // closeSection tells
+		r.told, r.refusal = l.number, unknownDirective // closeSection tells
 		if s.underIndent.Line == 0 {
 			s.underIndent = l.at(0)
 		}
 	case r.gap > 0:
-		r.tolerate(at, l, unknownDirective, l.at(l.start), fmt.Sprintf("the section goes on after line %d, which ends it for the reference", r.gap))
+		r.tolerate(at, l, unknownDirective, l.at(l.start), fmt.Sprintf("the section goes on after line %d, which ends it for the Perl ldirectord", r.gap))
 	case l.indent < sectionIndent && !s.littleIndent:
 		s.littleIndent = true
-		r.tolerate(at, l, unknownDirective, l.at(l.start), "a directive of the section is indented by less than four blanks")
+		r.tolerate(at, l, unknownDirective, l.at(l.start), "a directive of the section is indented by less than four blanks; it is four or more, or a tab")
 	}
 	r.gap = 0
 	if right, mixed := ofOtherFamily(s, d.Name); mixed {
@@ -215,6 +216,9 @@ func (r *reader) assign(at place, l line, d *Directive, s *section) {
 	}
 	r.notes(at, &v)
 	if p != nil {
+		if r.told == l.number {
+			p.kind = r.refusal
+		}
 		if d.Form != RealServer { // its turn comes with the names
 			r.problem(at, l, p)
 		}
@@ -262,20 +266,20 @@ func (r *reader) compare(at place, d *Directive, s *section, v *value, literal s
 func layoutOf(v *value, literal string) string {
 	switch {
 	case len(literal) < len(v.text):
-		return "a # stands in quotes; the reference cuts the value there"
+		return "a # stands in quotes; the Perl ldirectord cuts the value there"
 	case v.commented:
 		return "a comment stands behind the value; it belongs on a line of its own"
 	case literal == v.text+"\r":
 		return "the lines end in CR LF; they end in LF alone"
 	default:
-		return "blanks stand behind the value"
+		return "blanks stand behind the value; it ends the line"
 	}
 }
 
 // tolerate reports a layout that the reference refuses, one for a line.
 func (r *reader) tolerate(at place, l line, refusal string, pos Position, text string) {
 	if r.told != l.number {
-		r.told = l.number
+		r.told, r.refusal = l.number, refusal
 		r.layout(at, refusal, pos, text)
 	}
 }

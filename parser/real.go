@@ -40,7 +40,7 @@ func (r *realLine) readEndpoint(v *value) *problem {
 	}
 	word := v.text[:end]
 	first, last, port := splitEndpoint(word)
-	if host, doubled := strings.CutSuffix(first, ":"); doubled { // as in the package's own example
+	if host, doubled := strings.CutSuffix(first, ":"); doubled && port != "" { // as in the package's own example
 		first = host
 		v.warn(suspicious, "two colons stand before port %s; one is enough", quote(port))
 	}
@@ -53,22 +53,30 @@ func (r *realLine) readEndpoint(v *value) *problem {
 
 func splitEndpoint(word string) (first, last, port string) {
 	first, last, isRange := strings.Cut(word, "->")
-	switch {
-	case !isRange:
-		first, port, _ = cutPort(first)
-		return first, "", port
-	case last == "" || last[0] == ':':
-		return word, "", "" // no host
-	default:
-		last, port, _ = cutPort(last)
+	if isRange {
+		if last == "" || last[0] == ':' {
+			return word, "", "" // no host
+		}
+		last, port = cutEndpoint(last)
 		return first, last, port
 	}
+	first, port = cutEndpoint(first)
+	return first, "", port
+}
+
+// cutEndpoint parts a host and a port. An IPv6 address without brackets stays whole.
+func cutEndpoint(s string) (host, port string) {
+	if looksLikeIPv6(s) || strings.HasPrefix(s, "[") && !strings.Contains(s, "]") {
+		return s, ""
+	}
+	host, port, _ = cutPort(s)
+	return host, port
 }
 
 func isEndpointHost(s string) bool {
-	if inner, ok := strings.CutPrefix(s, "["); ok {
-		inner, ok = strings.CutSuffix(inner, "]")
-		return ok && isHexGroups(inner)
+	if strings.HasPrefix(s, "[") {
+		end := strings.IndexByte(s, ']')
+		return end < 0 || end == len(s)-1 // that it is an address is seen later
 	}
 	return s != "" && strings.Trim(s, hostBytes) == "" || looksLikeIPv6(s)
 }
@@ -77,7 +85,7 @@ func endpointHint(word string) string {
 	switch {
 	case strings.Contains(word, "->"):
 		return " (the port of a range stands once, behind the last address)"
-	case strings.ContainsAny(word, "/[*"):
+	case strings.ContainsAny(word, "/[-*"):
 		return " (several servers are written FIRST->LAST)"
 	default:
 		return ""
@@ -182,11 +190,14 @@ func lastBorder(s string) (end, start int) {
 // readNumbers reads the weight before the strings, and the thresholds before or behind them.
 func (r *realLine) readNumbers(v *value, before, behind string) *problem {
 	words := strings.Fields(before)
-	border := len(words) // where the strings stand
+	border := len(words) // where the strings stand, if there are any
 	words = append(words, strings.Fields(behind)...)
 	weighted := false
 	skipped := ""
 	for i, word := range words {
+		if i == border {
+			skipped = v.skip(skipped)
+		}
 		if !isDigit(word[0]) && !isThreshold(word) {
 			skipped = cmp.Or(skipped, word)
 			continue
@@ -198,10 +209,10 @@ func (r *realLine) readNumbers(v *value, before, behind string) *problem {
 		if p := r.readNumber(word); p != nil {
 			return p.around(word)
 		}
-		if skipped != "" {
-			v.warn(loose, "%s does not count", quote(skipped))
-			skipped = ""
-		}
+		skipped = v.skip(skipped)
+	}
+	if r.server.OwnRequest && len(words) == border {
+		skipped = v.skip(skipped)
 	}
 	if skipped != "" {
 		return trailer(skipped)
@@ -209,20 +220,30 @@ func (r *realLine) readNumbers(v *value, before, behind string) *problem {
 	return nil
 }
 
+// skip warns of a word before something that counts.
+func (v *value) skip(word string) string {
+	if word != "" {
+		v.warn(loose, "%s does not count", quote(word))
+	}
+	return ""
+}
+
 func isThreshold(word string) bool {
 	return strings.HasPrefix(word, "l:") || strings.HasPrefix(word, "u:")
 }
 
 func (r *realLine) readNumber(word string) (p *problem) {
-	switch word[0] {
-	case 'l':
+	switch {
+	case word[0] == 'l' && !r.server.hasLower:
 		r.server.Lower, p = bounded("threshold", word[2:], largestThreshold)
 		r.server.hasLower = true
-	case 'u':
+	case word[0] == 'u' && !r.server.hasUpper:
 		r.server.Upper, p = bounded("threshold", word[2:], largestThreshold)
 		r.server.hasUpper = true
-	default:
+	case isDigit(word[0]):
 		r.server.Weight, p = bounded("weight", word, largestWeight)
+	default:
+		p = trailer(word)
 	}
 	return p
 }

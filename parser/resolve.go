@@ -71,15 +71,8 @@ func (p port) get() (uint16, string) {
 
 // host reads an address, IPv6 with or without brackets, or notes a name to look up.
 func (n *names) host(text string, ipv6 bool) address {
-	if inner, ok := strings.CutPrefix(text, "["); ok {
-		text = strings.TrimSuffix(inner, "]")
-		if !ipv6 {
-			return address{found: hostLookup{reason: "it is an IPv6 address; IPv4 is needed"}}
-		}
-		if a, ok := parseIPv6(text); ok {
-			return address{found: hostLookup{addr: a}}
-		}
-		return address{found: hostLookup{reason: "it is no IPv6 address"}}
+	if strings.HasPrefix(text, "[") {
+		return address{found: bracketed(text, ipv6)}
 	}
 	if a, err := netip.ParseAddr(text); err == nil {
 		return address{found: ofFamily(a, ipv6)}
@@ -92,6 +85,20 @@ func (n *names) host(text string, ipv6 bool) address {
 		n.hosts[key] = &hostLookup{reason: "names are not looked up here"}
 	}
 	return address{wanted: n.hosts[key]}
+}
+
+// bracketed judges an address in brackets.
+func bracketed(text string, ipv6 bool) hostLookup {
+	inner, closed := strings.CutSuffix(text[1:], "]")
+	a, ok := parseIPv6(inner)
+	switch {
+	case !closed || !ok:
+		return hostLookup{reason: "only an IPv6 address stands in brackets, and this is none"}
+	case !ipv6:
+		return hostLookup{reason: "it is an IPv6 address; IPv4 is needed"}
+	default:
+		return hostLookup{addr: a}
+	}
 }
 
 // ofFamily judges an address that stands without brackets.

@@ -1,0 +1,293 @@
+package parser
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// corpusCase is a file and what the reference makes of it; see the head of corpus.txt.
+type corpusCase struct {
+	name     string
+	oddity   bool
+	source   string
+	kind     string // of the error, "" when there is none
+	line     int
+	warnings []int // lines
+	brief    bool
+	config   *expected
+	tolerant *expected // what we may make of a file that the reference refuses
+}
+
+type object = map[string]any
+
+// expected is a configuration as it looks in JSON.
+type expected struct {
+	global   object
+	virtuals []object
+}
+
+// corpus reads corpus.txt.
+type corpus struct {
+	t        *testing.T
+	defaults map[string]object
+	cases    []corpusCase
+	config   *expected // that lines belong to
+}
+
+func readCorpus(t *testing.T) []corpusCase {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(testdata, "corpus.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := corpus{t: t, defaults: map[string]object{}}
+	for line := range strings.Lines(string(text)) {
+		c.line(strings.TrimSuffix(line, "\n"))
+	}
+	return c.cases
+}
+
+func (c *corpus) line(line string) {
+	word, rest, _ := strings.Cut(line, " ")
+	var this *corpusCase
+	if len(c.cases) > 0 {
+		this = &c.cases[len(c.cases)-1]
+	}
+	switch word {
+	case "", "#", "--":
+	case "defaults":
+		what, values, _ := strings.Cut(rest, " ")
+		c.defaults[what] = c.object(nil, values)
+	case "==":
+		name, odd, _ := strings.Cut(rest, " ")
+		c.cases = append(c.cases, corpusCase{name: name, oddity: odd == "oddity"})
+	case "|":
+		this.source += rest + "\n"
+	case "=":
+		this.source += c.unquote(rest)
+	case "ok":
+		this.config = c.newConfig()
+	case "error":
+		kind, number, _ := strings.Cut(rest, " ")
+		this.kind, this.line = kind, c.number(number)
+	case "warning":
+		this.warnings = append(this.warnings, c.number(rest))
+	case "brief":
+		this.brief = true
+	case "tolerant":
+		this.tolerant = c.newConfig()
+	case "global":
+		c.config.global = c.object(c.defaults[word], rest)
+	case "virtual":
+		v := c.object(c.defaults[word], rest)
+		v["reals"] = []any{}
+		c.config.virtuals = append(c.config.virtuals, v)
+	case "real":
+		v := c.config.virtuals[len(c.config.virtuals)-1]
+		v["reals"] = append(v["reals"].([]any), c.object(c.defaults[word], rest))
+	default:
+		c.t.Fatalf("corpus.txt: cannot read %q", line)
+	}
+}
+
+func (c *corpus) newConfig() *expected {
+	c.config = &expected{global: c.defaults["global"]}
+	return c.config
+}
+
+func (c *corpus) object(defaults object, text string) object {
+	o := maps.Clone(defaults)
+	if err := json.Unmarshal([]byte(text), &o); err != nil {
+		c.t.Fatalf("corpus.txt: %v in %s", err, text)
+	}
+	return o
+}
+
+func (c *corpus) unquote(text string) string {
+	s, err := strconv.Unquote(text)
+	if err != nil {
+		c.t.Fatalf("corpus.txt: %v in %s", err, text)
+	}
+	return s
+}
+
+func (c *corpus) number(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		c.t.Fatalf("corpus.txt: %v", err)
+	}
+	return n
+}
+
+// deviation is a row of deviations.md.
+type deviation struct {
+	decision bool
+	later    bool // it does not show in the parser
+}
+
+// readDeviations reads the numbers of the cases that may differ.
+func readDeviations(t *testing.T) map[string]deviation {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(testdata, "deviations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]deviation{}
+	row := regexp.MustCompile(`(?m)^\| ([0-9 ]+) \|(.*)$`)
+	for _, m := range row.FindAllStringSubmatch(string(text), -1) {
+		for _, number := range strings.Fields(m[1]) {
+			if _, twice := listed[number]; twice {
+				t.Errorf("deviations.md lists case %s twice", number)
+			}
+			listed[number] = deviation{strings.Contains(m[2], "*decision*"), strings.Contains(m[2], "not by the parser")}
+		}
+	}
+	return listed
+}
+
+// A case passes when we read the file as the reference does, or accept a layout that it refuses with
+// one meaning, or when deviations.md says why not.
+func TestCorpus(t *testing.T) {
+	listed := readDeviations(t)
+	o := options(t)
+	for _, c := range readCorpus(t) {
+		t.Run(c.name, func(t *testing.T) {
+			why := c.differs(t, o)
+			d, excused := listed[c.name[:3]]
+			switch {
+			case why != "" && !excused:
+				t.Error(why)
+			case excused && !c.oddity && !d.decision:
+				t.Error("stands in deviations.md, but is neither an oddity nor decided")
+			case excused && why == "" && !d.later:
+				t.Error("stands in deviations.md, but does not differ")
+			}
+		})
+	}
+}
+
+// differs says how our reading of a case differs from those that are right, or nothing.
+func (c *corpusCase) differs(t *testing.T, o Options) string {
+	cfg, found := Parse(t.Context(), "ldirectord.cf", []byte(c.source), o)
+	if cfg == nil {
+		return c.sameError(found)
+	}
+	if c.config == nil && c.tolerant == nil {
+		return fmt.Sprintf("accepted; the reference says %s at line %d", c.kind, c.line)
+	}
+	if c.config == nil {
+		if !slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Kind == layout }) {
+			return "accepted without a warning of its layout"
+		}
+		return c.tolerant.differs(t, cfg, c.brief)
+	}
+	for _, line := range c.warnings {
+		if !slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Pos.Line == line }) {
+			return fmt.Sprintf("no warning at line %d", line)
+		}
+	}
+	return c.config.differs(t, cfg, c.brief)
+}
+
+func (c *corpusCase) sameError(found Diagnostics) string {
+	first := found.Errors()[0]
+	if first.Kind == c.kind && first.Pos.Line == c.line {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s; the reference says %q at line %d", first.Kind, first, c.kind, c.line)
+}
+
+func (e *expected) differs(t *testing.T, cfg *Config, brief bool) string {
+	t.Helper()
+	got := asJSON(t, cfg)
+	if why := firstDifference("global", e.global, got["global"], brief); why != "" {
+		return why
+	}
+	want := make([]any, len(e.virtuals))
+	for i, v := range e.virtuals {
+		want[i] = v
+	}
+	return firstDifference("virtuals", want, got["virtuals"], brief)
+}
+
+func asJSON(t *testing.T, cfg *Config) object {
+	t.Helper()
+	text, err := json.Marshal(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got object
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// firstDifference compares two values from JSON. Partial objects may lack keys.
+func firstDifference(path string, want, got any, partial bool) string {
+	switch want := want.(type) {
+	case object:
+		got, ok := got.(object)
+		if !ok {
+			return fmt.Sprintf("%s is null", path)
+		}
+		for key := range got {
+			if _, ok := want[key]; !ok && !partial {
+				return fmt.Sprintf("%s.%s should not be there", path, key)
+			}
+		}
+		for key, value := range want {
+			if why := firstDifference(path+"."+key, value, got[key], partial); why != "" {
+				return why
+			}
+		}
+		return ""
+	case []any:
+		got, ok := got.([]any)
+		if !ok || len(want) != len(got) {
+			return fmt.Sprintf("%s is %v, want %v", path, got, want)
+		}
+		for i := range want {
+			if why := firstDifference(fmt.Sprintf("%s[%d]", path, i), want[i], got[i], partial); why != "" {
+				return why
+			}
+		}
+		return ""
+	}
+	if !reflect.DeepEqual(want, got) {
+		return fmt.Sprintf("%s is %q, want %q", path, fmt.Sprint(got), fmt.Sprint(want))
+	}
+	return ""
+}
+
+// With Strict, what the reference refuses is refused as there, and what it accepts is accepted.
+func TestStrictCorpus(t *testing.T) {
+	listed := readDeviations(t)
+	o := options(t)
+	o.Strict = true
+	for _, c := range readCorpus(t) {
+		if _, excused := listed[c.name[:3]]; excused {
+			continue
+		}
+		cfg, found := Parse(t.Context(), "ldirectord.cf", []byte(c.source), o)
+		switch {
+		case cfg == nil && c.config != nil:
+			t.Errorf("%s: %s", c.name, found.Errors()[0])
+		case cfg != nil && c.config == nil:
+			t.Errorf("%s: accepted; the reference says %s at line %d", c.name, c.kind, c.line)
+		case cfg == nil:
+			if why := c.sameError(found); why != "" {
+				t.Errorf("%s: %s", c.name, why)
+			}
+		}
+	}
+}

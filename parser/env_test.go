@@ -1,0 +1,98 @@
+package parser
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const testdata = "../testdata/parser"
+
+// table is a Resolver of fixed names.
+type table struct {
+	hosts map[string][]netip.Addr
+	ports map[string][]servicePort
+}
+
+type servicePort struct {
+	port     uint16
+	protocol string
+}
+
+func (t table) Host(_ context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
+	var found []netip.Addr
+	for _, a := range t.hosts[name] {
+		if a.Is6() == ipv6 {
+			found = append(found, a)
+		}
+	}
+	if found == nil {
+		return nil, errors.New("no such host")
+	}
+	return found, nil
+}
+
+func (t table) Port(_ context.Context, service, protocol string) (uint16, error) {
+	for _, p := range t.ports[service] {
+		if protocol == "" || p.protocol == protocol {
+			return p.port, nil
+		}
+	}
+	return 0, errors.New("no such service")
+}
+
+// readTable reads the hosts and services of the tests.
+func readTable(t testing.TB) table {
+	t.Helper()
+	names := table{hosts: map[string][]netip.Addr{}, ports: map[string][]servicePort{}}
+	for _, f := range fields(t, "hosts") {
+		for _, name := range f[1:] {
+			names.hosts[name] = append(names.hosts[name], netip.MustParseAddr(f[0]))
+		}
+	}
+	for _, f := range fields(t, "services") {
+		number, protocol, _ := strings.Cut(f[1], "/")
+		port, err := strconv.ParseUint(number, 10, 16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range append(f[2:], f[0]) {
+			names.ports[name] = append(names.ports[name], servicePort{uint16(port), protocol})
+		}
+	}
+	return names
+}
+
+func fields(t testing.TB, file string) (lines [][]string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(testdata, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0][0] != '#' {
+			lines = append(lines, f)
+		}
+	}
+	return lines
+}
+
+// options are the circumstances in which the corpus was made.
+func options(t testing.TB) Options {
+	return Options{
+		Resolver: readTable(t),
+		HostName: "director1",
+		TryFile: func(path string) error {
+			if strings.Contains(path, "no-such-folder") {
+				return os.ErrNotExist
+			}
+			return nil
+		},
+		DirExist: func(path string) bool { return path == "." },
+	}
+}
