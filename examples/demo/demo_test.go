@@ -48,10 +48,15 @@ func play(t *testing.T, o options) *playing {
 	ctx, cancel := context.WithCancel(t.Context())
 	in, typed := io.Pipe()
 	d := &playing{T: t, typed: typed, cancel: cancel, ended: make(chan error, 1)}
-	go func() { d.ended <- run(ctx, o, in, &d.said) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.ended <- run(ctx, o, in, &d.said)
+	}()
 	t.Cleanup(func() {
 		cancel()
 		in.Close()
+		<-done
 		if t.Failed() {
 			t.Logf("the demo said:\n%s", d.said.String())
 		}
@@ -179,7 +184,8 @@ func buildDaemon(t *testing.T) string {
 	}
 	path := filepath.Join(t.TempDir(), "ldirectord")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "ldirectord/cmd/ldirectord").CombinedOutput(); err != nil {
-		t.Skipf("the daemon can't be built: %v: %.200s", err, out)
+		first, _, _ := bytes.Cut(out, []byte("\n"))
+		t.Skipf("the daemon can't be built: %v: %s", err, first)
 	}
 	return path
 }
