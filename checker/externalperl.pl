@@ -34,5 +34,6 @@ for my $module (@modules) {
 }
 my $check = eval "sub { \@ARGV = \@_;\n#line 1 \"$file\"\n$code\n}";
 die $@ if !$check;
-$check->(@ARGV);
+my @arguments = @ARGV; # not @ARGV itself, which the file changes
+$check->(@arguments);
 CORE::exit(0);

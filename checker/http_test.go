@@ -183,7 +183,7 @@ func TestHTTPConnectionFailures(t *testing.T) {
 		to   netip.AddrPort
 		want string
 	}{
-		"refused":           {closedPort(t), "connect: refused"},
+		"refused":           {refusingPort(t), "connect: refused"},
 		"no route":          {netip.MustParseAddrPort("255.255.255.255:80"), "connect: network is unreachable"},
 		"no port":           {netip.MustParseAddrPort("127.0.0.1:0"), "no port to connect to: neither the real server nor checkport gives one"},
 		"reset":             {resetting.addr, "connection reset in the header"},
@@ -447,7 +447,7 @@ func TestHTTPSFailures(t *testing.T) {
 		"garbage":       {serve(t, func(s *testServer, c net.Conn) { c.Write([]byte("\x00\xff\x00\x01\x02\x03")); silence(s, c) }).addr, "TLS handshake: the port does not speak TLS"},
 		"closing early": {closing.addr, "TLS handshake: reset by the server"},
 		"no suite":      {serveHTTP(t, &tls.Config{}, nil), "TLS handshake: remote error: tls: unrecognized name"},
-		"refused":       {closedPort(t), "connect: refused"},
+		"refused":       {refusingPort(t), "connect: refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(c.to, "")

@@ -150,8 +150,8 @@ func flooding(first, more string) func(*testServer, net.Conn) {
 	}
 }
 
-// closedPort returns an address of loopback that refuses connections.
-func closedPort(t testing.TB) netip.AddrPort {
+// refusingPort returns an address of loopback that refuses connections.
+func refusingPort(t testing.TB) netip.AddrPort {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -175,21 +175,21 @@ func build(t testing.TB, s Spec, e *Env) Checker {
 // first, so that it looks last.
 func leaks(t *testing.T) {
 	t.Helper()
-	goroutines, files := runtime.NumGoroutine(), openFiles()
+	goroutines, files := runtime.NumGoroutine(), descriptors()
 	t.Cleanup(func() {
 		deadline := time.Now().Add(5 * time.Second)
-		for runtime.NumGoroutine() > goroutines || openFiles() > files {
+		for runtime.NumGoroutine() > goroutines || descriptors() > files {
 			if time.Now().After(deadline) {
 				stacks := make([]byte, 1<<16)
 				t.Fatalf("goroutines %d, were %d; files %d, were %d\n%s", runtime.NumGoroutine(), goroutines,
-					openFiles(), files, stacks[:runtime.Stack(stacks, true)])
+					descriptors(), files, stacks[:runtime.Stack(stacks, true)])
 			}
 			time.Sleep(time.Millisecond)
 		}
 	})
 }
 
-func openFiles() int {
+func descriptors() int {
 	dir, err := os.Open("/proc/self/fd")
 	if err != nil {
 		return 0
