@@ -22,17 +22,12 @@ type header struct {
 
 // read takes in an address and port, or a mark. What the reference ignores behind it is warned about.
 func (h *header) read(v *value) *problem {
-	text := v.text
-	end := strings.IndexAny(text, whiteSpace+"#")
-	if end < 0 {
-		end = len(text)
-	}
-	word, rest := text[:end], strings.TrimLeft(text[end:], whiteSpace)
-	if rest != "" && rest[0] != '#' {
+	word := leading(v.text, func(c byte) bool { return !isSpace(c) && c != '#' })
+	if rest := trim(v.text[len(word):]); rest != "" && rest[0] != '#' {
 		v.warn(loose, "what stands behind %s does not count", quote(word))
 	}
 	switch {
-	case word != "" && leading(word, isDigit) == word:
+	case all(word, isDigit):
 		return h.readMark(v, word)
 	case strings.HasPrefix(word, "["):
 		return h.readBracketed(v, word)
@@ -58,7 +53,7 @@ func (h *header) readBracketed(v *value, word string) *problem {
 		return refuse(badVirtualAddress, "%s is no address and port; it is [ADDRESS]:PORT", quote(word))
 	}
 	_, ok := parseIPv6(host)
-	if !h.ipv6 && (ok || isHexGroups(host)) {
+	if !h.ipv6 && (ok || all(host, isGroupByte)) {
 		return refuse(v6UnderVirtual, "an IPv6 address stands under virtual; virtual6 is for it")
 	}
 	if !ok {
@@ -68,10 +63,6 @@ func (h *header) readBracketed(v *value, word string) *problem {
 	return nil
 }
 
-func isHexGroups(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789abcdefABCDEF:") == ""
-}
-
 func (h *header) readAddress(v *value, word string) *problem {
 	host, port, ok := strings.Cut(word, ":")
 	switch {
@@ -79,7 +70,7 @@ func (h *header) readAddress(v *value, word string) *problem {
 		return refuse(badVirtualAddress, "the IPv6 address %s stands without brackets; it is virtual6=[ADDRESS]:PORT", quote(word))
 	case !ok:
 		return refuse(badVirtualAddress, "%s has no port; %s", quote(word), headerForms)
-	case host == "" || strings.Trim(host, hostBytes) != "":
+	case !all(host, isHostByte):
 		return refuse(badVirtualAddress, "%s is no address and port; %s", quote(word), headerForms)
 	case host == "tcp" || host == "udp":
 		return refuse(badVirtualAddress, "%s stands before the address; it is a line of its own, protocol=%s", quote(host+":"), host)
@@ -100,14 +91,11 @@ func (h *header) portOf(v *value, text string) string {
 	return port
 }
 
-// hostBytes may stand in a host name. The reference does not let _ and + stand in a real server's.
-const hostBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-"
-
 // longestHost is the length of the longest host name (RFC 1035, section 2.3.4).
 const longestHost = 255
 
 func isHostName(s string) bool {
-	return s != "" && len(s) <= longestHost && strings.Trim(s, hostBytes) == ""
+	return len(s) <= longestHost && all(s, isHostByte)
 }
 
 // parseIPv4 reads four decimal numbers without leading zeros. The C library reads more than that
@@ -140,10 +128,10 @@ func looksLikeIPv6(s string) bool {
 func looksNumeric(host string) bool {
 	for label := range strings.SplitSeq(host, ".") {
 		hex, isHex := strings.CutPrefix(strings.ToLower(label), "0x")
-		if isHex && strings.Trim(hex, "0123456789abcdef") == "" {
+		if isHex && (hex == "" || all(hex, isHexDigit)) {
 			continue
 		}
-		if label == "" || leading(label, isDigit) != label {
+		if !all(label, isDigit) {
 			return false
 		}
 	}

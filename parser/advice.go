@@ -76,7 +76,7 @@ func (a adviser) kernel() {
 
 func (a adviser) servers() {
 	v := a.v
-	if len(v.Reals) == 0 {
+	if len(a.s.reals) == 0 {
 		a.warn("virtual", suspicious, "the virtual has no real server")
 		return
 	}
@@ -105,7 +105,7 @@ func (a adviser) twice(real *Real) {
 	before, ok := a.places[real.Addr]
 	a.places[real.Addr] = serverPlace{a.s, real.At.Line}
 	if ok && before.section == a.s {
-		a.at(real.At, repeated, fmt.Sprintf("the real server %s is in this virtual already, at line %d; the kernel has it once", FormatAddrPort(real.Addr), before.line))
+		a.at(real.At, repeated, fmt.Sprintf("the real server %s is in this virtual already, in line %d; the kernel has it once", FormatAddrPort(real.Addr), before.line))
 	}
 }
 

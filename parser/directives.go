@@ -163,7 +163,7 @@ var directives = []Directive{
 	{Name: "fallback6", Form: FallbackServer, global: readGlobalFallback(true), section: readFallback,
 		Doc: "Server of IPv6 services while all of theirs are down."},
 	{Name: "fallbackcommand", Form: MaybeQuotedText,
-		global:  plainText(func(g *globals) *string { return &g.fallbackCommand }),
+		global:  textOrNone(func(g *globals) *string { return &g.fallbackCommand }),
 		section: optionallyQuoted(func(s *section) *string { return &s.fallbackCommand }),
 		Doc:     "Program to run when the fallback comes and goes."},
 	{Name: "emailalert", Form: Text, either: plainText(func(s *scope) *string { return &s.mailTo }),

@@ -39,23 +39,23 @@ func readFallback(s *section, v *value) *problem {
 
 // fallback reads the last two words, as the reference does: server and method.
 func (v *value) fallback() (*fallbackLine, *problem) {
-	words := strings.Fields(v.text)
+	list := words(v.text)
 	f := &fallbackLine{line: v.line, forward: Gate}
-	if len(words) == 0 {
+	if len(list) == 0 {
 		return nil, refuse(badFallback, "the value is empty; it is %s", FallbackServer)
 	}
-	if len(words) > 1 {
-		method := Forward(words[len(words)-1])
+	if len(list) > 1 {
+		method := Forward(list[len(list)-1])
 		if method != Gate && method != Masq && method != IPIP {
 			return nil, refuse(badForward, "%s is no forwarding method; behind a fallback's address only gate, masq or ipip may stand", quote(string(method)))
 		}
 		f.forward = method
-		words = words[:len(words)-1]
+		list = list[:len(list)-1]
 	}
-	if len(words) > 1 {
-		v.warn(loose, "what stands before %s does not count", quote(words[len(words)-1]))
+	if len(list) > 1 {
+		v.warn(loose, "what stands before %s does not count", quote(list[len(list)-1]))
 	}
-	f.host, f.port, f.hasPort = cutPort(words[len(words)-1])
+	f.host, f.port, f.hasPort = cutPort(list[len(list)-1])
 	f.host = v.brackets(f.host)
 	if f.host == "" {
 		return nil, refuse(badFallback, "the address is missing; it is %s", FallbackServer)
@@ -88,7 +88,7 @@ func cutPort(s string) (host, port string, ok bool) {
 		return s, "", false
 	}
 	port = s[colon+1:]
-	if port == "" || leading(port, isNameByte) != port {
+	if !all(port, isNameByte) {
 		return s, "", false
 	}
 	return s[:colon], port, true

@@ -14,10 +14,12 @@ import (
 
 // config makes the configuration of what was read. It is whole only when no error was reported.
 func (r *reader) config() *Config {
-	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]Virtual, 0, len(r.sections))}
+	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]Virtual, len(r.sections))}
+	r.places = make(map[netip.AddrPort]serverPlace, r.countReals())
 	seen := make(map[virtualKey]int, len(r.sections))
-	for _, s := range r.sections {
-		v := r.virtual(s, &c.Global)
+	for i, s := range r.sections {
+		v := &c.Virtuals[i]
+		r.virtual(v, s, &c.Global)
 		if s.broken {
 			continue
 		}
@@ -27,7 +29,6 @@ func (r *reader) config() *Config {
 			continue
 		}
 		seen[key] = s.line.number
-		c.Virtuals = append(c.Virtuals, v)
 	}
 	return c
 }
@@ -43,7 +44,7 @@ type virtualKey struct {
 // duplicate reports a virtual service that exists already, at the line where the reference notices.
 func (r *reader) duplicate(s *section, id string, first int) {
 	r.error(s.place(wholeSection), duplicateVirtual, Position{s.end, 1},
-		fmt.Sprintf("the virtual at line %d is the same as the one at line %d, %s; each protocol, address and port or mark has one", s.line.number, first, id))
+		fmt.Sprintf("the virtual in line %d is the same as the one in line %d, %s; each protocol, address and port or mark has one", s.line.number, first, id))
 	r.entries[len(r.entries)-1].cause = s.at["virtual"]
 }
 
@@ -88,12 +89,12 @@ func (r *reader) globalConfig() Global {
 	}
 }
 
-func (r *reader) virtual(s *section, global *Global) Virtual {
+func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	g := &r.globals
-	v := s.v
+	*v = s.v
 	v.IPv6, v.Mark = s.ipv6, s.mark
 	v.Addr = r.address(s)
-	v.ID = s.id(&v)
+	v.ID = s.id(v)
 	v.At = s.at
 
 	v.Scheduler = cmp.Or(v.Scheduler, defaultScheduler)
@@ -101,30 +102,29 @@ func (r *reader) virtual(s *section, global *Global) Virtual {
 	if s.persistent > 0 {
 		v.Persistent = int(s.persistent)
 	}
-	s.fillTimes(&v, g)
-	s.fillCheck(&v)
-	r.fillRule(&v, s)
+	s.fillTimes(v, g)
+	s.fillCheck(v)
+	r.fillRule(v, s)
 
 	v.Quiescent = cmp.Or(s.quiescent, g.quiescent) == yes
 	v.CleanStop = cmp.Or(s.cleanStop, g.cleanStop) != no
 	v.Repair = cmp.Or(s.repair, g.repair) == yes
 	v.FallbackCommand = cmp.Or(s.fallbackCommand, g.fallbackCommand)
-	v.Fallback = r.ownFallback(s, &v)
+	v.Fallback = r.ownFallback(s, v)
 	v.OwnFallback = v.Fallback != nil
 	if s.fallback == nil {
-		v.Fallback = global.fallbackOf(&v)
+		v.Fallback = global.fallbackOf(v)
 	}
-	s.fillMail(&v, g)
+	s.fillMail(v, g)
 
 	v.Reals = make([]Real, 0, len(s.reals))
 	for i := range s.reals {
 		v.Reals = r.servers(s, &s.reals[i], v.Reals)
 	}
-	r.fillReals(&v)
+	r.fillReals(v)
 	if !s.broken {
-		r.advise(s, &v)
+		r.advise(s, v)
 	}
-	return v
 }
 
 func (s *section) id(v *Virtual) string {

@@ -70,16 +70,16 @@ func (l line) literal(section bool) string {
 	return expandTabs(v)
 }
 
-// meant is the value as its author meant it: without a comment, with a # in quotes, and without the
+// meant makes v the value of a line as its author meant it: without a comment, with a # in quotes, and without the
 // blanks at the end, except that of free text they are a part.
-func (l line) meant(section bool, form Form) value {
-	v := value{line: l, text: strings.TrimSuffix(l.text[l.value:], "\r")}
+func (v *value) meant(l line, section bool, form Form) {
+	*v = value{line: l, text: strings.TrimSuffix(l.text[l.value:], "\r"), notes: v.notes[:0]}
 	if comment := commentStart(v.text, section, form); comment >= 0 {
 		v.commented = true
 		v.text = v.text[:comment]
 	}
 	if form != FreeText {
-		v.text = strings.TrimRight(v.text, whiteSpace)
+		v.text = trimRight(v.text)
 	}
 	if section && strings.IndexByte(v.text, '\t') >= 0 {
 		v.text = expandTabs(v.text)
@@ -87,7 +87,6 @@ func (l line) meant(section bool, form Form) value {
 			v.warn(loose, "a tab in the value is read as four blanks")
 		}
 	}
-	return v
 }
 
 // commentStart finds the # that begins a comment behind a value, -1 when there is none. In a section
@@ -128,24 +127,3 @@ func expandTabs(s string) string {
 	}
 	return strings.ReplaceAll(s, "\t", "    ")
 }
-
-// whiteSpace is Perl's \s.
-const whiteSpace = " \t\n\v\f\r"
-
-func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
-
-func skipSpace(s string, i int) int {
-	for i < len(s) && isSpace(s[i]) {
-		i++
-	}
-	return i
-}
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-
-func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
-
-// isWordByte is Perl's \w.
-func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }
-
-func isNameByte(c byte) bool { return isWordByte(c) || c == '-' }

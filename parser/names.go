@@ -203,3 +203,11 @@ func (r *reader) endpoints(at place, line *realLine) (first, last netip.Addr, nu
 	}
 	return first, last, number, noFirst+noPort+noLast == ""
 }
+
+// countReals counts the lines of real servers.
+func (r *reader) countReals() (n int) {
+	for _, s := range r.sections {
+		n += len(s.reals)
+	}
+	return n
+}

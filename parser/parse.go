@@ -16,7 +16,6 @@ const MaxSize = 64 << 20
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	r := &reader{report: report{file: name, strict: o.Strict}}
 	r.globals.scope = scope{opts: &o, at: map[string]Position{}}
-	r.places = map[netip.AddrPort]serverPlace{}
 	r.names = names{resolver: o.Resolver, hosts: map[hostName]*hostLookup{}, ports: map[portName]*portLookup{}}
 	if len(src) > MaxSize {
 		r.error(place{}, tooLarge, Position{}, fmt.Sprintf("the file has %d bytes; it has at most %d", len(src), MaxSize))
@@ -47,6 +46,7 @@ type reader struct {
 	refusal string   // how the reference refuses that line
 	crTold  bool     // the carriage returns were
 
+	value   value                          // of the line at hand
 	reals   int                            // real servers so far
 	places  map[netip.AddrPort]serverPlace // of real servers
 	scratch []byte                         // for URLs
@@ -111,12 +111,13 @@ func (r *reader) header(l line) {
 	if l.indent > 0 {
 		r.tolerate(s.place(lines), l, unknownDirective, l.at(l.start), l.name+" is indented; a section begins in the first column")
 	}
-	v := value{text: strings.TrimRight(l.text[l.value:], whiteSpace), line: l}
-	if p := s.header.read(&v); p != nil {
+	v := &r.value
+	*v = value{text: trimRight(l.text[l.value:]), line: l, notes: v.notes[:0]}
+	if p := s.header.read(v); p != nil {
 		s.broken = true
 		r.problem(s.place(lines), l, p)
 	}
-	r.notes(s.place(lines), &v)
+	r.notes(s.place(lines), v)
 }
 
 // closeSection reports the layout of a section that is complete.
@@ -148,7 +149,7 @@ func (r *reader) directive(l line) {
 	case d.Global() && l.indent == 0 && r.current != nil && r.current.underIndent.Line > 0:
 		r.current.unclear = true
 		r.error(r.current.place(lines), ambiguousLayout, l.at(l.start),
-			fmt.Sprintf("%s may be global or belong to the virtual at line %d, whose lines are not indented either; indent it or move it above the first virtual", l.name, r.current.line.number))
+			fmt.Sprintf("%s may be global or belong to the virtual in line %d, whose lines are not indented either; indent it or move it above the first virtual", l.name, r.current.line.number))
 	case d.Global() && (l.indent == 0 || r.current == nil):
 		r.global(l, d)
 	case r.current == nil:
@@ -209,27 +210,30 @@ func ofOtherFamily(s *section, name string) (right string, mixed bool) {
 
 // assign reads a value and puts it in its place, which is global when s is nil.
 func (r *reader) assign(at place, l line, d *Directive, s *section) {
-	v := l.meant(s != nil, d.Form)
-	p := r.set(d, s, &v)
+	v := &r.value
+	v.meant(l, s != nil, d.Form)
+	p := r.set(d, s, v)
 	if literal := l.literal(s != nil); literal != v.text {
-		r.compare(at, d, s, &v, literal, p)
+		r.compare(at, d, s, v, literal, p)
 	}
-	r.notes(at, &v)
-	if p != nil {
-		if r.told == l.number {
-			p.kind = r.refusal
-		}
-		if d.Form != RealServer { // its turn comes with the names
-			r.problem(at, l, p)
-		}
-		return
+	r.notes(at, v)
+	if p != nil && r.told == l.number {
+		p.kind = r.refusal
 	}
+	if p != nil && d.Form != RealServer { // whose turn comes with the names
+		r.problem(at, l, p)
+	}
+	r.written(at, l, d, s)
+}
+
+// written notes where a directive stands, and that it stood elsewhere before.
+func (r *reader) written(at place, l line, d *Directive, s *section) {
 	written := r.globals.at
 	if s != nil {
 		written = s.at
 	}
 	if before, ok := written[d.Name]; ok && !d.Repeats {
-		r.warn(at, repeated, l.at(l.start), fmt.Sprintf("%s is given again; the one at line %d does not count", d.Name, before.Line))
+		r.warn(at, repeated, l.at(l.start), fmt.Sprintf("%s is given again; the one in line %d does not count", d.Name, before.Line))
 	}
 	written[d.Name] = l.position()
 }

@@ -22,10 +22,16 @@ type realLine struct {
 	portNumber          port
 }
 
+// usualReals is how many lines of real servers a section has for a start.
+const usualReals = 4
+
 func readReal(s *section, v *value) *problem {
 	r := realLine{line: v.line}
 	if r.problem = r.readEndpoint(v); r.problem == nil {
 		r.problem = r.readSettings(v)
+	}
+	if s.reals == nil {
+		s.reals = make([]realLine, 0, usualReals)
 	}
 	s.reals = append(s.reals, r)
 	return r.problem
@@ -34,11 +40,10 @@ func readReal(s *section, v *value) *problem {
 // readEndpoint reads ADDRESS[->ADDRESS][:PORT] up to the first blank.
 
 func (r *realLine) readEndpoint(v *value) *problem {
-	end := strings.IndexAny(v.text, whiteSpace)
-	if end < 0 {
+	word, rest := cutWord(v.text)
+	if rest == "" {
 		return refuse(badRealSyntax, "%s is not complete; it is %s", quote(v.text), RealServer)
 	}
-	word := v.text[:end]
 	first, last, port := splitEndpoint(word)
 	if host, doubled := strings.CutSuffix(first, ":"); doubled && port != "" { // as in the package's own example
 		first = host
@@ -78,7 +83,7 @@ func isEndpointHost(s string) bool {
 		end := strings.IndexByte(s, ']')
 		return end < 0 || end == len(s)-1 // that it is an address is seen later
 	}
-	return s != "" && strings.Trim(s, hostBytes) == "" || looksLikeIPv6(s)
+	return all(s, isHostByte) || looksLikeIPv6(s)
 }
 
 func endpointHint(word string) string {
@@ -95,7 +100,7 @@ func endpointHint(word string) string {
 // readSettings reads what follows the address: method, weight, strings, thresholds. The reference
 // searches for each of them and so skips words between; those are warned about.
 func (r *realLine) readSettings(v *value) *problem {
-	text := v.text[strings.IndexAny(v.text, whiteSpace):]
+	_, text := cutWord(v.text)
 	method := firstRun(text, isWordByte)
 	if method == "" {
 		return refuse(badForward, "the forwarding method is missing; it is gate, masq or ipip")
@@ -106,7 +111,7 @@ func (r *realLine) readSettings(v *value) *problem {
 		return p.around(method)
 	}
 	start := strings.Index(text, method)
-	if skipped := strings.Trim(text[:start], whiteSpace); skipped != "" {
+	if skipped := trim(text[:start]); skipped != "" {
 		v.warn(loose, "%s before the forwarding method does not count", quote(skipped))
 	}
 	r.server.Weight = 1
@@ -145,7 +150,7 @@ func (r *realLine) readOptions(v *value, text string) *problem {
 }
 
 func trailer(text string) *problem {
-	text = strings.Trim(text, whiteSpace)
+	text = trim(text)
 	p := refuse(badRealTrailer, "%s cannot be read; behind the forwarding method stand, in this order, a weight, \"REQUEST\", \"RECEIVE\", l:N and u:N", quote(text))
 	return p.around(text)
 }
@@ -189,12 +194,12 @@ func lastBorder(s string) (end, start int) {
 
 // readNumbers reads the weight before the strings, and the thresholds before or behind them.
 func (r *realLine) readNumbers(v *value, before, behind string) *problem {
-	words := strings.Fields(before)
-	border := len(words) // where the strings stand, if there are any
-	words = append(words, strings.Fields(behind)...)
+	list := words(before)
+	border := len(list) // where the strings stand, if there are any
+	list = append(list, words(behind)...)
 	weighted := false
 	skipped := ""
-	for i, word := range words {
+	for i, word := range list {
 		if i == border {
 			skipped = v.skip(skipped)
 		}
@@ -211,7 +216,7 @@ func (r *realLine) readNumbers(v *value, before, behind string) *problem {
 		}
 		skipped = v.skip(skipped)
 	}
-	if r.server.OwnRequest && len(words) == border {
+	if r.server.OwnRequest && len(list) == border {
 		skipped = v.skip(skipped)
 	}
 	if skipped != "" {

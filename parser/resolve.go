@@ -42,76 +42,78 @@ type portLookup struct {
 	reason string
 }
 
-// address is the address of a host as written: known, refused, or to be looked up.
+// address is the address of a host as written: known, or in a look-up that may fail.
 type address struct {
-	found  hostLookup
-	wanted *hostLookup
+	known  netip.Addr
+	lookup *hostLookup
 }
+
+func refusedHost(reason string) address { return address{lookup: &hostLookup{reason: reason}} }
 
 // get returns the address, or the reason why there is none.
 func (a address) get() (netip.Addr, string) {
-	if a.wanted != nil {
-		return a.wanted.addr, a.wanted.reason
+	if a.lookup != nil {
+		return a.lookup.addr, a.lookup.reason
 	}
-	return a.found.addr, a.found.reason
+	return a.known, ""
 }
 
 // port is the same for a port.
 type port struct {
-	found  portLookup
-	wanted *portLookup
+	known  uint16
+	lookup *portLookup
 }
 
 func (p port) get() (uint16, string) {
-	if p.wanted != nil {
-		return p.wanted.port, p.wanted.reason
+	if p.lookup != nil {
+		return p.lookup.port, p.lookup.reason
 	}
-	return p.found.port, p.found.reason
+	return p.known, ""
 }
 
 // host reads an address, IPv6 with or without brackets, or notes a name to look up.
 func (n *names) host(text string, ipv6 bool) address {
 	if strings.HasPrefix(text, "[") {
-		return address{found: bracketed(text, ipv6)}
+		return bracketed(text, ipv6)
 	}
 	if a, err := netip.ParseAddr(text); err == nil {
-		return address{found: ofFamily(a, ipv6)}
+		return ofFamily(a, ipv6)
 	}
 	if reason := notLookedUp(text); reason != "" {
-		return address{found: hostLookup{reason: reason}}
+		return refusedHost(reason)
 	}
 	key := hostName{text, ipv6}
 	if n.hosts[key] == nil {
 		n.hosts[key] = &hostLookup{reason: "names are not looked up here"}
 	}
-	return address{wanted: n.hosts[key]}
+	return address{lookup: n.hosts[key]}
 }
 
 // bracketed judges an address in brackets.
-func bracketed(text string, ipv6 bool) hostLookup {
+func bracketed(text string, ipv6 bool) address {
 	inner, closed := strings.CutSuffix(text[1:], "]")
 	a, ok := parseIPv6(inner)
 	switch {
 	case !closed || !ok:
-		return hostLookup{reason: "only an IPv6 address stands in brackets, and this is none"}
+		return refusedHost("only an IPv6 address stands in brackets, and this is none")
 	case !ipv6:
-		return hostLookup{reason: "it is an IPv6 address; IPv4 is needed"}
+		return refusedHost("it is an IPv6 address; IPv4 is needed")
 	default:
-		return hostLookup{addr: a}
+		return address{known: a}
 	}
 }
 
 // ofFamily judges an address that stands without brackets.
-func ofFamily(a netip.Addr, ipv6 bool) hostLookup {
+func ofFamily(a netip.Addr, ipv6 bool) address {
 	switch {
 	case a.Is4() && !ipv6:
-		return hostLookup{addr: a}
+		return address{known: a}
 	case a.Is4():
-		return hostLookup{reason: "it is an IPv4 address; IPv6 is needed"}
+		return refusedHost("it is an IPv4 address; IPv6 is needed")
 	case !ipv6:
-		return hostLookup{reason: "it is an IPv6 address; IPv4 is needed"}
+		return refusedHost("it is an IPv6 address; IPv4 is needed")
 	default:
-		return hostLookup{reason: "an IPv6 address stands in brackets"}
+		return refusedHost("an IPv6 address stands in brackets")
 	}
 }
 
@@ -135,18 +137,18 @@ func notLookedUp(text string) string {
 
 // port reads a port number or notes a service name to look up.
 func (n *names) port(text, protocol string) port {
-	if leading(text, isDigit) == text {
+	if all(text, isDigit) {
 		v, err := strconv.ParseUint(trimZeros(text), 10, 16)
 		if err != nil {
-			return port{found: portLookup{reason: "it is out of range; a port is a number from 0 to 65535"}}
+			return port{lookup: &portLookup{reason: "it is out of range; a port is a number from 0 to 65535"}}
 		}
-		return port{found: portLookup{port: uint16(v)}}
+		return port{known: uint16(v)}
 	}
 	key := portName{text, protocol}
 	if n.ports[key] == nil {
 		n.ports[key] = &portLookup{reason: "names are not looked up here"}
 	}
-	return port{wanted: n.ports[key]}
+	return port{lookup: n.ports[key]}
 }
 
 // lookUp answers everything that was noted. It returns when all answers are in or the deadline is over.

@@ -43,6 +43,10 @@ func readLogFile(g *globals, v *value) *problem {
 
 func readExecute(g *globals, v *value) *problem {
 	name := unquote(v.text)
+	if v.text == `""` {
+		v.warn(noEffect, "the value is empty")
+		return nil
+	}
 	if name == "" {
 		return bad("the value is empty; it is the name of another configuration")
 	}
@@ -59,7 +63,8 @@ func readExecute(g *globals, v *value) *problem {
 }
 
 func readMaintenanceDir(g *globals, v *value) *problem {
-	if p := plainText(func(g *globals) *string { return &g.maintenanceDir })(g, v); p != nil {
+	p := textOrNone(func(g *globals) *string { return &g.maintenanceDir })(g, v)
+	if p != nil || g.maintenanceDir == "" {
 		return p
 	}
 	if g.opts.DirExist != nil && !g.opts.DirExist(g.maintenanceDir) {
@@ -106,7 +111,7 @@ func readMailStatus(s *scope, v *value) *problem {
 	}
 	states := strings.Split(list, ",")
 	for i, state := range states {
-		states[i] = strings.Trim(state, whiteSpace)
+		states[i] = trim(state)
 		bit, ok := mailStates[states[i]]
 		if !ok {
 			return bad("%s is no state of the daemon; %s", quote(states[i]), allowed)
@@ -169,10 +174,8 @@ func readScheduler(s *section, v *value) *problem {
 	return nil
 }
 
-func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
-
 func readSchedFlags(s *section, v *value) *problem {
-	flags := leading(unquote(v.text), func(c byte) bool { return !isSpace(c) })
+	flags, _ := cutWord(unquote(v.text))
 	if flags == "" {
 		return bad("the value is empty; it is a list of flags with commas and without blanks, such as sh-port,sh-fallback")
 	}
@@ -208,8 +211,8 @@ var checkTypes = []string{string(Negotiate), string(Connect), string(Ping), stri
 // for any value with a digit in it.
 func readCheckType(s *section, v *value) *problem {
 	text := unquote(v.text)
-	first := leading(text, func(c byte) bool { return !isSpace(c) })
-	if first != "" && leading(first, isDigit) == first {
+	first, _ := cutWord(text)
+	if all(first, isDigit) {
 		n, p := v.number(0, 0)
 		if p != nil {
 			return p

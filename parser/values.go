@@ -205,6 +205,18 @@ func unquote(s string) string {
 	return s
 }
 
+// textOrNone is plainText, for which empty quotes are no value.
+func textOrNone[T any](field func(*T) *string) setter[T] {
+	return func(t *T, v *value) *problem {
+		if v.text == `""` {
+			v.warn(noEffect, "the value is empty")
+			*field(t) = ""
+			return nil
+		}
+		return plainText(field)(t, v)
+	}
+}
+
 // plainText reads text that may not be empty; quotes around all of it are dropped.
 func plainText[T any](field func(*T) *string) setter[T] {
 	return func(t *T, v *value) *problem {
@@ -249,22 +261,4 @@ func (v *value) oneOf(list []string) (string, *problem) {
 	}
 	v.only(word)
 	return word, nil
-}
-
-// firstRun is the first part of s that consists of certain bytes.
-func firstRun(s string, in func(byte) bool) string {
-	start := 0
-	for start < len(s) && !in(s[start]) {
-		start++
-	}
-	return leading(s[start:], in)
-}
-
-// leading is the part of s in front that consists of certain bytes.
-func leading(s string, in func(byte) bool) string {
-	end := 0
-	for end < len(s) && in(s[end]) {
-		end++
-	}
-	return s[:end]
 }
