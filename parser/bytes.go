@@ -1,0 +1,80 @@
+package parser
+
+import "strings"
+
+// The reference works on bytes and knows the classes of ASCII only; so does this file.
+
+// isSpace is Perl's \s.
+func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
+
+func isLetter(c byte) bool { return isLower(c | 0x20) }
+
+// isWordByte is Perl's \w.
+func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }
+
+// isNameByte tells of what stands in directives, service names and check types.
+func isNameByte(c byte) bool { return isWordByte(c) || c == '-' }
+
+// isHostByte tells of what stands in host names. The reference does not let _ and + stand in a real
+// server's.
+func isHostByte(c byte) bool { return isNameByte(c) || c == '.' || c == '+' }
+
+// isGroupByte tells of what stands in an IPv6 address.
+func isGroupByte(c byte) bool { return isHexDigit(c) || c == ':' }
+
+func isHexDigit(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
+
+// all tells whether s consists of certain bytes; an empty one does not.
+func all(s string, in func(byte) bool) bool { return s != "" && leading(s, in) == s }
+
+// leading is the part of s in front that consists of certain bytes.
+func leading(s string, in func(byte) bool) string {
+	end := 0
+	for end < len(s) && in(s[end]) {
+		end++
+	}
+	return s[:end]
+}
+
+// firstRun is the first part of s that consists of certain bytes.
+func firstRun(s string, in func(byte) bool) string {
+	start := 0
+	for start < len(s) && !in(s[start]) {
+		start++
+	}
+	return leading(s[start:], in)
+}
+
+func skipSpace(s string, i int) int {
+	for i < len(s) && isSpace(s[i]) {
+		i++
+	}
+	return i
+}
+
+func trimRight(s string) string {
+	for s != "" && isSpace(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func trim(s string) string { return trimRight(s[skipSpace(s, 0):]) }
+
+// cutWord parts s at its first white space, which stays in rest.
+func cutWord(s string) (word, rest string) {
+	end := 0
+	for end < len(s) && !isSpace(s[end]) {
+		end++
+	}
+	return s[:end], s[end:]
+}
+
+// words are the parts of s between white space.
+func words(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) })
+}

@@ -1,0 +1,67 @@
+package parser
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// Files of operators are read as the reference reads them, layouts aside. They are not ours to ship;
+// SHARED names the folder that has them.
+func TestRealConfigs(t *testing.T) {
+	dir := filepath.Join(cmp.Or(os.Getenv("SHARED"), "../../shared"), "real-configs")
+	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil {
+		t.Skip("no real configurations here (SHARED)")
+	}
+	o := options(t)
+	names := o.Resolver.(table)
+	for _, name := range []string{"rs1", "rs2", "mail", "g1"} {
+		names.hosts[name] = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	}
+	names.ports["daytime"] = []servicePort{{13, "tcp"}}
+	rows := regexp.MustCompile(`(?m)^\| (\d\d-\S+\.cf) \|.*\| ([23]) \| ([23]) \| (.*) \|$`).FindAllStringSubmatch(string(readme), -1)
+	if len(rows) == 0 {
+		t.Fatal("the table of results was not found")
+	}
+	for _, row := range rows {
+		t.Run(row[1], func(t *testing.T) {
+			src, err := os.ReadFile(filepath.Join(dir, row[1]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, found := Parse(t.Context(), row[1], src, o)
+			if why := unlike(found, row[3] == "3", row[4]); why != "" {
+				t.Error(why)
+			}
+		})
+	}
+}
+
+var atLine = regexp.MustCompile(`Error at line (\d+)`)
+
+// unlike says how diagnostics differ from a result of the reference.
+func unlike(found Diagnostics, accepted bool, message string) string {
+	if accepted {
+		if found.HasErrors() {
+			return found.Errors()[0].String()
+		}
+		return ""
+	}
+	m := atLine.FindStringSubmatch(message)
+	if m == nil {
+		return "no line in " + message
+	}
+	line, _ := strconv.Atoi(m[1])
+	here := func(d Diagnostic) bool { return d.Pos.Line == line && (d.Severity == Error || d.Kind == layout) }
+	if !slices.ContainsFunc(found, here) {
+		return fmt.Sprintf("nothing at line %d, where the reference says %q", line, message)
+	}
+	return ""
+}
