@@ -52,6 +52,18 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 		return always{OK: true, Detail: "service none"}, nil
 	case "http", "https", "http_proxy":
 		return newHTTP(s, e)
+	case "ldap", "ldaps":
+		return newLDAP(s, e)
+	case "smtp", "submission":
+		return newSMTP(s, e), nil
+	case "pop":
+		return newPOP(s), nil
+	case "pops":
+		return newPOPS(s), nil
+	case "imap":
+		return newIMAP(s), nil
+	case "imaps":
+		return newIMAPS(s), nil
 	}
 	if slices.Contains(plannedServices, s.Service) {
 		return nil, &SpecError{"service", fmt.Errorf("%s is not built in yet", s.Service)}
@@ -61,8 +73,7 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 
 // plannedServices are those that the configuration knows and newNegotiate does not yet.
 var plannedServices = []string{
-	"dns", "ftp", "imap", "imaps", "ldap", "ldaps", "mysql", "nntp", "oracle", "pgsql", "pop", "pops",
-	"radius", "simpletcp", "sip", "smtp", "submission",
+	"dns", "ftp", "mysql", "nntp", "oracle", "pgsql", "radius", "simpletcp", "sip",
 }
 
 // Types returns the check types that New knows.
@@ -72,7 +83,7 @@ func Types() []string {
 
 // Services returns the services that New knows, and those that it will.
 func Services() (built, planned []string) {
-	return []string{"http", "http_proxy", "https", "none"}, slices.Clone(plannedServices)
+	return []string{"http", "http_proxy", "https", "imap", "imaps", "ldap", "ldaps", "none", "pop", "pops", "smtp", "submission"}, slices.Clone(plannedServices)
 }
 
 // always is a check that asks nobody.

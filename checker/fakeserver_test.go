@@ -1,0 +1,273 @@
+package checker
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A fake server follows a script with each client, and so can be as bad as no real one is.
+
+// step is what a fake server does next; false ends the conversation.
+type step func(*client) bool
+
+// client is one that a fake server talks to.
+type client struct {
+	net.Conn
+	t    *testing.T
+	read *bufio.Reader
+}
+
+// say sends lines.
+func say(lines ...string) step {
+	return raw(strings.Join(lines, "\r\n") + "\r\n")
+}
+
+// raw sends text.
+func raw(text string) step {
+	return func(c *client) bool {
+		_, err := io.WriteString(c, text)
+		return err == nil
+	}
+}
+
+// hear awaits a line.
+func hear(want string) step {
+	return func(c *client) bool {
+		line, err := c.read.ReadString('\n')
+		if got := strings.TrimSuffix(line, "\r\n"); err != nil || got != want {
+			c.t.Errorf("the server heard %q, want %q (%v)", line, want, err)
+			return false
+		}
+		return true
+	}
+}
+
+// silent waits for the client to go.
+func silent(c *client) bool {
+	io.Copy(io.Discard, c.read)
+	return false
+}
+
+// drip sends text byte by byte, too slowly to come to its end in time.
+func drip(text string) step {
+	return func(c *client) bool {
+		for _, b := range []byte(text) {
+			if _, err := c.Write([]byte{b}); err != nil {
+				return false
+			}
+			time.Sleep(slowly)
+		}
+		return silent(c)
+	}
+}
+
+// endless sends text until the client goes.
+func endless(text string) step {
+	block := []byte(strings.Repeat(text, 1+4096/len(text)))
+	return func(c *client) bool {
+		for {
+			if _, err := c.Write(block); err != nil {
+				return false
+			}
+		}
+	}
+}
+
+// hangUp ends the connection after the client's first words.
+func hangUp(c *client) bool {
+	c.read.Peek(1)
+	return false
+}
+
+// reset ends the connection without the usual ceremony.
+func reset(c *client) bool {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	return false
+}
+
+const (
+	inTime  = 10 * time.Second       // for checks that the server answers
+	tooLate = 400 * time.Millisecond // for those it does not
+	slowly  = tooLate / 10
+	late    = 2 * time.Second // how much longer a check may take on a busy machine
+)
+
+// serveScript starts a fake server on a loopback address until the test ends.
+func serveScript(t *testing.T, host string, secure *tls.Config, script ...step) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := l.Addr().(*net.TCPAddr).AddrPort()
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { follow(t, conn, secure, script) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); serving.Wait() })
+	return to
+}
+
+func follow(t *testing.T, conn net.Conn, secure *tls.Config, script []step) {
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(inTime))
+	c := &client{conn, t, nil}
+	if secure != nil {
+		secured := tls.Server(conn, secure)
+		defer secured.Close()
+		if err := secured.Handshake(); err != nil {
+			t.Errorf("the server's TLS handshake: %v", err)
+			return
+		}
+		c.Conn = secured
+	}
+	c.read = bufio.NewReader(c.Conn)
+	for _, next := range script {
+		if !next(c) {
+			return
+		}
+	}
+}
+
+// closedPort is an address that nothing listens on.
+func closedPort(t *testing.T, host string) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// fakeCase is one check of a fake server.
+type fakeCase struct {
+	name   string
+	spec   Spec
+	server []step      // nil: nothing listens
+	tls    *tls.Config // of the server
+	ipv6   bool
+	late   bool // ends by the check's deadline
+	up     bool
+	detail string // all of it
+}
+
+// checkFakes makes all checks, and sees that nothing is left of them.
+func checkFakes(t *testing.T, cases []fakeCase) {
+	t.Helper()
+	leaks(t)
+	t.Run("checks", func(t *testing.T) {
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				c.check(t)
+			})
+		}
+	})
+}
+
+func (c fakeCase) check(t *testing.T) {
+	s := c.spec
+	host := "127.0.0.1"
+	if c.ipv6 {
+		host = "::1"
+	}
+	if s.Target = closedPort(t, host); c.server != nil {
+		s.Target = serveScript(t, host, c.tls, c.server...)
+	}
+	s.Type, s.NegotiateTimeout = "negotiate", inTime
+	if c.late {
+		s.NegotiateTimeout = tooLate
+	}
+	check, err := New(s, &Env{HostName: "director.example.org"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	r := check.Check(t.Context())
+	if r.OK != c.up || r.Detail != c.detail || r.Local {
+		t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Local, r.Detail, c.up, c.detail)
+	}
+	took := time.Since(begin)
+	if c.late && (took < tooLate || took > tooLate+late) {
+		t.Errorf("took %v, want the deadline of %v", took, tooLate)
+	}
+}
+
+// greetingCases are what can go wrong with a server up to its greeting, whatever it should speak.
+func greetingCases(s Spec, secure *tls.Config, protocol, greeting string) []fakeCase {
+	cases := []fakeCase{
+		{name: "refused", detail: "connect: refused"},
+		{name: "refused over IPv6", ipv6: true, detail: "connect: refused"},
+		{name: "silent after connect", server: []step{silent}, late: true, detail: "timeout waiting for the greeting"},
+		{name: "slow drip", server: []step{drip(greeting + " from a slow server")}, late: true, detail: "timeout in the greeting"},
+		{name: "closed after connect", server: []step{}, detail: "connection closed waiting for the greeting"},
+		{name: "closed in the greeting", server: []step{raw(greeting)}, detail: "connection closed in the greeting"},
+		{name: "another protocol", server: []step{say("SSH-2.0-\x1b[2J"), silent}, detail: "not " + protocol + `: "SSH-2.0-\x1b[2J"`},
+		{name: "binary", server: []step{raw("\x00\xff\n"), silent}, detail: "not " + protocol + `: "\x00\xff"`},
+		{name: "empty line", server: []step{say(""), silent}, detail: "not " + protocol + `: ""`},
+		{name: "endless line", server: []step{endless(greeting)}, detail: "a line of more than 4096 bytes in the greeting"},
+	}
+	for i := range cases {
+		cases[i].spec, cases[i].tls = s, secure
+	}
+	if secure == nil {
+		return cases
+	}
+	return append(cases,
+		fakeCase{name: "silent in the TLS handshake", spec: s, server: []step{silent}, late: true, detail: "timeout in TLS handshake"},
+		fakeCase{name: "closed in the TLS handshake", spec: s, server: []step{hangUp}, detail: "TLS handshake: closed by the server"},
+		fakeCase{name: "without TLS", spec: s, server: []step{say(greeting), silent}, detail: "TLS handshake: the port does not speak TLS"},
+	)
+}
+
+// steps puts a script together.
+func steps(parts ...any) (all []step) {
+	for _, p := range parts {
+		switch p := p.(type) {
+		case []step:
+			all = append(all, p...)
+		case step:
+			all = append(all, p)
+		case func(*client) bool:
+			all = append(all, p)
+		default:
+			panic("neither a step nor steps")
+		}
+	}
+	return all
+}
+
+// expectName is a server that wants to be called by a name.
+func expectName(t *testing.T, name string) *tls.Config {
+	cfg := serverTLS(t)
+	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if hello.ServerName != name {
+			t.Errorf("server name %q, want %q", hello.ServerName, name)
+		}
+		return nil, nil
+	}
+	return cfg
+}
+
+// oldTLS is a server that has not been touched for fifteen years.
+func oldTLS(t *testing.T) *tls.Config {
+	cfg := serverTLS(t)
+	cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+	return cfg
+}

@@ -1,0 +1,238 @@
+package checker
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Limits of what is read of a conversation in lines, in bytes.
+const (
+	maxLine = 4 << 10
+	maxTalk = 64 << 10 // all lines of one check
+)
+
+// farewell is how long a server may take to end a conversation. What a check found stands by then.
+const farewell = time.Second
+
+// lineCheck asks a server in a protocol of lines: SMTP, POP, IMAP, FTP, NNTP.
+type lineCheck struct {
+	target  netip.AddrPort
+	timeout time.Duration
+	tls     *tls.Config // nil: in the clear
+	secret  string      // never shown, though the server may repeat it
+	talk    talk
+}
+
+// talk is the conversation of a protocol, from the greeting to the farewell. It returns what showed
+// that the server is well.
+type talk interface {
+	with(ctx context.Context, d *dialogue) (seen string, err error)
+}
+
+// newLineCheck returns the check that has a conversation with a server.
+func newLineCheck(s Spec, t talk) *lineCheck {
+	return &lineCheck{target: s.Target, timeout: s.NegotiateTimeout, secret: s.Passwd, talk: t}
+}
+
+// overTLS makes a check open TLS before the conversation.
+func (c *lineCheck) overTLS(s Spec) *lineCheck {
+	c.tls = tlsConfig(serverName(s.SNI, s.Host), tls.NewLRUClientSessionCache(1))
+	return c
+}
+
+// Check implements Checker.
+func (c *lineCheck) Check(ctx context.Context) Result {
+	d, err := c.dial(ctx)
+	if err != nil {
+		return failed(ctx, err)
+	}
+	defer d.close()
+	seen, err := c.talk.with(ctx, d)
+	if err != nil {
+		return failed(ctx, err)
+	}
+	return Result{OK: true, Detail: seen}
+}
+
+// dial connects to the server.
+func (c *lineCheck) dial(ctx context.Context) (*dialogue, error) {
+	deadline := time.Now().Add(c.timeout)
+	tcp, err := connect(ctx, c.target, deadline, c.timeout)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialogue{conn: tcp, stream: tcp, deadline: deadline, secret: c.secret}
+	if c.tls != nil {
+		if err := d.startTLS(c.tls); err != nil {
+			tcp.Close()
+			return nil, err
+		}
+	}
+	d.limit = &io.LimitedReader{R: d.stream, N: maxTalk}
+	d.lines = bufio.NewReaderSize(d.limit, maxLine)
+	return d, nil
+}
+
+// dialogue is a conversation in lines with a server being checked. It ends at the check's deadline.
+type dialogue struct {
+	conn     *conn
+	tls      *tls.Conn     // nil: in the clear
+	stream   io.ReadWriter // conn or tls
+	limit    *io.LimitedReader
+	lines    *bufio.Reader
+	deadline time.Time
+	secret   string
+	lost     bool // nothing more can be said or heard
+}
+
+func (d *dialogue) startTLS(cfg *tls.Config) error {
+	t := tls.Client(d.conn, cfg)
+	if err := handshake(t); err != nil {
+		return err
+	}
+	d.tls, d.stream = t, t
+	return nil
+}
+
+func (d *dialogue) close() {
+	if d.tls != nil {
+		d.tls.CloseWrite()
+	}
+	d.conn.Close()
+}
+
+// send sends a command; what stands for it in messages, as it may hold a password.
+func (d *dialogue) send(what, command string) error {
+	if _, err := io.WriteString(d.stream, command+"\r\n"); err != nil {
+		d.lost = true
+		return stageFault("sending "+what, err)
+	}
+	return nil
+}
+
+// line reads a line, without its end. The messages call it what is awaited.
+func (d *dialogue) line(awaited string) (string, error) {
+	line, err := d.lines.ReadSlice('\n')
+	if err != nil {
+		d.lost = true
+		return "", d.broken(awaited, len(line) > 0, err)
+	}
+	return strings.TrimRight(string(line), "\r\n"), nil
+}
+
+// broken explains an error while reading.
+func (d *dialogue) broken(awaited string, begun bool, err error) error {
+	where := " waiting for " + awaited
+	if begun {
+		where = " in " + awaited
+	}
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return fmt.Errorf("a line of more than %d bytes in %s", maxLine, awaited)
+	case isTimeout(err):
+		return &fault{"timeout" + where, err}
+	case isClosed(err) && d.limit.N == 0:
+		return fmt.Errorf("more than %d bytes said up to %s", maxTalk, awaited)
+	case isClosed(err):
+		return &fault{"connection closed" + where, err}
+	case errors.Is(err, syscall.ECONNRESET):
+		return &fault{"connection reset" + where, err}
+	}
+	return stageFault("reading "+awaited, err)
+}
+
+// goodbye ends a conversation in the protocol's way. The server closes first, as who does so keeps
+// the port busy for a minute: here ports would run out.
+func (d *dialogue) goodbye(command string) {
+	if d.lost {
+		return
+	}
+	if end := time.Now().Add(farewell); end.Before(d.deadline) {
+		d.conn.SetDeadline(end)
+	}
+	if d.send(command, command) == nil {
+		io.Copy(io.Discard, d.lines)
+	}
+}
+
+// show quotes what the server said for a message.
+func (d *dialogue) show(said string) string { return escape(d.redact(said), maxExcerpt) }
+
+// garbage is the error of a server that speaks something else.
+func (d *dialogue) garbage(protocol, said string) error {
+	return fmt.Errorf("not %s: %s", protocol, excerpt([]byte(d.redact(said))))
+}
+
+// redact takes out the password.
+func (d *dialogue) redact(said string) string {
+	if d.secret == "" {
+		return said
+	}
+	return strings.NewReplacer(d.secret, "…", quoteIMAP(d.secret), "…").Replace(said)
+}
+
+// reply is a numbered reply: of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1).
+type reply struct {
+	code int
+	text string // its first line, with the number
+}
+
+// good tells whether the server agrees.
+func (r reply) good() bool { return r.code/100 == 2 }
+
+// reply reads a numbered reply of one line or more. The lines in between may be anything (RFC 959).
+func (d *dialogue) reply(protocol, awaited string) (reply, error) {
+	first, err := d.line(awaited)
+	if err != nil {
+		return reply{}, err
+	}
+	code, more := parseReply(first)
+	if code == 0 {
+		return reply{}, d.garbage(protocol, first)
+	}
+	for more {
+		line, err := d.line(awaited)
+		if err != nil {
+			return reply{}, err
+		}
+		again, goesOn := parseReply(line)
+		more = again != code || goesOn
+	}
+	return reply{code, first}, nil
+}
+
+// parseReply reads the number of a reply's line, and whether more lines follow. 0 is no reply.
+func parseReply(line string) (code int, more bool) {
+	if len(line) < 3 || line[0] < '1' || line[0] > '5' {
+		return 0, false
+	}
+	for _, c := range []byte(line[:3]) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		code = 10*code + int(c-'0')
+	}
+	switch {
+	case len(line) == 3 || line[3] == ' ':
+		return code, false
+	case line[3] == '-':
+		return code, true
+	}
+	return 0, false
+}
+
+// ask sends a command and reads its numbered reply.
+func (d *dialogue) ask(protocol, what, command string) (reply, error) {
+	if err := d.send(what, command); err != nil {
+		return reply{}, err
+	}
+	return d.reply(protocol, "the answer to "+what)
+}

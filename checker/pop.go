@@ -1,0 +1,61 @@
+package checker
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// pop logs in to a mailbox (RFC 1939). Without a log-in the greeting is enough.
+type pop struct{ login, passwd string }
+
+func newPOP(s Spec) Checker { return newLineCheck(s, pop{s.Login, s.Passwd}) }
+
+func newPOPS(s Spec) Checker { return newLineCheck(s, pop{s.Login, s.Passwd}).overTLS(s) }
+
+func (t pop) with(_ context.Context, d *dialogue) (string, error) {
+	ok, said, err := d.popLine("the greeting")
+	if err != nil {
+		return "", err
+	}
+	defer d.goodbye("QUIT")
+	if !ok {
+		return "", fmt.Errorf("greeting: %s", d.show(said))
+	}
+	if t.login == "" {
+		return d.show(said), nil
+	}
+	return t.logIn(d)
+}
+
+func (t pop) logIn(d *dialogue) (string, error) {
+	if err := d.send("USER", "USER "+t.login); err != nil {
+		return "", err
+	}
+	ok, said, err := d.popLine("the answer to USER")
+	if err == nil && ok {
+		if err := d.send("PASS", "PASS "+t.passwd); err != nil {
+			return "", err
+		}
+		ok, said, err = d.popLine("the answer to PASS")
+	}
+	if err == nil && !ok {
+		err = fmt.Errorf("login rejected: %s", d.show(said))
+	}
+	return d.show(said), err
+}
+
+// popLine reads a line of POP: ok is its +OK.
+func (d *dialogue) popLine(awaited string) (ok bool, said string, err error) {
+	line, err := d.line(awaited)
+	if err != nil {
+		return false, "", err
+	}
+	switch status, _, _ := strings.Cut(line, " "); status {
+	case "+OK":
+		return true, line, nil
+	case "-ERR":
+		return false, line, nil
+	}
+	return false, "", d.garbage("POP", line)
+}

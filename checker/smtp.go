@@ -1,0 +1,59 @@
+package checker
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+)
+
+// smtp greets a mail server and is greeted back (RFC 5321, 3.1 and 3.2). No mail is begun.
+type smtp struct{ hostName string }
+
+func newSMTP(s Spec, e *Env) Checker {
+	return newLineCheck(s, smtp{cleanField(e.HostName)})
+}
+
+func (t smtp) with(_ context.Context, d *dialogue) (string, error) {
+	greeting, err := d.reply("SMTP", "the greeting")
+	if err != nil {
+		return "", err
+	}
+	defer d.goodbye("QUIT")
+	if !greeting.good() {
+		return "", fmt.Errorf("greeting: %s", d.show(greeting.text))
+	}
+	if err := t.hello(d); err != nil {
+		return "", err
+	}
+	return d.show(greeting.text), nil
+}
+
+// hello says EHLO, and HELO to a server that does not know it.
+func (t smtp) hello(d *dialogue) error {
+	name := t.name(d.conn.LocalAddr())
+	answer, err := d.ask("SMTP", "EHLO", "EHLO "+name)
+	if err == nil && answer.code/100 == 5 {
+		answer, err = d.ask("SMTP", "HELO", "HELO "+name)
+	}
+	if err == nil && !answer.good() {
+		err = fmt.Errorf("hello rejected: %s", d.show(answer.text))
+	}
+	return err
+}
+
+// name is how we call ourselves: by a full host name, or else by our address (RFC 5321, 4.1.3), as
+// servers may refuse half a name.
+func (t smtp) name(local net.Addr) string {
+	if strings.Contains(t.hostName, ".") && !strings.Contains(t.hostName, " ") {
+		return t.hostName
+	}
+	tcp, ok := local.(*net.TCPAddr)
+	switch {
+	case !ok || tcp.IP == nil:
+		return "localhost"
+	case tcp.IP.To4() != nil:
+		return "[" + tcp.IP.String() + "]"
+	}
+	return "[IPv6:" + tcp.IP.String() + "]"
+}
