@@ -59,8 +59,9 @@ func (c *external) Check(ctx context.Context) Result {
 	}
 	ended := make(chan Result, 1)
 	go func() {
-		defer c.release()
-		ended <- c.run(ctx)
+		r := c.run(ctx)
+		c.release()
+		ended <- r
 	}()
 	timer := time.NewTimer(c.timeout + killDelay)
 	defer timer.Stop()
