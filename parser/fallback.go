@@ -55,8 +55,12 @@ func (v *value) fallback() (*fallbackLine, *problem) {
 	if len(list) > 1 {
 		v.warn(loose, "what stands before %s does not count", quote(list[len(list)-1]))
 	}
-	f.host, f.port, f.hasPort = cutPort(list[len(list)-1])
+	word := list[len(list)-1]
+	f.host, f.port, f.hasPort = cutPort(word)
 	f.host = v.brackets(f.host)
+	if _, ok := parseIPv6(word); ok && !strings.HasPrefix(f.host, "[") {
+		f.host, f.hasPort = word, false // to be refused for its brackets
+	}
 	if f.host == "" {
 		return nil, refuse(badFallback, "the address is missing; it is %s", FallbackServer)
 	}

@@ -55,7 +55,7 @@ type reader struct {
 func (r *reader) read(text string) {
 	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok {
 		text = rest
-		r.layout(place{}, unknownDirective, Position{1, 1}, "a byte-order mark stands before the first line")
+		r.layout(place{}, unknownDirective, Position{1, 1}, "a byte-order mark stands before the first line; the Perl ldirectord refuses that")
 	}
 	number := 0
 	for text != "" {
@@ -276,7 +276,7 @@ func layoutOf(v *value, literal string) string {
 	case literal == v.text+"\r":
 		return "the lines end in CR LF; they end in LF alone"
 	default:
-		return "blanks stand behind the value; it ends the line"
+		return "blanks stand behind the value; the Perl ldirectord refuses that"
 	}
 }
 

@@ -5,34 +5,51 @@ import (
 	"io"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // Render is String, and below it the line of the source with a caret under the place. The values of
 // secrets, and of lines that may hold one, are masked.
 func (d Diagnostic) Render(src []byte) string {
-	var b strings.Builder
-	_ = Diagnostics{d}.Render(&b, src) // a Builder does not fail
-	return b.String()
+	return d.render(func(number int) (string, bool) {
+		src := bytes.TrimPrefix(src, []byte("\ufeff"))
+		for ; number > 1 && len(src) > 0; number-- {
+			_, src, _ = bytes.Cut(src, []byte("\n"))
+		}
+		line, _, _ := bytes.Cut(src, []byte("\n"))
+		return string(line), len(src) > 0
+	})
 }
 
 // Render writes each diagnostic as Diagnostic.Render has it, one below the other.
 func (ds Diagnostics) Render(w io.Writer, src []byte) error {
 	source := bytes.Split(bytes.TrimPrefix(src, []byte("\ufeff")), []byte("\n"))
 	for _, d := range ds {
-		text := d.String() + "\n"
-		pos := d.Pos
-		if d.cause.Line > 0 {
-			pos = d.cause
-		}
-		if pos.Line > 0 && pos.Line <= len(source) {
-			text += excerpt(string(source[pos.Line-1]), pos.Column-1)
-		}
+		text := d.render(func(number int) (string, bool) {
+			if number > len(source) {
+				return "", false
+			}
+			return string(source[number-1]), true
+		})
 		if _, err := io.WriteString(w, text); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (d Diagnostic) render(source func(number int) (string, bool)) string {
+	text := d.String() + "\n"
+	pos := d.Pos
+	if d.cause.Line > 0 {
+		pos = d.cause
+	}
+	if pos.Line == 0 {
+		return text
+	}
+	if line, ok := source(pos.Line); ok {
+		text += excerpt(line, pos.Column-1)
+	}
+	return text
 }
 
 // Of a longer line only the neighbourhood of the caret is shown, in bytes.
@@ -45,15 +62,14 @@ const (
 func excerpt(line string, offset int) string {
 	line = masked(strings.TrimSuffix(line, "\r"))
 	offset = min(max(offset, 0), len(line))
-	start, end := 0, len(line)
-	if offset > excerptBefore {
-		start = runeStart(line, offset-excerptBefore)
+	before, behind := line[:offset], line[offset:]
+	if len(before) > excerptBefore {
+		before = "…" + before[runeStart(before, len(before)-excerptBefore):]
 	}
-	if end > offset+excerptBehind {
-		end = runeStart(line, offset+excerptBehind)
+	if len(behind) > excerptBehind {
+		behind = behind[:runeStart(behind, excerptBehind)] + "…"
 	}
-	before := strings.Map(visible, line[start:offset])
-	behind := strings.Map(visible, line[offset:end])
+	before, behind = strings.Map(visible, before), strings.Map(visible, behind)
 	caret := strings.Map(func(r rune) rune {
 		if r == '\t' {
 			return r
@@ -61,13 +77,6 @@ func excerpt(line string, offset int) string {
 		return ' '
 	}, before)
 	return "  " + before + behind + "\n  " + caret + "^\n"
-}
-
-func runeStart(s string, i int) int {
-	for i > 0 && i < len(s) && !utf8.RuneStart(s[i]) {
-		i--
-	}
-	return i
 }
 
 // visible replaces what a terminal would act on.
@@ -78,13 +87,14 @@ func visible(r rune) rune {
 	return unicode.ReplacementChar
 }
 
-// masked hides the value of a secret. A line without a known directive may be a misspelt secret.
+// masked hides the value of a secret, and of what may be one: a directive that is not like any other.
 func masked(text string) string {
 	l := readLine(1, text)
-	if d := byName[l.name]; d != nil && !d.Secret {
-		return text
+	d := byName[l.name]
+	if d == nil {
+		d = byName[nearest(l.name, directiveNames)]
 	}
-	if l.value >= len(text) {
+	if d != nil && !d.Secret || l.value >= len(text) {
 		return text
 	}
 	return text[:l.value] + "***"

@@ -1,0 +1,59 @@
+package parser
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the files that hold what is expected")
+
+// Each NAME.cf of the test data gives the diagnostics of NAME.err, and with Strict those of
+// NAME.strict.err if there is one.
+func TestDiagnosticsText(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(testdata, "*.cf"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("no test files", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := strings.TrimSuffix(file, ".cf")
+			o := options(t)
+			_, found := Parse(t.Context(), filepath.Base(file), src, o)
+			golden(t, name+".err", found, src)
+			if _, err := os.Stat(name + ".strict.err"); err == nil {
+				o.Strict = true
+				_, found = Parse(t.Context(), filepath.Base(file), src, o)
+				golden(t, name+".strict.err", found, src)
+			}
+		})
+	}
+}
+
+func golden(t *testing.T, file string, found Diagnostics, src []byte) {
+	t.Helper()
+	var got bytes.Buffer
+	if err := found.Render(&got, src); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Errorf("%s has changed (write it with -update if it is better now):\n%s", file, got.Bytes())
+	}
+}

@@ -1,0 +1,121 @@
+package parser
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// relayouts rewrite a file in ways that change its layout and not its meaning.
+var relayouts = map[string]func(string) string{
+	"byte-order mark": func(src string) string { return "\ufeff" + src },
+	"CR LF":           func(src string) string { return strings.ReplaceAll(src, "\n", "\r\n") },
+	"blanks behind":   func(src string) string { return behindValues(src, " \t ") },
+	"comments behind": func(src string) string { return behindValues(src, "\t# a note") },
+	"blank lines":     func(src string) string { return strings.ReplaceAll(src, "\n", "\n\n") },
+	"all indented":    allIndented,
+	"two blanks": func(src string) string {
+		return eachLine(src, func(l string) string {
+			if body := strings.TrimLeft(l, " \t"); body != l {
+				return "  " + body
+			}
+			return l
+		})
+	},
+}
+
+func eachLine(src string, f func(string) string) string {
+	var b strings.Builder
+	for line := range strings.Lines(src) {
+		text := strings.TrimSuffix(line, "\n")
+		b.WriteString(f(text) + line[len(text):])
+	}
+	return b.String()
+}
+
+// allIndented leaves a file as it is that has a global below a section: indented it would be the
+// section's.
+func allIndented(src string) string {
+	inSection, globalBelow := false, false
+	indented := eachLine(src, func(l string) string {
+		isVirtual := strings.HasPrefix(l, "virtual")
+		globalBelow = globalBelow || inSection && !isVirtual && strings.TrimLeft(l, " \t") == l && l != ""
+		inSection = inSection || isVirtual
+		return "\t" + l
+	})
+	if globalBelow {
+		return src
+	}
+	return indented
+}
+
+// behindValues adds to every directive but free text, to which blanks belong.
+func behindValues(src, add string) string {
+	return eachLine(src, func(l string) string {
+		if !strings.Contains(l, "=") || strings.Contains(l, "servicename") || strings.Contains(l, "comment") {
+			return l
+		}
+		return l + add
+	})
+}
+
+func TestLayoutDoesNotChangeTheMeaning(t *testing.T) {
+	o := options(t)
+	for _, c := range readCorpus(t) {
+		if strings.ContainsAny(c.source, "#\r\f\ufeff") {
+			continue // has a layout of its own
+		}
+		cfg, _ := Parse(t.Context(), "", []byte(c.source), o)
+		if cfg == nil {
+			continue
+		}
+		want := asJSON(t, cfg)
+		for name, relayout := range relayouts {
+			again, found := Parse(t.Context(), "", []byte(relayout(c.source)), o)
+			if again == nil {
+				t.Errorf("%s with %s: %s", c.name, name, found.Errors()[0])
+			} else if got := asJSON(t, again); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s with %s: %s", c.name, name, firstDifference("", want, got, false))
+			}
+		}
+	}
+}
+
+func TestLayoutWarningsNameTheirLine(t *testing.T) {
+	for name, tc := range map[string]struct {
+		src  string
+		line []int
+	}{
+		"what the reference accepts is not warned about": {"checktimeout=3 # text\nvirtual=1 # text\n\treal=192.0.2.1 gate # text\n\tservice=none\n", nil},
+		"one for an indented global":                     {"fork=no\n\tautoreload=yes # text\n", []int{2}},
+		"one for the little indentation of a section":    {"virtual=1\n  real=192.0.2.1 gate\n  service=none\n", []int{2}},
+		"one for a gap in a section":                     {"virtual=1\n\tservice=none\n\n\treal=192.0.2.1 gate\n\treal=192.0.2.2 gate\n", []int{4}},
+		"one for a section that is not indented":         {"virtual=1\nreal=192.0.2.1 gate\nservice=none\n", []int{2}},
+		"one for the carriage returns of a file":         {"fork=no\r\nautoreload=yes\r\n", []int{1}},
+		"each for comments":                              {"fork=no # a\nautoreload=yes # b\n", []int{1, 2}},
+		"a section goes on behind a global":              {"virtual=1\n\tservice=none\nfork=no\n\treal=192.0.2.1 gate\n", []int{4}},
+	} {
+		_, found := Parse(t.Context(), "", []byte(tc.src), Options{})
+		var lines []int
+		for _, d := range found {
+			if d.Kind != layout {
+				t.Errorf("%s: %s", name, d)
+			}
+			lines = append(lines, d.Pos.Line)
+		}
+		if !reflect.DeepEqual(lines, tc.line) {
+			t.Errorf("%s: warnings in lines %v, want %v", name, lines, tc.line)
+		}
+	}
+}
+
+func TestColumnZeroIsAmbiguousOnlyUntilTheNextVirtual(t *testing.T) {
+	const src = "virtual=1\nreal=192.0.2.1 gate\nservice=none\nautoreload=yes\nvirtual=2\n\treal=192.0.2.1 gate\n\tservice=none\nquiescent=yes\n"
+	cfg, found := Parse(t.Context(), "", []byte(src), Options{})
+	if cfg == nil {
+		t.Fatal(found)
+	}
+	if !cfg.Global.Quiescent || !cfg.Global.AutoReload {
+		t.Error("globals below a section did not count")
+	}
+}
