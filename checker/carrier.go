@@ -1,0 +1,138 @@
+package checker
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// carrier is the connection that a protocol library works on. The library decides about bytes only:
+// the deadline stays that of the check, what the server may say is bounded, and the first error of
+// the network is kept, as libraries wrap, replace or log it.
+type carrier struct {
+	net.Conn
+	from io.Reader
+
+	mu    sync.Mutex // guards what follows: some libraries read in a goroutine of their own
+	heard int
+	limit int
+	err   error
+}
+
+// errTooMuch is a server that says more than anybody asked for.
+var errTooMuch = errors.New("the answer is too long")
+
+// carry lets a library have a connection, and at most limit bytes from its server.
+func carry(c net.Conn, limit int) *carrier {
+	return &carrier{Conn: c, from: c, limit: limit}
+}
+
+func (c *carrier) Read(b []byte) (int, error) {
+	room := c.room()
+	if room == 0 {
+		return 0, c.note(errTooMuch)
+	}
+	n, err := c.from.Read(b[:min(len(b), room)])
+	c.mu.Lock()
+	c.heard += n
+	c.mu.Unlock()
+	return n, c.note(err)
+}
+
+func (c *carrier) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	return n, c.note(err)
+}
+
+// SetDeadline, SetReadDeadline and SetWriteDeadline change nothing.
+func (c *carrier) SetDeadline(time.Time) error      { return nil }
+func (c *carrier) SetReadDeadline(time.Time) error  { return nil }
+func (c *carrier) SetWriteDeadline(time.Time) error { return nil }
+
+func (c *carrier) room() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.limit - c.heard
+}
+
+// note keeps the first error.
+func (c *carrier) note(err error) error {
+	if err == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = err
+	}
+	return err
+}
+
+// silent tells whether the server has said nothing at all.
+func (c *carrier) silent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.heard == 0
+}
+
+// fault explains the error of a library: by that of the network if there was one.
+func (c *carrier) fault(stage string, err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		err = c.err
+	}
+	return stageFault(stage, err)
+}
+
+// packets looks at each packet's header before the library does, as libraries allocate what a header
+// promises, or wait for it.
+type packets struct {
+	from   *bufio.Reader
+	limit  int
+	length func(header []byte) (int, error) // of what follows the header
+	header []byte                           // of the packet at hand
+	unread int                              // bytes of header not handed out yet
+	left   int                              // bytes to come behind it
+}
+
+// inPackets makes a carrier pass only packets with a header of that size that satisfies length.
+func (c *carrier) inPackets(header int, length func(header []byte) (int, error)) *carrier {
+	c.from = &packets{from: bufio.NewReader(c.Conn), limit: c.limit, length: length, header: make([]byte, header)}
+	return c
+}
+
+func (p *packets) Read(b []byte) (int, error) {
+	if p.unread == 0 && p.left == 0 {
+		if err := p.next(); err != nil {
+			return 0, err
+		}
+	}
+	if p.unread > 0 {
+		n := copy(b, p.header[len(p.header)-p.unread:])
+		p.unread -= n
+		return n, nil
+	}
+	n, err := p.from.Read(b[:min(len(b), p.left)])
+	p.left -= n
+	return n, err
+}
+
+func (p *packets) next() error {
+	if _, err := io.ReadFull(p.from, p.header); err != nil {
+		return err
+	}
+	left, err := p.length(p.header)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: got %s", err, excerpt(p.header))
+	case left > p.limit:
+		return errTooMuch
+	}
+	p.unread, p.left = len(p.header), left
+	return nil
+}

@@ -1,0 +1,168 @@
+package checker
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// scene is one case of a check: how a server treats its connections, and what comes of it.
+type scene struct {
+	name   string
+	treat  func(*testServer, net.Conn)
+	change func(*Spec)
+	up     bool
+	detail string // all of Result.Detail
+}
+
+// soon makes a check end early, for servers that let it wait.
+func soon(s *Spec) { s.NegotiateTimeout = 150 * time.Millisecond }
+
+// checkScenes makes the check of each case. Nothing may be left of it, nor last longer than allowed.
+func checkScenes(t *testing.T, good Spec, scenes []scene) {
+	t.Helper()
+	for _, c := range scenes {
+		t.Run(c.name, func(t *testing.T) {
+			leaks(t)
+			s := good
+			s.Target = serve(t, c.treat).addr
+			if c.change != nil {
+				c.change(&s)
+			}
+			check := build(t, s, nil)
+			begin := time.Now()
+			r := check.Check(t.Context())
+			if r.OK != c.up || r.Detail != c.detail || r.Local {
+				t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Local, r.Detail, c.up, c.detail)
+			}
+			if took := time.Since(begin); took > s.NegotiateTimeout+2*time.Second {
+				t.Errorf("took %v of %v", took, s.NegotiateTimeout)
+			}
+		})
+	}
+}
+
+// heedless sends at once, whatever it is asked, and closes when the client does.
+func heedless(says string) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		c.Write([]byte(says))
+		silence(s, c)
+	}
+}
+
+// closing ends each connection in order at once.
+func closing(s *testServer, c net.Conn) {
+	c.(*net.TCPConn).CloseWrite()
+	silence(s, c)
+}
+
+// trickle sends a byte now and then.
+func trickle(says string) func(*testServer, net.Conn) {
+	return func(_ *testServer, c net.Conn) {
+		for _, b := range []byte(says) {
+			if _, err := c.Write([]byte{b}); err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
+// chatter sends the same again and again.
+func chatter(c net.Conn, says []byte) {
+	for {
+		if _, err := c.Write(says); err != nil {
+			return
+		}
+	}
+}
+
+// checkStopped makes a check of a real server whose process does nothing any more.
+func checkStopped(t *testing.T, pid int, s Spec, detail string) {
+	t.Helper()
+	t.Run("stopped process", func(t *testing.T) {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		defer syscall.Kill(pid, syscall.SIGCONT)
+		soon(&s)
+		if r := build(t, s, nil).Check(t.Context()); r.OK || r.Detail != detail {
+			t.Errorf("up %v: %s\nwant: %s", r.OK, r.Detail, detail)
+		}
+	})
+}
+
+func TestCarrierKeepsTheDeadlineOfTheCheck(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	ours.SetDeadline(longAgo)
+	c := carry(ours, 10)
+	c.SetDeadline(time.Time{})
+	c.SetReadDeadline(time.Time{})
+	c.SetWriteDeadline(time.Time{})
+	if _, err := c.Read(make([]byte, 1)); !isTimeout(err) {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := c.Write([]byte{1}); !isTimeout(err) {
+		t.Errorf("write: %v", err)
+	}
+}
+
+func TestCarrierBoundsWhatIsRead(t *testing.T) {
+	c := carry(conversation{strings.NewReader("12345678")}, 5)
+	got, err := io.ReadAll(c)
+	if string(got) != "12345" || err != errTooMuch {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestCarrierBlamesTheNetworkFirst(t *testing.T) {
+	c := carry(conversation{strings.NewReader("")}, 5)
+	if got := c.fault("login", errors.New("odd")).Error(); got != "login: odd" {
+		t.Error(got)
+	}
+	c.Read(make([]byte, 1))
+	if got := c.fault("login", errors.New("odd")).Error(); got != "login: closed by the server" {
+		t.Error(got)
+	}
+}
+
+func TestCarrierPassesPacketsAfterTheirHeaders(t *testing.T) {
+	oneByte := func(header []byte) (int, error) {
+		if header[0] != 'p' {
+			return 0, errors.New("odd")
+		}
+		return int(header[1] - '0'), nil
+	}
+	for says, want := range map[string]struct{ read, err string }{
+		"p3abcp0p1d": {"p3abcp0p1d", ""},
+		"p3ab":       {"p3ab", ""},
+		"p3abcp":     {"p3abc", "unexpected EOF"},
+		"p1axx":      {"p1a", `odd: got "xx"`},
+		"p99":        {"", "the answer is too long"},
+	} {
+		var got bytes.Buffer
+		c := carry(conversation{strings.NewReader(says)}, 8)
+		_, err := io.Copy(&got, c.inPackets(2, oneByte).from)
+		if got.String() != want.read || (err == nil) != (want.err == "") || err != nil && err.Error() != want.err {
+			t.Errorf("%q: %q, %v", says, got.String(), err)
+		}
+	}
+}
+
+// conversation is a connection whose other end has said all.
+type conversation struct{ said io.Reader }
+
+func (c conversation) Read(b []byte) (int, error)     { return c.said.Read(b) }
+func (conversation) Write(b []byte) (int, error)      { return len(b), nil }
+func (conversation) Close() error                     { return nil }
+func (conversation) LocalAddr() net.Addr              { return nil }
+func (conversation) RemoteAddr() net.Addr             { return nil }
+func (conversation) SetDeadline(time.Time) error      { return nil }
+func (conversation) SetReadDeadline(time.Time) error  { return nil }
+func (conversation) SetWriteDeadline(time.Time) error { return nil }

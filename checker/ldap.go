@@ -1,0 +1,188 @@
+package checker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// maxLDAP bounds what a directory may say, in bytes: of an entry only its name is asked for, and in
+// memory a packet of two bytes becomes some hundred.
+const maxLDAP = 64 << 10
+
+// ldapCheck logs in to a directory (RFC 4511) and asks for one entry by its name, which must match.
+type ldapCheck struct {
+	target  netip.AddrPort
+	timeout time.Duration
+	tls     *tls.Config // nil for ldap
+	login   string      // "" is anonymous
+	passwd  string
+	base    string
+	receive *matcher
+}
+
+func newLDAP(s Spec, e *Env) (Checker, error) {
+	receive, err := e.matcher(s.Receive)
+	if err != nil {
+		return nil, &SpecError{"receive", err}
+	}
+	c := &ldapCheck{
+		target:  s.Target,
+		timeout: s.NegotiateTimeout,
+		base:    strings.TrimPrefix(s.Request, "/"),
+		receive: receive,
+	}
+	if s.Login != "" && s.Passwd != "" { // with one of them alone the reference is anonymous
+		c.login, c.passwd = s.Login, s.Passwd
+	}
+	if s.Service == "ldaps" {
+		c.tls = tlsConfig(serverName(s.SNI, s.Host), tls.NewLRUClientSessionCache(tlsSessions))
+	}
+	return c, nil
+}
+
+// Check implements Checker.
+func (c *ldapCheck) Check(ctx context.Context) Result {
+	deadline := time.Now().Add(c.timeout)
+	tcp, err := connect(ctx, c.target, deadline, c.timeout)
+	if err != nil {
+		return failed(ctx, err)
+	}
+	defer tcp.Close()
+	var stream net.Conn = tcp
+	if c.tls != nil {
+		t := tls.Client(tcp, c.tls)
+		if err := handshake(t); err != nil {
+			return failed(ctx, err)
+		}
+		stream = t
+	}
+	name, err := c.ask(carry(stream, maxLDAP).inPackets(ldapHeader, ldapLength))
+	if err != nil {
+		return failed(ctx, err)
+	}
+	ok, err := c.receive.match([]byte(name), time.Until(deadline))
+	switch {
+	case err != nil:
+		return failed(ctx, fmt.Errorf("the entry's name does not match %s: %w", c.receive, err))
+	case !ok:
+		return failed(ctx, fmt.Errorf("the entry's name does not match %s: got %s", c.receive, excerpt([]byte(name))))
+	}
+	return Result{OK: true, Detail: "entry " + excerpt([]byte(name))}
+}
+
+// ask logs in, looks for the entry and takes leave. It returns the entry's name as the server
+// writes it.
+func (c *ldapCheck) ask(stream *carrier) (name string, err error) {
+	l := ldap.NewConn(stream, c.tls != nil)
+	l.Start()
+	defer l.Close()
+	defer l.Unbind()
+	if err := c.bind(l); err != nil {
+		return "", ldapFault(stream, "login", "login rejected", err)
+	}
+	name, err = c.search(l)
+	if err != nil {
+		return "", ldapFault(stream, "search", "search of "+excerpt([]byte(c.base)), err)
+	}
+	return name, nil
+}
+
+func (c *ldapCheck) bind(l *ldap.Conn) error {
+	if c.login == "" {
+		return l.UnauthenticatedBind("")
+	}
+	return l.Bind(c.login, c.passwd)
+}
+
+func (c *ldapCheck) search(l *ldap.Conn) (name string, err error) {
+	found, err := l.Search(&ldap.SearchRequest{
+		BaseDN:     c.base,
+		Scope:      ldap.ScopeBaseObject,
+		Filter:     "(objectClass=*)",
+		Attributes: []string{"1.1"}, // none (RFC 4511, 4.5.1.8)
+	})
+	if err != nil {
+		return "", err
+	}
+	if n := len(found.Entries); n != 1 {
+		return "", errEntries(n)
+	}
+	return found.Entries[0].DN, nil
+}
+
+// ldapHeader is how many bytes tell the length of a message; no answer is shorter.
+const ldapHeader = 6
+
+// ldapLength is how many bytes of a message follow its header: a sequence in the definite form
+// (RFC 4511, 5.1; X.690, 8.1.3).
+func ldapLength(header []byte) (int, error) {
+	if header[0] != 0x30 {
+		return 0, errNotLDAP
+	}
+	first := int(header[1])
+	if first < 0x80 {
+		return wholeLDAP(2 + first)
+	}
+	size := first - 0x80
+	if size == 0 || size > ldapHeader-2 {
+		return 0, errNotLDAP
+	}
+	length := 0
+	for _, b := range header[2 : 2+size] {
+		length = length<<8 | int(b)
+	}
+	return wholeLDAP(2 + size + length)
+}
+
+func wholeLDAP(message int) (left int, err error) {
+	if message < ldapHeader {
+		return 0, errNotLDAP
+	}
+	return message - ldapHeader, nil
+}
+
+var errNotLDAP = errors.New("this is not LDAP")
+
+// errEntries is a search that found another number of entries than one.
+type errEntries int
+
+func (e errEntries) Error() string {
+	if e == 0 {
+		return "no entry"
+	}
+	return fmt.Sprintf("%d entries", int(e))
+}
+
+// ldapFault explains an error: a directory's own word for it (RFC 4511, appendix A), or what went
+// wrong on the way in a stage of the check.
+func ldapFault(stream *carrier, stage, refusal string, err error) error {
+	var count errEntries
+	var said *ldap.Error
+	switch {
+	case errors.As(err, &count):
+		return &fault{refusal + ": " + count.Error(), err}
+	case errors.As(err, &said) && said.ResultCode < ldap.ErrorNetwork && said.ResultCode != 0:
+		return &fault{refusal + ": " + ldapReason(said), err}
+	}
+	return stream.fault(stage, err)
+}
+
+// ldapReason is a result code in words, with what the server adds to it.
+func ldapReason(said *ldap.Error) string {
+	text := strings.ToLower(ldap.LDAPResultCodeMap[said.ResultCode])
+	if text == "" {
+		text = fmt.Sprintf("result %d", said.ResultCode)
+	}
+	if said.Err != nil && said.Err.Error() != "" {
+		text += ": " + escape(said.Err.Error(), 4*maxExcerpt)
+	}
+	return text
+}
