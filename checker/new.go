@@ -54,6 +54,8 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 		return newHTTP(s, e)
 	case "ldap", "ldaps":
 		return newLDAP(s, e)
+	case "pgsql":
+		return newPgSQL(s), nil
 	case "smtp", "submission":
 		return newSMTP(s, e), nil
 	case "pop":
@@ -64,6 +66,18 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 		return newIMAP(s), nil
 	case "imaps":
 		return newIMAPS(s), nil
+	case "ftp":
+		return newFTP(s, e)
+	case "nntp":
+		return newNNTP(s), nil
+	case "simpletcp":
+		return newSimpleTCP(s, e)
+	case "dns":
+		return newDNS(s, e)
+	case "sip":
+		return newSIP(s, e), nil
+	case "radius":
+		return newRADIUS(s), nil
 	}
 	if slices.Contains(plannedServices, s.Service) {
 		return nil, &SpecError{"service", fmt.Errorf("%s is not built in yet", s.Service)}
@@ -73,7 +87,7 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 
 // plannedServices are those that the configuration knows and newNegotiate does not yet.
 var plannedServices = []string{
-	"dns", "ftp", "mysql", "nntp", "oracle", "pgsql", "radius", "simpletcp", "sip",
+	"mysql", "oracle",
 }
 
 // Types returns the check types that New knows.
@@ -83,7 +97,7 @@ func Types() []string {
 
 // Services returns the services that New knows, and those that it will.
 func Services() (built, planned []string) {
-	return []string{"http", "http_proxy", "https", "imap", "imaps", "ldap", "ldaps", "none", "pop", "pops", "smtp", "submission"}, slices.Clone(plannedServices)
+	return []string{"dns", "ftp", "http", "http_proxy", "https", "imap", "imaps", "ldap", "ldaps", "nntp", "none", "pgsql", "pop", "pops", "radius", "simpletcp", "sip", "smtp", "submission"}, slices.Clone(plannedServices)
 }
 
 // always is a check that asks nobody.

@@ -1,0 +1,282 @@
+package checker
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"crypto/tls"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// pgsqlCheck logs in to a PostgreSQL server, or what speaks its protocol, and runs a query, which
+// must return a row. As libpq does by default, it speaks TLS where the server offers it.
+//
+// It stands on the messages of the driver and not on its connections: those take settings from the
+// environment, and from files in the user's home.
+type pgsqlCheck struct {
+	target   netip.AddrPort
+	timeout  time.Duration
+	tls      *tls.Config
+	login    string
+	passwd   string
+	database string // "" is the one named as the login
+	query    string
+	scram    scramKeys
+}
+
+func newPgSQL(s Spec) Checker {
+	query, err := sqlQuery(s)
+	if err != nil {
+		return always{Detail: err.Error()}
+	}
+	return &pgsqlCheck{
+		target:   s.Target,
+		timeout:  s.NegotiateTimeout,
+		tls:      tlsConfig(serverName(s.SNI, s.Host), tls.NewLRUClientSessionCache(tlsSessions)),
+		login:    s.Login,
+		passwd:   s.Passwd,
+		database: s.Database,
+		query:    query,
+	}
+}
+
+// Check implements Checker.
+func (c *pgsqlCheck) Check(ctx context.Context) Result {
+	deadline := time.Now().Add(c.timeout)
+	rows, err := c.ask(ctx, deadline, true)
+	if wantsPlain(err) {
+		rows, err = c.ask(ctx, deadline, false)
+	}
+	return sqlResult(ctx, c.query, rows, err)
+}
+
+// wantsPlain tells whether a server that offers TLS may still be well without it: libpq tries, too.
+func wantsPlain(err error) bool {
+	var refused *pgsqlError
+	var handshake *pgsqlTLSError
+	return errors.As(err, &handshake) || errors.As(err, &refused) && refused.code == "28000"
+}
+
+// pgsqlTLSError is a handshake that failed, though there was time for it.
+type pgsqlTLSError struct{ error }
+
+func (e *pgsqlTLSError) Unwrap() error { return e.error }
+
+// ask logs in, runs the query and takes leave. It returns how many rows came.
+func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (rows int, err error) {
+	tcp, err := connect(ctx, c.target, deadline, c.timeout)
+	if err != nil {
+		return 0, err
+	}
+	defer tcp.Close()
+	var stream net.Conn = tcp
+	if secure {
+		if stream, err = c.secure(tcp); err != nil {
+			return 0, err
+		}
+	}
+	server := carry(stream, maxSQL).inPackets(5, pgsqlLengths())
+	f := pgproto3.NewFrontend(server, server)
+	if err := c.logIn(f); err != nil {
+		return 0, pgsqlFault(server, "login", "login rejected", err)
+	}
+	if rows, err = c.run(f); err != nil {
+		return rows, pgsqlFault(server, "query", "query failed", err)
+	}
+	f.Send(&pgproto3.Terminate{})
+	f.Flush()
+	return rows, nil
+}
+
+// secure asks for TLS ("SSL Session Encryption" in the protocol's manual) and opens it if the
+// server does.
+func (c *pgsqlCheck) secure(tcp net.Conn) (net.Conn, error) {
+	request, _ := new(pgproto3.SSLRequest).Encode(nil)
+	if _, err := tcp.Write(request); err != nil {
+		return nil, stageFault("login", err)
+	}
+	answer := make([]byte, 1)
+	if _, err := io.ReadFull(tcp, answer); err != nil {
+		return nil, stageFault("login", err)
+	}
+	switch answer[0] {
+	case 'S':
+		t := tls.Client(tcp, c.tls)
+		err := handshake(t)
+		if err != nil && !isTimeout(err) {
+			err = &pgsqlTLSError{err}
+		}
+		return t, err
+	case 'N':
+		return tcp, nil
+	}
+	return &pushedBack{tcp, answer}, nil
+}
+
+// pushedBack is a connection with bytes that were read too early.
+type pushedBack struct {
+	net.Conn
+	early []byte
+}
+
+func (p *pushedBack) Read(b []byte) (int, error) {
+	if len(p.early) == 0 {
+		return p.Conn.Read(b)
+	}
+	n := copy(b, p.early)
+	p.early = p.early[n:]
+	return n, nil
+}
+
+// pgsqlLengths returns what tells how many bytes of a message follow its header. The first one must
+// be an answer to a log-in.
+func pgsqlLengths() func(header []byte) (int, error) {
+	first := true
+	return func(header []byte) (int, error) {
+		length := int(int32(binary.BigEndian.Uint32(header[1:])))
+		if length < 4 || first && !bytes.ContainsRune([]byte("REvN"), rune(header[0])) {
+			return 0, errors.New("this is not PostgreSQL")
+		}
+		first = false
+		return length - 4, nil
+	}
+}
+
+// logIn starts a session.
+func (c *pgsqlCheck) logIn(f *pgproto3.Frontend) error {
+	settings := map[string]string{"user": c.login, "application_name": "ldirectord"}
+	if c.database != "" {
+		settings["database"] = c.database
+	}
+	f.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: settings})
+	scram := scramLogin{keys: &c.scram, passwd: c.passwd}
+	for {
+		if err := f.Flush(); err != nil {
+			return err
+		}
+		message, err := f.Receive()
+		if err != nil {
+			return err
+		}
+		switch m := message.(type) {
+		case *pgproto3.ReadyForQuery:
+			return nil
+		case *pgproto3.ErrorResponse:
+			return newPgsqlError(m)
+		case pgproto3.AuthenticationResponseMessage:
+			if err := c.authenticate(f, &scram, m); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// authenticate answers one demand of the server.
+func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram *scramLogin, demand pgproto3.AuthenticationResponseMessage) error {
+	if _, done := demand.(*pgproto3.AuthenticationOk); !done && c.passwd == "" {
+		return errors.New("the server wants a password")
+	}
+	switch m := demand.(type) {
+	case *pgproto3.AuthenticationOk:
+		return nil
+	case *pgproto3.AuthenticationCleartextPassword:
+		f.Send(&pgproto3.PasswordMessage{Password: c.passwd})
+		return nil
+	case *pgproto3.AuthenticationMD5Password:
+		f.Send(&pgproto3.PasswordMessage{Password: pgsqlMD5(c.login, c.passwd, m.Salt)})
+		return nil
+	case *pgproto3.AuthenticationSASL:
+		first, err := scram.first(m.AuthMechanisms)
+		f.Send(&pgproto3.SASLInitialResponse{AuthMechanism: scramSHA256, Data: first})
+		return err
+	case *pgproto3.AuthenticationSASLContinue:
+		final, err := scram.final(m.Data)
+		f.Send(&pgproto3.SASLResponse{Data: final})
+		return err
+	case *pgproto3.AuthenticationSASLFinal:
+		return scram.verify(m.Data)
+	}
+	return errors.New("the server wants a log-in that is not supported")
+}
+
+// pgsqlMD5 is the answer to AuthenticationMD5Password ("Start-up" in the protocol's manual).
+func pgsqlMD5(login, passwd string, salt [4]byte) string {
+	inner := md5.Sum([]byte(passwd + login))
+	outer := md5.Sum(append(hex.AppendEncode(nil, inner[:]), salt[:]...))
+	return "md5" + hex.EncodeToString(outer[:])
+}
+
+// run sends the query and counts the rows of its last statement, as libpq's PQexec does; a statement
+// without rows counts those that it touched.
+func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, err error) {
+	f.SendQuery(&pgproto3.Query{String: c.query})
+	if err := f.Flush(); err != nil {
+		return 0, err
+	}
+	var failure error
+	selected := false
+	for {
+		message, err := f.Receive()
+		if err != nil {
+			return rows, err
+		}
+		switch m := message.(type) {
+		case *pgproto3.RowDescription:
+			selected, rows = true, 0
+		case *pgproto3.DataRow:
+			rows++
+		case *pgproto3.CommandComplete:
+			if !selected {
+				rows = pgsqlTouched(m.CommandTag)
+			}
+			selected = false
+		case *pgproto3.EmptyQueryResponse:
+			rows = 0
+		case *pgproto3.CopyInResponse, *pgproto3.CopyBothResponse:
+			return 0, errors.New("the request asks for data instead of giving some")
+		case *pgproto3.ErrorResponse:
+			failure = newPgsqlError(m)
+			if m.SeverityUnlocalized == "FATAL" {
+				return 0, failure
+			}
+		case *pgproto3.ReadyForQuery:
+			return rows, failure
+		}
+	}
+}
+
+// pgsqlTouched is the number at the end of a command's tag, such as UPDATE 3.
+func pgsqlTouched(tag []byte) int {
+	n, _ := strconv.Atoi(string(tag[bytes.LastIndexByte(tag, ' ')+1:]))
+	return n
+}
+
+// pgsqlError is an error that the server reports, with its SQLSTATE.
+type pgsqlError struct{ message, code string }
+
+func newPgsqlError(m *pgproto3.ErrorResponse) *pgsqlError {
+	return &pgsqlError{m.Message, m.Code}
+}
+
+func (e *pgsqlError) Error() string {
+	return fmt.Sprintf("%s (%s)", escape(e.message, 4*maxExcerpt), escape(e.code, 5))
+}
+
+// pgsqlFault explains an error: the server's own, or what went wrong in a stage of the check.
+func pgsqlFault(server *carrier, stage, refusal string, err error) error {
+	var said *pgsqlError
+	if errors.As(err, &said) {
+		return &fault{refusal + ": " + said.Error(), err}
+	}
+	return server.fault(stage, err)
+}
