@@ -22,6 +22,7 @@ type client struct {
 	net.Conn
 	t    *testing.T
 	read *bufio.Reader
+	data net.Listener // of FTP
 }
 
 // say sends lines.
@@ -52,6 +53,12 @@ func hear(want string) step {
 // silent waits for the client to go.
 func silent(c *client) bool {
 	io.Copy(io.Discard, c.read)
+	return false
+}
+
+// stay keeps the connection open until the check is over, though the client has said its last word.
+func stay(c *client) bool {
+	time.Sleep(2 * tooLate)
 	return false
 }
 
@@ -126,7 +133,7 @@ func serveScript(t *testing.T, host string, secure *tls.Config, script ...step) 
 func follow(t *testing.T, conn net.Conn, secure *tls.Config, script []step) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(inTime))
-	c := &client{conn, t, nil}
+	c := &client{Conn: conn, t: t}
 	if secure != nil {
 		secured := tls.Server(conn, secure)
 		defer secured.Close()
@@ -182,15 +189,20 @@ func checkFakes(t *testing.T, cases []fakeCase) {
 }
 
 func (c fakeCase) check(t *testing.T) {
-	s := c.spec
 	host := "127.0.0.1"
 	if c.ipv6 {
 		host = "::1"
 	}
-	if s.Target = closedPort(t, host); c.server != nil {
-		s.Target = serveScript(t, host, c.tls, c.server...)
+	to := closedPort(t, host)
+	if c.server != nil {
+		to = serveScript(t, host, c.tls, c.server...)
 	}
-	s.Type, s.NegotiateTimeout = "negotiate", inTime
+	c.checkAt(t, to)
+}
+
+func (c fakeCase) checkAt(t *testing.T, to netip.AddrPort) {
+	s := c.spec
+	s.Type, s.Target, s.NegotiateTimeout = "negotiate", to, inTime
 	if c.late {
 		s.NegotiateTimeout = tooLate
 	}
@@ -270,4 +282,64 @@ func oldTLS(t *testing.T) *tls.Config {
 	cfg := serverTLS(t)
 	cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
 	return cfg
+}
+
+// datagrams is how a fake server answers the nth packet of a check, from 0.
+type datagrams func(n int, packet []byte, from net.Addr) []string
+
+// serveDatagrams starts a fake server until the test ends.
+func serveDatagrams(t *testing.T, host string, answer datagrams) netip.AddrPort {
+	t.Helper()
+	c, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		buf := make([]byte, maxDatagram)
+		for n := 0; ; n++ {
+			length, from, err := c.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			for _, text := range answer(n, buf[:length], from) {
+				c.WriteTo([]byte(text), from)
+			}
+		}
+	})
+	t.Cleanup(func() { c.Close(); serving.Wait() })
+	return c.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+// datagramCase is one check of a fake server that answers by UDP.
+type datagramCase struct {
+	name   string
+	spec   Spec
+	server datagrams // nil: nothing listens
+	ipv6   bool
+	late   bool
+	up     bool
+	detail string
+}
+
+// checkDatagrams makes all checks, and sees that nothing is left of them.
+func checkDatagrams(t *testing.T, cases []datagramCase) {
+	t.Helper()
+	leaks(t)
+	t.Run("checks", func(t *testing.T) {
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				host := "127.0.0.1"
+				if c.ipv6 {
+					host = "::1"
+				}
+				to := closedPort(t, host)
+				if c.server != nil {
+					to = serveDatagrams(t, host, c.server)
+				}
+				fakeCase{spec: c.spec, late: c.late, up: c.up, detail: c.detail}.checkAt(t, to)
+			})
+		}
+	})
 }

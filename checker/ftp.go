@@ -1,0 +1,182 @@
+package checker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const maxFile = 1 << 20 // of a longer file the first bytes decide
+
+// ftp logs in, fetches a file and compares it (RFC 959). Without a file the log-in is enough.
+type ftp struct {
+	server        netip.Addr
+	timeout       time.Duration
+	login, passwd string
+	file          string
+	receive       *matcher
+}
+
+func newFTP(s Spec, e *Env) (Checker, error) {
+	receive, err := e.matcher(s.Receive)
+	if err != nil {
+		return nil, &SpecError{"receive", err}
+	}
+	if s.Login == "" {
+		s.Login, s.Passwd = "anonymous", cmp.Or(s.Passwd, "ldirectord@"+cleanField(e.HostName))
+	}
+	if s.Request == "/" && s.Receive == "" {
+		s.Request = ""
+	}
+	return newLineCheck(s, ftp{s.Target.Addr(), s.NegotiateTimeout, s.Login, s.Passwd, s.Request, receive}), nil
+}
+
+func (t ftp) with(ctx context.Context, d *dialogue) (string, error) {
+	greeting, err := d.reply("FTP", "the greeting")
+	if err != nil {
+		return "", err
+	}
+	defer d.goodbye("QUIT")
+	if !greeting.good() {
+		return "", fmt.Errorf("greeting: %s", d.show(greeting.text))
+	}
+	welcome, err := t.logIn(d)
+	if err != nil {
+		return "", err
+	}
+	for _, command := range []string{"CWD /", "TYPE I"} {
+		if err := d.demand(command, 2); err != nil {
+			return "", err
+		}
+	}
+	if t.file == "" {
+		return d.show(welcome.text), nil
+	}
+	return t.fetch(ctx, d)
+}
+
+func (t ftp) logIn(d *dialogue) (reply, error) {
+	r, err := d.ask("FTP", "USER", "USER "+t.login)
+	if err == nil && r.code == 331 {
+		r, err = d.ask("FTP", "PASS", "PASS "+t.passwd)
+	}
+	if err == nil && !r.good() {
+		err = fmt.Errorf("login rejected: %s", d.show(r.text))
+	}
+	return r, err
+}
+
+// demand sends a command whose reply must be of a kind: 1 is preliminary, 2 is completion.
+func (d *dialogue) demand(command string, kind int) error {
+	verb, _, _ := strings.Cut(command, " ")
+	r, err := d.ask("FTP", verb, command)
+	if err == nil && r.code/100 != kind {
+		err = fmt.Errorf("%s rejected: %s", verb, d.show(r.text))
+	}
+	return err
+}
+
+// fetch gets the file and compares it.
+func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
+	port, err := t.passive(d)
+	if err != nil {
+		return "", err
+	}
+	data, err := connect(ctx, netip.AddrPortFrom(t.server, port), d.deadline, t.timeout)
+	if err != nil {
+		return "", &fault{"data " + err.Error(), err}
+	}
+	defer data.Close()
+	if err := d.demand("RETR "+t.file, 1); err != nil {
+		return "", err
+	}
+	content, err := io.ReadAll(io.LimitReader(data, maxFile+1))
+	if err != nil {
+		return "", &fault{reason(err) + " in the file", err}
+	}
+	if len(content) > maxFile {
+		return t.judge(content[:maxFile], true, d.deadline)
+	}
+	done, err := d.reply("FTP", "the end of the transfer")
+	if err == nil && !done.good() {
+		err = fmt.Errorf("transfer failed: %s", d.show(done.text))
+	}
+	if err != nil {
+		return "", err
+	}
+	return t.judge(content, false, d.deadline)
+}
+
+func (t ftp) judge(content []byte, cut bool, deadline time.Time) (string, error) {
+	file := escape(t.file, maxExcerpt)
+	ok, err := t.receive.match(content, time.Until(deadline))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s does not match %s: %w", file, t.receive, err)
+	case !ok && cut:
+		return "", fmt.Errorf("%s does not match %s in its first %d bytes", file, t.receive, maxFile)
+	case !ok:
+		return "", fmt.Errorf("%s does not match %s: got %s", file, t.receive, excerpt(content))
+	}
+	return fmt.Sprintf("%s: %d bytes", file, len(content)), nil
+}
+
+// passive asks for a port to fetch from: with EPSV (RFC 2428), or PASV of servers that are older.
+// The address that PASV tells is not used: behind address translation it is wrong.
+func (t ftp) passive(d *dialogue) (uint16, error) {
+	r, err := d.ask("FTP", "EPSV", "EPSV")
+	if err != nil {
+		return 0, err
+	}
+	if r.code == 229 {
+		return extendedPort(r.text)
+	}
+	if r, err = d.ask("FTP", "PASV", "PASV"); err != nil {
+		return 0, err
+	}
+	if r.code != 227 {
+		return 0, fmt.Errorf("PASV rejected: %s", d.show(r.text))
+	}
+	return passivePort(r.text)
+}
+
+var errNoPort = errors.New("the server names no port to fetch from")
+
+// extendedPort reads a reply to EPSV: 229 … (|||6446|).
+func extendedPort(text string) (uint16, error) {
+	_, inner, _ := strings.Cut(text, "(")
+	inner, _, _ = strings.Cut(inner, ")")
+	if len(inner) < 5 || inner[0] != inner[len(inner)-1] {
+		return 0, errNoPort
+	}
+	fields := strings.Split(inner, inner[:1])
+	if len(fields) != 5 {
+		return 0, errNoPort
+	}
+	port, err := strconv.ParseUint(fields[3], 10, 16)
+	if err != nil || port == 0 {
+		return 0, errNoPort
+	}
+	return uint16(port), nil
+}
+
+// passivePort reads a reply to PASV: 227 … (192,0,2,1,25,46). The parentheses may be missing
+// (RFC 1123, 4.1.2.6).
+func passivePort(text string) (uint16, error) {
+	fields := strings.FieldsFunc(text[3:], func(r rune) bool { return r < '0' || r > '9' })
+	if len(fields) < 6 {
+		return 0, errNoPort
+	}
+	high, errHigh := strconv.ParseUint(fields[len(fields)-2], 10, 8)
+	low, errLow := strconv.ParseUint(fields[len(fields)-1], 10, 8)
+	if errHigh != nil || errLow != nil || high+low == 0 {
+		return 0, errNoPort
+	}
+	return uint16(high<<8 | low), nil
+}

@@ -1,0 +1,116 @@
+package checker
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/md5"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"layeh.com/radius"
+	"layeh.com/radius/rfc2865"
+	"layeh.com/radius/rfc2869"
+)
+
+// radiusResend is after how long a request is sent again (RFC 5080, 2.2.1).
+const radiusResend = time.Second
+
+// radiusCheck asks a server whether it accepts a log-in with a password (PAP).
+type radiusCheck struct {
+	login, passwd string
+	secret        []byte
+	question      question
+}
+
+func newRADIUS(s Spec) Checker {
+	if s.Secret == "" {
+		return always{Detail: "secret is not set"}
+	}
+	return &radiusCheck{s.Login, s.Passwd, []byte(s.Secret),
+		question{to: s.Target, timeout: s.NegotiateTimeout, resend: radiusResend}}
+}
+
+// Check implements Checker.
+func (c *radiusCheck) Check(ctx context.Context) Result {
+	request, err := c.request()
+	if err != nil {
+		return Result{Detail: "request: " + err.Error()}
+	}
+	var answer *radius.Packet
+	q := c.question
+	q.accept = func(datagram []byte) (err error) {
+		answer, err = c.parse(datagram, request)
+		return err
+	}
+	err = q.ask(ctx, time.Now().Add(q.timeout), func(net.Addr) []byte { return request })
+	switch {
+	case isTimeout(err): // RFC 2865, 3: a server is silent to whom it does not know
+		err = &fault{err.Error() + " (a server is also silent when it does not know us or the secret)", err}
+	case err == nil && answer.Code != radius.CodeAccessAccept:
+		err = c.rejected(answer)
+	}
+	if err != nil {
+		return failed(ctx, err)
+	}
+	return Result{OK: true, Detail: answer.Code.String()}
+}
+
+// request is an Access-Request. Servers that fear forged answers want a Message-Authenticator in it
+// (RFC 3579, 3.2), which the library leaves to us.
+func (c *radiusCheck) request() ([]byte, error) {
+	p := radius.New(radius.CodeAccessRequest, c.secret)
+	empty := make([]byte, md5.Size)
+	err := errors.Join(
+		rfc2869.MessageAuthenticator_Set(p, empty),
+		rfc2865.UserName_SetString(p, c.login),
+		rfc2865.UserPassword_SetString(p, c.passwd),
+		rfc2865.NASIdentifier_SetString(p, "ldirectord"),
+	)
+	if err != nil {
+		return nil, err
+	}
+	unsigned, err := p.Encode()
+	if err != nil {
+		return nil, err
+	}
+	mac := hmac.New(md5.New, c.secret)
+	mac.Write(unsigned)
+	if err := rfc2869.MessageAuthenticator_Set(p, mac.Sum(nil)); err != nil {
+		return nil, err
+	}
+	return p.Encode()
+}
+
+// parse reads the answer to a request, which only who knows the secret can give.
+func (c *radiusCheck) parse(datagram, request []byte) (*radius.Packet, error) {
+	answer, err := radius.Parse(datagram, c.secret)
+	if err != nil {
+		return nil, fmt.Errorf("not RADIUS: %s", excerpt(datagram))
+	}
+	datagram = datagram[:binary.BigEndian.Uint16(datagram[2:4])] // what follows is padding (RFC 2865, 3)
+	switch {
+	case answer.Identifier != request[1]:
+		return nil, errNotYet
+	case !radius.IsAuthenticResponse(datagram, request, c.secret):
+		return nil, errors.New("the answer is not signed with our secret")
+	}
+	return answer, nil
+}
+
+// rejected says how a server refuses, with its message if there is one.
+func (c *radiusCheck) rejected(answer *radius.Packet) error {
+	text := answer.Code.String()
+	if message := rfc2865.ReplyMessage_GetString(answer); message != "" {
+		for _, secret := range []string{c.passwd, string(c.secret)} {
+			if secret != "" {
+				message = strings.ReplaceAll(message, secret, "…")
+			}
+		}
+		text += ": " + escape(message, maxExcerpt)
+	}
+	return fmt.Errorf("login rejected: %s", text)
+}

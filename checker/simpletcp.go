@@ -1,0 +1,149 @@
+package checker
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const maxSimpleAnswer = 1 << 20 // in bytes; of a longer answer the first ones decide
+
+// simpleTCP sends a request, ends its side of the connection and searches each line of the answer.
+// With protocol=udp it sends one datagram, and what comes back is searched alike.
+type simpleTCP struct {
+	target  netip.AddrPort
+	timeout time.Duration
+	udp     bool
+	request []byte
+	receive *matcher
+}
+
+func newSimpleTCP(s Spec, e *Env) (Checker, error) {
+	receive, err := e.matcher(s.Receive)
+	if err != nil {
+		return nil, &SpecError{"receive", err}
+	}
+	// The leading slash is the configuration's; \n is the only escape there is.
+	request := strings.ReplaceAll(strings.TrimPrefix(s.Request, "/"), `\n`, "\n")
+	return &simpleTCP{s.Target, s.NegotiateTimeout, s.Protocol == "udp", []byte(request), receive}, nil
+}
+
+// Check implements Checker.
+func (c *simpleTCP) Check(ctx context.Context) Result {
+	ask := c.overTCP
+	if c.udp {
+		ask = c.overUDP
+	}
+	a := simpleAnswer{receive: c.receive, deadline: time.Now().Add(c.timeout)}
+	if err := ask(ctx, &a); err != nil {
+		return failed(ctx, err)
+	}
+	return Result{OK: true, Detail: "got " + excerpt(a.found)}
+}
+
+func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
+	tcp, err := connect(ctx, c.target, a.deadline, c.timeout)
+	if err != nil {
+		return err
+	}
+	defer tcp.Close()
+	if _, err := tcp.Write(c.request); err != nil && len(c.request) > 0 {
+		return stageFault("sending the request", err)
+	}
+	closeWrite(tcp) // a server that has gone already may have answered before
+	lines := bufio.NewReader(io.LimitReader(tcp, maxSimpleAnswer))
+	for {
+		line, err := lines.ReadBytes('\n')
+		ended := errors.Is(err, io.EOF)
+		if err != nil && !ended {
+			return c.broken(a, len(line) > 0, err)
+		}
+		switch found, err := a.search(line); {
+		case err != nil || found:
+			return err
+		case ended:
+			return a.mismatch()
+		}
+	}
+}
+
+// closeWrite ends our side of a connection: some servers answer only then.
+func closeWrite(c *conn) {
+	if raw, err := c.Conn.(syscall.Conn).SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_WR) })
+	}
+}
+
+func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer) error {
+	q := question{to: c.target, timeout: c.timeout, accept: func(datagram []byte) error {
+		for line := range bytes.Lines(datagram) {
+			if found, err := a.search(line); err != nil || found {
+				return err
+			}
+		}
+		return errNotYet
+	}}
+	err := q.ask(ctx, a.deadline, func(net.Addr) []byte { return c.request })
+	if isTimeout(err) && a.heard > 0 {
+		return a.mismatch()
+	}
+	return err
+}
+
+// broken explains an error while reading.
+func (c *simpleTCP) broken(a *simpleAnswer, begun bool, err error) error {
+	switch {
+	case isTimeout(err) && a.heard == 0 && !begun:
+		return &fault{fmt.Sprintf("no answer in %v", c.timeout), err}
+	case isTimeout(err):
+		return &fault{"timeout in the answer", err}
+	}
+	return stageFault("reading the answer", err)
+}
+
+// simpleAnswer searches an answer line by line.
+type simpleAnswer struct {
+	receive  *matcher
+	deadline time.Time
+	heard    int    // bytes
+	first    []byte // line, for the message
+	found    []byte // line that matches
+}
+
+// search looks at a line, with its end. Nothing at all is no line.
+func (a *simpleAnswer) search(line []byte) (found bool, err error) {
+	if len(line) == 0 {
+		return false, nil
+	}
+	if a.heard == 0 {
+		a.first = bytes.Clone(line[:min(len(line), 2*maxExcerpt)])
+	}
+	a.heard += len(line)
+	found, err = a.receive.match(line, time.Until(a.deadline))
+	if err != nil {
+		return false, fmt.Errorf("answer does not match %s: %w", a.receive, err)
+	}
+	if found {
+		a.found = bytes.Clone(line[:min(len(line), 2*maxExcerpt)])
+	}
+	return found, nil
+}
+
+// mismatch says that the whole answer was searched.
+func (a *simpleAnswer) mismatch() error {
+	switch {
+	case a.heard == 0:
+		return errors.New("connection closed without an answer")
+	case a.heard >= maxSimpleAnswer:
+		return fmt.Errorf("no line matches %s in the first %d bytes: got %s", a.receive, maxSimpleAnswer, excerpt(a.first))
+	}
+	return fmt.Errorf("no line matches %s: got %s", a.receive, excerpt(a.first))
+}

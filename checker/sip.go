@@ -1,0 +1,126 @@
+package checker
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+)
+
+// sipResend is after how long a request is sent again by UDP: T1 of RFC 3261, 17.1.1.1.
+const sipResend = 500 * time.Millisecond
+
+// sip asks a SIP server for its options (RFC 3261, 11). Only 200 OK is a good answer.
+type sip struct{ user string }
+
+func newSIP(s Spec, e *Env) Checker {
+	t := sip{cleanField(cmp.Or(s.Login, "ldirectord@"+e.HostName))}
+	if s.Protocol == "udp" {
+		return &sipUDP{t, question{to: s.Target, timeout: s.NegotiateTimeout, resend: sipResend}}
+	}
+	return newLineCheck(s, t)
+}
+
+// with asks by TCP.
+func (t sip) with(_ context.Context, d *dialogue) (string, error) {
+	if err := d.send("the request", strings.TrimSuffix(t.request("TCP", d.conn.LocalAddr(), sipToken()), "\r\n")); err != nil {
+		return "", err
+	}
+	for {
+		status, err := d.line("the answer")
+		if err != nil {
+			return "", err
+		}
+		for line := status; line != ""; {
+			if line, err = d.line("the answer"); err != nil {
+				return "", err
+			}
+		}
+		if err := judgeSIP(status); !errors.Is(err, errNotYet) {
+			return d.show(status), err
+		}
+	}
+}
+
+// sipUDP asks by UDP.
+type sipUDP struct {
+	sip
+	question question
+}
+
+// Check implements Checker.
+func (c *sipUDP) Check(ctx context.Context) Result {
+	token := sipToken()
+	var status string
+	q := c.question
+	q.accept = func(datagram []byte) error {
+		head, _, whole := bytes.Cut(datagram, []byte("\r\n\r\n"))
+		line, fields, _ := strings.Cut(string(head), "\r\n")
+		if callID, ok := sipField(fields, "call-id", "i"); ok && callID != token {
+			return errNotYet
+		}
+		status = line
+		if err := judgeSIP(line); err != nil || whole {
+			return err
+		}
+		return errors.New("the answer is cut off")
+	}
+	err := q.ask(ctx, time.Now().Add(q.timeout), func(from net.Addr) []byte {
+		return []byte(c.request("UDP", from, token))
+	})
+	if err != nil {
+		return failed(ctx, err)
+	}
+	return Result{OK: true, Detail: escape(status, maxExcerpt)}
+}
+
+// sipToken is new for each check: proxies take what they saw before for a repetition.
+func sipToken() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func (t sip) request(transport string, from net.Addr, token string) string {
+	return "OPTIONS sip:" + t.user + " SIP/2.0\r\n" +
+		"Via: SIP/2.0/" + transport + " " + from.String() + ";branch=z9hG4bK" + token + "\r\n" +
+		"Max-Forwards: 70\r\n" +
+		"To: <sip:" + t.user + ">\r\n" +
+		"From: <sip:" + t.user + ">;tag=" + token + "\r\n" +
+		"Call-ID: " + token + "\r\n" +
+		"CSeq: 1 OPTIONS\r\n" +
+		"Contact: <sip:" + t.user + ">\r\n" +
+		"Accept: application/sdp\r\n" +
+		"Content-Length: 0\r\n\r\n"
+}
+
+// judgeSIP looks at a status line. A provisional one is not the answer yet.
+func judgeSIP(line string) error {
+	status, ok := strings.CutPrefix(line, "SIP/2.0 ")
+	switch {
+	case !ok:
+		return fmt.Errorf("not SIP: %s", excerpt([]byte(line)))
+	case strings.HasPrefix(status, "200 OK"):
+		return nil
+	case len(status) > 2 && status[0] == '1':
+		return errNotYet
+	}
+	return fmt.Errorf("status %s, want 200 OK", escape(status, maxExcerpt))
+}
+
+// sipField finds a header field by its name or its short name, in any case.
+func sipField(fields, name, short string) (value string, ok bool) {
+	for line := range strings.Lines(fields) {
+		key, value, _ := strings.Cut(line, ":")
+		if key = strings.TrimSpace(key); strings.EqualFold(key, name) || strings.EqualFold(key, short) {
+			return strings.TrimSpace(value), true
+		}
+	}
+	return "", false
+}
