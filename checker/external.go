@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -25,6 +26,7 @@ const (
 // external runs a program, and takes exit status 0 for "up".
 type external struct {
 	argv     []string
+	input    string // for its standard input
 	timeout  time.Duration
 	children chan struct{}
 	running  chan Result // of a program that did not end when it was killed
@@ -105,10 +107,10 @@ func (c *external) run(ctx context.Context) Result {
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	said := &output{}
-	cmd := command(limited, said, c.argv...)
+	cmd := c.command(limited, said, c.argv...)
 	err := cmd.Run()
 	if errors.Is(err, syscall.ENOEXEC) { // a script without #!, which execvp(3) gives to the shell
-		cmd = command(limited, said, append([]string{"/bin/sh", cmd.Path}, c.argv[1:]...)...)
+		cmd = c.command(limited, said, append([]string{"/bin/sh", cmd.Path}, c.argv[1:]...)...)
 		err = cmd.Run()
 	}
 	if cmd.ProcessState == nil {
@@ -118,9 +120,12 @@ func (c *external) run(ctx context.Context) Result {
 }
 
 // command prepares a program in a process group of its own.
-func command(ctx context.Context, said *output, argv ...string) *exec.Cmd {
+func (c *external) command(ctx context.Context, said *output, argv ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = said, said
+	if c.input != "" {
+		cmd.Stdin = strings.NewReader(c.input)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = pipeDelay

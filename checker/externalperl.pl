@@ -37,3 +37,4 @@ die $@ if !$check;
 my @arguments = @ARGV; # not @ARGV itself, which the file changes
 $check->(@arguments);
 CORE::exit(0);
+__END__

@@ -210,6 +210,9 @@ func TestHostilePatternsAreCompiledOrRefusedInTime(t *testing.T) {
 		strings.Repeat("a", maxPattern+1),
 		strings.Repeat("a{", 30000) + "*+",
 		strings.Repeat("(?", 30000),
+		strings.Repeat("[[:", 20000),
+		"[" + strings.Repeat("[:a", 20000),
+		strings.Repeat("a{1", 20000),
 		`((((a{60000}){60000}){60000}){60000}){60000})`,
 		strings.Repeat(`\k<n>`, 12000),
 	} {

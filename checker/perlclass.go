@@ -64,8 +64,8 @@ func (p *perlParser) classRange(set *byteSet) error {
 	if from > to {
 		return p.errAt(begin, "invalid range %q", p.src[begin:p.pos])
 	}
-	for c := from; c <= min(to, 0xff); c++ {
-		set.add(byte(c))
+	if from <= 0xff {
+		set.addRange(byte(from), byte(min(to, 0xff)))
 	}
 	return nil
 }
@@ -116,11 +116,17 @@ func (p *perlParser) classMember() (char int, set byteSet, err error) {
 // as an ordinary bracket.
 func (p *perlParser) posixClass() (set byteSet, ok bool, err error) {
 	rest := p.src[p.pos:]
-	if len(rest) < 2 || strings.IndexByte(":=.", rest[1]) < 0 {
+	if len(rest) < 3 || strings.IndexByte(":=.", rest[1]) < 0 {
 		return set, false, nil
 	}
-	name, _, found := strings.Cut(rest[2:], rest[1:2]+"]")
-	if !found || strings.ContainsAny(name, `[]\`) {
+	length := 0
+	for isLetter(rest[2+length]) || rest[2+length] == '^' {
+		if length++; 2+length == len(rest) {
+			return set, false, nil
+		}
+	}
+	name := rest[2 : 2+length]
+	if !strings.HasPrefix(rest[2+length:], rest[1:2]+"]") {
 		return set, false, nil
 	}
 	begin := p.pos

@@ -361,10 +361,12 @@ func (p *perlParser) quantifier() (low, high int, found bool, err error) {
 	case p.end() || p.src[p.pos] != '{':
 		return 0, 0, false, nil
 	}
-	inner, _, closed := strings.Cut(p.src[p.pos+1:], "}")
+	rest := p.src[p.pos+1:]
+	after := strings.TrimLeft(rest, "0123456789, \t")
+	inner := rest[:len(rest)-len(after)]
 	from, to, comma := strings.Cut(inner, ",")
 	from, to = strings.Trim(from, " \t"), strings.Trim(to, " \t")
-	if !closed || from+to == "" || !isDigits(from+to) {
+	if !strings.HasPrefix(after, "}") || from+to == "" || !isDigits(from+to) {
 		return 0, 0, false, nil
 	}
 	low, high = repeatCount(from, 0), repeatCount(to, -1)

@@ -20,7 +20,7 @@ func tlsConfig(name string, sessions tls.ClientSessionCache) *tls.Config {
 		InsecureSkipVerify: true,
 		MinVersion:         tls.VersionTLS10,
 		CipherSuites:       allCipherSuites(),
-		// Without the post-quantum groups a hello fits into one packet and costs half as much.
+		// Without the post-quantum groups a handshake costs a third less and its hello fits into one packet.
 		CurvePreferences:   []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
 		ClientSessionCache: sessions,
 	}
