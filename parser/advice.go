@@ -131,12 +131,12 @@ func (a adviser) fallback() {
 	if v.CheckType == On {
 		a.at(f.At, noEffect, "with checktype=on no server ever goes down, so the fallback is never used")
 	}
-	local := f.Addr.Addr().IsLoopback()
 	switch {
 	case a.keepsPort(f.Forward, f.Addr):
 		a.at(f.At, suspicious, fmt.Sprintf("with %s clients reach the fallback at port %d, not %d; only masq changes the port", f.Forward, v.Addr.Port(), f.Addr.Port()))
-	case local && a.keepsPort(Gate, f.Addr):
-		a.at(f.At, suspicious, fmt.Sprintf("the kernel hands packets for %s over as they are: at port %d, not %d", f.Addr.Addr(), v.Addr.Port(), f.Addr.Port()))
+	case f.Forward == Masq && f.Addr.Addr().IsLoopback() && !v.Addr.Addr().IsLoopback():
+		// ip_vs_nat_xmit drops what comes from outside.
+		a.at(f.At, suspicious, "the kernel does not masquerade packets of other machines to a loopback address; with gate they reach this machine")
 	}
 	for i := range v.Reals {
 		if v.Reals[i].Addr == f.Addr {

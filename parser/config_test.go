@@ -1,0 +1,278 @@
+package parser
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func mustParse(t *testing.T, src string) *Config {
+	t.Helper()
+	cfg, found := Parse(t.Context(), "test.cf", []byte(src), options(t))
+	if cfg == nil {
+		t.Fatalf("%s\n%v", src, found.Errors())
+	}
+	return cfg
+}
+
+func TestDefaults(t *testing.T) {
+	v := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2 gate\n").Virtuals[0]
+	got := fmt.Sprintln(v.CheckTimeout, v.NegotiateTimeout, v.CheckInterval, v.CheckCount, v.FailureCount, v.RiseCount, v.WindowSize,
+		v.Scheduler, v.CheckType, v.Service, v.Protocol, v.Request, v.HTTPMethod, v.FollowRedirect, v.CheckCommand,
+		v.Persistent, v.Quiescent, v.CleanStop, v.Repair, v.Mail.Status == MailAll, v.Reals[0].Weight)
+	const want = "5s 30s 10s 1 1 1 0 wrr negotiate http tcp / GET yes /bin/true -1 false true false true 1\n"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// The table's defaults are what an empty configuration has.
+func TestDefaultsOfTheTable(t *testing.T) {
+	const bare = "virtual=192.0.2.1:80\n\treal=192.0.2.2 gate\n"
+	want := asJSON(t, mustParse(t, bare))
+	for _, d := range Directives() {
+		if d.Default == "" {
+			continue
+		}
+		value := d.Default
+		if d.Form == QuotedText {
+			value = `"` + value + `"`
+		}
+		line := d.Name + "=" + value + "\n"
+		if d.Global() {
+			compareEffect(t, want, line+bare, line)
+		}
+		if d.Section() {
+			compareEffect(t, want, bare+"\t"+line, line)
+		}
+	}
+}
+
+// compareEffect tells when a line changes a configuration other than by standing there.
+func compareEffect(t *testing.T, want object, src, line string) {
+	t.Helper()
+	got := asJSON(t, mustParse(t, src))
+	for _, side := range []object{want, got} {
+		delete(side["global"].(object), "checktimeout")
+		delete(side["global"].(object), "negotiatetimeout")
+		delete(side["virtuals"].([]any)[0].(object), "own")
+	}
+	// One timeout stands in for the other, which then has no default.
+	for _, name := range []string{"checktimeout", "negotiatetimeout"} {
+		if line == name+"=5\n" || line == name+"=30\n" {
+			return
+		}
+	}
+	if why := firstDifference("config", want, got, false); why != "" {
+		t.Errorf("%q is said to be the default: %s", line, why)
+	}
+}
+
+func TestNumbersBeyondTypes(t *testing.T) {
+	cfg := mustParse(t, "checktimeout=999999999999999999\nfailurecount=999999999999999999\n")
+	if cfg.Global.CheckTimeout != math.MaxInt64 || cfg.Global.FailureCount < math.MaxInt32 {
+		t.Errorf("got %v and %d", cfg.Global.CheckTimeout, cfg.Global.FailureCount)
+	}
+	if got := asJSON(t, cfg)["global"].(object)["checktimeout"]; got != 999999999999999999.0 {
+		t.Errorf("JSON shows %v", got)
+	}
+	if cfg, _ := Parse(t.Context(), "", []byte("checktimeout=1000000000000000000\n"), Options{}); cfg != nil {
+		t.Error("19 digits were accepted")
+	}
+}
+
+func TestRuleOfTheSectionOutranksTheGlobalOne(t *testing.T) {
+	for _, tc := range []struct{ global, section, want string }{
+		{"", "", "1 1 0/0"},
+		{"failurecount=3\nrisecount=2\n", "", "3 2 0/0"},
+		{"failurecount=3\n", "\trisecount=2\n", "3 2 0/0"},
+		{"window=7/10\n", "", "1 1 7/10"},
+		{"window=7/10\n", "\twindow=1 / 2\n", "1 1 1/2"},
+		{"window=7/10\n", "\tfailurecount=3\n", "3 1 0/0"},
+		{"failurecount=3\n", "\twindow=7/10\n", "3 1 7/10"},
+	} {
+		v := mustParse(t, tc.global+"virtual=1\n\treal=192.0.2.1 gate\n"+tc.section).Virtuals[0]
+		if got := fmt.Sprintf("%d %d %d/%d", v.FailureCount, v.RiseCount, v.WindowNeed, v.WindowSize); got != tc.want {
+			t.Errorf("%q and %q: %s, want %s", tc.global, tc.section, got, tc.want)
+		}
+	}
+}
+
+func TestExtensions(t *testing.T) {
+	cfg := mustParse(t, `repair=yes
+virtual=192.0.2.1:443
+	real=192.0.2.2:443 gate
+	risecount=2
+	followredirect=server
+	sni="origin.example.com"
+virtual=192.0.2.1:80
+	real=192.0.2.2:80 gate
+	repair=no
+	window=64/64
+`)
+	a, b := cfg.Virtuals[0], cfg.Virtuals[1]
+	if !a.Repair || a.RiseCount != 2 || a.FollowRedirect != "server" || a.SNI != "origin.example.com" || b.Repair || b.WindowSize != 64 {
+		t.Errorf("got %+v and %+v", a, b)
+	}
+	for _, line := range []string{"window=0/3", "window=4/3", "window=1/65", "window=3", "window=a/b", "risecount=0"} {
+		if cfg, found := Parse(t.Context(), "", []byte(line), Options{}); cfg != nil || found[0].Kind != badValue {
+			t.Errorf("%s: got %v", line, found)
+		}
+	}
+}
+
+func TestGlobalFallback(t *testing.T) {
+	cfg := mustParse(t, `fallback=192.0.2.99 masq
+fallback6=[2001:db8::99]:81
+virtual=192.0.2.1:80
+virtual=192.0.2.1:53
+virtual=3
+virtual6=[2001:db8::1]:80
+virtual6=3
+virtual=192.0.2.1:82
+	fallback=192.0.2.98:split
+	protocol=udp
+`)
+	want := []string{"192.0.2.99:80 masq", "192.0.2.99:53 masq", "192.0.2.99:0 masq", "[2001:db8::99]:81 gate", "[2001:db8::99]:81 gate", "192.0.2.98:7002 gate"}
+	for i, v := range cfg.Virtuals {
+		if got := FormatAddrPort(v.Fallback.Addr) + " " + string(v.Fallback.Forward); got != want[i] {
+			t.Errorf("%s has %s, want %s", v.ID, got, want[i])
+		}
+	}
+	if cfg.Virtuals[0].OwnFallback || !cfg.Virtuals[5].OwnFallback {
+		t.Error("OwnFallback is wrong")
+	}
+}
+
+func TestPositionsAreThoseOfTheValues(t *testing.T) {
+	cfg := mustParse(t, "checkinterval = 3\ncheckinterval=4\nvirtual = 192.0.2.1:80\n\treal =\t192.0.2.2:80 gate\n\tfallback=192.0.2.3:80\n    receive=\"OK\"\n")
+	v := cfg.Virtuals[0]
+	for what, got := range map[string][2]Position{
+		"checkinterval": {cfg.Global.At["checkinterval"], {2, 15}},
+		"virtual":       {v.At["virtual"], {3, 11}},
+		"real":          {v.Reals[0].At, {4, 9}},
+		"fallback":      {v.Fallback.At, {5, 11}},
+		"receive":       {v.At["receive"], {6, 13}},
+		"request":       {v.At["request"], {}},
+	} {
+		if got[0] != got[1] {
+			t.Errorf("%s stands at %v, want %v", what, got[0], got[1])
+		}
+	}
+	if cfg.Global.CheckInterval != 4*time.Second {
+		t.Error("the last line of two did not count")
+	}
+}
+
+func TestUsualLogins(t *testing.T) {
+	for _, tc := range []struct{ section, want string }{
+		{"virtual=192.0.2.1:21\n", "anonymous ldirectord@director1"},
+		{"virtual=192.0.2.1:5060\n", "ldirectord@director1 "},
+		{"virtual=192.0.2.1:21\n\tservice=http\n", " "},
+		{"virtual=192.0.2.1:21\n\tlogin=\"me\"\n", "me ldirectord@director1"},
+		{"virtual=192.0.2.1:80\n\tservice=ftp\n\tpasswd=\"p\"\n", "anonymous p"},
+	} {
+		v := mustParse(t, tc.section+"\treal=192.0.2.2 gate\n").Virtuals[0]
+		if got := v.Login + " " + v.Passwd; got != tc.want {
+			t.Errorf("%q: %q, want %q", tc.section, got, tc.want)
+		}
+	}
+}
+
+func TestLogFileIsNotTriedUnderSupervision(t *testing.T) {
+	for src, accepted := range map[string]bool{
+		"logfile=\"/no-such-folder/x\"\n":                  false,
+		"logfile=\"/no-such-folder/x\"\nsupervised=yes\n":  false,
+		"supervised=yes\nlogfile=\"/no-such-folder/x\"\n":  true,
+		"supervised\nlogfile=\"/no-such-folder/x\"\n":      true,
+		"logfile=\"local0\"\n":                             true,
+		"virtual=1\n\tmonitorfile=/no-such-folder/x \n":    false,
+		"virtual=1\n\tmonitorfile=\"/no-such-folder/x\"\n": false,
+	} {
+		if cfg, _ := Parse(t.Context(), "", []byte(src), options(t)); (cfg != nil) != accepted {
+			t.Errorf("%q: accepted is %v", src, cfg != nil)
+		}
+	}
+}
+
+// Files are tried once and by the name that counts.
+func TestFilesAreTriedOnce(t *testing.T) {
+	var tried []string
+	o := Options{TryFile: func(path string) error { tried = append(tried, path); return nil }}
+	Parse(t.Context(), "", []byte("logfile=\"/a\" # b\nvirtual=1\n\tmonitorfile=c # d\n"), o)
+	if fmt.Sprint(tried) != "[/a c]" {
+		t.Errorf("tried %q", tried)
+	}
+}
+
+func TestTooLargeAFileIsRefused(t *testing.T) {
+	_, found := Parse(t.Context(), "", make([]byte, MaxSize+1), Options{})
+	if len(found) != 1 || found[0].Kind != tooLarge {
+		t.Errorf("got %v", found)
+	}
+}
+
+func TestDirectivesAreDocumentedAndLegalWhereTheySay(t *testing.T) {
+	seen := map[string]bool{}
+	for _, d := range Directives() {
+		if seen[d.Name] || d.Doc == "" || d.Form.String() == "" {
+			t.Errorf("%s: twice, or without a word", d.Name)
+		}
+		seen[d.Name] = true
+		if d.Form == Header {
+			continue
+		}
+		if refused := says(t, d.Name+"=\n", "stands outside of a section"); refused == d.Global() {
+			t.Errorf("%s: legal outside of a section is %v", d.Name, !refused)
+		}
+		if refused := says(t, "virtual=1\n\t"+d.Name+"=\n", "a global directive begins"); refused == d.Section() {
+			t.Errorf("%s: legal in a section is %v", d.Name, !refused)
+		}
+	}
+}
+
+// says tells whether a diagnostic of a file holds some words.
+func says(t *testing.T, src, words string) bool {
+	t.Helper()
+	_, found := Parse(t.Context(), "", []byte(src), Options{})
+	return slices.ContainsFunc(found, func(d Diagnostic) bool { return strings.Contains(d.Text, words) })
+}
+
+func TestServicesHaveTheirUsualPort(t *testing.T) {
+	for _, s := range Services() {
+		if s.Port > 0 && (guessService(s.Port) != s.Name || usualPort(s.Name) != int(s.Port)) {
+			t.Errorf("%s and port %d do not belong together", s.Name, s.Port)
+		}
+	}
+	if guessService(0) != "none" || guessService(465) != "none" || usualPort("simpletcp") != 0 {
+		t.Error("a service was guessed where there is none")
+	}
+}
+
+// The examples of the repository are files that operators start from.
+func TestExamplesAreAcceptedWithoutAnError(t *testing.T) {
+	files, err := filepath.Glob("../examples/*.cf")
+	if err != nil || len(files) == 0 {
+		t.Skip("no examples")
+	}
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := options(t)
+		o.DirExist, o.TryFile = nil, nil
+		_, found := Parse(t.Context(), file, src, o)
+		for _, d := range found {
+			t.Log(d)
+		}
+		if found.HasErrors() {
+			t.Errorf("%s is refused", file)
+		}
+	}
+}

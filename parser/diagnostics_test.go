@@ -1,0 +1,80 @@
+package parser
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestDiagnosticsTellErrorsFromWarnings(t *testing.T) {
+	_, found := Parse(t.Context(), "a.cf", []byte("checkcount=1\nfork=maybe\n"), Options{})
+	if !found.HasErrors() || len(found.Errors()) != 1 || len(found.Warnings()) != 1 {
+		t.Fatalf("got %v", found)
+	}
+	if found.Warnings().HasErrors() {
+		t.Error("warnings have errors")
+	}
+	if got := found.Warnings()[0].String(); !strings.HasPrefix(got, "a.cf:1:12: warning: checkcount is deprecated") {
+		t.Error(got)
+	}
+	text, err := json.Marshal(found.Errors()[0])
+	const want = `{"severity":"error","kind":"bad-value","file":"a.cf","pos":{"line":2,"column":6},"text":`
+	if err != nil || !strings.HasPrefix(string(text), want) {
+		t.Errorf("got %s", text)
+	}
+}
+
+// The first error is the one at which the reference stops: of a section first its lines, then the
+// fallback, the header, the real servers, and that it is there already.
+func TestErrorsComeInTheOrderOfReading(t *testing.T) {
+	const src = `virtual=no-such-host:80
+	real=no-such-host masq
+	fallback=no-such-host
+	ops=maybe
+fork=maybe
+virtual=1
+virtual=1
+autoreload=maybe
+`
+	_, found := Parse(t.Context(), "", []byte(src), Options{})
+	var lines []int
+	for _, d := range found.Errors() {
+		lines = append(lines, d.Pos.Line)
+	}
+	want := []int{4, 3, 1, 2, 5, 8, 8}
+	for i := range want {
+		if i >= len(lines) || lines[i] != want[i] {
+			t.Fatalf("errors in lines %v, want %v", lines, want)
+		}
+	}
+	if text := found.Errors()[5].Render([]byte(src)); !strings.Contains(text, "\n  virtual=1\n") {
+		t.Errorf("a duplicate is shown as %s", text)
+	}
+}
+
+func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
+	src := "\tcomment=" + strings.Repeat("é", 100) + "\tx" + strings.Repeat("ü", 100) + "\n"
+	at := strings.IndexByte(src, 'x') + 1
+	text := Diagnostic{Severity: Error, File: "a\x1b.cf", Pos: Position{1, at}, Text: "here"}.Render([]byte(src))
+	want := "a\\x1b.cf:1:" + "211: here\n" +
+		"  …" + strings.Repeat("é", 30) + "\tx" + strings.Repeat("ü", 29) + "…\n" +
+		"  " + strings.Repeat(" ", 31) + "\t^\n"
+	if text != want {
+		t.Errorf("got\n%swant\n%s", text, want)
+	}
+	if got := (Diagnostic{File: "a.cf", Severity: Error, Text: "t"}).Render(nil); got != "a.cf: t\n" {
+		t.Errorf("without a place: %q", got)
+	}
+}
+
+func TestSuggestions(t *testing.T) {
+	for word, want := range map[string]string{
+		"chekinterval": "checkinterval", "CheckInterval": "checkinterval", "recieve": "receive", "password": "passwd",
+		"fallbackcomand": "fallbackcommand", "sheduler": "scheduler", "quiecent": "quiescent", "virtual_host": "virtualhost",
+		"ops": "ops", "op": "ops", "weight": "", "quorum": "", "x": "", "": "", strings.Repeat("a", 1000): "",
+	} {
+		if got := nearest(word, directiveNames); got != want {
+			t.Errorf("%s: %q, want %q", word, got, want)
+		}
+	}
+}

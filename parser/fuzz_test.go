@@ -1,0 +1,85 @@
+package parser
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// FuzzParse holds for every input: no panic, a configuration or errors, places inside of the file,
+// nothing in a message that a terminal acts on, and whatever Strict accepts means the same without.
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join(testdata, "*.cf"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src)
+	}
+	f.Add([]byte("virtual6=[2001:db8::1]:80\n\treal6=[::1]->[::f]:80 gate 1 \"a\", \"b\" l:1 u:2\n\tfallback6=::1:80 ipip\n"))
+	o := options(f)
+	strict := o
+	strict.Strict = true
+	f.Fuzz(func(t *testing.T, src []byte) {
+		cfg, found := Parse(t.Context(), "fuzz.cf", src, o)
+		if (cfg == nil) != found.HasErrors() {
+			t.Fatalf("a configuration: %v; errors: %v", cfg != nil, found.Errors())
+		}
+		checkPlaces(t, src, found)
+		checkText(t, src, found)
+		again, errs := Parse(t.Context(), "fuzz.cf", src, strict)
+		if again == nil {
+			if cfg != nil && len(errs) == 0 {
+				t.Fatal("Strict refuses without a reason")
+			}
+			return
+		}
+		if cfg == nil {
+			t.Fatalf("only Strict accepts: %v", found.Errors())
+		}
+		if a, b := marshal(t, cfg), marshal(t, again); !bytes.Equal(a, b) {
+			t.Fatalf("Strict reads %s, else %s", b, a)
+		}
+	})
+}
+
+func marshal(t *testing.T, cfg *Config) []byte {
+	text, err := json.Marshal(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func checkPlaces(t *testing.T, src []byte, found Diagnostics) {
+	source := strings.Split(strings.TrimPrefix(string(src), "\ufeff"), "\n")
+	for _, d := range found {
+		for _, pos := range []Position{d.Pos, d.cause} {
+			if pos == (Position{}) {
+				continue
+			}
+			if pos.Line < 1 || pos.Line > len(source) || pos.Column < 1 || pos.Column > len(source[pos.Line-1])+1 {
+				t.Fatalf("%v is not in the file: %s", pos, d)
+			}
+		}
+	}
+}
+
+func checkText(t *testing.T, src []byte, found Diagnostics) {
+	var b strings.Builder
+	if err := found.Render(&b, src); err != nil {
+		t.Fatal(err)
+	}
+	bad := strings.IndexFunc(b.String(), func(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) })
+	if bad >= 0 {
+		t.Fatalf("a message holds %q", b.String()[bad:min(bad+8, b.Len())])
+	}
+}

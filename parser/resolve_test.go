@@ -1,0 +1,116 @@
+package parser
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// slow is a Resolver that takes its time for each name and counts what it is asked for.
+type slow struct {
+	takes time.Duration
+	mu    sync.Mutex
+	asked map[string]int
+}
+
+func (s *slow) wait(ctx context.Context, name string) error {
+	s.mu.Lock()
+	s.asked[name]++
+	s.mu.Unlock()
+	select {
+	case <-time.After(s.takes):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *slow) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
+	if err := s.wait(ctx, fmt.Sprint(name, ipv6)); err != nil {
+		return nil, err
+	}
+	return []netip.Addr{netip.MustParseAddr("2001:db8::7"), netip.MustParseAddr("192.0.2.7")}, nil
+}
+
+func (s *slow) Port(ctx context.Context, service, protocol string) (uint16, error) {
+	return 80, s.wait(ctx, service+"/"+protocol)
+}
+
+// manyNames is a file with n host names, each in two sections.
+func manyNames(n int) []byte {
+	var b strings.Builder
+	for port := 80; port < 82; port++ {
+		fmt.Fprintf(&b, "virtual=192.0.2.1:%d\n\tservice=http\n", port)
+		for i := range n {
+			fmt.Fprintf(&b, "\treal=web%d:www masq\n", i)
+		}
+	}
+	return []byte(b.String())
+}
+
+func TestLookUpsAreMadeTogetherAndOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{takes: time.Second, asked: map[string]int{}}
+		start := time.Now()
+		cfg, found := Parse(t.Context(), "", manyNames(20), Options{Resolver: s})
+		if cfg == nil {
+			t.Fatal(found)
+		}
+		if d := time.Since(start); d != time.Second {
+			t.Errorf("it took %v, want the second of one look-up", d)
+		}
+		if len(s.asked) != 21 {
+			t.Errorf("%d names were asked for, want 20 hosts and a port", len(s.asked))
+		}
+		for name, times := range s.asked {
+			if times != 1 {
+				t.Errorf("%s was asked for %d times", name, times)
+			}
+		}
+		if got := cfg.Virtuals[1].Reals[19].Addr; got != netip.MustParseAddrPort("192.0.2.7:80") {
+			t.Errorf("the last server is %v", got)
+		}
+	})
+}
+
+func TestLookUpsTogetherHaveADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{takes: time.Hour, asked: map[string]int{}}
+		start := time.Now()
+		cfg, found := Parse(t.Context(), "", manyNames(100), Options{Resolver: s})
+		if cfg != nil || len(found.Errors()) != 400 {
+			t.Errorf("%d errors, want one for each host and port", len(found.Errors()))
+		}
+		if d := time.Since(start); d != lookupDeadline {
+			t.Errorf("it took %v, want %v", d, lookupDeadline)
+		}
+	})
+}
+
+func TestParseEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		s := &slow{takes: time.Hour, asked: map[string]int{}}
+		start := time.Now()
+		if cfg, _ := Parse(ctx, "", manyNames(1), Options{Resolver: s}); cfg != nil {
+			t.Error("it was accepted")
+		}
+		if d := time.Since(start); d != time.Millisecond {
+			t.Errorf("it took %v", d)
+		}
+	})
+}
+
+func TestWithoutAResolverNamesAreErrors(t *testing.T) {
+	const src = "virtual=vip:http\n\treal=192.0.2.1:www masq\n"
+	_, found := Parse(t.Context(), "", []byte(src), Options{})
+	if errs := found.Errors(); len(errs) != 2 || errs[0].Kind != badVirtualAddress || errs[1].Kind != realPort {
+		t.Errorf("got %v", errs)
+	}
+}
