@@ -48,6 +48,7 @@ const (
 	logfileClosed     = "logfile-unwritable"
 	monitorfileClosed = "monitorfile-unwritable"
 	tooLarge          = "too-large"
+	tooMany           = "too-many" // errors or warnings
 )
 
 // The kinds of warnings, as stable.
@@ -121,7 +122,11 @@ type report struct {
 	file    string
 	strict  bool
 	entries []entry
+	count   [Error + 1]int // by severity, also of those that are not kept
 }
+
+// mostOfASort bounds the errors and the warnings that are kept. A file with more is no configuration.
+const mostOfASort = 10000
 
 type entry struct {
 	Diagnostic
@@ -147,17 +152,20 @@ type place struct {
 	phase phase
 }
 
-func (r *report) add(at place, s Severity, kind string, pos Position, text string) {
-	d := Diagnostic{Severity: s, Kind: kind, File: r.file, Pos: pos, Text: text}
+func (r *report) add(at place, d Diagnostic) {
+	if r.count[d.Severity]++; r.count[d.Severity] > mostOfASort {
+		return
+	}
+	d.File = r.file
 	r.entries = append(r.entries, entry{Diagnostic: d, block: at.block, phase: at.phase})
 }
 
 func (r *report) error(at place, kind string, pos Position, text string) {
-	r.add(at, Error, kind, pos, text)
+	r.add(at, Diagnostic{Severity: Error, Kind: kind, Pos: pos, Text: text})
 }
 
 func (r *report) warn(at place, kind string, pos Position, text string) {
-	r.add(at, Warning, kind, pos, text)
+	r.add(at, Diagnostic{Severity: Warning, Kind: kind, Pos: pos, Text: text})
 }
 
 // layout reports what is accepted although the reference refuses it, as the kind given.
@@ -183,6 +191,12 @@ func (r *report) diagnostics() Diagnostics {
 	ds := make(Diagnostics, len(r.entries))
 	for i, e := range r.entries {
 		ds[i] = e.Diagnostic
+	}
+	for s, n := range r.count {
+		if n > mostOfASort {
+			text := "there are more " + Severity(s).String() + "s than the first " + strconv.Itoa(mostOfASort)
+			ds = append(ds, Diagnostic{Severity: Severity(s), Kind: tooMany, File: r.file, Text: text})
+		}
 	}
 	return ds
 }

@@ -43,9 +43,10 @@ type virtualKey struct {
 
 // duplicate reports a virtual service that exists already, at the line where the reference notices.
 func (r *reader) duplicate(s *section, id string, first int) {
-	r.error(s.place(wholeSection), duplicateVirtual, Position{s.end, 1},
-		fmt.Sprintf("the virtual in line %d is the same as the one in line %d, %s; each protocol, address and port or mark has one", s.line.number, first, id))
-	r.entries[len(r.entries)-1].cause = s.at["virtual"]
+	r.add(s.place(wholeSection), Diagnostic{
+		Severity: Error, Kind: duplicateVirtual, Pos: Position{s.end, 1}, cause: s.at["virtual"],
+		Text: fmt.Sprintf("the virtual in line %d is the same as the one in line %d, %s; each protocol, address and port or mark has one", s.line.number, first, id),
+	})
 }
 
 func (r *reader) globalConfig() Global {

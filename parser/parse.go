@@ -58,7 +58,7 @@ func (r *reader) read(text string) {
 		r.layout(place{}, unknownDirective, Position{1, 1}, "a byte-order mark stands before the first line; the Perl ldirectord refuses that")
 	}
 	number := 0
-	for text != "" {
+	for text != "" && r.count[Error] <= mostOfASort {
 		line, rest, _ := strings.Cut(text, "\n")
 		text = rest
 		number++
