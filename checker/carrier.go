@@ -136,3 +136,18 @@ func (p *packets) next() error {
 	p.unread, p.left = len(p.header), left
 	return nil
 }
+
+// pushedBack is a connection with bytes that were read too early.
+type pushedBack struct {
+	net.Conn
+	early []byte
+}
+
+func (p *pushedBack) Read(b []byte) (int, error) {
+	if len(p.early) == 0 {
+		return p.Conn.Read(b)
+	}
+	n := copy(b, p.early)
+	p.early = p.early[n:]
+	return n, nil
+}

@@ -54,6 +54,8 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 		return newHTTP(s, e)
 	case "ldap", "ldaps":
 		return newLDAP(s, e)
+	case "mysql":
+		return newMySQL(s), nil
 	case "pgsql":
 		return newPgSQL(s), nil
 	case "smtp", "submission":
@@ -87,7 +89,7 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 
 // plannedServices are those that the configuration knows and newNegotiate does not yet.
 var plannedServices = []string{
-	"mysql", "oracle",
+	"oracle",
 }
 
 // Types returns the check types that New knows.
@@ -97,7 +99,7 @@ func Types() []string {
 
 // Services returns the services that New knows, and those that it will.
 func Services() (built, planned []string) {
-	return []string{"dns", "ftp", "http", "http_proxy", "https", "imap", "imaps", "ldap", "ldaps", "nntp", "none", "pgsql", "pop", "pops", "radius", "simpletcp", "sip", "smtp", "submission"}, slices.Clone(plannedServices)
+	return []string{"dns", "ftp", "http", "http_proxy", "https", "imap", "imaps", "ldap", "ldaps", "mysql", "nntp", "none", "pgsql", "pop", "pops", "radius", "simpletcp", "sip", "smtp", "submission"}, slices.Clone(plannedServices)
 }
 
 // always is a check that asks nobody.

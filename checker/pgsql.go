@@ -123,21 +123,6 @@ func (c *pgsqlCheck) secure(tcp net.Conn) (net.Conn, error) {
 	return &pushedBack{tcp, answer}, nil
 }
 
-// pushedBack is a connection with bytes that were read too early.
-type pushedBack struct {
-	net.Conn
-	early []byte
-}
-
-func (p *pushedBack) Read(b []byte) (int, error) {
-	if len(p.early) == 0 {
-		return p.Conn.Read(b)
-	}
-	n := copy(b, p.early)
-	p.early = p.early[n:]
-	return n, nil
-}
-
 // pgsqlLengths returns what tells how many bytes of a message follow its header. The first one must
 // be an answer to a log-in.
 func pgsqlLengths() func(header []byte) (int, error) {

@@ -40,3 +40,13 @@ func sqlVerb(query string) string {
 	}
 	return strings.ToUpper(escape(words[0], 20))
 }
+
+// sqlWrites tells whether a query changes rows instead of returning some. It counts those, as the
+// reference does.
+func sqlWrites(query string) bool {
+	switch sqlVerb(query) {
+	case "INSERT", "REPLACE", "UPDATE", "DELETE":
+		return true
+	}
+	return false
+}

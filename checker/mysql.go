@@ -1,0 +1,169 @@
+package checker
+
+import (
+	"bytes"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// mysqlCheck logs in to a MySQL or MariaDB server and runs a query, which must return a row. It does
+// not speak TLS: a handshake that fails counts towards the server's max_connect_errors, which locks
+// the director out.
+type mysqlCheck struct {
+	target  netip.AddrPort
+	timeout time.Duration
+	config  *mysql.Config
+	query   string
+}
+
+func newMySQL(s Spec) Checker {
+	query, err := sqlQuery(s)
+	if err != nil {
+		return always{Detail: err.Error()}
+	}
+	config := mysql.NewConfig()
+	config.Logger = &mysql.NopLogger{}
+	config.Net, config.Addr = "tcp", s.Target.String()
+	config.User, config.Passwd, config.DBName = s.Login, s.Passwd, s.Database
+	config.ConnectionAttributes = "program_name:ldirectord"
+	return &mysqlCheck{target: s.Target, timeout: s.NegotiateTimeout, config: config, query: query}
+}
+
+// Check implements Checker.
+func (c *mysqlCheck) Check(ctx context.Context) Result {
+	rows, err := c.ask(ctx, time.Now().Add(c.timeout))
+	return sqlResult(ctx, c.query, rows, err)
+}
+
+// ask logs in, runs the query and takes leave. It returns how many rows came, as far as it matters.
+func (c *mysqlCheck) ask(ctx context.Context, deadline time.Time) (rows int, err error) {
+	tcp, err := connect(ctx, c.target, deadline, c.timeout)
+	if err != nil {
+		return 0, err
+	}
+	defer tcp.Close()
+	greeting, err := mysqlGreeting(tcp)
+	if err != nil {
+		return 0, stageFault("greeting", err)
+	}
+	server := carry(&pushedBack{tcp, greeting}, maxSQL).inPackets(mysqlHeader, mysqlLength)
+	session, err := c.logIn(server)
+	if err != nil {
+		return 0, mysqlFault(server, "login", "login rejected", err)
+	}
+	defer session.Close()
+	if rows, err = c.run(session); err != nil {
+		return rows, mysqlFault(server, "query", "query failed", err)
+	}
+	return rows, nil
+}
+
+var errNotMySQL = errors.New("this is not MySQL")
+
+// maxMySQLGreeting bounds the first packet, in bytes; real ones have a hundred.
+const maxMySQLGreeting = 4096
+
+// mysqlGreeting reads a server's first packet: its handshake, or an error. The driver would not
+// survive one that is cut short.
+func mysqlGreeting(r io.Reader) ([]byte, error) {
+	packet := make([]byte, mysqlHeader, 128)
+	if _, err := io.ReadFull(r, packet); err != nil {
+		return nil, err
+	}
+	left, err := mysqlLength(packet)
+	if err != nil || left > maxMySQLGreeting || packet[3] != 0 {
+		return nil, fmt.Errorf("%w: got %s", errNotMySQL, excerpt(packet))
+	}
+	packet = append(packet, make([]byte, left)...)
+	if _, err := io.ReadFull(r, packet[mysqlHeader:]); err != nil {
+		return nil, err
+	}
+	if body := packet[4:]; body[0] != mysqlFailure && !isMySQLHandshake(body) {
+		return nil, fmt.Errorf("%w: got %s", errNotMySQL, excerpt(packet))
+	}
+	return packet, nil
+}
+
+// isMySQLHandshake tells whether a packet has the parts of a HandshakeV10: behind its version come
+// 15 bytes, or at least 44 (the manual of MySQL's protocol).
+func isMySQLHandshake(body []byte) bool {
+	version := bytes.IndexByte(body, 0)
+	rest := len(body) - version - 1
+	return body[0] == 10 && version > 0 && (rest == 15 || rest >= 44)
+}
+
+// mysqlHeader is a packet's length in three bytes, its number, and the first byte of its body.
+const mysqlHeader = 5
+
+// mysqlFailure begins the body of an error.
+const mysqlFailure = 0xff
+
+// mysqlLength is how many bytes of a packet follow its header. None is empty; an error has a number
+// and a text.
+func mysqlLength(header []byte) (int, error) {
+	length := int(header[0]) | int(header[1])<<8 | int(header[2])<<16
+	if length == 0 || header[4] == mysqlFailure && length < 9 {
+		return 0, errNotMySQL
+	}
+	return length - 1, nil
+}
+
+// logIn starts a session.
+func (c *mysqlCheck) logIn(server *carrier) (session driver.Conn, err error) {
+	defer recoverAs(&err, errNotMySQL)
+	config := c.config.Clone()
+	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return server, nil }
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, err
+	}
+	return connector.Connect(context.Background()) // the connection has the deadline
+}
+
+// run makes the query and reads its answer to the end, or to its limit.
+func (c *mysqlCheck) run(session driver.Conn) (rows int, err error) {
+	defer recoverAs(&err, errNotMySQL)
+	if sqlWrites(c.query) {
+		done, err := session.(driver.ExecerContext).ExecContext(context.Background(), c.query, nil)
+		if err != nil {
+			return 0, err
+		}
+		touched, err := done.RowsAffected()
+		return int(touched), err
+	}
+	found, err := session.(driver.QueryerContext).QueryContext(context.Background(), c.query, nil)
+	if err != nil {
+		return 0, err
+	}
+	switch err := found.Next(make([]driver.Value, len(found.Columns()))); {
+	case err == nil:
+		rows = 1
+	case err != io.EOF:
+		return 0, err
+	}
+	return rows, found.Close()
+}
+
+// recoverAs turns a panic of a driver, over bytes that it did not expect, into an error.
+func recoverAs(err *error, what error) {
+	if p := recover(); p != nil {
+		*err = what
+	}
+}
+
+// mysqlFault explains an error: the server's own, or what went wrong in a stage of the check.
+func mysqlFault(server *carrier, stage, refusal string, err error) error {
+	var said *mysql.MySQLError
+	if errors.As(err, &said) {
+		return &fault{fmt.Sprintf("%s: %s (%d)", refusal, escape(said.Message, 4*maxExcerpt), said.Number), err}
+	}
+	return server.fault(stage, err)
+}
