@@ -121,7 +121,7 @@ func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, deadline time.Time) 
 	}
 	answer, err := parseDNS(raw, m)
 	if errors.Is(err, errNotYet) {
-		err = errors.New("answer to another question")
+		err = errors.New("not an answer to our question")
 	}
 	return answer, err
 }

@@ -166,8 +166,9 @@ func (d *dialogue) goodbye(command string) {
 // show quotes what the server said for a message.
 func (d *dialogue) show(said string) string { return escape(d.redact(said), maxExcerpt) }
 
-// garbage is the error of a server that speaks something else.
+// garbage is the error of a server that speaks something else. It would not understand a goodbye.
 func (d *dialogue) garbage(protocol, said string) error {
+	d.lost = true
 	return fmt.Errorf("not %s: %s", protocol, excerpt([]byte(d.redact(said))))
 }
 

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-const maxSimpleAnswer = 1 << 20 // in bytes; of a longer answer the first ones decide
+const maxSimpleAnswer = 256 << 10 // in bytes; of a longer answer the first ones decide
 
 // simpleTCP sends a request, ends its side of the connection and searches each line of the answer.
 // With protocol=udp it sends one datagram, and what comes back is searched alike.

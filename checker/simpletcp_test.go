@@ -43,8 +43,8 @@ func TestSimpleTCP(t *testing.T) {
 		{name: "silent", spec: ping, server: []step{stay}, late: true, detail: "no answer in 400ms"},
 		{name: "silent in the middle", spec: ping, server: steps(pinged, raw("banner\npong"), stay), late: true, detail: "timeout in the answer"},
 		{name: "slow drip", spec: ping, server: steps(pinged, drip("pong 1234567890123456789")), late: true, detail: "timeout in the answer"},
-		{name: "endless line", spec: ping, server: steps(pinged, endless("pong")), detail: `no line matches /^pong [0-9]+$/ in the first 1048576 bytes: got "` + strings.Repeat("pong", 15) + `"…`},
-		{name: "endless lines", spec: ping, server: steps(pinged, endless("pong\n")), detail: `no line matches /^pong [0-9]+$/ in the first 1048576 bytes: got "pong\n"`},
+		{name: "endless line", spec: ping, server: steps(pinged, endless("pong")), detail: `no line matches /^pong [0-9]+$/ in the first 262144 bytes: got "` + strings.Repeat("pong", 15) + `"…`},
+		{name: "endless lines", spec: ping, server: steps(pinged, endless("a long line that is not pong\n")), detail: `no line matches /^pong [0-9]+$/ in the first 262144 bytes: got "a long line that is not pong\n"`},
 	})
 }
 

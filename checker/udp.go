@@ -29,6 +29,8 @@ type question struct {
 	resend  time.Duration // after how long it is asked again; 0: never
 	// accept looks at a datagram. With errNotYet more are waited for.
 	accept func(datagram []byte) error
+
+	strays bool // datagrams came that were not the answer
 }
 
 // ask asks until an answer is accepted. The request is made for the address it is sent from.
@@ -77,6 +79,7 @@ func (q *question) await(ctx context.Context, c *conn, until time.Time) error {
 		if err := q.accept(buf[:n]); !errors.Is(err, errNotYet) {
 			return err
 		}
+		q.strays = true
 	}
 }
 
@@ -84,6 +87,8 @@ func (q *question) await(ctx context.Context, c *conn, until time.Time) error {
 func (q *question) explain(err error) error {
 	var network net.Error
 	switch {
+	case isTimeout(err) && q.strays:
+		return &fault{fmt.Sprintf("no answer in %v, but other datagrams", q.timeout), err}
 	case isTimeout(err):
 		return &fault{fmt.Sprintf("no answer in %v", q.timeout), err}
 	case errors.As(err, &network):

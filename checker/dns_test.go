@@ -1,0 +1,135 @@
+package checker
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// zone is a fake name server's answer: records, or a response code.
+type zone struct {
+	rcode   int
+	records []string
+	change  func(*dns.Msg)
+}
+
+func (z zone) answer(packet []byte) []byte {
+	asked := new(dns.Msg)
+	if err := asked.Unpack(packet); err != nil {
+		panic(err)
+	}
+	m := new(dns.Msg).SetRcode(asked, z.rcode)
+	for _, text := range z.records {
+		rr, err := dns.NewRR(strings.Replace(text, "@", asked.Question[0].Name, 1))
+		if err != nil {
+			panic(err)
+		}
+		m.Answer = append(m.Answer, rr)
+	}
+	if z.change != nil {
+		z.change(m)
+	}
+	packed, err := m.Pack()
+	if err != nil {
+		panic(err)
+	}
+	return packed
+}
+
+// udp answers each packet, tcp one message.
+func (z zone) udp(_ int, packet []byte, _ net.Addr) []string {
+	return []string{string(z.answer(packet))}
+}
+
+func (z zone) tcp(c *client) bool {
+	answer := z.answer(readDNS(c))
+	c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...))
+	return true
+}
+
+func readDNS(c *client) []byte {
+	var length [2]byte
+	io.ReadFull(c.read, length[:])
+	packet := make([]byte, binary.BigEndian.Uint16(length[:]))
+	io.ReadFull(c.read, packet)
+	return packet
+}
+
+// heardDNS awaits a question and answers with bytes.
+func heardDNS(next ...step) []step {
+	return append([]step{func(c *client) bool { readDNS(c); return true }}, next...)
+}
+
+func TestDNS(t *testing.T) {
+	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: `^192\.0\.2\.1`}
+	reverse := Spec{Service: "dns", Protocol: "udp", Request: "/192.0.2.10", Receive: `^www\.example\.org$`}
+	reverse6 := Spec{Service: "dns", Protocol: "udp", Request: "/2001:db8::10", Receive: "www"}
+	good := zone{records: []string{"@ 60 IN CNAME web.example.org.", "web.example.org. 60 IN A 198.51.100.1", "web.example.org. 60 IN A 192.0.2.10"}}
+	named := zone{records: []string{"@ 60 IN PTR www.example.org."}}
+	fixed := func(text string) datagrams {
+		return func(int, []byte, net.Addr) []string { return []string{text} }
+	}
+	checkDatagrams(t, []datagramCase{
+		{name: "good", spec: www, server: good.udp, up: true, detail: "www.example.org is 192.0.2.10"},
+		{name: "good over IPv6", spec: www, ipv6: true, server: good.udp, up: true, detail: "www.example.org is 192.0.2.10"},
+		{name: "good name", spec: reverse, server: named.udp, up: true, detail: "10.2.0.192.in-addr.arpa is www.example.org"},
+		{name: "good name of an IPv6 address", spec: reverse6, server: named.udp, up: true,
+			detail: "0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa is www.example.org"},
+		{name: "the first packet is lost", spec: www, server: func(n int, packet []byte, from net.Addr) []string {
+			if n == 0 {
+				return nil
+			}
+			return good.udp(n, packet, from)
+		}, up: true, detail: "www.example.org is 192.0.2.10"},
+		{name: "an answer to another comes first", spec: www, server: func(n int, packet []byte, from net.Addr) []string {
+			other := zone{change: func(m *dns.Msg) { m.Id++ }}
+			return append(other.udp(n, packet, from), good.udp(n, packet, from)...)
+		}, up: true, detail: "www.example.org is 192.0.2.10"},
+		{name: "wrong answer", spec: www, server: zone{records: []string{"@ 60 IN A 198.51.100.1", "@ 60 IN A 198.51.100.2"}}.udp,
+			detail: `www.example.org does not match /^192\.0\.2\.1/: got 198.51.100.1, 198.51.100.2`},
+		{name: "wrong name", spec: reverse, server: zone{records: []string{"@ 60 IN PTR xwww.example.org."}}.udp,
+			detail: `10.2.0.192.in-addr.arpa does not match /^www\.example\.org$/: got xwww.example.org`},
+		{name: "no such name", spec: www, server: zone{rcode: dns.RcodeNameError}.udp, detail: "NXDOMAIN for www.example.org"},
+		{name: "server failure", spec: www, server: zone{rcode: dns.RcodeServerFailure}.udp, detail: "SERVFAIL for www.example.org"},
+		{name: "refuses to answer", spec: www, server: zone{rcode: dns.RcodeRefused}.udp, detail: "REFUSED for www.example.org"},
+		{name: "unheard-of response code", spec: www, server: zone{rcode: 15}.udp, detail: "rcode 15 for www.example.org"},
+		{name: "records of another kind", spec: www, server: zone{records: []string{"@ 60 IN AAAA 2001:db8::1", `@ 60 IN TXT "192.0.2.1"`}}.udp, detail: "no A record for www.example.org"},
+		{name: "no records", spec: reverse, server: zone{}.udp, detail: "no PTR record for 10.2.0.192.in-addr.arpa"},
+		{name: "garbage", spec: www, server: fixed("HTTP/1.1 400 Bad Request\r\n"), detail: `not DNS: "HTTP/1.1 400 Bad Request\r\n"`},
+		{name: "nothing in it", spec: www, server: fixed(""), detail: `not DNS: ""`},
+		{name: "echo", spec: www, server: func(_ int, packet []byte, _ net.Addr) []string { return []string{string(packet)} }, late: true, detail: "no answer in 400ms, but other datagrams"},
+		{name: "answers to another question only", spec: www, server: zone{change: func(m *dns.Msg) { m.Question[0].Name = "www.example.net." }}.udp, late: true, detail: "no answer in 400ms, but other datagrams"},
+		{name: "silent", spec: www, server: func(int, []byte, net.Addr) []string { return nil }, late: true, detail: "no answer in 400ms"},
+		{name: "refused", spec: www, detail: "udp: refused"},
+		{name: "refused over IPv6", spec: www, ipv6: true, detail: "udp: refused"},
+		{name: "cut off, and no TCP", spec: www, server: zone{change: func(m *dns.Msg) { m.Truncated = true }}.udp, detail: "connect: refused"},
+		{name: "no request", spec: Spec{Service: "dns", Request: "/", Receive: "x"}, detail: "request names nothing to look up"},
+		{name: "no receive", spec: Spec{Service: "dns", Request: "/www.example.org"}, detail: "receive is empty: no answer can match it"},
+		{name: "no domain name", spec: Spec{Service: "dns", Request: "/www..example\x1b", Receive: "x"}, detail: `request: www..example\x1b is not a domain name`},
+	})
+}
+
+func TestDNSOverTCP(t *testing.T) {
+	www := Spec{Service: "dns", Protocol: "tcp", Request: "/www.example.org", Receive: "192"}
+	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
+	checkFakes(t, []fakeCase{
+		{name: "good", spec: www, server: []step{good.tcp}, up: true, detail: "www.example.org is 192.0.2.10"},
+		{name: "good over IPv6", spec: www, ipv6: true, server: []step{good.tcp}, up: true, detail: "www.example.org is 192.0.2.10"},
+		{name: "no such name", spec: www, server: []step{zone{rcode: dns.RcodeNameError}.tcp}, detail: "NXDOMAIN for www.example.org"},
+		{name: "answer to another question", spec: www, server: []step{zone{change: func(m *dns.Msg) { m.Id++ }}.tcp}, detail: "not an answer to our question"},
+		{name: "refused", spec: www, detail: "connect: refused"},
+		{name: "refused over IPv6", spec: www, ipv6: true, detail: "connect: refused"},
+		{name: "silent", spec: www, server: []step{silent}, late: true, detail: "no answer in 400ms"},
+		{name: "silent in the middle", spec: www, server: heardDNS(raw("\x00\x40ab"), silent), late: true, detail: "timeout in the answer"},
+		{name: "slow drip", spec: www, server: heardDNS(drip("\x00\x40abcdefghijklm")), late: true, detail: "timeout in the answer"},
+		{name: "closed without an answer", spec: www, server: heardDNS(), detail: "connection closed without an answer"},
+		{name: "closed in the middle", spec: www, server: heardDNS(raw("\x00\x40ab")), detail: "connection closed in the answer"},
+		{name: "reset", spec: www, server: heardDNS(reset), detail: "reading the answer: reset by the server"},
+		{name: "garbage", spec: www, server: heardDNS(raw("\x00\x04ab\x1b!")), detail: `not DNS: "ab\x1b!"`},
+		{name: "endless", spec: www, server: heardDNS(endless("HTTP/1.1 400 Bad Request ")), detail: "not an answer to our question"},
+	})
+}
