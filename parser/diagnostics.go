@@ -138,7 +138,7 @@ type entry struct {
 type phase int
 
 const (
-	lines phase = iota
+	inLines phase = iota
 	fallbackNames
 	headerNames
 	realNames

@@ -68,8 +68,8 @@ func (r *reader) globalConfig() Global {
 		CheckTimeout:     seconds(t.check),
 		NegotiateTimeout: seconds(t.negotiate),
 		CheckInterval:    seconds(t.interval),
-		CheckCount:       count(g.checkCount, defaultCount),
-		FailureCount:     count(g.failureCount, defaultCount),
+		CheckCount:       asInt(g.checkCount, defaultCount),
+		FailureCount:     asInt(g.failureCount, defaultCount),
 		AutoReload:       g.autoReload == yes,
 		Callback:         g.callback,
 		Fallback:         r.globalFallback(g.fallback),
@@ -157,7 +157,7 @@ func (s *section) fillTimes(v *Virtual, g *globals) {
 
 func (s *section) fillCheck(v *Virtual) {
 	v.CheckType = cmp.Or(v.CheckType, Negotiate)
-	v.NumConnects = count(s.connects, 0)
+	v.NumConnects = asInt(s.connects, 0)
 	v.CheckCommand = cmp.Or(v.CheckCommand, defaultCheckCommand)
 	v.CheckPort = int(s.checkPort)
 	v.Request = cmp.Or(v.Request, defaultRequest)
@@ -180,9 +180,9 @@ func (s *section) fillCheck(v *Virtual) {
 func (r *reader) fillRule(v *Virtual, s *section) {
 	g := &r.globals
 	r.oneRule(&s.scope, s.place(wholeSection))
-	v.CheckCount = count(cmp.Or(s.checkCount, g.checkCount), defaultCount)
-	v.FailureCount = count(cmp.Or(s.failureCount, g.failureCount), defaultCount)
-	v.RiseCount = count(cmp.Or(s.riseCount, g.riseCount), defaultCount)
+	v.CheckCount = asInt(cmp.Or(s.checkCount, g.checkCount), defaultCount)
+	v.FailureCount = asInt(cmp.Or(s.failureCount, g.failureCount), defaultCount)
+	v.RiseCount = asInt(cmp.Or(s.riseCount, g.riseCount), defaultCount)
 	window := &s.scope
 	if s.windowSize+s.failureCount+s.riseCount == 0 {
 		window = &g.scope
@@ -281,8 +281,8 @@ func seconds(n int64) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// count is a number as an int, the largest one at most, or its default.
-func count(n int64, otherwise int) int {
+// asInt is a number as an int, the largest one at most, or its default.
+func asInt(n int64, otherwise int) int {
 	if n == 0 {
 		return otherwise
 	}

@@ -7,7 +7,7 @@ func (r *reader) oddDirective(l line) {
 	at := place{block: l.number}
 	inside := r.current != nil && l.indent > 0
 	if inside {
-		at = r.current.place(lines)
+		at = r.current.place(inLines)
 	}
 	if !inside && strings.HasPrefix(l.name, "supervised") {
 		r.supervised(at, l)
@@ -17,8 +17,16 @@ func (r *reader) oddDirective(l line) {
 		r.error(at, removedDirective, l.at(l.start), l.name+" is no directive any more; it is "+was.instead)
 		return
 	}
+	if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
+		// What follows belongs to it, not to the section before.
+		s := r.openSection(l, best == "virtual6")
+		s.broken = true
+		at = s.place(inLines)
+	}
 	r.error(at, unknownDirective, l.at(l.start), describeOdd(l))
 }
+
+var headers = []string{"virtual", "virtual6"}
 
 func describeOdd(l line) string {
 	const allowed = "; a line is NAME = VALUE or a comment after #"

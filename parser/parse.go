@@ -10,9 +10,9 @@ import (
 // MaxSize is the size in bytes of the largest file that is read.
 const MaxSize = 64 << 20
 
-// Parse reads one configuration. The Config is nil when there are errors, all of which are told.
-// Time and memory are linear in the size of the file and of its ranges; the look-ups of names add no
-// more than five seconds together.
+// Parse reads one configuration. The Config is nil when there are errors; all are told, up to a bound
+// that no configuration reaches. Time and memory are linear in the size of the file and of its
+// ranges; the look-ups of names add no more than five seconds together.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	r := &reader{report: report{file: name, strict: o.Strict}}
 	r.globals.scope = scope{opts: &o, at: map[string]Position{}}
@@ -73,7 +73,7 @@ func (r *reader) line(l line) {
 	case l.isComment():
 	case l.isBlank():
 		r.blank(l)
-	case l.name == "virtual" && l.equals, l.name == "virtual6" && l.equals:
+	case l.name == "virtual", l.name == "virtual6":
 		r.header(l)
 	default:
 		r.directive(l)
@@ -92,7 +92,7 @@ func (r *reader) leave(number int) {
 // them for a directive without a name.
 func (r *reader) blank(l line) {
 	if r.open && l.indent >= sectionIndent && l.indent+len(l.text)-l.start > sectionIndent {
-		r.tolerate(r.current.place(lines), l, unknownDirective, l.at(0), "a line of blanks stands in the section; it is empty or has at most four blanks")
+		r.tolerate(r.current.place(inLines), l, unknownDirective, l.at(0), "a line of blanks stands in the section; it is empty or has at most four blanks")
 		return
 	}
 	r.leave(l.number)
@@ -100,24 +100,36 @@ func (r *reader) blank(l line) {
 }
 
 func (r *reader) header(l line) {
-	r.leave(l.number)
-	r.closeSection()
-	s := &section{header: header{line: l, ipv6: l.name == "virtual6"}}
-	s.opts = r.globals.opts
-	s.at = map[string]Position{"virtual": l.position()}
-	s.v.Persistent = -1
-	r.sections = append(r.sections, s)
-	r.current, r.open, r.gap = s, true, 0
+	s := r.openSection(l, l.name == "virtual6")
 	if l.indent > 0 {
-		r.tolerate(s.place(lines), l, unknownDirective, l.at(l.start), l.name+" is indented; a section begins in the first column")
+		r.tolerate(s.place(inLines), l, unknownDirective, l.at(l.start), l.name+" is indented; a section begins in the first column")
 	}
+	if !l.equals {
+		s.broken = true
+		r.error(s.place(inLines), unknownDirective, l.at(l.start), describeOdd(l))
+		return
+	}
+	s.at["virtual"] = l.position()
 	v := &r.value
 	*v = value{text: trimRight(l.text[l.value:]), line: l, notes: v.notes[:0]}
 	if p := s.header.read(v); p != nil {
 		s.broken = true
-		r.problem(s.place(lines), l, p)
+		r.problem(s.place(inLines), l, p)
 	}
-	r.notes(s.place(lines), v)
+	r.notes(s.place(inLines), v)
+}
+
+// openSection ends the last section and begins one.
+func (r *reader) openSection(l line, ipv6 bool) *section {
+	r.leave(l.number)
+	r.closeSection()
+	s := &section{header: header{line: l, ipv6: ipv6}}
+	s.opts = r.globals.opts
+	s.at = map[string]Position{}
+	s.v.Persistent = -1
+	r.sections = append(r.sections, s)
+	r.current, r.open, r.gap = s, true, 0
+	return s
 }
 
 // closeSection reports the layout of a section that is complete.
@@ -128,10 +140,10 @@ func (r *reader) closeSection() {
 	}
 	const text = "a directive of the section is not indented"
 	if s.unclear {
-		r.error(s.place(lines), unknownDirective, s.underIndent, text+", and neither are others that may be global; the lines of a section are indented by four blanks or a tab")
+		r.error(s.place(inLines), unknownDirective, s.underIndent, text+", and neither are others that may be global; the lines of a section are indented by four blanks or a tab")
 		return
 	}
-	r.layout(s.place(lines), unknownDirective, s.underIndent, text+"; it is four blanks or more, or a tab")
+	r.layout(s.place(inLines), unknownDirective, s.underIndent, text+"; it is four blanks or more, or a tab")
 }
 
 func (r *reader) directive(l line) {
@@ -148,7 +160,7 @@ func (r *reader) directive(l line) {
 		r.global(l, d)
 	case d.Global() && l.indent == 0 && r.current != nil && r.current.underIndent.Line > 0:
 		r.current.unclear = true
-		r.error(r.current.place(lines), ambiguousLayout, l.at(l.start),
+		r.error(r.current.place(inLines), ambiguousLayout, l.at(l.start),
 			fmt.Sprintf("%s may be global or belong to the virtual in line %d, whose lines are not indented either; indent it or move it above the first virtual", l.name, r.current.line.number))
 	case d.Global() && (l.indent == 0 || r.current == nil):
 		r.global(l, d)
@@ -163,7 +175,7 @@ func (r *reader) global(l line, d *Directive) {
 	at := place{block: l.number}
 	if l.indent > 0 {
 		if r.current != nil {
-			at = r.current.place(lines)
+			at = r.current.place(inLines)
 		}
 		r.tolerate(at, l, unknownDirective, l.at(l.start), l.name+" is indented; a global directive begins in the first column")
 	} else if r.current != nil {
@@ -175,7 +187,7 @@ func (r *reader) global(l line, d *Directive) {
 
 func (r *reader) inSection(l line, d *Directive) {
 	s := r.current
-	at := s.place(lines)
+	at := s.place(inLines)
 	switch {
 	case l.indent == 0:
 		r.told, r.refusal = l.number, unknownDirective // closeSection tells
@@ -206,102 +218,4 @@ func ofOtherFamily(s *section, name string) (right string, mixed bool) {
 		return base + "6", !six
 	}
 	return base, six
-}
-
-// assign reads a value and puts it in its place, which is global when s is nil.
-func (r *reader) assign(at place, l line, d *Directive, s *section) {
-	v := &r.value
-	v.meant(l, s != nil, d.Form)
-	p := r.set(d, s, v)
-	if literal := l.literal(s != nil); literal != v.text {
-		r.compare(at, d, s, v, literal, p)
-	}
-	r.notes(at, v)
-	if p != nil && r.told == l.number {
-		p.kind = r.refusal
-	}
-	if p != nil && d.Form != RealServer { // whose turn comes with the names
-		r.problem(at, l, p)
-	}
-	r.written(at, l, d, s)
-}
-
-// written notes where a directive stands, and that it stood elsewhere before.
-func (r *reader) written(at place, l line, d *Directive, s *section) {
-	written := r.globals.at
-	if s != nil {
-		written = s.at
-	}
-	if before, ok := written[d.Name]; ok && !d.Repeats {
-		r.warn(at, repeated, l.at(l.start), fmt.Sprintf("%s is given again; the one in line %d does not count", d.Name, before.Line))
-	}
-	written[d.Name] = l.position()
-}
-
-func (r *reader) set(d *Directive, s *section, v *value) *problem {
-	if s == nil {
-		return d.setGlobal(&r.globals, v)
-	}
-	return d.setSection(s, v)
-}
-
-// compare reads the value once more, the way the reference does, where that differs from what is
-// meant. What only the reference refuses is a matter of layout; what both refuse is reported as the
-// reference's kind of error.
-func (r *reader) compare(at place, d *Directive, s *section, v *value, literal string, p *problem) {
-	var refused *problem
-	if s == nil {
-		refused = d.setGlobal(r.globals.probe(), &value{line: v.line, text: literal})
-	} else {
-		refused = d.setSection(s.probe(), &value{line: v.line, text: literal})
-	}
-	switch {
-	case refused == nil:
-	case p != nil:
-		p.kind = refused.kind
-	case literal == v.text+"\r" && r.crTold && !r.strict:
-	default:
-		r.crTold = r.crTold || literal == v.text+"\r"
-		r.tolerate(at, v.line, refused.kind, v.line.position(), layoutOf(v, literal))
-	}
-}
-
-// layoutOf names what makes the reference refuse a value.
-func layoutOf(v *value, literal string) string {
-	switch {
-	case len(literal) < len(v.text):
-		return "a # stands in quotes; the Perl ldirectord cuts the value there"
-	case v.commented:
-		return "a comment stands behind the value; it belongs on a line of its own"
-	case literal == v.text+"\r":
-		return "the lines end in CR LF; they end in LF alone"
-	default:
-		return "blanks stand behind the value; the Perl ldirectord refuses that"
-	}
-}
-
-// tolerate reports a layout that the reference refuses, one for a line.
-func (r *reader) tolerate(at place, l line, refusal string, pos Position, text string) {
-	if r.told != l.number {
-		r.told, r.refusal = l.number, refusal
-		r.layout(at, refusal, pos, text)
-	}
-}
-
-func (r *reader) notes(at place, v *value) {
-	for _, n := range v.notes {
-		if n.refusal != "" {
-			r.tolerate(at, v.line, n.refusal, v.line.position(), n.text)
-		} else {
-			r.warn(at, n.kind, v.line.position(), n.text)
-		}
-	}
-}
-
-func (r *reader) problem(at place, l line, p *problem) {
-	pos := l.position()
-	if i := strings.Index(l.text[l.value:], p.part); p.part != "" && i >= 0 {
-		pos = l.at(l.value + i)
-	}
-	r.error(at, p.kind, pos, p.text)
 }

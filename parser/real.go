@@ -38,7 +38,6 @@ func readReal(s *section, v *value) *problem {
 }
 
 // readEndpoint reads ADDRESS[->ADDRESS][:PORT] up to the first blank.
-
 func (r *realLine) readEndpoint(v *value) *problem {
 	word, rest := cutWord(v.text)
 	if rest == "" {

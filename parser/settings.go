@@ -103,18 +103,14 @@ var mailStates = map[string]MailStatus{
 func readMailStatus(s *scope, v *value) *problem {
 	const allowed = "it is a list of starting, running, stopping and reloading with commas, or all, or none"
 	var status MailStatus
-	list := strings.TrimRight(v.text, ", ")
-	if list == "" {
+	states := splitList(v.text)
+	if len(states) == 0 {
 		v.warn(suspicious, "an empty list means none; "+allowed)
-		s.mailStatus = 0
-		return nil
 	}
-	states := strings.Split(list, ",")
-	for i, state := range states {
-		states[i] = trim(state)
-		bit, ok := mailStates[states[i]]
+	for _, state := range states {
+		bit, ok := mailStates[state]
 		if !ok {
-			return bad("%s is no state of the daemon; %s", quote(states[i]), allowed)
+			return bad("%s is no state of the daemon; %s", quote(state), allowed)
 		}
 		status |= bit
 	}
@@ -123,6 +119,23 @@ func readMailStatus(s *scope, v *value) *problem {
 	}
 	s.mailStatus = status
 	return nil
+}
+
+// splitList parts words at commas with blanks around them, and drops empty words at the end.
+func splitList(text string) []string {
+	list := strings.Split(text, ",")
+	for i := range list {
+		if i > 0 {
+			list[i] = list[i][skipSpace(list[i], 0):]
+		}
+		if i < len(list)-1 {
+			list[i] = trimRight(list[i])
+		}
+	}
+	for len(list) > 0 && list[len(list)-1] == "" {
+		list = list[:len(list)-1]
+	}
+	return list
 }
 
 func readSMTP(s *scope, v *value) *problem {
