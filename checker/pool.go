@@ -12,7 +12,7 @@ import (
 const Tick = 10 * time.Millisecond
 
 const (
-	// firstPerTick is how many new jobs start in one tick, so that ten thousand new servers are asked
+	// firstPerTick is how many new tasks start in one tick, so that ten thousand new servers are asked
 	// within two seconds and not all in one instant.
 	firstPerTick = 50
 	// stallAfter is how late the pool may wake before results that failed meanwhile are not believed:
@@ -28,68 +28,74 @@ type Job struct {
 	Every time.Duration
 }
 
-// Update is the result of one check of a job.
+// Task is a job in a pool.
+type Task struct {
+	Job
+	Checker Checker
+
+	// What follows is guarded by the pool's mu.
+	in      bool // the pool has it
+	due     time.Time
+	index   int // in the queue, -1 while in flight
+	ran     bool
+	ok      bool // of the last result
+	doubted bool // the last result was not believed
+}
+
+// Update is the result of one check of a task.
 type Update struct {
-	Job    Job
+	Task   *Task
 	Result Result
 }
 
-// Pool makes checks on time: each job at its own interval, none twice at once, each in a goroutine of
+// Pool makes checks on time: each task at its own interval, none twice at once, each in a goroutine of
 // its own only while it is in flight. It is safe for use by several goroutines.
 type Pool struct {
 	wake    chan struct{} // the schedule changed
 	results chan struct{} // there is something to Take
 
 	mu      sync.Mutex // guards what follows
-	tasks   map[Job]*task
+	tasks   []*Task
 	queue   schedule // tasks that are not in flight
 	pending []Update
-	spread  float64   // where in its interval the next new job goes
+	spread  float64   // where in its interval the next new task goes
 	planned time.Time // when the pool meant to wake; zero when it is awake
 	stalled time.Time // when it last woke far too late
 }
 
-type task struct {
-	job     Job
-	check   Checker
-	due     time.Time
-	index   int // in the queue, -1 while in flight
-	ran     bool
-	ok      bool // of the last result
-	doubted bool // the last result was not believed
-	gone    bool
-}
-
-// NewPool returns a pool without jobs. It does nothing until Run.
+// NewPool returns a pool without tasks. It does nothing until Run.
 func NewPool() *Pool {
-	return &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), tasks: map[Job]*task{}}
+	return &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1)}
 }
 
-// Set makes jobs the jobs of the pool. Those it has already go on as they are; new ones are checked
-// at once; the others are dropped, and what they still find is not told.
-func (p *Pool) Set(jobs map[Job]Checker) {
+// Set makes tasks the tasks of the pool. Those it has already go on as they are; new ones are checked
+// at once; the others are dropped for good, and what they still find is not told.
+func (p *Pool) Set(tasks []*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for job, t := range p.tasks {
-		if _, ok := jobs[job]; ok {
+	kept := make(map[*Task]bool, len(tasks))
+	for _, t := range tasks {
+		kept[t] = true
+	}
+	for _, t := range p.tasks {
+		if kept[t] {
 			continue
 		}
-		t.gone = true
-		delete(p.tasks, job)
+		t.in = false
 		if t.index >= 0 {
 			heap.Remove(&p.queue, t.index)
 		}
 	}
 	now, news := time.Now(), 0
-	for job, check := range jobs {
-		if _, ok := p.tasks[job]; ok {
+	for _, t := range tasks {
+		if t.in {
 			continue
 		}
-		t := &task{job: job, check: check, due: now.Add(time.Duration(news/firstPerTick) * Tick)}
+		t.in, t.due = true, now.Add(time.Duration(news/firstPerTick)*Tick)
 		news++
-		p.tasks[job] = t
 		heap.Push(&p.queue, t)
 	}
+	p.tasks = tasks
 	signal(p.wake)
 }
 
@@ -130,7 +136,7 @@ func (p *Pool) round(ctx context.Context) time.Duration {
 		p.stalled = now
 	}
 	for len(p.queue) > 0 && !p.queue[0].due.After(now) {
-		t := heap.Pop(&p.queue).(*task)
+		t := heap.Pop(&p.queue).(*Task)
 		go p.run(ctx, t, now)
 	}
 	if len(p.pending) > 0 {
@@ -145,17 +151,17 @@ func (p *Pool) round(ctx context.Context) time.Duration {
 	return next
 }
 
-func (p *Pool) run(ctx context.Context, t *task, start time.Time) {
-	r := t.check.Check(ctx)
+func (p *Pool) run(ctx context.Context, t *Task, start time.Time) {
+	r := t.Checker.Check(ctx)
 	r.Took = time.Since(start)
 	p.finish(ctx, t, r, start)
 }
 
 // finish tells the result and puts the task back into the queue.
-func (p *Pool) finish(ctx context.Context, t *task, r Result, start time.Time) {
+func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t.gone || ctx.Err() != nil {
+	if !t.in || ctx.Err() != nil {
 		return
 	}
 	now := time.Now()
@@ -163,7 +169,7 @@ func (p *Pool) finish(ctx context.Context, t *task, r Result, start time.Time) {
 	t.ran = true
 	switch {
 	case r.Local:
-		t.due = now.Add(min(shortageRetry, t.job.Every))
+		t.due = now.Add(min(shortageRetry, t.Every))
 	case !r.OK && !t.doubted && p.overslept(start, now):
 		t.doubted = true
 		t.due = now
@@ -171,15 +177,15 @@ func (p *Pool) finish(ctx context.Context, t *task, r Result, start time.Time) {
 		signal(p.wake)
 		return
 	case first:
-		t.due = start.Add(p.phase(t.job.Every))
+		t.due = start.Add(p.phase(t.Every))
 	default:
-		t.due = after(t.due, t.job.Every, now)
+		t.due = after(t.due, t.Every, now)
 	}
 	t.doubted = false
 	told := first || !r.OK || !t.ok
 	t.ok = r.OK
 	heap.Push(&p.queue, t)
-	p.pending = append(p.pending, Update{Job: t.job, Result: r})
+	p.pending = append(p.pending, Update{Task: t, Result: r})
 	if told {
 		signal(p.results)
 	}
@@ -223,7 +229,7 @@ func signal(c chan struct{}) {
 }
 
 // schedule is a heap of tasks by the time they are due.
-type schedule []*task
+type schedule []*Task
 
 func (s schedule) Len() int           { return len(s) }
 func (s schedule) Less(i, j int) bool { return s[i].due.Before(s[j].due) }
@@ -233,7 +239,7 @@ func (s schedule) Swap(i, j int) {
 }
 
 func (s *schedule) Push(x any) {
-	t := x.(*task)
+	t := x.(*Task)
 	t.index = len(*s)
 	*s = append(*s, t)
 }

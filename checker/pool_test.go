@@ -14,8 +14,8 @@ type checkFunc func(context.Context) Result
 
 func (f checkFunc) Check(ctx context.Context) Result { return f(ctx) }
 
-func jobNo(i int, every time.Duration) Job {
-	return Job{Spec: Spec{Type: "connect", Target: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80)}, Every: every}
+func task(i int, every time.Duration, c Checker) *Task {
+	return &Task{Checker: c, Job: Job{Every: every, Spec: Spec{Type: "connect", Target: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80)}}}
 }
 
 // run starts a pool in a bubble of fake time and ends it with the test.
@@ -34,7 +34,7 @@ func TestNewJobIsCheckedAtOnceAndThenEachInterval(t *testing.T) {
 		begin := time.Now()
 		var at []time.Duration
 		check := checkFunc(func(context.Context) Result { at = append(at, time.Since(begin)); return Result{OK: true} })
-		p.Set(map[Job]Checker{jobNo(1, time.Second): check})
+		p.Set([]*Task{task(1, time.Second, check)})
 		time.Sleep(4500 * time.Millisecond)
 		synctest.Wait()
 		if len(at) < 5 || at[0] != 0 {
@@ -67,7 +67,7 @@ func TestSlowChecksDelayNobodyAndNeverOverlap(t *testing.T) {
 			return Result{}
 		})
 		ok := checkFunc(func(context.Context) Result { quick.Add(1); return Result{OK: true} })
-		p.Set(map[Job]Checker{jobNo(1, time.Second): slow, jobNo(2, time.Second): ok})
+		p.Set([]*Task{task(1, time.Second, slow), task(2, time.Second, ok)})
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if n := quick.Load(); n < 10 {
@@ -88,11 +88,11 @@ func TestJobsAreSpreadOverTheInterval(t *testing.T) {
 			}
 			return Result{OK: true}
 		})
-		jobs := map[Job]Checker{}
+		var tasks []*Task
 		for i := range n {
-			jobs[jobNo(i, every)] = serial(check)
+			tasks = append(tasks, task(i, every, serial(check)))
 		}
-		p.Set(jobs)
+		p.Set(tasks)
 		time.Sleep(3 * every)
 		synctest.Wait()
 		total, most := 0, 0
@@ -123,20 +123,20 @@ func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
 		check := func(i int) Checker {
 			return checkFunc(func(context.Context) Result { counts[i].Add(1); return Result{OK: true} })
 		}
-		a, b, c := jobNo(0, time.Second), jobNo(1, time.Second), jobNo(2, time.Second)
-		p.Set(map[Job]Checker{a: check(0), b: check(1)})
+		a, b, c := task(0, time.Second, check(0)), task(1, time.Second, check(1)), task(2, time.Second, check(2))
+		p.Set([]*Task{a, b})
 		time.Sleep(Tick)
 		synctest.Wait()
 		p.Take()
-		p.Set(map[Job]Checker{b: check(2), c: check(2)})
+		p.Set([]*Task{b, c})
 		time.Sleep(Tick)
 		synctest.Wait()
 		if n := counts[1].Load(); n != 1 {
 			t.Errorf("a job that stays was checked %d times at once, want it to keep its schedule", n)
 		}
 		for _, u := range p.Take() {
-			if u.Job != c {
-				t.Errorf("result of %v, want only the new job's", u.Job)
+			if u.Task != c {
+				t.Errorf("result of %v, want only the new one's", u.Task.Spec.Target)
 			}
 		}
 		time.Sleep(3 * time.Second)
@@ -150,10 +150,10 @@ func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
 func TestResultOfADroppedJobIsNotTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		p.Set(map[Job]Checker{jobNo(1, time.Second): checkFunc(func(context.Context) Result {
+		p.Set([]*Task{task(1, time.Second, checkFunc(func(context.Context) Result {
 			time.Sleep(time.Second)
 			return Result{}
-		})})
+		}))})
 		time.Sleep(Tick)
 		p.Set(nil)
 		time.Sleep(2 * time.Second)
@@ -168,9 +168,9 @@ func TestOwnShortageIsRepeatedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
 		var n atomic.Int32
-		p.Set(map[Job]Checker{jobNo(1, time.Minute): checkFunc(func(context.Context) Result {
+		p.Set([]*Task{task(1, time.Minute, checkFunc(func(context.Context) Result {
 			return Result{Local: n.Add(1) < 3, OK: n.Load() >= 3}
-		})})
+		}))})
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if n.Load() != 3 {
@@ -189,7 +189,7 @@ func TestFailureWhileTheProcessSleptIsNotBelievedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
 		var n atomic.Int32
-		p.Set(map[Job]Checker{jobNo(1, time.Minute): checkFunc(func(context.Context) Result {
+		p.Set([]*Task{task(1, time.Minute, checkFunc(func(context.Context) Result {
 			if n.Add(1) == 1 {
 				p.mu.Lock()
 				p.planned = time.Now().Add(-5 * time.Second)
@@ -197,7 +197,7 @@ func TestFailureWhileTheProcessSleptIsNotBelievedOnce(t *testing.T) {
 				return Result{}
 			}
 			return Result{OK: true}
-		})})
+		}))})
 		time.Sleep(time.Second)
 		synctest.Wait()
 		u := p.Take()
@@ -222,11 +222,11 @@ func BenchmarkPool(b *testing.B) {
 			p := NewPool()
 			p.planned = time.Now().Add(time.Hour)
 			ok := Result{OK: true}
-			jobs := map[Job]Checker{}
+			var tasks []*Task
 			for i := range n {
-				jobs[jobNo(i, time.Second)] = nil
+				tasks = append(tasks, task(i, time.Second, nil))
 			}
-			p.Set(jobs)
+			p.Set(tasks)
 			b.ReportAllocs()
 			for b.Loop() {
 				p.mu.Lock()

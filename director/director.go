@@ -48,13 +48,20 @@ type Director struct {
 	// What follows belongs to the goroutine of Run.
 	global   *parser.Global
 	virtuals []*virtual
-	users    map[checker.Job][]user
-	last     map[checker.Job]checker.Result // of every job that runs
-	keeper   *keeper                        // of maintenancedir
-	unread   bool                           // the table could not be read the last time
+	checks   map[*checker.Task]*check
+	waiting  int     // checks without a result yet
+	keeper   *keeper // of maintenancedir
+	unread   bool    // the table could not be read the last time
 }
 
-// user is a real server of a virtual service that lives by a job.
+// check is what the director knows of a check that runs.
+type check struct {
+	users []user // who lives by it
+	last  checker.Result
+	known bool // last is a result
+}
+
+// user is a real server of a virtual service.
 type user struct {
 	v *virtual
 	s *server
@@ -73,7 +80,6 @@ func New(d Deps) *Director {
 		reloads: make(chan reload),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
-		last:    map[checker.Job]checker.Result{},
 	}
 }
 
@@ -129,7 +135,7 @@ func (d *Director) loop(ctx context.Context) {
 	defer retry.Stop()
 	settled := false
 	for {
-		if !settled && d.allKnown() {
+		if !settled && d.waiting == 0 {
 			settled = true
 			close(d.settled)
 		}
@@ -155,24 +161,6 @@ func (d *Director) loop(ctx context.Context) {
 	}
 }
 
-// allKnown tells whether every server had its first result and the table follows it.
-func (d *Director) allKnown() bool {
-	for _, v := range d.virtuals {
-		if v.dirty && v.retry.IsZero() {
-			return false
-		}
-		for _, s := range v.servers {
-			if s.off || s.maintenance != "" {
-				continue
-			}
-			if _, ok := d.last[s.job]; !ok {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // driftInterval is the shortest checkinterval, less a little so that what vanished is back within one.
 func (d *Director) driftInterval() time.Duration {
 	shortest := d.global.CheckInterval
@@ -185,17 +173,21 @@ func (d *Director) driftInterval() time.Duration {
 // results takes what the checks found. The verdict is each virtual service's own.
 func (d *Director) results(updates []checker.Update) {
 	for _, u := range updates {
-		users, ok := d.users[u.Job]
+		c, ok := d.checks[u.Task]
 		if !ok {
 			continue
 		}
-		d.warnOnce(u)
+		d.warnOnce(c, u.Result)
 		if u.Result.Local {
-			d.shortage(users, u.Result)
+			d.shortage(c.users, u.Result)
 			continue
 		}
-		d.last[u.Job] = u.Result
-		for _, x := range users {
+		if !c.known {
+			c.known = true
+			d.waiting--
+		}
+		c.last = u.Result
+		for _, x := range c.users {
 			d.judge(x.v, x.s, u.Result)
 		}
 	}
@@ -234,12 +226,12 @@ func (d *Director) shortage(users []user, r checker.Result) {
 	}
 }
 
-func (d *Director) warnOnce(u checker.Update) {
-	if u.Result.Warning == "" || d.last[u.Job].Warning == u.Result.Warning {
+func (d *Director) warnOnce(c *check, r checker.Result) {
+	if r.Warning == "" || c.last.Warning == r.Warning {
 		return
 	}
-	for _, x := range d.users[u.Job] {
-		d.emit(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.name, x.v.cfg.ID, u.Result.Warning), u.Result.Warning)
+	for _, x := range c.users {
+		d.emit(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.name, x.v.cfg.ID, r.Warning), r.Warning)
 	}
 }
 

@@ -42,6 +42,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, have ipvsctl.Table) {
 // reload makes another plan the one to keep. The health of every server whose check stays the same
 // goes on; one whose check changed keeps its place until the first result of the new one.
 func (d *Director) reload(ctx context.Context, p *Plan) {
+	p.adopt(d.checks)
 	old := d.virtuals
 	before := map[ipvsctl.Key]*virtual{}
 	for _, v := range old {
@@ -54,9 +55,9 @@ func (d *Director) reload(ctx context.Context, p *Plan) {
 			delete(before, v.key)
 		}
 		for _, s := range v.servers {
-			if r, ok := d.last[s.job]; ok && s.health.State == checker.Unknown {
-				s.health, _ = s.health.Next(r.OK, s.rule)
-				s.reason = r.Detail
+			if c := d.checks[s.task]; c != nil && c.known && s.health.State == checker.Unknown {
+				s.health, _ = s.health.Next(c.last.OK, s.rule)
+				s.reason = c.last.Detail
 			}
 		}
 	}
@@ -68,6 +69,26 @@ func (d *Director) reload(ctx context.Context, p *Plan) {
 	}
 }
 
+// adopt makes the plan go on with the checks that run already.
+func (p *Plan) adopt(checks map[*checker.Task]*check) {
+	running := make(map[checker.Job]*checker.Task, len(checks))
+	for t := range checks {
+		running[t.Job] = t
+	}
+	for i, t := range p.tasks {
+		if r := running[t.Job]; r != nil {
+			p.tasks[i] = r
+		}
+	}
+	for _, v := range p.virtuals {
+		for _, s := range v.servers {
+			if s.task != nil && running[s.task.Job] != nil {
+				s.task = running[s.task.Job]
+			}
+		}
+	}
+}
+
 // inherit takes over what was known of a virtual service, but not what was done to it by hand: a reload
 // sets that right.
 func (v *virtual) inherit(was *virtual) {
@@ -75,7 +96,7 @@ func (v *virtual) inherit(was *virtual) {
 	v.backoff = was.backoff
 	for _, s := range v.servers {
 		for _, o := range was.servers {
-			if o.job == s.job && o.dest.Addr == s.dest.Addr {
+			if o.task == s.task && o.dest.Addr == s.dest.Addr {
 				s.health, s.reason, s.shortages = o.health, o.reason, o.shortages
 				break
 			}
@@ -86,21 +107,26 @@ func (v *virtual) inherit(was *virtual) {
 // install makes the plan's virtual services and checks the current ones.
 func (d *Director) install(ctx context.Context, p *Plan) {
 	d.global, d.virtuals = &p.Config.Global, p.virtuals
-	d.users = map[checker.Job][]user{}
+	checks := make(map[*checker.Task]*check, len(p.tasks))
+	d.waiting = 0
+	for _, t := range p.tasks {
+		checks[t] = &check{}
+		if was := d.checks[t]; was != nil && was.known {
+			*checks[t] = check{last: was.last, known: true}
+		} else {
+			d.waiting++
+		}
+	}
 	for _, v := range d.virtuals {
 		for _, s := range v.servers {
-			if !s.off {
-				d.users[s.job] = append(d.users[s.job], user{v, s})
+			if s.task != nil {
+				checks[s.task].users = append(checks[s.task].users, user{v, s})
 			}
 		}
 	}
-	for job := range d.last {
-		if _, ok := d.users[job]; !ok {
-			delete(d.last, job)
-		}
-	}
+	d.checks = checks
 	d.maintain(d.keeper.watch(ctx, p))
-	d.pool.Set(p.checks)
+	d.pool.Set(p.tasks)
 }
 
 // purge removes a virtual service that is not configured any more.

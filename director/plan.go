@@ -19,7 +19,7 @@ import (
 type Plan struct {
 	Config   *parser.Config
 	virtuals []*virtual
-	checks   map[checker.Job]checker.Checker
+	tasks    []*checker.Task // every check once
 }
 
 // Build makes the checker of a spec, as checker.New does.
@@ -28,10 +28,11 @@ type Build func(checker.Spec) (checker.Checker, error)
 // NewPlan prepares a configuration. What no checker or no table can carry out is told as diagnostics
 // with the place in the file; the plan is nil when there are errors among them.
 func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
-	p := &Plan{Config: cfg, checks: map[checker.Job]checker.Checker{}}
+	p := &Plan{Config: cfg}
+	w := workshop{build: build, made: map[checker.Job]*checker.Task{}}
 	var found parser.Diagnostics
 	for i := range cfg.Virtuals {
-		v, diags := p.prepare(&cfg.Virtuals[i], build)
+		v, diags := w.prepare(&cfg.Virtuals[i])
 		for _, d := range diags {
 			d.File = cfg.Name
 			found = append(found, d)
@@ -41,7 +42,30 @@ func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	if found.HasErrors() {
 		return nil, found
 	}
+	p.tasks = w.tasks
 	return p, found
+}
+
+// workshop makes the checkers of a plan, equal ones once.
+type workshop struct {
+	build Build
+	made  map[checker.Job]*checker.Task
+	tasks []*checker.Task // in the order of the file
+}
+
+// task is the check of a job.
+func (w *workshop) task(job checker.Job) (*checker.Task, error) {
+	if t, ok := w.made[job]; ok {
+		return t, nil
+	}
+	check, err := w.build(job.Spec)
+	if err != nil {
+		return nil, err
+	}
+	t := &checker.Task{Job: job, Checker: check}
+	w.made[job] = t
+	w.tasks = append(w.tasks, t)
+	return t, nil
 }
 
 // Keys are the virtual services of the plan.
@@ -71,8 +95,7 @@ func (p *Plan) Preview() ipvsctl.Table {
 // Check is one check of a plan and where it is used.
 type Check struct {
 	Virtual, Real string
-	Job           checker.Job
-	Checker       checker.Checker
+	Task          *checker.Task // nil with checktype=off
 }
 
 // Checks lists every check of the plan in the order of the file.
@@ -80,13 +103,13 @@ func (p *Plan) Checks() []Check {
 	var list []Check
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
-			list = append(list, Check{Virtual: v.cfg.ID, Real: s.name, Job: s.job, Checker: p.checks[s.job]})
+			list = append(list, Check{Virtual: v.cfg.ID, Real: s.name, Task: s.task})
 		}
 	}
 	return list
 }
 
-func (p *Plan) prepare(cfg *parser.Virtual, build Build) (*virtual, parser.Diagnostics) {
+func (w *workshop) prepare(cfg *parser.Virtual) (*virtual, parser.Diagnostics) {
 	key := keyOf(cfg)
 	v := &virtual{cfg: cfg, name: keyName(key), key: key, held: map[netip.AddrPort]bool{}}
 	var found parser.Diagnostics
@@ -105,7 +128,7 @@ func (p *Plan) prepare(cfg *parser.Virtual, build Build) (*virtual, parser.Diagn
 	}
 	refused := map[string]bool{}
 	for i := range cfg.Reals {
-		s, err := p.server(cfg, &cfg.Reals[i], build)
+		s, err := w.server(cfg, &cfg.Reals[i])
 		if err != nil && !refused[err.Error()] {
 			refused[err.Error()] = true
 			found = append(found, diagnose(cfg, cfg.Reals[i].At, err))
@@ -115,13 +138,11 @@ func (p *Plan) prepare(cfg *parser.Virtual, build Build) (*virtual, parser.Diagn
 	return v, found
 }
 
-func (p *Plan) server(cfg *parser.Virtual, r *parser.Real, build Build) (*server, error) {
-	s := &server{
+func (w *workshop) server(cfg *parser.Virtual, r *parser.Real) (s *server, err error) {
+	s = &server{
 		real: r,
 		name: parser.FormatAddrPort(r.Addr),
-		off:  cfg.CheckType == parser.Off,
 		rule: checker.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.WindowNeed, Of: cfg.WindowSize},
-		job:  checker.Job{Spec: specOf(cfg, r), Every: cfg.CheckInterval},
 		dest: ipvsctl.Dest{
 			Addr:    destAddr(cfg, r.Addr, r.Forward),
 			Forward: forwardOf(r.Forward),
@@ -130,15 +151,10 @@ func (p *Plan) server(cfg *parser.Virtual, r *parser.Real, build Build) (*server
 			Lower:   uint32(r.Lower),
 		},
 	}
-	if _, ok := p.checks[s.job]; ok || s.off {
-		return s, nil
+	if cfg.CheckType != parser.Off {
+		s.task, err = w.task(checker.Job{Spec: specOf(cfg, r), Every: cfg.CheckInterval})
 	}
-	check, err := build(s.job.Spec)
-	if err != nil {
-		return s, err
-	}
-	p.checks[s.job] = check
-	return s, nil
+	return s, err
 }
 
 // diagnose says where in the file an error of a checker or of the settings belongs.

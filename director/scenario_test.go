@@ -301,4 +301,3 @@ func firstDifference(want, got string) string {
 	}
 	return ""
 }
-

@@ -33,11 +33,10 @@ type virtual struct {
 // server is one real server of a virtual service.
 type server struct {
 	real *parser.Real
-	name string       // in the log, with the configured port
-	dest ipvsctl.Dest // as configured
-	job  checker.Job
+	name string        // in the log, with the configured port
+	dest ipvsctl.Dest  // as configured
+	task *checker.Task // nil with checktype=off: never in
 	rule checker.Rule
-	off  bool // checktype=off: never in
 
 	health      checker.Health
 	reason      string // of the last failure
@@ -51,7 +50,7 @@ func (s *server) state() checker.State {
 	if s.maintenance != "" {
 		return checker.Down
 	}
-	if s.off {
+	if s.task == nil {
 		return offState
 	}
 	return s.health.State

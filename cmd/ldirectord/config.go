@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"ldirectord/checker"
 	"ldirectord/director"
@@ -114,9 +115,10 @@ func hostName() string {
 	return name
 }
 
-// tell prints diagnostics in the form of the reference, which tools grep for, with the exact place.
+// tell prints diagnostics in the form of the reference, which tools grep for, with the exact place:
+// errors first, since the reference has nothing to say behind one.
 func (l *loaded) tell(w io.Writer) {
-	for _, d := range l.found {
+	for _, d := range slices.Concat(l.found.Errors(), l.found.Warnings()) {
 		fmt.Fprintln(w, message(d))
 	}
 }

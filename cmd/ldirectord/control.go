@@ -18,7 +18,9 @@ const signalHandOver = syscall.SIGUSR1
 
 // readable checks that the configuration is good, telling what is wrong with it.
 func (a *app) readable(ctx context.Context) int {
-	l, err := a.load(ctx, &checker.Env{HostName: hostName()})
+	env := newEnvironment(checker.NewPinger())
+	defer env.close()
+	l, err := a.load(ctx, env.checks())
 	if err != nil {
 		fmt.Fprintln(a.stderr, err)
 		return exitFailure

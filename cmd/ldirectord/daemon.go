@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -22,6 +23,7 @@ import (
 const (
 	resultsWait = 3 * time.Second // how long a start waits for the first results
 	closeWait   = 3 * time.Second // for the last log lines and hooks
+	collectAt   = 50              // percent of garbage: checks leave little, the configuration is large
 )
 
 // daemon is the running director and what surrounds it.
@@ -47,6 +49,9 @@ func (a *app) background(ctx context.Context, ready io.WriteCloser) int {
 }
 
 func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
 	d := &daemon{app: a, ready: ready, env: newEnvironment(checker.NewPinger())}
 	defer d.env.close()
 	l, err := a.load(ctx, d.env.checks())
@@ -102,7 +107,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client) int {
 	defer end(nil)
 	ended := make(chan error, 1)
 	go func() { ended <- d.director.Run(runCtx, d.loaded.plan) }()
-	go d.tellReady(runCtx)
+	go d.settle(runCtx)
 	cause := d.attend(runCtx, signals, ended, end)
 	return d.finish(cause)
 }
@@ -185,12 +190,9 @@ func (d *daemon) announce() {
 	}
 }
 
-// tellReady tells the starter that the virtual services exist and, if that does not take long, that
-// the first results are in.
-func (d *daemon) tellReady(ctx context.Context) {
-	if d.ready == nil {
-		return
-	}
+// settle waits for the virtual services and, if that does not take long, for the first results, and
+// tells the starter.
+func (d *daemon) settle(ctx context.Context) {
 	select {
 	case <-d.director.Started():
 	case <-ctx.Done():
@@ -201,8 +203,11 @@ func (d *daemon) tellReady(ctx context.Context) {
 	case <-time.After(resultsWait):
 	case <-ctx.Done():
 	}
-	fmt.Fprintln(d.ready, readyLine)
-	d.ready.Close()
+	if d.ready != nil {
+		fmt.Fprintln(d.ready, readyLine)
+		d.ready.Close()
+	}
+	debug.FreeOSMemory() // what reading the file took is not needed again
 }
 
 // openTable opens the table that --ipvs names.

@@ -10,7 +10,9 @@ import (
 
 // plan shows, in the words of ipvsadm, what the configuration would change in the table.
 func (a *app) plan(ctx context.Context) int {
-	l, err := a.load(ctx, &checker.Env{HostName: hostName()})
+	env := newEnvironment(checker.NewPinger())
+	defer env.close()
+	l, err := a.load(ctx, env.checks())
 	if err != nil {
 		fmt.Fprintln(a.stderr, err)
 		return exitFailure

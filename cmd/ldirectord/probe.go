@@ -34,41 +34,42 @@ func (a *app) probe(ctx context.Context) int {
 	fmt.Fprintln(w, "VIRTUAL\tREAL\tCHECK\tSTATE\tTIME\tDETAIL")
 	code := exitOK
 	for _, c := range checks {
-		state, took, detail := "off", "-", ""
-		if c.Checker != nil {
-			r := results[c.Job]
+		kind, state, took, detail := "off", "off", "-", ""
+		if c.Task != nil {
+			r := results[c.Task]
+			kind = c.Task.Spec.Kind()
 			state, took, detail = "up", fmt.Sprintf("%.1fms", float64(r.Took)/float64(time.Millisecond)), r.Detail
 			if !r.OK {
 				state, code = "down", exitFailure
 			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Virtual, c.Real, c.Job.Spec.Kind(), state, took, detail)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Virtual, c.Real, kind, state, took, detail)
 	}
 	w.Flush()
 	return code
 }
 
 // probeAll makes every check once, equal ones together.
-func probeAll(ctx context.Context, checks []director.Check) map[checker.Job]checker.Result {
-	results := map[checker.Job]checker.Result{}
+func probeAll(ctx context.Context, checks []director.Check) map[*checker.Task]checker.Result {
+	results := map[*checker.Task]checker.Result{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, probesAtOnce)
-	asked := map[checker.Job]bool{}
+	asked := map[*checker.Task]bool{nil: true}
 	for _, c := range checks {
-		if c.Checker == nil || asked[c.Job] {
+		if asked[c.Task] {
 			continue
 		}
-		asked[c.Job] = true
+		asked[c.Task] = true
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
 			start := time.Now()
-			r := c.Checker.Check(ctx)
+			r := c.Task.Checker.Check(ctx)
 			r.Took = time.Since(start)
 			mu.Lock()
 			defer mu.Unlock()
-			results[c.Job] = r
+			results[c.Task] = r
 		})
 	}
 	wait.Wait()
