@@ -57,7 +57,7 @@ func (h *header) readBracketed(v *value, word string) *problem {
 		return refuse(v6UnderVirtual, "an IPv6 address stands under virtual; virtual6 is for it")
 	}
 	if !ok {
-		return refuse(badVirtualAddress, "%s is no IPv6 address; it is eight groups of hexadecimal digits, :: for a run of zeros, without a scope", quote(host))
+		return refuse(badVirtualAddress, "%s is no IPv6 address; it is groups of hexadecimal digits with colons, without a scope", quote(host))
 	}
 	h.host, h.port = "["+host+"]", port
 	return nil

@@ -37,7 +37,8 @@ func (a adviser) check() {
 	negotiates := v.CheckType == Negotiate || v.CheckType == Combined
 	switch {
 	case external && !a.s.has("checkcommand"):
-		a.warn("checktype", suspicious, "checktype=%s without a checkcommand runs %s, so every server is up", v.CheckType, defaultCheckCommand)
+		a.warn("checktype", suspicious, "checktype=%s without a checkcommand runs %s, so every server is up",
+			v.CheckType, defaultCheckCommand)
 	case !external && a.s.has("checkcommand"):
 		a.warn("checkcommand", noEffect, "checkcommand counts only with checktype=external or external-perl")
 	}
@@ -90,7 +91,8 @@ func (a adviser) servers() {
 		if a.keepsPort(real.Forward, real.Addr) {
 			otherPort++
 			if otherPort == 1 {
-				a.at(real.At, noEffect, fmt.Sprintf("with %s clients reach the server at port %d, not %d; only masq changes the port", real.Forward, v.Addr.Port(), real.Addr.Port()))
+				a.at(real.At, noEffect, fmt.Sprintf("with %s clients reach the server at port %d, not %d; only masq changes the port",
+					real.Forward, v.Addr.Port(), real.Addr.Port()))
 			}
 		}
 	}
@@ -105,7 +107,8 @@ func (a adviser) twice(real *Real) {
 	before, ok := a.places[real.Addr]
 	a.places[real.Addr] = serverPlace{a.s, real.At.Line}
 	if ok && before.section == a.s {
-		a.at(real.At, repeated, fmt.Sprintf("the real server %s is in this virtual already, in line %d; the kernel has it once", FormatAddrPort(real.Addr), before.line))
+		a.at(real.At, repeated, fmt.Sprintf("the real server %s is in this virtual already, in line %d; the kernel has it once",
+			FormatAddrPort(real.Addr), before.line))
 	}
 }
 
@@ -133,7 +136,8 @@ func (a adviser) fallback() {
 	}
 	switch {
 	case a.keepsPort(f.Forward, f.Addr):
-		a.at(f.At, suspicious, fmt.Sprintf("with %s clients reach the fallback at port %d, not %d; only masq changes the port", f.Forward, v.Addr.Port(), f.Addr.Port()))
+		a.at(f.At, suspicious, fmt.Sprintf("with %s clients reach the fallback at port %d, not %d; only masq changes the port",
+			f.Forward, v.Addr.Port(), f.Addr.Port()))
 	case f.Forward == Masq && f.Addr.Addr().IsLoopback() && !v.Addr.Addr().IsLoopback():
 		// ip_vs_nat_xmit drops what comes from outside.
 		a.at(f.At, suspicious, "the kernel does not masquerade packets of other machines to a loopback address; with gate they reach this machine")

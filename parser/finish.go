@@ -45,7 +45,8 @@ type virtualKey struct {
 func (r *reader) duplicate(s *section, id string, first int) {
 	r.add(s.place(wholeSection), Diagnostic{
 		Severity: Error, Kind: duplicateVirtual, Pos: Position{s.end, 1}, cause: s.at["virtual"],
-		Text: fmt.Sprintf("the virtual in line %d is the same as the one in line %d, %s; each protocol, address and port or mark has one", s.line.number, first, id),
+		Text: fmt.Sprintf("the virtual in line %d is the same as the one in line %d, %s; each protocol, address and port or mark has one",
+			s.line.number, first, id),
 	})
 }
 

@@ -70,8 +70,8 @@ func (l line) literal(section bool) string {
 	return expandTabs(v)
 }
 
-// meant makes v the value of a line as its author meant it: without a comment, with a # in quotes, and without the
-// blanks at the end, except that of free text they are a part.
+// meant makes v the value of a line as its author meant it: without a comment, with a # in quotes, and
+// without the blanks at the end, except that of free text they are a part.
 func (v *value) meant(l line, section bool, form Form) {
 	*v = value{line: l, text: strings.TrimSuffix(l.text[l.value:], "\r"), notes: v.notes[:0]}
 	if comment := commentStart(v.text, section, form); comment >= 0 {

@@ -55,7 +55,8 @@ type reader struct {
 func (r *reader) read(text string) {
 	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok {
 		text = rest
-		r.layout(place{}, unknownDirective, Position{1, 1}, "a byte-order mark stands before the first line; the Perl ldirectord refuses that")
+		r.layout(place{}, unknownDirective, Position{1, 1},
+			"a byte-order mark stands before the first line; the Perl ldirectord refuses that")
 	}
 	number := 0
 	for text != "" && r.count[Error] <= mostOfASort {
@@ -92,7 +93,8 @@ func (r *reader) leave(number int) {
 // them for a directive without a name.
 func (r *reader) blank(l line) {
 	if r.open && l.indent >= sectionIndent && l.indent+len(l.text)-l.start > sectionIndent {
-		r.tolerate(r.current.place(inLines), l, unknownDirective, l.at(0), "a line of blanks stands in the section; it is empty or has at most four blanks")
+		r.tolerate(r.current.place(inLines), l, unknownDirective, l.at(0),
+			"a line of blanks stands in the section; it is empty or has at most four blanks")
 		return
 	}
 	r.leave(l.number)
@@ -140,7 +142,8 @@ func (r *reader) closeSection() {
 	}
 	const text = "a directive of the section is not indented"
 	if s.unclear {
-		r.error(s.place(inLines), unknownDirective, s.underIndent, text+", and neither are others that may be global; the lines of a section are indented by four blanks or a tab")
+		r.error(s.place(inLines), unknownDirective, s.underIndent,
+			text+", and neither are others that may be global; the lines of a section are indented by four blanks or a tab")
 		return
 	}
 	r.layout(s.place(inLines), unknownDirective, s.underIndent, text+"; it is four blanks or more, or a tab")
@@ -161,11 +164,13 @@ func (r *reader) directive(l line) {
 	case d.Global() && l.indent == 0 && r.current != nil && r.current.underIndent.Line > 0:
 		r.current.unclear = true
 		r.error(r.current.place(inLines), ambiguousLayout, l.at(l.start),
-			fmt.Sprintf("%s may be global or belong to the virtual in line %d, whose lines are not indented either; indent it or move it above the first virtual", l.name, r.current.line.number))
+			fmt.Sprintf("%s may be global or belong to the virtual in line %d, whose lines are not indented either; "+
+				"indent it or move it above the first virtual", l.name, r.current.line.number))
 	case d.Global() && (l.indent == 0 || r.current == nil):
 		r.global(l, d)
 	case r.current == nil:
-		r.error(place{block: l.number}, unknownDirective, l.at(l.start), l.name+" stands outside of a section; it belongs below a virtual, indented by four blanks or a tab")
+		r.error(place{block: l.number}, unknownDirective, l.at(l.start),
+			l.name+" stands outside of a section; it belongs below a virtual, indented by four blanks or a tab")
 	default:
 		r.inSection(l, d)
 	}

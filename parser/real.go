@@ -150,7 +150,8 @@ func (r *realLine) readOptions(v *value, text string) *problem {
 
 func trailer(text string) *problem {
 	text = trim(text)
-	p := refuse(badRealTrailer, "%s cannot be read; behind the forwarding method stand, in this order, a weight, \"REQUEST\", \"RECEIVE\", l:N and u:N", quote(text))
+	p := refuse(badRealTrailer, "%s cannot be read; behind the forwarding method stand, in this order, "+
+		`a weight, "REQUEST", "RECEIVE", l:N and u:N`, quote(text))
 	return p.around(text)
 }
 

@@ -34,7 +34,8 @@ func readLogFile(g *globals, v *value) *problem {
 		}
 	case g.supervised != yes && g.opts.TryFile != nil:
 		if err := g.opts.TryFile(text); err != nil {
-			return refuse(logfileClosed, "the log file cannot be opened (%s); it is a file that can be appended to, or a syslog facility", printable(err.Error()))
+			return refuse(logfileClosed, "the log file cannot be opened (%s); it is a file that can be appended to, or a syslog facility",
+				printable(err.Error()))
 		}
 	}
 	g.logFile = text
