@@ -9,15 +9,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ldirectord/checker"
 	"ldirectord/parser"
 )
 
 // check reads the configuration and tells all that is to be said of it, and of the machine it is for.
 func (a *app) check(ctx context.Context) int {
-	env := newEnvironment(checker.NewPinger())
-	defer env.close()
-	l, err := a.load(ctx, env.checks())
+	l, err := a.load(ctx)
 	if err != nil {
 		fmt.Fprintln(a.stderr, err)
 		return exitFailure

@@ -50,7 +50,7 @@ type loaded struct {
 }
 
 // load reads the file at path and prepares it. An error means that the file itself could not be read.
-func (a *app) load(ctx context.Context, env *checker.Env) (*loaded, error) {
+func (a *app) load(ctx context.Context) (*loaded, error) {
 	source, err := readFile(a.path)
 	if err != nil {
 		return nil, err
@@ -61,6 +61,7 @@ func (a *app) load(ctx context.Context, env *checker.Env) (*loaded, error) {
 	if found.HasErrors() {
 		return l, nil
 	}
+	env := a.env.checks()
 	plan, more := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
 	l.found = append(l.found, more...)
 	if plan != nil {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"syscall"
 	"time"
-
-	"ldirectord/checker"
 )
 
 // endTimeout is how long stop and restart wait for a daemon to end: longer than its clean-up may take.
@@ -16,11 +14,9 @@ const endTimeout = 40 * time.Second
 // signal: it ends at once, and so leaves its table to us as well.
 const signalHandOver = syscall.SIGUSR1
 
-// readable checks that the configuration is good, telling what is wrong with it.
+// readable reads the configuration and tells what is wrong with it.
 func (a *app) readable(ctx context.Context) int {
-	env := newEnvironment(checker.NewPinger())
-	defer env.close()
-	l, err := a.load(ctx, env.checks())
+	l, err := a.load(ctx)
 	if err != nil {
 		fmt.Fprintln(a.stderr, err)
 		return exitFailure
@@ -29,7 +25,7 @@ func (a *app) readable(ctx context.Context) int {
 	if l.plan == nil {
 		return exitConfig
 	}
-	a.supervised = l.config.Global.Supervised
+	a.loaded = l
 	return exitOK
 }
 

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
@@ -29,37 +28,21 @@ const (
 // daemon is the running director and what surrounds it.
 type daemon struct {
 	*app
-	env      *environment
 	hold     *hold
 	log      *logSink
 	journal  *notify.Journal
 	hooks    *notify.Hooks
 	director *director.Director
-	loaded   *loaded
 	ready    io.WriteCloser // nil in the foreground
 }
 
-// foreground is the daemon in this process, under a supervisor or for debugging.
-func (a *app) foreground(ctx context.Context) int { return a.serve(ctx, nil) }
-
-// background is the daemon in its own session; ready hears how the start goes.
-func (a *app) background(ctx context.Context, ready io.WriteCloser) int {
-	a.stderr = ready
-	return a.serve(ctx, ready)
-}
-
+// serve is the daemon in this process. Ready hears how the start goes; it is nil in the foreground.
 func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
 	}
-	d := &daemon{app: a, ready: ready, env: newEnvironment(checker.NewPinger())}
-	defer d.env.close()
-	l, err := a.load(ctx, d.env.checks())
-	if err != nil || l.plan == nil {
-		fmt.Fprintln(a.stderr, "ldirectord: the configuration changed and is not good any more")
-		return exitConfig
-	}
-	d.loaded = l
+	d := &daemon{app: a, ready: ready}
+	var err error
 	acquireCtx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
 	d.hold, err = a.instance().acquire(acquireCtx)

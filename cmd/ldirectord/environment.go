@@ -16,8 +16,12 @@ type environment struct {
 	ours     atomic.Pointer[map[netip.AddrPort]bool]
 }
 
-// newEnvironment returns what checks share; pinger is for many servers, or for one shot.
-func newEnvironment(pinger *checker.Ping) *environment {
+// newEnvironment returns what the checks of a command share.
+func newEnvironment(verb string) *environment {
+	pinger := checker.NewPinger()
+	if verb == "probe" {
+		pinger = checker.NewOneShotPinger()
+	}
 	return &environment{
 		pinger:   pinger,
 		children: make(chan struct{}, 32*runtime.NumCPU()),

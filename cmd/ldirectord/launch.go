@@ -19,15 +19,19 @@ const (
 	readyLine = "ready"
 )
 
+// supervised tells whether the configuration asks for the foreground.
+func (a *app) supervised() bool { return a.loaded.config.Global.Supervised }
+
 // launch becomes the daemon, or starts one in the background and waits until it is ready.
 func (a *app) launch(ctx context.Context) int {
-	if a.debug || a.supervised {
-		return a.foreground(ctx)
+	if a.debug || a.supervised() {
+		return a.serve(ctx, nil)
 	}
 	if fd, err := strconv.Atoi(os.Getenv(readyEnv)); err == nil {
 		os.Unsetenv(readyEnv)
 		syscall.CloseOnExec(fd)
-		return a.background(ctx, os.NewFile(uintptr(fd), "ready"))
+		a.stderr = os.NewFile(uintptr(fd), "ready")
+		return a.serve(ctx, a.stderr.(*os.File))
 	}
 	code, err := a.spawn(ctx)
 	if err != nil {

@@ -36,7 +36,7 @@ func newLogSink(a *app, target string) *logSink {
 	case a.debug:
 		l.fixed = a.stderr
 		form = logForm(func(e *logrus.Entry) string { return e.Message + "\n" })
-	case a.supervised:
+	case a.supervised():
 		l.fixed = a.stdout
 		form = logForm(func(e *logrus.Entry) string { return fmt.Sprintf("[%s] %s\n", e.Time.Format(time.ANSIC), e.Message) })
 	case !strings.HasPrefix(target, "/"):

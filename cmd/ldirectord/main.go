@@ -32,6 +32,9 @@ type app struct {
 	argv   []string
 	stdout io.Writer
 	stderr io.Writer
+
+	env    *environment // of the checks
+	loaded *loaded      // the configuration, once it was found to be good
 }
 
 // verbs are what the program can be told, each with what carries it out.
@@ -71,6 +74,8 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	a.path = path
+	a.env = newEnvironment(a.verb)
+	defer a.env.close()
 	return verbs[a.verb](a, ctx)
 }
 

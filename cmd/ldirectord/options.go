@@ -24,8 +24,6 @@ type options struct {
 	config string // as given; "" without one
 	path   string // where it was found
 	verb   string
-
-	supervised bool // by the configuration
 }
 
 const (

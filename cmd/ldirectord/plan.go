@@ -4,22 +4,13 @@ import (
 	"context"
 	"fmt"
 
-	"ldirectord/checker"
 	"ldirectord/ipvsctl"
 )
 
 // plan shows, in the words of ipvsadm, what the configuration would change in the table.
 func (a *app) plan(ctx context.Context) int {
-	env := newEnvironment(checker.NewPinger())
-	defer env.close()
-	l, err := a.load(ctx, env.checks())
-	if err != nil {
-		fmt.Fprintln(a.stderr, err)
-		return exitFailure
-	}
-	l.tell(a.stderr)
-	if l.plan == nil {
-		return exitConfig
+	if code := a.readable(ctx); code != exitOK {
+		return code
 	}
 	table, err := a.openTable(ctx)
 	if err != nil {
@@ -32,7 +23,7 @@ func (a *app) plan(ctx context.Context) int {
 		fmt.Fprintf(a.stderr, "ldirectord: reading the table: %v\n", err)
 		return exitFailure
 	}
-	ops := ipvsctl.Diff(have, l.plan.Preview())
+	ops := ipvsctl.Diff(have, a.loaded.plan.Preview())
 	for _, op := range ops {
 		note := ""
 		if op.Kind == ipvsctl.AddDest {

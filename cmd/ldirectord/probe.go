@@ -16,19 +16,11 @@ const probesAtOnce = 200
 
 // probe makes each check of the configuration once and shows the results as a table.
 func (a *app) probe(ctx context.Context) int {
-	env := newEnvironment(checker.NewOneShotPinger())
-	defer env.close()
-	l, err := a.load(ctx, env.checks())
-	if err != nil {
-		fmt.Fprintln(a.stderr, err)
-		return exitFailure
+	if code := a.readable(ctx); code != exitOK {
+		return code
 	}
-	l.tell(a.stderr)
-	if l.plan == nil {
-		return exitConfig
-	}
-	env.setOurs(l.plan)
-	checks := l.plan.Checks()
+	a.env.setOurs(a.loaded.plan)
+	checks := a.loaded.plan.Checks()
 	results := probeAll(ctx, checks)
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "VIRTUAL\tREAL\tCHECK\tSTATE\tTIME\tDETAIL")

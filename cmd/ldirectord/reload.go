@@ -42,7 +42,7 @@ func (f *configFile) follow(ctx context.Context) {
 	defer poll.Stop()
 	settle := time.NewTimer(0)
 	defer settle.Stop()
-	last, settling := stamp(f.path), false
+	last, settling := stamp(f.path), true // it may have changed since it was read
 	for {
 		select {
 		case <-ctx.Done():
@@ -117,7 +117,7 @@ func (f *configFile) hup(ctx context.Context) {
 
 // take makes the file's configuration the current one, whole or not at all.
 func (f *configFile) take(ctx context.Context, auto bool) {
-	l, err := f.load(ctx, f.env.checks())
+	l, err := f.load(ctx)
 	if err != nil {
 		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %v", os.Getpid(), err))
 		return
