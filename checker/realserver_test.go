@@ -17,6 +17,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -73,12 +74,8 @@ func (s realServer) start(t *testing.T) (pid int) {
 	}
 	defer out.Close()
 	cmd := exec.Command(s.path, s.args...)
-	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if s.user != "" {
-		cmd.SysProcAttr.Credential = credential(t, s.user)
-	}
+	s.as(t, cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +89,16 @@ func (s realServer) start(t *testing.T) (pid int) {
 	})
 	s.await(t, ended)
 	return cmd.Process.Pid
+}
+
+// as lets a command run in the server's environment.
+func (s realServer) as(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	cmd.Env = append(os.Environ(), s.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if s.user != "" {
+		cmd.SysProcAttr.Credential = credential(t, s.user)
+	}
 }
 
 // await asks the server until it answers.
@@ -119,7 +126,7 @@ func stopServer(p *os.Process, how syscall.Signal, ended <-chan struct{}) {
 	if how == 0 {
 		how = syscall.SIGTERM
 	}
-	p.Signal(syscall.SIGCONT)
+	syscall.Kill(-p.Pid, syscall.SIGCONT)
 	p.Signal(how)
 	select {
 	case <-ended:
@@ -127,6 +134,40 @@ func stopServer(p *os.Process, how syscall.Signal, ended <-chan struct{}) {
 	}
 	syscall.Kill(-p.Pid, syscall.SIGKILL)
 	<-ended
+}
+
+// freeze stops all processes of a server: its ports are open, and nobody is there.
+func freeze(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(-pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(realStop); !isFrozen(t, pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the server does not stop")
+		}
+	}
+}
+
+// isFrozen tells whether every thread of a process group has stopped (proc_pid_stat(5)).
+func isFrozen(t *testing.T, group int) bool {
+	t.Helper()
+	threads, err := filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range threads {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		_, after, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(after) // state, parent, process group …
+		if len(fields) > 2 && fields[2] == strconv.Itoa(group) && !strings.Contains("TZX", fields[0]) {
+			return false
+		}
+	}
+	return true
 }
 
 func credential(t *testing.T, name string) *syscall.Credential {

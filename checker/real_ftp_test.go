@@ -1,0 +1,54 @@
+package checker
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestRealVsftpd(t *testing.T) {
+	path := needProgram(t, "vsftpd", "vsftpd")
+	dir, port := serverDir(t), freePort(t)
+	writeFile(t, dir, "pub/status", "all well\n")
+	writeFile(t, dir, "empty/none", "")
+	pub := filepath.Join(dir, "pub")
+	if err := os.Chmod(pub, 0o555); err != nil { // an anonymous root must not be writable
+		t.Fatal(err)
+	}
+	config := func(address string) string {
+		return writeFile(t, dir, "vsftpd.conf", fmt.Sprintf(`background=NO
+%s
+listen_port=%d
+anonymous_enable=YES
+anon_root=%s
+local_enable=NO
+seccomp_sandbox=NO
+xferlog_enable=NO
+secure_chroot_dir=%s
+`, address, port, pub, filepath.Join(dir, "empty")))
+	}
+	good := Spec{Type: "negotiate", Service: "ftp", Target: loopback(port), NegotiateTimeout: inTime,
+		Login: "anonymous", Passwd: "ldirectord@director", Request: "/status", Receive: "^all well$"}
+	t.Run("IPv6", func(t *testing.T) {
+		good := good
+		good.Target = loopback6(port)
+		s := realServer{path: path, args: []string{config("listen_ipv6=YES\nlisten_address6=::1")}, ready: answers(build(t, good, nil))}
+		s.start(t)
+		checkCells(t, good, []cell{{"good", nil, true, "/status: 9 bytes"}})
+	})
+	s := realServer{path: path, args: []string{config("listen=YES\nlisten_address=127.0.0.1")}, ready: answers(build(t, good, nil))}
+	pid := s.start(t)
+	checkCells(t, good, []cell{
+		{"good", nil, true, "/status: 9 bytes"},
+		{"without a file", func(s *Spec) { s.Request, s.Receive = "/", "" }, true, "230 Login successful."},
+		{"without a log-in", func(s *Spec) { s.Login, s.Passwd = "", "" }, true, "/status: 9 bytes"},
+		{"wrong log-in", func(s *Spec) { s.Login = "nobody" }, false, "login rejected: 530 This FTP server is anonymous only."},
+		{"wrong content", func(s *Spec) { s.Receive = "not" }, false, `/status does not match /not/: got "all well\n"`},
+		{"no such file", func(s *Spec) { s.Request = "/none" }, false, "RETR rejected: 550 Failed to open file."},
+		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
+	})
+	freeze(t, pid)
+	good.NegotiateTimeout = tooLate
+	checkCells(t, good, []cell{{"frozen", nil, false, "timeout waiting for the greeting"}})
+}
