@@ -144,6 +144,12 @@ virtual=192.0.2.1:82
 			t.Errorf("%s has %s, want %s", v.ID, got, want[i])
 		}
 	}
+	for name, port := range map[string]uint16{"http": 80, "ntp": 123} { // one for tcp alone, one for udp
+		f := mustParse(t, "fallback=192.0.2.99:"+name+"\n").Global.Fallback
+		if f.TCP.Addr.Port() != port || f.UDP.Addr.Port() != port {
+			t.Errorf("%s is %v and %v", name, f.TCP.Addr, f.UDP.Addr)
+		}
+	}
 	if cfg.Virtuals[0].OwnFallback || !cfg.Virtuals[5].OwnFallback {
 		t.Error("OwnFallback is wrong")
 	}

@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -16,11 +15,7 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 	for i := range c.Virtuals {
 		out.Virtuals[i] = c.Virtuals[i].json()
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(out)
-	return b.Bytes(), err
+	return json.Marshal(out)
 }
 
 type jsonConfig struct {

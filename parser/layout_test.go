@@ -120,3 +120,20 @@ func TestColumnZeroIsAmbiguousOnlyUntilTheNextVirtual(t *testing.T) {
 		t.Error("globals below a section did not count")
 	}
 }
+
+// Where the reference stops at the layout of a line, its kind of error stands for what else is wrong there.
+func TestTheReferencesErrorComesFirst(t *testing.T) {
+	for src, kind := range map[string]string{
+		"virtual=1\n\tautoreload=maybe\n":   unknownDirective,
+		"virtual=1\n  ops=maybe\n":          unknownDirective,
+		"virtual=1\n\tops=maybe # never\n":  badValue,
+		"virtual=1\n\tpasswd=\"\" # none\n": badValue,
+		"virtual=1\n\tpasswd= # \"a\"\n":    unknownDirective,
+		"virtual=1\nreal=192.0.2.1 nat\n":   unknownDirective,
+	} {
+		_, found := Parse(t.Context(), "", []byte(src), Options{})
+		if errs := found.Errors(); len(errs) != 1 || errs[0].Kind != kind {
+			t.Errorf("%q: got %v, want %s", src, errs, kind)
+		}
+	}
+}

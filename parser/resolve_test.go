@@ -86,8 +86,8 @@ func TestLookUpsTogetherHaveADeadline(t *testing.T) {
 		if cfg != nil || len(found.Errors()) != 400 {
 			t.Errorf("%d errors, want one for each host and port", len(found.Errors()))
 		}
-		if d := time.Since(start); d != lookupDeadline {
-			t.Errorf("it took %v, want %v", d, lookupDeadline)
+		if d := time.Since(start); d != 5*time.Second {
+			t.Errorf("it took %v, want 5s", d)
 		}
 	})
 }
