@@ -15,7 +15,8 @@ import (
 // the network is kept, as libraries wrap, replace or log it.
 type carrier struct {
 	net.Conn
-	from io.Reader
+	in   *bufio.Reader // what the server sends
+	from io.Reader     // in, or what makes packets of it
 
 	mu    sync.Mutex // guards what follows: some libraries read in a goroutine of their own
 	heard int
@@ -28,7 +29,8 @@ var errTooMuch = errors.New("the answer is too long")
 
 // carry lets a library have a connection, and at most limit bytes from its server.
 func carry(c net.Conn, limit int) *carrier {
-	return &carrier{Conn: c, from: c, limit: limit}
+	in := bufio.NewReader(c)
+	return &carrier{Conn: c, in: in, from: in, limit: limit}
 }
 
 func (c *carrier) Read(b []byte) (int, error) {
@@ -102,7 +104,7 @@ type packets struct {
 
 // inPackets makes a carrier pass only packets with a header of that size that satisfies length.
 func (c *carrier) inPackets(header int, length func(header []byte) (int, error)) *carrier {
-	c.from = &packets{from: bufio.NewReader(c.Conn), limit: c.limit, length: length, header: make([]byte, header)}
+	c.from = &packets{from: c.in, limit: c.limit, length: length, header: make([]byte, header)}
 	return c
 }
 

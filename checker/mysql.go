@@ -3,7 +3,6 @@ package checker
 import (
 	"bytes"
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -43,7 +42,7 @@ func (c *mysqlCheck) Check(ctx context.Context) Result {
 	return sqlResult(ctx, c.query, rows, err)
 }
 
-// ask logs in, runs the query and takes leave. It returns how many rows came, as far as it matters.
+// ask logs in, runs the query and takes leave.
 func (c *mysqlCheck) ask(ctx context.Context, deadline time.Time) (rows int, err error) {
 	tcp, err := connect(ctx, c.target, deadline, c.timeout)
 	if err != nil {
@@ -117,7 +116,7 @@ func mysqlLength(header []byte) (int, error) {
 }
 
 // logIn starts a session.
-func (c *mysqlCheck) logIn(server *carrier) (session driver.Conn, err error) {
+func (c *mysqlCheck) logIn(server *carrier) (session sqlSession, err error) {
 	defer recoverAs(&err, errNotMySQL)
 	config := c.config.Clone()
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return server, nil }
@@ -125,38 +124,16 @@ func (c *mysqlCheck) logIn(server *carrier) (session driver.Conn, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return connector.Connect(context.Background()) // the connection has the deadline
-}
-
-// run makes the query and reads its answer to the end, or to its limit.
-func (c *mysqlCheck) run(session driver.Conn) (rows int, err error) {
-	defer recoverAs(&err, errNotMySQL)
-	if sqlWrites(c.query) {
-		done, err := session.(driver.ExecerContext).ExecContext(context.Background(), c.query, nil)
-		if err != nil {
-			return 0, err
-		}
-		touched, err := done.RowsAffected()
-		return int(touched), err
-	}
-	found, err := session.(driver.QueryerContext).QueryContext(context.Background(), c.query, nil)
+	conn, err := connector.Connect(context.Background())
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	switch err := found.Next(make([]driver.Value, len(found.Columns()))); {
-	case err == nil:
-		rows = 1
-	case err != io.EOF:
-		return 0, err
-	}
-	return rows, found.Close()
+	return conn.(sqlSession), nil
 }
 
-// recoverAs turns a panic of a driver, over bytes that it did not expect, into an error.
-func recoverAs(err *error, what error) {
-	if p := recover(); p != nil {
-		*err = what
-	}
+func (c *mysqlCheck) run(session sqlSession) (rows int, err error) {
+	defer recoverAs(&err, errNotMySQL)
+	return sqlRun(session, c.query)
 }
 
 // mysqlFault explains an error: the server's own, or what went wrong in a stage of the check.

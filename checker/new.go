@@ -56,6 +56,8 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 		return newLDAP(s, e)
 	case "mysql":
 		return newMySQL(s), nil
+	case "oracle":
+		return newOracle(s, e)
 	case "pgsql":
 		return newPgSQL(s), nil
 	case "smtp", "submission":
@@ -88,9 +90,7 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 }
 
 // plannedServices are those that the configuration knows and newNegotiate does not yet.
-var plannedServices = []string{
-	"oracle",
-}
+var plannedServices = []string{}
 
 // Types returns the check types that New knows.
 func Types() []string {
@@ -99,7 +99,7 @@ func Types() []string {
 
 // Services returns the services that New knows, and those that it will.
 func Services() (built, planned []string) {
-	return []string{"dns", "ftp", "http", "http_proxy", "https", "imap", "imaps", "ldap", "ldaps", "mysql", "nntp", "none", "pgsql", "pop", "pops", "radius", "simpletcp", "sip", "smtp", "submission"}, slices.Clone(plannedServices)
+	return []string{"dns", "ftp", "http", "http_proxy", "https", "imap", "imaps", "ldap", "ldaps", "mysql", "nntp", "none", "oracle", "pgsql", "pop", "pops", "radius", "simpletcp", "sip", "smtp", "submission"}, slices.Clone(plannedServices)
 }
 
 // always is a check that asks nobody.

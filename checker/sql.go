@@ -2,8 +2,10 @@ package checker
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -41,12 +43,51 @@ func sqlVerb(query string) string {
 	return strings.ToUpper(escape(words[0], 20))
 }
 
-// sqlWrites tells whether a query changes rows instead of returning some. It counts those, as the
-// reference does.
+// sqlSession is a driver's connection, without the pool of database/sql, which would hide a dead
+// server. Its context is never done: the connection below it has the deadline.
+type sqlSession interface {
+	driver.Conn
+	driver.ExecerContext
+	driver.QueryerContext
+}
+
+// sqlRun makes the query and reads its answer to the end, or to its limit. It returns how many rows
+// came, as far as it matters.
+func sqlRun(session sqlSession, query string) (rows int, err error) {
+	if sqlWrites(query) {
+		done, err := session.ExecContext(context.Background(), query, nil)
+		if err != nil {
+			return 0, err
+		}
+		touched, err := done.RowsAffected()
+		return int(touched), err
+	}
+	found, err := session.QueryContext(context.Background(), query, nil)
+	if err != nil {
+		return 0, err
+	}
+	switch err := found.Next(make([]driver.Value, len(found.Columns()))); {
+	case err == nil:
+		rows = 1
+	case err != io.EOF:
+		return 0, err
+	}
+	return rows, found.Close()
+}
+
+// sqlWrites tells whether a query changes rows instead of returning some. Those count, as in the
+// reference.
 func sqlWrites(query string) bool {
 	switch sqlVerb(query) {
 	case "INSERT", "REPLACE", "UPDATE", "DELETE":
 		return true
 	}
 	return false
+}
+
+// recoverAs turns a panic of a driver, over bytes that it did not expect, into an error.
+func recoverAs(err *error, what error) {
+	if p := recover(); p != nil {
+		*err = what
+	}
 }

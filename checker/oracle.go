@@ -1,0 +1,184 @@
+//go:build !nooracle
+
+package checker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	oracle "github.com/sijms/go-ora/v2"
+	"github.com/sijms/go-ora/v2/configurations"
+	"github.com/sijms/go-ora/v2/network"
+)
+
+// oracleCheck logs in to an Oracle database and runs a query, which must return a row. How far this
+// was tried stands in docs/checks.md: there is no free server.
+type oracleCheck struct {
+	target  netip.AddrPort
+	timeout time.Duration
+	config  configurations.ConnectionConfig
+	query   string
+}
+
+// oracleUnit is the largest packet that we ask for, in bytes, and Oracle's default.
+const oracleUnit = 8192
+
+// newOracle returns the check of a Spec whose database is a SID, or, behind a slash, a service name.
+func newOracle(s Spec, e *Env) (Checker, error) {
+	query, err := sqlQuery(s)
+	if err != nil {
+		return always{Detail: err.Error()}, nil
+	}
+	c := &oracleCheck{target: s.Target, timeout: s.NegotiateTimeout, query: query}
+	// All of it is set here: the driver's own parser takes names from the environment.
+	c.config.UserID, c.config.Password = s.Login, s.Passwd
+	if name, ok := strings.CutPrefix(s.Database, "/"); ok {
+		c.config.ServiceName = name
+	} else {
+		c.config.SID = s.Database
+	}
+	c.config.Protocol = "tcp"
+	c.config.SessionDataUnitSize, c.config.TransportDataUnitSize = oracleUnit, 0xffff
+	c.config.PrefetchRows = 1
+	c.config.ClientInfo = configurations.ClientInfo{
+		ProgramPath: "ldirectord", ProgramName: "ldirectord", DriverName: "ldirectord", OSUserName: "ldirectord",
+		HostName: e.HostName, PID: os.Getpid(), Language: "AMERICAN", Territory: "AMERICA",
+	}
+	return c, nil
+}
+
+// Check implements Checker.
+func (c *oracleCheck) Check(ctx context.Context) Result {
+	d := &oracleDialer{ctx: ctx, target: c.target, timeout: c.timeout, deadline: time.Now().Add(c.timeout)}
+	defer d.close()
+	rows, err := c.ask(d)
+	return sqlResult(ctx, c.query, rows, err)
+}
+
+// ask logs in, runs the query and takes leave.
+func (c *oracleCheck) ask(d *oracleDialer) (rows int, err error) {
+	session, err := c.logIn(d)
+	if err != nil {
+		return 0, d.fault("login", "login rejected", err)
+	}
+	if rows, err = c.run(session); err != nil {
+		err = d.fault("query", "query failed", err)
+	}
+	return rows, err
+}
+
+var errNotOracle = errors.New("this is not Oracle")
+
+func (c *oracleCheck) logIn(d *oracleDialer) (session *oracle.Connection, err error) {
+	defer recoverAs(&err, errNotOracle)
+	config := c.config
+	config.Dialer = d
+	config.Servers = []configurations.ServerAddr{{Addr: c.target.Addr().String(), Port: int(c.target.Port())}}
+	session, err = oracle.NewConnection("", &config)
+	if err != nil {
+		return nil, err
+	}
+	return session, session.OpenWithContext(context.Background())
+}
+
+func (c *oracleCheck) run(session *oracle.Connection) (rows int, err error) {
+	defer recoverAs(&err, errNotOracle)
+	rows, err = sqlRun(session, c.query)
+	session.Close()
+	return rows, err
+}
+
+// oracleDialer connects the driver to the server, and again where its listener redirects to.
+type oracleDialer struct {
+	ctx      context.Context // of the check: the driver's own is never done
+	target   netip.AddrPort
+	timeout  time.Duration
+	deadline time.Time
+	dialled  int
+	server   *carrier // nil before the first connection
+	failed   error    // to connect
+}
+
+// maxOracleDials bounds how often a listener may redirect.
+const maxOracleDials = 3
+
+// DialContext implements configurations.DialerContext. A redirect gives another port of the server,
+// as of a dispatcher; the address stays that of the server, as its peers must not answer for it.
+func (d *oracleDialer) DialContext(_ context.Context, _, address string) (net.Conn, error) {
+	to := d.target
+	if d.dialled > 0 {
+		_, port, _ := net.SplitHostPort(address)
+		redirected, err := netip.ParseAddrPort(net.JoinHostPort(to.Addr().String(), port))
+		if err != nil || d.dialled == maxOracleDials {
+			d.failed = errors.New("login: the listener redirects to nowhere")
+			return nil, d.failed
+		}
+		to = redirected
+	}
+	d.dialled++
+	d.close()
+	tcp, err := connect(d.ctx, to, d.deadline, d.timeout)
+	if err != nil {
+		d.failed = err
+		return nil, err
+	}
+	d.server = carry(tcp, maxSQL)
+	d.server.inPackets(oracleHeader, oracleLengths(d.server))
+	return d.server, nil
+}
+
+func (d *oracleDialer) close() {
+	if d.server != nil {
+		d.server.Close()
+	}
+}
+
+// fault explains an error: the server's own, or what went wrong in a stage of the check.
+func (d *oracleDialer) fault(stage, refusal string, err error) error {
+	var said *network.OracleError
+	switch {
+	case d.failed != nil:
+		return d.failed
+	case errors.As(err, &said):
+		text, _, _ := strings.Cut(said.Error(), " error occur at position")
+		return &fault{refusal + ": " + escape(strings.TrimSpace(text), 4*maxExcerpt), err}
+	case d.server == nil:
+		return stageFault(stage, err)
+	}
+	return d.server.fault(stage, err)
+}
+
+// oracleHeader is the size of the header of a TNS packet.
+const oracleHeader = 8
+
+// tnsAccept is the type of the packet that accepts a connection.
+const tnsAccept = 2
+
+// oracleLengths returns what tells how many bytes of a TNS packet follow its header. Its length has
+// two bytes, or four once version 315 or later is agreed on.
+func oracleLengths(server *carrier) func(header []byte) (int, error) {
+	wide := false
+	return func(header []byte) (int, error) {
+		length := int(binary.BigEndian.Uint16(header))
+		if wide {
+			length = int(binary.BigEndian.Uint32(header))
+		}
+		if length < oracleHeader || header[4] == 0 || header[4] > 20 {
+			return 0, errNotOracle
+		}
+		if header[4] == tnsAccept && !wide {
+			version, err := server.in.Peek(2)
+			if err != nil {
+				return 0, err
+			}
+			wide = binary.BigEndian.Uint16(version) >= 315
+		}
+		return length - oracleHeader, nil
+	}
+}
