@@ -33,8 +33,8 @@ unit-test:
 	@$(if $(RACE),,echo 'skipped: race detector: it needs gcc')
 	$(if $(RACE),CGO_ENABLED=1 )$(GO) test $(RACE) -skip '^TestKernel' ./...
 
-kernel-test:
-	@testdata/lab/kernel-test $(KERNEL_TESTS)
+kernel-test: ldirectord
+	@LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/kernel-test $(KERNEL_TESTS)
 
 vet:
 	$(GO) vet ./...

@@ -95,8 +95,15 @@ func (a *app) restart(ctx context.Context) int {
 		return code
 	}
 	if pid, _ := a.instance().find(); pid != 0 {
+		helpers := forked(pid)
 		if code := a.end(ctx, pid, signalHandOver); code != exitOK {
 			return code
+		}
+		for _, helper := range helpers {
+			if err := syscall.Kill(helper, syscall.SIGTERM); err != nil && err != syscall.ESRCH {
+				fmt.Fprintf(a.stderr, "ldirectord: ending pid %d: %v\n", helper, err)
+				return exitFailure
+			}
 		}
 	}
 	return a.launch(ctx)

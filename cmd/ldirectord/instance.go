@@ -62,6 +62,30 @@ func isDirector(pid int) bool {
 	return err == nil && bytes.Contains(line, []byte("ldirectord"))
 }
 
+// forked lists the processes that the Perl daemon made with fork=yes, one for each virtual service. They
+// would go on changing the table after it has ended.
+func forked(pid int) (children []int) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		var state string
+		var parent int
+		_, rest, _ := bytes.Cut(stat, []byte(") "))
+		if n, _ := fmt.Sscan(string(rest), &state, &parent); n != 2 || parent != pid {
+			continue
+		}
+		dir := filepath.Dir(path)
+		child, _ := strconv.Atoi(filepath.Base(dir))
+		if line, err := os.ReadFile(dir + "/cmdline"); err == nil && bytes.HasPrefix(line, []byte("ldirectord ")) {
+			children = append(children, child)
+		}
+	}
+	return children
+}
+
 // leaving tells whether a daemon is on its way out.
 func (i instance) leaving(pid int) bool {
 	s, err := i.read()
