@@ -10,7 +10,7 @@ func TestRealDovecot(t *testing.T) {
 	path := needProgram(t, "dovecot", "dovecot-imapd dovecot-pop3d")
 	ports := map[string]uint16{"imap": freePort(t), "imaps": freePort(t), "pop": freePort(t), "pops": freePort(t)}
 	s := realServer{path: path, args: []string{"-F", "-c", dovecotConfig(t, ports)},
-		stop: syscall.SIGKILL, // it would wait for connections that were opened while it was frozen
+		stop:  syscall.SIGKILL, // it would wait for connections that were opened while it was frozen
 		ready: accepts(ports["imap"], ports["imaps"], ports["pop"], ports["pops"])}
 	pid := s.start(t)
 	type words struct{ in, rejected, greeting string }
