@@ -60,6 +60,8 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 		return newOracle(s, e)
 	case "pgsql":
 		return newPgSQL(s), nil
+	case "redis":
+		return newRedis(s, e)
 	case "smtp", "submission":
 		return newSMTP(s, e), nil
 	case "pop":
@@ -99,7 +101,7 @@ func Types() []string {
 
 // Services returns the services that New knows, and those that it will.
 func Services() (built, planned []string) {
-	return []string{"dns", "ftp", "http", "http_proxy", "https", "imap", "imaps", "ldap", "ldaps", "mysql", "nntp", "none", "oracle", "pgsql", "pop", "pops", "radius", "simpletcp", "sip", "smtp", "submission"}, slices.Clone(plannedServices)
+	return []string{"dns", "ftp", "http", "http_proxy", "https", "imap", "imaps", "ldap", "ldaps", "mysql", "nntp", "none", "oracle", "pgsql", "pop", "pops", "radius", "redis", "simpletcp", "sip", "smtp", "submission"}, slices.Clone(plannedServices)
 }
 
 // always is a check that asks nobody.
