@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -212,6 +213,34 @@ func TestCombinedOverTCP(t *testing.T) {
 	for i, want := range []string{"200 OK", "connected", "200 OK"} {
 		if r := c.Check(t.Context()); r.Detail != want {
 			t.Errorf("check %d: %+v, want %s", i, r, want)
+		}
+	}
+}
+
+// countingContext counts the functions that wait for its end.
+type countingContext struct {
+	context.Context
+	done    chan struct{}
+	waiting atomic.Int32
+}
+
+func (c *countingContext) Done() <-chan struct{} { return c.done }
+
+func (c *countingContext) AfterFunc(func()) (stop func() bool) {
+	c.waiting.Add(1)
+	return func() bool {
+		c.waiting.Add(-1)
+		return true
+	}
+}
+
+func TestCheckLeavesNothingBehindInItsContext(t *testing.T) {
+	s := serve(t, saying(okHead+"\r\nok"))
+	ctx := &countingContext{Context: context.Background(), done: make(chan struct{})}
+	for _, spec := range []Spec{httpSpec(s.addr, "ok"), connectSpec(s.addr), connectSpec(refusingPort(t)), httpSpec(s.addr, "other")} {
+		build(t, spec, nil).Check(ctx)
+		if n := ctx.waiting.Load(); n != 0 {
+			t.Errorf("%s of %v: %d functions are left", spec.Kind(), spec.Target, n)
 		}
 	}
 }

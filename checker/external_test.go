@@ -133,6 +133,18 @@ func TestExternalMayFloodItsOutput(t *testing.T) {
 	}
 }
 
+func TestOnlyTheBeginningOfTheOutputIsKept(t *testing.T) {
+	var o output
+	for range 3 {
+		if n, err := o.Write(make([]byte, maxOutput-1)); n != maxOutput-1 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+	}
+	if len(o.said) != maxOutput {
+		t.Errorf("%d bytes are kept", len(o.said))
+	}
+}
+
 func TestExternalLeavesNoZombie(t *testing.T) {
 	path := writeScript(t, "#!/bin/sh\necho $$; exit 1\n")
 	c := build(t, externalSpec(path), nil)
