@@ -128,39 +128,52 @@ func (c *httpCheck) Check(ctx context.Context) Result {
 
 // ask makes the request and those that redirects lead to.
 func (c *httpCheck) ask(ctx context.Context, r *answerReader, deadline time.Time) Result {
-	h, via, warning := c.first, "", ""
-	err := c.locate(ctx, &h, deadline)
-	if h.away {
-		warning = "request " + showURL(h.url) + " is not asked of the server being checked"
-	}
-	var seen string
-	for followed := 0; err == nil; followed++ {
-		var a httpAnswer
-		if a, err = c.exchange(ctx, &h, r, deadline); err != nil {
-			break
-		}
-		if !c.redirects(&a, followed) {
-			seen, err = c.judge(&a, deadline)
-			break
-		}
-		next, unknown := c.redirected(ctx, &h, &a, deadline)
-		if next.away && c.follow == "server" {
-			_, err = c.judge(&a, deadline)
-			break
-		}
-		via, err = "redirected to "+showURL(next.url)+": ", unknown
-		if next.away {
-			warning = "redirect to " + showURL(next.url) + " leaves the server being checked"
-		}
-		h = next
-	}
+	at := trail{hop: c.first}
+	seen, err := c.walk(ctx, &at, r, deadline)
 	result := Result{OK: true, Detail: seen}
 	if err != nil {
 		result = failed(ctx, err)
-		result.Detail = via + result.Detail
+		result.Detail = at.via + result.Detail
 	}
-	result.Warning = warning
+	result.Warning = at.warning
 	return result
+}
+
+// trail is how far a check has got.
+type trail struct {
+	hop     hop
+	via     string // the redirect that led here, for messages
+	warning string
+}
+
+// walk follows redirects as far as it may, judges the last answer, and returns its status line.
+func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, deadline time.Time) (seen string, err error) {
+	if err := c.locate(ctx, &at.hop, deadline); err != nil {
+		return "", err
+	}
+	if at.hop.away {
+		at.warning = "request " + showURL(at.hop.url) + " is not asked of the server being checked"
+	}
+	for followed := 0; ; followed++ {
+		a, err := c.exchange(ctx, &at.hop, r, deadline)
+		if err != nil {
+			return "", err
+		}
+		if !c.redirects(&a, followed) {
+			return c.judge(&a, deadline)
+		}
+		next, err := c.redirected(ctx, &at.hop, &a, deadline)
+		if next.away && c.follow == "server" {
+			return c.judge(&a, deadline)
+		}
+		at.hop, at.via = next, "redirected to "+showURL(next.url)+": "
+		if next.away {
+			at.warning = "redirect to " + showURL(next.url) + " leaves the server being checked"
+		}
+		if err != nil {
+			return "", err
+		}
+	}
 }
 
 // locate finds out where to send a request.

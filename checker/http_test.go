@@ -280,7 +280,7 @@ func TestRequestsThatCanNotBeAskedFor(t *testing.T) {
 // redirectTo answers / with a redirect and all else with a page.
 func redirectTo(location func(*testServer) string) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
-		if strings.Contains(s.request(c), " /index.html ") {
+		if strings.Contains(s.request(c), "/index.html ") {
 			fmt.Fprintf(c, "HTTP/1.1 302 Found\r\nLocation: %s\r\n\r\n", location(s))
 			return
 		}
@@ -364,6 +364,19 @@ func TestRedirectToOurHTTPSServiceIsAskedAtItsPortOfTheServer(t *testing.T) {
 	r := build(t, httpSpec(s.addr, "All good"), e).Check(t.Context())
 	if !r.OK || r.Warning != "" || hosts.Load() != vip.String() {
 		t.Errorf("%+v, host %v", r, hosts.Load())
+	}
+}
+
+func TestProxyIsAskedWhatItRedirectsTo(t *testing.T) {
+	s := serve(t, redirectTo(func(*testServer) string { return "http://www.example.net:81/there" }))
+	spec := httpSpec(s.addr, "All good")
+	spec.Service, spec.URL, spec.FollowRedirect = "http_proxy", "http://www.example.com/index.html", "server"
+	r := build(t, spec, nil).Check(t.Context())
+	if !r.OK || r.Warning != "" {
+		t.Errorf("%+v", r)
+	}
+	if want := "GET http://www.example.net:81/there HTTP/1.1\r\nHost: www.example.net:81\r\n"; len(s.asked()) != 2 || !strings.HasPrefix(s.asked()[1], want) {
+		t.Errorf("asked %q, want %q", s.asked(), want)
 	}
 }
 
