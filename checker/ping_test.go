@@ -108,6 +108,9 @@ func TestHubServesManyAtOnce(t *testing.T) {
 	defer p.Close()
 	_, err := p.Ping(t.Context(), loopbacks[0], patient)
 	mayPing(t, loopbacks[0], err)
+	if len(p.hubs) == 0 {
+		t.Skip("raw sockets are denied here")
+	}
 	var lost atomic.Int32
 	var wait sync.WaitGroup
 	for i := range 2000 {
