@@ -52,6 +52,21 @@ type Spec struct {
 	Passwd         string
 	Database       string
 	Secret         string
+
+	// Extensions, all opt-in.
+	TLSVerify     bool   // the certificate must be good for SNI or the address
+	TLSCA         string // file of the authorities to trust; "" for the system's
+	TLSCert       string // file of a client certificate
+	TLSKey        string // file of its key
+	TLSExpiryWarn int    // days before its end from which a certificate is warned about; 0 for never
+	StartTLS      bool   // smtp, submission, imap, pop, ldap, ftp
+	HTTPStatus    string // statuses that are good, such as 200,300-399; "" for 2xx
+	HTTPHeaders   string // further request headers, each ending in a line feed
+	HTTPUser      string // basic authentication
+	HTTPPasswd    string
+	Steps         string // simpletcp: lines "send TEXT" and "expect REGEX", each ending in a line feed
+	DNSType       string // record type to ask for; "" for A, or PTR for an address
+	DNSRcode      string // answer code that is good; "" for NOERROR
 }
 
 // Env is what checkers share: one ping socket a family, a bound on child processes, and what they

@@ -118,17 +118,32 @@ type Virtual struct {
 	WindowNeed       int // window = WindowNeed/WindowSize (extension); both 0 when not set
 	WindowSize       int
 
-	Service        string
-	Request        string
-	Receive        string
-	VirtualHost    string
-	HTTPMethod     string // GET or HEAD
-	Login          string
-	Passwd         string
-	Database       string
-	Secret         string
-	Load           string // read for the sake of old files, used by nothing
-	SNI            string // extension; "" means VirtualHost
+	Service     string
+	Request     string
+	Receive     string
+	VirtualHost string
+	HTTPMethod  string // GET or HEAD
+	Login       string
+	Passwd      string
+	Database    string
+	Secret      string
+	Load        string // read for the sake of old files, used by nothing
+	SNI         string // extension; "" means VirtualHost
+
+	// Extensions, all opt-in; see checker.Spec, whose fields of these names they become.
+	TLSVerify      bool
+	TLSCA          string
+	TLSCert        string
+	TLSKey         string
+	TLSExpiryWarn  int // days
+	StartTLS       bool
+	HTTPStatus     string
+	HTTPHeaders    []string // "Name: value"
+	HTTPUser       string
+	HTTPPasswd     string
+	Steps          []Step // simpletcp: send and expect lines in their order
+	DNSType        string
+	DNSRcode       string
 	FollowRedirect string // extension: yes, server or no
 
 	Quiescent       bool
@@ -152,6 +167,12 @@ type Virtual struct {
 
 // times are whole seconds as written. A Duration ends at 292 years, numbers of the file do not.
 type times struct{ check, negotiate, interval, mail int64 }
+
+// Step is one line of a dialogue: what to send, or what to expect.
+type Step struct {
+	Send bool   // else expect
+	Text string // send: with escapes as written; expect: a Perl regular expression
+}
 
 // Real is one real server of a virtual service. One server may be in a virtual service more than
 // once (with a warning); the kernel holds it once, so the last one counts.
