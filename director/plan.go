@@ -288,12 +288,31 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	s.NegotiateTimeout = cfg.NegotiateTimeout
 	s.Request, s.Receive = r.Request, r.Receive
 	s.Host, s.SNI = cfg.VirtualHost, cfg.SNI
+	s.TLSVerify, s.TLSCA, s.TLSCert, s.TLSKey, s.TLSExpiryWarn = cfg.TLSVerify, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey, cfg.TLSExpiryWarn
 	if strings.HasPrefix(cfg.Service, "http") {
 		s.URL, s.Method, s.FollowRedirect = r.URL, cfg.HTTPMethod, cfg.FollowRedirect
+		s.HTTPStatus, s.HTTPUser, s.HTTPPasswd = cfg.HTTPStatus, cfg.HTTPUser, cfg.HTTPPasswd
+		s.HTTPHeaders = lines(cfg.HTTPHeaders)
 		return s
 	}
 	s.Login, s.Passwd, s.Database, s.Secret = cfg.Login, cfg.Passwd, cfg.Database, cfg.Secret
+	s.StartTLS, s.DNSType, s.DNSRcode = cfg.StartTLS, cfg.DNSType, cfg.DNSRcode
+	for _, step := range cfg.Steps {
+		word := "expect "
+		if step.Send {
+			word = "send "
+		}
+		s.Steps += word + step.Text + "\n"
+	}
 	return s
+}
+
+// lines joins texts into one that compares, each ending in a line feed.
+func lines(texts []string) (joined string) {
+	for _, t := range texts {
+		joined += t + "\n"
+	}
+	return joined
 }
 
 // externalArgs are the four arguments of an external check: virtual address or mark, virtual port,

@@ -117,12 +117,18 @@ func hostName() string {
 }
 
 // tell prints diagnostics in the form of the reference, which tools grep for, with the exact place:
-// errors first, since the reference has nothing to say behind one.
-func (l *loaded) tell(w io.Writer) {
+// errors first, since the reference has nothing to say behind one. A command that only asks or stops
+// hears the reference's warnings, not the advice.
+func (l *loaded) tell(w io.Writer, advice bool) {
 	for _, d := range slices.Concat(l.found.Errors(), l.found.Warnings()) {
-		fmt.Fprintln(w, message(d))
+		if d.Severity == parser.Error || advice || slices.Contains(referenceWarnings, d.Kind) {
+			fmt.Fprintln(w, message(d))
+		}
 	}
 }
+
+// referenceWarnings are the kinds of warnings that the reference has too.
+var referenceWarnings = []string{"deprecated", "missing-dir", "own-interval"}
 
 // message is one diagnostic in the words of the reference, followed by the exact place.
 func message(d parser.Diagnostic) string {

@@ -21,7 +21,7 @@ func (a *app) readable(ctx context.Context) int {
 		fmt.Fprintln(a.stderr, err)
 		return exitFailure
 	}
-	l.tell(a.stderr)
+	l.tell(a.stderr, a.verb != "status" && a.verb != "stop")
 	if l.plan == nil {
 		return exitConfig
 	}
