@@ -74,13 +74,6 @@ func (c *carrier) note(err error) error {
 	return err
 }
 
-// silent tells whether the server has said nothing at all.
-func (c *carrier) silent() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.heard == 0
-}
-
 // fault explains the error of a library: by that of the network if there was one.
 func (c *carrier) fault(stage string, err error) error {
 	c.mu.Lock()

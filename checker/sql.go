@@ -34,13 +34,14 @@ func sqlResult(ctx context.Context, query string, rows int, err error) Result {
 	return Result{OK: true, Detail: sqlVerb(query) + " returned a row"}
 }
 
-// sqlVerb is the first word of a query.
+// sqlVerb is the word that a query begins with.
 func sqlVerb(query string) string {
-	words := strings.Fields(query)
-	if len(words) == 0 {
+	query = strings.ToUpper(strings.TrimLeft(query, " \t\r\n("))
+	verb := query[:len(query)-len(strings.TrimLeft(query, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))]
+	if verb == "" {
 		return "the query"
 	}
-	return strings.ToUpper(escape(words[0], 20))
+	return escape(verb, maxExcerpt)
 }
 
 // sqlSession is a driver's connection, without the pool of database/sql, which would hide a dead
