@@ -49,7 +49,8 @@ type Director struct {
 	global   *parser.Global
 	virtuals []*virtual
 	checks   map[*checker.Task]*check
-	waiting  int     // checks without a result yet
+	waiting  int // checks without a result yet
+	status   notify.Status
 	keeper   *keeper // of maintenancedir
 	unread   bool    // the table could not be read the last time
 }
@@ -135,9 +136,12 @@ func (d *Director) loop(ctx context.Context) {
 	defer retry.Stop()
 	settled := false
 	for {
-		if !settled && d.waiting == 0 {
-			settled = true
-			close(d.settled)
+		if d.waiting == 0 {
+			d.status = notify.StatusRunning
+			if !settled {
+				settled = true
+				close(d.settled)
+			}
 		}
 		if wait, any := d.nextRetry(); any {
 			retry.Reset(wait)
@@ -204,12 +208,12 @@ func (d *Director) judge(v *virtual, s *server, r checker.Result) {
 	failed, limit := before.Soft(s.rule)
 	switch {
 	case changed && !r.OK:
-		d.emit(v, s, notify.CheckFailed, fmt.Sprintf("Check failed: %s (%s): %s", s.name, v.cfg.ID, r.Detail), r.Detail)
+		d.say(v, s, notify.CheckFailed, fmt.Sprintf("Check failed: %s (%s): %s", s.name, v.cfg.ID, r.Detail), r.Detail)
 	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && failed > 0 && next.Streak == 0):
-		d.emit(v, s, notify.SoftReset, fmt.Sprintf("Resetting soft failure count: %s (%s)", s.name, v.cfg.ID), "")
+		d.say(v, s, notify.SoftReset, fmt.Sprintf("Resetting soft failure count: %s (%s)", s.name, v.cfg.ID), "")
 	case !r.OK && next.State == checker.Up:
 		failed, limit = next.Soft(s.rule)
-		d.emit(v, s, notify.SoftFailure, fmt.Sprintf("Soft failure real server: %s (%s) failure %d/%d", s.name, v.cfg.ID, failed, limit), r.Detail)
+		d.say(v, s, notify.SoftFailure, fmt.Sprintf("Soft failure real server: %s (%s) failure %d/%d", s.name, v.cfg.ID, failed, limit), r.Detail)
 	}
 	if changed {
 		s.moved, v.dirty = true, true
@@ -221,7 +225,7 @@ func (d *Director) shortage(users []user, r checker.Result) {
 	for _, x := range users {
 		if x.s.shortages++; x.s.shortages == 3 {
 			text := fmt.Sprintf("Own shortage: %s (%s) can't be checked, its state stays %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
-			d.emit(x.v, x.s, notify.LocalShortage, text, r.Detail)
+			d.say(x.v, x.s, notify.LocalShortage, text, r.Detail)
 		}
 	}
 }
@@ -231,12 +235,18 @@ func (d *Director) warnOnce(c *check, r checker.Result) {
 		return
 	}
 	for _, x := range c.users {
-		d.emit(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.name, x.v.cfg.ID, r.Warning), r.Warning)
+		d.say(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.name, x.v.cfg.ID, r.Warning), r.Warning)
 	}
 }
 
-func (d *Director) emit(v *virtual, s *server, kind notify.Kind, text, reason string) {
-	d.deps.Journal.Emit(notify.Event{Kind: kind, Virtual: v.cfg.ID, Real: s.name, Text: text, Reason: reason})
+func (d *Director) say(v *virtual, s *server, kind notify.Kind, text, reason string) {
+	d.emit(notify.Event{Kind: kind, Virtual: v.cfg.ID, Real: s.name, Text: text, Reason: reason})
+}
+
+// emit records an event with the status that the daemon has.
+func (d *Director) emit(e notify.Event) {
+	e.Status = d.status
+	d.deps.Journal.Emit(e)
 }
 
 func (d *Director) read(ctx context.Context) (ipvsctl.Table, error) {

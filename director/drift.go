@@ -34,7 +34,7 @@ func (d *Director) blind(err error) {
 		return
 	}
 	d.unread = true
-	d.deps.Journal.Emit(notify.Event{Kind: notify.TableError, Reason: err.Error(), Text: fmt.Sprintf("Table can't be read: %v", err)})
+	d.emit(notify.Event{Kind: notify.TableError, Reason: err.Error(), Text: fmt.Sprintf("Table can't be read: %v", err)})
 }
 
 func (d *Director) sighted() {
@@ -42,7 +42,7 @@ func (d *Director) sighted() {
 		return
 	}
 	d.unread = false
-	d.deps.Journal.Emit(notify.Event{Kind: notify.TableRecovered, Text: "Table can be read again"})
+	d.emit(notify.Event{Kind: notify.TableRecovered, Text: "Table can be read again"})
 }
 
 // notice tells what somebody else changed since the service was left, once, and lets it stand where it
@@ -103,7 +103,7 @@ func (d *Director) byHand(v *virtual, real, what string) {
 	if real != "" {
 		text = fmt.Sprintf("Changed by hand: %s (%s) %s", real, v.name, what)
 	}
-	d.deps.Journal.Emit(notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID, Real: real, Text: text})
+	d.emit(notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID, Real: real, Text: text})
 }
 
 func same(a, b ipvsctl.Service) bool {

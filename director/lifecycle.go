@@ -14,6 +14,7 @@ import (
 // begin takes the plan over onto the table as it is found: servers that are in with a weight are up
 // until their checks say otherwise, what is not configured in our virtual services is purged.
 func (d *Director) begin(ctx context.Context, p *Plan, have ipvsctl.Table) {
+	d.status = notify.StatusStarting
 	for _, v := range p.virtuals {
 		v.tag = "start"
 		found, there := have[v.key]
@@ -42,6 +43,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, have ipvsctl.Table) {
 // reload makes another plan the one to keep. The health of every server whose check stays the same
 // goes on; one whose check changed keeps its place until the first result of the new one.
 func (d *Director) reload(ctx context.Context, p *Plan) {
+	d.status = notify.StatusReloading
 	p.adopt(d.checks)
 	old := d.virtuals
 	before := map[ipvsctl.Key]*virtual{}
@@ -135,7 +137,7 @@ func (d *Director) purge(ctx context.Context, key ipvsctl.Key, tag string) {
 	gone := &virtual{cfg: &parser.Virtual{ID: keyID(key)}, name: name, tag: tag}
 	op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: key}
 	if err := d.do(ctx, op); err != nil {
-		d.deps.Journal.Emit(notify.Event{Kind: notify.TableError, Virtual: gone.cfg.ID, Reason: err.Error(),
+		d.emit(notify.Event{Kind: notify.TableError, Virtual: gone.cfg.ID, Reason: err.Error(),
 			Text: fmt.Sprintf("Table change failed: %s: %v", name, err)})
 		return
 	}
@@ -146,6 +148,7 @@ func (d *Director) purge(ctx context.Context, key ipvsctl.Key, tag string) {
 func (d *Director) cleanup(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
+	d.status = notify.StatusStopping
 	for _, v := range d.virtuals {
 		if !v.cfg.CleanStop {
 			continue
@@ -157,7 +160,7 @@ func (d *Director) cleanup(ctx context.Context) {
 		v.tag = "stop"
 		for _, s := range v.servers {
 			if s.state() == checker.Up {
-				d.emit(v, s, notify.Purged, fmt.Sprintf("Purged real server (stop): %s (%s)", s.name, v.name), "")
+				d.say(v, s, notify.Purged, fmt.Sprintf("Purged real server (stop): %s (%s)", s.name, v.name), "")
 			}
 		}
 		d.tell(v, ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key})

@@ -237,9 +237,9 @@ func (d *Director) maintain(files map[netip.AddrPort]string) {
 			}
 			switch {
 			case s.maintenance == "":
-				d.emit(v, s, notify.MaintenanceOn, fmt.Sprintf("Maintenance begins: %s (%s) by file %s", s.name, v.cfg.ID, file), file)
+				d.say(v, s, notify.MaintenanceOn, fmt.Sprintf("Maintenance begins: %s (%s) by file %s", s.name, v.cfg.ID, file), file)
 			case file == "":
-				d.emit(v, s, notify.MaintenanceOff, fmt.Sprintf("Maintenance ends: %s (%s)", s.name, v.cfg.ID), "")
+				d.say(v, s, notify.MaintenanceOff, fmt.Sprintf("Maintenance ends: %s (%s)", s.name, v.cfg.ID), "")
 			}
 			s.maintenance = file
 			s.moved, v.dirty = true, true

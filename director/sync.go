@@ -59,7 +59,7 @@ func (d *Director) done(v *virtual, want ipvsctl.Service) {
 	}
 	if v.backoff > 0 {
 		v.backoff, v.retry = 0, time.Time{}
-		d.deps.Journal.Emit(notify.Event{Kind: notify.TableRecovered, Virtual: v.cfg.ID,
+		d.emit(notify.Event{Kind: notify.TableRecovered, Virtual: v.cfg.ID,
 			Text: fmt.Sprintf("Table changes succeed again: %s", v.name)})
 	}
 	d.runHook(v)
@@ -70,7 +70,7 @@ func (d *Director) failed(v *virtual, err error) {
 	v.dirty = true
 	v.left = nil // half of the changes may be made: what differs next is not somebody else's doing
 	if v.backoff == 0 {
-		d.deps.Journal.Emit(notify.Event{Kind: notify.TableError, Virtual: v.cfg.ID, Reason: err.Error(),
+		d.emit(notify.Event{Kind: notify.TableError, Virtual: v.cfg.ID, Reason: err.Error(),
 			Text: fmt.Sprintf("Table change failed: %s: %v", v.name, err)})
 	}
 	v.backoff = min(max(v.backoff*2, firstRetry), v.cfg.CheckInterval)
@@ -131,7 +131,7 @@ func (d *Director) tell(v *virtual, op ipvsctl.Op) {
 	default:
 		d.tellDest(v, op, &e)
 	}
-	d.deps.Journal.Emit(e)
+	d.emit(e)
 }
 
 func (d *Director) tellDest(v *virtual, op ipvsctl.Op, e *notify.Event) {

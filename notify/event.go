@@ -41,11 +41,23 @@ const (
 	Lost           Kind = "events-lost"     // a notifier was too slow
 )
 
+// Status is what the daemon was doing when something happened, as emailalertstatus names it.
+type Status string
+
+// The states of a daemon.
+const (
+	StatusStarting  Status = "starting" // until every server had its first check
+	StatusRunning   Status = "running"
+	StatusStopping  Status = "stopping"
+	StatusReloading Status = "reloading" // until every new check had its first result
+)
+
 // Event is one thing that happened. Text is the whole message in the form log watchers of ldirectord
 // know; the other fields are the same in parts, empty where they do not apply.
 type Event struct {
 	Time     time.Time
 	Kind     Kind
+	Status   Status // of the daemon; set for what concerns a virtual service
 	Virtual  string // as the configuration's id: tcp:192.0.2.1:80, fwm:3
 	Real     string // address:port
 	Fallback bool   // Real is a sorry server
