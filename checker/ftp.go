@@ -28,13 +28,10 @@ func newFTP(s Spec, e *Env) (Checker, error) {
 	if err != nil {
 		return nil, &SpecError{"receive", err}
 	}
-	if s.Login == "" {
-		s.Login, s.Passwd = "anonymous", cmp.Or(s.Passwd, "ldirectord@"+cleanField(e.HostName))
-	}
 	if s.Request == "/" && s.Receive == "" {
 		s.Request = ""
 	}
-	return newLineCheck(s, ftp{s.Target.Addr(), s.NegotiateTimeout, s.Login, s.Passwd, s.Request, receive}), nil
+	return newLineCheck(s, ftp{s.Target.Addr(), s.NegotiateTimeout, cmp.Or(s.Login, "anonymous"), s.Passwd, s.Request, receive}), nil
 }
 
 func (t ftp) with(ctx context.Context, d *dialogue) (string, error) {

@@ -1,0 +1,105 @@
+package checker
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// said is a connection on which all that the server will ever say has been said.
+type said struct {
+	net.Conn
+	io.Reader
+}
+
+func (s said) Read(b []byte) (int, error) { return s.Reader.Read(b) }
+func (said) Write(b []byte) (int, error)  { return len(b), nil }
+func (said) SetDeadline(time.Time) error  { return nil }
+func (said) LocalAddr() net.Addr          { return &net.TCPAddr{} }
+
+func hears(text, secret string) *dialogue {
+	c := said{Reader: strings.NewReader(text)}
+	limit := &io.LimitedReader{R: c, N: maxTalk}
+	return &dialogue{conn: &conn{Conn: c}, stream: c, limit: limit, lines: bufio.NewReaderSize(limit, maxLine), secret: secret}
+}
+
+// Whatever a server says, a check ends, and tells one printable line without the password in it.
+func FuzzTalk(f *testing.F) {
+	const secret = "pa\"ss\\word"
+	for _, text := range []string{
+		"220 mx\r\n250-mx\r\n250 x\r\n221 bye\r\n",
+		"+OK\r\n+OK\r\n-ERR pa\"ss\\word\r\n",
+		"* OK\r\n* x\r\na NO \"pa\\\"ss\\\\word\"\r\n",
+		"220 a\r\n331 b\r\n530 pa\"ss\\word\r\n",
+		"SIP/2.0 100 Trying\r\n\r\nSIP/2.0 200 OK\r\n\r\n",
+		"200 \x1b\xff\r\n",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, talk := range []talk{
+			smtp{"director"}, pop{"user", secret}, imap{"user", secret}, nntp{}, sip{"user"},
+			ftp{login: "user", passwd: secret},
+		} {
+			seen, err := talk.with(t.Context(), hears(text, secret))
+			if err != nil {
+				seen = err.Error()
+			}
+			for _, r := range seen {
+				if !strconv.IsPrint(r) {
+					t.Errorf("%T on %q: %q holds what can't be printed", talk, text, seen)
+				}
+			}
+			if strings.Contains(seen, secret) || strings.Contains(seen, quoteIMAP(secret)) {
+				t.Errorf("%T on %q: %q tells the password", talk, text, seen)
+			}
+		}
+		extendedPort(text)
+		passivePort("227" + text)
+	})
+}
+
+func TestReplyNumbers(t *testing.T) {
+	for _, c := range []struct {
+		line string
+		code int
+		more bool
+	}{
+		{"220 ready", 220, false},
+		{"220", 220, false},
+		{"220-ready", 220, true},
+		{"199 low", 199, false},
+		{"599 high", 599, false},
+		{"099 too low", 0, false},
+		{"620 too high", 0, false},
+		{"22 short", 0, false},
+		{"2200 long", 0, false},
+		{"22x", 0, false},
+		{"220_", 0, false},
+		{"", 0, false},
+		{"٢٢٠ ready", 0, false},
+	} {
+		if code, more := parseReply(c.line); code != c.code || more != c.more {
+			t.Errorf("%q: %d, %v; want %d, %v", c.line, code, more, c.code, c.more)
+		}
+	}
+}
+
+func TestQuotingIsUndoneByNoPassword(t *testing.T) {
+	for text, want := range map[string]string{
+		`plain`: `"plain"`, `say "x"`: `"say \"x\""`, `back\slash`: `"back\\slash"`, `\"`: `"\\\""`, ``: `""`,
+	} {
+		if got := quoteIMAP(text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	for _, text := range []string{"ü", "a\r\nb LOGOUT", "\x00", "\n"} {
+		if isQuotable(text) {
+			t.Errorf("%q can't stand in quotes", text)
+		}
+	}
+}
