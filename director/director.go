@@ -32,8 +32,8 @@ type Deps struct {
 	Hooks interface{ Shell(key, line string) }
 	// Watch signals changes of a folder's entries until ctx is done; nil: it is only polled.
 	Watch func(ctx context.Context, dir string) <-chan struct{}
-	// Former are virtual services of a daemon that handed over: those that the plan does not have are
-	// purged.
+	// Former are virtual services of the daemon before, which handed over or crashed: those that the
+	// plan does not have are purged.
 	Former []ipvsctl.Key
 }
 

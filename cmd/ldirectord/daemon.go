@@ -76,15 +76,16 @@ func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
 // live runs the director until a signal ends it.
 func (d *daemon) live(ctx context.Context, table ipvsctl.Client) int {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, signalHandOver)
-	signal.Ignore(unix.SIGPIPE)
+	// PIPE is taken and not ignored: children would inherit that.
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGPIPE, signalHandOver)
 	d.log = newLogSink(d.app, d.loaded.config.Global.LogFile)
 	d.journal = notify.NewJournal(d.log)
 	d.hooks = notify.NewHooks(d.journal)
 	d.director = director.New(director.Deps{
-		Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch, Former: d.hold.former,
+		Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch, Former: d.hold.notOthers(d.hold.former),
 	})
 	d.env.setOurs(d.loaded.plan)
+	d.enter(running, d.loaded.plan.Keys())
 	d.announce()
 	runCtx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -109,7 +110,7 @@ func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-c
 			return by
 		case s := <-signals:
 			switch {
-			case by != nil: // it is ending already
+			case by != nil || s == unix.SIGPIPE: // it is ending already, or nothing
 			case s == unix.SIGHUP:
 				file.hup(ctx)
 			case s == signalHandOver:

@@ -39,7 +39,7 @@ const (
 type state struct {
 	Pid      int
 	Phase    phase
-	Virtuals []ipvsctl.Key `json:",omitempty"` // of a daemon that handed over
+	Virtuals []ipvsctl.Key `json:",omitempty"` // what it has in the table; none once it has cleaned up
 }
 
 // find returns the pid of the running daemon, 0 when none runs; stale tells that a pid file is there
@@ -120,7 +120,7 @@ var errRunning = errors.New("a daemon for this configuration is running")
 type hold struct {
 	instance
 	file   *os.File
-	former []ipvsctl.Key // what the daemon before left to us
+	former []ipvsctl.Key // what the daemon before left in the table: it handed over, or crashed
 }
 
 // acquire makes this process the daemon of the configuration. It waits for one that is ending; one
@@ -147,10 +147,32 @@ func (i instance) acquire(ctx context.Context) (*hold, error) {
 		}
 	}
 	h := &hold{instance: i, file: f}
-	if s, err := i.read(); err == nil && s.Phase == handedOver {
+	if s, err := i.read(); err == nil && s.Phase != ending {
 		h.former = s.Virtuals
 	}
-	return h, h.enter(running, nil)
+	return h, h.enter(running, h.former)
+}
+
+// notOthers leaves out the virtual services that other daemons which run have in the table: one may
+// have moved to another configuration.
+func (i instance) notOthers(keys []ipvsctl.Key) (own []ipvsctl.Key) {
+	others := map[ipvsctl.Key]bool{}
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(i.stateFile), "ldirectord.*.state"))
+	for _, f := range files {
+		s, err := instance{stateFile: f}.read()
+		if f == i.stateFile || err != nil || s.Phase != running || !isDirector(s.Pid) {
+			continue
+		}
+		for _, k := range s.Virtuals {
+			others[k] = true
+		}
+	}
+	for _, k := range keys {
+		if !others[k] {
+			own = append(own, k)
+		}
+	}
+	return own
 }
 
 // enter records the phase of this daemon's life.

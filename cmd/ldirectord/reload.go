@@ -146,6 +146,7 @@ func (f *configFile) take(ctx context.Context, auto bool) {
 		return // it is ending
 	}
 	f.loaded = l
+	f.enter(running, l.plan.Keys())
 }
 
 func (f *configFile) say(kind notify.Kind, text string) {
