@@ -106,5 +106,6 @@ func isQuotable(text string) bool {
 }
 
 func quoteIMAP(text string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+	text = strings.ReplaceAll(text, `\`, `\\`)
+	return `"` + strings.ReplaceAll(text, `"`, `\"`) + `"`
 }

@@ -177,7 +177,7 @@ func (d *dialogue) redact(said string) string {
 	if d.secret == "" {
 		return said
 	}
-	return strings.NewReplacer(d.secret, "…", quoteIMAP(d.secret), "…").Replace(said)
+	return strings.ReplaceAll(strings.ReplaceAll(said, quoteIMAP(d.secret), "…"), d.secret, "…")
 }
 
 // reply is a numbered reply: of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1).
