@@ -14,11 +14,18 @@ type dests = map[netip.AddrPort]ipvsctl.Dest
 // the checks say, and what stands in the table now.
 //
 // An unknown server stays as it is found: it gets no traffic before its first success, and keeps what
-// it has until its first failure.
+// it has until its first failure. A drained one keeps its connections at weight 0, whatever quiescent
+// says, and counts as away.
 func (v *virtual) desired(have dests) dests {
 	want := dests{}
 	up, unknown := false, false
 	for _, s := range v.servers {
+		if s.draining() {
+			if _, in := have[s.dest.Addr]; in || s.state() == checker.Up {
+				put(want, s.dest, 0)
+			}
+			continue
+		}
 		switch s.state() {
 		case checker.Down:
 			if v.cfg.Quiescent {
@@ -32,7 +39,7 @@ func (v *virtual) desired(have dests) dests {
 		}
 	}
 	for _, s := range v.servers {
-		if s.state() == checker.Up {
+		if s.state() == checker.Up && !s.drained {
 			up = true
 			put(want, s.dest, s.dest.Weight)
 		}

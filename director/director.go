@@ -28,13 +28,15 @@ const (
 type Deps struct {
 	Table   ipvsctl.Client // owned by the director while it runs
 	Journal *notify.Journal
-	// Hooks runs a command line of the operator; for one key one after another, the latest wins.
-	Hooks interface{ Shell(key, line string) }
+	// Hooks runs the operator's commands.
+	Hooks interface{ Run(notify.Hook) }
 	// Watch signals changes of a folder's entries until ctx is done; nil: it is only polled.
 	Watch func(ctx context.Context, dir string) <-chan struct{}
 	// Former are virtual services of the daemon before, which handed over or crashed: those that the
 	// plan does not have are purged.
 	Former []ipvsctl.Key
+	// Drained are the servers that get no new connections, from the start on.
+	Drained map[Place]bool
 }
 
 // Director keeps the table true. Its methods may be called from any goroutine.
@@ -42,6 +44,7 @@ type Director struct {
 	deps    Deps
 	pool    *checker.Pool
 	reloads chan reload
+	drains  chan map[Place]bool
 	started chan struct{} // closed when every virtual service was set up once
 	settled chan struct{} // closed when no server is unknown
 
@@ -51,6 +54,7 @@ type Director struct {
 	checks   map[*checker.Task]*check
 	waiting  int // checks without a result yet
 	status   notify.Status
+	drained  map[Place]bool
 	keeper   *keeper // of maintenancedir
 	unread   bool    // the table could not be read the last time
 }
@@ -77,8 +81,10 @@ type reload struct {
 func New(d Deps) *Director {
 	return &Director{
 		deps:    d,
+		drained: d.Drained,
 		pool:    checker.NewPool(),
 		reloads: make(chan reload),
+		drains:  make(chan map[Place]bool),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
 	}
@@ -153,6 +159,8 @@ func (d *Director) loop(ctx context.Context) {
 			d.results(d.pool.Take())
 		case files := <-d.keeper.changes:
 			d.maintain(files)
+		case places := <-d.drains:
+			d.drain(places)
 		case r := <-d.reloads:
 			d.reload(ctx, r.plan)
 			close(r.done)

@@ -127,6 +127,7 @@ func (d *Director) install(ctx context.Context, p *Plan) {
 		}
 	}
 	d.checks = checks
+	d.drain(d.drained)
 	d.maintain(d.keeper.watch(ctx, p))
 	d.pool.Set(p.tasks)
 }

@@ -33,6 +33,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	up, down ADDR:PORT…   what the checks of these servers say from now on
 //	short ADDR:PORT  the checks fail by our own shortage
 //	hand OP          somebody changes the table: an operation as below
+//	drain VIRTUAL REAL, undrain   the operator's order
 //	break, mend      the table refuses every change; takes them again
 //	wait DURATION
 func TestScenarios(t *testing.T) {
@@ -141,6 +142,10 @@ func (s *scenario) step(words []string, body string) {
 		}
 	case "hand":
 		s.hand(words[1:])
+	case "drain":
+		s.director.Drain(s.t.Context(), map[Place]bool{{Virtual: words[1], Real: words[2]}: true})
+	case "undrain":
+		s.director.Drain(s.t.Context(), nil)
 	case "break", "mend":
 		s.table.broken.Store(words[0] == "break")
 	case "wait":
@@ -188,8 +193,8 @@ func (s *scenario) plan(name string) *Plan {
 	return p
 }
 
-// Shell implements Hooks.
-func (s *scenario) Shell(_, line string) { s.say("hook: " + line) }
+// Run implements Hooks.
+func (s *scenario) Run(h notify.Hook) { s.say("hook: " + h.Argv[len(h.Argv)-1]) }
 
 func (s *scenario) say(text string) {
 	s.mu.Lock()

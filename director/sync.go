@@ -93,7 +93,7 @@ func (d *Director) nextRetry() (wait time.Duration, any bool) {
 // servedBy tells whether an address belongs to a real server that is up.
 func (v *virtual) servedBy(addr netip.AddrPort) bool {
 	for _, s := range v.servers {
-		if s.dest.Addr == addr && s.state() == checker.Up {
+		if s.dest.Addr == addr && s.state() == checker.Up && !s.drained {
 			return true
 		}
 	}
@@ -115,7 +115,8 @@ func (d *Director) runHook(v *virtual) {
 	if v.key.Protocol == ipvsctl.Mark {
 		address = ":0" // what the reference gives for a mark
 	}
-	d.deps.Hooks.Shell(v.cfg.ID, fmt.Sprintf("%s %s %s %s", v.cfg.FallbackCommand, state, address, v.cfg.Protocol))
+	line := fmt.Sprintf("%s %s %s %s", v.cfg.FallbackCommand, state, address, v.cfg.Protocol)
+	d.deps.Hooks.Run(notify.Hook{Lane: v.cfg.ID, Key: v.cfg.ID, Argv: notify.Shell(line)})
 }
 
 // tell records a change of the table in the words that log watchers know.
@@ -157,6 +158,10 @@ func (d *Director) tellDest(v *virtual, op ipvsctl.Op, e *notify.Event) {
 			e.Kind, e.Text = notify.Quiescent, fmt.Sprintf("Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
 		}
 	case ipvsctl.EditDest:
+		if kind == "real" && s != nil && s.draining() && op.Dest.Weight == 0 {
+			e.Kind, e.Text = notify.Drained, fmt.Sprintf("Drained real server: %s (%s) (Weight set to 0)", tableName(table, name), v.name)
+			return
+		}
 		e.Kind, e.Text = notify.Restored, fmt.Sprintf("Restored %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
 		if kind == "real" && down {
 			e.Kind, e.Text = notify.Quiescent, fmt.Sprintf("Quiescent %s server: %s (%s) (Weight set to 0)", kind, tableName(table, name), v.name)

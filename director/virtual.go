@@ -41,6 +41,7 @@ type server struct {
 	health      checker.Health
 	reason      string // of the last failure
 	maintenance string // the file that takes it out, "" for none
+	drained     bool   // by the operator's order: no new connections, the old ones go on
 	shortages   int    // results in a row that failed by our own shortage
 	moved       bool   // changed its state since the last sync
 }
@@ -56,6 +57,9 @@ func (s *server) state() checker.State {
 	return s.health.State
 }
 
+// draining tells whether a server that could serve is drained instead.
+func (s *server) draining() bool { return s.drained && s.state() != checker.Down }
+
 // offState is neither up, down nor unknown: the server is simply not there.
 const offState checker.State = 255
 
@@ -63,6 +67,9 @@ const offState checker.State = 255
 func (v *virtual) available() (up, known bool) {
 	known = true
 	for _, s := range v.servers {
+		if s.draining() {
+			continue
+		}
 		switch s.state() {
 		case checker.Up:
 			return true, true

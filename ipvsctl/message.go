@@ -38,6 +38,9 @@ const (
 	destAttrWeight      = 4
 	destAttrUpper       = 5
 	destAttrLower       = 6
+	destAttrActive      = 7
+	destAttrInactive    = 8
+	destAttrPersistent  = 9
 	destAttrFamily      = 11
 	destAttrTunnelType  = 13
 	destAttrTunnelPort  = 14

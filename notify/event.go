@@ -23,6 +23,7 @@ const (
 	Added          Kind = "added"           // a destination came in
 	Restored       Kind = "restored"        // its weight came back
 	Changed        Kind = "changed"         // weight, method or thresholds by the configuration
+	Drained        Kind = "drained"         // weight 0 by the operator's order
 	Quiescent      Kind = "quiescent"       // weight 0 because it is down
 	Deleted        Kind = "deleted"         // out because it is down (or the fallback is not needed)
 	Purged         Kind = "purged"          // out because it is not configured
@@ -35,6 +36,7 @@ const (
 	ChangedByHand  Kind = "changed-by-hand" // somebody else changed our part of the table
 	TableError     Kind = "table-error"     // a change of the table failed and is retried
 	TableRecovered Kind = "table-recovered" // … and works again
+	HookSaid       Kind = "hook-said"       // … wrote something
 	HookFailed     Kind = "hook-failed"     // a command of the operator failed
 	MaintenanceOn  Kind = "maintenance-on"  //
 	MaintenanceOff Kind = "maintenance-off" //

@@ -16,41 +16,53 @@ const (
 	hookOutput = 4096        // bytes of its output that are kept
 )
 
-// Hooks runs the operator's commands (fallbackcommand, callback) off everybody's path: for one key one
-// at a time, and when changes come faster than commands end, the latest one only.
+// Hook is one command of the operator to run.
+type Hook struct {
+	Lane  string // hooks of one lane run one after another
+	Key   string // of hooks that wait in a lane with one key, only the latest runs
+	Argv  []string
+	Stdin []byte
+}
+
+// Hooks runs the operator's commands (fallbackcommand, callback, onchange) off everybody's path: in a
+// lane one at a time in order, and when changes come faster than commands end, the latest of each key.
 type Hooks struct {
 	journal *Journal
 	ctx     context.Context
 	cancel  context.CancelFunc
 	wait    sync.WaitGroup
 
-	mu   sync.Mutex // guards what follows
-	next map[string][]string
-	busy map[string]bool
+	mu    sync.Mutex // guards what follows
+	lanes map[string][]Hook
 }
 
 // NewHooks returns a runner whose failures go into the journal. Close ends it.
 func NewHooks(j *Journal) *Hooks {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Hooks{journal: j, ctx: ctx, cancel: cancel, next: map[string][]string{}, busy: map[string]bool{}}
+	return &Hooks{journal: j, ctx: ctx, cancel: cancel, lanes: map[string][]Hook{}}
 }
 
-// Shell runs a command line through sh, as the reference does with fallbackcommand.
-func (h *Hooks) Shell(key, line string) { h.Exec(key, "/bin/sh", "-c", line) }
+// Shell is the way the reference runs a fallbackcommand: a command line for sh.
+func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
-// Exec runs a program with its arguments.
-func (h *Hooks) Exec(key string, argv ...string) {
+// Run runs a command when its turn comes.
+func (h *Hooks) Run(hook Hook) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.next[key] = argv
-	if h.busy[key] {
-		return
+	waiting, busy := h.lanes[hook.Lane]
+	for i := range waiting {
+		if waiting[i].Key == hook.Key {
+			waiting[i] = hook
+			return
+		}
 	}
-	h.busy[key] = true
-	h.wait.Go(func() { h.work(key) })
+	h.lanes[hook.Lane] = append(waiting, hook)
+	if !busy {
+		h.wait.Go(func() { h.work(hook.Lane) })
+	}
 }
 
-// Close waits for the commands that still run, and kills them when ctx is done.
+// Close waits for the commands that still run or wait, and kills them when ctx is done.
 func (h *Hooks) Close(ctx context.Context) {
 	done := make(chan struct{})
 	go func() { h.wait.Wait(); close(done) }()
@@ -62,44 +74,68 @@ func (h *Hooks) Close(ctx context.Context) {
 	<-done
 }
 
-func (h *Hooks) work(key string) {
+func (h *Hooks) work(lane string) {
 	for {
-		h.mu.Lock()
-		argv, any := h.next[key]
-		delete(h.next, key)
+		hook, any := h.next(lane)
 		if !any {
-			h.busy[key] = false
-			h.mu.Unlock()
 			return
 		}
-		h.mu.Unlock()
-		if err := h.run(argv); err != nil {
-			h.journal.Emit(Event{Kind: HookFailed, Virtual: key, Reason: err.Error(),
-				Text: fmt.Sprintf("Command failed: %s: %v", argv[len(argv)-1], err)})
+		out, err := h.run(hook)
+		said := strings.TrimSpace(string(bytes.ToValidUTF8(out, nil)))
+		switch {
+		case err != nil:
+			h.journal.Emit(Event{Kind: HookFailed, Virtual: hook.Key, Reason: err.Error(),
+				Text: fmt.Sprintf("Command failed: %s: %v%s", hook.name(), err, quoted(said))})
+		case said != "":
+			h.journal.Emit(Event{Kind: HookSaid, Virtual: hook.Key, Reason: said,
+				Text: fmt.Sprintf("Command said: %s%s", hook.name(), quoted(said))})
 		}
 	}
 }
 
-func (h *Hooks) run(argv []string) error {
+// next takes the first hook of a lane; without one the lane is not busy any more.
+func (h *Hooks) next(lane string) (Hook, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	waiting := h.lanes[lane]
+	if len(waiting) == 0 {
+		delete(h.lanes, lane)
+		return Hook{}, false
+	}
+	h.lanes[lane] = waiting[1:]
+	return waiting[0], true
+}
+
+// name is the command as the operator wrote it.
+func (h Hook) name() string {
+	if len(h.Argv) == 3 && h.Argv[1] == "-c" {
+		return h.Argv[2]
+	}
+	return strings.Join(h.Argv, " ")
+}
+
+func quoted(said string) string {
+	if said == "" {
+		return ""
+	}
+	return fmt.Sprintf(": %q", said)
+}
+
+func (h *Hooks) run(hook Hook) (output []byte, err error) {
 	ctx, cancel := context.WithTimeout(h.ctx, hookTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd := exec.CommandContext(ctx, hook.Argv[0], hook.Argv[1:]...)
 	out := &tail{}
 	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Stdin = bytes.NewReader(hook.Stdin)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	err := cmd.Run()
+	err = cmd.Run()
 	if ctx.Err() == context.DeadlineExceeded {
 		err = fmt.Errorf("ended after %v", hookTime)
 	}
-	if err == nil {
-		return nil
-	}
-	if said := strings.TrimSpace(string(bytes.ToValidUTF8(out.kept, nil))); said != "" {
-		return fmt.Errorf("%w: %q", err, said)
-	}
-	return err
+	return out.kept, err
 }
 
 // tail keeps the last bytes of a command's output.

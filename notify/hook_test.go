@@ -15,9 +15,9 @@ func TestHooksRunInOrderAndSkipToTheLatest(t *testing.T) {
 	out, gate := filepath.Join(dir, "out"), filepath.Join(dir, "gate")
 	j := NewJournal()
 	h := NewHooks(j)
-	h.Shell("v", fmt.Sprintf("while [ ! -e %s ]; do sleep 0.01; done; echo first >>%s", gate, out))
+	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(fmt.Sprintf("while [ ! -e %s ]; do sleep 0.01; done; echo first >>%s", gate, out))})
 	for _, n := range []string{"second", "third", "last"} {
-		h.Shell("v", fmt.Sprintf("echo %s >>%s", n, out))
+		h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(fmt.Sprintf("echo %s >>%s", n, out))})
 	}
 	if err := os.WriteFile(gate, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -29,11 +29,31 @@ func TestHooksRunInOrderAndSkipToTheLatest(t *testing.T) {
 	}
 }
 
+func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
+	dir := t.TempDir()
+	out, gate := filepath.Join(dir, "out"), filepath.Join(dir, "gate")
+	h := NewHooks(NewJournal())
+	line := func(key, text string) {
+		h.Run(Hook{Lane: "onchange", Key: key, Argv: Shell(fmt.Sprintf("[ ! -e %[1]s.busy ] || echo overlap >>%[1]s; >%[1]s.busy; cat >>%[1]s; rm %[1]s.busy", out)), Stdin: []byte(text)})
+	}
+	h.Run(Hook{Lane: "onchange", Key: "gate", Argv: Shell(fmt.Sprintf("while [ ! -e %s ]; do sleep 0.01; done", gate))})
+	line("a", "a1\n")
+	line("b", "b1\n")
+	line("a", "a2\n")
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.Close(t.Context())
+	if got, _ := os.ReadFile(out); string(got) != "a2\nb1\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestAFailedHookIsTold(t *testing.T) {
 	var heard []Event
 	j := NewJournal(NotifyFunc(func(_ context.Context, e Event) { heard = append(heard, e) }))
 	h := NewHooks(j)
-	h.Shell("tcp:192.0.2.1:80", "echo no route; exit 3")
+	h.Run(Hook{Lane: "tcp:192.0.2.1:80", Key: "tcp:192.0.2.1:80", Argv: Shell("echo no route; exit 3")})
 	h.Close(t.Context())
 	j.Close(t.Context())
 	if len(heard) != 1 || heard[0].Kind != HookFailed || !strings.Contains(heard[0].Text, "no route") || !strings.Contains(heard[0].Text, "3") {
@@ -43,7 +63,7 @@ func TestAFailedHookIsTold(t *testing.T) {
 
 func TestAHookThatHangsIsKilledWithItsChildren(t *testing.T) {
 	h := NewHooks(NewJournal())
-	h.Shell("v", "sleep 300 & sleep 300")
+	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell("sleep 300 & sleep 300")})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()

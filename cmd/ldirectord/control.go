@@ -75,6 +75,10 @@ func (a *app) status(ctx context.Context) int {
 	pid, stale := a.instance().find()
 	if pid != 0 {
 		fmt.Fprintf(a.stderr, "ldirectord for %s is running with pid: %d\n", a.path, pid)
+		if l, err := a.load(ctx); err == nil && l.plan != nil {
+			a.loaded = l
+			a.siblingsStatus(ctx)
+		}
 		return exitOK
 	}
 	if code := a.readable(ctx); code != exitOK {

@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	resultsWait = 3 * time.Second // how long a start waits for the first results
-	closeWait   = 3 * time.Second // for the last log lines and hooks
-	collectAt   = 50              // percent of garbage: checks leave little, the configuration is large
+	resultsWait = 3 * time.Second  // how long a start waits for the first results
+	hooksWait   = 20 * time.Second // for the commands that run at the end
+	closeWait   = 3 * time.Second  // for the last log lines
+	collectAt   = 50               // percent of garbage: checks leave little, the configuration is large
 )
 
 // daemon is the running director and what surrounds it.
@@ -81,8 +82,12 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client) int {
 	d.log = newLogSink(d.app, d.loaded.config.Global.LogFile)
 	d.journal = notify.NewJournal(d.log)
 	d.hooks = notify.NewHooks(d.journal)
+	drained, err := d.drainFile().read()
+	if err != nil {
+		d.journal.Emit(notify.Event{Kind: notify.HookFailed, Text: fmt.Sprintf("Orders to drain can't be read: %v", err), Reason: err.Error()})
+	}
 	d.director = director.New(director.Deps{
-		Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch, Former: d.hold.notOthers(d.hold.former),
+		Drained: drained, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch, Former: d.hold.notOthers(d.hold.former),
 	})
 	d.env.setOurs(d.loaded.plan)
 	d.enter(running, d.loaded.plan.Keys())
@@ -91,7 +96,8 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client) int {
 	defer end(nil)
 	ended := make(chan error, 1)
 	go func() { ended <- d.director.Run(runCtx, d.loaded.plan) }()
-	go d.settle(runCtx)
+	go d.settle(runCtx, d.loaded.config.Global.Execute)
+	go d.drainFile().follow(runCtx, d.director.Drain)
 	cause := d.attend(runCtx, signals, ended, end)
 	return d.finish(cause)
 }
@@ -120,6 +126,7 @@ func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-c
 			default:
 				by = endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG"))
 				d.enter(ending, nil)
+				d.siblings("stop", d.loaded.config.Global.Execute)
 				end(by)
 			}
 		case <-file.changed:
@@ -143,8 +150,6 @@ func (d *daemon) enter(p phase, keys []ipvsctl.Key) {
 
 // finish tells the last words and returns the exit status.
 func (d *daemon) finish(cause error) int {
-	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
-	defer cancel()
 	code := exitOK
 	if by, ok := cause.(endedBy); ok {
 		d.journal.Emit(notify.Event{Kind: notify.Terminated, Text: fmt.Sprintf("Linux Director Daemon terminated on signal: %s", string(by))})
@@ -153,7 +158,11 @@ func (d *daemon) finish(cause error) int {
 		d.journal.Emit(notify.Event{Kind: notify.Terminated, Text: fmt.Sprintf("Linux Director Daemon ended: %v", cause)})
 		code = exitFailure
 	}
-	d.hooks.Close(ctx)
+	hooksCtx, cancel := context.WithTimeout(context.Background(), hooksWait)
+	defer cancel()
+	d.hooks.Close(hooksCtx)
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
 	if err := d.journal.Close(ctx); err != nil && code == exitOK {
 		fmt.Fprintf(d.stderr, "ldirectord: %v\n", err)
 	}
@@ -176,7 +185,7 @@ func (d *daemon) announce() {
 
 // settle waits for the virtual services and, if that does not take long, for the first results, and
 // tells the starter.
-func (d *daemon) settle(ctx context.Context) {
+func (d *daemon) settle(ctx context.Context, execute []string) {
 	select {
 	case <-d.director.Started():
 	case <-ctx.Done():
@@ -187,6 +196,7 @@ func (d *daemon) settle(ctx context.Context) {
 	case <-time.After(resultsWait):
 	case <-ctx.Done():
 	}
+	d.siblings("start", execute)
 	if d.ready != nil {
 		fmt.Fprintln(d.ready, readyLine)
 		d.ready.Close()

@@ -94,7 +94,15 @@ func (a *app) daemonArgs() []string {
 	if path, err := exec.LookPath(name); err == nil {
 		name = path
 	}
-	args := []string{name}
+	args := append([]string{name}, a.ownOptions()...)
+	if a.config != "" {
+		args = append(args, a.config)
+	}
+	return append(args, "start")
+}
+
+// ownOptions are the options of this call that other calls for the same machine need too.
+func (a *app) ownOptions() (args []string) {
 	for _, o := range [][3]string{
 		{"--ipvs", a.ipvs, defaultIPVS}, {"--log-format", a.logFormat, defaultLogFormat}, {"--rundir", a.runDir, defaultRunDir},
 	} {
@@ -102,8 +110,5 @@ func (a *app) daemonArgs() []string {
 			args = append(args, option, value)
 		}
 	}
-	if a.config != "" {
-		args = append(args, a.config)
-	}
-	return append(args, "start")
+	return args
 }

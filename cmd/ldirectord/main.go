@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 )
 
 // Exit statuses of the reference.
@@ -49,10 +48,15 @@ var verbs = map[string]func(*app, context.Context) int{
 	"check":        (*app).check,
 	"plan":         (*app).plan,
 	"probe":        (*app).probe,
+	"drain":        (*app).drain,
+	"undrain":      (*app).undrain,
 }
 
-// ownVerbs take options behind them; those of the reference ignore what follows, as it does.
-var ownVerbs = []string{"check", "plan", "probe"}
+// ownVerbs take options behind them, and as many other words as stand here; those of the reference
+// ignore what follows, as it does.
+var ownVerbs = map[string]struct{ least, most int }{
+	"check": {}, "plan": {}, "probe": {}, "drain": {1, 2}, "undrain": {1, 2},
+}
 
 func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 	a := &app{argv: argv, stdout: stdout, stderr: stderr}
@@ -79,4 +83,4 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 	return verbs[a.verb](a, ctx)
 }
 
-func (o *options) isOwnVerb() bool { return slices.Contains(ownVerbs, o.verb) }
+func (o *options) isOwnVerb() bool { _, own := ownVerbs[o.verb]; return own }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -20,6 +21,10 @@ type options struct {
 	runDir    string
 	jsonOut   bool
 	strict    bool
+	wait      bool
+	force     bool
+	timeout   time.Duration
+	args      []string // behind the command
 
 	config string // as given; "" without one
 	path   string // where it was found
@@ -34,6 +39,7 @@ const (
 
 const usage = `Usage: ldirectord [-d] [CONFIG] start|stop|restart|try-restart|reload|force-reload|status
        ldirectord [CONFIG] check [--strict] [--json] | plan | probe
+       ldirectord CONFIG drain|undrain [VIRTUAL] REAL [--wait] [--timeout T] [--force]
        ldirectord --help | --version
 `
 
@@ -52,6 +58,9 @@ as it stands; without it, it is ldirectord.cf.
   check         read the file, tell all that is wrong with it; 0 or 2
   plan          show what the file would change in the table; change nothing
   probe         make each check once and show the results; 0 when all passed
+  drain         give REAL no new connections (weight 0) until undrain, in VIRTUAL or
+                wherever it is; --wait until its connections are gone, 10m or --timeout;
+                --force even if it is the last server of a virtual service
 
   -d, --debug           stay in the foreground, log on standard error
   -h, --help            this text
@@ -100,11 +109,13 @@ func (o *options) parseBehind(f *pflag.FlagSet, rest []string) error {
 	if !o.isOwnVerb() && (len(rest) == 0 || !strings.HasPrefix(rest[0], "--")) {
 		return nil
 	}
+	f.SetInterspersed(true)
 	if err := f.Parse(rest); err != nil {
 		return err
 	}
-	if f.NArg() > 0 {
-		return fmt.Errorf("%s takes no argument %q", o.verb, f.Arg(0))
+	o.args = f.Args()
+	if takes := ownVerbs[o.verb]; len(o.args) < takes.least || len(o.args) > takes.most {
+		return fmt.Errorf("%s takes %d to %d words, not %q", o.verb, takes.least, takes.most, o.args)
 	}
 	return nil
 }
@@ -122,6 +133,9 @@ func (o *options) flags() *pflag.FlagSet {
 	f.StringVar(&o.runDir, "rundir", defaultRunDir, "")
 	f.BoolVar(&o.strict, "strict", false, "")
 	f.BoolVar(&o.jsonOut, "json", false, "")
+	f.BoolVar(&o.wait, "wait", false, "")
+	f.BoolVar(&o.force, "force", false, "")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "")
 	return f
 }
 

@@ -105,7 +105,7 @@ func (f *configFile) look(ctx context.Context) {
 		f.say(notify.ConfigIgnored, " - ignore new configuration")
 	}
 	if executable(global.Callback) {
-		f.hooks.Exec("callback", global.Callback, f.path)
+		f.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, f.path}})
 	}
 }
 
@@ -145,6 +145,7 @@ func (f *configFile) take(ctx context.Context, auto bool) {
 	if err := f.director.Reload(ctx, l.plan); err != nil {
 		return // it is ending
 	}
+	f.changeSiblings(f.loaded.config.Global.Execute, l.config.Global.Execute)
 	f.loaded = l
 	f.enter(running, l.plan.Keys())
 }
