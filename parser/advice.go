@@ -14,6 +14,7 @@ func (r *reader) advise(s *section, v *Virtual) {
 	a.kernel()
 	a.servers()
 	a.fallback()
+	a.extensions()
 }
 
 type adviser struct {
@@ -119,10 +120,11 @@ type serverPlace struct {
 }
 
 // keepsPort tells of a server whose port the kernel will not use: direct routing and tunnelling leave
-// the packet as it is.
+// the packet as it is. A virtual service at a loopback address is a trial on one machine.
 func (a adviser) keepsPort(f Forward, addr netip.AddrPort) bool {
 	v := a.v
-	return f != Masq && v.Protocol != FWM && v.Addr.Port() != 0 && addr.Port() != 0 && addr.Port() != v.Addr.Port()
+	return f != Masq && v.Protocol != FWM && !v.Addr.Addr().IsLoopback() &&
+		v.Addr.Port() != 0 && addr.Port() != 0 && addr.Port() != v.Addr.Port()
 }
 
 func (a adviser) fallback() {
@@ -134,13 +136,9 @@ func (a adviser) fallback() {
 	if v.CheckType == On {
 		a.at(f.At, noEffect, "with checktype=on no server ever goes down, so the fallback is never used")
 	}
-	switch {
-	case a.keepsPort(f.Forward, f.Addr):
+	if a.keepsPort(f.Forward, f.Addr) {
 		a.at(f.At, suspicious, fmt.Sprintf("with %s clients reach the fallback at port %d, not %d; only masq changes the port",
 			f.Forward, v.Addr.Port(), f.Addr.Port()))
-	case f.Forward == Masq && f.Addr.Addr().IsLoopback() && !v.Addr.Addr().IsLoopback():
-		// ip_vs_nat_xmit drops what comes from outside.
-		a.at(f.At, suspicious, "the kernel does not masquerade packets of other machines to a loopback address; with gate they reach this machine")
 	}
 	for i := range v.Reals {
 		if v.Reals[i].Addr == f.Addr {
