@@ -10,7 +10,7 @@ func (r *reader) assign(at place, l line, d *Directive, s *section) {
 	v := &r.value
 	v.meant(l, s != nil, d.Form)
 	p := r.set(d, s, v)
-	if literal := l.literal(s != nil); literal != v.text {
+	if literal := l.literal(s != nil); literal != v.text && !d.Extension {
 		r.compare(at, d, s, v, literal, p)
 	}
 	r.notes(at, v)
@@ -29,8 +29,12 @@ func (r *reader) written(at place, l line, d *Directive, s *section) {
 	if s != nil {
 		written = s.at
 	}
-	if before, ok := written[d.Name]; ok && !d.Repeats {
+	before, again := written[d.Name]
+	switch {
+	case again && !d.Repeats:
 		r.warn(at, repeated, l.at(l.start), fmt.Sprintf("%s is given again; the one in line %d does not count", d.Name, before.Line))
+	case !again && s != nil && d.Extension:
+		s.extensions = append(s.extensions, d)
 	}
 	written[d.Name] = l.position()
 }

@@ -251,8 +251,18 @@ func says(t *testing.T, src, words string) bool {
 
 func TestServicesHaveTheirUsualPort(t *testing.T) {
 	for _, s := range Services() {
-		if s.Port > 0 && (guessService(s.Port) != s.Name || usualPort(s.Name) != int(s.Port)) {
-			t.Errorf("%s and port %d do not belong together", s.Name, s.Port)
+		if usualPort(s.Name) != int(s.Port) {
+			t.Errorf("the port of %s is %d, want %d", s.Name, usualPort(s.Name), s.Port)
+		}
+	}
+	for _, s := range referenceServices {
+		if got := guessService(s.Port); s.Port > 0 && got != s.Name {
+			t.Errorf("port %d suggests %s, want %s", s.Port, got, s.Name)
+		}
+	}
+	for _, s := range extensionServices {
+		if got := guessService(s.Port); got != "none" {
+			t.Errorf("port %d suggests %s, which the reference does not know", s.Port, got)
 		}
 	}
 	if guessService(0) != "none" || guessService(465) != "none" || usualPort("simpletcp") != 0 {

@@ -31,6 +31,7 @@ const (
 	removedDirective  = "removed-directive"
 	badValue          = "bad-value"
 	conflict          = "conflict"         // two directives that exclude each other
+	incomplete        = "incomplete"       // one of two that need each other
 	ambiguousLayout   = "ambiguous-layout" // global or the section's?
 	badVirtualAddress = "bad-virtual-address"
 	duplicateVirtual  = "duplicate-virtual"
@@ -47,6 +48,7 @@ const (
 	fallbackPort      = "fallback-port-unresolved"
 	logfileClosed     = "logfile-unwritable"
 	monitorfileClosed = "monitorfile-unwritable"
+	unreadable        = "file-unreadable" // certificates or a key
 	tooLarge          = "too-large"
 	tooMany           = "too-many" // errors or warnings
 )

@@ -16,12 +16,16 @@ const (
 	PortNumber
 	Ratio           // N/M
 	QuotedText      // double quotes required
+	EscapedText     // the same; a quote behind a backslash ends nothing
 	MaybeQuotedText // double quotes optional
 	Text            // as it stands; blanks at the end do not count
 	FreeText        // as it stands
 	Word            // one of a list
 	WordList        // some of a list, with commas
 	Mask
+	Days
+	Statuses   // of HTTP
+	HTTPHeader // double quotes optional
 )
 
 func (f Form) String() string {
@@ -35,18 +39,26 @@ func (f Form) String() string {
 		PortNumber:      "port",
 		Ratio:           "N/M",
 		QuotedText:      `"text"`,
+		EscapedText:     `"text with \escapes"`,
 		MaybeQuotedText: `text or "text"`,
 		Text:            "text",
 		FreeText:        "text, may be empty",
 		Word:            "word",
 		WordList:        "word, word, …",
 		Mask:            "a.b.c.d, or 1 to 128 for IPv6",
+		Days:            "days",
+		Statuses:        "NNN, NNN-NNN, …",
+		HTTPHeader:      `Name: value or "Name: value"`,
 	}[f]
 }
 
 // isText tells of forms whose value is kept as it stands.
 func (f Form) isText() bool {
-	return f == QuotedText || f == MaybeQuotedText || f == Text || f == FreeText
+	switch f {
+	case QuotedText, EscapedText, MaybeQuotedText, Text, FreeText, HTTPHeader:
+		return true
+	}
+	return false
 }
 
 // Directive is one row of the table of directives.
@@ -58,6 +70,7 @@ type Directive struct {
 	Extension bool   // unknown to the reference
 	Repeats   bool   // each line adds one; of all others the last line counts
 	Secret    bool   // its value is never shown
+	effect    *effect
 
 	// How the value is read, by where the directive stands. At most two are set.
 	global  setter[globals]
@@ -111,6 +124,7 @@ const (
 	largestMark        = 1<<32 - 1
 	largestWindow      = 64
 	largestPort        = 1<<16 - 1
+	longestExpiryWarn  = 3650 // days
 )
 
 var directives = []Directive{
@@ -228,6 +242,35 @@ var directives = []Directive{
 		Doc: "No effect; accepted for old files."},
 	{Name: "monitorfile", Form: MaybeQuotedText, section: readMonitorFile,
 		Doc: "File that gets a line for each check."},
+
+	{Name: "tlsverify", Form: YesNo, Default: "no", Extension: true, effect: overTLS, section: yesNo(func(s *section) *choice { return &s.tlsVerify }),
+		Doc: "A server's certificate must be good, and for its name."},
+	{Name: "tlsca", Form: MaybeQuotedText, Extension: true, effect: overTLS, section: readableFile(func(s *section) *string { return &s.v.TLSCA }),
+		Doc: "File of the authorities to trust, if not the system's."},
+	{Name: "tlscert", Form: MaybeQuotedText, Extension: true, effect: overTLS, section: readableFile(func(s *section) *string { return &s.v.TLSCert }),
+		Doc: "File of the client certificate to show; with tlskey."},
+	{Name: "tlskey", Form: MaybeQuotedText, Extension: true, effect: overTLS, section: readableFile(func(s *section) *string { return &s.v.TLSKey }),
+		Doc: "File of the client certificate's key."},
+	{Name: "tlsexpirywarn", Form: Days, Extension: true, effect: overTLS, section: number(1, longestExpiryWarn, func(s *section) *int64 { return &s.tlsExpiryWarn }),
+		Doc: "Warn of a certificate that ends within so many days."},
+	{Name: "starttls", Form: YesNo, Default: "no", Extension: true, effect: forServices(startTLSServices...), section: yesNo(func(s *section) *choice { return &s.startTLS }),
+		Doc: "Turn to TLS before anything else is said."},
+	{Name: "httpstatus", Form: Statuses, Extension: true, effect: overHTTP, section: readHTTPStatus,
+		Doc: "Statuses that are good; without it 200 to 299."},
+	{Name: "httpheader", Form: HTTPHeader, Extension: true, Repeats: true, Secret: true, effect: overHTTP, section: readHTTPHeader,
+		Doc: "A further header of the request."},
+	{Name: "httpuser", Form: QuotedText, Extension: true, Secret: true, effect: overHTTP, section: readHTTPUser,
+		Doc: "User of basic authentication; with httppasswd."},
+	{Name: "httppasswd", Form: QuotedText, Extension: true, Secret: true, effect: overHTTP, section: readHTTPPasswd,
+		Doc: "Password of basic authentication."},
+	{Name: "send", Form: EscapedText, Extension: true, Repeats: true, effect: forServices("simpletcp"), section: readSend,
+		Doc: "What to send next in a dialogue."},
+	{Name: "expect", Form: EscapedText, Extension: true, Repeats: true, effect: forServices("simpletcp"), section: readExpect,
+		Doc: "Perl regular expression that the next answer of a dialogue matches."},
+	{Name: "dnstype", Form: Word, Extension: true, effect: forServices("dns"), section: upperWord(dnsTypes, func(s *section) *string { return &s.v.DNSType }),
+		Doc: "Record type to ask for; without it A, or PTR for an address."},
+	{Name: "dnsrcode", Form: Word, Extension: true, effect: forServices("dns"), section: upperWord(dnsRcodes, func(s *section) *string { return &s.v.DNSRcode }),
+		Doc: "Answer code that is good; without it NOERROR."},
 }
 
 // byName finds a directive; what is not in it is unknown.

@@ -84,15 +84,17 @@ func fields(t testing.TB, file string) (lines [][]string) {
 
 // options are the circumstances in which the corpus was made.
 func options(t testing.TB) Options {
+	try := func(path string) error {
+		if strings.Contains(path, "no-such-folder") {
+			return os.ErrNotExist
+		}
+		return nil
+	}
 	return Options{
 		Resolver: readTable(t),
 		HostName: "director1",
-		TryFile: func(path string) error {
-			if strings.Contains(path, "no-such-folder") {
-				return os.ErrNotExist
-			}
-			return nil
-		},
+		TryFile:  try,
+		TryRead:  try,
 		DirExist: func(path string) bool { return path == "." },
 	}
 }

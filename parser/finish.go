@@ -107,6 +107,9 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	s.fillTimes(v, g)
 	s.fillCheck(v)
 	r.fillRule(v, s)
+	if len(s.extensions) > 0 {
+		r.extensions(v, s)
+	}
 
 	v.Quiescent = cmp.Or(s.quiescent, g.quiescent) == yes
 	v.CleanStop = cmp.Or(s.cleanStop, g.cleanStop) != no

@@ -115,6 +115,26 @@ type jsonVirtual struct {
 	Repair         yesOrNo `json:"repair,omitempty"`
 	FollowRedirect string  `json:"followredirect,omitempty"`
 	SNI            text    `json:"sni,omitempty"`
+
+	TLSVerify     yesOrNo    `json:"tlsverify,omitempty"`
+	TLSCA         text       `json:"tlsca,omitempty"`
+	TLSCert       text       `json:"tlscert,omitempty"`
+	TLSKey        text       `json:"tlskey,omitempty"`
+	TLSExpiryWarn int        `json:"tlsexpirywarn,omitempty"`
+	StartTLS      yesOrNo    `json:"starttls,omitempty"`
+	HTTPStatus    string     `json:"httpstatus,omitempty"`
+	HTTPHeader    []text     `json:"httpheader,omitempty"`
+	HTTPUser      text       `json:"httpuser,omitempty"`
+	HTTPPasswd    text       `json:"httppasswd,omitempty"`
+	Steps         []jsonStep `json:"steps,omitempty"`
+	DNSType       string     `json:"dnstype,omitempty"`
+	DNSRcode      string     `json:"dnsrcode,omitempty"`
+}
+
+// jsonStep has one of the two.
+type jsonStep struct {
+	Send   text `json:"send,omitempty"`
+	Expect text `json:"expect,omitempty"`
 }
 
 // jsonOwn is what the section says itself of what could be global.
@@ -292,6 +312,15 @@ func (v *Virtual) json() jsonVirtual {
 		IPVSAdm:          v.ipvsadm(),
 		Reals:            make([]jsonReal, len(v.Reals)),
 		SNI:              text(v.SNI),
+		TLSCA:            text(v.TLSCA),
+		TLSCert:          text(v.TLSCert),
+		TLSKey:           text(v.TLSKey),
+		TLSExpiryWarn:    v.TLSExpiryWarn,
+		HTTPStatus:       v.HTTPStatus,
+		HTTPUser:         text(v.HTTPUser),
+		HTTPPasswd:       text(v.HTTPPasswd),
+		DNSType:          v.DNSType,
+		DNSRcode:         v.DNSRcode,
 	}
 	if v.IPv6 {
 		out.AddressFamily = "inet6"
@@ -324,6 +353,25 @@ func (v *Virtual) extensions(out *jsonVirtual) {
 	if v.FollowRedirect != defaultFollowRedirect {
 		out.FollowRedirect = v.FollowRedirect
 	}
+	if v.TLSVerify {
+		out.TLSVerify = "yes"
+	}
+	if v.StartTLS {
+		out.StartTLS = "yes"
+	}
+	for _, header := range v.HTTPHeaders {
+		out.HTTPHeader = append(out.HTTPHeader, text(header))
+	}
+	for _, step := range v.Steps {
+		out.Steps = append(out.Steps, step.json())
+	}
+}
+
+func (s Step) json() jsonStep {
+	if s.Send {
+		return jsonStep{Send: text(s.Text)}
+	}
+	return jsonStep{Expect: text(s.Text)}
 }
 
 func (v *Virtual) own() jsonOwn {

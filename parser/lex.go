@@ -99,7 +99,7 @@ func commentStart(v string, section bool, form Form) int {
 	last := strings.LastIndexByte(v, '"')
 	quotes := 0
 	for i := range len(v) {
-		if v[i] == '"' {
+		if v[i] == '"' && (form != EscapedText || !escaped(v, i)) {
 			quotes++
 		}
 		if v[i] != '#' || i < last && opened(v, quotes, form) {
@@ -119,6 +119,12 @@ func opened(v string, quotes int, form Form) bool {
 		return quotes%2 == 1
 	}
 	return quotes == 1 && v[0] == '"'
+}
+
+// escaped tells whether a backslash that means itself by no other stands before the byte at i.
+func escaped(v string, i int) bool {
+	before := v[:i]
+	return (len(before)-len(strings.TrimRight(before, `\`)))%2 == 1
 }
 
 func expandTabs(s string) string {

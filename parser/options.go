@@ -18,6 +18,7 @@ type Resolver interface {
 type Options struct {
 	Resolver Resolver                // nil: only numeric addresses and ports
 	TryFile  func(path string) error // opens a log or monitor file for appending; nil: not tried
+	TryRead  func(path string) error // opens a file of certificates or a key for reading; nil: not tried
 	DirExist func(path string) bool  // is maintenancedir there; nil: not asked
 	HostName string                  // of this machine, in the default log-ins of ftp and sip
 	Strict   bool                    // refuse the layouts that the reference refuses

@@ -39,11 +39,13 @@ type section struct {
 	header
 	v Virtual
 
-	ops                             choice
+	ops, tlsVerify, startTLS        choice
 	persistent, checkPort, connects int64
+	tlsExpiryWarn                   int64    // days; 0: not written
 	protocol                        Protocol // "" when not written
 	fallback                        *fallbackLine
 	reals                           []realLine
+	extensions                      []*Directive // that are written, each once
 
 	end          int      // line at which the reference sees that the section is over
 	underIndent  Position // its first directive at column 0; zero when there is none

@@ -1,0 +1,61 @@
+package parser
+
+import (
+	"slices"
+	"strings"
+)
+
+// effect says in which checks a directive counts; where it does not, it is warned about. A nil one
+// is everywhere.
+type effect struct {
+	counts func(*Virtual) bool
+	where  string
+}
+
+var (
+	tlsServices      = []string{"https", "imaps", "ldaps", "pops", "tls"}
+	startTLSServices = []string{"ftp", "imap", "ldap", "pop", "smtp", "submission"}
+)
+
+var (
+	overHTTP = forServices("http", "https", "http_proxy")
+	overTLS  = &effect{
+		counts: func(v *Virtual) bool {
+			return slices.Contains(tlsServices, v.Service) || v.StartTLS && slices.Contains(startTLSServices, v.Service)
+		},
+		where: enumerate(tlsServices) + ", and with starttls=yes for " + enumerate(startTLSServices),
+	}
+)
+
+func forServices(names ...string) *effect {
+	return &effect{
+		counts: func(v *Virtual) bool { return slices.Contains(names, v.Service) },
+		where:  enumerate(names),
+	}
+}
+
+// enumerate is a list in a sentence: "a, b and c".
+func enumerate(list []string) string {
+	last := len(list) - 1
+	if last == 0 {
+		return list[0]
+	}
+	return strings.Join(list[:last], ", ") + " and " + list[last]
+}
+
+// extensions warns of those that the section's check makes nothing of. A check that is switched off
+// is no reason: it is meant to come back.
+func (a adviser) extensions() {
+	v := a.v
+	for _, d := range a.s.extensions {
+		switch {
+		case d.effect == nil || v.CheckType == On || v.CheckType == Off:
+		case v.CheckType != Negotiate && v.CheckType != Combined:
+			a.warn(d.Name, noEffect, "%s counts only in negotiate checks; this one is checktype=%s", d.Name, v.CheckType)
+		case !d.effect.counts(v):
+			a.warn(d.Name, noEffect, "%s counts only for %s; this service is %s", d.Name, d.effect.where, v.Service)
+		case d.Name == "tlsca" && !v.TLSVerify:
+			a.warn(d.Name, noEffect, "tlsca counts only with tlsverify=yes")
+		}
+	}
+}
