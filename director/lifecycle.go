@@ -94,7 +94,7 @@ func (p *Plan) adopt(checks map[*checker.Task]*check) {
 // inherit takes over what was known of a virtual service, but not what was done to it by hand: a reload
 // sets that right.
 func (v *virtual) inherit(was *virtual) {
-	v.fallbackIn, v.hook = was.fallbackIn, was.hook
+	v.fallbackIn, v.hook, v.heard = was.fallbackIn, was.hook, was.heard
 	v.backoff = was.backoff
 	for _, s := range v.servers {
 		for _, o := range was.servers {

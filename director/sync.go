@@ -63,6 +63,7 @@ func (d *Director) done(v *virtual, want ipvsctl.Service) {
 			Text: fmt.Sprintf("Table changes succeed again: %s", v.name)})
 	}
 	d.runHook(v)
+	d.runOnChange(v)
 }
 
 // failed says once that a change did not succeed and sets the time of the next try.

@@ -23,6 +23,7 @@ type virtual struct {
 	held       map[netip.AddrPort]bool // destinations that somebody changed by hand: they stand
 	fallbackIn bool
 	hook       string // what the fallbackcommand was told last: start, stop, or nothing yet
+	heard      []byte // what onchange was told last
 	tag        string // why what is not configured is purged: start or stop
 
 	dirty   bool

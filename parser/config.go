@@ -152,6 +152,7 @@ type Virtual struct {
 	Fallback        *Fallback // effective: own or global, with its port filled in; nil: none
 	OwnFallback     bool      // Fallback was written in this section
 	FallbackCommand string
+	OnChange        string // extension: a command line to run at each change
 	Mail            Mail
 	MonitorFile     string
 	ServiceName     string

@@ -115,6 +115,7 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	v.CleanStop = cmp.Or(s.cleanStop, g.cleanStop) != no
 	v.Repair = cmp.Or(s.repair, g.repair) == yes
 	v.FallbackCommand = cmp.Or(s.fallbackCommand, g.fallbackCommand)
+	v.OnChange = cmp.Or(s.onChange, g.onChange)
 	v.Fallback = r.ownFallback(s, v)
 	v.OwnFallback = v.Fallback != nil
 	if s.fallback == nil {

@@ -115,6 +115,7 @@ type jsonVirtual struct {
 	Repair         yesOrNo `json:"repair,omitempty"`
 	FollowRedirect string  `json:"followredirect,omitempty"`
 	SNI            text    `json:"sni,omitempty"`
+	OnChange       text    `json:"onchange,omitempty"`
 
 	TLSVerify     yesOrNo    `json:"tlsverify,omitempty"`
 	TLSCA         text       `json:"tlsca,omitempty"`
@@ -312,6 +313,7 @@ func (v *Virtual) json() jsonVirtual {
 		IPVSAdm:          v.ipvsadm(),
 		Reals:            make([]jsonReal, len(v.Reals)),
 		SNI:              text(v.SNI),
+		OnChange:         text(v.OnChange),
 		TLSCA:            text(v.TLSCA),
 		TLSCert:          text(v.TLSCert),
 		TLSKey:           text(v.TLSKey),

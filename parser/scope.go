@@ -9,7 +9,7 @@ type scope struct {
 	checkCount, failureCount, riseCount           int64 // 0: not written
 	windowNeed, windowSize                        int64 // 0: not written
 	quiescent, cleanStop, repair                  choice
-	fallbackCommand                               string
+	fallbackCommand, onChange                     string
 	mailTo, smtp                                  string
 	mailFreq                                      int64
 	mailStatus                                    MailStatus

@@ -1,0 +1,160 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+// TestMain lets the test binary be the web server of BenchmarkCycle: its own processor time must not count.
+func TestMain(m *testing.M) {
+	if os.Getenv("BENCH_SERVER") != "" {
+		serve()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// serve answers every connection to any address of 127.0.0.0/8 with one small page until its standard input
+// ends.
+func serve() {
+	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(l.Addr().(*net.TCPAddr).Port)
+	go func() { io.Copy(io.Discard, os.Stdin); os.Exit(0) }()
+	answer := []byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nOK\n")
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			buf := make([]byte, 2048)
+			c.SetDeadline(time.Now().Add(5 * time.Second))
+			if _, err := c.Read(buf); err == nil {
+				c.Write(answer)
+			}
+		}()
+	}
+}
+
+// many is a configuration of n servers, four to a virtual service.
+func many(n, port, interval int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "checkinterval = %d\nnegotiatetimeout = 3\n", interval)
+	for i := range n {
+		if i%4 == 0 {
+			fmt.Fprintf(&b, "virtual = 10.%d.%d.1:80\n\tservice = http\n\treceive = \"OK\"\n", i/4/250, i/4%250)
+		}
+		fmt.Fprintf(&b, "\treal = 127.1.%d.%d:%d masq\n", i/250, i%250+1, port)
+	}
+	return b.String()
+}
+
+func planOf(b *testing.B, text string) *Plan {
+	b.Helper()
+	cfg, found := parser.Parse(b.Context(), "bench", []byte(text), parser.Options{})
+	if found.HasErrors() {
+		b.Fatal(found)
+	}
+	env := &checker.Env{}
+	p, found := NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
+	if found.HasErrors() {
+		b.Fatal(found)
+	}
+	return p
+}
+
+func BenchmarkDesired10k(b *testing.B) {
+	p := planOf(b, many(10000, 80, 1))
+	table := p.Preview()
+	for _, v := range p.virtuals {
+		for _, s := range v.servers {
+			s.health = checker.Assume(checker.Up)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, v := range p.virtuals {
+			v.desired(table[v.key].Dests)
+		}
+	}
+}
+
+// BenchmarkCycle checks real servers on loopback for a while: processor time and memory of a whole director
+// with a table in memory.
+func BenchmarkCycle(b *testing.B) {
+	for _, c := range []struct{ servers, interval int }{{1000, 1}, {10000, 5}} {
+		b.Run(fmt.Sprintf("%d@%ds", c.servers, c.interval), func(b *testing.B) {
+			p := planOf(b, many(c.servers, startServer(b), c.interval))
+			j := notify.NewJournal()
+			d := New(Deps{Table: ipvsctl.NewMemory(nil), Journal: j, Hooks: notify.NewHooks(j)})
+			ctx, end := context.WithCancel(b.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- d.Run(ctx, p) }()
+			<-d.Settled()
+			runtime.GC()
+			const window = 5 * time.Second
+			for b.Loop() {
+				before := cpuTime()
+				time.Sleep(window)
+				checks := float64(c.servers) * window.Seconds() / float64(c.interval)
+				b.ReportMetric((cpuTime()-before).Seconds()*1e6/checks, "cpu-ms/1000checks")
+			}
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			b.ReportMetric(float64(m.HeapSys-m.HeapReleased+m.StackSys)/(1<<20), "MiB")
+			end()
+			if err := <-ended; err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+func startServer(b *testing.B) (port int) {
+	b.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "BENCH_SERVER=1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { in.Close(); cmd.Wait() })
+	if _, err := fmt.Fscan(out, &port); err != nil {
+		b.Fatal(err)
+	}
+	return port
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
