@@ -50,6 +50,17 @@ func hear(want string) step {
 	}
 }
 
+// hearAll awaits all that the client says before it ends its side.
+func hearAll(want string) step {
+	return func(c *client) bool {
+		got, err := io.ReadAll(c.read)
+		if err != nil || string(got) != want {
+			c.t.Errorf("the server heard %q, want %q (%v)", got, want, err)
+		}
+		return true
+	}
+}
+
 // silent waits for the client to go.
 func silent(c *client) bool {
 	io.Copy(io.Discard, c.read)
@@ -216,6 +227,9 @@ func (c fakeCase) checkAt(t *testing.T, to netip.AddrPort) {
 		t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Local, r.Detail, c.up, c.detail)
 	}
 	took := time.Since(begin)
+	if !c.late && took > inTime/2 {
+		t.Errorf("took %v, though the server had said all it would", took)
+	}
 	if c.late && (took < tooLate || took > tooLate+late) {
 		t.Errorf("took %v, want the deadline of %v", took, tooLate)
 	}
@@ -230,7 +244,7 @@ func greetingCases(s Spec, secure *tls.Config, protocol, greeting string) []fake
 		{name: "slow drip", server: []step{drip(greeting + " from a slow server")}, late: true, detail: "timeout in the greeting"},
 		{name: "closed after connect", server: []step{}, detail: "connection closed waiting for the greeting"},
 		{name: "closed in the greeting", server: []step{raw(greeting)}, detail: "connection closed in the greeting"},
-		{name: "another protocol", server: []step{say("SSH-2.0-\x1b[2J"), silent}, detail: "not " + protocol + `: "SSH-2.0-\x1b[2J"`},
+		{name: "another protocol", server: []step{say("SSH-2.0-\x1b[2J"), hearAll("")}, detail: "not " + protocol + `: "SSH-2.0-\x1b[2J"`},
 		{name: "binary", server: []step{raw("\x00\xff\n"), silent}, detail: "not " + protocol + `: "\x00\xff"`},
 		{name: "empty line", server: []step{say(""), silent}, detail: "not " + protocol + `: ""`},
 		{name: "endless line", server: []step{endless(greeting)}, detail: "a line of more than 4096 bytes in the greeting"},

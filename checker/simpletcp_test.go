@@ -1,22 +1,10 @@
 package checker
 
 import (
-	"io"
 	"net"
 	"strings"
 	"testing"
 )
-
-// hearAll awaits all that the client sends before it ends its side.
-func hearAll(want string) step {
-	return func(c *client) bool {
-		got, err := io.ReadAll(c.read)
-		if err != nil || string(got) != want {
-			c.t.Errorf("the server heard %q, want %q (%v)", got, want, err)
-		}
-		return true
-	}
-}
 
 func TestSimpleTCP(t *testing.T) {
 	ping := Spec{Service: "simpletcp", Protocol: "tcp", Request: "/PING", Receive: "^pong [0-9]+$"}
