@@ -132,18 +132,18 @@ type Virtual struct {
 
 	// Extensions, all opt-in; see checker.Spec, whose fields of these names they become.
 	TLSVerify      bool
-	TLSCA          string
-	TLSCert        string
+	TLSCA          string // path; "" for the system's authorities
+	TLSCert        string // path; set together with TLSKey
 	TLSKey         string
-	TLSExpiryWarn  int // days
+	TLSExpiryWarn  int // days, 1 to 3650; 0: no warning
 	StartTLS       bool
-	HTTPStatus     string
-	HTTPHeaders    []string // "Name: value"
-	HTTPUser       string
+	HTTPStatus     string   // statuses 100 to 599 and ranges, as 200,300-399; "" for 2xx
+	HTTPHeaders    []string // "Name: value" of RFC 9110, in file order
+	HTTPUser       string   // without a colon; set together with HTTPPasswd
 	HTTPPasswd     string
-	Steps          []Step // simpletcp: send and expect lines in their order
-	DNSType        string
-	DNSRcode       string
+	Steps          []Step // simpletcp: send and expect lines in their order, instead of Request and Receive
+	DNSType        string // in upper case; "" for A, or PTR for an address
+	DNSRcode       string // in upper case; "" for NOERROR
 	FollowRedirect string // extension: yes, server or no
 
 	Quiescent       bool
@@ -172,7 +172,7 @@ type times struct{ check, negotiate, interval, mail int64 }
 // Step is one line of a dialogue: what to send, or what to expect.
 type Step struct {
 	Send bool   // else expect
-	Text string // send: with escapes as written; expect: a Perl regular expression
+	Text string // send: with its escapes as written, all of them good; expect: a Perl regular expression
 }
 
 // Real is one real server of a virtual service. One server may be in a virtual service more than

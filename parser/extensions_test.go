@@ -20,12 +20,13 @@ func TestExtensionsOfChecks(t *testing.T) {
 		{"https", []string{`tlsverify=yes`, `tlsverify=no`}, `{}`},
 		{"imap", []string{`starttls=yes`, `tlsexpirywarn=1`}, `{"starttls":"yes","tlsexpirywarn":1}`},
 		{"http", []string{`httpstatus=200, 204 ,300 - 399`}, `{"httpstatus":"200,204,300-399"}`},
-		{"http", []string{`httpstatus="100-599"`}, `{"httpstatus":"100-599"}`},
+		{"http", []string{`httpstatus="100-599,204-204"`}, `{"httpstatus":"100-599,204-204"}`},
 		{"http", []string{`httpheader=X-A:b`, `httpheader="X-B:  #1 "`, `httpheader=x_c~|!:`, `httpheader=A: "b": c`},
 			`{"httpheader":["X-A: b","X-B: #1","x_c~|!: ","A: \"b\": c"]}`},
 		{"http", []string{`httpuser="me"`, `httppasswd="a:b#c" # d`}, `{"httppasswd":"a:b#c","httpuser":"me"}`},
 		{"simpletcp", []string{`expect="^a\s"`, `send="b\r\n"`, `send="\"c\" # \x00\xfF\\"`, `expect="\"d\" #"`},
 			`{"steps":[{"expect":"^a\\s"},{"send":"b\\r\\n"},{"send":"\\\"c\\\" # \\x00\\xfF\\\\"},{"expect":"\\\"d\\\" #"}]}`},
+		{"simpletcp", []string{`send="a\\" # "b"`}, `{"steps":[{"send":"a\\\\"}]}`},
 		{"dns", []string{`dnstype=srv`, `dnsrcode="NotAuth"`}, `{"dnsrcode":"NOTAUTH","dnstype":"SRV"}`},
 	} {
 		bare := "virtual=192.0.2.1:99\n\treal=192.0.2.2:99 gate\n\tservice=" + tc.service + "\n"
@@ -43,6 +44,25 @@ func TestExtensionsOfChecks(t *testing.T) {
 func firstVirtual(t *testing.T, src string) object {
 	t.Helper()
 	return asJSON(t, mustParse(t, src))["virtuals"].([]any)[0].(object)
+}
+
+// A backslash keeps a quote from ending a step, and nothing else: the reference knows none there.
+func TestOnlyStepsHaveEscapedQuotes(t *testing.T) {
+	v := mustParse(t, "virtual=192.0.2.1:80\n\treceive=\"a\\\" # \"\n").Virtuals[0]
+	if v.Receive != `a\` {
+		t.Errorf("got %q", v.Receive)
+	}
+}
+
+func TestExtensionsCountInNegotiateChecks(t *testing.T) {
+	for checkType, ignored := range map[string]bool{
+		"negotiate": false, "3": false, "on": false, "off": false, "connect": true, "ping": true, "external": true, "external-perl": true,
+	} {
+		src := "virtual=192.0.2.1:443\n\ttlsverify=yes\n\tsni=a\n\tchecktype=" + checkType + "\n"
+		if got := says(t, src, "counts only in negotiate checks"); got != ignored {
+			t.Errorf("checktype=%s: a warning is %v", checkType, got)
+		}
+	}
 }
 
 // The words that a check can be told by are those of the documentation.

@@ -48,7 +48,7 @@ func statuses(item string) (string, *problem) {
 
 func isStatus(s string) bool {
 	n, err := strconv.Atoi(s)
-	return err == nil && len(s) == 3 && all(s, isDigit) && n >= leastStatus && n <= greatestStatus
+	return err == nil && len(s) == 3 && n >= leastStatus && n <= greatestStatus
 }
 
 // readHTTPHeader takes a field as RFC 9110, section 5, has it, with one blank behind its colon. As it
@@ -116,7 +116,7 @@ func (r *reader) oneLogin(v *Virtual, s *section) {
 	}
 	for _, header := range v.HTTPHeaders {
 		if name, _, _ := strings.Cut(header, ":"); strings.EqualFold(name, "authorization") {
-			r.error(s.place(wholeSection), conflict, s.at["httpuser"], "httpuser and a httpheader Authorization both log in; it is one of them")
+			r.error(s.place(wholeSection), conflict, s.at["httpuser"], "httpuser and an httpheader Authorization both log in; it is one of them")
 			return
 		}
 	}
