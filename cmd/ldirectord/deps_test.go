@@ -17,12 +17,13 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/director":       {"ldirectord/checker", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser"},
 		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/director", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser"},
 		"ldirectord/examples/demo":  nil,
+		"ldirectord/conformance":    nil,
 	}
 	libraries := map[string][]string{
 		"github.com/moby/ipvs":          {"ldirectord/ipvsctl"},
 		"github.com/vishvananda/":       {"ldirectord/ipvsctl"},
 		"github.com/go-ping/ping":       {"ldirectord/checker"},
-		"golang.org/x/net/":             {"ldirectord/checker"},
+		"golang.org/x/net/":             {"ldirectord/checker", "ldirectord/conformance"},
 		"github.com/dlclark/regexp2":    {"ldirectord/checker"},
 		"github.com/sirupsen/logrus":    {"ldirectord/cmd/ldirectord", "ldirectord/ipvsctl"}, // there to silence moby/ipvs
 		"github.com/fsnotify/fsnotify":  {"ldirectord/cmd/ldirectord"},
