@@ -58,7 +58,7 @@ func (s *server) stateName() string {
 
 // runOnChange tells the operator's command that a virtual service is another one than last time.
 func (d *Director) runOnChange(v *virtual) {
-	if v.cfg.OnChange == "" {
+	if _, known := v.available(); v.cfg.OnChange == "" || !known {
 		return
 	}
 	now, up := v.snapshot()

@@ -74,6 +74,7 @@ func (a *app) parserOptions() parser.Options {
 	return parser.Options{
 		Resolver: systemNames{},
 		TryFile:  tryFile,
+		TryRead:  tryRead,
 		DirExist: func(path string) bool { info, err := os.Stat(path); return err == nil && info.IsDir() },
 		HostName: hostName(),
 		Strict:   a.strict,
@@ -99,6 +100,15 @@ func readFile(path string) ([]byte, error) {
 // tryFile tells whether a file can be written to its end, making it where it is missing.
 func tryFile(path string) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// tryRead tells whether a file can be read.
+func tryRead(path string) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}

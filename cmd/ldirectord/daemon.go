@@ -32,6 +32,7 @@ type daemon struct {
 	hold     *hold
 	log      *logSink
 	journal  *notify.Journal
+	mailer   *notify.Mailer
 	hooks    *notify.Hooks
 	director *director.Director
 	ready    io.WriteCloser // nil in the foreground
@@ -80,7 +81,9 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client) int {
 	// PIPE is taken and not ignored: children would inherit that.
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGPIPE, signalHandOver)
 	d.log = newLogSink(d.app, d.loaded.config.Global.LogFile)
-	d.journal = notify.NewJournal(d.log)
+	d.mailer = notify.NewMailer(func(e notify.Event) { d.journal.Emit(e) })
+	d.journal = notify.NewJournal(d.log, d.mailer)
+	d.mailer.Set(mailRules(d.loaded.config))
 	d.hooks = notify.NewHooks(d.journal)
 	drained, err := d.drainFile().read()
 	if err != nil {
@@ -163,6 +166,9 @@ func (d *daemon) finish(cause error) int {
 	d.hooks.Close(hooksCtx)
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
+	if err := d.mailer.Close(ctx); err != nil {
+		d.journal.Emit(notify.Event{Kind: notify.MailFailed, Text: fmt.Sprintf("Mail was not sent: %v", err), Reason: err.Error()})
+	}
 	if err := d.journal.Close(ctx); err != nil && code == exitOK {
 		fmt.Fprintf(d.stderr, "ldirectord: %v\n", err)
 	}

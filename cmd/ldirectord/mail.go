@@ -1,0 +1,30 @@
+package main
+
+import (
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+// mailRules says who hears of each virtual service, as the configuration has it.
+func mailRules(cfg *parser.Config) map[string]notify.MailRule {
+	rules := map[string]notify.MailRule{}
+	for _, v := range cfg.Virtuals {
+		if v.Mail.To == "" {
+			continue
+		}
+		rule := notify.MailRule{
+			To: v.Mail.To, From: cfg.Global.EmailAlertFrom, SMTP: v.Mail.SMTP, Freq: v.Mail.Freq,
+			ServiceName: v.ServiceName, Comment: v.Comment,
+		}
+		for bit, status := range map[parser.MailStatus]notify.Status{
+			parser.MailStarting: notify.StatusStarting, parser.MailRunning: notify.StatusRunning,
+			parser.MailStopping: notify.StatusStopping, parser.MailReloading: notify.StatusReloading,
+		} {
+			if v.Mail.Status&bit != 0 {
+				rule.Statuses = append(rule.Statuses, status)
+			}
+		}
+		rules[v.ID] = rule
+	}
+	return rules
+}
