@@ -38,6 +38,9 @@ const (
 	TableRecovered Kind = "table-recovered" // … and works again
 	HookSaid       Kind = "hook-said"       // … wrote something
 	HookFailed     Kind = "hook-failed"     // a command of the operator failed
+	Mailing        Kind = "mailing"         // a mail is on its way
+	MailFailed     Kind = "mail-failed"     // mail can't be sent
+	MailRecovered  Kind = "mail-recovered"  // … and works again
 	MaintenanceOn  Kind = "maintenance-on"  //
 	MaintenanceOff Kind = "maintenance-off" //
 	Lost           Kind = "events-lost"     // a notifier was too slow

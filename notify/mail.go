@@ -1,0 +1,188 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// MailRule says who hears of one virtual service, and how. The fields are the directives of the
+// ldirectord manual.
+type MailRule struct {
+	To          string        // emailalert: addresses separated by commas; "" for nobody
+	From        string        // emailalertfrom: the From line; "" for USER@HOST
+	SMTP        string        // smtp: server, at port 25 unless it says host:port; "" for the local sendmail
+	Freq        time.Duration // emailalertfreq: between reminders of a server that stays down; 0 for none
+	Statuses    []Status      // emailalertstatus: the states of the daemon in which mail is sent
+	ServiceName string        // servicename: in front of the subject, and in the body
+	Comment     string        // comment: in the body
+	Reals       []string      // the real servers by the names of Event.Real; nil when that is not known
+}
+
+// mails tells whether anybody hears of what happens in a state of the daemon.
+func (r MailRule) mails(s Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
+
+// Mailer sends mail about servers that come and go, and reminders of those that stay down. It is a
+// Notifier that never blocks: what is sent waits in a queue of its own.
+type Mailer struct {
+	report func(Event)
+	out    *outbox
+
+	mu     sync.Mutex // guards what follows
+	rules  map[string]MailRule
+	down   map[downServer]time.Time // when mail about it was last due
+	timer  *time.Timer
+	due    time.Time // when the timer fires; zero when nothing is due
+	closed bool
+}
+
+// downServer is a real server that was taken out, by the names of its Event.
+type downServer struct{ virtual, real string }
+
+// NewMailer returns a mailer without rules. It tells report which mails are on their way (Mailing) and
+// what becomes of its own failures (MailFailed, MailRecovered); report is called from several goroutines
+// and must not block or call the Mailer. Close ends it.
+func NewMailer(report func(Event)) *Mailer {
+	return &Mailer{report: report, out: newOutbox(report), down: map[downServer]time.Time{}}
+}
+
+// Set makes these the rules, by Event.Virtual. Servers that are still configured go on being reminded
+// of, at the new frequency.
+func (m *Mailer) Set(rules map[string]MailRule) {
+	m.mu.Lock()
+	m.rules = maps.Clone(rules)
+	for s := range m.down {
+		rule, kept := m.rules[s.virtual]
+		if !kept || rule.Reals != nil && !slices.Contains(rule.Reals, s.real) {
+			m.forget(s)
+		}
+	}
+	m.mu.Unlock()
+	m.remind()
+}
+
+// Notify implements Notifier.
+func (m *Mailer) Notify(_ context.Context, e Event) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch e.Kind {
+	case Added, Restored, Purged:
+		m.forget(downServer{e.Virtual, e.Real})
+		m.tell(e)
+	case Quiescent, Deleted:
+		if !e.Fallback {
+			m.remember(downServer{e.Virtual, e.Real}, e.Time)
+		}
+		m.tell(e)
+	case Lost:
+		m.tellAll(e)
+	}
+}
+
+// Close sends what waits, each mail with one more try, but takes no longer than ctx allows. The error
+// counts the mails that could not be sent.
+func (m *Mailer) Close(ctx context.Context) error {
+	m.mu.Lock()
+	m.closed = true
+	if m.timer != nil {
+		m.timer.Stop()
+	}
+	m.mu.Unlock()
+	return m.out.close(ctx)
+}
+
+// tell mails one change. A server that is added with weight 0 is to the reader one that became
+// quiescent, as the reference has it.
+func (m *Mailer) tell(e Event) {
+	rule := m.rules[e.Virtual]
+	if !rule.mails(e.Status) {
+		return
+	}
+	m.send(e, newLetter(rule, e, strings.TrimPrefix(e.Text, "Readd ")))
+}
+
+// tellAll mails what concerns everybody who gets mail at all, once to each.
+func (m *Mailer) tellAll(e Event) {
+	e.Status = cmp.Or(e.Status, StatusRunning)
+	told := map[string]bool{}
+	for _, rule := range m.rules {
+		rule.ServiceName, rule.Comment = "", ""
+		if l := newLetter(rule, e, e.Text); rule.mails(e.Status) && !told[l.box()] {
+			told[l.box()] = true
+			m.send(e, l)
+		}
+	}
+}
+
+func (m *Mailer) send(e Event, l *letter) {
+	if m.out.put(l) {
+		m.report(Event{Kind: Mailing, Status: e.Status, Virtual: e.Virtual, Real: e.Real, Text: "emailalert: " + l.about})
+	}
+}
+
+func (m *Mailer) remember(s downServer, at time.Time) {
+	m.down[s] = at
+	if freq := m.rules[s.virtual].Freq; freq > 0 {
+		m.wake(at.Add(freq))
+	}
+}
+
+func (m *Mailer) forget(s downServer) {
+	delete(m.down, s)
+	m.out.drop(s)
+}
+
+// wake sets the timer unless it fires earlier anyhow.
+func (m *Mailer) wake(at time.Time) {
+	if m.closed || !m.due.IsZero() && !at.Before(m.due) {
+		return
+	}
+	if m.timer != nil {
+		m.timer.Stop()
+	}
+	m.due = at
+	m.timer = time.AfterFunc(time.Until(at), m.remind)
+}
+
+// remind mails about the servers whose time has come. The reference looks between two rounds of
+// checks, so its reminders always say that it is running.
+func (m *Mailer) remind() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return
+	}
+	m.due = time.Time{}
+	now := time.Now()
+	for _, s := range slices.SortedFunc(maps.Keys(m.down), compareDown) {
+		rule := m.rules[s.virtual]
+		if rule.Freq <= 0 {
+			continue
+		}
+		if !m.down[s].Add(rule.Freq).After(now) {
+			m.down[s] = now
+			m.remindOf(s, rule, now)
+		}
+		m.wake(m.down[s].Add(rule.Freq))
+	}
+}
+
+func (m *Mailer) remindOf(s downServer, rule MailRule, now time.Time) {
+	if !rule.mails(StatusRunning) {
+		return
+	}
+	_, address, _ := strings.Cut(s.virtual, ":")
+	e := Event{Time: now, Status: StatusRunning, Virtual: s.virtual, Real: s.real}
+	l := newLetter(rule, e, fmt.Sprintf("Inaccessible real server: %s (%s)", s.real, address))
+	l.reminds = s
+	m.send(e, l)
+}
+
+func compareDown(a, b downServer) int {
+	return cmp.Or(cmp.Compare(a.virtual, b.virtual), cmp.Compare(a.real, b.real))
+}

@@ -1,0 +1,343 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// postbox is a mail system in memory.
+type postbox struct {
+	mu     sync.Mutex // guards what follows
+	got    []*letter
+	fails  error // what every delivery ends with
+	final  bool  // … for good
+	tries  int
+	events []Event
+}
+
+// newTestMailer returns a mailer in front of a postbox. It belongs in a synctest bubble, to be ended by
+// the test's end.
+func newTestMailer(t *testing.T) (*Mailer, *postbox) {
+	p := &postbox{}
+	m := NewMailer(func(e Event) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.events = append(p.events, e)
+	})
+	m.out.deliver = p.deliver
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = m.Close(ctx)
+	})
+	return m, p
+}
+
+func (p *postbox) deliver(_ context.Context, l *letter) (again []string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tries++
+	switch {
+	case p.fails == nil:
+		p.got = append(p.got, l)
+		return nil, nil
+	case p.final:
+		return nil, p.fails
+	}
+	return l.to, p.fails
+}
+
+// answer makes every delivery from now on end with err, for good or not.
+func (p *postbox) answer(err error, final bool) {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fails, p.final = err, final
+}
+
+// subjects are those of the mails that arrived since the last call.
+func (p *postbox) subjects() []string {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var s []string
+	for _, l := range p.got {
+		s = append(s, l.subject)
+	}
+	p.got = nil
+	return s
+}
+
+// told are the kinds of the events reported since the last call, but for mails on their way.
+func (p *postbox) told() []Kind {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var kinds []Kind
+	for _, e := range p.events {
+		if e.Kind != Mailing {
+			kinds = append(kinds, e.Kind)
+		}
+	}
+	p.events = nil
+	return kinds
+}
+
+const (
+	testVirtual = "tcp:10.1.0.1:7000"
+	testReal    = "10.2.0.1:7000"
+)
+
+func wentDown(real string) Event {
+	return Event{Time: time.Now(), Kind: Deleted, Status: StatusRunning, Virtual: testVirtual, Real: real,
+		Text: "Deleted real server: " + real + " (10.1.0.1:7000)"}
+}
+
+func cameBack(real string) Event {
+	return Event{Time: time.Now(), Kind: Added, Status: StatusRunning, Virtual: testVirtual, Real: real, Weight: 1,
+		Text: "Added real server: " + real + " (10.1.0.1:7000) (Weight set to 1)"}
+}
+
+func testRule() MailRule {
+	return MailRule{To: "admin@example.net", SMTP: "127.0.0.1",
+		Statuses: []Status{StatusStarting, StatusRunning, StatusStopping, StatusReloading}}
+}
+
+func setRule(m *Mailer, r MailRule) { m.Set(map[string]MailRule{testVirtual: r}) }
+
+func TestMailHasTheReferencesWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		rule := testRule()
+		rule.From = "LVS watch <lvs@example.net>"
+		rule.ServiceName, rule.Comment = "Web shop", "call 1234 when down"
+		setRule(m, rule)
+		m.Notify(t.Context(), wentDown(testReal))
+		synctest.Wait()
+		if len(p.got) != 1 {
+			t.Fatalf("%d mails", len(p.got))
+		}
+		l := p.got[0]
+		header, body, _ := strings.Cut(l.text(), "\n\n")
+		wantHeader := "From: LVS watch <lvs@example.net>\nTo: admin@example.net\n" +
+			"Subject: [Web shop] Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)\nDate: "
+		if !strings.HasPrefix(header, wantHeader) {
+			t.Errorf("header\n%s\nwant\n%s", header, wantHeader)
+		}
+		wantBody := "ldirectord host: " + hostName() + "\n" +
+			"Log-Message: [Web shop] Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)\n" +
+			"Daemon-Status: running\n\nService name: Web shop\nComment: call 1234 when down\n\n"
+		if body != wantBody {
+			t.Errorf("body\n%s\nwant\n%s", body, wantBody)
+		}
+		if want := userName() + "@" + hostName(); l.sender != want || !slices.Equal(l.to, []string{"admin@example.net"}) {
+			t.Errorf("envelope %s to %q", l.sender, l.to)
+		}
+		if len(p.events) != 1 || p.events[0].Kind != Mailing || p.events[0].Text != "emailalert: Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)" {
+			t.Errorf("told %+v", p.events)
+		}
+	})
+}
+
+func TestMailWithoutAServiceNameIsShortAndFromTheUser(t *testing.T) {
+	l := newLetter(testRule(), Event{Status: StatusStopping}, "Purged real server (stop): x (y)")
+	from := "From: " + userName() + "@" + hostName() + "\n"
+	body := "\n\nldirectord host: " + hostName() + "\nLog-Message: Purged real server (stop): x (y)\nDaemon-Status: stopping\n"
+	if text := l.text(); !strings.HasPrefix(text, from) || !strings.HasSuffix(text, body) {
+		t.Errorf("mail\n%s", text)
+	}
+}
+
+func TestWhatIsMailed(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		event  Event
+		rule   func(*MailRule)
+		mailed string
+	}{
+		{"a server added", Event{Kind: Added, Status: StatusRunning, Text: "Added …"}, nil, "Added …"},
+		{"a server restored", Event{Kind: Restored, Status: StatusReloading, Text: "Restored …"}, nil, "Restored …"},
+		{"a server purged", Event{Kind: Purged, Status: StatusStopping, Text: "Purged …"}, nil, "Purged …"},
+		{"a server quiescent", Event{Kind: Quiescent, Status: StatusStarting, Text: "Quiescent …"}, nil, "Quiescent …"},
+		{"a server readded as quiescent", Event{Kind: Quiescent, Status: StatusStarting, Text: "Readd Quiescent …"}, nil, "Quiescent …"},
+		{"a fallback", Event{Kind: Deleted, Fallback: true, Status: StatusRunning, Text: "Deleted …"}, nil, "Deleted …"},
+		{"a virtual service", Event{Kind: PurgedVirtual, Status: StatusRunning, Text: "Purged virtual …"}, nil, ""},
+		{"a soft failure", Event{Kind: SoftFailure, Status: StatusRunning, Text: "Soft failure …"}, nil, ""},
+		{"mail itself", Event{Kind: MailFailed, Text: "failed …"}, nil, ""},
+		{"what was lost on the way", Event{Kind: Lost, Text: "5 events were lost"}, nil, "5 events were lost"},
+		{"in another state", Event{Kind: Added, Status: StatusStarting, Text: "Added …"},
+			func(r *MailRule) { r.Statuses = []Status{StatusRunning} }, ""},
+		{"in no state", Event{Kind: Lost, Text: "…"}, func(r *MailRule) { r.Statuses = nil }, ""},
+		{"to nobody", Event{Kind: Added, Status: StatusRunning, Text: "Added …"}, func(r *MailRule) { r.To = "" }, ""},
+		{"of another virtual service", Event{Kind: Added, Status: StatusRunning, Virtual: "fwm:3", Text: "Added …"}, nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, p := newTestMailer(t)
+				rule := testRule()
+				if c.rule != nil {
+					c.rule(&rule)
+				}
+				setRule(m, rule)
+				if c.event.Virtual == "" {
+					c.event.Virtual = testVirtual
+				}
+				m.Notify(t.Context(), c.event)
+				if got := strings.Join(p.subjects(), ", "); got != c.mailed {
+					t.Errorf("mailed %q, want %q", got, c.mailed)
+				}
+			})
+		})
+	}
+}
+
+func TestRemindersComeUntilTheServerIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		rule := testRule()
+		rule.Freq = 10 * time.Second
+		setRule(m, rule)
+		m.Notify(t.Context(), wentDown(testReal))
+		p.subjects()
+		const reminder = "Inaccessible real server: 10.2.0.1:7000 (10.1.0.1:7000)"
+		for _, step := range []struct {
+			wait time.Duration
+			want []string
+		}{
+			{9 * time.Second, nil},
+			{2 * time.Second, []string{reminder}},
+			{8 * time.Second, nil},
+			{time.Second, []string{reminder}},
+		} {
+			time.Sleep(step.wait)
+			if got := p.subjects(); !slices.Equal(got, step.want) {
+				t.Errorf("after %v more: %q, want %q", step.wait, got, step.want)
+			}
+		}
+		m.Notify(t.Context(), cameBack(testReal))
+		p.subjects()
+		time.Sleep(time.Hour)
+		if got := p.subjects(); got != nil {
+			t.Errorf("after it is back: %q", got)
+		}
+	})
+}
+
+func TestNoRemindersOf(t *testing.T) {
+	for name, change := range map[string]func(*MailRule, *Event){
+		"a fallback":           func(_ *MailRule, e *Event) { e.Fallback = true },
+		"a server purged":      func(_ *MailRule, e *Event) { e.Kind = Purged },
+		"frequency 0":          func(r *MailRule, _ *Event) { r.Freq = 0 },
+		"a state without mail": func(r *MailRule, e *Event) { r.Statuses, e.Status = []Status{StatusStarting}, StatusStarting },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, p := newTestMailer(t)
+				rule, e := testRule(), wentDown(testReal)
+				rule.Freq = time.Second
+				change(&rule, &e)
+				setRule(m, rule)
+				m.Notify(t.Context(), e)
+				if got := p.subjects(); len(got) != 1 {
+					t.Errorf("mailed %q", got)
+				}
+				time.Sleep(time.Hour)
+				if got := p.subjects(); got != nil {
+					t.Errorf("reminded by %q", got)
+				}
+			})
+		})
+	}
+}
+
+func TestRemindersAfterAReload(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		rules func(MailRule) map[string]MailRule
+		want  int // in the next minute
+	}{
+		{"go on where nothing changed", func(r MailRule) map[string]MailRule { return map[string]MailRule{testVirtual: r} }, 6},
+		{"follow a new frequency", func(r MailRule) map[string]MailRule {
+			r.Freq = 30 * time.Second
+			return map[string]MailRule{testVirtual: r}
+		}, 2},
+		{"end with the virtual service", func(MailRule) map[string]MailRule { return nil }, 0},
+		{"end with the server", func(r MailRule) map[string]MailRule {
+			r.Reals = []string{"10.2.0.9:7000"}
+			return map[string]MailRule{testVirtual: r}
+		}, 0},
+		{"go on while the server is configured", func(r MailRule) map[string]MailRule {
+			r.Reals = []string{testReal}
+			return map[string]MailRule{testVirtual: r}
+		}, 6},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, p := newTestMailer(t)
+				rule := testRule()
+				rule.Freq = 10 * time.Second
+				setRule(m, rule)
+				m.Notify(t.Context(), wentDown(testReal))
+				p.subjects()
+				m.Set(c.rules(rule))
+				time.Sleep(time.Minute + time.Millisecond)
+				if got := p.subjects(); len(got) != c.want {
+					t.Errorf("%d reminders, want %d: %q", len(got), c.want, got)
+				}
+			})
+		})
+	}
+}
+
+func TestRemindersDoNotPileUpWhileMailFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		rule := testRule()
+		rule.Freq = time.Second
+		setRule(m, rule)
+		p.answer(errAway, false)
+		m.Notify(t.Context(), wentDown("10.2.0.1:7000"))
+		m.Notify(t.Context(), wentDown("10.2.0.2:7000"))
+		time.Sleep(5 * time.Minute)
+		m.Notify(t.Context(), cameBack("10.2.0.1:7000"))
+		p.answer(nil, false)
+		rule.Freq = 0
+		setRule(m, rule)
+		time.Sleep(lastMailRetry)
+		want := []string{
+			"Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)",
+			"Deleted real server: 10.2.0.2:7000 (10.1.0.1:7000)",
+			"Inaccessible real server: 10.2.0.2:7000 (10.1.0.1:7000)",
+			"Added real server: 10.2.0.1:7000 (10.1.0.1:7000) (Weight set to 1)",
+		}
+		if got := p.subjects(); !slices.Equal(got, want) {
+			t.Errorf("mailed %q, want %q", got, want)
+		}
+	})
+}
+
+func TestWhatWasLostIsToldToEachPersonOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		rules := map[string]MailRule{}
+		for i := range 10 {
+			rule := testRule()
+			rule.ServiceName = fmt.Sprint("service ", i)
+			if i == 0 {
+				rule.To = "other@example.net"
+			}
+			rules[fmt.Sprint("fwm:", i)] = rule
+		}
+		m.Set(rules)
+		m.Notify(t.Context(), Event{Kind: Lost, Text: "7 events were lost"})
+		if got := p.subjects(); !slices.Equal(got, []string{"7 events were lost", "7 events were lost"}) {
+			t.Errorf("mailed %q", got)
+		}
+	})
+}

@@ -1,0 +1,184 @@
+package notify
+
+import (
+	"cmp"
+	"crypto/rand"
+	"fmt"
+	"mime"
+	"net/mail"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxMailLine bounds a line of a mail in bytes, below the 998 of RFC 5322, 2.1.1.
+const maxMailLine = 900
+
+// letter is one mail. Its texts are without control characters.
+type letter struct {
+	via     string     // SMTP server, "" for sendmail
+	sender  string     // of the envelope
+	to      []string   // of the envelope: who has not got it yet
+	about   string     // what happened
+	reminds downServer // of which server this is a reminder; zero for other mail
+	count   int        // how many alerts it stands for
+	tries   int
+	date    time.Time
+
+	id, fromLine, toLine, subject, body string
+}
+
+// newLetter writes the mail about what happened, with the subject and body of the reference.
+func newLetter(rule MailRule, e Event, about string) *letter {
+	host := hostName()
+	l := &letter{
+		via:      rule.SMTP,
+		sender:   userName() + "@" + host,
+		about:    plain(about),
+		count:    1,
+		date:     e.Time,
+		id:       rand.Text() + "@" + host,
+		fromLine: plain(rule.From),
+		toLine:   plain(rule.To),
+	}
+	l.to = []string{l.toLine}
+	if l.via != "" { // sendmail takes the header apart itself
+		l.to = addresses(l.toLine)
+		l.fromLine = cmp.Or(l.fromLine, l.sender)
+	}
+	l.subject = l.about
+	if rule.ServiceName != "" {
+		l.subject = plain("[" + rule.ServiceName + "] " + l.about)
+	}
+	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\nDaemon-Status: %s\n", host, l.subject, e.Status)
+	var details string
+	if rule.ServiceName != "" {
+		details += "Service name: " + plain(rule.ServiceName) + "\n"
+	}
+	if rule.Comment != "" {
+		details += "Comment: " + plain(rule.Comment) + "\n"
+	}
+	if details != "" {
+		l.body += "\n" + details + "\n"
+	}
+	return l
+}
+
+// box names the queue of a letter: letters to the same people by the same way wait for one another.
+func (l *letter) box() string {
+	return strings.Join(append([]string{l.via, l.fromLine}, l.to...), "\n")
+}
+
+// only is the letter for some of those who get it.
+func (l *letter) only(to []string) *letter {
+	again := *l
+	again.to = to
+	return &again
+}
+
+// text is the mail with its header; lines end in LF. Beyond the reference's lines the header has what
+// RFC 5322 and RFC 3834 ask for, so that a late mail shows when it was written.
+func (l *letter) text() string {
+	var b strings.Builder
+	if l.fromLine != "" {
+		fmt.Fprintf(&b, "From: %s\n", encodedAddresses(l.fromLine))
+	}
+	fmt.Fprintf(&b, "To: %s\nSubject: %s\n", encodedAddresses(l.toLine), encodedText(l.subject))
+	fmt.Fprintf(&b, "Date: %s\nMessage-ID: <%s>\nAuto-Submitted: auto-generated\n", l.date.Format(time.RFC1123Z), l.id)
+	if !isASCII(l.body) {
+		b.WriteString("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n")
+	}
+	b.WriteString("\n" + l.body)
+	return b.String()
+}
+
+// addresses are the mailboxes of an emailalert value. Where it is no list by RFC 5322, as with local
+// names, it is taken apart at its commas.
+func addresses(list string) []string {
+	var found []string
+	if parsed, err := mail.ParseAddressList(list); err == nil {
+		for _, a := range parsed {
+			found = append(found, a.Address)
+		}
+	} else {
+		for part := range strings.SplitSeq(list, ",") {
+			found = append(found, inBrackets(part))
+		}
+	}
+	usable := found[:0]
+	for _, a := range found {
+		if a != "" && !strings.ContainsAny(a, " <>\"") { // nothing that would end it in an SMTP command
+			usable = append(usable, a)
+		}
+	}
+	return usable
+}
+
+// inBrackets is the address of "Name <address>".
+func inBrackets(s string) string {
+	if open, end := strings.IndexByte(s, '<'), strings.LastIndexByte(s, '>'); open >= 0 && end > open {
+		s = s[open+1 : end]
+	}
+	return strings.TrimSpace(s)
+}
+
+// encodedText is a header's text in ASCII (RFC 2047), folded where it is encoded.
+func encodedText(s string) string {
+	return strings.ReplaceAll(mime.QEncoding.Encode("utf-8", s), "?= =?", "?=\n =?")
+}
+
+// encodedAddresses is a list of addresses in ASCII, as written where it is that already.
+func encodedAddresses(list string) string {
+	parsed, err := mail.ParseAddressList(list)
+	if err != nil || isASCII(list) {
+		return list
+	}
+	var encoded []string
+	for _, a := range parsed {
+		encoded = append(encoded, a.String())
+	}
+	return strings.Join(encoded, ",\n ")
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// plain makes a text fit for one line of a mail: valid UTF-8, no control characters, not too long.
+func plain(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if len(s) > maxMailLine {
+		end := maxMailLine
+		for !utf8.RuneStart(s[end]) {
+			end--
+		}
+		s = s[:end]
+	}
+	return strings.TrimSpace(s)
+}
+
+// userName is who runs the daemon, from the user database: a resource agent may start it without USER.
+func userName() string {
+	uid := strconv.Itoa(os.Getuid())
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username
+	}
+	return "uid" + uid
+}
+
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return plain(name)
+}

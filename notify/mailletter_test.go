@@ -1,0 +1,86 @@
+package notify
+
+import (
+	"mime"
+	"net/mail"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
+	const evil = "x\r\nBcc: all@example.net\n.\r\nMAIL FROM:<y>\x1b[2J\u0085\u2028\xff"
+	rule := MailRule{To: "a@example.net\r\nBcc: b@example.net", From: "me\nBcc: c@example.net", SMTP: "mail",
+		ServiceName: evil, Comment: evil}
+	l := newLetter(rule, Event{Status: StatusRunning}, evil)
+	for i, line := range strings.Split(l.text(), "\n") {
+		if strings.HasPrefix(strings.ToLower(line), "bcc") || line == "." || strings.HasPrefix(line, "MAIL") {
+			t.Errorf("line %d is %q", i, line)
+		}
+		if strings.ContainsAny(line, "\r\x1b\u0085\u2028") {
+			t.Errorf("line %d has control characters: %q", i, line)
+		}
+	}
+	for _, to := range l.to {
+		if strings.ContainsAny(to, " \r\n<>") {
+			t.Errorf("recipient %q", to)
+		}
+	}
+}
+
+func TestMailIsReadableByTheStandard(t *testing.T) {
+	rule := MailRule{To: "Überwacher <a@example.net>", From: "Wächter <lvs@example.net>", SMTP: "mail",
+		ServiceName: strings.Repeat("Größe ", 20), Comment: strings.Repeat("é", maxMailLine)}
+	at := time.Date(2026, 10, 7, 12, 0, 0, 0, time.FixedZone("", 7200))
+	l := newLetter(rule, Event{Time: at, Status: StatusRunning}, "Added real server: x (y)")
+	for line := range strings.SplitSeq(l.text(), "\n") {
+		if len(line) > 998 {
+			t.Errorf("a line has %d bytes", len(line))
+		}
+	}
+	m, err := mail.ReadMessage(strings.NewReader(l.text()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+	if err != nil || subject != l.subject {
+		t.Errorf("subject %q, %v; want %q", subject, err, l.subject)
+	}
+	if date, err := m.Header.Date(); err != nil || !date.Equal(at) {
+		t.Errorf("date %v, %v; want %v", date, err, at)
+	}
+	if from, err := m.Header.AddressList("From"); err != nil || from[0].Name != "Wächter" {
+		t.Errorf("from %v, %v", from, err)
+	}
+	if to, err := m.Header.AddressList("To"); err != nil || to[0].Address != "a@example.net" {
+		t.Errorf("to %v, %v", to, err)
+	}
+	if m.Header.Get("Message-Id") == "" || m.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("header %v", m.Header)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for list, want := range map[string][]string{
+		"admin@example.net":                         {"admin@example.net"},
+		"a@example.net,b@example.net":               {"a@example.net", "b@example.net"},
+		"a@example.net , b@example.net,":            {"a@example.net", "b@example.net"},
+		"root":                                      {"root"},
+		"root, Admin <a@example.net>":               {"root", "a@example.net"},
+		`"Doe, John" <j@example.net>,a@example.net`: {"j@example.net", "a@example.net"},
+		"two words":                                 {},
+		"":                                          {},
+	} {
+		if got := addresses(list); !slices.Equal(got, want) {
+			t.Errorf("addresses(%q) = %q, want %q", list, got, want)
+		}
+	}
+}
+
+func TestPlainKeepsWholeCharacters(t *testing.T) {
+	got := plain(strings.Repeat("é", maxMailLine))
+	if len(got) > maxMailLine || got != strings.Repeat("é", len(got)/2) {
+		t.Errorf("%d bytes, ending in %q", len(got), got[len(got)-2:])
+	}
+}

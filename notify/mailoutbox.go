@@ -1,0 +1,279 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Limits of the delivery of mail.
+const (
+	maxWaiting     = 100              // mails in a box; of more there is one summary
+	maxSummary     = 500              // alerts that a summary lists
+	maxSending     = 8                // at once
+	firstMailRetry = 5 * time.Second  // after a temporary failure; doubles …
+	lastMailRetry  = 10 * time.Minute // … up to this
+	mailLifetime   = 24 * time.Hour   // after which a mail is given up
+)
+
+// outbox delivers letters. Those of one box are sent in order; a box that has to wait holds up no other.
+type outbox struct {
+	// deliver hands a letter to the mail system. It returns who is to be tried again; the error is about
+	// the others, or, when there are none, about all.
+	deliver func(context.Context, *letter) (again []string, err error)
+	report  func(Event)
+	ctx     context.Context // of all deliveries
+	cancel  context.CancelFunc
+	slots   chan struct{}
+	wait    sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows
+	boxes  map[string]*box
+	ending chan struct{} // closed when nothing waits for a second try any more
+	closed bool
+}
+
+// box has what waits for the same people by the same way. A box that fails is kept until it works
+// again.
+type box struct {
+	key     string
+	queue   []*letter // the first is being sent
+	more    summary   // of what did not fit
+	busy    bool      // somebody works on the queue
+	failing bool      // and it has been told
+	lost    int       // alerts that somebody did not get, since it fails
+	stuck   bool      // its last try failed
+}
+
+func newOutbox(report func(Event)) *outbox {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &outbox{
+		deliver: deliver,
+		report:  report,
+		ctx:     ctx,
+		cancel:  cancel,
+		slots:   make(chan struct{}, maxSending),
+		boxes:   map[string]*box{},
+		ending:  make(chan struct{}),
+	}
+}
+
+// deliver sends a letter by SMTP, or through the local sendmail.
+func deliver(ctx context.Context, l *letter) (again []string, err error) {
+	if l.via == "" {
+		return sendmail(ctx, mailPrograms[:], l)
+	}
+	var d net.Dialer
+	return sendSMTP(ctx, d.DialContext, l)
+}
+
+// put queues a letter. It refuses a reminder of what another one that waits reminds of already, or
+// for which there is no room: there will be a next one.
+func (o *outbox) put(l *letter) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.queue(l)
+}
+
+func (o *outbox) queue(l *letter) bool {
+	b := o.boxes[l.box()]
+	if b == nil {
+		b = &box{key: l.box()}
+		o.boxes[b.key] = b
+	}
+	full := len(b.queue) >= maxWaiting || b.more.count > 0
+	switch {
+	case l.isReminder() && (full || slices.ContainsFunc(b.queue, l.sameReminder)):
+		return false
+	case full:
+		b.more.add(l)
+	default:
+		b.queue = append(b.queue, l)
+	}
+	if !b.busy && !o.closed {
+		b.busy = true
+		o.wait.Go(func() { o.work(b) })
+	}
+	return true
+}
+
+// drop takes out the reminders of a server that wait.
+func (o *outbox) drop(s downServer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, b := range o.boxes {
+		b.queue = slices.DeleteFunc(b.queue, func(l *letter) bool { return l.reminds == s })
+	}
+}
+
+// close gives every letter one more try, and ends all of them when ctx is done.
+func (o *outbox) close(ctx context.Context) error {
+	o.mu.Lock()
+	if !o.closed {
+		o.closed = true
+		close(o.ending)
+	}
+	o.mu.Unlock()
+	defer o.cancel()
+	defer context.AfterFunc(ctx, o.cancel)()
+	o.wait.Wait()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	unsent := 0
+	for _, b := range o.boxes {
+		unsent += b.lost + b.more.count
+		for _, l := range b.queue {
+			unsent += l.count
+		}
+	}
+	if unsent > 0 {
+		return fmt.Errorf("%d email messages did not reach everybody", unsent)
+	}
+	return nil
+}
+
+// work sends the letters of a box until none is left.
+func (o *outbox) work(b *box) {
+	for l := o.next(b); l != nil; l = o.next(b) {
+		again, err := o.send(l)
+		if !o.settle(b, l, again, err) {
+			o.rest(l.tries)
+		}
+	}
+}
+
+// next is the first letter of a box, or the summary when all others are sent. Without one the box is
+// not busy any more.
+func (o *outbox) next(b *box) *letter {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(b.queue) == 0 && b.more.count > 0 {
+		b.queue = append(b.queue, b.more.letter())
+		b.more = summary{}
+	}
+	if len(b.queue) > 0 && !b.stuck && o.ctx.Err() == nil {
+		return b.queue[0]
+	}
+	b.busy = false
+	if len(b.queue) == 0 && !b.failing {
+		delete(o.boxes, b.key)
+	}
+	return nil
+}
+
+func (o *outbox) send(l *letter) (again []string, err error) {
+	select {
+	case o.slots <- struct{}{}:
+		defer func() { <-o.slots }()
+		return o.deliver(o.ctx, l)
+	case <-o.ctx.Done():
+		return l.to, o.ctx.Err()
+	}
+}
+
+// settle takes a letter out of its box unless all of it is to be tried again.
+func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l.tries++
+	if o.ctx.Err() == nil {
+		o.tell(b, l, err)
+	}
+	switch {
+	case len(again) < len(l.to) || len(again) == 0:
+		if err != nil {
+			b.lost += l.count
+		}
+		if len(again) > 0 { // the others do not wait for those
+			o.queue(l.only(again))
+		}
+	case o.closed:
+		b.stuck = true
+		return true
+	case time.Since(l.date) > mailLifetime:
+		b.lost += l.count
+	default:
+		return false
+	}
+	b.queue = slices.DeleteFunc(b.queue, func(x *letter) bool { return x == l })
+	return true
+}
+
+// tell reports the first failure of a box, and when it works again.
+func (o *outbox) tell(b *box, l *letter, err error) {
+	e := Event{Time: time.Now(), Kind: MailFailed}
+	to, way := strings.Join(l.to, ", "), "sendmail"
+	if l.via != "" {
+		way = "SMTP server " + l.via
+	}
+	switch {
+	case b.failing == (err != nil):
+		return
+	case err != nil:
+		e.Reason = plain(err.Error())
+		e.Text = plain(fmt.Sprintf("failed to send email message to %s by %s: %v", to, way, err))
+	default:
+		e.Kind = MailRecovered
+		e.Text = fmt.Sprintf("email messages to %s by %s succeed again; %d did not reach everybody", to, way, b.lost)
+		b.lost = 0
+	}
+	b.failing = err != nil
+	o.report(e)
+}
+
+// rest waits before the next try.
+func (o *outbox) rest(tries int) {
+	t := time.NewTimer(mailPause(tries))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-o.ending:
+	case <-o.ctx.Done():
+	}
+}
+
+// mailPause is the time between a try and the next.
+func mailPause(tries int) time.Duration {
+	pause := firstMailRetry
+	for range tries - 1 {
+		if pause *= 2; pause >= lastMailRetry {
+			return lastMailRetry
+		}
+	}
+	return pause
+}
+
+func (l *letter) isReminder() bool { return l.reminds != downServer{} }
+
+func (l *letter) sameReminder(other *letter) bool { return l.reminds == other.reminds }
+
+// summary stands for the letters that found no room in a box.
+type summary struct {
+	count int
+	last  *letter
+	list  strings.Builder
+}
+
+func (s *summary) add(l *letter) {
+	s.last = l
+	if s.count++; s.count <= maxSummary {
+		fmt.Fprintf(&s.list, "[%s] %s\n", l.date.Format(time.ANSIC), l.subject)
+	}
+}
+
+// letter is one mail about all of them.
+func (s *summary) letter() *letter {
+	l := *s.last
+	l.reminds, l.count, l.tries = downServer{}, s.count, 0
+	l.about = fmt.Sprintf("%d alerts in one message: they came faster than mail was taken", s.count)
+	l.subject = l.about
+	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\n\n%s", hostName(), l.about, s.list.String())
+	if left := s.count - maxSummary; left > 0 {
+		l.body += fmt.Sprintf("and %d more\n", left)
+	}
+	return &l
+}

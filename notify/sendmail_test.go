@@ -1,0 +1,85 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fakeSendmail is a mail program that runs these lines of shell.
+func fakeSendmail(t *testing.T, script string) [][]string {
+	path := filepath.Join(t.TempDir(), "sendmail")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return [][]string{{path + ".absent", "-x"}, {path, "-t"}}
+}
+
+func TestSendmailGetsTheMailOnStandardInput(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	l := newLetter(MailRule{To: "root, admin@example.net"}, Event{Status: StatusRunning}, "Added real server: …")
+	again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo \"$@\" >%s; cat >>%[1]s", out)), l)
+	if again != nil || err != nil {
+		t.Fatalf("again %v, error %v", again, err)
+	}
+	got, _ := os.ReadFile(out)
+	if want := "-t\n" + l.text(); string(got) != want {
+		t.Errorf("the program got %q, want %q", got, want)
+	}
+	if !strings.HasPrefix(l.text(), "To: root, admin@example.net\n") {
+		t.Errorf("the mail is %q, want one without a From line of ours", l.text())
+	}
+}
+
+func TestSendmailIsTriedAgainUnlessItBlamesTheMail(t *testing.T) {
+	for code, final := range map[int]bool{1: false, 67: true, 69: false, 75: false, 127: false} {
+		l := testLetter("a@example.net")
+		again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo out of luck >&2; exit %d", code)), l)
+		if err == nil || !strings.Contains(err.Error(), "out of luck") {
+			t.Errorf("exit %d: error %v", code, err)
+		}
+		if (len(again) == 0) != final {
+			t.Errorf("exit %d: to be tried again: %q", code, again)
+		}
+	}
+}
+
+func TestASendmailThatHangsIsKilledWithItsChildren(t *testing.T) {
+	pids := filepath.Join(t.TempDir(), "pids")
+	programs := fakeSendmail(t, fmt.Sprintf("sleep 300 & echo $! >%s; sleep 300", pids))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		for started, _ := os.ReadFile(pids); len(started) == 0 && ctx.Err() == nil; started, _ = os.ReadFile(pids) {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	again, err := sendmail(ctx, programs, testLetter("a@example.net"))
+	if err == nil || len(again) != 1 {
+		t.Errorf("again %q, error %v", again, err)
+	}
+	pid, _ := os.ReadFile(pids)
+	for deadline := time.Now().Add(10 * time.Second); runs(strings.TrimSpace(string(pid))); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the child %s still runs", pid)
+		}
+	}
+}
+
+// runs tells whether a process is there and no zombie.
+func runs(pid string) bool {
+	state, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	return err == nil && !strings.Contains(string(state), ") Z ")
+}
+
+func TestWithoutAMailProgramThereIsAnError(t *testing.T) {
+	again, err := sendmail(t.Context(), [][]string{{"/nonexistent/sendmail"}}, testLetter("a@example.net"))
+	if len(again) != 1 || err == nil || !strings.Contains(err.Error(), "/nonexistent/sendmail") {
+		t.Errorf("again %q, error %v", again, err)
+	}
+}

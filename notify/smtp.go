@@ -1,0 +1,190 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/smtp"
+	"net/textproto"
+	"os"
+	"strings"
+	"time"
+)
+
+// Limits of one SMTP session.
+const (
+	smtpStepTime    = time.Minute      // connecting, the greeting, each command with its reply, the text
+	smtpSessionTime = 10 * time.Minute // all of it
+	maxSMTPReplies  = 256 << 10        // bytes that a server may say
+)
+
+// dialer opens a connection, as net.Dialer.DialContext does.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// sendSMTP hands a letter to its SMTP server (RFC 5321), without TLS as in the reference. A reply of
+// 5xx is final; whatever else goes wrong is worth another try.
+func sendSMTP(ctx context.Context, dial dialer, l *letter) (again []string, err error) {
+	if len(l.to) == 0 {
+		return nil, fmt.Errorf("no address in %q", l.toLine)
+	}
+	ctx, cancel := context.WithTimeout(ctx, smtpSessionTime)
+	defer cancel()
+	s, err := openSMTP(ctx, dial, l.via)
+	if err != nil {
+		return unlessFinal(err, l.to), err
+	}
+	defer s.close()
+	return s.send(l)
+}
+
+// smtpSession is a conversation with a mail server.
+type smtpSession struct {
+	conn    net.Conn
+	client  *smtp.Client
+	unguard func() bool
+}
+
+// openSMTP connects and exchanges the greetings.
+func openSMTP(ctx context.Context, dial dialer, server string) (*smtpSession, error) {
+	dialCtx, cancel := context.WithTimeout(ctx, smtpStepTime)
+	defer cancel()
+	conn, err := dial(dialCtx, "tcp", smtpAddress(server))
+	if err != nil {
+		return nil, err
+	}
+	s := &smtpSession{conn: conn}
+	s.unguard = context.AfterFunc(ctx, func() { conn.Close() })
+	err = s.step("greeting", func() (err error) {
+		s.client, err = smtp.NewClient(&boundedConn{conn, maxSMTPReplies}, server)
+		return err
+	})
+	if err == nil {
+		err = s.step("EHLO", func() error { return s.client.Hello(hostName()) })
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *smtpSession) close() {
+	s.unguard()
+	s.conn.Close()
+}
+
+// step is one exchange with a deadline of its own.
+func (s *smtpSession) step(name string, exchange func() error) error {
+	if err := s.conn.SetDeadline(time.Now().Add(smtpStepTime)); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	err := exchange()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%s: no answer in %v", name, smtpStepTime)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%s: closed by the server", name)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// send is the transaction of one mail. It goes to those whom the server takes.
+func (s *smtpSession) send(l *letter) (again []string, err error) {
+	if err := s.step("MAIL", func() error { return s.client.Mail(l.sender) }); err != nil {
+		return unlessFinal(err, l.to), err
+	}
+	var taken, later []string
+	var refused, deferred error
+	for _, to := range l.to {
+		err := s.step("RCPT "+to, func() error { return s.client.Rcpt(to) })
+		switch {
+		case err == nil:
+			taken = append(taken, to)
+		case isFinal(err):
+			refused = cmp.Or(refused, err)
+		case isReply(err):
+			later, deferred = append(later, to), cmp.Or(deferred, err)
+		default:
+			return l.to, err
+		}
+	}
+	if len(taken) > 0 {
+		if err := s.data(l); err != nil {
+			refused = err
+			later = append(later, unlessFinal(err, taken)...)
+		}
+	}
+	_ = s.step("QUIT", s.client.Quit) // whether the mail is sent is decided already
+	if refused == nil && len(later) == len(l.to) {
+		refused = deferred
+	}
+	return later, refused
+}
+
+func (s *smtpSession) data(l *letter) error {
+	var text io.WriteCloser
+	err := s.step("DATA", func() (err error) {
+		text, err = s.client.Data()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.step("end of DATA", func() error {
+		if _, err := io.WriteString(text, l.text()); err != nil {
+			return err
+		}
+		return text.Close()
+	})
+}
+
+// smtpAddress is where a server is asked: at port 25 unless another is named.
+func smtpAddress(server string) string {
+	if _, err := netip.ParseAddr(strings.Trim(server, "[]")); err != nil {
+		if _, port, err := net.SplitHostPort(server); err == nil && port != "" {
+			return server
+		}
+	}
+	return net.JoinHostPort(strings.Trim(server, "[]"), "25")
+}
+
+// isReply tells whether the server said no, in words.
+func isReply(err error) bool {
+	var reply *textproto.Error
+	return errors.As(err, &reply)
+}
+
+// isFinal tells whether the server will not change its mind (RFC 5321, 4.2.1).
+func isFinal(err error) bool {
+	var reply *textproto.Error
+	return errors.As(err, &reply) && reply.Code >= 500
+}
+
+// unlessFinal is who is worth another try after an error.
+func unlessFinal(err error, to []string) []string {
+	if isFinal(err) {
+		return nil
+	}
+	return to
+}
+
+// boundedConn ends after a number of bytes from the server.
+type boundedConn struct {
+	net.Conn
+	left int
+}
+
+func (c *boundedConn) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, fmt.Errorf("the server said more than %d bytes", maxSMTPReplies)
+	}
+	n, err := c.Conn.Read(p[:min(len(p), c.left)])
+	c.left -= n
+	return n, err
+}
