@@ -22,7 +22,7 @@ import (
 const (
 	resultsWait = 3 * time.Second  // how long a start waits for the first results
 	hooksWait   = 20 * time.Second // for the commands that run at the end
-	closeWait   = 3 * time.Second  // for the last log lines
+	closeWait   = 5 * time.Second  // for the last log lines and mails
 	collectAt   = 50               // percent of garbage: checks leave little, the configuration is large
 )
 
@@ -166,11 +166,11 @@ func (d *daemon) finish(cause error) int {
 	d.hooks.Close(hooksCtx)
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
-	if err := d.mailer.Close(ctx); err != nil {
-		d.journal.Emit(notify.Event{Kind: notify.MailFailed, Text: fmt.Sprintf("Mail was not sent: %v", err), Reason: err.Error()})
-	}
 	if err := d.journal.Close(ctx); err != nil && code == exitOK {
 		fmt.Fprintf(d.stderr, "ldirectord: %v\n", err)
+	}
+	if err := d.mailer.Close(ctx); err != nil { // the journal is closed: straight to the log
+		d.log.Notify(ctx, notify.Event{Time: time.Now(), Kind: notify.MailFailed, Text: fmt.Sprintf("Mail was not sent: %v", err)})
 	}
 	return code
 }
