@@ -3,10 +3,12 @@ package director
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,10 +17,11 @@ import (
 )
 
 const (
-	lookEvery  = time.Second     // where a folder can't be watched, as on NFS
-	namesValid = time.Minute     // how long a reverse look-up is believed
-	lookupTime = 2 * time.Second // for all reverse look-ups of one round together
-	mostFiles  = 100_000         // entries read of maintenancedir
+	lookEvery   = time.Second     // where a folder can't be watched, as on NFS
+	namesValid  = time.Minute     // how long a reverse look-up is believed
+	lookupTime  = 2 * time.Second // for all reverse look-ups of one round together
+	mostFiles   = 100_000         // entries read of maintenancedir
+	longestNote = 200             // bytes read of one of its files
 )
 
 // keeper looks after maintenancedir: a file named like a server takes it out. It works in a goroutine
@@ -127,7 +130,7 @@ func (k *keeper) look(o order) map[netip.AddrPort]string {
 	for _, s := range o.servers {
 		for _, name := range k.fileNames(s) {
 			if files[name] {
-				found[s] = name
+				found[s] = name + note(filepath.Join(o.dir, name))
 				break
 			}
 		}
@@ -211,6 +214,24 @@ func entries(dir string) map[string]bool {
 		files[e.Name()] = true
 	}
 	return files
+}
+
+// note is the first line of a file, what its author had to say, behind a colon; "" when it is empty.
+func note(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, longestNote))
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(strings.ToValidUTF8(string(text), "?")), "\n")
+	if line == "" {
+		return ""
+	}
+	return ": " + line
 }
 
 // hasNames tells whether any file may be named by a host name.
