@@ -24,6 +24,12 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"github.com/vishvananda/":       {"ldirectord/ipvsctl"},
 		"github.com/go-ping/ping":       {"ldirectord/checker"},
 		"golang.org/x/net/":             {"ldirectord/checker", "ldirectord/conformance"},
+		"github.com/miekg/dns":          {"ldirectord/checker"},
+		"layeh.com/radius":              {"ldirectord/checker"},
+		"github.com/go-ldap/ldap":       {"ldirectord/checker"},
+		"github.com/go-sql-driver":      {"ldirectord/checker"},
+		"github.com/jackc/pgx":          {"ldirectord/checker"},
+		"github.com/sijms/go-ora":       {"ldirectord/checker"},
 		"github.com/dlclark/regexp2":    {"ldirectord/checker"},
 		"github.com/sirupsen/logrus":    {"ldirectord/cmd/ldirectord", "ldirectord/ipvsctl"}, // there to silence moby/ipvs
 		"github.com/fsnotify/fsnotify":  {"ldirectord/cmd/ldirectord"},
