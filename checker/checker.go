@@ -81,8 +81,9 @@ type Env struct {
 	// HostName of this machine, for greetings and default log-ins.
 	HostName string
 
-	mu       sync.Mutex          // guards matchers
-	matchers map[string]*matcher // by pattern: many servers share one
+	mu       sync.Mutex           // guards what follows
+	matchers map[string]*matcher  // by pattern: many servers share one
+	trusted  map[string]authority // by file
 }
 
 // Pinger sends one echo request and waits for its reply.

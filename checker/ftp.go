@@ -3,6 +3,7 @@ package checker
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +32,7 @@ func newFTP(s Spec, e *Env) (Checker, error) {
 	if s.Request == "/" && s.Receive == "" {
 		s.Request = ""
 	}
-	return newLineCheck(s, ftp{s.Target.Addr(), s.NegotiateTimeout, cmp.Or(s.Login, "anonymous"), s.Passwd, s.Request, receive}), nil
+	return newLineCheck(s, ftp{s.Target.Addr(), s.NegotiateTimeout, cmp.Or(s.Login, "anonymous"), s.Passwd, s.Request, receive}).startTLS(s, e)
 }
 
 func (t ftp) with(ctx context.Context, d *dialogue) (string, error) {
@@ -42,6 +43,11 @@ func (t ftp) with(ctx context.Context, d *dialogue) (string, error) {
 	defer d.goodbye("QUIT")
 	if !greeting.good() {
 		return "", fmt.Errorf("greeting: %s", d.show(greeting.text))
+	}
+	if d.offered != nil {
+		if err := t.secure(d); err != nil {
+			return "", err
+		}
 	}
 	welcome, err := t.logIn(d)
 	if err != nil {
@@ -90,12 +96,17 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 		return "", &fault{"data " + err.Error(), err}
 	}
 	defer data.Close()
+	if d.tls != nil {
+		if err := t.protect(d); err != nil {
+			return "", err
+		}
+	}
 	if err := d.demand("RETR "+t.file, 1); err != nil {
 		return "", err
 	}
-	content, err := io.ReadAll(io.LimitReader(data, maxFile+1))
+	content, err := t.read(d, data)
 	if err != nil {
-		return "", &fault{reason(err) + " in the file", err}
+		return "", err
 	}
 	if len(content) > maxFile {
 		return t.judge(content[:maxFile], true, d.deadline)
@@ -108,6 +119,24 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 		return "", err
 	}
 	return t.judge(content, false, d.deadline)
+}
+
+// read reads the file up to its end, or beyond its limit.
+func (t ftp) read(d *dialogue, data *conn) ([]byte, error) {
+	var from io.Reader = data
+	if d.tls != nil {
+		secured := tls.Client(data, d.offered)
+		if err := handshake(secured); err != nil {
+			return nil, &fault{"data: " + err.Error(), err}
+		}
+		defer secured.CloseWrite()
+		from = secured
+	}
+	content, err := io.ReadAll(io.LimitReader(from, maxFile+1))
+	if err != nil && !(d.tls != nil && isClosed(err)) { // many servers end without a word of TLS; the reply tells
+		return nil, &fault{reason(err) + " in the file", err}
+	}
+	return content, nil
 }
 
 func (t ftp) judge(content []byte, cut bool, deadline time.Time) (string, error) {

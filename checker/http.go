@@ -1,9 +1,9 @@
 package checker
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/netip"
@@ -16,14 +16,18 @@ import (
 const maxRedirects = 7
 
 // httpCheck asks a server by http or https, or as a proxy, and compares the answer: the status must
-// be 2xx and the body must match.
+// be a good one and the body must match.
 type httpCheck struct {
 	target   netip.AddrPort
 	timeout  time.Duration
 	method   string
 	proxy    bool   // the server is a proxy: requests carry the whole URL
 	follow   string // redirects: yes, server or no
-	sni      string
+	wanted   statuses
+	fields   []string // of the configuration, for the request's header
+	login    string   // field with the user and password; "" for none
+	hidden   *strings.Replacer
+	rules    tlsRules
 	receive  *matcher
 	ours     func(netip.AddrPort) bool
 	sessions tls.ClientSessionCache
@@ -37,6 +41,7 @@ type hop struct {
 	request []byte
 	tls     *tls.Config // nil for http
 	away    bool        // not asked of the server being checked
+	ending  string      // the warning about a certificate
 }
 
 func newHTTP(s Spec, e *Env) (Checker, error) {
@@ -50,13 +55,19 @@ func newHTTP(s Spec, e *Env) (Checker, error) {
 		method:  s.Method,
 		proxy:   s.Service == "http_proxy",
 		follow:  s.FollowRedirect,
-		sni:     serverName(s.SNI, s.Host),
 		receive: receive,
 		ours:    e.Ours,
 	}
 	if c.method == "" {
 		c.method = "GET"
 	}
+	if c.wanted, err = parseStatuses(s.HTTPStatus); err != nil {
+		return nil, &SpecError{"httpstatus", err}
+	}
+	if c.rules, err = e.tlsRules(s); err != nil {
+		return nil, err
+	}
+	c.introduce(s)
 	u, err := parseTarget(s.URL)
 	if err != nil {
 		return always{Detail: "request: " + err.Error()}, nil
@@ -68,49 +79,35 @@ func newHTTP(s Spec, e *Env) (Checker, error) {
 	case host == "":
 		host = hostOf(c.target.Addr())
 	}
-	c.first = c.newHop(u, host, c.sni)
+	c.first = hop{url: u}
 	if to, ok := literalAddr(u); ok && to == c.target {
 		c.first.to = to
 	}
+	c.prepare(&c.first, host, true, s.SNI, s.Host, u.Host)
 	return c, nil
 }
 
-// newHop prepares a request. Where to send it is known only for a proxy.
-func (c *httpCheck) newHop(u *url.URL, host, name string) hop {
-	h := hop{url: u}
-	target := u.RequestURI()
-	if c.proxy && u.Scheme == "http" {
-		h.to = c.target
-		target = "http://" + u.Host + target
+// byProxy tells whether a URL is asked of the proxy being checked.
+func (c *httpCheck) byProxy(u *url.URL) bool { return c.proxy && u.Scheme == "http" }
+
+// prepare writes a request. What the configuration says of us is only for home, the server being
+// checked: a redirect must not lead it elsewhere.
+func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
+	target := h.url.RequestURI()
+	if c.byProxy(h.url) {
+		target = "http://" + h.url.Host + target
 	}
-	h.request = requestBytes(c.method, target, host, u.User)
-	if u.Scheme == "https" {
+	h.request = requestBytes(c.method, target, host, c.fieldsFor(h.url, home))
+	if h.url.Scheme == "https" {
 		if c.sessions == nil {
 			c.sessions = tls.NewLRUClientSessionCache(tlsSessions)
 		}
-		h.tls = tlsConfig(serverName(name, u.Host), c.sessions)
-	}
-	return h
-}
-
-func requestBytes(method, target, host string, user *url.Userinfo) []byte {
-	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: ldirectord\r\nConnection: close\r\n", method, target, host)
-	if user != nil {
-		password, _ := user.Password()
-		token := base64.StdEncoding.EncodeToString([]byte(user.Username() + ":" + password))
-		b = fmt.Appendf(b, "Authorization: Basic %s\r\n", token)
-	}
-	return append(b, "\r\n"...)
-}
-
-// cleanField takes out what would end a header field.
-func cleanField(value string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return -1
+		rules := c.rules
+		if !home {
+			rules.own = nil
 		}
-		return r
-	}, value))
+		h.tls = rules.config(c.sessions, names...)
+	}
 }
 
 // Check implements Checker.
@@ -136,6 +133,10 @@ func (c *httpCheck) ask(ctx context.Context, r *answerReader, deadline time.Time
 		result.Detail = at.via + result.Detail
 	}
 	result.Warning = at.warning
+	if at.warning != "" && at.ending != "" {
+		result.Warning += "; "
+	}
+	result.Warning += at.ending
 	return result
 }
 
@@ -144,6 +145,7 @@ type trail struct {
 	hop     hop
 	via     string // the redirect that led here, for messages
 	warning string
+	ending  string // the first warning about a certificate
 }
 
 // walk follows redirects as far as it may, judges the last answer, and returns its status line.
@@ -151,18 +153,20 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, deadli
 	if err := c.locate(ctx, &at.hop, deadline); err != nil {
 		return "", err
 	}
+	home := at.hop
 	if at.hop.away {
 		at.warning = "request " + showURL(at.hop.url) + " is not asked of the server being checked"
 	}
 	for followed := 0; ; followed++ {
 		a, err := c.exchange(ctx, &at.hop, r, deadline)
+		at.ending = cmp.Or(at.ending, at.hop.ending)
 		if err != nil {
 			return "", err
 		}
 		if !c.redirects(&a, followed) {
 			return c.judge(&a, deadline)
 		}
-		next, err := c.redirected(ctx, &at.hop, &a, deadline)
+		next, err := c.redirected(ctx, &at.hop, &home, &a, deadline)
 		if next.away && c.follow == "server" {
 			return c.judge(&a, deadline)
 		}
@@ -178,6 +182,9 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, deadli
 
 // locate finds out where to send a request.
 func (c *httpCheck) locate(ctx context.Context, h *hop, deadline time.Time) error {
+	if c.byProxy(h.url) {
+		h.to = c.target
+	}
 	if h.to.IsValid() {
 		return nil
 	}
@@ -228,6 +235,7 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, deadl
 		if err := handshake(t); err != nil {
 			return httpAnswer{}, err
 		}
+		h.ending = c.rules.warning(t)
 		defer t.CloseWrite()
 		stream = t
 	}
@@ -236,15 +244,18 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, deadl
 	}
 	r.reset(stream)
 	a, err := r.answer()
-	if err != nil || a.status/100 != 2 || c.method == "HEAD" {
+	if err != nil || !c.wanted.good(a.status) || c.method == "HEAD" {
 		return a, err
 	}
 	a.body, a.cut, err = r.body(&a)
 	return a, err
 }
 
-// redirects tells whether an answer is a redirect that is to be followed.
+// redirects tells whether an answer is a redirect that is to be followed. One that is wanted is not.
 func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
+	if c.wanted.good(a.status) {
+		return false
+	}
 	switch a.status {
 	case 301, 302, 303, 307, 308:
 		return c.follow != "no" && followed < maxRedirects && a.location != ""
@@ -252,8 +263,8 @@ func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
 	return false
 }
 
-// redirected is the request that a redirect asks for.
-func (c *httpCheck) redirected(ctx context.Context, from *hop, a *httpAnswer, deadline time.Time) (hop, error) {
+// redirected is the request that a redirect asks for, in a check that began at home.
+func (c *httpCheck) redirected(ctx context.Context, from, home *hop, a *httpAnswer, deadline time.Time) (hop, error) {
 	u, err := parseURL(a.location)
 	if err != nil {
 		return hop{url: &url.URL{Path: a.location}}, err
@@ -262,14 +273,19 @@ func (c *httpCheck) redirected(ctx context.Context, from *hop, a *httpAnswer, de
 	if err := checkURL(u); err != nil {
 		return hop{url: u}, err
 	}
-	h := c.newHop(u, u.Host, u.Host)
-	return h, c.locate(ctx, &h, deadline)
+	h := hop{url: u}
+	if err := c.locate(ctx, &h, deadline); err != nil {
+		return h, err
+	}
+	same := u.Scheme == home.url.Scheme && h.to == home.to && (!c.proxy || u.Host == home.url.Host)
+	c.prepare(&h, u.Host, same, u.Host)
+	return h, nil
 }
 
 // judge compares an answer with what is wanted, and returns its status line.
 func (c *httpCheck) judge(a *httpAnswer, deadline time.Time) (seen string, err error) {
-	if a.status/100 != 2 {
-		return "", fmt.Errorf("status %03d, want 2xx", a.status)
+	if !c.wanted.good(a.status) {
+		return "", fmt.Errorf("status %03d, want %s", a.status, c.wanted.text)
 	}
 	ok, err := c.receive.match(a.body, time.Until(deadline))
 	switch {
@@ -278,7 +294,7 @@ func (c *httpCheck) judge(a *httpAnswer, deadline time.Time) (seen string, err e
 	case ok:
 		return a.statusLine(), nil
 	case a.cut:
-		return "", fmt.Errorf("body does not match %s in its first %d bytes: got %s", c.receive, maxBody, excerpt(a.body))
+		return "", fmt.Errorf("body does not match %s in its first %d bytes: got %s", c.receive, maxBody, c.show(a.body))
 	}
-	return "", fmt.Errorf("body does not match %s: got %s", c.receive, excerpt(a.body))
+	return "", fmt.Errorf("body does not match %s: got %s", c.receive, c.show(a.body))
 }

@@ -245,7 +245,7 @@ func fieldIs(name []byte, want string) bool {
 // body reads the body, or its first maxBody bytes, and tells whether it has more.
 func (r *answerReader) body(a *httpAnswer) (body []byte, cut bool, err error) {
 	switch {
-	case a.status == 204 || a.status == 304:
+	case a.status < 200 || a.status == 204 || a.status == 304:
 		return nil, false, nil
 	case a.chunked:
 		return r.chunks()

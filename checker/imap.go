@@ -3,15 +3,20 @@ package checker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // imap logs in to a mail server (RFC 3501, 6.2.3). Without a log-in the greeting is enough.
 type imap struct{ login, passwd string }
 
-func newIMAP(s Spec) Checker { return newLineCheck(s, imap{s.Login, s.Passwd}) }
+func newIMAP(s Spec, e *Env) (Checker, error) {
+	return newLineCheck(s, imap{s.Login, s.Passwd}).startTLS(s, e)
+}
 
-func newIMAPS(s Spec) Checker { return newLineCheck(s, imap{s.Login, s.Passwd}).overTLS(s) }
+func newIMAPS(s Spec, e *Env) (Checker, error) {
+	return newLineCheck(s, imap{s.Login, s.Passwd}).overTLS(s, e)
+}
 
 func (t imap) with(_ context.Context, d *dialogue) (string, error) {
 	greeting, err := d.line("the greeting")
@@ -23,6 +28,9 @@ func (t imap) with(_ context.Context, d *dialogue) (string, error) {
 		return "", d.garbage("IMAP", greeting)
 	}
 	defer d.goodbye("b LOGOUT")
+	if d.offered != nil && (status == "OK" || status == "PREAUTH") {
+		return t.secured(d, status, greeting)
+	}
 	switch {
 	case status == "PREAUTH", status == "OK" && t.login == "":
 		return d.show(greeting), nil
@@ -30,6 +38,28 @@ func (t imap) with(_ context.Context, d *dialogue) (string, error) {
 		return "", fmt.Errorf("greeting: %s", d.show(greeting))
 	case strings.Contains(strings.ToUpper(greeting), "LOGINDISABLED"):
 		return "", fmt.Errorf("login not possible: the server wants TLS first (LOGINDISABLED)")
+	}
+	return t.logIn(d)
+}
+
+// secured turns to TLS and logs in. To a server that lets us in before, that is too late, and anybody
+// may have said so in its name (RFC 3501, 6.2.1).
+func (t imap) secured(d *dialogue, status, greeting string) (string, error) {
+	if status == "PREAUTH" {
+		return "", d.notOffered(greeting)
+	}
+	if err := d.send("STARTTLS", "s STARTTLS"); err != nil {
+		return "", err
+	}
+	said, err := d.tagged("STARTTLS", "s")
+	if err != nil {
+		return "", err
+	}
+	if status, _ := imapStatus(said, "s"); status != "OK" {
+		return "", d.notOffered(said)
+	}
+	if err := d.upgrade(); err != nil || t.login == "" {
+		return d.show(greeting), err
 	}
 	return t.logIn(d)
 }
@@ -45,7 +75,7 @@ func (t imap) logIn(d *dialogue) (string, error) {
 		if err := d.send("LOGIN", fmt.Sprintf("%s {%d}", command, len(text))); err != nil {
 			return "", err
 		}
-		if said, err := d.tagged("+"); err != nil {
+		if said, err := d.tagged("LOGIN", "+", "a"); err != nil {
 			return "", err
 		} else if !strings.HasPrefix(said, "+") {
 			return "", fmt.Errorf("login rejected: %s", d.show(said))
@@ -55,7 +85,7 @@ func (t imap) logIn(d *dialogue) (string, error) {
 	if err := d.send("LOGIN", command); err != nil {
 		return "", err
 	}
-	said, err := d.tagged("a")
+	said, err := d.tagged("LOGIN", "a")
 	if err != nil {
 		return "", err
 	}
@@ -65,16 +95,16 @@ func (t imap) logIn(d *dialogue) (string, error) {
 	return d.show(said), nil
 }
 
-// tagged reads up to the line that answers LOGIN: an invitation, when one is wanted, or the result.
-func (d *dialogue) tagged(want string) (string, error) {
+// tagged reads up to the line that answers a command: one with a tag of those.
+func (d *dialogue) tagged(command string, tags ...string) (string, error) {
 	for {
-		line, err := d.line("the answer to LOGIN")
+		line, err := d.line("the answer to " + command)
 		if err != nil {
 			return "", err
 		}
 		tag, _, _ := strings.Cut(line, " ")
 		switch {
-		case tag == want, tag == "a":
+		case slices.Contains(tags, tag):
 			return line, nil
 		case tag != "*":
 			return "", d.garbage("IMAP", line)

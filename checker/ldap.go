@@ -21,7 +21,9 @@ const maxLDAP = 64 << 10
 type ldapCheck struct {
 	target  netip.AddrPort
 	timeout time.Duration
-	tls     *tls.Config // nil for ldap
+	tls     *tls.Config // nil: in the clear
+	later   bool        // TLS begins by STARTTLS, not at once
+	rules   tlsRules
 	login   string      // "" is anonymous
 	passwd  string
 	base    string
@@ -42,9 +44,14 @@ func newLDAP(s Spec, e *Env) (Checker, error) {
 	if s.Login != "" && s.Passwd != "" { // with one of them alone the reference is anonymous
 		c.login, c.passwd = s.Login, s.Passwd
 	}
-	if s.Service == "ldaps" {
-		c.tls = tlsConfig(serverName(s.SNI, s.Host), tls.NewLRUClientSessionCache(tlsSessions))
+	c.later = s.Service == "ldap" && s.StartTLS
+	if s.Service != "ldaps" && !c.later {
+		return c, nil
 	}
+	if c.rules, err = e.tlsRules(s); err != nil {
+		return nil, err
+	}
+	c.tls = c.rules.config(tls.NewLRUClientSessionCache(tlsSessions), s.SNI, s.Host, addressName(s))
 	return c, nil
 }
 
@@ -57,25 +64,36 @@ func (c *ldapCheck) Check(ctx context.Context) Result {
 	}
 	defer tcp.Close()
 	var stream net.Conn = tcp
+	warning := ""
 	if c.tls != nil {
-		t := tls.Client(tcp, c.tls)
-		if err := handshake(t); err != nil {
+		t, err := c.secure(tcp)
+		if err != nil {
 			return failed(ctx, err)
 		}
-		stream = t
+		stream, warning = t, c.rules.warning(t)
 	}
 	name, err := c.ask(carry(stream, maxLDAP).inPackets(ldapHeader, ldapLength))
-	if err != nil {
-		return failed(ctx, err)
+	if err == nil {
+		err = c.judge(name, deadline)
 	}
+	result := Result{OK: true, Detail: "entry " + excerpt([]byte(name))}
+	if err != nil {
+		result = failed(ctx, err)
+	}
+	result.Warning = warning
+	return result
+}
+
+// judge compares an entry's name.
+func (c *ldapCheck) judge(name string, deadline time.Time) error {
 	ok, err := c.receive.match([]byte(name), time.Until(deadline))
 	switch {
 	case err != nil:
-		return failed(ctx, fmt.Errorf("the entry's name does not match %s: %w", c.receive, err))
+		return fmt.Errorf("the entry's name does not match %s: %w", c.receive, err)
 	case !ok:
-		return failed(ctx, fmt.Errorf("the entry's name does not match %s: got %s", c.receive, excerpt([]byte(name))))
+		return fmt.Errorf("the entry's name does not match %s: got %s", c.receive, excerpt([]byte(name)))
 	}
-	return Result{OK: true, Detail: "entry " + excerpt([]byte(name))}
+	return nil
 }
 
 // ask logs in, looks for the entry and takes leave. It returns the entry's name as the server

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -27,7 +28,9 @@ type lineCheck struct {
 	target  netip.AddrPort
 	timeout time.Duration
 	tls     *tls.Config // nil: in the clear
-	secret  string      // never shown, though the server may repeat it
+	rules   tlsRules
+	later   bool   // TLS begins when the talk asks for it, not at once
+	secret  string // never shown, though the server may repeat it
 	talk    talk
 }
 
@@ -43,9 +46,22 @@ func newLineCheck(s Spec, t talk) *lineCheck {
 }
 
 // overTLS makes a check open TLS before the conversation.
-func (c *lineCheck) overTLS(s Spec) *lineCheck {
-	c.tls = tlsConfig(serverName(s.SNI, s.Host), tls.NewLRUClientSessionCache(1))
-	return c
+func (c *lineCheck) overTLS(s Spec, e *Env) (*lineCheck, error) {
+	var err error
+	if c.rules, err = e.tlsRules(s); err != nil {
+		return nil, err
+	}
+	c.tls = c.rules.config(tls.NewLRUClientSessionCache(1), s.SNI, s.Host, addressName(s))
+	return c, nil
+}
+
+// startTLS makes a check open TLS in the conversation, if the Spec says so.
+func (c *lineCheck) startTLS(s Spec, e *Env) (*lineCheck, error) {
+	if !s.StartTLS {
+		return c, nil
+	}
+	c.later = true
+	return c.overTLS(s, e)
 }
 
 // Check implements Checker.
@@ -56,10 +72,14 @@ func (c *lineCheck) Check(ctx context.Context) Result {
 	}
 	defer d.close()
 	seen, err := c.talk.with(ctx, d)
+	result := Result{OK: true, Detail: seen}
 	if err != nil {
-		return failed(ctx, err)
+		result = failed(ctx, err)
 	}
-	return Result{OK: true, Detail: seen}
+	if d.tls != nil {
+		result.Warning = c.rules.warning(d.tls)
+	}
+	return result
 }
 
 // dial connects to the server.
@@ -70,14 +90,17 @@ func (c *lineCheck) dial(ctx context.Context) (*dialogue, error) {
 		return nil, err
 	}
 	d := &dialogue{conn: tcp, stream: tcp, deadline: deadline, secret: c.secret}
-	if c.tls != nil {
-		if err := d.startTLS(c.tls); err != nil {
+	d.limit = &io.LimitedReader{R: tcp, N: maxTalk}
+	d.lines = bufio.NewReaderSize(d.limit, maxLine)
+	switch {
+	case c.later:
+		d.offered = c.tls
+	case c.tls != nil:
+		if err := d.openTLS(c.tls); err != nil {
 			tcp.Close()
 			return nil, err
 		}
 	}
-	d.limit = &io.LimitedReader{R: d.stream, N: maxTalk}
-	d.lines = bufio.NewReaderSize(d.limit, maxLine)
 	return d, nil
 }
 
@@ -85,6 +108,7 @@ func (c *lineCheck) dial(ctx context.Context) (*dialogue, error) {
 type dialogue struct {
 	conn     *conn
 	tls      *tls.Conn     // nil: in the clear
+	offered  *tls.Config   // what upgrade turns to; nil: there is none to be
 	stream   io.ReadWriter // conn or tls
 	limit    *io.LimitedReader
 	lines    *bufio.Reader
@@ -93,13 +117,33 @@ type dialogue struct {
 	lost     bool // nothing more can be said or heard
 }
 
-func (d *dialogue) startTLS(cfg *tls.Config) error {
+func (d *dialogue) openTLS(cfg *tls.Config) error {
 	t := tls.Client(d.conn, cfg)
 	if err := handshake(t); err != nil {
+		d.lost = true
 		return err
 	}
-	d.tls, d.stream = t, t
+	d.tls, d.stream, d.limit.R = t, t, t
 	return nil
+}
+
+// errNotOffered is a server that does not turn to TLS when it must.
+var errNotOffered = errors.New("STARTTLS not offered")
+
+// notOffered is errNotOffered with what the server said.
+func (d *dialogue) notOffered(said string) error {
+	return &fault{errNotOffered.Error() + ": " + d.show(said), errNotOffered}
+}
+
+// upgrade turns to TLS after the server has agreed. What it says behind that in the clear anybody may
+// have put there, to be taken for a word under TLS (RFC 3207, 6).
+func (d *dialogue) upgrade() error {
+	if n := d.lines.Buffered(); n > 0 {
+		d.lost = true
+		said, _ := d.lines.Peek(n)
+		return fmt.Errorf("STARTTLS: more said in the clear: %s", excerpt([]byte(d.redact(string(said)))))
+	}
+	return d.openTLS(d.offered)
 }
 
 func (d *dialogue) close() {
@@ -183,7 +227,8 @@ func (d *dialogue) redact(said string) string {
 // reply is a numbered reply: of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1).
 type reply struct {
 	code int
-	text string // its first line, with the number
+	text string   // its first line, with the number
+	more []string // the lines behind it
 }
 
 // good tells whether the server agrees.
@@ -199,15 +244,24 @@ func (d *dialogue) reply(protocol, awaited string) (reply, error) {
 	if code == 0 {
 		return reply{}, d.garbage(protocol, first)
 	}
+	r := reply{code: code, text: first}
 	for more {
 		line, err := d.line(awaited)
 		if err != nil {
 			return reply{}, err
 		}
+		r.more = append(r.more, line)
 		again, goesOn := parseReply(line)
 		more = again != code || goesOn
 	}
-	return reply{code, first}, nil
+	return r, nil
+}
+
+// has tells whether a line behind the first names an extension (RFC 5321, 4.1.1.1).
+func (r reply) has(keyword string) bool {
+	return slices.ContainsFunc(r.more, func(line string) bool {
+		return len(line) > 4 && strings.EqualFold(line[4:], keyword)
+	})
 }
 
 // parseReply reads the number of a reply's line, and whether more lines follow. 0 is no reply.

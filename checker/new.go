@@ -63,15 +63,15 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 	case "redis":
 		return newRedis(s, e)
 	case "smtp", "submission":
-		return newSMTP(s, e), nil
+		return newSMTP(s, e)
 	case "pop":
-		return newPOP(s), nil
+		return newPOP(s, e)
 	case "pops":
-		return newPOPS(s), nil
+		return newPOPS(s, e)
 	case "imap":
-		return newIMAP(s), nil
+		return newIMAP(s, e)
 	case "imaps":
-		return newIMAPS(s), nil
+		return newIMAPS(s, e)
 	case "ftp":
 		return newFTP(s, e)
 	case "nntp":
@@ -84,24 +84,24 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 		return newSIP(s, e), nil
 	case "radius":
 		return newRADIUS(s), nil
-	}
-	if slices.Contains(plannedServices, s.Service) {
-		return nil, &SpecError{"service", fmt.Errorf("%s is not built in yet", s.Service)}
+	case "tls":
+		return newTLS(s, e)
 	}
 	return nil, &SpecError{"service", fmt.Errorf("unknown service %q", s.Service)}
 }
-
-// plannedServices are those that the configuration knows and newNegotiate does not yet.
-var plannedServices = []string{}
 
 // Types returns the check types that New knows.
 func Types() []string {
 	return []string{"combined", "connect", "external", "external-perl", "negotiate", "off", "on", "ping"}
 }
 
-// Services returns the services that New knows, and those that it will.
-func Services() (built, planned []string) {
-	return []string{"dns", "ftp", "http", "http_proxy", "https", "imap", "imaps", "ldap", "ldaps", "mysql", "nntp", "none", "oracle", "pgsql", "pop", "pops", "radius", "redis", "simpletcp", "sip", "smtp", "submission"}, slices.Clone(plannedServices)
+// Services returns the services that New knows.
+func Services() []string {
+	all := []string{
+		"dns", "ftp", "http", "http_proxy", "https", "imap", "imaps", "ldap", "ldaps", "mysql", "nntp", "none", "oracle", "pgsql",
+		"pop", "pops", "radius", "redis", "simpletcp", "sip", "smtp", "submission", "tls",
+	}
+	return slices.DeleteFunc(all, func(service string) bool { return service == "oracle" && !hasOracle })
 }
 
 // always is a check that asks nobody.

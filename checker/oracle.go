@@ -17,6 +17,9 @@ import (
 	"github.com/sijms/go-ora/v2/network"
 )
 
+// hasOracle tells whether this build can check Oracle.
+const hasOracle = true
+
 // oracleCheck logs in to an Oracle database and runs a query, which must return a row. How far this
 // was tried stands in docs/checks.md: there is no free server.
 type oracleCheck struct {

@@ -42,7 +42,7 @@ func newPgSQL(s Spec) Checker {
 	return &pgsqlCheck{
 		target:   s.Target,
 		timeout:  s.NegotiateTimeout,
-		tls:      tlsConfig(serverName(s.SNI, s.Host), tls.NewLRUClientSessionCache(tlsSessions)),
+		tls:      tlsRules{}.config(tls.NewLRUClientSessionCache(tlsSessions), s.SNI, s.Host),
 		login:    s.Login,
 		passwd:   s.Passwd,
 		database: s.Database,

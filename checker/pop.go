@@ -9,9 +9,13 @@ import (
 // pop logs in to a mailbox (RFC 1939). Without a log-in the greeting is enough.
 type pop struct{ login, passwd string }
 
-func newPOP(s Spec) Checker { return newLineCheck(s, pop{s.Login, s.Passwd}) }
+func newPOP(s Spec, e *Env) (Checker, error) {
+	return newLineCheck(s, pop{s.Login, s.Passwd}).startTLS(s, e)
+}
 
-func newPOPS(s Spec) Checker { return newLineCheck(s, pop{s.Login, s.Passwd}).overTLS(s) }
+func newPOPS(s Spec, e *Env) (Checker, error) {
+	return newLineCheck(s, pop{s.Login, s.Passwd}).overTLS(s, e)
+}
 
 func (t pop) with(_ context.Context, d *dialogue) (string, error) {
 	ok, said, err := d.popLine("the greeting")
@@ -22,10 +26,30 @@ func (t pop) with(_ context.Context, d *dialogue) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("greeting: %s", d.show(said))
 	}
+	if d.offered != nil {
+		if err := t.secure(d); err != nil {
+			return "", err
+		}
+	}
 	if t.login == "" {
 		return d.show(said), nil
 	}
 	return t.logIn(d)
+}
+
+// secure turns to TLS (RFC 2595, 4).
+func (t pop) secure(d *dialogue) error {
+	if err := d.send("STLS", "STLS"); err != nil {
+		return err
+	}
+	ok, said, err := d.popLine("the answer to STLS")
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return d.notOffered(said)
+	}
+	return d.upgrade()
 }
 
 func (t pop) logIn(d *dialogue) (string, error) {

@@ -10,8 +10,8 @@ import (
 // smtp greets a mail server and is greeted back (RFC 5321, 3.1 and 3.2). No mail is begun.
 type smtp struct{ hostName string }
 
-func newSMTP(s Spec, e *Env) Checker {
-	return newLineCheck(s, smtp{cleanField(e.HostName)})
+func newSMTP(s Spec, e *Env) (Checker, error) {
+	return newLineCheck(s, smtp{cleanField(e.HostName)}).startTLS(s, e)
 }
 
 func (t smtp) with(_ context.Context, d *dialogue) (string, error) {
@@ -23,14 +23,18 @@ func (t smtp) with(_ context.Context, d *dialogue) (string, error) {
 	if !greeting.good() {
 		return "", fmt.Errorf("greeting: %s", d.show(greeting.text))
 	}
-	if err := t.hello(d); err != nil {
+	answer, err := t.hello(d)
+	if err == nil && d.offered != nil {
+		err = t.secure(d, answer)
+	}
+	if err != nil {
 		return "", err
 	}
 	return d.show(greeting.text), nil
 }
 
 // hello says EHLO, and HELO to a server that does not know it.
-func (t smtp) hello(d *dialogue) error {
+func (t smtp) hello(d *dialogue) (reply, error) {
 	name := t.name(d.conn.LocalAddr())
 	answer, err := d.ask("SMTP", "EHLO", "EHLO "+name)
 	if err == nil && answer.code/100 == 5 {
@@ -39,6 +43,25 @@ func (t smtp) hello(d *dialogue) error {
 	if err == nil && !answer.good() {
 		err = fmt.Errorf("hello rejected: %s", d.show(answer.text))
 	}
+	return answer, err
+}
+
+// secure turns to TLS and says hello again, as what was said before does not count (RFC 3207, 4.2).
+func (t smtp) secure(d *dialogue, offers reply) error {
+	if !offers.has("STARTTLS") {
+		return errNotOffered
+	}
+	answer, err := d.ask("SMTP", "STARTTLS", "STARTTLS")
+	if err != nil {
+		return err
+	}
+	if answer.code != 220 {
+		return d.notOffered(answer.text)
+	}
+	if err := d.upgrade(); err != nil {
+		return err
+	}
+	_, err = t.hello(d)
 	return err
 }
 

@@ -1,35 +1,74 @@
 package checker
 
 import (
+	"cmp"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
+	"time"
 )
 
 // tlsSessions is how many sessions a checker keeps: one for its server, and some for redirects.
 const tlsSessions = 4
 
-// tlsConfig returns how checks speak TLS. A check asks whether a server is well, not who it is: the
-// certificate is not verified, and old versions and cipher suites are taken as well. Each checker
-// keeps its own sessions, as one must not be offered to another server of the same name.
-func tlsConfig(name string, sessions tls.ClientSessionCache) *tls.Config {
-	return &tls.Config{
-		ServerName:         name,
-		InsecureSkipVerify: true,
+// tlsRules are what a check asks of TLS beyond that it is spoken.
+type tlsRules struct {
+	verify   bool
+	roots    *x509.CertPool   // that verify trusts
+	own      *tls.Certificate // to show to a server that asks for one; nil: none
+	warnDays int              // before its end from which a certificate is warned about; 0: never
+}
+
+// tlsRules returns those of a Spec. Its files are read here.
+func (e *Env) tlsRules(s Spec) (r tlsRules, err error) {
+	r.verify, r.warnDays = s.TLSVerify, s.TLSExpiryWarn
+	if s.TLSVerify {
+		if r.roots, err = e.authorities(s.TLSCA); err != nil {
+			return r, err
+		}
+	}
+	if s.TLSCert != "" || s.TLSKey != "" {
+		r.own, err = clientCertificate(s.TLSCert, s.TLSKey)
+	}
+	return r, err
+}
+
+// config returns how to speak TLS with a server that is called by the first of some host[:port], the
+// last of which may be its address. By default a check asks whether a server is well, not who it is:
+// the certificate is not verified, and old versions and cipher suites are taken as well. Each checker
+// keeps its own sessions, as one must not be offered to another server of the same name; none are kept
+// where the certificate matters, as a resumed session shows an old one.
+func (r tlsRules) config(sessions tls.ClientSessionCache, hosts ...string) *tls.Config {
+	c := &tls.Config{
+		ServerName:         serverName(hosts...),
+		InsecureSkipVerify: !r.verify,
+		RootCAs:            r.roots,
 		MinVersion:         tls.VersionTLS10,
 		CipherSuites:       allCipherSuites(),
 		// Without the post-quantum groups a handshake costs a third less and its hello fits into one packet.
-		CurvePreferences:   []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
-		ClientSessionCache: sessions,
+		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
 	}
+	if r.verify {
+		c.ServerName = certificateName(hosts...)
+	}
+	if !r.verify && r.warnDays == 0 {
+		c.ClientSessionCache = sessions
+	}
+	if r.own != nil { // shown whatever authorities the server names: it may know more than those
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return r.own, nil }
+	}
+	return c
 }
 
 // handshake opens TLS on a connection; the connection's deadline bounds it.
 func handshake(t *tls.Conn) error {
 	err := t.Handshake()
 	var notTLS tls.RecordHeaderError
+	var untrusted *tls.CertificateVerificationError
 	switch {
 	case err == nil:
 		return nil
@@ -37,26 +76,51 @@ func handshake(t *tls.Conn) error {
 		return &fault{"timeout in TLS handshake", err}
 	case errors.As(err, &notTLS):
 		return &fault{"TLS handshake: the port does not speak TLS", err}
+	case errors.As(err, &untrusted):
+		return &fault{"certificate refused: " + distrust(untrusted.Err), err}
 	}
 	return stageFault("TLS handshake", err)
 }
 
-func allCipherSuites() (ids []uint16) {
+// distrust is why a certificate is not trusted, in words that are the same at each check.
+func distrust(err error) string {
+	var invalid x509.CertificateInvalidError
+	if !errors.As(err, &invalid) || invalid.Reason != x509.Expired || invalid.Cert == nil {
+		return escape(strings.TrimPrefix(err.Error(), "x509: "), 4*maxExcerpt)
+	}
+	if time.Now().Before(invalid.Cert.NotBefore) {
+		return certificateText(invalid.Cert) + " begins on " + day(invalid.Cert.NotBefore)
+	}
+	return certificateText(invalid.Cert) + " ended on " + day(invalid.Cert.NotAfter)
+}
+
+var allCipherSuites = sync.OnceValue(func() (ids []uint16) {
 	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 		ids = append(ids, suite.ID)
 	}
 	return ids
-}
+})
 
 // serverName is the first of some host[:port] that can be sent as server name: addresses can't.
 func serverName(hosts ...string) string {
 	for _, host := range hosts {
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-		if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err != nil && host != "" {
+		host = withoutPort(host)
+		if _, err := netip.ParseAddr(host); err != nil && host != "" {
 			return host
 		}
 	}
 	return ""
+}
+
+// addressName is what a certificate must be good for when nothing is said of a name.
+func addressName(s Spec) string { return s.Target.Addr().Unmap().WithZone("").String() }
+
+// certificateName is the first of some host[:port], which a certificate must be good for.
+func certificateName(hosts ...string) string { return withoutPort(cmp.Or(hosts...)) }
+
+func withoutPort(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.Trim(host, "[]")
 }

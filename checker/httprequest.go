@@ -1,0 +1,98 @@
+package checker
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// introduce takes what the configuration wants to be said of us: header fields, and a log-in. Nothing of
+// it is shown, though the server may repeat it.
+func (c *httpCheck) introduce(s Spec) {
+	var hide []string
+	for line := range strings.Lines(s.HTTPHeaders) {
+		field := cleanField(line)
+		c.fields = append(c.fields, field)
+		if _, value, _ := strings.Cut(field, ": "); len(value) >= leastSecret {
+			hide = append(hide, value, "…")
+		}
+	}
+	if s.HTTPUser != "" {
+		token := basicToken(s.HTTPUser, s.HTTPPasswd)
+		c.login = "Authorization: Basic " + token
+		if c.proxy {
+			c.login = "Proxy-" + c.login
+		}
+		hide = append(hide, token, "…")
+		if s.HTTPPasswd != "" {
+			hide = append(hide, s.HTTPPasswd, "…")
+		}
+	}
+	if hide != nil {
+		c.hidden = strings.NewReplacer(hide...)
+	}
+}
+
+// leastSecret is from which length on, in bytes, a header's value may be a secret.
+const leastSecret = 8
+
+// show quotes a body for a message.
+func (c *httpCheck) show(body []byte) string {
+	if c.hidden == nil {
+		return excerpt(body)
+	}
+	return excerpt([]byte(c.hidden.Replace(string(body[:min(len(body), maxHead)]))))
+}
+
+// fieldsFor are the header fields of a request, besides those that each has. A log-in in the URL counts
+// when there is no other.
+func (c *httpCheck) fieldsFor(u *url.URL, home bool) (fields []string) {
+	if home {
+		fields = append(fields, c.fields...)
+	}
+	if c.login != "" && (home && !c.proxy || c.byProxy(u)) {
+		fields = append(fields, c.login)
+	}
+	if u.User != nil && !hasField(fields, "Authorization") {
+		password, _ := u.User.Password()
+		fields = append(fields, "Authorization: Basic "+basicToken(u.User.Username(), password))
+	}
+	return fields
+}
+
+// basicToken is a user and password for the Basic scheme (RFC 7617, 2).
+func basicToken(user, password string) string {
+	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+}
+
+func requestBytes(method, target, host string, fields []string) []byte {
+	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, host)
+	if !hasField(fields, "User-Agent") {
+		b = append(b, "User-Agent: ldirectord\r\n"...)
+	}
+	b = append(b, "Connection: close\r\n"...)
+	for _, field := range fields {
+		b = fmt.Appendf(b, "%s\r\n", field)
+	}
+	return append(b, "\r\n"...)
+}
+
+func hasField(fields []string, name string) bool {
+	for _, field := range fields {
+		if has, _, _ := strings.Cut(field, ":"); strings.EqualFold(has, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// cleanField takes out what would end a header field.
+func cleanField(value string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, value))
+}
