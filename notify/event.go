@@ -41,6 +41,7 @@ const (
 	Mailing        Kind = "mailing"         // a mail is on its way
 	MailFailed     Kind = "mail-failed"     // mail can't be sent
 	MailRecovered  Kind = "mail-recovered"  // … and works again
+	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written
 	MaintenanceOn  Kind = "maintenance-on"  //
 	MaintenanceOff Kind = "maintenance-off" //
 	Lost           Kind = "events-lost"     // a notifier was too slow

@@ -1,0 +1,174 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// eventList collects what is reported.
+type eventList struct {
+	mu     sync.Mutex
+	events []Event
+	more   chan struct{}
+}
+
+func newEventList() *eventList { return &eventList{more: make(chan struct{}, 100)} }
+
+func (l *eventList) report(e Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, e)
+	l.more <- struct{}{}
+}
+
+func (l *eventList) kinds() (kinds []Kind) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.events {
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
+}
+
+func TestMonitorWritesTheReferencesLines(t *testing.T) {
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "one"), filepath.Join(dir, "two")
+	m := NewMonitor(newEventList().report)
+	m.Record(one, "connect tcp 10.2.0.1 7000 1 gate / ", true, "")
+	m.Record(two, "negotiate http tcp 10.2.0.1 80 1 gate / ok", false, "100% | out\r\nof \x1b\tluck")
+	m.Record(one, "connect tcp 10.2.0.1 7000 1 gate / ", false, InMaintenance)
+	if err := m.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stamp := `\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 123][0-9] [0-9:]{8} [0-9]{4}\] \[` + fmt.Sprint(os.Getpid()) + `\] `
+	for path, want := range map[string]string{
+		one: stamp + `connect tcp 10.2.0.1 7000 1 gate /  \[up\] -\n` + stamp + `connect tcp 10.2.0.1 7000 1 gate /  \[down\] Server in maintenance\n`,
+		two: stamp + "negotiate http tcp 10.2.0.1 80 1 gate / ok \\[down\\] 100%25 %7c out%0d%0aof %1b\tluck\n",
+	} {
+		got, _ := os.ReadFile(path)
+		if !regexp.MustCompile("^" + want + "$").Match(got) {
+			t.Errorf("%s:\n%s\nwant\n%s", filepath.Base(path), got, want)
+		}
+	}
+}
+
+func TestMonitorFilesMayBeRotated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "monitor")
+	m := NewMonitor(newEventList().report)
+	for _, name := range []string{path + ".0", path + ".1"} {
+		m.Record(path, "id", true, "to "+filepath.Base(name))
+		waitFor(t, func() bool { return strings.Contains(read(path), "to "+filepath.Base(name)) })
+		if err := os.Rename(path, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAMonitorFileThatFailsIsToldOnceAndStopsNothing(t *testing.T) {
+	dir := t.TempDir()
+	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "absent", "bad")
+	l := newEventList()
+	m := NewMonitor(l.report)
+	m.Record(bad, "id", true, "1")
+	<-l.more
+	for i := range 5 {
+		want := fmt.Sprint("number ", i)
+		m.Record(bad, "id", true, want)
+		m.Record(good, "id", true, want)
+		waitFor(t, func() bool { return strings.Contains(read(good), want) })
+	}
+	if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
+		t.Errorf("told %v, want one failure", kinds)
+	}
+	if err := os.Mkdir(filepath.Dir(bad), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m.Record(bad, "id", true, "works again")
+	waitFor(t, func() bool { return strings.Contains(read(bad), "works again") })
+	if err := os.RemoveAll(filepath.Dir(bad)); err != nil {
+		t.Fatal(err)
+	}
+	m.Record(bad, "id", true, "fails again")
+	if err := m.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if kinds := l.kinds(); len(kinds) != 2 {
+		t.Errorf("told %v, want the second failure as well", kinds)
+	}
+}
+
+func TestAPipeWithoutAReaderIsAFailure(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := newEventList()
+	m := NewMonitor(l.report)
+	m.Record(path, "id", true, "")
+	if err := m.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
+		t.Errorf("told %v", kinds)
+	}
+}
+
+func TestTheMonitorsQueueIsBoundedAndItsLossTold(t *testing.T) {
+	hold, told := make(chan struct{}), newEventList()
+	m := NewMonitor(func(e Event) {
+		told.report(e)
+		<-hold // a report stands for a file system that hangs
+	})
+	bad := filepath.Join(t.TempDir(), "absent", "bad")
+	m.Record(bad, "id", true, "")
+	<-told.more
+	for range monitorQueue + 7 {
+		m.Record(bad, "id", true, "")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := m.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Close of a monitor that hangs: %v", err)
+	}
+	close(hold)
+	if err := m.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	last := told.events[len(told.events)-1]
+	if last.Kind != MonitorFailed || !strings.Contains(last.Text, "7 results were lost") {
+		t.Errorf("told %v %q", last.Kind, last.Text)
+	}
+}
+
+func TestAMonitorMessageIsBounded(t *testing.T) {
+	if got := monitorEscape(strings.Repeat("x", 2*monitorMessage)); len(got) != monitorMessage {
+		t.Errorf("%d bytes", len(got))
+	}
+}
+
+func read(path string) string {
+	text, _ := os.ReadFile(path)
+	return string(text)
+}
+
+// waitFor polls for what another goroutine does.
+func waitFor(t *testing.T, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not come")
+		}
+	}
+}
