@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,38 +19,64 @@ import (
 // dnsResend is after how long a question is asked again.
 const dnsResend = time.Second
 
-// dnsCheck looks a name up: the address of a name, the name of an address. An answer must match.
+// dnsCheck looks a name up: the address of a name, the name of an address, or what it is told to. An
+// answer must match.
 type dnsCheck struct {
 	target   netip.AddrPort
 	timeout  time.Duration
 	tcp      bool
 	question dns.Question
-	receive  *matcher
+	rcode    int
+	byRcode  bool     // the code alone decides
+	receive  *matcher // nil: any record
 }
 
 func newDNS(s Spec, e *Env) (Checker, error) {
-	receive, err := e.matcher(s.Receive)
-	if err != nil {
-		return nil, &SpecError{"receive", err}
+	c := &dnsCheck{target: s.Target, timeout: s.NegotiateTimeout, tcp: s.Protocol == "tcp"}
+	if err := c.rules(s, e); err != nil {
+		return nil, err
 	}
 	name := strings.TrimPrefix(s.Request, "/")
 	switch {
 	case name == "":
 		return always{Detail: "request names nothing to look up"}, nil
-	case s.Receive == "":
+	case s.Receive == "" && s.DNSType == "" && s.DNSRcode == "":
 		return always{Detail: "receive is empty: no answer can match it"}, nil
 	}
-	q, err := lookup(name)
-	if err != nil {
+	var err error
+	if c.question, err = lookup(name, c.question.Qtype); err != nil {
 		return always{Detail: "request: " + err.Error()}, nil
 	}
-	return &dnsCheck{s.Target, s.NegotiateTimeout, s.Protocol == "tcp", q, receive}, nil
+	return c, nil
 }
 
-// lookup is the question for a name or an address.
-func lookup(name string) (dns.Question, error) {
-	q := dns.Question{Name: dns.Fqdn(name), Qtype: dns.TypeA, Qclass: dns.ClassINET}
-	if _, err := netip.ParseAddr(name); err == nil {
+// rules reads what makes an answer good.
+func (c *dnsCheck) rules(s Spec, e *Env) (err error) {
+	if s.Receive != "" {
+		if c.receive, err = e.matcher(s.Receive); err != nil {
+			return &SpecError{"receive", err}
+		}
+	}
+	if s.DNSType != "" {
+		if c.question.Qtype = dns.StringToType[s.DNSType]; !slices.Contains(dnsTypes, c.question.Qtype) {
+			return &SpecError{"dnstype", fmt.Errorf("unknown record type %q", s.DNSType)}
+		}
+	}
+	if s.DNSRcode == "" {
+		return nil
+	}
+	code, known := dns.StringToRcode[s.DNSRcode]
+	if !known {
+		return &SpecError{"dnsrcode", fmt.Errorf("unknown answer code %q", s.DNSRcode)}
+	}
+	c.rcode, c.byRcode = code, s.Receive == ""
+	return nil
+}
+
+// lookup is the question for a name or an address. Without a type the address or the name is asked for.
+func lookup(name string, qtype uint16) (dns.Question, error) {
+	q := dns.Question{Name: dns.Fqdn(name), Qtype: cmp.Or(qtype, dns.TypeA), Qclass: dns.ClassINET}
+	if _, err := netip.ParseAddr(name); err == nil && (qtype == 0 || qtype == dns.TypePTR) {
 		q.Qtype = dns.TypePTR
 		q.Name, err = dns.ReverseAddr(name)
 		return q, err
@@ -155,53 +183,4 @@ func parseDNS(raw []byte, asked *dns.Msg) (*dns.Msg, error) {
 
 func sameQuestion(a, b dns.Question) bool {
 	return strings.EqualFold(a.Name, b.Name) && a.Qtype == b.Qtype && a.Qclass == b.Qclass
-}
-
-// judge compares the answers, of which addresses and names count.
-func (c *dnsCheck) judge(m *dns.Msg, deadline time.Time) (string, error) {
-	if m.Rcode != dns.RcodeSuccess {
-		return "", fmt.Errorf("%s for %s", rcodeName(m.Rcode), c.name())
-	}
-	var got []string
-	for _, rr := range m.Answer {
-		text := dnsText(rr)
-		if text == "" {
-			continue
-		}
-		ok, err := c.receive.match([]byte(text), time.Until(deadline))
-		if err != nil {
-			return "", fmt.Errorf("answer does not match %s: %w", c.receive, err)
-		}
-		if ok {
-			return c.name() + " is " + escape(text, maxExcerpt), nil
-		}
-		got = append(got, text)
-	}
-	if len(got) == 0 {
-		return "", fmt.Errorf("no %s record for %s", dns.TypeToString[c.question.Qtype], c.name())
-	}
-	return "", fmt.Errorf("%s does not match %s: got %s", c.name(), c.receive, escape(strings.Join(got, ", "), maxExcerpt))
-}
-
-// name is what is looked up, for messages.
-func (c *dnsCheck) name() string {
-	return escape(strings.TrimSuffix(c.question.Name, "."), 2*maxExcerpt)
-}
-
-// dnsText is what receive is compared with.
-func dnsText(rr dns.RR) string {
-	switch rr := rr.(type) {
-	case *dns.A:
-		return rr.A.String()
-	case *dns.PTR:
-		return strings.TrimSuffix(rr.Ptr, ".")
-	}
-	return ""
-}
-
-func rcodeName(code int) string {
-	if name, ok := dns.RcodeToString[code]; ok {
-		return name
-	}
-	return fmt.Sprintf("rcode %d", code)
 }

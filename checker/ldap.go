@@ -24,7 +24,7 @@ type ldapCheck struct {
 	tls     *tls.Config // nil: in the clear
 	later   bool        // TLS begins by STARTTLS, not at once
 	rules   tlsRules
-	login   string      // "" is anonymous
+	login   string // "" is anonymous
 	passwd  string
 	base    string
 	receive *matcher

@@ -68,14 +68,38 @@ func (m *matcher) match(body []byte, limit time.Duration) (bool, error) {
 	if m.re == nil {
 		return bytes.Contains(body, m.text), nil
 	}
+	return m.search(body, limit, (*regexp2.Regexp).MatchRunes)
+}
+
+// find returns where the first match ends, or -1. Its limit is that of match.
+func (m *matcher) find(body []byte, limit time.Duration) (end int, err error) {
+	end = -1
+	if m.re == nil {
+		if at := bytes.Index(body, m.text); at >= 0 {
+			end = at + len(m.text)
+		}
+		return end, nil
+	}
+	_, err = m.search(body, limit, func(re *regexp2.Regexp, runes []rune) (bool, error) {
+		found, err := re.FindRunesMatch(runes)
+		if found != nil {
+			end = found.RuneIndex + found.RuneLength
+		}
+		return found != nil, err
+	})
+	return end, err
+}
+
+// search lets the engine search a body within a limit.
+func (m *matcher) search(body []byte, limit time.Duration, by func(*regexp2.Regexp, []rune) (bool, error)) (bool, error) {
 	runes := latin1(body)
 	defer releaseRunes(runes)
 	re := *m.re // for a time limit of our own; what it points to is shared
 	re.MatchTimeout = min(max(limit, 0), maxMatchTime)
 	begin := time.Now()
-	ok, err := re.MatchRunes(*runes)
+	ok, err := by(&re, *runes)
 	if err != nil && time.Since(begin) < re.MatchTimeout/2 && !errors.Is(err, regexp2.ErrBacktrackingStackLimit) {
-		ok, err = re.MatchRunes(*runes) // on a starved machine the engine's clock may jump
+		ok, err = by(&re, *runes) // on a starved machine the engine's clock may jump
 	}
 	switch {
 	case errors.Is(err, regexp2.ErrBacktrackingStackLimit):

@@ -27,6 +27,9 @@ type simpleTCP struct {
 }
 
 func newSimpleTCP(s Spec, e *Env) (Checker, error) {
+	if s.Steps != "" {
+		return newSimpleSteps(s, e)
+	}
 	receive, err := e.matcher(s.Receive)
 	if err != nil {
 		return nil, &SpecError{"receive", err}

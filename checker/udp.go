@@ -33,18 +33,27 @@ type question struct {
 	strays bool // datagrams came that were not the answer
 }
 
-// ask asks until an answer is accepted. The request is made for the address it is sent from.
-func (q *question) ask(ctx context.Context, deadline time.Time, request func(from net.Addr) []byte) error {
-	if q.to.Port() == 0 {
-		return errors.New("no port to ask: neither the real server nor checkport gives one")
+// dialUDP opens a socket for datagrams to and from a server.
+func dialUDP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn, error) {
+	if to.Port() == 0 {
+		return nil, errors.New("no port to ask: neither the real server nor checkport gives one")
 	}
-	udp, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(q.to))
+	udp, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
 	if err != nil {
-		return stageFault("udp", err)
+		return nil, stageFault("udp", err)
 	}
 	c, err := guard(ctx, udp, deadline)
 	if err != nil {
-		return stageFault("udp", err)
+		return nil, stageFault("udp", err)
+	}
+	return c, nil
+}
+
+// ask asks until an answer is accepted. The request is made for the address it is sent from.
+func (q *question) ask(ctx context.Context, deadline time.Time, request func(from net.Addr) []byte) error {
+	c, err := dialUDP(ctx, q.to, deadline)
+	if err != nil {
+		return err
 	}
 	defer c.Close()
 	packet := request(c.LocalAddr())

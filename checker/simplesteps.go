@@ -1,0 +1,198 @@
+package checker
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxHeard bounds what may come between two expected answers, in bytes.
+const maxHeard = 16 << 10
+
+// simpleSteps has a conversation with a server, step by step. With protocol=udp each thing sent is a
+// datagram.
+type simpleSteps struct {
+	target  netip.AddrPort
+	timeout time.Duration
+	udp     bool
+	steps   []simpleStep
+}
+
+// simpleStep is something to send, or to expect.
+type simpleStep struct {
+	send   string
+	expect *matcher // nil: send
+	shown  string   // the pattern, for messages
+}
+
+func newSimpleSteps(s Spec, e *Env) (Checker, error) {
+	c := &simpleSteps{target: s.Target, timeout: s.NegotiateTimeout, udp: s.Protocol == "udp"}
+	for line := range strings.Lines(s.Steps) {
+		word, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		step, err := e.simpleStep(word, text)
+		if err != nil {
+			return nil, &SpecError{word, err}
+		}
+		c.steps = append(c.steps, step)
+	}
+	return c, nil
+}
+
+func (e *Env) simpleStep(word, text string) (step simpleStep, err error) {
+	switch word {
+	case "send":
+		step.send, err = unescapeSend(text)
+	case "expect":
+		if _, err := translatePerl(text); err != nil {
+			return step, err
+		}
+		// As with receive, ^ and $ are those of lines.
+		step.expect, err = e.matcher("(?m)" + text)
+		step.shown = "/" + escape(text, maxExcerpt) + "/"
+	default:
+		err = fmt.Errorf("%q is neither send nor expect", word)
+	}
+	return step, err
+}
+
+// Check implements Checker.
+func (c *simpleSteps) Check(ctx context.Context) Result {
+	deadline := time.Now().Add(c.timeout)
+	server, err := c.dial(ctx, deadline)
+	if err != nil {
+		return failed(ctx, err)
+	}
+	defer server.Close()
+	h := hearing{server: server, deadline: deadline, buf: make([]byte, maxHeard)}
+	for i, step := range c.steps {
+		if err := h.take(step); err != nil {
+			return failed(ctx, &fault{fmt.Sprintf("step %d: %v", i+1, err), err})
+		}
+	}
+	return Result{OK: true, Detail: h.seen()}
+}
+
+func (c *simpleSteps) dial(ctx context.Context, deadline time.Time) (*conn, error) {
+	if c.udp {
+		return dialUDP(ctx, c.target, deadline)
+	}
+	return connect(ctx, c.target, deadline, c.timeout)
+}
+
+// hearing is what a server says in the course of a conversation.
+type hearing struct {
+	server   *conn
+	deadline time.Time
+	buf      []byte
+	heard    []byte // and not matched yet
+	matched  []byte // last
+}
+
+func (h *hearing) take(step simpleStep) error {
+	if step.expect != nil {
+		return h.expect(step)
+	}
+	if _, err := h.server.Write([]byte(step.send)); err != nil {
+		return stageFault("sending", err)
+	}
+	return nil
+}
+
+// expect hears the server out until it has said what is expected. The next expectation is about what it
+// says behind that.
+func (h *hearing) expect(step simpleStep) error {
+	for {
+		end, err := h.search(step.expect)
+		if err != nil {
+			return fmt.Errorf("waiting for %s: %w", step.shown, err)
+		}
+		if end >= 0 {
+			h.matched, h.heard = h.heard[:end:end], h.heard[end:]
+			return nil
+		}
+		if len(h.heard) >= maxHeard {
+			return fmt.Errorf("no match for %s in %d bytes: got %s", step.shown, maxHeard, excerpt(h.heard))
+		}
+		if err := h.hear(); err != nil {
+			return h.broken(step, err)
+		}
+	}
+}
+
+// search looks at what came; nothing matches nothing.
+func (h *hearing) search(m *matcher) (end int, err error) {
+	if len(h.heard) == 0 {
+		return -1, nil
+	}
+	return m.find(h.heard, time.Until(h.deadline))
+}
+
+func (h *hearing) hear() error {
+	n, err := h.server.Read(h.buf[:maxHeard-len(h.heard)])
+	h.heard = append(h.heard, h.buf[:n]...)
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// broken explains an error while waiting for an answer.
+func (h *hearing) broken(step simpleStep, err error) error {
+	text := "waiting for " + step.shown + ": " + reason(err)
+	switch {
+	case isTimeout(err):
+		text = "timeout waiting for " + step.shown
+	case isClosed(err):
+		text = "connection closed waiting for " + step.shown
+	}
+	if len(h.heard) > 0 {
+		text += ": got " + excerpt(h.heard)
+	}
+	return &fault{text, err}
+}
+
+// seen is what showed that the server is well.
+func (h *hearing) seen() string {
+	if h.matched == nil {
+		return "all sent"
+	}
+	return "got " + excerpt(h.matched)
+}
+
+// unescapeSend reads the escapes of what is to be sent: \r \n \t \0 \\ \" and \xNN.
+func unescapeSend(text string) (string, error) {
+	var b strings.Builder
+	for text != "" {
+		plain, rest, found := strings.Cut(text, `\`)
+		b.WriteString(plain)
+		if !found {
+			break
+		}
+		c, length := escaped(rest)
+		if length == 0 {
+			return "", fmt.Errorf(`%q is no escape; it is \r \n \t \0 \\ \" or \xNN`, `\`+rest[:min(len(rest), 1)])
+		}
+		b.WriteByte(c)
+		text = rest[length:]
+	}
+	return b.String(), nil
+}
+
+// escaped is the byte of an escape behind its backslash, and how long that is; 0 for none.
+func escaped(rest string) (c byte, length int) {
+	if rest == "" {
+		return 0, 0
+	}
+	if i := strings.IndexByte(`rnt0\"`, rest[0]); i >= 0 {
+		return "\r\n\t\x00\\\""[i], 1
+	}
+	if rest[0] == 'x' && len(rest) >= 3 {
+		if n, err := strconv.ParseUint(rest[1:3], 16, 8); err == nil {
+			return byte(n), 3
+		}
+	}
+	return 0, 0
+}
