@@ -30,6 +30,10 @@ type Deps struct {
 	Journal *notify.Journal
 	// Hooks runs the operator's commands.
 	Hooks interface{ Run(notify.Hook) }
+	// Monitor writes monitorfiles; nil: there are none in the plans.
+	Monitor interface {
+		Record(file, id string, up bool, message string)
+	}
 	// Watch signals changes of a folder's entries until ctx is done; nil: it is only polled.
 	Watch func(ctx context.Context, dir string) <-chan struct{}
 	// Former are virtual services of the daemon before, which handed over or crashed: those that the
@@ -200,6 +204,7 @@ func (d *Director) results(updates []checker.Update) {
 		}
 		c.last = u.Result
 		for _, x := range c.users {
+			d.monitor(x.v, x.s, u.Result)
 			d.judge(x.v, x.s, u.Result)
 		}
 	}

@@ -33,6 +33,7 @@ type daemon struct {
 	log      *logSink
 	journal  *notify.Journal
 	mailer   *notify.Mailer
+	monitor  *notify.Monitor
 	hooks    *notify.Hooks
 	director *director.Director
 	ready    io.WriteCloser // nil in the foreground
@@ -83,6 +84,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client) int {
 	d.log = newLogSink(d.app, d.loaded.config.Global.LogFile)
 	d.mailer = notify.NewMailer(func(e notify.Event) { d.journal.Emit(e) })
 	d.journal = notify.NewJournal(d.log, d.mailer)
+	d.monitor = notify.NewMonitor(d.journal.Emit)
 	d.mailer.Set(mailRules(d.loaded.config))
 	d.hooks = notify.NewHooks(d.journal)
 	drained, err := d.drainFile().read()
@@ -90,7 +92,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client) int {
 		d.journal.Emit(notify.Event{Kind: notify.HookFailed, Text: fmt.Sprintf("Orders to drain can't be read: %v", err), Reason: err.Error()})
 	}
 	d.director = director.New(director.Deps{
-		Drained: drained, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch, Former: d.hold.notOthers(d.hold.former),
+		Drained: drained, Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch, Former: d.hold.notOthers(d.hold.former),
 	})
 	d.env.setOurs(d.loaded.plan)
 	d.enter(running, d.loaded.plan.Keys())
@@ -166,6 +168,9 @@ func (d *daemon) finish(cause error) int {
 	d.hooks.Close(hooksCtx)
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 	defer cancel()
+	if err := d.monitor.Close(ctx); err != nil {
+		d.journal.Emit(notify.Event{Kind: notify.MonitorFailed, Text: fmt.Sprintf("Monitorfile: %v", err), Reason: err.Error()})
+	}
 	if err := d.journal.Close(ctx); err != nil && code == exitOK {
 		fmt.Fprintf(d.stderr, "ldirectord: %v\n", err)
 	}
