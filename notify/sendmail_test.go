@@ -37,7 +37,7 @@ func TestSendmailGetsTheMailOnStandardInput(t *testing.T) {
 
 func TestSendmailIsTriedAgainUnlessItBlamesTheMail(t *testing.T) {
 	for code, final := range map[int]bool{1: false, 67: true, 69: false, 75: false, 127: false} {
-		l := testLetter("a@example.net")
+		l := newLetter(MailRule{To: "root, admin@example.net"}, Event{Status: StatusRunning}, "Added real server: …")
 		again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo out of luck >&2; exit %d", code)), l)
 		if err == nil || !strings.Contains(err.Error(), "out of luck") {
 			t.Errorf("exit %d: error %v", code, err)
