@@ -9,6 +9,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
+	"ldirectord/parser"
 )
 
 // sync makes the table follow every virtual service that changed.
@@ -138,7 +139,7 @@ func (d *Director) tell(v *virtual, op ipvsctl.Op) {
 
 func (d *Director) tellDest(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	s := v.serverAt(op.Dest.Addr)
-	kind, name, table := "real", "", op.Dest.Addr.String()
+	kind, name, table := "real", "", parser.FormatAddrPort(op.Dest.Addr)
 	switch {
 	case v.isFallback(op, s):
 		kind, name, e.Fallback = "fallback", v.fallbackName, true
@@ -153,7 +154,6 @@ func (d *Director) tellDest(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	e.Real = table
 	switch op.Kind {
 	case ipvsctl.AddDest:
-		e.Real = name
 		e.Kind, e.Text = notify.Added, fmt.Sprintf("Added %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
 		if kind == "real" && down && d.global.ReaddQuiescent {
 			e.Kind, e.Text = notify.Quiescent, fmt.Sprintf("Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)

@@ -85,7 +85,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client) int {
 	d.mailer = notify.NewMailer(func(e notify.Event) { d.journal.Emit(e) })
 	d.journal = notify.NewJournal(d.log, d.mailer)
 	d.monitor = notify.NewMonitor(d.journal.Emit)
-	d.mailer.Set(mailRules(d.loaded.config))
+	d.mailer.Set(mailRules(d.loaded.config, d.loaded.plan))
 	d.hooks = notify.NewHooks(d.journal)
 	drained, err := d.drainFile().read()
 	if err != nil {

@@ -1,20 +1,22 @@
 package main
 
 import (
+	"ldirectord/director"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
 
 // mailRules says who hears of each virtual service, as the configuration has it.
-func mailRules(cfg *parser.Config) map[string]notify.MailRule {
+func mailRules(cfg *parser.Config, plan *director.Plan) map[string]notify.MailRule {
 	rules := map[string]notify.MailRule{}
+	reals := plan.Destinations()
 	for _, v := range cfg.Virtuals {
 		if v.Mail.To == "" {
 			continue
 		}
 		rule := notify.MailRule{
 			To: v.Mail.To, From: cfg.Global.EmailAlertFrom, SMTP: v.Mail.SMTP, Freq: v.Mail.Freq,
-			ServiceName: v.ServiceName, Comment: v.Comment,
+			ServiceName: v.ServiceName, Comment: v.Comment, Reals: reals[v.ID],
 		}
 		for bit, status := range map[parser.MailStatus]notify.Status{
 			parser.MailStarting: notify.StatusStarting, parser.MailRunning: notify.StatusRunning,

@@ -142,7 +142,7 @@ func (f *configFile) take(ctx context.Context, auto bool) {
 	}
 	f.log.setTarget(l.config.Global.LogFile)
 	f.env.setOurs(l.plan)
-	f.mailer.Set(mailRules(l.config))
+	f.mailer.Set(mailRules(l.config, l.plan))
 	if err := f.director.Reload(ctx, l.plan); err != nil {
 		return // it is ending
 	}
