@@ -7,7 +7,8 @@ import "context"
 type combined struct {
 	full, connect Checker
 	connects      int
-	left          int // connects before the next full check
+	left          int    // connects before the next full check
+	warning       string // of the last full check: it holds on, so that it is told once
 }
 
 func newCombined(s Spec, e *Env) (Checker, error) {
@@ -26,6 +27,7 @@ func newCombined(s Spec, e *Env) (Checker, error) {
 func (c *combined) Check(ctx context.Context) Result {
 	if c.left > 0 {
 		r := c.connect.Check(ctx)
+		r.Warning = c.warning
 		switch {
 		case r.OK:
 			c.left--
@@ -35,6 +37,7 @@ func (c *combined) Check(ctx context.Context) Result {
 		return r
 	}
 	r := c.full.Check(ctx)
+	c.warning = r.Warning
 	if r.OK {
 		c.left = c.connects
 	}

@@ -244,3 +244,13 @@ func TestCheckLeavesNothingBehindInItsContext(t *testing.T) {
 		}
 	}
 }
+
+// The director tells a warning when it was not there at the last check.
+func TestAWarningLastsThroughTheConnectsOfCombined(t *testing.T) {
+	c := &combined{full: always{OK: true, Warning: "ends in 3 days"}, connect: always{OK: true}, connects: 1}
+	for range 4 {
+		if r := c.Check(t.Context()); r.Warning != "ends in 3 days" {
+			t.Errorf("%+v", r)
+		}
+	}
+}

@@ -113,6 +113,69 @@ func TestDNS(t *testing.T) {
 	})
 }
 
+func TestDNSRecordTypes(t *testing.T) {
+	ask := func(kind, receive string) Spec {
+		return Spec{Service: "dns", Protocol: "udp", Request: "/example.org", Receive: receive, DNSType: kind}
+	}
+	of := func(records ...string) datagrams { return zone{records: records}.udp }
+	bare := func(kind uint16) datagrams {
+		return zone{change: func(m *dns.Msg) {
+			m.Answer = []dns.RR{&dns.RFC3597{Hdr: dns.RR_Header{Name: "example.org.", Rrtype: kind, Class: dns.ClassINET}}}
+		}}.udp
+	}
+	checkDatagrams(t, []datagramCase{
+		{name: "A", spec: ask("A", ""), server: of("@ 60 IN A 192.0.2.10"), up: true, detail: "example.org is 192.0.2.10"},
+		{name: "AAAA", spec: ask("AAAA", "^2001:db8::"), server: of("@ 60 IN A 192.0.2.10", "@ 60 IN AAAA 2001:db8::10"), up: true, detail: "example.org is 2001:db8::10"},
+		{name: "MX", spec: ask("MX", `^10 mx\.example\.org$`), server: of("@ 60 IN MX 10 mx.example.org."), up: true, detail: "example.org is 10 mx.example.org"},
+		{name: "NS", spec: ask("NS", "^ns1"), server: of("@ 60 IN NS ns.example.org.", "@ 60 IN NS ns1.example.org."), up: true, detail: "example.org is ns1.example.org"},
+		{name: "TXT", spec: ask("TXT", "^v=spf1 -all$"), server: of(`@ 60 IN TXT "v=spf1 " "-all"`), up: true, detail: "example.org is v=spf1 -all"},
+		{name: "SOA", spec: ask("SOA", " 42 "), server: of("@ 60 IN SOA ns.example.org. hm.example.org. 42 1 2 3 4"), up: true, detail: "example.org is ns.example.org hm.example.org 42 1 2 3 4"},
+		{name: "CNAME", spec: ask("CNAME", "^web"), server: of("@ 60 IN CNAME web.example.org.", "web.example.org. 60 IN A 192.0.2.10"), up: true, detail: "example.org is web.example.org"},
+		{name: "SRV", spec: ask("SRV", "sip"), server: of("@ 60 IN SRV 0 5 5060 sip.example.org."), up: true, detail: "example.org is 0 5 5060 sip.example.org"},
+		{name: "PTR of a name", spec: ask("PTR", "www"), server: of("@ 60 IN PTR www.example.org."), up: true, detail: "example.org is www.example.org"},
+		{name: "PTR of an address", spec: Spec{Service: "dns", Protocol: "udp", Request: "/192.0.2.10", DNSType: "PTR"}, server: of("@ 60 IN PTR www.example.org."), up: true, detail: "10.2.0.192.in-addr.arpa is www.example.org"},
+		{name: "no record of the type", spec: ask("AAAA", ""), server: of("@ 60 IN A 192.0.2.10"), detail: "no AAAA record for example.org"},
+		{name: "empty record", spec: ask("AAAA", ""), server: bare(dns.TypeAAAA), detail: "no AAAA record for example.org"},
+		{name: "wrong record", spec: ask("MX", "^20 "), server: of("@ 60 IN MX 10 mx.example.org."), detail: "example.org does not match /^20 /: got 10 mx.example.org"},
+		{name: "control character", spec: ask("TXT", "x"), server: of(`@ 60 IN TXT "\027[2J"`), detail: `example.org does not match /x/: got \027[2J`},
+		{name: "no such name", spec: ask("MX", ""), server: zone{rcode: dns.RcodeNameError}.udp, detail: "NXDOMAIN for example.org"},
+	})
+}
+
+func TestDNSAnswerCodes(t *testing.T) {
+	ask := func(code, receive string) Spec {
+		return Spec{Service: "dns", Protocol: "udp", Request: "/example.org", Receive: receive, DNSRcode: code}
+	}
+	says := func(code int) datagrams { return zone{rcode: code}.udp }
+	checkDatagrams(t, []datagramCase{
+		{name: "refused, as wanted", spec: ask("REFUSED", ""), server: says(dns.RcodeRefused), up: true, detail: "REFUSED for example.org"},
+		{name: "no such name, as wanted", spec: ask("NXDOMAIN", ""), ipv6: true, server: says(dns.RcodeNameError), up: true, detail: "NXDOMAIN for example.org"},
+		{name: "failure, as wanted", spec: ask("SERVFAIL", ""), server: says(dns.RcodeServerFailure), up: true, detail: "SERVFAIL for example.org"},
+		{name: "not its zone, as wanted", spec: ask("NOTAUTH", ""), server: says(dns.RcodeNotAuth), up: true, detail: "NOTAUTH for example.org"},
+		{name: "no error is enough", spec: ask("NOERROR", ""), server: says(dns.RcodeSuccess), up: true, detail: "NOERROR for example.org"},
+		{name: "no error, and a record", spec: ask("NOERROR", "192"), server: zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp, up: true, detail: "example.org is 192.0.2.10"},
+		{name: "no error, but no record", spec: ask("NOERROR", "192"), server: says(dns.RcodeSuccess), detail: "no A record for example.org"},
+		{name: "another code", spec: ask("NXDOMAIN", ""), server: says(dns.RcodeSuccess), detail: "NOERROR for example.org, want NXDOMAIN"},
+		{name: "an error", spec: ask("NOERROR", ""), server: says(dns.RcodeRefused), detail: "REFUSED for example.org"},
+		{name: "silent", spec: ask("REFUSED", ""), server: func(int, []byte, net.Addr) []string { return nil }, late: true, detail: "no answer in 400ms"},
+	})
+}
+
+func TestDNSRulesThatAreNone(t *testing.T) {
+	for want, change := range map[string]func(*Spec){
+		`dnstype: unknown record type "AXFR"`:  func(s *Spec) { s.DNSType = "AXFR" },
+		`dnstype: unknown record type "a"`:     func(s *Spec) { s.DNSType = "a" },
+		`dnsrcode: unknown answer code "FINE"`: func(s *Spec) { s.DNSRcode = "FINE" },
+	} {
+		s := anySpec("negotiate")
+		s.Service, s.Request = "dns", "/example.org"
+		change(&s)
+		if _, err := New(s, nil); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 func TestDNSOverTCP(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "tcp", Request: "/www.example.org", Receive: "192"}
 	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}

@@ -71,23 +71,20 @@ func (m *matcher) match(body []byte, limit time.Duration) (bool, error) {
 	return m.search(body, limit, (*regexp2.Regexp).MatchRunes)
 }
 
-// find returns where the first match ends, or -1. Its limit is that of match.
-func (m *matcher) find(body []byte, limit time.Duration) (end int, err error) {
-	end = -1
+// find returns where the first match begins and ends. Its limit is that of match.
+func (m *matcher) find(body []byte, limit time.Duration) (begin, end int, ok bool, err error) {
 	if m.re == nil {
-		if at := bytes.Index(body, m.text); at >= 0 {
-			end = at + len(m.text)
-		}
-		return end, nil
+		begin = bytes.Index(body, m.text)
+		return begin, begin + len(m.text), begin >= 0, nil
 	}
-	_, err = m.search(body, limit, func(re *regexp2.Regexp, runes []rune) (bool, error) {
+	ok, err = m.search(body, limit, func(re *regexp2.Regexp, runes []rune) (bool, error) {
 		found, err := re.FindRunesMatch(runes)
 		if found != nil {
-			end = found.RuneIndex + found.RuneLength
+			begin, end = found.RuneIndex, found.RuneIndex+found.RuneLength
 		}
 		return found != nil, err
 	})
-	return end, err
+	return begin, end, ok, err
 }
 
 // search lets the engine search a body within a limit.

@@ -105,12 +105,11 @@ func (h *hearing) take(step simpleStep) error {
 // says behind that.
 func (h *hearing) expect(step simpleStep) error {
 	for {
-		end, err := h.search(step.expect)
+		found, err := h.search(step.expect)
 		if err != nil {
 			return fmt.Errorf("waiting for %s: %w", step.shown, err)
 		}
-		if end >= 0 {
-			h.matched, h.heard = h.heard[:end:end], h.heard[end:]
+		if found {
 			return nil
 		}
 		if len(h.heard) >= maxHeard {
@@ -122,12 +121,16 @@ func (h *hearing) expect(step simpleStep) error {
 	}
 }
 
-// search looks at what came; nothing matches nothing.
-func (h *hearing) search(m *matcher) (end int, err error) {
+// search looks for a match in what came, and takes it from there. Nothing matches nothing.
+func (h *hearing) search(m *matcher) (found bool, err error) {
 	if len(h.heard) == 0 {
-		return -1, nil
+		return false, nil
 	}
-	return m.find(h.heard, time.Until(h.deadline))
+	begin, end, found, err := m.find(h.heard, time.Until(h.deadline))
+	if found {
+		h.matched, h.heard = h.heard[begin:end:end], h.heard[end:]
+	}
+	return found, err
 }
 
 func (h *hearing) hear() error {
