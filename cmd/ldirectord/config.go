@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"ldirectord/checker"
 	"ldirectord/director"
@@ -82,11 +83,14 @@ func (a *app) parserOptions() parser.Options {
 }
 
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold the daemon up
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("reading the configuration: %s is no regular file", path)
+	}
 	source, err := io.ReadAll(io.LimitReader(f, largestConfig+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
@@ -99,7 +103,7 @@ func readFile(path string) ([]byte, error) {
 
 // tryFile tells whether a file can be written to its end, making it where it is missing.
 func tryFile(path string) error {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
 	if err != nil {
 		return err
 	}

@@ -206,6 +206,7 @@ func (d *daemon) settle(ctx context.Context, execute []string) {
 	case <-d.director.Settled():
 	case <-time.After(resultsWait):
 	case <-ctx.Done():
+		return
 	}
 	d.siblings("start", execute)
 	if d.ready != nil {

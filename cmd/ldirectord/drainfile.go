@@ -96,7 +96,7 @@ func (f drainFile) follow(ctx context.Context, tell func(context.Context, map[di
 		case <-poll.C:
 		}
 		now := stamp(string(f))
-		if now == last {
+		if now.same(last) {
 			continue
 		}
 		if places, err := f.read(); err == nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -20,7 +21,13 @@ import (
 type logSink struct {
 	logger *logrus.Logger
 	target atomic.Pointer[string]
-	fixed  io.Writer // in the foreground; nil when target says
+	fixed  io.Writer        // in the foreground; nil when target says
+	form   logrus.Formatter // of a standard stream or of JSON; nil when target says
+	header func(time.Time) string
+
+	// What follows is guarded by the logger's lock.
+	now    string // the target of the line at hand
+	file   logFile
 	system *syslogWriter
 }
 
@@ -29,29 +36,40 @@ type logSink struct {
 func newLogSink(a *app, target string) *logSink {
 	l := &logSink{logger: logrus.New()}
 	l.target.Store(&target)
-	var form logrus.Formatter = logForm(func(e *logrus.Entry) string {
-		return fmt.Sprintf("[%s|%s|%d] %s\n", e.Time.Format(time.ANSIC), a.instanceName(), os.Getpid(), e.Message)
-	})
+	l.header = func(at time.Time) string {
+		return fmt.Sprintf("[%s|%s|%d] ", at.Format(time.ANSIC), a.instanceName(), os.Getpid())
+	}
 	switch {
 	case a.debug:
 		l.fixed = a.stderr
-		form = logForm(func(e *logrus.Entry) string { return e.Message + "\n" })
+		l.header = func(time.Time) string { return "" }
 	case a.supervised():
 		l.fixed = a.stdout
-		form = logForm(func(e *logrus.Entry) string { return fmt.Sprintf("[%s] %s\n", e.Time.Format(time.ANSIC), e.Message) })
-	case !strings.HasPrefix(target, "/"):
-		form = logForm(func(e *logrus.Entry) string { return e.Message })
+		l.header = func(at time.Time) string { return fmt.Sprintf("[%s] ", at.Format(time.ANSIC)) }
 	}
 	if a.logFormat == "json" {
-		form = &logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}
+		l.form = &logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}
 	}
-	l.logger.SetFormatter(form)
+	l.logger.SetFormatter(l)
 	l.logger.SetOutput(l)
 	return l
 }
 
 // setTarget changes where the log goes; it counts from the next line on.
 func (l *logSink) setTarget(target string) { l.target.Store(&target) }
+
+// Format implements logrus.Formatter. Syslog has a header of its own.
+func (l *logSink) Format(e *logrus.Entry) ([]byte, error) {
+	l.now = *l.target.Load()
+	switch {
+	case l.form != nil:
+		return l.form.Format(e)
+	case l.fixed == nil && !isPath(l.now):
+		return []byte(e.Message), nil
+	default:
+		return []byte(l.header(e.Time) + e.Message + "\n"), nil
+	}
+}
 
 // Notify writes one event.
 func (l *logSink) Notify(_ context.Context, e notify.Event) {
@@ -65,22 +83,56 @@ func (l *logSink) Notify(_ context.Context, e notify.Event) {
 	entry.Info(oneLine(e.Text))
 }
 
-// Write puts one line where the log goes. The file is opened for each, so that it may be rotated;
-// where it can't be written the line goes to standard error, and nothing stops.
+// Write puts one line where the log goes. One that can't be written there goes to standard error, and
+// nothing stops.
 func (l *logSink) Write(line []byte) (int, error) {
-	if l.fixed != nil {
+	switch {
+	case l.fixed != nil:
 		return l.fixed.Write(line)
+	case !isPath(l.now):
+		return l.syslog(l.now, line)
 	}
-	target := *l.target.Load()
-	if !strings.HasPrefix(target, "/") {
-		return l.syslog(target, line)
-	}
-	f, err := os.OpenFile(filepath.Clean(target), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
+	if err := l.file.write(filepath.Clean(l.now), line); err != nil {
 		return os.Stderr.Write(line)
 	}
-	defer f.Close()
-	return f.Write(line)
+	return len(line), nil
+}
+
+func isPath(target string) bool { return strings.HasPrefix(target, "/") }
+
+// logFile is an open log file. It stays open, so that the log goes on when descriptors run out, and
+// another one is opened when its path leads elsewhere: it was rotated.
+type logFile struct {
+	path string
+	file *os.File
+}
+
+func (f *logFile) write(path string, line []byte) error {
+	if !f.current(path) {
+		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
+		if err != nil && (f.file == nil || f.path != path) {
+			return err
+		}
+		if err == nil {
+			f.file.Close()
+			f.path, f.file = path, file
+		}
+	}
+	_, err := f.file.Write(line)
+	return err
+}
+
+// current tells whether the open file is the one that path leads to.
+func (f *logFile) current(path string) bool {
+	if f.file == nil || f.path != path {
+		return false
+	}
+	mine, err := f.file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(mine, there)
 }
 
 func (l *logSink) syslog(facility string, line []byte) (int, error) {
@@ -104,9 +156,3 @@ func oneLine(s string) string {
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
-
-// logForm is a form of log line without fields.
-type logForm func(*logrus.Entry) string
-
-// Format implements logrus.Formatter.
-func (f logForm) Format(e *logrus.Entry) ([]byte, error) { return []byte(f(e)), nil }

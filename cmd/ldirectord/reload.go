@@ -51,7 +51,7 @@ func (f *configFile) follow(ctx context.Context) {
 		case <-there:
 		case <-poll.C:
 		case <-settle.C:
-			if settling && stamp(f.path) == last {
+			if settling && stamp(f.path).same(last) {
 				settling = false
 				select {
 				case f.changed <- struct{}{}:
@@ -60,7 +60,7 @@ func (f *configFile) follow(ctx context.Context) {
 				}
 			}
 		}
-		if now := stamp(f.path); now != last {
+		if now := stamp(f.path); !now.same(last) {
 			last, settling = now, true
 		}
 		if settling {
@@ -69,20 +69,23 @@ func (f *configFile) follow(ctx context.Context) {
 	}
 }
 
-// fileStamp is what changes when a file does.
-type fileStamp struct {
-	at   time.Time
-	size int64
-	file string // what a symbolic link leads to
-}
+// fileStamp is what changes when a file does; nil when there is none. A new file in the place of the
+// old one may have its time and its size.
+type fileStamp struct{ os.FileInfo }
 
 func stamp(path string) fileStamp {
 	info, err := os.Stat(path)
 	if err != nil {
 		return fileStamp{}
 	}
-	target, _ := filepath.EvalSymlinks(path)
-	return fileStamp{info.ModTime(), info.Size(), target}
+	return fileStamp{info}
+}
+
+func (s fileStamp) same(other fileStamp) bool {
+	if s.FileInfo == nil || other.FileInfo == nil {
+		return s.FileInfo == other.FileInfo
+	}
+	return os.SameFile(s.FileInfo, other.FileInfo) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size()
 }
 
 // look takes a changed file over, or says that autoreload is off. A file that was only touched is
