@@ -3,6 +3,7 @@ package notify
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -132,6 +133,9 @@ func (h *Hooks) run(hook Hook) (output []byte, err error) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) { // it ended well; what it left running holds its output
+		err = nil
+	}
 	if ctx.Err() == context.DeadlineExceeded {
 		err = fmt.Errorf("ended after %v", hookTime)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -70,5 +71,21 @@ func TestAHookThatHangsIsKilledWithItsChildren(t *testing.T) {
 	h.Close(ctx)
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("Close took %v", took)
+	}
+}
+
+func TestAHookMayLeaveAProgramRunning(t *testing.T) {
+	var heard []Event
+	j := NewJournal(NotifyFunc(func(_ context.Context, e Event) { heard = append(heard, e) }))
+	h := NewHooks(j)
+	pid := filepath.Join(t.TempDir(), "pid")
+	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell("sleep 300 & echo $! >" + pid)})
+	h.Close(t.Context())
+	j.Close(t.Context())
+	if err := exec.Command("/bin/sh", "-c", "kill $(cat "+pid+")").Run(); err != nil {
+		t.Errorf("ending what it left: %v", err)
+	}
+	if len(heard) != 0 {
+		t.Errorf("heard %+v", heard)
 	}
 }
