@@ -1,5 +1,6 @@
 # make demo    the main job in the foreground, nothing installed; KERNEL=1 make demo uses the kernel's table
 # make test    unit, scenario and kernel tests
+# make conformance   every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
 # make install (as root) puts the daemon where the cluster managers look for it
 
 # sudo drops Go's usual place from the search path.
@@ -9,6 +10,9 @@ DESTDIR ?=
 SBINDIR ?= /usr/sbin
 FUZZTIME ?= 30s
 BENCH    ?= .
+RUN      ?= .
+LDIRECTORD ?= $(CURDIR)/ldirectord
+REFERENCE  ?= $(wildcard /usr/sbin/ldirectord)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod $(wildcard go.sum)
@@ -20,7 +24,7 @@ export GO
 export CGO_ENABLED = 0
 
 .DELETE_ON_ERROR:
-.PHONY: build test unit-test kernel-test vet staticcheck bench fuzz demo install clean
+.PHONY: build test unit-test kernel-test conformance vet staticcheck bench fuzz demo install clean
 
 build: ldirectord
 
@@ -35,6 +39,11 @@ unit-test:
 
 kernel-test: ldirectord
 	@LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/kernel-test $(KERNEL_TESTS)
+
+# The first binary decides: LDIRECTORD=/usr/sbin/ldirectord tries the Perl program alone.
+conformance: ldirectord
+	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) build -o $$suite ./conformance && \
+		testdata/lab/kernel-test -c $$suite/conformance -run '$(RUN)' $(LDIRECTORD) $(filter-out $(LDIRECTORD),$(REFERENCE))
 
 vet:
 	$(GO) vet ./...

@@ -16,7 +16,7 @@ var (
 	errorLine   = regexp.MustCompile(`(?i)at line (\d+)`)
 )
 
-// judge tries the left side of each line "DIRECTIVE => VERDICT" that it expects in a configuration of its own, in
+// judge tries the left side of each line "DIRECTIVE => VERDICT" that it expects, in a configuration of its own, in
 // front of the section or in it ("\n" begins another line). The exit status of a command tells whether it is taken
 // (3: not running) or refused (2).
 func (p *play) judge(s step) (*observation, error) {

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,8 +42,9 @@ func serveHTTP(conn net.Conn, s *server) error {
 	if to := s.get("location", ""); to != "" && status[0] == '3' {
 		location = "Location: " + to + "\r\n"
 	}
-	fmt.Fprintf(conn, "HTTP/1.1 %s Thing\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%sConnection: close\r\n\r\n",
-		status, len(body), location)
+	code, _ := strconv.Atoi(status) // a status that is no number has no text
+	fmt.Fprintf(conn, "HTTP/1.1 %s %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%sConnection: close\r\n\r\n",
+		status, http.StatusText(code), len(body), location)
 	if request.Method == http.MethodHead {
 		return nil
 	}
@@ -95,7 +98,8 @@ type session struct {
 	conn     net.Conn
 	server   *server
 	user     string
-	passive  net.Listener
+	passive  net.Listener // ftp: where the client fetches data
+	active   string       // ftp: where it is sent instead
 	received mail
 }
 
@@ -247,6 +251,8 @@ func ftpSession(d *session, word []string) (string, bool) {
 		return "250 ok", false
 	case "PASV", "EPSV":
 		return d.openPassive(word[0]), false
+	case "PORT":
+		return d.openActive(word[1]), false
 	case "RETR":
 		if d.server.get("missing", "") != "" {
 			return "550 no such file", false
@@ -280,18 +286,36 @@ func (d *session) openPassive(command string) string {
 	return fmt.Sprintf("227 ok (%s,%d,%d)", strings.ReplaceAll(host, ".", ","), port/256, port%256)
 }
 
-func (d *session) sendFile() string {
-	if d.passive == nil {
-		return "425 how?"
+// openActive takes h1,h2,h3,h4,p1,p2 (RFC 959, 4.1.2).
+func (d *session) openActive(argument string) string {
+	var h [4]byte
+	var high, low byte
+	if _, err := fmt.Sscanf(argument, "%d,%d,%d,%d,%d,%d", &h[0], &h[1], &h[2], &h[3], &high, &low); err != nil {
+		return "501 " + err.Error()
 	}
+	d.active = netip.AddrPortFrom(netip.AddrFrom4(h), uint16(high)<<8|uint16(low)).String()
+	return "200 ok"
+}
+
+func (d *session) sendFile() string {
 	fmt.Fprint(d.conn, "150 here\r\n")
-	data, err := d.passive.Accept()
+	data, err := d.dataConnection()
 	if err != nil {
 		return "425 " + err.Error()
 	}
 	defer data.Close()
 	io.WriteString(data, d.server.get("file", "content"))
 	return "226 done"
+}
+
+func (d *session) dataConnection() (net.Conn, error) {
+	switch {
+	case d.active != "":
+		return net.DialTimeout("tcp", d.active, clientTime)
+	case d.passive != nil:
+		return d.passive.Accept()
+	}
+	return nil, fmt.Errorf("neither PASV nor PORT")
 }
 
 // syslogAnswer keeps the messages as lines.
