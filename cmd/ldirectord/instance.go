@@ -46,7 +46,7 @@ type state struct {
 // all the same. As in the reference, a process counts when its command line names ldirectord.
 func (i instance) find() (pid int, stale bool) {
 	text, err := os.ReadFile(i.pidFile)
-	if err != nil {
+	if err != nil || len(text) == 0 { // an empty file counts as none there
 		return 0, false
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
