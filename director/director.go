@@ -55,6 +55,7 @@ type Director struct {
 	// What follows belongs to the goroutine of Run.
 	global   *parser.Global
 	virtuals []*virtual
+	purges   []*virtual // not configured any more, still in the table
 	checks   map[*checker.Task]*check
 	waiting  int // checks without a result yet
 	status   notify.Status
@@ -104,7 +105,7 @@ func (d *Director) Settled() <-chan struct{} { return d.settled }
 // cleanstop says, unless the cause is ErrHandover. It returns an error only when it could not begin.
 func (d *Director) Run(ctx context.Context, p *Plan) error {
 	have, err := d.read(ctx)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("reading the table: %w", err)
 	}
 	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))

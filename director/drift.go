@@ -14,7 +14,10 @@ import (
 // services always, real servers as repair says.
 func (d *Director) look(ctx context.Context) {
 	table, err := d.read(ctx)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
 		d.blind(err)
 		return
 	}

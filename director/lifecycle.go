@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
@@ -35,9 +36,10 @@ func (d *Director) begin(ctx context.Context, p *Plan, have ipvsctl.Table) {
 	}
 	for _, key := range d.deps.Former {
 		if _, there := have[key]; there && !slices.Contains(p.Keys(), key) {
-			d.purge(ctx, key, "start")
+			d.purges = append(d.purges, d.newPurge(key))
 		}
 	}
+	d.purge(ctx)
 }
 
 // reload makes another plan the one to keep. The health of every server whose check stays the same
@@ -64,11 +66,13 @@ func (d *Director) reload(ctx context.Context, p *Plan) {
 		}
 	}
 	d.install(ctx, p)
+	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool { return slices.Contains(p.Keys(), v.key) })
 	for _, v := range old {
 		if before[v.key] == v {
-			d.purge(ctx, v.key, "start")
+			d.purges = append(d.purges, d.newPurge(v.key))
 		}
 	}
+	d.purge(ctx)
 }
 
 // adopt makes the plan go on with the checks that run already.
@@ -132,17 +136,28 @@ func (d *Director) install(ctx context.Context, p *Plan) {
 	d.pool.Set(p.tasks)
 }
 
-// purge removes a virtual service that is not configured any more.
-func (d *Director) purge(ctx context.Context, key ipvsctl.Key, tag string) {
-	name := keyName(key)
-	gone := &virtual{cfg: &parser.Virtual{ID: keyID(key)}, name: name, tag: tag}
-	op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: key}
-	if err := d.do(ctx, op); err != nil {
-		d.emit(notify.Event{Kind: notify.TableError, Virtual: gone.cfg.ID, Reason: err.Error(),
-			Text: fmt.Sprintf("Table change failed: %s: %v", name, err)})
-		return
-	}
-	d.tell(gone, op)
+// newPurge is a virtual service that is not configured any more, as the log names it.
+func (d *Director) newPurge(key ipvsctl.Key) *virtual {
+	cfg := &parser.Virtual{ID: keyID(key), CheckInterval: d.global.CheckInterval}
+	return &virtual{cfg: cfg, name: keyName(key), key: key, tag: "start", dirty: true}
+}
+
+// purge removes the virtual services that are not configured any more, as soon as the table lets it.
+func (d *Director) purge(ctx context.Context) {
+	now := time.Now()
+	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {
+		if v.retry.After(now) || ctx.Err() != nil {
+			return false
+		}
+		op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
+		if err := d.do(ctx, op); err != nil {
+			d.failed(ctx, v, err)
+			return false
+		}
+		d.tell(v, op)
+		d.succeeded(v)
+		return true
+	})
 }
 
 // cleanup removes, at the end, the virtual services that cleanstop says.
@@ -150,12 +165,16 @@ func (d *Director) cleanup(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	d.status = notify.StatusStopping
+	for _, v := range d.purges {
+		v.retry = time.Time{}
+	}
+	d.purge(ctx)
 	for _, v := range d.virtuals {
 		if !v.cfg.CleanStop {
 			continue
 		}
 		if err := d.do(ctx, ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}); err != nil {
-			d.failed(v, err)
+			d.failed(ctx, v, err)
 			continue
 		}
 		v.tag = "stop"

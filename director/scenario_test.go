@@ -159,8 +159,12 @@ func (s *scenario) step(words []string, body string) {
 	}
 }
 
+func (s *scenario) newJournal() *notify.Journal {
+	return notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) { s.say("log: " + e.Text) }))
+}
+
 func (s *scenario) start(name string) {
-	s.journal = notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) { s.say("log: " + e.Text) }))
+	s.journal = s.newJournal()
 	s.director = New(Deps{Table: s.table, Journal: s.journal, Hooks: s})
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end, s.ended = end, make(chan error, 1)

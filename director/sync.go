@@ -21,11 +21,12 @@ func (d *Director) sync(ctx context.Context) {
 		}
 		have, there, err := d.service(ctx, v.key)
 		if err != nil {
-			d.failed(v, err)
+			d.failed(ctx, v, err)
 			continue
 		}
 		d.bring(ctx, v, have, there)
 	}
+	d.purge(ctx)
 }
 
 // bring makes one virtual service as it should be, from what the table has of it.
@@ -39,7 +40,7 @@ func (d *Director) bring(ctx context.Context, v *virtual, have ipvsctl.Service, 
 	}
 	for _, op := range ipvsctl.Diff(was, ipvsctl.Table{v.key: want}) {
 		if err := d.do(ctx, op); err != nil {
-			d.failed(v, err)
+			d.failed(ctx, v, err)
 			return
 		}
 		d.tell(v, op)
@@ -58,18 +59,28 @@ func (d *Director) done(v *virtual, want ipvsctl.Service) {
 	if v.fallback != nil && !v.servedBy(v.fallback.Addr) {
 		_, v.fallbackIn = want.Dests[v.fallback.Addr]
 	}
-	if v.backoff > 0 {
-		v.backoff, v.retry = 0, time.Time{}
-		d.emit(notify.Event{Kind: notify.TableRecovered, Virtual: v.cfg.ID,
-			Text: fmt.Sprintf("Table changes succeed again: %s", v.name)})
-	}
+	d.succeeded(v)
 	d.runHook(v)
 	d.runOnChange(v)
 }
 
-// failed says once that a change did not succeed and sets the time of the next try.
-func (d *Director) failed(v *virtual, err error) {
+// succeeded ends what failed began.
+func (d *Director) succeeded(v *virtual) {
+	if v.backoff == 0 {
+		return
+	}
+	v.backoff, v.retry = 0, time.Time{}
+	d.emit(notify.Event{Kind: notify.TableRecovered, Virtual: v.cfg.ID,
+		Text: fmt.Sprintf("Table changes succeed again: %s", v.name)})
+}
+
+// failed says once that a change did not succeed and sets the time of the next try. One that the end of
+// the daemon cut off is no failure.
+func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 	v.dirty = true
+	if ctx.Err() != nil {
+		return
+	}
 	v.left = nil // half of the changes may be made: what differs next is not somebody else's doing
 	if v.backoff == 0 {
 		d.emit(notify.Event{Kind: notify.TableError, Virtual: v.cfg.ID, Reason: err.Error(),
@@ -81,12 +92,14 @@ func (d *Director) failed(v *virtual, err error) {
 
 // nextRetry is how long until a failed change is tried again.
 func (d *Director) nextRetry() (wait time.Duration, any bool) {
-	for _, v := range d.virtuals {
-		if !v.dirty {
-			continue
-		}
-		if w := max(time.Until(v.retry), 0); !any || w < wait {
-			wait, any = w, true
+	for _, list := range [][]*virtual{d.virtuals, d.purges} {
+		for _, v := range list {
+			if !v.dirty {
+				continue
+			}
+			if w := max(time.Until(v.retry), 0); !any || w < wait {
+				wait, any = w, true
+			}
 		}
 	}
 	return wait, any
