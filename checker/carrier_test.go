@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -82,14 +81,11 @@ func chatter(c net.Conn, says []byte) {
 	}
 }
 
-// checkStopped makes a check of a real server whose process does nothing any more.
+// checkStopped makes a check of a real server whose processes do nothing any more.
 func checkStopped(t *testing.T, pid int, s Spec, detail string) {
 	t.Helper()
-	t.Run("stopped process", func(t *testing.T) {
-		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		defer syscall.Kill(pid, syscall.SIGCONT)
+	t.Run("stopped processes", func(t *testing.T) {
+		freeze(t, pid)
 		soon(&s)
 		if r := build(t, s, nil).Check(t.Context()); r.OK || r.Detail != detail {
 			t.Errorf("up %v: %s\nwant: %s", r.OK, r.Detail, detail)

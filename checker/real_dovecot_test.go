@@ -33,6 +33,21 @@ func TestRealDovecot(t *testing.T) {
 			})
 		})
 	}
+	t.Run("STARTTLS", func(t *testing.T) {
+		ca, _ := writeCertificate(t, t.TempDir())
+		for _, service := range []string{"imap", "pop"} {
+			upgrade := func(s *Spec) { s.StartTLS = true }
+			verify := func(s *Spec) { s.StartTLS, s.TLSVerify, s.TLSCA = true, true, ca }
+			checkCells(t, good(service), []cell{
+				{service, upgrade, true, said[service].in},
+				{service + " over IPv6", func(s *Spec) { upgrade(s); s.Target = loopback6(ports[service]) }, true, said[service].in},
+				{service + ", wrong password", func(s *Spec) { upgrade(s); s.Passwd = "other" }, false, said[service].rejected},
+				{service + " verified", verify, true, said[service].in},
+				{service + " of another name", func(s *Spec) { verify(s); s.Host = "mail.example.org" }, false,
+					"certificate refused: certificate is valid for localhost, not mail.example.org"},
+			})
+		}
+	})
 	t.Run("TLS and none exchanged", func(t *testing.T) {
 		checkCells(t, good("imaps"), []cell{
 			{"imaps", func(s *Spec) { s.Target = loopback(ports["imap"]) }, false, "TLS handshake: the port does not speak TLS"},

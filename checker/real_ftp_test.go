@@ -16,6 +16,7 @@ func TestRealVsftpd(t *testing.T) {
 	if err := os.Chmod(pub, 0o555); err != nil { // an anonymous root must not be writable
 		t.Fatal(err)
 	}
+	cert, key := writeCertificate(t, dir)
 	config := func(address string) string {
 		return writeFile(t, dir, "vsftpd.conf", fmt.Sprintf(`background=NO
 %s
@@ -37,11 +38,26 @@ secure_chroot_dir=%s
 		s.start(t)
 		checkCells(t, good, []cell{{"good", nil, true, "/status: 9 bytes"}})
 	})
+	t.Run("AUTH TLS", func(t *testing.T) {
+		upgrade := good
+		upgrade.StartTLS, upgrade.TLSVerify, upgrade.TLSCA = true, true, cert
+		tls := fmt.Sprintf("listen=YES\nlisten_address=127.0.0.1\nssl_enable=YES\nallow_anon_ssl=YES\nforce_anon_logins_ssl=YES\nforce_anon_data_ssl=YES\nrsa_cert_file=%s\nrsa_private_key_file=%s", cert, key)
+		s := realServer{path: path, args: []string{config(tls)}, ready: accepts(port)}
+		s.start(t)
+		checkCells(t, upgrade, []cell{
+			{"good", nil, true, "/status: 9 bytes"},
+			{"without a file", func(s *Spec) { s.Request, s.Receive = "/", "" }, true, "230 Login successful."},
+			{"wrong content", func(s *Spec) { s.Receive = "not" }, false, `/status does not match /not/: got "all well\n"`},
+			{"in the clear", func(s *Spec) { s.StartTLS = false }, false, "login rejected: 530 Anonymous sessions must use encryption."},
+			{"of another name", func(s *Spec) { s.Host = "ftp.example.org" }, false, "certificate refused: certificate is valid for localhost, not ftp.example.org"},
+		})
+	})
 	s := realServer{path: path, args: []string{config("listen=YES\nlisten_address=127.0.0.1")}, ready: answers(build(t, good, nil))}
 	pid := s.start(t)
 	checkCells(t, good, []cell{
 		{"good", nil, true, "/status: 9 bytes"},
 		{"without a file", func(s *Spec) { s.Request, s.Receive = "/", "" }, true, "230 Login successful."},
+		{"no AUTH TLS", func(s *Spec) { s.StartTLS = true }, false, "STARTTLS not offered: 530 Please login with USER and PASS."},
 		{"without a log-in", func(s *Spec) { s.Login, s.Passwd = "", "" }, true, "/status: 9 bytes"},
 		{"wrong log-in", func(s *Spec) { s.Login = "nobody" }, false, "login rejected: 530 This FTP server is anonymous only."},
 		{"wrong content", func(s *Spec) { s.Receive = "not" }, false, `/status does not match /not/: got "all well\n"`},

@@ -11,6 +11,8 @@ func TestRealExim(t *testing.T) {
 	dir, port, submission := serverDir(t), freePort(t), freePort(t)
 	writeFile(t, dir, "spool/none", "")
 	give(t, dir+"/spool", "mail")
+	cert, key := writeCertificate(t, dir)
+	give(t, key, "mail")
 	busy := dir + "/busy"
 	config := writeFile(t, dir, "exim.conf", fmt.Sprintf(`
 primary_hostname = mx.example.test
@@ -25,6 +27,9 @@ local_interfaces = <; 127.0.0.1 ; ::1
 smtp_banner = mx.example.test ESMTP
 rfc1413_query_timeout = 0s
 keep_environment =
+tls_advertise_hosts = ${if eq{$received_port}{%[3]d}{*}{}}
+tls_certificate = %[5]s
+tls_privatekey = %[6]s
 acl_smtp_connect = connected
 acl_smtp_helo = greeted
 acl_smtp_rcpt = received
@@ -40,7 +45,7 @@ greeted:
   accept
 received:
   accept
-`, dir, port, submission, busy))
+`, dir, port, submission, busy, cert, key))
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +56,11 @@ received:
 		{"good", nil, true, "220 mx.example.test ESMTP"},
 		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "220 mx.example.test ESMTP"},
 		{"submission", func(s *Spec) { s.Service, s.Target = "submission", loopback(submission) }, true, "220 mx.example.test ESMTP"},
+		{"submission with STARTTLS", func(s *Spec) { s.Service, s.Target, s.StartTLS = "submission", loopback(submission), true }, true, "220 mx.example.test ESMTP"},
+		{"submission verified", func(s *Spec) {
+			s.Service, s.Target, s.StartTLS, s.TLSVerify, s.TLSCA = "submission", loopback6(submission), true, true, cert
+		}, true, "220 mx.example.test ESMTP"},
+		{"STARTTLS not offered", func(s *Spec) { s.StartTLS = true }, false, "STARTTLS not offered"},
 		{"refused", func(s *Spec) { s.Target = loopback(freePort(t)) }, false, "connect: refused"},
 	})
 	writeFile(t, dir, "busy-later", "")
