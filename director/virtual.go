@@ -49,17 +49,19 @@ type server struct {
 
 // state is what the table is to be made from: a server in maintenance is down, whatever its checks say.
 func (s *server) state() checker.State {
-	if s.maintenance != "" {
-		return checker.Down
-	}
 	if s.task == nil {
 		return offState
+	}
+	if s.maintenance != "" {
+		return checker.Down
 	}
 	return s.health.State
 }
 
 // draining tells whether a server that could serve is drained instead.
-func (s *server) draining() bool { return s.drained && s.state() != checker.Down }
+func (s *server) draining() bool {
+	return s.drained && (s.state() == checker.Up || s.state() == checker.Unknown)
+}
 
 // offState is neither up, down nor unknown: the server is simply not there.
 const offState checker.State = 255

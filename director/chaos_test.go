@@ -1,0 +1,372 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+const (
+	chaosSeeds     = 8 // of go test
+	longChaosSeeds = 400
+	chaosRounds    = 12 // of trouble and quiet, for each seed
+	roundEvents    = 24
+	eventGap       = 1500 * time.Millisecond // between two events at most
+	quietTime      = 25 * time.Second        // longest checkinterval × failurecount, a hanging check, a retry
+)
+
+// TestChaos plays random trouble from a seed against the director: servers that fail, hang and flap,
+// reloads, maintenance, drains, changes by hand, handovers, crashes, and a table that refuses. The oracle
+// watches every change of the table; after each quiet period the table must be exactly what it says.
+//
+// CHAOS_SEED plays one seed again, LONG_TESTS many more.
+func TestChaos(t *testing.T) {
+	for _, seed := range seeds(t) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) { newChaos(t, seed, dir).play() })
+			if t.Failed() {
+				t.Logf("again: CHAOS_SEED=%d go test -run TestChaos ./director", seed)
+			}
+		})
+	}
+}
+
+func seeds(t *testing.T) (list []uint64) {
+	if s := os.Getenv("CHAOS_SEED"); s != "" {
+		seed, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatalf("CHAOS_SEED: %v", err)
+		}
+		return []uint64{seed}
+	}
+	n := uint64(chaosSeeds)
+	if os.Getenv("LONG_TESTS") != "" {
+		n = longChaosSeeds
+	}
+	for seed := range n {
+		list = append(list, seed+1)
+	}
+	return list
+}
+
+// chaos is one seed's world: the servers, the file, the operator, and one daemon after another.
+type chaos struct {
+	t      *testing.T
+	rand   *rand.Rand
+	dir    string // maintenancedir
+	oracle *oracle
+	table  *ipvsctl.Memory
+	former map[ipvsctl.Key]bool // what daemons may have left in the table
+	begun  time.Time
+
+	director *Director
+	journal  *notify.Journal
+	end      context.CancelCauseFunc
+	ended    chan error
+}
+
+func newChaos(t *testing.T, seed uint64, dir string) *chaos {
+	c := &chaos{
+		t: t, rand: rand.New(rand.NewPCG(seed, 0)), dir: dir,
+		table: ipvsctl.NewMemory(nil), former: map[ipvsctl.Key]bool{}, begun: time.Now(),
+	}
+	c.oracle = newOracle(c.complain)
+	return c
+}
+
+func (c *chaos) play() {
+	c.oracle.take(c.newFile(file{}))
+	c.start()
+	for range chaosRounds {
+		for range roundEvents {
+			time.Sleep(time.Duration(c.rand.Int64N(int64(eventGap))))
+			if c.t.Failed() {
+				break
+			}
+			c.event()
+		}
+		c.calm()
+		c.compare()
+		if c.t.Failed() {
+			break
+		}
+	}
+	c.stop(nil)
+}
+
+// event draws what happens next.
+func (c *chaos) event() {
+	kinds := []struct {
+		share int
+		play  func()
+	}{
+		{10, c.turn},
+		{3, c.flap},
+		{2, c.blackout},
+		{5, c.edit},
+		{4, c.maintenance},
+		{4, c.order},
+		{6, c.byHand},
+		{4, c.refuse},
+		{1, func() { c.stop(ErrHandover); c.pause(); c.start() }},
+		{2, c.crash},
+		{1, func() { c.mend(); c.stop(nil); c.pause(); c.start() }},
+	}
+	total := 0
+	for _, k := range kinds {
+		total += k.share
+	}
+	at := c.rand.IntN(total)
+	for _, k := range kinds {
+		if at -= k.share; at < 0 {
+			k.play()
+			return
+		}
+	}
+}
+
+func (c *chaos) pause() { time.Sleep(time.Duration(c.rand.Int64N(int64(2 * time.Second)))) }
+
+// turn gives a server another condition.
+func (c *chaos) turn() {
+	s := c.server()
+	now := healthy
+	if c.coin() {
+		now = condition(c.rand.IntN(int(conditions)))
+	}
+	c.say("%s is %v", s, now)
+	c.oracle.set(s, now)
+}
+
+func (c *chaos) flap() {
+	s := c.server()
+	c.say("%s flaps", s)
+	for range 2 + c.rand.IntN(6) {
+		c.oracle.set(s, refusing)
+		time.Sleep(time.Duration(c.rand.Int64N(int64(eventGap))))
+		c.oracle.set(s, healthy)
+		time.Sleep(time.Duration(c.rand.Int64N(int64(eventGap))))
+	}
+}
+
+// blackout takes every server down; they come back one by one.
+func (c *chaos) blackout() {
+	c.say("all servers fail")
+	for _, s := range servers {
+		c.oracle.set(s, refusing)
+	}
+	for _, i := range c.rand.Perm(len(servers)) {
+		c.pause()
+		c.oracle.set(servers[i], healthy)
+	}
+}
+
+// edit changes the file and has the daemon read it.
+func (c *chaos) edit() {
+	next := c.newFile(c.oracle.file())
+	c.say("reload")
+	p := c.plan(next)
+	c.remember(p)
+	c.oracle.offer(next)
+	if err := c.director.Reload(c.t.Context(), p); err != nil {
+		c.t.Error(err)
+	}
+	c.oracle.take(next)
+}
+
+func (c *chaos) maintenance() {
+	s := c.server()
+	name := filepath.Join(c.dir, s.String())
+	if c.oracle.maintain(s) {
+		c.say("maintenance of %s begins", s)
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			c.t.Fatal(err)
+		}
+		return
+	}
+	c.say("maintenance of %s ends", s)
+	if err := os.Remove(name); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// order drains a server, or lets it back.
+func (c *chaos) order() {
+	at := Place{Virtual: "tcp:" + c.virtual().String(), Real: c.server().String()}
+	drains := c.oracle.drain(at)
+	c.say("drained: %v", drains)
+	c.director.Drain(c.t.Context(), drains)
+}
+
+// byHand does to the table what an operator may do with ipvsadm.
+func (c *chaos) byHand() {
+	key := keyFor(c.virtual())
+	v, there := c.read()[key]
+	op := ipvsctl.Op{Key: key, Settings: v.Settings, Dest: ipvsctl.Dest{Addr: c.server(), Forward: ipvsctl.Route, Weight: uint32(c.rand.IntN(4))}}
+	if d, in := v.Dests[op.Dest.Addr]; in {
+		op.Dest.Forward = d.Forward
+	}
+	switch c.rand.IntN(8) {
+	case 0:
+		op.Kind = ipvsctl.DelService
+	case 1:
+		op.Kind, op.Settings.Scheduler = ipvsctl.EditService, schedulers[c.rand.IntN(len(schedulers))]
+	case 2:
+		op.Kind, op.Key = ipvsctl.AddService, keyFor(foreign)
+		op.Settings.Scheduler, there = "rr", true
+	case 3, 4:
+		op.Kind = ipvsctl.DelDest
+	default:
+		op.Kind = ipvsctl.AddDest
+	}
+	if !there {
+		return
+	}
+	c.say("by hand: %v", op)
+	c.oracle.hand(op)
+	if err := c.table.Do(c.t.Context(), op); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// refuse has the table refuse, or serve again.
+func (c *chaos) refuse() {
+	how := refusal(c.rand.IntN(int(refusals)))
+	c.say("the table %v", how)
+	c.oracle.refuse(how)
+}
+
+func (c *chaos) mend() { c.oracle.refuse(nothing) }
+
+// crash ends the daemon in the middle of its work; the next one may find another file.
+func (c *chaos) crash() {
+	c.oracle.dieAfter(c.rand.IntN(4))
+	if c.rand.IntN(2) == 0 {
+		c.edit()
+	}
+	c.pause()
+	c.say("crash")
+	c.oracle.dieAfter(0)
+	c.stop(ErrHandover)
+	c.pause()
+	c.start()
+}
+
+func (c *chaos) start() {
+	c.say("start")
+	file := c.oracle.file()
+	p := c.plan(file)
+	former := slices.SortedFunc(maps.Keys(c.former), ipvsctl.Key.Compare)
+	c.remember(p)
+	c.journal = notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) { c.say("log: %s", e.Text) }))
+	c.director = New(Deps{
+		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: noHooks{}, Former: former, Drained: c.oracle.drains(),
+	})
+	ctx, end := context.WithCancelCause(context.Background())
+	c.end, c.ended = end, make(chan error, 1)
+	go func(d *Director) { c.ended <- d.Run(ctx, p) }(c.director)
+	<-c.director.Started()
+}
+
+func (c *chaos) stop(cause error) {
+	c.say("stop: %v", cause)
+	c.oracle.stopping(cause == nil)
+	before := c.read()
+	c.end(cause)
+	if err := <-c.ended; err != nil {
+		c.t.Error(err)
+	}
+	if cause == nil {
+		c.oracle.leftover(before)
+		if left := c.read(); ipvsctl.Format(left) != ipvsctl.Format(before) {
+			c.complain("stop left\n%sand should have left\n%s", ipvsctl.Format(left), ipvsctl.Format(before))
+		}
+	}
+	if err := c.journal.Close(context.Background()); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// remember notes what the next daemon is told to purge, if its file does not have it any more.
+func (c *chaos) remember(p *Plan) {
+	for _, k := range p.Keys() {
+		c.former[k] = true
+	}
+}
+
+// calm ends the trouble that nobody can judge and lets things settle. Reloads in some rounds show
+// that what was done by hand without repair is set right then.
+func (c *chaos) calm() {
+	c.mend()
+	for _, s := range servers {
+		if c.oracle.condition(s) == short {
+			c.oracle.set(s, healthy)
+		}
+	}
+	if c.rand.IntN(3) == 0 {
+		c.edit()
+	}
+	time.Sleep(quietTime)
+	synctest.Wait()
+}
+
+func (c *chaos) read() ipvsctl.Table {
+	c.t.Helper()
+	table, err := c.table.Read(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return table
+}
+
+func (c *chaos) compare() {
+	c.t.Helper()
+	want, have := c.oracle.expected(), c.oracle.judged(c.read())
+	if got := ipvsctl.Format(have); got != ipvsctl.Format(want) {
+		c.complain("after %v of quiet the table is\n%sand should be\n%s", quietTime, got, ipvsctl.Format(want))
+	}
+}
+
+func (c *chaos) server() netip.AddrPort  { return servers[c.rand.IntN(len(servers))] }
+func (c *chaos) virtual() netip.AddrPort { return virtuals[c.rand.IntN(len(virtuals))] }
+
+func (c *chaos) plan(f file) *Plan {
+	cfg, found := parser.Parse(c.t.Context(), "chaos.cf", []byte(f.text(c.dir)), parser.Options{})
+	if found.HasErrors() {
+		c.t.Fatal(found)
+	}
+	p, found := NewPlan(cfg, c.oracle.checker)
+	if found.HasErrors() {
+		c.t.Fatal(found)
+	}
+	return p
+}
+
+// say puts a line into the story that is told when something is wrong.
+func (c *chaos) say(format string, args ...any) {
+	c.oracle.story(fmt.Sprintf("%8.3f ", time.Since(c.begun).Seconds()) + fmt.Sprintf(format, args...))
+}
+
+func (c *chaos) complain(format string, args ...any) {
+	c.t.Helper()
+	c.t.Errorf("%v: %s\nthe story:\n%s\nthe file:\n%s", time.Since(c.begun), fmt.Sprintf(format, args...),
+		c.oracle.told(), c.oracle.file().text(c.dir))
+}
+
+type noHooks struct{}
+
+func (noHooks) Run(notify.Hook) {}

@@ -1,0 +1,138 @@
+package director
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"ldirectord/ipvsctl"
+)
+
+// newFile draws a file that is like another but for some of its virtual services.
+func (c *chaos) newFile(was file) file {
+	next := file{}
+	for _, a := range virtuals {
+		old, had := was[a]
+		switch roll := c.rand.IntN(10); {
+		case had && roll < 5:
+			next[a] = old
+		case had && roll < 8:
+			next[a] = c.touched(old)
+		case roll < 9:
+			next[a] = c.newSection()
+		}
+	}
+	return next
+}
+
+func (c *chaos) newSection() section {
+	s := section{
+		scheduler: schedulers[c.rand.IntN(len(schedulers))],
+		check:     "connect",
+		interval:  1 + c.rand.IntN(3), fall: 1 + c.rand.IntN(mostResults), rise: 1 + c.rand.IntN(mostResults),
+		quiescent: c.coin(), repair: c.coin(), fallback: c.coin(), cleanStop: c.coin(),
+	}
+	if c.coin() {
+		s.check = "negotiate"
+	}
+	if c.rand.IntN(10) == 0 {
+		s.check = "off"
+	}
+	for _, a := range servers {
+		if c.rand.IntN(3) == 0 {
+			s.servers = append(s.servers, entry{a, uint32(c.rand.IntN(5)), c.coin()})
+		}
+	}
+	return s
+}
+
+// touched is a section with one thing changed.
+func (c *chaos) touched(s section) section {
+	other := c.newSection()
+	s.servers = slices.Clone(s.servers)
+	switch c.rand.IntN(9) {
+	case 0:
+		s.scheduler = other.scheduler
+	case 1:
+		s.check = other.check
+	case 2:
+		s.interval = other.interval
+	case 3:
+		s.fall, s.rise = other.fall, other.rise
+	case 4:
+		s.quiescent = !s.quiescent
+	case 5:
+		s.fallback = !s.fallback
+	case 6:
+		s.servers = other.servers
+	case 7:
+		s.repair = !s.repair
+	default:
+		if len(s.servers) > 0 {
+			s.servers[c.rand.IntN(len(s.servers))].weight = uint32(c.rand.IntN(5))
+		}
+	}
+	return s
+}
+
+func (c *chaos) coin() bool { return c.rand.IntN(2) == 0 }
+
+// file is a configuration: its virtual services by address.
+type file map[netip.AddrPort]section
+
+type section struct {
+	scheduler, check     string
+	interval, fall, rise int
+	quiescent, repair    bool
+	fallback, cleanStop  bool
+	servers              []entry
+}
+
+type entry struct {
+	addr   netip.AddrPort
+	weight uint32
+	masq   bool
+}
+
+var (
+	virtuals   = addresses("10.1.0.", 4)
+	servers    = addresses("10.2.0.", 9)
+	sorry      = netip.MustParseAddrPort("127.0.0.1:80")
+	foreign    = netip.MustParseAddrPort("10.9.0.1:80") // somebody else's virtual service
+	schedulers = []string{"wrr", "wlc", "rr"}
+)
+
+func addresses(prefix string, n int) (list []netip.AddrPort) {
+	for i := range n {
+		list = append(list, netip.MustParseAddrPort(fmt.Sprintf("%s%d:80", prefix, i+1)))
+	}
+	return list
+}
+
+func keyFor(a netip.AddrPort) ipvsctl.Key { return ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: a} }
+
+// text is the file as an operator writes it. Its timeouts tell checks of different intervals apart.
+func (f file) text(maintenanceDir string) string {
+	yes := map[bool]string{true: "yes", false: "no"}
+	var out strings.Builder
+	fmt.Fprintf(&out, "maintenancedir = %s\n", maintenanceDir)
+	for _, a := range virtuals {
+		s, in := f[a]
+		if !in {
+			continue
+		}
+		fmt.Fprintf(&out, "virtual = %s\n", a)
+		for _, e := range s.servers {
+			fmt.Fprintf(&out, "\treal = %s %s %d\n", e.addr, map[bool]string{true: "masq", false: "gate"}[e.masq], e.weight)
+		}
+		if s.fallback {
+			fmt.Fprintf(&out, "\tfallback = %s\n", sorry)
+		}
+		fmt.Fprintf(&out, "\tscheduler = %s\n\tchecktype = %s\n\tservice = http\n", s.scheduler, s.check)
+		fmt.Fprintf(&out, "\tcheckinterval = %d\n\tchecktimeout = %d\n\tnegotiatetimeout = %d\n", s.interval, s.interval+10, s.interval+10)
+		fmt.Fprintf(&out, "\tfailurecount = %d\n\trisecount = %d\n", s.fall, s.rise)
+		fmt.Fprintf(&out, "\tquiescent = %s\n\trepair = %s\n\tcleanstop = %s\n", yes[s.quiescent], yes[s.repair], yes[s.cleanStop])
+	}
+	return out.String()
+}

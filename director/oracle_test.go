@@ -1,0 +1,462 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+)
+
+// oracle knows, from the file, the servers' conditions and the results of their checks alone, what the
+// table must be at rest, and which changes no daemon may ever make. It holds the servers and stands
+// between the director and the table.
+type oracle struct {
+	complain func(format string, args ...any)
+
+	mu         sync.Mutex // guards what follows
+	files      []file     // the current one; two while a reload is under way
+	conditions map[netip.AddrPort]condition
+	results    map[probe]*[]outcome // since this daemon started or began to make this check
+	found      map[spot]probe       // in service when this daemon started
+	changed    map[spot]bool        // a reload gave it other rules or another check
+	sorryIn    map[ipvsctl.Key]bool // the sorry server is in, as the daemon left it
+	byHand     map[spot]bool        // changed without repair: may stand
+	drained    map[Place]bool       // the operator's orders
+	maintained map[netip.AddrPort]bool
+	disturbed  map[netip.AddrPort]time.Time // when an order or a maintenance file came or went
+	foreign    bool                         // somebody else's virtual service is there
+	refusal    refusal
+	changes    int
+	left       int // changes until the daemon dies, negative for never
+	ending     bool
+	lines      []string
+}
+
+// condition of a server.
+type condition int
+
+const (
+	healthy condition = iota
+	slow
+	wrongPage // bad for a negotiate check only
+	refusing
+	hanging
+	short // the check fails by our own shortage
+	conditions
+)
+
+func (c condition) String() string {
+	return []string{"healthy", "slow", "wrongPage", "refusing", "hanging", "short"}[c]
+}
+
+// refusal is what the table refuses.
+type refusal int
+
+const (
+	nothing refusal = iota
+	everyChange
+	someChanges
+	everything
+	refusals
+)
+
+func (r refusal) String() string {
+	return "refuses " + []string{"nothing", "every change", "some changes", "everything"}[r]
+}
+
+// probe is one check as the oracle tells them apart.
+type probe struct {
+	check    string
+	addr     netip.AddrPort
+	interval int
+}
+
+func (s section) probe(e entry) probe { return probe{s.check, e.addr, s.interval} }
+
+// spot is a place in the table.
+type spot struct {
+	key  ipvsctl.Key
+	addr netip.AddrPort
+}
+
+type outcome struct {
+	ok bool
+	at time.Time
+}
+
+const (
+	mostResults = 3                       // failurecount and risecount at most
+	grace       = 1200 * time.Millisecond // until results and maintenance files are known to the director
+)
+
+func newOracle(complain func(string, ...any)) *oracle {
+	return &oracle{
+		complain:   complain,
+		conditions: map[netip.AddrPort]condition{},
+		results:    map[probe]*[]outcome{},
+		found:      map[spot]probe{},
+		changed:    map[spot]bool{},
+		sorryIn:    map[ipvsctl.Key]bool{},
+		byHand:     map[spot]bool{},
+		drained:    map[Place]bool{},
+		maintained: map[netip.AddrPort]bool{},
+		disturbed:  map[netip.AddrPort]time.Time{},
+		left:       -1,
+	}
+}
+
+// file is the current configuration.
+func (o *oracle) file() file {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.files[len(o.files)-1]
+}
+
+// offer: from now on either file may hold. take: only this one does.
+func (o *oracle) offer(f file) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for addr, s := range f {
+		for _, e := range s.servers {
+			at := spot{keyFor(addr), e.addr}
+			o.changed[at] = o.changed[at] || !o.asBefore(addr, s, e)
+		}
+	}
+	o.files = append(o.files, f)
+}
+
+func (o *oracle) take(f file) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	clear(o.byHand)
+	kept := map[probe]bool{}
+	for _, s := range f {
+		for _, e := range s.servers {
+			kept[s.probe(e)] = true
+		}
+	}
+	o.files = []file{f}
+	maps.DeleteFunc(o.results, func(p probe, _ *[]outcome) bool { return !kept[p] })
+}
+
+// asBefore tells whether the file before had the same rules and check for a server.
+func (o *oracle) asBefore(virtual netip.AddrPort, s section, e entry) bool {
+	was := o.files[0][virtual]
+	old, in := was.entry(e.addr)
+	return in && was.probe(old) == s.probe(e) && was.fall == s.fall && was.rise == s.rise
+}
+
+func (o *oracle) set(a netip.AddrPort, c condition) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.conditions[a] = c
+}
+
+func (o *oracle) condition(a netip.AddrPort) condition {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.conditions[a]
+}
+
+// maintain notes that maintenance of a server begins or ends, and tells which.
+func (o *oracle) maintain(a netip.AddrPort) (begins bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.maintained[a] = !o.maintained[a]
+	o.disturbed[a] = time.Now()
+	return o.maintained[a]
+}
+
+// drain gives an order, or takes it back, and returns all of them.
+func (o *oracle) drain(at Place) map[Place]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.drained[at] {
+		delete(o.drained, at)
+	} else {
+		o.drained[at] = true
+	}
+	o.disturbed[netip.MustParseAddrPort(at.Real)] = time.Now()
+	return maps.Clone(o.drained)
+}
+
+func (o *oracle) drains() map[Place]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.drained)
+}
+
+func (o *oracle) hand(op ipvsctl.Op) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.foreign = o.foreign || op.Key.Addr == foreign
+	if s := o.files[0][op.Key.Addr]; !s.repair && op.Kind >= ipvsctl.AddDest {
+		o.byHand[spot{op.Key, op.Dest.Addr}] = true
+	}
+}
+
+func (o *oracle) refuse(r refusal) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.refusal = r
+}
+
+// dieAfter lets the daemon make n more changes.
+func (o *oracle) dieAfter(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.left < 0 || n < o.left {
+		o.left = n
+	}
+}
+
+func (o *oracle) stopping(clean bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ending = clean
+}
+
+func (o *oracle) story(line string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.note(line)
+}
+
+func (o *oracle) note(line string) {
+	const kept = 150
+	if o.lines = append(o.lines, line); len(o.lines) > 2*kept {
+		o.lines = slices.Delete(o.lines, 0, len(o.lines)-kept)
+	}
+}
+
+func (o *oracle) told() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.Join(o.lines, "\n")
+}
+
+// checker makes the check of a real server.
+func (o *oracle) checker(s checker.Spec) (checker.Checker, error) {
+	timeout := max(s.Timeout, s.NegotiateTimeout)
+	return asking{o, probe{s.Type, s.Target, int(timeout/time.Second) - 10}}, nil
+}
+
+type asking struct {
+	o *oracle
+	probe
+}
+
+// Check answers after a time that is the server's own, so that results come in the same order in each run.
+func (a asking) Check(ctx context.Context) checker.Result {
+	history := a.o.history(a.probe)
+	octets := a.addr.Addr().As4()
+	wait := time.Duration(octets[3]) * time.Millisecond
+	switch a.o.condition(a.addr) {
+	case slow:
+		wait += 700 * time.Millisecond
+	case hanging:
+		wait += 1500 * time.Millisecond
+	}
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+		return checker.Result{Detail: "ended"}
+	}
+	return a.o.answer(a.probe, history)
+}
+
+func (o *oracle) history(p probe) *[]outcome {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.results[p] == nil {
+		o.results[p] = new([]outcome)
+	}
+	return o.results[p]
+}
+
+func (o *oracle) answer(p probe, history *[]outcome) checker.Result {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.conditions[p.addr] == short {
+		return checker.Result{Local: true, Detail: "too many open files"}
+	}
+	ok := o.passes(p)
+	*history = append(*history, outcome{ok, time.Now()})
+	return checker.Result{OK: ok, Detail: o.conditions[p.addr].String()}
+}
+
+func (o *oracle) passes(p probe) bool {
+	switch o.conditions[p.addr] {
+	case healthy, slow:
+		return true
+	case wrongPage:
+		return p.check == "connect"
+	default:
+		return false
+	}
+}
+
+// expected is the table at rest, but for what was changed by hand and may stand.
+func (o *oracle) expected() ipvsctl.Table {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	table := ipvsctl.Table{}
+	if o.foreign {
+		table[keyFor(foreign)] = ipvsctl.Service{Key: keyFor(foreign), Settings: ipvsctl.Settings{Scheduler: "rr"}}
+	}
+	for addr, s := range o.files[0] {
+		table[keyFor(addr)] = ipvsctl.Service{
+			Key: keyFor(addr), Settings: ipvsctl.Settings{Scheduler: s.scheduler}, Dests: o.dests(keyFor(addr), s),
+		}
+	}
+	o.forget(table)
+	return table
+}
+
+func (o *oracle) dests(key ipvsctl.Key, s section) map[netip.AddrPort]ipvsctl.Dest {
+	have := map[netip.AddrPort]ipvsctl.Dest{}
+	available := false
+	for _, e := range s.servers {
+		up := s.check != "off" && o.passes(s.probe(e)) && !o.maintained[e.addr]
+		switch {
+		case s.check == "off":
+		case up && o.drained[o.place(key, e)]:
+			have[e.addr] = e.dest(0)
+		case up:
+			available = true
+			have[e.addr] = e.dest(e.weight)
+		case s.quiescent:
+			have[e.addr] = e.dest(0)
+		}
+	}
+	if s.fallback && !available {
+		have[sorry] = ipvsctl.Dest{Addr: sorry, Forward: ipvsctl.Route, Weight: 1}
+	}
+	return have
+}
+
+func (e entry) dest(weight uint32) ipvsctl.Dest {
+	d := ipvsctl.Dest{Addr: e.addr, Forward: ipvsctl.Route, Weight: weight}
+	if e.masq {
+		d.Forward = ipvsctl.Masq
+	}
+	return d
+}
+
+func (o *oracle) place(key ipvsctl.Key, e entry) Place {
+	return Place{Virtual: "tcp:" + key.Addr.String(), Real: e.addr.String()}
+}
+
+// judged is a table without what was changed by hand and may stand.
+func (o *oracle) judged(table ipvsctl.Table) ipvsctl.Table {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.forget(table)
+	return table
+}
+
+func (o *oracle) forget(table ipvsctl.Table) {
+	for s := range o.byHand {
+		delete(table[s.key].Dests, s.addr)
+	}
+}
+
+// leftover takes out of a table what a stop removes: what cleanstop says, and what is not configured.
+func (o *oracle) leftover(table ipvsctl.Table) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, addr := range virtuals {
+		if s, in := o.files[0][addr]; !in || s.cleanStop {
+			delete(table, keyFor(addr))
+		}
+	}
+}
+
+// live is the table as a new daemon has it.
+func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	clear(o.results)
+	clear(o.byHand)
+	clear(o.found)
+	clear(o.changed)
+	clear(o.sorryIn)
+	o.left, o.ending = -1, false
+	if o.refusal == everything {
+		o.refusal = everyChange // a daemon that can't read the table does not start
+	}
+	table, _ := m.Read(context.Background())
+	for addr, s := range o.files[0] {
+		dests := table[keyFor(addr)].Dests
+		o.sorryIn[keyFor(addr)] = dests[sorry].Weight > 0
+		for _, e := range s.servers {
+			if dests[e.addr].Weight > 0 {
+				o.found[spot{keyFor(addr), e.addr}] = s.probe(e)
+			}
+		}
+	}
+	return &watched{Memory: m, o: o}
+}
+
+// watched is a table of which the oracle sees every change.
+type watched struct {
+	*ipvsctl.Memory
+	o *oracle
+}
+
+var errRefused = errors.New("refused")
+
+func (w *watched) Read(ctx context.Context) (ipvsctl.Table, error) {
+	if err := w.o.refuses(false); err != nil {
+		return nil, err
+	}
+	return w.Memory.Read(ctx)
+}
+
+func (w *watched) ReadService(ctx context.Context, key ipvsctl.Key) (ipvsctl.Service, bool, error) {
+	if err := w.o.refuses(false); err != nil {
+		return ipvsctl.Service{}, false, err
+	}
+	return w.Memory.ReadService(ctx, key)
+}
+
+func (w *watched) Do(ctx context.Context, op ipvsctl.Op) error {
+	if err := w.o.refuses(true); err != nil {
+		return err
+	}
+	before, _, _ := w.Memory.ReadService(ctx, op.Key)
+	if err := w.Memory.Do(ctx, op); err != nil {
+		return err
+	}
+	after, _, _ := w.Memory.ReadService(ctx, op.Key)
+	if wrong := w.o.judge(op, before, after); wrong != "" {
+		w.o.complain("%v: %s", op, wrong)
+	}
+	return nil
+}
+
+func (o *oracle) refuses(change bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.left == 0 || o.refusal == everything {
+		return errRefused
+	}
+	if !change {
+		return nil
+	}
+	o.changes++
+	if o.refusal == everyChange || o.refusal == someChanges && o.changes%3 == 0 {
+		return errRefused
+	}
+	if o.left > 0 {
+		o.left--
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package director
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+// judge looks at one change that a daemon made, and says what is wrong with it.
+func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.note("         " + op.String())
+	if op.Key.Addr == foreign {
+		return "this virtual service is not ours"
+	}
+	if op.Dest.Addr == sorry {
+		defer func() { o.sorryIn[op.Key] = after.Dests[sorry].Weight > 0 }()
+	}
+	var sections []section // what the virtual service may be by now
+	for _, f := range o.files {
+		if s, in := f[op.Key.Addr]; in {
+			sections = append(sections, s)
+		}
+	}
+	if o.ending || len(sections) < len(o.files) {
+		return ""
+	}
+	was, is := before.Dests[op.Dest.Addr].Weight, after.Dests[op.Dest.Addr].Weight
+	switch {
+	case op.Kind == ipvsctl.DelService:
+		return "it is configured"
+	case op.Kind < ipvsctl.AddDest:
+		return ""
+	case was == 0 && is > 0 && !slices.ContainsFunc(sections, func(s section) bool { return o.mayServe(op.Key, s, op.Dest) }):
+		return "put in service without reason"
+	case was > 0 && is == 0 && o.always(sections, func(s section) bool { return o.mustServe(op.Key, s, op.Dest.Addr) }):
+		return "taken out without reason"
+	case weight(before) > 0 && weight(after) == 0 && o.always(sections, func(s section) bool { return o.someoneCould(op.Key, s, op.Dest.Addr) }):
+		return "nobody serves now, though somebody could"
+	}
+	return ""
+}
+
+// always tells whether something holds for every section; none is not every.
+func (o *oracle) always(sections []section, holds func(section) bool) bool {
+	return !slices.ContainsFunc(sections, func(s section) bool { return !holds(s) })
+}
+
+func weight(s ipvsctl.Service) (sum uint32) {
+	for _, d := range s.Dests {
+		sum += d.Weight
+	}
+	return sum
+}
+
+// mayServe tells whether a daemon may have a reason to put this destination in service.
+func (o *oracle) mayServe(key ipvsctl.Key, s section, d ipvsctl.Dest) bool {
+	if d.Addr == sorry {
+		return s.fallback && !slices.ContainsFunc(s.servers, func(e entry) bool {
+			return o.is(up, key, s, e) || o.is(unknown, key, s, e) && !o.sorryIn[key]
+		})
+	}
+	e, in := s.entry(d.Addr)
+	return in && d == e.dest(e.weight) && !o.is(down, key, s, e) && !o.is(unknown, key, s, e)
+}
+
+// mustServe tells whether nothing speaks against a server that is in service.
+func (o *oracle) mustServe(key ipvsctl.Key, s section, addr netip.AddrPort) bool {
+	e, in := s.entry(addr)
+	return in && e.weight > 0 && o.is(up, key, s, e)
+}
+
+// someoneCould tells whether a server or the sorry server could serve for certain, or whether those that
+// were replaced should go on, because nobody of the new ones is known yet.
+func (o *oracle) someoneCould(key ipvsctl.Key, s section, gone netip.AddrPort) bool {
+	allDown := true
+	for _, e := range s.servers {
+		held := o.byHand[spot{key, e.addr}]
+		if o.mustServe(key, s, e.addr) && !held {
+			return true
+		}
+		_, configured := s.entry(gone)
+		if o.is(unknown, key, s, e) && !held && !configured && gone != sorry {
+			return true
+		}
+		allDown = allDown && o.is(down, key, s, e)
+	}
+	return allDown && s.fallback && !o.byHand[spot{key, sorry}]
+}
+
+// standing of a server in one virtual service.
+type standing int
+
+const (
+	unknown standing = iota
+	up
+	down
+)
+
+// is tells whether a server has this standing for certain: by all results, and also without those of the
+// last moment, which the daemon may not have heard of.
+func (o *oracle) is(x standing, key ipvsctl.Key, s section, e entry) bool {
+	switch {
+	case o.disturbedLately(e.addr):
+		return false
+	case s.check == "off" || o.maintained[e.addr] || o.drained[o.place(key, e)]:
+		return x == down
+	default:
+		return o.standing(key, s, e, 0) == x && o.standing(key, s, e, grace) == x
+	}
+}
+
+// uncertain is the standing of a server to which a reload gave other rules or a check that runs already.
+const uncertain standing = -1
+
+// standing is what the results until some time ago say of a server.
+func (o *oracle) standing(key ipvsctl.Key, s section, e entry, ago time.Duration) standing {
+	at := spot{key, e.addr}
+	now, streak := unknown, 0
+	if o.found[at] == s.probe(e) {
+		now = up
+	}
+	if history := o.results[s.probe(e)]; history != nil {
+		for _, r := range *history {
+			if time.Since(r.at) < ago {
+				break
+			}
+			now, streak = s.next(now, streak, r.ok)
+		}
+	}
+	if o.changed[at] && now != unknown {
+		return uncertain
+	}
+	return now
+}
+
+// next is failurecount and risecount.
+func (s section) next(now standing, streak int, ok bool) (standing, int) {
+	says, limit := down, s.fall
+	if ok {
+		says, limit = up, s.rise
+	}
+	switch {
+	case now == says:
+		return now, 0
+	case now != unknown && streak+1 < limit:
+		return now, streak + 1
+	default:
+		return says, 0
+	}
+}
+
+func (o *oracle) disturbedLately(a netip.AddrPort) bool {
+	at, ever := o.disturbed[a]
+	return ever && time.Since(at) < grace
+}
+
+func (s section) entry(a netip.AddrPort) (entry, bool) {
+	for _, e := range s.servers {
+		if e.addr == a {
+			return e, true
+		}
+	}
+	return entry{}, false
+}
