@@ -62,6 +62,9 @@ func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
 		return exitFailure
 	}
 	defer table.Close()
+	signals := make(chan os.Signal, 8) // before anybody can know our pid
+	// PIPE is taken and not ignored: children would inherit that.
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGPIPE, signalHandOver)
 	if ready != nil {
 		if err := d.hold.writePid(); err != nil {
 			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
@@ -73,14 +76,11 @@ func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
 			return exitFailure
 		}
 	}
-	return d.live(ctx, table)
+	return d.live(ctx, table, signals)
 }
 
 // live runs the director until a signal ends it.
-func (d *daemon) live(ctx context.Context, table ipvsctl.Client) int {
-	signals := make(chan os.Signal, 8)
-	// PIPE is taken and not ignored: children would inherit that.
-	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGPIPE, signalHandOver)
+func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan os.Signal) int {
 	d.log = newLogSink(d.app, d.loaded.config.Global.LogFile)
 	d.mailer = notify.NewMailer(func(e notify.Event) { d.journal.Emit(e) })
 	d.journal = notify.NewJournal(d.log, d.mailer)

@@ -12,7 +12,7 @@ func (a *app) plan(ctx context.Context) int {
 	if code := a.readable(ctx); code != exitOK {
 		return code
 	}
-	table, err := a.openTable(ctx)
+	table, err := a.tableToCompare(ctx)
 	if err != nil {
 		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
 		return exitFailure
@@ -35,4 +35,13 @@ func (a *app) plan(ctx context.Context) int {
 		fmt.Fprintln(a.stdout, "# nothing to change")
 	}
 	return exitOK
+}
+
+// tableToCompare is the table that the configuration would change. One in memory is the running daemon's
+// own: compared is an empty one, and the daemon's copy of it in a file is left alone.
+func (a *app) tableToCompare(ctx context.Context) (ipvsctl.Client, error) {
+	if a.ipvs != defaultIPVS {
+		return ipvsctl.NewMemory(nil), nil
+	}
+	return ipvsctl.Open(ctx)
 }
