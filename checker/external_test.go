@@ -217,7 +217,11 @@ func TestExternalStartsWithCleanSignalsAndLimits(t *testing.T) {
 	}
 	for line := range strings.Lines(string(text)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
-		if (name == "SigBlk" || name == "SigIgn") && strings.Trim(value, "0") != "" {
+		if name != "SigBlk" && name != "SigIgn" {
+			continue
+		}
+		// Those of real time (from 32 on) are as whoever started this test left them.
+		if mask, err := strconv.ParseUint(value, 16, 64); err != nil || mask&(1<<31-1) != 0 {
 			t.Errorf("%s is %s", name, value)
 		}
 	}

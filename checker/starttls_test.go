@@ -96,7 +96,7 @@ func TestSTARTTLS(t *testing.T) {
 				{name: "closed in the handshake", spec: s, server: steps(c.asked, c.yes, hangUp), detail: "TLS handshake: closed by the server"},
 				{name: "goes on in the clear", spec: s, server: steps(c.asked, c.yes, hangOn, say("250 pay no heed"), ended), detail: "TLS handshake: the port does not speak TLS"},
 				{name: "word put in before TLS", spec: s, server: steps(c.asked, injected), detail: `STARTTLS: more said in the clear: "250 pay no heed\r\n"`},
-				{name: "closed under TLS", spec: s, server: steps(c.asked, c.yes, turn(secure)), detail: "connection closed waiting for the answer to " + c.first},
+				{name: "closed under TLS", spec: s, server: steps(c.asked, c.yes, turn(secure), c.inside[:1]), detail: "connection closed waiting for the answer to " + c.first},
 				{name: "certificate refused", spec: verify, server: steps(c.asked, c.yes, refusedTurn(secure)), detail: "certificate refused: certificate is valid for localhost, not mx.example.org"},
 				{name: "greeting too late", spec: s, server: []step{silent}, late: true, detail: "timeout waiting for the greeting"},
 				{name: "no greeting", spec: s, server: []step{say("SSH-2.0-x"), ended}, detail: "not " + c.protocol + `: "SSH-2.0-x"`},
