@@ -1,0 +1,159 @@
+package checker
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// Each protocol is checked so often, at so many servers: a port that ended a connection is busy for a
+// minute, and one server has 28,000 of them.
+const (
+	longRate    = 1000 // checks a second
+	longServers = 25
+)
+
+// longTime is how long TestLong… go on: LONG_TESTS may tell, as 1m.
+func longTime(t *testing.T) time.Duration {
+	t.Helper()
+	said := os.Getenv("LONG_TESTS")
+	if said == "" {
+		t.Skip("LONG_TESTS is not set")
+	}
+	if d, err := time.ParseDuration(said); err == nil {
+		return d
+	}
+	return 5 * time.Minute
+}
+
+func TestLongLightProtocolsLeakNothing(t *testing.T) {
+	last := longTime(t)
+	leaks(t)
+	checks := map[string][]Checker{}
+	e := &Env{HostName: "director.example.org"}
+	for _, l := range lightProtocols(t) {
+		l.Type, l.NegotiateTimeout = "negotiate", inTime
+		for i := range longRate {
+			l.Target = l.servers[i%longServers]
+			checks[l.Service] = append(checks[l.Service], build(t, l.Spec, e))
+		}
+	}
+	idle := measure()
+	checkForLong(t, checks, last/5)
+	before := quiet(t, idle)
+	for service, n := range checkForLong(t, checks, last-last/5) {
+		rate := float64(n) / (last - last/5).Seconds()
+		t.Logf("%s: %d checks, %.0f a second", service, n, rate)
+		if rate < 0.8*longRate {
+			t.Errorf("%s: %.0f checks a second are not enough", service, rate)
+		}
+	}
+	after := quiet(t, idle)
+	t.Logf("when all is quiet: heap %d kB, then %d kB; %d goroutines; %d descriptors", before.heap>>10, after.heap>>10, after.goroutines, after.descriptors)
+	if after.heap > before.heap+1<<20 {
+		t.Errorf("the heap has grown from %d to %d bytes", before.heap, after.heap)
+	}
+}
+
+// checkForLong makes each check once a second, and tells how many were made of each service.
+func checkForLong(t *testing.T, checks map[string][]Checker, last time.Duration) (made map[string]int) {
+	t.Helper()
+	made = map[string]int{}
+	var tasks []*Task
+	for service, all := range checks {
+		for _, c := range all {
+			tasks = append(tasks, &Task{Job: Job{Spec{Service: service}, time.Second}, Checker: c})
+		}
+	}
+	pool := NewPool()
+	pool.Set(tasks)
+	ctx, stop := context.WithTimeout(t.Context(), last)
+	defer stop()
+	ended := make(chan struct{})
+	go func() { defer close(ended); pool.Run(ctx) }()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-pool.Results():
+		}
+		for _, u := range pool.Take() {
+			made[u.Task.Spec.Service]++
+			if !u.Result.OK && u.Result.Detail != errStopped.Error() {
+				t.Errorf("%s: %+v", u.Task.Spec.Service, u.Result)
+			}
+		}
+	}
+	<-ended
+	return made
+}
+
+// quiet waits until no more is in use than before there were checks.
+func quiet(t *testing.T, idle usage) usage {
+	t.Helper()
+	for end := time.Now().Add(inTime); ; time.Sleep(tooLate) {
+		now := measure()
+		if now.goroutines <= idle.goroutines && now.descriptors <= idle.descriptors {
+			return now
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines and %d descriptors are left, were %d and %d", now.goroutines, now.descriptors, idle.goroutines, idle.descriptors)
+		}
+	}
+}
+
+type usage struct {
+	heap                    uint64
+	goroutines, descriptors int
+}
+
+// measure tells what is in use, without what is kept for later use.
+func measure() usage {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return usage{m.HeapAlloc, len(goroutines()), descriptors()}
+}
+
+// light is a protocol whose checks are cheap, and servers that speak it.
+type light struct {
+	Spec
+	servers []netip.AddrPort
+}
+
+func lightProtocols(t *testing.T) []light {
+	tcp := func(s Spec, script ...step) light {
+		l := light{Spec: s}
+		for range longServers {
+			l.servers = append(l.servers, serveScript(t, "127.0.0.1", nil, script...))
+		}
+		return l
+	}
+	dns := light{Spec: Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: `^192\.0\.2\.`}}
+	for range longServers {
+		dns.servers = append(dns.servers, serveDatagrams(t, "127.0.0.1", zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp))
+	}
+	return []light{
+		dns,
+		tcp(Spec{Service: "smtp"}, say("220 mx"), skip(1), say("250-mx", "250 SIZE"), skip(1), say("221 bye")),
+		tcp(Spec{Service: "pop", Login: "monitor", Passwd: "secret"}, say("+OK"), skip(1), say("+OK"), skip(1), say("+OK in"), skip(1), say("+OK")),
+		tcp(Spec{Service: "imap", Login: "monitor", Passwd: "secret"}, say("* OK"), skip(1), say("a OK in"), skip(1), say("* BYE", "b OK")),
+		tcp(Spec{Service: "simpletcp", Protocol: "tcp", Request: "/PING", Receive: "^PO.G"}, hangOn, say("PONG")),
+		tcp(Spec{Service: "redis", Passwd: "secret"}, skip(5), say("+OK"), skip(3), say("+PONG"), skip(3), say("+OK")),
+	}
+}
+
+// skip reads lines, whatever they are: the last checks are cut short.
+func skip(lines int) step {
+	return func(c *client) bool {
+		for range lines {
+			if _, err := c.read.ReadSlice('\n'); err != nil {
+				return false
+			}
+		}
+		return true
+	}
+}
