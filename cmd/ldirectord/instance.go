@@ -43,7 +43,7 @@ type state struct {
 }
 
 // find returns the pid of the running daemon, 0 when none runs; stale tells that a pid file is there
-// all the same. As in the reference, a process counts when its command line names ldirectord.
+// all the same. A process counts when it is a director.
 func (i instance) find() (pid int, stale bool) {
 	text, err := os.ReadFile(i.pidFile)
 	if err != nil || len(text) == 0 { // an empty file counts as none there
@@ -57,9 +57,11 @@ func (i instance) find() (pid int, stale bool) {
 	return pid, false
 }
 
+// isDirector tells whether a process is a daemon of ours, or the Perl one; ours may have another name.
 func isDirector(pid int) bool {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	return err == nil && bytes.Contains(line, []byte("ldirectord"))
+	program, _, _ := bytes.Cut(line, []byte{0})
+	return err == nil && (bytes.Contains(line, []byte("ldirectord")) || filepath.Base(string(program)) == filepath.Base(os.Args[0]))
 }
 
 // forked lists the processes that the Perl daemon made with fork=yes, one for each virtual service. They
@@ -128,7 +130,7 @@ type hold struct {
 func (i instance) acquire(ctx context.Context) (*hold, error) {
 	f, err := os.OpenFile(i.stateFile, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("opening the state file: %w", err)
+		return nil, fmt.Errorf("opening the state file: %w; --rundir names another folder", err)
 	}
 	for {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
