@@ -127,7 +127,7 @@ func (a *app) start(ctx context.Context) int {
 		return code
 	}
 	if pid, _ := a.instance().find(); pid != 0 {
-		if !a.instance().leaving(pid) {
+		if a.instance().stays(pid) {
 			return exitOK
 		}
 		ctx, cancel := context.WithTimeout(ctx, endTimeout)

@@ -88,10 +88,15 @@ func forked(pid int) (children []int) {
 	return children
 }
 
-// leaving tells whether a daemon is on its way out.
-func (i instance) leaving(pid int) bool {
-	s, err := i.read()
-	return err == nil && s.Pid == pid && s.Phase != running
+// stays tells whether a daemon goes on. One that was just told to end takes a moment to say so.
+func (i instance) stays(pid int) bool {
+	for range 5 {
+		if s, err := i.read(); !isDirector(pid) || err == nil && s.Pid == pid && s.Phase != running {
+			return false
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return true
 }
 
 func (i instance) read() (state, error) {
