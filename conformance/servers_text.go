@@ -98,6 +98,7 @@ type session struct {
 	conn     net.Conn
 	server   *server
 	user     string
+	entered  bool         // ftp: logged in
 	passive  net.Listener // ftp: where the client fetches data
 	active   string       // ftp: where it is sent instead
 	received mail
@@ -243,7 +244,7 @@ func ftpSession(d *session, word []string) (string, bool) {
 		d.user = word[1]
 		return "331 pass", false
 	case "PASS":
-		if !d.mayEnter(strings.Join(word[1:], " ")) {
+		if d.entered = d.mayEnter(strings.Join(word[1:], " ")); !d.entered {
 			return "530 no", false
 		}
 		return "230 in", false
@@ -254,7 +255,10 @@ func ftpSession(d *session, word []string) (string, bool) {
 	case "PORT":
 		return d.openActive(word[1]), false
 	case "RETR":
-		if d.server.get("missing", "") != "" {
+		switch {
+		case !d.entered:
+			return "530 who?", false
+		case d.server.get("missing", "") != "":
 			return "550 no such file", false
 		}
 		return d.sendFile(), false
