@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -54,6 +55,75 @@ func TestDirectivesCheckersAndDocsAgree(t *testing.T) {
 
 func named(text []byte, word string) bool {
 	return regexp.MustCompile(`\b` + regexp.QuoteMeta(word) + `\b`).Match(text)
+}
+
+// docs/checks.md has a chapter for each check, with directives that exist and an example that is good.
+func TestChecksAndDocsAgree(t *testing.T) {
+	text, err := os.ReadFile("../../docs/checks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, types, _ := strings.Cut(string(text), "\n## Check types\n")
+	types, services, _ := strings.Cut(types, "\n## Services\n")
+	services, _, _ = strings.Cut(services, "\n## ")
+	sameNames(t, "check types", headings(types), checker.Types())
+	var known []string
+	for _, s := range parser.Services() {
+		known = append(known, s.Name)
+	}
+	sameNames(t, "services", headings(services), known)
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` ").FindAllSubmatch(text, -1) {
+		if !slices.ContainsFunc(parser.Directives(), func(d parser.Directive) bool { return d.Name == string(row[1]) }) {
+			t.Errorf("docs/checks.md has a setting %s, which is no directive", row[1])
+		}
+	}
+	examples := regexp.MustCompile("(?s)```\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if len(examples) < 20 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	for _, e := range examples {
+		checkExample(t, e[1])
+	}
+}
+
+// headings are the names in the headings of a chapter.
+func headings(chapter string) (names []string) {
+	for _, h := range regexp.MustCompile("(?m)^### (.*)$").FindAllStringSubmatch(chapter, -1) {
+		names = append(names, strings.Split(h[1], ", ")...)
+	}
+	return names
+}
+
+func sameNames(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	slices.Sort(got)
+	want = slices.Sorted(slices.Values(want))
+	if !slices.Equal(got, want) {
+		t.Errorf("docs/checks.md has the %s %q\nwant %q", what, got, want)
+	}
+}
+
+// checkExample reads an example, and builds its check unless its files are missing here.
+func checkExample(t *testing.T, source string) {
+	t.Helper()
+	cfg, found := parser.Parse(t.Context(), "checks.md", []byte(source), parser.Options{})
+	for _, d := range found {
+		t.Errorf("%v in\n%s", d, source)
+	}
+	if cfg == nil {
+		return
+	}
+	env := &checker.Env{Pinger: checker.NewPinger()}
+	_, found = director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) {
+		c, err := checker.New(s, env)
+		if errors.Is(err, os.ErrNotExist) || err != nil && s.Service == "oracle" {
+			err = nil
+		}
+		return c, err
+	})
+	for _, d := range found {
+		t.Errorf("%v in\n%s", d, source)
+	}
 }
 
 // Every example is good, and each of its checks can be built.
