@@ -219,14 +219,14 @@ func (d *Director) judge(v *virtual, s *server, r checker.Result) {
 	if !r.OK {
 		s.reason = r.Detail
 	}
-	failed, limit := before.Soft(s.rule)
+	softly, _ := before.Soft(s.rule)
 	switch {
 	case changed && !r.OK:
 		d.say(v, s, notify.CheckFailed, fmt.Sprintf("Check failed: %s (%s): %s", s.name, v.cfg.ID, r.Detail), r.Detail)
-	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && failed > 0 && next.Streak == 0):
+	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && softly > 0 && next.Streak == 0):
 		d.say(v, s, notify.SoftReset, fmt.Sprintf("Resetting soft failure count: %s (%s)", s.name, v.cfg.ID), "")
 	case !r.OK && next.State == checker.Up:
-		failed, limit = next.Soft(s.rule)
+		failed, limit := next.Soft(s.rule)
 		d.say(v, s, notify.SoftFailure, fmt.Sprintf("Soft failure real server: %s (%s) failure %d/%d", s.name, v.cfg.ID, failed, limit), r.Detail)
 	}
 	if changed {

@@ -32,7 +32,8 @@ func locate(name string) (string, error) {
 		}
 	}
 	if !isFile(name) {
-		return "", fmt.Errorf("Config file %s not found", name) //nolint:staticcheck // the reference's words
+		//lint:ignore ST1005 the reference's words
+		return "", fmt.Errorf("Config file %s not found", name)
 	}
 	return filepath.Abs(name)
 }

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,11 +22,10 @@ import (
 // lab is a small network of namespaces: a director, three real servers and a client. The client reaches
 // dr.VIP on the servers' own network (direct routing) and nat.VIP through the director (masquerading).
 type lab struct {
-	t       *testing.T
-	prefix  string
-	dir     string // scratch: configuration, log
-	log     string
-	command *exec.Cmd
+	t      *testing.T
+	prefix string
+	dir    string // scratch: configuration, log
+	log    string
 }
 
 const (
@@ -112,7 +110,6 @@ func (l *lab) in(ns string, f func()) {
 type web struct {
 	l       *lab
 	ns      string
-	mu      sync.Mutex
 	server  *http.Server
 	handler http.HandlerFunc
 }

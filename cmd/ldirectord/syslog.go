@@ -54,7 +54,7 @@ func (w *syslogWriter) Write(line []byte) (int, error) {
 		w.conn.Close()
 		w.conn = nil
 	}
-	return os.Stderr.Write(append(line, '\n'))
+	return fmt.Fprintf(os.Stderr, "%s\n", line)
 }
 
 func dialSyslog() net.Conn {
