@@ -100,7 +100,10 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	runCtx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	ended := make(chan error, 1)
-	go func() { ended <- d.director.Run(runCtx, d.loaded.plan) }()
+	go func() {
+		ended <- d.director.Run(runCtx, d.loaded.plan)
+		end(nil) // a reload that waits for it is in vain
+	}()
 	go d.settle(runCtx, d.loaded.config.Global.Execute)
 	go d.drainFile().follow(runCtx, d.director.Drain)
 	cause := d.attend(runCtx, signals, ended, end)

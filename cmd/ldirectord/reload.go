@@ -62,8 +62,6 @@ func (f *configFile) follow(ctx context.Context) {
 		}
 		if now := stamp(f.path); !now.same(last) {
 			last, settling = now, true
-		}
-		if settling {
 			settle.Reset(settleTime)
 		}
 	}
