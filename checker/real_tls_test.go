@@ -23,7 +23,7 @@ func TestRealOpenSSL(t *testing.T) {
 	}
 	usual := pair("usual", "-newkey", "rsa:2048")
 	negative := pair("negative", "-newkey", "rsa:2048", "-set_serial", "-5")
-	small := pair("small", "-newkey", "rsa:768", "-sha1")
+	small := pair("small", "-newkey", "rsa:768", "-sha256", "-addext", "subjectAltName=DNS:small")
 	signed := pair("sha1", "-newkey", "rsa:1024", "-sha1")
 	for name, c := range map[string]struct {
 		pair    []string
@@ -45,6 +45,7 @@ func TestRealOpenSSL(t *testing.T) {
 			without: "TLS handshake: tls: invalid signature by the server certificate: crypto/rsa: 768-bit keys are insecure*"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			leaks(t)
 			port := freePort(t)
 			args := append([]string{"s_server", "-quiet", "-naccept", "1000", "-accept", fmt.Sprint(port)}, c.pair...)
 			s := realServer{path: openssl, args: append(args, c.args...), ready: accepts(port)}
@@ -55,6 +56,10 @@ func TestRealOpenSSL(t *testing.T) {
 			}
 			t.Setenv("GODEBUG", oldServers)
 			checkCells(t, good, []cell{{"old servers", nil, true, c.version + ", certificate of *"}})
+			if name == "RSA key of 768 bits" {
+				checkCells(t, good, []cell{{"verified", func(s *Spec) { s.TLSVerify, s.TLSCA, s.Host = true, c.pair[1], "small" }, false,
+					"certificate refused: an RSA key has less than 1024 bits"}})
+			}
 		})
 	}
 }

@@ -2,11 +2,14 @@ package checker
 
 import (
 	"cmp"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +57,7 @@ func (r tlsRules) config(sessions tls.ClientSessionCache, hosts ...string) *tls.
 	}
 	if r.verify {
 		c.ServerName = certificateName(hosts...)
+		c.VerifyConnection = refuseShortKeys
 	}
 	if !r.verify && r.warnDays == 0 {
 		c.ClientSessionCache = sessions
@@ -62,6 +66,25 @@ func (r tlsRules) config(sessions tls.ClientSessionCache, hosts ...string) *tls.
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return r.own, nil }
 	}
 	return c
+}
+
+// leastRSA is how many bits an RSA key must have to be trusted. Go has the same limit, but a program that
+// checks old servers lifts it (rsa1024min=0).
+const leastRSA = 1024
+
+// refuseShortKeys wants a chain of certificates without short keys.
+func refuseShortKeys(state tls.ConnectionState) error {
+	for _, chain := range state.VerifiedChains {
+		if !slices.ContainsFunc(chain, hasShortKey) {
+			return nil
+		}
+	}
+	return &tls.CertificateVerificationError{Err: fmt.Errorf("an RSA key has less than %d bits", leastRSA)}
+}
+
+func hasShortKey(c *x509.Certificate) bool {
+	key, ok := c.PublicKey.(*rsa.PublicKey)
+	return ok && key.N.BitLen() < leastRSA
 }
 
 // handshake opens TLS on a connection; the connection's deadline bounds it.
