@@ -1,5 +1,6 @@
 # make demo    the main job in the foreground, nothing installed; KERNEL=1 make demo uses the kernel's table
 # make test    unit, scenario and kernel tests
+# make test-all  as root on Debian: also Debian's real servers, every scenario of the reference, long runs
 # make conformance   every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
 # make install (as root) puts the daemon where the cluster managers look for it
 
@@ -24,14 +25,22 @@ export GO
 export CGO_ENABLED = 0
 
 .DELETE_ON_ERROR:
-.PHONY: build test unit-test kernel-test conformance vet staticcheck bench fuzz demo install clean
+.PHONY: build test test-all unit-test kernel-test conformance vet staticcheck bench fuzz demo install clean
 
 build: ldirectord
 
 ldirectord: $(SOURCES)
 	$(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/ldirectord
 
-test: unit-test kernel-test
+test: vet unit-test kernel-test
+
+# The Perl program is left out of the scenarios here: what it did is recorded.
+test-all: ldirectord
+	@testdata/servers/install
+	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' ./checker
+	LONG_TESTS=5m $(GO) test -count=1 -timeout 20m -run '^TestLong|^TestChaos' ./checker ./director
+	@LONG_TESTS=1 UML_SECONDS=2400 LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/kernel-test ./cmd/ldirectord
+	@$(MAKE) conformance REFERENCE=
 
 unit-test:
 	@$(if $(RACE),,echo 'skipped: race detector: it needs gcc')
