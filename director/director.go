@@ -61,7 +61,7 @@ type Director struct {
 	status   notify.Status
 	drained  map[Place]bool
 	keeper   *keeper // of maintenancedir
-	unread   bool    // the table could not be read the last time
+	unread   string  // why the table could not be read the last time
 }
 
 // check is what the director knows of a check that runs.

@@ -31,20 +31,20 @@ func (d *Director) look(ctx context.Context) {
 	}
 }
 
-// blind says once that the table can't be read; sighted, that it can again.
+// blind says, once for each reason, that the table can't be read; sighted, that it can again.
 func (d *Director) blind(err error) {
-	if d.unread {
+	if d.unread == err.Error() {
 		return
 	}
-	d.unread = true
+	d.unread = err.Error()
 	d.emit(notify.Event{Kind: notify.TableError, Reason: err.Error(), Text: fmt.Sprintf("Table can't be read: %v", err)})
 }
 
 func (d *Director) sighted() {
-	if !d.unread {
+	if d.unread == "" {
 		return
 	}
-	d.unread = false
+	d.unread = ""
 	d.emit(notify.Event{Kind: notify.TableRecovered, Text: "Table can be read again"})
 }
 
