@@ -20,6 +20,8 @@ const (
 	stallAfter = 500 * time.Millisecond
 	// shortageRetry is how soon a check is repeated that failed by our own shortage.
 	shortageRetry = 200 * time.Millisecond
+	// landWait is how long cancelled checks may take to end.
+	landWait = 2 * time.Second
 )
 
 // Job is one check and how often it is made. Equal jobs are the same job.
@@ -53,6 +55,7 @@ type Update struct {
 type Pool struct {
 	wake    chan struct{} // the schedule changed
 	results chan struct{} // there is something to Take
+	flights sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
 	tasks   []*Task
@@ -112,8 +115,10 @@ func (p *Pool) Take() []Update {
 	return u
 }
 
-// Run makes checks until ctx is done. Checks in flight then end by their own deadlines at the latest.
+// Run makes checks until ctx is done. Those in flight are cancelled then, and waited for: the end of the
+// process must not leave a program behind that one of them started. One that can't be ended is not waited for.
 func (p *Pool) Run(ctx context.Context) {
+	defer p.land()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -127,6 +132,15 @@ func (p *Pool) Run(ctx context.Context) {
 	}
 }
 
+func (p *Pool) land() {
+	landed := make(chan struct{})
+	go func() { p.flights.Wait(); close(landed) }()
+	select {
+	case <-landed:
+	case <-time.After(landWait):
+	}
+}
+
 // round starts what is due and returns how long to sleep until more is.
 func (p *Pool) round(ctx context.Context) time.Duration {
 	p.mu.Lock()
@@ -137,7 +151,7 @@ func (p *Pool) round(ctx context.Context) time.Duration {
 	}
 	for len(p.queue) > 0 && !p.queue[0].due.After(now) {
 		t := heap.Pop(&p.queue).(*Task)
-		go p.run(ctx, t, now)
+		p.flights.Go(func() { p.run(ctx, t, now) })
 	}
 	if len(p.pending) > 0 {
 		signal(p.results)
@@ -178,6 +192,8 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 		return
 	case first:
 		t.due = start.Add(p.phase(t.Every))
+	case now.Sub(start) >= t.Every: // it took its whole interval: the next one is not late a second time
+		t.due = now
 	default:
 		t.due = after(t.due, t.Every, now)
 	}

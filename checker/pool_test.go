@@ -242,3 +242,52 @@ func BenchmarkPool(b *testing.B) {
 		})
 	}
 }
+
+func TestACheckThatTakesItsWholeIntervalIsMadeAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := run(t)
+		begin := time.Now()
+		var ends []time.Duration
+		p.Set([]*Task{task(1, time.Second, checkFunc(func(ctx context.Context) Result {
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+			ends = append(ends, time.Since(begin))
+			return Result{}
+		}))})
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		for i := 2; i < len(ends); i++ {
+			if gap := ends[i] - ends[i-1]; gap > time.Second+2*Tick {
+				t.Errorf("failures at %v: %v apart, want one a second", ends, gap)
+			}
+		}
+	})
+}
+
+func TestTheEndOfThePoolWaitsForCancelledChecksButNotForEver(t *testing.T) {
+	for name, c := range map[string]struct{ lands, waits time.Duration }{
+		"one that ends":   {lands: 300 * time.Millisecond, waits: 300 * time.Millisecond},
+		"one that hangs ": {lands: time.Minute, waits: landWait},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := NewPool()
+				p.Set([]*Task{task(1, time.Second, checkFunc(func(ctx context.Context) Result {
+					<-ctx.Done()
+					time.Sleep(c.lands)
+					return Result{}
+				}))})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				start := time.Now()
+				p.Run(ctx)
+				if waited := time.Since(start) - time.Second; waited != c.waits {
+					t.Errorf("waited %v after the end, want %v", waited, c.waits)
+				}
+				time.Sleep(time.Minute)
+			})
+		})
+	}
+}
