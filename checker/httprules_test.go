@@ -46,6 +46,15 @@ func TestHTTPStatusesThatAreGood(t *testing.T) {
 	}
 }
 
+func TestHTTPWaitsForNoBodyOfAProtocolSwitch(t *testing.T) {
+	leaks(t)
+	s := httpSpec(serve(t, thenSilence("HTTP/1.1 101 Switching Protocols\r\n\r\n")).addr, "")
+	s.HTTPStatus = "101"
+	if r := build(t, s, nil).Check(t.Context()); !r.OK {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestHTTPStatusesThatAreNone(t *testing.T) {
 	for _, text := range []string{",", "200,", "20", "2xx", "200-", "-299", "299-200", "600", "99", "200-600", "+200", "200 ", "99999999999999999999"} {
 		s := httpSpec(netip.MustParseAddrPort("127.0.0.1:80"), "")
@@ -172,6 +181,39 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The port is the same, but what is said there is for everybody to hear.
+func TestARedirectFromTLSToNoneTellsNoSecret(t *testing.T) {
+	a := newAuthority(t)
+	secure := a.serves(t, "127.0.0.1")
+	clear := make(chan string, 1)
+	server := serve(t, func(s *testServer, c net.Conn) {
+		in := bufio.NewReader(c)
+		first, err := in.Peek(1)
+		if err != nil {
+			return
+		}
+		seen := &pushedBack{c, nil}
+		seen.early, _ = in.Peek(in.Buffered())
+		if first[0] == 'G' {
+			clear <- s.request(seen)
+			io.WriteString(c, okHead+"\r\nAll good")
+			return
+		}
+		over := tls.Server(seen, secure)
+		s.request(over)
+		fmt.Fprintf(over, "HTTP/1.1 302 Found\r\nLocation: http://%s/\r\n\r\n", s.addr)
+	})
+	s := httpSpec(server.addr, "All good")
+	s.Service, s.URL = "https", "https://"+server.addr.String()+"/"
+	s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", "X-Token: hunter2\n"
+	if r := build(t, s, nil).Check(t.Context()); !r.OK {
+		t.Fatalf("%+v", r)
+	}
+	if said := <-clear; strings.Contains(said, "Basic") || strings.Contains(said, "hunter2") {
+		t.Errorf("said in the clear: %q", said)
 	}
 }
 
