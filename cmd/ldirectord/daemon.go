@@ -83,7 +83,7 @@ func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
 func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan os.Signal) int {
 	d.log = newLogSink(d.app, d.loaded.config.Global.LogFile)
 	d.mailer = notify.NewMailer(func(e notify.Event) { d.journal.Emit(e) })
-	d.journal = notify.NewJournal(d.log, d.mailer)
+	d.journal = notify.NewJournal(d.log, d.mailer, notify.NotifyFunc(d.tellStarter))
 	d.monitor = notify.NewMonitor(d.journal.Emit)
 	d.mailer.Set(mailRules(d.loaded.config, d.loaded.plan))
 	d.hooks = notify.NewHooks(d.journal)
@@ -141,6 +141,10 @@ func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-c
 			if by == nil {
 				file.look(ctx)
 			}
+		case t := <-file.taken:
+			if by == nil {
+				file.end(ctx, t)
+			}
 		}
 	}
 }
@@ -181,6 +185,13 @@ func (d *daemon) finish(cause error) int {
 		d.log.Notify(ctx, notify.Event{Time: time.Now(), Kind: notify.MailFailed, Text: fmt.Sprintf("Mail was not sent: %v", err)})
 	}
 	return code
+}
+
+// tellStarter shows the one who waits for a start what can't be done of it. The daemon goes on trying.
+func (d *daemon) tellStarter(_ context.Context, e notify.Event) {
+	if d.ready != nil && e.Kind == notify.TableError {
+		fmt.Fprintln(d.ready, e.Text) // in vain once the start is over
+	}
 }
 
 func (d *daemon) announce() {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,7 +52,7 @@ func (i instance) find() (pid int, stale bool) {
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
 	pid, err = strconv.Atoi(strings.TrimSpace(line))
-	if err != nil || pid == os.Getpid() || !isDirector(pid) {
+	if err != nil || pid == os.Getpid() || !isDirector(pid) || i.isOthers(pid) {
 		return 0, true
 	}
 	return pid, false
@@ -160,16 +161,28 @@ func (i instance) acquire(ctx context.Context) (*hold, error) {
 	return h, h.enter(running, h.former)
 }
 
+// others are the states of the other configurations' daemons that run.
+func (i instance) others() (states []state) {
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(i.stateFile), "ldirectord.*.state"))
+	for _, f := range files {
+		s, err := instance{stateFile: f}.read()
+		if f != i.stateFile && err == nil && s.Phase == running && isDirector(s.Pid) {
+			states = append(states, s)
+		}
+	}
+	return states
+}
+
+// isOthers tells whether a process is another configuration's daemon; a pid is used again after a boot.
+func (i instance) isOthers(pid int) bool {
+	return slices.ContainsFunc(i.others(), func(s state) bool { return s.Pid == pid })
+}
+
 // notOthers leaves out the virtual services that other daemons which run have in the table: one may
 // have moved to another configuration.
 func (i instance) notOthers(keys []ipvsctl.Key) (own []ipvsctl.Key) {
 	others := map[ipvsctl.Key]bool{}
-	files, _ := filepath.Glob(filepath.Join(filepath.Dir(i.stateFile), "ldirectord.*.state"))
-	for _, f := range files {
-		s, err := instance{stateFile: f}.read()
-		if f == i.stateFile || err != nil || s.Phase != running || !isDirector(s.Pid) {
-			continue
-		}
+	for _, s := range i.others() {
 		for _, k := range s.Virtuals {
 			others[k] = true
 		}

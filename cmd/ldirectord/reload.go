@@ -17,15 +17,25 @@ const (
 	pollTime   = time.Second            // for file systems that tell no changes
 )
 
-// configFile follows the file on disk. Its methods are called by one goroutine.
+// configFile follows the file on disk. Its methods are called by one goroutine, which never waits for a
+// file to be read and taken over: names are looked up for that, and a signal may come meanwhile.
 type configFile struct {
 	*daemon
 	changed chan struct{} // the file may be another one
+	taken   chan taken    // the file was read
 	sum     [sha256.Size]byte
+	busy    bool  // it is being read
+	again   *bool // then it is to be read once more, for auto or not
+}
+
+// taken is a file that was read: as it is now, and the configuration if that is the current one now.
+type taken struct {
+	sum    *[sha256.Size]byte // nil when it could not be read
+	loaded *loaded            // nil when it was refused
 }
 
 func newConfigFile(ctx context.Context, d *daemon) *configFile {
-	f := &configFile{daemon: d, changed: make(chan struct{}), sum: sha256.Sum256(d.loaded.source)}
+	f := &configFile{daemon: d, changed: make(chan struct{}), taken: make(chan taken, 1), sum: sha256.Sum256(d.loaded.source)}
 	go f.follow(ctx)
 	return f
 }
@@ -101,7 +111,7 @@ func (f *configFile) look(ctx context.Context) {
 	global := f.loaded.config.Global
 	f.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", f.path))
 	if global.AutoReload {
-		f.take(ctx, true)
+		f.begin(ctx, true)
 	} else {
 		f.say(notify.ConfigIgnored, " - ignore new configuration")
 	}
@@ -113,17 +123,51 @@ func (f *configFile) look(ctx context.Context) {
 // hup reads the file again because somebody asked for it.
 func (f *configFile) hup(ctx context.Context) {
 	f.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
-	f.take(ctx, false)
+	f.begin(ctx, false)
+}
+
+// begin has the file read and taken over; auto says that nobody asked for it.
+func (f *configFile) begin(ctx context.Context, auto bool) {
+	if f.busy {
+		auto = auto && (f.again == nil || *f.again)
+		f.again = &auto
+		return
+	}
+	f.busy = true
+	old := f.loaded
+	go func() { f.taken <- f.take(ctx, old, auto) }()
+}
+
+// end notes what became of it.
+func (f *configFile) end(ctx context.Context, t taken) {
+	f.busy = false
+	if t.sum != nil {
+		f.sum = *t.sum
+	}
+	if t.loaded != nil {
+		f.changeSiblings(f.loaded.config.Global.Execute, t.loaded.config.Global.Execute)
+		f.loaded = t.loaded
+		f.enter(running, t.loaded.plan.Keys())
+	}
+	if f.again != nil {
+		auto := *f.again
+		f.again = nil
+		f.begin(ctx, auto)
+	}
 }
 
 // take makes the file's configuration the current one, whole or not at all.
-func (f *configFile) take(ctx context.Context, auto bool) {
+func (f *configFile) take(ctx context.Context, old *loaded, auto bool) (t taken) {
 	l, err := f.load(ctx)
+	if ctx.Err() != nil {
+		return t
+	}
 	if err != nil {
 		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %v", os.Getpid(), err))
-		return
+		return t
 	}
-	f.sum = sha256.Sum256(l.source)
+	sum := sha256.Sum256(l.source)
+	t.sum = &sum
 	for _, d := range l.found {
 		kind := notify.ConfigWarning
 		if d.Severity == parser.Error {
@@ -132,11 +176,11 @@ func (f *configFile) take(ctx context.Context, auto bool) {
 		f.say(kind, message(d))
 	}
 	if l.plan == nil {
-		return
+		return t
 	}
-	if auto && len(l.config.Virtuals) == 0 && len(f.loaded.config.Virtuals) > 0 {
+	if auto && len(l.config.Virtuals) == 0 && len(old.config.Virtuals) > 0 {
 		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s has no virtual service any more: the old configuration stays; HUP takes the new one", os.Getpid(), f.path))
-		return
+		return t
 	}
 	if auto {
 		f.say(notify.ConfigReread, " - reread new configuration")
@@ -144,12 +188,10 @@ func (f *configFile) take(ctx context.Context, auto bool) {
 	f.log.setTarget(l.config.Global.LogFile)
 	f.env.setOurs(l.plan)
 	f.mailer.Set(mailRules(l.config, l.plan))
-	if err := f.director.Reload(ctx, l.plan); err != nil {
-		return // it is ending
+	if f.director.Reload(ctx, l.plan) == nil {
+		t.loaded = l
 	}
-	f.changeSiblings(f.loaded.config.Global.Execute, l.config.Global.Execute)
-	f.loaded = l
-	f.enter(running, l.plan.Keys())
+	return t
 }
 
 func (f *configFile) say(kind notify.Kind, text string) {
