@@ -54,8 +54,15 @@ var verbs = map[string]func(*app, context.Context) int{
 
 // ownVerbs take options behind them, and as many other words as stand here; those of the reference
 // ignore what follows, as it does.
-var ownVerbs = map[string]struct{ least, most int }{
-	"check": {}, "plan": {}, "probe": {}, "drain": {1, 2}, "undrain": {1, 2},
+var ownVerbs = map[string]struct {
+	least, most int
+	what        string
+}{
+	"check":   {0, 0, "only options are allowed behind it"},
+	"plan":    {0, 0, "only options are allowed behind it"},
+	"probe":   {0, 0, "only options are allowed behind it"},
+	"drain":   {1, 2, "[VIRTUAL] REAL is allowed behind it"},
+	"undrain": {1, 2, "[VIRTUAL] REAL is allowed behind it"},
 }
 
 func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {

@@ -115,7 +115,7 @@ func (o *options) parseBehind(f *pflag.FlagSet, rest []string) error {
 	}
 	o.args = f.Args()
 	if takes := ownVerbs[o.verb]; len(o.args) < takes.least || len(o.args) > takes.most {
-		return fmt.Errorf("%s takes %d to %d words, not %q", o.verb, takes.least, takes.most, o.args)
+		return fmt.Errorf("%s %s: %s", o.verb, strings.Join(o.args, " "), takes.what)
 	}
 	return nil
 }

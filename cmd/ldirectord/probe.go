@@ -31,6 +31,9 @@ func (a *app) probe(ctx context.Context) int {
 			r := results[c.Task]
 			kind = c.Task.Spec.Kind()
 			state, took, detail = "up", fmt.Sprintf("%.1fms", float64(r.Took)/float64(time.Millisecond)), r.Detail
+			if r.Warning != "" {
+				detail += "; " + r.Warning
+			}
 			if !r.OK {
 				state, code = "down", exitFailure
 			}
