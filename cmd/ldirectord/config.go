@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,18 @@ type loaded struct {
 	config *parser.Config // nil when it was refused
 	plan   *director.Plan // nil when it was refused
 	found  parser.Diagnostics
+}
+
+// sum tells one content of the file from another.
+func (l *loaded) sum() [sha256.Size]byte { return sha256.Sum256(l.source) }
+
+// forget drops what only messages about the file need: a large one has more positions than settings.
+func (l *loaded) forget() {
+	l.source, l.found = nil, nil
+	l.config.Global.At = nil
+	for i := range l.config.Virtuals {
+		l.config.Virtuals[i].At = nil
+	}
 }
 
 // load reads the file at path and prepares it. An error means that the file itself could not be read.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -23,7 +22,6 @@ const (
 	resultsWait = 3 * time.Second  // how long a start waits for the first results
 	hooksWait   = 20 * time.Second // for the commands that run at the end
 	closeWait   = 5 * time.Second  // for the last log lines and mails
-	collectAt   = 50               // percent of garbage: checks leave little, the configuration is large
 )
 
 // daemon is the running director and what surrounds it.
@@ -41,9 +39,6 @@ type daemon struct {
 
 // serve is the daemon in this process. Ready hears how the start goes; it is nil in the foreground.
 func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
-	}
 	d := &daemon{app: a, ready: ready}
 	var err error
 	acquireCtx, cancel := context.WithTimeout(ctx, endTimeout)
@@ -114,6 +109,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 // signal that ended it.
 func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-chan error, end context.CancelCauseFunc) error {
 	file := newConfigFile(ctx, d)
+	d.loaded.forget()
 	var by error
 	for {
 		select {
@@ -227,7 +223,7 @@ func (d *daemon) settle(ctx context.Context, execute []string) {
 		fmt.Fprintln(d.ready, readyLine)
 		d.ready.Close()
 	}
-	debug.FreeOSMemory() // what reading the file took is not needed again
+	settleMemory()
 }
 
 // openTable opens the table that --ipvs names.

@@ -1,5 +1,11 @@
 // Command ldirectord watches the real servers of Linux Virtual Server and keeps the kernel's table
 // true. It takes the place of the Perl daemon of that name: same file, same command line.
+//
+// Old servers must be answered too: SHA-1 signatures in TLS, odd serial numbers, short keys.
+//
+//go:debug tlssha1=1
+//go:debug x509negativeserial=1
+//go:debug rsa1024min=0
 package main
 
 import (
@@ -85,6 +91,7 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	a.path = path
+	startLean()
 	a.env = newEnvironment(a.verb)
 	defer a.env.close()
 	return verbs[a.verb](a, ctx)

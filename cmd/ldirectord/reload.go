@@ -35,7 +35,7 @@ type taken struct {
 }
 
 func newConfigFile(ctx context.Context, d *daemon) *configFile {
-	f := &configFile{daemon: d, changed: make(chan struct{}), taken: make(chan taken, 1), sum: sha256.Sum256(d.loaded.source)}
+	f := &configFile{daemon: d, changed: make(chan struct{}), taken: make(chan taken, 1), sum: d.loaded.sum()}
 	go f.follow(ctx)
 	return f
 }
@@ -166,7 +166,7 @@ func (f *configFile) take(ctx context.Context, old *loaded, auto bool) (t taken)
 		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %v", os.Getpid(), err))
 		return t
 	}
-	sum := sha256.Sum256(l.source)
+	sum := l.sum()
 	t.sum = &sum
 	for _, d := range l.found {
 		kind := notify.ConfigWarning
@@ -178,6 +178,7 @@ func (f *configFile) take(ctx context.Context, old *loaded, auto bool) (t taken)
 	if l.plan == nil {
 		return t
 	}
+	l.forget()
 	if auto && len(l.config.Virtuals) == 0 && len(old.config.Virtuals) > 0 {
 		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s has no virtual service any more: the old configuration stays; HUP takes the new one", os.Getpid(), f.path))
 		return t
