@@ -39,7 +39,6 @@ test-all: ldirectord
 	@testdata/servers/install
 	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' ./checker
 	LONG_TESTS=5m $(GO) test -count=1 -timeout 20m -run '^TestLong|^TestChaos' ./checker ./director
-	@LONG_TESTS=1 UML_SECONDS=2400 LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/kernel-test ./cmd/ldirectord
 	@$(MAKE) conformance REFERENCE=
 
 unit-test:
