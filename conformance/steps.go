@@ -400,7 +400,7 @@ func (p *play) awaitEvent(s step) (*observation, error) {
 
 func (p *play) wait(s step) (*observation, error) {
 	d, err := time.ParseDuration(s.rest)
-	time.Sleep(d)
+	time.Sleep(p.Binary.patience(d))
 	return nil, err
 }
 
