@@ -14,6 +14,17 @@ const MaxSize = 64 << 20
 // that no configuration reaches. Time and memory are linear in the size of the file and of its
 // ranges; the look-ups of names add no more than five seconds together.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
+	cfg, found := Examine(ctx, name, src, o)
+	if found.HasErrors() {
+		return nil, found
+	}
+	return cfg, found
+}
+
+// Examine is Parse, but with errors the Config holds the sections without one: not to be run, but to be
+// looked at further, so that all that is wrong with a file is told at once. It is nil when there is
+// nothing to look at.
+func Examine(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	r := &reader{report: report{file: name, strict: o.Strict}}
 	r.globals.scope = scope{opts: &o, at: map[string]Position{}}
 	r.names = names{resolver: o.Resolver, hosts: map[hostName]*hostLookup{}, ports: map[portName]*portLookup{}}
@@ -25,11 +36,26 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.collectNames()
 	r.names.lookUp(ctx)
 	cfg := r.config()
-	found := r.diagnostics()
-	if found.HasErrors() {
-		return nil, found
+	if r.count[Error] > 0 {
+		cfg.Virtuals = r.sound(cfg.Virtuals)
 	}
-	return cfg, found
+	return cfg, r.diagnostics()
+}
+
+// sound are the virtual services of the sections without an error.
+func (r *reader) sound(all []Virtual) (sound []Virtual) {
+	broken := map[int]bool{}
+	for _, e := range r.entries {
+		if e.Severity == Error {
+			broken[e.block] = true
+		}
+	}
+	for i, s := range r.sections {
+		if !s.broken && !broken[s.line.number] {
+			sound = append(sound, all[i])
+		}
+	}
+	return sound
 }
 
 // reader takes in a file line by line.

@@ -71,15 +71,15 @@ func (a *app) load(ctx context.Context) (*loaded, error) {
 		return nil, err
 	}
 	l := &loaded{source: source}
-	cfg, found := parser.Parse(ctx, a.path, source, a.parserOptions())
+	cfg, found := parser.Examine(ctx, a.path, source, a.parserOptions())
 	l.found = found
-	if found.HasErrors() {
+	if cfg == nil {
 		return l, nil
 	}
 	env := a.env.checks()
 	plan, more := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
 	l.found = append(l.found, more...)
-	if plan != nil {
+	if plan != nil && !found.HasErrors() {
 		l.config, l.plan = cfg, plan
 	}
 	return l, nil
