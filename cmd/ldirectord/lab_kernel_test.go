@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,8 +18,8 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// lab is a small network of namespaces: a director, three real servers and a client. The client reaches
-// dr.VIP on the servers' own network (direct routing) and nat.VIP through the director (masquerading).
+// lab is a small network of namespaces: a director, real servers and a client. The client reaches drVIP on
+// the servers' own network (direct routing) and natVIP through the director (masquerading).
 type lab struct {
 	t      *testing.T
 	prefix string
@@ -45,12 +44,20 @@ func needsIPVS(t *testing.T) {
 	t.Skip("needs root and a kernel with IPVS")
 }
 
-func newLab(t *testing.T) *lab {
+// newLab has the real servers rs1, rs2 and rs3.
+func newLab(t *testing.T) *lab { return newLabOf(t, 3) }
+
+// newLabOf has the real servers rs1, rs2, …: 192.0.2.21, 192.0.2.22, …
+func newLabOf(t *testing.T, servers int) *lab {
 	t.Helper()
 	needsIPVS(t)
 	l := &lab{t: t, prefix: fmt.Sprintf("ld%d-", os.Getpid()), dir: t.TempDir()}
 	l.log = filepath.Join(l.dir, "log")
-	for _, ns := range []string{"dir", "client", "rs1", "rs2", "rs3"} {
+	namespaces := []string{"dir", "client"}
+	for i := range servers {
+		namespaces = append(namespaces, fmt.Sprintf("rs%d", i+1))
+	}
+	for _, ns := range namespaces {
 		l.sh("ip netns add %s%s && ip -n %s%s link set lo up", l.prefix, ns, l.prefix, ns)
 		t.Cleanup(func() { exec.Command("ip", "netns", "del", l.prefix+ns).Run() })
 	}
@@ -61,7 +68,7 @@ func newLab(t *testing.T) *lab {
 		ip netns exec %[1]sdir sysctl -qw net.ipv4.ip_forward=1`, l.prefix, drVIP, natVIP)
 	l.join("client", "br0", "192.0.2.100/24")
 	l.join("client", "br1", "198.51.100.100/24")
-	for i := 1; i <= 3; i++ {
+	for i := 1; i <= servers; i++ {
 		rs := fmt.Sprintf("rs%d", i)
 		l.join(rs, "br0", fmt.Sprintf("192.0.2.2%d/24", i))
 		l.sh(`ip netns exec %[1]s%[2]s sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
@@ -88,6 +95,12 @@ func (l *lab) sh(format string, args ...any) {
 // in runs f on a thread that lives in a namespace; sockets opened by f belong to it.
 func (l *lab) in(ns string, f func()) {
 	l.t.Helper()
+	if err := l.enter(ns, f); err != nil {
+		l.t.Fatalf("entering %s: %v", ns, err)
+	}
+}
+
+func (l *lab) enter(ns string, f func()) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
@@ -101,39 +114,8 @@ func (l *lab) in(ns string, f func()) {
 		}
 		done <- err
 	}()
-	if err := <-done; err != nil {
-		l.t.Fatalf("entering %s: %v", ns, err)
-	}
+	return <-done
 }
-
-// web is a web server that says its name.
-type web struct {
-	l       *lab
-	ns      string
-	server  *http.Server
-	handler http.HandlerFunc
-}
-
-func (l *lab) web(ns string) *web {
-	w := &web{l: l, ns: ns, handler: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "%s OK\n", ns) }}
-	w.start()
-	l.t.Cleanup(w.stop)
-	return w
-}
-
-func (w *web) start() {
-	var listener net.Listener
-	var err error
-	w.l.in(w.ns, func() { listener, err = net.Listen("tcp4", "0.0.0.0:80") })
-	if err != nil {
-		w.l.t.Fatal(err)
-	}
-	w.server = &http.Server{Handler: w.handler}
-	w.server.SetKeepAlivesEnabled(false)
-	go w.server.Serve(listener)
-}
-
-func (w *web) stop() { w.server.Close() }
 
 // ask makes one request from the client and returns the first word of the answer, or the error.
 func (l *lab) ask(vip string) string {

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// web is a web server that says its name, or fails in one of many ways. Checks ask it for /check.
+type web struct {
+	l      *lab
+	ns     string
+	server *http.Server
+
+	mu      sync.Mutex // guards what follows
+	mode    mode
+	changed chan struct{} // closed when the mode changes
+	passed  []time.Time   // when checks were answered well
+}
+
+// mode is how a web server answers.
+type mode string
+
+const (
+	well    mode = "well"
+	silent  mode = "not at all"
+	late    mode = "after 3 s"
+	broken  mode = "with status 500"
+	content mode = "with another page"
+)
+
+func (l *lab) web(ns string) *web {
+	w := &web{l: l, ns: ns, mode: well, changed: make(chan struct{})}
+	w.start()
+	l.t.Cleanup(w.stop)
+	return w
+}
+
+func (w *web) start() {
+	var listener net.Listener
+	var err error
+	w.l.in(w.ns, func() { listener, err = net.Listen("tcp4", "0.0.0.0:80") })
+	if err != nil {
+		w.l.t.Fatal(err)
+	}
+	w.server = &http.Server{Handler: w}
+	w.server.SetKeepAlivesEnabled(false)
+	go w.server.Serve(listener)
+}
+
+func (w *web) stop() {
+	w.server.Close()
+	w.set(well) // lets silent answers go
+}
+
+// set changes how requests are answered, also those that wait.
+func (w *web) set(m mode) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.changed)
+	w.mode, w.changed = m, make(chan struct{})
+}
+
+// ServeHTTP implements http.Handler.
+func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	m, changed := w.mode, w.changed
+	w.mu.Unlock()
+	switch m {
+	case silent:
+		<-changed
+		panic(http.ErrAbortHandler)
+	case late:
+		time.Sleep(3 * time.Second)
+	case broken:
+		http.Error(rw, "no", http.StatusInternalServerError)
+		return
+	case content:
+		fmt.Fprintf(rw, "%s wrong\n", w.ns)
+		return
+	}
+	if r.URL.Path == "/drip" {
+		drip(rw, r)
+		return
+	}
+	fmt.Fprintf(rw, "%s OK\n", w.ns)
+	if r.URL.Path == "/check" && m == well {
+		w.mu.Lock()
+		w.passed = append(w.passed, time.Now())
+		w.mu.Unlock()
+	}
+}
+
+// drip answers a little now and then, as long as the client listens.
+func drip(rw http.ResponseWriter, r *http.Request) {
+	for r.Context().Err() == nil {
+		fmt.Fprintln(rw, "drip")
+		rw.(http.Flusher).Flush()
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// passedAfter is when the first check after a time was answered well; zero when none was.
+func (w *web) passedAfter(t time.Time) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.passed {
+		if p.After(t) {
+			return p
+		}
+	}
+	return time.Time{}
+}
