@@ -3,12 +3,10 @@ package director
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -70,7 +68,6 @@ type chaos struct {
 	dir    string // maintenancedir
 	oracle *oracle
 	table  *ipvsctl.Memory
-	former map[ipvsctl.Key]bool // what daemons may have left in the table
 	begun  time.Time
 
 	director *Director
@@ -82,7 +79,7 @@ type chaos struct {
 func newChaos(t *testing.T, seed uint64, dir string) *chaos {
 	c := &chaos{
 		t: t, rand: rand.New(rand.NewPCG(seed, 0)), dir: dir,
-		table: ipvsctl.NewMemory(nil), former: map[ipvsctl.Key]bool{}, begun: time.Now(),
+		table: ipvsctl.NewMemory(nil), begun: time.Now(),
 	}
 	c.oracle = newOracle(c.complain)
 	return c
@@ -180,7 +177,6 @@ func (c *chaos) edit() {
 	next := c.newFile(c.oracle.file())
 	c.say("reload")
 	p := c.plan(next)
-	c.remember(p)
 	c.oracle.offer(next)
 	if err := c.director.Reload(c.t.Context(), p); err != nil {
 		c.t.Error(err)
@@ -268,13 +264,11 @@ func (c *chaos) crash() {
 
 func (c *chaos) start() {
 	c.say("start")
-	file := c.oracle.file()
-	p := c.plan(file)
-	former := slices.SortedFunc(maps.Keys(c.former), ipvsctl.Key.Compare)
-	c.remember(p)
+	p := c.plan(c.oracle.file())
 	c.journal = notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) { c.say("log: %s", e.Text) }))
 	c.director = New(Deps{
-		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: noHooks{}, Former: former, Drained: c.oracle.drains(),
+		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: noHooks{}, Drained: c.oracle.drains(),
+		Former: c.oracle.claimed(), Ours: c.oracle.claim,
 	})
 	ctx, end := context.WithCancelCause(context.Background())
 	c.end, c.ended = end, make(chan error, 1)
@@ -291,6 +285,7 @@ func (c *chaos) stop(cause error) {
 		c.t.Error(err)
 	}
 	if cause == nil {
+		c.oracle.claim(nil)
 		c.oracle.leftover(before)
 		if left := c.read(); ipvsctl.Format(left) != ipvsctl.Format(before) {
 			c.complain("stop left\n%sand should have left\n%s", ipvsctl.Format(left), ipvsctl.Format(before))
@@ -298,13 +293,6 @@ func (c *chaos) stop(cause error) {
 	}
 	if err := c.journal.Close(context.Background()); err != nil {
 		c.t.Error(err)
-	}
-}
-
-// remember notes what the next daemon is told to purge, if its file does not have it any more.
-func (c *chaos) remember(p *Plan) {
-	for _, k := range p.Keys() {
-		c.former[k] = true
 	}
 }
 

@@ -39,6 +39,9 @@ type Deps struct {
 	// Former are virtual services of the daemon before, which handed over or crashed: those that the
 	// plan does not have are purged.
 	Former []ipvsctl.Key
+	// Ours, if not nil, hears which virtual services may be in the table by us: before one is added and
+	// after one was removed. What it heard last is Former for the daemon after a crash or a handover.
+	Ours func([]ipvsctl.Key)
 	// Drained are the servers that get no new connections, from the start on.
 	Drained map[Place]bool
 }

@@ -29,15 +29,16 @@ func (d *Director) begin(ctx context.Context, p *Plan, have ipvsctl.Table) {
 		}
 	}
 	d.install(ctx, p)
-	for _, v := range d.virtuals {
-		found, there := have[v.key]
-		v.dirty = true
-		d.bring(ctx, v, found, there)
-	}
 	for _, key := range d.deps.Former {
 		if _, there := have[key]; there && !slices.Contains(p.Keys(), key) {
 			d.purges = append(d.purges, d.newPurge(key))
 		}
+	}
+	d.claim()
+	for _, v := range d.virtuals {
+		found, there := have[v.key]
+		v.dirty = true
+		d.bring(ctx, v, found, there)
 	}
 	d.purge(ctx)
 }
@@ -72,6 +73,7 @@ func (d *Director) reload(ctx context.Context, p *Plan) {
 			d.purges = append(d.purges, d.newPurge(v.key))
 		}
 	}
+	d.claim()
 	d.purge(ctx)
 }
 
@@ -136,6 +138,18 @@ func (d *Director) install(ctx context.Context, p *Plan) {
 	d.pool.Set(p.tasks)
 }
 
+// claim tells which virtual services may be in the table by us.
+func (d *Director) claim() {
+	if d.deps.Ours == nil {
+		return
+	}
+	var keys []ipvsctl.Key
+	for _, v := range slices.Concat(d.virtuals, d.purges) {
+		keys = append(keys, v.key)
+	}
+	d.deps.Ours(keys)
+}
+
 // newPurge is a virtual service that is not configured any more, as the log names it.
 func (d *Director) newPurge(key ipvsctl.Key) *virtual {
 	cfg := &parser.Virtual{ID: keyID(key), CheckInterval: d.global.CheckInterval}
@@ -144,7 +158,7 @@ func (d *Director) newPurge(key ipvsctl.Key) *virtual {
 
 // purge removes the virtual services that are not configured any more, as soon as the table lets it.
 func (d *Director) purge(ctx context.Context) {
-	now := time.Now()
+	now, before := time.Now(), len(d.purges)
 	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {
 		if v.retry.After(now) || ctx.Err() != nil {
 			return false
@@ -158,6 +172,9 @@ func (d *Director) purge(ctx context.Context) {
 		d.succeeded(v)
 		return true
 	})
+	if len(d.purges) < before {
+		d.claim()
+	}
 }
 
 // cleanup removes, at the end, the virtual services that cleanstop says.

@@ -36,6 +36,7 @@ type oracle struct {
 	changes    int
 	left       int // changes until the daemon dies, negative for never
 	ending     bool
+	claims     []ipvsctl.Key // what the daemon says may be in the table by it
 	lines      []string
 }
 
@@ -221,6 +222,22 @@ func (o *oracle) stopping(clean bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ending = clean
+}
+
+// claim is what a daemon records for the next one, as long as it lives.
+func (o *oracle) claim(keys []ipvsctl.Key) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.left != 0 {
+		o.claims = keys
+	}
+}
+
+// claimed is what the daemon before left behind; one that stopped left nothing that it must remember.
+func (o *oracle) claimed() []ipvsctl.Key {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.claims
 }
 
 func (o *oracle) story(line string) {

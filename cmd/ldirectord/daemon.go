@@ -87,10 +87,10 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 		d.journal.Emit(notify.Event{Kind: notify.HookFailed, Text: fmt.Sprintf("Orders to drain can't be read: %v", err), Reason: err.Error()})
 	}
 	d.director = director.New(director.Deps{
-		Drained: drained, Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch, Former: d.hold.notOthers(d.hold.former),
+		Drained: drained, Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch,
+		Former: d.hold.notOthers(d.hold.former), Ours: func(keys []ipvsctl.Key) { d.recorded(d.hold.own(keys)) },
 	})
 	d.env.setOurs(d.loaded.plan)
-	d.enter(running, d.loaded.plan.Keys())
 	d.announce()
 	runCtx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -125,11 +125,11 @@ func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-c
 				file.hup(ctx)
 			case s == signalHandOver:
 				by = endedBy("USR1")
-				d.enter(handedOver, d.loaded.plan.Keys())
+				d.recorded(d.hold.enter(handedOver))
 				end(director.ErrHandover)
 			default:
 				by = endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG"))
-				d.enter(ending, nil)
+				d.recorded(d.hold.enter(ending))
 				d.siblings("stop", d.loaded.config.Global.Execute)
 				end(by)
 			}
@@ -150,8 +150,9 @@ type endedBy string
 
 func (e endedBy) Error() string { return "signal " + string(e) }
 
-func (d *daemon) enter(p phase, keys []ipvsctl.Key) {
-	if err := d.hold.enter(p, keys); err != nil {
+// recorded tells if the state file could not be written.
+func (d *daemon) recorded(err error) {
+	if err != nil {
 		d.journal.Emit(notify.Event{Kind: notify.HookFailed, Text: fmt.Sprintf("State file: %v", err), Reason: err.Error()})
 	}
 }

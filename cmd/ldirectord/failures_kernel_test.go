@@ -231,7 +231,7 @@ func (f *failures) breaks(number, fault string, fail, heal func(*web)) {
 	r := f.begin(number, fault)
 	o := f.fails("rs1", fail)
 	r.out = f.seen(o)
-	time.Sleep(time.Second)
+	time.Sleep(1300 * time.Millisecond)
 	r.back = f.heals(o, heal)
 }
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -40,7 +41,7 @@ const (
 type state struct {
 	Pid      int
 	Phase    phase
-	Virtuals []ipvsctl.Key `json:",omitempty"` // what it has in the table; none once it has cleaned up
+	Virtuals []ipvsctl.Key `json:",omitempty"` // what it may have in the table; says nothing once it is ending
 }
 
 // find returns the pid of the running daemon, 0 when none runs; stale tells that a pid file is there
@@ -129,6 +130,9 @@ type hold struct {
 	instance
 	file   *os.File
 	former []ipvsctl.Key // what the daemon before left in the table: it handed over, or crashed
+
+	mu  sync.Mutex // guards what follows
+	now state      // as recorded
 }
 
 // acquire makes this process the daemon of the configuration. It waits for one that is ending; one
@@ -158,7 +162,8 @@ func (i instance) acquire(ctx context.Context) (*hold, error) {
 	if s, err := i.read(); err == nil && s.Phase != ending {
 		h.former = s.Virtuals
 	}
-	return h, h.enter(running, h.former)
+	h.now = state{Pid: os.Getpid(), Phase: running, Virtuals: h.former}
+	return h, h.write()
 }
 
 // others are the states of the other configurations' daemons that run.
@@ -196,8 +201,23 @@ func (i instance) notOthers(keys []ipvsctl.Key) (own []ipvsctl.Key) {
 }
 
 // enter records the phase of this daemon's life.
-func (h *hold) enter(p phase, virtuals []ipvsctl.Key) error {
-	text, err := json.Marshal(state{Pid: os.Getpid(), Phase: p, Virtuals: virtuals})
+func (h *hold) enter(p phase) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now.Phase = p
+	return h.write()
+}
+
+// own records what this daemon may have in the table.
+func (h *hold) own(virtuals []ipvsctl.Key) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now.Virtuals = virtuals
+	return h.write()
+}
+
+func (h *hold) write() error {
+	text, err := json.Marshal(h.now)
 	if err != nil {
 		return fmt.Errorf("recording the state: %w", err)
 	}

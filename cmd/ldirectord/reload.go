@@ -147,7 +147,6 @@ func (f *configFile) end(ctx context.Context, t taken) {
 	if t.loaded != nil {
 		f.changeSiblings(f.loaded.config.Global.Execute, t.loaded.config.Global.Execute)
 		f.loaded = t.loaded
-		f.enter(running, t.loaded.plan.Keys())
 	}
 	if f.again != nil {
 		auto := *f.again
