@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,7 +106,8 @@ func (i instance) read() (state, error) {
 	if err != nil {
 		return s, err
 	}
-	return s, json.Unmarshal(text, &s)
+	err = json.NewDecoder(bytes.NewReader(text)).Decode(&s) // what stands behind it is older
+	return s, err
 }
 
 // waitFor waits until a process is gone.
@@ -221,13 +221,11 @@ func (h *hold) write() error {
 	if err != nil {
 		return fmt.Errorf("recording the state: %w", err)
 	}
-	if _, err := h.file.Seek(0, io.SeekStart); err != nil {
+	// Never empty, whenever the process is killed: what is longer of the old text stands behind the new.
+	if _, err := h.file.WriteAt(append(text, '\n'), 0); err != nil {
 		return fmt.Errorf("recording the state: %w", err)
 	}
-	if err := h.file.Truncate(0); err != nil {
-		return fmt.Errorf("recording the state: %w", err)
-	}
-	if _, err := h.file.Write(text); err != nil {
+	if err := h.file.Truncate(int64(len(text)) + 1); err != nil {
 		return fmt.Errorf("recording the state: %w", err)
 	}
 	return nil
