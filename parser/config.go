@@ -44,6 +44,8 @@ type Global struct {
 	MaintenanceDir   string
 	Supervised       bool
 	Fork             bool
+	Listen           netip.AddrPort // extension: where metrics are served; invalid: nowhere
+	StatusGroup      string         // extension: group that may use the control socket; "" for none
 
 	At    map[string]Position // where the value that counts of each directive was written
 	times times
@@ -104,6 +106,7 @@ type Virtual struct {
 	Persistent int    // seconds; -1 when not persistent
 	Netmask    string // dotted quad, or prefix length 1-128 for IPv6; "" when none; counts only with Persistent
 	OnePacket  bool   // ops; counts only for udp
+	PEName     string // extension: persistence engine (sip), "" for none; counts only with Persistent
 
 	CheckType        CheckType
 	NumConnects      int // Combined only
@@ -165,6 +168,17 @@ type Virtual struct {
 	At    map[string]Position
 	times times
 }
+
+// Marking is one line of `mark`: packets to these addresses and ports get the virtual service's mark.
+type Marking struct {
+	Dest     netip.Prefix // of the section's family; host bits are zero
+	Protocol string       // tcp, udp, sctp or all
+	Ports    []PortRange  // in the order written; nil: all ports
+	At       Position
+}
+
+// PortRange is a range of ports, both ends included, 1 to 65535.
+type PortRange struct{ First, Last uint16 }
 
 // times are whole seconds as written. A Duration ends at 292 years, numbers of the file do not.
 type times struct{ check, negotiate, interval, mail int64 }

@@ -14,8 +14,10 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/checker":        nil,
 		"ldirectord/ipvsctl":        nil,
 		"ldirectord/notify":         nil,
-		"ldirectord/director":       {"ldirectord/checker", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser"},
-		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/director", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser"},
+		"ldirectord/fwmark":         nil,
+		"ldirectord/director":       {"ldirectord/checker", "ldirectord/fwmark", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser"},
+		"ldirectord/status":         {"ldirectord/director"},
+		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/director", "ldirectord/fwmark", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser", "ldirectord/status"},
 		"ldirectord/examples/demo":  nil,
 		"ldirectord/conformance":    nil,
 	}
@@ -34,7 +36,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"github.com/sirupsen/logrus":    {"ldirectord/cmd/ldirectord", "ldirectord/ipvsctl"}, // there to silence moby/ipvs
 		"github.com/fsnotify/fsnotify":  {"ldirectord/cmd/ldirectord"},
 		"github.com/spf13/pflag":        {"ldirectord/cmd/ldirectord"},
-		"github.com/coreos/go-iptables": {},
+		"github.com/coreos/go-iptables": {"ldirectord/fwmark"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "ldirectord/...").Output()
 	if err != nil {
