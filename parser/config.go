@@ -46,6 +46,8 @@ type Global struct {
 	Fork             bool
 	Listen           netip.AddrPort // extension: where metrics are served; invalid: nowhere
 	StatusGroup      string         // extension: group that may use the control socket; "" for none
+	Listen           netip.AddrPort // extension: where metrics are served; invalid: nowhere
+	StatusGroup      string         // extension: group that may use the control socket; "" for none
 
 	At    map[string]Position // where the value that counts of each directive was written
 	times times
@@ -100,12 +102,14 @@ type Virtual struct {
 	IPv6     bool           // address family, also of a mark
 	Addr     netip.AddrPort // invalid under a mark
 	Mark     uint32         // 1 or more under a mark, else 0
+	Marking  []Marking      // extension: the packets that get the mark, in file order; none: others set it
 
 	Scheduler  string
 	SchedFlags string // comma list as written, "" when none
 	Persistent int    // seconds; -1 when not persistent
 	Netmask    string // dotted quad, or prefix length 1-128 for IPv6; "" when none; counts only with Persistent
 	OnePacket  bool   // ops; counts only for udp
+	PEName     string // extension: persistence engine (sip), "" for none; counts only with Persistent
 	PEName     string // extension: persistence engine (sip), "" for none; counts only with Persistent
 
 	CheckType        CheckType
