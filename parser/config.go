@@ -46,8 +46,6 @@ type Global struct {
 	Fork             bool
 	Listen           netip.AddrPort // extension: where metrics are served; invalid: nowhere
 	StatusGroup      string         // extension: group that may use the control socket; "" for none
-	Listen           netip.AddrPort // extension: where metrics are served; invalid: nowhere
-	StatusGroup      string         // extension: group that may use the control socket; "" for none
 
 	At    map[string]Position // where the value that counts of each directive was written
 	times times
@@ -109,7 +107,6 @@ type Virtual struct {
 	Persistent int    // seconds; -1 when not persistent
 	Netmask    string // dotted quad, or prefix length 1-128 for IPv6; "" when none; counts only with Persistent
 	OnePacket  bool   // ops; counts only for udp
-	PEName     string // extension: persistence engine (sip), "" for none; counts only with Persistent
 	PEName     string // extension: persistence engine (sip), "" for none; counts only with Persistent
 
 	CheckType        CheckType
