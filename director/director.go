@@ -36,6 +36,8 @@ type Deps struct {
 	}
 	// Watch signals changes of a folder's entries until ctx is done; nil: it is only polled.
 	Watch func(ctx context.Context, dir string) <-chan struct{}
+	// Marks keeps the mark rules; nil: there are none in the plans, or nobody keeps them.
+	Marks Marks
 	// Former are virtual services of the daemon before, which handed over or crashed: those that the
 	// plan does not have are purged.
 	Former []ipvsctl.Key
@@ -52,7 +54,7 @@ type Director struct {
 	pool    *checker.Pool
 	reloads chan reload
 	drains  chan map[Place]bool
-	started chan struct{} // closed when every virtual service was set up once
+	started chan struct{} // closed when every virtual service and its mark rules were set up once
 	settled chan struct{} // closed when no server is unknown
 
 	// What follows belongs to the goroutine of Run.
@@ -64,7 +66,9 @@ type Director struct {
 	status   notify.Status
 	drained  map[Place]bool
 	keeper   *keeper // of maintenancedir
-	unread   string  // why the table could not be read the last time
+	marker   *marker
+	reloaded []chan<- struct{} // who waits for the mark rules of a reload
+	unread   string            // why the table could not be read the last time
 }
 
 // check is what the director knows of a check that runs.
@@ -98,7 +102,8 @@ func New(d Deps) *Director {
 	}
 }
 
-// Started is closed when every virtual service of the plan has been set up, or its failure told.
+// Started is closed when every virtual service of the plan and its mark rules have been set up, or the
+// failure told.
 func (d *Director) Started() <-chan struct{} { return d.started }
 
 // Settled is closed when the first result of every server is in the table.
@@ -115,11 +120,12 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	poolDone := make(chan struct{})
 	go func() { defer close(poolDone); d.pool.Run(poolCtx) }()
 	d.keeper = newKeeper(poolCtx, d.deps.Watch)
+	d.marker = newMarker(poolCtx, d.deps.Marks)
 	d.begin(ctx, p, have)
-	close(d.started)
 	d.loop(ctx)
 	stopPool()
 	<-poolDone
+	<-d.marker.done
 	if errors.Is(context.Cause(ctx), ErrHandover) {
 		return nil
 	}
@@ -148,8 +154,18 @@ func (d *Director) loop(ctx context.Context) {
 	retry := time.NewTimer(0)
 	defer drift.Stop()
 	defer retry.Stop()
-	settled := false
+	started, settled := false, false
 	for {
+		if d.marker.idle() {
+			if !started {
+				started = true
+				close(d.started)
+			}
+			for _, done := range d.reloaded {
+				close(done)
+			}
+			d.reloaded = nil
+		}
 		if d.waiting == 0 {
 			d.status = notify.StatusRunning
 			if !settled {
@@ -171,9 +187,14 @@ func (d *Director) loop(ctx context.Context) {
 			d.drain(places)
 		case r := <-d.reloads:
 			d.reload(ctx, r.plan)
-			close(r.done)
+			d.reloaded = append(d.reloaded, r.done)
+		case d.marker.next() <- d.marker.want:
+			d.marker.due, d.marker.busy = false, true
+		case m := <-d.marker.reports:
+			d.marked(m)
 		case <-drift.C:
 			d.look(ctx)
+			d.marker.look()
 			drift.Reset(d.driftInterval())
 		case <-retry.C:
 		}

@@ -133,6 +133,7 @@ func (d *Director) install(ctx context.Context, p *Plan) {
 		}
 	}
 	d.checks = checks
+	d.mark()
 	d.drain(d.drained)
 	d.maintain(d.keeper.watch(ctx, p))
 	d.pool.Set(p.tasks)
@@ -156,8 +157,12 @@ func (d *Director) newPurge(key ipvsctl.Key) *virtual {
 	return &virtual{cfg: cfg, name: keyName(key), key: key, tag: "start", dirty: true}
 }
 
-// purge removes the virtual services that are not configured any more, as soon as the table lets it.
+// purge removes the virtual services that are not configured any more, as soon as the table lets it. They
+// serve until the mark rules that take their place, if such come, are set.
 func (d *Director) purge(ctx context.Context) {
+	if d.marker.changing() {
+		return
+	}
 	now, before := time.Now(), len(d.purges)
 	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {
 		if v.retry.After(now) || ctx.Err() != nil {
@@ -185,6 +190,7 @@ func (d *Director) cleanup(ctx context.Context) {
 	for _, v := range d.purges {
 		v.retry = time.Time{}
 	}
+	d.marker.due, d.marker.busy = false, false
 	d.purge(ctx)
 	for _, v := range d.virtuals {
 		if !v.cfg.CleanStop {
@@ -202,4 +208,5 @@ func (d *Director) cleanup(ctx context.Context) {
 		}
 		d.tell(v, ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key})
 	}
+	d.unmark(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ldirectord/checker"
@@ -92,14 +93,16 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 
 // nextRetry is how long until a failed change is tried again.
 func (d *Director) nextRetry() (wait time.Duration, any bool) {
-	for _, list := range [][]*virtual{d.virtuals, d.purges} {
-		for _, v := range list {
-			if !v.dirty {
-				continue
-			}
-			if w := max(time.Until(v.retry), 0); !any || w < wait {
-				wait, any = w, true
-			}
+	due := d.virtuals
+	if !d.marker.changing() {
+		due = slices.Concat(due, d.purges)
+	}
+	for _, v := range due {
+		if !v.dirty {
+			continue
+		}
+		if w := max(time.Until(v.retry), 0); !any || w < wait {
+			wait, any = w, true
 		}
 	}
 	return wait, any

@@ -34,6 +34,7 @@ const (
 	CheckWarning   Kind = "check-warning"   // a check passed in a way that needs a look
 	LocalShortage  Kind = "local-shortage"  // we lack descriptors, memory or ports: checks say nothing
 	ChangedByHand  Kind = "changed-by-hand" // somebody else changed our part of the table
+	MarkRules      Kind = "mark-rules"      // the rules that set firewall marks are other ones now
 	TableError     Kind = "table-error"     // a change of the table failed and is retried
 	TableRecovered Kind = "table-recovered" // … and works again
 	HookSaid       Kind = "hook-said"       // … wrote something

@@ -1,0 +1,163 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/fwmark"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+// marksTimeout is for one look at the mark rules and all changes of them: programs are run for each.
+const marksTimeout = 15 * time.Second
+
+// Marks sets the rules that give packets their firewall marks.
+type Marks interface {
+	// Sync makes exactly these rules of ours stand. It returns what it found damaged and mended, a line each.
+	Sync(ctx context.Context, want []fwmark.Rule) ([]string, error)
+}
+
+// marker keeps the mark rules in a goroutine of its own, because programs are run for them. Its fields
+// belong to the director's goroutine.
+type marker struct {
+	marks   Marks // nil: there are none to keep
+	orders  chan []fwmark.Rule
+	reports chan marked
+	done    chan struct{} // its goroutine has ended
+
+	want    []fwmark.Rule
+	stand   []fwmark.Rule // as of the last report without an error
+	due     bool          // want is to be ordered
+	busy    bool          // an order is carried out
+	trouble string        // why the last order failed
+}
+
+// marked is what became of an order.
+type marked struct {
+	rules  []fwmark.Rule
+	mended []string
+	err    error
+}
+
+// newMarker ends with ctx, but finishes what it is at.
+func newMarker(ctx context.Context, marks Marks) *marker {
+	m := &marker{marks: marks, orders: make(chan []fwmark.Rule), reports: make(chan marked), done: make(chan struct{})}
+	go func() { defer close(m.done); m.run(ctx) }()
+	return m
+}
+
+func (m *marker) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case rules := <-m.orders:
+			r := m.carryOut(context.WithoutCancel(ctx), rules)
+			select {
+			case <-ctx.Done():
+				return
+			case m.reports <- r:
+			}
+		}
+	}
+}
+
+func (m *marker) carryOut(ctx context.Context, rules []fwmark.Rule) marked {
+	ctx, cancel := context.WithTimeout(ctx, marksTimeout)
+	defer cancel()
+	mended, err := m.marks.Sync(ctx, rules)
+	return marked{rules, mended, err}
+}
+
+// next is where the order that is due goes, nil when none is.
+func (m *marker) next() chan<- []fwmark.Rule {
+	if !m.due || m.busy {
+		return nil
+	}
+	return m.orders
+}
+
+// order has the rules looked at, now or when the marker is free.
+func (m *marker) order(want []fwmark.Rule) {
+	m.want, m.due = want, m.marks != nil
+}
+
+// look has them looked at again, if there are any.
+func (m *marker) look() {
+	m.due = m.due || m.marks != nil && (len(m.want) > 0 || m.trouble != "")
+}
+
+// idle tells whether every order was carried out, if only in vain.
+func (m *marker) idle() bool { return !m.due && !m.busy }
+
+// changing tells whether rules are about to come or go: what they take packets from must still be there.
+func (m *marker) changing() bool { return !m.idle() && m.trouble == "" && !sameRules(m.want, m.stand) }
+
+// mark orders the rules of the current virtual services.
+func (d *Director) mark() {
+	d.marker.order(rulesOf(d.virtuals))
+}
+
+// marked tells what became of an order.
+func (d *Director) marked(r marked) {
+	m := d.marker
+	m.busy = false
+	for _, what := range r.mended {
+		d.emit(notify.Event{Kind: notify.ChangedByHand, Text: fmt.Sprintf("Changed by hand: mark rules: %s, set right", what)})
+	}
+	switch {
+	case r.err != nil && m.trouble != r.err.Error():
+		m.trouble = r.err.Error()
+		d.emit(notify.Event{Kind: notify.TableError, Reason: m.trouble, Text: fmt.Sprintf("Mark rules can't be set: %v", r.err)})
+	case r.err == nil && m.trouble != "":
+		m.trouble = ""
+		d.emit(notify.Event{Kind: notify.TableRecovered, Text: "Mark rules can be set again"})
+	}
+	if r.err != nil || sameRules(r.rules, m.stand) {
+		return
+	}
+	m.stand = r.rules
+	d.emit(notify.Event{Kind: notify.MarkRules, Text: fmt.Sprintf("Set mark rules: %d", len(r.rules))})
+}
+
+// unmark removes, at the end, the rules of the virtual services that go.
+func (d *Director) unmark(ctx context.Context) {
+	if d.marker.marks == nil || len(d.marker.want) == 0 && len(d.marker.stand) == 0 {
+		return
+	}
+	staying := slices.DeleteFunc(slices.Clone(d.virtuals), func(v *virtual) bool { return v.cfg.CleanStop })
+	d.marked(d.marker.carryOut(ctx, rulesOf(staying)))
+}
+
+func sameRules(a, b []fwmark.Rule) bool {
+	return slices.EqualFunc(a, b, func(x, y fwmark.Rule) bool {
+		return x.Mark == y.Mark && x.Dest == y.Dest && x.Protocol == y.Protocol && slices.Equal(x.Ports, y.Ports)
+	})
+}
+
+// Rules are the mark rules of the plan.
+func (p *Plan) Rules() []fwmark.Rule { return rulesOf(p.virtuals) }
+
+func rulesOf(virtuals []*virtual) (rules []fwmark.Rule) {
+	for _, v := range virtuals {
+		if v.key.Protocol != ipvsctl.Mark {
+			continue
+		}
+		for _, m := range v.cfg.Marking {
+			rules = append(rules, ruleOf(v.cfg.Mark, m))
+		}
+	}
+	return rules
+}
+
+func ruleOf(mark uint32, m parser.Marking) fwmark.Rule {
+	r := fwmark.Rule{Mark: mark, Dest: m.Dest, Protocol: fwmark.Protocol(m.Protocol)}
+	for _, p := range m.Ports {
+		r.Ports = append(r.Ports, fwmark.Ports(p))
+	}
+	return r
+}
