@@ -45,6 +45,7 @@ const (
 	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written
 	MaintenanceOn  Kind = "maintenance-on"  //
 	MaintenanceOff Kind = "maintenance-off" //
+	ListenFailed   Kind = "listen-failed"   // the control socket, or the address of the metrics, can't be had
 	Lost           Kind = "events-lost"     // a notifier was too slow
 )
 

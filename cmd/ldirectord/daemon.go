@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -34,12 +35,14 @@ type daemon struct {
 	monitor  *notify.Monitor
 	hooks    *notify.Hooks
 	director *director.Director
+	routes   *http.ServeMux // of the control socket
+	control  *control       // nil when it could not be made
 	ready    io.WriteCloser // nil in the foreground
 }
 
 // serve is the daemon in this process. Ready hears how the start goes; it is nil in the foreground.
 func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
-	d := &daemon{app: a, ready: ready}
+	d := &daemon{app: a, ready: ready, routes: http.NewServeMux()}
 	var err error
 	acquireCtx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
@@ -92,6 +95,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	})
 	d.env.setOurs(d.loaded.plan)
 	d.announce()
+	d.openControl()
 	runCtx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	ended := make(chan error, 1)
@@ -102,6 +106,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	go d.settle(runCtx, d.loaded.config.Global.Execute)
 	go d.drainFile().follow(runCtx, d.director.Drain)
 	cause := d.attend(runCtx, signals, ended, end)
+	d.closeControl()
 	return d.finish(cause)
 }
 
@@ -149,6 +154,30 @@ func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-c
 type endedBy string
 
 func (e endedBy) Error() string { return "signal " + string(e) }
+
+// openControl makes the control socket. A daemon without one goes on.
+func (d *daemon) openControl() {
+	var err error
+	if d.control, err = d.hold.listen(d.routes); err != nil {
+		d.control = nil
+		d.unheard(err)
+		return
+	}
+	d.unheard(d.control.allow(d.loaded.config.Global.StatusGroup))
+}
+
+func (d *daemon) closeControl() {
+	if d.control != nil {
+		d.unheard(d.control.close())
+	}
+}
+
+// unheard tells that commands or metrics can't reach the daemon as configured.
+func (d *daemon) unheard(err error) {
+	if err != nil {
+		d.journal.Emit(notify.Event{Kind: notify.ListenFailed, Text: fmt.Sprintf("Not listening: %v", err), Reason: err.Error()})
+	}
+}
 
 // recorded tells if the state file could not be written.
 func (d *daemon) recorded(err error) {

@@ -25,7 +25,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"github.com/moby/ipvs":          {"ldirectord/ipvsctl"},
 		"github.com/vishvananda/":       {"ldirectord/ipvsctl"},
 		"github.com/go-ping/ping":       {"ldirectord/checker"},
-		"golang.org/x/net/":             {"ldirectord/checker", "ldirectord/conformance"},
+		"golang.org/x/net/":             {"ldirectord/checker", "ldirectord/cmd/ldirectord", "ldirectord/conformance"},
 		"github.com/miekg/dns":          {"ldirectord/checker"},
 		"layeh.com/radius":              {"ldirectord/checker"},
 		"github.com/go-ldap/ldap":       {"ldirectord/checker"},

@@ -18,13 +18,13 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// instance is the daemon of one configuration, as the machine sees it: a pid file for everybody, and
-// a locked state file for ourselves.
-type instance struct{ pidFile, stateFile string }
+// instance is the daemon of one configuration, as the machine sees it: a pid file for everybody, a
+// locked state file for ourselves, and a socket for our commands.
+type instance struct{ pidFile, stateFile, socket string }
 
 func (o *options) instance() instance {
 	base := filepath.Join(o.runDir, "ldirectord."+o.instanceName())
-	return instance{pidFile: base + ".pid", stateFile: base + ".state"}
+	return instance{pidFile: base + ".pid", stateFile: base + ".state", socket: base + ".sock"}
 }
 
 // phase is where in its life the daemon is that holds the state file.

@@ -186,6 +186,9 @@ func (f *configFile) take(ctx context.Context, old *loaded, auto bool) (t taken)
 		f.say(notify.ConfigReread, " - reread new configuration")
 	}
 	f.log.setTarget(l.config.Global.LogFile)
+	if f.control != nil {
+		f.unheard(f.control.allow(l.config.Global.StatusGroup))
+	}
 	f.env.setOurs(l.plan)
 	f.mailer.Set(mailRules(l.config, l.plan))
 	if f.director.Reload(ctx, l.plan) == nil {

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// holding is the instance of a configuration in a folder of its own, held by this process.
+func holding(t *testing.T) *hold {
+	t.Helper()
+	o := options{runDir: t.TempDir(), config: "a.cf"}
+	h, err := o.instance().acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.file.Close() })
+	return h
+}
+
+// listening is a control socket with these routes.
+func listening(t *testing.T, h *hold, routes http.Handler) *control {
+	t.Helper()
+	c, err := h.listen(routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.close() })
+	return c
+}
+
+func hello() *http.ServeMux {
+	routes := http.NewServeMux()
+	routes.HandleFunc("GET /hello", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hello")) })
+	return routes
+}
+
+func modeOf(t *testing.T, path string) fs.FileMode {
+	t.Helper()
+	info, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Mode()
+}
+
+func TestTheControlSocketAnswersAndGoes(t *testing.T) {
+	h := holding(t)
+	c := listening(t, h, hello())
+	if text, err := h.ask(t.Context(), "GET", "/hello", nil); string(text) != "hello" || err != nil {
+		t.Errorf("answer %q, %v", text, err)
+	}
+	if _, err := h.ask(t.Context(), "GET", "/nothing", nil); err == nil || !strings.Contains(err.Error(), "the daemon says: 404") {
+		t.Errorf("unknown path: %v", err)
+	}
+	if _, err := h.ask(t.Context(), "POST", "/hello", nil); err == nil || !strings.Contains(err.Error(), "Method Not Allowed") {
+		t.Errorf("wrong method: %v", err)
+	}
+	if err := c.close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(h.socket); !os.IsNotExist(err) {
+		t.Errorf("the socket is left: %v", err)
+	}
+	if _, err := h.ask(t.Context(), "GET", "/hello", nil); err == nil {
+		t.Error("an answer from nobody")
+	}
+}
+
+func TestTheControlSocketIsForItsOwnerOrOneGroup(t *testing.T) {
+	h := holding(t)
+	c := listening(t, h, hello())
+	if mode := modeOf(t, c.path); mode != fs.ModeSocket|0o600 {
+		t.Errorf("mode %v", mode)
+	}
+	if err := c.allow("0"); err != nil && os.Getuid() == 0 {
+		t.Error(err)
+	}
+	if mode := modeOf(t, c.path); os.Getuid() == 0 && mode != fs.ModeSocket|0o660 {
+		t.Errorf("mode with a group %v", mode)
+	}
+	if err := c.allow("no-such-group"); err == nil || !strings.Contains(err.Error(), "there is no group no-such-group") {
+		t.Errorf("unknown group: %v", err)
+	}
+	if mode := modeOf(t, c.path); mode != fs.ModeSocket|0o600 {
+		t.Errorf("mode with an unknown group %v", mode)
+	}
+}
+
+func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
+	h := holding(t)
+	first, err := h.listen(hello())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.server.Close() // as after a crash: the socket is left
+	modeOf(t, h.socket)
+	listening(t, h, hello())
+	if _, err := h.ask(t.Context(), "GET", "/hello", nil); err != nil {
+		t.Errorf("after a crash: %v", err)
+	}
+	for _, name := range []string{"file", "link"} {
+		t.Run(name, func(t *testing.T) {
+			h := holding(t)
+			victim := filepath.Join(t.TempDir(), "victim")
+			if err := os.WriteFile(victim, []byte("kept"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			put := map[string]func(string, string) error{"file": os.Link, "link": os.Symlink}[name]
+			if err := put(victim, h.socket); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := h.listen(hello()); err == nil || !strings.Contains(err.Error(), "is in the way") {
+				t.Errorf("listening: %v", err)
+			}
+			if text, err := os.ReadFile(h.socket); string(text) != "kept" {
+				t.Errorf("%q is left, %v", text, err)
+			}
+		})
+	}
+}
+
+func TestAFolderThatCantBeWrittenIsAnError(t *testing.T) {
+	h := holding(t)
+	h.socket = filepath.Join(t.TempDir(), "missing", "s")
+	if _, err := h.listen(hello()); err == nil || !strings.Contains(err.Error(), "making the control socket") {
+		t.Errorf("listening: %v", err)
+	}
+}
+
+func TestRequestsAreLimited(t *testing.T) {
+	h := holding(t)
+	routes := http.NewServeMux()
+	routes.HandleFunc("POST /read", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	})
+	listening(t, h, routes)
+	if _, err := h.ask(t.Context(), "POST", "/read", strings.NewReader("a=b")); err != nil {
+		t.Error(err)
+	}
+	if _, err := h.ask(t.Context(), "POST", "/read", strings.NewReader(strings.Repeat("x", 2*largestBody))); err == nil {
+		t.Error("a body without an end is read")
+	}
+	c, err := net.Dial("unix", h.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\nLong: " + strings.Repeat("x", 4*largestHeader) + "\r\n\r\n"))
+	if line, _ := bufio.NewReader(c).ReadString('\n'); !strings.Contains(line, "431") {
+		t.Errorf("a long header is answered by %q", line)
+	}
+}
+
+// A new daemon answers where the old one did, after a restart and after a crash.
+func TestTheControlSocketIsTakenOver(t *testing.T) {
+	h := holding(t)
+	old, err := h.listen(hello())
+	if err != nil {
+		t.Fatal(err)
+	}
+	idle, err := net.Dial("unix", h.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close()
+	if err := old.close(); err != nil {
+		t.Fatal(err)
+	}
+	idle.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := idle.Read(make([]byte, 1)); err == nil {
+		t.Error("a client of the old one is kept")
+	}
+	listening(t, h, hello())
+	if _, err := h.ask(t.Context(), "GET", "/hello", nil); err != nil {
+		t.Error(err)
+	}
+}
