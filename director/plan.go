@@ -230,6 +230,7 @@ func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
 	}
 	s.Flags |= ipvsctl.Persistent
 	s.Timeout = uint32(min(cfg.Persistent, ipvsctl.MaxTimeout))
+	s.PEName = cfg.PEName
 	if cfg.Netmask == "" {
 		return s, nil
 	}

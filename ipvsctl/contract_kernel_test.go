@@ -118,3 +118,17 @@ func withoutThresholds(text string) string {
 	}
 	return b.String()
 }
+
+func TestKernelWithoutAModuleSaysWhichOne(t *testing.T) {
+	needsIPVS(t)
+	namespace(t)
+	k := openKernel(t)
+	for line, want := range map[string]string{
+		"-A -f 2 -s wombat":            "the kernel lacks module ip_vs_wombat",
+		"-A -f 2 -s rr -p 9 --pe nope": "the kernel lacks module ip_vs_pe_nope",
+	} {
+		if err := k.Do(t.Context(), parseOp(t, line)); err == nil || !strings.Contains(err.Error(), "("+want+")") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}

@@ -114,6 +114,23 @@ var contract = []struct {
 		after:  []string{"-A -u 10.1.0.1:5060 -s rr -p 30"},
 	},
 	{
+		name:   "a persistence engine can be given to a service that has none",
+		before: []string{"-A -u 10.1.0.1:5060 -s rr -p 30"},
+		op:     "-E -u 10.1.0.1:5060 -s rr -p 60 --pe sip",
+		after:  []string{"-A -u 10.1.0.1:5060 -s rr -p 60 --pe sip"},
+	},
+	{
+		name:  "a mark of IPv6 with a persistence engine",
+		op:    "-A -f 7 -6 -s rr -p 30 -M 64 --pe sip",
+		after: []string{"-A -f 7 -6 -s rr -p 30 -M 64 --pe sip"},
+	},
+	{
+		name:   "an edit to an unknown persistence engine leaves the service",
+		before: []string{"-A -u 10.1.0.1:5060 -s rr -p 30 --pe sip"},
+		op:     "-E -u 10.1.0.1:5060 -s rr -p 30 --pe nope",
+		err:    syscall.ENOENT,
+	},
+	{
 		name:  "no scheduler",
 		op:    "-A -t 10.1.0.1:80 -s none",
 		after: []string{"-A -t 10.1.0.1:80 -s none"},
@@ -437,7 +454,9 @@ func TestErrorsSayWhatWasAskedAndWhatItMayBe(t *testing.T) {
 	m := NewMemory(tableOf(t, "-A -f 1 -s rr"))
 	for line, want := range map[string]string{
 		"-A -f 2 -s wombat":                         `ipvs -A -f 2 -s wombat: no such file or directory (the kernel lacks module ip_vs_wombat)`,
-		"-A -f 2 -s rr --pe radio":                  `ipvs -A -f 2 -s rr --pe radio: no such file or directory (the kernel lacks module ip_vs_rr or ip_vs_pe_radio)`,
+		"-A -f 2 -s rr --pe radio":                  `ipvs -A -f 2 -s rr --pe radio: no such file or directory (the kernel lacks module ip_vs_pe_radio)`,
+		"-A -f 2 -s wombat --pe sip":                `ipvs -A -f 2 -s wombat --pe sip: no such file or directory (the kernel lacks module ip_vs_wombat)`,
+		"-A -f 2 -s wombat --pe radio":              `ipvs -A -f 2 -s wombat --pe radio: no such file or directory (the kernel lacks module ip_vs_wombat or ip_vs_pe_radio)`,
 		"-e -f 1 -r 10.2.0.1:0 -g -w 1":             `ipvs -e -f 1 -r 10.2.0.1:0 -g -w 1: no such file or directory (the destination is not in the table)`,
 		"-e -f 2 -r 10.2.0.1:0 -g -w 1":             `ipvs -e -f 2 -r 10.2.0.1:0 -g -w 1: no such process (the virtual service is not in the table)`,
 		"-a -f 1 -r 10.2.0.1:0 -g -w 1 -x 10 -y 20": `ipvs -a -f 1 -r 10.2.0.1:0 -g -w 1 -x 10 -y 20: lower threshold 20 above the upper one, 10: numerical result out of range`,

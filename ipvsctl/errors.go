@@ -33,8 +33,8 @@ func refused(op Op, err error) error {
 
 // hint says what an errno means for op: the kernel uses the same few for everything.
 func (op Op) hint(err error) string {
-	service := op.Kind == AddService || op.Kind == EditService
 	var open *OpError
+	var module absentModule
 	switch {
 	case errors.As(err, &open): // it has a hint of its own
 		return ""
@@ -42,15 +42,33 @@ func (op Op) hint(err error) string {
 		return hintPermission
 	case errors.Is(err, syscall.ESRCH):
 		return "the virtual service is not in the table"
-	case errors.Is(err, syscall.ENOENT) && service && op.Settings.PEName != "":
-		return fmt.Sprintf("the kernel lacks module ip_vs_%s or ip_vs_pe_%s", op.Settings.Scheduler, op.Settings.PEName)
-	case errors.Is(err, syscall.ENOENT) && service:
-		return fmt.Sprintf("the kernel lacks module ip_vs_%s", op.Settings.Scheduler)
+	case errors.As(err, &module):
+		return "the kernel lacks module " + string(module)
 	case errors.Is(err, syscall.ENOENT):
 		return "the destination is not in the table"
 	default:
 		return ""
 	}
 }
+
+// absentModule is a module of a scheduler or a persistence engine that the kernel could not load.
+type absentModule string
+
+// lacking names what a kernel lacks that knows not both parts of s. It looks for the scheduler first, so one
+// that is loaded is not to blame; what is built in shows nowhere.
+func lacking(s Settings, loaded func(module string) bool) absentModule {
+	scheduler, engine := "ip_vs_"+s.Scheduler, "ip_vs_pe_"+s.PEName
+	switch {
+	case s.PEName == "" || loaded(engine):
+		return absentModule(scheduler)
+	case loaded(scheduler):
+		return absentModule(engine)
+	default:
+		return absentModule(scheduler + " or " + engine)
+	}
+}
+
+func (m absentModule) Error() string { return syscall.ENOENT.Error() }
+func (m absentModule) Unwrap() error { return syscall.ENOENT }
 
 const hintPermission = "it takes root, or the capability CAP_NET_ADMIN"

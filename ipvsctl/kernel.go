@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -164,10 +165,12 @@ func (c *conn) read(table Table) error {
 
 func (c *conn) do(op Op) error {
 	switch op.Kind {
-	case AddService:
-		return c.addService(mobyService(op))
-	case EditService:
-		return c.handle.UpdateService(mobyService(op))
+	case AddService, EditService:
+		err := c.putService(op)
+		if errors.Is(err, syscall.ENOENT) {
+			return lacking(op.Settings, isLoaded)
+		}
+		return err
 	case DelService:
 		return unless(syscall.ESRCH, c.handle.DelService(mobyService(op)))
 	case AddDest:
@@ -180,12 +183,20 @@ func (c *conn) do(op Op) error {
 	}
 }
 
-func (c *conn) addService(s *ipvs.Service) error {
-	err := c.handle.NewService(s)
-	if errors.Is(err, syscall.EEXIST) {
-		return c.handle.UpdateService(s)
+func (c *conn) putService(op Op) error {
+	s := mobyService(op)
+	if op.Kind == AddService {
+		if err := c.handle.NewService(s); !errors.Is(err, syscall.EEXIST) {
+			return err
+		}
 	}
-	return err
+	return c.handle.UpdateService(s)
+}
+
+// isLoaded tells whether a module is in the kernel, unless it is built in.
+func isLoaded(module string) bool {
+	_, err := os.Stat("/sys/module/" + module)
+	return err == nil
 }
 
 func (c *conn) addDest(op Op) error {

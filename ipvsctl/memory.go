@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/netip"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -88,13 +89,20 @@ func (m *Memory) putService(op Op, service Service, exists bool) (changed bool, 
 	case !exists && op.Kind == EditService:
 		return false, syscall.ESRCH
 	case !schedulers[op.Settings.Scheduler], !engines[op.Settings.PEName]:
-		return false, syscall.ENOENT
+		return false, lacking(op.Settings, m.known)
 	case !exists:
 		service = Service{Key: op.Key, Dests: make(map[netip.AddrPort]Dest)}
 	}
 	service.Settings = op.Settings.stored(op.Key.IPv6)
 	m.table[op.Key] = service
 	return true, nil
+}
+
+// known tells whether a module is one of those a Memory stands for.
+func (m *Memory) known(module string) bool {
+	name := strings.TrimPrefix(module, "ip_vs_")
+	engine, isEngine := strings.CutPrefix(name, "pe_")
+	return isEngine && engines[engine] || !isEngine && schedulers[name]
 }
 
 func putDest(op Op, service Service, exists bool) (changed bool, err error) {
