@@ -71,8 +71,11 @@ func (a adviser) kernel() {
 	if v.Netmask != "" && v.Persistent < 0 {
 		a.warn("netmask", noEffect, "netmask counts only with persistent")
 	}
+	if v.PEName != "" && v.Persistent < 0 {
+		a.warn("pename", noEffect, "pename counts only with persistent")
+	}
 	if v.Protocol != FWM && v.Addr.Port() == 0 && v.Persistent < 0 {
-		a.warn("virtual", suspicious, "the kernel takes port 0, all ports, only with persistent")
+		a.warn("virtual", suspicious, "the kernel takes port 0, all ports, only with persistent; this virtual service is not set up")
 	}
 }
 

@@ -26,6 +26,8 @@ const (
 	Days
 	Statuses   // of HTTP
 	HTTPHeader // double quotes optional
+	MarkRule   // address, protocol and ports
+	ListenAddress
 )
 
 func (f Form) String() string {
@@ -49,6 +51,8 @@ func (f Form) String() string {
 		Days:            "days",
 		Statuses:        "NNN, NNN-NNN, …",
 		HTTPHeader:      `Name: value or "Name: value"`,
+		MarkRule:        "ADDRESS[/LENGTH] tcp|udp|sctp|all PORT,PORT:PORT,…|all",
+		ListenAddress:   "ADDRESS:PORT",
 	}[f]
 }
 
@@ -152,6 +156,11 @@ var directives = []Directive{
 	{Name: "maintenancedir", Form: Text, global: readMaintenanceDir,
 		Doc: "Folder of files that take the server they are named after out of service."},
 
+	{Name: "listen", Form: ListenAddress, Extension: true, global: readListen,
+		Doc: "Where metrics and the daemon's health may be asked for by HTTP."},
+	{Name: "statusgroup", Form: Word, Extension: true, global: readStatusGroup,
+		Doc: "Group that may ask the running daemon for its state."},
+
 	{Name: "checktimeout", Form: Seconds, Default: "5", either: number(1, 0, func(s *scope) *int64 { return &s.checkTimeout }),
 		Doc: "Limit of a connect, ping or external check."},
 	{Name: "negotiatetimeout", Form: Seconds, Default: "30", either: number(1, 0, func(s *scope) *int64 { return &s.negotiateTimeout }),
@@ -196,6 +205,8 @@ var directives = []Directive{
 		Doc: "A real server of an IPv4 service, or a range of them."},
 	{Name: "real6", Form: RealServer, Repeats: true, section: readReal,
 		Doc: "A real server of an IPv6 service, or a range of them."},
+	{Name: "mark", Form: MarkRule, Extension: true, Repeats: true, section: readMark,
+		Doc: "Packets that get the section's firewall mark."},
 	{Name: "protocol", Form: Word, section: readProtocol,
 		Doc: "tcp or udp, fwm under a mark; without it udp at port 53, else tcp."},
 	{Name: "scheduler", Form: Word, Default: defaultScheduler, section: readScheduler,
@@ -206,6 +217,8 @@ var directives = []Directive{
 		Doc: "How long a client stays with its server."},
 	{Name: "netmask", Form: Mask, section: readNetmask,
 		Doc: "Which addresses persistence takes for one client."},
+	{Name: "pename", Form: Word, Extension: true, section: readEngine,
+		Doc: "Persistence engine, which tells clients apart by what they say: sip."},
 	{Name: "ops", Form: YesNo, Default: "no", section: yesNo(func(s *section) *choice { return &s.ops }),
 		Doc: "Schedule each packet by itself; only for udp."},
 	{Name: "servicename", Form: FreeText, section: freeText(func(s *section) *string { return &s.v.ServiceName }),

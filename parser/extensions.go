@@ -14,6 +14,15 @@ func (r *reader) extensions(v *Virtual, s *section) {
 	r.together(s, "httpuser", "httppasswd")
 	r.oneLogin(v, s)
 	r.oneDialogue(s)
+	r.engine(v, s)
+}
+
+// engine refuses the sip engine for TCP: it reads datagrams alone, and the kernel drops every other packet
+// of the service (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
+func (r *reader) engine(v *Virtual, s *section) {
+	if v.PEName != "" && v.Protocol == TCP {
+		r.error(s.place(wholeSection), conflict, s.at["pename"], "pename=sip stands in a service of tcp, which would lose every packet; it needs protocol=udp, or a firewall mark")
+	}
 }
 
 // together refuses one of two directives that need each other.

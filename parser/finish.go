@@ -86,6 +86,8 @@ func (r *reader) globalConfig() Global {
 		MaintenanceDir:   g.maintenanceDir,
 		Supervised:       g.supervised == yes,
 		Fork:             g.fork == yes,
+		Listen:           g.listen,
+		StatusGroup:      g.statusGroup,
 		At:               g.at,
 		times:            t,
 	}
@@ -104,6 +106,7 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	if s.persistent > 0 {
 		v.Persistent = int(s.persistent)
 	}
+	v.Marking = r.markings(s)
 	s.fillTimes(v, g)
 	s.fillCheck(v)
 	r.fillRule(v, s)

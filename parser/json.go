@@ -49,6 +49,10 @@ type jsonGlobal struct {
 	MaintenanceDir            *text          `json:"maintenancedir"`
 	Supervised                yesOrNo        `json:"supervised"`
 	Fork                      yesOrNo        `json:"fork"`
+
+	// Extensions stand there only when they are used.
+	Listen      string `json:"listen,omitempty"`
+	StatusGroup string `json:"statusgroup,omitempty"`
 }
 
 type jsonFallbacks struct {
@@ -110,12 +114,14 @@ type jsonVirtual struct {
 	Reals            []jsonReal    `json:"reals"`
 
 	// Extensions stand there only when they are used.
-	RiseCount      int     `json:"risecount,omitempty"`
-	Window         string  `json:"window,omitempty"`
-	Repair         yesOrNo `json:"repair,omitempty"`
-	FollowRedirect string  `json:"followredirect,omitempty"`
-	SNI            text    `json:"sni,omitempty"`
-	OnChange       text    `json:"onchange,omitempty"`
+	RiseCount      int      `json:"risecount,omitempty"`
+	Window         string   `json:"window,omitempty"`
+	Repair         yesOrNo  `json:"repair,omitempty"`
+	FollowRedirect string   `json:"followredirect,omitempty"`
+	SNI            text     `json:"sni,omitempty"`
+	OnChange       text     `json:"onchange,omitempty"`
+	PEName         string   `json:"pename,omitempty"`
+	Mark           []string `json:"mark,omitempty"`
 
 	TLSVerify     yesOrNo    `json:"tlsverify,omitempty"`
 	TLSCA         text       `json:"tlsca,omitempty"`
@@ -231,6 +237,10 @@ func (g *Global) json() jsonGlobal {
 		MaintenanceDir:            given(text(g.MaintenanceDir), g.MaintenanceDir != ""),
 		Supervised:                choose(g.Supervised),
 		Fork:                      choose(g.Fork),
+		StatusGroup:               g.StatusGroup,
+	}
+	if g.Listen.IsValid() {
+		out.Listen = g.Listen.String()
 	}
 	for _, name := range slices.Sorted(slices.Values(g.Execute)) {
 		out.Execute = append(out.Execute, text(name))
@@ -314,6 +324,7 @@ func (v *Virtual) json() jsonVirtual {
 		Reals:            make([]jsonReal, len(v.Reals)),
 		SNI:              text(v.SNI),
 		OnChange:         text(v.OnChange),
+		PEName:           v.PEName,
 		TLSCA:            text(v.TLSCA),
 		TLSCert:          text(v.TLSCert),
 		TLSKey:           text(v.TLSKey),
@@ -360,6 +371,9 @@ func (v *Virtual) extensions(out *jsonVirtual) {
 	}
 	if v.StartTLS {
 		out.StartTLS = "yes"
+	}
+	for _, m := range v.Marking {
+		out.Mark = append(out.Mark, m.String())
 	}
 	for _, header := range v.HTTPHeaders {
 		out.HTTPHeader = append(out.HTTPHeader, text(header))
@@ -423,6 +437,9 @@ func (v *Virtual) ipvsadm() string {
 		words = append(words, "-p", strconv.Itoa(v.Persistent))
 		if v.Netmask != "" {
 			words = append(words, "-M", v.Netmask)
+		}
+		if v.PEName != "" {
+			words = append(words, "--pe", v.PEName)
 		}
 	}
 	if v.SchedFlags != "" {

@@ -42,6 +42,9 @@ func (s *section) collectNames(n *names) {
 	for i := range s.reals {
 		s.reals[i].collectNames(n, s.ipv6)
 	}
+	for i := range s.marks {
+		s.marks[i].collectNames(n)
+	}
 }
 
 // effectiveProtocol is udp by default where the port is that of dns.

@@ -73,6 +73,7 @@ type reader struct {
 	crTold  bool     // the carriage returns were
 
 	value   value                          // of the line at hand
+	marked  int                            // ports and ranges of mark lines so far
 	reals   int                            // real servers so far
 	places  map[netip.AddrPort]serverPlace // of real servers
 	scratch []byte                         // for URLs

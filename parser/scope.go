@@ -1,5 +1,7 @@
 package parser
 
+import "net/netip"
+
 // scope is what may be said globally and in a section, as it was written there.
 type scope struct {
 	opts *Options
@@ -30,6 +32,8 @@ type globals struct {
 	execute                            []string
 	executes                           map[string]bool // what execute holds
 	fallback, fallback6                *fallbackLine
+	listen                             netip.AddrPort
+	statusGroup                        string
 }
 
 // section is a virtual service as written: its header and the directives that belong to it. What
@@ -45,6 +49,7 @@ type section struct {
 	protocol                        Protocol // "" when not written
 	fallback                        *fallbackLine
 	reals                           []realLine
+	marks                           []markLine
 	extensions                      []*Directive // that are written, each once
 
 	end          int      // line at which the reference sees that the section is over

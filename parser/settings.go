@@ -219,6 +219,17 @@ func readNetmask(s *section, v *value) *problem {
 	return nil
 }
 
+// engines are those of Linux.
+var engines = []string{"sip"}
+
+func readEngine(s *section, v *value) *problem {
+	if name := unquote(v.text); !slices.Contains(engines, name) {
+		return bad("%s is no persistence engine of a plain kernel; it is %s", quote(name), enumerate(engines))
+	}
+	s.v.PEName = unquote(v.text)
+	return nil
+}
+
 var checkTypes = []string{string(Negotiate), string(Connect), string(Ping), string(External), string(ExternalPerl), string(On), string(Off)}
 
 // readCheckType takes a value that is a number for the number of connects. The reference does so

@@ -1,0 +1,233 @@
+package parser
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// This file reads the rules that give packets their firewall mark.
+
+// markLine is one line of mark as written. The names of its ports are looked up when all are known.
+type markLine struct {
+	line     line
+	dest     netip.Prefix
+	protocol string
+	ports    []markPorts // nil: all
+}
+
+// markPorts is a port, or a range of ports, as written.
+type markPorts struct {
+	offset      int // in bytes from the start of the value
+	text        string
+	names       [2]string // the second one is "" unless it is a range
+	first, last port
+}
+
+var markProtocols = []string{"tcp", "udp", "sctp", "all"}
+
+const allPorts = "all"
+
+func readMark(s *section, v *value) *problem {
+	if !s.isMark && !s.broken {
+		return refuse(conflict, "mark stands under an address; it gives packets the firewall mark of its section, so it belongs below virtual=MARK or virtual6=MARK")
+	}
+	address, rest := cutWord(v.text)
+	rest = trim(rest)
+	protocol, ports := cutWord(rest)
+	if protocol == "" {
+		return bad("%s is not complete; it is %s", quote(v.text), MarkRule)
+	}
+	dest, p := s.destination(address)
+	if p != nil {
+		return p
+	}
+	if !slices.Contains(markProtocols, protocol) {
+		return bad("%s is no protocol of packets%s; it is one of %s", quote(protocol), didYouMean(protocol, markProtocols),
+			strings.Join(markProtocols, ", ")).around(rest)
+	}
+	m := markLine{line: v.line, dest: dest, protocol: protocol}
+	ports = trim(ports)
+	if m.ports, p = portList(protocol, ports); p != nil {
+		return p
+	}
+	for i := range m.ports {
+		m.ports[i].offset += len(v.text) - len(ports)
+	}
+	s.marks = append(s.marks, m)
+	return nil
+}
+
+// destination reads an address of the section's family, which may be that of a network. Names are not
+// looked up: a rule must not depend on what DNS says at the moment.
+func (s *section) destination(text string) (netip.Prefix, *problem) {
+	host, length, isNetwork := strings.Cut(text, "/")
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		host = strings.TrimSuffix(inner, "]")
+	}
+	addr, err := netip.ParseAddr(host)
+	switch {
+	case err != nil || addr.Zone() != "" || addr.Is4In6():
+		return netip.Prefix{}, bad("%s is no address; it is a number such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, not a name", quote(text))
+	case addr.Is6() && !s.ipv6:
+		return netip.Prefix{}, refuse(familyMix, "%s is an IPv6 address; under virtual it is IPv4, virtual6 is for IPv6", addr)
+	case addr.Is4() && s.ipv6:
+		return netip.Prefix{}, refuse(familyMix, "%s is an IPv4 address; under virtual6 it is IPv6, virtual is for IPv4", addr)
+	}
+	bits := addr.BitLen()
+	if isNetwork {
+		n, err := strconv.ParseUint(length, 10, 8)
+		if err != nil || int(n) > bits {
+			return netip.Prefix{}, bad("%s is no prefix length; behind %s/ stands a number from 0 to %d", quote(length), addr, bits)
+		}
+		bits = int(n)
+	}
+	network := netip.PrefixFrom(addr, bits)
+	switch {
+	case network.Masked() != network:
+		return netip.Prefix{}, bad("%s is no network, as %s has bits behind the first %d; the network is %s, the address alone %s",
+			network, addr, bits, network.Masked(), addr)
+	case addr.IsUnspecified() && network.IsSingleIP():
+		return netip.Prefix{}, bad("%s is nobody's address; every address is %s/0", addr, addr)
+	}
+	return network, nil
+}
+
+const portListForm = "it is a list of ports and ranges such as 80,443,10000:20000, or all"
+
+// portList reads what stands behind the protocol.
+func portList(protocol, text string) (list []markPorts, p *problem) {
+	switch {
+	case text == "":
+		return nil, bad("the ports are missing behind %s; %s, which must be written out", protocol, portListForm)
+	case text == allPorts:
+		return nil, nil
+	case protocol == allPorts:
+		return nil, bad("protocol all has no ports; behind it stands all, and a list of ports stands behind tcp, udp or sctp").around(text)
+	}
+	for rest, more := text, true; more; {
+		from, item := rest[skipSpace(rest, 0):], ""
+		item, rest, more = strings.Cut(from, ",")
+		ports, p := readPorts(trimRight(item))
+		if p != nil {
+			return nil, p.around(from)
+		}
+		ports.offset = len(text) - len(from)
+		list = append(list, ports)
+	}
+	return list, nil
+}
+
+// readPorts reads one port or a range of them.
+func readPorts(item string) (markPorts, *problem) {
+	first, last, isRange := strings.Cut(item, ":")
+	if a, b, dashed := strings.Cut(item, "-"); dashed && all(a, isDigit) && all(b, isDigit) {
+		return markPorts{}, bad("%s is no port; a range is written %s:%s", quote(item), a, b)
+	}
+	if first == allPorts || last == allPorts {
+		return markPorts{}, bad("all stands in a list; it stands alone")
+	}
+	if !all(first, isNameByte) || isRange && !all(last, isNameByte) {
+		return markPorts{}, bad("%s is no port; %s", quote(item), portListForm)
+	}
+	return markPorts{text: item, names: [2]string{first, last}}, nil
+}
+
+// collectNames notes the ports to look up. Service names of sctp are rare: those of any protocol do.
+func (m *markLine) collectNames(n *names) {
+	protocol := m.protocol
+	if protocol == "sctp" {
+		protocol = ""
+	}
+	for i := range m.ports {
+		p := &m.ports[i]
+		p.first = n.port(p.names[0], protocol)
+		p.last = p.first
+		if p.names[1] != "" {
+			p.last = n.port(p.names[1], protocol)
+		}
+	}
+}
+
+// mostMarkPorts bounds the ports and ranges in the mark lines of a file: each is a rule or a part of one
+// that every packet may have to pass.
+const mostMarkPorts = 1 << 14
+
+// markings are the rules of a section.
+func (r *reader) markings(s *section) (list []Marking) {
+	at := s.place(wholeSection)
+	for i := range s.marks {
+		line := &s.marks[i]
+		count := max(len(line.ports), 1)
+		if r.marked += count; r.marked > mostMarkPorts {
+			if r.marked-count <= mostMarkPorts {
+				r.problem(at, line.line, refuse(tooLarge, "the mark lines of the file have more than %d ports and ranges", mostMarkPorts))
+			}
+			return list
+		}
+		m := Marking{Dest: line.dest, Protocol: line.protocol, At: line.line.position()}
+		good := true
+		for _, ports := range line.ports {
+			one, p := ports.resolve()
+			if p != nil {
+				good = false
+				r.error(at, p.kind, line.line.at(min(line.line.value+ports.offset, len(line.line.text))), p.text)
+			}
+			m.Ports = append(m.Ports, one)
+		}
+		if good {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+func (p *markPorts) resolve() (PortRange, *problem) {
+	first, bad1 := packetPort(p.names[0], p.first)
+	last, bad2 := packetPort(cmp.Or(p.names[1], p.names[0]), p.last)
+	switch {
+	case bad1 != nil || bad2 != nil:
+		return PortRange{}, cmp.Or(bad1, bad2)
+	case first > last:
+		return PortRange{}, bad("the range %s is empty; it is %d:%d", quote(p.text), last, first)
+	}
+	return PortRange{first, last}, nil
+}
+
+// packetPort is a port that a packet may have.
+func packetPort(name string, p port) (uint16, *problem) {
+	n, reason := p.get()
+	switch {
+	case n == 0 && all(name, isDigit):
+		return 0, bad("the port %s is out of range; it is a number from 1 to %d, and every port is all", quote(name), largestPort)
+	case reason != "":
+		return 0, bad("the port %s cannot be used: %s", quote(name), reason)
+	}
+	return n, nil
+}
+
+// String is the line as one would write it.
+func (m Marking) String() string {
+	dest := m.Dest.String()
+	if m.Dest.IsSingleIP() {
+		dest = m.Dest.Addr().String()
+	}
+	ports := make([]string, len(m.Ports))
+	for i, p := range m.Ports {
+		ports[i] = p.String()
+	}
+	if m.Ports == nil {
+		ports = []string{allPorts}
+	}
+	return dest + " " + m.Protocol + " " + strings.Join(ports, ",")
+}
+
+func (p PortRange) String() string {
+	first := strconv.Itoa(int(p.First))
+	if p.First == p.Last {
+		return first
+	}
+	return first + ":" + strconv.Itoa(int(p.Last))
+}
