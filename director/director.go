@@ -46,6 +46,8 @@ type Deps struct {
 	Ours func([]ipvsctl.Key)
 	// Drained are the servers that get no new connections, from the start on.
 	Drained map[Place]bool
+	// Standby has the director begin as one that stands by, see SetStandby.
+	Standby bool
 }
 
 // Director keeps the table true. Its methods may be called from any goroutine.
@@ -54,6 +56,7 @@ type Director struct {
 	pool    *checker.Pool
 	reloads chan reload
 	drains  chan map[Place]bool
+	roles   chan role
 	started chan struct{} // closed when every virtual service and its mark rules were set up once
 	settled chan struct{} // closed when no server is unknown
 
@@ -65,6 +68,7 @@ type Director struct {
 	waiting  int // checks without a result yet
 	status   notify.Status
 	drained  map[Place]bool
+	standby  bool
 	keeper   *keeper // of maintenancedir
 	marker   *marker
 	reloaded []chan<- struct{} // who waits for the mark rules of a reload
@@ -94,9 +98,11 @@ func New(d Deps) *Director {
 	return &Director{
 		deps:    d,
 		drained: d.Drained,
+		standby: d.Standby,
 		pool:    checker.NewPool(),
 		reloads: make(chan reload),
 		drains:  make(chan map[Place]bool),
+		roles:   make(chan role),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
 	}
@@ -185,6 +191,8 @@ func (d *Director) loop(ctx context.Context) {
 			d.maintain(files)
 		case places := <-d.drains:
 			d.drain(places)
+		case r := <-d.roles:
+			d.take(ctx, r)
 		case r := <-d.reloads:
 			d.reload(ctx, r.plan)
 			d.reloaded = append(d.reloaded, r.done)

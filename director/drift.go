@@ -22,7 +22,7 @@ func (d *Director) look(ctx context.Context) {
 		return
 	}
 	d.sighted()
-	for _, v := range d.virtuals {
+	for _, v := range d.served() {
 		have, there := table[v.key]
 		if v.left == nil || v.dirty || there && same(*v.left, have) {
 			continue

@@ -2,7 +2,6 @@ package director
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -19,7 +18,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, have ipvsctl.Table) {
 	for _, v := range p.virtuals {
 		v.tag = "start"
 		found, there := have[v.key]
-		if !there {
+		if !there || d.standby {
 			continue
 		}
 		for _, s := range v.servers {
@@ -30,12 +29,15 @@ func (d *Director) begin(ctx context.Context, p *Plan, have ipvsctl.Table) {
 	}
 	d.install(ctx, p)
 	for _, key := range d.deps.Former {
-		if _, there := have[key]; there && !slices.Contains(p.Keys(), key) {
+		if _, there := have[key]; there && !d.keeps(p.virtuals, key) {
 			d.purges = append(d.purges, d.newPurge(key))
 		}
 	}
 	d.claim()
-	for _, v := range d.virtuals {
+	if d.standby {
+		d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
+	}
+	for _, v := range d.served() {
 		found, there := have[v.key]
 		v.dirty = true
 		d.bring(ctx, v, found, there)
@@ -67,9 +69,9 @@ func (d *Director) reload(ctx context.Context, p *Plan) {
 		}
 	}
 	d.install(ctx, p)
-	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool { return slices.Contains(p.Keys(), v.key) })
+	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool { return d.keeps(p.virtuals, v.key) })
 	for _, v := range old {
-		if before[v.key] == v {
+		if before[v.key] == v && !d.standby {
 			d.purges = append(d.purges, d.newPurge(v.key))
 		}
 	}
@@ -145,7 +147,7 @@ func (d *Director) claim() {
 		return
 	}
 	var keys []ipvsctl.Key
-	for _, v := range slices.Concat(d.virtuals, d.purges) {
+	for _, v := range slices.Concat(d.served(), d.purges) {
 		keys = append(keys, v.key)
 	}
 	d.deps.Ours(keys)
@@ -192,21 +194,10 @@ func (d *Director) cleanup(ctx context.Context) {
 	}
 	d.marker.due, d.marker.busy = false, false
 	d.purge(ctx)
-	for _, v := range d.virtuals {
-		if !v.cfg.CleanStop {
-			continue
-		}
-		if err := d.do(ctx, ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}); err != nil {
+	for _, v := range d.served() {
+		if err := d.leave(ctx, v); err != nil {
 			d.failed(ctx, v, err)
-			continue
 		}
-		v.tag = "stop"
-		for _, s := range v.servers {
-			if s.state() == checker.Up {
-				d.say(v, s, notify.Purged, fmt.Sprintf("Purged real server (stop): %s (%s)", s.name, v.name), "")
-			}
-		}
-		d.tell(v, ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key})
 	}
 	d.unmark(ctx)
 }

@@ -97,9 +97,9 @@ func (m *marker) idle() bool { return !m.due && !m.busy }
 // changing tells whether rules are about to come or go: what they take packets from must still be there.
 func (m *marker) changing() bool { return !m.idle() && m.trouble == "" && !sameRules(m.want, m.stand) }
 
-// mark orders the rules of the current virtual services.
+// mark orders the rules of the virtual services that are served.
 func (d *Director) mark() {
-	d.marker.order(rulesOf(d.virtuals))
+	d.marker.order(rulesOf(d.served()))
 }
 
 // marked tells what became of an order.
@@ -129,7 +129,7 @@ func (d *Director) unmark(ctx context.Context) {
 	if d.marker.marks == nil || len(d.marker.want) == 0 && len(d.marker.stand) == 0 {
 		return
 	}
-	staying := slices.DeleteFunc(slices.Clone(d.virtuals), func(v *virtual) bool { return v.cfg.CleanStop })
+	staying := slices.DeleteFunc(slices.Clone(d.served()), func(v *virtual) bool { return v.cfg.CleanStop })
 	d.marked(d.marker.carryOut(ctx, rulesOf(staying)))
 }
 

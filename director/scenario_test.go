@@ -27,7 +27,8 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //
 //	config NAME      followed by the configuration, each line behind "| "
 //	table            followed by a table that is found at the start, in the same way
-//	start NAME       start the director
+//	start NAME       start the director; start NAME standby: as one that stands by
+//	standby, serve   the order to stand by, and to serve
 //	reload NAME      give it another configuration
 //	stop, handover   end it
 //	up, down ADDR:PORT…   what the checks of these servers say from now on
@@ -127,7 +128,7 @@ func (s *scenario) step(words []string, body string) {
 			s.hand(strings.Fields(op))
 		}
 	case "start":
-		s.start(words[1])
+		s.start(words[1], len(words) > 2)
 	case "reload":
 		if err := s.director.Reload(s.t.Context(), s.plan(words[1])); err != nil {
 			s.t.Error(err)
@@ -142,6 +143,10 @@ func (s *scenario) step(words []string, body string) {
 		}
 	case "hand":
 		s.hand(words[1:])
+	case "standby", "serve":
+		if err := s.director.SetStandby(s.t.Context(), words[0] == "standby"); err != nil {
+			s.t.Error(err)
+		}
 	case "drain":
 		s.director.Drain(s.t.Context(), map[Place]bool{{Virtual: words[1], Real: words[2]}: true})
 	case "undrain":
@@ -163,9 +168,9 @@ func (s *scenario) newJournal() *notify.Journal {
 	return notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) { s.say("log: " + e.Text) }))
 }
 
-func (s *scenario) start(name string) {
+func (s *scenario) start(name string, standby bool) {
 	s.journal = s.newJournal()
-	s.director = New(Deps{Table: s.table, Journal: s.journal, Hooks: s})
+	s.director = New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Standby: standby})
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end, s.ended = end, make(chan error, 1)
 	p := s.plan(name)

@@ -16,7 +16,7 @@ import (
 // sync makes the table follow every virtual service that changed.
 func (d *Director) sync(ctx context.Context) {
 	now := time.Now()
-	for _, v := range d.virtuals {
+	for _, v := range d.served() {
 		if !v.dirty || v.retry.After(now) || ctx.Err() != nil {
 			continue
 		}
@@ -93,7 +93,7 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 
 // nextRetry is how long until a failed change is tried again.
 func (d *Director) nextRetry() (wait time.Duration, any bool) {
-	due := d.virtuals
+	due := d.served()
 	if !d.marker.changing() {
 		due = slices.Concat(due, d.purges)
 	}

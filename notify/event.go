@@ -23,6 +23,8 @@ const (
 	Added          Kind = "added"           // a destination came in
 	Restored       Kind = "restored"        // its weight came back
 	Changed        Kind = "changed"         // weight, method or thresholds by the configuration
+	Promoted       Kind = "promoted"        // from standing by to serving
+	StandingBy     Kind = "standing-by"     // checks go on, the table is left alone
 	Drained        Kind = "drained"         // weight 0 by the operator's order
 	Quiescent      Kind = "quiescent"       // weight 0 because it is down
 	Deleted        Kind = "deleted"         // out because it is down (or the fallback is not needed)

@@ -229,6 +229,22 @@ func TestRemindersComeUntilTheServerIsBack(t *testing.T) {
 	})
 }
 
+func TestWhoStandsByRemindsOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, p := newTestMailer(t)
+		rule := testRule()
+		rule.Freq = time.Second
+		setRule(m, rule)
+		m.Notify(t.Context(), wentDown(testReal))
+		m.Notify(t.Context(), Event{Kind: StandingBy, Status: StatusStopping})
+		p.subjects()
+		time.Sleep(time.Hour)
+		if got := p.subjects(); got != nil {
+			t.Errorf("reminded by %q", got)
+		}
+	})
+}
+
 func TestNoRemindersOf(t *testing.T) {
 	for name, change := range map[string]func(*MailRule, *Event){
 		"a fallback":           func(_ *MailRule, e *Event) { e.Fallback = true },

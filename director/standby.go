@@ -1,0 +1,122 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+)
+
+// role is an order to stand by or to serve.
+type role struct {
+	standby bool
+	done    chan struct{}
+}
+
+// SetStandby has the director stand by, or serve. One that stands by checks every server and leaves the
+// table alone; its virtual services have gone from it as cleanstop says. One that serves again puts
+// into the table what the checks say at that moment. It returns when the table follows, or ctx is done.
+func (d *Director) SetStandby(ctx context.Context, standby bool) error {
+	r := role{standby: standby, done: make(chan struct{})}
+	select {
+	case d.roles <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// served are the virtual services that belong in the table.
+func (d *Director) served() []*virtual {
+	if d.standby {
+		return nil
+	}
+	return d.virtuals
+}
+
+// keeps tells whether a virtual service that is in the table by us may stay there.
+func (d *Director) keeps(virtuals []*virtual, key ipvsctl.Key) bool {
+	return slices.ContainsFunc(virtuals, func(v *virtual) bool {
+		return v.key == key && !(d.standby && v.cfg.CleanStop)
+	})
+}
+
+func (d *Director) take(ctx context.Context, r role) {
+	defer close(r.done)
+	switch {
+	case r.standby == d.standby:
+	case r.standby:
+		d.demote(ctx)
+	default:
+		d.promote(ctx)
+	}
+}
+
+// promote puts everything into the table. To those who hear of it, it is a start.
+func (d *Director) promote(ctx context.Context) {
+	d.standby = false
+	d.status = notify.StatusStarting
+	d.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
+	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool { return d.keeps(d.virtuals, v.key) })
+	for _, v := range d.virtuals {
+		v.tag, v.dirty = "start", true
+	}
+	d.claim()
+	d.mark()
+	d.sync(ctx)
+}
+
+// demote takes everything out of the table. To those who hear of it, it is a stop.
+func (d *Director) demote(ctx context.Context) {
+	d.status = notify.StatusStopping
+	d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
+	for _, v := range d.virtuals {
+		if err := d.leave(ctx, v); err != nil {
+			rest := d.newPurge(v.key)
+			rest.tag = "stop"
+			d.purges = append(d.purges, rest)
+			d.failed(ctx, rest, err)
+		}
+		v.forget()
+	}
+	d.standby = true
+	d.mark()
+	d.claim()
+	d.status = notify.StatusRunning
+}
+
+// leave removes a virtual service for good, if cleanstop says so.
+func (d *Director) leave(ctx context.Context, v *virtual) error {
+	if !v.cfg.CleanStop {
+		return nil
+	}
+	op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
+	if err := d.do(ctx, op); err != nil {
+		return err
+	}
+	v.tag = "stop"
+	for _, s := range v.servers {
+		if s.state() == checker.Up {
+			d.say(v, s, notify.Purged, fmt.Sprintf("Purged real server (stop): %s (%s)", s.name, v.name), "")
+		}
+	}
+	d.tell(v, op)
+	return nil
+}
+
+// forget drops what was known of a virtual service's place in the table, and what hooks were told.
+func (v *virtual) forget() {
+	v.left, v.fallbackIn = nil, false
+	v.hook, v.heard = "", nil
+	v.retry, v.backoff = time.Time{}, 0
+	clear(v.held)
+}

@@ -1,0 +1,57 @@
+package director
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+// A director crashed while it served; the next one is to stand by.
+func TestStandingByRemovesWhatACrashedDirectorServed(t *testing.T) {
+	const file = `virtual = 10.1.0.1:80
+	real = 10.2.0.1:80 gate
+	checktype = connect
+virtual = 10.1.0.2:80
+	real = 10.2.0.1:80 gate
+	checktype = connect
+	cleanstop = no
+`
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"] = file
+		var former []ipvsctl.Key
+		for _, virtual := range []string{"10.1.0.1:80", "10.1.0.2:80", "10.1.0.3:80", "10.1.0.4:80"} {
+			s.hand([]string{"-A", "-t", virtual, "-s", "wrr"})
+			former = append(former, keyFor(netip.MustParseAddrPort(virtual)))
+		}
+		s.journal = s.newJournal()
+		var ours []ipvsctl.Key
+		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Standby: true, Former: former[:3],
+			Ours: func(keys []ipvsctl.Key) { ours = keys }})
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(ctx, s.plan("one")) }()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		want := []string{"-D -t 10.1.0.1:80", "-D -t 10.1.0.3:80"}
+		if got := s.take(); !slices.Equal(got[:min(2, len(got))], want) {
+			t.Errorf("it did %q, want %q", got, want)
+		}
+		if len(ours) != 0 {
+			t.Errorf("it says that %v may be in the table by it", ours)
+		}
+		end()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := s.journal.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
