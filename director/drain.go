@@ -19,7 +19,7 @@ type Place struct {
 func (p *Plan) Places(virtual, real string) []Place {
 	var found []Place
 	for _, v := range p.virtuals {
-		if virtual != "" && virtual != v.cfg.ID && virtual != v.name {
+		if !v.isMeant(virtual) {
 			continue
 		}
 		for _, s := range v.servers {

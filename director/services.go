@@ -1,0 +1,49 @@
+package director
+
+import (
+	"slices"
+
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+// Service is a virtual service of a plan, with all the destinations that it may have.
+type Service struct {
+	Config  *parser.Virtual
+	Key     ipvsctl.Key
+	Members []Member // real servers in file order, then the sorry server
+}
+
+// Member is a real server, or the sorry server, of a virtual service.
+type Member struct {
+	Name     string       // address:port as configured
+	Dest     ipvsctl.Dest // as it stands in the table while it serves
+	Fallback bool
+}
+
+// Services finds the virtual services that an operator means by an id, address:port or mark; "" means all.
+func (p *Plan) Services(virtual string) []Service {
+	var found []Service
+	for _, v := range p.virtuals {
+		if v.isMeant(virtual) {
+			found = append(found, Service{Config: v.cfg, Key: v.key, Members: v.members()})
+		}
+	}
+	return found
+}
+
+// isMeant tells whether an operator's word for a virtual service means v.
+func (v *virtual) isMeant(word string) bool {
+	return slices.Contains([]string{"", v.cfg.ID, v.name}, word)
+}
+
+func (v *virtual) members() []Member {
+	var list []Member
+	for _, s := range v.servers {
+		list = append(list, Member{Name: s.name, Dest: s.dest})
+	}
+	if v.fallback != nil {
+		list = append(list, Member{Name: v.fallbackName, Dest: *v.fallback, Fallback: true})
+	}
+	return list
+}
