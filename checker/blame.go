@@ -34,7 +34,8 @@ func failed(ctx context.Context, err error) Result {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		err = errStopped
 	}
-	return Result{Detail: err.Error(), Local: errors.Is(err, errStopped) || isShortage(err)}
+	cause := causeOf(err)
+	return Result{Detail: err.Error(), Cause: cause, Local: cause == Shortage}
 }
 
 // isShortage tells whether an error is our own lack of something. (EADDRNOTAVAIL: no local port is

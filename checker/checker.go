@@ -19,6 +19,7 @@ type Checker interface {
 // Result is the answer of one check.
 type Result struct {
 	OK      bool
+	Cause   Cause  // of a failure
 	Local   bool   // failed by our own shortage (descriptors, memory, ports): says nothing about the server
 	Detail  string // one line: why it failed, or what was seen; control characters escaped, no secrets
 	Warning string // something the operator should hear once, e.g. a redirect that leaves the server

@@ -53,7 +53,7 @@ func (c *external) Check(ctx context.Context) Result {
 		case <-c.running:
 			c.running = nil
 		default:
-			return Result{Detail: "the program of the last check can't be killed"}
+			return Result{Cause: Timeout, Detail: "the program of the last check can't be killed"}
 		}
 	}
 	if err := c.acquire(ctx); err != nil {
@@ -72,7 +72,7 @@ func (c *external) Check(ctx context.Context) Result {
 		return r
 	case <-timer.C:
 		c.running = ended
-		return Result{Detail: fmt.Sprintf("no end in %v, and it can't be killed", c.timeout)}
+		return Result{Cause: Timeout, Detail: fmt.Sprintf("no end in %v, and it can't be killed", c.timeout)}
 	}
 }
 
@@ -138,8 +138,11 @@ func (c *external) notStarted(ctx context.Context, err error) Result {
 		why = reason(err)
 	}
 	r := failed(ctx, &fault{fmt.Sprintf("can't run %s: %s", escape(c.argv[0], 2*maxExcerpt), why), err})
+	if !r.Local {
+		r.Cause = Program
+	}
 	if errors.Is(err, syscall.EAGAIN) { // no more processes
-		r.Local = true
+		r.Cause, r.Local = Shortage, true
 	}
 	return r
 }
@@ -147,18 +150,18 @@ func (c *external) notStarted(ctx context.Context, err error) Result {
 // judge tells how a program ended. A death by a signal is a failure; the reference takes it for 0.
 func (c *external) judge(ctx context.Context, state *os.ProcessState, expired bool, said *output) Result {
 	status, _ := state.Sys().(syscall.WaitStatus)
-	how := fmt.Sprintf("exit status %d", status.ExitStatus())
+	cause, how := Program, fmt.Sprintf("exit status %d", status.ExitStatus())
 	switch {
 	case state.Success():
 		return Result{OK: true, Detail: said.after(how)}
 	case errors.Is(ctx.Err(), context.Canceled):
 		return failed(ctx, errStopped)
 	case status.Signaled() && expired:
-		how = fmt.Sprintf("no end in %v, killed", c.timeout)
+		cause, how = Timeout, fmt.Sprintf("no end in %v, killed", c.timeout)
 	case status.Signaled():
 		how = fmt.Sprintf("died of signal %d (%s)", int(status.Signal()), status.Signal())
 	}
-	return Result{Detail: said.after(how)}
+	return Result{Cause: cause, Detail: said.after(how)}
 }
 
 // output keeps the beginning of what a program says.

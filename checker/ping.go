@@ -39,9 +39,9 @@ func (c *pingCheck) Check(ctx context.Context) Result {
 		}
 	}
 	if c.attempts > 1 {
-		return Result{Detail: fmt.Sprintf("ping: no answer in %d times %v", c.attempts, c.timeout)}
+		return Result{Cause: Timeout, Detail: fmt.Sprintf("ping: no answer in %d times %v", c.attempts, c.timeout)}
 	}
-	return Result{Detail: fmt.Sprintf("ping: no answer in %v", c.timeout)}
+	return Result{Cause: Timeout, Detail: fmt.Sprintf("ping: no answer in %v", c.timeout)}
 }
 
 // Ping chooses how echo requests are sent, and is what checks are given. It opens its sockets when

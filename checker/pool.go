@@ -48,6 +48,7 @@ type Task struct {
 type Update struct {
 	Task   *Task
 	Result Result
+	At     time.Time // when it ended
 }
 
 // Pool makes checks on time: each task at its own interval, none twice at once, each in a goroutine of
@@ -113,6 +114,22 @@ func (p *Pool) Take() []Update {
 	u := p.pending
 	p.pending = nil
 	return u
+}
+
+// Overdue is by how much the most belated check is late: one that should have begun, or one that should have
+// ended and begun again. It is below a Tick or two while all goes well.
+func (p *Pool) Overdue() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, late := time.Now(), time.Duration(0)
+	for _, t := range p.tasks {
+		due := t.due
+		if t.index < 0 {
+			due = due.Add(t.Every)
+		}
+		late = max(late, now.Sub(due))
+	}
+	return late
 }
 
 // Run makes checks until ctx is done. Those in flight are cancelled then, and waited for: the end of the
@@ -201,7 +218,7 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 	told := first || !r.OK || !t.ok
 	t.ok = r.OK
 	heap.Push(&p.queue, t)
-	p.pending = append(p.pending, Update{Task: t, Result: r})
+	p.pending = append(p.pending, Update{Task: t, Result: r, At: now})
 	if told {
 		signal(p.results)
 	}

@@ -102,8 +102,13 @@ func handshake(t *tls.Conn) error {
 	case errors.As(err, &untrusted):
 		return &fault{"certificate refused: " + distrust(untrusted.Err), err}
 	}
-	return stageFault("TLS handshake", err)
+	return stageFault("TLS handshake", &handshakeError{err})
 }
+
+// handshakeError marks what went wrong in a handshake: crypto/tls has no type for an alert.
+type handshakeError struct{ error }
+
+func (e *handshakeError) Unwrap() error { return e.error }
 
 // distrust is why a certificate is not trusted, in words that are the same at each check.
 func distrust(err error) string {
