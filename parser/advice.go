@@ -3,6 +3,7 @@ package parser
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -52,7 +53,7 @@ func (a adviser) check() {
 	if (v.Service == "http" || v.Service == "https") && strings.Contains(v.Request, "://") {
 		a.warn("request", suspicious, "the URL is asked for as a path of each server; only http_proxy and the strings of a real server take a whole URL")
 	}
-	if (v.CheckType == Connect || negotiates && v.Service != "none") && len(v.Reals) > 0 && v.Reals[0].CheckPort == 0 {
+	if (v.CheckType == Connect || negotiates && v.Service != "none") && slices.ContainsFunc(v.Reals, func(r Real) bool { return r.CheckPort == 0 }) {
 		a.warn("checktype", suspicious, "real servers have no port to check; it is given by checkport, by the real server or by the service")
 	}
 }
@@ -73,6 +74,9 @@ func (a adviser) kernel() {
 	}
 	if v.PEName != "" && v.Persistent < 0 {
 		a.warn("pename", noEffect, "pename counts only with persistent")
+	}
+	if i := slices.IndexFunc(v.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 && v.PEName != "" && v.Persistent >= 0 {
+		a.warn("pename", suspicious, "pename=sip reads udp alone; the kernel drops the other packets of line %d", v.Marking[i].At.Line)
 	}
 	if v.Protocol != FWM && v.Addr.Port() == 0 && v.Persistent < 0 {
 		a.warn("virtual", suspicious, "the kernel takes port 0, all ports, only with persistent; this virtual service is not set up")

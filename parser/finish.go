@@ -30,6 +30,7 @@ func (r *reader) config() *Config {
 		}
 		seen[key] = s.line.number
 	}
+	r.overlaps(c)
 	return c
 }
 

@@ -1,0 +1,146 @@
+package parser
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// This file finds mark lines that are about the same packets.
+
+// overlaps warns of mark lines that take packets from each other, and from virtual services of an address.
+// Each is looked for under the networks it is in, so that time grows with the lines and not with their pairs.
+func (r *reader) overlaps(c *Config) {
+	m := markedPackets{places: map[packets][]markedPorts{}}
+	for i, s := range r.sections {
+		for j := range c.Virtuals[i].Marking {
+			m.lines = append(m.lines, markedLine{s, &c.Virtuals[i].Marking[j]})
+		}
+	}
+	if len(m.lines) == 0 {
+		return
+	}
+	slices.SortStableFunc(m.lines, func(a, b markedLine) int { return a.Dest.Bits() - b.Dest.Bits() }) // a network before what is in it
+	for _, line := range m.lines {
+		m.add(r, line)
+	}
+	for i, s := range r.sections {
+		if v := &c.Virtuals[i]; !s.broken && !s.isMark {
+			m.warnOfAddress(r, v)
+		}
+	}
+}
+
+// markedPackets are the packets of the mark lines.
+type markedPackets struct {
+	lines   []markedLine
+	lengths []int // of the networks so far, upwards
+	places  map[packets][]markedPorts
+}
+
+type markedLine struct {
+	*section
+	*Marking
+}
+
+// packets are those to a network, of one protocol.
+type packets struct {
+	dest     netip.Prefix
+	protocol string
+}
+
+// markedPorts are ports of packets; those of one place are in order and have none in common.
+type markedPorts struct {
+	PortRange
+	by markedLine
+}
+
+var everyPort = []PortRange{{1, largestPort}}
+
+func portsOrAll(list []PortRange) []PortRange {
+	if list == nil {
+		return everyPort
+	}
+	return list
+}
+
+// add takes in a line, and warns of the first one that is about a packet of it too.
+func (m *markedPackets) add(r *reader, line markedLine) {
+	warned := false
+	for _, ports := range portsOrAll(line.Ports) {
+		if other, ok := m.find(line.Dest, line.Protocol, ports); ok && !warned {
+			warned = true
+			warnOfOverlap(r, line, other)
+		}
+		m.insert(packets{line.Dest, line.Protocol}, markedPorts{ports, line})
+	}
+	if at, there := slices.BinarySearch(m.lengths, line.Dest.Bits()); !there {
+		m.lengths = slices.Insert(m.lengths, at, line.Dest.Bits())
+	}
+}
+
+func warnOfOverlap(r *reader, a, b markedLine) {
+	if a.At.Line < b.At.Line {
+		a, b = b, a
+	}
+	at := a.place(advice)
+	switch {
+	case a.Marking == b.Marking:
+		r.warn(at, repeated, a.At, "a port stands twice in the list")
+	case a.section == b.section:
+		r.warn(at, repeated, a.At, fmt.Sprintf("some of these packets have the mark already, by line %d: %s", b.At.Line, b.Marking))
+	default:
+		r.warn(at, suspicious, a.At, fmt.Sprintf("some of these packets have mark %d too, by line %d: %s; they get %d, as the later line counts",
+			b.mark, b.At.Line, b.Marking, a.mark))
+	}
+}
+
+// warnOfAddress warns of a virtual service whose packets a mark takes: the kernel asks for the mark first
+// (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_service_find).
+func (m *markedPackets) warnOfAddress(r *reader, v *Virtual) {
+	ports := PortRange{v.Addr.Port(), v.Addr.Port()}
+	if v.Addr.Port() == 0 {
+		ports = everyPort[0]
+	}
+	addr := v.Addr.Addr()
+	if line, ok := m.find(netip.PrefixFrom(addr, addr.BitLen()), string(v.Protocol), ports); ok {
+		r.warn(line.place(advice), suspicious, line.At, fmt.Sprintf("packets to the virtual service %s of line %d get the mark, which comes first: that service never sees them",
+			v.ID, v.At["virtual"].Line))
+	}
+}
+
+// find looks for a line about packets to a network that is as long as those so far, or longer.
+func (m *markedPackets) find(dest netip.Prefix, protocol string, ports PortRange) (markedLine, bool) {
+	protocols := []string{protocol, allPorts}
+	if protocol == allPorts {
+		protocols = markProtocols
+	}
+	for _, bits := range m.lengths {
+		wider, err := dest.Addr().Prefix(bits)
+		if err != nil || bits > dest.Bits() {
+			break
+		}
+		for _, p := range protocols {
+			list := m.places[packets{wider, p}]
+			if i := after(list, ports.First); i < len(list) && list[i].First <= ports.Last {
+				return list[i].by, true
+			}
+		}
+	}
+	return markedLine{}, false
+}
+
+// insert adds ports to a place unless some of them are there: then there was a warning.
+func (m *markedPackets) insert(at packets, ports markedPorts) {
+	list := m.places[at]
+	i := after(list, ports.First)
+	if i == len(list) || ports.Last < list[i].First {
+		m.places[at] = slices.Insert(list, i, ports)
+	}
+}
+
+// after is the index of the first ports that do not end before one.
+func after(list []markedPorts, port uint16) int {
+	i, _ := slices.BinarySearchFunc(list, port, func(p markedPorts, port uint16) int { return int(p.Last) - int(port) })
+	return i
+}
