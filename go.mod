@@ -3,6 +3,7 @@ module ldirectord
 go 1.26.0
 
 require (
+	github.com/coreos/go-iptables v0.8.0
 	github.com/dlclark/regexp2/v2 v2.12.0
 	github.com/fsnotify/fsnotify v1.10.1
 	github.com/go-asn1-ber/asn1-ber v1.5.8

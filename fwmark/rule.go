@@ -2,7 +2,14 @@
 // (iptables-extensions(8), MARK), in a chain of its own.
 package fwmark
 
-import "net/netip"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
 
 // Protocol of the packets of a rule, as iptables names it.
 type Protocol string
@@ -18,10 +25,96 @@ const (
 // Ports is a range of destination ports, both ends included.
 type Ports struct{ First, Last uint16 }
 
+// String is the range as iptables writes it: 80, or 10000:20000.
+func (p Ports) String() string {
+	if p.First == p.Last {
+		return fmt.Sprint(p.First)
+	}
+	return fmt.Sprintf("%d:%d", p.First, p.Last)
+}
+
 // Rule gives packets to some addresses and ports a mark. Its family is Dest's.
 type Rule struct {
 	Mark     uint32 // 1 or more
 	Dest     netip.Prefix
 	Protocol Protocol
 	Ports    []Ports // nil: all ports; always nil with All
+}
+
+// String is the rule as an operator reads it: mark 8 for 192.0.2.10 tcp 80,443.
+func (r Rule) String() string {
+	dest, ports := r.Dest.String(), "all"
+	if r.Dest.IsSingleIP() {
+		dest = r.Dest.Addr().String()
+	}
+	if len(r.Ports) > 0 {
+		ports = joinPorts(r.Ports)
+	}
+	return fmt.Sprintf("mark %d for %s %s %s", r.Mark, dest, r.Protocol, ports)
+}
+
+func joinPorts(ports []Ports) string {
+	words := make([]string, len(ports))
+	for i, p := range ports {
+		words[i] = p.String()
+	}
+	return strings.Join(words, ",")
+}
+
+// validate says why a rule cannot be set.
+func (r Rule) validate() error {
+	switch {
+	case r.Mark == 0:
+		return errors.New("mark 0 means that a packet has none")
+	case !r.Dest.IsValid():
+		return errors.New("not an address")
+	case r.Dest.Addr().Is4In6():
+		return errors.New("an IPv4 address in IPv6 form")
+	case !slices.Contains([]Protocol{TCP, UDP, SCTP, All}, r.Protocol):
+		return fmt.Errorf("protocol %q is none of tcp, udp, sctp, all", string(r.Protocol))
+	case r.Protocol == All && len(r.Ports) > 0:
+		return errors.New("ports need the protocol tcp, udp or sctp")
+	}
+	for _, p := range r.Ports {
+		if p.First > p.Last {
+			return fmt.Errorf("port range %s runs backwards", p)
+		}
+	}
+	return nil
+}
+
+// mergePorts puts ranges in order and makes one of those that overlap; nil means every port.
+func mergePorts(ports []Ports) []Ports {
+	sorted := slices.SortedFunc(slices.Values(ports), func(a, b Ports) int { return cmp.Compare(a.First, b.First) })
+	var merged []Ports
+	for _, p := range sorted {
+		if last := len(merged) - 1; last >= 0 && p.First <= merged[last].Last {
+			merged[last].Last = max(merged[last].Last, p.Last)
+			continue
+		}
+		merged = append(merged, p)
+	}
+	if slices.Equal(merged, []Ports{{0, 65535}}) {
+		return nil
+	}
+	return merged
+}
+
+// splitPorts divides a list where multiport ends: at 15 ports, of which a range counts as two
+// (XT_MULTI_PORTS in linux/netfilter/xt_multiport.h). No ports at all make one part of none.
+func splitPorts(ports []Ports) [][]Ports {
+	const most = 15
+	parts, used := [][]Ports{nil}, 0
+	for _, p := range ports {
+		slots := 1
+		if p.First != p.Last {
+			slots = 2
+		}
+		if used+slots > most {
+			parts, used = append(parts, nil), 0
+		}
+		parts[len(parts)-1] = append(parts[len(parts)-1], p)
+		used += slots
+	}
+	return parts
 }

@@ -1,0 +1,82 @@
+package fwmark
+
+import (
+	"fmt"
+	"slices"
+)
+
+// damage is what others did, or a run that was cut short left behind. known: set is what the last Sync left;
+// else only what no Sync ever leaves is told.
+func damage(now state, known bool, set []string) []string {
+	var lines []string
+	tell := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+
+	used, ok := now.used()
+	for _, rule := range now.front {
+		tell("the rule %q stood before the jump to our chain", rule)
+	}
+	for _, g := range now.generations {
+		switch {
+		case len(g.jumps) == 0 && (!known || g.chain != used.chain):
+			tell("chain %s was left over, without a jump", g.chain)
+		case g.chain != used.chain:
+			tell("chain %s was left over", g.chain)
+		}
+		for i, jump := range g.jumps {
+			switch {
+			case jump != jumpTo(g.chain):
+				tell("the jump to chain %s had become %q", g.chain, jump)
+			case slices.Contains(g.jumps[:i], jump):
+				tell("the jump to chain %s stood twice", g.chain)
+			}
+		}
+	}
+	if !known || len(set) == 0 {
+		return lines
+	}
+	if !ok {
+		tell("our chain was gone")
+		return lines
+	}
+	if len(used.jumps) == 0 {
+		tell("the jump to chain %s was gone", used.chain)
+	}
+	return append(lines, rulesDamage(used, set)...)
+}
+
+// used is the generation that packets pass first, else the first there is.
+func (s *state) used() (generation, bool) {
+	for _, g := range s.generations {
+		if len(g.jumps) > 0 {
+			return g, true
+		}
+	}
+	if len(s.generations) == 0 {
+		return generation{}, false
+	}
+	return s.generations[0], true
+}
+
+func rulesDamage(g generation, set []string) []string {
+	var lines []string
+	if len(g.rules) == 0 {
+		return []string{fmt.Sprintf("chain %s was empty", g.chain)}
+	}
+	for _, rule := range set {
+		if !slices.Contains(g.rules, rule) {
+			lines = append(lines, fmt.Sprintf("the rule %q was missing in chain %s", rule, g.chain))
+		}
+	}
+	for i, rule := range g.rules {
+		switch {
+		case !slices.Contains(set, rule):
+			lines = append(lines, fmt.Sprintf("the rule %q was in chain %s, and is none of ours", rule, g.chain))
+		case slices.Contains(g.rules[:i], rule):
+			lines = append(lines, fmt.Sprintf("the rule %q was twice in chain %s", rule, g.chain))
+		}
+	}
+	if len(lines) == 0 && !slices.Equal(g.rules, set) {
+		lines = append(lines, fmt.Sprintf("the rules of chain %s were in another order", g.chain))
+	}
+	return lines
+}

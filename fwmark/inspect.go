@@ -1,0 +1,145 @@
+package fwmark
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// BackEnd is what of the kernel a program keeps its rules in. The rules of the one are not seen by the other's
+// programs, and packets pass both.
+type BackEnd string
+
+// The back ends.
+const (
+	Legacy BackEnd = "iptables-legacy"
+	NFT    BackEnd = "iptables-nft"
+	Native BackEnd = "nft" // rules that nft made, in tables that iptables does not read
+)
+
+// Machine is what sets and uses firewall marks on this machine.
+type Machine struct {
+	BackEnd  BackEnd // what iptables is here; empty: not installed
+	Settings []Setting
+	Routing  []RoutingRule
+	Other    bool     // the back end that iptables is not has rules in its mangle tables
+	Unread   []string // what could not be looked at, and why
+}
+
+// Setting is a rule that sets the mark of packets that come in: in PREROUTING of the mangle table, in a chain
+// that it leads to, or in a chain of nft at that hook.
+type Setting struct {
+	BackEnd    BackEnd
+	IPv6       bool   // with Native: of an ip6 table
+	Chain      string // with Native: family, table and chain
+	Rule       string // as its program prints it; with Native: its handle
+	Mark, Mask uint32 // the bits of Mask become those of Mark; the others stay
+	Ours       bool   // in a chain of a daemon, this one or another; see Firewall.Owns
+}
+
+// RoutingRule is a rule of `ip rule` that looks at the mark.
+type RoutingRule struct {
+	IPv6       bool
+	Priority   int
+	Mark, Mask uint32
+	Table      string
+}
+
+// Owns is true for a rule in a chain of this daemon.
+func (f *Firewall) Owns(s Setting) bool { return number(s.Chain, f.sides[0].prefix) > 0 }
+
+// Inspect reads and changes nothing. What cannot be read stands in Unread; an error is ctx's.
+func Inspect(ctx context.Context) (Machine, error) {
+	var m Machine
+	m.BackEnd = installed(ctx)
+	for _, b := range []BackEnd{Legacy, NFT} {
+		for _, ipv6 := range []bool{false, true} {
+			m.readTable(ctx, b, ipv6)
+		}
+	}
+	m.readNFT(ctx)
+	m.readRouting(ctx)
+	return m, ctx.Err()
+}
+
+// installed is the back end of the command iptables.
+func installed(ctx context.Context) BackEnd {
+	path, err := find("iptables")
+	if err != nil {
+		return ""
+	}
+	version, err := run(ctx, path, "--version")
+	if err != nil {
+		return ""
+	}
+	return backEnd(version)
+}
+
+// backEnd reads `iptables --version`; before 1.8 there was but the one.
+func backEnd(version string) BackEnd {
+	if strings.Contains(version, "(nf_tables)") {
+		return NFT
+	}
+	return Legacy
+}
+
+func (m *Machine) unread(what string, err error) {
+	m.Unread = append(m.Unread, fmt.Sprintf("%s: %v", what, err))
+}
+
+func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
+	program := string(b)
+	if ipv6 {
+		program = strings.Replace(program, "ip", "ip6", 1)
+	}
+	path, err := find(program)
+	if err != nil && b == m.BackEnd { // before 1.8 the program was not called by its back end
+		path, err = find(program[:strings.Index(program, "-")])
+	}
+	if err != nil || b == Legacy && !legacyTable(ipv6) {
+		return
+	}
+	table, err := list(ctx, path)
+	if err != nil {
+		m.unread(program, err)
+		return
+	}
+	for _, chain := range table.reachable() {
+		for _, rule := range table[chain] {
+			mark, mask, ok := markOf(rule)
+			if !ok {
+				continue
+			}
+			m.Settings = append(m.Settings, Setting{
+				BackEnd: b, IPv6: ipv6, Chain: chain, Rule: rule, Mark: mark, Mask: mask,
+				Ours: strings.HasPrefix(chain, everyDaemon),
+			})
+		}
+	}
+	if b != m.BackEnd && table.rules() > 0 {
+		m.Other = true
+	}
+}
+
+func (l listing) rules() int {
+	count := 0
+	for _, rules := range l {
+		count += len(rules)
+	}
+	return count
+}
+
+// markOf is what a rule of `iptables -S` makes of the mark.
+func markOf(rule string) (mark, mask uint32, ok bool) {
+	if !slices.Contains([]string{"MARK", "TPROXY"}, target(rule)) {
+		return 0, 0, false
+	}
+	all := words(rule)
+	for i, word := range all[:len(all)-1] {
+		if slices.Contains([]string{"--set-xmark", "--set-mark", "--tproxy-mark"}, word) {
+			return parseMark(all[i+1])
+		}
+	}
+	return 0, 0, false
+}

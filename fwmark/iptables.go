@@ -1,0 +1,200 @@
+package fwmark
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/coreos/go-iptables/iptables"
+)
+
+// tables are the mangle tables of one family, at the level of iptables' commands. Rules are arguments of
+// iptables parted by spaces.
+type tables interface {
+	// list reads every chain. idle: no rule was ever asked for, so where there can be no table, none of ours stands.
+	list(ctx context.Context, idle bool) (listing, error)
+	newChain(ctx context.Context, chain string) error
+	appendRule(ctx context.Context, chain, rule string) error
+	insertRule(ctx context.Context, chain string, position int, rule string) error
+	deleteRule(ctx context.Context, chain, rule string) error
+	removeChain(ctx context.Context, chain string) error
+}
+
+const (
+	mangle   = "mangle"
+	lockWait = 5 // seconds for the lock that iptables' runs share (-w), within patience
+)
+
+// xtables changes the table with go-iptables, which runs iptables for each rule, has no deadline of its own and
+// cannot be stopped: so a run that outlives patience is left behind, and the next waits for its end. Listing
+// runs iptables itself, which can be bounded.
+type xtables struct {
+	program string // iptables or ip6tables
+	ipv6    bool
+	library *iptables.IPTables // made at the first change
+	running chan struct{}      // closed at the end of the last run
+}
+
+func (x *xtables) list(ctx context.Context, idle bool) (listing, error) {
+	path, err := find(x.program)
+	if idle && (err != nil || !x.mayExist(ctx, path)) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w (package iptables)", err)
+	}
+	table, err := list(ctx, path)
+	if idle && err != nil && !passing(err) {
+		return nil, nil
+	}
+	return table, err
+}
+
+func list(ctx context.Context, path string) (listing, error) {
+	out, err := run(ctx, path, "-w", strconv.Itoa(lockWait), "-t", mangle, "-S")
+	if err != nil {
+		return nil, hint(err, "")
+	}
+	return parseListing(out), nil
+}
+
+// mayExist is false where there is no table yet: iptables-legacy would load its module to show an empty one.
+func (x *xtables) mayExist(ctx context.Context, path string) bool {
+	version, err := run(ctx, path, "--version")
+	return err != nil || backEnd(version) == NFT || legacyTable(x.ipv6)
+}
+
+// passing is true for a failure that may be gone the next time; others mean that this kernel or this user can
+// have no table at all.
+func passing(err error) bool {
+	return errors.Is(err, errNoEnd) || errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "xtables lock")
+}
+
+// legacyTable is true where iptables-legacy has a mangle table in this network namespace.
+func legacyTable(ipv6 bool) bool {
+	name := "/proc/net/ip_tables_names"
+	if ipv6 {
+		name = "/proc/net/ip6_tables_names"
+	}
+	tables, err := os.ReadFile(name)
+	return err == nil && slices.Contains(strings.Fields(string(tables)), mangle)
+}
+
+func (x *xtables) newChain(ctx context.Context, chain string) error {
+	return x.change(ctx, "-N "+chain, func(t *iptables.IPTables) error { return t.NewChain(mangle, chain) })
+}
+
+func (x *xtables) appendRule(ctx context.Context, chain, rule string) error {
+	return x.change(ctx, "-A "+chain+" "+rule, func(t *iptables.IPTables) error {
+		return t.Append(mangle, chain, words(rule)...)
+	})
+}
+
+func (x *xtables) insertRule(ctx context.Context, chain string, position int, rule string) error {
+	return x.change(ctx, fmt.Sprintf("-I %s %d %s", chain, position, rule), func(t *iptables.IPTables) error {
+		return t.Insert(mangle, chain, position, words(rule)...)
+	})
+}
+
+func (x *xtables) deleteRule(ctx context.Context, chain, rule string) error {
+	return x.change(ctx, "-D "+chain+" "+rule, func(t *iptables.IPTables) error {
+		return t.Delete(mangle, chain, words(rule)...)
+	})
+}
+
+func (x *xtables) removeChain(ctx context.Context, chain string) error {
+	return x.change(ctx, "-X "+chain, func(t *iptables.IPTables) error { return t.ClearAndDeleteChain(mangle, chain) })
+}
+
+// change runs iptables and waits for it, not longer than patience.
+func (x *xtables) change(ctx context.Context, what string, do func(*iptables.IPTables) error) error {
+	what = x.program + " -t " + mangle + " " + what
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoEnd)
+	defer cancel()
+	if x.running != nil {
+		select {
+		case <-x.running:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: the run of iptables before this one has not ended", what)
+		}
+	}
+	running, result := make(chan struct{}), make(chan error, 1)
+	x.running = running
+	go func() {
+		defer close(running)
+		result <- x.do(do)
+	}()
+	select {
+	case err := <-result:
+		if err != nil {
+			return hint(fmt.Errorf("%s: %w", what, complaint(err)), what)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+	}
+}
+
+// do is called by one goroutine at a time: the next waits for the end of this one.
+func (x *xtables) do(do func(*iptables.IPTables) error) error {
+	if x.library == nil {
+		path, err := find(x.program)
+		if err != nil {
+			return fmt.Errorf("%w (package iptables)", err)
+		}
+		family := iptables.ProtocolIPv4
+		if x.ipv6 {
+			family = iptables.ProtocolIPv6
+		}
+		library, err := iptables.New(iptables.IPFamily(family), iptables.Timeout(lockWait), iptables.Path(path))
+		if err != nil {
+			return err
+		}
+		x.library = library
+	}
+	return do(x.library)
+}
+
+// complaint is what iptables printed, without the command line that the library puts before it.
+func complaint(err error) error {
+	var failed *iptables.Error
+	if !errors.As(err, &failed) {
+		return err
+	}
+	status := fmt.Sprintf("exit status %d: ", failed.ExitStatus())
+	_, text, _ := strings.Cut(failed.Error(), status)
+	if text = oneLine(text); text == "" {
+		text = strings.TrimSuffix(status, ": ")
+	}
+	return errors.New(text)
+}
+
+// hint names what is missing where iptables' own words do not.
+func hint(err error, command string) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "use 'nft' tool"):
+		return fmt.Errorf("%w (nft put rules of its own into the table %s)", err, mangle)
+	case strings.Contains(text, "can't initialize"), strings.Contains(text, "TABLE_ADD failed"):
+		return fmt.Errorf("%w (the kernel lacks the table: module iptable_%s, ip6table_%[2]s or nf_tables)", err, mangle)
+	case strings.Contains(command, "-j MARK") && !strings.Contains(text, "ermission"):
+		return fmt.Errorf("%w (needs the kernel modules %s)", err, modules(command))
+	}
+	return err
+}
+
+// modules are what the kernel needs for a rule; back ends differ in when they say so.
+func modules(rule string) string {
+	needs := "xt_mark"
+	if strings.Contains(rule, "multiport") {
+		needs += ", xt_multiport"
+	}
+	if strings.Contains(rule, "-p sctp") && strings.Contains(rule, "--dport ") {
+		needs += ", xt_sctp"
+	}
+	return needs
+}

@@ -1,0 +1,57 @@
+package fwmark
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+// readRouting reads the rules of `ip -json rule` (ip-rule(8)).
+func (m *Machine) readRouting(ctx context.Context) {
+	path, err := find("ip")
+	if err != nil {
+		m.unread("ip rule", err)
+		return
+	}
+	for _, family := range []string{"-4", "-6"} {
+		out, err := run(ctx, path, family, "-json", "rule")
+		if err == nil {
+			err = m.parseRouting([]byte(out), family == "-6")
+		}
+		if err != nil {
+			m.unread("ip "+family+" rule", err)
+		}
+	}
+}
+
+func (m *Machine) parseRouting(out []byte, ipv6 bool) error {
+	if len(out) == 0 { // what ip prints where the kernel has no such family
+		return nil
+	}
+	var rules []struct {
+		Priority int
+		Mark     string `json:"fwmark"`
+		Mask     string `json:"fwmask"`
+		Table    string
+	}
+	if err := json.Unmarshal(out, &rules); err != nil {
+		return err
+	}
+	for _, r := range rules {
+		if r.Mark == "" {
+			continue
+		}
+		text := r.Mark
+		if r.Mask != "" {
+			text += "/" + r.Mask
+		}
+		mark, mask, ok := parseMark(text)
+		if !ok {
+			return fmt.Errorf("mark %q", text)
+		}
+		m.Routing = append(m.Routing, RoutingRule{
+			IPv6: ipv6, Priority: r.Priority, Mark: mark, Mask: mask, Table: r.Table,
+		})
+	}
+	return nil
+}
