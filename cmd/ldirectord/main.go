@@ -56,6 +56,8 @@ var verbs = map[string]func(*app, context.Context) int{
 	"probe":        (*app).probe,
 	"drain":        (*app).drain,
 	"undrain":      (*app).undrain,
+
+	"realserver-script": (*app).realServerScript,
 }
 
 // ownVerbs take options behind them, and as many other words as stand here; those of the reference
@@ -69,6 +71,8 @@ var ownVerbs = map[string]struct {
 	"probe":   {0, 0, "only options are allowed behind it"},
 	"drain":   {1, 2, "[VIRTUAL] REAL is allowed behind it"},
 	"undrain": {1, 2, "[VIRTUAL] REAL is allowed behind it"},
+
+	"realserver-script": {0, 1, "[SERVER] is allowed behind it"},
 }
 
 func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {

@@ -40,6 +40,7 @@ const (
 const usage = `Usage: ldirectord [-d] [CONFIG] start|stop|restart|try-restart|reload|force-reload|status
        ldirectord [CONFIG] check [--strict] [--json] | plan | probe
        ldirectord CONFIG drain|undrain [VIRTUAL] REAL [--wait] [--timeout T] [--force]
+       ldirectord CONFIG realserver-script [SERVER]
        ldirectord --help | --version
 `
 
@@ -61,6 +62,9 @@ as it stands; without it, it is ldirectord.cf.
   drain         give REAL no new connections (weight 0) until undrain, in VIRTUAL or
                 wherever it is; --wait until its connections are gone, 10m or --timeout;
                 --force even if it is the last server of a virtual service
+  realserver-script
+                print a shell script that sets up SERVER, or whichever real server it
+                runs on, for gate or ipip: virtual addresses, ARP, tunnel
 
   -d, --debug           stay in the foreground, log on standard error
   -h, --help            this text

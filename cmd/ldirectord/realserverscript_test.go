@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// hostileScript is what a file with the worst of names would make.
+func hostileScript(t *testing.T) string {
+	t.Helper()
+	const hostile = "a'b\n touch pwned\n$(touch pwned)`touch pwned`\"; touch pwned; '"
+	servers := []*realServer{{
+		addr:   netip.MustParseAddr("192.0.2.21"),
+		direct: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("192.0.2.64/28")},
+		tunnel: []netip.Prefix{netip.MustParsePrefix("2001:db8::10/128")},
+		masq:   true,
+	}, {addr: netip.MustParseAddr("fe80::1%$(touch pwned)' touch pwned")}}
+	servers[1].direct = servers[0].direct
+	var script strings.Builder
+	if err := writeRealServerScript(&script, hostile, hostile, "", servers); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(path, []byte(script.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Nothing of a file is ever run, in any shell there is here.
+func TestRealServerScriptRunsNothingOfTheFile(t *testing.T) {
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("ip is not installed")
+	}
+	for _, shell := range [][]string{{"sh"}, {"dash"}, {"bash", "--posix"}, {"busybox", "sh"}, {"ksh"}} {
+		t.Run(shell[0], func(t *testing.T) {
+			if _, err := exec.LookPath(shell[0]); err != nil {
+				t.Skip("not installed")
+			}
+			cmd := exec.Command(shell[0], append(shell[1:], hostileScript(t), "status")...)
+			cmd.Dir = t.TempDir()
+			cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "RUNDIR=" + cmd.Dir}
+			out, err := cmd.CombinedOutput()
+			if cmd.ProcessState.ExitCode() != 3 || !bytes.HasPrefix(out, []byte("stopped: missing: an address of a real server")) {
+				t.Errorf("%v: %s", err, out)
+			}
+			if left, _ := os.ReadDir(cmd.Dir); len(left) != 0 {
+				t.Errorf("it made %v", left)
+			}
+		})
+	}
+}
+
+// Single quotes around $ (SC2016) are what the hostile names must have.
+func TestRealServerScriptIsCleanUnderShellcheck(t *testing.T) {
+	if _, err := exec.LookPath("shellcheck"); err != nil {
+		t.Skip("shellcheck is not installed")
+	}
+	if out, err := exec.Command("shellcheck", "--shell=sh", "--exclude=SC2016", hostileScript(t)).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
