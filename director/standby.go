@@ -117,6 +117,6 @@ func (d *Director) leave(ctx context.Context, v *virtual) error {
 func (v *virtual) forget() {
 	v.left, v.fallbackIn = nil, false
 	v.hook, v.heard = "", nil
-	v.retry, v.backoff = time.Time{}, 0
+	v.retry, v.backoff, v.told = time.Time{}, 0, false
 	clear(v.held)
 }

@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -17,7 +18,7 @@ import (
 func (d *Director) sync(ctx context.Context) {
 	now := time.Now()
 	for _, v := range d.served() {
-		if !v.dirty || v.retry.After(now) || ctx.Err() != nil {
+		if !v.dirty || v.retry.After(now) && !v.behind() || ctx.Err() != nil {
 			continue
 		}
 		have, there, err := d.service(ctx, v.key)
@@ -39,30 +40,46 @@ func (d *Director) bring(ctx context.Context, v *virtual, have ipvsctl.Service, 
 	if there {
 		was[v.key] = have
 	}
+	var refused error // the new settings were; the old ones stay, and servers follow their checks all the same
 	for _, op := range ipvsctl.Diff(was, ipvsctl.Table{v.key: want}) {
-		if err := d.do(ctx, op); err != nil {
+		err := d.do(ctx, op)
+		switch {
+		case err == nil:
+			d.tell(v, op)
+		case op.Kind == ipvsctl.EditService && !errors.Is(err, context.DeadlineExceeded):
+			refused = err
+		default:
 			d.failed(ctx, v, err)
 			return
 		}
-		d.tell(v, op)
+	}
+	if v.stuck = refused != nil; v.stuck {
+		d.failed(ctx, v, refused)
+		want.Settings = have.Settings
+	} else {
+		v.dirty = false
+		d.succeeded(v)
 	}
 	d.done(v, want)
 }
 
-// done notes that the table has a virtual service as wanted.
-func (d *Director) done(v *virtual, want ipvsctl.Service) {
-	v.left = &want
-	v.dirty = false
+// done notes what the table has of a virtual service: what is wanted, but for settings that it refused.
+func (d *Director) done(v *virtual, stands ipvsctl.Service) {
+	v.left = &stands
 	for _, s := range v.servers {
 		s.moved = false
 	}
 	v.fallbackIn = false
 	if v.fallback != nil && !v.servedBy(v.fallback.Addr) {
-		_, v.fallbackIn = want.Dests[v.fallback.Addr]
+		_, v.fallbackIn = stands.Dests[v.fallback.Addr]
 	}
-	d.succeeded(v)
 	d.runHook(v)
 	d.runOnChange(v)
+}
+
+// behind tells of a server that changed while nothing but the settings waits for another try.
+func (v *virtual) behind() bool {
+	return v.stuck && slices.ContainsFunc(v.servers, func(s *server) bool { return s.moved })
 }
 
 // succeeded ends what failed began.
@@ -70,20 +87,21 @@ func (d *Director) succeeded(v *virtual) {
 	if v.backoff == 0 {
 		return
 	}
-	v.backoff, v.retry = 0, time.Time{}
+	v.backoff, v.retry, v.told = 0, time.Time{}, false
 	d.emit(notify.Event{Kind: notify.TableRecovered, Virtual: v.cfg.ID,
 		Text: fmt.Sprintf("Table changes succeed again: %s", v.name)})
 }
 
-// failed says once that a change did not succeed and sets the time of the next try. One that the end of
-// the daemon cut off is no failure.
+// failed says that a change did not succeed, once until it does or the configuration is another one, and
+// sets the time of the next try. One that the end of the daemon cut off is no failure.
 func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 	v.dirty = true
 	if ctx.Err() != nil {
 		return
 	}
 	v.left = nil // half of the changes may be made: what differs next is not somebody else's doing
-	if v.backoff == 0 {
+	if !v.told {
+		v.told = true
 		d.emit(notify.Event{Kind: notify.TableError, Virtual: v.cfg.ID, Reason: err.Error(),
 			Text: fmt.Sprintf("Table change failed: %s: %v", v.name, err)})
 	}

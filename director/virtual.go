@@ -29,6 +29,8 @@ type virtual struct {
 	dirty   bool
 	retry   time.Time     // not before this; zero when the last time went well
 	backoff time.Duration // the next wait
+	told    bool          // that a change failed
+	stuck   bool          // the table refuses the settings, and nothing else
 }
 
 // server is one real server of a virtual service.
