@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -35,7 +37,8 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	short ADDR:PORT  the checks fail by our own shortage
 //	hand OP          somebody changes the table: an operation as below
 //	drain VIRTUAL REAL, undrain   the operator's order
-//	break, mend      the table refuses every change; takes them again
+//	break, mend      the table refuses every change; takes them again; so do the mark rules
+//	damage TEXT      somebody changes the mark rules
 //	wait DURATION
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("../testdata/scenario/*.txt")
@@ -67,6 +70,7 @@ type scenario struct {
 	t        *testing.T
 	configs  map[string]string
 	table    *recorder
+	marks    *markRecorder
 	director *Director
 	journal  *notify.Journal
 	end      context.CancelCauseFunc
@@ -81,6 +85,7 @@ type scenario struct {
 func newScenario(t *testing.T) *scenario {
 	s := &scenario{t: t, configs: map[string]string{}, health: map[netip.AddrPort]checker.Result{}}
 	s.table = &recorder{Memory: ipvsctl.NewMemory(nil), s: s}
+	s.marks = &markRecorder{s: s}
 	return s
 }
 
@@ -153,6 +158,8 @@ func (s *scenario) step(words []string, body string) {
 		s.director.Drain(s.t.Context(), nil)
 	case "break", "mend":
 		s.table.broken.Store(words[0] == "break")
+	case "damage":
+		s.marks.damage(strings.Join(words[1:], " "))
 	case "wait":
 		d, err := time.ParseDuration(words[1])
 		if err != nil {
@@ -170,7 +177,7 @@ func (s *scenario) newJournal() *notify.Journal {
 
 func (s *scenario) start(name string, standby bool) {
 	s.journal = s.newJournal()
-	s.director = New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Standby: standby})
+	s.director = New(Deps{Table: s.table, Marks: s.marks, Journal: s.journal, Hooks: s, Standby: standby})
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end, s.ended = end, make(chan error, 1)
 	p := s.plan(name)
@@ -293,6 +300,36 @@ func (r *recorder) Do(ctx context.Context, op ipvsctl.Op) error {
 	}
 	r.s.say(op.String())
 	return r.Memory.Do(ctx, op)
+}
+
+// markRecorder are mark rules that tell every change. Each look takes a while, as programs do.
+type markRecorder struct {
+	s *scenario
+
+	mu      sync.Mutex // guards what follows
+	stand   []fwmark.Rule
+	damaged []string
+}
+
+func (m *markRecorder) damage(text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.damaged = append(m.damaged, text)
+}
+
+func (m *markRecorder) Sync(_ context.Context, want []fwmark.Rule) ([]string, error) {
+	time.Sleep(5 * time.Millisecond)
+	if m.s.table.broken.Load() {
+		return nil, errors.New("iptables: no answer")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !sameRules(m.stand, want) {
+		m.s.say(fmt.Sprintf("marks: %v", want))
+	}
+	mended := m.damaged
+	m.stand, m.damaged = want, nil
+	return mended, nil
 }
 
 type checkFunc func() checker.Result
