@@ -71,7 +71,7 @@ type Director struct {
 	standby  bool
 	keeper   *keeper // of maintenancedir
 	marker   *marker
-	reloaded []chan<- struct{} // who waits for the mark rules of a reload
+	awaiting []chan<- struct{} // who waits for the mark rules to follow
 	unread   string            // why the table could not be read the last time
 }
 
@@ -167,10 +167,10 @@ func (d *Director) loop(ctx context.Context) {
 				started = true
 				close(d.started)
 			}
-			for _, done := range d.reloaded {
+			for _, done := range d.awaiting {
 				close(done)
 			}
-			d.reloaded = nil
+			d.awaiting = nil
 		}
 		if d.waiting == 0 {
 			d.status = notify.StatusRunning
@@ -195,7 +195,7 @@ func (d *Director) loop(ctx context.Context) {
 			d.take(ctx, r)
 		case r := <-d.reloads:
 			d.reload(ctx, r.plan)
-			d.reloaded = append(d.reloaded, r.done)
+			d.awaiting = append(d.awaiting, r.done)
 		case d.marker.next() <- d.marker.want:
 			d.marker.due, d.marker.busy = false, true
 		case m := <-d.marker.reports:

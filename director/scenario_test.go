@@ -37,7 +37,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	short ADDR:PORT  the checks fail by our own shortage
 //	hand OP          somebody changes the table: an operation as below
 //	drain VIRTUAL REAL, undrain   the operator's order
-//	break, mend      the table refuses every change; takes them again; so do the mark rules
+//	break, mend      the table refuses every change; takes them again; `break marks`: the mark rules
 //	damage TEXT      somebody changes the mark rules
 //	wait DURATION
 func TestScenarios(t *testing.T) {
@@ -157,7 +157,11 @@ func (s *scenario) step(words []string, body string) {
 	case "undrain":
 		s.director.Drain(s.t.Context(), nil)
 	case "break", "mend":
-		s.table.broken.Store(words[0] == "break")
+		broken := &s.table.broken
+		if len(words) > 1 {
+			broken = &s.marks.broken
+		}
+		broken.Store(words[0] == "break")
 	case "damage":
 		s.marks.damage(strings.Join(words[1:], " "))
 	case "wait":
@@ -304,7 +308,8 @@ func (r *recorder) Do(ctx context.Context, op ipvsctl.Op) error {
 
 // markRecorder are mark rules that tell every change. Each look takes a while, as programs do.
 type markRecorder struct {
-	s *scenario
+	s      *scenario
+	broken atomic.Bool
 
 	mu      sync.Mutex // guards what follows
 	stand   []fwmark.Rule
@@ -319,7 +324,7 @@ func (m *markRecorder) damage(text string) {
 
 func (m *markRecorder) Sync(_ context.Context, want []fwmark.Rule) ([]string, error) {
 	time.Sleep(5 * time.Millisecond)
-	if m.s.table.broken.Load() {
+	if m.broken.Load() {
 		return nil, errors.New("iptables: no answer")
 	}
 	m.mu.Lock()

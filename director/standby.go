@@ -19,7 +19,8 @@ type role struct {
 
 // SetStandby has the director stand by, or serve. One that stands by checks every server and leaves the
 // table alone; its virtual services have gone from it as cleanstop says. One that serves again puts
-// into the table what the checks say at that moment. It returns when the table follows, or ctx is done.
+// into the table what the checks say at that moment. It returns when the table and the mark rules follow,
+// or ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	r := role{standby: standby, done: make(chan struct{})}
 	select {
@@ -51,7 +52,7 @@ func (d *Director) keeps(virtuals []*virtual, key ipvsctl.Key) bool {
 }
 
 func (d *Director) take(ctx context.Context, r role) {
-	defer close(r.done)
+	d.awaiting = append(d.awaiting, r.done)
 	switch {
 	case r.standby == d.standby:
 	case r.standby:

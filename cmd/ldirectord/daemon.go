@@ -90,7 +90,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 		d.journal.Emit(notify.Event{Kind: notify.HookFailed, Text: fmt.Sprintf("Orders to drain can't be read: %v", err), Reason: err.Error()})
 	}
 	d.director = director.New(director.Deps{
-		Drained: drained, Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch,
+		Drained: drained, Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch, Marks: d.marks(),
 		Former: d.hold.notOthers(d.hold.former), Ours: func(keys []ipvsctl.Key) { d.recorded(d.hold.own(keys)) },
 	})
 	d.env.setOurs(d.loaded.plan)
