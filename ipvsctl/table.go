@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 )
 
 // Protocol of a virtual service, numbered as in the IP header; Mark is a firewall-mark service.
@@ -20,6 +21,22 @@ const (
 	UDP  Protocol = 17
 	SCTP Protocol = 132
 )
+
+// String is the name of the protocol, or its number.
+func (p Protocol) String() string {
+	switch p {
+	case Mark:
+		return "mark"
+	case TCP:
+		return "tcp"
+	case UDP:
+		return "udp"
+	case SCTP:
+		return "sctp"
+	default:
+		return strconv.Itoa(int(p))
+	}
+}
 
 // Key identifies a virtual service: protocol, address and port, or family and mark.
 type Key struct {

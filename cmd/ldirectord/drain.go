@@ -93,7 +93,7 @@ func (a *app) carryOut(ctx context.Context, table *ipvsctl.Kernel, places []dire
 		return nil
 	}
 	return a.await(ctx, a.timeout, "connections are left", func() (bool, error) {
-		left, err := a.connections(ctx, table, places)
+		left, err := a.active(ctx, table, places)
 		return left == 0, err
 	})
 }
@@ -152,8 +152,8 @@ func (a *app) quiet(ctx context.Context, table *ipvsctl.Kernel, places []directo
 	return true, nil
 }
 
-// connections counts the active connections of the servers.
-func (a *app) connections(ctx context.Context, table *ipvsctl.Kernel, places []director.Place) (n uint32, err error) {
+// active counts the established connections of the servers.
+func (a *app) active(ctx context.Context, table *ipvsctl.Kernel, places []director.Place) (n uint32, err error) {
 	for _, p := range places {
 		key, dest, err := a.loaded.plan.Position(p)
 		if err != nil {

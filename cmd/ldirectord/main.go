@@ -58,6 +58,7 @@ var verbs = map[string]func(*app, context.Context) int{
 	"undrain":      (*app).undrain,
 
 	"realserver-script": (*app).realServerScript,
+	"connections":       (*app).connections,
 }
 
 // ownVerbs take options behind them, and as many other words as stand here; those of the reference
@@ -73,6 +74,7 @@ var ownVerbs = map[string]struct {
 	"undrain": {1, 2, "[VIRTUAL] REAL is allowed behind it"},
 
 	"realserver-script": {0, 1, "[SERVER] is allowed behind it"},
+	"connections":       {0, 1, "[VIRTUAL] is allowed behind it"},
 }
 
 func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {

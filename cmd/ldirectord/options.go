@@ -41,6 +41,7 @@ const usage = `Usage: ldirectord [-d] [CONFIG] start|stop|restart|try-restart|re
        ldirectord [CONFIG] check [--strict] [--json] | plan | probe
        ldirectord CONFIG drain|undrain [VIRTUAL] REAL [--wait] [--timeout T] [--force]
        ldirectord CONFIG realserver-script [SERVER]
+       ldirectord CONFIG connections [VIRTUAL] [--json]
        ldirectord --help | --version
 `
 
@@ -65,6 +66,8 @@ as it stands; without it, it is ldirectord.cf.
   realserver-script
                 print a shell script that sets up SERVER, or whichever real server it
                 runs on, for gate or ipip: virtual addresses, ARP, tunnel
+  connections   show the connections and persistence templates of VIRTUAL or of all, with
+                their servers
 
   -d, --debug           stay in the foreground, log on standard error
   -h, --help            this text
@@ -74,7 +77,8 @@ as it stands; without it, it is ldirectord.cf.
       --log-format F    text (default) or json
       --rundir DIR      where the pid file is kept (default /run)
       --strict          with check: refuse the layouts that the Perl daemon refuses
-      --json            with check: the result and the whole configuration as JSON
+      --json            with check: the result and the whole configuration as JSON; also
+                        with connections
 
 Exit status: 0 done, 1 failed, 2 the configuration is refused, 3 not running,
 255 not a command line.

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// connectionPrinter shows connections as they come, then servers: a million connections are not held. What it
+// can't write, its writer tells at the end.
+type connectionPrinter interface {
+	connection(connectionLine)
+	server(serverLine)
+	end(skipped int) // lines of the kernel that could not be read
+}
+
+func (a *app) connectionPrinter(w io.Writer, services []*balanced) connectionPrinter {
+	if a.jsonOut {
+		return &connectionsJSON{w: w}
+	}
+	return newConnectionsText(w, a.stderr, services)
+}
+
+// connectionsText is a table for a person. Its columns are as wide as what is configured may make them,
+// since the lines are not known before.
+type connectionsText struct {
+	w, errors io.Writer
+	virtuals  int // width of a column, likewise the next two
+	clients   int
+	names     int
+	counting  bool // the servers' table has begun
+}
+
+const (
+	widestIPv4 = len("255.255.255.255:65535")
+	widestIPv6 = len("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535")
+)
+
+func newConnectionsText(w, errors io.Writer, services []*balanced) *connectionsText {
+	t := &connectionsText{w: w, errors: errors, virtuals: len("VIRTUAL"), clients: widestIPv4, names: len("SERVER")}
+	for _, s := range services {
+		if !s.shown {
+			continue
+		}
+		t.virtuals = max(t.virtuals, len(s.Config.ID))
+		if s.Key.IPv6 {
+			t.clients = widestIPv6
+		}
+		for _, m := range s.servers {
+			t.names = max(t.names, len(m.name))
+		}
+	}
+	t.row("VIRTUAL", "CLIENT", "TO", "SERVER", "SERVER IS", "KIND", "PROTOCOL", "STATE", "EXPIRES")
+	return t
+}
+
+func (t *connectionsText) row(virtual, client, to, server, is, kind, protocol, state, more string) {
+	fmt.Fprintf(t.w, "%-*s  %-*s  %-*s  %-*s  %-14s  %-10s  %-8s  %-11s  %s\n",
+		t.virtuals, virtual, t.clients, client, t.clients, to, t.names, server, is, kind, protocol, state, more)
+}
+
+func (t *connectionsText) connection(c connectionLine) {
+	more := fmt.Sprintf("%02d:%02d", c.Expires/60, c.Expires%60)
+	if c.Engine != "" {
+		more += fmt.Sprintf("  %s %s", oneLine(c.Engine), strconv.Quote(c.EngineData)) // clients choose the data
+	}
+	t.row(c.Virtual, c.Client, cmp.Or(c.To, "-"), c.Server, c.ServerState, c.Kind, c.Protocol, oneLine(c.State), more)
+}
+
+func (t *connectionsText) server(s serverLine) {
+	if !t.counting {
+		t.counting = true
+		fmt.Fprintf(t.w, "\n%-*s  %-*s  %-14s  %10s  %10s  %10s  %10s\n",
+			t.virtuals, "VIRTUAL", t.names, "SERVER", "SERVER IS", "WEIGHT", "ACTIVE", "INACTIVE", "PERSISTENT")
+	}
+	fmt.Fprintf(t.w, "%-*s  %-*s  %-14s  %10d  %10d  %10d  %10d\n",
+		t.virtuals, s.Virtual, t.names, s.Server, s.ServerState, s.Weight, s.Active, s.Inactive, s.Persistent)
+}
+
+func (t *connectionsText) end(skipped int) {
+	if skipped > 0 {
+		fmt.Fprintf(t.errors, "ldirectord: lines of the kernel's table of connections that could not be read: %d\n", skipped)
+	}
+}
+
+// connectionsJSON is one object: connections, servers, and how many lines could not be read.
+type connectionsJSON struct {
+	w       io.Writer
+	begun   bool
+	servers []serverLine
+}
+
+func (j *connectionsJSON) connection(c connectionLine) {
+	before := ",\n  "
+	if !j.begun {
+		j.begun = true
+		before = "{\"connections\": [\n  "
+	}
+	fmt.Fprintf(j.w, "%s%s", before, marshal(c))
+}
+
+func (j *connectionsJSON) server(s serverLine) { j.servers = append(j.servers, s) }
+
+func (j *connectionsJSON) end(skipped int) {
+	if !j.begun {
+		fmt.Fprint(j.w, "{\"connections\": [")
+	}
+	fmt.Fprint(j.w, "\n ],\n \"servers\": [")
+	before := "\n  "
+	for _, s := range j.servers {
+		fmt.Fprintf(j.w, "%s%s", before, marshal(s))
+		before = ",\n  "
+	}
+	fmt.Fprintf(j.w, "\n ],\n \"unreadable\": %d}\n", skipped)
+}
+
+// marshal is a line of strings and numbers as JSON, which can't fail.
+func marshal(line any) []byte {
+	text, _ := json.Marshal(line)
+	return text
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Real connections by address, by mark and over IPv6, each with its template, are those that ipvsadm shows.
+func TestKernelConnectionsAgreeWithIpvsadm(t *testing.T) {
+	l := newLabOf(t, 2)
+	l.sh(`ip -n %[1]sdir addr add 2001:db8::1/64 dev br0 nodad; ip -n %[1]sdir addr add 2001:db8:1::1/64 dev br1 nodad
+		ip -n %[1]sdir addr add 2001:db8:1::10/128 dev br1 nodad; ip -n %[1]sclient addr add 2001:db8:1::100/64 dev br1 nodad
+		ip -n %[1]srs1 addr add 2001:db8::21/64 dev br0 nodad; ip -n %[1]srs1 route add default via 2001:db8::1
+		ip netns exec %[1]sdir sysctl -qw net.ipv6.conf.all.forwarding=1
+		ip netns exec %[1]sdir iptables-legacy -t mangle -A PREROUTING -d %[2]s -p tcp --dport 7001 -j MARK --set-mark 3`, l.prefix, natVIP)
+	l.echoes("rs1", ":7000")
+	l.echoes("rs2", ":7000")
+	l.echoes("rs2", ":7001") // a persistent mark keeps the port, whatever the destination's is
+	path := l.config(`checkinterval = 60
+virtual = 198.51.100.10:7000
+        real = 192.0.2.21:7000 masq
+        real = 192.0.2.22:7000 masq
+        persistent = 300
+        checktype = on
+virtual = 3
+        real = 192.0.2.22:7000 masq
+        persistent = 300
+        netmask = 255.255.255.0
+        checktype = on
+virtual6 = [2001:db8:1::10]:7000
+        real6 = [2001:db8::21]:7000 masq
+        persistent = 300
+        netmask = 64
+        checktype = on
+virtual = 198.51.100.10:7009
+        real = 192.0.2.21:7000 masq
+        checktype = on
+`)
+	l.run(0, path, "start")
+	t.Cleanup(func() { l.run(0, path, "stop") })
+	l.until(5*time.Second, "-f 3 -r 192.0.2.22:7000", "-t [2001:db8:1::10]:7000 -r [2001:db8::21]:7000", ":7009 -r 192.0.2.21:7000")
+	for _, addr := range []string{"198.51.100.10:7000", "198.51.100.10:7000", "198.51.100.10:7001", "[2001:db8:1::10]:7000"} {
+		var c net.Conn
+		var err error
+		l.in("client", func() { c, err = net.DialTimeout("tcp", addr, 5*time.Second) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if !talks(c) {
+			t.Fatalf("%s does not answer", addr)
+		}
+	}
+	shown := l.connectionsJSON(path)
+	var ours, kinds []string
+	for _, c := range shown.Connections {
+		client, to := c.Client, c.To
+		if c.Kind == "template" {
+			client = net.JoinHostPort(client, "0")
+		}
+		if to == "" {
+			to = "0.0.0.3:0"
+		}
+		server := c.Server
+		if c.Virtual == "fwm:3" && c.Kind == "template" {
+			server = "192.0.2.22:0"
+		} else if c.Virtual == "fwm:3" {
+			server = "192.0.2.22:7001"
+		}
+		ours = append(ours, strings.Join([]string{c.State, client, to, server}, " "))
+		kinds = append(kinds, c.Virtual+" "+c.Kind+" "+c.ServerState)
+	}
+	if got, want := sorted(ours), l.ipvsadmConnections(); got != want || want == "" {
+		t.Errorf("connections shows\n%s\nipvsadm -Lcn\n%s", got, want)
+	}
+	const want = `fwm:3 connection up
+fwm:3 template up
+tcp:198.51.100.10:7000 connection up
+tcp:198.51.100.10:7000 connection up
+tcp:198.51.100.10:7000 template up
+tcp:[2001:db8:1::10]:7000 connection up
+tcp:[2001:db8:1::10]:7000 template up`
+	if got := sorted(kinds); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	var counters []string
+	for _, s := range shown.Servers {
+		counters = append(counters, fmt.Sprintf("%s %d %d %d %d", s.Server, s.Weight, s.Persistent, s.Active, s.Inactive))
+	}
+	if got, want := sorted(counters), l.ipvsadmCounters(); got != want || want == "" {
+		t.Errorf("connections shows\n%s\nipvsadm -Ln --persistent-conn\n%s", got, want)
+	}
+	for virtual, want := range map[string]int{"3": 2, "198.51.100.10:7000": 3, "198.51.100.10:7009": 0} {
+		if got := l.connectionsJSON(path, virtual); len(got.Connections) != want {
+			t.Errorf("%s: %d entries, want %d", virtual, len(got.Connections), want)
+		}
+	}
+}
+
+// echoes runs a server that says everything back, over IPv4 and IPv6.
+func (l *lab) echoes(ns, addr string) {
+	l.t.Helper()
+	var listener net.Listener
+	var err error
+	l.in(ns, func() { listener, err = net.Listen("tcp", addr) })
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer c.Close(); io.Copy(c, c) }()
+		}
+	}()
+}
+
+type connectionsShown struct {
+	Connections []connectionLine
+	Servers     []serverLine
+	Unreadable  int
+}
+
+func (l *lab) connectionsJSON(path string, virtual ...string) (shown connectionsShown) {
+	l.t.Helper()
+	args := append([]string{"netns", "exec", l.prefix + "dir", program(l.t), "--rundir", l.dir, path, "connections"}, virtual...)
+	out, err := exec.Command("ip", append(args, "--json")...).Output()
+	if err != nil {
+		l.t.Fatalf("connections: %v", err)
+	}
+	if err := json.Unmarshal(out, &shown); err != nil || shown.Unreadable != 0 {
+		l.t.Fatalf("%v, %d lines unreadable:\n%s", err, shown.Unreadable, out)
+	}
+	return shown
+}
+
+// ipvsadmConnections are state, client, virtual and server of each entry.
+func (l *lab) ipvsadmConnections() string {
+	var lines []string
+	for line := range strings.Lines(l.ipvsadm("-Lcn")) {
+		if words := strings.Fields(line); len(words) >= 6 && strings.Contains(words[1], ":") {
+			lines = append(lines, strings.Join(words[2:6], " "))
+		}
+	}
+	return sorted(lines)
+}
+
+// ipvsadmCounters are server, weight, and persistent, active and inactive connections of each destination.
+func (l *lab) ipvsadmCounters() string {
+	var lines []string
+	for line := range strings.Lines(l.ipvsadm("-Ln", "--persistent-conn")) {
+		if words := strings.Fields(line); len(words) == 6 && words[0] == "->" && strings.Contains(words[1], ":7000") {
+			lines = append(lines, strings.Join(words[1:], " "))
+		}
+	}
+	return sorted(lines)
+}
+
+func (l *lab) ipvsadm(args ...string) string {
+	l.t.Helper()
+	out, err := exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", "ipvsadm"}, args...)...).CombinedOutput()
+	if err != nil {
+		l.t.Fatalf("ipvsadm %v: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+func sorted(lines []string) string {
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}

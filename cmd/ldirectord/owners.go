@@ -1,0 +1,171 @@
+package main
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"ldirectord/director"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+// owners tells which virtual service an entry of the kernel's table of connections belongs to. The entry of a
+// template names its service. That of a connection shows only what the client asked, and not by which mark it
+// came: then the configured mark rules tell, or else the server.
+type owners struct {
+	services []*balanced
+	byKey    map[ipvsctl.Key]*balanced // nil for what is in the table and not configured
+	marks    []*balanced
+}
+
+// balanced is a virtual service with its servers as they stand in the table.
+type balanced struct {
+	director.Service
+	shown   bool
+	servers []serverNow
+}
+
+// serverNow is a server of a virtual service.
+type serverNow struct {
+	name   string // address:port as configured
+	addr   netip.AddrPort
+	state  string
+	weight uint32
+}
+
+func newOwners(services []director.Service, table ipvsctl.Table, drained map[director.Place]bool) *owners {
+	o := &owners{byKey: map[ipvsctl.Key]*balanced{}}
+	for key := range table {
+		o.byKey[key] = nil
+	}
+	for _, s := range services {
+		b := &balanced{Service: s, servers: serversNow(s, table[s.Key].Dests, drained)}
+		o.services = append(o.services, b)
+		o.byKey[s.Key] = b
+		if s.Key.Protocol == ipvsctl.Mark {
+			o.marks = append(o.marks, b)
+		}
+	}
+	return o
+}
+
+func (o *owners) show(services []director.Service) {
+	for _, s := range services {
+		o.byKey[s.Key].shown = true
+	}
+}
+
+// serversNow are the configured servers in file order, then those that stand in the table all the same.
+func serversNow(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest, drained map[director.Place]bool) []serverNow {
+	var list []serverNow
+	seen := map[netip.AddrPort]bool{}
+	for _, m := range s.Members {
+		if seen[m.Dest.Addr] {
+			continue
+		}
+		seen[m.Dest.Addr] = true
+		dest, in := dests[m.Dest.Addr]
+		state := memberState(m, dest, in, drained[director.Place{Virtual: s.Config.ID, Real: m.Name}])
+		list = append(list, serverNow{m.Name, m.Dest.Addr, state, dest.Weight})
+	}
+	for _, addr := range slices.SortedFunc(maps.Keys(dests), netip.AddrPort.Compare) {
+		if !seen[addr] {
+			list = append(list, serverNow{addr.String(), addr, notConfigured, dests[addr].Weight})
+		}
+	}
+	return list
+}
+
+const notConfigured = "not configured"
+
+// memberState is a server's state as far as the table shows it.
+func memberState(m director.Member, dest ipvsctl.Dest, in, drained bool) string {
+	serves := in && (dest.Weight > 0 || m.Dest.Weight == 0)
+	switch {
+	case drained:
+		return "drained"
+	case m.Fallback && serves:
+		return "fallback"
+	case m.Fallback:
+		return "standby"
+	case serves:
+		return "up"
+	default:
+		return "down"
+	}
+}
+
+// server is who has an address; an entry without a port, and a data connection of FTP, only have that.
+func (b *balanced) server(dest netip.AddrPort) serverNow {
+	i := slices.IndexFunc(b.servers, func(s serverNow) bool { return s.addr == dest })
+	if i < 0 {
+		i = slices.IndexFunc(b.servers, func(s serverNow) bool { return s.addr.Addr() == dest.Addr() })
+	}
+	if i < 0 {
+		return serverNow{name: dest.String(), addr: dest, state: notConfigured}
+	}
+	return b.servers[i]
+}
+
+func (b *balanced) has(dest netip.Addr) bool {
+	return slices.ContainsFunc(b.servers, func(s serverNow) bool { return s.addr.Addr() == dest })
+}
+
+// of returns the owner of an entry, none where it is not ours, and several where it may be any of them. The
+// order is the kernel's, ip_vs_service_find in ip_vs_ctl.c: mark, address and port, FTP, every port.
+func (o *owners) of(c ipvsctl.Connection) []*balanced {
+	ipv6 := c.Virtual.Addr().Is6()
+	if mark := c.Mark(); mark != 0 {
+		return only(o.byKey[ipvsctl.Key{Mark: mark, IPv6: ipv6}])
+	}
+	for _, b := range o.marks {
+		if slices.ContainsFunc(b.Config.Marking, func(m parser.Marking) bool { return marks(m, c) }) {
+			return only(b)
+		}
+	}
+	for _, port := range servicePorts(c) {
+		key := ipvsctl.Key{Protocol: c.Protocol, Addr: netip.AddrPortFrom(c.Virtual.Addr(), port), IPv6: ipv6}
+		if b, known := o.byKey[key]; known {
+			return only(b)
+		}
+	}
+	var may []*balanced
+	for _, b := range o.marks {
+		if b.Key.IPv6 == ipv6 && b.has(c.Dest.Addr()) {
+			may = append(may, b)
+		}
+	}
+	return may
+}
+
+func only(b *balanced) []*balanced {
+	if b == nil {
+		return nil
+	}
+	return []*balanced{b}
+}
+
+const (
+	ftpPort     = 21
+	ftpDataPort = 20
+	firstFree   = 1024 // passive data connections come in on these
+)
+
+// servicePorts are the ports that a virtual service with this connection may have.
+func servicePorts(c ipvsctl.Connection) []uint16 {
+	port := c.Virtual.Port()
+	if c.Protocol == ipvsctl.TCP && (port == 0 || port == ftpDataPort || port >= firstFree) {
+		return []uint16{port, ftpPort, 0}
+	}
+	return []uint16{port, 0}
+}
+
+// marks tells whether a mark rule is for what the client of c asked.
+func marks(m parser.Marking, c ipvsctl.Connection) bool {
+	if !m.Dest.Contains(c.Virtual.Addr()) || m.Protocol != "all" && m.Protocol != c.Protocol.String() {
+		return false
+	}
+	port := c.Virtual.Port()
+	return m.Ports == nil || slices.ContainsFunc(m.Ports, func(r parser.PortRange) bool { return r.First <= port && port <= r.Last })
+}

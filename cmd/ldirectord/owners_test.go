@@ -1,0 +1,125 @@
+package main
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"ldirectord/director"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+// service is a virtual service of a test: id, key, and servers by their addresses; one behind "sorry " is the
+// sorry server.
+func service(id string, key ipvsctl.Key, servers ...string) director.Service {
+	s := director.Service{Config: &parser.Virtual{ID: id}, Key: key}
+	for _, name := range servers {
+		name, fallback := strings.CutPrefix(name, "sorry ")
+		s.Members = append(s.Members, director.Member{Name: name, Dest: ipvsctl.Dest{Addr: addrPort(name), Weight: 1}, Fallback: fallback})
+	}
+	return s
+}
+
+func tcp(addr string) ipvsctl.Key {
+	a := addrPort(addr)
+	return ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: a, IPv6: a.Addr().Is6()}
+}
+
+func TestOwnerOfAConnection(t *testing.T) {
+	ruled := service("fwm:5", ipvsctl.Key{Mark: 5}, "10.2.0.1:0")
+	ruled.Config.Marking = []parser.Marking{{
+		Dest: netip.MustParsePrefix("10.1.0.5/32"), Protocol: "tcp", Ports: []parser.PortRange{{First: 80, Last: 90}},
+	}}
+	services := []director.Service{
+		service("tcp:10.1.0.1:80", tcp("10.1.0.1:80"), "10.2.0.1:80"),
+		service("tcp:10.1.0.1:21", tcp("10.1.0.1:21"), "10.2.0.1:21"),
+		service("tcp:10.1.0.2:0", tcp("10.1.0.2:0"), "10.2.0.1:0"),
+		service("tcp:[2001:db8::1]:80", tcp("[2001:db8::1]:80"), "[2001:db8::21]:80"),
+		service("fwm:3", ipvsctl.Key{Mark: 3}, "10.2.0.1:0"),
+		service("fwm:4", ipvsctl.Key{Mark: 4}, "10.2.0.1:0", "10.2.0.4:80"),
+		service("fwm6:4", ipvsctl.Key{Mark: 4, IPv6: true}, "[2001:db8::21]:0"),
+		ruled,
+	}
+	foreign := tcp("10.9.0.1:80")
+	o := newOwners(services, ipvsctl.Table{foreign: {Key: foreign}}, nil)
+	for name, c := range map[string]struct {
+		protocol                      ipvsctl.Protocol
+		client, virtual, server, want string
+	}{
+		"by address":                         {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.1:80", "10.2.0.1:80", "tcp:10.1.0.1:80"},
+		"its template":                       {ipvsctl.TCP, "10.0.0.1:0", "10.1.0.1:80", "10.2.0.1:80", "tcp:10.1.0.1:80"},
+		"another protocol is by mark":        {ipvsctl.UDP, "10.0.0.1:4000", "10.1.0.1:80", "10.2.0.4:80", "fwm:4"},
+		"every port":                         {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.2:22", "10.2.0.1:22", "tcp:10.1.0.2:0"},
+		"its template, every port":           {ipvsctl.TCP, "10.0.0.1:0", "10.1.0.2:0", "10.2.0.1:0", "tcp:10.1.0.2:0"},
+		"data of FTP":                        {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.1:20", "10.2.0.1:20", "tcp:10.1.0.1:21"},
+		"passive data of FTP":                {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.1:50000", "10.2.0.1:50000", "tcp:10.1.0.1:21"},
+		"template of FTP":                    {ipvsctl.TCP, "10.0.0.1:0", "10.1.0.1:0", "10.2.0.1:0", "tcp:10.1.0.1:21"},
+		"IPv6":                               {ipvsctl.TCP, "[2001:db8::64]:4000", "[2001:db8::1]:80", "[2001:db8::21]:80", "tcp:[2001:db8::1]:80"},
+		"a mark's template":                  {ipvsctl.Mark, "10.0.0.1:0", "0.0.0.3:0", "10.2.0.1:0", "fwm:3"},
+		"a mark's template, IPv6":            {ipvsctl.Mark, "[2001:db8::]:0", "[0:4::]:0", "[2001:db8::21]:0", "fwm6:4"},
+		"a mark that is not ours":            {ipvsctl.Mark, "10.0.0.1:0", "0.0.0.9:0", "10.2.0.1:0", ""},
+		"a mark told by its server":          {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.4:80", "fwm:4"},
+		"a mark told by its server, IPv6":    {ipvsctl.TCP, "[2001:db8::64]:4000", "[2001:db8::9]:80", "[2001:db8::21]:80", "fwm6:4"},
+		"a mark of several":                  {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.1:80", "fwm:3 or fwm:4 or fwm:5"},
+		"a mark told by its rule":            {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.5:90", "10.2.0.1:90", "fwm:5"},
+		"not by a rule for other ports":      {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.5:91", "10.2.0.4:91", "fwm:4"},
+		"not by a rule for another protocol": {ipvsctl.UDP, "10.0.0.1:4000", "10.1.0.5:90", "10.2.0.4:90", "fwm:4"},
+		"of a service that is not ours":      {ipvsctl.TCP, "10.0.0.1:4000", "10.9.0.1:80", "10.2.0.1:80", ""},
+		"of nobody we know":                  {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.9:80", ""},
+	} {
+		var ids []string
+		for _, b := range o.of(ipvsctl.Connection{
+			Protocol: c.protocol, Client: addrPort(c.client), Virtual: addrPort(c.virtual), Dest: addrPort(c.server),
+		}) {
+			ids = append(ids, b.Config.ID)
+		}
+		if got := strings.Join(ids, " or "); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
+	key := tcp("10.1.0.1:80")
+	s := service("tcp:10.1.0.1:80", key, "10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80", "10.2.0.4:80", "10.2.0.5:80", "sorry 10.2.0.6:80")
+	s.Members[4].Dest.Weight = 0 // in the file
+	dests := map[netip.AddrPort]ipvsctl.Dest{}
+	for addr, weight := range map[string]uint32{"10.2.0.1:80": 1, "10.2.0.2:80": 0, "10.2.0.4:80": 0, "10.2.0.5:80": 0, "10.2.0.9:80": 3} {
+		dests[addrPort(addr)] = ipvsctl.Dest{Addr: addrPort(addr), Weight: weight}
+	}
+	table := ipvsctl.Table{key: {Key: key, Dests: dests}}
+	orders := map[director.Place]bool{{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.4:80"}: true}
+	b := newOwners([]director.Service{s}, table, orders).services[0]
+	for addr, want := range map[string]string{
+		"10.2.0.1:80":  "up",
+		"10.2.0.2:80":  "down",
+		"10.2.0.3:80":  "down",
+		"10.2.0.4:80":  "drained",
+		"10.2.0.5:80":  "up",
+		"10.2.0.6:80":  "standby",
+		"10.2.0.9:80":  "not configured",
+		"10.2.0.10:80": "not configured",
+		"10.2.0.1:0":   "up", // a template's
+	} {
+		if got := b.server(addrPort(addr)).state; got != want {
+			t.Errorf("%s is %s, want %s", addr, got, want)
+		}
+	}
+	dests[addrPort("10.2.0.6:80")] = ipvsctl.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1}
+	b = newOwners([]director.Service{s}, table, orders).services[0]
+	if got := b.server(addrPort("10.2.0.6:80")).state; got != "fallback" {
+		t.Errorf("the sorry server in the table is %s", got)
+	}
+}
+
+func TestConnectionsShowNothingRawThatAClientChose(t *testing.T) {
+	var out strings.Builder
+	text := newConnectionsText(&out, &out, nil)
+	text.connection(connectionLine{Engine: "sip", EngineData: "a\x1b[2J\n\xffb", State: "NONE", Expires: 3599})
+	if !strings.Contains(out.String(), `59:59  sip "a\x1b[2J\n\xffb"`) {
+		t.Errorf("%q", out.String())
+	}
+}
