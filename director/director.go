@@ -52,34 +52,38 @@ type Deps struct {
 
 // Director keeps the table true. Its methods may be called from any goroutine.
 type Director struct {
-	deps    Deps
-	pool    *checker.Pool
-	reloads chan reload
-	drains  chan map[Place]bool
-	roles   chan role
-	started chan struct{} // closed when every virtual service and its mark rules were set up once
-	settled chan struct{} // closed when no server is unknown
+	deps      Deps
+	pool      *checker.Pool
+	reloads   chan reload
+	drains    chan map[Place]bool
+	roles     chan role
+	snapshots chan chan<- *Snapshot
+	started   chan struct{} // closed when every virtual service and its mark rules were set up once
+	settled   chan struct{} // closed when no server is unknown
 
 	// What follows belongs to the goroutine of Run.
-	global   *parser.Global
-	virtuals []*virtual
-	purges   []*virtual // not configured any more, still in the table
-	checks   map[*checker.Task]*check
-	waiting  int // checks without a result yet
-	status   notify.Status
-	drained  map[Place]bool
-	standby  bool
-	keeper   *keeper // of maintenancedir
-	marker   *marker
-	awaiting []chan<- struct{} // who waits for the mark rules to follow
-	unread   string            // why the table could not be read the last time
+	global    *parser.Global
+	virtuals  []*virtual
+	purges    []*virtual // not configured any more, still in the table
+	checks    map[*checker.Task]*check
+	waiting   int // checks without a result yet
+	status    notify.Status
+	drained   map[Place]bool
+	standby   bool
+	keeper    *keeper // of maintenancedir
+	marker    *marker
+	awaiting  []chan<- struct{} // who waits for the mark rules to follow
+	unread    string            // why the table could not be read the last time
+	asked     Operations
+	shortages uint64
 }
 
 // check is what the director knows of a check that runs.
 type check struct {
 	users []user // who lives by it
 	last  checker.Result
-	known bool // last is a result
+	at    time.Time // of last
+	known bool      // last is a result
 }
 
 // user is a real server of a virtual service.
@@ -96,15 +100,16 @@ type reload struct {
 // New returns a director that does nothing until Run.
 func New(d Deps) *Director {
 	return &Director{
-		deps:    d,
-		drained: d.Drained,
-		standby: d.Standby,
-		pool:    checker.NewPool(),
-		reloads: make(chan reload),
-		drains:  make(chan map[Place]bool),
-		roles:   make(chan role),
-		started: make(chan struct{}),
-		settled: make(chan struct{}),
+		deps:      d,
+		drained:   d.Drained,
+		standby:   d.Standby,
+		pool:      checker.NewPool(),
+		reloads:   make(chan reload),
+		drains:    make(chan map[Place]bool),
+		roles:     make(chan role),
+		snapshots: make(chan chan<- *Snapshot),
+		started:   make(chan struct{}),
+		settled:   make(chan struct{}),
 	}
 }
 
@@ -189,13 +194,18 @@ func (d *Director) loop(ctx context.Context) {
 			d.results(d.pool.Take())
 		case files := <-d.keeper.changes:
 			d.maintain(files)
+			d.observe()
 		case places := <-d.drains:
 			d.drain(places)
+			d.observe()
 		case r := <-d.roles:
 			d.take(ctx, r)
 		case r := <-d.reloads:
 			d.reload(ctx, r.plan)
 			d.awaiting = append(d.awaiting, r.done)
+		case reply := <-d.snapshots:
+			reply <- d.snapshot()
+			continue
 		case d.marker.next() <- d.marker.want:
 			d.marker.due, d.marker.busy = false, true
 		case m := <-d.marker.reports:
@@ -226,8 +236,13 @@ func (d *Director) results(updates []checker.Update) {
 		if !ok {
 			continue
 		}
+		for _, x := range c.users {
+			x.s.tally.count(u.Result)
+			x.v.took.count(u.Result.Took)
+		}
 		d.warnOnce(c, u.Result)
 		if u.Result.Local {
+			d.shortages++
 			d.shortage(c.users, u.Result)
 			continue
 		}
@@ -235,7 +250,7 @@ func (d *Director) results(updates []checker.Update) {
 			c.known = true
 			d.waiting--
 		}
-		c.last = u.Result
+		c.last, c.at = u.Result, u.At
 		for _, x := range c.users {
 			d.monitor(x.v, x.s, u.Result)
 			d.judge(x.v, x.s, u.Result)
@@ -263,6 +278,10 @@ func (d *Director) judge(v *virtual, s *server, r checker.Result) {
 	}
 	if changed {
 		s.moved, v.dirty = true, true
+		s.observe()
+		if before.State != checker.Unknown {
+			s.tally.Transitions++
+		}
 	}
 }
 
@@ -298,5 +317,7 @@ func (d *Director) emit(e notify.Event) {
 func (d *Director) read(ctx context.Context) (ipvsctl.Table, error) {
 	ctx, cancel := context.WithTimeout(ctx, tableTimeout)
 	defer cancel()
-	return d.deps.Table.Read(ctx)
+	table, err := d.deps.Table.Read(ctx)
+	d.asked.count(readTable, err)
+	return table, err
 }

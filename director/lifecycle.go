@@ -104,6 +104,7 @@ func (p *Plan) adopt(checks map[*checker.Task]*check) {
 func (v *virtual) inherit(was *virtual) {
 	v.fallbackIn, v.hook, v.heard = was.fallbackIn, was.hook, was.heard
 	v.backoff = was.backoff
+	v.keepHistory(was)
 	for _, s := range v.servers {
 		for _, o := range was.servers {
 			if o.task == s.task && o.dest.Addr == s.dest.Addr {
@@ -122,7 +123,7 @@ func (d *Director) install(ctx context.Context, p *Plan) {
 	for _, t := range p.tasks {
 		checks[t] = &check{}
 		if was := d.checks[t]; was != nil && was.known {
-			*checks[t] = check{last: was.last, known: true}
+			*checks[t] = check{last: was.last, at: was.at, known: true}
 		} else {
 			d.waiting++
 		}
@@ -130,7 +131,8 @@ func (d *Director) install(ctx context.Context, p *Plan) {
 	for _, v := range d.virtuals {
 		for _, s := range v.servers {
 			if s.task != nil {
-				checks[s.task].users = append(checks[s.task].users, user{v, s})
+				s.check = checks[s.task]
+				s.check.users = append(s.check.users, user{v, s})
 			}
 		}
 	}
@@ -138,6 +140,7 @@ func (d *Director) install(ctx context.Context, p *Plan) {
 	d.mark()
 	d.drain(d.drained)
 	d.maintain(d.keeper.watch(ctx, p))
+	d.observe()
 	d.pool.Set(p.tasks)
 }
 

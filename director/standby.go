@@ -118,6 +118,6 @@ func (d *Director) leave(ctx context.Context, v *virtual) error {
 func (v *virtual) forget() {
 	v.left, v.fallbackIn = nil, false
 	v.hook, v.heard = "", nil
-	v.retry, v.backoff, v.told = time.Time{}, 0, false
+	v.retry, v.backoff, v.refused = time.Time{}, 0, ""
 	clear(v.held)
 }

@@ -87,7 +87,7 @@ func (d *Director) succeeded(v *virtual) {
 	if v.backoff == 0 {
 		return
 	}
-	v.backoff, v.retry, v.told = 0, time.Time{}, false
+	v.backoff, v.retry, v.refused = 0, time.Time{}, ""
 	d.emit(notify.Event{Kind: notify.TableRecovered, Virtual: v.cfg.ID,
 		Text: fmt.Sprintf("Table changes succeed again: %s", v.name)})
 }
@@ -100,8 +100,9 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 		return
 	}
 	v.left = nil // half of the changes may be made: what differs next is not somebody else's doing
-	if !v.told {
-		v.told = true
+	told := v.refused != ""
+	v.refused = err.Error()
+	if !told {
 		d.emit(notify.Event{Kind: notify.TableError, Virtual: v.cfg.ID, Reason: err.Error(),
 			Text: fmt.Sprintf("Table change failed: %s: %v", v.name, err)})
 	}
@@ -244,11 +245,15 @@ func (v *virtual) serverAt(addr netip.AddrPort) *server {
 func (d *Director) do(ctx context.Context, op ipvsctl.Op) error {
 	ctx, cancel := context.WithTimeout(ctx, tableTimeout)
 	defer cancel()
-	return d.deps.Table.Do(ctx, op)
+	err := d.deps.Table.Do(ctx, op)
+	d.asked.count(operation(op.Kind), err)
+	return err
 }
 
 func (d *Director) service(ctx context.Context, k ipvsctl.Key) (ipvsctl.Service, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, tableTimeout)
 	defer cancel()
-	return d.deps.Table.ReadService(ctx, k)
+	service, there, err := d.deps.Table.ReadService(ctx, k)
+	d.asked.count(readTable, err)
+	return service, there, err
 }

@@ -29,17 +29,20 @@ type virtual struct {
 	dirty   bool
 	retry   time.Time     // not before this; zero when the last time went well
 	backoff time.Duration // the next wait
-	told    bool          // that a change failed
 	stuck   bool          // the table refuses the settings, and nothing else
+	refused string        // why the table refused the last change; "" when it did not
+
+	took Durations // of the checks of its servers
 }
 
 // server is one real server of a virtual service.
 type server struct {
-	real *parser.Real
-	name string        // in the log, with the configured port
-	dest ipvsctl.Dest  // as configured
-	task *checker.Task // nil with checktype=off: never in
-	rule checker.Rule
+	real  *parser.Real
+	name  string        // in the log, with the configured port
+	dest  ipvsctl.Dest  // as configured
+	task  *checker.Task // nil with checktype=off: never in
+	rule  checker.Rule
+	check *check // of task, once it runs
 
 	health      checker.Health
 	reason      string // of the last failure
@@ -47,6 +50,10 @@ type server struct {
 	drained     bool   // by the operator's order: no new connections, the old ones go on
 	shortages   int    // results in a row that failed by our own shortage
 	moved       bool   // changed its state since the last sync
+
+	shown string    // the state as others see it …
+	since time.Time // … and since when
+	tally Tally
 }
 
 // state is what the table is to be made from: a server in maintenance is down, whatever its checks say.

@@ -1,0 +1,153 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+)
+
+// Snapshot is what the director knows at one moment. It shares nothing with the director that changes.
+type Snapshot struct {
+	Time      time.Time
+	Status    notify.Status
+	Standby   bool // the table is left to others
+	Virtuals  []VirtualSnapshot
+	Table     Operations
+	Unread    string // why the table can't be read; "" while it can
+	Marks     string // why the mark rules can't be set; "" while they can
+	Shortages uint64 // checks that failed by our own shortage
+	Purging   int    // virtual services that are not configured any more and still to be removed
+	Overdue   time.Duration
+}
+
+// VirtualSnapshot is a virtual service at one moment.
+type VirtualSnapshot struct {
+	ID         string // tcp:192.0.2.1:80, fwm:3
+	Key        ipvsctl.Key
+	Scheduler  string
+	Fallback   string // the sorry server; "" for none
+	FallbackIn bool   // it answers
+	Written    bool   // the table is as the director wants it
+	Error      string // why the table refused the last change; "" when it did not
+	Took       Durations
+	Servers    []ServerSnapshot // in the order of the file
+}
+
+// ServerSnapshot is a real server at one moment.
+type ServerSnapshot struct {
+	Real      string         // address:port as configured
+	Addr      netip.AddrPort // in the table
+	State     string         // unknown, up, down, drained, maintenance or off
+	Since     time.Time      // of that state
+	Up        bool           // it passes its checks and may serve
+	Weight    int            // as configured
+	InTable   bool           // as the director left the table
+	Effective uint32         // weight in the table; 0 when it is not there
+	ByHand    bool           // somebody else changed its entry, which stands
+	Streak    int            // results in a row that speak against the state
+	Checked   time.Time      // zero before the first result
+	Last      checker.Result // of the last check that says something about the server
+	Reason    string         // why it is out: of the last failure while it is down, the file of its maintenance
+	Tally     Tally
+}
+
+// Snapshot returns what the director knows now. It waits until the director has a moment, which may take as
+// long as an answer of the table, but no longer than ctx allows.
+func (d *Director) Snapshot(ctx context.Context) (*Snapshot, error) {
+	reply := make(chan *Snapshot, 1)
+	select {
+	case d.snapshots <- reply:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the director is busy: %w", ctx.Err())
+	}
+	select {
+	case s := <-reply:
+		s.Overdue = d.pool.Overdue()
+		return s, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the director is busy: %w", ctx.Err())
+	}
+}
+
+// snapshot copies what is known: about a millisecond for 10,000 servers, and two allocations.
+func (d *Director) snapshot() *Snapshot {
+	now := &Snapshot{
+		Time: time.Now(), Status: d.status, Standby: d.standby,
+		Table: d.asked, Unread: d.unread, Marks: d.marker.trouble, Shortages: d.shortages, Purging: len(d.purges),
+		Virtuals: make([]VirtualSnapshot, len(d.virtuals)),
+	}
+	all := 0
+	for _, v := range d.virtuals {
+		all += len(v.servers)
+	}
+	servers := make([]ServerSnapshot, all)
+	for i, v := range d.virtuals {
+		mine := servers[:len(v.servers):len(v.servers)]
+		servers = servers[len(mine):]
+		for j, s := range v.servers {
+			v.describe(&mine[j], s)
+		}
+		now.Virtuals[i] = VirtualSnapshot{
+			ID: v.cfg.ID, Key: v.key, Scheduler: v.settings.Scheduler, Fallback: v.fallbackName, FallbackIn: v.fallbackIn,
+			Written: v.left != nil && !v.dirty, Error: v.refused, Took: v.took, Servers: mine,
+		}
+	}
+	return now
+}
+
+// describe fills in what is known of a server.
+func (v *virtual) describe(now *ServerSnapshot, s *server) {
+	now.Real, now.Addr, now.Weight = s.name, s.dest.Addr, s.real.Weight
+	now.State, now.Since, now.Streak = s.stateName(), s.since, s.health.Streak
+	now.Up = s.state() == checker.Up && !s.drained
+	now.ByHand = v.held[s.dest.Addr]
+	now.Tally = s.tally
+	if v.left != nil {
+		var dest ipvsctl.Dest
+		dest, now.InTable = v.left.Dests[s.dest.Addr]
+		now.Effective = dest.Weight
+	}
+	if s.check != nil && s.check.known {
+		now.Checked, now.Last = s.check.at, s.check.last
+	}
+	switch now.State {
+	case "down":
+		now.Reason = s.reason
+	case "maintenance":
+		now.Reason = s.maintenance
+	}
+}
+
+// observe notes since when each server is in the state that it has.
+func (d *Director) observe() {
+	for _, v := range d.virtuals {
+		for _, s := range v.servers {
+			s.observe()
+		}
+	}
+}
+
+func (s *server) observe() {
+	if name := s.stateName(); name != s.shown {
+		s.shown, s.since = name, time.Now()
+	}
+}
+
+// keepHistory takes over what was counted for the same servers of the plan before.
+func (v *virtual) keepHistory(was *virtual) {
+	v.took = was.took
+	before := make(map[string]*server, len(was.servers))
+	for _, s := range was.servers {
+		before[s.name] = s
+	}
+	for _, s := range v.servers {
+		if old := before[s.name]; old != nil {
+			s.shown, s.since, s.tally = old.shown, old.since, old.tally
+		}
+	}
+}

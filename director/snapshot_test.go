@@ -1,0 +1,196 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+)
+
+const threeAndOne = `checkinterval = 2
+failurecount = 2
+virtual = 10.1.0.1:80
+	real = 10.2.0.1:80 gate 3
+	real = 10.2.0.2:80 gate
+	real = 10.2.0.3:80 gate
+	fallback = 127.0.0.1:80
+	checktype = connect
+virtual = 10.1.0.2:80
+	real = 10.2.0.4:80 gate
+	checktype = off
+`
+
+// line is what a test compares of a server.
+func (s ServerSnapshot) line(now time.Time) string {
+	return fmt.Sprintf("%s %s for %v, weight %d of %d, %d against it, %q, %d checks, %d transitions, failures %v",
+		s.Real, s.State, now.Sub(s.Since).Round(time.Second), s.Effective, s.Weight, s.Streak, s.Reason,
+		s.Tally.Checks, s.Tally.Transitions, maps.Collect(s.Tally.Failures()))
+}
+
+// snapshotting runs a director over a file with one server down from the fifth second on, in fake time.
+func snapshotting(t *testing.T, test func(*testing.T, *scenario)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"] = threeAndOne
+		s.start("one", false)
+		time.Sleep(5 * time.Second)
+		s.mu.Lock()
+		s.health[netip.MustParseAddrPort("10.2.0.2:80")] = checker.Result{Detail: "connect: refused", Cause: checker.Refused}
+		s.mu.Unlock()
+		time.Sleep(6 * time.Second)
+		test(t, s)
+		s.stop(nil)
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
+
+func snapshotOf(t *testing.T, d *Director) *Snapshot {
+	t.Helper()
+	now, err := d.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return now
+}
+
+func TestASnapshotShowsWhatIsKnown(t *testing.T) {
+	snapshotting(t, func(t *testing.T, s *scenario) {
+		now := snapshotOf(t, s.director)
+		web, off := now.Virtuals[0], now.Virtuals[1]
+		if web.ID != "tcp:10.1.0.1:80" || web.Scheduler != "wrr" || web.Fallback != "127.0.0.1:80" || web.FallbackIn || !web.Written || web.Error != "" {
+			t.Errorf("%+v", web)
+		}
+		for i, want := range []string{
+			`10.2.0.1:80 up for 11s, weight 3 of 3, 0 against it, "", 6 checks, 0 transitions, failures map[]`,
+			`10.2.0.2:80 down for 2s, weight 0 of 1, 0 against it, "connect: refused", 7 checks, 1 transitions, failures map[refused:3]`,
+			`10.2.0.3:80 up for 11s, weight 1 of 1, 0 against it, "", 6 checks, 0 transitions, failures map[]`,
+		} {
+			if got := web.Servers[i].line(now.Time); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		}
+		if got := off.Servers[0].State; got != "off" {
+			t.Errorf("a server that is not checked is %s", got)
+		}
+		if last := web.Servers[1].Last; last.OK || last.Detail != "connect: refused" || now.Time.Sub(web.Servers[1].Checked) > 2*time.Second {
+			t.Errorf("last result %+v at %v", last, web.Servers[1].Checked)
+		}
+		if n := web.Took.Count; n != 19 {
+			t.Errorf("%d durations, want those of 19 checks", n)
+		}
+		if now.Overdue > 2*checker.Tick {
+			t.Errorf("%v overdue", now.Overdue)
+		}
+		if done := maps.Collect(now.Table.All()); done["add-service"] != [2]uint64{2, 0} || done["delete-destination"] != [2]uint64{1, 0} {
+			t.Errorf("operations %v", done)
+		}
+	})
+}
+
+func TestAReloadKeepsWhatWasCountedAndSince(t *testing.T) {
+	snapshotting(t, func(t *testing.T, s *scenario) {
+		s.configs["two"] = threeAndOne + "\tquiescent = yes\nvirtual = 10.1.0.3:80\n\treal = 10.2.0.5:80 gate\n\tchecktype = connect\n"
+		before := snapshotOf(t, s.director)
+		if err := s.director.Reload(t.Context(), s.plan("two")); err != nil {
+			t.Fatal(err)
+		}
+		after := snapshotOf(t, s.director)
+		for i, server := range before.Virtuals[0].Servers {
+			if got, want := after.Virtuals[0].Servers[i].line(after.Time), server.line(before.Time); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		}
+		if got := after.Virtuals[2].Servers[0]; got.State != "unknown" || got.Since.Before(before.Time) || !got.Checked.IsZero() {
+			t.Errorf("a new server: %+v", got)
+		}
+	})
+}
+
+func TestATableThatRefusesShowsUntilItDoesNot(t *testing.T) {
+	snapshotting(t, func(t *testing.T, s *scenario) {
+		s.table.broken.Store(true)
+		s.set(netip.MustParseAddrPort("10.2.0.1:80"), "down")
+		time.Sleep(5 * time.Second)
+		now := snapshotOf(t, s.director)
+		if web := now.Virtuals[0]; web.Written || web.Error != "-d -t 10.1.0.1:80 -r 10.2.0.1:80: no answer" {
+			t.Errorf("while it refuses: %+v", web)
+		}
+		if failed := maps.Collect(now.Table.All())["delete-destination"][1]; failed < 2 {
+			t.Errorf("%d failures counted", failed)
+		}
+		s.table.broken.Store(false)
+		time.Sleep(5 * time.Second)
+		if web := snapshotOf(t, s.director).Virtuals[0]; !web.Written || web.Error != "" {
+			t.Errorf("afterwards: %+v", web)
+		}
+	})
+}
+
+func TestADrainedServerIsNotUp(t *testing.T) {
+	snapshotting(t, func(t *testing.T, s *scenario) {
+		s.director.Drain(t.Context(), map[Place]bool{{"tcp:10.1.0.1:80", "10.2.0.3:80"}: true})
+		time.Sleep(3 * time.Second)
+		now := snapshotOf(t, s.director)
+		if got := now.Virtuals[0].Servers[2]; got.State != "drained" || got.Up || got.Effective != 0 || !got.InTable || now.Time.Sub(got.Since) != 3*time.Second {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+func TestOwnShortagesAreCountedApart(t *testing.T) {
+	snapshotting(t, func(t *testing.T, s *scenario) {
+		s.mu.Lock()
+		s.health[netip.MustParseAddrPort("10.2.0.1:80")] = checker.Result{Local: true, Cause: checker.Shortage}
+		s.mu.Unlock()
+		time.Sleep(4 * time.Second)
+		now := snapshotOf(t, s.director)
+		short := maps.Collect(now.Virtuals[0].Servers[0].Tally.Failures())["shortage"]
+		if now.Shortages == 0 || uint64(short) != now.Shortages {
+			t.Errorf("%d shortages in all, %d of the server", now.Shortages, short)
+		}
+	})
+}
+
+func TestNobodyWaitsForADirectorThatIsBusy(t *testing.T) {
+	d := New(Deps{}) // which does not run
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := d.Snapshot(ctx); err == nil || err.Error() != "the director is busy: context canceled" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestDurationsAreCountedInTheirClasses(t *testing.T) {
+	var d Durations
+	for _, took := range []time.Duration{0, time.Millisecond, 1001 * time.Microsecond, 30 * time.Second, time.Minute} {
+		d.count(took)
+	}
+	got := maps.Collect(d.Classes())
+	if d.Count != 5 || d.Sum != 90*time.Second+2001*time.Microsecond || got[time.Millisecond] != 2 || got[5*time.Millisecond] != 3 || got[10*time.Second] != 3 || got[30*time.Second] != 4 {
+		t.Errorf("%d in %v: %v", d.Count, d.Sum, got)
+	}
+}
+
+func BenchmarkSnapshot10k(b *testing.B) {
+	p := planOf(b, many(10000, 80, 1))
+	d := New(Deps{})
+	d.marker, d.virtuals = &marker{}, p.virtuals
+	table := p.Preview()
+	for _, v := range p.virtuals {
+		service := table[v.key]
+		v.left = &service
+		for _, s := range v.servers {
+			s.health = checker.Assume(checker.Up)
+			s.check = &check{known: true}
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		d.snapshot()
+	}
+}

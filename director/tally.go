@@ -1,0 +1,104 @@
+package director
+
+import (
+	"iter"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+)
+
+// Tally counts what happened to a real server since it was configured. A reload does not end it.
+type Tally struct {
+	Checks      uint64 // made, our own shortages among them
+	Transitions uint64 // from up to down and back
+	failures    [checker.Causes]uint32
+}
+
+// Failures are the causes for which checks failed, and how often each.
+func (t *Tally) Failures() iter.Seq2[string, uint32] {
+	return func(yield func(string, uint32) bool) {
+		for cause, n := range t.failures {
+			if n > 0 && !yield(checker.Cause(cause).String(), n) {
+				return
+			}
+		}
+	}
+}
+
+func (t *Tally) count(r checker.Result) {
+	t.Checks++
+	if !r.OK {
+		t.failures[r.Cause]++
+	}
+}
+
+// bounds of the classes in which the durations of checks are counted. The last class has none.
+var bounds = [...]time.Duration{
+	time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
+	500 * time.Millisecond, time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second,
+}
+
+// Durations is a histogram of how long checks took.
+type Durations struct {
+	Count  uint64
+	Sum    time.Duration
+	counts [len(bounds)]uint64
+}
+
+// Classes are the upper bounds of the histogram, ascending, and how many checks took no longer than each.
+func (d *Durations) Classes() iter.Seq2[time.Duration, uint64] {
+	return func(yield func(time.Duration, uint64) bool) {
+		total := uint64(0)
+		for i, n := range d.counts {
+			if total += n; !yield(bounds[i], total) {
+				return
+			}
+		}
+	}
+}
+
+func (d *Durations) count(took time.Duration) {
+	d.Count++
+	d.Sum += took
+	for i, bound := range bounds {
+		if took <= bound {
+			d.counts[i]++
+			return
+		}
+	}
+}
+
+// operation is something that is asked of the table: an ipvsctl.OpKind, or to read it.
+type operation uint8
+
+const (
+	readTable  = operation(ipvsctl.DelDest) + 1
+	operations = readTable + 1
+)
+
+func (o operation) String() string {
+	return [operations]string{"add-service", "edit-service", "delete-service", "add-destination", "edit-destination", "delete-destination", "read"}[o]
+}
+
+// Operations counts what was asked of the table.
+type Operations struct{ done, failed [operations]uint64 }
+
+// All are the kinds of operations, how many succeeded and how many failed.
+func (o *Operations) All() iter.Seq2[string, [2]uint64] {
+	return func(yield func(string, [2]uint64) bool) {
+		for kind := range operations {
+			if !yield(kind.String(), [2]uint64{o.done[kind], o.failed[kind]}) {
+				return
+			}
+		}
+	}
+}
+
+func (o *Operations) count(kind operation, err error) {
+	if err != nil {
+		o.failed[kind]++
+		return
+	}
+	o.done[kind]++
+}
