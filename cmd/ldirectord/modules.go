@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernelModules are the modules of the running kernel.
+type kernelModules struct {
+	listed []string // by path, as depmod(8) lists them; nil: there is no list, as in most containers
+	loaded string   // folder with one for each that is loaded
+}
+
+// largestModuleList bounds each list; that of a distribution's kernel has less than 1 MiB.
+const largestModuleList = 16 << 20
+
+// modulesHere reads the lists of the running kernel.
+func modulesHere() kernelModules {
+	m := kernelModules{loaded: "/sys/module"}
+	var name unix.Utsname
+	if unix.Uname(&name) != nil {
+		return m
+	}
+	return m.read(filepath.Join("/lib/modules", unix.ByteSliceToString(name.Release[:])))
+}
+
+// read takes in both lists of a folder, or none: half of them would say that the rest is missing.
+func (m kernelModules) read(folder string) kernelModules {
+	for _, list := range []string{"modules.dep", "modules.builtin"} {
+		text, err := readSome(filepath.Join(folder, list), largestModuleList)
+		if err != nil {
+			m.listed = nil
+			return m
+		}
+		for line := range bytes.Lines(text) {
+			path, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(":"))
+			name, _, _ := bytes.Cut(path[bytes.LastIndexByte(path, '/')+1:], []byte(".ko"))
+			m.listed = append(m.listed, string(name))
+		}
+	}
+	return m
+}
+
+// readSome reads a file of at most so many bytes.
+func readSome(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if int64(len(text)) > most {
+		return nil, errors.New(path + " is too large")
+	}
+	return text, err
+}
+
+// lacks tells of a module that is neither loaded nor there to be loaded. Where there is no list nothing is known
+// to be missing.
+func (m kernelModules) lacks(module string) bool {
+	if len(m.listed) == 0 || slices.Contains(m.listed, module) {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(m.loaded, module))
+	return errors.Is(err, fs.ErrNotExist)
+}
