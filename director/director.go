@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,10 @@ type Deps struct {
 	Drained map[Place]bool
 	// Standby has the director begin as one that stands by, see SetStandby.
 	Standby bool
+	// Alive, if not nil, is called by the goroutine that decides: at least once in Pulse, and after each
+	// answer of the table. It stays away when that goroutine is stuck. It must not block.
+	Alive func()
+	Pulse time.Duration
 }
 
 // Director keeps the table true. Its methods may be called from any goroutine.
@@ -165,6 +170,8 @@ func (d *Director) loop(ctx context.Context) {
 	retry := time.NewTimer(0)
 	defer drift.Stop()
 	defer retry.Stop()
+	pulse := time.NewTicker(cmp.Or(d.deps.Pulse, time.Hour))
+	defer pulse.Stop()
 	started, settled := false, false
 	for {
 		if d.marker.idle() {
@@ -215,6 +222,8 @@ func (d *Director) loop(ctx context.Context) {
 			d.marker.look()
 			drift.Reset(d.driftInterval())
 		case <-retry.C:
+		case <-pulse.C:
+			d.alive()
 		}
 		d.sync(ctx)
 	}
@@ -314,9 +323,17 @@ func (d *Director) emit(e notify.Event) {
 	d.deps.Journal.Emit(e)
 }
 
+// alive shows that the goroutine that decides is not stuck.
+func (d *Director) alive() {
+	if d.deps.Alive != nil {
+		d.deps.Alive()
+	}
+}
+
 func (d *Director) read(ctx context.Context) (ipvsctl.Table, error) {
 	ctx, cancel := context.WithTimeout(ctx, tableTimeout)
 	defer cancel()
+	defer d.alive()
 	table, err := d.deps.Table.Read(ctx)
 	d.asked.count(readTable, err)
 	return table, err

@@ -245,6 +245,7 @@ func (v *virtual) serverAt(addr netip.AddrPort) *server {
 func (d *Director) do(ctx context.Context, op ipvsctl.Op) error {
 	ctx, cancel := context.WithTimeout(ctx, tableTimeout)
 	defer cancel()
+	defer d.alive()
 	err := d.deps.Table.Do(ctx, op)
 	d.asked.count(operation(op.Kind), err)
 	return err
@@ -253,6 +254,7 @@ func (d *Director) do(ctx context.Context, op ipvsctl.Op) error {
 func (d *Director) service(ctx context.Context, k ipvsctl.Key) (ipvsctl.Service, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, tableTimeout)
 	defer cancel()
+	defer d.alive()
 	service, there, err := d.deps.Table.ReadService(ctx, k)
 	d.asked.count(readTable, err)
 	return service, there, err

@@ -55,6 +55,15 @@ type loaded struct {
 // sum tells one content of the file from another.
 func (l *loaded) sum() [sha256.Size]byte { return sha256.Sum256(l.source) }
 
+// summary is what the configuration asks for, in a line.
+func (l *loaded) summary() string {
+	reals := 0
+	for _, v := range l.config.Virtuals {
+		reals += len(v.Reals)
+	}
+	return fmt.Sprintf("Virtual services: %d, real servers: %d", len(l.config.Virtuals), reals)
+}
+
 // forget drops what only messages about the file need: a large one has more positions than settings.
 func (l *loaded) forget() {
 	l.source, l.found = nil, nil

@@ -10,6 +10,10 @@ import (
 // endTimeout is how long stop and restart wait for a daemon to end: longer than its clean-up may take.
 const endTimeout = 40 * time.Second
 
+// takeOverTime is how long reload waits for the daemon to take the file over. Looking names up and a
+// table that is slow may take their time.
+const takeOverTime = time.Minute
+
 // signalHandOver tells a daemon to end without touching the table. The Perl daemon knows no such
 // signal: it ends at once, and so leaves its table to us as well.
 const signalHandOver = syscall.SIGUSR1
@@ -35,6 +39,9 @@ func (a *app) stop(ctx context.Context) int {
 	if pid == 0 {
 		return a.readable(ctx)
 	}
+	if a.keep {
+		return a.handOver(ctx, pid)
+	}
 	return a.end(ctx, pid, syscall.SIGTERM)
 }
 
@@ -53,7 +60,22 @@ func (a *app) end(ctx context.Context, pid int, sig syscall.Signal) int {
 	return exitOK
 }
 
-// reload has the running daemon read the file again, if it is good.
+// handOver ends the daemon, which leaves the table as it is, and what a Perl daemon forked.
+func (a *app) handOver(ctx context.Context, pid int) int {
+	helpers := forked(pid)
+	if code := a.end(ctx, pid, signalHandOver); code != exitOK {
+		return code
+	}
+	for _, helper := range helpers {
+		if err := syscall.Kill(helper, syscall.SIGTERM); err != nil && err != syscall.ESRCH {
+			fmt.Fprintf(a.stderr, "ldirectord: ending pid %d: %v\n", helper, err)
+			return exitFailure
+		}
+	}
+	return exitOK
+}
+
+// reload has the running daemon read the file again, if it is good, and waits until the table follows it.
 func (a *app) reload(ctx context.Context) int {
 	if code := a.readable(ctx); code != exitOK {
 		return code
@@ -63,8 +85,19 @@ func (a *app) reload(ctx context.Context) int {
 		fmt.Fprintf(a.stderr, "ldirectord is stopped for %s\n", a.path)
 		return exitFailure
 	}
+	before, err := a.instance().read()
+	ours := err == nil && before.Pid == pid // the Perl daemon records nothing
 	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
 		fmt.Fprintf(a.stderr, "ldirectord: sending HUP to pid %d: %v\n", pid, err)
+		return exitFailure
+	}
+	if !ours {
+		return exitOK
+	}
+	ctx, cancel := context.WithTimeout(ctx, takeOverTime)
+	defer cancel()
+	if err := a.instance().awaitReread(ctx, before); err != nil {
+		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
 		return exitFailure
 	}
 	return exitOK
@@ -99,15 +132,11 @@ func (a *app) restart(ctx context.Context) int {
 		return code
 	}
 	if pid, _ := a.instance().find(); pid != 0 {
-		helpers := forked(pid)
-		if code := a.end(ctx, pid, signalHandOver); code != exitOK {
-			return code
+		if s, err := a.instance().read(); err == nil && s.Pid == pid && s.Keeper != "" {
+			return a.restartKept(ctx, s.Keeper)
 		}
-		for _, helper := range helpers {
-			if err := syscall.Kill(helper, syscall.SIGTERM); err != nil && err != syscall.ESRCH {
-				fmt.Fprintf(a.stderr, "ldirectord: ending pid %d: %v\n", helper, err)
-				return exitFailure
-			}
+		if code := a.handOver(ctx, pid); code != exitOK {
+			return code
 		}
 	}
 	return a.launch(ctx)
@@ -121,13 +150,18 @@ func (a *app) tryRestart(ctx context.Context) int {
 	return a.restart(ctx)
 }
 
-// start starts the daemon, unless it runs. One that is ending is waited for.
+// start starts the daemon, unless it runs. One that is ending is waited for. In the foreground nobody would
+// keep the one that runs.
 func (a *app) start(ctx context.Context) int {
 	if code := a.readable(ctx); code != exitOK {
 		return code
 	}
 	if pid, _ := a.instance().find(); pid != 0 {
-		if a.instance().stays(pid) {
+		switch stays := a.instance().stays(pid); {
+		case stays && a.stay:
+			fmt.Fprintf(a.stderr, "ldirectord: it runs already with pid %d; stop --keep ends it and leaves the table in place\n", pid)
+			return exitFailure
+		case stays:
 			return exitOK
 		}
 		ctx, cancel := context.WithTimeout(ctx, endTimeout)

@@ -46,7 +46,7 @@ func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
 	var err error
 	acquireCtx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
-	d.hold, err = a.instance().acquire(acquireCtx)
+	d.hold, err = a.instance().acquire(acquireCtx, a.keeper())
 	if errors.Is(err, errRunning) && ready != nil {
 		return exitOK // another start was quicker
 	}
@@ -63,7 +63,7 @@ func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
 	signals := make(chan os.Signal, 8) // before anybody can know our pid
 	// PIPE is taken and not ignored: children would inherit that.
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGPIPE, signalHandOver)
-	if ready != nil {
+	if d.known() {
 		if err := d.hold.writePid(); err != nil {
 			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
 			return exitFailure
@@ -76,6 +76,9 @@ func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
 	}
 	return d.live(ctx, table, signals)
 }
+
+// known tells whether there is a pid file, by which the commands find this daemon.
+func (d *daemon) known() bool { return d.ready != nil || d.stay }
 
 // live runs the director until a signal ends it.
 func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan os.Signal) int {
@@ -92,6 +95,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	d.director = director.New(director.Deps{
 		Drained: drained, Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch, Marks: d.marks(),
 		Former: d.hold.notOthers(d.hold.former), Ours: func(keys []ipvsctl.Key) { d.recorded(d.hold.own(keys)) },
+		Alive: d.manager.alive, Pulse: d.manager.every,
 	})
 	d.env.setOurs(d.loaded.plan)
 	d.announce()
@@ -103,7 +107,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 		ended <- d.director.Run(runCtx, d.loaded.plan)
 		end(nil) // a reload that waits for it is in vain
 	}()
-	go d.settle(runCtx, d.loaded.config.Global.Execute)
+	go d.settle(runCtx, d.loaded)
 	go d.drainFile().follow(runCtx, d.director.Drain)
 	cause := d.attend(runCtx, signals, ended, end)
 	d.closeControl()
@@ -118,6 +122,8 @@ func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-c
 	var by error
 	for {
 		select {
+		case <-d.manager.beats:
+			d.manager.feed()
 		case err := <-ended:
 			if err != nil {
 				return err
@@ -129,10 +135,12 @@ func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-c
 			case s == unix.SIGHUP:
 				file.hup(ctx)
 			case s == signalHandOver:
+				d.manager.stopping()
 				by = endedBy("USR1")
 				d.recorded(d.hold.enter(handedOver))
 				end(director.ErrHandover)
 			default:
+				d.manager.stopping()
 				by = endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG"))
 				d.recorded(d.hold.enter(ending))
 				d.siblings("stop", d.loaded.config.Global.Execute)
@@ -222,11 +230,11 @@ func (d *daemon) tellStarter(_ context.Context, e notify.Event) {
 
 func (d *daemon) announce() {
 	how := "as daemon"
-	if d.ready == nil {
+	if !d.known() {
 		how = fmt.Sprintf("with pid: %d", os.Getpid())
 	}
 	d.journal.Emit(notify.Event{Kind: notify.Starting, Text: fmt.Sprintf("Starting Linux Director %s %s", version, how)})
-	if d.ready == nil {
+	if !d.known() {
 		return
 	}
 	for _, f := range d.loaded.found {
@@ -236,7 +244,7 @@ func (d *daemon) announce() {
 
 // settle waits for the virtual services and, if that does not take long, for the first results, and
 // tells the starter.
-func (d *daemon) settle(ctx context.Context, execute []string) {
+func (d *daemon) settle(ctx context.Context, first *loaded) {
 	select {
 	case <-d.director.Started():
 	case <-ctx.Done():
@@ -248,11 +256,12 @@ func (d *daemon) settle(ctx context.Context, execute []string) {
 	case <-ctx.Done():
 		return
 	}
-	d.siblings("start", execute)
+	d.siblings("start", first.config.Global.Execute)
 	if d.ready != nil {
 		fmt.Fprintln(d.ready, readyLine)
 		d.ready.Close()
 	}
+	d.manager.ready(first.summary())
 	settleMemory()
 }
 

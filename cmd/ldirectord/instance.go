@@ -40,6 +40,9 @@ const (
 type state struct {
 	Pid      int
 	Phase    phase
+	Keeper   keeper        `json:",omitempty"` // who has it in the foreground
+	Rereads  int           `json:",omitempty"` // how often the file was read again
+	Refused  bool          `json:",omitempty"` // the last time, it was not taken over
 	Virtuals []ipvsctl.Key `json:",omitempty"` // what it may have in the table; says nothing once it is ending
 }
 
@@ -136,8 +139,8 @@ type hold struct {
 }
 
 // acquire makes this process the daemon of the configuration. It waits for one that is ending; one
-// that runs is errRunning.
-func (i instance) acquire(ctx context.Context) (*hold, error) {
+// that runs is errRunning. Whoever keeps it in the foreground is recorded.
+func (i instance) acquire(ctx context.Context, by keeper) (*hold, error) {
 	f, err := os.OpenFile(i.stateFile, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the state file: %w; --rundir names another folder", err)
@@ -162,8 +165,29 @@ func (i instance) acquire(ctx context.Context) (*hold, error) {
 	if s, err := i.read(); err == nil && s.Phase != ending {
 		h.former = s.Virtuals
 	}
-	h.now = state{Pid: os.Getpid(), Phase: running, Virtuals: h.former}
+	h.now = state{Pid: os.Getpid(), Phase: running, Keeper: by, Virtuals: h.former}
 	return h, h.write()
+}
+
+// awaitReread waits until the daemon that was in the state before has read the file once more. An error
+// tells that it did not take the file over.
+func (i instance) awaitReread(ctx context.Context, before state) error {
+	for {
+		now, err := i.read()
+		switch {
+		case err == nil && (now.Pid != before.Pid || now.Phase != running) || !isDirector(before.Pid):
+			return errors.New("the daemon ended before it had read the file")
+		case err == nil && now.Rereads != before.Rereads && now.Refused:
+			return errors.New("the daemon refused the file, its log says why")
+		case err == nil && now.Rereads != before.Rereads:
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the daemon with pid %d has not taken the file over yet", before.Pid)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // others are the states of the other configurations' daemons that run.
@@ -205,6 +229,15 @@ func (h *hold) enter(p phase) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.now.Phase = p
+	return h.write()
+}
+
+// reread records that the file was read again, and whether it was taken over.
+func (h *hold) reread(taken bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now.Rereads++
+	h.now.Refused = !taken
 	return h.write()
 }
 

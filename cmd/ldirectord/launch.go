@@ -22,11 +22,15 @@ const (
 // supervised tells whether the configuration asks for the foreground.
 func (a *app) supervised() bool { return a.loaded.config.Global.Supervised }
 
+// foreground tells whether this process becomes the daemon.
+func (a *app) foreground() bool { return a.debug || a.supervised() || a.stay }
+
 // launch becomes the daemon, or starts one in the background and waits until it is ready.
 func (a *app) launch(ctx context.Context) int {
-	if a.debug || a.supervised() {
+	if a.foreground() {
 		return a.serve(ctx, nil)
 	}
+	a.manager = serviceManager{} // it waits for this process, which ends now
 	if fd, err := strconv.Atoi(os.Getenv(readyEnv)); err == nil {
 		os.Unsetenv(readyEnv)
 		syscall.CloseOnExec(fd)

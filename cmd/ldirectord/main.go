@@ -38,8 +38,9 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 
-	env    *environment // of the checks
-	loaded *loaded      // the configuration, once it was found to be good
+	env     *environment   // of the checks
+	manager serviceManager // who started us, if it wants to hear how we do
+	loaded  *loaded        // the configuration, once it was found to be good
 }
 
 // verbs are what the program can be told, each with what carries it out.
@@ -98,6 +99,7 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 	}
 	a.path = path
 	startLean()
+	a.manager = newServiceManager()
 	a.env = newEnvironment(a.verb)
 	defer a.env.close()
 	return verbs[a.verb](a, ctx)

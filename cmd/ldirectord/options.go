@@ -23,6 +23,8 @@ type options struct {
 	strict    bool
 	wait      bool
 	force     bool
+	keep      bool
+	stay      bool // --foreground
 	timeout   time.Duration
 	args      []string // behind the command
 
@@ -52,10 +54,10 @@ as it stands; without it, it is ldirectord.cf.
 
   start         start the daemon; returns when its virtual services exist and the
                 first results are in (after 3 s without waiting for results)
-  stop          stop the daemon; returns when it has ended
+  stop          stop the daemon; returns when it has ended; --keep leaves the table as it is
   restart       let a new daemon take over without emptying the table
   try-restart   the same, only if one runs
-  reload        read the file again; force-reload is the same
+  reload        read the file again; returns when the table follows it; force-reload is the same
   status        0: running, 1: stale pid file, 3: stopped
   check         read the file, tell all that is wrong with it; 0 or 2
   plan          show what the file would change in the table; change nothing
@@ -70,6 +72,7 @@ as it stands; without it, it is ldirectord.cf.
                 their servers
 
   -d, --debug           stay in the foreground, log on standard error
+      --foreground      with start: become the daemon, as a service manager wants it
   -h, --help            this text
   -v, --version         the version
       --ipvs TABLE      kernel (default), memory, or memory:FILE, which keeps a
@@ -143,6 +146,8 @@ func (o *options) flags() *pflag.FlagSet {
 	f.BoolVar(&o.jsonOut, "json", false, "")
 	f.BoolVar(&o.wait, "wait", false, "")
 	f.BoolVar(&o.force, "force", false, "")
+	f.BoolVar(&o.keep, "keep", false, "")
+	f.BoolVar(&o.stay, "foreground", false, "")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "")
 	return f
 }

@@ -134,6 +134,7 @@ func (f *configFile) begin(ctx context.Context, auto bool) {
 		return
 	}
 	f.busy = true
+	f.manager.reloading()
 	old := f.loaded
 	go func() { f.taken <- f.take(ctx, old, auto) }()
 }
@@ -148,11 +149,21 @@ func (f *configFile) end(ctx context.Context, t taken) {
 		f.changeSiblings(f.loaded.config.Global.Execute, t.loaded.config.Global.Execute)
 		f.loaded = t.loaded
 	}
+	f.manager.ready(f.summary(t))
+	f.recorded(f.hold.reread(t.loaded != nil))
 	if f.again != nil {
 		auto := *f.again
 		f.again = nil
 		f.begin(ctx, auto)
 	}
+}
+
+// summary is what is in force after a file was read.
+func (f *configFile) summary(t taken) string {
+	if t.loaded == nil {
+		return f.loaded.summary() + "; the file was refused, the log says why"
+	}
+	return f.loaded.summary()
 }
 
 // take makes the file's configuration the current one, whole or not at all.

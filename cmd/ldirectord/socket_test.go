@@ -17,7 +17,7 @@ import (
 func holding(t *testing.T) *hold {
 	t.Helper()
 	o := options{runDir: t.TempDir(), config: "a.cf"}
-	h, err := o.instance().acquire(t.Context())
+	h, err := o.instance().acquire(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// managed is a daemon in the foreground, and the service manager that listens to it.
+type managed struct {
+	t    *testing.T
+	dir  string
+	conn *net.UnixConn
+	cmd  *exec.Cmd
+}
+
+const managedConfig = `checkinterval = 1
+logfile = "%log"
+virtual = 10.1.0.1:7000
+        real = 10.2.0.1:7000 gate
+        checktype = external
+        checkcommand = %check
+`
+
+func startManaged(t *testing.T, watchdog string) *managed {
+	t.Helper()
+	m := &managed{t: t, dir: t.TempDir()}
+	m.write("check", "#!/bin/sh\nenv >"+m.path("environment")+"\n")
+	if err := os.Chmod(m.path("check"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m.configure(managedConfig)
+	var err error
+	m.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.path("notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.conn.Close() })
+	m.cmd = exec.Command(program(t), m.arguments("start", "--foreground")...)
+	m.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path("notify"), "WATCHDOG_USEC="+watchdog)
+	m.cmd.Stderr = os.Stderr
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.cmd.Process.Kill(); m.cmd.Wait() })
+	return m
+}
+
+func (m *managed) path(name string) string { return filepath.Join(m.dir, name) }
+
+func (m *managed) arguments(verb ...string) []string {
+	return append([]string{"--rundir", m.dir, "--ipvs", "memory:" + m.path("table"), m.path("ld.cf")}, verb...)
+}
+
+func (m *managed) write(name, text string) {
+	m.t.Helper()
+	if err := os.WriteFile(m.path(name), []byte(text), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *managed) configure(text string) {
+	m.t.Helper()
+	m.write("ld.cf", strings.NewReplacer("%log", m.path("log"), "%check", m.path("check")).Replace(text))
+}
+
+func (m *managed) signal(s os.Signal) {
+	m.t.Helper()
+	if err := m.cmd.Process.Signal(s); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// run runs another command for the daemon and returns its output, and whether it succeeded.
+func (m *managed) run(verb ...string) (string, bool) {
+	out, err := exec.Command(program(m.t), m.arguments(verb...)...).CombinedOutput()
+	return string(out), err == nil
+}
+
+// hears waits for a message that matches; those before it are passed over.
+func (m *managed) hears(pattern string) {
+	m.t.Helper()
+	var heard []string
+	for end := time.Now().Add(awaitLimit); time.Now().Before(end); {
+		message, err := m.next(time.Until(end))
+		if err != nil {
+			break
+		}
+		if heard = append(heard, message); regexp.MustCompile(pattern).MatchString(message) {
+			return
+		}
+	}
+	m.t.Fatalf("heard %q, want %q", heard, pattern)
+}
+
+func (m *managed) next(within time.Duration) (string, error) {
+	if err := m.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
+		m.t.Fatal(err)
+	}
+	text := make([]byte, 4096)
+	n, err := m.conn.Read(text)
+	return string(text[:n]), err
+}
+
+func (m *managed) table() string {
+	text, err := os.ReadFile(m.path("table"))
+	if err != nil {
+		m.t.Error(err)
+	}
+	return string(text)
+}
+
+func TestTheServiceManagerHearsOfReadinessReloadsAndTheEnd(t *testing.T) {
+	m := startManaged(t, "")
+	m.hears(`^READY=1\nSTATUS=Virtual services: 1, real servers: 1$`)
+	if !strings.Contains(m.table(), "-r 10.2.0.1:7000 -g -w 1") {
+		t.Errorf("ready with the table\n%s", m.table())
+	}
+	if out, ok := m.run("status"); !ok {
+		t.Errorf("status: %s", out)
+	}
+	environment, err := os.ReadFile(m.path("environment"))
+	if err != nil || strings.Contains(string(environment), "NOTIFY_SOCKET") {
+		t.Errorf("the environment of a check: %v\n%s", err, environment)
+	}
+
+	m.configure(managedConfig + "        scheduler = rr\n")
+	if out, ok := m.run("reload"); !ok || !strings.Contains(m.table(), "-s rr") {
+		t.Errorf("reload: %v, %s and the table\n%s", ok, out, m.table())
+	}
+	m.hears(`^RELOADING=1\nMONOTONIC_USEC=\d+\n`)
+	m.hears(`^READY=1`)
+	m.configure("virtual = nonsense\n")
+	m.signal(syscall.SIGHUP)
+	m.hears(`^RELOADING=1`)
+	m.hears(`^READY=1\nSTATUS=.* the file was refused`)
+
+	m.signal(syscall.SIGTERM)
+	m.hears(`^STOPPING=1`)
+	if err := m.cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if m.table() != "" {
+		t.Errorf("left in the table:\n%s", m.table())
+	}
+}
+
+func TestAStopThatKeepsTheTable(t *testing.T) {
+	m := startManaged(t, "")
+	m.hears(`^READY=1`)
+	if out, ok := m.run("start", "--foreground"); ok || !strings.Contains(out, "runs already") {
+		t.Errorf("a second start: %v, %s", ok, out)
+	}
+	if out, ok := m.run("restart"); ok || !strings.Contains(out, "in the foreground") {
+		t.Errorf("restart: %v, %s", ok, out)
+	}
+	if out, ok := m.run("stop", "--keep"); !ok {
+		t.Errorf("stop --keep: %s", out)
+	}
+	if err := m.cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(m.table(), "-r 10.2.0.1:7000") {
+		t.Errorf("the table is\n%s", m.table())
+	}
+}
+
+// A director that is stuck in the middle of a change is not kept alive by the rest of the daemon.
+func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
+	m := startManaged(t, "400000")
+	m.hears(`^READY=1`)
+	for range 3 {
+		m.hears(`^WATCHDOG=1$`)
+	}
+	if err := syscall.Mkfifo(m.path("table.new"), 0o600); err != nil { // writing there never ends
+		t.Fatal(err)
+	}
+	m.configure(managedConfig + "        scheduler = rr\n")
+	m.signal(syscall.SIGHUP)
+	m.hears(`^RELOADING=1`)
+	for quiet := false; !quiet; {
+		message, err := m.next(400 * time.Millisecond)
+		quiet = errors.Is(err, os.ErrDeadlineExceeded)
+		if !quiet && !strings.HasPrefix(message, "WATCHDOG") {
+			t.Fatalf("heard %q (%v)", message, err)
+		}
+	}
+}
+
+func TestTheUnitOfAProcess(t *testing.T) {
+	for groups, want := range map[string]keeper{
+		"0::/system.slice/ldirectord.service\n":                                       "ldirectord.service",
+		"0::/system.slice/system-ldirectord.slice/ldirectord@web.service\n":           "ldirectord@web.service",
+		"12:pids:/x.service\n1:name=systemd:/system.slice/ldirectord.service\n0::/\n": "ldirectord.service",
+		"0::/user.slice/user-0.slice/session-1.scope\n":                               "",
+		"": "",
+	} {
+		if got := unitOf(groups); got != want {
+			t.Errorf("%q: %q, want %q", groups, got, want)
+		}
+	}
+}
