@@ -116,7 +116,7 @@ func (d *Director) leave(ctx context.Context, v *virtual) error {
 
 // forget drops what was known of a virtual service's place in the table, and what hooks were told.
 func (v *virtual) forget() {
-	v.left, v.fallbackIn = nil, false
+	v.left, v.fallbackIn, v.stuck = nil, false, false
 	v.hook, v.heard = "", nil
 	v.retry, v.backoff, v.refused = time.Time{}, 0, ""
 	clear(v.held)

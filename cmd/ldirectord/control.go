@@ -150,26 +150,49 @@ func (a *app) tryRestart(ctx context.Context) int {
 	return a.restart(ctx)
 }
 
-// start starts the daemon, unless it runs. One that is ending is waited for. In the foreground nobody would
-// keep the one that runs.
+// start starts the daemon to serve, unless it runs.
 func (a *app) start(ctx context.Context) int {
+	return a.begin(ctx, func(runs bool) error {
+		if runs || a.isDaemon() {
+			return nil
+		}
+		return a.roleFile().clear()
+	})
+}
+
+// begin starts the daemon in the role that it has, unless it runs. One that is ending is waited for.
+// Prepare comes before, and hears whether one runs. In the foreground nobody would keep the one that runs.
+func (a *app) begin(ctx context.Context, prepare func(runs bool) error) int {
 	if code := a.readable(ctx); code != exitOK {
 		return code
 	}
-	if pid, _ := a.instance().find(); pid != 0 {
-		switch stays := a.instance().stays(pid); {
-		case stays && a.stay:
-			fmt.Fprintf(a.stderr, "ldirectord: it runs already with pid %d; stop --keep ends it and leaves the table in place\n", pid)
-			return exitFailure
-		case stays:
-			return exitOK
-		}
-		ctx, cancel := context.WithTimeout(ctx, endTimeout)
-		defer cancel()
-		if err := waitFor(ctx, pid); err != nil {
-			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
-			return exitFailure
-		}
+	runs, err := a.runs(ctx)
+	if err == nil {
+		err = prepare(runs)
+	}
+	switch {
+	case err != nil:
+		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
+		return exitFailure
+	case runs:
+		return exitOK
 	}
 	return a.launch(ctx)
+}
+
+// runs tells whether the daemon runs and stays.
+func (a *app) runs(ctx context.Context) (bool, error) {
+	pid, _ := a.instance().find()
+	if pid == 0 {
+		return false, nil
+	}
+	switch stays := a.instance().stays(pid); {
+	case stays && a.stay:
+		return true, fmt.Errorf("it runs already with pid %d; stop --keep ends it and leaves the table in place", pid)
+	case stays:
+		return true, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	return false, waitFor(ctx, pid)
 }

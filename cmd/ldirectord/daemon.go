@@ -35,6 +35,7 @@ type daemon struct {
 	monitor  *notify.Monitor
 	hooks    *notify.Hooks
 	director *director.Director
+	roles    chan order     // those carried out
 	routes   *http.ServeMux // of the control socket
 	control  *control       // nil when it could not be made
 	ready    io.WriteCloser // nil in the foreground
@@ -42,7 +43,7 @@ type daemon struct {
 
 // serve is the daemon in this process. Ready hears how the start goes; it is nil in the foreground.
 func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
-	d := &daemon{app: a, ready: ready, routes: http.NewServeMux()}
+	d := &daemon{app: a, ready: ready, routes: http.NewServeMux(), roles: make(chan order)}
 	var err error
 	acquireCtx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
@@ -92,8 +93,10 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	if err != nil {
 		d.journal.Emit(notify.Event{Kind: notify.HookFailed, Text: fmt.Sprintf("Orders to drain can't be read: %v", err), Reason: err.Error()})
 	}
+	role := d.role()
 	d.director = director.New(director.Deps{
-		Drained: drained, Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch, Marks: d.marks(),
+		Drained: drained, Standby: role == standby, Marks: d.marks(),
+		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch,
 		Former: d.hold.notOthers(d.hold.former), Ours: func(keys []ipvsctl.Key) { d.recorded(d.hold.own(keys)) },
 		Alive: d.manager.alive, Pulse: d.manager.every,
 	})
@@ -109,6 +112,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	}()
 	go d.settle(runCtx, d.loaded)
 	go d.drainFile().follow(runCtx, d.director.Drain)
+	go d.followRole(runCtx, role, d.roles)
 	cause := d.attend(runCtx, signals, ended, end)
 	d.closeControl()
 	return d.finish(cause)
@@ -143,8 +147,12 @@ func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-c
 				d.manager.stopping()
 				by = endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG"))
 				d.recorded(d.hold.enter(ending))
-				d.siblings("stop", d.loaded.config.Global.Execute)
+				d.siblings(d.loaded.config.Global.Execute, sibling+"stop")
 				end(by)
+			}
+		case <-d.roles:
+			if by == nil {
+				d.siblings(d.loaded.config.Global.Execute, d.startSibling())
 			}
 		case <-file.changed:
 			if by == nil {
@@ -256,7 +264,7 @@ func (d *daemon) settle(ctx context.Context, first *loaded) {
 	case <-ctx.Done():
 		return
 	}
-	d.siblings("start", first.config.Global.Execute)
+	d.siblings(first.config.Global.Execute, d.startSibling())
 	if d.ready != nil {
 		fmt.Fprintln(d.ready, readyLine)
 		d.ready.Close()

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"ldirectord/director"
 )
@@ -81,27 +80,13 @@ func readPlaces(file *os.File) (map[director.Place]bool, error) {
 	return places, nil
 }
 
-// follow tells the director of each change of the orders until ctx is done. The file is looked at each
-// second, and at once where the system says that its folder changed.
+// follow tells the director of the orders, and of each change of them until ctx is done.
 func (f drainFile) follow(ctx context.Context, tell func(context.Context, map[director.Place]bool)) {
-	changed := watch(ctx, filepath.Dir(string(f)))
-	poll := time.NewTicker(pollTime)
-	defer poll.Stop()
-	last := stamp(string(f))
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		case <-poll.C:
-		}
-		now := stamp(string(f))
-		if now.same(last) {
-			continue
-		}
-		if places, err := f.read(); err == nil {
-			last = now
+	followFile(ctx, string(f), func() bool {
+		places, err := f.read()
+		if err == nil {
 			tell(ctx, places)
 		}
-	}
+		return err == nil
+	})
 }

@@ -12,25 +12,36 @@ import (
 // siblingTime is how long a sibling's status may take.
 const siblingTime = 10 * time.Second
 
-// siblings has the daemons that execute= names do something. Each is told in its own order; a reload
-// starts one that does not run, as in the reference.
-func (d *daemon) siblings(verb string, names []string) {
-	program := d.daemonArgs()[0]
+// sibling is, in a line for sh, the program with our options and the sibling's configuration.
+const sibling = `"$0" "$@" `
+
+// siblings has the daemons that execute= names do something, each in its own order.
+func (d *daemon) siblings(names []string, line string) {
 	for _, name := range names {
-		argv := append([]string{program}, d.ownOptions()...)
-		argv = append(argv, name, verb)
-		if verb == "reload" {
-			argv = append([]string{"/bin/sh", "-c", `"$0" "$@" reload || "$0" "$@" start`}, argv[:len(argv)-1]...)
-		}
-		d.hooks.Run(notify.Hook{Lane: "execute " + name, Argv: argv})
+		argv := append([]string{"/bin/sh", "-c", line, d.daemonArgs()[0]}, d.ownOptions()...)
+		d.hooks.Run(notify.Hook{Lane: "execute " + name, Argv: append(argv, name)})
 	}
 }
 
-// changeSiblings follows a reload: those that go are stopped, those that stay reloaded, new ones started.
+// startSibling starts a sibling in the role that this daemon has.
+func (d *daemon) startSibling() string {
+	switch d.role() {
+	case active:
+		return sibling + "standby && " + sibling + "notify master"
+	case standby:
+		return sibling + "standby && " + sibling + "notify backup"
+	default:
+		return sibling + "start"
+	}
+}
+
+// changeSiblings follows a reload: those that go are stopped, those that stay reloaded, new ones started. A
+// reload starts one that does not run, as in the reference.
 func (d *daemon) changeSiblings(old, now []string) {
-	d.siblings("stop", without(old, now))
-	d.siblings("reload", without(old, without(old, now)))
-	d.siblings("start", without(now, old))
+	gone := without(old, now)
+	d.siblings(gone, sibling+"stop")
+	d.siblings(without(old, gone), sibling+"reload || "+d.startSibling())
+	d.siblings(without(now, old), d.startSibling())
 }
 
 // without are the names in a that are not in b.

@@ -40,6 +40,7 @@ const (
 type state struct {
 	Pid      int
 	Phase    phase
+	Role     order         `json:",omitempty"` // the order that it follows
 	Keeper   keeper        `json:",omitempty"` // who has it in the foreground
 	Rereads  int           `json:",omitempty"` // how often the file was read again
 	Refused  bool          `json:",omitempty"` // the last time, it was not taken over
@@ -229,6 +230,14 @@ func (h *hold) enter(p phase) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.now.Phase = p
+	return h.write()
+}
+
+// follow records the order that this daemon has carried out.
+func (h *hold) follow(o order) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now.Role = o
 	return h.write()
 }
 

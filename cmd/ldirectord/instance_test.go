@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 )
 
 func TestADaemonOfAnotherNameIsFound(t *testing.T) {
@@ -19,6 +21,7 @@ func TestADaemonOfAnotherNameIsFound(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+		awaitExec(t, cmd.Process.Pid)
 		if got := isDirector(cmd.Process.Pid); got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
@@ -27,4 +30,15 @@ func TestADaemonOfAnotherNameIsFound(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// awaitExec waits until a process shows its command line: that comes a moment after its start is over.
+func awaitExec(t *testing.T, pid int) {
+	t.Helper()
+	for end := time.Now().Add(awaitLimit); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && len(line) > 0 {
+			return
+		}
+	}
+	t.Fatalf("process %d has no command line", pid)
 }

@@ -25,6 +25,9 @@ func (a *app) supervised() bool { return a.loaded.config.Global.Supervised }
 // foreground tells whether this process becomes the daemon.
 func (a *app) foreground() bool { return a.debug || a.supervised() || a.stay }
 
+// isDaemon tells whether this process is to be the daemon in the background.
+func (a *app) isDaemon() bool { return os.Getenv(readyEnv) != "" }
+
 // launch becomes the daemon, or starts one in the background and waits until it is ready.
 func (a *app) launch(ctx context.Context) int {
 	if a.foreground() {

@@ -55,6 +55,8 @@ var verbs = map[string]func(*app, context.Context) int{
 	"check":        (*app).check,
 	"plan":         (*app).plan,
 	"probe":        (*app).probe,
+	"standby":      (*app).standby,
+	"notify":       (*app).notify,
 	"drain":        (*app).drain,
 	"undrain":      (*app).undrain,
 
@@ -71,6 +73,8 @@ var ownVerbs = map[string]struct {
 	"check":   {0, 0, "only options are allowed behind it"},
 	"plan":    {0, 0, "only options are allowed behind it"},
 	"probe":   {0, 0, "only options are allowed behind it"},
+	"standby": {0, 0, "only options are allowed behind it"},
+	"notify":  {1, 4, "STATE or INSTANCE|GROUP NAME STATE PRIORITY is allowed behind it"},
 	"drain":   {1, 2, "[VIRTUAL] REAL is allowed behind it"},
 	"undrain": {1, 2, "[VIRTUAL] REAL is allowed behind it"},
 

@@ -41,6 +41,7 @@ const (
 
 const usage = `Usage: ldirectord [-d] [CONFIG] start|stop|restart|try-restart|reload|force-reload|status
        ldirectord [CONFIG] check [--strict] [--json] | plan | probe
+       ldirectord CONFIG standby | notify STATE
        ldirectord CONFIG drain|undrain [VIRTUAL] REAL [--wait] [--timeout T] [--force]
        ldirectord CONFIG realserver-script [SERVER]
        ldirectord CONFIG connections [VIRTUAL] [--json]
@@ -62,6 +63,12 @@ as it stands; without it, it is ldirectord.cf.
   check         read the file, tell all that is wrong with it; 0 or 2
   plan          show what the file would change in the table; change nothing
   probe         make each check once and show the results; 0 when all passed
+  standby       start a daemon that checks and leaves the table alone until notify
+                promotes it; started again it has the role that it had
+  notify        for keepalived: with STATE master the director serves, with backup,
+                fault or stop it does not: one started by standby is promoted or
+                demoted, any other one started or stopped; also takes the words
+                INSTANCE|GROUP NAME STATE PRIORITY
   drain         give REAL no new connections (weight 0) until undrain, in VIRTUAL or
                 wherever it is; --wait until its connections are gone, 10m or --timeout;
                 --force even if it is the last server of a virtual service

@@ -2,9 +2,33 @@ package main
 
 import (
 	"context"
+	"path/filepath"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
+
+// followFile has read look at a file: now, and until ctx is done whenever the file may be another one
+// than at the last look that succeeded. It is compared each second, and at once where the system says
+// that its folder changed.
+func followFile(ctx context.Context, path string, read func() bool) {
+	changed := watch(ctx, filepath.Dir(path))
+	poll := time.NewTicker(pollTime)
+	defer poll.Stop()
+	last := stamp(path)
+	good := read()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-poll.C:
+		}
+		if now := stamp(path); !good || !now.same(last) {
+			last, good = now, read()
+		}
+	}
+}
 
 // watch signals changes in a folder until ctx is done. Folders and not files are watched, because
 // editors and configuration management put a new file in the old one's place. Where nothing can be
