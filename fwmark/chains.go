@@ -124,7 +124,7 @@ func (s *state) jumps() int {
 // but other daemons' jumps.
 func (s *state) standing(want []string) (chain string, ok bool) {
 	for _, g := range s.generations {
-		if slices.Equal(g.rules, want) && slices.Equal(g.jumps, []string{jumpTo(g.chain)}) && len(s.front) == 0 {
+		if len(want) > 0 && slices.Equal(g.rules, want) && slices.Equal(g.jumps, []string{jumpTo(g.chain)}) && len(s.front) == 0 {
 			return g.chain, true
 		}
 	}

@@ -44,7 +44,7 @@ func damage(now state, known bool, set []string) []string {
 	return append(lines, rulesDamage(used, set)...)
 }
 
-// used is the generation that packets pass first, else the first there is.
+// used is the first generation with a jump, else the first there is.
 func (s *state) used() (generation, bool) {
 	for _, g := range s.generations {
 		if len(g.jumps) > 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -173,6 +174,9 @@ func complaint(err error) error {
 	return errors.New(text)
 }
 
+// lacksModule is what the back ends say where the kernel has no module for a match or target.
+var lacksModule = regexp.MustCompile(`No chain/target/match|missing kernel module|No such file or directory`)
+
 // hint names what is missing where iptables' own words do not.
 func hint(err error, command string) error {
 	text := err.Error()
@@ -181,7 +185,7 @@ func hint(err error, command string) error {
 		return fmt.Errorf("%w (nft put rules of its own into the table %s)", err, mangle)
 	case strings.Contains(text, "can't initialize"), strings.Contains(text, "TABLE_ADD failed"):
 		return fmt.Errorf("%w (the kernel lacks the table: module iptable_%s, ip6table_%[2]s or nf_tables)", err, mangle)
-	case strings.Contains(command, "-j MARK") && !strings.Contains(text, "ermission"):
+	case strings.Contains(command, "-j MARK") && lacksModule.MatchString(text):
 		return fmt.Errorf("%w (needs the kernel modules %s)", err, modules(command))
 	}
 	return err

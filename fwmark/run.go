@@ -1,7 +1,6 @@
 package fwmark
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,8 +40,7 @@ func find(program string) (string, error) {
 func run(ctx context.Context, path string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoEnd)
 	defer cancel()
-	var out, complaint capped
-	out.most, complaint.most = mostOutput, mostError
+	out, complaint := capped{most: mostOutput}, capped{most: mostError}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	cmd.WaitDelay = time.Second
@@ -50,27 +48,27 @@ func run(ctx context.Context, path string, args ...string) (string, error) {
 	switch {
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
-	case err != nil && complaint.Len() > 0:
-		err = errors.New(oneLine(complaint.String()))
+	case err != nil && len(complaint.text) > 0:
+		err = errors.New(oneLine(string(complaint.text)))
 	case err == nil && out.cut:
 		err = fmt.Errorf("printed more than %d MB", mostOutput>>20)
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s %s: %w", filepath.Base(path), strings.Join(args, " "), err)
 	}
-	return out.String(), nil
+	return string(out.text), nil
 }
 
 // capped keeps the beginning of what is written to it.
 type capped struct {
-	bytes.Buffer
+	text []byte
 	most int
 	cut  bool
 }
 
 func (c *capped) Write(p []byte) (int, error) {
-	room := min(len(p), c.most-c.Len())
-	c.Buffer.Write(p[:room])
+	room := min(len(p), c.most-len(c.text))
+	c.text = append(c.text, p[:room]...)
 	c.cut = c.cut || room < len(p)
 	return len(p), nil
 }

@@ -1,0 +1,237 @@
+package fwmark
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var (
+	errKilled = errors.New("killed")
+	errUsed   = errors.New("too many links")
+)
+
+// fakeTables is a mangle table in memory, at the level of what iptables does in one go. It prints rules as
+// iptables 1.8.9 does.
+type fakeTables struct {
+	chains  listing
+	lists   int
+	steps   int
+	killAt  int          // the step that is not done any more, nor any after it; 0: none
+	refuse  string       // rules with this text cannot be added
+	watcher func(string) // called after every step
+}
+
+func newFake() *fakeTables {
+	return &fakeTables{chains: listing{prerouting: nil, "OUTPUT": nil}}
+}
+
+func (f *fakeTables) step(what string, do func() error) error {
+	f.steps++
+	if f.killAt > 0 && f.steps >= f.killAt {
+		return errKilled
+	}
+	if err := do(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if f.watcher != nil {
+		f.watcher(what)
+	}
+	return nil
+}
+
+func (f *fakeTables) list(context.Context, bool) (listing, error) {
+	f.lists++
+	copied := listing{}
+	for chain, rules := range f.chains {
+		copied[chain] = slices.Clone(rules)
+	}
+	return copied, nil
+}
+
+func (f *fakeTables) newChain(_ context.Context, chain string) error {
+	return f.step("-N "+chain, func() error {
+		if _, there := f.chains[chain]; there {
+			return errors.New("Chain already exists.")
+		}
+		f.chains[chain] = nil
+		return nil
+	})
+}
+
+func (f *fakeTables) appendRule(ctx context.Context, chain, rule string) error {
+	return f.insertRule(ctx, chain, len(f.chains[chain])+1, rule)
+}
+
+func (f *fakeTables) insertRule(_ context.Context, chain string, position int, rule string) error {
+	return f.step(fmt.Sprintf("-I %s %d %s", chain, position, rule), func() error {
+		rules, there := f.chains[chain]
+		if _, known := f.chains[target(rule)]; !there || !known && target(rule) != "MARK" {
+			return errors.New("No chain/target/match by that name.")
+		}
+		if f.refuse != "" && strings.Contains(rule, f.refuse) {
+			return errors.New("Extension not supported, missing kernel module?")
+		}
+		if position > len(rules)+1 {
+			return errors.New("Index of insertion too big.")
+		}
+		f.chains[chain] = slices.Insert(rules, position-1, printed(rule))
+		return nil
+	})
+}
+
+func (f *fakeTables) deleteRule(_ context.Context, chain, rule string) error {
+	return f.step("-D "+chain+" "+rule, func() error {
+		i := slices.Index(f.chains[chain], printed(rule))
+		if i < 0 {
+			return errors.New("Bad rule (does a matching rule exist in that chain?).")
+		}
+		f.chains[chain] = slices.Delete(f.chains[chain], i, i+1)
+		return nil
+	})
+}
+
+func (f *fakeTables) removeChain(_ context.Context, chain string) error {
+	if _, there := f.chains[chain]; !there {
+		return nil
+	}
+	if err := f.step("-F "+chain, func() error { f.chains[chain] = nil; return nil }); err != nil {
+		return err
+	}
+	return f.step("-X "+chain, func() error {
+		for _, rules := range f.chains {
+			if slices.ContainsFunc(rules, func(r string) bool { return target(r) == chain }) {
+				return errUsed
+			}
+		}
+		delete(f.chains, chain)
+		return nil
+	})
+}
+
+// printed is a rule as `iptables -S` shows what was set with these arguments.
+func printed(rule string) string {
+	l, ok := parseLine(words(rule))
+	if !ok {
+		return rule
+	}
+	var b strings.Builder
+	if l.dest.IsValid() {
+		fmt.Fprintf(&b, "-d %s ", l.dest)
+	}
+	if l.protocol != All {
+		fmt.Fprintf(&b, "-p %s ", l.protocol)
+	}
+	switch {
+	case len(l.ports) == 1:
+		fmt.Fprintf(&b, "-m %s --dport %s ", l.protocol, l.ports[0])
+	case len(l.ports) > 1:
+		fmt.Fprintf(&b, "-m multiport --dports %s ", joinPorts(l.ports))
+	}
+	fmt.Fprintf(&b, "-j MARK --set-xmark %#x/0xffffffff", l.mark)
+	return b.String()
+}
+
+// packet is one that comes in.
+type packet struct {
+	dest     netip.Addr
+	protocol Protocol
+	port     uint16
+}
+
+// mark is what the packet has after PREROUTING.
+func (f *fakeTables) mark(p packet) uint32 { return f.pass(p, prerouting, 0) }
+
+func (f *fakeTables) pass(p packet, chain string, mark uint32) uint32 {
+	for _, rule := range f.chains[chain] {
+		if _, isChain := f.chains[target(rule)]; isChain {
+			mark = f.pass(p, target(rule), mark)
+		} else if l, ok := parseLine(words(rule)); ok && l.matches(p) {
+			mark = l.mark
+		}
+	}
+	return mark
+}
+
+func (l line) matches(p packet) bool {
+	inPorts := func(r Ports) bool { return r.First <= p.port && p.port <= r.Last }
+	return (!l.dest.IsValid() || l.dest.Contains(p.dest)) && (l.protocol == All || l.protocol == p.protocol) &&
+		(len(l.ports) == 0 || slices.ContainsFunc(l.ports, inPorts))
+}
+
+// markWanted is what rules give a packet: the last that matches counts.
+func markWanted(rules []Rule, p packet) uint32 {
+	mark := uint32(0)
+	for _, r := range rules {
+		if (line{r.Dest, r.Protocol, r.Ports, r.Mark}).matches(p) {
+			mark = r.Mark
+		}
+	}
+	return mark
+}
+
+// rule makes one of the directive's words: 8 192.0.2.10 tcp 80,443.
+func rule(t testing.TB, text string) Rule {
+	t.Helper()
+	var (
+		r               Rule
+		dest, proto, ps string
+	)
+	if _, err := fmt.Sscan(text, &r.Mark, &dest, &proto, &ps); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	var ok bool
+	if r.Dest, ok = parseDest(dest); !ok {
+		t.Fatalf("%q: no address", text)
+	}
+	r.Protocol = Protocol(proto)
+	if ps != "all" {
+		if r.Ports, ok = parsePorts(ps); !ok {
+			t.Fatalf("%q: no ports", text)
+		}
+	}
+	return r
+}
+
+func rules(t testing.TB, texts ...string) []Rule {
+	t.Helper()
+	var all []Rule
+	for _, text := range texts {
+		all = append(all, rule(t, text))
+	}
+	return all
+}
+
+// mustStand checks that the daemon's chains are exactly the wanted rules behind one first jump, or none.
+func (f *fakeTables) mustStand(t testing.TB, daemon string, want []Rule) {
+	t.Helper()
+	lines, err := linesOf(want, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ours []string
+	jumps := 0
+	for chain, rules := range f.chains {
+		if strings.HasPrefix(chain, chainPrefix(daemon)) {
+			ours = append(ours, chain)
+		}
+		for _, r := range rules {
+			if strings.HasPrefix(target(r), chainPrefix(daemon)) {
+				jumps++
+			}
+		}
+	}
+	switch {
+	case len(want) == 0 && len(ours) == 0 && jumps == 0:
+	case len(want) == 0:
+		t.Fatalf("still there: %v, %d jumps", f.chains, jumps)
+	case len(ours) != 1 || jumps != 1 || f.chains[prerouting][0] != "-j "+ours[0]:
+		t.Fatalf("not one chain with one jump in front: %v", f.chains)
+	case !slices.Equal(normalAll(f.chains[ours[0]]), lines):
+		t.Fatalf("rules\n%s\nwanted\n%s", strings.Join(f.chains[ours[0]], "\n"), strings.Join(lines, "\n"))
+	}
+}

@@ -1,0 +1,91 @@
+package fwmark
+
+import (
+	"reflect"
+	"testing"
+)
+
+func TestMarkOfARule(t *testing.T) {
+	for _, c := range []struct {
+		rule       string
+		mark, mask uint32
+		ok         bool
+	}{
+		{"-d 192.0.2.1/32 -j MARK --set-xmark 0x8/0xffffffff", 8, wholeMark, true},
+		{"-i eth0 -j MARK --set-xmark 0x4/0x4", 4, 4, true},
+		{"-j MARK --set-xmark 0x0/0xfffffffb", 0, 0xfffffffb, true},
+		{"-p tcp -j TPROXY --on-port 1 --on-ip 0.0.0.0 --tproxy-mark 0x1/0x1", 1, 1, true},
+		{`-m comment --comment "-j MARK --set-mark 1" -j ACCEPT`, 0, 0, false},
+		{"-j CONNMARK --set-xmark 0x8/0xffffffff", 0, 0, false},
+		{"", 0, 0, false},
+	} {
+		if mark, mask, ok := markOf(c.rule); mark != c.mark || mask != c.mask || ok != c.ok {
+			t.Errorf("%s: %#x/%#x %v", c.rule, mark, mask, ok)
+		}
+	}
+}
+
+func TestChainsReachedFromPrerouting(t *testing.T) {
+	table := parseListing(`# Warning: iptables-legacy tables present, use iptables-legacy to see them
+-P PREROUTING ACCEPT
+-P OUTPUT ACCEPT
+-N a
+-N b
+-N c
+-N loop
+-A PREROUTING -i eth0 -j a
+-A OUTPUT -j c
+-A a -g b
+-A a -j MARK --set-xmark 0x1/0xffffffff
+-A b -j loop
+-A loop -j a
+`)
+	if got, want := table.reachable(), []string{"PREROUTING", "a", "b", "loop"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// The ruleset is what nft 1.0.6 prints, shortened.
+func TestMarksThatNFTSets(t *testing.T) {
+	var m Machine
+	err := m.parseNFT([]byte(`{"nftables": [{"metainfo": {"version": "1.0.6"}},
+{"table": {"family": "inet", "name": "fw", "handle": 3}},
+{"chain": {"family": "inet", "table": "fw", "name": "pre", "handle": 1, "type": "filter", "hook": "prerouting", "prio": 0}},
+{"chain": {"family": "inet", "table": "fw", "name": "out", "handle": 2, "type": "filter", "hook": "output", "prio": 0}},
+{"chain": {"family": "inet", "table": "fw", "name": "more", "handle": 3}},
+{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 4, "expr": [{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": "192.0.2.1"}}, {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 7}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 5, "expr": [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"|": [{"meta": {"key": "mark"}}, 8]}}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 6, "expr": [{"counter": {"packets": 0, "bytes": 0}}, {"jump": {"target": "more"}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "more", "handle": 7, "expr": [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"|": [{"&": [{"meta": {"key": "mark"}}, 2303]}, 2048]}}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "more", "handle": 8, "expr": [{"mangle": {"key": {"ct": {"key": "mark"}}, "value": 3}}, {"xt": {"type": "target", "name": "MARK"}}, {"accept": null}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "out", "handle": 9, "expr": [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 9}}]}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Setting{
+		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 4", Mark: 7, Mask: wholeMark},
+		{BackEnd: Native, Chain: "inet fw pre", Rule: "handle 5", Mark: 8, Mask: 8},
+		{BackEnd: Native, Chain: "inet fw more", Rule: "handle 7", Mark: 2048, Mask: ^uint32(0xff)},
+	}
+	if !reflect.DeepEqual(m.Settings, want) {
+		t.Errorf("%+v\nwant %+v", m.Settings, want)
+	}
+	if err := m.parseNFT([]byte(`{"nftables": [`)); err == nil {
+		t.Error("half an answer is no error")
+	}
+}
+
+func TestRoutingRulesWithMarks(t *testing.T) {
+	var m Machine
+	err := m.parseRouting([]byte(`[{"priority":0,"src":"all","table":"local"},
+{"priority":32764,"src":"all","fwmark":"0x9","table":"101"},
+{"priority":32765,"src":"all","fwmark":"0x8","fwmask":"0xff","table":"100"},
+{"priority":32766,"src":"all","table":"main"}]`), false)
+	want := []RoutingRule{
+		{Priority: 32764, Mark: 9, Mask: wholeMark, Table: "101"},
+		{Priority: 32765, Mark: 8, Mask: 0xff, Table: "100"},
+	}
+	if err != nil || !reflect.DeepEqual(m.Routing, want) {
+		t.Errorf("%+v, %v", m.Routing, err)
+	}
+}

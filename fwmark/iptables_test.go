@@ -1,0 +1,134 @@
+package fwmark
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// script is a shell script in iptables' place.
+func script(t *testing.T, text string) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "iptables")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+const version = "[ \"$1\" != --version ] || { echo 'iptables v1.8.9 (nf_tables)'; exit; }\n"
+
+// Every run has a limit for its wait for the lock.
+func TestCommandsOfIptables(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	x := &xtables{program: script(t, version+`echo "$*" >>`+log)}
+	if _, err := x.list(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	side := side{prefix: "LDIRECTORD-x-", tables: x}
+	table := listing{prerouting: {"-j LDIRECTORD-x-1"}, "LDIRECTORD-x-1": nil}
+	if err := side.change(t.Context(), readState(table, "LDIRECTORD-x-"), []string{"-d 192.0.2.1/32 -j MARK --set-mark 8"}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `-w 5 -t mangle -S
+-t mangle -N LDIRECTORD-x-2 --wait 5
+-t mangle -A LDIRECTORD-x-2 -d 192.0.2.1/32 -j MARK --set-mark 8 --wait 5
+-t mangle -I PREROUTING 2 -j LDIRECTORD-x-2 --wait 5
+-t mangle -D PREROUTING -j LDIRECTORD-x-1 --wait 5
+-t mangle -S LDIRECTORD-x-1 1 --wait 5
+-t mangle -F LDIRECTORD-x-1 --wait 5
+-t mangle -X LDIRECTORD-x-1 --wait 5
+`
+	if string(got) != want {
+		t.Errorf("ran\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestMissingProgramMattersOnlyWithRules(t *testing.T) {
+	missing := &xtables{program: "iptables-of-nowhere"}
+	f := open("x", missing, missing)
+	if found, err := f.Sync(t.Context(), nil); err != nil || found != nil {
+		t.Errorf("nothing wanted: %q, %v", found, err)
+	}
+	_, err := f.Sync(t.Context(), rules(t, "8 192.0.2.1 tcp 80"))
+	if err == nil || err.Error() != "IPv4 mark rules: iptables-of-nowhere: not installed (package iptables)" {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A kernel, or a user, that can have no such table matters only with rules too.
+func TestRefusedListingMattersOnlyWithRules(t *testing.T) {
+	x := &xtables{program: script(t, version+"echo \"Could not fetch rule set\x1b: Permission denied (you must be root)\" >&2; exit 4")}
+	f := open("x", x, x)
+	if _, err := f.Sync(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	_, err := f.Sync(t.Context(), rules(t, "8 192.0.2.1 tcp 80"))
+	if err == nil || !strings.HasSuffix(err.Error(), "iptables -w 5 -t mangle -S: Could not fetch rule set?: Permission denied (you must be root)") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestErrorsSayWhatIsMissing(t *testing.T) {
+	for complaint, want := range map[string]string{
+		"iptables: No chain/target/match by that name.":    "(needs the kernel modules xt_mark, xt_multiport)",
+		"iptables: table is incompatible, use 'nft' tool.": "(nft put rules of its own into the table mangle)",
+		"can't initialize iptables table `mangle'":         "(the kernel lacks the table: module iptable_mangle, ip6table_mangle or nf_tables)",
+	} {
+		x := &xtables{program: script(t, version+`echo "`+strings.ReplaceAll(complaint, "`", "\\`")+`" >&2; exit 1`)}
+		err := x.appendRule(t.Context(), "C", "-p tcp -m multiport --dports 1,2 -j MARK --set-mark 8")
+		if err == nil || !strings.HasSuffix(err.Error(), "-t mangle -A C -p tcp -m multiport --dports 1,2 -j MARK --set-mark 8: "+complaint+" "+want) {
+			t.Errorf("error %v, want …%s", err, want)
+		}
+	}
+}
+
+// A run that hangs holds up its caller no longer than the deadline, and there is one at a time.
+func TestHungProgramIsLeftBehind(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x := &xtables{program: script(t, version+"read line <"+fifo)}
+	soon := func() context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		t.Cleanup(cancel)
+		return ctx
+	}
+	if err := x.newChain(soon(), "C"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the first: %v", err)
+	}
+	if err := x.newChain(soon(), "C"); err == nil || !strings.Contains(err.Error(), "has not ended") {
+		t.Errorf("the second: %v", err)
+	}
+	if _, err := x.list(soon(), false); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the listing: %v", err)
+	}
+	release, err := os.OpenFile(fifo, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release.Close()
+	if _, err := release.WriteString("a\nb\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.newChain(t.Context(), "C"); err != nil {
+		t.Errorf("after the end of the first: %v", err)
+	}
+}
+
+func TestOutputIsBounded(t *testing.T) {
+	path := script(t, "yes | head -c 20000000")
+	if _, err := run(t.Context(), path); err == nil || !strings.HasSuffix(err.Error(), "printed more than 16 MB") {
+		t.Errorf("error %v", err)
+	}
+}
