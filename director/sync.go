@@ -112,16 +112,18 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 
 // nextRetry is how long until a failed change is tried again.
 func (d *Director) nextRetry() (wait time.Duration, any bool) {
-	due := d.served()
-	if !d.marker.changing() {
-		due = slices.Concat(due, d.purges)
+	purges := d.purges
+	if d.marker.changing() {
+		purges = nil
 	}
-	for _, v := range due {
-		if !v.dirty {
-			continue
-		}
-		if w := max(time.Until(v.retry), 0); !any || w < wait {
-			wait, any = w, true
+	for _, list := range [][]*virtual{d.served(), purges} {
+		for _, v := range list {
+			if !v.dirty {
+				continue
+			}
+			if w := max(time.Until(v.retry), 0); !any || w < wait {
+				wait, any = w, true
+			}
 		}
 	}
 	return wait, any
