@@ -23,7 +23,11 @@ type Result struct {
 	Local   bool   // failed by our own shortage (descriptors, memory, ports): says nothing about the server
 	Detail  string // one line: why it failed, or what was seen; control characters escaped, no secrets
 	Warning string // something the operator should hear once, e.g. a redirect that leaves the server
-	Took    time.Duration
+	// Said is what an HTTP server that is down answered, as it came: the beginning of a page that does not
+	// match, or the status where there is no page; without the secrets of the configuration. It is "" when
+	// no answer came.
+	Said string
+	Took time.Duration
 }
 
 // Spec is everything that makes one check what it is. Two equal Specs are the same check of the

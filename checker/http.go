@@ -132,6 +132,7 @@ func (c *httpCheck) ask(ctx context.Context, r *answerReader, deadline time.Time
 		result = failed(ctx, err)
 		result.Detail = at.via + result.Detail
 	}
+	result.Said = at.said
 	result.Warning = at.warning
 	if at.warning != "" && at.ending != "" {
 		result.Warning += "; "
@@ -146,6 +147,7 @@ type trail struct {
 	via     string // the redirect that led here, for messages
 	warning string
 	ending  string // the first warning about a certificate
+	said    string // of the last answer, for Result.Said
 }
 
 // walk follows redirects as far as it may, judges the last answer, and returns its status line.
@@ -164,11 +166,11 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, deadli
 			return "", err
 		}
 		if !c.redirects(&a, followed) {
-			return c.judge(&a, deadline)
+			return c.judge(at, &a, deadline)
 		}
 		next, err := c.redirected(ctx, &at.hop, &home, &a, deadline)
 		if next.away && c.follow == "server" {
-			return c.judge(&a, deadline)
+			return c.judge(at, &a, deadline)
 		}
 		at.hop, at.via = next, "redirected to "+showURL(next.url)+": "
 		if next.away {
@@ -283,8 +285,9 @@ func (c *httpCheck) redirected(ctx context.Context, from, home *hop, a *httpAnsw
 }
 
 // judge compares an answer with what is wanted, and returns its status line.
-func (c *httpCheck) judge(a *httpAnswer, deadline time.Time) (seen string, err error) {
+func (c *httpCheck) judge(at *trail, a *httpAnswer, deadline time.Time) (seen string, err error) {
 	if !c.wanted.good(a.status) {
+		at.said = c.said(a.statusSaid())
 		return "", fmt.Errorf("status %03d, want %s", a.status, c.wanted.text)
 	}
 	ok, err := c.receive.match(a.body, time.Until(deadline))
@@ -293,8 +296,11 @@ func (c *httpCheck) judge(a *httpAnswer, deadline time.Time) (seen string, err e
 		return "", fmt.Errorf("body does not match %s: %w", c.receive, err)
 	case ok:
 		return a.statusLine(), nil
-	case a.cut:
-		return "", fmt.Errorf("body does not match %s in its first %d bytes: got %s", c.receive, maxBody, c.show(a.body))
 	}
-	return "", fmt.Errorf("body does not match %s: got %s", c.receive, c.show(a.body))
+	page := c.said(a.body)
+	at.said = cmp.Or(page, c.said(a.statusSaid()))
+	if a.cut {
+		return "", fmt.Errorf("body does not match %s in its first %d bytes: got %s", c.receive, maxBody, excerpt([]byte(page)))
+	}
+	return "", fmt.Errorf("body does not match %s: got %s", c.receive, excerpt([]byte(page)))
 }

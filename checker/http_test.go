@@ -44,7 +44,7 @@ func TestHTTPAnswers(t *testing.T) {
 		"counted body":                {okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(page), page), `All good$`, "200 OK"},
 		"body until closed":           {okHead + "\r\n" + page, "All good", "200 OK"},
 		"HTTP/1.0":                    {"HTTP/1.0 200 Fine\r\n\r\nAll good", "All good", "200 Fine"},
-		"no reason":                   {"HTTP/1.1 204\r\n\r\n", "", "204"},
+		"no reason":                   {"HTTP/1.1 204\r\n\r\n", "", "204 No Content"},
 		"no body wanted by 204":       {"HTTP/1.1 204 No Content\r\nContent-Length: 10\r\n\r\n", "^$", "204 No Content"},
 		"bare newlines":               {"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "^ok$", "200 OK"},
 		"chunked body":                {okHead + "Transfer-Encoding: chunked\r\n\r\n4\r\nAll \r\n5;name=\"v\"\r\ngood\n\r\n0\r\nTrailer: x\r\n\r\n", "^All good$", "200 OK"},

@@ -2,11 +2,12 @@ package checker
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -35,7 +36,13 @@ func (a *httpAnswer) statusLine() string {
 	if a.status == 200 && string(a.reason) == "OK" {
 		return "200 OK"
 	}
-	return strings.TrimSpace(fmt.Sprintf("%d %s", a.status, escape(string(a.reason), maxExcerpt)))
+	return escape(string(a.statusSaid()), maxExcerpt)
+}
+
+// statusSaid is the status as it came, with the usual words where the server has none.
+func (a *httpAnswer) statusSaid() []byte {
+	reason := cmp.Or(string(a.reason), http.StatusText(a.status), "Unknown code")
+	return fmt.Appendf(nil, "%03d %s", a.status, reason)
 }
 
 // answerReader reads one HTTP answer (RFC 9112), and takes little on trust: every part has a limit.

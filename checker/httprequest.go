@@ -37,12 +37,16 @@ func (c *httpCheck) introduce(s Spec) {
 // leastSecret is from which length on, in bytes, a header's value may be a secret.
 const leastSecret = 8
 
-// show quotes a body for a message.
-func (c *httpCheck) show(body []byte) string {
+// maxSaid bounds what is kept of a server's words, in bytes.
+const maxSaid = 1000
+
+// said is the beginning of a server's words, without our secrets.
+func (c *httpCheck) said(words []byte) string {
 	if c.hidden == nil {
-		return excerpt(body)
+		return string(words[:min(len(words), maxSaid)])
 	}
-	return excerpt([]byte(c.hidden.Replace(string(body[:min(len(body), maxHead)]))))
+	said := c.hidden.Replace(string(words[:min(len(words), maxHead)]))
+	return said[:min(len(said), maxSaid)]
 }
 
 // fieldsFor are the header fields of a request, besides those that each has. A log-in in the URL counts

@@ -260,6 +260,7 @@ func (d *Director) results(updates []checker.Update) {
 			d.waiting--
 		}
 		c.last, c.at = u.Result, u.At
+		c.last.Said = "" // only monitor asks for it
 		for _, x := range c.users {
 			d.monitor(x.v, x.s, u.Result)
 			d.judge(x.v, x.s, u.Result)

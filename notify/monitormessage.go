@@ -1,9 +1,7 @@
 package notify
 
 import (
-	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -38,16 +36,16 @@ func (m MonitorID) String() string {
 var colons = regexp.MustCompile(`:+`)
 
 // MonitorMessage is what a monitorfile says about a result, "" for nothing. Kind is what was asked: the
-// service of a negotiate or combined check, else the check type, ping for connect with udp. Detail is
-// that of the checker's result. The reference leaves some results out; then there is no line.
-func MonitorMessage(kind string, up bool, detail string) (message string, line bool) {
+// service of a negotiate or combined check, else the check type, ping for connect with udp. Detail and
+// said are those of the checker's result. The reference leaves some results out; then there is no line.
+func MonitorMessage(kind string, up bool, detail string, said string) (message string, line bool) {
 	switch kind {
 	case "on", "off", "external-perl":
 		return "", false
 	case "ping":
 		return "", up
 	case "http", "https", "http_proxy":
-		return httpMessage(up, detail), true
+		return httpMessage(up, detail, said), true
 	case "dns":
 		return dnsMessage(up, detail), true
 	case "ldap", "ldaps":
@@ -56,42 +54,18 @@ func MonitorMessage(kind string, up bool, detail string) (message string, line b
 	return "", true
 }
 
-// httpMessage is the status line, or with a good status and the wrong content as much of the body as
-// the checker quotes. Without an answer it is a 500 of the client's own, as in the reference, though in
-// other words.
-func httpMessage(up bool, detail string) string {
-	if up && strings.IndexAny(detail, "123456789") != 0 { // a connect between two full checks
+// httpMessage is the status line, or with a good status the wrong content. Without an answer it is a 500
+// of the client's own, as in the reference, though in other words.
+func httpMessage(up bool, detail, said string) string {
+	switch {
+	case up && strings.IndexAny(detail, "123456789") != 0: // a connect between two full checks
 		return ""
-	}
-	if up {
+	case up:
 		return detail
+	case said == "":
+		return "500 " + detail
 	}
-	if status := badStatus.FindStringSubmatch(detail); status != nil {
-		code, _ := strconv.Atoi(status[1])
-		return strings.TrimSpace(status[1] + " " + http.StatusText(code))
-	}
-	if body, ok := quotedBody(detail); ok {
-		return body
-	}
-	return "500 " + detail
-}
-
-var badStatus = regexp.MustCompile(`(?:^|: )status ([0-9]{3}), want `)
-
-// quotedBody is the body that a detail quotes at its end.
-func quotedBody(detail string) (body string, ok bool) {
-	const mark = `: got "`
-	i := strings.LastIndex(detail, mark)
-	if i < 0 || !strings.Contains(detail, "body does not match ") {
-		return "", false
-	}
-	said := detail[i+len(mark)-1:]
-	quoted, err := strconv.QuotedPrefix(said)
-	if err != nil {
-		return "", false
-	}
-	body, err = strconv.Unquote(quoted)
-	return body + said[len(quoted):], err == nil
+	return said
 }
 
 func dnsMessage(up bool, detail string) string {

@@ -33,41 +33,38 @@ func TestMonitorMessage(t *testing.T) {
 		kind   string
 		up     bool
 		detail string
+		said   string
 		want   string
 		line   bool
 	}{
-		{"http", up, "200 OK", "200 OK", true},
-		{"http", up, "connected", "", true},
-		{"https", down, "status 503, want 2xx", "503 Service Unavailable", true},
-		{"http", down, "status 599, want 200,300-399", "599", true},
-		{"http", down, "redirected to http://192.0.2.1/x: status 404, want 2xx", "404 Not Found", true},
-		{"http", down, `body does not match /: got "x/: got "so\ndown \"now\""`, "so\ndown \"now\"", true},
-		{"http", down, `body does not match /ok/: got "cut"…`, "cut…", true},
-		{"http", down, `body does not match /status 200, want /: got ""`, "", true},
-		{"http", down, "connect: refused", "500 connect: refused", true},
-		{"http", down, "no answer in 5s", "500 no answer in 5s", true},
-		{"dns", up, "www.example.net is 192.0.2.1", "Success", true},
-		{"dns", down, "www.example.net does not match /x/: got 192.0.2.1", "Response mismatch", true},
-		{"dns", down, "receive is empty: no answer can match it", "Response mismatch", true},
-		{"dns", down, "NXDOMAIN for www.example.net", "Connection timed out", true},
-		{"dns", down, "no answer in 5s", "Connection timed out", true},
-		{"ldap", up, `entry "dc=x"`, "Success", true},
-		{"ldap", down, "connect: refused", "Connection failed", true},
-		{"ldaps", down, "timeout in TLS handshake", "Connection failed", true},
-		{"ldap", down, "login rejected: invalid credentials", "Bind failed", true},
-		{"ldap", down, "the entry's name does not match /x/: got \"y\"", "Response mismatch", true},
-		{"ldap", down, "search of \"dc=x\": no entry", "No answer received", true},
-		{"connect", up, "connected", "", true},
-		{"connect", down, "connect: refused", "", true},
-		{"smtp", down, "greeting: 554", "", true},
-		{"external", down, "exit status 1", "", true},
-		{"ping", up, "echo reply after 1ms", "", true},
-		{"ping", down, "ping: no answer in 1s", "", false},
-		{"external-perl", up, "", "", false},
-		{"on", up, "checktype on", "", false},
-		{"off", down, "checktype off", "", false},
+		{"http", up, "200 OK", "", "200 OK", true},
+		{"http", up, "connected", "", "", true},
+		{"https", down, "status 503, want 2xx", "503 Gone fishing", "503 Gone fishing", true},
+		{"http", down, `body does not match /ok/: got "so"`, "so\ndown \"now\"", "so\ndown \"now\"", true},
+		{"http", down, "connect: refused", "", "500 connect: refused", true},
+		{"http", down, "no answer in 5s", "", "500 no answer in 5s", true},
+		{"dns", up, "www.example.net is 192.0.2.1", "", "Success", true},
+		{"dns", down, "www.example.net does not match /x/: got 192.0.2.1", "", "Response mismatch", true},
+		{"dns", down, "receive is empty: no answer can match it", "", "Response mismatch", true},
+		{"dns", down, "NXDOMAIN for www.example.net", "", "Connection timed out", true},
+		{"dns", down, "no answer in 5s", "", "Connection timed out", true},
+		{"ldap", up, `entry "dc=x"`, "", "Success", true},
+		{"ldap", down, "connect: refused", "", "Connection failed", true},
+		{"ldaps", down, "timeout in TLS handshake", "", "Connection failed", true},
+		{"ldap", down, "login rejected: invalid credentials", "", "Bind failed", true},
+		{"ldap", down, "the entry's name does not match /x/: got \"y\"", "", "Response mismatch", true},
+		{"ldap", down, "search of \"dc=x\": no entry", "", "No answer received", true},
+		{"connect", up, "connected", "", "", true},
+		{"connect", down, "connect: refused", "", "", true},
+		{"smtp", down, "greeting: 554", "", "", true},
+		{"external", down, "exit status 1", "", "", true},
+		{"ping", up, "echo reply after 1ms", "", "", true},
+		{"ping", down, "ping: no answer in 1s", "", "", false},
+		{"external-perl", up, "", "", "", false},
+		{"on", up, "checktype on", "", "", false},
+		{"off", down, "checktype off", "", "", false},
 	} {
-		if got, line := MonitorMessage(c.kind, c.up, c.detail); got != c.want || line != c.line {
+		if got, line := MonitorMessage(c.kind, c.up, c.detail, c.said); got != c.want || line != c.line {
 			t.Errorf("%s, up %v, %q: %q, %v; want %q, %v", c.kind, c.up, c.detail, got, line, c.want, c.line)
 		}
 	}
