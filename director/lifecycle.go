@@ -197,8 +197,9 @@ func (d *Director) cleanup(ctx context.Context) {
 	}
 	d.marker.due, d.marker.busy = false, false
 	d.purge(ctx)
+	told := map[string]bool{}
 	for _, v := range d.served() {
-		if err := d.leave(ctx, v); err != nil {
+		if err := d.leave(ctx, v, told); err != nil {
 			d.failed(ctx, v, err)
 		}
 	}

@@ -80,8 +80,9 @@ func (d *Director) promote(ctx context.Context) {
 func (d *Director) demote(ctx context.Context) {
 	d.status = notify.StatusStopping
 	d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
+	told := map[string]bool{}
 	for _, v := range d.virtuals {
-		if err := d.leave(ctx, v); err != nil {
+		if err := d.leave(ctx, v, told); err != nil {
 			rest := d.newPurge(v.key)
 			rest.tag = "stop"
 			d.purges = append(d.purges, rest)
@@ -95,8 +96,9 @@ func (d *Director) demote(ctx context.Context) {
 	d.status = notify.StatusRunning
 }
 
-// leave removes a virtual service for good, if cleanstop says so.
-func (d *Director) leave(ctx context.Context, v *virtual) error {
+// leave removes a virtual service for good, if cleanstop says so. Told has the servers that were told of.
+func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) error {
+	leaving := v.leaving(told)
 	if !v.cfg.CleanStop {
 		return nil
 	}
@@ -105,13 +107,23 @@ func (d *Director) leave(ctx context.Context, v *virtual) error {
 		return err
 	}
 	v.tag = "stop"
-	for _, s := range v.servers {
-		if s.state() == checker.Up {
-			d.say(v, s, notify.Purged, fmt.Sprintf("Purged real server (stop): %s (%s)", s.name, v.name), "")
-		}
+	for _, s := range leaving {
+		d.say(v, s, notify.Purged, fmt.Sprintf("Purged real server (stop): %s (%s)", s.name, v.name), "")
 	}
 	d.tell(v, op)
 	return nil
+}
+
+// leaving are the servers of which a stop tells: those that are up. One that several virtual services
+// have in the same way is told of in the first of them, as in the reference.
+func (v *virtual) leaving(told map[string]bool) (up []*server) {
+	for _, s := range v.servers {
+		if id := monitorID(v.cfg, s.real); s.state() == checker.Up && !told[id] {
+			told[id] = true
+			up = append(up, s)
+		}
+	}
+	return up
 }
 
 // forget drops what was known of a virtual service's place in the table, and what hooks were told.
