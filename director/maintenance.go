@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"ldirectord/notify"
@@ -218,11 +219,14 @@ func entries(dir string) map[string]bool {
 
 // note is the first line of a file, what its author had to say, behind a colon; "" when it is empty.
 func note(path string) string {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold the director up
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
 	text, err := io.ReadAll(io.LimitReader(f, longestNote))
 	if err != nil {
 		return ""

@@ -71,7 +71,7 @@ func (m *Mailer) Notify(_ context.Context, e Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch e.Kind {
-	case Added, Restored, Purged:
+	case Added, Restored, Drained, Purged:
 		m.forget(downServer{e.Virtual, e.Real})
 		m.tell(e)
 	case Quiescent, Deleted:

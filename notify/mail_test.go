@@ -163,6 +163,7 @@ func TestWhatIsMailed(t *testing.T) {
 	}{
 		{"a server added", Event{Kind: Added, Status: StatusRunning, Text: "Added …"}, nil, "Added …"},
 		{"a server restored", Event{Kind: Restored, Status: StatusReloading, Text: "Restored …"}, nil, "Restored …"},
+		{"a server drained", Event{Kind: Drained, Status: StatusRunning, Text: "Drained …"}, nil, "Drained …"},
 		{"a server purged", Event{Kind: Purged, Status: StatusStopping, Text: "Purged …"}, nil, "Purged …"},
 		{"a server quiescent", Event{Kind: Quiescent, Status: StatusStarting, Text: "Quiescent …"}, nil, "Quiescent …"},
 		{"a server readded as quiescent", Event{Kind: Quiescent, Status: StatusStarting, Text: "Readd Quiescent …"}, nil, "Quiescent …"},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,9 +17,6 @@ import (
 
 // configDirs are where the configuration is looked for, before it is taken as it stands.
 var configDirs = []string{"/etc/ha.d", "/etc/ha.d/conf"}
-
-// largestConfig bounds what is read as a configuration.
-const largestConfig = 64 << 20
 
 // locate finds the configuration file and returns its absolute path.
 func locate(name string) (string, error) {
@@ -75,9 +71,9 @@ func (l *loaded) forget() {
 
 // load reads the file at path and prepares it. An error means that the file itself could not be read.
 func (a *app) load(ctx context.Context) (*loaded, error) {
-	source, err := readFile(a.path)
+	source, err := readFile(a.path, largestConfig)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	l := &loaded{source: source}
 	cfg, found := parser.Examine(ctx, a.path, source, a.parserOptions())
@@ -103,25 +99,6 @@ func (a *app) parserOptions() parser.Options {
 		HostName: hostName(),
 		Strict:   a.strict,
 	}
-}
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold the daemon up
-	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("reading the configuration: %s is no regular file", path)
-	}
-	source, err := io.ReadAll(io.LimitReader(f, largestConfig+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	if len(source) > largestConfig {
-		return nil, errors.New("reading the configuration: it is larger than 64 MiB")
-	}
-	return source, nil
 }
 
 // tryFile tells whether a file can be written to its end, making it where it is missing.

@@ -45,7 +45,7 @@ func (a *app) showConnections(ctx context.Context, shown []director.Service) err
 	if err != nil {
 		return err
 	}
-	drained, err := a.drainFile().read()
+	drained, err := a.drainFile().read(ctx)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	d.monitor = notify.NewMonitor(d.journal.Emit)
 	d.mailer.Set(mailRules(d.loaded.config, d.loaded.plan))
 	d.hooks = notify.NewHooks(d.journal)
-	drained, err := d.drainFile().read()
+	drained, err := d.drainFile().read(ctx)
 	if err != nil {
 		d.journal.Emit(notify.Event{Kind: notify.HookFailed, Text: fmt.Sprintf("Orders to drain can't be read: %v", err), Reason: err.Error()})
 	}

@@ -67,7 +67,7 @@ func (a *app) carryOut(ctx context.Context, table *ipvsctl.Kernel, places []dire
 			return err
 		}
 	}
-	err := a.drainFile().change(func(orders map[director.Place]bool) {
+	err := a.drainFile().change(ctx, func(orders map[director.Place]bool) {
 		for _, p := range places {
 			if drained {
 				orders[p] = true
@@ -100,7 +100,7 @@ func (a *app) carryOut(ctx context.Context, table *ipvsctl.Kernel, places []dire
 
 // leavesSomebody refuses an order that takes the last server of a virtual service.
 func (a *app) leavesSomebody(ctx context.Context, table *ipvsctl.Kernel, places []director.Place) error {
-	orders, err := a.drainFile().read()
+	orders, err := a.drainFile().read(ctx)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,8 +21,8 @@ func (o *options) drainFile() drainFile {
 }
 
 // read returns the orders; none when there is no file.
-func (f drainFile) read() (map[director.Place]bool, error) {
-	file, err := os.Open(string(f))
+func (f drainFile) read(ctx context.Context) (map[director.Place]bool, error) {
+	file, err := openFile(string(f), os.O_RDONLY, 0)
 	if os.IsNotExist(err) {
 		return nil, nil
 	}
@@ -31,21 +30,21 @@ func (f drainFile) read() (map[director.Place]bool, error) {
 		return nil, err
 	}
 	defer file.Close()
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH); err != nil {
-		return nil, fmt.Errorf("locking %s: %w", f, err)
+	if err := lock(ctx, file, syscall.LOCK_SH); err != nil {
+		return nil, err
 	}
 	return readPlaces(file)
 }
 
 // change lets edit change the orders; nobody else does meanwhile.
-func (f drainFile) change(edit func(map[director.Place]bool)) error {
-	file, err := os.OpenFile(string(f), os.O_RDWR|os.O_CREATE, 0o644)
+func (f drainFile) change(ctx context.Context, edit func(map[director.Place]bool)) error {
+	file, err := openFile(string(f), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
-		return fmt.Errorf("locking %s: %w", f, err)
+	if err := lock(ctx, file, syscall.LOCK_EX); err != nil {
+		return err
 	}
 	places, err := readPlaces(file)
 	if err != nil {
@@ -67,7 +66,7 @@ func (f drainFile) change(edit func(map[director.Place]bool)) error {
 }
 
 func readPlaces(file *os.File) (map[director.Place]bool, error) {
-	text, err := io.ReadAll(file)
+	text, err := readAll(file, largestState)
 	if err != nil {
 		return nil, fmt.Errorf("reading the orders to drain: %w", err)
 	}
@@ -83,7 +82,7 @@ func readPlaces(file *os.File) (map[director.Place]bool, error) {
 // follow tells the director of the orders, and of each change of them until ctx is done.
 func (f drainFile) follow(ctx context.Context, tell func(context.Context, map[director.Place]bool)) {
 	followFile(ctx, string(f), func() bool {
-		places, err := f.read()
+		places, err := f.read(ctx)
 		if err == nil {
 			tell(ctx, places)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,16 +51,27 @@ type state struct {
 // find returns the pid of the running daemon, 0 when none runs; stale tells that a pid file is there
 // all the same. A process counts when it is a director.
 func (i instance) find() (pid int, stale bool) {
-	text, err := os.ReadFile(i.pidFile)
+	text, err := readPid(i.pidFile)
 	if err != nil || len(text) == 0 { // an empty file counts as none there
 		return 0, false
 	}
-	line, _, _ := strings.Cut(string(text), "\n")
+	line, _, _ := strings.Cut(text, "\n")
 	pid, err = strconv.Atoi(strings.TrimSpace(line))
 	if err != nil || pid == os.Getpid() || !isDirector(pid) || i.isOthers(pid) {
 		return 0, true
 	}
 	return pid, false
+}
+
+// readPid is the beginning of a pid file.
+func readPid(path string) (string, error) {
+	f, err := openFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, longestPid))
+	return string(text), err
 }
 
 // isDirector tells whether a process is a daemon of ours, or the Perl one; ours may have another name.
@@ -106,7 +118,7 @@ func (i instance) stays(pid int) bool {
 
 func (i instance) read() (state, error) {
 	var s state
-	text, err := os.ReadFile(i.stateFile)
+	text, err := readFile(i.stateFile, largestState)
 	if err != nil {
 		return s, err
 	}
@@ -142,7 +154,7 @@ type hold struct {
 // acquire makes this process the daemon of the configuration. It waits for one that is ending; one
 // that runs is errRunning. Whoever keeps it in the foreground is recorded.
 func (i instance) acquire(ctx context.Context, by keeper) (*hold, error) {
-	f, err := os.OpenFile(i.stateFile, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openFile(i.stateFile, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the state file: %w; --rundir names another folder", err)
 	}
@@ -287,8 +299,8 @@ func (h *hold) writePid() error {
 
 // removePid removes the pid file, if it is ours.
 func (h *hold) removePid() {
-	text, err := os.ReadFile(h.pidFile)
-	if err == nil && strings.TrimSpace(string(text)) == strconv.Itoa(os.Getpid()) {
+	text, err := readPid(h.pidFile)
+	if err == nil && strings.TrimSpace(text) == strconv.Itoa(os.Getpid()) {
 		os.Remove(h.pidFile)
 	}
 }

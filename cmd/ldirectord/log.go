@@ -44,7 +44,7 @@ func newLogSink(a *app, target string) *logSink {
 		l.fixed = a.stderr
 		l.header = func(time.Time) string { return "" }
 	case a.supervised():
-		l.fixed = a.stdout
+		l.fixed = os.Stdout // a lost line of the log is no failure of the command
 		l.header = func(at time.Time) string { return fmt.Sprintf("[%s] ", at.Format(time.ANSIC)) }
 	}
 	if a.logFormat == "json" {

@@ -83,18 +83,19 @@ var ownVerbs = map[string]struct {
 }
 
 func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
-	a := &app{argv: argv, stdout: stdout, stderr: stderr}
+	out := &answer{to: stdout}
+	a := &app{argv: argv, stdout: out, stderr: stderr}
 	if err := a.parse(argv[1:]); err != nil {
 		fmt.Fprintf(stderr, "ldirectord: %v\n\n%s", err, usage)
 		return exitUsage
 	}
 	switch {
 	case a.help:
-		fmt.Fprint(stdout, help)
-		return exitOK
+		fmt.Fprint(out, help)
+		return out.status(exitOK, stderr)
 	case a.version:
-		fmt.Fprintf(stdout, "Linux Director Daemon (ldirectord) %s\n", version)
-		return exitOK
+		fmt.Fprintf(out, "Linux Director Daemon (ldirectord) %s\n", version)
+		return out.status(exitOK, stderr)
 	}
 	path, err := locate(a.config)
 	if err != nil {
@@ -106,7 +107,7 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 	a.manager = newServiceManager()
 	a.env = newEnvironment(a.verb)
 	defer a.env.close()
-	return verbs[a.verb](a, ctx)
+	return out.status(verbs[a.verb](a, ctx), stderr)
 }
 
 func (o *options) isOwnVerb() bool { _, own := ownVerbs[o.verb]; return own }

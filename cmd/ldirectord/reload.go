@@ -99,7 +99,7 @@ func (s fileStamp) same(other fileStamp) bool {
 // look takes a changed file over, or says that autoreload is off. A file that was only touched is
 // nothing, and one that is away is waited for.
 func (f *configFile) look(ctx context.Context) {
-	source, err := readFile(f.path)
+	source, err := readFile(f.path, largestConfig)
 	if err != nil {
 		return
 	}

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // order is the last word of a cluster manager on what the director of a configuration is to be.
@@ -22,9 +20,6 @@ const (
 	active  order = "active"  // for a daemon that runs on: it serves
 	standby order = "standby" // … it stands by
 )
-
-// lockWait is how long an order waits for another one to be written.
-const lockWait = 5 * time.Second
 
 // staysUp tells whether the daemon runs on whatever the order.
 func (o order) staysUp() bool { return o == active || o == standby }
@@ -53,7 +48,7 @@ func (o *options) roleFile() roleFile {
 
 // read returns the last order.
 func (f roleFile) read() (order, error) {
-	file, err := os.Open(string(f))
+	file, err := openFile(string(f), os.O_RDONLY, 0)
 	if os.IsNotExist(err) {
 		return noOrder, nil
 	}
@@ -90,12 +85,12 @@ func (f roleFile) clear() error {
 
 // change makes next of the last order the current one. Nobody else changes it meanwhile.
 func (f roleFile) change(ctx context.Context, next func(order) order) (order, error) {
-	file, err := os.OpenFile(string(f), os.O_RDWR|os.O_CREATE, 0o644)
+	file, err := openFile(string(f), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return noOrder, fmt.Errorf("recording the role: %w", err)
 	}
 	defer file.Close()
-	if err := lock(ctx, file); err != nil {
+	if err := lock(ctx, file, syscall.LOCK_EX); err != nil {
 		return noOrder, fmt.Errorf("recording the role: %w", err)
 	}
 	last, err := readOrder(file)
@@ -115,21 +110,4 @@ func (f roleFile) change(ctx context.Context, next func(order) order) (order, er
 		return noOrder, fmt.Errorf("recording the role: %w", err)
 	}
 	return now, nil
-}
-
-// lock makes a file nobody else's until it is closed.
-func lock(ctx context.Context, file *os.File) error {
-	ctx, cancel := context.WithTimeout(ctx, lockWait)
-	defer cancel()
-	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("locking %s: %w", file.Name(), err)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
 }
