@@ -1,0 +1,78 @@
+package status
+
+import (
+	"bufio"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"ldirectord/director"
+)
+
+// exposition writes the text format of Prometheus, version 0.0.4. (Its client library would make the program
+// 3 MB larger, bring nine modules, and make an object of each series at each scrape.) Flush tells an error of
+// the writer.
+type exposition struct{ w *bufio.Writer }
+
+// family begins the samples of one metric. Help is one line.
+func (e exposition) family(name, kind, help string) {
+	for _, s := range []string{"# HELP ", name, " ", help, "\n# TYPE ", name, " ", kind, "\n"} {
+		e.w.WriteString(s)
+	}
+}
+
+// sample writes one sample with its labels: names and values in turn.
+func (e exposition) sample(name string, value float64, labels ...string) {
+	e.w.WriteString(name)
+	for i := 0; i < len(labels); i += 2 {
+		e.w.WriteByte("{,"[min(i, 1)])
+		e.w.WriteString(labels[i])
+		e.w.WriteString(`="`)
+		escaped.WriteString(e.w, labels[i+1])
+		e.w.WriteByte('"')
+	}
+	if len(labels) > 0 {
+		e.w.WriteByte('}')
+	}
+	e.w.WriteByte(' ')
+	e.w.Write(strconv.AppendFloat(e.w.AvailableBuffer(), value, 'f', -1, 64))
+	e.w.WriteByte('\n')
+}
+
+// escaped is how a label value is written.
+var escaped = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+func text(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// seconds is a time since the epoch.
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// each yields every real server once with its virtual service. One that is configured twice in the same
+// section is one entry of the table, and must be one series.
+func each(s *director.Snapshot) iter.Seq2[*director.VirtualSnapshot, *director.ServerSnapshot] {
+	return func(yield func(*director.VirtualSnapshot, *director.ServerSnapshot) bool) {
+		seen := map[string]bool{}
+		for i := range s.Virtuals {
+			v := &s.Virtuals[i]
+			clear(seen)
+			for j := range v.Servers {
+				r := &v.Servers[j]
+				if seen[r.Real] {
+					continue
+				}
+				seen[r.Real] = true
+				if !yield(v, r) {
+					return
+				}
+			}
+		}
+	}
+}

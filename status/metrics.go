@@ -1,0 +1,120 @@
+package status
+
+import (
+	"bufio"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+
+	"ldirectord/director"
+)
+
+// MetricsType is the media type of what WriteMetrics writes.
+const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
+
+// WriteMetrics writes everything that is counted in the text format of Prometheus. Label values come from the
+// configuration and from fixed lists alone, never from what a server answers. It holds no more in memory than
+// the snapshot: 10,000 servers are 6 MB of text.
+func WriteMetrics(w io.Writer, s *director.Snapshot, p Process) error {
+	e := exposition{bufio.NewWriterSize(w, 32<<10)}
+	e.process(s, p)
+	e.table(s)
+	e.virtuals(s)
+	e.servers(s)
+	return e.w.Flush()
+}
+
+func (e exposition) process(s *director.Snapshot, p Process) {
+	e.family("ldirectord_build_info", "gauge", "Version of the daemon and of the Go that built it.")
+	e.sample("ldirectord_build_info", 1, "version", p.Version, "goversion", runtime.Version())
+	e.family("process_start_time_seconds", "gauge", "Start of the process in seconds since the epoch.")
+	e.sample("process_start_time_seconds", seconds(p.Started))
+	e.family("ldirectord_standby", "gauge", "1 while the table is left to others.")
+	e.sample("ldirectord_standby", number(s.Standby))
+	e.family("ldirectord_config_last_reload_successful", "gauge", "0 when the file was refused the last time it was read.")
+	e.sample("ldirectord_config_last_reload_successful", number(p.Reloads.Error == ""))
+	e.family("ldirectord_config_last_reload_success_timestamp_seconds", "gauge", "When the configuration in force was taken over.")
+	e.sample("ldirectord_config_last_reload_success_timestamp_seconds", seconds(p.Reloads.Last))
+	e.family("ldirectord_config_reloads_total", "counter", "How often the file was read again.")
+	e.sample("ldirectord_config_reloads_total", float64(p.Reloads.Succeeded), "result", "success")
+	e.sample("ldirectord_config_reloads_total", float64(p.Reloads.Refused), "result", "refused")
+	e.family("ldirectord_check_overdue_seconds", "gauge", "How late the most belated check is.")
+	e.sample("ldirectord_check_overdue_seconds", s.Overdue.Seconds())
+	e.family("ldirectord_own_shortages_total", "counter", "Checks that failed for want of descriptors, memory or ports on this machine.")
+	e.sample("ldirectord_own_shortages_total", float64(s.Shortages))
+	e.family("ldirectord_events_total", "counter", "Events of the journal, such as mail-failed and hook-failed.")
+	for _, kind := range slices.Sorted(maps.Keys(p.Events)) {
+		e.sample("ldirectord_events_total", float64(p.Events[kind]), "event", kind)
+	}
+}
+
+func (e exposition) table(s *director.Snapshot) {
+	e.family("ldirectord_table_readable", "gauge", "0 while the table of IPVS can't be read.")
+	e.sample("ldirectord_table_readable", number(s.Unread == ""))
+	e.family("ldirectord_mark_rules_set", "gauge", "0 while the firewall rules that set marks can't be set.")
+	e.sample("ldirectord_mark_rules_set", number(s.Marks == ""))
+	e.family("ldirectord_table_operations_total", "counter", "Operations on the table of IPVS that succeeded.")
+	for kind, n := range s.Table.All() {
+		e.sample("ldirectord_table_operations_total", float64(n[0]), "operation", kind)
+	}
+	e.family("ldirectord_table_errors_total", "counter", "Operations on the table of IPVS that failed. They are tried again.")
+	for kind, n := range s.Table.All() {
+		e.sample("ldirectord_table_errors_total", float64(n[1]), "operation", kind)
+	}
+}
+
+func (e exposition) virtuals(s *director.Snapshot) {
+	e.family("ldirectord_virtual_written", "gauge", "1 when the table has the virtual service as it should be.")
+	for i := range s.Virtuals {
+		e.sample("ldirectord_virtual_written", number(s.Virtuals[i].Written), "virtual", s.Virtuals[i].ID)
+	}
+	e.family("ldirectord_virtual_fallback_active", "gauge", "1 while the sorry server answers for the virtual service.")
+	for i := range s.Virtuals {
+		if v := &s.Virtuals[i]; v.Fallback != "" {
+			e.sample("ldirectord_virtual_fallback_active", number(v.FallbackIn), "virtual", v.ID)
+		}
+	}
+	const took = "ldirectord_check_duration_seconds"
+	e.family(took, "histogram", "How long the checks of a virtual service's servers took.")
+	for i := range s.Virtuals {
+		v := &s.Virtuals[i]
+		for bound, n := range v.Took.Classes() {
+			e.sample(took+"_bucket", float64(n), "virtual", v.ID, "le", text(bound.Seconds()))
+		}
+		e.sample(took+"_bucket", float64(v.Took.Count), "virtual", v.ID, "le", "+Inf")
+		e.sample(took+"_sum", v.Took.Sum.Seconds(), "virtual", v.ID)
+		e.sample(took+"_count", float64(v.Took.Count), "virtual", v.ID)
+	}
+}
+
+func (e exposition) servers(s *director.Snapshot) {
+	e.family("ldirectord_server_up", "gauge", "1 while the real server passes its checks and may serve.")
+	for v, r := range each(s) {
+		e.sample("ldirectord_server_up", number(r.Up), "virtual", v.ID, "real", r.Real)
+	}
+	e.family("ldirectord_server_suspended", "gauge", "1 for a real server that the operator took out: maintenance, drained or off. Others are absent.")
+	for v, r := range each(s) {
+		if r.State == "maintenance" || r.State == "drained" || r.State == "off" {
+			e.sample("ldirectord_server_suspended", 1, "virtual", v.ID, "real", r.Real, "state", r.State)
+		}
+	}
+	e.family("ldirectord_server_weight", "gauge", "Weight in the table; 0 when the server is not there.")
+	for v, r := range each(s) {
+		e.sample("ldirectord_server_weight", float64(r.Effective), "virtual", v.ID, "real", r.Real)
+	}
+	e.family("ldirectord_server_checks_total", "counter", "Checks of the real server.")
+	for v, r := range each(s) {
+		e.sample("ldirectord_server_checks_total", float64(r.Tally.Checks), "virtual", v.ID, "real", r.Real)
+	}
+	e.family("ldirectord_server_check_failures_total", "counter", "Checks that failed, by reason; a reason is absent until its first failure.")
+	for v, r := range each(s) {
+		for cause, n := range r.Tally.Failures() {
+			e.sample("ldirectord_server_check_failures_total", float64(n), "virtual", v.ID, "real", r.Real, "reason", cause)
+		}
+	}
+	e.family("ldirectord_server_transitions_total", "counter", "How often the real server went down or came back.")
+	for v, r := range each(s) {
+		e.sample("ldirectord_server_transitions_total", float64(r.Tally.Transitions), "virtual", v.ID, "real", r.Real)
+	}
+}

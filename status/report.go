@@ -1,0 +1,169 @@
+// Package status shows what a running director knows: as JSON and as a table for people, and as metrics for
+// Prometheus. It only reads snapshots.
+package status
+
+import (
+	"maps"
+	"time"
+
+	"ldirectord/director"
+)
+
+// Process is what the program around a director knows.
+type Process struct {
+	Config  string // path of the file
+	Pid     int
+	Version string
+	Started time.Time
+	Reloads Reloads
+	Events  map[string]uint64 // how many of each kind the journal had
+}
+
+// Reloads counts how often the file was read again.
+type Reloads struct {
+	Succeeded uint64    `json:"succeeded"`
+	Refused   uint64    `json:"refused"`
+	Last      time.Time `json:"last"`            // when the configuration in force was taken over
+	Error     string    `json:"error,omitempty"` // why the last reading was refused; absent when it was not
+}
+
+// Report is the whole status. Its JSON names are stable: fields are added, never renamed.
+type Report struct {
+	Running   bool       `json:"running"`
+	Config    string     `json:"config"`
+	Pid       int        `json:"pid,omitempty"`
+	Error     string     `json:"error,omitempty"` // why a daemon that runs tells nothing of itself
+	Version   string     `json:"version,omitempty"`
+	Started   *time.Time `json:"started,omitempty"`
+	Time      *time.Time `json:"time,omitempty"`
+	Role      string     `json:"role,omitempty"`  // active or standby
+	Phase     string     `json:"phase,omitempty"` // starting, running, reloading, stopping
+	Reloads   *Reloads   `json:"reloads,omitempty"`
+	Checks    *Checks    `json:"checks,omitempty"`
+	Table     *Table     `json:"table,omitempty"`
+	MarkError string     `json:"mark_rules_error,omitempty"`
+	Virtuals  []Virtual  `json:"virtuals,omitempty"`
+}
+
+// Checks is how the checks as a whole go.
+type Checks struct {
+	Overdue   float64 `json:"overdue_seconds"` // of the most belated one
+	Shortages uint64  `json:"own_shortages"`   // that failed for want of descriptors, memory or ports here
+}
+
+// Table is how the table of IPVS does.
+type Table struct {
+	Error      string                `json:"error,omitempty"` // why it can't be read
+	Removing   int                   `json:"removing"`        // virtual services that are to go and still there
+	Operations map[string]Operations `json:"operations"`
+}
+
+// Operations counts one kind of operations on the table.
+type Operations struct {
+	Done   uint64 `json:"done"`
+	Failed uint64 `json:"failed"`
+}
+
+// Virtual is a virtual service.
+type Virtual struct {
+	ID        string    `json:"id"`
+	Scheduler string    `json:"scheduler"`
+	Fallback  *Fallback `json:"fallback,omitempty"`
+	Written   bool      `json:"written"` // the table has it as it should be
+	Error     string    `json:"error,omitempty"`
+	Servers   []Server  `json:"servers"`
+}
+
+// Fallback is a sorry server.
+type Fallback struct {
+	Server string `json:"server"`
+	Active bool   `json:"active"`
+}
+
+// Server is a real server of a virtual service.
+type Server struct {
+	Real        string            `json:"real"`
+	State       string            `json:"state"` // unknown, up, down, drained, maintenance or off
+	Since       time.Time         `json:"since"`
+	InState     float64           `json:"seconds_in_state"`
+	Reason      string            `json:"reason,omitempty"` // why it is down, or the file of its maintenance
+	Weight      int               `json:"weight"`           // as configured
+	TableWeight *uint32           `json:"table_weight"`     // null when it is not in the table
+	ByHand      bool              `json:"changed_by_hand,omitempty"`
+	Streak      int               `json:"streak"` // results in a row that speak against the state
+	Check       *Check            `json:"last_check"`
+	Checks      uint64            `json:"checks"`
+	Transitions uint64            `json:"transitions"`
+	Failures    map[string]uint32 `json:"failures,omitempty"` // by cause
+	Connections *Connections      `json:"connections"`        // null when they are not known
+}
+
+// Check is the result of one check.
+type Check struct {
+	Time    time.Time `json:"time"`
+	OK      bool      `json:"ok"`
+	Seconds float64   `json:"seconds"`
+	Cause   string    `json:"cause,omitempty"`
+	Detail  string    `json:"detail,omitempty"`
+	Warning string    `json:"warning,omitempty"`
+}
+
+// Connections are what a server carries for one virtual service.
+type Connections struct {
+	Active     uint32 `json:"active"`
+	Inactive   uint32 `json:"inactive"`
+	Persistent uint32 `json:"persistent"`
+}
+
+// NewReport puts together what is known. Connections may leave servers out.
+func NewReport(s *director.Snapshot, p Process, carried map[director.Place]Connections) *Report {
+	r := &Report{
+		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: &p.Started, Time: &s.Time,
+		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks,
+		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
+		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]Operations{}},
+	}
+	if s.Standby {
+		r.Role = "standby"
+	}
+	for kind, n := range s.Table.All() {
+		r.Table.Operations[kind] = Operations{Done: n[0], Failed: n[1]}
+	}
+	for i := range s.Virtuals {
+		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time, carried))
+	}
+	return r
+}
+
+func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director.Place]Connections) Virtual {
+	out := Virtual{ID: v.ID, Scheduler: v.Scheduler, Written: v.Written, Error: v.Error, Servers: make([]Server, 0, len(v.Servers))}
+	if v.Fallback != "" {
+		out.Fallback = &Fallback{Server: v.Fallback, Active: v.FallbackIn}
+	}
+	for i := range v.Servers {
+		s := newServer(&v.Servers[i], now)
+		if c, known := carried[director.Place{Virtual: v.ID, Real: s.Real}]; known {
+			s.Connections = &c
+		}
+		out.Servers = append(out.Servers, s)
+	}
+	return out
+}
+
+func newServer(s *director.ServerSnapshot, now time.Time) Server {
+	out := Server{
+		Real: s.Real, State: s.State, Since: s.Since, InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
+		ByHand: s.ByHand, Streak: s.Streak, Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
+		Failures: maps.Collect(s.Tally.Failures()),
+	}
+	if s.InTable {
+		out.TableWeight = &s.Effective
+	}
+	if !s.Checked.IsZero() {
+		out.Check = &Check{Time: s.Checked, OK: s.Last.OK, Seconds: s.Last.Took.Seconds(), Detail: s.Last.Detail, Warning: s.Last.Warning}
+		if !s.Last.OK {
+			out.Check.Cause = s.Last.Cause.String()
+		}
+	}
+	return out
+}

@@ -1,0 +1,171 @@
+package status
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// width is how many columns the table takes, unless a name or word alone is longer.
+const width = 80
+
+// columns of a server: its name, state, time in it, weight, active connections, last check.
+const columns = "%-23s %-11s %7s %6s %7s  %s\n"
+
+// WriteText writes a report of a daemon that runs, for people: the daemon in a few lines, then each virtual
+// service with its servers in the order of the file.
+func (r *Report) WriteText(w io.Writer) error {
+	t := page{bufio.NewWriter(w)}
+	t.daemon(r)
+	if len(r.Virtuals) > 0 {
+		t.printf("\n"+columns, "REAL SERVER", "STATE", "FOR", "WEIGHT", "ACTIVE", "LAST CHECK")
+	}
+	for i := range r.Virtuals {
+		t.virtual(&r.Virtuals[i], *r.Time)
+	}
+	return t.w.Flush()
+}
+
+// page is text on its way out. Flush tells an error of the writer.
+type page struct{ w *bufio.Writer }
+
+func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, values...) }
+
+func (t page) daemon(r *Report) {
+	t.printf("%s %s, version %s, up for %s\n", r.Role, r.Phase, r.Version, short(r.Time.Sub(*r.Started)))
+	t.printf("configuration of %s ago, %d reloads, %d refused\n", short(r.Time.Sub(r.Reloads.Last)), r.Reloads.Succeeded, r.Reloads.Refused)
+	if r.Reloads.Error != "" {
+		t.remark(0, "the last reload was refused: "+r.Reloads.Error)
+	}
+	if r.Table.Error != "" {
+		t.remark(0, "the table can't be read: "+r.Table.Error)
+	}
+	if r.Table.Removing > 0 {
+		t.remark(0, fmt.Sprintf("%d virtual services are to be removed and still in the table", r.Table.Removing))
+	}
+	if r.MarkError != "" {
+		t.remark(0, "mark rules can't be set: "+r.MarkError)
+	}
+	if r.Checks.Overdue >= 1 {
+		t.remark(0, "checks are late by "+short(time.Duration(r.Checks.Overdue*float64(time.Second))))
+	}
+	if r.Checks.Shortages > 0 {
+		t.remark(0, fmt.Sprintf("%d checks failed by shortages of this machine", r.Checks.Shortages))
+	}
+}
+
+func (t page) virtual(v *Virtual, now time.Time) {
+	up := 0
+	for i := range v.Servers {
+		if v.Servers[i].State == "up" {
+			up++
+		}
+	}
+	t.printf("%s %s, %d of %d up\n", v.ID, cmp.Or(v.Scheduler, "none"), up, len(v.Servers))
+	if v.Error != "" {
+		t.remark(2, "the table refuses it: "+v.Error)
+	}
+	for i := range v.Servers {
+		t.server(&v.Servers[i], now)
+	}
+	if v.Fallback != nil {
+		state := "waits"
+		if v.Fallback.Active {
+			state = "answers"
+		}
+		t.row(v.Fallback.Server, "fallback", "", "", "", state)
+	}
+}
+
+func (t page) server(s *Server, now time.Time) {
+	weight, active := "-", "-"
+	if s.TableWeight != nil {
+		weight = strconv.FormatUint(uint64(*s.TableWeight), 10)
+	}
+	if s.Connections != nil {
+		active = strconv.FormatUint(uint64(s.Connections.Active), 10)
+	}
+	t.row(s.Real, s.State, short(now.Sub(s.Since)), weight, active, s.Check.summary(now))
+	if s.Reason != "" {
+		t.remark(4, s.Reason)
+	}
+	if s.Check == nil {
+		return
+	}
+	if !s.Check.OK && s.Check.Detail != s.Reason {
+		t.remark(4, "last check: "+s.Check.Detail)
+	}
+	if s.Check.Warning != "" {
+		t.remark(4, "warning: "+s.Check.Warning)
+	}
+	if s.ByHand {
+		t.remark(4, "changed by hand: that stands until the server's state changes, or a reload")
+	}
+}
+
+// row is one server. A name that is too long for its column has a line of its own.
+func (t page) row(name string, rest ...any) {
+	name = "  " + name
+	if len(name) > 23 {
+		t.printf("%s\n", name)
+		name = ""
+	}
+	t.printf(columns, append([]any{name}, rest...)...)
+}
+
+func (c *Check) summary(now time.Time) string {
+	switch {
+	case c == nil:
+		return "-"
+	case c.OK:
+		return fmt.Sprintf("%s, %s ago", brief(c.Seconds), short(now.Sub(c.Time)))
+	default:
+		return fmt.Sprintf("%s, %s ago", c.Cause, short(now.Sub(c.Time)))
+	}
+}
+
+// remark writes a sentence, broken between words to fit the width.
+func (t page) remark(indent int, sentence string) {
+	margin := strings.Repeat(" ", indent)
+	line := margin
+	for _, word := range strings.FieldsFunc(sentence, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		switch {
+		case line == margin:
+			line += word
+		case len(line)+1+len(word) > width:
+			t.printf("%s\n", line)
+			line = margin + word
+		default:
+			line += " " + word
+		}
+	}
+	t.printf("%s\n", line)
+}
+
+// short is a duration in its two largest units, down to seconds.
+func short(d time.Duration) string {
+	n := max(int64(d/time.Second), 0)
+	switch {
+	case n < 60:
+		return fmt.Sprintf("%ds", n)
+	case n < 3600:
+		return fmt.Sprintf("%dm%ds", n/60, n%60)
+	case n < 24*3600:
+		return fmt.Sprintf("%dh%dm", n/3600, n/60%60)
+	default:
+		return fmt.Sprintf("%dd%dh", n/(24*3600), n/3600%24)
+	}
+}
+
+// brief is how long a check took, to three digits.
+func brief(seconds float64) string {
+	if seconds < 1 {
+		return fmt.Sprintf("%.3gms", seconds*1000)
+	}
+	return fmt.Sprintf("%.3gs", seconds)
+}
