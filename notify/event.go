@@ -47,6 +47,7 @@ const (
 	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written
 	MaintenanceOn  Kind = "maintenance-on"  //
 	MaintenanceOff Kind = "maintenance-off" //
+	Listening      Kind = "listening"       // the metrics have an address
 	ListenFailed   Kind = "listen-failed"   // the control socket, or the address of the metrics, can't be had
 	Lost           Kind = "events-lost"     // a notifier was too slow
 )

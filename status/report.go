@@ -3,6 +3,10 @@
 package status
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"maps"
 	"time"
 
@@ -166,4 +170,16 @@ func newServer(s *director.ServerSnapshot, now time.Time) Server {
 		}
 	}
 	return out
+}
+
+// ReadReport reads a report as JSON, as a daemon of this or another version wrote it.
+func ReadReport(from io.Reader) (*Report, error) {
+	r := &Report{}
+	if err := json.NewDecoder(from).Decode(r); err != nil {
+		return nil, fmt.Errorf("reading the daemon's report: %w", err)
+	}
+	if r.Time == nil || r.Started == nil || r.Reloads == nil || r.Table == nil || r.Checks == nil {
+		return nil, errors.New("reading the daemon's report: it is not complete")
+	}
+	return r, nil
 }

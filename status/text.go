@@ -162,10 +162,14 @@ func short(d time.Duration) string {
 	}
 }
 
-// brief is how long a check took, to three digits.
+// brief is how long a check took, to three digits or so.
 func brief(seconds float64) string {
-	if seconds < 1 {
-		return fmt.Sprintf("%.3gms", seconds*1000)
+	switch {
+	case seconds < 0.001:
+		return fmt.Sprintf("%.0fµs", seconds*1e6)
+	case seconds < 0.9995:
+		return fmt.Sprintf("%.3gms", seconds*1e3)
+	default:
+		return fmt.Sprintf("%.3gs", seconds)
 	}
-	return fmt.Sprintf("%.3gs", seconds)
 }

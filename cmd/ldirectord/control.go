@@ -103,29 +103,6 @@ func (a *app) reload(ctx context.Context) int {
 	return exitOK
 }
 
-// status tells whether the daemon runs.
-func (a *app) status(ctx context.Context) int {
-	pid, stale := a.instance().find()
-	if pid != 0 {
-		fmt.Fprintf(a.stderr, "ldirectord for %s is running with pid: %d\n", a.path, pid)
-		if l, err := a.load(ctx); err == nil && l.plan != nil {
-			a.loaded = l
-			a.siblingsStatus(ctx)
-		}
-		return exitOK
-	}
-	if code := a.readable(ctx); code != exitOK {
-		return code
-	}
-	code := exitStopped
-	if stale {
-		fmt.Fprintf(a.stderr, "ldirectord stale pid file %s for %s\n", a.instance().pidFile, a.path)
-		code = exitFailure
-	}
-	fmt.Fprintf(a.stdout, "ldirectord is stopped for %s\n", a.path)
-	return code
-}
-
 // restart lets a new daemon take over from the running one, whose table stays as it is meanwhile.
 func (a *app) restart(ctx context.Context) int {
 	if code := a.readable(ctx); code != exitOK {

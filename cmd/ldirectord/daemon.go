@@ -38,6 +38,9 @@ type daemon struct {
 	roles    chan order     // those carried out
 	routes   *http.ServeMux // of the control socket
 	control  *control       // nil when it could not be made
+	metrics  *metricsServer
+	events   *eventCounts
+	reloads  *reloadCounts
 	ready    io.WriteCloser // nil in the foreground
 }
 
@@ -83,9 +86,10 @@ func (d *daemon) known() bool { return d.ready != nil || d.stay }
 
 // live runs the director until a signal ends it.
 func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan os.Signal) int {
+	d.events, d.reloads = newEventCounts(), newReloadCounts()
 	d.log = newLogSink(d.app, d.loaded.config.Global.LogFile)
 	d.mailer = notify.NewMailer(func(e notify.Event) { d.journal.Emit(e) })
-	d.journal = notify.NewJournal(d.log, d.mailer, notify.NotifyFunc(d.tellStarter))
+	d.journal = notify.NewJournal(d.log, d.mailer, d.events, notify.NotifyFunc(d.tellStarter))
 	d.monitor = notify.NewMonitor(d.journal.Emit)
 	d.mailer.Set(mailRules(d.loaded.config, d.loaded.plan))
 	d.hooks = notify.NewHooks(d.journal)
@@ -102,9 +106,10 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	})
 	d.env.setOurs(d.loaded.plan)
 	d.announce()
-	d.openControl()
 	runCtx, end := context.WithCancelCause(ctx)
 	defer end(nil)
+	d.openControl()
+	d.metrics = d.openMetrics(runCtx)
 	ended := make(chan error, 1)
 	go func() {
 		ended <- d.director.Run(runCtx, d.loaded.plan)
@@ -173,6 +178,7 @@ func (e endedBy) Error() string { return "signal " + string(e) }
 
 // openControl makes the control socket. A daemon without one goes on.
 func (d *daemon) openControl() {
+	d.routes.HandleFunc("GET /status", d.answerStatus)
 	var err error
 	if d.control, err = d.hold.listen(d.routes); err != nil {
 		d.control = nil

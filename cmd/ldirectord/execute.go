@@ -51,9 +51,13 @@ func without(a, b []string) []string {
 
 // siblingsStatus shows the status of the daemons that execute= names.
 func (a *app) siblingsStatus(ctx context.Context) {
+	words := []string{"status"}
+	if a.verbose {
+		words = append(words, "--verbose")
+	}
 	for _, name := range a.loaded.config.Global.Execute {
 		ctx, cancel := context.WithTimeout(ctx, siblingTime)
-		cmd := exec.CommandContext(ctx, a.daemonArgs()[0], append(a.ownOptions(), name, "status")...)
+		cmd := exec.CommandContext(ctx, a.daemonArgs()[0], slices.Concat(a.ownOptions(), []string{name}, words)...)
 		cmd.Stdout, cmd.Stderr = a.stdout, a.stderr
 		_ = cmd.Run() // what it has to say it says itself
 		cancel()

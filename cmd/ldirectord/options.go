@@ -20,6 +20,7 @@ type options struct {
 	logFormat string // text or json
 	runDir    string
 	jsonOut   bool
+	verbose   bool
 	strict    bool
 	wait      bool
 	force     bool
@@ -40,6 +41,7 @@ const (
 )
 
 const usage = `Usage: ldirectord [-d] [CONFIG] start|stop|restart|try-restart|reload|force-reload|status
+       ldirectord [CONFIG] status -v|--json
        ldirectord [CONFIG] check [--strict] [--json] | plan | probe
        ldirectord CONFIG standby | notify STATE
        ldirectord CONFIG drain|undrain [VIRTUAL] REAL [--wait] [--timeout T] [--force]
@@ -59,7 +61,8 @@ as it stands; without it, it is ldirectord.cf.
   restart       let a new daemon take over without emptying the table
   try-restart   the same, only if one runs
   reload        read the file again; returns when the table follows it; force-reload is the same
-  status        0: running, 1: stale pid file, 3: stopped
+  status        0: running, 1: stale pid file, 3: stopped; -v or --verbose shows every
+                server with its state, last check and connections, --json all of it
   check         read the file, tell all that is wrong with it; 0 or 2
   plan          show what the file would change in the table; change nothing
   probe         make each check once and show the results; 0 when all passed
@@ -88,7 +91,7 @@ as it stands; without it, it is ldirectord.cf.
       --rundir DIR      where the pid file is kept (default /run)
       --strict          with check: refuse the layouts that the Perl daemon refuses
       --json            with check: the result and the whole configuration as JSON; also
-                        with connections
+                        with status and connections
 
 Exit status: 0 done, 1 failed, 2 the configuration is refused, 3 not running,
 255 not a command line.
@@ -107,7 +110,7 @@ func (o *options) parse(args []string) error {
 	switch {
 	case len(rest) == 0:
 		return errors.New("no command")
-	case len(rest) == 1 || isVerb(rest[0]) && strings.HasPrefix(rest[1], "--"):
+	case len(rest) == 1 || isVerb(rest[0]) && (strings.HasPrefix(rest[1], "--") || isVerbose(rest[0], rest[1])):
 		o.verb, rest = rest[0], rest[1:]
 	default:
 		o.config, o.verb, rest = rest[0], rest[1], rest[2:]
@@ -124,6 +127,11 @@ func (o *options) parse(args []string) error {
 // parseBehind reads what stands behind the command. The reference ignores whatever that is, and so do
 // its commands here; only our own options, which are long, count there too.
 func (o *options) parseBehind(f *pflag.FlagSet, rest []string) error {
+	for i, word := range rest {
+		if isVerbose(o.verb, word) {
+			rest[i] = "--verbose"
+		}
+	}
 	if !o.isOwnVerb() && (len(rest) == 0 || !strings.HasPrefix(rest[0], "--")) {
 		return nil
 	}
@@ -151,6 +159,7 @@ func (o *options) flags() *pflag.FlagSet {
 	f.StringVar(&o.runDir, "rundir", defaultRunDir, "")
 	f.BoolVar(&o.strict, "strict", false, "")
 	f.BoolVar(&o.jsonOut, "json", false, "")
+	f.BoolVar(&o.verbose, "verbose", false, "")
 	f.BoolVar(&o.wait, "wait", false, "")
 	f.BoolVar(&o.force, "force", false, "")
 	f.BoolVar(&o.keep, "keep", false, "")
@@ -180,6 +189,9 @@ func (o *options) validate() error {
 	}
 	return nil
 }
+
+// isVerbose tells whether a word behind a command is -v as status has it; before one it asks for the version.
+func isVerbose(verb, word string) bool { return verb == "status" && word == "-v" }
 
 func isVerb(s string) bool { _, ok := verbs[s]; return ok }
 

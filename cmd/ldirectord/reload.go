@@ -32,6 +32,7 @@ type configFile struct {
 type taken struct {
 	sum    *[sha256.Size]byte // nil when it could not be read
 	loaded *loaded            // nil when it was refused
+	why    string             // it was refused
 }
 
 func newConfigFile(ctx context.Context, d *daemon) *configFile {
@@ -149,6 +150,7 @@ func (f *configFile) end(ctx context.Context, t taken) {
 		f.changeSiblings(f.loaded.config.Global.Execute, t.loaded.config.Global.Execute)
 		f.loaded = t.loaded
 	}
+	f.reloads.note(t)
 	f.manager.ready(f.summary(t))
 	f.recorded(f.hold.reread(t.loaded != nil))
 	if f.again != nil {
@@ -174,6 +176,7 @@ func (f *configFile) take(ctx context.Context, old *loaded, auto bool) (t taken)
 	}
 	if err != nil {
 		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %v", os.Getpid(), err))
+		t.why = err.Error()
 		return t
 	}
 	sum := l.sum()
@@ -186,11 +189,13 @@ func (f *configFile) take(ctx context.Context, old *loaded, auto bool) (t taken)
 		f.say(kind, message(d))
 	}
 	if l.plan == nil {
+		t.why = l.found.Errors()[0].String()
 		return t
 	}
 	l.forget()
 	if auto && len(l.config.Virtuals) == 0 && len(old.config.Virtuals) > 0 {
-		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s has no virtual service any more: the old configuration stays; HUP takes the new one", os.Getpid(), f.path))
+		t.why = fmt.Sprintf("%s has no virtual service any more: the old configuration stays; HUP takes the new one", f.path)
+		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), t.why))
 		return t
 	}
 	if auto {
@@ -200,6 +205,7 @@ func (f *configFile) take(ctx context.Context, old *loaded, auto bool) (t taken)
 	if f.control != nil {
 		f.unheard(f.control.allow(l.config.Global.StatusGroup))
 	}
+	f.metrics.serve(ctx, l.config.Global.Listen)
 	f.env.setOurs(l.plan)
 	f.mailer.Set(mailRules(l.config, l.plan))
 	if f.director.Reload(ctx, l.plan) == nil {

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"ldirectord/director"
+	"ldirectord/notify"
+	"ldirectord/status"
+)
+
+// carriedTime is how long reading the connections of all servers may take.
+const carriedTime = time.Second
+
+// answerStatus answers a command with the report of this moment.
+func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
+	now, err := d.director.Snapshot(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	report := status.NewReport(now, d.process(), d.carried(r.Context(), now))
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(report) // an error is the client's
+}
+
+// process is what is known of the daemon besides its director.
+func (d *daemon) process() status.Process {
+	return status.Process{
+		Config: d.path, Pid: os.Getpid(), Version: version, Started: d.reloads.started,
+		Reloads: d.reloads.read(), Events: d.events.read(),
+	}
+}
+
+// carried reads from the kernel what the servers carry, with a client of its own: the director's is never
+// waited for. What can't be read in time is left out.
+func (d *daemon) carried(ctx context.Context, now *director.Snapshot) map[director.Place]status.Connections {
+	ctx, cancel := context.WithTimeout(ctx, carriedTime)
+	defer cancel()
+	kernel, err := d.look(ctx)
+	if err != nil || kernel == nil {
+		return nil
+	}
+	defer kernel.Close()
+	carried := map[director.Place]status.Connections{}
+	for _, v := range now.Virtuals {
+		found, err := kernel.Connections(ctx, v.Key)
+		if err != nil {
+			return carried
+		}
+		for _, s := range v.Servers {
+			if c, in := found[s.Addr]; in {
+				carried[director.Place{Virtual: v.ID, Real: s.Real}] = status.Connections(c)
+			}
+		}
+	}
+	return carried
+}
+
+// eventCounts counts the journal's events by their kind. It is a Notifier.
+type eventCounts struct {
+	mu sync.Mutex // guards n
+	n  map[string]uint64
+}
+
+// newEventCounts begins those with 0 that somebody may want to hear of: the first one is a change then.
+func newEventCounts() *eventCounts {
+	c := &eventCounts{n: map[string]uint64{}}
+	for _, kind := range []notify.Kind{
+		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.MonitorFailed, notify.ListenFailed,
+		notify.LocalShortage, notify.ChangedByHand, notify.Lost,
+	} {
+		c.n[string(kind)] = 0
+	}
+	return c
+}
+
+// Notify implements notify.Notifier.
+func (c *eventCounts) Notify(_ context.Context, e notify.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n[string(e.Kind)]++
+}
+
+func (c *eventCounts) read() map[string]uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.n)
+}
+
+// reloadCounts is what became of the file each time it was read again.
+type reloadCounts struct {
+	started time.Time
+
+	mu  sync.Mutex // guards now
+	now status.Reloads
+}
+
+func newReloadCounts() *reloadCounts {
+	begun := time.Now()
+	return &reloadCounts{started: begun, now: status.Reloads{Last: begun}}
+}
+
+// note counts one reading.
+func (c *reloadCounts) note(t taken) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.loaded == nil {
+		c.now.Refused++
+		c.now.Error = t.why
+		return
+	}
+	c.now.Succeeded++
+	c.now.Last, c.now.Error = time.Now(), ""
+}
+
+func (c *reloadCounts) read() status.Reloads {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
