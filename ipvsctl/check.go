@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// check refuses what ipvsadm or the kernel refuses, and what the kernel would take for something else; so
+// Check refuses what ipvsadm or the kernel refuses, and what the kernel would take for something else; so
 // both tables refuse the same. Its errors wrap EINVAL or ERANGE.
-func (op Op) check() error {
+func (op Op) Check() error {
 	if op.Kind > DelDest {
 		return fmt.Errorf("unknown operation: %w", syscall.EINVAL)
 	}

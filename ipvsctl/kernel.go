@@ -80,7 +80,7 @@ func (k *Kernel) ReadService(ctx context.Context, key Key) (service Service, ok 
 
 // Do makes one change, see Client.
 func (k *Kernel) Do(ctx context.Context, op Op) error {
-	if err := op.check(); err != nil {
+	if err := op.Check(); err != nil {
 		return refused(op, err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, k.limit, errNoAnswer)

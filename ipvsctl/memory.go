@@ -52,7 +52,7 @@ func (m *Memory) Do(ctx context.Context, op Op) error {
 	if err := ctx.Err(); err != nil {
 		return refused(op, err)
 	}
-	if err := op.check(); err != nil {
+	if err := op.Check(); err != nil {
 		return refused(op, err)
 	}
 	changed, err := m.apply(op)

@@ -73,9 +73,17 @@ type Diagnostic struct {
 	Pos      Position `json:"pos"`  // zero when it belongs to no line
 	Text     string   `json:"text"` // what is wrong; what is allowed
 
-	// cause is the place to show where it is not Pos: the reference reports a duplicate at the line
-	// after its section.
+	// cause is the place to name and to show where it is not Pos: the reference reports a duplicate at the
+	// line after its section.
 	cause Position
+}
+
+// place is where a person should look.
+func (d Diagnostic) place() Position {
+	if d.cause.Line > 0 {
+		return d.cause
+	}
+	return d.Pos
 }
 
 // Diagnostics are the findings of one file in the order of reading: globals as they come, of a
@@ -108,8 +116,8 @@ func (ds Diagnostics) only(s Severity) Diagnostics {
 func (d Diagnostic) String() string {
 	var b strings.Builder
 	b.WriteString(printable(d.File))
-	if d.Pos.Line > 0 {
-		b.WriteString(":" + strconv.Itoa(d.Pos.Line) + ":" + strconv.Itoa(d.Pos.Column))
+	if at := d.place(); at.Line > 0 {
+		b.WriteString(":" + strconv.Itoa(at.Line) + ":" + strconv.Itoa(at.Column))
 	}
 	b.WriteString(": ")
 	if d.Severity == Warning {

@@ -208,6 +208,18 @@ func packetPort(name string, p port) (uint16, *problem) {
 	return n, nil
 }
 
+// AllPorts tells whether every port is marked, however that is written.
+func (m Marking) AllPorts() bool {
+	next := 1 // the first port that is not marked, of those looked at
+	for _, p := range slices.SortedFunc(slices.Values(portsOrAll(m.Ports)), func(a, b PortRange) int { return int(a.First) - int(b.First) }) {
+		if int(p.First) > next {
+			return false
+		}
+		next = max(next, int(p.Last)+1)
+	}
+	return next > largestPort
+}
+
 // String is the line as one would write it.
 func (m Marking) String() string {
 	dest := m.Dest.String()

@@ -39,10 +39,7 @@ func (ds Diagnostics) Render(w io.Writer, src []byte) error {
 
 func (d Diagnostic) render(source func(number int) (string, bool)) string {
 	text := d.String() + "\n"
-	pos := d.Pos
-	if d.cause.Line > 0 {
-		pos = d.cause
-	}
+	pos := d.place()
 	if pos.Line == 0 {
 		return text
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strings"
 
 	"ldirectord/parser"
 )
@@ -18,7 +17,7 @@ func (a *app) check(ctx context.Context) int {
 		return exitFailure
 	}
 	if l.config != nil {
-		l.found = append(l.found, a.machine(l.config)...)
+		l.found = append(l.found, a.machine(ctx, l.config)...)
 	}
 	if a.jsonOut {
 		return a.checkJSON(l)
@@ -103,41 +102,4 @@ func (a *app) checkJSON(l *loaded) int {
 		return exitFailure
 	}
 	return out.Exit
-}
-
-// machine looks at what the file can't show: who may read its passwords, and how the kernel treats
-// clients that stay with a quiescent server.
-func (a *app) machine(cfg *parser.Config) parser.Diagnostics {
-	var found parser.Diagnostics
-	warn := func(at parser.Position, kind, text string) {
-		found = append(found, parser.Diagnostic{Severity: parser.Warning, Kind: kind, File: cfg.Name, Pos: at, Text: text})
-	}
-	if at, ok := firstSecret(cfg); ok {
-		if info, err := os.Stat(a.path); err == nil && info.Mode().Perm()&0o077 != 0 {
-			warn(at, "readable-secret", fmt.Sprintf("passwords stand in a file of mode %#o; let only its owner read it: chmod 600 %s", info.Mode().Perm(), a.path))
-		}
-	}
-	for _, v := range cfg.Virtuals {
-		if v.Persistent > 0 && v.Quiescent && sysctlIsZero("expire_quiescent_template") {
-			warn(v.At["persistent"], "sticky-quiescent", "clients stay with a quiescent server until their persistence ends; to move them at once: sysctl net.ipv4.vs.expire_quiescent_template=1")
-			break
-		}
-	}
-	return found
-}
-
-func firstSecret(cfg *parser.Config) (parser.Position, bool) {
-	for _, v := range cfg.Virtuals {
-		for _, name := range []string{"passwd", "secret"} {
-			if at, ok := v.At[name]; ok {
-				return at, true
-			}
-		}
-	}
-	return parser.Position{}, false
-}
-
-func sysctlIsZero(name string) bool {
-	text, err := os.ReadFile("/proc/sys/net/ipv4/vs/" + name)
-	return err == nil && strings.TrimSpace(string(text)) == "0"
 }

@@ -84,6 +84,9 @@ func (a *app) load(ctx context.Context) (*loaded, error) {
 	env := a.env.checks()
 	plan, more := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
 	l.found = append(l.found, more...)
+	if own := judgeMarks(cfg); len(own) > 0 {
+		l.found, plan = append(l.found, own...), nil
+	}
 	if plan != nil && !found.HasErrors() {
 		l.config, l.plan = cfg, plan
 	}

@@ -4,13 +4,18 @@ import (
 	"context"
 	"fmt"
 
+	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 )
 
-// plan shows, in the words of ipvsadm, what the configuration would change in the table.
+// plan shows what the configuration would change: the table in the words of ipvsadm, the mark rules in those
+// of iptables.
 func (a *app) plan(ctx context.Context) int {
 	if code := a.readable(ctx); code != exitOK {
 		return code
+	}
+	for _, d := range a.machine(ctx, a.loaded.config) {
+		fmt.Fprintln(a.stderr, message(d))
 	}
 	table, err := a.tableToCompare(ctx)
 	if err != nil {
@@ -24,17 +29,46 @@ func (a *app) plan(ctx context.Context) int {
 		return exitFailure
 	}
 	ops := ipvsctl.Diff(have, a.loaded.plan.Preview())
-	for _, op := range ops {
-		note := ""
-		if op.Kind == ipvsctl.AddDest {
-			note = "   # after its first successful check"
-		}
-		fmt.Fprintf(a.stdout, "%s%s\n", op, note)
+	a.printOps(ops)
+	rules, err := a.ruleChanges(ctx)
+	if err != nil {
+		fmt.Fprintf(a.stderr, "ldirectord: reading the mark rules: %v\n", err)
+		return exitFailure
 	}
-	if len(ops) == 0 {
+	for _, command := range rules {
+		fmt.Fprintln(a.stdout, command)
+	}
+	if len(ops)+len(rules) == 0 {
 		fmt.Fprintln(a.stdout, "# nothing to change")
 	}
 	return exitOK
+}
+
+// printOps shows changes and when they are made. One that cannot be made is a comment, and what is within a
+// virtual service that cannot be set up is left out.
+func (a *app) printOps(ops []ipvsctl.Op) {
+	missing := map[ipvsctl.Key]bool{}
+	for _, op := range ops {
+		err := op.Check()
+		switch {
+		case missing[op.Key]:
+		case err != nil:
+			missing[op.Key] = op.Kind == ipvsctl.AddService
+			fmt.Fprintf(a.stdout, "# not made: %s: %v\n", op, err)
+		case op.Kind == ipvsctl.AddDest:
+			fmt.Fprintf(a.stdout, "%s   # after its first successful check\n", op)
+		default:
+			fmt.Fprintln(a.stdout, op)
+		}
+	}
+}
+
+// ruleChanges are the command lines of iptables that the mark rules of the configuration take.
+func (a *app) ruleChanges(ctx context.Context) ([]string, error) {
+	if a.ipvs != defaultIPVS {
+		return nil, nil
+	}
+	return fwmark.Open(a.instance().pidFile).Preview(ctx, a.loaded.plan.Rules())
 }
 
 // tableToCompare is the table that the configuration would change. One in memory is the running daemon's

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"ldirectord/parser"
+)
+
+// ownAddresses are the addresses of this machine's interfaces.
+type ownAddresses struct {
+	all     []netip.Addr
+	primary []netip.Addr // those that the machine itself is reached at, unlike those of services
+}
+
+// addressesHere reads the interfaces. An address is primary when it is the source of what this machine sends
+// by its default route, the first one with a network on its interface, or of the loopback.
+func addressesHere() (ownAddresses, error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return ownAddresses{}, err
+	}
+	var own ownAddresses
+	for _, i := range interfaces {
+		list, err := i.Addrs()
+		if err != nil {
+			continue // it has gone
+		}
+		own.add(networks(list))
+	}
+	for network, elsewhere := range map[string]string{"udp4": "203.0.113.1:9", "udp6": "[2001:db8::1]:9"} {
+		if conn, err := net.Dial(network, elsewhere); err == nil { // sends nothing
+			own.primary = append(own.primary, conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr())
+			conn.Close()
+		}
+	}
+	return own, nil
+}
+
+// networks are addresses with the length of their network.
+func networks(list []net.Addr) (all []netip.Prefix) {
+	for _, a := range list {
+		if n, ok := a.(*net.IPNet); ok {
+			addr, _ := netip.AddrFromSlice(n.IP)
+			length, _ := n.Mask.Size()
+			all = append(all, netip.PrefixFrom(addr.Unmap(), length))
+		}
+	}
+	return all
+}
+
+// add takes in the addresses of one interface in the order of the kernel: that of IPv4 has the first one that
+// was given first, that of IPv6 has it last.
+func (own *ownAddresses) add(list []netip.Prefix) {
+	var first4, first6 netip.Addr
+	for _, n := range list {
+		addr := n.Addr()
+		own.all = append(own.all, addr)
+		switch {
+		case addr.IsLoopback():
+			own.primary = append(own.primary, addr)
+		case n.IsSingleIP() || addr.IsLinkLocalUnicast():
+		case addr.Is4() && !first4.IsValid():
+			first4 = addr
+		case addr.Is6():
+			first6 = addr
+		}
+	}
+	for _, addr := range []netip.Addr{first4, first6} {
+		if addr.IsValid() {
+			own.primary = append(own.primary, addr)
+		}
+	}
+}
+
+// takesMachine refuses marks for all ports of an address that the machine itself is reached at: they would take
+// its ssh too.
+func takesMachine(cfg *parser.Config, primary []netip.Addr) (found parser.Diagnostics) {
+	for _, v := range cfg.Virtuals {
+		for _, m := range v.Marking {
+			i := slices.IndexFunc(primary, m.Dest.Contains)
+			if i < 0 || !m.AllPorts() {
+				continue
+			}
+			found = append(found, parser.Diagnostic{
+				Severity: parser.Error, Kind: "own-address", File: cfg.Name, Pos: m.At,
+				Text: fmt.Sprintf("all ports of %s are marked, which is the address of this machine itself: what is meant for it, such as ssh, would go to the real servers; "+
+					"name the ports, or take an address that is the service's alone", primary[i]),
+			})
+		}
+	}
+	return found
+}
+
+// judgeMarks looks for marks that would take this machine's own packets, if there are any that could.
+func judgeMarks(cfg *parser.Config) parser.Diagnostics {
+	if !slices.ContainsFunc(cfg.Virtuals, func(v parser.Virtual) bool { return slices.ContainsFunc(v.Marking, parser.Marking.AllPorts) }) {
+		return nil
+	}
+	own, err := addressesHere()
+	if err != nil {
+		return parser.Diagnostics{{Severity: parser.Error, Kind: "own-address", File: cfg.Name,
+			Text: fmt.Sprintf("which addresses are this machine's own can't be read, so marks of all ports can't be judged: %v", err)}}
+	}
+	return takesMachine(cfg, own.primary)
+}

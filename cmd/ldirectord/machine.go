@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"ldirectord/parser"
+)
+
+// findings are what a file can't show: they are about the machine that it is for.
+type findings struct {
+	file  string
+	found parser.Diagnostics
+}
+
+func (f *findings) warn(at parser.Position, kind, format string, args ...any) {
+	f.found = append(f.found, parser.Diagnostic{
+		Severity: parser.Warning, Kind: kind, File: f.file, Pos: at, Text: fmt.Sprintf(format, args...),
+	})
+}
+
+// machine looks at what the file can't show: who may read its passwords, which programs and kernel modules are
+// there, how the kernel treats clients that stay with a quiescent server, and what else is about its marks.
+func (a *app) machine(ctx context.Context, cfg *parser.Config) parser.Diagnostics {
+	f := &findings{file: cfg.Name}
+	f.secrets(a.path, cfg)
+	f.programs(cfg)
+	f.modules(cfg, modulesHere())
+	f.stickiness(cfg)
+	f.marks(ctx, a, cfg)
+	return f.found
+}
+
+func (f *findings) secrets(path string, cfg *parser.Config) {
+	at, ok := firstSecret(cfg)
+	if !ok {
+		return
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+		f.warn(at, "readable-secret", "passwords stand in a file of mode %#o; let only its owner read it: chmod 600 %s", info.Mode().Perm(), path)
+	}
+}
+
+func firstSecret(cfg *parser.Config) (parser.Position, bool) {
+	for _, v := range cfg.Virtuals {
+		for _, name := range []string{"passwd", "secret"} {
+			if at, ok := v.At[name]; ok {
+				return at, true
+			}
+		}
+	}
+	return parser.Position{}, false
+}
+
+// programs warns of external checks whose program can't be run: they fail, so no server would be up.
+func (f *findings) programs(cfg *parser.Config) {
+	for _, v := range cfg.Virtuals {
+		at, written := v.At["checkcommand"]
+		switch {
+		case !written:
+		case v.CheckType == parser.External:
+			if _, err := exec.LookPath(v.CheckCommand); err != nil {
+				f.warn(at, "missing-program", "the checkcommand can't be run, so every server is down: %v", err)
+			}
+		case v.CheckType == parser.ExternalPerl:
+			if err := tryRead(v.CheckCommand); err != nil {
+				f.warn(at, "missing-program", "the checkcommand can't be read, so every server is down: %v", err)
+			}
+		}
+	}
+}
+
+// modules warns of schedulers and persistence engines that this kernel cannot have.
+func (f *findings) modules(cfg *parser.Config, kernel kernelModules) {
+	if kernel.lacks("ip_vs") {
+		return // nothing of the file can be set up here
+	}
+	told := map[string]bool{}
+	for _, v := range cfg.Virtuals {
+		needs := []struct{ directive, module string }{{"scheduler", "ip_vs_" + v.Scheduler}}
+		if v.PEName != "" && v.Persistent > 0 {
+			needs = append(needs, struct{ directive, module string }{"pename", "ip_vs_pe_" + v.PEName})
+		}
+		for _, n := range needs {
+			if told[n.module] || !kernel.lacks(n.module) {
+				continue
+			}
+			told[n.module] = true
+			at, written := v.At[n.directive]
+			if !written {
+				at = v.At["virtual"]
+			}
+			f.warn(at, "missing-module", "this machine's kernel has no module %s: the virtual service cannot be set up, or stays as it is", n.module)
+		}
+	}
+}
+
+func (f *findings) stickiness(cfg *parser.Config) {
+	if sysctlIsSet("expire_quiescent_template") {
+		return
+	}
+	for _, v := range cfg.Virtuals {
+		if v.Persistent > 0 && v.Quiescent {
+			f.warn(v.At["persistent"], "sticky-quiescent", "clients stay with a quiescent server until their persistence ends; to move them at once: sysctl net.ipv4.vs.expire_quiescent_template=1")
+			return
+		}
+	}
+}
+
+// sysctlIsSet tells of a switch of IPVS that is on. Without IPVS it has its default, which is off.
+func sysctlIsSet(name string) bool {
+	text, err := os.ReadFile("/proc/sys/net/ipv4/vs/" + name)
+	return err == nil && strings.TrimSpace(string(text)) != "0"
+}

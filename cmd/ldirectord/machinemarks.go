@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/fwmark"
+	"ldirectord/parser"
+)
+
+// inspectTime is for all programs that show who sets and uses marks.
+const inspectTime = 20 * time.Second
+
+// marks looks at what this machine makes of the file's firewall marks.
+func (f *findings) marks(ctx context.Context, a *app, cfg *parser.Config) {
+	if !slices.ContainsFunc(cfg.Virtuals, func(v parser.Virtual) bool { return v.Protocol == parser.FWM }) || a.ipvs != defaultIPVS {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, inspectTime)
+	defer cancel()
+	m, err := fwmark.Inspect(ctx)
+	if err != nil {
+		m.Unread = append(m.Unread, err.Error())
+	}
+	j := markJudge{findings: f, machine: m, owns: fwmark.Open(a.instance().pidFile).Owns}
+	j.all(cfg)
+	if own, err := addressesHere(); err == nil {
+		j.addresses(cfg, own)
+	}
+}
+
+// markJudge holds the marks of a file against what sets and uses marks on a machine.
+type markJudge struct {
+	*findings
+	machine fwmark.Machine
+	owns    func(fwmark.Setting) bool // by a rule of the file's own daemon
+}
+
+func (j *markJudge) all(cfg *parser.Config) {
+	var first *parser.Virtual // with rules of its own
+	for i := range cfg.Virtuals {
+		v := &cfg.Virtuals[i]
+		if v.Protocol != parser.FWM {
+			continue
+		}
+		if len(v.Marking) == 0 {
+			j.unset(v)
+		} else {
+			j.others(v)
+			if first == nil {
+				first = v
+			}
+		}
+		j.routing(v)
+	}
+	if first != nil {
+		j.backEnds(first)
+	}
+	if len(j.machine.Unread) > 0 {
+		j.warn(parser.Position{}, "mark-unread", "what sets and uses firewall marks on this machine can't all be looked at: %s", strings.Join(j.machine.Unread, "; "))
+	}
+}
+
+// unset warns of a mark without a rule in the file or on the machine.
+func (j *markJudge) unset(v *parser.Virtual) {
+	if nothingSets(v, j.machine) {
+		j.warn(v.At["virtual"], "mark-unset", "nothing sets mark %d here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS has the daemon set it", v.Mark)
+	}
+}
+
+// nothingSets tells of a virtual service that leaves its mark to others, when no rule on the machine sets it
+// and all could be looked at.
+func nothingSets(v *parser.Virtual, m fwmark.Machine) bool {
+	return v.Protocol == parser.FWM && len(v.Marking) == 0 && len(m.Unread) == 0 && !m.Sets(v.Mark, v.IPv6)
+}
+
+// others warns of rules that are not the daemon's and set the mark as well.
+func (j *markJudge) others(v *parser.Virtual) {
+	for _, s := range j.machine.Settings {
+		if !s.Gives(v.Mark, v.IPv6) || j.owns(s) {
+			continue
+		}
+		whose := "a rule"
+		if s.Ours {
+			whose = "a rule of another ldirectord"
+		}
+		j.warn(v.At["virtual"], "mark-taken", "mark %d is set by %s too, in chain %s (%s): %s", v.Mark, whose, oneLine(s.Chain), s.BackEnd, oneLine(s.Rule))
+		return
+	}
+}
+
+// routing warns of a mark by which packets are routed: they might never reach the virtual service.
+func (j *markJudge) routing(v *parser.Virtual) {
+	for _, r := range j.machine.Routing {
+		if r.Uses(v.Mark, v.IPv6) {
+			j.warn(v.At["virtual"], "mark-routed", "mark %d is used by ip rule %d, which sends its packets to table %s", v.Mark, r.Priority, oneLine(r.Table))
+			return
+		}
+	}
+}
+
+func (j *markJudge) backEnds(v *parser.Virtual) {
+	at := v.Marking[0].At
+	switch m := j.machine; {
+	case m.BackEnd == "":
+		j.warn(at, "mark-unsettable", "iptables is not installed here, so no mark can be set")
+	case m.Other && m.BackEnd == fwmark.NFT:
+		j.warn(at, "mark-backends", "iptables is %s here, and %s has rules in its mangle table as well, which act on the same packets", m.BackEnd, fwmark.Legacy)
+	case m.Other:
+		j.warn(at, "mark-backends", "iptables is %s here, and %s has rules in its mangle table as well, which act on the same packets", m.BackEnd, fwmark.NFT)
+	}
+}
+
+// addresses warns of mark lines about an address that is not this machine's: without it the kernel forwards the
+// packets and never asks IPVS.
+func (j *markJudge) addresses(cfg *parser.Config, own ownAddresses) {
+	for _, v := range cfg.Virtuals {
+		told := map[netip.Prefix]bool{}
+		for _, m := range v.Marking {
+			if told[m.Dest] || slices.ContainsFunc(own.all, m.Dest.Contains) {
+				continue
+			}
+			told[m.Dest] = true
+			where := m.Dest.Addr().String() + " is on no interface"
+			if !m.Dest.IsSingleIP() {
+				where = "no address of " + m.Dest.String() + " is on an interface"
+			}
+			j.warn(m.At, "mark-address", "%s of this machine, so its packets don't reach the virtual service", where)
+		}
+	}
+}
