@@ -17,32 +17,38 @@ import (
 
 const (
 	chaosTime  = 60 * time.Second
+	seedTime   = 20 * time.Second        // of each of the long test's seeds
 	chaosGap   = 1200 * time.Millisecond // between two events at most
 	chaosQuiet = 10 * time.Second        // until the table must be right
 	repairTime = 2 * time.Second         // until a change by hand is undone
-	longChaos  = 20                      // seeds
+	longChaos  = 20                      // seeds of the long test
 )
 
 // A minute of random trouble from a seed: servers die, hang and flap, the file is edited, there is
 // maintenance, servers are drained, somebody changes the table by hand, and the daemon is killed, stopped,
 // restarted and suspended. Then the table must be what the file and the servers' health say.
 //
-// CHAOS_SEED plays one seed again.
+// CHAOS_SEED plays another seed, CHAOS_TIME for another time.
 func TestKernelChaos(t *testing.T) {
-	seed := uint64(1)
+	seed, length := uint64(1), chaosTime
+	var err error
 	if s := os.Getenv("CHAOS_SEED"); s != "" {
-		var err error
 		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
 			t.Fatalf("CHAOS_SEED: %v", err)
 		}
 	}
-	playChaos(t, seed)
+	if s := os.Getenv("CHAOS_TIME"); s != "" {
+		if length, err = time.ParseDuration(s); err != nil {
+			t.Fatalf("CHAOS_TIME: %v", err)
+		}
+	}
+	playChaos(t, seed, length)
 }
 
 func TestKernelLongChaos(t *testing.T) {
 	onlyLong(t)
 	for seed := range uint64(longChaos) {
-		t.Run(strconv.FormatUint(seed+1, 10), func(t *testing.T) { playChaos(t, seed+1) })
+		t.Run(strconv.FormatUint(seed+1, 10), func(t *testing.T) { playChaos(t, seed+1, seedTime) })
 	}
 }
 
@@ -75,7 +81,7 @@ type chaosService struct {
 	drained   map[string]bool // also of servers that are not in the file now
 }
 
-func playChaos(t *testing.T, seed uint64) {
+func playChaos(t *testing.T, seed uint64, length time.Duration) {
 	c := &chaos{
 		lab: newLabOf(t, 4), rand: rand.New(rand.NewPCG(seed, 0)), begun: time.Now(),
 		webs: map[string]*web{}, health: map[string]bool{}, maintained: map[string]bool{},
@@ -93,12 +99,12 @@ func playChaos(t *testing.T, seed uint64) {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("again: CHAOS_SEED=%d, -run TestKernelChaos; it did\n%s\nthe file:\n%s", seed, strings.Join(c.events, "\n"), c.text())
+			t.Logf("again: CHAOS_SEED=%d CHAOS_TIME=%v, -run TestKernelChaos; it did\n%s\nthe file:\n%s", seed, length, strings.Join(c.events, "\n"), c.text())
 		}
 	})
 	c.write()
 	c.run(0, c.path, "start")
-	for time.Since(c.begun) < chaosTime {
+	for time.Since(c.begun) < length {
 		c.pause()
 		c.event()
 	}

@@ -115,7 +115,7 @@ func tryFile(path string) error {
 
 // tryRead tells whether a file can be read.
 func tryRead(path string) error {
-	f, err := os.Open(path)
+	f, err := openFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}

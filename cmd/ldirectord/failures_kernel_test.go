@@ -25,6 +25,7 @@ func TestKernelFailures(t *testing.T) {
 		f.restart("14d", "kill -9 + start", f.killAndStart)
 		f.suspend("15d")
 	})
+	f.clockJumps("15c")
 	f.addDead()
 	f.realByHand()
 	f.virtualByHand()
@@ -57,8 +58,13 @@ func TestKernelLongFailures(t *testing.T) {
 	f.dies("rs3", func() { f.restart("14d", "the same while one server is dead", f.killAndStart) })
 	f.restart("14r", "restart", f.restartCommand)
 	f.dies("rs3", func() { f.restart("14rd", "the same while one server is dead", f.restartCommand) })
+	f.restart("14u", "the program is replaced, restart", f.upgrade)
 	f.suspend("15")
 	f.dies("rs3", func() { f.suspend("15d") })
+	f.clockJumps("15c")
+	for i, how := range f.interruptions() {
+		f.interrupted(fmt.Sprintf("17%c", 'a'+i), how)
+	}
 	f.realByHand()
 	f.virtualByHand()
 	f.report()
@@ -108,6 +114,7 @@ func (s span) covers(t time.Time) bool { return !t.Before(s.from) && t.Before(s.
 type outage struct {
 	server  string
 	from    time.Time // it fails
+	awake   time.Time // the daemon can see it from then on; zero: at once
 	seen    time.Time // it is out of the table
 	healed  time.Time // its checks pass again, from the next one on
 	flapped bool
@@ -124,6 +131,7 @@ func newFailures(t *testing.T) *failures {
 	for _, name := range all {
 		f.weights[name] = 1
 	}
+	f.replaceProgram()
 	f.configure()
 	f.traffic = f.lab.traffic()
 	return f
@@ -186,9 +194,13 @@ func (f *failures) fails(name string, how func(*web)) *outage {
 
 func (f *failures) seen(o *outage) string {
 	f.t.Helper()
-	f.until(bound-time.Since(o.from), "no "+entry(o.server))
+	from := o.from
+	if o.awake.After(from) {
+		from = o.awake
+	}
+	f.until(bound-time.Since(from), "no "+entry(o.server))
 	o.seen = time.Now()
-	return seconds(o.seen.Sub(o.from))
+	return seconds(o.seen.Sub(from))
 }
 
 // heals mends a server and waits until it is in.
@@ -308,6 +320,10 @@ func (f *failures) addDead() {
 	time.Sleep(3 * time.Second)
 	r.back = f.heals(o, well.on())
 	time.Sleep(time.Second)
+	f.weights["rs5"] = 0 // the kernel cuts what is on its way to a server that is removed
+	f.reload()
+	f.until(time.Second, entry("rs5")+" -m -w 0")
+	time.Sleep(500 * time.Millisecond)
 	delete(f.weights, "rs5")
 	f.reload()
 	f.until(time.Second, "no "+entry("rs5"))

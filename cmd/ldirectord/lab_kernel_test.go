@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ type lab struct {
 	prefix string
 	dir    string // scratch: configuration, log
 	log    string
+	exe    string // the program; "" for this test's own
 }
 
 const (
@@ -194,7 +196,7 @@ func (l *lab) config(text string) string {
 // run runs the program in the director and checks its exit status.
 func (l *lab) run(want int, args ...string) {
 	l.t.Helper()
-	args = append([]string{"netns", "exec", l.prefix + "dir", program(l.t), "--rundir", l.dir}, args...)
+	args = append([]string{"netns", "exec", l.prefix + "dir", cmp.Or(l.exe, program(l.t)), "--rundir", l.dir}, args...)
 	cmd := exec.Command("ip", args...)
 	out, err := cmd.CombinedOutput()
 	if got := cmd.ProcessState.ExitCode(); got != want {
