@@ -57,19 +57,21 @@ type Pool struct {
 	wake    chan struct{} // the schedule changed
 	results chan struct{} // there is something to Take
 	flights sync.WaitGroup
+	asleep  func() time.Duration // how long the machine has been suspended since its boot
 
 	mu      sync.Mutex // guards what follows
 	tasks   []*Task
 	queue   schedule // tasks that are not in flight
 	pending []Update
-	spread  float64   // where in its interval the next new task goes
-	planned time.Time // when the pool meant to wake; zero when it is awake
-	stalled time.Time // when it last woke far too late
+	spread  float64       // where in its interval the next new task goes
+	planned time.Time     // when the pool meant to wake; zero when it is awake
+	stalled time.Time     // when it last woke far too late
+	slept   time.Duration // of the machine, as far as it was noticed
 }
 
 // NewPool returns a pool without tasks. It does nothing until Run.
 func NewPool() *Pool {
-	return &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1)}
+	return &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended}
 }
 
 // Set makes tasks the tasks of the pool. Those it has already go on as they are; new ones are checked
@@ -163,9 +165,10 @@ func (p *Pool) round(ctx context.Context) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	if !p.planned.IsZero() && now.Sub(p.planned) > stallAfter {
+	if !p.planned.IsZero() && p.late(now) {
 		p.stalled = now
 	}
+	p.slept = p.asleep()
 	for len(p.queue) > 0 && !p.queue[0].due.After(now) {
 		t := heap.Pop(&p.queue).(*Task)
 		p.flights.Go(func() { p.run(ctx, t, now) })
@@ -229,7 +232,13 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 
 // overslept tells whether the process did not run for a while during a check.
 func (p *Pool) overslept(start, now time.Time) bool {
-	return p.stalled.After(start) || now.Sub(p.planned) > stallAfter
+	return p.stalled.After(start) || p.late(now)
+}
+
+// late tells whether it should have woken long ago. The process's own clock stands still while the machine
+// is suspended, unlike the servers'.
+func (p *Pool) late(now time.Time) bool {
+	return now.Sub(p.planned) > stallAfter || p.asleep()-p.slept > stallAfter
 }
 
 // phase is where in its interval a job goes after its first check: golden-ratio steps spread any

@@ -185,26 +185,33 @@ func TestOwnShortageIsRepeatedSoon(t *testing.T) {
 
 // A process stopped by SIGSTOP wakes with every deadline passed. The bubble's clock can't stop a
 // process, so the pool's own record of when it meant to wake is set back instead.
-func TestFailureWhileTheProcessSleptIsNotBelievedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := run(t)
-		var n atomic.Int32
-		p.Set([]*Task{task(1, time.Minute, checkFunc(func(context.Context) Result {
-			if n.Add(1) == 1 {
-				p.mu.Lock()
-				p.planned = time.Now().Add(-5 * time.Second)
-				p.mu.Unlock()
-				return Result{}
-			}
-			return Result{OK: true}
-		}))})
-		time.Sleep(time.Second)
-		synctest.Wait()
-		u := p.Take()
-		if len(u) != 1 || !u[0].Result.OK {
-			t.Errorf("told %+v, want only the second result", u)
-		}
-	})
+func TestFailureAcrossASleepIsNotBelievedOnce(t *testing.T) {
+	for name, sleep := range map[string]func(*Pool){
+		"the process was stopped":   func(p *Pool) { p.planned = time.Now().Add(-5 * time.Second) },
+		"the machine was suspended": func(p *Pool) { p.asleep = func() time.Duration { return p.slept + 5*time.Second } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := run(t)
+				var n atomic.Int32
+				p.Set([]*Task{task(1, time.Minute, checkFunc(func(context.Context) Result {
+					if n.Add(1) == 1 {
+						p.mu.Lock()
+						sleep(p)
+						p.mu.Unlock()
+						return Result{}
+					}
+					return Result{OK: true}
+				}))})
+				time.Sleep(time.Second)
+				synctest.Wait()
+				u := p.Take()
+				if len(u) != 1 || !u[0].Result.OK {
+					t.Errorf("told %+v, want only the second result", u)
+				}
+			})
+		})
+	}
 }
 
 func TestAfterKeepsThePhase(t *testing.T) {
