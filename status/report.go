@@ -121,8 +121,10 @@ type Connections struct {
 
 // NewReport puts together what is known. Connections may leave servers out.
 func NewReport(s *director.Snapshot, p Process, carried map[director.Place]Connections) *Report {
+	started, now := p.Started.UTC(), s.Time.UTC()
+	p.Reloads.Last = p.Reloads.Last.UTC()
 	r := &Report{
-		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: &p.Started, Time: &s.Time,
+		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: &started, Time: &now,
 		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks,
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
 		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]Operations{}},
@@ -156,7 +158,7 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 
 func newServer(s *director.ServerSnapshot, now time.Time) Server {
 	out := Server{
-		Real: s.Real, State: s.State, Since: s.Since, InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
+		Real: s.Real, State: s.State, Since: s.Since.UTC(), InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
 		ByHand: s.ByHand, Streak: s.Streak, Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
 		Failures: maps.Collect(s.Tally.Failures()),
 	}
@@ -164,7 +166,7 @@ func newServer(s *director.ServerSnapshot, now time.Time) Server {
 		out.TableWeight = &s.Effective
 	}
 	if !s.Checked.IsZero() {
-		out.Check = &Check{Time: s.Checked, OK: s.Last.OK, Seconds: s.Last.Took.Seconds(), Detail: s.Last.Detail, Warning: s.Last.Warning}
+		out.Check = &Check{Time: s.Checked.UTC(), OK: s.Last.OK, Seconds: s.Last.Took.Seconds(), Detail: s.Last.Detail, Warning: s.Last.Warning}
 		if !s.Last.OK {
 			out.Check.Cause = s.Last.Cause.String()
 		}

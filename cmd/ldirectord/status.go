@@ -69,6 +69,7 @@ func (a *app) report(ctx context.Context) (*status.Report, error) {
 
 func (a *app) writeJSON(r *status.Report) {
 	e := json.NewEncoder(a.stdout)
+	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	_ = e.Encode(r) // a.stdout remembers an error itself
 }

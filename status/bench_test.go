@@ -1,0 +1,61 @@
+package status
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/director"
+)
+
+// crowd is a snapshot of 10,000 servers, four to a virtual service.
+func crowd() *director.Snapshot {
+	now := &director.Snapshot{Time: time.Now()}
+	for i := range 2500 {
+		v := director.VirtualSnapshot{ID: fmt.Sprintf("tcp:10.%d.%d.1:80", i/250, i%250), Scheduler: "wrr", Written: true}
+		for j := range 4 {
+			v.Servers = append(v.Servers, director.ServerSnapshot{
+				Real: fmt.Sprintf("127.%d.%d.%d:80", i/250, i%250, j+1), State: "up", Since: now.Time, Up: true, Weight: 1,
+				Checked: now.Time, Last: checker.Result{OK: true, Detail: "200 OK"}, Tally: director.Tally{Checks: 123456},
+			})
+		}
+		now.Virtuals = append(now.Virtuals, v)
+	}
+	return now
+}
+
+// counter counts bytes.
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
+
+func BenchmarkMetrics10k(b *testing.B) {
+	now := crowd()
+	var size counter
+	if err := WriteMetrics(&size, now, process()); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := WriteMetrics(io.Discard, now, process()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(size)/1e6, "MB/scrape")
+}
+
+func BenchmarkReport10k(b *testing.B) {
+	now := crowd()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := json.NewEncoder(io.Discard).Encode(NewReport(now, process(), nil)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,250 @@
+package status
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/director"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+var update = flag.Bool("update", false, "write the files that hold what is expected")
+
+const testdata = "../testdata/status/"
+
+// checkFunc is a checker.
+type checkFunc func(context.Context) checker.Result
+
+func (f checkFunc) Check(ctx context.Context) checker.Result { return f(ctx) }
+
+// answers are what the servers of ld.cf say, after a time of their own; others are up.
+func answer(spec checker.Spec) checkFunc {
+	return func(ctx context.Context) checker.Result {
+		last := spec.Target.Addr().As16()[15]
+		time.Sleep(time.Duration(last) * time.Millisecond / 10)
+		switch {
+		case spec.Target.Port() == 25:
+			return checker.Result{OK: true, Detail: "220 mail", Warning: "the certificate ends in 5 days"}
+		case last == 22:
+			return checker.Result{Cause: checker.Answer, Detail: `body does not match "ready": got "<h1>starting up, please come back in a minute or two</h1>\x1b[31m"`}
+		case last == 25: // for ever
+			<-ctx.Done()
+			return checker.Result{Local: true}
+		default:
+			return checker.Result{OK: true, Detail: "connected"}
+		}
+	}
+}
+
+// refusing is a table that does not take one virtual service.
+type refusing struct{ *ipvsctl.Memory }
+
+func (r refusing) Do(ctx context.Context, op ipvsctl.Op) error {
+	if op.Key.Addr == netip.MustParseAddrPort("192.0.2.12:25") {
+		return &ipvsctl.OpError{Op: op.String(), Err: errors.New("no such file or directory"), Hint: "the kernel lacks module ip_vs_wrr"}
+	}
+	return r.Memory.Do(ctx, op)
+}
+
+// observed runs a director over testdata/status/ld.cf for an hour of fake time and returns what it knows.
+func observed(t *testing.T) (now *director.Snapshot) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "192.0.2.23"), []byte("new disk\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(testdata + "ld.cf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source = bytes.ReplaceAll(source, []byte("MAINTENANCE"), []byte(dir))
+	synctest.Test(t, func(t *testing.T) {
+		journal := notify.NewJournal()
+		d := director.New(director.Deps{
+			Table: refusing{ipvsctl.NewMemory(nil)}, Journal: journal,
+			Drained: map[director.Place]bool{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: true},
+		})
+		p := planOf(t, source)
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(ctx, p) }()
+		time.Sleep(time.Hour)
+		if now, err = d.Snapshot(ctx); err != nil {
+			t.Error(err)
+		}
+		end()
+		if err := errors.Join(<-ended, journal.Close(context.Background())); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute) // whoever looks names up has ended
+	})
+	return now
+}
+
+func planOf(t testing.TB, source []byte) *director.Plan {
+	t.Helper()
+	cfg, found := parser.Parse(t.Context(), "ld.cf", source, parser.Options{})
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	p, found := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return answer(s), nil })
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	return p
+}
+
+// process is a daemon that is as old as the fake time.
+func process() Process {
+	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	return Process{
+		Config: "/etc/ha.d/ld.cf", Pid: 4711, Version: `1.2 "beta"`, Started: began,
+		Reloads: Reloads{Succeeded: 2, Refused: 1, Last: began.Add(50 * time.Minute), Error: `/etc/ha.d/ld.cf:3:1: unknown directive "virtuel"`},
+		Events:  map[string]uint64{"mail-failed": 0, "hook-failed": 2},
+	}
+}
+
+func carried() map[director.Place]Connections {
+	return map[director.Place]Connections{
+		{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Active: 120, Inactive: 30, Persistent: 4},
+		{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Active: 1},
+	}
+}
+
+func TestTheThreeFormsOfAReport(t *testing.T) {
+	now := observed(t)
+	var form bytes.Buffer
+	report := NewReport(now, process(), carried())
+	if err := report.WriteText(&form); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "text", form.Bytes())
+	for line := range strings.Lines(form.String()) {
+		if len(line) > width+1 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
+	}
+	text, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "json", append(text, '\n'))
+	golden(t, "metrics", metricsOf(t, now))
+}
+
+func metricsOf(t *testing.T, now *director.Snapshot) []byte {
+	t.Helper()
+	var form bytes.Buffer
+	if err := WriteMetrics(&form, now, process()); err != nil {
+		t.Fatal(err)
+	}
+	return bytes.ReplaceAll(form.Bytes(), []byte(runtime.Version()), []byte("go1.26"))
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := testdata + name
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s has changed (write it with -update if it is better now):\n%s", file, got)
+	}
+	if bytes.Contains(got, []byte("s3cret")) {
+		t.Errorf("%s shows a password", file)
+	}
+}
+
+// What a daemon writes is what a command reads.
+func TestAReportIsReadAsItWasWritten(t *testing.T) {
+	report := NewReport(observed(t), process(), carried())
+	text, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := ReadReport(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := json.Marshal(read)
+	if err != nil || !bytes.Equal(text, again) {
+		t.Errorf("%v\nwritten %s\nread    %s", err, text, again)
+	}
+	for _, bad := range []string{"", "no JSON", "{}", `{"running":true,"time":"2000-01-01T00:00:00Z"}`} {
+		if _, err := ReadReport(strings.NewReader(bad)); err == nil {
+			t.Errorf("%q is read", bad)
+		}
+	}
+}
+
+func TestWhatServersSayIsInNoLabel(t *testing.T) {
+	if metrics := metricsOf(t, observed(t)); bytes.Contains(metrics, []byte("starting up")) {
+		t.Errorf("%s", metrics)
+	}
+}
+
+func TestLabelValuesAreEscaped(t *testing.T) {
+	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{ID: "a\\\"\nb", Servers: []director.ServerSnapshot{{Real: "r"}}}}}
+	if metrics := metricsOf(t, now); !bytes.Contains(metrics, []byte(`ldirectord_server_up{virtual="a\\\"\nb",real="r"} 0`)) {
+		t.Errorf("%s", metrics)
+	}
+}
+
+func TestAServerThatIsNamedTwiceIsOneSeries(t *testing.T) {
+	twice := []director.ServerSnapshot{{Real: "192.0.2.21:80"}, {Real: "192.0.2.21:80"}}
+	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{ID: "a", Servers: twice}, {ID: "b", Servers: twice}}}
+	if n := bytes.Count(metricsOf(t, now), []byte("\nldirectord_server_weight{")); n != 2 {
+		t.Errorf("%d series, want 2", n)
+	}
+}
+
+// brokenPipe is a client that has gone.
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+func TestAClientThatHasGoneIsAnError(t *testing.T) {
+	now := observed(t)
+	if err := WriteMetrics(brokenPipe{}, now, process()); err == nil {
+		t.Error("metrics: no error")
+	}
+	if err := NewReport(now, process(), nil).WriteText(brokenPipe{}); err == nil {
+		t.Error("text: no error")
+	}
+}
+
+func TestDurationsAreShort(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 0: "0s", 59900 * time.Millisecond: "59s", time.Minute: "1m0s", 61 * time.Minute: "1h1m",
+		25 * time.Hour: "1d1h", 400 * 24 * time.Hour: "400d0h",
+	} {
+		if got := short(d); got != want {
+			t.Errorf("%v is %s, want %s", d, got, want)
+		}
+	}
+	for seconds, want := range map[float64]string{0: "0µs", 0.000076: "76µs", 0.00123: "1.23ms", 0.25: "250ms", 0.9999: "1s", 12.34: "12.3s"} {
+		if got := brief(seconds); got != want {
+			t.Errorf("%g s is %s, want %s", seconds, got, want)
+		}
+	}
+}
