@@ -73,18 +73,14 @@ func (f *findings) programs(cfg *parser.Config) {
 	}
 }
 
-// modules warns of schedulers and persistence engines that this kernel cannot have.
+// modules warns of schedulers and other modules that this kernel cannot have.
 func (f *findings) modules(cfg *parser.Config, kernel kernelModules) {
 	if kernel.lacks("ip_vs") {
 		return // nothing of the file can be set up here
 	}
 	told := map[string]bool{}
 	for _, v := range cfg.Virtuals {
-		needs := []struct{ directive, module string }{{"scheduler", "ip_vs_" + v.Scheduler}}
-		if v.PEName != "" && v.Persistent > 0 {
-			needs = append(needs, struct{ directive, module string }{"pename", "ip_vs_pe_" + v.PEName})
-		}
-		for _, n := range needs {
+		for _, n := range neededModules(&v) {
 			if told[n.module] || !kernel.lacks(n.module) {
 				continue
 			}
@@ -93,7 +89,7 @@ func (f *findings) modules(cfg *parser.Config, kernel kernelModules) {
 			if !written {
 				at = v.At["virtual"]
 			}
-			f.warn(at, "missing-module", "this machine's kernel has no module %s: the virtual service cannot be set up, or stays as it is", n.module)
+			f.warn(at, "missing-module", "%s", n)
 		}
 	}
 }
@@ -103,12 +99,16 @@ func (f *findings) stickiness(cfg *parser.Config) {
 		return
 	}
 	for _, v := range cfg.Virtuals {
-		if v.Persistent > 0 && v.Quiescent {
-			f.warn(v.At["persistent"], "sticky-quiescent", "clients stay with a quiescent server until their persistence ends; to move them at once: sysctl net.ipv4.vs.expire_quiescent_template=1")
+		if isSticky(&v) {
+			f.warn(v.At["persistent"], "sticky-quiescent", "%s; to move them at once: %s", stickyText, set(expireTemplate, "1"))
 			return
 		}
 	}
 }
+
+const stickyText = "clients stay with a quiescent server until their persistence ends"
+
+func isSticky(v *parser.Virtual) bool { return v.Persistent > 0 && v.Quiescent }
 
 // sysctlIsSet tells of a switch of IPVS that is on. Without IPVS it has its default, which is off.
 func sysctlIsSet(name string) bool {

@@ -124,11 +124,16 @@ func (j *markJudge) addresses(cfg *parser.Config, own ownAddresses) {
 				continue
 			}
 			told[m.Dest] = true
-			where := m.Dest.Addr().String() + " is on no interface"
-			if !m.Dest.IsSingleIP() {
-				where = "no address of " + m.Dest.String() + " is on an interface"
-			}
-			j.warn(m.At, "mark-address", "%s of this machine, so its packets don't reach the virtual service", where)
+			j.warn(m.At, "mark-address", "%s", offMachine(m.Dest))
 		}
 	}
+}
+
+// offMachine says of a virtual address, or of a network of them, that its packets pass this machine by.
+func offMachine(p netip.Prefix) string {
+	where := p.Addr().String() + " is on no interface"
+	if !p.IsSingleIP() {
+		where = "no address of " + p.String() + " is on an interface"
+	}
+	return where + " of this machine, so its packets don't reach the virtual service"
 }

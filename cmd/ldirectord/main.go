@@ -62,6 +62,7 @@ var verbs = map[string]func(*app, context.Context) int{
 
 	"realserver-script": (*app).realServerScript,
 	"connections":       (*app).connections,
+	"doctor":            (*app).doctor,
 }
 
 // ownVerbs take options behind them, and as many other words as stand here; those of the reference
@@ -80,6 +81,7 @@ var ownVerbs = map[string]struct {
 
 	"realserver-script": {0, 1, "[SERVER] is allowed behind it"},
 	"connections":       {0, 1, "[VIRTUAL] is allowed behind it"},
+	"doctor":            {0, 0, "only options are allowed behind it"},
 }
 
 func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {

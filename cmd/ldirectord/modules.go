@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/parser"
 )
 
 // kernelModules are the modules of the running kernel.
@@ -70,4 +72,26 @@ func (m kernelModules) lacks(module string) bool {
 	}
 	_, err := os.Stat(filepath.Join(m.loaded, module))
 	return errors.Is(err, fs.ErrNotExist)
+}
+
+// need is a module that a virtual service can't be without.
+type need struct{ directive, module string }
+
+func (n need) String() string {
+	return "this machine's kernel has no module " + n.module + ": the virtual service cannot be set up, or stays as it is"
+}
+
+// neededModules are what v needs beside ip_vs.
+func neededModules(v *parser.Virtual) []need {
+	needs := []need{{"scheduler", "ip_vs_" + v.Scheduler}}
+	if v.PEName != "" && v.Persistent > 0 {
+		needs = append(needs, need{"pename", "ip_vs_pe_" + v.PEName})
+	}
+	if len(v.Marking) > 0 {
+		needs = append(needs, need{"mark", "xt_mark"})
+	}
+	if slices.ContainsFunc(v.Marking, func(m parser.Marking) bool { return len(m.Ports) > 0 }) {
+		needs = append(needs, need{"mark", "xt_multiport"})
+	}
+	return needs
 }

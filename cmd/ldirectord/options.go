@@ -46,7 +46,7 @@ const usage = `Usage: ldirectord [-d] [CONFIG] start|stop|restart|try-restart|re
        ldirectord CONFIG standby | notify STATE
        ldirectord CONFIG drain|undrain [VIRTUAL] REAL [--wait] [--timeout T] [--force]
        ldirectord CONFIG realserver-script [SERVER]
-       ldirectord CONFIG connections [VIRTUAL] [--json]
+       ldirectord CONFIG connections [VIRTUAL] [--json] | doctor [--json]
        ldirectord --help | --version
 `
 
@@ -80,6 +80,8 @@ as it stands; without it, it is ldirectord.cf.
                 runs on, for gate or ipip: virtual addresses, ARP, tunnel
   connections   show the connections and persistence templates of VIRTUAL or of all, with
                 their servers
+  doctor        look at what CONFIG needs of this machine and its neighbours, each finding
+                with the command that mends it; 1 when one keeps traffic from flowing
 
   -d, --debug           stay in the foreground, log on standard error
       --foreground      with start: become the daemon, as a service manager wants it
@@ -91,7 +93,7 @@ as it stands; without it, it is ldirectord.cf.
       --rundir DIR      where the pid file is kept (default /run)
       --strict          with check: refuse the layouts that the Perl daemon refuses
       --json            with check: the result and the whole configuration as JSON; also
-                        with status and connections
+                        with status, connections and doctor
 
 Exit status: 0 done, 1 failed, 2 the configuration is refused, 3 not running,
 255 not a command line.

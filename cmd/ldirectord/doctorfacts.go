@@ -1,0 +1,330 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ldirectord/director"
+	"ldirectord/fwmark"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+const (
+	probeTime     = time.Second     // for everything that is asked on the network, and for each answer of the kernel
+	programTime   = 5 * time.Second // for the programs that list rules
+	mostQuestions = 4096            // asked on the network, of each kind
+	mostAtOnce    = 100             // connections
+)
+
+// facts are what an examination looks at. They are gathered first, so that it depends on nothing else.
+type facts struct {
+	settings  map[string]string // of the kernel (sysctl(8)), without those it does not have
+	devices   []device
+	ways      map[way]route
+	modules   kernelModules
+	loaded    map[string]bool // modules that must be loaded by hand
+	listening listeners
+	holders   holders                  // who answers for which address on the network
+	refused   map[netip.AddrPort]error // sorry servers that take no connection
+	nat       string                   // a rule that translates the sources of packets, "" for none
+
+	looked []string
+	unread []string // what could not be looked at, and why
+}
+
+// way is a question for a route.
+type way struct {
+	to   netip.Addr
+	mark uint32
+}
+
+// gather reads and asks, and changes nothing.
+func gather(ctx context.Context, services []director.Service) facts {
+	f := facts{
+		modules: modulesHere(), loaded: map[string]bool{}, settings: map[string]string{},
+		ways: map[way]route{}, holders: holders{}, refused: map[netip.AddrPort]error{},
+		looked: []string{"addresses", "routes", "kernel settings", "modules", "sockets"},
+	}
+	var err error
+	if f.devices, err = devicesHere(); err != nil {
+		f.unread = append(f.unread, err.Error())
+	}
+	f.findWays(services)
+	f.readSettings()
+	f.loaded[ftpModule] = isLoaded(ftpModule)
+	if f.listening, err = listenersHere(); err != nil {
+		f.unread = append(f.unread, err.Error())
+	}
+	f.ask(ctx, services)
+	return f
+}
+
+const ftpModule = "ip_vs_ftp"
+
+// isLoaded tells of a module in the kernel; one that is built in shows only if it has parameters, as ip_vs_ftp has.
+func isLoaded(module string) bool {
+	_, err := os.Stat("/sys/module/" + module)
+	return err == nil
+}
+
+func (f *facts) findWays(services []director.Service) {
+	r, err := openRouter(f.devices)
+	if err != nil {
+		f.unread = append(f.unread, err.Error())
+		return
+	}
+	defer r.close()
+	for _, w := range waysOf(services) {
+		if _, known := f.ways[w]; known {
+			continue
+		}
+		if f.ways[w], err = r.to(w.to, w.mark); err != nil {
+			f.unread = append(f.unread, err.Error())
+			return
+		}
+	}
+}
+
+// waysOf are the ways of packets for virtual services and of those to their servers.
+func waysOf(services []director.Service) []way {
+	var list []way
+	for _, s := range services {
+		for _, p := range virtualAddresses(s.Config) {
+			list = append(list, way{p.Addr(), s.Config.Mark})
+		}
+		for _, m := range s.Members {
+			list = append(list, way{to: m.Dest.Addr.Addr()})
+		}
+	}
+	return list
+}
+
+// wayTo is the route to a server.
+func (f *facts) wayTo(m director.Member) route {
+	addr := m.Dest.Addr.Addr()
+	r := f.ways[way{to: addr}]
+	r.local = r.local || addr.IsLoopback()
+	return r
+}
+
+// The settings that are looked at; beside them those of devices, see deviceSetting.
+const (
+	forward4        = "net.ipv4.ip_forward"
+	forward6        = "net.ipv6.conf.all.forwarding"
+	expireTemplate  = "net.ipv4.vs.expire_quiescent_template"
+	expireNoDest    = "net.ipv4.vs.expire_nodest_conn"
+	connReuse       = "net.ipv4.vs.conn_reuse_mode"
+	sloppyTCP       = "net.ipv4.vs.sloppy_tcp"
+	vsConntrack     = "net.ipv4.vs.conntrack"
+	arpIgnore       = "arp_ignore"
+	reversePath     = "rp_filter"
+	longestSetting  = 4 << 10 // bytes
+	settingOfDevice = "net.ipv4.conf.%s.%s"
+)
+
+func (f *facts) readSettings() {
+	for _, name := range []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack} {
+		f.readSetting(name, strings.ReplaceAll(name, ".", "/"))
+	}
+	for _, device := range append(deviceNames(f.devices), "all") {
+		for _, name := range []string{arpIgnore, reversePath} {
+			f.readSetting(fmt.Sprintf(settingOfDevice, device, name), "net/ipv4/conf/"+device+"/"+name)
+		}
+	}
+}
+
+func (f *facts) readSetting(name, path string) {
+	text, err := readFile("/proc/sys/"+path, longestSetting)
+	switch {
+	case err == nil:
+		f.settings[name] = strings.TrimSpace(string(text))
+	case !errors.Is(err, fs.ErrNotExist): // what the kernel does not have is no fault
+		f.unread = append(f.unread, err.Error())
+	}
+}
+
+func deviceNames(devices []device) (names []string) {
+	for _, d := range devices {
+		names = append(names, d.name)
+	}
+	return names
+}
+
+// deviceSetting is the larger one of a setting for a device and for all, which is what counts.
+func (f *facts) deviceSetting(device, name string) string {
+	return max(f.settings[fmt.Sprintf(settingOfDevice, device, name)], f.settings[fmt.Sprintf(settingOfDevice, "all", name)])
+}
+
+// ask does at the same time what takes time.
+func (f *facts) ask(ctx context.Context, services []director.Service) {
+	network, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	var (
+		mu   sync.Mutex // guards f
+		work sync.WaitGroup
+	)
+	for _, questions := range f.questions(services) {
+		work.Go(func() {
+			found, err := askNeighbours(network, questions)
+			mu.Lock()
+			defer mu.Unlock()
+			for addr, list := range found {
+				for _, hardware := range list {
+					f.holders.add(addr, hardware)
+				}
+			}
+			f.note(fmt.Sprintf("who answers on %s", questions[0].device.name), err)
+		})
+	}
+	work.Go(func() {
+		refused := connectAll(network, f.sorryServers(services))
+		mu.Lock()
+		defer mu.Unlock()
+		f.refused = refused
+	})
+	if slices.ContainsFunc(services, isMasqueraded) {
+		work.Go(func() {
+			programs, cancel := context.WithTimeout(ctx, programTime)
+			defer cancel()
+			rule, err := fwmark.SourceNAT(programs)
+			mu.Lock()
+			defer mu.Unlock()
+			f.nat = rule
+			f.note("rules of NAT", err)
+		})
+	}
+	work.Wait()
+}
+
+func (f *facts) note(what string, err error) {
+	if err != nil {
+		f.unread = append(f.unread, what+": "+err.Error())
+		return
+	}
+	f.looked = append(f.looked, what)
+}
+
+// questions are, for each device and family, the virtual addresses for which no real server may answer, and
+// the servers' own addresses, whose answers tell who is who.
+func (f *facts) questions(services []director.Service) [][]question {
+	type link struct {
+		device string
+		ipv6   bool
+	}
+	asked := map[link]map[netip.Addr]bool{}
+	for _, s := range services {
+		for _, m := range s.Members {
+			w := f.wayTo(m)
+			if m.Dest.Forward == ipvsctl.Masq || w.local || w.gateway || w.device == "" {
+				continue
+			}
+			l := link{w.device, m.Dest.Addr.Addr().Is6()}
+			if asked[l] == nil {
+				asked[l] = map[netip.Addr]bool{}
+			}
+			asked[l][m.Dest.Addr.Addr()] = true
+			for _, p := range virtualAddresses(s.Config) {
+				if p.IsSingleIP() && p.Addr().Is6() == l.ipv6 {
+					asked[l][p.Addr()] = true
+				}
+			}
+		}
+	}
+	var list [][]question
+	for l, addrs := range asked {
+		d, source := f.asker(l.device, l.ipv6, addrs)
+		if !source.IsValid() {
+			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: no address or no ARP there", l.device))
+			continue
+		}
+		var questions []question
+		for _, addr := range slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare) {
+			questions = append(questions, question{device: d, source: source, addr: addr})
+		}
+		if len(questions) > mostQuestions {
+			questions = questions[:mostQuestions]
+			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: all addresses but the first %d", l.device, mostQuestions))
+		}
+		list = append(list, questions)
+	}
+	return list
+}
+
+// asker is a device with an address of it to ask from: not a virtual one, unless there is no other.
+func (f *facts) asker(name string, ipv6 bool, virtual map[netip.Addr]bool) (found device, source netip.Addr) {
+	for _, d := range f.devices {
+		if d.name != name || !d.up || len(d.hardware) != 6 {
+			continue
+		}
+		for _, p := range d.prefixes {
+			if p.Addr().Is6() == ipv6 && (!source.IsValid() || virtual[source]) {
+				found, source = d, p.Addr()
+			}
+		}
+	}
+	return found, source
+}
+
+// askNeighbours asks questions of one device and family.
+func askNeighbours(ctx context.Context, questions []question) (holders, error) {
+	if questions[0].source.Is6() {
+		return askND(ctx, questions)
+	}
+	return askARP(ctx, questions)
+}
+
+func isMasqueraded(s director.Service) bool {
+	return slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward == ipvsctl.Masq })
+}
+
+// sorryServers are those of TCP that are asked by a connection. One on this machine by another method than masq
+// is not: it answers for the virtual address, which leads through IPVS.
+func (f *facts) sorryServers(services []director.Service) []netip.AddrPort {
+	var list []netip.AddrPort
+	for _, s := range services {
+		for _, m := range s.Members {
+			local := m.Dest.Forward != ipvsctl.Masq && f.wayTo(m).local
+			if m.Fallback && !local && s.Config.Protocol != parser.UDP && m.Dest.Addr.Port() != 0 && !slices.Contains(list, m.Dest.Addr) {
+				list = append(list, m.Dest.Addr)
+			}
+		}
+	}
+	return list[:min(len(list), mostQuestions)]
+}
+
+// connectAll says which addresses take no connection, and why.
+func connectAll(ctx context.Context, addrs []netip.AddrPort) map[netip.AddrPort]error {
+	var (
+		mu      sync.Mutex // guards refused
+		refused = map[netip.AddrPort]error{}
+		work    sync.WaitGroup
+		slots   = make(chan struct{}, mostAtOnce)
+	)
+	for _, addr := range addrs {
+		slots <- struct{}{}
+		work.Go(func() {
+			defer func() { <-slots }()
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr.String())
+			if err == nil {
+				conn.Close()
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			refused[addr] = err
+		})
+	}
+	work.Wait()
+	return refused
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strings"
+)
+
+// listeners are the TCP sockets of this machine that take connections.
+type listeners map[netip.AddrPort]bool
+
+// takes tells whether a connection to an address of this machine would be taken. A socket of :: takes IPv4 as
+// well, unless it was told not to, which nothing shows.
+func (l listeners) takes(to netip.AddrPort) bool {
+	every6 := l[netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port())]
+	if to.Addr().Is4() {
+		return l[to] || every6 || l[netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())] ||
+			l[netip.AddrPortFrom(netip.AddrFrom16(to.Addr().As16()), to.Port())]
+	}
+	return l[to] || every6
+}
+
+// mostSockets bounds how many lines of sockets are read.
+const mostSockets = 1 << 20
+
+// listenersHere reads /proc/net/tcp and tcp6 of the thread's namespace (proc_pid_net(5)).
+func listenersHere() (listeners, error) {
+	found := listeners{}
+	for _, name := range []string{"tcp", "tcp6"} {
+		f, err := os.Open("/proc/thread-self/net/" + name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a kernel without IPv6
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the sockets: %w", err)
+		}
+		err = found.read(f)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("reading the sockets: %w", err)
+		}
+	}
+	return found, nil
+}
+
+const stateListen = "0A" // TCP_LISTEN of net/tcp_states.h
+
+func (l listeners) read(r io.Reader) error {
+	lines := bufio.NewScanner(r)
+	for n := 0; lines.Scan(); n++ {
+		if n == mostSockets {
+			return fmt.Errorf("more than %d", mostSockets)
+		}
+		words := strings.Fields(lines.Text())
+		if len(words) < 4 || words[3] != stateListen {
+			continue
+		}
+		if addr, ok := parseSocket(words[1]); ok {
+			l[addr] = true
+		}
+	}
+	return lines.Err()
+}
+
+// parseSocket reads 0100007F:0050: the address is in words of 32 bits, each in the machine's byte order.
+func parseSocket(word string) (netip.AddrPort, bool) {
+	host, port, _ := strings.Cut(word, ":")
+	address, err := hex.DecodeString(host)
+	number, err2 := hex.DecodeString(port)
+	if err != nil || err2 != nil || len(number) != 2 || len(address)%4 != 0 {
+		return netip.AddrPort{}, false
+	}
+	for i := 0; i < len(address); i += 4 {
+		binary.BigEndian.PutUint32(address[i:], binary.NativeEndian.Uint32(address[i:]))
+	}
+	addr, ok := netip.AddrFromSlice(address)
+	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(number)), ok
+}
