@@ -37,7 +37,7 @@ test: vet unit-test kernel-test
 # The Perl program is left out of the scenarios here: what it did is recorded.
 test-all: ldirectord
 	@testdata/servers/install
-	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' ./checker ./notify
+	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' ./checker ./notify ./status
 	LONG_TESTS=5m $(GO) test -count=1 -timeout 20m -run '^TestLong|^TestChaos' ./checker ./director
 	LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLong' ./cmd/ldirectord
 	@$(MAKE) conformance REFERENCE=
