@@ -254,6 +254,8 @@ func watch(t *testing.T, table *fakeTables, want []Rule) func() {
 				t.Fatalf("after %s: %v has mark %d, neither %d nor %d\n%v", step, p, now, old, wanted, table.chains)
 			case changed[p] && now != wanted:
 				t.Fatalf("after %s: %v went back to mark %d from %d\n%v", step, p, now, wanted, table.chains)
+			case wanted != 0 && now != wanted && strings.HasPrefix(step, "-I "+prerouting):
+				t.Fatalf("after %s: %v has mark %d, not yet %d\n%v", step, p, now, wanted, table.chains)
 			}
 			changed[p] = changed[p] || now != old
 		}

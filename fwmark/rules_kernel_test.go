@@ -1,0 +1,471 @@
+package fwmark
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestKernelRules runs in the lab too, whose kernel has no nf_tables for IPv4.
+func TestKernelRules(t *testing.T) { withRealTables(t) }
+
+// TestRulesOnThisKernel is the same on the kernel of this machine, in a network of its own.
+func TestRulesOnThisKernel(t *testing.T) {
+	if os.Getenv("IPVS_TESTS") == "" {
+		withRealTables(t)
+	}
+}
+
+func withRealTables(t *testing.T) {
+	if os.Getenv(apart) == "" {
+		t.Skip("needs root and network namespaces")
+	}
+	sh(t, "ip link set lo up; ip addr add 192.0.2.10/32 dev lo; ip addr add 2001:db8::10/128 dev lo nodad")
+	t.Cleanup(func() { sh(t, "ip addr del 192.0.2.10/32 dev lo; ip addr del 2001:db8::10/128 dev lo") })
+	for _, b := range []BackEnd{Legacy, NFT} {
+		t.Run(string(b), func(t *testing.T) {
+			exec.Command("modprobe", "-aq", "nf_tables", "nft_compat").Run()
+			k := &kernel{ipv4: string(b), ipv6: strings.Replace(string(b), "ip", "ip6", 1)}
+			for _, program := range []string{k.ipv4, k.ipv6} {
+				if out, err := exec.Command(program, "-t", mangle, "-N", "TRY").CombinedOutput(); err != nil {
+					if b == Legacy && os.Getenv("IPVS_TESTS") == "required" {
+						t.Fatalf("%s: %v: %s", program, err, out)
+					}
+					t.Skipf("this kernel has no tables for %s: %s", program, out)
+				}
+				sh(t, "%s -t mangle -X TRY", program)
+			}
+			for _, test := range []struct {
+				name string
+				do   func(*testing.T, *kernel)
+			}{
+				{"packets get their marks", marksOfPackets},
+				{"changes leave no packet without", changesUnderTraffic},
+				{"damage is told and mended", realDamage},
+				{"leftovers of a crash are found", leftovers},
+				{"inspect sees who sets marks", inspectMachine},
+				{"errors name what is wrong", realErrors},
+			} {
+				t.Run(test.name, func(t *testing.T) {
+					t.Cleanup(k.flush)
+					test.do(t, k)
+				})
+			}
+		})
+	}
+}
+
+// kernel is one back end's programs.
+type kernel struct{ ipv4, ipv6 string }
+
+func (k *kernel) open(daemon string) *Firewall {
+	return open(daemon, &xtables{program: k.ipv4}, &xtables{program: k.ipv6, ipv6: true})
+}
+
+func (k *kernel) flush() {
+	for _, program := range []string{k.ipv4, k.ipv6} {
+		exec.Command(program, "-t", mangle, "-F").Run()
+		exec.Command(program, "-t", mangle, "-X").Run()
+	}
+}
+
+func sh(t testing.TB, format string, args ...any) string {
+	t.Helper()
+	script := fmt.Sprintf(format, args...)
+	out, err := exec.Command("sh", "-ec", script).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", script, err, out)
+	}
+	return string(out)
+}
+
+// count appends rules behind ours that count the packets to a destination by their mark.
+func (k *kernel) count(t testing.TB, match string, marks ...int) {
+	t.Helper()
+	for _, mark := range marks {
+		sh(t, "%s -t mangle -A PREROUTING %s -m mark --mark %d", k.program(match), match, mark)
+	}
+}
+
+func (k *kernel) program(match string) string {
+	if strings.Contains(match, "::") {
+		return k.ipv6
+	}
+	return k.ipv4
+}
+
+// counted is how many packets the rules of count saw, by mark.
+func (k *kernel) counted(t testing.TB, match string) map[int]int {
+	t.Helper()
+	seen := map[int]int{}
+	for rule := range strings.Lines(sh(t, "%s -t mangle -v -S PREROUTING", k.program(match))) {
+		all := words(strings.TrimSpace(rule))
+		mark, counter := slices.Index(all, "--mark"), slices.Index(all, "-c")
+		if mark < 0 || counter < 0 || !strings.Contains(rule, match) {
+			continue
+		}
+		m, _ := strconv.ParseInt(all[mark+1], 0, 64)
+		n, err := strconv.Atoi(all[counter+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[int(m)] += n
+	}
+	return seen
+}
+
+// send sends one packet that a rule for this protocol and port sees.
+func send(t testing.TB, protocol Protocol, dest string, port int) {
+	t.Helper()
+	switch protocol {
+	case SCTP:
+		conn, err := net.Dial("ip:132", dest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		packet := make([]byte, 32) // the ports are the first two words of the header (RFC 9260, 3.1)
+		packet[2], packet[3] = byte(port>>8), byte(port)
+		if _, err := conn.Write(packet); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		conn, err := net.DialTimeout(string(protocol), net.JoinHostPort(dest, strconv.Itoa(port)), 5*time.Second)
+		if err != nil { // of tcp: nobody listens, but the first packet came in
+			return
+		}
+		defer conn.Close()
+		if _, err := conn.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func marksOfPackets(t *testing.T, k *kernel) {
+	var odd []string
+	for port := 1001; port < 1080; port += 2 {
+		odd = append(odd, strconv.Itoa(port))
+	}
+	for _, dest := range []string{"192.0.2.10", "2001:db8::10"} {
+		match := "-d " + dest
+		k.count(t, match, 0, 1, 2, 3, 4, 5, 6)
+		want := rules(t,
+			"1 "+dest+" all all",
+			"2 "+dest+" tcp 80,443",
+			"3 "+dest+" udp 5060,10000:20000",
+			"4 "+dest+" sctp 7000",
+			"5 "+dest+" sctp 7100,7200:7300",
+			"6 "+dest+" tcp "+strings.Join(odd, ",")+",5000:5010",
+		)
+		f := k.open("marks")
+		mustSync(t, f, want)
+		seen := k.counted(t, match)
+		for _, c := range []struct {
+			protocol Protocol
+			port     int
+			mark     int
+		}{
+			{TCP, 80, 2}, {TCP, 443, 2}, {TCP, 81, 1}, {UDP, 80, 1}, {UDP, 5060, 3}, {UDP, 10000, 3}, {UDP, 20000, 3},
+			{UDP, 20001, 1}, {SCTP, 7000, 4}, {SCTP, 7001, 1}, {SCTP, 7100, 5}, {SCTP, 7250, 5},
+			{TCP, 1001, 6}, {TCP, 1031, 6}, {TCP, 1033, 6}, {TCP, 1079, 6}, {TCP, 1002, 1}, {TCP, 5010, 6}, {TCP, 5011, 1},
+		} {
+			before := seen
+			send(t, c.protocol, dest, c.port)
+			if seen = k.counted(t, match); seen[c.mark] == before[c.mark] {
+				t.Errorf("%s %s %d: not marked %d: %v, before %v", dest, c.protocol, c.port, c.mark, seen, before)
+			}
+		}
+		if seen[0] != 0 {
+			t.Errorf("%s: %d packets have no mark", dest, seen[0])
+		}
+		if found := mustSync(t, f, want); found != nil {
+			t.Errorf("what was set is not recognised: %q", found)
+		}
+		mustSync(t, f, nil)
+		send(t, UDP, dest, 80)
+		if seen := k.counted(t, match); seen[0] == 0 {
+			t.Errorf("%s: still marked after the end: %v", dest, seen)
+		}
+	}
+}
+
+// stream sends to a port without pause until the test says so; the function it returns says how many.
+func stream(t *testing.T, dest string, port int) func() int {
+	t.Helper()
+	address := net.JoinHostPort(dest, strconv.Itoa(port))
+	sink, err := net.ListenPacket("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, sent := make(chan struct{}), make(chan int)
+	go func() {
+		for n := 0; ; {
+			select {
+			case <-stop:
+				sent <- n
+				return
+			default:
+			}
+			if _, err := conn.Write([]byte("x")); err == nil {
+				n++
+			}
+		}
+	}()
+	return func() int {
+		close(stop)
+		n := <-sent
+		conn.Close()
+		sink.Close()
+		return n
+	}
+}
+
+// Rules come and go around one that stays, half of the time cut short at any step; the packets of the one that
+// stays have its mark at every moment.
+func changesUnderTraffic(t *testing.T, k *kernel) {
+	random := rand.New(rand.NewPCG(5, 4))
+	for _, dest := range []string{"192.0.2.10", "2001:db8::10"} {
+		match := "-d " + dest
+		k.count(t, match, 0, 7, 8)
+		stays := rule(t, "8 "+dest+" udp 53")
+		mustSync(t, k.open("traffic"), []Rule{stays})
+		end := stream(t, dest, 53)
+		for range rounds() {
+			want := append(randomRules(random), rule(t, "7 "+dest+" tcp 80"), stays)
+			short := &cutShort{tables: &xtables{program: k.ipv4}, steps: random.IntN(12)}
+			short6 := &cutShort{tables: &xtables{program: k.ipv6, ipv6: true}, steps: random.IntN(12)}
+			open("traffic", short, short6).Sync(t.Context(), want)
+		}
+		f := k.open("traffic")
+		mustSync(t, f, []Rule{stays})
+		sent := end()
+		seen := k.counted(t, match)
+		t.Logf("%s: %d packets sent, by mark %v", dest, sent, seen)
+		if seen[0] > 0 || seen[8] != sent || sent == 0 {
+			t.Errorf("%s: %d packets sent, by mark %v", dest, sent, seen)
+		}
+		side := f.sides[0]
+		if strings.Contains(dest, "::") {
+			side = f.sides[1]
+		}
+		table, err := side.tables.list(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, _ := linesOf([]Rule{stays}, side.ipv6)
+		if now := readState(table, side.prefix); !now.right(lines) || now.jumps() != 1 {
+			t.Errorf("left: %v", table)
+		}
+	}
+}
+
+// rounds are fewer in the lab, where a run of iptables takes a tenth of a second.
+func rounds() int {
+	if os.Getenv("IPVS_TESTS") != "" {
+		return 3
+	}
+	return 15
+}
+
+// cutShort does some steps and then no more, as when the daemon is killed.
+type cutShort struct {
+	tables
+	steps int
+}
+
+func (c *cutShort) step() error {
+	if c.steps--; c.steps < 0 {
+		return errKilled
+	}
+	return nil
+}
+
+func (c *cutShort) newChain(ctx context.Context, chain string) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	return c.tables.newChain(ctx, chain)
+}
+
+func (c *cutShort) appendRule(ctx context.Context, chain, rule string) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	return c.tables.appendRule(ctx, chain, rule)
+}
+
+func (c *cutShort) insertRule(ctx context.Context, chain string, position int, rule string) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	return c.tables.insertRule(ctx, chain, position, rule)
+}
+
+func (c *cutShort) deleteRule(ctx context.Context, chain, rule string) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	return c.tables.deleteRule(ctx, chain, rule)
+}
+
+func (c *cutShort) removeChain(ctx context.Context, chain string) error {
+	if err := c.step(); err != nil {
+		return err
+	}
+	return c.tables.removeChain(ctx, chain)
+}
+
+func realDamage(t *testing.T, k *kernel) {
+	want := rules(t, "8 192.0.2.10 tcp 80,443", "9 192.0.2.10 udp 53")
+	if os.Getenv("IPVS_TESTS") == "" {
+		want = append(want, rules(t, "8 2001:db8::10 tcp 80,443", "9 2001:db8::10 udp 53")...)
+	}
+	f := k.open("damage")
+	mustSync(t, f, want)
+	for i, program := range []string{k.ipv4, k.ipv6}[:len(want)/2] {
+		for _, c := range []struct{ do, told string }{
+			{"-D CHAIN 1", "was missing in chain"},
+			{"-F CHAIN", "was empty"},
+			{"-I CHAIN 1 -j MARK --set-mark 77", "none of ours"},
+			{"-D PREROUTING -j CHAIN", "was gone"},
+			{"-A PREROUTING -j CHAIN", "stood twice"},
+			{"-I PREROUTING 1 -p tcp -m comment --comment \"mine first\" -j ACCEPT", "stood before the jump"},
+			{"-R PREROUTING 1 -i lo -j CHAIN", "had become"},
+			{"-F", "was empty"},
+		} {
+			if c.do == "-R PREROUTING 1 -i lo -j CHAIN" {
+				sh(t, "%s -t mangle -F PREROUTING", program)
+				mustSync(t, f, want)
+			}
+			table, err := f.sides[i].tables.list(t.Context(), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			chain := target(table[prerouting][0])
+			sh(t, "%s -t mangle %s", program, strings.ReplaceAll(c.do, "CHAIN", chain))
+			found := strings.Join(mustSync(t, f, want), "\n")
+			if !strings.HasPrefix(found, f.sides[i].family+": ") || !strings.Contains(found, c.told) {
+				t.Errorf("%s %s: told %q, want …%s…", program, c.do, found, c.told)
+			}
+			if found := mustSync(t, f, want); found != nil {
+				t.Errorf("%s %s: not mended: %q", program, c.do, found)
+			}
+		}
+		if left := sh(t, "%s -t mangle -S", program); strings.Count(left, everyDaemon) != 4 {
+			t.Errorf("more than a chain, a jump and two rules:\n%s", left)
+		}
+	}
+}
+
+// A daemon that wants nothing finds what one of its name left, and only that.
+func leftovers(t *testing.T, k *kernel) {
+	if err := trySync(t, k.open("crashed"), "8 192.0.2.10 tcp 80", "8 2001:db8::10 tcp 80"); err != nil {
+		t.Fatal(err)
+	}
+	if err := trySync(t, k.open("other"), "9 192.0.2.10 udp 53"); err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range []string{k.ipv4, k.ipv6} {
+		sh(t, "%s -t mangle -N %s7", program, chainPrefix("crashed"))
+	}
+	found := mustSync(t, k.open("crashed"), nil)
+	if want := []string{"IPv4: chain " + chainPrefix("crashed") + "7 was left over, without a jump",
+		"IPv6: chain " + chainPrefix("crashed") + "7 was left over, without a jump"}; !reflect.DeepEqual(found, want) {
+		t.Errorf("told %q, want %q", found, want)
+	}
+	left := sh(t, "%s -t mangle -S; %s -t mangle -S", k.ipv4, k.ipv6)
+	if strings.Contains(left, chainPrefix("crashed")) || strings.Count(left, chainPrefix("other")) != 3 {
+		t.Errorf("left:\n%s", left)
+	}
+}
+
+func trySync(t *testing.T, f *Firewall, texts ...string) error {
+	_, err := f.Sync(t.Context(), rules(t, texts...))
+	return err
+}
+
+func inspectMachine(t *testing.T, k *kernel) {
+	f := k.open("mine")
+	if err := trySync(t, f, "8 192.0.2.10 tcp 80"); err != nil {
+		t.Fatal(err)
+	}
+	if err := trySync(t, k.open("other"), "9 2001:db8::10 tcp 80"); err != nil {
+		t.Fatal(err)
+	}
+	sh(t, `%[1]s -t mangle -N theirs; %[1]s -t mangle -N unused
+		%[1]s -t mangle -A PREROUTING -i lo -j theirs
+		%[1]s -t mangle -A theirs -p tcp -m comment --comment "two words" -j MARK --set-xmark 0x10/0xf0
+		%[1]s -t mangle -A unused -j MARK --set-mark 5
+		%[1]s -t mangle -A OUTPUT -j MARK --set-mark 6`, k.ipv4)
+	sh(t, "ip rule add fwmark 0x8/0xff table 100; ip -6 rule add fwmark 3 table 101")
+	t.Cleanup(func() { sh(t, "ip rule del fwmark 0x8/0xff table 100; ip -6 rule del fwmark 3 table 101") })
+
+	m, err := Inspect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := BackEnd(k.ipv4)
+	want := []Setting{
+		{b, false, chainPrefix("mine") + "1", "-d 192.0.2.10/32 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x8/0xffffffff", 8, wholeMark, true},
+		{b, false, "theirs", `-p tcp -m comment --comment "two words" -j MARK --set-xmark 0x10/0xf0`, 0x10, 0xf0, false},
+		{b, true, chainPrefix("other") + "1", "-d 2001:db8::10/128 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x9/0xffffffff", 9, wholeMark, true},
+	}
+	if !reflect.DeepEqual(m.Settings, want) {
+		t.Errorf("settings\n%+v\nwant\n%+v", m.Settings, want)
+	}
+	for _, s := range m.Settings {
+		if got := f.Owns(s); got != (s.Mark == 8) {
+			t.Errorf("%+v: owned is %v", s, got)
+		}
+	}
+	routing := []RoutingRule{{false, 32765, 8, 0xff, "100"}, {true, 32765, 3, wholeMark, "101"}}
+	if !reflect.DeepEqual(m.Routing, routing) {
+		t.Errorf("routing %+v, want %+v", m.Routing, routing)
+	}
+	if m.Other != (m.BackEnd != b) {
+		t.Errorf("iptables is %s, the rules stand in %s: other is %v", m.BackEnd, b, m.Other)
+	}
+	if b == Legacy {
+		return // and where nft cannot be read, it is said
+	}
+	if len(m.Unread) > 0 {
+		t.Errorf("not read: %q", m.Unread)
+	}
+	native(t)
+}
+
+// native is what nft itself sets.
+func native(t *testing.T) {
+	if _, err := find("nft"); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { sh(t, "nft delete table inet fw") })
+	sh(t, `nft 'table inet fw { chain pre { type filter hook prerouting priority 0; ip daddr 192.0.2.1 meta mark set 7; }; }'`)
+	m, err := Inspect(t.Context())
+	last := m.Settings[len(m.Settings)-1]
+	if err != nil || last.BackEnd != Native || last.Chain != "inet fw pre" || last.Mark != 7 {
+		t.Errorf("%v: %+v", err, m.Settings)
+	}
+}
+
+func realErrors(t *testing.T, k *kernel) {
+	x := &xtables{program: k.ipv4}
+	err := x.appendRule(t.Context(), "NOWHERE", line{dest: netip.MustParsePrefix("192.0.2.1/32"), protocol: All, mark: 8}.String())
+	if err == nil || !strings.HasPrefix(err.Error(), k.ipv4+" -t mangle -A NOWHERE -d 192.0.2.1/32 -j MARK --set-mark 8: ") {
+		t.Errorf("error %v", err)
+	}
+}
