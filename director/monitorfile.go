@@ -1,6 +1,7 @@
 package director
 
 import (
+	"regexp"
 	"strconv"
 
 	"ldirectord/checker"
@@ -29,7 +30,10 @@ func (d *Director) monitor(v *virtual, s *server, r checker.Result) {
 	}
 }
 
-// monitorID names a check as monitorfiles do.
+// urlPassword is a URL up to the password of its log-in, and that (RFC 3986, 3.2.1).
+var urlPassword = regexp.MustCompile(`(//[^/?#:@\s]*:)[^/?#@\s]*@`)
+
+// monitorID names a check as monitorfiles do, but for passwords.
 func monitorID(cfg *parser.Virtual, r *parser.Real) string {
 	id := notify.MonitorID{
 		Check:       string(cfg.CheckType),
@@ -39,7 +43,7 @@ func monitorID(cfg *parser.Virtual, r *parser.Real) string {
 		VirtualHost: cfg.VirtualHost,
 		Weight:      strconv.Itoa(r.Weight),
 		Forward:     string(r.Forward),
-		Request:     r.Request,
+		Request:     urlPassword.ReplaceAllString(r.Request, "$1…@"),
 		Receive:     r.Receive,
 	}
 	switch cfg.CheckType {

@@ -46,7 +46,7 @@ func (f *findings) secrets(path string, cfg *parser.Config) {
 
 func firstSecret(cfg *parser.Config) (parser.Position, bool) {
 	for _, v := range cfg.Virtuals {
-		for _, name := range []string{"passwd", "secret"} {
+		for _, name := range []string{"passwd", "secret", "httppasswd"} {
 			if at, ok := v.At[name]; ok {
 				return at, true
 			}
