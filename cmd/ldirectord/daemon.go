@@ -127,6 +127,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 // signal that ended it.
 func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-chan error, end context.CancelCauseFunc) error {
 	file := newConfigFile(ctx, d)
+	file.foreign.follow(ctx, d.loaded.config)
 	d.loaded.forget()
 	var by error
 	for {

@@ -66,3 +66,32 @@ func (l *lab) within(limit time.Duration, lines ...string) {
 		l.t.Fatalf("%d jumps:\n%s", n, l.marks())
 	}
 }
+
+// Where the operator keeps his own rules the daemon changes nothing, and tells when none sets the mark.
+func TestKernelMarkThatNobodySetsIsTold(t *testing.T) {
+	l := newLab(t)
+	cf := l.config("virtual = 3\n        protocol = fwm\n        real = 192.0.2.21:80 gate\n        checktype = connect\n")
+	l.run(exitOK, cf, "start")
+	l.saysWithin(5*time.Second, "Nothing sets mark 3 on this machine: fwm:3 gets no packets")
+	l.sh("ip netns exec %sdir iptables -t mangle -A PREROUTING -d %s -p tcp --dport 80 -j MARK --set-mark 3", l.prefix, drVIP)
+	before := l.marks()
+	l.run(exitOK, cf, "restart")
+	time.Sleep(2 * time.Second)
+	if n := strings.Count(l.logText(), "Nothing sets mark"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, l.logText())
+	}
+	if after := l.marks(); after != before {
+		t.Errorf("the operator's rules were\n%sand are\n%s", before, after)
+	}
+	l.run(exitOK, cf, "stop")
+}
+
+// saysWithin waits for a line of the log.
+func (l *lab) saysWithin(limit time.Duration, text string) {
+	l.t.Helper()
+	for start := time.Now(); !strings.Contains(l.logText(), text); time.Sleep(50 * time.Millisecond) {
+		if time.Since(start) > limit {
+			l.t.Fatalf("the log does not have: %s\n%s", text, l.logText())
+		}
+	}
+}

@@ -21,6 +21,7 @@ const (
 // file to be read and taken over: names are looked up for that, and a signal may come meanwhile.
 type configFile struct {
 	*daemon
+	foreign markWatch
 	changed chan struct{} // the file may be another one
 	taken   chan taken    // the file was read
 	sum     [sha256.Size]byte
@@ -36,7 +37,7 @@ type taken struct {
 }
 
 func newConfigFile(ctx context.Context, d *daemon) *configFile {
-	f := &configFile{daemon: d, changed: make(chan struct{}), taken: make(chan taken, 1), sum: d.loaded.sum()}
+	f := &configFile{daemon: d, foreign: markWatch{ipvs: d.ipvs, journal: d.journal}, changed: make(chan struct{}), taken: make(chan taken, 1), sum: d.loaded.sum()}
 	go f.follow(ctx)
 	return f
 }
@@ -149,6 +150,7 @@ func (f *configFile) end(ctx context.Context, t taken) {
 	if t.loaded != nil {
 		f.changeSiblings(f.loaded.config.Global.Execute, t.loaded.config.Global.Execute)
 		f.loaded = t.loaded
+		f.foreign.follow(ctx, t.loaded.config)
 	}
 	f.reloads.note(t)
 	f.manager.ready(f.summary(t))
