@@ -20,12 +20,13 @@ import (
 const (
 	scrapeTime     = 10 * time.Second // until the client has read its answer; Prometheus waits no longer
 	scrapersAtOnce = 8
-	listenRetry    = time.Second // between two tries to get an address that is taken
+	listenRetry    = time.Second
 )
 
 // metricsServer serves metrics and probes where listen says, if it says so.
 type metricsServer struct {
 	addrs   chan netip.AddrPort
+	retry   time.Duration // between two tries to get an address that is taken
 	handler http.Handler
 	say     func(notify.Event)
 }
@@ -36,7 +37,7 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	routes.HandleFunc("GET /metrics", d.answerMetrics)
 	routes.HandleFunc("GET /healthz", d.answerAlive)
 	routes.HandleFunc("GET /readyz", d.answerReady)
-	m := &metricsServer{addrs: make(chan netip.AddrPort), handler: routes, say: d.journal.Emit}
+	m := &metricsServer{addrs: make(chan netip.AddrPort), retry: listenRetry, handler: routes, say: d.journal.Emit}
 	go m.run(ctx)
 	m.serve(ctx, d.loaded.config.Global.Listen)
 	return m
@@ -63,7 +64,7 @@ func (m *metricsServer) run(ctx context.Context) {
 		server, told = nil, false
 	}
 	defer func() { end() }()
-	retry := time.NewTimer(listenRetry)
+	retry := time.NewTimer(m.retry)
 	defer retry.Stop()
 	for {
 		select {
@@ -84,7 +85,7 @@ func (m *metricsServer) run(ctx context.Context) {
 		if server, err = m.listen(addr); err != nil {
 			m.failed(addr, err, told)
 			told = true
-			retry.Reset(listenRetry)
+			retry.Reset(m.retry)
 		}
 	}
 }

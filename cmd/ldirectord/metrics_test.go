@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/director"
+	"ldirectord/notify"
+	"ldirectord/status"
+)
+
+// runningDaemon is a daemon in a process of its own, with the table in memory.
+type runningDaemon struct {
+	t    *testing.T
+	dir  string
+	args []string
+}
+
+// launched starts a daemon for a configuration, whose log goes to the folder.
+func launched(t *testing.T, config string) *runningDaemon {
+	t.Helper()
+	d := &runningDaemon{t: t, dir: t.TempDir()}
+	d.args = []string{"--rundir", d.dir, "--ipvs", "memory", filepath.Join(d.dir, "ld.cf")}
+	d.write(config)
+	d.tell("start")
+	t.Cleanup(func() { d.tell("stop") })
+	return d
+}
+
+func (d *runningDaemon) write(config string) {
+	d.t.Helper()
+	text := fmt.Sprintf("logfile = \"%s/log\"\n%s", d.dir, config)
+	if err := os.WriteFile(filepath.Join(d.dir, "ld.cf"), []byte(text), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *runningDaemon) tell(verb ...string) {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if said, err := exec.CommandContext(ctx, program(d.t), append(d.args, verb...)...).CombinedOutput(); err != nil {
+		d.t.Fatalf("%v: %v\n%s", verb, err, said)
+	}
+}
+
+// report asks the daemon on its control socket.
+func (d *runningDaemon) report() *status.Report {
+	d.t.Helper()
+	o := options{runDir: d.dir, config: "ld.cf"}
+	text, err := o.instance().ask(d.t.Context(), "GET", "/status", nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r, err := status.ReadReport(bytes.NewReader(text))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return r
+}
+
+// freeAddr is an address of loopback at which nobody listens at the moment.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// fetch returns the status and the body of a page, once somebody listens there.
+func fetch(t *testing.T, url string) (int, string) {
+	t.Helper()
+	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
+	for end := time.Now().Add(awaitLimit); ; time.Sleep(10 * time.Millisecond) {
+		answer, err := client.Get(url)
+		if err != nil && time.Now().Before(end) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode, string(text)
+	}
+}
+
+const twoServers = `virtual = 10.1.0.1:7000
+	real = 10.2.0.1:7000 gate
+	real = 10.2.0.2:7000 gate
+	checktype = on
+`
+
+func TestListenServesMetricsAndProbes(t *testing.T) {
+	addr := freeAddr(t)
+	launched(t, "listen = "+addr+"\n"+twoServers)
+	code, text := fetch(t, "http://"+addr+"/metrics")
+	for _, want := range []string{
+		`ldirectord_server_up{virtual="tcp:10.1.0.1:7000",real="10.2.0.1:7000"} 1`,
+		`ldirectord_table_operations_total{operation="add-destination"} 2`,
+		`ldirectord_config_last_reload_successful 1`,
+	} {
+		if code != http.StatusOK || !strings.Contains(text, want+"\n") {
+			t.Errorf("%d, no %s in\n%s", code, want, text)
+		}
+	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if code, text := fetch(t, "http://"+addr+path); code != http.StatusOK || text != "ok\n" {
+			t.Errorf("%s: %d %q", path, code, text)
+		}
+	}
+	if code, _ := fetch(t, "http://"+addr+"/status"); code != http.StatusNotFound {
+		t.Errorf("the control socket's pages are there as well: %d", code)
+	}
+}
+
+func TestListenFollowsAReload(t *testing.T) {
+	first, second := freeAddr(t), freeAddr(t)
+	d := launched(t, "listen = "+first+"\n"+twoServers)
+	fetch(t, "http://"+first+"/healthz")
+	d.write("listen = " + second + "\n" + twoServers)
+	d.tell("reload")
+	fetch(t, "http://"+second+"/healthz")
+	if c, err := net.Dial("tcp", first); err == nil {
+		c.Close()
+		t.Errorf("somebody listens still on %s", first)
+	}
+	d.write(twoServers)
+	d.tell("reload")
+	if c, err := net.Dial("tcp", second); err == nil {
+		c.Close()
+		t.Errorf("somebody listens still on %s", second)
+	}
+}
+
+func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
+	taken, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := netip.MustParseAddrPort(taken.Addr().String())
+	said := make(chan notify.Event, 10)
+	m := &metricsServer{addrs: make(chan netip.AddrPort), retry: 10 * time.Millisecond, handler: hello(), say: func(e notify.Event) { said <- e }}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { m.run(ctx); close(ended) }()
+	m.serve(ctx, addr)
+	if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) || !strings.Contains(e.Text, "address already in use") {
+		t.Errorf("%+v", e)
+	}
+	time.Sleep(100 * time.Millisecond) // for some tries in vain
+	taken.Close()
+	if e := <-said; e.Kind != notify.Listening {
+		t.Errorf("%+v", e)
+	}
+	if code, text := fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK || text != "hello" {
+		t.Errorf("%d %q", code, text)
+	}
+	cancel()
+	<-ended
+	if c, err := net.Dial("tcp", addr.String()); err == nil {
+		c.Close()
+		t.Error("it listens after its end")
+	}
+}
+
+// Clients that ask and never read, that say nothing, and that say something for ever.
+func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
+	addr := freeAddr(t)
+	var config strings.Builder
+	fmt.Fprintf(&config, "listen = %s\ncheckinterval = 1\n", addr)
+	for i := range 500 { // 400 kB of metrics: more than a socket takes
+		fmt.Fprintf(&config, "virtual = 10.1.%d.%d:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n", i/250, i%250)
+	}
+	d := launched(t, config.String())
+	fetch(t, "http://"+addr+"/healthz")
+	for i := range 3 * scrapersAtOnce {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.(*net.TCPConn).SetReadBuffer(1024)
+		io.WriteString(c, [...]string{"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "", "GET /metrics HTTP/1.1\r\nX: "}[i%3])
+	}
+	o := options{runDir: d.dir, config: "ld.cf"}
+	for range 3 * askersAtOnce / 4 {
+		c, err := net.Dial("unix", o.instance().socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, "GET /status HTTP/1.1\r\nHost: a\r\n\r\n")
+	}
+	before := d.report()
+	time.Sleep(2 * time.Second)
+	after := d.report()
+	for i, v := range after.Virtuals {
+		if n := v.Servers[0].Checks - before.Virtuals[i].Servers[0].Checks; n == 0 {
+			t.Fatalf("%s: no check in 2 s, want one a second", v.ID)
+		}
+	}
+	if after.Checks.Overdue > 1 {
+		t.Errorf("checks are late by %v s", after.Checks.Overdue)
+	}
+	if code, _ := fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {
+		t.Errorf("others are not answered: %d", code)
+	}
+}
+
+func TestWhatIsNotReady(t *testing.T) {
+	virtuals := []director.VirtualSnapshot{{ID: "tcp:10.1.0.1:80"}, {ID: "tcp:10.1.0.2:80", Error: "no such module"}}
+	for want, now := range map[string]director.Snapshot{
+		"":                         {Virtuals: virtuals[:1]},
+		"standing by":              {Standby: true, Virtuals: virtuals},
+		"the table can't be read":  {Unread: "permission denied"},
+		"refuses tcp:10.1.0.2:80:": {Virtuals: virtuals},
+	} {
+		err := unready(&now)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+}
+
+func TestReloadsAreCounted(t *testing.T) {
+	c := newReloadCounts()
+	began := c.read().Last
+	c.note(taken{why: "line 1"})
+	c.note(taken{why: "line 2"})
+	if now := c.read(); now.Refused != 2 || now.Error != "line 2" || !now.Last.Equal(began) {
+		t.Errorf("%+v", now)
+	}
+	c.note(taken{loaded: &loaded{}})
+	if now := c.read(); now.Succeeded != 1 || now.Error != "" || now.Last.Equal(began) {
+		t.Errorf("%+v", now)
+	}
+}
