@@ -126,6 +126,19 @@ func checkExample(t *testing.T, source string) {
 	}
 }
 
+// everything.cf has what its name says, if only behind a # where a file would have to be there.
+func TestExampleOfEverything(t *testing.T) {
+	text, err := os.ReadFile("../../examples/everything.cf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range parser.Directives() {
+		if !regexp.MustCompile(`(?m)^ *#?` + d.Name + ` = `).Match(text) {
+			t.Errorf("everything.cf has no %s", d.Name)
+		}
+	}
+}
+
 // Every example is good, and each of its checks can be built.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*.cf")

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -63,6 +65,7 @@ func (f *findings) programs(cfg *parser.Config) {
 		case !written:
 		case v.CheckType == parser.External:
 			if _, err := exec.LookPath(v.CheckCommand); err != nil {
+				err = cmp.Or(errors.Unwrap(err), err) // its own words have the path twice
 				f.warn(at, "missing-program", "the checkcommand can't be run, so every server is down: %v", err)
 			}
 		case v.CheckType == parser.ExternalPerl:

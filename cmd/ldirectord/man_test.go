@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"ldirectord/checker"
+	"ldirectord/parser"
+)
+
+const configPage = "../../man/ldirectord.cf.5"
+
+func manPage(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(configPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The page has each directive in its chapter, with its default, and says of no other that it exists.
+func TestManPageHasTheDirectives(t *testing.T) {
+	chapter := map[string]string{}
+	items := map[string]string{}
+	for _, part := range strings.Split(manPage(t), "\n.Sh ") {
+		title, text, _ := strings.Cut(part, "\n")
+		for _, item := range strings.Split(text, "\n.It Ic ")[1:] {
+			name, text, _ := strings.Cut(item, " ")
+			if items[name] != "" {
+				t.Errorf("%s stands there twice", name)
+			}
+			text, _, _ = strings.Cut(text, "\n.El")
+			chapter[name], items[name] = title, text
+		}
+	}
+	for _, d := range parser.Directives() {
+		text, ok := items[d.Name]
+		if !ok {
+			t.Errorf("%s is missing", d.Name)
+			continue
+		}
+		delete(items, d.Name)
+		for what, is := range map[string]bool{
+			".Em Extension .":             d.Extension,
+			"Each line adds":              d.Repeats,
+			"Default: " + d.Default + ".": d.Default != "" && d.Form != parser.Header,
+		} {
+			if strings.Contains(text, what) != is {
+				t.Errorf("%s has %q: %v", d.Name, what, !is)
+			}
+		}
+		global := chapter[d.Name] == "GLOBAL DIRECTIVES"
+		both := chapter[d.Name] == "DIRECTIVES FOR THE FILE OR FOR ONE SERVICE"
+		if d.Form != parser.Header && (d.Global() != (global || both) || d.Section() != !global) {
+			t.Errorf("%s stands in %s", d.Name, chapter[d.Name])
+		}
+	}
+	for name := range items {
+		t.Errorf("there is no directive %s", name)
+	}
+}
+
+func TestManPageHasTheChecks(t *testing.T) {
+	_, text, _ := strings.Cut(manPage(t), "\n.Sh CHECK TYPES\n")
+	types, text, _ := strings.Cut(text, "\n.Sh SERVICES\n")
+	services, _, _ := strings.Cut(text, "\n.Sh ")
+	names := func(text string) (list []string) {
+		for _, m := range regexp.MustCompile(`(?m)^\.It Cm (.*)$`).FindAllStringSubmatch(text, -1) {
+			list = append(list, m[1])
+		}
+		return list
+	}
+	sameNames(t, "check types", append(names(types), "combined"), checker.Types()) // which is written as a number
+	var want []string
+	for _, s := range parser.Services() {
+		if s.Port > 0 {
+			s.Name += fmt.Sprintf(" Pq %d", s.Port)
+		}
+		want = append(want, s.Name)
+	}
+	sameNames(t, "services", names(services), want)
+}
+
+// Every example of the page is good, without a warning.
+func TestManPageExamples(t *testing.T) {
+	examples := regexp.MustCompile(`(?s)\.Bd -literal -offset indent\n(.*?)\.Ed`).FindAllStringSubmatch(manPage(t), -1)
+	if len(examples) < 5 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	for _, e := range examples {
+		checkExample(t, strings.ReplaceAll(e[1], `\e`, `\`))
+	}
+}
+
+// The pages are without a warning of the programs that show them, where they are installed.
+func TestManPagesAreClean(t *testing.T) {
+	for _, command := range []string{"mandoc -Tlint -Wwarning", "man --warnings -E UTF-8 -l -Tutf8 -Z"} {
+		argv := append(strings.Fields(command), configPage)
+		if _, err := exec.LookPath(argv[0]); err != nil {
+			t.Logf("%s is not installed", argv[0])
+			continue
+		}
+		cmd := exec.Command(argv[0], argv[1:]...)
+		var said strings.Builder
+		cmd.Stderr = &said
+		if argv[0] == "mandoc" {
+			cmd.Stdout = &said
+		}
+		if err := cmd.Run(); err != nil || said.Len() > 0 {
+			t.Errorf("%s: %v\n%s", command, err, said.String())
+		}
+	}
+}
