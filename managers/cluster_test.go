@@ -139,12 +139,6 @@ func inside(t *testing.T, name string, f func()) {
 	}
 }
 
-// settles waits until a client's requests succeed again for a while.
-func (c *cluster) settles(m *meter, limit time.Duration) {
-	c.t.Helper()
-	await(c.t, limit, "answer for a second on end", func() bool { return m.steady(time.Second) })
-}
-
 // conversation is a connection of the client with a virtual service that stays open.
 type conversation struct {
 	conn   net.Conn

@@ -21,9 +21,10 @@ const (
 
 // machine is a computer of the lab: a network, a disk, processes and a host name of its own.
 type machine struct {
-	t    *testing.T
-	name string // its host name and network namespace
-	pid  string // of its first process
+	t     *testing.T
+	name  string // its host name and network namespace
+	pid   string // of its first process
+	alive bool
 }
 
 // newMachine starts one in a network namespace that exists; it ends with the test. The program under test
@@ -45,7 +46,7 @@ func newMachine(t *testing.T, name string, program string) *machine {
 		first.Wait()
 	})
 	await(t, bootTime, "machine "+name, func() bool { return exists(memory + ".ready") })
-	m := &machine{t: t, name: name, pid: strings.TrimSpace(sh(t, "pgrep -P %d", first.Process.Pid))}
+	m := &machine{t: t, name: name, pid: strings.TrimSpace(sh(t, "pgrep -P %d", first.Process.Pid)), alive: true}
 	m.install(program)
 	return m
 }
@@ -124,6 +125,7 @@ func (m *machine) die() {
 	m.t.Helper()
 	sh(m.t, "ip link set p-%s down", m.name)
 	m.run("sh", "-c", "kill -9 -1")
+	m.alive = false
 }
 
 // revive puts it back on the network, as after a boot: the memory of a running system is gone.
@@ -133,6 +135,18 @@ func (m *machine) revive() {
 		ipvsadm --stop-daemon master 2>/dev/null || :; ipvsadm --stop-daemon backup 2>/dev/null || :
 		find /run -mindepth 1 -maxdepth 1 ! -name netns -exec rm -rf {} +; mkdir -p /run/lock`, addresses[m.name])
 	sh(m.t, "ip link set p-%s up", m.name)
+	m.alive = true
+}
+
+// reset ends everything on it and boots it.
+func (m *machine) reset() {
+	m.t.Helper()
+	m.die()
+	m.revive()
+}
+
+func (m *machine) hasAddress() bool {
+	return m.holds("ip -o addr show dev eth0 | grep -q " + virtualAddress)
 }
 
 // lab is the path of a file of the lab.

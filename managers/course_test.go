@@ -1,0 +1,74 @@
+package managers
+
+import (
+	"testing"
+	"time"
+)
+
+const (
+	hotExcess = time.Second     // of a gap, over one with a table that is in place on both directors
+	eventTime = 2 * time.Minute // for one take-over to be over
+)
+
+// hot is the way of running directors that others are measured by: both serve all the time, and only the
+// address moves.
+const hot = "hot"
+
+// course is a cluster that runs its directors in one way, and what clients saw of it.
+type course struct {
+	*cluster
+	t      *testing.T
+	way    string
+	client *meter
+	result *gaps
+}
+
+// begin waits until a director serves.
+func (o *course) begin() (active, other *machine) {
+	o.t.Helper()
+	await(o.t, eventTime, "address anywhere", func() bool { return o.d1.hasAddress() || o.d2.hasAddress() })
+	active, other = o.d1, o.d2
+	if other.hasAddress() {
+		active, other = other, active
+	}
+	o.serves(active, other)
+	o.settle()
+	return active, other
+}
+
+// moves has the address go to a director, and measures.
+func (o *course) moves(event string, to, from *machine, happen func()) {
+	o.t.Helper()
+	begun := time.Now()
+	happen()
+	await(o.t, eventTime, "address on "+to.name, to.hasAddress)
+	o.settle()
+	o.result.add(o.way, event, o.client.gap(begun))
+	o.serves(to, from)
+}
+
+// serves checks that one director has the whole table and the other one, unless it is dead, none.
+func (o *course) serves(to, from *machine) {
+	o.t.Helper()
+	await(o.t, eventTime, "table on "+to.name, func() bool { return to.table() == wholeTable })
+	if from.alive && o.way != hot {
+		await(o.t, eventTime, "empty table on "+from.name, func() bool { return from.table() == "" })
+	}
+}
+
+// settle waits until every request of a second was answered.
+func (o *course) settle() {
+	o.t.Helper()
+	await(o.t, eventTime, "answers for a second on end", func() bool { return o.client.steady(time.Second) })
+}
+
+// compare finds the gaps that are longer than those of the hot way allow, or than a limit of their own.
+func (g *gaps) compare(t *testing.T, way string, limit time.Duration) {
+	t.Helper()
+	for _, event := range g.events {
+		took := g.of(way, event)
+		if took > g.of(hot, event)+hotExcess || limit > 0 && took > limit {
+			t.Errorf("%s, %s: a gap of %v", way, event, took)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package managers
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// What heartbeat asks of a script in resource.d: the arguments of haresources, and then what to do. It
+// reads the words of status.
+func TestManagerHeartbeatAsksTheProgram(t *testing.T) {
+	c := newCluster(t, "/var/log/ldirectord.log")
+	m := c.d1
+	m.linkResource()
+	m.put("/etc/ha.d/second.cf", strings.ReplaceAll(example(t, "cluster.cf"), virtualAddress, "192.0.2.11"))
+	for _, step := range []struct {
+		args   string
+		status int
+		said   string
+	}{
+		{"ldirectord.cf status", 3, "stopped"},
+		{"ldirectord.cf stop", 0, ""},
+		{"ldirectord.cf start", 0, ""},
+		{"ldirectord.cf status", 0, "running"},
+		{"ldirectord.cf start", 0, ""},
+		{"second.cf status", 3, "stopped"},
+		{"second.cf start", 0, ""},
+		{"second.cf status", 0, "running"},
+		{"ldirectord.cf stop", 0, ""},
+		{"ldirectord.cf status", 3, "stopped"},
+		{"second.cf status", 0, "running"},
+		{"second.cf stop", 0, ""},
+		{"second.cf stop", 0, ""},
+	} {
+		argv := append([]string{"/etc/ha.d/resource.d/ldirectord"}, strings.Fields(step.args)...)
+		said, status := m.run(argv...)
+		if status != step.status || !strings.Contains(said, step.said) {
+			t.Errorf("%s: exit status %d, %q; want %d, %q", step.args, status, said, step.status, step.said)
+		}
+	}
+	if table := m.table(); table != "" {
+		t.Errorf("it left\n%s", table)
+	}
+}
+
+func TestManagerHeartbeat(t *testing.T) {
+	c := newCluster(t, "/var/log/ha-log", "/var/log/ldirectord.log")
+	client := newMeter(t)
+	result := newGaps("standby", "dead")
+	run := func(way string, director string) {
+		t.Run(way, func(t *testing.T) {
+			(&course{cluster: c, t: t, way: way, client: client, result: result}).heartbeat(director)
+		})
+	}
+	run(hot, "")
+	run("heartbeat", " ldirectord::ldirectord.cf")
+	result.compare(t, "heartbeat", 0)
+	if reference := os.Getenv("REFERENCE"); reference != "" {
+		c.both(func(m *machine) { m.install(reference) })
+		run("reference", " ldirectord::ldirectord.cf")
+	}
+	t.Logf("\n%s", result)
+}
+
+// heartbeat has the address go from one director to the other, with the resource that runs the director, or
+// with directors that run by themselves.
+func (o *course) heartbeat(director string) {
+	o.both(func(m *machine) { m.startHeartbeat(director) })
+	defer o.both((*machine).reset)
+	active, other := o.begin()
+	o.moves("standby", other, active, func() { active.sh("/usr/share/heartbeat/hb_standby") })
+	active, other = other, active
+	o.moves("dead", other, active, active.die)
+}
+
+func (m *machine) startHeartbeat(director string) {
+	m.t.Helper()
+	m.linkResource()
+	resources := strings.Replace(example(m.t, "heartbeat/haresources"), " ldirectord::ldirectord.cf", director, 1)
+	if director == "" {
+		m.sh("ldirectord ldirectord.cf start")
+	}
+	m.put("/etc/ha.d/ha.cf", example(m.t, "heartbeat/ha.cf"))
+	m.put("/etc/ha.d/haresources", resources)
+	m.put("/etc/ha.d/authkeys", "auth 1\n1 sha1 lab\n")
+	m.sh("chmod 600 /etc/ha.d/authkeys; /etc/init.d/heartbeat start >/var/log/heartbeat-start.log 2>&1")
+}
+
+// linkResource makes the program heartbeat's script.
+func (m *machine) linkResource() {
+	m.t.Helper()
+	m.sh("mkdir -p /etc/ha.d/resource.d; ln -sfn /usr/sbin/ldirectord /etc/ha.d/resource.d/ldirectord")
+}

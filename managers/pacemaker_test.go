@@ -1,0 +1,96 @@
+package managers
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestManagerPacemaker(t *testing.T) {
+	c := newCluster(t, "/var/log/pacemaker/pacemaker.log", "/var/log/ldirectord.log")
+	c.both((*machine).startPacemaker)
+	c.d1.sh(`for try in $(seq 60); do crm_attribute -n stonith-enabled -v false && break; sleep 1; done
+		crm_attribute -n no-quorum-policy -v ignore`)
+	client := newMeter(t)
+	result := newGaps("standby", "dead")
+	run := func(way string) {
+		t.Run(way, func(t *testing.T) {
+			(&course{cluster: c, t: t, way: way, client: client, result: result}).pacemaker()
+		})
+	}
+	run(hot)
+	for way, text := range agents(t) {
+		c.both(func(m *machine) { m.installAgent(text) })
+		run(way)
+		result.compare(t, way, 0)
+	}
+	if reference := os.Getenv("REFERENCE"); reference != "" {
+		c.both(func(m *machine) { m.install(reference); m.installAgent(agents(t)["standard agent"]) })
+		run("reference")
+	}
+	t.Logf("\n%s", result)
+}
+
+// pacemaker has the director killed and then the resources go from one director to the other.
+func (o *course) pacemaker() {
+	resources := example(o.t, "pacemaker/resources.xml")
+	if o.way == hot {
+		resources = addressAlone(resources)
+		o.both(func(m *machine) { m.sh("ldirectord ldirectord.cf start") })
+		defer o.both(func(m *machine) { m.sh("ldirectord ldirectord.cf stop") })
+	}
+	o.d1.put("/root/resources.xml", resources)
+	o.d1.sh("cibadmin -C -o resources -x /root/resources.xml")
+	defer o.noResources()
+	active, other := o.begin()
+	if o.way != hot {
+		o.killed(active)
+	}
+	o.moves("standby", other, active, func() { active.sh("crm_standby -v on") })
+	active.sh("crm_standby -v off")
+	active, other = other, active
+	o.moves("dead", other, active, active.die)
+	active.revive()
+	active.startPacemaker()
+	if o.way == hot {
+		active.sh("ldirectord ldirectord.cf start")
+	}
+	await(o.t, eventTime, "two nodes online", func() bool { return other.holds(`crm_mon -1 | grep -q 'Online: \[ d1 d2 \]'`) })
+}
+
+// killed has the director die: the table serves on, and the next monitor starts another one.
+func (o *course) killed(active *machine) {
+	o.t.Helper()
+	begun := time.Now()
+	active.sh("kill -9 $(cat /run/ldirectord.ldirectord.cf.pid)")
+	await(o.t, eventTime, "director again", func() bool { return active.holds("ldirectord ldirectord.cf status") })
+	if gap := o.client.gap(begun); gap > time.Second {
+		o.t.Errorf("while the director was away: a gap of %v", gap)
+	}
+	o.serves(active, map[bool]*machine{true: o.d2, false: o.d1}[active == o.d1])
+}
+
+// addressAlone leaves the resource of the address.
+func addressAlone(resources string) string {
+	from, to := strings.Index(resources, `  <primitive id="address"`), strings.Index(resources, "</group>")
+	return resources[from:to]
+}
+
+// noResources stops and removes all of them.
+func (o *course) noResources() {
+	o.t.Helper()
+	o.d1.sh("crm_attribute -n stop-all-resources -v true")
+	await(o.t, eventTime, "stop of all", func() bool { return !o.d1.hasAddress() && !o.d2.hasAddress() })
+	o.d1.sh("crm_resource --wait; cibadmin -E -o resources 2>/dev/null || cibadmin -R -o resources -X '<resources/>'; crm_attribute -n stop-all-resources -v false")
+}
+
+func (m *machine) startPacemaker() {
+	m.t.Helper()
+	conf := example(m.t, "pacemaker/corosync.conf")
+	// The lab's kernel has neither real-time scheduling nor control groups for it.
+	conf += "system {\n\tsched_rr: no\n\tmove_to_root_cgroup: no\n}\n"
+	m.put("/etc/corosync/corosync.conf", conf)
+	m.sh(`mkdir -p /var/log/pacemaker; chown hacluster:haclient /var/log/pacemaker
+		corosync; setsid pacemakerd >/var/log/pacemakerd.log 2>&1 &`)
+}
