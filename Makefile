@@ -2,6 +2,7 @@
 # make test    unit, scenario and kernel tests
 # make test-all  as root on Debian: also Debian's real servers, every scenario of the reference, long runs
 # make conformance   every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
+# make manager-test   as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
 # make install (as root) puts the daemon where the cluster managers look for it
 
 # sudo drops Go's usual place from the search path.
@@ -25,7 +26,7 @@ export GO
 export CGO_ENABLED = 0
 
 .DELETE_ON_ERROR:
-.PHONY: build test test-all unit-test kernel-test conformance vet staticcheck bench fuzz demo install clean
+.PHONY: build test test-all unit-test kernel-test conformance manager-test vet staticcheck bench fuzz demo install clean
 
 build: ldirectord
 
@@ -41,6 +42,7 @@ test-all: ldirectord
 	LONG_TESTS=5m $(GO) test -count=1 -timeout 20m -run '^TestLong|^TestChaos' ./checker ./director
 	LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLong' ./cmd/ldirectord
 	@$(MAKE) conformance REFERENCE=
+	@$(MAKE) manager-test REFERENCE=
 
 unit-test:
 	@$(if $(RACE),,echo 'skipped: race detector: it needs gcc')
@@ -53,6 +55,13 @@ kernel-test: ldirectord
 conformance: ldirectord
 	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) build -o $$suite ./conformance && \
 		testdata/lab/kernel-test -c $$suite/conformance -run '$(RUN)' $(LDIRECTORD) $(filter-out $(LDIRECTORD),$(REFERENCE))
+
+# Heartbeat, pacemaker and keepalived on two machines of the lab: about ten minutes. Where REFERENCE names the
+# Perl program, its gaps are measured as well.
+manager-test: ldirectord
+	@testdata/servers/install
+	LDIRECTORD=$(CURDIR)/ldirectord REFERENCE=$(REFERENCE) MANAGER_TESTS=required UML_MEMORY=1500M UML_SECONDS=2400 \
+		$(GO) test -count=1 -timeout 40m -v -exec $(CURDIR)/testdata/lab/uml-run -run '$(RUN)' ./managers
 
 vet:
 	$(GO) vet ./...

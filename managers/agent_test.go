@@ -34,7 +34,7 @@ func (m *machine) installAgent(text string) {
 func TestManagerAgents(t *testing.T) {
 	const (
 		config  = "/etc/ha.d/ldirectord.cf"
-		prepare = "ldirectord ldirectord.cf stop >/dev/null 2>&1; pkill -9 -f ldirectord.cf; ipvsadm -C; cp /root/good.cf " + config
+		prepare = "ldirectord ldirectord.cf stop >/dev/null 2>&1; pkill -9 -x ldirectord; ipvsadm -C; cp /root/good.cf " + config
 		breakIt = "; echo nonsense = 1 >" + config
 		start   = "; ldirectord ldirectord.cf start"
 	)
@@ -47,7 +47,7 @@ func TestManagerAgents(t *testing.T) {
 	}{
 		{"stopped", prepare, map[string]int{"validate-all": 0, "monitor": 7, "start": 0, "stop": 0}},
 		{"running", prepare + start, map[string]int{"validate-all": 0, "monitor": 0, "start": 0, "stop": 0}},
-		{"killed", prepare + start + "; pkill -9 -f ldirectord.cf", map[string]int{"validate-all": 0, "monitor": 7, "start": 0, "stop": 0}},
+		{"killed", prepare + start + "; pkill -9 -x ldirectord", map[string]int{"validate-all": 0, "monitor": 7, "start": 0, "stop": 0}},
 		{"running, file broken", prepare + start + breakIt, map[string]int{"validate-all": 0, "monitor": 0, "start": 0, "stop": 0}},
 		{"stopped, file broken", prepare + breakIt, map[string]int{"validate-all": 0, "monitor": 1, "start": 1, "stop": 0}},
 		{"file missing", prepare + "; rm " + config, map[string]int{"validate-all": 5, "monitor": 5, "start": 5, "stop": 5}},

@@ -20,6 +20,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/director", "ldirectord/fwmark", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser", "ldirectord/status"},
 		"ldirectord/examples/demo":  nil,
 		"ldirectord/conformance":    nil,
+		"ldirectord/managers":       nil,
 	}
 	libraries := map[string][]string{
 		"github.com/moby/ipvs":          {"ldirectord/ipvsctl"},
