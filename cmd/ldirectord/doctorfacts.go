@@ -23,7 +23,7 @@ import (
 const (
 	probeTime     = time.Second     // for everything that is asked on the network, and for each answer of the kernel
 	programTime   = 5 * time.Second // for the programs that list rules
-	mostQuestions = 4096            // asked on the network, of each kind
+	mostQuestions = 1024            // asked on the network, of each kind
 	mostAtOnce    = 100             // connections
 )
 
