@@ -40,6 +40,7 @@ test-all: ldirectord
 	@testdata/servers/install
 	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' ./checker ./notify ./status
 	LONG_TESTS=5m $(GO) test -count=1 -timeout 20m -run '^TestLong|^TestChaos' ./checker ./director
+	LONG_TESTS=1 $(GO) test -count=1 -v -run '^TestRulesOnThisKernel' ./fwmark
 	LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLong' ./cmd/ldirectord
 	@$(MAKE) conformance REFERENCE=
 	@$(MAKE) manager-test REFERENCE=

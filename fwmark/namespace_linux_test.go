@@ -9,11 +9,19 @@ import (
 	"testing"
 )
 
-// apart is set in a test process that has a network of its own.
-const apart = "FWMARK_TEST_APART"
+// What tells a test process what it is.
+const (
+	apart     = "FWMARK_TEST_APART"     // it has a network of its own
+	exchanges = "FWMARK_TEST_EXCHANGES" // it exchanges rules with that program until it is killed
+	exchanger = "exchanger"             // the name of its daemon
+)
 
 // TestMain gives root's tests a network of their own: the rules that they set are nobody else's.
 func TestMain(m *testing.M) {
+	if program := os.Getenv(exchanges); program != "" {
+		exchange(program)
+		return
+	}
 	if os.Geteuid() != 0 || os.Getenv(apart) != "" {
 		os.Exit(m.Run())
 	}

@@ -17,7 +17,12 @@ import (
 )
 
 // TestKernelRules runs in the lab too, whose kernel has no nf_tables for IPv4.
-func TestKernelRules(t *testing.T) { withRealTables(t) }
+func TestKernelRules(t *testing.T) {
+	if os.Getenv("IPVS_TESTS") == "" {
+		t.Skip("TestRulesOnThisKernel does it here")
+	}
+	withRealTables(t)
+}
 
 // TestRulesOnThisKernel is the same on the kernel of this machine, in a network of its own.
 func TestRulesOnThisKernel(t *testing.T) {
@@ -51,6 +56,7 @@ func withRealTables(t *testing.T) {
 			}{
 				{"packets get their marks", marksOfPackets},
 				{"changes leave no packet without", changesUnderTraffic},
+				{"kills leave no packet without", killsUnderTraffic},
 				{"damage is told and mended", realDamage},
 				{"leftovers of a crash are found", leftovers},
 				{"inspect sees who sets marks", inspectMachine},
@@ -199,7 +205,7 @@ func marksOfPackets(t *testing.T, k *kernel) {
 	}
 }
 
-// stream sends to a port without pause until the test says so; the function it returns says how many.
+// stream sends to a port all the time until the function that it returns is called, which says how many.
 func stream(t *testing.T, dest string, port int) func() int {
 	t.Helper()
 	address := net.JoinHostPort(dest, strconv.Itoa(port))
@@ -222,6 +228,9 @@ func stream(t *testing.T, dest string, port int) func() int {
 			}
 			if _, err := conn.Write([]byte("x")); err == nil {
 				n++
+			}
+			if n%32 == 0 {
+				time.Sleep(100 * time.Microsecond) // leaves the other tests a CPU
 			}
 		}
 	}()
@@ -273,12 +282,100 @@ func changesUnderTraffic(t *testing.T, k *kernel) {
 	}
 }
 
+// A process that exchanges rules without end is killed at random points, again and again.
+func killsUnderTraffic(t *testing.T, k *kernel) {
+	random := rand.New(rand.NewPCG(5, 5))
+	const dest, match = "192.0.2.10", "-d 192.0.2.10"
+	stays := []Rule{rule(t, "8 "+dest+" udp 53")}
+	mustSync(t, k.open(exchanger), stays)
+	k.count(t, match, 0, 7, 8)
+	end := stream(t, dest, 53)
+	amid := 0
+	for range kills() {
+		k.exchangeAndKill(t, random)
+		f := k.open(exchanger)
+		if table, err := f.sides[0].tables.list(t.Context(), false); err != nil {
+			t.Fatal(err)
+		} else if len(readState(table, f.sides[0].prefix).generations) > 1 {
+			amid++
+		}
+		mustSync(t, f, stays)
+		if left := sh(t, "%s -t mangle -S", k.ipv4); strings.Count(left, everyDaemon) != 3 {
+			t.Fatalf("more than a chain, a jump and a rule:\n%s", left)
+		}
+	}
+	sent := end()
+	seen := k.counted(t, match)
+	t.Logf("%d kills, %d amid an exchange; %d packets sent, by mark %v", kills(), amid, sent, seen)
+	if seen[0] > 0 || seen[8] != sent || amid == 0 {
+		t.Errorf("%d packets sent, by mark %v; %d kills were amid an exchange", sent, seen, amid)
+	}
+}
+
+// exchangeAndKill gives a process that exchanges rules a random time, and waits for what it ran last.
+func (k *kernel) exchangeAndKill(t *testing.T, random *rand.Rand) {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), exchanges+"="+k.ipv4)
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	line := make([]byte, 64)
+	if n, err := output.Read(line); err != nil {
+		t.Fatalf("%v: %s", err, line[:n])
+	}
+	time.Sleep(time.Duration(random.Int64N(int64(killWithin()))))
+	cmd.Process.Kill()
+	cmd.Wait()
+	time.Sleep(killWithin() / 5) // a run of iptables outlives who started it
+}
+
+// exchange is what the process does that is killed.
+func exchange(program string) {
+	k := kernel{ipv4: program}
+	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	f := open(exchanger, &xtables{program: k.ipv4}, newFake())
+	stays := Rule{Mark: 8, Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: UDP, Ports: []Ports{{53, 53}}}
+	fmt.Println("begins")
+	for {
+		others := Rule{Mark: 7, Dest: stays.Dest, Protocol: TCP, Ports: []Ports{{uint16(random.IntN(9999)), 9999}}}
+		if _, err := f.Sync(context.Background(), append(randomRules(random), others, stays)); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+}
+
+func kills() int {
+	switch {
+	case os.Getenv("LONG_TESTS") != "":
+		return 50
+	case os.Getenv("IPVS_TESTS") != "":
+		return 5
+	}
+	return 10
+}
+
+// killWithin is about the time of two exchanges.
+func killWithin() time.Duration {
+	if os.Getenv("IPVS_TESTS") != "" {
+		return time.Second
+	}
+	return 100 * time.Millisecond
+}
+
 // rounds are fewer in the lab, where a run of iptables takes a tenth of a second.
 func rounds() int {
 	if os.Getenv("IPVS_TESTS") != "" {
 		return 3
 	}
-	return 15
+	return 8
 }
 
 // cutShort does some steps and then no more, as when the daemon is killed.

@@ -201,19 +201,24 @@ func (l *lab) sendWithoutPause() func() int {
 	}
 }
 
-// exchangeTime is how long a reload with other rules takes until they stand.
+// exchangeTime is how long a reload with other rules takes until they stand: the least of three.
 func (l *lab) exchangeTime(random *rand.Rand) time.Duration {
 	l.t.Helper()
-	lines := append(markLines(random), markLine{4, "tcp 1000", "-p tcp -m tcp --dport 1000"})
-	l.markConfig(lines)
-	start := time.Now()
-	l.hup()
-	for l.notExactly(lines) != "" {
-		if time.Since(start) > 10*time.Second {
-			l.wantExactly(lines)
+	least := time.Minute
+	for i := range 3 {
+		port := strconv.Itoa(1000 + i)
+		lines := append(markLines(random), markLine{4, "tcp " + port, "-p tcp -m tcp --dport " + port})
+		l.markConfig(lines)
+		start := time.Now()
+		l.hup()
+		for l.notExactly(lines) != "" {
+			if time.Since(start) > 10*time.Second {
+				l.wantExactly(lines)
+			}
 		}
+		least = min(least, time.Since(start))
 	}
-	return time.Since(start)
+	return least
 }
 
 func (l *lab) hup() {
