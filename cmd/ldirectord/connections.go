@@ -45,11 +45,11 @@ func (a *app) showConnections(ctx context.Context, shown []director.Service) err
 	if err != nil {
 		return err
 	}
-	drained, err := a.drainFile().read(ctx)
+	told, err := a.serverStates(ctx)
 	if err != nil {
 		return err
 	}
-	owners := newOwners(a.loaded.plan.Services(""), table, drained)
+	owners := newOwners(a.loaded.plan.Services(""), table, told)
 	owners.show(shown)
 	out := a.connectionPrinter(buffer, owners.services)
 	skipped, err := ipvsctl.EachConnection(ctx, func(c ipvsctl.Connection) error {
@@ -66,6 +66,31 @@ func (a *app) showConnections(ctx context.Context, shown []director.Service) err
 	}
 	out.end(skipped)
 	return buffer.Flush()
+}
+
+// serverStates are what the running daemon says of its servers, or else who is to be drained.
+func (a *app) serverStates(ctx context.Context) (map[director.Place]string, error) {
+	states := map[director.Place]string{}
+	orders, err := a.drainFile().read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for p := range orders {
+		states[p] = "drained"
+	}
+	if pid, _ := a.instance().find(); pid == 0 {
+		return states, nil
+	}
+	report, err := a.report(ctx)
+	if err != nil {
+		return states, nil // the table shows most of it
+	}
+	for _, v := range report.Virtuals {
+		for _, s := range v.Servers {
+			states[director.Place{Virtual: v.ID, Real: s.Real}] = s.State
+		}
+	}
+	return states, nil
 }
 
 // tellServers shows the kernel's own counters, which also tell one mark from another.

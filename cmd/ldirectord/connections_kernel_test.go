@@ -104,6 +104,65 @@ tcp:[2001:db8:1::10]:7000 template up`
 	}
 }
 
+// By SIP's engine, calls of one dialogue stay together: the template knows them by their Call-ID. The daemon
+// tells the state of servers better than the table.
+func TestKernelConnectionsShowDialoguesAndWhatTheDaemonKnows(t *testing.T) {
+	l := newLabOf(t, 2)
+	path := l.config(`checkinterval = 60
+quiescent = no
+virtual = 198.51.100.10:5060
+        real = 192.0.2.21:5060 masq
+        real = 192.0.2.22:5060 masq
+        protocol = udp
+        scheduler = rr
+        persistent = 300
+        pename = sip
+        checktype = on
+`)
+	l.run(0, path, "start")
+	t.Cleanup(func() { l.run(0, path, "stop") })
+	l.until(5*time.Second, "-A -u 198.51.100.10:5060 -s rr -p 300 --pe sip", "-r 192.0.2.21:5060", "-r 192.0.2.22:5060")
+	for range 3 { // each from another port
+		l.invite("198.51.100.10:5060", "dialogue-1@client")
+	}
+	shown := l.connectionsJSON(path)
+	servers := map[string]bool{}
+	var templates []connectionLine
+	for _, c := range shown.Connections {
+		servers[c.Server] = true
+		if c.Kind == "template" {
+			templates = append(templates, c)
+		}
+	}
+	if len(templates) != 1 || templates[0].Engine != "sip" || templates[0].EngineData != "dialogue-1@client" || len(servers) != 1 {
+		t.Errorf("connections of one dialogue: %+v", shown.Connections)
+	}
+	l.run(0, path, "drain", templates[0].Server)
+	l.until(5*time.Second, "-r "+templates[0].Server+" -m -w 0")
+	for _, c := range l.connectionsJSON(path).Connections {
+		if c.ServerState != "drained" {
+			t.Errorf("beside %+v the server is not drained", c)
+		}
+	}
+}
+
+// invite sends a SIP request (RFC 3261) that nobody answers.
+func (l *lab) invite(to, callID string) {
+	l.t.Helper()
+	var c net.Conn
+	var err error
+	l.in("client", func() { c, err = net.Dial("udp", to) })
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = fmt.Fprintf(c, "OPTIONS sip:a@example.org SIP/2.0\r\nVia: SIP/2.0/UDP client;branch=z9hG4bK1\r\nFrom: <sip:c@client>;tag=1\r\n"+
+		"To: <sip:a@example.org>\r\nCall-ID: %s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n", callID)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
 // echoes runs a server that says everything back, over IPv4 and IPv6.
 func (l *lab) echoes(ns, addr string) {
 	l.t.Helper()

@@ -34,13 +34,14 @@ type serverNow struct {
 	weight uint32
 }
 
-func newOwners(services []director.Service, table ipvsctl.Table, drained map[director.Place]bool) *owners {
+// newOwners takes the states of servers from what the daemon told, and from the table where it told nothing.
+func newOwners(services []director.Service, table ipvsctl.Table, told map[director.Place]string) *owners {
 	o := &owners{byKey: map[ipvsctl.Key]*balanced{}}
 	for key := range table {
 		o.byKey[key] = nil
 	}
 	for _, s := range services {
-		b := &balanced{Service: s, servers: serversNow(s, table[s.Key].Dests, drained)}
+		b := &balanced{Service: s, servers: serversNow(s, table[s.Key].Dests, told)}
 		o.services = append(o.services, b)
 		o.byKey[s.Key] = b
 		if s.Key.Protocol == ipvsctl.Mark {
@@ -57,7 +58,7 @@ func (o *owners) show(services []director.Service) {
 }
 
 // serversNow are the configured servers in file order, then those that stand in the table all the same.
-func serversNow(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest, drained map[director.Place]bool) []serverNow {
+func serversNow(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest, told map[director.Place]string) []serverNow {
 	var list []serverNow
 	seen := map[netip.AddrPort]bool{}
 	for _, m := range s.Members {
@@ -66,7 +67,10 @@ func serversNow(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest, drain
 		}
 		seen[m.Dest.Addr] = true
 		dest, in := dests[m.Dest.Addr]
-		state := memberState(m, dest, in, drained[director.Place{Virtual: s.Config.ID, Real: m.Name}])
+		state := told[director.Place{Virtual: s.Config.ID, Real: m.Name}]
+		if state == "" || m.Fallback {
+			state = memberState(m, dest, in)
+		}
 		list = append(list, serverNow{m.Name, m.Dest.Addr, state, dest.Weight})
 	}
 	for _, addr := range slices.SortedFunc(maps.Keys(dests), netip.AddrPort.Compare) {
@@ -80,11 +84,9 @@ func serversNow(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest, drain
 const notConfigured = "not configured"
 
 // memberState is a server's state as far as the table shows it.
-func memberState(m director.Member, dest ipvsctl.Dest, in, drained bool) string {
+func memberState(m director.Member, dest ipvsctl.Dest, in bool) string {
 	serves := in && (dest.Weight > 0 || m.Dest.Weight == 0)
 	switch {
-	case drained:
-		return "drained"
 	case m.Fallback && serves:
 		return "fallback"
 	case m.Fallback:

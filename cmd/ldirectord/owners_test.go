@@ -91,12 +91,16 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 		dests[addrPort(addr)] = ipvsctl.Dest{Addr: addrPort(addr), Weight: weight}
 	}
 	table := ipvsctl.Table{key: {Key: key, Dests: dests}}
-	orders := map[director.Place]bool{{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.4:80"}: true}
-	b := newOwners([]director.Service{s}, table, orders).services[0]
+	told := map[director.Place]string{
+		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.4:80"}: "drained",
+		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.3:80"}: "maintenance",
+		{Virtual: "tcp:10.1.0.2:80", Real: "10.2.0.1:80"}: "down", // another service's
+	}
+	b := newOwners([]director.Service{s}, table, told).services[0]
 	for addr, want := range map[string]string{
 		"10.2.0.1:80":  "up",
 		"10.2.0.2:80":  "down",
-		"10.2.0.3:80":  "down",
+		"10.2.0.3:80":  "maintenance", // told by the daemon
 		"10.2.0.4:80":  "drained",
 		"10.2.0.5:80":  "up",
 		"10.2.0.6:80":  "standby",
@@ -109,7 +113,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 		}
 	}
 	dests[addrPort("10.2.0.6:80")] = ipvsctl.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1}
-	b = newOwners([]director.Service{s}, table, orders).services[0]
+	b = newOwners([]director.Service{s}, table, told).services[0]
 	if got := b.server(addrPort("10.2.0.6:80")).state; got != "fallback" {
 		t.Errorf("the sorry server in the table is %s", got)
 	}
