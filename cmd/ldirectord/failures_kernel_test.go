@@ -396,9 +396,7 @@ func (f *failures) restart(number, fault string, how func(*row)) {
 	before := len(f.logText())
 	how(r)
 	time.Sleep(3 * time.Second)
-	if n, lines := f.changes(before); n != 0 || f.table() != was {
-		r.broken = fmt.Sprintf("%d changes:\n%s", n, lines)
-	}
+	r.unchanged(f, was, before)
 }
 
 func (f *failures) stopAndStart(r *row) {
@@ -422,16 +420,33 @@ func (f *failures) restartCommand(r *row) {
 	r.note("restart took %s s", seconds(time.Since(start)))
 }
 
-// suspend stops the daemon for 5 s: no check that ran meanwhile may count.
+// suspend stops the daemon for 5 s in the middle of its checks: none of them may count.
 func (f *failures) suspend(number string) {
-	r := f.begin(number, "daemon stopped (SIGSTOP) for 5 s")
-	was := f.table()
+	r := f.begin(number, "daemon stopped (SIGSTOP) for 5 s, checks on their way")
+	f.eachWell(slow)
+	time.Sleep(1500 * time.Millisecond)
+	was, before := f.table(), len(f.logText())
 	f.signal(syscall.SIGSTOP)
 	time.Sleep(5 * time.Second)
 	f.signal(syscall.SIGCONT)
 	time.Sleep(3 * time.Second)
-	if now := f.table(); now != was {
-		r.broken = "the table became\n" + now
+	r.unchanged(f, was, before)
+	f.eachWell(well)
+}
+
+// eachWell has the servers that are well answer in this mode.
+func (f *failures) eachWell(m mode) {
+	for _, name := range all {
+		if w := f.webs[name]; w.isWell() {
+			w.set(m)
+		}
+	}
+}
+
+// unchanged says that the rule is broken if the table is not as it was, or was not meanwhile.
+func (r *row) unchanged(f *failures, was string, before int) {
+	if n, lines := f.changes(before); n != 0 || f.table() != was {
+		r.broken = fmt.Sprintf("%d changes:\n%s", n, lines)
 	}
 }
 

@@ -25,6 +25,7 @@ type mode string
 
 const (
 	well    mode = "well"
+	slow    mode = "well, checks after 0.7 s"
 	silent  mode = "not at all"
 	late    mode = "after 3 s"
 	broken  mode = "with status 500"
@@ -63,6 +64,12 @@ func (w *web) set(m mode) {
 	w.mode, w.changed = m, make(chan struct{})
 }
 
+func (w *web) isWell() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mode == well || w.mode == slow
+}
+
 // ServeHTTP implements http.Handler.
 func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
@@ -72,6 +79,10 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	case silent:
 		<-changed
 		panic(http.ErrAbortHandler)
+	case slow:
+		if r.URL.Path == "/check" {
+			time.Sleep(700 * time.Millisecond)
+		}
 	case late:
 		time.Sleep(3 * time.Second)
 	case broken:
@@ -86,7 +97,7 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintf(rw, "%s OK\n", w.ns)
-	if r.URL.Path == "/check" && m == well {
+	if r.URL.Path == "/check" && (m == well || m == slow) {
 		w.mu.Lock()
 		w.passed = append(w.passed, time.Now())
 		w.mu.Unlock()
