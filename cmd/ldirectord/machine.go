@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"strings"
 
 	"ldirectord/parser"
@@ -30,6 +31,7 @@ func (a *app) machine(ctx context.Context, cfg *parser.Config) parser.Diagnostic
 	f := &findings{file: cfg.Name}
 	f.secrets(a.path, cfg)
 	f.programs(cfg)
+	f.group(cfg.Global)
 	f.modules(cfg, modulesHere())
 	f.stickiness(cfg)
 	f.marks(ctx, a, cfg)
@@ -73,6 +75,15 @@ func (f *findings) programs(cfg *parser.Config) {
 				f.warn(at, "missing-program", "the checkcommand can't be read, so every server is down: %v", err)
 			}
 		}
+	}
+}
+
+func (f *findings) group(g parser.Global) {
+	if g.StatusGroup == "" {
+		return
+	}
+	if _, err := user.LookupGroup(g.StatusGroup); err != nil {
+		f.warn(g.At["statusgroup"], "missing-group", "there is no group %s here, so only root may ask for the state", g.StatusGroup)
 	}
 }
 

@@ -75,6 +75,7 @@ func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
 	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 60\n")
 
 	l.config(fmt.Sprintf(config, "nosuch", 90) + "virtual = 192.0.2.10:82\n    real = 192.0.2.1:82 masq\n    checktype = on\n")
+	l.says(l.told(0, path, "check"), ":8:17: warning: this machine's kernel has no module ip_vs_nosuch")
 	l.run(0, path, "reload")
 	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 90\n", "-a -t 192.0.2.10:82 -r 192.0.2.1:82 -m -w 1\n")
 	time.Sleep(1500 * time.Millisecond) // more tries than one
