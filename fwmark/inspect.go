@@ -97,8 +97,16 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	if err != nil && b == m.BackEnd { // before 1.8 the program was not called by its back end
 		path, err = find(program[:strings.Index(program, "-")])
 	}
-	if err != nil || b == Legacy && !legacyTable(ipv6) {
+	if err != nil {
 		return
+	}
+	if b == Legacy {
+		if there, err := legacyTable(ipv6); err != nil {
+			m.unread(program, err)
+			return
+		} else if !there {
+			return
+		}
 	}
 	table, err := list(ctx, path)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"slices"
@@ -66,7 +67,11 @@ func list(ctx context.Context, path string) (listing, error) {
 // mayExist is false where there is no table yet: iptables-legacy would load its module to show an empty one.
 func (x *xtables) mayExist(ctx context.Context, path string) bool {
 	version, err := run(ctx, path, "--version")
-	return err != nil || backEnd(version) == NFT || legacyTable(x.ipv6)
+	if err != nil || backEnd(version) == NFT {
+		return true
+	}
+	there, err := legacyTable(x.ipv6)
+	return there || err != nil
 }
 
 // passing is true for a failure that may be gone the next time; others mean that this kernel or this user can
@@ -76,13 +81,16 @@ func passing(err error) bool {
 }
 
 // legacyTable is true where iptables-legacy has a mangle table in this network namespace.
-func legacyTable(ipv6 bool) bool {
+func legacyTable(ipv6 bool) (bool, error) {
 	name := "/proc/net/ip_tables_names"
 	if ipv6 {
 		name = "/proc/net/ip6_tables_names"
 	}
 	tables, err := os.ReadFile(name)
-	return err == nil && slices.Contains(strings.Fields(string(tables)), mangle)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return slices.Contains(strings.Fields(string(tables)), mangle), err
 }
 
 func (x *xtables) newChain(ctx context.Context, chain string) error {

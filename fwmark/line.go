@@ -21,7 +21,8 @@ type line struct {
 	mark     uint32
 }
 
-// linesOf makes lines of rules, IPv6 ones or IPv4 ones; what is asked for twice is set once.
+// linesOf makes lines of rules, IPv6 ones or IPv4 ones; what is asked for twice is set once,
+// where it was asked for last: the mark of a later rule stays.
 func linesOf(rules []Rule, ipv6 bool) ([]string, error) {
 	var lines []string
 	for _, r := range rules {
@@ -33,9 +34,8 @@ func linesOf(rules []Rule, ipv6 bool) ([]string, error) {
 		}
 		for _, ports := range splitPorts(mergePorts(r.Ports)) {
 			text := line{r.Dest.Masked(), r.Protocol, ports, r.Mark}.String()
-			if !slices.Contains(lines, text) {
-				lines = append(lines, text)
-			}
+			lines = slices.DeleteFunc(lines, func(earlier string) bool { return earlier == text })
+			lines = append(lines, text)
 		}
 	}
 	return lines, nil

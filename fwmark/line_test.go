@@ -40,6 +40,14 @@ func TestLinesOfRules(t *testing.T) {
 	}
 }
 
+func TestLaterOfTwoEqualRulesStays(t *testing.T) {
+	lines, err := linesOf(rules(t, "1 192.0.2.10 tcp 80", "2 192.0.2.0/24 tcp 80", "1 192.0.2.10 tcp 80"), false)
+	want := []string{"-d 192.0.2.0/24 -p tcp --dport 80 -j MARK --set-mark 2", "-d 192.0.2.10/32 -p tcp --dport 80 -j MARK --set-mark 1"}
+	if err != nil || !slices.Equal(lines, want) {
+		t.Errorf("%q, %v", lines, err)
+	}
+}
+
 // What iptables prints of a rule, in every form that is known of it, is recognised.
 func TestPrintedRulesAreRecognised(t *testing.T) {
 	for printed, want := range map[string]string{

