@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -18,21 +20,28 @@ import (
 )
 
 const (
-	lookEvery   = time.Second     // where a folder can't be watched, as on NFS
-	namesValid  = time.Minute     // how long a reverse look-up is believed
-	lookupTime  = 2 * time.Second // for all reverse look-ups of one round together
-	mostFiles   = 100_000         // entries read of maintenancedir
-	longestNote = 200             // bytes read of one of its files
+	lookEvery  = time.Second     // where a folder can't be watched, as on NFS
+	namesValid = time.Minute     // how long a reverse look-up is believed
+	lookupTime = 2 * time.Second // for all reverse look-ups of one round together
+
+	lookupsAtOnce = 50
+	mostFiles     = 100_000 // entries read of maintenancedir
+	longestNote   = 200     // bytes read of one of its files
 )
 
 // keeper looks after maintenancedir: a file named like a server takes it out. It works in a goroutine
-// of its own, because names are looked up.
+// of its own, and names are looked up in another: neither files nor name servers hold the director up.
 type keeper struct {
 	changes chan map[netip.AddrPort]string // by real server, the file that takes it out
 	orders  chan order
 	ctx     context.Context // ends its goroutine
 	watcher func(context.Context, string) <-chan struct{}
-	names   map[netip.Addr]name
+	lookup  func(ctx context.Context, addr string) (hosts []string, err error)
+
+	// What follows belongs to its goroutine.
+	names    map[netip.Addr]name
+	asked    bool                       // names are being looked up
+	answered chan map[netip.Addr]string // … and these are they
 }
 
 type order struct {
@@ -52,7 +61,10 @@ func newKeeper(ctx context.Context, watcher func(context.Context, string) <-chan
 		orders:  make(chan order),
 		ctx:     ctx,
 		watcher: watcher,
-		names:   map[netip.Addr]name{},
+		lookup:  net.DefaultResolver.LookupAddr,
+
+		names:    map[netip.Addr]name{},
+		answered: make(chan map[netip.Addr]string),
 	}
 	go k.run()
 	return k
@@ -97,12 +109,19 @@ func (k *keeper) run() {
 		case now = <-k.orders:
 			endWatch()
 			changed, endWatch = k.open(now.dir)
+			if hasNames(entries(now.dir)) {
+				k.learn(k.resolve(k.strangers(now.servers)))
+			}
 			seen = k.look(now)
 			known = seen
 			now.reply <- seen
 		case <-ticker.C:
 			seen = k.look(now)
 		case <-changed:
+			seen = k.look(now)
+		case hosts := <-k.answered:
+			k.asked = false
+			k.learn(hosts)
 			seen = k.look(now)
 		case out <- seen:
 			known = seen
@@ -125,7 +144,7 @@ func (k *keeper) look(o order) map[netip.AddrPort]string {
 		return nil
 	}
 	if hasNames(files) {
-		k.lookup(o.servers)
+		k.refresh(o.servers)
 	}
 	found := map[netip.AddrPort]string{}
 	for _, s := range o.servers {
@@ -159,42 +178,69 @@ func (k *keeper) fileNames(s netip.AddrPort) []string {
 	return names
 }
 
-// lookup finds the host names of addresses, all at the same time.
-func (k *keeper) lookup(servers []netip.AddrPort) {
+// strangers are the addresses of servers whose names were never looked up.
+func (k *keeper) strangers(servers []netip.AddrPort) (addrs []netip.Addr) {
+	for _, s := range servers {
+		if _, known := k.names[s.Addr()]; !known {
+			addrs = append(addrs, s.Addr())
+		}
+	}
+	return addrs
+}
+
+// refresh has old names looked up again, meanwhile they stand.
+func (k *keeper) refresh(servers []netip.AddrPort) {
+	var old []netip.Addr
+	for _, s := range servers {
+		if time.Now().After(k.names[s.Addr()].until) {
+			old = append(old, s.Addr())
+		}
+	}
+	if k.asked || len(old) == 0 {
+		return
+	}
+	k.asked = true
+	go func() {
+		select {
+		case k.answered <- k.resolve(old):
+		case <-k.ctx.Done():
+		}
+	}()
+}
+
+// learn notes host names, "" where there was no answer: the last good one stands.
+func (k *keeper) learn(hosts map[netip.Addr]string) {
+	until := time.Now().Add(namesValid)
+	for addr, host := range hosts {
+		k.names[addr] = name{cmp.Or(host, k.names[addr].host), until}
+	}
+}
+
+// resolve finds the host names of addresses, all at the same time.
+func (k *keeper) resolve(addrs []netip.Addr) map[netip.Addr]string {
 	ctx, cancel := context.WithTimeout(k.ctx, lookupTime)
 	defer cancel()
-	type answer struct {
-		addr netip.Addr
-		host string
-	}
-	now := time.Now()
-	asked := map[netip.Addr]bool{}
-	answers := make(chan answer)
-	slots := make(chan struct{}, 50)
-	for _, s := range servers {
-		a := s.Addr()
-		if asked[a] || now.Before(k.names[a].until) {
-			continue
-		}
-		asked[a] = true
-		go func() {
-			slots <- struct{}{}
+	var (
+		hosts = make(map[netip.Addr]string, len(addrs))
+		mu    sync.Mutex
+		all   sync.WaitGroup
+		slots = make(chan struct{}, lookupsAtOnce)
+	)
+	for _, addr := range addrs {
+		slots <- struct{}{}
+		all.Go(func() {
 			defer func() { <-slots }()
-			hosts, err := net.DefaultResolver.LookupAddr(ctx, a.String())
-			if err != nil || len(hosts) == 0 {
-				answers <- answer{addr: a}
-				return
+			found, err := k.lookup(ctx, addr.String())
+			mu.Lock()
+			defer mu.Unlock()
+			hosts[addr] = ""
+			if err == nil && len(found) > 0 {
+				hosts[addr] = strings.TrimSuffix(found[0], ".")
 			}
-			answers <- answer{a, strings.TrimSuffix(hosts[0], ".")}
-		}()
+		})
 	}
-	for range asked {
-		got := <-answers
-		if got.host == "" {
-			got.host = k.names[got.addr].host // the last good answer stands
-		}
-		k.names[got.addr] = name{got.host, now.Add(namesValid)}
-	}
+	all.Wait()
+	return hosts
 }
 
 func entries(dir string) map[string]bool {
