@@ -100,33 +100,32 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	if err != nil {
 		return
 	}
+	there := true
 	if b == Legacy {
-		if there, err := legacyTable(ipv6); err != nil {
-			m.unread(program, err)
-			return
-		} else if !there {
-			return
-		}
+		there, err = legacyTable(ipv6)
 	}
-	table, err := list(ctx, path)
+	var table listing
+	if there && err == nil {
+		table, err = list(ctx, path)
+	}
 	if err != nil {
 		m.unread(program, err)
 		return
 	}
+	m.addSettings(table, b, ipv6)
+	m.Other = m.Other || b != m.BackEnd && table.rules() > 0
+}
+
+func (m *Machine) addSettings(table listing, b BackEnd, ipv6 bool) {
 	for _, chain := range table.reachable() {
 		for _, rule := range table[chain] {
-			mark, mask, ok := markOf(rule)
-			if !ok {
-				continue
+			if mark, mask, ok := markOf(rule); ok {
+				m.Settings = append(m.Settings, Setting{
+					BackEnd: b, IPv6: ipv6, Chain: chain, Rule: rule, Mark: mark, Mask: mask,
+					Ours: strings.HasPrefix(chain, everyDaemon),
+				})
 			}
-			m.Settings = append(m.Settings, Setting{
-				BackEnd: b, IPv6: ipv6, Chain: chain, Rule: rule, Mark: mark, Mask: mask,
-				Ours: strings.HasPrefix(chain, everyDaemon),
-			})
 		}
-	}
-	if b != m.BackEnd && table.rules() > 0 {
-		m.Other = true
 	}
 }
 
