@@ -27,7 +27,7 @@ const (
 )
 
 // TestChaos plays random trouble from a seed against the director: servers that fail, hang and flap,
-// reloads, maintenance, drains, changes by hand, handovers, crashes, and a table that refuses. The oracle
+// reloads, maintenance, drains, changes by hand, handovers, crashes, times of standing by, and a table that refuses. The oracle
 // watches every change of the table; after each quiet period the table must be exactly what it says.
 //
 // CHAOS_SEED plays one seed again, LONG_TESTS many more.
@@ -121,6 +121,7 @@ func (c *chaos) event() {
 		{4, c.refuse},
 		{1, func() { c.stop(ErrHandover); c.pause(); c.start() }},
 		{2, c.crash},
+		{2, c.standBy},
 		{1, func() { c.mend(); c.stop(nil); c.pause(); c.start() }},
 	}
 	total := 0
@@ -262,13 +263,35 @@ func (c *chaos) crash() {
 	c.start()
 }
 
+// standBy has the director stand by for a while, in which things happen as well.
+func (c *chaos) standBy() {
+	c.say("standby")
+	c.oracle.rest(leaving)
+	c.setStandby(true)
+	c.oracle.rest(resting)
+	for range c.rand.IntN(6) {
+		c.pause()
+		[]func(){c.turn, c.flap, c.edit, c.maintenance, c.order, c.byHand, c.refuse, c.crash}[c.rand.IntN(8)]()
+	}
+	c.say("promotion")
+	c.oracle.rest(returning)
+	c.setStandby(false)
+	c.oracle.rest(inService)
+}
+
+func (c *chaos) setStandby(standby bool) {
+	if err := c.director.SetStandby(c.t.Context(), standby); err != nil {
+		c.t.Error(err)
+	}
+}
+
 func (c *chaos) start() {
 	c.say("start")
 	p := c.plan(c.oracle.file())
 	c.journal = notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) { c.say("log: %s", e.Text) }))
 	c.director = New(Deps{
 		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: noHooks{}, Drained: c.oracle.drains(),
-		Former: c.oracle.claimed(), Ours: c.oracle.claim,
+		Former: c.oracle.claimed(), Ours: c.oracle.claim, Standby: c.oracle.rests(),
 	})
 	ctx, end := context.WithCancelCause(context.Background())
 	c.end, c.ended = end, make(chan error, 1)

@@ -28,8 +28,14 @@ func (d *Director) begin(ctx context.Context, p *Plan, have ipvsctl.Table) {
 		}
 	}
 	d.install(ctx, p)
+	kept := d.kept(d.virtuals)
 	for _, key := range d.deps.Former {
-		if _, there := have[key]; there && !d.keeps(p.virtuals, key) {
+		if _, there := have[key]; !there {
+			continue
+		}
+		if v := kept[key]; v != nil {
+			v.stays = d.standby
+		} else {
 			d.purges = append(d.purges, d.newPurge(key))
 		}
 	}
@@ -50,16 +56,15 @@ func (d *Director) begin(ctx context.Context, p *Plan, have ipvsctl.Table) {
 func (d *Director) reload(ctx context.Context, p *Plan) {
 	d.status = notify.StatusReloading
 	p.adopt(d.checks)
-	old := d.virtuals
+	ours := d.ours()
 	before := map[ipvsctl.Key]*virtual{}
-	for _, v := range old {
+	for _, v := range d.virtuals {
 		before[v.key] = v
 	}
 	for _, v := range p.virtuals {
 		v.tag, v.dirty = "start", true
 		if was := before[v.key]; was != nil {
 			v.inherit(was)
-			delete(before, v.key)
 		}
 		for _, s := range v.servers {
 			if c := d.checks[s.task]; c != nil && c.known && s.health.State == checker.Unknown {
@@ -69,9 +74,15 @@ func (d *Director) reload(ctx context.Context, p *Plan) {
 		}
 	}
 	d.install(ctx, p)
-	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool { return d.keeps(p.virtuals, v.key) })
-	for _, v := range old {
-		if before[v.key] == v && !d.standby {
+	kept := d.kept(d.virtuals)
+	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {
+		if k := kept[v.key]; k != nil {
+			k.stays = d.standby
+		}
+		return kept[v.key] != nil
+	})
+	for _, v := range ours {
+		if kept[v.key] == nil {
 			d.purges = append(d.purges, d.newPurge(v.key))
 		}
 	}
@@ -104,6 +115,7 @@ func (p *Plan) adopt(checks map[*checker.Task]*check) {
 func (v *virtual) inherit(was *virtual) {
 	v.fallbackIn, v.hook, v.heard = was.fallbackIn, was.hook, was.heard
 	v.backoff = was.backoff
+	v.stays = was.stays && !v.cfg.CleanStop
 	v.keepHistory(was)
 	for _, s := range v.servers {
 		for _, o := range was.servers {
@@ -150,7 +162,7 @@ func (d *Director) claim() {
 		return
 	}
 	var keys []ipvsctl.Key
-	for _, v := range slices.Concat(d.served(), d.purges) {
+	for _, v := range slices.Concat(d.ours(), d.purges) {
 		keys = append(keys, v.key)
 	}
 	d.deps.Ours(keys)

@@ -36,6 +36,7 @@ type oracle struct {
 	changes    int
 	left       int // changes until the daemon dies, negative for never
 	ending     bool
+	role       part
 	claims     []ipvsctl.Key // what the daemon says may be in the table by it
 	lines      []string
 }
@@ -71,6 +72,16 @@ const (
 func (r refusal) String() string {
 	return "refuses " + []string{"nothing", "every change", "some changes", "everything"}[r]
 }
+
+// part is what the daemon plays.
+type part int
+
+const (
+	inService part = iota
+	leaving
+	resting
+	returning
+)
 
 // probe is one check as the oracle tells them apart.
 type probe struct {
@@ -238,6 +249,22 @@ func (o *oracle) claimed() []ipvsctl.Key {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.claims
+}
+
+// rest notes which part the daemon plays from now on. What was done by hand a promotion sets right.
+func (o *oracle) rest(p part) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.role = p
+	if p == returning {
+		clear(o.byHand)
+	}
+}
+
+func (o *oracle) rests() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.role == resting
 }
 
 func (o *oracle) story(line string) {
@@ -414,7 +441,7 @@ func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 		dests := table[keyFor(addr)].Dests
 		o.sorryIn[keyFor(addr)] = dests[sorry].Weight > 0
 		for _, e := range s.servers {
-			if dests[e.addr].Weight > 0 {
+			if dests[e.addr].Weight > 0 && o.role != resting {
 				o.found[spot{keyFor(addr), e.addr}] = s.probe(e)
 			}
 		}

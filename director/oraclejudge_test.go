@@ -19,6 +19,13 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 	if op.Dest.Addr == sorry {
 		defer func() { o.sorryIn[op.Key] = after.Dests[sorry].Weight > 0 }()
 	}
+	if op.Kind == ipvsctl.DelService && o.role != inService {
+		o.sorryIn[op.Key] = false
+		return ""
+	}
+	if o.role == resting {
+		return "changed while it stands by"
+	}
 	var sections []section // what the virtual service may be by now
 	for _, f := range o.files {
 		if s, in := f[op.Key.Addr]; in {

@@ -44,11 +44,23 @@ func (d *Director) served() []*virtual {
 	return d.virtuals
 }
 
-// keeps tells whether a virtual service that is in the table by us may stay there.
-func (d *Director) keeps(virtuals []*virtual, key ipvsctl.Key) bool {
-	return slices.ContainsFunc(virtuals, func(v *virtual) bool {
-		return v.key == key && !(d.standby && v.cfg.CleanStop)
-	})
+// ours are the virtual services that may be in the table by us.
+func (d *Director) ours() []*virtual {
+	if !d.standby {
+		return d.virtuals
+	}
+	return slices.DeleteFunc(slices.Clone(d.virtuals), func(v *virtual) bool { return !v.stays })
+}
+
+// kept are those of a plan's virtual services that may stay in the table if they are there by us.
+func (d *Director) kept(virtuals []*virtual) map[ipvsctl.Key]*virtual {
+	kept := make(map[ipvsctl.Key]*virtual, len(virtuals))
+	for _, v := range virtuals {
+		if !d.standby || !v.cfg.CleanStop {
+			kept[v.key] = v
+		}
+	}
+	return kept
 }
 
 func (d *Director) take(ctx context.Context, r role) {
@@ -67,9 +79,10 @@ func (d *Director) promote(ctx context.Context) {
 	d.standby = false
 	d.status = notify.StatusStarting
 	d.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
-	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool { return d.keeps(d.virtuals, v.key) })
+	kept := d.kept(d.virtuals)
+	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool { return kept[v.key] != nil })
 	for _, v := range d.virtuals {
-		v.tag, v.dirty = "start", true
+		v.tag, v.dirty, v.stays = "start", true, false
 	}
 	d.claim()
 	d.mark()
@@ -89,6 +102,7 @@ func (d *Director) demote(ctx context.Context) {
 			d.failed(ctx, rest, err)
 		}
 		v.forget()
+		v.stays = !v.cfg.CleanStop
 	}
 	d.standby = true
 	d.mark()

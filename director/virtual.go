@@ -26,6 +26,7 @@ type virtual struct {
 	heard      []byte // what onchange was told last
 	tag        string // why what is not configured is purged: start or stop
 
+	stays   bool // cleanstop left it in the table of a director that stands by
 	dirty   bool
 	retry   time.Time     // not before this; zero when the last time went well
 	backoff time.Duration // the next wait

@@ -41,7 +41,7 @@ func (o *course) pacemaker() {
 		defer o.both(func(m *machine) { m.sh("ldirectord ldirectord.cf stop") })
 	}
 	o.d1.put("/root/resources.xml", resources)
-	o.d1.sh("cibadmin -C -o resources -x /root/resources.xml")
+	o.d1.sh("cibadmin -M -c -o configuration -x /root/resources.xml")
 	defer o.noResources()
 	active, other := o.begin()
 	if o.way != hot {
@@ -73,8 +73,14 @@ func (o *course) killed(active *machine) {
 
 // addressAlone leaves the resource of the address.
 func addressAlone(resources string) string {
-	from, to := strings.Index(resources, `  <primitive id="address"`), strings.Index(resources, "</group>")
-	return resources[from:to]
+	for _, element := range []struct{ from, to string }{
+		{`    <primitive id="director"`, "  </resources>"}, {"    <rsc_colocation", "  </constraints>"},
+	} {
+		before, rest, _ := strings.Cut(resources, element.from)
+		_, after, _ := strings.Cut(rest, element.to)
+		resources = before + element.to + after
+	}
+	return resources
 }
 
 // noResources stops and removes all of them.
@@ -82,7 +88,9 @@ func (o *course) noResources() {
 	o.t.Helper()
 	o.d1.sh("crm_attribute -n stop-all-resources -v true")
 	await(o.t, eventTime, "stop of all", func() bool { return !o.d1.hasAddress() && !o.d2.hasAddress() })
-	o.d1.sh("crm_resource --wait; cibadmin -E -o resources 2>/dev/null || cibadmin -R -o resources -X '<resources/>'; crm_attribute -n stop-all-resources -v false")
+	o.d1.sh(`crm_resource --wait
+		cibadmin -R -o constraints -X '<constraints/>'; cibadmin -R -o resources -X '<resources/>'
+		crm_attribute -n stop-all-resources -v false`)
 }
 
 func (m *machine) startPacemaker() {
