@@ -140,7 +140,9 @@ func (a *app) start(ctx context.Context) int {
 // begin starts the daemon in the role that it has, unless it runs. One that is ending is waited for.
 // Prepare comes before, and hears whether one runs. In the foreground nobody would keep the one that runs.
 func (a *app) begin(ctx context.Context, prepare func(runs bool) error) int {
-	if code := a.readable(ctx); code != exitOK {
+	if code := a.readable(ctx); code == exitConfig && a.stay {
+		return exitKeptConfig
+	} else if code != exitOK {
 		return code
 	}
 	runs, err := a.runs(ctx)

@@ -24,6 +24,10 @@ const (
 	exitUsage   = 255 // not a command line
 )
 
+// exitKeptConfig stands for exitConfig in the foreground (EX_CONFIG of sysexits.h): a service manager must
+// tell it from a crash, which Go ends with 2.
+const exitKeptConfig = 78
+
 // version is set by the linker.
 var version = "unknown"
 

@@ -19,6 +19,8 @@ type managed struct {
 	dir  string
 	conn *net.UnixConn
 	cmd  *exec.Cmd
+
+	output *os.File // its standard error
 }
 
 const managedConfig = `checkinterval = 1
@@ -38,6 +40,10 @@ func startManaged(t *testing.T, watchdog string) *managed {
 	}
 	m.configure(managedConfig)
 	var err error
+	if m.output, err = os.Create(m.path("output")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.output.Close() })
 	m.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.path("notify"), Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +51,7 @@ func startManaged(t *testing.T, watchdog string) *managed {
 	t.Cleanup(func() { m.conn.Close() })
 	m.cmd = exec.Command(program(t), m.arguments("start", "--foreground")...)
 	m.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path("notify"), "WATCHDOG_USEC="+watchdog)
-	m.cmd.Stderr = os.Stderr
+	m.cmd.Stderr = m.output
 	if err := m.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -192,6 +198,29 @@ func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
 			t.Fatalf("heard %q (%v)", message, err)
 		}
 	}
+}
+
+// The unit does not start a daemon again whose file is refused, but one that crashed: Go ends it with 2.
+func TestARefusedFileDoesNotLookLikeACrash(t *testing.T) {
+	m := startManaged(t, "")
+	m.hears(`^READY=1`)
+	m.signal(syscall.SIGABRT)
+	if code := exitStatus(m.cmd.Wait()); code != exitConfig {
+		t.Errorf("crashed with %d", code)
+	}
+	m.configure("virtual = nonsense\n")
+	again := exec.Command(program(t), m.arguments("start", "--foreground")...)
+	if code := exitStatus(again.Run()); code != exitKeptConfig {
+		t.Errorf("refused with %d", code)
+	}
+}
+
+func exitStatus(err error) int {
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) {
+		return exitOK
+	}
+	return ended.ExitCode()
 }
 
 func TestTheUnitOfAProcess(t *testing.T) {
