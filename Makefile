@@ -26,7 +26,7 @@ export GO
 export CGO_ENABLED = 0
 
 .DELETE_ON_ERROR:
-.PHONY: build test test-all unit-test kernel-test conformance manager-test vet staticcheck bench fuzz demo install clean
+.PHONY: build test test-all unit-test kernel-test conformance manager-test systemd-test vet staticcheck bench fuzz demo install clean
 
 build: ldirectord
 
@@ -44,6 +44,7 @@ test-all: ldirectord
 	LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLong' ./cmd/ldirectord
 	@$(MAKE) conformance REFERENCE=
 	@$(MAKE) manager-test REFERENCE=
+	@$(MAKE) systemd-test
 
 unit-test:
 	@$(if $(RACE),,echo 'skipped: race detector: it needs gcc')
@@ -63,6 +64,10 @@ manager-test: ldirectord
 	@testdata/servers/install
 	LDIRECTORD=$(CURDIR)/ldirectord REFERENCE=$(REFERENCE) MANAGER_TESTS=required UML_MEMORY=1500M UML_SECONDS=2400 \
 		$(GO) test -count=1 -timeout 40m -v -exec $(CURDIR)/testdata/lab/uml-run -run '$(RUN)' ./managers
+
+# The units with a real systemd.
+systemd-test: ldirectord
+	@LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/systemd-test
 
 vet:
 	$(GO) vet ./...
