@@ -63,14 +63,14 @@ func (d *Director) Snapshot(ctx context.Context) (*Snapshot, error) {
 	select {
 	case d.snapshots <- reply:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("the director is busy: %w", ctx.Err())
+		return nil, fmt.Errorf("the director waits for the table: %w", ctx.Err())
 	}
 	select {
 	case s := <-reply:
 		s.Overdue = d.pool.Overdue()
 		return s, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("the director is busy: %w", ctx.Err())
+		return nil, fmt.Errorf("the director waits for the table: %w", ctx.Err())
 	}
 }
 

@@ -160,7 +160,7 @@ func TestNobodyWaitsForADirectorThatIsBusy(t *testing.T) {
 	d := New(Deps{}) // which does not run
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := d.Snapshot(ctx); err == nil || err.Error() != "the director is busy: context canceled" {
+	if _, err := d.Snapshot(ctx); err == nil || err.Error() != "the director waits for the table: context canceled" {
 		t.Errorf("%v", err)
 	}
 }

@@ -23,6 +23,7 @@ import (
 // Limits of the control socket.
 const (
 	askTime       = 2 * time.Second // for a whole request, as its sender sees it
+	thinkTime     = askTime * 3 / 4 // until its answer begins
 	answerTime    = 5 * time.Second // until the sender has read its answer
 	largestHeader = 8 << 10         // bytes
 	largestBody   = 64 << 10        // bytes of a request
@@ -86,7 +87,7 @@ func newServer(handler http.Handler) *http.Server {
 // bounded limits what a request may bring and how long its answer may be thought about.
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), askTime)
+		ctx, cancel := context.WithTimeout(r.Context(), thinkTime)
 		defer cancel()
 		r.Body = http.MaxBytesReader(w, r.Body, largestBody)
 		next.ServeHTTP(w, r.WithContext(ctx))
