@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"ldirectord/fwmark"
 )
 
 // Severities of a fault.
@@ -41,7 +43,7 @@ func (a *app) doctor(ctx context.Context) int {
 		return code
 	}
 	services := a.loaded.plan.Services("")
-	facts := gather(ctx, services)
+	facts := gather(ctx, services, fwmark.Open(a.instance().pidFile).Owns)
 	faults := examine(services, facts, a.path)
 	code := exitOK
 	for _, f := range faults {

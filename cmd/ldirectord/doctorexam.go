@@ -26,6 +26,7 @@ func examine(services []director.Service, facts facts, path string) []fault {
 	e := &examination{facts: facts, services: services, path: path}
 	for _, s := range services {
 		e.addresses(s)
+		e.marking(s)
 		e.forwarding(s)
 		e.neighbours(s)
 		e.tunnels(s)
@@ -124,6 +125,25 @@ func (e *examination) silence(s director.Service, addr netip.Addr) {
 	}
 	e.add(s, breaks, "director-silent", fmt.Sprintf("ip address add %s/32 dev %s", addr, device),
 		"the address %s is on lo and arp_ignore is set, so this machine does not answer for it on %s", addr, device)
+}
+
+// marking: what check says of a mark.
+func (e *examination) marking(s director.Service) {
+	if e.marks == nil || s.Config.Mark == 0 {
+		return
+	}
+	j := markJudge{findings: &findings{}, machine: *e.marks, owns: e.owns}
+	j.service(s.Config)
+	if len(s.Config.Marking) > 0 {
+		j.backEnds(s.Config)
+	}
+	for _, d := range j.found {
+		severity := warns
+		if d.Kind == "mark-unset" || d.Kind == "mark-unsettable" {
+			severity = breaks
+		}
+		e.add(s, severity, d.Kind, "", "%s", d.Text)
+	}
 }
 
 // forwarding: answers of masqueraded servers are packets that the director forwards.

@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/director"
+	"ldirectord/fwmark"
 	"ldirectord/parser"
 )
 
@@ -86,6 +87,19 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 		"an address of a mark that routing by the mark brings here": {
 			config: "virtual = 3\n  mark = 192.0.2.11 tcp 80\n  real = 192.0.2.21 gate\n  quiescent = yes\n  checktype = on\n",
 			spoil:  func(f *facts) { f.ways[way{addrOf("192.0.2.11"), 3}] = route{local: true} },
+		},
+		"a mark that nothing sets": {
+			config: "virtual = 3\n  real = 192.0.2.21:80 gate\n  quiescent = yes\n  checktype = on\n", spoil: func(f *facts) { f.marks = &fwmark.Machine{} },
+			want: "broken: fwm:3: nothing sets mark 3 here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS has the daemon set it",
+		},
+		"a mark by which packets are routed": {
+			config: "virtual = 3\n  real = 192.0.2.21:80 gate\n  quiescent = yes\n  checktype = on\n", spoil: func(f *facts) {
+				f.marks = &fwmark.Machine{
+					Settings: []fwmark.Setting{{Mark: 3, Mask: 0xffffffff}},
+					Routing:  []fwmark.RoutingRule{{Priority: 100, Mark: 3, Mask: 0xffffffff, Table: "isp2"}},
+				}
+			},
+			want: "warning: fwm:3: mark 3 is used by ip rule 100, which sends its packets to table isp2",
 		},
 		"an address on lo with arp_ignore": {
 			config: byGate, spoil: func(f *facts) {

@@ -22,7 +22,7 @@ import (
 
 const (
 	probeTime     = time.Second     // for everything that is asked on the network, and for each answer of the kernel
-	programTime   = 5 * time.Second // for the programs that list rules
+	programTime   = 5 * time.Second // for all the programs that list rules
 	mostQuestions = 1024            // asked on the network, of each kind
 	mostAtOnce    = 100             // connections
 )
@@ -38,6 +38,8 @@ type facts struct {
 	holders   holders                  // who answers for which address on the network
 	refused   map[netip.AddrPort]error // sorry servers that take no connection
 	nat       string                   // a rule that translates the sources of packets, "" for none
+	marks     *fwmark.Machine          // who sets and uses marks; nil where nothing is by mark
+	owns      func(fwmark.Setting) bool
 
 	looked []string
 	unread []string // what could not be looked at, and why
@@ -49,9 +51,10 @@ type way struct {
 	mark uint32
 }
 
-// gather reads and asks, and changes nothing.
-func gather(ctx context.Context, services []director.Service) facts {
+// gather reads and asks, and changes nothing. The mark rules that owns names are the daemon's.
+func gather(ctx context.Context, services []director.Service, owns func(fwmark.Setting) bool) facts {
 	f := facts{
+		owns:    owns,
 		modules: modulesHere(), loaded: map[string]bool{}, settings: map[string]string{},
 		ways: map[way]route{}, holders: holders{}, refused: map[netip.AddrPort]error{},
 		looked: []string{"addresses", "routes", "kernel settings", "modules", "sockets"},
@@ -67,6 +70,8 @@ func gather(ctx context.Context, services []director.Service) facts {
 		f.unread = append(f.unread, err.Error())
 	}
 	f.ask(ctx, services)
+	slices.Sort(f.looked)
+	slices.Sort(f.unread)
 	return f
 }
 
@@ -193,10 +198,22 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 		defer mu.Unlock()
 		f.refused = refused
 	})
+	programs, cancel := context.WithTimeout(ctx, programTime)
+	defer cancel()
+	if slices.ContainsFunc(services, func(s director.Service) bool { return s.Config.Mark != 0 }) {
+		work.Go(func() {
+			machine, err := fwmark.Inspect(programs)
+			if err == nil && len(machine.Unread) > 0 {
+				err = errors.New(strings.Join(machine.Unread, "; "))
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			f.marks = &machine
+			f.note("firewall marks", err)
+		})
+	}
 	if slices.ContainsFunc(services, isMasqueraded) {
 		work.Go(func() {
-			programs, cancel := context.WithTimeout(ctx, programTime)
-			defer cancel()
 			rule, err := fwmark.SourceNAT(programs)
 			mu.Lock()
 			defer mu.Unlock()

@@ -43,18 +43,10 @@ func (j *markJudge) all(cfg *parser.Config) {
 	var first *parser.Virtual // with rules of its own
 	for i := range cfg.Virtuals {
 		v := &cfg.Virtuals[i]
-		if v.Protocol != parser.FWM {
-			continue
+		j.service(v)
+		if first == nil && len(v.Marking) > 0 {
+			first = v
 		}
-		if len(v.Marking) == 0 {
-			j.unset(v)
-		} else {
-			j.others(v)
-			if first == nil {
-				first = v
-			}
-		}
-		j.routing(v)
 	}
 	if first != nil {
 		j.backEnds(first)
@@ -62,6 +54,19 @@ func (j *markJudge) all(cfg *parser.Config) {
 	if len(j.machine.Unread) > 0 {
 		j.warn(parser.Position{}, "mark-unread", "what sets and uses firewall marks on this machine can't all be looked at: %s", strings.Join(j.machine.Unread, "; "))
 	}
+}
+
+// service looks at one mark.
+func (j *markJudge) service(v *parser.Virtual) {
+	switch {
+	case v.Protocol != parser.FWM:
+		return
+	case len(v.Marking) == 0:
+		j.unset(v)
+	default:
+		j.others(v)
+	}
+	j.routing(v)
 }
 
 // unset warns of a mark without a rule in the file or on the machine.
