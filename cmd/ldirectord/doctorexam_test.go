@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -45,6 +46,10 @@ func healthyFacts() facts {
 }
 
 func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/doctor.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	answers := func(hardware ...string) func(*facts) {
 		return func(f *facts) {
 			f.holders = holders{addrOf("192.0.2.21"): {"02:00:00:00:00:21"}, addrOf("192.0.2.10"): hardware}
@@ -211,6 +216,9 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 			var lines []string
 			for _, found := range examine(servicesOf(t, c.config), f, "/etc/ld.cf") {
 				lines = append(lines, found.String())
+				if !strings.Contains(string(doc), "`"+found.Kind+"`") {
+					t.Errorf("docs/doctor.md does not know %s", found.Kind)
+				}
 			}
 			if got := strings.Join(lines, "\n"); got != c.want {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
