@@ -3,13 +3,19 @@
 # make test-all  as root on Debian: also Debian's real servers, every scenario of the reference, long runs
 # make conformance   every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
 # make manager-test   as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
-# make install (as root) puts the daemon where the cluster managers look for it
+# make systemd-test   as root on Debian: the units with a real systemd
+# make package-test   as root on Debian: the packages, on a clean Debian
+# make install (as root) puts everything where systemd and the cluster managers look for it; install-sysv the rest
+# make deb rpm   the packages, in build/
 
 # sudo drops Go's usual place from the search path.
 GO      ?= $(shell command -v go || echo /usr/local/go/bin/go)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+# Of the commit, so that whoever builds it gets the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+DATE    = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%d)
 DESTDIR ?=
-SBINDIR ?= /usr/sbin
 FUZZTIME ?= 30s
 BENCH    ?= .
 RUN      ?= .
@@ -22,16 +28,23 @@ KERNEL_TESTS = $(sort $(dir $(shell find . -name '*_kernel_test.go')))
 # The race detector needs a C compiler; everything else is built without.
 RACE = $(shell command -v gcc >/dev/null && $(GO) env GOOS GOARCH | paste -sd/ | grep -qxE 'linux/(amd64|arm64|ppc64le|s390x)' && echo -race)
 
+include packaging/install.mk
+
 export GO
 export CGO_ENABLED = 0
 
 .DELETE_ON_ERROR:
-.PHONY: build test test-all unit-test kernel-test conformance manager-test systemd-test vet staticcheck bench fuzz demo install clean
+.PHONY: build test test-all unit-test kernel-test conformance manager-test systemd-test package-test vet staticcheck bench fuzz demo clean always
 
 build: ldirectord
 
-ldirectord: $(SOURCES)
-	$(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/ldirectord
+ldirectord: $(SOURCES) build/version
+	$(GO) build -trimpath -buildvcs=false -o $@ \
+		-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)' ./cmd/ldirectord
+
+# Changes when the version does, and only then.
+build/version: always
+	@mkdir -p build; echo '$(VERSION) $(COMMIT) $(DATE)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT) $(DATE)' >$@
 
 test: vet unit-test kernel-test
 
@@ -44,7 +57,7 @@ test-all: ldirectord
 	LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLong' ./cmd/ldirectord
 	@$(MAKE) conformance REFERENCE=
 	@$(MAKE) manager-test REFERENCE=
-	@$(MAKE) systemd-test
+	@$(MAKE) systemd-test package-test
 
 unit-test:
 	@$(if $(RACE),,echo 'skipped: race detector: it needs gcc')
@@ -69,6 +82,9 @@ manager-test: ldirectord
 systemd-test: ldirectord
 	@LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/systemd-test
 
+package-test:
+	@testdata/lab/package-test
+
 vet:
 	$(GO) vet ./...
 
@@ -89,8 +105,5 @@ fuzz:
 demo: ldirectord
 	$(GO) run ./examples/demo -daemon ./ldirectord -ipvs $(if $(KERNEL),kernel,memory)
 
-install: ldirectord
-	install -D -m 0755 ldirectord $(DESTDIR)$(SBINDIR)/ldirectord
-
 clean:
-	rm -f ldirectord
+	rm -rf ldirectord build

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 )
 
 // Exit statuses of the reference.
@@ -28,8 +29,8 @@ const (
 // tell it from a crash, which Go ends with 2.
 const exitKeptConfig = 78
 
-// version is set by the linker.
-var version = "unknown"
+// What was built, set by the linker; the date is that of the commit.
+var version, commit, date = "unknown", "unknown", "unknown"
 
 func main() {
 	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
@@ -101,6 +102,7 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 		return out.status(exitOK, stderr)
 	case a.version:
 		fmt.Fprintf(out, "Linux Director Daemon (ldirectord) %s\n", version)
+		fmt.Fprintf(out, "commit %s of %s, %s %s/%s\n", commit, date, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return out.status(exitOK, stderr)
 	}
 	path, err := locate(a.config)

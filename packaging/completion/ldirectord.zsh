@@ -1,0 +1,42 @@
+#compdef ldirectord
+# Completion of ldirectord for zsh.
+
+local -a commands
+commands=(
+	'start:start the daemon'
+	'stop:stop the daemon'
+	'restart:let a new daemon take over'
+	'try-restart:the same, only if one runs'
+	'reload:read the file again'
+	'force-reload:read the file again'
+	'status:does it run? -v shows every server'
+	'check:what is wrong with the file'
+	'plan:what the file would change'
+	'probe:make each check once'
+	'standby:start a daemon that checks and waits'
+	'notify:what keepalived tells'
+	'drain:no new connections for a server'
+	'undrain:let it have them again'
+	'realserver-script:what sets a real server up'
+	'connections:what the virtual services carry'
+	'doctor:does this machine have what the file needs?'
+)
+
+_arguments -S \
+	'(-d --debug)'{-d,--debug}'[stay in the foreground, log on standard error]' \
+	'(-h --help)'{-h,--help}'[help, also for a topic]::topic:(commands options files directives checks drain standby marks exit)' \
+	'(-v --version)'{-v,--version}'[the version]' \
+	'--ipvs[which table]:table:(kernel memory)' \
+	'--log-format[form of the log]:form:(text json)' \
+	'--rundir[folder of the pid file]:folder:_files -/' \
+	'--foreground[become the daemon]' \
+	'--keep[with stop\: leave the table as it is]' \
+	'--strict[with check\: refuse what the Perl refuses]' \
+	'--json[the answer as JSON]' \
+	'--verbose[with status\: every server]' \
+	'--wait[with drain\: until its connections are gone]' \
+	'--timeout[of --wait]:time:' \
+	'--force[with drain\: even the last server]' \
+	'1: :{_alternative "files:file:_files -g \"*.cf\"" "names:file:compadd -- /etc/ha.d/*.cf(N\:t)" "commands:command:{_describe command commands}"}' \
+	'2: :{_describe command commands}' \
+	'*: :'
