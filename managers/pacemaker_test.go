@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// servesOn is the longest gap of a table that serves on: the lab stutters, but nothing is mended before the
+// next monitor, 10 s later.
+const servesOn = 3 * time.Second
+
 func TestManagerPacemaker(t *testing.T) {
 	c := newCluster(t, "/var/log/pacemaker/pacemaker.log", "/var/log/ldirectord.log")
 	c.both((*machine).startPacemaker)
@@ -65,7 +69,7 @@ func (o *course) killed(active *machine) {
 	begun := time.Now()
 	active.sh("kill -9 $(cat /run/ldirectord.ldirectord.cf.pid)")
 	await(o.t, eventTime, "director again", func() bool { return active.holds("ldirectord ldirectord.cf status") })
-	if gap := o.client.gap(begun); gap > time.Second {
+	if gap := o.client.gap(begun); gap > servesOn {
 		o.t.Errorf("while the director was away: a gap of %v", gap)
 	}
 	o.serves(active, map[bool]*machine{true: o.d2, false: o.d1}[active == o.d1])
