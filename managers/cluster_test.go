@@ -74,6 +74,15 @@ func (c *cluster) both(do func(*machine)) {
 	do(c.d2)
 }
 
+// reference runs something with the Perl program in the place of the one under test, if one is named.
+func (c *cluster) reference(run func()) {
+	c.t.Helper()
+	if perl := os.Getenv("REFERENCE"); perl != "" {
+		c.both(func(m *machine) { m.install(perl) })
+		run()
+	}
+}
+
 // program is the one under test.
 func program() string {
 	if path := os.Getenv("LDIRECTORD"); path != "" {

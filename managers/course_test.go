@@ -5,14 +5,7 @@ import (
 	"time"
 )
 
-const (
-	hotExcess = time.Second     // of a gap, over one with a table that is in place on both directors
-	eventTime = 2 * time.Minute // for one take-over to be over
-)
-
-// hot is the way of running directors that others are measured by: both serve all the time, and only the
-// address moves.
-const hot = "hot"
+const eventTime = 2 * time.Minute // for one take-over to be over
 
 // course is a cluster that runs its directors in one way, and what clients saw of it.
 type course struct {
@@ -60,15 +53,4 @@ func (o *course) serves(to, from *machine) {
 func (o *course) settle() {
 	o.t.Helper()
 	await(o.t, eventTime, "answers for a second on end", func() bool { return o.client.steady(time.Second) })
-}
-
-// compare finds the gaps that are longer than those of the hot way allow, or than a limit of their own.
-func (g *gaps) compare(t *testing.T, way string, limit time.Duration) {
-	t.Helper()
-	for _, event := range g.events {
-		took := g.of(way, event)
-		if took > g.of(hot, event)+hotExcess || limit > 0 && took > limit {
-			t.Errorf("%s, %s: a gap of %v", way, event, took)
-		}
-	}
 }

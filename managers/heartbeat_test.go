@@ -1,7 +1,6 @@
 package managers
 
 import (
-	"os"
 	"strings"
 	"testing"
 )
@@ -47,25 +46,25 @@ func TestManagerHeartbeat(t *testing.T) {
 	c := newCluster(t, "/var/log/ha-log", "/var/log/ldirectord.log")
 	client := newMeter(t)
 	result := newGaps("standby", "dead")
-	run := func(way string, director string) {
+	run := func(way string) {
 		t.Run(way, func(t *testing.T) {
-			(&course{cluster: c, t: t, way: way, client: client, result: result}).heartbeat(director)
+			(&course{cluster: c, t: t, way: way, client: client, result: result}).heartbeat()
 		})
 	}
-	run(hot, "")
-	run("heartbeat", " ldirectord::ldirectord.cf")
-	result.compare(t, "heartbeat", 0)
-	if reference := os.Getenv("REFERENCE"); reference != "" {
-		c.both(func(m *machine) { m.install(reference) })
-		run("reference", " ldirectord::ldirectord.cf")
-	}
+	result.measure(t, "heartbeat", 0, run)
+	c.reference(func() { run("reference") })
 	t.Logf("\n%s", result)
 }
 
 // heartbeat has the address go from one director to the other, with the resource that runs the director, or
 // with directors that run by themselves.
-func (o *course) heartbeat(director string) {
-	o.both(func(m *machine) { m.startHeartbeat(director) })
+func (o *course) heartbeat() {
+	resources := example(o.t, "heartbeat/haresources")
+	if o.way == hot {
+		resources = strings.Replace(resources, " ldirectord::ldirectord.cf", "", 1)
+		o.both(func(m *machine) { m.sh("ldirectord ldirectord.cf start") })
+	}
+	o.both(func(m *machine) { m.startHeartbeat(resources) })
 	defer o.both((*machine).reset)
 	active, other := o.begin()
 	o.moves("standby", other, active, func() { active.sh("/usr/share/heartbeat/hb_standby") })
@@ -73,13 +72,9 @@ func (o *course) heartbeat(director string) {
 	o.moves("dead", other, active, active.die)
 }
 
-func (m *machine) startHeartbeat(director string) {
+func (m *machine) startHeartbeat(resources string) {
 	m.t.Helper()
 	m.linkResource()
-	resources := strings.Replace(example(m.t, "heartbeat/haresources"), " ldirectord::ldirectord.cf", director, 1)
-	if director == "" {
-		m.sh("ldirectord ldirectord.cf start")
-	}
 	m.put("/etc/ha.d/ha.cf", example(m.t, "heartbeat/ha.cf"))
 	m.put("/etc/ha.d/haresources", resources)
 	m.put("/etc/ha.d/authkeys", "auth 1\n1 sha1 lab\n")

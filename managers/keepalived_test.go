@@ -1,7 +1,6 @@
 package managers
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,36 +14,30 @@ const (
 
 // vrrp is a way of running keepalived.
 type vrrp struct {
-	name   string
 	file   string              // of examples/keepalived
 	edit   func(string) string // nil: as it is
 	before string              // run on each director before keepalived
 	passed int                 // exit status of status on the director that does not serve
-	limit  time.Duration       // of a gap; 0 for none
 }
 
 func TestManagerKeepalived(t *testing.T) {
 	c := newCluster(t, "/var/log/keepalived.log", "/var/log/ldirectord.log")
 	client := newMeter(t)
-	ways := []vrrp{
-		{name: hot, file: "standby.conf", edit: withoutScripts, before: "ldirectord ldirectord.cf start"},
-		{name: "standby", file: "standby.conf", before: "ldirectord ldirectord.cf standby", limit: standbyGap},
-		{name: "cold", file: "cold.conf", passed: 3, limit: coldGap},
-	}
 	result := newGaps("stopped", "takes back", "dead")
-	for _, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			(&course{cluster: c, t: t, way: way.name, client: client, result: result}).keepalived(way)
+	ways := map[string]vrrp{
+		hot:         {file: "standby.conf", edit: withoutScripts, before: "ldirectord ldirectord.cf start"},
+		"standby":   {file: "standby.conf", before: "ldirectord ldirectord.cf standby"},
+		"cold":      {file: "cold.conf", passed: 3},
+		"reference": {file: "standby.conf", edit: startAndStop, passed: 3},
+	}
+	run := func(way string) {
+		t.Run(way, func(t *testing.T) {
+			(&course{cluster: c, t: t, way: way, client: client, result: result}).keepalived(ways[way])
 		})
-		if way.limit > 0 {
-			result.compare(t, way.name, way.limit)
-		}
 	}
-	if reference := os.Getenv("REFERENCE"); reference != "" {
-		c.both(func(m *machine) { m.install(reference) })
-		way := vrrp{name: "reference", file: "standby.conf", edit: startAndStop, passed: 3}
-		(&course{cluster: c, t: t, way: way.name, client: client, result: result}).keepalived(way)
-	}
+	result.measure(t, "standby", standbyGap, run)
+	result.measure(t, "cold", coldGap, run)
+	c.reference(func() { run("reference") })
 	t.Logf("\n%s", result)
 }
 
@@ -78,9 +71,10 @@ func (o *course) keepalived(way vrrp) {
 	active, other := o.begin()
 
 	o.moves("stopped", other, active, active.stopKeepalived)
-	if _, status := active.run("ldirectord", "ldirectord.cf", "status"); status != way.passed {
-		o.t.Errorf("the director that serves no more has status %d, want %d", status, way.passed)
-	}
+	await(o.t, eventTime, "status of a director that serves no more", func() bool {
+		_, status := active.run("ldirectord", "ldirectord.cf", "status")
+		return status == way.passed
+	})
 	o.moves("takes back", active, other, func() { active.startKeepalived(way) })
 	long := o.connect(o.t)
 	o.moves("dead", other, active, active.die)

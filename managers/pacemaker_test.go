@@ -1,7 +1,6 @@
 package managers
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -23,16 +22,12 @@ func TestManagerPacemaker(t *testing.T) {
 			(&course{cluster: c, t: t, way: way, client: client, result: result}).pacemaker()
 		})
 	}
-	run(hot)
 	for way, text := range agents(t) {
 		c.both(func(m *machine) { m.installAgent(text) })
-		run(way)
-		result.compare(t, way, 0)
+		result.measure(t, way, 0, run)
 	}
-	if reference := os.Getenv("REFERENCE"); reference != "" {
-		c.both(func(m *machine) { m.install(reference); m.installAgent(agents(t)["standard agent"]) })
-		run("reference")
-	}
+	c.both(func(m *machine) { m.installAgent(agents(t)["standard agent"]) })
+	c.reference(func() { run("reference") })
 	t.Logf("\n%s", result)
 }
 
