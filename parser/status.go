@@ -14,7 +14,7 @@ func readListen(g *globals, v *value) *problem {
 	text := unquote(v.text)
 	a, err := netip.ParseAddrPort(text)
 	switch {
-	case err != nil && strings.HasPrefix(text, ":"):
+	case err != nil && strings.HasPrefix(text, ":") && all(text[1:], isDigit):
 		return bad("%s has no address; %s, and every address is 0.0.0.0%s", quote(text), allowed, text)
 	case err != nil || a.Addr().Zone() != "" || a.Addr().Is4In6():
 		return bad("%s is no address and port; %s", quote(text), allowed)
