@@ -84,7 +84,8 @@ as it stands; without it, it is ldirectord.cf.
                 with the command that mends it; 1 when one keeps traffic from flowing
 
   -d, --debug           stay in the foreground, log on standard error
-      --foreground      with start: become the daemon, as a service manager wants it
+      --foreground      with start or standby: become the daemon, as a service
+                        manager wants it
   -h, --help            this text
   -v, --version         the version
       --ipvs TABLE      kernel (default), memory, or memory:FILE, which keeps a
