@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,22 @@ func (m *manyConnections) Read(b []byte) (int, error) {
 }
 
 // A director of a busy site has a million connections: they go by without being held.
+func TestManyConnectionsTakeNoMemory(t *testing.T) {
+	const most = 16 << 20 // bytes; all of them would take 40 MB
+	n, peak := 0, uint64(0)
+	_, err := readConnections(t.Context(), &manyConnections{left: 2e5}, func(Connection) error {
+		if n++; n%20_000 == 0 {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			peak = max(peak, m.HeapAlloc)
+		}
+		return nil
+	})
+	if err != nil || n != 2e5 || peak > most {
+		t.Errorf("%d read, %d bytes in use, want at most %d: %v", n, peak, most, err)
+	}
+}
+
 func BenchmarkMillionConnections(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

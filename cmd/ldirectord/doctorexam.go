@@ -19,11 +19,12 @@ type examination struct {
 	services []director.Service
 	path     string // of the configuration
 	faults   []fault
+	known    map[string]int // the place of each
 }
 
 // examine finds what is not as the services need it: what keeps traffic from flowing first, each once.
 func examine(services []director.Service, facts facts, path string) []fault {
-	e := &examination{facts: facts, services: services, path: path}
+	e := &examination{facts: facts, services: services, path: path, known: map[string]int{}}
 	for _, s := range services {
 		e.addresses(s)
 		e.marking(s)
@@ -44,16 +45,18 @@ func examine(services []director.Service, facts facts, path string) []fault {
 }
 
 func (e *examination) add(s director.Service, severity, kind, command, format string, args ...any) {
-	f := fault{severity, kind, []string{s.Config.ID}, fmt.Sprintf(format, args...), command}
-	for i, known := range e.faults {
-		if known.Kind == f.Kind && known.Text == f.Text && known.Command == f.Command {
-			if !slices.Contains(known.Virtuals, s.Config.ID) {
-				e.faults[i].Virtuals = append(known.Virtuals, s.Config.ID)
-			}
-			return
-		}
+	text := fmt.Sprintf(format, args...)
+	key := kind + "\n" + text + "\n" + command
+	i, known := e.known[key]
+	if !known {
+		e.known[key] = len(e.faults)
+		e.faults = append(e.faults, fault{severity, kind, []string{s.Config.ID}, text, command})
+		return
 	}
-	e.faults = append(e.faults, f)
+	f := &e.faults[i]
+	if last := f.Virtuals[len(f.Virtuals)-1]; last != s.Config.ID { // the services come one after another
+		f.Virtuals = append(f.Virtuals, s.Config.ID)
+	}
 }
 
 // set is the command for a setting of the kernel.
@@ -213,7 +216,11 @@ func (e *examination) tunnels(s director.Service) {
 			continue
 		}
 		if d := e.deviceNamed(tunnel4); d != nil && d.up && e.deviceSetting(tunnel4, reversePath) == "1" {
-			e.add(s, breaks, "tunnel-filter", set(fmt.Sprintf(settingOfDevice, tunnel4, reversePath), "2"),
+			severity := warns
+			if e.wayTo(m).local { // it is that server, for another director
+				severity = breaks
+			}
+			e.add(s, severity, "tunnel-filter", set(fmt.Sprintf(settingOfDevice, tunnel4, reversePath), "2"),
 				"this machine has %s up and drops what comes out of it: its clients are reached by another interface (rp_filter)", tunnel4)
 		}
 		header := 20

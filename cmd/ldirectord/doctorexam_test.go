@@ -148,6 +148,14 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 				f.devices = append(f.devices, device{name: "tunl0", up: true})
 				f.settings["net.ipv4.conf.all.rp_filter"], f.settings["net.ipv4.conf.tunl0.rp_filter"] = "0", "1"
 			},
+			want: "warning: tcp:192.0.2.10:80: this machine has tunl0 up and drops what comes out of it: its clients are reached by another interface (rp_filter); " +
+				"to mend it: sysctl -w net.ipv4.conf.tunl0.rp_filter=2",
+		},
+		"what comes out of a tunnel to this very machine is filtered": {
+			config: strings.ReplaceAll(byIPIP, "192.0.2.21", "192.0.2.1"), spoil: func(f *facts) {
+				f.devices = append(f.devices, device{name: "tunl0", up: true})
+				f.settings["net.ipv4.conf.all.rp_filter"], f.listening[addrPort("192.0.2.10:80")] = "1", true
+			},
 			want: "broken: tcp:192.0.2.10:80: this machine has tunl0 up and drops what comes out of it: its clients are reached by another interface (rp_filter); " +
 				"to mend it: sysctl -w net.ipv4.conf.tunl0.rp_filter=2",
 		},
