@@ -48,7 +48,6 @@ type Task struct {
 type Update struct {
 	Task   *Task
 	Result Result
-	At     time.Time // when it ended
 }
 
 // Pool makes checks on time: each task at its own interval, none twice at once, each in a goroutine of
@@ -221,7 +220,7 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 	told := first || !r.OK || !t.ok
 	t.ok = r.OK
 	heap.Push(&p.queue, t)
-	p.pending = append(p.pending, Update{Task: t, Result: r, At: now})
+	p.pending = append(p.pending, Update{Task: t, Result: r})
 	if told {
 		signal(p.results)
 	}

@@ -87,7 +87,7 @@ type Director struct {
 type check struct {
 	users []user // who lives by it
 	last  checker.Result
-	at    time.Time // of last
+	at    time.Time // of last, up to a second late
 	known bool      // last is a result
 }
 
@@ -240,6 +240,7 @@ func (d *Director) driftInterval() time.Duration {
 
 // results takes what the checks found. The verdict is each virtual service's own.
 func (d *Director) results(updates []checker.Update) {
+	now := time.Now()
 	for _, u := range updates {
 		c, ok := d.checks[u.Task]
 		if !ok {
@@ -259,7 +260,7 @@ func (d *Director) results(updates []checker.Update) {
 			c.known = true
 			d.waiting--
 		}
-		c.last, c.at = u.Result, u.At
+		c.last, c.at = u.Result, now
 		c.last.Said = "" // only monitor asks for it
 		for _, x := range c.users {
 			d.monitor(x.v, x.s, u.Result)

@@ -50,7 +50,7 @@ type ServerSnapshot struct {
 	Effective uint32         // weight in the table; 0 when it is not there
 	ByHand    bool           // somebody else changed its entry, which stands
 	Streak    int            // results in a row that speak against the state
-	Checked   time.Time      // zero before the first result
+	Checked   time.Time      // up to a second late; zero before the first result
 	Last      checker.Result // of the last check that says something about the server
 	Reason    string         // why it is out: of the last failure while it is down, the file of its maintenance
 	Tally     Tally

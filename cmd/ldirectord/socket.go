@@ -31,6 +31,9 @@ const (
 	askersAtOnce  = 16
 )
 
+// longestPath is what a socket's address holds of a path, unix(7).
+const longestPath = len(unix.RawSockaddrUnix{}.Path) - 1
+
 // control is the socket on which commands talk to the running daemon: HTTP beside its pid file.
 type control struct {
 	path   string
@@ -41,6 +44,9 @@ type control struct {
 // replaced, in one step. Root alone may use it until allow says otherwise.
 func (h *hold) listen(handler http.Handler) (*control, error) {
 	fresh := h.socket + ".new"
+	if len(fresh) > longestPath {
+		return nil, fmt.Errorf("making the control socket: the path %s is longer than %d bytes; --rundir names another folder", fresh, longestPath)
+	}
 	for _, path := range []string{h.socket, fresh} {
 		if err := socketOrNothing(path); err != nil {
 			return nil, err
@@ -168,6 +174,9 @@ func (i instance) ask(ctx context.Context, method, path string, body io.Reader) 
 		},
 	}
 	answer, err := transport.RoundTrip(r)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("asking the daemon: it has no socket %s; its log says why, if it is not another program", i.socket)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("asking the daemon: %w", err)
 	}

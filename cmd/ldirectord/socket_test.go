@@ -129,6 +129,13 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 
 func TestAFolderThatCantBeWrittenIsAnError(t *testing.T) {
 	h := holding(t)
+	if _, err := h.ask(t.Context(), "GET", "/hello", nil); err == nil || !strings.Contains(err.Error(), "it has no socket "+h.socket) {
+		t.Errorf("asking without a socket: %v", err)
+	}
+	h.socket = filepath.Join(t.TempDir(), strings.Repeat("x", longestPath))
+	if _, err := h.listen(hello()); err == nil || !strings.Contains(err.Error(), "--rundir names another folder") {
+		t.Errorf("a long path: %v", err)
+	}
 	h.socket = filepath.Join(t.TempDir(), "missing", "s")
 	if _, err := h.listen(hello()); err == nil || !strings.Contains(err.Error(), "making the control socket") {
 		t.Errorf("listening: %v", err)
