@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 
 	"ldirectord/parser"
 )
@@ -15,8 +18,12 @@ type ownAddresses struct {
 	primary []netip.Addr // those that the machine itself is reached at, unlike those of services
 }
 
-// addressesHere reads the interfaces. An address is primary when it is the source of what this machine sends
-// by its default route, the first one with a network on its interface, or of the loopback.
+// largestAddressList bounds the list of IPv6 addresses: 54 bytes each, and the interface's name.
+const largestAddressList = 16 << 20
+
+// addressesHere reads the interfaces. An address is primary when it is the first one with a network on its
+// interface, or of the loopback, or one that was given for a time (by a router or DHCP), or, with IPv4, the
+// source of what this machine sends by its default route.
 func addressesHere() (ownAddresses, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -30,13 +37,31 @@ func addressesHere() (ownAddresses, error) {
 		}
 		own.add(networks(list))
 	}
-	for network, elsewhere := range map[string]string{"udp4": "203.0.113.1:9", "udp6": "[2001:db8::1]:9"} {
-		if conn, err := net.Dial(network, elsewhere); err == nil { // sends nothing
-			own.primary = append(own.primary, conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr())
-			conn.Close()
-		}
+	if conn, err := net.Dial("udp4", "203.0.113.1:9"); err == nil { // sends nothing
+		own.primary = append(own.primary, conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr())
+		conn.Close()
+	}
+	if text, err := readSome("/proc/net/if_inet6", largestAddressList); err == nil {
+		own.primary = append(own.primary, timed(string(text))...)
 	}
 	return own, nil
+}
+
+// timed are the global addresses of a list of the kernel's that end some day: address, interface, length, scope
+// (0 for global), flags (IFA_F_PERMANENT of linux/if_addr.h is 0x80) and the interface's name.
+func timed(list string) (addrs []netip.Addr) {
+	for line := range strings.Lines(list) {
+		words := strings.Fields(line)
+		if len(words) < 5 || words[3] != "00" {
+			continue
+		}
+		flags, err := strconv.ParseUint(words[4], 16, 32)
+		bytes, err2 := hex.DecodeString(words[0])
+		if addr, ok := netip.AddrFromSlice(bytes); ok && err == nil && err2 == nil && flags&0x80 == 0 {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
 }
 
 // networks are addresses with the length of their network.

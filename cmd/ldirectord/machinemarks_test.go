@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -111,6 +112,19 @@ func TestPrimaryAddresses(t *testing.T) {
 		if strings.Join(got, " ") != want || len(own.all) != len(prefixes) {
 			t.Errorf("%s: primary %q of %d, want %q", list, got, len(own.all), want)
 		}
+	}
+}
+
+func TestAddressesGivenForATimeArePrimary(t *testing.T) {
+	const list = `00000000000000000000000000000001 01 80 10 80       lo
+20010db8000000000000000000000001 03 40 00 80     eth0
+20010db8000000000000000000000002 03 80 00 00     eth0
+20010db8000000000000000000000003 03 40 00 21     eth0
+fe8000000000000050d511fffe3f15ae 03 40 20 00     eth0
+zz
+`
+	if got := fmt.Sprint(timed(list)); got != "[2001:db8::2 2001:db8::3]" {
+		t.Error(got)
 	}
 }
 
