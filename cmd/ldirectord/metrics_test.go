@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -27,13 +28,13 @@ type runningDaemon struct {
 	args []string
 }
 
-// launched starts a daemon for a configuration, whose log goes to the folder.
-func launched(t *testing.T, config string) *runningDaemon {
+// launched starts a daemon, by start or standby, for a configuration. Its log goes to the folder.
+func launched(t *testing.T, verb, config string) *runningDaemon {
 	t.Helper()
 	d := &runningDaemon{t: t, dir: t.TempDir()}
 	d.args = []string{"--rundir", d.dir, "--ipvs", "memory", filepath.Join(d.dir, "ld.cf")}
 	d.write(config)
-	d.tell("start")
+	d.tell(verb)
 	t.Cleanup(func() { d.tell("stop") })
 	return d
 }
@@ -110,7 +111,7 @@ const twoServers = `virtual = 10.1.0.1:7000
 
 func TestListenServesMetricsAndProbes(t *testing.T) {
 	addr := freeAddr(t)
-	launched(t, "listen = "+addr+"\n"+twoServers)
+	launched(t, "start", "listen = "+addr+"\n"+twoServers)
 	code, text := fetch(t, "http://"+addr+"/metrics")
 	for _, want := range []string{
 		`ldirectord_server_up{virtual="tcp:10.1.0.1:7000",real="10.2.0.1:7000"} 1`,
@@ -133,7 +134,7 @@ func TestListenServesMetricsAndProbes(t *testing.T) {
 
 func TestListenFollowsAReload(t *testing.T) {
 	first, second := freeAddr(t), freeAddr(t)
-	d := launched(t, "listen = "+first+"\n"+twoServers)
+	d := launched(t, "start", "listen = "+first+"\n"+twoServers)
 	fetch(t, "http://"+first+"/healthz")
 	d.write("listen = " + second + "\n" + twoServers)
 	d.tell("reload")
@@ -189,7 +190,7 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 	for i := range 500 { // 400 kB of metrics: more than a socket takes
 		fmt.Fprintf(&config, "virtual = 10.1.%d.%d:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n", i/250, i%250)
 	}
-	d := launched(t, config.String())
+	d := launched(t, "start", config.String())
 	fetch(t, "http://"+addr+"/healthz")
 	for i := range 3 * scrapersAtOnce {
 		c, err := net.Dial("tcp", addr)
@@ -222,6 +223,49 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 	}
 	if code, _ := fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {
 		t.Errorf("others are not answered: %d", code)
+	}
+}
+
+func TestOneThatStandsByIsAliveAndNotReady(t *testing.T) {
+	addr := freeAddr(t)
+	d := launched(t, "standby", "listen = "+addr+"\n"+twoServers)
+	if code, text := fetch(t, "http://"+addr+"/readyz"); code != http.StatusServiceUnavailable || text != "standing by\n" {
+		t.Errorf("readyz: %d %q", code, text)
+	}
+	if code, _ := fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {
+		t.Errorf("healthz: %d", code)
+	}
+	if r := d.report(); r.Role != "standby" || r.Virtuals[0].Written || r.Virtuals[0].Servers[0].State != "up" {
+		t.Errorf("%+v", r)
+	}
+	d.tell("notify", "master")
+	for end := time.Now().Add(awaitLimit); ; time.Sleep(10 * time.Millisecond) {
+		code, text := fetch(t, "http://"+addr+"/readyz")
+		if code == http.StatusOK {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("readyz after its promotion: %d %q", code, text)
+		}
+	}
+}
+
+func TestStatusgroupFollowsAReload(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	d := launched(t, "start", twoServers)
+	o := options{runDir: d.dir, config: "ld.cf"}
+	socket := o.instance().socket
+	for _, c := range []struct {
+		group string
+		mode  fs.FileMode
+	}{{"statusgroup = daemon\n", 0o660}, {"", 0o600}, {"statusgroup = bin\n", 0o660}} {
+		d.write(c.group + twoServers)
+		d.tell("reload")
+		if mode := modeOf(t, socket); mode != fs.ModeSocket|c.mode {
+			t.Errorf("%q: mode %v, want %v", c.group, mode, c.mode)
+		}
 	}
 }
 
