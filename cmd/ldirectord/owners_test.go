@@ -2,8 +2,10 @@ package main
 
 import (
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
@@ -125,5 +127,45 @@ func TestConnectionsShowNothingRawThatAClientChose(t *testing.T) {
 	text.connection(connectionLine{Engine: "sip", EngineData: "a\x1b[2J\n\xffb", State: "NONE", Expires: 3599})
 	if !strings.Contains(out.String(), `59:59  sip "a\x1b[2J\n\xffb"`) {
 		t.Errorf("%q", out.String())
+	}
+}
+
+// The example of docs/doctor.md is what connections prints.
+func TestConnectionsAsAPersonSeesThem(t *testing.T) {
+	key, mark := tcp("192.0.2.10:80"), ipvsctl.Key{Mark: 3}
+	services := []director.Service{service("tcp:192.0.2.10:80", key, "192.0.2.21:80"), service("fwm:3", mark, "192.0.2.22:0")}
+	dest := ipvsctl.Dest{Addr: addrPort("192.0.2.21:80"), Weight: 1}
+	table := ipvsctl.Table{key: {Key: key, Dests: map[netip.AddrPort]ipvsctl.Dest{dest.Addr: dest}}, mark: {Key: mark}}
+	o := newOwners(services, table, map[director.Place]string{{Virtual: "fwm:3", Real: "192.0.2.22:0"}: "drained"})
+	o.show(services)
+	var b, errors strings.Builder
+	text := newConnectionsText(&b, &errors, o.services)
+	for _, c := range []ipvsctl.Connection{
+		{Protocol: ipvsctl.TCP, Client: addrPort("198.51.100.7:40312"), Virtual: key.Addr, Dest: dest.Addr, State: "ESTABLISHED", Expires: 899 * time.Second},
+		{Protocol: ipvsctl.TCP, Client: addrPort("198.51.100.7:0"), Virtual: key.Addr, Dest: dest.Addr, State: "NONE", Expires: 581 * time.Second},
+		{Client: addrPort("198.51.100.0:0"), Virtual: addrPort("0.0.0.3:0"), Dest: addrPort("192.0.2.22:0"), State: "ASSURED", Expires: 242 * time.Second},
+	} {
+		line, ok := o.line(c)
+		if !ok {
+			t.Errorf("%+v is not shown", c)
+		}
+		text.connection(line)
+	}
+	text.server(serverLine{"tcp:192.0.2.10:80", "192.0.2.21:80", "up", 1, 1, 0, 1})
+	text.server(serverLine{"fwm:3", "192.0.2.22:0", "drained", 0, 0, 0, 1})
+	text.end(0)
+	doc, err := os.ReadFile("../../docs/doctor.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example strings.Builder
+	for line := range strings.Lines(b.String()) {
+		if line != "\n" {
+			line = "    " + line
+		}
+		example.WriteString(line)
+	}
+	if !strings.Contains(string(doc), example.String()) || errors.String() != "" {
+		t.Errorf("connections prints\n%s%s", example.String(), errors.String())
 	}
 }

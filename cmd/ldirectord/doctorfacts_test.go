@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/fwmark"
+)
+
+// What doctor asks of this very machine, with real sockets.
+func TestFactsOfALoopbackAddress(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	services := servicesOf(t, fmt.Sprintf("virtual = 127.0.0.1:80\n  real = 127.0.0.1:80 masq\n  fallback = %s masq\n  checktype = on\n"+
+		"virtual = 127.0.0.1:81\n  real = 127.0.0.1:80 masq\n  fallback = %s masq\n  checktype = on\n", listener.Addr(), gone.Addr()))
+	start := time.Now()
+	f := gather(t.Context(), services, func(fwmark.Setting) bool { return false })
+	if took := time.Since(start); took > 2*(probeTime+programTime) {
+		t.Errorf("it took %v", took)
+	}
+	if r := f.ways[way{to: addrOf("127.0.0.1")}]; !r.local {
+		t.Errorf("the route to 127.0.0.1 is %+v", r)
+	}
+	if !f.listening.takes(listener.Addr().(*net.TCPAddr).AddrPort()) || f.listening.takes(gone.Addr().(*net.TCPAddr).AddrPort()) {
+		t.Error("the listening sockets are not those that are there")
+	}
+	if len(f.refused) != 1 || f.refused[gone.Addr().(*net.TCPAddr).AddrPort()] == nil {
+		t.Errorf("refused: %v", f.refused)
+	}
+	if looked := strings.Join(f.looked, ", "); !strings.Contains(looked, "routes") || f.settings[forward4] == "" {
+		t.Errorf("looked at %s, settings %v, not looked at %v", looked, f.settings, f.unread)
+	}
+}
