@@ -98,7 +98,10 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 	}
 	switch {
 	case a.help:
-		fmt.Fprint(out, help)
+		if err := showHelp(out, a.topic); err != nil {
+			fmt.Fprintf(stderr, "ldirectord: %v\n", err)
+			return exitUsage
+		}
 		return out.status(exitOK, stderr)
 	case a.version:
 		fmt.Fprintf(out, "Linux Director Daemon (ldirectord) %s\n", version)

@@ -29,6 +29,7 @@ type options struct {
 	timeout   time.Duration
 	args      []string // behind the command
 
+	topic  string // of --help; "" without one
 	config string // as given; "" without one
 	path   string // where it was found
 	verb   string
@@ -40,76 +41,19 @@ const (
 	defaultRunDir    = "/run"
 )
 
-const usage = `Usage: ldirectord [-d] [CONFIG] start|stop|restart|try-restart|reload|force-reload|status
-       ldirectord [CONFIG] status -v|--json
-       ldirectord [CONFIG] check [--strict] [--json] | plan | probe
-       ldirectord CONFIG standby | notify STATE
-       ldirectord CONFIG drain|undrain [VIRTUAL] REAL [--wait] [--timeout T] [--force]
-       ldirectord CONFIG realserver-script [SERVER]
-       ldirectord CONFIG connections [VIRTUAL] [--json] | doctor [--json]
-       ldirectord --help | --version
-`
-
-const help = usage + `
-ldirectord checks the real servers of Linux Virtual Server and keeps the kernel's
-table as CONFIG says. CONFIG is looked for in /etc/ha.d and /etc/ha.d/conf, then
-as it stands; without it, it is ldirectord.cf.
-
-  start         start the daemon; returns when its virtual services exist and the
-                first results are in (after 3 s without waiting for results)
-  stop          stop the daemon; returns when it has ended; --keep leaves the table as it is
-  restart       let a new daemon take over without emptying the table
-  try-restart   the same, only if one runs
-  reload        read the file again; returns when the table follows it; force-reload is the same
-  status        0: running, 1: stale pid file, 3: stopped; -v or --verbose shows every
-                server with its state, last check and connections, --json all of it
-  check         read the file, tell all that is wrong with it; 0 or 2
-  plan          show what the file would change in the table; change nothing
-  probe         make each check once and show the results; 0 when all passed
-  standby       start a daemon that checks and leaves the table alone until notify
-                promotes it; started again it has the role that it had
-  notify        for keepalived: with STATE master the director serves, with backup,
-                fault or stop it does not: one started by standby is promoted or
-                demoted, any other one started or stopped; also takes the words
-                INSTANCE|GROUP NAME STATE PRIORITY
-  drain         give REAL no new connections (weight 0) until undrain, in VIRTUAL or
-                wherever it is; --wait until its connections are gone, 10m or --timeout;
-                --force even if it is the last server of a virtual service
-  realserver-script
-                print a shell script that sets up SERVER, or whichever real server it
-                runs on, for gate or ipip: virtual addresses, ARP, tunnel
-  connections   show the connections and persistence templates of VIRTUAL or of all, with
-                their servers
-  doctor        look at what CONFIG needs of this machine and its neighbours, each finding
-                with the command that mends it; 1 when one keeps traffic from flowing
-
-  -d, --debug           stay in the foreground, log on standard error
-      --foreground      with start or standby: become the daemon, as a service
-                        manager wants it
-  -h, --help            this text
-  -v, --version         the version
-      --ipvs TABLE      kernel (default), memory, or memory:FILE, which keeps a
-                        copy of the table in FILE in the form of ipvsadm -Sn
-      --log-format F    text (default) or json
-      --rundir DIR      where the pid file is kept (default /run)
-      --strict          with check: refuse the layouts that the Perl daemon refuses
-      --json            with check: the result and the whole configuration as JSON; also
-                        with status, connections and doctor
-
-Exit status: 0 done, 1 failed, 2 the configuration is refused, 3 not running,
-255 not a command line.
-`
-
 // parse reads the command line: options, the file, the command.
 func (o *options) parse(args []string) error {
 	f := o.flags()
 	if err := f.Parse(args); err != nil {
 		return err
 	}
+	rest := f.Args()
+	if o.help && len(rest) > 0 {
+		o.topic = rest[0]
+	}
 	if o.help || o.version {
 		return nil
 	}
-	rest := f.Args()
 	switch {
 	case len(rest) == 0:
 		return errors.New("no command")

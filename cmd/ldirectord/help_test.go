@@ -1,0 +1,108 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// inNeed is a text for users, and what it must name.
+type inNeed struct{ commands, options, topics bool }
+
+// What the program takes and what the texts name is one.
+func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
+	for path, of := range map[string]inNeed{
+		"help/commands.txt":                          {commands: true},
+		"help/options.txt":                           {options: true},
+		"../../man/ldirectord.8":                     {commands: true, options: true, topics: true},
+		"../../packaging/completion/ldirectord.bash": {commands: true, options: true, topics: true},
+		"../../packaging/completion/ldirectord.zsh":  {commands: true, options: true, topics: true},
+	} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var words []string
+		if of.commands {
+			words = append(words, slices.Sorted(maps.Keys(verbs))...)
+		}
+		if of.options {
+			new(options).flags().VisitAll(func(f *pflag.Flag) { words = append(words, "--"+f.Name) })
+		}
+		if of.topics {
+			words = append(words, topics...)
+		}
+		plain := strings.NewReplacer(`\-`, "-", "Fl -", "--").Replace(string(text)) // as mdoc writes it
+		for _, word := range words {
+			if !regexp.MustCompile(`(^|[^-\w])` + word + `($|[^-\w])`).MatchString(plain) {
+				t.Errorf("%s does not name %s", path, word)
+			}
+		}
+	}
+}
+
+func TestTheManualNamesNoCommandThatIsNone(t *testing.T) {
+	text, err := os.ReadFile("../../man/ldirectord.8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, commands, _ := strings.Cut(string(text), "\n.Sh COMMANDS\n")
+	commands, _, _ = strings.Cut(commands, "\n.Sh ")
+	named := regexp.MustCompile(`(?m)^\.It Ic ([a-z-]+)`).FindAllStringSubmatch(commands, -1)
+	if len(named) != len(verbs) {
+		t.Errorf("the manual has %d commands, the program %d", len(named), len(verbs))
+	}
+	for _, n := range named {
+		if !isVerb(n[1]) {
+			t.Errorf("the manual has the command %s", n[1])
+		}
+	}
+}
+
+func TestTheShortHelpFitsAScreen(t *testing.T) {
+	var text strings.Builder
+	if err := showHelp(&text, ""); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(text.String(), "\n")
+	if len(lines) > 24 {
+		t.Errorf("%d lines", len(lines))
+	}
+	for _, line := range lines {
+		if len(line) > 90 {
+			t.Errorf("too long: %s", line)
+		}
+	}
+}
+
+func TestEachTopicHasHelp(t *testing.T) {
+	for _, topic := range topics {
+		var text strings.Builder
+		if err := showHelp(&text, topic); err != nil || text.Len() < 100 {
+			t.Errorf("%s: %v, %d bytes", topic, err, text.Len())
+		}
+	}
+	if err := showHelp(new(strings.Builder), "nonsense"); err == nil {
+		t.Error("there is help on nonsense")
+	}
+}
+
+func TestEachExitStatusIsExplained(t *testing.T) {
+	for _, path := range []string{"help/exit.txt", "../../man/ldirectord.8"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, status := range []int{exitOK, exitFailure, exitConfig, exitStopped, exitKeptConfig, exitUsage} {
+			if !regexp.MustCompile(`(?m)^( +|\.It )` + strconv.Itoa(status) + `\b`).Match(text) {
+				t.Errorf("%s does not explain %d", path, status)
+			}
+		}
+	}
+}
