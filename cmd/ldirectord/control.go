@@ -130,7 +130,11 @@ func (a *app) tryRestart(ctx context.Context) int {
 // start starts the daemon to serve, unless it runs.
 func (a *app) start(ctx context.Context) int {
 	return a.begin(ctx, func(runs bool) error {
-		if runs || a.isDaemon() {
+		if a.isDaemon() {
+			return nil
+		}
+		if runs {
+			a.tellStandby()
 			return nil
 		}
 		return a.roleFile().clear()

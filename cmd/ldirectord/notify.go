@@ -49,7 +49,7 @@ func (a *app) notify(ctx context.Context) int {
 	if pid, _ := a.instance().find(); now.staysUp() && pid != 0 {
 		return a.awaitRole(ctx, pid, now)
 	}
-	return a.detach()
+	return a.detach(now)
 }
 
 // vrrpServes reads the state from the command line: STATE, or INSTANCE|GROUP NAME STATE PRIORITY, which
@@ -83,7 +83,7 @@ func (a *app) awaitRole(ctx context.Context, pid int, wanted order) int {
 			return exitOK
 		}
 		if !isDirector(pid) {
-			return a.detach()
+			return a.detach(wanted)
 		}
 		select {
 		case <-ctx.Done():
@@ -94,8 +94,12 @@ func (a *app) awaitRole(ctx context.Context, pid int, wanted order) int {
 	}
 }
 
-// detach carries the order out in a process of a session of its own, and waits for it.
-func (a *app) detach() int {
+// detach carries the order out in a process of a session of its own, and waits for it. A daemon in the
+// foreground that crashed is left to its keeper, who starts the next one in this role.
+func (a *app) detach(now order) int {
+	if s, err := a.instance().read(); err == nil && now.staysUp() && s.Phase == running && s.Keeper != "" {
+		return exitOK
+	}
 	self, err := os.Executable()
 	if err != nil {
 		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)

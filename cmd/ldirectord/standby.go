@@ -1,6 +1,9 @@
 package main
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // standby starts a daemon that checks and leaves the table alone until notify promotes it. One that was
 // promoted and has crashed serves on, and one that runs keeps its role.
@@ -14,6 +17,13 @@ func (a *app) standby(ctx context.Context) int {
 		})
 		return err
 	})
+}
+
+// tellStandby says why a daemon that runs, and so is not started, does not serve.
+func (a *app) tellStandby() {
+	if now, err := a.roleFile().read(); err == nil && now == standby {
+		fmt.Fprintln(a.stderr, "ldirectord: it runs and stands by; notify master promotes it")
+	}
 }
 
 // role is what the daemon is to be at its start. One whose order can't be read serves.
