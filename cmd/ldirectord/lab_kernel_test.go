@@ -49,8 +49,19 @@ func needsIPVS(t *testing.T) {
 // newLab has the real servers rs1, rs2 and rs3.
 func newLab(t *testing.T) *lab { return newLabOf(t, 3) }
 
-// newLabOf has the real servers rs1, rs2, …: 192.0.2.21, 192.0.2.22, …
+// newLabOf has the real servers rs1, rs2, …, set up by hand for direct routing.
 func newLabOf(t *testing.T, servers int) *lab {
+	t.Helper()
+	l := newNetwork(t, servers)
+	for i := range servers {
+		l.sh(`ip netns exec %[1]srs%[2]d sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+			ip -n %[1]srs%[2]d addr add %[3]s/32 dev lo`, l.prefix, i+1, drVIP)
+	}
+	return l
+}
+
+// newNetwork has the real servers rs1, rs2, …: 192.0.2.21, 192.0.2.22, …, which know no virtual address.
+func newNetwork(t *testing.T, servers int) *lab {
 	t.Helper()
 	needsIPVS(t)
 	l := &lab{t: t, prefix: fmt.Sprintf("ld%d-", os.Getpid()), dir: t.TempDir()}
@@ -73,8 +84,7 @@ func newLabOf(t *testing.T, servers int) *lab {
 	for i := 1; i <= servers; i++ {
 		rs := fmt.Sprintf("rs%d", i)
 		l.join(rs, "br0", fmt.Sprintf("192.0.2.2%d/24", i))
-		l.sh(`ip netns exec %[1]s%[2]s sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
-			ip -n %[1]s%[2]s addr add %[3]s/32 dev lo; ip -n %[1]s%[2]s route add default via 192.0.2.1`, l.prefix, rs, drVIP)
+		l.sh(`ip -n %s%s route add default via 192.0.2.1`, l.prefix, rs)
 	}
 	return l
 }

@@ -1,7 +1,15 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"io"
+	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"sync"
@@ -10,9 +18,12 @@ import (
 
 // web is a web server that says its name, or fails in one of many ways. Checks ask it for /check.
 type web struct {
-	l      *lab
-	ns     string
-	server *http.Server
+	l         *lab
+	ns        string
+	ports     []string // 443 by TLS
+	keepAlive bool     // of connections, from the next start on
+	server    *http.Server
+	finish    chan struct{} // closed when long answers may end
 
 	mu      sync.Mutex // guards what follows
 	mode    mode
@@ -32,24 +43,46 @@ const (
 	content mode = "with another page"
 )
 
-func (l *lab) web(ns string) *web {
-	w := &web{l: l, ns: ns, mode: well, changed: make(chan struct{})}
+func (l *lab) web(ns string) *web { return l.webOn(ns, "80") }
+
+// webOn listens on ports of every address, of both families.
+func (l *lab) webOn(ns string, ports ...string) *web {
+	w := &web{l: l, ns: ns, ports: ports, mode: well, changed: make(chan struct{})}
 	w.start()
 	l.t.Cleanup(w.stop)
 	return w
 }
 
 func (w *web) start() {
-	var listener net.Listener
-	var err error
-	w.l.in(w.ns, func() { listener, err = net.Listen("tcp4", "0.0.0.0:80") })
-	if err != nil {
-		w.l.t.Fatal(err)
+	w.server, w.finish = &http.Server{Handler: w, ErrorLog: log.New(io.Discard, "", 0)}, make(chan struct{})
+	w.server.SetKeepAlivesEnabled(w.keepAlive)
+	for _, port := range w.ports {
+		var listener net.Listener
+		var err error
+		w.l.in(w.ns, func() { listener, err = net.Listen("tcp", ":"+port) })
+		if err != nil {
+			w.l.t.Fatal(err)
+		}
+		if port == "443" {
+			listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{labCertificate()}})
+		}
+		go w.server.Serve(listener)
 	}
-	w.server = &http.Server{Handler: w}
-	w.server.SetKeepAlivesEnabled(false)
-	go w.server.Serve(listener)
 }
+
+// labCertificate is made once; nobody verifies it.
+var labCertificate = sync.OnceValue(func() tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+})
 
 func (w *web) stop() {
 	w.server.Close()
@@ -93,7 +126,12 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.URL.Path == "/drip" {
-		drip(rw, r)
+		rw.Header().Set("Server", w.ns)
+		drip(rw, r, w.finish)
+		return
+	}
+	if r.URL.Path == "/status" { // what the examples ask for
+		fmt.Fprintf(rw, "%s database: ok\n", w.ns)
 		return
 	}
 	fmt.Fprintf(rw, "%s OK\n", w.ns)
@@ -104,12 +142,17 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// drip answers a little now and then, as long as the client listens.
-func drip(rw http.ResponseWriter, r *http.Request) {
+// drip answers a little now and then, as long as the client listens, or until it may end.
+func drip(rw http.ResponseWriter, r *http.Request, finish <-chan struct{}) {
 	for r.Context().Err() == nil {
 		fmt.Fprintln(rw, "drip")
 		rw.(http.Flusher).Flush()
-		time.Sleep(100 * time.Millisecond)
+		select {
+		case <-finish:
+			fmt.Fprintln(rw, "the end")
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 }
 
