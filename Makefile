@@ -1,5 +1,6 @@
 # make demo    the main job in the foreground, nothing installed; KERNEL=1 make demo uses the kernel's table
 # make test    unit, scenario and kernel tests
+# make traffic   of these, real packets through every forwarding method, with the table of docs/traffic.md
 # make test-all  as root on Debian: also Debian's real servers, every scenario of the reference, long runs
 # make conformance   every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
 # make manager-test   as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
@@ -34,7 +35,7 @@ export GO
 export CGO_ENABLED = 0
 
 .DELETE_ON_ERROR:
-.PHONY: build test test-all unit-test kernel-test conformance manager-test systemd-test package-test vet staticcheck bench fuzz demo clean always
+.PHONY: build test test-all unit-test kernel-test traffic conformance manager-test systemd-test package-test vet staticcheck bench fuzz demo clean always
 
 build: ldirectord
 
@@ -65,6 +66,11 @@ unit-test:
 
 kernel-test: ldirectord
 	@LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/kernel-test $(KERNEL_TESTS)
+
+# Real packets through every forwarding method; prints the table of docs/traffic.md.
+traffic: ldirectord
+	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) test -c -o $$suite/traffic ./cmd/ldirectord && \
+		testdata/lab/kernel-test -c env -C cmd/ldirectord $$suite/traffic -test.run '^TestKernelTraffic'
 
 # The first binary decides: LDIRECTORD=/usr/sbin/ldirectord tries the Perl program alone.
 conformance: ldirectord
