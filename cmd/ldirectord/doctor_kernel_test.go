@@ -69,6 +69,8 @@ var doctorCases = []doctorCase{
         real6 = [2001:db8::21]:80 gate
         checktype = on
 `, spoil: "ip -n %[1]srs1 addr add 2001:db8::10/128 dev br0 nodad", mend: "ip -n %[1]srs1 addr del 2001:db8::10/128 dev br0"},
+	{name: "somebody else", kind: "stranger-answers", config: healthy,
+		spoil: "ip -n %[1]sclient addr add 192.0.2.10/32 dev br0", mend: "ip -n %[1]sclient addr del 192.0.2.10/32 dev br0"},
 	{name: "rp_filter", kind: "tunnel-filter", config: ipipServer,
 		spoil: "modprobe ipip; ip -n %[1]sdir link set tunl0 up; ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.rp_filter=1"},
 	{name: "MTU", kind: "tunnel-mtu", config: ipipServer},

@@ -67,7 +67,6 @@ func set(name, value string) string { return "sysctl -w " + name + "=" + value }
 func (e *examination) addresses(s director.Service) {
 	for _, p := range virtualAddresses(s.Config) {
 		switch {
-		case p.Bits() == 0: // every address: by rules of routing that doctor does not judge
 		case !e.ends(p, s.Config.Mark):
 			e.add(s, breaks, "virtual-address", e.addAddress(p), "%s", offMachine(p))
 		case p.IsSingleIP() && p.Addr().Is4():
@@ -167,30 +166,19 @@ func (e *examination) forwarding(s director.Service) {
 
 // neighbours: a server by gate or ipip has the virtual address and must keep silent about it.
 func (e *examination) neighbours(s director.Service) {
-	var strangers []string
+	for _, m := range s.Members {
+		if m.Dest.Forward == ipvsctl.Route && e.wayTo(m).gateway {
+			e.add(s, breaks, "gate-routed", "", "%s is behind a router, which gate can't pass: packets keep the virtual address; write ipip for it", m.Dest.Addr.Addr())
+		}
+	}
 	for _, p := range virtualAddresses(s.Config) {
-		if !p.IsSingleIP() {
-			continue
-		}
-		strangers = slices.Clone(e.holders[p.Addr()])
-		for _, m := range s.Members {
-			server := m.Dest.Addr.Addr()
-			if m.Dest.Forward == ipvsctl.Masq || e.wayTo(m).local {
-				continue
-			}
-			if m.Dest.Forward == ipvsctl.Route && e.wayTo(m).gateway {
-				e.add(s, breaks, "gate-routed", "", "%s is behind a router, which gate can't pass: packets keep the virtual address; write ipip for it", server)
-			}
-			for _, hardware := range e.holders[server] {
-				if slices.Contains(e.holders[p.Addr()], hardware) {
-					e.add(s, breaks, "server-answers", fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", shellQuote(e.path), server, server),
-						"real server %s answers for the virtual address %s on the network, so clients find it in place of this director", server, p.Addr())
-				}
-				strangers = slices.DeleteFunc(strangers, func(h string) bool { return h == hardware })
-			}
-		}
-		for _, hardware := range strangers {
-			if e.ends(p, s.Config.Mark) && !e.isServer(hardware) {
+		for _, hardware := range e.holders[p.Addr()] {
+			server, known := e.serverWith(hardware, s)
+			switch {
+			case known:
+				e.add(s, breaks, "server-answers", fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", shellQuote(e.path), server, server),
+					"real server %s answers for the virtual address %s on the network, so clients find it in place of this director", server, p.Addr())
+			case e.ends(p, s.Config.Mark): // else it may be the director that is active
 				e.add(s, warns, "stranger-answers", fmt.Sprintf("arping -c 3 -I %s %s", e.deviceOf(p.Addr()), p.Addr()),
 					"a machine that is no real server (%s) answers for the virtual address %s as well; see who", hardware, p.Addr())
 			}
@@ -198,10 +186,16 @@ func (e *examination) neighbours(s director.Service) {
 	}
 }
 
-func (e *examination) isServer(hardware string) bool {
-	return slices.ContainsFunc(e.services, func(s director.Service) bool {
-		return slices.ContainsFunc(s.Members, func(m director.Member) bool { return slices.Contains(e.holders[m.Dest.Addr.Addr()], hardware) })
-	})
+// serverWith is the server with a hardware address: one of s, or else of any service.
+func (e *examination) serverWith(hardware string, s director.Service) (addr netip.Addr, known bool) {
+	for _, s := range append([]director.Service{s}, e.services...) {
+		for _, m := range s.Members {
+			if addr = m.Dest.Addr.Addr(); slices.Contains(e.holders[addr], hardware) {
+				return addr, true
+			}
+		}
+	}
+	return netip.Addr{}, false
 }
 
 const (
@@ -269,7 +263,8 @@ func (e *examination) removed(s director.Service) {
 
 // reuse: a client's port may come again while the old connection is still known.
 func (e *examination) reuse(s director.Service) {
-	if s.Config.Protocol != parser.UDP && e.settings[connReuse] == "0" {
+	slow := e.settings[vsConntrack] == "1" // kernels before 5.9 then lose a second on each such port
+	if s.Config.Protocol != parser.UDP && e.settings[connReuse] == "0" && !slow {
 		e.add(s, warns, "port-reuse", set(connReuse, "1"),
 			"a client that uses a port again is sent to its old server, even to one of weight 0")
 	}

@@ -29,6 +29,7 @@ func healthyFacts() facts {
 	return facts{
 		devices: []device{
 			{name: "lo", index: 1, mtu: 65536, up: true, loopback: true, prefixes: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}},
+			{name: "eth9", index: 9, mtu: 1500, prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.9/24")}}, // down
 			{name: "eth0", index: 2, mtu: 1500, up: true, prefixes: []netip.Prefix{
 				netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("2001:db8::1/64"),
 			}},
@@ -69,7 +70,7 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 		"an address that is not here": {
 			config: byGate, spoil: func(f *facts) {
 				delete(f.ways, way{to: addrOf("192.0.2.10")})
-				f.devices[1].prefixes = f.devices[1].prefixes[:1]
+				f.devices[2].prefixes = f.devices[2].prefixes[:1]
 			},
 			want: "broken: tcp:192.0.2.10:80: 192.0.2.10 is on no interface of this machine, so its packets don't reach the virtual service; " +
 				"to mend it: ip address add 192.0.2.10/32 dev eth0",
@@ -88,6 +89,9 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 			config: "virtual = 3\n  mark = 192.0.2.11 tcp 80\n  mark = 198.51.100.0/28 tcp 80\n  mark = 0.0.0.0/0 udp 53\n  real = 192.0.2.21 gate\n  quiescent = yes\n  checktype = on\n",
 			want: "broken: fwm:3: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service; to mend it: ip address add 192.0.2.11/32 dev eth0\n" +
 				"broken: fwm:3: no address of 198.51.100.0/28 is on an interface of this machine, so its packets don't reach the virtual service; to mend it: ip route add local 198.51.100.0/28 dev lo",
+		},
+		"an address on an interface with arp_ignore": {
+			config: byGate, spoil: func(f *facts) { f.settings["net.ipv4.conf.eth0.arp_ignore"] = "1" },
 		},
 		"an address of a mark that routing by the mark brings here": {
 			config: "virtual = 3\n  mark = 192.0.2.11 tcp 80\n  real = 192.0.2.21 gate\n  quiescent = yes\n  checktype = on\n",
@@ -108,7 +112,8 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 		},
 		"an address on lo with arp_ignore": {
 			config: byGate, spoil: func(f *facts) {
-				f.devices[1].prefixes = f.devices[1].prefixes[:1]
+				f.devices[2].prefixes = f.devices[2].prefixes[:1]
+				f.devices[0].prefixes = append(f.devices[0].prefixes, netip.MustParsePrefix("192.0.2.10/32"))
 				f.settings["net.ipv4.conf.all.arp_ignore"] = "1"
 			},
 			want: "broken: tcp:192.0.2.10:80: the address 192.0.2.10 is on lo and arp_ignore is set, so this machine does not answer for it on eth0; " +
@@ -127,6 +132,22 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 			config: byGate, spoil: answers("02:00:00:00:00:21"),
 			want: "broken: tcp:192.0.2.10:80: real server 192.0.2.21 answers for the virtual address 192.0.2.10 on the network, so clients find it in place of this director; " +
 				"to mend it: ldirectord '/etc/ld.cf' realserver-script 192.0.2.21 | ssh root@192.0.2.21 sh -s start",
+		},
+		"a server of another service that answers": {
+			config: byGate + strings.ReplaceAll(strings.ReplaceAll(byGate, "10:80", "10:81"), "192.0.2.21", "192.0.2.22"), spoil: func(f *facts) {
+				f.holders = holders{addrOf("192.0.2.22"): {"02:00:00:00:00:22"}, addrOf("192.0.2.10"): {"02:00:00:00:00:22"}}
+			},
+			want: "broken: tcp:192.0.2.10:80 and 1 more: real server 192.0.2.22 answers for the virtual address 192.0.2.10 on the network, so clients find it in place of this director; " +
+				"to mend it: ldirectord '/etc/ld.cf' realserver-script 192.0.2.22 | ssh root@192.0.2.22 sh -s start",
+		},
+		"the active director's answer on one that stands by": {
+			config: byGate, spoil: func(f *facts) {
+				answers("02:00:00:00:00:99")(f)
+				delete(f.ways, way{to: addrOf("192.0.2.10")})
+				f.devices[2].prefixes = f.devices[2].prefixes[:1]
+			},
+			want: "broken: tcp:192.0.2.10:80: 192.0.2.10 is on no interface of this machine, so its packets don't reach the virtual service; " +
+				"to mend it: ip address add 192.0.2.10/32 dev eth0",
 		},
 		"a stranger that answers": {
 			config: byGate, spoil: answers("02:00:00:00:00:99"),
@@ -178,6 +199,7 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 			config: byGate, spoil: func(f *facts) { f.settings[connReuse] = "0" },
 			want: "warning: tcp:192.0.2.10:80: a client that uses a port again is sent to its old server, even to one of weight 0; to mend it: sysctl -w net.ipv4.vs.conn_reuse_mode=1",
 		},
+		"ports that come again, with conntrack": {config: byGate, spoil: func(f *facts) { f.settings[connReuse], f.settings[vsConntrack] = "0", "1" }},
 		"a take-over": {
 			config: byGate + "  scheduler = mh\n",
 			want: "warning: tcp:192.0.2.10:80: a director that takes over drops open connections, though mh would send them to the same server; matters with two directors; " +
@@ -263,7 +285,9 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 	for i := range f.devices {
 		f.devices[i].hardware = []byte{2, 0, 0, 0, 0, 1}
 	}
-	asked := f.questions(servicesOf(t, byGate+byGate6+strings.ReplaceAll(byMasq, "10:80", "11:80")))
+	f.ways[way{to: addrOf("192.0.2.99")}] = route{device: "eth0", gateway: true}
+	routed := strings.ReplaceAll(strings.ReplaceAll(byGate, "10:80", "10:81"), "192.0.2.21", "192.0.2.99")
+	asked := f.questions(servicesOf(t, byGate+byGate6+routed+strings.ReplaceAll(byMasq, "10:80", "11:80")))
 	var got []string
 	for _, questions := range asked {
 		for _, q := range questions {
@@ -275,7 +299,7 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 	if strings.Join(got, "\n") != want || len(f.unread) > 0 {
 		t.Errorf("got\n%s\nwant\n%s\nnot looked at %v", strings.Join(got, "\n"), want, f.unread)
 	}
-	f.devices[1].up = false
+	f.devices[2].up = false
 	if asked := f.questions(servicesOf(t, byGate)); len(asked) > 0 || len(f.unread) != 1 {
 		t.Errorf("on an interface that is down: %v, not looked at %v", asked, f.unread)
 	}
@@ -309,6 +333,18 @@ func TestAnswersOfNeighboursAreRead(t *testing.T) {
 	if _, _, ok := parseAdvertisement(advertisement); ok {
 		t.Error("an endless option is read")
 	}
+}
+
+func FuzzAnswersOfNeighbours(f *testing.F) {
+	f.Add([]byte{0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 0x21, 192, 0, 2, 10, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1})
+	f.Add(slices.Concat([]byte{136, 0, 0, 0, 0x60, 0, 0, 0}, make([]byte, 16), []byte{2, 1, 2, 0, 0, 0, 0, 0x21}))
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		for _, parse := range []func([]byte) (netip.Addr, string, bool){parseARP, parseAdvertisement} {
+			if addr, hardware, ok := parse(packet); ok && (!addr.IsValid() || len(hardware) != 17) {
+				t.Errorf("%s %q", addr, hardware)
+			}
+		}
+	})
 }
 
 func TestListeningSocketsAreRead(t *testing.T) {

@@ -139,6 +139,9 @@ const (
 )
 
 func (f *facts) readSettings() {
+	if _, err := os.Stat("/proc/sys/net/ipv4/vs"); err != nil {
+		f.unread = append(f.unread, "settings of IPVS: the module ip_vs is not loaded")
+	}
 	for _, name := range []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack} {
 		f.readSetting(name, strings.ReplaceAll(name, ".", "/"))
 	}

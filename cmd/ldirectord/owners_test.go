@@ -43,6 +43,8 @@ func TestOwnerOfAConnection(t *testing.T) {
 		service("fwm:3", ipvsctl.Key{Mark: 3}, "10.2.0.1:0"),
 		service("fwm:4", ipvsctl.Key{Mark: 4}, "10.2.0.1:0", "10.2.0.4:80"),
 		service("fwm6:4", ipvsctl.Key{Mark: 4, IPv6: true}, "[2001:db8::21]:0"),
+		service("fwm:6", ipvsctl.Key{Mark: 6}, "10.2.0.6:0"),
+		service("fwm6:6", ipvsctl.Key{Mark: 6, IPv6: true}, "10.2.0.6:0"), // by a tunnel
 		ruled,
 	}
 	foreign := tcp("10.9.0.1:80")
@@ -64,6 +66,8 @@ func TestOwnerOfAConnection(t *testing.T) {
 		"a mark's template, IPv6":            {ipvsctl.Mark, "[2001:db8::]:0", "[0:4::]:0", "[2001:db8::21]:0", "fwm6:4"},
 		"a mark that is not ours":            {ipvsctl.Mark, "10.0.0.1:0", "0.0.0.9:0", "10.2.0.1:0", ""},
 		"a mark told by its server":          {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.4:80", "fwm:4"},
+		"a mark told by its server's family": {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.6:80", "fwm:6"},
+		"a mark told by its client's family": {ipvsctl.TCP, "[2001:db8::64]:4000", "[2001:db8::9]:80", "10.2.0.6:80", "fwm6:6"},
 		"a mark told by its server, IPv6":    {ipvsctl.TCP, "[2001:db8::64]:4000", "[2001:db8::9]:80", "[2001:db8::21]:80", "fwm6:4"},
 		"a mark of several":                  {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.1:80", "fwm:3 or fwm:4 or fwm:5"},
 		"a mark told by its rule":            {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.5:90", "10.2.0.1:90", "fwm:5"},
