@@ -165,6 +165,20 @@ func TestNobodyWaitsForADirectorThatIsBusy(t *testing.T) {
 	}
 }
 
+func TestWhoGivesUpWaitingHoldsNobodyUp(t *testing.T) {
+	snapshotting(t, func(t *testing.T, s *scenario) {
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 100 {
+			s.director.Snapshot(gone)
+		}
+		time.Sleep(3 * time.Second)
+		if now := snapshotOf(t, s.director); now.Overdue > 2*checker.Tick {
+			t.Errorf("checks are late by %v", now.Overdue)
+		}
+	})
+}
+
 func TestDurationsAreCountedInTheirClasses(t *testing.T) {
 	var d Durations
 	for _, took := range []time.Duration{0, time.Millisecond, 1001 * time.Microsecond, 30 * time.Second, time.Minute} {
