@@ -198,9 +198,9 @@ func (f *failures) seen(o *outage) string {
 	if o.awake.After(from) {
 		from = o.awake
 	}
-	f.until(bound-time.Since(from), "no "+entry(o.server))
+	took := f.untilFrom(from, bound, "no "+entry(o.server))
 	o.seen = time.Now()
-	return seconds(o.seen.Sub(from))
+	return seconds(took)
 }
 
 // heals mends a server and waits until it is in.

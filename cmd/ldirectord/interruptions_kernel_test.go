@@ -45,8 +45,7 @@ func (f *failures) interrupted(number string, by interruption) {
 
 	r = row("2", "it is back")
 	awake = during(func() { f.mends(o) })
-	f.until(bound, entry("rs1")+" -m -w 1")
-	r.back = seconds(time.Since(awake))
+	r.back = seconds(f.untilFrom(awake, bound, entry("rs1")+" -m -w 1"))
 
 	r = row("3", "the file gets another weight and a server that hangs,")
 	f.webs["rs5"].set(silent)

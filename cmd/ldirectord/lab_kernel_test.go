@@ -27,6 +27,7 @@ type lab struct {
 	dir    string // scratch: configuration, log
 	log    string
 	exe    string // the program; "" for this test's own
+	idle   *starvation
 }
 
 const (
@@ -64,7 +65,7 @@ func newLabOf(t *testing.T, servers int) *lab {
 func newNetwork(t *testing.T, servers int) *lab {
 	t.Helper()
 	needsIPVS(t)
-	l := &lab{t: t, prefix: fmt.Sprintf("ld%d-", os.Getpid()), dir: t.TempDir()}
+	l := &lab{t: t, prefix: fmt.Sprintf("ld%d-", os.Getpid()), dir: t.TempDir(), idle: watchStarvation(t)}
 	l.log = filepath.Join(l.dir, "log")
 	namespaces := []string{"dir", "client"}
 	for i := range servers {
@@ -170,9 +171,14 @@ func (l *lab) table() string {
 // until waits for a table that has these lines and not those behind "no ", and returns how long it took.
 func (l *lab) until(limit time.Duration, lines ...string) time.Duration {
 	l.t.Helper()
-	start := time.Now()
+	return l.untilFrom(time.Now(), limit, lines...)
+}
+
+// untilFrom is until with a limit that counts from a time, but not while the machine was away.
+func (l *lab) untilFrom(from time.Time, limit time.Duration, lines ...string) time.Duration {
+	l.t.Helper()
 	for {
-		took, table := time.Since(start), l.table()
+		took, table := time.Since(from)-l.idle.since(from), l.table()
 		if missing := unlike(table, lines); missing == "" {
 			return took
 		} else if took > limit {
