@@ -5,8 +5,10 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -37,6 +39,18 @@ func TestRulesAndDocsKnowTheMetrics(t *testing.T) {
 	for _, row := range regexp.MustCompile("(?m)^\\| `(ldirectord_[a-z_]+)`").FindAllSubmatch(docs, -1) {
 		if !slices.Contains(ours, string(row[1])) {
 			t.Errorf("docs/status.md has %s, which there is not", row[1])
+		}
+	}
+}
+
+func TestDocsKnowTheFields(t *testing.T) {
+	docs := read(t, "../docs/status.md")
+	for _, form := range []any{Report{}, Reloads{}, Checks{}, Table{}, Operations{}, Virtual{}, Fallback{}, Server{}, Check{}, Connections{}} {
+		for field := range reflect.TypeOf(form).Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if !bytes.Contains(docs, []byte("`"+name+"`")) {
+				t.Errorf("docs/status.md does not name %s of %T", name, form)
+			}
 		}
 	}
 }
