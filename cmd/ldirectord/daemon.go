@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -35,9 +34,8 @@ type daemon struct {
 	monitor  *notify.Monitor
 	hooks    *notify.Hooks
 	director *director.Director
-	roles    chan order     // those carried out
-	routes   *http.ServeMux // of the control socket
-	control  *control       // nil when it could not be made
+	roles    chan order // those carried out
+	control  *control   // nil when it could not be made
 	metrics  *metricsServer
 	events   *eventCounts
 	reloads  *reloadCounts
@@ -46,7 +44,7 @@ type daemon struct {
 
 // serve is the daemon in this process. Ready hears how the start goes; it is nil in the foreground.
 func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
-	d := &daemon{app: a, ready: ready, routes: http.NewServeMux(), roles: make(chan order)}
+	d := &daemon{app: a, ready: ready, roles: make(chan order)}
 	var err error
 	acquireCtx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
@@ -176,31 +174,6 @@ func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-c
 type endedBy string
 
 func (e endedBy) Error() string { return "signal " + string(e) }
-
-// openControl makes the control socket. A daemon without one goes on.
-func (d *daemon) openControl() {
-	d.routes.HandleFunc("GET /status", d.answerStatus)
-	var err error
-	if d.control, err = d.hold.listen(d.routes); err != nil {
-		d.control = nil
-		d.unheard(err)
-		return
-	}
-	d.unheard(d.control.allow(d.loaded.config.Global.StatusGroup))
-}
-
-func (d *daemon) closeControl() {
-	if d.control != nil {
-		d.unheard(d.control.close())
-	}
-}
-
-// unheard tells that commands or metrics can't reach the daemon as configured.
-func (d *daemon) unheard(err error) {
-	if err != nil {
-		d.journal.Emit(notify.Event{Kind: notify.ListenFailed, Text: fmt.Sprintf("Not listening: %v", err), Reason: err.Error()})
-	}
-}
 
 // recorded tells if the state file could not be written.
 func (d *daemon) recorded(err error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -63,7 +64,7 @@ func (m *metricsServer) run(ctx context.Context) {
 		}
 		server, told = nil, false
 	}
-	defer func() { end() }()
+	defer end()
 	retry := time.NewTimer(m.retry)
 	defer retry.Stop()
 	for {
@@ -83,7 +84,9 @@ func (m *metricsServer) run(ctx context.Context) {
 		}
 		var err error
 		if server, err = m.listen(addr); err != nil {
-			m.failed(addr, err, told)
+			if !told {
+				m.failed(addr, err)
+			}
 			told = true
 			retry.Reset(m.retry)
 		}
@@ -102,11 +105,9 @@ func (m *metricsServer) listen(addr netip.AddrPort) (*http.Server, error) {
 	return server, nil
 }
 
-func (m *metricsServer) failed(addr netip.AddrPort, err error, told bool) {
-	if !told {
-		text := fmt.Sprintf("Not listening: metrics can't be served on %s, it is tried again: %v", addr, err)
-		m.say(notify.Event{Kind: notify.ListenFailed, Text: text, Reason: err.Error()})
-	}
+func (m *metricsServer) failed(addr netip.AddrPort, err error) {
+	text := fmt.Sprintf("Not listening: metrics can't be served on %s, it is tried again: %v", addr, err)
+	m.say(notify.Event{Kind: notify.ListenFailed, Text: text, Reason: err.Error()})
 }
 
 func (d *daemon) answerMetrics(w http.ResponseWriter, r *http.Request) {
@@ -134,7 +135,7 @@ func (d *daemon) readiness(ctx context.Context) error {
 	select {
 	case <-d.director.Started():
 	default:
-		return fmt.Errorf("starting")
+		return errors.New("starting")
 	}
 	now, err := d.director.Snapshot(ctx)
 	if err != nil {
@@ -147,7 +148,7 @@ func (d *daemon) readiness(ctx context.Context) error {
 func unready(now *director.Snapshot) error {
 	switch {
 	case now.Standby:
-		return fmt.Errorf("standing by")
+		return errors.New("standing by")
 	case now.Unread != "":
 		return fmt.Errorf("the table can't be read: %s", now.Unread)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -16,6 +17,32 @@ import (
 
 // carriedTime is how long reading the connections of all servers may take.
 const carriedTime = time.Second
+
+// openControl makes the control socket. A daemon without one goes on.
+func (d *daemon) openControl() {
+	routes := http.NewServeMux()
+	routes.HandleFunc("GET /status", d.answerStatus)
+	var err error
+	if d.control, err = d.hold.listen(routes); err != nil {
+		d.control = nil
+		d.unheard(err)
+		return
+	}
+	d.unheard(d.control.allow(d.loaded.config.Global.StatusGroup))
+}
+
+func (d *daemon) closeControl() {
+	if d.control != nil {
+		d.unheard(d.control.close())
+	}
+}
+
+// unheard tells that commands or metrics can't reach the daemon as configured.
+func (d *daemon) unheard(err error) {
+	if err != nil {
+		d.journal.Emit(notify.Event{Kind: notify.ListenFailed, Text: fmt.Sprintf("Not listening: %v", err), Reason: err.Error()})
+	}
+}
 
 // answerStatus answers a command with the report of this moment.
 func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
