@@ -154,14 +154,34 @@ func (e *examination) forwarding(s director.Service) {
 		if m.Dest.Forward != ipvsctl.Masq || e.wayTo(m).local {
 			continue
 		}
-		setting := forward4
-		if m.Dest.Addr.Addr().Is6() {
-			setting = forward6
-		}
-		if e.settings[setting] == "0" {
+		if setting := e.notForwarding(m); setting != "" {
 			e.add(s, breaks, "forwarding", set(setting, "1"), "answers of masq servers do not get back to clients: this machine does not forward")
 		}
 	}
+}
+
+// notForwarding is the setting that keeps a server's answers from being forwarded, "" if none does: for IPv4
+// that of the device they come in by counts (ip_forward sets it for each), for IPv6 that of all.
+func (e *examination) notForwarding(m director.Member) string {
+	if m.Dest.Addr.Addr().Is6() {
+		return e.ifZero(forward6)
+	}
+	device := fmt.Sprintf(settingOfDevice, e.wayTo(m).device, forwards)
+	switch {
+	case e.settings[device] == "":
+		return e.ifZero(forward4)
+	case e.settings[device] == "0" && e.settings[forward4] == "0":
+		return forward4
+	default:
+		return e.ifZero(device)
+	}
+}
+
+func (e *examination) ifZero(setting string) string {
+	if e.settings[setting] != "0" {
+		return ""
+	}
+	return setting
 }
 
 // neighbours: a server by gate or ipip has the virtual address and must keep silent about it.

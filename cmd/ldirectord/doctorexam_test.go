@@ -123,6 +123,17 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 			config: byMasq, spoil: func(f *facts) { f.settings[forward4] = "0" },
 			want: "broken: tcp:192.0.2.10:80: answers of masq servers do not get back to clients: this machine does not forward; to mend it: sysctl -w net.ipv4.ip_forward=1",
 		},
+		"no forwarding by the servers' device": {
+			config: byMasq, spoil: func(f *facts) { f.settings["net.ipv4.conf.eth0.forwarding"] = "0" },
+			want: "broken: tcp:192.0.2.10:80: answers of masq servers do not get back to clients: this machine does not forward; to mend it: sysctl -w net.ipv4.conf.eth0.forwarding=1",
+		},
+		"forwarding by the servers' device alone": {
+			config: byMasq, spoil: func(f *facts) { f.settings[forward4], f.settings["net.ipv4.conf.eth0.forwarding"] = "0", "1" },
+		},
+		"no forwarding by any device": {
+			config: byMasq, spoil: func(f *facts) { f.settings[forward4], f.settings["net.ipv4.conf.eth0.forwarding"] = "0", "0" },
+			want: "broken: tcp:192.0.2.10:80: answers of masq servers do not get back to clients: this machine does not forward; to mend it: sysctl -w net.ipv4.ip_forward=1",
+		},
 		"no forwarding of IPv6": {
 			config: strings.ReplaceAll(byGate6, "gate", "masq"), spoil: func(f *facts) { f.settings[forward6] = "0" },
 			want: "broken: tcp:[2001:db8::10]:80: answers of masq servers do not get back to clients: this machine does not forward; to mend it: sysctl -w net.ipv6.conf.all.forwarding=1",

@@ -134,6 +134,7 @@ const (
 	vsConntrack     = "net.ipv4.vs.conntrack"
 	arpIgnore       = "arp_ignore"
 	reversePath     = "rp_filter"
+	forwards        = "forwarding"
 	longestSetting  = 4 << 10 // bytes
 	settingOfDevice = "net.ipv4.conf.%s.%s"
 )
@@ -146,7 +147,7 @@ func (f *facts) readSettings() {
 		f.readSetting(name, strings.ReplaceAll(name, ".", "/"))
 	}
 	for _, device := range append(deviceNames(f.devices), "all") {
-		for _, name := range []string{arpIgnore, reversePath} {
+		for _, name := range []string{arpIgnore, reversePath, forwards} {
 			f.readSetting(fmt.Sprintf(settingOfDevice, device, name), "net/ipv4/conf/"+device+"/"+name)
 		}
 	}
