@@ -166,7 +166,7 @@ func (e *examination) notForwarding(m director.Member) string {
 	if m.Dest.Addr.Addr().Is6() {
 		return e.ifZero(forward6)
 	}
-	device := fmt.Sprintf(settingOfDevice, e.wayTo(m).device, forwards)
+	device := ofDevice(e.wayTo(m).device, forwards)
 	switch {
 	case e.settings[device] == "":
 		return e.ifZero(forward4)
@@ -234,7 +234,7 @@ func (e *examination) tunnels(s director.Service) {
 			if e.wayTo(m).local { // it is that server, for another director
 				severity = breaks
 			}
-			e.add(s, severity, "tunnel-filter", set(fmt.Sprintf(settingOfDevice, tunnel4, reversePath), "2"),
+			e.add(s, severity, "tunnel-filter", set(ofDevice(tunnel4, reversePath), "2"),
 				"this machine has %s up and drops what comes out of it: its clients are reached by another interface (rp_filter)", tunnel4)
 		}
 		header := 20

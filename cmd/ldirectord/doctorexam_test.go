@@ -127,6 +127,13 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 			config: byMasq, spoil: func(f *facts) { f.settings["net.ipv4.conf.eth0.forwarding"] = "0" },
 			want: "broken: tcp:192.0.2.10:80: answers of masq servers do not get back to clients: this machine does not forward; to mend it: sysctl -w net.ipv4.conf.eth0.forwarding=1",
 		},
+		"no forwarding by a VLAN": {
+			config: byMasq, spoil: func(f *facts) {
+				f.ways[way{to: addrOf("192.0.2.21")}] = route{device: "eth0.100", mtu: 1500}
+				f.settings[ofDevice("eth0.100", forwards)] = "0"
+			},
+			want: "broken: tcp:192.0.2.10:80: answers of masq servers do not get back to clients: this machine does not forward; to mend it: sysctl -w net.ipv4.conf.eth0/100.forwarding=1",
+		},
 		"forwarding by the servers' device alone": {
 			config: byMasq, spoil: func(f *facts) { f.settings[forward4], f.settings["net.ipv4.conf.eth0.forwarding"] = "0", "1" },
 		},

@@ -125,18 +125,17 @@ func (f *facts) wayTo(m director.Member) route {
 
 // The settings that are looked at; beside them those of devices, see deviceSetting.
 const (
-	forward4        = "net.ipv4.ip_forward"
-	forward6        = "net.ipv6.conf.all.forwarding"
-	expireTemplate  = "net.ipv4.vs.expire_quiescent_template"
-	expireNoDest    = "net.ipv4.vs.expire_nodest_conn"
-	connReuse       = "net.ipv4.vs.conn_reuse_mode"
-	sloppyTCP       = "net.ipv4.vs.sloppy_tcp"
-	vsConntrack     = "net.ipv4.vs.conntrack"
-	arpIgnore       = "arp_ignore"
-	reversePath     = "rp_filter"
-	forwards        = "forwarding"
-	longestSetting  = 4 << 10 // bytes
-	settingOfDevice = "net.ipv4.conf.%s.%s"
+	forward4       = "net.ipv4.ip_forward"
+	forward6       = "net.ipv6.conf.all.forwarding"
+	expireTemplate = "net.ipv4.vs.expire_quiescent_template"
+	expireNoDest   = "net.ipv4.vs.expire_nodest_conn"
+	connReuse      = "net.ipv4.vs.conn_reuse_mode"
+	sloppyTCP      = "net.ipv4.vs.sloppy_tcp"
+	vsConntrack    = "net.ipv4.vs.conntrack"
+	arpIgnore      = "arp_ignore"
+	reversePath    = "rp_filter"
+	forwards       = "forwarding"
+	longestSetting = 4 << 10 // bytes
 )
 
 func (f *facts) readSettings() {
@@ -148,7 +147,7 @@ func (f *facts) readSettings() {
 	}
 	for _, device := range append(deviceNames(f.devices), "all") {
 		for _, name := range []string{arpIgnore, reversePath, forwards} {
-			f.readSetting(fmt.Sprintf(settingOfDevice, device, name), "net/ipv4/conf/"+device+"/"+name)
+			f.readSetting(ofDevice(device, name), "net/ipv4/conf/"+device+"/"+name)
 		}
 	}
 }
@@ -163,6 +162,11 @@ func (f *facts) readSetting(name, path string) {
 	}
 }
 
+// ofDevice is a setting of a device; sysctl(8) takes a slash for a dot in its name.
+func ofDevice(device, name string) string {
+	return "net.ipv4.conf." + strings.ReplaceAll(device, ".", "/") + "." + name
+}
+
 func deviceNames(devices []device) (names []string) {
 	for _, d := range devices {
 		names = append(names, d.name)
@@ -172,7 +176,7 @@ func deviceNames(devices []device) (names []string) {
 
 // deviceSetting is the larger one of a setting for a device and for all, which is what counts.
 func (f *facts) deviceSetting(device, name string) string {
-	return max(f.settings[fmt.Sprintf(settingOfDevice, device, name)], f.settings[fmt.Sprintf(settingOfDevice, "all", name)])
+	return max(f.settings[ofDevice(device, name)], f.settings[ofDevice("all", name)])
 }
 
 // ask does at the same time what takes time.
