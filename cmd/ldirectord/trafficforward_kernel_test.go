@@ -53,3 +53,32 @@ func (m *matrix) forwarding(t *testing.T) {
 		}
 	}
 }
+
+// A persistent client goes to the sorry server, by any port of its mark, and does not stay there.
+func (m *matrix) sorryServer(t *testing.T) {
+	l := m.lab.with(t)
+	var webs []*web
+	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+		webs = append(webs, l.webOn(ns, "80", "443"))
+	}
+	l.webOn("dir", "80", "443")
+	l.start(l.example("sorry-server.cf"))
+	l.untilServers(3, "-r 127.0.0.1")
+	m.row(t, "a persistent client meets the sorry server, and leaves it", dr4, "mark", func(t *testing.T) {
+		l, client := l.with(t), m.clients(1)
+		ask := func() map[string]int {
+			return l.getEach(dr4, client, 2, dr4.url("http", "80"), dr4.url("https", "443"))[0]
+		}
+		if before := ask(); len(before) != 1 || before["dir"] != 0 {
+			t.Errorf("answers of %v, want one server's alone", before)
+		}
+		for _, w := range webs {
+			w.stop()
+		}
+		l.untilServers(1, "-r 192.0.2.2")
+		answeredBy(t, ask(), "dir")
+		webs[2].start()
+		l.untilServers(1, "-r 127.0.0.1")
+		answeredBy(t, ask(), "rs3")
+	})
+}
