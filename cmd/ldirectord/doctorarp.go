@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -25,12 +26,17 @@ type question struct {
 type holders map[netip.Addr][]string
 
 func (h holders) add(addr netip.Addr, hardware string) {
-	for _, known := range h[addr] {
-		if known == hardware {
-			return
+	if !slices.Contains(h[addr], hardware) {
+		h[addr] = append(h[addr], hardware)
+	}
+}
+
+func (h holders) merge(more holders) {
+	for addr, list := range more {
+		for _, hardware := range list {
+			h.add(addr, hardware)
 		}
 	}
-	h[addr] = append(h[addr], hardware)
 }
 
 // askTwice is when a question is asked again, lest a lost packet pass for silence.

@@ -3,21 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"maps"
-	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"ldirectord/director"
 	"ldirectord/fwmark"
-	"ldirectord/ipvsctl"
-	"ldirectord/parser"
 )
 
 const (
@@ -177,179 +171,4 @@ func deviceNames(devices []device) (names []string) {
 // deviceSetting is the larger one of a setting for a device and for all, which is what counts.
 func (f *facts) deviceSetting(device, name string) string {
 	return max(f.settings[ofDevice(device, name)], f.settings[ofDevice("all", name)])
-}
-
-// ask does at the same time what takes time.
-func (f *facts) ask(ctx context.Context, services []director.Service) {
-	network, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
-	var (
-		mu   sync.Mutex // guards f
-		work sync.WaitGroup
-	)
-	for _, questions := range f.questions(services) {
-		work.Go(func() {
-			found, err := askNeighbours(network, questions)
-			mu.Lock()
-			defer mu.Unlock()
-			for addr, list := range found {
-				for _, hardware := range list {
-					f.holders.add(addr, hardware)
-				}
-			}
-			f.note(fmt.Sprintf("who answers on %s", questions[0].device.name), err)
-		})
-	}
-	work.Go(func() {
-		refused := connectAll(network, f.sorryServers(services))
-		mu.Lock()
-		defer mu.Unlock()
-		f.refused = refused
-	})
-	programs, cancel := context.WithTimeout(ctx, programTime)
-	defer cancel()
-	if slices.ContainsFunc(services, func(s director.Service) bool { return s.Config.Mark != 0 }) {
-		work.Go(func() {
-			machine, err := fwmark.Inspect(programs)
-			if err == nil && len(machine.Unread) > 0 {
-				err = errors.New(strings.Join(machine.Unread, "; "))
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			f.marks = &machine
-			f.note("firewall marks", err)
-		})
-	}
-	if slices.ContainsFunc(services, isMasqueraded) {
-		work.Go(func() {
-			rule, err := fwmark.SourceNAT(programs)
-			mu.Lock()
-			defer mu.Unlock()
-			f.nat = rule
-			f.note("rules of NAT", err)
-		})
-	}
-	work.Wait()
-}
-
-func (f *facts) note(what string, err error) {
-	if err != nil {
-		f.unread = append(f.unread, what+": "+err.Error())
-		return
-	}
-	f.looked = append(f.looked, what)
-}
-
-// questions are, for each device and family, the virtual addresses for which no real server may answer, and
-// the servers' own addresses, whose answers tell who is who.
-func (f *facts) questions(services []director.Service) [][]question {
-	type link struct {
-		device string
-		ipv6   bool
-	}
-	asked := map[link]map[netip.Addr]bool{}
-	for _, s := range services {
-		for _, m := range s.Members {
-			w := f.wayTo(m)
-			if m.Dest.Forward == ipvsctl.Masq || w.local || w.gateway || w.device == "" {
-				continue
-			}
-			l := link{w.device, m.Dest.Addr.Addr().Is6()}
-			if asked[l] == nil {
-				asked[l] = map[netip.Addr]bool{}
-			}
-			asked[l][m.Dest.Addr.Addr()] = true
-			for _, p := range virtualAddresses(s.Config) {
-				if p.IsSingleIP() && p.Addr().Is6() == l.ipv6 {
-					asked[l][p.Addr()] = true
-				}
-			}
-		}
-	}
-	var list [][]question
-	for l, addrs := range asked {
-		d, source := f.asker(l.device, l.ipv6, addrs)
-		if !source.IsValid() {
-			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: no address or no ARP there", l.device))
-			continue
-		}
-		var questions []question
-		for _, addr := range slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare) {
-			questions = append(questions, question{device: d, source: source, addr: addr})
-		}
-		if len(questions) > mostQuestions {
-			questions = questions[:mostQuestions]
-			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: all addresses but the first %d", l.device, mostQuestions))
-		}
-		list = append(list, questions)
-	}
-	return list
-}
-
-// asker is a device with an address of it to ask from: not a virtual one, unless there is no other.
-func (f *facts) asker(name string, ipv6 bool, virtual map[netip.Addr]bool) (found device, source netip.Addr) {
-	for _, d := range f.devices {
-		if d.name != name || !d.up || len(d.hardware) != 6 {
-			continue
-		}
-		for _, p := range d.prefixes {
-			if p.Addr().Is6() == ipv6 && (!source.IsValid() || virtual[source]) {
-				found, source = d, p.Addr()
-			}
-		}
-	}
-	return found, source
-}
-
-// askNeighbours asks questions of one device and family.
-func askNeighbours(ctx context.Context, questions []question) (holders, error) {
-	if questions[0].source.Is6() {
-		return askND(ctx, questions)
-	}
-	return askARP(ctx, questions)
-}
-
-func isMasqueraded(s director.Service) bool {
-	return slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward == ipvsctl.Masq })
-}
-
-// sorryServers are those of TCP that are asked by a connection. One on this machine by another method than masq
-// is not: it answers for the virtual address, which leads through IPVS.
-func (f *facts) sorryServers(services []director.Service) []netip.AddrPort {
-	var list []netip.AddrPort
-	for _, s := range services {
-		for _, m := range s.Members {
-			local := m.Dest.Forward != ipvsctl.Masq && f.wayTo(m).local
-			if m.Fallback && !local && s.Config.Protocol != parser.UDP && m.Dest.Addr.Port() != 0 && !slices.Contains(list, m.Dest.Addr) {
-				list = append(list, m.Dest.Addr)
-			}
-		}
-	}
-	return list[:min(len(list), mostQuestions)]
-}
-
-// connectAll says which addresses take no connection, and why.
-func connectAll(ctx context.Context, addrs []netip.AddrPort) map[netip.AddrPort]error {
-	var (
-		mu      sync.Mutex // guards refused
-		refused = map[netip.AddrPort]error{}
-		work    sync.WaitGroup
-		slots   = make(chan struct{}, mostAtOnce)
-	)
-	for _, addr := range addrs {
-		slots <- struct{}{}
-		work.Go(func() {
-			defer func() { <-slots }()
-			conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr.String())
-			if err == nil {
-				conn.Close()
-				return
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			refused[addr] = err
-		})
-	}
-	work.Wait()
-	return refused
 }

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"ldirectord/director"
+	"ldirectord/fwmark"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+// ask does at the same time what takes time.
+func (f *facts) ask(ctx context.Context, services []director.Service) {
+	network, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	programs, cancel := context.WithTimeout(ctx, programTime)
+	defer cancel()
+	var (
+		mu   sync.Mutex // guards f
+		work sync.WaitGroup
+	)
+	// at runs a probe, and then takes in what it found.
+	at := func(probe func() (found func(), err error), what string) {
+		work.Go(func() {
+			found, err := probe()
+			mu.Lock()
+			defer mu.Unlock()
+			found()
+			f.note(what, err)
+		})
+	}
+	for _, questions := range f.questions(services) {
+		at(func() (func(), error) {
+			found, err := askNeighbours(network, questions)
+			return func() { f.holders.merge(found) }, err
+		}, "who answers on "+questions[0].device.name)
+	}
+	if sorry := f.sorryServers(services); len(sorry) > 0 {
+		at(func() (func(), error) {
+			refused := connectAll(network, sorry)
+			return func() { f.refused = refused }, nil
+		}, "sorry servers")
+	}
+	if slices.ContainsFunc(services, func(s director.Service) bool { return s.Config.Mark != 0 }) {
+		at(func() (func(), error) {
+			machine, err := inspectMarks(programs)
+			return func() { f.marks = &machine }, err
+		}, "firewall marks")
+	}
+	if slices.ContainsFunc(services, isMasqueraded) {
+		at(func() (func(), error) {
+			rule, err := fwmark.SourceNAT(programs)
+			return func() { f.nat = rule }, err
+		}, "rules of NAT")
+	}
+	work.Wait()
+}
+
+// inspectMarks fails, too, where not all could be looked at; what is known is told all the same.
+func inspectMarks(ctx context.Context) (fwmark.Machine, error) {
+	machine, err := fwmark.Inspect(ctx)
+	if err == nil && len(machine.Unread) > 0 {
+		err = errors.New(strings.Join(machine.Unread, "; "))
+	}
+	return machine, err
+}
+
+func (f *facts) note(what string, err error) {
+	if err != nil {
+		f.unread = append(f.unread, what+": "+err.Error())
+		return
+	}
+	f.looked = append(f.looked, what)
+}
+
+// link is a device and one family of addresses on it.
+type link struct {
+	device string
+	ipv6   bool
+}
+
+// questions are, for each link, who has the virtual addresses, for which no real server may answer, and who the
+// servers' own, which tells who is who.
+func (f *facts) questions(services []director.Service) [][]question {
+	var list [][]question
+	for l, addrs := range f.links(services) {
+		d, source := f.asker(l, addrs)
+		if !source.IsValid() {
+			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: no address or no ARP there", l.device))
+			continue
+		}
+		var questions []question
+		for _, addr := range slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare) {
+			questions = append(questions, question{device: d, source: source, addr: addr})
+		}
+		if len(questions) > mostQuestions {
+			questions = questions[:mostQuestions]
+			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: all addresses but the first %d", l.device, mostQuestions))
+		}
+		list = append(list, questions)
+	}
+	return list
+}
+
+// links are those with servers by gate or ipip, each with the addresses of these and of what they serve.
+func (f *facts) links(services []director.Service) map[link]map[netip.Addr]bool {
+	links := map[link]map[netip.Addr]bool{}
+	for _, s := range services {
+		for _, m := range s.Members {
+			w := f.wayTo(m)
+			if m.Dest.Forward == ipvsctl.Masq || w.local || w.gateway || w.device == "" {
+				continue
+			}
+			l := link{w.device, m.Dest.Addr.Addr().Is6()}
+			if links[l] == nil {
+				links[l] = map[netip.Addr]bool{}
+			}
+			links[l][m.Dest.Addr.Addr()] = true
+			for _, p := range virtualAddresses(s.Config) {
+				if p.IsSingleIP() && p.Addr().Is6() == l.ipv6 {
+					links[l][p.Addr()] = true
+				}
+			}
+		}
+	}
+	return links
+}
+
+// asker is a device with an address of it to ask from: not a virtual one, unless there is no other.
+func (f *facts) asker(l link, virtual map[netip.Addr]bool) (found device, source netip.Addr) {
+	for _, d := range f.devices {
+		if d.name != l.device || !d.up || len(d.hardware) != 6 {
+			continue
+		}
+		for _, p := range d.prefixes {
+			if p.Addr().Is6() == l.ipv6 && (!source.IsValid() || virtual[source]) {
+				found, source = d, p.Addr()
+			}
+		}
+	}
+	return found, source
+}
+
+// askNeighbours asks questions of one device and family.
+func askNeighbours(ctx context.Context, questions []question) (holders, error) {
+	if questions[0].source.Is6() {
+		return askND(ctx, questions)
+	}
+	return askARP(ctx, questions)
+}
+
+func isMasqueraded(s director.Service) bool {
+	return slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward == ipvsctl.Masq })
+}
+
+// sorryServers are those of TCP that are asked by a connection. One on this machine by another method than masq
+// is not: it answers for the virtual address, which leads through IPVS.
+func (f *facts) sorryServers(services []director.Service) []netip.AddrPort {
+	var list []netip.AddrPort
+	for _, s := range services {
+		for _, m := range s.Members {
+			local := m.Dest.Forward != ipvsctl.Masq && f.wayTo(m).local
+			if m.Fallback && !local && s.Config.Protocol != parser.UDP && m.Dest.Addr.Port() != 0 && !slices.Contains(list, m.Dest.Addr) {
+				list = append(list, m.Dest.Addr)
+			}
+		}
+	}
+	return list[:min(len(list), mostQuestions)]
+}
+
+// connectAll says which addresses take no connection, and why.
+func connectAll(ctx context.Context, addrs []netip.AddrPort) map[netip.AddrPort]error {
+	var (
+		mu      sync.Mutex // guards refused
+		refused = map[netip.AddrPort]error{}
+		work    sync.WaitGroup
+		slots   = make(chan struct{}, mostAtOnce)
+	)
+	for _, addr := range addrs {
+		slots <- struct{}{}
+		work.Go(func() {
+			defer func() { <-slots }()
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr.String())
+			if err == nil {
+				conn.Close()
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			refused[addr] = err
+		})
+	}
+	work.Wait()
+	return refused
+}
