@@ -113,7 +113,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 		ended <- d.director.Run(runCtx, d.loaded.plan)
 		end(nil) // a reload that waits for it is in vain
 	}()
-	go d.settle(runCtx, d.loaded)
+	go d.settle(runCtx, d.loaded.config.Global.Execute, d.loaded.summary())
 	go d.drainFile().follow(runCtx, d.director.Drain)
 	go d.followRole(runCtx, role, d.roles)
 	cause := d.attend(runCtx, signals, ended, end)
@@ -232,7 +232,7 @@ func (d *daemon) announce() {
 
 // settle waits for the virtual services and, if that does not take long, for the first results, and
 // tells the starter.
-func (d *daemon) settle(ctx context.Context, first *loaded) {
+func (d *daemon) settle(ctx context.Context, execute []string, summary string) {
 	select {
 	case <-d.director.Started():
 	case <-ctx.Done():
@@ -244,12 +244,12 @@ func (d *daemon) settle(ctx context.Context, first *loaded) {
 	case <-ctx.Done():
 		return
 	}
-	d.siblings(first.config.Global.Execute, d.startSibling())
+	d.siblings(execute, d.startSibling())
 	if d.ready != nil {
 		fmt.Fprintln(d.ready, readyLine)
 		d.ready.Close()
 	}
-	d.manager.ready(first.summary())
+	d.manager.ready(summary)
 	settleMemory()
 }
 
