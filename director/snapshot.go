@@ -74,7 +74,7 @@ func (d *Director) Snapshot(ctx context.Context) (*Snapshot, error) {
 	}
 }
 
-// snapshot copies what is known: about a millisecond for 10,000 servers, and two allocations.
+// snapshot copies what is known: one to three milliseconds for 10,000 servers, and three allocations.
 func (d *Director) snapshot() *Snapshot {
 	now := &Snapshot{
 		Time: time.Now(), Status: d.status, Standby: d.standby,
@@ -102,7 +102,7 @@ func (d *Director) snapshot() *Snapshot {
 
 // describe fills in what is known of a server.
 func (v *virtual) describe(now *ServerSnapshot, s *server) {
-	now.Real, now.Addr, now.Weight = s.name, s.dest.Addr, s.real.Weight
+	now.Real, now.Addr, now.Weight = s.name, s.dest.Addr, int(s.dest.Weight)
 	now.State, now.Since, now.Streak = s.stateName(), s.since, s.health.Streak
 	now.Up = s.state() == checker.Up && !s.drained
 	now.ByHand = v.held[s.dest.Addr]
