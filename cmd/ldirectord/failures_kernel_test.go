@@ -452,7 +452,10 @@ func (r *row) unchanged(f *failures, was string, before int) {
 
 func (f *failures) realByHand() {
 	r := f.begin("16a", "real server deleted by hand")
+	cut := &outage{server: "rs2", from: time.Now()} // the kernel cuts what is on its way to it
 	f.sh("ip netns exec %sdir ipvsadm -d -t %s:80 -r %s", f.prefix, natVIP, address("rs2"))
+	cut.seen, cut.healed = time.Now(), time.Now()
+	f.outages = append(f.outages, cut)
 	time.Sleep(2 * time.Second)
 	if unlike(f.table(), []string{"no " + entry("rs2")}) != "" {
 		r.note("came back by itself")
