@@ -90,10 +90,13 @@ is_there() {
 
 # An address on a device where others ask for it would draw the traffic of all to this machine.
 refuse_audible() {
+	silent=''
 	while read -r device address; do
 		case $wanted$newline in *" $address$newline"*)
-			is_silent "$device" ||
-				fail "$address is on $device, where it answers ARP: is this the director? Nothing was changed" ;;
+			[ "$device" = "$silent" ] || is_silent "$device" ||
+				fail "$address is on $device, where it answers ARP: is this the director? Nothing was changed"
+			silent=$device
+			;;
 		esac
 	done <<END
 $here
