@@ -17,7 +17,7 @@ import (
 
 const (
 	chaosTime  = 60 * time.Second
-	seedTime   = 20 * time.Second        // of each of the long test's seeds
+	seedTime   = 15 * time.Second        // of each of the long test's seeds
 	chaosGap   = 1200 * time.Millisecond // between two events at most
 	chaosQuiet = 10 * time.Second        // until the table must be right
 	repairTime = 2 * time.Second         // until a change by hand is undone
