@@ -12,8 +12,11 @@ import (
 	"ldirectord/parser"
 )
 
-// marksTimeout is for one look at the mark rules and all changes of them: programs are run for each.
-const marksTimeout = 15 * time.Second
+// One look at the mark rules, and a change of each: a program is run for every rule.
+const (
+	marksTimeout = 15 * time.Second
+	ruleTimeout  = 20 * time.Millisecond
+)
 
 // Marks sets the rules that give packets their firewall marks.
 type Marks interface {
@@ -67,7 +70,7 @@ func (m *marker) run(ctx context.Context) {
 }
 
 func (m *marker) carryOut(ctx context.Context, rules []fwmark.Rule) marked {
-	ctx, cancel := context.WithTimeout(ctx, marksTimeout)
+	ctx, cancel := context.WithTimeout(ctx, marksTimeout+time.Duration(len(rules))*ruleTimeout)
 	defer cancel()
 	mended, err := m.marks.Sync(ctx, rules)
 	return marked{rules, mended, err}
@@ -107,7 +110,7 @@ func (d *Director) marked(r marked) {
 	m := d.marker
 	m.busy = false
 	for _, what := range r.mended {
-		d.emit(notify.Event{Kind: notify.ChangedByHand, Text: fmt.Sprintf("Changed by hand: mark rules: %s, set right", what)})
+		d.emit(notify.Event{Kind: notify.ChangedByHand, Text: fmt.Sprintf("Set mark rules right: %s", what)})
 	}
 	switch {
 	case r.err != nil && m.trouble != r.err.Error():
