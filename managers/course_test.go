@@ -36,7 +36,9 @@ func (o *course) moves(event string, to, from *machine, happen func()) {
 	happen()
 	await(o.t, eventTime, "address on "+to.name, to.hasAddress)
 	o.settle()
-	o.result.add(o.way, event, o.client.gap(begun))
+	gap := o.client.gap(begun)
+	o.t.Logf("%s: a gap of %.1f s", event, gap.Seconds())
+	o.result.add(o.way, event, gap)
 	o.serves(to, from)
 }
 
