@@ -55,7 +55,10 @@ func newCluster(t *testing.T, logs ...string) *cluster {
 		serve(t, server)
 	}
 	c := &cluster{t: t, d1: newMachine(t, "d1", program()), d2: newMachine(t, "d2", program())}
-	c.both(func(m *machine) { m.put("/etc/ha.d/ldirectord.cf", example(t, "cluster.cf")) })
+	c.both(func(m *machine) {
+		m.put("/etc/ha.d/ldirectord.cf", example(t, "cluster.cf"))
+		m.put("/etc/ha.d/second.cf", strings.ReplaceAll(example(t, "cluster.cf"), virtualAddress, "192.0.2.11"))
+	})
 	t.Cleanup(func() {
 		if t.Failed() {
 			c.both(func(m *machine) {

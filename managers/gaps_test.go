@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	hot       = "hot"       // the way that others are measured by: directors serve on both machines, only the address moves
+	hot       = "hot"       // the way that others are measured by: the table is in place on both machines
 	hotExcess = time.Second // of a gap over that
 	attempts  = 3           // the lab stutters: each event has that many, with a hot one beside it
 )

@@ -11,7 +11,6 @@ func TestManagerHeartbeatAsksTheProgram(t *testing.T) {
 	c := newCluster(t, "/var/log/ldirectord.log")
 	m := c.d1
 	m.linkResource()
-	m.put("/etc/ha.d/second.cf", strings.ReplaceAll(example(t, "cluster.cf"), virtualAddress, "192.0.2.11"))
 	for _, step := range []struct {
 		args   string
 		status int
@@ -61,8 +60,8 @@ func TestManagerHeartbeat(t *testing.T) {
 func (o *course) heartbeat() {
 	resources := example(o.t, "heartbeat/haresources")
 	if o.way == hot {
-		resources = strings.Replace(resources, " ldirectord::ldirectord.cf", "", 1)
-		o.both(func(m *machine) { m.sh("ldirectord ldirectord.cf start") })
+		resources = strings.Replace(resources, "::ldirectord.cf", "::second.cf", 1)
+		o.both((*machine).startByHand)
 	}
 	o.both(func(m *machine) { m.startHeartbeat(resources) })
 	defer o.both((*machine).reset)

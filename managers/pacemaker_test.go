@@ -35,8 +35,8 @@ func TestManagerPacemaker(t *testing.T) {
 func (o *course) pacemaker() {
 	resources := example(o.t, "pacemaker/resources.xml")
 	if o.way == hot {
-		resources = addressAlone(resources)
-		o.both(func(m *machine) { m.sh("ldirectord ldirectord.cf start") })
+		resources = strings.Replace(resources, "ldirectord.cf", "second.cf", 1)
+		o.both((*machine).startByHand)
 		defer o.both(func(m *machine) { m.sh("ldirectord ldirectord.cf stop") })
 	}
 	o.d1.put("/root/resources.xml", resources)
@@ -53,7 +53,7 @@ func (o *course) pacemaker() {
 	active.revive()
 	active.startPacemaker()
 	if o.way == hot {
-		active.sh("ldirectord ldirectord.cf start")
+		active.startByHand()
 	}
 	await(o.t, eventTime, "two nodes online", func() bool { return other.holds(`crm_mon -1 | grep -q 'Online: \[ d1 d2 \]'`) })
 }
@@ -68,18 +68,6 @@ func (o *course) killed(active *machine) {
 		o.t.Errorf("while the director was away: a gap of %v", gap)
 	}
 	o.serves(active, map[bool]*machine{true: o.d2, false: o.d1}[active == o.d1])
-}
-
-// addressAlone leaves the resource of the address.
-func addressAlone(resources string) string {
-	for _, element := range []struct{ from, to string }{
-		{`    <primitive id="director"`, "  </resources>"}, {"    <rsc_colocation", "  </constraints>"},
-	} {
-		before, rest, _ := strings.Cut(resources, element.from)
-		_, after, _ := strings.Cut(rest, element.to)
-		resources = before + element.to + after
-	}
-	return resources
 }
 
 // noResources stops and removes all of them.
