@@ -60,7 +60,7 @@ func TestManagerHeartbeat(t *testing.T) {
 func (o *course) heartbeat() {
 	resources := example(o.t, "heartbeat/haresources")
 	if o.way == hot {
-		resources = strings.Replace(resources, "::ldirectord.cf", "::second.cf", 1)
+		resources = strings.ReplaceAll(resources, "::ldirectord.cf", "::second.cf")
 		o.both((*machine).startByHand)
 	}
 	o.both(func(m *machine) { m.startHeartbeat(resources) })
