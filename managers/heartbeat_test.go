@@ -3,6 +3,7 @@ package managers
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // What heartbeat asks of a script in resource.d: the arguments of haresources, and then what to do. It
@@ -39,6 +40,30 @@ func TestManagerHeartbeatAsksTheProgram(t *testing.T) {
 	if table := m.table(); table != "" {
 		t.Errorf("it left\n%s", table)
 	}
+}
+
+// The line as the Perl program's users have it, address first, with two directors in it.
+func TestManagerHeartbeatMovesTwoDirectors(t *testing.T) {
+	c := newCluster(t, "/var/log/ha-log", "/var/log/ldirectord.log")
+	client := newMeter(t)
+	c.both(func(m *machine) {
+		m.startHeartbeat("d1 192.0.2.10/32/eth0 192.0.2.11/32/eth0 ldirectord::ldirectord.cf ldirectord::second.cf\n")
+	})
+	defer c.both((*machine).reset)
+	second := strings.ReplaceAll(wholeTable, virtualAddress, "192.0.2.11")
+	served := func(m *machine) {
+		t.Helper()
+		await(t, eventTime, "both tables on "+m.name, func() bool {
+			table := m.table()
+			return strings.Contains(table, wholeTable) && strings.Contains(table, second)
+		})
+		await(t, eventTime, "answers for a second on end", func() bool { return client.steady(time.Second) })
+	}
+	served(c.d1)
+	c.d1.sh("/usr/share/heartbeat/hb_standby")
+	await(t, eventTime, "address on d2", c.d2.hasAddress)
+	served(c.d2)
+	await(t, eventTime, "empty table on d1", func() bool { return c.d1.table() == "" })
 }
 
 func TestManagerHeartbeat(t *testing.T) {
