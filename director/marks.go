@@ -36,6 +36,7 @@ type marker struct {
 	stand   []fwmark.Rule // as of the last report without an error
 	due     bool          // want is to be ordered
 	busy    bool          // an order is carried out
+	looked  bool          // an order was carried out, and so nothing of a daemon before is left
 	trouble string        // why the last order failed
 }
 
@@ -84,14 +85,16 @@ func (m *marker) next() chan<- []fwmark.Rule {
 	return m.orders
 }
 
-// order has the rules looked at, now or when the marker is free.
+// order has the rules looked at, now or when the marker is free. Where there are none it is left to look: a
+// start shall not wait for programs that it does not need.
 func (m *marker) order(want []fwmark.Rule) {
-	m.want, m.due = want, m.marks != nil
+	m.want = want
+	m.due = m.marks != nil && (len(want) > 0 || len(m.stand) > 0 || m.busy || m.trouble != "")
 }
 
-// look has them looked at again, if there are any.
+// look has them looked at again, if there are any, or may be of a daemon before.
 func (m *marker) look() {
-	m.due = m.due || m.marks != nil && (len(m.want) > 0 || m.trouble != "")
+	m.due = m.due || m.marks != nil && (len(m.want) > 0 || m.trouble != "" || !m.looked)
 }
 
 // idle tells whether every order was carried out, if only in vain.
@@ -109,6 +112,7 @@ func (d *Director) mark() {
 func (d *Director) marked(r marked) {
 	m := d.marker
 	m.busy = false
+	m.looked = m.looked || r.err == nil
 	for _, what := range r.mended {
 		d.emit(notify.Event{Kind: notify.ChangedByHand, Text: fmt.Sprintf("Set mark rules right: %s", what)})
 	}
@@ -129,7 +133,7 @@ func (d *Director) marked(r marked) {
 
 // unmark removes, at the end, the rules of the virtual services that go.
 func (d *Director) unmark(ctx context.Context) {
-	if d.marker.marks == nil || len(d.marker.want) == 0 && len(d.marker.stand) == 0 {
+	if m := d.marker; m.marks == nil || m.looked && len(m.want) == 0 && len(m.stand) == 0 {
 		return
 	}
 	staying := slices.DeleteFunc(slices.Clone(d.served()), func(v *virtual) bool { return v.cfg.CleanStop })
