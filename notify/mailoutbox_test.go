@@ -49,7 +49,11 @@ func TestFailingMailIsToldOnceAndSoIsItsReturn(t *testing.T) {
 				m.Notify(t.Context(), wentDown(testReal))
 			}
 			synctest.Wait()
-			failed := p.events[len(p.events)-1]
+			at := slices.IndexFunc(p.events, func(e Event) bool { return e.Kind == MailFailed }) // among those of the next mails
+			if at < 0 {
+				t.Fatalf("told %v, want a failure", p.told())
+			}
+			failed := p.events[at]
 			if want := `failed to send email message to admin@example.net by SMTP server 127.0.0.1: 554 "go  away"`; failed.Text != want {
 				t.Errorf("told %q, want %q", failed.Text, want)
 			}
