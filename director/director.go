@@ -152,13 +152,18 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 // Reload makes the plan the one to keep. It returns when the table follows it, or ctx is done.
 func (d *Director) Reload(ctx context.Context, p *Plan) error {
 	r := reload{plan: p, done: make(chan struct{})}
+	return give(ctx, d.reloads, r, r.done)
+}
+
+// give hands an order to the director and waits until it is done, or ctx is.
+func give[T any](ctx context.Context, orders chan<- T, order T, done <-chan struct{}) error {
 	select {
-	case d.reloads <- r:
+	case orders <- order:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	select {
-	case <-r.done:
+	case <-done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

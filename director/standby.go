@@ -23,17 +23,7 @@ type role struct {
 // or ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	r := role{standby: standby, done: make(chan struct{})}
-	select {
-	case d.roles <- r:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case <-r.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return give(ctx, d.roles, r, r.done)
 }
 
 // served are the virtual services that belong in the table.
