@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"os/exec"
 	"slices"
@@ -20,9 +19,9 @@ func TestKernelConnectionsAgreeWithIpvsadm(t *testing.T) {
 		ip -n %[1]srs1 addr add 2001:db8::21/64 dev br0 nodad; ip -n %[1]srs1 route add default via 2001:db8::1
 		ip netns exec %[1]sdir sysctl -qw net.ipv6.conf.all.forwarding=1
 		ip netns exec %[1]sdir iptables-legacy -t mangle -A PREROUTING -d %[2]s -p tcp --dport 7001 -j MARK --set-mark 3`, l.prefix, natVIP)
-	l.echoes("rs1", ":7000")
-	l.echoes("rs2", ":7000")
-	l.echoes("rs2", ":7001") // a persistent mark keeps the port, whatever the destination's is
+	l.echo("rs1", ":7000")
+	l.echo("rs2", ":7000")
+	l.echo("rs2", ":7001") // a persistent mark keeps the port, whatever the destination's is
 	path := l.config(`checkinterval = 60
 virtual = 198.51.100.10:7000
         real = 192.0.2.21:7000 masq
@@ -161,27 +160,6 @@ func (l *lab) invite(to, callID string) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-}
-
-// echoes runs a server that says everything back, over IPv4 and IPv6.
-func (l *lab) echoes(ns, addr string) {
-	l.t.Helper()
-	var listener net.Listener
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", addr) })
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer c.Close(); io.Copy(c, c) }()
-		}
-	}()
 }
 
 type connectionsShown struct {

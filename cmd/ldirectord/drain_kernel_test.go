@@ -12,7 +12,7 @@ import (
 func TestKernelDrainWaitsForConnections(t *testing.T) {
 	l := newLab(t)
 	for _, ns := range []string{"rs1", "rs2"} {
-		l.echo(ns)
+		l.echo(ns, ":7000")
 	}
 	path := l.config(`checkinterval = 1
 quiescent = no
@@ -57,26 +57,6 @@ virtual = 198.51.100.10:7000
 	l.run(0, path, "undrain", "192.0.2.21")
 	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 1")
 	l.run(0, path, "stop")
-}
-
-// echo runs a server that says everything back.
-func (l *lab) echo(ns string) {
-	var listener net.Listener
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp4", "0.0.0.0:7000") })
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer c.Close(); io.Copy(c, c) }()
-		}
-	}()
 }
 
 // dialThrough opens a connection through the virtual address that ends at a server.

@@ -251,3 +251,24 @@ func (l *lab) kill() {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// echo runs a server that says everything back, over IPv4 and IPv6.
+func (l *lab) echo(ns, addr string) {
+	l.t.Helper()
+	var listener net.Listener
+	var err error
+	l.in(ns, func() { listener, err = net.Listen("tcp", addr) })
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer c.Close(); io.Copy(c, c) }()
+		}
+	}()
+}

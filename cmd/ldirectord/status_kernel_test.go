@@ -16,7 +16,7 @@ import (
 func TestKernelStatusShowsConnections(t *testing.T) {
 	l := newLab(t)
 	for _, ns := range []string{"rs1", "rs2"} {
-		l.echo(ns)
+		l.echo(ns, ":7000")
 	}
 	for dir := l.dir; dir != os.TempDir(); dir = filepath.Dir(dir) { // others come as far as the socket
 		if err := os.Chmod(dir, 0o755); err != nil {
