@@ -1,0 +1,32 @@
+package perlre
+
+import (
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// clock measures the processor time of one goroutine, which has a thread of its own meanwhile: unlike the
+// time of day it stands still while others have the processor.
+type clock struct{ begin time.Duration }
+
+func startClock() clock {
+	runtime.LockOSThread()
+	return clock{threadTime()}
+}
+
+func (c clock) read() time.Duration { return threadTime() - c.begin }
+
+func (c clock) stop() time.Duration {
+	defer runtime.UnlockOSThread()
+	return c.read()
+}
+
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		return time.Duration(time.Now().UnixNano()) // no kernel of today lacks it
+	}
+	return time.Duration(t.Nano())
+}

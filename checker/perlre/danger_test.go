@@ -1,0 +1,80 @@
+package perlre
+
+import "testing"
+
+// Only what needs the backtracking engine can explode, and only where repeats compete for the same bytes.
+func TestPatternsThatExplodeAreFound(t *testing.T) {
+	for pattern, at := range map[string]int{
+		`(?=x)(a+)+$`:           9,
+		`(a+)+(?!b)`:            4,
+		`(.*)*(?=x)`:            4,
+		`(\w+\s?)*(?!x)`:        8,
+		`((a|b+)c?)*(?=x)`:      10,
+		`(a|aa)+(?=x)`:          6,
+		`(?:\w|\d)*(?!x)`:       9,
+		`.*.*.*(?=x)`:           3,
+		`(?=.*x*(?#c).*y)z`:     6,
+		`a(\d+)\1(?:(\s*)\s*)+`: 20,
+	} {
+		if pos, why, ok := compiled(t, pattern).Explodes(); !ok || pos != at {
+			t.Errorf("%s: %v at %d (%s), want at %d", pattern, ok, pos, why, at)
+		}
+	}
+	for _, pattern := range []string{
+		`(a+)+$`, `(.*)*`, `^(\w+\s?)*$`, // linear
+		`(a+b)+(?=x)`, `(\w+\s)*(?!x)`, `(foo|far)+(?=x)`, `(?!.*error).*OK`, `.*foo.*(?=x)`, `(a++)+`, `([a-z]+=\d+;)*(?=x)`, `(\w)\1`,
+	} {
+		if pos, why, ok := compiled(t, pattern).Explodes(); ok {
+			t.Errorf("%s: at %d: %s", pattern, pos, why)
+		}
+	}
+}
+
+func compiled(t *testing.T, pattern string) *Regexp {
+	t.Helper()
+	r, err := Compile(pattern)
+	if err != nil {
+		t.Fatalf("%s: %v", pattern, err)
+	}
+	return r
+}
+
+// Patterns as people write them are matched in linear time; those that only look like it are not.
+func TestWhatRunsInLinearTime(t *testing.T) {
+	for pattern, want := range map[string]bool{
+		`OK web[0-9]+`: true, `status.*ok`: true, `^OK$`: true, `(?i)ready`: true, `<h1>\s*Welcome\s*</h1>`: true, `(a+)+$`: true,
+		`(foo|bar)$`: true, `\bready\b`: true, `(?m)^ok$`: true, `(?s)a.b`: true, "\xe9+?": true, `[^a]{1,3}`: true, `(a|b|ab)*c`: true,
+		`a$b`: false, `(a$)+`: false, `(?m)^`: false, `(?u)\bx`: false, `(?u)\Bx`: false, `(?=a)`: false, `(a)\1`: false, `a++`: false, `(?>a)`: false,
+		`\R`: false, `a{5000}b?`: false, `(?(?=a)a|b)`: false,
+	} {
+		if got := compiled(t, pattern).linear != nil; got != want {
+			t.Errorf("%s: %v", pattern, got)
+		}
+	}
+}
+
+// A text without what each match contains is not searched.
+func TestWhatEveryMatchContainsIsLookedForFirst(t *testing.T) {
+	for pattern, want := range map[string]string{
+		`status.*ok`: "[status ok]", `(?:ab)+c`: "[ab c]", `a(?:b|c)d`: "[a d]", `(?i)ab1`: "[1]", `ab?c`: "[a c]", `foo(?=bar)baz`: "[foobaz]",
+		`x{0}y`: "[y]", `^a\b$`: "[a]", `(a)\1b`: "[a b]", `(?!abc)d`: "[d]", `a|b`: "[]", `(?>ab)c`: "[abc]",
+	} {
+		tree, _, err := parse(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "["
+		for i, need := range needsOf(tree) {
+			if i > 0 {
+				got += " "
+			}
+			got += string(need)
+		}
+		if got += "]"; got != want {
+			t.Errorf("%s: %s, want %s", pattern, got, want)
+		}
+	}
+	if (needs{[]byte("ab"), []byte("b")}).in([]byte("ab")) {
+		t.Error("one byte is two texts")
+	}
+}

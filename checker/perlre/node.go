@@ -1,0 +1,91 @@
+package perlre
+
+import "math/bits"
+
+// kind is what a node of the tree is.
+type kind uint8
+
+const (
+	single    kind = iota // one byte of a set
+	sequence              // one after another; none is the empty text
+	choice                // the first that leads to a match
+	repeat                // low to high times, high -1 without a bound
+	capture               // a group that something refers to
+	look                  // ahead or backward, negated or not
+	atomic                // what matched first is not tried otherwise
+	reference             // what a group has matched
+	condition             // yes or no, by a test or by whether a group has matched
+	textBegin             // \A
+	textEnd               // \z
+	lastEnd               // \Z: the end, or before a newline that ends the text
+	lineBegin             // ^ of (?m): not after a newline that ends the text
+	lineEnd               // $ of (?m)
+	wordEdge              // \b, or \B when negated: set are the word's characters
+)
+
+// node is a part of a pattern. Bytes are all it knows of characters.
+type node struct {
+	kind      kind
+	set       byteSet
+	subs      []*node
+	low, high int
+	lazy      bool
+	negated   bool
+	backward  bool
+	fold      bool  // of a reference: in either case
+	group     int   // that is captured, referred to, or a condition
+	test      *node // of a condition
+	pos       int   // of a repeat's quantifier in the pattern
+}
+
+// one is a byte of a set. One of the empty set matches nothing.
+func one(set byteSet) *node { return &node{kind: single, set: set} }
+
+// shortest is the least number of bytes that a node takes.
+func (n *node) shortest() int {
+	switch n.kind {
+	case single:
+		return 1
+	case sequence, capture, atomic:
+		sum := 0
+		for _, sub := range n.subs {
+			sum = min(sum+sub.shortest(), maxPattern)
+		}
+		return sum
+	case repeat:
+		return min(n.low*n.subs[0].shortest(), maxPattern)
+	case choice:
+		least := n.subs[0].shortest()
+		for _, sub := range n.subs[1:] {
+			least = min(least, sub.shortest())
+		}
+		return least
+	}
+	return 0
+}
+
+// has reports whether a node of a kind is in the tree.
+func (n *node) has(k kind) bool {
+	if n.kind == k || n.test != nil && n.test.has(k) {
+		return true
+	}
+	for _, sub := range n.subs {
+		if sub.has(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// literal is the one byte that a node stands for.
+func (n *node) literal() (b byte, ok bool) {
+	if n.kind != single || n.set.size() != 1 {
+		return 0, false
+	}
+	for i, word := range n.set {
+		if word != 0 {
+			return byte(i<<6 + bits.TrailingZeros64(word)), true
+		}
+	}
+	return 0, false
+}
