@@ -7,10 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,7 +29,12 @@ func connect(ctx context.Context, limit time.Duration) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := findFamily(ctx, g); err != nil {
+	uncut := context.AfterFunc(ctx, g.close)
+	err = findFamily(ctx, g)
+	switch {
+	case !uncut():
+		return nil, context.Cause(ctx)
+	case err != nil:
 		g.close()
 		return nil, err
 	}
@@ -87,11 +92,20 @@ func loadModule(ctx context.Context) error {
 	}
 }
 
-// newHandle keeps moby/ipvs from logging: it runs modprobe once more, and complains of its absence.
+// silenced is done when moby/ipvs has set itself up: it runs modprobe once more, and complains of its absence.
+var silenced sync.Once
+
+// newHandle keeps moby/ipvs from logging. Only its first handle does, and the level of a logger may be changed while
+// others use it.
 func newHandle() (*ipvs.Handle, error) {
-	out := logrus.StandardLogger().Out
-	logrus.SetOutput(io.Discard)
-	defer logrus.SetOutput(out)
+	silenced.Do(func() {
+		level := logrus.GetLevel()
+		logrus.SetLevel(logrus.PanicLevel)
+		defer logrus.SetLevel(level)
+		if handle, err := ipvs.New(""); err == nil {
+			handle.Close()
+		}
+	})
 	handle, err := ipvs.New("")
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)

@@ -3,14 +3,18 @@
 package ipvsctl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sirupsen/logrus"
 )
 
 // modprobe puts a program of that name in front of the machine's own.
@@ -52,5 +56,28 @@ func TestModprobeThatHangsIsLeftAtTheDeadline(t *testing.T) {
 	defer cancel()
 	if err := loadModule(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
+	}
+}
+
+// The director opens the table again while somebody asks for connections: none of it touches the log of others.
+func TestOpeningsAtOnceLeaveTheLogAlone(t *testing.T) {
+	modprobe(t, "exit 1")
+	var out bytes.Buffer
+	before, level := logrus.StandardLogger().Out, logrus.GetLevel()
+	logrus.SetOutput(&out)
+	defer logrus.SetOutput(before)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 50 {
+				if h, err := newHandle(); err == nil {
+					h.Close()
+				}
+			}
+		})
+	}
+	all.Wait()
+	if logrus.StandardLogger().Out != &out || logrus.GetLevel() != level || out.Len() > 0 {
+		t.Errorf("the log goes to %T from %v on, and has %q", logrus.StandardLogger().Out, logrus.GetLevel(), out.String())
 	}
 }

@@ -1,0 +1,66 @@
+// Package instance tells daemons apart and finds them: who runs for a file, on which table, in which network
+// namespace, and what it keeps in the run folder.
+package instance
+
+import (
+	"fmt"
+	"hash/fnv"
+	"os"
+	"syscall"
+)
+
+// Kernel is the table of the kernel, as --ipvs names it.
+const Kernel = "kernel"
+
+// Daemon is what makes a daemon the one it is. There may be another one of the same file on another table, or in
+// another network namespace, which has a table of its own.
+type Daemon struct {
+	Path  string // of the configuration, absolute, as it was found: links in it may lead elsewhere tomorrow
+	Table string // kernel, memory or memory:FILE
+	NetNS uint64 // the inode of the namespace
+}
+
+// likeness is how surely two paths are one.
+type likeness int
+
+const (
+	another likeness = iota
+	sameFile
+	samePath // also of a file that is gone
+)
+
+// compare tells whether this daemon and another are one.
+func (d Daemon) compare(other Daemon) likeness {
+	switch {
+	case d.Table != other.Table || d.NetNS != other.NetNS:
+		return another
+	case d.Path == other.Path:
+		return samePath
+	}
+	a, err := os.Stat(d.Path)
+	if err != nil {
+		return another
+	}
+	if b, err := os.Stat(other.Path); err == nil && os.SameFile(a, b) {
+		return sameFile
+	}
+	return another
+}
+
+// suffix tells the names of two daemons apart that would have the same one.
+func (d Daemon) suffix() string {
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%s\x00%s\x00%d", d.Path, d.Table, d.NetNS)
+	return fmt.Sprintf("-%08x", h.Sum32())
+}
+
+// NetNS is the network namespace of this process; 0 where the system does not say.
+func NetNS() uint64 { return netNSOf("self") }
+
+func netNSOf(process string) uint64 {
+	info, err := os.Stat("/proc/" + process + "/ns/net")
+	if err != nil {
+		return 0
+	}
+	return info.Sys().(*syscall.Stat_t).Ino
+}

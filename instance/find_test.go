@@ -1,0 +1,448 @@
+package instance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+// forge writes a state as another process would have, which holds the lock. Who releases it ends the daemon.
+func forge(t *testing.T, i Instance, home string, s State) (release func()) {
+	t.Helper()
+	text, err := s.text()
+	if err == nil {
+		err = Write(i.files(home).State, text, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := takeLock(i.files(home).Lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lock.Close() })
+	return func() { lock.Close() }
+}
+
+// serving is the state of a daemon in another process.
+func serving(t *testing.T, d Daemon, name string) (State, standIn) {
+	t.Helper()
+	s := pretend(t, "/usr/sbin/ldirectord", "start")
+	return State{Format: format, Daemon: d, Name: name, Process: s.process(t), Phase: Running}, s
+}
+
+func file(t *testing.T, path string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Two paths are one when both lead to the same file now, or are the same.
+func TestWhichDaemonIsMeant(t *testing.T) {
+	dir := t.TempDir()
+	one, two := file(t, filepath.Join(dir, "a", "x.cf")), file(t, filepath.Join(dir, "b", "x.cf"))
+	link, gone := filepath.Join(dir, "link.cf"), filepath.Join(dir, "gone.cf")
+	if err := os.Symlink(one, link); err != nil {
+		t.Fatal(err)
+	}
+	here := Daemon{Path: one, Table: Kernel, NetNS: 7}
+	for _, c := range []struct {
+		about    string
+		a, b     Daemon
+		want     likeness
+		reversed bool
+	}{
+		{about: "the path", a: here, b: here, want: samePath},
+		{about: "a link", a: here, b: Daemon{link, Kernel, 7}, want: sameFile},
+		{about: "a path whose file is gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone, Kernel, 7}, want: samePath},
+		{about: "two that are gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone + "x", Kernel, 7}, want: another},
+		{about: "one that is gone", a: here, b: Daemon{gone, Kernel, 7}, want: another},
+		{about: "another file of the name", a: here, b: Daemon{two, Kernel, 7}, want: another},
+		{about: "another table", a: here, b: Daemon{one, "memory", 7}, want: another},
+		{about: "another network namespace", a: here, b: Daemon{one, Kernel, 8}, want: another},
+	} {
+		if got := c.a.compare(c.b); got != c.want {
+			t.Errorf("%s: %v, want %v", c.about, got, c.want)
+		}
+		if got := c.b.compare(c.a); got != c.want {
+			t.Errorf("%s, the other way: %v, want %v", c.about, got, c.want)
+		}
+	}
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(two, link); err != nil {
+		t.Fatal(err)
+	}
+	if got := here.compare(Daemon{link, Kernel, 7}); got != another {
+		t.Errorf("a link that leads elsewhere now: %v", got)
+	}
+}
+
+// Our daemon is found by its state, whatever stands in the pid file and however the file is spelt.
+func TestADaemonIsFoundByItsState(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/etc/ha.d/ldirectord.cf", "ldirectord", "ldirectord.cf")
+	s, _ := serving(t, i.Daemon, "ldirectord")
+	release := forge(t, i, "ldirectord", s)
+	pager := pretend(t, "less", "/var/log/ldirectord.log")
+	for _, names := range [][]string{{"ldirectord", "ldirectord.cf"}, {"ldirectord.cf", "ldirectord"}} {
+		other := New(i.dir, i.Daemon, names...)
+		for _, pid := range []int{0, pager.Process.Pid, 1} {
+			os.Remove(other.PidFile())
+			if pid != 0 {
+				putPid(t, other.PidFile(), pid)
+			}
+			found := other.Find()
+			if found.Process != s.Process || found.Stale || found.State.Name != "ldirectord" {
+				t.Errorf("%s, pid file of %d: found %+v", names[0], pid, found)
+			}
+			if got := other.Files().Socket; !strings.HasSuffix(got, "/ldirectord.ldirectord.sock") {
+				t.Errorf("%s: the socket is %s", names[0], got)
+			}
+			if _, err := other.Acquire(t.Context(), ""); !errors.Is(err, ErrRunning) {
+				t.Errorf("%s: a second one: %v", names[0], err)
+			}
+		}
+	}
+	release()
+	if found := i.Find(); found.Pid != 0 || !found.Stale {
+		t.Errorf("the lock is free, and found is %+v", found)
+	}
+}
+
+// A number and a time of start may come again after a boot: who can look at the lock knows better. A state whose
+// process has another time of start tells of nobody.
+func TestAStateIsNotBelieved(t *testing.T) {
+	for about, edit := range map[string]func(*State){
+		"another start": func(s *State) { s.Start++ },
+		"another pid":   func(s *State) { s.Pid = 1 << 30 },
+	} {
+		i := daemonOf(t.TempDir(), "/x.cf")
+		s, _ := serving(t, i.Daemon, "x.cf")
+		edit(&s)
+		forge(t, i, "x.cf", s)
+		if found := i.Find(); found.Pid != 0 {
+			t.Errorf("%s: found %+v", about, found)
+		}
+	}
+}
+
+func TestAnothersStateIsNotBelieved(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	i := daemonOf(dir, "/x.cf")
+	s, _ := serving(t, i.Daemon, "x.cf")
+	forge(t, i, "x.cf", s)
+	if err := os.Chown(i.Files().State, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if found := i.Find(); found.Pid != 0 {
+		t.Errorf("found %+v", found)
+	}
+	if err := os.Chown(i.files("x.cf").Lock, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.Acquire(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "belongs to the user 65534") {
+		t.Errorf("with a lock of another user's: %v", err)
+	}
+}
+
+// The state is for every user to read, the lock for its owner alone: who can open it can hold it.
+func TestWhoMayReadWhat(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	h := acquire(t, i)
+	if err := h.WritePid(); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{
+		h.State: 0o644, h.Pid: 0o644, h.Lock: 0o600, filepath.Join(i.dir, "ldirectord.lock"): 0o600,
+	} {
+		if info, err := os.Lstat(path); err != nil || info.Mode() != want {
+			t.Errorf("%s: %v, %v", path, info, err)
+		}
+	}
+	h.RemovePid()
+	if isThere(h.Pid) {
+		t.Error("the pid file is left")
+	}
+	putPid(t, h.Pid, 1)
+	h.RemovePid()
+	if !isThere(h.Pid) {
+		t.Error("another one's pid file was removed")
+	}
+}
+
+// The version before takes the lock on the state file for the daemon's: it must find it taken, whatever was
+// written meanwhile.
+func TestTheVersionBeforeFindsTheLock(t *testing.T) {
+	h := acquire(t, daemonOf(t.TempDir(), "/x.cf"))
+	for range 2 {
+		f, err := os.OpenFile(h.State, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+			t.Errorf("the lock: %v", err)
+		}
+		f.Close()
+		if err := h.Enter(Ending); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A daemon of the version before has no path in its state, and locks the state itself.
+func TestADaemonOfTheVersionBefore(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/etc/ha.d/ldirectord.cf", "ldirectord.cf", "ldirectord")
+	old := pretend(t, "/usr/sbin/ldirectord", "start")
+	path := i.files("ldirectord").State
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	keys := []ipvsctl.Key{{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
+	state := map[string]any{"Pid": old.Process.Pid, "Phase": "running", "Virtuals": keys}
+	if err := json.NewEncoder(f).Encode(state); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`"Virtuals":[]}` + "\n"); err != nil { // the rest of an older, longer one
+		t.Fatal(err)
+	}
+	found := i.Find()
+	if found.Process != old.process(t) || found.State.Name != "ldirectord" {
+		t.Errorf("found %+v", found)
+	}
+	if _, err := i.Acquire(t.Context(), ""); !errors.Is(err, ErrRunning) {
+		t.Errorf("a second one: %v", err)
+	}
+	f.Close()
+	if found := i.Find(); found.Pid != 0 {
+		t.Errorf("without its lock found is %+v", found)
+	}
+	h := acquire(t, i)
+	if !slices.Equal(h.Former, keys) || h.State != path {
+		t.Errorf("taken over: %v in %s", h.Former, h.State)
+	}
+}
+
+// What the daemon before left in the table is known to the next one, however that is spelt; nothing, when it
+// had cleaned up.
+func TestWhatWasLeftInTheTable(t *testing.T) {
+	keys := []ipvsctl.Key{{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
+	for phase, want := range map[Phase][]ipvsctl.Key{Running: keys, HandedOver: keys, Ending: nil} {
+		i := daemonOf(t.TempDir(), "/x/ldirectord.cf", "ldirectord", "ldirectord.cf")
+		s, old := serving(t, i.Daemon, "ldirectord")
+		s.Phase, s.Virtuals = phase, keys
+		release := forge(t, i, "ldirectord", s)
+		old.in.Close()
+		if err := s.Await(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		release()
+		next := New(i.dir, i.Daemon, "ldirectord.cf", "ldirectord")
+		h, err := next.Acquire(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(h.Former, want) {
+			t.Errorf("%s: %v", phase, h.Former)
+		}
+		if filepath.Base(h.Pid) != "ldirectord.ldirectord.cf.pid" || filepath.Base(h.Role) != "ldirectord.ldirectord.role" {
+			t.Errorf("%s: the pid file is %s, the role %s", phase, h.Pid, h.Role)
+		}
+		h.Release()
+	}
+}
+
+// One that is ending is waited for; it may take its time.
+func TestADaemonThatIsEndingIsWaitedFor(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	s, old := serving(t, i.Daemon, "x.cf")
+	s.Phase = Ending
+	release := forge(t, i, "x.cf", s)
+	if i.Stays(s.Process) {
+		t.Error("it stays")
+	}
+	time.AfterFunc(50*time.Millisecond, func() {
+		old.in.Close()
+		_ = s.Await(context.Background())
+		release()
+	})
+	h := acquire(t, i)
+	if s.Lives() {
+		t.Error("it was not waited for")
+	}
+	if h.now.Pid != os.Getpid() {
+		t.Errorf("recorded is %+v", h.now)
+	}
+}
+
+func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
+	dir := t.TempDir()
+	first, second := daemonOf(dir, "/a/x.cf"), daemonOf(dir, "/b/x.cf")
+	s, _ := serving(t, first.Daemon, "x.cf")
+	forge(t, first, "x.cf", s)
+	putPid(t, first.PidFile(), s.Pid)
+	if found := second.Find(); found.Pid != 0 || found.Stale {
+		t.Errorf("the second one is %+v", found)
+	}
+	var taken *Taken
+	if _, err := second.Acquire(t.Context(), ""); !errors.As(err, &taken) || taken.Path != "/a/x.cf" {
+		t.Errorf("the second one: %v", err)
+	}
+	if err := second.Refused(); !errors.As(err, &taken) {
+		t.Errorf("before the start: %v", err)
+	}
+	if err := first.Refused(); err != nil {
+		t.Errorf("the first one: %v", err)
+	}
+}
+
+// On another table, or in another network namespace, the name is not refused, and the files do not collide.
+func TestOtherTablesAndNetworksShareTheFolder(t *testing.T) {
+	for about, other := range map[string]Daemon{"table": {"/x.cf", "memory:/t", NetNS()}, "network": {"/x.cf", "memory", 9}} {
+		dir := t.TempDir()
+		first, second := daemonOf(dir, "/x.cf"), New(dir, other, "x.cf")
+		s, _ := serving(t, first.Daemon, "x.cf")
+		forge(t, first, "x.cf", s)
+		putPid(t, first.PidFile(), s.Pid)
+		if elsewhere := second.Elsewhere(); len(elsewhere) != 1 || elsewhere[0].Pid != s.Pid {
+			t.Errorf("%s: elsewhere is %v", about, elsewhere)
+		}
+		h := acquire(t, second)
+		if err := h.WritePid(); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{h.Pid, h.State, h.Lock, h.Socket, h.Role, h.Drain} {
+			if strings.HasPrefix(filepath.Base(path), "ldirectord.x.cf.") {
+				t.Errorf("%s: %s", about, path)
+			}
+		}
+		if pid, _ := readPid(first.PidFile()); pid != s.Pid || first.Find().Pid != s.Pid {
+			t.Errorf("%s: the first one's pid file holds %d", about, pid)
+		}
+	}
+}
+
+// A daemon that ended leaves its name; but not one that crashed, whose services are still in the kernel's table.
+func TestANameIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	path := file(t, filepath.Join(dir, "a", "x.cf"))
+	keys := []ipvsctl.Key{{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
+	for _, c := range []struct {
+		about string
+		edit  func(*State)
+		want  bool
+	}{
+		{"crashed", func(*State) {}, false},
+		{"crashed with nothing in the table", func(s *State) { s.Virtuals = nil }, true},
+		{"ended", func(s *State) { s.Phase = Ending }, true},
+		{"its table ended with it", func(s *State) { s.Table = "memory" }, true},
+		{"in a network namespace that ended with its container", func(s *State) { s.NetNS = 8 }, true},
+		{"its file is gone", func(s *State) { s.Path = filepath.Join(dir, "gone.cf") }, true},
+	} {
+		run := t.TempDir()
+		i := New(run, Daemon{Path: "/b/x.cf", Table: Kernel, NetNS: 7}, "x.cf")
+		s := State{Format: format, Daemon: Daemon{path, Kernel, 7}, Name: "x.cf", Process: Process{Pid: 1 << 30}, Phase: Running, Virtuals: keys}
+		c.edit(&s)
+		forge(t, i, "x.cf", s)()
+		if got := filepath.Base(i.Files().State) == "ldirectord.x.cf.state"; got != c.want {
+			t.Errorf("%s: the state is %s", c.about, i.Files().State)
+		}
+		if got := filepath.Base(i.PidFile()); got != "ldirectord.x.cf.pid" {
+			t.Errorf("%s: the pid file is %s", c.about, got)
+		}
+	}
+}
+
+// An order that was recorded before any daemon ran is found by the other spelling too.
+func TestOrdersBeforeTheFirstStartAreFound(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x/ldirectord.cf", "ldirectord", "ldirectord.cf")
+	role := i.files("ldirectord.cf").Role
+	if err := Write(role, []byte("standby\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := i.Files().Role; got != role {
+		t.Errorf("the role is in %s", got)
+	}
+}
+
+// A virtual service that moved to another file's daemon is no longer ours to take away.
+func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
+	dir := t.TempDir()
+	key := func(addr string) ipvsctl.Key {
+		return ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort(addr)}
+	}
+	i := daemonOf(dir, "/x.cf")
+	for name, d := range map[string]Daemon{"y.cf": {"/y.cf", "memory", NetNS()}, "z.cf": {"/z.cf", "memory:other", NetNS()}} {
+		s, _ := serving(t, d, name)
+		s.Virtuals = []ipvsctl.Key{key(map[string]string{"y.cf": "10.1.0.1:80", "z.cf": "10.1.0.2:80"}[name])}
+		forge(t, i, name, s)
+	}
+	got := i.NotOthers([]ipvsctl.Key{key("10.1.0.1:80"), key("10.1.0.2:80"), key("10.1.0.3:80")})
+	if want := []ipvsctl.Key{key("10.1.0.2:80"), key("10.1.0.3:80")}; !slices.Equal(got, want) {
+		t.Errorf("left are %v, want %v", got, want)
+	}
+}
+
+// Who may not look at the lock knows the daemon by its time of start; the version before's, whose state is root's
+// alone, by its pid file.
+func TestAnyUserFindsTheDaemon(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root becomes another user")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	i, old := daemonOf(dir, "/x.cf"), daemonOf(dir, "/old.cf")
+	s, _ := serving(t, i.Daemon, "x.cf")
+	forge(t, i, "x.cf", s)
+	before := pretend(t, "/usr/sbin/ldirectord", "--", "--ipvs=memory", "start")
+	putPid(t, old.PidFile(), before.Process.Pid)
+	if err := os.WriteFile(old.Files().State, []byte(`{"Pid": 1}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread ends with us
+		syscall.Setfsgid(65534)
+		syscall.Setfsuid(65534)
+		if _, err := os.ReadFile(i.files("x.cf").Lock); !errors.Is(err, os.ErrPermission) {
+			t.Errorf("the lock: %v", err)
+		}
+		if found := i.Find(); found.Process != s.Process {
+			t.Errorf("found %+v", found)
+		}
+		if found := old.Find(); found.Pid != before.Process.Pid {
+			t.Errorf("of the version before found is %+v", found)
+		}
+	}()
+	<-done
+}

@@ -1,0 +1,241 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+// ErrRunning says that the daemon lives already.
+var ErrRunning = errors.New("a daemon for this configuration is running")
+
+// errEnding says that the daemon before has not ended yet.
+var errEnding = errors.New("the daemon before it does not end")
+
+// Hold is the right to be the daemon of a configuration; it ends with the process.
+type Hold struct {
+	Files
+	Former []ipvsctl.Key // what the daemon before left in the table: it handed over, or crashed
+
+	lock *os.File
+
+	mu   sync.Mutex // guards what follows
+	now  State      // as recorded
+	file *os.File   // of the state
+}
+
+// Acquire makes this process the daemon. It waits for one that is ending; one that runs is ErrRunning.
+// Whoever keeps it in the foreground is recorded.
+func (i Instance) Acquire(ctx context.Context, by Keeper) (*Hold, error) {
+	for {
+		h, err := i.tryAcquire(ctx, by)
+		if !errors.Is(err, errEnding) {
+			return h, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(lookAgain):
+		}
+	}
+}
+
+// tryAcquire looks and records while nobody else does, so that of all who try at once one succeeds, however they
+// spell the file.
+func (i Instance) tryAcquire(ctx context.Context, by Keeper) (*Hold, error) {
+	folder, err := i.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	if err := i.mayStart(); err != nil {
+		return nil, err
+	}
+	all := i.records()
+	before, lives := i.own(all)
+	switch {
+	case lives && before.Pid != os.Getpid() && before.Phase == Running:
+		return nil, ErrRunning
+	case lives && before.Pid != os.Getpid():
+		return nil, errEnding
+	}
+	name, err := i.name(all)
+	if err != nil {
+		return nil, err
+	}
+	self, err := processOf(os.Getpid())
+	if err != nil {
+		return nil, fmt.Errorf("looking at this process: %w", err)
+	}
+	h := &Hold{Files: i.files(i.home(all))}
+	h.Pid = i.files(name).Pid
+	if h.lock, err = takeLock(h.Lock); err != nil {
+		return nil, err
+	}
+	if before.home != "" && before.Phase != Ending {
+		h.Former = before.Virtuals
+	}
+	h.now = State{Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Keeper: by, Virtuals: h.Former}
+	if err := h.write(); err != nil {
+		h.lock.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// Taken says why a daemon may not start: another one's files have its name.
+type Taken struct {
+	Name string
+	Path string // of the other one's file
+	Pid  int
+}
+
+func (t *Taken) Error() string {
+	return fmt.Sprintf("the daemon of %s has the name %s already (pid %d): call one of the files otherwise, or give it another --rundir",
+		t.Path, t.Name, t.Pid)
+}
+
+// Refused tells why a daemon may not start for this file, if it may not.
+func (i Instance) Refused() error {
+	if err := i.mayStart(); err != nil {
+		return err
+	}
+	_, err := i.name(i.records())
+	return err
+}
+
+// mayStart refuses root the folder of a daemon with a user of its own: what that user writes names no process of
+// root's, so no command of root's would find the daemon again.
+func (i Instance) mayStart() error {
+	info, err := os.Stat(i.dir)
+	if err != nil { // Acquire tells
+		return nil
+	}
+	if owner := ownerOf(info); os.Geteuid() == 0 && owner != 0 {
+		return fmt.Errorf("the run folder %s belongs to the user %d: start the daemon as that user, or --rundir names another", i.dir, owner)
+	}
+	return nil
+}
+
+// name is the one that the pid file will have. On another table or in another network namespace somebody may
+// have the one of this command line: it must not be taken from them.
+func (i Instance) name(all []record) (string, error) {
+	name := i.names[0]
+	r, held := i.holder(all, name)
+	switch {
+	case held && r.Table == i.Table && r.NetNS == i.NetNS:
+		return "", &Taken{Name: name, Path: r.Path, Pid: r.Pid}
+	case held:
+		return name + i.suffix(), nil
+	}
+	if pid, _ := readPid(i.PidFile()); pid != 0 && i.Table == Kernel && i.sharesNetNS(pid) {
+		if config, is := isPerl(argv(pid)); is && !i.isCalled(config) {
+			return "", &Taken{Name: name, Path: config, Pid: pid}
+		}
+	}
+	return name, nil
+}
+
+func takeLock(path string) (*os.File, error) {
+	f, err := openLock(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := tryLock(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w: %s is locked", errEnding, path)
+	}
+	return f, nil
+}
+
+// Enter records the phase of this daemon's life.
+func (h *Hold) Enter(p Phase) error { return h.record(func(s *State) { s.Phase = p }) }
+
+// Siblings records the configurations of the siblings, which status asks as well.
+func (h *Hold) Siblings(names []string) error {
+	return h.record(func(s *State) { s.Execute = names })
+}
+
+// Own records what this daemon may have in the table.
+func (h *Hold) Own(virtuals []ipvsctl.Key) error {
+	return h.record(func(s *State) { s.Virtuals = virtuals })
+}
+
+func (h *Hold) record(change func(*State)) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change(&h.now)
+	return h.write()
+}
+
+// write records the state. The version before takes the lock on the state file for the daemon's, so that it has
+// one before anybody sees it.
+func (h *Hold) write() error {
+	text, err := h.now.text()
+	if err != nil {
+		return err
+	}
+	f, err := replace(h.State, text, 0o644, func(f *os.File) error {
+		return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	})
+	if err != nil {
+		return fmt.Errorf("recording the state: %w", err)
+	}
+	if h.file != nil {
+		h.file.Close()
+	}
+	h.file = f
+	return nil
+}
+
+// Restore makes the state and the lock again when they were lost: without them nobody finds the daemon, and another
+// one may start. What somebody else has put in their place stays.
+func (h *Hold) Restore() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !isThere(h.State) {
+		if err := h.write(); err != nil {
+			return err
+		}
+	}
+	if isThere(h.Lock) {
+		return nil
+	}
+	lock, err := takeLock(h.Lock)
+	if err != nil {
+		return err
+	}
+	h.lock.Close()
+	h.lock = lock
+	return nil
+}
+
+// Release gives the right back, for one that does not become the daemon.
+func (h *Hold) Release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.file.Close()
+	h.lock.Close()
+}
+
+// WritePid makes the pid file.
+func (h *Hold) WritePid() error {
+	if err := Write(h.Pid, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+		return fmt.Errorf("the pid file: %w", err)
+	}
+	return nil
+}
+
+// RemovePid removes the pid file, if it is ours.
+func (h *Hold) RemovePid() {
+	if pid, _ := readPid(h.Pid); pid == os.Getpid() {
+		os.Remove(h.Pid)
+	}
+}

@@ -1,0 +1,286 @@
+package instance
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+const prefix = "ldirectord."
+
+// The run folders: the usual one, and what systemd makes for a daemon with a user of its own, as /run is root's.
+const (
+	Folder     = "/run"
+	UnitFolder = "/run/ldirectord"
+)
+
+// Instance is the daemon of a command line, whether it runs or not.
+type Instance struct {
+	Daemon
+	dir   string
+	names []string // that its pid file may have: first the one of this command line
+}
+
+// New is the daemon whose files lie in the folder dir. The names are those that its pid file may have,
+// however the configuration is spelt, first the one of this command line.
+func New(dir string, d Daemon, names ...string) Instance {
+	return Instance{Daemon: d, dir: dir, names: names}
+}
+
+// Files are the files of a daemon in the run folder.
+type Files struct{ Pid, State, Lock, Socket, Role, Drain, Names string }
+
+func (i Instance) files(name string) Files {
+	base := filepath.Join(i.dir, prefix+name)
+	return Files{Pid: base + ".pid", State: base + ".state", Lock: base + ".lock", Socket: base + ".sock", Role: base + ".role", Drain: base + ".drain", Names: base + ".names"}
+}
+
+// Files are those of the daemon, whichever spelling of its file made them. The pid file is the one of this
+// command line.
+func (i Instance) Files() Files {
+	f := i.files(i.home(i.records()))
+	f.Pid = i.PidFile()
+	return f
+}
+
+// PidFile is where the pid file of a daemon stands that this command line starts.
+func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
+
+// Found is what is known of the daemon that runs.
+type Found struct {
+	Process       // its Pid is 0 when none runs
+	State   State // of the version before it is in part empty, of the Perl daemon all
+	Stale   bool  // none runs, and yet a pid file is there
+}
+
+// Find finds the daemon that runs for the file, ours or the Perl one.
+func (i Instance) Find() Found {
+	all := i.records()
+	if r, lives := i.own(all); lives && r.Pid != os.Getpid() {
+		p := r.Process
+		if r.isOld() {
+			p, _ = processOf(r.Pid)
+		}
+		return Found{Process: p, State: r.State}
+	}
+	for _, name := range i.names {
+		pid, _ := readPid(i.files(name).Pid)
+		if pid == 0 || pid == os.Getpid() || i.isAnothers(all, pid) || !i.isDirector(pid) {
+			continue
+		}
+		if p, err := processOf(pid); err == nil {
+			return Found{Process: p}
+		}
+	}
+	return Found{Stale: i.isStale(all)}
+}
+
+// own is the record of this daemon, if there is any, and whether it lives.
+func (i Instance) own(all []record) (own record, lives bool) {
+	var best int
+	for _, r := range all {
+		like := i.likeness(r)
+		if like == another {
+			continue
+		}
+		alive := i.lives(r)
+		rank := int(like)
+		if alive {
+			rank += 10
+		}
+		if rank > best {
+			best, own, lives = rank, r, alive
+		}
+	}
+	return own, lives
+}
+
+// likeness tells whether a record is of this daemon. The version before told daemons apart by name alone.
+func (i Instance) likeness(r record) likeness {
+	if !r.isOld() {
+		return i.compare(r.Daemon)
+	}
+	if slices.Contains(i.names, r.home) {
+		return sameFile
+	}
+	return another
+}
+
+// home is the name of the daemon's files: what they have, as long as any of them is there; else that of this
+// command line.
+func (i Instance) home(all []record) string {
+	if r, _ := i.own(all); r.home != "" {
+		return r.home
+	}
+	for _, name := range i.names {
+		if f := i.files(name); !i.isTaken(all, name) && (isThere(f.Role) || isThere(f.Drain)) {
+			return name
+		}
+	}
+	if i.isTaken(all, i.names[0]) {
+		return i.names[0] + i.suffix()
+	}
+	return i.names[0]
+}
+
+// isTaken reports whether a name is another daemon's: one that runs, or one that left its services in the table
+// and may come back for them. A container has a new network namespace at each start, and its daemon keeps its name.
+func (i Instance) isTaken(all []record, name string) bool {
+	return slices.ContainsFunc(all, func(r record) bool {
+		return r.home == name && i.likeness(r) == another && (i.lives(r) || r.NetNS == i.NetNS && r.isMissed())
+	})
+}
+
+// holder is the other daemon that runs under a name, if there is one.
+func (i Instance) holder(all []record, name string) (record, bool) {
+	for _, r := range all {
+		if (r.home == name || r.Name == name) && i.likeness(r) == another && i.lives(r) {
+			return r, true
+		}
+	}
+	return record{}, false
+}
+
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// isAnothers reports whether a process is another configuration's daemon; a pid is used again after a boot.
+func (i Instance) isAnothers(all []record, pid int) bool {
+	return slices.ContainsFunc(all, func(r record) bool { return r.Pid == pid && i.likeness(r) == another && i.lives(r) })
+}
+
+// isDirector reports whether a process that a pid file of ours names is a director: one of ours whose state is
+// lost, or the Perl one of this configuration.
+func (i Instance) isDirector(pid int) bool {
+	if !i.sharesNetNS(pid) || !i.mayName(pid) {
+		return false
+	}
+	line := argv(pid)
+	if isOurs(line) {
+		return onKernel(line) == (i.Table == Kernel)
+	}
+	config, is := isPerl(line)
+	return is && i.Table == Kernel && i.isCalled(config)
+}
+
+// mayName reports whether the files here may name a process as the daemon. Where the folder is not root's, its owner
+// writes them, and must not have root's commands end anybody else's process.
+func (i Instance) mayName(pid int) bool {
+	info, err := os.Stat(i.dir)
+	if err != nil {
+		return false
+	}
+	owner := ownerOf(info)
+	if owner == 0 || os.Geteuid() != 0 {
+		return true
+	}
+	uid, err := uidOf(pid)
+	return err == nil && uid == owner
+}
+
+// sharesNetNS reports whether a process is in our network namespace, as far as we may know.
+func (i Instance) sharesNetNS(pid int) bool {
+	n := netNSOf(strconv.Itoa(pid))
+	return n == 0 || n == i.NetNS
+}
+
+// isCalled reports whether the Perl daemon would take this configuration if it were told so. It looks for one that
+// does not begin with a slash where we do, and then in a folder that we can't know.
+func (i Instance) isCalled(config string) bool {
+	switch {
+	case config == "":
+		return slices.Contains(i.names, "ldirectord")
+	case filepath.IsAbs(config):
+		return i.compare(Daemon{Path: filepath.Clean(config), Table: i.Table, NetNS: i.NetNS}) != another
+	default:
+		return slices.Contains(i.names, filepath.Base(config))
+	}
+}
+
+// isStale reports whether the pid file of this command line is left over.
+func (i Instance) isStale(all []record) bool {
+	if _, there := readPid(i.PidFile()); !there {
+		return false
+	}
+	_, held := i.holder(all, i.names[0])
+	return !held
+}
+
+// Stays reports whether a daemon goes on. One that was just told to end takes a moment to say so.
+func (i Instance) Stays(p Process) bool {
+	for range 5 {
+		now := i.Find()
+		if now.Pid != p.Pid || !p.Lives() || cmp.Or(now.State.Phase, Running) != Running {
+			return false
+		}
+		time.Sleep(lookAgain)
+	}
+	return true
+}
+
+// Chains is the name that the daemon's mark rules go by, for as long as its files have theirs. It is the same in both
+// folders: a daemon that gets a user of its own takes the rules of root's over.
+func (i Instance) Chains() string {
+	pid := i.files(i.home(i.records())).Pid
+	if i.dir == UnitFolder {
+		return filepath.Join(Folder, filepath.Base(pid))
+	}
+	return pid
+}
+
+// Elsewhere are the daemons of this file that run on another table or in another network namespace.
+func (i Instance) Elsewhere() (states []State) {
+	for _, r := range i.records() {
+		here := Daemon{Path: r.Path, Table: i.Table, NetNS: i.NetNS}
+		if !r.isOld() && i.likeness(r) == another && i.compare(here) != another && i.lives(r) {
+			states = append(states, r.State)
+		}
+	}
+	return states
+}
+
+// State is what is recorded of the daemon, whether it runs or not.
+func (i Instance) State() (State, error) {
+	r, _ := i.own(i.records())
+	if r.home == "" {
+		return State{}, fmt.Errorf("nothing is recorded of a daemon for %s: %w", i.Path, os.ErrNotExist)
+	}
+	return r.State, nil
+}
+
+// others are the states of the other daemons that run on the same table.
+func (i Instance) others() (states []State) {
+	all := i.records()
+	for _, r := range all {
+		same := r.isOld() || r.Table == i.Table && r.NetNS == i.NetNS
+		if same && i.likeness(r) == another && r.Phase == Running && i.lives(r) {
+			states = append(states, r.State)
+		}
+	}
+	return states
+}
+
+// NotOthers leaves out the virtual services that other daemons which run have in the table: one may
+// have moved to another configuration.
+func (i Instance) NotOthers(keys []ipvsctl.Key) (own []ipvsctl.Key) {
+	others := map[ipvsctl.Key]bool{}
+	for _, s := range i.others() {
+		for _, k := range s.Virtuals {
+			others[k] = true
+		}
+	}
+	for _, k := range keys {
+		if !others[k] {
+			own = append(own, k)
+		}
+	}
+	return own
+}

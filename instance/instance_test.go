@@ -1,0 +1,143 @@
+package instance
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	syscall.Umask(0o022) // a run folder that a group can write is refused
+	os.Exit(m.Run())
+}
+
+// daemonOf is the daemon of a file in a folder, on a table in memory.
+func daemonOf(dir, file string, names ...string) Instance {
+	if names == nil {
+		names = []string{filepath.Base(file)}
+	}
+	return New(dir, Daemon{Path: file, Table: "memory", NetNS: NetNS()}, names...)
+}
+
+// acquire makes this process the daemon.
+func acquire(t *testing.T, i Instance) *Hold {
+	t.Helper()
+	h, err := i.Acquire(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Release)
+	return h
+}
+
+// Whatever lies in the run folder under our names: it is read to a limit, and nobody waits for it.
+func TestFilesOfTheRunFolderAreBounded(t *testing.T) {
+	for name, put := range map[string]func(path string, limit int64) error{
+		"too large": func(path string, limit int64) error {
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				return err
+			}
+			return os.Truncate(path, limit+1)
+		},
+		"a pipe":   func(path string, _ int64) error { return syscall.Mkfifo(path, 0o600) },
+		"a folder": func(path string, _ int64) error { return os.Mkdir(path, 0o700) },
+		"a link":   func(path string, _ int64) error { return os.Symlink("/dev/zero", path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := daemonOf(t.TempDir(), "/ld.cf")
+			f := i.Files()
+			for path, limit := range map[string]int64{f.Pid: longestPid, f.State: LargestFile, f.Drain: LargestFile} {
+				if err := put(path, limit); err != nil {
+					t.Fatal(err)
+				}
+			}
+			start := time.Now()
+			if now := i.Find(); now.Pid != 0 {
+				t.Errorf("the pid is %d", now.Pid)
+			}
+			if _, err := i.State(); err == nil {
+				t.Error("the state file was read")
+			}
+			if _, err := Read(f.Drain); err == nil {
+				t.Error("the orders to drain were read")
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+// What was there under the name of the fresh file is gone, and what a link there leads to is as it was.
+func TestNoLinkIsWrittenThrough(t *testing.T) {
+	dir := t.TempDir()
+	path, victim := filepath.Join(dir, "file"), filepath.Join(dir, "victim")
+	if err := os.WriteFile(victim, []byte("kept"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range []string{path, fmt.Sprintf("%s.%d.new", path, os.Getpid())} {
+		if err := os.Symlink(victim, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Write(path, []byte("text"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(victim); string(text) != "kept" {
+		t.Errorf("the link's target is now %q", text)
+	}
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode() != 0o640 {
+		t.Errorf("the file is %v, %v", info, err)
+	}
+	if text, _ := os.ReadFile(path); string(text) != "text" {
+		t.Errorf("the file holds %q", text)
+	}
+}
+
+// A file that can't be written leaves the old one, and nothing beside it.
+func TestAFailedWriteLeavesTheOldFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := os.Mkdir(path, 0o700); err != nil { // no rename replaces a folder
+		t.Fatal(err)
+	}
+	if err := Write(path, []byte("text"), 0o600); err == nil {
+		t.Error("a folder was replaced")
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 1 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+func TestTheRunFolderMustBeSafe(t *testing.T) {
+	for mode, want := range map[os.FileMode]bool{
+		0o755: true, 0o700: true, 0o777 | os.ModeSticky: true, 0o775 | os.ModeSticky: true,
+		0o777: false, 0o775: false, 0o757: false,
+	} {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		i := daemonOf(dir, "/ld.cf")
+		h, err := i.Acquire(t.Context(), "")
+		if (err == nil) != want {
+			t.Errorf("%v: %v", mode, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "can be written by others") {
+			t.Errorf("%v: %v", mode, err)
+		}
+		if err == nil {
+			h.Release()
+		}
+		left, _ := os.ReadDir(dir)
+		if !want && len(left) > 0 {
+			t.Errorf("%v: %v was written there", mode, left)
+		}
+	}
+}

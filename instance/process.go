@@ -1,0 +1,165 @@
+package instance
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// lookAgain is the time between two looks at another process.
+const lookAgain = 20 * time.Millisecond
+
+// Process is one process: its number is used again when it is gone, its time of start is not.
+type Process struct {
+	Pid   int
+	Start uint64 // in ticks since the boot; field 22 of proc_pid_stat(5)
+}
+
+// processOf is the process that has this number now.
+func processOf(pid int) (Process, error) {
+	stat, err := statOf(pid)
+	return Process{Pid: pid, Start: stat.start}, err
+}
+
+// Lives reports whether the process has not ended.
+func (p Process) Lives() bool {
+	stat, err := statOf(p.Pid)
+	return err == nil && stat.start == p.Start
+}
+
+// Await waits until the process is gone.
+func (p Process) Await(ctx context.Context) error {
+	for p.Lives() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the daemon with pid %d does not end", p.Pid)
+		case <-time.After(lookAgain):
+		}
+	}
+	return nil
+}
+
+// procStat is what the kernel says of a process, as far as it matters here.
+type procStat struct {
+	parent int
+	start  uint64
+}
+
+// statOf reads /proc/PID/stat. A process that ended and was not waited for is an error as well.
+func statOf(pid int) (procStat, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return procStat{}, err
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // a name may hold anything
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return procStat{}, fmt.Errorf("process %d has ended", pid)
+	}
+	var s procStat
+	if s.parent, err = strconv.Atoi(fields[1]); err != nil {
+		return procStat{}, err
+	}
+	s.start, err = strconv.ParseUint(fields[19], 10, 64)
+	return s, err
+}
+
+// uidOf is the user that a process has.
+func uidOf(pid int) (uint32, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if words := strings.Fields(line); len(words) > 2 && words[0] == "Uid:" {
+			uid, err := strconv.ParseUint(words[2], 10, 32)
+			return uint32(uid), err
+		}
+	}
+	return 0, fmt.Errorf("process %d has no user", pid)
+}
+
+// argv is the command line of a process.
+func argv(pid int) []string {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil || len(line) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+}
+
+// starting are the commands with which a process may become the daemon.
+var starting = []string{"start", "standby", "restart", "try-restart"}
+
+func starts(word string) bool { return slices.Contains(starting, word) }
+
+// isOurs reports whether a command line is that of a daemon of ours, whatever name the program has here.
+func isOurs(argv []string) bool {
+	if len(argv) == 0 {
+		return false
+	}
+	program := filepath.Base(argv[0])
+	return (program == "ldirectord" || program == filepath.Base(os.Args[0])) && slices.ContainsFunc(argv[1:], starts)
+}
+
+// onKernel reports whether a daemon of ours with this command line has the kernel's table.
+func onKernel(argv []string) bool {
+	for i, word := range argv {
+		if table, ok := strings.CutPrefix(word, "--ipvs="); ok {
+			return table == Kernel
+		}
+		if word == "--ipvs" && i+1 < len(argv) {
+			return argv[i+1] == Kernel
+		}
+	}
+	return true
+}
+
+// isPerl reports whether a command line is that of the Perl daemon, and for which configuration: "" without one.
+func isPerl(argv []string) (config string, is bool) {
+	if len(argv) == 0 || !strings.HasPrefix(filepath.Base(argv[0]), "perl") {
+		return "", false
+	}
+	words := withoutOptions(argv[1:])
+	if len(words) == 0 || filepath.Base(words[0]) != "ldirectord" {
+		return "", false
+	}
+	switch words = withoutOptions(words[1:]); {
+	case len(words) == 1:
+		return "", starts(words[0])
+	case len(words) > 1:
+		return words[0], starts(words[1])
+	}
+	return "", false
+}
+
+func withoutOptions(words []string) []string {
+	for len(words) > 0 && strings.HasPrefix(words[0], "-") {
+		words = words[1:]
+	}
+	return words
+}
+
+// Forked lists the processes that the Perl daemon made with fork=yes, one for each virtual service. They
+// would go on changing the table after it has ended.
+func (p Process) Forked() (children []int) {
+	folders, _ := filepath.Glob("/proc/[0-9]*") // the pattern is good
+	for _, dir := range folders {
+		child, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			continue
+		}
+		if stat, err := statOf(child); err != nil || stat.parent != p.Pid {
+			continue
+		}
+		if line := argv(child); len(line) > 0 && strings.HasPrefix(line[0], "ldirectord ") {
+			children = append(children, child)
+		}
+	}
+	return children
+}

@@ -1,0 +1,214 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// standIn is a process with a command line of our choice, but for a -s behind its name: a shell that has nothing
+// to do until end closes its input.
+type standIn struct {
+	*exec.Cmd
+	in io.Closer
+}
+
+func pretend(t *testing.T, name string, words ...string) standIn {
+	t.Helper()
+	cmd := exec.Command("/bin/sh")
+	cmd.Args = append([]string{name, "-s"}, words...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); cmd.Wait() })
+	for end := time.Now().Add(10 * time.Second); len(argv(cmd.Process.Pid)) < len(cmd.Args); { // it comes a moment after the start
+		if time.Now().After(end) {
+			t.Fatalf("process %d is %q", cmd.Process.Pid, argv(cmd.Process.Pid))
+		}
+	}
+	return standIn{cmd, in}
+}
+
+func (s standIn) process(t *testing.T) Process {
+	t.Helper()
+	p, err := processOf(s.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func putPid(t *testing.T, path string, pid int) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(fmt.Sprintln(pid)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAProcessIsItsNumberAndItsTimeOfStart(t *testing.T) {
+	s := pretend(t, "sh")
+	p := s.process(t)
+	if !p.Lives() {
+		t.Error("it does not live")
+	}
+	if (Process{Pid: p.Pid, Start: p.Start + 1}).Lives() {
+		t.Error("one with the same number lives")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if err := p.Await(ctx); err == nil {
+		t.Error("its end was not awaited")
+	}
+	s.in.Close()
+	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := p.Await(ctx); err != nil { // nobody has waited for it: the number is not free
+		t.Error(err)
+	}
+}
+
+// A pager, an editor, a tail that have ldirectord in their command lines are no directors; one of ours may have
+// another name.
+func TestCommandLinesOfDirectors(t *testing.T) {
+	defer func(name string) { os.Args[0] = name }(os.Args[0])
+	os.Args[0] = "/opt/balancer"
+	for _, c := range []struct {
+		line       []string
+		ours, perl bool
+		config     string
+	}{
+		{line: []string{"/usr/sbin/ldirectord", "start"}, ours: true},
+		{line: []string{"ldirectord", "--rundir", "/x", "a.cf", "start", "--foreground"}, ours: true},
+		{line: []string{"ldirectord", "-d", "a.cf", "start"}, ours: true},
+		{line: []string{"/opt/balancer", "standby"}, ours: true},
+		{line: []string{"balancer", "restart"}, ours: true},
+		{line: []string{"ldirectord", "a.cf", "status"}},
+		{line: []string{"less", "/var/log/ldirectord.log"}},
+		{line: []string{"less /var/log/ldirectord.log"}},
+		{line: []string{"vim", "/etc/init.d/ldirectord", "start"}},
+		{line: []string{"tail", "-f", "ldirectord", "start"}},
+		{line: []string{"sh", "/usr/sbin/ldirectord", "start"}},
+		{line: []string{"ldirectord tcp:10.1.0.1:80"}}, // a child of the Perl daemon
+		{line: nil},
+		{line: []string{"/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "start"}, perl: true},
+		{line: []string{"/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "a.cf", "start"}, perl: true, config: "a.cf"},
+		{line: []string{"perl5.36", "/etc/ha.d/resource.d/ldirectord", "-d", "a.cf", "restart"}, perl: true, config: "a.cf"},
+		{line: []string{"perl", "-e", "ldirectord"}},
+		{line: []string{"perl", "/usr/bin/ack", "ldirectord"}},
+		{line: []string{"perl", "/usr/sbin/ldirectord", "a.cf", "status"}, config: "a.cf"},
+		{line: []string{"perl"}},
+	} {
+		if got := isOurs(c.line); got != c.ours {
+			t.Errorf("%q is ours: %v", c.line, got)
+		}
+		if config, got := isPerl(c.line); got != c.perl || config != c.config {
+			t.Errorf("%q is Perl's: %v, %q", c.line, got, config)
+		}
+	}
+	for _, c := range []struct {
+		line []string
+		want bool
+	}{
+		{[]string{"ldirectord", "start"}, true},
+		{[]string{"ldirectord", "--ipvs", "kernel", "start"}, true},
+		{[]string{"ldirectord", "--ipvs", "memory", "start"}, false},
+		{[]string{"ldirectord", "--ipvs=memory:f", "start"}, false},
+	} {
+		if got := onKernel(c.line); got != c.want {
+			t.Errorf("%q is on the kernel's table: %v", c.line, got)
+		}
+	}
+}
+
+// The Perl daemon is found by the pid file of either spelling, if its command line names this file or, for the
+// one that is taken without CONFIG, none.
+func TestThePerlDaemonIsFoundByItsPidFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.cf")
+	for _, c := range []struct {
+		about   string
+		line    []string
+		pidFile string
+		names   []string
+		table   string
+		want    bool
+	}{
+		{"its path", []string{"/usr/sbin/ldirectord", file, "start"}, "x.cf", []string{"x.cf"}, Kernel, true},
+		{"its name", []string{"/usr/sbin/ldirectord", "x.cf", "start"}, "x.cf", []string{"x.cf"}, Kernel, true},
+		{"another path", []string{"/usr/sbin/ldirectord", "/etc/x.cf", "start"}, "x.cf", []string{"x.cf"}, Kernel, false},
+		{"none", []string{"/usr/sbin/ldirectord", "start"}, "ldirectord", []string{"ldirectord", "x.cf"}, Kernel, true},
+		{"none, and a command that names it", []string{"/usr/sbin/ldirectord", "start"}, "ldirectord", []string{"x.cf", "ldirectord"}, Kernel, true},
+		{"none, and another file", []string{"/usr/sbin/ldirectord", "start"}, "x.cf", []string{"x.cf"}, Kernel, false},
+		{"a table in memory", []string{"/usr/sbin/ldirectord", file, "start"}, "x.cf", []string{"x.cf"}, "memory", false},
+		{"another program", []string{"/usr/bin/ack", "ldirectord", "start"}, "x.cf", []string{"x.cf"}, Kernel, false},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			i := New(t.TempDir(), Daemon{Path: file, Table: c.table, NetNS: NetNS()}, c.names...)
+			perl := pretend(t, "/usr/bin/perl", c.line...)
+			putPid(t, i.files(c.pidFile).Pid, perl.Process.Pid)
+			found := i.Find()
+			if want := map[bool]int{true: perl.Process.Pid}[c.want]; found.Pid != want {
+				t.Errorf("found %d, want %d", found.Pid, want)
+			}
+			if stale := !c.want && c.pidFile == c.names[0]; found.Stale != stale {
+				t.Errorf("stale: %v", found.Stale)
+			}
+		})
+	}
+}
+
+// A Perl daemon of another file has the name: its pid file is not overwritten.
+func TestThePerlDaemonsNameIsNotTaken(t *testing.T) {
+	i := New(t.TempDir(), Daemon{Path: "/b/x.cf", Table: Kernel, NetNS: NetNS()}, "x.cf")
+	perl := pretend(t, "/usr/bin/perl", "/usr/sbin/ldirectord", "/a/x.cf", "start")
+	putPid(t, i.PidFile(), perl.Process.Pid)
+	if _, err := i.Acquire(t.Context(), ""); err == nil {
+		t.Error("it started")
+	}
+	if pid, _ := readPid(i.PidFile()); pid != perl.Process.Pid {
+		t.Errorf("the pid file holds %d", pid)
+	}
+}
+
+// The children of fork=yes go on when their parent has ended.
+func TestTheChildrenOfThePerlDaemon(t *testing.T) {
+	parent := exec.Command("sh", "-c", `exec -a "ldirectord tcp:10.1.0.1:80" sleep 60 & echo $!; wait`)
+	parent.Path, parent.Err = "/bin/bash", nil
+	if _, err := os.Stat(parent.Path); err != nil {
+		t.Skip("there is no bash, which gives a process a name")
+	}
+	out, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { parent.Process.Kill(); parent.Wait() }()
+	var child int
+	if _, err := fmt.Fscan(out, &child); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { p, _ := os.FindProcess(child); p.Kill() }()
+	p, err := processOf(parent.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; {
+		got := p.Forked()
+		if len(got) == 1 && got[0] == child {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("found %v, want %d", got, child)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package instance
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Limits on the files of the run folder, in bytes.
+const (
+	LargestFile = 64 << 20
+	longestPid  = 4 << 10 // of a pid file: the rest does not matter
+)
+
+// ReadFile reads a whole regular file of at most limit bytes.
+func ReadFile(path string, limit int64) ([]byte, error) {
+	f, err := OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, limit)
+}
+
+// readAll reads a file that may grow meanwhile. One that is too large takes no memory.
+func readAll(f *os.File, limit int64) ([]byte, error) {
+	tooLarge := fmt.Errorf("%s is larger than %d bytes", f.Name(), limit)
+	if info, err := f.Stat(); err == nil && info.Size() > limit {
+		return nil, tooLarge
+	}
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		return nil, tooLarge
+	}
+	return text, err
+}
+
+// OpenFile opens a regular file, as os.OpenFile does. A pipe must not hold the daemon up.
+func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|syscall.O_NONBLOCK, perm)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	return f, nil
+}
+
+// Read reads a file of the run folder. A link there is not followed, and what a user put there who is neither
+// root nor we, nor the folder's owner, counts for nothing.
+func Read(path string) ([]byte, error) {
+	f, err := openOurs(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, LargestFile)
+}
+
+func openOurs(path string) (*os.File, error) {
+	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := trusted(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// readPid returns the number in a pid file's first line, 0 for what is none; there tells whether anything stands
+// in it.
+func readPid(path string) (pid int, there bool) {
+	f, err := openOurs(path)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, longestPid))
+	if err != nil || len(text) == 0 {
+		return 0, false
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	pid, err = strconv.Atoi(strings.TrimSpace(line))
+	if err != nil || pid < 1 {
+		return 0, true
+	}
+	return pid, true
+}

@@ -1,0 +1,177 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockWait is how long another process may hold the lock on the run folder: it is held for moments.
+const lockWait = 5 * time.Second
+
+// Write makes a file of the run folder, whole at once: a reader sees the old one or the new one, and a full disk
+// leaves the old one. No link is followed.
+func Write(path string, text []byte, mode os.FileMode) error {
+	if err := CheckFolder(filepath.Dir(path)); err != nil {
+		return err
+	}
+	return Replace(path, text, mode)
+}
+
+// Replace is Write for a file in any folder.
+func Replace(path string, text []byte, mode os.FileMode) error {
+	f, err := replace(path, text, mode, func(*os.File) error { return nil })
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// replace puts a fresh file in the place of what is there, and returns it open. It is prepared before anybody
+// else may see it.
+func replace(path string, text []byte, mode os.FileMode, prepare func(*os.File) error) (*os.File, error) {
+	fresh := fmt.Sprintf("%s.%d.new", path, os.Getpid())
+	_ = os.Remove(fresh) // of a process that was killed and had our number; where it can't be removed, the next line fails
+	f, err := os.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("writing %s: %w", path, err)
+	}
+	_, err = f.Write(text)
+	if err == nil {
+		err = prepare(f)
+	}
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if err == nil {
+		err = giveToFolder(f)
+	}
+	if err == nil {
+		err = os.Rename(fresh, path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("writing %s: %w", path, errors.Join(err, os.Remove(fresh), f.Close()))
+	}
+	return f, nil
+}
+
+// CheckFolder refuses a run folder in which others could exchange our files for theirs.
+func CheckFolder(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("the run folder: %w; --rundir names another", err)
+	}
+	const groupAndOthers = 0o022
+	owner := ownerOf(info)
+	ours := owner == 0 || int(owner) == os.Geteuid()
+	if info.Mode()&groupAndOthers == 0 || info.Mode()&os.ModeSticky != 0 && ours {
+		return nil
+	}
+	return fmt.Errorf("the run folder %s (%v) can be written by others than its owner: chmod go-w it, or --rundir names another", dir, info.Mode())
+}
+
+// ownerOf is the user whose a file or a folder is.
+func ownerOf(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
+
+// trusted refuses a file of the run folder that somebody else put there.
+func trusted(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	folder, err := os.Stat(filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	switch owner := ownerOf(info); {
+	case owner == 0, int(owner) == os.Geteuid(), owner == ownerOf(folder):
+		return nil
+	default:
+		return fmt.Errorf("%s belongs to the user %d", f.Name(), owner)
+	}
+}
+
+// openLock opens a lock file, which only its owner can: whoever can open one can hold it for ever.
+func openLock(path string) (*os.File, error) {
+	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the lock: %w; --rundir names another folder", err)
+	}
+	if err = trusted(f); err == nil {
+		err = giveToFolder(f)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("opening the lock: %w; --rundir names another folder", err)
+	}
+	return f, nil
+}
+
+// giveToFolder makes a file that root made in the folder of a daemon with a user of its own that user's, who could
+// not open it otherwise.
+func giveToFolder(f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	if owner.Uid == 0 {
+		return nil
+	}
+	return f.Chown(int(owner.Uid), int(owner.Gid))
+}
+
+// tryLock takes the lock on an open file, unless another one has it; closing the file gives it back.
+func tryLock(f *os.File) error {
+	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+}
+
+// isLocked reports whether somebody has the lock on a file. An error means that nobody can tell: it is not there,
+// or not ours to open.
+func isLocked(path string) (bool, error) {
+	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	l := unix.Flock_t{Type: unix.F_WRLCK}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &l); err != nil {
+		return false, err
+	}
+	return l.Type != unix.F_UNLCK, nil
+}
+
+// Lock keeps others from writing in the run folder until the returned file is closed. It is for moments, while
+// what is there is read, and written again.
+func (i Instance) Lock(ctx context.Context) (*os.File, error) {
+	if err := CheckFolder(i.dir); err != nil {
+		return nil, err
+	}
+	f, err := openLock(filepath.Join(i.dir, "ldirectord.lock"))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	for {
+		err := tryLock(f)
+		if err == nil {
+			return f, nil
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
