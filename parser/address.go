@@ -24,7 +24,7 @@ type header struct {
 func (h *header) read(v *value) *problem {
 	word := leading(v.text, func(c byte) bool { return !isSpace(c) && c != '#' })
 	if rest := trim(v.text[len(word):]); rest != "" && rest[0] != '#' {
-		v.warn(loose, "what stands behind %s does not count", quote(word))
+		v.warn(loose, "what comes after %s does not count", quote(word))
 	}
 	switch {
 	case all(word, isDigit):
@@ -50,14 +50,14 @@ func (h *header) readMark(v *value, word string) *problem {
 func (h *header) readBracketed(v *value, word string) *problem {
 	host, port, _ := strings.Cut(word[1:], "]:")
 	if port = h.portOf(v, port); port == "" {
-		return refuse(badVirtualAddress, "%s is no address and port; it is [ADDRESS]:PORT", quote(word))
+		return refuse(badVirtualAddress, "%s is not an address and port; it is [ADDRESS]:PORT", quote(word))
 	}
 	_, ok := parseIPv6(host)
 	if !h.ipv6 && (ok || all(host, isGroupByte)) {
-		return refuse(v6UnderVirtual, "an IPv6 address stands under virtual; virtual6 is for it")
+		return refuse(v6UnderVirtual, "an IPv6 address is under virtual; virtual6 is for it")
 	}
 	if !ok {
-		return refuse(badVirtualAddress, "%s is no IPv6 address; it is groups of hexadecimal digits with colons, without a scope", quote(host))
+		return refuse(badVirtualAddress, "%s is not an IPv6 address; it is groups of hexadecimal digits with colons, without a scope", quote(host))
 	}
 	h.host, h.port = "["+host+"]", port
 	return nil
@@ -67,16 +67,16 @@ func (h *header) readAddress(v *value, word string) *problem {
 	host, port, ok := strings.Cut(word, ":")
 	switch {
 	case looksLikeIPv6(word):
-		return refuse(badVirtualAddress, "the IPv6 address %s stands without brackets; it is virtual6=[ADDRESS]:PORT", quote(word))
+		return refuse(badVirtualAddress, "the IPv6 address %s has no brackets; it is virtual6=[ADDRESS]:PORT", quote(word))
 	case !ok:
 		return refuse(badVirtualAddress, "%s has no port; %s", quote(word), headerForms)
 	case !all(host, isHostByte):
-		return refuse(badVirtualAddress, "%s is no address and port; %s", quote(word), headerForms)
+		return refuse(badVirtualAddress, "%s is not an address and port; %s", quote(word), headerForms)
 	case host == "tcp" || host == "udp":
-		return refuse(badVirtualAddress, "%s stands before the address; it is a line of its own, protocol=%s", quote(host+":"), host)
+		return refuse(badVirtualAddress, "%s comes before the address; it is a line of its own, protocol=%s", quote(host+":"), host)
 	}
 	if port = h.portOf(v, port); port == "" {
-		return refuse(badVirtualAddress, "%s has no port; it is a number or service name right behind the colon", quote(word))
+		return refuse(badVirtualAddress, "%s has no port; it is a number or service name right after the colon", quote(word))
 	}
 	h.host, h.port = host, port
 	return nil
@@ -86,7 +86,7 @@ func (h *header) readAddress(v *value, word string) *problem {
 func (h *header) portOf(v *value, text string) string {
 	port := leading(text, isNameByte)
 	if port != "" && port != text {
-		v.warn(loose, "what stands behind port %s does not count", quote(port))
+		v.warn(loose, "what comes after port %s does not count", quote(port))
 	}
 	return port
 }

@@ -11,11 +11,13 @@ import (
 func (r *reader) advise(s *section, v *Virtual) {
 	a := adviser{reader: r, s: s, v: v}
 	a.check()
+	a.ports()
 	a.interval()
 	a.kernel()
 	a.servers()
 	a.fallback()
 	a.extensions()
+	a.password()
 }
 
 type adviser struct {
@@ -47,15 +49,69 @@ func (a adviser) check() {
 	if v.CheckType == Negotiate && v.Service == "none" && !a.s.has("service") {
 		a.warn("virtual", suspicious, "no service is given and the port suggests none: a negotiate check then finds every server up; set service or checktype")
 	}
+	if negotiates && v.Receive != "" && !slices.Contains(receiveServices, v.Service) {
+		a.warn("receive", noEffect, "receive counts only for %s; this service is %s", enumerate(receiveServices), v.Service)
+	}
 	if v.HTTPMethod == "HEAD" && v.Receive != "" && negotiates {
 		a.warn("receive", suspicious, "an answer to HEAD has no body, so it never matches receive")
 	}
 	if (v.Service == "http" || v.Service == "https") && strings.Contains(v.Request, "://") {
 		a.warn("request", suspicious, "the URL is asked for as a path of each server; only http_proxy and the strings of a real server take a whole URL")
 	}
+	if negotiates && v.Protocol == UDP && overTCP[v.Service] && v.CheckPort == 0 {
+		a.warn("service", suspicious, "service=%s is asked by TCP, which says nothing of what clients reach by udp; another service of the machine is asked at its checkport", v.Service)
+	}
 	if (v.CheckType == Connect || negotiates && v.Service != "none") && slices.ContainsFunc(v.Reals, func(r Real) bool { return r.CheckPort == 0 }) {
 		a.warn("checktype", suspicious, "real servers have no port to check; it is given by checkport, by the real server or by the service")
 	}
+}
+
+// password warns of one that a server may ask for in clear, as long as the file does not say that this is meant.
+func (a adviser) password() {
+	v := a.v
+	if v.CheckType != Negotiate && v.CheckType != Combined || v.Passwd == "" || a.s.has("cleartext") || !slices.Contains(clearTextServices, v.Service) {
+		return
+	}
+	a.warn("passwd", suspicious, "whoever answers as %s may ask for this password in clear, and gets it; cleartext=no refuses that, cleartext=yes says that it may be so", v.Service)
+}
+
+// overTCP are the services that are asked by TCP and not reached by UDP as well: a web server has both at one port.
+var overTCP = map[string]bool{
+	"ftp": true, "http": true, "http_proxy": true, "imap": true, "imaps": true, "ldap": true, "ldaps": true, "mysql": true, "nntp": true,
+	"oracle": true, "pgsql": true, "pop": true, "pops": true, "smtp": true, "submission": true, "redis": true,
+}
+
+// ports warns of marked ports that no check asks, unless checkport says that one is to speak for all.
+func (a adviser) ports() {
+	v := a.v
+	if v.CheckType != Connect && v.CheckType != Combined && (v.CheckType != Negotiate || v.Service == "none") || len(v.Reals) == 0 ||
+		a.s.has("checkport") {
+		return
+	}
+	var at Position
+	var unasked []string
+	for _, m := range v.Marking {
+		for _, p := range m.Ports {
+			isAsked := slices.ContainsFunc(v.Reals, func(r Real) bool { return r.CheckPort == int(p.First) })
+			if p.First != p.Last || isAsked || slices.Contains(unasked, p.String()) {
+				continue
+			}
+			if unasked = append(unasked, p.String()); len(unasked) == 1 {
+				at = m.At
+			}
+		}
+	}
+	if len(unasked) > 0 && v.Reals[0].CheckPort > 0 {
+		a.at(at, suspicious, fmt.Sprintf("the check asks port %d alone, so a server whose %s does not answer stays in service; "+
+			"checkport says which one is to count for all, checktype=external asks what it likes", v.Reals[0].CheckPort, strings.Join(unasked, " or ")))
+	}
+}
+
+// RefusesClientsOfTheDown reports whether the kernel refuses the clients whose server has weight 0: these schedulers choose
+// by the client's address, and look at the weight only with their flag.
+func (v *Virtual) RefusesClientsOfTheDown() bool {
+	flags := strings.Split(v.SchedFlags, ",")
+	return (v.Scheduler == "mh" || v.Scheduler == "sh") && !slices.Contains(flags, v.Scheduler+"-fallback") && !slices.Contains(flags, "flag-1")
 }
 
 func (a adviser) interval() {
@@ -68,6 +124,9 @@ func (a adviser) kernel() {
 	v := a.v
 	if v.OnePacket && v.Protocol != UDP {
 		a.warn("ops", noEffect, "ops counts only for udp")
+	}
+	if v.Quiescent && v.RefusesClientsOfTheDown() {
+		a.warn("scheduler", suspicious, "with quiescent=yes scheduler %s refuses the clients of a server that is out as long as it is out; schedflags=%[1]s-fallback sends them to others", v.Scheduler)
 	}
 	if v.Netmask != "" && v.Persistent < 0 {
 		a.warn("netmask", noEffect, "netmask counts only with persistent")

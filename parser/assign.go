@@ -2,7 +2,6 @@ package parser
 
 import (
 	"fmt"
-	"strings"
 )
 
 // assign reads a value and puts it in its place, which is global when s is nil.
@@ -71,13 +70,13 @@ func (r *reader) compare(at place, d *Directive, s *section, v *value, literal s
 func layoutOf(v *value, literal string) string {
 	switch {
 	case len(literal) < len(v.text):
-		return "a # stands in quotes; the Perl ldirectord cuts the value there"
+		return "a # is in quotes; the Perl ldirectord cuts the value there"
 	case v.commented:
-		return "a comment stands behind the value; it belongs on a line of its own"
+		return "a comment follows the value; it belongs on a line of its own"
 	case literal == v.text+"\r":
 		return "the lines end in CR LF; they end in LF alone"
 	default:
-		return "blanks stand behind the value; the Perl ldirectord refuses that"
+		return "blanks follow the value; the Perl ldirectord refuses that"
 	}
 }
 
@@ -100,9 +99,5 @@ func (r *reader) notes(at place, v *value) {
 }
 
 func (r *reader) problem(at place, l line, p *problem) {
-	pos := l.position()
-	if i := strings.Index(l.text[l.value:], p.part); p.part != "" && i >= 0 {
-		pos = l.at(l.value + i)
-	}
-	r.error(at, p.kind, pos, p.text)
+	r.add(at, Diagnostic{Severity: Error, Kind: p.kind, Pos: l.around(p.part), Text: p.text, lookup: p.lookup})
 }

@@ -14,6 +14,15 @@ type Config struct {
 	Name     string // file name as given to Parse, used in diagnostics
 	Global   Global
 	Virtuals []Virtual // in file order
+	Names    []Name    // the host names that were looked up, sorted
+}
+
+// Name is a host name of the file and what became of its look-up.
+type Name struct {
+	Host string
+	IPv6 bool
+	Addr netip.Addr // not valid: there is none. With Why it is the last one that is known
+	Why  string     // the look-up failed; "" when it did not
 }
 
 // Position is a place in the file; both count from 1. The zero Position means "a default".
@@ -141,6 +150,7 @@ type Virtual struct {
 	TLSKey         string
 	TLSExpiryWarn  int // days, 1 to 3650; 0: no warning
 	StartTLS       bool
+	NoClearText    bool     // cleartext=no
 	HTTPStatus     string   // statuses 100 to 599 and ranges, as 200,300-399; "" for 2xx
 	HTTPHeaders    []string // "Name: value" of RFC 9110, in file order
 	HTTPUser       string   // without a colon; set together with HTTPPasswd
@@ -162,7 +172,8 @@ type Virtual struct {
 	ServiceName     string
 	Comment         string
 
-	Reals []Real // in file order, ranges spread out
+	Reals   []Real    // in file order, ranges spread out
+	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
 
 	// At is where the value that counts of each directive of the section was written; "virtual" is
 	// the header. What the section does not say itself is not in it.
@@ -206,6 +217,15 @@ type Real struct {
 	At         Position
 
 	hasLower, hasUpper bool // written, if only as 0
+}
+
+// Waiting is a line of real servers that counts when its host name has an address.
+type Waiting struct {
+	Name   string // the servers as written: web1:80
+	Host   string // the name that has no address
+	Why    string // it has none
+	Weight int
+	At     Position
 }
 
 // Fallback is a sorry server.

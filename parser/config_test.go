@@ -233,7 +233,7 @@ func TestDirectivesAreDocumentedAndLegalWhereTheySay(t *testing.T) {
 		if d.Form == Header {
 			continue
 		}
-		if refused := says(t, d.Name+"=\n", "stands outside of a section"); refused == d.Global() {
+		if refused := says(t, d.Name+"=\n", "is outside of a section"); refused == d.Global() {
 			t.Errorf("%s: legal outside of a section is %v", d.Name, !refused)
 		}
 		if refused := says(t, "virtual=1\n\t"+d.Name+"=\n", "a global directive begins"); refused == d.Section() {

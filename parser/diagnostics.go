@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ldirectord/printable"
 )
 
 // Severity of a diagnostic.
@@ -62,6 +64,7 @@ const (
 	noEffect    = "no-effect"    // accepted, but changes nothing
 	suspicious  = "suspicious"   // accepted, but surely not what was meant
 	missingDir  = "missing-dir"  // maintenancedir
+	nameInVain  = "name-in-vain" // a look-up failed: the last address is used, or a real server waits for one
 	ownInterval = "own-interval" // counts here, the reference ignores it without fork=yes
 )
 
@@ -76,10 +79,12 @@ type Diagnostic struct {
 	// cause is the place to name and to show where it is not Pos: the reference reports a duplicate at the
 	// line after its section.
 	cause Position
+
+	lookup bool // the error is a look-up that failed
 }
 
-// place is where a person should look.
-func (d Diagnostic) place() Position {
+// Place is where a person should look; zero when it belongs to no line.
+func (d Diagnostic) Place() Position {
 	if d.cause.Line > 0 {
 		return d.cause
 	}
@@ -94,6 +99,13 @@ type Diagnostics []Diagnostic
 // HasErrors tells whether the file is refused.
 func (ds Diagnostics) HasErrors() bool {
 	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
+}
+
+// OnlyLookups reports whether the file is refused for look-ups that failed, and nothing else: then it may be good
+// when they are tried again.
+func (ds Diagnostics) OnlyLookups() bool {
+	errors := ds.Errors()
+	return len(errors) > 0 && !slices.ContainsFunc(errors, func(d Diagnostic) bool { return !d.lookup })
 }
 
 // Errors are the findings for which the file is refused.
@@ -112,18 +124,14 @@ func (ds Diagnostics) only(s Severity) Diagnostics {
 	return some
 }
 
-// String is "file:line:column: text", with "warning: " before the text of a warning.
+// String is "file:line:column: severity: text".
 func (d Diagnostic) String() string {
 	var b strings.Builder
-	b.WriteString(printable(d.File))
-	if at := d.place(); at.Line > 0 {
+	b.WriteString(printable.Text(d.File))
+	if at := d.Place(); at.Line > 0 {
 		b.WriteString(":" + strconv.Itoa(at.Line) + ":" + strconv.Itoa(at.Column))
 	}
-	b.WriteString(": ")
-	if d.Severity == Warning {
-		b.WriteString("warning: ")
-	}
-	b.WriteString(d.Text)
+	b.WriteString(": " + d.Severity.String() + ": " + d.Text)
 	return b.String()
 }
 

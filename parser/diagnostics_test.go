@@ -56,13 +56,13 @@ func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
 	src := "\tcomment=" + strings.Repeat("é", 100) + "\tx" + strings.Repeat("ü", 100) + "\n"
 	at := strings.IndexByte(src, 'x') + 1
 	text := Diagnostic{Severity: Error, File: "a\x1b.cf", Pos: Position{1, at}, Text: "here"}.Render([]byte(src))
-	want := "a\\x1b.cf:1:" + "211: here\n" +
+	want := "a\\x1b.cf:1:" + "211: error: here\n" +
 		"  …" + strings.Repeat("é", 30) + "\tx" + strings.Repeat("ü", 29) + "…\n" +
 		"  " + strings.Repeat(" ", 31) + "\t^\n"
 	if text != want {
 		t.Errorf("got\n%swant\n%s", text, want)
 	}
-	if got := (Diagnostic{File: "a.cf", Severity: Error, Text: "t"}).Render(nil); got != "a.cf: t\n" {
+	if got := (Diagnostic{File: "a.cf", Severity: Error, Text: "t"}).Render(nil); got != "a.cf: error: t\n" {
 		t.Errorf("without a place: %q", got)
 	}
 }
@@ -71,7 +71,7 @@ func TestSuggestions(t *testing.T) {
 	for word, want := range map[string]string{
 		"chekinterval": "checkinterval", "CheckInterval": "checkinterval", "recieve": "receive", "password": "passwd",
 		"fallbackcomand": "fallbackcommand", "sheduler": "scheduler", "quiecent": "quiescent", "virtual_host": "virtualhost",
-		"ops": "ops", "op": "ops", "weight": "", "quorum": "", "x": "", "": "", strings.Repeat("a", 1000): "",
+		"checkint": "checkinterval", "check": "", "ops": "ops", "op": "ops", "weight": "", "quorum": "", "x": "", "": "", strings.Repeat("a", 1000): "",
 	} {
 		if got := nearest(word, directiveNames); got != want {
 			t.Errorf("%s: %q, want %q", word, got, want)

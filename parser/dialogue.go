@@ -31,14 +31,14 @@ func checkEscapes(text string) *problem {
 	const allowed = `\r \n \t \0 \\ \" or \xNN with two hexadecimal digits`
 	for i := 0; i < len(text); i++ {
 		if text[i] == '"' {
-			return bad(`a double quote stands in the text; it is \"`).around(text[i:])
+			return bad(`a double quote in the text is written \"`).around(text[i:])
 		}
 		if text[i] != '\\' {
 			continue
 		}
 		n := escapeLength(text[i:])
 		if n == 0 {
-			return bad("%s is no escape; it is %s", quote(text[i:min(i+2, len(text))]), allowed).around(text[i:])
+			return bad("%s is not an escape; it is %s", quote(text[i:min(i+2, len(text))]), allowed).around(text[i:])
 		}
 		i += n - 1
 	}

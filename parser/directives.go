@@ -254,6 +254,8 @@ var directives = []Directive{
 		Doc: "Database to open."},
 	{Name: "secret", Form: QuotedText, Secret: true, section: quoted(func(s *section) *string { return &s.v.Secret }),
 		Doc: "Shared secret of radius."},
+	{Name: "cleartext", Form: YesNo, Default: "yes", Extension: true, effect: forServices(clearTextServices...), section: yesNo(func(s *section) *choice { return &s.clearText }),
+		Doc: "The password may go out so that who answers can read it."},
 	{Name: "load", Form: QuotedText, section: readLoad,
 		Doc: "No effect; accepted for old files."},
 	{Name: "monitorfile", Form: MaybeQuotedText, section: readMonitorFile,

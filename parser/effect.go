@@ -15,6 +15,10 @@ type effect struct {
 var (
 	tlsServices      = []string{"https", "imaps", "ldaps", "pops", "tls"}
 	startTLSServices = []string{"ftp", "imap", "ldap", "pop", "smtp", "submission"}
+	// receiveServices are those that compare an answer with receive.
+	receiveServices = []string{"dns", "ftp", "http", "http_proxy", "https", "ldap", "ldaps", "redis", "simpletcp"}
+	// clearTextServices are those whose server chooses how a password is sent.
+	clearTextServices = []string{"mysql", "pgsql"}
 )
 
 var (

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ldirectord/printable"
 )
 
 // extensions fills in the section's own and holds its lines against each other.
 func (r *reader) extensions(v *Virtual, s *section) {
 	v.TLSVerify, v.StartTLS = s.tlsVerify == yes, s.startTLS == yes
+	v.NoClearText = s.clearText == no
 	v.TLSExpiryWarn = int(s.tlsExpiryWarn)
 	r.together(s, "tlscert", "tlskey")
 	r.together(s, "httpuser", "httppasswd")
@@ -21,7 +24,7 @@ func (r *reader) extensions(v *Virtual, s *section) {
 // of the service (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
 func (r *reader) engine(v *Virtual, s *section) {
 	if v.PEName != "" && v.Protocol == TCP {
-		r.error(s.place(wholeSection), conflict, s.at["pename"], "pename=sip stands in a service of tcp, which would lose every packet; it needs protocol=udp, or a firewall mark")
+		r.error(s.place(wholeSection), conflict, s.at["pename"], "pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or a firewall mark")
 	}
 }
 
@@ -29,7 +32,7 @@ func (r *reader) engine(v *Virtual, s *section) {
 func (r *reader) together(s *section, a, b string) {
 	for _, pair := range [][2]string{{a, b}, {b, a}} {
 		if s.has(pair[0]) && !s.has(pair[1]) {
-			r.error(s.place(wholeSection), incomplete, s.at[pair[0]], fmt.Sprintf("%s stands without %s; it is both or neither", pair[0], pair[1]))
+			r.error(s.place(wholeSection), incomplete, s.at[pair[0]], fmt.Sprintf("%s is given without %s; it is both or neither", pair[0], pair[1]))
 		}
 	}
 }
@@ -41,7 +44,7 @@ func readableFile(field func(*section) *string) setter[section] {
 			return p
 		}
 		if err := s.opts.TryRead(*field(s)); err != nil {
-			return refuse(unreadable, "the file cannot be read (%s)", printable(err.Error()))
+			return refuse(unreadable, "the file cannot be read (%s)", printable.Text(err.Error()))
 		}
 		return nil
 	}

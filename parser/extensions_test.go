@@ -27,6 +27,8 @@ func TestExtensionsOfChecks(t *testing.T) {
 		{"simpletcp", []string{`expect="^a\s"`, `send="b\r\n"`, `send="\"c\" # \x00\xfF\\"`, `expect="\"d\" #"`},
 			`{"steps":[{"expect":"^a\\s"},{"send":"b\\r\\n"},{"send":"\\\"c\\\" # \\x00\\xfF\\\\"},{"expect":"\\\"d\\\" #"}]}`},
 		{"simpletcp", []string{`send="a\\" # "b"`}, `{"steps":[{"send":"a\\\\"}]}`},
+		{"mysql", []string{`cleartext=no`}, `{"cleartext":"no"}`},
+		{"pgsql", []string{`cleartext=no`, `cleartext=yes`}, `{}`},
 		{"dns", []string{`dnstype=srv`, `dnsrcode="NotAuth"`}, `{"dnsrcode":"NOTAUTH","dnstype":"SRV"}`},
 	} {
 		bare := "virtual=192.0.2.1:99\n\treal=192.0.2.2:99 gate\n\tservice=" + tc.service + "\n"
@@ -85,6 +87,7 @@ func TestExtensionsCountForTheirServices(t *testing.T) {
 		"tlsverify": "https imaps ldaps pops tls", "starttls": "ftp imap ldap pop smtp submission",
 		"httpstatus=200": "http https http_proxy", "httpheader=A: b": "http https http_proxy",
 		`send="a"`: "simpletcp", `expect="a"`: "simpletcp", "dnstype=A": "dns", "dnsrcode=NOERROR": "dns",
+		"cleartext": "mysql pgsql",
 	}
 	for line, services := range lines {
 		name, _, written := strings.Cut(line, "=")

@@ -47,13 +47,13 @@ func (v *value) fallback() (*fallbackLine, *problem) {
 	if len(list) > 1 {
 		method := Forward(list[len(list)-1])
 		if method != Gate && method != Masq && method != IPIP {
-			return nil, refuse(badForward, "%s is no forwarding method; behind a fallback's address only gate, masq or ipip may stand", quote(string(method)))
+			return nil, refuse(badForward, "%s is not a forwarding method; after a fallback's address only gate, masq or ipip is allowed", quote(string(method)))
 		}
 		f.forward = method
 		list = list[:len(list)-1]
 	}
 	if len(list) > 1 {
-		v.warn(loose, "what stands before %s does not count", quote(list[len(list)-1]))
+		v.warn(loose, "what comes before %s does not count", quote(list[len(list)-1]))
 	}
 	word := list[len(list)-1]
 	f.host, f.port, f.hasPort = cutPort(word)
@@ -75,10 +75,10 @@ func (v *value) brackets(host string) string {
 	_, isIPv6 := parseIPv6(inner)
 	switch {
 	case isIPv6 && !ok:
-		v.warn(suspicious, "the IPv6 address %s stands in brackets before a port", quote(host))
+		v.warn(suspicious, "the IPv6 address %s is in brackets before a port", quote(host))
 		return "[" + host + "]"
 	case ok && !isIPv6:
-		v.warn(suspicious, "%s is no IPv6 address and stands without brackets", quote(host))
+		v.warn(suspicious, "%s is not an IPv6 address and has no brackets", quote(host))
 		return inner
 	default:
 		return host

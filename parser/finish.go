@@ -31,6 +31,7 @@ func (r *reader) config() *Config {
 		seen[key] = s.line.number
 	}
 	r.overlaps(c)
+	c.Names = r.names.list()
 	return c
 }
 
@@ -63,7 +64,7 @@ func (r *reader) globalConfig() Global {
 		g.mailStatus = MailAll
 	}
 	if !g.has("logfile") {
-		g.logFile = defaultLogFile
+		g.logFile = cmp.Or(g.opts.LogFile, defaultLogFile)
 	}
 	r.oneRule(&g.scope, place{block: g.at["window"].Line})
 	return Global{
@@ -129,7 +130,7 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 
 	v.Reals = make([]Real, 0, len(s.reals))
 	for i := range s.reals {
-		v.Reals = r.servers(s, &s.reals[i], v.Reals)
+		r.servers(s, &s.reals[i], v)
 	}
 	r.fillReals(v)
 	if !s.broken {

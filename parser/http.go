@@ -35,7 +35,7 @@ func statuses(item string) (string, *problem) {
 	first, last = trimRight(first), trim(last)
 	switch {
 	case !isStatus(first) || isRange && !isStatus(last):
-		return "", bad("%s is no status; it is a list of statuses from %d to %d and ranges of them, such as 200,204,300-399",
+		return "", bad("%s is not a status; it is a list of statuses from %d to %d and ranges of them, such as 200,204,300-399",
 			quote(item), leastStatus, greatestStatus)
 	case !isRange:
 		return first, nil
@@ -57,12 +57,12 @@ func readHTTPHeader(s *section, v *value) *problem {
 	name, content, found := strings.Cut(v.withoutQuotes(), ":")
 	switch {
 	case !found || !all(name, isTokenByte):
-		return bad("that is no header; it is Name: value, with a name of letters, digits and -")
+		return bad("that is not a header; it is Name: value, with a name of letters, digits and -")
 	case strings.IndexFunc(content, isControl) >= 0:
 		return bad("the header's value has a control character in it")
 	}
 	if hint := ownHeaders[strings.ToLower(name)]; hint != "" {
-		return bad("%s is no header of one's own: %s", name, hint)
+		return bad("%s can't be given as a header: %s", name, hint)
 	}
 	s.v.HTTPHeaders = append(s.v.HTTPHeaders, name+": "+trim(content))
 	return nil

@@ -9,7 +9,7 @@ import (
 )
 
 // MarshalJSON gives the effective configuration under the names of the file: "global" and
-// "virtuals", the latter with their "reals". What is not set is null, passwords are included.
+// "virtuals", the latter with their "reals". What is not set is null, passwords are included; see WithoutSecrets.
 func (c *Config) MarshalJSON() ([]byte, error) {
 	out := jsonConfig{Global: c.Global.json(), Virtuals: make([]jsonVirtual, len(c.Virtuals))}
 	for i := range c.Virtuals {
@@ -129,6 +129,7 @@ type jsonVirtual struct {
 	TLSKey        text       `json:"tlskey,omitempty"`
 	TLSExpiryWarn int        `json:"tlsexpirywarn,omitempty"`
 	StartTLS      yesOrNo    `json:"starttls,omitempty"`
+	ClearText     yesOrNo    `json:"cleartext,omitempty"`
 	HTTPStatus    string     `json:"httpstatus,omitempty"`
 	HTTPHeader    []text     `json:"httpheader,omitempty"`
 	HTTPUser      text       `json:"httpuser,omitempty"`
@@ -371,6 +372,9 @@ func (v *Virtual) extensions(out *jsonVirtual) {
 	}
 	if v.StartTLS {
 		out.StartTLS = "yes"
+	}
+	if v.NoClearText {
+		out.ClearText = "no"
 	}
 	for _, m := range v.Marking {
 		out.Mark = append(out.Mark, m.String())

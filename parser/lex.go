@@ -49,6 +49,14 @@ func (l line) isComment() bool {
 
 func (l line) at(offset int) Position { return Position{Line: l.number, Column: offset + 1} }
 
+// around is where a part of the directive's value stands, or the value.
+func (l line) around(part string) Position {
+	if i := strings.Index(l.text[l.value:], part); part != "" && i >= 0 {
+		return l.at(l.value + i)
+	}
+	return l.position()
+}
+
 // position is where the directive's value stands, or its name when there is none.
 func (l line) position() Position {
 	if l.equals && l.value < len(l.text) {
@@ -73,7 +81,7 @@ func (l line) literal(section bool) string {
 // meant makes v the value of a line as its author meant it: without a comment, with a # in quotes, and
 // without the blanks at the end, except that of free text they are a part.
 func (v *value) meant(l line, section bool, form Form) {
-	*v = value{line: l, text: strings.TrimSuffix(l.text[l.value:], "\r"), notes: v.notes[:0]}
+	*v = value{line: l, form: form, text: strings.TrimSuffix(l.text[l.value:], "\r"), notes: v.notes[:0]}
 	if comment := commentStart(v.text, section, form); comment >= 0 {
 		v.commented = true
 		v.text = v.text[:comment]

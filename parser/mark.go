@@ -32,7 +32,7 @@ const allPorts = "all"
 
 func readMark(s *section, v *value) *problem {
 	if !s.isMark && !s.broken {
-		return refuse(conflict, "mark stands under an address; it gives packets the firewall mark of its section, so it belongs below virtual=MARK or virtual6=MARK")
+		return refuse(conflict, "mark is under an address; it gives packets the firewall mark of its section, so it belongs below virtual=MARK or virtual6=MARK")
 	}
 	address, rest := cutWord(v.text)
 	rest = trim(rest)
@@ -45,7 +45,7 @@ func readMark(s *section, v *value) *problem {
 		return p
 	}
 	if !slices.Contains(markProtocols, protocol) {
-		return bad("%s is no protocol of packets%s; it is one of %s", quote(protocol), didYouMean(protocol, markProtocols),
+		return bad("%s is not a protocol of packets%s; it is one of %s", quote(protocol), DidYouMean(protocol, markProtocols),
 			strings.Join(markProtocols, ", ")).around(rest)
 	}
 	m := markLine{line: v.line, dest: dest, protocol: protocol}
@@ -70,7 +70,7 @@ func (s *section) destination(text string) (netip.Prefix, *problem) {
 	addr, err := netip.ParseAddr(host)
 	switch {
 	case err != nil || addr.Zone() != "" || addr.Is4In6():
-		return netip.Prefix{}, bad("%s is no address; it is a number such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, not a name", quote(text))
+		return netip.Prefix{}, bad("%s is not an address; it is a number such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, not a name", quote(text))
 	case addr.Is6() && !s.ipv6:
 		return netip.Prefix{}, refuse(familyMix, "%s is an IPv6 address; under virtual it is IPv4, virtual6 is for IPv6", addr)
 	case addr.Is4() && s.ipv6:
@@ -80,14 +80,14 @@ func (s *section) destination(text string) (netip.Prefix, *problem) {
 	if isNetwork {
 		n, err := strconv.ParseUint(length, 10, 8)
 		if err != nil || int(n) > bits {
-			return netip.Prefix{}, bad("%s is no prefix length; behind %s/ stands a number from 0 to %d", quote(length), addr, bits)
+			return netip.Prefix{}, bad("%s is not a prefix length; after %s/ comes a number from 0 to %d", quote(length), addr, bits)
 		}
 		bits = int(n)
 	}
 	network := netip.PrefixFrom(addr, bits)
 	switch {
 	case network.Masked() != network:
-		return netip.Prefix{}, bad("%s is no network, as %s has bits behind the first %d; the network is %s, the address alone %s",
+		return netip.Prefix{}, bad("%s is not a network, as %s has bits after the first %d; the network is %s, the address alone %s",
 			network, addr, bits, network.Masked(), addr)
 	case addr.IsUnspecified() && network.IsSingleIP():
 		return netip.Prefix{}, bad("%s is nobody's address; every address is %s/0", addr, addr)
@@ -101,11 +101,11 @@ const portListForm = "it is a list of ports and ranges such as 80,443,10000:2000
 func portList(protocol, text string) (list []markPorts, p *problem) {
 	switch {
 	case text == "":
-		return nil, bad("the ports are missing behind %s; %s, which must be written out", protocol, portListForm)
+		return nil, bad("the ports are missing after %s; %s, which must be written out", protocol, portListForm)
 	case text == allPorts:
 		return nil, nil
 	case protocol == allPorts:
-		return nil, bad("protocol all has no ports; behind it stands all, and a list of ports stands behind tcp, udp or sctp").around(text)
+		return nil, bad("protocol all has no ports; all comes after it, and a list of ports after tcp, udp or sctp").around(text)
 	}
 	for rest, more := text, true; more; {
 		from, item := rest[skipSpace(rest, 0):], ""
@@ -124,13 +124,13 @@ func portList(protocol, text string) (list []markPorts, p *problem) {
 func readPorts(item string) (markPorts, *problem) {
 	first, last, isRange := strings.Cut(item, ":")
 	if a, b, dashed := strings.Cut(item, "-"); dashed && all(a, isDigit) && all(b, isDigit) {
-		return markPorts{}, bad("%s is no port; a range is written %s:%s", quote(item), a, b)
+		return markPorts{}, bad("%s is not a port; a range is written %s:%s", quote(item), a, b)
 	}
 	if first == allPorts || last == allPorts {
-		return markPorts{}, bad("all stands in a list; it stands alone")
+		return markPorts{}, bad("all is in a list; it must be alone")
 	}
 	if !all(first, isNameByte) || isRange && !all(last, isNameByte) {
-		return markPorts{}, bad("%s is no port; %s", quote(item), portListForm)
+		return markPorts{}, bad("%s is not a port; %s", quote(item), portListForm)
 	}
 	return markPorts{text: item, names: [2]string{first, last}}, nil
 }

@@ -74,10 +74,28 @@ func (r *realLine) collectNames(n *names, ipv6 bool) {
 	}
 }
 
-// unresolved reports a host or port without an address or number.
-func (r *reader) unresolved(at place, kind string, l line, what, text, reason string) {
-	p := refuse(kind, "%s %s cannot be used: %s", what, quote(text), reason)
+// unresolved reports a port without a number.
+func (r *reader) unresolved(at place, kind string, l line, text, reason string) {
+	p := refuse(kind, "the port %s cannot be used: %s", quote(text), reason)
 	r.problem(at, l, p.around(text))
+}
+
+// hostAddress is the address of a host as written, if it has one. A last one that stands in is warned of, once
+// for each name.
+func (r *reader) hostAddress(at place, kind string, l line, text string, a address) (netip.Addr, bool) {
+	addr, reason := a.get()
+	why := a.inVain()
+	switch {
+	case reason != "":
+		p := refuse(kind, "the address %s cannot be used: %s", quote(text), reason).around(text)
+		p.lookup = why != ""
+		r.problem(at, l, p)
+		return addr, false
+	case why != "" && !a.lookup.told:
+		a.lookup.told = true
+		r.warn(at, nameInVain, l.around(text), fmt.Sprintf("the name %s cannot be looked up, its last address %s is used: %s", quote(text), addr, why))
+	}
+	return addr, true
 }
 
 // address of a section's header. It is not valid when there is none.
@@ -86,16 +104,15 @@ func (r *reader) address(s *section) netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	at := s.place(headerNames)
-	addr, reason := s.addr.get()
-	if reason != "" {
+	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.addr)
+	if !ok {
 		s.broken = true
-		r.unresolved(at, badVirtualAddress, s.line, "the address", s.host, reason)
 		return netip.AddrPort{}
 	}
 	number, reason := s.addrPort.get()
 	if reason != "" {
 		s.broken = true
-		r.unresolved(at, badVirtualAddress, s.line, "the port", s.port, reason)
+		r.unresolved(at, badVirtualAddress, s.line, s.port, reason)
 		return netip.AddrPort{}
 	}
 	return netip.AddrPortFrom(addr, number)
@@ -109,15 +126,15 @@ func (r *reader) ownFallback(s *section, v *Virtual) *Fallback {
 		return nil
 	}
 	at := s.place(fallbackNames)
-	addr, reason := f.addr.get()
-	if reason != "" {
-		r.unresolved(at, fallbackHost, f.line, "the address", f.host, reason)
+	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.host, f.addr)
+	if !ok {
 		return nil
 	}
 	number := v.Addr.Port()
 	if f.hasPort {
+		var reason string
 		if number, reason = f.tcp.get(); reason != "" {
-			r.unresolved(at, fallbackPort, f.line, "the port", f.port, reason)
+			r.unresolved(at, fallbackPort, f.line, f.port, reason)
 			return nil
 		}
 	}
@@ -131,16 +148,15 @@ func (r *reader) globalFallback(f *fallbackLine) *GlobalFallback {
 		return nil
 	}
 	at := place{block: f.line.number}
-	addr, reason := f.addr.get()
-	if reason != "" {
-		r.unresolved(at, fallbackHost, f.line, "the address", f.host, reason)
+	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.host, f.addr)
+	if !ok {
 		return nil
 	}
 	tcp, noTCP := f.tcp.get()
 	udp, noUDP := f.udp.get()
 	switch {
 	case noTCP != "" && noUDP != "":
-		r.unresolved(at, fallbackPort, f.line, "the port", f.port, noTCP)
+		r.unresolved(at, fallbackPort, f.line, f.port, noTCP)
 		return nil
 	case noTCP != "":
 		tcp = udp
@@ -155,35 +171,67 @@ func (r *reader) globalFallback(f *fallbackLine) *GlobalFallback {
 }
 
 // servers makes the real servers of a line: one, or those of a range.
-func (r *reader) servers(s *section, line *realLine, out []Real) []Real {
+func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	at := s.place(realNames)
+	if s.opts.Wait && line.problem == nil {
+		if waiting, ok := r.waiting(at, line); ok {
+			v.Waiting = append(v.Waiting, waiting)
+			return
+		}
+	}
 	first, last, number, ok := r.endpoints(at, line)
 	if line.problem != nil {
 		r.problem(at, line.line, line.problem)
-		return out
+		return
 	}
 	if !ok {
-		return out
+		return
 	}
 	count := rangeSize(first, last)
 	if count == 0 {
 		p := refuse(badRealRange, "the range from %s to %s is not allowed; it goes upwards and has at most %d addresses", first, last, largestRange)
 		r.problem(at, line.line, p)
-		return out
+		return
 	}
 	if r.reals += count; r.reals > mostReals {
 		if r.reals-count <= mostReals {
 			r.error(at, tooLarge, line.line.position(), fmt.Sprintf("the file has more than %d real servers", mostReals))
 		}
-		return out
+		return
 	}
 	server := line.server
 	server.At = line.line.position()
 	for addr := first; count > 0; addr, count = addr.Next(), count-1 {
 		server.Addr = netip.AddrPortFrom(addr, number)
-		out = append(out, server)
+		v.Reals = append(v.Reals, server)
 	}
-	return out
+}
+
+// waiting is a line whose only trouble is a name that was looked up in vain. That is told once for each name.
+func (r *reader) waiting(at place, line *realLine) (w Waiting, ok bool) {
+	if _, bad := line.portNumber.get(); bad != "" {
+		return w, false
+	}
+	w = Waiting{Name: line.name(), Weight: line.server.Weight, At: line.line.position()}
+	for _, end := range []struct {
+		host string
+		addr address
+	}{{line.first, line.firstAddr}, {line.last, line.lastAddr}} {
+		_, reason := end.addr.get()
+		switch {
+		case reason == "":
+			continue
+		case end.addr.inVain() == "":
+			return w, false
+		case w.Host == "":
+			w.Host, w.Why = end.host, reason
+		}
+		if !end.addr.lookup.told {
+			end.addr.lookup.told = true
+			r.warn(at, nameInVain, line.line.around(end.host), fmt.Sprintf("the name %s has no address, its servers wait for one: %s", quote(end.host), reason))
+		}
+	}
+	return w, w.Host != ""
 }
 
 // endpoints are the addresses and the port of a line of real servers.
@@ -191,20 +239,17 @@ func (r *reader) endpoints(at place, line *realLine) (first, last netip.Addr, nu
 	if line.first == "" {
 		return first, last, 0, false
 	}
-	var noFirst, noLast, noPort string
-	if first, noFirst = line.firstAddr.get(); noFirst != "" {
-		r.unresolved(at, realHost, line.line, "the address", line.first, noFirst)
-	}
-	if number, noPort = line.portNumber.get(); noPort != "" {
-		r.unresolved(at, realPort, line.line, "the port", line.port, noPort)
+	first, ok = r.hostAddress(at, realHost, line.line, line.first, line.firstAddr)
+	number, noPort := line.portNumber.get()
+	if noPort != "" {
+		r.unresolved(at, realPort, line.line, line.port, noPort)
 	}
 	last = first
+	hasLast := true
 	if line.last != "" {
-		if last, noLast = line.lastAddr.get(); noLast != "" {
-			r.unresolved(at, realHost, line.line, "the address", line.last, noLast)
-		}
+		last, hasLast = r.hostAddress(at, realHost, line.line, line.last, line.lastAddr)
 	}
-	return first, last, number, noFirst+noPort+noLast == ""
+	return first, last, number, ok && hasLast && noPort == ""
 }
 
 // countReals counts the lines of real servers.

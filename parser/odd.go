@@ -14,7 +14,7 @@ func (r *reader) oddDirective(l line) {
 		return
 	}
 	if was, ok := removed[l.name]; ok && l.equals && (l.indent == 0 || was.section && r.open) {
-		r.error(at, removedDirective, l.at(l.start), l.name+" is no directive any more; it is "+was.instead)
+		r.error(at, removedDirective, l.at(l.start), l.name+" is not a directive any more; it is "+was.instead)
 		return
 	}
 	if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
@@ -36,7 +36,7 @@ func describeOdd(l line) string {
 	case byName[l.name] != nil:
 		return l.name + " is not followed by =" + allowed
 	case removed[l.name].instead != "":
-		return l.name + " is no directive; it is " + removed[l.name].instead
+		return l.name + " is not a directive; it is " + removed[l.name].instead
 	}
 	if best := nearest(l.name, directiveNames); best != "" {
 		return "unknown directive " + quote(l.name) + "; did you mean " + quote(best) + "?"
@@ -53,9 +53,9 @@ func (r *reader) supervised(at place, l line) {
 		return
 	}
 	if rest != "" {
-		r.tolerate(at, l, badValue, l.at(l.value), "a comment stands behind the directive; it belongs on a line of its own")
+		r.tolerate(at, l, badValue, l.at(l.value), "a comment follows the directive; it belongs on a line of its own")
 	}
-	r.warn(at, deprecated, l.at(l.start), "supervised stands without a value; it is supervised=yes")
+	r.warn(at, deprecated, l.at(l.start), "supervised has no value; it is supervised=yes")
 	r.globals.supervised = yes
 	r.globals.at[l.name] = l.at(l.start)
 }

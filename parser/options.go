@@ -14,12 +14,18 @@ type Resolver interface {
 	Port(ctx context.Context, service, protocol string) (uint16, error)
 }
 
+// Last returns the address that a host name had when it was looked up last. It is not valid when none is known.
+type Last func(host string, ipv6 bool) netip.Addr
+
 // Options are the ways out of the parser. The zero value resolves nothing and touches nothing.
 type Options struct {
 	Resolver Resolver                // nil: only numeric addresses and ports
-	TryFile  func(path string) error // opens a log or monitor file for appending; nil: not tried
+	Last     Last                    // counts, with a warning, where the look-up of a host name fails; nil: nothing is known
+	Wait     bool                    // a real server whose host name has no address waits for one, see Virtual.Waiting
+	TryFile  func(path string) error // could a log or monitor file be appended to; nil: not tried
 	TryRead  func(path string) error // opens a file of certificates or a key for reading; nil: not tried
 	DirExist func(path string) bool  // is maintenancedir there; nil: not asked
+	LogFile  string                  // where none is named; empty: the reference's
 	HostName string                  // of this machine, in the default log-ins of ftp and sip
 	Strict   bool                    // refuse the layouts that the reference refuses
 }

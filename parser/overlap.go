@@ -86,7 +86,7 @@ func warnOfOverlap(r *reader, a, b markedLine) {
 	at := a.place(advice)
 	switch {
 	case a.Marking == b.Marking:
-		r.warn(at, repeated, a.At, "a port stands twice in the list")
+		r.warn(at, repeated, a.At, "a port appears twice in the list")
 	case a.section == b.section:
 		r.warn(at, repeated, a.At, fmt.Sprintf("some of these packets have the mark already, by line %d: %s", b.At.Line, b.Marking))
 	default:

@@ -27,7 +27,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 func Examine(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	r := &reader{report: report{file: name, strict: o.Strict}}
 	r.globals.scope = scope{opts: &o, at: map[string]Position{}}
-	r.names = names{resolver: o.Resolver, hosts: map[hostName]*hostLookup{}, ports: map[portName]*portLookup{}}
+	r.names = names{resolver: o.Resolver, last: o.Last, hosts: map[hostName]*hostLookup{}, ports: map[portName]*portLookup{}}
 	if len(src) > MaxSize {
 		r.error(place{}, tooLarge, Position{}, fmt.Sprintf("the file has %d bytes; it has at most %d", len(src), MaxSize))
 		return nil, r.diagnostics()
@@ -83,7 +83,7 @@ func (r *reader) read(text string) {
 	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok {
 		text = rest
 		r.layout(place{}, unknownDirective, Position{1, 1},
-			"a byte-order mark stands before the first line; the Perl ldirectord refuses that")
+			"a byte-order mark is before the first line; the Perl ldirectord refuses that")
 	}
 	number := 0
 	for text != "" && r.count[Error] <= mostOfASort {
@@ -121,7 +121,7 @@ func (r *reader) leave(number int) {
 func (r *reader) blank(l line) {
 	if r.open && l.indent >= sectionIndent && l.indent+len(l.text)-l.start > sectionIndent {
 		r.tolerate(r.current.place(inLines), l, unknownDirective, l.at(0),
-			"a line of blanks stands in the section; it is empty or has at most four blanks")
+			"a line of blanks is in the section; it is empty or has at most four blanks")
 		return
 	}
 	r.leave(l.number)
@@ -197,7 +197,7 @@ func (r *reader) directive(l line) {
 		r.global(l, d)
 	case r.current == nil:
 		r.error(place{block: l.number}, unknownDirective, l.at(l.start),
-			l.name+" stands outside of a section; it belongs below a virtual, indented by four blanks or a tab")
+			l.name+" is outside of a section; it belongs below a virtual, indented by four blanks or a tab")
 	default:
 		r.inSection(l, d)
 	}

@@ -1,10 +1,10 @@
 package parser
 
 import (
-	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"ldirectord/printable"
 )
 
 // longestQuote bounds what a message repeats of the file, in bytes.
@@ -20,7 +20,7 @@ func quote(s string) string {
 	if len(s) > longestQuote {
 		s, more = s[:runeStart(s, longestQuote)], "…"
 	}
-	return mark + printable(s) + more + mark
+	return mark + printable.Text(s) + more + mark
 }
 
 // runeStart is the start of the character that the byte at i belongs to.
@@ -31,35 +31,4 @@ func runeStart(s string, i int) int {
 		}
 	}
 	return i
-}
-
-// printable escapes what a terminal would act on or could not show.
-func printable(s string) string {
-	if plain(s) {
-		return s
-	}
-	var b strings.Builder
-	for len(s) > 0 {
-		r, size := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			b.WriteString(`\x` + strconv.FormatUint(uint64(s[0])|0x100, 16)[1:])
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		default:
-			escaped := strconv.QuoteRune(r)
-			b.WriteString(escaped[1 : len(escaped)-1])
-		}
-		s = s[size:]
-	}
-	return b.String()
-}
-
-func plain(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }

@@ -22,6 +22,18 @@ type realLine struct {
 	portNumber          port
 }
 
+// name is the servers as written, without what follows the port.
+func (r *realLine) name() string {
+	name := r.first
+	if r.last != "" {
+		name += "->" + r.last
+	}
+	if r.port != "" {
+		name += ":" + r.port
+	}
+	return name
+}
+
 // usualReals is how many lines of real servers a section has for a start.
 const usualReals = 4
 
@@ -49,7 +61,7 @@ func (r *realLine) readEndpoint(v *value) *problem {
 		v.warn(suspicious, "two colons stand before port %s; one is enough", quote(port))
 	}
 	if !isEndpointHost(first) || last != "" && !isEndpointHost(last) {
-		return refuse(badRealSyntax, "%s is no server%s; it is %s", quote(word), endpointHint(word), RealServer)
+		return refuse(badRealSyntax, "%s is not a server%s; it is %s", quote(word), endpointHint(word), RealServer)
 	}
 	r.first, r.last, r.port = first, last, port
 	return nil
@@ -88,7 +100,7 @@ func isEndpointHost(s string) bool {
 func endpointHint(word string) string {
 	switch {
 	case strings.Contains(word, "->"):
-		return " (the port of a range stands once, behind the last address)"
+		return " (the port of a range is written once, after the last address)"
 	case strings.ContainsAny(word, "/[-*"):
 		return " (several servers are written FIRST->LAST)"
 	default:
@@ -106,7 +118,7 @@ func (r *realLine) readSettings(v *value) *problem {
 	}
 	r.server.Forward = Forward(method)
 	if f := r.server.Forward; f != Gate && f != Masq && f != IPIP {
-		p := refuse(badForward, "%s is no forwarding method%s; it is gate, masq or ipip", quote(method), methodHint(method))
+		p := refuse(badForward, "%s is not a forwarding method%s; it is gate, masq or ipip", quote(method), methodHint(method))
 		return p.around(method)
 	}
 	start := strings.Index(text, method)
@@ -150,7 +162,7 @@ func (r *realLine) readOptions(v *value, text string) *problem {
 
 func trailer(text string) *problem {
 	text = trim(text)
-	p := refuse(badRealTrailer, "%s cannot be read; behind the forwarding method stand, in this order, "+
+	p := refuse(badRealTrailer, "%s cannot be read; after the forwarding method come, in this order, "+
 		`a weight, "REQUEST", "RECEIVE", l:N and u:N`, quote(text))
 	return p.around(text)
 }

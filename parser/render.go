@@ -39,7 +39,7 @@ func (ds Diagnostics) Render(w io.Writer, src []byte) error {
 
 func (d Diagnostic) render(source func(number int) (string, bool)) string {
 	text := d.String() + "\n"
-	pos := d.place()
+	pos := d.Place()
 	if pos.Line == 0 {
 		return text
 	}

@@ -1,23 +1,31 @@
 package parser
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"ldirectord/printable"
 )
 
-// All look-ups of a file together take no longer than this, and no more run at once.
+// All look-ups of a file together take no longer than this, and no more run at once. One that waits for its
+// answer for long makes room for the next: names of the hosts file must not queue for a dead name server.
 const (
 	lookupDeadline = 5 * time.Second
 	lookupsAtOnce  = 32
+	lookupRoom     = 100 * time.Millisecond
 )
 
 // names collects what has to be looked up, each distinct name once, and then looks it all up.
 type names struct {
 	resolver Resolver
+	last     Last
+	stays    map[hostName]netip.Addr // an answer that has this address too means it
 	hosts    map[hostName]*hostLookup
 	ports    map[portName]*portLookup
 }
@@ -34,7 +42,9 @@ type portName struct {
 
 type hostLookup struct {
 	addr   netip.Addr
-	reason string
+	reason string // there is no address
+	inVain string // it was looked up in vain; addr is the last one that is known then
+	told   bool   // … and that was said
 }
 
 type portLookup struct {
@@ -56,6 +66,14 @@ func (a address) get() (netip.Addr, string) {
 		return a.lookup.addr, a.lookup.reason
 	}
 	return a.known, ""
+}
+
+// inVain is why a look-up failed, "" when it did not or none was needed.
+func (a address) inVain() string {
+	if a.lookup == nil {
+		return ""
+	}
+	return a.lookup.inVain
 }
 
 // port is the same for a port.
@@ -95,7 +113,7 @@ func bracketed(text string, ipv6 bool) address {
 	a, ok := parseIPv6(inner)
 	switch {
 	case !closed || !ok:
-		return refusedHost("only an IPv6 address stands in brackets, and this is none")
+		return refusedHost("only an IPv6 address takes brackets, and this is none")
 	case !ipv6:
 		return refusedHost("it is an IPv6 address; IPv4 is needed")
 	default:
@@ -113,7 +131,7 @@ func ofFamily(a netip.Addr, ipv6 bool) address {
 	case !ipv6:
 		return refusedHost("it is an IPv6 address; IPv4 is needed")
 	default:
-		return refusedHost("an IPv6 address stands in brackets")
+		return refusedHost("an IPv6 address is written in brackets")
 	}
 }
 
@@ -123,13 +141,13 @@ func notLookedUp(text string) string {
 	case looksNumeric(text):
 		return "an IPv4 address is four numbers from 0 to 255 without leading zeros"
 	case looksLikeIPv6(text):
-		return "an IPv6 address stands in brackets"
+		return "an IPv6 address is written in brackets"
 	case !isHostName(text):
-		return "it is no host name"
+		return "it is not a host name"
 	}
 	if first, _, ok := strings.Cut(text, "-"); ok {
 		if _, ok := parseIPv4(first); ok {
-			return "it is no host name; a range is written FIRST->LAST"
+			return "it is not a host name; a range is written FIRST->LAST"
 		}
 	}
 	return ""
@@ -163,8 +181,11 @@ func (n *names) lookUp(ctx context.Context) {
 	start := func(f func()) {
 		free <- struct{}{}
 		running.Go(func() {
-			defer func() { <-free }()
+			makeRoom := time.AfterFunc(lookupRoom, func() { <-free })
 			f()
+			if makeRoom.Stop() {
+				<-free
+			}
 		})
 	}
 	for key, l := range n.hosts {
@@ -179,23 +200,65 @@ func (n *names) lookUp(ctx context.Context) {
 func (n *names) lookUpHost(ctx context.Context, key hostName) hostLookup {
 	addrs, err := n.resolver.Host(ctx, key.name, key.ipv6)
 	if err != nil {
-		return hostLookup{reason: printable(err.Error())}
+		return n.inVain(key, printable.Text(err.Error()))
+	}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap().WithZone("")
+	}
+	if a := n.stays[key]; slices.Contains(addrs, a) {
+		return hostLookup{addr: a}
 	}
 	for _, a := range addrs {
-		if a = a.Unmap().WithZone(""); a.Is6() == key.ipv6 {
+		if a.Is6() == key.ipv6 {
 			return hostLookup{addr: a}
 		}
 	}
 	if key.ipv6 {
-		return hostLookup{reason: "it has no IPv6 address"}
+		return n.inVain(key, "it has no IPv6 address")
 	}
-	return hostLookup{reason: "it has no IPv4 address"}
+	return n.inVain(key, "it has no IPv4 address")
+}
+
+// inVain is a look-up that failed: the last address that is known stands in, if there is one.
+func (n *names) inVain(key hostName, why string) hostLookup {
+	l := hostLookup{reason: why, inVain: why}
+	if n.last == nil {
+		return l
+	}
+	if a := n.last(key.name, key.ipv6); a.IsValid() && a.Is6() == key.ipv6 {
+		l.addr, l.reason = a, ""
+	}
+	return l
+}
+
+// list is what became of the look-ups of host names.
+func (n *names) list() (list []Name) {
+	for key, l := range n.hosts {
+		list = append(list, Name{Host: key.name, IPv6: key.ipv6, Addr: l.addr, Why: l.inVain})
+	}
+	slices.SortFunc(list, func(a, b Name) int {
+		return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(strconv.FormatBool(a.IPv6), strconv.FormatBool(b.IPv6)))
+	})
+	return list
 }
 
 func (n *names) lookUpPort(ctx context.Context, key portName) portLookup {
 	p, err := n.resolver.Port(ctx, key.name, key.protocol)
 	if err != nil {
-		return portLookup{reason: printable(err.Error())}
+		return portLookup{reason: printable.Text(err.Error())}
 	}
 	return portLookup{port: p}
+}
+
+// LookUp looks the names of a configuration up again, with the deadline that the names of a file have. A name whose
+// answer has the address that stands in for it keeps that one: the order of an answer means nothing.
+func LookUp(ctx context.Context, resolver Resolver, list []Name) []Name {
+	n := names{resolver: resolver, stays: map[hostName]netip.Addr{}, hosts: make(map[hostName]*hostLookup, len(list))}
+	for _, name := range list {
+		key := hostName{name.Host, name.IPv6}
+		n.hosts[key] = &hostLookup{}
+		n.stays[key] = name.Addr
+	}
+	n.lookUp(ctx)
+	return n.list()
 }

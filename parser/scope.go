@@ -44,6 +44,7 @@ type section struct {
 	v Virtual
 
 	ops, tlsVerify, startTLS        choice
+	clearText                       choice
 	persistent, checkPort, connects int64
 	tlsExpiryWarn                   int64    // days; 0: not written
 	protocol                        Protocol // "" when not written

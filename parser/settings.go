@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ldirectord/printable"
 )
 
 // This file reads the values that have rules of their own.
@@ -30,12 +32,12 @@ func readLogFile(g *globals, v *value) *problem {
 	switch {
 	case !strings.HasPrefix(text, "/"):
 		if !slices.Contains(facilities, text) {
-			v.warn(suspicious, "%s is neither a path that begins with / nor a syslog facility%s", quote(text), didYouMean(text, facilities))
+			v.warn(suspicious, "%s is neither a path that begins with / nor a syslog facility%s", quote(text), DidYouMean(text, facilities))
 		}
 	case g.supervised != yes && g.opts.TryFile != nil:
 		if err := g.opts.TryFile(text); err != nil {
 			return refuse(logfileClosed, "the log file cannot be opened (%s); it is a file that can be appended to, or a syslog facility",
-				printable(err.Error()))
+				printable.Text(err.Error()))
 		}
 	}
 	g.logFile = text
@@ -84,7 +86,7 @@ func readWindow(s *scope, v *value) *problem {
 	n, err := strconv.ParseInt(strings.TrimRight(need, " "), 10, 16)
 	m, err2 := strconv.ParseInt(strings.TrimLeft(size, " "), 10, 16)
 	if !found || err != nil || err2 != nil || n < 1 || n > m || m > largestWindow {
-		return bad("%s is no window; it is N/M with 1 <= N <= M <= %d, such as 7/10", quote(v.text), largestWindow)
+		return bad("%s is not a window; it is N/M with 1 <= N <= M <= %d, such as 7/10", quote(v.text), largestWindow)
 	}
 	s.windowNeed, s.windowSize = n, m
 	return nil
@@ -111,7 +113,7 @@ func readMailStatus(s *scope, v *value) *problem {
 	for _, state := range states {
 		bit, ok := mailStates[state]
 		if !ok {
-			return bad("%s is no state of the daemon; %s", quote(state), allowed)
+			return bad("%s is not a state of the daemon; %s", quote(state), allowed)
 		}
 		status |= bit
 	}
@@ -144,7 +146,7 @@ func readSMTP(s *scope, v *value) *problem {
 		return isLetter(c) || isDigit(c) || strings.IndexByte("._+-", c) >= 0
 	})
 	if host == "" {
-		return bad("%s is no mail server; it is a host name or IPv4 address without quotes", quote(v.text))
+		return bad("%s is not a mail server; it is a host name or IPv4 address without quotes", quote(v.text))
 	}
 	if host != v.text {
 		v.warn(loose, "of %s only the host %s counts; mail goes to port 25", quote(v.text), quote(host))
@@ -178,11 +180,11 @@ var schedulers = []string{"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh",
 func readScheduler(s *section, v *value) *problem {
 	name := firstRun(v.text, isLower)
 	if name == "" {
-		return bad("%s is no scheduler; it is a name in lower case such as wrr", quote(v.text))
+		return bad("%s is not a scheduler; it is a name in lower case such as wrr", quote(v.text))
 	}
 	v.only(name)
 	if !slices.Contains(schedulers, name) {
-		v.warn(suspicious, "%s is no scheduler of a plain kernel; it has %s", quote(name), strings.Join(schedulers, " "))
+		v.warn(suspicious, "%s is not a scheduler of a plain kernel; it has %s", quote(name), strings.Join(schedulers, " "))
 	}
 	s.v.Scheduler = name
 	return nil
@@ -202,14 +204,14 @@ func readNetmask(s *section, v *value) *problem {
 	if s.ipv6 {
 		n, err := strconv.ParseUint(v.text, 10, 16)
 		if err != nil || n < 1 || n > 128 {
-			return bad("%s is no prefix length; it is a number from 1 to 128", quote(v.text))
+			return bad("%s is not a prefix length; it is a number from 1 to 128", quote(v.text))
 		}
 		s.v.Netmask = strconv.FormatUint(n, 10)
 		return nil
 	}
 	mask, ok := parseIPv4(v.text)
 	if !ok {
-		return bad("%s is no netmask; it is four numbers from 0 to 255 with dots, such as 255.255.255.0", quote(v.text))
+		return bad("%s is not a netmask; it is four numbers from 0 to 255 with dots, such as 255.255.255.0", quote(v.text))
 	}
 	b := mask.As4()
 	if bits := binary.BigEndian.Uint32(b[:]); bits|(bits-1) != 1<<32-1 {
@@ -224,7 +226,7 @@ var engines = []string{"sip"}
 
 func readEngine(s *section, v *value) *problem {
 	if name := unquote(v.text); !slices.Contains(engines, name) {
-		return bad("%s is no persistence engine of a plain kernel; it is %s", quote(name), enumerate(engines))
+		return bad("%s is not a persistence engine of a plain kernel; it is %s", quote(name), enumerate(engines))
 	}
 	s.v.PEName = unquote(v.text)
 	return nil
@@ -250,8 +252,8 @@ func readCheckType(s *section, v *value) *problem {
 	}
 	word := firstRun(v.text, isNameByte)
 	if !slices.Contains(checkTypes, word) {
-		return bad("%s is no check type%s; it is one of %s, or the number of connects between two negotiate checks",
-			quote(v.text), didYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
+		return bad("%s is not a check type%s; it is one of %s, or the number of connects between two negotiate checks",
+			quote(v.text), DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
 	}
 	v.only(word)
 	s.v.CheckType, s.connects = CheckType(word), 0
@@ -335,7 +337,7 @@ func readMonitorFile(s *section, v *value) *problem {
 	}
 	if s.opts.TryFile != nil {
 		if err := s.opts.TryFile(path); err != nil {
-			return refuse(monitorfileClosed, "the monitor file cannot be opened (%s); it is a file that can be appended to", printable(err.Error()))
+			return refuse(monitorfileClosed, "the monitor file cannot be opened (%s); it is a file that can be appended to", printable.Text(err.Error()))
 		}
 	}
 	s.v.MonitorFile = path

@@ -1,21 +1,31 @@
 package parser
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // farthest is how many letters a misspelt word may be away from the right one.
 const farthest = 2
 
-// didYouMean offers the nearest of the known words for an unknown one, or says nothing.
-func didYouMean(word string, known []string) string {
+// DidYouMean offers the nearest of the known words for an unknown one, or says nothing.
+func DidYouMean(word string, known []string) string {
 	if best := nearest(word, known); best != "" {
 		return " (did you mean " + best + "?)"
 	}
 	return ""
 }
 
-// nearest returns the known word that is the fewest letters away from word, "" when all are far.
+// shortest is how much of a word there must be for the rest to be guessed.
+const shortest = 3
+
+// nearest returns the known word that word is the beginning of, if one alone is, else the one that is the fewest
+// letters away from it, "" when all are far.
 func nearest(word string, known []string) string {
 	word = strings.ToLower(word)
+	if longer := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return !strings.HasPrefix(k, word) }); len(longer) == 1 && len(word) >= shortest {
+		return longer[0]
+	}
 	best, least := "", farthest+1
 	for _, k := range known {
 		limit := min(farthest, (len(k)-1)/2) // short words have too many neighbours

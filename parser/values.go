@@ -11,6 +11,7 @@ import (
 type value struct {
 	text      string
 	line      line
+	form      Form
 	commented bool // a comment follows
 	notes     []note
 }
@@ -42,6 +43,8 @@ type problem struct {
 	kind string
 	text string
 	part string // of the value, where the mistake is; "" for all of it
+
+	lookup bool // it is a look-up that failed
 }
 
 func (p *problem) around(part string) *problem {
@@ -108,7 +111,7 @@ func (v *value) number(low, high int64) (int64, *problem) {
 	}
 	text := digits(v.text)
 	if text == "" {
-		return 0, bad("%s is no number; it is %s", quote(v.text), allowed)
+		return 0, bad("%s is not a number; it is %s", quote(v.text), allowed)
 	}
 	if len(text) > mostDigits {
 		return 0, bad("the number %s is too large; it has at most %d digits", quote(text), mostDigits)
@@ -118,9 +121,17 @@ func (v *value) number(low, high int64) (int64, *problem) {
 		return 0, bad("%s is out of range; it is %s", text, allowed)
 	}
 	if trimZeros(unquote(v.text)) != text {
-		v.warn(loose, "of %s only the number %s counts", quote(v.text), text)
+		v.warn(loose, "%s is read as %s%s; what else is written does not count", quote(v.text), text, v.unit())
 	}
 	return n, nil
+}
+
+// unit is what the number of a value counts, where a reader might take it for another.
+func (v *value) unit() string {
+	if v.form == Seconds {
+		return " seconds"
+	}
+	return ""
 }
 
 func number[T any](low, high int64, field func(*T) *int64) setter[T] {
@@ -156,7 +167,7 @@ func (v *value) inQuotes() (string, *problem) {
 		return "", refuse(unknownDirective, "the value is not in double quotes%s; it is \"…\"", v.oddQuotes())
 	}
 	if last < len(v.text)-1 {
-		v.warn(loose, "what stands behind the last quote does not count")
+		v.warn(loose, "what comes after the last quote does not count")
 	}
 	return v.text[1:last], nil
 }
@@ -187,7 +198,7 @@ func (v *value) withoutQuotes() string {
 	last := strings.LastIndexByte(v.text, '"')
 	if last >= 1 && v.text[0] == '"' {
 		if last < len(v.text)-1 {
-			v.warn(loose, "what stands behind the last quote does not count")
+			v.warn(loose, "what comes after the last quote does not count")
 		}
 		return v.text[1:last]
 	}
@@ -257,7 +268,7 @@ func (v *value) word() string { return firstRun(v.text, isWordByte) }
 func (v *value) oneOf(list []string) (string, *problem) {
 	word := v.word()
 	if !slices.Contains(list, word) {
-		return "", bad("%s is not allowed%s; it is one of %s", quote(v.text), didYouMean(word, list), strings.Join(list, ", "))
+		return "", bad("%s is not allowed%s; it is one of %s", quote(v.text), DidYouMean(word, list), strings.Join(list, ", "))
 	}
 	v.only(word)
 	return word, nil

@@ -1,0 +1,226 @@
+// Package maintenance watches maintenancedir: a file in it that is named like a real server takes that server
+// out. A folder may hang, as on a file server that is gone, and so may a name server: nobody waits for either
+// but the goroutine of the watch itself.
+package maintenance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	lookEvery   = time.Second // where a folder can't be watched, as on NFS
+	mostFiles   = 100_000     // entries read of the folder
+	longestNote = 200         // bytes read of one of its files
+)
+
+// Reading is what the folder says.
+type Reading struct {
+	Out map[netip.AddrPort]string // by real server, the file that takes it out
+	Err error                     // why the folder can't be read; Out is what it said before then
+}
+
+// Watcher watches folders, one for each plan. What it knows of names serves them all.
+type Watcher struct {
+	signal func(ctx context.Context, dir string) <-chan struct{} // may be nil
+	list   func(dir string) (map[string]bool, error)
+	names  *names
+
+	mu    sync.Mutex // guards turns
+	turns map[string]chan struct{}
+}
+
+// New returns a watcher. Signal tells changes of a folder's entries until ctx is done; nil: folders are only
+// polled.
+func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher {
+	return &Watcher{signal: signal, list: entries, names: newNames(net.DefaultResolver.LookupAddr), turns: map[string]chan struct{}{}}
+}
+
+// Watch tells which of the servers the folder takes out: at first as soon as that is known, then when it changes, until
+// ctx is done. A folder that is not there takes nobody out, for it may appear later.
+func (w *Watcher) Watch(ctx context.Context, dir string, servers []netip.AddrPort) <-chan Reading {
+	f := &folder{
+		Watcher: w, dir: dir, servers: servers, turn: w.turnOf(dir),
+		readings: make(chan Reading), answered: make(chan struct{}),
+	}
+	go f.run(ctx)
+	return f.readings
+}
+
+// turnOf is the right to ask the file system for a folder. One that hangs keeps it: whoever comes later waits without
+// a thread that hangs as well.
+func (w *Watcher) turnOf(dir string) chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.turns[dir] == nil {
+		w.turns[dir] = make(chan struct{}, 1)
+	}
+	return w.turns[dir]
+}
+
+// folder is one watch. Its fields belong to its goroutine.
+type folder struct {
+	*Watcher
+	dir      string
+	servers  []netip.AddrPort
+	turn     chan struct{}
+	readings chan Reading
+	asked    bool          // names are being looked up
+	answered chan struct{} // … and are known
+}
+
+func (f *folder) run(ctx context.Context) {
+	var changed <-chan struct{}
+	if f.signal != nil && !f.alone(ctx, func() { changed = f.signal(ctx, f.dir) }) {
+		return
+	}
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	seen := f.look(ctx, Reading{}, f.learn)
+	told := Reading{}
+	out := f.readings // the first reading is told in any case
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case out <- seen:
+			told = seen
+		case <-f.answered:
+			f.asked = false
+			seen = f.look(ctx, seen, f.refresh)
+		case <-changed:
+			seen = f.look(ctx, seen, f.refresh)
+		case <-ticker.C:
+			seen = f.look(ctx, seen, f.refresh)
+		}
+		if out = nil; !seen.same(told) {
+			out = f.readings
+		}
+	}
+}
+
+func (r Reading) same(o Reading) bool {
+	return maps.Equal(r.Out, o.Out) && (r.Err == nil) == (o.Err == nil) && (r.Err == nil || r.Err.Error() == o.Err.Error())
+}
+
+// alone does something with the file system. It reports whether that was in time.
+func (f *folder) alone(ctx context.Context, do func()) bool {
+	select {
+	case f.turn <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	defer func() { <-f.turn }()
+	do()
+	return ctx.Err() == nil
+}
+
+// look reads the folder. If files may be named by hosts, ask has the servers' names looked up.
+func (f *folder) look(ctx context.Context, before Reading, ask func(context.Context)) Reading {
+	var (
+		files map[string]bool
+		err   error
+	)
+	if !f.alone(ctx, func() { files, err = f.list(f.dir) }) {
+		return before
+	}
+	if err != nil {
+		return Reading{Out: before.Out, Err: err}
+	}
+	if hasNames(files) {
+		ask(ctx)
+	}
+	out := map[netip.AddrPort]string{}
+	if len(files) == 0 {
+		return Reading{Out: out}
+	}
+	for _, s := range f.servers {
+		for _, name := range f.names.files(s) {
+			if files[name] {
+				out[s] = name
+				break
+			}
+		}
+	}
+	if !f.alone(ctx, func() { f.addNotes(out) }) {
+		return before
+	}
+	return Reading{Out: out}
+}
+
+func (f *folder) addNotes(out map[netip.AddrPort]string) {
+	for s, name := range out {
+		out[s] = name + note(filepath.Join(f.dir, name))
+	}
+}
+
+// learn looks names up that are not known yet; refresh has old ones looked up again, which stand meanwhile.
+func (f *folder) learn(ctx context.Context) { f.names.resolve(ctx, f.names.strangers(f.servers)) }
+
+func (f *folder) refresh(ctx context.Context) {
+	old := f.names.old(f.servers)
+	if f.asked || len(old) == 0 {
+		return
+	}
+	f.asked = true
+	go func() {
+		f.names.resolve(ctx, old)
+		select {
+		case f.answered <- struct{}{}:
+		case <-ctx.Done():
+		}
+	}()
+}
+
+func entries(dir string) (map[string]bool, error) {
+	f, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	list, err := f.ReadDir(mostFiles)
+	if err != nil && !errors.Is(err, io.EOF) { // which an empty folder gives
+		return nil, fmt.Errorf("read %s: %w", dir, err)
+	}
+	files := make(map[string]bool, len(list))
+	for _, e := range list {
+		files[e.Name()] = true
+	}
+	return files, nil
+}
+
+// note is the first line of a file, what its author had to say, after a colon; "" when it is empty.
+func note(path string) string {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold the watch up
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	text, err := io.ReadAll(io.LimitReader(f, longestNote))
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(strings.ToValidUTF8(string(text), "?")), "\n")
+	if line == "" {
+		return ""
+	}
+	return ": " + line
+}

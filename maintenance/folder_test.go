@@ -1,0 +1,259 @@
+package maintenance
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// watching is a watcher in a bubble of fake time, and a folder for it. 10.2.0.1 is web1.example.net.
+type watching struct {
+	*Watcher
+	t       *testing.T
+	ctx     context.Context
+	dir     string
+	changed chan struct{} // as fsnotify would tell
+	silent  atomic.Bool   // the name server
+	stale   atomic.Bool   // the folder
+}
+
+func (w *watching) host(ctx context.Context, addr string) ([]string, error) {
+	if w.silent.Load() {
+		<-ctx.Done()
+		return nil, errors.New("no answer")
+	}
+	return []string{"web" + addr[len(addr)-1:] + ".example.net."}, nil
+}
+
+func watch(t *testing.T, test func(t *testing.T, w *watching)) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := context.WithCancel(t.Context())
+		w := &watching{t: t, ctx: ctx, dir: dir, changed: make(chan struct{})}
+		w.Watcher = New(func(context.Context, string) <-chan struct{} { return w.changed })
+		w.names = newNames(w.host)
+		w.list = func(dir string) (map[string]bool, error) {
+			if w.stale.Load() {
+				return nil, errors.New("stale file handle")
+			}
+			return entries(dir)
+		}
+		defer func() { end(); synctest.Wait() }()
+		test(t, w)
+	})
+}
+
+// over begins to watch for servers.
+func (w *watching) over(servers ...string) <-chan Reading {
+	var list []netip.AddrPort
+	for _, s := range servers {
+		list = append(list, netip.MustParseAddrPort(s))
+	}
+	return w.Watch(w.ctx, w.dir, list)
+}
+
+// write makes a file of the folder.
+func (w *watching) write(name string) {
+	w.t.Helper()
+	if err := os.WriteFile(filepath.Join(w.dir, name), nil, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// put makes a file of the folder and has that told.
+func (w *watching) put(name string) {
+	w.t.Helper()
+	w.write(name)
+	w.changed <- struct{}{}
+}
+
+func TestAFileCountsAtOnceByEachOfItsNames(t *testing.T) {
+	for _, c := range []struct{ server, file string }{
+		{"10.2.0.1:80", "10.2.0.1:80"}, {"10.2.0.1:80", "10.2.0.1"},
+		{"10.2.0.1:80", "web1.example.net:80"}, {"10.2.0.1:80", "web1.example.net"},
+		{"10.2.0.1:80", "web1:80"}, {"10.2.0.1:80", "web1"},
+		{"[fd00::1]:80", "[fd00::1]:80"}, {"[fd00::1]:80", "[fd00::1]"}, {"[fd00::1]:80", "fd00::1"}, {"[fd00::1]:80", "web1"},
+	} {
+		t.Run(c.server+" by "+c.file, func(t *testing.T) {
+			watch(t, func(t *testing.T, w *watching) {
+				readings := w.over(c.server, "10.2.0.2:80")
+				if r := <-readings; len(r.Out) != 0 || r.Err != nil {
+					t.Fatalf("at first: %v", r)
+				}
+				time.Sleep(lookEvery / 10)
+				begin := time.Now()
+				w.put(c.file)
+				if c.file[0] == 'w' { // its name is looked up first
+					w.learnt(readings, c.server)
+					return
+				}
+				want := map[netip.AddrPort]string{netip.MustParseAddrPort(c.server): c.file}
+				if r := <-readings; !maps.Equal(r.Out, want) || time.Since(begin) > 0 {
+					t.Errorf("out after %v: %v, want %v at once", time.Since(begin), r.Out, want)
+				}
+			})
+		})
+	}
+}
+
+// learnt wants a server out at once, after its name was looked up.
+func (w *watching) learnt(readings <-chan Reading, server string) {
+	w.t.Helper()
+	begin := time.Now()
+	if r := <-readings; r.Out[netip.MustParseAddrPort(server)] == "" || time.Since(begin) > 0 {
+		w.t.Errorf("out after %v: %v, want %s at once", time.Since(begin), r.Out, server)
+	}
+}
+
+func TestASlowNameServerHoldsUpNoMaintenance(t *testing.T) {
+	watch(t, func(t *testing.T, w *watching) {
+		w.write("web2")
+		web2 := netip.MustParseAddrPort("10.2.0.2:80")
+		readings := w.over("10.2.0.1:80", "10.2.0.2:80")
+		if r := <-readings; r.Out[web2] != "web2" {
+			t.Fatalf("out at first: %v, want web2", r.Out)
+		}
+		w.silent.Store(true)
+		time.Sleep(namesValid + lookEvery + lookEvery/2) // the look-up is on its way
+		begin := time.Now()
+		w.put("10.2.0.1")
+		if r := <-readings; len(r.Out) != 2 || r.Out[web2] != "web2" || time.Since(begin) > 0 {
+			t.Errorf("out after %v: %v, want both at once", time.Since(begin), r.Out)
+		}
+		if r := <-w.over("10.2.0.1:80", "10.2.0.2:80"); len(r.Out) != 2 || time.Since(begin) > 0 {
+			t.Errorf("another plan, after %v: %v, want both at once", time.Since(begin), r.Out)
+		}
+		begin = time.Now()
+		<-w.over("10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80")
+		if took := time.Since(begin); took > lookupTime {
+			t.Errorf("a new server's name was waited for %v", took)
+		}
+	})
+}
+
+func TestAFolderThatCantBeReadLetsNobodyBack(t *testing.T) {
+	watch(t, func(t *testing.T, w *watching) {
+		first := netip.MustParseAddrPort("10.2.0.1:80")
+		w.write("10.2.0.1")
+		readings := w.over("10.2.0.1:80")
+		<-readings
+		w.stale.Store(true)
+		if r := <-readings; r.Err == nil || r.Out[first] == "" {
+			t.Errorf("while it can't be read: %v", r)
+		}
+		if r := <-w.over("10.2.0.1:80"); r.Err == nil || len(r.Out) != 0 {
+			t.Errorf("another plan: %v", r)
+		}
+		w.stale.Store(false)
+		if r := <-readings; r.Err != nil || r.Out[first] == "" {
+			t.Errorf("afterwards: %v", r)
+		}
+	})
+}
+
+func TestWhatCountsAsAFolder(t *testing.T) {
+	dir := t.TempDir()
+	if files, err := entries(dir); len(files) != 0 || err != nil {
+		t.Errorf("an empty folder: %v %v", files, err)
+	}
+	if files, err := entries(filepath.Join(dir, "none")); len(files) != 0 || err != nil {
+		t.Errorf("one that is not there yet: %v %v", files, err)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if files, err := entries(dir); !maps.Equal(files, map[string]bool{"file": true}) || err != nil {
+		t.Errorf("%v %v", files, err)
+	}
+	if _, err := entries(file); err == nil {
+		t.Error("a file is no folder, and that is not told")
+	}
+}
+
+// A folder that hangs holds one goroutine, however often it is watched, and nobody who waits for its readings.
+func TestAFolderThatHangsHoldsOneGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hung := make(chan struct{})
+		defer close(hung)
+		var asked atomic.Int32
+		w := New(func(context.Context, string) <-chan struct{} { asked.Add(1); <-hung; return nil })
+		ctx, end := context.WithCancel(t.Context())
+		before := runtime.NumGoroutine()
+		for range 10 {
+			readings := w.Watch(ctx, "/mnt/gone", nil)
+			synctest.Wait()
+			select {
+			case r := <-readings:
+				t.Errorf("a reading of a folder that hangs: %v", r)
+			default:
+			}
+		}
+		end()
+		synctest.Wait()
+		if left := runtime.NumGoroutine() - before; left != 1 || asked.Load() != 1 {
+			t.Errorf("%d goroutines are left, %d asked the file system; want 1 and 1", left, asked.Load())
+		}
+	})
+}
+
+func TestTheNoteOfAFileIsItsFirstLine(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"none": "", "blank": "\n\n", "one": "new disk", "two": "\n new disk\nby Monday\n", "other": "new \xff disk\n",
+		"long": "x" + string(make([]byte, longestNote)),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"none": "", "blank": "", "one": ": new disk", "two": ": new disk", "other": ": new ? disk", "pipe": "", ".": "", "gone": "",
+	} {
+		if got := note(filepath.Join(dir, name)); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if got := note(filepath.Join(dir, "long")); len(got) != longestNote+len(": ") {
+		t.Errorf("%d bytes of a long one", len(got))
+	}
+}
+
+// A name server that answers with no name, or with an error, gives a server none; a later failure takes none away.
+func TestNamesThatCantBeHad(t *testing.T) {
+	var answer []string
+	var failure error
+	n := newNames(func(context.Context, string) ([]string, error) { return answer, failure })
+	server := netip.MustParseAddrPort("10.2.0.1:80")
+	ask := func() string {
+		n.resolve(t.Context(), []netip.Addr{server.Addr()})
+		return n.of(server.Addr()).host
+	}
+	if got := ask(); got != "" || len(n.strangers([]netip.AddrPort{server})) > 0 {
+		t.Errorf("no name, and it is %q; known: %v", got, n.known)
+	}
+	answer, failure = []string{"wrong."}, errors.New("refused")
+	if got := ask(); got != "" {
+		t.Errorf("an error gives the name %q", got)
+	}
+	answer, failure = []string{"web1.example.net.", "other."}, nil
+	if got := ask(); got != "web1.example.net" {
+		t.Errorf("%q", got)
+	}
+	answer = nil
+	if got := ask(); got != "web1.example.net" {
+		t.Errorf("after a failure: %q", got)
+	}
+}

@@ -1,0 +1,127 @@
+package maintenance
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"ldirectord/parser"
+)
+
+const (
+	namesValid    = time.Minute     // how long a reverse look-up is believed
+	lookupTime    = 2 * time.Second // for all reverse look-ups of one round together
+	lookupsAtOnce = 50
+)
+
+// names are the host names of servers. They may be asked from any goroutine.
+type names struct {
+	lookup func(ctx context.Context, addr string) (hosts []string, err error)
+
+	mu    sync.Mutex // guards known
+	known map[netip.Addr]name
+}
+
+type name struct {
+	host  string
+	until time.Time
+}
+
+func newNames(lookup func(context.Context, string) ([]string, error)) *names {
+	return &names{lookup: lookup, known: map[netip.Addr]name{}}
+}
+
+// files are the names by which a file takes a server out, in the order of the reference: address, host name and
+// its first part, each with and without the port.
+func (n *names) files(s netip.AddrPort) []string {
+	hosts := []string{parser.FormatAddr(s.Addr())}
+	if s.Addr().Is6() {
+		hosts = append(hosts, s.Addr().String())
+	}
+	if host := n.of(s.Addr()).host; host != "" {
+		hosts = append(hosts, host)
+		if short, _, dotted := strings.Cut(host, "."); dotted {
+			hosts = append(hosts, short)
+		}
+	}
+	var list []string
+	for _, h := range hosts {
+		list = append(list, fmt.Sprintf("%s:%d", h, s.Port()), h)
+	}
+	return list
+}
+
+func (n *names) of(a netip.Addr) name {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.known[a]
+}
+
+// strangers are the addresses of servers whose names were never looked up.
+func (n *names) strangers(servers []netip.AddrPort) []netip.Addr {
+	return n.choose(servers, func(_ name, known bool) bool { return !known })
+}
+
+// old are the addresses whose names are not believed any more, or were never looked up.
+func (n *names) old(servers []netip.AddrPort) []netip.Addr {
+	now := time.Now()
+	return n.choose(servers, func(x name, _ bool) bool { return now.After(x.until) })
+}
+
+func (n *names) choose(servers []netip.AddrPort, by func(x name, known bool) bool) (addrs []netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, s := range servers {
+		if x, known := n.known[s.Addr()]; by(x, known) {
+			addrs = append(addrs, s.Addr())
+		}
+	}
+	return addrs
+}
+
+// resolve looks up the host names of addresses, all at the same time, and notes them. Where there is no answer the
+// last good one stands.
+func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	var (
+		all   sync.WaitGroup
+		slots = make(chan struct{}, lookupsAtOnce)
+	)
+	for _, addr := range addrs {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			host := ""
+			if found, err := n.lookup(ctx, addr.String()); err == nil && len(found) > 0 {
+				host = strings.TrimSuffix(found[0], ".")
+			}
+			n.learn(addr, host)
+		})
+	}
+	all.Wait()
+}
+
+func (n *names) learn(a netip.Addr, host string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.known[a] = name{cmp.Or(host, n.known[a].host), time.Now().Add(namesValid)}
+}
+
+// hasNames reports whether any file may be named by a host name.
+func hasNames(files map[string]bool) bool {
+	for f := range files {
+		if _, err := netip.ParseAddrPort(f); err == nil {
+			continue
+		}
+		if _, err := netip.ParseAddr(strings.Trim(f, "[]")); err == nil {
+			continue
+		}
+		return true
+	}
+	return false
+}

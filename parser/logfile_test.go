@@ -1,0 +1,18 @@
+package parser
+
+import "testing"
+
+// Where no log file is named, the one counts that the caller has, or the reference's.
+func TestTheDefaultLogFile(t *testing.T) {
+	for _, c := range []struct{ source, given, want string }{
+		{"checkinterval = 1\n", "", "/var/log/ldirectord.log"},
+		{"checkinterval = 1\n", "/var/log/ldirectord/ldirectord.log", "/var/log/ldirectord/ldirectord.log"},
+		{"logfile = \"/var/log/x\"\n", "/var/log/ldirectord/ldirectord.log", "/var/log/x"},
+		{"logfile = \"local0\"\n", "/var/log/ldirectord/ldirectord.log", "local0"},
+	} {
+		cfg, found := Parse(t.Context(), "ld.cf", []byte(c.source), Options{LogFile: c.given})
+		if cfg == nil || cfg.Global.LogFile != c.want {
+			t.Errorf("%q with %q: %+v, %v; want %s", c.source, c.given, cfg, found, c.want)
+		}
+	}
+}

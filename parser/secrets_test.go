@@ -1,0 +1,52 @@
+package parser
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// A configuration that is shown has none of the values of secret directives, nor the log-ins of URLs, and is
+// otherwise the same.
+func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
+	src := "virtual = 10.1.0.1:80\n real = 10.2.0.1:80 gate\n service = http\n" +
+		" httpheader = \"X-Token: s3cret\"\n request = \"http://s3cret:s3cret@host/page\"\n"
+	for _, d := range Directives() {
+		if d.Secret && d.Name != "httpheader" {
+			src += fmt.Sprintf(" %s = \"s3cret\"\n", d.Name)
+		}
+	}
+	src += "virtual = 10.1.0.1:81\n service = http\n" +
+		" real = 10.2.0.1:80 gate \"http://me:s3cret@10.2.0.1/page\", \"OK\"\n" +
+		"virtual = 10.1.0.1:21\n real = 10.2.0.1:21 gate\n"
+	cfg, found := Parse(t.Context(), "f", []byte(src), options(t))
+	if cfg == nil {
+		t.Fatal(found)
+	}
+	before := marshalled(t, cfg)
+	shown := marshalled(t, cfg.WithoutSecrets())
+	if n := strings.Count(before, "s3cret"); n < 8 {
+		t.Errorf("only %d secrets are there to be hidden:\n%s", n, before)
+	}
+	if strings.Contains(shown, "s3cret") {
+		t.Errorf("secrets are shown:\n%s", shown)
+	}
+	for _, word := range []string{"http://…@host/page", "http://…@10.2.0.1/page", "X-Token: …", "anonymous"} {
+		if !strings.Contains(shown, word) {
+			t.Errorf("%q is not shown:\n%s", word, shown)
+		}
+	}
+	if marshalled(t, cfg) != before {
+		t.Error("the configuration itself has changed")
+	}
+}
+
+func marshalled(t *testing.T, cfg *Config) string {
+	t.Helper()
+	text, err := json.Marshal(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

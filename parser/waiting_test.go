@@ -1,0 +1,154 @@
+package parser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// hosts is a Resolver with a hosts file. Every other name is one for a name server that does not answer.
+type hosts map[string]string
+
+func (h hosts) Host(ctx context.Context, name string, _ bool) ([]netip.Addr, error) {
+	if a, ok := h[name]; ok {
+		return []netip.Addr{netip.MustParseAddr(a)}, nil
+	}
+	<-ctx.Done()
+	return nil, errors.New("no answer")
+}
+
+func (h hosts) Port(context.Context, string, string) (uint16, error) {
+	return 0, errors.New("no such service")
+}
+
+func TestNamesWithoutAnAnswer(t *testing.T) {
+	known := func(host string, ipv6 bool) netip.Addr {
+		switch {
+		case host == "old" && !ipv6:
+			return netip.MustParseAddr("192.0.2.9")
+		case host == "wrong":
+			return netip.MustParseAddr("2001:db8::9")
+		}
+		return netip.Addr{}
+	}
+	const section = "virtual=192.0.2.1:80\n"
+	for _, c := range []struct {
+		name, src string
+		wait      bool
+		want      string // the servers, those that wait in brackets; or the errors
+		warnings  int
+		lookups   bool // it is refused for look-ups alone
+	}{
+		{"a name of the hosts file", section + "\treal=here:80 masq\n", false, "192.0.2.7:80", 0, false},
+		{"one without an address refuses the file", section + "\treal=here:80 masq\n\treal=new:80 masq\n", false,
+			`3:7: error: the address "new" cannot be used: no answer`, 0, true},
+		{"at a start its server waits", section + "\treal=here:80 masq\n\treal=new:80 masq 5\n", true, "192.0.2.7:80 [new:80]", 1, false},
+		{"with a warning for each name, not for each line", section + "\treal=new:80 masq\n\treal=new:81 masq\n", true, "[new:80] [new:81]", 1, false},
+		{"its last address counts", section + "\treal=old:80 masq\n", false, "192.0.2.9:80", 1, false},
+		{"also at a start", section + "\treal=old:80 masq\n\treal=old:81 masq\n", true, "192.0.2.9:80 192.0.2.9:81", 1, false},
+		{"one of the other family does not", section + "\treal=wrong:80 masq\n", false, `2:7: error: the address "wrong" cannot be used: no answer`, 0, true},
+		{"the end of a range", section + "\treal=192.0.2.3->new:80 masq\n", true, "[192.0.2.3->new:80]", 1, false},
+		{"both ends of a range", section + "\treal=new->newer:80 masq\n", true, "[new->newer:80]", 2, false},
+		{"a mistake stays one", section + "\treal=new->192.0.2.300:80 masq\n", true,
+			`2:7: error: the address "new" cannot be used: no answer; 2:12: error: the address "192.0.2.300" cannot be used: an IPv4 address is four numbers from 0 to 255 without leading zeros`, 0, false},
+		{"a port without a number too", section + "\treal=new:web masq\n", true,
+			`2:7: error: the address "new" cannot be used: no answer; 2:11: error: the port "web" cannot be used: no such service`, 0, false},
+		{"and a line that cannot be read", section + "\treal=new:80 masqu\n", true,
+			`2:7: error: the address "new" cannot be used: no answer; 2:14: error: "masqu" is not a forwarding method; it is gate, masq or ipip`, 0, false},
+		{"virtual does not wait", "virtual=new:80\n\treal=here:80 masq\n", true, `1:9: error: the address "new" cannot be used: no answer`, 0, true},
+		{"unless its last address is known", "virtual=old:80\n\treal=here:80 masq\n", true, "192.0.2.7:80", 1, false},
+		{"fallback does not wait", section + "\treal=here:80 masq\n\tfallback=new:80\n", true, `3:11: error: the address "new" cannot be used: no answer`, 0, true},
+		{"nor the global one", "fallback=new:80\n" + section + "\treal=here:80 masq\n", true, `1:10: error: the address "new" cannot be used: no answer`, 0, true},
+		{"another error is no matter of look-ups", section + "\treal=new:80 masq\n\tweight=3\n", false, "", 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg, found := Parse(t.Context(), "ld.cf", []byte(c.src), Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: c.wait})
+				if got := found.OnlyLookups(); got != c.lookups {
+					t.Errorf("refused for look-ups alone: %v, want %v", got, c.lookups)
+				}
+				var got []string
+				for _, d := range found.Errors() {
+					got = append(got, strings.TrimPrefix(d.String(), "ld.cf:"))
+				}
+				if cfg == nil {
+					if errs := strings.Join(got, "; "); c.want != "" && errs != c.want {
+						t.Errorf("got %s\nwant %s", errs, c.want)
+					}
+					return
+				}
+				for _, r := range cfg.Virtuals[0].Reals {
+					got = append(got, FormatAddrPort(r.Addr))
+				}
+				for _, w := range cfg.Virtuals[0].Waiting {
+					got = append(got, "["+w.Name+"]")
+				}
+				if list := strings.Join(got, " "); list != c.want {
+					t.Errorf("got %s\nwant %s", list, c.want)
+				}
+				warned := 0
+				for _, d := range found.Warnings() {
+					if d.Kind == nameInVain {
+						warned++
+					}
+				}
+				if warned != c.warnings {
+					t.Errorf("%d warnings of names, want %d: %v", warned, c.warnings, found)
+				}
+			})
+		})
+	}
+}
+
+func TestTheNamesOfAConfiguration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const src = "virtual=here:80\n\treal=new:80 masq\n\treal=old:80 masq\n\treal=192.0.2.3:80 masq\n"
+		last := func(host string, _ bool) netip.Addr {
+			if host == "old" {
+				return netip.MustParseAddr("192.0.2.9")
+			}
+			return netip.Addr{}
+		}
+		cfg, found := Parse(t.Context(), "", []byte(src), Options{Resolver: hosts{"here": "192.0.2.7"}, Last: last, Wait: true})
+		if cfg == nil {
+			t.Fatal(found)
+		}
+		want := []Name{
+			{Host: "here", Addr: netip.MustParseAddr("192.0.2.7")},
+			{Host: "new", Why: "no answer"},
+			{Host: "old", Addr: netip.MustParseAddr("192.0.2.9"), Why: "no answer"},
+		}
+		if fmt.Sprint(cfg.Names) != fmt.Sprint(want) {
+			t.Errorf("got %v\nwant %v", cfg.Names, want)
+		}
+	})
+}
+
+// A hosts file answers at once, and so it must count however many names wait for a name server that is dead.
+func TestADeadNameServerHoldsUpNoOtherName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var src strings.Builder
+		src.WriteString("virtual=192.0.2.1:80\n")
+		book := hosts{}
+		for i := range 500 {
+			fmt.Fprintf(&src, "\treal=dead%d:80 masq\n\treal=here%d:80 masq\n", i, i)
+			book[fmt.Sprint("here", i)] = fmt.Sprintf("192.0.2.%d", i%250)
+		}
+		start := time.Now()
+		cfg, found := Parse(t.Context(), "", []byte(src.String()), Options{Resolver: book, Wait: true})
+		if cfg == nil {
+			t.Fatal(found)
+		}
+		if v := cfg.Virtuals[0]; len(v.Reals) != 500 || len(v.Waiting) != 500 {
+			t.Errorf("%d servers have an address and %d wait, want 500 of each", len(v.Reals), len(v.Waiting))
+		}
+		if d := time.Since(start); d > lookupDeadline {
+			t.Errorf("it took %v", d)
+		}
+	})
+}
