@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// allowed are the licences with which the program, under Apache-2.0, may be given away as one binary, and a
+// sentence by which each is known.
+var allowed = []struct{ name, sentence string }{
+	{"Apache-2.0", "apache license version 2.0, january 2004"},
+	{"MPL-2.0", "mozilla public license version 2.0"},
+	{"BSD-3-Clause", "this software without specific prior written permission"},
+	{"BSD-2-Clause", "redistribution and use in source and binary forms, with or without modification, are permitted"},
+	{"Expat", "permission is hereby granted, free of charge, to any person obtaining a copy"}, // MIT, as Debian calls it
+}
+
+// foreign are sentences of licences that ask more of a whole program.
+var foreign = []string{"gnu general public license", "gnu affero", "gnu lesser", "server side public license", "business source license"}
+
+// name is the licence's short name, empty where it is none of those allowed.
+func (m module) name() string {
+	if len(m.files) == 0 || !source.MatchString(m.files[0].name) {
+		return ""
+	}
+	text := strings.ToLower(strings.Join(strings.Fields(m.files[0].text), " "))
+	for _, l := range allowed {
+		if strings.Contains(text, l.sentence) && (l.name == "MPL-2.0" || !asksMore(text)) { // MPL-2.0 speaks of the GNU licences
+			return l.name
+		}
+	}
+	return ""
+}
+
+func asksMore(text string) bool {
+	for _, sentence := range foreign {
+		if strings.Contains(text, sentence) {
+			return true
+		}
+	}
+	return false
+}
+
+// check returns one error for each module that has no licence, or another.
+func check(modules []module) error {
+	var failed []error
+	for _, m := range modules {
+		switch {
+		case len(m.files) == 0:
+			failed = append(failed, fmt.Errorf("%s %s has no licence", m.path, m.version))
+		case m.name() == "":
+			failed = append(failed, fmt.Errorf("%s %s: %s is none of the licences that are allowed", m.path, m.version, m.files[0].name))
+		}
+	}
+	return errors.Join(failed...)
+}

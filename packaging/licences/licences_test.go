@@ -1,0 +1,143 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const program = "../../cmd/ldirectord"
+
+// Every module of the binary may be given away with it, and no module is left out.
+func TestEveryModuleOfTheBinaryMayBeGivenAway(t *testing.T) {
+	for _, arch := range []string{"amd64", "arm64"} {
+		modules, err := linked(program, arch)
+		if err == nil {
+			err = check(modules)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range modules[1:] {
+			got = append(got, m.path)
+		}
+		if arch != runtime.GOARCH {
+			continue // to build for another takes minutes
+		}
+		if want := ofBinary(t); !slices.Equal(got, want) {
+			t.Errorf("modules\n%q\nthe binary has\n%q", got, want)
+		}
+	}
+}
+
+// ofBinary asks a binary, which the linker told what is in it.
+func ofBinary(t *testing.T) (modules []string) {
+	binary := filepath.Join(t.TempDir(), "ldirectord")
+	build := exec.Command("go", "build", "-trimpath", "-o", binary, program)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := exec.Command("go", "version", "-m", binary).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if words := strings.Fields(line); len(words) > 2 && words[0] == "dep" {
+			modules = append(modules, words[1])
+		}
+	}
+	slices.Sort(modules)
+	return modules
+}
+
+func TestALicenceIsKnownByItsText(t *testing.T) {
+	for _, c := range []struct{ file, text, want string }{
+		{"LICENSE", "Apache License\n   Version 2.0, January 2004\n", "Apache-2.0"},
+		{"LICENSE.md", "Mozilla Public License Version 2.0\n === \n\"Secondary License\" means the GNU General Public License", "MPL-2.0"},
+		{"COPYING", "Redistribution and use in source and binary forms, with or without\nmodification, are permitted", "BSD-2-Clause"},
+		{"LICENSE", "Redistribution and use in source and binary forms, with or without\nmodification, are permitted\n" +
+			"from this software without specific prior\nwritten permission", "BSD-3-Clause"},
+		{"LICENCE", "Permission is hereby granted, free of charge, to any person obtaining a copy", "Expat"},
+		{"LICENSE", "GNU GENERAL PUBLIC LICENSE\nVersion 2, June 1991", ""},
+		{"LICENSE", "Permission is hereby granted, free of charge, to any person obtaining a copy; files in x/ are under the GNU General\nPublic License", ""},
+		{"LICENSE", "All rights reserved.", ""},
+		{"NOTICE", "Apache License\n   Version 2.0, January 2004\n", ""},
+	} {
+		m := module{path: "example.org/m", version: "v1", files: []file{{c.file, c.text}}}
+		if got := m.name(); got != c.want {
+			t.Errorf("%s %.40q: %q, want %q", c.file, c.text, got, c.want)
+		}
+		if err := check([]module{m}); (err == nil) != (c.want != "") {
+			t.Errorf("%s %.40q: %v", c.file, c.text, err)
+		}
+	}
+	if check([]module{{path: "example.org/m"}}) == nil {
+		t.Error("a module without a licence may be given away")
+	}
+}
+
+// Each text that a module demands to be passed on is in both forms.
+func TestEveryTextIsPassedOn(t *testing.T) {
+	modules, err := linked(program, "amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, deb := plain(modules), copyright(modules)
+	for _, m := range modules {
+		for i, f := range m.files {
+			if !strings.Contains(whole, f.text) {
+				t.Errorf("%s: its %s is missing", m.path, f.name)
+			}
+			if i > 0 && f.name == "AUTHORS" || i == 0 && common[m.name()] != "" {
+				continue // it is told who, and by which file of Debian's
+			}
+			if !strings.Contains(deb, indent(f.text)) {
+				t.Errorf("Debian's copyright: the %s of %s is missing", f.name, m.path)
+			}
+		}
+	}
+}
+
+// A copyright file of Debian has paragraphs whose every line is a field or goes on with one.
+func TestTheDebianFormIsWellFormed(t *testing.T) {
+	modules, err := linked(program, "amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for paragraph := range strings.SplitSeq(copyright(modules), "\n\n") {
+		first := true
+		for line := range strings.Lines(paragraph) {
+			name, _, isField := strings.Cut(line, ":")
+			if !strings.HasPrefix(line, " ") && (!isField || strings.Contains(name, " ")) || first && strings.HasPrefix(line, " ") {
+				t.Errorf("no field: %q", line)
+			}
+			first = false
+		}
+		if strings.HasPrefix(paragraph, "Files:") && !(strings.Contains(paragraph, "\nCopyright: ") && strings.Contains(paragraph, "\nLicense: ")) {
+			t.Errorf("no copyright or licence:\n%.200s", paragraph)
+		}
+	}
+}
+
+// The copy of Go's licence is that of the Go that builds.
+func TestGosLicenceIsACopy(t *testing.T) {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range library().files {
+		text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), f.name))
+		if err != nil {
+			t.Skip("this Go brings no licence along: ", err)
+		}
+		if tidy(string(text)) != f.text {
+			t.Errorf("Go's %s is another", f.name)
+		}
+	}
+}

@@ -1,0 +1,36 @@
+// Command licences collects the licences of all modules that a binary is made of, from the module cache, as the
+// packages must bring them along. It fails where a module has none, or one that the program may not be given
+// away with.
+//
+//	licences [-deb] [-arch ARCH] PACKAGE
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+)
+
+func main() {
+	deb := flag.Bool("deb", false, "as Debian's copyright file, not as plain text")
+	arch := flag.String("arch", runtime.GOARCH, "the processor that the binary is for")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: licences [-deb] [-arch ARCH] PACKAGE")
+		os.Exit(2)
+	}
+	modules, err := linked(flag.Arg(0), *arch)
+	if err == nil {
+		err = check(modules)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "licences:", err)
+		os.Exit(1)
+	}
+	if *deb {
+		os.Stdout.WriteString(copyright(modules))
+		return
+	}
+	os.Stdout.WriteString(plain(modules))
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// module is one of those that are linked in. Go's own library counts as one.
+type module struct {
+	path, version string
+	files         []file // its licence first
+}
+
+// file is one that says under which terms a module comes, or who made it.
+type file struct {
+	name, text string
+}
+
+// pkg is what go list tells of a package.
+type pkg struct {
+	Dir      string
+	Standard bool
+	Module   *struct {
+		Path, Version, Dir string
+		Main               bool
+	}
+}
+
+// linked returns the modules of a package and of all that it imports, in order of their paths.
+func linked(name, arch string) ([]module, error) {
+	cmd := exec.Command("go", "list", "-deps", "-json=Dir,Standard,Module", name)
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list %s: %w", name, err)
+	}
+	found := map[string]*module{}
+	dirs := map[string]bool{}
+	for list := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := list.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("what go list says: %w", err)
+		}
+		if p.Standard || p.Module == nil || p.Module.Main {
+			continue
+		}
+		m := found[p.Module.Path]
+		if m == nil {
+			m = &module{path: p.Module.Path, version: p.Module.Version}
+			found[p.Module.Path] = m
+		}
+		if err := m.collect(p.Module.Dir, p.Dir, dirs); err != nil {
+			return nil, err
+		}
+	}
+	modules := []module{library()}
+	for _, path := range slices.Sorted(maps.Keys(found)) {
+		modules = append(modules, *found[path])
+	}
+	return modules, nil
+}
+
+//go:embed go
+var goTerms embed.FS
+
+// library is Go's own. Its licence has a copy here: not every distribution's Go brings it along.
+func library() module {
+	version, _ := exec.Command("go", "env", "GOVERSION").Output()
+	m := module{path: "Go", version: strings.TrimPrefix(strings.TrimSpace(string(version)), "go")}
+	for _, name := range []string{"LICENSE", "PATENTS"} {
+		text, _ := goTerms.ReadFile("go/" + name)
+		m.files = append(m.files, file{name, tidy(string(text))})
+	}
+	return m
+}
+
+var (
+	terms  = regexp.MustCompile(`(?i)^(licen[cs]e|copying|copyright|notice|patents|attrib|authors)(-.*|\.txt|\.md)?$`)
+	source = regexp.MustCompile(`(?i)^(licen[cs]e|copying)`)
+)
+
+// collect reads the files with terms of a package's folder and of those above it, up to the module's.
+func (m *module) collect(root, dir string, seen map[string]bool) error {
+	for ; !seen[dir]; dir = filepath.Dir(dir) {
+		seen[dir] = true
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.path, err)
+		}
+		for _, e := range entries {
+			if e.IsDir() || !terms.MatchString(e.Name()) {
+				continue
+			}
+			text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+			if err != nil {
+				return fmt.Errorf("%s: %w", m.path, err)
+			}
+			name, _ := filepath.Rel(root, filepath.Join(dir, e.Name()))
+			m.files = append(m.files, file{name, tidy(string(text))})
+		}
+		if dir == root {
+			break
+		}
+	}
+	slices.SortFunc(m.files, func(a, b file) int {
+		if x, y := source.MatchString(a.name), source.MatchString(b.name); x != y {
+			if x {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	return nil
+}
+
+// tidy has no blanks at the end of a line, no empty lines around, and no carriage returns.
+func tidy(text string) string {
+	lines := strings.Split(strings.ReplaceAll(text, "\r", ""), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " \t\f")
+	}
+	return strings.Trim(strings.Join(lines, "\n"), "\n") + "\n"
+}
