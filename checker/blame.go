@@ -35,7 +35,7 @@ func failed(ctx context.Context, err error) Result {
 		err = errStopped
 	}
 	cause := causeOf(err)
-	return Result{Detail: err.Error(), Cause: cause, Local: cause == Shortage}
+	return Result{Detail: err.Error(), Cause: cause, Local: cause == Shortage, Unjudged: cause == Unjudged}
 }
 
 // isShortage tells whether an error is our own lack of something. (EADDRNOTAVAIL: no local port is

@@ -123,6 +123,8 @@ func (p *packets) next() error {
 	}
 	left, err := p.length(p.header)
 	switch {
+	case errors.Is(err, errClearText):
+		return err
 	case err != nil:
 		return fmt.Errorf("%w: got %s", err, excerpt(p.header))
 	case left > p.limit:

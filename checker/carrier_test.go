@@ -33,16 +33,31 @@ func checkScenes(t *testing.T, good Spec, scenes []scene) {
 			if c.change != nil {
 				c.change(&s)
 			}
-			check := build(t, s, nil)
-			begin := time.Now()
-			r := check.Check(t.Context())
-			if r.OK != c.up || r.Detail != c.detail || r.Local {
-				t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Local, r.Detail, c.up, c.detail)
-			}
-			if took := time.Since(begin); took > s.NegotiateTimeout+2*time.Second {
-				t.Errorf("took %v of %v", took, s.NegotiateTimeout)
-			}
+			inItsTime(t, s, nil, c.up, c.detail)
 		})
+	}
+}
+
+// inItsTime makes a check and compares its result. A check that is to meet its deadline in some stage may meet it in
+// an earlier one, when the machine is busy: then it gets more time.
+func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.Duration, of time.Duration) {
+	t.Helper()
+	for first := s.NegotiateTimeout; ; s.NegotiateTimeout *= 5 {
+		want := strings.ReplaceAll(detail, first.String(), s.NegotiateTimeout.String())
+		begin := time.Now()
+		r := build(t, s, e).Check(t.Context())
+		took = time.Since(begin)
+		if took > s.NegotiateTimeout+late {
+			t.Errorf("took %v of %v", took, s.NegotiateTimeout)
+		}
+		fits := r.OK == up && r.Detail == want && !r.Local
+		if !fits && r.Cause == Timeout && s.NegotiateTimeout < inTime {
+			continue
+		}
+		if !fits {
+			t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Local, r.Detail, up, want)
+		}
+		return took, s.NegotiateTimeout
 	}
 }
 

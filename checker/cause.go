@@ -22,11 +22,12 @@ const (
 	TLS                      // no handshake, or a certificate that is not trusted
 	Program                  // the checkcommand ended with a status other than 0, or by a signal
 	Shortage                 // our own: Result.Local
+	Unjudged                 // nobody can tell: Result.Unjudged
 	Causes                   // how many there are
 )
 
 func (c Cause) String() string {
-	return [Causes]string{"other", "answer", "timeout", "refused", "closed", "unreachable", "lookup", "tls", "program", "shortage"}[c]
+	return [Causes]string{"other", "answer", "timeout", "refused", "closed", "unreachable", "lookup", "tls", "program", "shortage", "unjudged"}[c]
 }
 
 // causeOf is the class of an error that ended a check.
@@ -41,6 +42,8 @@ func causeOf(err error) Cause {
 	switch {
 	case errors.Is(err, errStopped), isShortage(err):
 		return Shortage
+	case errors.Is(err, errUnjudged):
+		return Unjudged
 	case errors.As(err, &lookup):
 		return Lookup
 	case isTimeout(err), errors.Is(err, syscall.ETIMEDOUT):

@@ -4,6 +4,7 @@ package checker
 
 import (
 	"context"
+	"crypto/x509"
 	"net/netip"
 	"sync"
 	"time"
@@ -18,17 +19,23 @@ type Checker interface {
 
 // Result is the answer of one check.
 type Result struct {
-	OK      bool
-	Cause   Cause  // of a failure
-	Local   bool   // failed by our own shortage (descriptors, memory, ports): says nothing about the server
-	Detail  string // one line: why it failed, or what was seen; control characters escaped, no secrets
-	Warning string // something the operator should hear once, e.g. a redirect that leaves the server
+	OK    bool
+	Cause Cause // of a failure
+	Local bool  // failed by our own shortage (descriptors, memory, ports): says nothing about the server
+	// Unjudged is an answer that came and can't be compared with receive in the time that there is for that: it says
+	// nothing about the server either, and the next check is not earlier for it.
+	Unjudged bool
+	Detail   string // one line: why it failed, or what was seen; control characters escaped, no secrets
+	Warning  string // something the operator should hear once, e.g. a redirect that leaves the server
 	// Said is what an HTTP server that is down answered, as it came: the beginning of a page that does not
 	// match, or the status where there is no page; without the secrets of the configuration. It is "" when
 	// no answer came.
 	Said string
 	Took time.Duration
 }
+
+// Says reports whether the result says something about the server.
+func (r Result) Says() bool { return !r.Local && !r.Unjudged }
 
 // Spec is everything that makes one check what it is. Two equal Specs are the same check of the
 // same server and are made once. Only comparable values may stand here.
@@ -63,8 +70,10 @@ type Spec struct {
 	TLSCA         string // file of the authorities to trust; "" for the system's
 	TLSCert       string // file of a client certificate
 	TLSKey        string // file of its key
+	TLSFiles      string // what TLSSum says of these files
 	TLSExpiryWarn int    // days before its end from which a certificate is warned about; 0 for never
 	StartTLS      bool   // smtp, submission, imap, pop, ldap, ftp
+	NoClearText   bool   // mysql, pgsql: the password is not sent so that who answers can read it
 	HTTPStatus    string // statuses that are good, such as 200,300-399; "" for 2xx
 	HTTPHeaders   string // further request headers, each ending in a line feed
 	HTTPUser      string // basic authentication
@@ -74,8 +83,8 @@ type Spec struct {
 	DNSRcode      string // answer code that is good; "" for NOERROR
 }
 
-// Env is what checkers share: one ping socket a family, a bound on child processes, and what they
-// must know of the configuration.
+// Env is what the checkers of one reading of the configuration share: one ping socket a family, a bound on child
+// processes, and what they must know of the configuration. Each file is read once.
 type Env struct {
 	Pinger Pinger
 	// Ours tells whether an address is one of our own virtual services; nil: none is.
@@ -83,12 +92,15 @@ type Env struct {
 	Ours func(netip.AddrPort) bool
 	// Children bounds the external programs running at once; nil: no bound.
 	Children chan struct{}
+	// Matching is where answers are searched; nil: a room of this Env's own.
+	Matching *Matching
 	// HostName of this machine, for greetings and default log-ins.
 	HostName string
 
-	mu       sync.Mutex           // guards what follows
-	matchers map[string]*matcher  // by pattern: many servers share one
-	trusted  map[string]authority // by file
+	mu       sync.Mutex                // guards what follows
+	matchers map[string]*matcher       // by pattern: many servers share one
+	trusted  map[string]*x509.CertPool // by file
+	secrets  map[Spec]secrets          // by what has some
 }
 
 // Pinger sends one echo request and waits for its reply.

@@ -31,7 +31,7 @@ func (c *combined) Check(ctx context.Context) Result {
 		switch {
 		case r.OK:
 			c.left--
-		case !r.Local:
+		case r.Says():
 			c.left = 0
 		}
 		return r

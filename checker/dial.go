@@ -31,6 +31,17 @@ func guard(ctx context.Context, c net.Conn, deadline time.Time) (*conn, error) {
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
+// extend moves the deadline. It must not replace that of a cancellation.
+func (c *conn) extend(ctx context.Context, deadline time.Time) error {
+	if err := c.SetDeadline(deadline); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return errStopped
+	}
+	return nil
+}
+
 func (c *conn) Close() error {
 	if c.unguard != nil {
 		c.unguard()

@@ -104,7 +104,7 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 	}
 	var seen string
 	if err == nil {
-		seen, err = c.judge(answer, deadline)
+		seen, err = c.judge(ctx, answer)
 	}
 	if err != nil {
 		return failed(ctx, err)
@@ -117,7 +117,7 @@ func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, deadline time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	q := question{to: c.target, timeout: c.timeout, resend: dnsResend, accept: func(datagram []byte) error {
+	q := question{to: c.target, timeout: c.timeout, resend: dnsResend, patience: maxStrays, accept: func(datagram []byte) error {
 		answer, err = parseDNS(datagram, m)
 		return err
 	}}
@@ -169,16 +169,44 @@ func (c *dnsCheck) broken(begun bool, err error) error {
 	return stageFault("reading the answer", err)
 }
 
-// parseDNS reads the answer to a message. With errNotYet it is the answer to another.
+// parseDNS reads the answer to a message. With errNotYet it is the answer to another: it is not read further, as its
+// records may be thousands of long names.
 func parseDNS(raw []byte, asked *dns.Msg) (*dns.Msg, error) {
+	err := beginsDNS(raw, asked)
+	if errors.Is(err, errNotYet) {
+		return nil, err
+	}
 	m := new(dns.Msg)
-	if err := m.Unpack(raw); err != nil && !m.Truncated {
+	if err != nil || m.Unpack(raw) != nil && !m.Truncated {
 		return nil, fmt.Errorf("not DNS: %s", excerpt(raw))
 	}
-	if m.Id != asked.Id || !m.Response || len(m.Question) > 0 && !sameQuestion(m.Question[0], asked.Question[0]) {
-		return nil, errNotYet
-	}
 	return m, nil
+}
+
+// beginsDNS looks at the header of a message and at its question, if there is one (RFC 1035, 4.1).
+func beginsDNS(raw []byte, asked *dns.Msg) error {
+	const header, response = 12, 0x80
+	if len(raw) < header {
+		return io.ErrUnexpectedEOF
+	}
+	questions := binary.BigEndian.Uint16(raw[4:])
+	switch {
+	case questions > 1:
+		return errors.New("several questions")
+	case binary.BigEndian.Uint16(raw) != asked.Id, raw[2]&response == 0:
+		return errNotYet
+	case questions == 0:
+		return nil
+	}
+	name, end, err := dns.UnpackDomainName(raw, header)
+	if err != nil || len(raw) < end+4 {
+		return io.ErrUnexpectedEOF
+	}
+	got := dns.Question{Name: name, Qtype: binary.BigEndian.Uint16(raw[end:]), Qclass: binary.BigEndian.Uint16(raw[end+2:])}
+	if !sameQuestion(got, asked.Question[0]) {
+		return errNotYet
+	}
+	return nil
 }
 
 func sameQuestion(a, b dns.Question) bool {

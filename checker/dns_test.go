@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
@@ -113,6 +114,36 @@ func TestDNS(t *testing.T) {
 	})
 }
 
+// A datagram of thousands of long names costs a hundred times what it costs to send.
+func TestDNSAnswersToOthersAreNotReadFurther(t *testing.T) {
+	asked := new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA)
+	bomb := asked.Copy()
+	bomb.Response, bomb.Compress = true, true
+	long := strings.TrimSuffix(strings.Repeat(strings.Repeat("x", 62)+".", 4), "x.")[:250] + "."
+	for range 4000 {
+		bomb.Answer = append(bomb.Answer, &dns.CNAME{Hdr: dns.RR_Header{Name: long, Rrtype: dns.TypeCNAME, Class: dns.ClassINET}, Target: long})
+	}
+	raw, err := bomb.Pack()
+	if err != nil || len(raw) < 30000 {
+		t.Fatal(len(raw), err)
+	}
+	if m, err := parseDNS(raw, asked); err != nil || len(m.Answer) != 4000 {
+		t.Fatalf("the answer itself: %v", err)
+	}
+	for name, change := range map[string]func(m []byte){
+		"another id":       func(m []byte) { m[0] ^= 1 },
+		"no answer":        func(m []byte) { m[2] &^= 0x80 },
+		"another question": func(m []byte) { m[13] ^= 1 },
+	} {
+		raw := bytes.Clone(raw)
+		change(raw)
+		allocations := testing.AllocsPerRun(10, func() { _, err = parseDNS(raw, asked) })
+		if err != errNotYet || allocations > 10 {
+			t.Errorf("%s: %v, %v allocations", name, err, allocations)
+		}
+	}
+}
+
 func TestDNSRecordTypes(t *testing.T) {
 	ask := func(kind, receive string) Spec {
 		return Spec{Service: "dns", Protocol: "udp", Request: "/example.org", Receive: receive, DNSType: kind}
@@ -193,6 +224,6 @@ func TestDNSOverTCP(t *testing.T) {
 		{name: "closed in the middle", spec: www, server: heardDNS(raw("\x00\x40ab")), detail: "connection closed in the answer"},
 		{name: "reset", spec: www, server: heardDNS(reset), detail: "reading the answer: reset by the server"},
 		{name: "garbage", spec: www, server: heardDNS(raw("\x00\x04ab\x1b!")), detail: `not DNS: "ab\x1b!"`},
-		{name: "endless", spec: www, server: heardDNS(endless("HTTP/1.1 400 Bad Request ")), detail: "not an answer to our question"},
+		{name: "endless", spec: www, server: heardDNS(endless("HTTP/1.1 400 Bad Request ")), detail: `not DNS: "TP/1.1 400 Bad Request HTTP/1.1 400 Bad Request HTTP/1.1 400"…`},
 	})
 }

@@ -1,15 +1,15 @@
 package checker
 
 import (
+	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/miekg/dns"
 )
 
 // judge compares the code of an answer, and its records of the type that was asked for.
-func (c *dnsCheck) judge(m *dns.Msg, deadline time.Time) (string, error) {
+func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 	switch {
 	case m.Rcode != c.rcode && c.rcode == dns.RcodeSuccess:
 		return "", fmt.Errorf("%s for %s", rcodeName(m.Rcode), c.name())
@@ -19,14 +19,15 @@ func (c *dnsCheck) judge(m *dns.Msg, deadline time.Time) (string, error) {
 		return rcodeName(m.Rcode) + " for " + c.name(), nil
 	}
 	var got []string
+	found := search{matcher: c.receive}
 	for _, rr := range m.Answer {
 		text := dnsText(rr)
 		if text == "" || rr.Header().Rrtype != c.question.Qtype {
 			continue
 		}
-		ok, err := c.matches(text, deadline)
+		ok, err := c.matches(ctx, &found, text)
 		if err != nil {
-			return "", fmt.Errorf("answer does not match %s: %w", c.receive, err)
+			return "", err
 		}
 		if ok {
 			return c.name() + " is " + escape(text, maxExcerpt), nil
@@ -39,11 +40,11 @@ func (c *dnsCheck) judge(m *dns.Msg, deadline time.Time) (string, error) {
 	return "", fmt.Errorf("%s does not match %s: got %s", c.name(), c.receive, escape(strings.Join(got, ", "), maxExcerpt))
 }
 
-func (c *dnsCheck) matches(text string, deadline time.Time) (bool, error) {
+func (c *dnsCheck) matches(ctx context.Context, found *search, text string) (bool, error) {
 	if c.receive == nil {
 		return true, nil
 	}
-	return c.receive.match([]byte(text), time.Until(deadline))
+	return found.match(ctx, []byte(text))
 }
 
 // name is what is looked up, for messages.

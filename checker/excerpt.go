@@ -3,6 +3,8 @@ package checker
 import (
 	"strconv"
 	"unicode/utf8"
+
+	"ldirectord/printable"
 )
 
 // maxExcerpt bounds what is shown of a server's words, in bytes.
@@ -22,18 +24,7 @@ func escape(text string, limit int) string {
 	if len(text) > limit {
 		text, more = text[:wholeRunes([]byte(text), limit)], "…"
 	}
-	var out []byte
-	for text != "" {
-		r, size := utf8.DecodeRuneInString(text)
-		if r == utf8.RuneError && size == 1 || !strconv.IsPrint(r) {
-			quoted := strconv.Quote(text[:size])
-			out = append(out, quoted[1:len(quoted)-1]...)
-		} else {
-			out = append(out, text[:size]...)
-		}
-		text = text[size:]
-	}
-	return string(out) + more
+	return printable.Text(text) + more
 }
 
 // wholeRunes returns the length of at most limit bytes that end with a whole rune.

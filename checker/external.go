@@ -127,7 +127,7 @@ func (c *external) command(ctx context.Context, said *output, argv ...string) *e
 		cmd.Stdin = strings.NewReader(c.input)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = func() error { return killProgram(cmd.Process.Pid) }
 	cmd.WaitDelay = pipeDelay
 	return cmd
 }

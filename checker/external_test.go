@@ -93,6 +93,36 @@ func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 	}
 }
 
+// A session of its own is a way out of the process group, and a stop against being found while it starts others.
+func TestExternalIsKilledWithWhatLeftItsGroup(t *testing.T) {
+	if _, err := exec.LookPath("setsid"); err != nil {
+		t.Skip("no session of one's own: ", err)
+	}
+	if _, err := os.Stat("/proc/self/task/" + strconv.Itoa(os.Getpid()) + "/children"); err != nil {
+		t.Skip("the kernel tells nobody's children: ", err)
+	}
+	leaks(t)
+	pids := filepath.Join(t.TempDir(), "pids")
+	path := writeScript(t, fmt.Sprintf("#!/bin/sh\nfor i in 1 2 3; do setsid sh -c 'sleep 60 & echo $! $$ >>%s; wait' & done\nsleep 60\n", pids))
+	spec := externalSpec(path)
+	spec.Timeout = 10 * short
+	if r, took := timed(t, build(t, spec, nil)); r.OK || took > spec.Timeout+pipeDelay+slack {
+		t.Errorf("%+v after %v", r, took)
+	}
+	written, err := os.ReadFile(pids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(strings.Fields(string(written))); n != 6 {
+		t.Errorf("%d processes were started, want 6", n)
+	}
+	for _, pid := range strings.Fields(string(written)) {
+		if !gone(t, pid) {
+			t.Errorf("process %s lives", pid)
+		}
+	}
+}
+
 // gone waits until a process has ended. (It may be a zombie of init's for a moment.)
 func gone(t *testing.T, pid string) bool {
 	t.Helper()
@@ -202,28 +232,48 @@ func TestCancelledExternalIsKilled(t *testing.T) {
 	}
 }
 
+// What an external program begins with is as with any other child: no signal is blocked or ignored, it has no
+// descriptor of ours, and its limit of descriptors is not the one that a Go program gives itself.
 func TestExternalStartsWithCleanSignalsAndLimits(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("needs /proc")
 	}
-	status := filepath.Join(t.TempDir(), "status")
-	path := writeScript(t, fmt.Sprintf("#!/bin/sh\ncat /proc/self/status >%s; ls -l /proc/self/fd | wc -l\n", status))
-	if r := build(t, externalSpec(path), nil).Check(t.Context()); !r.OK {
+	const (
+		limits = `echo descriptors $(ls /proc/self/fd), at most $(ulimit -Sn)`
+		show   = `cat /proc/self/status; echo "Limits:	$(` + limits + `)"`
+	)
+	began := filepath.Join(t.TempDir(), "began")
+	if r := build(t, externalSpec(writeScript(t, "#!/bin/sh\n("+show+") >"+began+"\n")), nil).Check(t.Context()); !r.OK {
 		t.Fatalf("%+v", r)
 	}
-	text, err := os.ReadFile(status)
+	text, err := os.ReadFile(began)
 	if err != nil {
 		t.Fatal(err)
 	}
+	plain, err := exec.Command(writeScript(t, "#!/bin/sh\n(echo \"$("+limits+")\")\n")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
 	for line := range strings.Lines(string(text)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
-		if name != "SigBlk" && name != "SigIgn" {
+		switch name {
+		case "SigBlk", "SigIgn":
+			// Those of real time (from 32 on) are as whoever started this test left them.
+			if mask, err := strconv.ParseUint(value, 16, 64); err != nil || mask&(1<<31-1) != 0 {
+				t.Errorf("%s is %s", name, value)
+			}
+		case "Limits":
+			if value != strings.TrimSpace(string(plain)) {
+				t.Errorf("%s; another child: %s", value, plain)
+			}
+		default:
 			continue
 		}
-		// Those of real time (from 32 on) are as whoever started this test left them.
-		if mask, err := strconv.ParseUint(value, 16, 64); err != nil || mask&(1<<31-1) != 0 {
-			t.Errorf("%s is %s", name, value)
-		}
+		told++
+	}
+	if told != 3 {
+		t.Errorf("%d of 3 lines were found in\n%s", told, text)
 	}
 }
 

@@ -104,12 +104,12 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 	if err := d.demand("RETR "+t.file, 1); err != nil {
 		return "", err
 	}
-	content, err := t.read(d, data)
+	content, err := t.read(ctx, d, data)
 	if err != nil {
 		return "", err
 	}
 	if len(content) > maxFile {
-		return t.judge(content[:maxFile], true, d.deadline)
+		return t.judge(ctx, content[:maxFile], true)
 	}
 	done, err := d.reply("FTP", "the end of the transfer")
 	if err == nil && !done.good() {
@@ -118,11 +118,11 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return t.judge(content, false, d.deadline)
+	return t.judge(ctx, content, false)
 }
 
 // read reads the file up to its end, or beyond its limit.
-func (t ftp) read(d *dialogue, data *conn) ([]byte, error) {
+func (t ftp) read(ctx context.Context, d *dialogue, data *conn) ([]byte, error) {
 	var from io.Reader = data
 	if d.tls != nil {
 		secured := tls.Client(data, d.offered)
@@ -132,19 +132,40 @@ func (t ftp) read(d *dialogue, data *conn) ([]byte, error) {
 		defer secured.CloseWrite()
 		from = secured
 	}
-	content, err := io.ReadAll(io.LimitReader(from, maxFile+1))
+	content, err := io.ReadAll(io.LimitReader(from, largeBody))
+	if err == nil && len(content) == largeBody {
+		content, err = t.readOn(ctx, d, data, from, content)
+	}
 	if err != nil && !(d.tls != nil && isClosed(err)) { // many servers end without a word of TLS; the reply tells
 		return nil, &fault{reason(err) + " in the file", err}
 	}
 	return content, nil
 }
 
-func (t ftp) judge(content []byte, cut bool, deadline time.Time) (string, error) {
+// readOn waits for a turn, and reads the rest of a large file.
+func (t ftp) readOn(ctx context.Context, d *dialogue, data *conn, from io.Reader, content []byte) ([]byte, error) {
+	waited, err := enter(ctx, t.receive.room.bodies)
+	if err != nil {
+		return nil, err
+	}
+	defer leave(t.receive.room.bodies)
+	d.deadline = d.deadline.Add(waited)
+	if err := d.conn.extend(ctx, d.deadline); err != nil {
+		return nil, err
+	}
+	if err := data.extend(ctx, d.deadline); err != nil {
+		return nil, err
+	}
+	rest, err := io.ReadAll(io.LimitReader(from, maxFile+1-largeBody))
+	return append(content, rest...), err
+}
+
+func (t ftp) judge(ctx context.Context, content []byte, cut bool) (string, error) {
 	file := escape(t.file, maxExcerpt)
-	ok, err := t.receive.match(content, time.Until(deadline))
+	ok, err := t.receive.match(ctx, content)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%s does not match %s: %w", file, t.receive, err)
+		return "", err
 	case !ok && cut:
 		return "", fmt.Errorf("%s does not match %s in its first %d bytes", file, t.receive, maxFile)
 	case !ok:

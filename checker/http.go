@@ -26,7 +26,6 @@ type httpCheck struct {
 	wanted   statuses
 	fields   []string // of the configuration, for the request's header
 	login    string   // field with the user and password; "" for none
-	hidden   *strings.Replacer
 	rules    tlsRules
 	receive  *matcher
 	ours     func(netip.AddrPort) bool
@@ -113,14 +112,9 @@ func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 // Check implements Checker.
 func (c *httpCheck) Check(ctx context.Context) Result {
 	deadline := time.Now().Add(c.timeout)
-	buf := answerPool.Get().(*[]byte)
-	r := answerReader{timeout: c.timeout, buf: *buf}
-	result := c.ask(ctx, &r, deadline)
-	if cap(r.buf) <= maxPooledAnswer {
-		*buf = r.buf
-		answerPool.Put(buf)
-	}
-	return result
+	r := newAnswerReader(c.timeout, c.receive.room)
+	defer r.close()
+	return c.ask(ctx, r, deadline)
 }
 
 // ask makes the request and those that redirects lead to.
@@ -148,6 +142,34 @@ type trail struct {
 	warning string
 	ending  string // the first warning about a certificate
 	said    string // of the last answer, for Result.Said
+	foreign bool   // a redirect led to another server: what that one says is not told
+}
+
+// lead makes another request the next one. Where a foreign server leads to is its word.
+func (at *trail) lead(to hop) {
+	at.hop = to
+	if at.foreign {
+		at.via = strings.TrimSuffix(strings.TrimSuffix(at.via, ": "), " and on") + " and on: "
+		return
+	}
+	at.via = "redirected to " + showURL(to.url) + ": "
+	if to.away {
+		at.warning = "redirect to " + showURL(to.url) + " leaves the server being checked"
+	}
+}
+
+// untold is an error without a foreign server's words, if there may be some in it.
+func (at *trail) untold(err error) error {
+	if !at.foreign {
+		return err
+	}
+	switch causeOf(err) {
+	case Timeout, Refused, Closed, Unreachable, Shortage:
+		return err
+	case TLS:
+		return &fault{"no TLS there, or a certificate that is not trusted", err}
+	}
+	return &fault{"the answer there can't be used", err}
 }
 
 // walk follows redirects as far as it may, judges the last answer, and returns its status line.
@@ -160,24 +182,25 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, deadli
 		at.warning = "request " + showURL(at.hop.url) + " is not asked of the server being checked"
 	}
 	for followed := 0; ; followed++ {
+		at.foreign = at.hop.away && followed > 0
 		a, err := c.exchange(ctx, &at.hop, r, deadline)
 		at.ending = cmp.Or(at.ending, at.hop.ending)
 		if err != nil {
-			return "", err
+			return "", at.untold(err)
+		}
+		if at.foreign {
+			a.reason = nil
 		}
 		if !c.redirects(&a, followed) {
-			return c.judge(at, &a, deadline)
+			return c.judge(ctx, at, &a)
 		}
 		next, err := c.redirected(ctx, &at.hop, &home, &a, deadline)
 		if next.away && c.follow == "server" {
-			return c.judge(at, &a, deadline)
+			return c.judge(ctx, at, &a)
 		}
-		at.hop, at.via = next, "redirected to "+showURL(next.url)+": "
-		if next.away {
-			at.warning = "redirect to " + showURL(next.url) + " leaves the server being checked"
-		}
+		at.lead(next)
 		if err != nil {
-			return "", err
+			return "", at.untold(err)
 		}
 	}
 }
@@ -245,6 +268,16 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, deadl
 		return httpAnswer{}, stageFault("sending the request", err)
 	}
 	r.reset(stream)
+	r.turn = func() (time.Duration, error) {
+		waited, err := enter(ctx, c.receive.room.bodies)
+		if err != nil || waited == 0 {
+			return waited, err
+		}
+		if err = tcp.extend(ctx, deadline.Add(waited)); err != nil {
+			leave(c.receive.room.bodies)
+		}
+		return waited, err
+	}
 	a, err := r.answer()
 	if err != nil || !c.wanted.good(a.status) || c.method == "HEAD" {
 		return a, err
@@ -285,20 +318,24 @@ func (c *httpCheck) redirected(ctx context.Context, from, home *hop, a *httpAnsw
 }
 
 // judge compares an answer with what is wanted, and returns its status line.
-func (c *httpCheck) judge(at *trail, a *httpAnswer, deadline time.Time) (seen string, err error) {
+func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen string, err error) {
 	if !c.wanted.good(a.status) {
-		at.said = c.said(a.statusSaid())
+		at.said = firstWords(a.statusSaid())
 		return "", fmt.Errorf("status %03d, want %s", a.status, c.wanted.text)
 	}
-	ok, err := c.receive.match(a.body, time.Until(deadline))
+	ok, err := c.receive.match(ctx, a.body)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("body does not match %s: %w", c.receive, err)
+		return "", err
 	case ok:
 		return a.statusLine(), nil
 	}
-	page := c.said(a.body)
-	at.said = cmp.Or(page, c.said(a.statusSaid()))
+	if at.foreign {
+		at.said = firstWords(a.statusSaid())
+		return "", fmt.Errorf("body does not match %s", c.receive)
+	}
+	page := firstWords(a.body)
+	at.said = cmp.Or(page, firstWords(a.statusSaid()))
 	if a.cut {
 		return "", fmt.Errorf("body does not match %s in its first %d bytes: got %s", c.receive, maxBody, excerpt([]byte(page)))
 	}

@@ -79,7 +79,7 @@ func TestHTTPAnswers(t *testing.T) {
 		"bad chunk size":            {okHead + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nAll good", "", `bad chunk size "xyz"`},
 		"negative chunk size":       {okHead + "Transfer-Encoding: chunked\r\n\r\n-1\r\nAll good", "", `bad chunk size "-1"`},
 		"huge chunk size":           {okHead + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nAll good", "", `bad chunk size "ffffffffffffffffff"`},
-		"chunk longer than said":    {okHead + "Transfer-Encoding: chunked\r\n\r\n3\r\nAll good\r\n0\r\n\r\n", "", `bad chunk: " good" behind its data`},
+		"chunk longer than said":    {okHead + "Transfer-Encoding: chunked\r\n\r\n3\r\nAll good\r\n0\r\n\r\n", "", `bad chunk: " good" after its data`},
 		"endless chunk header":      {okHead + "Transfer-Encoding: chunked\r\n\r\n1;" + strings.Repeat("x", 2*maxChunkLine), "", "chunk header is longer than 4096 bytes"},
 		"bad length":                {okHead + "Content-Length: -5\r\n\r\nok", "", `bad Content-Length "-5"`},
 		"two lengths":               {okHead + "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "", `bad Content-Length "3"`},

@@ -54,13 +54,48 @@ type answerReader struct {
 	kept    int // the decoded body ends here
 	pos     int // what is read and not looked at starts here
 	total   int // bytes that came from the server
+	extra   int // bytes of them that are extensions of chunks
+
+	room   *Matching
+	turn   func() (time.Duration, error) // waits until a large body may be read on
+	small  *[]byte                       // the pool's, which buf began as
+	large  *[]byte                       // the pool's, when buf is a large one
+	waited time.Duration                 // in turn
 }
 
-// Answers are read into buffers of a pool; the few large ones are left to the collector.
+// newAnswerReader returns a reader that is to be closed.
+func newAnswerReader(timeout time.Duration, room *Matching) *answerReader {
+	small := answerPool.Get().(*[]byte)
+	return &answerReader{timeout: timeout, room: room, small: small, buf: (*small)[:0]}
+}
+
+// close gives back what the reader holds. No part of an answer may be looked at any more.
+func (r *answerReader) close() {
+	if r.large != nil {
+		largePool.Put(r.large)
+		leave(r.room.bodies)
+		return
+	}
+	r.release()
+}
+
+func (r *answerReader) release() {
+	if cap(r.buf) <= largeBody {
+		*r.small = r.buf
+		answerPool.Put(r.small)
+	}
+}
+
+// Answers are read into buffers of pools: small ones that grow, and then one for the largest answer.
 const (
-	smallAnswer     = 4 << 10
-	maxPooledAnswer = 64 << 10
+	smallAnswer = 4 << 10
+	largeAnswer = 2*maxHead + maxBody + 2*maxChunkLine
 )
+
+var largePool = sync.Pool{New: func() any {
+	buf := make([]byte, 0, largeAnswer)
+	return &buf
+}}
 
 var answerPool = sync.Pool{New: func() any {
 	buf := make([]byte, 0, smallAnswer)
@@ -69,7 +104,7 @@ var answerPool = sync.Pool{New: func() any {
 
 // reset makes the reader ready for another answer.
 func (r *answerReader) reset(src io.Reader) {
-	r.src, r.buf, r.kept, r.pos, r.total = src, r.buf[:0], 0, 0, 0
+	r.src, r.buf, r.kept, r.pos, r.total, r.extra = src, r.buf[:0], 0, 0, 0, 0
 }
 
 // fill reads more. It first moves what is not looked at down to the decoded body.
@@ -79,7 +114,9 @@ func (r *answerReader) fill() error {
 		r.buf, r.pos = r.buf[:r.kept+n], r.kept
 	}
 	if len(r.buf) == cap(r.buf) {
-		r.grow(2 * cap(r.buf))
+		if err := r.grow(); err != nil {
+			return err
+		}
 	}
 	n, err := r.src.Read(r.buf[len(r.buf):cap(r.buf)])
 	r.buf = r.buf[:len(r.buf)+n]
@@ -93,16 +130,40 @@ func (r *answerReader) fill() error {
 	return err
 }
 
-func (r *answerReader) grow(size int) {
-	buf := make([]byte, len(r.buf), size)
-	copy(buf, r.buf)
-	r.buf = buf
+// grow makes room for more. A large answer waits for its turn: only some are in memory at once.
+func (r *answerReader) grow() error {
+	if r.large == nil && cap(r.buf) >= largeBody {
+		return r.enlarge()
+	}
+	r.buf = append(make([]byte, 0, 2*cap(r.buf)), r.buf...)
+	return nil
 }
+
+func (r *answerReader) enlarge() error {
+	waited, err := r.turn()
+	r.waited += waited
+	if err != nil {
+		return err
+	}
+	r.large = largePool.Get().(*[]byte)
+	large := append((*r.large)[:0], r.buf...)
+	r.release()
+	r.buf = large
+	return nil
+}
+
+// longTurn is a wait for which a server may lose patience.
+const longTurn = time.Second
 
 // broken explains an error while reading one part of the answer.
 func (r *answerReader) broken(part string, err error) error {
 	var text string
 	switch {
+	case errors.Is(err, errUnjudged), errors.Is(err, errStopped):
+		return err
+	case r.waited > longTurn && !isTimeout(err): // servers, too, wait for so long and no longer
+		text = fmt.Sprintf("cannot be judged: %s in %s, after it waited %v for its turn", reason(err), part, r.waited.Round(time.Millisecond))
+		return &fault{text, errUnjudged}
 	case isTimeout(err) && r.total == 0:
 		text = fmt.Sprintf("no answer in %v", r.timeout)
 	case isTimeout(err):
@@ -139,14 +200,15 @@ func (r *answerReader) head() ([]byte, error) {
 	searched := 0
 	for {
 		raw := r.buf[r.pos:]
-		if end := headEnd(raw, searched); end > 0 {
+		end := headEnd(raw, searched)
+		if end > 0 && end <= maxHead {
 			r.pos += end
 			return raw[:end], nil
 		}
 		if !bytes.HasPrefix(raw, httpMark[:min(len(raw), len(httpMark))]) {
 			return nil, notHTTP(raw)
 		}
-		if r.total > maxHead {
+		if r.total > maxHead || end > 0 {
 			return nil, fmt.Errorf("header is longer than %d bytes", maxHead)
 		}
 		searched = max(len(raw)-3, 0)
@@ -191,10 +253,13 @@ func parseHead(head []byte) (httpAnswer, error) {
 	}
 	for len(head) > 0 {
 		line, head = cutLine(head)
-		for len(head) > 0 && (head[0] == ' ' || head[0] == '\t') { // a folded line (RFC 9112, 5.2)
+		for folds := 0; len(head) > 0 && (head[0] == ' ' || head[0] == '\t'); folds++ { // (RFC 9112, 5.2)
 			var more []byte
 			more, head = cutLine(head)
-			line = fmt.Appendf(nil, "%s %s", line, bytes.TrimLeft(more, " \t"))
+			if folds == 0 {
+				line = bytes.Clone(line)
+			}
+			line = append(append(line, ' '), bytes.TrimLeft(more, " \t")...)
 		}
 		name, value, ok := bytes.Cut(line, []byte(":"))
 		if !ok {
@@ -220,7 +285,7 @@ func (a *httpAnswer) parseStatus(line []byte) error {
 		return notHTTP(line)
 	}
 	a.reason = reason
-	if len(code) != 3 || !isDigits(string(code)) {
+	if len(code) != 3 || !isNumber(code) {
 		return fmt.Errorf("bad status line %s", excerpt(line))
 	}
 	a.status = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
@@ -264,9 +329,6 @@ func (r *answerReader) body(a *httpAnswer) (body []byte, cut bool, err error) {
 
 func (r *answerReader) counted(length int) (body []byte, cut bool, err error) {
 	begin, want := r.pos, min(length, maxBody)
-	if begin+want > cap(r.buf) {
-		r.grow(begin + want)
-	}
 	for len(r.buf) < begin+want {
 		if err := r.fill(); err != nil {
 			part := fmt.Sprintf("the body, %d of %d bytes came", len(r.buf)-begin, length)
@@ -318,7 +380,7 @@ func (r *answerReader) chunks() (body []byte, cut bool, err error) {
 		if line, err := r.chunkLine(); err != nil {
 			return nil, false, err
 		} else if len(line) > 0 {
-			return nil, false, fmt.Errorf("bad chunk: %s behind its data", excerpt(line))
+			return nil, false, fmt.Errorf("bad chunk: %s after its data", excerpt(line))
 		}
 	}
 }
@@ -328,7 +390,10 @@ func (r *answerReader) chunkSize() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	digits, _, _ := bytes.Cut(line, []byte(";"))
+	digits, extension, _ := bytes.Cut(line, []byte(";"))
+	if r.extra += len(extension); r.extra > maxHead {
+		return 0, fmt.Errorf("extensions of chunks are longer than %d bytes", maxHead)
+	}
 	size, err := strconv.ParseUint(string(bytes.TrimRight(digits, " \t")), 16, 62)
 	if err != nil {
 		return 0, fmt.Errorf("bad chunk size %s", excerpt(line))
@@ -351,3 +416,5 @@ func (r *answerReader) chunkLine() ([]byte, error) {
 		}
 	}
 }
+
+func isNumber(text []byte) bool { return len(bytes.Trim(text, "0123456789")) == 0 }

@@ -7,47 +7,24 @@ import (
 	"strings"
 )
 
-// introduce takes what the configuration wants to be said of us: header fields, and a log-in. Nothing of
-// it is shown, though the server may repeat it.
+// introduce takes what the configuration wants to be said of us: header fields, and a log-in.
 func (c *httpCheck) introduce(s Spec) {
-	var hide []string
 	for line := range strings.Lines(s.HTTPHeaders) {
-		field := cleanField(line)
-		c.fields = append(c.fields, field)
-		if _, value, _ := strings.Cut(field, ": "); len(value) >= leastSecret {
-			hide = append(hide, value, "…")
-		}
+		c.fields = append(c.fields, cleanField(line))
 	}
 	if s.HTTPUser != "" {
-		token := basicToken(s.HTTPUser, s.HTTPPasswd)
-		c.login = "Authorization: Basic " + token
+		c.login = "Authorization: Basic " + basicToken(s.HTTPUser, s.HTTPPasswd)
 		if c.proxy {
 			c.login = "Proxy-" + c.login
 		}
-		hide = append(hide, token, "…")
-		if s.HTTPPasswd != "" {
-			hide = append(hide, s.HTTPPasswd, "…")
-		}
-	}
-	if hide != nil {
-		c.hidden = strings.NewReplacer(hide...)
 	}
 }
-
-// leastSecret is from which length on, in bytes, a header's value may be a secret.
-const leastSecret = 8
 
 // maxSaid bounds what is kept of a server's words, in bytes.
 const maxSaid = 1000
 
-// said is the beginning of a server's words, without our secrets.
-func (c *httpCheck) said(words []byte) string {
-	if c.hidden == nil {
-		return string(words[:min(len(words), maxSaid)])
-	}
-	said := c.hidden.Replace(string(words[:min(len(words), maxHead)]))
-	return said[:min(len(said), maxSaid)]
-}
+// firstWords is the beginning of a server's words, for Result.Said.
+func firstWords(words []byte) string { return string(words[:min(len(words), maxSaid)]) }
 
 // fieldsFor are the header fields of a request, besides those that each has. A log-in in the URL counts
 // when there is no other.

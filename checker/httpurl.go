@@ -9,20 +9,9 @@ import (
 	"strings"
 )
 
-// parseURL reads an address as LWP does: forgivingly. What may not stand in a URL is escaped, as
-// blanks in a request often are not.
+// parseURL reads an address as LWP does: forgivingly.
 func parseURL(text string) (*url.URL, error) {
-	var b strings.Builder
-	text = strings.Trim(text, " \t\r\n")
-	for i := range len(text) {
-		c := text[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 || c == '%' && !isEscape(text[i:]) {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	u, err := url.Parse(b.String())
+	u, err := url.Parse(forgive(strings.Trim(text, " \t\r\n")))
 	if err != nil {
 		var detail *url.Error
 		if errors.As(err, &detail) {
@@ -32,6 +21,20 @@ func parseURL(text string) (*url.URL, error) {
 	}
 	u.Fragment, u.RawFragment = "", ""
 	return u, nil
+}
+
+// forgive escapes what may not stand in a URL, as blanks in a request often are not.
+func forgive(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		c := text[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 || c == '%' && !isEscape(text[i:]) {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // parseTarget reads the URL of a request, which must be whole.

@@ -24,7 +24,7 @@ func TestIMAP(t *testing.T) {
 		{name: "literal rejected", spec: foreign, server: steps(say(greeting), hear("a LOGIN {8}"), say("a BAD too long"), quit), detail: "login rejected: a BAD too long"},
 		{name: "repeats the password", spec: user, server: steps(asked, say(`a NO pass "word" is wrong`), quit), detail: "login rejected: a NO … is wrong"},
 		{name: "echoes", spec: user, server: steps(say("* OK"), hear(`a LOGIN "monitor" "pass \"word\""`), say(`a LOGIN "monitor" "pass \"word\""`), quit),
-			detail: `login rejected: a LOGIN "monitor" …`},
+			detail: `login rejected: a LOGIN "monitor" "…"`},
 		{name: "garbage in the middle", spec: user, server: steps(asked, say("+OK what?"), hearAll("")), detail: `not IMAP: "+OK what?"`},
 		{name: "silent in the middle", spec: user, server: steps(asked, silent), late: true, detail: "timeout waiting for the answer to LOGIN"},
 		{name: "slow drip in the middle", spec: user, server: steps(asked, drip("a OK logged in at last")), late: true, detail: "timeout in the answer to LOGIN"},

@@ -74,7 +74,7 @@ func (c *ldapCheck) Check(ctx context.Context) Result {
 	}
 	name, err := c.ask(carry(stream, maxLDAP).inPackets(ldapHeader, ldapLength))
 	if err == nil {
-		err = c.judge(name, deadline)
+		err = c.judge(ctx, name)
 	}
 	result := Result{OK: true, Detail: "entry " + excerpt([]byte(name))}
 	if err != nil {
@@ -85,11 +85,11 @@ func (c *ldapCheck) Check(ctx context.Context) Result {
 }
 
 // judge compares an entry's name.
-func (c *ldapCheck) judge(name string, deadline time.Time) error {
-	ok, err := c.receive.match([]byte(name), time.Until(deadline))
+func (c *ldapCheck) judge(ctx context.Context, name string) error {
+	ok, err := c.receive.match(ctx, []byte(name))
 	switch {
 	case err != nil:
-		return fmt.Errorf("the entry's name does not match %s: %w", c.receive, err)
+		return err
 	case !ok:
 		return fmt.Errorf("the entry's name does not match %s: got %s", c.receive, excerpt([]byte(name)))
 	}

@@ -29,8 +29,7 @@ type lineCheck struct {
 	timeout time.Duration
 	tls     *tls.Config // nil: in the clear
 	rules   tlsRules
-	later   bool   // TLS begins when the talk asks for it, not at once
-	secret  string // never shown, though the server may repeat it
+	later   bool // TLS begins when the talk asks for it, not at once
 	talk    talk
 }
 
@@ -42,7 +41,7 @@ type talk interface {
 
 // newLineCheck returns the check that has a conversation with a server.
 func newLineCheck(s Spec, t talk) *lineCheck {
-	return &lineCheck{target: s.Target, timeout: s.NegotiateTimeout, secret: s.Passwd, talk: t}
+	return &lineCheck{target: s.Target, timeout: s.NegotiateTimeout, talk: t}
 }
 
 // overTLS makes a check open TLS before the conversation.
@@ -89,7 +88,7 @@ func (c *lineCheck) dial(ctx context.Context) (*dialogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dialogue{conn: tcp, stream: tcp, deadline: deadline, secret: c.secret}
+	d := &dialogue{conn: tcp, stream: tcp, deadline: deadline}
 	d.limit = &io.LimitedReader{R: tcp, N: maxTalk}
 	d.lines = bufio.NewReaderSize(d.limit, maxLine)
 	switch {
@@ -113,7 +112,6 @@ type dialogue struct {
 	limit    *io.LimitedReader
 	lines    *bufio.Reader
 	deadline time.Time
-	secret   string
 	lost     bool // nothing more can be said or heard
 }
 
@@ -141,7 +139,7 @@ func (d *dialogue) upgrade() error {
 	if n := d.lines.Buffered(); n > 0 {
 		d.lost = true
 		said, _ := d.lines.Peek(n)
-		return fmt.Errorf("STARTTLS: more said in the clear: %s", excerpt([]byte(d.redact(string(said)))))
+		return fmt.Errorf("STARTTLS: more said in the clear: %s", excerpt(said))
 	}
 	return d.openTLS(d.offered)
 }
@@ -208,20 +206,12 @@ func (d *dialogue) goodbye(command string) {
 }
 
 // show quotes what the server said for a message.
-func (d *dialogue) show(said string) string { return escape(d.redact(said), maxExcerpt) }
+func (d *dialogue) show(said string) string { return escape(said, maxExcerpt) }
 
 // garbage is the error of a server that speaks something else. It would not understand a goodbye.
 func (d *dialogue) garbage(protocol, said string) error {
 	d.lost = true
-	return fmt.Errorf("not %s: %s", protocol, excerpt([]byte(d.redact(said))))
-}
-
-// redact takes out the password.
-func (d *dialogue) redact(said string) string {
-	if d.secret == "" {
-		return said
-	}
-	return strings.ReplaceAll(strings.ReplaceAll(said, quoteIMAP(d.secret), "…"), d.secret, "…")
+	return fmt.Errorf("not %s: %s", protocol, excerpt([]byte(said)))
 }
 
 // reply is a numbered reply: of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1).

@@ -2,9 +2,12 @@ package checker
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
@@ -25,7 +28,7 @@ func longTime(t *testing.T) time.Duration {
 	t.Helper()
 	said := os.Getenv("LONG_TESTS")
 	if said == "" {
-		t.Skip("LONG_TESTS is not set")
+		t.Skip("takes long: make test-all")
 	}
 	if d, err := time.ParseDuration(said); err == nil {
 		return d
@@ -160,4 +163,76 @@ func skip(lines int) step {
 		}
 		return true
 	}
+}
+
+// Five hundred servers with a page of a MiB each take neither the memory nor the time that others need.
+func TestLongLargePagesLeaveTimeAndMemoryToOthers(t *testing.T) {
+	last := min(longTime(t), 30*time.Second)
+	const every = 5 * time.Second
+	page := []byte(okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n", maxBody) + strings.Repeat("status", maxBody/6+1)[:maxBody])
+	large := httpSpec(serve(t, func(s *testServer, c net.Conn) { s.request(c); c.Write(page) }).addr, "status.*ok")
+	small := httpSpec(serve(t, saying(okHead+"\r\nOK")).addr, "OK")
+	var e Env
+	var tasks []*Task
+	for range 500 {
+		tasks = append(tasks, &Task{Job: Job{large, 2 * every}, Checker: build(t, large, &e)})
+	}
+	var others []*punctual
+	for range 50 {
+		others = append(others, &punctual{Checker: build(t, small, &e), every: every})
+		tasks = append(tasks, &Task{Job: Job{small, every}, Checker: others[len(others)-1]})
+	}
+	pool := NewPool()
+	pool.Set(tasks)
+	ctx, stop := context.WithTimeout(t.Context(), last)
+	defer stop()
+	ended := make(chan struct{})
+	go func() { defer close(ended); pool.Run(ctx) }()
+	seen, peak := map[*Task]bool{}, uint64(0)
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-pool.Results():
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		peak = max(peak, m.HeapInuse+m.StackInuse)
+		for _, u := range pool.Take() {
+			seen[u.Task] = true
+			if u.Result.OK != (u.Task.Every == every) || !u.Result.Says() {
+				t.Errorf("%+v", u.Result)
+			}
+		}
+	}
+	<-ended
+	var late time.Duration
+	for _, p := range others {
+		late = max(late, p.late)
+	}
+	t.Logf("others were late by at most %v, %d MiB were in use", late, peak>>20)
+	if late > every/10 {
+		t.Errorf("a check was late by %v", late)
+	}
+	if len(seen) != len(tasks) {
+		t.Errorf("%d of %d were checked", len(seen), len(tasks))
+	}
+	if peak > 120<<20 {
+		t.Errorf("%d MiB were in use", peak>>20)
+	}
+}
+
+// punctual is a checker that notes how late it is asked.
+type punctual struct {
+	Checker
+	every, late time.Duration
+	last        time.Time
+}
+
+func (p *punctual) Check(ctx context.Context) Result {
+	now := time.Now()
+	if !p.last.IsZero() {
+		p.late = max(p.late, now.Sub(p.last)-p.every)
+	}
+	p.last = now
+	return p.Checker.Check(ctx)
 }

@@ -1,290 +1,192 @@
 package checker
 
 import (
-	"bufio"
-	"encoding/hex"
+	"context"
+	"errors"
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"os/exec"
-	"strconv"
+	"io"
+	"net"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 )
 
-// answer asks our matcher: 1 matches, 0 does not, E refuses the pattern.
-func answer(t *testing.T, pattern, text string) string {
-	t.Helper()
-	m, err := newMatcher(pattern)
-	if err != nil {
-		return "E"
-	}
-	ok, err := m.match([]byte(text), maxMatchTime)
-	if err != nil {
-		t.Errorf("%q on %q: %v", pattern, text, err)
-	}
-	if ok {
-		return "1"
-	}
-	return "0"
+// slow is a pattern that needs the backtracking engine for ever on slowText.
+const slow = `(?=(a|aa)+$)a`
+
+var slowText = strings.Repeat("a", 100) + "b"
+
+// hasty is a room with little time.
+func hasty() *Matching {
+	room := NewMatching()
+	room.quick.budget, room.thorough.budget = time.Millisecond, 2*time.Millisecond
+	return room
 }
 
-type receiveCase struct{ pattern, text, perl, ours string }
-
-func receiveCases(t *testing.T) (cases []receiveCase) {
-	t.Helper()
-	table, err := os.ReadFile("../testdata/checker/receive.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(table)) {
-		if strings.HasPrefix(line, "# ") {
-			continue
-		}
-		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		c := receiveCase{unescape(t, fields[0]), unescape(t, fields[1]), fields[2], fields[2]}
-		if len(fields) > 3 {
-			c.ours = fields[3]
-		}
-		cases = append(cases, c)
-	}
-	return cases
+// page is what a server shows.
+func page(text string) func(*testServer, net.Conn) {
+	return saying(okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(text), text))
 }
 
-func unescape(t *testing.T, s string) string {
-	t.Helper()
-	s, err := strconv.Unquote(`"` + strings.ReplaceAll(s, `"`, `\"`) + `"`)
+// An answer that can't be compared in time says nothing about its server.
+func TestAnswerThatTakesTooLongToMatchIsNotJudged(t *testing.T) {
+	spec := httpSpec(serve(t, page(slowText)).addr, slow)
+	r := build(t, spec, &Env{Matching: hasty()}).Check(t.Context())
+	want := "cannot be judged: matching took too long with /" + slow + "/"
+	if r.OK || !r.Unjudged || r.Local || r.Says() || r.Cause != Unjudged || r.Detail != want {
+		t.Errorf("%+v, want %s", r, want)
+	}
+}
+
+// The second try has more time: what is slow and not hopeless is decided.
+func TestMatchOverItsBudgetIsTriedOnceMore(t *testing.T) {
+	e := &Env{Matching: hasty()}
+	e.Matching.quick.budget, e.Matching.thorough.budget = 0, time.Minute
+	m, err := e.matcher(slow)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
-}
-
-func TestReceiveDecidesAsRecorded(t *testing.T) {
-	for _, c := range receiveCases(t) {
-		if got := answer(t, c.pattern, c.text); got != c.ours {
-			p, err := translatePerl(c.pattern)
-			t.Errorf("%q on %q: %s, want %s (%v, %q)", c.pattern, c.text, got, c.ours, err, p.expr)
-		}
+	s := search{matcher: m}
+	if ok, err := s.match(t.Context(), []byte(strings.Repeat("a", 10)+"b")); ok || err != nil || !s.thorough {
+		t.Errorf("%v, %v, tried again %v", ok, err, s.thorough)
 	}
 }
 
-func TestRecordIsWhatPerlSays(t *testing.T) {
-	perl := startPerl(t)
-	for _, c := range receiveCases(t) {
-		if got := perl.answer(c.pattern, c.text); got != c.perl {
-			t.Errorf("%q on %q: perl %s, recorded %s", c.pattern, c.text, got, c.perl)
-		}
-	}
-}
-
-func TestReceiveDecidesAsPerlOnRandomPatterns(t *testing.T) {
-	perl := startPerl(t)
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
-		pattern := randomPattern(random, 3)
-		for range 3 {
-			text := randomText(random)
-			got, want := answer(t, pattern, text), perl.answer(pattern, text)
-			if got != want {
-				p, err := translatePerl(pattern)
-				t.Errorf("%q on %q: %s, perl %s (%v, %q)", pattern, text, got, want, err, p.expr)
-			}
-		}
-	}
-}
-
-// perlProcess answers from Perl itself.
-type perlProcess struct {
-	t   *testing.T
-	in  *bufio.Writer
-	out *bufio.Scanner
-}
-
-func startPerl(t *testing.T) *perlProcess {
-	t.Helper()
-	if _, err := exec.LookPath("perl"); err != nil {
-		t.Skip("needs perl")
-	}
-	cmd := exec.CommandContext(t.Context(), "perl", "../testdata/checker/receive.pl")
-	in, err := cmd.StdinPipe()
+// After a reload all servers are asked at once: none pays for the others with the time of its own match.
+func TestManySlowMatchesAtOnceAreAllJudged(t *testing.T) {
+	m, err := new(Env).matcher(`(?=.)class=.*active`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	return &perlProcess{t, bufio.NewWriter(in), bufio.NewScanner(out)}
-}
-
-func (p *perlProcess) answer(pattern, text string) string {
-	fmt.Fprintf(p.in, "%s\t%s\n", hex.EncodeToString([]byte(pattern)), hex.EncodeToString([]byte(text)))
-	p.in.Flush()
-	if !p.out.Scan() {
-		p.t.Fatalf("perl ended at %q", pattern)
-	}
-	return p.out.Text()
-}
-
-// What random patterns are made of. Left out is what Perl itself decides oddly: look-behind of
-// variable or no width, conditions without a "no", repeated \K, {3,2}.
-var (
-	randomAtoms = strings.Split(`a b c K k 0 1 _ - # { } ] . ^ $ \A \z \Z \b \B \d \D \w \W \s \S \h \H \v \V \N \R \X \n `+
-		`\t \e \cA \x41 \x{61} \x{e9} \x{100} \101 \0 \12 \1 \2 \10 \8 \g1 \g{-1} \g{2} \k<n> \k{n} (?P=n) \G \Q \E \U \y \. \/ \_ `+
-		`[a-c] [^a-c] [\w-] [[:alpha:]] [[:^upper:]] [[:lower:]k] []a] [^]a] [a\]b] [\d-z] [\1\b] [a-[:digit:]] [$@] `+
-		`[\x00-\x1f] [^\n] [\W] [^\W_] [\N{U+41}] \N{U+e9} \p{Lu} \pL \P{L} \p{IsUpper} [[:punct:]] [\h\R] [z-a] [[:foo:]] [a [-a] [a-]`, " ")
-	randomBytes   = []string{"\n", " ", "\xe9", "\xc9", "\xdf", "[\xe0-\xff]", "[a b]"}
-	randomGroups  = strings.Split(`( (?: (?= (?! (?> (?<n> (?'n' (?P<n> (?| (?i: (?s: (?m: (?x: (?xx: (?n: (?a: (?u: (?^: (?^i: (?i-s: (?-i: (*pla: (*atomic:`, " ")
-	randomRepeats = []string{"", "", "", "", "", "*", "+", "?", "*?", "+?", "??", "*+", "++", "?+", "{2}", "{1,}", "{,2}", "{1,2}?", "{1}+", "{ 1, 2 }", "{x}", " *"}
-	randomOthers  = []string{"(?i)", "(?s)", "(?m)", "(?x)", "(?-i)", "(?^)", "(?n)", "(?#c)", "(*FAIL)", "|", "|", "|", " # x\n", ")", "*", "(?xx)", "(?u)"}
-)
-
-func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
-
-func randomPattern(r *rand.Rand, depth int) string {
-	var b strings.Builder
-	for range r.IntN(4) + 1 {
-		switch kind := r.IntN(20); {
-		case kind < 5 && depth > 0:
-			b.WriteString(pick(r, randomGroups) + randomPattern(r, depth-1) + ")" + pick(r, randomRepeats))
-		case kind == 5:
-			b.WriteString(pick(r, randomOthers))
-		case kind < 8:
-			b.WriteString(pick(r, randomBytes) + pick(r, randomRepeats))
-		case kind < 14:
-			b.WriteString(pick(r, randomAtoms[:14]) + pick(r, randomRepeats))
-		default:
-			b.WriteString(pick(r, randomAtoms) + pick(r, randomRepeats))
-		}
-	}
-	return b.String()
-}
-
-func randomText(r *rand.Rand) string {
-	const alphabet = "aabbcckK01\n _-\xe9\xc9\xdfAB.\x85\xa0\r\t#{}]"
-	text := make([]byte, r.IntN(8))
-	for i := range text {
-		text[i] = alphabet[r.IntN(len(alphabet))]
-	}
-	return string(text)
-}
-
-func TestCatastrophicPatternsAreCutOff(t *testing.T) {
-	hostile := []struct{ pattern, text string }{
-		{`^(\w+\s?)*$`, strings.Repeat("abcdefg ", 20) + "!"},
-		{`(a+)+$`, strings.Repeat("a", 5000) + "b"},
-		{`(a|aa)+$`, strings.Repeat("a", 5000) + "b"},
-		{`(.*)*\?`, strings.Repeat("Lorem ipsum ", 80000)},
-		{`(?:(?:a*)*)*b`, strings.Repeat("a", 1<<20)},
-		{`(a?){40}a{40}$`, strings.Repeat("a", 39) + "b"},
-		{`(?=(a+))*(?:\1b)+$`, strings.Repeat("a", 10000)},
-	}
-	for _, c := range hostile {
-		m, err := newMatcher(c.pattern)
-		if err != nil {
-			t.Errorf("%s: %v", c.pattern, err)
-			continue
-		}
-		begin := time.Now()
-		ok, err := m.match([]byte(c.text), 50*time.Millisecond)
-		if took := time.Since(begin); took > time.Second {
-			t.Errorf("%s took %v", c.pattern, took)
-		}
-		if ok {
-			t.Errorf("%s matches (%v)", c.pattern, err)
-		}
-	}
-}
-
-func TestHostilePatternsAreCompiledOrRefusedInTime(t *testing.T) {
-	for _, pattern := range []string{
-		strings.Repeat("(", 100000),
-		strings.Repeat("(", 60000) + strings.Repeat(")", 5536),
-		strings.Repeat("[", maxPattern),
-		strings.Repeat("a", maxPattern+1),
-		strings.Repeat("a{", 30000) + "*+",
-		strings.Repeat("(?", 30000),
-		strings.Repeat("[[:", 20000),
-		"[" + strings.Repeat("[:a", 20000),
-		strings.Repeat("a{1", 20000),
-		`((((a{60000}){60000}){60000}){60000}){60000})`,
-		strings.Repeat(`\k<n>`, 12000),
-	} {
-		begin := time.Now()
-		m, err := newMatcher(pattern)
-		if err == nil {
-			_, err = m.match([]byte(strings.Repeat("a", 10000)), 10*time.Millisecond)
-		}
-		if took := time.Since(begin); took > time.Second {
-			t.Errorf("%.20q... took %v (%v)", pattern, took, err)
-		}
-	}
-}
-
-func TestRefusalsNameTheConstruct(t *testing.T) {
-	for pattern, want := range map[string]string{
-		`a(?1)`:              `recursion "(?1)" is not supported, at character 2 of the pattern`,
-		`(?R)`:               `recursion "(?R)" is not supported, at character 1 of the pattern`,
-		`x(?&n)(?<n>a)`:      `recursion "(?&n)(?<n>a)" is not supported, at character 2 of the pattern`,
-		`a(*SKIP)b`:          `the verb or assertion "(*SKIP)b" is not supported, at character 2 of the pattern`,
-		`(?{ system "id" })`: `embedded code "(?{ system \"" is not supported, at character 1 of the pattern`,
-		`[[:foo:]]`:          `unknown class [:foo:], at character 2 of the pattern`,
-		`(a`:                 `unmatched (, at character 1 of the pattern`,
-		`a)`:                 `unmatched ), at character 2 of the pattern`,
-		`[a`:                 `unmatched [, at character 1 of the pattern`,
-		`*`:                  `quantifier * follows nothing, at character 1 of the pattern`,
-		`a**`:                `nested quantifiers, at character 3 of the pattern`,
-		`a\`:                 `trailing \, at character 2 of the pattern`,
-		`\p{Klingon}`:        `\p{Klingon}: this property is not supported, at character 1 of the pattern`,
-		`\N{DIGIT ONE}`:      `\N{DIGIT ONE}: named characters are not supported, write \x{...}, at character 1 of the pattern`,
-		`(?<n>a)\k<m>`:       `reference to a group "m" that does not exist, at character 8 of the pattern`,
-		`a{70000}`:           `quantifier bigger than 65534, at character 2 of the pattern`,
-	} {
-		_, err := newMatcher(pattern)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %s", pattern, err, want)
-		}
-	}
-}
-
-func TestPlainTextIsSearchedForAsBytes(t *testing.T) {
-	for pattern, plain := range map[string]bool{
-		"Test Page": true, `a\.b`: true, "caf\xe9": true, `\x41\n`: true, "a{": true, "": true,
-		"a.b": false, "(?i)a": false, "a|b": false, "^a": false, "a?": false, "[ab]": false, `\d`: false, "(?#c)a": false,
-	} {
-		m, err := newMatcher(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := m.re == nil; got != plain {
-			t.Errorf("%q: plain %v, want %v", pattern, got, plain)
-		}
-	}
-}
-
-func BenchmarkReceive(b *testing.B) {
-	page := []byte(strings.Repeat("<p>Lorem ipsum dolor sit amet</p>\n", 100) + "Test Page")
-	for _, c := range []struct{ name, pattern string }{
-		{"literal", "Test Page"}, {"engine", "Test +Page$"}, {"folded", "(?i)test page"},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			m, err := newMatcher(c.pattern)
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.SetBytes(int64(len(page)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if ok, err := m.match(page, time.Second); !ok || err != nil {
-					b.Fatal(ok, err)
-				}
+	unit := `<div class="card"><a href="/product/12345">Some product name, description of it</a></div>`
+	page := []byte(strings.Repeat(unit, 80) + "\n" + `<div class="state active">ok</div>`)
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if ok, err := m.match(t.Context(), page); !ok || err != nil {
+				t.Errorf("%v, %v", ok, err)
 			}
 		})
+	}
+	all.Wait()
+}
+
+func TestWaitForATurnEndsWithTheCheck(t *testing.T) {
+	room := NewMatching()
+	room.thorough.places <- struct{}{}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := enter(ctx, room.thorough.places); !errors.Is(err, errStopped) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A large body waits for its turn, and its server's clock stands still meanwhile.
+func TestWaitForATurnIsNotTheServersTime(t *testing.T) {
+	const timeout = 300 * time.Millisecond
+	spec := httpSpec(serve(t, page(strings.Repeat("x", 4*largeBody)+"ready")).addr, "x.*ready$")
+	spec.NegotiateTimeout = timeout
+	room := NewMatching()
+	for range largeBodies {
+		room.bodies <- struct{}{}
+	}
+	time.AfterFunc(2*timeout, func() { leave(room.bodies) })
+	if r := build(t, spec, &Env{Matching: room}).Check(t.Context()); !r.OK {
+		t.Errorf("%+v", r)
+	}
+	if n := len(room.bodies); n != largeBodies-1 {
+		t.Errorf("%d places are taken, not %d", n, largeBodies-1)
+	}
+}
+
+// A server that says a byte at a time does not have us search everything for each.
+func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
+	here, there := net.Pipe()
+	go func() {
+		defer there.Close()
+		for range maxHeard / 2 {
+			if _, err := there.Write([]byte("s")); err != nil {
+				return
+			}
+		}
+	}()
+	m, err := new(Env).matcher(`\d\d|x`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hearing{server: &conn{Conn: here}, deadline: time.Now().Add(inTime), buf: make([]byte, maxHeard)}
+	if err := h.expect(t.Context(), simpleStep{expect: m}); err == nil {
+		t.Error("found")
+	}
+	if h.searched > 2*maxSearched {
+		t.Errorf("%d bytes were searched for %d", h.searched, len(h.heard))
+	}
+}
+
+// Without an end by TCP, the length decides how much of an answer is searched.
+func TestDatagramsAreSearchedUpToALimit(t *testing.T) {
+	flood := strings.Repeat("status\n", 1000)
+	server := serveDatagrams(t, "127.0.0.1", func(int, []byte, net.Addr) []string {
+		return slices.Repeat([]string{flood}, 20*maxSimpleAnswer/len(flood)) // many are lost
+	})
+	spec := Spec{Type: "negotiate", Service: "simpletcp", Protocol: "udp", Target: server, NegotiateTimeout: inTime, Request: "/hi", Receive: "ok"}
+	r := build(t, spec, nil).Check(t.Context())
+	if r.OK || !strings.HasPrefix(r.Detail, "no line matches /ok/ in the first 262144 bytes") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Folded lines are joined in a time, and with garbage, that is linear.
+func TestFoldedHeaderLeavesLittleGarbage(t *testing.T) {
+	head := []byte("HTTP/1.1 200 OK\r\nX: a\n" + strings.Repeat(" b\n", 20000) + "Content-Length: 2\r\n\r\n")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	a, err := parseHead(head)
+	runtime.ReadMemStats(&after)
+	if err != nil || a.length != 2 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if made := after.TotalAlloc - before.TotalAlloc; made > 1<<20 {
+		t.Errorf("%d bytes for a header of %d", made, len(head))
+	}
+}
+
+// What a server adds to its chunks is bounded like a header.
+func TestExtensionsOfChunksAreCounted(t *testing.T) {
+	chunk := "1;" + strings.Repeat("e", 4000) + "\r\na\r\n"
+	from := strings.NewReader(okHead + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat(chunk, 1000))
+	r := newAnswerReader(inTime, NewMatching())
+	defer r.close()
+	r.reset(from)
+	a, err := r.answer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = r.body(&a); err == nil || err.Error() != "extensions of chunks are longer than 65536 bytes" {
+		t.Errorf("%v", err)
+	}
+	if r.total > 3*maxHead {
+		t.Errorf("%d bytes were read", r.total)
+	}
+}
+
+// A length alone takes no memory: the body may never come.
+func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
+	r := newAnswerReader(inTime, NewMatching())
+	defer r.close()
+	r.reset(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"), iotest.ErrReader(io.EOF)))
+	a, err := r.answer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = r.body(&a); !isClosed(err) {
+		t.Errorf("%v", err)
+	}
+	if cap(r.buf) > smallAnswer {
+		t.Errorf("%d bytes are held for a body of 1", cap(r.buf))
 	}
 }

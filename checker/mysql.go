@@ -3,6 +3,7 @@ package checker
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ type mysqlCheck struct {
 	timeout time.Duration
 	config  *mysql.Config
 	query   string
+	clear   clearText
 }
 
 func newMySQL(s Spec) Checker {
@@ -33,33 +35,39 @@ func newMySQL(s Spec) Checker {
 	config.Net, config.Addr = "tcp", s.Target.String()
 	config.User, config.Passwd, config.DBName = s.Login, s.Passwd, s.Database
 	config.ConnectionAttributes = "program_name:ldirectord"
-	return &mysqlCheck{target: s.Target, timeout: s.NegotiateTimeout, config: config, query: query}
+	return &mysqlCheck{target: s.Target, timeout: s.NegotiateTimeout, config: config, query: query, clear: clearText{refused: s.NoClearText}}
 }
 
 // Check implements Checker.
 func (c *mysqlCheck) Check(ctx context.Context) Result {
 	rows, err := c.ask(ctx, time.Now().Add(c.timeout))
-	return sqlResult(ctx, c.query, rows, err)
+	return c.clear.told(sqlResult(ctx, c.query, rows, err))
 }
 
-// ask logs in, runs the query and takes leave.
 func (c *mysqlCheck) ask(ctx context.Context, deadline time.Time) (rows int, err error) {
 	tcp, err := connect(ctx, c.target, deadline, c.timeout)
 	if err != nil {
 		return 0, err
 	}
 	defer tcp.Close()
+	return c.talk(tcp)
+}
+
+// talk logs in, runs the query and takes leave.
+func (c *mysqlCheck) talk(tcp net.Conn) (rows int, err error) {
 	greeting, err := mysqlGreeting(tcp)
 	if err != nil {
 		return 0, stageFault("greeting", err)
 	}
-	server := carry(&pushedBack{tcp, greeting}, maxSQL).inPackets(mysqlHeader, mysqlLength)
-	session, err := c.logIn(server)
+	server := carry(&pushedBack{tcp, greeting}, maxSQL)
+	login := mysqlLogin{server: server, clear: &c.clear}
+	session, err := c.logIn(server.inPackets(mysqlHeader, login.length))
+	login.over = true
 	if err != nil {
 		return 0, mysqlFault(server, "login", "login rejected", err)
 	}
 	defer session.Close()
-	if rows, err = c.run(session); err != nil {
+	if rows, err = sqlRun(session, c.query); err != nil {
 		return rows, mysqlFault(server, "query", "query failed", err)
 	}
 	return rows, nil
@@ -91,12 +99,15 @@ func mysqlGreeting(r io.Reader) ([]byte, error) {
 	return packet, nil
 }
 
-// isMySQLHandshake tells whether a packet has the parts of a HandshakeV10: behind its version come
-// 15 bytes, or at least 44 (the manual of MySQL's protocol).
+// isMySQLHandshake tells whether a packet has the parts of a HandshakeV10: behind its version come at least 44 bytes,
+// or 15 if the server is older than 4.1 (the manual of MySQL's protocol).
 func isMySQLHandshake(body []byte) bool {
-	version := bytes.IndexByte(body, 0)
-	rest := len(body) - version - 1
-	return body[0] == 10 && version > 0 && (rest == 15 || rest >= 44)
+	const flags, protocol41 = 4 + 8 + 1, 0x0200
+	_, rest, found := bytes.Cut(body, []byte{0})
+	if body[0] != 10 || !found {
+		return false
+	}
+	return len(rest) >= 44 || len(rest) == flags+2 && binary.LittleEndian.Uint16(rest[flags:])&protocol41 == 0
 }
 
 // mysqlHeader is a packet's length in three bytes, its number, and the first byte of its body.
@@ -117,7 +128,6 @@ func mysqlLength(header []byte) (int, error) {
 
 // logIn starts a session.
 func (c *mysqlCheck) logIn(server *carrier) (session sqlSession, err error) {
-	defer recoverAs(&err, errNotMySQL)
 	config := c.config.Clone()
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return server, nil }
 	connector, err := mysql.NewConnector(config)
@@ -131,16 +141,14 @@ func (c *mysqlCheck) logIn(server *carrier) (session sqlSession, err error) {
 	return conn.(sqlSession), nil
 }
 
-func (c *mysqlCheck) run(session sqlSession) (rows int, err error) {
-	defer recoverAs(&err, errNotMySQL)
-	return sqlRun(session, c.query)
-}
-
 // mysqlFault explains an error: the server's own, or what went wrong in a stage of the check.
 func mysqlFault(server *carrier, stage, refusal string, err error) error {
 	var said *mysql.MySQLError
 	if errors.As(err, &said) {
 		return &fault{fmt.Sprintf("%s: %s (%d)", refusal, escape(said.Message, 4*maxExcerpt), said.Number), err}
+	}
+	if errors.Is(err, mysql.ErrCleartextPassword) {
+		return &fault{stage + ": the server asks for the password in clear (mysql_clear_password), which is never sent", err}
 	}
 	return server.fault(stage, err)
 }

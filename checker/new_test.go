@@ -90,8 +90,8 @@ func TestOnOffAndNoneAskNobody(t *testing.T) {
 func TestEqualPatternsAreCompiledOnce(t *testing.T) {
 	e := &Env{}
 	s := httpSpec(netip.MustParseAddrPort("127.0.0.1:80"), "a+b")
-	one, two := build(t, s, e).(*httpCheck), build(t, s, e).(*httpCheck)
-	if one.receive != two.receive {
+	one, two := build(t, s, e).(*sealed), build(t, s, e).(*sealed)
+	if one.Checker.(*httpCheck).receive != two.Checker.(*httpCheck).receive {
 		t.Error("two matchers for one pattern")
 	}
 }

@@ -79,7 +79,6 @@ func (c *oracleCheck) ask(d *oracleDialer) (rows int, err error) {
 var errNotOracle = errors.New("this is not Oracle")
 
 func (c *oracleCheck) logIn(d *oracleDialer) (session *oracle.Connection, err error) {
-	defer recoverAs(&err, errNotOracle)
 	config := c.config
 	config.Dialer = d
 	config.Servers = []configurations.ServerAddr{{Addr: c.target.Addr().String(), Port: int(c.target.Port())}}
@@ -91,7 +90,6 @@ func (c *oracleCheck) logIn(d *oracleDialer) (session *oracle.Connection, err er
 }
 
 func (c *oracleCheck) run(session *oracle.Connection) (rows int, err error) {
-	defer recoverAs(&err, errNotOracle)
 	rows, err = sqlRun(session, c.query)
 	session.Close()
 	return rows, err

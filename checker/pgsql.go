@@ -32,6 +32,7 @@ type pgsqlCheck struct {
 	database string // "" is the one named as the login
 	query    string
 	scram    scramKeys
+	clear    clearText
 }
 
 func newPgSQL(s Spec) Checker {
@@ -47,6 +48,7 @@ func newPgSQL(s Spec) Checker {
 		passwd:   s.Passwd,
 		database: s.Database,
 		query:    query,
+		clear:    clearText{refused: s.NoClearText},
 	}
 }
 
@@ -57,7 +59,7 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	if wantsPlain(err) {
 		rows, err = c.ask(ctx, deadline, false)
 	}
-	return sqlResult(ctx, c.query, rows, err)
+	return c.clear.told(sqlResult(ctx, c.query, rows, err))
 }
 
 // wantsPlain tells whether a server that offers TLS may still be well without it: libpq tries, too.
@@ -87,7 +89,8 @@ func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (
 	}
 	server := carry(stream, maxSQL).inPackets(5, pgsqlLengths())
 	f := pgproto3.NewFrontend(server, server)
-	if err := c.logIn(f); err != nil {
+	_, hidden := stream.(*tls.Conn)
+	if err := c.logIn(f, hidden); err != nil {
 		return 0, pgsqlFault(server, "login", "login rejected", err)
 	}
 	if rows, err = c.run(f); err != nil {
@@ -137,8 +140,8 @@ func pgsqlLengths() func(header []byte) (int, error) {
 	}
 }
 
-// logIn starts a session.
-func (c *pgsqlCheck) logIn(f *pgproto3.Frontend) error {
+// logIn starts a session; hidden says that TLS covers it.
+func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 	settings := map[string]string{"user": c.login, "application_name": "ldirectord"}
 	if c.database != "" {
 		settings["database"] = c.database
@@ -159,6 +162,11 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend) error {
 		case *pgproto3.ErrorResponse:
 			return newPgsqlError(m)
 		case pgproto3.AuthenticationResponseMessage:
+			if _, clear := m.(*pgproto3.AuthenticationCleartextPassword); clear && !hidden && c.passwd != "" {
+				if err := c.clear.ask(); err != nil {
+					return err
+				}
+			}
 			if err := c.authenticate(f, &scram, m); err != nil {
 				return err
 			}

@@ -375,7 +375,7 @@ func needPostgres(t *testing.T, program string) string {
 		return needProgram(t, program, "postgresql")
 	}
 	if os.Getenv("REAL_TESTS") == "" {
-		t.Skip("REAL_TESTS is not set")
+		t.Skip("needs a real server: make test-all")
 	}
 	return found[len(found)-1]
 }

@@ -4,5 +4,8 @@ package checker
 
 import "net"
 
-// growReadBuffer makes room for the replies of thousands of servers.
-func growReadBuffer(c *net.IPConn, size int) { c.SetReadBuffer(size) }
+// growBuffers makes room for the replies of thousands of servers, and for the requests to those that are silent.
+func growBuffers(c *net.IPConn, size int) {
+	c.SetReadBuffer(size)
+	c.SetWriteBuffer(size)
+}

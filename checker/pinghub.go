@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/bpf"
@@ -21,6 +22,8 @@ const (
 	pingHeader = 8
 	pingData   = 64 // bytes, as the reference sends
 	pingBuffer = 8 << 20
+	// roomWait is after how long a request is sent again for which there was no room.
+	roomWait = 100 * time.Millisecond
 )
 
 // pingHub sends the echo requests of one address family from one raw socket, however many servers
@@ -62,7 +65,7 @@ func openPingHub(ipv6 bool) (*pingHub, error) {
 		return nil, err
 	}
 	h.conn = conn
-	growReadBuffer(conn, pingBuffer)
+	growBuffers(conn, pingBuffer)
 	go h.read()
 	return h, nil
 }
@@ -105,8 +108,27 @@ func openICMP6(uint16) (*net.IPConn, error) {
 	return conn, nil
 }
 
-// Ping implements Pinger.
+// Ping implements Pinger. Requests to servers that are silent in their own network fill the socket for the
+// seconds in which the kernel looks for them. The others wait for room then, up to a whole timeout: that wait is
+// no part of their servers' time.
 func (h *pingHub) Ping(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error) {
+	for end := time.Now().Add(timeout); ; {
+		took, err := h.ask(ctx, to, timeout)
+		if !errors.Is(err, syscall.ENOBUFS) || !time.Now().Add(roomWait).Before(end) {
+			return took, err
+		}
+		select {
+		case <-time.After(roomWait):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-h.closed:
+			return 0, net.ErrClosed
+		}
+	}
+}
+
+// ask sends one request and waits for its reply.
+func (h *pingHub) ask(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error) {
 	key, ping := h.enter(to)
 	defer h.leave(key)
 	message := h.message(key.seq, ping.nonce)

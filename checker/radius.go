@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
 	"layeh.com/radius"
@@ -31,7 +30,7 @@ func newRADIUS(s Spec) Checker {
 		return always{Detail: "secret is not set"}
 	}
 	return &radiusCheck{s.Login, s.Passwd, []byte(s.Secret),
-		question{to: s.Target, timeout: s.NegotiateTimeout, resend: radiusResend}}
+		question{to: s.Target, timeout: s.NegotiateTimeout, resend: radiusResend, patience: maxStrays}}
 }
 
 // Check implements Checker.
@@ -48,7 +47,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	}
 	err = q.ask(ctx, time.Now().Add(q.timeout), func(net.Addr) []byte { return request })
 	switch {
-	case isTimeout(err) && !q.strays: // RFC 2865, 3: a server is silent to whom it does not know
+	case isTimeout(err) && q.strays == 0: // RFC 2865, 3: a server is silent to whom it does not know
 		err = &fault{err.Error() + " (a server is also silent when it does not know us or the secret)", err}
 	case err == nil && answer.Code != radius.CodeAccessAccept:
 		err = c.rejected(answer)
@@ -105,11 +104,6 @@ func (c *radiusCheck) parse(datagram, request []byte) (*radius.Packet, error) {
 func (c *radiusCheck) rejected(answer *radius.Packet) error {
 	text := answer.Code.String()
 	if message := rfc2865.ReplyMessage_GetString(answer); message != "" {
-		for _, secret := range []string{c.passwd, string(c.secret)} {
-			if secret != "" {
-				message = strings.ReplaceAll(message, secret, "…")
-			}
-		}
 		text += ": " + escape(message, maxExcerpt)
 	}
 	return fmt.Errorf("login rejected: %s", text)

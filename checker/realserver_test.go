@@ -39,7 +39,7 @@ func needProgram(t *testing.T, program, debianPackage string) string {
 	t.Helper()
 	mode := os.Getenv("REAL_TESTS")
 	if mode == "" {
-		t.Skip("REAL_TESTS is not set")
+		t.Skip("needs a real server: make test-all")
 	}
 	for _, path := range []string{program, "/usr/sbin/" + program, "/sbin/" + program} {
 		if path, err := exec.LookPath(path); err == nil {

@@ -46,7 +46,7 @@ func (c *redisCheck) Check(ctx context.Context) Result {
 	}
 	defer tcp.Close()
 	server := carry(tcp, maxRedis)
-	seen, err := c.ask(&redisTalk{server, bufio.NewReader(server)}, deadline)
+	seen, err := c.ask(ctx, &redisTalk{server, bufio.NewReader(server)})
 	if err != nil {
 		return failed(ctx, err)
 	}
@@ -54,7 +54,7 @@ func (c *redisCheck) Check(ctx context.Context) Result {
 }
 
 // ask makes the check and takes leave. It returns what was seen.
-func (c *redisCheck) ask(r *redisTalk, deadline time.Time) (seen string, err error) {
+func (c *redisCheck) ask(ctx context.Context, r *redisTalk) (seen string, err error) {
 	defer r.send("QUIT")
 	if err := c.logIn(r); err != nil {
 		return "", err
@@ -74,10 +74,10 @@ func (c *redisCheck) ask(r *redisTalk, deadline time.Time) (seen string, err err
 		return "", redisFault(r, "INFO", "INFO refused", err)
 	}
 	role := redisRole(info)
-	ok, err := c.receive.match([]byte(role), time.Until(deadline))
+	ok, err := c.receive.match(ctx, []byte(role))
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("the role does not match %s: %w", c.receive, err)
+		return "", err
 	case !ok:
 		return "", fmt.Errorf("the role does not match %s: got %s", c.receive, excerpt([]byte(role)))
 	}

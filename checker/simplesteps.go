@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ldirectord/checker/perlre"
 )
 
 // maxHeard bounds what may come between two expected answers, in bytes.
@@ -25,7 +27,6 @@ type simpleSteps struct {
 type simpleStep struct {
 	send   string
 	expect *matcher // nil: send
-	shown  string   // the pattern, for messages
 }
 
 func newSimpleSteps(s Spec, e *Env) (Checker, error) {
@@ -46,12 +47,14 @@ func (e *Env) simpleStep(word, text string) (step simpleStep, err error) {
 	case "send":
 		step.send, err = unescapeSend(text)
 	case "expect":
-		if _, err := translatePerl(text); err != nil {
+		if _, err := perlre.Compile(text); err != nil {
 			return step, err
 		}
 		// As with receive, ^ and $ are those of lines.
-		step.expect, err = e.matcher("(?m)" + text)
-		step.shown = "/" + escape(text, maxExcerpt) + "/"
+		var m *matcher
+		if m, err = e.matcher("(?m)" + text); err == nil {
+			step.expect = &matcher{pattern: text, re: m.re, room: m.room}
+		}
 	default:
 		err = fmt.Errorf("%q is neither send nor expect", word)
 	}
@@ -68,7 +71,7 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 	defer server.Close()
 	h := hearing{server: server, deadline: deadline, buf: make([]byte, maxHeard)}
 	for i, step := range c.steps {
-		if err := h.take(step); err != nil {
+		if err := h.take(ctx, step); err != nil {
 			return failed(ctx, &fault{fmt.Sprintf("step %d: %v", i+1, err), err})
 		}
 	}
@@ -89,11 +92,20 @@ type hearing struct {
 	buf      []byte
 	heard    []byte // and not matched yet
 	matched  []byte // last
+	searched int    // bytes, each as often as it was
+	search   search // all of it
 }
 
-func (h *hearing) take(step simpleStep) error {
+// Bounds of what is searched again and again while a server says more: once so many bytes were searched, more is
+// waited for before the next time.
+const (
+	maxSearched = 64 * maxHeard
+	gatherTime  = 100 * time.Millisecond
+)
+
+func (h *hearing) take(ctx context.Context, step simpleStep) error {
 	if step.expect != nil {
-		return h.expect(step)
+		return h.expect(ctx, step)
 	}
 	if _, err := h.server.Write([]byte(step.send)); err != nil {
 		return stageFault("sending", err)
@@ -103,34 +115,61 @@ func (h *hearing) take(step simpleStep) error {
 
 // expect hears the server out until it has said what is expected. The next expectation is about what it
 // says behind that.
-func (h *hearing) expect(step simpleStep) error {
+func (h *hearing) expect(ctx context.Context, step simpleStep) error {
+	h.search.matcher = step.expect
 	for {
-		found, err := h.search(step.expect)
+		found, err := h.find(ctx)
 		if err != nil {
-			return fmt.Errorf("waiting for %s: %w", step.shown, err)
+			return err
 		}
 		if found {
 			return nil
 		}
 		if len(h.heard) >= maxHeard {
-			return fmt.Errorf("no match for %s in %d bytes: got %s", step.shown, maxHeard, excerpt(h.heard))
+			return fmt.Errorf("no match for %s in %d bytes: got %s", step.expect.String(), maxHeard, excerpt(h.heard))
 		}
 		if err := h.hear(); err != nil {
 			return h.broken(step, err)
 		}
+		if err := h.gather(ctx); err != nil {
+			return err
+		}
 	}
 }
 
-// search looks for a match in what came, and takes it from there. Nothing matches nothing.
-func (h *hearing) search(m *matcher) (found bool, err error) {
+// find looks for a match in what came, and takes it from there. Nothing matches nothing.
+func (h *hearing) find(ctx context.Context) (found bool, err error) {
 	if len(h.heard) == 0 {
 		return false, nil
 	}
-	begin, end, found, err := m.find(h.heard, time.Until(h.deadline))
+	h.searched += len(h.heard)
+	begin, end, found, err := h.search.find(ctx, h.heard)
 	if found {
 		h.matched, h.heard = h.heard[begin:end:end], h.heard[end:]
 	}
+	if pause := h.search.pause(); pause > 0 && err == nil {
+		h.deadline = h.deadline.Add(pause)
+		err = h.server.extend(ctx, h.deadline)
+	}
 	return found, err
+}
+
+// gather hears a server for a while that says little at a time, so that not each byte makes a search. What ends
+// the conversation is found again when the next is waited for.
+func (h *hearing) gather(ctx context.Context) error {
+	if h.searched < maxSearched {
+		return nil
+	}
+	end := time.Now().Add(gatherTime)
+	if end.After(h.deadline) {
+		end = h.deadline
+	}
+	if err := h.server.extend(ctx, end); err != nil {
+		return err
+	}
+	for len(h.heard) < maxHeard && h.hear() == nil {
+	}
+	return h.server.extend(ctx, h.deadline)
 }
 
 func (h *hearing) hear() error {
@@ -144,12 +183,12 @@ func (h *hearing) hear() error {
 
 // broken explains an error while waiting for an answer.
 func (h *hearing) broken(step simpleStep, err error) error {
-	text := "waiting for " + step.shown + ": " + reason(err)
+	text := "waiting for " + step.expect.String() + ": " + reason(err)
 	switch {
 	case isTimeout(err):
-		text = "timeout waiting for " + step.shown
+		text = "timeout waiting for " + step.expect.String()
 	case isClosed(err):
-		text = "connection closed waiting for " + step.shown
+		text = "connection closed waiting for " + step.expect.String()
 	}
 	if len(h.heard) > 0 {
 		text += ": got " + excerpt(h.heard)
@@ -176,7 +215,7 @@ func unescapeSend(text string) (string, error) {
 		}
 		c, length := escaped(rest)
 		if length == 0 {
-			return "", fmt.Errorf(`%q is no escape; it is \r \n \t \0 \\ \" or \xNN`, `\`+rest[:min(len(rest), 1)])
+			return "", fmt.Errorf(`%q is not an escape; it is \r \n \t \0 \\ \" or \xNN`, `\`+rest[:min(len(rest), 1)])
 		}
 		b.WriteByte(c)
 		text = rest[length:]

@@ -84,10 +84,10 @@ func TestSimpleTCPStepsOverUDP(t *testing.T) {
 
 func TestSimpleTCPStepsThatAreNone(t *testing.T) {
 	for line, want := range map[string]string{
-		`send a\q`:    `send: "\\q" is no escape; it is \r \n \t \0 \\ \" or \xNN`,
-		`send a\`:     `send: "\\" is no escape; it is \r \n \t \0 \\ \" or \xNN`,
-		`send \x4`:    `send: "\\x" is no escape; it is \r \n \t \0 \\ \" or \xNN`,
-		`send \x+f`:   `send: "\\x" is no escape; it is \r \n \t \0 \\ \" or \xNN`,
+		`send a\q`:    `send: "\\q" is not an escape; it is \r \n \t \0 \\ \" or \xNN`,
+		`send a\`:     `send: "\\" is not an escape; it is \r \n \t \0 \\ \" or \xNN`,
+		`send \x4`:    `send: "\\x" is not an escape; it is \r \n \t \0 \\ \" or \xNN`,
+		`send \x+f`:   `send: "\\x" is not an escape; it is \r \n \t \0 \\ \" or \xNN`,
 		`expect a(b`:  "expect: unmatched (, at character 2 of the pattern",
 		`await hello`: `await: "await" is neither send nor expect`,
 	} {

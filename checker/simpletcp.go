@@ -45,7 +45,7 @@ func (c *simpleTCP) Check(ctx context.Context) Result {
 	if c.udp {
 		ask = c.overUDP
 	}
-	a := simpleAnswer{receive: c.receive, deadline: time.Now().Add(c.timeout)}
+	a := simpleAnswer{search: search{matcher: c.receive}, deadline: time.Now().Add(c.timeout)}
 	if err := ask(ctx, &a); err != nil {
 		return failed(ctx, err)
 	}
@@ -69,7 +69,12 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 		if err != nil && !ended {
 			return c.broken(a, len(line) > 0, err)
 		}
-		switch found, err := a.search(line); {
+		found, err := a.look(ctx, line)
+		if pause := a.search.pause(); pause > 0 && err == nil {
+			a.deadline = a.deadline.Add(pause)
+			err = tcp.extend(ctx, a.deadline)
+		}
+		switch {
 		case err != nil || found:
 			return err
 		case ended:
@@ -86,11 +91,14 @@ func closeWrite(c *conn) {
 }
 
 func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer) error {
-	q := question{to: c.target, timeout: c.timeout, accept: func(datagram []byte) error {
+	q := question{to: c.target, timeout: c.timeout, pause: a.search.pause, accept: func(datagram []byte) error {
 		for line := range bytes.Lines(datagram) {
-			if found, err := a.search(line); err != nil || found {
+			if found, err := a.look(ctx, line); err != nil || found {
 				return err
 			}
+		}
+		if a.heard >= maxSimpleAnswer {
+			return a.mismatch()
 		}
 		return errNotYet
 	}}
@@ -114,15 +122,15 @@ func (c *simpleTCP) broken(a *simpleAnswer, begun bool, err error) error {
 
 // simpleAnswer searches an answer line by line.
 type simpleAnswer struct {
-	receive  *matcher
+	search   search
 	deadline time.Time
 	heard    int    // bytes
 	first    []byte // line, for the message
 	found    []byte // line that matches
 }
 
-// search looks at a line, with its end. Nothing at all is no line.
-func (a *simpleAnswer) search(line []byte) (found bool, err error) {
+// look searches a line, with its end. Nothing at all is no line.
+func (a *simpleAnswer) look(ctx context.Context, line []byte) (found bool, err error) {
 	if len(line) == 0 {
 		return false, nil
 	}
@@ -130,14 +138,11 @@ func (a *simpleAnswer) search(line []byte) (found bool, err error) {
 		a.first = bytes.Clone(line[:min(len(line), 2*maxExcerpt)])
 	}
 	a.heard += len(line)
-	found, err = a.receive.match(line, time.Until(a.deadline))
-	if err != nil {
-		return false, fmt.Errorf("answer does not match %s: %w", a.receive, err)
-	}
+	found, err = a.search.match(ctx, line)
 	if found {
 		a.found = bytes.Clone(line[:min(len(line), 2*maxExcerpt)])
 	}
-	return found, nil
+	return found, err
 }
 
 // mismatch says that the whole answer was searched.
@@ -146,7 +151,7 @@ func (a *simpleAnswer) mismatch() error {
 	case a.heard == 0:
 		return errors.New("connection closed without an answer")
 	case a.heard >= maxSimpleAnswer:
-		return fmt.Errorf("no line matches %s in the first %d bytes: got %s", a.receive, maxSimpleAnswer, excerpt(a.first))
+		return fmt.Errorf("no line matches %s in the first %d bytes: got %s", a.search, maxSimpleAnswer, excerpt(a.first))
 	}
-	return fmt.Errorf("no line matches %s: got %s", a.receive, excerpt(a.first))
+	return fmt.Errorf("no line matches %s: got %s", a.search, excerpt(a.first))
 }

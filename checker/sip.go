@@ -22,7 +22,7 @@ type sip struct{ user string }
 func newSIP(s Spec, e *Env) Checker {
 	t := sip{cleanField(cmp.Or(s.Login, "ldirectord@"+e.HostName))}
 	if s.Protocol == "udp" {
-		return &sipUDP{t, question{to: s.Target, timeout: s.NegotiateTimeout, resend: sipResend}}
+		return &sipUDP{t, question{to: s.Target, timeout: s.NegotiateTimeout, resend: sipResend, patience: maxStrays}}
 	}
 	return newLineCheck(s, t)
 }

@@ -34,6 +34,31 @@ func sqlResult(ctx context.Context, query string, rows int, err error) Result {
 	return Result{OK: true, Detail: sqlVerb(query) + " returned a row"}
 }
 
+// clearText is what a check does when a server asks for the password in a way that lets whoever answers read it.
+type clearText struct {
+	refused bool
+	asked   bool // once at least: it is told as long as the check is the same
+}
+
+var errClearText = errors.New("the server asks for the password in clear, which cleartext=no refuses")
+
+// ask is the server's demand.
+func (c *clearText) ask() error {
+	if c.refused {
+		return errClearText
+	}
+	c.asked = true
+	return nil
+}
+
+// told is a result with the warning that belongs to it.
+func (c *clearText) told(r Result) Result {
+	if c.asked {
+		r.Warning = "the server asks for the password in clear; cleartext=no refuses that"
+	}
+	return r
+}
+
 // sqlVerb is the word that a query begins with.
 func sqlVerb(query string) string {
 	query = strings.ToUpper(strings.TrimLeft(query, " \t\r\n("))
@@ -84,11 +109,4 @@ func sqlWrites(query string) bool {
 		return true
 	}
 	return false
-}
-
-// recoverAs turns a panic of a driver, over bytes that it did not expect, into an error.
-func recoverAs(err *error, what error) {
-	if p := recover(); p != nil {
-		*err = what
-	}
 }

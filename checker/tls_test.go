@@ -261,32 +261,54 @@ func TestFilesForTLSThatAreNoGood(t *testing.T) {
 	}
 }
 
-func TestAuthoritiesAreReadOnceAndWhenTheFileHasChanged(t *testing.T) {
-	a, b := newAuthority(t), newAuthority(t)
+func TestAuthoritiesAreReadOnceForAllServers(t *testing.T) {
+	a := newAuthority(t)
 	e := &Env{}
-	pool := func() *x509.CertPool {
-		t.Helper()
-		p, err := e.authorities(a.file)
-		if err != nil {
-			t.Fatal(err)
+	for _, path := range []string{a.file, ""} {
+		first, err := e.authorities(path)
+		if again, _ := e.authorities(path); err != nil || again != first {
+			t.Errorf("%q: %v", path, err)
 		}
-		return p
 	}
-	first := pool()
-	if pool() != first {
-		t.Error("read again, though nothing has changed")
+}
+
+// What TLSSum does not see, a reload does not.
+func TestTLSSumTellsEveryContentOfEachFile(t *testing.T) {
+	dir := t.TempDir()
+	spec := Spec{TLSVerify: true, TLSCA: filepath.Join(dir, "ca"), TLSCert: filepath.Join(dir, "cert"), TLSKey: filepath.Join(dir, "key")}
+	now, when := map[string]string{"ca": "1", "cert": "1", "key": "1"}, time.Now()
+	seen := map[string]string{spec.TLSSum(): "files that are not there"}
+	look := func(what string) {
+		for name, text := range now {
+			writeFile(t, dir, name, text)
+			if err := os.Chtimes(filepath.Join(dir, name), when, when); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sum := spec.TLSSum()
+		if again := spec.TLSSum(); again != sum {
+			t.Errorf("%s: another one each time", what)
+		}
+		if was, ok := seen[sum]; ok {
+			t.Errorf("%s: the same as %s", what, was)
+		}
+		seen[sum] = what
 	}
-	text, err := os.ReadFile(b.file)
-	if err != nil {
-		t.Fatal(err)
+	look("all alike")
+	for _, name := range []string{"ca", "cert", "key"} {
+		now[name] = "2" // of the same time and size
+		look("another " + name)
 	}
-	writeFile(t, a.dir, "ca.pem", string(text)+string(text))
-	if pool().Equal(first) {
-		t.Error("the file has changed, and was not read again")
+	now["cert"], now["key"] = "2 2", "2"
+	look("a longer certificate")
+	now["cert"], now["key"] = "2", "2 2"
+	look("a longer key")
+	before := spec.TLSSum()
+	if spec.TLSVerify = false; spec.TLSSum() == before {
+		t.Error("authorities that nobody asks count")
 	}
-	system, err := e.authorities("")
-	if again, _ := e.authorities(""); err != nil || again != system {
-		t.Errorf("the system's: %v", err)
+	if sum := (Spec{TLSCA: spec.TLSCA}).TLSSum(); sum != "" {
+		t.Errorf("without files: %q", sum)
 	}
 }
 

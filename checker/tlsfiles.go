@@ -1,49 +1,61 @@
 package checker
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"time"
+	"strings"
 )
 
 // maxPEM bounds a file of certificates, in bytes. All authorities of a system have 220 kB.
 const maxPEM = 4 << 20
 
-// authority is a file of authorities as it was when it was read.
-type authority struct {
-	pool    *x509.CertPool
-	changed time.Time
-	size    int64
+// TLSSum tells one content of the files that a check reads from another, so that a certificate that was renewed
+// under its old name makes another check. It is "" without such files. What can't be read is New's to refuse.
+func (s Spec) TLSSum() string {
+	files := []string{s.TLSCert, s.TLSKey}
+	if s.TLSVerify {
+		files = append(files, s.TLSCA)
+	}
+	if strings.Join(files, "") == "" {
+		return ""
+	}
+	sum := sha256.New()
+	for _, path := range files {
+		text, err := []byte(nil), error(nil)
+		if path != "" {
+			text, err = readPEM(path)
+		}
+		fmt.Fprintf(sum, "%d %s %v\n", len(text), text, err)
+	}
+	return string(sum.Sum(nil))
 }
 
 // authorities returns the certificates of a file, or those of the system when there is none. Many
-// servers share one pool; a file that has changed is read again.
+// servers share one pool.
 func (e *Env) authorities(path string) (*x509.CertPool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	info, err := os.Stat(path)
-	if had, ok := e.trusted[path]; ok && (path == "" || err == nil && had.changed.Equal(info.ModTime()) && had.size == info.Size()) {
-		return had.pool, nil
+	if pool := e.trusted[path]; pool != nil {
+		return pool, nil
 	}
-	read := authority{}
+	read := readAuthorities
 	if path == "" {
-		read.pool, err = x509.SystemCertPool()
-	} else if err == nil {
-		read.changed, read.size = info.ModTime(), info.Size()
-		read.pool, err = readAuthorities(path)
+		read = func(string) (*x509.CertPool, error) { return x509.SystemCertPool() }
 	}
+	pool, err := read(path)
 	if err != nil {
 		return nil, &SpecError{"tlsca", err}
 	}
 	if e.trusted == nil {
-		e.trusted = map[string]authority{}
+		e.trusted = map[string]*x509.CertPool{}
 	}
-	e.trusted[path] = read
-	return read.pool, nil
+	e.trusted[path] = pool
+	return pool, nil
 }
 
 func readAuthorities(path string) (*x509.CertPool, error) {

@@ -29,9 +29,16 @@ type question struct {
 	resend  time.Duration // after how long it is asked again; 0: never
 	// accept looks at a datagram. With errNotYet more are waited for.
 	accept func(datagram []byte) error
+	// pause is for how long accept has waited since the last call: the server's clock stood still. It may be nil.
+	pause func() time.Duration
 
-	strays bool // datagrams came that were not the answer
+	patience int // how many other datagrams are looked at; 0: as many as come
+	strays   int // datagrams that came and were not the answer
 }
+
+// maxStrays is the patience of protocols in which each answer names its question: none has another reason than
+// to keep us busy.
+const maxStrays = 100
 
 // dialUDP opens a socket for datagrams to and from a server.
 func dialUDP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn, error) {
@@ -88,7 +95,17 @@ func (q *question) await(ctx context.Context, c *conn, until time.Time) error {
 		if err := q.accept(buf[:n]); !errors.Is(err, errNotYet) {
 			return err
 		}
-		q.strays = true
+		if q.pause != nil {
+			if pause := q.pause(); pause > 0 {
+				until = until.Add(pause)
+				if err := c.extend(ctx, until); err != nil {
+					return err
+				}
+			}
+		}
+		if q.strays++; q.strays == q.patience {
+			return fmt.Errorf("no answer, but %d other datagrams", q.strays)
+		}
 	}
 }
 
@@ -96,7 +113,7 @@ func (q *question) await(ctx context.Context, c *conn, until time.Time) error {
 func (q *question) explain(err error) error {
 	var network net.Error
 	switch {
-	case isTimeout(err) && q.strays:
+	case isTimeout(err) && q.strays > 0:
 		return &fault{fmt.Sprintf("no answer in %v, but other datagrams", q.timeout), err}
 	case isTimeout(err):
 		return &fault{fmt.Sprintf("no answer in %v", q.timeout), err}

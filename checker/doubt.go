@@ -1,0 +1,50 @@
+package checker
+
+import (
+	"fmt"
+	"strings"
+
+	"ldirectord/checker/perlre"
+)
+
+// Doubt is what works in a Spec and will hardly work well, or nil: a pattern that may take for ever on an answer
+// that nearly matches.
+func Doubt(s Spec) *SpecError {
+	if err := explosion(s.Receive); err != nil {
+		return &SpecError{"receive", err}
+	}
+	for line := range strings.Lines(s.Steps) {
+		if text, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "expect "); ok {
+			if err := explosion(text); err != nil {
+				return &SpecError{"expect", err}
+			}
+		}
+	}
+	return nil
+}
+
+// Idle is why a check fails each time and asks nobody, because something that it needs is not set, or nil.
+func Idle(c Checker) *SpecError {
+	if s, ok := c.(*sealed); ok {
+		c = s.Checker
+	}
+	if b, ok := c.(*combined); ok {
+		c = b.full
+	}
+	if r, ok := c.(always); ok && !r.OK {
+		return &SpecError{"service", fmt.Errorf("%s, so its checks fail", r.Detail)}
+	}
+	return nil
+}
+
+func explosion(pattern string) error {
+	re, err := perlre.Compile(pattern)
+	if err != nil { // New tells
+		return nil
+	}
+	pos, why, ok := re.Explodes()
+	if !ok {
+		return nil
+	}
+	return fmt.Errorf("%s, at character %d of the pattern: an answer that nearly matches may take too long to be judged", why, pos+1)
+}

@@ -1,0 +1,31 @@
+package checker
+
+import "testing"
+
+// Who asks nobody is known before the first check; who asks is not.
+func TestChecksThatCanOnlyFail(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		spec Spec
+		want string
+	}{
+		{"dns", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org"}, "service: receive is empty: no answer can match it, so its checks fail"},
+		{"dns with a type", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org", DNSType: "A"}, ""},
+		{"mysql", Spec{Type: "negotiate", Service: "mysql", Login: "u"}, "service: mysql needs a login and a request, so its checks fail"},
+		{"combined", Spec{Type: "combined", Service: "radius", Login: "u", Passwd: "p"}, "service: secret is not set, so its checks fail"},
+		{"on", Spec{Type: "on"}, ""},
+		{"connect", Spec{Type: "connect"}, ""},
+	} {
+		check, err := New(c.spec, &Env{})
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		got := ""
+		if err := Idle(check); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s: %q", c.name, got)
+		}
+	}
+}

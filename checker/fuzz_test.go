@@ -1,0 +1,295 @@
+package checker
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"net"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/miekg/dns"
+)
+
+// Each target feeds one parser of servers' answers. Whatever a server says, there is no panic but where a library is
+// known for it, the message can be printed, and it takes no more time and room than was meant. FuzzTalk in
+// lines_test.go has the protocols of lines.
+
+func (s said) Close() error                     { return nil }
+func (s said) SetReadDeadline(time.Time) error  { return nil }
+func (s said) SetWriteDeadline(time.Time) error { return nil }
+func (s said) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+
+// spoken is a connection to a server that says a text.
+func spoken(text []byte) said { return said{Reader: bytes.NewReader(text)} }
+
+// longestFuzz is how long a few kilobytes may keep a check busy, on a machine that does other things as well.
+const longestFuzz = 3 * time.Second
+
+// mostGoroutines is more than a target has at any time, those included that are about to end.
+const mostGoroutines = 200
+
+// fuzzing judges what comes of one answer.
+type fuzzing struct {
+	*testing.T
+	begin time.Time
+}
+
+func fuzz(t *testing.T) fuzzing {
+	f := fuzzing{t, time.Now()}
+	t.Cleanup(func() {
+		if took := time.Since(f.begin); took > longestFuzz {
+			t.Errorf("took %v", took)
+		}
+		// On a machine that does other things those that are about to end may be many for a moment.
+		for end := time.Now().Add(longestFuzz); runtime.NumGoroutine() > mostGoroutines; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				stacks := make([]byte, 1<<20)
+				t.Fatalf("%d goroutines: checks leave some behind:\n%s", runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
+			}
+		}
+	})
+	return f
+}
+
+// maxMessage bounds a message, in bytes, of which some parts are excerpts with everything escaped.
+const maxMessage = 2 << 10
+
+func (f fuzzing) message(text string) {
+	f.Helper()
+	if len(text) > maxMessage {
+		f.Errorf("a message of %d bytes: %q", len(text), text)
+	}
+	for _, r := range text {
+		if !strconv.IsPrint(r) {
+			f.Errorf("%q holds what can't be printed", text)
+		}
+	}
+}
+
+func (f fuzzing) fails(err error) {
+	f.Helper()
+	if err != nil && err != errNotYet {
+		f.message(err.Error())
+	}
+}
+
+func (f fuzzing) result(r Result) {
+	f.Helper()
+	f.message(r.Detail)
+	f.message(r.Warning)
+	if len(r.Said) > maxSaid {
+		f.Errorf("%d bytes are kept of what was said", len(r.Said))
+	}
+}
+
+func FuzzHTTP(f *testing.F) {
+	for _, text := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\n\r\n",
+		"HTTP/1.0 302\r\nLocation: http://a:99999/%zz\r\n b\r\n\r\n",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		check := fuzz(t)
+		r := answerReader{timeout: time.Second, buf: make([]byte, 0, 64)}
+		r.reset(bytes.NewReader(text))
+		a, err := r.answer()
+		if err != nil {
+			check.fails(err)
+			return
+		}
+		body, _, err := r.body(&a)
+		check.fails(err)
+		if len(body) > maxBody {
+			t.Errorf("%d bytes of body", len(body))
+		}
+		check.message(a.statusLine())
+		u, err := parseURL(a.location)
+		if err != nil {
+			return
+		}
+		check.fails(checkURL(u))
+		check.message(showURL(u))
+		if request := requestBytes("GET", u.RequestURI(), u.Host, nil); bytes.Count(request, []byte("\n")) != 5 {
+			t.Errorf("a Location makes lines of the request: %q", request)
+		}
+	})
+}
+
+func FuzzDNS(f *testing.F) {
+	question, err := lookup("a.b", 0)
+	if err != nil {
+		f.Fatal(err)
+	}
+	asked := &dns.Msg{MsgHdr: dns.MsgHdr{Id: 0x3030}, Question: []dns.Question{question}}
+	for _, record := range []string{"a.b. 1 IN A 1.2.3.4", `a.b. 1 IN TXT "x"`, "a.b. 1 IN MX 1 c.d.", "a.b. 1 IN SOA a. b. 1 2 3 4 5", "a.b. 1 IN SVCB 1 . alpn=h2", "a.b. 1 IN SRV 1 2 3 x."} {
+		rr, err := dns.NewRR(record)
+		if err != nil {
+			f.Fatal(err)
+		}
+		answer := asked.Copy()
+		answer.Response, answer.Answer = true, []dns.RR{rr}
+		raw, err := answer.Pack()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	var checks []*dnsCheck
+	for _, kind := range dnsTypes {
+		checks = append(checks, &dnsCheck{timeout: time.Second, question: dns.Question{Name: "a.b.", Qtype: kind, Qclass: 1}, receive: pattern(f, "x")})
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		check := fuzz(t)
+		m, err := parseDNS(text, asked)
+		if err != nil {
+			check.fails(err)
+			return
+		}
+		for _, c := range checks {
+			seen, err := c.judge(t.Context(), m)
+			check.fails(err)
+			check.message(seen)
+		}
+	})
+}
+
+// pattern is a matcher.
+func pattern(t testing.TB, text string) *matcher {
+	t.Helper()
+	m, err := (&Env{}).matcher(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func FuzzLDAP(f *testing.F) {
+	f.Add([]byte("0\x0c\x02\x01\x01a\x07\x0a\x01\x00\x04\x00\x04\x000\x25\x02\x01\x02d \x04\x0cdc=a,dc=test0\x10\x300\x0e\x04\x01a1\x09\x04\x07abcdefg0\x0c\x02\x01\x02e\x07\x0a\x01\x00\x04\x00\x04\x00"))
+	f.Add([]byte("0\x84\x00\x00\x00\x10\x02\x01\x01a\x84\x00\x00\x00\x07\x0a\x01\x31\x04\x00\x04\x01x"))
+	receive := pattern(f, "x")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		check := fuzz(t)
+		c := &ldapCheck{timeout: time.Second, base: "dc=a", receive: receive}
+		_, err := c.ask(carry(spoken(text), maxLDAP).inPackets(ldapHeader, ldapLength))
+		check.fails(err)
+		check.fails(judgeStartTLS(text))
+	})
+}
+
+// unplugged is a check whose connection is there already. The drivers of databases panic over some answers, which is
+// a failed check.
+type unplugged func() (rows int, err error)
+
+func (u unplugged) Check(ctx context.Context) Result {
+	rows, err := u()
+	return sqlResult(ctx, "SELECT 1", rows, err)
+}
+
+func FuzzMySQL(f *testing.F) {
+	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, myOK) + myPackets(1, "\x01", myColumn, myEOF, myRow, myEOF)))
+	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, "\xfecaching_sha2_password\x00"+mySeed+"\x00") + myPackets(4, "\x01\x04") + myPackets(6, "\x01-----BEGIN PUBLIC KEY-----")))
+	f.Add([]byte(myPackets(0, "\xff\x01\x00#08S01x")))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c := newMySQL(Spec{Service: "mysql", Login: "u", Passwd: "p", Database: "d", Request: "/select 1", Target: loopback(1), NegotiateTimeout: time.Second}).(*mysqlCheck)
+		ask := unplugged(func() (int, error) { return c.talk(spoken(text)) })
+		r := (&sealed{Checker: ask}).Check(t.Context())
+		fuzz(t).result(r)
+		if strings.Contains(r.Warning, ".logIn ") {
+			t.Errorf("a goroutine of the driver never ends: %s: %s", r.Detail, r.Warning)
+		}
+	})
+}
+
+func FuzzPgSQL(f *testing.F) {
+	f.Add(pgBytes(append(pgLetIn, pgRows, pgRow, pgDone("SELECT 1"), pgReady)...))
+	f.Add([]byte("R\x00\x00\x00\x17\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00R\x00\x00\x00\x17\x00\x00\x00\x0br=x,s=YQ,i=1"))
+	f.Add([]byte("E\x00\x00\x00\x14SFATAL\x00C28000\x00Mx\x00\x00"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		check := fuzz(t)
+		c := &pgsqlCheck{login: "u", passwd: "p", query: "select 1", timeout: time.Second}
+		server := carry(spoken(text), maxSQL).inPackets(5, pgsqlLengths())
+		front := pgproto3.NewFrontend(server, server)
+		err := c.logIn(front, false)
+		if err == nil {
+			_, err = c.run(front)
+		}
+		if err != nil {
+			check.fails(pgsqlFault(server, "login", "login rejected", err))
+		}
+	})
+}
+
+func FuzzRedis(f *testing.F) {
+	f.Add([]byte("+OK\r\n+PONG\r\n" + redisInfo))
+	f.Add([]byte("-ERR x\r\n$-1\r\n*2\r\n"))
+	receive := pattern(f, "x")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		check := fuzz(t)
+		c := &redisCheck{login: "u", passwd: "p", receive: receive, timeout: time.Second}
+		server := carry(spoken(text), maxRedis)
+		seen, err := c.ask(t.Context(), &redisTalk{server, bufio.NewReader(server)})
+		check.fails(err)
+		check.message(seen)
+	})
+}
+
+// FuzzDatagrams has the answers of RADIUS and SIP.
+func FuzzDatagrams(f *testing.F) {
+	f.Add([]byte("\x02\x00\x00\x14aaaaaaaaaaaaaaaa"))
+	f.Add([]byte("SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n"))
+	radius := newRADIUS(Spec{Secret: "s", Login: "u", Passwd: "p", NegotiateTimeout: time.Second}).(*radiusCheck)
+	request, err := radius.request()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		check := fuzz(t)
+		check.fails(judgeSIP(string(text)))
+		sipField(string(text), "call-id", "i")
+		if len(text) > 1 {
+			text[1] = request[1]
+		}
+		answer, err := radius.parse(text, request)
+		check.fails(err)
+		if err == nil {
+			check.fails(radius.rejected(answer))
+		}
+	})
+}
+
+// FuzzOracle goes by loopback: the driver connects by itself.
+func FuzzOracle(f *testing.F) {
+	if !hasOracle {
+		f.Skip("oracle is left out of this build")
+	}
+	f.Add([]byte("\x00\x20\x00\x00\x02\x00\x00\x00\x01\x3a\x0c\x41\x20\x00\xff\xff\x01\x00\x00\x00\x00\x20\x41\x41\x00\x00\x00\x00\x00\x00\x00\x00"))
+	f.Add([]byte("\x00\x0c\x00\x00\x04\x00\x00\x00\x22\x00\x00\x02ab"))
+	f.Add([]byte("\x00\x10\x00\x00\x05\x00\x00\x00\x00\x06(A=B)x"))
+	answers := make(chan []byte, 1)
+	server := serve(f, func(s *testServer, c net.Conn) {
+		select {
+		case answer := <-answers:
+			c.Write(answer)
+		default: // a redirect led here again
+		}
+		closing(s, c)
+	})
+	s := Spec{Type: "negotiate", Service: "oracle", Login: "u", Passwd: "p", Database: "d", Request: "/select 1", Target: netip.AddrPort(server.addr), NegotiateTimeout: 2 * time.Second}
+	oracle := build(f, s, &Env{HostName: "director"})
+	f.Fuzz(func(t *testing.T, text []byte) {
+		select {
+		case <-answers:
+		default:
+		}
+		answers <- text
+		fuzz(t).result(oracle.Check(t.Context()))
+	})
+}

@@ -1,0 +1,93 @@
+package checker
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+)
+
+// The packets of a log-in, by the first byte of their body ("Connection Phase Packets" in the manual of MySQL's
+// protocol). mysqlFailure is one, too.
+const (
+	mysqlOK     = 0x00
+	mysqlMore   = 0x01 // such as the server's public key
+	mysqlSwitch = 0xfe // to another way to log in
+)
+
+// mysqlSeed is how long the random bytes are that a password is mixed with.
+const mysqlSeed = 20
+
+// mysqlLogin looks at a server's packets before the driver does, until the log-in is over: the driver panics over some
+// that are cut short, and leaves a goroutine behind then.
+type mysqlLogin struct {
+	server *carrier
+	clear  *clearText
+	over   bool
+}
+
+// length is mysqlLength for the packets of a connection.
+func (l *mysqlLogin) length(header []byte) (left int, err error) {
+	left, err = mysqlLength(header)
+	if err != nil || l.over {
+		return left, err
+	}
+	if left > l.server.in.Size() {
+		return l.server.limit + 1, nil
+	}
+	body, err := l.server.in.Peek(left)
+	if err != nil {
+		return 0, err
+	}
+	switch kind := header[mysqlHeader-1]; {
+	case kind == mysqlMore && isMySQLKey(body):
+		err = l.clear.ask()
+		if err == nil && isOtherKey(body) {
+			err = errNotMySQL
+		}
+	case kind == mysqlOK && !isMySQLOK(body), kind == mysqlSwitch && isShortSwitch(body):
+		err = errNotMySQL
+	}
+	return left, err
+}
+
+// isMySQLKey reports whether a packet with more to say has the server's public key. The password goes out under it
+// next (the log-ins caching_sha2_password and sha256_password), and whoever made the key reads it.
+func isMySQLKey(body []byte) bool { return len(body) > 1 }
+
+// isOtherKey reports whether there is a key that is not of RSA.
+func isOtherKey(body []byte) bool {
+	block, _ := pem.Decode(body)
+	if block == nil {
+		return false
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	_, known := key.(*rsa.PublicKey)
+	return err == nil && !known
+}
+
+// isMySQLOK reports whether an OK has its parts: two numbers, and the server's status.
+func isMySQLOK(body []byte) bool {
+	for range 2 {
+		if len(body) == 0 {
+			return false
+		}
+		size := 1
+		switch body[0] {
+		case 0xfc:
+			size = 3
+		case 0xfd:
+			size = 4
+		case 0xfe:
+			size = 9
+		}
+		body = body[min(size, len(body)):]
+	}
+	return len(body) >= 2
+}
+
+// isShortSwitch reports whether a server asks for another way to log in with too few random bytes for it.
+func isShortSwitch(body []byte) bool {
+	plugin, seed, _ := bytes.Cut(body, []byte{0})
+	return string(plugin) == "mysql_native_password" && len(bytes.TrimSuffix(seed, []byte{0})) < mysqlSeed
+}

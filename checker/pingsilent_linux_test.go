@@ -1,0 +1,138 @@
+package checker
+
+import (
+	"context"
+	"net/netip"
+	"os/exec"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// openApart opens a hub in a network of its own, where a whole network of servers is silent: nobody answers who
+// has their addresses.
+func openApart(t *testing.T) *pingHub {
+	t.Helper()
+	ip, err := exec.LookPath("ip")
+	if err != nil {
+		t.Skip("no network of one's own without ip: ", err)
+	}
+	type opened struct {
+		hub  *pingHub
+		out  []byte
+		err  error
+		skip bool
+	}
+	done := make(chan opened)
+	go func() {
+		runtime.LockOSThread() // the thread ends with the goroutine, and nothing else is in its network
+		if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
+			done <- opened{err: err, skip: true}
+			return
+		}
+		script := `exec 2>&1; "$0" link set lo up; "$0" link add silent type veth peer name other
+			"$0" addr add 10.5.0.1/16 dev silent; "$0" addr add fd05::1/64 dev silent nodad; "$0" link set silent up; "$0" link set other up
+			"$0" ntable change name arp_cache dev silent retrans 100; "$0" ntable change name ndisc_cache dev silent retrans 100`
+		out, err := exec.Command("sh", "-ec", script, ip).Output()
+		if err != nil {
+			done <- opened{out: out, err: err, skip: true}
+			return
+		}
+		hub, err := openPingHub(false)
+		done <- opened{hub: hub, err: err}
+	}()
+	o := <-done
+	switch {
+	case o.skip:
+		t.Skipf("no network of one's own here: %v %s", o.err, o.out)
+	case o.err != nil:
+		t.Fatal(o.err)
+	}
+	t.Cleanup(func() { o.hub.close() })
+	return o.hub
+}
+
+// askPinger waits for no room.
+type askPinger struct{ *pingHub }
+
+func (p askPinger) Ping(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error) {
+	return p.ask(ctx, to, timeout)
+}
+
+// The requests to silent neighbours stay in the socket's buffer while the kernel looks for them.
+func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
+	for name, c := range map[string]struct {
+		dead    int
+		timeout time.Duration
+		buffer  int // of the socket; 0: as it is opened
+		pinger  func(*pingHub) Pinger
+	}{
+		"room for all": {1000, time.Second, 0, func(h *pingHub) Pinger { return askPinger{h} }},
+		"room for few": {300, 3 * time.Second, 16 << 10, func(h *pingHub) Pinger { return h }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := openApart(t)
+			if c.buffer > 0 {
+				if err := h.conn.SetWriteBuffer(c.buffer); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var wait sync.WaitGroup
+			var down, ours atomic.Int64
+			for i := range c.dead {
+				wait.Go(func() {
+					check := &pingCheck{netip.AddrFrom4([4]byte{10, 5, byte(1 + i/250), byte(1 + i%250)}), c.timeout, 1, c.pinger(h)}
+					switch r := check.Check(t.Context()); {
+					case r.Local:
+						ours.Add(1)
+					case !r.OK:
+						down.Add(1)
+					}
+				})
+			}
+			for range 20 {
+				wait.Go(func() {
+					check := &pingCheck{loopbacks[0], c.timeout, 1, c.pinger(h)}
+					if r := check.Check(t.Context()); !r.OK {
+						t.Errorf("a healthy server: %+v", r)
+					}
+				})
+			}
+			wait.Wait()
+			if int(down.Load()) != c.dead {
+				t.Errorf("of %d dead servers %d are down, %d our own shortage", c.dead, down.Load(), ours.Load())
+			}
+		})
+	}
+}
+
+// A socket without room for ever is a shortage of ours, after the timeout and not later.
+func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
+	h := openApart(t)
+	if err := h.conn.SetWriteBuffer(1); err != nil {
+		t.Fatal(err)
+	}
+	const timeout = 500 * time.Millisecond
+	var full atomic.Bool
+	var wait sync.WaitGroup
+	for i := range 200 {
+		wait.Go(func() {
+			c := &pingCheck{netip.AddrFrom4([4]byte{10, 5, 9, byte(1 + i)}), timeout, 1, h}
+			begin := time.Now()
+			r := c.Check(t.Context())
+			if r.Local {
+				full.Store(true)
+			}
+			if took := time.Since(begin); took > 2*timeout+patient {
+				t.Errorf("%v: %+v", took, r)
+			}
+		})
+	}
+	wait.Wait()
+	if !full.Load() {
+		t.Error("the socket was never full: nothing was tested")
+	}
+}

@@ -1,0 +1,61 @@
+package checker
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"runtime"
+	"strings"
+)
+
+// sealed is a checker as New gives it: a panic of a protocol, over bytes that nobody expected, is one failed
+// check, and no password comes out, whatever the server says.
+type sealed struct {
+	Checker
+	secrets secrets
+}
+
+// Check implements Checker.
+func (c *sealed) Check(ctx context.Context) (r Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			r = panicked(p)
+		}
+		c.secrets.hideIn(&r)
+	}()
+	return c.Checker.Check(ctx)
+}
+
+// panicked is the result of a check that ended so. Its warning has the place, for us; it is told once.
+func panicked(p any) Result {
+	text := fmt.Sprint(p)
+	if err, ok := p.(runtime.Error); ok {
+		text = strings.TrimPrefix(err.Error(), "runtime error: ")
+	}
+	return Result{
+		Detail:  "panic over the answer: " + escape(text, 2*maxExcerpt),
+		Warning: "a fault in ldirectord: panic at " + panicPlace(),
+	}
+}
+
+// maxFrames bounds how many calls of a stack are told.
+const maxFrames = 12
+
+// panicPlace is the stack of the panic that was just recovered from, in a line: from where it came up to the check.
+func panicPlace() string {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
+	var places []string
+	for begun := false; len(places) < maxFrames; {
+		f, more := frames.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			begun, places = true, nil
+		case strings.HasSuffix(f.Function, ".(*sealed).Check") && begun, !more:
+			return strings.Join(places, " < ")
+		case begun && !strings.HasPrefix(f.Function, "runtime."):
+			places = append(places, fmt.Sprintf("%s %s:%d", path.Base(f.Function), path.Base(f.File), f.Line))
+		}
+	}
+	return strings.Join(places, " < ")
+}

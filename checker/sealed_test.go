@@ -1,0 +1,57 @@
+package checker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// careless is a protocol that panics.
+type careless func()
+
+func (c careless) Check(context.Context) Result {
+	c.parse()
+	return Result{OK: true}
+}
+
+func (c careless) parse() { c() }
+
+func TestAPanicIsOneFailedCheckWithItsPlace(t *testing.T) {
+	var answer []byte
+	for name, c := range map[string]struct {
+		panics func()
+		detail string
+	}{
+		"index":  {func() { _ = answer[5] }, "panic over the answer: index out of range [5] with length 0"},
+		"error":  {func() { panic(errors.New("no \x1b[2J length")) }, `panic over the answer: no \x1b[2J length`},
+		"words":  {func() { panic("bad s3cret99") }, "panic over the answer: bad …"},
+		"again":  {func() { defer func() { panic("second") }(); panic("first") }, "panic over the answer: second"},
+		"memory": {func() { var s *Spec; s.Host = "" }, "panic over the answer: invalid memory address or nil pointer dereference"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			check := &sealed{careless(c.panics), newSecrets(Spec{Passwd: "s3cret99"})}
+			r := check.Check(t.Context())
+			if r.OK || r.Local || r.Detail != c.detail || r.Cause != Other {
+				t.Errorf("%+v\nwant %s", r, c.detail)
+			}
+			if !strings.HasPrefix(r.Warning, "a fault in ldirectord: panic at checker.") || !strings.Contains(r.Warning, " < checker.careless.parse sealed_test.go:") ||
+				strings.Contains(r.Warning, "testing") || strings.Contains(r.Warning, "runtime.") {
+				t.Errorf("the place is %s", r.Warning)
+			}
+			if again := check.Check(t.Context()); again.Warning != r.Warning {
+				t.Errorf("told again, as %s", again.Warning)
+			}
+		})
+	}
+}
+
+// What New gives is sealed, so that no way of asking leads around it.
+func TestEveryCheckIsSealed(t *testing.T) {
+	for _, kind := range Types() {
+		s := anySpec(kind)
+		if _, ok := build(t, s, &Env{Pinger: &fakePinger{}}).(*sealed); !ok {
+			t.Errorf("%s is not", kind)
+		}
+	}
+}

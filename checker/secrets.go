@@ -1,0 +1,185 @@
+package checker
+
+import (
+	"cmp"
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// leastSecret is from which length on, in bytes, a header's value may be a secret.
+	leastSecret = 8
+	// leastPart is how long a secret must be, in bytes, to be taken out of the middle of a word.
+	leastPart = 4
+	// leastCore is how long a secret must be, in bytes, to be looked for in the middle of base64.
+	leastCore = 6
+	// leastCut is how much of a secret before a cut, in bytes, is taken out as well.
+	leastCut = 2
+)
+
+// secrets are the passwords of a check in every form in which a server may repeat them, the longest first.
+type secrets []string
+
+// secretsOf are those of a Spec. Many servers share them.
+func (e *Env) secretsOf(s Spec) secrets {
+	key := Spec{Login: s.Login, Passwd: s.Passwd, Secret: s.Secret, HTTPUser: s.HTTPUser, HTTPPasswd: s.HTTPPasswd, HTTPHeaders: s.HTTPHeaders}
+	if strings.Contains(s.URL, "@") {
+		key.URL = s.URL
+	}
+	if key == (Spec{Login: s.Login, HTTPUser: s.HTTPUser}) {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.secrets == nil {
+		e.secrets = map[Spec]secrets{}
+	}
+	if e.secrets[key] == nil {
+		e.secrets[key] = newSecrets(key)
+	}
+	return e.secrets[key]
+}
+
+func newSecrets(s Spec) secrets {
+	found := secrets{}
+	found.add("", s.Secret)
+	found.add(s.Login, s.Passwd)
+	found.add(s.HTTPUser, s.HTTPPasswd)
+	for line := range strings.Lines(s.HTTPHeaders) {
+		_, value, _ := strings.Cut(cleanField(line), ": ")
+		for _, secret := range append(strings.Fields(value), value) { // a token may stand after its scheme
+			if len(secret) >= leastSecret {
+				found.add("", secret)
+			}
+		}
+	}
+	if u, err := parseURL(s.URL); err == nil && u.User != nil {
+		password, _ := u.User.Password()
+		found.add(u.User.Username(), password)
+	}
+	slices.SortFunc(found, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.Clip(slices.Compact(found))
+}
+
+// add adds the forms of a user's password: as it is, as messages and protocols quote it, as in a URL, and in base64,
+// alone or after the user (RFC 7617, RFC 4616), or in the middle of something else.
+func (s *secrets) add(user, password string) {
+	if password == "" {
+		return
+	}
+	quoted := inner(strconv.Quote(password))
+	*s = append(*s, password, quoted, inner(strconv.Quote(quoted)), escape(password, len(password)),
+		url.QueryEscape(password), url.PathEscape(password), url.UserPassword("", password).String()[1:], forgive(password), forgive(quoted))
+	for _, login := range []string{password, user + ":" + password, "\x00" + user + "\x00" + password, user + "\x00" + user + "\x00" + password} {
+		for _, coding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+			*s = append(*s, coding.EncodeToString([]byte(login)))
+		}
+	}
+	if len(password) < leastCore {
+		return
+	}
+	for before := range 3 {
+		*s = append(*s, core(base64.RawStdEncoding, password, before), core(base64.RawURLEncoding, password, before))
+	}
+}
+
+// inner is a quoted text without its quotes.
+func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
+
+// core is what stands for a text in base64, if so many bytes come before it, and whatever they and those after it are.
+func core(coding *base64.Encoding, text string, before int) string {
+	whole := coding.EncodeToString(append(make([]byte, before), text...))
+	first := (8*before + 5) / 6
+	return whole[first : 8*(before+len(text))/6]
+}
+
+// hideIn takes the secrets out of all that a result tells.
+func (s secrets) hideIn(r *Result) {
+	if len(s) == 0 {
+		return
+	}
+	r.Detail, r.Warning = s.hide(r.Detail), s.hide(r.Warning)
+	if len(r.Said) >= maxSaid {
+		r.Said = s.cut(r.Said, leastCut)
+	}
+	r.Said = s.replace(r.Said)
+}
+
+// hide takes the secrets out of a message, and what is left of one where the server's words were cut: before a … or at
+// the end of a quotation.
+func (s secrets) hide(text string) string {
+	text = s.replace(text)
+	for i := len(text) - 1; i >= 0; i-- { // backwards, as a secret may hold a quote itself
+		least := leastPart
+		switch {
+		case strings.HasPrefix(text[i:], "…"), strings.HasPrefix(text[i:], `"…`):
+			least = leastCut
+		case text[i] != '"':
+			continue
+		}
+		kept := s.cut(text[:i], least)
+		if len(kept) == i {
+			continue
+		}
+		rest := text[i:]
+		if rest[0] == '"' {
+			rest = "…" + rest // what is left on both sides makes no password together
+		}
+		text, i = kept+rest, len(kept)
+	}
+	return text
+}
+
+// cut takes the beginning of a secret, of so many bytes at least, from the end of a text.
+func (s secrets) cut(text string, least int) string {
+	for _, form := range s {
+		for n := min(len(form)-1, len(text)); n >= least; n-- {
+			if strings.HasSuffix(text, form[:n]) {
+				return text[:len(text)-n]
+			}
+		}
+	}
+	return text
+}
+
+// replace takes out what stands whole in a text.
+func (s secrets) replace(text string) string {
+	for _, form := range s {
+		if len(form) < leastPart {
+			text = hideWord(text, form)
+		} else {
+			text = strings.ReplaceAll(text, form, "…")
+		}
+	}
+	return text
+}
+
+// hideWord takes out a secret that is so short that it stands in words that are none.
+func hideWord(text, secret string) string {
+	for at := 0; ; {
+		found := strings.Index(text[at:], secret)
+		if found < 0 {
+			return text
+		}
+		found += at
+		if at = found + len(secret); !endsInWord(text[:found]) && !startsWithWord(text[at:]) {
+			text = text[:found] + "…" + text[at:]
+			at = found + len("…")
+		}
+	}
+}
+
+func endsInWord(text string) bool {
+	r, _ := utf8.DecodeLastRuneInString(text)
+	return unicode.IsLetter(r) || unicode.IsDigit(r)
+}
+
+func startsWithWord(text string) bool {
+	r, _ := utf8.DecodeRuneInString(text)
+	return unicode.IsLetter(r) || unicode.IsDigit(r)
+}

@@ -1,0 +1,212 @@
+package checker
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+const (
+	testLogin    = "monitor"
+	testPassword = `s3cr"t\w+x/7`
+)
+
+// repeated are the ways in which a server may repeat a password that it was given.
+func repeated() map[string]string {
+	code := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+	return map[string]string{
+		"as it is":               testPassword,
+		"between quotes":         "'" + testPassword + "'",
+		"quoted":                 strconv.Quote(testPassword),
+		"in a word":              "x" + testPassword + "x",
+		"in a query":             "q=" + url.QueryEscape(testPassword),
+		"in a path":              "/" + url.PathEscape(testPassword),
+		"in a URL":               "http://" + url.UserPassword(testLogin, testPassword).String() + "@a/",
+		"base64":                 code(testPassword),
+		"basic":                  "Basic " + code(testLogin+":"+testPassword),
+		"plain":                  code("\x00" + testLogin + "\x00" + testPassword),
+		"plain, for a user":      code(testLogin + "\x00" + testLogin + "\x00" + testPassword),
+		"in the middle, at 0":    code("abc" + testPassword + "."),
+		"in the middle, at 1":    code("abcd" + testPassword + ".."),
+		"in the middle, at 2":    code("abcde" + testPassword + "..."),
+		"base64 for URLs":        base64.RawURLEncoding.EncodeToString([]byte(testPassword)),
+		"more than once":         testPassword + testPassword,
+		"behind what is like it": "s3cs3cr" + testPassword,
+	}
+}
+
+// tells reports whether a text gives a password away, whole or most of it.
+func tells(text string) bool {
+	return strings.Contains(text, "s3cr") && strings.Contains(text, "w+x/7") || strings.Contains(text, `t\w`) || strings.Contains(text, `t\\w`) ||
+		strings.Contains(text, "MzY3Idx3") || strings.Contains(text, `%5Cw`) || holdsDecoded(text)
+}
+
+// holdsDecoded reports whether some base64 in a text stands for the password.
+func holdsDecoded(text string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool {
+		return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_", r)
+	})
+	for _, word := range words {
+		word = strings.NewReplacer("-", "+", "_", "/").Replace(word)
+		for from := range min(4, len(word)) {
+			decoded, _ := base64.RawStdEncoding.DecodeString(word[from : len(word)-(len(word)-from)%4])
+			if strings.Contains(string(decoded), testPassword[:6]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A server knows the password that it was given, and may say it in whatever it says.
+func TestNoServerMakesUsTellAPassword(t *testing.T) {
+	for name, words := range repeated() {
+		for protocol, c := range map[string]struct {
+			spec  Spec
+			treat func(*testServer, net.Conn)
+		}{
+			"redis":           {Spec{Service: "redis", Passwd: testPassword}, redisServer(map[string]string{"AUTH": "-ERR unknown command, with args: " + words + "\r\n"})},
+			"redis PONG":      {Spec{Service: "redis", Passwd: testPassword}, redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+" + words + "\r\n"})},
+			"ldap":            {Spec{Service: "ldap"}, directory{bind: ldapSays{49, words}}.treat},
+			"pgsql":           {Spec{Service: "pgsql", Request: "/SELECT 1"}, postgres{auth: []pgproto3.BackendMessage{pgSays("FATAL", "28P01", words)}}.treat},
+			"mysql":           {Spec{Service: "mysql", Request: "/SELECT 1"}, myUntilLogin(brief(myPackets(2, "\xff\x15\x04#28000"+words)))},
+			"ftp":             {Spec{Service: "ftp"}, brief("220 x\r\n331 x\r\n530 " + words + "\r\n")},
+			"pop":             {Spec{Service: "pop"}, brief("+OK\r\n+OK\r\n-ERR " + words + "\r\n")},
+			"pop that is up":  {Spec{Service: "pop"}, brief("+OK\r\n+OK\r\n+OK " + words + "\r\n")},
+			"imap":            {Spec{Service: "imap"}, brief("* OK\r\na NO " + words + "\r\n")},
+			"http":            {Spec{Service: "http", Receive: "good"}, saying(okHead + "\r\n" + words)},
+			"http status":     {Spec{Service: "http"}, saying("HTTP/1.1 401 " + words + "\r\n\r\n")},
+			"http that is up": {Spec{Service: "http"}, saying("HTTP/1.1 200 " + words + "\r\n\r\n")},
+			"redirect":        {Spec{Service: "http", FollowRedirect: "yes"}, saying("HTTP/1.1 302 Found\r\nLocation: ftp://x/" + words + "\r\n\r\n")},
+			"http_proxy":      {Spec{Service: "http_proxy", Receive: "good"}, saying(okHead + "\r\n" + words)},
+		} {
+			t.Run(protocol+" "+name, func(t *testing.T) {
+				s := c.spec
+				s.Type, s.Protocol, s.NegotiateTimeout, s.Login, s.Target = "negotiate", "tcp", inTime, testLogin, serve(t, c.treat).addr
+				s.URL, s.Passwd, s.HTTPUser, s.HTTPPasswd = "http://"+s.Target.String()+"/", testPassword, testLogin, testPassword
+				judgeSecrets(t, build(t, s, nil).Check(t.Context()), true)
+			})
+		}
+	}
+}
+
+// brief says something at once and ends its side.
+func brief(says string) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		io.WriteString(c, says)
+		closing(s, c)
+	}
+}
+
+func judgeSecrets(t *testing.T, r Result, hidden bool) {
+	t.Helper()
+	for _, text := range []string{r.Detail, r.Warning, r.Said} {
+		if tells(text) {
+			t.Errorf("the password is told: %q", text)
+		}
+	}
+	if hidden && !strings.Contains(r.Detail+r.Said, "…") {
+		t.Errorf("nothing was taken out: %+v", r)
+	}
+}
+
+// Whoever is asked may say the password though his protocol has none, or say it instead of his protocol.
+func TestNoGarbageMakesUsTellAPassword(t *testing.T) {
+	for _, service := range Services() {
+		for name, words := range repeated() {
+			t.Run(service+" "+name, func(t *testing.T) {
+				s := Spec{
+					Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: inTime, Login: testLogin, Passwd: testPassword, Secret: testPassword,
+					HTTPUser: testLogin, HTTPPasswd: testPassword, Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
+				}
+				s.Target = serve(t, brief(words+"\r\n")).addr
+				s.URL = "http://" + s.Target.String() + "/"
+				judgeSecrets(t, build(t, s, nil).Check(t.Context()), false)
+			})
+		}
+	}
+}
+
+// What the configuration says to a server in other places than a password's is hidden alike.
+func TestSecretsOfHTTPAreHidden(t *testing.T) {
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		fmt.Fprintf(w, "%s %s %s %s", r.Header.Get("X-Token"), r.Header.Get("Authorization"), user, password)
+	}
+	for name, change := range map[string]func(*Spec){
+		"in the URL":        func(s *Spec) { s.URL = strings.Replace(s.URL, "//", "//me:hunter2hunter2@", 1) },
+		"in a header":       func(s *Spec) { s.HTTPHeaders = "X-Token: hunter2hunter2\n" },
+		"behind a scheme":   func(s *Spec) { s.HTTPHeaders = "Authorization: Bearer hunter2hunter2\n" },
+		"with its own user": func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "me", "hunter2hunter2" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := httpSpec(serveHTTP(t, nil, echo), "good")
+			change(&s)
+			r := build(t, s, nil).Check(t.Context())
+			code := base64.StdEncoding.EncodeToString([]byte("me:hunter2hunter2"))
+			for _, text := range []string{r.Detail, r.Said} {
+				if strings.Contains(text, "hunter") || strings.Contains(text, code[:12]) || !strings.Contains(text, "…") {
+					t.Errorf("%q", text)
+				}
+			}
+		})
+	}
+}
+
+// Wherever a message is cut, no part of a password is left before the cut.
+func TestACutLeavesNoPartOfAPassword(t *testing.T) {
+	hidden := newSecrets(Spec{Login: testLogin, Passwd: testPassword})
+	for pad := range maxExcerpt + 2 {
+		for name, show := range map[string]func(string) string{
+			"excerpt": func(said string) string { return excerpt([]byte(said)) },
+			"escape":  func(said string) string { return escape(said, maxExcerpt) },
+		} {
+			for how, words := range repeated() {
+				text := hidden.hide(show(strings.Repeat(".", pad) + words + strings.Repeat(".", maxExcerpt)))
+				if tells(text) || strings.Contains(text, "s3c") && how != "behind what is like it" {
+					t.Errorf("%s, %s after %d: %s", name, how, pad, text)
+				}
+			}
+		}
+		r := Result{Said: string(firstWords([]byte(strings.Repeat(".", maxSaid-pad) + testPassword)))}
+		hidden.hideIn(&r)
+		if strings.Contains(r.Said, testPassword[:2]) {
+			t.Errorf("said, %d before the end: %q", pad, r.Said[maxSaid-pad:])
+		}
+	}
+}
+
+// A password that is a part of every second word is taken out where it stands alone.
+func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
+	for password, c := range map[string]struct{ text, want string }{
+		"a":    {"login rejected: bad password a, a!", "login rejected: bad password …, …!"},
+		"e":    {"connect: refused", "connect: refused"},
+		"12":   {`got "12" in 120 or 12`, `got "…" in 120 or …`},
+		"x1y2": {"bx1y2b", "b…b"},
+		"ü":    {"für ü", "für …"},
+	} {
+		if got := newSecrets(Spec{Passwd: password}).hide(c.text); got != c.want {
+			t.Errorf("%s: %s, want %s", password, got, c.want)
+		}
+	}
+	if found := (&Env{}).secretsOf(Spec{Login: "me", HTTPUser: "me"}); found != nil {
+		t.Errorf("secrets of one who has none: %q", found)
+	}
+}
+
+func TestServersShareTheSecretsOfTheirSection(t *testing.T) {
+	e := &Env{}
+	one := e.secretsOf(Spec{Passwd: testPassword, Target: loopback(1)})
+	two := e.secretsOf(Spec{Passwd: testPassword, Target: loopback(2)})
+	if &one[0] != &two[0] {
+		t.Error("made twice")
+	}
+}
