@@ -96,8 +96,11 @@ func (c *chaos) play() {
 			}
 			c.event()
 		}
-		c.calm()
-		c.compare()
+		c.mend()
+		if c.rand.IntN(3) == 0 { // what was done by hand without repair is set right
+			c.edit()
+		}
+		c.settle()
 		if c.t.Failed() {
 			break
 		}
@@ -118,6 +121,7 @@ func (c *chaos) event() {
 		{4, c.maintenance},
 		{4, c.order},
 		{6, c.byHand},
+		{1, c.byHandInAnOutage},
 		{4, c.refuse},
 		{1, func() { c.stop(ErrHandover); c.pause(); c.start() }},
 		{2, c.crash},
@@ -213,7 +217,7 @@ func (c *chaos) order() {
 func (c *chaos) byHand() {
 	key := keyFor(c.virtual())
 	v, there := c.read()[key]
-	op := ipvsctl.Op{Key: key, Settings: v.Settings, Dest: ipvsctl.Dest{Addr: c.server(), Forward: ipvsctl.Route, Weight: uint32(c.rand.IntN(4))}}
+	op := ipvsctl.Op{Key: key, Settings: v.Settings, Dest: ipvsctl.Dest{Addr: c.touchedServer(), Forward: ipvsctl.Route, Weight: uint32(c.rand.IntN(4))}}
 	if d, in := v.Dests[op.Dest.Addr]; in {
 		op.Dest.Forward = d.Forward
 	}
@@ -238,6 +242,14 @@ func (c *chaos) byHand() {
 	if err := c.table.Do(c.t.Context(), op); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// touchedServer is whom a change by hand meets: now and then the sorry server.
+func (c *chaos) touchedServer() netip.AddrPort {
+	if c.rand.IntN(4) == 0 {
+		return sorry
+	}
+	return c.server()
 }
 
 // refuse has the table refuse, or serve again.
@@ -290,7 +302,7 @@ func (c *chaos) start() {
 	p := c.plan(c.oracle.file())
 	c.journal = notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) { c.say("log: %s", e.Text) }))
 	c.director = New(Deps{
-		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: noHooks{}, Drained: c.oracle.drains(),
+		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Drained: c.oracle.drains(),
 		Former: c.oracle.claimed(), Ours: c.oracle.claim, Standby: c.oracle.rests(),
 	})
 	ctx, end := context.WithCancelCause(context.Background())
@@ -319,20 +331,42 @@ func (c *chaos) stop(cause error) {
 	}
 }
 
-// calm ends the trouble that nobody can judge and lets things settle. Reloads in some rounds show
-// that what was done by hand without repair is set right then.
-func (c *chaos) calm() {
+// byHandInAnOutage changes a server, or the sorry server, before or in an outage of all. What was done to
+// whom the outage moved stands no longer.
+func (c *chaos) byHandInAnOutage() {
+	c.settle()
+	before := c.coin()
+	if before {
+		c.byHand()
+	}
+	c.settle()
+	c.say("all servers fail")
+	for _, s := range servers {
+		c.oracle.set(s, refusing)
+	}
+	c.settle()
+	if !before {
+		c.byHand()
+	}
+	c.settle()
+	c.say("all servers are back")
+	for _, s := range servers {
+		c.oracle.set(s, healthy)
+	}
+	c.settle()
+}
+
+// settle ends the trouble that nobody can judge, lets things come to rest and looks at the table.
+func (c *chaos) settle() {
 	c.mend()
 	for _, s := range servers {
 		if c.oracle.condition(s) == short {
 			c.oracle.set(s, healthy)
 		}
 	}
-	if c.rand.IntN(3) == 0 {
-		c.edit()
-	}
 	time.Sleep(quietTime)
 	synctest.Wait()
+	c.compare()
 }
 
 func (c *chaos) read() ipvsctl.Table {
@@ -346,6 +380,7 @@ func (c *chaos) read() ipvsctl.Table {
 
 func (c *chaos) compare() {
 	c.t.Helper()
+	c.oracle.settle(c.read())
 	want, have := c.oracle.expected(), c.oracle.judged(c.read())
 	if got := ipvsctl.Format(have); got != ipvsctl.Format(want) {
 		c.complain("after %v of quiet the table is\n%sand should be\n%s", quietTime, got, ipvsctl.Format(want))
@@ -378,6 +413,11 @@ func (c *chaos) complain(format string, args ...any) {
 		c.oracle.told(), c.oracle.file().text(c.dir))
 }
 
-type noHooks struct{}
+// slowHooks are commands that take two seconds, and for ever for one virtual service.
+type slowHooks struct{}
 
-func (noHooks) Run(notify.Hook) {}
+func (slowHooks) Run(h notify.Hook) {
+	if h.Ended != nil && h.Key != "tcp:"+virtuals[2].String() {
+		time.AfterFunc(2*time.Second, h.Ended)
+	}
+}

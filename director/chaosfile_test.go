@@ -31,7 +31,7 @@ func (c *chaos) newSection() section {
 		scheduler: schedulers[c.rand.IntN(len(schedulers))],
 		check:     "connect",
 		interval:  1 + c.rand.IntN(3), fall: 1 + c.rand.IntN(mostResults), rise: 1 + c.rand.IntN(mostResults),
-		quiescent: c.coin(), repair: c.coin(), fallback: c.coin(), cleanStop: c.coin(),
+		quiescent: c.coin(), repair: c.coin(), fallback: c.coin(), cleanStop: c.coin(), onChange: c.coin(),
 	}
 	if c.coin() {
 		s.check = "negotiate"
@@ -86,6 +86,7 @@ type section struct {
 	interval, fall, rise int
 	quiescent, repair    bool
 	fallback, cleanStop  bool
+	onChange             bool
 	servers              []entry
 }
 
@@ -128,6 +129,9 @@ func (f file) text(maintenanceDir string) string {
 		}
 		if s.fallback {
 			fmt.Fprintf(&out, "\tfallback = %s\n", sorry)
+		}
+		if s.onChange {
+			fmt.Fprintf(&out, "\tonchange = /bin/true\n")
 		}
 		fmt.Fprintf(&out, "\tscheduler = %s\n\tchecktype = %s\n\tservice = http\n", s.scheduler, s.check)
 		fmt.Fprintf(&out, "\tcheckinterval = %d\n\tchecktimeout = %d\n\tnegotiatetimeout = %d\n", s.interval, s.interval+10, s.interval+10)

@@ -14,7 +14,7 @@ type dests = map[netip.AddrPort]ipvsctl.Dest
 // the checks say, and what stands in the table now.
 //
 // An unknown server stays as it is found: it gets no traffic before its first success, and keeps what
-// it has until its first failure. A drained one keeps its connections at weight 0, whatever quiescent
+// it has until its first failure. What was found while servers had no address stays likewise. A drained one keeps its connections at weight 0, whatever quiescent
 // says, and counts as away.
 func (v *virtual) desired(have dests) dests {
 	want := dests{}
@@ -44,7 +44,7 @@ func (v *virtual) desired(have dests) dests {
 			put(want, s.dest, s.dest.Weight)
 		}
 	}
-	if v.wantsFallback(up, unknown, have) {
+	if found := v.keepFound(want, have); v.wantsFallback(up || found, unknown, have) {
 		put(want, *v.fallback, v.fallback.Weight)
 	}
 	if unknown && !serving(want) {
@@ -72,8 +72,7 @@ func (v *virtual) wantsFallback(up, unknown bool, have dests) bool {
 	if !unknown {
 		return true
 	}
-	_, in := have[v.fallback.Addr]
-	return in || v.fallbackIn
+	return have[v.fallback.Addr].Weight > 0 || v.fallbackIn
 }
 
 // keepServing lets destinations that are not configured any more serve on. It is for the moment after

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -60,27 +62,35 @@ type Director struct {
 	deps      Deps
 	pool      *checker.Pool
 	reloads   chan reload
-	drains    chan map[Place]bool
+	drains    chan drainOrder
 	roles     chan role
 	snapshots chan chan<- *Snapshot
 	started   chan struct{} // closed when every virtual service and its mark rules were set up once
 	settled   chan struct{} // closed when no server is unknown
+	watcher   *maintenance.Watcher
+	life      context.Context // ends with Run
+	die       context.CancelFunc
 
 	// What follows belongs to the goroutine of Run.
-	global    *parser.Global
-	virtuals  []*virtual
-	purges    []*virtual // not configured any more, still in the table
-	checks    map[*checker.Task]*check
-	waiting   int // checks without a result yet
-	status    notify.Status
-	drained   map[Place]bool
-	standby   bool
-	keeper    *keeper // of maintenancedir
-	marker    *marker
-	awaiting  []chan<- struct{} // who waits for the mark rules to follow
-	unread    string            // why the table could not be read the last time
-	asked     Operations
-	shortages uint64
+	global   *parser.Global
+	virtuals []*virtual
+	purges   []*virtual // not configured any more, still in the table
+	checks   map[*checker.Task]*check
+	waiting  int // checks without a result yet
+	status   notify.Status
+	drained  map[Place]bool
+	standby  bool
+	parting  parting
+	folder   folder                    // maintenancedir
+	out      map[netip.AddrPort]string // whom it took out when it could be read last
+	marker   *marker
+	awaiting []chan<- struct{} // who waits for the mark rules to follow
+	// folderTrouble is why maintenancedir can't be read.
+	folderTrouble string
+	silence       silence // of the table
+	unread        string  // why the table could not be read the last time
+	asked         Operations
+	shortages     uint64
 }
 
 // check is what the director knows of a check that runs.
@@ -89,6 +99,7 @@ type check struct {
 	last  checker.Result
 	at    time.Time // of last, up to a second late
 	known bool      // last is a result
+	heard bool      // there was one, or one that is not to be waited for
 }
 
 // user is a real server of a virtual service.
@@ -98,19 +109,26 @@ type user struct {
 }
 
 type reload struct {
-	plan *Plan
-	done chan struct{}
+	plan    *Plan
+	folder  folder
+	refines bool // the current one, see Refine
+	done    chan struct{}
 }
 
 // New returns a director that does nothing until Run.
 func New(d Deps) *Director {
+	life, die := context.WithCancel(context.Background())
 	return &Director{
 		deps:      d,
+		watcher:   maintenance.New(d.Watch),
+		life:      life,
+		die:       die,
+		folder:    folder{end: func() {}},
 		drained:   d.Drained,
 		standby:   d.Standby,
 		pool:      checker.NewPool(),
 		reloads:   make(chan reload),
-		drains:    make(chan map[Place]bool),
+		drains:    make(chan drainOrder),
 		roles:     make(chan role),
 		snapshots: make(chan chan<- *Snapshot),
 		started:   make(chan struct{}),
@@ -128,6 +146,8 @@ func (d *Director) Settled() <-chan struct{} { return d.settled }
 // Run keeps the table as the plan and the checks say until ctx is done. Then it removes what
 // cleanstop says, unless the cause is ErrHandover. It returns an error only when it could not begin.
 func (d *Director) Run(ctx context.Context, p *Plan) error {
+	defer d.die()
+	f := d.openFolder(ctx, p)
 	have, err := d.read(ctx)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("reading the table: %w", err)
@@ -135,32 +155,59 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
 	poolDone := make(chan struct{})
 	go func() { defer close(poolDone); d.pool.Run(poolCtx) }()
-	d.keeper = newKeeper(poolCtx, d.deps.Watch)
 	d.marker = newMarker(poolCtx, d.deps.Marks)
-	d.begin(ctx, p, have)
+	d.begin(ctx, p, f, have)
 	d.loop(ctx)
 	stopPool()
 	<-poolDone
-	<-d.marker.done
-	if errors.Is(context.Cause(ctx), ErrHandover) {
-		return nil
-	}
-	d.cleanup(context.WithoutCancel(ctx))
+	d.leaveTable(ctx)
 	return nil
+}
+
+// leaveTable does what is to be done at the end, within stopTimeout: the virtual services first, because the mark
+// rules may be waited for.
+func (d *Director) leaveTable(ended context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), stopTimeout)
+	defer cancel()
+	handedOver := errors.Is(context.Cause(ended), ErrHandover)
+	if !handedOver {
+		d.cleanup(ctx)
+	}
+	select {
+	case <-d.marker.done:
+	case <-ctx.Done():
+		d.emit(notify.Event{Kind: notify.TableError, Text: "Mark rules can't be removed: a change of them does not end"})
+		return
+	}
+	if !handedOver {
+		d.unmark(ctx)
+	}
 }
 
 // Reload makes the plan the one to keep. It returns when the table follows it, or ctx is done.
 func (d *Director) Reload(ctx context.Context, p *Plan) error {
-	r := reload{plan: p, done: make(chan struct{})}
-	return give(ctx, d.reloads, r, r.done)
+	return d.replace(ctx, reload{plan: p})
 }
+
+// replace gives the director another plan, with what its maintenancedir says.
+func (d *Director) replace(ctx context.Context, r reload) error {
+	r.folder, r.done = d.openFolder(ctx, r.plan), make(chan struct{})
+	err := give(ctx, d.reloads, r, r.done)
+	if errors.Is(err, errNotTaken) {
+		r.folder.end()
+	}
+	return err
+}
+
+// errNotTaken is an order that never reached the director.
+var errNotTaken = errors.New("the director did not take the order")
 
 // give hands an order to the director and waits until it is done, or ctx is.
 func give[T any](ctx context.Context, orders chan<- T, order T, done <-chan struct{}) error {
 	select {
 	case orders <- order:
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("%w: %w", errNotTaken, ctx.Err())
 	}
 	select {
 	case <-done:
@@ -204,16 +251,20 @@ func (d *Director) loop(ctx context.Context) {
 			return
 		case <-d.pool.Results():
 			d.results(d.pool.Take())
-		case files := <-d.keeper.changes:
-			d.maintain(files)
+		case r := <-d.folder.readings:
+			d.obey(r)
 			d.observe()
-		case places := <-d.drains:
-			d.drain(places)
+		case o := <-d.drains:
+			d.drain(o.places)
 			d.observe()
+			d.sync(ctx)
+			close(o.done)
+		case <-d.parting.over:
+			d.parted(ctx)
 		case r := <-d.roles:
 			d.take(ctx, r)
 		case r := <-d.reloads:
-			d.reload(ctx, r.plan)
+			d.reload(ctx, r)
 			d.awaiting = append(d.awaiting, r.done)
 		case reply := <-d.snapshots:
 			reply <- d.snapshot()
@@ -222,6 +273,7 @@ func (d *Director) loop(ctx context.Context) {
 			d.marker.due, d.marker.busy = false, true
 		case m := <-d.marker.reports:
 			d.marked(m)
+			d.runOnChangeOfMarked()
 		case <-drift.C:
 			d.look(ctx)
 			d.marker.look()
@@ -261,11 +313,15 @@ func (d *Director) results(updates []checker.Update) {
 			d.shortage(c.users, u.Result)
 			continue
 		}
-		if !c.known {
-			c.known = true
+		if !c.heard {
+			c.heard = true
 			d.waiting--
 		}
-		c.last, c.at = u.Result, now
+		if u.Result.Unjudged {
+			d.unjudged(c.users, u.Result)
+			continue
+		}
+		c.last, c.at, c.known = u.Result, now, true
 		c.last.Said = "" // only monitor asks for it
 		for _, x := range c.users {
 			d.monitor(x.v, x.s, u.Result)
@@ -278,7 +334,7 @@ func (d *Director) results(updates []checker.Update) {
 func (d *Director) judge(v *virtual, s *server, r checker.Result) {
 	before := s.health
 	next, changed := before.Next(r.OK, s.rule)
-	s.health, s.shortages = next, 0
+	s.health, s.shortages, s.unjudged = next, 0, ""
 	if !r.OK {
 		s.reason = r.Detail
 	}
@@ -311,6 +367,28 @@ func (d *Director) shortage(users []user, r checker.Result) {
 	}
 }
 
+// unjudged takes an answer that nobody can judge: the state stays. Each server is told of in the log, and the
+// first of a virtual service by mail: the pattern is mostly that of all. After a quiet time it is told again.
+func (d *Director) unjudged(users []user, r checker.Result) {
+	now := time.Now()
+	for _, x := range users {
+		kind := notify.CheckWarning
+		if now.Sub(x.v.unjudgedAt) > unjudgedQuiet {
+			kind = notify.Unjudged
+		}
+		if now.Sub(x.s.unjudgedAt) > unjudgedQuiet {
+			text := fmt.Sprintf("Check not judged: %s (%s), its state stays %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
+			d.say(x.v, x.s, kind, text, r.Detail)
+			x.s.unjudgedAt = now
+			x.v.unjudgedAt = now
+		}
+		x.s.unjudged = r.Detail
+	}
+}
+
+// unjudgedQuiet is how long it is not told again that a server's answers can't be judged.
+const unjudgedQuiet = time.Hour
+
 func (d *Director) warnOnce(c *check, r checker.Result) {
 	if r.Warning == "" || c.last.Warning == r.Warning {
 		return
@@ -335,13 +413,4 @@ func (d *Director) alive() {
 	if d.deps.Alive != nil {
 		d.deps.Alive()
 	}
-}
-
-func (d *Director) read(ctx context.Context) (ipvsctl.Table, error) {
-	ctx, cancel := context.WithTimeout(ctx, tableTimeout)
-	defer cancel()
-	defer d.alive()
-	table, err := d.deps.Table.Read(ctx)
-	d.asked.count(readTable, err)
-	return table, err
 }

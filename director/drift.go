@@ -13,6 +13,9 @@ import (
 // look compares the table with how it was left, and mends what somebody else changed: whole virtual
 // services always, real servers as repair says.
 func (d *Director) look(ctx context.Context) {
+	if d.silent() {
+		return
+	}
 	table, err := d.read(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -24,7 +27,7 @@ func (d *Director) look(ctx context.Context) {
 	d.sighted()
 	for _, v := range d.served() {
 		have, there := table[v.key]
-		if v.left == nil || v.dirty || there && same(*v.left, have) {
+		if v.left == nil || v.dirty || there && same(*v.left, have) || d.silent() {
 			continue
 		}
 		d.bring(ctx, v, have, there)
@@ -49,7 +52,8 @@ func (d *Director) sighted() {
 }
 
 // notice tells what somebody else changed since the service was left, once, and lets it stand where it
-// may: a change of a real server by hand stays until that server's next transition or a reload.
+// may: a change by hand stays until that server's next transition or a reload, but never against a file
+// in maintenancedir.
 func (d *Director) notice(v *virtual, have ipvsctl.Service, there bool) {
 	if v.left == nil {
 		return
@@ -71,13 +75,14 @@ func (d *Director) notice(v *virtual, have ipvsctl.Service, there bool) {
 
 func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrPort) {
 	what := "is gone"
-	if dest, in := have.Dests[addr]; in {
+	dest, in := have.Dests[addr]
+	if in {
 		what = fmt.Sprintf("has weight %d", dest.Weight)
 		if _, was := v.left.Dests[addr]; !was {
 			what = "was added"
 		}
 	}
-	if v.cfg.Repair {
+	if !v.found[addr] && (v.cfg.Repair || v.keptOut(addr) && (in || d.global.ReaddQuiescent)) {
 		d.byHand(v, addr.String(), what+", it is set right")
 		delete(v.held, addr)
 		return
@@ -86,8 +91,8 @@ func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrP
 	d.byHand(v, addr.String(), what+", which stands until its next change of state or a reload")
 }
 
-// release ends what was done by hand to servers whose state has changed. One that went down and was
-// removed by hand stays away, unless it is to be quiescent again (readdquiescent).
+// release ends what was done by hand to servers whose state has changed, and to the sorry server. A server
+// that went down and was removed by hand stays away, unless it is to be quiescent again (readdquiescent).
 func (d *Director) release(v *virtual, have dests) {
 	for _, s := range v.servers {
 		if !s.moved || !v.held[s.dest.Addr] {
@@ -99,6 +104,27 @@ func (d *Director) release(v *virtual, have dests) {
 		}
 		delete(v.held, s.dest.Addr)
 	}
+	v.releaseFallback()
+}
+
+// releaseFallback ends what was done by hand to the sorry server as soon as it is wanted, or is not any more.
+func (v *virtual) releaseFallback() {
+	up, known := v.available()
+	if v.fallback == nil || !known {
+		return
+	}
+	wanted := v.wantsFallback(up, false, nil)
+	if wanted != v.fallbackWanted {
+		delete(v.held, v.fallback.Addr)
+	}
+	v.fallbackWanted = wanted
+}
+
+// keptOut reports whether a file in maintenancedir keeps the server at an address out. It is an order that
+// stands, so a change by hand does not.
+func (v *virtual) keptOut(addr netip.AddrPort) bool {
+	s := v.serverAt(addr)
+	return s != nil && s.maintenance != ""
 }
 
 func (d *Director) byHand(v *virtual, real, what string) {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 )
 
@@ -51,6 +52,58 @@ func TestAnEndDuringTheStartIsNoFailure(t *testing.T) {
 						t.Errorf("the log says %q", said)
 					}
 				}
+			})
+		})
+	}
+}
+
+// hangingTable takes no change, and hangingMarks no rules, before whoever waits gives up.
+type hangingTable struct{ *ipvsctl.Memory }
+
+func (hangingTable) Do(ctx context.Context, _ ipvsctl.Op) error { <-ctx.Done(); return ctx.Err() }
+
+type hangingMarks struct{}
+
+func (hangingMarks) Sync(ctx context.Context, _ []fwmark.Rule) ([]string, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// The end takes no longer than the pool and stopTimeout, whatever hangs: stop names a bound that is built on it.
+func TestTheEndIsBoundedWhateverHangs(t *testing.T) {
+	const config = `virtual = 1
+	protocol = fwm
+	mark = 10.1.0.1 tcp 80
+	real = 10.2.0.1:80 gate
+	checktype = on
+virtual = 10.1.0.2:80
+	real = 10.2.0.1:80 gate
+	checktype = on
+`
+	for name, cause := range map[string]error{"stop": context.Canceled, "handover": ErrHandover} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScenario(t)
+				s.configs["one"] = config
+				ctx, end := context.WithCancelCause(t.Context())
+				s.journal = s.newJournal()
+				ended := make(chan error, 1)
+				go func() {
+					ended <- New(Deps{Table: hangingTable{s.table.Memory}, Marks: hangingMarks{}, Journal: s.journal, Hooks: s}).Run(ctx, s.plan("one"))
+				}()
+				time.Sleep(2*tableTimeout + marksTimeout + time.Second) // it is at all of it again
+				begun := time.Now()
+				end(cause)
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(begun); took > stopTimeout+3*time.Second {
+					t.Errorf("the end took %v", took)
+				}
+				if err := s.journal.Close(context.Background()); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(marksTimeout + time.Second)
 			})
 		})
 	}

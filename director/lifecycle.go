@@ -2,6 +2,8 @@ package director
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -13,7 +15,7 @@ import (
 
 // begin takes the plan over onto the table as it is found: servers that are in with a weight are up
 // until their checks say otherwise, what is not configured in our virtual services is purged.
-func (d *Director) begin(ctx context.Context, p *Plan, have ipvsctl.Table) {
+func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Table) {
 	d.status = notify.StatusStarting
 	for _, v := range p.virtuals {
 		v.tag = "start"
@@ -27,7 +29,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, have ipvsctl.Table) {
 			}
 		}
 	}
-	d.install(ctx, p)
+	d.install(p, f)
 	kept := d.kept(d.virtuals)
 	for _, key := range d.deps.Former {
 		if _, there := have[key]; !there {
@@ -45,16 +47,20 @@ func (d *Director) begin(ctx context.Context, p *Plan, have ipvsctl.Table) {
 	}
 	for _, v := range d.served() {
 		found, there := have[v.key]
-		v.dirty = true
-		d.bring(ctx, v, found, there)
+		if v.dirty = true; !d.silent() {
+			d.bring(ctx, v, found, there)
+		}
 	}
 	d.purge(ctx)
 }
 
 // reload makes another plan the one to keep. The health of every server whose check stays the same
 // goes on; one whose check changed keeps its place until the first result of the new one.
-func (d *Director) reload(ctx context.Context, p *Plan) {
-	d.status = notify.StatusReloading
+func (d *Director) reload(ctx context.Context, r reload) {
+	p := r.plan
+	if !r.refines {
+		d.status = notify.StatusReloading
+	}
 	p.adopt(d.checks)
 	ours := d.ours()
 	before := map[ipvsctl.Key]*virtual{}
@@ -65,6 +71,9 @@ func (d *Director) reload(ctx context.Context, p *Plan) {
 		v.tag, v.dirty = "start", true
 		if was := before[v.key]; was != nil {
 			v.inherit(was)
+			if r.refines {
+				v.keepHands(was)
+			}
 		}
 		for _, s := range v.servers {
 			if c := d.checks[s.task]; c != nil && c.known && s.health.State == checker.Unknown {
@@ -73,7 +82,7 @@ func (d *Director) reload(ctx context.Context, p *Plan) {
 			}
 		}
 	}
-	d.install(ctx, p)
+	d.install(p, r.folder)
 	kept := d.kept(d.virtuals)
 	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {
 		if k := kept[v.key]; k != nil {
@@ -113,34 +122,49 @@ func (p *Plan) adopt(checks map[*checker.Task]*check) {
 // inherit takes over what was known of a virtual service, but not what was done to it by hand: a reload
 // sets that right.
 func (v *virtual) inherit(was *virtual) {
-	v.fallbackIn, v.hook, v.heard = was.fallbackIn, was.hook, was.heard
+	v.fallbackIn, v.fallbackWanted, v.hook, v.heard = was.fallbackIn, was.fallbackWanted, was.hook, was.heard
+	v.announced = was.announced
 	v.backoff = was.backoff
 	v.stays = was.stays && !v.cfg.CleanStop
 	v.keepHistory(was)
+	v.stillFound(was)
 	for _, s := range v.servers {
 		for _, o := range was.servers {
-			if o.task == s.task && o.dest.Addr == s.dest.Addr {
-				s.health, s.reason, s.shortages = o.health, o.reason, o.shortages
+			if sameCheck(o.task, s.task) && o.dest.Addr == s.dest.Addr {
+				s.health, s.reason, s.shortages, s.unjudged = o.health, o.reason, o.shortages, o.unjudged
 				break
 			}
 		}
 	}
 }
 
+// sameCheck reports whether two tasks ask the same in the same way. A renewed certificate makes a new task of
+// what is still the same check: what is known of the server holds on.
+func sameCheck(was, now *checker.Task) bool {
+	if was == now || was == nil || now == nil {
+		return was == now
+	}
+	job := was.Job
+	job.Spec.TLSFiles = now.Spec.TLSFiles
+	return job == now.Job
+}
+
 // install makes the plan's virtual services and checks the current ones.
-func (d *Director) install(ctx context.Context, p *Plan) {
+func (d *Director) install(p *Plan, f folder) {
 	d.global, d.virtuals = &p.Config.Global, p.virtuals
 	checks := make(map[*checker.Task]*check, len(p.tasks))
 	d.waiting = 0
 	for _, t := range p.tasks {
 		checks[t] = &check{}
-		if was := d.checks[t]; was != nil && was.known {
-			*checks[t] = check{last: was.last, at: was.at, known: true}
-		} else {
+		if was := d.checks[t]; was != nil {
+			*checks[t] = check{last: was.last, at: was.at, known: was.known, heard: was.heard}
+		}
+		if !checks[t].heard {
 			d.waiting++
 		}
 	}
 	for _, v := range d.virtuals {
+		v.startWaiting()
 		for _, s := range v.servers {
 			if s.task != nil {
 				s.check = checks[s.task]
@@ -151,7 +175,7 @@ func (d *Director) install(ctx context.Context, p *Plan) {
 	d.checks = checks
 	d.mark()
 	d.drain(d.drained)
-	d.maintain(d.keeper.watch(ctx, p))
+	d.enter(f)
 	d.observe()
 	d.pool.Set(p.tasks)
 }
@@ -182,7 +206,7 @@ func (d *Director) purge(ctx context.Context) {
 	}
 	now, before := time.Now(), len(d.purges)
 	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {
-		if v.retry.After(now) || ctx.Err() != nil {
+		if v.retry.After(now) || d.silent() || ctx.Err() != nil {
 			return false
 		}
 		op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
@@ -201,19 +225,25 @@ func (d *Director) purge(ctx context.Context) {
 
 // cleanup removes, at the end, the virtual services that cleanstop says.
 func (d *Director) cleanup(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-	defer cancel()
-	d.status = notify.StatusStopping
+	d.status, d.silence = notify.StatusStopping, silence{}
 	for _, v := range d.purges {
 		v.retry = time.Time{}
 	}
 	d.marker.due, d.marker.busy = false, false
+	d.allow(ctx, d.parting.over)
+	d.allow(ctx, d.tellLeaving("the director stops"))
 	d.purge(ctx)
-	told := map[string]bool{}
+	told, left := map[string]bool{}, 0
 	for _, v := range d.served() {
-		if err := d.leave(ctx, v, told); err != nil {
+		err := d.leave(ctx, v, told)
+		switch {
+		case errors.Is(err, errSilent):
+			left++
+		case err != nil:
 			d.failed(ctx, v, err)
 		}
 	}
-	d.unmark(ctx)
+	if left > 0 {
+		d.emit(notify.Event{Kind: notify.TableError, Reason: errSilent.Error(), Text: fmt.Sprintf("Table change failed: %d more virtual services stay: %v", left, errSilent)})
+	}
 }

@@ -2,120 +2,124 @@ package director
 
 import (
 	"context"
-	"errors"
-	"maps"
-	"net/netip"
-	"os"
-	"path/filepath"
-	"sync/atomic"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"ldirectord/parser"
 )
 
-// keeping runs a keeper in a bubble of fake time over the folder dir. 10.2.0.1 is web1.example.net.
-type keeping struct {
-	*keeper
-	dir     string
-	changed chan struct{} // as fsnotify would tell
-	silent  atomic.Bool   // the name server
-}
+const twoMaintained = `maintenancedir = MAINTENANCE
+checkinterval = 1
+virtual = 10.1.0.1:80
+	real = 10.2.0.1:80 gate
+	real = 10.2.0.2:80 gate
+	checktype = connect
+`
 
-func (k *keeping) host(ctx context.Context, addr string) ([]string, error) {
-	if k.silent.Load() {
-		<-ctx.Done()
-		return nil, errors.New("no answer")
-	}
-	return []string{"web" + addr[len(addr)-1:] + ".example.net."}, nil
-}
-
-func keep(t *testing.T, test func(t *testing.T, k *keeping)) {
+// hangingFolder runs a director whose maintenancedir hangs from the moment hang is closed on, until mend is.
+func hangingFolder(t *testing.T, test func(t *testing.T, s *scenario, hang, mend chan struct{})) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		ctx, end := context.WithCancel(t.Context())
-		k := &keeping{dir: dir, changed: make(chan struct{})}
-		k.keeper = &keeper{
-			changes: make(chan map[netip.AddrPort]string), orders: make(chan order), ctx: ctx,
-			watcher: func(context.Context, string) <-chan struct{} { return k.changed },
-			lookup:  k.host,
-			names:   map[netip.Addr]name{}, answered: make(chan map[netip.Addr]string),
+		s := newScenario(t)
+		s.folder = dir
+		s.configs["one"] = twoMaintained
+		hang, mend := make(chan struct{}), make(chan struct{})
+		s.watch = func(context.Context, string) <-chan struct{} {
+			select {
+			case <-hang:
+				<-mend
+			default:
+			}
+			return nil
 		}
-		ended := make(chan struct{})
-		go func() { k.run(); close(ended) }()
-		defer func() { end(); <-ended; synctest.Wait() }()
-		test(t, k)
+		test(t, s, hang, mend)
+		if s.end != nil {
+			s.stop(nil)
+		}
+		time.Sleep(time.Second) // checks in flight end
 	})
 }
 
-// put makes a file of the folder and has that told.
-func (k *keeping) put(t *testing.T, name string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(k.dir, name), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	k.changed <- struct{}{}
+// logged reports whether the log has a line with this.
+func (s *scenario) logged(text string) bool {
+	return strings.Contains(strings.Join(s.take(), "\n"), text)
 }
 
-func (k *keeping) plan(servers ...string) *Plan {
-	p := &Plan{Config: &parser.Config{Global: parser.Global{MaintenanceDir: k.dir}}}
-	v := &virtual{}
-	for _, s := range servers {
-		v.servers = append(v.servers, &server{real: &parser.Real{Addr: netip.MustParseAddrPort(s)}})
-	}
-	p.virtuals = []*virtual{v}
-	return p
-}
-
-func TestAMaintenanceFileCountsAtOnceByEachOfItsNames(t *testing.T) {
-	for _, c := range []struct{ server, file string }{
-		{"10.2.0.1:80", "10.2.0.1:80"}, {"10.2.0.1:80", "10.2.0.1"},
-		{"10.2.0.1:80", "web1.example.net:80"}, {"10.2.0.1:80", "web1.example.net"},
-		{"10.2.0.1:80", "web1:80"}, {"10.2.0.1:80", "web1"},
-		{"[fd00::1]:80", "[fd00::1]:80"}, {"[fd00::1]:80", "[fd00::1]"}, {"[fd00::1]:80", "fd00::1"}, {"[fd00::1]:80", "web1"},
-	} {
-		t.Run(c.server+" by "+c.file, func(t *testing.T) {
-			keep(t, func(t *testing.T, k *keeping) {
-				if out := k.watch(t.Context(), k.plan(c.server, "10.2.0.2:80")); len(out) != 0 {
-					t.Fatalf("out at first: %v", out)
-				}
-				time.Sleep(lookEvery / 10)
-				begin := time.Now()
-				k.put(t, c.file)
-				want := map[netip.AddrPort]string{netip.MustParseAddrPort(c.server): c.file}
-				if out := <-k.changes; !maps.Equal(out, want) || time.Since(begin) > 0 {
-					t.Errorf("out after %v: %v, want %v at once", time.Since(begin), out, want)
-				}
-			})
-		})
-	}
-}
-
-func TestASlowNameServerHoldsUpNoMaintenance(t *testing.T) {
-	keep(t, func(t *testing.T, k *keeping) {
-		plan := k.plan("10.2.0.1:80", "10.2.0.2:80")
-		if err := os.WriteFile(filepath.Join(k.dir, "web2"), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		web2 := netip.MustParseAddrPort("10.2.0.2:80")
-		if out := k.watch(t.Context(), plan); out[web2] != "web2" {
-			t.Fatalf("out at first: %v, want web2", out)
-		}
-		k.silent.Store(true)
-		time.Sleep(namesValid + lookEvery + lookEvery/2) // the look-up is on its way
+func TestAStartWaitsNotLongForAFolderThatHangs(t *testing.T) {
+	hangingFolder(t, func(t *testing.T, s *scenario, hang, mend chan struct{}) {
+		close(hang)
+		s.step([]string{"maintain", "10.2.0.1"}, "")
 		begin := time.Now()
-		k.put(t, "10.2.0.1")
-		if out := <-k.changes; len(out) != 2 || out[web2] != "web2" || time.Since(begin) > 0 {
-			t.Errorf("out after %v: %v, want both at once", time.Since(begin), out)
+		s.start("one", false)
+		<-s.director.Settled()
+		if took := time.Since(begin); took > folderWait+time.Second {
+			t.Errorf("the first servers are in after %v", took)
 		}
-		if out := k.watch(t.Context(), plan); len(out) != 2 || time.Since(begin) > 0 {
-			t.Errorf("after a reload, %v: %v, want both at once", time.Since(begin), out)
+		time.Sleep(time.Second)
+		if !s.logged("Maintenance folder can't be read, who is in maintenance stays so: " + s.folder + ": no answer in 3s") {
+			t.Error("and nobody is told why")
 		}
-		begin = time.Now()
-		k.watch(t.Context(), k.plan("10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80"))
-		if took := time.Since(begin); took > lookupTime {
-			t.Errorf("a new server's name was waited for %v", took)
+		close(mend)
+		time.Sleep(2 * time.Second)
+		if now := snapshotOf(t, s.director).Virtuals[0].Servers; now[0].State != "maintenance" || now[1].State != "up" {
+			t.Errorf("when it answers: %s, %s", now[0].State, now[1].State)
+		}
+		if !s.logged("Maintenance folder can be read again: " + s.folder) {
+			t.Error("and nobody is told that it does")
+		}
+	})
+}
+
+func TestAFolderThatHangsLetsNobodyBackAndHoldsUpNobody(t *testing.T) {
+	hangingFolder(t, func(t *testing.T, s *scenario, hang, mend chan struct{}) {
+		s.step([]string{"maintain", "10.2.0.1"}, "")
+		s.start("one", false)
+		<-s.director.Settled()
+		close(hang)
+		s.step([]string{"unmaintain", "10.2.0.1"}, "")
+		reloaded := make(chan error)
+		go func() { reloaded <- s.director.Reload(t.Context(), s.plan("one")) }()
+		for range 5 { // before, during and after the wait for the folder
+			begin := time.Now()
+			now := snapshotOf(t, s.director)
+			if took := time.Since(begin); took > 0 {
+				t.Errorf("the director was deaf for %v", took)
+			}
+			if got := now.Virtuals[0].Servers[0].State; got != "maintenance" {
+				t.Errorf("%v after the folder began to hang the server is %s", time.Since(begin), got)
+			}
+			synctest.Wait()
+			time.Sleep(900 * time.Millisecond)
+			select {
+			case err := <-reloaded:
+				if err != nil {
+					t.Error(err)
+				}
+				reloaded = nil
+			default:
+			}
+		}
+		if reloaded != nil {
+			t.Error("the reload waits for the folder")
+		}
+		close(mend)
+		time.Sleep(2 * time.Second)
+		if now := snapshotOf(t, s.director); now.Virtuals[0].Servers[0].State != "up" {
+			t.Errorf("when it answers: %+v", now.Virtuals[0].Servers[0])
+		}
+	})
+}
+
+func TestADirectorEndsWhileItsFolderHangs(t *testing.T) {
+	hangingFolder(t, func(t *testing.T, s *scenario, hang, mend chan struct{}) {
+		defer close(mend)
+		close(hang)
+		s.start("one", false)
+		time.Sleep(time.Second) // it waits for the folder
+		begin := time.Now()
+		s.stop(nil)
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("it ended after %v", took)
 		}
 	})
 }

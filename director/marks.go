@@ -103,6 +103,19 @@ func (m *marker) idle() bool { return !m.due && !m.busy }
 // changing tells whether rules are about to come or go: what they take packets from must still be there.
 func (m *marker) changing() bool { return !m.idle() && m.trouble == "" && !sameRules(m.want, m.stand) }
 
+// has reports whether the rules of a virtual service are set, or nobody sets any.
+func (m *marker) has(v *virtual) bool {
+	if m.marks == nil {
+		return true
+	}
+	for _, r := range rulesOf([]*virtual{v}) {
+		if !slices.ContainsFunc(m.stand, func(s fwmark.Rule) bool { return sameRule(r, s) }) {
+			return false
+		}
+	}
+	return true
+}
+
 // mark orders the rules of the virtual services that are served.
 func (d *Director) mark() {
 	d.marker.order(rulesOf(d.served()))
@@ -141,9 +154,11 @@ func (d *Director) unmark(ctx context.Context) {
 }
 
 func sameRules(a, b []fwmark.Rule) bool {
-	return slices.EqualFunc(a, b, func(x, y fwmark.Rule) bool {
-		return x.Mark == y.Mark && x.Dest == y.Dest && x.Protocol == y.Protocol && slices.Equal(x.Ports, y.Ports)
-	})
+	return slices.EqualFunc(a, b, sameRule)
+}
+
+func sameRule(x, y fwmark.Rule) bool {
+	return x.Mark == y.Mark && x.Dest == y.Dest && x.Protocol == y.Protocol && slices.Equal(x.Ports, y.Ports)
 }
 
 // Rules are the mark rules of the plan.

@@ -5,14 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"ldirectord/checker"
 	"ldirectord/notify"
 )
 
 // VirtualState is a virtual service at one moment, as onchange hears of it.
 type VirtualState struct {
 	Virtual   string        `json:"virtual"`
-	Available bool          `json:"available"` // a server is up
-	Fallback  bool          `json:"fallback"`  // the sorry server answers
+	Available bool          `json:"available"`        // a server is up, and packets reach it
+	Reason    string        `json:"reason,omitempty"` // why it is not, though a server is up
+	Fallback  bool          `json:"fallback"`         // the sorry server answers
 	Servers   []ServerState `json:"servers"`
 }
 
@@ -39,7 +41,11 @@ func (v *virtual) snapshot() (now VirtualState, up int) {
 		}
 		now.Servers = append(now.Servers, state)
 	}
-	now.Available = up > 0
+	for i := range v.cfg.Waiting {
+		w := &v.cfg.Waiting[i]
+		now.Servers = append(now.Servers, ServerState{Real: w.Name, State: checker.Unknown.String(), Weight: w.Weight, Reason: noAddress(w)})
+	}
+	now.Available = up > 0 || v.foundServes()
 	return now, up
 }
 
@@ -56,21 +62,45 @@ func (s *server) stateName() string {
 	}
 }
 
-// runOnChange tells the operator's command that a virtual service is another one than last time.
+// runOnChange tells the operator's command that a virtual service is another one than last time. It is available
+// not before the rules that mark its packets are set; when they can't be changed later, the old ones go on.
 func (d *Director) runOnChange(v *virtual) {
-	if _, known := v.available(); v.cfg.OnChange == "" || !known {
+	if _, known := v.available(); v.cfg.OnChange == "" || !known || d.parting.on() {
 		return
 	}
 	now, up := v.snapshot()
+	if now.Available && !v.announced && !d.marker.has(v) {
+		if d.marker.trouble == "" {
+			return // it is told when the rules are set, or can't be
+		}
+		now.Available, now.Reason = false, "mark rules can't be set: "+d.marker.trouble
+	}
+	d.tellChange(v, now, up, nil)
+}
+
+// runOnChangeOfMarked tells of the virtual services whose packets are marked, after their rules were set or could not be.
+func (d *Director) runOnChangeOfMarked() {
+	for _, v := range d.served() {
+		if len(v.cfg.Marking) > 0 && v.left != nil {
+			d.runOnChange(v)
+		}
+	}
+}
+
+// tellChange runs the command, unless it heard the same the last time. Ended, if not nil, is called when it has ended.
+func (d *Director) tellChange(v *virtual, now VirtualState, up int, ended func()) {
 	text, err := json.Marshal(now)
 	if err != nil || bytes.Equal(text, v.heard) {
+		if ended != nil {
+			ended()
+		}
 		return
 	}
-	v.heard = text
+	v.heard, v.announced = text, now.Available
 	word := "unavailable"
 	if now.Available {
 		word = "available"
 	}
-	line := fmt.Sprintf("%s %s %s %d %d", v.cfg.OnChange, v.cfg.ID, word, up, len(v.servers))
-	d.deps.Hooks.Run(notify.Hook{Lane: "onchange", Key: v.cfg.ID, Argv: notify.Shell(line), Stdin: append(text, '\n')})
+	line := fmt.Sprintf("%s %s %s %d %d", v.cfg.OnChange, v.cfg.ID, word, up, len(now.Servers))
+	d.deps.Hooks.Run(notify.Hook{Lane: "onchange", Key: v.cfg.ID, Argv: notify.Shell(line), Stdin: append(text, '\n'), Ended: ended})
 }

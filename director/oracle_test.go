@@ -27,7 +27,7 @@ type oracle struct {
 	found      map[spot]probe       // in service when this daemon started
 	changed    map[spot]bool        // a reload gave it other rules or another check
 	sorryIn    map[ipvsctl.Key]bool // the sorry server is in, as the daemon left it
-	byHand     map[spot]bool        // changed without repair: may stand
+	byHand     map[spot]rest        // changed without repair: may stand while it rests like this
 	drained    map[Place]bool       // the operator's orders
 	maintained map[netip.AddrPort]bool
 	disturbed  map[netip.AddrPort]time.Time // when an order or a maintenance file came or went
@@ -116,7 +116,7 @@ func newOracle(complain func(string, ...any)) *oracle {
 		found:      map[spot]probe{},
 		changed:    map[spot]bool{},
 		sorryIn:    map[ipvsctl.Key]bool{},
-		byHand:     map[spot]bool{},
+		byHand:     map[spot]rest{},
 		drained:    map[Place]bool{},
 		maintained: map[netip.AddrPort]bool{},
 		disturbed:  map[netip.AddrPort]time.Time{},
@@ -210,7 +210,53 @@ func (o *oracle) hand(op ipvsctl.Op) {
 	defer o.mu.Unlock()
 	o.foreign = o.foreign || op.Key.Addr == foreign
 	if s := o.files[0][op.Key.Addr]; !s.repair && op.Kind >= ipvsctl.AddDest {
-		o.byHand[spot{op.Key, op.Dest.Addr}] = true
+		o.byHand[spot{op.Key, op.Dest.Addr}] = anyRest
+	}
+}
+
+// rest is what a server, or the sorry server, is after a quiet time. Whoever comes from one to another is
+// the daemon's again, whatever was done to it by hand.
+type rest string
+
+const (
+	anyRest  rest = "" // not known yet
+	nowhere  rest = "not configured"
+	inUse    rest = "in"
+	outOfUse rest = "out"
+	draining rest = "draining"
+)
+
+// settle finds, after a quiet time, what was done by hand and may not stand any more: all of it with a file in
+// maintenancedir, but that a server that is out was removed.
+func (o *oracle) settle(table ipvsctl.Table) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for at, was := range o.byHand {
+		now := o.restOf(at)
+		o.byHand[at] = now
+		_, in := table[at.key].Dests[at.addr]
+		moved := was != anyRest && was != now
+		if (moved || o.maintained[at.addr] && now == outOfUse) && (in || now != outOfUse) {
+			delete(o.byHand, at)
+		}
+	}
+}
+
+func (o *oracle) restOf(at spot) rest {
+	s := o.files[0][at.key.Addr]
+	if _, in := o.dests(at.key, s)[sorry]; at.addr == sorry && in {
+		return inUse
+	}
+	e, configured := s.entry(at.addr)
+	switch {
+	case !configured || s.check == "off":
+		return nowhere
+	case !o.passes(s.probe(e)) || o.maintained[e.addr]:
+		return outOfUse
+	case o.drained[o.place(at.key, e)]:
+		return draining
+	default:
+		return inUse
 	}
 }
 

@@ -85,7 +85,7 @@ func (o *oracle) mustServe(key ipvsctl.Key, s section, addr netip.AddrPort) bool
 func (o *oracle) someoneCould(key ipvsctl.Key, s section, gone netip.AddrPort) bool {
 	allDown := true
 	for _, e := range s.servers {
-		held := o.byHand[spot{key, e.addr}]
+		_, held := o.byHand[spot{key, e.addr}]
 		if o.mustServe(key, s, e.addr) && !held {
 			return true
 		}
@@ -95,7 +95,8 @@ func (o *oracle) someoneCould(key ipvsctl.Key, s section, gone netip.AddrPort) b
 		}
 		allDown = allDown && o.is(down, key, s, e)
 	}
-	return allDown && s.fallback && !o.byHand[spot{key, sorry}]
+	_, held := o.byHand[spot{key, sorry}]
+	return allDown && s.fallback && !held
 }
 
 // standing of a server in one virtual service.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,7 @@ type Plan struct {
 	Config   *parser.Config
 	virtuals []*virtual
 	tasks    []*checker.Task // every check once
+	sums     map[tlsFiles]string
 }
 
 // Build makes the checker of a spec, as checker.New does.
@@ -29,7 +31,7 @@ type Build func(checker.Spec) (checker.Checker, error)
 // with the place in the file; the plan is nil when there are errors among them.
 func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	p := &Plan{Config: cfg}
-	w := workshop{build: build, made: map[checker.Job]*checker.Task{}}
+	w := workshop{build: build, made: map[checker.Job]*checker.Task{}, sums: map[tlsFiles]string{}}
 	var found parser.Diagnostics
 	for i := range cfg.Virtuals {
 		v, diags := w.prepare(&cfg.Virtuals[i])
@@ -42,7 +44,7 @@ func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	if found.HasErrors() {
 		return nil, found
 	}
-	p.tasks = w.tasks
+	p.tasks, p.sums = w.tasks, w.sums
 	return p, found
 }
 
@@ -50,7 +52,59 @@ func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 type workshop struct {
 	build Build
 	made  map[checker.Job]*checker.Task
-	tasks []*checker.Task // in the order of the file
+	tasks []*checker.Task     // in the order of the file
+	sums  map[tlsFiles]string // of what the checks read
+}
+
+// tlsFiles are the files that a check reads: thousands of servers have the same ones.
+type tlsFiles struct {
+	verify        bool
+	ca, cert, key string
+}
+
+// sum tells one content of the files from another; "" without files.
+func (f tlsFiles) sum() string {
+	return checker.Spec{TLSVerify: f.verify, TLSCA: f.ca, TLSCert: f.cert, TLSKey: f.key}.TLSSum()
+}
+
+// names are the files that are read.
+func (f tlsFiles) names() []string {
+	list := []string{f.cert, f.key}
+	if f.verify {
+		list = append(list, f.ca)
+	}
+	return slices.DeleteFunc(list, func(name string) bool { return name == "" })
+}
+
+// sum is the TLSSum of a spec.
+func (w *workshop) sum(s checker.Spec) string {
+	files := tlsFiles{s.TLSVerify, s.TLSCA, s.TLSCert, s.TLSKey}
+	sum, ok := w.sums[files]
+	if !ok {
+		sum = files.sum()
+		w.sums[files] = sum
+	}
+	return sum
+}
+
+// TLSFiles are the certificates, keys and authorities that checks of the plan were made with, in order.
+func (p *Plan) TLSFiles() []string {
+	return p.filesThat(func(tlsFiles, string) bool { return true })
+}
+
+// Renewed are files of that kind of which one at least has another content than when the plan was made.
+func (p *Plan) Renewed() []string {
+	return p.filesThat(func(files tlsFiles, sum string) bool { return files.sum() != sum })
+}
+
+func (p *Plan) filesThat(match func(files tlsFiles, sum string) bool) (names []string) {
+	for files, sum := range p.sums {
+		if match(files, sum) {
+			names = append(names, files.names()...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // task is the check of a job.
@@ -137,16 +191,40 @@ func (w *workshop) prepare(cfg *parser.Virtual) (*virtual, parser.Diagnostics) {
 		}
 		v.fallbackName = parser.FormatAddrPort(cfg.Fallback.Addr)
 	}
-	refused := map[string]bool{}
+	refused, doubted := map[string]bool{}, doubts{}
 	for i := range cfg.Reals {
 		s, err := w.server(cfg, &cfg.Reals[i])
 		if err != nil && !refused[err.Error()] {
 			refused[err.Error()] = true
 			found = append(found, diagnose(cfg, cfg.Reals[i].At, err))
 		}
+		if doubt := doubted.look(s.task); doubt != nil {
+			d := diagnose(cfg, cfg.Reals[i].At, doubt)
+			d.Severity, d.Kind = parser.Warning, "suspicious"
+			found = append(found, d)
+		}
 		v.servers = append(v.servers, s)
 	}
 	return v, found
+}
+
+// doubts are the requests and patterns of a virtual service that were looked at: request, receive, and steps.
+type doubts map[[3]string]bool
+
+// look finds what is doubtful in a check, once for all servers that have the same ones.
+func (d doubts) look(t *checker.Task) *checker.SpecError {
+	if t == nil {
+		return nil
+	}
+	asked := [3]string{t.Spec.Request, t.Spec.Receive, t.Spec.Steps}
+	if d[asked] {
+		return nil
+	}
+	d[asked] = true
+	if idle := checker.Idle(t.Checker); idle != nil {
+		return idle
+	}
+	return checker.Doubt(t.Spec)
 }
 
 func (w *workshop) server(cfg *parser.Virtual, r *parser.Real) (s *server, err error) {
@@ -163,7 +241,9 @@ func (w *workshop) server(cfg *parser.Virtual, r *parser.Real) (s *server, err e
 		},
 	}
 	if cfg.CheckType != parser.Off {
-		s.task, err = w.task(checker.Job{Spec: specOf(cfg, r), Every: cfg.CheckInterval})
+		spec := specOf(cfg, r)
+		spec.TLSFiles = w.sum(spec)
+		s.task, err = w.task(checker.Job{Spec: spec, Every: cfg.CheckInterval})
 	}
 	return s, err
 }
@@ -250,7 +330,7 @@ func netmaskOf(text string, ipv6 bool) (uint32, error) {
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil || !a.Is4() {
-		return 0, fmt.Errorf("%q is no netmask; four numbers from 0 to 255 are allowed", text)
+		return 0, fmt.Errorf("%q is not a netmask; four numbers from 0 to 255 are allowed", text)
 	}
 	b := a.As4()
 	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]), nil
@@ -308,7 +388,7 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 		return s
 	}
 	s.Login, s.Passwd, s.Database, s.Secret = cfg.Login, cfg.Passwd, cfg.Database, cfg.Secret
-	s.StartTLS, s.DNSType, s.DNSRcode = cfg.StartTLS, cfg.DNSType, cfg.DNSRcode
+	s.StartTLS, s.NoClearText, s.DNSType, s.DNSRcode = cfg.StartTLS, cfg.NoClearText, cfg.DNSType, cfg.DNSRcode
 	for _, step := range cfg.Steps {
 		word := "expect "
 		if step.Send {

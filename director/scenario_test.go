@@ -31,12 +31,17 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	table            followed by a table that is found at the start, in the same way
 //	start NAME       start the director; start NAME standby: as one that stands by
 //	standby, serve   the order to stand by, and to serve
+//	begin-standby    the order to stand by, without waiting for what comes of it
 //	reload NAME      give it another configuration
+//	name HOST ADDRESS   a host name gets an address; a director that runs hears of it. Before, it has none
 //	stop, handover   end it
 //	up, down ADDR:PORT…   what the checks of these servers say from now on
 //	short ADDR:PORT  the checks fail by our own shortage
+//	unjudged ADDR:PORT  the answers can't be judged
 //	hand OP          somebody changes the table: an operation as below
+//	hooks DURATION   how long commands take from now on; only the end of those that are waited for is told
 //	drain VIRTUAL REAL, undrain   the operator's order
+//	maintain NAME, unmaintain NAME   a file comes into MAINTENANCE, the folder of the configuration, and goes
 //	break, mend      the table refuses every change; takes them again; `break marks`: the mark rules
 //	damage TEXT      somebody changes the mark rules
 //	wait DURATION
@@ -52,7 +57,12 @@ func TestScenarios(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got string
-			synctest.Test(t, func(t *testing.T) { got = newScenario(t).play(string(text)) })
+			folder := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				s := newScenario(t)
+				s.folder = folder
+				got = s.play(string(text))
+			})
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -69,10 +79,17 @@ func TestScenarios(t *testing.T) {
 type scenario struct {
 	t        *testing.T
 	configs  map[string]string
+	folder   string // maintenancedir
+	watch    func(context.Context, string) <-chan struct{}
+	running  string                // the name of the configuration
+	names    map[string]netip.Addr // of hosts
 	table    *recorder
+	client   ipvsctl.Client // the table as the director has it
 	marks    *markRecorder
+	hookTime time.Duration
 	director *Director
 	journal  *notify.Journal
+	kinds    map[notify.Kind]int // of its events, guarded by mu
 	end      context.CancelCauseFunc
 	ended    chan error
 
@@ -83,8 +100,9 @@ type scenario struct {
 }
 
 func newScenario(t *testing.T) *scenario {
-	s := &scenario{t: t, configs: map[string]string{}, health: map[netip.AddrPort]checker.Result{}}
+	s := &scenario{t: t, configs: map[string]string{}, names: map[string]netip.Addr{}, health: map[netip.AddrPort]checker.Result{}}
 	s.table = &recorder{Memory: ipvsctl.NewMemory(nil), s: s}
+	s.client = s.table
 	s.marks = &markRecorder{s: s}
 	return s
 }
@@ -135,14 +153,23 @@ func (s *scenario) step(words []string, body string) {
 	case "start":
 		s.start(words[1], len(words) > 2)
 	case "reload":
+		s.running = words[1]
 		if err := s.director.Reload(s.t.Context(), s.plan(words[1])); err != nil {
+			s.t.Error(err)
+		}
+	case "name":
+		s.names[words[1]] = netip.MustParseAddr(words[2])
+		if s.running == "" {
+			break
+		}
+		if err := s.director.Refine(s.t.Context(), s.waitingPlan(s.running)); err != nil {
 			s.t.Error(err)
 		}
 	case "stop":
 		s.stop(nil)
 	case "handover":
 		s.stop(ErrHandover)
-	case "up", "down", "short":
+	case "up", "down", "short", "unjudged":
 		for _, a := range words[1:] {
 			s.set(netip.MustParseAddrPort(a), words[0])
 		}
@@ -152,39 +179,63 @@ func (s *scenario) step(words []string, body string) {
 		if err := s.director.SetStandby(s.t.Context(), words[0] == "standby"); err != nil {
 			s.t.Error(err)
 		}
+	case "begin-standby":
+		go s.director.SetStandby(s.t.Context(), true)
 	case "drain":
 		s.director.Drain(s.t.Context(), map[Place]bool{{Virtual: words[1], Real: words[2]}: true})
 	case "undrain":
 		s.director.Drain(s.t.Context(), nil)
+	case "maintain":
+		if err := os.WriteFile(filepath.Join(s.folder, words[1]), nil, 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	case "unmaintain":
+		if err := os.Remove(filepath.Join(s.folder, words[1])); err != nil {
+			s.t.Fatal(err)
+		}
 	case "break", "mend":
 		broken := &s.table.broken
 		if len(words) > 1 {
 			broken = &s.marks.broken
 		}
 		broken.Store(words[0] == "break")
+	case "hooks":
+		s.hookTime = s.duration(words[1])
 	case "damage":
 		s.marks.damage(strings.Join(words[1:], " "))
 	case "wait":
-		d, err := time.ParseDuration(words[1])
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		time.Sleep(d)
+		time.Sleep(s.duration(words[1]))
 	default:
 		s.t.Fatalf("unknown step %q", words)
 	}
 }
 
+func (s *scenario) duration(word string) time.Duration {
+	s.t.Helper()
+	d, err := time.ParseDuration(word)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return d
+}
+
 func (s *scenario) newJournal() *notify.Journal {
-	return notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) { s.say("log: " + e.Text) }))
+	s.kinds = map[notify.Kind]int{}
+	return notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) {
+		s.mu.Lock()
+		s.kinds[e.Kind]++
+		s.mu.Unlock()
+		s.say("log: " + e.Text)
+	}))
 }
 
 func (s *scenario) start(name string, standby bool) {
 	s.journal = s.newJournal()
-	s.director = New(Deps{Table: s.table, Marks: s.marks, Journal: s.journal, Hooks: s, Standby: standby})
+	s.director = New(Deps{Table: s.client, Marks: s.marks, Journal: s.journal, Hooks: s, Standby: standby, Watch: s.watch})
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end, s.ended = end, make(chan error, 1)
-	p := s.plan(name)
+	s.running = name
+	p := s.waitingPlan(name)
 	go func() { s.ended <- s.director.Run(ctx, p) }()
 }
 
@@ -193,14 +244,33 @@ func (s *scenario) stop(cause error) {
 	if err := <-s.ended; err != nil {
 		s.t.Error(err)
 	}
-	s.end = nil
+	s.end, s.running = nil, ""
 	if err := s.journal.Close(context.Background()); err != nil {
 		s.t.Error(err)
 	}
 }
 
-func (s *scenario) plan(name string) *Plan {
-	cfg, found := parser.Parse(s.t.Context(), name, []byte(s.configs[name]), parser.Options{})
+// Host and Port implement parser.Resolver.
+func (s *scenario) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error) {
+	if a, ok := s.names[name]; ok {
+		return []netip.Addr{a}, nil
+	}
+	return nil, errors.New("no answer")
+}
+
+func (s *scenario) Port(context.Context, string, string) (uint16, error) {
+	return 0, errors.New("no such service")
+}
+
+func (s *scenario) plan(name string) *Plan { return s.planWith(name, parser.Options{Resolver: s}) }
+
+// waitingPlan is one in which servers wait for their addresses.
+func (s *scenario) waitingPlan(name string) *Plan {
+	return s.planWith(name, parser.Options{Resolver: s, Wait: true})
+}
+
+func (s *scenario) planWith(name string, o parser.Options) *Plan {
+	cfg, found := parser.Parse(s.t.Context(), name, []byte(strings.ReplaceAll(s.configs[name], "MAINTENANCE", s.folder)), o)
 	if found.HasErrors() {
 		s.t.Fatal(found)
 	}
@@ -214,7 +284,16 @@ func (s *scenario) plan(name string) *Plan {
 }
 
 // Run implements Hooks.
-func (s *scenario) Run(h notify.Hook) { s.say("hook: " + h.Argv[len(h.Argv)-1]) }
+func (s *scenario) Run(h notify.Hook) {
+	s.say("hook: " + h.Argv[len(h.Argv)-1])
+	if h.Ended == nil {
+		return
+	}
+	time.AfterFunc(s.hookTime, func() {
+		s.say("hook ends")
+		h.Ended()
+	})
+}
 
 func (s *scenario) say(text string) {
 	s.mu.Lock()
@@ -255,9 +334,10 @@ func (s *scenario) set(a netip.AddrPort, how string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.health[a] = map[string]checker.Result{
-		"up":    {OK: true},
-		"down":  {Detail: "connect: refused"},
-		"short": {Local: true, Detail: "too many open files"},
+		"up":       {OK: true},
+		"down":     {Detail: "connect: refused"},
+		"short":    {Local: true, Detail: "too many open files"},
+		"unjudged": {Unjudged: true, Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /a/"},
 	}[how]
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ldirectord/checker"
@@ -27,15 +28,26 @@ type Snapshot struct {
 
 // VirtualSnapshot is a virtual service at one moment.
 type VirtualSnapshot struct {
-	ID         string // tcp:192.0.2.1:80, fwm:3
-	Key        ipvsctl.Key
-	Scheduler  string
-	Fallback   string // the sorry server; "" for none
-	FallbackIn bool   // it answers
-	Written    bool   // the table is as the director wants it
-	Error      string // why the table refused the last change; "" when it did not
-	Took       Durations
-	Servers    []ServerSnapshot // in the order of the file
+	ID        string // tcp:192.0.2.1:80, fwm:3
+	Name      string // 192.0.2.1:80, 3
+	Key       ipvsctl.Key
+	Scheduler string
+	Refuses   bool // the clients of a server with weight 0
+	Fallback  FallbackSnapshot
+	Written   bool             // the table is as the director wants it
+	Error     string           // why the table refused the last change; "" when it did not
+	Added     []netip.AddrPort // somebody else's servers, which stand
+	Took      Durations
+	Servers   []ServerSnapshot // in the order of the file, last those that have no address
+}
+
+// FallbackSnapshot is the sorry server of a virtual service at one moment.
+type FallbackSnapshot struct {
+	Real      string // address:port as configured; "" for none
+	In        bool   // it answers
+	InTable   bool   // as the director left the table
+	Effective uint32 // weight in the table; 0 when it is not there
+	ByHand    bool   // somebody else changed its entry, which stands
 }
 
 // ServerSnapshot is a real server at one moment.
@@ -49,10 +61,12 @@ type ServerSnapshot struct {
 	InTable   bool           // as the director left the table
 	Effective uint32         // weight in the table; 0 when it is not there
 	ByHand    bool           // somebody else changed its entry, which stands
+	Drained   bool           // by the operator's order, whatever its state is
 	Streak    int            // results in a row that speak against the state
 	Checked   time.Time      // up to a second late; zero before the first result
 	Last      checker.Result // of the last check that says something about the server
-	Reason    string         // why it is out: of the last failure while it is down, the file of its maintenance
+	Reason    string         // why it is out: of the last failure while it is down, the file of its maintenance, the name without an address
+	Unjudged  string         // why nobody can judge its last answer, so that its state stays; "" when it was judged
 	Tally     Tally
 }
 
@@ -83,18 +97,22 @@ func (d *Director) snapshot() *Snapshot {
 	}
 	all := 0
 	for _, v := range d.virtuals {
-		all += len(v.servers)
+		all += len(v.servers) + len(v.cfg.Waiting)
 	}
 	servers := make([]ServerSnapshot, all)
 	for i, v := range d.virtuals {
-		mine := servers[:len(v.servers):len(v.servers)]
-		servers = servers[len(mine):]
+		n := len(v.servers) + len(v.cfg.Waiting)
+		mine := servers[:n:n]
+		servers = servers[n:]
 		for j, s := range v.servers {
 			v.describe(&mine[j], s)
 		}
+		for j := range v.cfg.Waiting {
+			v.describeWaiting(&mine[len(v.servers)+j], &v.cfg.Waiting[j])
+		}
 		now.Virtuals[i] = VirtualSnapshot{
-			ID: v.cfg.ID, Key: v.key, Scheduler: v.settings.Scheduler, Fallback: v.fallbackName, FallbackIn: v.fallbackIn,
-			Written: v.left != nil && !v.dirty, Error: v.refused, Took: v.took, Servers: mine,
+			ID: v.cfg.ID, Name: v.name, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
+			Written: v.left != nil && !v.dirty, Error: v.refused, Added: v.added(), Took: v.took, Servers: mine,
 		}
 	}
 	return now
@@ -105,8 +123,8 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Real, now.Addr, now.Weight = s.name, s.dest.Addr, int(s.dest.Weight)
 	now.State, now.Since, now.Streak = s.stateName(), s.since, s.health.Streak
 	now.Up = s.state() == checker.Up && !s.drained
-	now.ByHand = v.held[s.dest.Addr]
-	now.Tally = s.tally
+	now.ByHand, now.Drained = v.held[s.dest.Addr], s.drained
+	now.Tally, now.Unjudged = s.tally, s.unjudged
 	if v.left != nil {
 		var dest ipvsctl.Dest
 		dest, now.InTable = v.left.Dests[s.dest.Addr]
@@ -121,6 +139,33 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	case "maintenance":
 		now.Reason = s.maintenance
 	}
+}
+
+func (v *virtual) describeFallback() (now FallbackSnapshot) {
+	if v.fallback == nil {
+		return now
+	}
+	now = FallbackSnapshot{Real: v.fallbackName, In: v.fallbackIn, ByHand: v.held[v.fallback.Addr]}
+	if v.left != nil {
+		var dest ipvsctl.Dest
+		dest, now.InTable = v.left.Dests[v.fallback.Addr]
+		now.Effective = dest.Weight
+	}
+	return now
+}
+
+// added are the destinations that somebody else put beside those that are configured.
+func (v *virtual) added() (addrs []netip.AddrPort) {
+	for addr := range v.held {
+		if v.left == nil || !v.isNobodys(addr) {
+			continue
+		}
+		if _, in := v.left.Dests[addr]; in {
+			addrs = append(addrs, addr)
+		}
+	}
+	slices.SortFunc(addrs, netip.AddrPort.Compare)
+	return addrs
 }
 
 // observe notes since when each server is in the state that it has.
@@ -140,14 +185,14 @@ func (s *server) observe() {
 
 // keepHistory takes over what was counted for the same servers of the plan before.
 func (v *virtual) keepHistory(was *virtual) {
-	v.took = was.took
+	v.took, v.unjudgedAt = was.took, was.unjudgedAt
 	before := make(map[string]*server, len(was.servers))
 	for _, s := range was.servers {
 		before[s.name] = s
 	}
 	for _, s := range v.servers {
 		if old := before[s.name]; old != nil {
-			s.shown, s.since, s.tally = old.shown, old.since, old.tally
+			s.shown, s.since, s.tally, s.unjudgedAt = old.shown, old.since, old.tally, old.unjudgedAt
 		}
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/notify"
 )
 
 const threeAndOne = `checkinterval = 2
@@ -62,7 +64,7 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 	snapshotting(t, func(t *testing.T, s *scenario) {
 		now := snapshotOf(t, s.director)
 		web, off := now.Virtuals[0], now.Virtuals[1]
-		if web.ID != "tcp:10.1.0.1:80" || web.Scheduler != "wrr" || web.Fallback != "127.0.0.1:80" || web.FallbackIn || !web.Written || web.Error != "" {
+		if web.ID != "tcp:10.1.0.1:80" || web.Scheduler != "wrr" || web.Fallback != (FallbackSnapshot{Real: "127.0.0.1:80"}) || !web.Written || web.Error != "" {
 			t.Errorf("%+v", web)
 		}
 		for i, want := range []string{
@@ -73,6 +75,9 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 			if got := web.Servers[i].line(now.Time); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
+		}
+		if !web.Servers[0].Up || web.Servers[1].Up || off.Servers[0].Up {
+			t.Error("who is up is not the one that passes its checks")
 		}
 		if got := off.Servers[0].State; got != "off" {
 			t.Errorf("a server that is not checked is %s", got)
@@ -156,6 +161,35 @@ func TestOwnShortagesAreCountedApart(t *testing.T) {
 	})
 }
 
+// Answers that nobody can judge, of all servers of a virtual service, are one mail; the checks go on at their own
+// times, and the states stay.
+func TestAnswersThatNobodyCanJudgeAreOneMail(t *testing.T) {
+	snapshotting(t, func(t *testing.T, s *scenario) {
+		before := snapshotOf(t, s.director)
+		s.set(netip.MustParseAddrPort("10.2.0.1:80"), "unjudged")
+		s.set(netip.MustParseAddrPort("10.2.0.3:80"), "unjudged")
+		time.Sleep(30 * time.Minute)
+		now := snapshotOf(t, s.director)
+		for _, i := range []int{0, 2} {
+			was, is := before.Virtuals[0].Servers[i], now.Virtuals[0].Servers[i]
+			made := maps.Collect(is.Tally.Failures())["unjudged"]
+			if is.State != "up" || is.Unjudged == "" || is.Tally.Transitions != 0 || is.Checked.After(was.Checked.Add(5*time.Second)) || made < 890 || made > 900 {
+				t.Errorf("%+v", is)
+			}
+		}
+		s.mu.Lock()
+		if s.kinds[notify.Unjudged] != 1 || s.kinds[notify.CheckWarning] != 1 || s.kinds[notify.LocalShortage] != 0 {
+			t.Errorf("told %v", s.kinds)
+		}
+		s.mu.Unlock()
+		s.set(netip.MustParseAddrPort("10.2.0.1:80"), "up")
+		time.Sleep(5 * time.Second)
+		if is := snapshotOf(t, s.director).Virtuals[0].Servers[0]; is.Unjudged != "" || !is.Up {
+			t.Errorf("judged again: %+v", is)
+		}
+	})
+}
+
 func TestNobodyWaitsForADirectorThatIsBusy(t *testing.T) {
 	d := New(Deps{}) // which does not run
 	ctx, cancel := context.WithCancel(t.Context())
@@ -207,4 +241,33 @@ func BenchmarkSnapshot10k(b *testing.B) {
 	for b.Loop() {
 		d.snapshot()
 	}
+}
+
+func TestASnapshotShowsServersWithoutAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"] = "virtual = 10.1.0.1:80\n\treal = web1.example:80 gate 3\n\treal = 10.2.0.2:80 gate\n\treal = web3.example:80 gate\n\tchecktype = connect\n"
+		s.start("one", false)
+		time.Sleep(5 * time.Second)
+		s.names["web1.example"] = netip.MustParseAddr("10.2.0.1")
+		if err := s.director.Refine(t.Context(), s.waitingPlan("one")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		now := snapshotOf(t, s.director)
+		for i, want := range []string{
+			`10.2.0.1:80 up for 5s, weight 3 of 3, 0 against it, ""`,
+			`10.2.0.2:80 up for 10s, weight 1 of 1, 0 against it, ""`,
+			`web3.example:80 unknown for 10s, weight 0 of 1, 0 against it, "no address: web3.example: no answer", 0 checks`,
+		} {
+			if got := now.Virtuals[0].Servers[i].line(now.Time); !strings.HasPrefix(got, want) {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		}
+		if now.Status != notify.StatusRunning {
+			t.Errorf("the daemon is %s, want it running: a server without an address is waited for by nobody", now.Status)
+		}
+		s.stop(nil)
+		time.Sleep(time.Second) // checks in flight end
+	})
 }

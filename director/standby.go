@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -54,14 +55,20 @@ func (d *Director) kept(virtuals []*virtual) map[ipvsctl.Key]*virtual {
 }
 
 func (d *Director) take(ctx context.Context, r role) {
-	d.awaiting = append(d.awaiting, r.done)
 	switch {
+	case r.standby && d.parting.on():
+		d.parting.done = append(d.parting.done, r.done)
+		return
+	case d.parting.on():
+		d.stay()
 	case r.standby == d.standby:
 	case r.standby:
-		d.demote(ctx)
+		d.part(ctx, r.done)
+		return
 	default:
 		d.promote(ctx)
 	}
+	d.awaiting = append(d.awaiting, r.done)
 }
 
 // promote puts everything into the table. To those who hear of it, it is a start.
@@ -84,12 +91,15 @@ func (d *Director) demote(ctx context.Context) {
 	d.status = notify.StatusStopping
 	d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	told := map[string]bool{}
+	d.silence.until = time.Time{}
 	for _, v := range d.virtuals {
 		if err := d.leave(ctx, v, told); err != nil {
 			rest := d.newPurge(v.key)
 			rest.tag = "stop"
 			d.purges = append(d.purges, rest)
-			d.failed(ctx, rest, err)
+			if !errors.Is(err, errSilent) {
+				d.failed(ctx, rest, err)
+			}
 		}
 		v.forget()
 		v.stays = !v.cfg.CleanStop
@@ -105,6 +115,9 @@ func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) 
 	leaving := v.leaving(told)
 	if !v.cfg.CleanStop {
 		return nil
+	}
+	if d.silent() {
+		return errSilent
 	}
 	op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
 	if err := d.do(ctx, op); err != nil {
@@ -133,7 +146,8 @@ func (v *virtual) leaving(told map[string]bool) (up []*server) {
 // forget drops what was known of a virtual service's place in the table, and what hooks were told.
 func (v *virtual) forget() {
 	v.left, v.fallbackIn, v.stuck = nil, false, false
-	v.hook, v.heard = "", nil
+	v.looked, v.found = false, nil
+	v.hook, v.heard, v.announced = "", nil, false
 	v.retry, v.backoff, v.refused = time.Time{}, 0, ""
 	clear(v.held)
 }

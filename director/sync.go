@@ -18,7 +18,7 @@ import (
 func (d *Director) sync(ctx context.Context) {
 	now := time.Now()
 	for _, v := range d.served() {
-		if !v.dirty || v.retry.After(now) && !v.behind() || ctx.Err() != nil {
+		if !v.dirty || v.retry.After(now) && !v.behind() || d.silent() || ctx.Err() != nil {
 			continue
 		}
 		have, there, err := d.service(ctx, v.key)
@@ -33,6 +33,7 @@ func (d *Director) sync(ctx context.Context) {
 
 // bring makes one virtual service as it should be, from what the table has of it.
 func (d *Director) bring(ctx context.Context, v *virtual, have ipvsctl.Service, there bool) {
+	v.find(have.Dests)
 	d.notice(v, have, there)
 	d.release(v, have.Dests)
 	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(have.Dests)}
@@ -69,10 +70,7 @@ func (d *Director) done(v *virtual, stands ipvsctl.Service) {
 	for _, s := range v.servers {
 		s.moved = false
 	}
-	v.fallbackIn = false
-	if v.fallback != nil && !v.servedBy(v.fallback.Addr) {
-		_, v.fallbackIn = stands.Dests[v.fallback.Addr]
-	}
+	v.fallbackIn = v.fallback != nil && !v.servedBy(v.fallback.Addr) && stands.Dests[v.fallback.Addr].Weight > 0
 	d.runHook(v)
 	d.runOnChange(v)
 }
@@ -121,7 +119,7 @@ func (d *Director) nextRetry() (wait time.Duration, any bool) {
 			if !v.dirty {
 				continue
 			}
-			if w := max(time.Until(v.retry), 0); !any || w < wait {
+			if w := max(time.Until(v.retry), time.Until(d.silence.until), 0); !any || w < wait {
 				wait, any = w, true
 			}
 		}
@@ -242,22 +240,4 @@ func (v *virtual) serverAt(addr netip.AddrPort) *server {
 		}
 	}
 	return found
-}
-
-func (d *Director) do(ctx context.Context, op ipvsctl.Op) error {
-	ctx, cancel := context.WithTimeout(ctx, tableTimeout)
-	defer cancel()
-	defer d.alive()
-	err := d.deps.Table.Do(ctx, op)
-	d.asked.count(operation(op.Kind), err)
-	return err
-}
-
-func (d *Director) service(ctx context.Context, k ipvsctl.Key) (ipvsctl.Service, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, tableTimeout)
-	defer cancel()
-	defer d.alive()
-	service, there, err := d.deps.Table.ReadService(ctx, k)
-	d.asked.count(readTable, err)
-	return service, there, err
 }

@@ -21,10 +21,13 @@ type virtual struct {
 
 	left       *ipvsctl.Service        // the service as we left it; nil before the first time
 	held       map[netip.AddrPort]bool // destinations that somebody changed by hand: they stand
-	fallbackIn bool
-	hook       string // what the fallbackcommand was told last: start, stop, or nothing yet
-	heard      []byte // what onchange was told last
-	tag        string // why what is not configured is purged: start or stop
+	fallbackIn bool                    // the sorry server answers
+
+	fallbackWanted bool   // the sorry server was to answer when that was last known
+	hook           string // what the fallbackcommand was told last: start, stop, or nothing yet
+	heard          []byte // what onchange was told last
+	announced      bool   // … and that the service is available
+	tag            string // why what is not configured is purged: start or stop
 
 	stays   bool // cleanstop left it in the table of a director that stands by
 	dirty   bool
@@ -33,7 +36,12 @@ type virtual struct {
 	stuck   bool          // the table refuses the settings, and nothing else
 	refused string        // why the table refused the last change; "" when it did not
 
-	took Durations // of the checks of its servers
+	took       Durations // of the checks of its servers
+	unjudgedAt time.Time // when it was last told that an answer of one can't be judged
+
+	looked       bool                    // what the table has was seen once
+	found        map[netip.AddrPort]bool // … and this was there, at nobody's address, while servers have none
+	waitingSince time.Time               // servers have no address; zero when all have one
 }
 
 // server is one real server of a virtual service.
@@ -50,11 +58,14 @@ type server struct {
 	maintenance string // the file that takes it out, "" for none
 	drained     bool   // by the operator's order: no new connections, the old ones go on
 	shortages   int    // results in a row that failed by our own shortage
+	unjudged    string // why nobody can judge its last answer; "" when the last one says something
 	moved       bool   // changed its state since the last sync
 
 	shown string    // the state as others see it …
 	since time.Time // … and since when
-	tally Tally
+
+	unjudgedAt time.Time // when it was last told that its answer can't be judged
+	tally      Tally
 }
 
 // state is what the table is to be made from: a server in maintenance is down, whatever its checks say.
@@ -78,6 +89,9 @@ const offState checker.State = 255
 
 // available tells whether a virtual service has a server, and whether that is known yet.
 func (v *virtual) available() (up, known bool) {
+	if v.foundServes() {
+		return true, true
+	}
 	known = true
 	for _, s := range v.servers {
 		if s.draining() {

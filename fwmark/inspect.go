@@ -3,6 +3,7 @@ package fwmark
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 )
@@ -102,7 +103,7 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	}
 	there := true
 	if b == Legacy {
-		there, err = legacyTable(ipv6)
+		there, err = legacyTable(os.DirFS("/"), mangle, ipv6)
 	}
 	var table listing
 	if there && err == nil {

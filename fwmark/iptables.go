@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -70,7 +68,7 @@ func (x *xtables) mayExist(ctx context.Context, path string) bool {
 	if err != nil || backEnd(version) == NFT {
 		return true
 	}
-	there, err := legacyTable(x.ipv6)
+	there, err := legacyTable(os.DirFS("/"), mangle, x.ipv6)
 	return there || err != nil
 }
 
@@ -78,19 +76,6 @@ func (x *xtables) mayExist(ctx context.Context, path string) bool {
 // have no table at all.
 func passing(err error) bool {
 	return errors.Is(err, errNoEnd) || errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "xtables lock")
-}
-
-// legacyTable is true where iptables-legacy has a mangle table in this network namespace.
-func legacyTable(ipv6 bool) (bool, error) {
-	name := "/proc/net/ip_tables_names"
-	if ipv6 {
-		name = "/proc/net/ip6_tables_names"
-	}
-	tables, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return slices.Contains(strings.Fields(string(tables)), mangle), err
 }
 
 func (x *xtables) newChain(ctx context.Context, chain string) error {

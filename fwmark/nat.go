@@ -5,7 +5,8 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
+
+	"ldirectord/printable"
 )
 
 // SourceNAT is a rule that translates the sources of packets (iptables-extensions(8): SNAT, MASQUERADE), as
@@ -29,10 +30,14 @@ func SourceNAT(ctx context.Context) (rule string, err error) {
 
 // natPrograms list the tables that the kernel has.
 func natPrograms() (programs []string) {
-	for _, ip := range []string{"ip", "ip6"} {
-		tables, err := os.ReadFile("/proc/net/" + ip + "_tables_names")
-		if err == nil && slices.Contains(strings.Fields(string(tables)), "nat") {
-			programs = append(programs, ip+"tables-legacy")
+	for _, ipv6 := range []bool{false, true} {
+		if there, err := legacyTable(os.DirFS("/"), "nat", ipv6); !there || err != nil {
+			continue
+		}
+		if ipv6 {
+			programs = append(programs, "ip6tables-legacy")
+		} else {
+			programs = append(programs, "iptables-legacy")
 		}
 	}
 	if _, err := os.Stat("/sys/module/nf_tables"); err == nil {
@@ -45,7 +50,7 @@ func sourceNAT(table listing) string {
 	for _, chain := range slices.Sorted(maps.Keys(table)) {
 		for _, rule := range table[chain] {
 			if slices.Contains([]string{"SNAT", "MASQUERADE"}, target(rule)) {
-				return printable(rule)
+				return printable.Text(rule)
 			}
 		}
 	}

@@ -32,8 +32,8 @@ func TestRulesOnThisKernel(t *testing.T) {
 }
 
 func withRealTables(t *testing.T) {
-	if os.Getenv(apart) == "" {
-		t.Skip("needs root and network namespaces")
+	if _, err := exec.LookPath("ip"); err != nil || os.Getenv(apart) == "" {
+		t.Skip("needs root, network namespaces and ip (package iproute2)")
 	}
 	sh(t, "ip link set lo up; ip addr add 192.0.2.10/32 dev lo; ip addr add 2001:db8::10/128 dev lo nodad")
 	t.Cleanup(func() { sh(t, "ip addr del 192.0.2.10/32 dev lo; ip addr del 2001:db8::10/128 dev lo") })

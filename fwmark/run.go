@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-	"unicode"
+
+	"ldirectord/printable"
 )
 
 // A program has patience to end, and may print no more than mostOutput: ten thousand rules are 1 MB.
@@ -76,14 +77,5 @@ func (c *capped) Write(p []byte) (int, error) {
 // oneLine is a program's complaint for a message: its lines joined, the cap heeded, control characters out.
 func oneLine(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }), "; ")
-	return printable(text[:min(len(text), mostError)])
-}
-
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, text)
+	return printable.Text(text[:min(len(text), mostError)])
 }

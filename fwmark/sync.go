@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"ldirectord/printable"
 )
 
 // Firewall keeps the mark rules of one daemon. Its methods may be called from any goroutine.
@@ -97,7 +99,7 @@ func (s *side) sync(ctx context.Context, want []string) ([]string, error) {
 			return found, err
 		}
 	}
-	return found, errors.New("the rules that were set do not stand as they were set")
+	return found, errors.New("the rules are not as they were set")
 }
 
 // change puts a generation with the wanted rules in, unless one stands, then takes the others out. Its jump
@@ -119,7 +121,7 @@ func (s *side) change(ctx context.Context, now state, want []string) error {
 		}
 		if err := s.remove(ctx, g); err != nil {
 			if from := now.elsewhere[g.chain]; from != "" {
-				return fmt.Errorf("%w (a rule of chain %s leads to it)", err, printable(from))
+				return fmt.Errorf("%w (a rule of chain %s leads to it)", err, printable.Text(from))
 			}
 			return err
 		}

@@ -17,6 +17,7 @@ const (
 	ConfigIgnored  Kind = "config-ignored"  // … and autoreload is off
 	ConfigError    Kind = "config-error"    // … and was refused
 	ConfigWarning  Kind = "config-warning"  // accepted, but surely a mistake
+	NameFound      Kind = "name-found"      // a host name of the file that had no answer has one
 	AddedVirtual   Kind = "added-virtual"   //
 	ChangedVirtual Kind = "changed-virtual" //
 	PurgedVirtual  Kind = "purged-virtual"  //
@@ -35,6 +36,7 @@ const (
 	CheckPassed    Kind = "check-passed"    // came up
 	CheckWarning   Kind = "check-warning"   // a check passed in a way that needs a look
 	LocalShortage  Kind = "local-shortage"  // we lack descriptors, memory or ports: checks say nothing
+	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive: it says nothing
 	ChangedByHand  Kind = "changed-by-hand" // somebody else changed our part of the table
 	MarkRules      Kind = "mark-rules"      // the rules that set firewall marks are other ones now
 	TableError     Kind = "table-error"     // a change of the table failed and is retried
@@ -47,6 +49,9 @@ const (
 	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written
 	MaintenanceOn  Kind = "maintenance-on"  //
 	MaintenanceOff Kind = "maintenance-off" //
+	LastServer     Kind = "last-server"     // maintenance takes the last server of a virtual service
+	FolderError    Kind = "folder-error"    // maintenancedir can't be read
+	FolderReadable Kind = "folder-readable" // … and can again
 	Listening      Kind = "listening"       // the metrics have an address
 	ListenFailed   Kind = "listen-failed"   // the control socket, or the address of the metrics, can't be had
 	Lost           Kind = "events-lost"     // a notifier was too slow

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -22,7 +23,15 @@ type Hook struct {
 	Lane  string // hooks of one lane run one after another
 	Key   string // of hooks that wait in a lane with one key, only the latest runs
 	Argv  []string
+	Env   []string // beside that of the daemon
 	Stdin []byte
+	Ended func() // called when it has ended, or another took its place; may be nil
+}
+
+func (h Hook) ended() {
+	if h.Ended != nil {
+		h.Ended()
+	}
 }
 
 // Hooks runs the operator's commands (fallbackcommand, callback, onchange) off everybody's path: in a
@@ -53,6 +62,7 @@ func (h *Hooks) Run(hook Hook) {
 	waiting, busy := h.lanes[hook.Lane]
 	for i := range waiting {
 		if waiting[i].Key == hook.Key {
+			waiting[i].ended()
 			waiting[i] = hook
 			return
 		}
@@ -82,6 +92,7 @@ func (h *Hooks) work(lane string) {
 			return
 		}
 		out, err := h.run(hook)
+		hook.ended()
 		said := strings.TrimSpace(string(bytes.ToValidUTF8(out, nil)))
 		switch {
 		case err != nil:
@@ -126,6 +137,7 @@ func (h *Hooks) run(hook Hook) (output []byte, err error) {
 	ctx, cancel := context.WithTimeout(h.ctx, hookTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, hook.Argv[0], hook.Argv[1:]...)
+	cmd.Env = append(os.Environ(), hook.Env...)
 	out := &tail{}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Stdin = bytes.NewReader(hook.Stdin)

@@ -89,3 +89,21 @@ func TestAHookMayLeaveAProgramRunning(t *testing.T) {
 		t.Errorf("heard %+v", heard)
 	}
 }
+
+func TestTheEndOfAHookIsTold(t *testing.T) {
+	j := NewJournal()
+	h := NewHooks(j)
+	ended := make(chan string, 3)
+	for _, name := range []string{"first", "replaced", "last"} {
+		h.Run(Hook{Lane: "one", Key: "key", Argv: Shell("sleep 0.1"), Ended: func() { ended <- name }})
+	}
+	h.Close(t.Context())
+	close(ended)
+	told := map[string]int{}
+	for name := range ended {
+		told[name]++
+	}
+	if len(told) != 3 || told["first"]+told["replaced"]+told["last"] != 3 {
+		t.Errorf("%v, want each of the three once", told)
+	}
+}

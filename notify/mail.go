@@ -79,6 +79,8 @@ func (m *Mailer) Notify(_ context.Context, e Event) {
 			m.remember(downServer{e.Virtual, e.Real}, e.Time)
 		}
 		m.tell(e)
+	case Unjudged:
+		m.tell(e)
 	case StandingBy: // whoever serves now tells
 		for s := range m.down {
 			m.forget(s)

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -147,7 +148,11 @@ func TestMailHasTheReferencesWords(t *testing.T) {
 
 func TestMailWithoutAServiceNameIsShortAndFromTheUser(t *testing.T) {
 	l := newLetter(testRule(), Event{Status: StatusStopping}, "Purged real server (stop): x (y)")
-	from := "From: " + userName() + "@" + hostName() + "\n"
+	name, err := exec.Command("id", "-un").Output()
+	if err != nil {
+		t.Skip(err)
+	}
+	from := "From: " + strings.TrimSpace(string(name)) + "@" + hostName() + "\n"
 	body := "\n\nldirectord host: " + hostName() + "\nLog-Message: Purged real server (stop): x (y)\nDaemon-Status: stopping\n"
 	if text := l.text(); !strings.HasPrefix(text, from) || !strings.HasSuffix(text, body) {
 		t.Errorf("mail\n%s", text)
@@ -167,6 +172,7 @@ func TestWhatIsMailed(t *testing.T) {
 		{"a server purged", Event{Kind: Purged, Status: StatusStopping, Text: "Purged …"}, nil, "Purged …"},
 		{"a server quiescent", Event{Kind: Quiescent, Status: StatusStarting, Text: "Quiescent …"}, nil, "Quiescent …"},
 		{"a server readded as quiescent", Event{Kind: Quiescent, Status: StatusStarting, Text: "Readd Quiescent …"}, nil, "Quiescent …"},
+		{"answers that nobody can judge", Event{Kind: Unjudged, Status: StatusRunning, Text: "Check not judged …"}, nil, "Check not judged …"},
 		{"a fallback", Event{Kind: Deleted, Fallback: true, Status: StatusRunning, Text: "Deleted …"}, nil, "Deleted …"},
 		{"a virtual service", Event{Kind: PurgedVirtual, Status: StatusRunning, Text: "Purged virtual …"}, nil, ""},
 		{"a soft failure", Event{Kind: SoftFailure, Status: StatusRunning, Text: "Soft failure …"}, nil, ""},

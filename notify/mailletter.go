@@ -29,10 +29,10 @@ type letter struct {
 	tries   int
 	date    time.Time
 
-	id, fromLine, toLine, subject, body string
+	id, fromLine, toLine, subject, reason, body string
 }
 
-// newLetter writes the mail about what happened, with the subject and body of the reference.
+// newLetter writes the mail about what happened, with the subject and body of the reference, and why a server went.
 func newLetter(rule MailRule, e Event, about string) *letter {
 	host := hostName()
 	l := &letter{
@@ -55,6 +55,9 @@ func newLetter(rule MailRule, e Event, about string) *letter {
 		l.subject = plain("[" + rule.ServiceName + "] " + l.about)
 	}
 	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\nDaemon-Status: %s\n", host, l.subject, e.Status)
+	if goes := e.Kind == Deleted || e.Kind == Quiescent; goes && e.Reason != "" {
+		l.reason = plain(e.Reason) // in the header: programs that read the body know the reference's
+	}
 	var details string
 	if rule.ServiceName != "" {
 		details += "Service name: " + plain(rule.ServiceName) + "\n"
@@ -89,6 +92,9 @@ func (l *letter) text() string {
 	}
 	fmt.Fprintf(&b, "To: %s\nSubject: %s\n", encodedAddresses(l.toLine), encodedText(l.subject))
 	fmt.Fprintf(&b, "Date: %s\nMessage-ID: <%s>\nAuto-Submitted: auto-generated\n", l.date.Format(time.RFC1123Z), l.id)
+	if l.reason != "" {
+		fmt.Fprintf(&b, "X-Ldirectord-Reason: %s\n", encodedText(l.reason))
+	}
 	if !isASCII(l.body) {
 		b.WriteString("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n")
 	}
@@ -148,10 +154,10 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// plain makes a text fit for one line of a mail: valid UTF-8, no control characters, not too long.
+// plain makes a text fit for one line of a mail: printable characters of valid UTF-8, not too long.
 func plain(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r

@@ -29,6 +29,21 @@ func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
 	}
 }
 
+// Who is told that a server went is told why, in the header: the body is the reference's.
+func TestAMailSaysWhyAServerWent(t *testing.T) {
+	const why = "\nX-Ldirectord-Reason: connect: connection refused x\n\n"
+	for kind, want := range map[Kind]bool{Deleted: true, Quiescent: true, Restored: false} {
+		l := newLetter(MailRule{To: "a@example.net"}, Event{Kind: kind, Status: StatusRunning, Reason: "connect: connection refused\nx"}, "what")
+		if strings.Contains(l.text(), why) != want || strings.Contains(l.body, "refused") {
+			t.Errorf("%s: %q", kind, l.text())
+		}
+	}
+	l := newLetter(MailRule{To: "a@example.net"}, Event{Kind: Deleted, Status: StatusRunning}, "what")
+	if strings.Contains(l.text(), "Reason") {
+		t.Errorf("without a reason: %q", l.text())
+	}
+}
+
 func TestMailIsReadableByTheStandard(t *testing.T) {
 	rule := MailRule{To: "Überwacher <a@example.net>", From: "Wächter <lvs@example.net>", SMTP: "mail",
 		ServiceName: strings.Repeat("Größe ", 20), Comment: strings.Repeat("é", maxMailLine)}
@@ -79,6 +94,9 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestPlainKeepsWholeCharacters(t *testing.T) {
+	if got, want := plain("a\u009b31m\u202e\u2028b\xff é"), "a 31m  b? é"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 	got := plain(strings.Repeat("é", maxMailLine))
 	if len(got) > maxMailLine || got != strings.Repeat("é", len(got)/2) {
 		t.Errorf("%d bytes, ending in %q", len(got), got[len(got)-2:])

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -147,19 +149,24 @@ func appendFile(path string, text []byte) error {
 	return f.Close()
 }
 
-// monitorEscape keeps a message to one line, and apart from the bars that the manual has between the
-// fields, by URI escapes.
+// monitorEscape keeps a message to one line of printable characters, and apart from the bars that the manual has
+// between the fields, by URI escapes.
 func monitorEscape(s string) string {
 	if s == "" {
 		return "-"
 	}
+	s = s[:min(len(s), monitorMessage)]
 	var b strings.Builder
-	for i := range min(len(s), monitorMessage) {
-		if c := s[i]; c == '%' || c == '|' || c < ' ' && c != '\t' || c == 0x7f {
-			fmt.Fprintf(&b, "%%%02x", c)
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if r == '\t' || unicode.IsPrint(r) && r != '%' && r != '|' && (r != utf8.RuneError || size > 1) {
+			b.WriteString(s[:size])
 		} else {
-			b.WriteByte(c)
+			for _, c := range []byte(s[:size]) {
+				fmt.Fprintf(&b, "%%%02x", c)
+			}
 		}
+		s = s[size:]
 	}
 	return b.String()
 }

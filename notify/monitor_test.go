@@ -152,6 +152,21 @@ func TestTheMonitorsQueueIsBoundedAndItsLossTold(t *testing.T) {
 	}
 }
 
+// A server's words in a monitorfile are one line that a terminal acts on none of.
+func TestAMonitorMessageIsPrintable(t *testing.T) {
+	for said, want := range map[string]string{
+		"200 größe\tas it is":   "200 größe\tas it is",
+		"100% | \x1b[m\r\n\x7f": "100%25 %7c %1b[m%0d%0a%7f",
+		"\u009b31m\u202e\u2028": "%c2%9b31m%e2%80%ae%e2%80%a8",
+		"\x9b31m\xff":           "%9b31m%ff",
+		"":                      "-",
+	} {
+		if got := monitorEscape(said); got != want {
+			t.Errorf("%q: got %q, want %q", said, got, want)
+		}
+	}
+}
+
 func TestAMonitorMessageIsBounded(t *testing.T) {
 	if got := monitorEscape(strings.Repeat("x", 2*monitorMessage)); len(got) != monitorMessage {
 		t.Errorf("%d bytes", len(got))

@@ -102,7 +102,7 @@ func startExim(t *testing.T) *exim {
 	t.Helper()
 	mode := os.Getenv("REAL_TESTS")
 	if mode == "" {
-		t.Skip("REAL_TESTS is not set")
+		t.Skip("needs a real server: make test-all")
 	}
 	path, err := exec.LookPath("/usr/sbin/exim4")
 	if err != nil && mode == "required" {

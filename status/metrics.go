@@ -71,8 +71,8 @@ func (e exposition) virtuals(s *director.Snapshot) {
 	}
 	e.family("ldirectord_virtual_fallback_active", "gauge", "1 while the sorry server answers for the virtual service.")
 	for i := range s.Virtuals {
-		if v := &s.Virtuals[i]; v.Fallback != "" {
-			e.sample("ldirectord_virtual_fallback_active", number(v.FallbackIn), "virtual", v.ID)
+		if v := &s.Virtuals[i]; v.Fallback.Real != "" {
+			e.sample("ldirectord_virtual_fallback_active", number(v.Fallback.In), "virtual", v.ID)
 		}
 	}
 	const took = "ldirectord_check_duration_seconds"
@@ -97,6 +97,12 @@ func (e exposition) servers(s *director.Snapshot) {
 	for v, r := range each(s) {
 		if r.State == "maintenance" || r.State == "drained" || r.State == "off" {
 			e.sample("ldirectord_server_suspended", 1, "virtual", v.ID, "real", r.Real, "state", r.State)
+		}
+	}
+	e.family("ldirectord_server_unjudged", "gauge", "1 for a real server whose last answer can't be compared with receive: its state stays. Others are absent.")
+	for v, r := range each(s) {
+		if r.Unjudged != "" {
+			e.sample("ldirectord_server_unjudged", 1, "virtual", v.ID, "real", r.Real)
 		}
 	}
 	e.family("ldirectord_server_weight", "gauge", "Weight in the table; 0 when the server is not there.")

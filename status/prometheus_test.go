@@ -22,7 +22,7 @@ const prometheusLimit = 30 * time.Second // for it to start, to scrape and to ev
 // Prometheus itself, set up as the examples say, reads the metrics and sees what is down.
 func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 	if os.Getenv("REAL_TESTS") == "" {
-		t.Skip("REAL_TESTS is not set")
+		t.Skip("needs a real server: make test-all")
 	}
 	path := needProgram(t, "prometheus", "prometheus")
 	now := observed(t)

@@ -21,6 +21,14 @@ type Process struct {
 	Started time.Time
 	Reloads Reloads
 	Events  map[string]uint64 // how many of each kind the journal had
+	Names   []Name            // the host names of the file that can't be looked up
+}
+
+// Name is a host name that can't be looked up.
+type Name struct {
+	Name    string `json:"name"`
+	Address string `json:"address,omitempty"` // the last one that is known, which is used; absent when there is none
+	Error   string `json:"error"`
 }
 
 // Reloads counts how often the file was read again.
@@ -46,6 +54,7 @@ type Report struct {
 	Checks    *Checks    `json:"checks,omitempty"`
 	Table     *Table     `json:"table,omitempty"`
 	MarkError string     `json:"mark_rules_error,omitempty"`
+	Names     []Name     `json:"names,omitempty"` // those that can't be looked up
 	Virtuals  []Virtual  `json:"virtuals,omitempty"`
 }
 
@@ -75,13 +84,16 @@ type Virtual struct {
 	Fallback  *Fallback `json:"fallback,omitempty"`
 	Written   bool      `json:"written"` // the table has it as it should be
 	Error     string    `json:"error,omitempty"`
+	Added     []string  `json:"added_by_hand,omitempty"` // destinations that are not configured
 	Servers   []Server  `json:"servers"`
 }
 
 // Fallback is a sorry server.
 type Fallback struct {
-	Server string `json:"server"`
-	Active bool   `json:"active"`
+	Server      string  `json:"server"`
+	Active      bool    `json:"active"`
+	TableWeight *uint32 `json:"table_weight"` // null when it is not in the table
+	ByHand      bool    `json:"changed_by_hand,omitempty"`
 }
 
 // Server is a real server of a virtual service.
@@ -90,11 +102,13 @@ type Server struct {
 	State       string            `json:"state"` // unknown, up, down, drained, maintenance or off
 	Since       time.Time         `json:"since"`
 	InState     float64           `json:"seconds_in_state"`
-	Reason      string            `json:"reason,omitempty"` // why it is down, or the file of its maintenance
+	Reason      string            `json:"reason,omitempty"` // why it is down, the file of its maintenance, or the name that has no address
 	Weight      int               `json:"weight"`           // as configured
 	TableWeight *uint32           `json:"table_weight"`     // null when it is not in the table
 	ByHand      bool              `json:"changed_by_hand,omitempty"`
-	Streak      int               `json:"streak"` // results in a row that speak against the state
+	Unjudged    string            `json:"unjudged,omitempty"` // why nobody can judge the last answer; absent when it was judged
+	Drained     bool              `json:"drained,omitempty"`  // by order, whatever its state is
+	Streak      int               `json:"streak"`             // results in a row that speak against the state
 	Check       *Check            `json:"last_check"`
 	Checks      uint64            `json:"checks"`
 	Transitions uint64            `json:"transitions"`
@@ -125,7 +139,7 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Place]Conne
 	p.Reloads.Last = p.Reloads.Last.UTC()
 	r := &Report{
 		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: &started, Time: &now,
-		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks,
+		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names,
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
 		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]Operations{}},
 	}
@@ -143,8 +157,14 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Place]Conne
 
 func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director.Place]Connections) Virtual {
 	out := Virtual{ID: v.ID, Scheduler: v.Scheduler, Written: v.Written, Error: v.Error, Servers: make([]Server, 0, len(v.Servers))}
-	if v.Fallback != "" {
-		out.Fallback = &Fallback{Server: v.Fallback, Active: v.FallbackIn}
+	if f := &v.Fallback; f.Real != "" {
+		out.Fallback = &Fallback{Server: f.Real, Active: f.In, ByHand: f.ByHand}
+		if f.InTable {
+			out.Fallback.TableWeight = &f.Effective
+		}
+	}
+	for _, addr := range v.Added {
+		out.Added = append(out.Added, addr.String())
 	}
 	for i := range v.Servers {
 		s := newServer(&v.Servers[i], now)
@@ -159,7 +179,7 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 func newServer(s *director.ServerSnapshot, now time.Time) Server {
 	out := Server{
 		Real: s.Real, State: s.State, Since: s.Since.UTC(), InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
-		ByHand: s.ByHand, Streak: s.Streak, Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
+		ByHand: s.ByHand, Unjudged: s.Unjudged, Drained: s.Drained, Streak: s.Streak, Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
 		Failures: maps.Collect(s.Tally.Failures()),
 	}
 	if s.InTable {

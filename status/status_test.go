@@ -1,6 +1,7 @@
 package status
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -43,6 +44,8 @@ func answer(spec checker.Spec) checkFunc {
 			return checker.Result{OK: true, Detail: "220 mail", Warning: "the certificate ends in 5 days"}
 		case last == 22:
 			return checker.Result{Cause: checker.Answer, Detail: `body does not match "ready": got "<h1>starting up, please come back in a minute or two</h1>\x1b[31m"`}
+		case last == 26:
+			return checker.Result{Unjudged: true, Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /(?=x)(a+)+$/"}
 		case last == 25: // for ever
 			<-ctx.Done()
 			return checker.Result{Local: true}
@@ -246,6 +249,17 @@ func TestAClientThatHasGoneIsAnError(t *testing.T) {
 	}
 	if err := NewReport(now, process(), nil).WriteText(brokenPipe{}); err == nil {
 		t.Error("text: no error")
+	}
+}
+
+// What servers and files of maintenancedir say is shown as text.
+func TestARemarkIsPrintable(t *testing.T) {
+	var b bytes.Buffer
+	p := page{bufio.NewWriter(&b)}
+	p.remark(2, "größe\n\u009b31m \u202eb\xff")
+	p.w.Flush()
+	if got, want := b.String(), "  größe "+`31m \u202eb\xff`+"\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"ldirectord/printable"
 )
 
 // width is how many columns the table takes, unless a name or word alone is longer.
@@ -37,7 +39,7 @@ type page struct{ w *bufio.Writer }
 func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, values...) }
 
 func (t page) daemon(r *Report) {
-	t.printf("%s %s, version %s, up for %s\n", r.Role, r.Phase, r.Version, short(r.Time.Sub(*r.Started)))
+	t.printf("%s, version %s, up for %s\n", r.doing(), r.Version, short(r.Time.Sub(*r.Started)))
 	t.printf("configuration of %s ago, %d reloads, %d refused\n", short(r.Time.Sub(r.Reloads.Last)), r.Reloads.Succeeded, r.Reloads.Refused)
 	if r.Reloads.Error != "" {
 		t.remark(0, "the last reload was refused: "+r.Reloads.Error)
@@ -51,12 +53,29 @@ func (t page) daemon(r *Report) {
 	if r.MarkError != "" {
 		t.remark(0, "mark rules can't be set: "+r.MarkError)
 	}
+	for _, n := range r.Names {
+		if n.Address != "" { // the servers of one without are remarked on themselves
+			t.remark(0, fmt.Sprintf("the name %s cannot be looked up, its last address %s is used: %s", n.Name, n.Address, n.Error))
+		}
+	}
 	if r.Checks.Overdue >= 1 {
 		t.remark(0, "checks are late by "+short(time.Duration(r.Checks.Overdue*float64(time.Second))))
 	}
 	if r.Checks.Shortages > 0 {
 		t.remark(0, fmt.Sprintf("%d checks failed by shortages of this machine", r.Checks.Shortages))
 	}
+}
+
+// doing is the daemon's role, and what else it is about.
+func (r *Report) doing() string {
+	word := "serving"
+	if r.Role == "standby" {
+		word = "standing by"
+	}
+	if r.Phase != "running" {
+		word += " (" + r.Phase + ")"
+	}
+	return word
 }
 
 func (t page) virtual(v *Virtual, now time.Time) {
@@ -74,37 +93,58 @@ func (t page) virtual(v *Virtual, now time.Time) {
 		t.server(&v.Servers[i], now)
 	}
 	if v.Fallback != nil {
-		state := "waits"
-		if v.Fallback.Active {
-			state = "answers"
-		}
-		t.row(v.Fallback.Server, "fallback", "", "", "", state)
+		t.fallback(v.Fallback)
+	}
+	if len(v.Added) > 0 {
+		t.remark(2, "added by hand: "+strings.Join(v.Added, ", ")+"; they stay until a reload")
 	}
 }
 
-func (t page) server(s *Server, now time.Time) {
-	weight, active := "-", "-"
-	if s.TableWeight != nil {
-		weight = strconv.FormatUint(uint64(*s.TableWeight), 10)
+func (t page) fallback(f *Fallback) {
+	state, weight := "waits", ""
+	if f.Active {
+		state = "answers"
 	}
+	if f.ByHand {
+		weight = weightOf(f.TableWeight)
+	}
+	t.row(f.Server, "fallback", "", weight, "", state)
+	if f.ByHand {
+		t.remark(4, "changed by hand; it stays so until it comes in or goes the next time, or a reload")
+	}
+}
+
+// weightOf is a weight in the table.
+func weightOf(weight *uint32) string {
+	if weight == nil {
+		return "-"
+	}
+	return strconv.FormatUint(uint64(*weight), 10)
+}
+
+func (t page) server(s *Server, now time.Time) {
+	active := "-"
 	if s.Connections != nil {
 		active = strconv.FormatUint(uint64(s.Connections.Active), 10)
 	}
-	t.row(s.Real, s.State, short(now.Sub(s.Since)), weight, active, s.Check.summary(now))
+	t.row(s.Real, s.State, short(now.Sub(s.Since)), weightOf(s.TableWeight), active, s.Check.summary(now))
 	if s.Reason != "" {
 		t.remark(4, s.Reason)
 	}
-	if s.Check == nil {
-		return
-	}
-	if !s.Check.OK && s.Check.Detail != s.Reason {
+	if s.Check != nil && !s.Check.OK && s.Check.Detail != s.Reason {
 		t.remark(4, "last check: "+s.Check.Detail)
 	}
-	if s.Check.Warning != "" {
+	if s.Check != nil && s.Check.Warning != "" {
 		t.remark(4, "warning: "+s.Check.Warning)
 	}
+	if s.Drained && s.State != "drained" {
+		t.remark(4, "drained too: it gets no new connections when it is up again")
+	}
+	if s.Unjudged != "" {
+		t.remark(4, "its state stays: "+s.Unjudged)
+	}
 	if s.ByHand {
-		t.remark(4, "changed by hand: that stands until the server's state changes, or a reload")
+		t.remark(4, "changed by hand; it stays so until the server's state changes, or a reload")
 	}
 }
 
@@ -134,6 +174,7 @@ func (t page) remark(indent int, sentence string) {
 	margin := strings.Repeat(" ", indent)
 	line := margin
 	for _, word := range strings.FieldsFunc(sentence, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		word = printable.Text(word)
 		switch {
 		case line == margin:
 			line += word

@@ -1,0 +1,95 @@
+package director
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// partTime is how long virtual services stay in the table for the commands that hear that they leave it.
+const partTime = 3 * time.Second
+
+// parting is a demotion under way: onchange hears of it before the table is taken away, so that nobody is sent to
+// where nothing serves. Meanwhile the director goes on.
+type parting struct {
+	over <-chan struct{}   // the commands have ended, or had their time; nil when there is no parting
+	done []chan<- struct{} // who waits for the demotion
+}
+
+// on reports whether a demotion is under way.
+func (p parting) on() bool { return p.over != nil }
+
+// part begins a demotion.
+func (d *Director) part(ctx context.Context, done chan<- struct{}) {
+	told := d.tellLeaving("the director stands by")
+	if told == nil {
+		d.awaiting = append(d.awaiting, done)
+		d.demote(ctx)
+		return
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		d.allow(d.life, told)
+	}()
+	d.parting = parting{over: over, done: []chan<- struct{}{done}}
+}
+
+// parted ends a demotion.
+func (d *Director) parted(ctx context.Context) {
+	d.awaiting = append(d.awaiting, d.parting.done...)
+	d.parting = parting{}
+	d.demote(ctx)
+}
+
+// stay takes a demotion back that is under way.
+func (d *Director) stay() {
+	d.awaiting = append(d.awaiting, d.parting.done...)
+	d.parting = parting{}
+	for _, v := range d.virtuals {
+		if v.left != nil {
+			d.runOnChange(v)
+		}
+	}
+}
+
+// allow waits for commands, if there are any, as long as they are allowed.
+func (d *Director) allow(ctx context.Context, told <-chan struct{}) {
+	if told == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, partTime)
+	defer cancel()
+	select {
+	case <-told:
+	case <-ctx.Done():
+	}
+}
+
+// tellLeaving has onchange hear of the virtual services that are about to be taken out of the table. The channel is
+// closed when the commands have ended; nil when there are none.
+func (d *Director) tellLeaving(why string) <-chan struct{} {
+	ended, any := make(chan struct{}), false
+	var left atomic.Int32 // commands, and this function
+	left.Store(1)
+	end := func() {
+		if left.Add(-1) == 0 {
+			close(ended)
+		}
+	}
+	for _, v := range d.served() {
+		if v.cfg.OnChange == "" || !v.cfg.CleanStop || v.heard != nil && !v.announced {
+			continue
+		}
+		any = true
+		left.Add(1)
+		now, up := v.snapshot()
+		now.Available, now.Reason = false, why
+		d.tellChange(v, now, up, end)
+	}
+	if !any {
+		return nil
+	}
+	end()
+	return ended
+}

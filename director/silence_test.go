@@ -1,0 +1,229 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+)
+
+// mute is a table that can stop answering. It counts what it is asked then.
+type mute struct {
+	*recorder
+	silent atomic.Bool
+	asked  atomic.Int32
+}
+
+func (m *mute) wait(ctx context.Context) error {
+	if !m.silent.Load() {
+		return nil
+	}
+	m.asked.Add(1)
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (m *mute) Read(ctx context.Context) (ipvsctl.Table, error) {
+	if err := m.wait(ctx); err != nil {
+		return nil, err
+	}
+	return m.recorder.Read(ctx)
+}
+
+func (m *mute) ReadService(ctx context.Context, k ipvsctl.Key) (ipvsctl.Service, bool, error) {
+	if err := m.wait(ctx); err != nil {
+		return ipvsctl.Service{}, false, err
+	}
+	return m.recorder.ReadService(ctx, k)
+}
+
+func (m *mute) Do(ctx context.Context, op ipvsctl.Op) error {
+	if err := m.wait(ctx); err != nil {
+		return err
+	}
+	return m.recorder.Do(ctx, op)
+}
+
+// hundred runs a director over a hundred virtual services and a table that can stop answering.
+func hundred(t *testing.T, test func(t *testing.T, s *scenario, table *mute)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		table := &mute{recorder: s.table}
+		s.client = table
+		var text strings.Builder
+		text.WriteString("checkinterval = 1\n")
+		for i := range 100 {
+			fmt.Fprintf(&text, "virtual = 10.1.0.%d:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\tchecktype = connect\n", i+1)
+		}
+		s.configs["one"] = text.String()
+		s.configs["two"] = strings.ReplaceAll(text.String(), "0.1:80 gate", "0.1:80 gate 5")
+		s.start("one", false)
+		<-s.director.Settled()
+		time.Sleep(5 * time.Second)
+		s.take()
+		test(t, s, table)
+		if s.end != nil {
+			s.stop(ErrHandover)
+		}
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
+
+func TestATableThatDoesNotAnswerMakesNobodyWaitLong(t *testing.T) {
+	hundred(t, func(t *testing.T, s *scenario, table *mute) {
+		table.silent.Store(true)
+		s.set(servers[1], "down")
+		began := time.Now()
+		if err := s.director.Reload(t.Context(), s.plan("two")); err != nil {
+			t.Fatal(err)
+		}
+		longest, answers := time.Duration(0), 0
+		for time.Since(began) < 10*time.Minute {
+			asked := time.Now()
+			if now := snapshotOf(t, s.director); now.Virtuals[0].Servers[0].Weight != 5 {
+				t.Error("the plan before still holds")
+			}
+			longest = max(longest, time.Since(asked))
+			answers++
+			time.Sleep(100 * time.Millisecond)
+		}
+		if longest > tableTimeout || answers < 500 {
+			t.Errorf("a question waited up to %v, and %d were answered in ten minutes", longest, answers)
+		}
+		if n := table.asked.Load(); n > 100 {
+			t.Errorf("the table was asked %d times", n)
+		}
+		if now := snapshotOf(t, s.director); now.Virtuals[7].Servers[1].State != "down" {
+			t.Errorf("results are not heard: the server is %s", now.Virtuals[7].Servers[1].State)
+		}
+		if err := s.director.Drain(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		said := strings.Join(s.take(), "\n")
+		if n := strings.Count(said, "Table change failed"); n != 1 {
+			t.Errorf("%d lines say that it does not answer, want 1", n)
+		}
+		table.silent.Store(false)
+		healed := time.Now()
+		for snapshotOf(t, s.director).Virtuals[99].Written == false {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(healed); took > tableTimeout+longestPause {
+			t.Errorf("the table is true again after %v", took)
+		}
+		have, err := table.Memory.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, v := range have {
+			if len(v.Dests) != 1 || v.Dests[servers[0]].Weight != 5 {
+				t.Errorf("%v has %v", key, v.Dests)
+			}
+		}
+	})
+}
+
+// A stop, and a demotion, leave what can't be removed after one request that was not answered.
+func TestATableThatDoesNotAnswerHoldsUpNoStop(t *testing.T) {
+	hundred(t, func(t *testing.T, s *scenario, table *mute) {
+		table.silent.Store(true)
+		began := time.Now()
+		if err := s.director.SetStandby(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > tableTimeout+time.Second {
+			t.Errorf("the demotion took %v", took)
+		}
+		table.silent.Store(false)
+		time.Sleep(tableTimeout + longestPause)
+		if have, _ := table.Memory.Read(t.Context()); len(have) != 0 {
+			t.Errorf("%d virtual services are left by one that stands by", len(have))
+		}
+		if err := s.director.SetStandby(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		table.silent.Store(true)
+		s.take()
+		began = time.Now()
+		s.stop(nil)
+		if took := time.Since(began); took > stopTimeout {
+			t.Errorf("the stop took %v", took)
+		}
+		if said := strings.Join(s.take(), "\n"); strings.Count(said, "Table change failed") != 2 || !strings.Contains(said, "Table change failed: 99 more virtual services stay: the table does not answer") {
+			t.Errorf("the log has\n%s", said)
+		}
+	})
+}
+
+// unreadable is a table that can't be read as a whole.
+type unreadable struct {
+	*recorder
+	why atomic.Pointer[string]
+}
+
+func (u *unreadable) Read(ctx context.Context) (ipvsctl.Table, error) {
+	if why := u.why.Load(); why != nil {
+		return nil, errors.New(*why)
+	}
+	return u.recorder.Read(ctx)
+}
+
+func TestATableThatCantBeReadIsToldOnceForEachReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		table := &unreadable{recorder: s.table}
+		s.client = table
+		s.configs["one"] = threeAndOne
+		s.start("one", false)
+		time.Sleep(5 * time.Second)
+		for _, why := range []string{"permission denied", "no such device"} {
+			table.why.Store(&why)
+			time.Sleep(20 * time.Second)
+			if now := snapshotOf(t, s.director); now.Unread != why {
+				t.Errorf("a snapshot has %q, want %q", now.Unread, why)
+			}
+		}
+		table.why.Store(nil)
+		time.Sleep(20 * time.Second)
+		said := strings.Join(s.take(), "\n")
+		for line, times := range map[string]int{
+			"Table can't be read: permission denied": 1, "Table can't be read: no such device": 1, "Table can be read again": 1,
+		} {
+			if n := strings.Count(said, line); n != times {
+				t.Errorf("%d times %q, want %d", n, line, times)
+			}
+		}
+		s.stop(nil)
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
+
+func TestAWarningOfACheckIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"] = threeAndOne
+		s.start("one", false)
+		time.Sleep(5 * time.Second)
+		s.take()
+		for _, warning := range []string{"ends in 5 days", "ends in 4 days"} {
+			s.mu.Lock()
+			s.health[servers[0]] = checker.Result{OK: true, Warning: warning}
+			s.mu.Unlock()
+			time.Sleep(20 * time.Second)
+		}
+		said := strings.Join(s.take(), "\n")
+		if strings.Count(said, "Check warning: 10.2.0.1:80 (tcp:10.1.0.1:80): ends in 5 days") != 1 || strings.Count(said, "Check warning") != 2 {
+			t.Errorf("the log has\n%s", said)
+		}
+		s.stop(nil)
+		time.Sleep(time.Second) // checks in flight end
+	})
+}

@@ -1,0 +1,96 @@
+package director
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/parser"
+)
+
+// This file is about real servers whose host name has no address yet. They are unknown and in no table, and count
+// as down: they hold the sorry server not back. But what the table had of their virtual service at the start may be
+// one of them, and stays as it is until every name has an address.
+
+// Refine makes a plan the one to keep that differs from the current one in servers whose names have got an
+// address. Unlike a reload it leaves what was done by hand. It returns when the table follows, or ctx is done.
+func (d *Director) Refine(ctx context.Context, p *Plan) error {
+	return d.replace(ctx, reload{plan: p, refines: true})
+}
+
+// waits reports whether a server of the virtual service has no address.
+func (v *virtual) waits() bool { return len(v.cfg.Waiting) > 0 }
+
+// find notes at the first look what the table has at addresses that are nobody's.
+func (v *virtual) find(have dests) {
+	if !v.waits() || v.looked {
+		return
+	}
+	v.looked = true
+	v.found = map[netip.AddrPort]bool{}
+	for addr := range have {
+		if v.isNobodys(addr) {
+			v.found[addr] = true
+		}
+	}
+}
+
+// stillFound takes over what was found, but for what has an owner now. When all have an address, the rest goes.
+func (v *virtual) stillFound(was *virtual) {
+	if !v.waits() {
+		return
+	}
+	v.looked, v.waitingSince = was.looked, was.waitingSince
+	v.found = map[netip.AddrPort]bool{}
+	for addr := range was.found {
+		if v.isNobodys(addr) {
+			v.found[addr] = true
+		}
+	}
+}
+
+func (v *virtual) isNobodys(addr netip.AddrPort) bool {
+	return v.serverAt(addr) == nil && (v.fallback == nil || v.fallback.Addr != addr)
+}
+
+// keepFound lets what was found stay as it is, and reports whether any of it serves.
+func (v *virtual) keepFound(want, have dests) (serves bool) {
+	for addr := range v.found {
+		if d, in := have[addr]; in {
+			want[addr] = d
+			serves = serves || d.Weight > 0
+		}
+	}
+	return serves
+}
+
+// foundServes reports whether, as the service was left, something serves that was found.
+func (v *virtual) foundServes() bool { return v.left != nil && v.keepFound(dests{}, v.left.Dests) }
+
+// keepHands takes over what somebody did to a virtual service, which orders its servers follow, and what the table
+// refused of it.
+func (v *virtual) keepHands(was *virtual) {
+	v.left, v.held = was.left, was.held
+	v.retry, v.stuck, v.refused = was.retry, was.stuck, was.refused
+	for _, s := range v.servers {
+		if o := was.serverAt(s.dest.Addr); o != nil && o.name == s.name {
+			s.drained, s.maintenance, s.moved = o.drained, o.maintenance, o.moved
+		}
+	}
+}
+
+// describeWaiting is a server without an address.
+func (v *virtual) describeWaiting(now *ServerSnapshot, w *parser.Waiting) {
+	*now = ServerSnapshot{Real: w.Name, State: checker.Unknown.String(), Since: v.waitingSince, Weight: w.Weight, Reason: noAddress(w)}
+}
+
+// noAddress is why a server is unknown.
+func noAddress(w *parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }
+
+// startWaiting notes since when servers have no address.
+func (v *virtual) startWaiting() {
+	if v.waits() && v.waitingSince.IsZero() {
+		v.waitingSince = time.Now()
+	}
+}

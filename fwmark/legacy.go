@@ -1,0 +1,37 @@
+package fwmark
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// legacyTable reports whether iptables-legacy has a table of that name in this network namespace. The kernel tells
+// root alone: a daemon with a user of its own takes the module's presence for the table's.
+func legacyTable(root fs.FS, name string, ipv6 bool) (bool, error) {
+	family := "ip"
+	if ipv6 {
+		family = "ip6"
+	}
+	tables, err := fs.ReadFile(root, "proc/net/"+family+"_tables_names")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case errors.Is(err, fs.ErrPermission):
+		return hasModule(root, family+"table_"+name), nil
+	}
+	return slices.Contains(strings.Fields(string(tables)), name), err
+}
+
+// hasModule reports whether the kernel has loaded a module, or was built with it.
+func hasModule(root fs.FS, name string) bool {
+	if _, err := fs.Stat(root, "sys/module/"+name); err == nil {
+		return true
+	}
+	release, _ := fs.ReadFile(root, "proc/sys/kernel/osrelease")
+	builtIn, _ := fs.ReadFile(root, path.Join("lib/modules", strings.TrimSpace(string(release)), "modules.builtin"))
+	return regexp.MustCompile(`(?m)/` + regexp.QuoteMeta(name) + `\.ko$`).Match(builtIn)
+}

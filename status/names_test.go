@@ -1,0 +1,43 @@
+package status
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/director"
+)
+
+func TestNamesThatCannotBeLookedUpShowInEveryForm(t *testing.T) {
+	now := &director.Snapshot{Time: process().Started.Add(time.Hour), Virtuals: []director.VirtualSnapshot{{
+		ID: "tcp:192.0.2.10:80", Scheduler: "wrr",
+		Servers: []director.ServerSnapshot{{Real: "web1.example:80", State: "unknown", Since: process().Started, Weight: 3, Reason: "no address: web1.example: no such host"}},
+	}}}
+	p := process()
+	p.Names = []Name{{Name: "web1.example", Error: "no such host"}, {Name: "web2.example", Address: "192.0.2.22", Error: "timeout"}}
+	report := NewReport(now, p, nil)
+	var form bytes.Buffer
+	if err := report.WriteText(&form); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\nthe name web2.example cannot be looked up, its last address 192.0.2.22 is used:\ntimeout\n",
+		"  web1.example:80       unknown        1h0m      -       -  -\n    no address: web1.example: no such host\n",
+	} {
+		if !strings.Contains(form.String(), want) {
+			t.Errorf("the text lacks\n%s\nit is\n%s", want, &form)
+		}
+	}
+	if strings.Contains(form.String(), "the name web1") {
+		t.Errorf("a name without an address is told of twice:\n%s", &form)
+	}
+	text, err := json.Marshal(report.Names)
+	if want := `[{"name":"web1.example","error":"no such host"},{"name":"web2.example","address":"192.0.2.22","error":"timeout"}]`; err != nil || string(text) != want {
+		t.Errorf("got  %s (%v)\nwant %s", text, err, want)
+	}
+	if want := `ldirectord_server_up{virtual="tcp:192.0.2.10:80",real="web1.example:80"} 0`; !bytes.Contains(metricsOf(t, now), []byte(want)) {
+		t.Errorf("the metrics lack %s", want)
+	}
+}

@@ -1,0 +1,99 @@
+package status
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/director"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+)
+
+// overridden is a service of which all is changed: 192.0.2.22 is down and drained, 192.0.2.25 was never checked
+// and removed by hand, the sorry server has another weight, and somebody added one of his own.
+const overridden = `checkinterval = 2
+virtual = 192.0.2.10:80
+	real = 192.0.2.22:80 gate
+	real = 192.0.2.25:80 gate
+	fallback = 127.0.0.1:80
+	checktype = connect
+virtual = 192.0.2.11:80
+	real = 192.0.2.22:80 gate
+	fallback = 127.0.0.1:80
+	checktype = connect
+`
+
+// A person who looks, and a program that reads, see whatever somebody changed and what the operator ordered.
+func TestEveryOverrideShows(t *testing.T) {
+	var report *Report
+	synctest.Test(t, func(t *testing.T) {
+		web, other := ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}, ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.11:80")}
+		table := ipvsctl.NewMemory(nil)
+		hand := func(kind ipvsctl.OpKind, key ipvsctl.Key, addr string, weight uint32) {
+			op := ipvsctl.Op{Kind: kind, Key: key, Settings: ipvsctl.Settings{Scheduler: "wrr", Netmask: 0xffffffff}, Dest: ipvsctl.Dest{Addr: netip.MustParseAddrPort(addr), Forward: ipvsctl.Route, Weight: weight}}
+			if err := table.Do(t.Context(), op); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hand(ipvsctl.AddService, web, "0.0.0.0:0", 0)
+		hand(ipvsctl.AddDest, web, "192.0.2.25:80", 0)
+		journal := notify.NewJournal()
+		d := director.New(director.Deps{
+			Table: table, Journal: journal,
+			Drained: map[director.Place]bool{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: true},
+		})
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(ctx, planOf(t, []byte(overridden))) }()
+		time.Sleep(10 * time.Second)
+		hand(ipvsctl.DelDest, web, "192.0.2.25:80", 0)
+		hand(ipvsctl.AddDest, web, "192.0.2.99:80", 3)
+		hand(ipvsctl.EditDest, other, "127.0.0.1:80", 5)
+		time.Sleep(10 * time.Second)
+		now, err := d.Snapshot(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report = NewReport(now, process(), nil)
+		end()
+		if err := errors.Join(<-ended, journal.Close(context.Background())); err != nil {
+			t.Error(err)
+		}
+	})
+	var text bytes.Buffer
+	if err := report.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	object, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s\n%s", text.String(), object)
+	for _, want := range []string{
+		"    drained too: it gets no new connections when it is up again\n",
+		"    changed by hand; it stays so until the server's state changes, or a reload\n",
+		"  added by hand: 192.0.2.99:80; they stay until a reload\n",
+		"  127.0.0.1:80          fallback                 5          answers\n",
+		"    changed by hand; it stays so until it comes in or goes the next time, or a\n    reload\n",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the text lacks %q", want)
+		}
+	}
+	for _, want := range []string{
+		`"added_by_hand":["192.0.2.99:80"]`, `"drained":true`,
+		`"fallback":{"server":"127.0.0.1:80","active":true,"table_weight":5,"changed_by_hand":true}`,
+		`"table_weight":null,"changed_by_hand":true`,
+	} {
+		if !strings.Contains(string(object), want) {
+			t.Errorf("the object lacks %s", want)
+		}
+	}
+}
