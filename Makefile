@@ -1,17 +1,22 @@
-# make demo    the main job in the foreground, nothing installed; KERNEL=1 make demo uses the kernel's table
-# make test    unit, scenario and kernel tests
-# make traffic   of these, real packets through every forwarding method, with the table of docs/traffic.md
-# make test-all  as root on Debian: also Debian's real servers, every scenario of the reference, long runs
-# make conformance   every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
-# make manager-test   as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
-# make systemd-test   as root on Debian: the units with a real systemd
-# make package-test   as root on Debian: the packages, on a clean Debian
-# make install (as root) puts everything where systemd and the cluster managers look for it; install-sysv the rest
-# make deb rpm   the packages, in build/
+# make              the program: ./ldirectord
+# make demo         see failover in a minute, in the foreground, nothing installed; KERNEL=1 uses the kernel's table
+# make test         unit, scenario and kernel tests. As root on Debian without IPVS it installs the lab's packages (user-mode-linux …)
+# make test-all     as root on Debian: also its real servers, cluster managers and systemd, which it installs, and long runs
+# make traffic      of these, real packets through every forwarding method, with the table of docs/traffic.md
+# make conformance  every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
+# make manager-test as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
+# make systemd-test as root on Debian: the units with a real systemd
+# make package-test as root on Debian: the packages, on a clean Debian
+# make bare-test    as root on Debian: a first hour as an ordinary user of a bare one
+# make fuzz bench   every fuzz target for FUZZTIME; the benchmarks
+# make deb rpm      the packages, in build/; they need nfpm and its modules from the network
+# make release      all that a release has, in build/release
+# make install      as root: everything where systemd and the cluster managers look for it; install-sysv the rest
+# make uninstall    takes away what make install and install-sysv put there
 
 # sudo drops Go's usual place from the search path.
 GO      ?= $(shell command -v go || echo /usr/local/go/bin/go)
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION ?= $(shell packaging/version)
 COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 # Of the commit, so that whoever builds it gets the same bytes.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
@@ -20,8 +25,12 @@ DESTDIR ?=
 FUZZTIME ?= 30s
 BENCH    ?= .
 RUN      ?= .
+GOARCH  ?= $(shell $(GO) env GOARCH)
+PROGRAM ?= ldirectord
 LDIRECTORD ?= $(CURDIR)/ldirectord
 REFERENCE  ?= $(wildcard /usr/sbin/ldirectord)
+GOTESTSUM_VERSION = v1.13.0
+GOTESTSUM   = $(GO) run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --format pkgname --format-hide-empty-pkg --hide-summary skipped
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod $(wildcard go.sum)
@@ -33,39 +42,59 @@ include packaging/install.mk
 
 export GO
 export CGO_ENABLED = 0
+# Root in the clone of a user may not ask git.
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
+# An older Go than 1.21 can't even read go.mod; a newer one gets the right one by itself.
+ifneq ($(filter-out help clean uninstall,$(or $(MAKECMDGOALS),build)),)
+ifneq ($(shell $(GO) version 2>/dev/null | sed -nE 's/.* go1\.(2[1-9]|[3-9][0-9]).*/enough/p'),enough)
+$(error Go 1.26 or later is needed: https://go.dev/dl/ has it, and GO=/usr/local/go/bin/go names it. Found: $(or $(shell $(GO) version 2>/dev/null),none at $(GO)))
+endif
+endif
+
+.DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: build test test-all unit-test kernel-test long-faults long-chaos traffic conformance manager-test systemd-test package-test vet staticcheck bench fuzz demo clean always
+.PHONY: help build test test-all unit-test kernel-test long-faults long-chaos traffic conformance manager-test systemd-test package-test bare-test modules vet staticcheck bench fuzz demo clean always
 
 build: ldirectord
 
-ldirectord: $(SOURCES) build/version
-	$(GO) build -trimpath -buildvcs=false -o $@ \
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+$(sort ldirectord $(PROGRAM)): $(SOURCES) build/version
+	GOARCH=$(GOARCH) $(GO) build -trimpath -buildvcs=false -o $@ \
 		-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)' ./cmd/ldirectord
 
 # Changes when the version does, and only then.
 build/version: always
 	@mkdir -p build; echo '$(VERSION) $(COMMIT) $(DATE)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT) $(DATE)' >$@
 
-test: vet unit-test kernel-test
+# What fails in one part hides nothing of the other.
+test: vet
+	@failed=; for part in unit-test kernel-test; do $(MAKE) --no-print-directory $$part || failed="$$failed $$part"; done; \
+		[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 # The Perl program is left out of the scenarios here: what it did is recorded.
 test-all: ldirectord
 	@testdata/servers/install
-	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' ./checker ./notify ./status
+	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' ./checker ./cmd/ldirectord ./notify ./status
 	LONG_TESTS=2m $(GO) test -count=1 -timeout 20m -run '^TestLong|^TestChaos' ./checker ./director
 	LONG_TESTS=1 $(GO) test -count=1 -v -run '^TestRulesOnThisKernel' ./fwmark
 	@$(MAKE) -j2 long-faults long-chaos
-	@$(MAKE) conformance REFERENCE=
+	@$(MAKE) -j2 -O conformance bare-test REFERENCE=
 	@$(MAKE) manager-test REFERENCE=
-	@$(MAKE) systemd-test package-test
+	@$(MAKE) -j2 -O systemd-test package-test
+	@$(MAKE) fuzz FUZZTIME=15s
 
 unit-test:
-	@$(if $(RACE),,echo 'skipped: race detector: it needs gcc')
-	$(if $(RACE),CGO_ENABLED=1 )$(GO) test $(RACE) -skip '^TestKernel' ./...
+	@$(if $(RACE),,echo 'skipped: the race detector: it needs gcc')
+	@mkdir -p build
+	@$(if $(RACE),CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 )$(GOTESTSUM) --jsonfile build/unit-test.json -- $(RACE) -skip '^TestKernel' ./...; \
+		ended=$$?; testdata/skipped build/unit-test.json; exit $$ended
 
 kernel-test: ldirectord
-	@LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/kernel-test $(KERNEL_TESTS)
+	@LDIRECTORD=$(CURDIR)/ldirectord GOTEST='$(GOTESTSUM) --format testname --jsonfile build/kernel-test.json --' \
+		testdata/lab/kernel-test $(KERNEL_TESTS)
 
 # Two guests, a processor each.
 long-faults long-chaos: ldirectord
@@ -94,7 +123,15 @@ systemd-test: ldirectord
 	@LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/systemd-test
 
 package-test:
-	@testdata/lab/package-test
+	@MAKEFLAGS= testdata/lab/package-test
+
+# A first hour as an ordinary user of a bare Debian.
+bare-test:
+	@MAKEFLAGS= testdata/lab/bare-test
+
+# What the tests use of Go's modules besides the program's own.
+modules:
+	@$(GO) mod download && $(GO) run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --version >/dev/null
 
 vet:
 	$(GO) vet ./...
@@ -105,16 +142,17 @@ staticcheck:
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
-# Each fuzz target for FUZZTIME: go test takes one at a time.
+# Each fuzz target for FUZZTIME: go test takes one at a time. Without a limit it spends its time making its finds smaller.
 fuzz:
 	@for package in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
-			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$package || exit 1; \
 		done; \
 	done
 
 demo: ldirectord
-	$(GO) run ./examples/demo -daemon ./ldirectord -ipvs $(if $(KERNEL),kernel,memory)
+	@$(GO) build -trimpath -buildvcs=false -o build/demo ./examples/demo
+	@exec build/demo -daemon ./ldirectord -ipvs $(if $(KERNEL),kernel,memory)
 
 clean:
 	rm -rf ldirectord build

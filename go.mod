@@ -2,6 +2,8 @@ module ldirectord
 
 go 1.26.0
 
+toolchain go1.26.8
+
 require (
 	github.com/coreos/go-iptables v0.8.0
 	github.com/dlclark/regexp2/v2 v2.12.0

@@ -104,7 +104,7 @@ func needsLab(t *testing.T) {
 	if os.Getenv("MANAGER_TESTS") == "required" {
 		t.Fatal("this is not the lab's kernel")
 	}
-	t.Skip("needs the lab's kernel")
+	t.Skip("needs the lab and the cluster managers: make test-all")
 }
 
 // example is the text of a file in examples.

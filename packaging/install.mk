@@ -1,52 +1,111 @@
-# What is installed, and where. `make install` and the packages use the same lines.
+# What is installed, and where. `make install`, the packages and the archives use the same lines.
 
 PREFIX  ?= /usr
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR  ?= $(PREFIX)/share/man
 DOCDIR  ?= $(PREFIX)/share/doc/ldirectord
+TERMSDIR ?= $(PREFIX)/share/licenses/ldirectord
 UNITDIR ?= /usr/lib/systemd/system
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 AGENT   ?= /usr/lib/ocf/resource.d/heartbeat/ldirectord
 
+# Whatever the umask is.
 INSTALL  = install -D -m 0644
 # The files of an operator stay as they are.
 KEEP     = sh -c 'test -e "$$3" || install -D -m "$$1" "$$2" "$$3"' keep
-# A tag without its v; without a tag, the time of the commit, so that a later one is newer.
-PACKAGE_VERSION ?= $(if $(findstring .,$(VERSION)),$(subst -,+,$(patsubst v%,%,$(VERSION))),$(shell date -u -d @$(SOURCE_DATE_EPOCH) +0.0.0+git%Y%m%d.%H%M).$(COMMIT))
-PACKAGER ?= ldirectord <root@localhost>
+PACKAGER ?= ldirectord <ldirectord@localhost>
 NFPM      = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+# What runs here is for this machine, whatever is built.
+HERE      = env -u GOOS -u GOARCH $(GO) run
+LICENCES  = $(HERE) ./packaging/licences -arch $(GOARCH)
+UNITS     = ldirectord.service ldirectord@.service
 
-.PHONY: install install-sysv deb rpm
+.PHONY: install install-files install-terms install-copyright install-sysv uninstall deb rpm archive release
 
-install: ldirectord
-	install -D -m 0755 ldirectord $(DESTDIR)$(SBINDIR)/ldirectord
+install: install-files install-terms
+
+install-files: $(PROGRAM)
+	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/ldirectord
 	install -D -m 0755 packaging/ocf/ldirectord $(DESTDIR)$(AGENT)
-	mkdir -p $(DESTDIR)/etc/ha.d/resource.d && ln -sf $(SBINDIR)/ldirectord $(DESTDIR)/etc/ha.d/resource.d/ldirectord
-	for unit in ldirectord.service ldirectord@.service; do \
-		mkdir -p $(DESTDIR)$(UNITDIR) && sed 's|/usr/sbin/|$(SBINDIR)/|g' packaging/systemd/$$unit >$(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
+	install -d -m 0755 $(DESTDIR)/etc/ha.d/resource.d && ln -sf $(SBINDIR)/ldirectord $(DESTDIR)/etc/ha.d/resource.d/ldirectord
+	for unit in $(UNITS); do \
+		sed 's|/usr/sbin/|$(SBINDIR)/|g' packaging/systemd/$$unit | $(INSTALL) /dev/stdin $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
 	for page in man/*; do \
-		dir=$(DESTDIR)$(MANDIR)/man$${page##*.} && mkdir -p $$dir && gzip -9nc $$page >$$dir/$${page##*/}.gz || exit 1; done
+		sed 's/^\.Os ldirectord$$/& $(VERSION)/' $$page | gzip -9nc | \
+			$(INSTALL) /dev/stdin $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}.gz || exit 1; done
 	$(INSTALL) packaging/completion/ldirectord.bash $(DESTDIR)$(BASHDIR)/ldirectord
 	$(INSTALL) packaging/completion/ldirectord.zsh $(DESTDIR)$(ZSHDIR)/_ldirectord
-	$(INSTALL) -t $(DESTDIR)$(DOCDIR) README.md docs/*.md
-	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/systemd packaging/systemd/ldirectord-forking.service packaging/systemd/*.conf
-	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/container packaging/container/*
+	$(INSTALL) -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md LICENSE NOTICE
+	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/docs docs/*.md
+	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/systemd packaging/systemd/ldirectord-forking.service packaging/systemd/*.conf
+	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/container packaging/container/*
 	cd examples && find . -type f -not -path './demo/*' -exec $(INSTALL) '{}' '$(abspath $(DESTDIR)/)$(DOCDIR)/examples/{}' ';'
 	$(KEEP) 0644 packaging/logrotate $(DESTDIR)/etc/logrotate.d/ldirectord
+
+# The licences: ours, and those of the modules in the binary.
+install-terms:
+	$(INSTALL) -t $(DESTDIR)$(TERMSDIR) LICENSE NOTICE
+	$(LICENCES) ./cmd/ldirectord >build/LICENSES && $(INSTALL) -t $(DESTDIR)$(TERMSDIR) build/LICENSES
+
+# The same as Debian has it, and its changelog.
+install-copyright:
+	$(LICENCES) -deb ./cmd/ldirectord >build/copyright && $(INSTALL) -t $(DESTDIR)$(DOCDIR) build/copyright
+	printf 'ldirectord (2:%s-1) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- %s  %s\n' '$(VERSION)' '$(PACKAGER)' \
+		"$$(LC_ALL=C date -u -R -d @$(SOURCE_DATE_EPOCH))" | gzip -9nc | $(INSTALL) /dev/stdin $(DESTDIR)$(DOCDIR)/changelog.Debian.gz
+	$(INSTALL) packaging/deb/lintian-overrides $(DESTDIR)/usr/share/lintian/overrides/ldirectord
 
 # For machines without systemd.
 install-sysv:
 	install -D -m 0755 packaging/init/ldirectord $(DESTDIR)/etc/init.d/ldirectord
 	$(KEEP) 0644 packaging/init/default $(DESTDIR)/etc/default/ldirectord
 
-# A package: the same commit gives the same bytes, whenever and wherever it is built.
-deb rpm: ldirectord
-	rm -rf build/$@
-	$(MAKE) -s install DESTDIR=build/$@ $(LAYOUT)
-	$(if $(filter deb,$@),$(MAKE) -s install-sysv DESTDIR=build/$@)
-	find build/$@ -exec touch -h -d @$(SOURCE_DATE_EPOCH) '{}' +
-	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) PACKAGE_VERSION='$(PACKAGE_VERSION)' PACKAGER='$(PACKAGER)' \
-		GOARCH=$$($(GO) env GOARCH) $(GO) run $(NFPM) package -f packaging/nfpm.yaml -p $@ -t build
+# Files of /etc that an operator changed stay, and so do ldirectord.cf and what is in /run and /var/log.
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/ldirectord $(DESTDIR)$(AGENT) $(DESTDIR)/etc/ha.d/resource.d/ldirectord \
+		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(foreach page,$(wildcard man/*),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)).gz) \
+		$(DESTDIR)$(BASHDIR)/ldirectord $(DESTDIR)$(ZSHDIR)/_ldirectord $(DESTDIR)/etc/init.d/ldirectord
+	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(TERMSDIR)
+	for file in logrotate:logrotate.d init/default:default; do \
+		there=$(DESTDIR)/etc/$${file#*:}/ldirectord; \
+		! cmp -s packaging/$${file%:*} $$there || rm -f $$there; done
 
+# A package: the same commit gives the same bytes, whenever and wherever it is built.
+deb rpm: $(PROGRAM)
+	rm -rf build/$@
+	$(MAKE) -s $(PARTS) DESTDIR=build/$@ $(LAYOUT)
+	find build/$@ -exec touch -h -d @$(SOURCE_DATE_EPOCH) '{}' +
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) PACKAGE_VERSION='$(VERSION)' PACKAGER='$(PACKAGER)' \
+		PACKAGE_ARCH=$(GOARCH) $(HERE) $(NFPM) package -f packaging/nfpm.yaml -p $@ -t $(PACKAGES)
+
+PACKAGES ?= build
+deb: PARTS  = install-files install-sysv install-copyright
 deb: LAYOUT = UNITDIR=/lib/systemd/system ZSHDIR=/usr/share/zsh/vendor-completions AGENT=/usr/lib/ldirectord/ocf-agent
+rpm: PARTS  = install
+rpm: LAYOUT = TERMSDIR=/terms
+
+# The program and all that belongs to it, to be unpacked anywhere.
+ARCHIVE = ldirectord-$(VERSION)-linux-$(GOARCH)
+archive: $(PROGRAM)
+	rm -rf build/archive
+	install -D -m 0755 $(PROGRAM) build/archive/$(ARCHIVE)/ldirectord
+	$(MAKE) -s install-terms TERMSDIR=build/archive/$(ARCHIVE)
+	for file in README.md CHANGELOG.md docs/*.md man/* packaging/*/* packaging/logrotate $$(find examples -type f -not -path 'examples/demo/*'); do \
+		case $$file in packaging/deb/* | packaging/rpm/* | packaging/licences/*) continue ;; esac; \
+		$(INSTALL) $$file build/archive/$(ARCHIVE)/$$file || exit 1; done
+	chmod 0755 build/archive/$(ARCHIVE)/packaging/ocf/ldirectord build/archive/$(ARCHIVE)/packaging/init/ldirectord
+	tar -C build/archive --sort=name --format=gnu --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
+		-c $(ARCHIVE) | gzip -9nc >$(PACKAGES)/$(ARCHIVE).tar.gz
+
+# The Go that go.mod names builds it, so that everybody gets the same bytes.
+release: export GOTOOLCHAIN = $(shell sed -n 's/^toolchain //p' go.mod)
+release: export GOFLAGS = -trimpath
+release: export GOAMD64 = v1
+release: export GOARM64 = v8.0
+release:
+	rm -rf build/release && mkdir -p build/release
+	for arch in amd64 arm64; do \
+		rm -f build/$$arch/ldirectord && \
+		$(MAKE) -s archive deb rpm GOARCH=$$arch PROGRAM=build/$$arch/ldirectord PACKAGES=build/release \
+			VERSION='$(VERSION)' COMMIT='$(COMMIT)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' || exit 1; done
+	cd build/release && sha256sum ldirectord* >SHA256SUMS && cat SHA256SUMS

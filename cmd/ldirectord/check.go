@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 
 	"ldirectord/parser"
 )
@@ -22,22 +24,32 @@ func (a *app) check(ctx context.Context) int {
 	if a.jsonOut {
 		return a.checkJSON(l)
 	}
-	for _, d := range l.found {
+	for _, d := range byPlace(l.found) {
 		fmt.Fprintln(a.stdout, render(d, l.source, isTerminal(os.Stdout)))
 	}
+	warnings := ""
+	if n := len(l.found.Warnings()); n > 0 {
+		warnings = fmt.Sprintf(", warnings: %d", n)
+	}
 	if l.plan == nil {
+		fmt.Fprintf(a.stdout, "%s is refused: errors: %d%s\n", a.path, len(l.found.Errors()), warnings)
 		return exitConfig
 	}
-	fmt.Fprintf(a.stdout, "%s is good: %s\n", a.path, census(l.config))
+	fmt.Fprintf(a.stdout, "%s is good: %s%s\n", a.path, l.census(), warnings)
 	return exitOK
 }
 
-func census(cfg *parser.Config) string {
-	reals := 0
-	for _, v := range cfg.Virtuals {
-		reals += len(v.Reals)
-	}
-	return fmt.Sprintf("virtual services: %d, real servers: %d", len(cfg.Virtuals), reals)
+// byPlace are diagnostics in the order of the file, and then those that belong to no line.
+func byPlace(found parser.Diagnostics) parser.Diagnostics {
+	sorted := slices.Clone(found)
+	slices.SortStableFunc(sorted, func(a, b parser.Diagnostic) int {
+		p, q := a.Place(), b.Place()
+		if (p.Line == 0) != (q.Line == 0) {
+			return cmp.Compare(q.Line, p.Line)
+		}
+		return cmp.Or(cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
+	})
+	return sorted
 }
 
 // render is a diagnostic for a person: place, severity, text, and on a terminal the line itself.
@@ -64,7 +76,7 @@ type finding struct {
 }
 
 // checkJSON prints the result in the form of the conformance corpus: the first error as error, kind
-// and line, all findings, and the effective configuration.
+// and line, all findings, and the effective configuration, whose secrets are hidden unless they are asked for.
 func (a *app) checkJSON(l *loaded) int {
 	out := struct {
 		OK          bool           `json:"ok"`
@@ -78,6 +90,9 @@ func (a *app) checkJSON(l *loaded) int {
 	}{OK: l.plan != nil, Warnings: []finding{}, Diagnostics: []finding{}, Config: l.config}
 	if !out.OK {
 		out.Exit = exitConfig
+	}
+	if l.config != nil && !a.secrets {
+		out.Config = l.config.WithoutSecrets()
 	}
 	for _, d := range l.found {
 		f := finding{Severity: "warning", Kind: d.Kind, File: d.File, Text: d.Text}

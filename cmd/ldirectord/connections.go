@@ -71,14 +71,14 @@ func (a *app) showConnections(ctx context.Context, shown []director.Service) err
 // serverStates are what the running daemon says of its servers, or else who is to be drained.
 func (a *app) serverStates(ctx context.Context) (map[director.Place]string, error) {
 	states := map[director.Place]string{}
-	orders, err := a.drainFile().read(ctx)
+	orders, err := a.drainFile().read()
 	if err != nil {
 		return nil, err
 	}
 	for p := range orders {
 		states[p] = "drained"
 	}
-	if pid, _ := a.instance().find(); pid == 0 {
+	if a.instance().Find().Pid == 0 {
 		return states, nil
 	}
 	report, err := a.report(ctx)

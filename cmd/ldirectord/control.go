@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"ldirectord/instance"
+	"ldirectord/parser"
 )
 
-// endTimeout is how long stop and restart wait for a daemon to end: longer than its clean-up may take.
+// endTimeout is how long stop and restart wait for a daemon to end: longer than that may take, see hooksWait.
 const endTimeout = 40 * time.Second
-
-// takeOverTime is how long reload waits for the daemon to take the file over. Looking names up and a
-// table that is slow may take their time.
-const takeOverTime = time.Minute
 
 // signalHandOver tells a daemon to end without touching the table. The Perl daemon knows no such
 // signal: it ends at once, and so leaves its table to us as well.
@@ -25,35 +24,51 @@ func (a *app) readable(ctx context.Context) int {
 		fmt.Fprintln(a.stderr, err)
 		return exitFailure
 	}
-	l.tell(a.stderr, a.verb != "status" && a.verb != "stop")
+	l.tell(a.stderr, a.verb)
 	if l.plan == nil {
-		return exitConfig
+		return a.refused(l.found)
 	}
 	a.loaded = l
 	return exitOK
 }
 
+// refused is the exit status of a configuration that is refused. A look-up that failed is no mistake of the file:
+// in the foreground it ends like a crash, so that a service manager tries again.
+func (a *app) refused(found parser.Diagnostics) int {
+	switch {
+	case !a.stay:
+		return exitConfig
+	case found.OnlyLookups():
+		return exitFailure
+	default:
+		return exitKeptConfig
+	}
+}
+
 // stop ends the running daemon, whatever state the file is in, and waits until it has cleaned up.
 func (a *app) stop(ctx context.Context) int {
-	pid, _ := a.instance().find()
-	if pid == 0 {
+	found := a.instance().Find()
+	if found.Pid == 0 {
 		return a.readable(ctx)
 	}
-	if a.keep {
-		return a.handOver(ctx, pid)
+	if a.waitsForUs(found) {
+		return exitOK
 	}
-	return a.end(ctx, pid, syscall.SIGTERM)
+	if a.keep {
+		return a.handOver(ctx, found.Process)
+	}
+	return a.end(ctx, found.Process, syscall.SIGTERM)
 }
 
 // end sends a signal to the daemon and waits until it is gone.
-func (a *app) end(ctx context.Context, pid int, sig syscall.Signal) int {
-	if err := syscall.Kill(pid, sig); err != nil && err != syscall.ESRCH {
-		fmt.Fprintf(a.stderr, "ldirectord: sending %v to pid %d: %v\n", sig, pid, err)
+func (a *app) end(ctx context.Context, daemon instance.Process, sig syscall.Signal) int {
+	if err := syscall.Kill(daemon.Pid, sig); err != nil && err != syscall.ESRCH {
+		fmt.Fprintf(a.stderr, "ldirectord: sending %v to pid %d: %v\n", sig, daemon.Pid, err)
 		return exitFailure
 	}
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
-	if err := waitFor(ctx, pid); err != nil {
+	if err := daemon.Await(ctx); err != nil {
 		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
 		return exitFailure
 	}
@@ -61,9 +76,9 @@ func (a *app) end(ctx context.Context, pid int, sig syscall.Signal) int {
 }
 
 // handOver ends the daemon, which leaves the table as it is, and what a Perl daemon forked.
-func (a *app) handOver(ctx context.Context, pid int) int {
-	helpers := forked(pid)
-	if code := a.end(ctx, pid, signalHandOver); code != exitOK {
+func (a *app) handOver(ctx context.Context, daemon instance.Process) int {
+	helpers := daemon.Forked()
+	if code := a.end(ctx, daemon, signalHandOver); code != exitOK {
 		return code
 	}
 	for _, helper := range helpers {
@@ -75,53 +90,42 @@ func (a *app) handOver(ctx context.Context, pid int) int {
 	return exitOK
 }
 
-// reload has the running daemon read the file again, if it is good, and waits until the table follows it.
-func (a *app) reload(ctx context.Context) int {
-	if code := a.readable(ctx); code != exitOK {
-		return code
-	}
-	pid, _ := a.instance().find()
-	if pid == 0 {
-		fmt.Fprintf(a.stderr, "ldirectord is stopped for %s\n", a.path)
-		return exitFailure
-	}
-	before, err := a.instance().read()
-	ours := err == nil && before.Pid == pid // the Perl daemon records nothing
-	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
-		fmt.Fprintf(a.stderr, "ldirectord: sending HUP to pid %d: %v\n", pid, err)
-		return exitFailure
-	}
-	if !ours {
-		return exitOK
-	}
-	ctx, cancel := context.WithTimeout(ctx, takeOverTime)
-	defer cancel()
-	if err := a.instance().awaitReread(ctx, before); err != nil {
-		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
-		return exitFailure
-	}
-	return exitOK
-}
-
 // restart lets a new daemon take over from the running one, whose table stays as it is meanwhile.
 func (a *app) restart(ctx context.Context) int {
 	if code := a.readable(ctx); code != exitOK {
 		return code
 	}
-	if pid, _ := a.instance().find(); pid != 0 {
-		if s, err := a.instance().read(); err == nil && s.Pid == pid && s.Keeper != "" {
-			return a.restartKept(ctx, s.Keeper)
+	if found := a.instance().Find(); found.Pid != 0 {
+		if keeper := found.State.Keeper; keeper != "" {
+			return a.restartKept(ctx, keeper)
 		}
-		if code := a.handOver(ctx, pid); code != exitOK {
+		a.spellAs(found.State)
+		if err := a.instance().Refused(); err != nil { // while one still serves
+			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
+			return exitFailure
+		}
+		if code := a.handOver(ctx, found.Process); code != exitOK {
 			return code
 		}
 	}
 	return a.launch(ctx)
 }
 
+// spellAs has the next daemon start as the one before was, so that its pid file stays where it is looked for.
+func (a *app) spellAs(before instance.State) {
+	standard, err := locate("")
+	switch {
+	case before.Name == "" || before.Name == a.instanceName():
+	case before.Name != nameless:
+		a.config = before.Path
+	case err == nil && standard == before.Path:
+		a.config = ""
+	}
+}
+
 // tryRestart restarts a daemon that runs.
 func (a *app) tryRestart(ctx context.Context) int {
-	if pid, _ := a.instance().find(); pid == 0 {
+	if a.instance().Find().Pid == 0 {
 		return a.readable(ctx)
 	}
 	return a.restart(ctx)
@@ -142,12 +146,15 @@ func (a *app) start(ctx context.Context) int {
 }
 
 // begin starts the daemon in the role that it has, unless it runs. One that is ending is waited for.
-// Prepare comes before, and hears whether one runs. In the foreground nobody would keep the one that runs.
+// Prepare comes before, and hears whether one runs. In the foreground nobody would keep the one that runs. Where none
+// runs, serving without some servers is better than not at all: they wait for the addresses of their names.
 func (a *app) begin(ctx context.Context, prepare func(runs bool) error) int {
-	if code := a.readable(ctx); code == exitConfig && a.stay {
-		return exitKeptConfig
-	} else if code != exitOK {
+	a.patient = !a.lives()
+	if code := a.readable(ctx); code != exitOK {
 		return code
+	}
+	if a.waitsForUs(a.instance().Find()) {
+		return exitOK
 	}
 	runs, err := a.runs(ctx)
 	if err == nil {
@@ -163,19 +170,32 @@ func (a *app) begin(ctx context.Context, prepare func(runs bool) error) int {
 	return a.launch(ctx)
 }
 
+// lives tells whether a daemon runs that was not told to end yet.
+func (a *app) lives() bool {
+	found := a.instance().Find()
+	return found.Pid != 0 && !isEnding(found)
+}
+
+// isEnding reports whether a daemon was told to end.
+func isEnding(daemon instance.Found) bool {
+	return daemon.Pid != 0 && (daemon.State.Phase == instance.Ending || daemon.State.Phase == instance.HandedOver)
+}
+
 // runs tells whether the daemon runs and stays.
 func (a *app) runs(ctx context.Context) (bool, error) {
-	pid, _ := a.instance().find()
-	if pid == 0 {
-		return false, nil
+	found := a.instance().Find()
+	daemon := found.Process
+	if daemon.Pid == 0 {
+		return false, a.instance().Refused()
 	}
-	switch stays := a.instance().stays(pid); {
-	case stays && a.stay:
-		return true, fmt.Errorf("it runs already with pid %d; stop --keep ends it and leaves the table in place", pid)
+	mine := a.stay || a.debug || a.supervised() && found.State.Keeper != "" // this process was to be the one
+	switch stays := a.instance().Stays(daemon); {
+	case stays && mine:
+		return true, fmt.Errorf("it runs already with pid %d; stop --keep ends it and leaves the table in place", daemon.Pid)
 	case stays:
 		return true, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
-	return false, waitFor(ctx, pid)
+	return false, daemon.Await(ctx)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,48 +9,61 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"ldirectord/director"
+	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
+	"ldirectord/parser"
 )
 
 const (
-	resultsWait = 3 * time.Second  // how long a start waits for the first results
-	hooksWait   = 20 * time.Second // for the commands that run at the end
-	closeWait   = 5 * time.Second  // for the last log lines and mails
+	resultsWait = 3 * time.Second // how long a start waits for the first results
+
+	// The end of a daemon, from the signal on: stop waits longer than all of it.
+	directorWait = 25 * time.Second // until the table is clean
+	hooksWait    = 30 * time.Second // until the commands that run at the end have ended
+	closeWait    = 5 * time.Second  // after that, for the last log lines and mails
 )
 
 // daemon is the running director and what surrounds it.
 type daemon struct {
 	*app
-	hold     *hold
+	hold     *instance.Hold
 	log      *logSink
 	journal  *notify.Journal
 	mailer   *notify.Mailer
 	monitor  *notify.Monitor
 	hooks    *notify.Hooks
 	director *director.Director
-	roles    chan order // those carried out
-	control  *control   // nil when it could not be made
+	turn     chan struct{} // whoever puts something in carries out an order; see inTurn
+	now      roleNow
+	drains   drainsNow
+	roles    chan changedRole // those carried out
+	rereads  chan rereading   // orders to read the file again
+	control  *control         // nil when it could not be made
 	metrics  *metricsServer
 	events   *eventCounts
 	reloads  *reloadCounts
-	ready    io.WriteCloser // nil in the foreground
+	ending   time.Time                     // it was told to end; zero before
+	names    atomic.Pointer[[]parser.Name] // of the current configuration
+	ready    io.WriteCloser                // nil in the foreground
 }
 
 // serve is the daemon in this process. Ready hears how the start goes; it is nil in the foreground.
 func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
-	d := &daemon{app: a, ready: ready, roles: make(chan order)}
+	os.Unsetenv(viaEnv) // it is of this start, not of what comes later
+	d := &daemon{app: a, ready: ready, turn: make(chan struct{}, 1), roles: make(chan changedRole), rereads: make(chan rereading)}
 	var err error
 	acquireCtx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
-	d.hold, err = a.instance().acquire(acquireCtx, a.keeper())
-	if errors.Is(err, errRunning) && ready != nil {
+	d.hold, err = a.instance().Acquire(acquireCtx, a.keeper())
+	if errors.Is(err, instance.ErrRunning) && ready != nil {
 		return exitOK // another start was quicker
 	}
 	if err != nil {
@@ -66,11 +80,11 @@ func (a *app) serve(ctx context.Context, ready io.WriteCloser) int {
 	// PIPE is taken and not ignored: children would inherit that.
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGPIPE, signalHandOver)
 	if d.known() {
-		if err := d.hold.writePid(); err != nil {
+		if err := d.hold.WritePid(); err != nil {
 			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
 			return exitFailure
 		}
-		defer d.hold.removePid()
+		defer d.hold.RemovePid()
 		if err := os.Chdir("/"); err != nil {
 			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
 			return exitFailure
@@ -91,81 +105,107 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	d.monitor = notify.NewMonitor(d.journal.Emit)
 	d.mailer.Set(mailRules(d.loaded.config, d.loaded.plan))
 	d.hooks = notify.NewHooks(d.journal)
-	drained, err := d.drainFile().read(ctx)
-	if err != nil {
+	if err := d.readDrains(); err != nil {
 		d.journal.Emit(notify.Event{Kind: notify.HookFailed, Text: fmt.Sprintf("Orders to drain can't be read: %v", err), Reason: err.Error()})
 	}
-	role := d.role()
+	d.now.dated = d.role()
 	d.director = director.New(director.Deps{
-		Drained: drained, Standby: role == standby, Marks: d.marks(),
+		Drained: d.drains.places, Standby: d.now.order == standby, Marks: d.marks(),
 		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch,
-		Former: d.hold.notOthers(d.hold.former), Ours: func(keys []ipvsctl.Key) { d.recorded(d.hold.own(keys)) },
+		Former: d.instance().NotOthers(d.hold.Former), Ours: func(keys []ipvsctl.Key) { d.recorded(d.hold.Own(keys)) },
 		Alive: d.manager.alive, Pulse: d.manager.every,
 	})
 	d.env.setOurs(d.loaded.plan)
 	d.announce()
+	d.recorded(d.hold.Siblings(d.loaded.config.Global.Execute))
 	runCtx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	d.openControl()
+	role := d.now.order // orders may change it from here on
+	d.openControl(runCtx)
 	d.metrics = d.openMetrics(runCtx)
 	ended := make(chan error, 1)
 	go func() {
 		ended <- d.director.Run(runCtx, d.loaded.plan)
 		end(nil) // a reload that waits for it is in vain
 	}()
-	go d.settle(runCtx, d.loaded.config.Global.Execute, d.loaded.summary())
-	go d.drainFile().follow(runCtx, d.director.Drain)
-	go d.followRole(runCtx, role, d.roles)
-	cause := d.attend(runCtx, signals, ended, end)
+	go d.settle(runCtx, role, d.loaded.config.Global.Execute, d.loaded.summary())
+	go d.followDrains(runCtx)
+	go d.followRole(runCtx)
+	go d.keepSaving(runCtx)
+	cause := d.attend(runCtx, role, signals, ended, end)
 	d.closeControl()
 	return d.finish(cause)
 }
 
 // attend carries out signals and changes of the file until the director has ended. It returns the
 // signal that ended it.
-func (d *daemon) attend(ctx context.Context, signals <-chan os.Signal, ended <-chan error, end context.CancelCauseFunc) error {
-	file := newConfigFile(ctx, d)
+func (d *daemon) attend(ctx context.Context, role order, signals <-chan os.Signal, ended <-chan error, end context.CancelCauseFunc) error {
+	file := newConfigFile(ctx, d, role)
 	file.foreign.follow(ctx, d.loaded.config)
 	d.loaded.forget()
-	var by error
 	for {
 		select {
 		case <-d.manager.beats:
 			d.manager.feed()
 		case err := <-ended:
-			if err != nil {
-				return err
-			}
-			return by
+			return err
 		case s := <-signals:
-			switch {
-			case by != nil || s == unix.SIGPIPE: // it is ending already, or nothing
-			case s == unix.SIGHUP:
-				file.hup(ctx)
-			case s == signalHandOver:
+			switch s {
+			case unix.SIGPIPE:
+			case unix.SIGHUP:
+				file.readAgain(ctx, rereading{})
+			case signalHandOver:
 				d.manager.stopping()
-				by = endedBy("USR1")
-				d.recorded(d.hold.enter(handedOver))
+				d.recorded(d.hold.Enter(instance.HandedOver))
 				end(director.ErrHandover)
+				return d.awaitEnd(ended, endedBy("USR1"))
 			default:
-				d.manager.stopping()
-				by = endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG"))
-				d.recorded(d.hold.enter(ending))
-				d.siblings(d.loaded.config.Global.Execute, sibling+"stop")
-				end(by)
+				return d.leave(endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG")), ended, end)
 			}
-		case <-d.roles:
-			if by == nil {
-				d.siblings(d.loaded.config.Global.Execute, d.startSibling())
+		case o := <-d.rereads:
+			file.readAgain(ctx, o)
+		case r := <-d.roles:
+			if r.role == stopped { // who gave the order may be killed before it sends a signal
+				return d.leave(endedBy("TERM"), ended, end)
 			}
+			file.role = r.role
+			d.siblings(d.loaded.config.Global.Execute, startSibling(r.role), r.via)
 		case <-file.changed:
-			if by == nil {
-				file.look(ctx)
-			}
+			file.look(ctx)
+		case changed := <-file.renewed:
+			file.renew(ctx, changed)
+		case found := <-file.found:
+			file.learn(ctx, found)
 		case t := <-file.taken:
-			if by == nil {
-				file.end(ctx, t)
-			}
+			file.end(ctx, t)
+		}
+	}
+}
+
+// leave ends the director and the daemons that execute= names.
+func (d *daemon) leave(by endedBy, ended <-chan error, end context.CancelCauseFunc) error {
+	d.manager.stopping()
+	d.recorded(d.hold.Enter(instance.Ending))
+	d.siblings(d.loaded.config.Global.Execute, sibling+"stop", nil)
+	end(by)
+	return d.awaitEnd(ended, by)
+}
+
+// awaitEnd waits until the director has ended, which was told to. One that hangs is left: what it may have in the
+// table stays recorded as after a crash, for the next daemon to clean up.
+func (d *daemon) awaitEnd(ended <-chan error, by endedBy) error {
+	d.ending = time.Now()
+	late := time.NewTimer(directorWait)
+	defer late.Stop()
+	for {
+		select {
+		case <-d.manager.beats:
+			d.manager.feed()
+		case err := <-ended:
+			return cmp.Or(err, error(by))
+		case <-late.C:
+			d.recorded(d.hold.Enter(instance.Running))
+			return fmt.Errorf("signal %s, but the table was not left within %v", string(by), directorWait)
 		}
 	}
 }
@@ -182,6 +222,14 @@ func (d *daemon) recorded(err error) {
 	}
 }
 
+// remember keeps what the names of the current configuration are, for the next time that they can't be looked up.
+func (d *daemon) remember(names []parser.Name) {
+	d.names.Store(&names)
+	if err := nameFile(d.hold.Names).write(names); err != nil {
+		d.journal.Emit(notify.Event{Kind: notify.HookFailed, Text: fmt.Sprintf("Addresses of names can't be kept: %v", err), Reason: err.Error()})
+	}
+}
+
 // finish tells the last words and returns the exit status.
 func (d *daemon) finish(cause error) int {
 	code := exitOK
@@ -192,7 +240,11 @@ func (d *daemon) finish(cause error) int {
 		d.journal.Emit(notify.Event{Kind: notify.Terminated, Text: fmt.Sprintf("Linux Director Daemon ended: %v", cause)})
 		code = exitFailure
 	}
-	hooksCtx, cancel := context.WithTimeout(context.Background(), hooksWait)
+	begun := d.ending
+	if begun.IsZero() {
+		begun = time.Now()
+	}
+	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(hooksWait))
 	defer cancel()
 	d.hooks.Close(hooksCtx)
 	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
@@ -232,7 +284,7 @@ func (d *daemon) announce() {
 
 // settle waits for the virtual services and, if that does not take long, for the first results, and
 // tells the starter.
-func (d *daemon) settle(ctx context.Context, execute []string, summary string) {
+func (d *daemon) settle(ctx context.Context, role order, execute []string, summary string) {
 	select {
 	case <-d.director.Started():
 	case <-ctx.Done():
@@ -244,7 +296,7 @@ func (d *daemon) settle(ctx context.Context, execute []string, summary string) {
 	case <-ctx.Done():
 		return
 	}
-	d.siblings(execute, d.startSibling())
+	d.siblings(execute, startSibling(role), d.via)
 	if d.ready != nil {
 		fmt.Fprintln(d.ready, readyLine)
 		d.ready.Close()
@@ -268,20 +320,16 @@ func (a *app) openTable(ctx context.Context) (ipvsctl.Client, error) {
 		if err != nil {
 			return err
 		}
-		return writeWhole(file, ipvsctl.Format(t))
+		return writeCopy(file, []byte(ipvsctl.Format(t)))
 	}
 	m.OnChange = func() { _ = copyTable() } // the first one showed that it can be written
 	return m, copyTable()
 }
 
-// writeWhole replaces a file so that a reader sees the old or the new one.
-func writeWhole(path, text string) error {
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("writing the copy of the table: %w", err)
+// writeCopy writes the copy of a table in memory. A pipe or a device is written to, and never replaced.
+func writeCopy(file string, text []byte) error {
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(file, text, 0)
 	}
-	if err := os.Rename(tmp, path); err != nil {
-		return fmt.Errorf("writing the copy of the table: %w", err)
-	}
-	return nil
+	return instance.Replace(file, text, 0o644)
 }

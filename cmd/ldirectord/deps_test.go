@@ -10,17 +10,23 @@ import (
 // Packages import downwards only, and each library sits behind one of them.
 func TestWhoMayImportWhom(t *testing.T) {
 	ours := map[string][]string{
-		"ldirectord/parser":         nil,
-		"ldirectord/checker":        nil,
+		"ldirectord/printable":      nil,
+		"ldirectord/parser":         {"ldirectord/printable"},
+		"ldirectord/checker":        {"ldirectord/checker/perlre", "ldirectord/printable"},
+		"ldirectord/checker/perlre": nil,
 		"ldirectord/ipvsctl":        nil,
 		"ldirectord/notify":         nil,
-		"ldirectord/fwmark":         nil,
-		"ldirectord/director":       {"ldirectord/checker", "ldirectord/fwmark", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser"},
-		"ldirectord/status":         {"ldirectord/director"},
-		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/director", "ldirectord/fwmark", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser", "ldirectord/status"},
+		"ldirectord/fwmark":         {"ldirectord/printable"},
+		"ldirectord/instance":       {"ldirectord/ipvsctl"},
+		"ldirectord/maintenance":    {"ldirectord/parser"},
+		"ldirectord/director":       {"ldirectord/checker", "ldirectord/fwmark", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
+		"ldirectord/status":         {"ldirectord/director", "ldirectord/printable"},
+		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
 		"ldirectord/examples/demo":  nil,
 		"ldirectord/conformance":    nil,
 		"ldirectord/managers":       nil,
+
+		"ldirectord/packaging/licences": nil,
 	}
 	libraries := map[string][]string{
 		"github.com/moby/ipvs":          {"ldirectord/ipvsctl"},
@@ -33,7 +39,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"github.com/go-sql-driver":      {"ldirectord/checker"},
 		"github.com/jackc/pgx":          {"ldirectord/checker"},
 		"github.com/sijms/go-ora":       {"ldirectord/checker"},
-		"github.com/dlclark/regexp2":    {"ldirectord/checker"},
+		"github.com/dlclark/regexp2":    {"ldirectord/checker/perlre"},
 		"github.com/sirupsen/logrus":    {"ldirectord/cmd/ldirectord", "ldirectord/ipvsctl"}, // there to silence moby/ipvs
 		"github.com/fsnotify/fsnotify":  {"ldirectord/cmd/ldirectord"},
 		"github.com/spf13/pflag":        {"ldirectord/cmd/ldirectord"},

@@ -166,3 +166,19 @@ func TestExamples(t *testing.T) {
 		})
 	}
 }
+
+// The warning about a receive that counts for nothing is given for the services whose checkers don't read it.
+func TestReceiveCountsWhereACheckerReadsIt(t *testing.T) {
+	for _, s := range parser.Services() {
+		source := "virtual = 192.0.2.1:99\n\treal = 192.0.2.2:99 gate\n\tservice = " + s.Name + "\n\treceive = \"(\"\n"
+		_, found := parser.Parse(t.Context(), "ld.cf", []byte(source), parser.Options{})
+		ignored := slices.ContainsFunc(found, func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, "receive counts only for ") })
+		spec := checker.Spec{Type: "negotiate", Service: s.Name, Receive: "(", Request: "/x", URL: "http://192.0.2.2/", Secret: "x"}
+		_, err := checker.New(spec, nil)
+		var refused *checker.SpecError
+		read := errors.As(err, &refused) && refused.Directive == "receive"
+		if read == ignored {
+			t.Errorf("%s: the checker reads receive: %v; a warning says that it does not count: %v", s.Name, read, ignored)
+		}
+	}
+}

@@ -43,7 +43,10 @@ func (a *app) doctor(ctx context.Context) int {
 		return code
 	}
 	services := a.loaded.plan.Services("")
-	facts := gather(ctx, services, fwmark.Open(a.instance().pidFile).Owns)
+	facts := gather(ctx, services, fwmark.Open(a.instance().Chains()).Owns)
+	if a.ipvs == defaultIPVS {
+		facts.noIPVS = withoutIPVS(ctx, facts.modules, openTable)
+	}
 	faults := examine(services, facts, a.path)
 	code := exitOK
 	for _, f := range faults {

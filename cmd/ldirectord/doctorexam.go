@@ -24,6 +24,7 @@ type examination struct {
 func examine(services []director.Service, facts facts, path string) []fault {
 	e := &examination{facts: facts, services: services, path: path, known: map[string]int{}}
 	for _, s := range services {
+		e.ipvs(s)
 		e.addresses(s)
 		e.marking(s)
 		e.forwarding(s)
@@ -188,9 +189,19 @@ func (e *examination) takeOver(s director.Service) {
 	}
 }
 
+// ipvs: without it nothing can be set up.
+func (e *examination) ipvs(s director.Service) {
+	if e.noIPVS.why != "" {
+		e.add(s, breaks, "no-ipvs", e.noIPVS.command, "%s", e.noIPVS)
+	}
+}
+
 // needed: the kernel loads schedulers and persistence engines itself, where it has them, but not ip_vs_ftp.
 func (e *examination) needed(s director.Service) {
-	for _, n := range append([]need{{"virtual", "ip_vs"}}, neededModules(s.Config)...) {
+	if e.noIPVS.why != "" {
+		return
+	}
+	for _, n := range neededModules(s.Config) {
 		if e.modules.lacks(n.module) {
 			e.add(s, breaks, "missing-module", "", "%s; install the package that has it", n)
 		}

@@ -169,17 +169,17 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 		},
 		"a stranger that answers": {
 			config: byGate, spoil: answers("02:00:00:00:00:99"),
-			want: "warning: tcp:192.0.2.10:80: a machine that is no real server (02:00:00:00:00:99) answers for the virtual address 192.0.2.10 as well; see who; " +
+			want: "warning: tcp:192.0.2.10:80: a machine that is not a real server (02:00:00:00:00:99) answers for the virtual address 192.0.2.10 as well; find out which; " +
 				"to mend it: arping -c 3 -I eth0 192.0.2.10",
 		},
 		"a server that keeps silent": {config: byGate, spoil: answers()},
 		"gate through a router": {
 			config: byGate, spoil: func(f *facts) { f.ways[way{to: addrOf("192.0.2.21")}] = route{device: "eth0", gateway: true} },
-			want: "broken: tcp:192.0.2.10:80: 192.0.2.21 is behind a router, which gate can't pass: packets keep the virtual address; write ipip for it",
+			want: "broken: tcp:192.0.2.10:80: 192.0.2.21 is behind a router, which gate can't pass: packets keep the virtual address; use ipip for it",
 		},
 		"a tunnel that is too narrow": {
 			config: byIPIP, want: "warning: tcp:192.0.2.10:80: packets of 1500 bytes do not fit into the tunnel on eth0, which takes 1500 with its header: clients whose ICMP is filtered hang; " +
-				"raise the MTU where the network takes it, or let the servers offer less (TCPMSS --set-mss 1440); to mend it: ip link set dev eth0 mtu 1520",
+				"raise the MTU where the network allows it, or let the servers offer less (TCPMSS --set-mss 1440); to mend it: ip link set dev eth0 mtu 1520",
 		},
 		"what comes out of a tunnel is filtered": {
 			config: byIPIP, spoil: func(f *facts) {
@@ -227,6 +227,12 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 			config: byGate + "  scheduler = sed\n", spoil: func(f *facts) { f.modules = kernelModules{listed: []string{"ip_vs"}, loaded: "/nowhere"} },
 			want: "broken: tcp:192.0.2.10:80: this machine's kernel has no module ip_vs_sed: the virtual service cannot be set up, or stays as it is; install the package that has it",
 		},
+		"a kernel without IPVS": {
+			config: byGate + "  scheduler = sed\n", spoil: func(f *facts) {
+				f.noIPVS, f.modules = absence{"no module", "modprobe ip_vs"}, kernelModules{listed: []string{"ip_vs_rr"}, loaded: "/nowhere"}
+			},
+			want: "broken: tcp:192.0.2.10:80: the kernel has no IPVS, so no virtual service can be set up: no module; to mend it: modprobe ip_vs",
+		},
 		"FTP by masq": {
 			config: strings.ReplaceAll(byMasq, "10:80", "10:21"),
 			want:   "broken: tcp:192.0.2.10:21: data connections of FTP do not pass masq: ip_vs_ftp is not loaded, and the kernel does not load it by itself; to mend it: modprobe ip_vs_ftp",
@@ -234,12 +240,12 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 		"FTP by masq with its module": {config: strings.ReplaceAll(byMasq, "10:80", "10:21"), spoil: func(f *facts) { f.loaded[ftpModule] = true }},
 		"masq to a loopback address": {
 			config: strings.ReplaceAll(byMasq, "192.0.2.21", "127.0.0.1"),
-			want:   "broken: tcp:192.0.2.10:80: 127.0.0.1:80 is never reached: the kernel drops what comes from outside for a loopback address; write gate for it",
+			want:   "broken: tcp:192.0.2.10:80: 127.0.0.1:80 is never reached: the kernel drops what comes from outside for a loopback address; use gate for it",
 		},
 		"a server on the director that listens on its own address alone": {
 			config: strings.ReplaceAll(byGate, "192.0.2.21", "192.0.2.1"), spoil: func(f *facts) { f.listening[addrPort("192.0.2.1:80")] = true },
 			want: "broken: tcp:192.0.2.10:80: real server 192.0.2.1:80 is this machine, where nothing listens on 192.0.2.10:80: what comes for the virtual service keeps its address and port; " +
-				"let it listen there or on every address",
+				"have it listen there or on every address",
 		},
 		"a server on the director that listens": {
 			config: strings.ReplaceAll(byGate, "192.0.2.21", "192.0.2.1"), spoil: func(f *facts) { f.listening[addrPort("[::]:80")] = true },
@@ -247,13 +253,13 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 		"a sorry server on the director": {
 			config: byGate + "  fallback = 127.0.0.1:80 gate\n",
 			want: "warning: tcp:192.0.2.10:80: sorry server 127.0.0.1:80 is this machine, where nothing listens on 192.0.2.10:80: what comes for the virtual service keeps its address and port; " +
-				"let it listen there or on every address",
+				"have it listen there or on every address",
 		},
 		"a sorry server that is away": {
 			config: byMasq + "  fallback = 192.0.2.22:8080 masq\n", spoil: func(f *facts) {
 				f.refused = map[netip.AddrPort]error{addrPort("192.0.2.22:8080"): syscall.ECONNREFUSED}
 			},
-			want: "warning: tcp:192.0.2.10:80: sorry server 192.0.2.22:8080 takes no connection: connection refused; start it",
+			want: "warning: tcp:192.0.2.10:80: sorry server 192.0.2.22:8080 accepts no connection: connection refused; start it",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/fwmark"
+	"ldirectord/instance"
 )
 
 const (
@@ -27,6 +28,7 @@ type facts struct {
 	devices   []device
 	ways      map[way]route
 	modules   kernelModules
+	noIPVS    absence
 	loaded    map[string]bool // modules that must be loaded by hand
 	listening listeners
 	holders   holders                  // who answers for which address on the network
@@ -147,7 +149,7 @@ func (f *facts) readSettings() {
 }
 
 func (f *facts) readSetting(name, path string) {
-	text, err := readFile("/proc/sys/"+path, longestSetting)
+	text, err := instance.ReadFile("/proc/sys/"+path, longestSetting)
 	switch {
 	case err == nil:
 		f.settings[name] = strings.TrimSpace(string(text))

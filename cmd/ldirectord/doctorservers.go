@@ -54,7 +54,7 @@ func (e *examination) ifZero(setting string) string {
 func (e *examination) neighbours(s director.Service) {
 	for _, m := range s.Members {
 		if m.Dest.Forward == ipvsctl.Route && e.wayTo(m).gateway {
-			e.add(s, breaks, "gate-routed", "", "%s is behind a router, which gate can't pass: packets keep the virtual address; write ipip for it", m.Dest.Addr.Addr())
+			e.add(s, breaks, "gate-routed", "", "%s is behind a router, which gate can't pass: packets keep the virtual address; use ipip for it", m.Dest.Addr.Addr())
 		}
 	}
 	for _, p := range virtualAddresses(s.Config) {
@@ -66,7 +66,7 @@ func (e *examination) neighbours(s director.Service) {
 					"real server %s answers for the virtual address %s on the network, so clients find it in place of this director", server, p.Addr())
 			case e.ends(p, s.Config.Mark): // else it may be the director that is active
 				e.add(s, warns, "stranger-answers", fmt.Sprintf("arping -c 3 -I %s %s", e.deviceOf(p.Addr()), p.Addr()),
-					"a machine that is no real server (%s) answers for the virtual address %s as well; see who", hardware, p.Addr())
+					"a machine that is not a real server (%s) answers for the virtual address %s as well; find out which", hardware, p.Addr())
 			}
 		}
 	}
@@ -110,7 +110,7 @@ func (e *examination) tunnels(s director.Service) {
 		if w := e.wayTo(m); !w.local && w.mtu > 0 && w.mtu < usualPacket+header {
 			e.add(s, warns, "tunnel-mtu", fmt.Sprintf("ip link set dev %s mtu %d", w.device, usualPacket+header),
 				"packets of %d bytes do not fit into the tunnel on %s, which takes %d with its header: clients whose ICMP is filtered hang; "+
-					"raise the MTU where the network takes it, or let the servers offer less (TCPMSS --set-mss %d)",
+					"raise the MTU where the network allows it, or let the servers offer less (TCPMSS --set-mss %d)",
 				usualPacket, w.device, w.mtu, w.mtu-header-40)
 		}
 	}
@@ -132,7 +132,7 @@ func (e *examination) own(s director.Service) {
 		}
 		if m.Dest.Forward == ipvsctl.Masq {
 			if m.Dest.Addr.Addr().IsLoopback() {
-				e.add(s, breaks, "masq-loopback", "", "%s is never reached: the kernel drops what comes from outside for a loopback address; write gate for it", m.Name)
+				e.add(s, breaks, "masq-loopback", "", "%s is never reached: the kernel drops what comes from outside for a loopback address; use gate for it", m.Name)
 			}
 			continue
 		}
@@ -144,7 +144,7 @@ func (e *examination) own(s director.Service) {
 			if m.Fallback {
 				severity, kind, what = warns, "sorry-server", "sorry server"
 			}
-			e.add(s, severity, kind, "", "%s %s is this machine, where nothing listens on %s: what comes for the virtual service keeps its address and port; let it listen there or on every address",
+			e.add(s, severity, kind, "", "%s %s is this machine, where nothing listens on %s: what comes for the virtual service keeps its address and port; have it listen there or on every address",
 				what, m.Name, to)
 		}
 	}
@@ -169,7 +169,7 @@ func asked(v *parser.Virtual) (list []netip.AddrPort) {
 func (e *examination) sorry(s director.Service) {
 	for _, m := range s.Members {
 		if err := e.refused[m.Dest.Addr]; m.Fallback && err != nil {
-			e.add(s, warns, "sorry-server", "", "sorry server %s takes no connection: %s; start it", m.Name, reason(err))
+			e.add(s, warns, "sorry-server", "", "sorry server %s accepts no connection: %s; start it", m.Name, reason(err))
 		}
 	}
 }

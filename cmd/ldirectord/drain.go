@@ -2,55 +2,190 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"net/netip"
+	"net/url"
 	"time"
 
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 )
 
-const (
-	takeTime  = 5 * time.Second        // for the daemon to carry an order out
-	drainLook = 200 * time.Millisecond // between two looks at a server's connections
-)
+// drainLook is the time between two looks at the connections of servers.
+const drainLook = 200 * time.Millisecond
 
 // drain takes real servers out for new connections; those they have go on.
-func (a *app) drain(ctx context.Context) int { return a.order(ctx, true) }
+func (a *app) drain(ctx context.Context) int { return a.orderDrain(ctx, true) }
 
 // undrain lets them back to what their checks say.
-func (a *app) undrain(ctx context.Context) int { return a.order(ctx, false) }
+func (a *app) undrain(ctx context.Context) int { return a.orderDrain(ctx, false) }
 
-func (a *app) order(ctx context.Context, drained bool) int {
-	if code := a.readable(ctx); code != exitOK {
-		return code
+func (a *app) orderDrain(ctx context.Context, drained bool) int {
+	virtual, real := a.meant()
+	words := url.Values{"virtual": {virtual}, "server": {real}}
+	if a.force {
+		words.Set("force", "")
 	}
-	places := a.places()
-	if len(places) == 0 {
-		fmt.Fprintf(a.stderr, "ldirectord: %s has no real server %s\n", a.path, strings.Join(a.args, " "))
-		return exitFailure
+	var answer drainAnswer
+	err := a.socket().order(ctx, takeTime, "/"+a.verb, words, &answer)
+	if isUnanswered(err) {
+		return a.leaveDrain(ctx, drained, err)
 	}
-	table, err := a.look(ctx)
+	if err == nil {
+		for _, s := range answer.Servers {
+			a.tellDrained(director.Place{Virtual: s.Virtual, Real: s.Real}, drained)
+		}
+		for _, id := range answer.Refusing {
+			fmt.Fprintf(a.stderr, "ldirectord: warning: %s refuses the clients of a server that is drained; its scheduler does not with schedflags=sh-fallback or mh-fallback\n", id)
+		}
+		if drained && a.wait {
+			err = a.awaitIdle(ctx, answer.Servers)
+		}
+	}
 	if err != nil {
-		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
-		return exitFailure
-	}
-	if table != nil {
-		defer table.Close()
-	}
-	if err := a.carryOut(ctx, table, places, drained); err != nil {
 		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
 		return exitFailure
 	}
 	return exitOK
 }
 
-func (a *app) places() []director.Place {
-	virtual, real := "", a.args[0]
+// isUnanswered reports whether nobody is known to have taken an order.
+func isUnanswered(err error) bool {
+	return errors.Is(err, errNoDoor) || errors.Is(err, errEnding) || errors.Is(err, errSilent)
+}
+
+// meant is what the operator called the virtual service, "" for any, and the real server.
+func (a *app) meant() (virtual, real string) {
 	if len(a.args) == 2 {
-		virtual, real = a.args[0], a.args[1]
+		return a.args[0], a.args[1]
 	}
-	return a.loaded.plan.Places(virtual, real)
+	return "", a.args[0]
+}
+
+func (a *app) tellDrained(p director.Place, drained bool) {
+	word := map[bool]string{true: "drained", false: "undrained"}[drained]
+	fmt.Fprintf(a.stdout, "%s %s of %s\n", word, p.Real, p.Virtual)
+}
+
+// leaveDrain records an order for a daemon that gives no answer, or for the next one. Who is the last server is
+// judged by the file alone.
+func (a *app) leaveDrain(ctx context.Context, drained bool, unanswered error) int {
+	if code := a.readable(ctx); code != exitOK {
+		return code
+	}
+	places, err := a.recordDrain(ctx, drained)
+	if err == nil {
+		err = a.unconfirmed(unanswered)
+	}
+	if err != nil {
+		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
+		return exitFailure
+	}
+	for _, p := range places {
+		a.tellDrained(p, drained)
+	}
+	return exitOK
+}
+
+// unconfirmed is what is to be said of an order that is recorded and was not answered: nothing of a daemon of ours
+// that has no such socket, which follows the file.
+func (a *app) unconfirmed(unanswered error) error {
+	found := a.instance().Find()
+	switch {
+	case found.Pid == 0 || errors.Is(unanswered, errEnding):
+		return fmt.Errorf("no daemon runs for %s: the order counts from its next start", a.path)
+	case errors.Is(unanswered, errSilent):
+		return fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can", unanswered, found.Pid)
+	case found.State.Pid == 0:
+		return fmt.Errorf("the daemon with pid %d takes no orders to drain: the order counts from the next start of this program", found.Pid)
+	case a.wait:
+		return fmt.Errorf("the daemon with pid %d follows the order, but does not say when: --wait can't wait for it", found.Pid)
+	}
+	return nil
+}
+
+// recordDrain changes the orders that the daemon reads.
+func (a *app) recordDrain(ctx context.Context, drained bool) ([]director.Place, error) {
+	virtual, real := a.meant()
+	places := a.loaded.plan.Places(virtual, real)
+	if len(places) == 0 {
+		return nil, errors.New(noSuchServer(a.path, virtual, real))
+	}
+	lock, err := a.instance().Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	orders, err := a.drainFile().read()
+	if err != nil {
+		return nil, err
+	}
+	all := changed(orders, places, drained)
+	if drained && !a.force {
+		if err := a.leavesSomebody(places, all); err != nil {
+			return nil, err
+		}
+	}
+	return places, a.drainFile().write(all)
+}
+
+// leavesSomebody refuses orders that leave a virtual service without a server.
+func (a *app) leavesSomebody(places []director.Place, drained map[director.Place]bool) error {
+	left := map[string]int{}
+	for _, p := range a.loaded.plan.Places("", "") {
+		if !drained[p] {
+			left[p.Virtual]++
+		}
+	}
+	for _, p := range places {
+		if left[p.Virtual] == 0 {
+			return errors.New(lastServer(p))
+		}
+	}
+	return nil
+}
+
+// awaitIdle waits until the servers have no connection any more, as far as the table can be seen.
+func (a *app) awaitIdle(ctx context.Context, servers []meantServer) error {
+	if a.ipvs != defaultIPVS {
+		return nil
+	}
+	table, err := ipvsctl.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer table.Close()
+	for end := time.Now().Add(a.timeout); ; {
+		left, err := established(ctx, table, servers)
+		if left == 0 || err != nil {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("connections are left after %v", a.timeout)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(drainLook):
+		}
+	}
+}
+
+// established counts the established connections of servers, with one reading of each virtual service.
+func established(ctx context.Context, table *ipvsctl.Kernel, servers []meantServer) (n uint32, err error) {
+	read := map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Connections{}
+	for _, s := range servers {
+		found, known := read[s.Key]
+		if !known {
+			if found, err = table.Connections(ctx, s.Key); err != nil {
+				return 0, err
+			}
+			read[s.Key] = found
+		}
+		n += found[s.Addr].Active
+	}
+	return n, nil
 }
 
 // look opens the kernel's table; nil where the daemon keeps it in its own memory.
@@ -59,129 +194,4 @@ func (a *app) look(ctx context.Context) (*ipvsctl.Kernel, error) {
 		return nil, nil
 	}
 	return ipvsctl.Open(ctx)
-}
-
-func (a *app) carryOut(ctx context.Context, table *ipvsctl.Kernel, places []director.Place, drained bool) error {
-	if drained && !a.force {
-		if err := a.leavesSomebody(ctx, table, places); err != nil {
-			return err
-		}
-	}
-	err := a.drainFile().change(ctx, func(orders map[director.Place]bool) {
-		for _, p := range places {
-			if drained {
-				orders[p] = true
-			} else {
-				delete(orders, p)
-			}
-		}
-	})
-	if err != nil {
-		return err
-	}
-	word := map[bool]string{true: "drained", false: "undrained"}[drained]
-	for _, p := range places {
-		fmt.Fprintf(a.stdout, "%s %s of %s\n", word, p.Real, p.Virtual)
-	}
-	if pid, _ := a.instance().find(); pid == 0 || table == nil || !drained {
-		return nil
-	}
-	if err := a.await(ctx, takeTime, "the daemon does not carry it out", func() (bool, error) { return a.quiet(ctx, table, places) }); err != nil {
-		return err
-	}
-	if !a.wait {
-		return nil
-	}
-	return a.await(ctx, a.timeout, "connections are left", func() (bool, error) {
-		left, err := a.active(ctx, table, places)
-		return left == 0, err
-	})
-}
-
-// leavesSomebody refuses an order that takes the last server of a virtual service.
-func (a *app) leavesSomebody(ctx context.Context, table *ipvsctl.Kernel, places []director.Place) error {
-	orders, err := a.drainFile().read(ctx)
-	if err != nil {
-		return err
-	}
-	gone := map[director.Place]bool{}
-	for p := range orders {
-		gone[p] = true
-	}
-	for _, p := range places {
-		gone[p] = true
-	}
-	for _, p := range places {
-		left := 0
-		for _, other := range a.loaded.plan.Places(p.Virtual, "") {
-			serves, err := a.serves(ctx, table, other)
-			if err != nil {
-				return err
-			}
-			if !gone[other] && serves {
-				left++
-			}
-		}
-		if left == 0 {
-			return fmt.Errorf("%s is the last server of %s; --force drains it all the same", p.Real, p.Virtual)
-		}
-	}
-	return nil
-}
-
-// serves tells whether a server gets new connections, as far as the table can be seen.
-func (a *app) serves(ctx context.Context, table *ipvsctl.Kernel, p director.Place) (bool, error) {
-	if table == nil {
-		return true, nil
-	}
-	key, dest, err := a.loaded.plan.Position(p)
-	if err != nil {
-		return false, err
-	}
-	service, _, err := table.ReadService(ctx, key)
-	return service.Dests[dest.Addr].Weight > 0, err
-}
-
-// quiet tells whether none of the servers gets new connections any more.
-func (a *app) quiet(ctx context.Context, table *ipvsctl.Kernel, places []director.Place) (bool, error) {
-	for _, p := range places {
-		if serves, err := a.serves(ctx, table, p); serves || err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// active counts the established connections of the servers.
-func (a *app) active(ctx context.Context, table *ipvsctl.Kernel, places []director.Place) (n uint32, err error) {
-	for _, p := range places {
-		key, dest, err := a.loaded.plan.Position(p)
-		if err != nil {
-			return 0, err
-		}
-		found, err := table.Connections(ctx, key)
-		if err != nil {
-			return 0, err
-		}
-		n += found[dest.Addr].Active
-	}
-	return n, nil
-}
-
-// await looks until done says so, no longer than limit.
-func (a *app) await(ctx context.Context, limit time.Duration, otherwise string, done func() (bool, error)) error {
-	for end := time.Now().Add(limit); ; {
-		ok, err := done()
-		if ok || err != nil {
-			return err
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("%s after %v", otherwise, limit)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(drainLook):
-		}
-	}
 }

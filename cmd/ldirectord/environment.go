@@ -13,6 +13,7 @@ import (
 type environment struct {
 	pinger   *checker.Ping
 	children chan struct{}
+	matching *checker.Matching
 	ours     atomic.Pointer[map[netip.AddrPort]bool]
 }
 
@@ -25,6 +26,7 @@ func newEnvironment(verb string) *environment {
 	return &environment{
 		pinger:   pinger,
 		children: make(chan struct{}, 32*runtime.NumCPU()),
+		matching: checker.NewMatching(),
 	}
 }
 
@@ -34,6 +36,7 @@ func (e *environment) checks() *checker.Env {
 	return &checker.Env{
 		Pinger:   e.pinger,
 		Children: e.children,
+		Matching: e.matching,
 		HostName: hostName(),
 		Ours: func(a netip.AddrPort) bool {
 			ours := e.ours.Load()

@@ -73,7 +73,7 @@ func TestKernelLongFailures(t *testing.T) {
 func onlyLong(t *testing.T) {
 	t.Helper()
 	if os.Getenv("LONG_TESTS") == "" {
-		t.Skip("LONG_TESTS is not set")
+		t.Skip("takes long: make test-all")
 	}
 }
 
@@ -481,7 +481,7 @@ func (f *failures) virtualByHand() {
 // signal sends a signal to the daemon.
 func (l *lab) signal(s syscall.Signal) {
 	l.t.Helper()
-	pid, _ := instance{pidFile: l.dir + "/ldirectord.ldirectord.cf.pid"}.find()
+	pid := livesBy(l.dir + "/ldirectord.ldirectord.cf.pid")
 	if pid == 0 {
 		l.t.Fatalf("no daemon:\n%s", l.logText())
 	}

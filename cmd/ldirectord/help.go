@@ -91,6 +91,9 @@ func standard(value string) string {
 	return fmt.Sprintf(" (%s)", value)
 }
 
+// checksPage is where the packages put what is to be known of each check.
+const checksPage = "/usr/share/doc/ldirectord/docs/checks.md"
+
 // showChecks lists the kinds of checks and the services that negotiate knows.
 func showChecks(w io.Writer) {
 	fmt.Fprintf(w, `Checks, by checktype:
@@ -100,7 +103,7 @@ func showChecks(w io.Writer) {
   ping           an ICMP echo
   external       a program of yours; external-perl one in Perl
   off, on        never in service; always
-  N              connect, and negotiate each Nth time
+  N              one negotiate, then N connects
 
 Services of negotiate, with the port by which they are guessed:
 
@@ -115,5 +118,5 @@ Services of negotiate, with the port by which they are guessed:
 			fmt.Fprintf(w, "  %-11s %d\n", s.Name, s.Port)
 		}
 	}
-	fmt.Fprintln(w, "\nchecks.md tells what each asks and when its server is up.")
+	fmt.Fprintf(w, "\n%s tells what each asks and when its server is up.\n", checksPage)
 }

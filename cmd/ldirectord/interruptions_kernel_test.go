@@ -129,7 +129,7 @@ func (f *failures) setClock(by time.Duration) {
 func (f *failures) upgrade(r *row) {
 	f.replaceProgram()
 	f.restartCommand(r)
-	pid, _ := instance{pidFile: filepath.Join(f.dir, "ldirectord.ldirectord.cf.pid")}.find()
+	pid := livesBy(filepath.Join(f.dir, "ldirectord.ldirectord.cf.pid"))
 	if runs, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe"); err != nil || runs != f.exe {
 		r.broken = fmt.Sprintf("the daemon runs %s (%v), not %s", runs, err, f.exe)
 	}

@@ -7,17 +7,16 @@ import (
 	"os/exec"
 	"path"
 	"strings"
+
+	"ldirectord/instance"
 )
 
-// keeper is who has a daemon in the foreground, and so must start the next one: a unit of systemd, by its
-// name, or somebody. A daemon in the background has none.
-type keeper string
-
-const somebody keeper = "somebody"
+// somebody keeps a daemon in the foreground that no unit of systemd does.
+const somebody instance.Keeper = "somebody"
 
 // keeper is who keeps this process.
-func (a *app) keeper() keeper {
-	if !a.stay {
+func (a *app) keeper() instance.Keeper {
+	if !a.foreground() {
 		return ""
 	}
 	groups, err := os.ReadFile("/proc/self/cgroup")
@@ -28,21 +27,21 @@ func (a *app) keeper() keeper {
 }
 
 // unitOf finds the service in the lines of /proc/PID/cgroup, see cgroups(7); "" when there is none.
-func unitOf(groups string) keeper {
+func unitOf(groups string) instance.Keeper {
 	for line := range strings.Lines(groups) {
 		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(fields) < 3 || fields[1] != "" && fields[1] != "name=systemd" {
 			continue
 		}
 		if name := path.Base(fields[2]); strings.HasSuffix(name, ".service") {
-			return keeper(name)
+			return instance.Keeper(name)
 		}
 	}
 	return ""
 }
 
 // restartKept has the keeper restart its daemon. The unit's ExecStop leaves the table in place then.
-func (a *app) restartKept(ctx context.Context, k keeper) int {
+func (a *app) restartKept(ctx context.Context, k instance.Keeper) int {
 	if k == somebody {
 		fmt.Fprintln(a.stderr, "ldirectord: the daemon runs in the foreground: who started it there must restart it")
 		return exitFailure

@@ -241,13 +241,14 @@ func (l *lab) changes(since int) (n int, lines string) {
 // kill ends the daemon as a crash would.
 func (l *lab) kill() {
 	l.t.Helper()
-	pid, stale := instance{pidFile: filepath.Join(l.dir, "ldirectord.ldirectord.cf.pid")}.find()
-	if pid == 0 || stale {
+	pidFile := filepath.Join(l.dir, "ldirectord.ldirectord.cf.pid")
+	pid := livesBy(pidFile)
+	if pid == 0 {
 		l.t.Fatalf("no daemon to kill:\n%s", l.logText())
 	}
 	p, _ := os.FindProcess(pid)
 	p.Kill()
-	for isDirector(pid) {
+	for livesBy(pidFile) != 0 {
 		time.Sleep(5 * time.Millisecond)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"ldirectord/notify"
+	"ldirectord/printable"
 )
 
 // logSink is the log as a reader of the journal: file, syslog facility, or a standard stream.
@@ -142,17 +143,14 @@ func (l *logSink) syslog(facility string, line []byte) (int, error) {
 	return l.system.Write(bytes.TrimRight(line, "\n"))
 }
 
-// oneLine keeps a message to one line of printable characters.
+// oneLine keeps a message to one line of printable characters: control characters of ASCII become blanks, what else
+// a terminal would act on is escaped.
 func oneLine(s string) string {
-	if !strings.ContainsFunc(s, isControl) {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		if isControl(r) {
-			return ' '
+	line := []byte(s)
+	for i, c := range line {
+		if c < ' ' || c == 0x7f {
+			line[i] = ' '
 		}
-		return r
-	}, s)
+	}
+	return printable.Text(string(line))
 }
-
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }

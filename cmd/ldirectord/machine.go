@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"strings"
 
+	"ldirectord/notify"
 	"ldirectord/parser"
 )
 
@@ -25,17 +26,32 @@ func (f *findings) warn(at parser.Position, kind, format string, args ...any) {
 	})
 }
 
-// machine looks at what the file can't show: who may read its passwords, which programs and kernel modules are
-// there, how the kernel treats clients that stay with a quiescent server, and what else is about its marks.
+// machine looks at what the file can't show: who may read its passwords and who may change what root will run,
+// which programs, addresses and kernel modules are there, how the kernel treats clients that stay with a quiescent
+// server, and what else is about its marks.
 func (a *app) machine(ctx context.Context, cfg *parser.Config) parser.Diagnostics {
 	f := &findings{file: cfg.Name}
 	f.secrets(a.path, cfg)
+	f.trust(a.path, cfg)
 	f.programs(cfg)
+	f.shell(cfg, notify.Shell("")[0])
 	f.group(cfg.Global)
 	f.modules(cfg, modulesHere())
 	f.stickiness(cfg)
-	f.marks(ctx, a, cfg)
+	if a.ipvs == defaultIPVS {
+		f.kernel(ctx, a, cfg)
+	}
 	return f.found
+}
+
+// kernel looks at what only a table in the kernel needs.
+func (f *findings) kernel(ctx context.Context, a *app, cfg *parser.Config) {
+	f.ipvs(withoutIPVS(ctx, modulesHere(), openTable))
+	if here, done := endsHere(); here != nil {
+		f.addressesAway(cfg, here)
+		done()
+	}
+	f.marks(ctx, a, cfg)
 }
 
 func (f *findings) secrets(path string, cfg *parser.Config) {
@@ -44,7 +60,7 @@ func (f *findings) secrets(path string, cfg *parser.Config) {
 		return
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-		f.warn(at, "readable-secret", "passwords stand in a file of mode %#o; let only its owner read it: chmod 600 %s", info.Mode().Perm(), path)
+		f.warn(at, "readable-secret", "passwords are in a file of mode %#o; let only its owner read it: chmod 600 %s", info.Mode().Perm(), path)
 	}
 }
 

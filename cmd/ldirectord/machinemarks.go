@@ -16,7 +16,7 @@ const inspectTime = 20 * time.Second
 
 // marks looks at what this machine makes of the file's firewall marks.
 func (f *findings) marks(ctx context.Context, a *app, cfg *parser.Config) {
-	if !slices.ContainsFunc(cfg.Virtuals, func(v parser.Virtual) bool { return v.Protocol == parser.FWM }) || a.ipvs != defaultIPVS {
+	if !slices.ContainsFunc(cfg.Virtuals, func(v parser.Virtual) bool { return v.Protocol == parser.FWM }) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, inspectTime)
@@ -25,7 +25,7 @@ func (f *findings) marks(ctx context.Context, a *app, cfg *parser.Config) {
 	if err != nil {
 		m.Unread = append(m.Unread, err.Error())
 	}
-	j := markJudge{findings: f, machine: m, owns: fwmark.Open(a.instance().pidFile).Owns}
+	j := markJudge{findings: f, machine: m, owns: fwmark.Open(a.instance().Chains()).Owns}
 	j.all(cfg)
 	if own, err := addressesHere(); err == nil {
 		j.addresses(cfg, own)

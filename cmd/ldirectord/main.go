@@ -46,6 +46,8 @@ type app struct {
 	env     *environment   // of the checks
 	manager serviceManager // who started us, if it wants to hear how we do
 	loaded  *loaded        // the configuration, once it was found to be good
+	patient bool           // servers may wait for the addresses of their names
+	via     []string       // the files whose daemons passed this command on
 }
 
 // verbs are what the program can be told, each with what carries it out.
@@ -70,28 +72,28 @@ var verbs = map[string]func(*app, context.Context) int{
 	"doctor":            (*app).doctor,
 }
 
-// ownVerbs take options behind them, and as many other words as stand here; those of the reference
+// ownVerbs take options after them, and as many other words as stand here; what says which. Those of the reference
 // ignore what follows, as it does.
 var ownVerbs = map[string]struct {
 	least, most int
 	what        string
 }{
-	"check":   {0, 0, "only options are allowed behind it"},
-	"plan":    {0, 0, "only options are allowed behind it"},
-	"probe":   {0, 0, "only options are allowed behind it"},
-	"standby": {0, 0, "only options are allowed behind it"},
-	"notify":  {1, 4, "STATE or INSTANCE|GROUP NAME STATE PRIORITY is allowed behind it"},
-	"drain":   {1, 2, "[VIRTUAL] REAL is allowed behind it"},
-	"undrain": {1, 2, "[VIRTUAL] REAL is allowed behind it"},
+	"check":   {0, 0, "only options"},
+	"plan":    {0, 0, "only options"},
+	"probe":   {0, 0, "only options"},
+	"standby": {0, 0, "only options"},
+	"notify":  {1, 4, "STATE or INSTANCE|GROUP NAME STATE PRIORITY"},
+	"drain":   {1, 2, "[VIRTUAL] REAL"},
+	"undrain": {1, 2, "[VIRTUAL] REAL"},
 
-	"realserver-script": {0, 1, "[SERVER] is allowed behind it"},
-	"connections":       {0, 1, "[VIRTUAL] is allowed behind it"},
-	"doctor":            {0, 0, "only options are allowed behind it"},
+	"realserver-script": {0, 1, "[SERVER]"},
+	"connections":       {0, 1, "[VIRTUAL]"},
+	"doctor":            {0, 0, "only options"},
 }
 
 func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 	out := &answer{to: stdout}
-	a := &app{argv: argv, stdout: out, stderr: stderr}
+	a := &app{argv: argv, stdout: out, stderr: stderr, via: passedOn()}
 	if err := a.parse(argv[1:]); err != nil {
 		fmt.Fprintf(stderr, "ldirectord: %v\n\n%s", err, usage)
 		return exitUsage
@@ -108,17 +110,35 @@ func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(out, "commit %s of %s, %s %s/%s\n", commit, date, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return out.status(exitOK, stderr)
 	}
-	path, err := locate(a.config)
+	path, err := a.find()
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailure
 	}
 	a.path = path
+	a.chooseRunDir()
 	startLean()
 	a.manager = newServiceManager()
 	a.env = newEnvironment(a.verb)
 	defer a.env.close()
 	return out.status(verbs[a.verb](a, ctx), stderr)
+}
+
+// find is the path of the configuration. To tell and to end a daemon its name is enough, wherever its file went.
+func (a *app) find() (string, error) {
+	path, missing := locate(a.config)
+	if missing == nil || a.verb != "status" && a.verb != "stop" {
+		return path, missing
+	}
+	for _, path := range paths(a.config) {
+		gone := a.options
+		gone.path = path
+		gone.chooseRunDir()
+		if gone.instance().Find().Pid != 0 {
+			return path, nil
+		}
+	}
+	return "", missing
 }
 
 func (o *options) isOwnVerb() bool { _, own := ownVerbs[o.verb]; return own }

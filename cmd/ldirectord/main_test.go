@@ -3,21 +3,34 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 // TestMain lets the test binary be the program: under the name ldirectord it is.
 func TestMain(m *testing.M) {
+	syscall.Umask(0o022) // a run folder that a group can write is refused
 	testscript.Main(m, map[string]func(){
-		"ldirectord": func() { os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr)) },
+		"ldirectord": func() {
+			if file := os.Getenv("TEST_NAMES"); file != "" {
+				fakeNames(file)
+			}
+			if dir := os.Getenv("TEST_CONFIGS"); dir != "" {
+				configDirs = []string{dir}
+			}
+			os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
+		},
 	})
 }
 
@@ -31,11 +44,12 @@ func program(t *testing.T) string {
 	return path
 }
 
-// The command line as real processes, with the table in memory. Beside testscript's own commands:
+// The command line as real processes, with the table in memory, and with the names of the file that TEST_NAMES
+// names, if it does. Beside testscript's own commands:
 //
 //	exits N ARG…       runs ldirectord ARG… with this test's run folder and table, and compares its exit status
 //	await FILE REGEXP  waits until the file matches; await ! until it does not, or is not there
-//	signal NAME        sends a signal to the daemon of ld.cf
+//	signal NAME        sends a signal to the daemon of ld.cf, and waits for the end of one that is killed
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "../../testdata/script",
@@ -46,6 +60,7 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOSTNAME", "director1")
+			e.Setenv("GORACE", os.Getenv("GORACE")) // without it each program under the race detector ends a second later
 			e.Defer(func() { endDaemons(e.WorkDir) })
 			return expandFiles(e.WorkDir)
 		},
@@ -111,18 +126,38 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
-	pid, _ := instance{pidFile: ts.MkAbs("ldirectord.ld.cf.pid")}.find()
+	pidFile := ts.MkAbs("ldirectord.ld.cf.pid")
+	pid := livesBy(pidFile)
 	if pid == 0 {
 		ts.Fatalf("no daemon")
 	}
-	ts.Check(exec.Command("kill", "-"+args[0], strconv.Itoa(pid)).Run())
+	ts.Check(syscall.Kill(pid, unix.SignalNum("SIG"+args[0])))
+	for end := time.Now().Add(awaitLimit); args[0] == "KILL" && livesBy(pidFile) != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			ts.Fatalf("pid %d is not dead", pid)
+		}
+	}
+}
+
+// livesBy is the pid in a pid file, 0 when that process has ended.
+func livesBy(pidFile string) int {
+	text, err := os.ReadFile(pidFile)
+	pid, bad := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || bad != nil {
+		return 0
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil || bytes.Contains(stat, []byte(") Z ")) {
+		return 0
+	}
+	return pid
 }
 
 // endDaemons ends what a script left running.
 func endDaemons(dir string) {
 	files, _ := filepath.Glob(filepath.Join(dir, "ldirectord.*.pid"))
 	for _, f := range files {
-		if pid, _ := (instance{pidFile: f}).find(); pid != 0 {
+		if pid := livesBy(f); pid != 0 {
 			p, _ := os.FindProcess(pid)
 			p.Kill()
 		}

@@ -10,5 +10,5 @@ func (a *app) marks() director.Marks {
 	if a.ipvs != defaultIPVS {
 		return nil
 	}
-	return fwmark.Open(a.instance().pidFile)
+	return fwmark.Open(a.instance().Chains())
 }

@@ -22,7 +22,7 @@ func TestKernelMarksOverKills(t *testing.T) { marksOverKills(t, 6) }
 
 func TestKernelLongMarksOverKills(t *testing.T) {
 	if os.Getenv("LONG_TESTS") == "" {
-		t.Skip("LONG_TESTS is not set")
+		t.Skip("takes long: make test-all")
 	}
 	marksOverKills(t, 50)
 }
@@ -223,8 +223,8 @@ func (l *lab) exchangeTime(random *rand.Rand) time.Duration {
 
 func (l *lab) hup() {
 	l.t.Helper()
-	pid, stale := instance{pidFile: filepath.Join(l.dir, "ldirectord.ldirectord.cf.pid")}.find()
-	if pid == 0 || stale {
+	pid := livesBy(filepath.Join(l.dir, "ldirectord.ldirectord.cf.pid"))
+	if pid == 0 {
 		l.t.Fatalf("no daemon:\n%s", l.logText())
 	}
 	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {

@@ -23,7 +23,7 @@ func startLean() {
 	}
 }
 
-// settleMemory gives back what reading the file took, and has garbage collected in steps of about that
+// settleMemory gives back what reading a file took, and has garbage collected in steps of about that
 // size from now on.
 func settleMemory() {
 	debug.FreeOSMemory()

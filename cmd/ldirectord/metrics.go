@@ -10,8 +10,6 @@ import (
 	"net/netip"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"ldirectord/director"
 	"ldirectord/notify"
 	"ldirectord/status"
@@ -21,6 +19,7 @@ import (
 const (
 	scrapeTime     = 10 * time.Second // until the client has read its answer; Prometheus waits no longer
 	scrapersAtOnce = 8
+	healthAtOnce   = 8
 	listenRetry    = time.Second
 )
 
@@ -34,10 +33,10 @@ type metricsServer struct {
 
 // openMetrics begins to serve, until ctx is done.
 func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
-	routes := http.NewServeMux()
-	routes.HandleFunc("GET /metrics", d.answerMetrics)
-	routes.HandleFunc("GET /healthz", d.answerAlive)
-	routes.HandleFunc("GET /readyz", d.answerReady)
+	routes, scrapes, probes := http.NewServeMux(), newSlots(scrapersAtOnce), newSlots(healthAtOnce)
+	routes.HandleFunc("GET /metrics", slotted(scrapes, d.answerMetrics))
+	routes.HandleFunc("GET /healthz", slotted(probes, d.answerAlive))
+	routes.HandleFunc("GET /readyz", slotted(probes, d.answerReady))
 	m := &metricsServer{addrs: make(chan netip.AddrPort), retry: listenRetry, handler: routes, say: d.journal.Emit}
 	go m.run(ctx)
 	m.serve(ctx, d.loaded.config.Global.Listen)
@@ -83,7 +82,7 @@ func (m *metricsServer) run(ctx context.Context) {
 			continue
 		}
 		var err error
-		if server, err = m.listen(addr); err != nil {
+		if server, err = m.listen(ctx, addr); err != nil {
 			if !told {
 				m.failed(addr, err)
 			}
@@ -93,14 +92,14 @@ func (m *metricsServer) run(ctx context.Context) {
 	}
 }
 
-func (m *metricsServer) listen(addr netip.AddrPort) (*http.Server, error) {
+func (m *metricsServer) listen(ctx context.Context, addr netip.AddrPort) (*http.Server, error) {
 	l, err := net.Listen("tcp", addr.String())
 	if err != nil {
 		return nil, err
 	}
-	server := newServer(m.handler)
+	server := newServer(ctx, m.handler)
 	server.WriteTimeout = scrapeTime
-	go server.Serve(netutil.LimitListener(l, scrapersAtOnce))
+	go server.Serve(door{l})
 	m.say(notify.Event{Kind: notify.Listening, Text: fmt.Sprintf("Metrics are served on %s", addr)})
 	return server, nil
 }
@@ -151,6 +150,8 @@ func unready(now *director.Snapshot) error {
 		return errors.New("standing by")
 	case now.Unread != "":
 		return fmt.Errorf("the table can't be read: %s", now.Unread)
+	case now.Marks != "":
+		return fmt.Errorf("mark rules can't be set: %s", now.Marks)
 	}
 	for _, v := range now.Virtuals {
 		if v.Error != "" {

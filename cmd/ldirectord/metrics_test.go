@@ -47,6 +47,11 @@ func (d *runningDaemon) write(config string) {
 	}
 }
 
+// options are those of a command for this daemon.
+func (d *runningDaemon) options() *options {
+	return &options{runDir: d.dir, config: "ld.cf", path: filepath.Join(d.dir, "ld.cf"), ipvs: "memory"}
+}
+
 func (d *runningDaemon) tell(verb ...string) {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -59,8 +64,8 @@ func (d *runningDaemon) tell(verb ...string) {
 // report asks the daemon on its control socket.
 func (d *runningDaemon) report() *status.Report {
 	d.t.Helper()
-	o := options{runDir: d.dir, config: "ld.cf"}
-	text, err := o.instance().ask(d.t.Context(), "GET", "/status", nil)
+	o := d.options()
+	text, err := o.socket().ask(d.t.Context(), "/status")
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -201,9 +206,9 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 		c.(*net.TCPConn).SetReadBuffer(1024)
 		io.WriteString(c, [...]string{"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "", "GET /metrics HTTP/1.1\r\nX: "}[i%3])
 	}
-	o := options{runDir: d.dir, config: "ld.cf"}
-	for range 3 * askersAtOnce / 4 {
-		c, err := net.Dial("unix", o.instance().socket)
+	o := d.options()
+	for range 3 * answersAtOnce / 4 {
+		c, err := net.Dial("unix", string(o.socket()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,8 +260,8 @@ func TestStatusgroupFollowsAReload(t *testing.T) {
 		t.Skip("only root gives files away")
 	}
 	d := launched(t, "start", twoServers)
-	o := options{runDir: d.dir, config: "ld.cf"}
-	socket := o.instance().socket
+	o := d.options()
+	socket := string(o.socket())
 	for _, c := range []struct {
 		group string
 		mode  fs.FileMode
@@ -275,6 +280,7 @@ func TestWhatIsNotReady(t *testing.T) {
 		"":                         {Virtuals: virtuals[:1]},
 		"standing by":              {Standby: true, Virtuals: virtuals},
 		"the table can't be read":  {Unread: "permission denied"},
+		"mark rules can't be set":  {Virtuals: virtuals[:1], Marks: "no iptables"},
 		"refuses tcp:10.1.0.2:80:": {Virtuals: virtuals},
 	} {
 		err := unready(&now)

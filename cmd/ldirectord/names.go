@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,7 +18,11 @@ func (systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Ad
 		network = "ip6"
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, name)
-	if err != nil {
+	var failed *net.DNSError
+	switch {
+	case errors.As(err, &failed) && failed.Server != "": // without the name, which whoever tells it knows
+		return nil, fmt.Errorf("%s (asked %s)", failed.Err, failed.Server)
+	case err != nil:
 		return nil, err
 	}
 	for i := range addrs {

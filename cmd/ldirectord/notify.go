@@ -4,20 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/instance"
 )
 
 const (
 	workerEnv = "LDIRECTORD_NOTIFY_WORKER" // marks the process that carries an order out
 	orderTime = 2 * time.Minute            // for all of it: a daemon that ends is waited for
-	orderLook = 5 * time.Millisecond       // between two looks at what the daemon did
+
+	lastOrder order = "last" // tells that process to read the order, which may be another one by then
 )
 
 // vrrpStates are the states of an instance or a group in which its director serves, or does not, as
@@ -38,18 +43,82 @@ func (a *app) notify(ctx context.Context) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, orderTime)
 	defer cancel()
-	if os.Getenv(workerEnv) != "" {
-		return a.obey(ctx)
+	// keepalived ends its scripts a second after it started them, which may be before the daemon has heard. Taken and
+	// not ignored: children would inherit that.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
+	if word := os.Getenv(workerEnv); word != "" {
+		return a.obey(ctx, order(word))
 	}
-	now, err := a.roleFile().change(ctx, func(last order) order { return last.to(serve) })
+	w := toLeave
+	if serve {
+		w = toServe
+	}
+	now, err := a.giveRole(ctx, w)
+	code := exitOK
 	if err != nil {
 		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
-		return exitFailure
+		code = exitFailure
 	}
-	if pid, _ := a.instance().find(); now.staysUp() && pid != 0 {
-		return a.awaitRole(ctx, pid, now)
+	if now.carriedOut || now.order == noOrder {
+		return code
 	}
-	return a.detach(now)
+	return max(code, a.detach(now.order, now.unsaved))
+}
+
+// given is an order as it was taken.
+type given struct {
+	order      order // none when it was refused
+	carriedOut bool  // or the daemon that runs does it as soon as it can
+	unsaved    bool  // no file has it
+}
+
+// giveRole has the running daemon follow an order, and otherwise records it. What is returned with an error is
+// true as far as it goes: an order may be carried out and not be recorded.
+func (a *app) giveRole(ctx context.Context, w wish) (given, error) {
+	var answer roleAnswer
+	begun := sinceBoot()
+	words := url.Values{"to": {string(w)}, "given": {strconv.FormatInt(int64(begun), 10)}, "via": a.via}
+	err := a.socket().order(ctx, takeTime, "/role", words, &answer)
+	var refused *refusal
+	switch {
+	case err == nil && answer.Unsaved != "":
+		return given{answer.Role, answer.Role.staysUp(), true}, fmt.Errorf("it is carried out, but the next daemon will not know: %s", answer.Unsaved)
+	case err == nil:
+		return given{answer.Role, answer.Role.staysUp(), false}, nil
+	case errors.As(err, &refused) && refused.isFinal():
+		return given{}, err
+	}
+	now, unsaved := a.recordRole(ctx, begun, w.after)
+	found := a.instance().Find()
+	follows := now.staysUp() && found.Pid != 0 && a.instance().Stays(found.Process)
+	switch silent := !errors.Is(err, errNoDoor) && !errors.Is(err, errEnding); {
+	case follows && unsaved != nil:
+		return given{}, errors.Join(err, unsaved)
+	case follows && silent:
+		return given{now, true, false}, fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can", err, found.Pid)
+	}
+	return given{now, follows, unsaved != nil}, unsaved
+}
+
+// recordRole makes what next says of the last order the last one, unless one that was given later is there. Nobody else
+// changes it meanwhile. The order is returned also if it could not be recorded.
+func (a *app) recordRole(ctx context.Context, given time.Duration, next func(order) order) (order, error) {
+	lock, locked := a.instance().Lock(ctx)
+	if locked == nil {
+		defer lock.Close()
+	}
+	last, err := a.roleFile().last()
+	if err != nil {
+		return noOrder, err
+	}
+	now := next(last.order)
+	switch {
+	case last.given > given:
+		return last.order, nil
+	case locked != nil:
+		return now, fmt.Errorf("recording the role: %w", locked)
+	}
+	return now, a.roleFile().write(dated{now, given})
 }
 
 // vrrpServes reads the state from the command line: STATE, or INSTANCE|GROUP NAME STATE PRIORITY, which
@@ -70,34 +139,11 @@ func vrrpServes(args []string) (serve bool, err error) {
 	return serve, nil
 }
 
-// awaitRole waits until the running daemon has carried an order out, or another one came.
-func (a *app) awaitRole(ctx context.Context, pid int, wanted order) int {
-	ctx, cancel := context.WithTimeout(ctx, takeTime)
-	defer cancel()
-	for {
-		s, err := a.instance().read()
-		if err == nil && s.Pid == pid && s.Role == wanted {
-			return exitOK
-		}
-		if now, err := a.roleFile().read(); err == nil && now != wanted {
-			return exitOK
-		}
-		if !isDirector(pid) {
-			return a.detach(wanted)
-		}
-		select {
-		case <-ctx.Done():
-			fmt.Fprintf(a.stderr, "ldirectord: the daemon with pid %d has not carried it out after %v\n", pid, takeTime)
-			return exitFailure
-		case <-time.After(orderLook):
-		}
-	}
-}
-
-// detach carries the order out in a process of a session of its own, and waits for it. A daemon in the
-// foreground that crashed is left to its keeper, who starts the next one in this role.
-func (a *app) detach(now order) int {
-	if s, err := a.instance().read(); err == nil && now.staysUp() && s.Phase == running && s.Keeper != "" {
+// detach carries the order out in a process of a session of its own, and waits for it. That reads the order again,
+// unless it could not be saved. A daemon in the foreground that crashed is left to its keeper, who starts the next
+// one in this role.
+func (a *app) detach(now order, unsaved bool) int {
+	if s, err := a.instance().State(); err == nil && now.staysUp() && s.Phase == instance.Running && s.Keeper != "" {
 		return exitOK
 	}
 	self, err := os.Executable()
@@ -107,7 +153,11 @@ func (a *app) detach(now order) int {
 	}
 	worker := exec.Command(self)
 	worker.Args = a.argv
-	worker.Env = append(os.Environ(), workerEnv+"=1")
+	word := lastOrder
+	if unsaved {
+		word = now
+	}
+	worker.Env = append(os.Environ(), workerEnv+"="+string(word))
 	worker.Stdout, worker.Stderr = a.stdout, a.stderr
 	worker.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = worker.Run()
@@ -122,28 +172,36 @@ func (a *app) detach(now order) int {
 	return exitOK
 }
 
-// obey carries out the last order, and goes on as long as others come meanwhile.
-func (a *app) obey(ctx context.Context) int {
+// obey carries out an order: that one, or the last one, and then goes on as long as others come meanwhile.
+func (a *app) obey(ctx context.Context, o order) int {
 	os.Unsetenv(workerEnv)
 	// Who reads what is said may be gone. Taken and not ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+	if o != lastOrder {
+		return a.carryOut(ctx, o)
+	}
 	for {
 		now, err := a.roleFile().read()
 		if err != nil {
 			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
 			return exitFailure
 		}
-		code := exitOK
-		switch now {
-		case started, active:
-			code = a.begin(ctx, a.mayStart)
-		case stopped:
-			code = a.quit(ctx)
-		}
+		code := a.carryOut(ctx, now)
 		if next, err := a.roleFile().read(); err == nil && next == now || ctx.Err() != nil {
 			return code
 		}
 	}
+}
+
+// carryOut starts or ends the daemon as an order has it.
+func (a *app) carryOut(ctx context.Context, o order) int {
+	switch o {
+	case started, active:
+		return a.begin(ctx, a.mayStart)
+	case stopped:
+		return a.quit(ctx)
+	}
+	return exitOK
 }
 
 // mayStart refuses to start what its supervisor starts, and in the foreground.
@@ -157,9 +215,9 @@ func (a *app) mayStart(runs bool) error {
 
 // quit ends the daemon if one runs, whatever state the file is in.
 func (a *app) quit(ctx context.Context) int {
-	pid, _ := a.instance().find()
-	if pid == 0 {
+	found := a.instance().Find()
+	if found.Pid == 0 {
 		return exitOK
 	}
-	return a.end(ctx, pid, syscall.SIGTERM)
+	return a.end(ctx, found.Process, syscall.SIGTERM)
 }

@@ -3,14 +3,18 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/instance"
 )
 
 func TestStatesOfNotify(t *testing.T) {
@@ -55,18 +59,28 @@ func TestRoleFile(t *testing.T) {
 		t.Error(err)
 	}
 	for _, o := range []order{noOrder, standby, active, stopped, started, standby} {
-		if _, err := f.change(t.Context(), func(order) order { return o }); err != nil {
+		if err := f.write(dated{o, 1}); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := f.read(); got != o || err != nil {
 			t.Errorf("%q, %v, want %q", got, err, o)
 		}
 	}
-	if err := os.WriteFile(string(f), []byte("active\nby\n"), 0o600); err != nil { // killed before the rest was cut off
-		t.Fatal(err)
+	for given, want := range map[time.Duration]time.Duration{7: 7, sinceBoot() + time.Hour: 0} { // the latter of a former boot
+		if err := f.write(dated{active, given}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.last(); got != (dated{active, want}) || err != nil {
+			t.Errorf("given at %v: %v, %v, want %v", given, got, err, want)
+		}
 	}
-	if got, err := f.read(); got != active || err != nil {
-		t.Errorf("half written: %q, %v, want active", got, err)
+	for _, before := range []string{"active\n", "active\nby\n"} { // of the version before, which may have been killed
+		if err := os.WriteFile(string(f), []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.read(); got != active || err != nil {
+			t.Errorf("%q: %q, %v, want active", before, got, err)
+		}
 	}
 	if err := os.WriteFile(string(f), []byte("\x1b[2J\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -100,8 +114,14 @@ func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { endDaemons(dir) })
-	within(t, "a process that carries the order out", func() bool {
-		return exec.Command("pgrep", "-P", strconv.Itoa(verb.Process.Pid)).Run() == nil
+	within(t, "a process of its own that carries the order out", func() bool {
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", verb.Process.Pid)) // of whichever thread
+		return slices.ContainsFunc(lists, func(path string) bool {
+			children, _ := os.ReadFile(path)
+			child, err := strconv.Atoi(strings.TrimSpace(string(children)))
+			group, err2 := syscall.Getpgid(child)
+			return err == nil && err2 == nil && child > 0 && group != verb.Process.Pid
+		})
 	})
 	if err := syscall.Kill(-verb.Process.Pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -116,11 +136,22 @@ func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 	})
 }
 
-// pretendEnding makes a process look like a daemon that is ending, until end is called.
-func pretendEnding(t *testing.T, i instance) (end func()) {
+// The daemon that took an order to leave needs nobody to end it: keepalived may have killed who gave the order.
+func TestADaemonThatIsToLeaveEndsByItself(t *testing.T) {
+	d := launched(t, "start", "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n")
+	o := d.options()
+	var answer roleAnswer
+	if err := o.socket().order(t.Context(), takeTime, "/role", url.Values{"to": {string(toLeave)}}, &answer); err != nil || answer.Role != stopped {
+		t.Fatalf("%+v, %v", answer, err)
+	}
+	within(t, "end", func() bool { return o.instance().Find().Pid == 0 })
+}
+
+// pretendEnding makes a process look like a daemon of the version before that is ending, until end is called.
+func pretendEnding(t *testing.T, i instance.Instance) (end func()) {
 	t.Helper()
-	old := exec.CommandContext(t.Context(), "cat")
-	old.Args[0] = "ldirectord"
+	old := exec.CommandContext(t.Context(), "sh")
+	old.Args = []string{"ldirectord", "-c", "read end; exit 0", "start"}
 	in, err := old.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -129,20 +160,33 @@ func pretendEnding(t *testing.T, i instance) (end func()) {
 		t.Fatal(err)
 	}
 	awaitExec(t, old.Process.Pid)
-	for path, text := range map[string]string{
-		i.pidFile:   fmt.Sprintln(old.Process.Pid),
-		i.stateFile: fmt.Sprintf(`{"Pid": %d, "Phase": "ending"}`, old.Process.Pid),
-	} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(i.PidFile(), fmt.Appendln(nil, old.Process.Pid), 0o644); err != nil {
+		t.Fatal(err)
 	}
+	state, err := os.Create(i.Files().State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(state.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(state, `{"Pid": %d, "Phase": "ending"}`, old.Process.Pid)
 	return func() {
 		in.Close()
+		defer state.Close()
 		if err := old.Wait(); err != nil {
 			t.Error(err)
 		}
 	}
+}
+
+// awaitExec waits until a process shows its command line: that comes a moment after its start is over.
+func awaitExec(t *testing.T, pid int) {
+	t.Helper()
+	within(t, "command line", func() bool {
+		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		return err == nil && len(line) > 0
+	})
 }
 
 func within(t *testing.T, what string, done func() bool) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"sync"
 	"time"
@@ -19,11 +20,17 @@ import (
 const carriedTime = time.Second
 
 // openControl makes the control socket. A daemon without one goes on.
-func (d *daemon) openControl() {
+func (d *daemon) openControl(ctx context.Context) {
 	routes := http.NewServeMux()
-	routes.HandleFunc("GET /status", d.answerStatus)
+	routes.HandleFunc("GET /status", slotted(newSlots(answersAtOnce), d.answerStatus))
+	routes.HandleFunc("POST /reload", ordered(takeOverTime, d.answerReload))
+	routes.HandleFunc("POST /role", ordered(takeTime, func(asked context.Context, words url.Values) (any, error) {
+		return d.answerRole(ctx, asked, words)
+	}))
+	routes.HandleFunc("POST /drain", ordered(takeTime, d.answerDrain))
+	routes.HandleFunc("POST /undrain", ordered(takeTime, d.answerUndrain))
 	var err error
-	if d.control, err = d.hold.listen(routes); err != nil {
+	if d.control, err = socket(d.hold.Socket).listen(ctx, routes); err != nil {
 		d.control = nil
 		d.unheard(err)
 		return
@@ -60,8 +67,24 @@ func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
 func (d *daemon) process() status.Process {
 	return status.Process{
 		Config: d.path, Pid: os.Getpid(), Version: version, Started: d.reloads.started,
-		Reloads: d.reloads.read(), Events: d.events.read(),
+		Reloads: d.reloads.read(), Events: d.events.read(), Names: d.namesInVain(),
 	}
+}
+
+// namesInVain are the host names that can't be looked up.
+func (d *daemon) namesInVain() (list []status.Name) {
+	names := d.names.Load()
+	if names == nil {
+		return nil
+	}
+	for _, n := range unanswered(*names) {
+		name := status.Name{Name: n.Host, Error: n.Why}
+		if n.Addr.IsValid() {
+			name.Address = n.Addr.String()
+		}
+		list = append(list, name)
+	}
+	return list
 }
 
 // carried reads from the kernel what the servers carry, with a client of its own: the director's is never
@@ -100,7 +123,7 @@ func newEventCounts() *eventCounts {
 	c := &eventCounts{n: map[string]uint64{}}
 	for _, kind := range []notify.Kind{
 		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.MonitorFailed, notify.ListenFailed,
-		notify.LocalShortage, notify.ChangedByHand, notify.Lost,
+		notify.LocalShortage, notify.Unjudged, notify.ChangedByHand, notify.Lost,
 	} {
 		c.n[string(kind)] = 0
 	}

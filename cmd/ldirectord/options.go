@@ -4,11 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"ldirectord/instance"
+	"ldirectord/parser"
 )
 
 // options are the command line.
@@ -18,16 +24,17 @@ type options struct {
 	version   bool
 	ipvs      string // kernel, memory or memory:FILE
 	logFormat string // text or json
-	runDir    string
+	runDir    string // without --rundir: what chooseRunDir finds
 	jsonOut   bool
 	verbose   bool
 	strict    bool
+	secrets   bool // --with-secrets
 	wait      bool
 	force     bool
 	keep      bool
 	stay      bool // --foreground
 	timeout   time.Duration
-	args      []string // behind the command
+	args      []string // after the command
 
 	topic  string // of --help; "" without one
 	config string // as given; "" without one
@@ -38,7 +45,7 @@ type options struct {
 const (
 	defaultIPVS      = "kernel"
 	defaultLogFormat = "text"
-	defaultRunDir    = "/run"
+	defaultRunDir    = instance.Folder
 )
 
 // parse reads the command line: options, the file, the command.
@@ -54,24 +61,68 @@ func (o *options) parse(args []string) error {
 	if o.help || o.version {
 		return nil
 	}
-	switch {
-	case len(rest) == 0:
-		return errors.New("no command")
-	case len(rest) == 1 || isVerb(rest[0]) && (strings.HasPrefix(rest[1], "--") || isVerbose(rest[0], rest[1])):
-		o.verb, rest = rest[0], rest[1:]
-	default:
-		o.config, o.verb, rest = rest[0], rest[1], rest[2:]
+	behind, err := o.parseCommand(rest)
+	if err != nil {
+		return err
 	}
-	if !isVerb(o.verb) {
-		return fmt.Errorf("unknown command %q", o.verb)
-	}
-	if err := o.parseBehind(f, rest); err != nil {
+	if err := o.parseBehind(f, behind); err != nil {
 		return err
 	}
 	return o.validate()
 }
 
-// parseBehind reads what stands behind the command. The reference ignores whatever that is, and so do
+// parseCommand reads `[CONFIG] COMMAND` and returns what stands after it. Where the second word is a command, the
+// first one is the file; but `notify stop` is a file and a command only where there is such a file.
+func (o *options) parseCommand(words []string) (behind []string, err error) {
+	switch {
+	case len(words) == 0:
+		return nil, errors.New("no command")
+	case len(words) == 1 && !isVerb(words[0]):
+		return nil, noCommand(words[0])
+	case len(words) == 1 || isVerb(words[0]) && leads(words[0], words[1]):
+		o.verb = words[0]
+		return words[1:], nil
+	case isVerb(words[1]):
+		o.config, o.verb = words[0], words[1]
+		return words[2:], nil
+	case isVerb(words[0]) && !strings.HasPrefix(words[1], "-"):
+		return nil, fmt.Errorf("%q is not a command: the file comes before the command, as in %s %s", words[1], words[1], words[0])
+	default:
+		return nil, unknownCommand(words[1])
+	}
+}
+
+// leads reports whether a command stands before this word, and not a file of that name before a command.
+func leads(verb, next string) bool {
+	if strings.HasPrefix(next, "--") || isVerbose(verb, next) {
+		return true
+	}
+	if ownVerbs[verb].most == 0 {
+		return false
+	}
+	if !isVerb(next) {
+		return true
+	}
+	_, err := locate(verb)
+	return err != nil
+}
+
+// noCommand says what a single word that is no command may be.
+func noCommand(word string) error {
+	if path, err := locate(word); err == nil {
+		return fmt.Errorf("no command after %s, which is a file", path)
+	}
+	return unknownCommand(word)
+}
+
+func unknownCommand(word string) error {
+	if strings.HasPrefix(word, "-") {
+		return fmt.Errorf("unknown command %q: options like it stand before the file", word)
+	}
+	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(verbs))))
+}
+
+// parseBehind reads what comes after the command. The reference ignores whatever that is, and so do
 // its commands here; only our own options, which are long, count there too.
 func (o *options) parseBehind(f *pflag.FlagSet, rest []string) error {
 	for i, word := range rest {
@@ -87,8 +138,11 @@ func (o *options) parseBehind(f *pflag.FlagSet, rest []string) error {
 		return err
 	}
 	o.args = f.Args()
-	if takes := ownVerbs[o.verb]; len(o.args) < takes.least || len(o.args) > takes.most {
-		return fmt.Errorf("%s %s: %s", o.verb, strings.Join(o.args, " "), takes.what)
+	switch takes := ownVerbs[o.verb]; {
+	case len(o.args) < takes.least:
+		return fmt.Errorf("%s: %s must come after it", o.verb, takes.what)
+	case len(o.args) > takes.most:
+		return fmt.Errorf("%s %s: %s may come after %s", o.verb, strings.Join(o.args, " "), takes.what, o.verb)
 	}
 	return nil
 }
@@ -103,9 +157,10 @@ func (o *options) flags() *pflag.FlagSet {
 	f.BoolVarP(&o.version, "version", "v", false, "")
 	f.StringVar(&o.ipvs, "ipvs", defaultIPVS, "")
 	f.StringVar(&o.logFormat, "log-format", defaultLogFormat, "")
-	f.StringVar(&o.runDir, "rundir", defaultRunDir, "")
+	f.StringVar(&o.runDir, "rundir", "", "")
 	f.BoolVar(&o.strict, "strict", false, "")
 	f.BoolVar(&o.jsonOut, "json", false, "")
+	f.BoolVar(&o.secrets, "with-secrets", false, "")
 	f.BoolVar(&o.verbose, "verbose", false, "")
 	f.BoolVar(&o.wait, "wait", false, "")
 	f.BoolVar(&o.force, "force", false, "")
@@ -126,26 +181,67 @@ func (o *options) validate() error {
 		}
 		o.ipvs = "memory:" + path
 	}
-	dir, err := filepath.Abs(o.runDir)
-	if err != nil {
-		return fmt.Errorf("--rundir %s: %w", o.runDir, err)
+	if o.runDir != "" {
+		dir, err := filepath.Abs(o.runDir)
+		if err != nil {
+			return fmt.Errorf("--rundir %s: %w", o.runDir, err)
+		}
+		o.runDir = dir
 	}
-	o.runDir = dir
 	if o.logFormat != "text" && o.logFormat != "json" {
 		return fmt.Errorf("--log-format %s: text and json are allowed", o.logFormat)
 	}
 	return nil
 }
 
-// isVerbose tells whether a word behind a command is -v as status has it; before one it asks for the version.
+// isVerbose tells whether a word after a command is -v as status has it; before one it asks for the version.
 func isVerbose(verb, word string) bool { return verb == "status" && word == "-v" }
 
 func isVerb(s string) bool { _, ok := verbs[s]; return ok }
 
+// chooseRunDir says where the files of the daemon are when --rundir does not: in that of the two folders in which
+// one runs, else in the one that systemd made for us. What it made for another unit, which runs a command, is not
+// meant.
+func (o *options) chooseRunDir() {
+	if o.runDir != "" {
+		return
+	}
+	for _, o.runDir = range []string{instance.UnitFolder, defaultRunDir} {
+		if o.instance().Find().Pid != 0 {
+			return
+		}
+	}
+	if os.Getenv("RUNTIME_DIRECTORY") == instance.UnitFolder {
+		o.runDir = instance.UnitFolder
+	}
+}
+
+// instance is the daemon that this command line means.
+func (o *options) instance() instance.Instance {
+	d := instance.Daemon{Path: o.path, Table: o.ipvs, NetNS: instance.NetNS()}
+	return instance.New(o.runDir, d, o.names()...)
+}
+
+// names are those that the pid file may have, first the one of this command line. The file that is taken without
+// CONFIG has two.
+func (o *options) names() []string {
+	names := []string{o.instanceName()}
+	if o.config == "" {
+		return append(names, filepath.Base(o.path))
+	}
+	if standard, err := locate(""); err == nil && o.path == standard || err != nil && slices.Contains(paths(""), o.path) {
+		return append(names, nameless)
+	}
+	return names
+}
+
+// nameless is the name of the daemon without CONFIG.
+const nameless = "ldirectord"
+
 // instanceName is what the pid file is called after: the file's name, or the program's without one.
 func (o *options) instanceName() string {
 	if o.config == "" {
-		return "ldirectord"
+		return nameless
 	}
 	return filepath.Base(o.config)
 }

@@ -28,3 +28,47 @@ func TestTwoMeaningsOfV(t *testing.T) {
 		}
 	}
 }
+
+// Without --rundir a daemon's files are in /run, or in /run/ldirectord where systemd made that for it.
+func TestTheRunFolder(t *testing.T) {
+	for name, c := range map[string]struct{ given, made, want string }{
+		"by default":                 {"", "", "/run"},
+		"of the drop-in user.conf":   {"", "/run/ldirectord", "/run/ldirectord"},
+		"of a unit that runs us":     {"", "/run/keepalived", "/run"},
+		"of a unit that has several": {"", "/run/ldirectord:/run/other", "/run"},
+		"given":                      {"/tmp/x", "/run/ldirectord", "/tmp/x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("RUNTIME_DIRECTORY", c.made)
+			o := options{runDir: c.given, ipvs: defaultIPVS, config: "none.cf", path: "/nowhere/none.cf"}
+			if o.chooseRunDir(); o.runDir != c.want {
+				t.Errorf("%s, want %s", o.runDir, c.want)
+			}
+		})
+	}
+}
+
+func TestWordsTooFewAndTooMany(t *testing.T) {
+	for line, want := range map[string]string{
+		"drain":              "drain: [VIRTUAL] REAL must come after it",
+		"notify":             "notify: STATE or INSTANCE|GROUP NAME STATE PRIORITY must come after it",
+		"drain a b c":        "drain a b c: [VIRTUAL] REAL may come after drain",
+		"/dev/null check it": "check it: only options may come after check",
+	} {
+		var o options
+		if err := o.parse(strings.Fields(line)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+func TestACutCommandIsCompleted(t *testing.T) {
+	for word, want := range map[string]string{"stat": "status", "strat": "start", "conn": "connections", "sta": "start"} {
+		if want != "" {
+			want = " (did you mean " + want + "?)"
+		}
+		if got := unknownCommand(word).Error(); got != `unknown command "`+word+`"`+want {
+			t.Error(got)
+		}
+	}
+}

@@ -2,9 +2,13 @@ package main
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"ldirectord/instance"
 )
 
 func packaged(t *testing.T, name string) string {
@@ -42,9 +46,220 @@ func TestExternalProgramsGetEveryRightBack(t *testing.T) {
 	}
 }
 
+// What may be in the way of an operator's programs is forbidden by the drop-in that he asks for, not by the unit.
+func TestAUserOfItsOwnIsAsked(t *testing.T) {
+	unit, dropIn := packaged(t, "systemd/ldirectord.service"), packaged(t, "systemd/user.conf")
+	for _, line := range []string{"User=ldirectord", "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW", "RuntimeDirectory=ldirectord",
+		"LogsDirectory=ldirectord", "UMask=0077", "ProtectHome=yes", "MemoryDenyWriteExecute=yes", "NoExecPaths=/run /var/log"} {
+		if strings.Contains(unit, "\n"+line+"\n") || !strings.Contains(dropIn, "\n"+line+"\n") {
+			t.Errorf("%s is the unit's, or not user.conf's", line)
+		}
+	}
+	if filepath.Base(instance.UnitFolder) != "ldirectord" || filepath.Dir(instance.UnitFolder) != instance.Folder {
+		t.Errorf("commands look in %s, not in the drop-in's folder", instance.UnitFolder)
+	}
+}
+
+// The log of a daemon with a user of its own is in the folder that systemd made for it, and not in another unit's.
+func TestTheLogOfTheUnit(t *testing.T) {
+	for dir, want := range map[string]string{
+		"":                    "",
+		"/var/log/ldirectord": "/var/log/ldirectord/ldirectord.log",
+		"/var/log/keepalived": "",
+	} {
+		t.Setenv("LOGS_DIRECTORY", dir)
+		if got := logOfUnit(); got != want {
+			t.Errorf("%q: %q, want %q", dir, got, want)
+		}
+	}
+}
+
 // The exit statuses after which the unit does not try again are those of the program.
 func TestTheUnitKnowsTheExitStatuses(t *testing.T) {
 	if want := "\nRestartPreventExitStatus=78 255\n"; exitKeptConfig != 78 || exitUsage != 255 || !strings.Contains(packaged(t, "systemd/ldirectord.service"), want) {
 		t.Errorf("the unit lacks %q", want)
+	}
+}
+
+// The director that the drop-in starts is the one that keepalived promotes and demotes, with both files as they are.
+func TestTheShippedStandbyFilesFit(t *testing.T) {
+	dir := t.TempDir()
+	config := "virtual = 10.1.0.1:7000\n\treal = 10.2.0.1:7000 gate\n\tchecktype = on\n"
+	if err := os.WriteFile(filepath.Join(dir, "ldirectord.cf"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	table := filepath.Join(dir, "table")
+	call := func(line string) *exec.Cmd {
+		words := strings.Fields(line)
+		cmd := exec.Command(program(t), append([]string{"--rundir", dir, "--ipvs", "memory:" + table}, words[1:]...)...)
+		cmd.Env = append(os.Environ(), "TEST_CONFIGS="+dir)
+		return cmd
+	}
+	unit := regexp.MustCompile(`(?m)^ExecStart=(/usr/sbin/ldirectord .*)$`).FindStringSubmatch(packaged(t, "systemd/standby.conf"))
+	if unit == nil {
+		t.Fatal("the drop-in starts nothing")
+	}
+	orders := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^\s*notify_(\w+) "(.*)"$`).FindAllStringSubmatch(packaged(t, "../examples/keepalived/standby.conf"), -1) {
+		orders[m[1]] = m[2]
+	}
+	director := call(unit[1])
+	if err := director.Start(); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "daemon", func() bool { return call("ldirectord status").Run() == nil })
+	serves := func() bool {
+		text, err := os.ReadFile(table)
+		return err == nil && strings.Contains(string(text), "-r 10.2.0.1:7000")
+	}
+	for _, state := range []string{"master", "backup", "master", "fault", "master", "stop"} {
+		if out, err := call(orders[state]).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", state, err, out)
+		}
+		if serves() != (state == "master") {
+			t.Errorf("%s: it serves: %v", state, serves())
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "ldirectord.*.pid")); len(left) != 1 {
+		t.Errorf("the pid files are %q", left)
+	}
+	if out, err := call("ldirectord stop").CombinedOutput(); err != nil {
+		t.Errorf("stop: %v\n%s", err, out)
+	}
+	if err := director.Wait(); err != nil {
+		t.Errorf("the director: %v", err)
+	}
+}
+
+// The first heading of the changelog is the version that is built.
+func TestTheChangelogHasTheVersion(t *testing.T) {
+	version, changelog := packaged(t, "../VERSION"), packaged(t, "../CHANGELOG.md")
+	m := regexp.MustCompile(`(?m)^## \[(.*?)\]`).FindStringSubmatch(changelog)
+	if m == nil || m[1]+"\n" != version {
+		t.Errorf("VERSION has %q, the changelog begins with %q", version, m)
+	}
+}
+
+// A build of the tagged commit has the version of the file; those before sort below it, those after above.
+func TestTheVersionFollowsTheTag(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("git is not installed")
+	}
+	dir := t.TempDir()
+	run := func(argv ...string) string {
+		t.Helper()
+		cmd := exec.Command(argv[0], argv[1:]...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
+			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.org")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", argv, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	write := func(name, text string, mode os.FileMode) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	version := func(want string) {
+		t.Helper()
+		if got := run("packaging/version"); got != want {
+			t.Errorf("version %q, want %q", got, want)
+		}
+	}
+	write("packaging/version", packaged(t, "version"), 0o755)
+	write("VERSION", "1.2.0\n", 0o644)
+	version("1.2.0") // as an unpacked archive has it
+	run("git", "init", "-q")
+	run("git", "add", ".")
+	run("git", "commit", "-q", "-m", "one")
+	version("1.2.0~git1")
+	run("git", "tag", "v1.2.0")
+	version("1.2.0")
+	run("git", "commit", "-q", "--allow-empty", "-m", "two")
+	version("1.2.0+git1")
+	write("VERSION", "1.3.0\n", 0o644)
+	version("1.3.0~git2.changed")
+	run("git", "commit", "-q", "-a", "-m", "three")
+	version("1.3.0~git3")
+}
+
+// What make install puts somewhere, make uninstall takes away, but for what is an operator's.
+func TestUninstallTakesAwayWhatInstallPutThere(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("make is not installed")
+	}
+	dir := t.TempDir()
+	program := filepath.Join(dir, "program") // newer than every source: nothing is built
+	if err := os.WriteFile(program, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	install := func(targets ...string) {
+		t.Helper()
+		cmd := exec.Command("make", append([]string{"-s", "-o", program, "PROGRAM=" + program, "VERSION=1.2.3", "DESTDIR=" + dir + "/root"}, targets...)...)
+		cmd.Dir = "../.."
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("make %v: %v\n%s", targets, err, out)
+		}
+	}
+	left := func() (files []string) {
+		err := filepath.WalkDir(dir+"/root", func(path string, e os.DirEntry, err error) error {
+			if err == nil && !e.IsDir() {
+				files = append(files, strings.TrimPrefix(path, dir+"/root"))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	install("install-files", "install-sysv")
+	if files := left(); len(files) < 50 {
+		t.Fatalf("only %d files are installed: %q", len(files), files)
+	}
+	brokenLinks(t, dir+"/root/usr/share/doc/ldirectord")
+	install("uninstall")
+	if files := left(); len(files) > 0 {
+		t.Errorf("left over: %q", files)
+	}
+	install("install-files", "install-sysv")
+	if err := os.WriteFile(dir+"/root/etc/default/ldirectord", []byte("# mine\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	install("uninstall")
+	if files := left(); len(files) != 1 || files[0] != "/etc/default/ldirectord" {
+		t.Errorf("left over: %q, want what was changed alone", files)
+	}
+}
+
+// brokenLinks follows every link to a file in the guides of a folder.
+func brokenLinks(t *testing.T, dir string) {
+	t.Helper()
+	followed := 0
+	for _, pattern := range []string{"/*.md", "/docs/*.md"} {
+		guides, _ := filepath.Glob(dir + pattern)
+		for _, guide := range guides {
+			text, err := os.ReadFile(guide)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
+				followed++
+				if _, err := os.Stat(filepath.Join(filepath.Dir(guide), m[1])); err != nil {
+					t.Errorf("%s: the link %s leads nowhere", strings.TrimPrefix(guide, dir), m[1])
+				}
+			}
+		}
+	}
+	if followed < 40 {
+		t.Errorf("only %d links in %s", followed, dir)
 	}
 }

@@ -15,7 +15,7 @@ func (a *app) plan(ctx context.Context) int {
 		return code
 	}
 	for _, d := range a.machine(ctx, a.loaded.config) {
-		fmt.Fprintln(a.stderr, message(d))
+		fmt.Fprintln(a.stderr, wording(a.verb, d))
 	}
 	table, err := a.tableToCompare(ctx)
 	if err != nil {
@@ -27,6 +27,9 @@ func (a *app) plan(ctx context.Context) int {
 	if err != nil {
 		fmt.Fprintf(a.stderr, "ldirectord: reading the table: %v\n", err)
 		return exitFailure
+	}
+	if a.ipvs != defaultIPVS {
+		fmt.Fprintln(a.stdout, "# compared with an empty table: one in memory is its daemon's own")
 	}
 	ops := ipvsctl.Diff(have, a.loaded.plan.Preview())
 	a.printOps(ops)
@@ -68,7 +71,7 @@ func (a *app) ruleChanges(ctx context.Context) ([]string, error) {
 	if a.ipvs != defaultIPVS {
 		return nil, nil
 	}
-	return fwmark.Open(a.instance().pidFile).Preview(ctx, a.loaded.plan.Rules())
+	return fwmark.Open(a.instance().Chains()).Preview(ctx, a.loaded.plan.Rules())
 }
 
 // tableToCompare is the table that the configuration would change. One in memory is the running daemon's

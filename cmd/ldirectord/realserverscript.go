@@ -146,7 +146,7 @@ func virtualAddresses(v *parser.Virtual) []netip.Prefix {
 func theServer(servers []*realServer, word string) (*realServer, error) {
 	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(word, "["), "]"))
 	if err != nil {
-		return nil, fmt.Errorf("%q is no address of a real server", word)
+		return nil, fmt.Errorf("%q is not an address of a real server", word)
 	}
 	for _, s := range servers {
 		if s.addr == addr {

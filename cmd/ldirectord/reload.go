@@ -1,13 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"time"
 
+	"ldirectord/director"
+	"ldirectord/instance"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -25,8 +33,27 @@ type configFile struct {
 	changed chan struct{} // the file may be another one
 	taken   chan taken    // the file was read
 	sum     [sha256.Size]byte
-	busy    bool  // it is being read
-	again   *bool // then it is to be read once more, for auto or not
+	now     *reading           // nil while nothing new is on its way to the director
+	next    *reading           // then it is to be read once more
+	found   chan []parser.Name // names that have an answer now
+	endSeek context.CancelFunc // of the search for them
+	role    order              // that siblings follow
+	renewed chan []string      // files of TLS, of which one has another content now
+	endTLS  context.CancelFunc // of the watch over them
+}
+
+// reading is one time that the file is read, and who wants to know what became of it.
+type reading struct {
+	auto   bool     // nobody asked for it
+	via    []string // the files whose daemons passed it on, each time it was asked for
+	answer []chan<- taken
+}
+
+// add joins another wish to one that is not carried out yet.
+func (r *reading) add(other reading) {
+	r.auto = r.auto && other.auto
+	r.via = slices.DeleteFunc(r.via, func(path string) bool { return !slices.Contains(other.via, path) })
+	r.answer = append(r.answer, other.answer...)
 }
 
 // taken is a file that was read: as it is now, and the configuration if that is the current one now.
@@ -34,11 +61,18 @@ type taken struct {
 	sum    *[sha256.Size]byte // nil when it could not be read
 	loaded *loaded            // nil when it was refused
 	why    string             // it was refused
+
+	refines bool // no file was read: names of the current configuration have other addresses
 }
 
-func newConfigFile(ctx context.Context, d *daemon) *configFile {
-	f := &configFile{daemon: d, foreign: markWatch{ipvs: d.ipvs, journal: d.journal}, changed: make(chan struct{}), taken: make(chan taken, 1), sum: d.loaded.sum()}
+func newConfigFile(ctx context.Context, d *daemon, role order) *configFile {
+	f := &configFile{daemon: d, role: role, foreign: markWatch{ipvs: d.ipvs, journal: d.journal}, changed: make(chan struct{}), taken: make(chan taken, 1), sum: d.loaded.sum()}
+	f.found, f.endSeek = make(chan []parser.Name), func() {}
+	f.renewed, f.endTLS = make(chan []string), func() {}
 	go f.follow(ctx)
+	f.remember(d.loaded.config.Names)
+	f.seek(ctx, firstSeek)
+	f.followTLS(ctx)
 	return f
 }
 
@@ -95,25 +129,26 @@ func (s fileStamp) same(other fileStamp) bool {
 	if s.FileInfo == nil || other.FileInfo == nil {
 		return s.FileInfo == other.FileInfo
 	}
-	return os.SameFile(s.FileInfo, other.FileInfo) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size()
+	return s.isOf(other) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size()
+}
+
+// isOf reports whether both are of one file, whatever is written in it.
+func (s fileStamp) isOf(other fileStamp) bool {
+	return s.FileInfo != nil && other.FileInfo != nil && os.SameFile(s.FileInfo, other.FileInfo)
 }
 
 // look takes a changed file over, or says that autoreload is off. A file that was only touched is
 // nothing, and one that is away is waited for.
 func (f *configFile) look(ctx context.Context) {
-	source, err := readFile(f.path, largestConfig)
-	if err != nil {
-		return
-	}
-	sum := sha256.Sum256(source)
-	if sum == f.sum {
+	sum, err := sumOf(f.path)
+	if err != nil || sum == f.sum {
 		return
 	}
 	f.sum = sum
 	global := f.loaded.config.Global
 	f.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", f.path))
 	if global.AutoReload {
-		f.begin(ctx, true)
+		f.begin(ctx, reading{auto: true})
 	} else {
 		f.say(notify.ConfigIgnored, " - ignore new configuration")
 	}
@@ -122,44 +157,85 @@ func (f *configFile) look(ctx context.Context) {
 	}
 }
 
-// hup reads the file again because somebody asked for it.
-func (f *configFile) hup(ctx context.Context) {
-	f.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
-	f.begin(ctx, false)
+// sumOf tells one content of a file from another, as loaded.sum does, without holding it in memory.
+func sumOf(path string) (sum [sha256.Size]byte, err error) {
+	file, err := instance.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return sum, err
+	}
+	defer file.Close()
+	h := sha256.New()
+	if n, err := io.Copy(h, io.LimitReader(file, largestConfig+1)); err != nil || n > largestConfig {
+		return sum, cmp.Or(err, fmt.Errorf("%s is too large", path))
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
 }
 
-// begin has the file read and taken over; auto says that nobody asked for it.
-func (f *configFile) begin(ctx context.Context, auto bool) {
-	if f.busy {
-		auto = auto && (f.again == nil || *f.again)
-		f.again = &auto
-		return
+// readAgain reads the file again because somebody asked for it, by a signal or an order.
+func (f *configFile) readAgain(ctx context.Context, o rereading) {
+	f.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
+	r := reading{via: o.via}
+	if o.answer != nil {
+		r.answer = append(r.answer, o.answer)
 	}
-	f.busy = true
-	f.manager.reloading()
-	old := f.loaded
-	go func() { f.taken <- f.take(ctx, old, auto) }()
+	f.begin(ctx, r)
+}
+
+// begin has the file read and taken over. What is asked for while it is being read already is another reading:
+// the file may have changed since that began.
+func (f *configFile) begin(ctx context.Context, r reading) {
+	switch {
+	case f.now == nil:
+		f.now = &r
+		f.manager.reloading()
+		old := f.loaded
+		go func() {
+			f.taken <- f.take(ctx, old, r.auto)
+			settleMemory() // also after a file that was refused
+		}()
+	case f.next == nil:
+		f.next = &r
+	default:
+		f.next.add(r)
+	}
 }
 
 // end notes what became of it.
 func (f *configFile) end(ctx context.Context, t taken) {
-	f.busy = false
+	wait := firstSeek
+	if t.refines {
+		wait = f.refined(t)
+	} else {
+		f.reread(ctx, t)
+	}
+	for _, answer := range f.now.answer {
+		answer <- t
+	}
+	next := f.next
+	f.now, f.next = nil, nil
+	f.seek(ctx, wait)
+	if t.loaded != nil {
+		f.followTLS(ctx)
+	}
+	if next != nil {
+		f.begin(ctx, *next)
+	}
+}
+
+// reread notes what became of a file that was read.
+func (f *configFile) reread(ctx context.Context, t taken) {
 	if t.sum != nil {
 		f.sum = *t.sum
 	}
 	if t.loaded != nil {
-		f.changeSiblings(f.loaded.config.Global.Execute, t.loaded.config.Global.Execute)
+		f.changeSiblings(t.loaded.config.Global.Execute)
 		f.loaded = t.loaded
+		f.remember(t.loaded.config.Names)
+		f.recorded(f.hold.Siblings(t.loaded.config.Global.Execute))
 		f.foreign.follow(ctx, t.loaded.config)
 	}
 	f.reloads.note(t)
 	f.manager.ready(f.summary(t))
-	f.recorded(f.hold.reread(t.loaded != nil))
-	if f.again != nil {
-		auto := *f.again
-		f.again = nil
-		f.begin(ctx, auto)
-	}
 }
 
 // summary is what is in force after a file was read.
@@ -172,7 +248,9 @@ func (f *configFile) summary(t taken) string {
 
 // take makes the file's configuration the current one, whole or not at all.
 func (f *configFile) take(ctx context.Context, old *loaded, auto bool) (t taken) {
-	l, err := f.load(ctx)
+	o := f.parserOptions()
+	o.Last, o.Wait = known(old.config.Names).last(o.Last), false
+	l, err := f.loadWith(ctx, o)
 	if ctx.Err() != nil {
 		return t
 	}
@@ -203,17 +281,34 @@ func (f *configFile) take(ctx context.Context, old *loaded, auto bool) (t taken)
 	if auto {
 		f.say(notify.ConfigReread, " - reread new configuration")
 	}
-	f.log.setTarget(l.config.Global.LogFile)
-	if f.control != nil {
-		f.unheard(f.control.allow(l.config.Global.StatusGroup))
+	if err := f.install(ctx, old, l, f.director.Reload); err != nil {
+		t.why = fmt.Sprintf("the daemon ends: %v", err)
+		return t
 	}
-	f.metrics.serve(ctx, l.config.Global.Listen)
-	f.env.setOurs(l.plan)
-	f.mailer.Set(mailRules(l.config, l.plan))
-	if f.director.Reload(ctx, l.plan) == nil {
-		t.loaded = l
-	}
+	t.loaded = l
 	return t
+}
+
+// install makes a configuration the current one, of the director and around it, whole or not at all.
+func (d *daemon) install(ctx context.Context, old, l *loaded, give func(context.Context, *director.Plan) error) error {
+	d.surround(ctx, l)
+	err := give(ctx, l.plan)
+	if err != nil {
+		d.surround(ctx, old)
+	}
+	return err
+}
+
+// surround makes what is around the director follow a configuration: before the director does, because what that
+// changes is told in the new log, by the new mails.
+func (d *daemon) surround(ctx context.Context, l *loaded) {
+	d.log.setTarget(l.config.Global.LogFile)
+	if d.control != nil {
+		d.unheard(d.control.allow(l.config.Global.StatusGroup))
+	}
+	d.metrics.serve(ctx, l.config.Global.Listen)
+	d.env.setOurs(l.plan)
+	d.mailer.Set(mailRules(l.config, l.plan))
 }
 
 func (f *configFile) say(kind notify.Kind, text string) {
@@ -223,4 +318,34 @@ func (f *configFile) say(kind notify.Kind, text string) {
 func executable(path string) bool {
 	info, err := os.Stat(path)
 	return path != "" && err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// reload has the running daemon read the file again, if it is good, and waits until the table follows it. One
+// without a control socket is told by a signal, and does not say what became of it.
+func (a *app) reload(ctx context.Context) int {
+	if code := a.readable(ctx); code != exitOK {
+		return code
+	}
+	found := a.instance().Find()
+	switch {
+	case found.Pid == 0:
+		fmt.Fprintf(a.stderr, "ldirectord is stopped for %s\n", a.path)
+		return exitFailure
+	case a.waitsForUs(found):
+		return exitOK
+	}
+	err := a.socket().order(ctx, takeOverTime, "/reload", url.Values{"via": a.via}, new(struct{}))
+	if errors.Is(err, errEnding) && a.waitsForUs(a.instance().Find()) {
+		return exitOK
+	}
+	if errors.Is(err, errNoDoor) {
+		if err = syscall.Kill(found.Pid, syscall.SIGHUP); err != nil {
+			err = fmt.Errorf("sending HUP to pid %d: %w", found.Pid, err)
+		}
+	}
+	if err != nil {
+		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
+		return exitFailure
+	}
+	return exitOK
 }

@@ -1,14 +1,22 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/instance"
 )
+
+// ordersFormat says how the files that remember orders are written. The version before wrote no such line, and
+// passes over it.
+const ordersFormat = "# ldirectord 2"
 
 // order is the last word of a cluster manager on what the director of a configuration is to be.
 type order string
@@ -38,76 +46,108 @@ func (o order) to(serve bool) order {
 	}
 }
 
-// roleFile holds the last order, one word. It outlives the daemon that follows it and the command that
-// wrote it, not a boot.
+// dated is an order and when its command began, by the clock that counts from the boot: the latest wins, whichever
+// comes first.
+type dated struct {
+	order order
+	given time.Duration
+}
+
+// sinceBoot is the time by a clock that all processes share and nobody sets.
+func sinceBoot() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
+
+// roleFile holds the last order: a word in the first line, then the format, and when it was given. It outlives the daemon that follows
+// it, not a boot.
 type roleFile string
 
 func (o *options) roleFile() roleFile {
-	return roleFile(filepath.Join(o.runDir, "ldirectord."+o.instanceName()+".role"))
+	return roleFile(o.instance().Files().Role)
 }
+
+func (d *daemon) roleFile() roleFile { return roleFile(d.hold.Role) }
 
 // read returns the last order.
 func (f roleFile) read() (order, error) {
-	file, err := openFile(string(f), os.O_RDONLY, 0)
-	if os.IsNotExist(err) {
-		return noOrder, nil
-	}
-	if err != nil {
-		return noOrder, fmt.Errorf("reading the role: %w", err)
-	}
-	defer file.Close()
-	return readOrder(file)
+	last, err := f.last()
+	return last.order, err
 }
 
-func readOrder(file *os.File) (order, error) {
-	text, err := io.ReadAll(io.LimitReader(file, 64))
-	if err != nil {
-		return noOrder, fmt.Errorf("reading the role: %w", err)
+// last returns the last order, and when it was given.
+func (f roleFile) last() (dated, error) {
+	text, err := instance.Read(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return dated{}, nil
 	}
-	word, _, _ := strings.Cut(string(text), "\n") // what stands behind it is older
+	if err != nil {
+		return dated{}, fmt.Errorf("reading the role: %w", err)
+	}
+	word, rest, _ := strings.Cut(string(text), "\n")
 	switch o := order(word); o {
 	case noOrder, started, stopped, active, standby:
-		return o, nil
+		return dated{o, givenIn(rest)}, nil
 	}
-	return noOrder, fmt.Errorf("reading the role: %s holds %q, which is none", file.Name(), word)
+	return dated{}, fmt.Errorf("reading the role: %s holds %q, which is none", f, word[:min(len(word), 64)])
+}
+
+// givenIn reads the time from the format's line. The version before wrote none, and that of a former boot, whose clock
+// was ahead, says nothing.
+func givenIn(line string) time.Duration {
+	ns, err := strconv.ParseInt(strings.TrimSpace(strings.TrimPrefix(line, ordersFormat)), 10, 64)
+	if given := time.Duration(ns); err == nil && given <= sinceBoot() {
+		return given
+	}
+	return 0
+}
+
+// isThere reports whether there is a file at all.
+func (f roleFile) isThere() bool { return isThere(string(f)) }
+
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// write makes an order the last one.
+func (f roleFile) write(last dated) error {
+	text := fmt.Sprintf("%s\n%s %d\n", last.order, ordersFormat, last.given)
+	if err := instance.Write(string(f), []byte(text), 0o600); err != nil {
+		return fmt.Errorf("recording the role: %w", err)
+	}
+	return nil
 }
 
 // clear forgets the orders, for a daemon that is not to follow any.
 func (f roleFile) clear() error {
-	if last, err := f.read(); err == nil && last == noOrder {
-		return nil
-	}
-	if err := os.Truncate(string(f), 0); err != nil {
+	if err := os.Remove(string(f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("clearing the role: %w", err)
 	}
 	return nil
 }
 
-// change makes next of the last order the current one. Nobody else changes it meanwhile.
-func (f roleFile) change(ctx context.Context, next func(order) order) (order, error) {
-	file, err := openFile(string(f), os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return noOrder, fmt.Errorf("recording the role: %w", err)
+// wish is what a command wants of the role, and what becomes of the last order by it.
+type wish string
+
+const (
+	toServe  wish = "serve"
+	toLeave  wish = "leave"
+	toStayUp wish = "stay" // as it is, but from now on the daemon runs on when it does not serve
+)
+
+func (w wish) after(last order) order {
+	switch {
+	case w != toStayUp:
+		return last.to(w == toServe)
+	case last.staysUp():
+		return last
+	default:
+		return active
 	}
-	defer file.Close()
-	if err := lock(ctx, file, syscall.LOCK_EX); err != nil {
-		return noOrder, fmt.Errorf("recording the role: %w", err)
-	}
-	last, err := readOrder(file)
-	if err != nil {
-		return noOrder, err
-	}
-	now := next(last)
-	if now == last {
-		return now, nil
-	}
-	// Never half a word, whenever the process is killed: first the new one, then the rest of the old one off.
-	text := string(now) + "\n"
-	if _, err := file.WriteAt([]byte(text), 0); err != nil {
-		return noOrder, fmt.Errorf("recording the role: %w", err)
-	}
-	if err := file.Truncate(int64(len(text))); err != nil {
-		return noOrder, fmt.Errorf("recording the role: %w", err)
-	}
-	return now, nil
 }
+
+func (w wish) isKnown() bool { return w == toServe || w == toLeave || w == toStayUp }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/instance"
 )
 
 // managed is a daemon in the foreground, and the service manager that listens to it.
@@ -185,7 +187,10 @@ func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
 	for range 3 {
 		m.hears(`^WATCHDOG=1$`)
 	}
-	if err := syscall.Mkfifo(m.path("table.new"), 0o600); err != nil { // writing there never ends
+	if err := os.Remove(m.path("table")); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(m.path("table"), 0o600); err != nil { // writing there never ends
 		t.Fatal(err)
 	}
 	m.configure(managedConfig + "        scheduler = rr\n")
@@ -224,7 +229,7 @@ func exitStatus(err error) int {
 }
 
 func TestTheUnitOfAProcess(t *testing.T) {
-	for groups, want := range map[string]keeper{
+	for groups, want := range map[string]instance.Keeper{
 		"0::/system.slice/ldirectord.service\n":                                       "ldirectord.service",
 		"0::/system.slice/system-ldirectord.slice/ldirectord@web.service\n":           "ldirectord@web.service",
 		"12:pids:/x.service\n1:name=systemd:/system.slice/ldirectord.service\n0::/\n": "ldirectord.service",

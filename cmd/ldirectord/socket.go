@@ -4,68 +4,89 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log"
 	"net"
 	"net/http"
 	"os"
 	"os/user"
 	"strconv"
-	"strings"
+	"sync"
 	"syscall"
-	"time"
 
-	"golang.org/x/net/netutil"
 	"golang.org/x/sys/unix"
 )
 
-// Limits of the control socket.
-const (
-	askTime       = 2 * time.Second // for a whole request, as its sender sees it
-	thinkTime     = askTime * 3 / 4 // until its answer begins
-	answerTime    = 5 * time.Second // until the sender has read its answer
-	largestHeader = 8 << 10         // bytes
-	largestBody   = 64 << 10        // bytes of a request
-	largestAnswer = 256 << 20       // bytes; 100,000 servers take 60 MB
-	askersAtOnce  = 16
-)
+// answersAtOnce is how many questions are answered at a time.
+const answersAtOnce = 16
 
 // longestPath is what a socket's address holds of a path, unix(7).
 const longestPath = len(unix.RawSockaddrUnix{}.Path) - 1
+
+// socket is the path of a control socket.
+type socket string
+
+// socket is that of the daemon which this command line means.
+func (o *options) socket() socket { return socket(o.instance().Files().Socket) }
 
 // control is the socket on which commands talk to the running daemon: HTTP beside its pid file.
 type control struct {
 	path   string
 	server *http.Server
+
+	mu    sync.Mutex // guards what follows
+	group string     // that may use it as well
 }
 
 // listen makes the control socket. Only who holds the instance may: what another daemon left behind is
-// replaced, in one step. Root alone may use it until allow says otherwise.
-func (h *hold) listen(handler http.Handler) (*control, error) {
-	fresh := h.socket + ".new"
+// replaced, in one step. Root alone may use it until allow says otherwise. Requests end with ctx.
+func (s socket) listen(ctx context.Context, handler http.Handler) (*control, error) {
+	l, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &control{path: string(s), server: newServer(ctx, handler)}
+	go c.server.Serve(door{l})
+	return c, nil
+}
+
+func (s socket) open(ctx context.Context) (net.Listener, error) {
+	path, fresh := string(s), string(s)+".new"
 	if len(fresh) > longestPath {
 		return nil, fmt.Errorf("making the control socket: the path %s is longer than %d bytes; --rundir names another folder", fresh, longestPath)
 	}
-	for _, path := range []string{h.socket, fresh} {
-		if err := socketOrNothing(path); err != nil {
+	for _, way := range []string{path, fresh} {
+		if err := socketOrNothing(way); err != nil {
 			return nil, err
 		}
 	}
 	if err := removeSocket(fresh); err != nil {
 		return nil, err
 	}
-	l, err := (&net.ListenConfig{Control: ownerOnly}).Listen(context.Background(), "unix", fresh)
+	l, err := (&net.ListenConfig{Control: ownerOnly}).Listen(ctx, "unix", fresh)
 	if err != nil {
 		return nil, fmt.Errorf("making the control socket: %w", err)
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	if err := os.Rename(fresh, h.socket); err != nil {
+	if err := os.Rename(fresh, path); err != nil {
 		return nil, errors.Join(fmt.Errorf("making the control socket: %w", err), l.Close(), removeSocket(fresh))
 	}
-	c := &control{path: h.socket, server: newServer(handler)}
-	go c.server.Serve(netutil.LimitListener(l, askersAtOnce))
-	return c, nil
+	return l, nil
+}
+
+// restore makes the socket again when it was lost.
+func (c *control) restore(ctx context.Context) error {
+	if isThere(c.path) {
+		return nil
+	}
+	l, err := socket(c.path).open(ctx)
+	if err != nil {
+		return err
+	}
+	go c.server.Serve(door{l})
+	c.mu.Lock()
+	group := c.group
+	c.mu.Unlock()
+	return c.allow(group)
 }
 
 // ownerOnly sets the mode that the socket will have in the file system: unix(7) takes it from here, so
@@ -76,33 +97,12 @@ func ownerOnly(_, _ string, c syscall.RawConn) error {
 	return errors.Join(err, mode)
 }
 
-// newServer is an HTTP server that no client can occupy for long.
-func newServer(handler http.Handler) *http.Server {
-	s := &http.Server{
-		Handler:           bounded(handler),
-		ReadHeaderTimeout: askTime,
-		ReadTimeout:       askTime,
-		WriteTimeout:      answerTime,
-		MaxHeaderBytes:    largestHeader,
-		ErrorLog:          log.New(io.Discard, "", 0), // what clients do wrong is not worth a line
-	}
-	s.SetKeepAlivesEnabled(false)
-	return s
-}
-
-// bounded limits what a request may bring and how long its answer may be thought about.
-func bounded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), thinkTime)
-		defer cancel()
-		r.Body = http.MaxBytesReader(w, r.Body, largestBody)
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
-}
-
 // allow lets the members of a group, by name or number, use the socket as well; "" and a group that
 // there isn't leave it to its owner.
 func (c *control) allow(group string) error {
+	c.mu.Lock()
+	c.group = group
+	c.mu.Unlock()
 	if err := os.Chmod(c.path, 0o600); err != nil { // before the group changes, so that no other one gets in
 		return fmt.Errorf("closing the control socket to groups: %w", err)
 	}
@@ -144,7 +144,7 @@ func socketOrNothing(path string) error {
 	case err != nil:
 		return fmt.Errorf("making the control socket: %w", err)
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("making the control socket: %s is in the way: it is no socket", path)
+		return fmt.Errorf("making the control socket: %s is in the way: it is not a socket", path)
 	}
 	return nil
 }
@@ -156,39 +156,4 @@ func removeSocket(path string) error {
 		return nil
 	}
 	return os.Remove(path)
-}
-
-// ask sends the running daemon a request and returns the body of its answer. An answer other than 200 is
-// an error with what the daemon has to say.
-func (i instance) ask(ctx context.Context, method, path string, body io.Reader) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, "http://ldirectord"+path, body)
-	if err != nil {
-		return nil, fmt.Errorf("asking the daemon: %w", err)
-	}
-	transport := &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", i.socket)
-		},
-	}
-	answer, err := transport.RoundTrip(r)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("asking the daemon: it has no socket %s; its log says why, if it is not another program", i.socket)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("asking the daemon: %w", err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, largestAnswer+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("asking the daemon: %w", err)
-	case len(text) > largestAnswer:
-		return nil, fmt.Errorf("asking the daemon: its answer is longer than %d bytes", largestAnswer)
-	case answer.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the daemon says: %s", oneLine(strings.TrimSpace(string(text[:min(len(text), largestBody)]))))
-	}
-	return text, nil
 }

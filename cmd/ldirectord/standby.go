@@ -3,17 +3,24 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"strconv"
+	"time"
 )
 
 // standby starts a daemon that checks and leaves the table alone until notify promotes it. One that was
 // promoted and has crashed serves on, and one that runs keeps its role.
 func (a *app) standby(ctx context.Context) int {
 	return a.begin(ctx, func(runs bool) error {
-		_, err := a.roleFile().change(ctx, func(last order) order {
+		if runs {
+			_, err := a.giveRole(ctx, toStayUp)
+			return err
+		}
+		_, err := a.recordRole(ctx, sinceBoot(), func(last order) order {
 			if last.staysUp() {
 				return last
 			}
-			return standby.to(runs)
+			return standby
 		})
 		return err
 	})
@@ -27,32 +34,166 @@ func (a *app) tellStandby() {
 }
 
 // role is what the daemon is to be at its start. One whose order can't be read serves.
-func (d *daemon) role() order {
-	now, err := d.roleFile().read()
+func (d *daemon) role() dated {
+	last, err := d.roleFile().last()
 	d.recorded(err)
-	return now
+	return last
 }
 
-// followRole carries out every order until ctx is done. It tells done of those that came after the start.
-func (d *daemon) followRole(ctx context.Context, begun order, done chan<- order) {
-	last := begun
+// roleNow is the order that the daemon follows. It belongs to who has the turn.
+type roleNow struct {
+	dated
+	unsaved bool // it is not recorded
+}
+
+// changedRole is a role that the daemon took, and the files whose daemons passed it on.
+type changedRole struct {
+	role order
+	via  []string
+}
+
+// roleAnswer is what became of an order that concerns the role.
+type roleAnswer struct {
+	Role    order  `json:"role"`
+	Unsaved string `json:"unsaved,omitempty"` // why the next daemon will not know it
+}
+
+// answerRole carries an order out and keeps it for the next daemon, also when who gave it was killed meanwhile. One
+// that ends the daemon is answered before its end.
+func (d *daemon) answerRole(run, ctx context.Context, words url.Values) (any, error) {
+	w := wish(words.Get("to"))
+	if !w.isKnown() {
+		return nil, notDone(fmt.Sprintf("%q is not a role: %s, %s and %s are allowed", w, toServe, toLeave, toStayUp))
+	}
+	given := sinceBoot()
+	if ns, err := strconv.ParseInt(words.Get("given"), 10, 64); err == nil {
+		given = min(given, time.Duration(ns))
+	}
+	type outcome struct {
+		answer roleAnswer
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		answer, err := d.takeRole(run, w, given, words["via"])
+		done <- outcome{answer, err}
+	}()
+	select {
+	case o := <-done:
+		return o.answer, o.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("it is not carried out yet: %w", context.Cause(ctx))
+	}
+}
+
+// takeRole carries an order out in its turn, unless a later one came before it.
+func (d *daemon) takeRole(ctx context.Context, w wish, given time.Duration, via []string) (roleAnswer, error) {
+	release, err := d.inTurn(ctx)
+	if err != nil {
+		return roleAnswer{}, err
+	}
+	defer release()
+	if given < d.now.given {
+		return roleAnswer{Role: d.now.order}, nil
+	}
+	now := dated{w.after(d.now.order), given}
+	answer := roleAnswer{Role: now.order}
+	if now.order != d.now.order || d.now.unsaved {
+		if err := d.saveRole(now); err != nil {
+			answer.Unsaved = err.Error()
+		}
+	}
+	return answer, d.play(ctx, now, via)
+}
+
+// saveRole keeps an order for the next daemon.
+func (d *daemon) saveRole(o dated) error {
+	err := d.roleFile().write(o)
+	if err != nil && !d.now.unsaved {
+		d.recorded(err)
+	}
+	d.now.unsaved = err != nil
+	return err
+}
+
+// play carries an order out, and tells the daemons that execute= names. It fails with ctx alone.
+func (d *daemon) play(ctx context.Context, o dated, via []string) error {
+	before := d.now.order
+	d.now.dated = o
+	if o.order == before {
+		return nil
+	}
+	if err := d.director.SetStandby(ctx, o.order == standby); err != nil {
+		return err
+	}
+	select {
+	case d.roles <- changedRole{o.order, via}:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// followRole carries out, until ctx is done, what a command recorded that got no answer, unless a later order came
+// before it.
+func (d *daemon) followRole(ctx context.Context) {
 	followFile(ctx, string(d.roleFile()), func() bool {
-		now, err := d.roleFile().read()
+		release, err := d.inTurn(ctx)
+		if err != nil {
+			return false
+		}
+		defer release()
+		if !d.roleFile().isThere() {
+			return true // lost, and no order
+		}
+		last, err := d.roleFile().last()
 		if err != nil {
 			d.recorded(err)
 			return true // until it is another file
 		}
-		if d.director.SetStandby(ctx, now == standby) != nil {
-			return false
+		if last.given == 0 { // by the version before, which does not say
+			last.given = sinceBoot()
 		}
-		d.recorded(d.hold.follow(now))
-		if now != last {
-			select {
-			case done <- now:
-			case <-ctx.Done():
-			}
+		if last.given < d.now.given {
+			d.now.unsaved = d.now.order != last.order
+			return true
 		}
-		last = now
-		return true
+		d.now.unsaved = false
+		return d.play(ctx, last, nil) == nil
 	})
+}
+
+// keepSaving saves, until ctx is done, orders that could not be saved, and what was lost in the run folder.
+func (d *daemon) keepSaving(ctx context.Context) {
+	again := time.NewTicker(pollTime)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil { // a daemon that ends makes nothing again
+			return
+		}
+		d.restore(ctx)
+		release, err := d.inTurn(ctx)
+		if err != nil {
+			return
+		}
+		if d.now.unsaved || d.now.order != noOrder && !d.roleFile().isThere() {
+			_ = d.saveRole(d.now.dated) // told before
+		}
+		if len(d.drains.places) > 0 && !d.drainFile().isThere() {
+			_ = d.drainFile().write(d.drains.places) // until it is, the file is missed
+		}
+		release()
+	}
+}
+
+// restore makes what commands find the daemon by again, where it was lost. What fails is tried again and told by the
+// commands that miss it.
+func (d *daemon) restore(ctx context.Context) {
+	_ = d.hold.Restore()
+	if d.control != nil {
+		_ = d.control.restore(ctx)
+	}
 }

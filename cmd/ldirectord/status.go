@@ -5,21 +5,20 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 
+	"ldirectord/instance"
 	"ldirectord/status"
 )
 
 // status tells whether the daemon runs, in the words and exit statuses of the reference. With --verbose or
 // --json the daemon tells of itself, and what it says changes no exit status.
 func (a *app) status(ctx context.Context) int {
-	pid, stale := a.instance().find()
-	if pid != 0 {
+	found := a.instance().Find()
+	if pid := found.Pid; pid != 0 {
 		fmt.Fprintf(a.stderr, "ldirectord for %s is running with pid: %d\n", a.path, pid)
 		a.showReport(ctx, pid)
-		if l, err := a.load(ctx); err == nil && l.plan != nil && !a.jsonOut {
-			a.loaded = l
-			a.siblingsStatus(ctx)
+		if !a.jsonOut {
+			a.siblingsStatus(ctx, found.State.Execute)
 		}
 		return exitOK
 	}
@@ -32,12 +31,24 @@ func (a *app) status(ctx context.Context) int {
 		return code
 	}
 	code := exitStopped
-	if stale {
-		fmt.Fprintf(a.stderr, "ldirectord stale pid file %s for %s\n", a.instance().pidFile, a.path)
+	if found.Stale {
+		fmt.Fprintf(a.stderr, "ldirectord stale pid file %s for %s\n", a.instance().PidFile(), a.path)
 		code = exitFailure
 	}
 	fmt.Fprintf(words, "ldirectord is stopped for %s\n", a.path)
+	a.tellElsewhere()
 	return code
+}
+
+// tellElsewhere tells of daemons of this file that this command line does not mean.
+func (a *app) tellElsewhere() {
+	for _, s := range a.instance().Elsewhere() {
+		where := "--ipvs " + s.Table
+		if s.NetNS != instance.NetNS() {
+			where = fmt.Sprintf("the network namespace of pid %d", s.Pid)
+		}
+		fmt.Fprintf(a.stderr, "ldirectord: another one, with %s, is running with pid: %d\n", where, s.Pid)
+	}
 }
 
 // showReport shows what the daemon has to tell, if that is wanted.
@@ -60,7 +71,7 @@ func (a *app) showReport(ctx context.Context, pid int) {
 
 // report asks the running daemon for its status.
 func (a *app) report(ctx context.Context) (*status.Report, error) {
-	text, err := a.instance().ask(ctx, http.MethodGet, "/status", nil)
+	text, err := a.socket().ask(ctx, "/status")
 	if err != nil {
 		return nil, err
 	}

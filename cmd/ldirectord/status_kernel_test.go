@@ -37,8 +37,12 @@ virtual = 198.51.100.10:7000
 	held := l.dialThrough("192.0.2.21:7000")
 	defer held.Close()
 
+	as := func(group string, verb ...string) *exec.Cmd {
+		words := []string{"netns", "exec", l.prefix + "dir", "setpriv", "--reuid=65534", "--regid=" + group, "--clear-groups", program(t), "--rundir", l.dir, path}
+		return exec.Command("ip", append(words, verb...)...)
+	}
 	ask := func(group string) (string, error) {
-		cmd := exec.Command("setpriv", "--reuid=65534", "--regid="+group, "--clear-groups", program(t), "--rundir", l.dir, path, "status", "--json")
+		cmd := as(group, "status", "--json")
 		var out bytes.Buffer
 		cmd.Stdout = &out
 		err := cmd.Run()
@@ -58,6 +62,9 @@ virtual = 198.51.100.10:7000
 	}
 	if !report.Virtuals[0].Written || one.TableWeight == nil || *one.TableWeight != 1 {
 		t.Errorf("%+v", report.Virtuals[0])
+	}
+	if said, err := as("daemon", "drain", "192.0.2.21").CombinedOutput(); err == nil || !strings.Contains(string(said), "orders are taken from root") {
+		t.Errorf("an order of a member of the group is answered by %s, %v", said, err)
 	}
 	if text, err := ask("nogroup"); err != nil || !strings.Contains(text, "permission denied") {
 		t.Errorf("somebody else is answered %s, %v", text, err)

@@ -78,18 +78,52 @@ func (m *matrix) row(t *testing.T, what string, w lane, by string, f func(t *tes
 	}
 }
 
-// table has the rows in Markdown.
+// table has the rows in Markdown: what was tried, and by which kind of virtual service for each method and family.
 func (m *matrix) table() string {
 	var b strings.Builder
-	b.WriteString("| What | Method | Family | By | Result |\n|---|---|---|---|---|\n")
+	b.WriteString("| What |")
+	for _, w := range columns {
+		fmt.Fprintf(&b, " %s %s |", w.method, w.family)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(columns)) + "\n")
+	told := map[string]bool{}
 	for _, r := range m.rows {
-		result := "passes"
-		if m.failed[r] {
-			result = "FAILS"
+		if told[r.what] {
+			continue
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.what, r.method, r.family, r.by, result)
+		told[r.what] = true
+		fmt.Fprintf(&b, "| %s |", r.what)
+		for _, w := range columns {
+			fmt.Fprintf(&b, " %s |", m.cell(trafficRow{r.what, w.method, w.family, ""}))
+		}
+		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// columns are the methods and families of the table.
+var columns = []trafficRow{
+	{"", "DR", "IPv4", ""}, {"", "DR", "IPv6", ""}, {"", "NAT", "IPv4", ""}, {"", "NAT", "IPv6", ""}, {"", "TUN", "IPv4", ""}, {"", "TUN", "IPv6", ""},
+}
+
+// cell says by what something was tried, and what failed.
+func (m *matrix) cell(r trafficRow) string {
+	var tried []string
+	for _, r.by = range []string{"address", "mark"} {
+		switch {
+		case m.failed[r]:
+			return r.by + " FAILS"
+		case slices.Contains(m.rows, r):
+			tried = append(tried, r.by)
+		}
+	}
+	switch len(tried) {
+	case 0:
+		return "–"
+	case 1:
+		return tried[0]
+	}
+	return "both"
 }
 
 func (m *matrix) compare(t *testing.T, file string) {

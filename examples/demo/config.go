@@ -7,17 +7,17 @@ import (
 )
 
 var (
-	directive = regexp.MustCompile(`(?m)^[ \t]*(virtual|real|fallback)[ \t]*=[ \t]*(127\.0\.0\.1:\d+)`)
+	directive = regexp.MustCompile(`(?m)^[ \t]*(virtual|real|fallback|listen)[ \t]*=[ \t]*(127\.0\.0\.1:\d+)`)
 	loopback  = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 )
 
 // places are the addresses that an example configuration names.
 type places struct {
-	virtual, fallback netip.AddrPort
-	reals             []netip.AddrPort
+	virtual, fallback, listen netip.AddrPort
+	reals                     []netip.AddrPort
 }
 
-// findPlaces reads them from a configuration with one virtual service and a sorry server on loopback.
+// findPlaces reads them from a configuration with one virtual service, a sorry server and metrics on loopback.
 func findPlaces(conf string) (places, error) {
 	var p places
 	for _, m := range directive.FindAllStringSubmatch(conf, -1) {
@@ -30,12 +30,14 @@ func findPlaces(conf string) (places, error) {
 			p.virtual = addr
 		case "fallback":
 			p.fallback = addr
+		case "listen":
+			p.listen = addr
 		case "real":
 			p.reals = append(p.reals, addr)
 		}
 	}
-	if !p.virtual.IsValid() || !p.fallback.IsValid() || len(p.reals) == 0 {
-		return p, fmt.Errorf("the demo needs virtual, real and fallback lines on 127.0.0.1")
+	if !p.virtual.IsValid() || !p.fallback.IsValid() || !p.listen.IsValid() || len(p.reals) == 0 {
+		return p, fmt.Errorf("the demo needs virtual, real, fallback and listen lines on 127.0.0.1")
 	}
 	return p, nil
 }

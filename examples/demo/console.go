@@ -3,10 +3,13 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +18,7 @@ import (
 const (
 	asked    = 6               // requests of one "get"
 	patience = 5 * time.Second // for each of them
+	tellTime = time.Minute     // for a command of ldirectord
 )
 
 const help = `Try, here:
@@ -24,9 +28,16 @@ const help = `Try, here:
     fail 2         web2 answers 503 from now on (start 2 ends it)
     weight 3 5     change a weight in the configuration: the daemon sees it
     edit           where the configuration is, for an editor
+    status         every server as the daemon sees it
     table          the daemon's table as it is now
+    check          what is wrong with the configuration
+    probe          make each check once and show the results
+    metrics        what Prometheus would read
     help           this list
     quit           end (or Ctrl-C)`
+
+// comments are the lines of metrics that Prometheus reads and people don't.
+var comments = regexp.MustCompile(`(?m)^#.*\n`)
 
 // introduce says what runs where.
 func (s *stage) introduce() {
@@ -37,6 +48,7 @@ func (s *stage) introduce() {
 		fmt.Fprintf(&b, "    http://%s/    %s\n", w.addr, w.name)
 	}
 	fmt.Fprintf(&b, "    http://%s/    %s, for when all of them are down\n", s.sorry.addr, s.sorry.name)
+	fmt.Fprintf(&b, "    http://%s/metrics    what Prometheus reads\n", s.metrics)
 	fmt.Fprintf(&b, "The configuration is %s.\n", s.conf)
 	if s.inKernel() {
 		fmt.Fprintf(&b, "The kernel forwards by its IPVS table.\n")
@@ -76,8 +88,14 @@ func (s *stage) do(ctx context.Context, line string) bool {
 		err = s.weight(rest)
 	case "edit":
 		s.say("Edit %s: when it is saved, the daemon takes it over.", s.conf)
+	case "status":
+		err = s.tell(ctx, "status", "-v")
 	case "table":
 		err = s.showTable()
+	case "check", "probe":
+		err = s.tell(ctx, verb)
+	case "metrics":
+		err = s.showMetrics(ctx)
 	case "wait": // for scripts
 		err = wait(ctx, rest)
 	case "help", "?":
@@ -160,6 +178,42 @@ func (s *stage) showTable() error {
 		text = "The table is empty.\n"
 	}
 	s.say("%s", strings.TrimSuffix(text, "\n"))
+	return nil
+}
+
+// tell shows what a command of ldirectord has to say. Its exit status is part of that.
+func (s *stage) tell(ctx context.Context, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	defer cancel()
+	said, err := s.ldirectord(ctx, args...).CombinedOutput()
+	s.say("%s", strings.TrimSuffix(string(said), "\n"))
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		s.say("(exit status %d)", failed.ExitCode())
+		return nil
+	}
+	return err
+}
+
+// showMetrics shows the metrics without their comments.
+func (s *stage) showMetrics(ctx context.Context) error {
+	url := "http://" + s.metrics + "/metrics"
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("read the metrics: %w", err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxFile))
+	if err != nil {
+		return fmt.Errorf("read the metrics: %w", err)
+	}
+	s.say("%s has:\n%s", url, strings.TrimSuffix(comments.ReplaceAllString(string(text), ""), "\n"))
 	return nil
 }
 

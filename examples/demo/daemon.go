@@ -17,11 +17,7 @@ const (
 // startDaemon starts ldirectord in the foreground; the end of ctx tells it to stop. The channel
 // brings the way it ended, once: nil for status 0.
 func startDaemon(ctx context.Context, s *stage) (<-chan error, error) {
-	table := "memory:" + s.tableFile
-	if s.inKernel() {
-		table = "kernel"
-	}
-	cmd := exec.CommandContext(ctx, s.daemon, "-d", "--ipvs", table, s.conf, "start")
+	cmd := s.ldirectord(ctx, "start", "--debug")
 	cmd.SysProcAttr = childAttr()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopTimeout
@@ -38,6 +34,15 @@ func startDaemon(ctx context.Context, s *stage) (<-chan error, error) {
 		ended <- err
 	}()
 	return ended, nil
+}
+
+// ldirectord is the program with the demo's own file, table and run folder: it needs no rights.
+func (s *stage) ldirectord(ctx context.Context, args ...string) *exec.Cmd {
+	table := "memory:" + s.tableFile
+	if s.inKernel() {
+		table = "kernel"
+	}
+	return exec.CommandContext(ctx, s.daemon, append([]string{"--ipvs", table, "--rundir", s.dir, s.conf}, args...)...)
 }
 
 // logLines is the writer that parts the daemon's log into lines.

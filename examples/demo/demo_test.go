@@ -29,6 +29,9 @@ func TestDemo(t *testing.T) {
 	d.edit(`(masq) 2`, `$1 6`)
 	d.answers("web1 3, web2 18, web3 3")
 	d.says("web2 is in service with weight 6")
+	d.looks()
+	d.edit(`(service = )http`, `${1}htpp`)
+	d.says("Nothing changes: the daemon goes on with what it had.")
 	d.typed.Close()
 	d.end()
 }
@@ -80,6 +83,17 @@ func (d *playing) steps() {
 	d.typeIn("start all")
 	d.answers("web1 6, web2 12, web3 6")
 	d.says("the sorry server leaves")
+}
+
+// looks asks what the daemon offers to look at.
+func (d *playing) looks() {
+	d.Helper()
+	d.typeIn("check")
+	d.says(d.conf + " is good")
+	d.typeIn("probe")
+	d.says("200 OK")
+	d.typeIn("metrics")
+	d.says("ldirectord_server_up{")
 }
 
 func (d *playing) typeIn(line string) {

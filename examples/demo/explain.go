@@ -7,6 +7,7 @@ import (
 
 // The daemon's log says what it did to the table in these forms, with or without the time in front.
 var (
+	refused = regexp.MustCompile(`(?:^|\] )Error \[\d+\]`)
 	change  = regexp.MustCompile(`(?:^|\] )(?:Readd )?(\w+) (real|fallback) server: (\S+)`)
 	weights = regexp.MustCompile(`Weight set to (\d+)`)
 )
@@ -24,6 +25,9 @@ var meanings = map[string]string{
 
 // explain says in plain words what a log line means, "" when it speaks for itself.
 func (s *stage) explain(line string) string {
+	if refused.MatchString(line) {
+		return "Nothing changes: the daemon goes on with what it had."
+	}
 	m := change.FindStringSubmatch(line)
 	if m == nil {
 		return ""

@@ -37,7 +37,10 @@ func main() {
 	runtime.LockOSThread()
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
-	if err := run(ctx, o, os.Stdin, os.Stdout); err != nil {
+	giveBack := ownTerminal()
+	err := run(ctx, o, os.Stdin, os.Stdout)
+	giveBack()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}

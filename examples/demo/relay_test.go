@@ -176,16 +176,16 @@ func TestWebServer(t *testing.T) {
 }
 
 func TestMoveTo(t *testing.T) {
-	const conf = "# 127.0.0.1:8080\nvirtual = 127.0.0.1:8080\n  real = 127.0.0.1:8081 masq 2\n  fallback=127.0.0.1:80 masq\n"
+	const conf = "# 127.0.0.1:8080\nlisten = 127.0.0.1:9797\nvirtual = 127.0.0.1:8080\n  real = 127.0.0.1:8081 masq 2\n  fallback=127.0.0.1:80 masq\n"
 	p, err := findPlaces(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.virtual.Port() != 8080 || p.fallback.Port() != 80 || len(p.reals) != 1 || p.reals[0].Port() != 8081 {
+	if p.virtual.Port() != 8080 || p.listen.Port() != 9797 || p.fallback.Port() != 80 || len(p.reals) != 1 || p.reals[0].Port() != 8081 {
 		t.Errorf("found %+v", p)
 	}
 	got := moveTo(conf, map[string]string{"127.0.0.1:8080": "127.0.0.1:8081", "127.0.0.1:8081": "127.0.0.1:8082"})
-	want := "# 127.0.0.1:8081\nvirtual = 127.0.0.1:8081\n  real = 127.0.0.1:8082 masq 2\n  fallback=127.0.0.1:80 masq\n"
+	want := "# 127.0.0.1:8081\nlisten = 127.0.0.1:9797\nvirtual = 127.0.0.1:8081\n  real = 127.0.0.1:8082 masq 2\n  fallback=127.0.0.1:80 masq\n"
 	if got != want {
 		t.Errorf("moved:\n%swant\n%s", got, want)
 	}

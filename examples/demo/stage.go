@@ -22,6 +22,7 @@ type stage struct {
 	tableFile string      // where the daemon mirrors its table, in dir; none with the kernel's
 	front     net.Listener
 	virtual   string // address of the virtual service
+	metrics   string // where the daemon serves its metrics
 	webs      []*web
 	sorry     *web
 	table     func() (string, error) // in the lines of `ipvsadm -Sn`
@@ -84,7 +85,13 @@ func (s *stage) open(p places) (moved map[string]string, err error) {
 		return nil, err
 	}
 	moved[p.fallback.String()] = s.sorry.addr
-	return moved, nil
+	l, err := listen(p.listen)
+	if err != nil {
+		return nil, err
+	}
+	s.metrics = l.Addr().String()
+	moved[p.listen.String()] = s.metrics
+	return moved, l.Close() // it is the daemon's from now on
 }
 
 // connect lets the connections to the virtual service through, by the relay or by the kernel.

@@ -1,9 +1,30 @@
 # Completion of ldirectord for bash.
+
+# The values of a directive in the file that a word names, ldirectord.cf without one.
+_ldirectord_values() {
+	local directive=$1 file=${2:-ldirectord.cf} folder
+	for folder in /etc/ha.d/ /etc/ha.d/conf/ ''; do
+		[[ ! -f $folder$file ]] || break
+	done
+	sed -En "s/^[[:blank:]]*${directive}6?[[:blank:]]*=[[:blank:]]*([^[:blank:]>]+)([[:blank:]].*)?\$/\1/p" "$folder$file" 2>/dev/null
+}
+
+# Offers values that begin with what is typed, of which bash replaces what comes after the last colon.
+_ldirectord_offer() {
+	local typed=${COMP_LINE:0:COMP_POINT} value
+	typed=${typed##*[[:blank:]]}
+	COMPREPLY=()
+	while read -r value; do
+		[[ -z $value || $value != "$typed"* ]] && continue
+		[[ $COMP_WORDBREAKS == *:* && $typed == *:* ]] && value=${value#"${typed%:*}:"}
+		COMPREPLY+=("$value")
+	done
+}
 _ldirectord() {
 	local commands='start stop restart try-restart reload force-reload status check plan probe standby notify
 		drain undrain realserver-script connections doctor'
 	local options='--debug --help --version --ipvs --log-format --rundir --strict --json --verbose --wait --force
-		--keep --foreground --timeout'
+		--keep --foreground --timeout --with-secrets'
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	case $previous in
 	--ipvs) COMPREPLY=($(compgen -W 'kernel memory' -- "$current")) && return ;;
@@ -21,8 +42,12 @@ _ldirectord() {
 	fi
 	local word given=
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		case $word in
+		drain | undrain) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u) && return ;;
+		connections) _ldirectord_offer < <(_ldirectord_values virtual "$given" | sort -u) && return ;;
+		esac
 		[[ $commands =~ (^|[[:space:]])"$word"([[:space:]]|$) ]] && return
-		[[ $word == -* ]] || given=yes
+		[[ $word == -* ]] || given+=$word
 	done
 	COMPREPLY=($(compgen -W "$commands" -- "$current"))
 	if [[ -z $given ]]; then # the file comes before the command

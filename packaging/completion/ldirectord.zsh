@@ -22,6 +22,23 @@ commands=(
 	'doctor:does this machine have what the file needs?'
 )
 
+# The values of a directive in the file before the command, ldirectord.cf without one.
+_ldirectord_values() {
+	local folder file=${words[2]}
+	(( ${commands[(I)$file:*]} )) && file=ldirectord.cf
+	for folder in /etc/ha.d/ /etc/ha.d/conf/ ''; do
+		[[ ! -f $folder$file ]] || break
+	done
+	compadd -- ${(fu)"$(sed -En "s/^[[:blank:]]*${1}6?[[:blank:]]*=[[:blank:]]*([^[:blank:]>]+)([[:blank:]].*)?\$/\1/p" "$folder$file" 2>/dev/null)"}
+}
+
+_ldirectord_argument() {
+	case " ${words[*]} " in
+	*' drain '*|*' undrain '*) _ldirectord_values real ;;
+	*' connections '*) _ldirectord_values virtual ;;
+	esac
+}
+
 _arguments -S \
 	'(-d --debug)'{-d,--debug}'[stay in the foreground, log on standard error]' \
 	'(-h --help)'{-h,--help}'[help, also for a topic]::topic:(commands options files directives checks drain standby marks exit)' \
@@ -33,10 +50,11 @@ _arguments -S \
 	'--keep[with stop\: leave the table as it is]' \
 	'--strict[with check\: refuse what the Perl refuses]' \
 	'--json[the answer as JSON]' \
+	'--with-secrets[with check --json\: passwords too]' \
 	'--verbose[with status\: every server]' \
 	'--wait[with drain\: until its connections are gone]' \
 	'--timeout[of --wait]:time:' \
 	'--force[with drain\: even the last server]' \
 	'1: :{_alternative "files:file:_files -g \"*.cf\"" "names:file:compadd -- /etc/ha.d/*.cf(N\:t)" "commands:command:{_describe command commands}"}' \
 	'2: :{_describe command commands}' \
-	'*: :'
+	'*:server or virtual service:_ldirectord_argument'

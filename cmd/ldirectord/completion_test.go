@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Where a command wants a server or a virtual service, the file's own are offered.
+func TestCompletionOffersWhatTheFileNames(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip(err)
+	}
+	script, err := filepath.Abs("../../packaging/completion/ldirectord.bash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	config := "# real = 192.0.2.9:80 gate\nvirtual = 192.0.2.10:80\n\treal=192.0.2.21:80 gate 5\n    real = 192.0.2.22:80 masq\n" +
+		"\treal = 192.0.2.30->192.0.2.40:80 gate\n\trequest = \"a\"\nvirtual6 = [2001:db8::10]:80\n\treal6 = [2001:db8::21]:80 gate\n" +
+		"virtual = 3\n\treal = 192.0.2.21:80 gate\n"
+	if err := os.WriteFile(filepath.Join(dir, "a.cf"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for words, want := range map[string]string{ // as bash takes a line apart: at blanks and colons
+		"a.cf drain ":                  "192.0.2.21:80 192.0.2.22:80 [2001:db8::21]:80",
+		"a.cf undrain 192.0.2.2":       "192.0.2.21:80 192.0.2.22:80",
+		"a.cf drain 192.0.2.21 : 8":    "80",
+		"a.cf drain [2001 : db8 :: 21": "21]:80",
+		"a.cf connections ":            "192.0.2.10:80 3 [2001:db8::10]:80",
+		"a.cf stop ":                   "",
+		"a.cf dr":                      "drain",
+		"none.cf drain ":               "",
+	} {
+		list := strings.Split(words, " ")
+		line := strings.NewReplacer(" : ", ":", " :: ", "::").Replace(words)
+		var quoted []string
+		for _, w := range append([]string{"ldirectord"}, list...) {
+			quoted = append(quoted, shellQuote(w))
+		}
+		cmd := exec.Command(bash, "-c", fmt.Sprintf(`. %s
+COMP_WORDS=(%s) COMP_CWORD=%d COMP_LINE=%s COMP_WORDBREAKS=$' \t\n:'
+COMP_POINT=${#COMP_LINE}
+_ldirectord
+echo "${COMPREPLY[*]}"`, shellQuote(script), strings.Join(quoted, " "), len(list), shellQuote("ldirectord "+line)))
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("%q: got %q, want %q; %v", words, got, want, err)
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// commandLine is a line of a document that somebody may type: indented, with one of these words in front.
+var commandLine = regexp.MustCompile(`(?m)^ {4,}(?:\$ )?((?:sudo )?(?:make|curl|systemctl|apt|dnf|zypper|dpkg-divert|podman|cp|rm|ln|install|ip|sh|(?:\./)?ldirectord)\b.*)$`)
+
+// TestLinesOfTheDocumentsAreRun holds testdata/lines against README and docs: every command line stands there with who
+// runs it, and none that is in no document.
+func TestLinesOfTheDocumentsAreRun(t *testing.T) {
+	text, err := os.ReadFile("../../testdata/lines")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		who, what, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if !slices.Contains([]string{"user", "bare-test", "kernel-test", "package-test", "systemd-test", "other", "nobody"}, who) {
+			t.Errorf("nobody is called %q: %s", who, line)
+		}
+		listed[what] = false
+	}
+	documents, _ := filepath.Glob("../../docs/*.md")
+	for _, path := range append(documents, "../../README.md") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range commandLine.FindAllStringSubmatch(string(text), -1) {
+			line, _, _ := strings.Cut(m[1], " #")
+			line = strings.TrimSpace(line)
+			if _, ok := listed[line]; !ok {
+				t.Errorf("%s: testdata/lines does not have: %s", path, line)
+			}
+			listed[line] = true
+		}
+	}
+	for line, found := range listed {
+		if !found {
+			t.Errorf("testdata/lines: no document has: %s", line)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"ldirectord/ipvsctl"
+)
+
+// A kernel without IPVS is known by the list of its modules, or where there is none by its own answer. A module that
+// can be loaded is not missed, and not loaded either.
+func TestAKernelWithoutIPVSIsKnown(t *testing.T) {
+	loaded := t.TempDir()
+	if err := os.Mkdir(filepath.Join(loaded, "ip_vs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	here := ipvsctl.Client(ipvsctl.NewMemory(nil))
+	gone := fmt.Errorf("open: %w", syscall.ENOENT)
+	for name, c := range map[string]struct {
+		kernel kernelModules
+		table  ipvsctl.Client
+		err    error
+		asked  bool
+		want   absence
+	}{
+		"loaded":             {kernel: kernelModules{loaded: loaded}},
+		"to be loaded":       {kernel: kernelModules{loaded: "/nowhere", listed: []string{"ip_vs"}}},
+		"not in the list":    {kernel: kernelModules{loaded: "/nowhere", listed: []string{"xt_mark"}}, want: absence{why: "it has no module ip_vs; install the package that has it"}},
+		"no list, it is":     {kernel: kernelModules{loaded: "/nowhere"}, table: here, asked: true},
+		"no list, forbidden": {kernel: kernelModules{loaded: "/nowhere"}, err: syscall.EPERM, asked: true},
+		"no list, it is not": {kernel: kernelModules{loaded: "/nowhere"}, err: gone, asked: true, want: absence{
+			"the module ip_vs is not loaded; from within a container it must be loaded on the host", "modprobe ip_vs",
+		}},
+	} {
+		asked := false
+		got := withoutIPVS(t.Context(), c.kernel, func(context.Context) (ipvsctl.Client, error) {
+			asked = true
+			return c.table, c.err
+		})
+		if got != c.want || asked != c.asked {
+			t.Errorf("%s: %+v, asked %v", name, got, asked)
+		}
+	}
+}
+
+func TestCheckTellsOfAKernelWithoutIPVS(t *testing.T) {
+	f := &findings{file: "a.cf"}
+	f.ipvs(absence{})
+	f.ipvs(absence{"why", "do"})
+	if got, want := said(f), "a.cf: warning: the kernel has no IPVS, so no virtual service can be set up: why; to mend it: do\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Virtual addresses that are not here are told once, at the first of them; those of marks elsewhere.
+func TestCheckTellsOfVirtualAddressesThatAreNotHere(t *testing.T) {
+	cfg := mustParse(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\nvirtual=192.0.2.11:80\n\treal=192.0.2.21:80 gate\n"+
+		"virtual=192.0.2.11:81\n\treal=192.0.2.21:81 gate\nvirtual6=[2001:db8::1]:80\n\treal6=[2001:db8::21]:80 gate\nvirtual=3\n\treal=192.0.2.21:80 gate\n")
+	for have, want := range map[string]string{
+		"192.0.2.10 192.0.2.11 2001:db8::1": "",
+		"192.0.2.10 2001:db8::1":            ":3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service\n",
+		"192.0.2.10":                        ":3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service; the same of 1 more\n",
+		"":                                  ":1:9: warning: 192.0.2.10 is on no interface of this machine, so its packets don't reach the virtual service; the same of 2 more\n",
+	} {
+		f := &findings{}
+		f.addressesAway(cfg, func(a netip.Addr) bool { return strings.Contains(" "+have+" ", " "+a.String()+" ") })
+		if got := said(f); got != want {
+			t.Errorf("with %q: got %q, want %q", have, got, want)
+		}
+	}
+}
+
+// Packets to a loopback address end here, those to an address for documentation do not.
+func TestTheKernelSaysWherePacketsEnd(t *testing.T) {
+	here, done := endsHere()
+	if here == nil {
+		t.Skip("routes can't be asked for here")
+	}
+	defer done()
+	if !here(netip.MustParseAddr("127.0.0.9")) || here(netip.MustParseAddr("203.0.113.9")) {
+		t.Error("routes are not read")
+	}
+}
+
+func TestCommandLinesWithoutAShellAreToldOf(t *testing.T) {
+	cfg := mustParse(t, "onchange=/bin/tell\nfallbackcommand=/bin/all\nvirtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n\tfallbackcommand=/bin/one\n"+
+		"virtual=192.0.2.11:80\n\treal=192.0.2.21:80 gate\n")
+	f := &findings{}
+	f.shell(cfg, "/bin/sh")
+	f.shell(cfg, "/no/sh")
+	want := ":2:17: warning: there is no /no/sh here, so fallbackcommand never runs\n" +
+		":5:18: warning: there is no /no/sh here, so fallbackcommand never runs\n" +
+		":1:10: warning: there is no /no/sh here, so onchange never runs\n"
+	if got := said(f); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// Who may write to a file of the daemon, to its program, or to a folder above them may have root run anything.
+func TestFilesThatOthersMayChangeAreToldOf(t *testing.T) {
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "folder")
+	file, program, link := filepath.Join(folder, "ld.cf"), filepath.Join(folder, "check"), filepath.Join(dir, "link")
+	err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(file, nil, 0o600), os.WriteFile(program, nil, 0o700), os.Symlink(file, link))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := mustParse(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n\tchecktype=external\n\tcheckcommand=\""+program+"\"\n\tonchange="+program+" a b\n")
+	const this, named = ": warning: others may change this file, which names the programs that the daemon runs: ", ":4:15: warning: others may change the checkcommand: "
+	for name, c := range map[string]struct {
+		path string
+		mode os.FileMode
+		want string
+	}{
+		"nothing":                      {file, 0o640, ""},
+		"the file":                     {file, 0o666, this + file + " has mode 0666; chmod go-w '" + file + "'\n"},
+		"the folder":                   {folder, 0o777, this + folder + " has mode 0777; chmod go-w '" + folder + "'\n"},
+		"a folder for files of anyone": {folder, 0o777 | os.ModeSticky, ""},
+		"a program":                    {program, 0o757, named + program + " has mode 0757; chmod go-w '" + program + "'\n"},
+	} {
+		before, err := os.Stat(c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(c.path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		f := &findings{}
+		f.trust(link, cfg)
+		if got := strings.TrimPrefix(said(f), ":"); got != strings.TrimPrefix(c.want, ":") {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+		if err := os.Chmod(c.path, before.Mode().Perm()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if got := changeable(programOf("/no/such/program")); got != "" {
+		t.Errorf("of no program: %q", got)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := os.Chown(file, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	f := &findings{}
+	f.trust(link, cfg)
+	if got := said(f); !strings.Contains(got, file+" belongs to ") {
+		t.Errorf("a file of another user: %q", got)
+	}
+}
+
+func said(f *findings) string {
+	var text strings.Builder
+	for _, d := range f.found {
+		text.WriteString(d.String() + "\n")
+	}
+	return text.String()
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+// A large file that is refused leaves the daemon no larger than it was.
+func TestARefusedFileGivesItsMemoryBack(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector has memory of its own: without it")
+	}
+	d := launched(t, "start", "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n")
+	pid := d.report().Pid
+	path := filepath.Join(d.dir, "ld.cf")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := resident(t, pid)
+	if err := os.WriteFile(path, make([]byte, 40<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "refusal", func() bool { return d.report().Reloads.Refused > 0 })
+	within(t, "memory given back", func() bool { return resident(t, pid) < before+16<<20 })
+	if err := os.WriteFile(path, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// resident is the memory of a process in bytes.
+func resident(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(text)
+	if m == nil {
+		t.Skip("the kernel does not tell the memory of a process")
+	}
+	kB, _ := strconv.Atoi(string(m[1]))
+	return kB << 10
+}

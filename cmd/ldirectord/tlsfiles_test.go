@@ -1,0 +1,199 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// pair is a certificate that signs itself, and its key.
+type pair struct {
+	tls.Certificate
+	cert, key []byte // as PEM
+}
+
+func newPair(t *testing.T, serial int64) (p pair) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	p.key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der8})
+	p.Certificate = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return p
+}
+
+// serveTLS makes handshakes as the owner of a certificate, and keeps the serial number of what it was shown last.
+func serveTLS(t *testing.T, own pair) (address string, shown *atomic.Int64) {
+	t.Helper()
+	shown = new(atomic.Int64)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+		Certificates: []tls.Certificate{own.Certificate}, ClientAuth: tls.RequireAnyClientCert,
+		VerifyConnection: func(s tls.ConnectionState) error {
+			shown.Store(s.PeerCertificates[0].SerialNumber.Int64())
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				c.(*tls.Conn).Handshake()
+				c.Close()
+			}()
+		}
+	}()
+	return l.Addr().String(), shown
+}
+
+// tlsDirector is a daemon that checks a server by TLS, with its files in a folder.
+type tlsDirector struct {
+	t   *testing.T
+	dir string
+}
+
+func (d tlsDirector) path(name string) string { return filepath.Join(d.dir, name) }
+
+// put replaces a file as whoever renews a certificate does.
+func (d tlsDirector) put(name string, text []byte) {
+	d.t.Helper()
+	if err := os.WriteFile(d.path("new"), text, 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.Rename(d.path("new"), d.path(name)); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// does runs a verb and returns its exit status.
+func (d tlsDirector) does(verb string) int {
+	d.t.Helper()
+	cmd := exec.Command(program(d.t), "--rundir", d.dir, "--ipvs", "memory:"+d.path("table"), d.path("ld.cf"), verb)
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		d.t.Fatalf("%s: %v", verb, err)
+	}
+	d.t.Logf("%s: %d %s", verb, cmd.ProcessState.ExitCode(), out)
+	return cmd.ProcessState.ExitCode()
+}
+
+// holds reports whether a file has a text in it.
+func (d tlsDirector) holds(name, text string) bool {
+	got, _ := os.ReadFile(d.path(name))
+	return strings.Contains(string(got), text)
+}
+
+func startTLSDirector(t *testing.T, address, more string) tlsDirector {
+	t.Helper()
+	d := tlsDirector{t, t.TempDir()}
+	d.put("ld.cf", fmt.Appendf(nil, `%[3]slogfile = "%[1]s/log"
+checkinterval = 1
+virtual = 10.1.0.1:443
+	real = %[2]s masq
+	service = tls
+	tlsverify = yes
+	tlsca = %[1]s/ca.pem
+	tlscert = %[1]s/cert.pem
+	tlskey = %[1]s/key.pem
+`, d.dir, address, more))
+	t.Cleanup(func() { endDaemons(d.dir) })
+	return d
+}
+
+// The names of the files stay as they were: a reload must see that what stands in them does not.
+func TestARenewedCertificateCountsAtTheNextReload(t *testing.T) {
+	server, first, second := newPair(t, 1), newPair(t, 2), newPair(t, 3)
+	address, shown := serveTLS(t, server)
+	d := startTLSDirector(t, address, "")
+	d.put("ca.pem", first.cert) // not the one that signed for the server
+	d.put("cert.pem", first.cert)
+	d.put("key.pem", first.key)
+	if code := d.does("start"); code != exitOK {
+		t.Fatal(code)
+	}
+	within(t, "a certificate that is refused", func() bool { return d.holds("log", "signed by unknown authority") })
+
+	d.put("ca.pem", server.cert)
+	if code := d.does("reload"); code != exitOK {
+		t.Fatal(code)
+	}
+	within(t, "the server in the table", func() bool { return d.holds("table", "-r "+address) })
+	within(t, "the certificate of the director", func() bool { return shown.Load() == 2 })
+
+	d.put("cert.pem", []byte("nothing\n"))
+	if code := d.does("reload"); code == exitOK {
+		t.Error("a file without a certificate was taken")
+	}
+	d.put("cert.pem", second.cert)
+	d.put("key.pem", second.key)
+	if code := d.does("reload"); code != exitOK {
+		t.Fatal(code)
+	}
+	within(t, "the renewed certificate of the director", func() bool { return shown.Load() == 3 })
+	if !d.holds("table", "-r "+address) || d.holds("log", "Deleted real server") {
+		t.Error("the renewal took the server out of the table")
+	}
+}
+
+// Nobody has to reload; what is no good is told once and waited out.
+func TestARenewedCertificateCountsAtOnceWithAutoreload(t *testing.T) {
+	server, first, second := newPair(t, 1), newPair(t, 2), newPair(t, 3)
+	address, shown := serveTLS(t, server)
+	d := startTLSDirector(t, address, "autoreload = yes\n")
+	d.put("ca.pem", server.cert)
+	d.put("cert.pem", first.cert)
+	d.put("key.pem", first.key)
+	if code := d.does("start"); code != exitOK {
+		t.Fatal(code)
+	}
+	within(t, "the certificate of the director", func() bool { return shown.Load() == 2 })
+
+	d.put("key.pem", second.key) // the certificate comes later than it should
+	within(t, "a key that is refused", func() bool { return d.holds("log", "private key does not match public key") })
+	d.put("cert.pem", second.cert)
+	within(t, "the renewed certificate of the director", func() bool { return shown.Load() == 3 })
+	within(t, "that in the log", func() bool { return d.holds("log", " - reread new configuration") })
+	log, err := os.ReadFile(d.path("log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := fmt.Sprintf("Certificate, key or authority has changed on disk: %[1]s/ca.pem or %[1]s/cert.pem or %[1]s/key.pem", d.dir)
+	for text, want := range map[string]int{changed: 2, "does not match public key": 1, " - reread new configuration": 1, "Deleted real server": 0} {
+		if got := strings.Count(string(log), text); got != want {
+			t.Errorf("%q stands %d times in the log, want %d:\n%s", text, got, want, log)
+		}
+	}
+}
