@@ -37,3 +37,14 @@ func plain(s string) bool {
 	}
 	return true
 }
+
+// Line is Text on one line: the control characters of ASCII become blanks.
+func Line(s string) string {
+	line := []byte(s)
+	for i, c := range line {
+		if c < ' ' || c == 0x7f {
+			line[i] = ' '
+		}
+	}
+	return Text(string(line))
+}

@@ -25,6 +25,19 @@ func TestWhatATerminalWouldActOnIsEscaped(t *testing.T) {
 	}
 }
 
+func TestALineIsOneLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"größe 大":                "größe 大",
+		"a\nb\tc\x1b[31m":        "a b c [31m",
+		"\u009b31m \u202e\u2028": `\u009b31m \u202e\u2028`,
+		"\x9b31m\n[Fri \xc3":     `\x9b31m [Fri \xc3`,
+	} {
+		if got := Line(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 // Whatever comes in, what comes out is printable, and what was printable is as it was.
 func FuzzText(f *testing.F) {
 	for text := range escaped {

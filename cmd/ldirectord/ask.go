@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"ldirectord/printable"
 )
 
 // largestAnswer limits an answer of the daemon, in bytes; 100,000 servers take 60 MB.
@@ -105,7 +107,7 @@ func (s socket) exchange(ctx context.Context, method, path string) ([]byte, erro
 	case len(text) > largestAnswer:
 		return nil, fmt.Errorf("its answer is longer than %d bytes", largestAnswer)
 	case answer.StatusCode != http.StatusOK:
-		return nil, &refusal{answer.StatusCode, oneLine(strings.TrimSpace(string(text[:min(len(text), largestBody)])))}
+		return nil, &refusal{answer.StatusCode, printable.Line(strings.TrimSpace(string(text[:min(len(text), largestBody)])))}
 	}
 	return text, nil
 }

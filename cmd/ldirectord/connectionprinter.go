@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"ldirectord/printable"
 )
 
 // connectionPrinter shows connections as they come, then servers: a million connections are not held. What it
@@ -64,9 +66,9 @@ func (t *connectionsText) row(virtual, client, to, server, is, kind, protocol, s
 func (t *connectionsText) connection(c connectionLine) {
 	more := fmt.Sprintf("%02d:%02d", c.Expires/60, c.Expires%60)
 	if c.Engine != "" {
-		more += fmt.Sprintf("  %s %s", oneLine(c.Engine), strconv.Quote(c.EngineData)) // clients choose the data
+		more += fmt.Sprintf("  %s %s", printable.Line(c.Engine), strconv.Quote(c.EngineData)) // clients choose the data
 	}
-	t.row(c.Virtual, c.Client, cmp.Or(c.To, "-"), c.Server, c.ServerState, c.Kind, c.Protocol, oneLine(c.State), more)
+	t.row(c.Virtual, c.Client, cmp.Or(c.To, "-"), c.Server, c.ServerState, c.Kind, c.Protocol, printable.Line(c.State), more)
 }
 
 func (t *connectionsText) server(s serverLine) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ldirectord/fwmark"
+	"ldirectord/printable"
 )
 
 // Severities of a fault.
@@ -58,11 +59,11 @@ func (a *app) doctor(ctx context.Context) int {
 		return a.doctorJSON(facts, faults, code)
 	}
 	for _, f := range faults {
-		fmt.Fprintln(a.stdout, oneLine(f.String()))
+		fmt.Fprintln(a.stdout, printable.Line(f.String()))
 	}
 	fmt.Fprintf(a.stdout, "looked at: %s\n", strings.Join(facts.looked, ", "))
 	for _, u := range facts.unread {
-		fmt.Fprintf(a.stdout, "not looked at: %s\n", oneLine(u))
+		fmt.Fprintf(a.stdout, "not looked at: %s\n", printable.Line(u))
 	}
 	if len(faults) == 0 {
 		fmt.Fprintln(a.stdout, "nothing found")

@@ -81,7 +81,7 @@ func (l *logSink) Notify(_ context.Context, e notify.Event) {
 		}
 	}
 	entry := l.logger.WithTime(e.Time).WithFields(fields)
-	entry.Info(oneLine(e.Text))
+	entry.Info(printable.Line(e.Text))
 }
 
 // Write puts one line where the log goes. One that can't be written there goes to standard error, and
@@ -141,16 +141,4 @@ func (l *logSink) syslog(facility string, line []byte) (int, error) {
 		l.system = newSyslogWriter(facility)
 	}
 	return l.system.Write(bytes.TrimRight(line, "\n"))
-}
-
-// oneLine keeps a message to one line of printable characters: control characters of ASCII become blanks, what else
-// a terminal would act on is escaped.
-func oneLine(s string) string {
-	line := []byte(s)
-	for i, c := range line {
-		if c < ' ' || c == 0x7f {
-			line[i] = ' '
-		}
-	}
-	return printable.Text(string(line))
 }

@@ -12,20 +12,6 @@ import (
 	"ldirectord/parser"
 )
 
-// A line of the log is one line, and a terminal acts on none of it.
-func TestALineOfTheLogIsPrintable(t *testing.T) {
-	for text, want := range map[string]string{
-		"größe 大":                "größe 大",
-		"a\nb\tc\x1b[31m":        "a b c [31m",
-		"\u009b31m \u202e\u2028": `\u009b31m \u202e\u2028`,
-		"\x9b31m\n[Fri \xc3":     `\x9b31m [Fri \xc3`,
-	} {
-		if got := oneLine(text); got != want {
-			t.Errorf("%q: got %q, want %q", text, got, want)
-		}
-	}
-}
-
 func TestTheLogFollowsItsTarget(t *testing.T) {
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")

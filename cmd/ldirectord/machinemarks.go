@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/fwmark"
 	"ldirectord/parser"
+	"ldirectord/printable"
 )
 
 // inspectTime is for all programs that show who sets and uses marks.
@@ -92,7 +93,7 @@ func (j *markJudge) others(v *parser.Virtual) {
 		if s.Ours {
 			whose = "a rule of another ldirectord"
 		}
-		j.warn(v.At["virtual"], "mark-taken", "mark %d is set by %s too, in chain %s (%s): %s", v.Mark, whose, oneLine(s.Chain), s.BackEnd, oneLine(s.Rule))
+		j.warn(v.At["virtual"], "mark-taken", "mark %d is set by %s too, in chain %s (%s): %s", v.Mark, whose, printable.Line(s.Chain), s.BackEnd, printable.Line(s.Rule))
 		return
 	}
 }
@@ -101,7 +102,7 @@ func (j *markJudge) others(v *parser.Virtual) {
 func (j *markJudge) routing(v *parser.Virtual) {
 	for _, r := range j.machine.Routing {
 		if r.Uses(v.Mark, v.IPv6) {
-			j.warn(v.At["virtual"], "mark-routed", "mark %d is used by ip rule %d, which sends its packets to table %s", v.Mark, r.Priority, oneLine(r.Table))
+			j.warn(v.At["virtual"], "mark-routed", "mark %d is used by ip rule %d, which sends its packets to table %s", v.Mark, r.Priority, printable.Line(r.Table))
 			return
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/notify"
+	"ldirectord/printable"
 	"ldirectord/status"
 )
 
@@ -163,7 +164,7 @@ func unready(now *director.Snapshot) error {
 
 func answerProbe(w http.ResponseWriter, err error) {
 	if err != nil {
-		http.Error(w, oneLine(err.Error()), http.StatusServiceUnavailable)
+		http.Error(w, printable.Line(err.Error()), http.StatusServiceUnavailable)
 		return
 	}
 	io.WriteString(w, "ok\n")
