@@ -7,19 +7,17 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
+
+	"ldirectord/program"
 )
 
 const (
-	// pipeDelay is how long the output of a program is waited for after its end: a process that it
-	// left behind may hold the pipe for ever.
-	pipeDelay = 200 * time.Millisecond
 	// killDelay is how long the end of a killed program is waited for: one that hangs in the kernel
 	// can't be killed.
 	killDelay = time.Second
-	// maxOutput is how much of a program's output is kept, in bytes; the rest is thrown away.
+	// maxOutput bounds what is kept of a program's output, in bytes.
 	maxOutput = 4 << 10
 )
 
@@ -104,32 +102,20 @@ func (c *external) release() {
 
 // run runs the program to its end, or kills it and what it started at the timeout.
 func (c *external) run(ctx context.Context) Result {
-	limited, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	said := &output{}
-	cmd := c.command(limited, said, c.argv...)
-	err := cmd.Run()
-	if errors.Is(err, syscall.ENOEXEC) { // a script without #!, which execvp(3) gives to the shell
-		cmd = c.command(limited, said, append([]string{"/bin/sh", cmd.Path}, c.argv[1:]...)...)
-		err = cmd.Run()
+	said := &program.Output{Max: maxOutput}
+	err := program.Run(ctx, program.Command{Argv: c.argv, Stdin: c.input, Limit: c.timeout, Stdout: said, Stderr: said})
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return Result{OK: true, Detail: withOutput("exit status 0", said.Text)}
+	case errors.Is(ctx.Err(), context.Canceled):
+		return failed(ctx, errStopped)
+	case errors.Is(err, context.DeadlineExceeded):
+		return Result{Cause: Timeout, Detail: withOutput(fmt.Sprintf("no end in %v, killed", c.timeout), said.Text)}
+	case errors.As(err, &exit):
+		return Result{Cause: Program, Detail: withOutput(ending(exit.ProcessState), said.Text)}
 	}
-	if cmd.ProcessState == nil {
-		return c.notStarted(ctx, err)
-	}
-	return c.judge(ctx, cmd.ProcessState, limited.Err() != nil, said)
-}
-
-// command prepares a program in a process group of its own.
-func (c *external) command(ctx context.Context, said *output, argv ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Stdout, cmd.Stderr = said, said
-	if c.input != "" {
-		cmd.Stdin = strings.NewReader(c.input)
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return killProgram(cmd.Process.Pid) }
-	cmd.WaitDelay = pipeDelay
-	return cmd
+	return c.notStarted(ctx, err)
 }
 
 func (c *external) notStarted(ctx context.Context, err error) Result {
@@ -147,35 +133,18 @@ func (c *external) notStarted(ctx context.Context, err error) Result {
 	return r
 }
 
-// judge tells how a program ended. A death by a signal is a failure; the reference takes it for 0.
-func (c *external) judge(ctx context.Context, state *os.ProcessState, expired bool, said *output) Result {
+// ending says how a program failed. A death by a signal is a failure; the Perl takes it for status 0.
+func ending(state *os.ProcessState) string {
 	status, _ := state.Sys().(syscall.WaitStatus)
-	cause, how := Program, fmt.Sprintf("exit status %d", status.ExitStatus())
-	switch {
-	case state.Success():
-		return Result{OK: true, Detail: said.after(how)}
-	case errors.Is(ctx.Err(), context.Canceled):
-		return failed(ctx, errStopped)
-	case status.Signaled() && expired:
-		cause, how = Timeout, fmt.Sprintf("no end in %v, killed", c.timeout)
-	case status.Signaled():
-		how = fmt.Sprintf("died of signal %d (%s)", int(status.Signal()), status.Signal())
+	if status.Signaled() {
+		return fmt.Sprintf("died of signal %d (%s)", int(status.Signal()), status.Signal())
 	}
-	return Result{Cause: cause, Detail: said.after(how)}
+	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
 
-// output keeps the beginning of what a program says.
-type output struct{ said []byte }
-
-// Write implements io.Writer; it takes everything.
-func (o *output) Write(p []byte) (int, error) {
-	o.said = append(o.said, p[:min(len(p), maxOutput-len(o.said))]...)
-	return len(p), nil
-}
-
-// after is a text with the first line of the output behind it.
-func (o *output) after(text string) string {
-	for line := range bytes.Lines(o.said) {
+// withOutput is a text, followed by the first line of a program's output.
+func withOutput(text string, output []byte) string {
+	for line := range bytes.Lines(output) {
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			return text + ": " + escape(string(line), 4*maxExcerpt)
 		}

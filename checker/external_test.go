@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/program"
 )
 
 // writeScript writes a program and returns its path.
@@ -79,42 +81,12 @@ func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 	if r.OK || r.Local || r.Detail != "no end in 600ms, killed: waiting" {
 		t.Errorf("%+v", r)
 	}
-	if took > spec.Timeout+pipeDelay+slack {
+	if took > spec.Timeout+program.PipeDelay+slack {
 		t.Errorf("took %v", took)
 	}
 	written, err := os.ReadFile(pids)
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, pid := range strings.Fields(string(written)) {
-		if !gone(t, pid) {
-			t.Errorf("process %s lives", pid)
-		}
-	}
-}
-
-// A session of its own is a way out of the process group, and a stop against being found while it starts others.
-func TestExternalIsKilledWithWhatLeftItsGroup(t *testing.T) {
-	if _, err := exec.LookPath("setsid"); err != nil {
-		t.Skip("no session of one's own: ", err)
-	}
-	if _, err := os.Stat("/proc/self/task/" + strconv.Itoa(os.Getpid()) + "/children"); err != nil {
-		t.Skip("the kernel tells nobody's children: ", err)
-	}
-	leaks(t)
-	pids := filepath.Join(t.TempDir(), "pids")
-	path := writeScript(t, fmt.Sprintf("#!/bin/sh\nfor i in 1 2 3; do setsid sh -c 'sleep 60 & echo $! $$ >>%s; wait' & done\nsleep 60\n", pids))
-	spec := externalSpec(path)
-	spec.Timeout = 10 * short
-	if r, took := timed(t, build(t, spec, nil)); r.OK || took > spec.Timeout+pipeDelay+slack {
-		t.Errorf("%+v after %v", r, took)
-	}
-	written, err := os.ReadFile(pids)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := len(strings.Fields(string(written))); n != 6 {
-		t.Errorf("%d processes were started, want 6", n)
 	}
 	for _, pid := range strings.Fields(string(written)) {
 		if !gone(t, pid) {
@@ -140,7 +112,7 @@ func TestExternalThatLeavesAChildBehindIsNotWaitedFor(t *testing.T) {
 	pids := filepath.Join(t.TempDir(), "pid")
 	path := writeScript(t, fmt.Sprintf("#!/bin/sh\nsleep 60 &\necho $! >%s\nexit 0\n", pids))
 	r, took := timed(t, build(t, externalSpec(path), nil))
-	if !r.OK || took > pipeDelay+2*slack {
+	if !r.OK || took > program.PipeDelay+2*slack {
 		t.Errorf("%+v after %v", r, took)
 	}
 	written, err := os.ReadFile(pids)
@@ -160,18 +132,6 @@ func TestExternalMayFloodItsOutput(t *testing.T) {
 	r := build(t, externalSpec(path), nil).Check(t.Context())
 	if want := "exit status 1: " + strings.Repeat("x", 4*maxExcerpt) + "…"; r.OK || r.Detail != want {
 		t.Errorf("%.400q", r.Detail)
-	}
-}
-
-func TestOnlyTheBeginningOfTheOutputIsKept(t *testing.T) {
-	var o output
-	for range 3 {
-		if n, err := o.Write(make([]byte, maxOutput-1)); n != maxOutput-1 || err != nil {
-			t.Errorf("%d, %v", n, err)
-		}
-	}
-	if len(o.said) != maxOutput {
-		t.Errorf("%d bytes are kept", len(o.said))
 	}
 }
 
@@ -326,7 +286,7 @@ func TestExternalPerl(t *testing.T) {
 		leaks(t)
 		spec := externalSpec(writeScript(t, "$SIG{TERM} = 'IGNORE'; sleep 60;"))
 		spec.Type, spec.Timeout = "external-perl", short
-		if r, took := timed(t, build(t, spec, nil)); r.OK || r.Detail != "no end in 150ms, killed" || took > short+pipeDelay+slack {
+		if r, took := timed(t, build(t, spec, nil)); r.OK || r.Detail != "no end in 150ms, killed" || took > short+program.PipeDelay+slack {
 			t.Errorf("%+v after %v", r, took)
 		}
 	})

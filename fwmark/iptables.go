@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/coreos/go-iptables/iptables"
+
+	"ldirectord/program"
 )
 
 // tables are the mangle tables of one family, at the level of iptables' commands. Rules are arguments of
@@ -75,7 +77,7 @@ func (x *xtables) mayExist(ctx context.Context, path string) bool {
 // passing is true for a failure that may be gone the next time; others mean that this kernel or this user can
 // have no table at all.
 func passing(err error) bool {
-	return errors.Is(err, errNoEnd) || errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "xtables lock")
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "xtables lock")
 }
 
 func (x *xtables) newChain(ctx context.Context, chain string) error {
@@ -107,7 +109,7 @@ func (x *xtables) removeChain(ctx context.Context, chain string) error {
 // change runs iptables and waits for it, not longer than patience.
 func (x *xtables) change(ctx context.Context, what string, do func(*iptables.IPTables) error) error {
 	what = x.program + " -t " + mangle + " " + what
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoEnd)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, &program.TimeoutError{Limit: patience})
 	defer cancel()
 	if x.running != nil {
 		select {

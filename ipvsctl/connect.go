@@ -16,6 +16,8 @@ import (
 
 	"github.com/moby/ipvs"
 	"github.com/sirupsen/logrus"
+
+	"ldirectord/program"
 )
 
 // moduleLimit is the longest wait for modprobe.
@@ -72,24 +74,20 @@ func (e *absentError) Error() string { return "the kernel has no IPVS" }
 func (e *absentError) Unwrap() error { return syscall.ENOENT }
 
 func loadModule(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, moduleLimit)
-	defer cancel()
-	modprobe, err := exec.LookPath("modprobe")
+	modprobe, err := program.Find("modprobe")
 	if err != nil {
-		modprobe = "/sbin/modprobe" // not in every daemon's PATH
-	}
-	cmd := exec.CommandContext(ctx, modprobe, "ip_vs")
-	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
-	switch {
-	case ctx.Err() != nil:
-		return fmt.Errorf("modprobe: %w", ctx.Err())
-	case err != nil && len(out) > 0:
-		first, _, _ := strings.Cut(string(out), "\n")
-		return fmt.Errorf("%w: %q", err, first)
-	default:
 		return err
 	}
+	said := &program.Output{Max: 4096}
+	err = program.Run(ctx, program.Command{Argv: []string{modprobe, "ip_vs"}, Limit: moduleLimit, Stdout: said, Stderr: said})
+	var exit *exec.ExitError
+	switch first, _, _ := strings.Cut(string(said.Text), "\n"); {
+	case err == nil:
+		return nil
+	case errors.As(err, &exit) && first != "":
+		return fmt.Errorf("%w: %q", err, first)
+	}
+	return fmt.Errorf("modprobe: %w", err)
 }
 
 // silenced is done when moby/ipvs has set itself up: it runs modprobe once more, and complains of its absence.

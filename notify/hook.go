@@ -5,12 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
+
+	"ldirectord/program"
 )
 
 const (
@@ -39,7 +38,7 @@ func (h Hook) ended() {
 type Hooks struct {
 	journal *Journal
 	ctx     context.Context
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 	wait    sync.WaitGroup
 
 	mu    sync.Mutex // guards what follows
@@ -48,7 +47,7 @@ type Hooks struct {
 
 // NewHooks returns a runner whose failures go into the journal. Close ends it.
 func NewHooks(j *Journal) *Hooks {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	return &Hooks{journal: j, ctx: ctx, cancel: cancel, lanes: map[string][]Hook{}}
 }
 
@@ -81,7 +80,7 @@ func (h *Hooks) Close(ctx context.Context) {
 	case <-done:
 	case <-ctx.Done():
 	}
-	h.cancel()
+	h.cancel(errors.New("killed, because the daemon ends"))
 	<-done
 }
 
@@ -134,33 +133,9 @@ func quoted(said string) string {
 }
 
 func (h *Hooks) run(hook Hook) (output []byte, err error) {
-	ctx, cancel := context.WithTimeout(h.ctx, hookTime)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, hook.Argv[0], hook.Argv[1:]...)
-	cmd.Env = append(os.Environ(), hook.Env...)
-	out := &tail{}
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Stdin = bytes.NewReader(hook.Stdin)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	err = cmd.Run()
-	if errors.Is(err, exec.ErrWaitDelay) { // it ended well; what it left running holds its output
-		err = nil
-	}
-	if ctx.Err() == context.DeadlineExceeded {
-		err = fmt.Errorf("ended after %v", hookTime)
-	}
-	return out.kept, err
-}
-
-// tail keeps the last bytes of a command's output.
-type tail struct{ kept []byte }
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.kept = append(t.kept, p...)
-	if extra := len(t.kept) - hookOutput; extra > 0 {
-		t.kept = append(t.kept[:0], t.kept[extra:]...)
-	}
-	return len(p), nil
+	out := &program.Output{Max: hookOutput, Last: true}
+	err = program.Run(h.ctx, program.Command{
+		Argv: hook.Argv, Env: hook.Env, Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out,
+	})
+	return out.Text, err
 }

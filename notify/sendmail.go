@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"os/exec"
 	"slices"
-	"strings"
-	"syscall"
 	"time"
+
+	"ldirectord/program"
 )
 
 // mailPrograms are the local ways to send a mail, in the order in which Mail::Mailer, which the
@@ -24,8 +24,8 @@ var mailPrograms = [...][]string{
 
 // Limits of one run of a mail program.
 const (
-	sendmailTime    = 2 * time.Minute
-	sendmailEndTime = time.Second // for what it started to close its output, after it was killed
+	sendmailTime   = 2 * time.Minute
+	sendmailOutput = 4096 // bytes of its output that are kept
 )
 
 // sendmail hands a letter to the first program there is. Only an error in the mail itself is final.
@@ -57,25 +57,15 @@ func blamesMail(err error) bool {
 	return false
 }
 
-// runMailer runs a mail program in a process group of its own, which ends at the deadline.
+// runMailer runs a mail program.
 func runMailer(ctx context.Context, argv []string, text string) error {
-	ctx, cancel := context.WithTimeout(ctx, sendmailTime)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	out := &tail{}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(text), out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = sendmailEndTime
-	err := cmd.Run()
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() == context.DeadlineExceeded:
-		return fmt.Errorf("%s: no end in %v", argv[0], sendmailTime)
-	case errors.Is(err, exec.ErrWaitDelay):
-		return nil // it ended well; something it left behind holds its output
+	out := &program.Output{Max: sendmailOutput, Last: true}
+	err := program.Run(ctx, program.Command{Argv: argv, Stdin: text, Limit: sendmailTime, Stdout: out, Stderr: out})
+	if said := bytes.TrimSpace(out.Text); err != nil && len(said) > 0 {
+		err = fmt.Errorf("%w: %q", err, said)
 	}
-	said := strings.TrimSpace(string(bytes.ToValidUTF8(out.kept, nil)))
-	return fmt.Errorf("%s: %w: %q", argv[0], err, said)
+	if err != nil {
+		return fmt.Errorf("%s: %w", argv[0], err)
+	}
+	return nil
 }

@@ -11,12 +11,13 @@ import (
 func TestWhoMayImportWhom(t *testing.T) {
 	ours := map[string][]string{
 		"ldirectord/printable":      nil,
+		"ldirectord/program":        nil,
 		"ldirectord/parser":         {"ldirectord/printable"},
-		"ldirectord/checker":        {"ldirectord/checker/perlre", "ldirectord/printable"},
+		"ldirectord/checker":        {"ldirectord/checker/perlre", "ldirectord/printable", "ldirectord/program"},
 		"ldirectord/checker/perlre": nil,
-		"ldirectord/ipvsctl":        nil,
-		"ldirectord/notify":         nil,
-		"ldirectord/fwmark":         {"ldirectord/printable"},
+		"ldirectord/ipvsctl":        {"ldirectord/program"},
+		"ldirectord/notify":         {"ldirectord/program"},
+		"ldirectord/fwmark":         {"ldirectord/printable", "ldirectord/program"},
 		"ldirectord/instance":       {"ldirectord/ipvsctl"},
 		"ldirectord/maintenance":    {"ldirectord/parser"},
 		"ldirectord/director":       {"ldirectord/checker", "ldirectord/fwmark", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},

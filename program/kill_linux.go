@@ -1,4 +1,4 @@
-package checker
+package program
 
 import (
 	"fmt"
@@ -9,15 +9,15 @@ import (
 	"syscall"
 )
 
-// mostDescendants bounds how many processes of one program are looked for.
-const mostDescendants = 10000
+// maxDescendants bounds how many processes of one program are looked for.
+const maxDescendants = 10000
 
-// killProgram kills a program that leads a process group, with that and with what left the group: a child that called
+// kill kills a program that leads a process group, with that and with what left the group: a child that called
 // setsid, whatever it started. Whose parent has ended is init's and not found; making all such ours instead
 // (PR_SET_CHILD_SUBREAPER) would be for the whole process, and take the waiting for children out of os/exec's hands.
-func killProgram(pid int) error {
+func kill(pid int) error {
 	all := []int{pid}
-	for i := 0; i < len(all) && len(all) < mostDescendants; i++ {
+	for i := 0; i < len(all) && len(all) < maxDescendants; i++ {
 		syscall.Kill(all[i], syscall.SIGSTOP) // it starts no more of them
 		all = append(all, children(all[i])...)
 	}

@@ -1,0 +1,97 @@
+// Package program runs programs of others, each in a process group of its own, within a limit of time and of output.
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// PipeDelay is how long the output of a program is waited for after the program's end: a process that it left running
+// may hold the pipe for ever.
+const PipeDelay = 200 * time.Millisecond
+
+// Command is a program to run.
+type Command struct {
+	Argv   []string      // its name or path, and its arguments; no shell reads them
+	Env    []string      // KEY=VALUE, in addition to the environment of this process
+	Stdin  string        // what it reads
+	Limit  time.Duration // how long it may run
+	Stdout *Output       // nil: thrown away
+	Stderr *Output       // may be the same as Stdout
+}
+
+// TimeoutError says that a program was killed because its limit was reached. It is a context.DeadlineExceeded.
+type TimeoutError struct{ Limit time.Duration }
+
+func (e *TimeoutError) Error() string { return fmt.Sprintf("no end in %v", e.Limit) }
+
+// Unwrap makes errors.Is know what kind of error this is.
+func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
+
+// Find is the path of a program. The search path of a daemon often lacks the directories of the administrator.
+func Find(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path, nil
+	}
+	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin"} {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	return "", err
+}
+
+// Run runs a program to its end, or until it is killed with all that it started: at its limit, or when ctx is done.
+// The error is an *exec.ExitError for a status other than 0 and for a signal, a *TimeoutError at the limit, the cause
+// of ctx when that is done, or says why the program could not be started. A script without #! is given to the shell,
+// as execvp(3) does.
+func Run(ctx context.Context, c Command) error {
+	limited, cancel := context.WithTimeoutCause(ctx, c.Limit, &TimeoutError{c.Limit})
+	defer cancel()
+	cmd := c.prepare(limited, c.Argv...)
+	err := cmd.Run()
+	if errors.Is(err, syscall.ENOEXEC) {
+		cmd = c.prepare(limited, append([]string{"/bin/sh", cmd.Path}, c.Argv[1:]...)...)
+		err = cmd.Run()
+	}
+	switch {
+	case cmd.ProcessState == nil:
+		return err
+	case cmd.ProcessState.Success(): // whoever holds its output
+		return nil
+	case limited.Err() != nil && signalled(cmd.ProcessState):
+		return context.Cause(limited)
+	}
+	return err
+}
+
+func (c *Command) prepare(ctx context.Context, argv ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), c.Env...)
+	if c.Stdin != "" {
+		cmd.Stdin = strings.NewReader(c.Stdin)
+	}
+	if c.Stdout != nil {
+		cmd.Stdout = c.Stdout
+	}
+	if c.Stderr != nil {
+		cmd.Stderr = c.Stderr
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return kill(cmd.Process.Pid) }
+	cmd.WaitDelay = PipeDelay
+	return cmd
+}
+
+func signalled(state *os.ProcessState) bool {
+	status, _ := state.Sys().(syscall.WaitStatus)
+	return status.Signaled()
+}
