@@ -183,12 +183,12 @@ func TestWhoMayReadWhat(t *testing.T) {
 		}
 	}
 	h.RemovePid()
-	if isThere(h.Pid) {
+	if Exists(h.Pid) {
 		t.Error("the pid file is left")
 	}
 	putPid(t, h.Pid, 1)
 	h.RemovePid()
-	if !isThere(h.Pid) {
+	if !Exists(h.Pid) {
 		t.Error("another one's pid file was removed")
 	}
 }

@@ -200,12 +200,12 @@ func (h *Hold) write() error {
 func (h *Hold) Restore() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !isThere(h.State) {
+	if !Exists(h.State) {
 		if err := h.write(); err != nil {
 			return err
 		}
 	}
-	if isThere(h.Lock) {
+	if Exists(h.Lock) {
 		return nil
 	}
 	lock, err := takeLock(h.Lock)

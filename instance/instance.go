@@ -119,7 +119,7 @@ func (i Instance) home(all []record) string {
 		return r.home
 	}
 	for _, name := range i.names {
-		if f := i.files(name); !i.isTaken(all, name) && (isThere(f.Role) || isThere(f.Drain)) {
+		if f := i.files(name); !i.isTaken(all, name) && (Exists(f.Role) || Exists(f.Drain)) {
 			return name
 		}
 	}
@@ -147,7 +147,8 @@ func (i Instance) holder(all []record, name string) (record, bool) {
 	return record{}, false
 }
 
-func isThere(path string) bool {
+// Exists reports whether there is a file of this name, a link that leads to nothing included.
+func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }

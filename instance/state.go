@@ -91,7 +91,7 @@ func (r record) isOld() bool { return r.Format == 0 }
 // isMissed reports whether services may be in the kernel's table that only this record tells of, for a file that
 // is still there.
 func (r record) isMissed() bool {
-	return !r.isOld() && r.Table == Kernel && r.Phase != Ending && len(r.Virtuals) > 0 && isThere(r.Path)
+	return !r.isOld() && r.Table == Kernel && r.Phase != Ending && len(r.Virtuals) > 0 && Exists(r.Path)
 }
 
 // lives reports whether the daemon that wrote it has not ended.

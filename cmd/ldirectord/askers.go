@@ -12,18 +12,19 @@ import (
 	"sync"
 	"time"
 
+	"ldirectord/instance"
+
 	"golang.org/x/sys/unix"
 )
 
 // Limits of a server that commands or monitoring ask.
 const (
-	headTime      = 500 * time.Millisecond // for the head of a request
-	askTime       = 2 * time.Second        // for a whole request, as its sender sees it
-	thinkTime     = askTime * 3 / 4        // until its answer begins
-	answerTime    = 5 * time.Second        // until the sender has read its answer
-	largestHeader = 8 << 10                // bytes
-	largestBody   = 64 << 10               // bytes of a request
-	maxAskers     = 64                     // connections at once, of which only some are answered
+	headTime      = 500 * time.Millisecond      // for the head of a request
+	thinkTime     = instance.AskTimeout * 3 / 4 // until its answer begins
+	answerTime    = 5 * time.Second             // until the sender has read its answer
+	largestHeader = 8 << 10                     // bytes
+	largestBody   = 64 << 10                    // bytes of a request
+	maxAskers     = 64                          // connections at once, of which only some are answered
 )
 
 // newServer is an HTTP server that no client can occupy for long, or keep from others by saying nothing: when
@@ -34,7 +35,7 @@ func newServer(ctx context.Context, handler http.Handler) *http.Server {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		Handler:           http.MaxBytesHandler(handler, largestBody),
 		ReadHeaderTimeout: headTime,
-		ReadTimeout:       askTime,
+		ReadTimeout:       instance.AskTimeout,
 		WriteTimeout:      answerTime,
 		MaxHeaderBytes:    largestHeader,
 		ErrorLog:          log.New(io.Discard, "", 0), // what clients do wrong is not worth a line

@@ -141,7 +141,7 @@ func (a *app) start(ctx context.Context) int {
 			a.tellStandby()
 			return nil
 		}
-		return a.roleFile().clear()
+		return a.roleFile().Clear()
 	})
 }
 

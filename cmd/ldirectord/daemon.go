@@ -108,9 +108,9 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	if err := d.readDrains(); err != nil {
 		d.journal.Emit(notify.Event{Kind: notify.HookFailed, Text: fmt.Sprintf("Orders to drain can't be read: %v", err), Reason: err.Error()})
 	}
-	d.now.dated = d.role()
+	d.now.RoleOrder = d.role()
 	d.director = director.New(director.Deps{
-		Drained: d.drains.places, Standby: d.now.order == standby, Marks: d.marks(),
+		Drained: d.drains.places, Standby: d.now.Role == instance.Standby, Marks: d.marks(),
 		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch,
 		Former: d.instance().NotOthers(d.hold.Former), Ours: func(keys []ipvsctl.Key) { d.recorded(d.hold.Own(keys)) },
 		Alive: d.manager.alive, Pulse: d.manager.every,
@@ -120,7 +120,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	d.recorded(d.hold.Siblings(d.loaded.config.Global.Execute))
 	runCtx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	role := d.now.order // orders may change it from here on
+	role := d.now.Role // orders may change it from here on
 	d.openControl(runCtx)
 	d.metrics = d.openMetrics(runCtx)
 	ended := make(chan error, 1)
@@ -139,7 +139,7 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 
 // attend carries out signals and changes of the file until the director has ended. It returns the
 // signal that ended it.
-func (d *daemon) attend(ctx context.Context, role order, signals <-chan os.Signal, ended <-chan error, end context.CancelCauseFunc) error {
+func (d *daemon) attend(ctx context.Context, role instance.Role, signals <-chan os.Signal, ended <-chan error, end context.CancelCauseFunc) error {
 	file := newConfigFile(ctx, d, role)
 	file.foreign.follow(ctx, d.loaded.config)
 	d.loaded.forget()
@@ -165,7 +165,7 @@ func (d *daemon) attend(ctx context.Context, role order, signals <-chan os.Signa
 		case o := <-d.rereads:
 			file.readAgain(ctx, o)
 		case r := <-d.roles:
-			if r.role == stopped { // who gave the order may be killed before it sends a signal
+			if r.role == instance.Stopped { // who gave the order may be killed before it sends a signal
 				return d.leave(endedBy("TERM"), ended, end)
 			}
 			file.role = r.role
@@ -284,7 +284,7 @@ func (d *daemon) announce() {
 
 // settle waits for the virtual services and, if that does not take long, for the first results, and
 // tells the starter.
-func (d *daemon) settle(ctx context.Context, role order, execute []string, summary string) {
+func (d *daemon) settle(ctx context.Context, role instance.Role, execute []string, summary string) {
 	select {
 	case <-d.director.Started():
 	case <-ctx.Done():

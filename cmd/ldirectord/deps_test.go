@@ -18,7 +18,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/ipvsctl":        {"ldirectord/program"},
 		"ldirectord/notify":         {"ldirectord/program"},
 		"ldirectord/fwmark":         {"ldirectord/printable", "ldirectord/program"},
-		"ldirectord/instance":       {"ldirectord/ipvsctl"},
+		"ldirectord/instance":       {"ldirectord/ipvsctl", "ldirectord/printable"},
 		"ldirectord/maintenance":    {"ldirectord/parser"},
 		"ldirectord/director":       {"ldirectord/checker", "ldirectord/fwmark", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
 		"ldirectord/status":         {"ldirectord/director", "ldirectord/printable"},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ldirectord/director"
+	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 )
 
@@ -28,7 +29,7 @@ func (a *app) orderDrain(ctx context.Context, drained bool) int {
 		words.Set("force", "")
 	}
 	var answer drainAnswer
-	err := a.socket().order(ctx, takeTime, "/"+a.verb, words, &answer)
+	err := a.socket().Order(ctx, takeTime, "/"+a.verb, words, &answer)
 	if isUnanswered(err) {
 		return a.leaveDrain(ctx, drained, err)
 	}
@@ -52,7 +53,7 @@ func (a *app) orderDrain(ctx context.Context, drained bool) int {
 
 // isUnanswered reports whether nobody is known to have taken an order.
 func isUnanswered(err error) bool {
-	return errors.Is(err, errNoDoor) || errors.Is(err, errEnding) || errors.Is(err, errSilent)
+	return errors.Is(err, instance.ErrNoListener) || errors.Is(err, instance.ErrEnding) || errors.Is(err, instance.ErrNoAnswer)
 }
 
 // meant is what the operator called the virtual service, "" for any, and the real server.
@@ -93,9 +94,9 @@ func (a *app) leaveDrain(ctx context.Context, drained bool, unanswered error) in
 func (a *app) unconfirmed(unanswered error) error {
 	found := a.instance().Find()
 	switch {
-	case found.Pid == 0 || errors.Is(unanswered, errEnding):
+	case found.Pid == 0 || errors.Is(unanswered, instance.ErrEnding):
 		return fmt.Errorf("no daemon runs for %s: the order counts from its next start", a.path)
-	case errors.Is(unanswered, errSilent):
+	case errors.Is(unanswered, instance.ErrNoAnswer):
 		return fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can", unanswered, found.Pid)
 	case found.State.Pid == 0:
 		return fmt.Errorf("the daemon with pid %d takes no orders to drain: the order counts from the next start of this program", found.Pid)

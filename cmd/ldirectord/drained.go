@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"ldirectord/director"
+	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 )
 
@@ -136,7 +137,7 @@ func meant(now *director.Snapshot, places []director.Place) (servers []meantServ
 func (d *daemon) readDrains() error {
 	places, err := d.drainFile().read()
 	d.drains.unread = err != nil
-	if err == nil && d.drainFile().isThere() {
+	if err == nil && instance.Exists(d.hold.Drain) {
 		d.drains.places = places
 	}
 	return err

@@ -40,12 +40,9 @@ func (f drainFile) read() (map[director.Place]bool, error) {
 	return places, nil
 }
 
-// isThere reports whether there is a file at all.
-func (f drainFile) isThere() bool { return isThere(string(f)) }
-
 // write makes these all the orders.
 func (f drainFile) write(places map[director.Place]bool) error {
-	lines := []string{ordersFormat + "\n"}
+	lines := []string{instance.OrdersFormat + "\n"}
 	for p := range places {
 		lines = append(lines, p.Virtual+" "+p.Real+"\n")
 	}

@@ -70,11 +70,11 @@ func (a *app) waitsForUs(daemon instance.Found) bool {
 }
 
 // startSibling starts a sibling in the role that this daemon has.
-func startSibling(role order) string {
+func startSibling(role instance.Role) string {
 	switch role {
-	case active:
+	case instance.Active:
 		return sibling + "standby && " + sibling + "notify master"
-	case standby:
+	case instance.Standby:
 		return sibling + "standby && " + sibling + "notify backup"
 	default:
 		return sibling + "start"

@@ -65,7 +65,7 @@ func (d *runningDaemon) tell(verb ...string) {
 func (d *runningDaemon) report() *status.Report {
 	d.t.Helper()
 	o := d.options()
-	text, err := o.socket().ask(d.t.Context(), "/status")
+	text, err := o.socket().Ask(d.t.Context(), "/status")
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ const (
 	workerEnv = "LDIRECTORD_NOTIFY_WORKER" // marks the process that carries an order out
 	orderTime = 2 * time.Minute            // for all of it: a daemon that ends is waited for
 
-	lastOrder order = "last" // tells that process to read the order, which may be another one by then
+	lastOrder instance.Role = "last" // tells that process to read the order, which may be another one by then
 )
 
 // vrrpStates are the states of an instance or a group in which its director serves, or does not, as
@@ -47,11 +47,11 @@ func (a *app) notify(ctx context.Context) int {
 	// not ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
 	if word := os.Getenv(workerEnv); word != "" {
-		return a.obey(ctx, order(word))
+		return a.obey(ctx, instance.Role(word))
 	}
-	w := toLeave
+	w := instance.ToLeave
 	if serve {
-		w = toServe
+		w = instance.ToServe
 	}
 	now, err := a.giveRole(ctx, w)
 	code := exitOK
@@ -59,39 +59,39 @@ func (a *app) notify(ctx context.Context) int {
 		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
 		code = exitFailure
 	}
-	if now.carriedOut || now.order == noOrder {
+	if now.carriedOut || now.role == instance.NoRole {
 		return code
 	}
-	return max(code, a.detach(now.order, now.unsaved))
+	return max(code, a.detach(now.role, now.unsaved))
 }
 
 // given is an order as it was taken.
 type given struct {
-	order      order // none when it was refused
-	carriedOut bool  // or the daemon that runs does it as soon as it can
-	unsaved    bool  // no file has it
+	role       instance.Role // none when it was refused
+	carriedOut bool          // or the daemon that runs does it as soon as it can
+	unsaved    bool          // no file has it
 }
 
 // giveRole has the running daemon follow an order, and otherwise records it. What is returned with an error is
 // true as far as it goes: an order may be carried out and not be recorded.
-func (a *app) giveRole(ctx context.Context, w wish) (given, error) {
+func (a *app) giveRole(ctx context.Context, w instance.RoleChange) (given, error) {
 	var answer roleAnswer
-	begun := sinceBoot()
+	begun := instance.SinceBoot()
 	words := url.Values{"to": {string(w)}, "given": {strconv.FormatInt(int64(begun), 10)}, "via": a.via}
-	err := a.socket().order(ctx, takeTime, "/role", words, &answer)
-	var refused *refusal
+	err := a.socket().Order(ctx, takeTime, "/role", words, &answer)
+	var refused *instance.Refusal
 	switch {
 	case err == nil && answer.Unsaved != "":
-		return given{answer.Role, answer.Role.staysUp(), true}, fmt.Errorf("it is carried out, but the next daemon will not know: %s", answer.Unsaved)
+		return given{answer.Role, answer.Role.StaysUp(), true}, fmt.Errorf("it is carried out, but the next daemon will not know: %s", answer.Unsaved)
 	case err == nil:
-		return given{answer.Role, answer.Role.staysUp(), false}, nil
-	case errors.As(err, &refused) && refused.isFinal():
+		return given{answer.Role, answer.Role.StaysUp(), false}, nil
+	case errors.As(err, &refused) && refused.IsFinal():
 		return given{}, err
 	}
-	now, unsaved := a.recordRole(ctx, begun, w.after)
+	now, unsaved := a.recordRole(ctx, begun, w.After)
 	found := a.instance().Find()
-	follows := now.staysUp() && found.Pid != 0 && a.instance().Stays(found.Process)
-	switch silent := !errors.Is(err, errNoDoor) && !errors.Is(err, errEnding); {
+	follows := now.StaysUp() && found.Pid != 0 && a.instance().Stays(found.Process)
+	switch silent := !errors.Is(err, instance.ErrNoListener) && !errors.Is(err, instance.ErrEnding); {
 	case follows && unsaved != nil:
 		return given{}, errors.Join(err, unsaved)
 	case follows && silent:
@@ -102,23 +102,23 @@ func (a *app) giveRole(ctx context.Context, w wish) (given, error) {
 
 // recordRole makes what next says of the last order the last one, unless one that was given later is there. Nobody else
 // changes it meanwhile. The order is returned also if it could not be recorded.
-func (a *app) recordRole(ctx context.Context, given time.Duration, next func(order) order) (order, error) {
+func (a *app) recordRole(ctx context.Context, given time.Duration, next func(instance.Role) instance.Role) (instance.Role, error) {
 	lock, locked := a.instance().Lock(ctx)
 	if locked == nil {
 		defer lock.Close()
 	}
-	last, err := a.roleFile().last()
+	last, err := a.roleFile().Read()
 	if err != nil {
-		return noOrder, err
+		return instance.NoRole, err
 	}
-	now := next(last.order)
+	now := next(last.Role)
 	switch {
-	case last.given > given:
-		return last.order, nil
+	case last.Given > given:
+		return last.Role, nil
 	case locked != nil:
 		return now, fmt.Errorf("recording the role: %w", locked)
 	}
-	return now, a.roleFile().write(dated{now, given})
+	return now, a.roleFile().Write(instance.RoleOrder{Role: now, Given: given})
 }
 
 // vrrpServes reads the state from the command line: STATE, or INSTANCE|GROUP NAME STATE PRIORITY, which
@@ -142,8 +142,8 @@ func vrrpServes(args []string) (serve bool, err error) {
 // detach carries the order out in a process of a session of its own, and waits for it. That reads the order again,
 // unless it could not be saved. A daemon in the foreground that crashed is left to its keeper, who starts the next
 // one in this role.
-func (a *app) detach(now order, unsaved bool) int {
-	if s, err := a.instance().State(); err == nil && now.staysUp() && s.Phase == instance.Running && s.Keeper != "" {
+func (a *app) detach(now instance.Role, unsaved bool) int {
+	if s, err := a.instance().State(); err == nil && now.StaysUp() && s.Phase == instance.Running && s.Keeper != "" {
 		return exitOK
 	}
 	self, err := os.Executable()
@@ -173,7 +173,7 @@ func (a *app) detach(now order, unsaved bool) int {
 }
 
 // obey carries out an order: that one, or the last one, and then goes on as long as others come meanwhile.
-func (a *app) obey(ctx context.Context, o order) int {
+func (a *app) obey(ctx context.Context, o instance.Role) int {
 	os.Unsetenv(workerEnv)
 	// Who reads what is said may be gone. Taken and not ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
@@ -181,24 +181,24 @@ func (a *app) obey(ctx context.Context, o order) int {
 		return a.carryOut(ctx, o)
 	}
 	for {
-		now, err := a.roleFile().read()
+		now, err := a.roleFile().Read()
 		if err != nil {
 			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
 			return exitFailure
 		}
-		code := a.carryOut(ctx, now)
-		if next, err := a.roleFile().read(); err == nil && next == now || ctx.Err() != nil {
+		code := a.carryOut(ctx, now.Role)
+		if next, err := a.roleFile().Read(); err == nil && next == now || ctx.Err() != nil {
 			return code
 		}
 	}
 }
 
 // carryOut starts or ends the daemon as an order has it.
-func (a *app) carryOut(ctx context.Context, o order) int {
+func (a *app) carryOut(ctx context.Context, o instance.Role) int {
 	switch o {
-	case started, active:
+	case instance.Started, instance.Active:
 		return a.begin(ctx, a.mayStart)
-	case stopped:
+	case instance.Stopped:
 		return a.quit(ctx)
 	}
 	return exitOK

@@ -42,60 +42,6 @@ func TestStatesOfNotify(t *testing.T) {
 	}
 }
 
-func TestOrderInTheMannerOfTheLast(t *testing.T) {
-	for last, want := range map[order][2]order{
-		noOrder: {started, stopped}, started: {started, stopped}, stopped: {started, stopped},
-		active: {active, standby}, standby: {active, standby},
-	} {
-		if got := [2]order{last.to(true), last.to(false)}; got != want {
-			t.Errorf("%q: %q, want %q", last, got, want)
-		}
-	}
-}
-
-func TestRoleFile(t *testing.T) {
-	f := roleFile(filepath.Join(t.TempDir(), "role"))
-	if err := f.clear(); err != nil {
-		t.Error(err)
-	}
-	for _, o := range []order{noOrder, standby, active, stopped, started, standby} {
-		if err := f.write(dated{o, 1}); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := f.read(); got != o || err != nil {
-			t.Errorf("%q, %v, want %q", got, err, o)
-		}
-	}
-	for given, want := range map[time.Duration]time.Duration{7: 7, sinceBoot() + time.Hour: 0} { // the latter of a former boot
-		if err := f.write(dated{active, given}); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := f.last(); got != (dated{active, want}) || err != nil {
-			t.Errorf("given at %v: %v, %v, want %v", given, got, err, want)
-		}
-	}
-	for _, before := range []string{"active\n", "active\nby\n"} { // of the version before, which may have been killed
-		if err := os.WriteFile(string(f), []byte(before), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := f.read(); got != active || err != nil {
-			t.Errorf("%q: %q, %v, want active", before, got, err)
-		}
-	}
-	if err := os.WriteFile(string(f), []byte("\x1b[2J\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.read(); err == nil || strings.Contains(err.Error(), "\x1b") {
-		t.Errorf("rubbish: %v", err)
-	}
-	if err := f.clear(); err != nil {
-		t.Error(err)
-	}
-	if got, err := f.read(); got != noOrder || err != nil {
-		t.Errorf("cleared: %q, %v", got, err)
-	}
-}
-
 // The order waits for a daemon that is ending when keepalived, which has ended, kills its script.
 func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 	dir := t.TempDir()
@@ -141,7 +87,7 @@ func TestADaemonThatIsToLeaveEndsByItself(t *testing.T) {
 	d := launched(t, "start", "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n")
 	o := d.options()
 	var answer roleAnswer
-	if err := o.socket().order(t.Context(), takeTime, "/role", url.Values{"to": {string(toLeave)}}, &answer); err != nil || answer.Role != stopped {
+	if err := o.socket().Order(t.Context(), takeTime, "/role", url.Values{"to": {string(instance.ToLeave)}}, &answer); err != nil || answer.Role != instance.Stopped {
 		t.Fatalf("%+v, %v", answer, err)
 	}
 	within(t, "end", func() bool { return o.instance().Find().Pid == 0 })

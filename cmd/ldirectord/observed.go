@@ -30,7 +30,7 @@ func (d *daemon) openControl(ctx context.Context) {
 	routes.HandleFunc("POST /drain", ordered(takeTime, d.answerDrain))
 	routes.HandleFunc("POST /undrain", ordered(takeTime, d.answerUndrain))
 	var err error
-	if d.control, err = socket(d.hold.Socket).listen(ctx, routes); err != nil {
+	if d.control, err = listenAt(ctx, d.hold.Socket, routes); err != nil {
 		d.control = nil
 		d.unheard(err)
 		return

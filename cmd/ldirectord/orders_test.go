@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ldirectord/director"
+	"ldirectord/instance"
 	"ldirectord/notify"
 )
 
@@ -42,7 +43,7 @@ func TestReloadHasItsOwnAnswer(t *testing.T) {
 				return err == nil && strings.Contains(string(text), "has changed on disk")
 			})
 			d.replace(head + c.second)
-			err := d.options().socket().order(t.Context(), takeOverTime, "/reload", nil, new(struct{}))
+			err := d.options().socket().Order(t.Context(), takeOverTime, "/reload", nil, new(struct{}))
 			switch {
 			case c.want == "" && err != nil:
 				t.Error(err)
@@ -118,7 +119,7 @@ func TestOrdersAreTheOwnersAlone(t *testing.T) {
 	s := inFolder(t)
 	listening(t, s, routes) // here we are the owner
 	var said string
-	if err := s.order(t.Context(), takeTime, "/order", nil, &said); err != nil || said != "done" || !carriedOut {
+	if err := s.Order(t.Context(), takeTime, "/order", nil, &said); err != nil || said != "done" || !carriedOut {
 		t.Errorf("%q, %v", said, err)
 	}
 }
@@ -132,27 +133,27 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 		ctx   context.Context
 		want  error
 	}{
-		"no daemon":          {nil, t.Context(), errNoDoor},
-		"the version before": {http.NotFound, t.Context(), errNoDoor},
-		"one that ends":      {ordered(time.Second, func(ctx context.Context, _ url.Values) (any, error) { return nil, context.Cause(ctx) }), ending, errEnding},
-		"one that dies":      {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, t.Context(), errEnding},
-		"one that hangs":     {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, t.Context(), errSilent},
-		"one that refuses":   {ordered(time.Second, func(context.Context, url.Values) (any, error) { return nil, notDone("no") }), t.Context(), &refusal{http.StatusConflict, "no"}},
-		"one that is late":   {ordered(time.Nanosecond, func(ctx context.Context, _ url.Values) (any, error) { <-ctx.Done(); return nil, ctx.Err() }), t.Context(), &refusal{http.StatusGatewayTimeout, ""}},
+		"no daemon":          {nil, t.Context(), instance.ErrNoListener},
+		"the version before": {http.NotFound, t.Context(), instance.ErrNoListener},
+		"one that ends":      {ordered(time.Second, func(ctx context.Context, _ url.Values) (any, error) { return nil, context.Cause(ctx) }), ending, instance.ErrEnding},
+		"one that dies":      {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, t.Context(), instance.ErrEnding},
+		"one that hangs":     {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, t.Context(), instance.ErrNoAnswer},
+		"one that refuses":   {ordered(time.Second, func(context.Context, url.Values) (any, error) { return nil, notDone("no") }), t.Context(), &instance.Refusal{Status: http.StatusConflict}},
+		"one that is late":   {ordered(time.Nanosecond, func(ctx context.Context, _ url.Values) (any, error) { <-ctx.Done(); return nil, ctx.Err() }), t.Context(), &instance.Refusal{Status: http.StatusGatewayTimeout}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := inFolder(t)
 			if c.serve != nil {
-				control, err := s.listen(c.ctx, http.HandlerFunc(c.serve))
+				control, err := listenAt(c.ctx, string(s), http.HandlerFunc(c.serve))
 				if err != nil {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() { control.close() })
 			}
-			err := s.order(t.Context(), -time.Second/2, "/order", nil, new(struct{}))
-			var got, want *refusal
+			err := s.Order(t.Context(), -time.Second/2, "/order", nil, new(struct{}))
+			var got, want *instance.Refusal
 			if errors.As(c.want, &want) {
-				if !errors.As(err, &got) || got.status != want.status || got.isFinal() != (want.status == http.StatusConflict) {
+				if !errors.As(err, &got) || got.Status != want.Status || got.IsFinal() != (want.Status == http.StatusConflict) {
 					t.Errorf("%v, want %v", err, want)
 				}
 			} else if !errors.Is(err, c.want) {
@@ -234,18 +235,18 @@ func TestTheLatestRoleWins(t *testing.T) {
 	d := launched(t, "standby", twoServers)
 	s := d.options().socket()
 	var answer roleAnswer
-	now := sinceBoot()
+	now := instance.SinceBoot()
 	for _, o := range []struct {
-		to    wish
+		to    instance.RoleChange
 		given time.Duration
-		want  order
+		want  instance.Role
 	}{
-		{toServe, now, active},
-		{toLeave, now - time.Second, active}, // it came late
-		{toLeave, now + 1, standby},
+		{instance.ToServe, now, instance.Active},
+		{instance.ToLeave, now - time.Second, instance.Active}, // it came late
+		{instance.ToLeave, now + 1, instance.Standby},
 	} {
 		words := url.Values{"to": {string(o.to)}, "given": {fmt.Sprint(int64(o.given))}}
-		if err := s.order(t.Context(), takeTime, "/role", words, &answer); err != nil || answer.Role != o.want {
+		if err := s.Order(t.Context(), takeTime, "/role", words, &answer); err != nil || answer.Role != o.want {
 			t.Errorf("%v: %v, %v", o, answer, err)
 		}
 	}

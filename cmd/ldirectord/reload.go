@@ -37,7 +37,7 @@ type configFile struct {
 	next    *reading           // then it is to be read once more
 	found   chan []parser.Name // names that have an answer now
 	endSeek context.CancelFunc // of the search for them
-	role    order              // that siblings follow
+	role    instance.Role      // that siblings follow
 	renewed chan []string      // files of TLS, of which one has another content now
 	endTLS  context.CancelFunc // of the watch over them
 }
@@ -65,7 +65,7 @@ type taken struct {
 	refines bool // no file was read: names of the current configuration have other addresses
 }
 
-func newConfigFile(ctx context.Context, d *daemon, role order) *configFile {
+func newConfigFile(ctx context.Context, d *daemon, role instance.Role) *configFile {
 	f := &configFile{daemon: d, role: role, foreign: markWatch{ipvs: d.ipvs, journal: d.journal}, changed: make(chan struct{}), taken: make(chan taken, 1), sum: d.loaded.sum()}
 	f.found, f.endSeek = make(chan []parser.Name), func() {}
 	f.renewed, f.endTLS = make(chan []string), func() {}
@@ -334,11 +334,11 @@ func (a *app) reload(ctx context.Context) int {
 	case a.waitsForUs(found):
 		return exitOK
 	}
-	err := a.socket().order(ctx, takeOverTime, "/reload", url.Values{"via": a.via}, new(struct{}))
-	if errors.Is(err, errEnding) && a.waitsForUs(a.instance().Find()) {
+	err := a.socket().Order(ctx, takeOverTime, "/reload", url.Values{"via": a.via}, new(struct{}))
+	if errors.Is(err, instance.ErrEnding) && a.waitsForUs(a.instance().Find()) {
 		return exitOK
 	}
-	if errors.Is(err, errNoDoor) {
+	if errors.Is(err, instance.ErrNoListener) {
 		if err = syscall.Kill(found.Pid, syscall.SIGHUP); err != nil {
 			err = fmt.Errorf("sending HUP to pid %d: %w", found.Pid, err)
 		}

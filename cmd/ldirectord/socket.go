@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 
+	"ldirectord/instance"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -22,11 +24,13 @@ const answersAtOnce = 16
 // longestPath is what a socket's address holds of a path, unix(7).
 const longestPath = len(unix.RawSockaddrUnix{}.Path) - 1
 
-// socket is the path of a control socket.
-type socket string
-
 // socket is that of the daemon which this command line means.
-func (o *options) socket() socket { return socket(o.instance().Files().Socket) }
+func (o *options) socket() instance.Socket { return instance.Socket(o.instance().Files().Socket) }
+
+// roleFile is that of the daemon which this command line means.
+func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.instance().Files().Role) }
+
+func (d *daemon) roleFile() instance.RoleFile { return instance.RoleFile(d.hold.Role) }
 
 // control is the socket on which commands talk to the running daemon: HTTP beside its pid file.
 type control struct {
@@ -39,18 +43,18 @@ type control struct {
 
 // listen makes the control socket. Only who holds the instance may: what another daemon left behind is
 // replaced, in one step. Root alone may use it until allow says otherwise. Requests end with ctx.
-func (s socket) listen(ctx context.Context, handler http.Handler) (*control, error) {
-	l, err := s.open(ctx)
+func listenAt(ctx context.Context, path string, handler http.Handler) (*control, error) {
+	l, err := openSocket(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	c := &control{path: string(s), server: newServer(ctx, handler)}
+	c := &control{path: path, server: newServer(ctx, handler)}
 	go c.server.Serve(door{l})
 	return c, nil
 }
 
-func (s socket) open(ctx context.Context) (net.Listener, error) {
-	path, fresh := string(s), string(s)+".new"
+func openSocket(ctx context.Context, path string) (net.Listener, error) {
+	fresh := path + ".new"
 	if len(fresh) > longestPath {
 		return nil, fmt.Errorf("making the control socket: the path %s is longer than %d bytes; --rundir names another folder", fresh, longestPath)
 	}
@@ -75,10 +79,10 @@ func (s socket) open(ctx context.Context) (net.Listener, error) {
 
 // restore makes the socket again when it was lost.
 func (c *control) restore(ctx context.Context) error {
-	if isThere(c.path) {
+	if instance.Exists(c.path) {
 		return nil
 	}
-	l, err := socket(c.path).open(ctx)
+	l, err := openSocket(ctx, c.path)
 	if err != nil {
 		return err
 	}

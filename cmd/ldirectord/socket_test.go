@@ -12,15 +12,19 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/instance"
 )
 
 // inFolder is a control socket in a folder of its own.
-func inFolder(t *testing.T) socket { return socket(filepath.Join(t.TempDir(), "a.sock")) }
+func inFolder(t *testing.T) instance.Socket {
+	return instance.Socket(filepath.Join(t.TempDir(), "a.sock"))
+}
 
 // listening is a control socket with these routes.
-func listening(t *testing.T, s socket, routes http.Handler) *control {
+func listening(t *testing.T, s instance.Socket, routes http.Handler) *control {
 	t.Helper()
-	c, err := s.listen(t.Context(), routes)
+	c, err := listenAt(t.Context(), string(s), routes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,10 +50,10 @@ func modeOf(t *testing.T, path string) fs.FileMode {
 func TestTheControlSocketAnswersAndGoes(t *testing.T) {
 	s := inFolder(t)
 	c := listening(t, s, hello())
-	if text, err := s.ask(t.Context(), "/hello"); string(text) != "hello" || err != nil {
+	if text, err := s.Ask(t.Context(), "/hello"); string(text) != "hello" || err != nil {
 		t.Errorf("answer %q, %v", text, err)
 	}
-	if _, err := s.ask(t.Context(), "/nothing"); err == nil || !strings.Contains(err.Error(), "the daemon says: 404") {
+	if _, err := s.Ask(t.Context(), "/nothing"); err == nil || !strings.Contains(err.Error(), "the daemon says: 404") {
 		t.Errorf("unknown path: %v", err)
 	}
 	if err := c.close(); err != nil {
@@ -58,7 +62,7 @@ func TestTheControlSocketAnswersAndGoes(t *testing.T) {
 	if _, err := os.Lstat(string(s)); !os.IsNotExist(err) {
 		t.Errorf("the socket is left: %v", err)
 	}
-	if _, err := s.ask(t.Context(), "/hello"); err == nil {
+	if _, err := s.Ask(t.Context(), "/hello"); err == nil {
 		t.Error("an answer from nobody")
 	}
 }
@@ -85,14 +89,14 @@ func TestTheControlSocketIsForItsOwnerOrOneGroup(t *testing.T) {
 
 func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 	s := inFolder(t)
-	first, err := s.listen(t.Context(), hello())
+	first, err := listenAt(t.Context(), string(s), hello())
 	if err != nil {
 		t.Fatal(err)
 	}
 	first.server.Close() // as after a crash: the socket is left
 	modeOf(t, string(s))
 	listening(t, s, hello())
-	if _, err := s.ask(t.Context(), "/hello"); err != nil {
+	if _, err := s.Ask(t.Context(), "/hello"); err != nil {
 		t.Errorf("after a crash: %v", err)
 	}
 	for _, name := range []string{"file", "link"} {
@@ -106,7 +110,7 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 			if err := put(victim, string(s)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.listen(t.Context(), hello()); err == nil || !strings.Contains(err.Error(), "is in the way") {
+			if _, err := listenAt(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "is in the way") {
 				t.Errorf("listening: %v", err)
 			}
 			if text, err := os.ReadFile(string(s)); string(text) != "kept" {
@@ -118,15 +122,15 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 
 func TestAFolderThatCantBeWrittenIsAnError(t *testing.T) {
 	s := inFolder(t)
-	if _, err := s.ask(t.Context(), "/hello"); err == nil || !strings.Contains(err.Error(), "it has no socket "+string(s)) {
+	if _, err := s.Ask(t.Context(), "/hello"); err == nil || !strings.Contains(err.Error(), "it has no socket "+string(s)) {
 		t.Errorf("asking without a socket: %v", err)
 	}
-	s = socket(filepath.Join(t.TempDir(), strings.Repeat("x", longestPath)))
-	if _, err := s.listen(t.Context(), hello()); err == nil || !strings.Contains(err.Error(), "--rundir names another folder") {
+	s = instance.Socket(filepath.Join(t.TempDir(), strings.Repeat("x", longestPath)))
+	if _, err := listenAt(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "--rundir names another folder") {
 		t.Errorf("a long path: %v", err)
 	}
-	s = socket(filepath.Join(t.TempDir(), "missing", "s"))
-	if _, err := s.listen(t.Context(), hello()); err == nil || !strings.Contains(err.Error(), "making the control socket") {
+	s = instance.Socket(filepath.Join(t.TempDir(), "missing", "s"))
+	if _, err := listenAt(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "making the control socket") {
 		t.Errorf("listening: %v", err)
 	}
 }
@@ -167,7 +171,7 @@ func TestRequestsAreLimited(t *testing.T) {
 // A new daemon answers where the old one did, after a restart and after a crash.
 func TestTheControlSocketIsTakenOver(t *testing.T) {
 	s := inFolder(t)
-	old, err := s.listen(t.Context(), hello())
+	old, err := listenAt(t.Context(), string(s), hello())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +188,7 @@ func TestTheControlSocketIsTakenOver(t *testing.T) {
 		t.Error("a client of the old one is kept")
 	}
 	listening(t, s, hello())
-	if _, err := s.ask(t.Context(), "/hello"); err != nil {
+	if _, err := s.Ask(t.Context(), "/hello"); err != nil {
 		t.Error(err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"ldirectord/instance"
 )
 
 // standby starts a daemon that checks and leaves the table alone until notify promotes it. One that was
@@ -13,14 +15,14 @@ import (
 func (a *app) standby(ctx context.Context) int {
 	return a.begin(ctx, func(runs bool) error {
 		if runs {
-			_, err := a.giveRole(ctx, toStayUp)
+			_, err := a.giveRole(ctx, instance.ToStayUp)
 			return err
 		}
-		_, err := a.recordRole(ctx, sinceBoot(), func(last order) order {
-			if last.staysUp() {
+		_, err := a.recordRole(ctx, instance.SinceBoot(), func(last instance.Role) instance.Role {
+			if last.StaysUp() {
 				return last
 			}
-			return standby
+			return instance.Standby
 		})
 		return err
 	})
@@ -28,44 +30,44 @@ func (a *app) standby(ctx context.Context) int {
 
 // tellStandby says why a daemon that runs, and so is not started, does not serve.
 func (a *app) tellStandby() {
-	if now, err := a.roleFile().read(); err == nil && now == standby {
+	if now, err := a.roleFile().Read(); err == nil && now.Role == instance.Standby {
 		fmt.Fprintln(a.stderr, "ldirectord: it runs and stands by; notify master promotes it")
 	}
 }
 
 // role is what the daemon is to be at its start. One whose order can't be read serves.
-func (d *daemon) role() dated {
-	last, err := d.roleFile().last()
+func (d *daemon) role() instance.RoleOrder {
+	last, err := d.roleFile().Read()
 	d.recorded(err)
 	return last
 }
 
 // roleNow is the order that the daemon follows. It belongs to who has the turn.
 type roleNow struct {
-	dated
+	instance.RoleOrder
 	unsaved bool // it is not recorded
 }
 
 // changedRole is a role that the daemon took, and the files whose daemons passed it on.
 type changedRole struct {
-	role order
+	role instance.Role
 	via  []string
 }
 
 // roleAnswer is what became of an order that concerns the role.
 type roleAnswer struct {
-	Role    order  `json:"role"`
-	Unsaved string `json:"unsaved,omitempty"` // why the next daemon will not know it
+	Role    instance.Role `json:"role"`
+	Unsaved string        `json:"unsaved,omitempty"` // why the next daemon will not know it
 }
 
 // answerRole carries an order out and keeps it for the next daemon, also when who gave it was killed meanwhile. One
 // that ends the daemon is answered before its end.
 func (d *daemon) answerRole(run, ctx context.Context, words url.Values) (any, error) {
-	w := wish(words.Get("to"))
-	if !w.isKnown() {
-		return nil, notDone(fmt.Sprintf("%q is not a role: %s, %s and %s are allowed", w, toServe, toLeave, toStayUp))
+	w := instance.RoleChange(words.Get("to"))
+	if !w.IsKnown() {
+		return nil, notDone(fmt.Sprintf("%q is not a role: %s, %s and %s are allowed", w, instance.ToServe, instance.ToLeave, instance.ToStayUp))
 	}
-	given := sinceBoot()
+	given := instance.SinceBoot()
 	if ns, err := strconv.ParseInt(words.Get("given"), 10, 64); err == nil {
 		given = min(given, time.Duration(ns))
 	}
@@ -87,18 +89,18 @@ func (d *daemon) answerRole(run, ctx context.Context, words url.Values) (any, er
 }
 
 // takeRole carries an order out in its turn, unless a later one came before it.
-func (d *daemon) takeRole(ctx context.Context, w wish, given time.Duration, via []string) (roleAnswer, error) {
+func (d *daemon) takeRole(ctx context.Context, w instance.RoleChange, given time.Duration, via []string) (roleAnswer, error) {
 	release, err := d.inTurn(ctx)
 	if err != nil {
 		return roleAnswer{}, err
 	}
 	defer release()
-	if given < d.now.given {
-		return roleAnswer{Role: d.now.order}, nil
+	if given < d.now.Given {
+		return roleAnswer{Role: d.now.Role}, nil
 	}
-	now := dated{w.after(d.now.order), given}
-	answer := roleAnswer{Role: now.order}
-	if now.order != d.now.order || d.now.unsaved {
+	now := instance.RoleOrder{Role: w.After(d.now.Role), Given: given}
+	answer := roleAnswer{Role: now.Role}
+	if now.Role != d.now.Role || d.now.unsaved {
 		if err := d.saveRole(now); err != nil {
 			answer.Unsaved = err.Error()
 		}
@@ -107,8 +109,8 @@ func (d *daemon) takeRole(ctx context.Context, w wish, given time.Duration, via 
 }
 
 // saveRole keeps an order for the next daemon.
-func (d *daemon) saveRole(o dated) error {
-	err := d.roleFile().write(o)
+func (d *daemon) saveRole(o instance.RoleOrder) error {
+	err := d.roleFile().Write(o)
 	if err != nil && !d.now.unsaved {
 		d.recorded(err)
 	}
@@ -117,17 +119,17 @@ func (d *daemon) saveRole(o dated) error {
 }
 
 // play carries an order out, and tells the daemons that execute= names. It fails with ctx alone.
-func (d *daemon) play(ctx context.Context, o dated, via []string) error {
-	before := d.now.order
-	d.now.dated = o
-	if o.order == before {
+func (d *daemon) play(ctx context.Context, o instance.RoleOrder, via []string) error {
+	before := d.now.Role
+	d.now.RoleOrder = o
+	if o.Role == before {
 		return nil
 	}
-	if err := d.director.SetStandby(ctx, o.order == standby); err != nil {
+	if err := d.director.SetStandby(ctx, o.Role == instance.Standby); err != nil {
 		return err
 	}
 	select {
-	case d.roles <- changedRole{o.order, via}:
+	case d.roles <- changedRole{o.Role, via}:
 	case <-ctx.Done():
 	}
 	return nil
@@ -142,19 +144,19 @@ func (d *daemon) followRole(ctx context.Context) {
 			return false
 		}
 		defer release()
-		if !d.roleFile().isThere() {
+		if !instance.Exists(d.hold.Role) {
 			return true // lost, and no order
 		}
-		last, err := d.roleFile().last()
+		last, err := d.roleFile().Read()
 		if err != nil {
 			d.recorded(err)
 			return true // until it is another file
 		}
-		if last.given == 0 { // by the version before, which does not say
-			last.given = sinceBoot()
+		if last.Given == 0 { // by the version before, which does not say
+			last.Given = instance.SinceBoot()
 		}
-		if last.given < d.now.given {
-			d.now.unsaved = d.now.order != last.order
+		if last.Given < d.now.Given {
+			d.now.unsaved = d.now.Role != last.Role
 			return true
 		}
 		d.now.unsaved = false
@@ -179,10 +181,10 @@ func (d *daemon) keepSaving(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		if d.now.unsaved || d.now.order != noOrder && !d.roleFile().isThere() {
-			_ = d.saveRole(d.now.dated) // told before
+		if d.now.unsaved || d.now.Role != instance.NoRole && !instance.Exists(d.hold.Role) {
+			_ = d.saveRole(d.now.RoleOrder) // told before
 		}
-		if len(d.drains.places) > 0 && !d.drainFile().isThere() {
+		if len(d.drains.places) > 0 && !instance.Exists(d.hold.Drain) {
 			_ = d.drainFile().write(d.drains.places) // until it is, the file is missed
 		}
 		release()

@@ -71,7 +71,7 @@ func (a *app) showReport(ctx context.Context, pid int) {
 
 // report asks the running daemon for its status.
 func (a *app) report(ctx context.Context) (*status.Report, error) {
-	text, err := a.socket().ask(ctx, "/status")
+	text, err := a.socket().Ask(ctx, "/status")
 	if err != nil {
 		return nil, err
 	}

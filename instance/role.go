@@ -1,0 +1,125 @@
+package instance
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// OrdersFormat is the line that says how a file of orders is written. The version before wrote no such line, and
+// ignores it.
+const OrdersFormat = "# ldirectord 2"
+
+// Role is what a cluster manager last told the director of a configuration to be.
+type Role string
+
+const (
+	NoRole  Role = "" // it runs or not as start and stop told it
+	Started Role = "started"
+	Stopped Role = "stopped"
+	Active  Role = "active"  // it runs on, and serves
+	Standby Role = "standby" // it runs on, and stands by
+)
+
+// StaysUp reports whether the daemon runs on whatever the order.
+func (r Role) StaysUp() bool { return r == Active || r == Standby }
+
+// RoleChange is what a command wants of the role.
+type RoleChange string
+
+const (
+	ToServe  RoleChange = "serve"
+	ToLeave  RoleChange = "leave"
+	ToStayUp RoleChange = "stay" // the role stays, but from now on the daemon runs on when it does not serve
+)
+
+// IsKnown reports whether c is one of the constants.
+func (c RoleChange) IsKnown() bool { return c == ToServe || c == ToLeave || c == ToStayUp }
+
+// After is the role after a change of the last one. A daemon that runs on whatever the order is told to stand by
+// where another one is stopped.
+func (c RoleChange) After(last Role) Role {
+	serve, stay := c == ToServe, last.StaysUp()
+	switch {
+	case c == ToStayUp && stay:
+		return last
+	case c == ToStayUp, stay && serve:
+		return Active
+	case stay:
+		return Standby
+	case serve:
+		return Started
+	default:
+		return Stopped
+	}
+}
+
+// RoleOrder is a role, and when the command that ordered it began, by SinceBoot. The latest order wins, whichever comes
+// first.
+type RoleOrder struct {
+	Role  Role
+	Given time.Duration
+}
+
+// SinceBoot is the time by a clock that all processes share and nobody sets.
+func SinceBoot() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
+
+// RoleFile is the path of the file with the last order: the role in the first line, then the format, and when it was
+// given. The file outlives the daemon, not a boot.
+type RoleFile string
+
+// Read returns the last order. Without a file it is the zero value.
+func (f RoleFile) Read() (RoleOrder, error) {
+	text, err := Read(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return RoleOrder{}, nil
+	}
+	if err != nil {
+		return RoleOrder{}, fmt.Errorf("reading the role: %w", err)
+	}
+	word, rest, _ := strings.Cut(string(text), "\n")
+	switch r := Role(word); r {
+	case NoRole, Started, Stopped, Active, Standby:
+		return RoleOrder{r, givenIn(rest)}, nil
+	}
+	return RoleOrder{}, fmt.Errorf("reading the role: %s holds %q, which is none", f, word[:min(len(word), 64)])
+}
+
+// givenIn reads the time from the format's line. The version before wrote none, and that of a former boot, whose clock
+// was ahead, says nothing.
+func givenIn(line string) time.Duration {
+	ns, err := strconv.ParseInt(strings.TrimSpace(strings.TrimPrefix(line, OrdersFormat)), 10, 64)
+	if given := time.Duration(ns); err == nil && given <= SinceBoot() {
+		return given
+	}
+	return 0
+}
+
+// Write makes an order the last one.
+func (f RoleFile) Write(last RoleOrder) error {
+	text := fmt.Sprintf("%s\n%s %d\n", last.Role, OrdersFormat, last.Given)
+	if err := Write(string(f), []byte(text), 0o600); err != nil {
+		return fmt.Errorf("recording the role: %w", err)
+	}
+	return nil
+}
+
+// Clear forgets the last order, for a daemon that is not to follow any.
+func (f RoleFile) Clear() error {
+	if err := os.Remove(string(f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("clearing the role: %w", err)
+	}
+	return nil
+}
