@@ -19,6 +19,7 @@ import (
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
+	"ldirectord/notify/mail"
 	"ldirectord/parser"
 )
 
@@ -37,7 +38,7 @@ type daemon struct {
 	hold     *instance.Hold
 	log      *logSink
 	journal  *notify.Journal
-	mailer   *notify.Mailer
+	mailer   *mail.Mailer
 	monitor  *notify.Monitor
 	hooks    *notify.Hooks
 	director *director.Director
@@ -100,7 +101,7 @@ func (d *daemon) known() bool { return d.ready != nil || d.stay }
 func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan os.Signal) int {
 	d.events, d.reloads = newEventCounts(), newReloadCounts()
 	d.log = newLogSink(d.app, d.loaded.config.Global.LogFile)
-	d.mailer = notify.NewMailer(func(e notify.Event) { d.journal.Emit(e) })
+	d.mailer = mail.New(func(e notify.Event) { d.journal.Emit(e) })
 	d.journal = notify.NewJournal(d.log, d.mailer, d.events, notify.NotifyFunc(d.tellStarter))
 	d.monitor = notify.NewMonitor(d.journal.Emit)
 	d.mailer.Set(mailRules(d.loaded.config, d.loaded.plan))

@@ -3,18 +3,19 @@ package main
 import (
 	"ldirectord/director"
 	"ldirectord/notify"
+	"ldirectord/notify/mail"
 	"ldirectord/parser"
 )
 
 // mailRules says who hears of each virtual service, as the configuration has it.
-func mailRules(cfg *parser.Config, plan *director.Plan) map[string]notify.MailRule {
-	rules := map[string]notify.MailRule{}
+func mailRules(cfg *parser.Config, plan *director.Plan) map[string]mail.Rule {
+	rules := map[string]mail.Rule{}
 	reals := plan.Destinations()
 	for _, v := range cfg.Virtuals {
 		if v.Mail.To == "" {
 			continue
 		}
-		rule := notify.MailRule{
+		rule := mail.Rule{
 			To: v.Mail.To, From: cfg.Global.EmailAlertFrom, SMTP: v.Mail.SMTP, Freq: v.Mail.Freq,
 			ServiceName: v.ServiceName, Comment: v.Comment, Reals: reals[v.ID],
 		}

@@ -21,6 +21,7 @@ import (
 	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/notify"
+	"ldirectord/notify/mail"
 )
 
 // A reload that comes while another file is being read gets the outcome of its own reading, not of that one.
@@ -208,7 +209,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		}
 		a.loaded = old
 		d := &daemon{app: a, log: newLogSink(a, old.config.Global.LogFile), director: director.New(director.Deps{})}
-		d.mailer = notify.NewMailer(func(notify.Event) {})
+		d.mailer = mail.New(func(notify.Event) {})
 		d.journal = notify.NewJournal(d.log)
 		d.metrics = &metricsServer{addrs: make(chan netip.AddrPort, 8)}
 		f := &configFile{daemon: d, now: &reading{}}

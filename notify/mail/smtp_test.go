@@ -1,4 +1,4 @@
-package notify
+package mail
 
 import (
 	"bufio"
@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/notify"
 )
 
 // The steps of an SMTP session as the scripted server names them.
@@ -108,8 +110,8 @@ func (s *smtpScript) say(c net.Conn, step, good string) bool {
 
 // testLetter is a letter to these addresses.
 func testLetter(to ...string) *letter {
-	rule := MailRule{To: strings.Join(to, ", "), SMTP: "mail.example.net"}
-	e := Event{Time: time.Date(2026, 10, 7, 12, 0, 0, 0, time.UTC), Status: StatusRunning}
+	rule := Rule{To: strings.Join(to, ", "), SMTP: "mail.example.net"}
+	e := notify.Event{Time: time.Date(2026, 10, 7, 12, 0, 0, 0, time.UTC), Status: notify.StatusRunning}
 	return newLetter(rule, e, "Deleted real server: 10.2.0.1:80 (10.1.0.1:80)")
 }
 

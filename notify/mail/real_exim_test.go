@@ -1,4 +1,4 @@
-package notify
+package mail
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/notify"
 )
 
 // Tests named TestReal… need a program of a Debian package. They run when REAL_TESTS is set; with
@@ -24,13 +26,13 @@ const realWait = 30 * time.Second
 // A whole way of a mail: by SMTP and by the sendmail command of a real mail system, into a mailbox.
 func TestRealEximDelivers(t *testing.T) {
 	e := startExim(t)
-	for name, rule := range map[string]MailRule{
+	for name, rule := range map[string]Rule{
 		"SMTP":     {To: "Ops <ops@example.net>, night@example.net", SMTP: e.addr},
 		"sendmail": {To: "Ops <ops@example.net>, night@example.net"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, failures := e.mailer(t)
-			rule.From, rule.ServiceName, rule.Statuses = "LVS <lvs@example.net>", "Läden "+name, []Status{StatusRunning}
+			rule.From, rule.ServiceName, rule.Statuses = "LVS <lvs@example.net>", "Läden "+name, []notify.Status{notify.StatusRunning}
 			setRule(m, rule)
 			m.Notify(t.Context(), wentDown(testReal))
 			ctx, cancel := context.WithTimeout(t.Context(), realWait)
@@ -60,7 +62,7 @@ func TestRealEximRefuses(t *testing.T) {
 		"tooearly@example.net": "451",
 	} {
 		m, failures := e.mailer(t)
-		setRule(m, MailRule{To: to, SMTP: e.addr, Statuses: []Status{StatusRunning}})
+		setRule(m, Rule{To: to, SMTP: e.addr, Statuses: []notify.Status{notify.StatusRunning}})
 		m.Notify(t.Context(), wentDown(testReal))
 		ctx, cancel := context.WithTimeout(t.Context(), realWait)
 		defer cancel()
@@ -79,7 +81,7 @@ func TestRealEximThatIsSilentHoldsNobodyUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, _ := e.mailer(t)
-	setRule(m, MailRule{To: "ops@example.net", SMTP: e.addr, Statuses: []Status{StatusRunning}})
+	setRule(m, Rule{To: "ops@example.net", SMTP: e.addr, Statuses: []notify.Status{notify.StatusRunning}})
 	start := time.Now()
 	m.Notify(t.Context(), wentDown(testReal))
 	if took := time.Since(start); took > time.Second {
@@ -207,8 +209,8 @@ func (e *exim) run(t *testing.T) {
 func (e *exim) mailer(t *testing.T) (m *Mailer, failures func() []string) {
 	t.Helper()
 	told := make(chan string, 100)
-	m = NewMailer(func(ev Event) {
-		if ev.Kind == MailFailed {
+	m = New(func(ev notify.Event) {
+		if ev.Kind == notify.MailFailed {
 			told <- ev.Text
 		}
 	})

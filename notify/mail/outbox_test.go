@@ -1,4 +1,4 @@
-package notify
+package mail
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/notify"
 )
 
 var errAway = errors.New("connection refused")
@@ -33,7 +35,7 @@ func TestMailIsTriedAgainEverMoreSeldom(t *testing.T) {
 		if end := at[len(at)-1]; end < mailLifetime || end > mailLifetime+lastMailRetry {
 			t.Errorf("given up after %v", end)
 		}
-		if told := p.told(); !slices.Equal(told, []Kind{MailFailed}) {
+		if told := p.told(); !slices.Equal(told, []notify.Kind{notify.MailFailed}) {
 			t.Errorf("told %v, want one failure", told)
 		}
 	})
@@ -49,7 +51,7 @@ func TestFailingMailIsToldOnceAndSoIsItsReturn(t *testing.T) {
 				m.Notify(t.Context(), wentDown(testReal))
 			}
 			synctest.Wait()
-			at := slices.IndexFunc(p.events, func(e Event) bool { return e.Kind == MailFailed }) // among those of the next mails
+			at := slices.IndexFunc(p.events, func(e notify.Event) bool { return e.Kind == notify.MailFailed }) // among those of the next mails
 			if at < 0 {
 				t.Fatalf("told %v, want a failure", p.told())
 			}
@@ -58,7 +60,7 @@ func TestFailingMailIsToldOnceAndSoIsItsReturn(t *testing.T) {
 				t.Errorf("told %q, want %q", failed.Text, want)
 			}
 			time.Sleep(time.Minute)
-			if told := p.told(); !slices.Equal(told, []Kind{MailFailed}) {
+			if told := p.told(); !slices.Equal(told, []notify.Kind{notify.MailFailed}) {
 				t.Errorf("told %v, want one failure", told)
 			}
 			p.answer(nil, false)
@@ -71,7 +73,7 @@ func TestFailingMailIsToldOnceAndSoIsItsReturn(t *testing.T) {
 			if got := p.subjects(); len(got) != arrived {
 				t.Errorf("%d mails arrived, want %d", len(got), arrived)
 			}
-			if last := p.events[len(p.events)-1]; last.Kind != MailRecovered || !strings.HasSuffix(last.Text, lost) {
+			if last := p.events[len(p.events)-1]; last.Kind != notify.MailRecovered || !strings.HasSuffix(last.Text, lost) {
 				t.Errorf("told %v %q, want %q", last.Kind, last.Text, lost)
 			}
 		})
@@ -144,7 +146,7 @@ func TestWhoHasToWaitHoldsUpNobodyElse(t *testing.T) {
 		if got["good@example.net"] != 3 || got["full@example.net"] != 3 {
 			t.Errorf("arrived at last: %v", got)
 		}
-		if told := p.told(); !slices.Equal(told, []Kind{MailFailed, MailRecovered}) {
+		if told := p.told(); !slices.Equal(told, []notify.Kind{notify.MailFailed, notify.MailRecovered}) {
 			t.Errorf("told %v", told)
 		}
 	})
@@ -155,7 +157,7 @@ func TestASilentServerHoldsUpNoOther(t *testing.T) {
 		m, p := newTestMailer(t)
 		silent, good := testRule(), testRule()
 		silent.SMTP = "192.0.2.1"
-		m.Set(map[string]MailRule{"fwm:1": silent, "fwm:2": good})
+		m.Set(map[string]Rule{"fwm:1": silent, "fwm:2": good})
 		m.out.deliver = func(ctx context.Context, l *letter) ([]string, error) {
 			if l.via == silent.SMTP {
 				<-ctx.Done()
@@ -163,8 +165,8 @@ func TestASilentServerHoldsUpNoOther(t *testing.T) {
 			}
 			return p.deliver(ctx, l)
 		}
-		m.Notify(t.Context(), Event{Kind: Added, Status: StatusRunning, Virtual: "fwm:1", Text: "Added 1"})
-		m.Notify(t.Context(), Event{Kind: Added, Status: StatusRunning, Virtual: "fwm:2", Text: "Added 2"})
+		m.Notify(t.Context(), notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Virtual: "fwm:1", Text: "Added 1"})
+		m.Notify(t.Context(), notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Virtual: "fwm:2", Text: "Added 2"})
 		if got := p.subjects(); !slices.Equal(got, []string{"Added 2"}) {
 			t.Errorf("arrived: %q", got)
 		}

@@ -1,4 +1,4 @@
-package notify
+package mail
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/notify"
 )
 
 // postbox is a mail system in memory.
@@ -19,14 +21,14 @@ type postbox struct {
 	fails  error // what every delivery ends with
 	final  bool  // … for good
 	tries  int
-	events []Event
+	events []notify.Event
 }
 
 // newTestMailer returns a mailer in front of a postbox. It belongs in a synctest bubble, to be ended by
 // the test's end.
 func newTestMailer(t *testing.T) (*Mailer, *postbox) {
 	p := &postbox{}
-	m := NewMailer(func(e Event) {
+	m := New(func(e notify.Event) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.events = append(p.events, e)
@@ -76,13 +78,13 @@ func (p *postbox) subjects() []string {
 }
 
 // told are the kinds of the events reported since the last call, but for mails on their way.
-func (p *postbox) told() []Kind {
+func (p *postbox) told() []notify.Kind {
 	synctest.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var kinds []Kind
+	var kinds []notify.Kind
 	for _, e := range p.events {
-		if e.Kind != Mailing {
+		if e.Kind != notify.Mailing {
 			kinds = append(kinds, e.Kind)
 		}
 	}
@@ -95,22 +97,22 @@ const (
 	testReal    = "10.2.0.1:7000"
 )
 
-func wentDown(real string) Event {
-	return Event{Time: time.Now(), Kind: Deleted, Status: StatusRunning, Virtual: testVirtual, Real: real,
+func wentDown(real string) notify.Event {
+	return notify.Event{Time: time.Now(), Kind: notify.Deleted, Status: notify.StatusRunning, Virtual: testVirtual, Real: real,
 		Text: "Deleted real server: " + real + " (10.1.0.1:7000)"}
 }
 
-func cameBack(real string) Event {
-	return Event{Time: time.Now(), Kind: Added, Status: StatusRunning, Virtual: testVirtual, Real: real, Weight: 1,
+func cameBack(real string) notify.Event {
+	return notify.Event{Time: time.Now(), Kind: notify.Added, Status: notify.StatusRunning, Virtual: testVirtual, Real: real, Weight: 1,
 		Text: "Added real server: " + real + " (10.1.0.1:7000) (Weight set to 1)"}
 }
 
-func testRule() MailRule {
-	return MailRule{To: "admin@example.net", SMTP: "127.0.0.1",
-		Statuses: []Status{StatusStarting, StatusRunning, StatusStopping, StatusReloading}}
+func testRule() Rule {
+	return Rule{To: "admin@example.net", SMTP: "127.0.0.1",
+		Statuses: []notify.Status{notify.StatusStarting, notify.StatusRunning, notify.StatusStopping, notify.StatusReloading}}
 }
 
-func setRule(m *Mailer, r MailRule) { m.Set(map[string]MailRule{testVirtual: r}) }
+func setRule(m *Mailer, r Rule) { m.Set(map[string]Rule{testVirtual: r}) }
 
 func TestMailHasTheReferencesWords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -140,14 +142,14 @@ func TestMailHasTheReferencesWords(t *testing.T) {
 		if want := userName() + "@" + hostName(); l.sender != want || !slices.Equal(l.to, []string{"admin@example.net"}) {
 			t.Errorf("envelope %s to %q", l.sender, l.to)
 		}
-		if len(p.events) != 1 || p.events[0].Kind != Mailing || p.events[0].Text != "emailalert: Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)" {
+		if len(p.events) != 1 || p.events[0].Kind != notify.Mailing || p.events[0].Text != "emailalert: Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)" {
 			t.Errorf("told %+v", p.events)
 		}
 	})
 }
 
 func TestMailWithoutAServiceNameIsShortAndFromTheUser(t *testing.T) {
-	l := newLetter(testRule(), Event{Status: StatusStopping}, "Purged real server (stop): x (y)")
+	l := newLetter(testRule(), notify.Event{Status: notify.StatusStopping}, "Purged real server (stop): x (y)")
 	name, err := exec.Command("id", "-un").Output()
 	if err != nil {
 		t.Skip(err)
@@ -162,27 +164,27 @@ func TestMailWithoutAServiceNameIsShortAndFromTheUser(t *testing.T) {
 func TestWhatIsMailed(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		event  Event
-		rule   func(*MailRule)
+		event  notify.Event
+		rule   func(*Rule)
 		mailed string
 	}{
-		{"a server added", Event{Kind: Added, Status: StatusRunning, Text: "Added …"}, nil, "Added …"},
-		{"a server restored", Event{Kind: Restored, Status: StatusReloading, Text: "Restored …"}, nil, "Restored …"},
-		{"a server drained", Event{Kind: Drained, Status: StatusRunning, Text: "Drained …"}, nil, "Drained …"},
-		{"a server purged", Event{Kind: Purged, Status: StatusStopping, Text: "Purged …"}, nil, "Purged …"},
-		{"a server quiescent", Event{Kind: Quiescent, Status: StatusStarting, Text: "Quiescent …"}, nil, "Quiescent …"},
-		{"a server readded as quiescent", Event{Kind: Quiescent, Status: StatusStarting, Text: "Readd Quiescent …"}, nil, "Quiescent …"},
-		{"answers that nobody can judge", Event{Kind: Unjudged, Status: StatusRunning, Text: "Check not judged …"}, nil, "Check not judged …"},
-		{"a fallback", Event{Kind: Deleted, Fallback: true, Status: StatusRunning, Text: "Deleted …"}, nil, "Deleted …"},
-		{"a virtual service", Event{Kind: PurgedVirtual, Status: StatusRunning, Text: "Purged virtual …"}, nil, ""},
-		{"a soft failure", Event{Kind: SoftFailure, Status: StatusRunning, Text: "Soft failure …"}, nil, ""},
-		{"mail itself", Event{Kind: MailFailed, Text: "failed …"}, nil, ""},
-		{"what was lost on the way", Event{Kind: Lost, Text: "5 events were lost"}, nil, "5 events were lost"},
-		{"in another state", Event{Kind: Added, Status: StatusStarting, Text: "Added …"},
-			func(r *MailRule) { r.Statuses = []Status{StatusRunning} }, ""},
-		{"in no state", Event{Kind: Lost, Text: "…"}, func(r *MailRule) { r.Statuses = nil }, ""},
-		{"to nobody", Event{Kind: Added, Status: StatusRunning, Text: "Added …"}, func(r *MailRule) { r.To = "" }, ""},
-		{"of another virtual service", Event{Kind: Added, Status: StatusRunning, Virtual: "fwm:3", Text: "Added …"}, nil, ""},
+		{"a server added", notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Text: "Added …"}, nil, "Added …"},
+		{"a server restored", notify.Event{Kind: notify.Restored, Status: notify.StatusReloading, Text: "Restored …"}, nil, "Restored …"},
+		{"a server drained", notify.Event{Kind: notify.Drained, Status: notify.StatusRunning, Text: "Drained …"}, nil, "Drained …"},
+		{"a server purged", notify.Event{Kind: notify.Purged, Status: notify.StatusStopping, Text: "Purged …"}, nil, "Purged …"},
+		{"a server quiescent", notify.Event{Kind: notify.Quiescent, Status: notify.StatusStarting, Text: "Quiescent …"}, nil, "Quiescent …"},
+		{"a server readded as quiescent", notify.Event{Kind: notify.Quiescent, Status: notify.StatusStarting, Text: "Readd Quiescent …"}, nil, "Quiescent …"},
+		{"answers that nobody can judge", notify.Event{Kind: notify.Unjudged, Status: notify.StatusRunning, Text: "Check not judged …"}, nil, "Check not judged …"},
+		{"a fallback", notify.Event{Kind: notify.Deleted, Fallback: true, Status: notify.StatusRunning, Text: "Deleted …"}, nil, "Deleted …"},
+		{"a virtual service", notify.Event{Kind: notify.PurgedVirtual, Status: notify.StatusRunning, Text: "Purged virtual …"}, nil, ""},
+		{"a soft failure", notify.Event{Kind: notify.SoftFailure, Status: notify.StatusRunning, Text: "Soft failure …"}, nil, ""},
+		{"mail itself", notify.Event{Kind: notify.MailFailed, Text: "failed …"}, nil, ""},
+		{"what was lost on the way", notify.Event{Kind: notify.Lost, Text: "5 events were lost"}, nil, "5 events were lost"},
+		{"in another state", notify.Event{Kind: notify.Added, Status: notify.StatusStarting, Text: "Added …"},
+			func(r *Rule) { r.Statuses = []notify.Status{notify.StatusRunning} }, ""},
+		{"in no state", notify.Event{Kind: notify.Lost, Text: "…"}, func(r *Rule) { r.Statuses = nil }, ""},
+		{"to nobody", notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Text: "Added …"}, func(r *Rule) { r.To = "" }, ""},
+		{"of another virtual service", notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Virtual: "fwm:3", Text: "Added …"}, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -243,7 +245,7 @@ func TestWhoStandsByRemindsOfNothing(t *testing.T) {
 		rule.Freq = time.Second
 		setRule(m, rule)
 		m.Notify(t.Context(), wentDown(testReal))
-		m.Notify(t.Context(), Event{Kind: StandingBy, Status: StatusStopping})
+		m.Notify(t.Context(), notify.Event{Kind: notify.StandingBy, Status: notify.StatusStopping})
 		p.subjects()
 		time.Sleep(time.Hour)
 		if got := p.subjects(); got != nil {
@@ -253,11 +255,13 @@ func TestWhoStandsByRemindsOfNothing(t *testing.T) {
 }
 
 func TestNoRemindersOf(t *testing.T) {
-	for name, change := range map[string]func(*MailRule, *Event){
-		"a fallback":           func(_ *MailRule, e *Event) { e.Fallback = true },
-		"a server purged":      func(_ *MailRule, e *Event) { e.Kind = Purged },
-		"frequency 0":          func(r *MailRule, _ *Event) { r.Freq = 0 },
-		"a state without mail": func(r *MailRule, e *Event) { r.Statuses, e.Status = []Status{StatusStarting}, StatusStarting },
+	for name, change := range map[string]func(*Rule, *notify.Event){
+		"a fallback":      func(_ *Rule, e *notify.Event) { e.Fallback = true },
+		"a server purged": func(_ *Rule, e *notify.Event) { e.Kind = notify.Purged },
+		"frequency 0":     func(r *Rule, _ *notify.Event) { r.Freq = 0 },
+		"a state without mail": func(r *Rule, e *notify.Event) {
+			r.Statuses, e.Status = []notify.Status{notify.StatusStarting}, notify.StatusStarting
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -282,22 +286,22 @@ func TestNoRemindersOf(t *testing.T) {
 func TestRemindersAfterAReload(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		rules func(MailRule) map[string]MailRule
+		rules func(Rule) map[string]Rule
 		want  int // in the next minute
 	}{
-		{"go on where nothing changed", func(r MailRule) map[string]MailRule { return map[string]MailRule{testVirtual: r} }, 6},
-		{"follow a new frequency", func(r MailRule) map[string]MailRule {
+		{"go on where nothing changed", func(r Rule) map[string]Rule { return map[string]Rule{testVirtual: r} }, 6},
+		{"follow a new frequency", func(r Rule) map[string]Rule {
 			r.Freq = 30 * time.Second
-			return map[string]MailRule{testVirtual: r}
+			return map[string]Rule{testVirtual: r}
 		}, 2},
-		{"end with the virtual service", func(MailRule) map[string]MailRule { return nil }, 0},
-		{"end with the server", func(r MailRule) map[string]MailRule {
+		{"end with the virtual service", func(Rule) map[string]Rule { return nil }, 0},
+		{"end with the server", func(r Rule) map[string]Rule {
 			r.Reals = []string{"10.2.0.9:7000"}
-			return map[string]MailRule{testVirtual: r}
+			return map[string]Rule{testVirtual: r}
 		}, 0},
-		{"go on while the server is configured", func(r MailRule) map[string]MailRule {
+		{"go on while the server is configured", func(r Rule) map[string]Rule {
 			r.Reals = []string{testReal}
-			return map[string]MailRule{testVirtual: r}
+			return map[string]Rule{testVirtual: r}
 		}, 6},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -348,7 +352,7 @@ func TestRemindersDoNotPileUpWhileMailFails(t *testing.T) {
 func TestWhatWasLostIsToldToEachPersonOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)
-		rules := map[string]MailRule{}
+		rules := map[string]Rule{}
 		for i := range 10 {
 			rule := testRule()
 			rule.ServiceName = fmt.Sprint("service ", i)
@@ -358,7 +362,7 @@ func TestWhatWasLostIsToldToEachPersonOnce(t *testing.T) {
 			rules[fmt.Sprint("fwm:", i)] = rule
 		}
 		m.Set(rules)
-		m.Notify(t.Context(), Event{Kind: Lost, Text: "7 events were lost"})
+		m.Notify(t.Context(), notify.Event{Kind: notify.Lost, Text: "7 events were lost"})
 		if got := p.subjects(); !slices.Equal(got, []string{"7 events were lost", "7 events were lost"}) {
 			t.Errorf("mailed %q", got)
 		}

@@ -1,4 +1,4 @@
-package notify
+package mail
 
 import (
 	"cmp"
@@ -9,32 +9,34 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"ldirectord/notify"
 )
 
-// MailRule says who hears of one virtual service, and how. The fields are the directives of the
+// Rule says who hears of one virtual service, and how. The fields are the directives of the
 // ldirectord manual.
-type MailRule struct {
-	To          string        // emailalert: addresses separated by commas; "" for nobody
-	From        string        // emailalertfrom: the From line; "" for USER@HOST
-	SMTP        string        // smtp: server, at port 25 unless it says host:port; "" for the local sendmail
-	Freq        time.Duration // emailalertfreq: between reminders of a server that stays down; 0 for none
-	Statuses    []Status      // emailalertstatus: the states of the daemon in which mail is sent
-	ServiceName string        // servicename: in front of the subject, and in the body
-	Comment     string        // comment: in the body
-	Reals       []string      // the real servers by the names of Event.Real; nil when that is not known
+type Rule struct {
+	To          string          // emailalert: addresses separated by commas; "" for nobody
+	From        string          // emailalertfrom: the From line; "" for USER@HOST
+	SMTP        string          // smtp: server, at port 25 unless it says host:port; "" for the local sendmail
+	Freq        time.Duration   // emailalertfreq: between reminders of a server that stays down; 0 for none
+	Statuses    []notify.Status // emailalertstatus: the states of the daemon in which mail is sent
+	ServiceName string          // servicename: in front of the subject, and in the body
+	Comment     string          // comment: in the body
+	Reals       []string        // the real servers by the names of Event.Real; nil when that is not known
 }
 
 // mails tells whether anybody hears of what happens in a state of the daemon.
-func (r MailRule) mails(s Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
+func (r Rule) mails(s notify.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
 
 // Mailer sends mail about servers that come and go, and reminders of those that stay down. It is a
 // Notifier that never blocks: what is sent waits in a queue of its own.
 type Mailer struct {
-	report func(Event)
+	report func(notify.Event)
 	out    *outbox
 
 	mu     sync.Mutex // guards what follows
-	rules  map[string]MailRule
+	rules  map[string]Rule
 	down   map[downServer]time.Time // when mail about it was last due
 	timer  *time.Timer
 	due    time.Time // when the timer fires; zero when nothing is due
@@ -44,16 +46,16 @@ type Mailer struct {
 // downServer is a real server that was taken out, by the names of its Event.
 type downServer struct{ virtual, real string }
 
-// NewMailer returns a mailer without rules. It tells report which mails are on their way (Mailing) and
+// New returns a mailer without rules. It tells report which mails are on their way (Mailing) and
 // what becomes of its own failures (MailFailed, MailRecovered); report is called from several goroutines
 // and must not block or call the Mailer. Close ends it.
-func NewMailer(report func(Event)) *Mailer {
+func New(report func(notify.Event)) *Mailer {
 	return &Mailer{report: report, out: newOutbox(report), down: map[downServer]time.Time{}}
 }
 
 // Set makes these the rules, by Event.Virtual. Servers that are still configured go on being reminded
 // of, at the new frequency.
-func (m *Mailer) Set(rules map[string]MailRule) {
+func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
 	m.rules = maps.Clone(rules)
 	for s := range m.down {
@@ -67,25 +69,25 @@ func (m *Mailer) Set(rules map[string]MailRule) {
 }
 
 // Notify implements Notifier.
-func (m *Mailer) Notify(_ context.Context, e Event) {
+func (m *Mailer) Notify(_ context.Context, e notify.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch e.Kind {
-	case Added, Restored, Drained, Purged:
+	case notify.Added, notify.Restored, notify.Drained, notify.Purged:
 		m.forget(downServer{e.Virtual, e.Real})
 		m.tell(e)
-	case Quiescent, Deleted:
+	case notify.Quiescent, notify.Deleted:
 		if !e.Fallback {
 			m.remember(downServer{e.Virtual, e.Real}, e.Time)
 		}
 		m.tell(e)
-	case Unjudged:
+	case notify.Unjudged:
 		m.tell(e)
-	case StandingBy: // whoever serves now tells
+	case notify.StandingBy: // whoever serves now tells
 		for s := range m.down {
 			m.forget(s)
 		}
-	case Lost:
+	case notify.Lost:
 		m.tellAll(e)
 	}
 }
@@ -104,7 +106,7 @@ func (m *Mailer) Close(ctx context.Context) error {
 
 // tell mails one change. A server that is added with weight 0 is to the reader one that became
 // quiescent, as the reference has it.
-func (m *Mailer) tell(e Event) {
+func (m *Mailer) tell(e notify.Event) {
 	rule := m.rules[e.Virtual]
 	if !rule.mails(e.Status) {
 		return
@@ -113,8 +115,8 @@ func (m *Mailer) tell(e Event) {
 }
 
 // tellAll mails what concerns everybody who gets mail at all, once to each.
-func (m *Mailer) tellAll(e Event) {
-	e.Status = cmp.Or(e.Status, StatusRunning)
+func (m *Mailer) tellAll(e notify.Event) {
+	e.Status = cmp.Or(e.Status, notify.StatusRunning)
 	told := map[string]bool{}
 	for _, rule := range m.rules {
 		rule.ServiceName, rule.Comment = "", ""
@@ -125,9 +127,9 @@ func (m *Mailer) tellAll(e Event) {
 	}
 }
 
-func (m *Mailer) send(e Event, l *letter) {
+func (m *Mailer) send(e notify.Event, l *letter) {
 	if m.out.put(l) {
-		m.report(Event{Kind: Mailing, Status: e.Status, Virtual: e.Virtual, Real: e.Real, Text: "emailalert: " + l.about})
+		m.report(notify.Event{Kind: notify.Mailing, Status: e.Status, Virtual: e.Virtual, Real: e.Real, Text: "emailalert: " + l.about})
 	}
 }
 
@@ -178,12 +180,12 @@ func (m *Mailer) remind() {
 	}
 }
 
-func (m *Mailer) remindOf(s downServer, rule MailRule, now time.Time) {
-	if !rule.mails(StatusRunning) {
+func (m *Mailer) remindOf(s downServer, rule Rule, now time.Time) {
+	if !rule.mails(notify.StatusRunning) {
 		return
 	}
 	_, address, _ := strings.Cut(s.virtual, ":")
-	e := Event{Time: now, Status: StatusRunning, Virtual: s.virtual, Real: s.real}
+	e := notify.Event{Time: now, Status: notify.StatusRunning, Virtual: s.virtual, Real: s.real}
 	l := newLetter(rule, e, fmt.Sprintf("Inaccessible real server: %s (%s)", s.real, address))
 	l.reminds = s
 	m.send(e, l)

@@ -1,4 +1,4 @@
-package notify
+package mail
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/notify"
 )
 
 // fakeSendmail is a mail program that runs these lines of shell.
@@ -21,7 +23,7 @@ func fakeSendmail(t *testing.T, script string) [][]string {
 
 func TestSendmailGetsTheMailOnStandardInput(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	l := newLetter(MailRule{To: "root, admin@example.net"}, Event{Status: StatusRunning}, "Added real server: …")
+	l := newLetter(Rule{To: "root, admin@example.net"}, notify.Event{Status: notify.StatusRunning}, "Added real server: …")
 	again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo \"$@\" >%s; cat >>%[1]s", out)), l)
 	if again != nil || err != nil {
 		t.Fatalf("again %v, error %v", again, err)
@@ -37,7 +39,7 @@ func TestSendmailGetsTheMailOnStandardInput(t *testing.T) {
 
 func TestSendmailIsTriedAgainUnlessItBlamesTheMail(t *testing.T) {
 	for code, final := range map[int]bool{1: false, 67: true, 69: false, 75: false, 127: false} {
-		l := newLetter(MailRule{To: "root, admin@example.net"}, Event{Status: StatusRunning}, "Added real server: …")
+		l := newLetter(Rule{To: "root, admin@example.net"}, notify.Event{Status: notify.StatusRunning}, "Added real server: …")
 		again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo out of luck >&2; exit %d", code)), l)
 		if err == nil || !strings.Contains(err.Error(), "out of luck") {
 			t.Errorf("exit %d: error %v", code, err)

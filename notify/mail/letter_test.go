@@ -1,4 +1,4 @@
-package notify
+package mail
 
 import (
 	"mime"
@@ -7,13 +7,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/notify"
 )
 
 func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
 	const evil = "x\r\nBcc: all@example.net\n.\r\nMAIL FROM:<y>\x1b[2J\u0085\u2028\xff"
-	rule := MailRule{To: "a@example.net\r\nBcc: b@example.net", From: "me\nBcc: c@example.net", SMTP: "mail",
+	rule := Rule{To: "a@example.net\r\nBcc: b@example.net", From: "me\nBcc: c@example.net", SMTP: "mail",
 		ServiceName: evil, Comment: evil}
-	l := newLetter(rule, Event{Status: StatusRunning}, evil)
+	l := newLetter(rule, notify.Event{Status: notify.StatusRunning}, evil)
 	for i, line := range strings.Split(l.text(), "\n") {
 		if strings.HasPrefix(strings.ToLower(line), "bcc") || line == "." || strings.HasPrefix(line, "MAIL") {
 			t.Errorf("line %d is %q", i, line)
@@ -32,23 +34,23 @@ func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
 // Who is told that a server went is told why, in the header: the body is the reference's.
 func TestAMailSaysWhyAServerWent(t *testing.T) {
 	const why = "\nX-Ldirectord-Reason: connect: connection refused x\n\n"
-	for kind, want := range map[Kind]bool{Deleted: true, Quiescent: true, Restored: false} {
-		l := newLetter(MailRule{To: "a@example.net"}, Event{Kind: kind, Status: StatusRunning, Reason: "connect: connection refused\nx"}, "what")
+	for kind, want := range map[notify.Kind]bool{notify.Deleted: true, notify.Quiescent: true, notify.Restored: false} {
+		l := newLetter(Rule{To: "a@example.net"}, notify.Event{Kind: kind, Status: notify.StatusRunning, Reason: "connect: connection refused\nx"}, "what")
 		if strings.Contains(l.text(), why) != want || strings.Contains(l.body, "refused") {
 			t.Errorf("%s: %q", kind, l.text())
 		}
 	}
-	l := newLetter(MailRule{To: "a@example.net"}, Event{Kind: Deleted, Status: StatusRunning}, "what")
+	l := newLetter(Rule{To: "a@example.net"}, notify.Event{Kind: notify.Deleted, Status: notify.StatusRunning}, "what")
 	if strings.Contains(l.text(), "Reason") {
 		t.Errorf("without a reason: %q", l.text())
 	}
 }
 
 func TestMailIsReadableByTheStandard(t *testing.T) {
-	rule := MailRule{To: "Überwacher <a@example.net>", From: "Wächter <lvs@example.net>", SMTP: "mail",
+	rule := Rule{To: "Überwacher <a@example.net>", From: "Wächter <lvs@example.net>", SMTP: "mail",
 		ServiceName: strings.Repeat("Größe ", 20), Comment: strings.Repeat("é", maxMailLine)}
 	at := time.Date(2026, 10, 7, 12, 0, 0, 0, time.FixedZone("", 7200))
-	l := newLetter(rule, Event{Time: at, Status: StatusRunning}, "Added real server: x (y)")
+	l := newLetter(rule, notify.Event{Time: at, Status: notify.StatusRunning}, "Added real server: x (y)")
 	for line := range strings.SplitSeq(l.text(), "\n") {
 		if len(line) > 998 {
 			t.Errorf("a line has %d bytes", len(line))

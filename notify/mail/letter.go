@@ -1,4 +1,4 @@
-package notify
+package mail
 
 import (
 	"cmp"
@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"ldirectord/notify"
 )
 
 // maxMailLine bounds a line of a mail in bytes, below the 998 of RFC 5322, 2.1.1.
@@ -33,7 +35,7 @@ type letter struct {
 }
 
 // newLetter writes the mail about what happened, with the subject and body of the reference, and why a server went.
-func newLetter(rule MailRule, e Event, about string) *letter {
+func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
 		via:      rule.SMTP,
@@ -55,7 +57,7 @@ func newLetter(rule MailRule, e Event, about string) *letter {
 		l.subject = plain("[" + rule.ServiceName + "] " + l.about)
 	}
 	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\nDaemon-Status: %s\n", host, l.subject, e.Status)
-	if goes := e.Kind == Deleted || e.Kind == Quiescent; goes && e.Reason != "" {
+	if goes := e.Kind == notify.Deleted || e.Kind == notify.Quiescent; goes && e.Reason != "" {
 		l.reason = plain(e.Reason) // in the header: programs that read the body know the reference's
 	}
 	var details string

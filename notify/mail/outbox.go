@@ -1,4 +1,4 @@
-package notify
+package mail
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"ldirectord/notify"
 )
 
 // Limits of the delivery of mail.
@@ -25,7 +27,7 @@ type outbox struct {
 	// deliver hands a letter to the mail system. It returns who is to be tried again; the error is about
 	// the others, or, when there are none, about all.
 	deliver func(context.Context, *letter) (again []string, err error)
-	report  func(Event)
+	report  func(notify.Event)
 	ctx     context.Context // of all deliveries
 	cancel  context.CancelFunc
 	slots   chan struct{}
@@ -49,7 +51,7 @@ type box struct {
 	stuck   bool      // its last try failed
 }
 
-func newOutbox(report func(Event)) *outbox {
+func newOutbox(report func(notify.Event)) *outbox {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &outbox{
 		deliver: deliver,
@@ -205,7 +207,7 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 
 // tell reports the first failure of a box, and when it works again.
 func (o *outbox) tell(b *box, l *letter, err error) {
-	e := Event{Time: time.Now(), Kind: MailFailed}
+	e := notify.Event{Time: time.Now(), Kind: notify.MailFailed}
 	to, way := strings.Join(l.to, ", "), "sendmail"
 	if l.via != "" {
 		way = "SMTP server " + l.via
@@ -217,7 +219,7 @@ func (o *outbox) tell(b *box, l *letter, err error) {
 		e.Reason = plain(err.Error())
 		e.Text = plain(fmt.Sprintf("failed to send email message to %s by %s: %v", to, way, err))
 	default:
-		e.Kind = MailRecovered
+		e.Kind = notify.MailRecovered
 		e.Text = fmt.Sprintf("email messages to %s by %s succeed again; %d did not reach everybody", to, way, b.lost)
 		b.lost = 0
 	}
