@@ -28,6 +28,9 @@ func stageFault(stage string, err error) error {
 // errStopped marks a check that was cancelled, not answered.
 var errStopped = errors.New("stopped")
 
+// passed is the result of a check that found what it wants.
+func passed(detail string) Result { return Result{OK: true, Stage: AtMatch, Detail: detail} }
+
 // failed is the result of a check that ended with an error: the server's failure, unless the check
 // was cancelled or our own machine was short of something.
 func failed(ctx context.Context, err error) Result {
@@ -35,7 +38,7 @@ func failed(ctx context.Context, err error) Result {
 		err = errStopped
 	}
 	cause := causeOf(err)
-	return Result{Detail: err.Error(), Cause: cause, Local: cause == Shortage, Unjudged: cause == Unjudged}
+	return Result{Detail: err.Error(), Cause: cause, Stage: stageOf(err), Local: cause == Shortage, Unjudged: cause == Unjudged}
 }
 
 // isShortage tells whether an error is our own lack of something. (EADDRNOTAVAIL: no local port is

@@ -74,14 +74,30 @@ func (c *carrier) note(err error) error {
 	return err
 }
 
-// fault explains the error of a library: by that of the network if there was one.
-func (c *carrier) fault(stage string, err error) error {
+// libStep is one thing that a check does by a library.
+type libStep struct {
+	stage   Stage
+	name    string // for messages
+	refused string // what a message says when the server refuses
+}
+
+var (
+	loginStep = libStep{AtLogin, "login", "login rejected"}
+	queryStep = libStep{AtAnswer, "query", "query failed"}
+)
+
+// fault explains an error of a library: by the server's refusal if it is one, else by the error of the network if
+// there was one.
+func (c *carrier) fault(s libStep, err error, refusal string) error {
+	if refusal != "" {
+		return s.stage.of(&fault{s.refused + ": " + refusal, err})
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		err = c.err
 	}
-	return stageFault(stage, err)
+	return s.stage.of(stageFault(s.name, err))
 }
 
 // packets looks at each packet's header before the library does, as libraries allocate what a header

@@ -134,11 +134,11 @@ func TestCarrierBoundsWhatIsRead(t *testing.T) {
 
 func TestCarrierBlamesTheNetworkFirst(t *testing.T) {
 	c := carry(conversation{strings.NewReader("")}, 5)
-	if got := c.fault("login", errors.New("odd")).Error(); got != "login: odd" {
+	if got := c.fault(loginStep, errors.New("odd"), "").Error(); got != "login: odd" {
 		t.Error(got)
 	}
 	c.Read(make([]byte, 1))
-	if got := c.fault("login", errors.New("odd")).Error(); got != "login: closed by the server" {
+	if got := c.fault(loginStep, errors.New("odd"), "").Error(); got != "login: closed by the server" {
 		t.Error(got)
 	}
 }

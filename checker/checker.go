@@ -21,16 +21,17 @@ type Checker interface {
 type Result struct {
 	OK    bool
 	Cause Cause // of a failure
+	Stage Stage // where a failure came; of a success AtConnect when it connected only, else AtMatch or AtStart
 	Local bool  // failed by our own shortage (descriptors, memory, ports): says nothing about the server
 	// Unjudged is an answer that came and can't be compared with receive in the time that there is for that: it says
 	// nothing about the server either, and the next check is not earlier for it.
 	Unjudged bool
 	Detail   string // one line: why it failed, or what was seen; control characters escaped, no secrets
 	Warning  string // something the operator should hear once, e.g. a redirect that leaves the server
-	// Said is what an HTTP server that is down answered, as it came: the beginning of a page that does not
-	// match, or the status where there is no page; without the secrets of the configuration. It is "" when
-	// no answer came.
-	Said string
+	// Body is what an HTTP server that is down answered, as it came: the beginning of a page that does not
+	// match, or the status where there is no page. The secrets of the configuration are taken out. It is ""
+	// when no answer came.
+	Body string
 	Took time.Duration
 }
 

@@ -23,7 +23,7 @@ func (c *connectCheck) Check(ctx context.Context) Result {
 		return failed(ctx, err)
 	}
 	conn.Close()
-	return Result{OK: true, Detail: "connected"}
+	return Result{OK: true, Stage: AtConnect, Detail: "connected"}
 }
 
 // routeCheck is what connecting means for UDP: there is a route to the server. As in the reference
@@ -34,8 +34,8 @@ type routeCheck struct{ target netip.AddrPort }
 func (c *routeCheck) Check(ctx context.Context) Result {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(c.target))
 	if err != nil {
-		return failed(ctx, stageFault("connect", err))
+		return failed(ctx, AtConnect.of(stageFault("connect", err)))
 	}
 	conn.Close()
-	return Result{OK: true, Detail: fmt.Sprintf("route to %s", c.target.Addr())}
+	return Result{OK: true, Stage: AtConnect, Detail: fmt.Sprintf("route to %s", c.target.Addr())}
 }

@@ -52,14 +52,14 @@ func (c *conn) Close() error {
 // connect opens a TCP connection to a server. Its errors tell what went wrong in the operator's words.
 func connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout time.Duration) (*conn, error) {
 	if to.Port() == 0 {
-		return nil, fmt.Errorf("no port to connect to: neither the real server nor checkport gives one")
+		return nil, AtConnect.of(fmt.Errorf("no port to connect to: neither the real server nor checkport gives one"))
 	}
 	c, err := dialTCP(ctx, to, deadline)
 	if isTimeout(err) {
-		return nil, &fault{fmt.Sprintf("connect: no answer in %v", timeout), err}
+		return nil, AtConnect.of(&fault{fmt.Sprintf("connect: no answer in %v", timeout), err})
 	}
 	if err != nil {
-		return nil, stageFault("connect", err)
+		return nil, AtConnect.of(stageFault("connect", err))
 	}
 	return c, nil
 }

@@ -41,7 +41,7 @@ func newDNS(s Spec, e *Env) (Checker, error) {
 	case name == "":
 		return always{Detail: "request names nothing to look up"}, nil
 	case s.Receive == "" && s.DNSType == "" && s.DNSRcode == "":
-		return always{Detail: "receive is empty: no answer can match it"}, nil
+		return always{Stage: AtMatch, Detail: "receive is empty: no answer can match it"}, nil
 	}
 	var err error
 	if c.question, err = lookup(name, c.question.Qtype); err != nil {
@@ -109,7 +109,7 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 	if err != nil {
 		return failed(ctx, err)
 	}
-	return Result{OK: true, Detail: seen}
+	return passed(seen)
 }
 
 func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, deadline time.Time) (answer *dns.Msg, err error) {

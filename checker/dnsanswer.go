@@ -37,7 +37,7 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 	if len(got) == 0 {
 		return "", fmt.Errorf("no %s record for %s", dns.TypeToString[c.question.Qtype], c.name())
 	}
-	return "", fmt.Errorf("%s does not match %s: got %s", c.name(), c.receive, escape(strings.Join(got, ", "), maxExcerpt))
+	return "", mismatch("%s does not match %s: got %s", c.name(), c.receive, escape(strings.Join(got, ", "), maxExcerpt))
 }
 
 func (c *dnsCheck) matches(ctx context.Context, found *search, text string) (bool, error) {

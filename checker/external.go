@@ -51,7 +51,7 @@ func (c *external) Check(ctx context.Context) Result {
 		case <-c.running:
 			c.running = nil
 		default:
-			return Result{Cause: Timeout, Detail: "the program of the last check can't be killed"}
+			return Result{Cause: Timeout, Stage: AtAnswer, Detail: "the program of the last check can't be killed"}
 		}
 	}
 	if err := c.acquire(ctx); err != nil {
@@ -70,7 +70,7 @@ func (c *external) Check(ctx context.Context) Result {
 		return r
 	case <-timer.C:
 		c.running = ended
-		return Result{Cause: Timeout, Detail: fmt.Sprintf("no end in %v, and it can't be killed", c.timeout)}
+		return Result{Cause: Timeout, Stage: AtAnswer, Detail: fmt.Sprintf("no end in %v, and it can't be killed", c.timeout)}
 	}
 }
 
@@ -107,13 +107,13 @@ func (c *external) run(ctx context.Context) Result {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
-		return Result{OK: true, Detail: withOutput("exit status 0", said.Text)}
+		return passed(withOutput("exit status 0", said.Text))
 	case errors.Is(ctx.Err(), context.Canceled):
 		return failed(ctx, errStopped)
 	case errors.Is(err, context.DeadlineExceeded):
-		return Result{Cause: Timeout, Detail: withOutput(fmt.Sprintf("no end in %v, killed", c.timeout), said.Text)}
+		return Result{Cause: Timeout, Stage: AtAnswer, Detail: withOutput(fmt.Sprintf("no end in %v, killed", c.timeout), said.Text)}
 	case errors.As(err, &exit):
-		return Result{Cause: Program, Detail: withOutput(ending(exit.ProcessState), said.Text)}
+		return Result{Cause: Program, Stage: AtAnswer, Detail: withOutput(ending(exit.ProcessState), said.Text)}
 	}
 	return c.notStarted(ctx, err)
 }

@@ -51,7 +51,7 @@ func (t ftp) with(ctx context.Context, d *dialogue) (string, error) {
 	}
 	welcome, err := t.logIn(d)
 	if err != nil {
-		return "", err
+		return "", AtLogin.of(err)
 	}
 	for _, command := range []string{"CWD /", "TYPE I"} {
 		if err := d.demand(command, 2); err != nil {
@@ -167,9 +167,9 @@ func (t ftp) judge(ctx context.Context, content []byte, cut bool) (string, error
 	case err != nil:
 		return "", err
 	case !ok && cut:
-		return "", fmt.Errorf("%s does not match %s in its first %d bytes", file, t.receive, maxFile)
+		return "", mismatch("%s does not match %s in its first %d bytes", file, t.receive, maxFile)
 	case !ok:
-		return "", fmt.Errorf("%s does not match %s: got %s", file, t.receive, excerpt(content))
+		return "", mismatch("%s does not match %s: got %s", file, t.receive, excerpt(content))
 	}
 	return fmt.Sprintf("%s: %d bytes", file, len(content)), nil
 }

@@ -83,8 +83,8 @@ func (f fuzzing) result(r Result) {
 	f.Helper()
 	f.message(r.Detail)
 	f.message(r.Warning)
-	if len(r.Said) > maxSaid {
-		f.Errorf("%d bytes are kept of what was said", len(r.Said))
+	if len(r.Body) > maxSaid {
+		f.Errorf("%d bytes are kept of what was said", len(r.Body))
 	}
 }
 
@@ -222,7 +222,7 @@ func FuzzPgSQL(f *testing.F) {
 			_, err = c.run(front)
 		}
 		if err != nil {
-			check.fails(pgsqlFault(server, "login", "login rejected", err))
+			check.fails(server.fault(loginStep, err, pgsqlRefusal(err)))
 		}
 	})
 }

@@ -121,12 +121,12 @@ func (c *httpCheck) Check(ctx context.Context) Result {
 func (c *httpCheck) ask(ctx context.Context, r *answerReader, deadline time.Time) Result {
 	at := trail{hop: c.first}
 	seen, err := c.walk(ctx, &at, r, deadline)
-	result := Result{OK: true, Detail: seen}
+	result := passed(seen)
 	if err != nil {
 		result = failed(ctx, err)
 		result.Detail = at.via + result.Detail
 	}
-	result.Said = at.said
+	result.Body = at.said
 	result.Warning = at.warning
 	if at.warning != "" && at.ending != "" {
 		result.Warning += "; "
@@ -141,7 +141,7 @@ type trail struct {
 	via     string // the redirect that led here, for messages
 	warning string
 	ending  string // the first warning about a certificate
-	said    string // of the last answer, for Result.Said
+	said    string // of the last answer, for Result.Body
 	foreign bool   // a redirect led to another server: what that one says is not told
 }
 
@@ -332,12 +332,12 @@ func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen s
 	}
 	if at.foreign {
 		at.said = firstWords(a.statusSaid())
-		return "", fmt.Errorf("body does not match %s", c.receive)
+		return "", mismatch("body does not match %s", c.receive)
 	}
 	page := firstWords(a.body)
 	at.said = cmp.Or(page, firstWords(a.statusSaid()))
 	if a.cut {
-		return "", fmt.Errorf("body does not match %s in its first %d bytes: got %s", c.receive, maxBody, excerpt([]byte(page)))
+		return "", mismatch("body does not match %s in its first %d bytes: got %s", c.receive, maxBody, excerpt([]byte(page)))
 	}
-	return "", fmt.Errorf("body does not match %s: got %s", c.receive, excerpt([]byte(page)))
+	return "", mismatch("body does not match %s: got %s", c.receive, excerpt([]byte(page)))
 }

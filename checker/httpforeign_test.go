@@ -47,7 +47,7 @@ func TestAForeignServerIsNotQuoted(t *testing.T) {
 			if c.up {
 				want = "200 OK"
 			}
-			if r.OK != c.up || r.Detail != want || r.Said != c.said || r.Warning != "redirect to "+there+" leaves the server being checked" {
+			if r.OK != c.up || r.Detail != want || r.Body != c.said || r.Warning != "redirect to "+there+" leaves the server being checked" {
 				t.Errorf("%+v\nwant %v: %s", r, c.up, want)
 			}
 			if strings.Contains(fmt.Sprintf("%+v", r), token) {

@@ -23,7 +23,7 @@ func (c *httpCheck) introduce(s Spec) {
 // maxSaid bounds what is kept of a server's words, in bytes.
 const maxSaid = 1000
 
-// firstWords is the beginning of a server's words, for Result.Said.
+// firstWords is the beginning of a server's words, for Result.Body.
 func firstWords(words []byte) string { return string(words[:min(len(words), maxSaid)]) }
 
 // fieldsFor are the header fields of a request, besides those that each has. A log-in in the URL counts

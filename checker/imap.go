@@ -2,6 +2,7 @@ package checker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,9 +38,10 @@ func (t imap) with(_ context.Context, d *dialogue) (string, error) {
 	case status != "OK":
 		return "", fmt.Errorf("greeting: %s", d.show(greeting))
 	case strings.Contains(strings.ToUpper(greeting), "LOGINDISABLED"):
-		return "", fmt.Errorf("login not possible: the server wants TLS first (LOGINDISABLED)")
+		return "", AtLogin.of(errors.New("login not possible: the server wants TLS first (LOGINDISABLED)"))
 	}
-	return t.logIn(d)
+	seen, err := t.logIn(d)
+	return seen, AtLogin.of(err)
 }
 
 // secured turns to TLS and logs in. To a server that lets us in before, that is too late, and anybody
@@ -61,7 +63,8 @@ func (t imap) secured(d *dialogue, status, greeting string) (string, error) {
 	if err := d.upgrade(); err != nil || t.login == "" {
 		return d.show(greeting), err
 	}
-	return t.logIn(d)
+	seen, err := t.logIn(d)
+	return seen, AtLogin.of(err)
 }
 
 // logIn says LOGIN. What the server can't take quoted waits for its invitation (RFC 3501, 4.3).

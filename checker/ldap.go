@@ -76,7 +76,7 @@ func (c *ldapCheck) Check(ctx context.Context) Result {
 	if err == nil {
 		err = c.judge(ctx, name)
 	}
-	result := Result{OK: true, Detail: "entry " + excerpt([]byte(name))}
+	result := passed("entry " + excerpt([]byte(name)))
 	if err != nil {
 		result = failed(ctx, err)
 	}
@@ -91,7 +91,7 @@ func (c *ldapCheck) judge(ctx context.Context, name string) error {
 	case err != nil:
 		return err
 	case !ok:
-		return fmt.Errorf("the entry's name does not match %s: got %s", c.receive, excerpt([]byte(name)))
+		return mismatch("the entry's name does not match %s: got %s", c.receive, excerpt([]byte(name)))
 	}
 	return nil
 }
@@ -104,11 +104,11 @@ func (c *ldapCheck) ask(stream *carrier) (name string, err error) {
 	defer l.Close()
 	defer l.Unbind()
 	if err := c.bind(l); err != nil {
-		return "", ldapFault(stream, "login", "login rejected", err)
+		return "", stream.fault(loginStep, err, ldapRefusal(err))
 	}
 	name, err = c.search(l)
 	if err != nil {
-		return "", ldapFault(stream, "search", "search of "+excerpt([]byte(c.base)), err)
+		return "", stream.fault(libStep{AtAnswer, "search", "search of " + excerpt([]byte(c.base))}, err, ldapRefusal(err))
 	}
 	return name, nil
 }
@@ -179,18 +179,17 @@ func (e errEntries) Error() string {
 	return fmt.Sprintf("%d entries", int(e))
 }
 
-// ldapFault explains an error: a directory's own word for it (RFC 4511, appendix A), or what went
-// wrong on the way in a stage of the check.
-func ldapFault(stream *carrier, stage, refusal string, err error) error {
+// ldapRefusal is an error in the directory's own words (RFC 4511, appendix A), or "" when it is of another kind.
+func ldapRefusal(err error) string {
 	var count errEntries
 	var said *ldap.Error
 	switch {
 	case errors.As(err, &count):
-		return &fault{refusal + ": " + count.Error(), err}
+		return count.Error()
 	case errors.As(err, &said) && said.ResultCode < ldap.ErrorNetwork && said.ResultCode != 0:
-		return &fault{refusal + ": " + ldapReason(said), err}
+		return ldapReason(said)
 	}
-	return stream.fault(stage, err)
+	return ""
 }
 
 // ldapReason is a result code in words, with what the server adds to it.

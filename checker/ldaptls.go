@@ -15,7 +15,7 @@ import (
 func (c *ldapCheck) secure(tcp net.Conn) (*tls.Conn, error) {
 	if c.later {
 		if err := askLDAPForTLS(tcp); err != nil {
-			return nil, err
+			return nil, AtTLS.of(err)
 		}
 	}
 	t := tls.Client(tcp, c.tls)

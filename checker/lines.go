@@ -71,7 +71,7 @@ func (c *lineCheck) Check(ctx context.Context) Result {
 	}
 	defer d.close()
 	seen, err := c.talk.with(ctx, d)
-	result := Result{OK: true, Detail: seen}
+	result := passed(seen)
 	if err != nil {
 		result = failed(ctx, err)
 	}
@@ -130,7 +130,7 @@ var errNotOffered = errors.New("STARTTLS not offered")
 
 // notOffered is errNotOffered with what the server said.
 func (d *dialogue) notOffered(said string) error {
-	return &fault{errNotOffered.Error() + ": " + d.show(said), errNotOffered}
+	return AtTLS.of(&fault{errNotOffered.Error() + ": " + d.show(said), errNotOffered})
 }
 
 // upgrade turns to TLS after the server has agreed. What it says behind that in the clear anybody may
@@ -139,7 +139,7 @@ func (d *dialogue) upgrade() error {
 	if n := d.lines.Buffered(); n > 0 {
 		d.lost = true
 		said, _ := d.lines.Peek(n)
-		return fmt.Errorf("STARTTLS: more said in the clear: %s", excerpt(said))
+		return AtTLS.of(fmt.Errorf("STARTTLS: more said in the clear: %s", excerpt(said)))
 	}
 	return d.openTLS(d.offered)
 }

@@ -64,11 +64,11 @@ func (c *mysqlCheck) talk(tcp net.Conn) (rows int, err error) {
 	session, err := c.logIn(server.inPackets(mysqlHeader, login.length))
 	login.over = true
 	if err != nil {
-		return 0, mysqlFault(server, "login", "login rejected", err)
+		return 0, server.fault(loginStep, err, mysqlRefusal(err))
 	}
 	defer session.Close()
 	if rows, err = sqlRun(session, c.query); err != nil {
-		return rows, mysqlFault(server, "query", "query failed", err)
+		return rows, server.fault(queryStep, err, mysqlRefusal(err))
 	}
 	return rows, nil
 }
@@ -135,20 +135,20 @@ func (c *mysqlCheck) logIn(server *carrier) (session sqlSession, err error) {
 		return nil, err
 	}
 	conn, err := connector.Connect(context.Background())
+	if errors.Is(err, mysql.ErrCleartextPassword) {
+		return nil, errors.New("the server asks for the password in clear (mysql_clear_password), which is never sent")
+	}
 	if err != nil {
 		return nil, err
 	}
 	return conn.(sqlSession), nil
 }
 
-// mysqlFault explains an error: the server's own, or what went wrong in a stage of the check.
-func mysqlFault(server *carrier, stage, refusal string, err error) error {
+// mysqlRefusal is an error that the server reports, or "".
+func mysqlRefusal(err error) string {
 	var said *mysql.MySQLError
 	if errors.As(err, &said) {
-		return &fault{fmt.Sprintf("%s: %s (%d)", refusal, escape(said.Message, 4*maxExcerpt), said.Number), err}
+		return fmt.Sprintf("%s (%d)", escape(said.Message, 4*maxExcerpt), said.Number)
 	}
-	if errors.Is(err, mysql.ErrCleartextPassword) {
-		return &fault{stage + ": the server asks for the password in clear (mysql_clear_password), which is never sent", err}
-	}
-	return server.fault(stage, err)
+	return ""
 }

@@ -68,10 +68,10 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 func (c *oracleCheck) ask(d *oracleDialer) (rows int, err error) {
 	session, err := c.logIn(d)
 	if err != nil {
-		return 0, d.fault("login", "login rejected", err)
+		return 0, d.fault(loginStep, err)
 	}
 	if rows, err = c.run(session); err != nil {
-		err = d.fault("query", "query failed", err)
+		err = d.fault(queryStep, err)
 	}
 	return rows, err
 }
@@ -141,18 +141,19 @@ func (d *oracleDialer) close() {
 }
 
 // fault explains an error: the server's own, or what went wrong in a stage of the check.
-func (d *oracleDialer) fault(stage, refusal string, err error) error {
+func (d *oracleDialer) fault(s libStep, err error) error {
 	var said *network.OracleError
+	refusal := ""
 	switch {
 	case d.failed != nil:
 		return d.failed
+	case d.server == nil:
+		return s.stage.of(stageFault(s.name, err))
 	case errors.As(err, &said):
 		text, _, _ := strings.Cut(said.Error(), " error occur at position")
-		return &fault{refusal + ": " + escape(strings.TrimSpace(text), 4*maxExcerpt), err}
-	case d.server == nil:
-		return stageFault(stage, err)
+		refusal = escape(strings.TrimSpace(text), 4*maxExcerpt)
 	}
-	return d.server.fault(stage, err)
+	return d.server.fault(s, err, refusal)
 }
 
 // oracleHeader is the size of the header of a TNS packet.

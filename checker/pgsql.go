@@ -91,10 +91,10 @@ func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (
 	f := pgproto3.NewFrontend(server, server)
 	_, hidden := stream.(*tls.Conn)
 	if err := c.logIn(f, hidden); err != nil {
-		return 0, pgsqlFault(server, "login", "login rejected", err)
+		return 0, server.fault(loginStep, err, pgsqlRefusal(err))
 	}
 	if rows, err = c.run(f); err != nil {
-		return rows, pgsqlFault(server, "query", "query failed", err)
+		return rows, server.fault(queryStep, err, pgsqlRefusal(err))
 	}
 	f.Send(&pgproto3.Terminate{})
 	f.Flush()
@@ -106,11 +106,11 @@ func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (
 func (c *pgsqlCheck) secure(tcp net.Conn) (net.Conn, error) {
 	request, _ := new(pgproto3.SSLRequest).Encode(nil)
 	if _, err := tcp.Write(request); err != nil {
-		return nil, stageFault("login", err)
+		return nil, AtLogin.of(stageFault("login", err))
 	}
 	answer := make([]byte, 1)
 	if _, err := io.ReadFull(tcp, answer); err != nil {
-		return nil, stageFault("login", err)
+		return nil, AtLogin.of(stageFault("login", err))
 	}
 	switch answer[0] {
 	case 'S':
@@ -265,11 +265,11 @@ func (e *pgsqlError) Error() string {
 	return fmt.Sprintf("%s (%s)", escape(e.message, 4*maxExcerpt), escape(e.code, 5))
 }
 
-// pgsqlFault explains an error: the server's own, or what went wrong in a stage of the check.
-func pgsqlFault(server *carrier, stage, refusal string, err error) error {
+// pgsqlRefusal is an error that the server reports, or "".
+func pgsqlRefusal(err error) string {
 	var said *pgsqlError
 	if errors.As(err, &said) {
-		return &fault{refusal + ": " + said.Error(), err}
+		return said.Error()
 	}
-	return server.fault(stage, err)
+	return ""
 }

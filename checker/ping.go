@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -33,15 +34,16 @@ func (c *pingCheck) Check(ctx context.Context) Result {
 		took, err := c.pinger.Ping(ctx, c.target, c.timeout)
 		switch {
 		case err == nil:
-			return Result{OK: true, Detail: fmt.Sprintf("echo reply after %v", took.Round(time.Microsecond))}
+			return passed(fmt.Sprintf("echo reply after %v", took.Round(time.Microsecond)))
 		case !isTimeout(err) || ctx.Err() != nil:
 			return failed(ctx, stageFault("ping", err))
 		}
 	}
+	silence := fmt.Sprintf("ping: no answer in %v", c.timeout)
 	if c.attempts > 1 {
-		return Result{Cause: Timeout, Detail: fmt.Sprintf("ping: no answer in %d times %v", c.attempts, c.timeout)}
+		silence = fmt.Sprintf("ping: no answer in %d times %v", c.attempts, c.timeout)
 	}
-	return Result{Cause: Timeout, Detail: fmt.Sprintf("ping: no answer in %v", c.timeout)}
+	return failed(ctx, &fault{silence, os.ErrDeadlineExceeded})
 }
 
 // Ping chooses how echo requests are sent, and is what checks are given. It opens its sockets when

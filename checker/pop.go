@@ -34,7 +34,8 @@ func (t pop) with(_ context.Context, d *dialogue) (string, error) {
 	if t.login == "" {
 		return d.show(said), nil
 	}
-	return t.logIn(d)
+	seen, err := t.logIn(d)
+	return seen, AtLogin.of(err)
 }
 
 // secure turns to TLS (RFC 2595, 4).

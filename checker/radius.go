@@ -55,7 +55,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	if err != nil {
 		return failed(ctx, err)
 	}
-	return Result{OK: true, Detail: answer.Code.String()}
+	return passed(answer.Code.String())
 }
 
 // request is an Access-Request. Servers that fear forged answers want a Message-Authenticator in it
@@ -106,5 +106,5 @@ func (c *radiusCheck) rejected(answer *radius.Packet) error {
 	if message := rfc2865.ReplyMessage_GetString(answer); message != "" {
 		text += ": " + escape(message, maxExcerpt)
 	}
-	return fmt.Errorf("login rejected: %s", text)
+	return AtLogin.of(fmt.Errorf("login rejected: %s", text))
 }

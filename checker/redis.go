@@ -50,7 +50,7 @@ func (c *redisCheck) Check(ctx context.Context) Result {
 	if err != nil {
 		return failed(ctx, err)
 	}
-	return Result{OK: true, Detail: seen}
+	return passed(seen)
 }
 
 // ask makes the check and takes leave. It returns what was seen.
@@ -61,7 +61,7 @@ func (c *redisCheck) ask(ctx context.Context, r *redisTalk) (seen string, err er
 	}
 	pong, err := r.command("PING")
 	if err != nil {
-		return "", redisFault(r, "PING", "PING refused", err)
+		return "", r.fault(libStep{AtAnswer, "PING", "PING refused"}, err, redisRefused(err))
 	}
 	if pong != "PONG" {
 		return "", fmt.Errorf("PING is answered by %s", excerpt([]byte(pong)))
@@ -71,7 +71,7 @@ func (c *redisCheck) ask(ctx context.Context, r *redisTalk) (seen string, err er
 	}
 	info, err := r.command("INFO", "replication")
 	if err != nil {
-		return "", redisFault(r, "INFO", "INFO refused", err)
+		return "", r.fault(libStep{AtAnswer, "INFO", "INFO refused"}, err, redisRefused(err))
 	}
 	role := redisRole(info)
 	ok, err := c.receive.match(ctx, []byte(role))
@@ -79,7 +79,7 @@ func (c *redisCheck) ask(ctx context.Context, r *redisTalk) (seen string, err er
 	case err != nil:
 		return "", err
 	case !ok:
-		return "", fmt.Errorf("the role does not match %s: got %s", c.receive, excerpt([]byte(role)))
+		return "", mismatch("the role does not match %s: got %s", c.receive, excerpt([]byte(role)))
 	}
 	return escape(role, maxExcerpt), nil
 }
@@ -92,7 +92,7 @@ func (c *redisCheck) logIn(r *redisTalk) (err error) {
 		_, err = r.command("AUTH", c.passwd)
 	}
 	if err != nil {
-		return redisFault(r, "login", "login rejected", err)
+		return r.fault(loginStep, err, redisRefused(err))
 	}
 	return nil
 }
@@ -162,11 +162,11 @@ func (r *redisTalk) bulk(length string) (string, error) {
 	return string(text[:n]), err
 }
 
-// redisFault explains an error: the server's own, or what went wrong in a stage of the check.
-func redisFault(r *redisTalk, stage, refusal string, err error) error {
+// redisRefused is an error that the server reports, or "".
+func redisRefused(err error) string {
 	var said redisRefusal
 	if errors.As(err, &said) {
-		return &fault{refusal + ": " + said.Error(), err}
+		return said.Error()
 	}
-	return r.fault(stage, err)
+	return ""
 }

@@ -104,10 +104,10 @@ func (s secrets) hideIn(r *Result) {
 		return
 	}
 	r.Detail, r.Warning = s.hide(r.Detail), s.hide(r.Warning)
-	if len(r.Said) >= maxSaid {
-		r.Said = s.cut(r.Said, leastCut)
+	if len(r.Body) >= maxSaid {
+		r.Body = s.cut(r.Body, leastCut)
 	}
-	r.Said = s.replace(r.Said)
+	r.Body = s.replace(r.Body)
 }
 
 // hide takes the secrets out of a message, and what is left of one where the server's words were cut: before a … or at

@@ -108,12 +108,12 @@ func brief(says string) func(*testServer, net.Conn) {
 
 func judgeSecrets(t *testing.T, r Result, hidden bool) {
 	t.Helper()
-	for _, text := range []string{r.Detail, r.Warning, r.Said} {
+	for _, text := range []string{r.Detail, r.Warning, r.Body} {
 		if tells(text) {
 			t.Errorf("the password is told: %q", text)
 		}
 	}
-	if hidden && !strings.Contains(r.Detail+r.Said, "…") {
+	if hidden && !strings.Contains(r.Detail+r.Body, "…") {
 		t.Errorf("nothing was taken out: %+v", r)
 	}
 }
@@ -152,7 +152,7 @@ func TestSecretsOfHTTPAreHidden(t *testing.T) {
 			change(&s)
 			r := build(t, s, nil).Check(t.Context())
 			code := base64.StdEncoding.EncodeToString([]byte("me:hunter2hunter2"))
-			for _, text := range []string{r.Detail, r.Said} {
+			for _, text := range []string{r.Detail, r.Body} {
 				if strings.Contains(text, "hunter") || strings.Contains(text, code[:12]) || !strings.Contains(text, "…") {
 					t.Errorf("%q", text)
 				}
@@ -176,10 +176,10 @@ func TestACutLeavesNoPartOfAPassword(t *testing.T) {
 				}
 			}
 		}
-		r := Result{Said: string(firstWords([]byte(strings.Repeat(".", maxSaid-pad) + testPassword)))}
+		r := Result{Body: string(firstWords([]byte(strings.Repeat(".", maxSaid-pad) + testPassword)))}
 		hidden.hideIn(&r)
-		if strings.Contains(r.Said, testPassword[:2]) {
-			t.Errorf("said, %d before the end: %q", pad, r.Said[maxSaid-pad:])
+		if strings.Contains(r.Body, testPassword[:2]) {
+			t.Errorf("said, %d before the end: %q", pad, r.Body[maxSaid-pad:])
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 			return failed(ctx, &fault{fmt.Sprintf("step %d: %v", i+1, err), err})
 		}
 	}
-	return Result{OK: true, Detail: h.seen()}
+	return passed(h.seen())
 }
 
 func (c *simpleSteps) dial(ctx context.Context, deadline time.Time) (*conn, error) {
@@ -126,7 +126,7 @@ func (h *hearing) expect(ctx context.Context, step simpleStep) error {
 			return nil
 		}
 		if len(h.heard) >= maxHeard {
-			return fmt.Errorf("no match for %s in %d bytes: got %s", step.expect.String(), maxHeard, excerpt(h.heard))
+			return mismatch("no match for %s in %d bytes: got %s", step.expect.String(), maxHeard, excerpt(h.heard))
 		}
 		if err := h.hear(); err != nil {
 			return h.broken(step, err)

@@ -49,7 +49,7 @@ func (c *simpleTCP) Check(ctx context.Context) Result {
 	if err := ask(ctx, &a); err != nil {
 		return failed(ctx, err)
 	}
-	return Result{OK: true, Detail: "got " + excerpt(a.found)}
+	return passed("got " + excerpt(a.found))
 }
 
 func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
@@ -151,7 +151,7 @@ func (a *simpleAnswer) mismatch() error {
 	case a.heard == 0:
 		return errors.New("connection closed without an answer")
 	case a.heard >= maxSimpleAnswer:
-		return fmt.Errorf("no line matches %s in the first %d bytes: got %s", a.search, maxSimpleAnswer, excerpt(a.first))
+		return mismatch("no line matches %s in the first %d bytes: got %s", a.search, maxSimpleAnswer, excerpt(a.first))
 	}
-	return fmt.Errorf("no line matches %s: got %s", a.search, excerpt(a.first))
+	return mismatch("no line matches %s: got %s", a.search, excerpt(a.first))
 }

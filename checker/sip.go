@@ -77,7 +77,7 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 	if err != nil {
 		return failed(ctx, err)
 	}
-	return Result{OK: true, Detail: escape(status, maxExcerpt)}
+	return passed(escape(status, maxExcerpt))
 }
 
 // sipToken is new for each check: proxies take what they saw before for a repetition.

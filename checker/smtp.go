@@ -49,7 +49,7 @@ func (t smtp) hello(d *dialogue) (reply, error) {
 // secure turns to TLS and says hello again, as what was said before does not count (RFC 3207, 4.2).
 func (t smtp) secure(d *dialogue, offers reply) error {
 	if !offers.has("STARTTLS") {
-		return errNotOffered
+		return AtTLS.of(errNotOffered)
 	}
 	answer, err := d.ask("SMTP", "STARTTLS", "STARTTLS")
 	if err != nil {

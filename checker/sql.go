@@ -31,7 +31,7 @@ func sqlResult(ctx context.Context, query string, rows int, err error) Result {
 	case rows == 0:
 		return failed(ctx, fmt.Errorf("%s returned no row", sqlVerb(query)))
 	}
-	return Result{OK: true, Detail: sqlVerb(query) + " returned a row"}
+	return passed(sqlVerb(query) + " returned a row")
 }
 
 // clearText is what a check does when a server asks for the password in a way that lets whoever answers read it.

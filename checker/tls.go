@@ -35,7 +35,7 @@ func (d *dialogue) verdict() error {
 	_, err := d.lines.ReadByte()
 	var alert *net.OpError
 	if errors.As(err, &alert) && alert.Op == "remote error" {
-		return stageFault("TLS handshake", alert)
+		return AtTLS.of(stageFault("TLS handshake", alert))
 	}
 	return nil
 }

@@ -96,13 +96,13 @@ func handshake(t *tls.Conn) error {
 	case err == nil:
 		return nil
 	case isTimeout(err):
-		return &fault{"timeout in TLS handshake", err}
+		return AtTLS.of(&fault{"timeout in TLS handshake", err})
 	case errors.As(err, &notTLS):
-		return &fault{"TLS handshake: the port does not speak TLS", err}
+		return AtTLS.of(&fault{"TLS handshake: the port does not speak TLS", err})
 	case errors.As(err, &untrusted):
-		return &fault{"certificate refused: " + distrust(untrusted.Err), err}
+		return AtTLS.of(&fault{"certificate refused: " + distrust(untrusted.Err), err})
 	}
-	return stageFault("TLS handshake", &handshakeError{err})
+	return AtTLS.of(stageFault("TLS handshake", &handshakeError{err}))
 }
 
 // handshakeError marks what went wrong in a handshake: crypto/tls has no type for an alert.

@@ -322,7 +322,7 @@ func (d *Director) results(updates []checker.Update) {
 			continue
 		}
 		c.last, c.at, c.known = u.Result, now, true
-		c.last.Said = "" // only monitor asks for it
+		c.last.Body = "" // only monitor asks for it
 		for _, x := range c.users {
 			d.monitor(x.v, x.s, u.Result)
 			d.judge(x.v, x.s, u.Result)

@@ -25,7 +25,7 @@ func (d *Director) monitor(v *virtual, s *server, r checker.Result) {
 	if kind == "combined" {
 		kind = s.task.Spec.Service
 	}
-	if message, line := notify.MonitorMessage(kind, r.OK, r.Detail, r.Said); line {
+	if message, line := notify.MonitorMessage(kind, r.OK, r.Detail, r.Body); line {
 		d.deps.Monitor.Record(v.cfg.MonitorFile, monitorID(v.cfg, s.real), r.OK, message)
 	}
 }

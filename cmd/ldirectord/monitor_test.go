@@ -45,7 +45,7 @@ func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := check.Check(t.Context())
-			message, line := notify.MonitorMessage("http", r.OK, r.Detail, r.Said)
+			message, line := notify.MonitorMessage("http", r.OK, r.Detail, r.Body)
 			if r.OK != c.up || !line || message != c.message {
 				t.Errorf("up %v, %q (from %q), want %v, %q", r.OK, message, r.Detail, c.up, c.message)
 			}
