@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// Sets is true where something on this machine gives packets of a family that mark, or a bit of it.
-func (m Machine) Sets(mark uint32, ipv6 bool) bool {
-	return slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.Gives(mark, ipv6) })
+// NothingSets reports whether no rule on this machine gives packets of a family that mark, or a bit of it, and all
+// could be looked at.
+func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
+	return len(m.Unread) == 0 && !slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.Gives(mark, ipv6) })
 }
 
 // Gives is true where packets of a family may have that mark by this rule: the bits that it sets are those of

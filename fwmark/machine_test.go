@@ -20,7 +20,7 @@ func TestSettingGivesTheMarkThatItsBitsAreOf(t *testing.T) {
 		{Setting{BackEnd: Native, Chain: "ip filter pre", Mark: 3, Mask: wholeMark}, 3, true, false},
 		{Setting{BackEnd: Native, Chain: "ip6 filter pre", IPv6: true, Mark: 3, Mask: wholeMark}, 3, false, false},
 	} {
-		if got := (Machine{Settings: []Setting{tc.s}}).Sets(tc.mark, tc.ipv6); got != tc.want {
+		if got := (Machine{Settings: []Setting{tc.s}}).NothingSets(tc.mark, tc.ipv6); got == tc.want {
 			t.Errorf("%+v, mark %#x, IPv6 %v: %v", tc.s, tc.mark, tc.ipv6, got)
 		}
 	}

@@ -181,6 +181,18 @@ type Virtual struct {
 	times times
 }
 
+// Addresses are those that packets for a virtual service go to; none where the file does not tell.
+func (v *Virtual) Addresses() []netip.Prefix {
+	if v.Mark == 0 {
+		return []netip.Prefix{netip.PrefixFrom(v.Addr.Addr(), v.Addr.Addr().BitLen())}
+	}
+	var addresses []netip.Prefix
+	for _, m := range v.Marking {
+		addresses = append(addresses, m.Dest)
+	}
+	return addresses
+}
+
 // Marking is one line of `mark`: packets to these addresses and ports get the virtual service's mark.
 type Marking struct {
 	Dest     netip.Prefix // of the section's family; host bits are zero

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"ldirectord/doctor"
 	"ldirectord/parser"
 )
 
@@ -19,7 +20,7 @@ func (a *app) check(ctx context.Context) int {
 		return exitFailure
 	}
 	if l.config != nil {
-		l.found = append(l.found, a.machine(ctx, l.config)...)
+		l.found = append(l.found, doctor.Advise(ctx, l.config, a.ownsRule())...)
 	}
 	if a.jsonOut {
 		return a.checkJSON(l)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ldirectord/printable"
 )
 
 // Where a command wants a server or a virtual service, the file's own are offered.
@@ -40,13 +42,13 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 		line := strings.NewReplacer(" : ", ":", " :: ", "::").Replace(words)
 		var quoted []string
 		for _, w := range append([]string{"ldirectord"}, list...) {
-			quoted = append(quoted, shellQuote(w))
+			quoted = append(quoted, printable.ShellWord(w))
 		}
 		cmd := exec.Command(bash, "-c", fmt.Sprintf(`. %s
 COMP_WORDS=(%s) COMP_CWORD=%d COMP_LINE=%s COMP_WORDBREAKS=$' \t\n:'
 COMP_POINT=${#COMP_LINE}
 _ldirectord
-echo "${COMPREPLY[*]}"`, shellQuote(script), strings.Join(quoted, " "), len(list), shellQuote("ldirectord "+line)))
+echo "${COMPREPLY[*]}"`, printable.ShellWord(script), strings.Join(quoted, " "), len(list), printable.ShellWord("ldirectord "+line)))
 		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
 		if got := strings.TrimSpace(string(out)); err != nil || got != want {

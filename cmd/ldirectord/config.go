@@ -19,6 +19,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/director"
+	"ldirectord/doctor"
 	"ldirectord/instance"
 	"ldirectord/parser"
 )
@@ -131,7 +132,7 @@ func (a *app) prepare(ctx context.Context, source []byte, o parser.Options) *loa
 	if len(cfg.Virtuals) == 0 && len(cfg.Global.Execute) == 0 && !found.HasErrors() {
 		l.found = append(l.found, parser.Diagnostic{Kind: "nothing-to-do", File: a.path, Text: "there is no virtual service, so the daemon has nothing to do"})
 	}
-	if own := judgeMarks(cfg); len(own) > 0 {
+	if own := doctor.JudgeMarks(cfg); len(own) > 0 {
 		l.found, plan = append(l.found, own...), nil
 	}
 	if plan != nil && !found.HasErrors() {

@@ -28,6 +28,9 @@ const ipipServer = `virtual = 192.0.2.10:80
         checktype = on
 `
 
+// fault is what doctor --json tells of one fault.
+type fault struct{ Severity, Kind, Text, Command string }
+
 // A doctorCase is a misconfiguration: what is done to the lab, and which kind of fault doctor must name. Then the
 // command that it prints is run, or mend where no command can.
 type doctorCase struct {
@@ -127,7 +130,11 @@ func (l *lab) spoilFindAndMend(c doctorCase) {
 	case c.mend != "":
 		l.sh(c.mend, l.prefix)
 	default:
-		l.sh("PATH=%s:$PATH ip netns exec %sdir sh -ec %s", l.dir, l.prefix, shellQuote(found[i].Command))
+		cmd := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-ec", found[i].Command)
+		cmd.Env = append(os.Environ(), "PATH="+l.dir+":"+os.Getenv("PATH"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			l.t.Fatalf("%s: %v: %s", found[i].Command, err, out)
+		}
 	}
 	left := l.doctor(path)
 	if slices.ContainsFunc(left, func(f fault) bool { return f.Kind == c.kind }) || len(left) >= len(found) {
@@ -164,7 +171,7 @@ func (l *lab) doctor(path string) []fault {
 	if len(answer.NotLookedAt) > 0 {
 		l.t.Errorf("doctor did not look at %v", answer.NotLookedAt)
 	}
-	if breaking := slices.ContainsFunc(answer.Faults, func(f fault) bool { return f.Severity == breaks }); answer.OK == breaking {
+	if breaking := slices.ContainsFunc(answer.Faults, func(f fault) bool { return f.Severity == "broken" }); answer.OK == breaking {
 		l.t.Errorf("ok is %v with %v", answer.OK, answer.Faults)
 	}
 	return answer.Faults

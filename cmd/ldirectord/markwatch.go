@@ -14,6 +14,9 @@ import (
 // markEvery is how often the daemon looks for rules that are not its own: programs are run for that.
 const markEvery = time.Minute
 
+// markTime is for all programs that show who sets marks.
+const markTime = 20 * time.Second
+
 // markWatch tells when nothing sets a mark that the file leaves to others, as after a firewall's restart.
 type markWatch struct {
 	ipvs    string
@@ -51,7 +54,7 @@ func (w *markWatch) run(ctx context.Context, virtuals []parser.Virtual) {
 
 // look tells what became of the marks since the last time.
 func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset map[string]bool) {
-	ctx, cancel := context.WithTimeout(ctx, inspectTime)
+	ctx, cancel := context.WithTimeout(ctx, markTime)
 	defer cancel()
 	m, err := fwmark.Inspect(ctx)
 	if err != nil {
@@ -59,7 +62,7 @@ func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset m
 	}
 	for i := range virtuals {
 		v := &virtuals[i]
-		was, is := unset[v.ID], nothingSets(v, m)
+		was, is := unset[v.ID], m.NothingSets(v.Mark, v.IPv6)
 		unset[v.ID] = is
 		text := fmt.Sprintf("Nothing sets mark %d on this machine: %s gets no packets", v.Mark, v.ID)
 		if !is {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"ldirectord/doctor"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 )
@@ -14,7 +15,7 @@ func (a *app) plan(ctx context.Context) int {
 	if code := a.readable(ctx); code != exitOK {
 		return code
 	}
-	for _, d := range a.machine(ctx, a.loaded.config) {
+	for _, d := range doctor.Advise(ctx, a.loaded.config, a.ownsRule()) {
 		fmt.Fprintln(a.stderr, wording(a.verb, d))
 	}
 	table, err := a.tableToCompare(ctx)

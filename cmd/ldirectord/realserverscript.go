@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ldirectord/parser"
+	"ldirectord/printable"
 )
 
 // realServerScript is the part of the script that is the same for every file. The addresses stand before it.
@@ -102,7 +103,7 @@ func (s *realServer) serve(v *parser.Virtual, forward parser.Forward, others []n
 		s.masq = true
 		return
 	}
-	addresses := virtualAddresses(v)
+	addresses := v.Addresses()
 	if len(addresses) == 0 {
 		s.leave(v.ID + ", whose addresses no mark directive tells")
 	}
@@ -129,18 +130,6 @@ func withPrefix(have []netip.Prefix, p netip.Prefix) []netip.Prefix {
 		return have
 	}
 	return append(have, p)
-}
-
-// virtualAddresses are those that packets for a virtual service go to; none where the file does not tell.
-func virtualAddresses(v *parser.Virtual) []netip.Prefix {
-	if v.Mark == 0 {
-		return []netip.Prefix{netip.PrefixFrom(v.Addr.Addr(), v.Addr.Addr().BitLen())}
-	}
-	var addresses []netip.Prefix
-	for _, m := range v.Marking {
-		addresses = append(addresses, m.Dest)
-	}
-	return addresses
 }
 
 func theServer(servers []*realServer, word string) (*realServer, error) {
@@ -172,8 +161,8 @@ func writeRealServerScript(w io.Writer, path, name, server string, servers []*re
 	b.WriteString("#!/bin/sh\n")
 	fmt.Fprintf(&b, "# Sets up a real server of Linux Virtual Server. Made by ldirectord %s realserver-script.\n#\n", strconv.QuoteToASCII(path))
 	b.WriteString(realServerUsage)
-	fmt.Fprintf(&b, "\nname=%s\n", shellQuote(name))
-	fmt.Fprintf(&b, "server=%s # empty: the one whose address this machine has\n\n", shellQuote(server))
+	fmt.Fprintf(&b, "\nname=%s\n", printable.ShellWord(name))
+	fmt.Fprintf(&b, "server=%s # empty: the one whose address this machine has\n\n", printable.ShellWord(server))
 	b.WriteString("# Who serves which virtual addresses, and how.\nvirtual_addresses() {\n")
 	for _, s := range servers {
 		s.write(&b)
@@ -186,13 +175,13 @@ func writeRealServerScript(w io.Writer, path, name, server string, servers []*re
 
 func (s *realServer) write(b *strings.Builder) {
 	line := func(method string, addresses []netip.Prefix) {
-		fmt.Fprintf(b, "\tserves %s %s", shellQuote(s.addr.String()), method)
+		fmt.Fprintf(b, "\tserves %s %s", printable.ShellWord(s.addr.String()), method)
 		for _, p := range addresses {
 			address := p.String()
 			if p.IsSingleIP() {
 				address = p.Addr().String()
 			}
-			b.WriteString(" " + shellQuote(address))
+			b.WriteString(" " + printable.ShellWord(address))
 		}
 		b.WriteString("\n")
 	}
@@ -208,9 +197,4 @@ func (s *realServer) write(b *strings.Builder) {
 	for _, v := range s.byHand {
 		fmt.Fprintf(b, "\t: # by hand: %s\n", v)
 	}
-}
-
-// shellQuote makes one word of the shell of any text (POSIX, Shell Command Language, 2.2.2).
-func shellQuote(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"encoding/hex"
@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ldirectord/instance"
 	"ldirectord/parser"
 )
 
@@ -41,7 +42,7 @@ func addressesHere() (ownAddresses, error) {
 		own.primary = append(own.primary, conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr())
 		conn.Close()
 	}
-	if text, err := readSome("/proc/net/if_inet6", largestAddressList); err == nil {
+	if text, err := instance.ReadFile("/proc/net/if_inet6", largestAddressList); err == nil {
 		own.primary = append(own.primary, timed(string(text))...)
 	}
 	return own, nil
@@ -119,8 +120,8 @@ func takesMachine(cfg *parser.Config, primary []netip.Addr) (found parser.Diagno
 	return found
 }
 
-// judgeMarks looks for marks that would take this machine's own packets, if there are any that could.
-func judgeMarks(cfg *parser.Config) parser.Diagnostics {
+// JudgeMarks looks for marks that would take this machine's own packets, if there are any that could.
+func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
 	if !slices.ContainsFunc(cfg.Virtuals, func(v parser.Virtual) bool { return slices.ContainsFunc(v.Marking, parser.Marking.AllPorts) }) {
 		return nil
 	}

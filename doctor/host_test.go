@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -113,6 +113,7 @@ func TestFilesThatOthersMayChangeAreToldOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := mustParse(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n\tchecktype=external\n\tcheckcommand=\""+program+"\"\n\tonchange="+program+" a b\n")
+	cfg.Name = link
 	const this, named = ": warning: others may change this file, which names the programs that the daemon runs: ", ":4:15: warning: others may change the checkcommand: "
 	for name, c := range map[string]struct {
 		path string
@@ -133,7 +134,7 @@ func TestFilesThatOthersMayChangeAreToldOf(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := &findings{}
-		f.trust(link, cfg)
+		f.trust(cfg)
 		if got := strings.TrimPrefix(said(f), ":"); got != strings.TrimPrefix(c.want, ":") {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
@@ -158,7 +159,7 @@ func TestFilesThatOthersMayChangeAreToldOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &findings{}
-	f.trust(link, cfg)
+	f.trust(cfg)
 	if got := said(f); !strings.Contains(got, file+" belongs to ") {
 		t.Errorf("a file of another user: %q", got)
 	}

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"net/netip"
@@ -20,6 +20,8 @@ const (
 	byIPIP  = "virtual = 192.0.2.10:80\n  real = 192.0.2.21:80 ipip\n  quiescent = yes\n  checktype = on\n"
 	byGate6 = "virtual6 = [2001:db8::10]:80\n  real6 = [2001:db8::21]:80 gate\n  quiescent = yes\n  checktype = on\n"
 )
+
+func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
 func addrOf(s string) netip.Addr { return netip.MustParseAddr(s) }
 
@@ -47,7 +49,7 @@ func healthyFacts() facts {
 }
 
 func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
-	doc, err := os.ReadFile("../../docs/doctor.md")
+	doc, err := os.ReadFile("../docs/doctor.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,8 @@
-package main
+package doctor
 
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/instance"
 	"ldirectord/parser"
 )
 
@@ -36,7 +36,7 @@ func modulesHere() kernelModules {
 // read takes in both lists of a folder, or none: half of them would say that the rest is missing.
 func (m kernelModules) read(folder string) kernelModules {
 	for _, list := range []string{"modules.dep", "modules.builtin"} {
-		text, err := readSome(filepath.Join(folder, list), largestModuleList)
+		text, err := instance.ReadFile(filepath.Join(folder, list), largestModuleList)
 		if err != nil {
 			m.listed = nil
 			return m
@@ -48,20 +48,6 @@ func (m kernelModules) read(folder string) kernelModules {
 		}
 	}
 	return m
-}
-
-// readSome reads a file of at most so many bytes.
-func readSome(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
-	if int64(len(text)) > most {
-		return nil, errors.New(path + " is too large")
-	}
-	return text, err
 }
 
 // lacks tells of a module that is neither loaded nor there to be loaded. Where there is no list nothing is known

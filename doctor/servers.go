@@ -1,4 +1,4 @@
-package main
+package doctor
 
 // What lies between the director and its servers, and what a server on the director needs.
 
@@ -12,6 +12,7 @@ import (
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
+	"ldirectord/printable"
 )
 
 // forwarding: answers of masqueraded servers are packets that the director forwards.
@@ -21,7 +22,7 @@ func (e *examination) forwarding(s director.Service) {
 			continue
 		}
 		if setting := e.notForwarding(m); setting != "" {
-			e.add(s, breaks, "forwarding", set(setting, "1"), "answers of masq servers do not get back to clients: this machine does not forward")
+			e.add(s, broken, "forwarding", set(setting, "1"), "answers of masq servers do not get back to clients: this machine does not forward")
 		}
 	}
 }
@@ -54,18 +55,18 @@ func (e *examination) ifZero(setting string) string {
 func (e *examination) neighbours(s director.Service) {
 	for _, m := range s.Members {
 		if m.Dest.Forward == ipvsctl.Route && e.wayTo(m).gateway {
-			e.add(s, breaks, "gate-routed", "", "%s is behind a router, which gate can't pass: packets keep the virtual address; use ipip for it", m.Dest.Addr.Addr())
+			e.add(s, broken, "gate-routed", "", "%s is behind a router, which gate can't pass: packets keep the virtual address; use ipip for it", m.Dest.Addr.Addr())
 		}
 	}
-	for _, p := range virtualAddresses(s.Config) {
+	for _, p := range s.Config.Addresses() {
 		for _, hardware := range e.holders[p.Addr()] {
 			server, known := e.serverWith(hardware, s)
 			switch {
 			case known:
-				e.add(s, breaks, "server-answers", fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", shellQuote(e.path), server, server),
+				e.add(s, broken, "server-answers", fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", printable.ShellWord(e.path), server, server),
 					"real server %s answers for the virtual address %s on the network, so clients find it in place of this director", server, p.Addr())
 			case e.ends(p, s.Config.Mark): // else it may be the director that is active
-				e.add(s, warns, "stranger-answers", fmt.Sprintf("arping -c 3 -I %s %s", e.deviceOf(p.Addr()), p.Addr()),
+				e.add(s, warning, "stranger-answers", fmt.Sprintf("arping -c 3 -I %s %s", e.deviceOf(p.Addr()), p.Addr()),
 					"a machine that is not a real server (%s) answers for the virtual address %s as well; find out which", hardware, p.Addr())
 			}
 		}
@@ -96,9 +97,9 @@ func (e *examination) tunnels(s director.Service) {
 			continue
 		}
 		if d := e.deviceNamed(tunnel4); d != nil && d.up && e.deviceSetting(tunnel4, reversePath) == "1" {
-			severity := warns
+			severity := warning
 			if e.wayTo(m).local { // it is that server, for another director
-				severity = breaks
+				severity = broken
 			}
 			e.add(s, severity, "tunnel-filter", set(ofDevice(tunnel4, reversePath), "2"),
 				"this machine has %s up and drops what comes out of it: its clients are reached by another interface (rp_filter)", tunnel4)
@@ -108,7 +109,7 @@ func (e *examination) tunnels(s director.Service) {
 			header = 40
 		}
 		if w := e.wayTo(m); !w.local && w.mtu > 0 && w.mtu < usualPacket+header {
-			e.add(s, warns, "tunnel-mtu", fmt.Sprintf("ip link set dev %s mtu %d", w.device, usualPacket+header),
+			e.add(s, warning, "tunnel-mtu", fmt.Sprintf("ip link set dev %s mtu %d", w.device, usualPacket+header),
 				"packets of %d bytes do not fit into the tunnel on %s, which takes %d with its header: clients whose ICMP is filtered hang; "+
 					"raise the MTU where the network allows it, or let the servers offer less (TCPMSS --set-mss %d)",
 				usualPacket, w.device, w.mtu, w.mtu-header-40)
@@ -132,7 +133,7 @@ func (e *examination) own(s director.Service) {
 		}
 		if m.Dest.Forward == ipvsctl.Masq {
 			if m.Dest.Addr.Addr().IsLoopback() {
-				e.add(s, breaks, "masq-loopback", "", "%s is never reached: the kernel drops what comes from outside for a loopback address; use gate for it", m.Name)
+				e.add(s, broken, "masq-loopback", "", "%s is never reached: the kernel drops what comes from outside for a loopback address; use gate for it", m.Name)
 			}
 			continue
 		}
@@ -140,9 +141,9 @@ func (e *examination) own(s director.Service) {
 			if e.listening == nil || e.listening.takes(to) {
 				continue
 			}
-			severity, kind, what := breaks, "own-server", "real server"
+			severity, kind, what := broken, "own-server", "real server"
 			if m.Fallback {
-				severity, kind, what = warns, "sorry-server", "sorry server"
+				severity, kind, what = warning, "sorry-server", "sorry server"
 			}
 			e.add(s, severity, kind, "", "%s %s is this machine, where nothing listens on %s: what comes for the virtual service keeps its address and port; have it listen there or on every address",
 				what, m.Name, to)
@@ -169,7 +170,7 @@ func asked(v *parser.Virtual) (list []netip.AddrPort) {
 func (e *examination) sorry(s director.Service) {
 	for _, m := range s.Members {
 		if err := e.refused[m.Dest.Addr]; m.Fallback && err != nil {
-			e.add(s, warns, "sorry-server", "", "sorry server %s accepts no connection: %s; start it", m.Name, reason(err))
+			e.add(s, warning, "sorry-server", "", "sorry server %s accepts no connection: %s; start it", m.Name, reason(err))
 		}
 	}
 }

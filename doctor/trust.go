@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"fmt"
@@ -14,11 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/parser"
+	"ldirectord/printable"
 )
 
 // trust warns of files that somebody else may change although the daemon runs what they say: the configuration
 // and the programs that it names.
-func (f *findings) trust(path string, cfg *parser.Config) {
+func (f *findings) trust(cfg *parser.Config) {
 	told := map[string]bool{}
 	judge := func(at parser.Position, path, what string) {
 		if why := changeable(path); why != "" && !told[why] {
@@ -26,7 +27,7 @@ func (f *findings) trust(path string, cfg *parser.Config) {
 			f.warn(at, "writable-file", "%s: %s", what, why)
 		}
 	}
-	judge(parser.Position{}, path, "others may change this file, which names the programs that the daemon runs")
+	judge(parser.Position{}, cfg.Name, "others may change this file, which names the programs that the daemon runs")
 	program := func(directive, line string, at map[string]parser.Position) {
 		if pos, written := at[directive]; written {
 			judge(pos, programOf(line), "others may change the "+directive)
@@ -93,9 +94,9 @@ func openTo(path string) string {
 	sticky := mode.IsDir() && mode&fs.ModeSticky != 0
 	switch {
 	case owner.Uid != 0 && int(owner.Uid) != os.Geteuid():
-		return fmt.Sprintf("%s belongs to %s; chown root %s", path, userName(owner.Uid), shellQuote(path))
+		return fmt.Sprintf("%s belongs to %s; chown root %s", path, userName(owner.Uid), printable.ShellWord(path))
 	case writable != 0 && !sticky:
-		return fmt.Sprintf("%s has mode %#o; chmod go-w %s", path, mode.Perm(), shellQuote(path))
+		return fmt.Sprintf("%s has mode %#o; chmod go-w %s", path, mode.Perm(), printable.ShellWord(path))
 	}
 	return ""
 }

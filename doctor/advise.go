@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"cmp"
@@ -10,6 +10,8 @@ import (
 	"os/user"
 	"strings"
 
+	"ldirectord/fwmark"
+	"ldirectord/instance"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -26,41 +28,41 @@ func (f *findings) warn(at parser.Position, kind, format string, args ...any) {
 	})
 }
 
-// machine looks at what the file can't show: who may read its passwords and who may change what root will run,
+// Advise looks at what the file can't show: who may read its passwords and who may change what root will run,
 // which programs, addresses and kernel modules are there, how the kernel treats clients that stay with a quiescent
-// server, and what else is about its marks.
-func (a *app) machine(ctx context.Context, cfg *parser.Config) parser.Diagnostics {
+// server, and what else is about its marks. owns is as for Examine.
+func Advise(ctx context.Context, cfg *parser.Config, owns func(fwmark.Setting) bool) parser.Diagnostics {
 	f := &findings{file: cfg.Name}
-	f.secrets(a.path, cfg)
-	f.trust(a.path, cfg)
+	f.secrets(cfg)
+	f.trust(cfg)
 	f.programs(cfg)
 	f.shell(cfg, notify.Shell("")[0])
 	f.group(cfg.Global)
 	f.modules(cfg, modulesHere())
 	f.stickiness(cfg)
-	if a.ipvs == defaultIPVS {
-		f.kernel(ctx, a, cfg)
+	if owns != nil {
+		f.kernel(ctx, cfg, owns)
 	}
 	return f.found
 }
 
 // kernel looks at what only a table in the kernel needs.
-func (f *findings) kernel(ctx context.Context, a *app, cfg *parser.Config) {
+func (f *findings) kernel(ctx context.Context, cfg *parser.Config, owns func(fwmark.Setting) bool) {
 	f.ipvs(withoutIPVS(ctx, modulesHere(), openTable))
 	if here, done := endsHere(); here != nil {
 		f.addressesAway(cfg, here)
 		done()
 	}
-	f.marks(ctx, a, cfg)
+	f.marks(ctx, cfg, owns)
 }
 
-func (f *findings) secrets(path string, cfg *parser.Config) {
+func (f *findings) secrets(cfg *parser.Config) {
 	at, ok := firstSecret(cfg)
 	if !ok {
 		return
 	}
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-		f.warn(at, "readable-secret", "passwords are in a file of mode %#o; let only its owner read it: chmod 600 %s", info.Mode().Perm(), path)
+	if info, err := os.Stat(cfg.Name); err == nil && info.Mode().Perm()&0o077 != 0 {
+		f.warn(at, "readable-secret", "passwords are in a file of mode %#o; let only its owner read it: chmod 600 %s", info.Mode().Perm(), cfg.Name)
 	}
 }
 
@@ -87,11 +89,20 @@ func (f *findings) programs(cfg *parser.Config) {
 				f.warn(at, "missing-program", "the checkcommand can't be run, so every server is down: %v", err)
 			}
 		case v.CheckType == parser.ExternalPerl:
-			if err := tryRead(v.CheckCommand); err != nil {
+			if err := readable(v.CheckCommand); err != nil {
 				f.warn(at, "missing-program", "the checkcommand can't be read, so every server is down: %v", err)
 			}
 		}
 	}
+}
+
+// readable says why a file can't be read.
+func readable(path string) error {
+	f, err := instance.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func (f *findings) group(g parser.Global) {

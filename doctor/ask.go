@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -124,7 +124,7 @@ func (f *facts) links(services []director.Service) map[link]map[netip.Addr]bool 
 				links[l] = map[netip.Addr]bool{}
 			}
 			links[l][m.Dest.Addr.Addr()] = true
-			for _, p := range virtualAddresses(s.Config) {
+			for _, p := range s.Config.Addresses() {
 				if p.IsSingleIP() && p.Addr().Is6() == l.ipv6 {
 					links[l][p.Addr()] = true
 				}

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -101,7 +101,7 @@ func (f *facts) findWays(services []director.Service) {
 func waysOf(services []director.Service) []way {
 	var list []way
 	for _, s := range services {
-		for _, p := range virtualAddresses(s.Config) {
+		for _, p := range s.Config.Addresses() {
 			list = append(list, way{p.Addr(), s.Config.Mark})
 		}
 		for _, m := range s.Members {

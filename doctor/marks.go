@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 const inspectTime = 20 * time.Second
 
 // marks looks at what this machine makes of the file's firewall marks.
-func (f *findings) marks(ctx context.Context, a *app, cfg *parser.Config) {
+func (f *findings) marks(ctx context.Context, cfg *parser.Config, owns func(fwmark.Setting) bool) {
 	if !slices.ContainsFunc(cfg.Virtuals, func(v parser.Virtual) bool { return v.Protocol == parser.FWM }) {
 		return
 	}
@@ -26,7 +26,7 @@ func (f *findings) marks(ctx context.Context, a *app, cfg *parser.Config) {
 	if err != nil {
 		m.Unread = append(m.Unread, err.Error())
 	}
-	j := markJudge{findings: f, machine: m, owns: fwmark.Open(a.instance().Chains()).Owns}
+	j := markJudge{findings: f, machine: m, owns: owns}
 	j.all(cfg)
 	if own, err := addressesHere(); err == nil {
 		j.addresses(cfg, own)
@@ -72,15 +72,9 @@ func (j *markJudge) service(v *parser.Virtual) {
 
 // unset warns of a mark without a rule in the file or on the machine.
 func (j *markJudge) unset(v *parser.Virtual) {
-	if nothingSets(v, j.machine) {
+	if j.machine.NothingSets(v.Mark, v.IPv6) {
 		j.warn(v.At["virtual"], "mark-unset", "nothing sets mark %d here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS has the daemon set it", v.Mark)
 	}
-}
-
-// nothingSets tells of a virtual service that leaves its mark to others, when no rule on the machine sets it
-// and all could be looked at.
-func nothingSets(v *parser.Virtual, m fwmark.Machine) bool {
-	return v.Protocol == parser.FWM && len(v.Marking) == 0 && len(m.Unread) == 0 && !m.Sets(v.Mark, v.IPv6)
 }
 
 // others warns of rules that are not the daemon's and set the mark as well.

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"fmt"
@@ -16,12 +16,12 @@ type examination struct {
 	facts
 	services []director.Service
 	path     string // of the configuration
-	faults   []fault
+	faults   []Finding
 	known    map[string]int // the place of each
 }
 
 // examine finds what is not as the services need it: what keeps traffic from flowing first, each once.
-func examine(services []director.Service, facts facts, path string) []fault {
+func examine(services []director.Service, facts facts, path string) []Finding {
 	e := &examination{facts: facts, services: services, path: path, known: map[string]int{}}
 	for _, s := range services {
 		e.ipvs(s)
@@ -39,7 +39,7 @@ func examine(services []director.Service, facts facts, path string) []fault {
 		e.own(s)
 		e.sorry(s)
 	}
-	slices.SortStableFunc(e.faults, func(a, b fault) int { return strings.Compare(a.Severity, b.Severity) })
+	slices.SortStableFunc(e.faults, func(a, b Finding) int { return strings.Compare(a.Severity, b.Severity) })
 	return e.faults
 }
 
@@ -49,7 +49,7 @@ func (e *examination) add(s director.Service, severity, kind, command, format st
 	i, known := e.known[key]
 	if !known {
 		e.known[key] = len(e.faults)
-		e.faults = append(e.faults, fault{severity, kind, []string{s.Config.ID}, text, command})
+		e.faults = append(e.faults, Finding{severity, kind, []string{s.Config.ID}, text, command})
 		return
 	}
 	f := &e.faults[i]
@@ -64,10 +64,10 @@ func set(name, value string) string { return "sysctl -w " + name + "=" + value }
 // addresses: packets reach IPVS only where the machine takes them for its own, and clients of the same
 // network find it only where it answers for the address.
 func (e *examination) addresses(s director.Service) {
-	for _, p := range virtualAddresses(s.Config) {
+	for _, p := range s.Config.Addresses() {
 		switch {
 		case !e.ends(p, s.Config.Mark):
-			e.add(s, breaks, "virtual-address", e.addAddress(p), "%s", offMachine(p))
+			e.add(s, broken, "virtual-address", e.addAddress(p), "%s", offMachine(p))
 		case p.IsSingleIP() && p.Addr().Is4():
 			e.silence(s, p.Addr())
 		}
@@ -124,7 +124,7 @@ func (e *examination) silence(s director.Service, addr netip.Addr) {
 			return
 		}
 	}
-	e.add(s, breaks, "director-silent", fmt.Sprintf("ip address add %s/32 dev %s", addr, device),
+	e.add(s, broken, "director-silent", fmt.Sprintf("ip address add %s/32 dev %s", addr, device),
 		"the address %s is on lo and arp_ignore is set, so this machine does not answer for it on %s", addr, device)
 }
 
@@ -139,9 +139,9 @@ func (e *examination) marking(s director.Service) {
 		j.backEnds(s.Config)
 	}
 	for _, d := range j.found {
-		severity := warns
+		severity := warning
 		if d.Kind == "mark-unset" || d.Kind == "mark-unsettable" {
-			severity = breaks
+			severity = broken
 		}
 		e.add(s, severity, d.Kind, "", "%s", d.Text)
 	}
@@ -150,7 +150,7 @@ func (e *examination) marking(s director.Service) {
 // translation: rules of NAT see the packets of IPVS only when conntrack does.
 func (e *examination) translation(s director.Service) {
 	if e.nat != "" && e.settings[vsConntrack] == "0" && isMasqueraded(s) {
-		e.add(s, warns, "conntrack", set(vsConntrack, "1"),
+		e.add(s, warning, "conntrack", set(vsConntrack, "1"),
 			"rules of NAT do not act on what IPVS forwards, which conntrack does not see: %s", e.nat)
 	}
 }
@@ -158,14 +158,14 @@ func (e *examination) translation(s director.Service) {
 // templates: known clients are sent to a server of weight 0 as long as their persistence lasts.
 func (e *examination) templates(s director.Service) {
 	if isSticky(s.Config) && e.settings[expireTemplate] == "0" {
-		e.add(s, warns, "sticky-quiescent", set(expireTemplate, "1"), "%s", stickyText)
+		e.add(s, warning, "sticky-quiescent", set(expireTemplate, "1"), "%s", stickyText)
 	}
 }
 
 // removed: what goes to a server that was taken out is dropped in silence until the connection times out.
 func (e *examination) removed(s director.Service) {
 	if !s.Config.Quiescent && len(s.Config.Reals) > 0 && e.settings[expireNoDest] == "0" {
-		e.add(s, warns, "lost-connections", set(expireNoDest, "1"),
+		e.add(s, warning, "lost-connections", set(expireNoDest, "1"),
 			"without quiescent a failed server is removed, and its open connections hang until they time out instead of ending at once")
 	}
 }
@@ -174,7 +174,7 @@ func (e *examination) removed(s director.Service) {
 func (e *examination) reuse(s director.Service) {
 	slow := e.settings[vsConntrack] == "1" // kernels before 5.9 then lose a second on each such port
 	if s.Config.Protocol != parser.UDP && e.settings[connReuse] == "0" && !slow {
-		e.add(s, warns, "port-reuse", set(connReuse, "1"),
+		e.add(s, warning, "port-reuse", set(connReuse, "1"),
 			"a client that uses a port again is sent to its old server, even to one of weight 0")
 	}
 }
@@ -184,7 +184,7 @@ func (e *examination) takeOver(s director.Service) {
 	steady := s.Config.Scheduler == "sh" || s.Config.Scheduler == "mh"
 	forwarded := slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward != ipvsctl.Masq })
 	if steady && forwarded && s.Config.Protocol != parser.UDP && e.settings[sloppyTCP] == "0" {
-		e.add(s, warns, "take-over", set(sloppyTCP, "1"),
+		e.add(s, warning, "take-over", set(sloppyTCP, "1"),
 			"a director that takes over drops open connections, though %s would send them to the same server; matters with two directors", s.Config.Scheduler)
 	}
 }
@@ -192,7 +192,7 @@ func (e *examination) takeOver(s director.Service) {
 // ipvs: without it nothing can be set up.
 func (e *examination) ipvs(s director.Service) {
 	if e.noIPVS.why != "" {
-		e.add(s, breaks, "no-ipvs", e.noIPVS.command, "%s", e.noIPVS)
+		e.add(s, broken, "no-ipvs", e.noIPVS.command, "%s", e.noIPVS)
 	}
 }
 
@@ -203,13 +203,15 @@ func (e *examination) needed(s director.Service) {
 	}
 	for _, n := range neededModules(s.Config) {
 		if e.modules.lacks(n.module) {
-			e.add(s, breaks, "missing-module", "", "%s; install the package that has it", n)
+			e.add(s, broken, "missing-module", "", "%s; install the package that has it", n)
 		}
 	}
 	if isFTP(s.Config) && isMasqueraded(s) && !e.loaded[ftpModule] {
-		e.add(s, breaks, "ftp-module", "modprobe "+ftpModule, "data connections of FTP do not pass masq: %s is not loaded, and the kernel does not load it by itself", ftpModule)
+		e.add(s, broken, "ftp-module", "modprobe "+ftpModule, "data connections of FTP do not pass masq: %s is not loaded, and the kernel does not load it by itself", ftpModule)
 	}
 }
+
+const ftpPort = 21
 
 func isFTP(v *parser.Virtual) bool {
 	return v.Protocol == parser.TCP && v.Addr.Port() == ftpPort || v.Mark != 0 && v.Service == "ftp"
