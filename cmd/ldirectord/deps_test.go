@@ -27,6 +27,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
 		"ldirectord/examples/demo":  nil,
 		"ldirectord/conformance":    nil,
+		"ldirectord/docs":           nil,
 		"ldirectord/managers":       nil,
 
 		"ldirectord/packaging/licences": nil,

@@ -1,4 +1,4 @@
-package main
+package docs
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"ldirectord/parser"
 )
 
-const configPage = "../../man/ldirectord.cf.5"
+const configPage = "../man/ldirectord.cf.5"
 
 func manPage(t *testing.T) string {
 	t.Helper()

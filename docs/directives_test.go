@@ -1,4 +1,4 @@
-package main
+package docs
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ import (
 
 // The parser's table of directives, the checkers and the docs are one.
 func TestDirectivesCheckersAndDocsAgree(t *testing.T) {
-	text, err := os.ReadFile("../../docs/directives.md")
+	text, err := os.ReadFile("../docs/directives.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func named(text []byte, word string) bool {
 
 // docs/checks.md has a chapter for each check, with directives that exist and an example that is good.
 func TestChecksAndDocsAgree(t *testing.T) {
-	text, err := os.ReadFile("../../docs/checks.md")
+	text, err := os.ReadFile("../docs/checks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func checkExample(t *testing.T, source string) {
 
 // everything.cf has what its name says, if only behind a # where a file would have to be there.
 func TestExampleOfEverything(t *testing.T) {
-	text, err := os.ReadFile("../../examples/everything.cf")
+	text, err := os.ReadFile("../examples/everything.cf")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestExampleOfEverything(t *testing.T) {
 
 // Every example is good, and each of its checks can be built.
 func TestExamples(t *testing.T) {
-	files, err := filepath.Glob("../../examples/*.cf")
+	files, err := filepath.Glob("../examples/*.cf")
 	if err != nil || len(files) < 7 {
 		t.Fatalf("%d examples: %v", len(files), err)
 	}

@@ -1,4 +1,4 @@
-package main
+package docs
 
 import (
 	"os"
@@ -15,7 +15,7 @@ var commandLine = regexp.MustCompile(`(?m)^ {4,}(?:\$ )?((?:sudo )?(?:make|curl|
 // TestLinesOfTheDocumentsAreRun holds testdata/lines against README and docs: every command line stands there with who
 // runs it, and none that is in no document.
 func TestLinesOfTheDocumentsAreRun(t *testing.T) {
-	text, err := os.ReadFile("../../testdata/lines")
+	text, err := os.ReadFile("../testdata/lines")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,8 +30,8 @@ func TestLinesOfTheDocumentsAreRun(t *testing.T) {
 		}
 		listed[what] = false
 	}
-	documents, _ := filepath.Glob("../../docs/*.md")
-	for _, path := range append(documents, "../../README.md") {
+	documents, _ := filepath.Glob("../docs/*.md")
+	for _, path := range append(documents, "../README.md") {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,83 @@
+package docs
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each path that architecture.md names exists. A file without its folder is in a folder that the same line names before it.
+func TestThePathsOfArchitectureExist(t *testing.T) {
+	code := regexp.MustCompile("`([a-z][\\w./*-]*)`")
+	paths := 0
+	for line := range strings.Lines(readDoc(t, "architecture.md")) {
+		folders := []string{""}
+		for _, m := range code.FindAllStringSubmatch(line, -1) {
+			name := strings.TrimSuffix(m[1], "/")
+			switch {
+			case strings.Contains(name, "PROTOCOL"), strings.HasPrefix(name, "build/"): // any file, and one that is made
+			case strings.Contains(m[1], "/"):
+				if !exists(name) {
+					t.Errorf("architecture.md names %s, which is not there", name)
+				}
+				folders = append(folders, name, path.Dir(name))
+				paths++
+			case path.Ext(name) == ".go":
+				if !slices.ContainsFunc(folders, func(folder string) bool { return exists(path.Join(folder, name)) }) {
+					t.Errorf("architecture.md names %s, which is in none of %q", name, folders)
+				}
+				paths++
+			case exists(name):
+				folders = append(folders, name)
+			}
+		}
+	}
+	if paths < 50 {
+		t.Errorf("architecture.md names %d paths: is it read?", paths)
+	}
+}
+
+// exists reports whether a path from the top of the tree, which may have a *, is there.
+func exists(name string) bool {
+	found, err := filepath.Glob(filepath.Join("..", name))
+	return err == nil && len(found) > 0
+}
+
+// Each folder with Go files has a row in architecture.md's table of packages, and each row has such a folder.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	_, table, _ := strings.Cut(readDoc(t, "architecture.md"), "\n## Packages\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	named := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(table, -1) {
+		named[row[1]] = true
+	}
+	there := map[string]bool{}
+	eachText(t, func(name string, _ []byte) {
+		if path.Ext(name) == ".go" {
+			there[path.Dir(name)] = true
+		}
+	})
+	for name := range there {
+		if !named[name] {
+			t.Errorf("architecture.md's table of packages does not have %s", name)
+		}
+	}
+	for name := range named {
+		if !there[name] {
+			t.Errorf("architecture.md's table has the package %s, which is not there", name)
+		}
+	}
+}
+
+func readDoc(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
