@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -207,7 +208,7 @@ func (c *chaos) maintenance() {
 
 // order drains a server, or lets it back.
 func (c *chaos) order() {
-	at := Place{Virtual: "tcp:" + c.virtual().String(), Real: c.server().String()}
+	at := Backend{Virtual: "tcp:" + c.virtual().String(), Real: c.server().String()}
 	drains := c.oracle.drain(at)
 	c.say("drained: %v", drains)
 	c.director.Drain(c.t.Context(), drains)
@@ -302,8 +303,8 @@ func (c *chaos) start() {
 	p := c.plan(c.oracle.file())
 	c.journal = notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) { c.say("log: %s", e.Text) }))
 	c.director = New(Deps{
-		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Drained: c.oracle.drains(),
-		Former: c.oracle.claimed(), Ours: c.oracle.claim, Standby: c.oracle.rests(),
+		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Drained: c.oracle.drains(), Maintenance: maintenance.New(nil).Watch,
+		Former: c.oracle.claimed(), Owned: c.oracle.claim, Standby: c.oracle.rests(),
 	})
 	ctx, end := context.WithCancelCause(context.Background())
 	c.end, c.ended = end, make(chan error, 1)

@@ -37,18 +37,20 @@ type Deps struct {
 	Monitor interface {
 		Record(file, id string, up bool, message string)
 	}
-	// Watch signals changes of a folder's entries until ctx is done; nil: it is only polled.
-	Watch func(ctx context.Context, dir string) <-chan struct{}
+	// Maintenance sends which of the servers the files of dir take out, first as soon as that is known, then
+	// when it changes, until ctx is done. It must not block, as maintenance.Watcher.Watch does not. It is only
+	// called for plans with a maintenancedir.
+	Maintenance func(ctx context.Context, dir string, servers []netip.AddrPort) <-chan maintenance.Reading
 	// Marks keeps the mark rules; nil: there are none in the plans, or nobody keeps them.
 	Marks Marks
 	// Former are virtual services of the daemon before, which handed over or crashed: those that the
 	// plan does not have are purged.
 	Former []ipvsctl.Key
-	// Ours, if not nil, hears which virtual services may be in the table by us: before one is added and
+	// Owned, if not nil, hears which virtual services may be in the table by us: before one is added and
 	// after one was removed. What it heard last is Former for the daemon after a crash or a handover.
-	Ours func([]ipvsctl.Key)
+	Owned func([]ipvsctl.Key)
 	// Drained are the servers that get no new connections, from the start on.
-	Drained map[Place]bool
+	Drained map[Backend]bool
 	// Standby has the director begin as one that stands by, see SetStandby.
 	Standby bool
 	// Alive, if not nil, is called by the goroutine that decides: at least once in Pulse, and after each
@@ -65,9 +67,8 @@ type Director struct {
 	drains    chan drainOrder
 	roles     chan role
 	snapshots chan chan<- *Snapshot
-	started   chan struct{} // closed when every virtual service and its mark rules were set up once
-	settled   chan struct{} // closed when no server is unknown
-	watcher   *maintenance.Watcher
+	started   chan struct{}   // closed when every virtual service and its mark rules were set up once
+	settled   chan struct{}   // closed when no server is unknown
 	life      context.Context // ends with Run
 	die       context.CancelFunc
 
@@ -78,7 +79,7 @@ type Director struct {
 	checks   map[*checker.Task]*check
 	waiting  int // checks without a result yet
 	status   notify.Status
-	drained  map[Place]bool
+	drained  map[Backend]bool
 	standby  bool
 	parting  parting
 	folder   folder                    // maintenancedir
@@ -120,7 +121,6 @@ func New(d Deps) *Director {
 	life, die := context.WithCancel(context.Background())
 	return &Director{
 		deps:      d,
-		watcher:   maintenance.New(d.Watch),
 		life:      life,
 		die:       die,
 		folder:    folder{end: func() {}},
@@ -255,7 +255,7 @@ func (d *Director) loop(ctx context.Context) {
 			d.obey(r)
 			d.observe()
 		case o := <-d.drains:
-			d.drain(o.places)
+			d.drain(o.backends)
 			d.observe()
 			d.sync(ctx)
 			close(o.done)

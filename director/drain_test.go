@@ -35,12 +35,12 @@ func TestTheLastServerOfAVirtualService(t *testing.T) {
 			first, second := serving, c.other
 			first.Real, second.Real = "10.2.0.1:80", "10.2.0.2:80"
 			now := &Snapshot{Standby: c.standby, Virtuals: []VirtualSnapshot{{ID: id, Error: c.err, Servers: []ServerSnapshot{first, second}}}}
-			order := []Place{{id, "10.2.0.1:80"}}
-			p, last := now.Last(order, map[Place]bool{{id, "10.2.0.2:80"}: c.drained})
+			order := []Backend{{id, "10.2.0.1:80"}}
+			p, last := now.Last(order, map[Backend]bool{{id, "10.2.0.2:80"}: c.drained})
 			if last != c.last || last && p != order[0] {
 				t.Errorf("%v %v, want %v", p, last, c.last)
 			}
-			if _, last := now.Last(now.Places("", ""), nil); !last {
+			if _, last := now.Last(now.Backends("", ""), nil); !last {
 				t.Error("both at once leave nobody, and that is not seen")
 			}
 		})
@@ -55,7 +55,7 @@ func TestServersThatAnOperatorMeans(t *testing.T) {
 	for words, want := range map[[2]string]int{
 		{"", "10.2.0.1"}: 2, {"", "10.2.0.1:80"}: 1, {"3", "10.2.0.1"}: 1, {"tcp:10.1.0.1:80", ""}: 2, {"fwm:3", "10.2.0.11"}: 0, {"", "web"}: 0, {"fwm:3", ""}: 1,
 	} {
-		if got := now.Places(words[0], words[1]); len(got) != want {
+		if got := now.Backends(words[0], words[1]); len(got) != want {
 			t.Errorf("%q: %v, want %d", words, got, want)
 		}
 	}
@@ -67,7 +67,7 @@ func TestWhoRefusesTheClientsOfADrainedServer(t *testing.T) {
 		{ID: "fwm:2", Refuses: true, Servers: []ServerSnapshot{{Real: "10.2.0.1:80"}}},
 		{ID: "fwm:3", Servers: []ServerSnapshot{{Real: "10.2.0.2:80"}}},
 	}}
-	if got := now.Refusing([]Place{{"fwm:1", "10.2.0.2:80"}, {"fwm:3", "10.2.0.2:80"}}); len(got) != 1 || got[0] != "fwm:1" {
+	if got := now.Refusing([]Backend{{"fwm:1", "10.2.0.2:80"}, {"fwm:3", "10.2.0.2:80"}}); len(got) != 1 || got[0] != "fwm:1" {
 		t.Errorf("%v, want fwm:1", got)
 	}
 }

@@ -182,14 +182,14 @@ func (d *Director) install(p *Plan, f folder) {
 
 // claim tells which virtual services may be in the table by us.
 func (d *Director) claim() {
-	if d.deps.Ours == nil {
+	if d.deps.Owned == nil {
 		return
 	}
 	var keys []ipvsctl.Key
 	for _, v := range slices.Concat(d.ours(), d.purges) {
 		keys = append(keys, v.key)
 	}
-	d.deps.Ours(keys)
+	d.deps.Owned(keys)
 }
 
 // newPurge is a virtual service that is not configured any more, as the log names it.

@@ -39,7 +39,7 @@ func (d *Director) openFolder(ctx context.Context, p *Plan) folder {
 		}
 	}
 	watch, end := context.WithCancel(d.life)
-	f.end, f.readings = end, d.watcher.Watch(watch, f.dir, servers)
+	f.end, f.readings = end, d.deps.Maintenance(watch, f.dir, servers)
 	ctx, cancel := context.WithTimeout(ctx, folderWait)
 	defer cancel()
 	select {

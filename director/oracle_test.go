@@ -28,7 +28,7 @@ type oracle struct {
 	changed    map[spot]bool        // a reload gave it other rules or another check
 	sorryIn    map[ipvsctl.Key]bool // the sorry server is in, as the daemon left it
 	byHand     map[spot]rest        // changed without repair: may stand while it rests like this
-	drained    map[Place]bool       // the operator's orders
+	drained    map[Backend]bool     // the operator's orders
 	maintained map[netip.AddrPort]bool
 	disturbed  map[netip.AddrPort]time.Time // when an order or a maintenance file came or went
 	foreign    bool                         // somebody else's virtual service is there
@@ -117,7 +117,7 @@ func newOracle(complain func(string, ...any)) *oracle {
 		changed:    map[spot]bool{},
 		sorryIn:    map[ipvsctl.Key]bool{},
 		byHand:     map[spot]rest{},
-		drained:    map[Place]bool{},
+		drained:    map[Backend]bool{},
 		maintained: map[netip.AddrPort]bool{},
 		disturbed:  map[netip.AddrPort]time.Time{},
 		left:       -1,
@@ -187,7 +187,7 @@ func (o *oracle) maintain(a netip.AddrPort) (begins bool) {
 }
 
 // drain gives an order, or takes it back, and returns all of them.
-func (o *oracle) drain(at Place) map[Place]bool {
+func (o *oracle) drain(at Backend) map[Backend]bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.drained[at] {
@@ -199,7 +199,7 @@ func (o *oracle) drain(at Place) map[Place]bool {
 	return maps.Clone(o.drained)
 }
 
-func (o *oracle) drains() map[Place]bool {
+func (o *oracle) drains() map[Backend]bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return maps.Clone(o.drained)
@@ -253,7 +253,7 @@ func (o *oracle) restOf(at spot) rest {
 		return nowhere
 	case !o.passes(s.probe(e)) || o.maintained[e.addr]:
 		return outOfUse
-	case o.drained[o.place(at.key, e)]:
+	case o.drained[o.backend(at.key, e)]:
 		return draining
 	default:
 		return inUse
@@ -417,7 +417,7 @@ func (o *oracle) dests(key ipvsctl.Key, s section) map[netip.AddrPort]ipvsctl.De
 		up := s.check != "off" && o.passes(s.probe(e)) && !o.maintained[e.addr]
 		switch {
 		case s.check == "off":
-		case up && o.drained[o.place(key, e)]:
+		case up && o.drained[o.backend(key, e)]:
 			have[e.addr] = e.dest(0)
 		case up:
 			available = true
@@ -440,8 +440,8 @@ func (e entry) dest(weight uint32) ipvsctl.Dest {
 	return d
 }
 
-func (o *oracle) place(key ipvsctl.Key, e entry) Place {
-	return Place{Virtual: "tcp:" + key.Addr.String(), Real: e.addr.String()}
+func (o *oracle) backend(key ipvsctl.Key, e entry) Backend {
+	return Backend{Virtual: "tcp:" + key.Addr.String(), Real: e.addr.String()}
 }
 
 // judged is a table without what was changed by hand and may stand.

@@ -114,7 +114,7 @@ func (o *oracle) is(x standing, key ipvsctl.Key, s section, e entry) bool {
 	switch {
 	case o.disturbedLately(e.addr):
 		return false
-	case s.check == "off" || o.maintained[e.addr] || o.drained[o.place(key, e)]:
+	case s.check == "off" || o.maintained[e.addr] || o.drained[o.backend(key, e)]:
 		return x == down
 	default:
 		return o.standing(key, s, e, 0) == x && o.standing(key, s, e, grace) == x

@@ -18,6 +18,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
+	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -182,7 +183,7 @@ func (s *scenario) step(words []string, body string) {
 	case "begin-standby":
 		go s.director.SetStandby(s.t.Context(), true)
 	case "drain":
-		s.director.Drain(s.t.Context(), map[Place]bool{{Virtual: words[1], Real: words[2]}: true})
+		s.director.Drain(s.t.Context(), map[Backend]bool{{Virtual: words[1], Real: words[2]}: true})
 	case "undrain":
 		s.director.Drain(s.t.Context(), nil)
 	case "maintain":
@@ -231,7 +232,7 @@ func (s *scenario) newJournal() *notify.Journal {
 
 func (s *scenario) start(name string, standby bool) {
 	s.journal = s.newJournal()
-	s.director = New(Deps{Table: s.client, Marks: s.marks, Journal: s.journal, Hooks: s, Standby: standby, Watch: s.watch})
+	s.director = New(Deps{Table: s.client, Marks: s.marks, Journal: s.journal, Hooks: s, Standby: standby, Maintenance: maintenance.New(s.watch).Watch})
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end, s.ended = end, make(chan error, 1)
 	s.running = name

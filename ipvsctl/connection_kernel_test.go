@@ -99,8 +99,8 @@ func TestKernelForeignServicesAreReadAndLeftAlone(t *testing.T) {
 		t.Fatalf("got\n%swant\n%s", got, text)
 	}
 	want := tableOf(t, "-A -t 10.1.0.1:80 -s rr", "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -m -w 1")
-	now := apply(t, k, Diff(foreign, want)...)
-	apply(t, k, Remove(now, want.Keys())...)
+	apply(t, k, Diff(foreign, want)...)
+	apply(t, k, removal(want)...)
 	if got := Format(apply(t, k)); got != text {
 		t.Errorf("got\n%swant\n%s", got, text)
 	}

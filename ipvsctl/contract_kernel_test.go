@@ -57,7 +57,7 @@ func openKernel(t testing.TB) *Kernel {
 		defer k.Close()
 		ctx := context.Background() // the test's own has ended
 		table, err := k.Read(ctx)
-		for _, op := range Remove(table, table.Keys()) { // a namespace goes late, and its services keep ip_vs loaded
+		for _, op := range removal(table) { // a namespace goes late, and its services keep ip_vs loaded
 			err = errors.Join(err, k.Do(ctx, op))
 		}
 		if err != nil {
@@ -65,6 +65,14 @@ func openKernel(t testing.TB) *Kernel {
 		}
 	})
 	return k
+}
+
+// removal takes all services of a table out of it.
+func removal(t Table) (ops []Op) {
+	for _, key := range t.Keys() {
+		ops = append(ops, Op{Kind: DelService, Key: key})
+	}
+	return ops
 }
 
 func TestKernelKeepsTheContract(t *testing.T) {

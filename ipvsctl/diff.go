@@ -6,7 +6,7 @@ import (
 )
 
 // Diff lists the changes that make have's services as want describes them. Services that want does not
-// name are somebody else's and stay; those of ours that shall go are named to Remove.
+// name are somebody else's and stay.
 //
 // In each service what adds capacity comes before what takes it away, so that a service with a serving
 // destination before and after has one after every single change. The order is the same for equal tables.
@@ -15,18 +15,6 @@ func Diff(have, want Table) []Op {
 	for _, key := range want.Keys() {
 		old, exists := have[key]
 		ops = diffService(ops, old, want[key], exists)
-	}
-	return ops
-}
-
-// Remove lists the changes that take those of the services keys that have holds out of it.
-func Remove(have Table, keys []Key) []Op {
-	var ops []Op
-	sorted := slices.SortedFunc(slices.Values(keys), Key.Compare)
-	for _, key := range slices.Compact(sorted) {
-		if _, ok := have[key]; ok {
-			ops = append(ops, Op{Kind: DelService, Key: key})
-		}
 	}
 	return ops
 }

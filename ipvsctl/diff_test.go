@@ -70,16 +70,6 @@ func TestTimeoutAndGranularityDoNotCountWithoutPersistence(t *testing.T) {
 	}
 }
 
-func TestRemoveTakesOnlyWhatIsThereAndOnce(t *testing.T) {
-	have := tableOf(t, "-A -t 10.1.0.2:80 -s rr", "-A -t 10.1.0.1:80 -s rr", "-A -f 1 -s rr")
-	a, b := parseOp(t, "-D -t 10.1.0.1:80").Key, parseOp(t, "-D -t 10.1.0.2:80").Key
-	gone := parseOp(t, "-D -t 10.1.0.3:80").Key
-	got := linesOf(Remove(have, []Key{b, gone, a, b}))
-	if want := []string{"-D -t 10.1.0.1:80", "-D -t 10.1.0.2:80"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
 // Properties of Diff over random pairs of tables: its changes lead from one to the other, leave foreign
 // services alone, and never leave a service without a serving destination that has one before and after.
 func TestDiffLeadsThereAndKeepsServing(t *testing.T) {

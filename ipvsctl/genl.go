@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
@@ -106,20 +105,17 @@ func (g *genl) service(key Key) (service Service, err error) {
 	return service, err
 }
 
-// dests reads the destinations of a service: none when it is not there.
-func (g *genl) dests(key Key) (map[netip.AddrPort]Dest, error) {
+// dests calls f for each destination of a service; never when it is not there.
+func (g *genl) dests(key Key, f func(Dest, Counters)) error {
 	request := g.request(g.family, cmdGetDest, unix.NLM_F_DUMP)
 	request.AddData(serviceAttr(key))
-	dests := make(map[netip.AddrPort]Dest)
-	err := g.execute(request, func(message []byte) error {
-		dest, err := parseDest(nested(message, cmdAttrDest), key.IPv6)
-		if err != nil {
-			return err
+	return g.execute(request, func(message []byte) error {
+		dest, counters, err := parseDest(nested(message, cmdAttrDest), key.IPv6)
+		if err == nil {
+			f(dest, counters)
 		}
-		dests[dest.Addr] = dest
-		return nil
+		return err
 	})
-	return dests, err
 }
 
 // changeDest adds, edits or deletes a destination.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -66,7 +67,7 @@ func (k *Kernel) ReadService(ctx context.Context, key Key) (service Service, ok 
 		if service, err = c.genl.service(key); err != nil {
 			return err
 		}
-		service.Dests, err = c.genl.dests(key)
+		service.Dests, err = c.dests(key)
 		return err
 	})
 	if errors.Is(err, syscall.ESRCH) {
@@ -76,6 +77,18 @@ func (k *Kernel) ReadService(ctx context.Context, key Key) (service Service, ok 
 		return Service{}, false, &OpError{Op: "read " + key.String(), Err: err}
 	}
 	return service, true, nil
+}
+
+// Counters returns the counters of a service's destinations; none when the service is not there.
+func (k *Kernel) Counters(ctx context.Context, key Key) (map[netip.AddrPort]Counters, error) {
+	counters := make(map[netip.AddrPort]Counters)
+	err := k.request(ctx, func(c *conn) error {
+		return c.genl.dests(key, func(d Dest, n Counters) { counters[d.Addr] = n })
+	})
+	if err != nil {
+		return nil, &OpError{Op: "connections of " + key.String(), Err: err}
+	}
+	return counters, nil
 }
 
 // Do makes one change, see Client.
@@ -154,13 +167,18 @@ func (c *conn) read(table Table) error {
 		return fmt.Errorf("services: %w", err)
 	}
 	for key, service := range table {
-		service.Dests, err = c.genl.dests(key)
+		service.Dests, err = c.dests(key)
 		if err != nil {
 			return fmt.Errorf("destinations of %s: %w", key, err)
 		}
 		table[key] = service
 	}
 	return nil
+}
+
+func (c *conn) dests(key Key) (map[netip.AddrPort]Dest, error) {
+	dests := make(map[netip.AddrPort]Dest)
+	return dests, c.genl.dests(key, func(d Dest, _ Counters) { dests[d.Addr] = d })
 }
 
 func (c *conn) do(op Op) error {

@@ -16,7 +16,7 @@ func Open(context.Context) (*Kernel, error) {
 	return nil, &OpError{Op: "open", Err: errors.ErrUnsupported, Hint: "IPVS is a part of Linux"}
 }
 
-// Connections fails.
-func (*Kernel) Connections(context.Context, Key) (map[netip.AddrPort]Connections, error) {
-	return nil, &OpError{Op: "connections", Err: errors.ErrUnsupported}
+// Counters fails.
+func (*Kernel) Counters(context.Context, Key) (map[netip.AddrPort]Counters, error) {
+	return nil, &OpError{Op: "counters", Err: errors.ErrUnsupported}
 }

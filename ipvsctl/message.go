@@ -147,10 +147,9 @@ func parseService(b []byte) (Service, error) {
 	return s, err
 }
 
-// parseDest reads a destination of a service of the family that ipv6 says.
-func parseDest(b []byte, ipv6 bool) (Dest, error) {
+// parseDest reads a destination of a service of the family that ipv6 says, and its counters.
+func parseDest(b []byte, ipv6 bool) (d Dest, c Counters, err error) {
 	var (
-		d    Dest
 		addr []byte
 		port uint16
 	)
@@ -170,6 +169,12 @@ func parseDest(b []byte, ipv6 bool) (Dest, error) {
 			d.Upper = num32(value)
 		case destAttrLower:
 			d.Lower = num32(value)
+		case destAttrActive:
+			c.Active = num32(value)
+		case destAttrInactive:
+			c.Inactive = num32(value)
+		case destAttrPersistent:
+			c.Persistent = num32(value)
 		case destAttrTunnelType: // since Linux 5.3, like the other two
 			d.Encap.Type = Encapsulation(num8(value))
 		case destAttrTunnelPort:
@@ -180,7 +185,7 @@ func parseDest(b []byte, ipv6 bool) (Dest, error) {
 	}
 	ip, err := parseAddr(addr, ipv6)
 	d.Addr = netip.AddrPortFrom(ip, port)
-	return d, err
+	return d, c, err
 }
 
 // parseAddr reads an address; one of IPv4 fills the first four of sixteen bytes.

@@ -21,7 +21,7 @@ func TestDestinationsSurviveTheirMessage(t *testing.T) {
 	for _, want := range packed {
 		message := destAttr(want).Serialize()
 		for _, serviceIPv6 := range []bool{false, true} {
-			got, err := parseDest(nested(message, cmdAttrDest), serviceIPv6)
+			got, _, err := parseDest(nested(message, cmdAttrDest), serviceIPv6)
 			if got != want || err != nil {
 				t.Errorf("got %v, %v, want %v", got, err, want)
 			}
@@ -69,7 +69,7 @@ func TestDestinationMessage(t *testing.T) {
 func TestCutMessagesAreErrorsOrLessButNeverPanic(t *testing.T) {
 	dest := nested(destAttr(packed[2]).Serialize(), cmdAttrDest)
 	for n := range dest {
-		if d, err := parseDest(dest[:n], true); err == nil && !d.Addr.IsValid() {
+		if d, _, err := parseDest(dest[:n], true); err == nil && !d.Addr.IsValid() {
 			t.Errorf("%d bytes: no address and no error", n)
 		}
 	}
@@ -93,11 +93,11 @@ func TestDestinationOfAnOldKernelHasTheFamilyOfItsService(t *testing.T) {
 	}
 	v4 := make([]byte, 16) // an address of IPv4 has the room of one of IPv6
 	copy(v4, []byte{10, 2, 0, 1})
-	d, err := parseDest(address(v4), false)
+	d, _, err := parseDest(address(v4), false)
 	if err != nil || d.Addr.Addr() != netip.AddrFrom4([4]byte{10, 2, 0, 1}) {
 		t.Errorf("%v, %v", d, err)
 	}
-	d, err = parseDest(address(v4), true)
+	d, _, err = parseDest(address(v4), true)
 	if err != nil || !d.Addr.Addr().Is6() {
 		t.Errorf("%v, %v", d, err)
 	}

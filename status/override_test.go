@@ -47,7 +47,7 @@ func TestEveryOverrideShows(t *testing.T) {
 		journal := notify.NewJournal()
 		d := director.New(director.Deps{
 			Table: table, Journal: journal,
-			Drained: map[director.Place]bool{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: true},
+			Drained: map[director.Backend]bool{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: true},
 		})
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)

@@ -134,7 +134,7 @@ type Connections struct {
 }
 
 // NewReport puts together what is known. Connections may leave servers out.
-func NewReport(s *director.Snapshot, p Process, carried map[director.Place]Connections) *Report {
+func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Connections) *Report {
 	started, now := p.Started.UTC(), s.Time.UTC()
 	p.Reloads.Last = p.Reloads.Last.UTC()
 	r := &Report{
@@ -155,7 +155,7 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Place]Conne
 	return r
 }
 
-func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director.Place]Connections) Virtual {
+func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director.Backend]Connections) Virtual {
 	out := Virtual{ID: v.ID, Scheduler: v.Scheduler, Written: v.Written, Error: v.Error, Servers: make([]Server, 0, len(v.Servers))}
 	if f := &v.Fallback; f.Real != "" {
 		out.Fallback = &Fallback{Server: f.Real, Active: f.In, ByHand: f.ByHand}
@@ -168,7 +168,7 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 	}
 	for i := range v.Servers {
 		s := newServer(&v.Servers[i], now)
-		if c, known := carried[director.Place{Virtual: v.ID, Real: s.Real}]; known {
+		if c, known := carried[director.Backend{Virtual: v.ID, Real: s.Real}]; known {
 			s.Connections = &c
 		}
 		out.Servers = append(out.Servers, s)

@@ -21,6 +21,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -80,8 +81,8 @@ func observed(t *testing.T) (now *director.Snapshot) {
 	synctest.Test(t, func(t *testing.T) {
 		journal := notify.NewJournal()
 		d := director.New(director.Deps{
-			Table: refusing{ipvsctl.NewMemory(nil)}, Journal: journal,
-			Drained: map[director.Place]bool{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: true},
+			Table: refusing{ipvsctl.NewMemory(nil)}, Journal: journal, Maintenance: maintenance.New(nil).Watch,
+			Drained: map[director.Backend]bool{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: true},
 		})
 		p := planOf(t, source)
 		ctx, end := context.WithCancel(t.Context())
@@ -123,8 +124,8 @@ func process() Process {
 	}
 }
 
-func carried() map[director.Place]Connections {
-	return map[director.Place]Connections{
+func carried() map[director.Backend]Connections {
+	return map[director.Backend]Connections{
 		{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Active: 120, Inactive: 30, Persistent: 4},
 		{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Active: 1},
 	}

@@ -69,8 +69,8 @@ func (a *app) showConnections(ctx context.Context, shown []director.Service) err
 }
 
 // serverStates are what the running daemon says of its servers, or else who is to be drained.
-func (a *app) serverStates(ctx context.Context) (map[director.Place]string, error) {
-	states := map[director.Place]string{}
+func (a *app) serverStates(ctx context.Context) (map[director.Backend]string, error) {
+	states := map[director.Backend]string{}
 	orders, err := a.drainFile().read()
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (a *app) serverStates(ctx context.Context) (map[director.Place]string, erro
 	}
 	for _, v := range report.Virtuals {
 		for _, s := range v.Servers {
-			states[director.Place{Virtual: v.ID, Real: s.Real}] = s.State
+			states[director.Backend{Virtual: v.ID, Real: s.Real}] = s.State
 		}
 	}
 	return states, nil
@@ -99,7 +99,7 @@ func tellServers(ctx context.Context, kernel *ipvsctl.Kernel, services []*balanc
 		if !s.shown {
 			continue
 		}
-		counters, err := kernel.Connections(ctx, s.Key)
+		counters, err := kernel.Counters(ctx, s.Key)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
+	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
 	"ldirectord/parser"
@@ -111,9 +112,9 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	}
 	d.now.RoleOrder = d.role()
 	d.director = director.New(director.Deps{
-		Drained: d.drains.places, Standby: d.now.Role == instance.Standby, Marks: d.marks(),
-		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Watch: watch,
-		Former: d.instance().NotOthers(d.hold.Former), Ours: func(keys []ipvsctl.Key) { d.recorded(d.hold.Own(keys)) },
+		Drained: d.drains.backends, Standby: d.now.Role == instance.Standby, Marks: d.marks(),
+		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Maintenance: maintenance.New(watch).Watch,
+		Former: d.instance().NotOthers(d.hold.Former), Owned: func(keys []ipvsctl.Key) { d.recorded(d.hold.Own(keys)) },
 		Alive: d.manager.alive, Pulse: d.manager.every,
 	})
 	d.env.setOurs(d.loaded.plan)

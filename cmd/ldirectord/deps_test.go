@@ -24,7 +24,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/director":       {"ldirectord/checker", "ldirectord/fwmark", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
 		"ldirectord/doctor":         {"ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser", "ldirectord/printable"},
 		"ldirectord/status":         {"ldirectord/director", "ldirectord/printable"},
-		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
+		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
 		"ldirectord/examples/demo":  nil,
 		"ldirectord/conformance":    nil,
 		"ldirectord/docs":           nil,

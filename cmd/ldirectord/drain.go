@@ -35,7 +35,7 @@ func (a *app) orderDrain(ctx context.Context, drained bool) int {
 	}
 	if err == nil {
 		for _, s := range answer.Servers {
-			a.tellDrained(director.Place{Virtual: s.Virtual, Real: s.Real}, drained)
+			a.tellDrained(director.Backend{Virtual: s.Virtual, Real: s.Real}, drained)
 		}
 		for _, id := range answer.Refusing {
 			fmt.Fprintf(a.stderr, "ldirectord: warning: %s refuses the clients of a server that is drained; its scheduler does not with schedflags=sh-fallback or mh-fallback\n", id)
@@ -64,7 +64,7 @@ func (a *app) meant() (virtual, real string) {
 	return "", a.args[0]
 }
 
-func (a *app) tellDrained(p director.Place, drained bool) {
+func (a *app) tellDrained(p director.Backend, drained bool) {
 	word := map[bool]string{true: "drained", false: "undrained"}[drained]
 	fmt.Fprintf(a.stdout, "%s %s of %s\n", word, p.Real, p.Virtual)
 }
@@ -75,7 +75,7 @@ func (a *app) leaveDrain(ctx context.Context, drained bool, unanswered error) in
 	if code := a.readable(ctx); code != exitOK {
 		return code
 	}
-	places, err := a.recordDrain(ctx, drained)
+	backends, err := a.recordDrain(ctx, drained)
 	if err == nil {
 		err = a.unconfirmed(unanswered)
 	}
@@ -83,7 +83,7 @@ func (a *app) leaveDrain(ctx context.Context, drained bool, unanswered error) in
 		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
 		return exitFailure
 	}
-	for _, p := range places {
+	for _, p := range backends {
 		a.tellDrained(p, drained)
 	}
 	return exitOK
@@ -107,10 +107,10 @@ func (a *app) unconfirmed(unanswered error) error {
 }
 
 // recordDrain changes the orders that the daemon reads.
-func (a *app) recordDrain(ctx context.Context, drained bool) ([]director.Place, error) {
+func (a *app) recordDrain(ctx context.Context, drained bool) ([]director.Backend, error) {
 	virtual, real := a.meant()
-	places := a.loaded.plan.Places(virtual, real)
-	if len(places) == 0 {
+	backends := a.loaded.plan.Backends(virtual, real)
+	if len(backends) == 0 {
 		return nil, errors.New(noSuchServer(a.path, virtual, real))
 	}
 	lock, err := a.instance().Lock(ctx)
@@ -122,24 +122,24 @@ func (a *app) recordDrain(ctx context.Context, drained bool) ([]director.Place, 
 	if err != nil {
 		return nil, err
 	}
-	all := changed(orders, places, drained)
+	all := changed(orders, backends, drained)
 	if drained && !a.force {
-		if err := a.leavesSomebody(places, all); err != nil {
+		if err := a.leavesSomebody(backends, all); err != nil {
 			return nil, err
 		}
 	}
-	return places, a.drainFile().write(all)
+	return backends, a.drainFile().write(all)
 }
 
 // leavesSomebody refuses orders that leave a virtual service without a server.
-func (a *app) leavesSomebody(places []director.Place, drained map[director.Place]bool) error {
+func (a *app) leavesSomebody(backends []director.Backend, drained map[director.Backend]bool) error {
 	left := map[string]int{}
-	for _, p := range a.loaded.plan.Places("", "") {
+	for _, p := range a.loaded.plan.Backends("", "") {
 		if !drained[p] {
 			left[p.Virtual]++
 		}
 	}
-	for _, p := range places {
+	for _, p := range backends {
 		if left[p.Virtual] == 0 {
 			return errors.New(lastServer(p))
 		}
@@ -175,11 +175,11 @@ func (a *app) awaitIdle(ctx context.Context, servers []meantServer) error {
 
 // established counts the established connections of servers, with one reading of each virtual service.
 func established(ctx context.Context, table *ipvsctl.Kernel, servers []meantServer) (n uint32, err error) {
-	read := map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Connections{}
+	read := map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Counters{}
 	for _, s := range servers {
 		found, known := read[s.Key]
 		if !known {
-			if found, err = table.Connections(ctx, s.Key); err != nil {
+			if found, err = table.Counters(ctx, s.Key); err != nil {
 				return 0, err
 			}
 			read[s.Key] = found

@@ -14,8 +14,8 @@ import (
 
 // drainsNow are the orders to drain that the daemon follows. They belong to who has the turn.
 type drainsNow struct {
-	places map[director.Place]bool
-	unread bool // they could not be read; then there may be more
+	backends map[director.Backend]bool
+	unread   bool // they could not be read; then there may be more
 }
 
 // drainAnswer is what became of an order to drain, or not to.
@@ -60,36 +60,36 @@ func (d *daemon) changeDrains(ctx context.Context, words url.Values, drained boo
 	if err != nil {
 		return nil, err
 	}
-	places := now.Places(words.Get("virtual"), words.Get("server"))
-	if len(places) == 0 {
+	backends := now.Backends(words.Get("virtual"), words.Get("server"))
+	if len(backends) == 0 {
 		return nil, notDone(noSuchServer(d.path, words.Get("virtual"), words.Get("server")))
 	}
-	if p, last := now.Last(places, d.drains.places); last && drained && !words.Has("force") {
+	if p, last := now.Last(backends, d.drains.backends); last && drained && !words.Has("force") {
 		return nil, notDone(lastServer(p))
 	}
-	all := changed(d.drains.places, places, drained)
+	all := changed(d.drains.backends, backends, drained)
 	if err := d.drainFile().write(all); err != nil {
 		return nil, notDone(fmt.Sprintf("nothing is changed: %v", err))
 	}
-	d.drains.places = all
+	d.drains.backends = all
 	if err := d.director.Drain(ctx, all); err != nil {
 		return nil, fmt.Errorf("the order is recorded; the director waits for the table: %w", err)
 	}
-	answer := drainAnswer{Servers: meant(now, places)}
+	answer := drainAnswer{Servers: meant(now, backends)}
 	if drained {
-		answer.Refusing = now.Refusing(places)
-		err = d.isDrained(ctx, places)
+		answer.Refusing = now.Refusing(backends)
+		err = d.isDrained(ctx, backends)
 	}
 	return answer, err
 }
 
 // isDrained is an error while one of the servers still gets new connections.
-func (d *daemon) isDrained(ctx context.Context, places []director.Place) error {
+func (d *daemon) isDrained(ctx context.Context, backends []director.Backend) error {
 	now, err := d.director.Snapshot(ctx)
 	if err != nil {
 		return fmt.Errorf("the order is recorded: %w", err)
 	}
-	if p, why, any := now.Undrained(places); any {
+	if p, why, any := now.Undrained(backends); any {
 		return notDone(fmt.Sprintf("the order is recorded, but %s still gets new connections of %s, and it is tried again: %s", p.Real, p.Virtual, why))
 	}
 	return nil
@@ -102,15 +102,15 @@ func noSuchServer(path, virtual, real string) string {
 	return fmt.Sprintf("%s has no virtual service %s with a real server %s; a virtual service is called ADDRESS:PORT, as status has it, or by its mark", path, virtual, real)
 }
 
-func lastServer(p director.Place) string {
+func lastServer(p director.Backend) string {
 	return fmt.Sprintf("%s is the last server of %s; --force drains it all the same", p.Real, p.Virtual)
 }
 
 // changed are the orders with these servers among them, or without them.
-func changed(orders map[director.Place]bool, places []director.Place, drained bool) map[director.Place]bool {
-	all := map[director.Place]bool{}
+func changed(orders map[director.Backend]bool, backends []director.Backend, drained bool) map[director.Backend]bool {
+	all := map[director.Backend]bool{}
 	maps.Copy(all, orders)
-	for _, p := range places {
+	for _, p := range backends {
 		if drained {
 			all[p] = true
 		} else {
@@ -120,11 +120,11 @@ func changed(orders map[director.Place]bool, places []director.Place, drained bo
 	return all
 }
 
-func meant(now *director.Snapshot, places []director.Place) (servers []meantServer) {
-	asked := changed(nil, places, true)
+func meant(now *director.Snapshot, backends []director.Backend) (servers []meantServer) {
+	asked := changed(nil, backends, true)
 	for _, v := range now.Virtuals {
 		for _, s := range v.Servers {
-			if asked[director.Place{Virtual: v.ID, Real: s.Real}] {
+			if asked[director.Backend{Virtual: v.ID, Real: s.Real}] {
 				servers = append(servers, meantServer{v.ID, s.Real, v.Key, s.Addr})
 			}
 		}
@@ -135,10 +135,10 @@ func meant(now *director.Snapshot, places []director.Place) (servers []meantServ
 // readDrains reads the orders that a daemon before left, or a command that got no answer. A file that is lost while
 // the daemon runs is no order.
 func (d *daemon) readDrains() error {
-	places, err := d.drainFile().read()
+	backends, err := d.drainFile().read()
 	d.drains.unread = err != nil
 	if err == nil && instance.Exists(d.hold.Drain) {
-		d.drains.places = places
+		d.drains.backends = backends
 	}
 	return err
 }
@@ -151,10 +151,10 @@ func (d *daemon) followDrains(ctx context.Context) {
 			return false
 		}
 		defer release()
-		before := d.drains.places
+		before := d.drains.backends
 		if d.readDrains() != nil {
 			return false
 		}
-		return maps.Equal(before, d.drains.places) || d.director.Drain(ctx, d.drains.places) == nil
+		return maps.Equal(before, d.drains.backends) || d.director.Drain(ctx, d.drains.backends) == nil
 	})
 }

@@ -22,7 +22,7 @@ func (o *options) drainFile() drainFile {
 func (d *daemon) drainFile() drainFile { return drainFile(d.hold.Drain) }
 
 // read returns the orders; none when there is no file.
-func (f drainFile) read() (map[director.Place]bool, error) {
+func (f drainFile) read() (map[director.Backend]bool, error) {
 	text, err := instance.Read(string(f))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -30,20 +30,20 @@ func (f drainFile) read() (map[director.Place]bool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the orders to drain: %w", err)
 	}
-	places := map[director.Place]bool{}
+	backends := map[director.Backend]bool{}
 	for line := range strings.Lines(string(text)) {
 		virtual, real, ok := strings.Cut(strings.TrimSpace(line), " ")
 		if ok && !strings.HasPrefix(line, "#") {
-			places[director.Place{Virtual: virtual, Real: real}] = true
+			backends[director.Backend{Virtual: virtual, Real: real}] = true
 		}
 	}
-	return places, nil
+	return backends, nil
 }
 
 // write makes these all the orders.
-func (f drainFile) write(places map[director.Place]bool) error {
+func (f drainFile) write(backends map[director.Backend]bool) error {
 	lines := []string{instance.OrdersFormat + "\n"}
-	for p := range places {
+	for p := range backends {
 		lines = append(lines, p.Virtual+" "+p.Real+"\n")
 	}
 	slices.Sort(lines[1:])

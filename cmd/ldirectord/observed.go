@@ -89,7 +89,7 @@ func (d *daemon) namesInVain() (list []status.Name) {
 
 // carried reads from the kernel what the servers carry, with a client of its own: the director's is never
 // waited for. What can't be read in time is left out.
-func (d *daemon) carried(ctx context.Context, now *director.Snapshot) map[director.Place]status.Connections {
+func (d *daemon) carried(ctx context.Context, now *director.Snapshot) map[director.Backend]status.Connections {
 	ctx, cancel := context.WithTimeout(ctx, carriedTime)
 	defer cancel()
 	kernel, err := d.look(ctx)
@@ -97,15 +97,15 @@ func (d *daemon) carried(ctx context.Context, now *director.Snapshot) map[direct
 		return nil
 	}
 	defer kernel.Close()
-	carried := map[director.Place]status.Connections{}
+	carried := map[director.Backend]status.Connections{}
 	for _, v := range now.Virtuals {
-		found, err := kernel.Connections(ctx, v.Key)
+		found, err := kernel.Counters(ctx, v.Key)
 		if err != nil {
 			return carried
 		}
 		for _, s := range v.Servers {
 			if c, in := found[s.Addr]; in {
-				carried[director.Place{Virtual: v.ID, Real: s.Real}] = status.Connections(c)
+				carried[director.Backend{Virtual: v.ID, Real: s.Real}] = status.Connections(c)
 			}
 		}
 	}

@@ -35,7 +35,7 @@ type serverNow struct {
 }
 
 // newOwners takes the states of servers from what the daemon told, and from the table where it told nothing.
-func newOwners(services []director.Service, table ipvsctl.Table, told map[director.Place]string) *owners {
+func newOwners(services []director.Service, table ipvsctl.Table, told map[director.Backend]string) *owners {
 	o := &owners{byKey: map[ipvsctl.Key]*balanced{}}
 	for key := range table {
 		o.byKey[key] = nil
@@ -58,7 +58,7 @@ func (o *owners) show(services []director.Service) {
 }
 
 // serversNow are the configured servers in file order, then those that stand in the table all the same.
-func serversNow(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest, told map[director.Place]string) []serverNow {
+func serversNow(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest, told map[director.Backend]string) []serverNow {
 	var list []serverNow
 	seen := map[netip.AddrPort]bool{}
 	for _, m := range s.Members {
@@ -67,7 +67,7 @@ func serversNow(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest, told 
 		}
 		seen[m.Dest.Addr] = true
 		dest, in := dests[m.Dest.Addr]
-		state := told[director.Place{Virtual: s.Config.ID, Real: m.Name}]
+		state := told[director.Backend{Virtual: s.Config.ID, Real: m.Name}]
 		if state == "" || m.Fallback {
 			state = memberState(m, dest, in)
 		}

@@ -97,7 +97,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 		dests[addrPort(addr)] = ipvsctl.Dest{Addr: addrPort(addr), Weight: weight}
 	}
 	table := ipvsctl.Table{key: {Key: key, Dests: dests}}
-	told := map[director.Place]string{
+	told := map[director.Backend]string{
 		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.4:80"}: "drained",
 		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.3:80"}: "maintenance",
 		{Virtual: "tcp:10.1.0.2:80", Real: "10.2.0.1:80"}: "down", // another service's
@@ -140,7 +140,7 @@ func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 	services := []director.Service{service("tcp:192.0.2.10:80", key, "192.0.2.21:80"), service("fwm:3", mark, "192.0.2.22:0")}
 	dest := ipvsctl.Dest{Addr: addrPort("192.0.2.21:80"), Weight: 1}
 	table := ipvsctl.Table{key: {Key: key, Dests: map[netip.AddrPort]ipvsctl.Dest{dest.Addr: dest}}, mark: {Key: mark}}
-	o := newOwners(services, table, map[director.Place]string{{Virtual: "fwm:3", Real: "192.0.2.22:0"}: "drained"})
+	o := newOwners(services, table, map[director.Backend]string{{Virtual: "fwm:3", Real: "192.0.2.22:0"}: "drained"})
 	o.show(services)
 	var b, errors strings.Builder
 	text := newConnectionsText(&b, &errors, o.services)

@@ -184,8 +184,8 @@ func (d *daemon) keepSaving(ctx context.Context) {
 		if d.now.unsaved || d.now.Role != instance.NoRole && !instance.Exists(d.hold.Role) {
 			_ = d.saveRole(d.now.RoleOrder) // told before
 		}
-		if len(d.drains.places) > 0 && !instance.Exists(d.hold.Drain) {
-			_ = d.drainFile().write(d.drains.places) // until it is, the file is missed
+		if len(d.drains.backends) > 0 && !instance.Exists(d.hold.Drain) {
+			_ = d.drainFile().write(d.drains.backends) // until it is, the file is missed
 		}
 		release()
 	}
