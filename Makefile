@@ -34,7 +34,7 @@ GOTESTSUM   = $(GO) run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --format pkg
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod $(wildcard go.sum)
-KERNEL_TESTS = $(sort $(dir $(shell find . -name '*_kernel_test.go')))
+KERNEL_TESTS = $(sort $(dir $(shell grep -rl --include='*_test.go' '^func TestKernel' .)))
 # The race detector needs a C compiler; everything else is built without.
 RACE = $(shell command -v gcc >/dev/null && $(GO) env GOOS GOARCH | paste -sd/ | grep -qxE 'linux/(amd64|arm64|ppc64le|s390x)' && echo -race)
 
@@ -99,16 +99,16 @@ kernel-test: ldirectord
 # Two guests, a processor each.
 long-faults long-chaos: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
-		-run '^TestKernelLong$(if $(filter long-chaos,$@),Chaos,(Failures|Detection|MarksOverKills))$$' ./cmd/ldirectord
+		-run '^TestKernelLong$(if $(filter long-chaos,$@),Chaos,(Failures|Detection|MarksOverKills))$$' ./lab
 
 # Real packets through every forwarding method; prints the table of docs/traffic.md.
 traffic: ldirectord
-	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) test -c -o $$suite/traffic ./cmd/ldirectord && \
-		testdata/lab/kernel-test -c env -C cmd/ldirectord $$suite/traffic -test.run '^TestKernelTraffic'
+	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) test -c -o $$suite/traffic ./lab && \
+		LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/kernel-test -c env -C lab $$suite/traffic -test.run '^TestKernelTraffic'
 
 # The first binary decides: LDIRECTORD=/usr/sbin/ldirectord tries the Perl program alone.
 conformance: ldirectord
-	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) build -o $$suite ./conformance && \
+	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) build -o $$suite ./cmd/conformance && \
 		testdata/lab/kernel-test -c $$suite/conformance -run '$(RUN)' $(LDIRECTORD) $(filter-out $(LDIRECTORD),$(REFERENCE))
 
 # Heartbeat, pacemaker and keepalived on two machines of the lab: about ten minutes. Where REFERENCE names the
@@ -116,7 +116,7 @@ conformance: ldirectord
 manager-test: ldirectord
 	@testdata/servers/install
 	LDIRECTORD=$(CURDIR)/ldirectord REFERENCE=$(REFERENCE) MANAGER_TESTS=required UML_MEMORY=1500M UML_SECONDS=2400 \
-		$(GO) test -count=1 -timeout 40m -v -exec $(CURDIR)/testdata/lab/uml-run -run '$(RUN)' ./managers
+		$(GO) test -count=1 -timeout 40m -v -exec $(CURDIR)/testdata/lab/uml-run -run '$(RUN)' ./lab/managers
 
 # The units with a real systemd.
 systemd-test: ldirectord

@@ -26,17 +26,18 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/status":         {"ldirectord/director", "ldirectord/printable"},
 		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
 		"ldirectord/examples/demo":  nil,
-		"ldirectord/conformance":    nil,
 		"ldirectord/docs":           nil,
-		"ldirectord/managers":       nil,
 
+		"ldirectord/cmd/conformance":    nil,
+		"ldirectord/lab":                nil,
+		"ldirectord/lab/managers":       nil,
 		"ldirectord/packaging/licences": nil,
 	}
 	libraries := map[string][]string{
 		"github.com/moby/ipvs":          {"ldirectord/ipvsctl"},
 		"github.com/vishvananda/":       {"ldirectord/ipvsctl"},
 		"github.com/go-ping/ping":       {"ldirectord/checker"},
-		"golang.org/x/net/":             {"ldirectord/checker", "ldirectord/conformance", "ldirectord/doctor"},
+		"golang.org/x/net/":             {"ldirectord/checker", "ldirectord/cmd/conformance", "ldirectord/doctor"},
 		"github.com/miekg/dns":          {"ldirectord/checker"},
 		"layeh.com/radius":              {"ldirectord/checker"},
 		"github.com/go-ldap/ldap":       {"ldirectord/checker"},

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func scenarios(t *testing.T) (all []*scenario) {
+	t.Helper()
+	files, err := filepath.Glob("../../testdata/conformance/*.txt")
+	if err != nil || len(files) < 104 {
+		t.Fatalf("%d scenarios: %v", len(files), err)
+	}
+	for _, file := range files {
+		sc, err := readScenario(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, sc)
+	}
+	return all
+}
+
+func TestEveryScenarioSaysWhatItIsAbout(t *testing.T) {
+	for _, sc := range scenarios(t) {
+		if !slices.ContainsFunc(sc.lines, func(line string) bool { return strings.HasPrefix(line, "# ") }) {
+			t.Errorf("%s has no comment", sc.name)
+		}
+	}
+}
+
+func TestRecordingWhatIsExpectedChangesNothing(t *testing.T) {
+	for _, sc := range scenarios(t) {
+		seen := map[int][]string{}
+		for _, s := range sc.steps {
+			seen[s.number] = s.want
+		}
+		if got, want := sc.recorded(seen), strings.Join(sc.lines, "\n")+"\n"; got != want {
+			t.Errorf("%s became\n%s", sc.name, got)
+		}
+	}
+}
+
+// A difference on purpose stands in the documentation, under the scenario's name; nothing else stands there.
+func TestDifferencesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/compatibility.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(text), "\n## Scenarios\n")
+	if !found {
+		t.Fatal("docs/compatibility.md has no section Scenarios")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	rows := strings.Count(section, "\n| `")
+	for _, sc := range scenarios(t) {
+		if sc.differs == "" {
+			continue
+		}
+		rows--
+		if !strings.Contains(section, "\n| `"+sc.name+"` |") {
+			t.Errorf("docs/compatibility.md does not have %s: %s", sc.name, sc.differs)
+		}
+	}
+	if rows != 0 {
+		t.Errorf("docs/compatibility.md has %d rows of scenarios that do not differ", rows)
+	}
+}
+
+func TestWhatABinaryMustShow(t *testing.T) {
+	sc := &scenario{}
+	err := sc.parse("differs: for a test\ntable\n> a\nours> b\ntable\n> c\ntable\n> d\nours>\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, reference := "", ""
+	for _, s := range sc.steps {
+		ours += strings.Join(s.expected(program{}), "") + ";"
+		reference += strings.Join(s.expected(program{Reference: true}), "") + ";"
+	}
+	if ours != "b;c;;" || reference != "a;c;d;" {
+		t.Errorf("ours %s, reference %s", ours, reference)
+	}
+}
+
+func TestMistakesInScenarios(t *testing.T) {
+	for text, want := range map[string]string{
+		"tabel\n":               `1: unknown step "tabel"`,
+		"> what for?\n":         "1: no step before it",
+		"table\n> a\nours> b\n": "1: has lines with ours>, but no line that says how it differs",
+	} {
+		if err := new(scenario).parse(text); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestWordsAreSplitAsInAShell(t *testing.T) {
+	got, err := words(`r1 http body="a  b" x='"' "" y=`)
+	want := []string{"r1", "http", "body=a  b", `x="`, "", "y="}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := words(`a "b`); err == nil {
+		t.Error("a quote that is not closed was taken")
+	}
+}

@@ -1,0 +1,40 @@
+package lab
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What a daemon that crashed had in the table and the new file has no more is purged by the next one;
+// what another daemon has by now, and what never was ours, is left alone.
+func TestKernelCrashedDaemonLeavesNothingBehind(t *testing.T) {
+	l := newLab(t)
+	section := func(vip string) string {
+		return "virtual = " + vip + ":7000\n        real = 192.0.2.21:7000 gate\n        checktype = on\n"
+	}
+	path := l.config(section("192.0.2.31") + section("192.0.2.32") + section("192.0.2.33"))
+	l.run(0, path, "start")
+	l.sh("ip netns exec %sdir ipvsadm -A -t 192.0.2.39:7000 -s rr", l.prefix)
+	l.until(time.Second, "-t 192.0.2.31:7000 -r", "-t 192.0.2.32:7000 -r", "-t 192.0.2.33:7000 -r")
+	l.kill()
+	l.config(section("192.0.2.32"))
+	other := filepath.Join(l.dir, "other.cf")
+	if err := os.WriteFile(other, []byte("logfile = \""+l.log+"2\"\n"+section("192.0.2.33")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.run(0, other, "start")
+	l.run(0, path, "start")
+	l.until(time.Second, "no 192.0.2.31", "-t 192.0.2.32:7000 -r", "-t 192.0.2.33:7000 -r", "-A -t 192.0.2.39:7000")
+	for end := time.Now().Add(5 * time.Second); !strings.Contains(l.logText(), "Purged virtual server (start): 192.0.2.31:7000"); {
+		if time.Now().After(end) { // the log is written a moment after the table
+			t.Fatalf("the log does not tell of it:\n%s", l.logText())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	l.run(0, path, "stop")
+	l.run(0, other, "stop")
+	l.until(time.Second, "no 192.0.2.32", "no 192.0.2.33", "-A -t 192.0.2.39:7000")
+}

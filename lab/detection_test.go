@@ -1,0 +1,63 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A dead server is seen in time while a tenth of 200 others are black-holed.
+func TestKernelLongDetection(t *testing.T) {
+	onlyLong(t)
+	const others, interval, timeout, count = 200, 3 * time.Second, 2 * time.Second, 2
+	const limit = (interval*count + timeout) * 11 / 10
+	l := newLab(t)
+	rs1 := l.web("rs1")
+	l.web("rs2")
+	// Every address of 10.3.0.0/24 is rs2's; what goes to 10.3.1.0/24 is lost in rs3.
+	l.sh(`ip -n %[1]srs2 route add local 10.3.0.0/24 dev lo
+		ip -n %[1]sdir route add 10.3.0.0/24 via 192.0.2.22; ip -n %[1]sdir route add 10.3.1.0/24 via 192.0.2.23`, l.prefix)
+	path := l.config(fmt.Sprintf(`checkinterval = %d
+checktimeout = %d
+negotiatetimeout = %[2]d
+failurecount = %d
+virtual = %s:80
+        real = %s masq
+        service = http
+        request = "check"
+        receive = "OK"
+virtual = %[4]s:81
+%[6]s        service = http
+        request = "check"
+        receive = "OK"
+`, interval/time.Second, timeout/time.Second, count, natVIP, address("rs1"), crowd(others)))
+	l.run(0, path, "start")
+	l.until(limit, entry("rs1"), fmt.Sprintf("10.3.0.%d:80", others*9/10))
+	for i := range 6 {
+		fail, heal := (*web).stop, (*web).start
+		if i%2 > 0 {
+			fail, heal = silent.on(), well.on()
+		}
+		time.Sleep(time.Duration(i) * interval / 6)
+		fail(rs1)
+		took := l.until(limit, "no "+entry("rs1"))
+		heal(rs1)
+		back := l.until(interval+timeout, entry("rs1"))
+		t.Logf("out after %.1f s of %.1f s, back after %.1f s", took.Seconds(), limit.Seconds(), back.Seconds())
+	}
+	l.run(0, path, "stop")
+}
+
+// crowd lists real servers, a tenth of which nobody can reach.
+func crowd(n int) string {
+	var lines strings.Builder
+	for i := range n {
+		addr := fmt.Sprintf("10.3.0.%d:80", i+1)
+		if i >= n*9/10 {
+			addr = fmt.Sprintf("10.3.1.%d:80", i+1)
+		}
+		fmt.Fprintf(&lines, "        real = %s masq\n", addr)
+	}
+	return lines.String()
+}

@@ -1,0 +1,3 @@
+// Package lab tests the program as a whole on a kernel with IPVS: the binary that LDIRECTORD names, between
+// network namespaces that are its director, real servers and client. It has nothing but tests: TestKernel…
+package lab

@@ -1,0 +1,199 @@
+package lab
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// healthy is a configuration that newLabOf has set up well.
+const healthy = `virtual = 192.0.2.10:80
+        real = 192.0.2.21:80 gate
+        real = 192.0.2.22:80 gate
+        checktype = on
+virtual = 198.51.100.10:80
+        real = 192.0.2.21:80 masq
+        checktype = on
+`
+
+// ipipServer is a configuration with a tunnel.
+const ipipServer = `virtual = 192.0.2.10:80
+        real = 192.0.2.21:80 ipip
+        checktype = on
+`
+
+// fault is what doctor --json tells of one fault.
+type fault struct{ Severity, Kind, Text, Command string }
+
+// A doctorCase is a misconfiguration: what is done to the lab, and which kind of fault doctor must name. Then the
+// command that it prints is run, or mend where no command can.
+type doctorCase struct {
+	name, config string
+	spoil        string // a shell script; %[1]s is the prefix of the namespaces
+	kind         string
+	mend         string // likewise, or listen and an address of the director
+}
+
+var doctorCases = []doctorCase{
+	{name: "address", kind: "virtual-address", config: strings.ReplaceAll(healthy, "192.0.2.10", "192.0.2.50")},
+	{name: "address of IPv6", kind: "virtual-address", config: `virtual6 = [2001:db8::50]:80
+        real6 = [2001:db8::21]:80 gate
+        checktype = on
+`},
+	{name: "address of a mark", kind: "virtual-address", config: `virtual = 3
+        mark = 192.0.2.51 tcp 80,443
+        real = 192.0.2.21 gate
+        checktype = on
+`},
+	{name: "network of a mark", kind: "virtual-address", config: `virtual = 3
+        mark = 198.18.0.0/28 tcp 80
+        real = 192.0.2.21 gate
+        checktype = on
+`},
+	{name: "mark", kind: "mark-unset", config: `virtual = 3
+        real = 192.0.2.21:80 gate
+        checktype = on
+`, mend: "ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -d 192.0.2.10 -p tcp --dport 80 -j MARK --set-mark 3"},
+	{name: "address on lo with the settings of a real server", kind: "director-silent", config: healthy,
+		spoil: "ip -n %[1]sdir addr del 192.0.2.10/32 dev br0; ip -n %[1]sdir addr add 192.0.2.10/32 dev lo; ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.arp_ignore=1"},
+	{name: "forwarding", kind: "forwarding", config: healthy, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.ip_forward=0"},
+	{name: "forwarding of IPv6", kind: "forwarding", config: `virtual6 = [2001:db8::10]:80
+        real6 = [2001:db8::21]:80 masq
+        checktype = on
+`, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv6.conf.all.forwarding=0"},
+	{name: "ARP", kind: "server-answers", config: healthy, spoil: "ip netns exec %[1]srs1 sysctl -qw net.ipv4.conf.all.arp_ignore=0"},
+	{name: "neighbour discovery", kind: "server-answers", config: `virtual6 = [2001:db8::10]:80
+        real6 = [2001:db8::21]:80 gate
+        checktype = on
+`, spoil: "ip -n %[1]srs1 addr add 2001:db8::10/128 dev br0 nodad", mend: "ip -n %[1]srs1 addr del 2001:db8::10/128 dev br0"},
+	{name: "somebody else", kind: "stranger-answers", config: healthy,
+		spoil: "ip -n %[1]sclient addr add 192.0.2.10/32 dev br0", mend: "ip -n %[1]sclient addr del 192.0.2.10/32 dev br0"},
+	{name: "rp_filter", kind: "tunnel-filter", config: ipipServer,
+		spoil: "modprobe ipip; ip -n %[1]sdir link set tunl0 up; ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.rp_filter=1"},
+	{name: "MTU", kind: "tunnel-mtu", config: ipipServer},
+	{name: "ports again", kind: "port-reuse", config: healthy, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.conn_reuse_mode=0"},
+	{name: "NAT without conntrack", kind: "conntrack", config: healthy,
+		spoil: "ip netns exec %[1]sdir iptables-legacy -t nat -A POSTROUTING -d 192.0.2.0/24 -j MASQUERADE"},
+	{name: "templates", kind: "sticky-quiescent", config: strings.ReplaceAll(healthy, "checktype", "quiescent = yes\n        persistent = 60\n        checktype")},
+	{name: "removed servers", kind: "lost-connections", config: "quiescent = no\n" + healthy},
+	{name: "take-over", kind: "take-over", config: strings.ReplaceAll(healthy, "checktype", "scheduler = sh\n        checktype")},
+	{name: "FTP", kind: "ftp-module", config: strings.ReplaceAll(healthy, "198.51.100.10:80", "198.51.100.10:21")},
+	{name: "router", kind: "gate-routed", config: strings.ReplaceAll(healthy, "192.0.2.22:80", "203.0.113.1:80"),
+		spoil: "ip -n %[1]sdir route add 203.0.113.0/24 via 192.0.2.21", mend: "ip -n %[1]sdir route replace 203.0.113.0/24 dev br0"},
+	{name: "server on the director", kind: "own-server", config: strings.ReplaceAll(healthy, "192.0.2.22:80", "192.0.2.1:80"), mend: "listen 192.0.2.10:80"},
+	{name: "sorry server on the director", kind: "sorry-server", config: healthy + "        fallback = 127.0.0.1:80 gate\n", mend: "listen 198.51.100.10:80"},
+	{name: "sorry server", kind: "sorry-server", config: healthy + "        fallback = 192.0.2.1:8080 masq\n", mend: "listen 192.0.2.1:8080"},
+}
+
+// Each misconfiguration is made, named, and mended; and what was mended stays so, to the end.
+func TestKernelDoctorFindsAndMends(t *testing.T) {
+	l := newDoctorLab(t)
+	for _, c := range doctorCases {
+		t.Run(c.name, func(t *testing.T) {
+			of := *l
+			of.t = t
+			of.spoilFindAndMend(c)
+		})
+	}
+	out := l.output(l.config(healthy), "doctor")
+	if !strings.HasPrefix(out, "looked at: addresses, ") || !strings.HasSuffix(out, "\nnothing found\n") || strings.Contains(out, "not looked at") {
+		t.Errorf("on a healthy machine doctor says\n%s", out)
+	}
+	if !strings.Contains(out, "who answers on br0") {
+		t.Errorf("doctor did not ask the real servers:\n%s", out)
+	}
+	found := l.doctor(l.config(strings.ReplaceAll(healthy, "checktype", "scheduler = twos\n        checktype")))
+	if len(found) != 1 || found[0].Kind != "missing-module" || !strings.Contains(found[0].Text, "ip_vs_twos") {
+		t.Errorf("without a module doctor finds %v", found)
+	}
+}
+
+func (l *lab) spoilFindAndMend(c doctorCase) {
+	path := l.config(c.config)
+	if c.spoil != "" {
+		l.sh(c.spoil, l.prefix)
+	}
+	found := l.doctor(path)
+	i := slices.IndexFunc(found, func(f fault) bool { return f.Kind == c.kind })
+	if i < 0 {
+		l.t.Fatalf("doctor does not find %s, but %v", c.kind, found)
+	}
+	switch addr, listen := strings.CutPrefix(c.mend, "listen "); {
+	case listen:
+		l.listen("dir", addr)
+	case c.mend != "":
+		l.sh(c.mend, l.prefix)
+	default:
+		mend := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-ec", found[i].Command)
+		mend.Env = append(os.Environ(), "PATH="+l.dir+":"+filepath.Dir(program(l.t))+":"+os.Getenv("PATH"))
+		if out, err := mend.CombinedOutput(); err != nil {
+			l.t.Fatalf("%s: %v: %s", found[i].Command, err, out)
+		}
+	}
+	left := l.doctor(path)
+	if slices.ContainsFunc(left, func(f fault) bool { return f.Kind == c.kind }) || len(left) >= len(found) {
+		l.t.Errorf("doctor found %v, and after %q %v", found, found[i].Command, left)
+	}
+}
+
+// newDoctorLab has two real servers that speak IPv6 too, and a ssh that leads to them.
+func newDoctorLab(t *testing.T) *lab {
+	t.Helper()
+	l := newLabOf(t, 2)
+	l.sh(`ip -n %[1]sdir addr add 2001:db8::1/64 dev br0 nodad; ip -n %[1]sdir addr add 2001:db8::10/128 dev br0 nodad
+		ip netns exec %[1]sdir sysctl -qw net.ipv6.conf.all.forwarding=1
+		ip -n %[1]srs1 addr add 2001:db8::21/64 dev br0 nodad`, l.prefix)
+	ssh := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = root@192.0.2.21 ] || exit 1\nshift\nexec ip netns exec %srs1 \"$@\"\n", l.prefix)
+	if err := os.WriteFile(filepath.Join(l.dir, "ssh"), []byte(ssh), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// doctor runs doctor in the director.
+func (l *lab) doctor(path string) []fault {
+	l.t.Helper()
+	var answer struct {
+		OK          bool
+		Faults      []fault
+		NotLookedAt []string `json:"not_looked_at"`
+	}
+	out := l.output(path, "doctor", "--json")
+	if err := json.Unmarshal([]byte(out), &answer); err != nil {
+		l.t.Fatalf("%v\n%s", err, out)
+	}
+	if len(answer.NotLookedAt) > 0 {
+		l.t.Errorf("doctor did not look at %v", answer.NotLookedAt)
+	}
+	if breaking := slices.ContainsFunc(answer.Faults, func(f fault) bool { return f.Severity == "broken" }); answer.OK == breaking {
+		l.t.Errorf("ok is %v with %v", answer.OK, answer.Faults)
+	}
+	return answer.Faults
+}
+
+// output is what a command says in the director, whatever its exit status.
+func (l *lab) output(args ...string) string {
+	l.t.Helper()
+	out, err := l.command(args...).Output()
+	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+		l.t.Fatal(err)
+	}
+	return string(out)
+}
+
+func (l *lab) listen(ns, addr string) {
+	l.t.Helper()
+	var listener net.Listener
+	var err error
+	l.in(ns, func() { listener, err = net.Listen("tcp", addr) })
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { listener.Close() })
+}

@@ -1,0 +1,94 @@
+package lab
+
+import (
+	"io"
+	"net"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// A drained server gets no new connections, keeps the one it has, and --wait returns when that has ended.
+func TestKernelDrainWaitsForConnections(t *testing.T) {
+	l := newLab(t)
+	for _, ns := range []string{"rs1", "rs2"} {
+		l.echo(ns, ":7000")
+	}
+	path := l.config(`checkinterval = 1
+quiescent = no
+virtual = 198.51.100.10:7000
+        real = 192.0.2.21:7000 masq
+        real = 192.0.2.22:7000 masq
+        scheduler = rr
+        checktype = connect
+`)
+	l.run(0, path, "start")
+	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 1")
+	held := l.dialThrough("192.0.2.21:7000")
+	defer held.Close()
+
+	drain := l.command(path, "drain", "192.0.2.21", "--wait")
+	if err := drain.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- drain.Wait() }()
+	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 0", "-r 192.0.2.22:7000 -m -w 1")
+	select {
+	case err := <-ended:
+		t.Fatalf("drain --wait returned (%v) while a connection was open", err)
+	case <-time.After(2 * time.Second):
+	}
+	if !talks(held) {
+		t.Error("the open connection was cut")
+	}
+	held.Close()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("drain --wait: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("drain --wait does not return though the connection has ended")
+	}
+	l.run(1, path, "drain", "192.0.2.22") // the last one
+	l.run(0, path, "restart")
+	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 0")
+	l.run(0, path, "undrain", "192.0.2.21")
+	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 1")
+	l.run(0, path, "stop")
+}
+
+// dialThrough opens a connection through the virtual address that ends at a server.
+func (l *lab) dialThrough(server string) net.Conn {
+	l.t.Helper()
+	for range 4 {
+		var c net.Conn
+		var err error
+		l.in("client", func() { c, err = net.DialTimeout("tcp4", natVIP+":7000", 2*time.Second) })
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if talks(c) && l.carries(server) {
+			return c
+		}
+		c.Close()
+	}
+	l.t.Fatalf("no connection went to %s", server)
+	return nil
+}
+
+// carries tells whether a server has an established connection.
+func (l *lab) carries(server string) bool {
+	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-c", "ipvsadm -Lnc | grep ESTABLISHED | grep -q "+server).CombinedOutput()
+	return err == nil && len(out) == 0
+}
+
+func talks(c net.Conn) bool {
+	c.SetDeadline(time.Now().Add(3 * time.Second))
+	if _, err := c.Write([]byte("x")); err != nil {
+		return false
+	}
+	_, err := io.ReadFull(c, make([]byte, 1))
+	return err == nil
+}

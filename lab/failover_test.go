@@ -1,0 +1,127 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+const failoverConfig = `checkinterval = 1
+checktimeout = 2
+negotiatetimeout = 2
+failurecount = 2
+fallback = 127.0.0.1:80 gate
+virtual = 192.0.2.10:80
+        real = 192.0.2.21:80 gate
+        real = 192.0.2.22:80 gate %s
+        service = http
+        receive = "OK"
+        scheduler = rr
+        quiescent = yes
+virtual = 198.51.100.10:80
+        real = 192.0.2.21:80 masq
+        real = 192.0.2.22:80 masq
+        service = http
+        receive = "OK"
+        scheduler = rr
+        quiescent = no
+`
+
+// detection is interval × failurecount + timeout + 10 %.
+const detection = (2*time.Second + 2*time.Second) * 11 / 10
+
+// A client's real packets, by direct routing and by masquerading, through the kernel's own table.
+func TestKernelFailover(t *testing.T) {
+	l := newLab(t)
+	rs1, rs2 := l.web("rs1"), l.web("rs2")
+	l.web("dir")
+	path := l.config(fmt.Sprintf(failoverConfig, ""))
+	l.run(0, path, "start")
+	l.until(time.Second, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 1", "-t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 1",
+		"-t 198.51.100.10:80 -r 192.0.2.21:80 -m -w 1", "-t 198.51.100.10:80 -r 192.0.2.22:80 -m -w 1", "no 127.0.0.1")
+	for _, vip := range []string{drVIP, natVIP} {
+		l.served(vip, "rs1", "rs2")
+	}
+
+	t.Log("killed with all up:")
+	l.crash(path)
+
+	rs1.stop()
+	took := l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 0", "no -t 198.51.100.10:80 -r 192.0.2.21:80")
+	t.Logf("a dead server was out after %v", took.Round(time.Millisecond))
+	for _, vip := range []string{drVIP, natVIP} {
+		l.served(vip, "rs2")
+	}
+	t.Log("killed with one dead:")
+	l.crash(path)
+
+	rs2.stop()
+	took = l.until(detection, "-t 192.0.2.10:80 -r 127.0.0.1:80 -g -w 1", "-t 198.51.100.10:80 -r 127.0.0.1:80 -g -w 1")
+	t.Logf("the sorry server was in after %v", took.Round(time.Millisecond))
+	for _, vip := range []string{drVIP, natVIP} {
+		l.served(vip, "dir")
+	}
+	t.Log("killed with the sorry server in:")
+	l.crash(path)
+
+	rs1.start()
+	took = l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 1", "-t 198.51.100.10:80 -r 192.0.2.21:80 -m -w 1", "no 127.0.0.1")
+	t.Logf("a server was back after %v", took.Round(time.Millisecond))
+	rs2.start()
+	l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 1", "-t 198.51.100.10:80 -r 192.0.2.22:80 -m -w 1")
+	for _, vip := range []string{drVIP, natVIP} {
+		l.served(vip, "rs1", "rs2")
+	}
+
+	before := len(l.logText())
+	l.config(fmt.Sprintf(failoverConfig, "7"))
+	l.run(0, path, "reload")
+	l.until(2*time.Second, "-t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 7")
+	time.Sleep(2 * time.Second)
+	if n, lines := l.changes(before); n != 1 {
+		t.Errorf("a reload that changes one weight made %d changes:\n%s", n, lines)
+	}
+
+	l.run(0, path, "restart")
+	l.run(0, path, "status")
+	l.run(0, path, "stop")
+	if table := l.table(); table != "" {
+		t.Errorf("left after stop:\n%s", table)
+	}
+	l.run(3, path, "status")
+}
+
+// crash kills the daemon, starts another, and checks that it changes nothing.
+func (l *lab) crash(path string) {
+	l.t.Helper()
+	was := l.table()
+	l.kill()
+	before := len(l.logText())
+	l.run(0, path, "start")
+	time.Sleep(3 * time.Second)
+	if n, lines := l.changes(before); n != 0 {
+		l.t.Errorf("the new daemon made %d changes:\n%s", n, lines)
+	}
+	if now := l.table(); now != was {
+		l.t.Errorf("the table was\n%sand is\n%s", was, now)
+	}
+}
+
+// served asks a virtual address several times and checks who answers.
+func (l *lab) served(vip string, want ...string) {
+	l.t.Helper()
+	got := map[string]int{}
+	for range 4 * len(want) {
+		got[l.ask(vip)]++
+	}
+	for _, name := range want {
+		if got[name] == 0 {
+			l.t.Errorf("%s: %v, want answers of %s\n%s", vip, got, strings.Join(want, " and "), l.table())
+			return
+		}
+	}
+	if len(got) != len(want) {
+		l.t.Errorf("%s: %v, want answers of %s only", vip, got, strings.Join(want, " and "))
+	}
+}

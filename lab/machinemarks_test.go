@@ -1,0 +1,103 @@
+package lab
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+func (l *lab) says(out string, wanted ...string) {
+	l.t.Helper()
+	for _, text := range wanted {
+		if !strings.Contains(out, text) {
+			l.t.Errorf("not said: %s\nin\n%s", text, out)
+		}
+	}
+}
+
+// backEnds is what iptables is in the director, and the other back end once it has a rule; "" if this kernel
+// cannot have it.
+func (l *lab) backEnds() (here, there string) {
+	l.t.Helper()
+	here, there = "iptables-legacy", "iptables-nft"
+	exec.Command("modprobe", "-aq", "nf_tables", "nft_compat").Run()
+	if version, _ := exec.Command("iptables", "--version").Output(); strings.Contains(string(version), "nf_tables") {
+		here, there = there, here
+	}
+	if out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", there, "-t", "mangle", "-A", "FORWARD", "-j", "ACCEPT").CombinedOutput(); err != nil {
+		l.t.Logf("%s: %v: %s", there, err, out)
+		return here, ""
+	}
+	return here, there
+}
+
+const marksConfig = `virtual = 3
+        mark = 192.0.2.10 tcp 80,443
+        mark = 203.0.113.10 udp 53
+        real = 192.0.2.21:80 gate
+        checktype = on
+virtual = 4
+        real = 192.0.2.21:80 gate
+        checktype = on
+`
+
+// What else sets and uses the marks of the file, and what would change, is told of the machine as it is.
+func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
+	l := newLabOf(t, 0)
+	path := l.config(marksConfig)
+	out := l.run(0, path, "check")
+	l.says(out, ":4:16: warning: 203.0.113.10 is on no interface of this machine",
+		":7:11: warning: nothing sets mark 4 here")
+	if n := strings.Count(out, "warning:"); n != 2 {
+		t.Errorf("%d warnings:\n%s", n, out)
+	}
+
+	var commands []string
+	for line := range strings.Lines(l.run(0, path, "plan")) {
+		if strings.HasPrefix(line, "iptables ") {
+			commands = append(commands, line)
+		}
+	}
+	if len(commands) != 4 {
+		t.Fatalf("plan has %q", commands)
+	}
+	l.sh("ip netns exec %sdir sh -ec '%s'", l.prefix, strings.Join(commands, ""))
+	if out := l.run(0, path, "plan"); strings.Contains(out, "iptables") {
+		t.Errorf("when it was done the plan is\n%s", out)
+	}
+	l.run(0, path, "start")
+	l.until(2*time.Second, "-A -f 3 -s wrr", "-A -f 4 -s wrr")
+	l.says(l.run(0, path, "plan"), "# nothing to change")
+
+	l.sh(`ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -d 192.0.2.77 -j MARK --set-mark 3
+		ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -d 192.0.2.77 -j MARK --set-mark 4
+		ip -n %[1]sdir rule add fwmark 4 table 100 priority 77`, l.prefix)
+	here, there := l.backEnds()
+	out = l.run(0, path, "check")
+	l.says(out, ":2:11: warning: mark 3 is set by a rule too, in chain PREROUTING ("+here+"): -d 192.0.2.77/32 -j MARK",
+		":7:11: warning: mark 4 is used by ip rule 77, which sends its packets to table 100")
+	if there != "" {
+		l.says(out, ":3:16: warning: iptables is "+here+" here, and "+there+" has rules in its mangle table as well")
+	}
+	if strings.Contains(out, "nothing sets") {
+		t.Errorf("a rule for mark 4 is overlooked:\n%s", out)
+	}
+
+	before := l.table()
+	own := l.config(strings.Replace(marksConfig, "192.0.2.10 tcp 80,443", "192.0.2.0/24 tcp all", 1))
+	const refused = "all ports of 192.0.2.1 are marked, which is the address of this machine itself"
+	for _, verb := range []string{"check", "plan", "reload", "start"} {
+		l.says(l.run(2, own, verb), refused)
+	}
+	if after := l.table(); after != before {
+		t.Errorf("the table was\n%s\nand is\n%s", before, after)
+	}
+	l.config(strings.Replace(marksConfig, "192.0.2.10 tcp 80,443", "192.0.2.10 tcp all", 1))
+	l.run(0, path, "reload")
+	l.says(l.run(0, path, "plan"), "# nothing to change")
+	l.run(0, path, "stop")
+	if rules, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle", "-S").Output(); err != nil || strings.Contains(string(rules), "LDIRECTORD") {
+		t.Errorf("stop leaves (%v)\n%s", err, rules)
+	}
+}

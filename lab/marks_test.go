@@ -1,0 +1,97 @@
+package lab
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The mark rules of the file stand while the daemon runs, survive its crash, follow a reload, and go with it.
+func TestKernelMarkRulesFollowTheFile(t *testing.T) {
+	l := newLab(t)
+	mark := func(ports string) string {
+		return l.config(`checkinterval = 1
+virtual = 3
+        protocol = fwm
+        mark = ` + drVIP + " tcp " + ports + `
+        real = 192.0.2.21:80 gate
+        checktype = connect
+`)
+	}
+	cf := mark("80,443")
+	l.run(exitOK, cf, "start")
+	l.wantMarks("-m multiport --dports 80,443 -j MARK --set-xmark 0x3/0xffffffff")
+	l.kill()
+	l.wantMarks("--dports 80,443")
+	cf = mark("80,8080")
+	l.run(exitOK, cf, "start")
+	l.wantMarks("--dports 80,8080", "no 443")
+	l.sh("ip netns exec %sdir iptables -t mangle -F", l.prefix)
+	l.within(1100*time.Millisecond+time.Second, "--dports 80,8080") // an interval, and a second for iptables here
+	mark("80:90")
+	l.run(exitOK, cf, "reload")
+	l.within(3*time.Second, "--dport 80:90", "no 8080")
+	l.run(exitOK, cf, "restart")
+	l.wantMarks("--dport 80:90")
+	l.run(exitOK, cf, "stop")
+	l.wantMarks("no MARK", "no LDIRECTORD")
+}
+
+// marks are the rules of the mangle table of the director.
+func (l *lab) marks() string {
+	l.t.Helper()
+	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle", "-S").CombinedOutput()
+	if err != nil {
+		l.t.Fatalf("iptables: %v: %s", err, out)
+	}
+	return string(out)
+}
+
+func (l *lab) wantMarks(lines ...string) {
+	l.t.Helper()
+	if missing := unlike(l.marks(), lines); missing != "" {
+		l.t.Fatalf("the rules do not have: %s\n%s\nlog:\n%s", missing, l.marks(), l.logText())
+	}
+}
+
+func (l *lab) within(limit time.Duration, lines ...string) {
+	l.t.Helper()
+	for start := time.Now(); unlike(l.marks(), lines) != ""; time.Sleep(50 * time.Millisecond) {
+		if time.Since(start) > limit {
+			l.wantMarks(lines...)
+		}
+	}
+	if n := strings.Count(l.marks(), "-A PREROUTING -j LDIRECTORD"); n != 1 {
+		l.t.Fatalf("%d jumps:\n%s", n, l.marks())
+	}
+}
+
+// Where the operator keeps his own rules the daemon changes nothing, and tells when none sets the mark.
+func TestKernelMarkThatNobodySetsIsTold(t *testing.T) {
+	l := newLab(t)
+	cf := l.config("virtual = 3\n        protocol = fwm\n        real = 192.0.2.21:80 gate\n        checktype = connect\n")
+	l.run(exitOK, cf, "start")
+	l.saysWithin(5*time.Second, "Nothing sets mark 3 on this machine: fwm:3 gets no packets")
+	l.sh("ip netns exec %sdir iptables -t mangle -A PREROUTING -d %s -p tcp --dport 80 -j MARK --set-mark 3", l.prefix, drVIP)
+	before := l.marks()
+	l.run(exitOK, cf, "restart")
+	time.Sleep(2 * time.Second)
+	if n := strings.Count(l.logText(), "Nothing sets mark"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, l.logText())
+	}
+	if after := l.marks(); after != before {
+		t.Errorf("the operator's rules were\n%sand are\n%s", before, after)
+	}
+	l.run(exitOK, cf, "stop")
+}
+
+// saysWithin waits for a line of the log.
+func (l *lab) saysWithin(limit time.Duration, text string) {
+	l.t.Helper()
+	for start := time.Now(); !strings.Contains(l.logText(), text); time.Sleep(50 * time.Millisecond) {
+		if time.Since(start) > limit {
+			l.t.Fatalf("the log does not have: %s\n%s", text, l.logText())
+		}
+	}
+}

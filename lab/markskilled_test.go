@@ -1,0 +1,266 @@
+package lab
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A client sends without pause while the daemon is killed amid reloads: its packets have their mark at every
+// moment, and the next start ends with exactly the rules of its file.
+func TestKernelMarksOverKills(t *testing.T) { marksOverKills(t, 6) }
+
+func TestKernelLongMarksOverKills(t *testing.T) {
+	if os.Getenv("LONG_TESTS") == "" {
+		t.Skip("takes long: make test-all")
+	}
+	marksOverKills(t, 50)
+}
+
+func marksOverKills(t *testing.T, kills int) {
+	l := newLabOf(t, 1)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+
+	lines := markLines(random)
+	cf := l.markConfig(lines)
+	l.run(exitOK, cf, "start")
+	l.wantExactly(lines)
+	l.countMarks()
+	sent := l.sendWithoutPause()
+
+	exchange := l.exchangeTime(random)
+	landed := map[string]int{}
+	for range kills {
+		lines = markLines(random)
+		l.markConfig(lines)
+		l.signal(syscall.SIGHUP)
+		time.Sleep(time.Duration(random.Int64N(int64(exchange))))
+		l.kill()
+		landed[l.generations()]++
+		if random.IntN(2) == 0 {
+			lines = markLines(random)
+			l.markConfig(lines)
+		}
+		l.run(exitOK, cf, "start")
+		l.wantExactly(lines)
+	}
+	n := sent()
+	seen := l.countedMarks()
+	t.Logf("%d packets sent; the director saw %d, %d with the mark, %d without; an exchange of rules takes %v; when the daemon was killed there were %v",
+		n, seen["all"], seen["marked"], seen["unmarked"], exchange.Round(time.Millisecond), landed)
+	if seen["all"] == 0 || seen["marked"] != seen["all"] || seen["unmarked"] != 0 {
+		t.Errorf("not every packet was marked: %v", seen)
+	}
+	if strings.Contains(l.logText(), "Mark rules can't be set") {
+		t.Errorf("an error in between:\n%s", l.logText())
+	}
+	l.run(exitOK, cf, "stop")
+	l.wantMarks("no LDIRECTORD")
+}
+
+// What others do to the rules is mended and told within one interval.
+func TestKernelDamagedMarkRulesAreMended(t *testing.T) {
+	l := newLabOf(t, 1)
+	lines := []markLine{{3, "udp 53", "-p udp -m udp --dport 53"}, {3, "tcp 80,443", "-p tcp -m multiport --dports 80,443"}}
+	cf := l.markConfig(lines)
+	l.run(exitOK, cf, "start")
+	for _, c := range []struct{ do, told string }{
+		{"-D CHAIN 1", "was missing in chain"},
+		{"-F CHAIN", "was empty"},
+		{"-I PREROUTING 1 -p udp -j ACCEPT", "stood before the jump to our chain"},
+		{"-D PREROUTING -j CHAIN", "was gone"},
+		{"-A CHAIN -j MARK --set-mark 9", "is none of ours"},
+	} {
+		since := len(l.logText())
+		l.sh("ip netns exec %sdir iptables -t mangle %s", l.prefix, strings.ReplaceAll(c.do, "CHAIN", l.chain()))
+		start := time.Now()
+		for l.notExactly(lines) != "" {
+			if time.Since(start) > time.Second+ofIPTables {
+				t.Fatalf("%s: not mended after %v: %s\nlog:\n%s", c.do, time.Since(start), l.notExactly(lines), l.logText()[since:])
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Logf("%s: mended after %v", c.do, time.Since(start).Round(time.Millisecond))
+		for !strings.Contains(l.logText()[since:], c.told) {
+			if time.Since(start) > time.Second+2*ofIPTables {
+				t.Fatalf("%s: the log does not tell …%s…:\n%s", c.do, c.told, l.logText()[since:])
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	l.run(exitOK, cf, "stop")
+}
+
+// ofIPTables is what an exchange of rules takes on the lab's kernel: ten runs of iptables, on a busy machine.
+const ofIPTables = 5 * time.Second
+
+// markLine is one line of `mark`, and the rule that iptables shows for it.
+type markLine struct {
+	mark    int
+	packets string // without the address
+	match   string
+}
+
+// markLines are the line that stays, for the client's packets, and some others around it.
+func markLines(random *rand.Rand) []markLine {
+	others := []markLine{
+		{3, "tcp 80,443", "-p tcp -m multiport --dports 80,443"},
+		{3, "udp 5060,10000:20000", "-p udp -m multiport --dports 5060,10000:20000"},
+		{3, "tcp 21", "-p tcp -m tcp --dport 21"},
+		{4, "tcp 25", "-p tcp -m tcp --dport 25"},
+		{4, "udp 67:68", "-p udp -m udp --dport 67:68"},
+	}
+	random.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	lines := append(others[:random.IntN(4)], markLine{3, "udp 53", "-p udp -m udp --dport 53"})
+	random.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
+	slices.SortStableFunc(lines, func(a, b markLine) int { return a.mark - b.mark }) // as the file has them
+	return lines
+}
+
+func (l *lab) markConfig(lines []markLine) string {
+	text := "checkinterval = 1\n"
+	for _, mark := range []int{3, 4} {
+		section := ""
+		for _, line := range lines {
+			if line.mark == mark {
+				section += fmt.Sprintf("\tmark = %s %s\n", natVIP, line.packets)
+			}
+		}
+		if section != "" {
+			text += fmt.Sprintf("virtual = %d\n\tprotocol = fwm\n%s\treal = 192.0.2.21:53 masq\n\tchecktype = on\n", mark, section)
+		}
+	}
+	return l.config(text)
+}
+
+// countMarks puts rules behind ours that count the client's packets.
+func (l *lab) countMarks() {
+	for _, match := range []string{"", "-m mark --mark 3", "-m mark --mark 0"} {
+		l.sh("ip netns exec %sdir iptables -t mangle -A PREROUTING -d %s -p udp --dport 53 %s", l.prefix, natVIP, match)
+	}
+}
+
+func (l *lab) countedMarks() map[string]int {
+	l.t.Helper()
+	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle", "-v", "-S", "PREROUTING").Output()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, found := range regexp.MustCompile(`--dport 53( -m mark --mark 0x[03])? -c (\d+)`).FindAllStringSubmatch(string(out), -1) {
+		name := map[string]string{"": "all", " -m mark --mark 0x3": "marked", " -m mark --mark 0x0": "unmarked"}[found[1]]
+		seen[name], err = strconv.Atoi(found[2])
+		if err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	return seen
+}
+
+// sendWithoutPause has the client send until the function that it returns is called, which says how much.
+func (l *lab) sendWithoutPause() func() int {
+	l.t.Helper()
+	var conn net.Conn
+	var err error
+	l.in("client", func() { conn, err = net.Dial("udp4", natVIP+":53") })
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	stop, sent := make(chan struct{}), make(chan int)
+	go func() {
+		tick := time.NewTicker(2 * time.Millisecond) // the lab has one CPU for all
+		defer tick.Stop()
+		for n := 0; ; {
+			select {
+			case <-stop:
+				sent <- n
+				return
+			case <-tick.C:
+			}
+			if _, err := conn.Write([]byte("x")); err == nil {
+				n++
+			}
+		}
+	}()
+	return func() int {
+		close(stop)
+		defer conn.Close()
+		return <-sent
+	}
+}
+
+// exchangeTime is how long a reload with other rules takes until they stand: the lesser of two.
+func (l *lab) exchangeTime(random *rand.Rand) time.Duration {
+	l.t.Helper()
+	least := time.Minute
+	for i := range 2 {
+		port := strconv.Itoa(1000 + i)
+		lines := append(markLines(random), markLine{4, "tcp " + port, "-p tcp -m tcp --dport " + port})
+		l.markConfig(lines)
+		start := time.Now()
+		l.signal(syscall.SIGHUP)
+		for l.notExactly(lines) != "" {
+			if time.Since(start) > 10*time.Second {
+				l.wantExactly(lines)
+			}
+		}
+		least = min(least, time.Since(start))
+	}
+	return least
+}
+
+// generations says how many chains and jumps of ours there are.
+func (l *lab) generations() string {
+	table := l.marks()
+	return fmt.Sprintf("%d chains, %d jumps", strings.Count(table, "-N LDIRECTORD-"), strings.Count(table, "-j LDIRECTORD-"))
+}
+
+func (l *lab) chain() string {
+	l.t.Helper()
+	found := regexp.MustCompile(`-N (LDIRECTORD-\S+)`).FindStringSubmatch(l.marks())
+	if found == nil {
+		l.t.Fatal("no chain of ours")
+	}
+	return found[1]
+}
+
+func (l *lab) wantExactly(lines []markLine) {
+	l.t.Helper()
+	if wrong := l.notExactly(lines); wrong != "" {
+		l.t.Fatalf("%s\nlog:\n%s", wrong, l.logText())
+	}
+}
+
+// notExactly says what is not as it should be: one chain, one jump in front of all, the rules in their order.
+func (l *lab) notExactly(lines []markLine) string {
+	table := l.marks()
+	found := regexp.MustCompile(`-N (LDIRECTORD-\S+)`).FindAllStringSubmatch(table, -1)
+	if len(found) != 1 {
+		return fmt.Sprintf("%d chains of ours:\n%s", len(found), table)
+	}
+	want := []string{"-A PREROUTING -j " + found[0][1]}
+	for _, line := range lines {
+		want = append(want, fmt.Sprintf("-A %s -d %s/32 %s -j MARK --set-xmark %#x/0xffffffff", found[0][1], natVIP, line.match, line.mark))
+	}
+	var got []string
+	for _, rule := range strings.Split(table, "\n") {
+		if len(got) == 0 && strings.HasPrefix(rule, "-A PREROUTING") || strings.HasPrefix(rule, "-A") && strings.Contains(rule, "LDIRECTORD-") {
+			got = append(got, rule)
+		}
+	}
+	if !slices.Equal(got, want) {
+		return fmt.Sprintf("rules\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	return ""
+}

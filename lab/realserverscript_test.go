@@ -1,0 +1,94 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What start changes on a real server, in whatever order scripts of several files and their later versions
+// run, stop undoes: no more and no less.
+func TestKernelRealServerScriptUndoesOnlyWhatItDid(t *testing.T) {
+	l := newNetwork(t, 1)
+	l.sh("ip -n %srs1 addr add 192.0.2.12/32 dev lo", l.prefix) // the operator's own
+	was := l.realServerState()
+	if strings.Contains(was, "arp_ignore:1") {
+		t.Fatalf("before any start:\n%s", was)
+	}
+
+	one := []string{"192.0.2.10", "192.0.2.12"}
+	l.runScript(0, "one.cf", one, "start")
+	l.has("192.0.2.10", "192.0.2.12", "arp_ignore:1", "arp_announce:2")
+	l.runScript(0, "one.cf", []string{"192.0.2.11", "192.0.2.12"}, "start") // another version of the file
+	l.has("192.0.2.11", "192.0.2.12", "no 192.0.2.10")
+	l.runScript(3, "one.cf", one, "status")
+
+	l.runScript(0, "two.cf", []string{"192.0.2.13"}, "start")
+	l.runScript(0, "one.cf", one, "stop")
+	l.has("192.0.2.12", "192.0.2.13", "no 192.0.2.11", "arp_ignore:1", "arp_announce:2") // two.cf needs them
+	l.runScript(0, "two.cf", nil, "stop")
+	l.runScript(0, "two.cf", nil, "stop")
+	if now := l.realServerState(); now != was {
+		t.Errorf("after stop:\n%s\nbefore start:\n%s", now, was)
+	}
+
+	l.sh("ip -n %srs1 addr add 192.0.2.10/32 dev br0", l.prefix) // as on a director
+	was = l.realServerState()
+	if out := l.runScript(1, "one.cf", []string{"192.0.2.10", "192.0.2.11"}, "start"); !strings.Contains(out, "192.0.2.10 is on br0, where it answers ARP") {
+		t.Errorf("a start beside an address that answers ARP says %q", out)
+	}
+	if now := l.realServerState(); now != was {
+		t.Errorf("the refused start changed\n%s\nto\n%s", was, now)
+	}
+}
+
+// runScript runs the script of a file with these virtual addresses in rs1, and checks its exit status.
+func (l *lab) runScript(want int, name string, addresses []string, word string) string {
+	l.t.Helper()
+	text := ""
+	for _, a := range append(addresses, "192.0.2.99") { // whose real server is another machine
+		server := "192.0.2.21"
+		if a == "192.0.2.99" {
+			server = "192.0.2.98"
+		}
+		text += fmt.Sprintf("virtual = %s:80\n        real = %s:80 gate\n        checktype = on\n", a, server)
+	}
+	path := filepath.Join(l.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	script, err := exec.Command(program(l.t), path, "realserver-script").Output()
+	if err != nil {
+		l.t.Fatalf("realserver-script: %v", err)
+	}
+	cmd := exec.Command("ip", "netns", "exec", l.prefix+"rs1", "env", "RUNDIR="+l.dir, "sh", "-s", word)
+	cmd.Stdin = strings.NewReader(string(script))
+	out, _ := cmd.CombinedOutput()
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		l.t.Errorf("%s %s: exit status %d, want %d: %s", name, word, got, want, out)
+	}
+	return string(out)
+}
+
+// realServerState is what the script may change on rs1.
+func (l *lab) realServerState() string {
+	l.t.Helper()
+	out, err := exec.Command("ip", "netns", "exec", l.prefix+"rs1", "sh", "-ec",
+		"ip -4 -o addr | sed 's/ *valid_lft.*//'; cd /proc/sys/net/ipv4/conf/all && grep . arp_ignore arp_announce").CombinedOutput()
+	if err != nil {
+		l.t.Fatalf("%v: %s", err, out)
+	}
+	return string(out)
+}
+
+// has checks that rs1 has these and not those behind "no ".
+func (l *lab) has(want ...string) {
+	l.t.Helper()
+	state := l.realServerState()
+	if missing := unlike(state, want); missing != "" {
+		l.t.Errorf("rs1 does not have %s:\n%s", missing, state)
+	}
+}

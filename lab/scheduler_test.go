@@ -1,0 +1,101 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// schedulers of Linux with the flags that each knows, and how the table shows them.
+var schedulers = []struct{ name, flags string }{
+	{"rr", ""}, {"wrr", ""}, {"lc", ""}, {"wlc", ""}, {"lblc", ""}, {"lblcr", ""}, {"dh", ""}, {"sed", ""}, {"nq", ""},
+	{"fo", ""}, {"ovf", ""}, {"twos", ""},
+	{"sh", ""}, {"sh", "sh-fallback"}, {"sh", "sh-port"}, {"sh", "sh-fallback,sh-port"},
+	{"mh", ""}, {"mh", "mh-fallback"}, {"mh", "mh-port"}, {"mh", "mh-fallback,mh-port"},
+}
+
+// Each scheduler's module is loaded when a virtual service needs it, and its flags arrive.
+func TestKernelSchedulers(t *testing.T) {
+	l := newLabOf(t, 0)
+	var config strings.Builder
+	for i, s := range schedulers {
+		fmt.Fprintf(&config, "virtual = 192.0.2.10:%d\n    real = 192.0.2.21:80 masq\n    checktype = on\n    scheduler = %s\n", 1001+i, s.name)
+		if s.flags != "" {
+			fmt.Fprintf(&config, "    schedflags = %s\n", s.flags)
+		}
+	}
+	path := l.config(config.String())
+	checked := l.run(0, path, "check")
+	var lines []string
+	missing := 0
+	for i, s := range schedulers {
+		line := fmt.Sprintf("-A -t 192.0.2.10:%d -s %s", 1001+i, s.name)
+		if s.flags != "" {
+			line += " -b " + s.flags
+		}
+		if strings.Contains(checked, "no module ip_vs_"+s.name+":") {
+			t.Logf("this kernel has no %s", s.name)
+			line, missing = "no "+line, missing+1
+		}
+		lines = append(lines, line+"\n")
+	}
+	l.run(0, path, "start")
+	l.until(5*time.Second, lines...)
+	if log := l.logText(); strings.Count(log, "failed") != missing {
+		t.Error(log)
+	}
+	l.run(0, path, "stop")
+	if table := l.table(); table != "" {
+		t.Errorf("stop leaves\n%s", table)
+	}
+}
+
+const unknownScheduler = `checkinterval = 1
+virtual = 192.0.2.10:80
+    real = 192.0.2.1:80 masq 5
+    real = 192.0.2.22:80 masq
+    checktype = on
+    scheduler = %s
+virtual = 192.0.2.10:81
+    real = 192.0.2.1:81 masq
+    checktype = on
+    scheduler = wlc
+    persistent = %d
+`
+
+// A scheduler without a module is one error that names it. Its virtual service stays as it was, its servers
+// follow their checks, and the others are set up.
+func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
+	l := newLabOf(t, 0)
+	maintenance := l.dir + "/maintenance"
+	if err := os.Mkdir(maintenance, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	config := "maintenancedir = " + maintenance + "\n" + unknownScheduler
+	path := l.config(fmt.Sprintf(config, "rr", 60))
+	l.run(0, path, "start")
+	old := "-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 192.0.2.1:80 -m -w 5\n-a -t 192.0.2.10:80 -r 192.0.2.22:80 -m -w 1\n"
+	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 60\n")
+
+	l.config(fmt.Sprintf(config, "nosuch", 90) + "virtual = 192.0.2.10:82\n    real = 192.0.2.1:82 masq\n    checktype = on\n")
+	l.says(l.run(0, path, "check"), ":8:17: warning: this machine's kernel has no module ip_vs_nosuch")
+	l.run(0, path, "reload")
+	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 90\n", "-a -t 192.0.2.10:82 -r 192.0.2.1:82 -m -w 1\n")
+	time.Sleep(1500 * time.Millisecond) // more tries than one
+	const told = "Table change failed: 192.0.2.10:80: ipvs -E -t 192.0.2.10:80 -s nosuch: no such file or directory (the kernel lacks module ip_vs_nosuch)"
+	if log := l.logText(); strings.Count(log, told) != 1 || strings.Count(log, "Table change failed") != 1 {
+		t.Errorf("the log has not one error:\n%s", log)
+	}
+
+	if err := os.WriteFile(maintenance+"/192.0.2.22", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.until(2*time.Second, "-A -t 192.0.2.10:80 -s rr\n", "no -r 192.0.2.22:80")
+
+	l.config(fmt.Sprintf(config, "wlc", 90))
+	l.run(0, path, "reload")
+	l.until(2*time.Second, "-A -t 192.0.2.10:80 -s wlc\n", "no 192.0.2.10:82")
+	l.run(0, path, "stop")
+}

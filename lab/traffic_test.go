@@ -1,0 +1,283 @@
+package lab
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	requestRate    = 60               // a second
+	requestTimeout = 2 * time.Second  // of connecting and of answering
+	requesters     = 40               // requests at a time
+	firstPort      = 10000            // of the client
+	portsInTurn    = 20000            // a port comes again when its last connection is long forgotten
+	clientAddress  = "198.51.100.100" // for natVIP
+	sorryServer    = "dir"            // answers on the director itself
+	lookBack       = 3 * time.Second  // between two looks at the kernel's connections
+)
+
+// request is one of the client's.
+type request struct {
+	port       int
+	start, end time.Time
+	server     string // who answered well
+	failure    string // "" for a good answer
+	sentTo     string // of a failed request: the real server that the kernel chose, "" if nobody or not known
+	traced     bool
+}
+
+// traffic is a client that asks natVIP all the time, each time from another port.
+type traffic struct {
+	l     *lab
+	ports chan int
+	stop  chan struct{}
+	once  sync.Once
+	done  sync.WaitGroup
+
+	mu       sync.Mutex // guards what follows
+	requests []*request // as they ended
+}
+
+// traffic begins to ask; it ends with the test.
+func (l *lab) traffic() *traffic {
+	c := &traffic{l: l, ports: make(chan int), stop: make(chan struct{})}
+	for range requesters {
+		c.done.Go(func() {
+			if err := l.enter("client", c.work); err != nil {
+				l.t.Error(err)
+			}
+		})
+	}
+	c.done.Go(c.pace)
+	c.done.Go(c.look)
+	l.t.Cleanup(func() { c.end() })
+	return c
+}
+
+// end waits until every request is answered, and returns all of them.
+func (c *traffic) end() []*request {
+	c.once.Do(func() { close(c.stop) })
+	c.done.Wait()
+	c.trace()
+	return c.requests
+}
+
+func (c *traffic) pace() {
+	defer close(c.ports)
+	tick := time.NewTicker(time.Second / requestRate)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-c.stop:
+			return
+		case <-tick.C:
+		}
+		select {
+		case c.ports <- firstPort + n%portsInTurn:
+		default: // all of them wait for answers
+		}
+	}
+}
+
+func (c *traffic) work() {
+	for port := range c.ports {
+		r := ask(port)
+		c.mu.Lock()
+		c.requests = append(c.requests, r)
+		c.mu.Unlock()
+	}
+}
+
+// ask makes one request.
+func ask(port int) *request {
+	r := &request{port: port, start: time.Now()}
+	answer, err := get(port)
+	r.end = time.Now()
+	status, body, _ := strings.Cut(answer, "\r\n\r\n")
+	word, rest, _ := strings.Cut(body, " ")
+	switch {
+	case err != nil:
+		r.failure = failure(err)
+	case !strings.HasPrefix(status, "HTTP/1.0 200"):
+		r.failure = "500"
+	case strings.TrimSpace(rest) != "OK":
+		r.failure = "wrong"
+	default:
+		r.server = word
+	}
+	return r
+}
+
+func get(port int) (string, error) {
+	d := net.Dialer{Timeout: requestTimeout, LocalAddr: &net.TCPAddr{IP: net.ParseIP(clientAddress), Port: port}}
+	conn, err := d.Dial("tcp4", natVIP+":80")
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(requestTimeout)); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+		return "", err
+	}
+	answer, err := io.ReadAll(conn)
+	if err == nil && len(answer) == 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return string(answer), err
+}
+
+// failure is a word for what a client's user would see.
+func failure(err error) string {
+	var op *net.OpError
+	dialing := errors.As(err, &op) && op.Op == "dial"
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refused"
+	case dialing:
+		return "notconnected"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "timeout"
+	default:
+		return "reset"
+	}
+}
+
+// look finds out, while requests fail, which real servers the kernel chose for them.
+func (c *traffic) look() {
+	tick := time.NewTicker(lookBack)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.stop:
+			return
+		case <-tick.C:
+			c.trace()
+		}
+	}
+}
+
+// trace asks the kernel's connections about the requests that failed since the last time.
+func (c *traffic) trace() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	failed := map[int]*request{}
+	for _, r := range c.requests {
+		if r.failure != "" && !r.traced {
+			r.traced = true
+			failed[r.port] = r
+		}
+	}
+	if len(failed) == 0 {
+		return
+	}
+	if err := c.l.connections(func(port int, real string) {
+		if r := failed[port]; r != nil {
+			r.sentTo = real
+		}
+	}); err != nil {
+		c.l.t.Error(err)
+	}
+}
+
+// connections reads ip_vs_conn of the director: protocol, client, port, virtual, port, real, port, …, in
+// hexadecimal.
+func (l *lab) connections(tell func(port int, real string)) error {
+	read := func() error {
+		f, err := os.Open("/proc/thread-self/net/ip_vs_conn")
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		lines := bufio.NewScanner(f)
+		for lines.Scan() {
+			words := strings.Fields(lines.Text())
+			if len(words) < 7 {
+				continue
+			}
+			if port, err := strconv.ParseUint(words[2], 16, 16); err == nil {
+				tell(int(port), realName(words[5]))
+			}
+		}
+		return lines.Err()
+	}
+	var err error
+	entered := l.enter("dir", func() { err = read() })
+	return errors.Join(entered, err)
+}
+
+// realName names the real server of an address in hexadecimal: C0000215 is rs1.
+func realName(hex string) string {
+	n, err := strconv.ParseUint(hex, 16, 32)
+	if err != nil {
+		return hex
+	}
+	a := netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+	if a == netip.MustParseAddr("127.0.0.1") {
+		return sorryServer
+	}
+	return fmt.Sprintf("rs%d", int(a.As4()[3])-20)
+}
+
+// longConnections are connections whose servers never stop answering.
+type longConnections struct {
+	conns []net.Conn
+	ended chan string
+	done  sync.WaitGroup
+}
+
+// hold opens connections to natVIP and reads from them.
+func (l *lab) hold(n int) *longConnections {
+	h := &longConnections{ended: make(chan string, n)}
+	for range n {
+		var conn net.Conn
+		var err error
+		l.in("client", func() { conn, err = net.DialTimeout("tcp4", natVIP+":80", requestTimeout) })
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "GET /drip HTTP/1.0\r\n\r\n"); err != nil {
+			l.t.Fatal(err)
+		}
+		h.conns = append(h.conns, conn)
+		h.done.Go(func() { h.ended <- drain(conn) })
+	}
+	return h
+}
+
+// drain reads until nothing comes for a while or the connection ends, and says why it ended.
+func drain(conn net.Conn) string {
+	buffer := make([]byte, 1024)
+	for {
+		if err := conn.SetReadDeadline(time.Now().Add(requestTimeout)); err != nil {
+			return err.Error()
+		}
+		if _, err := conn.Read(buffer); err != nil {
+			return err.Error()
+		}
+	}
+}
+
+// end closes the connections and says why one ended before, "" if none did.
+func (h *longConnections) end() (early string) {
+	select {
+	case early = <-h.ended:
+	default:
+	}
+	for _, conn := range h.conns {
+		conn.Close()
+	}
+	h.done.Wait()
+	return early
+}

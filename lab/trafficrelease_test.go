@@ -1,0 +1,197 @@
+package lab
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A new version on one server after the other, by drain and by the file's weight: connections that are there
+// go on to their end, new ones go elsewhere, and no request of any client fails.
+func (m *matrix) rollingRelease(t *testing.T) {
+	l := m.lab.with(t)
+	webs := map[string]*web{}
+	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+		webs[ns] = l.web(ns)
+		webs[ns].keepAlive = true // and so are its later versions
+		webs[ns].server.SetKeepAlivesEnabled(true)
+	}
+	config := l.example("rolling-release.cf")
+	path := l.start(config)
+	l.untilServers(3, "-w 0")
+	m.row(t, "a rolling release: long connections end, new ones go elsewhere, none fails", dr4, "address", func(t *testing.T) {
+		l := l.with(t)
+		loads := l.keepAsking(m.clients(6))
+		l.release(webs["rs1"], loads, m.clients(1)[0],
+			func() { l.run(0, path, "drain", "192.0.2.21") }, func() { l.run(0, path, "undrain", "192.0.2.21") })
+		l.release(webs["rs2"], loads, m.clients(1)[0],
+			func() {
+				l.config("checkinterval = 1\n" + strings.Replace(config, "192.0.2.22:80 gate 1", "192.0.2.22:80 gate 0", 1))
+				l.run(0, path, "reload")
+			},
+			func() {
+				l.config("checkinterval = 1\n" + config)
+				l.run(0, path, "reload")
+			})
+		requests, connections, failures := loads.end()
+		t.Logf("%d requests over %d connections", requests, connections)
+		if len(failures) > 0 || requests < 100 {
+			t.Errorf("%d requests, failures: %q", requests, failures)
+		}
+	})
+}
+
+// release takes a server out, waits for its connections, restarts it, and puts it back.
+func (l *lab) release(w *web, loads *keptAlive, client int, out, in func()) {
+	l.t.Helper()
+	entry := "-t 192.0.2.10:80 -r 192.0.2.2" + w.ns[2:] + ":80 -g -w "
+	long := l.longTransfer(w.ns, dr4.client(client))
+	out()
+	l.until(5*time.Second, entry+"0")
+	since := time.Now()
+	loads.until(30, since) // connections begun since then
+	if n := loads.begun(w.ns, since); n != 0 {
+		l.t.Errorf("%d new connections to %s, which has weight 0", n, w.ns)
+	}
+	close(w.finish)
+	if end, err := io.ReadAll(long); err != nil || !strings.HasSuffix(string(end), "the end\n") {
+		l.t.Errorf("the long connection to %s: %q, %v", w.ns, end, err)
+	}
+	w.stop()
+	w.start()
+	in()
+	l.until(10*time.Second, entry+"1")
+}
+
+// longTransfer is an answer of a server that goes on until its finish is closed.
+func (l *lab) longTransfer(server string, client netip.Addr) io.Reader {
+	l.t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		conn := l.dial(client, "tcp", "192.0.2.10:80")
+		conn.SetDeadline(time.Now().Add(30 * time.Second))
+		fmt.Fprint(conn, "GET /drip HTTP/1.0\r\n\r\n")
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if answer.Header.Get("Server") == server {
+			return answer.Body
+		}
+		conn.Close()
+	}
+	l.t.Fatalf("no connection came to %s", server)
+	return nil
+}
+
+// keptAlive are clients that ask all the time, several requests over each connection.
+type keptAlive struct {
+	stop chan struct{}
+	done sync.WaitGroup
+
+	mu          sync.Mutex // guards what follows
+	requests    int
+	connections []connection
+	failures    []string
+}
+
+// connection is one that carried requests.
+type connection struct {
+	server string
+	begun  time.Time
+}
+
+const requestsPerConnection = 5
+
+func (l *lab) keepAsking(clients []int) *keptAlive {
+	k := &keptAlive{stop: make(chan struct{})}
+	for _, n := range clients {
+		k.done.Go(func() {
+			if err := l.enter("client", func() { k.ask(dr4.client(n)) }); err != nil {
+				l.t.Error(err)
+			}
+		})
+	}
+	l.t.Cleanup(func() { k.end() })
+	return k
+}
+
+func (k *keptAlive) ask(client netip.Addr) {
+	for {
+		select {
+		case <-k.stop:
+			return
+		default:
+		}
+		begun := time.Now()
+		server, n, err := severalRequests(client)
+		k.mu.Lock()
+		k.requests += n
+		k.connections = append(k.connections, connection{server, begun})
+		if err != nil {
+			k.failures = append(k.failures, err.Error())
+		}
+		k.mu.Unlock()
+	}
+}
+
+// severalRequests makes requests over one connection, and returns who answered.
+func severalRequests(client netip.Addr) (server string, n int, err error) {
+	conn, err := dialFrom(client, "tcp", "192.0.2.10:80")
+	if err != nil {
+		return "", 0, err
+	}
+	defer conn.Close()
+	for from := bufio.NewReader(conn); n < requestsPerConnection; n++ {
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n"); err != nil {
+			return server, n, err
+		}
+		answer, err := http.ReadResponse(from, nil)
+		if err != nil {
+			return server, n, err
+		}
+		body, err := io.ReadAll(answer.Body)
+		if word, ok := strings.CutSuffix(string(body), " OK\n"); err != nil || !ok || server != "" && word != server {
+			return server, n, fmt.Errorf("answer %q, %v", body, err)
+		} else {
+			server = word
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return server, n, nil
+}
+
+// until waits for so many connections that began after a time.
+func (k *keptAlive) until(n int, since time.Time) {
+	for end := time.Now().Add(10 * time.Second); k.begun("", since) < n && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// begun counts the connections to a server, or to all, that began after a time.
+func (k *keptAlive) begun(server string, since time.Time) (n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, c := range k.connections {
+		if c.begun.After(since) && (server == "" || c.server == server) {
+			n++
+		}
+	}
+	return n
+}
+
+// end stops the clients and returns how it went.
+func (k *keptAlive) end() (requests, connections int, failures []string) {
+	select {
+	case <-k.stop:
+	default:
+		close(k.stop)
+	}
+	k.done.Wait()
+	return k.requests, len(k.connections), k.failures
+}

@@ -1,0 +1,169 @@
+package lab
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// web is a web server that says its name, or fails in one of many ways. Checks ask it for /check.
+type web struct {
+	l         *lab
+	ns        string
+	ports     []string // 443 by TLS
+	keepAlive bool     // of connections, from the next start on
+	server    *http.Server
+	finish    chan struct{} // closed when long answers may end
+
+	mu      sync.Mutex // guards what follows
+	mode    mode
+	changed chan struct{} // closed when the mode changes
+	passed  []time.Time   // when checks were answered well
+}
+
+// mode is how a web server answers.
+type mode string
+
+const (
+	well    mode = "well"
+	slow    mode = "well, checks after 0.7 s"
+	silent  mode = "not at all"
+	late    mode = "after 3 s"
+	broken  mode = "with status 500"
+	content mode = "with another page"
+)
+
+func (l *lab) web(ns string) *web { return l.webOn(ns, "80") }
+
+// webOn listens on ports of every address, of both families.
+func (l *lab) webOn(ns string, ports ...string) *web {
+	w := &web{l: l, ns: ns, ports: ports, mode: well, changed: make(chan struct{})}
+	w.start()
+	l.t.Cleanup(w.stop)
+	return w
+}
+
+func (w *web) start() {
+	w.server, w.finish = &http.Server{Handler: w, ErrorLog: log.New(io.Discard, "", 0)}, make(chan struct{})
+	w.server.SetKeepAlivesEnabled(w.keepAlive)
+	for _, port := range w.ports {
+		var listener net.Listener
+		var err error
+		w.l.in(w.ns, func() { listener, err = net.Listen("tcp", ":"+port) })
+		if err != nil {
+			w.l.t.Fatal(err)
+		}
+		if port == "443" {
+			listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{labCertificate()}})
+		}
+		go w.server.Serve(listener)
+	}
+}
+
+// labCertificate is made once; nobody verifies it.
+var labCertificate = sync.OnceValue(func() tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+})
+
+func (w *web) stop() {
+	w.server.Close()
+	w.set(well) // lets silent answers go
+}
+
+// set changes how requests are answered, also those that wait.
+func (w *web) set(m mode) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.changed)
+	w.mode, w.changed = m, make(chan struct{})
+}
+
+func (w *web) isWell() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mode == well || w.mode == slow
+}
+
+// ServeHTTP implements http.Handler.
+func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	m, changed := w.mode, w.changed
+	w.mu.Unlock()
+	switch m {
+	case silent:
+		<-changed
+		panic(http.ErrAbortHandler)
+	case slow:
+		if r.URL.Path == "/check" {
+			time.Sleep(700 * time.Millisecond)
+		}
+	case late:
+		time.Sleep(3 * time.Second)
+	case broken:
+		http.Error(rw, "no", http.StatusInternalServerError)
+		return
+	case content:
+		fmt.Fprintf(rw, "%s wrong\n", w.ns)
+		return
+	}
+	if r.URL.Path == "/drip" {
+		rw.Header().Set("Server", w.ns)
+		drip(rw, r, w.finish)
+		return
+	}
+	if r.URL.Path == "/status" { // what the examples ask for
+		fmt.Fprintf(rw, "%s database: ok\n", w.ns)
+		return
+	}
+	fmt.Fprintf(rw, "%s OK\n", w.ns)
+	if r.URL.Path == "/check" && (m == well || m == slow) {
+		w.mu.Lock()
+		w.passed = append(w.passed, time.Now())
+		w.mu.Unlock()
+	}
+}
+
+// drip answers a little now and then, as long as the client listens, or until it may end.
+func drip(rw http.ResponseWriter, r *http.Request, finish <-chan struct{}) {
+	for r.Context().Err() == nil {
+		fmt.Fprintln(rw, "drip")
+		rw.(http.Flusher).Flush()
+		select {
+		case <-finish:
+			fmt.Fprintln(rw, "the end")
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// passedAfter is when the first check after a time was answered well; zero when none was.
+func (w *web) passedAfter(t time.Time) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.passed {
+		if p.After(t) {
+			return p
+		}
+	}
+	return time.Time{}
+}
