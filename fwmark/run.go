@@ -48,8 +48,9 @@ func run(ctx context.Context, path string, args ...string) (string, error) {
 	return string(out.Text), nil
 }
 
-// oneLine is a program's complaint for a message: its lines joined, the cap heeded, control characters out.
+// oneLine is a program's complaint for a message: its lines joined, cut to maxError bytes.
 func oneLine(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }), "; ")
-	return printable.Text(text[:min(len(text), maxError)])
+	start, _ := printable.Cut(text, maxError)
+	return printable.Text(start)
 }

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -92,7 +91,7 @@ func (h *Hooks) work(lane string) {
 		}
 		out, err := h.run(hook)
 		hook.ended()
-		said := strings.TrimSpace(string(bytes.ToValidUTF8(out, nil)))
+		said := strings.TrimSpace(string(out))
 		switch {
 		case err != nil:
 			h.journal.Emit(Event{Kind: HookFailed, Virtual: hook.Key, Reason: err.Error(),

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"unicode"
+
+	"ldirectord/printable"
 )
 
 // Render is String, and below it the line of the source with a caret under the place. The values of
@@ -52,28 +54,26 @@ func (d Diagnostic) render(source func(number int) (string, bool)) string {
 // Of a longer line only the neighbourhood of the caret is shown, in bytes.
 const (
 	excerptBefore = 60
-	excerptBehind = 60
+	excerptAfter  = 60
 )
 
 // excerpt is a line of the source, masked, and a line with a caret under the byte at offset.
 func excerpt(line string, offset int) string {
 	line = masked(strings.TrimSuffix(line, "\r"))
 	offset = min(max(offset, 0), len(line))
-	before, behind := line[:offset], line[offset:]
+	before := line[:offset]
 	if len(before) > excerptBefore {
-		before = "…" + before[runeStart(before, len(before)-excerptBefore):]
+		before = "…" + before[printable.CharStart(before, len(before)-excerptBefore):]
 	}
-	if len(behind) > excerptBehind {
-		behind = behind[:runeStart(behind, excerptBehind)] + "…"
-	}
-	before, behind = strings.Map(visible, before), strings.Map(visible, behind)
+	after, more := printable.Cut(line[offset:], excerptAfter)
+	before, after = strings.Map(visible, before), strings.Map(visible, after+more)
 	caret := strings.Map(func(r rune) rune {
 		if r == '\t' {
 			return r
 		}
 		return ' '
 	}, before)
-	return "  " + before + behind + "\n  " + caret + "^\n"
+	return "  " + before + after + "\n  " + caret + "^\n"
 }
 
 // visible replaces what a terminal would act on.

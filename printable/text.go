@@ -48,3 +48,21 @@ func Line(s string) string {
 	}
 	return Text(string(line))
 }
+
+// Cut is the beginning of a text, at most max bytes of it, and "…" if there is more. It ends with a whole character.
+func Cut(s string, max int) (start, more string) {
+	if len(s) <= max {
+		return s, ""
+	}
+	return s[:CharStart(s, max)], "…"
+}
+
+// CharStart is where the character starts that the byte at i belongs to; i itself where the text is not UTF-8.
+func CharStart(s string, i int) int {
+	for start := i; start > max(i-utf8.UTFMax, 0); start-- {
+		if utf8.RuneStart(s[start]) {
+			return start
+		}
+	}
+	return i
+}

@@ -1,6 +1,7 @@
 package printable
 
 import (
+	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -38,6 +39,27 @@ func TestALineIsOneLine(t *testing.T) {
 	}
 }
 
+func TestACutEndsWithAWholeCharacter(t *testing.T) {
+	for _, c := range []struct {
+		text        string
+		max         int
+		start, more string
+	}{
+		{"", 0, "", ""},
+		{"abc", 3, "abc", ""},
+		{"abcd", 3, "abc", "…"},
+		{"aböd", 3, "ab", "…"},
+		{"aböd", 4, "abö", "…"},
+		{"a\U0001f600", 4, "a", "…"},
+		{"ö", 1, "\xc3", "…"}, // room for no whole character
+		{"\x80\x80\x80\x80\x80\x80", 5, "\x80\x80\x80\x80\x80", "…"},
+	} {
+		if start, more := Cut(c.text, c.max); start != c.start || more != c.more {
+			t.Errorf("%q to %d bytes: got %q, %q, want %q, %q", c.text, c.max, start, more, c.start, c.more)
+		}
+	}
+}
+
 // Whatever comes in, what comes out is printable, and what was printable is as it was.
 func FuzzText(f *testing.F) {
 	for text := range escaped {
@@ -52,9 +74,18 @@ func FuzzText(f *testing.F) {
 		if all && got != text {
 			t.Errorf("%q became %q", text, got)
 		}
-		for _, r := range got {
+		for _, r := range got + Line(text) {
 			if !unicode.IsPrint(r) {
-				t.Errorf("%q became %q", text, got)
+				t.Errorf("%q became %q, on one line %q", text, got, Line(text))
+			}
+		}
+		for max := range len(text) {
+			start, more := Cut(text, max)
+			if len(start) > max || len(start) <= max-utf8.UTFMax || !strings.HasPrefix(text, start) || more == "" {
+				t.Errorf("%q cut to %d bytes is %q", text, max, start)
+			}
+			if utf8.ValidString(text) && max >= utf8.UTFMax && !utf8.ValidString(start) {
+				t.Errorf("%q cut to %d bytes is %q", text, max, start)
 			}
 		}
 	})

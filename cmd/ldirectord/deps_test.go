@@ -17,7 +17,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/checker/perlre": nil,
 		"ldirectord/ipvsctl":        {"ldirectord/program"},
 		"ldirectord/notify":         {"ldirectord/program"},
-		"ldirectord/notify/mail":    {"ldirectord/notify", "ldirectord/program"},
+		"ldirectord/notify/mail":    {"ldirectord/notify", "ldirectord/printable", "ldirectord/program"},
 		"ldirectord/fwmark":         {"ldirectord/printable", "ldirectord/program"},
 		"ldirectord/instance":       {"ldirectord/ipvsctl", "ldirectord/printable"},
 		"ldirectord/maintenance":    {"ldirectord/parser"},

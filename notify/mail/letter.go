@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"ldirectord/notify"
+	"ldirectord/printable"
 )
 
 // maxMailLine bounds a line of a mail in bytes, below the 998 of RFC 5322, 2.1.1.
@@ -156,22 +156,10 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// plain makes a text fit for one line of a mail: printable characters of valid UTF-8, not too long.
+// plain makes a text fit for one line of a mail.
 func plain(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	if len(s) > maxMailLine {
-		end := maxMailLine
-		for !utf8.RuneStart(s[end]) {
-			end--
-		}
-		s = s[:end]
-	}
-	return strings.TrimSpace(s)
+	line, _ := printable.Cut(printable.Line(s), maxMailLine)
+	return strings.TrimSpace(line)
 }
 
 // userName is who runs the daemon, from the user database: a resource agent may start it without USER.
