@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"testing"
+
+	"ldirectord/checker/icmp"
 )
 
 // benchmark makes one check again and again. The server of the benchmark runs in the same process:
@@ -51,7 +53,7 @@ func BenchmarkHTTPS(b *testing.B) {
 }
 
 func BenchmarkPing(b *testing.B) {
-	p := NewPinger()
+	p := icmp.NewPinger()
 	defer p.Close()
 	if _, err := p.Ping(b.Context(), loopbacks[0], patient); err != nil {
 		b.Skip(err)

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"ldirectord/checker/icmp"
 )
 
 func selfSignedRSA(t testing.TB) tls.Certificate {
@@ -35,7 +37,7 @@ func anySpec(kind string) Spec {
 }
 
 func TestNewBuildsEveryTypeAndService(t *testing.T) {
-	e := &Env{Pinger: NewPinger()}
+	e := &Env{Pinger: icmp.NewPinger()}
 	for _, kind := range Types() {
 		if _, err := New(anySpec(kind), e); err != nil {
 			t.Errorf("%s: %v", kind, err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/checker/icmp"
 	"ldirectord/director"
 	"ldirectord/parser"
 )
@@ -113,7 +114,7 @@ func checkExample(t *testing.T, source string) {
 	if cfg == nil {
 		return
 	}
-	env := &checker.Env{Pinger: checker.NewPinger()}
+	env := &checker.Env{Pinger: icmp.NewPinger()}
 	_, found = director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) {
 		c, err := checker.New(s, env)
 		if errors.Is(err, os.ErrNotExist) || err != nil && s.Service == "oracle" {
@@ -158,7 +159,7 @@ func TestExamples(t *testing.T) {
 			if cfg == nil {
 				return
 			}
-			env := &checker.Env{Pinger: checker.NewPinger()}
+			env := &checker.Env{Pinger: icmp.NewPinger()}
 			_, found = director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
 			for _, d := range found {
 				t.Error(d)

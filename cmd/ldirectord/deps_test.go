@@ -14,6 +14,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/program":        nil,
 		"ldirectord/parser":         {"ldirectord/printable"},
 		"ldirectord/checker":        {"ldirectord/checker/perlre", "ldirectord/printable", "ldirectord/program"},
+		"ldirectord/checker/icmp":   nil,
 		"ldirectord/checker/perlre": nil,
 		"ldirectord/ipvsctl":        {"ldirectord/program"},
 		"ldirectord/notify":         {"ldirectord/program"},
@@ -24,7 +25,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/director":       {"ldirectord/checker", "ldirectord/fwmark", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
 		"ldirectord/doctor":         {"ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser", "ldirectord/printable"},
 		"ldirectord/status":         {"ldirectord/director", "ldirectord/printable"},
-		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
+		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
 		"ldirectord/examples/demo":  nil,
 		"ldirectord/docs":           nil,
 
@@ -36,8 +37,8 @@ func TestWhoMayImportWhom(t *testing.T) {
 	libraries := map[string][]string{
 		"github.com/moby/ipvs":          {"ldirectord/ipvsctl"},
 		"github.com/vishvananda/":       {"ldirectord/ipvsctl"},
-		"github.com/go-ping/ping":       {"ldirectord/checker"},
-		"golang.org/x/net/":             {"ldirectord/checker", "ldirectord/cmd/conformance", "ldirectord/doctor"},
+		"github.com/go-ping/ping":       {"ldirectord/checker/icmp"},
+		"golang.org/x/net/":             {"ldirectord/checker/icmp", "ldirectord/cmd/conformance", "ldirectord/doctor"},
 		"github.com/miekg/dns":          {"ldirectord/checker"},
 		"layeh.com/radius":              {"ldirectord/checker"},
 		"github.com/go-ldap/ldap":       {"ldirectord/checker"},

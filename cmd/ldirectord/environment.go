@@ -6,12 +6,13 @@ import (
 	"sync/atomic"
 
 	"ldirectord/checker"
+	"ldirectord/checker/icmp"
 	"ldirectord/director"
 )
 
 // environment is what all checks of the daemon share.
 type environment struct {
-	pinger   *checker.Ping
+	pinger   *icmp.Pinger
 	children chan struct{}
 	matching *checker.Matching
 	ours     atomic.Pointer[map[netip.AddrPort]bool]
@@ -19,9 +20,9 @@ type environment struct {
 
 // newEnvironment returns what the checks of a command share.
 func newEnvironment(verb string) *environment {
-	pinger := checker.NewPinger()
+	pinger := icmp.NewPinger()
 	if verb == "probe" {
-		pinger = checker.NewOneShotPinger()
+		pinger = icmp.NewOneShotPinger()
 	}
 	return &environment{
 		pinger:   pinger,

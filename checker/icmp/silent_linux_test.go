@@ -1,7 +1,8 @@
-package checker
+package icmp
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os/exec"
 	"runtime"
@@ -14,14 +15,14 @@ import (
 
 // openApart opens a hub in a network of its own, where a whole network of servers is silent: nobody answers who
 // has their addresses.
-func openApart(t *testing.T) *pingHub {
+func openApart(t *testing.T) *hub {
 	t.Helper()
 	ip, err := exec.LookPath("ip")
 	if err != nil {
 		t.Skip("no network of one's own without ip: ", err)
 	}
 	type opened struct {
-		hub  *pingHub
+		hub  *hub
 		out  []byte
 		err  error
 		skip bool
@@ -41,7 +42,7 @@ func openApart(t *testing.T) *pingHub {
 			done <- opened{out: out, err: err, skip: true}
 			return
 		}
-		hub, err := openPingHub(false)
+		hub, err := openHub(false)
 		done <- opened{hub: hub, err: err}
 	}()
 	o := <-done
@@ -55,12 +56,8 @@ func openApart(t *testing.T) *pingHub {
 	return o.hub
 }
 
-// askPinger waits for no room.
-type askPinger struct{ *pingHub }
-
-func (p askPinger) Ping(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error) {
-	return p.ask(ctx, to, timeout)
-}
+// pingFunc is Ping, or ask, which does not wait for room.
+type pingFunc func(h *hub, ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error)
 
 // The requests to silent neighbours stay in the socket's buffer while the kernel looks for them.
 func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
@@ -68,10 +65,10 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 		dead    int
 		timeout time.Duration
 		buffer  int // of the socket; 0: as it is opened
-		pinger  func(*pingHub) Pinger
+		ping    pingFunc
 	}{
-		"room for all": {1000, time.Second, 0, func(h *pingHub) Pinger { return askPinger{h} }},
-		"room for few": {300, 3 * time.Second, 16 << 10, func(h *pingHub) Pinger { return h }},
+		"room for all": {1000, time.Second, 0, (*hub).ask},
+		"room for few": {300, 3 * time.Second, 16 << 10, (*hub).Ping},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := openApart(t)
@@ -84,20 +81,19 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			var down, ours atomic.Int64
 			for i := range c.dead {
 				wait.Go(func() {
-					check := &pingCheck{netip.AddrFrom4([4]byte{10, 5, byte(1 + i/250), byte(1 + i%250)}), c.timeout, 1, c.pinger(h)}
-					switch r := check.Check(t.Context()); {
-					case r.Local:
+					to := netip.AddrFrom4([4]byte{10, 5, byte(1 + i/250), byte(1 + i%250)})
+					switch _, err := c.ping(h, t.Context(), to, c.timeout); {
+					case errors.Is(err, syscall.ENOBUFS):
 						ours.Add(1)
-					case !r.OK:
+					case err != nil:
 						down.Add(1)
 					}
 				})
 			}
 			for range 20 {
 				wait.Go(func() {
-					check := &pingCheck{loopbacks[0], c.timeout, 1, c.pinger(h)}
-					if r := check.Check(t.Context()); !r.OK {
-						t.Errorf("a healthy server: %+v", r)
+					if _, err := c.ping(h, t.Context(), loopbacks[0], c.timeout); err != nil {
+						t.Errorf("a healthy server: %v", err)
 					}
 				})
 			}
@@ -120,14 +116,13 @@ func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range 200 {
 		wait.Go(func() {
-			c := &pingCheck{netip.AddrFrom4([4]byte{10, 5, 9, byte(1 + i)}), timeout, 1, h}
 			begin := time.Now()
-			r := c.Check(t.Context())
-			if r.Local {
+			_, err := h.Ping(t.Context(), netip.AddrFrom4([4]byte{10, 5, 9, byte(1 + i)}), timeout)
+			if errors.Is(err, syscall.ENOBUFS) {
 				full.Store(true)
 			}
 			if took := time.Since(begin); took > 2*timeout+patient {
-				t.Errorf("%v: %+v", took, r)
+				t.Errorf("%v: %v", took, err)
 			}
 		})
 	}

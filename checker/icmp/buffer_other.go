@@ -1,6 +1,6 @@
 //go:build !linux
 
-package checker
+package icmp
 
 import "net"
 

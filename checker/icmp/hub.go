@@ -1,4 +1,4 @@
-package checker
+package icmp
 
 import (
 	"context"
@@ -19,16 +19,16 @@ import (
 )
 
 const (
-	pingHeader = 8
-	pingData   = 64 // bytes, as the reference sends
-	pingBuffer = 8 << 20
+	headerSize = 8
+	dataSize   = 64 // bytes, as the Perl ldirectord sends
+	bufferSize = 8 << 20
 	// roomWait is after how long a request is sent again for which there was no room.
 	roomWait = 100 * time.Millisecond
 )
 
-// pingHub sends the echo requests of one address family from one raw socket, however many servers
+// hub sends the echo requests of one address family from one raw socket, however many servers
 // there are. With a socket for each, every socket gets a copy of every reply.
-type pingHub struct {
+type hub struct {
 	conn           *net.IPConn
 	request, reply byte // ICMP types
 	id             uint16
@@ -36,47 +36,47 @@ type pingHub struct {
 
 	mu      sync.Mutex // guards what follows
 	seq     uint16
-	pending map[pingKey]*pendingPing
+	pending map[echo]*waiting
 }
 
-// pingKey tells which request a reply is for.
-type pingKey struct {
+// echo is one request, as its reply repeats it.
+type echo struct {
 	from netip.Addr // without zone
 	seq  uint16
 }
 
-type pendingPing struct {
+type waiting struct {
 	nonce [16]byte // sent with the request: a reply without it is forged, or meant for somebody else
 	sent  time.Time
 	took  chan time.Duration
 }
 
-func openPingHub(ipv6 bool) (*pingHub, error) {
-	h := &pingHub{
+func openHub(ipv6 bool) (*hub, error) {
+	h := &hub{
 		request: byte(ipv4.ICMPTypeEcho), reply: byte(ipv4.ICMPTypeEchoReply),
-		id: uint16(rand.Uint32()), closed: make(chan struct{}), pending: map[pingKey]*pendingPing{},
+		id: uint16(rand.Uint32()), closed: make(chan struct{}), pending: map[echo]*waiting{},
 	}
-	open := openICMP4
+	open := open4
 	if ipv6 {
-		h.request, h.reply, open = icmp6Echo, icmp6Reply, openICMP6
+		h.request, h.reply, open = echo6, reply6, open6
 	}
 	conn, err := open(h.id)
 	if err != nil {
 		return nil, err
 	}
 	h.conn = conn
-	growBuffers(conn, pingBuffer)
+	growBuffers(conn, bufferSize)
 	go h.read()
 	return h, nil
 }
 
 const (
-	icmp6Echo  = byte(ipv6.ICMPTypeEchoRequest)
-	icmp6Reply = byte(ipv6.ICMPTypeEchoReply)
+	echo6  = byte(ipv6.ICMPTypeEchoRequest)
+	reply6 = byte(ipv6.ICMPTypeEchoReply)
 )
 
-// openICMP4 lets the kernel drop what is no reply to us. (Where it can't, read does.)
-func openICMP4(id uint16) (*net.IPConn, error) {
+// open4 lets the kernel drop what is no reply to us. (Where it can't, read does.)
+func open4(id uint16) (*net.IPConn, error) {
 	conn, err := net.ListenIP("ip4:icmp", nil)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func openICMP4(id uint16) (*net.IPConn, error) {
 	return conn, nil
 }
 
-func openICMP6(uint16) (*net.IPConn, error) {
+func open6(uint16) (*net.IPConn, error) {
 	conn, err := net.ListenIP("ip6:ipv6-icmp", nil)
 	if err != nil {
 		return nil, err
@@ -108,10 +108,10 @@ func openICMP6(uint16) (*net.IPConn, error) {
 	return conn, nil
 }
 
-// Ping implements Pinger. Requests to servers that are silent in their own network fill the socket for the
+// Ping implements pinger. Requests to servers that are silent in their own network fill the socket for the
 // seconds in which the kernel looks for them. The others wait for room then, up to a whole timeout: that wait is
 // no part of their servers' time.
-func (h *pingHub) Ping(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error) {
+func (h *hub) Ping(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error) {
 	for end := time.Now().Add(timeout); ; {
 		took, err := h.ask(ctx, to, timeout)
 		if !errors.Is(err, syscall.ENOBUFS) || !time.Now().Add(roomWait).Before(end) {
@@ -128,7 +128,7 @@ func (h *pingHub) Ping(ctx context.Context, to netip.Addr, timeout time.Duration
 }
 
 // ask sends one request and waits for its reply.
-func (h *pingHub) ask(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error) {
+func (h *hub) ask(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error) {
 	key, ping := h.enter(to)
 	defer h.leave(key)
 	message := h.message(key.seq, ping.nonce)
@@ -150,13 +150,13 @@ func (h *pingHub) ask(ctx context.Context, to netip.Addr, timeout time.Duration)
 }
 
 // enter makes a request known to the reader.
-func (h *pingHub) enter(to netip.Addr) (pingKey, *pendingPing) {
-	ping := &pendingPing{sent: time.Now(), took: make(chan time.Duration, 1)}
+func (h *hub) enter(to netip.Addr) (echo, *waiting) {
+	ping := &waiting{sent: time.Now(), took: make(chan time.Duration, 1)}
 	binary.NativeEndian.PutUint64(ping.nonce[:], rand.Uint64())
 	binary.NativeEndian.PutUint64(ping.nonce[8:], rand.Uint64())
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	key := pingKey{from: to.WithZone("")}
+	key := echo{from: to.WithZone("")}
 	for range 1 << 16 { // as many as may wait for one server
 		h.seq++
 		key.seq = h.seq
@@ -168,26 +168,26 @@ func (h *pingHub) enter(to netip.Addr) (pingKey, *pendingPing) {
 	return key, ping
 }
 
-func (h *pingHub) leave(key pingKey) {
+func (h *hub) leave(key echo) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.pending, key)
 }
 
-func (h *pingHub) message(seq uint16, nonce [16]byte) []byte {
-	m := make([]byte, pingHeader+pingData)
+func (h *hub) message(seq uint16, nonce [16]byte) []byte {
+	m := make([]byte, headerSize+dataSize)
 	m[0] = h.request
 	binary.BigEndian.PutUint16(m[4:], h.id)
 	binary.BigEndian.PutUint16(m[6:], seq)
-	copy(m[pingHeader:], nonce[:])
+	copy(m[headerSize:], nonce[:])
 	if h.request == byte(ipv4.ICMPTypeEcho) { // for IPv6 the kernel does it
-		binary.BigEndian.PutUint16(m[2:], internetChecksum(m))
+		binary.BigEndian.PutUint16(m[2:], checksum(m))
 	}
 	return m
 }
 
-// internetChecksum is the checksum of RFC 1071 over an even number of bytes.
-func internetChecksum(b []byte) uint16 {
+// checksum is the checksum of RFC 1071 over an even number of bytes.
+func checksum(b []byte) uint16 {
 	var sum uint32
 	for i := 0; i < len(b); i += 2 {
 		sum += uint32(binary.BigEndian.Uint16(b[i:]))
@@ -198,7 +198,7 @@ func internetChecksum(b []byte) uint16 {
 }
 
 // read hands replies to those who wait for them, until the socket is closed.
-func (h *pingHub) read() {
+func (h *hub) read() {
 	defer close(h.closed)
 	buf := make([]byte, 2048)
 	for {
@@ -216,14 +216,14 @@ func (h *pingHub) read() {
 	}
 }
 
-func (h *pingHub) receive(from netip.Addr, m []byte) {
-	if len(m) < pingHeader+16 || m[0] != h.reply || binary.BigEndian.Uint16(m[4:]) != h.id {
+func (h *hub) receive(from netip.Addr, m []byte) {
+	if len(m) < headerSize+16 || m[0] != h.reply || binary.BigEndian.Uint16(m[4:]) != h.id {
 		return
 	}
 	h.mu.Lock()
-	ping := h.pending[pingKey{from, binary.BigEndian.Uint16(m[6:])}]
+	ping := h.pending[echo{from, binary.BigEndian.Uint16(m[6:])}]
 	h.mu.Unlock()
-	if ping == nil || [16]byte(m[pingHeader:]) != ping.nonce {
+	if ping == nil || [16]byte(m[headerSize:]) != ping.nonce {
 		return
 	}
 	select {
@@ -232,7 +232,7 @@ func (h *pingHub) receive(from netip.Addr, m []byte) {
 	}
 }
 
-func (h *pingHub) close() error {
+func (h *hub) close() error {
 	if err := h.conn.Close(); err != nil {
 		return fmt.Errorf("closing the ping socket: %w", err)
 	}
