@@ -28,9 +28,9 @@ type adviser struct {
 
 // warn is about a directive of the section, or about its header if the directive is not written.
 func (a adviser) warn(directive, kind, format string, args ...any) {
-	pos, ok := a.s.at[directive]
+	pos, ok := a.s.v.At[directive]
 	if !ok {
-		pos = a.s.at["virtual"]
+		pos = a.s.v.At["virtual"]
 	}
 	a.reader.warn(a.s.place(advice), kind, pos, fmt.Sprintf(format, args...))
 }
@@ -42,7 +42,7 @@ func (a adviser) check() {
 	switch {
 	case external && !a.s.has("checkcommand"):
 		a.warn("checktype", suspicious, "checktype=%s without a checkcommand runs %s, so every server is up",
-			v.CheckType, defaultCheckCommand)
+			v.CheckType, v.CheckCommand)
 	case !external && a.s.has("checkcommand"):
 		a.warn("checkcommand", noEffect, "checkcommand counts only with checktype=external or external-perl")
 	}
@@ -115,7 +115,7 @@ func (v *Virtual) RefusesClientsOfTheDown() bool {
 }
 
 func (a adviser) interval() {
-	if a.s.has("checkinterval") && a.globals.fork != yes {
+	if a.s.has("checkinterval") && !a.globals.Fork {
 		a.warn("checkinterval", ownInterval, "the section's checkinterval counts; the Perl ldirectord ignores it unless fork=yes")
 	}
 }
@@ -128,16 +128,16 @@ func (a adviser) kernel() {
 	if v.Quiescent && v.RefusesClientsOfTheDown() {
 		a.warn("scheduler", suspicious, "with quiescent=yes scheduler %s refuses the clients of a server that is out as long as it is out; schedflags=%[1]s-fallback sends them to others", v.Scheduler)
 	}
-	if v.Netmask != "" && v.Persistent < 0 {
+	if v.Netmask != "" && v.Persistent == 0 {
 		a.warn("netmask", noEffect, "netmask counts only with persistent")
 	}
-	if v.PEName != "" && v.Persistent < 0 {
+	if v.PEName != "" && v.Persistent == 0 {
 		a.warn("pename", noEffect, "pename counts only with persistent")
 	}
-	if i := slices.IndexFunc(v.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 && v.PEName != "" && v.Persistent >= 0 {
+	if i := slices.IndexFunc(v.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 && v.PEName != "" && v.Persistent > 0 {
 		a.warn("pename", suspicious, "pename=sip reads udp alone; the kernel drops the other packets of line %d", v.Marking[i].At.Line)
 	}
-	if v.Protocol != FWM && v.Addr.Port() == 0 && v.Persistent < 0 {
+	if v.Protocol != FWM && v.Addr.Port() == 0 && v.Persistent == 0 {
 		a.warn("virtual", suspicious, "the kernel takes port 0, all ports, only with persistent; this virtual service is not set up")
 	}
 }

@@ -7,10 +7,11 @@ import (
 // assign reads a value and puts it in its place, which is global when s is nil.
 func (r *reader) assign(at place, l line, d *Directive, s *section) {
 	v := &r.value
-	v.meant(l, s != nil, d.Form)
-	p := r.set(d, s, v)
+	*v = value{line: l, form: d.Form, opts: &r.opts, globals: &r.globals, section: s, notes: v.notes[:0]}
+	v.takeMeant()
+	p := d.read(v)
 	if literal := l.literal(s != nil); literal != v.text && !d.Extension {
-		r.compare(at, d, s, v, literal, p)
+		r.compare(at, d, v, literal, p)
 	}
 	r.notes(at, v)
 	if p != nil && r.told == l.number {
@@ -22,39 +23,27 @@ func (r *reader) assign(at place, l line, d *Directive, s *section) {
 	r.written(at, l, d, s)
 }
 
-// written notes where a directive stands, and that it stood elsewhere before.
+// written notes where a directive was written, and warns when it was written before.
 func (r *reader) written(at place, l line, d *Directive, s *section) {
-	written := r.globals.at
+	written := r.globals.At
 	if s != nil {
-		written = s.at
+		written = s.v.At
 	}
-	before, again := written[d.Name]
-	switch {
-	case again && !d.Repeats:
+	if before, again := written[d.Name]; again && !d.Repeats {
 		r.warn(at, repeated, l.at(l.start), fmt.Sprintf("%s is given again; the one in line %d does not count", d.Name, before.Line))
-	case !again && s != nil && d.Extension:
-		s.extensions = append(s.extensions, d)
 	}
 	written[d.Name] = l.position()
-}
-
-func (r *reader) set(d *Directive, s *section, v *value) *problem {
-	if s == nil {
-		return d.setGlobal(&r.globals, v)
-	}
-	return d.setSection(s, v)
 }
 
 // compare reads the value once more, the way the reference does, where that differs from what is
 // meant. What only the reference refuses is a matter of layout; what both refuse is reported as the
 // reference's kind of error.
-func (r *reader) compare(at place, d *Directive, s *section, v *value, literal string, p *problem) {
-	var refused *problem
-	if s == nil {
-		refused = d.setGlobal(r.globals.probe(), &value{line: v.line, text: literal})
-	} else {
-		refused = d.setSection(s.probe(), &value{line: v.line, text: literal})
+func (r *reader) compare(at place, d *Directive, v *value, literal string, p *problem) {
+	trial := value{line: v.line, text: literal, opts: &Options{}, globals: &globals{}}
+	if v.section != nil {
+		trial.section = &section{header: v.section.header}
 	}
+	refused := d.read(&trial)
 	switch {
 	case refused == nil:
 	case p != nil:

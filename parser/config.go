@@ -5,6 +5,8 @@
 package parser
 
 import (
+	"fmt"
+	"math"
 	"net/netip"
 	"time"
 )
@@ -15,6 +17,8 @@ type Config struct {
 	Global   Global
 	Virtuals []Virtual // in file order
 	Names    []Name    // the host names that were looked up, sorted
+
+	hidesSecrets bool // in its JSON
 }
 
 // Name is a host name of the file and what became of its look-up.
@@ -31,36 +35,69 @@ type Position struct {
 	Column int `json:"column"` // in bytes
 }
 
-// Global holds what stands outside the virtual sections. Times are whole seconds.
-type Global struct {
-	CheckTimeout     time.Duration // effective for a virtual without its own
-	NegotiateTimeout time.Duration // effective for a virtual without its own
-	CheckInterval    time.Duration
+// Settings are what may be written globally and in a section: of a file its globals, of a virtual service its own
+// or else the global ones.
+type Settings struct {
+	CheckTimeout     Seconds // effective: negotiatetimeout where that alone is written
+	NegotiateTimeout Seconds // effective: checktimeout where that alone is written
+	CheckInterval    Seconds
 	CheckCount       int
 	FailureCount     int
-	AutoReload       bool
-	Callback         string
-	Fallback         *GlobalFallback // nil: none
-	Fallback6        *GlobalFallback
-	FallbackCommand  string
-	LogFile          string // a path when it starts with '/', else a syslog facility
-	Execute          []string
-	Mail             Mail
-	EmailAlertFrom   string
+	RiseCount        int    // extension: successes before a down server is up again, >= 1
+	Window           Window // extension; zero when not set
 	Quiescent        bool
-	ReaddQuiescent   bool
 	CleanStop        bool
-	MaintenanceDir   string
-	Supervised       bool
-	Fork             bool
-	Listen           netip.AddrPort // extension: where metrics are served; invalid: nowhere
-	StatusGroup      string         // extension: group that may use the control socket; "" for none
+	Repair           bool // extension: undo changes made by hand at once
+	FallbackCommand  string
+	OnChange         string // extension: a command line to run at each change
+	Mail             Mail
 
-	At    map[string]Position // where the value that counts of each directive was written
-	times times
+	// At is where the value that counts of each directive was written, of a section "virtual" for its header.
+	// What a section does not say itself is not in its At.
+	At map[string]Position
 }
 
-// GlobalFallback is a global sorry server. Its port may be named, and a name may mean another port
+func (s *Settings) has(directive string) bool {
+	_, ok := s.At[directive]
+	return ok
+}
+
+// Seconds is a time in whole seconds as written. A Duration ends at 292 years, numbers of the file do not.
+type Seconds int64
+
+// Duration is the time as a Duration, or the longest Duration.
+func (s Seconds) Duration() time.Duration {
+	if s > math.MaxInt64/Seconds(time.Second) {
+		return math.MaxInt64
+	}
+	return time.Duration(s) * time.Second
+}
+
+// Window is the rule that a server is up while Need of its last Of checks passed; 1 <= Need <= Of <= 64.
+type Window struct{ Need, Of int }
+
+// MarshalText writes the rule as the file does: 7/10.
+func (w Window) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%d/%d", w.Need, w.Of), nil }
+
+// Global holds what is outside the virtual sections.
+type Global struct {
+	Settings
+	AutoReload     bool
+	Callback       string
+	Fallback       *GlobalFallback // nil: none
+	Fallback6      *GlobalFallback
+	LogFile        string   // a path when it starts with '/', else a syslog facility
+	Execute        []string // in file order, each once
+	EmailAlertFrom string
+	ReaddQuiescent bool
+	MaintenanceDir string
+	Supervised     bool
+	Fork           bool
+	Listen         netip.AddrPort // extension: where metrics are served; invalid: nowhere
+	StatusGroup    string         // extension: group that may use the control socket; "" for none
+}
+
+// GlobalFallback is a global fallback server. Its port may be named, and a name may mean another port
 // for udp than for tcp.
 type GlobalFallback struct {
 	TCP, UDP Fallback
@@ -104,6 +141,7 @@ const (
 
 // Virtual is one virtual service with every value effective: its own, the global one, or the default.
 type Virtual struct {
+	Settings
 	ID       string         // as the reference logs it: tcp:192.0.2.1:80, fwm:3, fwm6:3
 	Protocol Protocol       //
 	IPv6     bool           // address family, also of a mark
@@ -113,23 +151,15 @@ type Virtual struct {
 
 	Scheduler  string
 	SchedFlags string // comma list as written, "" when none
-	Persistent int    // seconds; -1 when not persistent
+	Persistent int    // seconds, up to 31 days; 0 when not persistent
 	Netmask    string // dotted quad, or prefix length 1-128 for IPv6; "" when none; counts only with Persistent
 	OnePacket  bool   // ops; counts only for udp
 	PEName     string // extension: persistence engine (sip), "" for none; counts only with Persistent
 
-	CheckType        CheckType
-	NumConnects      int // Combined only
-	CheckCommand     string
-	CheckPort        int // 0: the real server's
-	CheckTimeout     time.Duration
-	NegotiateTimeout time.Duration
-	CheckInterval    time.Duration
-	CheckCount       int
-	FailureCount     int
-	RiseCount        int // successes before a down server is up again, >= 1 (extension)
-	WindowNeed       int // window = WindowNeed/WindowSize (extension); both 0 when not set
-	WindowSize       int
+	CheckType    CheckType
+	NumConnects  int // Combined only
+	CheckCommand string
+	CheckPort    int // 0: the real server's
 
 	Service     string
 	Request     string
@@ -150,8 +180,8 @@ type Virtual struct {
 	TLSKey         string
 	TLSExpiryWarn  int // days, 1 to 3650; 0: no warning
 	StartTLS       bool
-	NoClearText    bool     // cleartext=no
-	HTTPStatus     string   // statuses 100 to 599 and ranges, as 200,300-399; "" for 2xx
+	ClearText      bool     // the password may be sent in clear
+	HTTPStatus     Statuses // nil for 2xx
 	HTTPHeaders    []string // "Name: value" of RFC 9110, in file order
 	HTTPUser       string   // without a colon; set together with HTTPPasswd
 	HTTPPasswd     string
@@ -160,25 +190,14 @@ type Virtual struct {
 	DNSRcode       string // in upper case; "" for NOERROR
 	FollowRedirect string // extension: yes, server or no
 
-	Quiescent       bool
-	CleanStop       bool
-	Repair          bool      // extension: undo changes made by hand at once
-	Fallback        *Fallback // effective: own or global, with its port filled in; nil: none
-	OwnFallback     bool      // Fallback was written in this section
-	FallbackCommand string
-	OnChange        string // extension: a command line to run at each change
-	Mail            Mail
-	MonitorFile     string
-	ServiceName     string
-	Comment         string
+	Fallback    *Fallback // effective: own or global, with its port filled in; nil: none
+	OwnFallback bool      // Fallback was written in this section
+	MonitorFile string
+	ServiceName string
+	Comment     string
 
 	Reals   []Real    // in file order, ranges spread out
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
-
-	// At is where the value that counts of each directive of the section was written; "virtual" is
-	// the header. What the section does not say itself is not in it.
-	At    map[string]Position
-	times times
 }
 
 // Addresses are those that packets for a virtual service go to; none where the file does not tell.
@@ -203,15 +222,6 @@ type Marking struct {
 
 // PortRange is a range of ports, both ends included, 1 to 65535.
 type PortRange struct{ First, Last uint16 }
-
-// times are whole seconds as written. A Duration ends at 292 years, numbers of the file do not.
-type times struct{ check, negotiate, interval, mail int64 }
-
-// Step is one line of a dialogue: what to send, or what to expect.
-type Step struct {
-	Send bool   // else expect
-	Text string // send: with its escapes as written, all of them good; expect: a Perl regular expression
-}
 
 // Real is one real server of a virtual service. One server may be in a virtual service more than
 // once (with a warning); the kernel holds it once, so the last one counts.
@@ -240,7 +250,7 @@ type Waiting struct {
 	At     Position
 }
 
-// Fallback is a sorry server.
+// Fallback is a fallback server.
 type Fallback struct {
 	Addr    netip.AddrPort
 	Forward Forward
@@ -250,8 +260,8 @@ type Fallback struct {
 
 // Mail says who hears of changes, and when.
 type Mail struct {
-	To     string        // "" for none; as written
-	Freq   time.Duration // between reminders; 0: none
+	To     string  // "" for none; as written
+	Freq   Seconds // between reminders; 0: none
 	Status MailStatus
 	SMTP   string // server; "" means the local sendmail
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 func mustParse(t *testing.T, src string) *Config {
@@ -22,10 +21,10 @@ func mustParse(t *testing.T, src string) *Config {
 
 func TestDefaults(t *testing.T) {
 	v := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2 gate\n").Virtuals[0]
-	got := fmt.Sprintln(v.CheckTimeout, v.NegotiateTimeout, v.CheckInterval, v.CheckCount, v.FailureCount, v.RiseCount, v.WindowSize,
+	got := fmt.Sprintln(v.CheckTimeout, v.NegotiateTimeout, v.CheckInterval, v.CheckCount, v.FailureCount, v.RiseCount, v.Window.Of,
 		v.Scheduler, v.CheckType, v.Service, v.Protocol, v.Request, v.HTTPMethod, v.FollowRedirect, v.CheckCommand,
 		v.Persistent, v.Quiescent, v.CleanStop, v.Repair, v.Mail.Status == MailAll, v.Reals[0].Weight)
-	const want = "5s 30s 10s 1 1 1 0 wrr negotiate http tcp / GET yes /bin/true -1 false true false true 1\n"
+	const want = "5 30 10 1 1 1 0 wrr negotiate http tcp / GET yes /bin/true 0 false true false true 1\n"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -75,7 +74,7 @@ func compareEffect(t *testing.T, want object, src, line string) {
 
 func TestNumbersBeyondTypes(t *testing.T) {
 	cfg := mustParse(t, "checktimeout=999999999999999999\nfailurecount=999999999999999999\n")
-	if cfg.Global.CheckTimeout != math.MaxInt64 || cfg.Global.FailureCount < math.MaxInt32 {
+	if cfg.Global.CheckTimeout.Duration() != math.MaxInt64 || cfg.Global.FailureCount < math.MaxInt32 {
 		t.Errorf("got %v and %d", cfg.Global.CheckTimeout, cfg.Global.FailureCount)
 	}
 	if got := asJSON(t, cfg)["global"].(object)["checktimeout"]; got != 999999999999999999.0 {
@@ -97,7 +96,7 @@ func TestRuleOfTheSectionOutranksTheGlobalOne(t *testing.T) {
 		{"failurecount=3\n", "\twindow=7/10\n", "3 1 7/10"},
 	} {
 		v := mustParse(t, tc.global+"virtual=1\n\treal=192.0.2.1 gate\n"+tc.section).Virtuals[0]
-		if got := fmt.Sprintf("%d %d %d/%d", v.FailureCount, v.RiseCount, v.WindowNeed, v.WindowSize); got != tc.want {
+		if got := fmt.Sprintf("%d %d %d/%d", v.FailureCount, v.RiseCount, v.Window.Need, v.Window.Of); got != tc.want {
 			t.Errorf("%q and %q: %s, want %s", tc.global, tc.section, got, tc.want)
 		}
 	}
@@ -116,7 +115,7 @@ virtual=192.0.2.1:80
 	window=64/64
 `)
 	a, b := cfg.Virtuals[0], cfg.Virtuals[1]
-	if !a.Repair || a.RiseCount != 2 || a.FollowRedirect != "server" || a.SNI != "origin.example.com" || b.Repair || b.WindowSize != 64 {
+	if !a.Repair || a.RiseCount != 2 || a.FollowRedirect != "server" || a.SNI != "origin.example.com" || b.Repair || b.Window.Of != 64 {
 		t.Errorf("got %+v and %+v", a, b)
 	}
 	for _, line := range []string{"window=0/3", "window=4/3", "window=1/65", "window=3", "window=a/b", "risecount=0"} {
@@ -170,7 +169,7 @@ func TestPositionsAreThoseOfTheValues(t *testing.T) {
 			t.Errorf("%s stands at %v, want %v", what, got[0], got[1])
 		}
 	}
-	if cfg.Global.CheckInterval != 4*time.Second {
+	if cfg.Global.CheckInterval != 4 {
 		t.Error("the last line of two did not count")
 	}
 }

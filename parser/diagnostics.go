@@ -143,8 +143,8 @@ type report struct {
 	count   [Error + 1]int // by severity, also of those that are not kept
 }
 
-// mostOfASort bounds the errors and the warnings that are kept. A file with more is no configuration.
-const mostOfASort = 10000
+// maxFindings bounds the errors and the warnings that are kept. A file with more is no configuration.
+const maxFindings = 10000
 
 type entry struct {
 	Diagnostic
@@ -171,7 +171,7 @@ type place struct {
 }
 
 func (r *report) add(at place, d Diagnostic) {
-	if r.count[d.Severity]++; r.count[d.Severity] > mostOfASort {
+	if r.count[d.Severity]++; r.count[d.Severity] > maxFindings {
 		return
 	}
 	d.File = r.file
@@ -211,8 +211,8 @@ func (r *report) diagnostics() Diagnostics {
 		ds[i] = e.Diagnostic
 	}
 	for s, n := range r.count {
-		if n > mostOfASort {
-			text := "there are more " + Severity(s).String() + "s than the first " + strconv.Itoa(mostOfASort)
+		if n > maxFindings {
+			text := "there are more " + Severity(s).String() + "s than the first " + strconv.Itoa(maxFindings)
 			ds = append(ds, Diagnostic{Severity: Severity(s), Kind: tooMany, File: r.file, Text: text})
 		}
 	}

@@ -81,8 +81,8 @@ func TestSuggestions(t *testing.T) {
 
 func TestNoFileGivesMoreDiagnosticsThanAnyoneReads(t *testing.T) {
 	for _, line := range []string{"nonsense\n", "supervised\n"} {
-		_, found := Parse(t.Context(), "", []byte(strings.Repeat(line, 3*mostOfASort)), Options{})
-		if len(found) != mostOfASort+1 || found[mostOfASort].Kind != tooMany {
+		_, found := Parse(t.Context(), "", []byte(strings.Repeat(line, 3*maxFindings)), Options{})
+		if len(found) != maxFindings+1 || found[maxFindings].Kind != tooMany {
 			t.Errorf("%q: %d diagnostics, the last: %v", line, len(found), found[len(found)-1])
 		}
 	}

@@ -1,85 +1,82 @@
 package parser
 
-import "fmt"
+import (
+	"encoding/hex"
+	"encoding/json"
+)
 
 // This file reads the dialogue of a simpletcp check: its send and expect lines in their order.
 
-func readSend(s *section, v *value) *problem {
-	var text string
-	if p := quoted(func(*section) *string { return &text })(s, v); p != nil {
-		return p
-	}
-	if p := checkEscapes(text); p != nil {
-		return p
-	}
-	s.v.Steps = append(s.v.Steps, Step{Send: true, Text: text})
-	return nil
+// Step is one line of a dialogue: what to send, or what to expect.
+type Step struct {
+	Send bool   // else expect
+	Text string // send: with its escapes as written; expect: a Perl regular expression, which the check judges
+	Data string // send: the bytes that Text means
 }
 
-// readExpect takes any text: the check knows what a regular expression is.
-func readExpect(s *section, v *value) *problem {
-	var text string
-	p := quoted(func(*section) *string { return &text })(s, v)
+// MarshalJSON has one of the two under its name.
+func (s Step) MarshalJSON() ([]byte, error) {
+	name := "expect"
+	if s.Send {
+		name = "send"
+	}
+	return json.Marshal(map[string]text{name: text(s.Text)})
+}
+
+func readSend(virtual *Virtual, v *value) *problem {
+	text, p := quoted(v)
+	if p != nil {
+		return p
+	}
+	data, p := unescape(text)
 	if p == nil {
-		s.v.Steps = append(s.v.Steps, Step{Text: text})
+		virtual.Steps = append(virtual.Steps, Step{Send: true, Text: text, Data: data})
 	}
 	return p
 }
 
-// checkEscapes refuses what is no escape, and quotes without one.
-func checkEscapes(text string) *problem {
+func readExpect(virtual *Virtual, v *value) *problem {
+	text, p := quoted(v)
+	if p == nil {
+		virtual.Steps = append(virtual.Steps, Step{Text: text})
+	}
+	return p
+}
+
+// escapes are those of one letter.
+var escapes = map[byte]byte{'r': '\r', 'n': '\n', 't': '\t', '0': 0, '\\': '\\', '"': '"'}
+
+// unescape puts bytes in the place of their escapes. It refuses what is no escape, and quotes without one.
+func unescape(text string) (string, *problem) {
 	const allowed = `\r \n \t \0 \\ \" or \xNN with two hexadecimal digits`
-	for i := 0; i < len(text); i++ {
-		if text[i] == '"' {
-			return bad(`a double quote in the text is written \"`).around(text[i:])
+	data := make([]byte, 0, len(text))
+	for rest := text; rest != ""; {
+		if rest[0] == '"' {
+			return "", bad(`a double quote in the text is written \"`).around(rest)
 		}
-		if text[i] != '\\' {
+		if rest[0] != '\\' {
+			data, rest = append(data, rest[0]), rest[1:]
 			continue
 		}
-		n := escapeLength(text[i:])
-		if n == 0 {
-			return bad("%s is not an escape; it is %s", quote(text[i:min(i+2, len(text))]), allowed).around(text[i:])
+		b, length := escape(rest)
+		if length == 0 {
+			return "", bad("%s is not an escape; it is %s", quote(rest[:min(2, len(rest))]), allowed).around(rest)
 		}
-		i += n - 1
+		data, rest = append(data, b), rest[length:]
 	}
-	return nil
+	return string(data), nil
 }
 
-// escapeLength is the length in bytes of the escape that text begins with, 0 when it is none.
-func escapeLength(text string) int {
+// escape is the byte that the escape at the start of the text means, and the escape's length, 0 when it is none.
+func escape(text string) (b byte, length int) {
 	if len(text) < 2 {
-		return 0
+		return 0, 0
 	}
-	switch text[1] {
-	case 'r', 'n', 't', '0', '\\', '"':
-		return 2
-	case 'x':
-		if len(text) >= 4 && isHexDigit(text[2]) && isHexDigit(text[3]) {
-			return 4
-		}
+	if b, ok := escapes[text[1]]; ok {
+		return b, 2
 	}
-	return 0
-}
-
-// oneDialogue refuses a single request and its answer beside a dialogue, also those of a real server.
-func (r *reader) oneDialogue(s *section) {
-	step := "send"
-	if !s.has(step) {
-		step = "expect"
+	if n, err := hex.DecodeString(text[2:min(4, len(text))]); text[1] == 'x' && err == nil && len(n) == 1 {
+		return n[0], 4
 	}
-	if !s.has(step) {
-		return
-	}
-	for _, other := range []string{"request", "receive"} {
-		if pos, ok := s.at[other]; ok {
-			r.error(s.place(wholeSection), conflict, pos, fmt.Sprintf("%s and %s (line %d) both say what a check speaks; "+
-				"with send and expect there is no request or receive", other, step, s.at[step].Line))
-		}
-	}
-	for i := range s.reals {
-		if real := &s.reals[i]; real.server.OwnRequest {
-			r.error(s.place(wholeSection), conflict, real.line.position(), fmt.Sprintf("the strings of this real server and %s (line %d) "+
-				"both say what a check speaks; with send and expect there is no request or receive", step, s.at[step].Line))
-		}
-	}
+	return 0, 0
 }

@@ -20,7 +20,7 @@ func TestExtensionsOfChecks(t *testing.T) {
 		{"https", []string{`tlsverify=yes`, `tlsverify=no`}, `{}`},
 		{"imap", []string{`starttls=yes`, `tlsexpirywarn=1`}, `{"starttls":"yes","tlsexpirywarn":1}`},
 		{"http", []string{`httpstatus=200, 204 ,300 - 399`}, `{"httpstatus":"200,204,300-399"}`},
-		{"http", []string{`httpstatus="100-599,204-204"`}, `{"httpstatus":"100-599,204-204"}`},
+		{"http", []string{`httpstatus="100-599,204-204"`}, `{"httpstatus":"100-599,204"}`},
 		{"http", []string{`httpheader=X-A:b`, `httpheader="X-B:  #1 "`, `httpheader=x_c~|!:`, `httpheader=A: "b": c`},
 			`{"httpheader":["X-A: b","X-B: #1","x_c~|!: ","A: \"b\": c"]}`},
 		{"http", []string{`httpuser="me"`, `httppasswd="a:b#c" # d`}, `{"httppasswd":"a:b#c","httpuser":"me"}`},

@@ -2,7 +2,7 @@ package parser
 
 import "strings"
 
-// fallbackLine is a sorry server as written.
+// fallbackLine is a fallback server as written.
 type fallbackLine struct {
 	line    line
 	host    string
@@ -14,40 +14,33 @@ type fallbackLine struct {
 	tcp, udp port // a section's has tcp alone, for whatever its protocol is
 }
 
-func readGlobalFallback(ipv6 bool) setter[globals] {
-	return func(g *globals, v *value) *problem {
-		f, p := v.fallback()
-		if p != nil {
-			return p
-		}
-		if ipv6 {
-			g.fallback6 = f
-		} else {
-			g.fallback = f
-		}
-		return nil
-	}
-}
-
-func readFallback(s *section, v *value) *problem {
-	f, p := v.fallback()
-	if p == nil {
-		s.fallback = f
-	}
+func readGlobalFallback(_ *Global, v *value) (p *problem) {
+	v.globals.fallback, p = v.fallback(v.globals.fallback)
 	return p
 }
 
-// fallback reads the last two words, as the reference does: server and method.
-func (v *value) fallback() (*fallbackLine, *problem) {
+func readGlobalFallback6(_ *Global, v *value) (p *problem) {
+	v.globals.fallback6, p = v.fallback(v.globals.fallback6)
+	return p
+}
+
+func readFallback(_ *Virtual, v *value) (p *problem) {
+	v.section.fallback, p = v.fallback(v.section.fallback)
+	return p
+}
+
+// fallback reads the last two words, as the Perl ldirectord does: server and method. When it can't be read the one
+// before stays.
+func (v *value) fallback(before *fallbackLine) (*fallbackLine, *problem) {
 	list := words(v.text)
 	f := &fallbackLine{line: v.line, forward: Gate}
 	if len(list) == 0 {
-		return nil, refuse(badFallback, "the value is empty; it is %s", FallbackServer)
+		return before, refuse(badFallback, "the value is empty; it is %s", FallbackServer)
 	}
 	if len(list) > 1 {
 		method := Forward(list[len(list)-1])
 		if method != Gate && method != Masq && method != IPIP {
-			return nil, refuse(badForward, "%s is not a forwarding method; after a fallback's address only gate, masq or ipip is allowed", quote(string(method)))
+			return before, refuse(badForward, "%s is not a forwarding method; after a fallback's address only gate, masq or ipip is allowed", quote(string(method)))
 		}
 		f.forward = method
 		list = list[:len(list)-1]
@@ -62,7 +55,7 @@ func (v *value) fallback() (*fallbackLine, *problem) {
 		f.host, f.hasPort = word, false // to be refused for its brackets
 	}
 	if f.host == "" {
-		return nil, refuse(badFallback, "the address is missing; it is %s", FallbackServer)
+		return before, refuse(badFallback, "the address is missing; it is %s", FallbackServer)
 	}
 	return f, nil
 }

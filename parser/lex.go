@@ -78,20 +78,21 @@ func (l line) literal(section bool) string {
 	return expandTabs(v)
 }
 
-// meant makes v the value of a line as its author meant it: without a comment, with a # in quotes, and
+// takeMeant sets the value's text as the line's author meant it: without a comment, with a # in quotes, and
 // without the blanks at the end, except that of free text they are a part.
-func (v *value) meant(l line, section bool, form Form) {
-	*v = value{line: l, form: form, text: strings.TrimSuffix(l.text[l.value:], "\r"), notes: v.notes[:0]}
-	if comment := commentStart(v.text, section, form); comment >= 0 {
+func (v *value) takeMeant() {
+	inSection := v.section != nil
+	v.text = strings.TrimSuffix(v.line.text[v.line.value:], "\r")
+	if comment := commentStart(v.text, inSection, v.form); comment >= 0 {
 		v.commented = true
 		v.text = v.text[:comment]
 	}
-	if form != FreeText {
+	if v.form != FreeText {
 		v.text = trimRight(v.text)
 	}
-	if section && strings.IndexByte(v.text, '\t') >= 0 {
+	if inSection && strings.IndexByte(v.text, '\t') >= 0 {
 		v.text = expandTabs(v.text)
-		if form.isText() {
+		if v.form.isText() {
 			v.warn(loose, "a tab in the value is read as four blanks")
 		}
 	}

@@ -30,7 +30,13 @@ var markProtocols = []string{"tcp", "udp", "sctp", "all"}
 
 const allPorts = "all"
 
-func readMark(s *section, v *value) *problem {
+var marks = field[Virtual]{
+	read: readMark,
+	get:  func(v *Virtual) any { return v.Marking },
+}
+
+func readMark(_ *Virtual, v *value) *problem {
+	s := v.section
 	if !s.isMark && !s.broken {
 		return refuse(conflict, "mark is under an address; it gives packets the firewall mark of its section, so it belongs below virtual=MARK or virtual6=MARK")
 	}
@@ -151,9 +157,9 @@ func (m *markLine) collectNames(n *names) {
 	}
 }
 
-// mostMarkPorts bounds the ports and ranges in the mark lines of a file: each is a rule or a part of one
+// maxMarkPorts bounds the ports and ranges in the mark lines of a file: each is a rule or a part of one
 // that every packet may have to pass.
-const mostMarkPorts = 1 << 14
+const maxMarkPorts = 1 << 14
 
 // markings are the rules of a section.
 func (r *reader) markings(s *section) (list []Marking) {
@@ -161,9 +167,9 @@ func (r *reader) markings(s *section) (list []Marking) {
 	for i := range s.marks {
 		line := &s.marks[i]
 		count := max(len(line.ports), 1)
-		if r.marked += count; r.marked > mostMarkPorts {
-			if r.marked-count <= mostMarkPorts {
-				r.problem(at, line.line, refuse(tooLarge, "the mark lines of the file have more than %d ports and ranges", mostMarkPorts))
+		if r.marked += count; r.marked > maxMarkPorts {
+			if r.marked-count <= maxMarkPorts {
+				r.problem(at, line.line, refuse(tooLarge, "the mark lines of the file have more than %d ports and ranges", maxMarkPorts))
 			}
 			return list
 		}
@@ -201,7 +207,7 @@ func packetPort(name string, p port) (uint16, *problem) {
 	n, reason := p.get()
 	switch {
 	case n == 0 && all(name, isDigit):
-		return 0, bad("the port %s is out of range; it is a number from 1 to %d, and every port is all", quote(name), largestPort)
+		return 0, bad("the port %s is out of range; it is a number from 1 to %d, and every port is all", quote(name), maxPort)
 	case reason != "":
 		return 0, bad("the port %s cannot be used: %s", quote(name), reason)
 	}
@@ -217,7 +223,7 @@ func (m Marking) AllPorts() bool {
 		}
 		next = max(next, int(p.Last)+1)
 	}
-	return next > largestPort
+	return next > maxPort
 }
 
 // String is the line as one would write it.
@@ -235,6 +241,9 @@ func (m Marking) String() string {
 	}
 	return dest + " " + m.Protocol + " " + strings.Join(ports, ",")
 }
+
+// MarshalText is String.
+func (m Marking) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
 func (p PortRange) String() string {
 	first := strconv.Itoa(int(p.First))

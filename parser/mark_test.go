@@ -52,7 +52,7 @@ func TestMarkLinesAddUp(t *testing.T) {
 
 // A file of nothing but rules ends where no packet could pass them all.
 func TestMarkLinesAreBounded(t *testing.T) {
-	line := "\tmark=192.0.2.10 tcp " + strings.TrimSuffix(strings.Repeat("80,", mostMarkPorts/4), ",") + "\n"
+	line := "\tmark=192.0.2.10 tcp " + strings.TrimSuffix(strings.Repeat("80,", maxMarkPorts/4), ",") + "\n"
 	src := "virtual=3\n" + strings.Repeat(line, 4)
 	if cfg, found := Parse(t.Context(), "", []byte(src), Options{}); cfg == nil {
 		t.Error(found[0])

@@ -52,8 +52,8 @@ func (s *section) effectiveProtocol() Protocol {
 	switch {
 	case s.isMark:
 		return FWM
-	case s.protocol != "":
-		return s.protocol
+	case s.v.Protocol != "":
+		return s.v.Protocol
 	case trimZeros(s.port) == "53" || s.port == "domain":
 		return UDP
 	default:
@@ -173,7 +173,7 @@ func (r *reader) globalFallback(f *fallbackLine) *GlobalFallback {
 // servers makes the real servers of a line: one, or those of a range.
 func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	at := s.place(realNames)
-	if s.opts.Wait && line.problem == nil {
+	if r.opts.Wait && line.problem == nil {
 		if waiting, ok := r.waiting(at, line); ok {
 			v.Waiting = append(v.Waiting, waiting)
 			return
@@ -189,13 +189,13 @@ func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	}
 	count := rangeSize(first, last)
 	if count == 0 {
-		p := refuse(badRealRange, "the range from %s to %s is not allowed; it goes upwards and has at most %d addresses", first, last, largestRange)
+		p := refuse(badRealRange, "the range from %s to %s is not allowed; it goes upwards and has at most %d addresses", first, last, maxRange)
 		r.problem(at, line.line, p)
 		return
 	}
-	if r.reals += count; r.reals > mostReals {
-		if r.reals-count <= mostReals {
-			r.error(at, tooLarge, line.line.position(), fmt.Sprintf("the file has more than %d real servers", mostReals))
+	if r.reals += count; r.reals > maxReals {
+		if r.reals-count <= maxReals {
+			r.error(at, tooLarge, line.line.position(), fmt.Sprintf("the file has more than %d real servers", maxReals))
 		}
 		return
 	}

@@ -55,7 +55,7 @@ type markedPorts struct {
 	by markedLine
 }
 
-var everyPort = []PortRange{{1, largestPort}}
+var everyPort = []PortRange{{1, maxPort}}
 
 func portsOrAll(list []PortRange) []PortRange {
 	if list == nil {

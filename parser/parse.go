@@ -25,8 +25,9 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 // looked at further, so that all that is wrong with a file is told at once. It is nil when there is
 // nothing to look at.
 func Examine(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
-	r := &reader{report: report{file: name, strict: o.Strict}}
-	r.globals.scope = scope{opts: &o, at: map[string]Position{}}
+	r := &reader{report: report{file: name, strict: o.Strict}, opts: o}
+	r.globals.Global, r.unwritten = defaults()
+	r.globals.At = map[string]Position{}
 	r.names = names{resolver: o.Resolver, last: o.Last, hosts: map[hostName]*hostLookup{}, ports: map[portName]*portLookup{}}
 	if len(src) > MaxSize {
 		r.error(place{}, tooLarge, Position{}, fmt.Sprintf("the file has %d bytes; it has at most %d", len(src), MaxSize))
@@ -61,9 +62,11 @@ func (r *reader) sound(all []Virtual) (sound []Virtual) {
 // reader takes in a file line by line.
 type reader struct {
 	report
-	globals  globals
-	sections []*section
-	names    names
+	opts      Options
+	unwritten Virtual // a section in which nothing is written
+	globals   globals
+	sections  []*section
+	names     names
 
 	current *section // the last one; a blank line or a global does not end it here
 	open    bool     // it has not ended for the reference either
@@ -86,7 +89,7 @@ func (r *reader) read(text string) {
 			"a byte-order mark is before the first line; the Perl ldirectord refuses that")
 	}
 	number := 0
-	for text != "" && r.count[Error] <= mostOfASort {
+	for text != "" && r.count[Error] <= maxFindings {
 		line, rest, _ := strings.Cut(text, "\n")
 		text = rest
 		number++
@@ -138,7 +141,7 @@ func (r *reader) header(l line) {
 		r.error(s.place(inLines), unknownDirective, l.at(l.start), describeOdd(l))
 		return
 	}
-	s.at["virtual"] = l.position()
+	s.v.At["virtual"] = l.position()
 	v := &r.value
 	*v = value{text: trimRight(l.text[l.value:]), line: l, notes: v.notes[:0]}
 	if p := s.header.read(v); p != nil {
@@ -152,10 +155,8 @@ func (r *reader) header(l line) {
 func (r *reader) openSection(l line, ipv6 bool) *section {
 	r.leave(l.number)
 	r.closeSection()
-	s := &section{header: header{line: l, ipv6: ipv6}}
-	s.opts = r.globals.opts
-	s.at = map[string]Position{}
-	s.v.Persistent = -1
+	s := &section{header: header{line: l, ipv6: ipv6}, v: r.unwritten}
+	s.v.At = map[string]Position{}
 	r.sections = append(r.sections, s)
 	r.current, r.open, r.gap = s, true, 0
 	return s

@@ -37,7 +37,8 @@ func (r *realLine) name() string {
 // usualReals is how many lines of real servers a section has for a start.
 const usualReals = 4
 
-func readReal(s *section, v *value) *problem {
+func readReal(_ *Virtual, v *value) *problem {
+	s := v.section
 	r := realLine{line: v.line}
 	if r.problem = r.readEndpoint(v); r.problem == nil {
 		r.problem = r.readSettings(v)
@@ -252,13 +253,13 @@ func isThreshold(word string) bool {
 func (r *realLine) readNumber(word string) (p *problem) {
 	switch {
 	case word[0] == 'l' && !r.server.hasLower:
-		r.server.Lower, p = bounded("threshold", word[2:], largestThreshold)
+		r.server.Lower, p = bounded("threshold", word[2:], maxThreshold)
 		r.server.hasLower = true
 	case word[0] == 'u' && !r.server.hasUpper:
-		r.server.Upper, p = bounded("threshold", word[2:], largestThreshold)
+		r.server.Upper, p = bounded("threshold", word[2:], maxThreshold)
 		r.server.hasUpper = true
 	case isDigit(word[0]):
-		r.server.Weight, p = bounded("weight", word, largestWeight)
+		r.server.Weight, p = bounded("weight", word, maxWeight)
 	default:
 		p = trailer(word)
 	}
@@ -276,8 +277,8 @@ func bounded(what, text string, high uint64) (int, *problem) {
 // Ranges of real servers end where nobody means them any more: a range at a /16, a file at the
 // number of servers that still can be checked.
 const (
-	largestRange = 1 << 16
-	mostReals    = 1 << 18
+	maxRange = 1 << 16
+	maxReals = 1 << 18
 )
 
 // rangeSize counts the addresses from first to last, both included; 0 when they are too many.
@@ -285,7 +286,7 @@ func rangeSize(first, last netip.Addr) int {
 	a, b := first.As16(), last.As16()
 	low, borrow := bits.Sub64(binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(a[8:]), 0)
 	high, _ := bits.Sub64(binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(a[:8]), borrow)
-	if high != 0 || low >= largestRange {
+	if high != 0 || low >= maxRange {
 		return 0
 	}
 	return int(low) + 1

@@ -2,21 +2,26 @@ package parser
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// value is what stands behind a directive's =, and what there is to say of it although it counts.
+// value is what follows a directive's =, where it is, and the warnings about it.
 type value struct {
 	text      string
 	line      line
 	form      Form
 	commented bool // a comment follows
 	notes     []note
+
+	opts    *Options
+	globals *globals // of the file
+	section *section // that the value is in, nil for a global one
 }
 
-// note is a warning about a value. With a refusal it is about a layout that the reference refuses,
+// note is a warning about a value. With a refusal it is about a layout that the Perl ldirectord refuses,
 // as an error of that kind.
 type note struct {
 	kind, text string
@@ -58,36 +63,20 @@ func refuse(kind, format string, args ...any) *problem {
 
 func bad(format string, args ...any) *problem { return refuse(badValue, format, args...) }
 
-// setter reads a value and puts it in its place.
-type setter[T any] func(*T, *value) *problem
-
-// choice is yes, no or not written.
-type choice uint8
-
-const (
-	unset choice = iota
-	no
-	yes
-)
-
-func yesNo[T any](field func(*T) *choice) setter[T] {
-	return func(t *T, v *value) *problem {
-		switch v.text {
-		case "yes":
-			*field(t) = yes
-		case "no":
-			*field(t) = no
-		default:
-			return bad("%s is neither yes nor no; it is one of them, in lower case and without quotes", quote(v.text))
-		}
-		return nil
+func yesNo(v *value) (bool, *problem) {
+	switch v.text {
+	case "yes":
+		return true, nil
+	case "no":
+		return false, nil
 	}
+	return false, bad("%s is neither yes nor no; it is one of them, in lower case and without quotes", quote(v.text))
 }
 
-// mostDigits is the length of the largest number that is read.
-const mostDigits = 18
+// maxDigits is the length of the largest number that is read.
+const maxDigits = 18
 
-// digits finds the first run of digits, as the reference does, without leading zeros.
+// digits finds the first run of digits, as the Perl ldirectord does, without leading zeros.
 func digits(s string) string {
 	run := firstRun(s, isDigit)
 	if run == "" {
@@ -113,8 +102,8 @@ func (v *value) number(low, high int64) (int64, *problem) {
 	if text == "" {
 		return 0, bad("%s is not a number; it is %s", quote(v.text), allowed)
 	}
-	if len(text) > mostDigits {
-		return 0, bad("the number %s is too large; it has at most %d digits", quote(text), mostDigits)
+	if len(text) > maxDigits {
+		return 0, bad("the number %s is too large; it has at most %d digits", quote(text), maxDigits)
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < low || high > 0 && n > high {
@@ -128,40 +117,31 @@ func (v *value) number(low, high int64) (int64, *problem) {
 
 // unit is what the number of a value counts, where a reader might take it for another.
 func (v *value) unit() string {
-	if v.form == Seconds {
+	if v.form == WholeSeconds {
 		return " seconds"
 	}
 	return ""
 }
 
-func number[T any](low, high int64, field func(*T) *int64) setter[T] {
-	return func(t *T, v *value) *problem {
+// number reads a whole number within bounds. A bound of 0 at the top is none.
+func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
+	return func(v *value) (N, *problem) {
 		n, p := v.number(low, high)
-		if p == nil {
-			*field(t) = n
-		}
-		return p
+		return N(min(n, math.MaxInt)), p
 	}
 }
 
-// quoted reads text that must stand in double quotes. It runs to the last quote of the line and may
-// not be empty.
-func quoted[T any](field func(*T) *string) setter[T] {
-	return func(t *T, v *value) *problem {
-		text, p := v.inQuotes()
-		if p != nil {
-			return p
-		}
-		if text == "" {
-			return bad("the value is empty; it is text in double quotes")
-		}
-		*field(t) = text
-		return nil
+// quoted reads text that must be in double quotes. It runs to the last quote of the line and may not be empty.
+func quoted(v *value) (string, *problem) {
+	text, p := inQuotes(v)
+	if p == nil && text == "" {
+		p = bad("the value is empty; it is text in double quotes")
 	}
+	return text, p
 }
 
-// inQuotes returns what stands between the first and the last double quote.
-func (v *value) inQuotes() (string, *problem) {
+// inQuotes reads what is between the first and the last double quote.
+func inQuotes(v *value) (string, *problem) {
 	last := strings.LastIndexByte(v.text, '"')
 	if last < 1 || v.text[0] != '"' {
 		return "", refuse(unknownDirective, "the value is not in double quotes%s; it is \"…\"", v.oddQuotes())
@@ -183,15 +163,12 @@ func (v *value) oddQuotes() string {
 }
 
 // optionallyQuoted reads text with or without double quotes that may not be empty.
-func optionallyQuoted[T any](field func(*T) *string) setter[T] {
-	return func(t *T, v *value) *problem {
-		text := v.withoutQuotes()
-		if text == "" {
-			return bad("the value is empty; it is text, in double quotes if you like")
-		}
-		*field(t) = text
-		return nil
+func optionallyQuoted(v *value) (string, *problem) {
+	text := v.withoutQuotes()
+	if text == "" {
+		return "", bad("the value is empty; it is text, in double quotes if you like")
 	}
+	return text, nil
 }
 
 func (v *value) withoutQuotes() string {
@@ -217,49 +194,36 @@ func unquote(s string) string {
 }
 
 // textOrNone is plainText, for which empty quotes are no value.
-func textOrNone[T any](field func(*T) *string) setter[T] {
-	return func(t *T, v *value) *problem {
-		if v.text == `""` {
-			v.warn(noEffect, "the value is empty")
-			*field(t) = ""
-			return nil
-		}
-		return plainText(field)(t, v)
+func textOrNone(v *value) (string, *problem) {
+	if v.text == `""` {
+		v.warn(noEffect, "the value is empty")
+		return "", nil
 	}
+	return plainText(v)
 }
 
 // plainText reads text that may not be empty; quotes around all of it are dropped.
-func plainText[T any](field func(*T) *string) setter[T] {
-	return func(t *T, v *value) *problem {
-		text := unquote(v.text)
-		if text == "" {
-			return bad("the value is empty; it is text")
-		}
-		if strings.Count(text, `"`)%2 == 1 {
-			v.warn(suspicious, "a quote has no partner; it is taken as part of the value")
-		}
-		*field(t) = text
-		return nil
+func plainText(v *value) (string, *problem) {
+	text := unquote(v.text)
+	if text == "" {
+		return "", bad("the value is empty; it is text")
 	}
+	if strings.Count(text, `"`)%2 == 1 {
+		v.warn(suspicious, "a quote has no partner; it is taken as part of the value")
+	}
+	return text, nil
 }
 
-// rawText reads text as it stands. It may not be empty.
-func rawText[T any](field func(*T) *string) setter[T] {
-	return func(t *T, v *value) *problem {
-		if v.text == "" {
-			return bad("the value is empty; it is text")
-		}
-		*field(t) = v.text
-		return nil
+// rawText reads text as written. It may not be empty.
+func rawText(v *value) (string, *problem) {
+	if v.text == "" {
+		return "", bad("the value is empty; it is text")
 	}
+	return v.text, nil
 }
 
-func freeText[T any](field func(*T) *string) setter[T] {
-	return func(t *T, v *value) *problem {
-		*field(t) = v.text
-		return nil
-	}
-}
+// freeText reads text as written.
+func freeText(v *value) (string, *problem) { return v.text, nil }
 
 // word is the first word of the value: letters, digits and _.
 func (v *value) word() string { return firstRun(v.text, isWordByte) }
@@ -272,4 +236,15 @@ func (v *value) oneOf(list []string) (string, *problem) {
 	}
 	v.only(word)
 	return word, nil
+}
+
+// upperWord reads one of a list of words in upper case, however it is written.
+func upperWord(list ...string) func(*value) (string, *problem) {
+	return func(v *value) (string, *problem) {
+		word := strings.ToUpper(unquote(v.text))
+		if !slices.Contains(list, word) {
+			return "", bad("%s is not allowed; it is one of %s", quote(v.text), strings.Join(list, ", "))
+		}
+		return word, nil
+	}
 }

@@ -56,6 +56,6 @@ func (r *reader) supervised(at place, l line) {
 		r.tolerate(at, l, badValue, l.at(l.value), "a comment follows the directive; it belongs on a line of its own")
 	}
 	r.warn(at, deprecated, l.at(l.start), "supervised has no value; it is supervised=yes")
-	r.globals.supervised = yes
-	r.globals.at[l.name] = l.at(l.start)
+	r.globals.Supervised = true
+	r.globals.At[l.name] = l.at(l.start)
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// effect says in which checks a directive counts; where it does not, it is warned about. A nil one
+// appliesTo says in which checks a directive counts; where it does not, it is warned about. A nil one
 // is everywhere.
-type effect struct {
+type appliesTo struct {
 	counts func(*Virtual) bool
 	where  string
 }
@@ -23,7 +23,7 @@ var (
 
 var (
 	overHTTP = forServices("http", "https", "http_proxy")
-	overTLS  = &effect{
+	overTLS  = &appliesTo{
 		counts: func(v *Virtual) bool {
 			return slices.Contains(tlsServices, v.Service) || v.StartTLS && slices.Contains(startTLSServices, v.Service)
 		},
@@ -31,8 +31,8 @@ var (
 	}
 )
 
-func forServices(names ...string) *effect {
-	return &effect{
+func forServices(names ...string) *appliesTo {
+	return &appliesTo{
 		counts: func(v *Virtual) bool { return slices.Contains(names, v.Service) },
 		where:  enumerate(names),
 	}
@@ -51,13 +51,13 @@ func enumerate(list []string) string {
 // is no reason: it is meant to come back.
 func (a adviser) extensions() {
 	v := a.v
-	for _, d := range a.s.extensions {
-		switch {
-		case d.effect == nil || v.CheckType == On || v.CheckType == Off:
+	for name := range v.At {
+		switch d := byName[name]; {
+		case d.appliesTo == nil || v.CheckType == On || v.CheckType == Off:
 		case v.CheckType != Negotiate && v.CheckType != Combined:
 			a.warn(d.Name, noEffect, "%s counts only in negotiate checks; this one is checktype=%s", d.Name, v.CheckType)
-		case !d.effect.counts(v):
-			a.warn(d.Name, noEffect, "%s counts only for %s; this service is %s", d.Name, d.effect.where, v.Service)
+		case !d.appliesTo.counts(v):
+			a.warn(d.Name, noEffect, "%s counts only for %s; this service is %s", d.Name, d.appliesTo.where, v.Service)
 		case d.Name == "tlsca" && !v.TLSVerify:
 			a.warn(d.Name, noEffect, "tlsca counts only with tlsverify=yes")
 		}

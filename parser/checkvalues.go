@@ -1,0 +1,136 @@
+package parser
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"ldirectord/printable"
+)
+
+// This file reads the values that are about checks.
+
+func readCheckCount(v *value) (int, *problem) {
+	v.warn(deprecated, "checkcount is deprecated: it is the number of tries of one ping; failurecount is the number of failed checks")
+	return number[int](1, 0)(v)
+}
+
+func readWindow(v *value) (none Window, p *problem) {
+	need, size, found := strings.Cut(v.text, "/")
+	n, err := strconv.ParseInt(strings.TrimRight(need, " "), 10, 16)
+	m, err2 := strconv.ParseInt(strings.TrimLeft(size, " "), 10, 16)
+	if !found || err != nil || err2 != nil || n < 1 || n > m || m > maxWindow {
+		return none, bad("%s is not a window; it is N/M with 1 <= N <= M <= %d, such as 7/10", quote(v.text), maxWindow)
+	}
+	return Window{Need: int(n), Of: int(m)}, nil
+}
+
+var checkTypes = []string{string(Negotiate), string(Connect), string(Ping), string(External), string(ExternalPerl), string(On), string(Off)}
+
+var checkTypeAndConnects = field[Virtual]{
+	read: readCheckType,
+	get:  func(v *Virtual) any { return v.CheckType },
+}
+
+// readCheckType takes a value that is a number for the number of connects. The reference does so
+// for any value with a digit in it.
+func readCheckType(virtual *Virtual, v *value) *problem {
+	text := unquote(v.text)
+	first, _ := cutWord(text)
+	if all(first, isDigit) {
+		n, p := number[int](0, 0)(v)
+		if p != nil {
+			return p
+		}
+		if n == 0 {
+			v.warn(suspicious, "0 connects between two negotiate checks is the same as negotiate")
+		}
+		virtual.CheckType, virtual.NumConnects = Combined, n
+		return nil
+	}
+	word := firstRun(v.text, isNameByte)
+	if !slices.Contains(checkTypes, word) {
+		return bad("%s is not a check type%s; it is one of %s, or the number of connects between two negotiate checks",
+			quote(v.text), DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
+	}
+	v.only(word)
+	virtual.CheckType, virtual.NumConnects = CheckType(word), 0
+	return nil
+}
+
+func readService(v *value) (string, *problem) { return v.oneOf(serviceNames) }
+
+// readRequest puts a slash before every request, be it a query or a URL: checks drop it again.
+func readRequest(v *value) (string, *problem) {
+	text, p := quoted(v)
+	return withSlash(text), p
+}
+
+func withSlash(request string) string {
+	if strings.HasPrefix(request, "/") {
+		return request
+	}
+	return "/" + request
+}
+
+func readHTTPMethod(v *value) (string, *problem) {
+	word := v.word()
+	method := strings.ToUpper(word)
+	if method != "GET" && method != "HEAD" {
+		return "", bad("%s is not allowed; it is GET or HEAD", quote(v.text))
+	}
+	v.only(word)
+	return method, nil
+}
+
+func readVirtualHost(v *value) (string, *problem) {
+	text := strings.TrimPrefix(v.text, `"`)
+	if i := strings.IndexByte(text, '"'); i >= 0 {
+		text = text[:i]
+	}
+	v.only(text)
+	if text == "" {
+		v.warn(noEffect, "an empty virtualhost is none")
+	}
+	return text, nil
+}
+
+func readFollowRedirect(v *value) (string, *problem) { return v.oneOf([]string{"yes", "server", "no"}) }
+
+func readLoad(v *value) (string, *problem) {
+	text, p := inQuotes(v)
+	if p != nil {
+		return "", p
+	}
+	word := (&value{text: text}).word()
+	if word == "" {
+		return "", bad("%s holds no word", quote(v.text))
+	}
+	v.warn(noEffect, "load has no effect; it is only accepted for old files")
+	return word, nil
+}
+
+func readMonitorFile(v *value) (string, *problem) {
+	path := v.withoutQuotes()
+	if path == "" {
+		return "", refuse(monitorfileClosed, "the value is empty; it is the path of a file")
+	}
+	if v.opts.TryFile != nil {
+		if err := v.opts.TryFile(path); err != nil {
+			return "", refuse(monitorfileClosed, "the monitor file cannot be opened (%s); it is a file that can be appended to", printable.Text(err.Error()))
+		}
+	}
+	return path, nil
+}
+
+// readableFile reads the path of a file, with or without double quotes, that must be there.
+func readableFile(v *value) (string, *problem) {
+	path, p := optionallyQuoted(v)
+	if p != nil || v.opts.TryRead == nil {
+		return path, p
+	}
+	if err := v.opts.TryRead(path); err != nil {
+		return "", refuse(unreadable, "the file cannot be read (%s)", printable.Text(err.Error()))
+	}
+	return path, nil
+}

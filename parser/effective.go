@@ -1,0 +1,188 @@
+package parser
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// This file fills the gaps: from a section to the globals to the defaults.
+
+// config makes the configuration of what was read. It is whole only when no error was reported.
+func (r *reader) config() *Config {
+	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]Virtual, len(r.sections))}
+	r.places = make(map[netip.AddrPort]serverPlace, r.countReals())
+	seen := make(map[virtualKey]int, len(r.sections))
+	for i, s := range r.sections {
+		v := &c.Virtuals[i]
+		r.virtual(v, s, &c.Global)
+		if s.broken {
+			continue
+		}
+		key := virtualKey{v.Protocol, v.Addr, v.Mark, v.IPv6}
+		if first, ok := seen[key]; ok {
+			r.duplicate(s, v.ID, first)
+			continue
+		}
+		seen[key] = s.line.number
+	}
+	r.overlaps(c)
+	c.Names = r.names.list()
+	return c
+}
+
+// virtualKey is what two virtual services may not have in common.
+type virtualKey struct {
+	protocol Protocol
+	addr     netip.AddrPort
+	mark     uint32
+	ipv6     bool
+}
+
+// duplicate reports a virtual service that exists already, at the line where the reference notices.
+func (r *reader) duplicate(s *section, id string, first int) {
+	r.add(s.place(wholeSection), Diagnostic{
+		Severity: Error, Kind: duplicateVirtual, Pos: Position{s.end, 1}, cause: s.v.At["virtual"],
+		Text: fmt.Sprintf("the virtual in line %d is the same as the one in line %d, %s; each protocol, address and port or mark has one",
+			s.line.number, first, id),
+	})
+}
+
+func (r *reader) globalConfig() Global {
+	g := &r.globals.Global
+	if !g.has("logfile") {
+		g.LogFile = cmp.Or(r.opts.LogFile, g.LogFile)
+	}
+	g.fillTimeouts()
+	r.oneRule(&g.Settings, place{block: g.At["window"].Line})
+	g.Fallback = r.globalFallback(r.globals.fallback)
+	g.Fallback6 = r.globalFallback(r.globals.fallback6)
+	return *g
+}
+
+func (r *reader) virtual(v *Virtual, s *section, global *Global) {
+	*v = s.v
+	v.IPv6, v.Mark = s.ipv6, s.mark
+	v.Addr = r.address(s)
+	v.ID = s.id(v)
+
+	v.inherit(&global.Settings)
+	v.fillTimeouts()
+	v.Marking = r.markings(s)
+	v.fillService(r.opts.HostName)
+	r.conflicts(v, s)
+
+	v.Fallback = r.ownFallback(s, v)
+	v.OwnFallback = v.Fallback != nil
+	if s.fallback == nil {
+		v.Fallback = global.fallbackOf(v)
+	}
+
+	v.Reals = make([]Real, 0, len(s.reals))
+	for i := range s.reals {
+		r.servers(s, &s.reals[i], v)
+	}
+	r.fillReals(v)
+	if !s.broken {
+		r.advise(s, v)
+	}
+}
+
+func (s *section) id(v *Virtual) string {
+	switch {
+	case s.isMark && s.ipv6:
+		return "fwm6:" + strconv.FormatUint(uint64(s.mark), 10)
+	case s.isMark:
+		return "fwm:" + strconv.FormatUint(uint64(s.mark), 10)
+	default:
+		return string(v.Protocol) + ":" + FormatAddrPort(v.Addr)
+	}
+}
+
+// fillTimeouts lets the one of the two timeouts that is written stand in for the other.
+func (s *Settings) fillTimeouts() {
+	switch check, negotiate := s.has("checktimeout"), s.has("negotiatetimeout"); {
+	case check && !negotiate:
+		s.NegotiateTimeout = s.CheckTimeout
+	case negotiate && !check:
+		s.CheckTimeout = s.NegotiateTimeout
+	}
+}
+
+// fillService decides what a negotiate check speaks, and its usual log-in.
+func (v *Virtual) fillService(hostName string) {
+	v.Service = cmp.Or(v.Service, guessService(v.Addr.Port()))
+	switch v.Service {
+	case "ftp":
+		v.Login = cmp.Or(v.Login, "anonymous")
+		v.Passwd = cmp.Or(v.Passwd, "ldirectord@"+hostName)
+	case "sip":
+		v.Login = cmp.Or(v.Login, "ldirectord@"+hostName)
+	}
+}
+
+// fallbackOf is the global fallback server for a virtual service, nil when there is none. A mark takes
+// that of tcp.
+func (g *Global) fallbackOf(v *Virtual) *Fallback {
+	f := g.Fallback
+	if v.IPv6 {
+		f = g.Fallback6
+	}
+	if f == nil {
+		return nil
+	}
+	one := f.TCP
+	if v.Protocol == UDP {
+		one = f.UDP
+	}
+	if !f.HasPort {
+		one.Addr = netip.AddrPortFrom(one.Addr.Addr(), v.Addr.Port())
+	}
+	return &one
+}
+
+// fillReals gives the real servers what they have from their virtual service.
+func (r *reader) fillReals(v *Virtual) {
+	usual := usualPort(v.Service)
+	for i := range v.Reals {
+		real := &v.Reals[i]
+		if !real.OwnRequest {
+			real.Request, real.Receive = v.Request, v.Receive
+		}
+		real.CheckPort = cmp.Or(v.CheckPort, int(real.Addr.Port()), usual)
+		real.URL = r.url(v, real)
+	}
+}
+
+// url is what an http check asks for. A whole URL is asked as it stands from http_proxy, and when the
+// server's own line brings it; else it is just a path.
+func (r *reader) url(v *Virtual, real *Real) string {
+	scheme := v.Service
+	if scheme == "http_proxy" {
+		scheme = "http"
+	}
+	path := strings.TrimPrefix(real.Request, "/")
+	if real.OwnRequest && strings.Contains(path, scheme+"://") || !real.OwnRequest && v.Service == "http_proxy" {
+		return path
+	}
+	b := append(r.scratch[:0], scheme...)
+	b = append(b, "://"...)
+	b = appendAddr(b, real.Addr.Addr())
+	b = append(b, ':')
+	if real.CheckPort > 0 {
+		b = strconv.AppendInt(b, int64(real.CheckPort), 10)
+	}
+	b = append(b, '/')
+	b = append(b, path...)
+	r.scratch = b
+	return string(b)
+}
+
+func appendAddr(b []byte, a netip.Addr) []byte {
+	if a.Is4() {
+		return a.AppendTo(b)
+	}
+	return append(a.AppendTo(append(b, '[')), ']')
+}

@@ -1,0 +1,105 @@
+package parser
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"ldirectord/printable"
+)
+
+// This file reads the values of global directives that have rules of their own.
+
+// Facilities are those of syslog(3) with their numbers.
+var Facilities = map[string]int{
+	"kern": 0, "user": 1, "mail": 2, "daemon": 3, "auth": 4, "syslog": 5, "lpr": 6, "news": 7, "uucp": 8, "cron": 9,
+	"authpriv": 10, "ftp": 11,
+	"local0": 16, "local1": 17, "local2": 18, "local3": 19, "local4": 20, "local5": 21, "local6": 22, "local7": 23,
+}
+
+// readLogFile tries the file, unless a line above says that logging goes to standard output.
+func readLogFile(v *value) (string, *problem) {
+	text, p := inQuotes(v)
+	if p != nil {
+		return "", p
+	}
+	switch {
+	case !strings.HasPrefix(text, "/"):
+		if _, ok := Facilities[text]; !ok {
+			v.warn(suspicious, "%s is neither a path that begins with / nor a syslog facility%s", quote(text), DidYouMean(text, facilityNames()))
+		}
+	case !v.globals.Supervised && v.opts.TryFile != nil:
+		if err := v.opts.TryFile(text); err != nil {
+			return "", refuse(logfileClosed, "the log file cannot be opened (%s); it is a file that can be appended to, or a syslog facility",
+				printable.Text(err.Error()))
+		}
+	}
+	return text, nil
+}
+
+func facilityNames() []string { return slices.Sorted(maps.Keys(Facilities)) }
+
+// executes adds the name of another configuration, unless it is there.
+var executes = field[Global]{
+	read: func(g *Global, v *value) *problem {
+		name, p := textOrNone(v)
+		switch {
+		case p != nil || name == "":
+			return p
+		case v.globals.executes[name]:
+			v.warn(repeated, "the configuration %s is named before", quote(name))
+			return nil
+		case v.globals.executes == nil:
+			v.globals.executes = map[string]bool{}
+		}
+		v.globals.executes[name] = true
+		g.Execute = append(g.Execute, name)
+		return nil
+	},
+	get: func(g *Global) any { return append([]string{}, slices.Sorted(slices.Values(g.Execute))...) },
+}
+
+func readMaintenanceDir(v *value) (string, *problem) {
+	path, p := textOrNone(v)
+	if path != "" && v.opts.DirExist != nil && !v.opts.DirExist(path) {
+		v.warn(missingDir, "the maintenance directory %s does not exist", quote(path))
+	}
+	return path, p
+}
+
+// readListen takes an address and a port, both as numbers: a name could move what is meant for this
+// machine to another interface.
+func readListen(v *value) (none netip.AddrPort, p *problem) {
+	const allowed = "it is an address and port such as 127.0.0.1:9797 or [::1]:9797"
+	text := unquote(v.text)
+	a, err := netip.ParseAddrPort(text)
+	switch {
+	case err != nil && strings.HasPrefix(text, ":") && all(text[1:], isDigit):
+		return none, bad("%s has no address; %s, and every address is 0.0.0.0%s", quote(text), allowed, text)
+	case err != nil || a.Addr().Zone() != "" || a.Addr().Is4In6():
+		return none, bad("%s is not an address and port; %s", quote(text), allowed)
+	case a.Port() == 0:
+		return none, bad("port 0 cannot be asked; %s", allowed)
+	}
+	return a, nil
+}
+
+// maxGroup is the length of the longest name of a group (groupadd(8)).
+const maxGroup = 32
+
+func readGroup(v *value) (string, *problem) {
+	name := unquote(v.text)
+	if !all(name, func(c byte) bool { return isNameByte(c) || c == '.' }) || name[0] == '-' || len(name) > maxGroup {
+		return "", bad("%s is not a group; it is a name of letters, digits, _ - and . with at most %d of them", quote(v.text), maxGroup)
+	}
+	return name, nil
+}
+
+// readFallbackCommand takes empty quotes for no value outside of the sections.
+func readFallbackCommand(v *value) (string, *problem) {
+	if v.section == nil {
+		return textOrNone(v)
+	}
+	return optionallyQuoted(v)
+}

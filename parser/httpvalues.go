@@ -1,0 +1,129 @@
+package parser
+
+import (
+	"strconv"
+	"strings"
+)
+
+// This file reads what http checks may send and accept beyond those of the Perl ldirectord.
+
+// The statuses that HTTP has (RFC 9110, section 15).
+const (
+	minStatus = 100
+	maxStatus = 599
+)
+
+// Statuses are ranges of statuses of HTTP, in the order written.
+type Statuses []StatusRange
+
+// StatusRange is a range of statuses, both ends included, from 100 to 599.
+type StatusRange struct{ First, Last int }
+
+// MarshalText writes the list as the file does, without blanks: 200,300-399.
+func (list Statuses) MarshalText() ([]byte, error) {
+	var b []byte
+	for i, r := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(r.First), 10)
+		if r.Last > r.First {
+			b = strconv.AppendInt(append(b, '-'), int64(r.Last), 10)
+		}
+	}
+	return b, nil
+}
+
+func readStatuses(v *value) (list Statuses, p *problem) {
+	for rest, more := unquote(v.text), true; more; {
+		from, item := rest[skipSpace(rest, 0):], ""
+		item, rest, more = strings.Cut(from, ",")
+		r, p := readStatusRange(trimRight(item))
+		if p != nil {
+			return nil, p.around(from)
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// readStatusRange reads one status or a range of them.
+func readStatusRange(item string) (r StatusRange, p *problem) {
+	first, last, isRange := strings.Cut(item, "-")
+	if !isRange {
+		last = first
+	}
+	r.First, r.Last = statusNumber(trimRight(first)), statusNumber(trim(last))
+	switch {
+	case r.First == 0 || r.Last == 0:
+		p = bad("%s is not a status; it is a list of statuses from %d to %d and ranges of them, such as 200,204,300-399",
+			quote(item), minStatus, maxStatus)
+	case r.First > r.Last:
+		p = bad("the range %s is empty; it is %d-%d", quote(item), r.Last, r.First)
+	}
+	return r, p
+}
+
+// statusNumber is the number of a status, 0 when it is none.
+func statusNumber(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil || len(s) != 3 || n < minStatus || n > maxStatus {
+		return 0
+	}
+	return n
+}
+
+var httpHeaders = field[Virtual]{
+	read: readHTTPHeader,
+	get:  func(v *Virtual) any { return v.HTTPHeaders },
+}
+
+// readHTTPHeader takes a field as RFC 9110, section 5, has it, with one blank after its colon. As it
+// may be a secret, no message repeats its value.
+func readHTTPHeader(virtual *Virtual, v *value) *problem {
+	name, content, found := strings.Cut(v.withoutQuotes(), ":")
+	switch {
+	case !found || !all(name, isTokenByte):
+		return bad("that is not a header; it is Name: value, with a name of letters, digits and -")
+	case strings.IndexFunc(content, isControl) >= 0:
+		return bad("the header's value has a control character in it")
+	}
+	if hint := ownHeaders[strings.ToLower(name)]; hint != "" {
+		return bad("%s can't be given as a header: %s", name, hint)
+	}
+	virtual.HTTPHeaders = append(virtual.HTTPHeaders, name+": "+trim(content))
+	return nil
+}
+
+// ownHeaders are those that the check writes itself, in lower case, and what to do instead.
+var ownHeaders = map[string]string{
+	"host":              "it is the virtualhost",
+	"content-length":    "the request has no body",
+	"transfer-encoding": "the request has no body",
+	"connection":        "each check has a connection of its own, and ends it",
+}
+
+// isTokenByte is tchar of RFC 9110, section 5.6.2.
+func isTokenByte(c byte) bool {
+	return isWordByte(c) || strings.IndexByte("!#$%&'*+-.^`|~", c) >= 0
+}
+
+// isControl reports whether a character may not be in a field or in a log-in: CTL of RFC 5234.
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+func readHTTPUser(v *value) (string, *problem) {
+	user, p := readLogin(v)
+	if p == nil && strings.Contains(user, ":") {
+		p = bad("a user of basic authentication has no colon")
+	}
+	return user, p
+}
+
+// readLogin reads one half of a log-in (RFC 7617, section 2).
+func readLogin(v *value) (string, *problem) {
+	text, p := quoted(v)
+	if p == nil && strings.IndexFunc(text, isControl) >= 0 {
+		p = bad("the value has a control character in it")
+	}
+	return text, p
+}

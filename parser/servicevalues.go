@@ -1,0 +1,81 @@
+package parser
+
+import (
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// This file reads the values that are about the virtual service.
+
+// readProtocol takes tcp and udp under a mark for what their authors mean by them: nothing, since a
+// mark has no protocol.
+func readProtocol(v *value) (Protocol, *problem) {
+	isMark, word := v.section.isMark, v.word()
+	switch {
+	case isMark && word == string(FWM), !isMark && (word == string(TCP) || word == string(UDP)):
+		v.only(word)
+		return Protocol(word), nil
+	case isMark && (word == string(TCP) || word == string(UDP)):
+		v.tolerate(badValue, "a firewall mark has no protocol; %s is dropped, fwm is allowed", word)
+		return "", nil
+	case isMark:
+		return "", bad("%s is not allowed under a firewall mark; it is fwm", quote(v.text))
+	default:
+		return "", bad("%s is not allowed for an address and port; it is tcp or udp", quote(v.text))
+	}
+}
+
+// schedulers of Linux 6. Others may be loaded, so they are not required.
+var schedulers = []string{"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "mh", "fo", "ovf", "twos"}
+
+func readScheduler(v *value) (string, *problem) {
+	name := firstRun(v.text, isLower)
+	if name == "" {
+		return "", bad("%s is not a scheduler; it is a name in lower case such as wrr", quote(v.text))
+	}
+	v.only(name)
+	if !slices.Contains(schedulers, name) {
+		v.warn(suspicious, "%s is not a scheduler of a plain kernel; it has %s", quote(name), strings.Join(schedulers, " "))
+	}
+	return name, nil
+}
+
+func readSchedFlags(v *value) (string, *problem) {
+	flags, _ := cutWord(unquote(v.text))
+	if flags == "" {
+		return "", bad("the value is empty; it is a list of flags with commas and without blanks, such as sh-port,sh-fallback")
+	}
+	v.only(flags)
+	return flags, nil
+}
+
+func readNetmask(v *value) (string, *problem) {
+	if v.section.ipv6 {
+		n, err := strconv.ParseUint(v.text, 10, 16)
+		if err != nil || n < 1 || n > 128 {
+			return "", bad("%s is not a prefix length; it is a number from 1 to 128", quote(v.text))
+		}
+		return strconv.FormatUint(n, 10), nil
+	}
+	mask, ok := parseIPv4(v.text)
+	if !ok {
+		return "", bad("%s is not a netmask; it is four numbers from 0 to 255 with dots, such as 255.255.255.0", quote(v.text))
+	}
+	b := mask.As4()
+	if bits := binary.BigEndian.Uint32(b[:]); bits|(bits-1) != 1<<32-1 {
+		v.warn(suspicious, "the netmask %s has holes", mask)
+	}
+	return v.text, nil
+}
+
+// engines are those of Linux.
+var engines = []string{"sip"}
+
+func readEngine(v *value) (string, *problem) {
+	if name := unquote(v.text); !slices.Contains(engines, name) {
+		return "", bad("%s is not a persistence engine of a plain kernel; it is %s", quote(name), enumerate(engines))
+	}
+	return unquote(v.text), nil
+}
