@@ -292,7 +292,7 @@ func (d *Director) driftInterval() time.Duration {
 	for _, v := range d.virtuals {
 		shortest = min(shortest, v.cfg.CheckInterval)
 	}
-	return max(shortest, leastDrift) * 9 / 10
+	return max(shortest.Duration(), leastDrift) * 9 / 10
 }
 
 // results takes what the checks found. The verdict is each virtual service's own.

@@ -194,7 +194,7 @@ func (d *Director) claim() {
 
 // newPurge is a virtual service that is not configured any more, as the log names it.
 func (d *Director) newPurge(key ipvsctl.Key) *virtual {
-	cfg := &parser.Virtual{ID: keyID(key), CheckInterval: d.global.CheckInterval}
+	cfg := &parser.Virtual{ID: keyID(key), Settings: parser.Settings{CheckInterval: d.global.CheckInterval}}
 	return &virtual{cfg: cfg, name: keyName(key), key: key, tag: "start", dirty: true}
 }
 

@@ -231,7 +231,7 @@ func (w *workshop) server(cfg *parser.Virtual, r *parser.Real) (s *server, err e
 	s = &server{
 		real: r,
 		name: parser.FormatAddrPort(r.Addr),
-		rule: checker.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.WindowNeed, Of: cfg.WindowSize},
+		rule: checker.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.Window.Need, Of: cfg.Window.Of},
 		dest: ipvsctl.Dest{
 			Addr:    destAddr(cfg, r.Addr, r.Forward),
 			Forward: forwardOf(r.Forward),
@@ -243,7 +243,7 @@ func (w *workshop) server(cfg *parser.Virtual, r *parser.Real) (s *server, err e
 	if cfg.CheckType != parser.Off {
 		spec := specOf(cfg, r)
 		spec.TLSFiles = w.sum(spec)
-		s.task, err = w.task(checker.Job{Spec: spec, Every: cfg.CheckInterval})
+		s.task, err = w.task(checker.Job{Spec: spec, Every: cfg.CheckInterval.Duration()})
 	}
 	return s, err
 }
@@ -368,27 +368,27 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	case parser.On, parser.Off:
 		return checker.Spec{Type: s.Type, Target: s.Target}
 	case parser.Ping, parser.Connect:
-		s.Timeout, s.Attempts = cfg.CheckTimeout, cfg.CheckCount
+		s.Timeout, s.Attempts = cfg.CheckTimeout.Duration(), cfg.CheckCount
 		return s
 	case parser.External, parser.ExternalPerl:
-		s.Timeout, s.Command, s.Args = cfg.CheckTimeout, cfg.CheckCommand, externalArgs(cfg, r)
+		s.Timeout, s.Command, s.Args = cfg.CheckTimeout.Duration(), cfg.CheckCommand, externalArgs(cfg, r)
 		return s
 	case parser.Combined:
-		s.Timeout, s.Connects = cfg.CheckTimeout, cfg.NumConnects
+		s.Timeout, s.Connects = cfg.CheckTimeout.Duration(), cfg.NumConnects
 	}
 	s.Service = cfg.Service
-	s.NegotiateTimeout = cfg.NegotiateTimeout
+	s.NegotiateTimeout = cfg.NegotiateTimeout.Duration()
 	s.Request, s.Receive = r.Request, r.Receive
 	s.Host, s.SNI = cfg.VirtualHost, cfg.SNI
 	s.TLSVerify, s.TLSCA, s.TLSCert, s.TLSKey, s.TLSExpiryWarn = cfg.TLSVerify, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey, cfg.TLSExpiryWarn
 	if strings.HasPrefix(cfg.Service, "http") {
 		s.URL, s.Method, s.FollowRedirect = r.URL, cfg.HTTPMethod, cfg.FollowRedirect
-		s.HTTPStatus, s.HTTPUser, s.HTTPPasswd = cfg.HTTPStatus, cfg.HTTPUser, cfg.HTTPPasswd
+		s.HTTPStatus, s.HTTPUser, s.HTTPPasswd = cfg.HTTPStatus.String(), cfg.HTTPUser, cfg.HTTPPasswd
 		s.HTTPHeaders = lines(cfg.HTTPHeaders)
 		return s
 	}
 	s.Login, s.Passwd, s.Database, s.Secret = cfg.Login, cfg.Passwd, cfg.Database, cfg.Secret
-	s.StartTLS, s.NoClearText, s.DNSType, s.DNSRcode = cfg.StartTLS, cfg.NoClearText, cfg.DNSType, cfg.DNSRcode
+	s.StartTLS, s.NoClearText, s.DNSType, s.DNSRcode = cfg.StartTLS, !cfg.ClearText, cfg.DNSType, cfg.DNSRcode
 	for _, step := range cfg.Steps {
 		word := "expect "
 		if step.Send {

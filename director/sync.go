@@ -104,7 +104,7 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 		d.emit(notify.Event{Kind: notify.TableError, Virtual: v.cfg.ID, Reason: err.Error(),
 			Text: fmt.Sprintf("Table change failed: %s: %v", v.name, err)})
 	}
-	v.backoff = min(max(v.backoff*2, firstRetry), v.cfg.CheckInterval)
+	v.backoff = min(max(v.backoff*2, firstRetry), v.cfg.CheckInterval.Duration())
 	v.retry = time.Now().Add(v.backoff)
 }
 

@@ -11,8 +11,8 @@ import (
 
 // This file reads the values of global directives that have rules of their own.
 
-// Facilities are those of syslog(3) with their numbers.
-var Facilities = map[string]int{
+// facilities are those of syslog(3) with their numbers.
+var facilities = map[string]int{
 	"kern": 0, "user": 1, "mail": 2, "daemon": 3, "auth": 4, "syslog": 5, "lpr": 6, "news": 7, "uucp": 8, "cron": 9,
 	"authpriv": 10, "ftp": 11,
 	"local0": 16, "local1": 17, "local2": 18, "local3": 19, "local4": 20, "local5": 21, "local6": 22, "local7": 23,
@@ -26,8 +26,8 @@ func readLogFile(v *value) (string, *problem) {
 	}
 	switch {
 	case !strings.HasPrefix(text, "/"):
-		if _, ok := Facilities[text]; !ok {
-			v.warn(suspicious, "%s is neither a path that begins with / nor a syslog facility%s", quote(text), DidYouMean(text, facilityNames()))
+		if _, ok := SyslogFacility(text); !ok {
+			v.warn(suspicious, "%s is neither a path that begins with / nor a syslog facility%s", quote(text), DidYouMean(text, slices.Sorted(maps.Keys(facilities))))
 		}
 	case !v.globals.Supervised && v.opts.TryFile != nil:
 		if err := v.opts.TryFile(text); err != nil {
@@ -38,7 +38,11 @@ func readLogFile(v *value) (string, *problem) {
 	return text, nil
 }
 
-func facilityNames() []string { return slices.Sorted(maps.Keys(Facilities)) }
+// SyslogFacility is the number of a facility of syslog(3).
+func SyslogFacility(name string) (number int, ok bool) {
+	number, ok = facilities[name]
+	return number, ok
+}
 
 // executes adds the name of another configuration, unless it is there.
 var executes = field[Global]{

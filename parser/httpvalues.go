@@ -19,19 +19,16 @@ type Statuses []StatusRange
 // StatusRange is a range of statuses, both ends included, from 100 to 599.
 type StatusRange struct{ First, Last int }
 
-// MarshalText writes the list as the file does, without blanks: 200,300-399.
-func (list Statuses) MarshalText() ([]byte, error) {
-	var b []byte
+// String is the list as the file has it, without blanks: 200,300-399.
+func (list Statuses) String() string {
+	items := make([]string, len(list))
 	for i, r := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(b, int64(r.First), 10)
+		items[i] = strconv.Itoa(r.First)
 		if r.Last > r.First {
-			b = strconv.AppendInt(append(b, '-'), int64(r.Last), 10)
+			items[i] += "-" + strconv.Itoa(r.Last)
 		}
 	}
-	return b, nil
+	return strings.Join(items, ",")
 }
 
 func readStatuses(v *value) (list Statuses, p *problem) {

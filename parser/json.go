@@ -46,6 +46,8 @@ func jsonValue(value any) any {
 		return "no"
 	case string:
 		return text(value)
+	case fmt.Stringer:
+		return value.String()
 	case []string:
 		texts := make([]text, len(value))
 		for i, s := range value {

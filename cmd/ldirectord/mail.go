@@ -16,7 +16,7 @@ func mailRules(cfg *parser.Config, plan *director.Plan) map[string]mail.Rule {
 			continue
 		}
 		rule := mail.Rule{
-			To: v.Mail.To, From: cfg.Global.EmailAlertFrom, SMTP: v.Mail.SMTP, Freq: v.Mail.Freq,
+			To: v.Mail.To, From: cfg.Global.EmailAlertFrom, SMTP: v.Mail.SMTP, Freq: v.Mail.Freq.Duration(),
 			ServiceName: v.ServiceName, Comment: v.Comment, Reals: reals[v.ID],
 		}
 		for bit, status := range map[parser.MailStatus]notify.Status{

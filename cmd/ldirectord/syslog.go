@@ -5,14 +5,9 @@ import (
 	"net"
 	"os"
 	"time"
-)
 
-// facilities are the names of syslog(3) with their numbers.
-var facilities = map[string]int{
-	"kern": 0, "user": 1, "mail": 2, "daemon": 3, "auth": 4, "syslog": 5, "lpr": 6, "news": 7, "uucp": 8,
-	"cron": 9, "authpriv": 10, "ftp": 11, "local0": 16, "local1": 17, "local2": 18, "local3": 19,
-	"local4": 20, "local5": 21, "local6": 22, "local7": 23,
-}
+	"ldirectord/parser"
+)
 
 const (
 	severityInfo  = 6
@@ -31,9 +26,9 @@ type syslogWriter struct {
 }
 
 func newSyslogWriter(facility string) *syslogWriter {
-	number, ok := facilities[facility]
+	number, ok := parser.SyslogFacility(facility)
 	if !ok {
-		number = facilities["user"]
+		number, _ = parser.SyslogFacility("user")
 	}
 	return &syslogWriter{facility: facility, priority: number<<3 | severityInfo}
 }
