@@ -1,148 +1,71 @@
 package doctor
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// route is the way of packets to an address (ip route get).
+// route is how packets get to an address (ip route get).
 type route struct {
 	local   bool   // it ends on this machine
-	device  string // "" when there is no way
+	device  string // "" when there is no route
 	gateway bool   // by a router
-	mtu     int    // bytes of a packet that it takes, 0 when not known
+	mtu     int    // max bytes of a packet, 0 when not known
 }
 
 // router asks the kernel for routes (rtnetlink(7)).
 type router struct {
-	fd      int
-	seq     uint32
-	devices map[int]device // by index
+	kernel  *netlink.Handle
+	devices []device
 }
 
 func openRouter(devices []device) (*router, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	kernel, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("opening a socket for routes: %w", err)
 	}
-	wait := unix.NsecToTimeval(probeTime.Nanoseconds())
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
-		unix.Close(fd)
+	if err := kernel.SetSocketTimeout(probeTime); err != nil {
+		kernel.Close()
 		return nil, fmt.Errorf("opening a socket for routes: %w", err)
 	}
-	r := &router{fd: fd, devices: map[int]device{}}
-	for _, d := range devices {
-		r.devices[d.index] = d
-	}
-	return r, nil
+	return &router{kernel, devices}, nil
 }
 
-func (r *router) close() { unix.Close(r.fd) }
+func (r *router) close() { r.kernel.Close() }
+
+// noRoute are the kernel's errors for an address without a route: there is none, or it is unreachable, prohibit or
+// blackhole.
+var noRoute = []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EACCES, syscall.EINVAL}
 
 // to returns the route of packets with a firewall mark, 0 for none. No route is the zero route.
 func (r *router) to(addr netip.Addr, mark uint32) (route, error) {
-	r.seq++
-	if err := unix.Sendto(r.fd, routeRequest(addr, mark, r.seq), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	answer, err := r.kernel.RouteGetWithOptions(addr.AsSlice(), &netlink.RouteGetOptions{Mark: mark})
+	switch {
+	case slices.ContainsFunc(noRoute, func(no error) bool { return errors.Is(err, no) }):
+		return route{}, nil
+	case err != nil:
 		return route{}, fmt.Errorf("asking for the route to %s: %w", addr, err)
-	}
-	buffer := make([]byte, unix.Getpagesize())
-	for {
-		n, _, err := unix.Recvfrom(r.fd, buffer, 0)
-		if err != nil {
-			return route{}, fmt.Errorf("asking for the route to %s: %w", addr, err)
-		}
-		messages, err := syscall.ParseNetlinkMessage(buffer[:n])
-		if err != nil {
-			return route{}, fmt.Errorf("asking for the route to %s: %w", addr, err)
-		}
-		for i := range messages {
-			if messages[i].Header.Seq == r.seq { // not a late answer to an earlier question
-				return r.parse(&messages[i])
-			}
-		}
-	}
-}
-
-func (r *router) parse(m *syscall.NetlinkMessage) (route, error) {
-	if m.Header.Type != unix.RTM_NEWROUTE {
-		return route{}, nil // an error, as ENETUNREACH: there is no way
-	}
-	attributes, err := syscall.ParseNetlinkRouteAttr(m)
-	if err != nil || len(m.Data) < unix.SizeofRtMsg {
-		return route{}, errors.Join(errors.New("a route that can't be read"), err)
-	}
-	found := route{}
-	switch m.Data[7] { // rtm_type
-	case unix.RTN_LOCAL:
-		found.local = true
-	case unix.RTN_UNICAST:
-	default: // blackhole, unreachable, prohibit
+	case len(answer) == 0 || answer[0].Type != unix.RTN_LOCAL && answer[0].Type != unix.RTN_UNICAST:
 		return route{}, nil
 	}
-	for _, a := range attributes {
-		switch a.Attr.Type {
-		case unix.RTA_OIF:
-			if len(a.Value) >= 4 {
-				d := r.devices[int(binary.NativeEndian.Uint32(a.Value))]
-				found.device, found.mtu = d.name, d.mtu
-			}
-		case unix.RTA_GATEWAY, unix.RTA_VIA:
-			found.gateway = true
+	way := answer[0]
+	found := route{local: way.Type == unix.RTN_LOCAL, gateway: way.Gw != nil || way.Via != nil}
+	for _, d := range r.devices {
+		if d.index == way.LinkIndex {
+			found.device, found.mtu = d.name, d.mtu
 		}
 	}
-	for _, a := range attributes {
-		if mtu := metric(a); a.Attr.Type == unix.RTA_METRICS && mtu > 0 {
-			found.mtu = mtu
-		}
+	if way.MTU > 0 {
+		found.mtu = way.MTU
 	}
 	return found, nil
-}
-
-// metric is the MTU among the metrics of a route: attributes within an attribute.
-func metric(a syscall.NetlinkRouteAttr) int {
-	for b := a.Value; len(b) >= 8; {
-		size := int(binary.NativeEndian.Uint16(b))
-		if size < 4 || size > len(b) {
-			return 0
-		}
-		if binary.NativeEndian.Uint16(b[2:]) == unix.RTAX_MTU && size >= 8 {
-			return int(binary.NativeEndian.Uint32(b[4:]))
-		}
-		b = b[min((size+3)&^3, len(b)):]
-	}
-	return 0
-}
-
-// routeRequest is a RTM_GETROUTE: netlink header, rtmsg, and the destination and mark as attributes.
-func routeRequest(addr netip.Addr, mark, seq uint32) []byte {
-	family := byte(unix.AF_INET)
-	if addr.Is6() {
-		family = unix.AF_INET6
-	}
-	b := make([]byte, unix.SizeofNlMsghdr+unix.SizeofRtMsg)
-	b[unix.SizeofNlMsghdr], b[unix.SizeofNlMsghdr+1] = family, byte(addr.BitLen())
-	b = appendAttribute(b, unix.RTA_DST, addr.AsSlice())
-	if mark != 0 {
-		b = appendAttribute(b, unix.RTA_MARK, binary.NativeEndian.AppendUint32(nil, mark))
-	}
-	binary.NativeEndian.PutUint32(b, uint32(len(b)))
-	binary.NativeEndian.PutUint16(b[4:], unix.RTM_GETROUTE)
-	binary.NativeEndian.PutUint16(b[6:], unix.NLM_F_REQUEST)
-	binary.NativeEndian.PutUint32(b[8:], seq)
-	return b
-}
-
-// appendAttribute appends an attribute whose value is a multiple of four bytes long.
-func appendAttribute(b []byte, kind uint16, value []byte) []byte {
-	b = binary.NativeEndian.AppendUint16(b, uint16(4+len(value)))
-	b = binary.NativeEndian.AppendUint16(b, kind)
-	return append(b, value...)
 }
 
 // device is a network interface.
