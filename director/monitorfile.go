@@ -3,11 +3,14 @@ package director
 import (
 	"regexp"
 	"strconv"
+	"strings"
 
 	"ldirectord/checker"
-	"ldirectord/notify"
 	"ldirectord/parser"
 )
+
+// inMaintenance is the message for a server that maintenancedir takes down.
+const inMaintenance = "Server in maintenance"
 
 // monitor writes one result into the virtual service's monitorfile.
 func (d *Director) monitor(v *virtual, s *server, r checker.Result) {
@@ -15,45 +18,103 @@ func (d *Director) monitor(v *virtual, s *server, r checker.Result) {
 		return
 	}
 	if s.maintenance != "" {
-		d.deps.Monitor.Record(v.cfg.MonitorFile, monitorID(v.cfg, s.real), false, notify.InMaintenance)
+		d.deps.Monitor.Record(v.cfg.MonitorFile, monitorID(v.cfg, s.real), false, inMaintenance)
 		return
 	}
 	kind := s.task.Spec.Kind()
-	if kind == "connect" && v.cfg.Protocol == parser.UDP {
+	switch {
+	case kind == "connect" && v.cfg.Protocol == parser.UDP:
 		kind = "ping"
-	}
-	if kind == "combined" {
+	case kind == "combined":
 		kind = s.task.Spec.Service
 	}
-	if message, line := notify.MonitorMessage(kind, r.OK, r.Detail, r.Body); line {
+	if message, line := monitorMessage(kind, r); line {
 		d.deps.Monitor.Record(v.cfg.MonitorFile, monitorID(v.cfg, s.real), r.OK, message)
 	}
 }
 
-// urlPassword is a URL up to the password of its log-in, and that (RFC 3986, 3.2.1).
-var urlPassword = regexp.MustCompile(`(//[^/?#:@\s]*:)[^/?#@\s]*@`)
-
-// monitorID names a check as monitorfiles do, but for passwords.
-func monitorID(cfg *parser.Virtual, r *parser.Real) string {
-	id := notify.MonitorID{
-		Check:       string(cfg.CheckType),
-		Protocol:    string(cfg.Protocol),
-		Server:      parser.FormatAddr(r.Addr.Addr()),
-		Port:        strconv.Itoa(int(r.Addr.Port())),
-		VirtualHost: cfg.VirtualHost,
-		Weight:      strconv.Itoa(r.Weight),
-		Forward:     string(r.Forward),
-		Request:     urlPassword.ReplaceAllString(r.Request, "$1…@"),
-		Receive:     r.Receive,
+// monitorMessage is what a monitorfile says about a result, "" for nothing. Kind is what was asked: the service of a
+// negotiate or combined check, else the check type, ping for connect with udp. The Perl leaves some results out; then
+// there is no line.
+func monitorMessage(kind string, r checker.Result) (message string, line bool) {
+	switch kind {
+	case "on", "off", "external-perl":
+		return "", false
+	case "ping":
+		return "", r.OK
+	case "http", "https", "http_proxy":
+		return httpMessage(r), true
+	case "dns":
+		return dnsMessage(r), true
+	case "ldap", "ldaps":
+		return ldapMessage(r), true
 	}
+	return "", true
+}
+
+// httpMessage is the status line, or with a good status the wrong content. Without an answer it is a 500, as in the
+// Perl, though in other words.
+func httpMessage(r checker.Result) string {
+	switch {
+	case r.OK && r.Stage == checker.AtConnect: // a connect between two full checks
+		return ""
+	case r.OK:
+		return r.Detail
+	case r.Body == "":
+		return "500 " + r.Detail
+	}
+	return r.Body
+}
+
+func dnsMessage(r checker.Result) string {
+	switch {
+	case r.OK:
+		return "Success"
+	case r.Stage == checker.AtMatch:
+		return "Response mismatch"
+	}
+	return "Connection timed out" // what the Perl says of every other failure
+}
+
+func ldapMessage(r checker.Result) string {
+	if r.OK {
+		return "Success"
+	}
+	switch r.Stage {
+	case checker.AtConnect, checker.AtTLS:
+		return "Connection failed"
+	case checker.AtLogin:
+		return "Bind failed"
+	case checker.AtMatch:
+		return "Response mismatch"
+	}
+	return "No answer received"
+}
+
+var (
+	// urlPassword is a URL up to the password of its log-in, and that (RFC 3986, 3.2.1).
+	urlPassword = regexp.MustCompile(`(//[^/?#:@\s]*:)[^/?#@\s]*@`)
+	colons      = regexp.MustCompile(`:+`)
+)
+
+// monitorID names a check as the Perl does in a monitorfile, but for passwords: its settings with a blank between them
+// for each run of colons, and without backslashes. A colon of request or receive is kept.
+func monitorID(cfg *parser.Virtual, r *parser.Real) string {
+	check, checkPort := string(cfg.CheckType), ""
 	switch cfg.CheckType {
 	case parser.Negotiate, parser.Combined:
-		id.Check += ":" + cfg.Service
+		check += ":" + cfg.Service
 	case parser.External, parser.ExternalPerl:
-		id.Check += ":" + cfg.CheckCommand
+		check += ":" + cfg.CheckCommand
 	}
 	if cfg.CheckPort > 0 {
-		id.CheckPort = strconv.Itoa(cfg.CheckPort)
+		checkPort = strconv.Itoa(cfg.CheckPort)
 	}
-	return id.String()
+	escaped := strings.NewReplacer(`\`, "", ":", `\:`)
+	id := strings.Join([]string{
+		check, string(cfg.Protocol), parser.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port())),
+		cfg.VirtualHost, checkPort, strconv.Itoa(r.Weight), string(r.Forward),
+		escaped.Replace(urlPassword.ReplaceAllString(r.Request, "$1…@")), escaped.Replace(r.Receive),
+	}, ":")
+	return strings.ReplaceAll(colons.ReplaceAllString(id, " "), `\`, "")
 }

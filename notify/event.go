@@ -23,7 +23,6 @@ const (
 	PurgedVirtual  Kind = "purged-virtual"  //
 	Added          Kind = "added"           // a destination came in
 	Restored       Kind = "restored"        // its weight came back
-	Changed        Kind = "changed"         // weight, method or thresholds by the configuration
 	Promoted       Kind = "promoted"        // from standing by to serving
 	StandingBy     Kind = "standing-by"     // checks go on, the table is left alone
 	Drained        Kind = "drained"         // weight 0 by the operator's order
@@ -33,7 +32,6 @@ const (
 	SoftFailure    Kind = "soft-failure"    // failed, but not often enough
 	SoftReset      Kind = "soft-reset"      // a success before it was often enough
 	CheckFailed    Kind = "check-failed"    // went down: the reason
-	CheckPassed    Kind = "check-passed"    // came up
 	CheckWarning   Kind = "check-warning"   // a check passed in a way that needs a look
 	LocalShortage  Kind = "local-shortage"  // we lack descriptors, memory or ports: checks say nothing
 	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive: it says nothing
@@ -77,7 +75,7 @@ type Event struct {
 	Virtual  string // as the configuration's id: tcp:192.0.2.1:80, fwm:3
 	Real     string // address:port
 	Fallback bool   // Real is a sorry server
-	Weight   int    // after the change; meaningful for Added, Restored, Changed
+	Weight   int    // after the change; meaningful for Added and Restored
 	Text     string
 	Reason   string // why, for a person: what the check said, what the kernel answered
 }

@@ -38,7 +38,7 @@ type Hooks struct {
 	journal *Journal
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
-	wait    sync.WaitGroup
+	running sync.WaitGroup
 
 	mu    sync.Mutex // guards what follows
 	lanes map[string][]Hook
@@ -67,20 +67,15 @@ func (h *Hooks) Run(hook Hook) {
 	}
 	h.lanes[hook.Lane] = append(waiting, hook)
 	if !busy {
-		h.wait.Go(func() { h.work(hook.Lane) })
+		h.running.Go(func() { h.work(hook.Lane) })
 	}
 }
 
 // Close waits for the commands that still run or wait, and kills them when ctx is done.
 func (h *Hooks) Close(ctx context.Context) {
-	done := make(chan struct{})
-	go func() { h.wait.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
+	_ = ended(ctx, &h.running)
 	h.cancel(errors.New("killed, because the daemon ends"))
-	<-done
+	h.running.Wait()
 }
 
 func (h *Hooks) work(lane string) {

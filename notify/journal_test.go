@@ -43,17 +43,17 @@ func TestASlowNotifierStopsNobodyAndLosesNothingInSilence(t *testing.T) {
 			NotifyFunc(func(context.Context, Event) { quick++ }))
 		j.Emit(Event{})
 		synctest.Wait()
-		for range queueLength + 5 {
+		for range maxEvents + 5 {
 			j.Emit(Event{})
 		}
 		close(hold)
 		if err := j.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if slow != queueLength+2 || last.Kind != Lost {
+		if slow != maxEvents+2 || last.Kind != Lost {
 			t.Errorf("the slow one heard %d, last %v; want all that fitted and the count of the rest", slow, last)
 		}
-		if quick < queueLength {
+		if quick < maxEvents {
 			t.Errorf("the quick one heard %d", quick)
 		}
 	})

@@ -45,7 +45,7 @@ func TestMonitorWritesTheReferencesLines(t *testing.T) {
 	m := NewMonitor(newEventList().report)
 	m.Record(one, "connect tcp 10.2.0.1 7000 1 gate / ", true, "")
 	m.Record(two, "negotiate http tcp 10.2.0.1 80 1 gate / ok", false, "100% | out\r\nof \x1b\tluck")
-	m.Record(one, "connect tcp 10.2.0.1 7000 1 gate / ", false, InMaintenance)
+	m.Record(one, "connect tcp 10.2.0.1 7000 1 gate / ", false, "Server in maintenance")
 	if err := m.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestTheMonitorsQueueIsBoundedAndItsLossTold(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "absent", "bad")
 	m.Record(bad, "id", true, "")
 	<-told.more
-	for range monitorQueue + 7 {
+	for range maxResults + 7 {
 		m.Record(bad, "id", true, "")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
@@ -161,14 +161,14 @@ func TestAMonitorMessageIsPrintable(t *testing.T) {
 		"\x9b31m\xff":           "%9b31m%ff",
 		"":                      "-",
 	} {
-		if got := monitorEscape(said); got != want {
+		if got := escape(said); got != want {
 			t.Errorf("%q: got %q, want %q", said, got, want)
 		}
 	}
 }
 
 func TestAMonitorMessageIsBounded(t *testing.T) {
-	if got := monitorEscape(strings.Repeat("x", 2*monitorMessage)); len(got) != monitorMessage {
+	if got := escape(strings.Repeat("x", 2*maxMessage)); len(got) != maxMessage {
 		t.Errorf("%d bytes", len(got))
 	}
 }

@@ -1,0 +1,147 @@
+package director
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/parser"
+)
+
+// As in the Perl: its status line, or the page that does not match.
+func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
+	page := strings.Repeat("gone fishing, back at noon; ", 10) + "password s3cret"
+	for _, c := range []struct {
+		name    string
+		answer  string
+		up      bool
+		message string
+	}{
+		{"well", "HTTP/1.0 200 OK\r\n\r\nall OK\n", true, "200 OK"},
+		{"its own words", "HTTP/1.0 200 Fine\r\n\r\nall OK\n", true, "200 Fine"},
+		{"no words", "HTTP/1.0 200\r\n\r\nall OK\n", true, "200 OK"},
+		{"bad status", "HTTP/1.0 503 Service Unavailable\r\n\r\n", false, "503 Service Unavailable"},
+		{"bad status in its own words", "HTTP/1.0 503 Gone fishing\r\n\r\n", false, "503 Gone fishing"},
+		{"bad status without words", "HTTP/1.0 404\r\n\r\n", false, "404 Not Found"},
+		{"status without usual words", "HTTP/1.0 599\r\n\r\n", false, "599 Unknown code"},
+		{"wrong content", "HTTP/1.0 200 OK\r\n\r\n" + page, false, strings.ReplaceAll(page, "s3cret", "…")},
+		{"no content", "HTTP/1.0 200 OK\r\n\r\n", false, "200 OK"},
+		{"no answer", "", false, "500 connection closed without an answer"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			target := answering(t, c.answer)
+			check, err := checker.New(checker.Spec{
+				Type: "negotiate", Service: "http", Protocol: "tcp", Target: target, NegotiateTimeout: 5 * time.Second,
+				Request: "/", URL: "http://" + target.String() + "/", Receive: "OK", Method: "GET", FollowRedirect: "yes",
+				HTTPUser: "me", HTTPPasswd: "s3cret",
+			}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := check.Check(t.Context())
+			message, line := monitorMessage("http", r)
+			if r.OK != c.up || !line || message != c.message {
+				t.Errorf("up %v, %q (from %q), want %v, %q", r.OK, message, r.Detail, c.up, c.message)
+			}
+		})
+	}
+}
+
+// answering gives every request the same answer.
+func answering(t *testing.T, answer string) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.SetDeadline(time.Now().Add(5 * time.Second))
+			http.ReadRequest(bufio.NewReader(conn))
+			io.WriteString(conn, answer)
+			conn.Close()
+		}
+	}()
+	return netip.MustParseAddrPort(l.Addr().String())
+}
+
+// The wanted ids are those that the Perl's get_real_id_str writes to a monitorfile.
+func TestMonitorID(t *testing.T) {
+	cfg := parser.Virtual{Protocol: parser.TCP, CheckType: parser.Connect}
+	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: parser.Gate, Request: "/"}
+	for _, c := range []struct {
+		change func(*parser.Virtual, *parser.Real)
+		want   string
+	}{
+		{func(*parser.Virtual, *parser.Real) {}, "connect tcp 10.2.0.1 7000 1 gate / "},
+		{func(_ *parser.Virtual, r *parser.Real) { r.Addr = netip.MustParseAddrPort("[fd00::1]:7000") },
+			"connect tcp [fd00 1] 7000 1 gate / "},
+		{func(v *parser.Virtual, r *parser.Real) {
+			v.CheckType, v.Service, v.VirtualHost, v.CheckPort = parser.Negotiate, "http", "www.example.net", 81
+			r.Request, r.Receive = "/a::b c", `:x\d:`
+		}, "negotiate http tcp 10.2.0.1 7000 www.example.net 81 1 gate /a  b c  xd "},
+		{func(v *parser.Virtual, r *parser.Real) {
+			v.CheckType, v.CheckCommand, v.Protocol = parser.External, "/bin/ch::eck", parser.FWM
+			r.Addr = netip.AddrPortFrom(r.Addr.Addr(), 0)
+		}, "external /bin/ch eck fwm 10.2.0.1 0 1 gate / "},
+		{func(_ *parser.Virtual, r *parser.Real) { r.Request = "http://me:s3cret@10.2.0.9/" },
+			"connect tcp 10.2.0.1 7000 1 gate http //me …@10.2.0.9/ "},
+	} {
+		v, r := cfg, real
+		c.change(&v, &r)
+		if got := monitorID(&v, &r); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestMonitorMessage(t *testing.T) {
+	down := func(at checker.Stage) checker.Result { return checker.Result{Stage: at, Detail: "why"} }
+	up := checker.Result{OK: true, Stage: checker.AtMatch, Detail: "seen"}
+	connected := checker.Result{OK: true, Stage: checker.AtConnect, Detail: "connected"}
+	for _, c := range []struct {
+		kind   string
+		result checker.Result
+		want   string
+		line   bool
+	}{
+		{"http", up, "seen", true},
+		{"http", connected, "", true},
+		{"https", checker.Result{Detail: "status 503, want 2xx", Body: "503 Gone fishing"}, "503 Gone fishing", true},
+		{"http_proxy", down(checker.AtConnect), "500 why", true},
+		{"dns", up, "Success", true},
+		{"dns", down(checker.AtMatch), "Response mismatch", true},
+		{"dns", down(checker.AtConnect), "Connection timed out", true},
+		{"dns", down(checker.AtAnswer), "Connection timed out", true},
+		{"ldap", up, "Success", true},
+		{"ldap", down(checker.AtConnect), "Connection failed", true},
+		{"ldaps", down(checker.AtTLS), "Connection failed", true},
+		{"ldap", down(checker.AtLogin), "Bind failed", true},
+		{"ldap", down(checker.AtMatch), "Response mismatch", true},
+		{"ldap", down(checker.AtAnswer), "No answer received", true},
+		{"connect", connected, "", true},
+		{"connect", down(checker.AtConnect), "", true},
+		{"smtp", down(checker.AtAnswer), "", true},
+		{"external", down(checker.AtStart), "", true},
+		{"ping", up, "", true},
+		{"ping", down(checker.AtAnswer), "", false},
+		{"external-perl", up, "", false},
+		{"on", up, "", false},
+		{"off", down(checker.AtStart), "", false},
+	} {
+		if got, line := monitorMessage(c.kind, c.result); got != c.want || line != c.line {
+			t.Errorf("%s, %+v: %q, %v; want %q, %v", c.kind, c.result, got, line, c.want, c.line)
+		}
+	}
+}

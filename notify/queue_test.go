@@ -1,0 +1,76 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestAQueueCountsWhatFindsNoRoom(t *testing.T) {
+	q := newQueue[int](3)
+	for i := range 5 {
+		q.put(i)
+	}
+	items, lost, closed := q.take()
+	if !slices.Equal(items, []int{0, 1, 2}) || lost != 2 || closed {
+		t.Errorf("%v, %d lost, closed %v", items, lost, closed)
+	}
+	q.put(5)
+	q.close()
+	q.put(6)
+	items, lost, closed = q.take()
+	if !slices.Equal(items, []int{5}) || lost != 0 || !closed {
+		t.Errorf("then %v, %d lost, closed %v", items, lost, closed)
+	}
+}
+
+func TestBatchesEndAfterWhatWasThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue[int](10)
+		var got []int
+		var running sync.WaitGroup
+		running.Go(func() {
+			for items := range q.batches() {
+				got = append(got, items...)
+			}
+		})
+		for i := range 3 {
+			q.put(i)
+			synctest.Wait()
+			if len(got) != i+1 {
+				t.Errorf("after %d items %v", i+1, got)
+			}
+		}
+		q.put(3)
+		q.close()
+		if err := ended(t.Context(), &running); err != nil || !slices.Equal(got, []int{0, 1, 2, 3}) {
+			t.Errorf("%v: %v", err, got)
+		}
+	})
+}
+
+func TestBatchesMayBeLeft(t *testing.T) {
+	q := newQueue[int](10)
+	q.put(1)
+	for range q.batches() {
+		break
+	}
+}
+
+func TestAnEndIsNotWaitedForLongerThanAllowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running sync.WaitGroup
+		running.Go(func() { time.Sleep(time.Minute) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := ended(ctx, &running); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		running.Wait()
+	})
+}
