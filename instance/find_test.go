@@ -206,7 +206,7 @@ func TestTheVersionBeforeFindsTheLock(t *testing.T) {
 			t.Errorf("the lock: %v", err)
 		}
 		f.Close()
-		if err := h.Enter(Ending); err != nil {
+		if err := h.SetPhase(Ending); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -315,10 +315,10 @@ func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
 	if _, err := second.Acquire(t.Context(), ""); !errors.As(err, &taken) || taken.Path != "/a/x.cf" {
 		t.Errorf("the second one: %v", err)
 	}
-	if err := second.Refused(); !errors.As(err, &taken) {
+	if err := second.MayStart(); !errors.As(err, &taken) {
 		t.Errorf("before the start: %v", err)
 	}
-	if err := first.Refused(); err != nil {
+	if err := first.MayStart(); err != nil {
 		t.Errorf("the first one: %v", err)
 	}
 }

@@ -222,7 +222,7 @@ func (i Instance) Stays(p Process) bool {
 		if now.Pid != p.Pid || !p.Lives() || cmp.Or(now.State.Phase, Running) != Running {
 			return false
 		}
-		time.Sleep(lookAgain)
+		time.Sleep(pollInterval)
 	}
 	return true
 }

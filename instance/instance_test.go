@@ -24,7 +24,7 @@ func daemonOf(dir, file string, names ...string) Instance {
 }
 
 // acquire makes this process the daemon.
-func acquire(t *testing.T, i Instance) *Hold {
+func acquire(t *testing.T, i Instance) *Lock {
 	t.Helper()
 	h, err := i.Acquire(t.Context(), "")
 	if err != nil {
@@ -50,7 +50,7 @@ func TestFilesOfTheRunFolderAreBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			i := daemonOf(t.TempDir(), "/ld.cf")
 			f := i.Files()
-			for path, limit := range map[string]int64{f.Pid: longestPid, f.State: LargestFile, f.Drain: LargestFile} {
+			for path, limit := range map[string]int64{f.Pid: maxPidText, f.State: MaxFile, f.Drain: MaxFile} {
 				if err := put(path, limit); err != nil {
 					t.Fatal(err)
 				}

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// lookAgain is the time between two looks at another process.
-const lookAgain = 20 * time.Millisecond
+// pollInterval is the time between two looks at another process.
+const pollInterval = 20 * time.Millisecond
 
 // Process is one process: its number is used again when it is gone, its time of start is not.
 type Process struct {
@@ -39,7 +39,7 @@ func (p Process) Await(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the daemon with pid %d does not end", p.Pid)
-		case <-time.After(lookAgain):
+		case <-time.After(pollInterval):
 		}
 	}
 	return nil

@@ -11,8 +11,8 @@ import (
 
 // Limits on the files of the run folder, in bytes.
 const (
-	LargestFile = 64 << 20
-	longestPid  = 4 << 10 // of a pid file: the rest does not matter
+	MaxFile    = 64 << 20
+	maxPidText = 4 << 10 // of a pid file: the rest does not matter
 )
 
 // ReadFile reads a whole regular file of at most limit bytes.
@@ -59,7 +59,7 @@ func Read(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readAll(f, LargestFile)
+	return readAll(f, MaxFile)
 }
 
 func openOurs(path string) (*os.File, error) {
@@ -82,7 +82,7 @@ func readPid(path string) (pid int, there bool) {
 		return 0, false
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, longestPid))
+	text, err := io.ReadAll(io.LimitReader(f, maxPidText))
 	if err != nil || len(text) == 0 {
 		return 0, false
 	}

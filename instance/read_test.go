@@ -18,7 +18,7 @@ func TestATooLargeFileTakesNoMemory(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := ReadFile(path, LargestFile)
+	_, err := ReadFile(path, MaxFile)
 	runtime.ReadMemStats(&after)
 	if want := path + " is larger than 67108864 bytes"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)

@@ -25,9 +25,9 @@ const (
 	HandedOver Phase = "handed over" // it ended and left its table to the next one
 )
 
-// Keeper is who has a daemon in the foreground, and so must start the next one: a unit of systemd, by its
+// Supervisor is who has a daemon in the foreground, and so must start the next one: a unit of systemd, by its
 // name, or somebody. A daemon in the background has none.
-type Keeper string
+type Supervisor string
 
 // State is what a state file says. Every user may read it.
 type State struct {
@@ -35,10 +35,10 @@ type State struct {
 	Daemon
 	Name string `json:",omitempty"` // of its pid file
 	Process
-	Phase    Phase
-	Keeper   Keeper        `json:",omitempty"`
-	Execute  []string      `json:",omitempty"` // the configurations of its siblings
-	Virtuals []ipvsctl.Key `json:",omitempty"` // what it may have in the table; says nothing once it is ending
+	Phase      Phase
+	Supervisor Supervisor    `json:"Keeper,omitempty"` // the name that the previous version reads
+	Execute    []string      `json:",omitempty"`       // the configurations of its siblings
+	Virtuals   []ipvsctl.Key `json:",omitempty"`       // what it may have in the table; says nothing once it is ending
 }
 
 func readState(path string) (State, error) {

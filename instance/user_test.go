@@ -26,7 +26,7 @@ func folderOfNobody(t *testing.T) string {
 // What root's commands write in the folder of a daemon with a user of its own is that user's: it could not open it.
 func TestRootShutsNoUserOut(t *testing.T) {
 	i := daemonOf(folderOfNobody(t), "/etc/ha.d/ldirectord.cf")
-	lock, err := i.Lock(t.Context())
+	lock, err := i.LockFolder(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestRootIsNoDaemonInTheFolderOfAUser(t *testing.T) {
 		t.Errorf("it may: %+v is found", i.Find())
 		h.Release()
 	}
-	if i.Refused() == nil {
+	if i.MayStart() == nil {
 		t.Error("a restart ends the daemon before it is refused")
 	}
 }

@@ -150,9 +150,9 @@ func isLocked(path string) (bool, error) {
 	return l.Type != unix.F_UNLCK, nil
 }
 
-// Lock keeps others from writing in the run folder until the returned file is closed. It is for moments, while
+// LockFolder keeps others from writing in the run folder until the returned file is closed. It is for moments, while
 // what is there is read, and written again.
-func (i Instance) Lock(ctx context.Context) (*os.File, error) {
+func (i Instance) LockFolder(ctx context.Context) (*os.File, error) {
 	if err := CheckFolder(i.dir); err != nil {
 		return nil, err
 	}

@@ -96,11 +96,11 @@ func (a *app) restart(ctx context.Context) int {
 		return code
 	}
 	if found := a.instance().Find(); found.Pid != 0 {
-		if keeper := found.State.Keeper; keeper != "" {
+		if keeper := found.State.Supervisor; keeper != "" {
 			return a.restartKept(ctx, keeper)
 		}
 		a.spellAs(found.State)
-		if err := a.instance().Refused(); err != nil { // while one still serves
+		if err := a.instance().MayStart(); err != nil { // while one still serves
 			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
 			return exitFailure
 		}
@@ -186,9 +186,9 @@ func (a *app) runs(ctx context.Context) (bool, error) {
 	found := a.instance().Find()
 	daemon := found.Process
 	if daemon.Pid == 0 {
-		return false, a.instance().Refused()
+		return false, a.instance().MayStart()
 	}
-	mine := a.stay || a.debug || a.supervised() && found.State.Keeper != "" // this process was to be the one
+	mine := a.stay || a.debug || a.supervised() && found.State.Supervisor != "" // this process was to be the one
 	switch stays := a.instance().Stays(daemon); {
 	case stays && mine:
 		return true, fmt.Errorf("it runs already with pid %d; stop --keep ends it and leaves the table in place", daemon.Pid)

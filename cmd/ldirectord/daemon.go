@@ -36,7 +36,7 @@ const (
 // daemon is the running director and what surrounds it.
 type daemon struct {
 	*app
-	hold     *instance.Hold
+	hold     *instance.Lock
 	log      *logSink
 	journal  *notify.Journal
 	mailer   *mail.Mailer
@@ -114,12 +114,12 @@ func (d *daemon) live(ctx context.Context, table ipvsctl.Client, signals <-chan 
 	d.director = director.New(director.Deps{
 		Drained: d.drains.backends, Standby: d.now.Role == instance.Standby, Marks: d.marks(),
 		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Maintenance: maintenance.New(watch).Watch,
-		Former: d.instance().NotOthers(d.hold.Former), Owned: func(keys []ipvsctl.Key) { d.recorded(d.hold.Own(keys)) },
+		Former: d.instance().NotOthers(d.hold.Former), Owned: func(keys []ipvsctl.Key) { d.recorded(d.hold.SetVirtuals(keys)) },
 		Alive: d.manager.alive, Pulse: d.manager.every,
 	})
 	d.env.setOurs(d.loaded.plan)
 	d.announce()
-	d.recorded(d.hold.Siblings(d.loaded.config.Global.Execute))
+	d.recorded(d.hold.SetSiblings(d.loaded.config.Global.Execute))
 	runCtx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	role := d.now.Role // orders may change it from here on
@@ -158,7 +158,7 @@ func (d *daemon) attend(ctx context.Context, role instance.Role, signals <-chan 
 				file.readAgain(ctx, rereading{})
 			case signalHandOver:
 				d.manager.stopping()
-				d.recorded(d.hold.Enter(instance.HandedOver))
+				d.recorded(d.hold.SetPhase(instance.HandedOver))
 				end(director.ErrHandover)
 				return d.awaitEnd(ended, endedBy("USR1"))
 			default:
@@ -187,7 +187,7 @@ func (d *daemon) attend(ctx context.Context, role instance.Role, signals <-chan 
 // leave ends the director and the daemons that execute= names.
 func (d *daemon) leave(by endedBy, ended <-chan error, end context.CancelCauseFunc) error {
 	d.manager.stopping()
-	d.recorded(d.hold.Enter(instance.Ending))
+	d.recorded(d.hold.SetPhase(instance.Ending))
 	d.siblings(d.loaded.config.Global.Execute, sibling+"stop", nil)
 	end(by)
 	return d.awaitEnd(ended, by)
@@ -206,7 +206,7 @@ func (d *daemon) awaitEnd(ended <-chan error, by endedBy) error {
 		case err := <-ended:
 			return cmp.Or(err, error(by))
 		case <-late.C:
-			d.recorded(d.hold.Enter(instance.Running))
+			d.recorded(d.hold.SetPhase(instance.Running))
 			return fmt.Errorf("signal %s, but the table was not left within %v", string(by), directorWait)
 		}
 	}

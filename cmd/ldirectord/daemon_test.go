@@ -27,7 +27,7 @@ func TestADirectorThatHangsIsLeft(t *testing.T) {
 	t.Cleanup(hold.Release)
 	synctest.Test(t, func(t *testing.T) {
 		d := &daemon{app: &app{options: o}, hold: hold}
-		if err := hold.Enter(instance.Ending); err != nil {
+		if err := hold.SetPhase(instance.Ending); err != nil {
 			t.Fatal(err)
 		}
 		begun := time.Now()

@@ -113,7 +113,7 @@ func (a *app) recordDrain(ctx context.Context, drained bool) ([]director.Backend
 	if len(backends) == 0 {
 		return nil, errors.New(noSuchServer(a.path, virtual, real))
 	}
-	lock, err := a.instance().Lock(ctx)
+	lock, err := a.instance().LockFolder(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -12,10 +12,10 @@ import (
 )
 
 // somebody keeps a daemon in the foreground that no unit of systemd does.
-const somebody instance.Keeper = "somebody"
+const somebody instance.Supervisor = "somebody"
 
 // keeper is who keeps this process.
-func (a *app) keeper() instance.Keeper {
+func (a *app) keeper() instance.Supervisor {
 	if !a.foreground() {
 		return ""
 	}
@@ -27,21 +27,21 @@ func (a *app) keeper() instance.Keeper {
 }
 
 // unitOf finds the service in the lines of /proc/PID/cgroup, see cgroups(7); "" when there is none.
-func unitOf(groups string) instance.Keeper {
+func unitOf(groups string) instance.Supervisor {
 	for line := range strings.Lines(groups) {
 		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(fields) < 3 || fields[1] != "" && fields[1] != "name=systemd" {
 			continue
 		}
 		if name := path.Base(fields[2]); strings.HasSuffix(name, ".service") {
-			return instance.Keeper(name)
+			return instance.Supervisor(name)
 		}
 	}
 	return ""
 }
 
 // restartKept has the keeper restart its daemon. The unit's ExecStop leaves the table in place then.
-func (a *app) restartKept(ctx context.Context, k instance.Keeper) int {
+func (a *app) restartKept(ctx context.Context, k instance.Supervisor) int {
 	if k == somebody {
 		fmt.Fprintln(a.stderr, "ldirectord: the daemon runs in the foreground: who started it there must restart it")
 		return exitFailure

@@ -103,7 +103,7 @@ func (a *app) giveRole(ctx context.Context, w instance.RoleChange) (given, error
 // recordRole makes what next says of the last order the last one, unless one that was given later is there. Nobody else
 // changes it meanwhile. The order is returned also if it could not be recorded.
 func (a *app) recordRole(ctx context.Context, given time.Duration, next func(instance.Role) instance.Role) (instance.Role, error) {
-	lock, locked := a.instance().Lock(ctx)
+	lock, locked := a.instance().LockFolder(ctx)
 	if locked == nil {
 		defer lock.Close()
 	}
@@ -143,7 +143,7 @@ func vrrpServes(args []string) (serve bool, err error) {
 // unless it could not be saved. A daemon in the foreground that crashed is left to its keeper, who starts the next
 // one in this role.
 func (a *app) detach(now instance.Role, unsaved bool) int {
-	if s, err := a.instance().State(); err == nil && now.StaysUp() && s.Phase == instance.Running && s.Keeper != "" {
+	if s, err := a.instance().State(); err == nil && now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
 		return exitOK
 	}
 	self, err := os.Executable()

@@ -231,7 +231,7 @@ func (f *configFile) reread(ctx context.Context, t taken) {
 		f.changeSiblings(t.loaded.config.Global.Execute)
 		f.loaded = t.loaded
 		f.remember(t.loaded.config.Names)
-		f.recorded(f.hold.Siblings(t.loaded.config.Global.Execute))
+		f.recorded(f.hold.SetSiblings(t.loaded.config.Global.Execute))
 		f.foreign.follow(ctx, t.loaded.config)
 	}
 	f.reloads.note(t)

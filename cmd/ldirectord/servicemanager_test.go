@@ -229,7 +229,7 @@ func exitStatus(err error) int {
 }
 
 func TestTheUnitOfAProcess(t *testing.T) {
-	for groups, want := range map[string]instance.Keeper{
+	for groups, want := range map[string]instance.Supervisor{
 		"0::/system.slice/ldirectord.service\n":                                       "ldirectord.service",
 		"0::/system.slice/system-ldirectord.slice/ldirectord@web.service\n":           "ldirectord@web.service",
 		"12:pids:/x.service\n1:name=systemd:/system.slice/ldirectord.service\n0::/\n": "ldirectord.service",

@@ -19,8 +19,8 @@ var ErrRunning = errors.New("a daemon for this configuration is running")
 // errEnding says that the daemon before has not ended yet.
 var errEnding = errors.New("the daemon before it does not end")
 
-// Hold is the right to be the daemon of a configuration; it ends with the process.
-type Hold struct {
+// Lock is the exclusive right to be the daemon of a configuration, held until the process exits.
+type Lock struct {
 	Files
 	Former []ipvsctl.Key // what the daemon before left in the table: it handed over, or crashed
 
@@ -33,7 +33,7 @@ type Hold struct {
 
 // Acquire makes this process the daemon. It waits for one that is ending; one that runs is ErrRunning.
 // Whoever keeps it in the foreground is recorded.
-func (i Instance) Acquire(ctx context.Context, by Keeper) (*Hold, error) {
+func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	for {
 		h, err := i.tryAcquire(ctx, by)
 		if !errors.Is(err, errEnding) {
@@ -42,20 +42,20 @@ func (i Instance) Acquire(ctx context.Context, by Keeper) (*Hold, error) {
 		select {
 		case <-ctx.Done():
 			return nil, err
-		case <-time.After(lookAgain):
+		case <-time.After(pollInterval):
 		}
 	}
 }
 
 // tryAcquire looks and records while nobody else does, so that of all who try at once one succeeds, however they
 // spell the file.
-func (i Instance) tryAcquire(ctx context.Context, by Keeper) (*Hold, error) {
-	folder, err := i.Lock(ctx)
+func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) {
+	folder, err := i.LockFolder(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer folder.Close()
-	if err := i.mayStart(); err != nil {
+	if err := i.checkFolderOwner(); err != nil {
 		return nil, err
 	}
 	all := i.records()
@@ -74,20 +74,20 @@ func (i Instance) tryAcquire(ctx context.Context, by Keeper) (*Hold, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking at this process: %w", err)
 	}
-	h := &Hold{Files: i.files(i.home(all))}
-	h.Pid = i.files(name).Pid
-	if h.lock, err = takeLock(h.Lock); err != nil {
+	l := &Lock{Files: i.files(i.home(all))}
+	l.Pid = i.files(name).Pid
+	if l.lock, err = takeLock(l.Lock); err != nil {
 		return nil, err
 	}
 	if before.home != "" && before.Phase != Ending {
-		h.Former = before.Virtuals
+		l.Former = before.Virtuals
 	}
-	h.now = State{Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Keeper: by, Virtuals: h.Former}
-	if err := h.write(); err != nil {
-		h.lock.Close()
+	l.now = State{Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by, Virtuals: l.Former}
+	if err := l.write(); err != nil {
+		l.lock.Close()
 		return nil, err
 	}
-	return h, nil
+	return l, nil
 }
 
 // Taken says why a daemon may not start: another one's files have its name.
@@ -102,18 +102,18 @@ func (t *Taken) Error() string {
 		t.Path, t.Name, t.Pid)
 }
 
-// Refused tells why a daemon may not start for this file, if it may not.
-func (i Instance) Refused() error {
-	if err := i.mayStart(); err != nil {
+// MayStart tells why a daemon may not start for this file, if it may not.
+func (i Instance) MayStart() error {
+	if err := i.checkFolderOwner(); err != nil {
 		return err
 	}
 	_, err := i.name(i.records())
 	return err
 }
 
-// mayStart refuses root the folder of a daemon with a user of its own: what that user writes names no process of
+// checkFolderOwner refuses root the folder of a daemon with a user of its own: what that user writes names no process of
 // root's, so no command of root's would find the daemon again.
-func (i Instance) mayStart() error {
+func (i Instance) checkFolderOwner() error {
 	info, err := os.Stat(i.dir)
 	if err != nil { // Acquire tells
 		return nil
@@ -155,87 +155,87 @@ func takeLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Enter records the phase of this daemon's life.
-func (h *Hold) Enter(p Phase) error { return h.record(func(s *State) { s.Phase = p }) }
+// SetPhase records the phase of this daemon's life.
+func (l *Lock) SetPhase(p Phase) error { return l.record(func(s *State) { s.Phase = p }) }
 
-// Siblings records the configurations of the siblings, which status asks as well.
-func (h *Hold) Siblings(names []string) error {
-	return h.record(func(s *State) { s.Execute = names })
+// SetSiblings records the configurations of the siblings, which status asks as well.
+func (l *Lock) SetSiblings(names []string) error {
+	return l.record(func(s *State) { s.Execute = names })
 }
 
-// Own records what this daemon may have in the table.
-func (h *Hold) Own(virtuals []ipvsctl.Key) error {
-	return h.record(func(s *State) { s.Virtuals = virtuals })
+// SetVirtuals records what this daemon may have in the table.
+func (l *Lock) SetVirtuals(virtuals []ipvsctl.Key) error {
+	return l.record(func(s *State) { s.Virtuals = virtuals })
 }
 
-func (h *Hold) record(change func(*State)) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	change(&h.now)
-	return h.write()
+func (l *Lock) record(change func(*State)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(&l.now)
+	return l.write()
 }
 
 // write records the state. The version before takes the lock on the state file for the daemon's, so that it has
 // one before anybody sees it.
-func (h *Hold) write() error {
-	text, err := h.now.text()
+func (l *Lock) write() error {
+	text, err := l.now.text()
 	if err != nil {
 		return err
 	}
-	f, err := replace(h.State, text, 0o644, func(f *os.File) error {
+	f, err := replace(l.State, text, 0o644, func(f *os.File) error {
 		return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	})
 	if err != nil {
 		return fmt.Errorf("recording the state: %w", err)
 	}
-	if h.file != nil {
-		h.file.Close()
+	if l.file != nil {
+		l.file.Close()
 	}
-	h.file = f
+	l.file = f
 	return nil
 }
 
 // Restore makes the state and the lock again when they were lost: without them nobody finds the daemon, and another
 // one may start. What somebody else has put in their place stays.
-func (h *Hold) Restore() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !Exists(h.State) {
-		if err := h.write(); err != nil {
+func (l *Lock) Restore() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !Exists(l.State) {
+		if err := l.write(); err != nil {
 			return err
 		}
 	}
-	if Exists(h.Lock) {
+	if Exists(l.Lock) {
 		return nil
 	}
-	lock, err := takeLock(h.Lock)
+	lock, err := takeLock(l.Lock)
 	if err != nil {
 		return err
 	}
-	h.lock.Close()
-	h.lock = lock
+	l.lock.Close()
+	l.lock = lock
 	return nil
 }
 
 // Release gives the right back, for one that does not become the daemon.
-func (h *Hold) Release() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.file.Close()
-	h.lock.Close()
+func (l *Lock) Release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.file.Close()
+	l.lock.Close()
 }
 
 // WritePid makes the pid file.
-func (h *Hold) WritePid() error {
-	if err := Write(h.Pid, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+func (l *Lock) WritePid() error {
+	if err := Write(l.Pid, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
 		return fmt.Errorf("the pid file: %w", err)
 	}
 	return nil
 }
 
 // RemovePid removes the pid file, if it is ours.
-func (h *Hold) RemovePid() {
-	if pid, _ := readPid(h.Pid); pid == os.Getpid() {
-		os.Remove(h.Pid)
+func (l *Lock) RemovePid() {
+	if pid, _ := readPid(l.Pid); pid == os.Getpid() {
+		os.Remove(l.Pid)
 	}
 }
