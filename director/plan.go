@@ -35,10 +35,7 @@ func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	var found parser.Diagnostics
 	for i := range cfg.Virtuals {
 		v, diags := w.prepare(&cfg.Virtuals[i])
-		for _, d := range diags {
-			d.File = cfg.Name
-			found = append(found, d)
-		}
+		found = append(found, diags...)
 		p.virtuals = append(p.virtuals, v)
 	}
 	if found.HasErrors() {

@@ -111,7 +111,7 @@ func takesMachine(cfg *parser.Config, primary []netip.Addr) (found parser.Diagno
 				continue
 			}
 			found = append(found, parser.Diagnostic{
-				Severity: parser.Error, Kind: "own-address", File: cfg.Name, Pos: m.At,
+				Severity: parser.Error, Kind: "own-address", Pos: m.At,
 				Text: fmt.Sprintf("all ports of %s are marked, which is the address of this machine itself: what is meant for it, such as ssh, would go to the real servers; "+
 					"name the ports, or take an address that is the service's alone", primary[i]),
 			})
@@ -127,7 +127,7 @@ func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
 	}
 	own, err := addressesHere()
 	if err != nil {
-		return parser.Diagnostics{{Severity: parser.Error, Kind: "own-address", File: cfg.Name,
+		return parser.Diagnostics{{Severity: parser.Error, Kind: "own-address", Pos: parser.Position{File: cfg.Name},
 			Text: fmt.Sprintf("which addresses are this machine's own can't be read, so marks of all ports can't be judged: %v", err)}}
 	}
 	return takesMachine(cfg, own.primary)

@@ -23,9 +23,8 @@ type findings struct {
 }
 
 func (f *findings) warn(at parser.Position, kind, format string, args ...any) {
-	f.found = append(f.found, parser.Diagnostic{
-		Severity: parser.Warning, Kind: kind, File: f.file, Pos: at, Text: fmt.Sprintf(format, args...),
-	})
+	at.File = cmp.Or(at.File, f.file)
+	f.found = append(f.found, parser.Diagnostic{Severity: parser.Warning, Kind: kind, Pos: at, Text: fmt.Sprintf(format, args...)})
 }
 
 // Advise looks at what the file can't show: who may read its passwords and who may change what root will run,

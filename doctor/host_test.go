@@ -65,9 +65,9 @@ func TestCheckTellsOfVirtualAddressesThatAreNotHere(t *testing.T) {
 		"virtual=192.0.2.11:81\n\treal=192.0.2.21:81 gate\nvirtual6=[2001:db8::1]:80\n\treal6=[2001:db8::21]:80 gate\nvirtual=3\n\treal=192.0.2.21:80 gate\n")
 	for have, want := range map[string]string{
 		"192.0.2.10 192.0.2.11 2001:db8::1": "",
-		"192.0.2.10 2001:db8::1":            ":3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service\n",
-		"192.0.2.10":                        ":3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service; the same of 1 more\n",
-		"":                                  ":1:9: warning: 192.0.2.10 is on no interface of this machine, so its packets don't reach the virtual service; the same of 2 more\n",
+		"192.0.2.10 2001:db8::1":            "ld.cf:3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service\n",
+		"192.0.2.10":                        "ld.cf:3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service; the same of 1 more\n",
+		"":                                  "ld.cf:1:9: warning: 192.0.2.10 is on no interface of this machine, so its packets don't reach the virtual service; the same of 2 more\n",
 	} {
 		f := &findings{}
 		f.addressesAway(cfg, func(a netip.Addr) bool { return strings.Contains(" "+have+" ", " "+a.String()+" ") })
@@ -95,9 +95,9 @@ func TestCommandLinesWithoutAShellAreToldOf(t *testing.T) {
 	f := &findings{}
 	f.shell(cfg, "/bin/sh")
 	f.shell(cfg, "/no/sh")
-	want := ":2:17: warning: there is no /no/sh here, so fallbackcommand never runs\n" +
-		":5:18: warning: there is no /no/sh here, so fallbackcommand never runs\n" +
-		":1:10: warning: there is no /no/sh here, so onchange never runs\n"
+	want := "ld.cf:2:17: warning: there is no /no/sh here, so fallbackcommand never runs\n" +
+		"ld.cf:5:18: warning: there is no /no/sh here, so fallbackcommand never runs\n" +
+		"ld.cf:1:10: warning: there is no /no/sh here, so onchange never runs\n"
 	if got := said(f); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
@@ -114,7 +114,7 @@ func TestFilesThatOthersMayChangeAreToldOf(t *testing.T) {
 	}
 	cfg := mustParse(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n\tchecktype=external\n\tcheckcommand=\""+program+"\"\n\tonchange="+program+" a b\n")
 	cfg.Name = link
-	const this, named = ": warning: others may change this file, which names the programs that the daemon runs: ", ":4:15: warning: others may change the checkcommand: "
+	const this, named = ": warning: others may change this file, which names the programs that the daemon runs: ", "ld.cf:4:15: warning: others may change the checkcommand: "
 	for name, c := range map[string]struct {
 		path string
 		mode os.FileMode

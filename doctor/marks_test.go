@@ -46,17 +46,17 @@ func TestWhatAMachineMakesOfMarks(t *testing.T) {
 		{"own rules that stand", ownMark, nft(own), ""},
 		{"own rules that are to come", ownMark, nft(), ""},
 		{"a rule of the operator's", othersMark, nft(foreign), ""},
-		{"no rule at all", othersMark, nft(), ":1:9: warning: nothing sets mark 3 here"},
-		{"a rule of the other family", othersMark, nft(foreign6), ":1:9: warning: nothing sets mark 3 here"},
-		{"a rule of the other family under virtual6", strings.Replace(strings.ReplaceAll(othersMark, "192.0.2.21", "[2001:db8::21]"), "virtual=3\n\treal", "virtual6=3\n\treal6", 1), nft(foreign), ":1:10: warning: nothing sets mark 3 here"},
-		{"a rule for another mark", strings.Replace(othersMark, "=3", "=4", 1), nft(foreign), ":1:9: warning: nothing sets mark 4 here"},
+		{"no rule at all", othersMark, nft(), "ld.cf:1:9: warning: nothing sets mark 3 here"},
+		{"a rule of the other family", othersMark, nft(foreign6), "ld.cf:1:9: warning: nothing sets mark 3 here"},
+		{"a rule of the other family under virtual6", strings.Replace(strings.ReplaceAll(othersMark, "192.0.2.21", "[2001:db8::21]"), "virtual=3\n\treal", "virtual6=3\n\treal6", 1), nft(foreign), "ld.cf:1:10: warning: nothing sets mark 3 here"},
+		{"a rule for another mark", strings.Replace(othersMark, "=3", "=4", 1), nft(foreign), "ld.cf:1:9: warning: nothing sets mark 4 here"},
 		{"what can't be read is not missing", othersMark, unread, ": warning: what sets and uses firewall marks on this machine can't all be looked at: iptables-nft: permission denied"},
-		{"a foreign rule beside ours", ownMark, nft(own, foreign), ":1:9: warning: mark 3 is set by a rule too, in chain PREROUTING (iptables-nft): -d 192.0.2.10/32"},
-		{"another daemon's beside ours", ownMark, nft(own, sibling), ":1:9: warning: mark 3 is set by a rule of another ldirectord too, in chain LDIRECTORD-other-1"},
-		{"policy routing by the mark", ownMark, routed, ":1:9: warning: mark 3 is used by ip rule 100, which sends its packets to table isp2"},
-		{"rules in iptables-legacy", ownMark, other, ":4:7: warning: iptables is iptables-nft here, and iptables-legacy has rules"},
-		{"rules in iptables-nft", ownMark, legacy, ":4:7: warning: iptables is iptables-legacy here, and iptables-nft has rules"},
-		{"no iptables", ownMark, fwmark.Machine{}, ":4:7: warning: iptables is not installed here"},
+		{"a foreign rule beside ours", ownMark, nft(own, foreign), "ld.cf:1:9: warning: mark 3 is set by a rule too, in chain PREROUTING (iptables-nft): -d 192.0.2.10/32"},
+		{"another daemon's beside ours", ownMark, nft(own, sibling), "ld.cf:1:9: warning: mark 3 is set by a rule of another ldirectord too, in chain LDIRECTORD-other-1"},
+		{"policy routing by the mark", ownMark, routed, "ld.cf:1:9: warning: mark 3 is used by ip rule 100, which sends its packets to table isp2"},
+		{"rules in iptables-legacy", ownMark, other, "ld.cf:4:7: warning: iptables is iptables-nft here, and iptables-legacy has rules"},
+		{"rules in iptables-nft", ownMark, legacy, "ld.cf:4:7: warning: iptables is iptables-legacy here, and iptables-nft has rules"},
+		{"no iptables", ownMark, fwmark.Machine{}, "ld.cf:4:7: warning: iptables is not installed here"},
 		{"nothing of this without a mark", "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n", routed, ""},
 	} {
 		j := markJudge{findings: &findings{}, machine: tc.machine, owns: func(s fwmark.Setting) bool { return s.Chain == own.Chain }}
@@ -81,8 +81,8 @@ func TestMarkLinesOfAddressesThatAreNotHere(t *testing.T) {
 	for _, d := range f.found {
 		text.WriteString(d.String() + "\n")
 	}
-	const want = ":5:7: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service\n" +
-		":7:7: warning: no address of 198.51.100.0/24 is on an interface of this machine, so its packets don't reach the virtual service\n"
+	const want = "ld.cf:5:7: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service\n" +
+		"ld.cf:7:7: warning: no address of 198.51.100.0/24 is on an interface of this machine, so its packets don't reach the virtual service\n"
 	if text.String() != want {
 		t.Errorf("got\n%swant\n%s", text.String(), want)
 	}
@@ -136,7 +136,7 @@ func TestMarksThatWouldTakeTheMachine(t *testing.T) {
 		"192.0.2.1 tcp 80": false, "192.0.2.10 all all": false, "192.0.2.128/25 all all": false,
 	} {
 		found := takesMachine(mustParse(t, "virtual=3\n\treal=192.0.2.21:80 gate\n\tmark="+line+"\n"), primary)
-		if found.HasErrors() != refused || refused && (found[0].Pos != parser.Position{Line: 3, Column: 7} || !strings.Contains(found[0].Text, "all ports of 192.0.2.1 ")) {
+		if found.HasErrors() != refused || refused && (found[0].Pos.Line != 3 || found[0].Pos.Column != 7 || !strings.Contains(found[0].Text, "all ports of 192.0.2.1 ")) {
 			t.Errorf("%s: %v", line, found)
 		}
 	}

@@ -29,10 +29,11 @@ type Name struct {
 	Why  string     // the look-up failed; "" when it did not
 }
 
-// Position is a place in the file; both count from 1. The zero Position means "a default".
+// Position is a place in a file. Line and column count from 1; with line 0 it is the file as a whole.
 type Position struct {
-	Line   int `json:"line"`
-	Column int `json:"column"` // in bytes
+	File   string
+	Line   int
+	Column int // in bytes
 }
 
 // Settings are what may be written globally and in a section: of a file its globals, of a virtual service its own

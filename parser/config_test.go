@@ -157,17 +157,22 @@ virtual=192.0.2.1:82
 func TestPositionsAreThoseOfTheValues(t *testing.T) {
 	cfg := mustParse(t, "checkinterval = 3\ncheckinterval=4\nvirtual = 192.0.2.1:80\n\treal =\t192.0.2.2:80 gate\n\tfallback=192.0.2.3:80\n    receive=\"OK\"\n")
 	v := cfg.Virtuals[0]
-	for what, got := range map[string][2]Position{
-		"checkinterval": {cfg.Global.At["checkinterval"], {2, 15}},
-		"virtual":       {v.At["virtual"], {3, 11}},
-		"real":          {v.Reals[0].At, {4, 9}},
-		"fallback":      {v.Fallback.At, {5, 11}},
-		"receive":       {v.At["receive"], {6, 13}},
-		"request":       {v.At["request"], {}},
+	for what, got := range map[string]struct {
+		at           Position
+		line, column int
+	}{
+		"checkinterval": {cfg.Global.At["checkinterval"], 2, 15},
+		"virtual":       {v.At["virtual"], 3, 11},
+		"real":          {v.Reals[0].At, 4, 9},
+		"fallback":      {v.Fallback.At, 5, 11},
+		"receive":       {v.At["receive"], 6, 13},
 	} {
-		if got[0] != got[1] {
-			t.Errorf("%s stands at %v, want %v", what, got[0], got[1])
+		if want := (Position{"test.cf", got.line, got.column}); got.at != want {
+			t.Errorf("%s is at %v, want %v", what, got.at, want)
 		}
+	}
+	if v.has("request") {
+		t.Error("request has a position, though it was not written")
 	}
 	if cfg.Global.CheckInterval != 4 {
 		t.Error("the last line of two did not count")

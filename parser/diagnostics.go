@@ -24,9 +24,6 @@ func (s Severity) String() string {
 	return "warning"
 }
 
-// MarshalText gives the severity's name.
-func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
 // The kinds of errors. They are stable: scripts may compare them.
 const (
 	unknownDirective  = "unknown-directive" // also: in the wrong place, without its quotes or its =
@@ -70,11 +67,10 @@ const (
 
 // Diagnostic is one finding in a file.
 type Diagnostic struct {
-	Severity Severity `json:"severity"`
-	Kind     string   `json:"kind"` // short stable name: unknown-directive, bad-value, …
-	File     string   `json:"file"`
-	Pos      Position `json:"pos"`  // zero when it belongs to no line
-	Text     string   `json:"text"` // what is wrong; what is allowed
+	Severity Severity
+	Kind     string // short stable name: unknown-directive, bad-value, …
+	Pos      Position
+	Text     string // what is wrong; what is allowed
 
 	// cause is the place to name and to show where it is not Pos: the reference reports a duplicate at the
 	// line after its section.
@@ -83,7 +79,7 @@ type Diagnostic struct {
 	lookup bool // the error is a look-up that failed
 }
 
-// Place is where a person should look; zero when it belongs to no line.
+// Place is where a person should look.
 func (d Diagnostic) Place() Position {
 	if d.cause.Line > 0 {
 		return d.cause
@@ -127,8 +123,9 @@ func (ds Diagnostics) only(s Severity) Diagnostics {
 // String is "file:line:column: severity: text".
 func (d Diagnostic) String() string {
 	var b strings.Builder
-	b.WriteString(printable.Text(d.File))
-	if at := d.Place(); at.Line > 0 {
+	at := d.Place()
+	b.WriteString(printable.Text(at.File))
+	if at.Line > 0 {
 		b.WriteString(":" + strconv.Itoa(at.Line) + ":" + strconv.Itoa(at.Column))
 	}
 	b.WriteString(": " + d.Severity.String() + ": " + d.Text)
@@ -174,7 +171,6 @@ func (r *report) add(at place, d Diagnostic) {
 	if r.count[d.Severity]++; r.count[d.Severity] > maxFindings {
 		return
 	}
-	d.File = r.file
 	r.entries = append(r.entries, entry{Diagnostic: d, block: at.block, phase: at.phase})
 }
 
@@ -213,7 +209,7 @@ func (r *report) diagnostics() Diagnostics {
 	for s, n := range r.count {
 		if n > maxFindings {
 			text := "there are more " + Severity(s).String() + "s than the first " + strconv.Itoa(maxFindings)
-			ds = append(ds, Diagnostic{Severity: Severity(s), Kind: tooMany, File: r.file, Text: text})
+			ds = append(ds, Diagnostic{Severity: Severity(s), Kind: tooMany, Pos: Position{File: r.file}, Text: text})
 		}
 	}
 	return ds

@@ -55,14 +55,14 @@ autoreload=maybe
 func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
 	src := "\tcomment=" + strings.Repeat("é", 100) + "\tx" + strings.Repeat("ü", 100) + "\n"
 	at := strings.IndexByte(src, 'x') + 1
-	text := Diagnostic{Severity: Error, File: "a\x1b.cf", Pos: Position{1, at}, Text: "here"}.Render([]byte(src))
+	text := Diagnostic{Severity: Error, Pos: Position{"a\x1b.cf", 1, at}, Text: "here"}.Render([]byte(src))
 	want := "a\\x1b.cf:1:" + "211: error: here\n" +
 		"  …" + strings.Repeat("é", 30) + "\tx" + strings.Repeat("ü", 29) + "…\n" +
 		"  " + strings.Repeat(" ", 31) + "\t^\n"
 	if text != want {
 		t.Errorf("got\n%swant\n%s", text, want)
 	}
-	if got := (Diagnostic{File: "a.cf", Severity: Error, Text: "t"}).Render(nil); got != "a.cf: error: t\n" {
+	if got := (Diagnostic{Pos: Position{File: "a.cf"}, Severity: Error, Text: "t"}).Render(nil); got != "a.cf: error: t\n" {
 		t.Errorf("without a place: %q", got)
 	}
 }

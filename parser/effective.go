@@ -44,7 +44,7 @@ type virtualKey struct {
 // duplicate reports a virtual service that exists already, at the line where the reference notices.
 func (r *reader) duplicate(s *section, id string, first int) {
 	r.add(s.place(wholeSection), Diagnostic{
-		Severity: Error, Kind: duplicateVirtual, Pos: Position{s.end, 1}, cause: s.v.At["virtual"],
+		Severity: Error, Kind: duplicateVirtual, Pos: Position{r.file, s.end, 1}, cause: s.v.At["virtual"],
 		Text: fmt.Sprintf("the virtual in line %d is the same as the one in line %d, %s; each protocol, address and port or mark has one",
 			s.line.number, first, id),
 	})

@@ -4,6 +4,7 @@ import "strings"
 
 // line is one line of the file and what can be said of it alone.
 type line struct {
+	file   string
 	number int
 	text   string // without its line feed
 	indent int    // columns of blanks in front: a tab counts four wherever it stands
@@ -16,8 +17,8 @@ type line struct {
 // sectionIndent is the indentation from which on the reference takes a line for a section's.
 const sectionIndent = 4
 
-func readLine(number int, text string) line {
-	l := line{number: number, text: text}
+func readLine(file string, number int, text string) line {
+	l := line{file: file, number: number, text: text}
 	for l.start < len(text) && (text[l.start] == ' ' || text[l.start] == '\t') {
 		if text[l.start] == '\t' {
 			l.indent += 3
@@ -47,7 +48,7 @@ func (l line) isComment() bool {
 	return i < len(l.text) && l.text[i] == '#'
 }
 
-func (l line) at(offset int) Position { return Position{Line: l.number, Column: offset + 1} }
+func (l line) at(offset int) Position { return Position{l.file, l.number, offset + 1} }
 
 // around is where a part of the directive's value stands, or the value.
 func (l line) around(part string) Position {

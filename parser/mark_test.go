@@ -39,7 +39,7 @@ func TestMarkLines(t *testing.T) {
 func TestMarkLinesAddUp(t *testing.T) {
 	src := "virtual=3\n\treal=192.0.2.21:80 gate\n\tmark=192.0.2.10 tcp 80,443\n\tmark=192.0.2.10 udp 443\n\tservice=http\n"
 	v := mustParse(t, src).Virtuals[0]
-	if len(v.Marking) != 2 || v.Marking[1].At != (Position{4, 7}) {
+	if len(v.Marking) != 2 || v.Marking[1].At != (Position{"test.cf", 4, 7}) {
 		t.Errorf("got %+v", v.Marking)
 	}
 	if got := fmt.Sprint(firstVirtual(t, src)["mark"]); got != "[192.0.2.10 tcp 80,443 192.0.2.10 udp 443]" {
@@ -58,7 +58,7 @@ func TestMarkLinesAreBounded(t *testing.T) {
 		t.Error(found[0])
 	}
 	_, found := Parse(t.Context(), "", []byte(src+"\tmark=192.0.2.10 all all\n\tmark=192.0.2.10 tcp all\nvirtual=4\n\tmark=192.0.2.10 udp 80\n"), Options{})
-	if errs := found.Errors(); len(errs) != 1 || errs[0].Pos != (Position{6, 7}) || errs[0].Kind != tooLarge {
+	if errs := found.Errors(); len(errs) != 1 || errs[0].Pos != (Position{"", 6, 7}) || errs[0].Kind != tooLarge {
 		t.Errorf("got %v", errs)
 	}
 }

@@ -30,7 +30,7 @@ func Examine(ctx context.Context, name string, src []byte, o Options) (*Config, 
 	r.globals.At = map[string]Position{}
 	r.names = names{resolver: o.Resolver, last: o.Last, hosts: map[hostName]*hostLookup{}, ports: map[portName]*portLookup{}}
 	if len(src) > MaxSize {
-		r.error(place{}, tooLarge, Position{}, fmt.Sprintf("the file has %d bytes; it has at most %d", len(src), MaxSize))
+		r.error(place{}, tooLarge, Position{File: name}, fmt.Sprintf("the file has %d bytes; it has at most %d", len(src), MaxSize))
 		return nil, r.diagnostics()
 	}
 	r.read(string(src))
@@ -85,7 +85,7 @@ type reader struct {
 func (r *reader) read(text string) {
 	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok {
 		text = rest
-		r.layout(place{}, unknownDirective, Position{1, 1},
+		r.layout(place{}, unknownDirective, Position{r.file, 1, 1},
 			"a byte-order mark is before the first line; the Perl ldirectord refuses that")
 	}
 	number := 0
@@ -93,7 +93,7 @@ func (r *reader) read(text string) {
 		line, rest, _ := strings.Cut(text, "\n")
 		text = rest
 		number++
-		r.line(readLine(number, line))
+		r.line(readLine(r.file, number, line))
 	}
 	r.leave(number)
 	r.closeSection()

@@ -86,7 +86,7 @@ func visible(r rune) rune {
 
 // masked hides the value of a secret, and of what may be one: a directive that is not like any other.
 func masked(text string) string {
-	l := readLine(1, text)
+	l := readLine("", 1, text)
 	d := byName[l.name]
 	if d == nil {
 		d = byName[nearest(l.name, directiveNames)]

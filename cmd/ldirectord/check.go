@@ -96,7 +96,7 @@ func (a *app) checkJSON(l *loaded) int {
 		out.Config = l.config.WithoutSecrets()
 	}
 	for _, d := range l.found {
-		f := finding{Severity: "warning", Kind: d.Kind, File: d.File, Text: d.Text}
+		f := finding{Severity: "warning", Kind: d.Kind, File: d.Pos.File, Text: d.Text}
 		if d.Pos.Line > 0 {
 			f.Line, f.Column = &d.Pos.Line, &d.Pos.Column
 		}

@@ -130,7 +130,7 @@ func (a *app) prepare(ctx context.Context, source []byte, o parser.Options) *loa
 	plan, more := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
 	l.found = append(l.found, more...)
 	if len(cfg.Virtuals) == 0 && len(cfg.Global.Execute) == 0 && !found.HasErrors() {
-		l.found = append(l.found, parser.Diagnostic{Kind: "nothing-to-do", File: a.path, Text: "there is no virtual service, so the daemon has nothing to do"})
+		l.found = append(l.found, parser.Diagnostic{Kind: "nothing-to-do", Pos: parser.Position{File: a.path}, Text: "there is no virtual service, so the daemon has nothing to do"})
 	}
 	if own := doctor.JudgeMarks(cfg); len(own) > 0 {
 		l.found, plan = append(l.found, own...), nil
@@ -269,9 +269,9 @@ func message(d parser.Diagnostic) string {
 	at := d.Place()
 	switch {
 	case d.Pos.Line == 0:
-		return fmt.Sprintf("%s [%d]: %s: %s", word, os.Getpid(), d.File, d.Text)
+		return fmt.Sprintf("%s [%d]: %s: %s", word, os.Getpid(), at.File, d.Text)
 	case at.Line != d.Pos.Line:
-		return fmt.Sprintf("%s [%d] reading file %s at line %d: line %d, column %d: %s", word, os.Getpid(), d.File, d.Pos.Line, at.Line, at.Column, d.Text)
+		return fmt.Sprintf("%s [%d] reading file %s at line %d: line %d, column %d: %s", word, os.Getpid(), at.File, d.Pos.Line, at.Line, at.Column, d.Text)
 	}
-	return fmt.Sprintf("%s [%d] reading file %s at line %d: column %d: %s", word, os.Getpid(), d.File, at.Line, at.Column, d.Text)
+	return fmt.Sprintf("%s [%d] reading file %s at line %d: column %d: %s", word, os.Getpid(), at.File, at.Line, at.Column, d.Text)
 }
