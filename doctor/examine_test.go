@@ -286,7 +286,7 @@ func TestEachFaultIsNamedWithWhatMendsIt(t *testing.T) {
 // servicesOf are the virtual services of a configuration.
 func servicesOf(t *testing.T, config string) []director.Service {
 	t.Helper()
-	cfg, found := parser.Examine(t.Context(), "ld.cf", []byte(config), parser.Options{})
+	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(config), parser.Options{})
 	if found.HasErrors() {
 		t.Fatal(found)
 	}

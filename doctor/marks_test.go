@@ -19,7 +19,7 @@ const (
 func mustParse(t *testing.T, src string) *parser.Config {
 	t.Helper()
 	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{})
-	if cfg == nil {
+	if found.HasErrors() {
 		t.Fatal(found)
 	}
 	return cfg

@@ -25,7 +25,7 @@ func benchmarkParse(b *testing.B, virtuals int) {
 	b.SetBytes(int64(len(src)))
 	b.ReportAllocs()
 	for b.Loop() {
-		cfg, found := Parse(b.Context(), "ldirectord.cf", src, Options{})
+		cfg, found := parse(b.Context(), "ldirectord.cf", src, Options{})
 		if cfg == nil || len(cfg.Virtuals) != virtuals {
 			b.Fatal(found.Errors()[0])
 		}

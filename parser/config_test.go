@@ -12,7 +12,7 @@ import (
 
 func mustParse(t *testing.T, src string) *Config {
 	t.Helper()
-	cfg, found := Parse(t.Context(), "test.cf", []byte(src), options(t))
+	cfg, found := parse(t.Context(), "test.cf", []byte(src), options(t))
 	if cfg == nil {
 		t.Fatalf("%s\n%v", src, found.Errors())
 	}
@@ -80,7 +80,7 @@ func TestNumbersBeyondTypes(t *testing.T) {
 	if got := asJSON(t, cfg)["global"].(object)["checktimeout"]; got != 999999999999999999.0 {
 		t.Errorf("JSON shows %v", got)
 	}
-	if cfg, _ := Parse(t.Context(), "", []byte("checktimeout=1000000000000000000\n"), Options{}); cfg != nil {
+	if cfg, _ := parse(t.Context(), "", []byte("checktimeout=1000000000000000000\n"), Options{}); cfg != nil {
 		t.Error("19 digits were accepted")
 	}
 }
@@ -119,7 +119,7 @@ virtual=192.0.2.1:80
 		t.Errorf("got %+v and %+v", a, b)
 	}
 	for _, line := range []string{"window=0/3", "window=4/3", "window=1/65", "window=3", "window=a/b", "risecount=0"} {
-		if cfg, found := Parse(t.Context(), "", []byte(line), Options{}); cfg != nil || found[0].Kind != badValue {
+		if cfg, found := parse(t.Context(), "", []byte(line), Options{}); cfg != nil || found[0].Kind != badValue {
 			t.Errorf("%s: got %v", line, found)
 		}
 	}
@@ -204,7 +204,7 @@ func TestLogFileIsNotTriedUnderSupervision(t *testing.T) {
 		"virtual=1\n\tmonitorfile=/no-such-folder/x \n":    false,
 		"virtual=1\n\tmonitorfile=\"/no-such-folder/x\"\n": false,
 	} {
-		if cfg, _ := Parse(t.Context(), "", []byte(src), options(t)); (cfg != nil) != accepted {
+		if cfg, _ := parse(t.Context(), "", []byte(src), options(t)); (cfg != nil) != accepted {
 			t.Errorf("%q: accepted is %v", src, cfg != nil)
 		}
 	}
@@ -214,14 +214,14 @@ func TestLogFileIsNotTriedUnderSupervision(t *testing.T) {
 func TestFilesAreTriedOnce(t *testing.T) {
 	var tried []string
 	o := Options{TryFile: func(path string) error { tried = append(tried, path); return nil }}
-	Parse(t.Context(), "", []byte("logfile=\"/a\" # b\nvirtual=1\n\tmonitorfile=c # d\n"), o)
+	parse(t.Context(), "", []byte("logfile=\"/a\" # b\nvirtual=1\n\tmonitorfile=c # d\n"), o)
 	if fmt.Sprint(tried) != "[/a c]" {
 		t.Errorf("tried %q", tried)
 	}
 }
 
 func TestTooLargeAFileIsRefused(t *testing.T) {
-	_, found := Parse(t.Context(), "", make([]byte, MaxSize+1), Options{})
+	_, found := parse(t.Context(), "", make([]byte, MaxSize+1), Options{})
 	if len(found) != 1 || found[0].Kind != tooLarge {
 		t.Errorf("got %v", found)
 	}
@@ -249,7 +249,7 @@ func TestDirectivesAreDocumentedAndLegalWhereTheySay(t *testing.T) {
 // says tells whether a diagnostic of a file holds some words.
 func says(t *testing.T, src, words string) bool {
 	t.Helper()
-	_, found := Parse(t.Context(), "", []byte(src), Options{})
+	_, found := parse(t.Context(), "", []byte(src), Options{})
 	return slices.ContainsFunc(found, func(d Diagnostic) bool { return strings.Contains(d.Text, words) })
 }
 
@@ -287,7 +287,7 @@ func TestExamplesAreAcceptedWithoutAnError(t *testing.T) {
 		}
 		o := options(t)
 		o.DirExist, o.TryFile = nil, nil
-		_, found := Parse(t.Context(), file, src, o)
+		_, found := parse(t.Context(), file, src, o)
 		for _, d := range found {
 			t.Log(d)
 		}

@@ -177,7 +177,7 @@ func TestCorpus(t *testing.T) {
 
 // differs says how our reading of a case differs from those that are right, or nothing.
 func (c *corpusCase) differs(t *testing.T, o Options) string {
-	cfg, found := Parse(t.Context(), "ldirectord.cf", []byte(c.source), o)
+	cfg, found := parse(t.Context(), "ldirectord.cf", []byte(c.source), o)
 	if cfg == nil {
 		return c.sameError(found)
 	}
@@ -278,7 +278,7 @@ func TestStrictCorpus(t *testing.T) {
 		if _, excused := listed[c.name[:3]]; excused {
 			continue
 		}
-		cfg, found := Parse(t.Context(), "ldirectord.cf", []byte(c.source), o)
+		cfg, found := parse(t.Context(), "ldirectord.cf", []byte(c.source), o)
 		switch {
 		case cfg == nil && c.config != nil:
 			t.Errorf("%s: %s", c.name, found.Errors()[0])

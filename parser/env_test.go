@@ -98,3 +98,12 @@ func options(t testing.TB) Options {
 		DirExist: func(path string) bool { return path == "." },
 	}
 }
+
+// parse is Parse, without a configuration that has errors.
+func parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
+	cfg, found := Parse(ctx, name, src, o)
+	if found.HasErrors() {
+		return nil, found
+	}
+	return cfg, found
+}

@@ -119,11 +119,11 @@ func TestExtensionsCountForTheirServices(t *testing.T) {
 func TestFilesOfTLSAreTriedForReading(t *testing.T) {
 	var tried []string
 	o := Options{TryRead: func(path string) error { tried = append(tried, path); return nil }}
-	Parse(t.Context(), "", []byte("virtual=1\n\ttlsca=\"/a#b\" # c\n\ttlscert=d\n\ttlskey=e \n"), o)
+	parse(t.Context(), "", []byte("virtual=1\n\ttlsca=\"/a#b\" # c\n\ttlscert=d\n\ttlskey=e \n"), o)
 	if fmt.Sprint(tried) != "[/a#b d e]" {
 		t.Errorf("tried %q", tried)
 	}
-	cfg, _ := Parse(t.Context(), "", []byte("virtual=1\n\ttlsca=/no-such-folder/ca.pem\n"), Options{})
+	cfg, _ := parse(t.Context(), "", []byte("virtual=1\n\ttlsca=/no-such-folder/ca.pem\n"), Options{})
 	if cfg == nil {
 		t.Error("without a way to try a file it was refused")
 	}
@@ -132,7 +132,7 @@ func TestFilesOfTLSAreTriedForReading(t *testing.T) {
 // What only this program knows has no layout that the Perl ldirectord could refuse.
 func TestNoWordOnLayoutsBehindAnExtension(t *testing.T) {
 	const src = "virtual=192.0.2.1:99\n\treal=192.0.2.2:99 gate\n\tservice=simpletcp\n\twindow=1/2 # a\n\tsend=\"#\" # b\r\n\tstarttls=yes \n"
-	_, found := Parse(t.Context(), "", []byte(src), Options{Strict: true})
+	_, found := parse(t.Context(), "", []byte(src), Options{Strict: true})
 	if found.HasErrors() {
 		t.Error(found)
 	}

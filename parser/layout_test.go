@@ -65,13 +65,13 @@ func TestLayoutDoesNotChangeTheMeaning(t *testing.T) {
 		if c.brief || strings.ContainsAny(c.source, "#\r\f\ufeff") {
 			continue // has a layout of its own
 		}
-		cfg, _ := Parse(t.Context(), "", []byte(c.source), o)
+		cfg, _ := parse(t.Context(), "", []byte(c.source), o)
 		if cfg == nil {
 			continue
 		}
 		want := asJSON(t, cfg)
 		for name, relayout := range relayouts {
-			again, found := Parse(t.Context(), "", []byte(relayout(c.source)), o)
+			again, found := parse(t.Context(), "", []byte(relayout(c.source)), o)
 			if again == nil {
 				t.Errorf("%s with %s: %s", c.name, name, found.Errors()[0])
 			} else if got := asJSON(t, again); !reflect.DeepEqual(got, want) {
@@ -96,7 +96,7 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 		"a blank behind a list of states":                {"emailalertstatus=running , stopping \nvirtual=1\n\tservice=none\n\treal=192.0.2.1 gate\n\temailalertstatus=running ,\n", []int{1}},
 		"a section goes on behind a global":              {"virtual=1\n\tservice=none\nfork=no\n\treal=192.0.2.1 gate\n", []int{4}},
 	} {
-		_, found := Parse(t.Context(), "", []byte(tc.src), Options{})
+		_, found := parse(t.Context(), "", []byte(tc.src), Options{})
 		var lines []int
 		for _, d := range found {
 			if d.Kind != layout {
@@ -112,7 +112,7 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 
 func TestColumnZeroIsAmbiguousOnlyUntilTheNextVirtual(t *testing.T) {
 	const src = "virtual=1\nreal=192.0.2.1 gate\nservice=none\nautoreload=yes\nvirtual=2\n\treal=192.0.2.1 gate\n\tservice=none\nquiescent=yes\n"
-	cfg, found := Parse(t.Context(), "", []byte(src), Options{})
+	cfg, found := parse(t.Context(), "", []byte(src), Options{})
 	if cfg == nil {
 		t.Fatal(found)
 	}
@@ -131,7 +131,7 @@ func TestTheReferencesErrorComesFirst(t *testing.T) {
 		"virtual=1\n\tpasswd= # \"a\"\n":    unknownDirective,
 		"virtual=1\nreal=192.0.2.1 nat\n":   unknownDirective,
 	} {
-		_, found := Parse(t.Context(), "", []byte(src), Options{})
+		_, found := parse(t.Context(), "", []byte(src), Options{})
 		if errs := found.Errors(); len(errs) != 1 || errs[0].Kind != kind {
 			t.Errorf("%q: got %v, want %s", src, errs, kind)
 		}

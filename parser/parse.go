@@ -10,21 +10,11 @@ import (
 // MaxSize is the size in bytes of the largest file that is read.
 const MaxSize = 64 << 20
 
-// Parse reads one configuration. The Config is nil when there are errors; all are told, up to a bound
-// that no configuration reaches. Time and memory are linear in the size of the file and of its
-// ranges; the look-ups of names add no more than five seconds together.
+// Parse reads one configuration. All errors are reported, up to a bound that no configuration reaches. With errors the
+// Config holds the sections without one: it must not be run, only examined further, so that all that is wrong with a
+// file is reported at once. It is nil when there is nothing to examine. Time and memory are linear in the size of the
+// file and of its ranges; the look-ups of names take no more than five seconds together.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
-	cfg, found := Examine(ctx, name, src, o)
-	if found.HasErrors() {
-		return nil, found
-	}
-	return cfg, found
-}
-
-// Examine is Parse, but with errors the Config holds the sections without one: not to be run, but to be
-// looked at further, so that all that is wrong with a file is told at once. It is nil when there is
-// nothing to look at.
-func Examine(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	r := &reader{report: report{file: name, strict: o.Strict}, opts: o}
 	r.globals.Global, r.unwritten = defaults()
 	r.globals.At = map[string]Position{}

@@ -10,7 +10,7 @@ import (
 func parseOne(t *testing.T, header, line string) (*Virtual, *Diagnostic) {
 	t.Helper()
 	src := header + "\n\t" + line + "\n\tservice=http\n"
-	cfg, found := Parse(t.Context(), "", []byte(src), options(t))
+	cfg, found := parse(t.Context(), "", []byte(src), options(t))
 	if cfg == nil {
 		return nil, &found.Errors()[0]
 	}
@@ -104,7 +104,7 @@ func TestRangesOfAFileAreBounded(t *testing.T) {
 	for i := range 6 {
 		fmt.Fprintf(&src, "\treal=10.%d.0.0->10.%d.255.255:80 gate\n", i, i)
 	}
-	cfg, found := Parse(t.Context(), "", []byte(src.String()), Options{})
+	cfg, found := parse(t.Context(), "", []byte(src.String()), Options{})
 	if cfg != nil || len(found.Errors()) != 1 || found.Errors()[0].Kind != tooLarge || found.Errors()[0].Pos.Line != 7 {
 		t.Errorf("got %v", found.Errors())
 	}
@@ -122,7 +122,7 @@ func TestWhatAnHTTPCheckAsksFor(t *testing.T) {
 		{"real=192.0.2.2:80 gate \"https://w.example/a\", \"b\"", "http://192.0.2.2:80/https://w.example/a"},
 		{"real=192.0.2.2:80 gate\n\tservice=http_proxy\n\trequest=\"http://w.example/\"", "http://w.example/"},
 	} {
-		cfg, found := Parse(t.Context(), "", []byte("virtual=192.0.2.1:80\n\t"+tc.section+"\n"), Options{})
+		cfg, found := parse(t.Context(), "", []byte("virtual=192.0.2.1:80\n\t"+tc.section+"\n"), Options{})
 		if cfg == nil {
 			t.Fatal(found)
 		}

@@ -38,7 +38,7 @@ func TestRealConfigs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, found := Parse(t.Context(), row[1], src, o)
+			_, found := parse(t.Context(), row[1], src, o)
 			if why := unlike(found, row[3] == "3", row[4]); why != "" {
 				t.Error(why)
 			}

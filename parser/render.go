@@ -2,7 +2,6 @@ package parser
 
 import (
 	"bytes"
-	"io"
 	"strings"
 	"unicode"
 
@@ -12,43 +11,17 @@ import (
 // Render is String, and below it the line of the source with a caret under the place. The values of
 // secrets, and of lines that may hold one, are masked.
 func (d Diagnostic) Render(src []byte) string {
-	return d.render(func(number int) (string, bool) {
-		src := bytes.TrimPrefix(src, []byte("\ufeff"))
-		for ; number > 1 && len(src) > 0; number-- {
-			_, src, _ = bytes.Cut(src, []byte("\n"))
-		}
-		line, _, _ := bytes.Cut(src, []byte("\n"))
-		return string(line), len(src) > 0
-	})
-}
-
-// Render writes each diagnostic as Diagnostic.Render has it, one below the other.
-func (ds Diagnostics) Render(w io.Writer, src []byte) error {
-	source := bytes.Split(bytes.TrimPrefix(src, []byte("\ufeff")), []byte("\n"))
-	for _, d := range ds {
-		text := d.render(func(number int) (string, bool) {
-			if number > len(source) {
-				return "", false
-			}
-			return string(source[number-1]), true
-		})
-		if _, err := io.WriteString(w, text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d Diagnostic) render(source func(number int) (string, bool)) string {
 	text := d.String() + "\n"
-	pos := d.Place()
-	if pos.Line == 0 {
+	at := d.Place()
+	src = bytes.TrimPrefix(src, []byte("\ufeff"))
+	for number := at.Line; number > 1 && len(src) > 0; number-- {
+		_, src, _ = bytes.Cut(src, []byte("\n"))
+	}
+	if at.Line == 0 || len(src) == 0 {
 		return text
 	}
-	if line, ok := source(pos.Line); ok {
-		text += excerpt(line, pos.Column-1)
-	}
-	return text
+	line, _, _ := bytes.Cut(src, []byte("\n"))
+	return text + excerpt(string(line), at.Column-1)
 }
 
 // Of a longer line only the neighbourhood of the caret is shown, in bytes.

@@ -57,7 +57,7 @@ func TestLookUpsAreMadeTogetherAndOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{takes: time.Second, asked: map[string]int{}}
 		start := time.Now()
-		cfg, found := Parse(t.Context(), "", manyNames(20), Options{Resolver: s})
+		cfg, found := parse(t.Context(), "", manyNames(20), Options{Resolver: s})
 		if cfg == nil {
 			t.Fatal(found)
 		}
@@ -82,7 +82,7 @@ func TestLookUpsTogetherHaveADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{takes: time.Hour, asked: map[string]int{}}
 		start := time.Now()
-		cfg, found := Parse(t.Context(), "", manyNames(100), Options{Resolver: s})
+		cfg, found := parse(t.Context(), "", manyNames(100), Options{Resolver: s})
 		if cfg != nil || len(found.Errors()) != 400 {
 			t.Errorf("%d errors, want one for each host and port", len(found.Errors()))
 		}
@@ -98,7 +98,7 @@ func TestParseEndsWithItsContext(t *testing.T) {
 		defer cancel()
 		s := &slow{takes: time.Hour, asked: map[string]int{}}
 		start := time.Now()
-		if cfg, _ := Parse(ctx, "", manyNames(1), Options{Resolver: s}); cfg != nil {
+		if cfg, _ := parse(ctx, "", manyNames(1), Options{Resolver: s}); cfg != nil {
 			t.Error("it was accepted")
 		}
 		if d := time.Since(start); d != time.Millisecond {
@@ -109,7 +109,7 @@ func TestParseEndsWithItsContext(t *testing.T) {
 
 func TestWithoutAResolverNamesAreErrors(t *testing.T) {
 	const src = "virtual=vip:http\n\treal=192.0.2.1:www masq\n"
-	_, found := Parse(t.Context(), "", []byte(src), Options{})
+	_, found := parse(t.Context(), "", []byte(src), Options{})
 	if errs := found.Errors(); len(errs) != 2 || errs[0].Kind != badVirtualAddress || errs[1].Kind != realPort {
 		t.Errorf("got %v", errs)
 	}

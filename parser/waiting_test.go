@@ -68,7 +68,7 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				cfg, found := Parse(t.Context(), "ld.cf", []byte(c.src), Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: c.wait})
+				cfg, found := parse(t.Context(), "ld.cf", []byte(c.src), Options{Resolver: hosts{"here": "192.0.2.7"}, Last: known, Wait: c.wait})
 				if got := found.OnlyLookups(); got != c.lookups {
 					t.Errorf("refused for look-ups alone: %v, want %v", got, c.lookups)
 				}
@@ -114,7 +114,7 @@ func TestTheNamesOfAConfiguration(t *testing.T) {
 			}
 			return netip.Addr{}
 		}
-		cfg, found := Parse(t.Context(), "", []byte(src), Options{Resolver: hosts{"here": "192.0.2.7"}, Last: last, Wait: true})
+		cfg, found := parse(t.Context(), "", []byte(src), Options{Resolver: hosts{"here": "192.0.2.7"}, Last: last, Wait: true})
 		if cfg == nil {
 			t.Fatal(found)
 		}
@@ -140,7 +140,7 @@ func TestADeadNameServerHoldsUpNoOtherName(t *testing.T) {
 			book[fmt.Sprint("here", i)] = fmt.Sprintf("192.0.2.%d", i%250)
 		}
 		start := time.Now()
-		cfg, found := Parse(t.Context(), "", []byte(src.String()), Options{Resolver: book, Wait: true})
+		cfg, found := parse(t.Context(), "", []byte(src.String()), Options{Resolver: book, Wait: true})
 		if cfg == nil {
 			t.Fatal(found)
 		}

@@ -121,7 +121,7 @@ func (a *app) loadWith(ctx context.Context, o parser.Options) (*loaded, error) {
 // prepare makes a configuration ready to run.
 func (a *app) prepare(ctx context.Context, source []byte, o parser.Options) *loaded {
 	l := &loaded{source: source}
-	cfg, found := parser.Examine(ctx, a.path, source, o)
+	cfg, found := parser.Parse(ctx, a.path, source, o)
 	l.found = found
 	if cfg == nil {
 		return l
