@@ -31,7 +31,7 @@ func TestLinesOfTheDocumentsAreRun(t *testing.T) {
 		listed[what] = false
 	}
 	documents, _ := filepath.Glob("../docs/*.md")
-	for _, path := range append(documents, "../README.md") {
+	for _, path := range append(documents, "../README.md", "../CONTRIBUTING.md") {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

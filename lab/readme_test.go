@@ -21,7 +21,7 @@ func TestKernelReadmeLeadsToABalancerThatServes(t *testing.T) {
 	for i := range 3 {
 		l.page(fmt.Sprintf("rs%d", i+1), "database: ok")
 	}
-	l.page("dir", "sorry")
+	l.page("dir", "fallback")
 
 	var director, server strings.Builder
 	for _, line := range readmeSteps(t) {
@@ -61,7 +61,7 @@ func readmeSteps(t *testing.T) (lines []string) {
 		t.Fatal(err)
 	}
 	_, install, _ := strings.Cut(string(text), "\n## Install\n")
-	install, _, _ = strings.Cut(install, "\n[examples/]")
+	install, _, _ = strings.Cut(install, "\n## ")
 	for _, m := range regexp.MustCompile(`(?m)^ {7}(.+)$`).FindAllStringSubmatch(install, -1) {
 		lines = append(lines, strings.ReplaceAll(m[1], "sudo ", ""))
 	}

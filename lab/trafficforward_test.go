@@ -62,7 +62,7 @@ func (m *matrix) sorryServer(t *testing.T) {
 		webs = append(webs, l.webOn(ns, "80", "443"))
 	}
 	l.webOn("dir", "80", "443")
-	l.start(l.example("sorry-server.cf"))
+	l.start(l.example("fallback.cf"))
 	l.untilServers(3, "-r 127.0.0.1")
 	m.row(t, "a persistent client meets the sorry server, and leaves it", dr4, "mark", func(t *testing.T) {
 		l, client := l.with(t), m.clients(1)

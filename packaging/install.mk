@@ -36,7 +36,7 @@ install-files: $(PROGRAM)
 			$(INSTALL) /dev/stdin $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}.gz || exit 1; done
 	$(INSTALL) packaging/completion/ldirectord.bash $(DESTDIR)$(BASHDIR)/ldirectord
 	$(INSTALL) packaging/completion/ldirectord.zsh $(DESTDIR)$(ZSHDIR)/_ldirectord
-	$(INSTALL) -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md LICENSE NOTICE
+	$(INSTALL) -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md CONTRIBUTING.md LICENSE NOTICE
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/docs docs/*.md
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/systemd packaging/systemd/ldirectord-forking.service packaging/systemd/*.conf
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/container packaging/container/*
@@ -90,7 +90,7 @@ archive: $(PROGRAM)
 	rm -rf build/archive
 	install -D -m 0755 $(PROGRAM) build/archive/$(ARCHIVE)/ldirectord
 	$(MAKE) -s install-terms TERMSDIR=build/archive/$(ARCHIVE)
-	for file in README.md CHANGELOG.md docs/*.md man/* packaging/*/* packaging/logrotate $$(find examples -type f -not -path 'examples/demo/*'); do \
+	for file in README.md CHANGELOG.md CONTRIBUTING.md docs/*.md man/* packaging/*/* packaging/logrotate $$(find examples -type f -not -path 'examples/demo/*'); do \
 		case $$file in packaging/deb/* | packaging/rpm/* | packaging/licences/*) continue ;; esac; \
 		$(INSTALL) $$file build/archive/$(ARCHIVE)/$$file || exit 1; done
 	chmod 0755 build/archive/$(ARCHIVE)/packaging/ocf/ldirectord build/archive/$(ARCHIVE)/packaging/init/ldirectord

@@ -14,7 +14,7 @@ import (
 )
 
 // PipeDelay is how long the output of a program is waited for after the program's end: a process that it left running
-// may hold the pipe for ever.
+// may hold the pipe forever.
 const PipeDelay = 200 * time.Millisecond
 
 // Command is a program to run.
