@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The chains of every daemon begin with everyDaemon; then comes the daemon's own mark, then the number of the
-// generation: LDIRECTORD-1f3a5c7e-1. A name may have 28 characters (XT_EXTENSION_MAXNAMELEN less its end).
+// The name of a chain has everyDaemon, a hash of the daemon's name, and the number of the generation:
+// LDIRECTORD-1f3a5c7e-1. It may have 28 characters (XT_EXTENSION_MAXNAMELEN less its end).
 const (
 	everyDaemon = "LDIRECTORD-"
 	prerouting  = "PREROUTING"
@@ -40,7 +40,7 @@ func parseListing(output string) listing {
 	return chains
 }
 
-// target is the chain or target that a rule leads to, or nothing.
+// target is the chain or target that a rule leads to, or "".
 func target(rule string) string {
 	all := words(rule)
 	for i, word := range all {
@@ -58,16 +58,16 @@ type generation struct {
 	jumps []string // the rules of PREROUTING that lead to it, as printed
 }
 
-// state is what stands of one daemon in one table.
+// state is what one table has of one daemon.
 type state struct {
 	generations []generation      // by number
-	front       []string          // the rules of PREROUTING before the first of ours, without those of other daemons
-	behind      int               // where in PREROUTING, from 1, a rule stands behind the jumps of daemons in front
-	elsewhere   map[string]string // chains of ours that a rule of another chain than PREROUTING leads to: that chain
+	before      []string          // the rules of PREROUTING before our first jump, without the jumps of other daemons
+	jumpAt      int               // where in PREROUTING, from 1, a new jump goes: after the jumps of daemons at its start
+	otherJumps  map[string]string // a chain of ours to the chain, other than PREROUTING, with a rule that leads to it
 }
 
 func readState(table listing, prefix string) state {
-	s := state{elsewhere: map[string]string{}}
+	s := state{otherJumps: map[string]string{}}
 	for chain, rules := range table {
 		if number(chain, prefix) > 0 {
 			s.generations = append(s.generations, generation{chain: chain, rules: normalAll(rules)})
@@ -75,7 +75,7 @@ func readState(table listing, prefix string) state {
 		}
 		for _, rule := range rules {
 			if to := target(rule); chain != prerouting && number(to, prefix) > 0 {
-				s.elsewhere[to] = chain
+				s.otherJumps[to] = chain
 			}
 		}
 	}
@@ -87,7 +87,7 @@ func readState(table listing, prefix string) state {
 }
 
 func (s *state) readJumps(rules []string, prefix string) {
-	s.behind = 1
+	s.jumpAt = 1
 	var before []string
 	for i, rule := range rules {
 		to := target(rule)
@@ -99,10 +99,10 @@ func (s *state) readJumps(rules []string, prefix string) {
 			continue
 		}
 		if s.jumps() == 0 {
-			s.front = before
+			s.before = before
 		}
 		if len(before) == 0 {
-			s.behind = i + 2
+			s.jumpAt = i + 2
 		}
 		for g := range s.generations {
 			if s.generations[g].chain == to {
@@ -120,28 +120,28 @@ func (s *state) jumps() int {
 	return count
 }
 
-// standing is the generation that marks exactly as wanted: with those rules, and one jump in front of everything
-// but other daemons' jumps.
-func (s *state) standing(want []string) (chain string, ok bool) {
+// current is the generation that marks exactly as wanted: with those rules, and one jump before everything but other
+// daemons' jumps.
+func (s *state) current(want []string) (chain string, ok bool) {
 	for _, g := range s.generations {
-		if len(want) > 0 && slices.Equal(g.rules, want) && slices.Equal(g.jumps, []string{jumpTo(g.chain)}) && len(s.front) == 0 {
+		if len(want) > 0 && slices.Equal(g.rules, want) && slices.Equal(g.jumps, []string{jumpTo(g.chain)}) && len(s.before) == 0 {
 			return g.chain, true
 		}
 	}
 	return "", false
 }
 
-// right is true where exactly what is wanted stands, and nothing else of ours.
-func (s *state) right(want []string) bool {
+// is reports whether the table has exactly what is wanted, and nothing else of ours.
+func (s *state) is(want []string) bool {
 	if len(want) == 0 {
 		return len(s.generations) == 0
 	}
-	_, ok := s.standing(want)
+	_, ok := s.current(want)
 	return ok && len(s.generations) == 1
 }
 
-// free is a name for the next generation.
-func (s *state) free(prefix string) string {
+// unused is a name for the next generation.
+func (s *state) unused(prefix string) string {
 	for n := 1; ; n++ {
 		name := prefix + strconv.Itoa(n)
 		if !slices.ContainsFunc(s.generations, func(g generation) bool { return g.chain == name }) {
@@ -152,7 +152,7 @@ func (s *state) free(prefix string) string {
 
 func jumpTo(chain string) string { return "-j " + chain }
 
-// number of a generation of the daemon with that prefix; 0: none of its chains.
+// number is that of a generation of the daemon with that prefix; 0 for a chain that is none of its.
 func number(chain, prefix string) int {
 	digits, ok := strings.CutPrefix(chain, prefix)
 	n, err := strconv.ParseUint(digits, 10, 16)
@@ -170,7 +170,7 @@ func normalAll(rules []string) []string {
 	return all
 }
 
-// reachable are the chains that packets pass which enter at PREROUTING, that one first.
+// reachable are the chains that an incoming packet can pass: PREROUTING, and those that it leads to.
 func (l listing) reachable() []string {
 	chains := []string{prerouting}
 	for i := 0; i < len(chains); i++ {

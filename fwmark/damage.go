@@ -5,29 +5,29 @@ import (
 	"slices"
 )
 
-// damage is what others did, or a run that was cut short left behind. known: set is what the last Sync left;
-// else only what no Sync ever leaves is told.
+// damage is what others changed, or what a run that was cut short left. With known, set is what the last Sync left;
+// without, only what no Sync ever leaves is reported.
 func damage(now state, known bool, set []string) []string {
 	var lines []string
-	tell := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	report := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 
 	used, ok := now.used()
-	for _, rule := range now.front {
-		tell("the rule %q stood before the jump to our chain", rule)
+	for _, rule := range now.before {
+		report("the rule %q was before the jump to our chain", rule)
 	}
 	for _, g := range now.generations {
 		switch {
 		case len(g.jumps) == 0 && (!known || g.chain != used.chain):
-			tell("chain %s was left over, without a jump", g.chain)
+			report("chain %s was left over, without a jump", g.chain)
 		case g.chain != used.chain:
-			tell("chain %s was left over", g.chain)
+			report("chain %s was left over", g.chain)
 		}
 		for i, jump := range g.jumps {
 			switch {
 			case jump != jumpTo(g.chain):
-				tell("the jump to chain %s had become %q", g.chain, jump)
+				report("the jump to chain %s had become %q", g.chain, jump)
 			case slices.Contains(g.jumps[:i], jump):
-				tell("the jump to chain %s stood twice", g.chain)
+				report("the jump to chain %s was there twice", g.chain)
 			}
 		}
 	}
@@ -35,11 +35,11 @@ func damage(now state, known bool, set []string) []string {
 		return lines
 	}
 	if !ok {
-		tell("our chain was gone")
+		report("our chain was gone")
 		return lines
 	}
 	if len(used.jumps) == 0 {
-		tell("the jump to chain %s was gone", used.chain)
+		report("the jump to chain %s was gone", used.chain)
 	}
 	return append(lines, rulesDamage(used, set)...)
 }

@@ -53,50 +53,45 @@ func (f *fakeTables) list(context.Context, bool) (listing, error) {
 	return copied, nil
 }
 
-func (f *fakeTables) newChain(_ context.Context, chain string) error {
-	return f.step("-N "+chain, func() error {
-		if _, there := f.chains[chain]; there {
-			return errors.New("Chain already exists.")
+func (f *fakeTables) run(_ context.Context, c command) error {
+	rules, there := f.chains[c.chain]
+	if c.option == removeChain {
+		return f.remove(c.chain, there)
+	}
+	return f.step(c.String(), func() error {
+		switch c.option {
+		case newChain:
+			if there {
+				return errors.New("Chain already exists.")
+			}
+			f.chains[c.chain] = nil
+			return nil
+		case deleteRule:
+			i := slices.Index(rules, printed(c.rule))
+			if i < 0 {
+				return errors.New("Bad rule (does a matching rule exist in that chain?).")
+			}
+			f.chains[c.chain] = slices.Delete(rules, i, i+1)
+			return nil
+		case appendRule:
+			c.position = len(rules) + 1
 		}
-		f.chains[chain] = nil
-		return nil
-	})
-}
-
-func (f *fakeTables) appendRule(ctx context.Context, chain, rule string) error {
-	return f.insertRule(ctx, chain, len(f.chains[chain])+1, rule)
-}
-
-func (f *fakeTables) insertRule(_ context.Context, chain string, position int, rule string) error {
-	return f.step(fmt.Sprintf("-I %s %d %s", chain, position, rule), func() error {
-		rules, there := f.chains[chain]
-		if _, known := f.chains[target(rule)]; !there || !known && target(rule) != "MARK" {
+		if _, known := f.chains[target(c.rule)]; !there || !known && target(c.rule) != "MARK" {
 			return errors.New("No chain/target/match by that name.")
 		}
-		if f.refuse != "" && strings.Contains(rule, f.refuse) {
+		if f.refuse != "" && strings.Contains(c.rule, f.refuse) {
 			return errors.New("Extension not supported, missing kernel module?")
 		}
-		if position > len(rules)+1 {
+		if c.position > len(rules)+1 {
 			return errors.New("Index of insertion too big.")
 		}
-		f.chains[chain] = slices.Insert(rules, position-1, printed(rule))
+		f.chains[c.chain] = slices.Insert(rules, c.position-1, printed(c.rule))
 		return nil
 	})
 }
 
-func (f *fakeTables) deleteRule(_ context.Context, chain, rule string) error {
-	return f.step("-D "+chain+" "+rule, func() error {
-		i := slices.Index(f.chains[chain], printed(rule))
-		if i < 0 {
-			return errors.New("Bad rule (does a matching rule exist in that chain?).")
-		}
-		f.chains[chain] = slices.Delete(f.chains[chain], i, i+1)
-		return nil
-	})
-}
-
-func (f *fakeTables) removeChain(_ context.Context, chain string) error {
-	if _, there := f.chains[chain]; !there {
+func (f *fakeTables) remove(chain string, there bool) error {
+	if !there {
 		return nil
 	}
 	if err := f.step("-F "+chain, func() error { f.chains[chain] = nil; return nil }); err != nil {
@@ -206,8 +201,8 @@ func rules(t testing.TB, texts ...string) []Rule {
 	return all
 }
 
-// mustStand checks that the daemon's chains are exactly the wanted rules behind one first jump, or none.
-func (f *fakeTables) mustStand(t testing.TB, daemon string, want []Rule) {
+// mustHave checks that the daemon's chains are exactly the wanted rules after one first jump, or none.
+func (f *fakeTables) mustHave(t testing.TB, daemon string, want []Rule) {
 	t.Helper()
 	lines, err := linesOf(want, false)
 	if err != nil {
@@ -230,7 +225,7 @@ func (f *fakeTables) mustStand(t testing.TB, daemon string, want []Rule) {
 	case len(want) == 0:
 		t.Fatalf("still there: %v, %d jumps", f.chains, jumps)
 	case len(ours) != 1 || jumps != 1 || f.chains[prerouting][0] != "-j "+ours[0]:
-		t.Fatalf("not one chain with one jump in front: %v", f.chains)
+		t.Fatalf("not one chain with one first jump: %v", f.chains)
 	case !slices.Equal(normalAll(f.chains[ours[0]]), lines):
 		t.Fatalf("rules\n%s\nwanted\n%s", strings.Join(f.chains[ours[0]], "\n"), strings.Join(lines, "\n"))
 	}

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// BackEnd is what of the kernel a program keeps its rules in. The rules of the one are not seen by the other's
-// programs, and packets pass both.
+// BackEnd is the part of the kernel that a program keeps its rules in. The programs of one do not see the rules of the
+// other, and packets pass both.
 type BackEnd string
 
 // The back ends.
@@ -47,10 +47,10 @@ type RoutingRule struct {
 	Table      string
 }
 
-// Owns is true for a rule in a chain of this daemon.
-func (f *Firewall) Owns(s Setting) bool { return number(s.Chain, f.sides[0].prefix) > 0 }
+// Owns reports whether a rule is in a chain of this daemon.
+func (f *Firewall) Owns(s Setting) bool { return number(s.Chain, f.families[0].prefix) > 0 }
 
-// Inspect reads and changes nothing. What cannot be read stands in Unread; an error is ctx's.
+// Inspect reads and changes nothing. What can't be read is in Unread; an error is ctx's.
 func Inspect(ctx context.Context) (Machine, error) {
 	var m Machine
 	m.BackEnd = installed(ctx)
@@ -77,7 +77,7 @@ func installed(ctx context.Context) BackEnd {
 	return backEnd(version)
 }
 
-// backEnd reads `iptables --version`; before 1.8 there was but the one.
+// backEnd reads `iptables --version`; before 1.8 there was only one.
 func backEnd(version string) BackEnd {
 	if strings.Contains(version, "(nf_tables)") {
 		return NFT

@@ -14,26 +14,49 @@ import (
 	"ldirectord/program"
 )
 
-// tables are the mangle tables of one family, at the level of iptables' commands. Rules are arguments of
-// iptables parted by spaces.
+// tables are the mangle tables of one family.
 type tables interface {
-	// list reads every chain. idle: no rule was ever asked for, so where there can be no table, none of ours stands.
+	// list reads every chain. With idle, no rule was ever asked for: where there can be no table, the listing is empty.
 	list(ctx context.Context, idle bool) (listing, error)
-	newChain(ctx context.Context, chain string) error
-	appendRule(ctx context.Context, chain, rule string) error
-	insertRule(ctx context.Context, chain string, position int, rule string) error
-	deleteRule(ctx context.Context, chain, rule string) error
-	removeChain(ctx context.Context, chain string) error
+	run(context.Context, command) error
 }
+
+// A command is one change of the table, in the words of iptables.
+type command struct {
+	option   string // -N, -A, -I, -D, or -X, which empties the chain first
+	chain    string
+	position int    // with -I, from 1
+	rule     string // arguments of iptables, separated by spaces
+}
+
+func (c command) String() string {
+	words := []string{c.option, c.chain}
+	if c.option == insertRule {
+		words = append(words, strconv.Itoa(c.position))
+	}
+	if c.rule != "" {
+		words = append(words, c.rule)
+	}
+	return strings.Join(words, " ")
+}
+
+// The options of commands.
+const (
+	newChain    = "-N"
+	appendRule  = "-A"
+	insertRule  = "-I"
+	deleteRule  = "-D"
+	removeChain = "-X"
+)
 
 const (
 	mangle   = "mangle"
 	lockWait = 5 // seconds for the lock that iptables' runs share (-w), within patience
 )
 
-// xtables changes the table with go-iptables, which runs iptables for each rule, has no deadline of its own and
-// cannot be stopped: so a run that outlives patience is left behind, and the next waits for its end. Listing
-// runs iptables itself, which can be bounded.
+// xtables changes the table with go-iptables, which runs iptables for each rule. It has no deadline and can't be stopped:
+// a run that outlives patience is left alone, and the next waits for its end. Listing runs iptables itself, which can be
+// bounded.
 type xtables struct {
 	program string // iptables or ip6tables
 	ipv6    bool
@@ -64,7 +87,7 @@ func list(ctx context.Context, path string) (listing, error) {
 	return parseListing(out), nil
 }
 
-// mayExist is false where there is no table yet: iptables-legacy would load its module to show an empty one.
+// mayExist reports whether there may be a table. iptables-legacy would load its module to show an empty one.
 func (x *xtables) mayExist(ctx context.Context, path string) bool {
 	version, err := run(ctx, path, "--version")
 	if err != nil || backEnd(version) == NFT {
@@ -74,41 +97,15 @@ func (x *xtables) mayExist(ctx context.Context, path string) bool {
 	return there || err != nil
 }
 
-// passing is true for a failure that may be gone the next time; others mean that this kernel or this user can
-// have no table at all.
+// passing reports whether a failure may be gone the next time. The others mean that this kernel or this user can have no
+// table at all.
 func passing(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "xtables lock")
 }
 
-func (x *xtables) newChain(ctx context.Context, chain string) error {
-	return x.change(ctx, "-N "+chain, func(t *iptables.IPTables) error { return t.NewChain(mangle, chain) })
-}
-
-func (x *xtables) appendRule(ctx context.Context, chain, rule string) error {
-	return x.change(ctx, "-A "+chain+" "+rule, func(t *iptables.IPTables) error {
-		return t.Append(mangle, chain, words(rule)...)
-	})
-}
-
-func (x *xtables) insertRule(ctx context.Context, chain string, position int, rule string) error {
-	return x.change(ctx, fmt.Sprintf("-I %s %d %s", chain, position, rule), func(t *iptables.IPTables) error {
-		return t.Insert(mangle, chain, position, words(rule)...)
-	})
-}
-
-func (x *xtables) deleteRule(ctx context.Context, chain, rule string) error {
-	return x.change(ctx, "-D "+chain+" "+rule, func(t *iptables.IPTables) error {
-		return t.Delete(mangle, chain, words(rule)...)
-	})
-}
-
-func (x *xtables) removeChain(ctx context.Context, chain string) error {
-	return x.change(ctx, "-X "+chain, func(t *iptables.IPTables) error { return t.ClearAndDeleteChain(mangle, chain) })
-}
-
-// change runs iptables and waits for it, not longer than patience.
-func (x *xtables) change(ctx context.Context, what string, do func(*iptables.IPTables) error) error {
-	what = x.program + " -t " + mangle + " " + what
+// run runs iptables and waits for it, not longer than patience.
+func (x *xtables) run(ctx context.Context, c command) error {
+	what := x.program + " -t " + mangle + " " + c.String()
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, &program.TimeoutError{Limit: patience})
 	defer cancel()
 	if x.running != nil {
@@ -122,7 +119,7 @@ func (x *xtables) change(ctx context.Context, what string, do func(*iptables.IPT
 	x.running = running
 	go func() {
 		defer close(running)
-		result <- x.do(do)
+		result <- x.do(c)
 	}()
 	select {
 	case err := <-result:
@@ -136,7 +133,7 @@ func (x *xtables) change(ctx context.Context, what string, do func(*iptables.IPT
 }
 
 // do is called by one goroutine at a time: the next waits for the end of this one.
-func (x *xtables) do(do func(*iptables.IPTables) error) error {
+func (x *xtables) do(c command) error {
 	if x.library == nil {
 		path, err := find(x.program)
 		if err != nil {
@@ -152,7 +149,18 @@ func (x *xtables) do(do func(*iptables.IPTables) error) error {
 		}
 		x.library = library
 	}
-	return do(x.library)
+	switch c.option {
+	case newChain:
+		return x.library.NewChain(mangle, c.chain)
+	case appendRule:
+		return x.library.Append(mangle, c.chain, words(c.rule)...)
+	case insertRule:
+		return x.library.Insert(mangle, c.chain, c.position, words(c.rule)...)
+	case deleteRule:
+		return x.library.Delete(mangle, c.chain, words(c.rule)...)
+	default:
+		return x.library.ClearAndDeleteChain(mangle, c.chain)
+	}
 }
 
 // complaint is what iptables printed, without the command line that the library puts before it.

@@ -30,9 +30,9 @@ func TestCommandsOfIptables(t *testing.T) {
 	if _, err := x.list(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
-	side := side{prefix: "LDIRECTORD-x-", tables: x}
+	f := family{prefix: "LDIRECTORD-x-", tables: x}
 	table := listing{prerouting: {"-j LDIRECTORD-x-1"}, "LDIRECTORD-x-1": nil}
-	if err := side.change(t.Context(), readState(table, "LDIRECTORD-x-"), []string{"-d 192.0.2.1/32 -j MARK --set-mark 8"}); err != nil {
+	if err := f.change(t.Context(), readState(table, "LDIRECTORD-x-"), []string{"-d 192.0.2.1/32 -j MARK --set-mark 8"}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(log)
@@ -85,7 +85,7 @@ func TestErrorsSayWhatIsMissing(t *testing.T) {
 		"can't initialize iptables table `mangle'":         "(the kernel lacks the table: module iptable_mangle, ip6table_mangle or nf_tables)",
 	} {
 		x := &xtables{program: script(t, version+`echo "`+strings.ReplaceAll(complaint, "`", "\\`")+`" >&2; exit 1`)}
-		err := x.appendRule(t.Context(), "C", "-p tcp -m multiport --dports 1,2 -j MARK --set-mark 8")
+		err := x.run(t.Context(), command{option: appendRule, chain: "C", rule: "-p tcp -m multiport --dports 1,2 -j MARK --set-mark 8"})
 		if err == nil || !strings.HasSuffix(err.Error(), "-t mangle -A C -p tcp -m multiport --dports 1,2 -j MARK --set-mark 8: "+complaint+" "+want) {
 			t.Errorf("error %v, want …%s", err, want)
 		}
@@ -97,7 +97,7 @@ func TestChangeThatIsTooSlowLeavesNothing(t *testing.T) {
 	table := newFake()
 	ctx, cancel := context.WithCancel(t.Context())
 	table.watcher = func(step string) {
-		if strings.HasPrefix(step, "-I ") {
+		if strings.HasPrefix(step, "-A ") {
 			cancel()
 		}
 	}
@@ -105,28 +105,21 @@ func TestChangeThatIsTooSlowLeavesNothing(t *testing.T) {
 	if _, err := f.Sync(ctx, rules(t, "8 192.0.2.1 tcp 80", "8 192.0.2.1 tcp 443", "8 192.0.2.1 tcp 22")); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
-	table.mustStand(t, "x", nil)
+	table.mustHave(t, "x", nil)
 }
 
 // heeding does nothing any more when its context has ended.
 type heeding struct{ *fakeTables }
 
-func (h heeding) appendRule(ctx context.Context, chain, rule string) error {
+func (h heeding) run(ctx context.Context, c command) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return h.fakeTables.appendRule(ctx, chain, rule)
+	return h.fakeTables.run(ctx, c)
 }
 
-func (h heeding) removeChain(ctx context.Context, chain string) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return h.fakeTables.removeChain(ctx, chain)
-}
-
-// A run that hangs holds up its caller no longer than the deadline, and there is one at a time.
-func TestHungProgramIsLeftBehind(t *testing.T) {
+// A run that hangs delays its caller no longer than the deadline, and there is one at a time.
+func TestHungProgramIsLeftAlone(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
@@ -137,10 +130,10 @@ func TestHungProgramIsLeftBehind(t *testing.T) {
 		t.Cleanup(cancel)
 		return ctx
 	}
-	if err := x.newChain(soon(), "C"); !errors.Is(err, context.DeadlineExceeded) {
+	if err := x.run(soon(), command{option: newChain, chain: "C"}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the first: %v", err)
 	}
-	if err := x.newChain(soon(), "C"); err == nil || !strings.Contains(err.Error(), "has not ended") {
+	if err := x.run(soon(), command{option: newChain, chain: "C"}); err == nil || !strings.Contains(err.Error(), "has not ended") {
 		t.Errorf("the second: %v", err)
 	}
 	if _, err := x.list(soon(), false); !errors.Is(err, context.DeadlineExceeded) {
@@ -154,7 +147,7 @@ func TestHungProgramIsLeftBehind(t *testing.T) {
 	if _, err := release.WriteString("a\nb\n"); err != nil {
 		t.Fatal(err)
 	}
-	if err := x.newChain(t.Context(), "C"); err != nil {
+	if err := x.run(t.Context(), command{option: newChain, chain: "C"}); err != nil {
 		t.Errorf("after the end of the first: %v", err)
 	}
 }

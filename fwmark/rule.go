@@ -103,14 +103,14 @@ func mergePorts(ports []Ports) []Ports {
 // splitPorts divides a list where multiport ends: at 15 ports, of which a range counts as two
 // (XT_MULTI_PORTS in linux/netfilter/xt_multiport.h). No ports at all make one part of none.
 func splitPorts(ports []Ports) [][]Ports {
-	const most = 15
+	const maxSlots = 15
 	parts, used := [][]Ports{nil}, 0
 	for _, p := range ports {
 		slots := 1
 		if p.First != p.Last {
 			slots = 2
 		}
-		if used+slots > most {
+		if used+slots > maxSlots {
 			parts, used = append(parts, nil), 0
 		}
 		parts[len(parts)-1] = append(parts[len(parts)-1], p)

@@ -267,16 +267,16 @@ func changesUnderTraffic(t *testing.T, k *kernel) {
 		if seen[0] > 0 || seen[8] != sent || sent == 0 {
 			t.Errorf("%s: %d packets sent, by mark %v", dest, sent, seen)
 		}
-		side := f.sides[0]
+		half := f.families[0]
 		if strings.Contains(dest, "::") {
-			side = f.sides[1]
+			half = f.families[1]
 		}
-		table, err := side.tables.list(t.Context(), false)
+		table, err := half.tables.list(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines, _ := linesOf([]Rule{stays}, side.ipv6)
-		if now := readState(table, side.prefix); !now.right(lines) || now.jumps() != 1 {
+		lines, _ := linesOf([]Rule{stays}, half.ipv6)
+		if now := readState(table, half.prefix); !now.is(lines) || now.jumps() != 1 {
 			t.Errorf("left: %v", table)
 		}
 	}
@@ -297,9 +297,9 @@ func killsUnderTraffic(t *testing.T, k *kernel) {
 	for range kills() {
 		k.exchangeAndKill(t, random)
 		f := k.open(exchanger)
-		if table, err := f.sides[0].tables.list(t.Context(), false); err != nil {
+		if table, err := f.families[0].tables.list(t.Context(), false); err != nil {
 			t.Fatal(err)
-		} else if len(readState(table, f.sides[0].prefix).generations) > 1 {
+		} else if len(readState(table, f.families[0].prefix).generations) > 1 {
 			amid++
 		}
 		mustSync(t, f, stays)
@@ -379,46 +379,11 @@ type cutShort struct {
 	steps int
 }
 
-func (c *cutShort) step() error {
+func (c *cutShort) run(ctx context.Context, change command) error {
 	if c.steps--; c.steps < 0 {
 		return errKilled
 	}
-	return nil
-}
-
-func (c *cutShort) newChain(ctx context.Context, chain string) error {
-	if err := c.step(); err != nil {
-		return err
-	}
-	return c.tables.newChain(ctx, chain)
-}
-
-func (c *cutShort) appendRule(ctx context.Context, chain, rule string) error {
-	if err := c.step(); err != nil {
-		return err
-	}
-	return c.tables.appendRule(ctx, chain, rule)
-}
-
-func (c *cutShort) insertRule(ctx context.Context, chain string, position int, rule string) error {
-	if err := c.step(); err != nil {
-		return err
-	}
-	return c.tables.insertRule(ctx, chain, position, rule)
-}
-
-func (c *cutShort) deleteRule(ctx context.Context, chain, rule string) error {
-	if err := c.step(); err != nil {
-		return err
-	}
-	return c.tables.deleteRule(ctx, chain, rule)
-}
-
-func (c *cutShort) removeChain(ctx context.Context, chain string) error {
-	if err := c.step(); err != nil {
-		return err
-	}
-	return c.tables.removeChain(ctx, chain)
+	return c.tables.run(ctx, change)
 }
 
 func realDamage(t *testing.T, k *kernel) {
@@ -434,8 +399,8 @@ func realDamage(t *testing.T, k *kernel) {
 			{"-F CHAIN", "was empty"},
 			{"-I CHAIN 1 -j MARK --set-mark 77", "none of ours"},
 			{"-D PREROUTING -j CHAIN", "was gone"},
-			{"-A PREROUTING -j CHAIN", "stood twice"},
-			{"-I PREROUTING 1 -p tcp -m comment --comment \"mine first\" -j ACCEPT", "stood before the jump"},
+			{"-A PREROUTING -j CHAIN", "was there twice"},
+			{"-I PREROUTING 1 -p tcp -m comment --comment \"mine first\" -j ACCEPT", "was before the jump"},
 			{"-R PREROUTING 1 -i lo -j CHAIN", "had become"},
 			{"-F", "was empty"},
 		} {
@@ -443,18 +408,18 @@ func realDamage(t *testing.T, k *kernel) {
 				sh(t, "%s -t mangle -F PREROUTING", program)
 				mustSync(t, f, want)
 			}
-			table, err := f.sides[i].tables.list(t.Context(), false)
+			table, err := f.families[i].tables.list(t.Context(), false)
 			if err != nil {
 				t.Fatal(err)
 			}
 			chain := target(table[prerouting][0])
 			sh(t, "%s -t mangle %s", program, strings.ReplaceAll(c.do, "CHAIN", chain))
 			found := strings.Join(mustSync(t, f, want), "\n")
-			if !strings.HasPrefix(found, f.sides[i].family+": ") || !strings.Contains(found, c.told) {
+			if !strings.HasPrefix(found, f.families[i].name+": ") || !strings.Contains(found, c.told) {
 				t.Errorf("%s %s: told %q, want …%s…", program, c.do, found, c.told)
 			}
 			if found := mustSync(t, f, want); found != nil {
-				t.Errorf("%s %s: not mended: %q", program, c.do, found)
+				t.Errorf("%s %s: not repaired: %q", program, c.do, found)
 			}
 		}
 		if left := sh(t, "%s -t mangle -S", program); strings.Count(left, everyDaemon) != 4 {
@@ -556,7 +521,7 @@ func native(t *testing.T) {
 
 func realErrors(t *testing.T, k *kernel) {
 	x := &xtables{program: k.ipv4}
-	err := x.appendRule(t.Context(), "NOWHERE", line{dest: netip.MustParsePrefix("192.0.2.1/32"), protocol: All, mark: 8}.String())
+	err := x.run(t.Context(), command{option: appendRule, chain: "NOWHERE", rule: line{dest: netip.MustParsePrefix("192.0.2.1/32"), protocol: All, mark: 8}.String()})
 	if err == nil || !strings.HasPrefix(err.Error(), k.ipv4+" -t mangle -A NOWHERE -d 192.0.2.1/32 -j MARK --set-mark 8: ") {
 		t.Errorf("error %v", err)
 	}

@@ -11,8 +11,8 @@ import (
 
 // Firewall keeps the mark rules of one daemon. Its methods may be called from any goroutine.
 type Firewall struct {
-	mu    sync.Mutex
-	sides [2]*side
+	mu       sync.Mutex
+	families [2]*family
 }
 
 // Open makes the firewall of the daemon of that name, which its chains are named after; daemons of other
@@ -23,26 +23,26 @@ func Open(name string) *Firewall {
 
 func open(name string, ipv4, ipv6 tables) *Firewall {
 	prefix := chainPrefix(name)
-	return &Firewall{sides: [2]*side{
-		{family: "IPv4", prefix: prefix, tables: ipv4},
-		{family: "IPv6", prefix: prefix, tables: ipv6, ipv6: true},
+	return &Firewall{families: [2]*family{
+		{name: "IPv4", prefix: prefix, tables: ipv4},
+		{name: "IPv6", prefix: prefix, tables: ipv6, ipv6: true},
 	}}
 }
 
-// Sync makes the rules that are wanted stand, in their order (of two that match a packet the later one's mark
-// stays), and no others of ours; none wanted removes our chains. A packet that is marked before and after is
-// marked at every moment between, also when we are killed at any of them; the next Sync finishes what was begun.
+// Sync makes the wanted rules the only ones of ours, in their order: of two that match a packet, the later one sets its
+// mark. Without wanted rules it removes our chains. A packet that is marked before and after is marked all the time
+// between, also when we are killed at any moment; the next Sync finishes what was begun.
 //
-// It returns a line for everything that was not as the last Sync left it, or, at the first, for what a run that
-// was cut short left behind. A rule that cannot be set is an error, which changes nothing. Each family is tried,
-// whatever becomes of the other. A look takes 2 ms; a change runs iptables for every rule, 1000 of them 3 to 6 s.
+// It returns a line for everything that was not as the last Sync left it, or, at the first Sync, for what a run that was
+// cut short left. A rule that can't be set is an error, which changes nothing. Each family is tried, whatever becomes of
+// the other. Reading takes 2 ms; a change runs iptables for every rule, 1000 of them take 3 to 6 s.
 func (f *Firewall) Sync(ctx context.Context, want []Rule) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var lines [2][]string
-	for i, side := range f.sides {
+	for i, fam := range f.families {
 		var err error
-		if lines[i], err = linesOf(want, side.ipv6); err != nil {
+		if lines[i], err = linesOf(want, fam.ipv6); err != nil {
 			return nil, err
 		}
 	}
@@ -50,77 +50,86 @@ func (f *Firewall) Sync(ctx context.Context, want []Rule) ([]string, error) {
 		found    []string
 		failures []error
 	)
-	for i, side := range f.sides {
-		damage, err := side.sync(ctx, lines[i])
+	for i, fam := range f.families {
+		damage, err := fam.sync(ctx, lines[i])
 		for _, d := range damage {
-			found = append(found, side.family+": "+d)
+			found = append(found, fam.name+": "+d)
 		}
 		if err != nil {
-			failures = append(failures, fmt.Errorf("%s mark rules: %w", side.family, err))
+			failures = append(failures, fmt.Errorf("%s mark rules: %w", fam.name, err))
 		}
 	}
 	return found, errors.Join(failures...)
 }
 
-// side is one family's half of a firewall.
-type side struct {
-	family string
+// family is a firewall's IPv4 or IPv6 half.
+type family struct {
+	name   string
 	ipv6   bool
-	prefix string
+	prefix string // of our chains
 	tables tables
 
-	known bool     // what stands is what the last Sync left, as far as we did it
+	known bool     // the table is as the last Sync left it, as far as we changed it
 	set   []string // what the last Sync that succeeded left
 }
 
-// sync reads the table, changes it and reads it again, until it is right. Most often the first look is all.
-func (s *side) sync(ctx context.Context, want []string) ([]string, error) {
-	if s.known && len(want) == 0 && len(s.set) == 0 {
+// program is the command that changes its tables.
+func (f *family) program() string {
+	if f.ipv6 {
+		return "ip6tables"
+	}
+	return "iptables"
+}
+
+// sync reads the table, changes it and reads it again, until it is right. Most often reading it once is all.
+func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
+	known, idle := f.known, len(want) == 0 && len(f.set) == 0
+	if known && idle {
 		return nil, nil
 	}
-	known, idle := s.known, len(want) == 0 && len(s.set) == 0
-	s.known = false
+	f.known = false
 	var found []string
-	// A jump that is to move to the front and to lead to new rules takes two rounds.
+	// A jump that has to move to the front and to lead to new rules takes two rounds.
 	for round := range 3 {
-		table, err := s.tables.list(ctx, idle)
+		table, err := f.tables.list(ctx, idle)
 		if err != nil {
 			return found, err
 		}
-		now := readState(table, s.prefix)
+		now := readState(table, f.prefix)
 		if round == 0 {
-			found = damage(now, known, s.set)
+			found = damage(now, known, f.set)
 		}
-		if now.right(want) {
-			s.known, s.set = true, want
+		if now.is(want) {
+			f.known, f.set = true, want
 			return found, nil
 		}
-		if err := s.change(ctx, now, want); err != nil {
+		if err := f.change(ctx, now, want); err != nil {
 			return found, err
 		}
 	}
 	return found, errors.New("the rules are not as they were set")
 }
 
-// change puts a generation with the wanted rules in, unless one stands, then takes the others out. Its jump
-// comes behind those of the others: while both stand, the new mark is the one that stays.
-func (s *side) change(ctx context.Context, now state, want []string) error {
-	keep, ok := now.standing(want)
+// change adds a generation with the wanted rules, unless there is one, then removes the others. Its jump comes after
+// theirs: while both are there, the new one sets the mark.
+func (f *family) change(ctx context.Context, now state, want []string) error {
+	keep, ok := now.current(want)
 	if !ok && len(want) > 0 {
-		keep = now.free(s.prefix)
-		if err := s.build(ctx, keep, want); err != nil {
+		keep = now.unused(f.prefix)
+		if err := f.build(ctx, keep, want); err != nil {
 			return err
 		}
-		if err := s.tables.insertRule(ctx, prerouting, now.behind, jumpTo(keep)); err != nil {
-			return errors.Join(err, s.discard(ctx, keep))
+		jump := command{option: insertRule, chain: prerouting, position: now.jumpAt, rule: jumpTo(keep)}
+		if err := f.tables.run(ctx, jump); err != nil {
+			return errors.Join(err, f.discard(ctx, keep))
 		}
 	}
 	for _, g := range now.generations {
 		if g.chain == keep {
 			continue
 		}
-		if err := s.remove(ctx, g); err != nil {
-			if from := now.elsewhere[g.chain]; from != "" {
+		if err := f.remove(ctx, g); err != nil {
+			if from := now.otherJumps[g.chain]; from != "" {
 				return fmt.Errorf("%w (a rule of chain %s leads to it)", err, printable.Text(from))
 			}
 			return err
@@ -129,29 +138,29 @@ func (s *side) change(ctx context.Context, now state, want []string) error {
 	return nil
 }
 
-// build fills a new chain, or leaves none.
-func (s *side) build(ctx context.Context, chain string, rules []string) error {
-	if err := s.tables.newChain(ctx, chain); err != nil {
+// build makes a new chain with rules, or leaves none.
+func (f *family) build(ctx context.Context, chain string, rules []string) error {
+	if err := f.tables.run(ctx, command{option: newChain, chain: chain}); err != nil {
 		return err
 	}
 	for _, rule := range rules {
-		if err := s.tables.appendRule(ctx, chain, rule); err != nil {
-			return errors.Join(err, s.discard(ctx, chain))
+		if err := f.tables.run(ctx, command{option: appendRule, chain: chain, rule: rule}); err != nil {
+			return errors.Join(err, f.discard(ctx, chain))
 		}
 	}
 	return nil
 }
 
-// discard removes a chain that came to nothing, also when that is because time is up.
-func (s *side) discard(ctx context.Context, chain string) error {
-	return s.tables.removeChain(context.WithoutCancel(ctx), chain)
+// discard removes a chain that could not be completed, also when that is because time is up.
+func (f *family) discard(ctx context.Context, chain string) error {
+	return f.tables.run(context.WithoutCancel(ctx), command{option: removeChain, chain: chain})
 }
 
-func (s *side) remove(ctx context.Context, g generation) error {
+func (f *family) remove(ctx context.Context, g generation) error {
 	for _, jump := range g.jumps {
-		if err := s.tables.deleteRule(ctx, prerouting, jump); err != nil {
+		if err := f.tables.run(ctx, command{option: deleteRule, chain: prerouting, rule: jump}); err != nil {
 			return err
 		}
 	}
-	return s.tables.removeChain(ctx, g.chain)
+	return f.tables.run(ctx, command{option: removeChain, chain: g.chain})
 }

@@ -43,7 +43,7 @@ func TestSyncSetsChangesAndRemoves(t *testing.T) {
 			if found := mustSync(t, f, want); len(found) > 0 {
 				t.Errorf("tells of its own work: %q", found)
 			}
-			table.mustStand(t, daemon, want)
+			table.mustHave(t, daemon, want)
 		}
 	}
 	if want := (listing{prerouting: {"-i eth1 -j DROP"}, "OUTPUT": {}}); fmt.Sprint(table.chains) != fmt.Sprint(want) {
@@ -88,7 +88,7 @@ func TestFamiliesAreApart(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "IPv4 mark rules: ") {
 		t.Errorf("error %v", err)
 	}
-	ipv4.mustStand(t, daemon, nil)
+	ipv4.mustHave(t, daemon, nil)
 	if got := ipv6.mark(packet{netip.MustParseAddr("2001:db8::10"), TCP, 80}); got != 8 {
 		t.Errorf("IPv6 has mark %d although only IPv4 failed", got)
 	}
@@ -115,10 +115,10 @@ func TestRefusedRulesChangeNothing(t *testing.T) {
 	if _, err := f.Sync(t.Context(), rules(t, "9 192.0.2.10 udp 53", "8 192.0.2.10 tcp 80,443")); err == nil {
 		t.Error("no error for a rule that the kernel refuses")
 	}
-	table.mustStand(t, daemon, before)
+	table.mustHave(t, daemon, before)
 	table.refuse = ""
 	mustSync(t, f, before)
-	table.mustStand(t, daemon, before)
+	table.mustHave(t, daemon, before)
 }
 
 func TestDaemonsOfOtherNamesAreLeftAlone(t *testing.T) {
@@ -137,11 +137,11 @@ func TestDaemonsOfOtherNamesAreLeftAlone(t *testing.T) {
 		t.Error("they fight for the first place")
 	}
 	mustSync(t, one, nil)
-	table.mustStand(t, "two", second)
+	table.mustHave(t, "two", second)
 }
 
-// What others do to our chain is told and mended by the next Sync.
-func TestDamageIsToldAndMended(t *testing.T) {
+// What others do to our chain is reported and repaired by the next Sync.
+func TestDamageIsReportedAndRepaired(t *testing.T) {
 	want := rules(t, "8 192.0.2.10 tcp 80,443", "9 192.0.2.11 udp 53")
 	chain := chainPrefix(daemon) + "1"
 	first, second := "-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8", "-d 192.0.2.11/32 -p udp --dport 53 -j MARK --set-mark 9"
@@ -159,11 +159,11 @@ func TestDamageIsToldAndMended(t *testing.T) {
 		{"a rule twice", func(l listing) { l[chain] = append(l[chain], l[chain][1]) }, []string{fmt.Sprintf("IPv4: the rule %q was twice in chain %s", second, chain)}},
 		{"another order", func(l listing) { slices.Reverse(l[chain]) }, []string{"IPv4: the rules of chain " + chain + " were in another order"}},
 		{"the jump deleted", func(l listing) { l[prerouting] = nil }, []string{"IPv4: the jump to chain " + chain + " was gone"}},
-		{"the jump doubled", func(l listing) { l[prerouting] = append(l[prerouting], "-j "+chain) }, []string{"IPv4: the jump to chain " + chain + " stood twice"}},
+		{"the jump doubled", func(l listing) { l[prerouting] = append(l[prerouting], "-j "+chain) }, []string{"IPv4: the jump to chain " + chain + " was there twice"}},
 		{"the jump on a condition", func(l listing) { l[prerouting] = []string{"-i eth0 -j " + chain} },
 			[]string{"IPv4: the jump to chain " + chain + ` had become "-i eth0 -j ` + chain + `"`}},
 		{"a rule before the jump", func(l listing) { l[prerouting] = slices.Insert(l[prerouting], 0, "-p tcp -j ACCEPT") },
-			[]string{`IPv4: the rule "-p tcp -j ACCEPT" stood before the jump to our chain`}},
+			[]string{`IPv4: the rule "-p tcp -j ACCEPT" was before the jump to our chain`}},
 		{"everything flushed", func(l listing) { l[chain], l[prerouting] = nil, nil },
 			[]string{"IPv4: the jump to chain " + chain + " was gone", "IPv4: chain " + chain + " was empty"}},
 		{"the chain removed", func(l listing) { delete(l, chain); l[prerouting] = nil }, []string{"IPv4: our chain was gone"}},
@@ -178,7 +178,7 @@ func TestDamageIsToldAndMended(t *testing.T) {
 			if found := mustSync(t, f, want); !reflect.DeepEqual(found, c.told) {
 				t.Errorf("told\n%s\nwant\n%s", strings.Join(found, "\n"), strings.Join(c.told, "\n"))
 			}
-			table.mustStand(t, daemon, want)
+			table.mustHave(t, daemon, want)
 			if found := mustSync(t, f, want); found != nil {
 				t.Errorf("told again: %q", found)
 			}
@@ -198,11 +198,11 @@ func TestForeignUseOfOurChainIsAnError(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	if got := table.mark(packet{netip.MustParseAddr("192.0.2.10"), TCP, 443}); got != 8 {
-		t.Errorf("the wanted rules do not stand: mark %d", got)
+		t.Errorf("the wanted rules are not there: mark %d", got)
 	}
 	table.chains["OUTPUT"] = nil
 	mustSync(t, f, want)
-	table.mustStand(t, daemon, want)
+	table.mustHave(t, daemon, want)
 }
 
 // Between any rules and any others, killed at every step there is: no packet that is marked before and wanted
@@ -226,7 +226,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 			check = watch(t, table, then)
 			mustSync(t, firewall(table), then)
 			check()
-			table.mustStand(t, daemon, then)
+			table.mustHave(t, daemon, then)
 			if err == nil {
 				break // it was not killed any more
 			}
@@ -315,7 +315,7 @@ func TestRandomRulesAndDamage(t *testing.T) {
 		if !hurt && found != nil {
 			t.Fatalf("tells of its own work: %q", found)
 		}
-		table.mustStand(t, daemon, want)
+		table.mustHave(t, daemon, want)
 		before = want
 	}
 }

@@ -78,7 +78,7 @@ func TestKernelDamagedMarkRulesAreMended(t *testing.T) {
 	for _, c := range []struct{ do, told string }{
 		{"-D CHAIN 1", "was missing in chain"},
 		{"-F CHAIN", "was empty"},
-		{"-I PREROUTING 1 -p udp -j ACCEPT", "stood before the jump to our chain"},
+		{"-I PREROUTING 1 -p udp -j ACCEPT", "was before the jump to our chain"},
 		{"-D PREROUTING -j CHAIN", "was gone"},
 		{"-A CHAIN -j MARK --set-mark 9", "is none of ours"},
 	} {
