@@ -67,21 +67,30 @@ type Spec struct {
 	Secret         string
 
 	// Extensions, all opt-in.
-	TLSVerify     bool   // the certificate must be good for SNI or the address
-	TLSCA         string // file of the authorities to trust; "" for the system's
-	TLSCert       string // file of a client certificate
-	TLSKey        string // file of its key
-	TLSFiles      string // what TLSSum says of these files
-	TLSExpiryWarn int    // days before its end from which a certificate is warned about; 0 for never
-	StartTLS      bool   // smtp, submission, imap, pop, ldap, ftp
-	NoClearText   bool   // mysql, pgsql: the password is not sent so that who answers can read it
-	HTTPStatus    string // statuses that are good, such as 200,300-399; "" for 2xx
-	HTTPHeaders   string // further request headers, each ending in a line feed
-	HTTPUser      string // basic authentication
+	TLSVerify     bool              // the certificate must be good for SNI or the address
+	TLSCA         string            // file of the authorities to trust; "" for the system's
+	TLSCert       string            // file of a client certificate
+	TLSKey        string            // file of its key
+	TLSFiles      string            // what TLSSum says of these files
+	TLSExpiryWarn int               // days before its end from which a certificate is warned about; 0 for never
+	StartTLS      bool              // smtp, submission, imap, pop, ldap, ftp
+	NoClearText   bool              // mysql, pgsql: the password is not sent so that who answers can read it
+	HTTPStatus    List[StatusRange] // statuses that are good; none for 2xx
+	HTTPHeaders   List[string]      // further request headers, each "Name: value"
+	HTTPUser      string            // basic authentication
 	HTTPPasswd    string
-	Steps         string // simpletcp: lines "send TEXT" and "expect REGEX", each ending in a line feed
-	DNSType       string // record type to ask for; "" for A, or PTR for an address
-	DNSRcode      string // answer code that is good; "" for NOERROR
+	Steps         List[Step] // simpletcp: a conversation instead of Request and Receive
+	DNSType       string     // record type to ask for; "" for A, or PTR for an address
+	DNSRcode      string     // answer code that is good; "" for NOERROR
+}
+
+// StatusRange is a range of HTTP statuses, both included.
+type StatusRange struct{ First, Last int }
+
+// Step is one step of a conversation.
+type Step struct {
+	Send bool   // else expect
+	Text string // the bytes to send, or a Perl regular expression to expect
 }
 
 // Env is what the checkers of one reading of the configuration share: one ping socket a family, a bound on child

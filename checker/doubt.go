@@ -2,7 +2,6 @@ package checker
 
 import (
 	"fmt"
-	"strings"
 
 	"ldirectord/checker/perlre"
 )
@@ -13,11 +12,12 @@ func Doubt(s Spec) *SpecError {
 	if err := explosion(s.Receive); err != nil {
 		return &SpecError{"receive", err}
 	}
-	for line := range strings.Lines(s.Steps) {
-		if text, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "expect "); ok {
-			if err := explosion(text); err != nil {
-				return &SpecError{"expect", err}
-			}
+	for step := range s.Steps.All() {
+		if step.Send {
+			continue
+		}
+		if err := explosion(step.Text); err != nil {
+			return &SpecError{"expect", err}
 		}
 	}
 	return nil

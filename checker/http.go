@@ -54,14 +54,12 @@ func newHTTP(s Spec, e *Env) (Checker, error) {
 		method:  s.Method,
 		proxy:   s.Service == "http_proxy",
 		follow:  s.FollowRedirect,
+		wanted:  statuses(s.HTTPStatus),
 		receive: receive,
 		ours:    e.Ours,
 	}
 	if c.method == "" {
 		c.method = "GET"
-	}
-	if c.wanted, err = parseStatuses(s.HTTPStatus); err != nil {
-		return nil, &SpecError{"httpstatus", err}
 	}
 	if c.rules, err = e.tlsRules(s); err != nil {
 		return nil, err
@@ -321,7 +319,7 @@ func (c *httpCheck) redirected(ctx context.Context, from, home *hop, a *httpAnsw
 func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen string, err error) {
 	if !c.wanted.good(a.status) {
 		at.said = firstWords(a.statusSaid())
-		return "", fmt.Errorf("status %03d, want %s", a.status, c.wanted.text)
+		return "", fmt.Errorf("status %03d, want %s", a.status, c.wanted)
 	}
 	ok, err := c.receive.match(ctx, a.body)
 	switch {

@@ -9,8 +9,8 @@ import (
 
 // introduce takes what the configuration wants to be said of us: header fields, and a log-in.
 func (c *httpCheck) introduce(s Spec) {
-	for line := range strings.Lines(s.HTTPHeaders) {
-		c.fields = append(c.fields, cleanField(line))
+	for header := range s.HTTPHeaders.All() {
+		c.fields = append(c.fields, cleanField(header))
 	}
 	if s.HTTPUser != "" {
 		c.login = "Authorization: Basic " + basicToken(s.HTTPUser, s.HTTPPasswd)

@@ -2,47 +2,41 @@ package checker
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
 // statuses are those of an answer that are good.
-type statuses struct {
-	text string // as a message shows them
-	list []statusRange
-}
+type statuses List[StatusRange]
 
-type statusRange struct{ first, last int }
-
-// anySuccess is what the reference wants.
-var anySuccess = statuses{"2xx", []statusRange{{200, 299}}}
-
-// parseStatuses reads a list such as 200,204,300-399; the empty one is any success.
-func parseStatuses(text string) (statuses, error) {
-	if text == "" {
-		return anySuccess, nil
-	}
-	s := statuses{text: text}
-	for item := range strings.SplitSeq(text, ",") {
-		first, last, isRange := strings.Cut(item, "-")
-		if !isRange {
-			last = first
-		}
-		low, errLow := strconv.ParseUint(first, 10, 16)
-		high, errHigh := strconv.ParseUint(last, 10, 16)
-		if errLow != nil || errHigh != nil || low < 100 || high > 599 || low > high {
-			return s, fmt.Errorf("%q is neither a status from 100 to 599 nor a range of them", item)
-		}
-		s.list = append(s.list, statusRange{int(low), int(high)})
-	}
-	return s, nil
-}
+// anySuccess is what the Perl ldirectord wants.
+var anySuccess = StatusRange{200, 299}
 
 func (s statuses) good(status int) bool {
-	for _, r := range s.list {
-		if r.first <= status && status <= r.last {
+	if s == (statuses{}) {
+		return anySuccess.has(status)
+	}
+	for r := range List[StatusRange](s).All() {
+		if r.has(status) {
 			return true
 		}
 	}
 	return false
+}
+
+func (r StatusRange) has(status int) bool { return r.First <= status && status <= r.Last }
+
+// String is the list as a message shows it, such as 200,300-399.
+func (s statuses) String() string {
+	if s == (statuses{}) {
+		return "2xx"
+	}
+	var texts []string
+	for r := range List[StatusRange](s).All() {
+		text := fmt.Sprint(r.First)
+		if r.Last != r.First {
+			text = fmt.Sprintf("%d-%d", r.First, r.Last)
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ",")
 }

@@ -73,7 +73,7 @@ http {
 		}
 	}
 	login := func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "monitor", "s3cret" }
-	status := func(list string) func(*Spec) { return func(s *Spec) { s.HTTPStatus = list } }
+	status := func(list string) func(*Spec) { return func(s *Spec) { s.HTTPStatus = statusList(list) } }
 	verify := func(s *Spec) { s.TLSVerify, s.TLSCA = true, cert }
 	checkCells(t, good, []cell{
 		{"good", nil, true, "200 OK"},
@@ -93,7 +93,7 @@ http {
 		{"log-in", then(at("/private/", "Welcome"), login), true, "200 OK"},
 		{"no log-in", at("/private/", "Welcome"), false, "status 401, want 2xx"},
 		{"wrong log-in", then(at("/private/", "Welcome"), login, func(s *Spec) { s.HTTPPasswd = "other" }), false, "status 401, want 2xx"},
-		{"header", then(at("/token", ""), func(s *Spec) { s.HTTPHeaders = "X-Token: hunter2\n" }), true, "200 OK"},
+		{"header", then(at("/token", ""), func(s *Spec) { s.HTTPHeaders = ListOf("X-Token: hunter2") }), true, "200 OK"},
 		{"no header", at("/token", ""), false, "status 403, want 2xx"},
 		{"https", over("/name", " TLSv1.3$"), true, "200 OK"},
 		{"https over IPv6", func(s *Spec) {
@@ -148,7 +148,9 @@ func TestRealTinyproxy(t *testing.T) {
 		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "200 OK"},
 		{"wrong answer", func(s *Spec) { s.Receive = "bad" }, false, `body does not match /bad/: got "All good"`},
 		{"nobody behind it", func(s *Spec) { s.URL = fmt.Sprintf("http://127.0.0.1:%d/", gone) }, false, "status 500, want 2xx"},
-		{"nobody is good", func(s *Spec) { s.URL, s.Receive, s.HTTPStatus = fmt.Sprintf("http://127.0.0.1:%d/", gone), "", "500" }, true, "500 *"},
+		{"nobody is good", func(s *Spec) {
+			s.URL, s.Receive, s.HTTPStatus = fmt.Sprintf("http://127.0.0.1:%d/", gone), "", statusList("500")
+		}, true, "500 *"},
 		{"refused", func(s *Spec) { s.Target = loopback(gone) }, false, "connect: refused"},
 	})
 	freeze(t, pid)

@@ -50,8 +50,8 @@ func newSecrets(s Spec) secrets {
 	found.add("", s.Secret)
 	found.add(s.Login, s.Passwd)
 	found.add(s.HTTPUser, s.HTTPPasswd)
-	for line := range strings.Lines(s.HTTPHeaders) {
-		_, value, _ := strings.Cut(cleanField(line), ": ")
+	for header := range s.HTTPHeaders.All() {
+		_, value, _ := strings.Cut(cleanField(header), ": ")
 		for _, secret := range append(strings.Fields(value), value) { // a token may stand after its scheme
 			if len(secret) >= leastSecret {
 				found.add("", secret)

@@ -143,8 +143,8 @@ func TestSecretsOfHTTPAreHidden(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Spec){
 		"in the URL":        func(s *Spec) { s.URL = strings.Replace(s.URL, "//", "//me:hunter2hunter2@", 1) },
-		"in a header":       func(s *Spec) { s.HTTPHeaders = "X-Token: hunter2hunter2\n" },
-		"behind a scheme":   func(s *Spec) { s.HTTPHeaders = "Authorization: Bearer hunter2hunter2\n" },
+		"in a header":       func(s *Spec) { s.HTTPHeaders = ListOf("X-Token: hunter2hunter2") },
+		"behind a scheme":   func(s *Spec) { s.HTTPHeaders = ListOf("Authorization: Bearer hunter2hunter2") },
 		"with its own user": func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "me", "hunter2hunter2" },
 	} {
 		t.Run(name, func(t *testing.T) {

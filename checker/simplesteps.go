@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"strconv"
-	"strings"
 	"time"
 
 	"ldirectord/checker/perlre"
@@ -31,34 +29,30 @@ type simpleStep struct {
 
 func newSimpleSteps(s Spec, e *Env) (Checker, error) {
 	c := &simpleSteps{target: s.Target, timeout: s.NegotiateTimeout, udp: s.Protocol == "udp"}
-	for line := range strings.Lines(s.Steps) {
-		word, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		step, err := e.simpleStep(word, text)
+	for step := range s.Steps.All() {
+		made, err := e.simpleStep(step)
 		if err != nil {
-			return nil, &SpecError{word, err}
+			return nil, err
 		}
-		c.steps = append(c.steps, step)
+		c.steps = append(c.steps, made)
 	}
 	return c, nil
 }
 
-func (e *Env) simpleStep(word, text string) (step simpleStep, err error) {
-	switch word {
-	case "send":
-		step.send, err = unescapeSend(text)
-	case "expect":
-		if _, err := perlre.Compile(text); err != nil {
-			return step, err
-		}
-		// As with receive, ^ and $ are those of lines.
-		var m *matcher
-		if m, err = e.matcher("(?m)" + text); err == nil {
-			step.expect = &matcher{pattern: text, re: m.re, room: m.room}
-		}
-	default:
-		err = fmt.Errorf("%q is neither send nor expect", word)
+func (e *Env) simpleStep(s Step) (made simpleStep, err error) {
+	if s.Send {
+		return simpleStep{send: s.Text}, nil
 	}
-	return step, err
+	if _, err := perlre.Compile(s.Text); err != nil {
+		return made, &SpecError{"expect", err}
+	}
+	// As with receive, ^ and $ are those of lines.
+	m, err := e.matcher("(?m)" + s.Text)
+	if err != nil {
+		return made, &SpecError{"expect", err}
+	}
+	made.expect = &matcher{pattern: s.Text, re: m.re, room: m.room}
+	return made, nil
 }
 
 // Check implements Checker.
@@ -202,39 +196,4 @@ func (h *hearing) seen() string {
 		return "all sent"
 	}
 	return "got " + excerpt(h.matched)
-}
-
-// unescapeSend reads the escapes of what is to be sent: \r \n \t \0 \\ \" and \xNN.
-func unescapeSend(text string) (string, error) {
-	var b strings.Builder
-	for text != "" {
-		plain, rest, found := strings.Cut(text, `\`)
-		b.WriteString(plain)
-		if !found {
-			break
-		}
-		c, length := escaped(rest)
-		if length == 0 {
-			return "", fmt.Errorf(`%q is not an escape; it is \r \n \t \0 \\ \" or \xNN`, `\`+rest[:min(len(rest), 1)])
-		}
-		b.WriteByte(c)
-		text = rest[length:]
-	}
-	return b.String(), nil
-}
-
-// escaped is the byte of an escape behind its backslash, and how long that is; 0 for none.
-func escaped(rest string) (c byte, length int) {
-	if rest == "" {
-		return 0, 0
-	}
-	if i := strings.IndexByte(`rnt0\"`, rest[0]); i >= 0 {
-		return "\r\n\t\x00\\\""[i], 1
-	}
-	if rest[0] == 'x' && len(rest) >= 3 {
-		if n, err := strconv.ParseUint(rest[1:3], 16, 8); err == nil {
-			return byte(n), 3
-		}
-	}
-	return 0, 0
 }

@@ -26,12 +26,20 @@ func hearBytes(want string) step {
 	}
 }
 
+// conversationOf is a conversation of lines "send TEXT" and "expect REGEX".
+func conversationOf(lines ...string) List[Step] {
+	return Convert(lines, func(line string) Step {
+		word, text, _ := strings.Cut(line, " ")
+		return Step{Send: word == "send", Text: text}
+	})
+}
+
 func TestSimpleTCPSteps(t *testing.T) {
 	steps1 := func(lines ...string) Spec {
-		return Spec{Service: "simpletcp", Protocol: "tcp", Request: "/ignored", Receive: "ignored", Steps: strings.Join(lines, "\n") + "\n"}
+		return Spec{Service: "simpletcp", Protocol: "tcp", Request: "/ignored", Receive: "ignored", Steps: conversationOf(lines...)}
 	}
-	mail := steps1(`expect ^220 `, `send HELO director\r\n`, `expect ^250 `, `send QUIT\r\n`)
-	bytesOnly := steps1(`send \0\x01\xff\\\"\t\n`, `expect ^\x00\xff`)
+	mail := steps1(`expect ^220 `, "send HELO director\r\n", `expect ^250 `, "send QUIT\r\n")
+	bytesOnly := steps1("send \x00\x01\xff\\\"\t\n", `expect ^\x00\xff`)
 	heardHello := hear("HELO director")
 	checkFakes(t, []fakeCase{
 		{name: "good", spec: mail, server: steps(say("220 ready"), heardHello, say("250 hello"), hear("QUIT")), up: true, detail: `got "250 "`},
@@ -40,7 +48,7 @@ func TestSimpleTCPSteps(t *testing.T) {
 		{name: "answers in one piece", spec: mail, server: steps(raw("220 ready\r\n250 hello\r\n"), heardHello, hear("QUIT")), up: true, detail: `got "250 "`},
 		{name: "answer in two pieces", spec: mail, server: steps(raw("22"), raw("0 rea"), heardHello, raw("dy\r\n2"), raw("50 hello"), hear("QUIT")), up: true, detail: `got "250 "`},
 		{name: "a later line", spec: mail, server: steps(raw("banner\n220 ready\r\n"), heardHello, raw("news\n250 hello"), hear("QUIT")), up: true, detail: `got "250 "`},
-		{name: "sends only", spec: steps1(`send a\r\n`, `send b\r\n`), server: steps(hear("a"), hear("b"), ended), up: true, detail: "all sent"},
+		{name: "sends only", spec: steps1("send a\r\n", "send b\r\n"), server: steps(hear("a"), hear("b"), ended), up: true, detail: "all sent"},
 		{name: "what was matched counts no more", spec: steps1("expect pong", "expect pong"), server: steps(raw("pong"), silent), late: true, detail: "step 2: timeout waiting for /pong/"},
 		{name: "not a match over the end of the last", spec: steps1("expect abc", "expect cd"), server: steps(raw("abcd"), silent), late: true, detail: `step 2: timeout waiting for /cd/: got "d"`},
 		{name: "wrong greeting", spec: mail, server: steps(say("554 no"), silent), late: true, detail: `step 1: timeout waiting for /^220 /: got "554 no\r\n"`},
@@ -59,7 +67,7 @@ func TestSimpleTCPSteps(t *testing.T) {
 
 func TestSimpleTCPStepsOfASlowServer(t *testing.T) {
 	leaks(t)
-	s := Spec{Type: "negotiate", Service: "simpletcp", NegotiateTimeout: tooLate, Steps: "expect ^220 \n"}
+	s := Spec{Type: "negotiate", Service: "simpletcp", NegotiateTimeout: tooLate, Steps: conversationOf("expect ^220 ")}
 	s.Target = serveScript(t, "127.0.0.1", nil, drip(strings.Repeat("2", 100)))
 	want := `step 1: timeout waiting for /^220 /: got "2`
 	if r, took := timed(t, build(t, s, nil)); r.OK || !strings.HasPrefix(r.Detail, want) || took > tooLate+late {
@@ -68,35 +76,26 @@ func TestSimpleTCPStepsOfASlowServer(t *testing.T) {
 }
 
 func TestSimpleTCPStepsOverUDP(t *testing.T) {
-	talk := Spec{Service: "simpletcp", Protocol: "udp", Steps: "send HELO\nexpect ^250\nsend QUIT\nexpect ^221\n"}
+	spec := Spec{Service: "simpletcp", Protocol: "udp", Steps: conversationOf("send HELO", "expect ^250", "send QUIT", "expect ^221")}
 	answers := map[string]string{"HELO": "250", "QUIT": "221"}
 	server := func(_ int, packet []byte, _ net.Addr) []string {
 		return []string{"", answers[string(packet)]}
 	}
 	checkDatagrams(t, []datagramCase{
-		{name: "good", spec: talk, server: server, up: true, detail: `got "221"`},
-		{name: "good over IPv6", spec: talk, ipv6: true, server: server, up: true, detail: `got "221"`},
-		{name: "wrong answer", spec: talk, server: func(int, []byte, net.Addr) []string { return []string{"250"} }, late: true, detail: `step 4: timeout waiting for /^221/: got "250"`},
-		{name: "silent", spec: talk, server: func(int, []byte, net.Addr) []string { return nil }, late: true, detail: "step 2: timeout waiting for /^250/"},
-		{name: "refused", spec: talk, detail: "step 2: waiting for /^250/: refused"},
+		{name: "good", spec: spec, server: server, up: true, detail: `got "221"`},
+		{name: "good over IPv6", spec: spec, ipv6: true, server: server, up: true, detail: `got "221"`},
+		{name: "wrong answer", spec: spec, server: func(int, []byte, net.Addr) []string { return []string{"250"} }, late: true, detail: `step 4: timeout waiting for /^221/: got "250"`},
+		{name: "silent", spec: spec, server: func(int, []byte, net.Addr) []string { return nil }, late: true, detail: "step 2: timeout waiting for /^250/"},
+		{name: "refused", spec: spec, detail: "step 2: waiting for /^250/: refused"},
 	})
 }
 
-func TestSimpleTCPStepsThatAreNone(t *testing.T) {
-	for line, want := range map[string]string{
-		`send a\q`:    `send: "\\q" is not an escape; it is \r \n \t \0 \\ \" or \xNN`,
-		`send a\`:     `send: "\\" is not an escape; it is \r \n \t \0 \\ \" or \xNN`,
-		`send \x4`:    `send: "\\x" is not an escape; it is \r \n \t \0 \\ \" or \xNN`,
-		`send \x+f`:   `send: "\\x" is not an escape; it is \r \n \t \0 \\ \" or \xNN`,
-		`expect a(b`:  "expect: unmatched (, at character 2 of the pattern",
-		`await hello`: `await: "await" is neither send nor expect`,
-	} {
-		s := anySpec("negotiate")
-		s.Service, s.Steps = "simpletcp", line+"\n"
-		_, err := New(s, nil)
-		var spec *SpecError
-		if !errors.As(err, &spec) || err.Error() != want {
-			t.Errorf("%s: %v\nwant %s", line, err, want)
-		}
+func TestAnExpectationMustBeAPattern(t *testing.T) {
+	s := anySpec("negotiate")
+	s.Service, s.Steps = "simpletcp", conversationOf("expect a(b")
+	_, err := New(s, nil)
+	var spec *SpecError
+	if want := "expect: unmatched (, at character 2 of the pattern"; !errors.As(err, &spec) || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }

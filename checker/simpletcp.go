@@ -27,7 +27,7 @@ type simpleTCP struct {
 }
 
 func newSimpleTCP(s Spec, e *Env) (Checker, error) {
-	if s.Steps != "" {
+	if s.Steps != (List[Step]{}) {
 		return newSimpleSteps(s, e)
 	}
 	receive, err := e.matcher(s.Receive)

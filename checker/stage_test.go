@@ -49,7 +49,7 @@ func TestASuccessNamesHowFarItWent(t *testing.T) {
 	addr := serveHTTP(t, nil, http.NotFound)
 	s := httpSpec(addr, "")
 	s.Type, s.Connects, s.Timeout = "combined", 1, patient
-	s.HTTPStatus = "404"
+	s.HTTPStatus = statusList("404")
 	c := build(t, s, nil)
 	for _, want := range []Stage{AtMatch, AtConnect} {
 		if r := c.Check(t.Context()); !r.OK || r.Stage != want {

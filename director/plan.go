@@ -205,15 +205,21 @@ func (w *workshop) prepare(cfg *parser.Virtual) (*virtual, parser.Diagnostics) {
 	return v, found
 }
 
-// doubts are the requests and patterns of a virtual service that were looked at: request, receive, and steps.
-type doubts map[[3]string]bool
+// doubts are the questions of a virtual service that were looked at.
+type doubts map[question]bool
+
+// question is what a check asks a server.
+type question struct {
+	request, receive string
+	steps            checker.List[checker.Step]
+}
 
 // look finds what is doubtful in a check, once for all servers that have the same ones.
 func (d doubts) look(t *checker.Task) *checker.SpecError {
 	if t == nil {
 		return nil
 	}
-	asked := [3]string{t.Spec.Request, t.Spec.Receive, t.Spec.Steps}
+	asked := question{t.Spec.Request, t.Spec.Receive, t.Spec.Steps}
 	if d[asked] {
 		return nil
 	}
@@ -380,28 +386,22 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	s.TLSVerify, s.TLSCA, s.TLSCert, s.TLSKey, s.TLSExpiryWarn = cfg.TLSVerify, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey, cfg.TLSExpiryWarn
 	if strings.HasPrefix(cfg.Service, "http") {
 		s.URL, s.Method, s.FollowRedirect = r.URL, cfg.HTTPMethod, cfg.FollowRedirect
-		s.HTTPStatus, s.HTTPUser, s.HTTPPasswd = cfg.HTTPStatus.String(), cfg.HTTPUser, cfg.HTTPPasswd
-		s.HTTPHeaders = lines(cfg.HTTPHeaders)
+		s.HTTPUser, s.HTTPPasswd = cfg.HTTPUser, cfg.HTTPPasswd
+		s.HTTPHeaders = checker.ListOf(cfg.HTTPHeaders...)
+		s.HTTPStatus = checker.Convert(cfg.HTTPStatus, func(r parser.StatusRange) checker.StatusRange { return checker.StatusRange(r) })
 		return s
 	}
 	s.Login, s.Passwd, s.Database, s.Secret = cfg.Login, cfg.Passwd, cfg.Database, cfg.Secret
 	s.StartTLS, s.NoClearText, s.DNSType, s.DNSRcode = cfg.StartTLS, !cfg.ClearText, cfg.DNSType, cfg.DNSRcode
-	for _, step := range cfg.Steps {
-		word := "expect "
-		if step.Send {
-			word = "send "
-		}
-		s.Steps += word + step.Text + "\n"
-	}
+	s.Steps = checker.Convert(cfg.Steps, stepOf)
 	return s
 }
 
-// lines joins texts into one that compares, each ending in a line feed.
-func lines(texts []string) (joined string) {
-	for _, t := range texts {
-		joined += t + "\n"
+func stepOf(s parser.Step) checker.Step {
+	if s.Send {
+		return checker.Step{Send: true, Text: s.Data}
 	}
-	return joined
+	return checker.Step{Text: s.Text}
 }
 
 // externalArgs are the four arguments of an external check: virtual address or mark, virtual port,

@@ -1,0 +1,44 @@
+package checker
+
+import (
+	"iter"
+	"unique"
+)
+
+// List is a list that never changes. Two lists are equal (==) when their elements are. The zero List is empty.
+type List[T comparable] struct{ first unique.Handle[element[T]] }
+
+type element[T comparable] struct {
+	value T
+	rest  List[T]
+}
+
+// ListOf returns the list of some values.
+func ListOf[T comparable](values ...T) (l List[T]) {
+	for i := len(values) - 1; i >= 0; i-- {
+		l = List[T]{unique.Make(element[T]{values[i], l})}
+	}
+	return l
+}
+
+// Convert returns the list of what some values become.
+func Convert[A any, B comparable](values []A, become func(A) B) List[B] {
+	converted := make([]B, len(values))
+	for i, v := range values {
+		converted[i] = become(v)
+	}
+	return ListOf(converted...)
+}
+
+// All returns the elements in their order.
+func (l List[T]) All() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for l != (List[T]{}) {
+			e := l.first.Value()
+			if !yield(e.value) {
+				return
+			}
+			l = e.rest
+		}
+	}
+}
