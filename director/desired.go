@@ -5,7 +5,6 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
-	"ldirectord/parser"
 )
 
 type dests = map[netip.AddrPort]ipvsctl.Dest
@@ -50,7 +49,7 @@ func (v *virtual) desired(have dests) dests {
 	if unknown && !serving(want) {
 		keepServing(want, have)
 	}
-	for addr := range v.held {
+	for addr := range v.overridden {
 		if d, ok := have[addr]; ok {
 			want[addr] = d
 		} else {
@@ -58,21 +57,6 @@ func (v *virtual) desired(have dests) dests {
 		}
 	}
 	return want
-}
-
-// wantsFallback: the sorry server is in while every real server is down and none is unknown. While
-// one is unknown and none is up it stays as it is.
-func (v *virtual) wantsFallback(up, unknown bool, have dests) bool {
-	if v.fallback == nil || up {
-		return false
-	}
-	if v.cfg.CheckType == parser.Off && !v.cfg.OwnFallback {
-		return false
-	}
-	if !unknown {
-		return true
-	}
-	return have[v.fallback.Addr].Weight > 0 || v.fallbackIn
 }
 
 // keepServing lets destinations that are not configured any more serve on. It is for the moment after

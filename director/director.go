@@ -19,12 +19,9 @@ import (
 // over.
 var ErrHandover = errors.New("handed over to another daemon")
 
-// Limits on what the director waits for.
 const (
-	tableTimeout = 15 * time.Second       // one change or reading of the table
-	stopTimeout  = 20 * time.Second       // cleaning up at the end
-	firstRetry   = 100 * time.Millisecond // after a failed change; doubles up to the checkinterval
-	leastDrift   = time.Second            // between two looks for changes by hand
+	stopTimeout = 20 * time.Second // the longest time for cleaning up at the end
+	minDrift    = time.Second      // between two drift checks
 )
 
 // Deps are what a director works with.
@@ -62,6 +59,7 @@ type Deps struct {
 // Director keeps the table true. Its methods may be called from any goroutine.
 type Director struct {
 	deps      Deps
+	table     table
 	pool      *checker.Pool
 	reloads   chan reload
 	drains    chan drainOrder
@@ -88,23 +86,21 @@ type Director struct {
 	awaiting []chan<- struct{} // who waits for the mark rules to follow
 	// folderTrouble is why maintenancedir can't be read.
 	folderTrouble string
-	silence       silence // of the table
-	unread        string  // why the table could not be read the last time
-	asked         Operations
+	unread        string // why the table could not be read the last time
 	shortages     uint64
 }
 
 // check is what the director knows of a check that runs.
 type check struct {
-	users []user // who lives by it
-	last  checker.Result
-	at    time.Time // of last, up to a second late
-	known bool      // last is a result
-	heard bool      // there was one, or one that is not to be waited for
+	users    []backendRef // who lives by it
+	last     checker.Result
+	at       time.Time // of last, up to a second late
+	known    bool      // last is a result
+	reported bool      // there was one, or one that is not to be waited for
 }
 
-// user is a real server of a virtual service.
-type user struct {
+// backendRef is a real server of a virtual service.
+type backendRef struct {
 	v *virtual
 	s *server
 }
@@ -119,8 +115,12 @@ type reload struct {
 // New returns a director that does nothing until Run.
 func New(d Deps) *Director {
 	life, die := context.WithCancel(context.Background())
+	if d.Alive == nil {
+		d.Alive = func() {}
+	}
 	return &Director{
 		deps:      d,
+		table:     table{client: d.Table, alive: d.Alive},
 		life:      life,
 		die:       die,
 		folder:    folder{end: func() {}},
@@ -148,7 +148,7 @@ func (d *Director) Settled() <-chan struct{} { return d.settled }
 func (d *Director) Run(ctx context.Context, p *Plan) error {
 	defer d.die()
 	f := d.openFolder(ctx, p)
-	have, err := d.read(ctx)
+	have, err := d.table.read(ctx)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("reading the table: %w", err)
 	}
@@ -192,7 +192,7 @@ func (d *Director) Reload(ctx context.Context, p *Plan) error {
 // replace gives the director another plan, with what its maintenancedir says.
 func (d *Director) replace(ctx context.Context, r reload) error {
 	r.folder, r.done = d.openFolder(ctx, r.plan), make(chan struct{})
-	err := give(ctx, d.reloads, r, r.done)
+	err := submit(ctx, d.reloads, r, r.done)
 	if errors.Is(err, errNotTaken) {
 		r.folder.end()
 	}
@@ -202,8 +202,8 @@ func (d *Director) replace(ctx context.Context, r reload) error {
 // errNotTaken is an order that never reached the director.
 var errNotTaken = errors.New("the director did not take the order")
 
-// give hands an order to the director and waits until it is done, or ctx is.
-func give[T any](ctx context.Context, orders chan<- T, order T, done <-chan struct{}) error {
+// submit hands an order to the director and waits until it is done, or ctx is.
+func submit[T any](ctx context.Context, orders chan<- T, order T, done <-chan struct{}) error {
 	select {
 	case orders <- order:
 	case <-ctx.Done():
@@ -257,12 +257,12 @@ func (d *Director) loop(ctx context.Context) {
 		case o := <-d.drains:
 			d.drain(o.backends)
 			d.observe()
-			d.sync(ctx)
+			d.sync(ctx, nil)
 			close(o.done)
 		case <-d.parting.over:
 			d.parted(ctx)
 		case r := <-d.roles:
-			d.take(ctx, r)
+			d.setRole(ctx, r)
 		case r := <-d.reloads:
 			d.reload(ctx, r)
 			d.awaiting = append(d.awaiting, r.done)
@@ -275,127 +275,24 @@ func (d *Director) loop(ctx context.Context) {
 			d.marked(m)
 			d.runOnChangeOfMarked()
 		case <-drift.C:
-			d.look(ctx)
+			d.checkDrift(ctx)
 			d.marker.look()
 			drift.Reset(d.driftInterval())
 		case <-retry.C:
 		case <-pulse.C:
-			d.alive()
+			d.table.alive()
 		}
-		d.sync(ctx)
+		d.sync(ctx, nil)
 	}
 }
 
-// driftInterval is the shortest checkinterval, less a little so that what vanished is back within one.
+// driftInterval is the smallest checkinterval, less a little so that what vanished is back within one.
 func (d *Director) driftInterval() time.Duration {
-	shortest := d.global.CheckInterval
+	interval := d.global.CheckInterval
 	for _, v := range d.virtuals {
-		shortest = min(shortest, v.cfg.CheckInterval)
+		interval = min(interval, v.cfg.CheckInterval)
 	}
-	return max(shortest.Duration(), leastDrift) * 9 / 10
-}
-
-// results takes what the checks found. The verdict is each virtual service's own.
-func (d *Director) results(updates []checker.Update) {
-	now := time.Now()
-	for _, u := range updates {
-		c, ok := d.checks[u.Task]
-		if !ok {
-			continue
-		}
-		for _, x := range c.users {
-			x.s.tally.count(u.Result)
-			x.v.took.count(u.Result.Took)
-		}
-		d.warnOnce(c, u.Result)
-		if u.Result.Local {
-			d.shortages++
-			d.shortage(c.users, u.Result)
-			continue
-		}
-		if !c.heard {
-			c.heard = true
-			d.waiting--
-		}
-		if u.Result.Unjudged {
-			d.unjudged(c.users, u.Result)
-			continue
-		}
-		c.last, c.at, c.known = u.Result, now, true
-		c.last.Body = "" // only monitor asks for it
-		for _, x := range c.users {
-			d.monitor(x.v, x.s, u.Result)
-			d.judge(x.v, x.s, u.Result)
-		}
-	}
-}
-
-// judge applies one result to one server of one virtual service.
-func (d *Director) judge(v *virtual, s *server, r checker.Result) {
-	before := s.health
-	next, changed := before.Next(r.OK, s.rule)
-	s.health, s.shortages, s.unjudged = next, 0, ""
-	if !r.OK {
-		s.reason = r.Detail
-	}
-	softly, _ := before.Soft(s.rule)
-	switch {
-	case changed && !r.OK:
-		d.say(v, s, notify.CheckFailed, fmt.Sprintf("Check failed: %s (%s): %s", s.name, v.cfg.ID, r.Detail), r.Detail)
-	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && softly > 0 && next.Streak == 0):
-		d.say(v, s, notify.SoftReset, fmt.Sprintf("Resetting soft failure count: %s (%s)", s.name, v.cfg.ID), "")
-	case !r.OK && next.State == checker.Up:
-		failed, limit := next.Soft(s.rule)
-		d.say(v, s, notify.SoftFailure, fmt.Sprintf("Soft failure real server: %s (%s) failure %d/%d", s.name, v.cfg.ID, failed, limit), r.Detail)
-	}
-	if changed {
-		s.moved, v.dirty = true, true
-		s.observe()
-		if before.State != checker.Unknown {
-			s.tally.Transitions++
-		}
-	}
-}
-
-// shortage counts results that say nothing about a server; three in a row are an alarm.
-func (d *Director) shortage(users []user, r checker.Result) {
-	for _, x := range users {
-		if x.s.shortages++; x.s.shortages == 3 {
-			text := fmt.Sprintf("Own shortage: %s (%s) can't be checked, its state stays %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
-			d.say(x.v, x.s, notify.LocalShortage, text, r.Detail)
-		}
-	}
-}
-
-// unjudged takes an answer that nobody can judge: the state stays. Each server is told of in the log, and the
-// first of a virtual service by mail: the pattern is mostly that of all. After a quiet time it is told again.
-func (d *Director) unjudged(users []user, r checker.Result) {
-	now := time.Now()
-	for _, x := range users {
-		kind := notify.CheckWarning
-		if now.Sub(x.v.unjudgedAt) > unjudgedQuiet {
-			kind = notify.Unjudged
-		}
-		if now.Sub(x.s.unjudgedAt) > unjudgedQuiet {
-			text := fmt.Sprintf("Check not judged: %s (%s), its state stays %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
-			d.say(x.v, x.s, kind, text, r.Detail)
-			x.s.unjudgedAt = now
-			x.v.unjudgedAt = now
-		}
-		x.s.unjudged = r.Detail
-	}
-}
-
-// unjudgedQuiet is how long it is not told again that a server's answers can't be judged.
-const unjudgedQuiet = time.Hour
-
-func (d *Director) warnOnce(c *check, r checker.Result) {
-	if r.Warning == "" || c.last.Warning == r.Warning {
-		return
-	}
-	for _, x := range c.users {
-		d.say(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.name, x.v.cfg.ID, r.Warning), r.Warning)
-	}
+	return max(interval.Duration(), minDrift) * 9 / 10
 }
 
 func (d *Director) say(v *virtual, s *server, kind notify.Kind, text, reason string) {
@@ -406,11 +303,4 @@ func (d *Director) say(v *virtual, s *server, kind notify.Kind, text, reason str
 func (d *Director) emit(e notify.Event) {
 	e.Status = d.status
 	d.deps.Journal.Emit(e)
-}
-
-// alive shows that the goroutine that decides is not stuck.
-func (d *Director) alive() {
-	if d.deps.Alive != nil {
-		d.deps.Alive()
-	}
 }

@@ -39,7 +39,7 @@ type drainOrder struct {
 // refused it, or ctx is done.
 func (d *Director) Drain(ctx context.Context, backends map[Backend]bool) error {
 	o := drainOrder{backends: backends, done: make(chan struct{})}
-	return give(ctx, d.drains, o, o.done)
+	return submit(ctx, d.drains, o, o.done)
 }
 
 // drain carries an order out; what is not in the plan is kept for a later one.
@@ -49,7 +49,7 @@ func (d *Director) drain(backends map[Backend]bool) {
 		for _, s := range v.servers {
 			if drained := backends[Backend{v.cfg.ID, s.name}]; drained != s.drained {
 				s.drained = drained
-				s.moved, v.dirty = true, true
+				s.transitioned, v.dirty = true, true
 			}
 		}
 	}

@@ -10,32 +10,32 @@ import (
 	"ldirectord/notify"
 )
 
-// look compares the table with how it was left, and mends what somebody else changed: whole virtual
+// checkDrift compares the table with how it was left, and mends what somebody else changed: whole virtual
 // services always, real servers as repair says.
-func (d *Director) look(ctx context.Context) {
-	if d.silent() {
+func (d *Director) checkDrift(ctx context.Context) {
+	if d.table.silent() {
 		return
 	}
-	table, err := d.read(ctx)
+	table, err := d.table.read(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
-		d.blind(err)
+		d.reportUnreadable(err)
 		return
 	}
-	d.sighted()
+	d.reportReadable()
 	for _, v := range d.served() {
 		have, there := table[v.key]
-		if v.left == nil || v.dirty || there && same(*v.left, have) || d.silent() {
+		if v.written == nil || there && same(*v.written, have) || d.table.silent() {
 			continue
 		}
-		d.bring(ctx, v, have, there)
+		d.reconcile(ctx, v, have, there)
 	}
 }
 
-// blind says, once for each reason, that the table can't be read; sighted, that it can again.
-func (d *Director) blind(err error) {
+// reportUnreadable reports, once for each reason, that the table can't be read; reportReadable, that it can again.
+func (d *Director) reportUnreadable(err error) {
 	if d.unread == err.Error() {
 		return
 	}
@@ -43,7 +43,7 @@ func (d *Director) blind(err error) {
 	d.emit(notify.Event{Kind: notify.TableError, Reason: err.Error(), Text: fmt.Sprintf("Table can't be read: %v", err)})
 }
 
-func (d *Director) sighted() {
+func (d *Director) reportReadable() {
 	if d.unread == "" {
 		return
 	}
@@ -55,22 +55,22 @@ func (d *Director) sighted() {
 // may: a change by hand stays until that server's next transition or a reload, but never against a file
 // in maintenancedir.
 func (d *Director) notice(v *virtual, have ipvsctl.Service, there bool) {
-	if v.left == nil {
+	if v.written == nil {
 		return
 	}
 	if !there {
 		d.byHand(v, "", "the virtual service is gone, it is put back")
-		clear(v.held)
-		v.left = nil
+		clear(v.overridden)
+		v.written = nil
 		return
 	}
-	if have.Settings != v.left.Settings {
+	if have.Settings != v.written.Settings {
 		d.byHand(v, "", "the virtual service was changed, it is set right")
 	}
-	for _, addr := range differing(v.left.Dests, have.Dests) {
+	for _, addr := range differing(v.written.Dests, have.Dests) {
 		d.noticeDest(v, have, addr)
 	}
-	v.left.Dests = have.Dests
+	v.written.Dests = have.Dests
 }
 
 func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrPort) {
@@ -78,16 +78,16 @@ func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrP
 	dest, in := have.Dests[addr]
 	if in {
 		what = fmt.Sprintf("has weight %d", dest.Weight)
-		if _, was := v.left.Dests[addr]; !was {
+		if _, was := v.written.Dests[addr]; !was {
 			what = "was added"
 		}
 	}
 	if !v.found[addr] && (v.cfg.Repair || v.keptOut(addr) && (in || d.global.ReaddQuiescent)) {
 		d.byHand(v, addr.String(), what+", it is set right")
-		delete(v.held, addr)
+		delete(v.overridden, addr)
 		return
 	}
-	v.held[addr] = true
+	v.overridden[addr] = true
 	d.byHand(v, addr.String(), what+", which stands until its next change of state or a reload")
 }
 
@@ -95,29 +95,16 @@ func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrP
 // that went down and was removed by hand stays away, unless it is to be quiescent again (readdquiescent).
 func (d *Director) release(v *virtual, have dests) {
 	for _, s := range v.servers {
-		if !s.moved || !v.held[s.dest.Addr] {
+		if !s.transitioned || !v.overridden[s.dest.Addr] {
 			continue
 		}
 		_, in := have[s.dest.Addr]
 		if s.state() == checker.Down && !in && !d.global.ReaddQuiescent {
 			continue
 		}
-		delete(v.held, s.dest.Addr)
+		delete(v.overridden, s.dest.Addr)
 	}
 	v.releaseFallback()
-}
-
-// releaseFallback ends what was done by hand to the sorry server as soon as it is wanted, or is not any more.
-func (v *virtual) releaseFallback() {
-	up, known := v.available()
-	if v.fallback == nil || !known {
-		return
-	}
-	wanted := v.wantsFallback(up, false, nil)
-	if wanted != v.fallbackWanted {
-		delete(v.held, v.fallback.Addr)
-	}
-	v.fallbackWanted = wanted
 }
 
 // keptOut reports whether a file in maintenancedir keeps the server at an address out. It is an order that

@@ -36,22 +36,19 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 			continue
 		}
 		if v := kept[key]; v != nil {
-			v.stays = d.standby
+			v.leftBehind = d.standby
 		} else {
 			d.purges = append(d.purges, d.newPurge(key))
 		}
 	}
-	d.claim()
+	d.recordOwned()
 	if d.standby {
 		d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	}
-	for _, v := range d.served() {
-		found, there := have[v.key]
-		if v.dirty = true; !d.silent() {
-			d.bring(ctx, v, found, there)
-		}
+	for _, v := range d.virtuals {
+		v.dirty = true
 	}
-	d.purge(ctx)
+	d.sync(ctx, have)
 }
 
 // reload makes another plan the one to keep. The health of every server whose check stays the same
@@ -62,7 +59,7 @@ func (d *Director) reload(ctx context.Context, r reload) {
 		d.status = notify.StatusReloading
 	}
 	p.adopt(d.checks)
-	ours := d.ours()
+	owned := d.owned()
 	before := map[ipvsctl.Key]*virtual{}
 	for _, v := range d.virtuals {
 		before[v.key] = v
@@ -86,16 +83,16 @@ func (d *Director) reload(ctx context.Context, r reload) {
 	kept := d.kept(d.virtuals)
 	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {
 		if k := kept[v.key]; k != nil {
-			k.stays = d.standby
+			k.leftBehind = d.standby
 		}
 		return kept[v.key] != nil
 	})
-	for _, v := range ours {
+	for _, v := range owned {
 		if kept[v.key] == nil {
 			d.purges = append(d.purges, d.newPurge(v.key))
 		}
 	}
-	d.claim()
+	d.recordOwned()
 	d.purge(ctx)
 }
 
@@ -122,10 +119,10 @@ func (p *Plan) adopt(checks map[*checker.Task]*check) {
 // inherit takes over what was known of a virtual service, but not what was done to it by hand: a reload
 // sets that right.
 func (v *virtual) inherit(was *virtual) {
-	v.fallbackIn, v.fallbackWanted, v.hook, v.heard = was.fallbackIn, was.fallbackWanted, was.hook, was.heard
+	v.fallbackIn, v.fallbackWanted, v.hook, v.lastOnChange = was.fallbackIn, was.fallbackWanted, was.hook, was.lastOnChange
 	v.announced = was.announced
 	v.backoff = was.backoff
-	v.stays = was.stays && !v.cfg.CleanStop
+	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
 	v.keepHistory(was)
 	v.stillFound(was)
 	for _, s := range v.servers {
@@ -157,9 +154,9 @@ func (d *Director) install(p *Plan, f folder) {
 	for _, t := range p.tasks {
 		checks[t] = &check{}
 		if was := d.checks[t]; was != nil {
-			*checks[t] = check{last: was.last, at: was.at, known: was.known, heard: was.heard}
+			*checks[t] = check{last: was.last, at: was.at, known: was.known, reported: was.reported}
 		}
-		if !checks[t].heard {
+		if !checks[t].reported {
 			d.waiting++
 		}
 	}
@@ -168,7 +165,7 @@ func (d *Director) install(p *Plan, f folder) {
 		for _, s := range v.servers {
 			if s.task != nil {
 				s.check = checks[s.task]
-				s.check.users = append(s.check.users, user{v, s})
+				s.check.users = append(s.check.users, backendRef{v, s})
 			}
 		}
 	}
@@ -180,13 +177,13 @@ func (d *Director) install(p *Plan, f folder) {
 	d.pool.Set(p.tasks)
 }
 
-// claim tells which virtual services may be in the table by us.
-func (d *Director) claim() {
+// recordOwned tells which virtual services may be in the table by us.
+func (d *Director) recordOwned() {
 	if d.deps.Owned == nil {
 		return
 	}
 	var keys []ipvsctl.Key
-	for _, v := range slices.Concat(d.ours(), d.purges) {
+	for _, v := range slices.Concat(d.owned(), d.purges) {
 		keys = append(keys, v.key)
 	}
 	d.deps.Owned(keys)
@@ -206,26 +203,27 @@ func (d *Director) purge(ctx context.Context) {
 	}
 	now, before := time.Now(), len(d.purges)
 	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {
-		if v.retry.After(now) || d.silent() || ctx.Err() != nil {
+		if v.retry.After(now) || d.table.silent() || ctx.Err() != nil {
 			return false
 		}
 		op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
-		if err := d.do(ctx, op); err != nil {
+		if err := d.table.do(ctx, op); err != nil {
 			d.failed(ctx, v, err)
 			return false
 		}
-		d.tell(v, op)
+		d.emitOp(v, op)
 		d.succeeded(v)
 		return true
 	})
 	if len(d.purges) < before {
-		d.claim()
+		d.recordOwned()
 	}
 }
 
 // cleanup removes, at the end, the virtual services that cleanstop says.
 func (d *Director) cleanup(ctx context.Context) {
-	d.status, d.silence = notify.StatusStopping, silence{}
+	d.status = notify.StatusStopping
+	d.table.until, d.table.timeout = time.Time{}, 0
 	for _, v := range d.purges {
 		v.retry = time.Time{}
 	}

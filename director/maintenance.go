@@ -110,7 +110,7 @@ func (d *Director) maintain(files map[netip.AddrPort]string) {
 				d.say(v, s, notify.MaintenanceOff, fmt.Sprintf("Maintenance ends: %s (%s)", s.name, v.cfg.ID), "")
 			}
 			s.maintenance = file
-			s.moved, v.dirty = true, true
+			s.transitioned, v.dirty = true, true
 		}
 		if up, known := v.available(); taken != nil && !up && known {
 			d.say(v, taken, notify.LastServer, fmt.Sprintf("Maintenance takes the last server: %s (%s)", taken.name, v.cfg.ID), taken.maintenance)

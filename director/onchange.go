@@ -81,7 +81,7 @@ func (d *Director) runOnChange(v *virtual) {
 // runOnChangeOfMarked tells of the virtual services whose packets are marked, after their rules were set or could not be.
 func (d *Director) runOnChangeOfMarked() {
 	for _, v := range d.served() {
-		if len(v.cfg.Marking) > 0 && v.left != nil {
+		if len(v.cfg.Marking) > 0 && v.written != nil {
 			d.runOnChange(v)
 		}
 	}
@@ -90,13 +90,13 @@ func (d *Director) runOnChangeOfMarked() {
 // tellChange runs the command, unless it heard the same the last time. Ended, if not nil, is called when it has ended.
 func (d *Director) tellChange(v *virtual, now VirtualState, up int, ended func()) {
 	text, err := json.Marshal(now)
-	if err != nil || bytes.Equal(text, v.heard) {
+	if err != nil || bytes.Equal(text, v.lastOnChange) {
 		if ended != nil {
 			ended()
 		}
 		return
 	}
-	v.heard, v.announced = text, now.Available
+	v.lastOnChange, v.announced = text, now.Available
 	word := "unavailable"
 	if now.Available {
 		word = "available"

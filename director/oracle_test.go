@@ -510,23 +510,16 @@ func (w *watched) Read(ctx context.Context) (ipvsctl.Table, error) {
 	return w.Memory.Read(ctx)
 }
 
-func (w *watched) ReadService(ctx context.Context, key ipvsctl.Key) (ipvsctl.Service, bool, error) {
-	if err := w.o.refuses(false); err != nil {
-		return ipvsctl.Service{}, false, err
-	}
-	return w.Memory.ReadService(ctx, key)
-}
-
 func (w *watched) Do(ctx context.Context, op ipvsctl.Op) error {
 	if err := w.o.refuses(true); err != nil {
 		return err
 	}
-	before, _, _ := w.Memory.ReadService(ctx, op.Key)
+	before, _ := w.Memory.Read(ctx)
 	if err := w.Memory.Do(ctx, op); err != nil {
 		return err
 	}
-	after, _, _ := w.Memory.ReadService(ctx, op.Key)
-	if wrong := w.o.judge(op, before, after); wrong != "" {
+	after, _ := w.Memory.Read(ctx)
+	if wrong := w.o.judge(op, before[op.Key], after[op.Key]); wrong != "" {
 		w.o.complain("%v: %s", op, wrong)
 	}
 	return nil

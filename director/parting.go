@@ -47,7 +47,7 @@ func (d *Director) stay() {
 	d.awaiting = append(d.awaiting, d.parting.done...)
 	d.parting = parting{}
 	for _, v := range d.virtuals {
-		if v.left != nil {
+		if v.written != nil {
 			d.runOnChange(v)
 		}
 	}
@@ -78,7 +78,7 @@ func (d *Director) tellLeaving(why string) <-chan struct{} {
 		}
 	}
 	for _, v := range d.served() {
-		if v.cfg.OnChange == "" || !v.cfg.CleanStop || v.heard != nil && !v.announced {
+		if v.cfg.OnChange == "" || !v.cfg.CleanStop || v.lastOnChange != nil && !v.announced {
 			continue
 		}
 		any = true

@@ -31,7 +31,7 @@ type Build func(checker.Spec) (checker.Checker, error)
 // with the place in the file; the plan is nil when there are errors among them.
 func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	p := &Plan{Config: cfg}
-	w := workshop{build: build, made: map[checker.Job]*checker.Task{}, sums: map[tlsFiles]string{}}
+	w := planBuilder{build: build, made: map[checker.Job]*checker.Task{}, sums: map[tlsFiles]string{}}
 	var found parser.Diagnostics
 	for i := range cfg.Virtuals {
 		v, diags := w.prepare(&cfg.Virtuals[i])
@@ -45,8 +45,8 @@ func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	return p, found
 }
 
-// workshop makes the checkers of a plan, equal ones once.
-type workshop struct {
+// planBuilder makes the checkers of a plan, equal ones once.
+type planBuilder struct {
 	build Build
 	made  map[checker.Job]*checker.Task
 	tasks []*checker.Task     // in the order of the file
@@ -74,7 +74,7 @@ func (f tlsFiles) names() []string {
 }
 
 // sum is the TLSSum of a spec.
-func (w *workshop) sum(s checker.Spec) string {
+func (w *planBuilder) sum(s checker.Spec) string {
 	files := tlsFiles{s.TLSVerify, s.TLSCA, s.TLSCert, s.TLSKey}
 	sum, ok := w.sums[files]
 	if !ok {
@@ -105,7 +105,7 @@ func (p *Plan) filesThat(match func(files tlsFiles, sum string) bool) (names []s
 }
 
 // task is the check of a job.
-func (w *workshop) task(job checker.Job) (*checker.Task, error) {
+func (w *planBuilder) task(job checker.Job) (*checker.Task, error) {
 	if t, ok := w.made[job]; ok {
 		return t, nil
 	}
@@ -171,9 +171,9 @@ func (p *Plan) Checks() []Check {
 	return list
 }
 
-func (w *workshop) prepare(cfg *parser.Virtual) (*virtual, parser.Diagnostics) {
+func (w *planBuilder) prepare(cfg *parser.Virtual) (*virtual, parser.Diagnostics) {
 	key := keyOf(cfg)
-	v := &virtual{cfg: cfg, name: keyName(key), key: key, held: map[netip.AddrPort]bool{}}
+	v := &virtual{cfg: cfg, name: keyName(key), key: key, overridden: map[netip.AddrPort]bool{}}
 	var found parser.Diagnostics
 	settings, err := settingsOf(cfg)
 	if err != nil {
@@ -230,7 +230,7 @@ func (d doubts) look(t *checker.Task) *checker.SpecError {
 	return checker.Doubt(t.Spec)
 }
 
-func (w *workshop) server(cfg *parser.Virtual, r *parser.Real) (s *server, err error) {
+func (w *planBuilder) server(cfg *parser.Virtual, r *parser.Real) (s *server, err error) {
 	s = &server{
 		real: r,
 		name: parser.FormatAddrPort(r.Addr),

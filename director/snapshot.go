@@ -92,7 +92,7 @@ func (d *Director) Snapshot(ctx context.Context) (*Snapshot, error) {
 func (d *Director) snapshot() *Snapshot {
 	now := &Snapshot{
 		Time: time.Now(), Status: d.status, Standby: d.standby,
-		Table: d.asked, Unread: d.unread, Marks: d.marker.trouble, Shortages: d.shortages, Purging: len(d.purges),
+		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Shortages: d.shortages, Purging: len(d.purges),
 		Virtuals: make([]VirtualSnapshot, len(d.virtuals)),
 	}
 	all := 0
@@ -112,7 +112,7 @@ func (d *Director) snapshot() *Snapshot {
 		}
 		now.Virtuals[i] = VirtualSnapshot{
 			ID: v.cfg.ID, Name: v.name, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
-			Written: v.left != nil && !v.dirty, Error: v.refused, Added: v.added(), Took: v.took, Servers: mine,
+			Written: v.written != nil && !v.dirty, Error: v.refused, Added: v.added(), Took: v.took, Servers: mine,
 		}
 	}
 	return now
@@ -123,11 +123,11 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Real, now.Addr, now.Weight = s.name, s.dest.Addr, int(s.dest.Weight)
 	now.State, now.Since, now.Streak = s.stateName(), s.since, s.health.Streak
 	now.Up = s.state() == checker.Up && !s.drained
-	now.ByHand, now.Drained = v.held[s.dest.Addr], s.drained
+	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained
 	now.Tally, now.Unjudged = s.tally, s.unjudged
-	if v.left != nil {
+	if v.written != nil {
 		var dest ipvsctl.Dest
-		dest, now.InTable = v.left.Dests[s.dest.Addr]
+		dest, now.InTable = v.written.Dests[s.dest.Addr]
 		now.Effective = dest.Weight
 	}
 	if s.check != nil && s.check.known {
@@ -145,10 +145,10 @@ func (v *virtual) describeFallback() (now FallbackSnapshot) {
 	if v.fallback == nil {
 		return now
 	}
-	now = FallbackSnapshot{Real: v.fallbackName, In: v.fallbackIn, ByHand: v.held[v.fallback.Addr]}
-	if v.left != nil {
+	now = FallbackSnapshot{Real: v.fallbackName, In: v.fallbackIn, ByHand: v.overridden[v.fallback.Addr]}
+	if v.written != nil {
 		var dest ipvsctl.Dest
-		dest, now.InTable = v.left.Dests[v.fallback.Addr]
+		dest, now.InTable = v.written.Dests[v.fallback.Addr]
 		now.Effective = dest.Weight
 	}
 	return now
@@ -156,11 +156,11 @@ func (v *virtual) describeFallback() (now FallbackSnapshot) {
 
 // added are the destinations that somebody else put beside those that are configured.
 func (v *virtual) added() (addrs []netip.AddrPort) {
-	for addr := range v.held {
-		if v.left == nil || !v.isNobodys(addr) {
+	for addr := range v.overridden {
+		if v.written == nil || !v.isNobodys(addr) {
 			continue
 		}
-		if _, in := v.left.Dests[addr]; in {
+		if _, in := v.written.Dests[addr]; in {
 			addrs = append(addrs, addr)
 		}
 	}

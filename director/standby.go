@@ -24,7 +24,7 @@ type role struct {
 // or ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	r := role{standby: standby, done: make(chan struct{})}
-	return give(ctx, d.roles, r, r.done)
+	return submit(ctx, d.roles, r, r.done)
 }
 
 // served are the virtual services that belong in the table.
@@ -35,12 +35,12 @@ func (d *Director) served() []*virtual {
 	return d.virtuals
 }
 
-// ours are the virtual services that may be in the table by us.
-func (d *Director) ours() []*virtual {
+// owned are the virtual services that may be in the table by us.
+func (d *Director) owned() []*virtual {
 	if !d.standby {
 		return d.virtuals
 	}
-	return slices.DeleteFunc(slices.Clone(d.virtuals), func(v *virtual) bool { return !v.stays })
+	return slices.DeleteFunc(slices.Clone(d.virtuals), func(v *virtual) bool { return !v.leftBehind })
 }
 
 // kept are those of a plan's virtual services that may stay in the table if they are there by us.
@@ -54,7 +54,7 @@ func (d *Director) kept(virtuals []*virtual) map[ipvsctl.Key]*virtual {
 	return kept
 }
 
-func (d *Director) take(ctx context.Context, r role) {
+func (d *Director) setRole(ctx context.Context, r role) {
 	switch {
 	case r.standby && d.parting.on():
 		d.parting.done = append(d.parting.done, r.done)
@@ -79,11 +79,11 @@ func (d *Director) promote(ctx context.Context) {
 	kept := d.kept(d.virtuals)
 	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool { return kept[v.key] != nil })
 	for _, v := range d.virtuals {
-		v.tag, v.dirty, v.stays = "start", true, false
+		v.tag, v.dirty, v.leftBehind = "start", true, false
 	}
-	d.claim()
+	d.recordOwned()
 	d.mark()
-	d.sync(ctx)
+	d.sync(ctx, nil)
 }
 
 // demote takes everything out of the table. To those who hear of it, it is a stop.
@@ -91,7 +91,7 @@ func (d *Director) demote(ctx context.Context) {
 	d.status = notify.StatusStopping
 	d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	told := map[string]bool{}
-	d.silence.until = time.Time{}
+	d.table.until = time.Time{}
 	for _, v := range d.virtuals {
 		if err := d.leave(ctx, v, told); err != nil {
 			rest := d.newPurge(v.key)
@@ -102,11 +102,11 @@ func (d *Director) demote(ctx context.Context) {
 			}
 		}
 		v.forget()
-		v.stays = !v.cfg.CleanStop
+		v.leftBehind = !v.cfg.CleanStop
 	}
 	d.standby = true
 	d.mark()
-	d.claim()
+	d.recordOwned()
 	d.status = notify.StatusRunning
 }
 
@@ -116,18 +116,18 @@ func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) 
 	if !v.cfg.CleanStop {
 		return nil
 	}
-	if d.silent() {
+	if d.table.silent() {
 		return errSilent
 	}
 	op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
-	if err := d.do(ctx, op); err != nil {
+	if err := d.table.do(ctx, op); err != nil {
 		return err
 	}
 	v.tag = "stop"
 	for _, s := range leaving {
 		d.say(v, s, notify.Purged, fmt.Sprintf("Purged real server (stop): %s (%s)", s.name, v.name), "")
 	}
-	d.tell(v, op)
+	d.emitOp(v, op)
 	return nil
 }
 
@@ -145,9 +145,9 @@ func (v *virtual) leaving(told map[string]bool) (up []*server) {
 
 // forget drops what was known of a virtual service's place in the table, and what hooks were told.
 func (v *virtual) forget() {
-	v.left, v.fallbackIn, v.stuck = nil, false, false
+	v.written, v.fallbackIn, v.settingsRejected = nil, false, false
 	v.looked, v.found = false, nil
-	v.hook, v.heard, v.announced = "", nil, false
+	v.hook, v.lastOnChange, v.announced = "", nil, false
 	v.retry, v.backoff, v.refused = time.Time{}, 0, ""
-	clear(v.held)
+	clear(v.overridden)
 }

@@ -19,22 +19,22 @@ type virtual struct {
 	fallback     *ipvsctl.Dest // nil: none
 	fallbackName string        // in the log, with the configured port
 
-	left       *ipvsctl.Service        // the service as we left it; nil before the first time
-	held       map[netip.AddrPort]bool // destinations that somebody changed by hand: they stand
+	written    *ipvsctl.Service        // the service as we left it; nil before the first time
+	overridden map[netip.AddrPort]bool // destinations that somebody changed by hand: they stand
 	fallbackIn bool                    // the sorry server answers
 
 	fallbackWanted bool   // the sorry server was to answer when that was last known
 	hook           string // what the fallbackcommand was told last: start, stop, or nothing yet
-	heard          []byte // what onchange was told last
+	lastOnChange   []byte // what onchange was told last
 	announced      bool   // … and that the service is available
 	tag            string // why what is not configured is purged: start or stop
 
-	stays   bool // cleanstop left it in the table of a director that stands by
-	dirty   bool
-	retry   time.Time     // not before this; zero when the last time went well
-	backoff time.Duration // the next wait
-	stuck   bool          // the table refuses the settings, and nothing else
-	refused string        // why the table refused the last change; "" when it did not
+	leftBehind       bool // cleanstop left it in the table of a director that stands by
+	dirty            bool
+	retry            time.Time     // not before this; zero when the last time went well
+	backoff          time.Duration // the next wait
+	settingsRejected bool          // the table refuses the settings, and nothing else
+	refused          string        // why the table refused the last change; "" when it did not
 
 	took       Durations // of the checks of its servers
 	unjudgedAt time.Time // when it was last told that an answer of one can't be judged
@@ -53,13 +53,13 @@ type server struct {
 	rule  checker.Rule
 	check *check // of task, once it runs
 
-	health      checker.Health
-	reason      string // of the last failure
-	maintenance string // the file that takes it out, "" for none
-	drained     bool   // by the operator's order: no new connections, the old ones go on
-	shortages   int    // results in a row that failed by our own shortage
-	unjudged    string // why nobody can judge its last answer; "" when the last one says something
-	moved       bool   // changed its state since the last sync
+	health       checker.Health
+	reason       string // of the last failure
+	maintenance  string // the file that takes it out, "" for none
+	drained      bool   // by the operator's order: no new connections, the old ones go on
+	shortages    int    // results in a row that failed by our own shortage
+	unjudged     string // why nobody can judge its last answer; "" when the last one says something
+	transitioned bool   // changed its state since the last sync
 
 	shown string    // the state as others see it …
 	since time.Time // … and since when
@@ -105,4 +105,15 @@ func (v *virtual) available() (up, known bool) {
 		}
 	}
 	return false, known
+}
+
+// serverAt is the real server at an address of the table, the one that is up if several share it.
+func (v *virtual) serverAt(addr netip.AddrPort) *server {
+	var found *server
+	for _, s := range v.servers {
+		if s.dest.Addr == addr && (found == nil || s.state() == checker.Up) {
+			found = s
+		}
+	}
+	return found
 }

@@ -66,16 +66,18 @@ func (v *virtual) keepFound(want, have dests) (serves bool) {
 }
 
 // foundServes reports whether, as the service was left, something serves that was found.
-func (v *virtual) foundServes() bool { return v.left != nil && v.keepFound(dests{}, v.left.Dests) }
+func (v *virtual) foundServes() bool {
+	return v.written != nil && v.keepFound(dests{}, v.written.Dests)
+}
 
 // keepHands takes over what somebody did to a virtual service, which orders its servers follow, and what the table
 // refused of it.
 func (v *virtual) keepHands(was *virtual) {
-	v.left, v.held = was.left, was.held
-	v.retry, v.stuck, v.refused = was.retry, was.stuck, was.refused
+	v.written, v.overridden = was.written, was.overridden
+	v.retry, v.settingsRejected, v.refused = was.retry, was.settingsRejected, was.refused
 	for _, s := range v.servers {
 		if o := was.serverAt(s.dest.Addr); o != nil && o.name == s.name {
-			s.drained, s.maintenance, s.moved = o.drained, o.maintenance, o.moved
+			s.drained, s.maintenance, s.transitioned = o.drained, o.maintenance, o.transitioned
 		}
 	}
 }

@@ -72,3 +72,9 @@ func (m absentModule) Error() string { return syscall.ENOENT.Error() }
 func (m absentModule) Unwrap() error { return syscall.ENOENT }
 
 const hintPermission = "it takes root, or the capability CAP_NET_ADMIN"
+
+// IsMissing reports whether a change was refused because its virtual service, or its destination, is not in the table.
+func IsMissing(err error) bool {
+	var module absentModule
+	return errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENOENT) && !errors.As(err, &module)
+}

@@ -94,17 +94,6 @@ func (g *genl) services(f func(Service) error) error {
 	})
 }
 
-// service reads one service without destinations; ESRCH when it is not there.
-func (g *genl) service(key Key) (service Service, err error) {
-	request := g.request(g.family, cmdGetService, 0)
-	request.AddData(serviceAttr(key))
-	err = g.execute(request, func(message []byte) (err error) {
-		service, err = parseService(nested(message, cmdAttrService))
-		return err
-	})
-	return service, err
-}
-
 // dests calls f for each destination of a service; never when it is not there.
 func (g *genl) dests(key Key, f func(Dest, Counters)) error {
 	request := g.request(g.family, cmdGetDest, unix.NLM_F_DUMP)

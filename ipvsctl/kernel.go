@@ -61,24 +61,6 @@ func (k *Kernel) Read(ctx context.Context) (Table, error) {
 	return table, nil
 }
 
-// ReadService returns one service, see Client.
-func (k *Kernel) ReadService(ctx context.Context, key Key) (service Service, ok bool, err error) {
-	err = k.request(ctx, func(c *conn) (err error) {
-		if service, err = c.genl.service(key); err != nil {
-			return err
-		}
-		service.Dests, err = c.dests(key)
-		return err
-	})
-	if errors.Is(err, syscall.ESRCH) {
-		return Service{}, false, nil
-	}
-	if err != nil {
-		return Service{}, false, &OpError{Op: "read " + key.String(), Err: err}
-	}
-	return service, true, nil
-}
-
 // Counters returns the counters of a service's destinations; none when the service is not there.
 func (k *Kernel) Counters(ctx context.Context, key Key) (map[netip.AddrPort]Counters, error) {
 	counters := make(map[netip.AddrPort]Counters)
@@ -190,14 +172,17 @@ func (c *conn) do(op Op) error {
 		}
 		return err
 	case DelService:
-		return unless(syscall.ESRCH, c.handle.DelService(mobyService(op)))
+		err := c.handle.DelService(mobyService(op))
+		if errors.Is(err, syscall.ESRCH) {
+			return nil
+		}
+		return err
 	case AddDest:
 		return c.addDest(op)
 	case EditDest:
 		return c.genl.changeDest(cmdSetDest, op.Key, op.Dest)
 	default:
-		err := c.genl.changeDest(cmdDelDest, op.Key, op.Dest)
-		return unless(syscall.ENOENT, unless(syscall.ESRCH, err))
+		return c.genl.changeDest(cmdDelDest, op.Key, op.Dest)
 	}
 }
 
@@ -221,14 +206,6 @@ func (c *conn) addDest(op Op) error {
 	err := c.genl.changeDest(cmdNewDest, op.Key, op.Dest)
 	if errors.Is(err, syscall.EEXIST) {
 		return c.genl.changeDest(cmdSetDest, op.Key, op.Dest)
-	}
-	return err
-}
-
-// unless is err, but nil when it is gone: a removal of what is not there succeeds.
-func unless(gone syscall.Errno, err error) error {
-	if errors.Is(err, gone) {
-		return nil
 	}
 	return err
 }

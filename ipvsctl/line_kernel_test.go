@@ -88,7 +88,7 @@ func TestKernelMayBeSharedByGoroutines(t *testing.T) {
 			add := parseOp(t, fmt.Sprintf("-a -f 1 -r 10.2.0.%d:0 -g -w 1", n))
 			edit := parseOp(t, "-E -f 1 -s rr")
 			for range 200 {
-				_, _, err := k.ReadService(t.Context(), edit.Key)
+				_, err := k.Read(t.Context())
 				if err := errors.Join(err, k.Do(t.Context(), add), k.Do(t.Context(), edit)); err != nil {
 					t.Error(err)
 					return

@@ -2,7 +2,6 @@ package ipvsctl
 
 import (
 	"context"
-	"maps"
 	"net/netip"
 	"strings"
 	"sync"
@@ -35,18 +34,6 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 	return m.table.Clone(), nil
 }
 
-// ReadService returns a copy of one service, and whether it is there.
-func (m *Memory) ReadService(ctx context.Context, key Key) (Service, bool, error) {
-	if err := ctx.Err(); err != nil {
-		return Service{}, false, &OpError{Op: "read " + key.String(), Err: err}
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	service, ok := m.table[key]
-	service.Dests = maps.Clone(service.Dests)
-	return service, ok, nil
-}
-
 // Do makes one change, see Client.
 func (m *Memory) Do(ctx context.Context, op Op) error {
 	if err := ctx.Err(); err != nil {
@@ -75,12 +62,8 @@ func (m *Memory) apply(op Op) (changed bool, err error) {
 	case DelService:
 		delete(m.table, op.Key)
 		return exists, nil
-	case DelDest:
-		_, had := service.Dests[op.Dest.Addr]
-		delete(service.Dests, op.Dest.Addr)
-		return had, nil
 	default:
-		return putDest(op, service, exists)
+		return changeDest(op, service, exists)
 	}
 }
 
@@ -105,14 +88,18 @@ func (m *Memory) known(module string) bool {
 	return isEngine && engines[engine] || !isEngine && schedulers[name]
 }
 
-func putDest(op Op, service Service, exists bool) (changed bool, err error) {
+func changeDest(op Op, service Service, exists bool) (changed bool, err error) {
 	if !exists {
 		return false, syscall.ESRCH
 	}
-	if _, ok := service.Dests[op.Dest.Addr]; !ok && op.Kind == EditDest {
+	if _, ok := service.Dests[op.Dest.Addr]; !ok && op.Kind != AddDest {
 		return false, syscall.ENOENT
 	}
-	service.Dests[op.Dest.Addr] = op.Dest
+	if op.Kind == DelDest {
+		delete(service.Dests, op.Dest.Addr)
+	} else {
+		service.Dests[op.Dest.Addr] = op.Dest
+	}
 	return true, nil
 }
 

@@ -208,10 +208,9 @@ type Client interface {
 	// Read returns the whole table, also what is not ours, as a copy that the caller may keep. The kernel
 	// hands it out in parts: an entry that others change meanwhile may be missing or show its old state.
 	Read(ctx context.Context) (Table, error)
-	// ReadService returns one service, and whether it is there.
-	ReadService(ctx context.Context, key Key) (Service, bool, error)
-	// Do makes one change. Its errors are *OpError; an addition of what is there becomes an edit, a
-	// removal of what is gone succeeds.
+	// Do makes one change. Its errors are *OpError. An addition of what is there becomes an edit, and the
+	// removal of a service that is gone succeeds. An edit of what is gone fails, and so does the removal of a
+	// destination that is gone, see IsMissing.
 	Do(ctx context.Context, op Op) error
 	Close() error
 }

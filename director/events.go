@@ -1,0 +1,73 @@
+package director
+
+import (
+	"fmt"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+// emitOp records a change of the table in the words that log watchers know.
+func (d *Director) emitOp(v *virtual, op ipvsctl.Op) {
+	e := notify.Event{Virtual: v.cfg.ID, Weight: int(op.Dest.Weight)}
+	switch op.Kind {
+	case ipvsctl.AddService:
+		e.Kind, e.Text = notify.AddedVirtual, "Added virtual server: "+v.name
+	case ipvsctl.EditService:
+		e.Kind, e.Text = notify.ChangedVirtual, "Changed virtual server: "+v.name
+	case ipvsctl.DelService:
+		e.Kind, e.Text = notify.PurgedVirtual, fmt.Sprintf("Purged virtual server (%s): %s", v.tag, v.name)
+	default:
+		d.emitDestOp(v, op, &e)
+	}
+	d.emit(e)
+}
+
+func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
+	s := v.serverAt(op.Dest.Addr)
+	kind, name, table := "real", "", parser.FormatAddrPort(op.Dest.Addr)
+	switch {
+	case v.isFallback(op, s):
+		kind, name, e.Fallback = "fallback", v.fallbackName, true
+	case s != nil:
+		name = s.name
+		e.Reason = s.reason
+		if s.maintenance != "" {
+			e.Reason = "maintenance: " + s.maintenance
+		}
+	}
+	down := s != nil && s.state() == checker.Down
+	e.Real = table
+	switch op.Kind {
+	case ipvsctl.AddDest:
+		e.Kind, e.Text = notify.Added, fmt.Sprintf("Added %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
+		if kind == "real" && down && d.global.ReaddQuiescent {
+			e.Kind, e.Text = notify.Quiescent, fmt.Sprintf("Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
+		}
+	case ipvsctl.EditDest:
+		if kind == "real" && s != nil && s.draining() && op.Dest.Weight == 0 {
+			e.Kind, e.Text = notify.Drained, fmt.Sprintf("Drained real server: %s (%s) (Weight set to 0)", tableName(table, name), v.name)
+			return
+		}
+		e.Kind, e.Text = notify.Restored, fmt.Sprintf("Restored %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
+		if kind == "real" && down {
+			e.Kind, e.Text = notify.Quiescent, fmt.Sprintf("Quiescent %s server: %s (%s) (Weight set to 0)", kind, tableName(table, name), v.name)
+		}
+	case ipvsctl.DelDest:
+		e.Kind, e.Text = notify.Deleted, fmt.Sprintf("Deleted %s server: %s (%s)", kind, tableName(table, name), v.name)
+		if s == nil && !e.Fallback {
+			e.Kind, e.Text = notify.Purged, fmt.Sprintf("Purged real server (%s): %s (%s)", v.tag, table, v.name)
+		}
+	}
+}
+
+// tableName is how a server is named when it goes: by the table's port, with the configured one where
+// it differs.
+func tableName(table, configured string) string {
+	if configured == "" || table == configured {
+		return table
+	}
+	return table + " mapped from " + configured
+}

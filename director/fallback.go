@@ -1,0 +1,80 @@
+package director
+
+import (
+	"fmt"
+	"net/netip"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+// wantsFallback: the sorry server is in while every real server is down and none is unknown. While
+// one is unknown and none is up it stays as it is.
+func (v *virtual) wantsFallback(up, unknown bool, have dests) bool {
+	if v.fallback == nil || up {
+		return false
+	}
+	if v.cfg.CheckType == parser.Off && !v.cfg.OwnFallback {
+		return false
+	}
+	if !unknown {
+		return true
+	}
+	return have[v.fallback.Addr].Weight > 0 || v.fallbackIn
+}
+
+// fallbackWantedNow reports whether the fallback server is wanted, and whether that is known.
+func (v *virtual) fallbackWantedNow() (wanted, known bool) {
+	up, known := v.available()
+	return known && v.wantsFallback(up, false, nil), known && v.fallback != nil
+}
+
+// releaseFallback ends an override of the fallback server as soon as it is wanted, or is not any more.
+func (v *virtual) releaseFallback() {
+	if wanted, known := v.fallbackWantedNow(); known && wanted != v.fallbackWanted {
+		delete(v.overridden, v.fallback.Addr)
+	}
+}
+
+// servedBy tells whether an address belongs to a real server that is up.
+func (v *virtual) servedBy(addr netip.AddrPort) bool {
+	for _, s := range v.servers {
+		if s.dest.Addr == addr && s.state() == checker.Up && !s.drained {
+			return true
+		}
+	}
+	return false
+}
+
+// isFallback tells whether a change is one of the sorry server; it may also be a real server, s.
+func (v *virtual) isFallback(op ipvsctl.Op, s *server) bool {
+	switch {
+	case v.fallback == nil || v.fallback.Addr != op.Dest.Addr:
+		return false
+	case op.Kind == ipvsctl.DelDest:
+		return s == nil || v.fallbackIn
+	default:
+		return op.Dest.Weight > 0 && !v.servedBy(op.Dest.Addr)
+	}
+}
+
+// runHook tells the fallbackcommand when the last server goes and when the first is back.
+func (d *Director) runHook(v *virtual) {
+	up, known := v.available()
+	state := "stop"
+	if !up {
+		state = "start"
+	}
+	if v.cfg.FallbackCommand == "" || !known || v.hook == state {
+		return
+	}
+	v.hook = state
+	address := v.name
+	if v.key.Protocol == ipvsctl.Mark {
+		address = ":0" // what the reference gives for a mark
+	}
+	line := fmt.Sprintf("%s %s %s %s", v.cfg.FallbackCommand, state, address, v.cfg.Protocol)
+	d.deps.Hooks.Run(notify.Hook{Lane: v.cfg.ID, Key: v.cfg.ID, Argv: notify.Shell(line)})
+}

@@ -1,0 +1,112 @@
+package director
+
+import (
+	"fmt"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/notify"
+)
+
+// results takes what the checks found. The verdict is each virtual service's own.
+func (d *Director) results(updates []checker.Update) {
+	now := time.Now()
+	for _, u := range updates {
+		c, ok := d.checks[u.Task]
+		if !ok {
+			continue
+		}
+		for _, x := range c.users {
+			x.s.tally.count(u.Result)
+			x.v.took.count(u.Result.Took)
+		}
+		d.warnOnce(c, u.Result)
+		if u.Result.Local {
+			d.shortages++
+			d.shortage(c.users, u.Result)
+			continue
+		}
+		if !c.reported {
+			c.reported = true
+			d.waiting--
+		}
+		if u.Result.Unjudged {
+			d.unjudged(c.users, u.Result)
+			continue
+		}
+		c.last, c.at, c.known = u.Result, now, true
+		c.last.Body = "" // only monitor asks for it
+		for _, x := range c.users {
+			d.monitor(x.v, x.s, u.Result)
+			d.judge(x.v, x.s, u.Result)
+		}
+	}
+}
+
+// judge applies one result to one server of one virtual service.
+func (d *Director) judge(v *virtual, s *server, r checker.Result) {
+	before := s.health
+	next, changed := before.Next(r.OK, s.rule)
+	s.health, s.shortages, s.unjudged = next, 0, ""
+	if !r.OK {
+		s.reason = r.Detail
+	}
+	softly, _ := before.Soft(s.rule)
+	switch {
+	case changed && !r.OK:
+		d.say(v, s, notify.CheckFailed, fmt.Sprintf("Check failed: %s (%s): %s", s.name, v.cfg.ID, r.Detail), r.Detail)
+	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && softly > 0 && next.Streak == 0):
+		d.say(v, s, notify.SoftReset, fmt.Sprintf("Resetting soft failure count: %s (%s)", s.name, v.cfg.ID), "")
+	case !r.OK && next.State == checker.Up:
+		failed, limit := next.Soft(s.rule)
+		d.say(v, s, notify.SoftFailure, fmt.Sprintf("Soft failure real server: %s (%s) failure %d/%d", s.name, v.cfg.ID, failed, limit), r.Detail)
+	}
+	if changed {
+		s.transitioned, v.dirty = true, true
+		s.observe()
+		if before.State != checker.Unknown {
+			s.tally.Transitions++
+		}
+	}
+}
+
+// shortage counts results that say nothing about a server; three in a row are an alarm.
+func (d *Director) shortage(users []backendRef, r checker.Result) {
+	for _, x := range users {
+		if x.s.shortages++; x.s.shortages == 3 {
+			text := fmt.Sprintf("Own shortage: %s (%s) can't be checked, its state stays %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
+			d.say(x.v, x.s, notify.LocalShortage, text, r.Detail)
+		}
+	}
+}
+
+// unjudged takes an answer that nobody can judge: the state stays. Each server is told of in the log, and the
+// first of a virtual service by mail: the pattern is mostly that of all. After a quiet time it is told again.
+func (d *Director) unjudged(users []backendRef, r checker.Result) {
+	now := time.Now()
+	for _, x := range users {
+		kind := notify.CheckWarning
+		if now.Sub(x.v.unjudgedAt) > unjudgedQuiet {
+			kind = notify.Unjudged
+		}
+		if now.Sub(x.s.unjudgedAt) > unjudgedQuiet {
+			text := fmt.Sprintf("Check not judged: %s (%s), its state stays %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
+			d.say(x.v, x.s, kind, text, r.Detail)
+			x.s.unjudgedAt = now
+			x.v.unjudgedAt = now
+		}
+		x.s.unjudged = r.Detail
+	}
+}
+
+// unjudgedQuiet is how long it is not told again that a server's answers can't be judged.
+const unjudgedQuiet = time.Hour
+
+func (d *Director) warnOnce(c *check, r checker.Result) {
+	if r.Warning == "" || c.last.Warning == r.Warning {
+		return
+	}
+	for _, x := range c.users {
+		d.say(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.name, x.v.cfg.ID, r.Warning), r.Warning)
+	}
+}

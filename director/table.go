@@ -1,0 +1,70 @@
+package director
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+// Limits on what the director waits for. All of them are of the table, which its goroutine waits for.
+const (
+	tableTimeout = 15 * time.Second // the longest wait for one answer
+	firstTimeout = time.Second      // for a table that did not answer the last time; doubles up to tableTimeout
+	maxPause     = 5 * time.Second  // between two requests to it
+)
+
+// table is the table of IPVS as the director asks it. The goroutine that decides waits for every answer. A table that
+// does not answer is therefore left alone for as long as it was just waited for: meanwhile results, orders and
+// questions are heard. A refusal is an answer.
+type table struct {
+	client  ipvsctl.Client
+	alive   func()        // called after each request
+	until   time.Time     // the table is not asked before
+	timeout time.Duration // of the next request; zero for tableTimeout
+	asked   Operations
+}
+
+// errSilent is the reason why a table that does not answer is not asked.
+var errSilent = errors.New("the table does not answer")
+
+// silent reports whether the table did not answer a moment ago, and is not to be asked now.
+func (t *table) silent() bool { return time.Now().Before(t.until) }
+
+// request asks the table for something, with a time limit.
+func (t *table) request(ctx context.Context, kind operation, ask func(context.Context) error) error {
+	timeout := cmp.Or(t.timeout, tableTimeout)
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	defer t.alive()
+	err := ask(limited)
+	t.asked.count(kind, err)
+	switch {
+	case ctx.Err() != nil:
+	case errors.Is(err, context.DeadlineExceeded):
+		next := firstTimeout
+		if t.timeout > 0 {
+			next = min(2*timeout, tableTimeout)
+		}
+		t.until, t.timeout = time.Now().Add(min(timeout, maxPause)), next
+	default:
+		t.until, t.timeout = time.Time{}, 0
+	}
+	return err
+}
+
+// read reads the whole table.
+func (t *table) read(ctx context.Context) (have ipvsctl.Table, err error) {
+	err = t.request(ctx, readTable, func(ctx context.Context) (err error) {
+		have, err = t.client.Read(ctx)
+		return err
+	})
+	return have, err
+}
+
+// do makes one change.
+func (t *table) do(ctx context.Context, op ipvsctl.Op) error {
+	return t.request(ctx, operation(op.Kind), func(ctx context.Context) error { return t.client.Do(ctx, op) })
+}
