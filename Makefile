@@ -77,7 +77,7 @@ test: vet
 # The Perl program is left out of the scenarios here: what it did is recorded.
 test-all: ldirectord
 	@testdata/servers/install
-	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' ./checker ./cmd/ldirectord ./notify ./status
+	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' ./checker ./daemon ./notify ./status
 	LONG_TESTS=2m $(GO) test -count=1 -timeout 20m -run '^TestLong|^TestChaos' ./checker ./director
 	LONG_TESTS=1 $(GO) test -count=1 -v -run '^TestRulesOnThisKernel' ./fwmark
 	@$(MAKE) -j2 long-faults long-chaos

@@ -8,36 +8,36 @@ import (
 	"os"
 	"slices"
 
+	"ldirectord/daemon"
 	"ldirectord/doctor"
 	"ldirectord/parser"
 )
 
-// check reads the configuration and tells all that is to be said of it, and of the machine it is for.
-func (a *app) check(ctx context.Context) int {
-	l, err := a.load(ctx)
+// check reads the configuration and prints all that is to be said of it, and of the machine it is for.
+func check(ctx context.Context, c *call) error {
+	l, err := daemon.Load(ctx, c.source())
 	if err != nil {
-		fmt.Fprintln(a.stderr, err)
-		return exitFailure
+		return err
 	}
-	if l.config != nil {
-		l.found = append(l.found, doctor.Advise(ctx, l.config, a.ownsRule())...)
+	if l.Config != nil {
+		l.Found = append(l.Found, doctor.Advise(ctx, l.Config, c.ownsRule())...)
 	}
-	if a.jsonOut {
-		return a.checkJSON(l)
+	if c.jsonOut {
+		return c.checkJSON(l)
 	}
-	for _, d := range byPlace(l.found) {
-		fmt.Fprintln(a.stdout, render(d, l.source, isTerminal(os.Stdout)))
+	for _, d := range byPlace(l.Found) {
+		fmt.Fprintln(c.out, render(d, l.Text, isTerminal(os.Stdout)))
 	}
 	warnings := ""
-	if n := len(l.found.Warnings()); n > 0 {
+	if n := len(l.Found.Warnings()); n > 0 {
 		warnings = fmt.Sprintf(", warnings: %d", n)
 	}
-	if l.plan == nil {
-		fmt.Fprintf(a.stdout, "%s is refused: errors: %d%s\n", a.path, len(l.found.Errors()), warnings)
-		return exitConfig
+	if l.Plan == nil {
+		fmt.Fprintf(c.out, "%s is refused: errors: %d%s\n", c.path, len(l.Found.Errors()), warnings)
+		return exit{status: exitConfig}
 	}
-	fmt.Fprintf(a.stdout, "%s is good: %s%s\n", a.path, l.census(), warnings)
-	return exitOK
+	fmt.Fprintf(c.out, "%s is good: v%s%s\n", c.path, l.Summary()[1:], warnings)
+	return nil
 }
 
 // byPlace are diagnostics in the order of the file, and then those that belong to no line.
@@ -78,7 +78,7 @@ type finding struct {
 
 // checkJSON prints the result in the form of the conformance corpus: the first error as error, kind
 // and line, all findings, and the effective configuration, whose secrets are hidden unless they are asked for.
-func (a *app) checkJSON(l *loaded) int {
+func (c *call) checkJSON(l *daemon.Loaded) error {
 	out := struct {
 		OK          bool           `json:"ok"`
 		Exit        int            `json:"exit"`
@@ -88,14 +88,14 @@ func (a *app) checkJSON(l *loaded) int {
 		Warnings    []finding      `json:"warnings"`
 		Diagnostics []finding      `json:"diagnostics"`
 		Config      *parser.Config `json:"config,omitempty"`
-	}{OK: l.plan != nil, Warnings: []finding{}, Diagnostics: []finding{}, Config: l.config}
+	}{OK: l.Plan != nil, Warnings: []finding{}, Diagnostics: []finding{}, Config: l.Config}
 	if !out.OK {
 		out.Exit = exitConfig
 	}
-	if l.config != nil && !a.secrets {
-		out.Config = l.config.WithoutSecrets()
+	if l.Config != nil && !c.secrets {
+		out.Config = l.Config.WithoutSecrets()
 	}
-	for _, d := range l.found {
+	for _, d := range l.Found {
 		f := finding{Severity: "warning", Kind: d.Kind, File: d.Pos.File, Text: d.Text}
 		if d.Pos.Line > 0 {
 			f.Line, f.Column = &d.Pos.Line, &d.Pos.Column
@@ -110,12 +110,14 @@ func (a *app) checkJSON(l *loaded) int {
 		}
 		out.Diagnostics = append(out.Diagnostics, f)
 	}
-	enc := json.NewEncoder(a.stdout)
+	enc := json.NewEncoder(c.out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
 	if err := enc.Encode(out); err != nil {
-		fmt.Fprintln(a.stderr, err)
-		return exitFailure
+		return err
 	}
-	return out.Exit
+	if !out.OK {
+		return exit{status: exitConfig}
+	}
+	return nil
 }

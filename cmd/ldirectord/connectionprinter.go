@@ -10,45 +10,46 @@ import (
 	"ldirectord/printable"
 )
 
-// connectionPrinter shows connections as they come, then servers: a million connections are not held. What it
-// can't write, its writer tells at the end.
+// connectionPrinter prints connections as they come, then servers: a million connections are not kept. Its writer
+// remembers an error.
 type connectionPrinter interface {
 	connection(connectionLine)
 	server(serverLine)
 	end(skipped int) // lines of the kernel that could not be read
 }
 
-func (a *app) connectionPrinter(w io.Writer, services []*balanced) connectionPrinter {
-	if a.jsonOut {
-		return &connectionsJSON{w: w}
+func (c *call) connectionPrinter(services []*balanced) connectionPrinter {
+	if c.jsonOut {
+		return &connectionsJSON{w: c.out}
 	}
-	return newConnectionsText(w, a.stderr, services)
+	return newConnectionsText(c.out, c.warn, services)
 }
 
 // connectionsText is a table for a person. Its columns are as wide as what is configured may make them,
 // since the lines are not known before.
 type connectionsText struct {
-	w, errors io.Writer
-	virtuals  int // width of a column, likewise the next two
-	clients   int
-	names     int
-	counting  bool // the servers' table has begun
+	w        io.Writer
+	warn     func(format string, args ...any)
+	virtuals int // width of a column, likewise the next two
+	clients  int
+	names    int
+	counting bool // the servers' table has begun
 }
 
 const (
-	widestIPv4 = len("255.255.255.255:65535")
-	widestIPv6 = len("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535")
+	maxIPv4 = len("255.255.255.255:65535")
+	maxIPv6 = len("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535")
 )
 
-func newConnectionsText(w, errors io.Writer, services []*balanced) *connectionsText {
-	t := &connectionsText{w: w, errors: errors, virtuals: len("VIRTUAL"), clients: widestIPv4, names: len("SERVER")}
+func newConnectionsText(w io.Writer, warn func(string, ...any), services []*balanced) *connectionsText {
+	t := &connectionsText{w: w, warn: warn, virtuals: len("VIRTUAL"), clients: maxIPv4, names: len("SERVER")}
 	for _, s := range services {
 		if !s.shown {
 			continue
 		}
 		t.virtuals = max(t.virtuals, len(s.Config.ID))
 		if s.Key.IPv6 {
-			t.clients = widestIPv6
+			t.clients = maxIPv6
 		}
 		for _, m := range s.servers {
 			t.names = max(t.names, len(m.name))
@@ -83,7 +84,7 @@ func (t *connectionsText) server(s serverLine) {
 
 func (t *connectionsText) end(skipped int) {
 	if skipped > 0 {
-		fmt.Fprintf(t.errors, "ldirectord: lines of the kernel's table of connections that could not be read: %d\n", skipped)
+		t.warn("lines of the kernel's table of connections that could not be read: %d", skipped)
 	}
 }
 

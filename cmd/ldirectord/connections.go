@@ -1,59 +1,50 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"strings"
 	"time"
 
+	"ldirectord/daemon"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 )
 
 // connections shows what the virtual services carry now: every connection and persistence template as it
 // comes from the kernel, then the counters of each server.
-func (a *app) connections(ctx context.Context) int {
-	if code := a.readable(ctx); code != exitOK {
-		return code
-	}
-	virtual := strings.Join(a.args, "")
-	shown := a.loaded.plan.Services(virtual)
-	if len(shown) == 0 && virtual != "" {
-		fmt.Fprintf(a.stderr, "ldirectord: %s has no virtual service %s\n", a.path, virtual)
-		return exitFailure
-	}
-	if err := a.showConnections(ctx, shown); err != nil {
-		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
-		return exitFailure
-	}
-	return exitOK
-}
-
-func (a *app) showConnections(ctx context.Context, shown []director.Service) error {
-	kernel, err := a.look(ctx)
+func connections(ctx context.Context, c *call) error {
+	l, err := c.load(ctx)
 	if err != nil {
 		return err
 	}
-	buffer := bufio.NewWriter(a.stdout)
-	if kernel == nil { // a table in memory balances nothing
-		a.connectionPrinter(buffer, nil).end(0)
-		return buffer.Flush()
+	virtual := strings.Join(c.args, "")
+	shown := l.Plan.Services(virtual)
+	if len(shown) == 0 && virtual != "" {
+		return fmt.Errorf("%s has no virtual service %s", c.path, virtual)
+	}
+	if c.ipvs != defaultIPVS { // a table in memory balances nothing
+		c.connectionPrinter(nil).end(0)
+		return nil
+	}
+	kernel, err := ipvsctl.Open(ctx)
+	if err != nil {
+		return err
 	}
 	defer kernel.Close()
 	table, err := kernel.Read(ctx)
 	if err != nil {
 		return err
 	}
-	told, err := a.serverStates(ctx)
+	states, err := c.serverStates(ctx)
 	if err != nil {
 		return err
 	}
-	owners := newOwners(a.loaded.plan.Services(""), table, told)
+	owners := newOwners(l.Plan.Services(""), table, states)
 	owners.show(shown)
-	out := a.connectionPrinter(buffer, owners.services)
-	skipped, err := ipvsctl.EachConnection(ctx, func(c ipvsctl.Connection) error {
-		if line, ok := owners.line(c); ok {
+	out := c.connectionPrinter(owners.services)
+	skipped, err := ipvsctl.EachConnection(ctx, func(e ipvsctl.Connection) error {
+		if line, ok := owners.line(e); ok {
 			out.connection(line)
 		}
 		return nil
@@ -61,27 +52,27 @@ func (a *app) showConnections(ctx context.Context, shown []director.Service) err
 	if err != nil {
 		return err
 	}
-	if err := tellServers(ctx, kernel, owners.services, out); err != nil {
+	if err := printServers(ctx, kernel, owners.services, out); err != nil {
 		return err
 	}
 	out.end(skipped)
-	return buffer.Flush()
+	return nil
 }
 
 // serverStates are what the running daemon says of its servers, or else who is to be drained.
-func (a *app) serverStates(ctx context.Context) (map[director.Backend]string, error) {
+func (c *call) serverStates(ctx context.Context) (map[director.Backend]string, error) {
 	states := map[director.Backend]string{}
-	orders, err := a.drainFile().read()
+	orders, err := daemon.Drained(c.instance())
 	if err != nil {
 		return nil, err
 	}
 	for p := range orders {
 		states[p] = "drained"
 	}
-	if a.instance().Find().Pid == 0 {
+	if c.instance().Find().Pid == 0 {
 		return states, nil
 	}
-	report, err := a.report(ctx)
+	report, err := c.report(ctx)
 	if err != nil {
 		return states, nil // the table shows most of it
 	}
@@ -93,8 +84,8 @@ func (a *app) serverStates(ctx context.Context) (map[director.Backend]string, er
 	return states, nil
 }
 
-// tellServers shows the kernel's own counters, which also tell one mark from another.
-func tellServers(ctx context.Context, kernel *ipvsctl.Kernel, services []*balanced, out connectionPrinter) error {
+// printServers shows the kernel's own counters, which also distinguish marks.
+func printServers(ctx context.Context, kernel *ipvsctl.Kernel, services []*balanced, out connectionPrinter) error {
 	for _, s := range services {
 		if !s.shown {
 			continue

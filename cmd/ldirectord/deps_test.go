@@ -25,7 +25,8 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/director":       {"ldirectord/checker", "ldirectord/fwmark", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
 		"ldirectord/doctor":         {"ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser", "ldirectord/printable"},
 		"ldirectord/status":         {"ldirectord/director", "ldirectord/printable"},
-		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
+		"ldirectord/daemon":         {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
+		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/daemon", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
 		"ldirectord/examples/demo":  nil,
 		"ldirectord/docs":           nil,
 
@@ -46,8 +47,8 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"github.com/jackc/pgx":          {"ldirectord/checker"},
 		"github.com/sijms/go-ora":       {"ldirectord/checker"},
 		"github.com/dlclark/regexp2":    {"ldirectord/checker/perlre"},
-		"github.com/sirupsen/logrus":    {"ldirectord/cmd/ldirectord", "ldirectord/ipvsctl"}, // there to silence moby/ipvs
-		"github.com/fsnotify/fsnotify":  {"ldirectord/cmd/ldirectord"},
+		"github.com/sirupsen/logrus":    {"ldirectord/daemon", "ldirectord/ipvsctl"}, // there to silence moby/ipvs
+		"github.com/fsnotify/fsnotify":  {"ldirectord/daemon"},
 		"github.com/spf13/pflag":        {"ldirectord/cmd/ldirectord"},
 		"github.com/coreos/go-iptables": {"ldirectord/fwmark"},
 	}

@@ -11,53 +11,55 @@ import (
 	"ldirectord/printable"
 )
 
-// doctor looks at what the configuration needs of this machine and its neighbours, and changes nothing. Its
-// exit status is 0 when nothing that it found keeps traffic from flowing, 1 otherwise.
-func (a *app) doctor(ctx context.Context) int {
-	if code := a.readable(ctx); code != exitOK {
-		return code
+// examine looks at what the configuration needs of this machine and its neighbours, and changes nothing. It fails when
+// something keeps traffic from flowing.
+func examine(ctx context.Context, c *call) error {
+	l, err := c.load(ctx)
+	if err != nil {
+		return err
 	}
-	report := doctor.Examine(ctx, a.loaded.plan.Services(""), a.path, a.ownsRule())
-	code := exitOK
+	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.ownsRule())
+	if err := c.printReport(report); err != nil {
+		return err
+	}
 	if report.IsBroken() {
-		code = exitFailure
+		return exit{status: exitFailure}
 	}
-	if a.jsonOut {
-		return a.doctorJSON(report, code)
-	}
-	for _, f := range report.Findings {
-		fmt.Fprintln(a.stdout, printable.Line(f.String()))
-	}
-	fmt.Fprintf(a.stdout, "looked at: %s\n", strings.Join(report.LookedAt, ", "))
-	for _, u := range report.NotLookedAt {
-		fmt.Fprintf(a.stdout, "not looked at: %s\n", printable.Line(u))
-	}
-	if len(report.Findings) == 0 {
-		fmt.Fprintln(a.stdout, "nothing found")
-	}
-	return code
+	return nil
 }
 
-func (a *app) doctorJSON(report doctor.Report, code int) int {
-	enc := json.NewEncoder(a.stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	err := enc.Encode(struct {
-		OK   bool `json:"ok"`
-		Exit int  `json:"exit"`
-		doctor.Report
-	}{code == exitOK, code, report})
-	if err != nil {
-		fmt.Fprintln(a.stderr, err)
-		return exitFailure
+func (c *call) printReport(report doctor.Report) error {
+	if c.jsonOut {
+		status := exitOK
+		if report.IsBroken() {
+			status = exitFailure
+		}
+		enc := json.NewEncoder(c.out)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", " ")
+		return enc.Encode(struct {
+			OK   bool `json:"ok"`
+			Exit int  `json:"exit"`
+			doctor.Report
+		}{!report.IsBroken(), status, report})
 	}
-	return code
+	for _, f := range report.Findings {
+		fmt.Fprintln(c.out, printable.Line(f.String()))
+	}
+	fmt.Fprintf(c.out, "looked at: %s\n", strings.Join(report.LookedAt, ", "))
+	for _, u := range report.NotLookedAt {
+		fmt.Fprintf(c.out, "not looked at: %s\n", printable.Line(u))
+	}
+	if len(report.Findings) == 0 {
+		fmt.Fprintln(c.out, "nothing found")
+	}
+	return nil
 }
 
 // ownsRule reports whether a mark rule is this daemon's; nil with a table in memory, which has none.
-func (a *app) ownsRule() func(fwmark.Setting) bool {
-	if a.ipvs != defaultIPVS {
+func (c *call) ownsRule() func(fwmark.Setting) bool {
+	if c.ipvs != defaultIPVS {
 		return nil
 	}
-	return fwmark.Open(a.instance().Chains()).Owns
+	return fwmark.Open(c.instance().Chains()).Owns
 }

@@ -30,7 +30,7 @@ func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
 		}
 		var words []string
 		if of.commands {
-			words = append(words, slices.Sorted(maps.Keys(verbs))...)
+			words = append(words, slices.Sorted(maps.Keys(commands))...)
 		}
 		if of.options {
 			new(options).flags().VisitAll(func(f *pflag.Flag) { words = append(words, "--"+f.Name) })
@@ -52,14 +52,14 @@ func TestTheManualNamesNoCommandThatIsNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, commands, _ := strings.Cut(string(text), "\n.Sh COMMANDS\n")
-	commands, _, _ = strings.Cut(commands, "\n.Sh ")
-	named := regexp.MustCompile(`(?m)^\.It Ic ([a-z-]+)`).FindAllStringSubmatch(commands, -1)
-	if len(named) != len(verbs) {
-		t.Errorf("the manual has %d commands, the program %d", len(named), len(verbs))
+	_, chapter, _ := strings.Cut(string(text), "\n.Sh COMMANDS\n")
+	chapter, _, _ = strings.Cut(chapter, "\n.Sh ")
+	named := regexp.MustCompile(`(?m)^\.It Ic ([a-z-]+)`).FindAllStringSubmatch(chapter, -1)
+	if len(named) != len(commands) {
+		t.Errorf("the manual has %d commands, the program %d", len(named), len(commands))
 	}
 	for _, n := range named {
-		if !isVerb(n[1]) {
+		if !isCommand(n[1]) {
 			t.Errorf("the manual has the command %s", n[1])
 		}
 	}
@@ -99,7 +99,7 @@ func TestEachExitStatusIsExplained(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, status := range []int{exitOK, exitFailure, exitConfig, exitStopped, exitKeptConfig, exitUsage} {
+		for _, status := range []int{exitOK, exitFailure, exitConfig, exitStopped, exitForegroundConfig, exitUsage} {
 			if !regexp.MustCompile(`(?m)^( +|\.It )` + strconv.Itoa(status) + `\b`).Match(text) {
 				t.Errorf("%s does not explain %d", path, status)
 			}

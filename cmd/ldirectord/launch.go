@@ -10,112 +10,108 @@ import (
 	"os/exec"
 	"strconv"
 	"syscall"
+
+	"ldirectord/daemon"
+	"ldirectord/instance"
 )
 
-// readyEnv carries, to the daemon in the background, the descriptor on which it tells its starter how
-// the start goes: lines for the operator, and at last readyLine.
-const (
-	readyEnv  = "LDIRECTORD_READY_FD"
-	readyLine = "ready"
-)
+// readyEnv has, for the daemon in the background, the descriptor on which it reports to its starter how the start goes:
+// lines for the operator, and at last daemon.ReadyLine.
+const readyEnv = "LDIRECTORD_READY_FD"
 
-// supervised tells whether the configuration asks for the foreground.
-func (a *app) supervised() bool { return a.loaded.config.Global.Supervised }
-
-// foreground tells whether this process becomes the daemon.
-func (a *app) foreground() bool { return a.debug || a.supervised() || a.stay }
-
-// isDaemon tells whether this process is to be the daemon in the background.
-func (a *app) isDaemon() bool { return os.Getenv(readyEnv) != "" }
+// isDaemon reports whether this process is to be the daemon in the background.
+func isDaemon() bool { return os.Getenv(readyEnv) != "" }
 
 // launch becomes the daemon, or starts one in the background and waits until it is ready.
-func (a *app) launch(ctx context.Context) int {
-	if a.foreground() {
-		return a.serve(ctx, nil)
+func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
+	if c.debug || c.stay || l.Config.Global.Supervised {
+		return daemon.Run(ctx, c.daemonOptions(l, c.supervisor(), nil))
 	}
-	a.manager = serviceManager{} // it waits for this process, which ends now
+	c.manager = &daemon.ServiceManager{} // it waits for this process, which ends now
 	if fd, err := strconv.Atoi(os.Getenv(readyEnv)); err == nil {
 		os.Unsetenv(readyEnv)
 		syscall.CloseOnExec(fd)
-		a.stderr = os.NewFile(uintptr(fd), "ready")
-		return a.serve(ctx, a.stderr.(*os.File))
+		ready := os.NewFile(uintptr(fd), "ready")
+		c.stderr = ready
+		err := daemon.Run(ctx, c.daemonOptions(l, "", ready))
+		if errors.Is(err, instance.ErrRunning) {
+			return nil // another start was quicker
+		}
+		return err
 	}
-	code, err := a.spawn(ctx)
+	ended, err := c.spawn()
 	if err != nil {
-		fmt.Fprintf(a.stderr, "ldirectord: starting the daemon: %v\n", err)
-		return exitFailure
+		return fmt.Errorf("starting the daemon: %w", err)
 	}
-	return code
+	return ended
 }
 
-// spawn starts this program again in a session of its own, as `ldirectord [OPTIONS] [CONFIG] start`,
-// the command line by which cluster managers find the daemon.
-func (a *app) spawn(ctx context.Context) (int, error) {
+func (c *call) daemonOptions(l *daemon.Loaded, by instance.Supervisor, ready io.WriteCloser) daemon.Options {
+	return daemon.Options{
+		Instance: c.instance(), Supervisor: by, Config: c.source(), Loaded: l, Manager: c.manager, Via: c.via, Args: c.own(),
+		Name: c.instanceName(), Version: version, Debug: c.debug, JSONLog: c.logFormat == "json",
+		PidFile: ready != nil || c.stay, Ready: ready, Stderr: c.stderr,
+	}
+}
+
+// spawn starts this program again in a session of its own, as `ldirectord [OPTIONS] [CONFIG] start`, the command line by
+// which cluster managers find the daemon, and waits until it is ready. ended is how it ended before that.
+func (c *call) spawn() (ended, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer r.Close()
 	cmd := exec.Command(self)
-	cmd.Args = a.daemonArgs()
+	cmd.Args = c.daemonArgs()
 	cmd.Env = append(os.Environ(), readyEnv+"=3")
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		w.Close()
-		return 0, err
+		return nil, err
 	}
 	w.Close()
-	if a.awaitReady(r) {
-		return exitOK, cmd.Process.Release()
+	if c.awaitReady(r) {
+		return nil, cmd.Process.Release()
 	}
-	var failed *exec.ExitError
-	if err := cmd.Wait(); errors.As(err, &failed) {
-		return max(failed.ExitCode(), exitFailure), nil
-	} else if err != nil {
-		return 0, err
-	}
-	return exitOK, nil
+	return statusOf(cmd.Wait()), nil
 }
 
-// awaitReady shows what the daemon has to say and tells whether it became ready.
-func (a *app) awaitReady(r io.Reader) bool {
+// awaitReady prints what the daemon has to say and reports whether it became ready.
+func (c *call) awaitReady(r io.Reader) bool {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
-		if lines.Text() == readyLine {
+		if lines.Text() == daemon.ReadyLine {
 			return true
 		}
-		fmt.Fprintln(a.stderr, lines.Text())
+		c.say(lines.Text())
 	}
 	return false
 }
 
-// daemonArgs is the command line of the daemon: the path by which the program was found, our own
-// options in front, and then exactly `[CONFIG] start`.
-func (a *app) daemonArgs() []string {
-	name := a.argv[0]
+// statusOf makes the failure of a process of this program, which has said why, ours.
+func statusOf(err error) error {
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit{status: max(failed.ExitCode(), exitFailure)}
+	}
+	return err
+}
+
+// daemonArgs is the command line of the daemon: the path by which the program was found, our own options, and then
+// exactly `[CONFIG] start`.
+func (c *call) daemonArgs() []string {
+	name := c.argv[0]
 	if path, err := exec.LookPath(name); err == nil {
 		name = path
 	}
-	args := append([]string{name}, a.ownOptions()...)
-	if a.config != "" {
-		args = append(args, a.config)
+	args := append([]string{name}, c.own()...)
+	if c.config != "" {
+		args = append(args, c.config)
 	}
 	return append(args, "start")
-}
-
-// ownOptions are the options of this call that other calls for the same machine need too.
-func (a *app) ownOptions() (args []string) {
-	for _, o := range [][3]string{
-		{"--ipvs", a.ipvs, defaultIPVS}, {"--log-format", a.logFormat, defaultLogFormat}, {"--rundir", a.runDir, defaultRunDir},
-	} {
-		if option, value, standard := o[0], o[1], o[2]; value != standard {
-			args = append(args, option, value)
-		}
-	}
-	return args
 }

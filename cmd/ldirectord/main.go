@@ -1,5 +1,5 @@
-// Command ldirectord watches the real servers of Linux Virtual Server and keeps the kernel's table
-// true. It takes the place of the Perl daemon of that name: same file, same command line.
+// Command ldirectord watches the real servers of Linux Virtual Server and keeps the kernel's table up to date. It
+// replaces the Perl daemon of that name: same file, same command line.
 //
 // Old servers must be answered too: SHA-1 signatures in TLS, odd serial numbers, short keys.
 //
@@ -9,136 +9,144 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"strings"
+
+	"ldirectord/checker/icmp"
+	"ldirectord/daemon"
+	"ldirectord/instance"
 )
 
-// Exit statuses of the reference.
+// Exit statuses of the Perl ldirectord.
 const (
 	exitOK      = 0
 	exitFailure = 1   // also: a status that found a stale pid file, a reload without a daemon
 	exitConfig  = 2   // the configuration is refused
 	exitStopped = 3   // status: no daemon
-	exitUsage   = 255 // not a command line
+	exitUsage   = 255 // usage error
 )
 
-// exitKeptConfig stands for exitConfig in the foreground (EX_CONFIG of sysexits.h): a service manager must
-// tell it from a crash, which Go ends with 2.
-const exitKeptConfig = 78
+// exitForegroundConfig replaces exitConfig in the foreground (EX_CONFIG of sysexits.h): a service manager must
+// distinguish it from a crash, which Go ends with 2.
+const exitForegroundConfig = 78
 
 // What was built, set by the linker; the date is that of the commit.
 var version, commit, date = "unknown", "unknown", "unknown"
 
+// configDirs are where a configuration is looked for, as the Perl ldirectord does.
+var configDirs = instance.ConfigDirs{"/etc/ha.d", "/etc/ha.d/conf"}
+
 func main() {
-	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
+	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr, configDirs))
 }
 
-// app is one call of the program.
-type app struct {
+// call is one run of the program.
+type call struct {
 	options
-	argv   []string
-	stdout io.Writer
-	stderr io.Writer
-
-	env     *environment   // of the checks
-	manager serviceManager // who started us, if it wants to hear how we do
-	loaded  *loaded        // the configuration, once it was found to be good
-	patient bool           // servers may wait for the addresses of their names
-	via     []string       // the files whose daemons passed this command on
+	argv           []string
+	out            *bufio.Writer // the answer of a command, for stdout
+	stdout, stderr io.Writer
+	env            *daemon.Environment
+	manager        *daemon.ServiceManager
+	via            daemon.Via
 }
 
-// verbs are what the program can be told, each with what carries it out.
-var verbs = map[string]func(*app, context.Context) int{
-	"start":        (*app).start,
-	"stop":         (*app).stop,
-	"restart":      (*app).restart,
-	"try-restart":  (*app).tryRestart,
-	"reload":       (*app).reload,
-	"force-reload": (*app).reload,
-	"status":       (*app).status,
-	"check":        (*app).check,
-	"plan":         (*app).plan,
-	"probe":        (*app).probe,
-	"standby":      (*app).standby,
-	"notify":       (*app).notify,
-	"drain":        (*app).drain,
-	"undrain":      (*app).undrain,
-
-	"realserver-script": (*app).realServerScript,
-	"connections":       (*app).connections,
-	"doctor":            (*app).doctor,
+// exit is how a command ends that did not succeed, or fail in the usual way. Everything was said, unless err is set.
+type exit struct {
+	status int
+	err    error
 }
 
-// ownVerbs take options after them, and as many other words as stand here; what says which. Those of the reference
-// ignore what follows, as it does.
-var ownVerbs = map[string]struct {
-	least, most int
-	what        string
-}{
-	"check":   {0, 0, "only options"},
-	"plan":    {0, 0, "only options"},
-	"probe":   {0, 0, "only options"},
-	"standby": {0, 0, "only options"},
-	"notify":  {1, 4, "STATE or INSTANCE|GROUP NAME STATE PRIORITY"},
-	"drain":   {1, 2, "[VIRTUAL] REAL"},
-	"undrain": {1, 2, "[VIRTUAL] REAL"},
-
-	"realserver-script": {0, 1, "[SERVER]"},
-	"connections":       {0, 1, "[VIRTUAL]"},
-	"doctor":            {0, 0, "only options"},
+func (e exit) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
 }
 
-func run(ctx context.Context, argv []string, stdout, stderr io.Writer) int {
-	out := &answer{to: stdout}
-	a := &app{argv: argv, stdout: out, stderr: stderr, via: passedOn()}
-	if err := a.parse(argv[1:]); err != nil {
-		fmt.Fprintf(stderr, "ldirectord: %v\n\n%s", err, usage)
-		return exitUsage
+// run runs the command of a command line, prints its error, and returns the exit status.
+func run(ctx context.Context, argv []string, stdout, stderr io.Writer, dirs instance.ConfigDirs) int {
+	c := &call{options: options{dirs: dirs}, argv: argv, out: bufio.NewWriter(stdout), stdout: stdout, stderr: stderr, via: daemon.PassedOn()}
+	err := c.run(ctx)
+	if lost := c.out.Flush(); lost != nil && err == nil {
+		err = fmt.Errorf("writing the answer: %w", lost)
+	}
+	return c.complain(err)
+}
+
+// complain prints an error and returns the exit status for it, that for nil included.
+func (c *call) complain(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if text := err.Error(); text != "" {
+		c.warn("%s", text)
+	}
+	if e, ok := errors.AsType[exit](err); ok {
+		return e.status
+	}
+	return exitFailure
+}
+
+func (c *call) run(ctx context.Context) error {
+	if err := c.parse(c.argv[1:]); err != nil {
+		return exit{exitUsage, fmt.Errorf("%w\n\n%s", err, strings.TrimSuffix(usage, "\n"))}
 	}
 	switch {
-	case a.help:
-		if err := showHelp(out, a.topic); err != nil {
-			fmt.Fprintf(stderr, "ldirectord: %v\n", err)
-			return exitUsage
+	case c.help:
+		if err := showHelp(c.out, c.topic); err != nil {
+			return exit{exitUsage, err}
 		}
-		return out.status(exitOK, stderr)
-	case a.version:
-		fmt.Fprintf(out, "Linux Director Daemon (ldirectord) %s\n", version)
-		fmt.Fprintf(out, "commit %s of %s, %s %s/%s\n", commit, date, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-		return out.status(exitOK, stderr)
+		return nil
+	case c.version:
+		fmt.Fprintf(c.out, "Linux Director Daemon (ldirectord) %s\n", version)
+		fmt.Fprintf(c.out, "commit %s of %s, %s %s/%s\n", commit, date, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return nil
 	}
-	path, err := a.find()
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return exitFailure
+	if err := c.find(); err != nil {
+		fmt.Fprintln(c.stderr, err)
+		return exit{status: exitFailure}
 	}
-	a.path = path
-	a.chooseRunDir()
-	startLean()
-	a.manager = newServiceManager()
-	a.env = newEnvironment(a.verb)
-	defer a.env.close()
-	return out.status(verbs[a.verb](a, ctx), stderr)
+	c.chooseRunDir()
+	daemon.StartLean()
+	c.manager = daemon.NewServiceManager()
+	pinger := icmp.NewPinger()
+	if c.verb == "probe" {
+		pinger = icmp.NewOneShotPinger()
+	}
+	c.env = daemon.NewEnvironment(pinger)
+	defer c.env.Close()
+	return c.command.run(ctx, c)
 }
 
-// find is the path of the configuration. To tell and to end a daemon its name is enough, wherever its file went.
-func (a *app) find() (string, error) {
-	path, missing := locate(a.config)
-	if missing == nil || a.verb != "status" && a.verb != "stop" {
-		return path, missing
+// find finds the configuration. For the status and the end of a daemon its name is enough, wherever its file went.
+func (c *call) find() (err error) {
+	if c.path, err = c.dirs.Find(c.config); err == nil || c.verb != "status" && c.verb != "stop" {
+		return err
 	}
-	for _, path := range paths(a.config) {
-		gone := a.options
+	for _, path := range c.dirs.Paths(c.config) {
+		gone := c.options
 		gone.path = path
 		gone.chooseRunDir()
 		if gone.instance().Find().Pid != 0 {
-			return path, nil
+			c.path = path
+			return nil
 		}
 	}
-	return "", missing
+	return err
 }
 
-func (o *options) isOwnVerb() bool { _, own := ownVerbs[o.verb]; return own }
+// say prints a line to standard error, after what was answered so far.
+func (c *call) say(line string) {
+	c.out.Flush() // which remembers an error
+	fmt.Fprintln(c.stderr, line)
+}
+
+// warn is say in the name of the program.
+func (c *call) warn(format string, args ...any) { c.say("ldirectord: " + fmt.Sprintf(format, args...)) }

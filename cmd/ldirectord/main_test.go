@@ -26,10 +26,11 @@ func TestMain(m *testing.M) {
 			if file := os.Getenv("TEST_NAMES"); file != "" {
 				fakeNames(file)
 			}
+			dirs := configDirs
 			if dir := os.Getenv("TEST_CONFIGS"); dir != "" {
-				configDirs = []string{dir}
+				dirs = []string{dir}
 			}
-			os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
+			os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr, dirs))
 		},
 	})
 }

@@ -15,12 +15,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/daemon"
 	"ldirectord/instance"
 )
 
 const (
-	workerEnv = "LDIRECTORD_NOTIFY_WORKER" // marks the process that carries an order out
-	orderTime = 2 * time.Minute            // for all of it: a daemon that ends is waited for
+	workerEnv    = "LDIRECTORD_NOTIFY_WORKER" // marks the process that carries an order out
+	orderTimeout = 2 * time.Minute            // for all of it: a daemon that ends is waited for
 
 	lastOrder instance.Role = "last" // tells that process to read the order, which may be another one by then
 )
@@ -32,37 +33,35 @@ var vrrpStates = map[string]bool{
 	"backup": false, "fault": false, "stop": false, "deleted": false,
 }
 
-// notify makes the director serve or not, as VRRP has it: one that was started by standby is promoted or
+// notifyState makes the director serve or not, as VRRP has it: one that was started by standby is promoted or
 // demoted, any other one started or stopped. The last order wins, and it is carried out even if this
 // process is killed, as keepalived does with its scripts when it ends.
-func (a *app) notify(ctx context.Context) int {
-	serve, err := vrrpServes(a.args)
+func notifyState(ctx context.Context, c *call) error {
+	serve, err := vrrpServes(c.args)
 	if err != nil {
-		fmt.Fprintf(a.stderr, "ldirectord: notify: %v\n", err)
-		return exitUsage
+		return exit{exitUsage, fmt.Errorf("notify: %w", err)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, orderTime)
+	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
-	// keepalived ends its scripts a second after it started them, which may be before the daemon has heard. Taken and
+	// keepalived ends its scripts a second after it started them, which may be before the daemon has answered. Caught and
 	// not ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
 	if word := os.Getenv(workerEnv); word != "" {
-		return a.obey(ctx, instance.Role(word))
+		return c.obey(ctx, instance.Role(word))
 	}
-	w := instance.ToLeave
+	change := instance.ToLeave
 	if serve {
-		w = instance.ToServe
+		change = instance.ToServe
 	}
-	now, err := a.giveRole(ctx, w)
-	code := exitOK
-	if err != nil {
-		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
-		code = exitFailure
-	}
+	now, err := c.giveRole(ctx, change)
 	if now.carriedOut || now.role == instance.NoRole {
-		return code
+		return err
 	}
-	return max(code, a.detach(now.role, now.unsaved))
+	status := c.complain(err)
+	if err := c.detach(now.role, now.unsaved); err != nil || status == exitOK {
+		return err
+	}
+	return exit{status: status}
 }
 
 // given is an order as it was taken.
@@ -74,11 +73,11 @@ type given struct {
 
 // giveRole has the running daemon follow an order, and otherwise records it. What is returned with an error is
 // true as far as it goes: an order may be carried out and not be recorded.
-func (a *app) giveRole(ctx context.Context, w instance.RoleChange) (given, error) {
-	var answer roleAnswer
+func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (given, error) {
+	var answer daemon.RoleAnswer
 	begun := instance.SinceBoot()
-	words := url.Values{"to": {string(w)}, "given": {strconv.FormatInt(int64(begun), 10)}, "via": a.via}
-	err := a.socket().Order(ctx, takeTime, "/role", words, &answer)
+	words := url.Values{"to": {string(change)}, "given": {strconv.FormatInt(int64(begun), 10)}, "via": c.via}
+	err := c.socket().Order(ctx, daemon.OrderTimeout, "/role", words, &answer)
 	var refused *instance.Refusal
 	switch {
 	case err == nil && answer.Unsaved != "":
@@ -88,9 +87,9 @@ func (a *app) giveRole(ctx context.Context, w instance.RoleChange) (given, error
 	case errors.As(err, &refused) && refused.IsFinal():
 		return given{}, err
 	}
-	now, unsaved := a.recordRole(ctx, begun, w.After)
-	found := a.instance().Find()
-	follows := now.StaysUp() && found.Pid != 0 && a.instance().Stays(found.Process)
+	now, unsaved := c.recordRole(ctx, begun, change.After)
+	found := c.instance().Find()
+	follows := now.StaysUp() && found.Pid != 0 && c.instance().Stays(found.Process)
 	switch silent := !errors.Is(err, instance.ErrNoListener) && !errors.Is(err, instance.ErrEnding); {
 	case follows && unsaved != nil:
 		return given{}, errors.Join(err, unsaved)
@@ -100,14 +99,14 @@ func (a *app) giveRole(ctx context.Context, w instance.RoleChange) (given, error
 	return given{now, follows, unsaved != nil}, unsaved
 }
 
-// recordRole makes what next says of the last order the last one, unless one that was given later is there. Nobody else
-// changes it meanwhile. The order is returned also if it could not be recorded.
-func (a *app) recordRole(ctx context.Context, given time.Duration, next func(instance.Role) instance.Role) (instance.Role, error) {
-	lock, locked := a.instance().LockFolder(ctx)
+// recordRole makes what next returns for the last role the last order, unless one that was given later is there. Nobody
+// else changes it meanwhile. The role is returned also if it could not be recorded.
+func (c *call) recordRole(ctx context.Context, given time.Duration, next func(instance.Role) instance.Role) (instance.Role, error) {
+	lock, locked := c.instance().LockFolder(ctx)
 	if locked == nil {
 		defer lock.Close()
 	}
-	last, err := a.roleFile().Read()
+	last, err := c.roleFile().Read()
 	if err != nil {
 		return instance.NoRole, err
 	}
@@ -118,7 +117,7 @@ func (a *app) recordRole(ctx context.Context, given time.Duration, next func(ins
 	case locked != nil:
 		return now, fmt.Errorf("recording the role: %w", locked)
 	}
-	return now, a.roleFile().Write(instance.RoleOrder{Role: now, Given: given})
+	return now, c.roleFile().Write(instance.RoleOrder{Role: now, Given: given})
 }
 
 // vrrpServes reads the state from the command line: STATE, or INSTANCE|GROUP NAME STATE PRIORITY, which
@@ -140,84 +139,66 @@ func vrrpServes(args []string) (serve bool, err error) {
 }
 
 // detach carries the order out in a process of a session of its own, and waits for it. That reads the order again,
-// unless it could not be saved. A daemon in the foreground that crashed is left to its keeper, who starts the next
+// unless it could not be saved. A daemon in the foreground that crashed is left to its supervisor, who starts the next
 // one in this role.
-func (a *app) detach(now instance.Role, unsaved bool) int {
-	if s, err := a.instance().State(); err == nil && now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
-		return exitOK
+func (c *call) detach(now instance.Role, unsaved bool) error {
+	if s, err := c.instance().State(); err == nil && now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
+		return nil
 	}
 	self, err := os.Executable()
 	if err != nil {
-		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
-		return exitFailure
+		return err
+	}
+	if !unsaved {
+		now = lastOrder
 	}
 	worker := exec.Command(self)
-	worker.Args = a.argv
-	word := lastOrder
-	if unsaved {
-		word = now
-	}
-	worker.Env = append(os.Environ(), workerEnv+"="+string(word))
-	worker.Stdout, worker.Stderr = a.stdout, a.stderr
+	worker.Args = c.argv
+	worker.Env = append(os.Environ(), workerEnv+"="+string(now))
+	worker.Stdout, worker.Stderr = c.stdout, c.stderr
 	worker.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	err = worker.Run()
-	var failed *exec.ExitError
-	switch {
-	case errors.As(err, &failed):
-		return max(failed.ExitCode(), exitFailure)
-	case err != nil:
-		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
-		return exitFailure
-	}
-	return exitOK
+	return statusOf(worker.Run())
 }
 
 // obey carries out an order: that one, or the last one, and then goes on as long as others come meanwhile.
-func (a *app) obey(ctx context.Context, o instance.Role) int {
+func (c *call) obey(ctx context.Context, role instance.Role) error {
 	os.Unsetenv(workerEnv)
-	// Who reads what is said may be gone. Taken and not ignored: children would inherit that.
+	// Who reads what is said may be gone. Caught and not ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
-	if o != lastOrder {
-		return a.carryOut(ctx, o)
+	if role != lastOrder {
+		return c.carryOut(ctx, role)
 	}
 	for {
-		now, err := a.roleFile().Read()
+		now, err := c.roleFile().Read()
 		if err != nil {
-			fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
-			return exitFailure
+			return err
 		}
-		code := a.carryOut(ctx, now.Role)
-		if next, err := a.roleFile().Read(); err == nil && next == now || ctx.Err() != nil {
-			return code
+		err = c.carryOut(ctx, now.Role)
+		if next, unread := c.roleFile().Read(); unread == nil && next.Role == now.Role || ctx.Err() != nil {
+			return err
 		}
+		c.complain(err)
 	}
 }
 
-// carryOut starts or ends the daemon as an order has it.
-func (a *app) carryOut(ctx context.Context, o instance.Role) int {
-	switch o {
+// carryOut starts or ends the daemon as an order has it. One that runs is ended whatever state the file is in.
+func (c *call) carryOut(ctx context.Context, role instance.Role) error {
+	switch role {
 	case instance.Started, instance.Active:
-		return a.begin(ctx, a.mayStart)
+		return c.begin(ctx, c.mayStart)
 	case instance.Stopped:
-		return a.quit(ctx)
-	}
-	return exitOK
-}
-
-// mayStart refuses to start what its supervisor starts, and in the foreground.
-func (a *app) mayStart(runs bool) error {
-	a.debug, a.stay = false, false
-	if !runs && a.supervised() {
-		return errors.New("supervised: only its supervisor starts it; started by standby it can be promoted")
+		if found := c.instance().Find(); found.Pid != 0 {
+			return end(ctx, found.Process, unix.SIGTERM)
+		}
 	}
 	return nil
 }
 
-// quit ends the daemon if one runs, whatever state the file is in.
-func (a *app) quit(ctx context.Context) int {
-	found := a.instance().Find()
-	if found.Pid == 0 {
-		return exitOK
+// mayStart refuses to start a daemon that its supervisor starts. None is started in the foreground.
+func (c *call) mayStart(l *daemon.Loaded, runs bool) error {
+	c.debug, c.stay = false, false
+	if !runs && l.Config.Global.Supervised {
+		return errors.New("supervised: only its supervisor starts it; started by standby it can be promoted")
 	}
-	return a.end(ctx, found.Process, syscall.SIGTERM)
+	return nil
 }

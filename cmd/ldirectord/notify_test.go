@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/daemon"
 	"ldirectord/instance"
 )
 
@@ -86,8 +87,8 @@ func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 func TestADaemonThatIsToLeaveEndsByItself(t *testing.T) {
 	d := launched(t, "start", "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n")
 	o := d.options()
-	var answer roleAnswer
-	if err := o.socket().Order(t.Context(), takeTime, "/role", url.Values{"to": {string(instance.ToLeave)}}, &answer); err != nil || answer.Role != instance.Stopped {
+	var answer daemon.RoleAnswer
+	if err := o.socket().Order(t.Context(), daemon.OrderTimeout, "/role", url.Values{"to": {string(instance.ToLeave)}}, &answer); err != nil || answer.Role != instance.Stopped {
 		t.Fatalf("%+v, %v", answer, err)
 	}
 	within(t, "end", func() bool { return o.instance().Find().Pid == 0 })

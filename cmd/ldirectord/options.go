@@ -40,10 +40,13 @@ type options struct {
 	config string // as given; "" without one
 	path   string // where it was found
 	verb   string
+
+	command command // that verb names
+	dirs    instance.ConfigDirs
 }
 
 const (
-	defaultIPVS      = "kernel"
+	defaultIPVS      = instance.Kernel
 	defaultLogFormat = "text"
 	defaultRunDir    = instance.Folder
 )
@@ -61,55 +64,56 @@ func (o *options) parse(args []string) error {
 	if o.help || o.version {
 		return nil
 	}
-	behind, err := o.parseCommand(rest)
+	args, err := o.parseCommand(rest)
 	if err != nil {
 		return err
 	}
-	if err := o.parseBehind(f, behind); err != nil {
+	o.command = commands[o.verb]
+	if err := o.parseArgs(f, args); err != nil {
 		return err
 	}
 	return o.validate()
 }
 
-// parseCommand reads `[CONFIG] COMMAND` and returns what stands after it. Where the second word is a command, the
-// first one is the file; but `notify stop` is a file and a command only where there is such a file.
-func (o *options) parseCommand(words []string) (behind []string, err error) {
+// parseCommand reads `[CONFIG] COMMAND` and returns the words after it. Where the second word is a command, the first
+// one is the file; but `notify stop` is a file and a command only where there is such a file.
+func (o *options) parseCommand(words []string) (args []string, err error) {
 	switch {
 	case len(words) == 0:
 		return nil, errors.New("no command")
-	case len(words) == 1 && !isVerb(words[0]):
-		return nil, noCommand(words[0])
-	case len(words) == 1 || isVerb(words[0]) && leads(words[0], words[1]):
+	case len(words) == 1 && !isCommand(words[0]):
+		return nil, o.noCommand(words[0])
+	case len(words) == 1 || isCommand(words[0]) && o.leads(words[0], words[1]):
 		o.verb = words[0]
 		return words[1:], nil
-	case isVerb(words[1]):
+	case isCommand(words[1]):
 		o.config, o.verb = words[0], words[1]
 		return words[2:], nil
-	case isVerb(words[0]) && !strings.HasPrefix(words[1], "-"):
+	case isCommand(words[0]) && !strings.HasPrefix(words[1], "-"):
 		return nil, fmt.Errorf("%q is not a command: the file comes before the command, as in %s %s", words[1], words[1], words[0])
 	default:
 		return nil, unknownCommand(words[1])
 	}
 }
 
-// leads reports whether a command stands before this word, and not a file of that name before a command.
-func leads(verb, next string) bool {
+// leads reports whether verb, with the word next after it, is the command, and not a file before a command.
+func (o *options) leads(verb, next string) bool {
 	if strings.HasPrefix(next, "--") || isVerbose(verb, next) {
 		return true
 	}
-	if ownVerbs[verb].most == 0 {
+	if commands[verb].max == 0 {
 		return false
 	}
-	if !isVerb(next) {
+	if !isCommand(next) {
 		return true
 	}
-	_, err := locate(verb)
+	_, err := o.dirs.Find(verb)
 	return err != nil
 }
 
-// noCommand says what a single word that is no command may be.
-func noCommand(word string) error {
-	if path, err := locate(word); err == nil {
+// noCommand is the error for a single word that is no command.
+func (o *options) noCommand(word string) error {
+	if path, err := o.dirs.Find(word); err == nil {
 		return fmt.Errorf("no command after %s, which is a file", path)
 	}
 	return unknownCommand(word)
@@ -117,20 +121,20 @@ func noCommand(word string) error {
 
 func unknownCommand(word string) error {
 	if strings.HasPrefix(word, "-") {
-		return fmt.Errorf("unknown command %q: options like it stand before the file", word)
+		return fmt.Errorf("unknown command %q: options come before the file", word)
 	}
-	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(verbs))))
+	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(commands))))
 }
 
-// parseBehind reads what comes after the command. The reference ignores whatever that is, and so do
-// its commands here; only our own options, which are long, count there too.
-func (o *options) parseBehind(f *pflag.FlagSet, rest []string) error {
+// parseArgs reads what comes after the command. The Perl ldirectord ignores it, and so do its commands here. Only our
+// own options, which are long, count there too.
+func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range rest {
 		if isVerbose(o.verb, word) {
 			rest[i] = "--verbose"
 		}
 	}
-	if !o.isOwnVerb() && (len(rest) == 0 || !strings.HasPrefix(rest[0], "--")) {
+	if o.command.takes == "" && (len(rest) == 0 || !strings.HasPrefix(rest[0], "--")) {
 		return nil
 	}
 	f.SetInterspersed(true)
@@ -138,11 +142,11 @@ func (o *options) parseBehind(f *pflag.FlagSet, rest []string) error {
 		return err
 	}
 	o.args = f.Args()
-	switch takes := ownVerbs[o.verb]; {
-	case len(o.args) < takes.least:
-		return fmt.Errorf("%s: %s must come after it", o.verb, takes.what)
-	case len(o.args) > takes.most:
-		return fmt.Errorf("%s %s: %s may come after %s", o.verb, strings.Join(o.args, " "), takes.what, o.verb)
+	switch {
+	case len(o.args) < o.command.min:
+		return fmt.Errorf("%s: %s must come after it", o.verb, o.command.takes)
+	case len(o.args) > o.command.max:
+		return fmt.Errorf("%s %s: %s may come after %s", o.verb, strings.Join(o.args, " "), o.command.takes, o.verb)
 	}
 	return nil
 }
@@ -194,13 +198,11 @@ func (o *options) validate() error {
 	return nil
 }
 
-// isVerbose tells whether a word after a command is -v as status has it; before one it asks for the version.
+// isVerbose reports whether a word after a command is the -v of status; before a command -v asks for the version.
 func isVerbose(verb, word string) bool { return verb == "status" && word == "-v" }
 
-func isVerb(s string) bool { _, ok := verbs[s]; return ok }
-
-// chooseRunDir says where the files of the daemon are when --rundir does not: in that of the two folders in which
-// one runs, else in the one that systemd made for us. What it made for another unit, which runs a command, is not
+// chooseRunDir chooses the folder of the daemon's files when --rundir does not: that of the two folders in which one
+// runs, else the one that systemd made for us. A folder that systemd made for another unit, which runs a command, is not
 // meant.
 func (o *options) chooseRunDir() {
 	if o.runDir != "" {
@@ -229,7 +231,7 @@ func (o *options) names() []string {
 	if o.config == "" {
 		return append(names, filepath.Base(o.path))
 	}
-	if standard, err := locate(""); err == nil && o.path == standard || err != nil && slices.Contains(paths(""), o.path) {
+	if standard, err := o.dirs.Find(""); err == nil && o.path == standard || err != nil && slices.Contains(o.dirs.Paths(""), o.path) {
 		return append(names, nameless)
 	}
 	return names
@@ -244,4 +246,22 @@ func (o *options) instanceName() string {
 		return nameless
 	}
 	return filepath.Base(o.config)
+}
+
+// socket is that of the daemon which this command line means.
+func (o *options) socket() instance.Socket { return instance.Socket(o.instance().Files().Socket) }
+
+// roleFile is that of the daemon which this command line means.
+func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.instance().Files().Role) }
+
+// own are the options of this call that other calls for the same machine need too.
+func (o *options) own() (args []string) {
+	for _, v := range [][3]string{
+		{"--ipvs", o.ipvs, defaultIPVS}, {"--log-format", o.logFormat, defaultLogFormat}, {"--rundir", o.runDir, defaultRunDir},
+	} {
+		if option, value, standard := v[0], v[1], v[2]; value != standard {
+			args = append(args, option, value)
+		}
+	}
+	return args
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -127,7 +128,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 
 func TestConnectionsShowNothingRawThatAClientChose(t *testing.T) {
 	var out strings.Builder
-	text := newConnectionsText(&out, &out, nil)
+	text := newConnectionsText(&out, nil, nil)
 	text.connection(connectionLine{Engine: "sip", EngineData: "a\x1b[2J\n\xffb", State: "NONE", Expires: 3599})
 	if !strings.Contains(out.String(), `59:59  sip "a\x1b[2J\n\xffb"`) {
 		t.Errorf("%q", out.String())
@@ -143,7 +144,7 @@ func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 	o := newOwners(services, table, map[director.Backend]string{{Virtual: "fwm:3", Real: "192.0.2.22:0"}: "drained"})
 	o.show(services)
 	var b, errors strings.Builder
-	text := newConnectionsText(&b, &errors, o.services)
+	text := newConnectionsText(&b, func(format string, args ...any) { fmt.Fprintf(&errors, format, args...) }, o.services)
 	for _, c := range []ipvsctl.Connection{
 		{Protocol: ipvsctl.TCP, Client: addrPort("198.51.100.7:40312"), Virtual: key.Addr, Dest: dest.Addr, State: "ESTABLISHED", Expires: 899 * time.Second},
 		{Protocol: ipvsctl.TCP, Client: addrPort("198.51.100.7:0"), Virtual: key.Addr, Dest: dest.Addr, State: "NONE", Expires: 581 * time.Second},

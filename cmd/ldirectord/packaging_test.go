@@ -60,23 +60,9 @@ func TestAUserOfItsOwnIsAsked(t *testing.T) {
 	}
 }
 
-// The log of a daemon with a user of its own is in the folder that systemd made for it, and not in another unit's.
-func TestTheLogOfTheUnit(t *testing.T) {
-	for dir, want := range map[string]string{
-		"":                    "",
-		"/var/log/ldirectord": "/var/log/ldirectord/ldirectord.log",
-		"/var/log/keepalived": "",
-	} {
-		t.Setenv("LOGS_DIRECTORY", dir)
-		if got := logOfUnit(); got != want {
-			t.Errorf("%q: %q, want %q", dir, got, want)
-		}
-	}
-}
-
 // The exit statuses after which the unit does not try again are those of the program.
 func TestTheUnitKnowsTheExitStatuses(t *testing.T) {
-	if want := "\nRestartPreventExitStatus=78 255\n"; exitKeptConfig != 78 || exitUsage != 255 || !strings.Contains(packaged(t, "systemd/ldirectord.service"), want) {
+	if want := "\nRestartPreventExitStatus=78 255\n"; exitForegroundConfig != 78 || exitUsage != 255 || !strings.Contains(packaged(t, "systemd/ldirectord.service"), want) {
 		t.Errorf("the unit lacks %q", want)
 	}
 }

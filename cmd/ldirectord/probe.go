@@ -11,20 +11,21 @@ import (
 	"ldirectord/director"
 )
 
-// probesAtOnce bounds how many checks of a probe are in flight.
-const probesAtOnce = 200
+// maxProbes is how many checks of a probe run at once.
+const maxProbes = 200
 
 // probe makes each check of the configuration once and shows the results as a table.
-func (a *app) probe(ctx context.Context) int {
-	if code := a.readable(ctx); code != exitOK {
-		return code
+func probe(ctx context.Context, c *call) error {
+	l, err := c.load(ctx)
+	if err != nil {
+		return err
 	}
-	a.env.setOurs(a.loaded.plan)
-	checks := a.loaded.plan.Checks()
+	c.env.SetVirtuals(l.Plan)
+	checks := l.Plan.Checks()
 	results := probeAll(ctx, checks)
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "VIRTUAL\tREAL\tCHECK\tSTATE\tTIME\tDETAIL")
-	code := exitOK
+	down := false
 	for _, c := range checks {
 		kind, state, took, detail := "off", "off", "-", ""
 		if c.Task != nil {
@@ -35,13 +36,16 @@ func (a *app) probe(ctx context.Context) int {
 				detail += "; " + r.Warning
 			}
 			if !r.OK {
-				state, code = "down", exitFailure
+				state, down = "down", true
 			}
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Virtual, c.Real, kind, state, took, detail)
 	}
 	w.Flush()
-	return code
+	if down {
+		return exit{status: exitFailure}
+	}
+	return nil
 }
 
 // probeAll makes every check once, equal ones together.
@@ -49,7 +53,7 @@ func probeAll(ctx context.Context, checks []director.Check) map[*checker.Task]ch
 	results := map[*checker.Task]checker.Result{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
-	slots := make(chan struct{}, probesAtOnce)
+	slots := make(chan struct{}, maxProbes)
 	asked := map[*checker.Task]bool{nil: true}
 	for _, c := range checks {
 		if asked[c.Task] {

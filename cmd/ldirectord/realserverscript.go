@@ -25,22 +25,20 @@ type realServer struct {
 	direct []netip.Prefix // virtual addresses by gate, in file order
 	tunnel []netip.Prefix // by ipip
 	masq   bool           // it also, or only, serves by masq
-	byHand []string       // virtual services whose addresses the script can't set up, each with the reason
+	manual []string       // virtual services whose addresses the script can't set up, each with the reason
 }
 
-// realServerScript prints a script that sets a real server up, or whichever it runs on.
-func (a *app) realServerScript(ctx context.Context) int {
-	if code := a.readable(ctx); code != exitOK {
-		return code
+// printRealServerScript prints a script that sets a real server up, or whichever it runs on.
+func printRealServerScript(ctx context.Context, c *call) error {
+	l, err := c.load(ctx)
+	if err != nil {
+		return err
 	}
-	servers := realServers(a.loaded.config)
-	name := a.instanceName()
-	server := ""
-	if len(a.args) == 1 {
-		one, err := theServer(servers, a.args[0])
+	servers, name, server := realServers(l.Config), c.instanceName(), ""
+	if len(c.args) == 1 {
+		one, err := findServer(servers, c.args[0])
 		if err != nil {
-			fmt.Fprintf(a.stderr, "ldirectord: %s: %v\n", a.path, err)
-			return exitFailure
+			return fmt.Errorf("%s: %w", c.path, err)
 		}
 		servers, server = []*realServer{one}, one.addr.String()
 		name += "@" + server
@@ -48,22 +46,17 @@ func (a *app) realServerScript(ctx context.Context) int {
 	known := false
 	for _, s := range servers {
 		known = known || s.masq || len(s.direct)+len(s.tunnel) > 0
-		for _, v := range s.byHand {
-			fmt.Fprintf(a.stderr, "ldirectord: %s: left to be set up by hand on %s: %s\n", a.path, s.addr, v)
+		for _, v := range s.manual {
+			c.warn("%s: left to be set up by hand on %s: %s", c.path, s.addr, v)
 		}
 	}
 	if !known {
-		fmt.Fprintf(a.stderr, "ldirectord: %s: there is nothing to set up\n", a.path)
-		return exitFailure
+		return fmt.Errorf("%s: there is nothing to set up", c.path)
 	}
-	if err := writeRealServerScript(a.stdout, a.path, name, server, servers); err != nil {
-		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
-		return exitFailure
-	}
-	return exitOK
+	return writeRealServerScript(c.out, c.path, name, server, servers)
 }
 
-// realServers are the machines that serve virtual addresses, sorry servers among them, in file order. The
+// realServers are the machines that serve virtual addresses, fallback servers among them, in file order. The
 // director itself, by a loopback address, is none.
 func realServers(cfg *parser.Config) []*realServer {
 	var servers []*realServer
@@ -90,13 +83,13 @@ func eachDestination(cfg *parser.Config, f func(*parser.Virtual, netip.Addr, par
 				f(v, addr, r.Forward)
 			}
 		}
-		if sorry := v.Fallback; sorry != nil && !sorry.Addr.Addr().IsLoopback() {
-			f(v, sorry.Addr.Addr(), sorry.Forward)
+		if fallback := v.Fallback; fallback != nil && !fallback.Addr.Addr().IsLoopback() {
+			f(v, fallback.Addr.Addr(), fallback.Forward)
 		}
 	}
 }
 
-// serve takes note of a virtual service that a machine serves. A network of virtual addresses that holds
+// serve notes a virtual service that a machine serves. A network of virtual addresses that holds
 // real servers would cut them off from each other, so it is left out.
 func (s *realServer) serve(v *parser.Virtual, forward parser.Forward, others []netip.Addr) {
 	if forward == parser.Masq {
@@ -120,8 +113,8 @@ func (s *realServer) serve(v *parser.Virtual, forward parser.Forward, others []n
 }
 
 func (s *realServer) leave(reason string) {
-	if !slices.Contains(s.byHand, reason) {
-		s.byHand = append(s.byHand, reason)
+	if !slices.Contains(s.manual, reason) {
+		s.manual = append(s.manual, reason)
 	}
 }
 
@@ -132,7 +125,7 @@ func withPrefix(have []netip.Prefix, p netip.Prefix) []netip.Prefix {
 	return append(have, p)
 }
 
-func theServer(servers []*realServer, word string) (*realServer, error) {
+func findServer(servers []*realServer, word string) (*realServer, error) {
 	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(word, "["), "]"))
 	if err != nil {
 		return nil, fmt.Errorf("%q is not an address of a real server", word)
@@ -194,7 +187,7 @@ func (s *realServer) write(b *strings.Builder) {
 	if s.masq {
 		line("masq", nil)
 	}
-	for _, v := range s.byHand {
+	for _, v := range s.manual {
 		fmt.Fprintf(b, "\t: # by hand: %s\n", v)
 	}
 }

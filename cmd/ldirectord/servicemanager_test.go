@@ -215,7 +215,7 @@ func TestARefusedFileDoesNotLookLikeACrash(t *testing.T) {
 	}
 	m.configure("virtual = nonsense\n")
 	again := exec.Command(program(t), m.arguments("start", "--foreground")...)
-	if code := exitStatus(again.Run()); code != exitKeptConfig {
+	if code := exitStatus(again.Run()); code != exitForegroundConfig {
 		t.Errorf("refused with %d", code)
 	}
 }

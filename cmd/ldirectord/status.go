@@ -5,82 +5,114 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
 
 	"ldirectord/instance"
 	"ldirectord/status"
 )
 
-// status tells whether the daemon runs, in the words and exit statuses of the reference. With --verbose or
-// --json the daemon tells of itself, and what it says changes no exit status.
-func (a *app) status(ctx context.Context) int {
-	found := a.instance().Find()
+// siblingTimeout is how long a sibling's status may take.
+const siblingTimeout = 10 * time.Second
+
+// showStatus says whether the daemon runs, in the words and exit statuses of the Perl ldirectord. With --verbose or
+// --json the daemon reports on itself, and that changes no exit status.
+func showStatus(ctx context.Context, c *call) error {
+	found := c.instance().Find()
 	if pid := found.Pid; pid != 0 {
-		fmt.Fprintf(a.stderr, "ldirectord for %s is running with pid: %d\n", a.path, pid)
-		a.showReport(ctx, pid)
-		if !a.jsonOut {
-			a.siblingsStatus(ctx, found.State.Execute)
+		c.say(fmt.Sprintf("ldirectord for %s is running with pid: %d", c.path, pid))
+		c.showReport(ctx, pid)
+		if !c.jsonOut {
+			c.showSiblings(ctx, found.State.Execute)
 		}
-		return exitOK
+		return nil
 	}
-	words := a.stdout
-	if a.jsonOut {
-		a.writeJSON(&status.Report{Config: a.path})
-		words = a.stderr
+	if c.jsonOut {
+		c.writeReport(&status.Report{Config: c.path})
 	}
-	if code := a.readable(ctx); code != exitOK {
-		return code
+	if _, err := c.load(ctx); err != nil {
+		return err
 	}
-	code := exitStopped
+	ended := exit{status: exitStopped}
 	if found.Stale {
-		fmt.Fprintf(a.stderr, "ldirectord stale pid file %s for %s\n", a.instance().PidFile(), a.path)
-		code = exitFailure
+		c.say(fmt.Sprintf("ldirectord stale pid file %s for %s", c.instance().PidFile(), c.path))
+		ended.status = exitFailure
 	}
-	fmt.Fprintf(words, "ldirectord is stopped for %s\n", a.path)
-	a.tellElsewhere()
-	return code
+	stopped := "ldirectord is stopped for " + c.path
+	if c.jsonOut {
+		c.say(stopped)
+	} else {
+		fmt.Fprintln(c.out, stopped)
+	}
+	c.sayElsewhere()
+	return ended
 }
 
-// tellElsewhere tells of daemons of this file that this command line does not mean.
-func (a *app) tellElsewhere() {
-	for _, s := range a.instance().Elsewhere() {
+// sayElsewhere names the daemons of this file that this command line does not mean.
+func (c *call) sayElsewhere() {
+	for _, s := range c.instance().Elsewhere() {
 		where := "--ipvs " + s.Table
 		if s.NetNS != instance.NetNS() {
 			where = fmt.Sprintf("the network namespace of pid %d", s.Pid)
 		}
-		fmt.Fprintf(a.stderr, "ldirectord: another one, with %s, is running with pid: %d\n", where, s.Pid)
+		c.warn("another one, with %s, is running with pid: %d", where, s.Pid)
 	}
 }
 
-// showReport shows what the daemon has to tell, if that is wanted.
-func (a *app) showReport(ctx context.Context, pid int) {
-	if !a.verbose && !a.jsonOut {
+// showReport prints the daemon's report, if that is wanted.
+func (c *call) showReport(ctx context.Context, pid int) {
+	if !c.verbose && !c.jsonOut {
 		return
 	}
-	report, err := a.report(ctx)
+	report, err := c.report(ctx)
 	switch {
-	case err != nil && a.jsonOut:
-		a.writeJSON(&status.Report{Running: true, Config: a.path, Pid: pid, Error: err.Error()})
+	case err != nil && c.jsonOut:
+		c.writeReport(&status.Report{Running: true, Config: c.path, Pid: pid, Error: err.Error()})
 	case err != nil:
-		fmt.Fprintf(a.stderr, "ldirectord: %v\n", err)
-	case a.jsonOut:
-		a.writeJSON(report)
+		c.warn("%v", err)
+	case c.jsonOut:
+		c.writeReport(report)
 	default:
-		_ = report.WriteText(a.stdout) // which remembers an error itself
+		_ = report.WriteText(c.out) // which remembers an error itself
 	}
 }
 
 // report asks the running daemon for its status.
-func (a *app) report(ctx context.Context) (*status.Report, error) {
-	text, err := a.socket().Ask(ctx, "/status")
+func (c *call) report(ctx context.Context) (*status.Report, error) {
+	text, err := c.socket().Ask(ctx, "/status")
 	if err != nil {
 		return nil, err
 	}
 	return status.ReadReport(bytes.NewReader(text))
 }
 
-func (a *app) writeJSON(r *status.Report) {
-	e := json.NewEncoder(a.stdout)
+func (c *call) writeReport(r *status.Report) {
+	e := json.NewEncoder(c.out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	_ = e.Encode(r) // a.stdout remembers an error itself
+	_ = e.Encode(r) // c.out remembers an error itself
+}
+
+// showSiblings prints the status of the daemons that execute= names.
+func (c *call) showSiblings(ctx context.Context, names []string) {
+	words := []string{"status"}
+	if c.verbose {
+		words = append(words, "--verbose")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return
+	}
+	c.out.Flush() // which remembers an error
+	via := c.via.And(c.path)
+	for _, name := range via.Others(names, c.dirs) {
+		ctx, cancel := context.WithTimeout(ctx, siblingTimeout)
+		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{name}, words)...)
+		cmd.Env = append(os.Environ(), via.Env())
+		cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
+		_ = cmd.Run() // what it has to say it says itself
+		cancel()
+	}
 }

@@ -1,0 +1,42 @@
+package main
+
+import "context"
+
+// command is what the program can be told.
+type command struct {
+	run func(context.Context, *call) error
+
+	// Commands that the Perl ldirectord does not have. Its own ignore what comes after them, as it does.
+	takes    string // what may come after the command, options aside; "" with the Perl's
+	min, max int    // words
+
+	asks  bool // it starts nothing: findings are printed as file:line:column
+	waits bool // real servers may wait for addresses: the daemon may have begun without them
+}
+
+const onlyOptions = "only options"
+
+// commands are all of them.
+var commands = map[string]command{
+	"start":        {run: start},
+	"stop":         {run: stop},
+	"restart":      {run: restart},
+	"try-restart":  {run: tryRestart},
+	"reload":       {run: reload},
+	"force-reload": {run: reload},
+	"status":       {run: showStatus},
+
+	"check":   {run: check, takes: onlyOptions, asks: true},
+	"plan":    {run: plan, takes: onlyOptions, asks: true},
+	"probe":   {run: probe, takes: onlyOptions, asks: true},
+	"standby": {run: standby, takes: onlyOptions},
+	"notify":  {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4},
+	"drain":   {run: drain, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
+	"undrain": {run: undrain, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
+
+	"realserver-script": {run: printRealServerScript, takes: "[SERVER]", max: 1, asks: true, waits: true},
+	"connections":       {run: connections, takes: "[VIRTUAL]", max: 1, asks: true, waits: true},
+	"doctor":            {run: examine, takes: onlyOptions, asks: true, waits: true},
+}
+
+func isCommand(word string) bool { _, ok := commands[word]; return ok }

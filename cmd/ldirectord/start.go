@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/daemon"
+	"ldirectord/instance"
+)
+
+// start starts the daemon to serve, unless it runs.
+func start(ctx context.Context, c *call) error {
+	return c.begin(ctx, func(_ *daemon.Loaded, runs bool) error {
+		switch {
+		case isDaemon():
+		case runs:
+			c.sayStandby()
+		default:
+			return c.roleFile().Clear()
+		}
+		return nil
+	})
+}
+
+// standby starts a daemon that checks and leaves the table alone until notify promotes it. One that was promoted and
+// has crashed serves on, and one that runs keeps its role.
+func standby(ctx context.Context, c *call) error {
+	return c.begin(ctx, func(_ *daemon.Loaded, runs bool) error {
+		if runs {
+			_, err := c.giveRole(ctx, instance.ToStayUp)
+			return err
+		}
+		_, err := c.recordRole(ctx, instance.SinceBoot(), func(last instance.Role) instance.Role {
+			if last.StaysUp() {
+				return last
+			}
+			return instance.Standby
+		})
+		return err
+	})
+}
+
+// sayStandby says why a daemon that runs, and so is not started, does not serve.
+func (c *call) sayStandby() {
+	if last, err := c.roleFile().Read(); err == nil && last.Role == instance.Standby {
+		c.warn("it runs and stands by; notify master promotes it")
+	}
+}
+
+// begin starts the daemon in the role that it has, unless it runs. One that is ending is waited for. prepare is called
+// before; runs says whether a daemon runs. Where none runs, serving without some servers is better than not at all: they
+// wait for the addresses of their names.
+func (c *call) begin(ctx context.Context, prepare func(l *daemon.Loaded, runs bool) error) error {
+	found := c.instance().Find()
+	source := c.source()
+	source.Wait = found.Pid == 0 || isEnding(found)
+	l, err := c.loadFrom(ctx, source)
+	if err != nil {
+		return err
+	}
+	if c.waitsForUs(c.instance().Find()) {
+		return nil
+	}
+	runs, err := c.runs(ctx, l)
+	if err != nil {
+		return err
+	}
+	if err := prepare(l, runs); err != nil || runs {
+		return err
+	}
+	return c.launch(ctx, l)
+}
+
+// isEnding reports whether a daemon was told to end.
+func isEnding(daemon instance.Found) bool {
+	return daemon.Pid != 0 && (daemon.State.Phase == instance.Ending || daemon.State.Phase == instance.HandedOver)
+}
+
+// waitsForUs reports whether a daemon that ends may wait for this command: it was passed on by a daemon, and files
+// that name each other have both wait. It is left alone.
+func (c *call) waitsForUs(daemon instance.Found) bool { return len(c.via) > 0 && isEnding(daemon) }
+
+// runs reports whether the daemon runs and stays. That is an error for a process that was to be the one.
+func (c *call) runs(ctx context.Context, l *daemon.Loaded) (bool, error) {
+	found := c.instance().Find()
+	if found.Pid == 0 {
+		return false, c.instance().MayStart()
+	}
+	if c.instance().Stays(found.Process) {
+		if c.stay || c.debug || l.Config.Global.Supervised && found.State.Supervisor != "" {
+			return true, fmt.Errorf("it runs already with pid %d; stop --keep ends it and leaves the table in place", found.Pid)
+		}
+		return true, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, daemon.EndTimeout)
+	defer cancel()
+	return false, found.Await(ctx)
+}
+
+// reload has the running daemon read the file again, if it is good, and waits until the table follows it. A daemon
+// without a control socket gets a signal, and does not say what became of it.
+func reload(ctx context.Context, c *call) error {
+	if _, err := c.load(ctx); err != nil {
+		return err
+	}
+	found := c.instance().Find()
+	switch {
+	case found.Pid == 0:
+		c.say("ldirectord is stopped for " + c.path)
+		return exit{status: exitFailure}
+	case c.waitsForUs(found):
+		return nil
+	}
+	err := c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", map[string][]string{"via": c.via}, new(struct{}))
+	switch {
+	case errors.Is(err, instance.ErrEnding) && c.waitsForUs(c.instance().Find()):
+		return nil
+	case errors.Is(err, instance.ErrNoListener):
+		return send(found.Pid, unix.SIGHUP)
+	}
+	return err
+}

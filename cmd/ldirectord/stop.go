@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/daemon"
+	"ldirectord/instance"
+)
+
+// stop ends the running daemon, whatever state the file is in, and waits until it has cleaned up.
+func stop(ctx context.Context, c *call) error {
+	found := c.instance().Find()
+	switch {
+	case found.Pid == 0:
+		_, err := c.load(ctx)
+		return err
+	case c.waitsForUs(found):
+		return nil
+	case c.keep:
+		return handOver(ctx, found.Process)
+	default:
+		return end(ctx, found.Process, unix.SIGTERM)
+	}
+}
+
+// end sends a signal to the daemon and waits until it is gone.
+func end(ctx context.Context, p instance.Process, sig syscall.Signal) error {
+	if err := send(p.Pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, daemon.EndTimeout)
+	defer cancel()
+	return p.Await(ctx)
+}
+
+// handOver ends the daemon, which leaves the table as it is, and what a Perl daemon forked.
+func handOver(ctx context.Context, p instance.Process) error {
+	forked := p.Forked()
+	if err := end(ctx, p, daemon.SignalHandOver); err != nil {
+		return err
+	}
+	for _, pid := range forked {
+		if err := send(pid, unix.SIGTERM); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
+	}
+	return nil
+}
+
+func send(pid int, sig syscall.Signal) error {
+	if err := syscall.Kill(pid, sig); err != nil {
+		return fmt.Errorf("sending %s to pid %d: %w", unix.SignalName(sig), pid, err)
+	}
+	return nil
+}
+
+// restart lets a new daemon take over from the running one, whose table stays as it is meanwhile.
+func restart(ctx context.Context, c *call) error {
+	l, err := c.load(ctx)
+	if err != nil {
+		return err
+	}
+	if found := c.instance().Find(); found.Pid != 0 {
+		if keeper := found.State.Supervisor; keeper != "" {
+			return c.restartKept(ctx, keeper)
+		}
+		c.spellAs(found.State)
+		if err := c.instance().MayStart(); err != nil { // while one still serves
+			return err
+		}
+		if err := handOver(ctx, found.Process); err != nil {
+			return err
+		}
+	}
+	return c.launch(ctx, l)
+}
+
+// spellAs has the next daemon start as the one before was, so that its pid file stays where it is looked for.
+func (c *call) spellAs(before instance.State) {
+	standard, err := c.dirs.Find("")
+	switch {
+	case before.Name == "" || before.Name == c.instanceName():
+	case before.Name != nameless:
+		c.config = before.Path
+	case err == nil && standard == before.Path:
+		c.config = ""
+	}
+}
+
+// tryRestart restarts a daemon that runs.
+func tryRestart(ctx context.Context, c *call) error {
+	if c.instance().Find().Pid == 0 {
+		_, err := c.load(ctx)
+		return err
+	}
+	return restart(ctx, c)
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"strings"
+
+	"ldirectord/daemon"
+	"ldirectord/instance"
+)
+
+// somebody runs a daemon in the foreground that no unit of systemd runs.
+const somebody instance.Supervisor = "somebody"
+
+// supervisor is who runs this process in the foreground.
+func (c *call) supervisor() instance.Supervisor {
+	groups, err := os.ReadFile("/proc/self/cgroup")
+	if unit := unitOf(string(groups)); err == nil && c.manager.Listens() && unit != "" {
+		return unit
+	}
+	return somebody
+}
+
+// unitOf finds the service in the lines of /proc/PID/cgroup, see cgroups(7); "" when there is none.
+func unitOf(groups string) instance.Supervisor {
+	for line := range strings.Lines(groups) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) < 3 || fields[1] != "" && fields[1] != "name=systemd" {
+			continue
+		}
+		if name := path.Base(fields[2]); strings.HasSuffix(name, ".service") {
+			return instance.Supervisor(name)
+		}
+	}
+	return ""
+}
+
+// restartKept has the supervisor restart its daemon. The unit's ExecStop leaves the table in place then.
+func (c *call) restartKept(ctx context.Context, k instance.Supervisor) error {
+	if k == somebody {
+		return errors.New("the daemon runs in the foreground: who started it there must restart it")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*daemon.EndTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "systemctl", "restart", "--", string(k))
+	cmd.Stdout, cmd.Stderr = c.stderr, c.stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("systemctl restart %s: %w", k, err)
+	}
+	return nil
+}

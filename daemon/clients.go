@@ -1,0 +1,188 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/instance"
+)
+
+// Limits of a server that commands or monitoring ask.
+const (
+	headTimeout    = 500 * time.Millisecond      // for the head of a request
+	requestTimeout = instance.AskTimeout         // for a whole request, as its sender sees it
+	handlerTimeout = instance.AskTimeout * 3 / 4 // until the answer begins
+	writeTimeout   = 5 * time.Second             // until the sender has read the answer
+	maxHeader      = 8 << 10                     // bytes
+	maxBody        = 64 << 10                    // bytes of a request
+	maxClients     = 64                          // connections at once; fewer of them are answered at once
+)
+
+// newServer returns an HTTP server that no client can occupy for long. When too many are connected, the one that has
+// been silent for longest is disconnected. Requests end with ctx.
+func newServer(ctx context.Context, handler http.Handler) *http.Server {
+	all := &clients{}
+	s := &http.Server{
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		Handler:           http.MaxBytesHandler(handler, maxBody),
+		ReadHeaderTimeout: headTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      writeTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          log.New(io.Discard, "", 0), // what clients do wrong is not worth a line
+		ConnState:         all.follow,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, clientKey{}, c.(*client))
+		},
+	}
+	s.SetKeepAlivesEnabled(false)
+	return s
+}
+
+// client is a connection with what is known of the process at its other end.
+type client struct {
+	net.Conn
+	uid   int  // -1 when it is not known
+	asked bool // a request came
+}
+
+type clientKey struct{}
+
+// clientOf is who sent a request.
+func clientOf(r *http.Request) *client { return r.Context().Value(clientKey{}).(*client) }
+
+// isOwner reports whether orders are taken from this client: it is root, or who runs the daemon.
+func (c *client) isOwner() bool { return c.uid == 0 || c.uid == os.Geteuid() }
+
+// listener is one whose connections are clients.
+type listener struct{ net.Listener }
+
+func (l listener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &client{Conn: conn, uid: -1}
+	c.control(func(fd int) {
+		if cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			c.uid = int(cred.Uid)
+		}
+	})
+	return c, nil
+}
+
+// control calls f with the descriptor of a connection of this machine. Any other connection has none for f.
+func (c *client) control(f func(fd int)) {
+	local, ok := c.Conn.(*net.UnixConn)
+	if !ok {
+		return
+	}
+	if raw, err := local.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // a closed one has none
+	}
+}
+
+// hasGone reports whether the client has closed the connection.
+func (c *client) hasGone() bool {
+	gone := false
+	c.control(func(fd int) {
+		n, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		gone = err == nil && n == 0 || err != nil && err != unix.EAGAIN
+	})
+	return gone
+}
+
+// clients are the connections of a server.
+type clients struct {
+	mu  sync.Mutex // guards what follows, and asked of each
+	all []*client  // the oldest first
+}
+
+// follow is called by the server when a connection changes its state.
+func (a *clients) follow(conn net.Conn, state http.ConnState) {
+	c := conn.(*client)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		a.all = append(a.all, c)
+		a.makeRoom(c)
+	case http.StateActive:
+		c.asked = true
+	case http.StateClosed:
+		a.remove(c)
+	}
+}
+
+// makeRoom disconnects, when there are too many, the client that has been silent for longest, or else the newest. The
+// owner is never disconnected.
+func (a *clients) makeRoom(newest *client) {
+	if len(a.all) <= maxClients {
+		return
+	}
+	goes := newest
+	for _, c := range a.all {
+		if !c.asked && !c.isOwner() {
+			goes = c
+			break
+		}
+	}
+	if !goes.isOwner() {
+		a.remove(goes)
+		goes.Close()
+	}
+}
+
+func (a *clients) remove(c *client) {
+	a.all = slices.DeleteFunc(a.all, func(other *client) bool { return other == c })
+}
+
+// slots let some requests be answered at once, and one more of the owner.
+type slots struct{ common, reserved chan struct{} }
+
+func newSlots(n int) *slots {
+	return &slots{make(chan struct{}, n), make(chan struct{}, 1)}
+}
+
+var errCrowded = errors.New("too many ask at once")
+
+// take waits for a slot until ctx is done.
+func (s *slots) take(ctx context.Context, who *client) (release func(), err error) {
+	reserved := s.reserved
+	if !who.isOwner() {
+		reserved = nil
+	}
+	select {
+	case s.common <- struct{}{}:
+		return func() { <-s.common }, nil
+	case reserved <- struct{}{}:
+		return func() { <-s.reserved }, nil
+	case <-ctx.Done():
+		return nil, errCrowded
+	}
+}
+
+// limited limits how many requests are answered at once, and how long a handler may take.
+func limited(s *slots, handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), handlerTimeout)
+		defer cancel()
+		release, err := s.take(ctx, clientOf(r))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		defer release()
+		handler(w, r.WithContext(ctx))
+	}
+}

@@ -1,0 +1,322 @@
+// Package daemon is a running ldirectord: it reads the configuration, hands it to the director, and connects the
+// director with the machine around it: signals, files, log, service manager, control socket and metrics.
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/director"
+	"ldirectord/instance"
+	"ldirectord/ipvsctl"
+	"ldirectord/maintenance"
+	"ldirectord/notify"
+	"ldirectord/notify/mail"
+)
+
+// EndTimeout is how long a command waits for a daemon to end: longer than that may take.
+const EndTimeout = 40 * time.Second
+
+const (
+	resultsTimeout = 3 * time.Second // how long a start waits for the first results
+
+	// The end of a daemon, from the signal on. EndTimeout is longer than all of it.
+	directorTimeout = 25 * time.Second // until the table is clean
+	hooksTimeout    = 30 * time.Second // until the commands that run at the end have ended
+	closeTimeout    = 5 * time.Second  // after that, for the last log lines and mails
+)
+
+// SignalHandOver tells a daemon to end without touching the table. The Perl daemon knows no such signal: it ends at
+// once, and so leaves its table too.
+const SignalHandOver = syscall.SIGUSR1
+
+// ReadyLine is the last line that Options.Ready gets.
+const ReadyLine = "ready"
+
+// Options are what a daemon is started with.
+type Options struct {
+	Instance   instance.Instance
+	Supervisor instance.Supervisor // who runs it in the foreground; "" in the background
+	Config     Source
+	Loaded     *Loaded // the configuration to begin with
+	Manager    *ServiceManager
+	Via        Via      // the files whose daemons passed the start on
+	Args       []string // options for the commands that it gives other daemons of this machine
+
+	Name    string // of the daemon in log lines
+	Version string // of the program
+	Debug   bool   // the log goes to Stderr, bare
+	JSONLog bool
+	PidFile bool           // there is one, and commands find the daemon by it
+	Ready   io.WriteCloser // hears how the start goes, and at last ReadyLine; nil: nobody does
+	Stderr  io.Writer
+}
+
+// daemon is the running director and what surrounds it.
+type daemon struct {
+	Options
+	lock     *instance.Lock
+	log      *logSink
+	journal  *notify.Journal
+	mailer   *mail.Mailer
+	monitor  *notify.Monitor
+	hooks    *notify.Hooks
+	director *director.Director
+	tally    *tally
+	siblings *siblings
+	orders   *orders
+	config   *configFile
+	socket   *controlSocket // nil when it could not be made
+	metrics  *metricsServer
+	ending   time.Time // it was told to end; zero before
+}
+
+// Run is the daemon in this process, until a signal or an order ends it. An error that wraps instance.ErrRunning means
+// that one runs already.
+func Run(ctx context.Context, o Options) error {
+	os.Unsetenv(viaEnv) // it is about this start, not about what comes later
+	d := &daemon{Options: o}
+	acquiring, cancel := context.WithTimeout(ctx, EndTimeout)
+	defer cancel()
+	var err error
+	if d.lock, err = o.Instance.Acquire(acquiring, o.Supervisor); err != nil {
+		return err
+	}
+	table, err := openTable(ctx, o.Instance.Table)
+	if err != nil {
+		return err
+	}
+	defer table.Close()
+	// Before anybody can know our pid. PIPE is caught and not ignored: children would inherit that.
+	signals, hangups := make(chan os.Signal, 8), make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
+	signal.Notify(hangups, unix.SIGHUP)
+	if o.PidFile {
+		if err := d.lock.WritePid(); err != nil {
+			return err
+		}
+		defer d.lock.RemovePid()
+		if err := os.Chdir("/"); err != nil {
+			return err
+		}
+	}
+	d.assemble(table, hangups)
+	return d.finish(d.live(ctx, signals))
+}
+
+// assemble makes the parts of the daemon. None of them does anything yet but the journal.
+func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
+	cfg, plan := d.Loaded.Config, d.Loaded.Plan
+	d.tally = newTally()
+	d.log = newLogSink(d.Options, cfg.Global)
+	d.mailer = mail.New(func(e notify.Event) { d.journal.Emit(e) })
+	d.journal = notify.NewJournal(d.log, d.mailer, d.tally, notify.NotifyFunc(d.tellStarter))
+	d.monitor = notify.NewMonitor(d.journal.Emit)
+	d.mailer.Set(mailRules(cfg, plan))
+	d.hooks = notify.NewHooks(d.journal)
+	d.orders = newOrders(d)
+	d.siblings = newSiblings(d, cfg.Global.Execute, d.orders.role.Role)
+	d.director = director.New(director.Deps{
+		Drained: d.orders.drained, Standby: d.orders.role.Role == instance.Standby, Marks: marks(d.Instance),
+		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Maintenance: maintenance.New(watch).Watch,
+		Former: d.Instance.NotOthers(d.lock.Former), Owned: func(keys []ipvsctl.Key) { d.recorded(d.lock.SetVirtuals(keys)) },
+		Alive: d.Manager.alive, Pulse: d.Manager.every,
+	})
+	d.Config.Checks.SetVirtuals(plan)
+	d.config = newConfigFile(d, hangups)
+}
+
+// live runs the director until a signal or an order ends it. It returns why it ended.
+func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
+	d.announce()
+	d.recorded(d.lock.SetSiblings(d.Loaded.Config.Global.Execute))
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	d.openSocket(ctx)
+	d.metrics = d.openMetrics(ctx)
+	ended := make(chan error, 1)
+	plan := d.Loaded.Plan
+	go func() {
+		ended <- d.director.Run(ctx, plan)
+		end(nil) // a reload that waits for it is in vain
+	}()
+	go d.settle(ctx, d.Loaded.Summary())
+	go d.orders.follow(ctx)
+	go d.keepFiles(ctx)
+	go d.config.run(ctx)
+	d.Loaded = nil // d.config has the one in force
+	cause := d.attend(signals, ended, end)
+	d.closeSocket()
+	return cause
+}
+
+// attend carries signals out until the director has ended, and returns why it has.
+func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end context.CancelCauseFunc) error {
+	for {
+		select {
+		case <-d.Manager.beats:
+			d.Manager.feed()
+		case err := <-ended:
+			return err
+		case <-d.orders.leave: // who gave the order may be killed before it sends a signal
+			return d.leave("TERM", ended, end)
+		case s := <-signals:
+			switch s {
+			case unix.SIGPIPE:
+			case SignalHandOver:
+				d.Manager.stopping()
+				d.recorded(d.lock.SetPhase(instance.HandedOver))
+				end(director.ErrHandover)
+				return d.awaitEnd(ended, "USR1")
+			default:
+				return d.leave(endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG")), ended, end)
+			}
+		}
+	}
+}
+
+// leave ends the director and the daemons that execute= names.
+func (d *daemon) leave(by endedBy, ended <-chan error, end context.CancelCauseFunc) error {
+	d.Manager.stopping()
+	d.recorded(d.lock.SetPhase(instance.Ending))
+	d.siblings.stop()
+	end(by)
+	return d.awaitEnd(ended, by)
+}
+
+// awaitEnd waits until the director has ended, which was told to. One that hangs is left: what it may have in the
+// table stays recorded as after a crash, for the next daemon to clean up.
+func (d *daemon) awaitEnd(ended <-chan error, by endedBy) error {
+	d.ending = time.Now()
+	late := time.NewTimer(directorTimeout)
+	defer late.Stop()
+	for {
+		select {
+		case <-d.Manager.beats:
+			d.Manager.feed()
+		case err := <-ended:
+			return cmp.Or(err, error(by))
+		case <-late.C:
+			d.recorded(d.lock.SetPhase(instance.Running))
+			return fmt.Errorf("signal %s, but the table was not left within %v", string(by), directorTimeout)
+		}
+	}
+}
+
+// endedBy is the name of the signal that ended the daemon.
+type endedBy string
+
+func (e endedBy) Error() string { return "signal " + string(e) }
+
+// finish says the last words, waits for what still runs, and returns the error to end with.
+func (d *daemon) finish(cause error) error {
+	by, asked := cause.(endedBy)
+	switch {
+	case asked:
+		cause = nil
+		d.journal.Emit(notify.Event{Kind: notify.Terminated, Text: fmt.Sprintf("Linux Director Daemon terminated on signal: %s", string(by))})
+	case cause != nil:
+		d.journal.Emit(notify.Event{Kind: notify.Terminated, Text: fmt.Sprintf("Linux Director Daemon ended: %v", cause)})
+	}
+	begun := d.ending
+	if begun.IsZero() {
+		begun = time.Now()
+	}
+	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(hooksTimeout))
+	defer cancel()
+	d.hooks.Close(hooksCtx)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	d.failed(notify.MonitorFailed, "Monitorfile", d.monitor.Close(ctx))
+	if err := d.journal.Close(ctx); err != nil && cause == nil {
+		fmt.Fprintf(d.Stderr, "ldirectord: %v\n", err)
+	}
+	if err := d.mailer.Close(ctx); err != nil { // the journal is closed: straight to the log
+		d.log.Notify(ctx, notify.Event{Time: time.Now(), Kind: notify.MailFailed, Text: fmt.Sprintf("Mail was not sent: %v", err)})
+	}
+	return cause
+}
+
+// failed records an error of the daemon's own, if there is one.
+func (d *daemon) failed(kind notify.Kind, what string, err error) {
+	if err != nil {
+		d.journal.Emit(notify.Event{Kind: kind, Text: fmt.Sprintf("%s: %v", what, err), Reason: err.Error()})
+	}
+}
+
+// recorded records that the state file could not be written.
+func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file", err) }
+
+// tellStarter shows the one who waits for a start what can't be done of it. The daemon goes on trying.
+func (d *daemon) tellStarter(_ context.Context, e notify.Event) {
+	if d.Ready != nil && e.Kind == notify.TableError {
+		fmt.Fprintln(d.Ready, e.Text) // in vain once the start is over
+	}
+}
+
+func (d *daemon) announce() {
+	how := "as daemon"
+	if !d.PidFile {
+		how = fmt.Sprintf("with pid: %d", os.Getpid())
+	}
+	d.journal.Emit(notify.Event{Kind: notify.Starting, Text: fmt.Sprintf("Starting Linux Director %s %s", d.Version, how)})
+	if !d.PidFile {
+		return
+	}
+	for _, f := range d.Loaded.Found {
+		d.journal.Emit(notify.Event{Kind: notify.ConfigWarning, Text: Message(f)})
+	}
+}
+
+// settle waits for the virtual services and, if that does not take long, for the first results. Then it starts the
+// siblings and tells the starter.
+func (d *daemon) settle(ctx context.Context, summary string) {
+	select {
+	case <-d.director.Started():
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-d.director.Settled():
+	case <-time.After(resultsTimeout):
+	case <-ctx.Done():
+		return
+	}
+	d.siblings.start(d.Via)
+	if d.Ready != nil {
+		fmt.Fprintln(d.Ready, ReadyLine)
+		d.Ready.Close()
+	}
+	d.Manager.ready(summary)
+	settleMemory()
+}
+
+// keepFiles makes again, until ctx is done, what was lost in the run folder, and saves orders that could not be saved.
+// What fails is tried again; the commands that miss it say so.
+func (d *daemon) keepFiles(ctx context.Context) {
+	again := time.NewTicker(pollInterval)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil { // a daemon that ends makes nothing again
+			return
+		}
+		_ = d.lock.Restore()
+		if d.socket != nil {
+			_ = d.socket.restore(ctx)
+		}
+		d.orders.keep(ctx)
+	}
+}

@@ -1,0 +1,221 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/checker"
+	"ldirectord/director"
+	"ldirectord/doctor"
+	"ldirectord/instance"
+	"ldirectord/parser"
+)
+
+// maxConfig is the limit on a configuration, in bytes.
+const maxConfig = 64 << 20
+
+// folderTimeout is how long the file system may take to say that a folder is there.
+const folderTimeout = 2 * time.Second
+
+// Source is a configuration on disk, and how it is read.
+type Source struct {
+	Path   string
+	Names  string // the file with the last addresses of host names
+	Strict bool
+	Wait   bool // real servers may wait for the addresses of their names
+	Checks *Environment
+	Dirs   instance.ConfigDirs // where execute= looks for files
+}
+
+// Loaded is a configuration that was read.
+type Loaded struct {
+	Text   []byte         // of the file; nil when it is not needed any more
+	Config *parser.Config // nil when it was refused, like Plan
+	Plan   *director.Plan
+	Found  parser.Diagnostics
+
+	sum checksum
+}
+
+// checksum tells one content of a file from another.
+type checksum [sha256.Size]byte
+
+// Load reads a configuration and prepares it. An error means that the file itself could not be read; what is wrong in
+// it is in Found.
+func Load(ctx context.Context, s Source) (*Loaded, error) {
+	text, err := s.read()
+	if err != nil {
+		return nil, err
+	}
+	return s.prepare(ctx, text, s.parserOptions()), nil
+}
+
+func (s Source) read() ([]byte, error) {
+	text, err := instance.ReadFile(s.Path, maxConfig)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return text, nil
+}
+
+// prepare makes a configuration ready to run.
+func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) *Loaded {
+	l := &Loaded{Text: text, sum: sha256.Sum256(text)}
+	cfg, found := parser.Parse(ctx, s.Path, text, o)
+	l.Found = found
+	if cfg == nil {
+		return l
+	}
+	env := s.Checks.checks()
+	plan, more := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
+	l.Found = append(l.Found, more...)
+	if len(cfg.Virtuals) == 0 && len(cfg.Global.Execute) == 0 && !found.HasErrors() {
+		l.Found = append(l.Found, parser.Diagnostic{Kind: "nothing-to-do", Pos: parser.Position{File: s.Path}, Text: "there is no virtual service, so the daemon has nothing to do"})
+	}
+	if own := doctor.JudgeMarks(cfg); len(own) > 0 {
+		l.Found, plan = append(l.Found, own...), nil
+	}
+	if plan != nil && !found.HasErrors() {
+		l.Config, l.Plan = cfg, plan
+	}
+	return l
+}
+
+// Summary is what the configuration asks for, in a line.
+func (l *Loaded) Summary() string {
+	reals := 0
+	for _, v := range l.Config.Virtuals {
+		reals += len(v.Reals) + len(v.Waiting)
+	}
+	return fmt.Sprintf("Virtual services: %d, real servers: %d", len(l.Config.Virtuals), reals)
+}
+
+// forget drops what only messages about the file need: a large one has more positions than settings. While names
+// have no answer its text is needed again.
+func (l *Loaded) forget() {
+	if len(unanswered(l.Config.Names)) == 0 {
+		l.Text = nil
+	}
+	l.Found = nil
+	l.Config.Global.At = nil
+	for i := range l.Config.Virtuals {
+		l.Config.Virtuals[i].At = nil
+	}
+}
+
+func (s Source) parserOptions() parser.Options {
+	return parser.Options{
+		Resolver: systemNames{},
+		Last:     nameFile(s.Names).last(),
+		Wait:     s.Wait,
+		TryFile:  tryFile,
+		TryRead:  tryRead,
+		DirExist: isFolder,
+		LogFile:  logOfUnit(),
+		HostName: hostName(),
+		Strict:   s.Strict,
+	}
+}
+
+// isFolder reports whether a folder is there. One that hangs, as on a file server that is gone, counts as there.
+func isFolder(path string) bool {
+	there := make(chan bool, 1)
+	go func() {
+		info, err := os.Stat(path)
+		there <- err == nil && info.IsDir()
+	}()
+	select {
+	case is := <-there:
+		return is
+	case <-time.After(folderTimeout):
+		return true
+	}
+}
+
+// logOfUnit is where the log goes by default when systemd has made a folder for it, as the drop-in user.conf asks:
+// the usual one is root's. Folders of other units are not meant for us.
+func logOfUnit() string {
+	if dir := os.Getenv("LOGS_DIRECTORY"); dir == "/var/log/ldirectord" {
+		return dir + "/ldirectord.log"
+	}
+	return ""
+}
+
+// tryFile returns why a file can't be appended to, or made where it is missing. It makes none: commands that only ask
+// leave no trace, and a daemon makes it with its first line.
+func tryFile(path string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return tryMaking(path)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// tryMaking returns why a file that is not there can't be made. A link that leads to nothing is followed, as the
+// kernel does when it makes the file.
+func tryMaking(path string) error {
+	if target, err := os.Readlink(path); err == nil {
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		return tryFile(target)
+	}
+	if strings.HasSuffix(path, "/") {
+		return &fs.PathError{Op: "open", Path: path, Err: syscall.EISDIR}
+	}
+	const mayWrite = unix.W_OK | unix.X_OK
+	if err := unix.Faccessat(unix.AT_FDCWD, filepath.Dir(path), mayWrite, unix.AT_EACCESS); err != nil {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return nil
+}
+
+// tryRead returns why a file can't be read.
+func tryRead(path string) error {
+	f, err := instance.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func hostName() string {
+	if name := os.Getenv("HOSTNAME"); name != "" {
+		return name
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return name
+}
+
+// Message is a diagnostic in the Perl ldirectord's form, which tools grep for, with the column, and with the line where
+// that is another one than the Perl names.
+func Message(d parser.Diagnostic) string {
+	word := "Warning"
+	if d.Severity == parser.Error {
+		word = "Error"
+	}
+	at := d.Place()
+	switch {
+	case d.Pos.Line == 0:
+		return fmt.Sprintf("%s [%d]: %s: %s", word, os.Getpid(), at.File, d.Text)
+	case at.Line != d.Pos.Line:
+		return fmt.Sprintf("%s [%d] reading file %s at line %d: line %d, column %d: %s", word, os.Getpid(), at.File, d.Pos.Line, at.Line, at.Column, d.Text)
+	}
+	return fmt.Sprintf("%s [%d] reading file %s at line %d: column %d: %s", word, os.Getpid(), at.File, at.Line, at.Column, d.Text)
+}

@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+func TestTheLogFollowsItsTarget(t *testing.T) {
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
+	l := newLogSink(Options{Name: "ld.cf"}, parser.Global{LogFile: first})
+	said := func(text string) { l.Notify(t.Context(), notify.Event{Text: text}) }
+
+	said("one")
+	if err := os.Rename(first, first+".1"); err != nil {
+		t.Fatal(err)
+	}
+	said("after its rotation")
+	l.setTarget("local0") // there may be no syslog daemon: only the form of what follows counts
+	said("to syslog")
+	l.setTarget(second)
+	said("two")
+	said("three")
+	for file, want := range map[string][]string{
+		first + ".1": {"one"}, first: {"after its rotation"}, second: {"two", "three"},
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+		}
+		lines := strings.SplitAfter(string(text), "\n")
+		if len(lines) != len(want)+1 {
+			t.Errorf("%s: %q, want %q", file, text, want)
+			continue
+		}
+		for i, w := range want {
+			if !strings.HasPrefix(lines[i], "[") || !strings.HasSuffix(lines[i], "|ld.cf|"+strconv.Itoa(os.Getpid())+"] "+w+"\n") {
+				t.Errorf("%s: line %q, want %q", file, lines[i], w)
+			}
+		}
+	}
+}
+
+func TestTheLogGoesOnWithoutDescriptors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l := newLogSink(Options{}, parser.Global{LogFile: path})
+	l.Notify(t.Context(), notify.Event{Text: "before"})
+
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := limit
+	none.Cur = 0
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	l.Notify(t.Context(), notify.Event{Text: "Own shortage"})
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(path); !strings.Contains(string(text), "Own shortage") {
+		t.Errorf("the log is %q", text)
+	}
+}
+
+func TestANewFileOfTheSameTimeAndSizeIsAnotherFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ld.cf")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(path, "weight 1")
+	before := stamp(path)
+	if !stamp(path).same(before) {
+		t.Error("an untouched file is another one")
+	}
+	write(path+".new", "weight 2")
+	if err := os.Chtimes(path+".new", before.ModTime(), before.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if stamp(path).same(before) {
+		t.Error("the new file is the old one")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if stamp(path).same(before) || !stamp(path).same(stamp(path)) {
+		t.Error("a missing file is not told from one that is there")
+	}
+}

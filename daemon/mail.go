@@ -1,0 +1,33 @@
+package daemon
+
+import (
+	"ldirectord/director"
+	"ldirectord/notify"
+	"ldirectord/notify/mail"
+	"ldirectord/parser"
+)
+
+// mailRules says who hears of each virtual service, as the configuration has it.
+func mailRules(cfg *parser.Config, plan *director.Plan) map[string]mail.Rule {
+	rules := map[string]mail.Rule{}
+	reals := plan.Destinations()
+	for _, v := range cfg.Virtuals {
+		if v.Mail.To == "" {
+			continue
+		}
+		rule := mail.Rule{
+			To: v.Mail.To, From: cfg.Global.EmailAlertFrom, SMTP: v.Mail.SMTP, Freq: v.Mail.Freq.Duration(),
+			ServiceName: v.ServiceName, Comment: v.Comment, Reals: reals[v.ID],
+		}
+		for bit, status := range map[parser.MailStatus]notify.Status{
+			parser.MailStarting: notify.StatusStarting, parser.MailRunning: notify.StatusRunning,
+			parser.MailStopping: notify.StatusStopping, parser.MailReloading: notify.StatusReloading,
+		} {
+			if v.Mail.Status&bit != 0 {
+				rule.Statuses = append(rule.Statuses, status)
+			}
+		}
+		rules[v.ID] = rule
+	}
+	return rules
+}

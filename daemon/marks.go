@@ -1,0 +1,85 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/director"
+	"ldirectord/fwmark"
+	"ldirectord/instance"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+// markInterval is the time between two looks at rules that are not the daemon's own: programs are run for that.
+const markInterval = time.Minute
+
+// markTimeout is for all programs that show who sets marks.
+const markTimeout = 20 * time.Second
+
+// markWatch notices when nothing sets a mark that the file leaves to others, as after a firewall's restart.
+type markWatch struct {
+	table   string
+	journal *notify.Journal
+	stop    context.CancelFunc // ends the watch for the configuration before; nil: there was none
+}
+
+// follow watches the marks of a configuration until ctx is done, or it is called for another one.
+func (w *markWatch) follow(ctx context.Context, cfg *parser.Config) {
+	if w.stop != nil {
+		w.stop()
+	}
+	ctx, w.stop = context.WithCancel(ctx)
+	left := slices.DeleteFunc(slices.Clone(cfg.Virtuals), func(v parser.Virtual) bool {
+		return v.Protocol != parser.FWM || len(v.Marking) > 0
+	})
+	if len(left) > 0 && w.table == instance.Kernel {
+		go w.run(ctx, left)
+	}
+}
+
+func (w *markWatch) run(ctx context.Context, virtuals []parser.Virtual) {
+	unset := map[string]bool{}
+	again := time.NewTicker(markInterval)
+	defer again.Stop()
+	for {
+		w.look(ctx, virtuals, unset)
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
+}
+
+// look reports what changed since the last look.
+func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset map[string]bool) {
+	ctx, cancel := context.WithTimeout(ctx, markTimeout)
+	defer cancel()
+	m, err := fwmark.Inspect(ctx)
+	if err != nil {
+		return
+	}
+	for i := range virtuals {
+		v := &virtuals[i]
+		was, is := unset[v.ID], m.NothingSets(v.Mark, v.IPv6)
+		unset[v.ID] = is
+		text := fmt.Sprintf("Nothing sets mark %d on this machine: %s gets no packets", v.Mark, v.ID)
+		if !is {
+			text = fmt.Sprintf("Mark %d is set again: %s", v.Mark, v.ID)
+		}
+		if is != was {
+			w.journal.Emit(notify.Event{Kind: notify.MarkRules, Virtual: v.ID, Text: text})
+		}
+	}
+}
+
+// marks keeps the mark rules of this daemon on this machine. A table in memory has none beside it.
+func marks(i instance.Instance) director.Marks {
+	if i.Table != instance.Kernel {
+		return nil
+	}
+	return fwmark.Open(i.Chains())
+}

@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/parser"
+)
+
+// addrs are addresses from their texts.
+func addrs(texts ...string) (list []netip.Addr) {
+	for _, t := range texts {
+		list = append(list, netip.MustParseAddr(t))
+	}
+	return list
+}
+
+// later is a Resolver whose names have their addresses after some time. It notes when it was asked.
+type later struct {
+	begun time.Time
+	names map[string]time.Duration
+	addrs []netip.Addr
+
+	mu    sync.Mutex
+	asked []time.Duration
+}
+
+func (l *later) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	since := time.Since(l.begun)
+	l.asked = append(l.asked, since)
+	if after, ok := l.names[name]; ok && since >= after {
+		return l.addrs, nil
+	}
+	return nil, errors.New("no answer")
+}
+
+func (l *later) Port(context.Context, string, string) (uint16, error) {
+	return 0, errors.New("no service")
+}
+
+func TestNamesAreLookedUpLessAndLessOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &later{begun: time.Now(), names: map[string]time.Duration{"web1": 3 * time.Minute}, addrs: addrs("192.0.2.7")}
+		found := seek(t.Context(), l, []parser.Name{{Host: "web1", Why: "no answer"}}, minSeek)
+		if len(found) != 1 || found[0].Addr != l.addrs[0] || found[0].Why != "" {
+			t.Errorf("found %v", found)
+		}
+		want := []time.Duration{1, 3, 7, 15, 31, 63, 123, 183}
+		for i := range want {
+			want[i] *= time.Second
+		}
+		if !slices.Equal(l.asked, want) {
+			t.Errorf("asked after %v, want %v", l.asked, want)
+		}
+	})
+}
+
+func TestOneNameDoesNotWaitForTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &later{begun: time.Now(), names: map[string]time.Duration{"web2": 0}, addrs: addrs("192.0.2.7")}
+		found := seek(t.Context(), l, []parser.Name{{Host: "web1", Why: "no answer"}, {Host: "web2", Why: "no answer"}}, minSeek)
+		if len(found) != 1 || found[0].Host != "web2" {
+			t.Errorf("found %v, want web2 alone", found)
+		}
+	})
+}
+
+// A name with several addresses gives them in any order: the one in use stays as long as it is among them.
+func TestAnAddressInUseStays(t *testing.T) {
+	for _, c := range []struct{ last, want string }{{"192.0.2.8", "192.0.2.8"}, {"192.0.2.9", "192.0.2.7"}} {
+		l := &later{names: map[string]time.Duration{"web1": 0}, addrs: addrs("192.0.2.7", "192.0.2.8")}
+		synctest.Test(t, func(t *testing.T) {
+			found := seek(t.Context(), l, []parser.Name{{Host: "web1", Addr: netip.MustParseAddr(c.last), Why: "no answer"}}, minSeek)
+			if len(found) != 1 || found[0].Addr.String() != c.want {
+				t.Errorf("%s: found %v, want %s", c.last, found, c.want)
+			}
+		})
+	}
+}
+
+func TestTheSearchEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if found := seek(ctx, &later{}, []parser.Name{{Host: "web1", Why: "no answer"}}, minSeek); found != nil {
+			t.Errorf("found %v", found)
+		}
+	})
+}
+
+func TestNamesAreKept(t *testing.T) {
+	f := nameFile(filepath.Join(t.TempDir(), "ldirectord.ld.cf.names"))
+	if a := f.last()("web1", false); a.IsValid() {
+		t.Errorf("without a file: %v", a)
+	}
+	names := []parser.Name{
+		{Host: "web1", Addr: netip.MustParseAddr("192.0.2.7")},
+		{Host: "web1", IPv6: true, Addr: netip.MustParseAddr("2001:db8::7")},
+		{Host: "web2", Addr: netip.MustParseAddr("192.0.2.8"), Why: "no answer"},
+		{Host: "web3", Why: "no answer"},
+	}
+	if err := f.write(names); err != nil {
+		t.Fatal(err)
+	}
+	last := f.last()
+	for _, n := range append(names, parser.Name{Host: "web4"}) {
+		if a := last(n.Host, n.IPv6); a != n.Addr {
+			t.Errorf("%s: %v, want %v", n.Host, a, n.Addr)
+		}
+	}
+	if err := f.write(nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(string(f)); err == nil {
+		t.Error("a configuration without names has a file of them")
+	}
+}
+
+func TestADamagedFileOfNamesKnowsNone(t *testing.T) {
+	f := nameFile(filepath.Join(t.TempDir(), "ldirectord.ld.cf.names"))
+	for _, text := range []string{
+		"", "{", `{"Format":1,"Names":[{"Host":"web1","Addr":"192.0.2.300"}]}`, `{"Format":9,"Names":[{"Host":"web1","Addr":"192.0.2.7"}]}`,
+		strings.Repeat("x", 100_000),
+	} {
+		if err := os.WriteFile(string(f), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if a := f.last()("web1", false); a.IsValid() {
+			t.Errorf("%.40q: %v", text, a)
+		}
+	}
+}
+
+func TestNoMoreNamesAreKeptThanCanBeRead(t *testing.T) {
+	f := nameFile(filepath.Join(t.TempDir(), "ldirectord.ld.cf.names"))
+	var names []parser.Name
+	for i := range maxNames + 1 {
+		names = append(names, parser.Name{Host: fmt.Sprintf("%020d", i), Addr: netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666"), IPv6: true})
+	}
+	if err := f.write(names); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := f.read(); err != nil || len(kept) != maxNames {
+		t.Errorf("%d are kept (%v), want %d", len(kept), err, maxNames)
+	}
+}

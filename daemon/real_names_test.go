@@ -1,0 +1,171 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ldirectord/parser"
+)
+
+// A name server of a Debian package, on loopback. It runs when REAL_TESTS is set; what is not installed is skipped,
+// or with REAL_TESTS=required a failure.
+func TestRealNameServer(t *testing.T) {
+	mode := os.Getenv("REAL_TESTS")
+	if mode == "" {
+		t.Skip("needs a real server: make test-all")
+	}
+	const program = "/usr/sbin/knotd"
+	if _, err := os.Stat(program); err != nil {
+		if mode == "required" {
+			t.Fatalf("it is in the package knot: %v", err)
+		}
+		t.Skipf("it is in the package knot: %v", err)
+	}
+	server, port := startKnot(t, program)
+	before := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = before })
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", port))
+	}}
+	until(t, func() bool { return answers(t) })
+
+	const good = "web1=192.0.2.10 alias=192.0.2.10 six: six: both=192.0.2.12"
+	if got := lookedUp(t, 5*time.Second); got != good+" none: foreign:" {
+		t.Errorf("while it answers: %s", got)
+	}
+	if err := server.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return !answers(t) }) // its threads stop one after another
+	if got := lookedUp(t, 7*time.Second); got != "web1: alias: six: six: both: none: foreign:" {
+		t.Errorf("while it hangs: %s", got)
+	}
+	if err := server.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return answers(t) })
+	if got := lookedUp(t, 5*time.Second); got != good+" none: foreign:" {
+		t.Errorf("when it answers again: %s", got)
+	}
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return !answers(t) })
+	if got := lookedUp(t, 5*time.Second); got != "web1: alias: six: six: both: none: foreign:" {
+		t.Errorf("when it is gone: %s", got)
+	}
+}
+
+// answers reports whether the name server answers at once.
+func answers(t *testing.T) bool {
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err := systemNames{}.Host(ctx, "web1.example.test", false)
+	return err == nil
+}
+
+// lookedUp is what a configuration with these names makes of them: an address, or a server that waits.
+func lookedUp(t *testing.T, limit time.Duration) string {
+	t.Helper()
+	src := "virtual = 192.0.2.1:80\n"
+	for _, host := range []string{"web1.example.test", "alias.example.test", "six.example.test", "six.example.test", "both.example.test", "none.example.test", "www.example.org"} {
+		src += "\treal = " + host + ":80 masq\n"
+	}
+	begun := time.Now()
+	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{Resolver: systemNames{}, Wait: true})
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	if d := time.Since(begun); d > limit {
+		t.Errorf("it took %v", d)
+	}
+	addrs := map[string]netip.Addr{}
+	for _, n := range cfg.Names {
+		addrs[n.Host] = n.Addr
+	}
+	var list []string
+	for _, host := range []string{"web1", "alias", "six", "six", "both", "none", "foreign"} {
+		full := strings.ReplaceAll(host, "foreign", "www.example.org")
+		if full == host {
+			full += ".example.test"
+		}
+		if a := addrs[full]; a.IsValid() {
+			list = append(list, host+"="+a.String())
+		} else {
+			list = append(list, host+":")
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+// startKnot runs a name server until the test ends.
+func startKnot(t *testing.T, program string) (*os.Process, int) {
+	t.Helper()
+	dir := t.TempDir()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	for name, text := range map[string]string{
+		"zone": `$ORIGIN example.test.
+$TTL 0
+@ SOA ns hm 1 60 60 60 60
+@ NS ns
+ns A 127.0.0.1
+web1 A 192.0.2.10
+alias CNAME web1
+six AAAA 2001:db8::10
+both A 192.0.2.12
+both AAAA 2001:db8::12
+`,
+		"knot.conf": fmt.Sprintf(`
+server:
+    rundir: "%[1]s"
+    listen: 127.0.0.1@%[2]d
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: "%[1]s"
+template:
+  - id: default
+    storage: "%[1]s"
+    zonefile-sync: -1
+    journal-content: none
+zone:
+  - domain: example.test
+    file: zone
+`, dir, port),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(program, "-c", filepath.Join(dir, "knot.conf"))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd.Process, port
+}
+
+// until waits until something holds.
+func until(t *testing.T, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(awaitLimit); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v in vain", awaitLimit)
+		}
+	}
+}

@@ -1,0 +1,270 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/director"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+// settleInterval is how long a changed file must stay as it is before it is read: it may be written in several steps.
+const settleInterval = 200 * time.Millisecond
+
+// configFile keeps in force what the file on disk says. Everything happens in the goroutine of run: the file, its
+// certificates and the names in it are watched there, and the file is read when it has changed or somebody asks.
+type configFile struct {
+	d        *daemon
+	current  *Loaded  // in force
+	sum      checksum // of the file when it was read last
+	hangups  <-chan os.Signal
+	requests chan request
+	found    chan []parser.Name // names that have an answer now
+	endSeek  context.CancelFunc // ends the search for them
+	tls      tlsWatch
+	marks    markWatch
+}
+
+// request is an order to read the file again.
+type request struct {
+	via    Via
+	answer chan<- string // has room for one: why the file was refused, "" if it was not
+}
+
+func newConfigFile(d *daemon, hangups <-chan os.Signal) *configFile {
+	return &configFile{
+		d: d, current: d.Loaded, sum: d.Loaded.sum, hangups: hangups,
+		requests: make(chan request, maxClients), found: make(chan []parser.Name), endSeek: func() {},
+		marks: markWatch{table: d.Instance.Table, journal: d.journal},
+	}
+}
+
+// run follows the file until ctx is done: at once where the system reports changes, else by a look each second. The
+// folder that a symbolic link leads to is watched as well, as with a ConfigMap.
+func (f *configFile) run(ctx context.Context) {
+	path := f.d.Config.Path
+	f.adopt(ctx)
+	f.current.forget()
+	here := watch(ctx, filepath.Dir(path))
+	var there <-chan struct{}
+	if target, err := filepath.EvalSymlinks(path); err == nil && filepath.Dir(target) != filepath.Dir(path) {
+		there = watch(ctx, filepath.Dir(target))
+	}
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+	settle := time.NewTimer(0)
+	defer settle.Stop()
+	last, settling := stamp(path), true // it may have changed since it was read
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.hangups:
+			f.reload(ctx, nil)
+		case r := <-f.requests:
+			f.answer(ctx, r)
+		case found := <-f.found:
+			f.learn(ctx, found)
+		case <-here:
+		case <-there:
+		case <-poll.C:
+			f.lookAtTLS(ctx)
+		case <-settle.C:
+			if settling && stamp(path).same(last) {
+				settling = false
+				f.look(ctx)
+			}
+		}
+		if now := stamp(path); !now.same(last) {
+			last, settling = now, true
+			settle.Reset(settleInterval)
+		}
+	}
+}
+
+// look takes a changed file over, or says that autoreload is off. A file that was only touched has not changed, and one
+// that is missing is waited for.
+func (f *configFile) look(ctx context.Context) {
+	text, err := f.d.Config.read()
+	sum := sha256.Sum256(text)
+	if err != nil || sum == f.sum {
+		return
+	}
+	f.sum = sum
+	global, path := f.current.Config.Global, f.d.Config.Path
+	f.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", path))
+	if executable(global.Callback) {
+		f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})
+	}
+	if global.AutoReload {
+		f.take(ctx, text, nil, nil, true)
+	} else {
+		f.say(notify.ConfigIgnored, " - ignore new configuration")
+	}
+}
+
+// lookAtTLS reads the configuration again when files of TLS were renewed.
+func (f *configFile) lookAtTLS(ctx context.Context) {
+	changed := f.tls.renewed()
+	if len(changed) == 0 {
+		return
+	}
+	f.say(notify.ConfigChanged, fmt.Sprintf("Certificate, key or authority has changed on disk: %s", strings.Join(changed, " or ")))
+	f.read(ctx, nil, true)
+}
+
+// answer reads the file for all who ask for it now. Who asks later gets a reading of his own: the file may have changed.
+func (f *configFile) answer(ctx context.Context, r request) {
+	via, answers := r.via, []chan<- string{r.answer}
+	for len(f.requests) > 0 {
+		r = <-f.requests
+		via = slices.DeleteFunc(via, func(path string) bool { return !slices.Contains(r.via, path) })
+		answers = append(answers, r.answer)
+	}
+	why := f.reload(ctx, via)
+	for _, a := range answers {
+		a <- why
+	}
+}
+
+// answerReload answers when a reading that began after the order was taken over or refused.
+func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, error) {
+	answer := make(chan string, 1)
+	asking := f.requests
+	for {
+		select {
+		case asking <- request{words["via"], answer}:
+			asking = nil
+		case why := <-answer:
+			if why != "" {
+				return nil, refusal("the file is refused: " + why)
+			}
+			return struct{}{}, nil
+		case <-ctx.Done():
+			if ctx.Err() == context.DeadlineExceeded {
+				return nil, fmt.Errorf("it has not taken the file over after %v", ReloadTimeout)
+			}
+			return nil, fmt.Errorf("it ended before it had read the file: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// reload reads the file because somebody asked for it. It returns why the file was refused, "" if it was not.
+func (f *configFile) reload(ctx context.Context, via Via) (why string) {
+	f.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
+	return f.read(ctx, via, false)
+}
+
+func (f *configFile) read(ctx context.Context, via Via, auto bool) (why string) {
+	text, err := f.d.Config.read()
+	return f.take(ctx, text, err, via, auto)
+}
+
+// take puts the file's configuration in force, whole or not at all. err is why it could not be read. take returns why
+// the file was refused, "" if it was not. auto says that nobody asked for it.
+func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, auto bool) (why string) {
+	f.d.Manager.reloading()
+	defer settleMemory() // also after a file that was refused
+	var l *Loaded
+	if err != nil {
+		why = err.Error()
+		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
+	} else {
+		l, why = f.prepare(ctx, text, auto)
+		f.sum = l.sum
+	}
+	if why == "" {
+		if err = f.install(ctx, l, f.d.director.Reload); err != nil {
+			why = fmt.Sprintf("the daemon ends: %v", err)
+		}
+	}
+	f.d.tally.reread(why)
+	if why != "" {
+		f.d.Manager.ready(f.current.Summary() + "; the file was refused, the log says why")
+		f.seek(ctx, minSeek)
+		return why
+	}
+	f.d.siblings.change(l.Config.Global.Execute, via)
+	f.d.recorded(f.d.lock.SetSiblings(l.Config.Global.Execute))
+	f.current = l
+	f.adopt(ctx)
+	f.d.Manager.ready(l.Summary())
+	return ""
+}
+
+// prepare makes a text ready to run, and returns why it is refused, "" if it is not.
+func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Loaded, why string) {
+	o := f.d.Config.parserOptions()
+	o.Last, o.Wait = known(f.current.Config.Names).last(o.Last), false
+	l = f.d.Config.prepare(ctx, text, o)
+	if ctx.Err() != nil {
+		return l, "the daemon ends"
+	}
+	for _, d := range l.Found {
+		kind := notify.ConfigWarning
+		if d.Severity == parser.Error {
+			kind = notify.ConfigError
+		}
+		f.say(kind, Message(d))
+	}
+	if l.Plan == nil {
+		return l, l.Found.Errors()[0].String()
+	}
+	l.forget()
+	if auto && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
+		why = fmt.Sprintf("%s has no virtual service any more: the old configuration stays; HUP takes the new one", f.d.Config.Path)
+		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
+		return l, why
+	}
+	if auto {
+		f.say(notify.ConfigReread, " - reread new configuration")
+	}
+	return l, ""
+}
+
+// adopt watches what belongs to the configuration in force.
+func (f *configFile) adopt(ctx context.Context) {
+	f.remember()
+	f.marks.follow(ctx, f.current.Config)
+	f.tls.follow(f.current)
+	f.seek(ctx, minSeek)
+}
+
+// install makes the director and what surrounds it follow a configuration, or neither. What surrounds it comes first:
+// what the director changes is reported in the new log, by the new mails.
+func (f *configFile) install(ctx context.Context, l *Loaded, give func(context.Context, *director.Plan) error) error {
+	f.surround(ctx, l)
+	err := give(ctx, l.Plan)
+	if err != nil {
+		f.surround(ctx, f.current)
+	}
+	return err
+}
+
+func (f *configFile) surround(ctx context.Context, l *Loaded) {
+	d, global := f.d, l.Config.Global
+	d.log.setTarget(global.LogFile)
+	if d.socket != nil {
+		d.failed(notify.ListenFailed, notListening, d.socket.allow(global.StatusGroup))
+	}
+	d.metrics.serve(ctx, global.Listen)
+	d.Config.Checks.SetVirtuals(l.Plan)
+	d.mailer.Set(mailRules(l.Config, l.Plan))
+}
+
+func (f *configFile) say(kind notify.Kind, text string) {
+	f.d.journal.Emit(notify.Event{Kind: kind, Text: text})
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return path != "" && err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}

@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"ldirectord/parser"
+)
+
+// systemNames looks names up as the system does: hosts file, resolver, services database.
+type systemNames struct{}
+
+// Host returns the addresses of a host name in one family.
+func (systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
+	network := "ip4"
+	if ipv6 {
+		network = "ip6"
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, name)
+	var failed *net.DNSError
+	switch {
+	case errors.As(err, &failed) && failed.Server != "": // without the name, which the caller knows
+		return nil, fmt.Errorf("%s (asked %s)", failed.Err, failed.Server)
+	case err != nil:
+		return nil, err
+	}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	return addrs, nil
+}
+
+// Port returns the port of a service name; without a protocol, that of any.
+func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, error) {
+	protocols := []string{protocol}
+	if protocol == "" {
+		protocols = []string{"tcp", "udp"}
+	}
+	var last error
+	for _, p := range protocols {
+		port, err := net.DefaultResolver.LookupPort(ctx, p, service)
+		if err == nil {
+			return uint16(port), nil
+		}
+		last = err
+	}
+	return 0, fmt.Errorf("service %q: %w", service, last)
+}
+
+// nameKey identifies a name.
+type nameKey struct {
+	host string
+	ipv6 bool
+}
+
+// knownNames is a Resolver that knows what was found before, and asks nobody.
+type knownNames map[nameKey]parser.Name
+
+func known(names []parser.Name) knownNames {
+	k := make(knownNames, len(names))
+	for _, n := range names {
+		k[nameKey{n.Host, n.IPv6}] = n
+	}
+	return k
+}
+
+// Host implements parser.Resolver.
+func (k knownNames) Host(_ context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
+	n, ok := k[nameKey{name, ipv6}]
+	switch {
+	case !ok:
+		return nil, errors.New("it was not looked up")
+	case n.Why != "":
+		return nil, errors.New(n.Why)
+	}
+	return []netip.Addr{n.Addr}, nil
+}
+
+// Port implements parser.Resolver.
+func (k knownNames) Port(ctx context.Context, service, protocol string) (uint16, error) {
+	return systemNames{}.Port(ctx, service, protocol)
+}
+
+// last returns the addresses that names have or had. Other names are passed to otherwise.
+func (k knownNames) last(otherwise parser.Last) parser.Last {
+	return func(host string, ipv6 bool) netip.Addr {
+		if n, ok := k[nameKey{host, ipv6}]; ok && n.Addr.IsValid() {
+			return n.Addr
+		}
+		return otherwise(host, ipv6)
+	}
+}
+
+// unanswered are the names whose look-up failed.
+func unanswered(names []parser.Name) (missing []parser.Name) {
+	for _, n := range names {
+		if n.Why != "" {
+			missing = append(missing, n)
+		}
+	}
+	return missing
+}

@@ -1,0 +1,125 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"ldirectord/instance"
+)
+
+// RoleAnswer is the outcome of an order that concerns the role.
+type RoleAnswer struct {
+	Role    instance.Role `json:"role"`
+	Unsaved string        `json:"unsaved,omitempty"` // why the next daemon will not know it
+}
+
+func (o *orders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }
+
+// answerRole carries an order out and keeps it for the next daemon, also when who gave it was killed meanwhile: run ends
+// later than the request's ctx. An order that ends the daemon is answered before its end.
+func (o *orders) answerRole(run, ctx context.Context, words url.Values) (any, error) {
+	change := instance.RoleChange(words.Get("to"))
+	if !change.IsKnown() {
+		return nil, refusal(fmt.Sprintf("%q is not a role: %s, %s and %s are allowed", change, instance.ToServe, instance.ToLeave, instance.ToStayUp))
+	}
+	given := instance.SinceBoot()
+	if ns, err := strconv.ParseInt(words.Get("given"), 10, 64); err == nil {
+		given = min(given, time.Duration(ns))
+	}
+	type outcome struct {
+		answer RoleAnswer
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		answer, err := o.changeRole(run, change, given, words["via"])
+		done <- outcome{answer, err}
+	}()
+	select {
+	case out := <-done:
+		return out.answer, out.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("it is not carried out yet: %w", context.Cause(ctx))
+	}
+}
+
+// changeRole carries an order out in its turn, unless a later one came before it.
+func (o *orders) changeRole(ctx context.Context, change instance.RoleChange, given time.Duration, via Via) (RoleAnswer, error) {
+	release, err := o.inTurn(ctx)
+	if err != nil {
+		return RoleAnswer{}, err
+	}
+	defer release()
+	if given < o.role.Given {
+		return RoleAnswer{Role: o.role.Role}, nil
+	}
+	now := instance.RoleOrder{Role: change.After(o.role.Role), Given: given}
+	answer := RoleAnswer{Role: now.Role}
+	if now.Role != o.role.Role || o.unsaved {
+		if err := o.saveRole(now); err != nil {
+			answer.Unsaved = err.Error()
+		}
+	}
+	return answer, o.setRole(ctx, now, via)
+}
+
+// saveRole keeps an order for the next daemon.
+func (o *orders) saveRole(now instance.RoleOrder) error {
+	err := o.roleFile().Write(now)
+	if err != nil && !o.unsaved {
+		o.d.recorded(err)
+	}
+	o.unsaved = err != nil
+	return err
+}
+
+// setRole carries an order out, here and in the siblings. It fails with ctx alone.
+func (o *orders) setRole(ctx context.Context, now instance.RoleOrder, via Via) error {
+	before := o.role.Role
+	o.role = now
+	if now.Role == before {
+		return nil
+	}
+	if err := o.d.director.SetStandby(ctx, now.Role == instance.Standby); err != nil {
+		return err
+	}
+	if now.Role != instance.Stopped {
+		o.d.siblings.follow(now.Role, via)
+		return nil
+	}
+	select {
+	case o.leave <- struct{}{}:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// followRole carries out what a command recorded that got no answer, unless a later order came before it. It reports
+// whether that succeeded.
+func (o *orders) followRole(ctx context.Context) bool {
+	release, err := o.inTurn(ctx)
+	if err != nil {
+		return false
+	}
+	defer release()
+	if !instance.Exists(o.d.lock.Role) {
+		return true // lost, and no order
+	}
+	last, err := o.roleFile().Read()
+	if err != nil {
+		o.d.recorded(err)
+		return true // until it is another file
+	}
+	if last.Given == 0 { // by the version before, which does not say
+		last.Given = instance.SinceBoot()
+	}
+	if last.Given < o.role.Given {
+		o.unsaved = o.role.Role != last.Role
+		return true
+	}
+	o.unsaved = false
+	return o.setRole(ctx, last, nil) == nil
+}

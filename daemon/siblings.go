@@ -1,0 +1,124 @@
+package daemon
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"ldirectord/instance"
+	"ldirectord/notify"
+)
+
+// sibling is, in a line for sh, the program with our options and the sibling's configuration.
+const sibling = `"$0" "$@" `
+
+// viaEnv holds Via, a line each, for a command that a daemon gives, and for the daemon that the command starts.
+const viaEnv = "LDIRECTORD_EXECUTE"
+
+// Via are the files whose daemons passed a command on to those that execute= names. Files may name each other: nobody
+// passes a command on to one of them.
+type Via []string
+
+// PassedOn returns the files whose daemons passed this command on.
+func PassedOn() Via {
+	return strings.FieldsFunc(os.Getenv(viaEnv), func(r rune) bool { return r == '\n' })
+}
+
+// And is v with one more file.
+func (v Via) And(path string) Via { return append(slices.Clone(v), path) }
+
+// Env is the variable by which a command hears of v.
+func (v Via) Env() string { return viaEnv + "=" + strings.Join(v, "\n") }
+
+// Others are those names of execute= whose files are not in v, as words of a command line that are no options.
+func (v Via) Others(names []string, dirs instance.ConfigDirs) (words []string) {
+	for _, name := range names {
+		path, err := dirs.Find(name)
+		if err == nil && slices.ContainsFunc(v, func(other string) bool { return path == other || stamp(path).isOf(stamp(other)) }) {
+			continue
+		}
+		if strings.HasPrefix(name, "-") {
+			name = "./" + name
+		}
+		words = append(words, name)
+	}
+	return words
+}
+
+// siblings are the daemons that execute= names. They follow this one.
+type siblings struct {
+	d *daemon
+
+	mu    sync.Mutex // guards what follows
+	names []string
+	role  instance.Role
+}
+
+func newSiblings(d *daemon, names []string, role instance.Role) *siblings {
+	return &siblings{d: d, names: names, role: role}
+}
+
+// start starts them, in the role that this daemon has.
+func (s *siblings) start(via Via) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.run(s.names, startLine(s.role), via)
+}
+
+// follow gives them another role.
+func (s *siblings) follow(role instance.Role, via Via) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.role = role
+	s.run(s.names, startLine(role), via)
+}
+
+// change follows a reload: siblings that are not named any more are stopped, those that stay are reloaded, new ones
+// started. A reload starts one that does not run, as in the Perl ldirectord.
+func (s *siblings) change(now []string, via Via) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gone := without(s.names, now)
+	s.run(gone, sibling+"stop", via)
+	s.run(without(s.names, gone), sibling+"reload || "+startLine(s.role), via)
+	s.run(without(now, s.names), startLine(s.role), via)
+	s.names = now
+}
+
+func (s *siblings) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.run(s.names, sibling+"stop", nil)
+}
+
+// run runs a line of sh for each sibling: one after the other for the same sibling, side by side for several.
+func (s *siblings) run(names []string, line string, via Via) {
+	via = via.And(s.d.Config.Path)
+	self, err := os.Executable()
+	if err != nil {
+		s.d.recorded(err)
+		return
+	}
+	for _, name := range via.Others(names, s.d.Config.Dirs) {
+		argv := append([]string{"/bin/sh", "-c", line, self}, s.d.Args...)
+		s.d.hooks.Run(notify.Hook{Lane: "execute " + name, Argv: append(argv, name), Env: []string{via.Env()}})
+	}
+}
+
+// startLine starts a sibling in a role.
+func startLine(role instance.Role) string {
+	switch role {
+	case instance.Active:
+		return sibling + "standby && " + sibling + "notify master"
+	case instance.Standby:
+		return sibling + "standby && " + sibling + "notify backup"
+	default:
+		return sibling + "start"
+	}
+}
+
+// without are the names in a that are not in b.
+func without(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(name string) bool { return slices.Contains(b, name) })
+}

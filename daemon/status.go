@@ -1,0 +1,132 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"ldirectord/director"
+	"ldirectord/instance"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+	"ldirectord/parser"
+	"ldirectord/status"
+)
+
+// connectionsTimeout is how long reading the connections of all servers may take.
+const connectionsTimeout = time.Second
+
+// answerStatus answers a command with the report of this moment.
+func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
+	now, err := d.director.Snapshot(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	report := status.NewReport(now, d.tally.process(d.Config.Path, d.Version), d.connections(r.Context(), now))
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(report) // an error is the client's
+}
+
+// connections reads the counters of all servers from the kernel, with a client of its own: the director's is never
+// waited for. What can't be read in time is left out.
+func (d *daemon) connections(ctx context.Context, now *director.Snapshot) map[director.Backend]status.Connections {
+	if d.Instance.Table != instance.Kernel {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectionsTimeout)
+	defer cancel()
+	kernel, err := ipvsctl.Open(ctx)
+	if err != nil {
+		return nil
+	}
+	defer kernel.Close()
+	all := map[director.Backend]status.Connections{}
+	for _, v := range now.Virtuals {
+		found, err := kernel.Counters(ctx, v.Key)
+		if err != nil {
+			return all
+		}
+		for _, s := range v.Servers {
+			if c, in := found[s.Addr]; in {
+				all[director.Backend{Virtual: v.ID, Real: s.Real}] = status.Connections(c)
+			}
+		}
+	}
+	return all
+}
+
+// tally is what the daemon knows of itself besides its director. As a Notifier it counts the journal's events.
+type tally struct {
+	started time.Time
+
+	mu      sync.Mutex // guards what follows
+	events  map[string]uint64
+	reloads status.Reloads
+	names   []parser.Name // of the configuration in force
+}
+
+// newTally begins those counters with 0 that somebody may want to be told of: their first event is a change then.
+func newTally() *tally {
+	now := time.Now()
+	t := &tally{started: now, events: map[string]uint64{}, reloads: status.Reloads{Last: now}}
+	for _, kind := range []notify.Kind{
+		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.MonitorFailed, notify.ListenFailed,
+		notify.LocalShortage, notify.Unjudged, notify.ChangedByHand, notify.Lost,
+	} {
+		t.events[string(kind)] = 0
+	}
+	return t
+}
+
+// Notify implements notify.Notifier.
+func (t *tally) Notify(_ context.Context, e notify.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.events[string(e.Kind)]++
+}
+
+// reread counts one reading of the file, and why it was refused, "" if it was not.
+func (t *tally) reread(why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if why != "" {
+		t.reloads.Refused++
+		t.reloads.Error = why
+		return
+	}
+	t.reloads.Succeeded++
+	t.reloads.Last, t.reloads.Error = time.Now(), ""
+}
+
+func (t *tally) setNames(names []parser.Name) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.names = names
+}
+
+// process is all of it as status shows it.
+func (t *tally) process(path, version string) status.Process {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return status.Process{
+		Config: path, Pid: os.Getpid(), Version: version, Started: t.started,
+		Reloads: t.reloads, Events: maps.Clone(t.events), Names: failedNames(t.names),
+	}
+}
+
+// failedNames are the host names that can't be looked up.
+func failedNames(names []parser.Name) (list []status.Name) {
+	for _, n := range unanswered(names) {
+		name := status.Name{Name: n.Host, Error: n.Why}
+		if n.Addr.IsValid() {
+			name.Address = n.Addr.String()
+		}
+		list = append(list, name)
+	}
+	return list
+}

@@ -1,0 +1,90 @@
+package daemon
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	notifyTimeout = time.Second // how long the service manager may take to read a message
+	minWatchdog   = 40 * time.Millisecond
+)
+
+// ServiceManager is systemd, or what else started this process and speaks its protocol, sd_notify(3). The zero value
+// ignores everything.
+type ServiceManager struct {
+	socket string        // where it listens: a path, or @name in the abstract name space
+	every  time.Duration // the longest time between two signs of life; 0: it wants none
+	beats  chan struct{} // signs of life of the director
+	fed    time.Time     // when the last one was passed on
+}
+
+// Listens reports whether there is a service manager.
+func (m *ServiceManager) Listens() bool { return m.socket != "" }
+
+// NewServiceManager reads from the environment who it is, and removes that: what this process starts must not speak for
+// it.
+func NewServiceManager() *ServiceManager {
+	m := &ServiceManager{socket: os.Getenv("NOTIFY_SOCKET"), beats: make(chan struct{}, 1)}
+	pid, usec := os.Getenv("WATCHDOG_PID"), os.Getenv("WATCHDOG_USEC")
+	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"} {
+		os.Unsetenv(name)
+	}
+	limit, err := strconv.ParseInt(usec, 10, 64)
+	if err == nil && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
+		m.every = max(time.Duration(limit)*time.Microsecond, minWatchdog) / 4
+	}
+	return m
+}
+
+// alive is called by the director's goroutine; it never blocks.
+func (m *ServiceManager) alive() {
+	select {
+	case m.beats <- struct{}{}:
+	default:
+	}
+}
+
+// feed keeps the watchdog from ending this process. The daemon's main goroutine calls it after a sign of life of the
+// director, so that both must live.
+func (m *ServiceManager) feed() {
+	if m.every == 0 || time.Since(m.fed) < m.every/2 {
+		return
+	}
+	m.fed = time.Now()
+	m.send("WATCHDOG=1")
+}
+
+// ready says that the daemon works, and what it does.
+func (m *ServiceManager) ready(status string) { m.send("READY=1", "STATUS="+status) }
+
+// reloading says that the configuration is being read; ready follows.
+func (m *ServiceManager) reloading() {
+	var now unix.Timespec
+	if m.socket == "" || unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
+		return
+	}
+	m.send("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000), "STATUS=Reading the configuration")
+}
+
+func (m *ServiceManager) stopping() { m.send("STOPPING=1", "STATUS=Ending") }
+
+// send sends one message. An error is ignored: the service manager finds out itself.
+func (m *ServiceManager) send(lines ...string) {
+	if m.socket == "" {
+		return
+	}
+	conn, err := net.DialTimeout("unixgram", m.socket, notifyTimeout)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_ = conn.SetWriteDeadline(time.Now().Add(notifyTimeout))
+	_, _ = conn.Write([]byte(strings.Join(lines, "\n")))
+}

@@ -1,0 +1,95 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// pollInterval is the time between two looks at a file, for file systems that report no changes.
+const pollInterval = time.Second
+
+// followFile calls read: now, and until ctx is done whenever the file may have changed since read last returned
+// true. The file is compared each second, and at once where the system says that its folder changed.
+func followFile(ctx context.Context, path string, read func() bool) {
+	changed := watch(ctx, filepath.Dir(path))
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+	last := stamp(path)
+	good := read()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-poll.C:
+		}
+		if now := stamp(path); !good || !now.same(last) {
+			last, good = now, read()
+		}
+	}
+}
+
+// watch signals changes in a folder until ctx is done. Folders and not files are watched, because editors and
+// configuration management put a new file in the old one's place. Where nothing can be watched the channel stays
+// silent: all callers poll as well.
+func watch(ctx context.Context, dir string) <-chan struct{} {
+	changed := make(chan struct{}, 1)
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return changed
+	}
+	if err := w.Add(dir); err != nil {
+		w.Close()
+		return changed
+	}
+	go func() {
+		defer w.Close()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case _, open := <-w.Events:
+				if !open {
+					return
+				}
+			case _, open := <-w.Errors: // an overflow: something changed
+				if !open {
+					return
+				}
+			}
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return changed
+}
+
+// fileStamp is what changes when a file does; nil when there is none. A new file in the place of the old one may have
+// its time and its size.
+type fileStamp struct{ os.FileInfo }
+
+func stamp(path string) fileStamp {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fileStamp{}
+	}
+	return fileStamp{info}
+}
+
+func (s fileStamp) same(other fileStamp) bool {
+	if s.FileInfo == nil || other.FileInfo == nil {
+		return s.FileInfo == other.FileInfo
+	}
+	return s.isOf(other) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size()
+}
+
+// isOf reports whether both are of one file, whatever is written in it.
+func (s fileStamp) isOf(other fileStamp) bool {
+	return s.FileInfo != nil && other.FileInfo != nil && os.SameFile(s.FileInfo, other.FileInfo)
+}

@@ -1,0 +1,43 @@
+package instance
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// examples is where a package puts configurations to begin with.
+const examples = "/usr/share/doc/ldirectord/examples"
+
+// ConfigDirs are the folders in which a configuration is looked for. After them its name is taken as a path.
+type ConfigDirs []string
+
+// Paths are those at which a configuration is looked for, one after the other. "" is the name of the one without a name.
+func (d ConfigDirs) Paths(name string) (found []string) {
+	name = cmp.Or(name, "ldirectord.cf")
+	for _, dir := range d {
+		found = append(found, filepath.Join(dir, name))
+	}
+	if here, err := filepath.Abs(name); err == nil {
+		found = append(found, here)
+	}
+	return found
+}
+
+// Find returns the absolute path of a configuration. The error has the Perl ldirectord's words.
+func (d ConfigDirs) Find(name string) (string, error) {
+	looked := d.Paths(name)
+	for _, path := range looked {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path, nil
+		}
+	}
+	if filepath.IsAbs(name) {
+		looked = looked[len(d):]
+	}
+	//lint:ignore ST1005 the Perl ldirectord's words
+	return "", fmt.Errorf("Config file %s not found\nldirectord: looked for %s; %s/http.cf is one to begin with",
+		cmp.Or(name, "ldirectord.cf"), strings.Join(looked, ", "), examples)
+}
