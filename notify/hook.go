@@ -16,12 +16,12 @@ const (
 	hookOutput = 4096        // bytes of its output that are kept
 )
 
-// Hook is one command of the operator to run.
+// Hook is a command of the operator, to be run.
 type Hook struct {
 	Lane  string // hooks of one lane run one after another
-	Key   string // of hooks that wait in a lane with one key, only the latest runs
+	Key   string // of the hooks in a lane that wait with the same key, only the latest runs
 	Argv  []string
-	Env   []string // beside that of the daemon
+	Env   []string // in addition to the daemon's
 	Stdin []byte
 	Ended func() // called when it has ended, or another took its place; may be nil
 }
@@ -32,8 +32,8 @@ func (h Hook) ended() {
 	}
 }
 
-// Hooks runs the operator's commands (fallbackcommand, callback, onchange) off everybody's path: in a
-// lane one at a time in order, and when changes come faster than commands end, the latest of each key.
+// Hooks runs the operator's commands (fallbackcommand, callback, onchange), and nobody waits for them. A lane runs one
+// at a time, in order. When changes come faster than commands end, only the latest of each key is run.
 type Hooks struct {
 	journal *Journal
 	ctx     context.Context
@@ -50,10 +50,10 @@ func NewHooks(j *Journal) *Hooks {
 	return &Hooks{journal: j, ctx: ctx, cancel: cancel, lanes: map[string][]Hook{}}
 }
 
-// Shell is the way the reference runs a fallbackcommand: a command line for sh.
+// Shell is how the Perl runs a fallbackcommand: a command line for sh.
 func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
-// Run runs a command when its turn comes.
+// Run runs a command when the ones before it in its lane have ended.
 func (h *Hooks) Run(hook Hook) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -98,7 +98,7 @@ func (h *Hooks) work(lane string) {
 	}
 }
 
-// next takes the first hook of a lane; without one the lane is not busy any more.
+// next takes the first hook of a lane; if there is none, the lane is no longer busy.
 func (h *Hooks) next(lane string) (Hook, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -50,15 +50,15 @@ func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
 	}
 }
 
-func TestAFailedHookIsTold(t *testing.T) {
-	var heard []Event
-	j := NewJournal(NotifyFunc(func(_ context.Context, e Event) { heard = append(heard, e) }))
+func TestAFailedHookIsReported(t *testing.T) {
+	var got []Event
+	j := NewJournal(NotifyFunc(func(_ context.Context, e Event) { got = append(got, e) }))
 	h := NewHooks(j)
 	h.Run(Hook{Lane: "tcp:192.0.2.1:80", Key: "tcp:192.0.2.1:80", Argv: Shell("echo no route; exit 3")})
 	h.Close(t.Context())
 	j.Close(t.Context())
-	if len(heard) != 1 || heard[0].Kind != HookFailed || !strings.Contains(heard[0].Text, "no route") || !strings.Contains(heard[0].Text, "3") {
-		t.Errorf("heard %+v", heard)
+	if len(got) != 1 || got[0].Kind != HookFailed || !strings.Contains(got[0].Text, "no route") || !strings.Contains(got[0].Text, "3") {
+		t.Errorf("got %+v", got)
 	}
 }
 
@@ -75,8 +75,8 @@ func TestAHookThatHangsIsKilledWithItsChildren(t *testing.T) {
 }
 
 func TestAHookMayLeaveAProgramRunning(t *testing.T) {
-	var heard []Event
-	j := NewJournal(NotifyFunc(func(_ context.Context, e Event) { heard = append(heard, e) }))
+	var got []Event
+	j := NewJournal(NotifyFunc(func(_ context.Context, e Event) { got = append(got, e) }))
 	h := NewHooks(j)
 	pid := filepath.Join(t.TempDir(), "pid")
 	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell("sleep 300 & echo $! >" + pid)})
@@ -85,12 +85,12 @@ func TestAHookMayLeaveAProgramRunning(t *testing.T) {
 	if err := exec.Command("/bin/sh", "-c", "kill $(cat "+pid+")").Run(); err != nil {
 		t.Errorf("ending what it left: %v", err)
 	}
-	if len(heard) != 0 {
-		t.Errorf("heard %+v", heard)
+	if len(got) != 0 {
+		t.Errorf("got %+v", got)
 	}
 }
 
-func TestTheEndOfAHookIsTold(t *testing.T) {
+func TestTheEndOfAHookIsReported(t *testing.T) {
 	j := NewJournal()
 	h := NewHooks(j)
 	ended := make(chan string, 3)
@@ -99,11 +99,11 @@ func TestTheEndOfAHookIsTold(t *testing.T) {
 	}
 	h.Close(t.Context())
 	close(ended)
-	told := map[string]int{}
+	reported := map[string]int{}
 	for name := range ended {
-		told[name]++
+		reported[name]++
 	}
-	if len(told) != 3 || told["first"]+told["replaced"]+told["last"] != 3 {
-		t.Errorf("%v, want each of the three once", told)
+	if len(reported) != 3 || reported["first"]+reported["replaced"]+reported["last"] != 3 {
+		t.Errorf("%v, want each of the three once", reported)
 	}
 }

@@ -9,57 +9,57 @@ import (
 	"time"
 )
 
-func TestEveryNotifierHearsEverythingInOrder(t *testing.T) {
-	var heard [2][]string
-	hear := func(i int) NotifyFunc {
-		return func(_ context.Context, e Event) { heard[i] = append(heard[i], e.Text) }
+func TestEveryNotifierGetsEverythingInOrder(t *testing.T) {
+	var got [2][]string
+	to := func(i int) NotifyFunc {
+		return func(_ context.Context, e Event) { got[i] = append(got[i], e.Text) }
 	}
-	j := NewJournal(hear(0), hear(1))
+	j := NewJournal(to(0), to(1))
 	for i := range 100 {
 		j.Emit(Event{Text: fmt.Sprint(i)})
 	}
 	if err := j.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for i := range heard {
-		if len(heard[i]) != 100 {
-			t.Fatalf("notifier %d heard %d of 100", i, len(heard[i]))
+	for i := range got {
+		if len(got[i]) != 100 {
+			t.Fatalf("notifier %d got %d of 100", i, len(got[i]))
 		}
-		for k, text := range heard[i] {
+		for k, text := range got[i] {
 			if text != fmt.Sprint(k) {
-				t.Fatalf("notifier %d heard %q as number %d", i, text, k)
+				t.Fatalf("notifier %d got %q as number %d", i, text, k)
 			}
 		}
 	}
 }
 
-func TestASlowNotifierStopsNobodyAndLosesNothingInSilence(t *testing.T) {
+func TestASlowNotifierStopsNobodyAndItsLossIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hold := make(chan struct{})
+		gate := make(chan struct{})
 		var slow, quick int
 		var last Event
 		j := NewJournal(
-			NotifyFunc(func(_ context.Context, e Event) { <-hold; slow++; last = e }),
+			NotifyFunc(func(_ context.Context, e Event) { <-gate; slow++; last = e }),
 			NotifyFunc(func(context.Context, Event) { quick++ }))
 		j.Emit(Event{})
 		synctest.Wait()
 		for range maxEvents + 5 {
 			j.Emit(Event{})
 		}
-		close(hold)
+		close(gate)
 		if err := j.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if slow != maxEvents+2 || last.Kind != Lost {
-			t.Errorf("the slow one heard %d, last %v; want all that fitted and the count of the rest", slow, last)
+			t.Errorf("the slow one got %d, last %v; want all that fitted and the count of the rest", slow, last)
 		}
 		if quick < maxEvents {
-			t.Errorf("the quick one heard %d", quick)
+			t.Errorf("the quick one got %d", quick)
 		}
 	})
 }
 
-func TestCloseDoesNotWaitForEver(t *testing.T) {
+func TestCloseDoesNotWaitForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := NewJournal(NotifyFunc(func(ctx context.Context, _ Event) { <-ctx.Done() }))
 		j.Emit(Event{})

@@ -39,7 +39,7 @@ func (l *eventList) kinds() (kinds []Kind) {
 	return kinds
 }
 
-func TestMonitorWritesTheReferencesLines(t *testing.T) {
+func TestMonitorWritesThePerlsLines(t *testing.T) {
 	dir := t.TempDir()
 	one, two := filepath.Join(dir, "one"), filepath.Join(dir, "two")
 	m := NewMonitor(newEventList().report)
@@ -76,7 +76,7 @@ func TestMonitorFilesMayBeRotated(t *testing.T) {
 	}
 }
 
-func TestAMonitorFileThatFailsIsToldOnceAndStopsNothing(t *testing.T) {
+func TestAMonitorFileThatFailsIsReportedOnceAndStopsNothing(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "absent", "bad")
 	l := newEventList()
@@ -90,7 +90,7 @@ func TestAMonitorFileThatFailsIsToldOnceAndStopsNothing(t *testing.T) {
 		waitFor(t, func() bool { return strings.Contains(read(good), want) })
 	}
 	if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
-		t.Errorf("told %v, want one failure", kinds)
+		t.Errorf("reported %v, want one failure", kinds)
 	}
 	if err := os.Mkdir(filepath.Dir(bad), 0o700); err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func TestAMonitorFileThatFailsIsToldOnceAndStopsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if kinds := l.kinds(); len(kinds) != 2 {
-		t.Errorf("told %v, want the second failure as well", kinds)
+		t.Errorf("reported %v, want the second failure as well", kinds)
 	}
 }
 
@@ -121,19 +121,19 @@ func TestAPipeWithoutAReaderIsAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
-		t.Errorf("told %v", kinds)
+		t.Errorf("reported %v", kinds)
 	}
 }
 
-func TestTheMonitorsQueueIsBoundedAndItsLossTold(t *testing.T) {
-	hold, told := make(chan struct{}), newEventList()
+func TestTheMonitorsQueueIsBoundedAndItsLossReported(t *testing.T) {
+	gate, reported := make(chan struct{}), newEventList()
 	m := NewMonitor(func(e Event) {
-		told.report(e)
-		<-hold // a report stands for a file system that hangs
+		reported.report(e)
+		<-gate // a report in place of a file system that hangs
 	})
 	bad := filepath.Join(t.TempDir(), "absent", "bad")
 	m.Record(bad, "id", true, "")
-	<-told.more
+	<-reported.more
 	for range maxResults + 7 {
 		m.Record(bad, "id", true, "")
 	}
@@ -142,13 +142,13 @@ func TestTheMonitorsQueueIsBoundedAndItsLossTold(t *testing.T) {
 	if err := m.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Close of a monitor that hangs: %v", err)
 	}
-	close(hold)
+	close(gate)
 	if err := m.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	last := told.events[len(told.events)-1]
+	last := reported.events[len(reported.events)-1]
 	if last.Kind != MonitorFailed || !strings.Contains(last.Text, "7 results were lost") {
-		t.Errorf("told %v %q", last.Kind, last.Text)
+		t.Errorf("reported %v %q", last.Kind, last.Text)
 	}
 }
 

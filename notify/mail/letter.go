@@ -27,14 +27,14 @@ type letter struct {
 	to      []string   // of the envelope: who has not got it yet
 	about   string     // what happened
 	reminds downServer // of which server this is a reminder; zero for other mail
-	count   int        // how many alerts it stands for
+	count   int        // how many alerts it reports
 	tries   int
 	date    time.Time
 
 	id, fromLine, toLine, subject, reason, body string
 }
 
-// newLetter writes the mail about what happened, with the subject and body of the reference, and why a server went.
+// newLetter writes the mail about an event, with the subject and body of the Perl, and why a server was removed.
 func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
@@ -57,8 +57,8 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 		l.subject = plain("[" + rule.ServiceName + "] " + l.about)
 	}
 	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\nDaemon-Status: %s\n", host, l.subject, e.Status)
-	if goes := e.Kind == notify.Deleted || e.Kind == notify.Quiescent; goes && e.Reason != "" {
-		l.reason = plain(e.Reason) // in the header: programs that read the body know the reference's
+	if down := e.Kind == notify.Deleted || e.Kind == notify.Quiescent; down && e.Reason != "" {
+		l.reason = plain(e.Reason) // in the header: programs that read the body know the Perl's
 	}
 	var details string
 	if rule.ServiceName != "" {
@@ -73,7 +73,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 	return l
 }
 
-// box names the queue of a letter: letters to the same people by the same way wait for one another.
+// box names the queue of a letter. Letters to the same people by the same server wait for one another.
 func (l *letter) box() string {
 	return strings.Join(append([]string{l.via, l.fromLine}, l.to...), "\n")
 }
@@ -85,8 +85,8 @@ func (l *letter) only(to []string) *letter {
 	return &again
 }
 
-// text is the mail with its header; lines end in LF. Beyond the reference's lines the header has what
-// RFC 5322 and RFC 3834 ask for, so that a late mail shows when it was written.
+// text is the mail with its header; lines end in LF. In addition to the Perl's lines, the header has what RFC 5322 and
+// RFC 3834 ask for, so that a late mail shows when it was written.
 func (l *letter) text() string {
 	var b strings.Builder
 	if l.fromLine != "" {
@@ -104,8 +104,8 @@ func (l *letter) text() string {
 	return b.String()
 }
 
-// addresses are the mailboxes of an emailalert value. Where it is no list by RFC 5322, as with local
-// names, it is taken apart at its commas.
+// addresses are the mailboxes of an emailalert value. One that is no list by RFC 5322, as with local names, is split at
+// its commas.
 func addresses(list string) []string {
 	var found []string
 	if parsed, err := mail.ParseAddressList(list); err == nil {

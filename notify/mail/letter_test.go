@@ -31,8 +31,8 @@ func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
 	}
 }
 
-// Who is told that a server went is told why, in the header: the body is the reference's.
-func TestAMailSaysWhyAServerWent(t *testing.T) {
+// A mail says in its header why a server is down: the body is the Perl's.
+func TestAMailSaysWhyAServerIsDown(t *testing.T) {
 	const why = "\nX-Ldirectord-Reason: connect: connection refused x\n\n"
 	for kind, want := range map[notify.Kind]bool{notify.Deleted: true, notify.Quiescent: true, notify.Restored: false} {
 		l := newLetter(Rule{To: "a@example.net"}, notify.Event{Kind: kind, Status: notify.StatusRunning, Reason: "connect: connection refused\nx"}, "what")

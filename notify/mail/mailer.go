@@ -13,48 +13,47 @@ import (
 	"ldirectord/notify"
 )
 
-// Rule says who hears of one virtual service, and how. The fields are the directives of the
-// ldirectord manual.
+// Rule says who gets mail about one virtual service, and how. The fields are directives of the ldirectord manual.
 type Rule struct {
 	To          string          // emailalert: addresses separated by commas; "" for nobody
 	From        string          // emailalertfrom: the From line; "" for USER@HOST
 	SMTP        string          // smtp: server, at port 25 unless it says host:port; "" for the local sendmail
-	Freq        time.Duration   // emailalertfreq: between reminders of a server that stays down; 0 for none
+	Freq        time.Duration   // emailalertfreq: between reminders of a server that is still down; 0 for none
 	Statuses    []notify.Status // emailalertstatus: the states of the daemon in which mail is sent
 	ServiceName string          // servicename: in front of the subject, and in the body
 	Comment     string          // comment: in the body
 	Reals       []string        // the real servers by the names of Event.Real; nil when that is not known
 }
 
-// mails tells whether anybody hears of what happens in a state of the daemon.
+// mails reports whether anybody gets mail about what happens in a state of the daemon.
 func (r Rule) mails(s notify.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
 
-// Mailer sends mail about servers that come and go, and reminders of those that stay down. It is a
-// Notifier that never blocks: what is sent waits in a queue of its own.
+// Mailer sends mail about servers that are added and removed, and reminders of those that are still down. It is a
+// notify.Notifier that never blocks: what is sent waits in a queue of its own.
 type Mailer struct {
 	report func(notify.Event)
 	out    *outbox
 
 	mu     sync.Mutex // guards what follows
 	rules  map[string]Rule
-	down   map[downServer]time.Time // when mail about it was last due
+	down   map[downServer]time.Time // when the last mail about it was due
 	timer  *time.Timer
 	due    time.Time // when the timer fires; zero when nothing is due
 	closed bool
 }
 
-// downServer is a real server that was taken out, by the names of its Event.
+// downServer is a real server that is down, by the names of its Event.
 type downServer struct{ virtual, real string }
 
-// New returns a mailer without rules. It tells report which mails are on their way (Mailing) and
-// what becomes of its own failures (MailFailed, MailRecovered); report is called from several goroutines
-// and must not block or call the Mailer. Close ends it.
+// New returns a mailer without rules. It calls report for each mail that is to be sent (Mailing), and when mail fails and
+// works again (MailFailed, MailRecovered). Report is called from several goroutines; it must not block or call the
+// Mailer. Close ends it.
 func New(report func(notify.Event)) *Mailer {
 	return &Mailer{report: report, out: newOutbox(report), down: map[downServer]time.Time{}}
 }
 
-// Set makes these the rules, by Event.Virtual. Servers that are still configured go on being reminded
-// of, at the new frequency.
+// Set replaces the rules, by Event.Virtual. Reminders of servers that are still configured continue, at the new
+// frequency.
 func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
 	m.rules = maps.Clone(rules)
@@ -75,25 +74,25 @@ func (m *Mailer) Notify(_ context.Context, e notify.Event) {
 	switch e.Kind {
 	case notify.Added, notify.Restored, notify.Drained, notify.Purged:
 		m.forget(downServer{e.Virtual, e.Real})
-		m.tell(e)
+		m.mail(e)
 	case notify.Quiescent, notify.Deleted:
 		if !e.Fallback {
 			m.remember(downServer{e.Virtual, e.Real}, e.Time)
 		}
-		m.tell(e)
+		m.mail(e)
 	case notify.Unjudged:
-		m.tell(e)
-	case notify.StandingBy: // whoever serves now tells
+		m.mail(e)
+	case notify.StandingBy: // who serves now sends mail
 		for s := range m.down {
 			m.forget(s)
 		}
 	case notify.Lost:
-		m.tellAll(e)
+		m.mailAll(e)
 	}
 }
 
-// Close sends what waits, each mail with one more try, but takes no longer than ctx allows. The error
-// counts the mails that could not be sent.
+// Close tries once more to send every mail that waits, but takes no longer than ctx allows. The error counts the mails
+// that could not be sent.
 func (m *Mailer) Close(ctx context.Context) error {
 	m.mu.Lock()
 	m.closed = true
@@ -104,9 +103,9 @@ func (m *Mailer) Close(ctx context.Context) error {
 	return m.out.close(ctx)
 }
 
-// tell mails one change. A server that is added with weight 0 is to the reader one that became
-// quiescent, as the reference has it.
-func (m *Mailer) tell(e notify.Event) {
+// mail sends mail about one change. Of a server that is added with weight 0 the subject says that it became quiescent,
+// as in the Perl.
+func (m *Mailer) mail(e notify.Event) {
 	rule := m.rules[e.Virtual]
 	if !rule.mails(e.Status) {
 		return
@@ -114,14 +113,14 @@ func (m *Mailer) tell(e notify.Event) {
 	m.send(e, newLetter(rule, e, strings.TrimPrefix(e.Text, "Readd ")))
 }
 
-// tellAll mails what concerns everybody who gets mail at all, once to each.
-func (m *Mailer) tellAll(e notify.Event) {
+// mailAll sends mail to everybody who gets mail at all, once to each.
+func (m *Mailer) mailAll(e notify.Event) {
 	e.Status = cmp.Or(e.Status, notify.StatusRunning)
-	told := map[string]bool{}
+	done := map[string]bool{}
 	for _, rule := range m.rules {
 		rule.ServiceName, rule.Comment = "", ""
-		if l := newLetter(rule, e, e.Text); rule.mails(e.Status) && !told[l.box()] {
-			told[l.box()] = true
+		if l := newLetter(rule, e, e.Text); rule.mails(e.Status) && !done[l.box()] {
+			done[l.box()] = true
 			m.send(e, l)
 		}
 	}
@@ -145,7 +144,7 @@ func (m *Mailer) forget(s downServer) {
 	m.out.drop(s)
 }
 
-// wake sets the timer unless it fires earlier anyhow.
+// wake sets the timer, unless it fires earlier.
 func (m *Mailer) wake(at time.Time) {
 	if m.closed || !m.due.IsZero() && !at.Before(m.due) {
 		return
@@ -157,8 +156,8 @@ func (m *Mailer) wake(at time.Time) {
 	m.timer = time.AfterFunc(time.Until(at), m.remind)
 }
 
-// remind mails about the servers whose time has come. The reference looks between two rounds of
-// checks, so its reminders always say that it is running.
+// remind sends the reminders that are due. The Perl looks between two rounds of checks, so its reminders always say that
+// it is running.
 func (m *Mailer) remind() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

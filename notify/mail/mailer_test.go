@@ -77,8 +77,8 @@ func (p *postbox) subjects() []string {
 	return s
 }
 
-// told are the kinds of the events reported since the last call, but for mails on their way.
-func (p *postbox) told() []notify.Kind {
+// reported are the kinds of the events reported since the last call, but for Mailing.
+func (p *postbox) reported() []notify.Kind {
 	synctest.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,7 +114,7 @@ func testRule() Rule {
 
 func setRule(m *Mailer, r Rule) { m.Set(map[string]Rule{testVirtual: r}) }
 
-func TestMailHasTheReferencesWords(t *testing.T) {
+func TestMailHasThePerlsWords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)
 		rule := testRule()
@@ -143,7 +143,7 @@ func TestMailHasTheReferencesWords(t *testing.T) {
 			t.Errorf("envelope %s to %q", l.sender, l.to)
 		}
 		if len(p.events) != 1 || p.events[0].Kind != notify.Mailing || p.events[0].Text != "emailalert: Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)" {
-			t.Errorf("told %+v", p.events)
+			t.Errorf("reported %+v", p.events)
 		}
 	})
 }

@@ -14,18 +14,18 @@ import (
 
 // Limits of the delivery of mail.
 const (
-	maxWaiting     = 100              // mails in a box; of more there is one summary
+	maxWaiting     = 100              // mails in a box; all after them become one summary
 	maxSummary     = 500              // alerts that a summary lists
 	maxSending     = 8                // at once
 	firstMailRetry = 5 * time.Second  // after a temporary failure; doubles …
 	lastMailRetry  = 10 * time.Minute // … up to this
-	mailLifetime   = 24 * time.Hour   // after which a mail is given up
+	mailLifetime   = 24 * time.Hour   // after which no further try is made
 )
 
-// outbox delivers letters. Those of one box are sent in order; a box that has to wait holds up no other.
+// outbox delivers letters. Those of one box are sent in order; boxes do not wait for each other.
 type outbox struct {
-	// deliver hands a letter to the mail system. It returns who is to be tried again; the error is about
-	// the others, or, when there are none, about all.
+	// deliver hands a letter to the mail system. It returns the recipients to try again; the error is about the others,
+	// or, when there are none, about all.
 	deliver func(context.Context, *letter) (again []string, err error)
 	report  func(notify.Event)
 	ctx     context.Context // of all deliveries
@@ -35,19 +35,18 @@ type outbox struct {
 
 	mu     sync.Mutex // guards what follows
 	boxes  map[string]*box
-	ending chan struct{} // closed when nothing waits for a second try any more
+	ending chan struct{} // closed by close: nobody waits between tries any more
 	closed bool
 }
 
-// box has what waits for the same people by the same way. A box that fails is kept until it works
-// again.
+// box has the letters to the same people by the same server. A box that fails is kept until it works again.
 type box struct {
 	key     string
 	queue   []*letter // the first is being sent
 	more    summary   // of what did not fit
-	busy    bool      // somebody works on the queue
-	failing bool      // and it has been told
-	lost    int       // alerts that somebody did not get, since it fails
+	busy    bool      // a goroutine works on the queue
+	failing bool      // and that is reported
+	lost    int       // alerts that a recipient did not get since it fails
 	stuck   bool      // its last try failed
 }
 
@@ -73,8 +72,8 @@ func deliver(ctx context.Context, l *letter) (again []string, err error) {
 	return sendSMTP(ctx, d.DialContext, l)
 }
 
-// put queues a letter. It refuses a reminder of what another one that waits reminds of already, or
-// for which there is no room: there will be a next one.
+// put queues a letter. It refuses a reminder of a server that a waiting one reminds of already, or for which there is no
+// room: there will be a next one.
 func (o *outbox) put(l *letter) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -103,7 +102,7 @@ func (o *outbox) queue(l *letter) bool {
 	return true
 }
 
-// drop takes out the reminders of a server that wait.
+// drop removes the waiting reminders of a server.
 func (o *outbox) drop(s downServer) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -112,7 +111,7 @@ func (o *outbox) drop(s downServer) {
 	}
 }
 
-// close gives every letter one more try, and ends all of them when ctx is done.
+// close gives every letter one more try, and cancels all of them when ctx is done.
 func (o *outbox) close(ctx context.Context) error {
 	o.mu.Lock()
 	if !o.closed {
@@ -148,8 +147,8 @@ func (o *outbox) work(b *box) {
 	}
 }
 
-// next is the first letter of a box, or the summary when all others are sent. Without one the box is
-// not busy any more.
+// next is the first letter of a box, or the summary when all others are sent. If there is none, the box is no longer
+// busy.
 func (o *outbox) next(b *box) *letter {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -177,20 +176,20 @@ func (o *outbox) send(l *letter) (again []string, err error) {
 	}
 }
 
-// settle takes a letter out of its box unless all of it is to be tried again.
+// settle removes a letter from its box, unless nobody got it and it is to be tried again.
 func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	l.tries++
 	if o.ctx.Err() == nil {
-		o.tell(b, l, err)
+		o.reportChange(b, l, err)
 	}
 	switch {
 	case len(again) < len(l.to) || len(again) == 0:
 		if err != nil {
 			b.lost += l.count
 		}
-		if len(again) > 0 { // the others do not wait for those
+		if len(again) > 0 { // the letters after it do not wait for those
 			o.queue(l.only(again))
 		}
 	case o.closed:
@@ -205,29 +204,29 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 	return true
 }
 
-// tell reports the first failure of a box, and when it works again.
-func (o *outbox) tell(b *box, l *letter, err error) {
+// reportChange reports the first failure of a box, and when it works again.
+func (o *outbox) reportChange(b *box, l *letter, err error) {
 	e := notify.Event{Time: time.Now(), Kind: notify.MailFailed}
-	to, way := strings.Join(l.to, ", "), "sendmail"
+	to, server := strings.Join(l.to, ", "), "sendmail"
 	if l.via != "" {
-		way = "SMTP server " + l.via
+		server = "SMTP server " + l.via
 	}
 	switch {
 	case b.failing == (err != nil):
 		return
 	case err != nil:
 		e.Reason = plain(err.Error())
-		e.Text = plain(fmt.Sprintf("failed to send email message to %s by %s: %v", to, way, err))
+		e.Text = plain(fmt.Sprintf("failed to send email message to %s by %s: %v", to, server, err))
 	default:
 		e.Kind = notify.MailRecovered
-		e.Text = fmt.Sprintf("email messages to %s by %s succeed again; %d did not reach everybody", to, way, b.lost)
+		e.Text = fmt.Sprintf("email messages to %s by %s succeed again; %d did not reach everybody", to, server, b.lost)
 		b.lost = 0
 	}
 	b.failing = err != nil
 	o.report(e)
 }
 
-// rest waits before the next try.
+// rest waits until the next try.
 func (o *outbox) rest(tries int) {
 	t := time.NewTimer(mailPause(tries))
 	defer t.Stop()
@@ -253,7 +252,7 @@ func (l *letter) isReminder() bool { return l.reminds != downServer{} }
 
 func (l *letter) sameReminder(other *letter) bool { return l.reminds == other.reminds }
 
-// summary stands for the letters that found no room in a box.
+// summary replaces the letters that found no room in a box.
 type summary struct {
 	count int
 	last  *letter

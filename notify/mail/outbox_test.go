@@ -15,7 +15,7 @@ import (
 
 var errAway = errors.New("connection refused")
 
-func TestMailIsTriedAgainEverMoreSeldom(t *testing.T) {
+func TestMailIsTriedAgainAtGrowingIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)
 		setRule(m, testRule())
@@ -35,13 +35,13 @@ func TestMailIsTriedAgainEverMoreSeldom(t *testing.T) {
 		if end := at[len(at)-1]; end < mailLifetime || end > mailLifetime+lastMailRetry {
 			t.Errorf("given up after %v", end)
 		}
-		if told := p.told(); !slices.Equal(told, []notify.Kind{notify.MailFailed}) {
-			t.Errorf("told %v, want one failure", told)
+		if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed}) {
+			t.Errorf("reported %v, want one failure", reported)
 		}
 	})
 }
 
-func TestFailingMailIsToldOnceAndSoIsItsReturn(t *testing.T) {
+func TestFailingMailIsReportedOnceAndSoIsItsReturn(t *testing.T) {
 	for _, final := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			m, p := newTestMailer(t)
@@ -53,15 +53,15 @@ func TestFailingMailIsToldOnceAndSoIsItsReturn(t *testing.T) {
 			synctest.Wait()
 			at := slices.IndexFunc(p.events, func(e notify.Event) bool { return e.Kind == notify.MailFailed }) // among those of the next mails
 			if at < 0 {
-				t.Fatalf("told %v, want a failure", p.told())
+				t.Fatalf("reported %v, want a failure", p.reported())
 			}
 			failed := p.events[at]
 			if want := `failed to send email message to admin@example.net by SMTP server 127.0.0.1: 554 "go  away"`; failed.Text != want {
-				t.Errorf("told %q, want %q", failed.Text, want)
+				t.Errorf("reported %q, want %q", failed.Text, want)
 			}
 			time.Sleep(time.Minute)
-			if told := p.told(); !slices.Equal(told, []notify.Kind{notify.MailFailed}) {
-				t.Errorf("told %v, want one failure", told)
+			if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed}) {
+				t.Errorf("reported %v, want one failure", reported)
 			}
 			p.answer(nil, false)
 			m.Notify(t.Context(), cameBack(testReal))
@@ -74,7 +74,7 @@ func TestFailingMailIsToldOnceAndSoIsItsReturn(t *testing.T) {
 				t.Errorf("%d mails arrived, want %d", len(got), arrived)
 			}
 			if last := p.events[len(p.events)-1]; last.Kind != notify.MailRecovered || !strings.HasSuffix(last.Text, lost) {
-				t.Errorf("told %v %q, want %q", last.Kind, last.Text, lost)
+				t.Errorf("reported %v %q, want %q", last.Kind, last.Text, lost)
 			}
 		})
 	}
@@ -110,7 +110,7 @@ func TestAFullBoxBecomesOneSummary(t *testing.T) {
 	})
 }
 
-func TestWhoHasToWaitHoldsUpNobodyElse(t *testing.T) {
+func TestOneBoxDoesNotWaitForAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)
 		rule := testRule()
@@ -146,13 +146,13 @@ func TestWhoHasToWaitHoldsUpNobodyElse(t *testing.T) {
 		if got["good@example.net"] != 3 || got["full@example.net"] != 3 {
 			t.Errorf("arrived at last: %v", got)
 		}
-		if told := p.told(); !slices.Equal(told, []notify.Kind{notify.MailFailed, notify.MailRecovered}) {
-			t.Errorf("told %v", told)
+		if reported := p.reported(); !slices.Equal(reported, []notify.Kind{notify.MailFailed, notify.MailRecovered}) {
+			t.Errorf("reported %v", reported)
 		}
 	})
 }
 
-func TestASilentServerHoldsUpNoOther(t *testing.T) {
+func TestASilentServerDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)
 		silent, good := testRule(), testRule()

@@ -70,7 +70,7 @@ func TestRealEximRefuses(t *testing.T) {
 			t.Errorf("%s: the mail counts as sent", to)
 		}
 		if got := failures(); len(got) != 1 || !strings.Contains(got[0], want) {
-			t.Errorf("%s: told %q, want one failure with %s", to, got, want)
+			t.Errorf("%s: reported %q, want one failure with %s", to, got, want)
 		}
 	}
 }
@@ -85,7 +85,7 @@ func TestRealEximThatIsSilentHoldsNobodyUp(t *testing.T) {
 	start := time.Now()
 	m.Notify(t.Context(), wentDown(testReal))
 	if took := time.Since(start); took > time.Second {
-		t.Errorf("telling took %v", took)
+		t.Errorf("reporting took %v", took)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
@@ -205,13 +205,13 @@ func (e *exim) run(t *testing.T) {
 	}
 }
 
-// mailer sends by this exim, also by its sendmail command. It returns the failures that were told.
+// mailer sends by this exim, also by its sendmail command. It returns the failures that were reported.
 func (e *exim) mailer(t *testing.T) (m *Mailer, failures func() []string) {
 	t.Helper()
-	told := make(chan string, 100)
+	reported := make(chan string, 100)
 	m = New(func(ev notify.Event) {
 		if ev.Kind == notify.MailFailed {
-			told <- ev.Text
+			reported <- ev.Text
 		}
 	})
 	m.out.deliver = func(ctx context.Context, l *letter) ([]string, error) {
@@ -221,8 +221,8 @@ func (e *exim) mailer(t *testing.T) (m *Mailer, failures func() []string) {
 		return deliver(ctx, l)
 	}
 	return m, func() (all []string) {
-		for len(told) > 0 {
-			all = append(all, <-told)
+		for len(reported) > 0 {
+			all = append(all, <-reported)
 		}
 		return all
 	}

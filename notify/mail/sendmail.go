@@ -12,8 +12,8 @@ import (
 	"ldirectord/program"
 )
 
-// mailPrograms are the local ways to send a mail, in the order in which Mail::Mailer, which the
-// reference uses, looks for them.
+// mailPrograms are the local ways to send a mail, in the order in which Mail::Mailer, which the Perl uses, looks for
+// them.
 var mailPrograms = [...][]string{
 	{"/usr/sbin/sendmail", "-t"},
 	{"/usr/lib/sendmail", "-t"},
@@ -28,7 +28,7 @@ const (
 	sendmailOutput = 4096 // bytes of its output that are kept
 )
 
-// sendmail hands a letter to the first program there is. Only an error in the mail itself is final.
+// sendmail hands a letter to the first of the programs that is installed. Only an error in the mail itself is final.
 func sendmail(ctx context.Context, programs [][]string, l *letter) (again []string, err error) {
 	i := slices.IndexFunc(programs, func(argv []string) bool {
 		_, err := exec.LookPath(argv[0])
@@ -38,14 +38,14 @@ func sendmail(ctx context.Context, programs [][]string, l *letter) (again []stri
 		return l.to, fmt.Errorf("no mail program: %s does not exist", programs[0][0])
 	}
 	err = runMailer(ctx, programs[i], l.text())
-	if err == nil || blamesMail(err) {
+	if err == nil || rejectsMail(err) {
 		return nil, err
 	}
 	return l.to, err
 }
 
-// blamesMail tells whether a program found fault with the mail itself.
-func blamesMail(err error) bool {
+// rejectsMail reports whether a program says that the mail itself is wrong.
+func rejectsMail(err error) bool {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return false

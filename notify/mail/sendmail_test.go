@@ -33,11 +33,11 @@ func TestSendmailGetsTheMailOnStandardInput(t *testing.T) {
 		t.Errorf("the program got %q, want %q", got, want)
 	}
 	if !strings.HasPrefix(l.text(), "To: root, admin@example.net\n") {
-		t.Errorf("the mail is %q, want one without a From line of ours", l.text())
+		t.Errorf("the mail is %q, want one without our From line", l.text())
 	}
 }
 
-func TestSendmailIsTriedAgainUnlessItBlamesTheMail(t *testing.T) {
+func TestSendmailIsTriedAgainUnlessItRejectsTheMail(t *testing.T) {
 	for code, final := range map[int]bool{1: false, 67: true, 69: false, 75: false, 127: false} {
 		l := newLetter(Rule{To: "root, admin@example.net"}, notify.Event{Status: notify.StatusRunning}, "Added real server: …")
 		again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo out of luck >&2; exit %d", code)), l)
@@ -73,7 +73,7 @@ func TestASendmailThatHangsIsKilledWithItsChildren(t *testing.T) {
 	}
 }
 
-// runs tells whether a process is there and no zombie.
+// runs reports whether a process is there and no zombie.
 func runs(pid string) bool {
 	state, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
 	return err == nil && !strings.Contains(string(state), ") Z ")

@@ -25,8 +25,8 @@ const (
 // dialer opens a connection, as net.Dialer.DialContext does.
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-// sendSMTP hands a letter to its SMTP server (RFC 5321), without TLS as in the reference. A reply of
-// 5xx is final; whatever else goes wrong is worth another try.
+// sendSMTP hands a letter to its SMTP server (RFC 5321), without TLS as in the Perl. A reply of 5xx is final; after any
+// other error it is tried again.
 func sendSMTP(ctx context.Context, dial dialer, l *letter) (again []string, err error) {
 	if len(l.to) == 0 {
 		return nil, fmt.Errorf("no address in %q", l.toLine)
@@ -94,7 +94,7 @@ func (s *smtpSession) step(name string, exchange func() error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// send is the transaction of one mail. It goes to those whom the server takes.
+// send is the transaction of one mail. It goes to the recipients whom the server accepts.
 func (s *smtpSession) send(l *letter) (again []string, err error) {
 	if err := s.step("MAIL", func() error { return s.client.Mail(l.sender) }); err != nil {
 		return unlessFinal(err, l.to), err
@@ -120,7 +120,7 @@ func (s *smtpSession) send(l *letter) (again []string, err error) {
 			later = append(later, unlessFinal(err, taken)...)
 		}
 	}
-	_ = s.step("QUIT", s.client.Quit) // whether the mail is sent is decided already
+	_ = s.step("QUIT", s.client.Quit) // the mail is already sent, or not
 	if refused == nil && len(later) == len(l.to) {
 		refused = deferred
 	}
@@ -144,7 +144,7 @@ func (s *smtpSession) data(l *letter) error {
 	})
 }
 
-// smtpAddress is where a server is asked: at port 25 unless another is named.
+// smtpAddress is the address of a server: with port 25 unless another is named.
 func smtpAddress(server string) string {
 	if _, err := netip.ParseAddr(strings.Trim(server, "[]")); err != nil {
 		if _, port, err := net.SplitHostPort(server); err == nil && port != "" {
@@ -154,19 +154,19 @@ func smtpAddress(server string) string {
 	return net.JoinHostPort(strings.Trim(server, "[]"), "25")
 }
 
-// isReply tells whether the server said no, in words.
+// isReply reports whether an error is a refusal by the server.
 func isReply(err error) bool {
 	var reply *textproto.Error
 	return errors.As(err, &reply)
 }
 
-// isFinal tells whether the server will not change its mind (RFC 5321, 4.2.1).
+// isFinal reports whether a refusal is permanent (RFC 5321, 4.2.1).
 func isFinal(err error) bool {
 	var reply *textproto.Error
 	return errors.As(err, &reply) && reply.Code >= 500
 }
 
-// unlessFinal is who is worth another try after an error.
+// unlessFinal are the recipients to try again after an error.
 func unlessFinal(err error, to []string) []string {
 	if isFinal(err) {
 		return nil
@@ -174,7 +174,7 @@ func unlessFinal(err error, to []string) []string {
 	return to
 }
 
-// boundedConn ends after a number of bytes from the server.
+// boundedConn fails after a number of bytes from the server.
 type boundedConn struct {
 	net.Conn
 	left int

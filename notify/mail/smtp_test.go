@@ -35,9 +35,9 @@ const (
 
 // smtpScript is a mail server that follows a script. Its dial is in memory.
 type smtpScript struct {
-	reply map[string]string // by step, or by a whole command; else the good one
-	heard []string          // commands
-	mails []string          // texts, lines ending in LF
+	reply    map[string]string // by step, or by a whole command; else the good one
+	commands []string
+	mails    []string // texts, lines ending in LF
 }
 
 func (s *smtpScript) dial(context.Context, string, string) (net.Conn, error) {
@@ -59,7 +59,7 @@ func (s *smtpScript) serve(c net.Conn) {
 			return
 		}
 		line = strings.TrimSpace(line)
-		s.heard = append(s.heard, line)
+		s.commands = append(s.commands, line)
 		word, _, _ := strings.Cut(line, " ")
 		good := "250 ok"
 		if word == atDATA {
@@ -127,8 +127,8 @@ func TestSMTPSendsOneMailToEverybody(t *testing.T) {
 		want := []string{
 			"EHLO " + hostName(), "MAIL FROM:<" + me + ">", "RCPT TO:<a@example.net>", "RCPT TO:<b@example.net>", "DATA", "QUIT",
 		}
-		if !slices.Equal(s.heard, want) {
-			t.Errorf("the server heard\n%q, want\n%q", s.heard, want)
+		if !slices.Equal(s.commands, want) {
+			t.Errorf("the server got\n%q, want\n%q", s.commands, want)
 		}
 		if len(s.mails) != 1 || s.mails[0] != l.text() {
 			t.Errorf("the server took %q, want %q", s.mails, l.text())
@@ -157,7 +157,7 @@ func TestSMTPFailures(t *testing.T) {
 	for _, step := range smtpSteps {
 		for _, r := range replies {
 			if step == atEHLO && r.says == "more than" {
-				continue // net/smtp goes on to HELO, and waits as for a silent server
+				continue // net/smtp continues with HELO, and waits as for a silent server
 			}
 			t.Run(step+"/"+r.says, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
