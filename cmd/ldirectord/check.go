@@ -23,7 +23,7 @@ func check(ctx context.Context, c *call) error {
 		l.Found = append(l.Found, doctor.Advise(ctx, l.Config, c.ownsRule())...)
 	}
 	if c.jsonOut {
-		return c.checkJSON(l)
+		return checkJSON(c, l)
 	}
 	for _, d := range byPlace(l.Found) {
 		fmt.Fprintln(c.out, render(d, l.Text, isTerminal(os.Stdout)))
@@ -78,7 +78,7 @@ type finding struct {
 
 // checkJSON prints the result in the form of the conformance corpus: the first error as error, kind
 // and line, all findings, and the effective configuration, whose secrets are hidden unless they are asked for.
-func (c *call) checkJSON(l *daemon.Loaded) error {
+func checkJSON(c *call, l *daemon.Loaded) error {
 	out := struct {
 		OK          bool           `json:"ok"`
 		Exit        int            `json:"exit"`

@@ -25,14 +25,14 @@ func (c *call) loadFrom(ctx context.Context, s daemon.Source) (*daemon.Loaded, e
 	}
 	c.printFindings(l.Found)
 	if l.Plan == nil {
-		return nil, exit{status: c.refused(l.Found)}
+		return nil, exit{status: refused(c, l.Found)}
 	}
 	return l, nil
 }
 
 // refused is the exit status of a configuration that is refused. A look-up that failed is no mistake of the file:
 // in the foreground it ends like a crash, so that a service manager tries again.
-func (c *call) refused(found parser.Diagnostics) int {
+func refused(c *call, found parser.Diagnostics) int {
 	switch {
 	case !c.stay:
 		return exitConfig

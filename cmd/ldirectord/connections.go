@@ -36,7 +36,7 @@ func connections(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	states, err := c.serverStates(ctx)
+	states, err := serverStates(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func connections(ctx context.Context, c *call) error {
 }
 
 // serverStates are what the running daemon says of its servers, or else who is to be drained.
-func (c *call) serverStates(ctx context.Context) (map[director.Backend]string, error) {
+func serverStates(ctx context.Context, c *call) (map[director.Backend]string, error) {
 	states := map[director.Backend]string{}
 	orders, err := daemon.Drained(c.instance())
 	if err != nil {

@@ -19,7 +19,7 @@ func examine(ctx context.Context, c *call) error {
 		return err
 	}
 	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.ownsRule())
-	if err := c.printReport(report); err != nil {
+	if err := printReport(c, report); err != nil {
 		return err
 	}
 	if report.IsBroken() {
@@ -28,7 +28,7 @@ func examine(ctx context.Context, c *call) error {
 	return nil
 }
 
-func (c *call) printReport(report doctor.Report) error {
+func printReport(c *call, report doctor.Report) error {
 	if c.jsonOut {
 		status := exitOK
 		if report.IsBroken() {

@@ -16,12 +16,12 @@ import (
 const idleInterval = 200 * time.Millisecond
 
 // drain takes real servers out for new connections; those they have go on.
-func drain(ctx context.Context, c *call) error { return c.orderDrain(ctx, true) }
+func drain(ctx context.Context, c *call) error { return orderDrain(ctx, c, true) }
 
 // undrain lets them back to what their checks say.
-func undrain(ctx context.Context, c *call) error { return c.orderDrain(ctx, false) }
+func undrain(ctx context.Context, c *call) error { return orderDrain(ctx, c, false) }
 
-func (c *call) orderDrain(ctx context.Context, drain bool) error {
+func orderDrain(ctx context.Context, c *call, drain bool) error {
 	order := daemon.DrainOrder{Drain: drain, Real: c.args[len(c.args)-1], Force: c.force}
 	if len(c.args) == 2 {
 		order.Virtual = c.args[0]
@@ -29,12 +29,12 @@ func (c *call) orderDrain(ctx context.Context, drain bool) error {
 	answer, err := order.Send(ctx, c.socket())
 	switch {
 	case errors.Is(err, instance.ErrNoListener), errors.Is(err, instance.ErrEnding), errors.Is(err, instance.ErrNoAnswer):
-		return c.recordDrain(ctx, order, err)
+		return recordDrain(ctx, c, order, err)
 	case err != nil:
 		return err
 	}
 	for _, s := range answer.Servers {
-		c.printDrained(s.Virtual, s.Real)
+		printDrained(c, s.Virtual, s.Real)
 	}
 	for _, id := range answer.Refusing {
 		c.warn("warning: %s refuses the clients of a server that is drained; its scheduler does not with schedflags=sh-fallback or mh-fallback", id)
@@ -43,35 +43,35 @@ func (c *call) orderDrain(ctx context.Context, drain bool) error {
 		return nil
 	}
 	c.out.Flush() // which remembers an error
-	return c.awaitIdle(ctx, answer.Servers)
+	return awaitIdle(ctx, c, answer.Servers)
 }
 
-func (c *call) printDrained(virtual, real string) {
+func printDrained(c *call, virtual, real string) {
 	fmt.Fprintf(c.out, "%sed %s of %s\n", c.verb, real, virtual)
 }
 
 // recordDrain records an order for a daemon that gives no answer, or for the next one.
-func (c *call) recordDrain(ctx context.Context, order daemon.DrainOrder, unanswered error) error {
+func recordDrain(ctx context.Context, c *call, order daemon.DrainOrder, unanswered error) error {
 	l, err := c.load(ctx)
 	if err != nil {
 		return err
 	}
 	servers, err := order.Record(ctx, c.instance(), l.Plan)
 	if err == nil {
-		err = c.unconfirmed(unanswered)
+		err = unconfirmed(c, unanswered)
 	}
 	if err != nil {
 		return err
 	}
 	for _, p := range servers {
-		c.printDrained(p.Virtual, p.Real)
+		printDrained(c, p.Virtual, p.Real)
 	}
 	return nil
 }
 
 // unconfirmed is what is to be said of an order that is recorded and was not answered: nothing of a daemon of ours
 // that has no such socket, which follows the file.
-func (c *call) unconfirmed(unanswered error) error {
+func unconfirmed(c *call, unanswered error) error {
 	found := c.instance().Find()
 	switch {
 	case found.Pid == 0 || errors.Is(unanswered, instance.ErrEnding):
@@ -87,7 +87,7 @@ func (c *call) unconfirmed(unanswered error) error {
 }
 
 // awaitIdle waits until the servers have no connection any more, as far as the table can be seen.
-func (c *call) awaitIdle(ctx context.Context, servers []daemon.DrainedServer) error {
+func awaitIdle(ctx context.Context, c *call, servers []daemon.DrainedServer) error {
 	if c.ipvs != defaultIPVS {
 		return nil
 	}

@@ -25,7 +25,7 @@ func isDaemon() bool { return os.Getenv(readyEnv) != "" }
 // launch becomes the daemon, or starts one in the background and waits until it is ready.
 func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
 	if c.debug || c.stay || l.Config.Global.Supervised {
-		return daemon.Run(ctx, c.daemonOptions(l, c.supervisor(), nil))
+		return daemon.Run(ctx, daemonOptions(c, l, supervisor(c), nil))
 	}
 	c.manager = &daemon.ServiceManager{} // it waits for this process, which ends now
 	if fd, err := strconv.Atoi(os.Getenv(readyEnv)); err == nil {
@@ -33,20 +33,20 @@ func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
 		syscall.CloseOnExec(fd)
 		ready := os.NewFile(uintptr(fd), "ready")
 		c.stderr = ready
-		err := daemon.Run(ctx, c.daemonOptions(l, "", ready))
+		err := daemon.Run(ctx, daemonOptions(c, l, "", ready))
 		if errors.Is(err, instance.ErrRunning) {
 			return nil // another start was quicker
 		}
 		return err
 	}
-	ended, err := c.spawn()
+	ended, err := spawn(c)
 	if err != nil {
 		return fmt.Errorf("starting the daemon: %w", err)
 	}
 	return ended
 }
 
-func (c *call) daemonOptions(l *daemon.Loaded, by instance.Supervisor, ready io.WriteCloser) daemon.Options {
+func daemonOptions(c *call, l *daemon.Loaded, by instance.Supervisor, ready io.WriteCloser) daemon.Options {
 	return daemon.Options{
 		Instance: c.instance(), Supervisor: by, Config: c.source(), Loaded: l, Manager: c.manager, Via: c.via, Args: c.own(),
 		Name: c.instanceName(), Version: version, Debug: c.debug, JSONLog: c.logFormat == "json",
@@ -56,7 +56,7 @@ func (c *call) daemonOptions(l *daemon.Loaded, by instance.Supervisor, ready io.
 
 // spawn starts this program again in a session of its own, as `ldirectord [OPTIONS] [CONFIG] start`, the command line by
 // which cluster managers find the daemon, and waits until it is ready. ended is how it ended before that.
-func (c *call) spawn() (ended, err error) {
+func spawn(c *call) (ended, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (c *call) spawn() (ended, err error) {
 	}
 	defer r.Close()
 	cmd := exec.Command(self)
-	cmd.Args = c.daemonArgs()
+	cmd.Args = daemonArgs(c)
 	cmd.Env = append(os.Environ(), readyEnv+"=3")
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -76,14 +76,14 @@ func (c *call) spawn() (ended, err error) {
 		return nil, err
 	}
 	w.Close()
-	if c.awaitReady(r) {
+	if awaitReady(c, r) {
 		return nil, cmd.Process.Release()
 	}
 	return statusOf(cmd.Wait()), nil
 }
 
 // awaitReady prints what the daemon has to say and reports whether it became ready.
-func (c *call) awaitReady(r io.Reader) bool {
+func awaitReady(c *call, r io.Reader) bool {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		if lines.Text() == daemon.ReadyLine {
@@ -104,7 +104,7 @@ func statusOf(err error) error {
 
 // daemonArgs is the command line of the daemon: the path by which the program was found, our own options, and then
 // exactly `[CONFIG] start`.
-func (c *call) daemonArgs() []string {
+func daemonArgs(c *call) []string {
 	name := c.argv[0]
 	if path, err := exec.LookPath(name); err == nil {
 		name = path

@@ -47,7 +47,7 @@ func notifyState(ctx context.Context, c *call) error {
 	// not ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
 	if word := os.Getenv(workerEnv); word != "" {
-		return c.obey(ctx, instance.Role(word))
+		return obey(ctx, c, instance.Role(word))
 	}
 	change := instance.ToLeave
 	if serve {
@@ -58,7 +58,7 @@ func notifyState(ctx context.Context, c *call) error {
 		return err
 	}
 	status := c.complain(err)
-	if err := c.detach(now.role, now.unsaved); err != nil || status == exitOK {
+	if err := detach(c, now.role, now.unsaved); err != nil || status == exitOK {
 		return err
 	}
 	return exit{status: status}
@@ -141,7 +141,7 @@ func vrrpServes(args []string) (serve bool, err error) {
 // detach carries the order out in a process of a session of its own, and waits for it. That reads the order again,
 // unless it could not be saved. A daemon in the foreground that crashed is left to its supervisor, who starts the next
 // one in this role.
-func (c *call) detach(now instance.Role, unsaved bool) error {
+func detach(c *call, now instance.Role, unsaved bool) error {
 	if s, err := c.instance().State(); err == nil && now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
 		return nil
 	}
@@ -161,19 +161,19 @@ func (c *call) detach(now instance.Role, unsaved bool) error {
 }
 
 // obey carries out an order: that one, or the last one, and then goes on as long as others come meanwhile.
-func (c *call) obey(ctx context.Context, role instance.Role) error {
+func obey(ctx context.Context, c *call, role instance.Role) error {
 	os.Unsetenv(workerEnv)
 	// Who reads what is said may be gone. Caught and not ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	if role != lastOrder {
-		return c.carryOut(ctx, role)
+		return carryOut(ctx, c, role)
 	}
 	for {
 		now, err := c.roleFile().Read()
 		if err != nil {
 			return err
 		}
-		err = c.carryOut(ctx, now.Role)
+		err = carryOut(ctx, c, now.Role)
 		if next, unread := c.roleFile().Read(); unread == nil && next.Role == now.Role || ctx.Err() != nil {
 			return err
 		}
@@ -182,7 +182,7 @@ func (c *call) obey(ctx context.Context, role instance.Role) error {
 }
 
 // carryOut starts or ends the daemon as an order has it. One that runs is ended whatever state the file is in.
-func (c *call) carryOut(ctx context.Context, role instance.Role) error {
+func carryOut(ctx context.Context, c *call, role instance.Role) error {
 	switch role {
 	case instance.Started, instance.Active:
 		return c.begin(ctx, c.mayStart)

@@ -20,7 +20,7 @@ func plan(ctx context.Context, c *call) error {
 	for _, d := range doctor.Advise(ctx, l.Config, c.ownsRule()) {
 		c.say(c.wording(d))
 	}
-	table, err := c.tableToCompare(ctx)
+	table, err := tableToCompare(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -33,8 +33,8 @@ func plan(ctx context.Context, c *call) error {
 		fmt.Fprintln(c.out, "# compared with an empty table: one in memory is its daemon's own")
 	}
 	ops := ipvsctl.Diff(have, l.Plan.Preview())
-	c.printOps(ops)
-	rules, err := c.ruleChanges(ctx, l.Plan)
+	printOps(c, ops)
+	rules, err := ruleChanges(ctx, c, l.Plan)
 	if err != nil {
 		return fmt.Errorf("reading the mark rules: %w", err)
 	}
@@ -49,7 +49,7 @@ func plan(ctx context.Context, c *call) error {
 
 // printOps shows changes and when they are made. One that cannot be made is a comment, and what is within a
 // virtual service that cannot be set up is left out.
-func (c *call) printOps(ops []ipvsctl.Op) {
+func printOps(c *call, ops []ipvsctl.Op) {
 	missing := map[ipvsctl.Key]bool{}
 	for _, op := range ops {
 		err := op.Check()
@@ -67,7 +67,7 @@ func (c *call) printOps(ops []ipvsctl.Op) {
 }
 
 // ruleChanges are the command lines of iptables that the mark rules of the configuration take.
-func (c *call) ruleChanges(ctx context.Context, p *director.Plan) ([]string, error) {
+func ruleChanges(ctx context.Context, c *call, p *director.Plan) ([]string, error) {
 	if c.ipvs != defaultIPVS {
 		return nil, nil
 	}
@@ -76,7 +76,7 @@ func (c *call) ruleChanges(ctx context.Context, p *director.Plan) ([]string, err
 
 // tableToCompare is the table that the configuration would change. One in memory is the running daemon's
 // own: compared is an empty one, and the daemon's copy of it in a file is left alone.
-func (c *call) tableToCompare(ctx context.Context) (ipvsctl.Client, error) {
+func tableToCompare(ctx context.Context, c *call) (ipvsctl.Client, error) {
 	if c.ipvs != defaultIPVS {
 		return ipvsctl.NewMemory(nil), nil
 	}

@@ -17,7 +17,7 @@ func start(ctx context.Context, c *call) error {
 		switch {
 		case isDaemon():
 		case runs:
-			c.sayStandby()
+			sayStandby(c)
 		default:
 			return c.roleFile().Clear()
 		}
@@ -44,7 +44,7 @@ func standby(ctx context.Context, c *call) error {
 }
 
 // sayStandby says why a daemon that runs, and so is not started, does not serve.
-func (c *call) sayStandby() {
+func sayStandby(c *call) {
 	if last, err := c.roleFile().Read(); err == nil && last.Role == instance.Standby {
 		c.warn("it runs and stands by; notify master promotes it")
 	}
@@ -64,7 +64,7 @@ func (c *call) begin(ctx context.Context, prepare func(l *daemon.Loaded, runs bo
 	if c.waitsForUs(c.instance().Find()) {
 		return nil
 	}
-	runs, err := c.runs(ctx, l)
+	runs, err := runs(ctx, c, l)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func isEnding(daemon instance.Found) bool {
 func (c *call) waitsForUs(daemon instance.Found) bool { return len(c.via) > 0 && isEnding(daemon) }
 
 // runs reports whether the daemon runs and stays. That is an error for a process that was to be the one.
-func (c *call) runs(ctx context.Context, l *daemon.Loaded) (bool, error) {
+func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 	found := c.instance().Find()
 	if found.Pid == 0 {
 		return false, c.instance().MayStart()

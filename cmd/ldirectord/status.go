@@ -23,14 +23,14 @@ func showStatus(ctx context.Context, c *call) error {
 	found := c.instance().Find()
 	if pid := found.Pid; pid != 0 {
 		c.say(fmt.Sprintf("ldirectord for %s is running with pid: %d", c.path, pid))
-		c.showReport(ctx, pid)
+		showReport(ctx, c, pid)
 		if !c.jsonOut {
-			c.showSiblings(ctx, found.State.Execute)
+			showSiblings(ctx, c, found.State.Execute)
 		}
 		return nil
 	}
 	if c.jsonOut {
-		c.writeReport(&status.Report{Config: c.path})
+		writeReport(c, &status.Report{Config: c.path})
 	}
 	if _, err := c.load(ctx); err != nil {
 		return err
@@ -46,12 +46,12 @@ func showStatus(ctx context.Context, c *call) error {
 	} else {
 		fmt.Fprintln(c.out, stopped)
 	}
-	c.sayElsewhere()
+	sayElsewhere(c)
 	return ended
 }
 
 // sayElsewhere names the daemons of this file that this command line does not mean.
-func (c *call) sayElsewhere() {
+func sayElsewhere(c *call) {
 	for _, s := range c.instance().Elsewhere() {
 		where := "--ipvs " + s.Table
 		if s.NetNS != instance.NetNS() {
@@ -62,18 +62,18 @@ func (c *call) sayElsewhere() {
 }
 
 // showReport prints the daemon's report, if that is wanted.
-func (c *call) showReport(ctx context.Context, pid int) {
+func showReport(ctx context.Context, c *call, pid int) {
 	if !c.verbose && !c.jsonOut {
 		return
 	}
 	report, err := c.report(ctx)
 	switch {
 	case err != nil && c.jsonOut:
-		c.writeReport(&status.Report{Running: true, Config: c.path, Pid: pid, Error: err.Error()})
+		writeReport(c, &status.Report{Running: true, Config: c.path, Pid: pid, Error: err.Error()})
 	case err != nil:
 		c.warn("%v", err)
 	case c.jsonOut:
-		c.writeReport(report)
+		writeReport(c, report)
 	default:
 		_ = report.WriteText(c.out) // which remembers an error itself
 	}
@@ -88,7 +88,7 @@ func (c *call) report(ctx context.Context) (*status.Report, error) {
 	return status.ReadReport(bytes.NewReader(text))
 }
 
-func (c *call) writeReport(r *status.Report) {
+func writeReport(c *call, r *status.Report) {
 	e := json.NewEncoder(c.out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
@@ -96,7 +96,7 @@ func (c *call) writeReport(r *status.Report) {
 }
 
 // showSiblings prints the status of the daemons that execute= names.
-func (c *call) showSiblings(ctx context.Context, names []string) {
+func showSiblings(ctx context.Context, c *call, names []string) {
 	words := []string{"status"}
 	if c.verbose {
 		words = append(words, "--verbose")

@@ -67,9 +67,9 @@ func restart(ctx context.Context, c *call) error {
 	}
 	if found := c.instance().Find(); found.Pid != 0 {
 		if keeper := found.State.Supervisor; keeper != "" {
-			return c.restartKept(ctx, keeper)
+			return restartKept(ctx, c, keeper)
 		}
-		c.spellAs(found.State)
+		spellAs(c, found.State)
 		if err := c.instance().MayStart(); err != nil { // while one still serves
 			return err
 		}
@@ -81,7 +81,7 @@ func restart(ctx context.Context, c *call) error {
 }
 
 // spellAs has the next daemon start as the one before was, so that its pid file stays where it is looked for.
-func (c *call) spellAs(before instance.State) {
+func spellAs(c *call, before instance.State) {
 	standard, err := c.dirs.Find("")
 	switch {
 	case before.Name == "" || before.Name == c.instanceName():

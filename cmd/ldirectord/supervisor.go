@@ -17,7 +17,7 @@ import (
 const somebody instance.Supervisor = "somebody"
 
 // supervisor is who runs this process in the foreground.
-func (c *call) supervisor() instance.Supervisor {
+func supervisor(c *call) instance.Supervisor {
 	groups, err := os.ReadFile("/proc/self/cgroup")
 	if unit := unitOf(string(groups)); err == nil && c.manager.Listens() && unit != "" {
 		return unit
@@ -40,7 +40,7 @@ func unitOf(groups string) instance.Supervisor {
 }
 
 // restartKept has the supervisor restart its daemon. The unit's ExecStop leaves the table in place then.
-func (c *call) restartKept(ctx context.Context, k instance.Supervisor) error {
+func restartKept(ctx context.Context, c *call, k instance.Supervisor) error {
 	if k == somebody {
 		return errors.New("the daemon runs in the foreground: who started it there must restart it")
 	}
