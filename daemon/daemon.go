@@ -57,7 +57,7 @@ type Options struct {
 	Debug   bool   // the log goes to Stderr, bare
 	JSONLog bool
 	PidFile bool           // there is one, and commands find the daemon by it
-	Ready   io.WriteCloser // hears how the start goes, and at last ReadyLine; nil: nobody does
+	Ready   io.WriteCloser // gets a line for each problem of the start, and at last ReadyLine; may be nil
 	Stderr  io.Writer
 }
 
@@ -147,7 +147,7 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	plan := d.Loaded.Plan
 	go func() {
 		ended <- d.director.Run(ctx, plan)
-		end(nil) // a reload that waits for it is in vain
+		end(nil) // nobody waits for it any more
 	}()
 	go d.settle(ctx, d.Loaded.Summary())
 	go d.orders.follow(ctx)
@@ -256,10 +256,10 @@ func (d *daemon) failed(kind notify.Kind, what string, err error) {
 // recorded records that the state file could not be written.
 func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file", err) }
 
-// tellStarter shows the one who waits for a start what can't be done of it. The daemon goes on trying.
+// tellStarter shows who waits for the start which changes of the table fail. The daemon tries them again.
 func (d *daemon) tellStarter(_ context.Context, e notify.Event) {
 	if d.Ready != nil && e.Kind == notify.TableError {
-		fmt.Fprintln(d.Ready, e.Text) // in vain once the start is over
+		fmt.Fprintln(d.Ready, e.Text) // an error: the start is over
 	}
 }
 

@@ -46,7 +46,7 @@ func newLogSink(o Options, global parser.Global) *logSink {
 		l.fixed = o.Stderr
 		l.header = func(time.Time) string { return "" }
 	case global.Supervised:
-		l.fixed = os.Stdout // a lost line of the log is no failure of the command
+		l.fixed = os.Stdout // not the command's writer: a lost line of the log is no failure of it
 		l.header = func(at time.Time) string { return fmt.Sprintf("[%s] ", at.Format(time.ANSIC)) }
 	}
 	if o.JSONLog {
@@ -57,7 +57,7 @@ func newLogSink(o Options, global parser.Global) *logSink {
 	return l
 }
 
-// setTarget changes where the log goes; it counts from the next line on.
+// setTarget changes where the log goes, from the next line on.
 func (l *logSink) setTarget(target string) { l.target.Store(&target) }
 
 // Format implements logrus.Formatter. Syslog has a header of its own.
@@ -102,8 +102,8 @@ func (l *logSink) Write(line []byte) (int, error) {
 
 func isPath(target string) bool { return strings.HasPrefix(target, "/") }
 
-// logFile is an open log file. It stays open, so that the log goes on when descriptors run out, and
-// another one is opened when its path leads elsewhere: it was rotated.
+// logFile is an open log file. It stays open, so that lines are written also when descriptors run out. The
+// path is opened again when it leads to another file: the log was rotated.
 type logFile struct {
 	path string
 	file *os.File

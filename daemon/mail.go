@@ -7,7 +7,7 @@ import (
 	"ldirectord/parser"
 )
 
-// mailRules says who hears of each virtual service, as the configuration has it.
+// mailRules are who gets mail about each virtual service, as the configuration has it.
 func mailRules(cfg *parser.Config, plan *director.Plan) map[string]mail.Rule {
 	rules := map[string]mail.Rule{}
 	reals := plan.Destinations()

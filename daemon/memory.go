@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// gcHeadroom is how many bytes the heap may grow between two collections. Checks leave little garbage: a share of the
-// heap would waste memory with a large configuration, and time with a small one.
+// gcHeadroom is how many bytes the heap may grow between two collections. A share of the heap
+// would waste memory with a large configuration, and time with a small one: checks leave little to collect.
 const gcHeadroom = 8 << 20
 
 // Bounds of that growth, in percent of the heap.

@@ -24,10 +24,10 @@ const (
 	listenRetry   = time.Second
 )
 
-// metricsServer serves metrics and probes where listen says, if it says so.
+// metricsServer serves metrics and probes on the address of listen, if there is one.
 type metricsServer struct {
 	addrs   chan netip.AddrPort
-	retry   time.Duration // between two tries to get an address that is taken
+	retry   time.Duration // between two tries to listen on an address that is taken
 	handler http.Handler
 	say     func(notify.Event)
 }
@@ -44,7 +44,7 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	return m
 }
 
-// serve makes an address the one to listen on; an invalid one is none.
+// serve changes the address to listen on; an invalid one is none.
 func (m *metricsServer) serve(ctx context.Context, addr netip.AddrPort) {
 	select {
 	case m.addrs <- addr:
@@ -54,15 +54,15 @@ func (m *metricsServer) serve(ctx context.Context, addr netip.AddrPort) {
 
 func (m *metricsServer) run(ctx context.Context) {
 	var (
-		addr   netip.AddrPort
-		server *http.Server // nil while there is none
-		told   bool         // that the address can't be had
+		addr     netip.AddrPort
+		server   *http.Server // nil while there is none
+		reported bool         // the failure was reported
 	)
 	end := func() {
 		if server != nil {
 			server.Close()
 		}
-		server, told = nil, false
+		server, reported = nil, false
 	}
 	defer end()
 	retry := time.NewTimer(m.retry)
@@ -84,10 +84,10 @@ func (m *metricsServer) run(ctx context.Context) {
 		}
 		var err error
 		if server, err = m.listen(ctx, addr); err != nil {
-			if !told {
+			if !reported {
 				m.failed(addr, err)
 			}
-			told = true
+			reported = true
 			retry.Reset(m.retry)
 		}
 	}
@@ -144,7 +144,7 @@ func (d *daemon) readiness(ctx context.Context) error {
 	return unready(now)
 }
 
-// unready is why clients are not served as configured.
+// unready returns why clients are not served as configured.
 func unready(now *director.Snapshot) error {
 	switch {
 	case now.Standby:

@@ -53,7 +53,7 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 	if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) || !strings.Contains(e.Text, "address already in use") {
 		t.Errorf("%+v", e)
 	}
-	time.Sleep(100 * time.Millisecond) // for some tries in vain
+	time.Sleep(100 * time.Millisecond) // for some failed tries
 	taken.Close()
 	if e := <-said; e.Kind != notify.Listening {
 		t.Errorf("%+v", e)

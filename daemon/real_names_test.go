@@ -165,7 +165,7 @@ func until(t *testing.T, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(awaitLimit); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited %v in vain", awaitLimit)
+			t.Fatalf("waited %v", awaitLimit)
 		}
 	}
 }

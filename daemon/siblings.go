@@ -28,7 +28,7 @@ func PassedOn() Via {
 // And is v with one more file.
 func (v Via) And(path string) Via { return append(slices.Clone(v), path) }
 
-// Env is the variable by which a command hears of v.
+// Env is the variable that passes v to a command.
 func (v Via) Env() string { return viaEnv + "=" + strings.Join(v, "\n") }
 
 // Others are those names of execute= whose files are not in v, as words of a command line that are no options.

@@ -35,7 +35,7 @@ type controlSocket struct {
 	group string     // that may use it as well
 }
 
-// openSocket makes the control socket. A daemon without one goes on.
+// openSocket makes the control socket. A daemon without one runs all the same.
 func (d *daemon) openSocket(ctx context.Context) {
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /status", limited(newSlots(maxAnswers), d.answerStatus))

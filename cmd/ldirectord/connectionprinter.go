@@ -25,8 +25,8 @@ func (c *call) connectionPrinter(services []*balanced) connectionPrinter {
 	return newConnectionsText(c.out, c.warn, services)
 }
 
-// connectionsText is a table for a person. Its columns are as wide as what is configured may make them,
-// since the lines are not known before.
+// connectionsText is a table for a person. Its columns have the maximum width that the configuration allows, as the
+// lines are not known before.
 type connectionsText struct {
 	w        io.Writer
 	warn     func(format string, args ...any)

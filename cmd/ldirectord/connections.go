@@ -11,8 +11,8 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// connections shows what the virtual services carry now: every connection and persistence template as it
-// comes from the kernel, then the counters of each server.
+// connections shows the current connections and persistence templates in the order of the kernel, then
+// the counters of each server.
 func connections(ctx context.Context, c *call) error {
 	l, err := c.load(ctx)
 	if err != nil {

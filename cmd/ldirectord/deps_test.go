@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Packages import downwards only, and each library sits behind one of them.
+// Packages import downwards only, and each library is imported by one of them.
 func TestWhoMayImportWhom(t *testing.T) {
 	ours := map[string][]string{
 		"ldirectord/printable":      nil,

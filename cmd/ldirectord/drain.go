@@ -69,8 +69,8 @@ func recordDrain(ctx context.Context, c *call, order daemon.DrainOrder, unanswer
 	return nil
 }
 
-// unconfirmed is what is to be said of an order that is recorded and was not answered: nothing of a daemon of ours
-// that has no such socket, which follows the file.
+// unconfirmed is what is to be said of an order that is recorded and was not answered: nothing if our
+// daemon runs and just has no such socket: it follows the file.
 func unconfirmed(c *call, unanswered error) error {
 	found := c.instance().Find()
 	switch {

@@ -13,7 +13,7 @@ import (
 )
 
 // fakeNames has the program ask a name server that reads its answers from a file, lines of a name and an address.
-// Where there is no file there is no name server, and one in which the word hangs stands never answers.
+// Where there is no file there is no name server, and one whose file has the word hangs never answers.
 func fakeNames(path string) {
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		if _, err := os.Stat(path); err != nil {

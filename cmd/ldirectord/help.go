@@ -35,10 +35,10 @@ says: ldirectord.cf in /etc/ha.d, unless another one is named.
       %s
 
 Exit status: 0 done, 1 failed, 2 the configuration is refused, 3 not running,
-255 not a command line.
+255 usage error.
 `
 
-// topics are what --help knows more about, in the order in which it names them.
+// topics are the words that may follow --help, in the order in which it names them.
 var topics = []string{"commands", "options", "files", "directives", "checks", "drain", "standby", "marks", "exit"}
 
 // showHelp shows the help in short, or that on a topic.
@@ -63,7 +63,7 @@ func showHelp(w io.Writer, topic string) error {
 	return nil
 }
 
-// showDirectives lists what may stand in the file, as the parser has it.
+// showDirectives lists the directives of the parser's table.
 func showDirectives(w io.Writer) {
 	fmt.Fprintln(w, "Directives of ldirectord.cf; ldirectord.cf(5) has more. G: global, S: in a section,\n+: unknown to the Perl daemon.")
 	for _, d := range parser.Directives() {
@@ -118,5 +118,5 @@ Services of negotiate, with the port by which they are guessed:
 			fmt.Fprintf(w, "  %-11s %d\n", s.Name, s.Port)
 		}
 	}
-	fmt.Fprintf(w, "\n%s tells what each asks and when its server is up.\n", checksPage)
+	fmt.Fprintf(w, "\n%s has what each asks and when its server is up.\n", checksPage)
 }

@@ -143,17 +143,17 @@ func TestListenFollowsAReload(t *testing.T) {
 	fetch(t, "http://"+second+"/healthz")
 	if c, err := net.Dial("tcp", first); err == nil {
 		c.Close()
-		t.Errorf("somebody listens still on %s", first)
+		t.Errorf("somebody still listens on %s", first)
 	}
 	d.write(twoServers)
 	d.tell("reload")
 	if c, err := net.Dial("tcp", second); err == nil {
 		c.Close()
-		t.Errorf("somebody listens still on %s", second)
+		t.Errorf("somebody still listens on %s", second)
 	}
 }
 
-// Clients that ask and never read, that say nothing, and that say something for ever.
+// Clients that ask and never read, that say nothing, and that never stop.
 func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 	addr := freeAddr(t)
 	var config strings.Builder

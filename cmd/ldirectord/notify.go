@@ -121,7 +121,7 @@ func (c *call) recordRole(ctx context.Context, given time.Duration, next func(in
 }
 
 // vrrpServes reads the state from the command line: STATE, or INSTANCE|GROUP NAME STATE PRIORITY, which
-// keepalived puts behind the command of `notify`.
+// keepalived appends to the command of `notify`.
 func vrrpServes(args []string) (serve bool, err error) {
 	state := args[0]
 	switch {
@@ -160,7 +160,7 @@ func detach(c *call, now instance.Role, unsaved bool) error {
 	return statusOf(worker.Run())
 }
 
-// obey carries out an order: that one, or the last one, and then goes on as long as others come meanwhile.
+// obey carries out an order: that one, or the last one, and then others that come meanwhile.
 func obey(ctx context.Context, c *call, role instance.Role) error {
 	os.Unsetenv(workerEnv)
 	// Who reads what is said may be gone. Caught and not ignored: children would inherit that.

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// -v asks for the version, as in the reference, except behind status.
+// -v asks for the version, as in the Perl ldirectord, except after status.
 func TestTwoMeaningsOfV(t *testing.T) {
 	for line, want := range map[string]options{
 		"-v":                      {version: true},

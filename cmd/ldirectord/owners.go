@@ -10,38 +10,38 @@ import (
 	"ldirectord/parser"
 )
 
-// owners tells which virtual service an entry of the kernel's table of connections belongs to. The entry of a
-// template names its service. That of a connection shows only what the client asked, and not by which mark it
-// came: then the configured mark rules tell, or else the server.
+// owners finds the virtual service of an entry of the kernel's table of connections. The entry of a template names its
+// service. That of a connection shows only the destination that the client asked for, not the mark of its packets: then
+// the configured mark rules decide, or else the server.
 type owners struct {
 	services []*balanced
 	byKey    map[ipvsctl.Key]*balanced // nil for what is in the table and not configured
 	marks    []*balanced
 }
 
-// balanced is a virtual service with its servers as they stand in the table.
+// balanced is a virtual service with its servers as they are in the table.
 type balanced struct {
 	director.Service
 	shown   bool
-	servers []serverNow
+	servers []balancedServer
 }
 
-// serverNow is a server of a virtual service.
-type serverNow struct {
+// balancedServer is a server of a virtual service.
+type balancedServer struct {
 	name   string // address:port as configured
 	addr   netip.AddrPort
 	state  string
 	weight uint32
 }
 
-// newOwners takes the states of servers from what the daemon told, and from the table where it told nothing.
-func newOwners(services []director.Service, table ipvsctl.Table, told map[director.Backend]string) *owners {
+// newOwners takes the states of servers from the daemon's report, and from the table where that has none.
+func newOwners(services []director.Service, table ipvsctl.Table, states map[director.Backend]string) *owners {
 	o := &owners{byKey: map[ipvsctl.Key]*balanced{}}
 	for key := range table {
 		o.byKey[key] = nil
 	}
 	for _, s := range services {
-		b := &balanced{Service: s, servers: serversNow(s, table[s.Key].Dests, told)}
+		b := &balanced{Service: s, servers: balancedServers(s, table[s.Key].Dests, states)}
 		o.services = append(o.services, b)
 		o.byKey[s.Key] = b
 		if s.Key.Protocol == ipvsctl.Mark {
@@ -57,9 +57,9 @@ func (o *owners) show(services []director.Service) {
 	}
 }
 
-// serversNow are the configured servers in file order, then those that stand in the table all the same.
-func serversNow(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest, told map[director.Backend]string) []serverNow {
-	var list []serverNow
+// balancedServers are the configured servers in file order, then the others in the table.
+func balancedServers(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest, states map[director.Backend]string) []balancedServer {
+	var list []balancedServer
 	seen := map[netip.AddrPort]bool{}
 	for _, m := range s.Members {
 		if seen[m.Dest.Addr] {
@@ -67,15 +67,15 @@ func serversNow(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest, told 
 		}
 		seen[m.Dest.Addr] = true
 		dest, in := dests[m.Dest.Addr]
-		state := told[director.Backend{Virtual: s.Config.ID, Real: m.Name}]
+		state := states[director.Backend{Virtual: s.Config.ID, Real: m.Name}]
 		if state == "" || m.Fallback {
 			state = memberState(m, dest, in)
 		}
-		list = append(list, serverNow{m.Name, m.Dest.Addr, state, dest.Weight})
+		list = append(list, balancedServer{m.Name, m.Dest.Addr, state, dest.Weight})
 	}
 	for _, addr := range slices.SortedFunc(maps.Keys(dests), netip.AddrPort.Compare) {
 		if !seen[addr] {
-			list = append(list, serverNow{addr.String(), addr, notConfigured, dests[addr].Weight})
+			list = append(list, balancedServer{addr.String(), addr, notConfigured, dests[addr].Weight})
 		}
 	}
 	return list
@@ -98,24 +98,25 @@ func memberState(m director.Member, dest ipvsctl.Dest, in bool) string {
 	}
 }
 
-// server is who has an address; an entry without a port, and a data connection of FTP, only have that.
-func (b *balanced) server(dest netip.AddrPort) serverNow {
-	i := slices.IndexFunc(b.servers, func(s serverNow) bool { return s.addr == dest })
+// server finds a server by its address and port, or else by its address alone: an entry may have no port, and that of
+// a data connection of FTP is another one.
+func (b *balanced) server(dest netip.AddrPort) balancedServer {
+	i := slices.IndexFunc(b.servers, func(s balancedServer) bool { return s.addr == dest })
 	if i < 0 {
-		i = slices.IndexFunc(b.servers, func(s serverNow) bool { return s.addr.Addr() == dest.Addr() })
+		i = slices.IndexFunc(b.servers, func(s balancedServer) bool { return s.addr.Addr() == dest.Addr() })
 	}
 	if i < 0 {
-		return serverNow{name: dest.String(), addr: dest, state: notConfigured}
+		return balancedServer{name: dest.String(), addr: dest, state: notConfigured}
 	}
 	return b.servers[i]
 }
 
 func (b *balanced) has(dest netip.Addr) bool {
-	return slices.ContainsFunc(b.servers, func(s serverNow) bool { return s.addr.Addr() == dest })
+	return slices.ContainsFunc(b.servers, func(s balancedServer) bool { return s.addr.Addr() == dest })
 }
 
-// of returns the owner of an entry, none where it is not ours, and several where it may be any of them. The
-// order is the kernel's, ip_vs_service_find in ip_vs_ctl.c: mark, address and port, FTP, every port.
+// of returns the owner of an entry, none if it is not configured, and several if it may be any of them. The order is
+// the kernel's, ip_vs_service_find in ip_vs_ctl.c: mark, address and port, FTP, every port.
 func (o *owners) of(c ipvsctl.Connection) []*balanced {
 	ipv6 := c.Virtual.Addr().Is6()
 	if mark := c.Mark(); mark != 0 {
@@ -163,7 +164,7 @@ func servicePorts(c ipvsctl.Connection) []uint16 {
 	return []uint16{port, 0}
 }
 
-// marks tells whether a mark rule is for what the client of c asked.
+// marks reports whether a mark rule applies to the packets of c.
 func marks(m parser.Marking, c ipvsctl.Connection) bool {
 	if !m.Dest.Contains(c.Virtual.Addr()) || m.Protocol != "all" && m.Protocol != c.Protocol.String() {
 		return false

@@ -15,12 +15,12 @@ import (
 
 func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
-// service is a virtual service of a test: id, key, and servers by their addresses; one behind "sorry " is the
-// sorry server.
+// service is a virtual service of a test: id, key, and servers by their addresses; "fallback " comes before
+// the fallback server.
 func service(id string, key ipvsctl.Key, servers ...string) director.Service {
 	s := director.Service{Config: &parser.Virtual{ID: id}, Key: key}
 	for _, name := range servers {
-		name, fallback := strings.CutPrefix(name, "sorry ")
+		name, fallback := strings.CutPrefix(name, "fallback ")
 		s.Members = append(s.Members, director.Member{Name: name, Dest: ipvsctl.Dest{Addr: addrPort(name), Weight: 1}, Fallback: fallback})
 	}
 	return s
@@ -91,7 +91,7 @@ func TestOwnerOfAConnection(t *testing.T) {
 
 func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 	key := tcp("10.1.0.1:80")
-	s := service("tcp:10.1.0.1:80", key, "10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80", "10.2.0.4:80", "10.2.0.5:80", "sorry 10.2.0.6:80")
+	s := service("tcp:10.1.0.1:80", key, "10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80", "10.2.0.4:80", "10.2.0.5:80", "fallback 10.2.0.6:80")
 	s.Members[4].Dest.Weight = 0 // in the file
 	dests := map[netip.AddrPort]ipvsctl.Dest{}
 	for addr, weight := range map[string]uint32{"10.2.0.1:80": 1, "10.2.0.2:80": 0, "10.2.0.4:80": 0, "10.2.0.5:80": 0, "10.2.0.9:80": 3} {
@@ -122,7 +122,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 	dests[addrPort("10.2.0.6:80")] = ipvsctl.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1}
 	b = newOwners([]director.Service{s}, table, told).services[0]
 	if got := b.server(addrPort("10.2.0.6:80")).state; got != "fallback" {
-		t.Errorf("the sorry server in the table is %s", got)
+		t.Errorf("the fallback server in the table is %s", got)
 	}
 }
 

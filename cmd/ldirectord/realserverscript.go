@@ -14,7 +14,7 @@ import (
 	"ldirectord/printable"
 )
 
-// realServerScript is the part of the script that is the same for every file. The addresses stand before it.
+// realServerScript is the part of the script that is the same for every file. The addresses come before it.
 //
 //go:embed realserver.sh
 var realServerScript string
@@ -140,7 +140,7 @@ func findServer(servers []*realServer, word string) (*realServer, error) {
 
 const realServerUsage = `#   sh SCRIPT start    takes the virtual addresses so that they answer no ARP here; again does no harm
 #   sh SCRIPT stop     undoes what start did, and nothing else
-#   sh SCRIPT status   0: all of it stands, 3: not all of it
+#   sh SCRIPT status   0: all of it is set up, 3: not all of it
 #
 # Run it as root, at each boot before the services start. Needs iproute2. By gate the addresses are on lo;
 # by ipip on tunl0 or ip6tnl0, which then takes tunnelled packets from anyone: let the packet filter accept

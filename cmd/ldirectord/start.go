@@ -51,7 +51,7 @@ func sayStandby(c *call) {
 }
 
 // begin starts the daemon in the role that it has, unless it runs. One that is ending is waited for. prepare is called
-// before; runs says whether a daemon runs. Where none runs, serving without some servers is better than not at all: they
+// before; runs is whether a daemon runs. Where none runs, serving without some servers is better than not at all: they
 // wait for the addresses of their names.
 func (c *call) begin(ctx context.Context, prepare func(l *daemon.Loaded, runs bool) error) error {
 	found := c.instance().Find()

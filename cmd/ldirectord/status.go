@@ -17,7 +17,7 @@ import (
 // siblingTimeout is how long a sibling's status may take.
 const siblingTimeout = 10 * time.Second
 
-// showStatus says whether the daemon runs, in the words and exit statuses of the Perl ldirectord. With --verbose or
+// showStatus shows if the daemon runs, in the words and exit statuses of the Perl ldirectord. With --verbose or
 // --json the daemon reports on itself, and that changes no exit status.
 func showStatus(ctx context.Context, c *call) error {
 	found := c.instance().Find()

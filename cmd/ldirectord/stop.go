@@ -66,8 +66,8 @@ func restart(ctx context.Context, c *call) error {
 		return err
 	}
 	if found := c.instance().Find(); found.Pid != 0 {
-		if keeper := found.State.Supervisor; keeper != "" {
-			return restartKept(ctx, c, keeper)
+		if by := found.State.Supervisor; by != "" {
+			return restartSupervised(ctx, c, by)
 		}
 		spellAs(c, found.State)
 		if err := c.instance().MayStart(); err != nil { // while one still serves

@@ -39,17 +39,17 @@ func unitOf(groups string) instance.Supervisor {
 	return ""
 }
 
-// restartKept has the supervisor restart its daemon. The unit's ExecStop leaves the table in place then.
-func restartKept(ctx context.Context, c *call, k instance.Supervisor) error {
-	if k == somebody {
+// restartSupervised has the supervisor restart its daemon. The unit's ExecStop leaves the table in place then.
+func restartSupervised(ctx context.Context, c *call, by instance.Supervisor) error {
+	if by == somebody {
 		return errors.New("the daemon runs in the foreground: who started it there must restart it")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*daemon.EndTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "systemctl", "restart", "--", string(k))
+	cmd := exec.CommandContext(ctx, "systemctl", "restart", "--", string(by))
 	cmd.Stdout, cmd.Stderr = c.stderr, c.stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("systemctl restart %s: %w", k, err)
+		return fmt.Errorf("systemctl restart %s: %w", by, err)
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ virtual = 10.1.0.1:443
 	return d
 }
 
-// The names of the files stay as they were: a reload must see that what stands in them does not.
+// The names of the files stay as they were: a reload must see that their content does not.
 func TestARenewedCertificateCountsAtTheNextReload(t *testing.T) {
 	server, first, second := newPair(t, 1), newPair(t, 2), newPair(t, 3)
 	address, shown := serveTLS(t, server)
@@ -193,7 +193,7 @@ func TestARenewedCertificateCountsAtOnceWithAutoreload(t *testing.T) {
 	changed := fmt.Sprintf("Certificate, key or authority has changed on disk: %[1]s/ca.pem or %[1]s/cert.pem or %[1]s/key.pem", d.dir)
 	for text, want := range map[string]int{changed: 2, "does not match public key": 1, " - reread new configuration": 1, "Deleted real server": 0} {
 		if got := strings.Count(string(log), text); got != want {
-			t.Errorf("%q stands %d times in the log, want %d:\n%s", text, got, want, log)
+			t.Errorf("%q is %d times in the log, want %d:\n%s", text, got, want, log)
 		}
 	}
 }

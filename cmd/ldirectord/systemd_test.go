@@ -15,7 +15,7 @@ import (
 	"ldirectord/instance"
 )
 
-// managed is a daemon in the foreground, and the service manager that listens to it.
+// managed is a daemon in the foreground, and its service manager.
 type managed struct {
 	t    *testing.T
 	dir  string
@@ -92,20 +92,20 @@ func (m *managed) run(verb ...string) (string, bool) {
 	return string(out), err == nil
 }
 
-// hears waits for a message that matches; those before it are passed over.
-func (m *managed) hears(pattern string) {
+// receives waits for a message that matches; those before it are ignored.
+func (m *managed) receives(pattern string) {
 	m.t.Helper()
-	var heard []string
+	var received []string
 	for end := time.Now().Add(awaitLimit); time.Now().Before(end); {
 		message, err := m.next(time.Until(end))
 		if err != nil {
 			break
 		}
-		if heard = append(heard, message); regexp.MustCompile(pattern).MatchString(message) {
+		if received = append(received, message); regexp.MustCompile(pattern).MatchString(message) {
 			return
 		}
 	}
-	m.t.Fatalf("heard %q, want %q", heard, pattern)
+	m.t.Fatalf("received %q, want %q", received, pattern)
 }
 
 func (m *managed) next(within time.Duration) (string, error) {
@@ -125,9 +125,9 @@ func (m *managed) table() string {
 	return string(text)
 }
 
-func TestTheServiceManagerHearsOfReadinessReloadsAndTheEnd(t *testing.T) {
+func TestTheServiceManagerIsNotifiedOfReadinessReloadsAndTheEnd(t *testing.T) {
 	m := startManaged(t, "")
-	m.hears(`^READY=1\nSTATUS=Virtual services: 1, real servers: 1$`)
+	m.receives(`^READY=1\nSTATUS=Virtual services: 1, real servers: 1$`)
 	if !strings.Contains(m.table(), "-r 10.2.0.1:7000 -g -w 1") {
 		t.Errorf("ready with the table\n%s", m.table())
 	}
@@ -143,15 +143,15 @@ func TestTheServiceManagerHearsOfReadinessReloadsAndTheEnd(t *testing.T) {
 	if out, ok := m.run("reload"); !ok || !strings.Contains(m.table(), "-s rr") {
 		t.Errorf("reload: %v, %s and the table\n%s", ok, out, m.table())
 	}
-	m.hears(`^RELOADING=1\nMONOTONIC_USEC=\d+\n`)
-	m.hears(`^READY=1`)
+	m.receives(`^RELOADING=1\nMONOTONIC_USEC=\d+\n`)
+	m.receives(`^READY=1`)
 	m.configure("virtual = nonsense\n")
 	m.signal(syscall.SIGHUP)
-	m.hears(`^RELOADING=1`)
-	m.hears(`^READY=1\nSTATUS=.* the file was refused`)
+	m.receives(`^RELOADING=1`)
+	m.receives(`^READY=1\nSTATUS=.* the file was refused`)
 
 	m.signal(syscall.SIGTERM)
-	m.hears(`^STOPPING=1`)
+	m.receives(`^STOPPING=1`)
 	if err := m.cmd.Wait(); err != nil {
 		t.Error(err)
 	}
@@ -162,7 +162,7 @@ func TestTheServiceManagerHearsOfReadinessReloadsAndTheEnd(t *testing.T) {
 
 func TestAStopThatKeepsTheTable(t *testing.T) {
 	m := startManaged(t, "")
-	m.hears(`^READY=1`)
+	m.receives(`^READY=1`)
 	if out, ok := m.run("start", "--foreground"); ok || !strings.Contains(out, "runs already") {
 		t.Errorf("a second start: %v, %s", ok, out)
 	}
@@ -183,9 +183,9 @@ func TestAStopThatKeepsTheTable(t *testing.T) {
 // A director that is stuck in the middle of a change is not kept alive by the rest of the daemon.
 func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
 	m := startManaged(t, "400000")
-	m.hears(`^READY=1`)
+	m.receives(`^READY=1`)
 	for range 3 {
-		m.hears(`^WATCHDOG=1$`)
+		m.receives(`^WATCHDOG=1$`)
 	}
 	if err := os.Remove(m.path("table")); err != nil {
 		t.Fatal(err)
@@ -195,12 +195,12 @@ func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
 	}
 	m.configure(managedConfig + "        scheduler = rr\n")
 	m.signal(syscall.SIGHUP)
-	m.hears(`^RELOADING=1`)
+	m.receives(`^RELOADING=1`)
 	for quiet := false; !quiet; {
 		message, err := m.next(400 * time.Millisecond)
 		quiet = errors.Is(err, os.ErrDeadlineExceeded)
 		if !quiet && !strings.HasPrefix(message, "WATCHDOG") {
-			t.Fatalf("heard %q (%v)", message, err)
+			t.Fatalf("received %q (%v)", message, err)
 		}
 	}
 }
@@ -208,7 +208,7 @@ func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
 // The unit does not start a daemon again whose file is refused, but one that crashed: Go ends it with 2.
 func TestARefusedFileDoesNotLookLikeACrash(t *testing.T) {
 	m := startManaged(t, "")
-	m.hears(`^READY=1`)
+	m.receives(`^READY=1`)
 	m.signal(syscall.SIGABRT)
 	if code := exitStatus(m.cmd.Wait()); code != exitConfig {
 		t.Errorf("crashed with %d", code)
