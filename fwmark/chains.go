@@ -15,7 +15,7 @@ const (
 	prerouting  = "PREROUTING"
 )
 
-// chainPrefix is what the chains of the daemon of that name begin with.
+// chainPrefix is what the names of a daemon's chains begin with.
 func chainPrefix(daemon string) string {
 	sum := sha256.Sum256([]byte(daemon))
 	return fmt.Sprintf("%s%x-", everyDaemon, sum[:4])
@@ -51,7 +51,7 @@ func target(rule string) string {
 	return ""
 }
 
-// A generation is one chain of ours with all its rules.
+// A generation is one of our chains with all its rules.
 type generation struct {
 	chain string
 	rules []string // in the form of line.String
@@ -63,7 +63,7 @@ type state struct {
 	generations []generation      // by number
 	before      []string          // the rules of PREROUTING before our first jump, without the jumps of other daemons
 	jumpAt      int               // where in PREROUTING, from 1, a new jump goes: after the jumps of daemons at its start
-	otherJumps  map[string]string // a chain of ours to the chain, other than PREROUTING, with a rule that leads to it
+	otherJumps  map[string]string // our chain to the chain, other than PREROUTING, with a rule that leads to it
 }
 
 func readState(table listing, prefix string) state {
@@ -131,7 +131,7 @@ func (s *state) current(want []string) (chain string, ok bool) {
 	return "", false
 }
 
-// is reports whether the table has exactly what is wanted, and nothing else of ours.
+// is reports whether the table has exactly what is wanted, and no other chain with our name.
 func (s *state) is(want []string) bool {
 	if len(want) == 0 {
 		return len(s.generations) == 0

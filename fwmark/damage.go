@@ -44,7 +44,7 @@ func damage(now state, known bool, set []string) []string {
 	return append(lines, rulesDamage(used, set)...)
 }
 
-// used is the first generation with a jump, else the first there is.
+// used is the first generation with a jump, else the first.
 func (s *state) used() (generation, bool) {
 	for _, g := range s.generations {
 		if len(g.jumps) > 0 {
@@ -70,7 +70,7 @@ func rulesDamage(g generation, set []string) []string {
 	for i, rule := range g.rules {
 		switch {
 		case !slices.Contains(set, rule):
-			lines = append(lines, fmt.Sprintf("the rule %q was in chain %s, and is none of ours", rule, g.chain))
+			lines = append(lines, fmt.Sprintf("the rule %q was in chain %s, and is not our rule", rule, g.chain))
 		case slices.Contains(g.rules[:i], rule):
 			lines = append(lines, fmt.Sprintf("the rule %q was twice in chain %s", rule, g.chain))
 		}

@@ -12,8 +12,7 @@ import (
 // packet's mark (ip_vs_service_find in net/netfilter/ipvs/ip_vs_ctl.c), so no bit of an earlier mark may stay.
 const wholeMark = 0xffffffff
 
-// A line is one rule of a chain, as far as it is one that we could have set; two that mean the same are
-// written the same.
+// A line is a rule of a chain that we could have set. Two that mean the same are written the same.
 type line struct {
 	dest     netip.Prefix // invalid: every address
 	protocol Protocol
@@ -21,8 +20,8 @@ type line struct {
 	mark     uint32
 }
 
-// linesOf makes lines of rules, IPv6 ones or IPv4 ones; what is asked for twice is set once,
-// where it was asked for last: the mark of a later rule stays.
+// linesOf makes lines of rules of one family. A line that comes twice is set once, at its last place: the later of two
+// rules sets the mark.
 func linesOf(rules []Rule, ipv6 bool) ([]string, error) {
 	var lines []string
 	for _, r := range rules {
@@ -61,7 +60,7 @@ func (l line) String() string {
 }
 
 // normal is a rule of `iptables -S` in the form of line.String, so that equal rules are equal texts whatever
-// back end and version printed them; a rule that is none of ours stays as it was printed.
+// back end and version printed them; a rule that is not our rule is as it was printed.
 func normal(rule string) string {
 	l, ok := parseLine(words(rule))
 	if !ok {
@@ -70,7 +69,7 @@ func normal(rule string) string {
 	return l.String()
 }
 
-// parseLine reads what follows `-A CHAIN`. Not ok: it has something that our rules never have.
+// parseLine reads what follows `-A CHAIN`. It is not ok if it has something that our rules never have.
 func parseLine(words []string) (line, bool) {
 	l := line{protocol: All}
 	marks := false

@@ -70,7 +70,7 @@ func TestPrintedRulesAreRecognised(t *testing.T) {
 	}
 }
 
-// A rule with anything more, or less, is none of ours.
+// A rule with anything more, or less, is not our rule.
 func TestForeignRulesAreNotTakenForOurs(t *testing.T) {
 	for _, foreign := range []string{
 		"",

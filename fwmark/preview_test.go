@@ -21,7 +21,7 @@ func TestPreviewWritesDownWhatSyncWouldDo(t *testing.T) {
 		{Mark: 3, Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: TCP, Ports: []Ports{{80, 80}, {443, 443}}},
 		{Mark: 3, Dest: netip.MustParsePrefix("2001:db8::10/128"), Protocol: All},
 	}
-	const stands = `-P PREROUTING ACCEPT
+	const there = `-P PREROUTING ACCEPT
 -N CHAIN1
 -A PREROUTING -j CHAIN1
 -A CHAIN1 -d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-xmark 0x3/0xffffffff
@@ -40,8 +40,8 @@ ip6tables -t mangle -N CHAIN1
 ip6tables -t mangle -A CHAIN1 -d 2001:db8::10/128 -j MARK --set-mark 3
 ip6tables -t mangle -I PREROUTING 1 -j CHAIN1
 `},
-		{"it stands", stands, "", rules[:1], ""},
-		{"it goes", stands, "", nil, `iptables -t mangle -D PREROUTING -j CHAIN1
+		{"it is there", there, "", rules[:1], ""},
+		{"it is removed", there, "", nil, `iptables -t mangle -D PREROUTING -j CHAIN1
 iptables -t mangle -F CHAIN1
 iptables -t mangle -X CHAIN1
 `},

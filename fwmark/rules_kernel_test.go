@@ -57,7 +57,7 @@ func withRealTables(t *testing.T) {
 				{"packets get their marks", marksOfPackets},
 				{"changes leave no packet without", changesUnderTraffic},
 				{"kills leave no packet without", killsUnderTraffic},
-				{"damage is told and mended", realDamage},
+				{"damage is reported and repaired", realDamage},
 				{"leftovers of a crash are found", leftovers},
 				{"inspect sees who sets marks", inspectMachine},
 				{"errors name what is wrong", realErrors},
@@ -95,7 +95,7 @@ func sh(t testing.TB, format string, args ...any) string {
 	return string(out)
 }
 
-// count appends rules behind ours that count the packets to a destination by their mark.
+// count appends rules after ours that count the packets to a destination by their mark.
 func (k *kernel) count(t testing.TB, match string, marks ...int) {
 	t.Helper()
 	for _, mark := range marks {
@@ -282,7 +282,7 @@ func changesUnderTraffic(t *testing.T, k *kernel) {
 	}
 }
 
-// A process that exchanges rules without end is killed at random points, again and again.
+// A process that exchanges rules forever is killed at random points, many times.
 func killsUnderTraffic(t *testing.T, k *kernel) {
 	if os.Getenv("IPVS_TESTS") != "" {
 		t.Skip("the daemon's own test does it in the lab")
@@ -394,10 +394,10 @@ func realDamage(t *testing.T, k *kernel) {
 	f := k.open("damage")
 	mustSync(t, f, want)
 	for i, program := range []string{k.ipv4, k.ipv6}[:len(want)/2] {
-		for _, c := range []struct{ do, told string }{
+		for _, c := range []struct{ do, report string }{
 			{"-D CHAIN 1", "was missing in chain"},
 			{"-F CHAIN", "was empty"},
-			{"-I CHAIN 1 -j MARK --set-mark 77", "none of ours"},
+			{"-I CHAIN 1 -j MARK --set-mark 77", "not our rule"},
 			{"-D PREROUTING -j CHAIN", "was gone"},
 			{"-A PREROUTING -j CHAIN", "was there twice"},
 			{"-I PREROUTING 1 -p tcp -m comment --comment \"mine first\" -j ACCEPT", "was before the jump"},
@@ -415,8 +415,8 @@ func realDamage(t *testing.T, k *kernel) {
 			chain := target(table[prerouting][0])
 			sh(t, "%s -t mangle %s", program, strings.ReplaceAll(c.do, "CHAIN", chain))
 			found := strings.Join(mustSync(t, f, want), "\n")
-			if !strings.HasPrefix(found, f.families[i].name+": ") || !strings.Contains(found, c.told) {
-				t.Errorf("%s %s: told %q, want …%s…", program, c.do, found, c.told)
+			if !strings.HasPrefix(found, f.families[i].name+": ") || !strings.Contains(found, c.report) {
+				t.Errorf("%s %s: reported %q, want …%s…", program, c.do, found, c.report)
 			}
 			if found := mustSync(t, f, want); found != nil {
 				t.Errorf("%s %s: not repaired: %q", program, c.do, found)
@@ -442,7 +442,7 @@ func leftovers(t *testing.T, k *kernel) {
 	found := mustSync(t, k.open("crashed"), nil)
 	if want := []string{"IPv4: chain " + chainPrefix("crashed") + "7 was left over, without a jump",
 		"IPv6: chain " + chainPrefix("crashed") + "7 was left over, without a jump"}; !reflect.DeepEqual(found, want) {
-		t.Errorf("told %q, want %q", found, want)
+		t.Errorf("reported %q, want %q", found, want)
 	}
 	left := sh(t, "%s -t mangle -S; %s -t mangle -S", k.ipv4, k.ipv6)
 	if strings.Contains(left, chainPrefix("crashed")) || strings.Count(left, chainPrefix("other")) != 3 {
@@ -494,7 +494,7 @@ func inspectMachine(t *testing.T, k *kernel) {
 		t.Errorf("routing %+v, want %+v", m.Routing, routing)
 	}
 	if m.Other != (m.BackEnd != b) {
-		t.Errorf("iptables is %s, the rules stand in %s: other is %v", m.BackEnd, b, m.Other)
+		t.Errorf("iptables is %s, the rules are in %s: other is %v", m.BackEnd, b, m.Other)
 	}
 	if b == Legacy {
 		return // and where nft cannot be read, it is said

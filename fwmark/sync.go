@@ -29,7 +29,7 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 	}}
 }
 
-// Sync makes the wanted rules the only ones of ours, in their order: of two that match a packet, the later one sets its
+// Sync makes our rules exactly the wanted ones, in their order: of two that match a packet, the later one sets its
 // mark. Without wanted rules it removes our chains. A packet that is marked before and after is marked all the time
 // between, also when we are killed at any moment; the next Sync finishes what was begun.
 //

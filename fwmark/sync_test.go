@@ -41,13 +41,13 @@ func TestSyncSetsChangesAndRemoves(t *testing.T) {
 	} {
 		for range 2 { // the second time there is nothing to do
 			if found := mustSync(t, f, want); len(found) > 0 {
-				t.Errorf("tells of its own work: %q", found)
+				t.Errorf("reports its own work: %q", found)
 			}
 			table.mustHave(t, daemon, want)
 		}
 	}
 	if want := (listing{prerouting: {"-i eth1 -j DROP"}, "OUTPUT": {}}); fmt.Sprint(table.chains) != fmt.Sprint(want) {
-		t.Errorf("left behind: %v", table.chains)
+		t.Errorf("left: %v", table.chains)
 	}
 }
 
@@ -149,13 +149,13 @@ func TestDamageIsReportedAndRepaired(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		do   func(listing)
-		told []string
+		reports []string
 	}{
 		{"nothing", func(listing) {}, nil},
 		{"a rule deleted", func(l listing) { l[chain] = l[chain][1:] }, []string{fmt.Sprintf("IPv4: the rule %q was missing in chain %s", first, chain)}},
 		{"the chain flushed", func(l listing) { l[chain] = nil }, []string{"IPv4: chain " + chain + " was empty"}},
 		{"a rule added", func(l listing) { l[chain] = append(l[chain], stray) },
-			[]string{fmt.Sprintf("IPv4: the rule %q was in chain %s, and is none of ours", normal(stray), chain)}},
+			[]string{fmt.Sprintf("IPv4: the rule %q was in chain %s, and is not our rule", normal(stray), chain)}},
 		{"a rule twice", func(l listing) { l[chain] = append(l[chain], l[chain][1]) }, []string{fmt.Sprintf("IPv4: the rule %q was twice in chain %s", second, chain)}},
 		{"another order", func(l listing) { slices.Reverse(l[chain]) }, []string{"IPv4: the rules of chain " + chain + " were in another order"}},
 		{"the jump deleted", func(l listing) { l[prerouting] = nil }, []string{"IPv4: the jump to chain " + chain + " was gone"}},
@@ -175,12 +175,12 @@ func TestDamageIsReportedAndRepaired(t *testing.T) {
 			f := firewall(table)
 			mustSync(t, f, want)
 			c.do(table.chains)
-			if found := mustSync(t, f, want); !reflect.DeepEqual(found, c.told) {
-				t.Errorf("told\n%s\nwant\n%s", strings.Join(found, "\n"), strings.Join(c.told, "\n"))
+			if found := mustSync(t, f, want); !reflect.DeepEqual(found, c.reports) {
+				t.Errorf("reported\n%s\nwant\n%s", strings.Join(found, "\n"), strings.Join(c.reports, "\n"))
 			}
 			table.mustHave(t, daemon, want)
 			if found := mustSync(t, f, want); found != nil {
-				t.Errorf("told again: %q", found)
+				t.Errorf("reported again: %q", found)
 			}
 		})
 	}
@@ -313,7 +313,7 @@ func TestRandomRulesAndDamage(t *testing.T) {
 		}
 		found := mustSync(t, f, want)
 		if !hurt && found != nil {
-			t.Fatalf("tells of its own work: %q", found)
+			t.Fatalf("reports its own work: %q", found)
 		}
 		table.mustHave(t, daemon, want)
 		before = want

@@ -80,7 +80,7 @@ func TestKernelDamagedMarkRulesAreMended(t *testing.T) {
 		{"-F CHAIN", "was empty"},
 		{"-I PREROUTING 1 -p udp -j ACCEPT", "was before the jump to our chain"},
 		{"-D PREROUTING -j CHAIN", "was gone"},
-		{"-A CHAIN -j MARK --set-mark 9", "is none of ours"},
+		{"-A CHAIN -j MARK --set-mark 9", "is not our rule"},
 	} {
 		since := len(l.logText())
 		l.sh("ip netns exec %sdir iptables -t mangle %s", l.prefix, strings.ReplaceAll(c.do, "CHAIN", l.chain()))
