@@ -119,7 +119,7 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 	d.tally = newTally()
 	d.log = newLogSink(d.Options, cfg.Global)
 	d.mailer = mail.New(func(e notify.Event) { d.journal.Emit(e) })
-	d.journal = notify.NewJournal(d.log, d.mailer, d.tally, notify.NotifyFunc(d.tellStarter))
+	d.journal = notify.NewJournal(d.log.Notify, d.mailer.Notify, d.tally.Notify, d.tellStarter)
 	d.monitor = notify.NewMonitor(d.journal.Emit)
 	d.mailer.Set(mailRules(cfg, plan))
 	d.hooks = notify.NewHooks(d.journal)
@@ -241,7 +241,7 @@ func (d *daemon) finish(cause error) error {
 		fmt.Fprintf(d.Stderr, "ldirectord: %v\n", err)
 	}
 	if err := d.mailer.Close(ctx); err != nil { // the journal is closed: straight to the log
-		d.log.Notify(ctx, notify.Event{Time: time.Now(), Kind: notify.MailFailed, Text: fmt.Sprintf("Mail was not sent: %v", err)})
+		d.log.Notify(notify.Event{Time: time.Now(), Kind: notify.MailFailed, Text: fmt.Sprintf("Mail was not sent: %v", err)})
 	}
 	return cause
 }
@@ -257,7 +257,7 @@ func (d *daemon) failed(kind notify.Kind, what string, err error) {
 func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file", err) }
 
 // tellStarter shows who waits for the start which changes of the table fail. The daemon tries them again.
-func (d *daemon) tellStarter(_ context.Context, e notify.Event) {
+func (d *daemon) tellStarter(e notify.Event) {
 	if d.Ready != nil && e.Kind == notify.TableError {
 		fmt.Fprintln(d.Ready, e.Text) // an error: the start is over
 	}

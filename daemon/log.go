@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -74,7 +73,7 @@ func (l *logSink) Format(e *logrus.Entry) ([]byte, error) {
 }
 
 // Notify writes one event.
-func (l *logSink) Notify(_ context.Context, e notify.Event) {
+func (l *logSink) Notify(e notify.Event) {
 	fields := logrus.Fields{"event": string(e.Kind)}
 	for key, value := range map[string]string{"virtual": e.Virtual, "real": e.Real, "reason": e.Reason} {
 		if value != "" {

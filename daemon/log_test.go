@@ -16,7 +16,7 @@ func TestTheLogFollowsItsTarget(t *testing.T) {
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
 	l := newLogSink(Options{Name: "ld.cf"}, parser.Global{LogFile: first})
-	said := func(text string) { l.Notify(t.Context(), notify.Event{Text: text}) }
+	said := func(text string) { l.Notify(notify.Event{Text: text}) }
 
 	said("one")
 	if err := os.Rename(first, first+".1"); err != nil {
@@ -51,7 +51,7 @@ func TestTheLogFollowsItsTarget(t *testing.T) {
 func TestTheLogGoesOnWithoutDescriptors(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	l := newLogSink(Options{}, parser.Global{LogFile: path})
-	l.Notify(t.Context(), notify.Event{Text: "before"})
+	l.Notify(notify.Event{Text: "before"})
 
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -62,7 +62,7 @@ func TestTheLogGoesOnWithoutDescriptors(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
 		t.Fatal(err)
 	}
-	l.Notify(t.Context(), notify.Event{Text: "Own shortage"})
+	l.Notify(notify.Event{Text: "Own shortage"})
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}

@@ -140,7 +140,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		d := &daemon{Options: Options{Config: source, Loaded: old, Manager: &ServiceManager{}}, tally: newTally(), director: director.New(director.Deps{})}
 		d.log = newLogSink(d.Options, old.Config.Global)
 		d.mailer = mail.New(func(notify.Event) {})
-		d.journal = notify.NewJournal(d.log)
+		d.journal = notify.NewJournal(d.log.Notify)
 		d.metrics = &metricsServer{addrs: make(chan netip.AddrPort, 8)}
 		f := newConfigFile(d, nil)
 		write("new")

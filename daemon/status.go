@@ -84,7 +84,7 @@ func newTally() *tally {
 }
 
 // Notify implements notify.Notifier.
-func (t *tally) Notify(_ context.Context, e notify.Event) {
+func (t *tally) Notify(e notify.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.events[string(e.Kind)]++

@@ -301,7 +301,7 @@ func (c *chaos) setStandby(standby bool) {
 func (c *chaos) start() {
 	c.say("start")
 	p := c.plan(c.oracle.file())
-	c.journal = notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) { c.say("log: %s", e.Text) }))
+	c.journal = notify.NewJournal(func(e notify.Event) { c.say("log: %s", e.Text) })
 	c.director = New(Deps{
 		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Drained: c.oracle.drains(), Maintenance: maintenance.New(nil).Watch,
 		Former: c.oracle.claimed(), Owned: c.oracle.claim, Standby: c.oracle.rests(),

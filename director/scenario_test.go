@@ -222,12 +222,12 @@ func (s *scenario) duration(word string) time.Duration {
 
 func (s *scenario) newJournal() *notify.Journal {
 	s.kinds = map[notify.Kind]int{}
-	return notify.NewJournal(notify.NotifyFunc(func(_ context.Context, e notify.Event) {
+	return notify.NewJournal(func(e notify.Event) {
 		s.mu.Lock()
 		s.kinds[e.Kind]++
 		s.mu.Unlock()
 		s.say("log: " + e.Text)
-	}))
+	})
 }
 
 func (s *scenario) start(name string, standby bool) {

@@ -147,8 +147,8 @@ func TestDamageIsReportedAndRepaired(t *testing.T) {
 	first, second := "-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8", "-d 192.0.2.11/32 -p udp --dport 53 -j MARK --set-mark 9"
 	stray := "-j MARK --set-xmark 0x63/0xffffffff"
 	for _, c := range []struct {
-		name string
-		do   func(listing)
+		name    string
+		do      func(listing)
 		reports []string
 	}{
 		{"nothing", func(listing) {}, nil},

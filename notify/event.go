@@ -52,7 +52,7 @@ const (
 	FolderReadable Kind = "folder-readable" // … and can again
 	Listening      Kind = "listening"       // the metrics have an address
 	ListenFailed   Kind = "listen-failed"   // the control socket, or the address of the metrics, can't be used
-	Lost           Kind = "events-lost"     // a notifier was too slow
+	Lost           Kind = "events-lost"     // a receiver was too slow
 )
 
 // Status is what the daemon did when something happened, by the names of emailalertstatus.

@@ -52,7 +52,7 @@ func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
 
 func TestAFailedHookIsReported(t *testing.T) {
 	var got []Event
-	j := NewJournal(NotifyFunc(func(_ context.Context, e Event) { got = append(got, e) }))
+	j := NewJournal(func(e Event) { got = append(got, e) })
 	h := NewHooks(j)
 	h.Run(Hook{Lane: "tcp:192.0.2.1:80", Key: "tcp:192.0.2.1:80", Argv: Shell("echo no route; exit 3")})
 	h.Close(t.Context())
@@ -76,7 +76,7 @@ func TestAHookThatHangsIsKilledWithItsChildren(t *testing.T) {
 
 func TestAHookMayLeaveAProgramRunning(t *testing.T) {
 	var got []Event
-	j := NewJournal(NotifyFunc(func(_ context.Context, e Event) { got = append(got, e) }))
+	j := NewJournal(func(e Event) { got = append(got, e) })
 	h := NewHooks(j)
 	pid := filepath.Join(t.TempDir(), "pid")
 	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell("sleep 300 & echo $! >" + pid)})

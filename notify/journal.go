@@ -7,36 +7,26 @@ import (
 	"time"
 )
 
-// Notifier receives events: one at a time, in order, in a goroutine of its own. It deals with its own failures.
-type Notifier interface {
-	Notify(context.Context, Event)
-}
-
-// NotifyFunc is a function that receives events.
-type NotifyFunc func(context.Context, Event)
-
-// Notify calls f.
-func (f NotifyFunc) Notify(ctx context.Context, e Event) { f(ctx, e) }
-
-// maxEvents is how many events may wait for one notifier. The end of 10,000 servers makes 20,000 at once, of about 250
-// bytes each. A slow notifier can't stop the daemon: what comes beyond is counted, and reported as one event.
+// maxEvents is how many events may wait for one receiver. The end of 10,000 servers makes 20,000 at once, of about 250
+// bytes each. A slow receiver can't stop the daemon: what comes beyond is counted, and reported as one event.
 const maxEvents = 100_000
 
-// Journal hands each event to every notifier without ever waiting for one.
+// Journal hands each event to every receiver, without ever waiting for one. A receiver is called for one event at a
+// time, in order, in a goroutine of its own. It deals with its own failures.
 type Journal struct {
 	queues  []*queue[Event]
 	running sync.WaitGroup
 	cancel  context.CancelFunc
 }
 
-// NewJournal returns a journal for these notifiers. Close ends it.
-func NewJournal(to ...Notifier) *Journal {
+// NewJournal returns a journal for these receivers. Close ends it.
+func NewJournal(receivers ...func(Event)) *Journal {
 	ctx, cancel := context.WithCancel(context.Background())
 	j := &Journal{cancel: cancel}
-	for _, n := range to {
+	for _, receive := range receivers {
 		q := newQueue[Event](maxEvents)
 		j.queues = append(j.queues, q)
-		j.running.Go(func() { notifyAll(ctx, n, q) })
+		j.running.Go(func() { handOver(ctx, q, receive) })
 	}
 	return j
 }
@@ -51,7 +41,7 @@ func (j *Journal) Emit(e Event) {
 	}
 }
 
-// Close waits until every notifier has received everything, but no longer than ctx allows.
+// Close waits until every receiver has received everything, but no longer than ctx allows.
 func (j *Journal) Close(ctx context.Context) error {
 	defer j.cancel()
 	for _, q := range j.queues {
@@ -63,17 +53,17 @@ func (j *Journal) Close(ctx context.Context) error {
 	return nil
 }
 
-func notifyAll(ctx context.Context, to Notifier, q *queue[Event]) {
+func handOver(ctx context.Context, q *queue[Event], receive func(Event)) {
 	for events, lost := range q.batches() {
 		for _, e := range events {
 			if ctx.Err() != nil {
 				return
 			}
-			to.Notify(ctx, e)
+			receive(e)
 		}
 		if lost > 0 {
 			text := fmt.Sprintf("%d events were lost: they came faster than they could be reported", lost)
-			to.Notify(ctx, Event{Time: time.Now(), Kind: Lost, Text: text})
+			receive(Event{Time: time.Now(), Kind: Lost, Text: text})
 		}
 	}
 }

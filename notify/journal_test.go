@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-func TestEveryNotifierGetsEverythingInOrder(t *testing.T) {
+func TestEveryReceiverGetsEverythingInOrder(t *testing.T) {
 	var got [2][]string
-	to := func(i int) NotifyFunc {
-		return func(_ context.Context, e Event) { got[i] = append(got[i], e.Text) }
+	to := func(i int) func(Event) {
+		return func(e Event) { got[i] = append(got[i], e.Text) }
 	}
 	j := NewJournal(to(0), to(1))
 	for i := range 100 {
@@ -23,24 +23,24 @@ func TestEveryNotifierGetsEverythingInOrder(t *testing.T) {
 	}
 	for i := range got {
 		if len(got[i]) != 100 {
-			t.Fatalf("notifier %d got %d of 100", i, len(got[i]))
+			t.Fatalf("receiver %d got %d of 100", i, len(got[i]))
 		}
 		for k, text := range got[i] {
 			if text != fmt.Sprint(k) {
-				t.Fatalf("notifier %d got %q as number %d", i, text, k)
+				t.Fatalf("receiver %d got %q as number %d", i, text, k)
 			}
 		}
 	}
 }
 
-func TestASlowNotifierStopsNobodyAndItsLossIsReported(t *testing.T) {
+func TestASlowReceiverStopsNobodyAndItsLossIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
 		var slow, quick int
 		var last Event
 		j := NewJournal(
-			NotifyFunc(func(_ context.Context, e Event) { <-gate; slow++; last = e }),
-			NotifyFunc(func(context.Context, Event) { quick++ }))
+			func(e Event) { <-gate; slow++; last = e },
+			func(Event) { quick++ })
 		j.Emit(Event{})
 		synctest.Wait()
 		for range maxEvents + 5 {
@@ -61,7 +61,9 @@ func TestASlowNotifierStopsNobodyAndItsLossIsReported(t *testing.T) {
 
 func TestCloseDoesNotWaitForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := NewJournal(NotifyFunc(func(ctx context.Context, _ Event) { <-ctx.Done() }))
+		gate := make(chan struct{})
+		defer close(gate)
+		j := NewJournal(func(Event) { <-gate })
 		j.Emit(Event{})
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()

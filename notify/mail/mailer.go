@@ -28,8 +28,8 @@ type Rule struct {
 // mails reports whether anybody gets mail about what happens in a state of the daemon.
 func (r Rule) mails(s notify.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
 
-// Mailer sends mail about servers that are added and removed, and reminders of those that are still down. It is a
-// notify.Notifier that never blocks: what is sent waits in a queue of its own.
+// Mailer sends mail about servers that are added and removed, and reminders of those that are still down. What
+// is sent waits in a queue of its own.
 type Mailer struct {
 	report func(notify.Event)
 	out    *outbox
@@ -67,8 +67,8 @@ func (m *Mailer) Set(rules map[string]Rule) {
 	m.remind()
 }
 
-// Notify implements Notifier.
-func (m *Mailer) Notify(_ context.Context, e notify.Event) {
+// Notify receives an event. It never blocks.
+func (m *Mailer) Notify(e notify.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch e.Kind {

@@ -121,7 +121,7 @@ func TestMailHasThePerlsWords(t *testing.T) {
 		rule.From = "LVS watch <lvs@example.net>"
 		rule.ServiceName, rule.Comment = "Web shop", "call 1234 when down"
 		setRule(m, rule)
-		m.Notify(t.Context(), wentDown(testReal))
+		m.Notify(wentDown(testReal))
 		synctest.Wait()
 		if len(p.got) != 1 {
 			t.Fatalf("%d mails", len(p.got))
@@ -197,7 +197,7 @@ func TestWhatIsMailed(t *testing.T) {
 				if c.event.Virtual == "" {
 					c.event.Virtual = testVirtual
 				}
-				m.Notify(t.Context(), c.event)
+				m.Notify(c.event)
 				if got := strings.Join(p.subjects(), ", "); got != c.mailed {
 					t.Errorf("mailed %q, want %q", got, c.mailed)
 				}
@@ -212,7 +212,7 @@ func TestRemindersComeUntilTheServerIsBack(t *testing.T) {
 		rule := testRule()
 		rule.Freq = 10 * time.Second
 		setRule(m, rule)
-		m.Notify(t.Context(), wentDown(testReal))
+		m.Notify(wentDown(testReal))
 		p.subjects()
 		const reminder = "Inaccessible real server: 10.2.0.1:7000 (10.1.0.1:7000)"
 		for _, step := range []struct {
@@ -229,7 +229,7 @@ func TestRemindersComeUntilTheServerIsBack(t *testing.T) {
 				t.Errorf("after %v more: %q, want %q", step.wait, got, step.want)
 			}
 		}
-		m.Notify(t.Context(), cameBack(testReal))
+		m.Notify(cameBack(testReal))
 		p.subjects()
 		time.Sleep(time.Hour)
 		if got := p.subjects(); got != nil {
@@ -244,8 +244,8 @@ func TestWhoStandsByRemindsOfNothing(t *testing.T) {
 		rule := testRule()
 		rule.Freq = time.Second
 		setRule(m, rule)
-		m.Notify(t.Context(), wentDown(testReal))
-		m.Notify(t.Context(), notify.Event{Kind: notify.StandingBy, Status: notify.StatusStopping})
+		m.Notify(wentDown(testReal))
+		m.Notify(notify.Event{Kind: notify.StandingBy, Status: notify.StatusStopping})
 		p.subjects()
 		time.Sleep(time.Hour)
 		if got := p.subjects(); got != nil {
@@ -270,7 +270,7 @@ func TestNoRemindersOf(t *testing.T) {
 				rule.Freq = time.Second
 				change(&rule, &e)
 				setRule(m, rule)
-				m.Notify(t.Context(), e)
+				m.Notify(e)
 				if got := p.subjects(); len(got) != 1 {
 					t.Errorf("mailed %q", got)
 				}
@@ -310,7 +310,7 @@ func TestRemindersAfterAReload(t *testing.T) {
 				rule := testRule()
 				rule.Freq = 10 * time.Second
 				setRule(m, rule)
-				m.Notify(t.Context(), wentDown(testReal))
+				m.Notify(wentDown(testReal))
 				p.subjects()
 				m.Set(c.rules(rule))
 				time.Sleep(time.Minute + time.Millisecond)
@@ -329,10 +329,10 @@ func TestRemindersDoNotPileUpWhileMailFails(t *testing.T) {
 		rule.Freq = time.Second
 		setRule(m, rule)
 		p.answer(errAway, false)
-		m.Notify(t.Context(), wentDown("10.2.0.1:7000"))
-		m.Notify(t.Context(), wentDown("10.2.0.2:7000"))
+		m.Notify(wentDown("10.2.0.1:7000"))
+		m.Notify(wentDown("10.2.0.2:7000"))
 		time.Sleep(5 * time.Minute)
-		m.Notify(t.Context(), cameBack("10.2.0.1:7000"))
+		m.Notify(cameBack("10.2.0.1:7000"))
 		p.answer(nil, false)
 		rule.Freq = 0
 		setRule(m, rule)
@@ -362,7 +362,7 @@ func TestWhatWasLostIsToldToEachPersonOnce(t *testing.T) {
 			rules[fmt.Sprint("fwm:", i)] = rule
 		}
 		m.Set(rules)
-		m.Notify(t.Context(), notify.Event{Kind: notify.Lost, Text: "7 events were lost"})
+		m.Notify(notify.Event{Kind: notify.Lost, Text: "7 events were lost"})
 		if got := p.subjects(); !slices.Equal(got, []string{"7 events were lost", "7 events were lost"}) {
 			t.Errorf("mailed %q", got)
 		}

@@ -25,7 +25,7 @@ func TestMailIsTriedAgainAtGrowingIntervals(t *testing.T) {
 			at = append(at, time.Since(start))
 			return l.to, errAway
 		}
-		m.Notify(t.Context(), wentDown(testReal))
+		m.Notify(wentDown(testReal))
 		time.Sleep(mailLifetime + time.Hour)
 		synctest.Wait()
 		first := []time.Duration{0, 5 * time.Second, 15 * time.Second, 35 * time.Second, 75 * time.Second}
@@ -48,7 +48,7 @@ func TestFailingMailIsReportedOnceAndSoIsItsReturn(t *testing.T) {
 			setRule(m, testRule())
 			p.answer(errors.New("554 \"go\r\naway\""), final)
 			for range 3 {
-				m.Notify(t.Context(), wentDown(testReal))
+				m.Notify(wentDown(testReal))
 			}
 			synctest.Wait()
 			at := slices.IndexFunc(p.events, func(e notify.Event) bool { return e.Kind == notify.MailFailed }) // among those of the next mails
@@ -64,7 +64,7 @@ func TestFailingMailIsReportedOnceAndSoIsItsReturn(t *testing.T) {
 				t.Errorf("reported %v, want one failure", reported)
 			}
 			p.answer(nil, false)
-			m.Notify(t.Context(), cameBack(testReal))
+			m.Notify(cameBack(testReal))
 			time.Sleep(time.Hour)
 			lost, arrived := "; 0 did not reach everybody", 4
 			if final {
@@ -87,7 +87,7 @@ func TestAFullBoxBecomesOneSummary(t *testing.T) {
 		p.answer(errAway, false)
 		const all = maxWaiting + maxSummary + 50
 		for i := range all {
-			m.Notify(t.Context(), wentDown(fmt.Sprint("server", i)))
+			m.Notify(wentDown(fmt.Sprint("server", i)))
 		}
 		p.answer(nil, false)
 		time.Sleep(time.Minute)
@@ -134,7 +134,7 @@ func TestOneBoxDoesNotWaitForAnother(t *testing.T) {
 			return again, err
 		}
 		for range 3 {
-			m.Notify(t.Context(), wentDown(testReal))
+			m.Notify(wentDown(testReal))
 		}
 		synctest.Wait()
 		if got["good@example.net"] != 3 || got["full@example.net"] != 0 {
@@ -165,8 +165,8 @@ func TestASilentServerDelaysNoOther(t *testing.T) {
 			}
 			return p.deliver(ctx, l)
 		}
-		m.Notify(t.Context(), notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Virtual: "fwm:1", Text: "Added 1"})
-		m.Notify(t.Context(), notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Virtual: "fwm:2", Text: "Added 2"})
+		m.Notify(notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Virtual: "fwm:1", Text: "Added 1"})
+		m.Notify(notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Virtual: "fwm:2", Text: "Added 2"})
 		if got := p.subjects(); !slices.Equal(got, []string{"Added 2"}) {
 			t.Errorf("arrived: %q", got)
 		}
@@ -179,7 +179,7 @@ func TestCloseSendsWhatWaits(t *testing.T) {
 		setRule(m, testRule())
 		p.answer(errAway, false)
 		for range 3 {
-			m.Notify(t.Context(), wentDown(testReal))
+			m.Notify(wentDown(testReal))
 		}
 		time.Sleep(time.Hour)
 		p.answer(nil, false)
@@ -199,7 +199,7 @@ func TestCloseTriesOnceAndCountsTheRest(t *testing.T) {
 		setRule(m, testRule())
 		p.answer(errAway, false)
 		for range maxWaiting + 20 {
-			m.Notify(t.Context(), wentDown(testReal))
+			m.Notify(wentDown(testReal))
 		}
 		synctest.Wait()
 		before, start := p.tries, time.Now()
@@ -219,7 +219,7 @@ func TestCloseDoesNotWaitForASilentServer(t *testing.T) {
 		setRule(m, testRule())
 		s := &smtpScript{reply: map[string]string{atGreeting: silence}}
 		m.out.deliver = func(ctx context.Context, l *letter) ([]string, error) { return sendSMTP(ctx, s.dial, l) }
-		m.Notify(t.Context(), wentDown(testReal))
+		m.Notify(wentDown(testReal))
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()

@@ -34,7 +34,7 @@ func TestRealEximDelivers(t *testing.T) {
 			m, failures := e.mailer(t)
 			rule.From, rule.ServiceName, rule.Statuses = "LVS <lvs@example.net>", "Läden "+name, []notify.Status{notify.StatusRunning}
 			setRule(m, rule)
-			m.Notify(t.Context(), wentDown(testReal))
+			m.Notify(wentDown(testReal))
 			ctx, cancel := context.WithTimeout(t.Context(), realWait)
 			defer cancel()
 			if err := m.Close(ctx); err != nil || len(failures()) > 0 {
@@ -63,7 +63,7 @@ func TestRealEximRefuses(t *testing.T) {
 	} {
 		m, failures := e.mailer(t)
 		setRule(m, Rule{To: to, SMTP: e.addr, Statuses: []notify.Status{notify.StatusRunning}})
-		m.Notify(t.Context(), wentDown(testReal))
+		m.Notify(wentDown(testReal))
 		ctx, cancel := context.WithTimeout(t.Context(), realWait)
 		defer cancel()
 		if err := m.Close(ctx); err == nil {
@@ -83,7 +83,7 @@ func TestRealEximThatIsSilentHoldsNobodyUp(t *testing.T) {
 	m, _ := e.mailer(t)
 	setRule(m, Rule{To: "ops@example.net", SMTP: e.addr, Statuses: []notify.Status{notify.StatusRunning}})
 	start := time.Now()
-	m.Notify(t.Context(), wentDown(testReal))
+	m.Notify(wentDown(testReal))
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("reporting took %v", took)
 	}
