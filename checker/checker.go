@@ -17,27 +17,6 @@ type Checker interface {
 	Check(ctx context.Context) Result
 }
 
-// Result is the answer of one check.
-type Result struct {
-	OK    bool
-	Cause Cause // of a failure
-	Stage Stage // where a failure came; of a success AtConnect when it connected only, else AtMatch or AtStart
-	Local bool  // failed by our own shortage (descriptors, memory, ports): says nothing about the server
-	// Unjudged is an answer that came and can't be compared with receive in the time that there is for that: it says
-	// nothing about the server either, and the next check is not earlier for it.
-	Unjudged bool
-	Detail   string // one line: why it failed, or what was seen; control characters escaped, no secrets
-	Warning  string // something the operator should hear once, e.g. a redirect that leaves the server
-	// Body is what an HTTP server that is down answered, as it came: the beginning of a page that does not
-	// match, or the status where there is no page. The secrets of the configuration are taken out. It is ""
-	// when no answer came.
-	Body string
-	Took time.Duration
-}
-
-// Says reports whether the result says something about the server.
-func (r Result) Says() bool { return !r.Local && !r.Unjudged }
-
 // Spec is everything that makes one check what it is. Two equal Specs are the same check of the
 // same server and are made once. Only comparable values may stand here.
 type Spec struct {
@@ -97,9 +76,9 @@ type Step struct {
 // processes, and what they must know of the configuration. Each file is read once.
 type Env struct {
 	Pinger Pinger
-	// Ours tells whether an address is one of our own virtual services; nil: none is.
+	// IsVirtual tells whether an address is one of our own virtual services; nil: none is.
 	// It is asked at each redirect, so it may change with a reload.
-	Ours func(netip.AddrPort) bool
+	IsVirtual func(netip.AddrPort) bool
 	// Children bounds the external programs running at once; nil: no bound.
 	Children chan struct{}
 	// Matching is where answers are searched; nil: a room of this Env's own.

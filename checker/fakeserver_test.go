@@ -43,7 +43,7 @@ func hear(want string) step {
 	return func(c *client) bool {
 		line, err := c.read.ReadString('\n')
 		if got := strings.TrimSuffix(line, "\r\n"); err != nil || got != want {
-			c.t.Errorf("the server heard %q, want %q (%v)", line, want, err)
+			c.t.Errorf("the server received %q, want %q (%v)", line, want, err)
 			return false
 		}
 		return true
@@ -55,7 +55,7 @@ func hearAll(want string) step {
 	return func(c *client) bool {
 		got, err := io.ReadAll(c.read)
 		if err != nil || string(got) != want {
-			c.t.Errorf("the server heard %q, want %q (%v)", got, want, err)
+			c.t.Errorf("the server received %q, want %q (%v)", got, want, err)
 		}
 		return true
 	}

@@ -79,7 +79,7 @@ func TestFTP(t *testing.T) {
 		{name: "closed in the middle", spec: file, server: steps(in, hear("CWD /")), detail: "connection closed waiting for the answer to CWD"},
 		{name: "reset in the middle", spec: file, server: steps(in, hear("CWD /"), reset), detail: "connection reset waiting for the answer to CWD"},
 		{name: "silent in the middle", spec: file, server: steps(in, hear("CWD /"), silent), late: true, detail: "timeout waiting for the answer to CWD"},
-		{name: "garbage in the middle", spec: file, server: steps(in, hear("CWD /"), say("* BYE"), silent), detail: `not FTP: "* BYE"`},
+		{name: "notProtocol in the middle", spec: file, server: steps(in, hear("CWD /"), say("* BYE"), silent), detail: `not FTP: "* BYE"`},
 		{name: "endless reply", spec: file, server: steps(in, hear("CWD /"), endless("250-/\r\n")), detail: "more than 65536 bytes said up to the answer to CWD"},
 	}...))
 }

@@ -178,7 +178,7 @@ func FuzzLDAP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		c := &ldapCheck{timeout: time.Second, base: "dc=a", receive: receive}
-		_, err := c.ask(carry(spoken(text), maxLDAP).inPackets(ldapHeader, ldapLength))
+		_, err := c.ask(newLibConn(spoken(text), maxLDAP).inPackets(ldapHeader, ldapLength))
 		check.fails(err)
 		check.fails(judgeStartTLS(text))
 	})
@@ -215,7 +215,7 @@ func FuzzPgSQL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		c := &pgsqlCheck{login: "u", passwd: "p", query: "select 1", timeout: time.Second}
-		server := carry(spoken(text), maxSQL).inPackets(5, pgsqlLengths())
+		server := newLibConn(spoken(text), maxSQL).inPackets(5, pgsqlLengths())
 		front := pgproto3.NewFrontend(server, server)
 		err := c.logIn(front, false)
 		if err == nil {
@@ -234,7 +234,7 @@ func FuzzRedis(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		c := &redisCheck{login: "u", passwd: "p", receive: receive, timeout: time.Second}
-		server := carry(spoken(text), maxRedis)
+		server := newLibConn(spoken(text), maxRedis)
 		seen, err := c.ask(t.Context(), &redisTalk{server, bufio.NewReader(server)})
 		check.fails(err)
 		check.message(seen)

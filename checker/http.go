@@ -18,19 +18,19 @@ const maxRedirects = 7
 // httpCheck asks a server by http or https, or as a proxy, and compares the answer: the status must
 // be a good one and the body must match.
 type httpCheck struct {
-	target   netip.AddrPort
-	timeout  time.Duration
-	method   string
-	proxy    bool   // the server is a proxy: requests carry the whole URL
-	follow   string // redirects: yes, server or no
-	wanted   statuses
-	fields   []string // of the configuration, for the request's header
-	login    string   // field with the user and password; "" for none
-	rules    tlsRules
-	receive  *matcher
-	ours     func(netip.AddrPort) bool
-	sessions tls.ClientSessionCache
-	first    hop
+	target    netip.AddrPort
+	timeout   time.Duration
+	method    string
+	proxy     bool   // the server is a proxy: requests newLibConn the whole URL
+	follow    string // redirects: yes, server or no
+	wanted    statuses
+	fields    []string // of the configuration, for the request's header
+	login     string   // field with the user and password; "" for none
+	rules     tlsRules
+	receive   *matcher
+	isVirtual func(netip.AddrPort) bool
+	sessions  tls.ClientSessionCache
+	first     hop
 }
 
 // hop is one request of a check: the first, or one that a redirect asked for.
@@ -49,14 +49,14 @@ func newHTTP(s Spec, e *Env) (Checker, error) {
 		return nil, &SpecError{"receive", err}
 	}
 	c := &httpCheck{
-		target:  netip.AddrPortFrom(s.Target.Addr().Unmap(), s.Target.Port()),
-		timeout: s.NegotiateTimeout,
-		method:  s.Method,
-		proxy:   s.Service == "http_proxy",
-		follow:  s.FollowRedirect,
-		wanted:  statuses(s.HTTPStatus),
-		receive: receive,
-		ours:    e.Ours,
+		target:    netip.AddrPortFrom(s.Target.Addr().Unmap(), s.Target.Port()),
+		timeout:   s.NegotiateTimeout,
+		method:    s.Method,
+		proxy:     s.Service == "http_proxy",
+		follow:    s.FollowRedirect,
+		wanted:    statuses(s.HTTPStatus),
+		receive:   receive,
+		isVirtual: e.IsVirtual,
 	}
 	if c.method == "" {
 		c.method = "GET"
@@ -229,9 +229,9 @@ func (c *httpCheck) route(scheme string, addrs []netip.Addr, port uint16) (to ne
 	for _, a := range addrs {
 		to := netip.AddrPortFrom(a, port)
 		switch {
-		case c.ours != nil && c.ours(to) && scheme == c.first.url.Scheme:
+		case c.isVirtual != nil && c.isVirtual(to) && scheme == c.first.url.Scheme:
 			return c.target, false
-		case c.ours != nil && c.ours(to):
+		case c.isVirtual != nil && c.isVirtual(to):
 			return netip.AddrPortFrom(c.target.Addr(), port), false
 		case a == c.target.Addr():
 			return to, false

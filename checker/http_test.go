@@ -85,7 +85,7 @@ func TestHTTPAnswers(t *testing.T) {
 		"two lengths":               {okHead + "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "", `bad Content-Length "3"`},
 		"another protocol":          {"SSH-2.0-OpenSSH_9.2\r\n", "", `not HTTP: "SSH-2.0-OpenSSH_9.2\r\n"`},
 		"TLS alert":                 {"\x15\x03\x01\x00\x02\x02\x16", "", "not HTTP: the port speaks TLS"},
-		"garbage":                   {"\x00\xff\x00\x01", "", `not HTTP: "\x00\xff\x00\x01"`},
+		"notProtocol":               {"\x00\xff\x00\x01", "", `not HTTP: "\x00\xff\x00\x01"`},
 		"huge header":               {okHead + strings.Repeat("X-Header: value\r\n", 10000) + "\r\n", "", "header is longer than 65536 bytes"},
 		"endless interim answers":   {strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10000), "", "header is longer than 65536 bytes"},
 	} {
@@ -341,7 +341,7 @@ func TestRedirectToOurVirtualServiceIsAskedOfTheServer(t *testing.T) {
 		s := serve(t, redirectTo(func(*testServer) string { return "http://" + vip.Addr().String() + "/here" }))
 		spec := httpSpec(s.addr, "All good")
 		spec.Host, spec.FollowRedirect = "www.example.com", follow
-		e := &Env{Ours: func(a netip.AddrPort) bool { return a == vip }}
+		e := &Env{IsVirtual: func(a netip.AddrPort) bool { return a == vip }}
 		r := build(t, spec, e).Check(t.Context())
 		if !r.OK || r.Warning != "" {
 			t.Errorf("%s: %+v", follow, r)
@@ -360,7 +360,7 @@ func TestRedirectToOurHTTPSServiceIsAskedAtItsPortOfTheServer(t *testing.T) {
 	})
 	vip := netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), tlsAddr.Port())
 	s := serve(t, redirectTo(func(*testServer) string { return "https://" + vip.String() + "/here" }))
-	e := &Env{Ours: func(a netip.AddrPort) bool { return a == vip }}
+	e := &Env{IsVirtual: func(a netip.AddrPort) bool { return a == vip }}
 	r := build(t, httpSpec(s.addr, "All good"), e).Check(t.Context())
 	if !r.OK || r.Warning != "" || hosts.Load() != vip.String() {
 		t.Errorf("%+v, host %v", r, hosts.Load())
@@ -457,7 +457,7 @@ func TestHTTPSFailures(t *testing.T) {
 		want string
 	}{
 		"plain server":  {plain.addr, "TLS handshake: the port does not speak TLS"},
-		"garbage":       {serve(t, func(s *testServer, c net.Conn) { c.Write([]byte("\x00\xff\x00\x01\x02\x03")); silence(s, c) }).addr, "TLS handshake: the port does not speak TLS"},
+		"notProtocol":   {serve(t, func(s *testServer, c net.Conn) { c.Write([]byte("\x00\xff\x00\x01\x02\x03")); silence(s, c) }).addr, "TLS handshake: the port does not speak TLS"},
 		"closing early": {closing.addr, "TLS handshake: reset by the server"},
 		"no suite":      {serveHTTP(t, &tls.Config{}, nil), "TLS handshake: remote error: tls: unrecognized name"},
 		"refused":       {refusingPort(t), "connect: refused"},

@@ -19,16 +19,16 @@ func newIMAPS(s Spec, e *Env) (Checker, error) {
 	return newLineCheck(s, imap{s.Login, s.Passwd}).overTLS(s, e)
 }
 
-func (t imap) with(_ context.Context, d *dialogue) (string, error) {
+func (t imap) run(_ context.Context, d *dialogue) (string, error) {
 	greeting, err := d.line("the greeting")
 	if err != nil {
 		return "", err
 	}
 	status, isGreeting := imapStatus(greeting, "*")
 	if !isGreeting {
-		return "", d.garbage("IMAP", greeting)
+		return "", d.notProtocol("IMAP", greeting)
 	}
-	defer d.goodbye("b LOGOUT")
+	defer d.quit("b LOGOUT")
 	if d.offered != nil && (status == "OK" || status == "PREAUTH") {
 		return t.secured(d, status, greeting)
 	}
@@ -110,7 +110,7 @@ func (d *dialogue) tagged(command string, tags ...string) (string, error) {
 		case slices.Contains(tags, tag):
 			return line, nil
 		case tag != "*":
-			return "", d.garbage("IMAP", line)
+			return "", d.notProtocol("IMAP", line)
 		}
 	}
 }

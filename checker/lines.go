@@ -20,28 +20,28 @@ const (
 	maxTalk = 64 << 10 // all lines of one check
 )
 
-// farewell is how long a server may take to end a conversation. What a check found stands by then.
-const farewell = time.Second
+// quitTimeout is how long a server may take to end a conversation. What a check found stands by then.
+const quitTimeout = time.Second
 
 // lineCheck asks a server in a protocol of lines: SMTP, POP, IMAP, FTP, NNTP.
 type lineCheck struct {
-	target  netip.AddrPort
-	timeout time.Duration
-	tls     *tls.Config // nil: in the clear
-	rules   tlsRules
-	later   bool // TLS begins when the talk asks for it, not at once
-	talk    talk
+	target   netip.AddrPort
+	timeout  time.Duration
+	tls      *tls.Config // nil: in the clear
+	rules    tlsRules
+	later    bool // TLS begins when the talk asks for it, not at once
+	protocol protocol
 }
 
-// talk is the conversation of a protocol, from the greeting to the farewell. It returns what showed
+// protocol is the conversation of a protocol, from the greeting to the quitTimeout. It returns what showed
 // that the server is well.
-type talk interface {
-	with(ctx context.Context, d *dialogue) (seen string, err error)
+type protocol interface {
+	run(ctx context.Context, d *dialogue) (seen string, err error)
 }
 
 // newLineCheck returns the check that has a conversation with a server.
-func newLineCheck(s Spec, t talk) *lineCheck {
-	return &lineCheck{target: s.Target, timeout: s.NegotiateTimeout, talk: t}
+func newLineCheck(s Spec, p protocol) *lineCheck {
+	return &lineCheck{target: s.Target, timeout: s.NegotiateTimeout, protocol: p}
 }
 
 // overTLS makes a check open TLS before the conversation.
@@ -70,7 +70,7 @@ func (c *lineCheck) Check(ctx context.Context) Result {
 		return failed(ctx, err)
 	}
 	defer d.close()
-	seen, err := c.talk.with(ctx, d)
+	seen, err := c.protocol.run(ctx, d)
 	result := passed(seen)
 	if err != nil {
 		result = failed(ctx, err)
@@ -112,7 +112,7 @@ type dialogue struct {
 	limit    *io.LimitedReader
 	lines    *bufio.Reader
 	deadline time.Time
-	lost     bool // nothing more can be said or heard
+	lost     bool // nothing more can be said or received
 }
 
 func (d *dialogue) openTLS(cfg *tls.Config) error {
@@ -191,13 +191,13 @@ func (d *dialogue) broken(awaited string, begun bool, err error) error {
 	return stageFault("reading "+awaited, err)
 }
 
-// goodbye ends a conversation in the protocol's way. The server closes first, as who does so keeps
+// quit ends a conversation in the protocol's way. The server closes first, as who does so keeps
 // the port busy for a minute: here ports would run out.
-func (d *dialogue) goodbye(command string) {
+func (d *dialogue) quit(command string) {
 	if d.lost {
 		return
 	}
-	if end := time.Now().Add(farewell); end.Before(d.deadline) {
+	if end := time.Now().Add(quitTimeout); end.Before(d.deadline) {
 		d.conn.SetDeadline(end)
 	}
 	if d.send(command, command) == nil {
@@ -208,8 +208,8 @@ func (d *dialogue) goodbye(command string) {
 // show quotes what the server said for a message.
 func (d *dialogue) show(said string) string { return escape(said, maxExcerpt) }
 
-// garbage is the error of a server that speaks something else. It would not understand a goodbye.
-func (d *dialogue) garbage(protocol, said string) error {
+// notProtocol is the error of a server that speaks something else. It would not understand a quit.
+func (d *dialogue) notProtocol(protocol, said string) error {
 	d.lost = true
 	return fmt.Errorf("not %s: %s", protocol, excerpt([]byte(said)))
 }
@@ -232,7 +232,7 @@ func (d *dialogue) reply(protocol, awaited string) (reply, error) {
 	}
 	code, more := parseReply(first)
 	if code == 0 {
-		return reply{}, d.garbage(protocol, first)
+		return reply{}, d.notProtocol(protocol, first)
 	}
 	r := reply{code: code, text: first}
 	for more {

@@ -43,22 +43,22 @@ func FuzzTalk(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, talk := range []talk{
+		for _, p := range []protocol{
 			smtp{"director"}, pop{"user", secret}, imap{"user", secret}, nntp{}, sip{"user"},
 			ftp{login: "user", passwd: secret},
 		} {
-			seen, err := talk.with(t.Context(), hears(text))
+			seen, err := p.run(t.Context(), hears(text))
 			if err != nil {
 				seen = err.Error()
 			}
 			seen = hidden.hide(seen)
 			for _, r := range seen {
 				if !strconv.IsPrint(r) {
-					t.Errorf("%T on %q: %q holds what can't be printed", talk, text, seen)
+					t.Errorf("%T on %q: %q holds what can't be printed", p, text, seen)
 				}
 			}
 			if strings.Contains(seen, secret) || strings.Contains(seen, quoteIMAP(secret)) {
-				t.Errorf("%T on %q: %q tells the password", talk, text, seen)
+				t.Errorf("%T on %q: %q tells the password", p, text, seen)
 			}
 		}
 		extendedPort(text)

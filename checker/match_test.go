@@ -118,12 +118,12 @@ func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := hearing{server: &conn{Conn: here}, deadline: time.Now().Add(inTime), buf: make([]byte, maxHeard)}
+	h := session{server: &conn{Conn: here}, deadline: time.Now().Add(inTime), buf: make([]byte, maxHeard)}
 	if err := h.expect(t.Context(), simpleStep{expect: m}); err == nil {
 		t.Error("found")
 	}
 	if h.searched > 2*maxSearched {
-		t.Errorf("%d bytes were searched for %d", h.searched, len(h.heard))
+		t.Errorf("%d bytes were searched for %d", h.searched, len(h.received))
 	}
 }
 
@@ -140,7 +140,7 @@ func TestDatagramsAreSearchedUpToALimit(t *testing.T) {
 	}
 }
 
-// Folded lines are joined in a time, and with garbage, that is linear.
+// Folded lines are joined in a time, and with notProtocol, that is linear.
 func TestFoldedHeaderLeavesLittleGarbage(t *testing.T) {
 	head := []byte("HTTP/1.1 200 OK\r\nX: a\n" + strings.Repeat(" b\n", 20000) + "Content-Length: 2\r\n\r\n")
 	var before, after runtime.MemStats

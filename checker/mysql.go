@@ -59,7 +59,7 @@ func (c *mysqlCheck) talk(tcp net.Conn) (rows int, err error) {
 	if err != nil {
 		return 0, stageFault("greeting", err)
 	}
-	server := carry(&pushedBack{tcp, greeting}, maxSQL)
+	server := newLibConn(&pushedBack{tcp, greeting}, maxSQL)
 	login := mysqlLogin{server: server, clear: &c.clear}
 	session, err := c.logIn(server.inPackets(mysqlHeader, login.length))
 	login.over = true
@@ -127,7 +127,7 @@ func mysqlLength(header []byte) (int, error) {
 }
 
 // logIn starts a session.
-func (c *mysqlCheck) logIn(server *carrier) (session sqlSession, err error) {
+func (c *mysqlCheck) logIn(server *libConn) (session sqlSession, err error) {
 	config := c.config.Clone()
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return server, nil }
 	connector, err := mysql.NewConnector(config)

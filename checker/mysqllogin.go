@@ -21,7 +21,7 @@ const mysqlSeed = 20
 // mysqlLogin looks at a server's packets before the driver does, until the log-in is over: the driver panics over some
 // that are cut short, and leaves a goroutine behind then.
 type mysqlLogin struct {
-	server *carrier
+	server *libConn
 	clear  *clearText
 	over   bool
 }

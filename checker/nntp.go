@@ -10,12 +10,12 @@ type nntp struct{}
 
 func newNNTP(s Spec) Checker { return newLineCheck(s, nntp{}) }
 
-func (nntp) with(_ context.Context, d *dialogue) (string, error) {
+func (nntp) run(_ context.Context, d *dialogue) (string, error) {
 	greeting, err := d.reply("NNTP", "the greeting")
 	if err != nil {
 		return "", err
 	}
-	defer d.goodbye("QUIT")
+	defer d.quit("QUIT")
 	if !greeting.good() {
 		return "", fmt.Errorf("greeting: %s", d.show(greeting.text))
 	}

@@ -102,7 +102,7 @@ type oracleDialer struct {
 	timeout  time.Duration
 	deadline time.Time
 	dialled  int
-	server   *carrier // nil before the first connection
+	server   *libConn // nil before the first connection
 	failed   error    // to connect
 }
 
@@ -129,7 +129,7 @@ func (d *oracleDialer) DialContext(_ context.Context, _, address string) (net.Co
 		d.failed = err
 		return nil, err
 	}
-	d.server = carry(tcp, maxSQL)
+	d.server = newLibConn(tcp, maxSQL)
 	d.server.inPackets(oracleHeader, oracleLengths(d.server))
 	return d.server, nil
 }
@@ -164,7 +164,7 @@ const tnsAccept = 2
 
 // oracleLengths returns what tells how many bytes of a TNS packet follow its header. Its length has
 // two bytes, or four once version 315 or later is agreed on.
-func oracleLengths(server *carrier) func(header []byte) (int, error) {
+func oracleLengths(server *libConn) func(header []byte) (int, error) {
 	wide := false
 	return func(header []byte) (int, error) {
 		length := int(binary.BigEndian.Uint16(header))

@@ -87,7 +87,7 @@ func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (
 			return 0, err
 		}
 	}
-	server := carry(stream, maxSQL).inPackets(5, pgsqlLengths())
+	server := newLibConn(stream, maxSQL).inPackets(5, pgsqlLengths())
 	f := pgproto3.NewFrontend(server, server)
 	_, hidden := stream.(*tls.Conn)
 	if err := c.logIn(f, hidden); err != nil {

@@ -17,12 +17,12 @@ func newPOPS(s Spec, e *Env) (Checker, error) {
 	return newLineCheck(s, pop{s.Login, s.Passwd}).overTLS(s, e)
 }
 
-func (t pop) with(_ context.Context, d *dialogue) (string, error) {
+func (t pop) run(_ context.Context, d *dialogue) (string, error) {
 	ok, said, err := d.popLine("the greeting")
 	if err != nil {
 		return "", err
 	}
-	defer d.goodbye("QUIT")
+	defer d.quit("QUIT")
 	if !ok {
 		return "", fmt.Errorf("greeting: %s", d.show(said))
 	}
@@ -82,5 +82,5 @@ func (d *dialogue) popLine(awaited string) (ok bool, said string, err error) {
 	case "-ERR":
 		return false, line, nil
 	}
-	return false, "", d.garbage("POP", line)
+	return false, "", d.notProtocol("POP", line)
 }

@@ -45,7 +45,7 @@ func (c *redisCheck) Check(ctx context.Context) Result {
 		return failed(ctx, err)
 	}
 	defer tcp.Close()
-	server := carry(tcp, maxRedis)
+	server := newLibConn(tcp, maxRedis)
 	seen, err := c.ask(ctx, &redisTalk{server, bufio.NewReader(server)})
 	if err != nil {
 		return failed(ctx, err)
@@ -109,7 +109,7 @@ func redisRole(info string) string {
 
 // redisTalk is a connection on which each command has one reply (the RESP specification).
 type redisTalk struct {
-	*carrier
+	*libConn
 	in *bufio.Reader
 }
 

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// leastSecret is from which length on, in bytes, a header's value may be a secret.
-	leastSecret = 8
-	// leastPart is how long a secret must be, in bytes, to be taken out of the middle of a word.
-	leastPart = 4
-	// leastCore is how long a secret must be, in bytes, to be looked for in the middle of base64.
-	leastCore = 6
-	// leastCut is how much of a secret before a cut, in bytes, is taken out as well.
-	leastCut = 2
+	// minSecret is from which length on, in bytes, a header's value may be a secret.
+	minSecret = 8
+	// minPart is how long a secret must be, in bytes, to be taken out of the middle of a word.
+	minPart = 4
+	// minCore is how long a secret must be, in bytes, to be looked for in the middle of base64.
+	minCore = 6
+	// minCut is how much of a secret before a cut, in bytes, is taken out as well.
+	minCut = 2
 )
 
 // secrets are the passwords of a check in every form in which a server may repeat them, the longest first.
@@ -53,7 +53,7 @@ func newSecrets(s Spec) secrets {
 	for header := range s.HTTPHeaders.All() {
 		_, value, _ := strings.Cut(cleanField(header), ": ")
 		for _, secret := range append(strings.Fields(value), value) { // a token may stand after its scheme
-			if len(secret) >= leastSecret {
+			if len(secret) >= minSecret {
 				found.add("", secret)
 			}
 		}
@@ -80,7 +80,7 @@ func (s *secrets) add(user, password string) {
 			*s = append(*s, coding.EncodeToString([]byte(login)))
 		}
 	}
-	if len(password) < leastCore {
+	if len(password) < minCore {
 		return
 	}
 	for before := range 3 {
@@ -105,7 +105,7 @@ func (s secrets) hideIn(r *Result) {
 	}
 	r.Detail, r.Warning = s.hide(r.Detail), s.hide(r.Warning)
 	if len(r.Body) >= maxSaid {
-		r.Body = s.cut(r.Body, leastCut)
+		r.Body = s.cut(r.Body, minCut)
 	}
 	r.Body = s.replace(r.Body)
 }
@@ -115,10 +115,10 @@ func (s secrets) hideIn(r *Result) {
 func (s secrets) hide(text string) string {
 	text = s.replace(text)
 	for i := len(text) - 1; i >= 0; i-- { // backwards, as a secret may hold a quote itself
-		least := leastPart
+		least := minPart
 		switch {
 		case strings.HasPrefix(text[i:], "…"), strings.HasPrefix(text[i:], `"…`):
-			least = leastCut
+			least = minCut
 		case text[i] != '"':
 			continue
 		}
@@ -150,7 +150,7 @@ func (s secrets) cut(text string, least int) string {
 // replace takes out what stands whole in a text.
 func (s secrets) replace(text string) string {
 	for _, form := range s {
-		if len(form) < leastPart {
+		if len(form) < minPart {
 			text = hideWord(text, form)
 		} else {
 			text = strings.ReplaceAll(text, form, "…")

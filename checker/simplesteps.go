@@ -63,7 +63,7 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 		return failed(ctx, err)
 	}
 	defer server.Close()
-	h := hearing{server: server, deadline: deadline, buf: make([]byte, maxHeard)}
+	h := session{server: server, deadline: deadline, buf: make([]byte, maxHeard)}
 	for i, step := range c.steps {
 		if err := h.take(ctx, step); err != nil {
 			return failed(ctx, &fault{fmt.Sprintf("step %d: %v", i+1, err), err})
@@ -79,12 +79,12 @@ func (c *simpleSteps) dial(ctx context.Context, deadline time.Time) (*conn, erro
 	return connect(ctx, c.target, deadline, c.timeout)
 }
 
-// hearing is what a server says in the course of a conversation.
-type hearing struct {
+// session is what a server says in the course of a conversation.
+type session struct {
 	server   *conn
 	deadline time.Time
 	buf      []byte
-	heard    []byte // and not matched yet
+	received []byte // and not matched yet
 	matched  []byte // last
 	searched int    // bytes, each as often as it was
 	search   search // all of it
@@ -97,7 +97,7 @@ const (
 	gatherTime  = 100 * time.Millisecond
 )
 
-func (h *hearing) take(ctx context.Context, step simpleStep) error {
+func (h *session) take(ctx context.Context, step simpleStep) error {
 	if step.expect != nil {
 		return h.expect(ctx, step)
 	}
@@ -109,7 +109,7 @@ func (h *hearing) take(ctx context.Context, step simpleStep) error {
 
 // expect hears the server out until it has said what is expected. The next expectation is about what it
 // says behind that.
-func (h *hearing) expect(ctx context.Context, step simpleStep) error {
+func (h *session) expect(ctx context.Context, step simpleStep) error {
 	h.search.matcher = step.expect
 	for {
 		found, err := h.find(ctx)
@@ -119,8 +119,8 @@ func (h *hearing) expect(ctx context.Context, step simpleStep) error {
 		if found {
 			return nil
 		}
-		if len(h.heard) >= maxHeard {
-			return mismatch("no match for %s in %d bytes: got %s", step.expect.String(), maxHeard, excerpt(h.heard))
+		if len(h.received) >= maxHeard {
+			return mismatch("no match for %s in %d bytes: got %s", step.expect.String(), maxHeard, excerpt(h.received))
 		}
 		if err := h.hear(); err != nil {
 			return h.broken(step, err)
@@ -132,14 +132,14 @@ func (h *hearing) expect(ctx context.Context, step simpleStep) error {
 }
 
 // find looks for a match in what came, and takes it from there. Nothing matches nothing.
-func (h *hearing) find(ctx context.Context) (found bool, err error) {
-	if len(h.heard) == 0 {
+func (h *session) find(ctx context.Context) (found bool, err error) {
+	if len(h.received) == 0 {
 		return false, nil
 	}
-	h.searched += len(h.heard)
-	begin, end, found, err := h.search.find(ctx, h.heard)
+	h.searched += len(h.received)
+	begin, end, found, err := h.search.find(ctx, h.received)
 	if found {
-		h.matched, h.heard = h.heard[begin:end:end], h.heard[end:]
+		h.matched, h.received = h.received[begin:end:end], h.received[end:]
 	}
 	if pause := h.search.pause(); pause > 0 && err == nil {
 		h.deadline = h.deadline.Add(pause)
@@ -150,7 +150,7 @@ func (h *hearing) find(ctx context.Context) (found bool, err error) {
 
 // gather hears a server for a while that says little at a time, so that not each byte makes a search. What ends
 // the conversation is found again when the next is waited for.
-func (h *hearing) gather(ctx context.Context) error {
+func (h *session) gather(ctx context.Context) error {
 	if h.searched < maxSearched {
 		return nil
 	}
@@ -161,14 +161,14 @@ func (h *hearing) gather(ctx context.Context) error {
 	if err := h.server.extend(ctx, end); err != nil {
 		return err
 	}
-	for len(h.heard) < maxHeard && h.hear() == nil {
+	for len(h.received) < maxHeard && h.hear() == nil {
 	}
 	return h.server.extend(ctx, h.deadline)
 }
 
-func (h *hearing) hear() error {
-	n, err := h.server.Read(h.buf[:maxHeard-len(h.heard)])
-	h.heard = append(h.heard, h.buf[:n]...)
+func (h *session) hear() error {
+	n, err := h.server.Read(h.buf[:maxHeard-len(h.received)])
+	h.received = append(h.received, h.buf[:n]...)
 	if n > 0 {
 		return nil
 	}
@@ -176,7 +176,7 @@ func (h *hearing) hear() error {
 }
 
 // broken explains an error while waiting for an answer.
-func (h *hearing) broken(step simpleStep, err error) error {
+func (h *session) broken(step simpleStep, err error) error {
 	text := "waiting for " + step.expect.String() + ": " + reason(err)
 	switch {
 	case isTimeout(err):
@@ -184,14 +184,14 @@ func (h *hearing) broken(step simpleStep, err error) error {
 	case isClosed(err):
 		text = "connection closed waiting for " + step.expect.String()
 	}
-	if len(h.heard) > 0 {
-		text += ": got " + excerpt(h.heard)
+	if len(h.received) > 0 {
+		text += ": got " + excerpt(h.received)
 	}
 	return &fault{text, err}
 }
 
 // seen is what showed that the server is well.
-func (h *hearing) seen() string {
+func (h *session) seen() string {
 	if h.matched == nil {
 		return "all sent"
 	}

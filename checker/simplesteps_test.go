@@ -19,7 +19,7 @@ func hearBytes(want string) step {
 			}
 		}
 		if string(got) != want {
-			c.t.Errorf("the server heard %q, want %q", got, want)
+			c.t.Errorf("the server received %q, want %q", got, want)
 			return false
 		}
 		return true

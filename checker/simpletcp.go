@@ -97,13 +97,13 @@ func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer) error {
 				return err
 			}
 		}
-		if a.heard >= maxSimpleAnswer {
+		if a.received >= maxSimpleAnswer {
 			return a.mismatch()
 		}
 		return errNotYet
 	}}
 	err := q.ask(ctx, a.deadline, func(net.Addr) []byte { return c.request })
-	if isTimeout(err) && a.heard > 0 {
+	if isTimeout(err) && a.received > 0 {
 		return a.mismatch()
 	}
 	return err
@@ -112,7 +112,7 @@ func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer) error {
 // broken explains an error while reading.
 func (c *simpleTCP) broken(a *simpleAnswer, begun bool, err error) error {
 	switch {
-	case isTimeout(err) && a.heard == 0 && !begun:
+	case isTimeout(err) && a.received == 0 && !begun:
 		return &fault{fmt.Sprintf("no answer in %v", c.timeout), err}
 	case isTimeout(err):
 		return &fault{"timeout in the answer", err}
@@ -124,7 +124,7 @@ func (c *simpleTCP) broken(a *simpleAnswer, begun bool, err error) error {
 type simpleAnswer struct {
 	search   search
 	deadline time.Time
-	heard    int    // bytes
+	received int    // bytes
 	first    []byte // line, for the message
 	found    []byte // line that matches
 }
@@ -134,10 +134,10 @@ func (a *simpleAnswer) look(ctx context.Context, line []byte) (found bool, err e
 	if len(line) == 0 {
 		return false, nil
 	}
-	if a.heard == 0 {
+	if a.received == 0 {
 		a.first = bytes.Clone(line[:min(len(line), 2*maxExcerpt)])
 	}
-	a.heard += len(line)
+	a.received += len(line)
 	found, err = a.search.match(ctx, line)
 	if found {
 		a.found = bytes.Clone(line[:min(len(line), 2*maxExcerpt)])
@@ -148,9 +148,9 @@ func (a *simpleAnswer) look(ctx context.Context, line []byte) (found bool, err e
 // mismatch says that the whole answer was searched.
 func (a *simpleAnswer) mismatch() error {
 	switch {
-	case a.heard == 0:
+	case a.received == 0:
 		return errors.New("connection closed without an answer")
-	case a.heard >= maxSimpleAnswer:
+	case a.received >= maxSimpleAnswer:
 		return mismatch("no line matches %s in the first %d bytes: got %s", a.search, maxSimpleAnswer, excerpt(a.first))
 	}
 	return mismatch("no line matches %s: got %s", a.search, excerpt(a.first))

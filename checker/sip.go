@@ -28,7 +28,7 @@ func newSIP(s Spec, e *Env) Checker {
 }
 
 // with asks by TCP.
-func (t sip) with(_ context.Context, d *dialogue) (string, error) {
+func (t sip) run(_ context.Context, d *dialogue) (string, error) {
 	if err := d.send("the request", strings.TrimSuffix(t.request("TCP", d.conn.LocalAddr(), sipToken()), "\r\n")); err != nil {
 		return "", err
 	}

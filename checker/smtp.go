@@ -14,12 +14,12 @@ func newSMTP(s Spec, e *Env) (Checker, error) {
 	return newLineCheck(s, smtp{cleanField(e.HostName)}).startTLS(s, e)
 }
 
-func (t smtp) with(_ context.Context, d *dialogue) (string, error) {
+func (t smtp) run(_ context.Context, d *dialogue) (string, error) {
 	greeting, err := d.reply("SMTP", "the greeting")
 	if err != nil {
 		return "", err
 	}
-	defer d.goodbye("QUIT")
+	defer d.quit("QUIT")
 	if !greeting.good() {
 		return "", fmt.Errorf("greeting: %s", d.show(greeting.text))
 	}

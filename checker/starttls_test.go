@@ -234,7 +234,7 @@ func TestLDAPWithSTARTTLS(t *testing.T) {
 }
 
 func TestLDAPSendsNoPasswordInTheClear(t *testing.T) {
-	heard := make(chan string, 1)
+	received := make(chan string, 1)
 	s := goodLDAP
 	s.StartTLS, s.Login, s.Passwd = true, "cn=admin", "hunter2"
 	s.Target = serve(t, func(_ *testServer, c net.Conn) {
@@ -243,10 +243,10 @@ func TestLDAPSendsNoPasswordInTheClear(t *testing.T) {
 		c.SetReadDeadline(time.Now().Add(tooLate))
 		rest := make([]byte, 1024)
 		n, _ := c.Read(rest)
-		heard <- string(rest[:n])
+		received <- string(rest[:n])
 	}).addr
 	build(t, s, nil).Check(t.Context())
-	if rest := <-heard; strings.Contains(rest, "hunter2") || rest != "" {
+	if rest := <-received; strings.Contains(rest, "hunter2") || rest != "" {
 		t.Errorf("after the refusal it said %q", rest)
 	}
 }

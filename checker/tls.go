@@ -1,8 +1,10 @@
 package checker
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -16,7 +18,7 @@ func newTLS(s Spec, e *Env) (Checker, error) {
 	return newLineCheck(s, handshakeOnly{}).overTLS(s, e)
 }
 
-func (handshakeOnly) with(_ context.Context, d *dialogue) (string, error) {
+func (handshakeOnly) run(_ context.Context, d *dialogue) (string, error) {
 	if err := d.verdict(); err != nil {
 		return "", err
 	}
@@ -29,7 +31,7 @@ func (handshakeOnly) with(_ context.Context, d *dialogue) (string, error) {
 // before the server has judged its certificate, and a refusal comes as an alert (RFC 8446, 4.4.2.4).
 func (d *dialogue) verdict() error {
 	d.tls.CloseWrite()
-	if end := time.Now().Add(farewell); end.Before(d.deadline) {
+	if end := time.Now().Add(quitTimeout); end.Before(d.deadline) {
 		d.conn.SetDeadline(end)
 	}
 	_, err := d.lines.ReadByte()
@@ -39,3 +41,42 @@ func (d *dialogue) verdict() error {
 	}
 	return nil
 }
+
+// warning tells of a certificate that ends soon, in words that change once a day.
+func (r tlsRules) warning(t *tls.Conn) string {
+	shown := t.ConnectionState().PeerCertificates
+	if r.warnDays == 0 || len(shown) == 0 {
+		return ""
+	}
+	return expiry(shown[0], time.Now(), r.warnDays)
+}
+
+// expiry is the warning about a certificate that has at most so many days left, or "".
+func expiry(c *x509.Certificate, now time.Time, within int) string {
+	const oneDay = 24 * time.Hour
+	left := c.NotAfter.Sub(now)
+	days := int(left / oneDay)
+	switch name := certificateText(c); {
+	case left > time.Duration(within)*oneDay:
+		return ""
+	case left < 0:
+		return fmt.Sprintf("%s ended on %s", name, day(c.NotAfter))
+	case days == 0:
+		return fmt.Sprintf("%s ends in less than a day", name)
+	case days == 1:
+		return fmt.Sprintf("%s ends in 1 day, on %s", name, day(c.NotAfter))
+	default:
+		return fmt.Sprintf("%s ends in %d days, on %s", name, days, day(c.NotAfter))
+	}
+}
+
+// certificateText names a certificate for a message.
+func certificateText(c *x509.Certificate) string {
+	name := c.Subject.CommonName
+	if len(c.DNSNames) > 0 {
+		name = c.DNSNames[0]
+	}
+	return "certificate of " + escape(cmp.Or(name, "no name"), maxExcerpt)
+}
+
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }

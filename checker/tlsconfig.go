@@ -68,9 +68,9 @@ func (r tlsRules) config(sessions tls.ClientSessionCache, hosts ...string) *tls.
 	return c
 }
 
-// leastRSA is how many bits an RSA key must have to be trusted. Go has the same limit, but a program that
+// minRSA is how many bits an RSA key must have to be trusted. Go has the same limit, but a program that
 // checks old servers lifts it (rsa1024min=0).
-const leastRSA = 1024
+const minRSA = 1024
 
 // refuseShortKeys wants a chain of certificates without short keys.
 func refuseShortKeys(state tls.ConnectionState) error {
@@ -79,12 +79,12 @@ func refuseShortKeys(state tls.ConnectionState) error {
 			return nil
 		}
 	}
-	return &tls.CertificateVerificationError{Err: fmt.Errorf("an RSA key has less than %d bits", leastRSA)}
+	return &tls.CertificateVerificationError{Err: fmt.Errorf("an RSA key has less than %d bits", minRSA)}
 }
 
 func hasShortKey(c *x509.Certificate) bool {
 	key, ok := c.PublicKey.(*rsa.PublicKey)
-	return ok && key.N.BitLen() < leastRSA
+	return ok && key.N.BitLen() < minRSA
 }
 
 // handshake opens TLS on a connection; the connection's deadline bounds it.

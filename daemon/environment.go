@@ -36,7 +36,7 @@ func (e *Environment) checks() *checker.Env {
 		Children: e.children,
 		Matching: e.matching,
 		HostName: hostName(),
-		Ours: func(a netip.AddrPort) bool {
+		IsVirtual: func(a netip.AddrPort) bool {
 			virtuals := e.virtuals.Load()
 			return virtuals != nil && (*virtuals)[a]
 		},

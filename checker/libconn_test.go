@@ -112,7 +112,7 @@ func TestCarrierKeepsTheDeadlineOfTheCheck(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
 	ours.SetDeadline(longAgo)
-	c := carry(ours, 10)
+	c := newLibConn(ours, 10)
 	c.SetDeadline(time.Time{})
 	c.SetReadDeadline(time.Time{})
 	c.SetWriteDeadline(time.Time{})
@@ -125,7 +125,7 @@ func TestCarrierKeepsTheDeadlineOfTheCheck(t *testing.T) {
 }
 
 func TestCarrierBoundsWhatIsRead(t *testing.T) {
-	c := carry(conversation{strings.NewReader("12345678")}, 5)
+	c := newLibConn(conversation{strings.NewReader("12345678")}, 5)
 	got, err := io.ReadAll(c)
 	if string(got) != "12345" || err != errTooMuch {
 		t.Errorf("%q, %v", got, err)
@@ -133,7 +133,7 @@ func TestCarrierBoundsWhatIsRead(t *testing.T) {
 }
 
 func TestCarrierBlamesTheNetworkFirst(t *testing.T) {
-	c := carry(conversation{strings.NewReader("")}, 5)
+	c := newLibConn(conversation{strings.NewReader("")}, 5)
 	if got := c.fault(loginStep, errors.New("odd"), "").Error(); got != "login: odd" {
 		t.Error(got)
 	}
@@ -158,7 +158,7 @@ func TestCarrierPassesPacketsAfterTheirHeaders(t *testing.T) {
 		"p99":        {"", "the answer is too long"},
 	} {
 		var got bytes.Buffer
-		c := carry(conversation{strings.NewReader(says)}, 8)
+		c := newLibConn(conversation{strings.NewReader(says)}, 8)
 		_, err := io.Copy(&got, c.inPackets(2, oneByte).from)
 		if got.String() != want.read || (err == nil) != (want.err == "") || err != nil && err.Error() != want.err {
 			t.Errorf("%q: %q, %v", says, got.String(), err)

@@ -10,59 +10,59 @@ import (
 	"time"
 )
 
-// carrier is the connection that a protocol library works on. The library decides about bytes only:
+// libConn is the connection that a protocol library works on. The library decides about bytes only:
 // the deadline stays that of the check, what the server may say is bounded, and the first error of
 // the network is kept, as libraries wrap, replace or log it.
-type carrier struct {
+type libConn struct {
 	net.Conn
 	in   *bufio.Reader // what the server sends
 	from io.Reader     // in, or what makes packets of it
 
-	mu    sync.Mutex // guards what follows: some libraries read in a goroutine of their own
-	heard int
-	limit int
-	err   error
+	mu       sync.Mutex // guards what follows: some libraries read in a goroutine of their own
+	received int
+	limit    int
+	err      error
 }
 
 // errTooMuch is a server that says more than anybody asked for.
 var errTooMuch = errors.New("the answer is too long")
 
-// carry lets a library have a connection, and at most limit bytes from its server.
-func carry(c net.Conn, limit int) *carrier {
+// newLibConn lets a library have a connection, and at most limit bytes from its server.
+func newLibConn(c net.Conn, limit int) *libConn {
 	in := bufio.NewReader(c)
-	return &carrier{Conn: c, in: in, from: in, limit: limit}
+	return &libConn{Conn: c, in: in, from: in, limit: limit}
 }
 
-func (c *carrier) Read(b []byte) (int, error) {
+func (c *libConn) Read(b []byte) (int, error) {
 	room := c.room()
 	if room == 0 {
 		return 0, c.note(errTooMuch)
 	}
 	n, err := c.from.Read(b[:min(len(b), room)])
 	c.mu.Lock()
-	c.heard += n
+	c.received += n
 	c.mu.Unlock()
 	return n, c.note(err)
 }
 
-func (c *carrier) Write(b []byte) (int, error) {
+func (c *libConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	return n, c.note(err)
 }
 
 // SetDeadline, SetReadDeadline and SetWriteDeadline change nothing.
-func (c *carrier) SetDeadline(time.Time) error      { return nil }
-func (c *carrier) SetReadDeadline(time.Time) error  { return nil }
-func (c *carrier) SetWriteDeadline(time.Time) error { return nil }
+func (c *libConn) SetDeadline(time.Time) error      { return nil }
+func (c *libConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *libConn) SetWriteDeadline(time.Time) error { return nil }
 
-func (c *carrier) room() int {
+func (c *libConn) room() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.limit - c.heard
+	return c.limit - c.received
 }
 
 // note keeps the first error.
-func (c *carrier) note(err error) error {
+func (c *libConn) note(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -88,7 +88,7 @@ var (
 
 // fault explains an error of a library: by the server's refusal if it is one, else by the error of the network if
 // there was one.
-func (c *carrier) fault(s libStep, err error, refusal string) error {
+func (c *libConn) fault(s libStep, err error, refusal string) error {
 	if refusal != "" {
 		return s.stage.of(&fault{s.refused + ": " + refusal, err})
 	}
@@ -111,8 +111,8 @@ type packets struct {
 	left   int                              // bytes to come behind it
 }
 
-// inPackets makes a carrier pass only packets with a header of that size that satisfies length.
-func (c *carrier) inPackets(header int, length func(header []byte) (int, error)) *carrier {
+// inPackets makes a libConn pass only packets with a header of that size that satisfies length.
+func (c *libConn) inPackets(header int, length func(header []byte) (int, error)) *libConn {
 	c.from = &packets{from: c.in, limit: c.limit, length: length, header: make([]byte, header)}
 	return c
 }

@@ -1,0 +1,128 @@
+package checker
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+)
+
+// Result is the answer of one check.
+type Result struct {
+	OK    bool
+	Cause Cause // of a failure
+	Stage Stage // where a failure came; of a success AtConnect when it connected only, else AtMatch or AtStart
+	Local bool  // failed by our own shortage (descriptors, memory, ports): says nothing about the server
+	// Unjudged is an answer that came and can't be compared with receive in the time that there is for that: it says
+	// nothing about the server either, and the next check is not earlier for it.
+	Unjudged bool
+	Detail   string // one line: why it failed, or what was seen; control characters escaped, no secrets
+	Warning  string // something the operator should hear once, e.g. a redirect that leaves the server
+	// Body is what an HTTP server that is down answered, as it came: the beginning of a page that does not
+	// match, or the status where there is no page. The secrets of the configuration are taken out. It is ""
+	// when no answer came.
+	Body string
+	Took time.Duration
+}
+
+// Says reports whether the result says something about the server.
+func (r Result) Says() bool { return !r.Local && !r.Unjudged }
+
+// Cause is the class of a failure, for those who count failures. Its names are stable.
+type Cause uint8
+
+// Why a check fails.
+const (
+	Other       Cause = iota // none of those below
+	Answer                   // the server answers, but not as wanted
+	Timeout                  // no answer in time, or not all of it
+	Refused                  // nobody listens
+	Closed                   // the server closed or reset the connection
+	Unreachable              // no way there, as the network says
+	Lookup                   // a name was not found
+	TLS                      // no handshake, or a certificate that is not trusted
+	Program                  // the checkcommand ended with a status other than 0, or by a signal
+	Shortage                 // our own: Result.Local
+	Unjudged                 // nobody can tell: Result.Unjudged
+	Causes                   // how many there are
+)
+
+func (c Cause) String() string {
+	return [Causes]string{"other", "answer", "timeout", "refused", "closed", "unreachable", "lookup", "tls", "program", "shortage", "unjudged"}[c]
+}
+
+// causeOf is the class of an error that ended a check.
+func causeOf(err error) Cause {
+	var (
+		lookup  *net.DNSError
+		record  tls.RecordHeaderError
+		failed  *handshakeError
+		refusal *tls.CertificateVerificationError
+		errno   syscall.Errno
+	)
+	switch {
+	case errors.Is(err, errStopped), isShortage(err):
+		return Shortage
+	case errors.Is(err, errUnjudged):
+		return Unjudged
+	case errors.As(err, &lookup):
+		return Lookup
+	case isTimeout(err), errors.Is(err, syscall.ETIMEDOUT):
+		return Timeout
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return Refused
+	case isClosed(err), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
+		return Closed
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.ENETDOWN), errors.Is(err, syscall.EHOSTDOWN):
+		return Unreachable
+	case errors.As(err, &record), errors.As(err, &failed), errors.As(err, &refusal):
+		return TLS
+	case errors.As(err, &errno):
+		return Other
+	default:
+		return Answer
+	}
+}
+
+// Stage is how far a check got.
+type Stage uint8
+
+// The stages of a check, in their order. A check of a protocol without one of them skips it.
+const (
+	AtStart   Stage = iota // nobody was asked
+	AtConnect              // to open a connection
+	AtTLS                  // the handshake, and the server's certificate
+	AtLogin                // to log in
+	AtAnswer               // to read the answer
+	AtMatch                // to compare the answer with receive
+)
+
+// staged is an error with the stage in which it came.
+type staged struct {
+	error
+	stage Stage
+}
+
+func (s *staged) Unwrap() error { return s.error }
+
+// of marks an error as one of a stage.
+func (s Stage) of(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &staged{err, s}
+}
+
+// mismatch is an answer that receive does not match.
+func mismatch(format string, args ...any) error { return AtMatch.of(fmt.Errorf(format, args...)) }
+
+// stageOf is the stage of an error: the first one that it was marked with, from outside.
+func stageOf(err error) Stage {
+	var at *staged
+	if errors.As(err, &at) {
+		return at.stage
+	}
+	return AtAnswer
+}
