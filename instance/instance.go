@@ -215,11 +215,11 @@ func (i Instance) isStale(all []record) bool {
 	return !held
 }
 
-// Stays reports whether a daemon goes on. One that was just told to end takes a moment to say so.
+// Stays reports whether a daemon continues. One that was just told to end takes a moment to record it.
 func (i Instance) Stays(p Process) bool {
 	for range 5 {
 		now := i.Find()
-		if now.Pid != p.Pid || !p.Lives() || cmp.Or(now.State.Phase, Running) != Running {
+		if now.Pid != p.Pid || !p.Lives() || isKilled(p.Pid) || cmp.Or(now.State.Phase, Running) != Running {
 			return false
 		}
 		time.Sleep(pollInterval)

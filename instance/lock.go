@@ -60,10 +60,10 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	}
 	all := i.records()
 	before, lives := i.own(all)
-	switch {
-	case lives && before.Pid != os.Getpid() && before.Phase == Running:
-		return nil, ErrRunning
-	case lives && before.Pid != os.Getpid():
+	if lives && before.Pid != os.Getpid() {
+		if before.Phase == Running && !isKilled(before.Pid) {
+			return nil, ErrRunning
+		}
 		return nil, errEnding
 	}
 	name, err := i.name(all)

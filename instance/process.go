@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -71,17 +72,37 @@ func statOf(pid int) (procStat, error) {
 
 // uidOf is the user that a process has.
 func uidOf(pid int) (uint32, error) {
+	ids := statusOf(pid, "Uid")
+	if len(ids) < 2 {
+		return 0, fmt.Errorf("process %d has no user", pid)
+	}
+	uid, err := strconv.ParseUint(ids[0], 10, 32)
+	return uint32(uid), err
+}
+
+// isKilled reports whether a process has been sent SIGKILL: only the kernel still works for it.
+func isKilled(pid int) bool {
+	const bit = 1 << (syscall.SIGKILL - 1)
+	pending := statusOf(pid, "ShdPnd")
+	if len(pending) == 0 {
+		return false
+	}
+	signals, err := strconv.ParseUint(pending[0], 16, 64)
+	return err == nil && signals&bit != 0
+}
+
+// statusOf returns the words of a field in /proc/PID/status, none if it can't be read.
+func statusOf(pid int, field string) []string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0, err
+		return nil
 	}
 	for line := range strings.Lines(string(text)) {
-		if words := strings.Fields(line); len(words) > 2 && words[0] == "Uid:" {
-			uid, err := strconv.ParseUint(words[2], 10, 32)
-			return uint32(uid), err
+		if words, ok := strings.CutPrefix(line, field+":"); ok {
+			return strings.Fields(words)
 		}
 	}
-	return 0, fmt.Errorf("process %d has no user", pid)
+	return nil
 }
 
 // argv is the command line of a process.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -73,6 +74,26 @@ func TestAProcessIsItsNumberAndItsTimeOfStart(t *testing.T) {
 	defer cancel()
 	if err := p.Await(ctx); err != nil { // nobody has waited for it: the number is not free
 		t.Error(err)
+	}
+}
+
+// The kernel keeps SIGKILL pending until the process is reaped; other signals are delivered.
+func TestAKilledProcessIsKnown(t *testing.T) {
+	if isKilled(os.Getpid()) || isKilled(1<<30) {
+		t.Error("this process, or none, counts as killed")
+	}
+	for sig, want := range map[syscall.Signal]bool{syscall.SIGKILL: true, syscall.SIGTERM: false} {
+		s := pretend(t, "sh")
+		p := s.process(t)
+		if err := s.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Await(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := isKilled(p.Pid); got != want {
+			t.Errorf("%v: %v", sig, got)
+		}
 	}
 }
 
