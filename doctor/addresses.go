@@ -13,39 +13,29 @@ import (
 	"ldirectord/parser"
 )
 
-// ownAddresses are the addresses of this machine's interfaces.
-type ownAddresses struct {
-	all     []netip.Addr
-	primary []netip.Addr // those that the machine itself is reached at, unlike those of services
-}
+// maxAddressList bounds the list of IPv6 addresses: 54 bytes each, and the interface's name.
+const maxAddressList = 16 << 20
 
-// largestAddressList bounds the list of IPv6 addresses: 54 bytes each, and the interface's name.
-const largestAddressList = 16 << 20
-
-// addressesHere reads the interfaces. An address is primary when it is the first one with a network on its
-// interface, or of the loopback, or one that was given for a time (by a router or DHCP), or, with IPv4, the
-// source of what this machine sends by its default route.
-func addressesHere() (ownAddresses, error) {
-	interfaces, err := net.Interfaces()
+// primaryAddresses are those that the machine itself is reached at, unlike those of services. An address is primary
+// when it is the first one with a network on its interface, or of the loopback, or one that was given for a time (by a
+// router or DHCP), or, with IPv4, the source of what this machine sends by its default route.
+func primaryAddresses() ([]netip.Addr, error) {
+	devices, err := devicesHere()
 	if err != nil {
-		return ownAddresses{}, err
+		return nil, err
 	}
-	var own ownAddresses
-	for _, i := range interfaces {
-		list, err := i.Addrs()
-		if err != nil {
-			continue // it has gone
-		}
-		own.add(networks(list))
+	var primary []netip.Addr
+	for _, d := range devices {
+		primary = append(primary, primaryOf(d.prefixes)...)
 	}
 	if conn, err := net.Dial("udp4", "203.0.113.1:9"); err == nil { // sends nothing
-		own.primary = append(own.primary, conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr())
+		primary = append(primary, conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr())
 		conn.Close()
 	}
-	if text, err := instance.ReadFile("/proc/net/if_inet6", largestAddressList); err == nil {
-		own.primary = append(own.primary, timed(string(text))...)
+	if text, err := instance.ReadFile("/proc/net/if_inet6", maxAddressList); err == nil {
+		primary = append(primary, timed(string(text))...)
 	}
-	return own, nil
+	return primary, nil
 }
 
 // timed are the global addresses of a list of the kernel's that end some day: address, interface, length, scope
@@ -65,28 +55,15 @@ func timed(list string) (addrs []netip.Addr) {
 	return addrs
 }
 
-// networks are addresses with the length of their network.
-func networks(list []net.Addr) (all []netip.Prefix) {
-	for _, a := range list {
-		if n, ok := a.(*net.IPNet); ok {
-			addr, _ := netip.AddrFromSlice(n.IP)
-			length, _ := n.Mask.Size()
-			all = append(all, netip.PrefixFrom(addr.Unmap(), length))
-		}
-	}
-	return all
-}
-
-// add takes in the addresses of one interface in the order of the kernel: that of IPv4 has the first one that
-// was given first, that of IPv6 has it last.
-func (own *ownAddresses) add(list []netip.Prefix) {
+// primaryOf finds them among the addresses of one interface, in the order of the kernel: that of IPv4 has the first one
+// that was given first, that of IPv6 has it last.
+func primaryOf(list []netip.Prefix) (primary []netip.Addr) {
 	var first4, first6 netip.Addr
 	for _, n := range list {
 		addr := n.Addr()
-		own.all = append(own.all, addr)
 		switch {
 		case addr.IsLoopback():
-			own.primary = append(own.primary, addr)
+			primary = append(primary, addr)
 		case n.IsSingleIP() || addr.IsLinkLocalUnicast():
 		case addr.Is4() && !first4.IsValid():
 			first4 = addr
@@ -96,9 +73,10 @@ func (own *ownAddresses) add(list []netip.Prefix) {
 	}
 	for _, addr := range []netip.Addr{first4, first6} {
 		if addr.IsValid() {
-			own.primary = append(own.primary, addr)
+			primary = append(primary, addr)
 		}
 	}
+	return primary
 }
 
 // takesMachine refuses marks for all ports of an address that the machine itself is reached at: they would take
@@ -125,10 +103,10 @@ func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
 	if !slices.ContainsFunc(cfg.Virtuals, func(v parser.Virtual) bool { return slices.ContainsFunc(v.Marking, parser.Marking.AllPorts) }) {
 		return nil
 	}
-	own, err := addressesHere()
+	primary, err := primaryAddresses()
 	if err != nil {
 		return parser.Diagnostics{{Severity: parser.Error, Kind: "own-address", Pos: parser.Position{File: cfg.Name},
 			Text: fmt.Sprintf("which addresses are this machine's own can't be read, so marks of all ports can't be judged: %v", err)}}
 	}
-	return takesMachine(cfg, own.primary)
+	return takesMachine(cfg, primary)
 }

@@ -1,58 +1,98 @@
 package doctor
 
+// What check and plan say of the machine that a file is for.
+
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/user"
 	"strings"
+	"time"
 
-	"ldirectord/fwmark"
+	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/notify"
 	"ldirectord/parser"
+	"ldirectord/printable"
 )
 
-// findings are what a file can't show: they are about the machine that it is for.
-type findings struct {
-	file  string
-	found parser.Diagnostics
-}
+// inspectTime is for all programs that show who sets and uses marks.
+const inspectTime = 20 * time.Second
 
-func (f *findings) warn(at parser.Position, kind, format string, args ...any) {
-	at.File = cmp.Or(at.File, f.file)
-	f.found = append(f.found, parser.Diagnostic{Severity: parser.Warning, Kind: kind, Pos: at, Text: fmt.Sprintf(format, args...)})
-}
-
-// Advise looks at what the file can't show: who may read its passwords and who may change what root will run,
-// which programs, addresses and kernel modules are there, how the kernel treats clients that stay with a quiescent
-// server, and what else is about its marks. owns is as for Examine.
-func Advise(ctx context.Context, cfg *parser.Config, owns func(fwmark.Setting) bool) parser.Diagnostics {
-	f := &findings{file: cfg.Name}
+// file looks at the files and programs that a configuration names, and at the file itself.
+func (f *findings) file(cfg *parser.Config) {
 	f.secrets(cfg)
 	f.trust(cfg)
 	f.programs(cfg)
 	f.shell(cfg, notify.Shell("")[0])
 	f.group(cfg.Global)
-	f.modules(cfg, modulesHere())
-	f.stickiness(cfg)
-	if owns != nil {
-		f.kernel(ctx, cfg, owns)
-	}
-	return f.found
 }
 
 // kernel looks at what only a table in the kernel needs.
-func (f *findings) kernel(ctx context.Context, cfg *parser.Config, owns func(fwmark.Setting) bool) {
-	f.ipvs(withoutIPVS(ctx, modulesHere(), openTable))
-	if here, done := endsHere(); here != nil {
-		f.addressesAway(cfg, here)
-		done()
+func (e *examination) kernel(ctx context.Context) {
+	if e.noIPVS.Kind != "" {
+		e.add(e.noIPVS)
 	}
-	f.marks(ctx, cfg, owns)
+	e.addressesAway()
+	if !usesMarks(e.services) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, inspectTime)
+	defer cancel()
+	e.marks = inspectMarks(ctx)
+	e.allMarks()
+}
+
+func (e *examination) allMarks() {
+	for _, s := range e.services {
+		e.marking(s)
+		e.markAddresses(s)
+	}
+	if unread := e.marks.Unread; len(unread) > 0 {
+		e.add(Finding{Kind: "mark-unread", Text: "what sets and uses firewall marks on this machine can't all be looked at: " + strings.Join(unread, "; ")})
+	}
+}
+
+// addressesAway warns of virtual addresses whose packets do not end on this machine, once for all of them: a file
+// that is looked at elsewhere has none of its own there.
+func (e *examination) addressesAway() {
+	away := map[netip.Addr]bool{}
+	var first Finding
+	for _, s := range e.services {
+		addr := s.Config.Addr.Addr()
+		if s.Config.Mark != 0 || addr.IsUnspecified() || away[addr] || e.ends(single(addr), 0) {
+			continue
+		}
+		if len(away) == 0 {
+			first = Finding{Kind: "virtual-address", Text: offMachine(single(addr)), at: s.Config.At["virtual"]}
+		}
+		away[addr] = true
+	}
+	switch n := len(away); n {
+	case 0:
+		return
+	case 1:
+	default:
+		first.Text += fmt.Sprintf("; the same of %d more", n-1)
+	}
+	e.add(first)
+}
+
+func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }
+
+// markAddresses warns of mark lines about an address that is not this machine's: without it the kernel forwards the
+// packets and never asks IPVS.
+func (e *examination) markAddresses(s director.Service) {
+	for _, m := range s.Config.Marking {
+		if !e.ends(m.Dest, s.Config.Mark) {
+			e.report(s, Finding{Kind: "mark-address", Text: offMachine(m.Dest), at: m.At})
+		}
+	}
 }
 
 func (f *findings) secrets(cfg *parser.Config) {
@@ -61,7 +101,10 @@ func (f *findings) secrets(cfg *parser.Config) {
 		return
 	}
 	if info, err := os.Stat(cfg.Name); err == nil && info.Mode().Perm()&0o077 != 0 {
-		f.warn(at, "readable-secret", "passwords are in a file of mode %#o; let only its owner read it: chmod 600 %s", info.Mode().Perm(), cfg.Name)
+		f.add(Finding{
+			Kind: "readable-secret", at: at, Text: fmt.Sprintf("passwords are in a file of mode %#o, which others than its owner can read", info.Mode().Perm()),
+			Command: "chmod 600 " + printable.ShellWord(cfg.Name),
+		})
 	}
 }
 
@@ -85,11 +128,11 @@ func (f *findings) programs(cfg *parser.Config) {
 		case v.CheckType == parser.External:
 			if _, err := exec.LookPath(v.CheckCommand); err != nil {
 				err = cmp.Or(errors.Unwrap(err), err) // its own words have the path twice
-				f.warn(at, "missing-program", "the checkcommand can't be run, so every server is down: %v", err)
+				f.add(Finding{Kind: "missing-program", at: at, Text: fmt.Sprintf("the checkcommand can't be run, so every server is down: %v", err)})
 			}
 		case v.CheckType == parser.ExternalPerl:
 			if err := readable(v.CheckCommand); err != nil {
-				f.warn(at, "missing-program", "the checkcommand can't be read, so every server is down: %v", err)
+				f.add(Finding{Kind: "missing-program", at: at, Text: fmt.Sprintf("the checkcommand can't be read, so every server is down: %v", err)})
 			}
 		}
 	}
@@ -109,49 +152,31 @@ func (f *findings) group(g parser.Global) {
 		return
 	}
 	if _, err := user.LookupGroup(g.StatusGroup); err != nil {
-		f.warn(g.At["statusgroup"], "missing-group", "there is no group %s here, so only root may ask for the state", g.StatusGroup)
+		f.add(Finding{
+			Kind: "missing-group", at: g.At["statusgroup"],
+			Text: fmt.Sprintf("there is no group %s here, so only root may ask for the state", g.StatusGroup),
+		})
 	}
 }
 
-// modules warns of schedulers and other modules that this kernel cannot have.
-func (f *findings) modules(cfg *parser.Config, kernel kernelModules) {
-	if kernel.lacks("ip_vs") {
-		return // nothing of the file can be set up here
-	}
-	told := map[string]bool{}
-	for _, v := range cfg.Virtuals {
-		for _, n := range neededModules(&v) {
-			if told[n.module] || !kernel.lacks(n.module) {
-				continue
-			}
-			told[n.module] = true
-			at, written := v.At[n.directive]
-			if !written {
-				at = v.At["virtual"]
-			}
-			f.warn(at, "missing-module", "%s", n)
-		}
-	}
-}
-
-func (f *findings) stickiness(cfg *parser.Config) {
-	if sysctlIsSet("expire_quiescent_template") {
+// shell warns of command lines where no shell can run them, as in an image with the program alone.
+func (f *findings) shell(cfg *parser.Config, sh string) {
+	if _, err := exec.LookPath(sh); err == nil {
 		return
 	}
-	for _, v := range cfg.Virtuals {
-		if isSticky(&v) {
-			f.warn(v.At["persistent"], "sticky-quiescent", "%s; to move them at once: %s", stickyText, set(expireTemplate, "1"))
-			return
+	warn := func(line, directive string, at map[string]parser.Position) {
+		if pos, written := at[directive]; written && line != "" {
+			f.add(Finding{Kind: "missing-shell", at: pos, Text: fmt.Sprintf("there is no %s here, so %s never runs", sh, directive)})
 		}
 	}
-}
-
-const stickyText = "clients stay with a quiescent server until their persistence ends"
-
-func isSticky(v *parser.Virtual) bool { return v.Persistent > 0 && v.Quiescent }
-
-// sysctlIsSet tells of a switch of IPVS that is on. Without IPVS it has its default, which is off.
-func sysctlIsSet(name string) bool {
-	text, err := os.ReadFile("/proc/sys/net/ipv4/vs/" + name)
-	return err == nil && strings.TrimSpace(string(text)) != "0"
+	g := cfg.Global
+	warn(g.FallbackCommand, "fallbackcommand", g.At)
+	warn(strings.Join(g.Execute, " "), "execute", g.At)
+	for _, v := range cfg.Virtuals {
+		warn(v.FallbackCommand, "fallbackcommand", v.At)
+		warn(v.OnChange, "onchange", v.At)
+		if _, own := v.At["onchange"]; !own {
+			warn(v.OnChange, "onchange", g.At)
+		}
+	}
 }

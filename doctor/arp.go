@@ -22,29 +22,29 @@ type question struct {
 	addr   netip.Addr
 }
 
-// holders are the hardware addresses that answered for an address.
-type holders map[netip.Addr][]string
+// neighbours are the hardware addresses of those that answered for an address.
+type neighbours map[netip.Addr][]string
 
-func (h holders) add(addr netip.Addr, hardware string) {
-	if !slices.Contains(h[addr], hardware) {
-		h[addr] = append(h[addr], hardware)
+func (n neighbours) add(addr netip.Addr, hardware string) {
+	if !slices.Contains(n[addr], hardware) {
+		n[addr] = append(n[addr], hardware)
 	}
 }
 
-func (h holders) merge(more holders) {
+func (n neighbours) merge(more neighbours) {
 	for addr, list := range more {
 		for _, hardware := range list {
-			h.add(addr, hardware)
+			n.add(addr, hardware)
 		}
 	}
 }
 
-// askTwice is when a question is asked again, lest a lost packet pass for silence.
-const askTwice = probeTime / 3
+// resendAfter is when a question is sent again, as its packet may be lost.
+const resendAfter = probeTime / 3
 
-// askARP asks all questions of IPv4 on one device (RFC 826) until ctx ends. Who has an address and should
-// not answer for it must be given the time to.
-func askARP(ctx context.Context, questions []question) (holders, error) {
+// askARP asks all questions of IPv4 on one device (RFC 826) until ctx ends. It always waits
+// that long: a server that should not answer is found only by its answer.
+func askARP(ctx context.Context, questions []question) (neighbours, error) {
 	d := questions[0].device
 	f, err := openPackets(d.index)
 	if err != nil {
@@ -89,7 +89,7 @@ func sendARP(ctx context.Context, raw syscall.RawConn, questions []question) err
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(askTwice):
+		case <-time.After(resendAfter):
 		}
 	}
 	return nil
@@ -138,8 +138,8 @@ func parseARP(b []byte) (addr netip.Addr, hardware string, ok bool) {
 }
 
 // receiveARP collects replies until the deadline.
-func receiveARP(raw syscall.RawConn) (holders, error) {
-	found := holders{}
+func receiveARP(raw syscall.RawConn) (neighbours, error) {
+	found := neighbours{}
 	buffer := make([]byte, 128)
 	for {
 		var n int
@@ -152,7 +152,7 @@ func receiveARP(raw syscall.RawConn) (holders, error) {
 			return found, nil
 		}
 		if err = errors.Join(err, received); err != nil {
-			return nil, fmt.Errorf("hearing answers for addresses: %w", err)
+			return nil, fmt.Errorf("receiving answers for addresses: %w", err)
 		}
 		if addr, hardware, ok := parseARP(buffer[:n]); ok {
 			found.add(addr, hardware)

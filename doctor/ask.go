@@ -23,54 +23,54 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 	defer cancel()
 	programs, cancel := context.WithTimeout(ctx, programTime)
 	defer cancel()
+	f.neighbours = neighbours{}
 	var (
 		mu   sync.Mutex // guards f
 		work sync.WaitGroup
 	)
-	// at runs a probe, and then takes in what it found.
-	at := func(probe func() (found func(), err error), what string) {
+	// at runs a probe, and then stores what it found.
+	at := func(what string, probe func() (store func(), err error)) {
 		work.Go(func() {
-			found, err := probe()
+			store, err := probe()
 			mu.Lock()
 			defer mu.Unlock()
-			found()
+			store()
 			f.note(what, err)
 		})
 	}
+	at("sockets", func() (func(), error) {
+		found, err := listenersHere()
+		return func() { f.listening = found }, err
+	})
 	for _, questions := range f.questions(services) {
-		at(func() (func(), error) {
+		at("who answers on "+questions[0].device.name, func() (func(), error) {
 			found, err := askNeighbours(network, questions)
-			return func() { f.holders.merge(found) }, err
-		}, "who answers on "+questions[0].device.name)
+			return func() { f.neighbours.merge(found) }, err
+		})
 	}
-	if sorry := f.sorryServers(services); len(sorry) > 0 {
-		at(func() (func(), error) {
-			refused := connectAll(network, sorry)
+	if servers := f.fallbackServers(services); len(servers) > 0 {
+		at("fallback servers", func() (func(), error) {
+			refused := connectAll(network, servers)
 			return func() { f.refused = refused }, nil
-		}, "sorry servers")
+		})
 	}
-	if slices.ContainsFunc(services, func(s director.Service) bool { return s.Config.Mark != 0 }) {
-		at(func() (func(), error) {
-			machine, err := inspectMarks(programs)
-			return func() { f.marks = &machine }, err
-		}, "firewall marks")
+	if usesMarks(services) {
+		at("firewall marks", func() (func(), error) {
+			machine := inspectMarks(programs)
+			var err error
+			if len(machine.Unread) > 0 {
+				err = errors.New(strings.Join(machine.Unread, "; "))
+			}
+			return func() { f.marks = machine }, err
+		})
 	}
 	if slices.ContainsFunc(services, isMasqueraded) {
-		at(func() (func(), error) {
+		at("rules of NAT", func() (func(), error) {
 			rule, err := fwmark.SourceNAT(programs)
 			return func() { f.nat = rule }, err
-		}, "rules of NAT")
+		})
 	}
 	work.Wait()
-}
-
-// inspectMarks fails, too, where not all could be looked at; what is known is told all the same.
-func inspectMarks(ctx context.Context) (fwmark.Machine, error) {
-	machine, err := fwmark.Inspect(ctx)
-	if err == nil && len(machine.Unread) > 0 {
-		err = errors.New(strings.Join(machine.Unread, "; "))
-	}
-	return machine, err
 }
 
 func (f *facts) note(what string, err error) {
@@ -101,9 +101,9 @@ func (f *facts) questions(services []director.Service) [][]question {
 		for _, addr := range slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare) {
 			questions = append(questions, question{device: d, source: source, addr: addr})
 		}
-		if len(questions) > mostQuestions {
-			questions = questions[:mostQuestions]
-			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: all addresses but the first %d", l.device, mostQuestions))
+		if len(questions) > maxQuestions {
+			questions = questions[:maxQuestions]
+			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: all addresses but the first %d", l.device, maxQuestions))
 		}
 		list = append(list, questions)
 	}
@@ -115,11 +115,11 @@ func (f *facts) links(services []director.Service) map[link]map[netip.Addr]bool 
 	links := map[link]map[netip.Addr]bool{}
 	for _, s := range services {
 		for _, m := range s.Members {
-			w := f.wayTo(m)
-			if m.Dest.Forward == ipvsctl.Masq || w.local || w.gateway || w.device == "" {
+			r := f.routeTo(m)
+			if m.Dest.Forward == ipvsctl.Masq || r.local || r.gateway || r.device == "" {
 				continue
 			}
-			l := link{w.device, m.Dest.Addr.Addr().Is6()}
+			l := link{r.device, m.Dest.Addr.Addr().Is6()}
 			if links[l] == nil {
 				links[l] = map[netip.Addr]bool{}
 			}
@@ -150,7 +150,7 @@ func (f *facts) asker(l link, virtual map[netip.Addr]bool) (found device, source
 }
 
 // askNeighbours asks questions of one device and family.
-func askNeighbours(ctx context.Context, questions []question) (holders, error) {
+func askNeighbours(ctx context.Context, questions []question) (neighbours, error) {
 	if questions[0].source.Is6() {
 		return askND(ctx, questions)
 	}
@@ -161,19 +161,19 @@ func isMasqueraded(s director.Service) bool {
 	return slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward == ipvsctl.Masq })
 }
 
-// sorryServers are those of TCP that are asked by a connection. One on this machine by another method than masq
+// fallbackServers are those of TCP that are asked by a connection. One on this machine by another method than masq
 // is not: it answers for the virtual address, which leads through IPVS.
-func (f *facts) sorryServers(services []director.Service) []netip.AddrPort {
+func (f *facts) fallbackServers(services []director.Service) []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, s := range services {
 		for _, m := range s.Members {
-			local := m.Dest.Forward != ipvsctl.Masq && f.wayTo(m).local
+			local := m.Dest.Forward != ipvsctl.Masq && f.routeTo(m).local
 			if m.Fallback && !local && s.Config.Protocol != parser.UDP && m.Dest.Addr.Port() != 0 && !slices.Contains(list, m.Dest.Addr) {
 				list = append(list, m.Dest.Addr)
 			}
 		}
 	}
-	return list[:min(len(list), mostQuestions)]
+	return list[:min(len(list), maxQuestions)]
 }
 
 // connectAll says which addresses take no connection, and why.
@@ -182,7 +182,7 @@ func connectAll(ctx context.Context, addrs []netip.AddrPort) map[netip.AddrPort]
 		mu      sync.Mutex // guards refused
 		refused = map[netip.AddrPort]error{}
 		work    sync.WaitGroup
-		slots   = make(chan struct{}, mostAtOnce)
+		slots   = make(chan struct{}, maxConnections)
 	)
 	for _, addr := range addrs {
 		slots <- struct{}{}

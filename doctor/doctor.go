@@ -1,14 +1,16 @@
-// Package doctor holds a configuration against the machine that it is for: the facts of the machine, what is wrong
-// with them, and what to say of it.
+// Package doctor compares a configuration with the machine that it is for: the facts of the machine, what is wrong,
+// and what to do about it.
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 
 	"ldirectord/director"
 	"ldirectord/fwmark"
+	"ldirectord/parser"
 )
 
 // Severities of a finding.
@@ -21,9 +23,11 @@ const (
 type Finding struct {
 	Severity string   `json:"severity"`
 	Kind     string   `json:"kind"`
-	Virtuals []string `json:"virtuals"` // whom it concerns, by their ids
+	Virtuals []string `json:"virtuals"` // the ids of the virtual services that it concerns
 	Text     string   `json:"text"`
-	Command  string   `json:"command,omitempty"` // mends it; "" where no command can
+	Command  string   `json:"command,omitempty"` // fixes it; "" where no command can
+
+	at parser.Position // zero when it belongs to no line
 }
 
 func (f Finding) String() string {
@@ -31,16 +35,47 @@ func (f Finding) String() string {
 	if more := len(f.Virtuals) - 1; more > 0 {
 		line += fmt.Sprintf(" and %d more", more)
 	}
-	line += ": " + f.Text
-	if f.Command != "" {
-		line += "; to mend it: " + f.Command
+	return line + ": " + f.advice()
+}
+
+func (f Finding) advice() string {
+	if f.Command == "" {
+		return f.Text
 	}
-	return line
+	return f.Text + "; to fix it: " + f.Command
+}
+
+// findings collects what is found, each once.
+type findings struct {
+	list  []Finding
+	index map[string]int // of each in the list
+}
+
+// add adds a finding. What is known of one virtual service and is found for another one concerns both.
+func (f *findings) add(found Finding) {
+	key := found.Kind + "\n" + found.Text + "\n" + found.Command
+	if len(found.Virtuals) == 0 {
+		key += fmt.Sprint(found.at)
+	}
+	i, known := f.index[key]
+	if !known {
+		if f.index == nil {
+			f.index = map[string]int{}
+		}
+		f.index[key] = len(f.list)
+		f.list = append(f.list, found)
+		return
+	}
+	for _, id := range found.Virtuals {
+		if !slices.Contains(f.list[i].Virtuals, id) {
+			f.list[i].Virtuals = append(f.list[i].Virtuals, id)
+		}
+	}
 }
 
 // Report is what an examination found.
 type Report struct {
-	Findings    []Finding `json:"faults"` // what keeps traffic from flowing first
+	Findings    []Finding `json:"faults"` // those that are broken first, and then in the order of the file
 	LookedAt    []string  `json:"looked_at"`
 	NotLookedAt []string  `json:"not_looked_at"` // and why
 }
@@ -51,15 +86,50 @@ func (r Report) IsBroken() bool {
 }
 
 // Examine looks at what the services of the configuration at path need of this machine and its neighbours, and changes
-// nothing. owns reports whether a mark rule is the daemon's own; nil with a table in memory, for which no kernel is asked.
+// nothing. owns reports whether a mark rule is the daemon's own; it is nil with a table in memory, for which the kernel
+// needs no IPVS.
 func Examine(ctx context.Context, services []director.Service, path string, owns func(fwmark.Setting) bool) Report {
 	facts := gather(ctx, services, owns)
-	if owns != nil {
-		facts.noIPVS = withoutIPVS(ctx, facts.modules, openTable)
-	}
+	facts.ask(ctx, services)
+	slices.Sort(facts.looked)
+	slices.Sort(facts.unread)
 	return Report{
 		Findings:    append([]Finding{}, examine(services, facts, path)...),
 		LookedAt:    facts.looked,
 		NotLookedAt: append([]string{}, facts.unread...),
 	}
+}
+
+// Advise looks at what the file can't show: who may read its passwords and change what root runs, which programs,
+// addresses and kernel modules are there, and what else sets and uses its marks. It asks nobody on the network. The
+// services are those of cfg; owns is as for Examine. The diagnostics are in the order of the file.
+func Advise(ctx context.Context, cfg *parser.Config, services []director.Service, owns func(fwmark.Setting) bool) parser.Diagnostics {
+	e := newExamination(services, gather(ctx, services, owns), cfg.Name)
+	e.file(cfg)
+	if e.settings[expireTemplate] == "" { // no IPVS yet
+		e.settings[expireTemplate] = "0"
+	}
+	for _, s := range services {
+		e.needed(s)
+		e.templates(s)
+	}
+	if owns != nil {
+		e.kernel(ctx)
+	}
+	return e.diagnostics(cfg.Name)
+}
+
+// diagnostics are the findings as warnings of a file, in the order of the file.
+func (f *findings) diagnostics(file string) (found parser.Diagnostics) {
+	for _, one := range f.list {
+		at := one.at
+		at.File = cmp.Or(at.File, file)
+		found = append(found, parser.Diagnostic{Severity: parser.Warning, Kind: one.Kind, Pos: at, Text: one.advice()})
+	}
+	return found.ByPlace()
+}
+
+// bySeverity compares findings: those that are broken come first, and then the order of the file counts.
+func bySeverity(a, b Finding) int {
+	return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Column, b.at.Column))
 }

@@ -1,34 +1,40 @@
 package doctor
 
+// What is wrong with the director itself.
+
 import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
 
-// examination holds virtual services against facts.
+// examination compares virtual services with facts.
 type examination struct {
 	facts
+	findings
 	services []director.Service
 	path     string // of the configuration
-	faults   []Finding
-	known    map[string]int // the place of each
 }
 
-// examine finds what is not as the services need it: what keeps traffic from flowing first, each once.
+func newExamination(services []director.Service, facts facts, path string) *examination {
+	return &examination{facts: facts, services: services, path: path}
+}
+
+// examine finds what is not as the services need it, each finding once.
 func examine(services []director.Service, facts facts, path string) []Finding {
-	e := &examination{facts: facts, services: services, path: path, known: map[string]int{}}
+	e := newExamination(services, facts, path)
 	for _, s := range services {
-		e.ipvs(s)
+		if e.noIPVS.Kind != "" {
+			e.report(s, e.noIPVS)
+		}
 		e.addresses(s)
 		e.marking(s)
 		e.forwarding(s)
-		e.neighbours(s)
+		e.answers(s)
 		e.tunnels(s)
 		e.translation(s)
 		e.templates(s)
@@ -36,52 +42,57 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 		e.reuse(s)
 		e.takeOver(s)
 		e.needed(s)
+		e.ftp(s)
 		e.own(s)
-		e.sorry(s)
+		e.fallback(s)
 	}
-	slices.SortStableFunc(e.faults, func(a, b Finding) int { return strings.Compare(a.Severity, b.Severity) })
-	return e.faults
+	slices.SortStableFunc(e.list, bySeverity)
+	return e.list
 }
 
-func (e *examination) add(s director.Service, severity, kind, command, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	key := kind + "\n" + text + "\n" + command
-	i, known := e.known[key]
-	if !known {
-		e.known[key] = len(e.faults)
-		e.faults = append(e.faults, Finding{severity, kind, []string{s.Config.ID}, text, command})
-		return
+// report adds what is found for a virtual service, by default at its header.
+func (e *examination) report(s director.Service, f Finding) {
+	f.Virtuals = []string{s.Config.ID}
+	if f.at.Line == 0 {
+		f.at = s.Config.At["virtual"]
 	}
-	f := &e.faults[i]
-	if last := f.Virtuals[len(f.Virtuals)-1]; last != s.Config.ID { // the services come one after another
-		f.Virtuals = append(f.Virtuals, s.Config.ID)
-	}
+	e.add(f)
 }
 
 // set is the command for a setting of the kernel.
 func set(name, value string) string { return "sysctl -w " + name + "=" + value }
 
-// addresses: packets reach IPVS only where the machine takes them for its own, and clients of the same
+// addresses: packets reach IPVS only where the machine accepts them as its own, and clients of the same
 // network find it only where it answers for the address.
 func (e *examination) addresses(s director.Service) {
 	for _, p := range s.Config.Addresses() {
 		switch {
 		case !e.ends(p, s.Config.Mark):
-			e.add(s, broken, "virtual-address", e.addAddress(p), "%s", offMachine(p))
+			e.report(s, Finding{Severity: broken, Kind: "virtual-address", Text: offMachine(p), Command: e.addAddress(p)})
 		case p.IsSingleIP() && p.Addr().Is4():
 			e.silence(s, p.Addr())
 		}
 	}
 }
 
-// ends tells whether packets to an address, or some of a network, end on this machine.
+// ends reports whether packets to an address, or some of a network, end on this machine. So they do as long as the
+// routes are not known.
 func (e *examination) ends(p netip.Prefix, mark uint32) bool {
-	if e.ways[way{p.Addr(), mark}].local {
+	if r, known := e.routes[routeQuery{p.Addr(), mark}]; !known || r.local {
 		return true
 	}
 	return slices.ContainsFunc(e.devices, func(d device) bool {
 		return slices.ContainsFunc(d.prefixes, func(have netip.Prefix) bool { return p.Contains(have.Addr()) })
 	})
+}
+
+// offMachine is the finding that packets to a virtual address, or to a network of them, do not end on this machine.
+func offMachine(p netip.Prefix) string {
+	where := p.Addr().String() + " is on no interface"
+	if !p.IsSingleIP() {
+		where = "no address of " + p.String() + " is on an interface"
+	}
+	return where + " of this machine, so its packets don't reach the virtual service"
 }
 
 func (e *examination) addAddress(p netip.Prefix) string {
@@ -90,7 +101,7 @@ func (e *examination) addAddress(p netip.Prefix) string {
 	}
 	device := e.deviceOf(p.Addr())
 	if device == "" {
-		device = e.ways[way{to: p.Addr()}].device
+		device = e.routes[routeQuery{to: p.Addr()}].device
 	}
 	if device == "" {
 		device = "lo"
@@ -124,49 +135,39 @@ func (e *examination) silence(s director.Service, addr netip.Addr) {
 			return
 		}
 	}
-	e.add(s, broken, "director-silent", fmt.Sprintf("ip address add %s/32 dev %s", addr, device),
-		"the address %s is on lo and arp_ignore is set, so this machine does not answer for it on %s", addr, device)
-}
-
-// marking: what check says of a mark.
-func (e *examination) marking(s director.Service) {
-	if e.marks == nil || s.Config.Mark == 0 {
-		return
-	}
-	j := markJudge{findings: &findings{}, machine: *e.marks, owns: e.owns}
-	j.service(s.Config)
-	if len(s.Config.Marking) > 0 {
-		j.backEnds(s.Config)
-	}
-	for _, d := range j.found {
-		severity := warning
-		if d.Kind == "mark-unset" || d.Kind == "mark-unsettable" {
-			severity = broken
-		}
-		e.add(s, severity, d.Kind, "", "%s", d.Text)
-	}
+	e.report(s, Finding{
+		Severity: broken, Kind: "director-silent", Command: fmt.Sprintf("ip address add %s/32 dev %s", addr, device),
+		Text: fmt.Sprintf("the address %s is on lo and arp_ignore is set, so this machine does not answer for it on %s", addr, device),
+	})
 }
 
 // translation: rules of NAT see the packets of IPVS only when conntrack does.
 func (e *examination) translation(s director.Service) {
 	if e.nat != "" && e.settings[vsConntrack] == "0" && isMasqueraded(s) {
-		e.add(s, warning, "conntrack", set(vsConntrack, "1"),
-			"rules of NAT do not act on what IPVS forwards, which conntrack does not see: %s", e.nat)
+		e.report(s, Finding{
+			Severity: warning, Kind: "conntrack", Command: set(vsConntrack, "1"),
+			Text: "rules of NAT do not act on what IPVS forwards, which conntrack does not see: " + e.nat,
+		})
 	}
 }
 
 // templates: known clients are sent to a server of weight 0 as long as their persistence lasts.
 func (e *examination) templates(s director.Service) {
-	if isSticky(s.Config) && e.settings[expireTemplate] == "0" {
-		e.add(s, warning, "sticky-quiescent", set(expireTemplate, "1"), "%s", stickyText)
+	if v := s.Config; v.Persistent > 0 && v.Quiescent && e.settings[expireTemplate] == "0" {
+		e.report(s, Finding{
+			Severity: warning, Kind: "sticky-quiescent", Command: set(expireTemplate, "1"), at: v.At["persistent"],
+			Text: "clients stay with a quiescent server until their persistence ends",
+		})
 	}
 }
 
-// removed: what goes to a server that was taken out is dropped in silence until the connection times out.
+// removed: what goes to a server that was taken out is dropped without an answer until the connection times out.
 func (e *examination) removed(s director.Service) {
 	if !s.Config.Quiescent && len(s.Config.Reals) > 0 && e.settings[expireNoDest] == "0" {
-		e.add(s, warning, "lost-connections", set(expireNoDest, "1"),
-			"without quiescent a failed server is removed, and its open connections hang until they time out instead of ending at once")
+		e.report(s, Finding{
+			Severity: warning, Kind: "lost-connections", Command: set(expireNoDest, "1"),
+			Text: "without quiescent a failed server is removed, and its open connections hang until they time out instead of ending at once",
+		})
 	}
 }
 
@@ -174,8 +175,10 @@ func (e *examination) removed(s director.Service) {
 func (e *examination) reuse(s director.Service) {
 	slow := e.settings[vsConntrack] == "1" // kernels before 5.9 then lose a second on each such port
 	if s.Config.Protocol != parser.UDP && e.settings[connReuse] == "0" && !slow {
-		e.add(s, warning, "port-reuse", set(connReuse, "1"),
-			"a client that uses a port again is sent to its old server, even to one of weight 0")
+		e.report(s, Finding{
+			Severity: warning, Kind: "port-reuse", Command: set(connReuse, "1"),
+			Text: "a client that uses a port again is sent to its old server, even to one of weight 0",
+		})
 	}
 }
 
@@ -184,35 +187,39 @@ func (e *examination) takeOver(s director.Service) {
 	steady := s.Config.Scheduler == "sh" || s.Config.Scheduler == "mh"
 	forwarded := slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward != ipvsctl.Masq })
 	if steady && forwarded && s.Config.Protocol != parser.UDP && e.settings[sloppyTCP] == "0" {
-		e.add(s, warning, "take-over", set(sloppyTCP, "1"),
-			"a director that takes over drops open connections, though %s would send them to the same server; matters with two directors", s.Config.Scheduler)
+		e.report(s, Finding{
+			Severity: warning, Kind: "take-over", Command: set(sloppyTCP, "1"),
+			Text: fmt.Sprintf("a director that takes over drops open connections, though %s would send them to the same server; matters with two directors", s.Config.Scheduler),
+		})
 	}
 }
 
-// ipvs: without it nothing can be set up.
-func (e *examination) ipvs(s director.Service) {
-	if e.noIPVS.why != "" {
-		e.add(s, broken, "no-ipvs", e.noIPVS.command, "%s", e.noIPVS)
-	}
-}
-
-// needed: the kernel loads schedulers and persistence engines itself, where it has them, but not ip_vs_ftp.
+// needed: the kernel loads schedulers and persistence engines itself, where it has them. Without IPVS nothing of the
+// file can be set up, and none is missed.
 func (e *examination) needed(s director.Service) {
-	if e.noIPVS.why != "" {
+	if e.modules.lacks("ip_vs") {
 		return
 	}
 	for _, n := range neededModules(s.Config) {
 		if e.modules.lacks(n.module) {
-			e.add(s, broken, "missing-module", "", "%s; install the package that has it", n)
+			e.report(s, Finding{
+				Severity: broken, Kind: "missing-module", at: s.Config.At[n.directive],
+				Text: "this machine's kernel has no module " + n.module + ": the virtual service cannot be set up, or stays as it is; install the package that has it",
+			})
 		}
-	}
-	if isFTP(s.Config) && isMasqueraded(s) && !e.loaded[ftpModule] {
-		e.add(s, broken, "ftp-module", "modprobe "+ftpModule, "data connections of FTP do not pass masq: %s is not loaded, and the kernel does not load it by itself", ftpModule)
 	}
 }
 
 const ftpPort = 21
 
-func isFTP(v *parser.Virtual) bool {
-	return v.Protocol == parser.TCP && v.Addr.Port() == ftpPort || v.Mark != 0 && v.Service == "ftp"
+// ftp: ip_vs_ftp is the only module that the kernel does not load by itself.
+func (e *examination) ftp(s director.Service) {
+	v := s.Config
+	isFTP := v.Protocol == parser.TCP && v.Addr.Port() == ftpPort || v.Mark != 0 && v.Service == "ftp"
+	if isFTP && e.noIPVS.Kind == "" && isMasqueraded(s) && !e.loaded[ftpModule] {
+		e.report(s, Finding{
+			Severity: broken, Kind: "ftp-module", Command: "modprobe " + ftpModule,
+			Text: "data connections of FTP do not pass masq: " + ftpModule + " is not loaded, and the kernel does not load it by itself",
+		})
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,105 +15,102 @@ import (
 )
 
 const (
-	probeTime     = time.Second     // for everything that is asked on the network, and for each answer of the kernel
-	programTime   = 5 * time.Second // for all the programs that list rules
-	mostQuestions = 1024            // asked on the network, of each kind
-	mostAtOnce    = 100             // connections
+	probeTime      = time.Second     // for everything that is asked on the network, and for each answer of the kernel
+	programTime    = 5 * time.Second // for all the programs that list rules
+	maxQuestions   = 1024            // asked on the network, of each kind
+	maxConnections = 100             // at the same time
 )
 
 // facts are what an examination looks at. They are gathered first, so that it depends on nothing else.
 type facts struct {
-	settings  map[string]string // of the kernel (sysctl(8)), without those it does not have
-	devices   []device
-	ways      map[way]route
-	modules   kernelModules
-	noIPVS    absence
-	loaded    map[string]bool // modules that must be loaded by hand
-	listening listeners
-	holders   holders                  // who answers for which address on the network
-	refused   map[netip.AddrPort]error // sorry servers that take no connection
-	nat       string                   // a rule that translates the sources of packets, "" for none
-	marks     *fwmark.Machine          // who sets and uses marks; nil where nothing is by mark
-	owns      func(fwmark.Setting) bool
+	settings   map[string]string // of the kernel (sysctl(8)), without those it does not have
+	devices    []device
+	routes     map[routeQuery]route
+	modules    kernelModules
+	noIPVS     Finding                  // zero where the kernel has it
+	loaded     map[string]bool          // modules that the kernel does not load by itself
+	listening  listeners                // nil when they are not known
+	neighbours neighbours               // who answers for which address on the network
+	refused    map[netip.AddrPort]error // fallback servers that accept no connection
+	nat        string                   // a rule that translates the sources of packets, "" for none
+	marks      *fwmark.Machine          // who sets and uses marks; nil when nobody asked
+	owns       func(fwmark.Setting) bool
 
 	looked []string
 	unread []string // what could not be looked at, and why
 }
 
-// way is a question for a route.
-type way struct {
+// routeQuery is what decides about a route.
+type routeQuery struct {
 	to   netip.Addr
 	mark uint32
 }
 
-// gather reads and asks, and changes nothing. The mark rules that owns names are the daemon's.
+// gather reads what the kernel says without asking on the network or running programs.
 func gather(ctx context.Context, services []director.Service, owns func(fwmark.Setting) bool) facts {
 	f := facts{
-		owns:    owns,
-		modules: modulesHere(), loaded: map[string]bool{}, settings: map[string]string{},
-		ways: map[way]route{}, holders: holders{}, refused: map[netip.AddrPort]error{},
-		looked: []string{"addresses", "routes", "kernel settings", "modules", "sockets"},
+		owns: owns, modules: modulesHere(), settings: map[string]string{}, routes: map[routeQuery]route{},
+		looked: []string{"addresses", "routes", "kernel settings", "modules"},
+	}
+	if owns != nil {
+		f.noIPVS = withoutIPVS(ctx, f.modules, openTable)
 	}
 	var err error
 	if f.devices, err = devicesHere(); err != nil {
 		f.unread = append(f.unread, err.Error())
 	}
-	f.findWays(services)
+	f.findRoutes(services)
 	f.readSettings()
-	f.loaded[ftpModule] = isLoaded(ftpModule)
-	if f.listening, err = listenersHere(); err != nil {
-		f.unread = append(f.unread, err.Error())
-	}
-	f.ask(ctx, services)
-	slices.Sort(f.looked)
-	slices.Sort(f.unread)
+	f.loaded = map[string]bool{ftpModule: isLoaded(ftpModule)}
 	return f
 }
 
 const ftpModule = "ip_vs_ftp"
 
-// isLoaded tells of a module in the kernel; one that is built in shows only if it has parameters, as ip_vs_ftp has.
+// isLoaded reports whether a module is in the kernel; one that is built in shows only if it has parameters, as ip_vs_ftp has.
 func isLoaded(module string) bool {
 	_, err := os.Stat("/sys/module/" + module)
 	return err == nil
 }
 
-func (f *facts) findWays(services []director.Service) {
+func (f *facts) findRoutes(services []director.Service) {
 	r, err := openRouter(f.devices)
 	if err != nil {
 		f.unread = append(f.unread, err.Error())
 		return
 	}
 	defer r.close()
-	for _, w := range waysOf(services) {
-		if _, known := f.ways[w]; known {
+	for _, q := range routeQueries(services) {
+		if _, known := f.routes[q]; known {
 			continue
 		}
-		if f.ways[w], err = r.to(w.to, w.mark); err != nil {
+		found, err := r.to(q.to, q.mark)
+		if err != nil {
 			f.unread = append(f.unread, err.Error())
 			return
 		}
+		f.routes[q] = found
 	}
 }
 
-// waysOf are the ways of packets for virtual services and of those to their servers.
-func waysOf(services []director.Service) []way {
-	var list []way
+// routeQueries ask for the routes of packets for virtual services and of those to their servers.
+func routeQueries(services []director.Service) []routeQuery {
+	var list []routeQuery
 	for _, s := range services {
 		for _, p := range s.Config.Addresses() {
-			list = append(list, way{p.Addr(), s.Config.Mark})
+			list = append(list, routeQuery{p.Addr(), s.Config.Mark})
 		}
 		for _, m := range s.Members {
-			list = append(list, way{to: m.Dest.Addr.Addr()})
+			list = append(list, routeQuery{to: m.Dest.Addr.Addr()})
 		}
 	}
 	return list
 }
 
-// wayTo is the route to a server.
-func (f *facts) wayTo(m director.Member) route {
+// routeTo is the route to a server.
+func (f *facts) routeTo(m director.Member) route {
 	addr := m.Dest.Addr.Addr()
-	r := f.ways[way{to: addr}]
+	r := f.routes[routeQuery{to: addr}]
 	r.local = r.local || addr.IsLoopback()
 	return r
 }
@@ -131,7 +127,7 @@ const (
 	arpIgnore      = "arp_ignore"
 	reversePath    = "rp_filter"
 	forwards       = "forwarding"
-	longestSetting = 4 << 10 // bytes
+	maxSetting     = 4 << 10 // bytes
 )
 
 func (f *facts) readSettings() {
@@ -149,7 +145,7 @@ func (f *facts) readSettings() {
 }
 
 func (f *facts) readSetting(name, path string) {
-	text, err := instance.ReadFile("/proc/sys/"+path, longestSetting)
+	text, err := instance.ReadFile("/proc/sys/"+path, maxSetting)
 	switch {
 	case err == nil:
 		f.settings[name] = strings.TrimSpace(string(text))

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"ldirectord/fwmark"
 )
 
 // What doctor asks of this very machine, with real sockets.
@@ -25,11 +23,12 @@ func TestFactsOfALoopbackAddress(t *testing.T) {
 	services := servicesOf(t, fmt.Sprintf("virtual = 127.0.0.1:80\n  real = 127.0.0.1:80 masq\n  fallback = %s masq\n  checktype = on\n"+
 		"virtual = 127.0.0.1:81\n  real = 127.0.0.1:80 masq\n  fallback = %s masq\n  checktype = on\n", listener.Addr(), gone.Addr()))
 	start := time.Now()
-	f := gather(t.Context(), services, func(fwmark.Setting) bool { return false })
+	f := gather(t.Context(), services, nil)
+	f.ask(t.Context(), services)
 	if took := time.Since(start); took > 2*(probeTime+programTime) {
 		t.Errorf("it took %v", took)
 	}
-	if r := f.ways[way{to: addrOf("127.0.0.1")}]; !r.local {
+	if r := f.routes[routeQuery{to: addrOf("127.0.0.1")}]; !r.local {
 		t.Errorf("the route to 127.0.0.1 is %+v", r)
 	}
 	if !f.listening.takes(listener.Addr().(*net.TCPAddr).AddrPort()) || f.listening.takes(gone.Addr().(*net.TCPAddr).AddrPort()) {

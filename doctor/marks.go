@@ -1,139 +1,102 @@
 package doctor
 
+// What is wrong with the firewall marks of a configuration on this machine.
+
 import (
 	"context"
-	"net/netip"
+	"fmt"
 	"slices"
-	"strings"
-	"time"
+	"strconv"
 
+	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/parser"
 	"ldirectord/printable"
 )
 
-// inspectTime is for all programs that show who sets and uses marks.
-const inspectTime = 20 * time.Second
+func usesMarks(services []director.Service) bool {
+	return slices.ContainsFunc(services, func(s director.Service) bool { return s.Config.Mark != 0 })
+}
 
-// marks looks at what this machine makes of the file's firewall marks.
-func (f *findings) marks(ctx context.Context, cfg *parser.Config, owns func(fwmark.Setting) bool) {
-	if !slices.ContainsFunc(cfg.Virtuals, func(v parser.Virtual) bool { return v.Protocol == parser.FWM }) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, inspectTime)
-	defer cancel()
-	m, err := fwmark.Inspect(ctx)
+// inspectMarks finds who sets and uses marks. What could not be looked at is in Unread.
+func inspectMarks(ctx context.Context) *fwmark.Machine {
+	machine, err := fwmark.Inspect(ctx)
 	if err != nil {
-		m.Unread = append(m.Unread, err.Error())
+		machine.Unread = append(machine.Unread, err.Error())
 	}
-	j := markJudge{findings: f, machine: m, owns: owns}
-	j.all(cfg)
-	if own, err := addressesHere(); err == nil {
-		j.addresses(cfg, own)
-	}
+	return &machine
 }
 
-// markJudge holds the marks of a file against what sets and uses marks on a machine.
-type markJudge struct {
-	*findings
-	machine fwmark.Machine
-	owns    func(fwmark.Setting) bool // by a rule of the file's own daemon
-}
-
-func (j *markJudge) all(cfg *parser.Config) {
-	var first *parser.Virtual // with rules of its own
-	for i := range cfg.Virtuals {
-		v := &cfg.Virtuals[i]
-		j.service(v)
-		if first == nil && len(v.Marking) > 0 {
-			first = v
-		}
-	}
-	if first != nil {
-		j.backEnds(first)
-	}
-	if len(j.machine.Unread) > 0 {
-		j.warn(parser.Position{}, "mark-unread", "what sets and uses firewall marks on this machine can't all be looked at: %s", strings.Join(j.machine.Unread, "; "))
-	}
-}
-
-// service looks at one mark.
-func (j *markJudge) service(v *parser.Virtual) {
+// marking looks at the mark of a virtual service.
+func (e *examination) marking(s director.Service) {
 	switch {
-	case v.Protocol != parser.FWM:
+	case e.marks == nil || s.Config.Mark == 0:
 		return
-	case len(v.Marking) == 0:
-		j.unset(v)
-	default:
-		j.others(v)
+	case len(s.Config.Marking) > 0:
+		e.otherRules(s)
+		e.backEnds(s)
+	case e.marks.NothingSets(s.Config.Mark, s.Config.IPv6):
+		e.report(s, Finding{
+			Severity: broken, Kind: "mark-unset",
+			Text: "nothing sets " + markOf(s.Config) + " here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS has the daemon set it",
+		})
 	}
-	j.routing(v)
+	e.routing(s)
 }
 
-// unset warns of a mark without a rule in the file or on the machine.
-func (j *markJudge) unset(v *parser.Virtual) {
-	if j.machine.NothingSets(v.Mark, v.IPv6) {
-		j.warn(v.At["virtual"], "mark-unset", "nothing sets mark %d here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS has the daemon set it", v.Mark)
+func markOf(v *parser.Virtual) string {
+	name := "mark " + strconv.FormatUint(uint64(v.Mark), 10)
+	if v.IPv6 {
+		name += " of IPv6"
 	}
+	return name
 }
 
-// others warns of rules that are not the daemon's and set the mark as well.
-func (j *markJudge) others(v *parser.Virtual) {
-	for _, s := range j.machine.Settings {
-		if !s.Gives(v.Mark, v.IPv6) || j.owns(s) {
+// otherRules: rules that are not the daemon's set the mark as well.
+func (e *examination) otherRules(s director.Service) {
+	for _, r := range e.marks.Settings {
+		if !r.Gives(s.Config.Mark, s.Config.IPv6) || e.owns != nil && e.owns(r) {
 			continue
 		}
 		whose := "a rule"
-		if s.Ours {
+		if r.Ours {
 			whose = "a rule of another ldirectord"
 		}
-		j.warn(v.At["virtual"], "mark-taken", "mark %d is set by %s too, in chain %s (%s): %s", v.Mark, whose, printable.Line(s.Chain), s.BackEnd, printable.Line(s.Rule))
+		e.report(s, Finding{
+			Severity: warning, Kind: "mark-taken",
+			Text: fmt.Sprintf("%s is set by %s too, in chain %s (%s): %s", markOf(s.Config), whose, printable.Line(r.Chain), r.BackEnd, printable.Line(r.Rule)),
+		})
 		return
 	}
 }
 
-// routing warns of a mark by which packets are routed: they might never reach the virtual service.
-func (j *markJudge) routing(v *parser.Virtual) {
-	for _, r := range j.machine.Routing {
-		if r.Uses(v.Mark, v.IPv6) {
-			j.warn(v.At["virtual"], "mark-routed", "mark %d is used by ip rule %d, which sends its packets to table %s", v.Mark, r.Priority, printable.Line(r.Table))
+// routing: packets that are routed by their mark might never reach the virtual service.
+func (e *examination) routing(s director.Service) {
+	for _, r := range e.marks.Routing {
+		if r.Uses(s.Config.Mark, s.Config.IPv6) {
+			e.report(s, Finding{
+				Severity: warning, Kind: "mark-routed",
+				Text: fmt.Sprintf("%s is used by ip rule %d, which sends its packets to table %s", markOf(s.Config), r.Priority, printable.Line(r.Table)),
+			})
 			return
 		}
 	}
 }
 
-func (j *markJudge) backEnds(v *parser.Virtual) {
-	at := v.Marking[0].At
-	switch m := j.machine; {
+// backEnds: marks are set by iptables, which has two sets of rules on some machines.
+func (e *examination) backEnds(s director.Service) {
+	m := e.marks
+	other := fwmark.NFT
+	if m.BackEnd == fwmark.NFT {
+		other = fwmark.Legacy
+	}
+	switch at := s.Config.Marking[0].At; {
 	case m.BackEnd == "":
-		j.warn(at, "mark-unsettable", "iptables is not installed here, so no mark can be set")
-	case m.Other && m.BackEnd == fwmark.NFT:
-		j.warn(at, "mark-backends", "iptables is %s here, and %s has rules in its mangle table as well, which act on the same packets", m.BackEnd, fwmark.Legacy)
+		e.report(s, Finding{Severity: broken, Kind: "mark-unsettable", at: at, Text: "iptables is not installed here, so no mark can be set"})
 	case m.Other:
-		j.warn(at, "mark-backends", "iptables is %s here, and %s has rules in its mangle table as well, which act on the same packets", m.BackEnd, fwmark.NFT)
+		e.report(s, Finding{
+			Severity: warning, Kind: "mark-backends", at: at,
+			Text: fmt.Sprintf("iptables is %s here, and %s has rules in its mangle table as well, which act on the same packets", m.BackEnd, other),
+		})
 	}
-}
-
-// addresses warns of mark lines about an address that is not this machine's: without it the kernel forwards the
-// packets and never asks IPVS.
-func (j *markJudge) addresses(cfg *parser.Config, own ownAddresses) {
-	for _, v := range cfg.Virtuals {
-		told := map[netip.Prefix]bool{}
-		for _, m := range v.Marking {
-			if told[m.Dest] || slices.ContainsFunc(own.all, m.Dest.Contains) {
-				continue
-			}
-			told[m.Dest] = true
-			j.warn(m.At, "mark-address", "%s", offMachine(m.Dest))
-		}
-	}
-}
-
-// offMachine says of a virtual address, or of a network of them, that its packets pass this machine by.
-func offMachine(p netip.Prefix) string {
-	where := p.Addr().String() + " is on no interface"
-	if !p.IsSingleIP() {
-		where = "no address of " + p.String() + " is on an interface"
-	}
-	return where + " of this machine, so its packets don't reach the virtual service"
 }

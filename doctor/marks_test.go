@@ -48,7 +48,7 @@ func TestWhatAMachineMakesOfMarks(t *testing.T) {
 		{"a rule of the operator's", othersMark, nft(foreign), ""},
 		{"no rule at all", othersMark, nft(), "ld.cf:1:9: warning: nothing sets mark 3 here"},
 		{"a rule of the other family", othersMark, nft(foreign6), "ld.cf:1:9: warning: nothing sets mark 3 here"},
-		{"a rule of the other family under virtual6", strings.Replace(strings.ReplaceAll(othersMark, "192.0.2.21", "[2001:db8::21]"), "virtual=3\n\treal", "virtual6=3\n\treal6", 1), nft(foreign), "ld.cf:1:10: warning: nothing sets mark 3 here"},
+		{"a rule of the other family under virtual6", strings.Replace(strings.ReplaceAll(othersMark, "192.0.2.21", "[2001:db8::21]"), "virtual=3\n\treal", "virtual6=3\n\treal6", 1), nft(foreign), "ld.cf:1:10: warning: nothing sets mark 3 of IPv6 here"},
 		{"a rule for another mark", strings.Replace(othersMark, "=3", "=4", 1), nft(foreign), "ld.cf:1:9: warning: nothing sets mark 4 here"},
 		{"what can't be read is not missing", othersMark, unread, ": warning: what sets and uses firewall marks on this machine can't all be looked at: iptables-nft: permission denied"},
 		{"a foreign rule beside ours", ownMark, nft(own, foreign), "ld.cf:1:9: warning: mark 3 is set by a rule too, in chain PREROUTING (iptables-nft): -d 192.0.2.10/32"},
@@ -59,32 +59,27 @@ func TestWhatAMachineMakesOfMarks(t *testing.T) {
 		{"no iptables", ownMark, fwmark.Machine{}, "ld.cf:4:7: warning: iptables is not installed here"},
 		{"nothing of this without a mark", "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n", routed, ""},
 	} {
-		j := markJudge{findings: &findings{}, machine: tc.machine, owns: func(s fwmark.Setting) bool { return s.Chain == own.Chain }}
-		j.all(mustParse(t, tc.src))
-		got := ""
-		if len(j.found) > 0 {
-			got = j.found[0].String()
-		}
-		if !strings.HasPrefix(got, tc.want) || tc.want == "" && got != "" || len(j.found) > 1 {
-			t.Errorf("%s: got %v, want %q", tc.what, j.found, tc.want)
+		e := newExamination(servicesOf(t, tc.src), facts{marks: &tc.machine, owns: func(s fwmark.Setting) bool { return s.Chain == own.Chain }}, "")
+		e.allMarks()
+		if got := said(&e.findings); !strings.HasPrefix(got, tc.want) || tc.want == "" && got != "" || len(e.list) > 1 {
+			t.Errorf("%s: got %s, want %q", tc.what, got, tc.want)
 		}
 	}
 }
 
 func TestMarkLinesOfAddressesThatAreNotHere(t *testing.T) {
-	cfg := mustParse(t, "virtual=3\n\treal=192.0.2.21:80 gate\n\tservice=http\n\tmark=192.0.2.10 tcp 80\n\tmark=192.0.2.11 tcp 80\n"+
+	services := servicesOf(t, "virtual=3\n\treal=192.0.2.21:80 gate\n\tservice=http\n\tmark=192.0.2.10 tcp 80\n\tmark=192.0.2.11 tcp 80\n"+
 		"\tmark=192.0.2.11 udp 80\n\tmark=198.51.100.0/24 tcp 80\n\tmark=192.0.2.0/28 tcp 99\n")
-	f := &findings{}
-	j := markJudge{findings: f}
-	j.addresses(cfg, ownAddresses{all: []netip.Addr{netip.MustParseAddr("192.0.2.10")}})
-	var text strings.Builder
-	for _, d := range f.found {
-		text.WriteString(d.String() + "\n")
+	f := facts{routes: map[routeQuery]route{}, devices: []device{{prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/24")}}}}
+	for _, q := range routeQueries(services) {
+		f.routes[q] = route{}
 	}
+	e := newExamination(services, f, "")
+	e.markAddresses(services[0])
 	const want = "ld.cf:5:7: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service\n" +
 		"ld.cf:7:7: warning: no address of 198.51.100.0/24 is on an interface of this machine, so its packets don't reach the virtual service\n"
-	if text.String() != want {
-		t.Errorf("got\n%swant\n%s", text.String(), want)
+	if got := said(&e.findings); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
 
@@ -99,18 +94,16 @@ func TestPrimaryAddresses(t *testing.T) {
 		"2001:db8::10/64 2001:db8::1/64 2001:db8::20/128 fe80::1/64": "2001:db8::1",
 		"192.0.2.1/24 2001:db8::1/64":                                "192.0.2.1 2001:db8::1",
 	} {
-		var own ownAddresses
 		var prefixes []netip.Prefix
 		for _, text := range strings.Fields(list) {
 			prefixes = append(prefixes, netip.MustParsePrefix(text))
 		}
-		own.add(prefixes)
 		var got []string
-		for _, a := range own.primary {
+		for _, a := range primaryOf(prefixes) {
 			got = append(got, a.String())
 		}
-		if strings.Join(got, " ") != want || len(own.all) != len(prefixes) {
-			t.Errorf("%s: primary %q of %d, want %q", list, got, len(own.all), want)
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: primary %q, want %q", list, got, want)
 		}
 	}
 }

@@ -20,8 +20,8 @@ type kernelModules struct {
 	loaded string   // folder with one for each that is loaded
 }
 
-// largestModuleList bounds each list; that of a distribution's kernel has less than 1 MiB.
-const largestModuleList = 16 << 20
+// maxModuleList bounds each list; that of a distribution's kernel has less than 1 MiB.
+const maxModuleList = 16 << 20
 
 // modulesHere reads the lists of the running kernel.
 func modulesHere() kernelModules {
@@ -36,7 +36,7 @@ func modulesHere() kernelModules {
 // read takes in both lists of a folder, or none: half of them would say that the rest is missing.
 func (m kernelModules) read(folder string) kernelModules {
 	for _, list := range []string{"modules.dep", "modules.builtin"} {
-		text, err := instance.ReadFile(filepath.Join(folder, list), largestModuleList)
+		text, err := instance.ReadFile(filepath.Join(folder, list), maxModuleList)
 		if err != nil {
 			m.listed = nil
 			return m
@@ -50,8 +50,7 @@ func (m kernelModules) read(folder string) kernelModules {
 	return m
 }
 
-// lacks tells of a module that is neither loaded nor there to be loaded. Where there is no list nothing is known
-// to be missing.
+// lacks reports whether a module is neither loaded nor there to be loaded. Without a list nothing is known to be missing.
 func (m kernelModules) lacks(module string) bool {
 	if len(m.listed) == 0 || slices.Contains(m.listed, module) {
 		return false
@@ -62,10 +61,6 @@ func (m kernelModules) lacks(module string) bool {
 
 // need is a module that a virtual service can't be without.
 type need struct{ directive, module string }
-
-func (n need) String() string {
-	return "this machine's kernel has no module " + n.module + ": the virtual service cannot be set up, or stays as it is"
-}
 
 // neededModules are what v needs beside ip_vs.
 func neededModules(v *parser.Virtual) []need {

@@ -14,7 +14,7 @@ import (
 )
 
 // askND asks all questions of IPv6 on one device by neighbour solicitations (RFC 4861) until ctx ends.
-func askND(ctx context.Context, questions []question) (holders, error) {
+func askND(ctx context.Context, questions []question) (neighbours, error) {
 	d := questions[0].device
 	conn, err := icmp.ListenPacket("ip6:ipv6-icmp", "::")
 	if err != nil {
@@ -51,7 +51,7 @@ func solicit(ctx context.Context, p *ipv6.PacketConn, questions []question) erro
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(askTwice):
+		case <-time.After(resendAfter):
 		}
 	}
 	return nil
@@ -78,8 +78,8 @@ func solicitedNode(addr netip.Addr) net.IP {
 }
 
 // receiveND collects advertisements that come in by a device until the deadline.
-func receiveND(p *ipv6.PacketConn, index int) (holders, error) {
-	found := holders{}
+func receiveND(p *ipv6.PacketConn, index int) (neighbours, error) {
+	found := neighbours{}
 	buffer := make([]byte, 1500)
 	for {
 		n, by, _, err := p.ReadFrom(buffer)
@@ -87,7 +87,7 @@ func receiveND(p *ipv6.PacketConn, index int) (holders, error) {
 			return found, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("hearing answers for addresses: %w", err)
+			return nil, fmt.Errorf("receiving answers for addresses: %w", err)
 		}
 		if addr, hardware, ok := parseAdvertisement(buffer[:n]); ok && by != nil && by.IfIndex == index {
 			found.add(addr, hardware)

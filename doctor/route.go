@@ -55,15 +55,15 @@ func (r *router) to(addr netip.Addr, mark uint32) (route, error) {
 	case len(answer) == 0 || answer[0].Type != unix.RTN_LOCAL && answer[0].Type != unix.RTN_UNICAST:
 		return route{}, nil
 	}
-	way := answer[0]
-	found := route{local: way.Type == unix.RTN_LOCAL, gateway: way.Gw != nil || way.Via != nil}
+	best := answer[0]
+	found := route{local: best.Type == unix.RTN_LOCAL, gateway: best.Gw != nil || best.Via != nil}
 	for _, d := range r.devices {
-		if d.index == way.LinkIndex {
+		if d.index == best.LinkIndex {
 			found.device, found.mtu = d.name, d.mtu
 		}
 	}
-	if way.MTU > 0 {
-		found.mtu = way.MTU
+	if best.MTU > 0 {
+		found.mtu = best.MTU
 	}
 	return found, nil
 }
@@ -98,4 +98,16 @@ func devicesHere() ([]device, error) {
 		})
 	}
 	return list, nil
+}
+
+// networks are addresses with the length of their network.
+func networks(list []net.Addr) (all []netip.Prefix) {
+	for _, a := range list {
+		if n, ok := a.(*net.IPNet); ok {
+			addr, _ := netip.AddrFromSlice(n.IP)
+			length, _ := n.Mask.Size()
+			all = append(all, netip.PrefixFrom(addr.Unmap(), length))
+		}
+	}
+	return all
 }

@@ -1,6 +1,6 @@
 package doctor
 
-// What lies between the director and its servers, and what a server on the director needs.
+// What is wrong between the director and its servers, and what a server on the director needs.
 
 import (
 	"errors"
@@ -18,11 +18,14 @@ import (
 // forwarding: answers of masqueraded servers are packets that the director forwards.
 func (e *examination) forwarding(s director.Service) {
 	for _, m := range s.Members {
-		if m.Dest.Forward != ipvsctl.Masq || e.wayTo(m).local {
+		if m.Dest.Forward != ipvsctl.Masq || e.routeTo(m).local {
 			continue
 		}
 		if setting := e.notForwarding(m); setting != "" {
-			e.add(s, broken, "forwarding", set(setting, "1"), "answers of masq servers do not get back to clients: this machine does not forward")
+			e.report(s, Finding{
+				Severity: broken, Kind: "forwarding", Command: set(setting, "1"),
+				Text: "answers of masq servers do not get back to clients: this machine does not forward",
+			})
 		}
 	}
 }
@@ -33,7 +36,7 @@ func (e *examination) notForwarding(m director.Member) string {
 	if m.Dest.Addr.Addr().Is6() {
 		return e.ifZero(forward6)
 	}
-	device := ofDevice(e.wayTo(m).device, forwards)
+	device := ofDevice(e.routeTo(m).device, forwards)
 	switch {
 	case e.settings[device] == "":
 		return e.ifZero(forward4)
@@ -51,25 +54,40 @@ func (e *examination) ifZero(setting string) string {
 	return setting
 }
 
-// neighbours: a server by gate or ipip has the virtual address and must keep silent about it.
-func (e *examination) neighbours(s director.Service) {
+// answers: a server by gate or ipip has the virtual address and must not answer for it.
+func (e *examination) answers(s director.Service) {
 	for _, m := range s.Members {
-		if m.Dest.Forward == ipvsctl.Route && e.wayTo(m).gateway {
-			e.add(s, broken, "gate-routed", "", "%s is behind a router, which gate can't pass: packets keep the virtual address; use ipip for it", m.Dest.Addr.Addr())
+		if m.Dest.Forward == ipvsctl.Route && e.routeTo(m).gateway {
+			e.report(s, Finding{
+				Severity: broken, Kind: "gate-routed",
+				Text: fmt.Sprintf("%s is behind a router, which gate can't pass: packets keep the virtual address; use ipip for it", m.Dest.Addr.Addr()),
+			})
 		}
 	}
 	for _, p := range s.Config.Addresses() {
-		for _, hardware := range e.holders[p.Addr()] {
-			server, known := e.serverWith(hardware, s)
-			switch {
-			case known:
-				e.add(s, broken, "server-answers", fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", printable.ShellWord(e.path), server, server),
-					"real server %s answers for the virtual address %s on the network, so clients find it in place of this director", server, p.Addr())
-			case e.ends(p, s.Config.Mark): // else it may be the director that is active
-				e.add(s, warning, "stranger-answers", fmt.Sprintf("arping -c 3 -I %s %s", e.deviceOf(p.Addr()), p.Addr()),
-					"a machine that is not a real server (%s) answers for the virtual address %s as well; find out which", hardware, p.Addr())
-			}
+		for _, hardware := range e.neighbours[p.Addr()] {
+			e.answering(s, p, hardware)
 		}
+	}
+}
+
+// answering: a network card answers for a virtual address. One of no real server may be the active director's, where
+// the address is not here.
+func (e *examination) answering(s director.Service, p netip.Prefix, hardware string) {
+	server, known := e.serverWith(hardware, s)
+	switch {
+	case known:
+		e.report(s, Finding{
+			Severity: broken, Kind: "server-answers",
+			Text:    fmt.Sprintf("real server %s answers for the virtual address %s on the network, so clients find it in place of this director", server, p.Addr()),
+			Command: fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", printable.ShellWord(e.path), server, server),
+		})
+	case e.ends(p, s.Config.Mark):
+		e.report(s, Finding{
+			Severity: warning, Kind: "stranger-answers",
+			Text:    fmt.Sprintf("a machine that is not a real server (%s) answers for the virtual address %s as well; find out which", hardware, p.Addr()),
+			Command: fmt.Sprintf("arping -c 3 -I %s %s", e.deviceOf(p.Addr()), p.Addr()),
+		})
 	}
 }
 
@@ -77,7 +95,7 @@ func (e *examination) neighbours(s director.Service) {
 func (e *examination) serverWith(hardware string, s director.Service) (addr netip.Addr, known bool) {
 	for _, s := range append([]director.Service{s}, e.services...) {
 		for _, m := range s.Members {
-			if addr = m.Dest.Addr.Addr(); slices.Contains(e.holders[addr], hardware) {
+			if addr = m.Dest.Addr.Addr(); slices.Contains(e.neighbours[addr], hardware) {
 				return addr, true
 			}
 		}
@@ -86,11 +104,11 @@ func (e *examination) serverWith(hardware string, s director.Service) (addr neti
 }
 
 const (
-	usualPacket = 1500 // bytes of a client's largest packet
-	tunnel4     = "tunl0"
+	maxPacket = 1500 // bytes of a packet of a client on Ethernet
+	tunnel4   = "tunl0"
 )
 
-// tunnels: what goes in must fit, and what comes out must not be taken for a forgery.
+// tunnels: what goes in must fit, and what comes out must not be dropped as forged.
 func (e *examination) tunnels(s director.Service) {
 	for _, m := range s.Members {
 		if m.Dest.Forward != ipvsctl.Tunnel {
@@ -98,21 +116,25 @@ func (e *examination) tunnels(s director.Service) {
 		}
 		if d := e.deviceNamed(tunnel4); d != nil && d.up && e.deviceSetting(tunnel4, reversePath) == "1" {
 			severity := warning
-			if e.wayTo(m).local { // it is that server, for another director
+			if e.routeTo(m).local { // it is that server, for another director
 				severity = broken
 			}
-			e.add(s, severity, "tunnel-filter", set(ofDevice(tunnel4, reversePath), "2"),
-				"this machine has %s up and drops what comes out of it: its clients are reached by another interface (rp_filter)", tunnel4)
+			e.report(s, Finding{
+				Severity: severity, Kind: "tunnel-filter", Command: set(ofDevice(tunnel4, reversePath), "2"),
+				Text: "this machine has " + tunnel4 + " up and drops what comes out of it: its clients are reached by another interface (rp_filter)",
+			})
 		}
 		header := 20
 		if m.Dest.Addr.Addr().Is6() {
 			header = 40
 		}
-		if w := e.wayTo(m); !w.local && w.mtu > 0 && w.mtu < usualPacket+header {
-			e.add(s, warning, "tunnel-mtu", fmt.Sprintf("ip link set dev %s mtu %d", w.device, usualPacket+header),
-				"packets of %d bytes do not fit into the tunnel on %s, which takes %d with its header: clients whose ICMP is filtered hang; "+
+		if r := e.routeTo(m); !r.local && r.mtu > 0 && r.mtu < maxPacket+header {
+			e.report(s, Finding{
+				Severity: warning, Kind: "tunnel-mtu", Command: fmt.Sprintf("ip link set dev %s mtu %d", r.device, maxPacket+header),
+				Text: fmt.Sprintf("packets of %d bytes do not fit into the tunnel on %s, which takes %d with its header: clients whose ICMP is filtered hang; "+
 					"raise the MTU where the network allows it, or let the servers offer less (TCPMSS --set-mss %d)",
-				usualPacket, w.device, w.mtu, w.mtu-header-40)
+					maxPacket, r.device, r.mtu, r.mtu-header-40),
+			})
 		}
 	}
 }
@@ -128,12 +150,15 @@ func (e *examination) deviceNamed(name string) *device {
 // own: a server on the director itself gets the packets as they came, by gate and ipip.
 func (e *examination) own(s director.Service) {
 	for _, m := range s.Members {
-		if !e.wayTo(m).local {
+		if !e.routeTo(m).local {
 			continue
 		}
 		if m.Dest.Forward == ipvsctl.Masq {
 			if m.Dest.Addr.Addr().IsLoopback() {
-				e.add(s, broken, "masq-loopback", "", "%s is never reached: the kernel drops what comes from outside for a loopback address; use gate for it", m.Name)
+				e.report(s, Finding{
+					Severity: broken, Kind: "masq-loopback",
+					Text: m.Name + " is never reached: the kernel drops what comes from outside for a loopback address; use gate for it",
+				})
 			}
 			continue
 		}
@@ -143,10 +168,13 @@ func (e *examination) own(s director.Service) {
 			}
 			severity, kind, what := broken, "own-server", "real server"
 			if m.Fallback {
-				severity, kind, what = warning, "sorry-server", "sorry server"
+				severity, kind, what = warning, "sorry-server", "fallback server"
 			}
-			e.add(s, severity, kind, "", "%s %s is this machine, where nothing listens on %s: what comes for the virtual service keeps its address and port; have it listen there or on every address",
-				what, m.Name, to)
+			e.report(s, Finding{
+				Severity: severity, Kind: kind,
+				Text: fmt.Sprintf("%s %s is this machine, where nothing listens on %s: what comes for the virtual service keeps its address and port; have it listen there or on every address",
+					what, m.Name, to),
+			})
 		}
 	}
 }
@@ -166,11 +194,14 @@ func asked(v *parser.Virtual) (list []netip.AddrPort) {
 	return list
 }
 
-// sorry: a sorry server that does not answer is noticed only when all others are down.
-func (e *examination) sorry(s director.Service) {
+// fallback: a fallback server that does not answer is noticed only when all others are down.
+func (e *examination) fallback(s director.Service) {
 	for _, m := range s.Members {
 		if err := e.refused[m.Dest.Addr]; m.Fallback && err != nil {
-			e.add(s, warning, "sorry-server", "", "sorry server %s accepts no connection: %s; start it", m.Name, reason(err))
+			e.report(s, Finding{
+				Severity: warning, Kind: "sorry-server",
+				Text: fmt.Sprintf("fallback server %s accepts no connection: %s; start it", m.Name, reason(err)),
+			})
 		}
 	}
 }

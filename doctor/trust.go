@@ -17,14 +17,14 @@ import (
 	"ldirectord/printable"
 )
 
-// trust warns of files that somebody else may change although the daemon runs what they say: the configuration
-// and the programs that it names.
+// trust warns of files that others may change although the daemon runs what they say: the configuration and the
+// programs that it names.
 func (f *findings) trust(cfg *parser.Config) {
-	told := map[string]bool{}
+	known := map[string]bool{}
 	judge := func(at parser.Position, path, what string) {
-		if why := changeable(path); why != "" && !told[why] {
-			told[why] = true
-			f.warn(at, "writable-file", "%s: %s", what, why)
+		if why, command := changeable(path); why != "" && !known[why] {
+			known[why] = true
+			f.add(Finding{Kind: "writable-file", at: at, Text: what + ": " + why, Command: command})
 		}
 	}
 	judge(parser.Position{}, cfg.Name, "others may change this file, which names the programs that the daemon runs")
@@ -55,36 +55,36 @@ func programOf(line string) string {
 }
 
 // changeable says how others than root and the daemon's user may change a file, or put another one in its place, and
-// what mends it; "" when they can't.
-func changeable(path string) string {
+// the command that fixes it; "" when they can't.
+func changeable(path string) (why, command string) {
 	if path == "" {
-		return ""
+		return "", ""
 	}
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return "" // which others tell
+		return "", "" // which other findings say
 	}
 	for {
-		if why := openTo(path); why != "" {
-			return why
+		if why, command = openTo(path); why != "" {
+			return why, command
 		}
 		parent := filepath.Dir(path)
 		if parent == path {
-			return ""
+			return "", ""
 		}
 		path = parent
 	}
 }
 
-// openTo says who may write to a file, or make files of a folder others; "" for nobody.
-func openTo(path string) string {
+// openTo says who may write to a file or a folder, and the command that ends it; "" for nobody.
+func openTo(path string) (why, command string) {
 	info, err := os.Lstat(path)
 	if err != nil || readOnly(path) {
-		return ""
+		return "", ""
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return ""
+		return "", ""
 	}
 	mode := info.Mode()
 	writable := mode.Perm() & 0o002
@@ -94,14 +94,14 @@ func openTo(path string) string {
 	sticky := mode.IsDir() && mode&fs.ModeSticky != 0
 	switch {
 	case owner.Uid != 0 && int(owner.Uid) != os.Geteuid():
-		return fmt.Sprintf("%s belongs to %s; chown root %s", path, userName(owner.Uid), printable.ShellWord(path))
+		return fmt.Sprintf("%s belongs to %s", path, userName(owner.Uid)), "chown root " + printable.ShellWord(path)
 	case writable != 0 && !sticky:
-		return fmt.Sprintf("%s has mode %#o; chmod go-w %s", path, mode.Perm(), printable.ShellWord(path))
+		return fmt.Sprintf("%s has mode %#o", path, mode.Perm()), "chmod go-w " + printable.ShellWord(path)
 	}
-	return ""
+	return "", ""
 }
 
-// readOnly tells of a file system that nobody can write to, as that of a ConfigMap.
+// readOnly reports whether nobody can write to the file system, as to that of a ConfigMap.
 func readOnly(path string) bool {
 	var s unix.Statfs_t
 	return unix.Statfs(path, &s) == nil && s.Flags&unix.ST_RDONLY != 0

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,6 +119,19 @@ func (ds Diagnostics) only(s Severity) Diagnostics {
 		}
 	}
 	return some
+}
+
+// ByPlace are the diagnostics in the order of the file, and then those that belong to no line.
+func (ds Diagnostics) ByPlace() Diagnostics {
+	sorted := slices.Clone(ds)
+	slices.SortStableFunc(sorted, func(a, b Diagnostic) int {
+		p, q := a.Place(), b.Place()
+		if (p.Line == 0) != (q.Line == 0) {
+			return cmp.Compare(q.Line, p.Line)
+		}
+		return cmp.Or(cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
+	})
+	return sorted
 }
 
 // String is "file:line:column: severity: text".

@@ -1,31 +1,25 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 
 	"ldirectord/daemon"
-	"ldirectord/doctor"
 	"ldirectord/parser"
 )
 
 // check reads the configuration and prints all that is to be said of it, and of the machine it is for.
 func check(ctx context.Context, c *call) error {
-	l, err := daemon.Load(ctx, c.source())
+	l, err := c.loadAndAdvise(ctx)
 	if err != nil {
 		return err
-	}
-	if l.Config != nil {
-		l.Found = append(l.Found, doctor.Advise(ctx, l.Config, c.ownsRule())...)
 	}
 	if c.jsonOut {
 		return checkJSON(c, l)
 	}
-	for _, d := range byPlace(l.Found) {
+	for _, d := range l.Found.ByPlace() {
 		fmt.Fprintln(c.out, render(d, l.Text, isTerminal(os.Stdout)))
 	}
 	warnings := ""
@@ -38,19 +32,6 @@ func check(ctx context.Context, c *call) error {
 	}
 	fmt.Fprintf(c.out, "%s is good: v%s%s\n", c.path, l.Summary()[1:], warnings)
 	return nil
-}
-
-// byPlace are diagnostics in the order of the file, and then those that belong to no line.
-func byPlace(found parser.Diagnostics) parser.Diagnostics {
-	sorted := slices.Clone(found)
-	slices.SortStableFunc(sorted, func(a, b parser.Diagnostic) int {
-		p, q := a.Place(), b.Place()
-		if (p.Line == 0) != (q.Line == 0) {
-			return cmp.Compare(q.Line, p.Line)
-		}
-		return cmp.Or(cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
-	})
-	return sorted
 }
 
 // render is a diagnostic for a person: place, severity, text, and on a terminal the line itself.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ldirectord/daemon"
+	"ldirectord/doctor"
 	"ldirectord/parser"
 )
 
@@ -23,11 +24,25 @@ func (c *call) loadFrom(ctx context.Context, s daemon.Source) (*daemon.Loaded, e
 	if err != nil {
 		return nil, err
 	}
+	return l, c.accept(l)
+}
+
+// accept prints what there is to say of a configuration, and fails when it is refused.
+func (c *call) accept(l *daemon.Loaded) error {
 	c.printFindings(l.Found)
 	if l.Plan == nil {
-		return nil, exit{status: refused(c, l.Found)}
+		return exit{status: refused(c, l.Found)}
 	}
-	return l, nil
+	return nil
+}
+
+// loadAndAdvise loads the configuration, and adds what is to be said of the machine that it is for.
+func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
+	l, err := daemon.Load(ctx, c.source())
+	if err == nil && l.Config != nil {
+		l.Found = append(l.Found, doctor.Advise(ctx, l.Config, l.Plan.Services(""), c.ownsRule())...)
+	}
+	return l, err
 }
 
 // refused is the exit status of a configuration that is refused. A look-up that failed is no mistake of the file:
@@ -44,10 +59,14 @@ func refused(c *call, found parser.Diagnostics) int {
 }
 
 // printFindings prints findings, errors first: the Perl ldirectord ends with one. status and stop print the Perl's
-// warnings, not the advice.
+// warnings, not the advice. Commands that the Perl does not have print them in the order of the file.
 func (c *call) printFindings(found parser.Diagnostics) {
 	advice := c.verb != "status" && c.verb != "stop"
-	for _, d := range slices.Concat(found.Errors(), found.Warnings()) {
+	ordered := slices.Concat(found.Errors(), found.Warnings())
+	if c.command.asks {
+		ordered = found.ByPlace()
+	}
+	for _, d := range ordered {
 		if d.Severity == parser.Error || advice || slices.Contains(perlWarnings, d.Kind) {
 			c.say(c.wording(d))
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"ldirectord/director"
-	"ldirectord/doctor"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 )
@@ -13,12 +12,12 @@ import (
 // plan shows what the configuration would change: the table in the words of ipvsadm, the mark rules in those
 // of iptables.
 func plan(ctx context.Context, c *call) error {
-	l, err := c.load(ctx)
+	l, err := c.loadAndAdvise(ctx)
 	if err != nil {
 		return err
 	}
-	for _, d := range doctor.Advise(ctx, l.Config, c.ownsRule()) {
-		c.say(c.wording(d))
+	if err := c.accept(l); err != nil {
+		return err
 	}
 	table, err := tableToCompare(ctx, c)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,40 +30,39 @@ func TestAKernelWithoutIPVSIsKnown(t *testing.T) {
 		table  ipvsctl.Client
 		err    error
 		asked  bool
-		want   absence
+		want   Finding
 	}{
 		"loaded":             {kernel: kernelModules{loaded: loaded}},
 		"to be loaded":       {kernel: kernelModules{loaded: "/nowhere", listed: []string{"ip_vs"}}},
-		"not in the list":    {kernel: kernelModules{loaded: "/nowhere", listed: []string{"xt_mark"}}, want: absence{why: "it has no module ip_vs; install the package that has it"}},
+		"not in the list":    {kernel: kernelModules{loaded: "/nowhere", listed: []string{"xt_mark"}}, want: noIPVS("it has no module ip_vs; install the package that has it", "")},
 		"no list, it is":     {kernel: kernelModules{loaded: "/nowhere"}, table: here, asked: true},
 		"no list, forbidden": {kernel: kernelModules{loaded: "/nowhere"}, err: syscall.EPERM, asked: true},
-		"no list, it is not": {kernel: kernelModules{loaded: "/nowhere"}, err: gone, asked: true, want: absence{
+		"no list, it is not": {kernel: kernelModules{loaded: "/nowhere"}, err: gone, asked: true, want: noIPVS(
 			"the module ip_vs is not loaded; from within a container it must be loaded on the host", "modprobe ip_vs",
-		}},
+		)},
 	} {
 		asked := false
 		got := withoutIPVS(t.Context(), c.kernel, func(context.Context) (ipvsctl.Client, error) {
 			asked = true
 			return c.table, c.err
 		})
-		if got != c.want || asked != c.asked {
+		if !reflect.DeepEqual(got, c.want) || asked != c.asked {
 			t.Errorf("%s: %+v, asked %v", name, got, asked)
 		}
 	}
 }
 
-func TestCheckTellsOfAKernelWithoutIPVS(t *testing.T) {
-	f := &findings{file: "a.cf"}
-	f.ipvs(absence{})
-	f.ipvs(absence{"why", "do"})
-	if got, want := said(f), "a.cf: warning: the kernel has no IPVS, so no virtual service can be set up: why; to mend it: do\n"; got != want {
+func TestCheckSaysThatTheKernelHasNoIPVS(t *testing.T) {
+	e := newExamination(nil, facts{noIPVS: noIPVS("why", "do")}, "")
+	e.kernel(t.Context())
+	if got, want := said(&e.findings), ": warning: the kernel has no IPVS, so no virtual service can be set up: why; to fix it: do\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-// Virtual addresses that are not here are told once, at the first of them; those of marks elsewhere.
-func TestCheckTellsOfVirtualAddressesThatAreNotHere(t *testing.T) {
-	cfg := mustParse(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\nvirtual=192.0.2.11:80\n\treal=192.0.2.21:80 gate\n"+
+// Virtual addresses that are not here are reported once, at the first of them; those of marks at their lines.
+func TestCheckReportsVirtualAddressesThatAreNotHere(t *testing.T) {
+	services := servicesOf(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\nvirtual=192.0.2.11:80\n\treal=192.0.2.21:80 gate\n"+
 		"virtual=192.0.2.11:81\n\treal=192.0.2.21:81 gate\nvirtual6=[2001:db8::1]:80\n\treal6=[2001:db8::21]:80 gate\nvirtual=3\n\treal=192.0.2.21:80 gate\n")
 	for have, want := range map[string]string{
 		"192.0.2.10 192.0.2.11 2001:db8::1": "",
@@ -69,9 +70,13 @@ func TestCheckTellsOfVirtualAddressesThatAreNotHere(t *testing.T) {
 		"192.0.2.10":                        "ld.cf:3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service; the same of 1 more\n",
 		"":                                  "ld.cf:1:9: warning: 192.0.2.10 is on no interface of this machine, so its packets don't reach the virtual service; the same of 2 more\n",
 	} {
-		f := &findings{}
-		f.addressesAway(cfg, func(a netip.Addr) bool { return strings.Contains(" "+have+" ", " "+a.String()+" ") })
-		if got := said(f); got != want {
+		f := facts{routes: map[routeQuery]route{}}
+		for _, q := range routeQueries(services) {
+			f.routes[q] = route{local: slices.Contains(strings.Fields(have), q.to.String())}
+		}
+		e := newExamination(services, f, "")
+		e.addressesAway()
+		if got := said(&e.findings); got != want {
 			t.Errorf("with %q: got %q, want %q", have, got, want)
 		}
 	}
@@ -79,13 +84,19 @@ func TestCheckTellsOfVirtualAddressesThatAreNotHere(t *testing.T) {
 
 // Packets to a loopback address end here, those to an address for documentation do not.
 func TestTheKernelSaysWherePacketsEnd(t *testing.T) {
-	here, done := endsHere()
-	if here == nil {
-		t.Skip("routes can't be asked for here")
+	devices, err := devicesHere()
+	if err != nil {
+		t.Skip(err)
 	}
-	defer done()
-	if !here(netip.MustParseAddr("127.0.0.9")) || here(netip.MustParseAddr("203.0.113.9")) {
-		t.Error("routes are not read")
+	r, err := openRouter(devices)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer r.close()
+	for addr, want := range map[string]bool{"127.0.0.9": true, "203.0.113.9": false} {
+		if got, err := r.to(netip.MustParseAddr(addr), 0); err != nil || got.local != want {
+			t.Errorf("%s: %+v, %v", addr, got, err)
+		}
 	}
 }
 
@@ -95,9 +106,9 @@ func TestCommandLinesWithoutAShellAreToldOf(t *testing.T) {
 	f := &findings{}
 	f.shell(cfg, "/bin/sh")
 	f.shell(cfg, "/no/sh")
-	want := "ld.cf:2:17: warning: there is no /no/sh here, so fallbackcommand never runs\n" +
-		"ld.cf:5:18: warning: there is no /no/sh here, so fallbackcommand never runs\n" +
-		"ld.cf:1:10: warning: there is no /no/sh here, so onchange never runs\n"
+	want := "ld.cf:1:10: warning: there is no /no/sh here, so onchange never runs\n" +
+		"ld.cf:2:17: warning: there is no /no/sh here, so fallbackcommand never runs\n" +
+		"ld.cf:5:18: warning: there is no /no/sh here, so fallbackcommand never runs\n"
 	if got := said(f); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
@@ -121,10 +132,10 @@ func TestFilesThatOthersMayChangeAreToldOf(t *testing.T) {
 		want string
 	}{
 		"nothing":                      {file, 0o640, ""},
-		"the file":                     {file, 0o666, this + file + " has mode 0666; chmod go-w '" + file + "'\n"},
-		"the folder":                   {folder, 0o777, this + folder + " has mode 0777; chmod go-w '" + folder + "'\n"},
+		"the file":                     {file, 0o666, this + file + " has mode 0666; to fix it: chmod go-w '" + file + "'\n"},
+		"the folder":                   {folder, 0o777, this + folder + " has mode 0777; to fix it: chmod go-w '" + folder + "'\n"},
 		"a folder for files of anyone": {folder, 0o777 | os.ModeSticky, ""},
-		"a program":                    {program, 0o757, named + program + " has mode 0757; chmod go-w '" + program + "'\n"},
+		"a program":                    {program, 0o757, named + program + " has mode 0757; to fix it: chmod go-w '" + program + "'\n"},
 	} {
 		before, err := os.Stat(c.path)
 		if err != nil {
@@ -146,7 +157,7 @@ func TestFilesThatOthersMayChangeAreToldOf(t *testing.T) {
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if got := changeable(programOf("/no/such/program")); got != "" {
+	if got, _ := changeable(programOf("/no/such/program")); got != "" {
 		t.Errorf("of no program: %q", got)
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
@@ -167,7 +178,7 @@ func TestFilesThatOthersMayChangeAreToldOf(t *testing.T) {
 
 func said(f *findings) string {
 	var text strings.Builder
-	for _, d := range f.found {
+	for _, d := range f.diagnostics("") {
 		text.WriteString(d.String() + "\n")
 	}
 	return text.String()
