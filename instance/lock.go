@@ -102,13 +102,26 @@ func (t *Taken) Error() string {
 		t.Path, t.Name, t.Pid)
 }
 
-// MayStart tells why a daemon may not start for this file, if it may not.
+// MayStart returns why a daemon may not start for this file, nil if it may. It tries to write as much as the next
+// daemon's state takes: on a full disk that daemon would not start.
 func (i Instance) MayStart() error {
 	if err := i.checkFolderOwner(); err != nil {
 		return err
 	}
-	_, err := i.name(i.records())
-	return err
+	all := i.records()
+	if _, err := i.name(all); err != nil {
+		return err
+	}
+	state := i.files(i.home(all)).State
+	size := int64(os.Getpagesize())
+	if info, err := os.Stat(state); err == nil {
+		size += info.Size()
+	}
+	trial := state + ".trial"
+	if err := Write(trial, make([]byte, size), 0o600); err != nil {
+		return fmt.Errorf("trying to write in the run folder: %w", err)
+	}
+	return os.Remove(trial)
 }
 
 // checkFolderOwner refuses root the folder of a daemon with a user of its own: what that user writes names no process of

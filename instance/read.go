@@ -27,15 +27,22 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 
 // readAll reads a file that may grow meanwhile. One that is too large takes no memory.
 func readAll(f *os.File, limit int64) ([]byte, error) {
-	tooLarge := fmt.Errorf("%s is larger than %d bytes", f.Name(), limit)
 	if info, err := f.Stat(); err == nil && info.Size() > limit {
-		return nil, tooLarge
+		return nil, tooLarge(f.Name(), limit)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	return readUpTo(f, f.Name(), limit)
+}
+
+func readUpTo(r io.Reader, what string, limit int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(text)) > limit {
-		return nil, tooLarge
+		return nil, tooLarge(what, limit)
 	}
 	return text, err
+}
+
+func tooLarge(what string, limit int64) error {
+	return fmt.Errorf("%s is larger than %d bytes", what, limit)
 }
 
 // OpenFile opens a regular file, as os.OpenFile does. A pipe must not hold the daemon up.

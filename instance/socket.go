@@ -109,14 +109,9 @@ func (s Socket) exchange(ctx context.Context, method, path string) ([]byte, erro
 		return nil, err
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(text) > maxAnswer:
-		return nil, fmt.Errorf("its answer is longer than %d bytes", maxAnswer)
-	case answer.StatusCode != http.StatusOK:
+	text, err := readUpTo(answer.Body, "its answer", maxAnswer)
+	if err == nil && answer.StatusCode != http.StatusOK {
 		return nil, &Refusal{answer.StatusCode, printable.Line(strings.TrimSpace(string(text[:min(len(text), maxRefusal)])))}
 	}
-	return text, nil
+	return text, err
 }

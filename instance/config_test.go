@@ -1,0 +1,36 @@
+package instance
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// A configuration is looked for in the folders, and then where its name says.
+func TestFindingTheConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	first, second, here := filepath.Join(dir, "first"), filepath.Join(dir, "second"), filepath.Join(dir, "here")
+	if err := os.MkdirAll(filepath.Join(first, "a.cf"), 0o700); err != nil { // a folder is no configuration
+		t.Fatal(err)
+	}
+	inSecond, inHere, unnamed := file(t, filepath.Join(second, "a.cf")), file(t, filepath.Join(here, "b.cf")), file(t, filepath.Join(first, "ldirectord.cf"))
+	t.Chdir(here)
+	dirs := ConfigDirs{first, second}
+	for name, want := range map[string]string{"a.cf": inSecond, "b.cf": inHere, inHere: inHere, "": unnamed} {
+		if got, err := dirs.Find(name); got != want || err != nil {
+			t.Errorf("%q: %s, %v, want %s", name, got, err, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"c.cf":     "Config file c.cf not found\nldirectord: looked for " + first + "/c.cf, " + second + "/c.cf, " + here + "/c.cf; " + examples + "/http.cf is one to begin with",
+		"/no/c.cf": "Config file /no/c.cf not found\nldirectord: looked for /no/c.cf; " + examples + "/http.cf is one to begin with",
+	} {
+		if got, err := dirs.Find(name); err == nil || err.Error() != want {
+			t.Errorf("%q: %s, %v, want %s", name, got, err, want)
+		}
+	}
+	if got, want := dirs.Paths(""), []string{unnamed, second + "/ldirectord.cf", here + "/ldirectord.cf"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

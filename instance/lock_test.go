@@ -1,0 +1,163 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+// The folder is locked by one process at a time, and others wait for it.
+func TestLockFolderWaits(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	first, err := i.LockFolder(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := i.LockFolder(ctx); err == nil || !strings.HasPrefix(err.Error(), "locking "+first.Name()) {
+		t.Errorf("a second one: %v", err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { first.Close() })
+	second, err := i.LockFolder(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+}
+
+// What was lost is made again, so that the daemon is found and no other one starts.
+func TestRestore(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	l := acquire(t, i)
+	if err := l.SetSiblings([]string{"y.cf"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, lost := range [][]string{{l.State, l.Lock}, {l.State}, {l.Lock}, nil} {
+		for _, path := range lost {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Restore(); err != nil {
+			t.Errorf("%v: %v", lost, err)
+		}
+		s, err := readState(l.State)
+		if err != nil || !slices.Equal(s.Execute, []string{"y.cf"}) {
+			t.Errorf("%v: %+v, %v", lost, s, err)
+		}
+		if locked, err := isLocked(l.Lock); !locked || err != nil {
+			t.Errorf("%v: locked: %v, %v", lost, locked, err)
+		}
+	}
+	if err := errors.Join(os.Remove(l.State), os.WriteFile(l.State, []byte("another"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Restore(); err != nil {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(l.State); string(text) != "another" {
+		t.Errorf("what somebody else put there is %q, %v", text, err)
+	}
+}
+
+func TestRestoreSaysWhatFails(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	l := acquire(t, i)
+	if err := os.Chmod(i.dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.SetPhase(Ending); err != nil { // only the folder's lock asks who may write there
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(l.State)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Restore(); err == nil || !strings.HasPrefix(err.Error(), "recording the state: ") {
+		t.Errorf("without a folder: %v", err)
+	}
+}
+
+// The state is what commands and the next daemon read.
+func TestWhatIsRecorded(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	l := acquire(t, i)
+	keys := []ipvsctl.Key{{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
+	if err := errors.Join(l.SetVirtuals(keys), l.SetSiblings([]string{"y.cf"}), l.SetPhase(HandedOver)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := i.State()
+	if err != nil || !slices.Equal(s.Virtuals, keys) || !slices.Equal(s.Execute, []string{"y.cf"}) || s.Phase != HandedOver || s.Pid != os.Getpid() {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := daemonOf(i.dir, "/y.cf").State(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("of another daemon: %v", err)
+	}
+}
+
+func TestANameThatIsTaken(t *testing.T) {
+	want := "the daemon of /a/x.cf has the name x.cf already (pid 7): call one of the files otherwise, or give it another --rundir"
+	if err := (&Taken{"x.cf", "/a/x.cf", 7}); err.Error() != want {
+		t.Errorf("got %q", err)
+	}
+}
+
+// A daemon may start only where it can write: a restart asks before it ends the daemon that serves.
+func TestMayStartTriesToWrite(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	if err := i.MayStart(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(i.dir); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	if err := os.Mkdir(i.files("x.cf").State+".trial", 0o700); err != nil { // no file replaces it
+		t.Fatal(err)
+	}
+	if err := i.MayStart(); err == nil || !strings.HasPrefix(err.Error(), "trying to write in the run folder: ") {
+		t.Errorf("got %v", err)
+	}
+	if err := New(filepath.Join(i.dir, "none"), i.Daemon, "x.cf").MayStart(); err == nil || !strings.Contains(err.Error(), "--rundir names another") {
+		t.Errorf("without a folder: %v", err)
+	}
+}
+
+// A daemon that runs stays; one that was killed or told to end does not.
+func TestStays(t *testing.T) {
+	i := daemonOf(t.TempDir(), "/x.cf")
+	s, daemon := serving(t, i.Daemon, "x.cf")
+	forge(t, i, "x.cf", s)
+	if !i.Stays(s.Process) {
+		t.Error("it runs")
+	}
+	if i.Stays(Process{Pid: s.Pid, Start: s.Start + 1}) || i.Stays(Process{Pid: 1 << 30}) {
+		t.Error("another process stays")
+	}
+	s.Phase = HandedOver
+	text, err := s.text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(i.Files().State, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if i.Stays(s.Process) {
+		t.Error("it hands over")
+	}
+	daemon.in.Close()
+	if err := s.Await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if i.Stays(s.Process) {
+		t.Error("it has ended")
+	}
+}

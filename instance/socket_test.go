@@ -1,0 +1,109 @@
+package instance
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// answering is a control socket at which handle answers.
+func answering(t *testing.T, handle http.HandlerFunc) Socket {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handle}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	return Socket(path)
+}
+
+// say answers with a status and a text.
+func say(status int, text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		w.Write([]byte(text))
+	}
+}
+
+func TestAskReturnsTheAnswer(t *testing.T) {
+	s := answering(t, func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(r.Method + " " + r.URL.Path)) })
+	if text, err := s.Ask(t.Context(), "/status"); string(text) != "GET /status" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+	s = answering(t, say(http.StatusNotFound, " no\x1b such\npath\n"))
+	if _, err := s.Ask(t.Context(), "/"); err == nil || err.Error() != "asking the daemon: the daemon says: no  such path" {
+		t.Errorf("a refusal: %v", err)
+	}
+	s = Socket(filepath.Join(t.TempDir(), "none.sock"))
+	if _, err := s.Ask(t.Context(), "/"); err == nil || !strings.HasPrefix(err.Error(), "asking the daemon: it has no socket "+string(s)) {
+		t.Errorf("no socket: %v", err)
+	}
+}
+
+func TestOrderSendsWordsAndReadsTheAnswer(t *testing.T) {
+	s := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte(`{"Method": "` + r.Method + `", "Said": "` + r.URL.Query().Get("to") + `"}`))
+	})
+	var answer struct{ Method, Said string }
+	if err := s.Order(t.Context(), time.Minute, "/role", url.Values{"to": {"a b"}}, &answer); err != nil || answer.Method != "POST" || answer.Said != "a b" {
+		t.Errorf("%+v, %v", answer, err)
+	}
+}
+
+// What a command does next depends on why it has no answer.
+func TestWhyAnOrderHasNoAnswer(t *testing.T) {
+	const short = 100*time.Millisecond - time.Second // a second is added
+	cut := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "9")
+		w.Write([]byte("{"))
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	for about, c := range map[string]struct {
+		handle http.HandlerFunc // nil: nobody listens
+		limit  time.Duration
+		is     error // nil: a *Refusal, or another error
+		status int
+		text   string
+	}{
+		"nobody listens":       {is: ErrNoListener, text: "connect: "},
+		"the previous version": {handle: say(http.StatusNotFound, ""), is: ErrNoListener, text: "that of the version before answers there"},
+		"no such order":        {handle: say(http.StatusMethodNotAllowed, ""), is: ErrNoListener, text: "that of the version before answers there"},
+		"it is ending":         {handle: say(http.StatusServiceUnavailable, "by TERM"), is: ErrEnding, text: "the daemon says: by TERM"},
+		"it dies":              {handle: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, is: ErrEnding, text: "EOF"},
+		"it dies meanwhile":    {handle: cut, is: ErrEnding, text: "unexpected EOF"},
+		"it hangs":             {handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, limit: short, is: ErrNoAnswer, text: "does not answer after 100ms"},
+		"it can't":             {handle: say(http.StatusConflict, "the last server"), status: http.StatusConflict, text: "the last server"},
+		"it is late":           {handle: say(http.StatusGatewayTimeout, "not yet"), status: http.StatusGatewayTimeout, text: "the daemon says: not yet"},
+		"it is not JSON":       {handle: say(http.StatusOK, "{"), text: "reading the daemon's answer: "},
+	} {
+		t.Run(about, func(t *testing.T) {
+			s := Socket(filepath.Join(t.TempDir(), "none.sock"))
+			if c.handle != nil {
+				s = answering(t, c.handle)
+			}
+			var answer map[string]any
+			err := s.Order(t.Context(), c.limit, "/role", nil, &answer)
+			if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.text) {
+				t.Fatalf("%v, want %v with %q", err, c.is, c.text)
+			}
+			var refused *Refusal
+			switch {
+			case errors.As(err, &refused) != (c.status != 0 || about == "it is ending"):
+				t.Errorf("a refusal: %v", err)
+			case c.status != 0 && (refused.Status != c.status || refused.IsFinal() != (c.status != http.StatusGatewayTimeout)):
+				t.Errorf("%+v, final: %v", refused, refused.IsFinal())
+			case c.status == http.StatusConflict && err.Error() != c.text:
+				t.Errorf("got %q", err)
+			}
+		})
+	}
+}
