@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"ldirectord/program"
 )
 
 // BackEnd is the part of the kernel that a program keeps its rules in. The programs of one do not see the rules of the
@@ -66,7 +68,7 @@ func Inspect(ctx context.Context) (Machine, error) {
 
 // installed is the back end of the command iptables.
 func installed(ctx context.Context) BackEnd {
-	path, err := find("iptables")
+	path, err := program.Find("iptables")
 	if err != nil {
 		return ""
 	}
@@ -90,13 +92,10 @@ func (m *Machine) unread(what string, err error) {
 }
 
 func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
-	program := string(b)
-	if ipv6 {
-		program = strings.Replace(program, "ip", "ip6", 1)
-	}
-	path, err := find(program)
+	name := strings.Replace(string(b), "iptables", iptablesOf(ipv6), 1)
+	path, err := program.Find(name)
 	if err != nil && b == m.BackEnd { // before 1.8 the program was not called by its back end
-		path, err = find(program[:strings.Index(program, "-")])
+		path, err = program.Find(iptablesOf(ipv6))
 	}
 	if err != nil {
 		return
@@ -110,7 +109,7 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 		table, err = list(ctx, path)
 	}
 	if err != nil {
-		m.unread(program, err)
+		m.unread(name, err)
 		return
 	}
 	m.addSettings(table, b, ipv6)

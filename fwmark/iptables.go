@@ -54,6 +54,14 @@ const (
 	lockWait = 5 // seconds for the lock that iptables' runs share (-w), within patience
 )
 
+// iptablesOf is the program for the tables of a family.
+func iptablesOf(ipv6 bool) string {
+	if ipv6 {
+		return "ip6tables"
+	}
+	return "iptables"
+}
+
 // xtables changes the table with go-iptables, which runs iptables for each rule. It has no deadline and can't be stopped:
 // a run that outlives patience is left alone, and the next waits for its end. Listing runs iptables itself, which can be
 // bounded.
@@ -65,7 +73,7 @@ type xtables struct {
 }
 
 func (x *xtables) list(ctx context.Context, idle bool) (listing, error) {
-	path, err := find(x.program)
+	path, err := program.Find(x.program)
 	if idle && (err != nil || !x.mayExist(ctx, path)) {
 		return nil, nil
 	}
@@ -135,7 +143,7 @@ func (x *xtables) run(ctx context.Context, c command) error {
 // do is called by one goroutine at a time: the next waits for the end of this one.
 func (x *xtables) do(c command) error {
 	if x.library == nil {
-		path, err := find(x.program)
+		path, err := program.Find(x.program)
 		if err != nil {
 			return fmt.Errorf("%w (package iptables)", err)
 		}

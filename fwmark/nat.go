@@ -7,13 +7,14 @@ import (
 	"slices"
 
 	"ldirectord/printable"
+	"ldirectord/program"
 )
 
 // SourceNAT is a rule that translates the sources of packets (iptables-extensions(8): SNAT, MASQUERADE), as
 // iptables prints it; "" for none. It reads tables that are there, and brings none into the kernel.
 func SourceNAT(ctx context.Context) (rule string, err error) {
-	for _, program := range natPrograms() {
-		path, err := find(program)
+	for _, name := range natPrograms() {
+		path, err := program.Find(name)
 		if err != nil {
 			continue // nobody here sets such rules
 		}
@@ -31,13 +32,8 @@ func SourceNAT(ctx context.Context) (rule string, err error) {
 // natPrograms list the tables that the kernel has.
 func natPrograms() (programs []string) {
 	for _, ipv6 := range []bool{false, true} {
-		if there, err := legacyTable(os.DirFS("/"), "nat", ipv6); !there || err != nil {
-			continue
-		}
-		if ipv6 {
-			programs = append(programs, "ip6tables-legacy")
-		} else {
-			programs = append(programs, "iptables-legacy")
+		if there, err := legacyTable(os.DirFS("/"), "nat", ipv6); there && err == nil {
+			programs = append(programs, iptablesOf(ipv6)+"-legacy")
 		}
 	}
 	if _, err := os.Stat("/sys/module/nf_tables"); err == nil {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ldirectord/program"
 )
 
 // readNFT reads the rules that nft made (libnftables-json(5)), if it is here.
 func (m *Machine) readNFT(ctx context.Context) {
-	path, err := find("nft")
+	path, err := program.Find("nft")
 	if err != nil {
 		return
 	}

@@ -20,7 +20,7 @@ func (f *Firewall) Preview(ctx context.Context, want []Rule) ([]string, error) {
 		if now.is(lines) {
 			continue
 		}
-		dry := &dryRun{tables: fam.tables, program: fam.program()}
+		dry := &dryRun{tables: fam.tables, program: iptablesOf(fam.ipv6)}
 		if err := (&family{prefix: fam.prefix, tables: dry}).change(ctx, now, lines); err != nil {
 			return nil, err
 		}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+
+	"ldirectord/program"
 )
 
 // readRouting reads the rules of `ip -json rule` (ip-rule(8)).
 func (m *Machine) readRouting(ctx context.Context) {
-	path, err := find("ip")
+	path, err := program.Find("ip")
 	if err != nil {
 		m.unread("ip rule", err)
 		return

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/program"
 )
 
 // TestKernelRules runs in the lab too, whose kernel has no nf_tables for IPv4.
@@ -507,7 +509,7 @@ func inspectMachine(t *testing.T, k *kernel) {
 
 // native is what nft itself sets.
 func native(t *testing.T) {
-	if _, err := find("nft"); err != nil {
+	if _, err := program.Find("nft"); err != nil {
 		t.Skip(err)
 	}
 	t.Cleanup(func() { sh(t, "nft delete table inet fw") })

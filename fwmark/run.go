@@ -20,17 +20,6 @@ const (
 	maxError  = 1 << 10
 )
 
-var errMissing = errors.New("not installed")
-
-// find is the path of a program.
-func find(name string) (string, error) {
-	path, err := program.Find(name)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", name, errMissing)
-	}
-	return path, nil
-}
-
 // run is what a program prints. Its error has what the program complained of.
 func run(ctx context.Context, path string, args ...string) (string, error) {
 	out, complaint := &program.Output{Max: maxOutput}, &program.Output{Max: maxError}

@@ -18,7 +18,7 @@ type Firewall struct {
 // Open makes the firewall of the daemon of that name, which its chains are named after; daemons of other
 // names have other chains. It does nothing yet: iptables is looked for when there is something to do.
 func Open(name string) *Firewall {
-	return open(name, &xtables{program: "iptables"}, &xtables{program: "ip6tables", ipv6: true})
+	return open(name, &xtables{program: iptablesOf(false)}, &xtables{program: iptablesOf(true), ipv6: true})
 }
 
 func open(name string, ipv4, ipv6 tables) *Firewall {
@@ -71,14 +71,6 @@ type family struct {
 
 	known bool     // the table is as the last Sync left it, as far as we changed it
 	set   []string // what the last Sync that succeeded left
-}
-
-// program is the command that changes its tables.
-func (f *family) program() string {
-	if f.ipv6 {
-		return "ip6tables"
-	}
-	return "iptables"
 }
 
 // sync reads the table, changes it and reads it again, until it is right. Most often reading it once is all.

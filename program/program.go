@@ -37,8 +37,7 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // Find is the path of a program. The search path of a daemon often lacks the directories of the administrator.
 func Find(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	if err == nil {
+	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
 	}
 	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin"} {
@@ -46,7 +45,7 @@ func Find(name string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", err
+	return "", fmt.Errorf("%s: not installed", name)
 }
 
 // Run runs a program to its end, or until it is killed with all that it started: at its limit, or when ctx is done.
