@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -50,15 +49,50 @@ func TestALaneRunsOneAtATimeAndTheLatestOfEachKey(t *testing.T) {
 	}
 }
 
-func TestAFailedHookIsReported(t *testing.T) {
+func TestWhatAHookWritesAndItsFailureAreReported(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$*\"; exit $1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		argv         []string
+		kind         Kind
+		text, reason string
+	}{
+		{Shell("echo no route; exit 3"), HookFailed, `Command failed: echo no route; exit 3: exit status 3: "no route"`, "exit status 3"},
+		{Shell("exit 3"), HookFailed, "Command failed: exit 3: exit status 3", "exit status 3"},
+		{Shell("echo; echo ' well \033' >&2"), HookSaid, "Command said: echo; echo ' well \033' >&2: \"well \\x1b\"", "well \033"},
+		{[]string{script, "0"}, HookSaid, "Command said: " + script + ` 0: "0"`, "0"},
+		{[]string{script, "1", "-c"}, HookFailed, "Command failed: " + script + ` 1 -c: exit status 1: "1 -c"`, "exit status 1"},
+		{[]string{script, "0", "2"}, HookSaid, "Command said: " + script + ` 0 2: "0 2"`, "0 2"},
+		{Shell("exit 0"), "", "", ""},
+	} {
+		var got []Event
+		j := NewJournal(func(e Event) { got = append(got, e) })
+		h := NewHooks(j)
+		h.Run(Hook{Lane: "lane", Key: "tcp:192.0.2.1:80", Argv: c.argv})
+		h.Close(t.Context())
+		j.Close(t.Context())
+		if c.kind == "" && len(got) == 0 {
+			continue
+		}
+		if len(got) != 1 || got[0].Kind != c.kind || got[0].Text != c.text || got[0].Reason != c.reason || got[0].Virtual != "tcp:192.0.2.1:80" {
+			t.Errorf("%q: got %+v", c.argv, got)
+		}
+	}
+}
+
+func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {
 	var got []Event
 	j := NewJournal(func(e Event) { got = append(got, e) })
 	h := NewHooks(j)
-	h.Run(Hook{Lane: "tcp:192.0.2.1:80", Key: "tcp:192.0.2.1:80", Argv: Shell("echo no route; exit 3")})
-	h.Close(t.Context())
+	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell("exec sleep 300")})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	h.Close(ctx)
 	j.Close(t.Context())
-	if len(got) != 1 || got[0].Kind != HookFailed || !strings.Contains(got[0].Text, "no route") || !strings.Contains(got[0].Text, "3") {
-		t.Errorf("got %+v", got)
+	if want := "Command failed: exec sleep 300: killed, because the daemon ends"; len(got) != 1 || got[0].Text != want {
+		t.Errorf("got %+v, want %q", got, want)
 	}
 }
 

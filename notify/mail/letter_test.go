@@ -3,6 +3,8 @@ package mail
 import (
 	"mime"
 	"net/mail"
+	"os"
+	"os/user"
 	"slices"
 	"strings"
 	"testing"
@@ -102,5 +104,42 @@ func TestPlainKeepsWholeCharacters(t *testing.T) {
 	got := plain(strings.Repeat("é", maxMailLine))
 	if len(got) > maxMailLine || got != strings.Repeat("é", len(got)/2) {
 		t.Errorf("%d bytes, ending in %q", len(got), got[len(got)-2:])
+	}
+}
+
+func TestInBrackets(t *testing.T) {
+	for text, want := range map[string]string{
+		"<a@example.net>": "a@example.net", "Name <a@example.net> x": "a@example.net", " a ": "a", "> a <": "> a <", "a>": "a>", "<>": "",
+	} {
+		if got := inBrackets(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestAddressesAreEncodedOnlyWhereTheyMust(t *testing.T) {
+	for list, want := range map[string]string{
+		"a@example.net,  root":                         "a@example.net,  root",
+		"a@example.net,  B <b@example.net>":            "a@example.net,  B <b@example.net>",
+		"Jörg <a@example.net>,B <b@example.net>":       "=?utf-8?q?J=C3=B6rg?= <a@example.net>,\n \"B\" <b@example.net>",
+		"Jörg, root":                                   "Jörg, root",
+		"\u007f@example.net, B <b@example.net>":        "\u007f@example.net, B <b@example.net>",
+		"\"\u007f\" <a@example.net>,B <b@example.net>": "\"\u007f\" <a@example.net>,B <b@example.net>",
+	} {
+		if got := encodedAddresses(list); got != want {
+			t.Errorf("%q: got %q, want %q", list, got, want)
+		}
+	}
+	if isASCII("\u0080") || !isASCII("\u007f") {
+		t.Error("ASCII ends at 0x7f")
+	}
+}
+
+func TestTheHostIsNamed(t *testing.T) {
+	if name, err := os.Hostname(); err == nil && hostName() != name {
+		t.Errorf("%q, want %q", hostName(), name)
+	}
+	if who, err := user.Current(); err == nil && userName() != who.Username {
+		t.Errorf("%q, want %q", userName(), who.Username)
 	}
 }

@@ -134,9 +134,7 @@ func (m *Mailer) send(e notify.Event, l *letter) {
 
 func (m *Mailer) remember(s downServer, at time.Time) {
 	m.down[s] = at
-	if freq := m.rules[s.virtual].Freq; freq > 0 {
-		m.wake(at.Add(freq))
-	}
+	m.schedule(s)
 }
 
 func (m *Mailer) forget(s downServer) {
@@ -144,9 +142,11 @@ func (m *Mailer) forget(s downServer) {
 	m.out.drop(s)
 }
 
-// wake sets the timer, unless it fires earlier.
-func (m *Mailer) wake(at time.Time) {
-	if m.closed || !m.due.IsZero() && !at.Before(m.due) {
+// schedule sets the timer for the next reminder of a server, unless it fires earlier.
+func (m *Mailer) schedule(s downServer) {
+	freq := m.rules[s.virtual].Freq
+	at := m.down[s].Add(freq)
+	if m.closed || freq <= 0 || !m.due.IsZero() && !at.Before(m.due) {
 		return
 	}
 	if m.timer != nil {
@@ -168,14 +168,11 @@ func (m *Mailer) remind() {
 	now := time.Now()
 	for _, s := range slices.SortedFunc(maps.Keys(m.down), compareDown) {
 		rule := m.rules[s.virtual]
-		if rule.Freq <= 0 {
-			continue
-		}
-		if !m.down[s].Add(rule.Freq).After(now) {
+		if rule.Freq > 0 && !m.down[s].Add(rule.Freq).After(now) {
 			m.down[s] = now
 			m.remindOf(s, rule, now)
 		}
-		m.wake(m.down[s].Add(rule.Freq))
+		m.schedule(s)
 	}
 }
 

@@ -110,6 +110,17 @@ func TestAFullBoxBecomesOneSummary(t *testing.T) {
 	})
 }
 
+func TestASummaryAtItsLimitListsAll(t *testing.T) {
+	var s summary
+	for i := range maxSummary {
+		s.add(&letter{subject: fmt.Sprint("alert ", i)})
+	}
+	body := s.letter().body
+	if strings.Contains(body, "more") || !strings.HasSuffix(body, fmt.Sprintf("alert %d\n", maxSummary-1)) {
+		t.Errorf("it ends with %q", body[len(body)-40:])
+	}
+}
+
 func TestOneBoxDoesNotWaitForAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)

@@ -79,6 +79,26 @@ func runs(pid string) bool {
 	return err == nil && !strings.Contains(string(state), ") Z ")
 }
 
+func TestTheFirstMailProgramIsTaken(t *testing.T) {
+	programs := fakeSendmail(t, "exit 0")
+	if again, err := sendmail(t.Context(), append(programs[1:], []string{"/bin/false"}), testLetter("a@example.net")); again != nil || err != nil {
+		t.Errorf("again %q, error %v", again, err)
+	}
+}
+
+func TestWhatAMailProgramSaysIsInTheError(t *testing.T) {
+	for script, want := range map[string]string{
+		"echo; echo ' no queue ' >&2; exit 75": `exit status 75: "no queue"`,
+		"exit 1":                               "exit status 1",
+	} {
+		programs := fakeSendmail(t, script)
+		_, err := sendmail(t.Context(), programs, testLetter("a@example.net"))
+		if want = programs[1][0] + ": " + want; err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
 func TestWithoutAMailProgramThereIsAnError(t *testing.T) {
 	again, err := sendmail(t.Context(), [][]string{{"/nonexistent/sendmail"}}, testLetter("a@example.net"))
 	if len(again) != 1 || err == nil || !strings.Contains(err.Error(), "/nonexistent/sendmail") {

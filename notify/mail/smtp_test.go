@@ -150,6 +150,8 @@ func TestSMTPFailures(t *testing.T) {
 		{silence, later, smtpStepTime, "no answer in 1m0s"},
 		{hangUp, later, 0, "closed"},
 		{"451 try later", later, 0, "451"},
+		{"499 later still", later, 0, "499"},
+		{"500 never", final, 0, "500"},
 		{"554 not from you", final, 0, "554"},
 		{"not SMTP", later, 0, "not SMTP"},
 		{strings.Repeat("250-more\r\n", maxSMTPReplies/10+1), later, 0, "more than"},
