@@ -24,90 +24,66 @@ const (
 	listenRetry   = time.Second
 )
 
-// metricsServer serves metrics and probes on the address of listen, if there is one.
+// metricsServer serves metrics and probes on the address of listen, if there is one. serve is called by one goroutine at
+// a time.
 type metricsServer struct {
-	addrs   chan netip.AddrPort
+	addr    netip.AddrPort
+	end     func()        // ends serving on addr
 	retry   time.Duration // between two tries to listen on an address that is taken
 	handler http.Handler
-	say     func(notify.Event)
+	emit    func(notify.Event)
 }
 
 // openMetrics begins to serve, until ctx is done.
 func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	routes, scrapes, probes := http.NewServeMux(), newSlots(maxScrapes), newSlots(maxProbes)
 	routes.HandleFunc("GET /metrics", limited(scrapes, d.answerMetrics))
-	routes.HandleFunc("GET /healthz", limited(probes, d.answerAlive))
-	routes.HandleFunc("GET /readyz", limited(probes, d.answerReady))
-	m := &metricsServer{addrs: make(chan netip.AddrPort), retry: listenRetry, handler: routes, say: d.journal.Emit}
-	go m.run(ctx)
+	routes.HandleFunc("GET /healthz", limited(probes, answerProbe(d.alive)))
+	routes.HandleFunc("GET /readyz", limited(probes, answerProbe(d.ready)))
+	m := &metricsServer{end: func() {}, retry: listenRetry, handler: routes, emit: d.journal.Emit}
 	m.serve(ctx, d.Loaded.Config.Global.Listen)
 	return m
 }
 
-// serve changes the address to listen on; an invalid one is none.
+// serve changes the address to listen on; an invalid one is none. When it returns nobody listens on the one before.
 func (m *metricsServer) serve(ctx context.Context, addr netip.AddrPort) {
-	select {
-	case m.addrs <- addr:
-	case <-ctx.Done():
+	if addr == m.addr {
+		return
 	}
+	m.end()
+	m.addr, m.end = addr, func() {}
+	if !addr.IsValid() {
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() { m.run(ctx, addr); close(ended) }()
+	m.end = func() { cancel(); <-ended }
 }
 
-func (m *metricsServer) run(ctx context.Context) {
-	var (
-		addr     netip.AddrPort
-		server   *http.Server // nil while there is none
-		reported bool         // the failure was reported
-	)
-	end := func() {
-		if server != nil {
+// run listens on an address until ctx is done. One that is taken is reported once and tried again.
+func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
+	for reported := false; ; reported = true {
+		l, err := net.Listen("tcp", addr.String())
+		if err == nil {
+			server := newServer(ctx, m.handler)
+			server.WriteTimeout = scrapeTimeout
+			go server.Serve(listener{l})
+			m.emit(notify.Event{Kind: notify.Listening, Text: fmt.Sprintf("Metrics are served on %s", addr)})
+			<-ctx.Done()
 			server.Close()
+			return
 		}
-		server, reported = nil, false
-	}
-	defer end()
-	retry := time.NewTimer(m.retry)
-	defer retry.Stop()
-	for {
+		if !reported {
+			text := fmt.Sprintf("Not listening: metrics can't be served on %s, it is tried again: %v", addr, err)
+			m.emit(notify.Event{Kind: notify.ListenFailed, Text: text, Reason: err.Error()})
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case next := <-m.addrs:
-			if next == addr {
-				continue
-			}
-			end()
-			addr = next
-		case <-retry.C:
-		}
-		if server != nil || !addr.IsValid() {
-			continue
-		}
-		var err error
-		if server, err = m.listen(ctx, addr); err != nil {
-			if !reported {
-				m.failed(addr, err)
-			}
-			reported = true
-			retry.Reset(m.retry)
+		case <-time.After(m.retry):
 		}
 	}
-}
-
-func (m *metricsServer) listen(ctx context.Context, addr netip.AddrPort) (*http.Server, error) {
-	l, err := net.Listen("tcp", addr.String())
-	if err != nil {
-		return nil, err
-	}
-	server := newServer(ctx, m.handler)
-	server.WriteTimeout = scrapeTimeout
-	go server.Serve(listener{l})
-	m.say(notify.Event{Kind: notify.Listening, Text: fmt.Sprintf("Metrics are served on %s", addr)})
-	return server, nil
-}
-
-func (m *metricsServer) failed(addr netip.AddrPort, err error) {
-	text := fmt.Sprintf("Not listening: metrics can't be served on %s, it is tried again: %v", addr, err)
-	m.say(notify.Event{Kind: notify.ListenFailed, Text: text, Reason: err.Error()})
 }
 
 func (d *daemon) answerMetrics(w http.ResponseWriter, r *http.Request) {
@@ -120,18 +96,25 @@ func (d *daemon) answerMetrics(w http.ResponseWriter, r *http.Request) {
 	_ = status.WriteMetrics(w, now, d.tally.process(d.Config.Path, d.Version)) // an error is the client's
 }
 
-// answerAlive is for a liveness probe: the goroutine that decides answers.
-func (d *daemon) answerAlive(w http.ResponseWriter, r *http.Request) {
-	_, err := d.director.Snapshot(r.Context())
-	answerProbe(w, err)
+// answerProbe answers 200 where failed returns no error, else 503.
+func answerProbe(failed func(context.Context) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := failed(r.Context()); err != nil {
+			http.Error(w, printable.Line(err.Error()), http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(w, "ok\n")
+	}
 }
 
-// answerReady is for a readiness probe: the table is as it should be.
-func (d *daemon) answerReady(w http.ResponseWriter, r *http.Request) {
-	answerProbe(w, d.readiness(r.Context()))
+// alive is for a liveness probe: the goroutine that decides answers.
+func (d *daemon) alive(ctx context.Context) error {
+	_, err := d.director.Snapshot(ctx)
+	return err
 }
 
-func (d *daemon) readiness(ctx context.Context) error {
+// ready is for a readiness probe: the table is as it should be.
+func (d *daemon) ready(ctx context.Context) error {
 	select {
 	case <-d.director.Started():
 	default:
@@ -160,12 +143,4 @@ func unready(now *director.Snapshot) error {
 		}
 	}
 	return nil
-}
-
-func answerProbe(w http.ResponseWriter, err error) {
-	if err != nil {
-		http.Error(w, printable.Line(err.Error()), http.StatusServiceUnavailable)
-		return
-	}
-	io.WriteString(w, "ok\n")
 }

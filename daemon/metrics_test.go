@@ -45,10 +45,8 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 	}
 	addr := netip.MustParseAddrPort(taken.Addr().String())
 	said := make(chan notify.Event, 10)
-	m := &metricsServer{addrs: make(chan netip.AddrPort), retry: 10 * time.Millisecond, handler: hello(), say: func(e notify.Event) { said <- e }}
+	m := &metricsServer{end: func() {}, retry: 10 * time.Millisecond, handler: hello(), emit: func(e notify.Event) { said <- e }}
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { m.run(ctx); close(ended) }()
 	m.serve(ctx, addr)
 	if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) || !strings.Contains(e.Text, "address already in use") {
 		t.Errorf("%+v", e)
@@ -62,7 +60,7 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 		t.Errorf("%d %q", code, text)
 	}
 	cancel()
-	<-ended
+	m.end()
 	if c, err := net.Dial("tcp", addr.String()); err == nil {
 		c.Close()
 		t.Error("it listens after its end")

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -141,7 +140,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		d.log = newLogSink(d.Options, old.Config.Global)
 		d.mailer = mail.New(func(notify.Event) {})
 		d.journal = notify.NewJournal(d.log.Notify)
-		d.metrics = &metricsServer{addrs: make(chan netip.AddrPort, 8)}
+		d.metrics = &metricsServer{end: func() {}}
 		f := newConfigFile(d, nil)
 		write("new")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 
@@ -91,12 +90,7 @@ func checkJSON(c *call, l *daemon.Loaded) error {
 		}
 		out.Diagnostics = append(out.Diagnostics, f)
 	}
-	enc := json.NewEncoder(c.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(out); err != nil {
-		return err
-	}
+	c.printJSON(out, " ")
 	if !out.OK {
 		return exit{status: exitConfig}
 	}

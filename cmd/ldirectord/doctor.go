@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -19,29 +18,25 @@ func examine(ctx context.Context, c *call) error {
 		return err
 	}
 	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.ownsRule())
-	if err := printReport(c, report); err != nil {
-		return err
-	}
+	printReport(c, report)
 	if report.IsBroken() {
 		return exit{status: exitFailure}
 	}
 	return nil
 }
 
-func printReport(c *call, report doctor.Report) error {
+func printReport(c *call, report doctor.Report) {
 	if c.jsonOut {
 		status := exitOK
 		if report.IsBroken() {
 			status = exitFailure
 		}
-		enc := json.NewEncoder(c.out)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", " ")
-		return enc.Encode(struct {
+		c.printJSON(struct {
 			OK   bool `json:"ok"`
 			Exit int  `json:"exit"`
 			doctor.Report
-		}{!report.IsBroken(), status, report})
+		}{!report.IsBroken(), status, report}, " ")
+		return
 	}
 	for _, f := range report.Findings {
 		fmt.Fprintln(c.out, printable.Line(f.String()))
@@ -53,7 +48,6 @@ func printReport(c *call, report doctor.Report) error {
 	if len(report.Findings) == 0 {
 		fmt.Fprintln(c.out, "nothing found")
 	}
-	return nil
 }
 
 // ownsRule reports whether a mark rule is this daemon's; nil with a table in memory, which has none.

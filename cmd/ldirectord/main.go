@@ -11,6 +11,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -140,6 +141,14 @@ func (c *call) find() (err error) {
 		}
 	}
 	return err
+}
+
+// printJSON answers with a value.
+func (c *call) printJSON(value any, indent string) {
+	e := json.NewEncoder(c.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	_ = e.Encode(value) // c.out remembers an error itself
 }
 
 // say prints a line to standard error, after what was answered so far.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,7 +29,7 @@ func showStatus(ctx context.Context, c *call) error {
 		return nil
 	}
 	if c.jsonOut {
-		writeReport(c, &status.Report{Config: c.path})
+		c.printJSON(&status.Report{Config: c.path}, "  ")
 	}
 	if _, err := c.load(ctx); err != nil {
 		return err
@@ -69,11 +68,11 @@ func showReport(ctx context.Context, c *call, pid int) {
 	report, err := c.report(ctx)
 	switch {
 	case err != nil && c.jsonOut:
-		writeReport(c, &status.Report{Running: true, Config: c.path, Pid: pid, Error: err.Error()})
+		c.printJSON(&status.Report{Running: true, Config: c.path, Pid: pid, Error: err.Error()}, "  ")
 	case err != nil:
 		c.warn("%v", err)
 	case c.jsonOut:
-		writeReport(c, report)
+		c.printJSON(report, "  ")
 	default:
 		_ = report.WriteText(c.out) // which remembers an error itself
 	}
@@ -86,13 +85,6 @@ func (c *call) report(ctx context.Context) (*status.Report, error) {
 		return nil, err
 	}
 	return status.ReadReport(bytes.NewReader(text))
-}
-
-func writeReport(c *call, r *status.Report) {
-	e := json.NewEncoder(c.out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	_ = e.Encode(r) // c.out remembers an error itself
 }
 
 // showSiblings prints the status of the daemons that execute= names.
