@@ -8,6 +8,7 @@
 # make systemd-test as root on Debian: the units with a real systemd
 # make package-test as root on Debian: the packages, on a clean Debian
 # make bare-test    as root on Debian: a first hour as an ordinary user of a bare one
+# make mutate       how many changed conditions and sums the packages' own tests notice; MUTATE=./director chooses one
 # make fuzz bench   every fuzz target for FUZZTIME; the benchmarks
 # make deb rpm      the packages, in build/; they need nfpm and its modules from the network
 # make release      all that a release has, in build/release
@@ -25,12 +26,14 @@ DESTDIR ?=
 FUZZTIME ?= 30s
 BENCH    ?= .
 RUN      ?= .
+MUTATE   ?= ./director ./ipvsctl ./notify ./status ./parser ./instance ./checker
 GOARCH  ?= $(shell $(GO) env GOARCH)
 PROGRAM ?= ldirectord
 LDIRECTORD ?= $(CURDIR)/ldirectord
 REFERENCE  ?= $(wildcard /usr/sbin/ldirectord)
 GOTESTSUM_VERSION = v1.13.0
 GOTESTSUM   = $(GO) run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --format pkgname --format-hide-empty-pkg --hide-summary skipped
+GREMLINS    = github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod $(wildcard go.sum)
@@ -54,7 +57,7 @@ endif
 
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: help build test test-all unit-test kernel-test long-faults long-chaos traffic conformance manager-test systemd-test package-test bare-test modules vet staticcheck bench fuzz demo clean always
+.PHONY: help build test test-all unit-test kernel-test long-faults long-chaos traffic conformance manager-test systemd-test package-test bare-test modules vet staticcheck bench mutate fuzz demo clean always
 
 build: ldirectord
 
@@ -149,6 +152,9 @@ fuzz:
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$package || exit 1; \
 		done; \
 	done
+
+mutate:
+	@GREMLINS=$(GREMLINS) testdata/mutate/mutate $(MUTATE)
 
 demo: ldirectord
 	@$(GO) build -trimpath -buildvcs=false -o build/demo ./examples/demo
