@@ -23,48 +23,6 @@ func manPage(t *testing.T) string {
 	return string(text)
 }
 
-// The page has each directive in its chapter, with its default, and says of no other that it exists.
-func TestManPageHasTheDirectives(t *testing.T) {
-	chapter := map[string]string{}
-	items := map[string]string{}
-	for _, part := range strings.Split(manPage(t), "\n.Sh ") {
-		title, text, _ := strings.Cut(part, "\n")
-		for _, item := range strings.Split(text, "\n.It Ic ")[1:] {
-			name, text, _ := strings.Cut(item, " ")
-			if items[name] != "" {
-				t.Errorf("%s stands there twice", name)
-			}
-			text, _, _ = strings.Cut(text, "\n.El")
-			chapter[name], items[name] = title, text
-		}
-	}
-	for _, d := range parser.Directives() {
-		text, ok := items[d.Name]
-		if !ok {
-			t.Errorf("%s is missing", d.Name)
-			continue
-		}
-		delete(items, d.Name)
-		for what, is := range map[string]bool{
-			".Em Extension .":             d.Extension,
-			"Each line adds":              d.Repeats,
-			"Default: " + d.Default + ".": d.Default != "" && d.Form != parser.Header,
-		} {
-			if strings.Contains(text, what) != is {
-				t.Errorf("%s has %q: %v", d.Name, what, !is)
-			}
-		}
-		global := chapter[d.Name] == "GLOBAL DIRECTIVES"
-		both := chapter[d.Name] == "DIRECTIVES FOR THE FILE OR FOR ONE SERVICE"
-		if d.Form != parser.Header && (d.Global() != (global || both) || d.Section() != !global) {
-			t.Errorf("%s stands in %s", d.Name, chapter[d.Name])
-		}
-	}
-	for name := range items {
-		t.Errorf("there is no directive %s", name)
-	}
-}
-
 func TestManPageHasTheChecks(t *testing.T) {
 	_, text, _ := strings.Cut(manPage(t), "\n.Sh CHECK TYPES\n")
 	types, text, _ := strings.Cut(text, "\n.Sh SERVICES\n")

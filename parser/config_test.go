@@ -230,11 +230,11 @@ func TestTooLargeAFileIsRefused(t *testing.T) {
 func TestDirectivesAreDocumentedAndLegalWhereTheySay(t *testing.T) {
 	seen := map[string]bool{}
 	for _, d := range Directives() {
-		if seen[d.Name] || d.Doc == "" || d.Form.String() == "" {
+		if seen[d.Name] || d.Doc == "" || d.Value == "" {
 			t.Errorf("%s: twice, or without a word", d.Name)
 		}
 		seen[d.Name] = true
-		if d.Form == Header {
+		if !d.Global() && !d.Section() {
 			continue
 		}
 		if refused := says(t, d.Name+"=\n", "is outside of a section"); refused == d.Global() {

@@ -35,7 +35,7 @@ func (v *value) fallback(before *fallbackLine) (*fallbackLine, *problem) {
 	list := words(v.text)
 	f := &fallbackLine{line: v.line, forward: Gate}
 	if len(list) == 0 {
-		return before, refuse(badFallback, "the value is empty; it is %s", FallbackServer)
+		return before, refuse(badFallback, "the value is empty; it is %s", fallbackForm)
 	}
 	if len(list) > 1 {
 		method := Forward(list[len(list)-1])
@@ -55,7 +55,7 @@ func (v *value) fallback(before *fallbackLine) (*fallbackLine, *problem) {
 		f.host, f.hasPort = word, false // to be refused for its brackets
 	}
 	if f.host == "" {
-		return before, refuse(badFallback, "the address is missing; it is %s", FallbackServer)
+		return before, refuse(badFallback, "the address is missing; it is %s", fallbackForm)
 	}
 	return f, nil
 }

@@ -44,7 +44,7 @@ func readMark(_ *Virtual, v *value) *problem {
 	rest = trim(rest)
 	protocol, ports := cutWord(rest)
 	if protocol == "" {
-		return bad("%s is not complete; it is %s", quote(v.text), MarkRule)
+		return bad("%s is not complete; it is %s", quote(v.text), markForm)
 	}
 	dest, p := s.destination(address)
 	if p != nil {

@@ -54,7 +54,7 @@ func readReal(_ *Virtual, v *value) *problem {
 func (r *realLine) readEndpoint(v *value) *problem {
 	word, rest := cutWord(v.text)
 	if rest == "" {
-		return refuse(badRealSyntax, "%s is not complete; it is %s", quote(v.text), RealServer)
+		return refuse(badRealSyntax, "%s is not complete; it is %s", quote(v.text), realServerForm)
 	}
 	first, last, port := splitEndpoint(word)
 	if host, doubled := strings.CutSuffix(first, ":"); doubled && port != "" { // as in the package's own example
@@ -62,7 +62,7 @@ func (r *realLine) readEndpoint(v *value) *problem {
 		v.warn(suspicious, "two colons stand before port %s; one is enough", quote(port))
 	}
 	if !isEndpointHost(first) || last != "" && !isEndpointHost(last) {
-		return refuse(badRealSyntax, "%s is not a server%s; it is %s", quote(word), endpointHint(word), RealServer)
+		return refuse(badRealSyntax, "%s is not a server%s; it is %s", quote(word), endpointHint(word), realServerForm)
 	}
 	r.first, r.last, r.port = first, last, port
 	return nil

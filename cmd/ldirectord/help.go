@@ -67,7 +67,8 @@ func showHelp(w io.Writer, topic string) error {
 func showDirectives(w io.Writer) {
 	fmt.Fprintln(w, "Directives of ldirectord.cf; ldirectord.cf(5) has more. G: global, S: in a section,\n+: unknown to the Perl daemon.")
 	for _, d := range parser.Directives() {
-		fmt.Fprintf(w, "\n  %s = %s%s [%s]\n      %s\n", d.Name, d.Form, standard(d.Default), placeOf(d), d.Doc)
+		what, _, _ := strings.Cut(strings.ReplaceAll(d.Doc, "`", ""), ". ")
+		fmt.Fprintf(w, "\n  %s = %s%s [%s]\n      %s.\n", d.Name, d.Value, standard(d.Default), placeOf(d), strings.TrimSuffix(what, "."))
 	}
 }
 
