@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"ldirectord/program"
 )
 
 // writeScript writes a program and returns its path.
@@ -81,7 +79,7 @@ func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 	if r.OK || r.Local || r.Detail != "no end in 600ms, killed: waiting" {
 		t.Errorf("%+v", r)
 	}
-	if took > spec.Timeout+program.PipeDelay+slack {
+	if took > spec.Timeout+2*slack {
 		t.Errorf("took %v", took)
 	}
 	written, err := os.ReadFile(pids)
@@ -112,7 +110,7 @@ func TestExternalThatLeavesAChildBehindIsNotWaitedFor(t *testing.T) {
 	pids := filepath.Join(t.TempDir(), "pid")
 	path := writeScript(t, fmt.Sprintf("#!/bin/sh\nsleep 60 &\necho $! >%s\nexit 0\n", pids))
 	r, took := timed(t, build(t, externalSpec(path), nil))
-	if !r.OK || took > program.PipeDelay+2*slack {
+	if !r.OK || took > 3*slack {
 		t.Errorf("%+v after %v", r, took)
 	}
 	written, err := os.ReadFile(pids)
@@ -286,7 +284,7 @@ func TestExternalPerl(t *testing.T) {
 		leaks(t)
 		spec := externalSpec(writeScript(t, "$SIG{TERM} = 'IGNORE'; sleep 60;"))
 		spec.Type, spec.Timeout = "external-perl", short
-		if r, took := timed(t, build(t, spec, nil)); r.OK || r.Detail != "no end in 150ms, killed" || took > short+program.PipeDelay+slack {
+		if r, took := timed(t, build(t, spec, nil)); r.OK || r.Detail != "no end in 150ms, killed" || took > short+2*slack {
 			t.Errorf("%+v after %v", r, took)
 		}
 	})

@@ -12,9 +12,9 @@ import (
 // maxDescendants bounds how many processes of one program are looked for.
 const maxDescendants = 10000
 
-// kill kills a program that leads a process group, with that and with what left the group: a child that called
-// setsid, whatever it started. Whose parent has ended is init's and not found; making all such ours instead
-// (PR_SET_CHILD_SUBREAPER) would be for the whole process, and take the waiting for children out of os/exec's hands.
+// kill kills a program that leads a process group, its group, and its descendants that left the group by setsid. One
+// whose parent has ended is a child of init and is not found. PR_SET_CHILD_SUBREAPER would make it our child instead,
+// but for the whole process: os/exec could no longer wait for its own.
 func kill(pid int) error {
 	all := []int{pid}
 	for i := 0; i < len(all) && len(all) < maxDescendants; i++ {
@@ -28,8 +28,7 @@ func kill(pid int) error {
 	return err
 }
 
-// children are the processes that those threads of a process started which live. There are none where the kernel does
-// not tell them (CONFIG_PROC_CHILDREN).
+// children are the processes that the threads of a process started. A kernel without CONFIG_PROC_CHILDREN shows none.
 func children(pid int) (list []int) {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, file := range files {

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// PipeDelay is how long the output of a program is waited for after the program's end: a process that it left running
+// pipeDelay is how long the output of a program is waited for after the program's end: a process that it left running
 // may hold the pipe forever.
-const PipeDelay = 200 * time.Millisecond
+const pipeDelay = 200 * time.Millisecond
 
 // Command is a program to run.
 type Command struct {
@@ -64,7 +64,7 @@ func Run(ctx context.Context, c Command) error {
 	switch {
 	case cmd.ProcessState == nil:
 		return err
-	case cmd.ProcessState.Success(): // whoever holds its output
+	case cmd.ProcessState.Success(): // another process may hold its output open
 		return nil
 	case limited.Err() != nil && signalled(cmd.ProcessState):
 		return context.Cause(limited)
@@ -86,7 +86,7 @@ func (c *Command) prepare(ctx context.Context, argv ...string) *exec.Cmd {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return kill(cmd.Process.Pid) }
-	cmd.WaitDelay = PipeDelay
+	cmd.WaitDelay = pipeDelay
 	return cmd
 }
 
