@@ -28,7 +28,7 @@ func longTime(t *testing.T) time.Duration {
 	t.Helper()
 	said := os.Getenv("LONG_TESTS")
 	if said == "" {
-		t.Skip("takes long: make test-all")
+		t.Skip("takes long: make test-all, make long")
 	}
 	if d, err := time.ParseDuration(said); err == nil {
 		return d

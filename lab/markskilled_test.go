@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -20,9 +19,7 @@ import (
 func TestKernelMarksOverKills(t *testing.T) { marksOverKills(t, 6) }
 
 func TestKernelLongMarksOverKills(t *testing.T) {
-	if os.Getenv("LONG_TESTS") == "" {
-		t.Skip("takes long: make test-all")
-	}
+	onlyLong(t)
 	marksOverKills(t, 50)
 }
 
