@@ -148,12 +148,12 @@ func (c *chaos) event() {
 	}
 }
 
-// turn ends a server's process, has it hang or answer badly, or mends it.
+// turn ends a server's process, has it hang or answer badly, or repairs it.
 func (c *chaos) turn() {
 	name := c.server()
 	w := c.webs[name]
 	if !c.health[name] {
-		c.say("%s is well", name)
+		c.say("%s is healthy", name)
 		w.stop()
 		w.start()
 		c.health[name] = true

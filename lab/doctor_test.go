@@ -32,12 +32,12 @@ const ipipServer = `virtual = 192.0.2.10:80
 type fault struct{ Severity, Kind, Text, Command string }
 
 // A doctorCase is a misconfiguration: what is done to the lab, and which kind of fault doctor must name. Then the
-// command that it prints is run, or mend where no command can.
+// command that it prints is run, or fix where no command can.
 type doctorCase struct {
 	name, config string
 	spoil        string // a shell script; %[1]s is the prefix of the namespaces
 	kind         string
-	mend         string // likewise, or listen and an address of the director
+	fix          string // likewise, or listen and an address of the director
 }
 
 var doctorCases = []doctorCase{
@@ -59,7 +59,7 @@ var doctorCases = []doctorCase{
 	{name: "mark", kind: "mark-unset", config: `virtual = 3
         real = 192.0.2.21:80 gate
         checktype = on
-`, mend: "ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -d 192.0.2.10 -p tcp --dport 80 -j MARK --set-mark 3"},
+`, fix: "ip netns exec %[1]sdir iptables -t mangle -A PREROUTING -d 192.0.2.10 -p tcp --dport 80 -j MARK --set-mark 3"},
 	{name: "address on lo with the settings of a real server", kind: "director-silent", config: healthy,
 		spoil: "ip -n %[1]sdir addr del 192.0.2.10/32 dev br0; ip -n %[1]sdir addr add 192.0.2.10/32 dev lo; ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.arp_ignore=1"},
 	{name: "forwarding", kind: "forwarding", config: healthy, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.ip_forward=0"},
@@ -71,9 +71,9 @@ var doctorCases = []doctorCase{
 	{name: "neighbour discovery", kind: "server-answers", config: `virtual6 = [2001:db8::10]:80
         real6 = [2001:db8::21]:80 gate
         checktype = on
-`, spoil: "ip -n %[1]srs1 addr add 2001:db8::10/128 dev br0 nodad", mend: "ip -n %[1]srs1 addr del 2001:db8::10/128 dev br0"},
+`, spoil: "ip -n %[1]srs1 addr add 2001:db8::10/128 dev br0 nodad", fix: "ip -n %[1]srs1 addr del 2001:db8::10/128 dev br0"},
 	{name: "somebody else", kind: "stranger-answers", config: healthy,
-		spoil: "ip -n %[1]sclient addr add 192.0.2.10/32 dev br0", mend: "ip -n %[1]sclient addr del 192.0.2.10/32 dev br0"},
+		spoil: "ip -n %[1]sclient addr add 192.0.2.10/32 dev br0", fix: "ip -n %[1]sclient addr del 192.0.2.10/32 dev br0"},
 	{name: "rp_filter", kind: "tunnel-filter", config: ipipServer,
 		spoil: "modprobe ipip; ip -n %[1]sdir link set tunl0 up; ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.rp_filter=1"},
 	{name: "MTU", kind: "tunnel-mtu", config: ipipServer},
@@ -85,13 +85,13 @@ var doctorCases = []doctorCase{
 	{name: "take-over", kind: "take-over", config: strings.ReplaceAll(healthy, "checktype", "scheduler = sh\n        checktype")},
 	{name: "FTP", kind: "ftp-module", config: strings.ReplaceAll(healthy, "198.51.100.10:80", "198.51.100.10:21")},
 	{name: "router", kind: "gate-routed", config: strings.ReplaceAll(healthy, "192.0.2.22:80", "203.0.113.1:80"),
-		spoil: "ip -n %[1]sdir route add 203.0.113.0/24 via 192.0.2.21", mend: "ip -n %[1]sdir route replace 203.0.113.0/24 dev br0"},
-	{name: "server on the director", kind: "own-server", config: strings.ReplaceAll(healthy, "192.0.2.22:80", "192.0.2.1:80"), mend: "listen 192.0.2.10:80"},
-	{name: "sorry server on the director", kind: "sorry-server", config: healthy + "        fallback = 127.0.0.1:80 gate\n", mend: "listen 198.51.100.10:80"},
-	{name: "sorry server", kind: "sorry-server", config: healthy + "        fallback = 192.0.2.1:8080 masq\n", mend: "listen 192.0.2.1:8080"},
+		spoil: "ip -n %[1]sdir route add 203.0.113.0/24 via 192.0.2.21", fix: "ip -n %[1]sdir route replace 203.0.113.0/24 dev br0"},
+	{name: "server on the director", kind: "own-server", config: strings.ReplaceAll(healthy, "192.0.2.22:80", "192.0.2.1:80"), fix: "listen 192.0.2.10:80"},
+	{name: "fallback server on the director", kind: "sorry-server", config: healthy + "        fallback = 127.0.0.1:80 gate\n", fix: "listen 198.51.100.10:80"},
+	{name: "fallback server", kind: "sorry-server", config: healthy + "        fallback = 192.0.2.1:8080 masq\n", fix: "listen 192.0.2.1:8080"},
 }
 
-// Each misconfiguration is made, named, and mended; and what was mended stays so, to the end.
+// Each misconfiguration is made, named, and fixed; and what was fixed stays so, to the end.
 func TestKernelDoctorFindsAndMends(t *testing.T) {
 	l := newDoctorLab(t)
 	for _, c := range doctorCases {
@@ -124,15 +124,15 @@ func (l *lab) spoilFindAndMend(c doctorCase) {
 	if i < 0 {
 		l.t.Fatalf("doctor does not find %s, but %v", c.kind, found)
 	}
-	switch addr, listen := strings.CutPrefix(c.mend, "listen "); {
+	switch addr, listen := strings.CutPrefix(c.fix, "listen "); {
 	case listen:
 		l.listen("dir", addr)
-	case c.mend != "":
-		l.sh(c.mend, l.prefix)
+	case c.fix != "":
+		l.sh(c.fix, l.prefix)
 	default:
-		mend := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-ec", found[i].Command)
-		mend.Env = append(os.Environ(), "PATH="+l.dir+":"+filepath.Dir(program(l.t))+":"+os.Getenv("PATH"))
-		if out, err := mend.CombinedOutput(); err != nil {
+		fix := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-ec", found[i].Command)
+		fix.Env = append(os.Environ(), "PATH="+l.dir+":"+filepath.Dir(program(l.t))+":"+os.Getenv("PATH"))
+		if out, err := fix.CombinedOutput(); err != nil {
 			l.t.Fatalf("%s: %v: %s", found[i].Command, err, out)
 		}
 	}

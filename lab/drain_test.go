@@ -78,7 +78,7 @@ func (l *lab) dialThrough(server string) net.Conn {
 	return nil
 }
 
-// carries tells whether a server has an established connection.
+// carries reports whether a server has an established connection.
 func (l *lab) carries(server string) bool {
 	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-c", "ipvsadm -Lnc | grep ESTABLISHED | grep -q "+server).CombinedOutput()
 	return err == nil && len(out) == 0

@@ -58,11 +58,11 @@ func TestKernelFailover(t *testing.T) {
 
 	rs2.stop()
 	took = l.until(detection, "-t 192.0.2.10:80 -r 127.0.0.1:80 -g -w 1", "-t 198.51.100.10:80 -r 127.0.0.1:80 -g -w 1")
-	t.Logf("the sorry server was in after %v", took.Round(time.Millisecond))
+	t.Logf("the fallback server was in after %v", took.Round(time.Millisecond))
 	for _, vip := range []string{drVIP, natVIP} {
 		l.served(vip, "dir")
 	}
-	t.Log("killed with the sorry server in:")
+	t.Log("killed with the fallback server in:")
 	l.crash(path)
 
 	rs1.start()

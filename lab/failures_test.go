@@ -91,7 +91,7 @@ type failures struct {
 	rows    []*row
 	outages []*outage
 	gaps    []span // the virtual service is not there: the director answers itself, or refuses
-	sorry   []span // the sorry server may serve
+	sorry   []span // the fallback server may serve
 }
 
 // row is one line of the table.
@@ -203,7 +203,7 @@ func (f *failures) seen(o *outage) string {
 	return seconds(took)
 }
 
-// heals mends a server and waits until it is in.
+// heals repairs a server and waits until it is in.
 func (f *failures) heals(o *outage, how func(*web)) string {
 	f.t.Helper()
 	o.healed = time.Now()
@@ -264,16 +264,16 @@ func (f *failures) flaps() {
 	r.note("taken out %d times", strings.Count(f.logText()[before:], "] Deleted real server: "+address("rs1")))
 }
 
-// allDie: the sorry server comes in, and goes when the first server is back.
+// allDie: the fallback server comes in, and goes when the first server is back.
 func (f *failures) allDie() {
-	r := f.begin("9", "all four die, sorry server, back one by one")
+	r := f.begin("9", "all four die, fallback server, back one by one")
 	var dead []*outage
 	for _, name := range all {
 		dead = append(dead, f.fails(name, (*web).stop))
 	}
 	last := time.Now()
 	f.until(bound, "-t "+natVIP+":80 -r 127.0.0.1:80")
-	r.note("sorry server in after %s s", seconds(time.Since(last)))
+	r.note("fallback server in after %s s", seconds(time.Since(last)))
 	for _, o := range dead {
 		r.out += f.seen(o) + " "
 	}
@@ -423,7 +423,7 @@ func (f *failures) restartCommand(r *row) {
 // suspend stops the daemon for 5 s in the middle of its checks: none of them may count.
 func (f *failures) suspend(number string) {
 	r := f.begin(number, "daemon stopped (SIGSTOP) for 5 s, checks on their way")
-	f.eachWell(slow)
+	f.eachHealthy(slow)
 	time.Sleep(1500 * time.Millisecond)
 	was, before := f.table(), len(f.logText())
 	f.signal(syscall.SIGSTOP)
@@ -431,11 +431,11 @@ func (f *failures) suspend(number string) {
 	f.signal(syscall.SIGCONT)
 	time.Sleep(3 * time.Second)
 	r.unchanged(f, was, before)
-	f.eachWell(well)
+	f.eachHealthy(well)
 }
 
-// eachWell has the servers that are well answer in this mode.
-func (f *failures) eachWell(m mode) {
+// eachHealthy has the healthy servers answer in this mode.
+func (f *failures) eachHealthy(m mode) {
 	for _, name := range all {
 		if w := f.webs[name]; w.isWell() {
 			w.set(m)
@@ -460,7 +460,7 @@ func (f *failures) realByHand() {
 	if unlike(f.table(), []string{"no " + entry("rs2")}) != "" {
 		r.note("came back by itself")
 	} else {
-		r.note("stands until the next transition or a reload")
+		r.note("stays until the next transition or a reload")
 	}
 	start := time.Now()
 	f.run(0, f.path, "reload")
@@ -538,7 +538,7 @@ func (f *failures) against(q *request) string {
 	case slices.ContainsFunc(f.gaps, func(s span) bool { return s.covers(q.start) }):
 	case q.server == sorryServer:
 		if !slices.ContainsFunc(f.sorry, func(s span) bool { return s.covers(q.start) }) {
-			return "the sorry server answered while a server was up"
+			return "the fallback server answered while a server was up"
 		}
 	case q.failure == "":
 		for _, o := range f.outages {
@@ -564,7 +564,7 @@ func (f *failures) tooEarly(o *outage, q *request) bool {
 // excused: it was sent to a server that failed, before that could be seen, or while nobody was up.
 func (f *failures) excused(q *request) bool {
 	if q.sentTo == sorryServer && slices.ContainsFunc(f.sorry, func(s span) bool { return s.covers(q.start) }) {
-		return true // it was on its way when the sorry server went
+		return true // it was on its way when the fallback server went
 	}
 	return slices.ContainsFunc(f.outages, func(o *outage) bool {
 		return (q.sentTo == o.server || q.sentTo == "") && !q.end.Before(o.from) && !q.start.After(o.seen)

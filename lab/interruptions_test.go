@@ -44,7 +44,7 @@ func (f *failures) interrupted(number string, by interruption) {
 	r.out = f.seen(o)
 
 	r = row("2", "it is back")
-	awake = during(func() { f.mends(o) })
+	awake = during(func() { f.revives(o) })
 	r.back = seconds(f.untilFrom(awake, bound, entry("rs1")+" -m -w 1"))
 
 	r = row("3", "the file gets another weight and a server that hangs,")
@@ -63,7 +63,7 @@ func (f *failures) interrupted(number string, by interruption) {
 	f.blackout(row("4", "all die"), row, during)
 }
 
-// blackout ends all servers during an interruption, and mends them during the next.
+// blackout ends all servers during an interruption, and revives them during the next.
 func (f *failures) blackout(r *row, row func(step, what string) *row, during func(func()) time.Time) {
 	var dead []*outage
 	awake := during(func() {
@@ -73,7 +73,7 @@ func (f *failures) blackout(r *row, row func(step, what string) *row, during fun
 	})
 	last := dead[len(dead)-1].from
 	f.until(bound, "-t "+natVIP+":80 -r 127.0.0.1:80")
-	r.note("sorry server in after %s s", seconds(time.Since(awake)))
+	r.note("fallback server in after %s s", seconds(time.Since(awake)))
 	for _, o := range dead {
 		o.awake = awake
 		f.seen(o)
@@ -81,7 +81,7 @@ func (f *failures) blackout(r *row, row func(step, what string) *row, during fun
 	r = row("5", "all are back")
 	awake = during(func() {
 		for _, o := range dead {
-			f.mends(o)
+			f.revives(o)
 		}
 	})
 	f.until(bound, "no "+natVIP+":80 -r 127.0.0.1:80", entry("rs1"), entry("rs2"), entry("rs3"), entry("rs4"))
@@ -89,8 +89,8 @@ func (f *failures) blackout(r *row, row func(step, what string) *row, during fun
 	f.sorry = append(f.sorry, span{last, time.Now()})
 }
 
-// mends starts a server's process again.
-func (f *failures) mends(o *outage) {
+// revives starts a server's process again.
+func (f *failures) revives(o *outage) {
 	o.healed = time.Now()
 	f.webs[o.server].start()
 }

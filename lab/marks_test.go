@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The mark rules of the file stand while the daemon runs, survive its crash, follow a reload, and go with it.
+// The mark rules of the file are in place while the daemon runs, survive its crash, follow a reload, and go with it.
 func TestKernelMarkRulesFollowTheFile(t *testing.T) {
 	l := newLab(t)
 	mark := func(ports string) string {

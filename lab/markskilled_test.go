@@ -66,8 +66,8 @@ func marksOverKills(t *testing.T, kills int) {
 	l.wantMarks("no LDIRECTORD")
 }
 
-// What others do to the rules is mended and told within one interval.
-func TestKernelDamagedMarkRulesAreMended(t *testing.T) {
+// What others do to the rules is repaired and logged within one interval.
+func TestKernelDamagedMarkRulesAreRepaired(t *testing.T) {
 	l := newLabOf(t, 1)
 	lines := []markLine{{3, "udp 53", "-p udp -m udp --dport 53"}, {3, "tcp 80,443", "-p tcp -m multiport --dports 80,443"}}
 	cf := l.markConfig(lines)
@@ -84,11 +84,11 @@ func TestKernelDamagedMarkRulesAreMended(t *testing.T) {
 		start := time.Now()
 		for l.notExactly(lines) != "" {
 			if time.Since(start) > time.Second+ofIPTables {
-				t.Fatalf("%s: not mended after %v: %s\nlog:\n%s", c.do, time.Since(start), l.notExactly(lines), l.logText()[since:])
+				t.Fatalf("%s: not repaired after %v: %s\nlog:\n%s", c.do, time.Since(start), l.notExactly(lines), l.logText()[since:])
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
-		t.Logf("%s: mended after %v", c.do, time.Since(start).Round(time.Millisecond))
+		t.Logf("%s: repaired after %v", c.do, time.Since(start).Round(time.Millisecond))
 		for !strings.Contains(l.logText()[since:], c.told) {
 			if time.Since(start) > time.Second+2*ofIPTables {
 				t.Fatalf("%s: the log does not tell …%s…:\n%s", c.do, c.told, l.logText()[since:])
@@ -141,7 +141,7 @@ func (l *lab) markConfig(lines []markLine) string {
 	return l.config(text)
 }
 
-// countMarks puts rules behind ours that count the client's packets.
+// countMarks puts rules after ours that count the client's packets.
 func (l *lab) countMarks() {
 	for _, match := range []string{"", "-m mark --mark 3", "-m mark --mark 0"} {
 		l.sh("ip netns exec %sdir iptables -t mangle -A PREROUTING -d %s -p udp --dport 53 %s", l.prefix, natVIP, match)
@@ -197,7 +197,7 @@ func (l *lab) sendWithoutPause() func() int {
 	}
 }
 
-// exchangeTime is how long a reload with other rules takes until they stand: the lesser of two.
+// exchangeTime is how long a reload with other rules takes until they are in place: the shorter of two.
 func (l *lab) exchangeTime(random *rand.Rand) time.Duration {
 	l.t.Helper()
 	least := time.Minute
@@ -217,7 +217,7 @@ func (l *lab) exchangeTime(random *rand.Rand) time.Duration {
 	return least
 }
 
-// generations says how many chains and jumps of ours there are.
+// generations says how many our chains and jumps there are.
 func (l *lab) generations() string {
 	table := l.marks()
 	return fmt.Sprintf("%d chains, %d jumps", strings.Count(table, "-N LDIRECTORD-"), strings.Count(table, "-j LDIRECTORD-"))
@@ -227,7 +227,7 @@ func (l *lab) chain() string {
 	l.t.Helper()
 	found := regexp.MustCompile(`-N (LDIRECTORD-\S+)`).FindStringSubmatch(l.marks())
 	if found == nil {
-		l.t.Fatal("no chain of ours")
+		l.t.Fatal("no chain of the program")
 	}
 	return found[1]
 }
@@ -244,7 +244,7 @@ func (l *lab) notExactly(lines []markLine) string {
 	table := l.marks()
 	found := regexp.MustCompile(`-N (LDIRECTORD-\S+)`).FindAllStringSubmatch(table, -1)
 	if len(found) != 1 {
-		return fmt.Sprintf("%d chains of ours:\n%s", len(found), table)
+		return fmt.Sprintf("%d chains of the program:\n%s", len(found), table)
 	}
 	want := []string{"-A PREROUTING -j " + found[0][1]}
 	for _, line := range lines {

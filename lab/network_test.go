@@ -167,7 +167,7 @@ func (l *lab) table() string {
 	return ipvsctl.Format(table)
 }
 
-// until waits for a table that has these lines and not those behind "no ", and returns how long it took.
+// until waits for a table that has these lines and not those after "no ", and returns how long it took.
 func (l *lab) until(limit time.Duration, lines ...string) time.Duration {
 	l.t.Helper()
 	return l.untilFrom(time.Now(), limit, lines...)

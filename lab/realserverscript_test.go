@@ -84,7 +84,7 @@ func (l *lab) realServerState() string {
 	return string(out)
 }
 
-// has checks that rs1 has these and not those behind "no ".
+// has checks that rs1 has these and not those after "no ".
 func (l *lab) has(want ...string) {
 	l.t.Helper()
 	state := l.realServerState()

@@ -19,8 +19,8 @@ type spell struct {
 }
 
 const (
-	nap       = 10 * time.Millisecond
-	leastLost = 20 * time.Millisecond // of a nap
+	nap     = 10 * time.Millisecond
+	minLost = 20 * time.Millisecond // of a nap
 )
 
 // watchStarvation measures until the test ends.
@@ -36,7 +36,7 @@ func watchStarvation(t *testing.T) *starvation {
 				return
 			case <-time.After(nap):
 			}
-			if now := time.Now(); now.Sub(begin) > nap+leastLost {
+			if now := time.Now(); now.Sub(begin) > nap+minLost {
 				s.mu.Lock()
 				s.spells = append(s.spells, spell{now, now.Sub(begin) - nap})
 				s.mu.Unlock()

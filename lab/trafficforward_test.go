@@ -19,7 +19,7 @@ VIRTUAL = MARK
 `
 
 // Every method, in both families, by address and by mark: traffic goes to all three servers, not to one that
-// fails, to the sorry server while all are down, and no longer when one is back.
+// fails, to the fallback server while all are down, and no longer when one is back.
 func (m *matrix) forwarding(t *testing.T) {
 	l := m.lab.with(t)
 	rs1, rs2, rs3 := l.webOn("rs1", "80", "8080"), l.webOn("rs2", "80", "8080"), l.webOn("rs3", "80", "8080")
@@ -27,7 +27,7 @@ func (m *matrix) forwarding(t *testing.T) {
 	l.start("quiescent = no\nfallback = 127.0.0.1 gate\nfallback6 = [::1] gate\n" + sections(everyWay, lanes...))
 	const (
 		failover = "traffic goes to all servers, and past one that fails"
-		sorry    = "the sorry server answers while all are down"
+		sorry    = "the fallback server answers while all are down"
 	)
 	for _, step := range []struct {
 		what    string
@@ -54,7 +54,7 @@ func (m *matrix) forwarding(t *testing.T) {
 	}
 }
 
-// A persistent client goes to the sorry server, by any port of its mark, and does not stay there.
+// A persistent client goes to the fallback server, by any port of its mark, and does not stay there.
 func (m *matrix) sorryServer(t *testing.T) {
 	l := m.lab.with(t)
 	var webs []*web
@@ -64,7 +64,7 @@ func (m *matrix) sorryServer(t *testing.T) {
 	l.webOn("dir", "80", "443")
 	l.start(l.example("fallback.cf"))
 	l.untilServers(3, "-r 127.0.0.1")
-	m.row(t, "a persistent client meets the sorry server, and leaves it", dr4, "mark", func(t *testing.T) {
+	m.row(t, "a persistent client meets the fallback server, and leaves it", dr4, "mark", func(t *testing.T) {
 		l, client := l.with(t), m.clients(1)
 		ask := func() map[string]int {
 			return l.getEach(dr4, client, 2, dr4.url("http", "80"), dr4.url("https", "443"))[0]

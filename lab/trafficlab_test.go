@@ -85,7 +85,7 @@ func sections(template string, some ...lane) (config string) {
 	return config
 }
 
-// newTrafficLab is the lab with both families and many clients. The clients' networks are behind the client:
+// newTrafficLab is the lab with both families and many clients. The clients' networks are those that the client routes:
 // those of DR and TUN are reached by the real servers without the director, those of NAT through it alone.
 func newTrafficLab(t *testing.T) *lab {
 	t.Helper()
@@ -300,7 +300,7 @@ func sticks(t *testing.T, answers []map[string]int) {
 	answeredBy(t, all, "rs1", "rs2", "rs3")
 }
 
-// untilServers waits until the table has so many real servers, and nothing of some kinds.
+// untilServers waits until the table has a number of real servers, and nothing of some kinds.
 func (l *lab) untilServers(n int, gone ...string) {
 	l.t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {

@@ -30,7 +30,7 @@ func TestKernelTraffic(t *testing.T) {
 
 	ran := []bool{
 		t.Run("forwarding", m.forwarding),
-		t.Run("sorry server", m.sorryServer),
+		t.Run("fallback server", m.sorryServer),
 		t.Run("http and https, sh", m.httpAndHTTPSBySH),
 		t.Run("http and https, persistent", m.httpAndHTTPSByPersistence),
 		t.Run("http and telnet", m.httpAndTelnet),

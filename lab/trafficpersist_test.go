@@ -320,13 +320,13 @@ func (l *lab) persistent() string {
 	return sorted(lines)
 }
 
-// heldConnection is answered without end.
+// heldConnection is answered forever.
 type heldConnection struct {
 	t    *testing.T
 	conn net.Conn
 }
 
-// holdFrom opens a connection to a web server and has it answer without end.
+// holdFrom opens a connection to a web server and has it answer forever.
 func (l *lab) holdFrom(client netip.Addr, to string) *heldConnection {
 	l.t.Helper()
 	conn := l.dial(client, "tcp", to)

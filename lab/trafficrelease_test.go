@@ -69,7 +69,7 @@ func (l *lab) release(w *web, loads *keptAlive, client int, out, in func()) {
 	l.until(10*time.Second, entry+"1")
 }
 
-// longTransfer is an answer of a server that goes on until its finish is closed.
+// longTransfer is an answer of a server that continues until its finish is closed.
 func (l *lab) longTransfer(server string, client netip.Addr) io.Reader {
 	l.t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
@@ -166,7 +166,7 @@ func severalRequests(client netip.Addr) (server string, n int, err error) {
 	return server, n, nil
 }
 
-// until waits for so many connections that began after a time.
+// until waits for a number of connections that began after a time.
 func (k *keptAlive) until(n int, since time.Time) {
 	for end := time.Now().Add(10 * time.Second); k.begun("", since) < n && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)

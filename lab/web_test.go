@@ -142,7 +142,7 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// drip answers a little now and then, as long as the client listens, or until it may end.
+// drip answers a little from time to time, as long as the client listens, or until it may end.
 func drip(rw http.ResponseWriter, r *http.Request, finish <-chan struct{}) {
 	for r.Context().Err() == nil {
 		fmt.Fprintln(rw, "drip")

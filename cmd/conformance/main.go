@@ -4,7 +4,7 @@
 //
 //	conformance [-p N] [-run REGEXP] [-record] [-v] BINARY...
 //
-// A binary that is a Perl script is taken for the reference. Only the first binary decides the exit status.
+// A binary that is a Perl script is taken for the Perl ldirectord. Only the first binary decides the exit status.
 // It needs root, IPVS, ip, ipvsadm and bash; testdata/conformance/README.md tells how a scenario is written.
 package main
 
@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-// scenarioLimit bounds one scenario: the slowest takes the reference a minute.
+// scenarioLimit bounds one scenario: the slowest takes the Perl ldirectord a minute.
 const scenarioLimit = 7 * time.Minute
 
 func main() {
@@ -36,7 +36,7 @@ func main() {
 	parallel := flag.Int("p", 4, "scenarios at a time")
 	pattern := flag.String("run", "", "only scenarios whose name matches this `regexp`")
 	folder := flag.String("scenarios", "testdata/conformance", "`folder` of the scenarios")
-	record := flag.Bool("record", false, "write what the reference does into the scenarios")
+	record := flag.Bool("record", false, "write what the Perl ldirectord does into the scenarios")
 	verbose := flag.Bool("v", false, "tell each step, and the log where a scenario fails")
 	flag.Parse()
 	if flag.NArg() == 0 {
@@ -82,7 +82,7 @@ func (s *suite) load(folder, pattern string, paths []string) error {
 			return err
 		}
 		if s.record && !b.Reference {
-			return fmt.Errorf("only what the reference does is recorded, and %s is not it", path)
+			return fmt.Errorf("only what the Perl ldirectord does is recorded, and %s is not it", path)
 		}
 		s.binaries = append(s.binaries, b)
 	}

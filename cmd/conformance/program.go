@@ -44,7 +44,7 @@ func (b program) title() string {
 	return "ours"
 }
 
-// patience stretches every limit for the reference: it starts ipvsadm for each change and checks one server
+// patience stretches every limit for the Perl ldirectord: it starts ipvsadm for each change and checks one server
 // after the other, which the lab's kernel makes slow.
 func (b program) patience(limit time.Duration) time.Duration {
 	if b.Reference {

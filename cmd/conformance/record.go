@@ -12,7 +12,7 @@ import (
 
 const pauses = scratch + "/pauses"
 
-// notePauses makes the reference write a line each time it pauses after a round of checks. Waiting for rounds
+// notePauses makes the Perl ldirectord write a line each time it pauses after a round of checks. Waiting for rounds
 // makes a record independent of the machine's speed.
 func (p *play) notePauses() error {
 	module := fmt.Sprintf(`package Pauses;
@@ -58,7 +58,7 @@ func (p *play) settle(o observation) ([]string, error) {
 	return got, nil
 }
 
-// awaitRounds waits until each daemon has made so many rounds of checks.
+// awaitRounds waits until each daemon has made that number of rounds of checks.
 func (p *play) awaitRounds(rounds int) error {
 	before := roundsMade()
 	for end := time.Now().Add(4 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {

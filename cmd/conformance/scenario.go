@@ -10,7 +10,7 @@ import (
 // scenario is a file of steps: what is done, and what is then seen.
 type scenario struct {
 	name, path string
-	differs    string // why we differ from the reference on purpose; empty where we don't
+	differs    string // why we differ from the Perl ldirectord on purpose; empty where we don't
 	steps      []step
 	lines      []string // the file's, for recording
 }
@@ -22,7 +22,7 @@ type step struct {
 	verb   string   // first word
 	rest   string   // what follows, as written
 	block  []string // lines with |: the text of a file or a script
-	want   []string // lines with >: what the reference shows
+	want   []string // lines with >: what the Perl ldirectord shows
 	ours   []string // lines with ours>: what we show, where that differs
 	split  bool     // has lines with ours>
 }
@@ -91,7 +91,7 @@ func (sc *scenario) splits() bool {
 	return false
 }
 
-// continuation tells whether a line belongs to the step above it, and how.
+// continuation reports whether a line belongs to the step above it, and how.
 func continuation(line string) (mark, text string, ok bool) {
 	for _, mark := range []string{"|", ">", "ours>"} {
 		if text, ok := strings.CutPrefix(line, mark); ok {

@@ -44,7 +44,7 @@ func TestRecordingWhatIsExpectedChangesNothing(t *testing.T) {
 	}
 }
 
-// A difference on purpose stands in the documentation, under the scenario's name; nothing else stands there.
+// A difference on purpose is in the documentation, under the scenario's name; nothing else is there.
 func TestDifferencesAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/compatibility.md")
 	if err != nil {

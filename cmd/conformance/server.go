@@ -114,7 +114,7 @@ func (s *server) get(name, otherwise string) string {
 	return otherwise
 }
 
-// is tells whether a setting agrees; one that is not made agrees with everything.
+// is reports whether a setting agrees; one that is not made agrees with everything.
 func (s *server) is(name, value string) bool { return s.get(name, value) == value }
 
 // pauses waits as long as the setting says; answered late is still answered.

@@ -104,7 +104,7 @@ type session struct {
 	received mail
 }
 
-// dialogue is a protocol of lines: next gives the answer to one, and tells whether it was the last.
+// dialogue is a protocol of lines: next gives the answer to one, and reports whether it was the last.
 func dialogue(next func(*session, []string) (answer string, last bool)) func(net.Conn, *server) error {
 	return func(conn net.Conn, s *server) error {
 		conn.SetDeadline(time.Now().Add(clientTime))

@@ -90,7 +90,7 @@ func (p *play) conf(s step) (*observation, error) {
 	if !strings.HasPrefix(name, "/") {
 		name = filepath.Join(configDir, name)
 	}
-	// The reference sees a change only by a new second.
+	// The Perl ldirectord sees a change only by a new second.
 	if info, err := os.Stat(name); err == nil {
 		time.Sleep(time.Until(info.ModTime().Truncate(time.Second).Add(time.Second)))
 	}
@@ -355,7 +355,7 @@ func (s step) script() string {
 func (p *play) bash(script string) *exec.Cmd {
 	cmd := exec.Command("bash", "-c", script)
 	cmd.Env, cmd.Dir = p.env, "/"
-	cmd.WaitDelay = time.Second // what it leaves behind may hold the pipes
+	cmd.WaitDelay = time.Second // what it leaves may hold the pipes
 	return cmd
 }
 
@@ -404,7 +404,7 @@ func (p *play) wait(s step) (*observation, error) {
 	return nil, err
 }
 
-// readLines reads a file's lines behind an offset; a missing file has none.
+// readLines reads a file's lines after an offset; a missing file has none.
 func readLines(path string, from int64) []string {
 	f, err := os.Open(path)
 	if err != nil {

@@ -101,7 +101,7 @@ func initialProcess() int {
 	}
 }
 
-// buildWorld hides what the machine has behind empty file systems and makes the network.
+// buildWorld covers what the machine has with empty file systems and makes the network.
 func buildWorld() error {
 	if err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making mounts private: %w", err)

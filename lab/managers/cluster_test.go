@@ -29,7 +29,7 @@ type cluster struct {
 	d1, d2 *machine
 }
 
-// wholeTable is what ldirectord.cf leads to while both real servers are well.
+// wholeTable is what ldirectord.cf leads to while both real servers are healthy.
 const wholeTable = `-A -t 192.0.2.10:80 -s rr
 -a -t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 1
 -a -t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 1
@@ -75,15 +75,6 @@ func (c *cluster) both(do func(*machine)) {
 	c.t.Helper()
 	do(c.d1)
 	do(c.d2)
-}
-
-// reference runs something with the Perl program in the place of the one under test, if one is named.
-func (c *cluster) reference(run func()) {
-	c.t.Helper()
-	if perl := os.Getenv("REFERENCE"); perl != "" {
-		c.both(func(m *machine) { m.install(perl) })
-		run()
-	}
 }
 
 // program is the one under test.
@@ -157,8 +148,9 @@ type conversation struct {
 	answer *bufio.Reader
 }
 
-// connect opens one and waits until the kernel thinks it worth to be sent to the other director.
-func (c *cluster) connect(t *testing.T) *conversation {
+// connect opens one and waits until the kernel has told the other director of it: at the third packet, and then at
+// every fiftieth (net.ipv4.vs.sync_threshold), as soon as it gets to it.
+func (c *cluster) connect(t *testing.T, other *machine) *conversation {
 	t.Helper()
 	var conn net.Conn
 	var err error
@@ -168,16 +160,16 @@ func (c *cluster) connect(t *testing.T) *conversation {
 	}
 	t.Cleanup(func() { conn.Close() })
 	long := &conversation{conn, bufio.NewReader(conn)}
-	for range 20 { // net.ipv4.vs.sync_threshold: at the third packet, and then every fifty
+	await(t, eventTime, "connection on "+other.name, func() bool {
 		if err := long.ask(eventTime); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(askEvery)
-	}
+		return other.holds("ipvsadm -Lnc | grep -qF '" + conn.LocalAddr().String() + " '")
+	})
 	return long
 }
 
-// goesOn asks again and again: what was lost on the way is sent again by TCP.
+// goesOn asks several times: what was lost on the way is sent again by TCP.
 func (l *conversation) goesOn(limit time.Duration) error {
 	for range 5 {
 		if err := l.ask(limit); err != nil {

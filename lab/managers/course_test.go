@@ -15,6 +15,7 @@ type course struct {
 	way    string
 	client *meter
 	result *gaps
+	limit  time.Duration // of a gap; 0 is none
 }
 
 // begin waits until a director serves.
@@ -33,13 +34,13 @@ func (o *course) begin() (active, other *machine) {
 // moves has the address go to a director, and measures.
 func (o *course) moves(event string, to, from *machine, happen func()) {
 	o.t.Helper()
-	begun := time.Now()
+	begun, exposure := time.Now(), o.watch(o.t)
 	happen()
 	await(o.t, eventTime, "address on "+to.name, to.hasAddress)
 	o.settle()
-	gap := o.client.gap(begun)
-	o.t.Logf("%s: a gap of %.1f s", event, gap.Seconds())
-	o.result.add(o.way, event, gap)
+	gap, exposed := o.client.gap(begun), exposure.end()
+	o.t.Logf("%s: a gap of %.1f s, %.1f s of it with the address and without the table", event, gap.Seconds(), exposed.Seconds())
+	o.result.add(o.way, event, gap, exposed, o.limit)
 	o.serves(to, from)
 }
 

@@ -17,6 +17,7 @@ type vrrp struct {
 	file   string              // of examples/keepalived
 	edit   func(string) string // nil: as it is
 	before string              // run on each director before keepalived
+	limit  time.Duration       // of a gap, in all
 	passed int                 // exit status of status on the director that does not serve
 }
 
@@ -26,18 +27,18 @@ func TestManagerKeepalived(t *testing.T) {
 	result := newGaps("stopped", "takes back", "dead")
 	ways := map[string]vrrp{
 		hot:         {file: "standby.conf", edit: withoutScripts, before: "ldirectord ldirectord.cf start"},
-		"standby":   {file: "standby.conf", before: "ldirectord ldirectord.cf standby"},
-		"cold":      {file: "cold.conf", passed: 3},
+		"standby":   {file: "standby.conf", before: "ldirectord ldirectord.cf standby", limit: standbyGap},
+		"cold":      {file: "cold.conf", passed: 3, limit: coldGap},
 		"reference": {file: "standby.conf", edit: startAndStop, passed: 3},
 	}
 	run := func(way string) {
 		t.Run(way, func(t *testing.T) {
-			(&course{cluster: c, t: t, way: way, client: client, result: result}).keepalived(ways[way])
+			(&course{cluster: c, t: t, way: way, client: client, result: result, limit: ways[way].limit}).keepalived(ways[way])
 		})
 	}
-	result.measure(t, "standby", standbyGap, run)
-	result.measure(t, "cold", coldGap, run)
-	c.reference(func() { run("reference") })
+	result.measure(t, "standby", run)
+	result.measure(t, "cold", run)
+	result.compare(c, run)
 	t.Logf("\n%s", result)
 }
 
@@ -63,7 +64,7 @@ func startAndStop(text string) string {
 }
 
 // keepalived has the address go from one director to the other and back. A connection from before the
-// death of a director goes on behind the other one.
+// death of a director continues with the other one.
 func (o *course) keepalived(way vrrp) {
 	o.both(func(m *machine) { m.startKeepalived(way) })
 	defer o.both((*machine).reset)
@@ -75,8 +76,9 @@ func (o *course) keepalived(way vrrp) {
 		_, status := active.run("ldirectord", "ldirectord.cf", "status")
 		return status == way.passed
 	})
+	other.stepBack()
 	o.moves("takes back", active, other, func() { active.startKeepalived(way) })
-	long := o.connect(o.t)
+	long := o.connect(o.t, other)
 	o.moves("dead", other, active, active.die)
 	if err := long.goesOn(eventTime); err != nil {
 		o.t.Errorf("a connection from before: %v", err)

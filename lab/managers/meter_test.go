@@ -68,7 +68,7 @@ func ask() bool {
 	return err == nil && strings.HasPrefix(string(text), "HTTP/1.0 200") && strings.HasSuffix(string(text), " up\n")
 }
 
-// steady tells whether every request of the last while was answered.
+// steady reports whether every request of the last while was answered.
 func (m *meter) steady(while time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

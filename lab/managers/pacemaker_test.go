@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// servesOn is the longest gap of a table that serves on: the lab stutters, but nothing is mended before the
+// servesOn is the longest gap of a table that serves on: the lab stutters, but nothing is repaired before the
 // next monitor, 10 s later.
 const servesOn = 3 * time.Second
 
@@ -24,10 +24,10 @@ func TestManagerPacemaker(t *testing.T) {
 	}
 	for way, text := range agents(t) {
 		c.both(func(m *machine) { m.installAgent(text) })
-		result.measure(t, way, 0, run)
+		result.measure(t, way, run)
 	}
 	c.both(func(m *machine) { m.installAgent(agents(t)["standard agent"]) })
-	c.reference(func() { run("reference") })
+	result.compare(c, run)
 	t.Logf("\n%s", result)
 }
 
