@@ -1,0 +1,53 @@
+package main
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A changed file is read once on its way to the table, and not at all to show the daemon's status.
+func TestHowOftenTheFileIsRead(t *testing.T) {
+	d := launched(t, "start", "autoreload = yes\n"+twoServers)
+	opened := opens(t, d.dir)
+	d.tell("status", "-v")
+	d.tell("status", "--json")
+	if n := opened("ld.cf"); n != 0 {
+		t.Errorf("status opened the file %d times", n)
+	}
+	d.replace("autoreload = yes\n" + twoServers + strings.ReplaceAll(twoServers, "10.1.0.1", "10.1.0.2"))
+	within(t, "second virtual service", func() bool { return len(d.report().Virtuals) == 2 })
+	if n := opened("ld.cf"); n != 1 {
+		t.Errorf("the changed file was opened %d times, want 1", n)
+	}
+}
+
+// opens returns how often a file in a folder was opened since it was asked last, by inotify(7).
+func opens(t *testing.T, dir string) func(name string) int {
+	t.Helper()
+	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_OPEN); err != nil {
+		t.Fatal(err)
+	}
+	return func(name string) (count int) {
+		events := make([]byte, 64<<10)
+		n, err := unix.Read(fd, events)
+		if err != nil && err != unix.EAGAIN {
+			t.Fatal(err)
+		}
+		for events = events[:max(n, 0)]; len(events) > 0; {
+			end := unix.SizeofInotifyEvent + binary.NativeEndian.Uint32(events[12:])
+			if strings.TrimRight(string(events[unix.SizeofInotifyEvent:end]), "\x00") == name {
+				count++
+			}
+			events = events[end:]
+		}
+		return count
+	}
+}
