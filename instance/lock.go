@@ -121,7 +121,10 @@ func (i Instance) MayStart() error {
 	if err := Write(trial, make([]byte, size), 0o600); err != nil {
 		return fmt.Errorf("trying to write in the run folder: %w", err)
 	}
-	return os.Remove(trial)
+	if err := os.Remove(trial); !errors.Is(err, os.ErrNotExist) { // another start at the same time may have removed it
+		return err
+	}
+	return nil
 }
 
 // checkFolderOwner refuses root the folder of a daemon with a user of its own: what that user writes names no process of
