@@ -31,6 +31,7 @@ const (
 
 	// The end of a daemon, from the signal on. EndTimeout is longer than all of it.
 	directorTimeout = 25 * time.Second // until the table is clean
+	saveTimeout     = time.Second      // until a role that could not be saved is, at a hand-over
 	hooksTimeout    = 30 * time.Second // until the commands that run at the end have ended
 	closeTimeout    = 5 * time.Second  // after that, for the last log lines and mails
 )
@@ -174,6 +175,9 @@ func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end contex
 			case unix.SIGPIPE:
 			case SignalHandOver:
 				d.Manager.stopping()
+				saving, cancel := context.WithTimeout(context.Background(), saveTimeout)
+				d.orders.keep(saving)
+				cancel()
 				d.recorded(d.lock.SetPhase(instance.HandedOver))
 				end(director.ErrHandover)
 				return d.awaitEnd(ended, "USR1")

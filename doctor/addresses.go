@@ -17,7 +17,7 @@ import (
 const maxAddressList = 16 << 20
 
 // primaryAddresses are those that the machine itself is reached at, unlike those of services. An address is primary
-// when it is the first one with a network on its interface, or of the loopback, or one that was given for a time (by a
+// if it is the first one with a network on its interface, or of the loopback, or one that was given for a time (by a
 // router or DHCP), or, with IPv4, the source of what this machine sends by its default route.
 func primaryAddresses() ([]netip.Addr, error) {
 	devices, err := devicesHere()
@@ -38,8 +38,8 @@ func primaryAddresses() ([]netip.Addr, error) {
 	return primary, nil
 }
 
-// timed are the global addresses of a list of the kernel's that end some day: address, interface, length, scope
-// (0 for global), flags (IFA_F_PERMANENT of linux/if_addr.h is 0x80) and the interface's name.
+// timed are the global addresses with a lifetime in a list of the kernel: address, interface, length, scope (0 for
+// global), flags (IFA_F_PERMANENT of linux/if_addr.h is 0x80) and the interface's name.
 func timed(list string) (addrs []netip.Addr) {
 	for line := range strings.Lines(list) {
 		words := strings.Fields(line)
@@ -55,8 +55,8 @@ func timed(list string) (addrs []netip.Addr) {
 	return addrs
 }
 
-// primaryOf finds them among the addresses of one interface, in the order of the kernel: that of IPv4 has the first one
-// that was given first, that of IPv6 has it last.
+// primaryOf finds them among the addresses of one interface. The kernel lists the oldest address of IPv4 first, that of
+// IPv6 last.
 func primaryOf(list []netip.Prefix) (primary []netip.Addr) {
 	var first4, first6 netip.Addr
 	for _, n := range list {
@@ -79,7 +79,7 @@ func primaryOf(list []netip.Prefix) (primary []netip.Addr) {
 	return primary
 }
 
-// takesMachine refuses marks for all ports of an address that the machine itself is reached at: they would take
+// takesMachine refuses marks for all ports of an address that the machine itself is reached at: they would forward
 // its ssh too.
 func takesMachine(cfg *parser.Config, primary []netip.Addr) (found parser.Diagnostics) {
 	for _, v := range cfg.Virtuals {
@@ -98,7 +98,7 @@ func takesMachine(cfg *parser.Config, primary []netip.Addr) (found parser.Diagno
 	return found
 }
 
-// JudgeMarks looks for marks that would take this machine's own packets, if there are any that could.
+// JudgeMarks refuses marks that would forward this machine's own packets to real servers.
 func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
 	if !slices.ContainsFunc(cfg.Virtuals, func(v parser.Virtual) bool { return slices.ContainsFunc(v.Marking, parser.Marking.AllPorts) }) {
 		return nil

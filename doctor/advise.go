@@ -33,7 +33,7 @@ func (f *findings) file(cfg *parser.Config) {
 	f.group(cfg.Global)
 }
 
-// kernel looks at what only a table in the kernel needs.
+// kernel looks at what a table in the kernel needs.
 func (e *examination) kernel(ctx context.Context) {
 	if e.noIPVS.Kind != "" {
 		e.add(e.noIPVS)
@@ -127,7 +127,7 @@ func (f *findings) programs(cfg *parser.Config) {
 		case !written:
 		case v.CheckType == parser.External:
 			if _, err := exec.LookPath(v.CheckCommand); err != nil {
-				err = cmp.Or(errors.Unwrap(err), err) // its own words have the path twice
+				err = cmp.Or(errors.Unwrap(err), err) // its text has the path twice
 				f.add(Finding{Kind: "missing-program", at: at, Text: fmt.Sprintf("the checkcommand can't be run, so every server is down: %v", err)})
 			}
 		case v.CheckType == parser.ExternalPerl:

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// question asks on a device who has an address.
+// question is a request on a device for the owner of an address.
 type question struct {
 	device device
 	source netip.Addr // ours on that device
@@ -65,7 +65,7 @@ func askARP(ctx context.Context, questions []question) (neighbours, error) {
 	return found, errors.Join(err, <-sent)
 }
 
-// openPackets opens a socket for the ARP packets of a device (packet(7)); it takes CAP_NET_RAW.
+// openPackets opens a socket for the ARP packets of a device (packet(7)); this needs CAP_NET_RAW.
 func openPackets(index int) (*os.File, error) {
 	protocol := int(binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ARP)))
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)

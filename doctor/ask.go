@@ -81,18 +81,18 @@ func (f *facts) note(what string, err error) {
 	f.looked = append(f.looked, what)
 }
 
-// link is a device and one family of addresses on it.
+// link is a device and a family of addresses.
 type link struct {
 	device string
 	ipv6   bool
 }
 
-// questions are, for each link, who has the virtual addresses, for which no real server may answer, and who the
-// servers' own, which tells who is who.
+// questions ask on each link for the virtual addresses, for which no real server may answer, and for the servers' own
+// addresses, which identify the servers.
 func (f *facts) questions(services []director.Service) [][]question {
 	var list [][]question
 	for l, addrs := range f.links(services) {
-		d, source := f.asker(l, addrs)
+		d, source := f.sourceOn(l, addrs)
 		if !source.IsValid() {
 			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: no address or no ARP there", l.device))
 			continue
@@ -110,7 +110,7 @@ func (f *facts) questions(services []director.Service) [][]question {
 	return list
 }
 
-// links are those with servers by gate or ipip, each with the addresses of these and of what they serve.
+// links are those with servers by gate or ipip, each with the addresses of the servers and of their virtual services.
 func (f *facts) links(services []director.Service) map[link]map[netip.Addr]bool {
 	links := map[link]map[netip.Addr]bool{}
 	for _, s := range services {
@@ -134,8 +134,8 @@ func (f *facts) links(services []director.Service) map[link]map[netip.Addr]bool 
 	return links
 }
 
-// asker is a device with an address of it to ask from: not a virtual one, unless there is no other.
-func (f *facts) asker(l link, virtual map[netip.Addr]bool) (found device, source netip.Addr) {
+// sourceOn is a device and one of its addresses to ask from: not a virtual one, unless there is no other.
+func (f *facts) sourceOn(l link, virtual map[netip.Addr]bool) (found device, source netip.Addr) {
 	for _, d := range f.devices {
 		if d.name != l.device || !d.up || len(d.hardware) != 6 {
 			continue
@@ -161,8 +161,8 @@ func isMasqueraded(s director.Service) bool {
 	return slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward == ipvsctl.Masq })
 }
 
-// fallbackServers are those of TCP that are asked by a connection. One on this machine by another method than masq
-// is not: it answers for the virtual address, which leads through IPVS.
+// fallbackServers are those of TCP to which a connection is tried. Those on this machine by gate or ipip are left out: they
+// answer for the virtual address, and a connection to that goes through IPVS.
 func (f *facts) fallbackServers(services []director.Service) []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, s := range services {
@@ -176,7 +176,7 @@ func (f *facts) fallbackServers(services []director.Service) []netip.AddrPort {
 	return list[:min(len(list), maxQuestions)]
 }
 
-// connectAll says which addresses take no connection, and why.
+// connectAll returns the addresses that accept no connection, and why.
 func connectAll(ctx context.Context, addrs []netip.AddrPort) map[netip.AddrPort]error {
 	var (
 		mu      sync.Mutex // guards refused

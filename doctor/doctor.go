@@ -16,10 +16,10 @@ import (
 // Severities of a finding.
 const (
 	broken  = "broken"  // some traffic does not flow
-	warning = "warning" // it flows, but not in every case as one would expect
+	warning = "warning" // it flows, but not in each case as expected
 )
 
-// Finding is something on this machine or on a real server that is not as the configuration needs it.
+// Finding is something on this machine or on a real server that does not fit the configuration.
 type Finding struct {
 	Severity string   `json:"severity"`
 	Kind     string   `json:"kind"`
@@ -51,7 +51,7 @@ type findings struct {
 	index map[string]int // of each in the list
 }
 
-// add adds a finding. What is known of one virtual service and is found for another one concerns both.
+// add adds a finding. The same finding for another virtual service is added to the first one.
 func (f *findings) add(found Finding) {
 	key := found.Kind + "\n" + found.Text + "\n" + found.Command
 	if len(found.Virtuals) == 0 {

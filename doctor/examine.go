@@ -24,7 +24,7 @@ func newExamination(services []director.Service, facts facts, path string) *exam
 	return &examination{facts: facts, services: services, path: path}
 }
 
-// examine finds what is not as the services need it, each finding once.
+// examine finds what does not fit the services, each finding once.
 func examine(services []director.Service, facts facts, path string) []Finding {
 	e := newExamination(services, facts, path)
 	for _, s := range services {
@@ -75,8 +75,8 @@ func (e *examination) addresses(s director.Service) {
 	}
 }
 
-// ends reports whether packets to an address, or some of a network, end on this machine. So they do as long as the
-// routes are not known.
+// ends reports whether packets to an address, or to some of a network, end on this machine. Without known routes it
+// assumes so.
 func (e *examination) ends(p netip.Prefix, mark uint32) bool {
 	if r, known := e.routes[routeQuery{p.Addr(), mark}]; !known || r.local {
 		return true

@@ -378,7 +378,7 @@ func TestListeningSocketsAreRead(t *testing.T) {
 		"192.0.2.10:80": true, "192.0.2.11:80": false, "192.0.2.10:81": true, "[2001:db8::10]:81": false,
 		"[2001:db8::10]:82": true, "192.0.2.10:83": true, "192.0.2.10:84": false,
 	} {
-		if got := l.takes(addrPort(addr)); got != want {
+		if got := l.accepts(addrPort(addr)); got != want {
 			t.Errorf("%s: %v, want %v", addr, got, want)
 		}
 	}

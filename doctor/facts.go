@@ -28,7 +28,7 @@ type facts struct {
 	routes     map[routeQuery]route
 	modules    kernelModules
 	noIPVS     Finding                  // zero where the kernel has it
-	loaded     map[string]bool          // modules that the kernel does not load by itself
+	loaded     map[string]bool          // those that the kernel does not load by itself
 	listening  listeners                // nil when they are not known
 	neighbours neighbours               // who answers for which address on the network
 	refused    map[netip.AddrPort]error // fallback servers that accept no connection
@@ -115,7 +115,7 @@ func (f *facts) routeTo(m director.Member) route {
 	return r
 }
 
-// The settings that are looked at; beside them those of devices, see deviceSetting.
+// The settings that are looked at. Those of devices are read as well, see deviceSetting.
 const (
 	forward4       = "net.ipv4.ip_forward"
 	forward6       = "net.ipv6.conf.all.forwarding"
@@ -149,7 +149,7 @@ func (f *facts) readSetting(name, path string) {
 	switch {
 	case err == nil:
 		f.settings[name] = strings.TrimSpace(string(text))
-	case !errors.Is(err, fs.ErrNotExist): // what the kernel does not have is no fault
+	case !errors.Is(err, fs.ErrNotExist): // a setting that the kernel does not have is no error
 		f.unread = append(f.unread, err.Error())
 	}
 }
@@ -166,7 +166,7 @@ func deviceNames(devices []device) (names []string) {
 	return names
 }
 
-// deviceSetting is the larger one of a setting for a device and for all, which is what counts.
+// deviceSetting is the larger one of a setting for a device and for all, as the kernel has it.
 func (f *facts) deviceSetting(device, name string) string {
 	return max(f.settings[ofDevice(device, name)], f.settings[ofDevice("all", name)])
 }

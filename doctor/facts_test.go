@@ -31,7 +31,7 @@ func TestFactsOfALoopbackAddress(t *testing.T) {
 	if r := f.routes[routeQuery{to: addrOf("127.0.0.1")}]; !r.local {
 		t.Errorf("the route to 127.0.0.1 is %+v", r)
 	}
-	if !f.listening.takes(listener.Addr().(*net.TCPAddr).AddrPort()) || f.listening.takes(gone.Addr().(*net.TCPAddr).AddrPort()) {
+	if !f.listening.accepts(listener.Addr().(*net.TCPAddr).AddrPort()) || f.listening.accepts(gone.Addr().(*net.TCPAddr).AddrPort()) {
 		t.Error("the listening sockets are not those that are there")
 	}
 	if len(f.refused) != 1 || f.refused[gone.Addr().(*net.TCPAddr).AddrPort()] == nil {

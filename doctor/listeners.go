@@ -13,12 +13,12 @@ import (
 	"strings"
 )
 
-// listeners are the TCP sockets of this machine that take connections.
+// listeners are the TCP sockets of this machine that accept connections.
 type listeners map[netip.AddrPort]bool
 
-// takes tells whether a connection to an address of this machine would be taken. A socket of :: takes IPv4 as
-// well, unless it was told not to, which nothing shows.
-func (l listeners) takes(to netip.AddrPort) bool {
+// accepts reports whether a connection to an address of this machine would be accepted. A socket of :: accepts IPv4 as
+// well, unless it was opened otherwise, which nothing shows.
+func (l listeners) accepts(to netip.AddrPort) bool {
 	every6 := l[netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port())]
 	if to.Addr().Is4() {
 		return l[to] || every6 || l[netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())] ||
@@ -27,8 +27,8 @@ func (l listeners) takes(to netip.AddrPort) bool {
 	return l[to] || every6
 }
 
-// mostSockets bounds how many lines of sockets are read.
-const mostSockets = 1 << 20
+// maxSockets bounds how many lines of sockets are read.
+const maxSockets = 1 << 20
 
 // listenersHere reads /proc/net/tcp and tcp6 of the thread's namespace (proc_pid_net(5)).
 func listenersHere() (listeners, error) {
@@ -55,8 +55,8 @@ const stateListen = "0A" // TCP_LISTEN of net/tcp_states.h
 func (l listeners) read(r io.Reader) error {
 	lines := bufio.NewScanner(r)
 	for n := 0; lines.Scan(); n++ {
-		if n == mostSockets {
-			return fmt.Errorf("more than %d", mostSockets)
+		if n == maxSockets {
+			return fmt.Errorf("more than %d", maxSockets)
 		}
 		words := strings.Fields(lines.Text())
 		if len(words) < 4 || words[3] != stateListen {

@@ -43,7 +43,7 @@ func TestWhatAMachineMakesOfMarks(t *testing.T) {
 		machine   fwmark.Machine
 		want      string // the beginning of the only finding, "" for none
 	}{
-		{"own rules that stand", ownMark, nft(own), ""},
+		{"own rules that are set", ownMark, nft(own), ""},
 		{"own rules that are to come", ownMark, nft(), ""},
 		{"a rule of the operator's", othersMark, nft(foreign), ""},
 		{"no rule at all", othersMark, nft(), "ld.cf:1:9: warning: nothing sets mark 3 here"},

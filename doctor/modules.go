@@ -33,7 +33,7 @@ func modulesHere() kernelModules {
 	return m.read(filepath.Join("/lib/modules", unix.ByteSliceToString(name.Release[:])))
 }
 
-// read takes in both lists of a folder, or none: half of them would say that the rest is missing.
+// read reads both lists of a folder, or none: with one of them the modules of the other would seem to be missing.
 func (m kernelModules) read(folder string) kernelModules {
 	for _, list := range []string{"modules.dep", "modules.builtin"} {
 		text, err := instance.ReadFile(filepath.Join(folder, list), maxModuleList)

@@ -71,13 +71,13 @@ func solicitation(q question) ([]byte, error) {
 	return (&icmp.Message{Type: ipv6.ICMPTypeNeighborSolicitation, Body: &icmp.RawBody{Data: body}}).Marshal(nil)
 }
 
-// solicitedNode is the multicast address at which the holder of an address listens (RFC 4291, 2.7.1).
+// solicitedNode is the multicast address at which the owner of an address listens (RFC 4291, 2.7.1).
 func solicitedNode(addr netip.Addr) net.IP {
 	a := addr.As16()
 	return net.IP{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a[13], a[14], a[15]}
 }
 
-// receiveND collects advertisements that come in by a device until the deadline.
+// receiveND collects the advertisements that a device receives until the deadline.
 func receiveND(p *ipv6.PacketConn, index int) (neighbours, error) {
 	found := neighbours{}
 	buffer := make([]byte, 1500)

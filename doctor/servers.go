@@ -30,8 +30,8 @@ func (e *examination) forwarding(s director.Service) {
 	}
 }
 
-// notForwarding is the setting that keeps a server's answers from being forwarded, "" if none does: for IPv4
-// that of the device they come in by counts (ip_forward sets it for each), for IPv6 that of all.
+// notForwarding is the setting that keeps a server's answers from being forwarded, "" if none does. For IPv4 the setting
+// of the incoming device decides (ip_forward sets it for each), for IPv6 the one of all devices.
 func (e *examination) notForwarding(m director.Member) string {
 	if m.Dest.Addr.Addr().Is6() {
 		return e.ifZero(forward6)
@@ -147,7 +147,7 @@ func (e *examination) deviceNamed(name string) *device {
 	return &e.devices[i]
 }
 
-// own: a server on the director itself gets the packets as they came, by gate and ipip.
+// own: a server on the director itself gets the packets unchanged by gate and ipip.
 func (e *examination) own(s director.Service) {
 	for _, m := range s.Members {
 		if !e.routeTo(m).local {
@@ -163,7 +163,7 @@ func (e *examination) own(s director.Service) {
 			continue
 		}
 		for _, to := range asked(s.Config) {
-			if e.listening == nil || e.listening.takes(to) {
+			if e.listening == nil || e.listening.accepts(to) {
 				continue
 			}
 			severity, kind, what := broken, "own-server", "real server"
@@ -179,7 +179,7 @@ func (e *examination) own(s director.Service) {
 	}
 }
 
-// asked are the addresses and ports of TCP that clients ask, as far as they are single ones.
+// asked are the single addresses and ports of TCP that clients connect to.
 func asked(v *parser.Virtual) (list []netip.AddrPort) {
 	if v.Protocol == parser.TCP && v.Addr.Port() != 0 {
 		return []netip.AddrPort{v.Addr}

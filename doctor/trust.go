@@ -44,7 +44,7 @@ func (f *findings) trust(cfg *parser.Config) {
 	}
 }
 
-// programOf is the path of the program that a command line begins with, "" where it can't be told.
+// programOf is the path of the program that a command line begins with, "" when it is not found.
 func programOf(line string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 	path, err := exec.LookPath(word)
@@ -54,7 +54,7 @@ func programOf(line string) string {
 	return path
 }
 
-// changeable says how others than root and the daemon's user may change a file, or put another one in its place, and
+// changeable returns how others than root and the daemon's user may change a file, or put another one in its place, and
 // the command that fixes it; "" when they can't.
 func changeable(path string) (why, command string) {
 	if path == "" {
@@ -62,7 +62,7 @@ func changeable(path string) (why, command string) {
 	}
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return "", "" // which other findings say
+		return "", "" // other findings report that
 	}
 	for {
 		if why, command = openTo(path); why != "" {
@@ -76,7 +76,7 @@ func changeable(path string) (why, command string) {
 	}
 }
 
-// openTo says who may write to a file or a folder, and the command that ends it; "" for nobody.
+// openTo returns who may write to a file or a folder, and the command that ends it; "" for nobody.
 func openTo(path string) (why, command string) {
 	info, err := os.Lstat(path)
 	if err != nil || readOnly(path) {

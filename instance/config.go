@@ -14,7 +14,7 @@ const examples = "/usr/share/doc/ldirectord/examples"
 // ConfigDirs are the folders in which a configuration is looked for. After them its name is taken as a path.
 type ConfigDirs []string
 
-// Paths are those at which a configuration is looked for, one after the other. "" is the name of the one without a name.
+// Paths are those at which a configuration is looked for, one after the other. The name "" means the default one.
 func (d ConfigDirs) Paths(name string) (found []string) {
 	name = cmp.Or(name, "ldirectord.cf")
 	for _, dir := range d {

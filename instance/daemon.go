@@ -1,5 +1,5 @@
-// Package instance tells daemons apart and finds them: who runs for a file, on which table, in which network
-// namespace, and what it keeps in the run folder.
+// Package instance identifies daemons: which one runs for a file, on which table and in which network namespace, and
+// which files it keeps in the run folder.
 package instance
 
 import (
@@ -12,24 +12,24 @@ import (
 // Kernel is the table of the kernel, as --ipvs names it.
 const Kernel = "kernel"
 
-// Daemon is what makes a daemon the one it is. There may be another one of the same file on another table, or in
-// another network namespace, which has a table of its own.
+// Daemon identifies a daemon. The same file may have another one on another table, or in another network namespace, which
+// has a table of its own.
 type Daemon struct {
-	Path  string // of the configuration, absolute, as it was found: links in it may lead elsewhere tomorrow
+	Path  string // of the configuration, absolute, as it was found: links in it may be changed
 	Table string // kernel, memory or memory:FILE
 	NetNS uint64 // the inode of the namespace
 }
 
-// likeness is how surely two paths are one.
+// likeness is how surely two daemons are the same.
 type likeness int
 
 const (
 	another likeness = iota
 	sameFile
-	samePath // also of a file that is gone
+	samePath // also when the file is gone
 )
 
-// compare tells whether this daemon and another are one.
+// compare returns how surely this daemon and another one are the same.
 func (d Daemon) compare(other Daemon) likeness {
 	switch {
 	case d.Table != other.Table || d.NetNS != other.NetNS:
@@ -47,7 +47,7 @@ func (d Daemon) compare(other Daemon) likeness {
 	return another
 }
 
-// suffix tells the names of two daemons apart that would have the same one.
+// suffix makes a name unique that another daemon has as well.
 func (d Daemon) suffix() string {
 	h := fnv.New32a()
 	fmt.Fprintf(h, "%s\x00%s\x00%d", d.Path, d.Table, d.NetNS)

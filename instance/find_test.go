@@ -95,7 +95,7 @@ func TestWhichDaemonIsMeant(t *testing.T) {
 	}
 }
 
-// Our daemon is found by its state, whatever stands in the pid file and however the file is spelt.
+// Our daemon is found by its state, whatever the pid file holds and however the file is spelt.
 func TestADaemonIsFoundByItsState(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/etc/ha.d/ldirectord.cf", "ldirectord", "ldirectord.cf")
 	s, _ := serving(t, i.Daemon, "ldirectord")
@@ -193,7 +193,7 @@ func TestWhoMayReadWhat(t *testing.T) {
 	}
 }
 
-// The version before takes the lock on the state file for the daemon's: it must find it taken, whatever was
+// The previous version takes the lock on the state file for the daemon's: it must find it taken, whatever was
 // written meanwhile.
 func TestTheVersionBeforeFindsTheLock(t *testing.T) {
 	h := acquire(t, daemonOf(t.TempDir(), "/x.cf"))
@@ -212,7 +212,7 @@ func TestTheVersionBeforeFindsTheLock(t *testing.T) {
 	}
 }
 
-// A daemon of the version before has no path in its state, and locks the state itself.
+// A daemon of the previous version has no path in its state, and locks the state itself.
 func TestADaemonOfTheVersionBefore(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/etc/ha.d/ldirectord.cf", "ldirectord.cf", "ldirectord")
 	old := pretend(t, "/usr/sbin/ldirectord", "start")
@@ -410,7 +410,7 @@ func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
 	}
 }
 
-// Who may not look at the lock knows the daemon by its time of start; the version before's, whose state is root's
+// Who may not look at the lock knows the daemon by its time of start; the previous version's, whose state is root's
 // alone, by its pid file.
 func TestAnyUserFindsTheDaemon(t *testing.T) {
 	if os.Getuid() != 0 {
@@ -441,7 +441,7 @@ func TestAnyUserFindsTheDaemon(t *testing.T) {
 			t.Errorf("found %+v", found)
 		}
 		if found := old.Find(); found.Pid != before.Process.Pid {
-			t.Errorf("of the version before found is %+v", found)
+			t.Errorf("of the previous version found is %+v", found)
 		}
 	}()
 	<-done

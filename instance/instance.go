@@ -14,7 +14,7 @@ import (
 
 const prefix = "ldirectord."
 
-// The run folders: the usual one, and what systemd makes for a daemon with a user of its own, as /run is root's.
+// The run folders: the usual one, and the one that systemd makes for a daemon with a user of its own.
 const (
 	Folder     = "/run"
 	UnitFolder = "/run/ldirectord"
@@ -27,8 +27,8 @@ type Instance struct {
 	names []string // that its pid file may have: first the one of this command line
 }
 
-// New is the daemon whose files lie in the folder dir. The names are those that its pid file may have,
-// however the configuration is spelt, first the one of this command line.
+// New is the daemon whose files are in the folder dir. The names are those that its pid file may have, one for each
+// spelling of the configuration. The first is the one of this command line.
 func New(dir string, d Daemon, names ...string) Instance {
 	return Instance{Daemon: d, dir: dir, names: names}
 }
@@ -41,25 +41,25 @@ func (i Instance) files(name string) Files {
 	return Files{Pid: base + ".pid", State: base + ".state", Lock: base + ".lock", Socket: base + ".sock", Role: base + ".role", Drain: base + ".drain", Names: base + ".names"}
 }
 
-// Files are those of the daemon, whichever spelling of its file made them. The pid file is the one of this
+// Files are those of the daemon, whichever spelling of its configuration made them. The pid file is the one of this
 // command line.
 func (i Instance) Files() Files {
-	f := i.files(i.home(i.records()))
+	f := i.files(i.baseName(i.records()))
 	f.Pid = i.PidFile()
 	return f
 }
 
-// PidFile is where the pid file of a daemon stands that this command line starts.
+// PidFile is the pid file of a daemon that this command line starts.
 func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
 
 // Found is what is known of the daemon that runs.
 type Found struct {
 	Process       // its Pid is 0 when none runs
-	State   State // of the version before it is in part empty, of the Perl daemon all
-	Stale   bool  // none runs, and yet a pid file is there
+	State   State // in part empty for the previous version, empty for the Perl ldirectord
+	Stale   bool  // none runs, but there is a pid file
 }
 
-// Find finds the daemon that runs for the file, ours or the Perl one.
+// Find finds the daemon that runs for the file: one of this program, or the Perl ldirectord.
 func (i Instance) Find() Found {
 	all := i.records()
 	if r, lives := i.own(all); lives && r.Pid != os.Getpid() {
@@ -71,7 +71,7 @@ func (i Instance) Find() Found {
 	}
 	for _, name := range i.names {
 		pid, _ := readPid(i.files(name).Pid)
-		if pid == 0 || pid == os.Getpid() || i.isAnothers(all, pid) || !i.isDirector(pid) {
+		if pid == 0 || pid == os.Getpid() || i.isOther(all, pid) || !i.isDirector(pid) {
 			continue
 		}
 		if p, err := processOf(pid); err == nil {
@@ -81,7 +81,7 @@ func (i Instance) Find() Found {
 	return Found{Stale: i.isStale(all)}
 }
 
-// own is the record of this daemon, if there is any, and whether it lives.
+// own is the record of this daemon, zero if there is none, and whether it runs. Among several, one that runs comes first.
 func (i Instance) own(all []record) (own record, lives bool) {
 	var best int
 	for _, r := range all {
@@ -101,22 +101,22 @@ func (i Instance) own(all []record) (own record, lives bool) {
 	return own, lives
 }
 
-// likeness tells whether a record is of this daemon. The version before told daemons apart by name alone.
+// likeness is how surely a record is of this daemon. The previous version identified daemons by name alone.
 func (i Instance) likeness(r record) likeness {
 	if !r.isOld() {
 		return i.compare(r.Daemon)
 	}
-	if slices.Contains(i.names, r.home) {
+	if slices.Contains(i.names, r.base) {
 		return sameFile
 	}
 	return another
 }
 
-// home is the name of the daemon's files: what they have, as long as any of them is there; else that of this
+// baseName is the name of the daemon's files: the one they have, as long as any of them is there, else the one of this
 // command line.
-func (i Instance) home(all []record) string {
-	if r, _ := i.own(all); r.home != "" {
-		return r.home
+func (i Instance) baseName(all []record) string {
+	if r, _ := i.own(all); r.base != "" {
+		return r.base
 	}
 	for _, name := range i.names {
 		if f := i.files(name); !i.isTaken(all, name) && (Exists(f.Role) || Exists(f.Drain)) {
@@ -129,18 +129,18 @@ func (i Instance) home(all []record) string {
 	return i.names[0]
 }
 
-// isTaken reports whether a name is another daemon's: one that runs, or one that left its services in the table
-// and may come back for them. A container has a new network namespace at each start, and its daemon keeps its name.
+// isTaken reports whether a name belongs to another daemon: one that runs, or one that left services in the table and may
+// be started again. A container has a new network namespace at each start, and its daemon keeps its name.
 func (i Instance) isTaken(all []record, name string) bool {
 	return slices.ContainsFunc(all, func(r record) bool {
-		return r.home == name && i.likeness(r) == another && (i.lives(r) || r.NetNS == i.NetNS && r.isMissed())
+		return r.base == name && i.likeness(r) == another && (i.lives(r) || r.NetNS == i.NetNS && r.hasServices())
 	})
 }
 
-// holder is the other daemon that runs under a name, if there is one.
-func (i Instance) holder(all []record, name string) (record, bool) {
+// userOf is the other daemon that runs under a name, if there is one.
+func (i Instance) userOf(all []record, name string) (record, bool) {
 	for _, r := range all {
-		if (r.home == name || r.Name == name) && i.likeness(r) == another && i.lives(r) {
+		if (r.base == name || r.Name == name) && i.likeness(r) == another && i.lives(r) {
 			return r, true
 		}
 	}
@@ -153,13 +153,13 @@ func Exists(path string) bool {
 	return err == nil
 }
 
-// isAnothers reports whether a process is another configuration's daemon; a pid is used again after a boot.
-func (i Instance) isAnothers(all []record, pid int) bool {
+// isOther reports whether a process is the daemon of another configuration. A pid in a file may be from before a boot.
+func (i Instance) isOther(all []record, pid int) bool {
 	return slices.ContainsFunc(all, func(r record) bool { return r.Pid == pid && i.likeness(r) == another && i.lives(r) })
 }
 
-// isDirector reports whether a process that a pid file of ours names is a director: one of ours whose state is
-// lost, or the Perl one of this configuration.
+// isDirector reports whether a process that our pid file names is a director: one of this program whose state is lost, or
+// the Perl ldirectord of this configuration.
 func (i Instance) isDirector(pid int) bool {
 	if !i.sharesNetNS(pid) || !i.mayName(pid) {
 		return false
@@ -169,11 +169,11 @@ func (i Instance) isDirector(pid int) bool {
 		return onKernel(line) == (i.Table == Kernel)
 	}
 	config, is := isPerl(line)
-	return is && i.Table == Kernel && i.isCalled(config)
+	return is && i.Table == Kernel && i.perlMeans(config)
 }
 
-// mayName reports whether the files here may name a process as the daemon. Where the folder is not root's, its owner
-// writes them, and must not have root's commands end anybody else's process.
+// mayName reports whether the files here may name a process as the daemon. In a folder that is not root's they may name
+// only processes of its owner: otherwise a user could make root's commands end any process.
 func (i Instance) mayName(pid int) bool {
 	info, err := os.Stat(i.dir)
 	if err != nil {
@@ -187,15 +187,15 @@ func (i Instance) mayName(pid int) bool {
 	return err == nil && uid == owner
 }
 
-// sharesNetNS reports whether a process is in our network namespace, as far as we may know.
+// sharesNetNS reports whether a process is in our network namespace. So it is when that can't be read.
 func (i Instance) sharesNetNS(pid int) bool {
 	n := netNSOf(strconv.Itoa(pid))
 	return n == 0 || n == i.NetNS
 }
 
-// isCalled reports whether the Perl daemon would take this configuration if it were told so. It looks for one that
-// does not begin with a slash where we do, and then in a folder that we can't know.
-func (i Instance) isCalled(config string) bool {
+// perlMeans reports whether the Perl ldirectord with this word in its command line has our configuration. A word that
+// does not begin with a slash may be relative to a folder that we can't know: then its last part decides.
+func (i Instance) perlMeans(config string) bool {
 	switch {
 	case config == "":
 		return slices.Contains(i.names, "ldirectord")
@@ -206,12 +206,12 @@ func (i Instance) isCalled(config string) bool {
 	}
 }
 
-// isStale reports whether the pid file of this command line is left over.
+// isStale reports whether the pid file of this command line was left by a daemon that has ended.
 func (i Instance) isStale(all []record) bool {
 	if _, there := readPid(i.PidFile()); !there {
 		return false
 	}
-	_, held := i.holder(all, i.names[0])
+	_, held := i.userOf(all, i.names[0])
 	return !held
 }
 
@@ -227,10 +227,10 @@ func (i Instance) Stays(p Process) bool {
 	return true
 }
 
-// Chains is the name that the daemon's mark rules go by, for as long as its files have theirs. It is the same in both
-// folders: a daemon that gets a user of its own takes the rules of root's over.
+// Chains is the name of the daemon's mark rules. It changes only with the name of its files. It is the same in both run
+// folders, so that a daemon that gets a user of its own takes over the rules.
 func (i Instance) Chains() string {
-	pid := i.files(i.home(i.records())).Pid
+	pid := i.files(i.baseName(i.records())).Pid
 	if i.dir == UnitFolder {
 		return filepath.Join(Folder, filepath.Base(pid))
 	}
@@ -251,7 +251,7 @@ func (i Instance) Elsewhere() (states []State) {
 // State is what is recorded of the daemon, whether it runs or not.
 func (i Instance) State() (State, error) {
 	r, _ := i.own(i.records())
-	if r.home == "" {
+	if r.base == "" {
 		return State{}, fmt.Errorf("nothing is recorded of a daemon for %s: %w", i.Path, os.ErrNotExist)
 	}
 	return r.State, nil
@@ -269,8 +269,8 @@ func (i Instance) others() (states []State) {
 	return states
 }
 
-// NotOthers leaves out the virtual services that other daemons which run have in the table: one may
-// have moved to another configuration.
+// NotOthers returns keys without the virtual services that other running daemons have in the table: a service may have
+// moved to another configuration.
 func (i Instance) NotOthers(keys []ipvsctl.Key) (own []ipvsctl.Key) {
 	others := map[ipvsctl.Key]bool{}
 	for _, s := range i.others() {

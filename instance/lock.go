@@ -13,16 +13,16 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// ErrRunning says that the daemon lives already.
+// ErrRunning: the daemon is running already.
 var ErrRunning = errors.New("a daemon for this configuration is running")
 
-// errEnding says that the daemon before has not ended yet.
-var errEnding = errors.New("the daemon before it does not end")
+// errEnding: the previous daemon has not ended yet.
+var errEnding = errors.New("the previous daemon does not end")
 
 // Lock is the exclusive right to be the daemon of a configuration, held until the process exits.
 type Lock struct {
 	Files
-	Former []ipvsctl.Key // what the daemon before left in the table: it handed over, or crashed
+	Former []ipvsctl.Key // what the previous daemon left in the table: it handed over, or crashed
 
 	lock *os.File
 
@@ -31,8 +31,8 @@ type Lock struct {
 	file *os.File   // of the state
 }
 
-// Acquire makes this process the daemon. It waits for one that is ending; one that runs is ErrRunning.
-// Whoever keeps it in the foreground is recorded.
+// Acquire makes this process the daemon, and records who has it in the foreground. It waits for a daemon that is ending;
+// for one that runs it returns ErrRunning.
 func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	for {
 		h, err := i.tryAcquire(ctx, by)
@@ -47,8 +47,7 @@ func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	}
 }
 
-// tryAcquire looks and records while nobody else does, so that of all who try at once one succeeds, however they
-// spell the file.
+// tryAcquire holds the folder's lock, so that one of all who try at the same time succeeds, however they spell the file.
 func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	folder, err := i.LockFolder(ctx)
 	if err != nil {
@@ -74,12 +73,12 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	if err != nil {
 		return nil, fmt.Errorf("looking at this process: %w", err)
 	}
-	l := &Lock{Files: i.files(i.home(all))}
+	l := &Lock{Files: i.files(i.baseName(all))}
 	l.Pid = i.files(name).Pid
 	if l.lock, err = takeLock(l.Lock); err != nil {
 		return nil, err
 	}
-	if before.home != "" && before.Phase != Ending {
+	if before.base != "" && before.Phase != Ending {
 		l.Former = before.Virtuals
 	}
 	l.now = State{Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by, Virtuals: l.Former}
@@ -90,7 +89,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	return l, nil
 }
 
-// Taken says why a daemon may not start: another one's files have its name.
+// Taken is the error that another daemon's files have the name of this one.
 type Taken struct {
 	Name string
 	Path string // of the other one's file
@@ -112,7 +111,7 @@ func (i Instance) MayStart() error {
 	if _, err := i.name(all); err != nil {
 		return err
 	}
-	state := i.files(i.home(all)).State
+	state := i.files(i.baseName(all)).State
 	size := int64(os.Getpagesize())
 	if info, err := os.Stat(state); err == nil {
 		size += info.Size()
@@ -127,11 +126,11 @@ func (i Instance) MayStart() error {
 	return nil
 }
 
-// checkFolderOwner refuses root the folder of a daemon with a user of its own: what that user writes names no process of
-// root's, so no command of root's would find the daemon again.
+// checkFolderOwner refuses to start a daemon of root in a folder of another user. Files there name only processes of that
+// user, see mayName: no command would find the daemon.
 func (i Instance) checkFolderOwner() error {
 	info, err := os.Stat(i.dir)
-	if err != nil { // Acquire tells
+	if err != nil { // Acquire reports it
 		return nil
 	}
 	if owner := ownerOf(info); os.Geteuid() == 0 && owner != 0 {
@@ -140,11 +139,11 @@ func (i Instance) checkFolderOwner() error {
 	return nil
 }
 
-// name is the one that the pid file will have. On another table or in another network namespace somebody may
-// have the one of this command line: it must not be taken from them.
+// name is the one that the pid file will have. A daemon on another table or in another network namespace may have the one
+// of this command line, and keeps it.
 func (i Instance) name(all []record) (string, error) {
 	name := i.names[0]
-	r, held := i.holder(all, name)
+	r, held := i.userOf(all, name)
 	switch {
 	case held && r.Table == i.Table && r.NetNS == i.NetNS:
 		return "", &Taken{Name: name, Path: r.Path, Pid: r.Pid}
@@ -152,7 +151,7 @@ func (i Instance) name(all []record) (string, error) {
 		return name + i.suffix(), nil
 	}
 	if pid, _ := readPid(i.PidFile()); pid != 0 && i.Table == Kernel && i.sharesNetNS(pid) {
-		if config, is := isPerl(argv(pid)); is && !i.isCalled(config) {
+		if config, is := isPerl(argv(pid)); is && !i.perlMeans(config) {
 			return "", &Taken{Name: name, Path: config, Pid: pid}
 		}
 	}
@@ -171,10 +170,10 @@ func takeLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// SetPhase records the phase of this daemon's life.
+// SetPhase records what the daemon does now.
 func (l *Lock) SetPhase(p Phase) error { return l.record(func(s *State) { s.Phase = p }) }
 
-// SetSiblings records the configurations of the siblings, which status asks as well.
+// SetSiblings records the configurations that execute= names. status asks their daemons too.
 func (l *Lock) SetSiblings(names []string) error {
 	return l.record(func(s *State) { s.Execute = names })
 }
@@ -191,8 +190,8 @@ func (l *Lock) record(change func(*State)) error {
 	return l.write()
 }
 
-// write records the state. The version before takes the lock on the state file for the daemon's, so that it has
-// one before anybody sees it.
+// write records the state. The previous version knows a running daemon by a lock on the state file, so the file is locked
+// before it gets its name.
 func (l *Lock) write() error {
 	text, err := l.now.text()
 	if err != nil {
@@ -211,8 +210,8 @@ func (l *Lock) write() error {
 	return nil
 }
 
-// Restore makes the state and the lock again when they were lost: without them nobody finds the daemon, and another
-// one may start. What somebody else has put in their place stays.
+// Restore makes the state and the lock again when they were removed: without them nobody finds the daemon, and another
+// one may start. Files of others in their place are left alone.
 func (l *Lock) Restore() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -233,7 +232,7 @@ func (l *Lock) Restore() error {
 	return nil
 }
 
-// Release gives the right back, for one that does not become the daemon.
+// Release gives the right back, for a process that does not become the daemon.
 func (l *Lock) Release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

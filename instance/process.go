@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// pollInterval is the time between two looks at another process.
+// pollInterval is how often another process is looked at.
 const pollInterval = 20 * time.Millisecond
 
-// Process is one process: its number is used again when it is gone, its time of start is not.
+// Process identifies a process: its number is used again after its end, its time of start is not.
 type Process struct {
 	Pid   int
 	Start uint64 // in ticks since the boot; field 22 of proc_pid_stat(5)
@@ -58,7 +58,7 @@ func statOf(pid int) (procStat, error) {
 	if err != nil {
 		return procStat{}, err
 	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // a name may hold anything
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // a program's name may have any character
 	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
 		return procStat{}, fmt.Errorf("process %d has ended", pid)
 	}
@@ -80,7 +80,7 @@ func uidOf(pid int) (uint32, error) {
 	return uint32(uid), err
 }
 
-// isKilled reports whether a process has been sent SIGKILL: only the kernel still works for it.
+// isKilled reports whether a process was sent SIGKILL: it is running no more, even if the kernel has not removed it yet.
 func isKilled(pid int) bool {
 	const bit = 1 << (syscall.SIGKILL - 1)
 	pending := statusOf(pid, "ShdPnd")
@@ -119,7 +119,7 @@ var starting = []string{"start", "standby", "restart", "try-restart"}
 
 func starts(word string) bool { return slices.Contains(starting, word) }
 
-// isOurs reports whether a command line is that of a daemon of ours, whatever name the program has here.
+// isOurs reports whether a command line is that of a daemon of this program, whatever its name is here.
 func isOurs(argv []string) bool {
 	if len(argv) == 0 {
 		return false
@@ -128,7 +128,7 @@ func isOurs(argv []string) bool {
 	return (program == "ldirectord" || program == filepath.Base(os.Args[0])) && slices.ContainsFunc(argv[1:], starts)
 }
 
-// onKernel reports whether a daemon of ours with this command line has the kernel's table.
+// onKernel reports whether a daemon of this program with this command line has the kernel's table.
 func onKernel(argv []string) bool {
 	for i, word := range argv {
 		if table, ok := strings.CutPrefix(word, "--ipvs="); ok {
@@ -141,7 +141,7 @@ func onKernel(argv []string) bool {
 	return true
 }
 
-// isPerl reports whether a command line is that of the Perl daemon, and for which configuration: "" without one.
+// isPerl reports whether a command line is that of the Perl ldirectord, and for which configuration: "" without one.
 func isPerl(argv []string) (config string, is bool) {
 	if len(argv) == 0 || !strings.HasPrefix(filepath.Base(argv[0]), "perl") {
 		return "", false
@@ -166,8 +166,8 @@ func withoutOptions(words []string) []string {
 	return words
 }
 
-// Forked lists the processes that the Perl daemon made with fork=yes, one for each virtual service. They
-// would go on changing the table after it has ended.
+// Forked lists the processes that the Perl ldirectord made with fork=yes, one for each virtual service. They
+// would continue to change the table after its end.
 func (p Process) Forked() (children []int) {
 	folders, _ := filepath.Glob("/proc/[0-9]*") // the pattern is good
 	for _, dir := range folders {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// standIn is a process with a command line of our choice, but for a -s behind its name: a shell that has nothing
+// standIn is a process with a command line of our choice, but for a -s after its name: a shell that has nothing
 // to do until end closes its input.
 type standIn struct {
 	*exec.Cmd
@@ -97,7 +97,7 @@ func TestAKilledProcessIsKnown(t *testing.T) {
 	}
 }
 
-// A pager, an editor, a tail that have ldirectord in their command lines are no directors; one of ours may have
+// A pager, an editor, a tail that have ldirectord in their command lines are no directors; one of this program may have
 // another name.
 func TestCommandLinesOfDirectors(t *testing.T) {
 	defer func(name string) { os.Args[0] = name }(os.Args[0])

@@ -25,7 +25,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return readAll(f, limit)
 }
 
-// readAll reads a file that may grow meanwhile. One that is too large takes no memory.
+// readAll reads a file that may grow meanwhile. One that is too large is not read.
 func readAll(f *os.File, limit int64) ([]byte, error) {
 	if info, err := f.Stat(); err == nil && info.Size() > limit {
 		return nil, tooLarge(f.Name(), limit)
@@ -45,7 +45,7 @@ func tooLarge(what string, limit int64) error {
 	return fmt.Errorf("%s is larger than %d bytes", what, limit)
 }
 
-// OpenFile opens a regular file, as os.OpenFile does. A pipe must not hold the daemon up.
+// OpenFile opens a regular file, as os.OpenFile does. It does not wait for the writer of a pipe.
 func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 	f, err := os.OpenFile(path, flag|syscall.O_NONBLOCK, perm)
 	if err != nil {
@@ -58,8 +58,8 @@ func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 	return f, nil
 }
 
-// Read reads a file of the run folder. A link there is not followed, and what a user put there who is neither
-// root nor we, nor the folder's owner, counts for nothing.
+// Read reads a file of the run folder. It follows no link, and refuses files of users other than root,
+// this process's user and the folder's owner.
 func Read(path string) ([]byte, error) {
 	f, err := openOurs(path)
 	if err != nil {
@@ -81,8 +81,7 @@ func openOurs(path string) (*os.File, error) {
 	return f, nil
 }
 
-// readPid returns the number in a pid file's first line, 0 for what is none; there tells whether anything stands
-// in it.
+// readPid returns the number in a pid file's first line, 0 if there is none. The file is there when it has any text.
 func readPid(path string) (pid int, there bool) {
 	f, err := openOurs(path)
 	if err != nil {

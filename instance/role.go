@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OrdersFormat is the line that says how a file of orders is written. The version before wrote no such line, and
+// OrdersFormat is the line that says how a file of orders is written. The previous version wrote no such line, and
 // ignores it.
 const OrdersFormat = "# ldirectord 2"
 
@@ -20,14 +20,14 @@ const OrdersFormat = "# ldirectord 2"
 type Role string
 
 const (
-	NoRole  Role = "" // it runs or not as start and stop told it
+	NoRole  Role = "" // start and stop decide whether it runs
 	Started Role = "started"
 	Stopped Role = "stopped"
-	Active  Role = "active"  // it runs on, and serves
-	Standby Role = "standby" // it runs on, and stands by
+	Active  Role = "active"  // it keeps running, and serves
+	Standby Role = "standby" // it keeps running, and stands by
 )
 
-// StaysUp reports whether the daemon runs on whatever the order.
+// StaysUp reports whether the daemon keeps running when it does not serve.
 func (r Role) StaysUp() bool { return r == Active || r == Standby }
 
 // RoleChange is what a command wants of the role.
@@ -36,14 +36,13 @@ type RoleChange string
 const (
 	ToServe  RoleChange = "serve"
 	ToLeave  RoleChange = "leave"
-	ToStayUp RoleChange = "stay" // the role stays, but from now on the daemon runs on when it does not serve
+	ToStayUp RoleChange = "stay" // the role stays, but from now on the daemon keeps running when it does not serve
 )
 
 // IsKnown reports whether c is one of the constants.
 func (c RoleChange) IsKnown() bool { return c == ToServe || c == ToLeave || c == ToStayUp }
 
-// After is the role after a change of the last one. A daemon that runs on whatever the order is told to stand by
-// where another one is stopped.
+// After is the role after a change of the last one. A daemon that keeps running stands by where another one is stopped.
 func (c RoleChange) After(last Role) Role {
 	serve, stay := c == ToServe, last.StaysUp()
 	switch {
@@ -60,14 +59,14 @@ func (c RoleChange) After(last Role) Role {
 	}
 }
 
-// RoleOrder is a role, and when the command that ordered it began, by SinceBoot. The latest order wins, whichever comes
-// first.
+// RoleOrder is a role, and when the command that ordered it began, by SinceBoot. The latest order wins, in whatever
+// sequence they arrive.
 type RoleOrder struct {
 	Role  Role
 	Given time.Duration
 }
 
-// SinceBoot is the time by a clock that all processes share and nobody sets.
+// SinceBoot is the time since the boot: a clock that all processes share and nobody sets.
 func SinceBoot() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
@@ -77,7 +76,7 @@ func SinceBoot() time.Duration {
 }
 
 // RoleFile is the path of the file with the last order: the role in the first line, then the format, and when it was
-// given. The file outlives the daemon, not a boot.
+// given. The file survives the daemon, but not a boot.
 type RoleFile string
 
 // Read returns the last order. Without a file it is the zero value.
@@ -97,8 +96,8 @@ func (f RoleFile) Read() (RoleOrder, error) {
 	return RoleOrder{}, fmt.Errorf("reading the role: %s holds %q, which is none", f, word[:min(len(word), 64)])
 }
 
-// givenIn reads the time from the format's line. The version before wrote none, and that of a former boot, whose clock
-// was ahead, says nothing.
+// givenIn reads the time from the format's line. It is 0 for a file of the previous version, which has none, and for a
+// time in the future, which is of a former boot.
 func givenIn(line string) time.Duration {
 	ns, err := strconv.ParseInt(strings.TrimSpace(strings.TrimPrefix(line, OrdersFormat)), 10, 64)
 	if given := time.Duration(ns); err == nil && given <= SinceBoot() {
@@ -116,7 +115,7 @@ func (f RoleFile) Write(last RoleOrder) error {
 	return nil
 }
 
-// Clear forgets the last order, for a daemon that is not to follow any.
+// Clear removes the last order.
 func (f RoleFile) Clear() error {
 	if err := os.Remove(string(f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("clearing the role: %w", err)

@@ -53,7 +53,7 @@ func TestRoleFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	read(RoleOrder{Active, 0})                                    // it is of a former boot
-	for _, before := range []string{"active\n", "active\nby\n"} { // of the version before, which may have been killed
+	for _, before := range []string{"active\n", "active\nby\n"} { // of the previous version, which may have been killed
 		if err := os.WriteFile(string(f), []byte(before), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func TestRoleFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := f.Read(); err == nil || strings.Contains(err.Error(), "\x1b") {
-		t.Errorf("rubbish: %v", err)
+		t.Errorf("invalid content: %v", err)
 	}
 	clearRole()
 }

@@ -27,7 +27,7 @@ const (
 
 // Why an order at the control socket has no answer.
 var (
-	ErrNoListener = errors.New("no daemon takes orders at the control socket") // none runs, it has no socket, or is not of this version
+	ErrNoListener = errors.New("no daemon takes orders at the control socket") // none runs, it has no socket, or it is of another version
 	ErrEnding     = errors.New("the daemon is ending")
 	ErrNoAnswer   = errors.New("the daemon does not answer")
 )
@@ -62,7 +62,7 @@ func (s Socket) Order(ctx context.Context, limit time.Duration, path string, wor
 	case errors.As(err, &dial) && dial.Op == "dial" && !errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrNoListener, err)
 	case errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status == http.StatusMethodNotAllowed):
-		return fmt.Errorf("%w: that of the version before answers there", ErrNoListener)
+		return fmt.Errorf("%w: the previous version answers there", ErrNoListener)
 	case errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable,
 		errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", ErrEnding, err)
@@ -84,13 +84,13 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string {
-	if r.Status == http.StatusConflict { // an order that can't be carried out: it is no fault of the daemon's
+	if r.Status == http.StatusConflict { // an order that can't be carried out, through no fault of the daemon
 		return r.Text
 	}
 	return "the daemon says: " + r.Text
 }
 
-// IsFinal reports whether the order was understood and is refused, and not just late.
+// IsFinal reports whether the order is refused, and not only late.
 func (r *Refusal) IsFinal() bool { return r.Status != http.StatusGatewayTimeout }
 
 func (s Socket) exchange(ctx context.Context, method, path string) ([]byte, error) {

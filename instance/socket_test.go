@@ -75,8 +75,8 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 		text   string
 	}{
 		"nobody listens":       {is: ErrNoListener, text: "connect: "},
-		"the previous version": {handle: say(http.StatusNotFound, ""), is: ErrNoListener, text: "that of the version before answers there"},
-		"no such order":        {handle: say(http.StatusMethodNotAllowed, ""), is: ErrNoListener, text: "that of the version before answers there"},
+		"the previous version": {handle: say(http.StatusNotFound, ""), is: ErrNoListener, text: "the previous version answers there"},
+		"no such order":        {handle: say(http.StatusMethodNotAllowed, ""), is: ErrNoListener, text: "the previous version answers there"},
 		"it is ending":         {handle: say(http.StatusServiceUnavailable, "by TERM"), is: ErrEnding, text: "the daemon says: by TERM"},
 		"it dies":              {handle: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, is: ErrEnding, text: "EOF"},
 		"it dies meanwhile":    {handle: cut, is: ErrEnding, text: "unexpected EOF"},

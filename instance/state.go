@@ -13,10 +13,10 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// format is that of the state files that are written; the version before numbered none, and told no path.
+// format is the format of the state files that are written. The previous version wrote neither a number nor a path.
 const format = 2
 
-// Phase is where in its life the daemon is that holds the state file.
+// Phase is what the daemon of a state file does.
 type Phase string
 
 const (
@@ -25,8 +25,8 @@ const (
 	HandedOver Phase = "handed over" // it ended and left its table to the next one
 )
 
-// Supervisor is who has a daemon in the foreground, and so must start the next one: a unit of systemd, by its
-// name, or somebody. A daemon in the background has none.
+// Supervisor is who has a daemon in the foreground, and so must start the next one: a unit of systemd by its name, or
+// somebody. A daemon in the background has none.
 type Supervisor string
 
 // State is what a state file says. Every user may read it.
@@ -36,9 +36,9 @@ type State struct {
 	Name string `json:",omitempty"` // of its pid file
 	Process
 	Phase      Phase
-	Supervisor Supervisor    `json:"Keeper,omitempty"` // the name that the previous version reads
+	Supervisor Supervisor    `json:"Keeper,omitempty"` // as the previous version calls it
 	Execute    []string      `json:",omitempty"`       // the configurations of its siblings
-	Virtuals   []ipvsctl.Key `json:",omitempty"`       // what it may have in the table; says nothing once it is ending
+	Virtuals   []ipvsctl.Key `json:",omitempty"`       // what it may have in the table, unless it is ending
 }
 
 func readState(path string) (State, error) {
@@ -47,7 +47,7 @@ func readState(path string) (State, error) {
 	if err != nil {
 		return s, err
 	}
-	err = json.NewDecoder(bytes.NewReader(text)).Decode(&s) // what stands after it is older, in one of the version before
+	err = json.NewDecoder(bytes.NewReader(text)).Decode(&s) // the previous version may leave older text after it
 	if err != nil {
 		return s, fmt.Errorf("reading %s: %w", path, err)
 	}
@@ -65,7 +65,7 @@ func (s State) text() ([]byte, error) {
 // record is a state file that was found.
 type record struct {
 	State
-	home string // the name that the files have
+	base string // the name of its files
 }
 
 // records are all that are there.
@@ -73,9 +73,9 @@ func (i Instance) records() (found []record) {
 	paths, _ := filepath.Glob(filepath.Join(escapeGlob(i.dir), prefix+"*.state"))
 	for _, path := range paths {
 		if s, err := readState(path); err == nil {
-			home := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), prefix), ".state")
-			s.Name = cmp.Or(s.Name, home) // the version before had one name for all
-			found = append(found, record{State: s, home: home})
+			base := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), prefix), ".state")
+			s.Name = cmp.Or(s.Name, base) // the previous version had one name for all
+			found = append(found, record{State: s, base: base})
 		}
 	}
 	return found
@@ -85,33 +85,33 @@ func escapeGlob(dir string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
-// isOld reports whether the version before wrote it.
+// isOld reports whether the previous version wrote it.
 func (r record) isOld() bool { return r.Format == 0 }
 
-// isMissed reports whether services may be in the kernel's table that only this record tells of, for a file that
-// is still there.
-func (r record) isMissed() bool {
+// hasServices reports whether only this record names services that may be in the kernel's table, for a file that is still
+// there.
+func (r record) hasServices() bool {
 	return !r.isOld() && r.Table == Kernel && r.Phase != Ending && len(r.Virtuals) > 0 && Exists(r.Path)
 }
 
-// lives reports whether the daemon that wrote it has not ended.
+// lives reports whether the daemon that wrote a record is running.
 func (i Instance) lives(r record) bool {
 	if !i.mayName(r.Pid) {
 		return false
 	}
 	if r.isOld() {
 		_, err := processOf(r.Pid)
-		return err == nil && isHeldByOld(i.files(r.home).State)
+		return err == nil && isLockedByOld(i.files(r.base).State)
 	}
 	if !r.Process.Lives() {
 		return false
 	}
-	locked, err := isLocked(i.files(r.home).Lock)
-	return locked || err != nil // who can't look at the lock has the time of start
+	locked, err := isLocked(i.files(r.base).Lock)
+	return locked || err != nil // without access to the lock the time of start decides
 }
 
-// isHeldByOld reports whether a daemon of the version before has its state file, which it locks itself.
-func isHeldByOld(path string) bool {
+// isLockedByOld reports whether a daemon of the previous version runs: it locks the state file itself.
+func isLockedByOld(path string) bool {
 	f, err := openOurs(path)
 	if err != nil {
 		return false

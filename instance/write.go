@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockWait is how long another process may hold the lock on the run folder: it is held for moments.
+// lockWait is how long another process may hold the lock on the run folder. It takes milliseconds.
 const lockWait = 5 * time.Second
 
-// Write makes a file of the run folder, whole at once: a reader sees the old one or the new one, and a full disk
-// leaves the old one. No link is followed.
+// Write replaces a file of the run folder atomically: a reader sees the old one or the new one, and on a full disk the old
+// one stays. It follows no link.
 func Write(path string, text []byte, mode os.FileMode) error {
 	if err := CheckFolder(filepath.Dir(path)); err != nil {
 		return err
@@ -33,11 +33,10 @@ func Replace(path string, text []byte, mode os.FileMode) error {
 	return f.Close()
 }
 
-// replace puts a fresh file in the place of what is there, and returns it open. It is prepared before anybody
-// else may see it.
+// replace writes a new file, prepares it and gives it the name. It returns the open file.
 func replace(path string, text []byte, mode os.FileMode, prepare func(*os.File) error) (*os.File, error) {
 	fresh := fmt.Sprintf("%s.%d.new", path, os.Getpid())
-	_ = os.Remove(fresh) // of a process that was killed and had our number; where it can't be removed, the next line fails
+	_ = os.Remove(fresh) // of a process that was killed and had our pid; if it can't be removed, the next line fails
 	f, err := os.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("writing %s: %w", path, err)
@@ -61,7 +60,7 @@ func replace(path string, text []byte, mode os.FileMode, prepare func(*os.File) 
 	return f, nil
 }
 
-// CheckFolder refuses a run folder in which others could exchange our files for theirs.
+// CheckFolder refuses a run folder in which other users could replace our files.
 func CheckFolder(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -76,10 +75,10 @@ func CheckFolder(dir string) error {
 	return fmt.Errorf("the run folder %s (%v) can be written by others than its owner: chmod go-w it, or --rundir names another", dir, info.Mode())
 }
 
-// ownerOf is the user whose a file or a folder is.
+// ownerOf is the owner of a file or a folder.
 func ownerOf(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
 
-// trusted refuses a file of the run folder that somebody else put there.
+// trusted refuses a file of the run folder that is another user's.
 func trusted(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -97,7 +96,7 @@ func trusted(f *os.File) error {
 	}
 }
 
-// openLock opens a lock file, which only its owner can: whoever can open one can hold it for ever.
+// openLock opens a lock file. Only its owner can: who can open it can hold the lock forever.
 func openLock(path string) (*os.File, error) {
 	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -113,8 +112,8 @@ func openLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// giveToFolder makes a file that root made in the folder of a daemon with a user of its own that user's, who could
-// not open it otherwise.
+// giveToFolder gives a file of root to the owner of its folder: a daemon with a user of its own could not open it
+// otherwise.
 func giveToFolder(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -135,8 +134,7 @@ func tryLock(f *os.File) error {
 	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
 }
 
-// isLocked reports whether somebody has the lock on a file. An error means that nobody can tell: it is not there,
-// or not ours to open.
+// isLocked reports whether somebody has the lock on a file. It fails when the file is not there, or we may not open it.
 func isLocked(path string) (bool, error) {
 	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
@@ -150,8 +148,8 @@ func isLocked(path string) (bool, error) {
 	return l.Type != unix.F_UNLCK, nil
 }
 
-// LockFolder keeps others from writing in the run folder until the returned file is closed. It is for moments, while
-// what is there is read, and written again.
+// LockFolder keeps others from changing the run folder until the returned file is closed. It is for milliseconds, to read
+// what is there and write it again.
 func (i Instance) LockFolder(ctx context.Context) (*os.File, error) {
 	if err := CheckFolder(i.dir); err != nil {
 		return nil, err

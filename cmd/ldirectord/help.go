@@ -39,7 +39,7 @@ Exit status: 0 done, 1 failed, 2 the configuration is refused, 3 not running,
 `
 
 // topics are the words that may follow --help, in the order in which it names them.
-var topics = []string{"commands", "options", "files", "directives", "checks", "drain", "standby", "marks", "exit"}
+var topics = []string{"commands", "options", "files", "directives", "checks", "status", "drain", "standby", "marks", "exit"}
 
 // showHelp shows the help in short, or that on a topic.
 func showHelp(w io.Writer, topic string) error {
