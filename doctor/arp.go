@@ -60,7 +60,9 @@ func askARP(ctx context.Context, questions []question) (neighbours, error) {
 		return nil, fmt.Errorf("asking for addresses on %s: %w", d.name, err)
 	}
 	sent := make(chan error, 1)
-	go func() { sent <- sendARP(ctx, raw, questions) }()
+	go func() {
+		sent <- sendTwice(ctx, questions, func(q question) error { return sendPacket(raw, q) })
+	}()
 	found, err := receiveARP(raw)
 	return found, errors.Join(err, <-sent)
 }
@@ -79,11 +81,16 @@ func openPackets(index int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "arp"), nil
 }
 
-func sendARP(ctx context.Context, raw syscall.RawConn, questions []question) error {
+// sendTwice sends questions, and again later, unless ctx or the socket's deadline ends before.
+func sendTwice(ctx context.Context, questions []question, send func(question) error) error {
 	for range 2 {
 		for _, q := range questions {
-			if err := sendPacket(raw, q); err != nil {
-				return err
+			err := send(q)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("asking for %s on %s: %w", q.addr, q.device.name, err)
 			}
 		}
 		select {
@@ -105,13 +112,7 @@ func sendPacket(raw syscall.RawConn, q question) error {
 		sent = unix.Sendto(int(fd), arpRequest(q), 0, to)
 		return !errors.Is(sent, unix.EAGAIN)
 	})
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil
-	}
-	if err = errors.Join(err, sent); err != nil {
-		return fmt.Errorf("asking for %s on %s: %w", q.addr, q.device.name, err)
-	}
-	return nil
+	return errors.Join(err, sent)
 }
 
 // The fields of an ARP packet for Ethernet and IPv4.

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"time"
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv6"
@@ -30,31 +29,21 @@ func askND(ctx context.Context, questions []question) (neighbours, error) {
 		return nil, fmt.Errorf("asking for addresses on %s: %w", d.name, err)
 	}
 	sent := make(chan error, 1)
-	go func() { sent <- solicit(ctx, p, questions) }()
+	go func() {
+		sent <- sendTwice(ctx, questions, func(q question) error { return solicit(p, q) })
+	}()
 	found, err := receiveND(p, d.index)
 	return found, errors.Join(err, <-sent)
 }
 
-func solicit(ctx context.Context, p *ipv6.PacketConn, questions []question) error {
-	for range 2 {
-		for _, q := range questions {
-			message, err := solicitation(q)
-			if err != nil {
-				return err
-			}
-			from := &ipv6.ControlMessage{HopLimit: 255, IfIndex: q.device.index, Src: q.source.AsSlice()}
-			_, err = p.WriteTo(message, from, &net.IPAddr{IP: solicitedNode(q.addr), Zone: q.device.name})
-			if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-				return fmt.Errorf("asking for %s on %s: %w", q.addr, q.device.name, err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(resendAfter):
-		}
+func solicit(p *ipv6.PacketConn, q question) error {
+	message, err := solicitation(q)
+	if err != nil {
+		return err
 	}
-	return nil
+	from := &ipv6.ControlMessage{HopLimit: 255, IfIndex: q.device.index, Src: q.source.AsSlice()}
+	_, err = p.WriteTo(message, from, &net.IPAddr{IP: solicitedNode(q.addr), Zone: q.device.name})
+	return err
 }
 
 // The options of RFC 4861, section 4.6.1: type, and length in units of eight bytes.

@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/netip"
@@ -115,7 +114,7 @@ func TestADaemonIsFoundByItsState(t *testing.T) {
 			if got := other.Files().Socket; !strings.HasSuffix(got, "/ldirectord.ldirectord.sock") {
 				t.Errorf("%s: the socket is %s", names[0], got)
 			}
-			if _, err := other.Acquire(t.Context(), ""); !errors.Is(err, ErrRunning) {
+			if _, err := other.Acquire(soon(t), ""); !errors.Is(err, ErrRunning) {
 				t.Errorf("%s: a second one: %v", names[0], err)
 			}
 		}
@@ -163,7 +162,7 @@ func TestAnothersStateIsNotBelieved(t *testing.T) {
 	if err := os.Chown(i.files("x.cf").Lock, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := i.Acquire(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "belongs to the user 65534") {
+	if _, err := i.Acquire(soon(t), ""); err == nil || !strings.Contains(err.Error(), "belongs to the user 65534") {
 		t.Errorf("with a lock of another user's: %v", err)
 	}
 }
@@ -237,7 +236,7 @@ func TestADaemonOfTheVersionBefore(t *testing.T) {
 	if found.Process != old.process(t) || found.State.Name != "ldirectord" {
 		t.Errorf("found %+v", found)
 	}
-	if _, err := i.Acquire(t.Context(), ""); !errors.Is(err, ErrRunning) {
+	if _, err := i.Acquire(soon(t), ""); !errors.Is(err, ErrRunning) {
 		t.Errorf("a second one: %v", err)
 	}
 	f.Close()
@@ -260,12 +259,12 @@ func TestWhatWasLeftInTheTable(t *testing.T) {
 		s.Phase, s.Virtuals = phase, keys
 		release := forge(t, i, "ldirectord", s)
 		old.in.Close()
-		if err := s.Await(t.Context()); err != nil {
+		if err := s.Await(soon(t)); err != nil {
 			t.Fatal(err)
 		}
 		release()
 		next := New(i.dir, i.Daemon, "ldirectord.cf", "ldirectord")
-		h, err := next.Acquire(t.Context(), "")
+		h, err := next.Acquire(soon(t), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -290,7 +289,7 @@ func TestADaemonThatIsEndingIsWaitedFor(t *testing.T) {
 	}
 	time.AfterFunc(50*time.Millisecond, func() {
 		old.in.Close()
-		_ = s.Await(context.Background())
+		_ = s.Await(soon(t))
 		release()
 	})
 	h := acquire(t, i)
@@ -312,7 +311,7 @@ func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
 		t.Errorf("the second one is %+v", found)
 	}
 	var taken *Taken
-	if _, err := second.Acquire(t.Context(), ""); !errors.As(err, &taken) || taken.Path != "/a/x.cf" {
+	if _, err := second.Acquire(soon(t), ""); !errors.As(err, &taken) || taken.Path != "/a/x.cf" {
 		t.Errorf("the second one: %v", err)
 	}
 	if err := second.MayStart(); !errors.As(err, &taken) {

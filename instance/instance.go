@@ -137,10 +137,20 @@ func (i Instance) isTaken(all []record, name string) bool {
 	})
 }
 
+// others are the records of other daemons that run.
+func (i Instance) others(all []record) (found []record) {
+	for _, r := range all {
+		if i.likeness(r) == another && i.lives(r) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
 // userOf is the other daemon that runs under a name, if there is one.
 func (i Instance) userOf(all []record, name string) (record, bool) {
-	for _, r := range all {
-		if (r.base == name || r.Name == name) && i.likeness(r) == another && i.lives(r) {
+	for _, r := range i.others(all) {
+		if r.base == name || r.Name == name {
 			return r, true
 		}
 	}
@@ -155,7 +165,7 @@ func Exists(path string) bool {
 
 // isOther reports whether a process is the daemon of another configuration. A pid in a file may be from before a boot.
 func (i Instance) isOther(all []record, pid int) bool {
-	return slices.ContainsFunc(all, func(r record) bool { return r.Pid == pid && i.likeness(r) == another && i.lives(r) })
+	return slices.ContainsFunc(i.others(all), func(r record) bool { return r.Pid == pid })
 }
 
 // isDirector reports whether a process that our pid file names is a director: one of this program whose state is lost, or
@@ -239,9 +249,9 @@ func (i Instance) Chains() string {
 
 // Elsewhere are the daemons of this file that run on another table or in another network namespace.
 func (i Instance) Elsewhere() (states []State) {
-	for _, r := range i.records() {
+	for _, r := range i.others(i.records()) {
 		here := Daemon{Path: r.Path, Table: i.Table, NetNS: i.NetNS}
-		if !r.isOld() && i.likeness(r) == another && i.compare(here) != another && i.lives(r) {
+		if !r.isOld() && i.compare(here) != another {
 			states = append(states, r.State)
 		}
 	}
@@ -257,31 +267,18 @@ func (i Instance) State() (State, error) {
 	return r.State, nil
 }
 
-// others are the states of the other daemons that run on the same table.
-func (i Instance) others() (states []State) {
-	all := i.records()
-	for _, r := range all {
-		same := r.isOld() || r.Table == i.Table && r.NetNS == i.NetNS
-		if same && i.likeness(r) == another && r.Phase == Running && i.lives(r) {
-			states = append(states, r.State)
-		}
-	}
-	return states
-}
-
 // NotOthers returns keys without the virtual services that other running daemons have in the table: a service may have
 // moved to another configuration.
-func (i Instance) NotOthers(keys []ipvsctl.Key) (own []ipvsctl.Key) {
-	others := map[ipvsctl.Key]bool{}
-	for _, s := range i.others() {
-		for _, k := range s.Virtuals {
-			others[k] = true
+func (i Instance) NotOthers(keys []ipvsctl.Key) []ipvsctl.Key {
+	taken := map[ipvsctl.Key]bool{}
+	for _, r := range i.others(i.records()) {
+		sameTable := r.isOld() || r.Table == i.Table && r.NetNS == i.NetNS
+		if !sameTable || r.Phase != Running {
+			continue
+		}
+		for _, k := range r.Virtuals {
+			taken[k] = true
 		}
 	}
-	for _, k := range keys {
-		if !others[k] {
-			own = append(own, k)
-		}
-	}
-	return own
+	return slices.DeleteFunc(slices.Clone(keys), func(k ipvsctl.Key) bool { return taken[k] })
 }

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,10 +24,17 @@ func daemonOf(dir, file string, names ...string) Instance {
 	return New(dir, Daemon{Path: file, Table: "memory", NetNS: NetNS()}, names...)
 }
 
+// soon ends before anybody gives a test up.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // acquire makes this process the daemon.
 func acquire(t *testing.T, i Instance) *Lock {
 	t.Helper()
-	h, err := i.Acquire(t.Context(), "")
+	h, err := i.Acquire(soon(t), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +58,7 @@ func TestFilesOfTheRunFolderAreBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			i := daemonOf(t.TempDir(), "/ld.cf")
 			f := i.Files()
-			for path, limit := range map[string]int64{f.Pid: maxPidText, f.State: MaxFile, f.Drain: MaxFile} {
+			for path, limit := range map[string]int64{f.Pid: MaxFile, f.State: MaxFile, f.Drain: MaxFile} {
 				if err := put(path, limit); err != nil {
 					t.Fatal(err)
 				}
@@ -125,7 +133,7 @@ func TestTheRunFolderMustBeSafe(t *testing.T) {
 			t.Fatal(err)
 		}
 		i := daemonOf(dir, "/ld.cf")
-		h, err := i.Acquire(t.Context(), "")
+		h, err := i.Acquire(soon(t), "")
 		if (err == nil) != want {
 			t.Errorf("%v: %v", mode, err)
 		}

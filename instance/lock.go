@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
-	"time"
 
 	"ldirectord/ipvsctl"
 )
@@ -35,14 +34,9 @@ type Lock struct {
 // for one that runs it returns ErrRunning.
 func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	for {
-		h, err := i.tryAcquire(ctx, by)
-		if !errors.Is(err, errEnding) {
-			return h, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(pollInterval):
+		l, err := i.tryAcquire(ctx, by)
+		if !errors.Is(err, errEnding) || !pause(ctx, pollInterval) {
+			return l, err
 		}
 	}
 }

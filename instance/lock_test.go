@@ -17,7 +17,7 @@ import (
 // The folder is locked by one process at a time, and others wait for it.
 func TestLockFolderWaits(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
-	first, err := i.LockFolder(t.Context())
+	first, err := i.LockFolder(soon(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestLockFolderWaits(t *testing.T) {
 		t.Errorf("a second one: %v", err)
 	}
 	time.AfterFunc(50*time.Millisecond, func() { first.Close() })
-	second, err := i.LockFolder(t.Context())
+	second, err := i.LockFolder(soon(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestStays(t *testing.T) {
 		t.Error("it hands over")
 	}
 	daemon.in.Close()
-	if err := s.Await(t.Context()); err != nil {
+	if err := s.Await(soon(t)); err != nil {
 		t.Fatal(err)
 	}
 	if i.Stays(s.Process) {

@@ -37,13 +37,21 @@ func (p Process) Lives() bool {
 // Await waits until the process is gone.
 func (p Process) Await(ctx context.Context) error {
 	for p.Lives() {
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, pollInterval) {
 			return fmt.Errorf("the daemon with pid %d does not end", p.Pid)
-		case <-time.After(pollInterval):
 		}
 	}
 	return nil
+}
+
+// pause reports whether ctx is still open after a time.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
 }
 
 // procStat is what the kernel says of a process, as far as it matters here.

@@ -88,7 +88,7 @@ func TestAKilledProcessIsKnown(t *testing.T) {
 		if err := s.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Await(t.Context()); err != nil {
+		if err := p.Await(soon(t)); err != nil {
 			t.Fatal(err)
 		}
 		if got := isKilled(p.Pid); got != want {
@@ -191,7 +191,7 @@ func TestThePerlDaemonsNameIsNotTaken(t *testing.T) {
 	i := New(t.TempDir(), Daemon{Path: "/b/x.cf", Table: Kernel, NetNS: NetNS()}, "x.cf")
 	perl := pretend(t, "/usr/bin/perl", "/usr/sbin/ldirectord", "/a/x.cf", "start")
 	putPid(t, i.PidFile(), perl.Process.Pid)
-	if _, err := i.Acquire(t.Context(), ""); err == nil {
+	if _, err := i.Acquire(soon(t), ""); err == nil {
 		t.Error("it started")
 	}
 	if pid, _ := readPid(i.PidFile()); pid != perl.Process.Pid {

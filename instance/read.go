@@ -9,11 +9,8 @@ import (
 	"syscall"
 )
 
-// Limits on the files of the run folder, in bytes.
-const (
-	MaxFile    = 64 << 20
-	maxPidText = 4 << 10 // of a pid file: the rest does not matter
-)
+// MaxFile is the max size of a file of the run folder, in bytes.
+const MaxFile = 64 << 20
 
 // ReadFile reads a whole regular file of at most limit bytes.
 func ReadFile(path string, limit int64) ([]byte, error) {
@@ -83,12 +80,7 @@ func openOurs(path string) (*os.File, error) {
 
 // readPid returns the number in a pid file's first line, 0 if there is none. The file is there when it has any text.
 func readPid(path string) (pid int, there bool) {
-	f, err := openOurs(path)
-	if err != nil {
-		return 0, false
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxPidText))
+	text, err := Read(path)
 	if err != nil || len(text) == 0 {
 		return 0, false
 	}

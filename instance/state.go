@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -70,19 +71,19 @@ type record struct {
 
 // records are all that are there.
 func (i Instance) records() (found []record) {
-	paths, _ := filepath.Glob(filepath.Join(escapeGlob(i.dir), prefix+"*.state"))
-	for _, path := range paths {
-		if s, err := readState(path); err == nil {
-			base := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), prefix), ".state")
+	entries, _ := os.ReadDir(i.dir)
+	for _, e := range entries {
+		name, isOurs := strings.CutPrefix(e.Name(), prefix)
+		base, isState := strings.CutSuffix(name, ".state")
+		if !isOurs || !isState {
+			continue
+		}
+		if s, err := readState(filepath.Join(i.dir, e.Name())); err == nil {
 			s.Name = cmp.Or(s.Name, base) // the previous version had one name for all
 			found = append(found, record{State: s, base: base})
 		}
 	}
 	return found
-}
-
-func escapeGlob(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
 // isOld reports whether the previous version wrote it.

@@ -26,7 +26,7 @@ func folderOfNobody(t *testing.T) string {
 // What root's commands write in the folder of a daemon with a user of its own is that user's: it could not open it.
 func TestRootShutsNoUserOut(t *testing.T) {
 	i := daemonOf(folderOfNobody(t), "/etc/ha.d/ldirectord.cf")
-	lock, err := i.LockFolder(t.Context())
+	lock, err := i.LockFolder(soon(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestAUserNamesItsOwnProcessAlone(t *testing.T) {
 // Root's daemon in the folder of another user would be found by no command of root's: stop would end nothing.
 func TestRootIsNoDaemonInTheFolderOfAUser(t *testing.T) {
 	i := daemonOf(folderOfNobody(t), "/etc/ha.d/ldirectord.cf")
-	if h, err := i.Acquire(t.Context(), ""); err == nil {
+	if h, err := i.Acquire(soon(t), ""); err == nil {
 		t.Errorf("it may: %+v is found", i.Find())
 		h.Release()
 	}

@@ -165,11 +165,9 @@ func (i Instance) LockFolder(ctx context.Context) (*os.File, error) {
 		if err == nil {
 			return f, nil
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, 5*time.Millisecond) {
 			f.Close()
 			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
-		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
