@@ -48,9 +48,9 @@ install-terms:
 	$(INSTALL) -t $(DESTDIR)$(TERMSDIR) LICENSE NOTICE
 	$(LICENCES) ./cmd/ldirectord >build/LICENSES && $(INSTALL) -t $(DESTDIR)$(TERMSDIR) build/LICENSES
 
-# The same as Debian has it, and its changelog.
+# What Debian demands besides: its form of the licence, and a changelog.
 install-copyright:
-	$(LICENCES) -deb ./cmd/ldirectord >build/copyright && $(INSTALL) -t $(DESTDIR)$(DOCDIR) build/copyright
+	$(INSTALL) -t $(DESTDIR)$(DOCDIR) packaging/deb/copyright
 	printf 'ldirectord (2:%s-1) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- %s  %s\n' '$(VERSION)' '$(PACKAGER)' \
 		"$$(LC_ALL=C date -u -R -d @$(SOURCE_DATE_EPOCH))" | gzip -9nc | $(INSTALL) /dev/stdin $(DESTDIR)$(DOCDIR)/changelog.Debian.gz
 	$(INSTALL) packaging/deb/lintian-overrides $(DESTDIR)/usr/share/lintian/overrides/ldirectord
@@ -79,8 +79,8 @@ deb rpm: $(PROGRAM)
 		PACKAGE_ARCH=$(GOARCH) $(HERE) $(NFPM) package -f packaging/nfpm.yaml -p $@ -t $(PACKAGES)
 
 PACKAGES ?= build
-deb: PARTS  = install-files install-sysv install-copyright
-deb: LAYOUT = UNITDIR=/lib/systemd/system ZSHDIR=/usr/share/zsh/vendor-completions AGENT=/usr/lib/ldirectord/ocf-agent
+deb: PARTS  = install install-sysv install-copyright
+deb: LAYOUT = TERMSDIR=/usr/share/doc/ldirectord UNITDIR=/lib/systemd/system ZSHDIR=/usr/share/zsh/vendor-completions AGENT=/usr/lib/ldirectord/ocf-agent
 rpm: PARTS  = install
 rpm: LAYOUT = TERMSDIR=/terms
 

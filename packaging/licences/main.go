@@ -2,7 +2,7 @@
 // packages must bring them along. It fails where a module has none, or one that the program may not be given
 // away with.
 //
-//	licences [-deb] [-arch ARCH] PACKAGE
+//	licences [-arch ARCH] PACKAGE
 package main
 
 import (
@@ -13,11 +13,10 @@ import (
 )
 
 func main() {
-	deb := flag.Bool("deb", false, "as Debian's copyright file, not as plain text")
 	arch := flag.String("arch", runtime.GOARCH, "the processor that the binary is for")
 	flag.Parse()
 	if flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: licences [-deb] [-arch ARCH] PACKAGE")
+		fmt.Fprintln(os.Stderr, "usage: licences [-arch ARCH] PACKAGE")
 		os.Exit(2)
 	}
 	modules, err := linked(flag.Arg(0), *arch)
@@ -27,10 +26,6 @@ func main() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "licences:", err)
 		os.Exit(1)
-	}
-	if *deb {
-		os.Stdout.WriteString(copyright(modules))
-		return
 	}
 	os.Stdout.WriteString(plain(modules))
 }
