@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// corpusCase is a file and what the reference makes of it; see the head of corpus.txt.
+// corpusCase is a file and what the Perl ldirectord makes of it; see 000-format.txt.
 type corpusCase struct {
 	name     string
 	oddity   bool
@@ -24,7 +24,7 @@ type corpusCase struct {
 	warnings []int // lines
 	brief    bool
 	config   *expected
-	tolerant *expected // what we may make of a file that the reference refuses
+	tolerant *expected // what we may make of a file that the Perl ldirectord refuses
 }
 
 type object = map[string]any
@@ -35,7 +35,7 @@ type expected struct {
 	virtuals []object
 }
 
-// corpus reads corpus.txt.
+// corpus reads the files of the folder corpus.
 type corpus struct {
 	t        *testing.T
 	defaults map[string]object
@@ -45,13 +45,19 @@ type corpus struct {
 
 func readCorpus(t *testing.T) []corpusCase {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(testdata, "corpus.txt"))
-	if err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob(filepath.Join(testdata, "corpus", "*.txt"))
+	if err != nil || len(files) < 2 {
+		t.Fatal("no corpus", err)
 	}
 	c := corpus{t: t, defaults: map[string]object{}}
-	for line := range strings.Lines(string(text)) {
-		c.line(strings.TrimSuffix(line, "\n"))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			c.line(strings.TrimSuffix(line, "\n"))
+		}
 	}
 	return c.cases
 }
@@ -95,7 +101,7 @@ func (c *corpus) line(line string) {
 		v := c.config.virtuals[len(c.config.virtuals)-1]
 		v["reals"] = append(v["reals"].([]any), c.object(c.defaults[word], rest))
 	default:
-		c.t.Fatalf("corpus.txt: cannot read %q", line)
+		c.t.Fatalf("corpus: cannot read %q", line)
 	}
 }
 
@@ -107,7 +113,7 @@ func (c *corpus) newConfig() *expected {
 func (c *corpus) object(defaults object, text string) object {
 	o := maps.Clone(defaults)
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
-		c.t.Fatalf("corpus.txt: %v in %s", err, text)
+		c.t.Fatalf("corpus: %v in %s", err, text)
 	}
 	return o
 }
@@ -115,7 +121,7 @@ func (c *corpus) object(defaults object, text string) object {
 func (c *corpus) unquote(text string) string {
 	s, err := strconv.Unquote(text)
 	if err != nil {
-		c.t.Fatalf("corpus.txt: %v in %s", err, text)
+		c.t.Fatalf("corpus: %v in %s", err, text)
 	}
 	return s
 }
@@ -123,7 +129,7 @@ func (c *corpus) unquote(text string) string {
 func (c *corpus) number(text string) int {
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		c.t.Fatalf("corpus.txt: %v", err)
+		c.t.Fatalf("corpus: %v", err)
 	}
 	return n
 }
@@ -154,7 +160,7 @@ func readDeviations(t *testing.T) map[string]deviation {
 	return listed
 }
 
-// A case passes when we read the file as the reference does, or accept a layout that it refuses with
+// A case passes when we read the file as the Perl ldirectord does, or accept a layout that it refuses with
 // one meaning, or when deviations.md says why not.
 func TestCorpus(t *testing.T) {
 	listed := readDeviations(t)
@@ -182,7 +188,7 @@ func (c *corpusCase) differs(t *testing.T, o Options) string {
 		return c.sameError(found)
 	}
 	if c.config == nil && c.tolerant == nil {
-		return fmt.Sprintf("accepted; the reference says %s at line %d", c.kind, c.line)
+		return fmt.Sprintf("accepted; the Perl ldirectord says %s at line %d", c.kind, c.line)
 	}
 	if c.config == nil {
 		if !slices.ContainsFunc(found, func(d Diagnostic) bool { return d.Kind == layout }) {
@@ -203,7 +209,7 @@ func (c *corpusCase) sameError(found Diagnostics) string {
 	if first.Kind == c.kind && first.Pos.Line == c.line {
 		return ""
 	}
-	return fmt.Sprintf("%s: %s; the reference says %q at line %d", first.Kind, first, c.kind, c.line)
+	return fmt.Sprintf("%s: %s; the Perl ldirectord says %q at line %d", first.Kind, first, c.kind, c.line)
 }
 
 func (e *expected) differs(t *testing.T, cfg *Config, brief bool) string {
@@ -269,7 +275,7 @@ func firstDifference(path string, want, got any, partial bool) string {
 	return ""
 }
 
-// With Strict, what the reference refuses is refused as there, and what it accepts is accepted.
+// With Strict, what the Perl ldirectord refuses is refused as there, and what it accepts is accepted.
 func TestStrictCorpus(t *testing.T) {
 	listed := readDeviations(t)
 	o := options(t)
@@ -283,7 +289,7 @@ func TestStrictCorpus(t *testing.T) {
 		case cfg == nil && c.config != nil:
 			t.Errorf("%s: %s", c.name, found.Errors()[0])
 		case cfg != nil && c.config == nil:
-			t.Errorf("%s: accepted; the reference says %s at line %d", c.name, c.kind, c.line)
+			t.Errorf("%s: accepted; the Perl ldirectord says %s at line %d", c.name, c.kind, c.line)
 		case cfg == nil:
 			if why := c.sameError(found); why != "" {
 				t.Errorf("%s: %s", c.name, why)

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,7 +65,7 @@ func readNetmask(v *value) (string, *problem) {
 		return "", bad("%s is not a netmask; it is four numbers from 0 to 255 with dots, such as 255.255.255.0", quote(v.text))
 	}
 	b := mask.As4()
-	if bits := binary.BigEndian.Uint32(b[:]); bits|(bits-1) != 1<<32-1 {
+	if bits := binary.BigEndian.Uint32(b[:]); bits|(bits-1) != math.MaxUint32 {
 		v.warn(suspicious, "the netmask %s has holes", mask)
 	}
 	return v.text, nil
