@@ -210,7 +210,7 @@ func Message(d parser.Diagnostic) string {
 	if d.Severity == parser.Error {
 		word = "Error"
 	}
-	at := d.Place()
+	at := d.At()
 	switch {
 	case d.Pos.Line == 0:
 		return fmt.Sprintf("%s [%d]: %s: %s", word, os.Getpid(), at.File, d.Text)

@@ -126,7 +126,7 @@ func (f *findings) diagnostics(file string) (found parser.Diagnostics) {
 		at.File = cmp.Or(at.File, file)
 		found = append(found, parser.Diagnostic{Severity: parser.Warning, Kind: one.Kind, Pos: at, Text: one.advice()})
 	}
-	return found.ByPlace()
+	return found.ByPosition()
 }
 
 // bySeverity compares findings: those that are broken come first, and then the order of the file counts.

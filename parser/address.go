@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// header is what stands behind virtual= or virtual6=.
+// header is the value of virtual or virtual6.
 type header struct {
 	line   line
 	ipv6   bool
@@ -20,7 +20,7 @@ type header struct {
 	addrPort port
 }
 
-// read takes in an address and port, or a mark. What the reference ignores behind it is warned about.
+// read reads an address and port, or a mark. It warns of what follows, which the Perl ldirectord ignores.
 func (h *header) read(v *value) *problem {
 	word := leading(v.text, func(c byte) bool { return !isSpace(c) && c != '#' })
 	if rest := trim(v.text[len(word):]); rest != "" && rest[0] != '#' {
@@ -82,7 +82,7 @@ func (h *header) readAddress(v *value, word string) *problem {
 	return nil
 }
 
-// portOf cuts a port off its tail. The reference ignores what follows.
+// portOf cuts a port off its tail. The Perl ldirectord ignores what follows.
 func (h *header) portOf(v *value, text string) string {
 	port := leading(text, isNameByte)
 	if port != "" && port != text {
@@ -91,11 +91,11 @@ func (h *header) portOf(v *value, text string) string {
 	return port
 }
 
-// longestHost is the length of the longest host name (RFC 1035, section 2.3.4).
-const longestHost = 255
+// maxHostLength is the length of the longest host name (RFC 1035, section 2.3.4).
+const maxHostLength = 255
 
 func isHostName(s string) bool {
-	return len(s) <= longestHost && all(s, isHostByte)
+	return len(s) <= maxHostLength && all(s, isHostByte)
 }
 
 // parseIPv4 reads four decimal numbers without leading zeros. The C library reads more than that
@@ -111,7 +111,7 @@ func parseIPv6(s string) (netip.Addr, bool) {
 	return a, err == nil && a.Is6() && !a.Is4In6() && a.Zone() == ""
 }
 
-// looksLikeIPv6 tells of an address without its brackets, maybe with a port.
+// looksLikeIPv6 reports whether a text is an IPv6 address without its brackets, maybe with a port.
 func looksLikeIPv6(s string) bool {
 	if strings.Count(s, ":") < 2 {
 		return false
@@ -123,8 +123,8 @@ func looksLikeIPv6(s string) bool {
 	return ok
 }
 
-// looksNumeric tells of what the C library reads as an address and does not look up: numbers with
-// dots, be they decimal, octal or hexadecimal.
+// looksNumeric reports whether the C library reads a host as an address and does not look it up: numbers with dots, be
+// they decimal, octal or hexadecimal.
 func looksNumeric(host string) bool {
 	for label := range strings.SplitSeq(host, ".") {
 		hex, isHex := strings.CutPrefix(strings.ToLower(label), "0x")

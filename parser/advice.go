@@ -32,7 +32,7 @@ func (a adviser) warn(directive, kind, format string, args ...any) {
 	if !ok {
 		pos = a.s.v.At["virtual"]
 	}
-	a.reader.warn(a.s.place(advice), kind, pos, fmt.Sprintf(format, args...))
+	a.reader.warn(a.s.order(advice), kind, pos, fmt.Sprintf(format, args...))
 }
 
 func (a adviser) check() {
@@ -166,27 +166,27 @@ func (a adviser) servers() {
 }
 
 func (a adviser) at(pos Position, kind, text string) {
-	a.reader.warn(a.s.place(advice), kind, pos, text)
+	a.reader.warn(a.s.order(advice), kind, pos, text)
 }
 
-// twice warns of a server that the section has already.
+// twice warns of a server that is in the section already.
 func (a adviser) twice(real *Real) {
-	before, ok := a.places[real.Addr]
-	a.places[real.Addr] = serverPlace{a.s, real.At.Line}
+	before, ok := a.seenReals[real.Addr]
+	a.seenReals[real.Addr] = seenReal{a.s, real.At.Line}
 	if ok && before.section == a.s {
 		a.at(real.At, repeated, fmt.Sprintf("the real server %s is in this virtual already, in line %d; the kernel has it once",
 			FormatAddrPort(real.Addr), before.line))
 	}
 }
 
-// serverPlace is where a real server was seen last.
-type serverPlace struct {
+// seenReal is where a real server was written last.
+type seenReal struct {
 	section *section
 	line    int
 }
 
-// keepsPort tells of a server whose port the kernel will not use: direct routing and tunnelling leave
-// the packet as it is. A virtual service at a loopback address is a trial on one machine.
+// keepsPort reports whether the kernel does not use a server's port: direct routing and tunnelling leave the packet as
+// it is. A virtual service at a loopback address is a trial on one machine.
 func (a adviser) keepsPort(f Forward, addr netip.AddrPort) bool {
 	v := a.v
 	return f != Masq && v.Protocol != FWM && !v.Addr.Addr().IsLoopback() &&

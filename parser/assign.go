@@ -4,8 +4,8 @@ import (
 	"fmt"
 )
 
-// assign reads a value and puts it in its place, which is global when s is nil.
-func (r *reader) assign(at place, l line, d *Directive, s *section) {
+// assign reads a value and sets it, in the globals when s is nil.
+func (r *reader) assign(at order, l line, d *Directive, s *section) {
 	v := &r.value
 	*v = value{line: l, form: d.Form, opts: &r.opts, globals: &r.globals, section: s, notes: v.notes[:0]}
 	v.takeMeant()
@@ -14,7 +14,7 @@ func (r *reader) assign(at place, l line, d *Directive, s *section) {
 		r.compare(at, d, v, literal, p)
 	}
 	r.notes(at, v)
-	if p != nil && r.told == l.number {
+	if p != nil && r.reportedLine == l.number {
 		p.kind = r.refusal
 	}
 	if p != nil && d.Form != RealServer { // whose turn comes with the names
@@ -24,7 +24,7 @@ func (r *reader) assign(at place, l line, d *Directive, s *section) {
 }
 
 // written notes where a directive was written, and warns when it was written before.
-func (r *reader) written(at place, l line, d *Directive, s *section) {
+func (r *reader) written(at order, l line, d *Directive, s *section) {
 	written := r.globals.At
 	if s != nil {
 		written = s.v.At
@@ -35,10 +35,10 @@ func (r *reader) written(at place, l line, d *Directive, s *section) {
 	written[d.Name] = l.position()
 }
 
-// compare reads the value once more, the way the reference does, where that differs from what is
-// meant. What only the reference refuses is a matter of layout; what both refuse is reported as the
+// compare reads the value once more, the way the Perl ldirectord does, where that differs from what is
+// meant. What only the Perl ldirectord refuses is a matter of layout; what both refuse is reported as the
 // reference's kind of error.
-func (r *reader) compare(at place, d *Directive, v *value, literal string, p *problem) {
+func (r *reader) compare(at order, d *Directive, v *value, literal string, p *problem) {
 	trial := value{line: v.line, text: literal, opts: &Options{}, globals: &globals{}}
 	if v.section != nil {
 		trial.section = &section{header: v.section.header}
@@ -55,7 +55,7 @@ func (r *reader) compare(at place, d *Directive, v *value, literal string, p *pr
 	}
 }
 
-// layoutOf names what makes the reference refuse a value.
+// layoutOf names what makes the Perl ldirectord refuse a value.
 func layoutOf(v *value, literal string) string {
 	switch {
 	case len(literal) < len(v.text):
@@ -69,15 +69,15 @@ func layoutOf(v *value, literal string) string {
 	}
 }
 
-// tolerate reports a layout that the reference refuses, one for a line.
-func (r *reader) tolerate(at place, l line, refusal string, pos Position, text string) {
-	if r.told != l.number {
-		r.told, r.refusal = l.number, refusal
+// tolerate reports a layout that the Perl ldirectord refuses, one for a line.
+func (r *reader) tolerate(at order, l line, refusal string, pos Position, text string) {
+	if r.reportedLine != l.number {
+		r.reportedLine, r.refusal = l.number, refusal
 		r.layout(at, refusal, pos, text)
 	}
 }
 
-func (r *reader) notes(at place, v *value) {
+func (r *reader) notes(at order, v *value) {
 	for _, n := range v.notes {
 		if n.refusal != "" {
 			r.tolerate(at, v.line, n.refusal, v.line.position(), n.text)
@@ -87,6 +87,6 @@ func (r *reader) notes(at place, v *value) {
 	}
 }
 
-func (r *reader) problem(at place, l line, p *problem) {
+func (r *reader) problem(at order, l line, p *problem) {
 	r.add(at, Diagnostic{Severity: Error, Kind: p.kind, Pos: l.around(p.part), Text: p.text, lookup: p.lookup})
 }

@@ -2,7 +2,7 @@ package parser
 
 import "strings"
 
-// The reference works on bytes and knows the classes of ASCII only; so does this file.
+// The Perl ldirectord works on bytes and knows the classes of ASCII only; so does this file.
 
 // isSpace is Perl's \s.
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
@@ -16,19 +16,18 @@ func isLetter(c byte) bool { return isLower(c | 0x20) }
 // isWordByte is Perl's \w.
 func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }
 
-// isNameByte tells of what stands in directives, service names and check types.
+// isNameByte reports whether a byte may be in a directive, a service name or a check type.
 func isNameByte(c byte) bool { return isWordByte(c) || c == '-' }
 
-// isHostByte tells of what stands in host names. The reference does not let _ and + stand in a real
-// server's.
+// isHostByte reports whether a byte may be in a host name. The Perl ldirectord has no _ and + in that of a real server.
 func isHostByte(c byte) bool { return isNameByte(c) || c == '.' || c == '+' }
 
-// isGroupByte tells of what stands in an IPv6 address.
+// isGroupByte reports whether a byte may be in an IPv6 address.
 func isGroupByte(c byte) bool { return isHexDigit(c) || c == ':' }
 
 func isHexDigit(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
 
-// all tells whether s consists of certain bytes; an empty one does not.
+// all reports whether s consists of certain bytes; an empty one does not.
 func all(s string, in func(byte) bool) bool { return s != "" && leading(s, in) == s }
 
 // leading is the part of s in front that consists of certain bytes.

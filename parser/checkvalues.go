@@ -32,7 +32,7 @@ var checkTypeAndConnects = field[Virtual]{
 	get:  func(v *Virtual) any { return v.CheckType },
 }
 
-// readCheckType takes a value that is a number for the number of connects. The reference does so
+// readCheckType takes a value that is a number for the number of connects. The Perl ldirectord does so
 // for any value with a digit in it.
 func readCheckType(virtual *Virtual, v *value) *problem {
 	text := unquote(v.text)

@@ -108,7 +108,7 @@ type GlobalFallback struct {
 // Protocol of a virtual service: how its packets are matched.
 type Protocol string
 
-// The protocols of the reference.
+// The protocols of the Perl ldirectord.
 const (
 	TCP Protocol = "tcp"
 	UDP Protocol = "udp"
@@ -143,7 +143,7 @@ const (
 // Virtual is one virtual service with every value effective: its own, the global one, or the default.
 type Virtual struct {
 	Settings
-	ID       string         // as the reference logs it: tcp:192.0.2.1:80, fwm:3, fwm6:3
+	ID       string         // as the Perl ldirectord logs it: tcp:192.0.2.1:80, fwm:3, fwm6:3
 	Protocol Protocol       //
 	IPv6     bool           // address family, also of a mark
 	Addr     netip.AddrPort // invalid under a mark
@@ -259,7 +259,7 @@ type Fallback struct {
 	At      Position
 }
 
-// Mail says who hears of changes, and when.
+// Mail says who gets mail about changes, and when.
 type Mail struct {
 	To     string  // "" for none; as written
 	Freq   Seconds // between reminders; 0: none

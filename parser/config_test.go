@@ -52,7 +52,7 @@ func TestDefaultsOfTheTable(t *testing.T) {
 	}
 }
 
-// compareEffect tells when a line changes a configuration other than by standing there.
+// compareEffect fails when a line changes the configuration, apart from being written.
 func compareEffect(t *testing.T, want object, src, line string) {
 	t.Helper()
 	got := asJSON(t, mustParse(t, src))
@@ -61,7 +61,7 @@ func compareEffect(t *testing.T, want object, src, line string) {
 		delete(side["global"].(object), "negotiatetimeout")
 		delete(side["virtuals"].([]any)[0].(object), "own")
 	}
-	// One timeout stands in for the other, which then has no default.
+	// One timeout counts for the other too, which then has no default.
 	for _, name := range []string{"checktimeout", "negotiatetimeout"} {
 		if line == name+"=5\n" || line == name+"=30\n" {
 			return
@@ -246,7 +246,7 @@ func TestDirectivesAreDocumentedAndLegalWhereTheySay(t *testing.T) {
 	}
 }
 
-// says tells whether a diagnostic of a file holds some words.
+// says reports whether a diagnostic of a file holds some words.
 func says(t *testing.T, src, words string) bool {
 	t.Helper()
 	_, found := parse(t.Context(), "", []byte(src), Options{})
@@ -259,14 +259,14 @@ func TestServicesHaveTheirUsualPort(t *testing.T) {
 			t.Errorf("the port of %s is %d, want %d", s.Name, usualPort(s.Name), s.Port)
 		}
 	}
-	for _, s := range referenceServices {
+	for _, s := range perlServices {
 		if got := guessService(s.Port); s.Port > 0 && got != s.Name {
 			t.Errorf("port %d suggests %s, want %s", s.Port, got, s.Name)
 		}
 	}
 	for _, s := range extensionServices {
 		if got := guessService(s.Port); got != "none" {
-			t.Errorf("port %d suggests %s, which the reference does not know", s.Port, got)
+			t.Errorf("port %d suggests %s, which the Perl ldirectord does not know", s.Port, got)
 		}
 	}
 	if guessService(0) != "none" || guessService(465) != "none" || usualPort("simpletcp") != 0 {

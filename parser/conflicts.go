@@ -8,7 +8,7 @@ import (
 // This file refuses directives of a section that exclude each other, or of which one is missing.
 
 func (r *reader) conflicts(v *Virtual, s *section) {
-	r.oneRule(&v.Settings, s.place(wholeSection))
+	r.oneRule(&v.Settings, s.order(wholeSection))
 	r.together(s, "tlscert", "tlskey")
 	r.together(s, "httpuser", "httppasswd")
 	r.oneLogin(v, s)
@@ -20,7 +20,7 @@ func (r *reader) conflicts(v *Virtual, s *section) {
 // of the service (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
 func (r *reader) engine(v *Virtual, s *section) {
 	if v.PEName != "" && v.Protocol == TCP {
-		r.error(s.place(wholeSection), conflict, s.v.At["pename"], "pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or a firewall mark")
+		r.error(s.order(wholeSection), conflict, s.v.At["pename"], "pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or a firewall mark")
 	}
 }
 
@@ -28,13 +28,13 @@ func (r *reader) engine(v *Virtual, s *section) {
 func (r *reader) together(s *section, a, b string) {
 	for _, pair := range [][2]string{{a, b}, {b, a}} {
 		if s.has(pair[0]) && !s.has(pair[1]) {
-			r.error(s.place(wholeSection), incomplete, s.v.At[pair[0]], fmt.Sprintf("%s is given without %s; it is both or neither", pair[0], pair[1]))
+			r.error(s.order(wholeSection), incomplete, s.v.At[pair[0]], fmt.Sprintf("%s is given without %s; it is both or neither", pair[0], pair[1]))
 		}
 	}
 }
 
 // oneRule refuses a window and a count in the same place.
-func (r *reader) oneRule(s *Settings, at place) {
+func (r *reader) oneRule(s *Settings, at order) {
 	if !s.has("window") {
 		return
 	}
@@ -52,7 +52,7 @@ func (r *reader) oneLogin(v *Virtual, s *section) {
 	}
 	for _, header := range v.HTTPHeaders {
 		if name, _, _ := strings.Cut(header, ":"); strings.EqualFold(name, "authorization") {
-			r.error(s.place(wholeSection), conflict, s.v.At["httpuser"], "httpuser and an httpheader Authorization both log in; it is one of them")
+			r.error(s.order(wholeSection), conflict, s.v.At["httpuser"], "httpuser and an httpheader Authorization both log in; it is one of them")
 			return
 		}
 	}
@@ -69,13 +69,13 @@ func (r *reader) oneDialogue(s *section) {
 	}
 	for _, other := range []string{"request", "receive"} {
 		if pos, ok := s.v.At[other]; ok {
-			r.error(s.place(wholeSection), conflict, pos, fmt.Sprintf("%s and %s (line %d) both say what a check speaks; "+
+			r.error(s.order(wholeSection), conflict, pos, fmt.Sprintf("%s and %s (line %d) both say what a check speaks; "+
 				"with send and expect there is no request or receive", other, step, s.v.At[step].Line))
 		}
 	}
 	for i := range s.reals {
 		if real := &s.reals[i]; real.server.OwnRequest {
-			r.error(s.place(wholeSection), conflict, real.line.position(), fmt.Sprintf("the strings of this real server and %s (line %d) "+
+			r.error(s.order(wholeSection), conflict, real.line.position(), fmt.Sprintf("the strings of this real server and %s (line %d) "+
 				"both say what a check speaks; with send and expect there is no request or receive", step, s.v.At[step].Line))
 		}
 	}

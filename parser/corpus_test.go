@@ -173,9 +173,9 @@ func TestCorpus(t *testing.T) {
 			case why != "" && !excused:
 				t.Error(why)
 			case excused && !c.oddity && !d.decision:
-				t.Error("stands in deviations.md, but is neither an oddity nor decided")
+				t.Error("is in deviations.md, but is neither an oddity nor decided")
 			case excused && why == "" && !d.later:
-				t.Error("stands in deviations.md, but does not differ")
+				t.Error("is in deviations.md, but does not differ")
 			}
 		})
 	}

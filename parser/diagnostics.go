@@ -12,7 +12,7 @@ import (
 // Severity of a diagnostic.
 type Severity uint8
 
-// A configuration with an Error is refused; a Warning is told.
+// A configuration with an Error is refused.
 const (
 	Warning Severity = iota
 	Error
@@ -55,7 +55,7 @@ const (
 
 // The kinds of warnings, as stable.
 const (
-	layout      = "layout"       // accepted although the reference refuses it
+	layout      = "layout"       // accepted although the Perl ldirectord refuses it
 	deprecated  = "deprecated"   //
 	loose       = "loose-value"  // part of the value does not count
 	repeated    = "repeated"     // a directive or server given twice
@@ -63,7 +63,7 @@ const (
 	suspicious  = "suspicious"   // accepted, but surely not what was meant
 	missingDir  = "missing-dir"  // maintenancedir
 	nameInVain  = "name-in-vain" // a look-up failed: the last address is used, or a real server waits for one
-	ownInterval = "own-interval" // counts here, the reference ignores it without fork=yes
+	ownInterval = "own-interval" // counts here, the Perl ldirectord ignores it without fork=yes
 )
 
 // Diagnostic is one finding in a file.
@@ -73,15 +73,15 @@ type Diagnostic struct {
 	Pos      Position
 	Text     string // what is wrong; what is allowed
 
-	// cause is the place to name and to show where it is not Pos: the reference reports a duplicate at the
+	// cause is the position to name and to show where it is not Pos: the Perl ldirectord reports a duplicate at the
 	// line after its section.
 	cause Position
 
 	lookup bool // the error is a look-up that failed
 }
 
-// Place is where a person should look.
-func (d Diagnostic) Place() Position {
+// At is where a person should look.
+func (d Diagnostic) At() Position {
 	if d.cause.Line > 0 {
 		return d.cause
 	}
@@ -90,10 +90,10 @@ func (d Diagnostic) Place() Position {
 
 // Diagnostics are the findings of one file in the order of reading: globals as they come, of a
 // section first its lines and then the names and addresses in them. The first error is the one
-// that the reference would stop at.
+// that the Perl ldirectord would stop at.
 type Diagnostics []Diagnostic
 
-// HasErrors tells whether the file is refused.
+// HasErrors reports whether the file is refused.
 func (ds Diagnostics) HasErrors() bool {
 	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
 }
@@ -121,11 +121,11 @@ func (ds Diagnostics) only(s Severity) Diagnostics {
 	return some
 }
 
-// ByPlace are the diagnostics in the order of the file, and then those that belong to no line.
-func (ds Diagnostics) ByPlace() Diagnostics {
+// ByPosition are the diagnostics in the order of the file, and then those that belong to no line.
+func (ds Diagnostics) ByPosition() Diagnostics {
 	sorted := slices.Clone(ds)
 	slices.SortStableFunc(sorted, func(a, b Diagnostic) int {
-		p, q := a.Place(), b.Place()
+		p, q := a.At(), b.At()
 		if (p.Line == 0) != (q.Line == 0) {
 			return cmp.Compare(q.Line, p.Line)
 		}
@@ -137,7 +137,7 @@ func (ds Diagnostics) ByPlace() Diagnostics {
 // String is "file:line:column: severity: text".
 func (d Diagnostic) String() string {
 	var b strings.Builder
-	at := d.Place()
+	at := d.At()
 	b.WriteString(printable.Text(at.File))
 	if at.Line > 0 {
 		b.WriteString(":" + strconv.Itoa(at.Line) + ":" + strconv.Itoa(at.Column))
@@ -163,7 +163,7 @@ type entry struct {
 	phase phase
 }
 
-// phase is the order in which the reference finds the errors of one section.
+// phase is the order in which the Perl ldirectord finds the errors of one section.
 type phase int
 
 const (
@@ -175,29 +175,29 @@ const (
 	advice
 )
 
-// place says where in the order of reading something belongs.
-type place struct {
+// order is where a finding belongs in the order of reading.
+type order struct {
 	block int
 	phase phase
 }
 
-func (r *report) add(at place, d Diagnostic) {
+func (r *report) add(at order, d Diagnostic) {
 	if r.count[d.Severity]++; r.count[d.Severity] > maxFindings {
 		return
 	}
 	r.entries = append(r.entries, entry{Diagnostic: d, block: at.block, phase: at.phase})
 }
 
-func (r *report) error(at place, kind string, pos Position, text string) {
+func (r *report) error(at order, kind string, pos Position, text string) {
 	r.add(at, Diagnostic{Severity: Error, Kind: kind, Pos: pos, Text: text})
 }
 
-func (r *report) warn(at place, kind string, pos Position, text string) {
+func (r *report) warn(at order, kind string, pos Position, text string) {
 	r.add(at, Diagnostic{Severity: Warning, Kind: kind, Pos: pos, Text: text})
 }
 
-// layout reports what is accepted although the reference refuses it, as the kind given.
-func (r *report) layout(at place, refusal string, pos Position, text string) {
+// layout reports what is accepted although the Perl ldirectord refuses it, as the kind given.
+func (r *report) layout(at order, refusal string, pos Position, text string) {
 	if r.strict {
 		r.error(at, refusal, pos, text)
 		return

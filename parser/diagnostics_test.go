@@ -21,7 +21,7 @@ func TestDiagnosticsTellErrorsFromWarnings(t *testing.T) {
 	}
 }
 
-// The first error is the one at which the reference stops: of a section first its lines, then the
+// The first error is the one at which the Perl ldirectord stops: of a section first its lines, then the
 // fallback, the header, the real servers, and that it is there already.
 func TestErrorsComeInTheOrderOfReading(t *testing.T) {
 	const src = `virtual=no-such-host:80

@@ -46,7 +46,7 @@ func readExpect(virtual *Virtual, v *value) *problem {
 // escapes are those of one letter.
 var escapes = map[byte]byte{'r': '\r', 'n': '\n', 't': '\t', '0': 0, '\\': '\\', '"': '"'}
 
-// unescape puts bytes in the place of their escapes. It refuses what is no escape, and quotes without one.
+// unescape replaces escapes by the bytes that they mean. It refuses what is no escape, and quotes without one.
 func unescape(text string) (string, *problem) {
 	const allowed = `\r \n \t \0 \\ \" or \xNN with two hexadecimal digits`
 	data := make([]byte, 0, len(text))

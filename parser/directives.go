@@ -304,7 +304,7 @@ var directives = chapters(
 			Doc:     "File of the key of the client certificate, as PEM. Quotes are optional."},
 		{Name: "tlsexpirywarn", Value: "days, 1 to 3650", Extension: true, appliesTo: overTLS,
 			section: setting(func(v *Virtual) *int { return &v.TLSExpiryWarn }, number[int](1, maxExpiryWarn)),
-			Doc:     "Warn of a certificate that ends within so many days. The server stays up."},
+			Doc:     "Warn of a certificate that ends within this number of days. The server stays up."},
 		{Name: "starttls", Value: yesOrNo, Default: "no", Extension: true, appliesTo: forServices(startTLSServices...),
 			section: setting(func(v *Virtual) *bool { return &v.StartTLS }, yesNo),
 			Doc:     "Turn to TLS before anything else is said. For ftp, imap, ldap, pop, smtp and submission."},

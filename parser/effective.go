@@ -13,7 +13,7 @@ import (
 // config makes the configuration of what was read. It is whole only when no error was reported.
 func (r *reader) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]Virtual, len(r.sections))}
-	r.places = make(map[netip.AddrPort]serverPlace, r.countReals())
+	r.seenReals = make(map[netip.AddrPort]seenReal, r.countReals())
 	seen := make(map[virtualKey]int, len(r.sections))
 	for i, s := range r.sections {
 		v := &c.Virtuals[i]
@@ -41,9 +41,9 @@ type virtualKey struct {
 	ipv6     bool
 }
 
-// duplicate reports a virtual service that exists already, at the line where the reference notices.
+// duplicate reports a virtual service that exists already, at the line where the Perl ldirectord notices.
 func (r *reader) duplicate(s *section, id string, first int) {
-	r.add(s.place(wholeSection), Diagnostic{
+	r.add(s.order(wholeSection), Diagnostic{
 		Severity: Error, Kind: duplicateVirtual, Pos: Position{r.file, s.end, 1}, cause: s.v.At["virtual"],
 		Text: fmt.Sprintf("the virtual in line %d is the same as the one in line %d, %s; each protocol, address and port or mark has one",
 			s.line.number, first, id),
@@ -56,7 +56,7 @@ func (r *reader) globalConfig() Global {
 		g.LogFile = cmp.Or(r.opts.LogFile, g.LogFile)
 	}
 	g.fillTimeouts()
-	r.oneRule(&g.Settings, place{block: g.At["window"].Line})
+	r.oneRule(&g.Settings, order{block: g.At["window"].Line})
 	g.Fallback = r.globalFallback(r.globals.fallback)
 	g.Fallback6 = r.globalFallback(r.globals.fallback6)
 	return *g
@@ -101,7 +101,7 @@ func (s *section) id(v *Virtual) string {
 	}
 }
 
-// fillTimeouts lets the one of the two timeouts that is written stand in for the other.
+// fillTimeouts uses the timeout that is written for the other one, too, if that is not written.
 func (s *Settings) fillTimeouts() {
 	switch check, negotiate := s.has("checktimeout"), s.has("negotiatetimeout"); {
 	case check && !negotiate:
@@ -156,8 +156,8 @@ func (r *reader) fillReals(v *Virtual) {
 	}
 }
 
-// url is what an http check asks for. A whole URL is asked as it stands from http_proxy, and when the
-// server's own line brings it; else it is just a path.
+// url is what an http check asks for. A whole URL is asked for as written from http_proxy, and when the server's own
+// line has it; else the request is just a path.
 func (r *reader) url(v *Virtual, real *Real) string {
 	scheme := v.Service
 	if scheme == "http_proxy" {

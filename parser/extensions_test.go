@@ -48,7 +48,7 @@ func firstVirtual(t *testing.T, src string) object {
 	return asJSON(t, mustParse(t, src))["virtuals"].([]any)[0].(object)
 }
 
-// A backslash keeps a quote from ending a step, and nothing else: the reference knows none there.
+// A backslash keeps a quote from ending a step, and nothing else: the Perl ldirectord knows none there.
 func TestOnlyStepsHaveEscapedQuotes(t *testing.T) {
 	v := mustParse(t, "virtual=192.0.2.1:80\n\treceive=\"a\\\" # \"\n").Virtuals[0]
 	if v.Receive != `a\` {

@@ -60,7 +60,7 @@ func (v *value) fallback(before *fallbackLine) (*fallbackLine, *problem) {
 	return f, nil
 }
 
-// brackets puts an IPv6 address in brackets, and takes them from what is none. The reference does not
+// brackets puts an IPv6 address in brackets, and takes them from what is none. The Perl ldirectord does not
 // mind them here, but it always takes what follows the last colon for a port.
 func (v *value) brackets(host string) string {
 	inner, ok := strings.CutPrefix(host, "[")
@@ -78,7 +78,7 @@ func (v *value) brackets(host string) string {
 	}
 }
 
-// cutPort parts ADDRESS:PORT where a port of the right letters stands at the end.
+// cutPort splits ADDRESS:PORT, if the end can be a port.
 func cutPort(s string) (host, port string, ok bool) {
 	colon := strings.LastIndexByte(s, ':')
 	if colon < 0 {

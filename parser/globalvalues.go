@@ -89,13 +89,13 @@ func readListen(v *value) (none netip.AddrPort, p *problem) {
 	return a, nil
 }
 
-// maxGroup is the length of the longest name of a group (groupadd(8)).
-const maxGroup = 32
+// maxGroupLength is the length of the longest name of a group (groupadd(8)).
+const maxGroupLength = 32
 
 func readGroup(v *value) (string, *problem) {
 	name := unquote(v.text)
-	if !all(name, func(c byte) bool { return isNameByte(c) || c == '.' }) || name[0] == '-' || len(name) > maxGroup {
-		return "", bad("%s is not a group; it is a name of letters, digits, _ - and . with at most %d of them", quote(v.text), maxGroup)
+	if !all(name, func(c byte) bool { return isNameByte(c) || c == '.' }) || name[0] == '-' || len(name) > maxGroupLength {
+		return "", bad("%s is not a group; it is a name of letters, digits, _ - and . with at most %d of them", quote(v.text), maxGroupLength)
 	}
 	return name, nil
 }

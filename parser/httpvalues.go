@@ -100,7 +100,7 @@ var ownHeaders = map[string]string{
 	"connection":        "each check has a connection of its own, and ends it",
 }
 
-// isTokenByte is tchar of RFC 9110, section 5.6.2.
+// isTokenByte reports whether a byte is a tchar of RFC 9110, section 5.6.2.
 func isTokenByte(c byte) bool {
 	return isWordByte(c) || strings.IndexByte("!#$%&'*+-.^`|~", c) >= 0
 }

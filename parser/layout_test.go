@@ -10,8 +10,8 @@ import (
 var relayouts = map[string]func(string) string{
 	"byte-order mark": func(src string) string { return "\ufeff" + src },
 	"CR LF":           func(src string) string { return strings.ReplaceAll(src, "\n", "\r\n") },
-	"blanks behind":   func(src string) string { return behindValues(src, " \t ") },
-	"comments behind": func(src string) string { return behindValues(src, "\t# a note") },
+	"blanks after":    func(src string) string { return afterValues(src, " \t ") },
+	"comments after":  func(src string) string { return afterValues(src, "\t# a note") },
 	"blank lines":     func(src string) string { return strings.ReplaceAll(src, "\n", "\n\n") },
 	"all indented":    allIndented,
 	"two blanks": func(src string) string {
@@ -49,8 +49,8 @@ func allIndented(src string) string {
 	return indented
 }
 
-// behindValues adds to every directive but free text, to which blanks belong.
-func behindValues(src, add string) string {
+// afterValues adds to every directive but free text, to which blanks belong.
+func afterValues(src, add string) string {
 	return eachLine(src, func(l string) string {
 		if !strings.Contains(l, "=") || strings.Contains(l, "servicename") || strings.Contains(l, "comment") {
 			return l
@@ -86,15 +86,15 @@ func TestLayoutWarningsNameTheirLine(t *testing.T) {
 		src  string
 		line []int
 	}{
-		"what the reference accepts is not warned about": {"checktimeout=3 # text\nvirtual=1 # text\n\treal=192.0.2.1 gate # text\n\tservice=none\n", nil},
-		"one for an indented global":                     {"fork=no\n\tautoreload=yes # text\n", []int{2}},
-		"one for the little indentation of a section":    {"virtual=1\n  real=192.0.2.1 gate\n  service=none\n", []int{2}},
-		"one for a gap in a section":                     {"virtual=1\n\tservice=none\n\n\treal=192.0.2.1 gate\n\treal=192.0.2.2 gate\n", []int{4}},
-		"one for a section that is not indented":         {"virtual=1\nreal=192.0.2.1 gate\nservice=none\n", []int{2}},
-		"one for the carriage returns of a file":         {"fork=no\r\nautoreload=yes\r\n", []int{1}},
-		"each for comments":                              {"fork=no # a\nautoreload=yes # b\n", []int{1, 2}},
-		"a blank behind a list of states":                {"emailalertstatus=running , stopping \nvirtual=1\n\tservice=none\n\treal=192.0.2.1 gate\n\temailalertstatus=running ,\n", []int{1}},
-		"a section goes on behind a global":              {"virtual=1\n\tservice=none\nfork=no\n\treal=192.0.2.1 gate\n", []int{4}},
+		"what the Perl ldirectord accepts is not warned about": {"checktimeout=3 # text\nvirtual=1 # text\n\treal=192.0.2.1 gate # text\n\tservice=none\n", nil},
+		"one for an indented global":                           {"fork=no\n\tautoreload=yes # text\n", []int{2}},
+		"one for the little indentation of a section":          {"virtual=1\n  real=192.0.2.1 gate\n  service=none\n", []int{2}},
+		"one for a gap in a section":                           {"virtual=1\n\tservice=none\n\n\treal=192.0.2.1 gate\n\treal=192.0.2.2 gate\n", []int{4}},
+		"one for a section that is not indented":               {"virtual=1\nreal=192.0.2.1 gate\nservice=none\n", []int{2}},
+		"one for the carriage returns of a file":               {"fork=no\r\nautoreload=yes\r\n", []int{1}},
+		"each for comments":                                    {"fork=no # a\nautoreload=yes # b\n", []int{1, 2}},
+		"a blank after a list of states":                       {"emailalertstatus=running , stopping \nvirtual=1\n\tservice=none\n\treal=192.0.2.1 gate\n\temailalertstatus=running ,\n", []int{1}},
+		"a section continues after a global":                   {"virtual=1\n\tservice=none\nfork=no\n\treal=192.0.2.1 gate\n", []int{4}},
 	} {
 		_, found := parse(t.Context(), "", []byte(tc.src), Options{})
 		var lines []int
@@ -121,7 +121,7 @@ func TestColumnZeroIsAmbiguousOnlyUntilTheNextVirtual(t *testing.T) {
 	}
 }
 
-// Where the reference stops at the layout of a line, its kind of error stands for what else is wrong there.
+// Where the Perl ldirectord stops at the layout of a line, its kind of error counts for what else is wrong there.
 func TestTheReferencesErrorComesFirst(t *testing.T) {
 	for src, kind := range map[string]string{
 		"virtual=1\n\tautoreload=maybe\n":   unknownDirective,

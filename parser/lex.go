@@ -7,14 +7,14 @@ type line struct {
 	file   string
 	number int
 	text   string // without its line feed
-	indent int    // columns of blanks in front: a tab counts four wherever it stands
+	indent int    // columns of blanks in front: a tab counts as four, in each column
 	start  int    // offset of the first byte that is no blank
 	name   string // of a directive
 	equals bool   // the name is followed by =
 	value  int    // offset of the value
 }
 
-// sectionIndent is the indentation from which on the reference takes a line for a section's.
+// sectionIndent is the indentation from which on the Perl ldirectord takes a line for a section's.
 const sectionIndent = 4
 
 func readLine(file string, number int, text string) line {
@@ -39,10 +39,10 @@ func readLine(file string, number int, text string) line {
 	return l
 }
 
-// isBlank tells of a line of white space.
+// isBlank reports whether the line is white space alone.
 func (l line) isBlank() bool { return skipSpace(l.text, l.start) == len(l.text) }
 
-// isComment tells of a line whose first visible character is #.
+// isComment reports whether the first visible character is #.
 func (l line) isComment() bool {
 	i := skipSpace(l.text, l.start)
 	return i < len(l.text) && l.text[i] == '#'
@@ -50,7 +50,7 @@ func (l line) isComment() bool {
 
 func (l line) at(offset int) Position { return Position{l.file, l.number, offset + 1} }
 
-// around is where a part of the directive's value stands, or the value.
+// around is the position of a part of the directive's value, or of the value.
 func (l line) around(part string) Position {
 	if i := strings.Index(l.text[l.value:], part); part != "" && i >= 0 {
 		return l.at(l.value + i)
@@ -58,7 +58,7 @@ func (l line) around(part string) Position {
 	return l.position()
 }
 
-// position is where the directive's value stands, or its name when there is none.
+// position is that of the directive's value, or of its name when there is none.
 func (l line) position() Position {
 	if l.equals && l.value < len(l.text) {
 		return l.at(l.value)
@@ -66,7 +66,7 @@ func (l line) position() Position {
 	return l.at(l.start)
 }
 
-// literal is the value as the reference takes it. In a section everything from the first # on is
+// literal is the value as the Perl ldirectord takes it. In a section everything from the first # on is
 // cut, quotes or not, and tabs are four spaces; outside, nothing is. Blanks at the end stay.
 func (l line) literal(section bool) string {
 	v := l.text[l.value:]
@@ -99,9 +99,9 @@ func (v *value) takeMeant() {
 	}
 }
 
-// commentStart finds the # that begins a comment behind a value, -1 when there is none. In a section
-// it may be glued to the value, outside it needs a blank before it. One that stands in a quoted
-// string begins none, unless the part before it is a complete value for the reference.
+// commentStart finds the # that begins a comment after a value, -1 when there is none. In a section the # may follow
+// the value at once; outside it needs a blank before it. A # in a quoted string begins none, unless the part before it
+// is a complete value for the Perl ldirectord.
 func commentStart(v string, section bool, form Form) int {
 	if strings.IndexByte(v, '#') < 0 {
 		return -1
@@ -122,8 +122,8 @@ func commentStart(v string, section bool, form Form) int {
 	return -1
 }
 
-// opened tells whether a string is open after so many quotes. Only in a real server's line may one
-// begin behind other words.
+// opened reports whether a string is open after a number of quotes. Only in a real server's line may one begin after
+// other words.
 func opened(v string, quotes int, form Form) bool {
 	if form == RealServer {
 		return quotes%2 == 1
@@ -131,7 +131,7 @@ func opened(v string, quotes int, form Form) bool {
 	return quotes == 1 && v[0] == '"'
 }
 
-// escaped tells whether a backslash that means itself by no other stands before the byte at i.
+// escaped reports whether the byte at i comes after a backslash that is not escaped itself.
 func escaped(v string, i int) bool {
 	before := v[:i]
 	return (len(before)-len(strings.TrimRight(before, `\`)))%2 == 1

@@ -103,7 +103,7 @@ func (s *section) destination(text string) (netip.Prefix, *problem) {
 
 const portListForm = "it is a list of ports and ranges such as 80,443,10000:20000, or all"
 
-// portList reads what stands behind the protocol.
+// portList reads what follows the protocol.
 func portList(protocol, text string) (list []markPorts, p *problem) {
 	switch {
 	case text == "":
@@ -163,7 +163,7 @@ const maxMarkPorts = 1 << 14
 
 // markings are the rules of a section.
 func (r *reader) markings(s *section) (list []Marking) {
-	at := s.place(wholeSection)
+	at := s.order(wholeSection)
 	for i := range s.marks {
 		line := &s.marks[i]
 		count := max(len(line.ports), 1)
@@ -214,7 +214,7 @@ func packetPort(name string, p port) (uint16, *problem) {
 	return n, nil
 }
 
-// AllPorts tells whether every port is marked, however that is written.
+// AllPorts reports whether every port is marked, however that is written.
 func (m Marking) AllPorts() bool {
 	next := 1 // the first port that is not marked, of those looked at
 	for _, p := range slices.SortedFunc(slices.Values(portsOrAll(m.Ports)), func(a, b PortRange) int { return int(a.First) - int(b.First) }) {

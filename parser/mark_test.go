@@ -46,7 +46,7 @@ func TestMarkLinesAddUp(t *testing.T) {
 		t.Errorf("JSON has %s", got)
 	}
 	if says(t, src, "is given again") {
-		t.Error("a second mark line is told to replace the first")
+		t.Error("a second mark line is reported to replace the first")
 	}
 }
 

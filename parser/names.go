@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// This file puts addresses in the place of names, and reports what has none.
+// This file replaces names by addresses, and reports those without one.
 
 // collectNames notes every host and service name, now that each section's protocol is known.
 func (r *reader) collectNames() {
@@ -75,24 +75,24 @@ func (r *realLine) collectNames(n *names, ipv6 bool) {
 }
 
 // unresolved reports a port without a number.
-func (r *reader) unresolved(at place, kind string, l line, text, reason string) {
+func (r *reader) unresolved(at order, kind string, l line, text, reason string) {
 	p := refuse(kind, "the port %s cannot be used: %s", quote(text), reason)
 	r.problem(at, l, p.around(text))
 }
 
-// hostAddress is the address of a host as written, if it has one. A last one that stands in is warned of, once
-// for each name.
-func (r *reader) hostAddress(at place, kind string, l line, text string, a address) (netip.Addr, bool) {
+// hostAddress is the address of a host as written, if it has one. It warns, once for each name, when that is the last
+// address that was known.
+func (r *reader) hostAddress(at order, kind string, l line, text string, a address) (netip.Addr, bool) {
 	addr, reason := a.get()
-	why := a.inVain()
+	why := a.failure()
 	switch {
 	case reason != "":
 		p := refuse(kind, "the address %s cannot be used: %s", quote(text), reason).around(text)
 		p.lookup = why != ""
 		r.problem(at, l, p)
 		return addr, false
-	case why != "" && !a.lookup.told:
-		a.lookup.told = true
+	case why != "" && !a.lookup.reported:
+		a.lookup.reported = true
 		r.warn(at, nameInVain, l.around(text), fmt.Sprintf("the name %s cannot be looked up, its last address %s is used: %s", quote(text), addr, why))
 	}
 	return addr, true
@@ -103,7 +103,7 @@ func (r *reader) address(s *section) netip.AddrPort {
 	if s.broken || s.isMark {
 		return netip.AddrPort{}
 	}
-	at := s.place(headerNames)
+	at := s.order(headerNames)
 	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.addr)
 	if !ok {
 		s.broken = true
@@ -118,14 +118,14 @@ func (r *reader) address(s *section) netip.AddrPort {
 	return netip.AddrPortFrom(addr, number)
 }
 
-// ownFallback is the sorry server of a section, nil when it has none. Without a port it has the
+// ownFallback is the fallback server of a section, nil when it has none. Without a port it has the
 // section's.
 func (r *reader) ownFallback(s *section, v *Virtual) *Fallback {
 	f := s.fallback
 	if f == nil {
 		return nil
 	}
-	at := s.place(fallbackNames)
+	at := s.order(fallbackNames)
 	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.host, f.addr)
 	if !ok {
 		return nil
@@ -141,13 +141,13 @@ func (r *reader) ownFallback(s *section, v *Virtual) *Fallback {
 	return &Fallback{Addr: netip.AddrPortFrom(addr, number), Forward: f.forward, Weight: 1, At: f.line.position()}
 }
 
-// globalFallback is the sorry server for all sections of a family. A service name that is known for
+// globalFallback is the fallback server for all sections of a family. A service name that is known for
 // one protocol only means the same port for the other.
 func (r *reader) globalFallback(f *fallbackLine) *GlobalFallback {
 	if f == nil {
 		return nil
 	}
-	at := place{block: f.line.number}
+	at := order{block: f.line.number}
 	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.host, f.addr)
 	if !ok {
 		return nil
@@ -172,7 +172,7 @@ func (r *reader) globalFallback(f *fallbackLine) *GlobalFallback {
 
 // servers makes the real servers of a line: one, or those of a range.
 func (r *reader) servers(s *section, line *realLine, v *Virtual) {
-	at := s.place(realNames)
+	at := s.order(realNames)
 	if r.opts.Wait && line.problem == nil {
 		if waiting, ok := r.waiting(at, line); ok {
 			v.Waiting = append(v.Waiting, waiting)
@@ -207,8 +207,8 @@ func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	}
 }
 
-// waiting is a line whose only trouble is a name that was looked up in vain. That is told once for each name.
-func (r *reader) waiting(at place, line *realLine) (w Waiting, ok bool) {
+// waiting is a line whose only trouble is a look-up that failed. It warns once for each name.
+func (r *reader) waiting(at order, line *realLine) (w Waiting, ok bool) {
 	if _, bad := line.portNumber.get(); bad != "" {
 		return w, false
 	}
@@ -221,13 +221,13 @@ func (r *reader) waiting(at place, line *realLine) (w Waiting, ok bool) {
 		switch {
 		case reason == "":
 			continue
-		case end.addr.inVain() == "":
+		case end.addr.failure() == "":
 			return w, false
 		case w.Host == "":
 			w.Host, w.Why = end.host, reason
 		}
-		if !end.addr.lookup.told {
-			end.addr.lookup.told = true
+		if !end.addr.lookup.reported {
+			end.addr.lookup.reported = true
 			r.warn(at, nameInVain, line.line.around(end.host), fmt.Sprintf("the name %s has no address, its servers wait for one: %s", quote(end.host), reason))
 		}
 	}
@@ -235,7 +235,7 @@ func (r *reader) waiting(at place, line *realLine) (w Waiting, ok bool) {
 }
 
 // endpoints are the addresses and the port of a line of real servers.
-func (r *reader) endpoints(at place, line *realLine) (first, last netip.Addr, number uint16, ok bool) {
+func (r *reader) endpoints(at order, line *realLine) (first, last netip.Addr, number uint16, ok bool) {
 	if line.first == "" {
 		return first, last, 0, false
 	}

@@ -17,7 +17,7 @@ type Resolver interface {
 // Last returns the address that a host name had when it was looked up last. It is not valid when none is known.
 type Last func(host string, ipv6 bool) netip.Addr
 
-// Options are the ways out of the parser. The zero value resolves nothing and touches nothing.
+// Options are what the parser needs from outside. The zero value resolves nothing and opens nothing.
 type Options struct {
 	Resolver Resolver                // nil: only numeric addresses and ports
 	Last     Last                    // counts, with a warning, where the look-up of a host name fails; nil: nothing is known
@@ -25,7 +25,7 @@ type Options struct {
 	TryFile  func(path string) error // could a log or monitor file be appended to; nil: not tried
 	TryRead  func(path string) error // opens a file of certificates or a key for reading; nil: not tried
 	DirExist func(path string) bool  // is maintenancedir there; nil: not asked
-	LogFile  string                  // where none is named; empty: the reference's
+	LogFile  string                  // where none is named; empty: the Perl ldirectord's
 	HostName string                  // of this machine, in the default log-ins of ftp and sip
-	Strict   bool                    // refuse the layouts that the reference refuses
+	Strict   bool                    // refuse the layouts that the Perl ldirectord refuses
 }

@@ -11,7 +11,7 @@ import (
 // overlaps warns of mark lines that take packets from each other, and from virtual services of an address.
 // Each is looked for under the networks it is in, so that time grows with the lines and not with their pairs.
 func (r *reader) overlaps(c *Config) {
-	m := markedPackets{places: map[packets][]markedPorts{}}
+	m := markedPackets{byPackets: map[packets][]markedPorts{}}
 	for i, s := range r.sections {
 		for j := range c.Virtuals[i].Marking {
 			m.lines = append(m.lines, markedLine{s, &c.Virtuals[i].Marking[j]})
@@ -33,9 +33,9 @@ func (r *reader) overlaps(c *Config) {
 
 // markedPackets are the packets of the mark lines.
 type markedPackets struct {
-	lines   []markedLine
-	lengths []int // of the networks so far, upwards
-	places  map[packets][]markedPorts
+	lines     []markedLine
+	lengths   []int // of the networks so far, upwards
+	byPackets map[packets][]markedPorts
 }
 
 type markedLine struct {
@@ -49,7 +49,7 @@ type packets struct {
 	protocol string
 }
 
-// markedPorts are ports of packets; those of one place are in order and have none in common.
+// markedPorts are ports of packets; those of the same packets are in order and have none in common.
 type markedPorts struct {
 	PortRange
 	by markedLine
@@ -83,7 +83,7 @@ func warnOfOverlap(r *reader, a, b markedLine) {
 	if a.At.Line < b.At.Line {
 		a, b = b, a
 	}
-	at := a.place(advice)
+	at := a.order(advice)
 	switch {
 	case a.Marking == b.Marking:
 		r.warn(at, repeated, a.At, "a port appears twice in the list")
@@ -104,7 +104,7 @@ func (m *markedPackets) warnOfAddress(r *reader, v *Virtual) {
 	}
 	addr := v.Addr.Addr()
 	if line, ok := m.find(netip.PrefixFrom(addr, addr.BitLen()), string(v.Protocol), ports); ok {
-		r.warn(line.place(advice), suspicious, line.At, fmt.Sprintf("packets to the virtual service %s of line %d get the mark, which comes first: that service never sees them",
+		r.warn(line.order(advice), suspicious, line.At, fmt.Sprintf("packets to the virtual service %s of line %d get the mark, which comes first: that service never sees them",
 			v.ID, v.At["virtual"].Line))
 	}
 }
@@ -121,7 +121,7 @@ func (m *markedPackets) find(dest netip.Prefix, protocol string, ports PortRange
 			break
 		}
 		for _, p := range protocols {
-			list := m.places[packets{wider, p}]
+			list := m.byPackets[packets{wider, p}]
 			if i := after(list, ports.First); i < len(list) && list[i].First <= ports.Last {
 				return list[i].by, true
 			}
@@ -130,12 +130,12 @@ func (m *markedPackets) find(dest netip.Prefix, protocol string, ports PortRange
 	return markedLine{}, false
 }
 
-// insert adds ports to a place unless some of them are there: then there was a warning.
+// insert adds ports of packets unless some of them are there: then there was a warning.
 func (m *markedPackets) insert(at packets, ports markedPorts) {
-	list := m.places[at]
+	list := m.byPackets[at]
 	i := after(list, ports.First)
 	if i == len(list) || ports.Last < list[i].First {
-		m.places[at] = slices.Insert(list, i, ports)
+		m.byPackets[at] = slices.Insert(list, i, ports)
 	}
 }
 

@@ -20,7 +20,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.globals.At = map[string]Position{}
 	r.names = names{resolver: o.Resolver, last: o.Last, hosts: map[hostName]*hostLookup{}, ports: map[portName]*portLookup{}}
 	if len(src) > MaxSize {
-		r.error(place{}, tooLarge, Position{File: name}, fmt.Sprintf("the file has %d bytes; it has at most %d", len(src), MaxSize))
+		r.error(order{}, tooLarge, Position{File: name}, fmt.Sprintf("the file has %d bytes; it has at most %d", len(src), MaxSize))
 		return nil, r.diagnostics()
 	}
 	r.read(string(src))
@@ -58,24 +58,24 @@ type reader struct {
 	sections  []*section
 	names     names
 
-	current *section // the last one; a blank line or a global does not end it here
-	open    bool     // it has not ended for the reference either
-	gap     int      // the blank or global line that ended it; 0 when none did, or lines of it followed
-	told    int      // the last line with a layout that was reported
-	refusal string   // how the reference refuses that line
-	crTold  bool     // the carriage returns were
+	current      *section // the last one; a blank line or a global does not end it here
+	open         bool     // it has not ended for the Perl ldirectord either
+	gap          int      // the blank or global line that ended it; 0 when none did, or lines of it followed
+	reportedLine int      // the last line with a layout that was reported
+	refusal      string   // how the Perl ldirectord refuses that line
+	crTold       bool     // the carriage returns were
 
-	value   value                          // of the line at hand
-	marked  int                            // ports and ranges of mark lines so far
-	reals   int                            // real servers so far
-	places  map[netip.AddrPort]serverPlace // of real servers
-	scratch []byte                         // for URLs
+	value     value                       // of the line at hand
+	marked    int                         // ports and ranges of mark lines so far
+	reals     int                         // real servers so far
+	seenReals map[netip.AddrPort]seenReal // of real servers
+	scratch   []byte                      // for URLs
 }
 
 func (r *reader) read(text string) {
 	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok {
 		text = rest
-		r.layout(place{}, unknownDirective, Position{r.file, 1, 1},
+		r.layout(order{}, unknownDirective, Position{r.file, 1, 1},
 			"a byte-order mark is before the first line; the Perl ldirectord refuses that")
 	}
 	number := 0
@@ -101,7 +101,7 @@ func (r *reader) line(l line) {
 	}
 }
 
-// leave notes that the reference takes the section to be over.
+// leave notes that the Perl ldirectord takes the section to be over.
 func (r *reader) leave(number int) {
 	if r.open {
 		r.open = false
@@ -109,11 +109,11 @@ func (r *reader) leave(number int) {
 	}
 }
 
-// blank handles a line of white space. With more than four blanks the reference takes the rest of
+// blank handles a line of white space. With more than four blanks the Perl ldirectord takes the rest of
 // them for a directive without a name.
 func (r *reader) blank(l line) {
 	if r.open && l.indent >= sectionIndent && l.indent+len(l.text)-l.start > sectionIndent {
-		r.tolerate(r.current.place(inLines), l, unknownDirective, l.at(0),
+		r.tolerate(r.current.order(inLines), l, unknownDirective, l.at(0),
 			"a line of blanks is in the section; it is empty or has at most four blanks")
 		return
 	}
@@ -124,11 +124,11 @@ func (r *reader) blank(l line) {
 func (r *reader) header(l line) {
 	s := r.openSection(l, l.name == "virtual6")
 	if l.indent > 0 {
-		r.tolerate(s.place(inLines), l, unknownDirective, l.at(l.start), l.name+" is indented; a section begins in the first column")
+		r.tolerate(s.order(inLines), l, unknownDirective, l.at(l.start), l.name+" is indented; a section begins in the first column")
 	}
 	if !l.equals {
 		s.broken = true
-		r.error(s.place(inLines), unknownDirective, l.at(l.start), describeOdd(l))
+		r.error(s.order(inLines), unknownDirective, l.at(l.start), describeOdd(l))
 		return
 	}
 	s.v.At["virtual"] = l.position()
@@ -136,9 +136,9 @@ func (r *reader) header(l line) {
 	*v = value{text: trimRight(l.text[l.value:]), line: l, notes: v.notes[:0]}
 	if p := s.header.read(v); p != nil {
 		s.broken = true
-		r.problem(s.place(inLines), l, p)
+		r.problem(s.order(inLines), l, p)
 	}
-	r.notes(s.place(inLines), v)
+	r.notes(s.order(inLines), v)
 }
 
 // openSection ends the last section and begins one.
@@ -160,11 +160,11 @@ func (r *reader) closeSection() {
 	}
 	const text = "a directive of the section is not indented"
 	if s.unclear {
-		r.error(s.place(inLines), unknownDirective, s.underIndent,
+		r.error(s.order(inLines), unknownDirective, s.underIndent,
 			text+", and neither are others that may be global; the lines of a section are indented by four blanks or a tab")
 		return
 	}
-	r.layout(s.place(inLines), unknownDirective, s.underIndent, text+"; it is four blanks or more, or a tab")
+	r.layout(s.order(inLines), unknownDirective, s.underIndent, text+"; it is four blanks or more, or a tab")
 }
 
 func (r *reader) directive(l line) {
@@ -181,13 +181,13 @@ func (r *reader) directive(l line) {
 		r.global(l, d)
 	case d.Global() && l.indent == 0 && r.current != nil && r.current.underIndent.Line > 0:
 		r.current.unclear = true
-		r.error(r.current.place(inLines), ambiguousLayout, l.at(l.start),
+		r.error(r.current.order(inLines), ambiguousLayout, l.at(l.start),
 			fmt.Sprintf("%s may be global or belong to the virtual in line %d, whose lines are not indented either; "+
 				"indent it or move it above the first virtual", l.name, r.current.line.number))
 	case d.Global() && (l.indent == 0 || r.current == nil):
 		r.global(l, d)
 	case r.current == nil:
-		r.error(place{block: l.number}, unknownDirective, l.at(l.start),
+		r.error(order{block: l.number}, unknownDirective, l.at(l.start),
 			l.name+" is outside of a section; it belongs below a virtual, indented by four blanks or a tab")
 	default:
 		r.inSection(l, d)
@@ -195,10 +195,10 @@ func (r *reader) directive(l line) {
 }
 
 func (r *reader) global(l line, d *Directive) {
-	at := place{block: l.number}
+	at := order{block: l.number}
 	if l.indent > 0 {
 		if r.current != nil {
-			at = r.current.place(inLines)
+			at = r.current.order(inLines)
 		}
 		r.tolerate(at, l, unknownDirective, l.at(l.start), l.name+" is indented; a global directive begins in the first column")
 	} else if r.current != nil {
@@ -210,15 +210,15 @@ func (r *reader) global(l line, d *Directive) {
 
 func (r *reader) inSection(l line, d *Directive) {
 	s := r.current
-	at := s.place(inLines)
+	at := s.order(inLines)
 	switch {
 	case l.indent == 0:
-		r.told, r.refusal = l.number, unknownDirective // closeSection tells
+		r.reportedLine, r.refusal = l.number, unknownDirective // closeSection reports it
 		if s.underIndent.Line == 0 {
 			s.underIndent = l.at(0)
 		}
 	case r.gap > 0:
-		r.tolerate(at, l, unknownDirective, l.at(l.start), fmt.Sprintf("the section goes on after line %d, which ends it for the Perl ldirectord", r.gap))
+		r.tolerate(at, l, unknownDirective, l.at(l.start), fmt.Sprintf("the section continues after line %d, which ends it for the Perl ldirectord", r.gap))
 	case l.indent < sectionIndent && !s.littleIndent:
 		s.littleIndent = true
 		r.tolerate(at, l, unknownDirective, l.at(l.start), "a directive of the section is indented by less than four blanks; it is four or more, or a tab")
@@ -231,7 +231,7 @@ func (r *reader) inSection(l line, d *Directive) {
 	r.assign(at, l, d, s)
 }
 
-// ofOtherFamily tells whether a directive is for the other address family, and which is for this one.
+// ofOtherFamily reports whether a directive is for the other address family, and which is for this one.
 func ofOtherFamily(s *section, name string) (right string, mixed bool) {
 	base, six := strings.CutSuffix(name, "6")
 	if base != "real" && base != "fallback" {

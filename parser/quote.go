@@ -6,8 +6,8 @@ import (
 	"ldirectord/printable"
 )
 
-// longestQuote bounds what a message repeats of the file, in bytes.
-const longestQuote = 80
+// maxQuote bounds what a message repeats of the file, in bytes.
+const maxQuote = 80
 
 // quote shows a piece of the file in a message: in quotes that it does not hold itself, control
 // characters escaped, cut where it is long.
@@ -16,6 +16,6 @@ func quote(s string) string {
 	if strings.Contains(s, mark) {
 		mark = "'"
 	}
-	start, more := printable.Cut(s, longestQuote)
+	start, more := printable.Cut(s, maxQuote)
 	return mark + printable.Text(start) + more + mark
 }

@@ -59,7 +59,7 @@ func (r *realLine) readEndpoint(v *value) *problem {
 	first, last, port := splitEndpoint(word)
 	if host, doubled := strings.CutSuffix(first, ":"); doubled && port != "" { // as in the package's own example
 		first = host
-		v.warn(suspicious, "two colons stand before port %s; one is enough", quote(port))
+		v.warn(suspicious, "there are two colons before port %s; one is enough", quote(port))
 	}
 	if !isEndpointHost(first) || last != "" && !isEndpointHost(last) {
 		return refuse(badRealSyntax, "%s is not a server%s; it is %s", quote(word), endpointHint(word), realServerForm)
@@ -109,7 +109,7 @@ func endpointHint(word string) string {
 	}
 }
 
-// readSettings reads what follows the address: method, weight, strings, thresholds. The reference
+// readSettings reads what follows the address: method, weight, strings, thresholds. The Perl ldirectord
 // searches for each of them and so skips words between; those are warned about.
 func (r *realLine) readSettings(v *value) *problem {
 	_, text := cutWord(v.text)
@@ -169,7 +169,7 @@ func trailer(text string) *problem {
 }
 
 // splitPair parts two strings with a comma or a blank between them, to which more blanks may be
-// added. Quotes may stand in the strings; the last possible border counts, and there may be no other.
+// added. There may be quotes in the strings; the last possible border counts, and there may be no other.
 func splitPair(text string) (request, receive string, ok bool) {
 	inner := text[1 : len(text)-1]
 	end, start := lastBorder(inner)
@@ -183,7 +183,7 @@ func splitPair(text string) (request, receive string, ok bool) {
 	return request, receive, true
 }
 
-// lastBorder finds the quote that ends a string and the place behind the one that opens the next.
+// lastBorder finds the quote that ends a string, and the offset after the one that opens the next.
 func lastBorder(s string) (end, start int) {
 	for open := len(s) - 1; open > 1; open-- {
 		if s[open] != '"' {
@@ -205,11 +205,11 @@ func lastBorder(s string) (end, start int) {
 	return -1, -1
 }
 
-// readNumbers reads the weight before the strings, and the thresholds before or behind them.
-func (r *realLine) readNumbers(v *value, before, behind string) *problem {
+// readNumbers reads the weight before the strings, and the thresholds before or after them.
+func (r *realLine) readNumbers(v *value, before, after string) *problem {
 	list := words(before)
-	border := len(list) // where the strings stand, if there are any
-	list = append(list, words(behind)...)
+	border := len(list) // where the strings are, if there are any
+	list = append(list, words(after)...)
 	weighted := false
 	skipped := ""
 	for i, word := range list {

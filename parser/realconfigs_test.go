@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Files of operators are read as the reference reads them, layouts aside. They are not ours to ship;
+// Files of operators are read as the Perl ldirectord reads them, layouts aside. They are not ours to ship;
 // REAL_CONFIGS names the folder that has them.
 func TestRealConfigs(t *testing.T) {
 	dir := os.Getenv("REAL_CONFIGS")
@@ -48,7 +48,7 @@ func TestRealConfigs(t *testing.T) {
 
 var atLine = regexp.MustCompile(`Error at line (\d+)`)
 
-// unlike says how diagnostics differ from a result of the reference.
+// unlike says how diagnostics differ from a result of the Perl ldirectord.
 func unlike(found Diagnostics, accepted bool, message string) string {
 	if accepted {
 		if found.HasErrors() {
@@ -63,7 +63,7 @@ func unlike(found Diagnostics, accepted bool, message string) string {
 	line, _ := strconv.Atoi(m[1])
 	here := func(d Diagnostic) bool { return d.Pos.Line == line && (d.Severity == Error || d.Kind == layout) }
 	if !slices.ContainsFunc(found, here) {
-		return fmt.Sprintf("nothing at line %d, where the reference says %q", line, message)
+		return fmt.Sprintf("nothing at line %d, where the Perl ldirectord says %q", line, message)
 	}
 	return ""
 }

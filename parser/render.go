@@ -8,11 +8,11 @@ import (
 	"ldirectord/printable"
 )
 
-// Render is String, and below it the line of the source with a caret under the place. The values of
+// Render is String, and below it the line of the source with a caret under the position. The values of
 // secrets, and of lines that may hold one, are masked.
 func (d Diagnostic) Render(src []byte) string {
 	text := d.String() + "\n"
-	at := d.Place()
+	at := d.At()
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
 	for number := at.Line; number > 1 && len(src) > 0; number-- {
 		_, src, _ = bytes.Cut(src, []byte("\n"))

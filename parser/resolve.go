@@ -41,10 +41,10 @@ type portName struct {
 }
 
 type hostLookup struct {
-	addr   netip.Addr
-	reason string // there is no address
-	inVain string // it was looked up in vain; addr is the last one that is known then
-	told   bool   // … and that was said
+	addr     netip.Addr
+	reason   string // there is no address
+	failure  string // why the look-up failed; addr is then the last one that is known
+	reported bool   // the failure was reported
 }
 
 type portLookup struct {
@@ -68,12 +68,12 @@ func (a address) get() (netip.Addr, string) {
 	return a.known, ""
 }
 
-// inVain is why a look-up failed, "" when it did not or none was needed.
-func (a address) inVain() string {
+// failure is why a look-up failed, "" when it did not or none was needed.
+func (a address) failure() string {
 	if a.lookup == nil {
 		return ""
 	}
-	return a.lookup.inVain
+	return a.lookup.failure
 }
 
 // port is the same for a port.
@@ -121,7 +121,7 @@ func bracketed(text string, ipv6 bool) address {
 	}
 }
 
-// ofFamily judges an address that stands without brackets.
+// ofFamily judges an address without brackets.
 func ofFamily(a netip.Addr, ipv6 bool) address {
 	switch {
 	case a.Is4() && !ipv6:
@@ -200,7 +200,7 @@ func (n *names) lookUp(ctx context.Context) {
 func (n *names) lookUpHost(ctx context.Context, key hostName) hostLookup {
 	addrs, err := n.resolver.Host(ctx, key.name, key.ipv6)
 	if err != nil {
-		return n.inVain(key, printable.Text(err.Error()))
+		return n.failed(key, printable.Text(err.Error()))
 	}
 	for i := range addrs {
 		addrs[i] = addrs[i].Unmap().WithZone("")
@@ -214,14 +214,14 @@ func (n *names) lookUpHost(ctx context.Context, key hostName) hostLookup {
 		}
 	}
 	if key.ipv6 {
-		return n.inVain(key, "it has no IPv6 address")
+		return n.failed(key, "it has no IPv6 address")
 	}
-	return n.inVain(key, "it has no IPv4 address")
+	return n.failed(key, "it has no IPv4 address")
 }
 
-// inVain is a look-up that failed: the last address that is known stands in, if there is one.
-func (n *names) inVain(key hostName, why string) hostLookup {
-	l := hostLookup{reason: why, inVain: why}
+// failed is a look-up that failed: the last address that is known counts, if there is one.
+func (n *names) failed(key hostName, why string) hostLookup {
+	l := hostLookup{reason: why, failure: why}
 	if n.last == nil {
 		return l
 	}
@@ -234,7 +234,7 @@ func (n *names) inVain(key hostName, why string) hostLookup {
 // list is what became of the look-ups of host names.
 func (n *names) list() (list []Name) {
 	for key, l := range n.hosts {
-		list = append(list, Name{Host: key.name, IPv6: key.ipv6, Addr: l.addr, Why: l.inVain})
+		list = append(list, Name{Host: key.name, IPv6: key.ipv6, Addr: l.addr, Why: l.failure})
 	}
 	slices.SortFunc(list, func(a, b Name) int {
 		return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(strconv.FormatBool(a.IPv6), strconv.FormatBool(b.IPv6)))
@@ -251,7 +251,7 @@ func (n *names) lookUpPort(ctx context.Context, key portName) portLookup {
 }
 
 // LookUp looks the names of a configuration up again, with the deadline that the names of a file have. A name whose
-// answer has the address that stands in for it keeps that one: the order of an answer means nothing.
+// answer has the address that it had keeps that one: the order of an answer means nothing.
 func LookUp(ctx context.Context, resolver Resolver, list []Name) []Name {
 	n := names{resolver: resolver, stays: map[hostName]netip.Addr{}, hosts: make(map[hostName]*hostLookup, len(list))}
 	for _, name := range list {

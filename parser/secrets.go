@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// hidden is shown in the place of a secret.
+// hidden is shown instead of a secret.
 const hidden = "…"
 
 // login is who asks, within a URL.

@@ -24,5 +24,5 @@ type section struct {
 
 func (s *section) has(directive string) bool { return s.v.has(directive) }
 
-// place is where the section's diagnostics belong.
-func (s *section) place(p phase) place { return place{block: s.line.number, phase: p} }
+// order is where the section's diagnostics belong.
+func (s *section) order(p phase) order { return order{block: s.line.number, phase: p} }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// farthest is how many letters a misspelt word may be away from the right one.
-const farthest = 2
+// maxDistance is how many letters a misspelt word may be away from the right one.
+const maxDistance = 2
 
 // DidYouMean offers the nearest of the known words for an unknown one, or says nothing.
 func DidYouMean(word string, known []string) string {
@@ -16,19 +16,19 @@ func DidYouMean(word string, known []string) string {
 	return ""
 }
 
-// shortest is how much of a word there must be for the rest to be guessed.
-const shortest = 3
+// minGuessed is how much of a word there must be for the rest to be guessed.
+const minGuessed = 3
 
 // nearest returns the known word that word is the beginning of, if one alone is, else the one that is the fewest
 // letters away from it, "" when all are far.
 func nearest(word string, known []string) string {
 	word = strings.ToLower(word)
-	if longer := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return !strings.HasPrefix(k, word) }); len(longer) == 1 && len(word) >= shortest {
+	if longer := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return !strings.HasPrefix(k, word) }); len(longer) == 1 && len(word) >= minGuessed {
 		return longer[0]
 	}
-	best, least := "", farthest+1
+	best, least := "", maxDistance+1
 	for _, k := range known {
-		limit := min(farthest, (len(k)-1)/2) // short words have too many neighbours
+		limit := min(maxDistance, (len(k)-1)/2) // short words have too many neighbours
 		if len(word) > len(k)+limit || len(k) > len(word)+limit {
 			continue
 		}

@@ -4,10 +4,10 @@ import "strings"
 
 // oddDirective handles a line that no directive of the table begins, or one without its =.
 func (r *reader) oddDirective(l line) {
-	at := place{block: l.number}
+	at := order{block: l.number}
 	inside := r.current != nil && l.indent > 0
 	if inside {
-		at = r.current.place(inLines)
+		at = r.current.order(inLines)
 	}
 	if !inside && strings.HasPrefix(l.name, "supervised") {
 		r.supervised(at, l)
@@ -21,7 +21,7 @@ func (r *reader) oddDirective(l line) {
 		// What follows belongs to it, not to the section before.
 		s := r.openSection(l, best == "virtual6")
 		s.broken = true
-		at = s.place(inLines)
+		at = s.order(inLines)
 	}
 	r.error(at, unknownDirective, l.at(l.start), describeOdd(l))
 }
@@ -44,9 +44,9 @@ func describeOdd(l line) string {
 	return "unknown directive " + quote(l.name) + allowed
 }
 
-// supervised handles the only directive that may stand without a value, and that the reference knows
+// supervised handles the only directive that may be written without a value, and that the Perl ldirectord knows
 // by its first letters.
-func (r *reader) supervised(at place, l line) {
+func (r *reader) supervised(at order, l line) {
 	rest := l.text[l.value:]
 	if l.name != "supervised" || rest != "" && rest[0] != '#' {
 		r.error(at, badValue, l.at(l.start), quote(l.name)+" is not followed by = and a value; it is supervised=yes or supervised=no")

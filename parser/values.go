@@ -115,7 +115,7 @@ func (v *value) number(low, high int64) (int64, *problem) {
 	return n, nil
 }
 
-// unit is what the number of a value counts, where a reader might take it for another.
+// unit is the unit of a number, where a reader might expect another one.
 func (v *value) unit() string {
 	if v.form == WholeSeconds {
 		return " seconds"

@@ -18,7 +18,7 @@ func check(ctx context.Context, c *call) error {
 	if c.jsonOut {
 		return checkJSON(c, l)
 	}
-	for _, d := range l.Found.ByPlace() {
+	for _, d := range l.Found.ByPosition() {
 		fmt.Fprintln(c.out, render(d, l.Text, isTerminal(os.Stdout)))
 	}
 	warnings := ""

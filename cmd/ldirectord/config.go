@@ -64,7 +64,7 @@ func (c *call) printFindings(found parser.Diagnostics) {
 	advice := c.verb != "status" && c.verb != "stop"
 	ordered := slices.Concat(found.Errors(), found.Warnings())
 	if c.command.asks {
-		ordered = found.ByPlace()
+		ordered = found.ByPosition()
 	}
 	for _, d := range ordered {
 		if d.Severity == parser.Error || advice || slices.Contains(perlWarnings, d.Kind) {
