@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func mustParse(t *testing.T, src string) *Config {
@@ -69,6 +70,14 @@ func compareEffect(t *testing.T, want object, src, line string) {
 	}
 	if why := firstDifference("config", want, got, false); why != "" {
 		t.Errorf("%q is said to be the default: %s", line, why)
+	}
+}
+
+func TestSecondsAsADuration(t *testing.T) {
+	for seconds, want := range map[Seconds]time.Duration{0: 0, 3: 3 * time.Second, 9223372036: 9223372036 * time.Second, 9223372037: math.MaxInt64} {
+		if got := seconds.Duration(); got != want {
+			t.Errorf("%d s are %d, want %d", seconds, got, want)
+		}
 	}
 }
 

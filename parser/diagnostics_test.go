@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -82,5 +83,19 @@ func TestNoFileGivesMoreDiagnosticsThanAnyoneReads(t *testing.T) {
 		if len(found) != maxFindings+1 || found[maxFindings].Kind != tooMany {
 			t.Errorf("%q: %d diagnostics, the last: %v", line, len(found), found[len(found)-1])
 		}
+	}
+}
+
+func TestDiagnosticsByPosition(t *testing.T) {
+	at := func(line, column int) Diagnostic {
+		return Diagnostic{Pos: Position{"", line, column}, Text: fmt.Sprintf("%d:%d", line, column)}
+	}
+	duplicate := Diagnostic{Pos: Position{"", 9, 1}, cause: Position{"", 2, 5}, Text: "cause 2:5"}
+	var got []string
+	for _, d := range (Diagnostics{at(0, 0), at(3, 2), duplicate, at(3, 1), at(2, 7), {Text: "no line"}}).ByPosition() {
+		got = append(got, d.Text)
+	}
+	if want := "[cause 2:5 2:7 3:1 3:2 0:0 no line]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
 	}
 }

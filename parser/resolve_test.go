@@ -2,8 +2,10 @@ package parser
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -112,5 +114,52 @@ func TestWithoutAResolverNamesAreErrors(t *testing.T) {
 	_, found := parse(t.Context(), "", []byte(src), Options{})
 	if errs := found.Errors(); len(errs) != 2 || errs[0].Kind != badVirtualAddress || errs[1].Kind != realPort {
 		t.Errorf("got %v", errs)
+	}
+}
+
+// answers is a Resolver whose hosts have these addresses in both families.
+type answers map[string][]netip.Addr
+
+func (a answers) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error) {
+	if a[name] == nil {
+		return nil, errors.New("no answer")
+	}
+	return slices.Clone(a[name]), nil
+}
+
+func (a answers) Port(context.Context, string, string) (uint16, error) {
+	return 0, errors.New("no ports")
+}
+
+func TestLookUpAgain(t *testing.T) {
+	one, two, six := netip.MustParseAddr("::ffff:192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("fe80::6%eth0")
+	r := answers{"both": {six, one, two}, "four": {one}, "six": {six}}
+	list := []Name{
+		{Host: "six", IPv6: true}, {Host: "both", IPv6: true}, {Host: "both", Addr: two}, {Host: "four", IPv6: true},
+		{Host: "four", Addr: netip.MustParseAddr("192.0.2.9")}, {Host: "six"}, {Host: "none", Addr: two},
+	}
+	var got []string
+	for _, n := range LookUp(t.Context(), r, list) {
+		got = append(got, fmt.Sprint(n.Host, " ", n.IPv6, " ", n.Addr, " ", n.Why))
+	}
+	want := []string{
+		"both false 192.0.2.2 ", "both true fe80::6 ", "four false 192.0.2.1 ", "four true invalid IP it has no IPv6 address",
+		"none false invalid IP no answer", "six false invalid IP it has no IPv4 address", "six true fe80::6 ",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// The last known address counts only in its own family.
+func TestLastAddressesCountInTheirFamily(t *testing.T) {
+	last := func(string, bool) netip.Addr { return netip.MustParseAddr("192.0.2.7") }
+	o := Options{Resolver: answers{}, Last: last}
+	cfg, _ := parse(t.Context(), "", []byte("virtual=192.0.2.1:80\n\treal=web masq\n\treal=web:80 masq\n"), o)
+	if cfg == nil || cfg.Virtuals[0].Reals[0].Addr.Addr() != last("", false) {
+		t.Errorf("got %+v", cfg)
+	}
+	if cfg, _ = parse(t.Context(), "", []byte("virtual6=[::1]:80\n\treal6=web masq\n"), o); cfg != nil {
+		t.Error("an IPv4 address was used for IPv6")
 	}
 }

@@ -1,0 +1,95 @@
+package parser
+
+import (
+	"strings"
+	"testing"
+)
+
+// What is said of single lines. A row is a file, what its messages have in them, and what they have not.
+func TestWhatIsSaidOfLines(t *testing.T) {
+	const virtual, virtual6 = "virtual=192.0.2.1:80\n", "virtual6=[2001:db8::1]:80\n"
+	const real = "\treal=192.0.2.2:80 masq\n"
+	for _, row := range []struct{ src, said, not string }{
+		// address.go
+		{"virtual=192.0.2.1:80/tcp\n", `what comes after port "80" does not count`, ""},
+		{"virtual=192.0.2.1:/tcp\n", "has no port", "what comes after"},
+		{"virtual=192.0.2.1:80\n", "", "what comes after"},
+		{"virtual=[1::a::]:80\n", "virtual6 is for it", ""},
+		{"virtual=[1::f::]:80\n", "virtual6 is for it", ""},
+		{"virtual=[1::F::]:80\n", "virtual6 is for it", ""},
+		{"virtual=[1::g::]:80\n", "is not an IPv6 address", ""},
+		{"virtual=[1::@::]:80\n", "is not an IPv6 address", ""},
+		{virtual + "\treal=" + strings.Repeat("h", 255) + " masq\n", "names are not looked up here", ""},
+		{virtual + "\treal=" + strings.Repeat("h", 256) + " masq\n", "it is not a host name", ""},
+		{virtual + "\treal=0x masq\n", "four numbers from 0 to 255", ""},
+		{virtual + "\treal=0xaf.1 masq\n", "four numbers from 0 to 255", ""},
+		{virtual + "\treal=0xzz masq\n", "names are not looked up here", "four numbers"},
+		{virtual + "\treal=0xg masq\n", "names are not looked up here", "four numbers"},
+		{virtual6 + "\treal6=::1 masq\n", "an IPv6 address is written in brackets", ""},
+		{virtual + "\treal=2001:db8::1 masq\n", "it is an IPv6 address; IPv4 is needed", ""},
+		{virtual6 + "\treal6=192.0.2.2 masq\n", "it is an IPv4 address; IPv6 is needed", ""},
+		{virtual6 + "\treal6=2001:db8::2 masq\n", "an IPv6 address is written in brackets", ""},
+		{virtual + "\treal=[192.0.2.2]:80 masq\n", "only an IPv6 address takes brackets", ""},
+		{virtual + "\treal=[2001:db8::2]:80 masq\n", "it is an IPv6 address; IPv4 is needed", ""},
+		{virtual + "\treal=192.0.2.2-192.0.2.5 masq\n", "a range is written FIRST->LAST", ""},
+		{virtual + "\treal=web1-192.0.2.5 masq\n", "names are not looked up here", "FIRST->LAST"},
+		{virtual + "\treal=192.0.2.2:65535 masq\n", "", "out of range"},
+		{virtual + "\treal=192.0.2.2:65536 masq\n", "it is out of range; a port is a number from 0 to 65535", ""},
+
+		// advice.go
+		{virtual + real + "\tchecktype=external-perl\n", "checktype=external-perl without a checkcommand runs /bin/true", ""},
+		{virtual + real + "\tchecktype=external\n", "checktype=external without a checkcommand runs /bin/true", ""},
+		{virtual + real + "\tchecktype=external-perl\n\tcheckcommand=/x\n", "", "checkcommand"},
+		{virtual + real + "\tcheckcommand=/x\n", "checkcommand counts only with", ""},
+		{virtual + real + "\tservice=http\n\trequest=\"http://x/\"\n", "the URL is asked for as a path", ""},
+		{virtual + real + "\tservice=https\n\trequest=\"http://x/\"\n", "the URL is asked for as a path", ""},
+		{virtual + real + "\tservice=http_proxy\n\trequest=\"http://x/\"\n", "", "the URL is asked for as a path"},
+		{virtual + real + "\tservice=http\n\trequest=\"x\"\n", "", "the URL is asked for as a path"},
+		{virtual + "\treal=192.0.2.2:80 masq l:5 u:5\n", "", "lower threshold"},
+		{virtual + "\treal=192.0.2.2:80 masq l:6 u:5\n", "the lower threshold 6 is above the upper one, 5", ""},
+		{virtual + "\treal=192.0.2.2:80 masq l:6 u:0\n", "", "lower threshold"},
+		{"virtual=3\n" + real + "\tmark=192.0.2.1 udp 80\n\tmark=192.0.2.1 tcp 80\n\tpename=sip\n\tpersistent=5\n", "the kernel drops the other packets of line 4", ""},
+		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80\n\tmark=192.0.2.1 udp 80\n\tpename=sip\n\tpersistent=5\n", "the kernel drops the other packets of line 3", ""},
+		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80\n\tpename=sip\n", "pename counts only with persistent", "the kernel drops"},
+		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80\n\tpersistent=5\n", "", "the kernel drops"},
+		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80,443\n\tchecktype=connect\n", "the check asks port 80 alone, so a server whose 443 does not answer", ""},
+		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80,443\n\tchecktype=5\n", "the check asks port 80 alone", ""},
+		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80,443\n\tservice=http\n", "the check asks port 80 alone", ""},
+		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80,443\n\tservice=none\n", "", "the check asks"},
+		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80,443\n\tchecktype=ping\n", "", "the check asks"},
+		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80,443\n\tchecktype=external\n", "", "the check asks"},
+		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80,1:9\n\tchecktype=connect\n", "", "the check asks"},
+		{virtual + real + "\tchecktype=0\n", "0 connects between two negotiate checks is the same as negotiate", ""},
+		{virtual + real + "\tchecktype=1\n", "", "0 connects"},
+		{virtual + real + "\tchecktype=9999999999999999999\n", "is too large", ""},
+
+		// fallback.go
+		{virtual + "\tfallback=:80\n", "the address is missing", ""},
+		{virtual + "\tfallback=[192.0.2.9]:80\n", "is not an IPv6 address and has no brackets", ""},
+		{virtual6 + "\tfallback6=2001:db8::9:80\n", "is in brackets before a port", ""},
+
+		// real.go
+		{virtual + "\treal=192.0.2.2 tun\n", "(tunnelling is ipip)", ""},
+		{virtual + "\treal=192.0.2.2 droute\n", "(direct routing is gate)", ""},
+		{virtual + "\treal=192.0.2.2 nat\n", "(NAT is masq)", ""},
+
+		// unknown.go
+		{"supervised # now\n", "a comment follows the directive", ""},
+		{"supervised\n", "supervised has no value", "a comment follows"},
+
+		// values.go
+		{virtual + "\treceive=“OK”\n", "not in double quotes but in typographic ones", ""},
+		{virtual + "\treceive='OK'\n", "not in double quotes but in single ones", ""},
+		{"fallbackcommand=\"\"\n", "the value is empty", ""},
+		{virtual + "\tfallbackcommand=\"\"\n", "the value is empty; it is text, in double quotes if you like", ""},
+	} {
+		_, found := Parse(t.Context(), "a.cf", []byte(row.src), Options{})
+		var said strings.Builder
+		for _, d := range found {
+			said.WriteString(d.Text + "\n")
+		}
+		if !strings.Contains(said.String(), row.said) || row.not != "" && strings.Contains(said.String(), row.not) {
+			t.Errorf("%q: want %q and not %q, got\n%s", row.src, row.said, row.not, said.String())
+		}
+	}
+}
