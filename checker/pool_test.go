@@ -298,3 +298,29 @@ func TestTheEndOfThePoolWaitsForCancelledChecksButNotForEver(t *testing.T) {
 		})
 	}
 }
+
+func TestOverdueIsTheAgeOfTheMostBelatedCheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := run(t)
+		end := make(chan struct{})
+		hangs := checkFunc(func(context.Context) Result { <-end; return Result{OK: true} })
+		fine := checkFunc(func(context.Context) Result { return Result{OK: true} })
+		p.Set([]*Task{task(1, time.Second, fine), task(2, 2*time.Second, hangs)})
+		time.Sleep(1900 * time.Millisecond)
+		synctest.Wait()
+		if late := p.Overdue(); late > 2*Tick {
+			t.Errorf("%v overdue before anything is late", late)
+		}
+		time.Sleep(5100 * time.Millisecond)
+		synctest.Wait()
+		if late := p.Overdue(); late != 5*time.Second {
+			t.Errorf("%v overdue, want 5s: a check that began 7 s ago, to be made each 2 s", late)
+		}
+		close(end)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if late := p.Overdue(); late > 2*Tick {
+			t.Errorf("%v overdue after it ended", late)
+		}
+	})
+}
