@@ -92,7 +92,7 @@ func (s byteSet) parts(other byteSet) bool { return s.size() > 0 && !s.meets(oth
 // fixedBeside is the set of something beside a member that must match, and takes other bytes than it.
 func (n *node) fixedBeside(member int, fixed, taken byteSet) byteSet {
 	for i, sub := range n.subs {
-		if set := sub.bytes(); i != member && sub.shortest() > 0 && !set.meets(taken) {
+		if set := sub.bytes(); i != member && sub.minLength() > 0 && !set.meets(taken) {
 			return set
 		}
 	}
@@ -156,7 +156,7 @@ func neighbours(subs []*node) *danger {
 				return &danger{sub.pos, "two repeats stand side by side, over the same characters"}
 			}
 			last.union(set)
-		case sub.shortest() > 0:
+		case sub.minLength() > 0:
 			last = byteSet{}
 		}
 	}

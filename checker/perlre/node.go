@@ -41,23 +41,23 @@ type node struct {
 // one is a byte of a set. One of the empty set matches nothing.
 func one(set byteSet) *node { return &node{kind: single, set: set} }
 
-// shortest is the least number of bytes that a node takes.
-func (n *node) shortest() int {
+// minLength is the minimum of bytes that a node takes.
+func (n *node) minLength() int {
 	switch n.kind {
 	case single:
 		return 1
 	case sequence, capture, atomic:
 		sum := 0
 		for _, sub := range n.subs {
-			sum = min(sum+sub.shortest(), maxPattern)
+			sum = min(sum+sub.minLength(), maxPattern)
 		}
 		return sum
 	case repeat:
-		return min(n.low*n.subs[0].shortest(), maxPattern)
+		return min(n.low*n.subs[0].minLength(), maxPattern)
 	case choice:
-		least := n.subs[0].shortest()
+		least := n.subs[0].minLength()
 		for _, sub := range n.subs[1:] {
-			least = min(least, sub.shortest())
+			least = min(least, sub.minLength())
 		}
 		return least
 	}

@@ -2,77 +2,104 @@ package perlre
 
 import "fmt"
 
-// notation writes a tree for the backtracking engine, which is given one rune per byte.
+// notation writes a tree for one of the two engines. Both are given one rune per byte.
 type notation struct {
-	out  []byte
-	next int // number of the next group of our own
+	linear bool // for the engine of linear time
+	out    []byte
+	next   int // number of the next group of our own
+
+	// What the linear engine would make of it.
+	same  bool // it matches the same texts
+	exact bool // and at the same places
 }
 
+// place is what follows a node on the way to the end of a match.
+type place struct {
+	tail bool // nothing
+	more bool // surely a byte
+}
+
+// linearNotation writes a tree for the engine of linear time. Without same it is of no use.
+func linearNotation(tree *node) notation {
+	w := notation{linear: true, same: true, exact: true}
+	w.bare(tree, place{tail: true})
+	return w
+}
+
+// backtrackingNotation writes a tree with so many groups for the backtracking engine.
 func backtrackingNotation(tree *node, groups int) string {
 	w := notation{next: groups + 1}
-	w.bare(tree)
+	w.bare(tree, place{})
 	return string(w.out)
 }
 
 func (w *notation) emit(format string, values ...any) { w.out = fmt.Appendf(w.out, format, values...) }
 
-// bare writes what stands in a group, or is the whole pattern.
-func (w *notation) bare(n *node) {
+// bare writes the inside of a group, or the whole pattern.
+func (w *notation) bare(n *node, at place) {
 	switch n.kind {
 	case sequence:
-		for _, sub := range n.subs {
-			w.unit(sub)
-		}
+		w.sequence(n.subs, at)
 	case choice:
 		for i, sub := range n.subs {
 			if i > 0 {
 				w.emit("|")
 			}
-			w.bare(sub)
+			w.bare(sub, at)
 		}
 	default:
-		w.unit(n)
+		w.unit(n, at)
 	}
 }
 
-// unit writes one thing of a sequence.
-func (w *notation) unit(n *node) {
+func (w *notation) sequence(subs []*node, at place) {
+	last := -1 // that surely takes a byte
+	for i, sub := range subs {
+		if sub.minLength() > 0 {
+			last = i
+		}
+	}
+	for i, sub := range subs {
+		w.unit(sub, place{tail: at.tail && i == len(subs)-1, more: at.more || i < last})
+	}
+}
+
+// unit writes one member of a sequence.
+func (w *notation) unit(n *node, at place) {
 	switch n.kind {
 	case single:
 		w.single(n)
 	case sequence, choice:
-		w.group("(?:", n)
-	case repeat:
-		w.repeat(n)
+		w.group("(?:", n, at)
 	case capture:
-		w.group(fmt.Sprintf("(?<%d>", n.group), n.subs[0])
-	case atomic:
-		w.group("(?>", n.subs[0])
-	case look:
-		w.group(lookOpening(n), n.subs[0])
-	case reference:
-		w.reference(n)
-	case condition:
-		w.condition(n)
+		w.capture(n, at)
+	case repeat:
+		w.repeat(n, at)
 	case textBegin:
 		w.emit(`\A`)
 	case textEnd:
 		w.emit(`\z`)
-	case lastEnd:
-		w.emit(`\Z`)
-	case lineBegin:
-		w.emit(`(?:\A|(?<=\n)(?!\z))`)
 	case lineEnd:
-		w.emit(`(?=\n|\z)`)
-	case wordEdge:
-		w.wordEdge(n)
+		w.emit(`(?m:$)`)
+	case lastEnd, lineBegin, wordEdge:
+		w.edge(n, at)
+	default:
+		w.backtracking(n)
 	}
 }
 
-func (w *notation) group(open string, inside *node) {
+func (w *notation) group(open string, inside *node, at place) {
 	w.emit("%s", open)
-	w.bare(inside)
+	w.bare(inside, at)
 	w.emit(")")
+}
+
+func (w *notation) capture(n *node, at place) {
+	if w.linear {
+		w.group("(?:", n.subs[0], at)
+		return
+	}
+	w.group(fmt.Sprintf("(?<%d>", n.group), n.subs[0], at)
 }
 
 func (w *notation) single(n *node) {
@@ -80,7 +107,7 @@ func (w *notation) single(n *node) {
 		w.out = appendLiteral(w.out, b)
 		return
 	}
-	w.out = n.set.appendTo(w.out, `(?!)`)
+	w.out = n.set.appendTo(w.out)
 }
 
 func appendLiteral(out []byte, c byte) []byte {
@@ -90,17 +117,22 @@ func appendLiteral(out []byte, c byte) []byte {
 	return fmt.Appendf(out, `\x%02x`, c)
 }
 
-// repeat puts what is no single thing to the engine into a group first. The engine takes (?>a?)? for (?>a?),
-// but not when there is a capture between them.
-func (w *notation) repeat(n *node) {
-	switch body := n.subs[0]; {
+// repeat groups its body if needed. The backtracking engine takes (?>a?)? for (?>a?), but not when there is a capture
+// between them.
+func (w *notation) repeat(n *node, at place) {
+	body := n.subs[0]
+	if body.minLength() == 0 { // which of the empty matches comes first, may differ
+		w.exact = false
+	}
+	inside := place{more: at.more}
+	switch {
 	case body.has(atomic):
 		w.next++
-		w.group(fmt.Sprintf("(?<%d>", w.next-1), body)
-	case body.kind == single && body.set.size() > 0:
+		w.group(fmt.Sprintf("(?<%d>", w.next-1), body, inside)
+	case body.kind == single:
 		w.single(body)
 	default:
-		w.group("(?:", body)
+		w.group("(?:", body, inside)
 	}
 	w.out = appendQuantifier(w.out, n)
 }
@@ -124,6 +156,46 @@ func appendQuantifier(out []byte, n *node) []byte {
 	return out
 }
 
+// edge writes what matches between two bytes. Where the linear engine has nothing that is the same, the notation of the
+// other one is written.
+func (w *notation) edge(n *node, at place) {
+	word, _ := posixSet("word", false)
+	switch {
+	case w.linear && n.kind == lastEnd && at.tail:
+		w.emit(`(?:\n?\z)`)
+		w.exact = false
+	case w.linear && n.kind == lineBegin && at.more: // Go's is also after a newline that ends the text
+		w.emit(`(?m:^)`)
+	case w.linear && n.kind == wordEdge && n.set == word && n.negated:
+		w.emit(`\B`)
+	case w.linear && n.kind == wordEdge && n.set == word:
+		w.emit(`\b`)
+	default:
+		w.backtracking(n)
+	}
+}
+
+// backtracking writes what only the backtracking engine has.
+func (w *notation) backtracking(n *node) {
+	w.same = false
+	switch n.kind {
+	case lastEnd:
+		w.emit(`\Z`)
+	case lineBegin:
+		w.emit(`(?:\A|(?<=\n)(?!\z))`)
+	case wordEdge:
+		w.wordEdge(n)
+	case atomic:
+		w.group("(?>", n.subs[0], place{})
+	case look:
+		w.group(lookOpening(n), n.subs[0], place{})
+	case reference:
+		w.reference(n)
+	case condition:
+		w.condition(n)
+	}
+}
+
 func lookOpening(n *node) string {
 	open := "(?"
 	if n.backward {
@@ -145,40 +217,26 @@ func (w *notation) reference(n *node) {
 
 func (w *notation) condition(n *node) {
 	w.emit("(?")
-	if n.test != nil {
-		w.test(n.test)
-	} else {
+	switch {
+	case n.test == nil:
 		w.emit("(%d)", n.group)
+	case n.test.kind == look:
+		w.unit(n.test, place{})
+	default: // a group that is not there
+		w.emit("(?!)")
 	}
 	for i, branch := range n.subs {
 		if i > 0 {
 			w.emit("|")
 		}
-		w.branch(branch)
+		w.bare(branch, place{}) // no choice: that would end the branch
 	}
 	w.emit(")")
 }
 
-func (w *notation) test(n *node) {
-	if n.kind == look {
-		w.unit(n)
-		return
-	}
-	w.emit("(?!)")
-}
-
-// branch keeps an alternation from ending a conditional's branch.
-func (w *notation) branch(n *node) {
-	if n.kind == choice {
-		w.unit(n)
-		return
-	}
-	w.bare(n)
-}
-
 // wordEdge looks around: the engine's own \b would take Latin-1 letters for word characters.
 func (w *notation) wordEdge(n *node) {
-	set := n.set.appendTo(nil, "")
+	set := n.set.appendTo(nil)
 	if n.negated {
 		w.emit(`(?:(?<=%[1]s)(?=%[1]s)|(?<!%[1]s)(?!%[1]s))`, set)
 		return

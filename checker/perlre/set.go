@@ -89,11 +89,11 @@ func otherCase(b byte, unicodeRules bool) byte {
 	return b
 }
 
-// appendTo writes the set as a character class, which both engines read alike, or none for the empty set.
-func (s byteSet) appendTo(out []byte, none string) []byte {
+// appendTo writes the set as a character class, which both engines read alike.
+func (s byteSet) appendTo(out []byte) []byte {
 	switch n := s.size(); {
 	case n == 0:
-		return append(out, none...)
+		return append(out, `[^\x00-\xff]`...)
 	case n == 256:
 		return append(out, `[\x00-\xff]`...)
 	case n > 128:
