@@ -1,11 +1,15 @@
 package checker
 
 import (
+	"bufio"
 	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
 	"ldirectord/checker/icmp"
 )
@@ -61,4 +65,67 @@ func BenchmarkPing(b *testing.B) {
 	spec := anySpec("ping")
 	spec.Timeout = patient
 	benchmark(b, build(b, spec, &Env{Pinger: p}))
+}
+
+// The two benchmarks of each pair show what our own reader of answers and our own way to connect save against the
+// standard library's, and so why they are here.
+
+const benchAnswer = okHead + "Server: test\r\nContent-Type: text/html\r\nContent-Length: 55\r\nConnection: close\r\n\r\n" +
+	"<html><body><p>backend is up: OK-perf</p></body></html>"
+
+func BenchmarkAnswerOwn(b *testing.B) {
+	b.ReportAllocs()
+	room := NewMatching()
+	for b.Loop() {
+		r := newAnswerReader(patient, room)
+		r.reset(strings.NewReader(benchAnswer))
+		a, err := r.answer()
+		if err == nil {
+			a.body, a.cut, err = r.body(&a)
+		}
+		if err != nil || len(a.body) != 55 {
+			b.Fatalf("%q, %v", a.body, err)
+		}
+		r.close()
+	}
+}
+
+func BenchmarkAnswerNetHTTP(b *testing.B) {
+	b.ReportAllocs()
+	in := bufio.NewReaderSize(nil, smallAnswer)
+	for b.Loop() {
+		in.Reset(io.LimitReader(strings.NewReader(benchAnswer), maxHead))
+		a, err := http.ReadResponse(in, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if body, err := io.ReadAll(io.LimitReader(a.Body, maxBody)); err != nil || len(body) != 55 {
+			b.Fatalf("%q, %v", body, err)
+		}
+	}
+}
+
+func BenchmarkDialOwn(b *testing.B) {
+	s := serve(b, func(*testServer, net.Conn) {})
+	b.ReportAllocs()
+	for b.Loop() {
+		c, err := dialTCP(b.Context(), s.addr, time.Now().Add(patient))
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.Close()
+	}
+}
+
+func BenchmarkDialNet(b *testing.B) {
+	s := serve(b, func(*testServer, net.Conn) {})
+	b.ReportAllocs()
+	for b.Loop() {
+		d := net.Dialer{Deadline: time.Now().Add(patient), KeepAlive: -1}
+		c, err := d.DialTCP(b.Context(), "tcp", netip.AddrPort{}, s.addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.Close()
+	}
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// dialTCP connects without net.Dialer, which starts a goroutine and a timer for each connection and
-// asks the kernel for addresses that nobody wants to know: a seventh of what a whole check costs.
+// dialTCP connects without net.Dialer, which takes twice as long, with twice as many allocations (BenchmarkDialOwn,
+// BenchmarkDialNet): it starts a goroutine and a timer for each connection, and asks the kernel for both addresses.
 func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn, error) {
 	s, err := openSocket(to)
 	if err != nil {

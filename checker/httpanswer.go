@@ -46,7 +46,8 @@ func (a *httpAnswer) statusSaid() []byte {
 }
 
 // answerReader reads one HTTP answer (RFC 9112), and takes little on trust: every part has a limit.
-// It is our own because http.ReadResponse costs 5 µs and 19 allocations where this costs 1 and 1.
+// It is our own because http.ReadResponse takes four times as long, with 15 allocations instead of one
+// (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
 type answerReader struct {
 	src     io.Reader
 	timeout time.Duration // of the check, for the messages
