@@ -3,7 +3,7 @@
 # make test         unit, scenario and kernel tests. As root on Debian without IPVS it installs the lab's packages (user-mode-linux …)
 # make test-all     as root on Debian: also its real servers, cluster managers and systemd, which it installs
 # make long         before a release: the same for longer, with more seeds and kills, and the gaps of docs/managers.md
-# make traffic      of these, real packets through every forwarding method, with the table of docs/traffic.md
+# make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
 # make conformance  every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
 # make manager-test as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
 # make systemd-test as root on Debian: the units with a real systemd
@@ -121,7 +121,7 @@ long-runs:
 long-gaps:
 	@LONG_TESTS=1 $(MAKE) manager-test
 
-# Real packets through every forwarding method; prints the table of docs/traffic.md.
+# Real packets through every forwarding method; prints the table of testdata/traffic.md.
 traffic: ldirectord
 	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) test -c -o $$suite/traffic ./lab && \
 		LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/kernel-test -c env -C lab $$suite/traffic -test.run '^TestKernelTraffic'

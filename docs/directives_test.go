@@ -110,7 +110,7 @@ func checkExample(t *testing.T, source string) {
 	}
 }
 
-// everything.cf has what its name says, if only behind a # where a file would have to be there.
+// everything.cf has every directive, with a # before it where a file would have to exist.
 func TestExampleOfEverything(t *testing.T) {
 	text, err := os.ReadFile("../examples/everything.cf")
 	if err != nil {
@@ -151,7 +151,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// The warning about a receive that counts for nothing is given for the services whose checkers don't read it.
+// The warning about a receive that is ignored is given for the services whose checkers don't read it.
 func TestReceiveCountsWhereACheckerReadsIt(t *testing.T) {
 	for _, s := range parser.Services() {
 		source := "virtual = 192.0.2.1:99\n\treal = 192.0.2.2:99 gate\n\tservice = " + s.Name + "\n\treceive = \"(\"\n"

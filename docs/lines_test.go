@@ -12,7 +12,7 @@ import (
 // commandLine is a line of a document that somebody may type: indented, with one of these words in front.
 var commandLine = regexp.MustCompile(`(?m)^ {4,}(?:\$ )?((?:sudo )?(?:make|curl|systemctl|apt|dnf|zypper|dpkg-divert|podman|cp|rm|ln|install|ip|sh|(?:\./)?ldirectord)\b.*)$`)
 
-// TestLinesOfTheDocumentsAreRun holds testdata/lines against README and docs: every command line stands there with who
+// TestLinesOfTheDocumentsAreRun holds testdata/lines against README and docs: every command line is there with who
 // runs it, and none that is in no document.
 func TestLinesOfTheDocumentsAreRun(t *testing.T) {
 	text, err := os.ReadFile("../testdata/lines")

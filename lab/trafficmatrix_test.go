@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// trafficRow is one line of the table in docs/traffic.md.
+// trafficRow is one line of the table in testdata/traffic.md.
 type trafficRow struct{ what, method, family, by string }
 
 // matrix are the ways of real packets through IPVS, each tried in the lab.
@@ -51,7 +51,7 @@ func TestKernelTraffic(t *testing.T) {
 	}
 	fmt.Print(m.table())
 	if !slices.Contains(ran, false) {
-		m.compare(t, "../docs/traffic.md")
+		m.compare(t, "../testdata/traffic.md")
 	}
 }
 

@@ -84,7 +84,7 @@ var directives = chapters(
 	chapter{"Global", []Directive{
 		{Name: "autoreload", Value: yesOrNo, Default: "no",
 			global: setting(func(g *Global) *bool { return &g.AutoReload }, yesNo),
-			Doc:    "Take the file over when it changes, or a certificate, key or authority that it names. A file with an error changes nothing."},
+			Doc:    "Read the file again when it changes, or when a certificate, key or authority that it names changes. A file with an error changes nothing."},
 		{Name: "callback", Form: QuotedText, Value: `"PROGRAM"`, empty: nullUnlessWritten,
 			global: setting(func(g *Global) *string { return &g.Callback }, inQuotes),
 			Doc:    "Program to run when the file has changed, with its path as the argument."},
@@ -133,7 +133,7 @@ var directives = chapters(
 			Doc:    "Failures in a row that take a server out."},
 		{Name: "risecount", Value: "1 or more", Default: "1", Extension: true,
 			either: setting(func(s *Settings) *int { return &s.RiseCount }, number[int](1, 0)),
-			Doc:    "Successes in a row that bring a server back. The very first success counts alone."},
+			Doc:    "Successes in a row that bring a server back. The first success of a new server is enough."},
 		{Name: "window", Value: "N/M, M up to 64", Extension: true,
 			either: setting(func(s *Settings) *Window { return &s.Window }, readWindow),
 			Doc: "In service while at least N of the last M checks passed. It replaces `failurecount` and `risecount`; one place cannot have " +
@@ -227,11 +227,11 @@ var directives = chapters(
 				"the mark; with port 0 for all ports of the address."},
 		{Name: "netmask", Value: "a.b.c.d, or 1 to 128 for IPv6",
 			section: setting(func(v *Virtual) *string { return &v.Netmask }, readNetmask),
-			Doc:     "Which addresses persistence takes for one client. Without it each address is one. Needs `persistent`."},
+			Doc:     "Which addresses are one client. Without it each address is one. Needs `persistent`."},
 		{Name: "pename", Value: "sip", Extension: true,
 			section: setting(func(v *Virtual) *string { return &v.PEName }, readEngine),
-			Doc: "Persistence engine, which tells clients apart by what they say. sip tells calls apart by their Call-ID, beside the network of " +
-				"the client. Needs `persistent`, and udp or a mark: the kernel drops whatever else comes to such a service."},
+			Doc: "Persistence engine, which recognises clients by the content of their packets. sip tells calls apart by their Call-ID, beside the network of " +
+				"the client. Needs `persistent`, and udp or a mark: the kernel drops all other packets to such a service."},
 	}},
 	chapter{"The check", []Directive{
 		{Name: "checktype", Value: "negotiate, connect, ping, external, external-perl, on, off, or N", Default: "negotiate",
@@ -307,7 +307,7 @@ var directives = chapters(
 			Doc:     "Warn of a certificate that ends within this number of days. The server stays up."},
 		{Name: "starttls", Value: yesOrNo, Default: "no", Extension: true, appliesTo: forServices(startTLSServices...),
 			section: setting(func(v *Virtual) *bool { return &v.StartTLS }, yesNo),
-			Doc:     "Turn to TLS before anything else is said. For ftp, imap, ldap, pop, smtp and submission."},
+			Doc:     "Switch to TLS before anything else is sent. For ftp, imap, ldap, pop, smtp and submission."},
 	}},
 	chapter{"HTTP", []Directive{
 		{Name: "followredirect", Value: "yes, server or no", Default: "yes", Extension: true,
@@ -316,7 +316,7 @@ var directives = chapters(
 				"leaves it is a failure. no: each one is a failure."},
 		{Name: "httpstatus", Value: "200,204,300-399", Extension: true, appliesTo: overHTTP,
 			section: setting(func(v *Virtual) *Statuses { return &v.HTTPStatus }, readStatuses),
-			Doc:     "Statuses that are good, from 100 to 599; without it 200 to 299."},
+			Doc:     "Statuses that mean up, from 100 to 599; without it 200 to 299."},
 		{Name: "httpheader", Form: Text, Value: "Name: value", Extension: true, Repeats: true, Secret: true, appliesTo: overHTTP,
 			section: httpHeaders,
 			Doc:     "A further header of the request. Quotes are optional; with a `#` in the value they are needed."},
@@ -339,7 +339,7 @@ var directives = chapters(
 			Doc:     "Record type that a dns check asks for. Without it A, or PTR for an address."},
 		{Name: "dnsrcode", Value: "NOERROR, NXDOMAIN, REFUSED, SERVFAIL or NOTAUTH", Extension: true, appliesTo: forServices("dns"),
 			section: setting(func(v *Virtual) *string { return &v.DNSRcode }, upperWord("NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH")),
-			Doc:     "Answer code that is good for a dns check. Without it NOERROR."},
+			Doc:     "Answer code that means up in a dns check. Without it NOERROR."},
 	}},
 )
 

@@ -289,21 +289,17 @@ func TestRemindersAfterAReload(t *testing.T) {
 		rules func(Rule) map[string]Rule
 		want  int // in the next minute
 	}{
-		{"continue where nothing changed", func(r Rule) map[string]Rule { return map[string]Rule{testVirtual: r} }, 6},
+		{"go on where nothing changed", func(r Rule) map[string]Rule { return map[string]Rule{testVirtual: r} }, 6},
 		{"follow a new frequency", func(r Rule) map[string]Rule {
 			r.Freq = 30 * time.Second
 			return map[string]Rule{testVirtual: r}
 		}, 2},
-		{"end with frequency 0", func(r Rule) map[string]Rule {
-			r.Freq = 0
-			return map[string]Rule{testVirtual: r}
-		}, 0},
 		{"end with the virtual service", func(Rule) map[string]Rule { return nil }, 0},
 		{"end with the server", func(r Rule) map[string]Rule {
 			r.Reals = []string{"10.2.0.9:7000"}
 			return map[string]Rule{testVirtual: r}
 		}, 0},
-		{"continue while the server is configured", func(r Rule) map[string]Rule {
+		{"go on while the server is configured", func(r Rule) map[string]Rule {
 			r.Reals = []string{testReal}
 			return map[string]Rule{testVirtual: r}
 		}, 6},
@@ -353,7 +349,7 @@ func TestRemindersDoNotPileUpWhileMailFails(t *testing.T) {
 	})
 }
 
-func TestALossIsReportedToEachPersonOnce(t *testing.T) {
+func TestWhatWasLostIsToldToEachPersonOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)
 		rules := map[string]Rule{}
