@@ -17,7 +17,7 @@ type places struct {
 	reals                     []netip.AddrPort
 }
 
-// findPlaces reads them from a configuration with one virtual service, a sorry server and metrics on loopback.
+// findPlaces reads them from a configuration with one virtual service, a fallback server and metrics on loopback.
 func findPlaces(conf string) (places, error) {
 	var p places
 	for _, m := range directive.FindAllStringSubmatch(conf, -1) {

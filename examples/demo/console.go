@@ -23,7 +23,7 @@ const (
 
 const help = `Try, here:
     get            ask the virtual service six times
-    stop 1         end web1 (stop all: the sorry server takes over)
+    stop 1         end web1 (stop all: the fallback server takes over)
     start 1        start it again (start all)
     fail 2         web2 answers 503 from now on (start 2 ends it)
     weight 3 5     change a weight in the configuration: the daemon sees it
@@ -138,7 +138,7 @@ func (s *stage) start(w *web) error {
 	if err := w.start(); err != nil {
 		return err
 	}
-	s.say("%s runs and is well.", w.name)
+	s.say("%s runs and is healthy.", w.name)
 	return nil
 }
 

@@ -31,7 +31,7 @@ func TestDemo(t *testing.T) {
 	d.says("web2 is in service with weight 6")
 	d.looks()
 	d.edit(`(service = )http`, `${1}htpp`)
-	d.says("Nothing changes: the daemon goes on with what it had.")
+	d.says("Nothing changes: the daemon continues with what it had.")
 	d.typed.Close()
 	d.end()
 }
@@ -78,11 +78,11 @@ func (d *playing) steps() {
 	d.typeIn("fail 2")
 	d.answers("web3 24")
 	d.typeIn("stop all")
-	d.answers("sorry server 24")
-	d.says("the sorry server answers")
+	d.answers("fallback server 24")
+	d.says("the fallback server answers")
 	d.typeIn("start all")
 	d.answers("web1 6, web2 12, web3 6")
-	d.says("the sorry server leaves")
+	d.says("the fallback server leaves")
 }
 
 // looks asks what the daemon offers to look at.

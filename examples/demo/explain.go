@@ -26,7 +26,7 @@ var meanings = map[string]string{
 // explain says in plain words what a log line means, "" when it speaks for itself.
 func (s *stage) explain(line string) string {
 	if refused.MatchString(line) {
-		return "Nothing changes: the daemon goes on with what it had."
+		return "Nothing changes: the daemon continues with what it had."
 	}
 	m := change.FindStringSubmatch(line)
 	if m == nil {

@@ -5,7 +5,7 @@ import "testing"
 func TestExplain(t *testing.T) {
 	s := &stage{
 		webs:  []*web{{name: "web1", addr: "127.0.0.1:8081"}},
-		sorry: &web{name: "sorry server", addr: "127.0.0.1:8084"},
+		sorry: &web{name: "fallback server", addr: "127.0.0.1:8084"},
 	}
 	const head = "[Fri Nov 20 07:53:43 2026|demo.cf|42] "
 	for _, c := range []struct{ line, want string }{
@@ -18,7 +18,7 @@ func TestExplain(t *testing.T) {
 		{head + "Restored real server: 127.0.0.1:8081 (127.0.0.1:8080) (Weight set to 12)",
 			"web1 is in service with weight 12."},
 		{head + "Added fallback server: 127.0.0.1:8084 (127.0.0.1:8080) (Weight set to 1)",
-			"No web server is left: the sorry server answers."},
+			"No web server is left: the fallback server answers."},
 		{head + "Deleted real server: 127.0.0.1:9999 (127.0.0.1:8080)",
 			"127.0.0.1:9999 failed its check: it is out of the table."},
 		{head + "Purged real server (stop): 127.0.0.1:8081 (127.0.0.1:8080)", ""},

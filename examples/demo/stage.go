@@ -80,7 +80,7 @@ func (s *stage) open(p places) (moved map[string]string, err error) {
 		s.webs = append(s.webs, w)
 		moved[addr.String()] = w.addr
 	}
-	s.sorry, err = openWeb("sorry server", p.fallback, 503, "Sorry: all our web servers are down.")
+	s.sorry, err = openWeb("fallback server", p.fallback, 503, "Sorry: all our web servers are down.")
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (s *stage) close() error {
 	return os.RemoveAll(s.dir)
 }
 
-// inKernel tells whether the kernel forwards, and not our relay.
+// inKernel reports whether the kernel forwards, and not the relay.
 func (s *stage) inKernel() bool { return s.ipvs == "kernel" }
 
 func (s *stage) say(format string, args ...any) { s.log.Printf(format, args...) }

@@ -29,7 +29,7 @@ func dests(table, virtual string) (found []dest, ok bool) {
 	return found, ok
 }
 
-// option returns the word behind a flag, "" when it is not there.
+// option returns the word after a flag, "" when it is not there.
 func option(words []string, flag string) string {
 	for i, w := range words[:len(words)-1] {
 		if w == flag {

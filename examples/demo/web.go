@@ -30,7 +30,7 @@ func listen(wanted netip.AddrPort) (net.Listener, error) {
 type web struct {
 	name    string
 	addr    string
-	page    int    // status of its pages while it is well
+	page    int    // status of its pages while it is healthy
 	text    string // what its pages say
 	failing atomic.Bool
 	server  *http.Server // nil while stopped
