@@ -84,10 +84,7 @@ func readHTTPMethod(v *value) (string, *problem) {
 }
 
 func readVirtualHost(v *value) (string, *problem) {
-	text := strings.TrimPrefix(v.text, `"`)
-	if i := strings.IndexByte(text, '"'); i >= 0 {
-		text = text[:i]
-	}
+	text, _, _ := strings.Cut(strings.TrimPrefix(v.text, `"`), `"`)
 	v.only(text)
 	if text == "" {
 		v.warn(noEffect, "an empty virtualhost is none")

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"os"
@@ -230,9 +231,21 @@ func TestFilesAreTriedOnce(t *testing.T) {
 }
 
 func TestTooLargeAFileIsRefused(t *testing.T) {
-	_, found := parse(t.Context(), "", make([]byte, MaxSize+1), Options{})
+	src := bytes.Repeat([]byte("#"), MaxSize+1)
+	_, found := Parse(t.Context(), "", src, Options{})
 	if len(found) != 1 || found[0].Kind != tooLarge {
 		t.Errorf("got %v", found)
+	}
+	if cfg, found := Parse(t.Context(), "", src[:MaxSize], Options{}); cfg == nil || len(found) > 0 {
+		t.Errorf("the largest file: got %v", found)
+	}
+}
+
+// With errors there are the sections without one.
+func TestSectionsWithoutAnError(t *testing.T) {
+	cfg, _ := Parse(t.Context(), "", []byte("nonsense\nvirtual=1\n\tservice=no\nvirtual=2\n\tload=\"x\"\nvirtual=a\nvirtual=3\n"), Options{})
+	if len(cfg.Virtuals) != 2 || cfg.Virtuals[0].ID != "fwm:2" || cfg.Virtuals[1].ID != "fwm:3" {
+		t.Errorf("got %+v", cfg.Virtuals)
 	}
 }
 

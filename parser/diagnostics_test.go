@@ -60,6 +60,13 @@ func TestRenderShowsTheSurroundingsOfTheCaret(t *testing.T) {
 	if text != want {
 		t.Errorf("got\n%swant\n%s", text, want)
 	}
+	for before, after := range map[int]int{60: 60, 61: 61} {
+		line := strings.Repeat("b", before) + strings.Repeat("a", after)
+		got := Diagnostic{Pos: Position{"", 2, before + 1}}.Render([]byte("\n" + line))
+		if cut := strings.Contains(got, "…"); cut != (before > 60) {
+			t.Errorf("%d bytes before the caret and after it: cut is %v", before, cut)
+		}
+	}
 	if got := (Diagnostic{Pos: Position{File: "a.cf"}, Severity: Error, Text: "t"}).Render(nil); got != "a.cf: error: t\n" {
 		t.Errorf("without a place: %q", got)
 	}
@@ -69,7 +76,7 @@ func TestSuggestions(t *testing.T) {
 	for word, want := range map[string]string{
 		"chekinterval": "checkinterval", "CheckInterval": "checkinterval", "recieve": "receive", "password": "passwd",
 		"fallbackcomand": "fallbackcommand", "sheduler": "scheduler", "quiecent": "quiescent", "virtual_host": "virtualhost",
-		"checkint": "checkinterval", "check": "", "ops": "ops", "op": "ops", "weight": "", "quorum": "", "x": "", "": "", strings.Repeat("a", 1000): "",
+		"checkint": "checkinterval", "exp": "expect", "pa": "", "laod": "load", "laoz": "", "lod": "load", "check": "", "ops": "ops", "op": "ops", "weight": "", "quorum": "", "x": "", "": "", strings.Repeat("a", 1000): "",
 	} {
 		if got := nearest(word, directiveNames); got != want {
 			t.Errorf("%s: %q, want %q", word, got, want)
@@ -79,7 +86,11 @@ func TestSuggestions(t *testing.T) {
 
 func TestNoFileGivesMoreDiagnosticsThanAnyoneReads(t *testing.T) {
 	for _, line := range []string{"nonsense\n", "supervised\n"} {
-		_, found := parse(t.Context(), "", []byte(strings.Repeat(line, 3*maxFindings)), Options{})
+		_, found := parse(t.Context(), "", []byte(strings.Repeat(line, maxFindings)), Options{})
+		if len(found) != maxFindings {
+			t.Errorf("%q: %d diagnostics", line, len(found))
+		}
+		_, found = parse(t.Context(), "", []byte(strings.Repeat(line, 3*maxFindings)), Options{})
 		if len(found) != maxFindings+1 || found[maxFindings].Kind != tooMany {
 			t.Errorf("%q: %d diagnostics, the last: %v", line, len(found), found[len(found)-1])
 		}

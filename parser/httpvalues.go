@@ -82,7 +82,7 @@ func readHTTPHeader(virtual *Virtual, v *value) *problem {
 	switch {
 	case !found || !all(name, isTokenByte):
 		return bad("that is not a header; it is Name: value, with a name of letters, digits and -")
-	case strings.IndexFunc(content, isControl) >= 0:
+	case strings.ContainsFunc(content, isControl):
 		return bad("the header's value has a control character in it")
 	}
 	if hint := ownHeaders[strings.ToLower(name)]; hint != "" {
@@ -119,7 +119,7 @@ func readHTTPUser(v *value) (string, *problem) {
 // readLogin reads one half of a log-in (RFC 7617, section 2).
 func readLogin(v *value) (string, *problem) {
 	text, p := quoted(v)
-	if p == nil && strings.IndexFunc(text, isControl) >= 0 {
+	if p == nil && strings.ContainsFunc(text, isControl) {
 		p = bad("the value has a control character in it")
 	}
 	return text, p

@@ -52,7 +52,7 @@ func (l line) at(offset int) Position { return Position{l.file, l.number, offset
 
 // around is the position of a part of the directive's value, or of the value.
 func (l line) around(part string) Position {
-	if i := strings.Index(l.text[l.value:], part); part != "" && i >= 0 {
+	if i := strings.Index(l.text[l.value:], part); i > 0 {
 		return l.at(l.value + i)
 	}
 	return l.position()
@@ -73,9 +73,7 @@ func (l line) literal(section bool) string {
 	if !section {
 		return v
 	}
-	if i := strings.IndexByte(v, '#'); i >= 0 {
-		v = v[:i]
-	}
+	v, _, _ = strings.Cut(v, "#")
 	return expandTabs(v)
 }
 
@@ -91,7 +89,7 @@ func (v *value) takeMeant() {
 	if v.form != FreeText {
 		v.text = trimRight(v.text)
 	}
-	if inSection && strings.IndexByte(v.text, '\t') >= 0 {
+	if inSection && strings.Contains(v.text, "\t") {
 		v.text = expandTabs(v.text)
 		if v.form.isText() {
 			v.warn(loose, "a tab in the value is read as four blanks")
@@ -103,9 +101,6 @@ func (v *value) takeMeant() {
 // the value at once; outside it needs a blank before it. A # in a quoted string begins none, unless the part before it
 // is a complete value for the Perl ldirectord.
 func commentStart(v string, section bool, form Form) int {
-	if strings.IndexByte(v, '#') < 0 {
-		return -1
-	}
 	last := strings.LastIndexByte(v, '"')
 	quotes := 0
 	for i := range len(v) {
@@ -133,13 +128,8 @@ func opened(v string, quotes int, form Form) bool {
 
 // escaped reports whether the byte at i comes after a backslash that is not escaped itself.
 func escaped(v string, i int) bool {
-	before := v[:i]
-	return (len(before)-len(strings.TrimRight(before, `\`)))%2 == 1
+	backslashes := strings.TrimPrefix(v[:i], strings.TrimRight(v[:i], `\`))
+	return len(backslashes)%2 == 1
 }
 
-func expandTabs(s string) string {
-	if strings.IndexByte(s, '\t') < 0 {
-		return s
-	}
-	return strings.ReplaceAll(s, "\t", "    ")
-}
+func expandTabs(s string) string { return strings.ReplaceAll(s, "\t", "    ") }

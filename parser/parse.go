@@ -27,20 +27,19 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.collectNames()
 	r.names.lookUp(ctx)
 	cfg := r.config()
-	if r.count[Error] > 0 {
-		cfg.Virtuals = r.sound(cfg.Virtuals)
-	}
+	cfg.Virtuals = r.sound(cfg.Virtuals)
 	return cfg, r.diagnostics()
 }
 
 // sound are the virtual services of the sections without an error.
-func (r *reader) sound(all []Virtual) (sound []Virtual) {
+func (r *reader) sound(all []Virtual) []Virtual {
 	broken := map[int]bool{}
 	for _, e := range r.entries {
 		if e.Severity == Error {
 			broken[e.block] = true
 		}
 	}
+	sound := all[:0]
 	for i, s := range r.sections {
 		if !s.broken && !broken[s.line.number] {
 			sound = append(sound, all[i])

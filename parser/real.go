@@ -92,8 +92,8 @@ func cutEndpoint(s string) (host, port string) {
 
 func isEndpointHost(s string) bool {
 	if strings.HasPrefix(s, "[") {
-		end := strings.IndexByte(s, ']')
-		return end < 0 || end == len(s)-1 // that it is an address is seen later
+		_, rest, _ := strings.Cut(s, "]")
+		return rest == "" // that it is an address is seen later
 	}
 	return all(s, isHostByte) || looksLikeIPv6(s)
 }
@@ -185,7 +185,7 @@ func splitPair(text string) (request, receive string, ok bool) {
 
 // lastBorder finds the quote that ends a string, and the offset after the one that opens the next.
 func lastBorder(s string) (end, start int) {
-	for open := len(s) - 1; open > 1; open-- {
+	for open := len(s) - 1; open > 0; open-- {
 		if s[open] != '"' {
 			continue
 		}
@@ -195,7 +195,7 @@ func lastBorder(s string) (end, start int) {
 		}
 		if s[i] == ',' {
 			i--
-		} else if i == open-1 || s[i+1] != ' ' {
+		} else if s[i+1] != ' ' {
 			continue
 		}
 		if i >= 0 && s[i] == '"' {

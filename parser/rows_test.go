@@ -37,6 +37,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + "\treal=192.0.2.2:65536 masq\n", "it is out of range; a port is a number from 0 to 65535", ""},
 
 		// advice.go
+		{virtual + real + "\tservice=smtp\n\treceive=\"x\"\n\tchecktype=3\n", "receive counts only for", ""},
+		{virtual + real + "\tservice=smtp\n\treceive=\"x\"\n\tchecktype=connect\n", "", "receive counts only for"},
 		{virtual + real + "\tchecktype=external-perl\n", "checktype=external-perl without a checkcommand runs /bin/true", ""},
 		{virtual + real + "\tchecktype=external\n", "checktype=external without a checkcommand runs /bin/true", ""},
 		{virtual + real + "\tchecktype=external-perl\n\tcheckcommand=/x\n", "", "checkcommand"},
@@ -77,7 +79,43 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"supervised # now\n", "a comment follows the directive", ""},
 		{"supervised\n", "supervised has no value", "a comment follows"},
 
+		// globalvalues.go
+		{"statusgroup=" + strings.Repeat("g", 32) + "\n", "", "is not a group"},
+		{"statusgroup=" + strings.Repeat("g", 33) + "\n", "is not a group", ""},
+		{"statusgroup=-g\n", "is not a group", ""},
+
+		// lex.go
+		{"checkinterval=# 5\n", `"" is not a number`, ""},
+		{"checkinterval=5#6\n", "what else is written does not count", ""},
+		{"checkinterval=5 # 6\n", "", "does not count"},
+		{virtual + "\tcheckinterval=5# 6\n", "", "is not a number"},
+
+		// parse.go, unknown.go
+		{virtual + "supervised\n", "supervised has no value", "unknown"},
+		{virtual + "\tsupervised\n", "supervised is not followed by =", "has no value"},
+
+		// real.go
+		{virtual + "\treal=192.0.2.2 gate\"a\", \"b\"\n", `'"a", "b"' cannot be read`, ""},
+		{virtual + "\treal=192.0.2.2 gate \"\" \"b\" \"c\"\n", "cannot be read", ""},
+		{virtual + "\treal=192.0.2.2 gate \"\"x\"\n", "cannot be read", ""},
+		{virtual + "\treal=192.0.2.2 gate \"a\", \"b\"\n", "", "cannot be read"},
+
+		// servicevalues.go
+		{"virtual=3\n\tprotocol=udp\n", "udp is dropped, fwm is allowed", ""},
+		{"virtual=3\n\tprotocol=tcp\n", "tcp is dropped, fwm is allowed", ""},
+		{"virtual=3\n\tprotocol=sctp\n", "is not allowed under a firewall mark", ""},
+		{virtual + "\tprotocol=fwm\n", "is not allowed for an address and port", ""},
+		{virtual6 + "\tnetmask=1\n", "", "is not a prefix length"},
+		{virtual6 + "\tnetmask=128\n", "", "is not a prefix length"},
+		{virtual6 + "\tnetmask=0\n", "is not a prefix length", ""},
+		{virtual6 + "\tnetmask=129\n", "is not a prefix length", ""},
+		{virtual + "\tnetmask=255.255.255.0\n", "", "has holes"},
+		{virtual + "\tnetmask=255.0.255.0\n", "has holes", ""},
+
 		// values.go
+		{"emailalert=\"\"\n", "the value is empty; it is text", ""},
+		{"emailalert=a\"b\n", "a quote has no partner", ""},
+		{"emailalert=a\"\"b\n", "", "a quote has no partner"},
 		{virtual + "\treceive=“OK”\n", "not in double quotes but in typographic ones", ""},
 		{virtual + "\treceive='OK'\n", "not in double quotes but in single ones", ""},
 		{"fallbackcommand=\"\"\n", "the value is empty", ""},
