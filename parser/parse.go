@@ -18,7 +18,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r := &reader{report: report{file: name, strict: o.Strict}, opts: o}
 	r.globals.Global, r.unwritten = defaults()
 	r.globals.At = map[string]Position{}
-	r.names = names{resolver: o.Resolver, last: o.Last, hosts: map[hostName]*hostLookup{}, ports: map[portName]*portLookup{}}
+	r.names = names{resolver: o.Resolver, last: o.Last, hosts: map[hostName]*lookup[netip.Addr]{}, ports: map[portName]*lookup[uint16]{}}
 	if len(src) > MaxSize {
 		r.error(order{}, tooLarge, Position{File: name}, fmt.Sprintf("the file has %d bytes; it has at most %d", len(src), MaxSize))
 		return nil, r.diagnostics()

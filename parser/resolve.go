@@ -26,8 +26,8 @@ type names struct {
 	resolver Resolver
 	last     Last
 	stays    map[hostName]netip.Addr // an answer that has this address too means it
-	hosts    map[hostName]*hostLookup
-	ports    map[portName]*portLookup
+	hosts    map[hostName]*lookup[netip.Addr]
+	ports    map[portName]*lookup[uint16]
 }
 
 type hostName struct {
@@ -40,53 +40,43 @@ type portName struct {
 	protocol string // "" for any
 }
 
-type hostLookup struct {
-	addr     netip.Addr
-	reason   string // there is no address
-	failure  string // why the look-up failed; addr is then the last one that is known
+// lookup is what became of a look-up.
+type lookup[T any] struct {
+	value    T
+	reason   string // there is no value
+	failure  string // why the look-up failed; value may be the last one that is known then
 	reported bool   // the failure was reported
 }
 
-type portLookup struct {
-	port   uint16
-	reason string
+// lookedUp is the value of a host or a port as written: known, or from a look-up that may fail.
+type lookedUp[T any] struct {
+	known  T
+	lookup *lookup[T]
 }
 
-// address is the address of a host as written: known, or in a look-up that may fail.
-type address struct {
-	known  netip.Addr
-	lookup *hostLookup
+type (
+	address = lookedUp[netip.Addr]
+	port    = lookedUp[uint16]
+)
+
+func refusedHost(reason string) address {
+	return address{lookup: &lookup[netip.Addr]{reason: reason}}
 }
 
-func refusedHost(reason string) address { return address{lookup: &hostLookup{reason: reason}} }
-
-// get returns the address, or the reason why there is none.
-func (a address) get() (netip.Addr, string) {
-	if a.lookup != nil {
-		return a.lookup.addr, a.lookup.reason
+// get returns the value, or the reason why there is none.
+func (l lookedUp[T]) get() (T, string) {
+	if l.lookup != nil {
+		return l.lookup.value, l.lookup.reason
 	}
-	return a.known, ""
+	return l.known, ""
 }
 
 // failure is why a look-up failed, "" when it did not or none was needed.
-func (a address) failure() string {
-	if a.lookup == nil {
+func (l lookedUp[T]) failure() string {
+	if l.lookup == nil {
 		return ""
 	}
-	return a.lookup.failure
-}
-
-// port is the same for a port.
-type port struct {
-	known  uint16
-	lookup *portLookup
-}
-
-func (p port) get() (uint16, string) {
-	if p.lookup != nil {
-		return p.lookup.port, p.lookup.reason
-	}
-	return p.known, ""
+	return l.lookup.failure
 }
 
 // host reads an address, IPv6 with or without brackets, or notes a name to look up.
@@ -102,7 +92,7 @@ func (n *names) host(text string, ipv6 bool) address {
 	}
 	key := hostName{text, ipv6}
 	if n.hosts[key] == nil {
-		n.hosts[key] = &hostLookup{reason: "names are not looked up here"}
+		n.hosts[key] = &lookup[netip.Addr]{reason: "names are not looked up here"}
 	}
 	return address{lookup: n.hosts[key]}
 }
@@ -158,13 +148,13 @@ func (n *names) port(text, protocol string) port {
 	if all(text, isDigit) {
 		v, err := strconv.ParseUint(trimZeros(text), 10, 16)
 		if err != nil {
-			return port{lookup: &portLookup{reason: "it is out of range; a port is a number from 0 to 65535"}}
+			return port{lookup: &lookup[uint16]{reason: "it is out of range; a port is a number from 0 to 65535"}}
 		}
 		return port{known: uint16(v)}
 	}
 	key := portName{text, protocol}
 	if n.ports[key] == nil {
-		n.ports[key] = &portLookup{reason: "names are not looked up here"}
+		n.ports[key] = &lookup[uint16]{reason: "names are not looked up here"}
 	}
 	return port{lookup: n.ports[key]}
 }
@@ -197,7 +187,7 @@ func (n *names) lookUp(ctx context.Context) {
 	running.Wait()
 }
 
-func (n *names) lookUpHost(ctx context.Context, key hostName) hostLookup {
+func (n *names) lookUpHost(ctx context.Context, key hostName) lookup[netip.Addr] {
 	addrs, err := n.resolver.Host(ctx, key.name, key.ipv6)
 	if err != nil {
 		return n.failed(key, printable.Text(err.Error()))
@@ -206,11 +196,11 @@ func (n *names) lookUpHost(ctx context.Context, key hostName) hostLookup {
 		addrs[i] = addrs[i].Unmap().WithZone("")
 	}
 	if a := n.stays[key]; slices.Contains(addrs, a) {
-		return hostLookup{addr: a}
+		return lookup[netip.Addr]{value: a}
 	}
 	for _, a := range addrs {
 		if a.Is6() == key.ipv6 {
-			return hostLookup{addr: a}
+			return lookup[netip.Addr]{value: a}
 		}
 	}
 	if key.ipv6 {
@@ -220,13 +210,13 @@ func (n *names) lookUpHost(ctx context.Context, key hostName) hostLookup {
 }
 
 // failed is a look-up that failed: the last address that is known counts, if there is one.
-func (n *names) failed(key hostName, why string) hostLookup {
-	l := hostLookup{reason: why, failure: why}
+func (n *names) failed(key hostName, why string) lookup[netip.Addr] {
+	l := lookup[netip.Addr]{reason: why, failure: why}
 	if n.last == nil {
 		return l
 	}
 	if a := n.last(key.name, key.ipv6); a.IsValid() && a.Is6() == key.ipv6 {
-		l.addr, l.reason = a, ""
+		l.value, l.reason = a, ""
 	}
 	return l
 }
@@ -234,7 +224,7 @@ func (n *names) failed(key hostName, why string) hostLookup {
 // list is what became of the look-ups of host names.
 func (n *names) list() (list []Name) {
 	for key, l := range n.hosts {
-		list = append(list, Name{Host: key.name, IPv6: key.ipv6, Addr: l.addr, Why: l.failure})
+		list = append(list, Name{Host: key.name, IPv6: key.ipv6, Addr: l.value, Why: l.failure})
 	}
 	slices.SortFunc(list, func(a, b Name) int {
 		return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(strconv.FormatBool(a.IPv6), strconv.FormatBool(b.IPv6)))
@@ -242,21 +232,21 @@ func (n *names) list() (list []Name) {
 	return list
 }
 
-func (n *names) lookUpPort(ctx context.Context, key portName) portLookup {
+func (n *names) lookUpPort(ctx context.Context, key portName) lookup[uint16] {
 	p, err := n.resolver.Port(ctx, key.name, key.protocol)
 	if err != nil {
-		return portLookup{reason: printable.Text(err.Error())}
+		return lookup[uint16]{reason: printable.Text(err.Error())}
 	}
-	return portLookup{port: p}
+	return lookup[uint16]{value: p}
 }
 
 // LookUp looks the names of a configuration up again, with the deadline that the names of a file have. A name whose
 // answer has the address that it had keeps that one: the order of an answer means nothing.
 func LookUp(ctx context.Context, resolver Resolver, list []Name) []Name {
-	n := names{resolver: resolver, stays: map[hostName]netip.Addr{}, hosts: make(map[hostName]*hostLookup, len(list))}
+	n := names{resolver: resolver, stays: map[hostName]netip.Addr{}, hosts: make(map[hostName]*lookup[netip.Addr], len(list))}
 	for _, name := range list {
 		key := hostName{name.Host, name.IPv6}
-		n.hosts[key] = &hostLookup{}
+		n.hosts[key] = &lookup[netip.Addr]{}
 		n.stays[key] = name.Addr
 	}
 	n.lookUp(ctx)
