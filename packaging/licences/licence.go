@@ -3,10 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// allowed are the licences with which the program, under Apache-2.0, may be given away as one binary, and a
+// allowed are the licences with which the program, under Apache-2.0, may be distributed as one binary, and a
 // sentence by which each is known.
 var allowed = []struct{ name, sentence string }{
 	{"Apache-2.0", "apache license version 2.0, january 2004"},
@@ -34,12 +35,7 @@ func (m module) name() string {
 }
 
 func asksMore(text string) bool {
-	for _, sentence := range foreign {
-		if strings.Contains(text, sentence) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(foreign, func(sentence string) bool { return strings.Contains(text, sentence) })
 }
 
 // check returns one error for each module that has no licence, or another.
@@ -50,7 +46,7 @@ func check(modules []module) error {
 		case len(m.files) == 0:
 			failed = append(failed, fmt.Errorf("%s %s has no licence", m.path, m.version))
 		case m.name() == "":
-			failed = append(failed, fmt.Errorf("%s %s: %s is none of the licences that are allowed", m.path, m.version, m.files[0].name))
+			failed = append(failed, fmt.Errorf("%s %s: %s is not one of the allowed licences", m.path, m.version, m.files[0].name))
 		}
 	}
 	return errors.Join(failed...)

@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"embed"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -27,19 +23,12 @@ type file struct {
 	name, text string
 }
 
-// pkg is what go list tells of a package.
-type pkg struct {
-	Dir      string
-	Standard bool
-	Module   *struct {
-		Path, Version, Dir string
-		Main               bool
-	}
-}
+// ofPackage has go list print the module of a package, unless that is ours or Go's own.
+const ofPackage = `{{with .Module}}{{if not .Main}}{{.Path}}{{"\t"}}{{.Version}}{{"\t"}}{{.Dir}}{{"\t"}}{{$.Dir}}{{end}}{{end}}`
 
 // linked returns the modules of a package and of all that it imports, in order of their paths.
 func linked(name, arch string) ([]module, error) {
-	cmd := exec.Command("go", "list", "-deps", "-json=Dir,Standard,Module", name)
+	cmd := exec.Command("go", "list", "-deps", "-f", ofPackage, name)
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -48,22 +37,17 @@ func linked(name, arch string) ([]module, error) {
 	}
 	found := map[string]*module{}
 	dirs := map[string]bool{}
-	for list := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p pkg
-		if err := list.Decode(&p); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return nil, fmt.Errorf("what go list says: %w", err)
-		}
-		if p.Standard || p.Module == nil || p.Module.Main {
+	for line := range strings.Lines(string(out)) {
+		words := strings.Split(strings.TrimSpace(line), "\t")
+		if len(words) != 4 {
 			continue
 		}
-		m := found[p.Module.Path]
+		m := found[words[0]]
 		if m == nil {
-			m = &module{path: p.Module.Path, version: p.Module.Version}
-			found[p.Module.Path] = m
+			m = &module{path: words[0], version: words[1]}
+			found[m.path] = m
 		}
-		if err := m.collect(p.Module.Dir, p.Dir, dirs); err != nil {
+		if err := m.collect(words[2], words[3], dirs); err != nil {
 			return nil, err
 		}
 	}
@@ -116,16 +100,16 @@ func (m *module) collect(root, dir string, seen map[string]bool) error {
 			break
 		}
 	}
-	slices.SortFunc(m.files, func(a, b file) int {
-		if x, y := source.MatchString(a.name), source.MatchString(b.name); x != y {
-			if x {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a.name, b.name)
-	})
+	slices.SortFunc(m.files, func(a, b file) int { return strings.Compare(a.rank(), b.rank()) })
 	return nil
+}
+
+// rank orders files: the licence comes first, and then the names count.
+func (f file) rank() string {
+	if source.MatchString(f.name) {
+		return "0" + f.name
+	}
+	return "1" + f.name
 }
 
 // tidy has no blanks at the end of a line, no empty lines around, and no carriage returns.
