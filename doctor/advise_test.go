@@ -100,7 +100,7 @@ func TestTheKernelSaysWherePacketsEnd(t *testing.T) {
 	}
 }
 
-func TestCommandLinesWithoutAShellAreToldOf(t *testing.T) {
+func TestCommandLinesWithoutAShellAreReported(t *testing.T) {
 	cfg := mustParse(t, "onchange=/bin/tell\nfallbackcommand=/bin/all\nvirtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n\tfallbackcommand=/bin/one\n"+
 		"virtual=192.0.2.11:80\n\treal=192.0.2.21:80 gate\n")
 	f := &findings{}
@@ -115,7 +115,7 @@ func TestCommandLinesWithoutAShellAreToldOf(t *testing.T) {
 }
 
 // Who may write to a file of the daemon, to its program, or to a folder above them may have root run anything.
-func TestFilesThatOthersMayChangeAreToldOf(t *testing.T) {
+func TestFilesThatOthersMayChangeAreReported(t *testing.T) {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "folder")
 	file, program, link := filepath.Join(folder, "ld.cf"), filepath.Join(folder, "check"), filepath.Join(dir, "link")
