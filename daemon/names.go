@@ -12,15 +12,15 @@ import (
 	"ldirectord/parser"
 )
 
-// Names without an answer are looked up again after minSeek, then after twice as long, and so on.
+// Names without an answer are looked up again after minLookupRetry, then after twice as long, and so on.
 const (
-	minSeek = time.Second
-	maxSeek = time.Minute
+	minLookupRetry = time.Second
+	maxLookupRetry = time.Minute
 )
 
-// seek looks names up, first after wait, until at least one has an answer. It returns those that have.
-func seek(ctx context.Context, resolver parser.Resolver, names []parser.Name, wait time.Duration) []parser.Name {
-	for ; ; wait = min(2*wait, maxSeek) {
+// awaitAnswers looks names up, first after wait, until at least one has an answer. It returns those that have.
+func awaitAnswers(ctx context.Context, resolver parser.Resolver, names []parser.Name, wait time.Duration) []parser.Name {
+	for ; ; wait = min(2*wait, maxLookupRetry) {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -34,16 +34,16 @@ func seek(ctx context.Context, resolver parser.Resolver, names []parser.Name, wa
 	}
 }
 
-// seek looks up the names that have no answer, beside everything else, and ends the search before.
-func (f *configFile) seek(ctx context.Context, wait time.Duration) {
-	f.endSeek()
+// retryLookups looks up the names that have no answer, beside everything else, and ends the search before.
+func (f *configFile) retryLookups(ctx context.Context, wait time.Duration) {
+	f.endLookups()
 	missing := unanswered(f.current.Config.Names)
 	if len(missing) == 0 {
 		return
 	}
-	ctx, f.endSeek = context.WithCancel(ctx)
+	ctx, f.endLookups = context.WithCancel(ctx)
 	go func() {
-		found := seek(ctx, systemNames{}, missing, wait)
+		found := awaitAnswers(ctx, systemNames{}, missing, wait)
 		if found == nil {
 			return
 		}
@@ -54,8 +54,8 @@ func (f *configFile) seek(ctx context.Context, wait time.Duration) {
 	}()
 }
 
-// learn adopts names that have an answer now.
-func (f *configFile) learn(ctx context.Context, found []parser.Name) {
+// adoptNames adopts names that have an answer now.
+func (f *configFile) adoptNames(ctx context.Context, found []parser.Name) {
 	now := known(found)
 	names := slices.Clone(f.current.Config.Names)
 	moved := false
@@ -68,15 +68,15 @@ func (f *configFile) learn(ctx context.Context, found []parser.Name) {
 		moved = moved || n.Addr != before.Addr
 		f.say(notify.NameFound, foundText(before, n))
 	}
-	wait := minSeek
+	wait := minLookupRetry
 	switch {
 	case !moved:
 		f.current.Config.Names = names
 		f.remember()
 	case !f.refine(ctx, names):
-		wait = maxSeek // it would be refused again
+		wait = maxLookupRetry // it would be refused again
 	}
-	f.seek(ctx, wait)
+	f.retryLookups(ctx, wait)
 }
 
 func foundText(before, now parser.Name) string {

@@ -53,7 +53,7 @@ func (l *later) Port(context.Context, string, string) (uint16, error) {
 func TestNamesAreLookedUpLessAndLessOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &later{begun: time.Now(), names: map[string]time.Duration{"web1": 3 * time.Minute}, addrs: addrs("192.0.2.7")}
-		found := seek(t.Context(), l, []parser.Name{{Host: "web1", Why: "no answer"}}, minSeek)
+		found := awaitAnswers(t.Context(), l, []parser.Name{{Host: "web1", Why: "no answer"}}, minLookupRetry)
 		if len(found) != 1 || found[0].Addr != l.addrs[0] || found[0].Why != "" {
 			t.Errorf("found %v", found)
 		}
@@ -70,7 +70,7 @@ func TestNamesAreLookedUpLessAndLessOften(t *testing.T) {
 func TestOneNameDoesNotWaitForTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &later{begun: time.Now(), names: map[string]time.Duration{"web2": 0}, addrs: addrs("192.0.2.7")}
-		found := seek(t.Context(), l, []parser.Name{{Host: "web1", Why: "no answer"}, {Host: "web2", Why: "no answer"}}, minSeek)
+		found := awaitAnswers(t.Context(), l, []parser.Name{{Host: "web1", Why: "no answer"}, {Host: "web2", Why: "no answer"}}, minLookupRetry)
 		if len(found) != 1 || found[0].Host != "web2" {
 			t.Errorf("found %v, want web2 alone", found)
 		}
@@ -82,7 +82,7 @@ func TestAnAddressInUseStays(t *testing.T) {
 	for _, c := range []struct{ last, want string }{{"192.0.2.8", "192.0.2.8"}, {"192.0.2.9", "192.0.2.7"}} {
 		l := &later{names: map[string]time.Duration{"web1": 0}, addrs: addrs("192.0.2.7", "192.0.2.8")}
 		synctest.Test(t, func(t *testing.T) {
-			found := seek(t.Context(), l, []parser.Name{{Host: "web1", Addr: netip.MustParseAddr(c.last), Why: "no answer"}}, minSeek)
+			found := awaitAnswers(t.Context(), l, []parser.Name{{Host: "web1", Addr: netip.MustParseAddr(c.last), Why: "no answer"}}, minLookupRetry)
 			if len(found) != 1 || found[0].Addr.String() != c.want {
 				t.Errorf("%s: found %v, want %s", c.last, found, c.want)
 			}
@@ -94,7 +94,7 @@ func TestTheSearchEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		if found := seek(ctx, &later{}, []parser.Name{{Host: "web1", Why: "no answer"}}, minSeek); found != nil {
+		if found := awaitAnswers(ctx, &later{}, []parser.Name{{Host: "web1", Why: "no answer"}}, minLookupRetry); found != nil {
 			t.Errorf("found %v", found)
 		}
 	})

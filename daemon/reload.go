@@ -22,15 +22,15 @@ const settleInterval = 200 * time.Millisecond
 // configFile keeps in force what the file on disk says. Everything happens in the goroutine of run: the file, its
 // certificates and the names in it are watched there, and the file is read when it has changed or somebody asks.
 type configFile struct {
-	d        *daemon
-	current  *Loaded  // in force
-	sum      checksum // of the file when it was read last
-	hangups  <-chan os.Signal
-	requests chan request
-	found    chan []parser.Name // names that have an answer now
-	endSeek  context.CancelFunc // ends the search for them
-	tls      tlsWatch
-	marks    markWatch
+	d          *daemon
+	current    *Loaded  // in force
+	sum        checksum // of the file when it was read last
+	hangups    <-chan os.Signal
+	requests   chan request
+	found      chan []parser.Name // names that have an answer now
+	endLookups context.CancelFunc // ends the search for them
+	tls        tlsWatch
+	marks      markWatch
 }
 
 // request is an order to read the file again.
@@ -42,7 +42,7 @@ type request struct {
 func newConfigFile(d *daemon, hangups <-chan os.Signal) *configFile {
 	return &configFile{
 		d: d, current: d.Loaded, sum: d.Loaded.sum, hangups: hangups,
-		requests: make(chan request, maxClients), found: make(chan []parser.Name), endSeek: func() {},
+		requests: make(chan request, maxClients), found: make(chan []parser.Name), endLookups: func() {},
 		marks: markWatch{table: d.Instance.Table, journal: d.journal},
 	}
 }
@@ -72,7 +72,7 @@ func (f *configFile) run(ctx context.Context) {
 		case r := <-f.requests:
 			f.answer(ctx, r)
 		case found := <-f.found:
-			f.learn(ctx, found)
+			f.adoptNames(ctx, found)
 		case <-here:
 		case <-there:
 		case <-poll.C:
@@ -189,7 +189,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 	f.d.tally.reread(why)
 	if why != "" {
 		f.d.Manager.ready(f.current.Summary() + "; the file was refused, the log says why")
-		f.seek(ctx, minSeek)
+		f.retryLookups(ctx, minLookupRetry)
 		return why
 	}
 	f.d.siblings.change(l.Config.Global.Execute, via)
@@ -235,21 +235,21 @@ func (f *configFile) adopt(ctx context.Context) {
 	f.remember()
 	f.marks.follow(ctx, f.current.Config)
 	f.tls.follow(f.current)
-	f.seek(ctx, minSeek)
+	f.retryLookups(ctx, minLookupRetry)
 }
 
 // install makes the director and what surrounds it follow a configuration, or neither. What surrounds it comes first:
 // what the director changes is reported in the new log, by the new mails.
 func (f *configFile) install(ctx context.Context, l *Loaded, give func(context.Context, *director.Plan) error) error {
-	f.surround(ctx, l)
+	f.applySettings(ctx, l)
 	err := give(ctx, l.Plan)
 	if err != nil {
-		f.surround(ctx, f.current)
+		f.applySettings(ctx, f.current)
 	}
 	return err
 }
 
-func (f *configFile) surround(ctx context.Context, l *Loaded) {
+func (f *configFile) applySettings(ctx context.Context, l *Loaded) {
 	d, global := f.d, l.Config.Global
 	d.log.setTarget(global.LogFile)
 	if d.socket != nil {

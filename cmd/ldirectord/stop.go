@@ -69,7 +69,7 @@ func restart(ctx context.Context, c *call) error {
 		if by := found.State.Supervisor; by != "" {
 			return restartSupervised(ctx, c, by)
 		}
-		spellAs(c, found.State)
+		keepSpelling(c, found.State)
 		if err := c.instance().MayStart(); err != nil { // while one still serves
 			return err
 		}
@@ -80,8 +80,8 @@ func restart(ctx context.Context, c *call) error {
 	return c.launch(ctx, l)
 }
 
-// spellAs has the next daemon start as the one before was, so that its pid file stays where it is looked for.
-func spellAs(c *call, before instance.State) {
+// keepSpelling has the next daemon start as the one before was, so that its pid file stays where it is looked for.
+func keepSpelling(c *call, before instance.State) {
 	standard, err := c.dirs.Find("")
 	switch {
 	case before.Name == "" || before.Name == c.instanceName():
