@@ -43,7 +43,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	hooks DURATION   how long commands take from now on; only the end of those that are waited for is told
 //	drain VIRTUAL REAL, undrain   the operator's order
 //	maintain NAME, unmaintain NAME   a file comes into MAINTENANCE, the folder of the configuration, and goes
-//	break, mend      the table refuses every change; takes them again; `break marks`: the mark rules
+//	break, fix       the table refuses every change; takes them again; `break marks`: the mark rules
 //	damage TEXT      somebody changes the mark rules
 //	wait DURATION
 func TestScenarios(t *testing.T) {
@@ -194,7 +194,7 @@ func (s *scenario) step(words []string, body string) {
 		if err := os.Remove(filepath.Join(s.folder, words[1])); err != nil {
 			s.t.Fatal(err)
 		}
-	case "break", "mend":
+	case "break", "fix":
 		broken := &s.table.broken
 		if len(words) > 1 {
 			broken = &s.marks.broken

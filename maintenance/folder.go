@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	lookEvery   = time.Second // where a folder can't be watched, as on NFS
-	mostFiles   = 100_000     // entries read of the folder
-	longestNote = 200         // bytes read of one of its files
+	lookEvery = time.Second // where a folder can't be watched, as on NFS
+	maxFiles  = 100_000     // entries read of the folder
+	maxNote   = 200         // bytes read of one of its files
 )
 
 // Reading is what the folder says.
@@ -166,7 +166,7 @@ func (f *folder) addNotes(out map[netip.AddrPort]string) {
 	}
 }
 
-// learn looks names up that are not known yet; refresh has old ones looked up again, which stand meanwhile.
+// learn looks names up that are not known yet; refresh looks old ones up again, which are used meanwhile.
 func (f *folder) learn(ctx context.Context) { f.names.resolve(ctx, f.names.strangers(f.servers)) }
 
 func (f *folder) refresh(ctx context.Context) {
@@ -193,7 +193,7 @@ func entries(dir string) (map[string]bool, error) {
 		return nil, err
 	}
 	defer f.Close()
-	list, err := f.ReadDir(mostFiles)
+	list, err := f.ReadDir(maxFiles)
 	if err != nil && !errors.Is(err, io.EOF) { // which an empty folder gives
 		return nil, fmt.Errorf("read %s: %w", dir, err)
 	}
@@ -214,7 +214,7 @@ func note(path string) string {
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
-	text, err := io.ReadAll(io.LimitReader(f, longestNote))
+	text, err := io.ReadAll(io.LimitReader(f, maxNote))
 	if err != nil {
 		return ""
 	}

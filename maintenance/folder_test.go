@@ -210,7 +210,7 @@ func TestTheNoteOfAFileIsItsFirstLine(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"none": "", "blank": "\n\n", "one": "new disk", "two": "\n new disk\nby Monday\n", "other": "new \xff disk\n",
-		"long": "x" + string(make([]byte, longestNote)),
+		"long": "x" + string(make([]byte, maxNote)),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -226,7 +226,7 @@ func TestTheNoteOfAFileIsItsFirstLine(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if got := note(filepath.Join(dir, "long")); len(got) != longestNote+len(": ") {
+	if got := note(filepath.Join(dir, "long")); len(got) != maxNote+len(": ") {
 		t.Errorf("%d bytes of a long one", len(got))
 	}
 }

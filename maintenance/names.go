@@ -35,7 +35,7 @@ func newNames(lookup func(context.Context, string) ([]string, error)) *names {
 	return &names{lookup: lookup, known: map[netip.Addr]name{}}
 }
 
-// files are the names by which a file takes a server out, in the order of the reference: address, host name and
+// files are the names by which a file takes a server out, in the order of the Perl ldirectord: address, host name and
 // its first part, each with and without the port.
 func (n *names) files(s netip.AddrPort) []string {
 	hosts := []string{parser.FormatAddr(s.Addr())}
@@ -84,7 +84,7 @@ func (n *names) choose(servers []netip.AddrPort, by func(x name, known bool) boo
 }
 
 // resolve looks up the host names of addresses, all at the same time, and notes them. Where there is no answer the
-// last good one stands.
+// last good one is kept.
 func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()

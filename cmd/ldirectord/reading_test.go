@@ -12,9 +12,11 @@ import (
 func TestHowOftenTheFileIsRead(t *testing.T) {
 	d := launched(t, "start", "autoreload = yes\n"+twoServers)
 	opened := opens(t, d.dir)
-	d.tell("status", "-v")
-	d.tell("status", "--json")
-	if n := opened("ld.cf"); n != 0 {
+	for range 5 {
+		d.tell("status", "-v")
+		d.tell("status", "--json")
+	}
+	if n := opened("ld.cf"); n > 1 { // the daemon's first look for a change may be among it
 		t.Errorf("status opened the file %d times", n)
 	}
 	d.replace("autoreload = yes\n" + twoServers + strings.ReplaceAll(twoServers, "10.1.0.1", "10.1.0.2"))
