@@ -86,8 +86,8 @@ test-all: ldirectord
 	@$(MAKE) staticcheck misspell
 	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' ./checker ./daemon ./notify ./status
 	LONG_TESTS=20s $(GO) test -count=1 -run '^TestLong' ./checker
-	@$(MAKE) -j2 -k -O REFERENCE= conformance bare-test all-faults package-test manager-test-1 manager-test-2 systemd-test
-	@$(MAKE) fuzz FUZZTIME=10s
+	@$(MAKE) -j2 -k -O REFERENCE= all-faults conformance manager-test-1 bare-test package-test manager-test-2 systemd-test
+	@$(MAKE) fuzz FUZZTIME=8s
 
 long: long-runs long-kernel long-gaps mutate
 
