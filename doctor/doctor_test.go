@@ -1,0 +1,169 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/parser"
+)
+
+// What check says of a file whose programs, group and passwords are not as they should be, in the order of the file.
+func TestAdvise(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ld.cf")
+	config := "statusgroup = no-such-group\n" +
+		"virtual = 192.0.2.10:80\n  real = 192.0.2.21:80 gate\n  checktype = external\n  checkcommand = /no/such/program\n" +
+		"virtual = 192.0.2.10:81\n  real = 192.0.2.21:81 gate\n  checktype = external-perl\n  checkcommand = " + dir + "\n" +
+		"virtual = 192.0.2.10:82\n  real = 192.0.2.21:82 gate\n  service = ftp\n  login = \"a\"\n  passwd = \"b\"\n"
+	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cfg, found := parser.Parse(t.Context(), path, []byte(config), parser.Options{})
+	if cfg == nil {
+		t.Fatal(found)
+	}
+	advised := func() (kinds []string) {
+		for _, d := range Advise(t.Context(), cfg, servicesOf(t, config), nil) {
+			if d.Kind != "writable-file" { // of the folders above
+				kinds = append(kinds, fmt.Sprintf("%d %s", d.Pos.Line, d.Kind))
+			}
+		}
+		return kinds
+	}
+	if got, want := advised(), []string{"1 missing-group", "5 missing-program", "9 missing-program", "14 readable-secret"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := advised(); slices.Contains(got, "14 readable-secret") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A loopback address is here, and nothing that was looked at is left out of the report.
+func TestExamine(t *testing.T) {
+	services := servicesOf(t, "virtual = 127.0.0.9:81\n  real = 127.0.0.1:80 masq\n  checktype = on\n")
+	report := Examine(t.Context(), services, "ld.cf", nil)
+	kinds := map[string]bool{}
+	for _, f := range report.Findings {
+		kinds[f.Kind] = true
+	}
+	if kinds["virtual-address"] || !kinds["masq-loopback"] || !report.IsBroken() {
+		t.Errorf("%+v", report.Findings)
+	}
+	if want := []string{"addresses", "kernel settings", "modules", "routes", "sockets"}; !slices.Equal(slices.DeleteFunc(slices.Clone(report.LookedAt), func(s string) bool { return s == "rules of NAT" }), want) {
+		t.Errorf("looked at %q", report.LookedAt)
+	}
+	if (Report{Findings: []Finding{{Severity: warning}}}).IsBroken() {
+		t.Error("a warning counts as broken")
+	}
+}
+
+func TestJudgeMarks(t *testing.T) {
+	for line, want := range map[string]bool{"127.0.0.1 all all": true, "127.0.0.1 tcp 80": false, "192.0.2.10 tcp all": false} {
+		found := JudgeMarks(mustParse(t, "virtual=3\n\treal=192.0.2.21:80 gate\n\tmark="+line+"\n"))
+		if found.HasErrors() != want {
+			t.Errorf("%s: %v", line, found)
+		}
+	}
+}
+
+// Each question is sent again, as a packet may be lost.
+func TestQuestionsAreSentTwice(t *testing.T) {
+	questions := []question{{addr: addrOf("192.0.2.10"), device: device{name: "eth0"}}, {addr: addrOf("192.0.2.11"), device: device{name: "eth0"}}}
+	synctest.Test(t, func(t *testing.T) {
+		var sent []string
+		start := time.Now()
+		err := sendTwice(t.Context(), questions, func(q question) error {
+			sent = append(sent, fmt.Sprint(q.addr, time.Since(start)))
+			return nil
+		})
+		want := []string{"192.0.2.10 0s", "192.0.2.11 0s", "192.0.2.10 " + resendAfter.String(), "192.0.2.11 " + resendAfter.String()}
+		if err != nil || !slices.Equal(sent, want) {
+			t.Errorf("%q, %v, want %q", sent, err, want)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), resendAfter/2)
+		defer cancel()
+		n := 0
+		if err := sendTwice(ctx, questions, func(question) error { n++; return nil }); err != nil || n != 2 {
+			t.Errorf("after the end of time: %d, %v", n, err)
+		}
+		n = 0
+		if err := sendTwice(t.Context(), questions, func(question) error { n++; return os.ErrDeadlineExceeded }); err != nil || n != 1 {
+			t.Errorf("on a socket whose time is over: %d, %v", n, err)
+		}
+		err = sendTwice(t.Context(), questions, func(question) error { return errors.New("no buffers") })
+		if err == nil || err.Error() != "asking for 192.0.2.10 on eth0: no buffers" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestNeighboursOfAllLinksAreMerged(t *testing.T) {
+	n := neighbours{}
+	n.add(addrOf("192.0.2.10"), "a")
+	n.merge(neighbours{addrOf("192.0.2.10"): {"a", "b"}, addrOf("192.0.2.11"): {"c"}})
+	if want := (neighbours{addrOf("192.0.2.10"): {"a", "b"}, addrOf("192.0.2.11"): {"c"}}); !reflect.DeepEqual(n, want) {
+		t.Errorf("got %v, want %v", n, want)
+	}
+}
+
+// A solicitation has the target and our hardware address (RFC 4861, section 4.3), and goes to the target's group.
+func TestSolicitation(t *testing.T) {
+	q := question{device: device{hardware: []byte{2, 0, 0, 0, 0, 1}}, addr: addrOf("2001:db8::10:2030")}
+	got, err := solicitation(q)
+	want := slices.Concat([]byte{135, 0, 0, 0, 0, 0, 0, 0}, q.addr.AsSlice(), []byte{1, 1, 2, 0, 0, 0, 0, 1})
+	if err != nil || len(got) != len(want) || !slices.Equal(got[4:], want[4:]) || got[0] != 135 {
+		t.Errorf("% x, %v, want % x", got, err, want)
+	}
+	if got := solicitedNode(q.addr).String(); got != "ff02::1:ff10:2030" {
+		t.Errorf("the group is %s", got)
+	}
+}
+
+func TestReasonOfAFailedConnection(t *testing.T) {
+	err := fmt.Errorf("connecting: %w", &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")})
+	if got := reason(err); got != "connection refused" {
+		t.Errorf("got %q", got)
+	}
+	if got := reason(errors.New("no route")); got != "no route" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Of a mark clients ask the single addresses and ports of TCP.
+func TestWhatClientsAskOfAMark(t *testing.T) {
+	services := servicesOf(t, "virtual = 3\n  mark = 192.0.2.10 tcp 80,443\n  mark = 192.0.2.11 tcp 1:9\n  mark = 192.0.2.12 udp 53\n  mark = 198.51.100.0/24 tcp 80\n"+
+		"  real = 192.0.2.21:80 gate\n  checktype = on\n")
+	if got, want := asked(services[0].Config), []netip.AddrPort{addrPort("192.0.2.10:80"), addrPort("192.0.2.10:443")}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// A finding of many services names the first one, and is told once.
+func TestFindingsOfManyServices(t *testing.T) {
+	var f findings
+	for _, id := range []string{"a", "b", "b", "c"} {
+		f.add(Finding{Severity: broken, Kind: "k", Virtuals: []string{id}, Text: "it is broken"})
+	}
+	f.add(Finding{Severity: warning, Kind: "k", Virtuals: []string{"a"}, Text: "it is broken", Command: "fix it"})
+	var got strings.Builder
+	for _, one := range f.list {
+		fmt.Fprintln(&got, one)
+	}
+	if want := "broken: a and 2 more: it is broken\nwarning: a: it is broken; to fix it: fix it\n"; got.String() != want {
+		t.Errorf("got\n%swant\n%s", got.String(), want)
+	}
+}
