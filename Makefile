@@ -39,7 +39,7 @@ MISSPELL    = github.com/golangci/misspell/cmd/misspell@v0.8.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod $(wildcard go.sum)
-KERNEL_TESTS = $(sort $(dir $(shell grep -rl --include='*_test.go' '^func TestKernel' .)))
+packages_with = $(sort $(dir $(shell grep -rl --include='*_test.go' '^func $(1)' .)))
 # The race detector needs a C compiler; everything else is built without.
 RACE = $(shell command -v gcc >/dev/null && $(GO) env GOOS GOARCH | paste -sd/ | grep -qxE 'linux/(amd64|arm64|ppc64le|s390x)' && echo -race)
 
@@ -84,7 +84,7 @@ test: vet ldirectord
 test-all: ldirectord
 	@testdata/servers/install
 	@$(MAKE) staticcheck misspell
-	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' ./checker ./daemon ./notify ./status
+	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' $(call packages_with,TestReal)
 	LONG_TESTS=20s $(GO) test -count=1 -run '^TestLong' ./checker
 	@$(MAKE) -j2 -k -O REFERENCE= all-faults conformance manager-test-1 bare-test package-test manager-test-2 systemd-test
 	@$(MAKE) fuzz FUZZTIME=8s
@@ -102,7 +102,7 @@ KERNEL_TEST_1 = ^TestKernel(Failures|Chaos)$$
 kernel-test: kernel-test-1 kernel-test-2
 kernel-test-1 kernel-test-2: ldirectord
 	@LDIRECTORD=$(CURDIR)/ldirectord GOTEST='$(GOTESTSUM) --format testname --jsonfile build/$@.json --' \
-		testdata/lab/kernel-test $(if $(filter %-1,$@),-run '$(KERNEL_TEST_1)' ./lab,-skip '$(KERNEL_TEST_1)' $(KERNEL_TESTS))
+		testdata/lab/kernel-test $(if $(filter %-1,$@),-run '$(KERNEL_TEST_1)' ./lab,-skip '$(KERNEL_TEST_1)' $(call packages_with,TestKernel))
 
 # Every row of docs/failures.md, and the time until a failure is seen.
 all-faults: ldirectord
