@@ -20,7 +20,7 @@
 GO      ?= $(shell command -v go || echo /usr/local/go/bin/go)
 VERSION ?= $(shell packaging/version)
 COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-# Of the commit, so that whoever builds it gets the same bytes.
+# Of the commit, so that every build has the same bytes.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 DATE    = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%d)
 DESTDIR ?=

@@ -80,7 +80,7 @@ func (r DrainOrder) Record(ctx context.Context, i instance.Instance, plan *direc
 	return servers, drainFile(i.Files().Drain).write(now)
 }
 
-// unknown refuses an order for a server that there is not.
+// unknown refuses an order for a server that does not exist.
 func (r DrainOrder) unknown(path string) error {
 	if r.Virtual == "" {
 		return refusal(fmt.Sprintf("%s has no real server %s", path, r.Real))

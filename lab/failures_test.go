@@ -248,7 +248,7 @@ func (f *failures) breaks(number, fault string, fail, heal func(*web)) {
 }
 
 func (f *failures) flaps() {
-	r := f.begin("8", "flapping: port closed/open each 0.7 s for 10 s")
+	r := f.begin("8", "flapping: port closed/open every 0.7 s for 10 s")
 	o := f.fails("rs1", (*web).stop)
 	o.flapped = true
 	before := len(f.logText())

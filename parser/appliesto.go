@@ -47,7 +47,7 @@ func enumerate(list []string) string {
 	return strings.Join(list[:last], ", ") + " and " + list[last]
 }
 
-// extensions warns of those that the section's check makes nothing of. A check that is switched off
+// extensions warns of those that have no effect on the section's check. A check that is switched off
 // is no reason: it is meant to come back.
 func (a adviser) extensions() {
 	v := a.v

@@ -87,7 +87,7 @@ type tlsDirector struct {
 
 func (d tlsDirector) path(name string) string { return filepath.Join(d.dir, name) }
 
-// put replaces a file as whoever renews a certificate does.
+// put replaces a file as a renewal of certificates does.
 func (d tlsDirector) put(name string, text []byte) {
 	d.t.Helper()
 	if err := os.WriteFile(d.path("new"), text, 0o600); err != nil {
