@@ -109,6 +109,21 @@ func TestAMonitorFileThatFailsIsReportedOnceAndStopsNothing(t *testing.T) {
 	}
 }
 
+func TestAFullDiskIsAFailure(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip(err)
+	}
+	l := newEventList()
+	m := NewMonitor(l.report)
+	m.Record("/dev/full", "id", true, "")
+	if err := m.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
+		t.Errorf("reported %v", kinds)
+	}
+}
+
 func TestAPipeWithoutAReaderIsAFailure(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
