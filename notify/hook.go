@@ -87,13 +87,15 @@ func (h *Hooks) work(lane string) {
 		out, err := h.run(hook)
 		hook.ended()
 		said := strings.TrimSpace(string(out))
-		switch {
-		case err != nil:
-			h.journal.Emit(Event{Kind: HookFailed, Virtual: hook.Key, Reason: err.Error(),
-				Text: fmt.Sprintf("Command failed: %s: %v%s", hook.name(), err, quoted(said))})
-		case said != "":
-			h.journal.Emit(Event{Kind: HookSaid, Virtual: hook.Key, Reason: said,
-				Text: fmt.Sprintf("Command said: %s%s", hook.name(), quoted(said))})
+		e := Event{Kind: HookSaid, Virtual: hook.Key, Reason: said, Text: "Command said: " + hook.name()}
+		if err != nil {
+			e.Kind, e.Reason, e.Text = HookFailed, err.Error(), fmt.Sprintf("Command failed: %s: %v", hook.name(), err)
+		}
+		if said != "" {
+			e.Text += fmt.Sprintf(": %q", said)
+		}
+		if err != nil || said != "" {
+			h.journal.Emit(e)
 		}
 	}
 }
@@ -117,13 +119,6 @@ func (h Hook) name() string {
 		return h.Argv[2]
 	}
 	return strings.Join(h.Argv, " ")
-}
-
-func quoted(said string) string {
-	if said == "" {
-		return ""
-	}
-	return fmt.Sprintf(": %q", said)
 }
 
 func (h *Hooks) run(hook Hook) (output []byte, err error) {
