@@ -73,14 +73,12 @@ func (e *examination) addressesAway() {
 		}
 		away[addr] = true
 	}
-	switch n := len(away); n {
-	case 0:
-		return
-	case 1:
-	default:
+	if n := len(away); n > 1 {
 		first.Text += fmt.Sprintf("; the same of %d more", n-1)
 	}
-	e.add(first)
+	if len(away) > 0 {
+		e.add(first)
+	}
 }
 
 func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }

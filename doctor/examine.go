@@ -216,7 +216,7 @@ const ftpPort = 21
 func (e *examination) ftp(s director.Service) {
 	v := s.Config
 	isFTP := v.Protocol == parser.TCP && v.Addr.Port() == ftpPort || v.Mark != 0 && v.Service == "ftp"
-	if isFTP && e.noIPVS.Kind == "" && isMasqueraded(s) && !e.loaded[ftpModule] {
+	if isFTP && e.noIPVS.Kind == "" && isMasqueraded(s) && !e.ftpLoaded {
 		e.report(s, Finding{
 			Severity: broken, Kind: "ftp-module", Command: "modprobe " + ftpModule,
 			Text: "data connections of FTP do not pass masq: " + ftpModule + " is not loaded, and the kernel does not load it by itself",

@@ -47,7 +47,7 @@ func healthyFacts() facts {
 			forward4: "1", forward6: "1", expireTemplate: "0", expireNoDest: "0", connReuse: "1", sloppyTCP: "0", vsConntrack: "0",
 			"net.ipv4.conf.all.arp_ignore": "0", "net.ipv4.conf.eth0.arp_ignore": "0",
 		},
-		listening: listeners{}, loaded: map[string]bool{},
+		listening: listeners{},
 	}
 }
 
@@ -202,7 +202,7 @@ var examineCases = map[string]examineCase{
 	"FTP by masq": {
 		config: strings.ReplaceAll(byMasq, "10:80", "10:21"), want: "broken ftp-module",
 	},
-	"FTP by masq with its module": {config: strings.ReplaceAll(byMasq, "10:80", "10:21"), spoil: func(f *facts) { f.loaded[ftpModule] = true }},
+	"FTP by masq with its module": {config: strings.ReplaceAll(byMasq, "10:80", "10:21"), spoil: func(f *facts) { f.ftpLoaded = true }},
 	"masq to a loopback address": {
 		config: strings.ReplaceAll(byMasq, "192.0.2.21", "127.0.0.1"), want: "broken masq-loopback",
 	},

@@ -28,7 +28,7 @@ type facts struct {
 	routes     map[routeQuery]route
 	modules    kernelModules
 	noIPVS     Finding                  // zero where the kernel has it
-	loaded     map[string]bool          // those that the kernel does not load by itself
+	ftpLoaded  bool                     // the module ip_vs_ftp is loaded: the kernel does not load it by itself
 	listening  listeners                // nil when they are not known
 	neighbours neighbours               // who answers for which address on the network
 	refused    map[netip.AddrPort]error // fallback servers that accept no connection
@@ -61,7 +61,7 @@ func gather(ctx context.Context, services []director.Service, owns func(fwmark.S
 	}
 	f.findRoutes(services)
 	f.readSettings()
-	f.loaded = map[string]bool{ftpModule: isLoaded(ftpModule)}
+	f.ftpLoaded = isLoaded(ftpModule)
 	return f
 }
 
