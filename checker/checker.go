@@ -50,7 +50,7 @@ type Spec struct {
 	TLSCA         string            // file of the authorities to trust; "" for the system's
 	TLSCert       string            // file of a client certificate
 	TLSKey        string            // file of its key
-	TLSFiles      string            // what TLSSum says of these files
+	TLSFiles      string            // what TLSSums say of these files
 	TLSExpiryWarn int               // days before its end from which a certificate is warned about; 0 for never
 	StartTLS      bool              // smtp, submission, imap, pop, ldap, ftp
 	NoClearText   bool              // mysql, pgsql: the password is not sent so that who answers can read it

@@ -8,24 +8,53 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
+	"slices"
 )
 
 // maxPEM bounds a file of certificates, in bytes. All authorities of a system have 220 kB.
 const maxPEM = 4 << 20
 
-// TLSSum tells one content of the files that a check reads from another, so that a certificate that was renewed
-// under its old name makes another check. It is "" without such files. What can't be read is New's to refuse.
-func (s Spec) TLSSum() string {
-	files := []string{s.TLSCert, s.TLSKey}
+// TLSSums tell one content of the files that checks read from another, so that a certificate that was renewed under
+// its old name makes another check. Many checks have the same files: they are read once.
+type TLSSums map[tlsFiles]string
+
+// tlsFiles are the paths of a certificate, its key, and authorities; "" for none.
+type tlsFiles [3]string
+
+// Of returns the sum of the files that a check reads, "" without any. What can't be read is New's to refuse.
+func (t TLSSums) Of(s Spec) string {
+	files := tlsFiles{s.TLSCert, s.TLSKey}
 	if s.TLSVerify {
-		files = append(files, s.TLSCA)
+		files[2] = s.TLSCA
 	}
-	if strings.Join(files, "") == "" {
+	if _, known := t[files]; !known {
+		t[files] = files.sum()
+	}
+	return t[files]
+}
+
+// Names returns the files, sorted.
+func (t TLSSums) Names() []string { return t.names(func(tlsFiles) bool { return true }) }
+
+// Renewed returns the files of those checks that would read another content now, sorted.
+func (t TLSSums) Renewed() []string { return t.names(func(f tlsFiles) bool { return f.sum() != t[f] }) }
+
+func (t TLSSums) names(match func(tlsFiles) bool) (names []string) {
+	for files := range t {
+		if match(files) {
+			names = append(names, files[:]...)
+		}
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
+}
+
+func (f tlsFiles) sum() string {
+	if f == (tlsFiles{}) {
 		return ""
 	}
 	sum := sha256.New()
-	for _, path := range files {
+	for _, path := range f {
 		text, err := []byte(nil), error(nil)
 		if path != "" {
 			text, err = readPEM(path)

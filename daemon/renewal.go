@@ -16,7 +16,7 @@ type tlsWatch struct {
 // follow watches the files of a configuration instead of those before.
 func (w *tlsWatch) follow(l *Loaded) {
 	*w = tlsWatch{}
-	if files := l.Plan.TLSFiles(); l.Config.Global.AutoReload && len(files) > 0 {
+	if files := l.Plan.TLS.Names(); l.Config.Global.AutoReload && len(files) > 0 {
 		*w = tlsWatch{plan: l.Plan, last: stamps(files), settling: true}
 	}
 }
@@ -28,7 +28,7 @@ func (w *tlsWatch) renewed() []string {
 	if w.plan == nil {
 		return nil
 	}
-	now := stamps(w.plan.TLSFiles())
+	now := stamps(w.plan.TLS.Names())
 	if !slices.EqualFunc(now, w.last, fileStamp.same) {
 		w.last, w.settling = now, true
 		return nil
@@ -37,7 +37,7 @@ func (w *tlsWatch) renewed() []string {
 		return nil
 	}
 	w.settling = false
-	return w.plan.Renewed()
+	return w.plan.TLS.Renewed()
 }
 
 func stamps(paths []string) []fileStamp {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -19,9 +18,9 @@ import (
 // checker built, so that nothing of it can fail for a mistake in the file any more.
 type Plan struct {
 	Config   *parser.Config
+	TLS      checker.TLSSums // of the files that the checks read
 	virtuals []*virtual
-	tasks    []*checker.Task // every check once
-	sums     map[tlsFiles]string
+	tasks    []*checker.Task // every check once, in the order of the file
 }
 
 // Build makes the checker of a spec, as checker.New does.
@@ -30,92 +29,39 @@ type Build func(checker.Spec) (checker.Checker, error)
 // NewPlan prepares a configuration. What no checker or no table can carry out is told as diagnostics
 // with the place in the file; the plan is nil when there are errors among them.
 func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
-	p := &Plan{Config: cfg}
-	w := planBuilder{build: build, made: map[checker.Job]*checker.Task{}, sums: map[tlsFiles]string{}}
+	p := &Plan{Config: cfg, TLS: checker.TLSSums{}}
+	b := planBuilder{Plan: p, build: build, made: map[checker.Job]*checker.Task{}}
 	var found parser.Diagnostics
 	for i := range cfg.Virtuals {
-		v, diags := w.prepare(&cfg.Virtuals[i])
+		v, diags := b.virtual(&cfg.Virtuals[i])
 		found = append(found, diags...)
 		p.virtuals = append(p.virtuals, v)
 	}
 	if found.HasErrors() {
 		return nil, found
 	}
-	p.tasks, p.sums = w.tasks, w.sums
 	return p, found
 }
 
 // planBuilder makes the checkers of a plan, equal ones once.
 type planBuilder struct {
+	*Plan
 	build Build
 	made  map[checker.Job]*checker.Task
-	tasks []*checker.Task     // in the order of the file
-	sums  map[tlsFiles]string // of what the checks read
-}
-
-// tlsFiles are the files that a check reads: thousands of servers have the same ones.
-type tlsFiles struct {
-	verify        bool
-	ca, cert, key string
-}
-
-// sum tells one content of the files from another; "" without files.
-func (f tlsFiles) sum() string {
-	return checker.Spec{TLSVerify: f.verify, TLSCA: f.ca, TLSCert: f.cert, TLSKey: f.key}.TLSSum()
-}
-
-// names are the files that are read.
-func (f tlsFiles) names() []string {
-	list := []string{f.cert, f.key}
-	if f.verify {
-		list = append(list, f.ca)
-	}
-	return slices.DeleteFunc(list, func(name string) bool { return name == "" })
-}
-
-// sum is the TLSSum of a spec.
-func (w *planBuilder) sum(s checker.Spec) string {
-	files := tlsFiles{s.TLSVerify, s.TLSCA, s.TLSCert, s.TLSKey}
-	sum, ok := w.sums[files]
-	if !ok {
-		sum = files.sum()
-		w.sums[files] = sum
-	}
-	return sum
-}
-
-// TLSFiles are the certificates, keys and authorities that checks of the plan were made with, in order.
-func (p *Plan) TLSFiles() []string {
-	return p.filesThat(func(tlsFiles, string) bool { return true })
-}
-
-// Renewed are files of that kind of which one at least has another content than when the plan was made.
-func (p *Plan) Renewed() []string {
-	return p.filesThat(func(files tlsFiles, sum string) bool { return files.sum() != sum })
-}
-
-func (p *Plan) filesThat(match func(files tlsFiles, sum string) bool) (names []string) {
-	for files, sum := range p.sums {
-		if match(files, sum) {
-			names = append(names, files.names()...)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // task is the check of a job.
-func (w *planBuilder) task(job checker.Job) (*checker.Task, error) {
-	if t, ok := w.made[job]; ok {
+func (b *planBuilder) task(job checker.Job) (*checker.Task, error) {
+	if t, ok := b.made[job]; ok {
 		return t, nil
 	}
-	check, err := w.build(job.Spec)
+	check, err := b.build(job.Spec)
 	if err != nil {
 		return nil, err
 	}
 	t := &checker.Task{Job: job, Checker: check}
-	w.made[job] = t
-	w.tasks = append(w.tasks, t)
+	b.made[job] = t
+	b.tasks = append(b.tasks, t)
 	return t, nil
 }
 
@@ -171,7 +117,7 @@ func (p *Plan) Checks() []Check {
 	return list
 }
 
-func (w *planBuilder) prepare(cfg *parser.Virtual) (*virtual, parser.Diagnostics) {
+func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics) {
 	key := keyOf(cfg)
 	v := &virtual{cfg: cfg, name: keyName(key), key: key, overridden: map[netip.AddrPort]bool{}}
 	var found parser.Diagnostics
@@ -190,7 +136,7 @@ func (w *planBuilder) prepare(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 	}
 	refused, doubted := map[string]bool{}, doubts{}
 	for i := range cfg.Reals {
-		s, err := w.server(cfg, &cfg.Reals[i])
+		s, err := b.server(cfg, &cfg.Reals[i])
 		if err != nil && !refused[err.Error()] {
 			refused[err.Error()] = true
 			found = append(found, diagnose(cfg, cfg.Reals[i].At, err))
@@ -230,7 +176,7 @@ func (d doubts) look(t *checker.Task) *checker.SpecError {
 	return checker.Doubt(t.Spec)
 }
 
-func (w *planBuilder) server(cfg *parser.Virtual, r *parser.Real) (s *server, err error) {
+func (b *planBuilder) server(cfg *parser.Virtual, r *parser.Real) (s *server, err error) {
 	s = &server{
 		real: r,
 		name: parser.FormatAddrPort(r.Addr),
@@ -245,8 +191,8 @@ func (w *planBuilder) server(cfg *parser.Virtual, r *parser.Real) (s *server, er
 	}
 	if cfg.CheckType != parser.Off {
 		spec := specOf(cfg, r)
-		spec.TLSFiles = w.sum(spec)
-		s.task, err = w.task(checker.Job{Spec: spec, Every: cfg.CheckInterval.Duration()})
+		spec.TLSFiles = b.TLS.Of(spec)
+		s.task, err = b.task(checker.Job{Spec: spec, Every: cfg.CheckInterval.Duration()})
 	}
 	return s, err
 }
