@@ -78,31 +78,27 @@ func isMeant(name, word string) bool {
 }
 
 // Last finds one of these servers without which, and without all that are drained, nobody serves its virtual
-// service.
+// service. Where nobody serves it as it is, that is a server without which nobody is left who could.
 func (now *Snapshot) Last(backends []Backend, drained map[Backend]bool) (last Backend, any bool) {
 	goes := setOf(backends)
-	left := map[string]int{}
 	for _, v := range now.Virtuals {
+		var serve, others, othersServe bool
+		asked := Backend{}
 		for _, s := range v.Servers {
-			if at := (Backend{v.ID, s.Real}); !drained[at] && !goes[at] && now.serves(v, s) {
-				left[v.ID]++
+			switch at := (Backend{v.ID, s.Real}); {
+			case goes[at]:
+				asked = at
+				serve = serve || now.serves(v, s)
+			case !drained[at]:
+				others = true
+				othersServe = othersServe || now.serves(v, s)
 			}
 		}
-	}
-	for _, p := range backends {
-		if left[p.Virtual] == 0 {
-			return p, true
+		if asked != (Backend{}) && !othersServe && (serve || !others) {
+			return asked, true
 		}
 	}
 	return Backend{}, false
-}
-
-func setOf(backends []Backend) map[Backend]bool {
-	set := make(map[Backend]bool, len(backends))
-	for _, p := range backends {
-		set[p] = true
-	}
-	return set
 }
 
 // serves reports whether a server gets new connections. Where the table does not say, its checks do.
@@ -135,4 +131,12 @@ func (now *Snapshot) Refusing(backends []Backend) (ids []string) {
 		}
 	}
 	return ids
+}
+
+func setOf(backends []Backend) map[Backend]bool {
+	set := make(map[Backend]bool, len(backends))
+	for _, b := range backends {
+		set[b] = true
+	}
+	return set
 }

@@ -47,6 +47,30 @@ func TestTheLastServerOfAVirtualService(t *testing.T) {
 	}
 }
 
+// Where all servers are down, each may be drained but the last that could come back.
+func TestTheLastServerOfAVirtualServiceThatIsDown(t *testing.T) {
+	const id = "tcp:10.1.0.1:80"
+	a, b := Backend{id, "10.2.0.1:80"}, Backend{id, "10.2.0.2:80"}
+	now := &Snapshot{Virtuals: []VirtualSnapshot{
+		{ID: id, Servers: []ServerSnapshot{{Real: a.Real, Addr: someAddr}, {Real: b.Real, Addr: someAddr}}},
+		{ID: "tcp:10.1.0.2:80", Servers: []ServerSnapshot{{Real: a.Real, Addr: someAddr}}},
+	}}
+	for _, c := range []struct {
+		what    string
+		order   []Backend
+		drained map[Backend]bool
+		last    bool
+	}{
+		{"one of two", []Backend{a}, nil, false},
+		{"the other one is drained already", []Backend{a}, map[Backend]bool{b: true}, true},
+		{"both", []Backend{a, b}, nil, true},
+	} {
+		if p, last := now.Last(c.order, c.drained); last != c.last || last && p.Virtual != id {
+			t.Errorf("%s: %v %v, want %v", c.what, p, last, c.last)
+		}
+	}
+}
+
 func TestServersThatAnOperatorMeans(t *testing.T) {
 	now := &Snapshot{Virtuals: []VirtualSnapshot{
 		{ID: "tcp:10.1.0.1:80", Name: "10.1.0.1:80", Servers: []ServerSnapshot{{Real: "10.2.0.1:80", Addr: someAddr}, {Real: "10.2.0.11:80", Addr: someAddr}}},

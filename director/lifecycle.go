@@ -124,7 +124,7 @@ func (v *virtual) inherit(was *virtual) {
 	v.backoff = was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
 	v.keepHistory(was)
-	v.stillFound(was)
+	v.inheritFound(was)
 	for _, s := range v.servers {
 		for _, o := range was.servers {
 			if sameCheck(o.task, s.task) && o.dest.Addr == s.dest.Addr {

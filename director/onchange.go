@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"ldirectord/checker"
 	"ldirectord/notify"
 )
 
@@ -29,21 +28,14 @@ type ServerState struct {
 // snapshot is what the director knows of a virtual service.
 func (v *virtual) snapshot() (now VirtualState, up int) {
 	now = VirtualState{Virtual: v.cfg.ID, Fallback: v.fallbackIn}
-	for _, s := range v.servers {
-		state := ServerState{Real: s.name, State: s.stateName(), Weight: s.real.Weight}
-		switch state.State {
-		case "up":
+	servers := make([]ServerSnapshot, v.size())
+	v.describeServers(servers)
+	for i := range servers {
+		s := &servers[i]
+		if s.State == "up" {
 			up++
-		case "down":
-			state.Reason = s.reason
-		case "maintenance":
-			state.Reason = s.maintenance
 		}
-		now.Servers = append(now.Servers, state)
-	}
-	for i := range v.cfg.Waiting {
-		w := &v.cfg.Waiting[i]
-		now.Servers = append(now.Servers, ServerState{Real: w.Name, State: checker.Unknown.String(), Weight: w.Weight, Reason: noAddress(w)})
+		now.Servers = append(now.Servers, ServerState{s.Real, s.State, s.Weight, s.Reason})
 	}
 	now.Available = up > 0 || v.foundServes()
 	return now, up

@@ -46,7 +46,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 
 // reconcile makes one virtual service as it should be, from what was read of it.
 func (d *Director) reconcile(ctx context.Context, v *virtual, have ipvsctl.Service, there bool) {
-	v.find(have.Dests)
+	v.noteFound(have.Dests)
 	d.notice(v, have, there)
 	d.conclude(ctx, v, d.apply(ctx, v, have, there))
 }

@@ -97,25 +97,33 @@ func (d *Director) snapshot() *Snapshot {
 	}
 	all := 0
 	for _, v := range d.virtuals {
-		all += len(v.servers) + len(v.cfg.Waiting)
+		all += v.size()
 	}
 	servers := make([]ServerSnapshot, all)
 	for i, v := range d.virtuals {
-		n := len(v.servers) + len(v.cfg.Waiting)
-		mine := servers[:n:n]
+		n := v.size()
+		own := servers[:n:n]
 		servers = servers[n:]
-		for j, s := range v.servers {
-			v.describe(&mine[j], s)
-		}
-		for j := range v.cfg.Waiting {
-			v.describeWaiting(&mine[len(v.servers)+j], &v.cfg.Waiting[j])
-		}
+		v.describeServers(own)
 		now.Virtuals[i] = VirtualSnapshot{
 			ID: v.cfg.ID, Name: v.name, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
-			Written: v.written != nil && !v.dirty, Error: v.refused, Added: v.added(), Took: v.took, Servers: mine,
+			Written: v.written != nil && !v.dirty, Error: v.refused, Added: v.added(), Took: v.took, Servers: own,
 		}
 	}
 	return now
+}
+
+// size is how many servers a virtual service has, those without an address among them.
+func (v *virtual) size() int { return len(v.servers) + len(v.cfg.Waiting) }
+
+// describeServers fills in what is known of the servers, last those without an address.
+func (v *virtual) describeServers(list []ServerSnapshot) {
+	for i, s := range v.servers {
+		v.describe(&list[i], s)
+	}
+	for i := range v.cfg.Waiting {
+		v.describeWaiting(&list[len(v.servers)+i], &v.cfg.Waiting[i])
+	}
 }
 
 // describe fills in what is known of a server.

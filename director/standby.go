@@ -146,7 +146,7 @@ func (v *virtual) leaving(told map[string]bool) (up []*server) {
 // forget drops what was known of a virtual service's place in the table, and what hooks were told.
 func (v *virtual) forget() {
 	v.written, v.fallbackIn, v.settingsRejected = nil, false, false
-	v.looked, v.found = false, nil
+	v.found = nil
 	v.hook, v.lastOnChange, v.announced = "", nil, false
 	v.retry, v.backoff, v.refused = time.Time{}, 0, ""
 	clear(v.overridden)

@@ -39,8 +39,7 @@ type virtual struct {
 	took       Durations // of the checks of its servers
 	unjudgedAt time.Time // when it was last told that an answer of one can't be judged
 
-	looked       bool                    // what the table has was seen once
-	found        map[netip.AddrPort]bool // … and this was there, at nobody's address, while servers have none
+	found        map[netip.AddrPort]bool // what the table had at nobody\'s address when it was read first, while servers have none; nil before
 	waitingSince time.Time               // servers have no address; zero when all have one
 }
 

@@ -2,6 +2,8 @@ package director
 
 import (
 	"context"
+	"iter"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -22,32 +24,33 @@ func (d *Director) Refine(ctx context.Context, p *Plan) error {
 // waits reports whether a server of the virtual service has no address.
 func (v *virtual) waits() bool { return len(v.cfg.Waiting) > 0 }
 
-// find notes at the first look what the table has at addresses that are nobody's.
-func (v *virtual) find(have dests) {
-	if !v.waits() || v.looked {
-		return
-	}
-	v.looked = true
-	v.found = map[netip.AddrPort]bool{}
-	for addr := range have {
-		if v.isNobodys(addr) {
-			v.found[addr] = true
-		}
+// noteFound notes, when the table is read first, what it has at addresses that are nobody's.
+func (v *virtual) noteFound(have dests) {
+	if v.waits() && v.found == nil {
+		v.found = v.ownerless(maps.Keys(have))
 	}
 }
 
-// stillFound takes over what was found, but for what has an owner now. When all have an address, the rest goes.
-func (v *virtual) stillFound(was *virtual) {
+// inheritFound takes over what was found, but for what has an owner now. When all have an address, the rest goes.
+func (v *virtual) inheritFound(was *virtual) {
 	if !v.waits() {
 		return
 	}
-	v.looked, v.waitingSince = was.looked, was.waitingSince
-	v.found = map[netip.AddrPort]bool{}
-	for addr := range was.found {
+	v.waitingSince = was.waitingSince
+	if was.found != nil {
+		v.found = v.ownerless(maps.Keys(was.found))
+	}
+}
+
+// ownerless are the addresses that are nobody's.
+func (v *virtual) ownerless(addrs iter.Seq[netip.AddrPort]) map[netip.AddrPort]bool {
+	found := map[netip.AddrPort]bool{}
+	for addr := range addrs {
 		if v.isNobodys(addr) {
-			v.found[addr] = true
+			found[addr] = true
 		}
 	}
+	return found
 }
 
 func (v *virtual) isNobodys(addr netip.AddrPort) bool {
@@ -84,11 +87,9 @@ func (v *virtual) keepHands(was *virtual) {
 
 // describeWaiting is a server without an address.
 func (v *virtual) describeWaiting(now *ServerSnapshot, w *parser.Waiting) {
-	*now = ServerSnapshot{Real: w.Name, State: checker.Unknown.String(), Since: v.waitingSince, Weight: w.Weight, Reason: noAddress(w)}
+	why := "no address: " + w.Host + ": " + w.Why
+	*now = ServerSnapshot{Real: w.Name, State: checker.Unknown.String(), Since: v.waitingSince, Weight: w.Weight, Reason: why}
 }
-
-// noAddress is why a server is unknown.
-func noAddress(w *parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }
 
 // startWaiting notes since when servers have no address.
 func (v *virtual) startWaiting() {
