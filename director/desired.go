@@ -9,12 +9,12 @@ import (
 
 type dests = map[netip.AddrPort]ipvsctl.Dest
 
-// desired is the heart: which destinations a virtual service should have, by what is configured, what
-// the checks say, and what stands in the table now.
+// desired returns the destinations that a virtual service should have, by what is configured, what the checks say, and
+// what the table has now.
 //
-// An unknown server stays as it is found: it gets no traffic before its first success, and keeps what
-// it has until its first failure. What was found while servers had no address stays likewise. A drained one keeps its connections at weight 0, whatever quiescent
-// says, and counts as away.
+// An unknown server is kept as it is found: it gets no traffic before its first success, and keeps what it has until its
+// first failure. So is what was found while servers had no address. A drained server keeps its connections at weight 0,
+// whatever quiescent says, and does not count as available. Overrides come last.
 func (v *virtual) desired(have dests) dests {
 	want := dests{}
 	up, unknown := false, false
@@ -59,11 +59,11 @@ func (v *virtual) desired(have dests) dests {
 	return want
 }
 
-// keepServing lets destinations that are not configured any more serve on. It is for the moment after
-// the whole pool was replaced, when nobody of the new one has passed a check yet.
+// keepServing lets destinations that are no longer configured go on serving. It is for the moment after a reload
+// replaced all servers, when none of the new ones has passed a check yet.
 func keepServing(want, have dests) {
 	for addr, d := range have {
-		if _, ours := want[addr]; !ours && d.Weight > 0 {
+		if _, wanted := want[addr]; !wanted && d.Weight > 0 {
 			want[addr] = d
 		}
 	}

@@ -15,8 +15,7 @@ import (
 	"ldirectord/parser"
 )
 
-// ErrHandover as the cause of Run's context makes it leave the table as it is, for a daemon that takes
-// over.
+// ErrHandover is the cause of Run's context that makes it leave the table as it is, for a daemon that takes over.
 var ErrHandover = errors.New("handed over to another daemon")
 
 const (
@@ -40,23 +39,26 @@ type Deps struct {
 	Maintenance func(ctx context.Context, dir string, servers []netip.AddrPort) <-chan maintenance.Reading
 	// Marks keeps the mark rules; nil: there are none in the plans, or nobody keeps them.
 	Marks Marks
-	// Former are virtual services of the daemon before, which handed over or crashed: those that the
+	// Former are the virtual services of the daemon before, which handed over or crashed. Those that the
 	// plan does not have are purged.
 	Former []ipvsctl.Key
-	// Owned, if not nil, hears which virtual services may be in the table by us: before one is added and
-	// after one was removed. What it heard last is Former for the daemon after a crash or a handover.
+	// Owned, if not nil, is told which virtual services this director may have in the table: before it adds one
+	// and after it removed one. After a crash or a handover, what it was told last is Former of the next daemon.
 	Owned func([]ipvsctl.Key)
-	// Drained are the servers that get no new connections, from the start on.
+	// Drained are the servers that get no new connections from the start on.
 	Drained map[Backend]bool
-	// Standby has the director begin as one that stands by, see SetStandby.
+	// Standby makes the director start on standby, see SetStandby.
 	Standby bool
-	// Alive, if not nil, is called by the goroutine that decides: at least once in Pulse, and after each
-	// answer of the table. It stays away when that goroutine is stuck. It must not block.
+	// Alive, if not nil, is called by the director's goroutine at least once in Pulse and after each answer of
+	// the table. If that goroutine is stuck it is not called, so that a watchdog can fire. It must not block.
 	Alive func()
 	Pulse time.Duration
 }
 
-// Director keeps the table true. Its methods may be called from any goroutine.
+// Director keeps the table as the plan and the checks say. Its exported methods may be called from any goroutine.
+//
+// It has many methods because one goroutine owns all of its state: each event of that goroutine's loop is a method, and
+// nothing needs a lock. What can wait, or can do without that state, is a type of its own: table, marker, virtual.
 type Director struct {
 	deps      Deps
 	table     table
@@ -73,7 +75,7 @@ type Director struct {
 	// What follows belongs to the goroutine of Run.
 	global   *parser.Global
 	virtuals []*virtual
-	purges   []*virtual // not configured any more, still in the table
+	purges   []*virtual // no longer configured, still in the table
 	checks   map[*checker.Task]*check
 	waiting  int // checks without a result yet
 	status   notify.Status
@@ -81,9 +83,9 @@ type Director struct {
 	standby  bool
 	parting  parting
 	folder   folder                    // maintenancedir
-	out      map[netip.AddrPort]string // whom it took out when it could be read last
+	out      map[netip.AddrPort]string // what it took out when it was last readable
 	marker   *marker
-	awaiting []chan<- struct{} // who waits for the mark rules to follow
+	awaiting []chan<- struct{} // callers that wait for the mark rules to follow
 	// folderTrouble is why maintenancedir can't be read.
 	folderTrouble string
 	unread        string // why the table could not be read the last time
@@ -92,11 +94,11 @@ type Director struct {
 
 // check is what the director knows of a check that runs.
 type check struct {
-	users    []backendRef // who lives by it
+	users    []backendRef // the real servers that use it
 	last     checker.Result
 	at       time.Time // of last, up to a second late
 	known    bool      // last is a result
-	reported bool      // there was one, or one that is not to be waited for
+	reported bool      // there was a result, or one that says nothing and is not to be waited for
 }
 
 // backendRef is a real server of a virtual service.
@@ -108,7 +110,7 @@ type backendRef struct {
 type reload struct {
 	plan    *Plan
 	folder  folder
-	refines bool // the current one, see Refine
+	refines bool // the current plan, see Refine
 	done    chan struct{}
 }
 
@@ -136,15 +138,15 @@ func New(d Deps) *Director {
 	}
 }
 
-// Started is closed when every virtual service of the plan and its mark rules have been set up, or the
-// failure told.
+// Started is closed when every virtual service of the plan and its mark rules have been set up, or the failure has
+// been reported.
 func (d *Director) Started() <-chan struct{} { return d.started }
 
 // Settled is closed when the first result of every server is in the table.
 func (d *Director) Settled() <-chan struct{} { return d.settled }
 
-// Run keeps the table as the plan and the checks say until ctx is done. Then it removes what
-// cleanstop says, unless the cause is ErrHandover. It returns an error only when it could not begin.
+// Run keeps the table as the plan and the checks say until ctx is done. Then it removes what cleanstop says, unless the
+// cause is ErrHandover. It returns an error only when it could not read the table at the start.
 func (d *Director) Run(ctx context.Context, p *Plan) error {
 	defer d.die()
 	f := d.openFolder(ctx, p)
@@ -164,8 +166,8 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	return nil
 }
 
-// leaveTable does what is to be done at the end, within stopTimeout: the virtual services first, because the mark
-// rules may be waited for.
+// leaveTable cleans up at the end, within stopTimeout: the virtual services first, because the mark rules may make
+// it wait.
 func (d *Director) leaveTable(ended context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), stopTimeout)
 	defer cancel()
@@ -189,7 +191,7 @@ func (d *Director) Reload(ctx context.Context, p *Plan) error {
 	return d.replace(ctx, reload{plan: p})
 }
 
-// replace gives the director another plan, with what its maintenancedir says.
+// replace hands the director another plan, with what its maintenancedir says.
 func (d *Director) replace(ctx context.Context, r reload) error {
 	r.folder, r.done = d.openFolder(ctx, r.plan), make(chan struct{})
 	err := submit(ctx, d.reloads, r, r.done)
@@ -199,7 +201,7 @@ func (d *Director) replace(ctx context.Context, r reload) error {
 	return err
 }
 
-// errNotTaken is an order that never reached the director.
+// errNotTaken is the error of an order that never reached the director.
 var errNotTaken = errors.New("the director did not take the order")
 
 // submit hands an order to the director and waits until it is done, or ctx is.
@@ -276,7 +278,7 @@ func (d *Director) loop(ctx context.Context) {
 			d.runOnChangeOfMarked()
 		case <-drift.C:
 			d.checkDrift(ctx)
-			d.marker.look()
+			d.marker.recheck()
 			drift.Reset(d.driftInterval())
 		case <-retry.C:
 		case <-pulse.C:
@@ -286,7 +288,7 @@ func (d *Director) loop(ctx context.Context) {
 	}
 }
 
-// driftInterval is the smallest checkinterval, less a little so that what vanished is back within one.
+// driftInterval is the smallest checkinterval, less a tenth, so that what vanished is back within one interval.
 func (d *Director) driftInterval() time.Duration {
 	interval := d.global.CheckInterval
 	for _, v := range d.virtuals {
@@ -299,7 +301,7 @@ func (d *Director) say(v *virtual, s *server, kind notify.Kind, text, reason str
 	d.emit(notify.Event{Kind: kind, Virtual: v.cfg.ID, Real: s.name, Text: text, Reason: reason})
 }
 
-// emit records an event with the status that the daemon has.
+// emit records an event with the current status of the daemon.
 func (d *Director) emit(e notify.Event) {
 	e.Status = d.status
 	d.deps.Journal.Emit(e)

@@ -29,7 +29,7 @@ func (p *Plan) Backends(virtual, real string) []Backend {
 	return found
 }
 
-// drainOrder says which servers get no new connections, of all.
+// drainOrder is an order that names all servers that get no new connections.
 type drainOrder struct {
 	backends map[Backend]bool
 	done     chan struct{}
@@ -42,7 +42,7 @@ func (d *Director) Drain(ctx context.Context, backends map[Backend]bool) error {
 	return submit(ctx, d.drains, o, o.done)
 }
 
-// drain carries an order out; what is not in the plan is kept for a later one.
+// drain carries an order out. What is not in the plan is kept for a later one.
 func (d *Director) drain(backends map[Backend]bool) {
 	d.drained = backends
 	for _, v := range d.virtuals {
@@ -55,8 +55,8 @@ func (d *Director) drain(backends map[Backend]bool) {
 	}
 }
 
-// Backends finds the servers that an operator means in what runs, as Plan.Backends does in a plan: one whose name has
-// no address yet is none.
+// Backends finds the servers that an operator means in what runs, as Plan.Backends does in a plan. One whose name has no
+// address yet is not among them.
 func (now *Snapshot) Backends(virtual, real string) []Backend {
 	var found []Backend
 	for _, v := range now.Virtuals {

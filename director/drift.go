@@ -10,8 +10,8 @@ import (
 	"ldirectord/notify"
 )
 
-// checkDrift compares the table with how it was left, and mends what somebody else changed: whole virtual
-// services always, real servers as repair says.
+// checkDrift compares the table with what was written last, and undoes what somebody else changed: the settings and
+// the removal of a virtual service always, real servers as repair says.
 func (d *Director) checkDrift(ctx context.Context) {
 	if d.table.silent() {
 		return
@@ -51,21 +51,20 @@ func (d *Director) reportReadable() {
 	d.emit(notify.Event{Kind: notify.TableRecovered, Text: "Table can be read again"})
 }
 
-// notice tells what somebody else changed since the service was left, once, and lets it stand where it
-// may: a change by hand stays until that server's next transition or a reload, but never against a file
-// in maintenancedir.
+// notice reports once what somebody else changed since the service was written. Such a change of a server is kept until
+// that server's next transition or a reload, unless a file in maintenancedir or the directive repair is against it.
 func (d *Director) notice(v *virtual, have ipvsctl.Service, there bool) {
 	if v.written == nil {
 		return
 	}
 	if !there {
-		d.byHand(v, "", "the virtual service is gone, it is put back")
+		d.reportOverride(v, "", "the virtual service was removed; restoring it")
 		clear(v.overridden)
 		v.written = nil
 		return
 	}
 	if have.Settings != v.written.Settings {
-		d.byHand(v, "", "the virtual service was changed, it is set right")
+		d.reportOverride(v, "", "the virtual service was changed; restoring it")
 	}
 	for _, addr := range differing(v.written.Dests, have.Dests) {
 		d.noticeDest(v, have, addr)
@@ -74,7 +73,7 @@ func (d *Director) notice(v *virtual, have ipvsctl.Service, there bool) {
 }
 
 func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrPort) {
-	what := "is gone"
+	what := "was removed"
 	dest, in := have.Dests[addr]
 	if in {
 		what = fmt.Sprintf("has weight %d", dest.Weight)
@@ -83,16 +82,16 @@ func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrP
 		}
 	}
 	if !v.found[addr] && (v.cfg.Repair || v.keptOut(addr) && (in || d.global.ReaddQuiescent)) {
-		d.byHand(v, addr.String(), what+", it is set right")
+		d.reportOverride(v, addr.String(), what+"; restoring it")
 		delete(v.overridden, addr)
 		return
 	}
 	v.overridden[addr] = true
-	d.byHand(v, addr.String(), what+", which stands until its next change of state or a reload")
+	d.reportOverride(v, addr.String(), what+"; kept until its next change of state or a reload")
 }
 
-// release ends what was done by hand to servers whose state has changed, and to the sorry server. A server
-// that went down and was removed by hand stays away, unless it is to be quiescent again (readdquiescent).
+// release ends the overrides of servers whose state has changed, and of the fallback server. A server that went down
+// and was removed by somebody else stays away, unless it is to be quiescent again (readdquiescent).
 func (d *Director) release(v *virtual, have dests) {
 	for _, s := range v.servers {
 		if !s.transitioned || !v.overridden[s.dest.Addr] {
@@ -107,17 +106,17 @@ func (d *Director) release(v *virtual, have dests) {
 	v.releaseFallback()
 }
 
-// keptOut reports whether a file in maintenancedir keeps the server at an address out. It is an order that
-// stands, so a change by hand does not.
+// keptOut reports whether a file in maintenancedir keeps the server at an address out.
 func (v *virtual) keptOut(addr netip.AddrPort) bool {
 	s := v.serverAt(addr)
 	return s != nil && s.maintenance != ""
 }
 
-func (d *Director) byHand(v *virtual, real, what string) {
-	text := fmt.Sprintf("Changed by hand: %s: %s", v.name, what)
+// reportOverride reports a change that somebody else made to a virtual service, or to one of its servers.
+func (d *Director) reportOverride(v *virtual, real, what string) {
+	text := fmt.Sprintf("Changed externally: %s: %s", v.name, what)
 	if real != "" {
-		text = fmt.Sprintf("Changed by hand: %s (%s) %s", real, v.name, what)
+		text = fmt.Sprintf("Changed externally: %s (%s) %s", real, v.name, what)
 	}
 	d.emit(notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID, Real: real, Text: text})
 }

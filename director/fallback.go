@@ -10,8 +10,8 @@ import (
 	"ldirectord/parser"
 )
 
-// wantsFallback: the sorry server is in while every real server is down and none is unknown. While
-// one is unknown and none is up it stays as it is.
+// wantsFallback reports whether the fallback server should serve: while every real server is down and none is unknown.
+// While one is unknown and none is up, it stays as it is.
 func (v *virtual) wantsFallback(up, unknown bool, have dests) bool {
 	if v.fallback == nil || up {
 		return false
@@ -38,7 +38,7 @@ func (v *virtual) releaseFallback() {
 	}
 }
 
-// servedBy tells whether an address belongs to a real server that is up.
+// servedBy reports whether an address belongs to a real server that is up.
 func (v *virtual) servedBy(addr netip.AddrPort) bool {
 	for _, s := range v.servers {
 		if s.dest.Addr == addr && s.state() == checker.Up && !s.drained {
@@ -48,7 +48,7 @@ func (v *virtual) servedBy(addr netip.AddrPort) bool {
 	return false
 }
 
-// isFallback tells whether a change is one of the sorry server; it may also be a real server, s.
+// isFallback reports whether a change is one of the fallback server. Its address may also be that of a real server, s.
 func (v *virtual) isFallback(op ipvsctl.Op, s *server) bool {
 	switch {
 	case v.fallback == nil || v.fallback.Addr != op.Dest.Addr:
@@ -60,7 +60,7 @@ func (v *virtual) isFallback(op ipvsctl.Op, s *server) bool {
 	}
 }
 
-// runHook tells the fallbackcommand when the last server goes and when the first is back.
+// runHook runs the fallbackcommand when the last server goes and when the first one is back.
 func (d *Director) runHook(v *virtual) {
 	up, known := v.available()
 	state := "stop"
@@ -73,7 +73,7 @@ func (d *Director) runHook(v *virtual) {
 	v.hook = state
 	address := v.name
 	if v.key.Protocol == ipvsctl.Mark {
-		address = ":0" // what the reference gives for a mark
+		address = ":0" // what the Perl ldirectord gives for a mark
 	}
 	line := fmt.Sprintf("%s %s %s %s", v.cfg.FallbackCommand, state, address, v.cfg.Protocol)
 	d.deps.Hooks.Run(notify.Hook{Lane: v.cfg.ID, Key: v.cfg.ID, Argv: notify.Shell(line)})

@@ -13,8 +13,8 @@ import (
 	"ldirectord/parser"
 )
 
-// begin takes the plan over onto the table as it is found: servers that are in with a weight are up
-// until their checks say otherwise, what is not configured in our virtual services is purged.
+// begin puts the first plan into the table as it is found. Servers that are in with a weight are up until their checks
+// say otherwise. Destinations of our virtual services that are not configured are purged.
 func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Table) {
 	d.status = notify.StatusStarting
 	for _, v := range p.virtuals {
@@ -51,8 +51,8 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	d.sync(ctx, have)
 }
 
-// reload makes another plan the one to keep. The health of every server whose check stays the same
-// goes on; one whose check changed keeps its place until the first result of the new one.
+// reload makes another plan the current one. A server whose check stays the same keeps its health. One whose check
+// changed stays in the table as it is until the first result of the new check.
 func (d *Director) reload(ctx context.Context, r reload) {
 	p := r.plan
 	if !r.refines {
@@ -69,7 +69,7 @@ func (d *Director) reload(ctx context.Context, r reload) {
 		if was := before[v.key]; was != nil {
 			v.inherit(was)
 			if r.refines {
-				v.keepHands(was)
+				v.keepOverrides(was)
 			}
 		}
 		for _, s := range v.servers {
@@ -96,7 +96,7 @@ func (d *Director) reload(ctx context.Context, r reload) {
 	d.purge(ctx)
 }
 
-// adopt makes the plan go on with the checks that run already.
+// adopt makes the plan continue the checks that run already.
 func (p *Plan) adopt(checks map[*checker.Task]*check) {
 	running := make(map[checker.Job]*checker.Task, len(checks))
 	for t := range checks {
@@ -116,8 +116,7 @@ func (p *Plan) adopt(checks map[*checker.Task]*check) {
 	}
 }
 
-// inherit takes over what was known of a virtual service, but not what was done to it by hand: a reload
-// sets that right.
+// inherit takes over what was known of a virtual service, but no overrides: a reload ends them.
 func (v *virtual) inherit(was *virtual) {
 	v.fallbackIn, v.fallbackWanted, v.hook, v.lastOnChange = was.fallbackIn, was.fallbackWanted, was.hook, was.lastOnChange
 	v.announced = was.announced
@@ -135,8 +134,8 @@ func (v *virtual) inherit(was *virtual) {
 	}
 }
 
-// sameCheck reports whether two tasks ask the same in the same way. A renewed certificate makes a new task of
-// what is still the same check: what is known of the server holds on.
+// sameCheck reports whether two tasks are the same check. A renewed certificate makes a new task, but not another check:
+// what is known of the server stays true.
 func sameCheck(was, now *checker.Task) bool {
 	if was == now || was == nil || now == nil {
 		return was == now
@@ -177,7 +176,7 @@ func (d *Director) install(p *Plan, f folder) {
 	d.pool.Set(p.tasks)
 }
 
-// recordOwned tells which virtual services may be in the table by us.
+// recordOwned passes on which virtual services this director may have in the table.
 func (d *Director) recordOwned() {
 	if d.deps.Owned == nil {
 		return
@@ -189,14 +188,14 @@ func (d *Director) recordOwned() {
 	d.deps.Owned(keys)
 }
 
-// newPurge is a virtual service that is not configured any more, as the log names it.
+// newPurge is a virtual service that is no longer configured, as the log names it.
 func (d *Director) newPurge(key ipvsctl.Key) *virtual {
 	cfg := &parser.Virtual{ID: keyID(key), Settings: parser.Settings{CheckInterval: d.global.CheckInterval}}
 	return &virtual{cfg: cfg, name: keyName(key), key: key, tag: "start", dirty: true}
 }
 
-// purge removes the virtual services that are not configured any more, as soon as the table lets it. They
-// serve until the mark rules that take their place, if such come, are set.
+// purge removes the virtual services that are no longer configured, as soon as the table lets it. They serve until the
+// mark rules that replace them, if there are any, are set.
 func (d *Director) purge(ctx context.Context) {
 	if d.marker.changing() {
 		return

@@ -11,10 +11,9 @@ import (
 	"ldirectord/notify"
 )
 
-// folderWait is the longest wait for what maintenancedir says before a plan is taken over. It is made by whoever
-// brings the plan: the director itself waits for no folder. A folder that says nothing in that time lets nobody
-// back: who is known to be in maintenance stays so. At a start nobody is known, and the checks alone decide
-// until it answers.
+// folderWait is how long the caller of Run or Reload waits for the first reading of maintenancedir: the director's own
+// goroutine never does. Without one, servers that are known to be in maintenance stay so. At a start none is known, and
+// the checks alone decide until the folder answers.
 const folderWait = 3 * time.Second
 
 // folder is the maintenancedir of one plan.
@@ -26,7 +25,7 @@ type folder struct {
 	end      context.CancelFunc
 }
 
-// openFolder begins to watch the maintenancedir of a plan and waits for what it says.
+// openFolder begins to watch the maintenancedir of a plan and waits for the first reading.
 func (d *Director) openFolder(ctx context.Context, p *Plan) folder {
 	f := folder{dir: p.Config.Global.MaintenanceDir, end: func() {}}
 	if f.dir == "" {
@@ -50,7 +49,7 @@ func (d *Director) openFolder(ctx context.Context, p *Plan) folder {
 	return f
 }
 
-// enter makes the folder of another plan the one to obey.
+// enter makes the folder of another plan the current one.
 func (d *Director) enter(f folder) {
 	d.folder.end()
 	d.folder = f
@@ -66,7 +65,7 @@ func (d *Director) enter(f folder) {
 	}
 }
 
-// obey takes out whom the folder names. One that can't be read lets nobody back.
+// obey takes out the servers that the folder names. While it can't be read, nobody comes back.
 func (d *Director) obey(r maintenance.Reading) {
 	switch {
 	case r.Err != nil:
@@ -81,17 +80,17 @@ func (d *Director) obey(r maintenance.Reading) {
 	d.maintain(d.out)
 }
 
-// folderFails says, once for each reason, that maintenancedir can't be read.
+// folderFails reports, once for each reason, that maintenancedir can't be read.
 func (d *Director) folderFails(why string) {
 	if d.folderTrouble == why {
 		return
 	}
 	d.folderTrouble = why
 	d.emit(notify.Event{Kind: notify.FolderError, Reason: why,
-		Text: fmt.Sprintf("Maintenance folder can't be read, who is in maintenance stays so: %s: %s", d.folder.dir, why)})
+		Text: fmt.Sprintf("Maintenance folder can't be read, servers in maintenance stay so: %s: %s", d.folder.dir, why)})
 }
 
-// maintain takes servers out for maintenance, and lets them back to what their checks say.
+// maintain takes servers out for maintenance, and returns others to what their checks say.
 func (d *Director) maintain(files map[netip.AddrPort]string) {
 	for _, v := range d.virtuals {
 		var taken *server // that could serve

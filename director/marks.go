@@ -12,7 +12,7 @@ import (
 	"ldirectord/parser"
 )
 
-// One look at the mark rules, and a change of each: a program is run for every rule.
+// The time limit of one order is marksTimeout and ruleTimeout for each rule: a program is run for every rule.
 const (
 	marksTimeout = 15 * time.Second
 	ruleTimeout  = 20 * time.Millisecond
@@ -20,7 +20,7 @@ const (
 
 // Marks sets the rules that give packets their firewall marks.
 type Marks interface {
-	// Sync makes exactly these rules of ours stand. It returns what it found damaged and mended, a line each.
+	// Sync makes these our only rules. It returns what it found damaged and restored, a line each.
 	Sync(ctx context.Context, want []fwmark.Rule) ([]string, error)
 }
 
@@ -33,14 +33,14 @@ type marker struct {
 	done    chan struct{} // its goroutine has ended
 
 	want    []fwmark.Rule
-	stand   []fwmark.Rule // as of the last report without an error
+	current []fwmark.Rule // as of the last report without an error
 	due     bool          // want is to be ordered
 	busy    bool          // an order is carried out
-	looked  bool          // an order was carried out, and so nothing of a daemon before is left
+	looked  bool          // an order was carried out, so nothing of a daemon before is left
 	trouble string        // why the last order failed
 }
 
-// marked is what became of an order.
+// marked is how an order ended.
 type marked struct {
 	rules  []fwmark.Rule
 	mended []string
@@ -85,23 +85,25 @@ func (m *marker) next() chan<- []fwmark.Rule {
 	return m.orders
 }
 
-// order has the rules looked at, now or when the marker is free. Where there are none it is left to look: a
-// start shall not wait for programs that it does not need.
+// order has the rules checked and set, now or when the marker is free. Where there are none it is left to recheck: a
+// start does not wait for programs that it does not need.
 func (m *marker) order(want []fwmark.Rule) {
 	m.want = want
-	m.due = m.marks != nil && (len(want) > 0 || len(m.stand) > 0 || m.busy || m.trouble != "")
+	m.due = m.marks != nil && (len(want) > 0 || len(m.current) > 0 || m.busy || m.trouble != "")
 }
 
-// look has them looked at again, if there are any, or may be of a daemon before.
-func (m *marker) look() {
+// recheck has the rules checked again, if there are any, or may be some of a daemon before.
+func (m *marker) recheck() {
 	m.due = m.due || m.marks != nil && (len(m.want) > 0 || m.trouble != "" || !m.looked)
 }
 
-// idle tells whether every order was carried out, if only in vain.
+// idle reports whether every order was carried out, with or without success.
 func (m *marker) idle() bool { return !m.due && !m.busy }
 
-// changing tells whether rules are about to come or go: what they take packets from must still be there.
-func (m *marker) changing() bool { return !m.idle() && m.trouble == "" && !sameRules(m.want, m.stand) }
+// changing reports whether rules are about to come or go. The virtual services that they replace must stay until then.
+func (m *marker) changing() bool {
+	return !m.idle() && m.trouble == "" && !sameRules(m.want, m.current)
+}
 
 // has reports whether the rules of a virtual service are set, or nobody sets any.
 func (m *marker) has(v *virtual) bool {
@@ -109,7 +111,7 @@ func (m *marker) has(v *virtual) bool {
 		return true
 	}
 	for _, r := range rulesOf([]*virtual{v}) {
-		if !slices.ContainsFunc(m.stand, func(s fwmark.Rule) bool { return sameRule(r, s) }) {
+		if !slices.ContainsFunc(m.current, func(s fwmark.Rule) bool { return sameRule(r, s) }) {
 			return false
 		}
 	}
@@ -121,13 +123,13 @@ func (d *Director) mark() {
 	d.marker.order(rulesOf(d.served()))
 }
 
-// marked tells what became of an order.
+// marked reports how an order ended.
 func (d *Director) marked(r marked) {
 	m := d.marker
 	m.busy = false
 	m.looked = m.looked || r.err == nil
 	for _, what := range r.mended {
-		d.emit(notify.Event{Kind: notify.ChangedByHand, Text: fmt.Sprintf("Set mark rules right: %s", what)})
+		d.emit(notify.Event{Kind: notify.ChangedByHand, Text: fmt.Sprintf("Restored mark rules: %s", what)})
 	}
 	switch {
 	case r.err != nil && m.trouble != r.err.Error():
@@ -137,16 +139,16 @@ func (d *Director) marked(r marked) {
 		m.trouble = ""
 		d.emit(notify.Event{Kind: notify.TableRecovered, Text: "Mark rules can be set again"})
 	}
-	if r.err != nil || sameRules(r.rules, m.stand) {
+	if r.err != nil || sameRules(r.rules, m.current) {
 		return
 	}
-	m.stand = r.rules
+	m.current = r.rules
 	d.emit(notify.Event{Kind: notify.MarkRules, Text: fmt.Sprintf("Set mark rules: %d", len(r.rules))})
 }
 
 // unmark removes, at the end, the rules of the virtual services that go.
 func (d *Director) unmark(ctx context.Context) {
-	if m := d.marker; m.marks == nil || m.looked && len(m.want) == 0 && len(m.stand) == 0 {
+	if m := d.marker; m.marks == nil || m.looked && len(m.want) == 0 && len(m.current) == 0 {
 		return
 	}
 	staying := slices.DeleteFunc(slices.Clone(d.served()), func(v *virtual) bool { return v.cfg.CleanStop })

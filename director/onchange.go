@@ -8,12 +8,12 @@ import (
 	"ldirectord/notify"
 )
 
-// VirtualState is a virtual service at one moment, as onchange hears of it.
+// VirtualState is a virtual service at one moment, as onchange reads it.
 type VirtualState struct {
 	Virtual   string        `json:"virtual"`
 	Available bool          `json:"available"`        // a server is up, and packets reach it
 	Reason    string        `json:"reason,omitempty"` // why it is not, though a server is up
-	Fallback  bool          `json:"fallback"`         // the sorry server answers
+	Fallback  bool          `json:"fallback"`         // the fallback server serves
 	Servers   []ServerState `json:"servers"`
 }
 
@@ -54,8 +54,8 @@ func (s *server) stateName() string {
 	}
 }
 
-// runOnChange tells the operator's command that a virtual service is another one than last time. It is available
-// not before the rules that mark its packets are set; when they can't be changed later, the old ones go on.
+// runOnChange calls the operator's command when the state of a virtual service is not what it was called with last. A
+// service is not available before the rules that mark its packets are set. When they can't be changed later, it stays so.
 func (d *Director) runOnChange(v *virtual) {
 	if _, known := v.available(); v.cfg.OnChange == "" || !known || d.parting.on() {
 		return
@@ -63,14 +63,14 @@ func (d *Director) runOnChange(v *virtual) {
 	now, up := v.snapshot()
 	if now.Available && !v.announced && !d.marker.has(v) {
 		if d.marker.trouble == "" {
-			return // it is told when the rules are set, or can't be
+			return // it is called when the rules are set, or can't be
 		}
 		now.Available, now.Reason = false, "mark rules can't be set: "+d.marker.trouble
 	}
 	d.tellChange(v, now, up, nil)
 }
 
-// runOnChangeOfMarked tells of the virtual services whose packets are marked, after their rules were set or could not be.
+// runOnChangeOfMarked does so for the virtual services whose packets are marked, after their rules were set or could not be.
 func (d *Director) runOnChangeOfMarked() {
 	for _, v := range d.served() {
 		if len(v.cfg.Marking) > 0 && v.written != nil {
@@ -79,7 +79,7 @@ func (d *Director) runOnChangeOfMarked() {
 	}
 }
 
-// tellChange runs the command, unless it heard the same the last time. Ended, if not nil, is called when it has ended.
+// tellChange runs the command, unless it was last called with the same. Ended, if not nil, is called when it has ended.
 func (d *Director) tellChange(v *virtual, now VirtualState, up int, ended func()) {
 	text, err := json.Marshal(now)
 	if err != nil || bytes.Equal(text, v.lastOnChange) {

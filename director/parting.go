@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// partTime is how long virtual services stay in the table for the commands that hear that they leave it.
+// partTime is how long virtual services stay in the table for the commands that are told that they leave it.
 const partTime = 3 * time.Second
 
-// parting is a demotion under way: onchange hears of it before the table is taken away, so that nobody is sent to
-// where nothing serves. Meanwhile the director goes on.
+// parting is a demotion under way: onchange is called before the table is emptied, so that no client is sent to where
+// nothing serves. Meanwhile the director goes on.
 type parting struct {
-	over <-chan struct{}   // the commands have ended, or had their time; nil when there is no parting
-	done []chan<- struct{} // who waits for the demotion
+	over <-chan struct{}   // closed when the commands have ended, or had their time; nil when there is no parting
+	done []chan<- struct{} // callers that wait for the demotion
 }
 
 // on reports whether a demotion is under way.
@@ -42,7 +42,7 @@ func (d *Director) parted(ctx context.Context) {
 	d.demote(ctx)
 }
 
-// stay takes a demotion back that is under way.
+// stay cancels a demotion under way.
 func (d *Director) stay() {
 	d.awaiting = append(d.awaiting, d.parting.done...)
 	d.parting = parting{}
@@ -53,7 +53,7 @@ func (d *Director) stay() {
 	}
 }
 
-// allow waits for commands, if there are any, as long as they are allowed.
+// allow waits for commands, if there are any, for as long as they may take.
 func (d *Director) allow(ctx context.Context, told <-chan struct{}) {
 	if told == nil {
 		return
@@ -66,8 +66,8 @@ func (d *Director) allow(ctx context.Context, told <-chan struct{}) {
 	}
 }
 
-// tellLeaving has onchange hear of the virtual services that are about to be taken out of the table. The channel is
-// closed when the commands have ended; nil when there are none.
+// tellLeaving calls onchange for the virtual services that are about to leave the table. The channel is closed when the
+// commands have ended; it is nil when there are none.
 func (d *Director) tellLeaving(why string) <-chan struct{} {
 	ended, any := make(chan struct{}), false
 	var left atomic.Int32 // commands, and this function

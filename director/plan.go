@@ -14,8 +14,8 @@ import (
 	"ldirectord/parser"
 )
 
-// Plan is a configuration made ready to run: every key and setting of the table computed and every
-// checker built, so that nothing of it can fail for a mistake in the file any more.
+// Plan is a configuration made ready to run. Every key and setting of the table is computed and every checker built, so
+// that a mistake in the file can no longer make it fail.
 type Plan struct {
 	Config   *parser.Config
 	TLS      checker.TLSSums // of the files that the checks read
@@ -26,8 +26,8 @@ type Plan struct {
 // Build makes the checker of a spec, as checker.New does.
 type Build func(checker.Spec) (checker.Checker, error)
 
-// NewPlan prepares a configuration. What no checker or no table can carry out is told as diagnostics
-// with the place in the file; the plan is nil when there are errors among them.
+// NewPlan prepares a configuration. What no checker or no table can carry out is returned as diagnostics with the
+// position in the file. The plan is nil when there are errors among them.
 func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	p := &Plan{Config: cfg, TLS: checker.TLSSums{}}
 	b := planBuilder{Plan: p, build: build, made: map[checker.Job]*checker.Task{}}
@@ -285,7 +285,7 @@ func netmaskOf(text string, ipv6 bool) (uint32, error) {
 	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]), nil
 }
 
-// destAddr is where a server stands in the table: with direct routing and tunnelling the kernel
+// destAddr is the address of a server in the table: with direct routing and tunnelling the kernel
 // keeps the packet's port, so the entry carries the virtual service's (ipvsadm(8), -r).
 func destAddr(cfg *parser.Virtual, a netip.AddrPort, f parser.Forward) netip.AddrPort {
 	if f == parser.Masq || cfg.Protocol == parser.FWM {
@@ -305,7 +305,7 @@ func forwardOf(f parser.Forward) ipvsctl.Forward {
 	}
 }
 
-// specOf says which check a real server gets. Only what the check uses stands in it, so that virtual
+// specOf returns the check of a real server. It has only what the check uses, so that virtual
 // services that differ in nothing else share it.
 func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	s := checker.Spec{

@@ -15,8 +15,8 @@ import (
 const firstRetry = 100 * time.Millisecond
 
 // sync makes the table follow every virtual service that changed. It starts from what was written last, so that one
-// change is one request. The table is read where that is not known, and where it proves wrong: what have says is used
-// in place of the first reading, nil for none.
+// change is one request. It reads the table only where that is not known, and where a change shows that it is wrong.
+// Have, if not nil, is the table as it was just read.
 func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 	now := time.Now()
 	for _, v := range d.served() {
@@ -77,7 +77,7 @@ func (d *Director) apply(ctx context.Context, v *virtual, have ipvsctl.Service, 
 	return refused
 }
 
-// record notes one change of what is written, so that a later reading does not take it for somebody else's.
+// record notes one change that was made, so that a later reading does not take it for somebody else's.
 func (v *virtual) record(op ipvsctl.Op) {
 	if v.written == nil {
 		return
@@ -92,7 +92,7 @@ func (v *virtual) record(op ipvsctl.Op) {
 	}
 }
 
-// markWritten notes what the table has of a virtual service: what is wanted, but for settings that it refused.
+// markWritten notes what the table now has of a virtual service, and runs the hooks that follow from it.
 func (d *Director) markWritten(v *virtual, written ipvsctl.Service) {
 	v.written = &written
 	for _, s := range v.servers {
@@ -139,7 +139,7 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 		return
 	}
 	if !v.settingsRejected {
-		v.written = nil // half of the changes may be made: what differs next is not somebody else's doing
+		v.written = nil // some of the changes may be made: what differs next is not somebody else's doing
 	}
 	told := v.refused != ""
 	v.refused = err.Error()

@@ -8,7 +8,7 @@ import (
 	"ldirectord/notify"
 )
 
-// results takes what the checks found. The verdict is each virtual service's own.
+// results takes what the checks found. Each virtual service judges it by its own thresholds.
 func (d *Director) results(updates []checker.Update) {
 	now := time.Now()
 	for _, u := range updates {
@@ -35,7 +35,7 @@ func (d *Director) results(updates []checker.Update) {
 			continue
 		}
 		c.last, c.at, c.known = u.Result, now, true
-		c.last.Body = "" // only monitor asks for it
+		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
 			d.monitor(x.v, x.s, u.Result)
 			d.judge(x.v, x.s, u.Result)
@@ -70,18 +70,18 @@ func (d *Director) judge(v *virtual, s *server, r checker.Result) {
 	}
 }
 
-// shortage counts results that say nothing about a server; three in a row are an alarm.
+// shortage counts checks that failed by a shortage of this machine. The third in a row is reported.
 func (d *Director) shortage(users []backendRef, r checker.Result) {
 	for _, x := range users {
 		if x.s.shortages++; x.s.shortages == 3 {
-			text := fmt.Sprintf("Own shortage: %s (%s) can't be checked, its state stays %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
+			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
 			d.say(x.v, x.s, notify.LocalShortage, text, r.Detail)
 		}
 	}
 }
 
-// unjudged takes an answer that nobody can judge: the state stays. Each server is told of in the log, and the
-// first of a virtual service by mail: the pattern is mostly that of all. After a quiet time it is told again.
+// unjudged takes an answer that can't be judged: the state is kept. Each server is reported in the log, and the first
+// of a virtual service by mail, because its servers mostly share the pattern. After unjudgedQuiet it is reported again.
 func (d *Director) unjudged(users []backendRef, r checker.Result) {
 	now := time.Now()
 	for _, x := range users {
@@ -90,7 +90,7 @@ func (d *Director) unjudged(users []backendRef, r checker.Result) {
 			kind = notify.Unjudged
 		}
 		if now.Sub(x.s.unjudgedAt) > unjudgedQuiet {
-			text := fmt.Sprintf("Check not judged: %s (%s), its state stays %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
+			text := fmt.Sprintf("Check not judged: %s (%s), keeping its state %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
 			d.say(x.v, x.s, kind, text, r.Detail)
 			x.s.unjudgedAt = now
 			x.v.unjudgedAt = now
@@ -99,9 +99,10 @@ func (d *Director) unjudged(users []backendRef, r checker.Result) {
 	}
 }
 
-// unjudgedQuiet is how long it is not told again that a server's answers can't be judged.
+// unjudgedQuiet is the time between two reports that a server's answers can't be judged.
 const unjudgedQuiet = time.Hour
 
+// warnOnce reports the warning of a check when it is another one than last time.
 func (d *Director) warnOnce(c *check, r checker.Result) {
 	if r.Warning == "" || c.last.Warning == r.Warning {
 		return

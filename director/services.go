@@ -11,13 +11,13 @@ import (
 type Service struct {
 	Config  *parser.Virtual
 	Key     ipvsctl.Key
-	Members []Member // real servers in file order, then the sorry server
+	Members []Member // real servers in file order, then the fallback server
 }
 
-// Member is a real server, or the sorry server, of a virtual service.
+// Member is a real server, or the fallback server, of a virtual service.
 type Member struct {
 	Name     string       // address:port as configured
-	Dest     ipvsctl.Dest // as it stands in the table while it serves
+	Dest     ipvsctl.Dest // as it is in the table while it serves
 	Fallback bool
 }
 
@@ -32,7 +32,7 @@ func (p *Plan) Services(virtual string) []Service {
 	return found
 }
 
-// isMeant tells whether an operator's word for a virtual service means v.
+// isMeant reports whether an operator's word for a virtual service means v.
 func (v *virtual) isMeant(word string) bool {
 	return slices.Contains([]string{"", v.cfg.ID, v.name}, word)
 }

@@ -12,7 +12,7 @@ import (
 	"ldirectord/notify"
 )
 
-// Snapshot is what the director knows at one moment. It shares nothing with the director that changes.
+// Snapshot is what the director knows at one moment. It shares nothing with the director that changes later.
 type Snapshot struct {
 	Time      time.Time
 	Status    notify.Status
@@ -21,8 +21,8 @@ type Snapshot struct {
 	Table     Operations
 	Unread    string // why the table can't be read; "" while it can
 	Marks     string // why the mark rules can't be set; "" while they can
-	Shortages uint64 // checks that failed by our own shortage
-	Purging   int    // virtual services that are not configured any more and still to be removed
+	Shortages uint64 // checks that failed by a shortage of this machine
+	Purging   int    // virtual services that are no longer configured and not removed yet
 	Overdue   time.Duration
 }
 
@@ -32,22 +32,22 @@ type VirtualSnapshot struct {
 	Name      string // 192.0.2.1:80, 3
 	Key       ipvsctl.Key
 	Scheduler string
-	Refuses   bool // the clients of a server with weight 0
+	Refuses   bool // clients of a server with weight 0 are refused
 	Fallback  FallbackSnapshot
 	Written   bool             // the table is as the director wants it
 	Error     string           // why the table refused the last change; "" when it did not
-	Added     []netip.AddrPort // somebody else's servers, which stand
+	Added     []netip.AddrPort // somebody else's servers, which are kept
 	Took      Durations
 	Servers   []ServerSnapshot // in the order of the file, last those that have no address
 }
 
-// FallbackSnapshot is the sorry server of a virtual service at one moment.
+// FallbackSnapshot is the fallback server of a virtual service at one moment.
 type FallbackSnapshot struct {
 	Real      string // address:port as configured; "" for none
-	In        bool   // it answers
-	InTable   bool   // as the director left the table
+	In        bool   // it serves
+	InTable   bool   // as the director last wrote the table
 	Effective uint32 // weight in the table; 0 when it is not there
-	ByHand    bool   // somebody else changed its entry, which stands
+	ByHand    bool   // somebody else changed its entry, which is kept
 }
 
 // ServerSnapshot is a real server at one moment.
@@ -58,15 +58,15 @@ type ServerSnapshot struct {
 	Since     time.Time      // of that state
 	Up        bool           // it passes its checks and may serve
 	Weight    int            // as configured
-	InTable   bool           // as the director left the table
+	InTable   bool           // as the director last wrote the table
 	Effective uint32         // weight in the table; 0 when it is not there
-	ByHand    bool           // somebody else changed its entry, which stands
+	ByHand    bool           // somebody else changed its entry, which is kept
 	Drained   bool           // by the operator's order, whatever its state is
 	Streak    int            // results in a row that speak against the state
 	Checked   time.Time      // up to a second late; zero before the first result
 	Last      checker.Result // of the last check that says something about the server
 	Reason    string         // why it is out: of the last failure while it is down, the file of its maintenance, the name without an address
-	Unjudged  string         // why nobody can judge its last answer, so that its state stays; "" when it was judged
+	Unjudged  string         // why its last answer can't be judged, so that its state is kept; "" when it can
 	Tally     Tally
 }
 

@@ -12,16 +12,15 @@ import (
 	"ldirectord/notify"
 )
 
-// role is an order to stand by or to serve.
+// role is an order to go on standby or to serve.
 type role struct {
 	standby bool
 	done    chan struct{}
 }
 
-// SetStandby has the director stand by, or serve. One that stands by checks every server and leaves the
-// table alone; its virtual services have gone from it as cleanstop says. One that serves again puts
-// into the table what the checks say at that moment. It returns when the table and the mark rules follow,
-// or ctx is done.
+// SetStandby puts the director on standby, or makes it serve. On standby it checks every server and leaves the table
+// alone; its virtual services have gone from it as cleanstop says. When it serves again, it puts into the table what the
+// checks say at that moment. SetStandby returns when the table and the mark rules follow, or ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	r := role{standby: standby, done: make(chan struct{})}
 	return submit(ctx, d.roles, r, r.done)
@@ -35,7 +34,7 @@ func (d *Director) served() []*virtual {
 	return d.virtuals
 }
 
-// owned are the virtual services that may be in the table by us.
+// owned are the virtual services that this director may have in the table.
 func (d *Director) owned() []*virtual {
 	if !d.standby {
 		return d.virtuals
@@ -43,7 +42,8 @@ func (d *Director) owned() []*virtual {
 	return slices.DeleteFunc(slices.Clone(d.virtuals), func(v *virtual) bool { return !v.leftBehind })
 }
 
-// kept are those of a plan's virtual services that may stay in the table if they are there by us.
+// kept are those of a plan's virtual services that may stay in the table if this director or the daemon before put them
+// there.
 func (d *Director) kept(virtuals []*virtual) map[ipvsctl.Key]*virtual {
 	kept := make(map[ipvsctl.Key]*virtual, len(virtuals))
 	for _, v := range virtuals {
@@ -71,7 +71,7 @@ func (d *Director) setRole(ctx context.Context, r role) {
 	d.awaiting = append(d.awaiting, r.done)
 }
 
-// promote puts everything into the table. To those who hear of it, it is a start.
+// promote puts everything into the table. Logs and mails show it as a start.
 func (d *Director) promote(ctx context.Context) {
 	d.standby = false
 	d.status = notify.StatusStarting
@@ -86,7 +86,7 @@ func (d *Director) promote(ctx context.Context) {
 	d.sync(ctx, nil)
 }
 
-// demote takes everything out of the table. To those who hear of it, it is a stop.
+// demote takes everything out of the table. Logs and mails show it as a stop.
 func (d *Director) demote(ctx context.Context) {
 	d.status = notify.StatusStopping
 	d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
@@ -110,7 +110,7 @@ func (d *Director) demote(ctx context.Context) {
 	d.status = notify.StatusRunning
 }
 
-// leave removes a virtual service for good, if cleanstop says so. Told has the servers that were told of.
+// leave removes a virtual service for good, if cleanstop says so. Told has the servers that were reported already.
 func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) error {
 	leaving := v.leaving(told)
 	if !v.cfg.CleanStop {
@@ -131,8 +131,8 @@ func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) 
 	return nil
 }
 
-// leaving are the servers of which a stop tells: those that are up. One that several virtual services
-// have in the same way is told of in the first of them, as in the reference.
+// leaving are the servers that a stop reports: those that are up. One that several virtual services have in the same way
+// is reported for the first of them, as by the Perl ldirectord.
 func (v *virtual) leaving(told map[string]bool) (up []*server) {
 	for _, s := range v.servers {
 		if id := monitorID(v.cfg, s.real); s.state() == checker.Up && !told[id] {
@@ -143,7 +143,7 @@ func (v *virtual) leaving(told map[string]bool) (up []*server) {
 	return up
 }
 
-// forget drops what was known of a virtual service's place in the table, and what hooks were told.
+// forget drops what was known of a virtual service in the table, and what hooks were called with.
 func (v *virtual) forget() {
 	v.written, v.fallbackIn, v.settingsRejected = nil, false, false
 	v.found = nil

@@ -10,7 +10,7 @@ import (
 
 // Tally counts what happened to a real server since it was configured. A reload does not end it.
 type Tally struct {
-	Checks      uint64 // made, our own shortages and what nobody can judge among them
+	Checks      uint64 // made, with those that failed by a shortage of this machine or could not be judged
 	Transitions uint64 // from up to down and back
 	failures    [checker.Causes]uint32
 }

@@ -19,17 +19,17 @@ type virtual struct {
 	fallback     *ipvsctl.Dest // nil: none
 	fallbackName string        // in the log, with the configured port
 
-	written    *ipvsctl.Service        // the service as we left it; nil before the first time
-	overridden map[netip.AddrPort]bool // destinations that somebody changed by hand: they stand
-	fallbackIn bool                    // the sorry server answers
+	written    *ipvsctl.Service        // as last written to the table; nil where that is not known
+	overridden map[netip.AddrPort]bool // destinations that somebody else changed; kept until their next transition or a reload
+	fallbackIn bool                    // the fallback server serves
 
-	fallbackWanted bool   // the sorry server was to answer when that was last known
-	hook           string // what the fallbackcommand was told last: start, stop, or nothing yet
-	lastOnChange   []byte // what onchange was told last
+	fallbackWanted bool   // the fallback server was to serve when that was last known
+	hook           string // what the fallbackcommand was last called with: start, stop, or nothing yet
+	lastOnChange   []byte // what onchange was last called with
 	announced      bool   // … and that the service is available
-	tag            string // why what is not configured is purged: start or stop
+	tag            string // what the log gives as the reason of a purge: start or stop
 
-	leftBehind       bool // cleanstop left it in the table of a director that stands by
+	leftBehind       bool // cleanstop = no left it in the table of a director on standby
 	dirty            bool
 	retry            time.Time     // not before this; zero when the last time went well
 	backoff          time.Duration // the next wait
@@ -37,7 +37,7 @@ type virtual struct {
 	refused          string        // why the table refused the last change; "" when it did not
 
 	took       Durations // of the checks of its servers
-	unjudgedAt time.Time // when it was last told that an answer of one can't be judged
+	unjudgedAt time.Time // when it was last reported that an answer of one can't be judged
 
 	found        map[netip.AddrPort]bool // what the table had at nobody\'s address when it was read first, while servers have none; nil before
 	waitingSince time.Time               // servers have no address; zero when all have one
@@ -56,18 +56,18 @@ type server struct {
 	reason       string // of the last failure
 	maintenance  string // the file that takes it out, "" for none
 	drained      bool   // by the operator's order: no new connections, the old ones go on
-	shortages    int    // results in a row that failed by our own shortage
-	unjudged     string // why nobody can judge its last answer; "" when the last one says something
+	shortages    int    // results in a row that failed by a shortage of this machine
+	unjudged     string // why its last answer can't be judged; "" when it can
 	transitioned bool   // changed its state since the last sync
 
 	shown string    // the state as others see it …
 	since time.Time // … and since when
 
-	unjudgedAt time.Time // when it was last told that its answer can't be judged
+	unjudgedAt time.Time // when it was last reported that its answer can't be judged
 	tally      Tally
 }
 
-// state is what the table is to be made from: a server in maintenance is down, whatever its checks say.
+// state is what the table is made from: a server in maintenance is down, whatever its checks say.
 func (s *server) state() checker.State {
 	if s.task == nil {
 		return offState
@@ -78,7 +78,7 @@ func (s *server) state() checker.State {
 	return s.health.State
 }
 
-// draining tells whether a server that could serve is drained instead.
+// draining reports whether a server that could serve is drained instead.
 func (s *server) draining() bool {
 	return s.drained && (s.state() == checker.Up || s.state() == checker.Unknown)
 }
@@ -86,7 +86,7 @@ func (s *server) draining() bool {
 // offState is neither up, down nor unknown: the server is simply not there.
 const offState checker.State = 255
 
-// available tells whether a virtual service has a server, and whether that is known yet.
+// available reports whether a virtual service has a server that is up, and whether that is known yet.
 func (v *virtual) available() (up, known bool) {
 	if v.foundServes() {
 		return true, true

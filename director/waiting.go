@@ -11,12 +11,12 @@ import (
 	"ldirectord/parser"
 )
 
-// This file is about real servers whose host name has no address yet. They are unknown and in no table, and count
-// as down: they hold the sorry server not back. But what the table had of their virtual service at the start may be
-// one of them, and stays as it is until every name has an address.
+// This file is about real servers whose host name has no address yet. They are unknown and in no table. They count as
+// down, so that the fallback server can serve. But what the table had of their virtual service at the start may be one
+// of them, and is kept as it is until every name has an address.
 
-// Refine makes a plan the one to keep that differs from the current one in servers whose names have got an
-// address. Unlike a reload it leaves what was done by hand. It returns when the table follows, or ctx is done.
+// Refine replaces the current plan by one that differs only in servers whose names have got an address. Unlike a reload
+// it keeps overrides. It returns when the table follows, or ctx is done.
 func (d *Director) Refine(ctx context.Context, p *Plan) error {
 	return d.replace(ctx, reload{plan: p, refines: true})
 }
@@ -24,7 +24,7 @@ func (d *Director) Refine(ctx context.Context, p *Plan) error {
 // waits reports whether a server of the virtual service has no address.
 func (v *virtual) waits() bool { return len(v.cfg.Waiting) > 0 }
 
-// noteFound notes, when the table is read first, what it has at addresses that are nobody's.
+// noteFound notes, when the table is first read, what it has at addresses that nobody owns.
 func (v *virtual) noteFound(have dests) {
 	if v.waits() && v.found == nil {
 		v.found = v.ownerless(maps.Keys(have))
@@ -42,7 +42,7 @@ func (v *virtual) inheritFound(was *virtual) {
 	}
 }
 
-// ownerless are the addresses that are nobody's.
+// ownerless are those of the addresses that nobody owns.
 func (v *virtual) ownerless(addrs iter.Seq[netip.AddrPort]) map[netip.AddrPort]bool {
 	found := map[netip.AddrPort]bool{}
 	for addr := range addrs {
@@ -57,7 +57,7 @@ func (v *virtual) isNobodys(addr netip.AddrPort) bool {
 	return v.serverAt(addr) == nil && (v.fallback == nil || v.fallback.Addr != addr)
 }
 
-// keepFound lets what was found stay as it is, and reports whether any of it serves.
+// keepFound keeps what was found as it is, and reports whether any of it serves.
 func (v *virtual) keepFound(want, have dests) (serves bool) {
 	for addr := range v.found {
 		if d, in := have[addr]; in {
@@ -68,14 +68,14 @@ func (v *virtual) keepFound(want, have dests) (serves bool) {
 	return serves
 }
 
-// foundServes reports whether, as the service was left, something serves that was found.
+// foundServes reports whether something serves that was found, as the service was last written.
 func (v *virtual) foundServes() bool {
 	return v.written != nil && v.keepFound(dests{}, v.written.Dests)
 }
 
-// keepHands takes over what somebody did to a virtual service, which orders its servers follow, and what the table
-// refused of it.
-func (v *virtual) keepHands(was *virtual) {
+// keepOverrides takes over what somebody else did to a virtual service, which orders its servers follow, and what the
+// table refused of it.
+func (v *virtual) keepOverrides(was *virtual) {
 	v.written, v.overridden = was.written, was.overridden
 	v.retry, v.settingsRejected, v.refused = was.retry, was.settingsRejected, was.refused
 	for _, s := range v.servers {
