@@ -44,6 +44,35 @@ func (m *mute) Do(ctx context.Context, op ipvsctl.Op) error {
 	return m.recorder.Do(ctx, op)
 }
 
+// A table that does not answer is waited for and left alone for less at first, then for as long as in the beginning.
+func TestHowLongATableIsWaitedForAndLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := &mute{recorder: newScenario(t).table}
+		tab := table{client: client, alive: func() {}}
+		client.silent.Store(true)
+		for i, want := range []struct{ waited, pause time.Duration }{
+			{15 * time.Second, 5 * time.Second}, {time.Second, time.Second}, {2 * time.Second, 2 * time.Second},
+			{4 * time.Second, 4 * time.Second}, {8 * time.Second, 5 * time.Second}, {15 * time.Second, 5 * time.Second},
+		} {
+			begin := time.Now()
+			if _, err := tab.read(t.Context()); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != want.waited {
+				t.Errorf("request %d: %v after %v, want %v", i, err, time.Since(begin), want.waited)
+			}
+			time.Sleep(want.pause - 1)
+			if !tab.silent() {
+				t.Errorf("request %d: it may be asked before %v", i, want.pause)
+			}
+			if time.Sleep(1); tab.silent() {
+				t.Errorf("request %d: it may not be asked after %v", i, want.pause)
+			}
+		}
+		client.silent.Store(false)
+		if _, err := tab.read(t.Context()); err != nil || tab.silent() || tab.timeout != 0 {
+			t.Errorf("after an answer: %v, %v", err, tab.timeout)
+		}
+	})
+}
+
 // hundred runs a director over a hundred virtual services and a table that can stop answering.
 func hundred(t *testing.T, test func(t *testing.T, s *scenario, table *mute)) {
 	synctest.Test(t, func(t *testing.T) {

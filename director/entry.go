@@ -1,0 +1,109 @@
+package director
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+// This file turns the configuration of a virtual service into keys, settings and destinations of the table.
+
+// keyName is how the log names a virtual service: address:port, or the mark.
+func keyName(k ipvsctl.Key) string {
+	if k.Protocol == ipvsctl.Mark {
+		return strconv.FormatUint(uint64(k.Mark), 10)
+	}
+	return parser.FormatAddrPort(k.Addr)
+}
+
+// keyID is the parser's id of a virtual service.
+func keyID(k ipvsctl.Key) string {
+	kind := "tcp"
+	switch {
+	case k.Protocol == ipvsctl.Mark && k.IPv6:
+		kind = "fwm6"
+	case k.Protocol == ipvsctl.Mark:
+		kind = "fwm"
+	case k.Protocol == ipvsctl.UDP:
+		kind = "udp"
+	}
+	return kind + ":" + keyName(k)
+}
+
+func keyOf(cfg *parser.Virtual) ipvsctl.Key {
+	if cfg.Protocol == parser.FWM {
+		return ipvsctl.Key{Protocol: ipvsctl.Mark, Mark: cfg.Mark, IPv6: cfg.IPv6}
+	}
+	proto := ipvsctl.TCP
+	if cfg.Protocol == parser.UDP {
+		proto = ipvsctl.UDP
+	}
+	return ipvsctl.Key{Protocol: proto, Addr: cfg.Addr, IPv6: cfg.IPv6}
+}
+
+func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
+	s := ipvsctl.Settings{Scheduler: cfg.Scheduler, Netmask: ipvsctl.EachClient(cfg.IPv6)}
+	if cfg.SchedFlags != "" {
+		flags, err := ipvsctl.ParseSchedFlags(cfg.Scheduler, cfg.SchedFlags)
+		if err != nil {
+			return s, &checker.SpecError{Directive: "schedflags", Err: err}
+		}
+		s.Flags |= flags
+	}
+	if cfg.OnePacket && cfg.Protocol == parser.UDP {
+		s.Flags |= ipvsctl.OnePacket
+	}
+	if cfg.Persistent <= 0 {
+		return s, nil
+	}
+	s.Flags |= ipvsctl.Persistent
+	s.Timeout = uint32(min(cfg.Persistent, ipvsctl.MaxTimeout))
+	s.PEName = cfg.PEName
+	if cfg.Netmask == "" {
+		return s, nil
+	}
+	mask, err := netmaskOf(cfg.Netmask, cfg.IPv6)
+	if err != nil {
+		return s, &checker.SpecError{Directive: "netmask", Err: err}
+	}
+	s.Netmask = mask
+	return s, nil
+}
+
+// netmaskOf reads a granularity: a dotted quad, or a prefix length for IPv6.
+func netmaskOf(text string, ipv6 bool) (uint32, error) {
+	if ipv6 {
+		n, err := strconv.ParseUint(text, 10, 8)
+		return uint32(n), err
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil || !a.Is4() {
+		return 0, fmt.Errorf("%q is not a netmask; four numbers from 0 to 255 are allowed", text)
+	}
+	b := a.As4()
+	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]), nil
+}
+
+// destAddr is the address of a server in the table: with direct routing and tunnelling the kernel
+// keeps the packet's port, so the entry carries the virtual service's (ipvsadm(8), -r).
+func destAddr(cfg *parser.Virtual, a netip.AddrPort, f parser.Forward) netip.AddrPort {
+	if f == parser.Masq || cfg.Protocol == parser.FWM {
+		return a
+	}
+	return netip.AddrPortFrom(a.Addr(), cfg.Addr.Port())
+}
+
+func forwardOf(f parser.Forward) ipvsctl.Forward {
+	switch f {
+	case parser.Masq:
+		return ipvsctl.Masq
+	case parser.IPIP:
+		return ipvsctl.Tunnel
+	default:
+		return ipvsctl.Route
+	}
+}

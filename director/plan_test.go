@@ -1,0 +1,136 @@
+package director
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+// planned makes a plan of a configuration whose checks are never made. Found has the diagnostics of the plan.
+func planned(t *testing.T, config string, build Build) (*Plan, parser.Diagnostics) {
+	t.Helper()
+	cfg, found := parser.Parse(t.Context(), "plan.cf", []byte(config), parser.Options{})
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	return NewPlan(cfg, build)
+}
+
+func neverChecked(checker.Spec) (checker.Checker, error) {
+	return checkFunc(func() checker.Result { return checker.Result{} }), nil
+}
+
+// lines is a virtual service with one real server.
+func lines(head, real string, directives ...string) string {
+	return head + "\n\t" + real + "\n\t" + strings.Join(directives, "\n\t") + "\n"
+}
+
+func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
+	for _, c := range []struct{ name, config, want string }{
+		{"gate takes the port of the virtual service", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 gate 3", "checktype = connect"),
+			"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 3\n"},
+		{"ipip takes the port of the virtual service", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 ipip", "checktype = connect"),
+			"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -i -w 1\n"},
+		{"masq keeps its port", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:8080 masq", "checktype = connect"),
+			"-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:8080 -m -w 1\n"},
+		{"a mark keeps the port of each", lines("virtual = 7", "real = 10.2.0.1:8080 gate", "checktype = connect"),
+			"-A -f 7 -s wrr\n-a -f 7 -r 10.2.0.1:8080 -g -w 1\n"},
+		{"a mark of IPv6", lines("virtual6 = 7", "real6 = [fd00::1]:8080 gate", "checktype = connect"),
+			"-A -f 7 -6 -s wrr\n-a -f 7 -6 -r [fd00::1]:8080 -g -w 1\n"},
+		{"one packet, for UDP", lines("virtual = 10.1.0.1:53", "real = 10.2.0.1:53 gate", "protocol = udp", "checktype = ping", "ops = yes"),
+			"-A -u 10.1.0.1:53 -s wrr -o\n-a -u 10.1.0.1:53 -r 10.2.0.1:53 -g -w 1\n"},
+		{"flags of the scheduler", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = connect", "scheduler = sh", "schedflags = sh-port"),
+			"-A -t 10.1.0.1:80 -s sh -b sh-port\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
+		{"persistence", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = connect", "persistent = 600"),
+			"-A -t 10.1.0.1:80 -s wrr -p 600\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
+		{"persistence of networks", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = connect", "persistent = 600", "netmask = 255.254.252.128"),
+			"-A -t 10.1.0.1:80 -s wrr -p 600 -M 255.254.252.128\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1\n"},
+		{"persistence of networks of IPv6", lines("virtual6 = [fd00::9]:80", "real6 = [fd00::1]:80 gate", "checktype = connect", "persistent = 600", "netmask = 64"),
+			"-A -t [fd00::9]:80 -s wrr -p 600 -M 64\n-a -t [fd00::9]:80 -r [fd00::1]:80 -g -w 1\n"},
+		{"checktype off is not there", lines("virtual = 10.1.0.1:80", "real = 10.2.0.1:80 gate", "checktype = off"),
+			"-A -t 10.1.0.1:80 -s wrr\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, found := planned(t, c.config, neverChecked)
+			if len(found) > 0 {
+				t.Fatal(found)
+			}
+			if got := ipvsctl.Format(p.Preview()); got != c.want {
+				t.Errorf("got\n%swant\n%s", got, c.want)
+			}
+			if key := p.Keys()[0]; p.virtuals[0].cfg.ID != keyID(key) {
+				t.Errorf("%v is named %s, want %s", key, keyID(key), p.virtuals[0].cfg.ID)
+			}
+			if p.virtuals[0].servers[0].health != (checker.Health{}) {
+				t.Error("a preview changes the plan")
+			}
+		})
+	}
+}
+
+// shown are the fields of a spec that are set.
+func shown(s checker.Spec) string {
+	var out []string
+	v := reflect.ValueOf(s)
+	for i := range v.NumField() {
+		if !v.Field(i).IsZero() {
+			out = append(out, fmt.Sprintf("%s=%v", v.Type().Field(i).Name, v.Field(i)))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// A check has what it uses and nothing else, so that virtual services share it.
+func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
+	const all = "checktimeout = 3\n\tnegotiatetimeout = 4\n\tcheckcount = 2\n\trequest = \"/x\"\n\treceive = \"ok\"\n\tlogin = \"me\"\n\tpasswd = \"pw\"\n\tvirtualhost = \"www\""
+	for _, c := range []struct{ checks, want string }{
+		{"checktype = on", "Type=on Target=10.2.0.1:80"},
+		{"checktype = ping", "Type=ping Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=2"},
+		{"checktype = connect", "Type=connect Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=2"},
+		{"checktype = connect\n\tcheckport = 81", "Type=connect Protocol=tcp Target=10.2.0.1:81 Timeout=3s Attempts=2"},
+		{"checktype = external\n\tcheckcommand = /bin/true", "Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=[10.1.0.1 80 10.2.0.1 80]"},
+		{"checktype = negotiate\n\tservice = http", "Type=negotiate Service=http Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x URL=http://10.2.0.1:80/x Receive=ok Host=www Method=GET FollowRedirect=yes"},
+		{"checktype = negotiate\n\tservice = pop", "Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
+		{"checktype = 3\n\tservice = pop", "Type=combined Service=pop Protocol=tcp Connects=3 Target=10.2.0.1:80 Timeout=3s NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
+	} {
+		p, found := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\t"+all+"\n\t"+c.checks+"\n", neverChecked)
+		if found.HasErrors() {
+			t.Fatal(found)
+		}
+		if got := shown(p.Checks()[0].Task.Spec); got != c.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", c.checks, got, c.want)
+		}
+	}
+	p, _ := planned(t, "virtual = 7\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n\tcheckcommand = /bin/true\n", neverChecked)
+	if got := p.Checks()[0].Task.Spec.Args; got != [4]string{"7", "0", "10.2.0.1", "80"} {
+		t.Errorf("the arguments for a mark are %q", got)
+	}
+}
+
+// Servers that are checked in the same way share a check; what a checker refuses is an error at the directive, once
+// for all of them; what is doubtful a warning.
+func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
+	const two = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n\trequest = \"/\"\n" +
+		"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n\trequest = \"/\"\n"
+	built := 0
+	p, found := planned(t, two, func(s checker.Spec) (checker.Checker, error) { built++; return neverChecked(s) })
+	if len(found) > 0 || built != 2 || len(p.tasks) != 2 || p.Checks()[0].Task != p.Checks()[2].Task {
+		t.Errorf("%d checkers, %d tasks, %v", built, len(p.tasks), found)
+	}
+	p, found = planned(t, two, func(checker.Spec) (checker.Checker, error) {
+		return nil, &checker.SpecError{Directive: "receive", Err: fmt.Errorf("no pattern")}
+	})
+	if p != nil || len(found) != 2 || found[0].Pos.Line != 6 || found[1].Pos.Line != 12 {
+		t.Errorf("refused: %v", found)
+	}
+	nothing := "virtual = 10.1.0.1:53\n\treal = 10.2.0.1:53 gate\n\treal = 10.2.0.2:53 gate\n\tchecktype = negotiate\n\tservice = dns\n\treceive = \"ok\"\n"
+	p, found = planned(t, nothing, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, &checker.Env{}) })
+	if p == nil || len(found) != 1 || found[0].Severity != parser.Warning || found[0].Kind != "suspicious" || found[0].Pos.Line != 5 {
+		t.Errorf("a check that asks nothing: %v", found)
+	}
+}

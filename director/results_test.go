@@ -1,0 +1,109 @@
+package director
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+// told runs test with a director that does not run, and returns the kinds of its events.
+func told(t *testing.T, test func(d *Director)) (kinds []notify.Kind) {
+	t.Helper()
+	journal := notify.NewJournal(func(e notify.Event) { kinds = append(kinds, e.Kind) })
+	test(New(Deps{Journal: journal}))
+	if err := journal.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	return kinds
+}
+
+// The first server of a virtual service whose answers can't be judged is worth a mail, the others a line in the log,
+// each once in an hour.
+func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80"}}
+		one, two := backendRef{v, &server{name: "one"}}, backendRef{v, &server{name: "two"}}
+		result := checker.Result{Unjudged: true, Detail: "too long"}
+		kinds := told(t, func(d *Director) {
+			d.unjudged([]backendRef{one, two}, result)
+			d.unjudged([]backendRef{one, two}, result)
+			time.Sleep(unjudgedQuiet)
+			d.unjudged([]backendRef{one, two}, result)
+			time.Sleep(1)
+			d.unjudged([]backendRef{one, two}, result)
+		})
+		want := []notify.Kind{notify.Unjudged, notify.CheckWarning, notify.Unjudged, notify.CheckWarning}
+		if len(kinds) != len(want) {
+			t.Fatalf("%v, want %v", kinds, want)
+		}
+		for i := range want {
+			if kinds[i] != want[i] {
+				t.Errorf("%v, want %v", kinds, want)
+				break
+			}
+		}
+		if one.s.unjudged != "too long" {
+			t.Errorf("known is %q", one.s.unjudged)
+		}
+	})
+}
+
+// The director has settled when every server has its first result, not before, also after one that says nothing.
+func TestADirectorSettlesWithTheFirstResults(t *testing.T) {
+	for _, how := range []string{"up", "down", "unjudged"} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScenario(t)
+				s.configs["one"] = threeAndOne
+				for _, a := range servers {
+					s.set(a, how)
+				}
+				s.start("one", false)
+				time.Sleep(time.Millisecond) // the first check takes as long
+				synctest.Wait()
+				select {
+				case <-s.director.Settled():
+					t.Error("before the results of two servers")
+				default:
+				}
+				if now := snapshotOf(t, s.director); now.Status != notify.StatusStarting {
+					t.Errorf("it is %s before", now.Status)
+				}
+				time.Sleep(time.Second)
+				select {
+				case <-s.director.Settled():
+				default:
+					t.Error("not after all results")
+				}
+				if now := snapshotOf(t, s.director); now.Status != notify.StatusRunning {
+					t.Errorf("it is %s after them", now.Status)
+				}
+				s.stop(ErrHandover)
+				time.Sleep(time.Second) // checks in flight end
+			})
+		})
+	}
+}
+
+// A file in maintenancedir is the reason of what is done to its server.
+func TestTheReasonOfAChange(t *testing.T) {
+	v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80"}, name: "10.1.0.1:80"}
+	s := &server{name: "10.2.0.1:80", reason: "refused", task: &checker.Task{}}
+	s.dest.Addr = netip.MustParseAddrPort("10.2.0.1:80")
+	v.servers = []*server{s}
+	d := &Director{global: &parser.Global{}}
+	for file, want := range map[string]string{"": "refused", "web1": "maintenance: web1"} {
+		s.maintenance = file
+		e := notify.Event{}
+		d.emitDestOp(v, opOn(s.dest), &e)
+		if e.Reason != want {
+			t.Errorf("with file %q: %q, want %q", file, e.Reason, want)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package director
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"ldirectord/checker"
+	"ldirectord/parser"
+)
+
+// specOf returns the check of a real server. It has only what the check uses, so that virtual
+// services that differ in nothing else share it.
+func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
+	s := checker.Spec{
+		Type:     string(cfg.CheckType),
+		Protocol: string(cfg.Protocol),
+		Target:   netip.AddrPortFrom(r.Addr.Addr(), uint16(r.CheckPort)),
+	}
+	switch cfg.CheckType {
+	case parser.On, parser.Off:
+		return checker.Spec{Type: s.Type, Target: s.Target}
+	case parser.Ping, parser.Connect:
+		s.Timeout, s.Attempts = cfg.CheckTimeout.Duration(), cfg.CheckCount
+		return s
+	case parser.External, parser.ExternalPerl:
+		s.Timeout, s.Command, s.Args = cfg.CheckTimeout.Duration(), cfg.CheckCommand, externalArgs(cfg, r)
+		return s
+	case parser.Combined:
+		s.Timeout, s.Connects = cfg.CheckTimeout.Duration(), cfg.NumConnects
+	}
+	s.Service = cfg.Service
+	s.NegotiateTimeout = cfg.NegotiateTimeout.Duration()
+	s.Request, s.Receive = r.Request, r.Receive
+	s.Host, s.SNI = cfg.VirtualHost, cfg.SNI
+	s.TLSVerify, s.TLSCA, s.TLSCert, s.TLSKey, s.TLSExpiryWarn = cfg.TLSVerify, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey, cfg.TLSExpiryWarn
+	if strings.HasPrefix(cfg.Service, "http") {
+		s.URL, s.Method, s.FollowRedirect = r.URL, cfg.HTTPMethod, cfg.FollowRedirect
+		s.HTTPUser, s.HTTPPasswd = cfg.HTTPUser, cfg.HTTPPasswd
+		s.HTTPHeaders = checker.ListOf(cfg.HTTPHeaders...)
+		s.HTTPStatus = checker.Convert(cfg.HTTPStatus, func(r parser.StatusRange) checker.StatusRange { return checker.StatusRange(r) })
+		return s
+	}
+	s.Login, s.Passwd, s.Database, s.Secret = cfg.Login, cfg.Passwd, cfg.Database, cfg.Secret
+	s.StartTLS, s.NoClearText, s.DNSType, s.DNSRcode = cfg.StartTLS, !cfg.ClearText, cfg.DNSType, cfg.DNSRcode
+	s.Steps = checker.Convert(cfg.Steps, stepOf)
+	return s
+}
+
+func stepOf(s parser.Step) checker.Step {
+	if s.Send {
+		return checker.Step{Send: true, Text: s.Data}
+	}
+	return checker.Step{Text: s.Text}
+}
+
+// externalArgs are the four arguments of an external check: virtual address or mark, virtual port,
+// real address, real port; 0 for no port.
+func externalArgs(cfg *parser.Virtual, r *parser.Real) [4]string {
+	virtual, port := keyName(keyOf(cfg)), "0"
+	if cfg.Protocol != parser.FWM {
+		virtual = parser.FormatAddr(cfg.Addr.Addr())
+		port = strconv.Itoa(int(cfg.Addr.Port()))
+	}
+	return [4]string{virtual, port, parser.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))}
+}
