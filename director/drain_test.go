@@ -3,6 +3,10 @@ package director
 import (
 	"net/netip"
 	"testing"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
 )
 
 var someAddr = netip.MustParseAddrPort("10.2.0.1:80")
@@ -93,5 +97,86 @@ func TestWhoRefusesTheClientsOfADrainedServer(t *testing.T) {
 	}}
 	if got := now.Refusing([]Backend{{"fwm:1", "10.2.0.2:80"}, {"fwm:3", "10.2.0.2:80"}}); len(got) != 1 || got[0] != "fwm:1" {
 		t.Errorf("%v, want fwm:1", got)
+	}
+}
+
+func TestWhichServerIsNotDrainedYet(t *testing.T) {
+	a, b := Backend{"fwm:1", "10.2.0.1:80"}, Backend{"fwm:1", "10.2.0.2:80"}
+	for what, c := range map[string]struct {
+		first ServerSnapshot
+		order []Backend
+		left  Backend
+	}{
+		"it serves":          {ServerSnapshot{InTable: true, Effective: 1}, []Backend{a}, a},
+		"it has weight 0":    {ServerSnapshot{InTable: true}, []Backend{a}, Backend{}},
+		"it is not in":       {ServerSnapshot{Effective: 1}, []Backend{a}, Backend{}},
+		"another one serves": {ServerSnapshot{InTable: true, Effective: 1}, []Backend{b}, Backend{}},
+	} {
+		c.first.Real = a.Real
+		now := &Snapshot{Virtuals: []VirtualSnapshot{{ID: "fwm:1", Error: "no answer", Servers: []ServerSnapshot{c.first, {Real: b.Real}}}}}
+		left, why, any := now.Undrained(c.order)
+		if left != c.left || any != (c.left != Backend{}) || any && why != "no answer" {
+			t.Errorf("%s: %v %q, want %v", what, left, why, c.left)
+		}
+	}
+}
+
+func TestServicesThatAnOperatorMeans(t *testing.T) {
+	p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 3\n\treal = 10.2.0.2:80 masq\n\tfallback = 127.0.0.1:80\n\tchecktype = connect\nvirtual = 3\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n", neverChecked)
+	for word, want := range map[string]int{"": 2, "tcp:10.1.0.1:80": 1, "10.1.0.1:80": 1, "3": 1, "fwm:3": 1, "tcp:3": 0} {
+		if got := p.Services(word); len(got) != want {
+			t.Errorf("%q: %d virtual services, want %d", word, len(got), want)
+		}
+	}
+	services := p.Services("")
+	web, mark := services[0].Members, services[1].Members
+	if len(web) != 3 || web[0].Name != "10.2.0.1:80" || web[0].Fallback || web[0].Dest.Weight != 3 || !web[2].Fallback || web[2].Name != "127.0.0.1:80" || len(mark) != 1 {
+		t.Errorf("%+v, %+v", web, mark)
+	}
+	if got := p.Backends("3", ""); len(got) != 1 || got[0] != (Backend{"fwm:3", "10.2.0.1:80"}) {
+		t.Errorf("%v", got)
+	}
+	if got := p.Backends("", "10.2.0.1"); len(got) != 2 {
+		t.Errorf("%v", got)
+	}
+	if got := p.Destinations(); len(got["tcp:10.1.0.1:80"]) != 2 || got["fwm:3"][0] != "10.2.0.1:80" {
+		t.Errorf("%v", got)
+	}
+}
+
+// A real server and the fallback server at one address: what is done there is the fallback server's while no real
+// server serves there.
+func TestWhoseChangeItIs(t *testing.T) {
+	fallback := ipvsctl.Dest{Addr: someAddr, Weight: 1}
+	s := &server{dest: ipvsctl.Dest{Addr: someAddr, Weight: 4}, task: &checker.Task{}}
+	for _, c := range []struct {
+		what       string
+		kind       ipvsctl.OpKind
+		weight     uint32
+		state      checker.State
+		drained    bool
+		fallbackIn bool
+		real       *server
+		want       bool
+	}{
+		{"added, the server is down", ipvsctl.AddDest, 1, checker.Down, false, false, s, true},
+		{"added, the server is up", ipvsctl.AddDest, 1, checker.Up, false, false, s, false},
+		{"added, the server is drained", ipvsctl.AddDest, 1, checker.Up, true, false, s, true},
+		{"added with weight 0", ipvsctl.AddDest, 0, checker.Down, false, false, s, false},
+		{"removed, the fallback server was in", ipvsctl.DelDest, 0, checker.Down, false, true, s, true},
+		{"removed, it was not in", ipvsctl.DelDest, 0, checker.Down, false, false, s, false},
+		{"removed, no server is there", ipvsctl.DelDest, 0, checker.Down, false, false, nil, true},
+	} {
+		s.health, s.drained = checker.Assume(c.state), c.drained
+		v := &virtual{cfg: &parser.Virtual{}, fallback: &fallback, fallbackIn: c.fallbackIn}
+		if c.real != nil {
+			v.servers = []*server{c.real}
+		}
+		if got := v.isFallback(ipvsctl.Op{Kind: c.kind, Dest: ipvsctl.Dest{Addr: someAddr, Weight: c.weight}}, c.real); got != c.want {
+			t.Errorf("%s: the fallback server's: %v", c.what, got)
+		}
+		if v.isFallback(ipvsctl.Op{Kind: c.kind}, nil) {
+			t.Errorf("%s: it takes another address for its own", c.what)
+		}
 	}
 }

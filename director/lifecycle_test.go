@@ -1,0 +1,113 @@
+package director
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/fwmark"
+	"ldirectord/ipvsctl"
+)
+
+// What a director says it may have in the table grows before a virtual service is added, and shrinks when one is gone.
+func TestADirectorRecordsWhatItHasInTheTable(t *testing.T) {
+	const one = "checkinterval = 1\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
+	const two = one + "virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"], s.configs["two"] = one, two
+		s.journal = s.newJournal()
+		var owned [][]ipvsctl.Key
+		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Owned: func(keys []ipvsctl.Key) { owned = append(owned, keys) }})
+		ctx, end := context.WithCancelCause(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(ctx, s.plan("two")) }()
+		<-d.Settled()
+		s.table.broken.Store(true)
+		if err := d.Reload(t.Context(), s.plan("one")); err != nil {
+			t.Fatal(err)
+		}
+		first, second := keyFor(netip.MustParseAddrPort("10.1.0.1:80")), keyFor(netip.MustParseAddrPort("10.1.0.2:80"))
+		if got := owned[len(owned)-1]; !slices.Equal(got, []ipvsctl.Key{first, second}) {
+			t.Errorf("while it can't be removed: %v", got)
+		}
+		s.table.broken.Store(false)
+		before := len(owned)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := owned[len(owned)-1]; !slices.Equal(got, []ipvsctl.Key{first}) || len(owned) != before+1 {
+			t.Errorf("after it is removed: %v, told %d times", got, len(owned)-before)
+		}
+		end(ErrHandover)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := s.journal.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
+
+// untilCut are mark rules whose change ends with its context.
+type untilCut struct{}
+
+func (untilCut) Sync(ctx context.Context, _ []fwmark.Rule) ([]string, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestMarkRulesHaveMoreTimeTheMoreTheyAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := marker{marks: untilCut{}}
+		for rules, want := range map[int]time.Duration{0: 15 * time.Second, 500: 25 * time.Second} {
+			begin := time.Now()
+			m.carryOut(t.Context(), make([]fwmark.Rule, rules))
+			if took := time.Since(begin); took != want {
+				t.Errorf("%d rules had %v, want %v", rules, took, want)
+			}
+		}
+	})
+}
+
+func TestTheClassesOfDurations(t *testing.T) {
+	var d Durations
+	for _, took := range []time.Duration{0, time.Millisecond, time.Millisecond + 1, time.Second, time.Minute} {
+		d.count(took)
+	}
+	want := map[time.Duration]uint64{
+		time.Millisecond: 2, 5 * time.Millisecond: 3, 10 * time.Millisecond: 3, 50 * time.Millisecond: 3, 100 * time.Millisecond: 3,
+		500 * time.Millisecond: 3, time.Second: 4, 5 * time.Second: 4, 10 * time.Second: 4, 30 * time.Second: 4,
+	}
+	n := 0
+	for bound, count := range d.Classes() {
+		if n++; count != want[bound] {
+			t.Errorf("up to %v: %d, want %d", bound, count, want[bound])
+		}
+	}
+	if n != len(want) || d.Count != 5 || d.Sum != time.Minute+time.Second+2*time.Millisecond+1 {
+		t.Errorf("%d classes, %+v", n, d)
+	}
+}
+
+// Servers without an address come last in a snapshot.
+func TestASnapshotHasServersWithoutAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"] = "virtual = 10.1.0.1:80\n\treal = web.example:80 gate 3\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n" +
+			"virtual = 10.1.0.2:80\n\treal = 10.2.0.2:80 gate\n\tchecktype = connect\n"
+		s.start("one", false)
+		<-s.director.Settled()
+		now := snapshotOf(t, s.director)
+		first, second := now.Virtuals[0].Servers, now.Virtuals[1].Servers
+		if len(first) != 2 || first[0].Real != "10.2.0.1:80" || first[1].Real != "web.example:80" || first[1].State != "unknown" || first[1].Weight != 3 ||
+			len(second) != 1 || second[0].Real != "10.2.0.2:80" {
+			t.Errorf("%+v, %+v", first, second)
+		}
+		s.stop(ErrHandover)
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
