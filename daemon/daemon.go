@@ -78,7 +78,8 @@ type daemon struct {
 	config   *configFile
 	socket   *controlSocket // nil when it could not be made
 	metrics  *metricsServer
-	ending   time.Time // it was told to end; zero before
+	counters ipvsctl.Kernel // a second client, for connections: status never waits for the director's
+	ending   time.Time      // it was told to end; zero before
 }
 
 // Run is the daemon in this process, until a signal or an order ends it. An error that wraps instance.ErrRunning means

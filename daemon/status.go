@@ -11,7 +11,6 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/instance"
-	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 	"ldirectord/parser"
 	"ldirectord/status"
@@ -40,14 +39,9 @@ func (d *daemon) connections(ctx context.Context, now *director.Snapshot) map[di
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectionsTimeout)
 	defer cancel()
-	kernel, err := ipvsctl.Open(ctx)
-	if err != nil {
-		return nil
-	}
-	defer kernel.Close()
 	all := map[director.Backend]status.Connections{}
 	for _, v := range now.Virtuals {
-		found, err := kernel.Counters(ctx, v.Key)
+		found, err := d.counters.Counters(ctx, v.Key)
 		if err != nil {
 			return all
 		}

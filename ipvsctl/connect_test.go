@@ -38,7 +38,7 @@ func TestOpenWithoutIPVSIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	if !errors.Is(err, syscall.ENOENT) || err.Error() != want {
 		t.Fatalf("got %v, want %s", err, want)
 	}
-	k := &Kernel{limit: answerLimit}
+	k := &Kernel{}
 	for what, do := range map[string]func() error{
 		"change":  func() error { return k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr")) },
 		"removal": func() error { return k.Do(t.Context(), parseOp(t, "-D -f 1")) },
@@ -70,8 +70,8 @@ func TestOpeningsAtOnceLeaveTheLogAlone(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 50 {
-				if h, err := newHandle(); err == nil {
-					h.Close()
+				if m, err := openMoby(); err == nil {
+					m.close()
 				}
 			}
 		})

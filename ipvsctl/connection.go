@@ -28,11 +28,11 @@ type Connection struct {
 	EngineData string         // what the engine knows its client by; any bytes: they come from the network
 }
 
-// Template tells whether c is a template. Only those have no port of the client, but for a data connection of
+// Template reports whether c is a template. Only those have no port of the client, but for a data connection of
 // FTP whose port is not known yet.
 func (c Connection) Template() bool { return c.Client.Port() == 0 && c.State != "LISTEN" }
 
-// Mark is the mark of a mark service's template, which stands in the place of the address; 0 in any other entry.
+// Mark is the mark of a mark service's template, which takes the place of the address; 0 in any other entry.
 func (c Connection) Mark() uint32 {
 	if c.Protocol != Mark || !c.Template() {
 		return 0
@@ -43,9 +43,9 @@ func (c Connection) Mark() uint32 {
 // connectionsFile is the table of the namespace of the thread that opens it.
 const connectionsFile = "/proc/thread-self/net/ip_vs_conn"
 
-// longestConnection bounds a line. The kernel's are up to 160 bytes, and an engine's data adds up to 255
+// maxLine bounds a line, in bytes. The kernel's are up to 160 bytes, and an engine's data adds up to 255
 // (linux/ip_vs.h: IP_VS_PEDATA_MAXLEN).
-const longestConnection = 1024
+const maxLine = 1024
 
 // EachConnection calls f for each entry of the kernel's table of connections, until f fails, and says how many
 // lines were no entry. The table goes by in parts of the kernel's size and is never held as a whole; entries
@@ -63,7 +63,7 @@ func EachConnection(ctx context.Context, f func(Connection) error) (skipped int,
 }
 
 func readConnections(ctx context.Context, r io.Reader, f func(Connection) error) (skipped int, err error) {
-	lines := bufio.NewReaderSize(r, 64*longestConnection)
+	lines := bufio.NewReaderSize(r, 64*maxLine)
 	for first := true; ; first = false {
 		line, err := readLine(lines)
 		if err == io.EOF {
@@ -92,7 +92,7 @@ func readConnections(ctx context.Context, r io.Reader, f func(Connection) error)
 // the end. At the end it fails with io.EOF.
 func readLine(r *bufio.Reader) (line []byte, err error) {
 	line, err = r.ReadSlice('\n')
-	short := err == nil && len(line) <= longestConnection
+	short := err == nil && len(line) <= maxLine
 	for err == bufio.ErrBufferFull {
 		_, err = r.ReadSlice('\n')
 	}
@@ -107,7 +107,7 @@ func readLine(r *bufio.Reader) (line []byte, err error) {
 }
 
 // parseConnection reads a line: protocol, three addresses and ports in hexadecimal, state, seconds, and
-// behind a space each an engine and its data, if there is one.
+// after a space each an engine and its data, if there is one.
 func parseConnection(line []byte) (c Connection, ok bool) {
 	w := words{rest: line}
 	c.Protocol = w.protocol()

@@ -87,7 +87,7 @@ func TestSpoiltLinesOfConnectionsAreCountedAndTheRestIsRead(t *testing.T) {
 		"port":             "TCP C6336464 9C401 C633640A 0050 C0000215 1F90 ESTABLISHED 899\n",
 		"no colons":        "TCP " + strings.Repeat("0", 39) + " 0001 " + strings.Repeat("0", 39) + " 0001 C0000215 1F90 ESTABLISHED 899\n",
 		"two families":     "TCP 2001:0db8:0000:0000:0000:0000:0000:0064 0001 C633640A 0050 C0000215 1F90 ESTABLISHED 899\n",
-		"too long":         strings.TrimSuffix(good, "\n") + " sip " + strings.Repeat("x", longestConnection) + "\n",
+		"too long":         strings.TrimSuffix(good, "\n") + " sip " + strings.Repeat("x", maxLine) + "\n",
 		"endless":          strings.Repeat("x", 1<<20) + "\n",
 		"a second head":    connectionsHead,
 	} {

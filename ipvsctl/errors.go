@@ -54,8 +54,8 @@ func (op Op) hint(err error) string {
 // absentModule is a module of a scheduler or a persistence engine that the kernel could not load.
 type absentModule string
 
-// lacking names what a kernel lacks that knows not both parts of s. It looks for the scheduler first, so one
-// that is loaded is not to blame; what is built in shows nowhere.
+// lacking names the module that a kernel needs for s and does not have. The kernel looks for the scheduler first, so a
+// scheduler that is loaded is not missing. What is built in is not among the loaded modules.
 func lacking(s Settings, loaded func(module string) bool) absentModule {
 	scheduler, engine := "ip_vs_"+s.Scheduler, "ip_vs_pe_"+s.PEName
 	switch {

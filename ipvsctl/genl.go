@@ -47,14 +47,14 @@ type genl struct {
 	family int
 }
 
-// openGenl opens the socket; limit is the longest wait for an answer. The family stays to be looked up.
-func openGenl(limit time.Duration) (*genl, error) {
+// openGenl opens the socket. Timeout is how long each answer is waited for. The family is not looked up yet.
+func openGenl(timeout time.Duration) (*genl, error) {
 	socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_GENERIC)
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	timeout := unix.NsecToTimeval(limit.Nanoseconds())
-	if err := errors.Join(socket.SetSendTimeout(&timeout), socket.SetReceiveTimeout(&timeout)); err != nil {
+	limit := unix.NsecToTimeval(timeout.Nanoseconds())
+	if err := errors.Join(socket.SetSendTimeout(&limit), socket.SetReceiveTimeout(&limit)); err != nil {
 		socket.Close()
 		return nil, fmt.Errorf("set the time limit of a netlink socket: %w", err)
 	}

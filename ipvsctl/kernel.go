@@ -3,6 +3,7 @@
 package ipvsctl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,32 +12,30 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/moby/ipvs"
 )
 
-// answerLimit is the longest wait for the kernel's answer to one request.
-const answerLimit = 10 * time.Second
+// answerTimeout is how long the kernel's answer to one request is waited for.
+const answerTimeout = 10 * time.Second
 
-// Kernel is the table of the network namespace in which it was opened. It may be shared by goroutines: one
-// request is under way at a time, since moby/ipvs mixes up the answers of two.
+// Kernel is the table of the network namespace in which it is opened. The zero Kernel is opened by its first request.
+// It may be shared by goroutines: one request is under way at a time, since moby/ipvs mixes up the answers of two.
 type Kernel struct {
-	limit time.Duration // for an answer
+	timeout time.Duration // for an answer; 0 for answerTimeout
 
 	mu   sync.Mutex // guards conn
-	conn *conn      // nil when the next request shall open another
+	conn *conn      // nil when the next request must open another
 }
 
 // conn is an open line to the kernel: moby/ipvs for services, our own messages for the rest.
 type conn struct {
-	handle *ipvs.Handle
-	genl   *genl
+	moby moby
+	genl *genl
 }
 
 // Open opens the kernel's table, after loading the module ip_vs where it is missing. A kernel without IPVS
 // and missing rights are an *OpError.
 func Open(ctx context.Context) (*Kernel, error) {
-	k := &Kernel{limit: answerLimit}
+	k := &Kernel{}
 	if err := k.request(ctx, func(*conn) error { return nil }); err != nil {
 		return nil, err
 	}
@@ -78,7 +77,7 @@ func (k *Kernel) Do(ctx context.Context, op Op) error {
 	if err := op.Check(); err != nil {
 		return refused(op, err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, k.limit, errNoAnswer)
+	ctx, cancel := context.WithTimeoutCause(ctx, cmp.Or(k.timeout, answerTimeout), errNoAnswer)
 	defer cancel()
 	return refused(op, k.request(ctx, func(c *conn) error { return c.do(op) }))
 }
@@ -92,7 +91,7 @@ func (k *Kernel) request(ctx context.Context, talk func(*conn) error) error {
 		return context.Cause(ctx)
 	}
 	if k.conn == nil {
-		c, err := connect(ctx, k.limit)
+		c, err := connect(ctx, cmp.Or(k.timeout, answerTimeout))
 		if err != nil {
 			return openError(err)
 		}
@@ -136,7 +135,7 @@ func lineFailed(err error) bool {
 }
 
 func (c *conn) close() {
-	c.handle.Close()
+	c.moby.close()
 	c.genl.close()
 }
 
@@ -166,17 +165,13 @@ func (c *conn) dests(key Key) (map[netip.AddrPort]Dest, error) {
 func (c *conn) do(op Op) error {
 	switch op.Kind {
 	case AddService, EditService:
-		err := c.putService(op)
+		err := c.moby.put(op)
 		if errors.Is(err, syscall.ENOENT) {
 			return lacking(op.Settings, isLoaded)
 		}
 		return err
 	case DelService:
-		err := c.handle.DelService(mobyService(op))
-		if errors.Is(err, syscall.ESRCH) {
-			return nil
-		}
-		return err
+		return c.moby.remove(op)
 	case AddDest:
 		return c.addDest(op)
 	case EditDest:
@@ -186,17 +181,7 @@ func (c *conn) do(op Op) error {
 	}
 }
 
-func (c *conn) putService(op Op) error {
-	s := mobyService(op)
-	if op.Kind == AddService {
-		if err := c.handle.NewService(s); !errors.Is(err, syscall.EEXIST) {
-			return err
-		}
-	}
-	return c.handle.UpdateService(s)
-}
-
-// isLoaded tells whether a module is in the kernel, unless it is built in.
+// isLoaded reports whether a module is in the kernel, unless it is built in.
 func isLoaded(module string) bool {
 	_, err := os.Stat("/sys/module/" + module)
 	return err == nil
@@ -208,26 +193,4 @@ func (c *conn) addDest(op Op) error {
 		return c.genl.changeDest(cmdSetDest, op.Key, op.Dest)
 	}
 	return err
-}
-
-func mobyService(op Op) *ipvs.Service {
-	settings := op.Settings.stored(op.Key.IPv6)
-	s := &ipvs.Service{
-		AddressFamily: family(op.Key.IPv6),
-		FWMark:        op.Key.Mark,
-		SchedName:     settings.Scheduler,
-		Flags:         uint32(settings.Flags &^ flagHashed),
-		Timeout:       settings.Timeout,
-		Netmask:       settings.Netmask,
-		PEName:        settings.PEName,
-	}
-	if !op.Key.IPv6 {
-		s.Netmask = swapMask(settings.Netmask)
-	}
-	if op.Key.Protocol != Mark {
-		s.Protocol = uint16(op.Key.Protocol)
-		s.Address = op.Key.Addr.Addr().AsSlice()
-		s.Port = op.Key.Addr.Port()
-	}
-	return s
 }

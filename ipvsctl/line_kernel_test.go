@@ -44,7 +44,7 @@ func loseAnswers(t *testing.T) (sockets int) {
 func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
-	k := &Kernel{limit: 300 * time.Millisecond}
+	k := &Kernel{timeout: 300 * time.Millisecond}
 	defer k.Close()
 	apply(t, k)
 	for what, ask := range map[string]func() error{

@@ -81,7 +81,7 @@ func (m *Memory) putService(op Op, service Service, exists bool) (changed bool, 
 	return true, nil
 }
 
-// known tells whether a module is one of those a Memory stands for.
+// known reports whether a Memory has what this module is for.
 func (m *Memory) known(module string) bool {
 	name := strings.TrimPrefix(module, "ip_vs_")
 	engine, isEngine := strings.CutPrefix(name, "pe_")

@@ -79,7 +79,7 @@ const (
 	Sched3     Flags = 0x0020
 )
 
-// MaxTimeout is the longest persistence in seconds, 31 days as in ipvsadm(8): the kernel counts it in
+// MaxTimeout is the maximum persistence in seconds, 31 days as in ipvsadm(8): the kernel counts it in
 // ticks of 32 bits, which 1000 ticks a second would overflow after 49 days.
 const MaxTimeout = 31 * 24 * 60 * 60
 
@@ -146,7 +146,7 @@ type Encap struct {
 	Flags TunnelFlags
 }
 
-// Dest is a destination: a real server or a sorry server.
+// Dest is a destination: a real server or a fallback server.
 type Dest struct {
 	Addr    netip.AddrPort // only a Tunnel destination may differ from its service in family
 	Forward Forward
@@ -200,7 +200,7 @@ type Op struct {
 	Key      Key
 	Settings Settings
 	Dest     Dest
-	Old      Dest // EditDest and DelDest made by Diff: what stands there now
+	Old      Dest // EditDest and DelDest made by Diff: what is there now
 }
 
 // Client reads and changes one table. It is not for several goroutines at once.

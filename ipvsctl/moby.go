@@ -1,0 +1,96 @@
+//go:build linux
+
+package ipvsctl
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+
+	"github.com/moby/ipvs"
+	"github.com/sirupsen/logrus"
+)
+
+// moby changes virtual services by the library moby/ipvs.
+type moby struct{ handle *ipvs.Handle }
+
+// setUp is done when moby/ipvs has set itself up. It runs modprobe once more, and logs when there is none.
+var setUp sync.Once
+
+// openMoby opens the library's socket, and keeps it from logging. Only its first handle logs, and the level of a logger
+// may be changed while others use it.
+func openMoby() (moby, error) {
+	setUp.Do(func() {
+		level := logrus.GetLevel()
+		logrus.SetLevel(logrus.PanicLevel)
+		defer logrus.SetLevel(level)
+		if handle, err := ipvs.New(""); err == nil {
+			handle.Close()
+		}
+	})
+	handle, err := ipvs.New("")
+	if err != nil {
+		return moby{}, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	return moby{handle}, nil
+}
+
+func (m moby) close() { m.handle.Close() }
+
+// probe asks for a service that can't be. Any error but ESRCH says that the library may not ask, or asks the wrong
+// family: it never looks the number up again, and a module that was unloaded comes back with another.
+func (m moby) probe() error {
+	_, err := m.handle.GetService(&ipvs.Service{AddressFamily: syscall.AF_INET, Address: net.IPv4zero})
+	switch {
+	case errors.Is(err, syscall.ESRCH):
+		return nil
+	case errors.Is(err, syscall.EPERM):
+		return err
+	default:
+		return fmt.Errorf("%w: %w", errReloaded, err)
+	}
+}
+
+// put adds or edits a service. An addition of what is there becomes an edit.
+func (m moby) put(op Op) error {
+	s := mobyService(op)
+	if op.Kind == AddService {
+		if err := m.handle.NewService(s); !errors.Is(err, syscall.EEXIST) {
+			return err
+		}
+	}
+	return m.handle.UpdateService(s)
+}
+
+// remove removes a service. It succeeds where there is none.
+func (m moby) remove(op Op) error {
+	err := m.handle.DelService(mobyService(op))
+	if errors.Is(err, syscall.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+func mobyService(op Op) *ipvs.Service {
+	settings := op.Settings.stored(op.Key.IPv6)
+	s := &ipvs.Service{
+		AddressFamily: family(op.Key.IPv6),
+		FWMark:        op.Key.Mark,
+		SchedName:     settings.Scheduler,
+		Flags:         uint32(settings.Flags &^ flagHashed),
+		Timeout:       settings.Timeout,
+		Netmask:       settings.Netmask,
+		PEName:        settings.PEName,
+	}
+	if !op.Key.IPv6 {
+		s.Netmask = swapMask(settings.Netmask)
+	}
+	if op.Key.Protocol != Mark {
+		s.Protocol = uint16(op.Key.Protocol)
+		s.Address = op.Key.Addr.Addr().AsSlice()
+		s.Port = op.Key.Addr.Port()
+	}
+	return s
+}
