@@ -70,9 +70,12 @@ func TestOpeningsAtOnceLeaveTheLogAlone(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 50 {
-				if m, err := openMoby(); err == nil {
-					m.close()
+				m, err := openMoby()
+				if err != nil {
+					t.Error(err)
+					return
 				}
+				m.close()
 			}
 		})
 	}

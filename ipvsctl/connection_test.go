@@ -96,6 +96,13 @@ func TestSpoiltLinesOfConnectionsAreCountedAndTheRestIsRead(t *testing.T) {
 			t.Errorf("%s: %d skipped, %d read", name, skipped, len(got))
 		}
 	}
+	const withEngine = "TCP C6336464 0000 C633640A 0050 C0000215 1F90 NONE 899 sip "
+	for length, want := range map[int]int{maxLine: 1, maxLine + 1: 0} { // of a line with its end
+		line := withEngine + strings.Repeat("x", length-len(withEngine)-1) + "\n"
+		if got, _ := connectionsIn(t, strings.NewReader(line)); len(got) != want {
+			t.Errorf("of %d bytes: %d read, want %d", length, len(got), want)
+		}
+	}
 	if got, skipped := connectionsIn(t, strings.NewReader(good+good[:40])); skipped != 1 || len(got) != 1 {
 		t.Errorf("cut off: %d skipped, %d read", skipped, len(got))
 	}

@@ -433,6 +433,33 @@ func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 	}
 }
 
+// Each limit is still allowed, and what is beyond it is not.
+func TestLimitsOfSettings(t *testing.T) {
+	name := func(n int) string { return strings.Repeat("x", n) }
+	for _, c := range []struct {
+		what    string
+		line    string
+		set     func(s *Settings, n int)
+		allowed int
+		refused int
+	}{
+		{"scheduler", "-A -t 10.1.0.1:80 -s rr", func(s *Settings, n int) { s.Scheduler = name(n) }, 15, 16},
+		{"engine", "-A -t 10.1.0.1:80 -s rr", func(s *Settings, n int) { s.PEName = name(n) }, 15, 16},
+		{"timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *Settings, n int) { s.Timeout = uint32(n) }, 2678400, 2678401},
+		{"no timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *Settings, n int) { s.Timeout = uint32(n) }, 1, 0},
+		{"prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *Settings, n int) { s.Netmask = uint32(n) }, 128, 129},
+		{"no prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *Settings, n int) { s.Netmask = uint32(n) }, 1, 0},
+	} {
+		op := parseOp(t, c.line)
+		if c.set(&op.Settings, c.allowed); op.Check() != nil {
+			t.Errorf("%s: %d: %v", c.what, c.allowed, op.Check())
+		}
+		if c.set(&op.Settings, c.refused); !errors.Is(op.Check(), syscall.EINVAL) {
+			t.Errorf("%s: %d: %v, want EINVAL", c.what, c.refused, op.Check())
+		}
+	}
+}
+
 func TestErrorsSayWhatWasAskedAndWhatItMayBe(t *testing.T) {
 	m := NewMemory(tableOf(t, "-A -f 1 -s rr"))
 	for line, want := range map[string]string{

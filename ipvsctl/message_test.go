@@ -5,6 +5,7 @@ package ipvsctl
 import (
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"runtime"
 	"strings"
 	"testing"
@@ -83,6 +84,19 @@ func TestCutMessagesAreErrorsOrLessButNeverPanic(t *testing.T) {
 		for kind := range attrs([]byte(attr)) {
 			t.Errorf("%q has attribute %d", attr, kind)
 		}
+	}
+}
+
+func TestAttributesWithoutAValueAreAttributes(t *testing.T) {
+	var kinds []uint16
+	for kind, value := range attrs([]byte("\x04\x00\x01\x00\x05\x00\x02\x00x\x00\x00\x00\x04\x00\x03\x00")) {
+		kinds = append(kinds, kind)
+		if want := map[uint16]int{2: 1}[kind]; len(value) != want {
+			t.Errorf("attribute %d has %d bytes, want %d", kind, len(value), want)
+		}
+	}
+	if !slices.Equal(kinds, []uint16{1, 2, 3}) {
+		t.Errorf("attributes %v, want 1, 2 and 3", kinds)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // exposition writes the text format of Prometheus, version 0.0.4. (Its client library would make the program
-// 3 MB larger, bring nine modules, and make an object of each series at each scrape.) Flush tells an error of
+// 3 MB larger, bring nine modules, and make an object of each series at each scrape.) Flush returns an error of
 // the writer.
 type exposition struct{ w *bufio.Writer }
 

@@ -39,7 +39,7 @@ func (e exposition) process(s *director.Snapshot, p Process) {
 	e.family("ldirectord_config_reloads_total", "counter", "How often the file was read again.")
 	e.sample("ldirectord_config_reloads_total", float64(p.Reloads.Succeeded), "result", "success")
 	e.sample("ldirectord_config_reloads_total", float64(p.Reloads.Refused), "result", "refused")
-	e.family("ldirectord_check_overdue_seconds", "gauge", "How late the most belated check is.")
+	e.family("ldirectord_check_overdue_seconds", "gauge", "By how much the most overdue check is late.")
 	e.sample("ldirectord_check_overdue_seconds", s.Overdue.Seconds())
 	e.family("ldirectord_own_shortages_total", "counter", "Checks that failed for want of descriptors, memory or ports on this machine.")
 	e.sample("ldirectord_own_shortages_total", float64(s.Shortages))
@@ -69,7 +69,7 @@ func (e exposition) virtuals(s *director.Snapshot) {
 	for i := range s.Virtuals {
 		e.sample("ldirectord_virtual_written", number(s.Virtuals[i].Written), "virtual", s.Virtuals[i].ID)
 	}
-	e.family("ldirectord_virtual_fallback_active", "gauge", "1 while the sorry server answers for the virtual service.")
+	e.family("ldirectord_virtual_fallback_active", "gauge", "1 while the fallback server serves the virtual service.")
 	for i := range s.Virtuals {
 		if v := &s.Virtuals[i]; v.Fallback.Real != "" {
 			e.sample("ldirectord_virtual_fallback_active", number(v.Fallback.In), "virtual", v.ID)
@@ -99,7 +99,7 @@ func (e exposition) servers(s *director.Snapshot) {
 			e.sample("ldirectord_server_suspended", 1, "virtual", v.ID, "real", r.Real, "state", r.State)
 		}
 	}
-	e.family("ldirectord_server_unjudged", "gauge", "1 for a real server whose last answer can't be compared with receive: its state stays. Others are absent.")
+	e.family("ldirectord_server_unjudged", "gauge", "1 for a real server whose last answer can't be compared with receive: its state is kept. Others are absent.")
 	for v, r := range each(s) {
 		if r.Unjudged != "" {
 			e.sample("ldirectord_server_unjudged", 1, "virtual", v.ID, "real", r.Real)

@@ -78,10 +78,10 @@ func TestEveryOverrideShows(t *testing.T) {
 	t.Logf("%s\n%s", text.String(), object)
 	for _, want := range []string{
 		"    drained too: it gets no new connections when it is up again\n",
-		"    changed by hand; it stays so until the server's state changes, or a reload\n",
-		"  added by hand: 192.0.2.99:80; they stay until a reload\n",
+		"    changed externally; kept until the server's state changes, or a reload\n",
+		"  added externally: 192.0.2.99:80; kept until a reload\n",
 		"  127.0.0.1:80          fallback                 5          answers\n",
-		"    changed by hand; it stays so until it comes in or goes the next time, or a\n    reload\n",
+		"    changed externally; kept until it comes in or goes the next time, or a\n    reload\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q", want)

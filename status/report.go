@@ -44,7 +44,7 @@ type Report struct {
 	Running   bool       `json:"running"`
 	Config    string     `json:"config"`
 	Pid       int        `json:"pid,omitempty"`
-	Error     string     `json:"error,omitempty"` // why a daemon that runs tells nothing of itself
+	Error     string     `json:"error,omitempty"` // why a running daemon does not answer
 	Version   string     `json:"version,omitempty"`
 	Started   *time.Time `json:"started,omitempty"`
 	Time      *time.Time `json:"time,omitempty"`
@@ -60,7 +60,7 @@ type Report struct {
 
 // Checks is how the checks as a whole go.
 type Checks struct {
-	Overdue   float64 `json:"overdue_seconds"` // of the most belated one
+	Overdue   float64 `json:"overdue_seconds"` // of the check that is most overdue
 	Shortages uint64  `json:"own_shortages"`   // that failed for want of descriptors, memory or ports here
 }
 
@@ -88,7 +88,7 @@ type Virtual struct {
 	Servers   []Server  `json:"servers"`
 }
 
-// Fallback is a sorry server.
+// Fallback is a fallback server.
 type Fallback struct {
 	Server      string  `json:"server"`
 	Active      bool    `json:"active"`
@@ -106,7 +106,7 @@ type Server struct {
 	Weight      int               `json:"weight"`           // as configured
 	TableWeight *uint32           `json:"table_weight"`     // null when it is not in the table
 	ByHand      bool              `json:"changed_by_hand,omitempty"`
-	Unjudged    string            `json:"unjudged,omitempty"` // why nobody can judge the last answer; absent when it was judged
+	Unjudged    string            `json:"unjudged,omitempty"` // why the last answer can't be judged; absent when it can
 	Drained     bool              `json:"drained,omitempty"`  // by order, whatever its state is
 	Streak      int               `json:"streak"`             // results in a row that speak against the state
 	Check       *Check            `json:"last_check"`

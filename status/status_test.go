@@ -264,16 +264,43 @@ func TestARemarkIsPrintable(t *testing.T) {
 	}
 }
 
+func TestANameThatFitsItsColumnHasNoLineOfItsOwn(t *testing.T) {
+	for length, lines := range map[int]int{21: 1, 22: 2} {
+		var b bytes.Buffer
+		p := page{bufio.NewWriter(&b)}
+		p.row(strings.Repeat("x", length), "up", "1s", "1", "-", "-")
+		p.w.Flush()
+		if got := strings.Count(b.String(), "\n"); got != lines {
+			t.Errorf("a name of %d: %d lines, want %d", length, got, lines)
+		}
+	}
+}
+
+// Checks are late from a second on, and a table has a head where it has lines.
+func TestWhatADaemonIsRemarkedOn(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for overdue, late := range map[float64]bool{0.99: false, 1: true} {
+		r := Report{Time: &now, Started: &now, Reloads: &Reloads{Last: now}, Table: &Table{}, Checks: &Checks{Overdue: overdue}}
+		var b bytes.Buffer
+		if err := r.WriteText(&b); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), "checks are late by 1s"); got != late || strings.Contains(b.String(), "REAL SERVER") || strings.Contains(b.String(), "0 ") && strings.Contains(b.String(), "failed by") {
+			t.Errorf("%g s:\n%s", overdue, b.String())
+		}
+	}
+}
+
 func TestDurationsAreShort(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0s", 0: "0s", 59900 * time.Millisecond: "59s", time.Minute: "1m0s", 61 * time.Minute: "1h1m",
-		25 * time.Hour: "1d1h", 400 * 24 * time.Hour: "400d0h",
+		time.Hour - time.Second: "59m59s", time.Hour: "1h0m", 24*time.Hour - time.Second: "23h59m", 24 * time.Hour: "1d0h", 25 * time.Hour: "1d1h", 400 * 24 * time.Hour: "400d0h",
 	} {
 		if got := short(d); got != want {
 			t.Errorf("%v is %s, want %s", d, got, want)
 		}
 	}
-	for seconds, want := range map[float64]string{0: "0µs", 0.000076: "76µs", 0.00123: "1.23ms", 0.25: "250ms", 0.9999: "1s", 12.34: "12.3s"} {
+	for seconds, want := range map[float64]string{0: "0µs", 0.000076: "76µs", 0.001: "1ms", 0.00123: "1.23ms", 0.25: "250ms", 0.9994: "999ms", 0.9995: "1s", 0.9999: "1s", 12.34: "12.3s"} {
 		if got := brief(seconds); got != want {
 			t.Errorf("%g s is %s, want %s", seconds, got, want)
 		}

@@ -33,7 +33,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	return t.w.Flush()
 }
 
-// page is text on its way out. Flush tells an error of the writer.
+// page is text on its way out. Flush returns an error of the writer.
 type page struct{ w *bufio.Writer }
 
 func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, values...) }
@@ -96,7 +96,7 @@ func (t page) virtual(v *Virtual, now time.Time) {
 		t.fallback(v.Fallback)
 	}
 	if len(v.Added) > 0 {
-		t.remark(2, "added by hand: "+strings.Join(v.Added, ", ")+"; they stay until a reload")
+		t.remark(2, "added externally: "+strings.Join(v.Added, ", ")+"; kept until a reload")
 	}
 }
 
@@ -110,7 +110,7 @@ func (t page) fallback(f *Fallback) {
 	}
 	t.row(f.Server, "fallback", "", weight, "", state)
 	if f.ByHand {
-		t.remark(4, "changed by hand; it stays so until it comes in or goes the next time, or a reload")
+		t.remark(4, "changed externally; kept until it comes in or goes the next time, or a reload")
 	}
 }
 
@@ -141,10 +141,10 @@ func (t page) server(s *Server, now time.Time) {
 		t.remark(4, "drained too: it gets no new connections when it is up again")
 	}
 	if s.Unjudged != "" {
-		t.remark(4, "its state stays: "+s.Unjudged)
+		t.remark(4, "its state is kept: "+s.Unjudged)
 	}
 	if s.ByHand {
-		t.remark(4, "changed by hand; it stays so until the server's state changes, or a reload")
+		t.remark(4, "changed externally; kept until the server's state changes, or a reload")
 	}
 }
 
