@@ -1,6 +1,6 @@
-// Package maintenance watches maintenancedir: a file in it that is named like a real server takes that server
-// out. A folder may hang, as on a file server that is gone, and so may a name server: nobody waits for either
-// but the goroutine of the watch itself.
+// Package maintenance watches maintenancedir: a file in it that is named like a real server takes that server out. A
+// folder may hang, as on a file server that is gone, and so may a name server. Only the watch's own goroutine waits for
+// them.
 package maintenance
 
 import (
@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	lookEvery = time.Second // where a folder can't be watched, as on NFS
-	maxFiles  = 100_000     // entries read of the folder
-	maxNote   = 200         // bytes read of one of its files
+	pollInterval = time.Second // between two readings: a folder can't always be watched, as on NFS
+	maxFiles     = 100_000     // entries read of the folder
+	maxNote      = 200         // bytes read of one of its files
 )
 
 // Reading is what the folder says.
@@ -32,7 +32,7 @@ type Reading struct {
 	Err error                     // why the folder can't be read; Out is what it said before then
 }
 
-// Watcher watches folders, one for each plan. What it knows of names serves them all.
+// Watcher watches folders, one for each plan. What it knows of names is shared by all.
 type Watcher struct {
 	signal func(ctx context.Context, dir string) <-chan struct{} // may be nil
 	list   func(dir string) (map[string]bool, error)
@@ -42,14 +42,14 @@ type Watcher struct {
 	turns map[string]chan struct{}
 }
 
-// New returns a watcher. Signal tells changes of a folder's entries until ctx is done; nil: folders are only
+// New returns a watcher. Signal sends when the entries of a folder change, until ctx is done; nil: folders are only
 // polled.
 func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher {
 	return &Watcher{signal: signal, list: entries, names: newNames(net.DefaultResolver.LookupAddr), turns: map[string]chan struct{}{}}
 }
 
-// Watch tells which of the servers the folder takes out: at first as soon as that is known, then when it changes, until
-// ctx is done. A folder that is not there takes nobody out, for it may appear later.
+// Watch sends which of the servers the folder takes out: first as soon as that is known, then when it changes, until
+// ctx is done. A folder that is not there takes nobody out, and may appear later.
 func (w *Watcher) Watch(ctx context.Context, dir string, servers []netip.AddrPort) <-chan Reading {
 	f := &folder{
 		Watcher: w, dir: dir, servers: servers, turn: w.turnOf(dir),
@@ -59,8 +59,8 @@ func (w *Watcher) Watch(ctx context.Context, dir string, servers []netip.AddrPor
 	return f.readings
 }
 
-// turnOf is the right to ask the file system for a folder. One that hangs keeps it: whoever comes later waits without
-// a thread that hangs as well.
+// turnOf is the right to ask the file system for a folder. A folder that hangs keeps it: later watches wait without a
+// thread that hangs as well.
 func (w *Watcher) turnOf(dir string) chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -86,26 +86,26 @@ func (f *folder) run(ctx context.Context) {
 	if f.signal != nil && !f.alone(ctx, func() { changed = f.signal(ctx, f.dir) }) {
 		return
 	}
-	ticker := time.NewTicker(lookEvery)
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	seen := f.look(ctx, Reading{}, f.learn)
-	told := Reading{}
-	out := f.readings // the first reading is told in any case
+	seen := f.read(ctx, Reading{}, f.learn)
+	sent := Reading{}
+	out := f.readings // the first reading is sent in any case
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case out <- seen:
-			told = seen
+			sent = seen
 		case <-f.answered:
 			f.asked = false
-			seen = f.look(ctx, seen, f.refresh)
+			seen = f.read(ctx, seen, f.refresh)
 		case <-changed:
-			seen = f.look(ctx, seen, f.refresh)
+			seen = f.read(ctx, seen, f.refresh)
 		case <-ticker.C:
-			seen = f.look(ctx, seen, f.refresh)
+			seen = f.read(ctx, seen, f.refresh)
 		}
-		if out = nil; !seen.same(told) {
+		if out = nil; !seen.same(sent) {
 			out = f.readings
 		}
 	}
@@ -115,7 +115,7 @@ func (r Reading) same(o Reading) bool {
 	return maps.Equal(r.Out, o.Out) && (r.Err == nil) == (o.Err == nil) && (r.Err == nil || r.Err.Error() == o.Err.Error())
 }
 
-// alone does something with the file system. It reports whether that was in time.
+// alone does something with the file system when it has the turn. It reports whether ctx was not done before the end.
 func (f *folder) alone(ctx context.Context, do func()) bool {
 	select {
 	case f.turn <- struct{}{}:
@@ -127,8 +127,8 @@ func (f *folder) alone(ctx context.Context, do func()) bool {
 	return ctx.Err() == nil
 }
 
-// look reads the folder. If files may be named by hosts, ask has the servers' names looked up.
-func (f *folder) look(ctx context.Context, before Reading, ask func(context.Context)) Reading {
+// read reads the folder. Where files may be named by host names, resolve has those of the servers looked up.
+func (f *folder) read(ctx context.Context, before Reading, resolve func(context.Context)) Reading {
 	var (
 		files map[string]bool
 		err   error
@@ -140,7 +140,7 @@ func (f *folder) look(ctx context.Context, before Reading, ask func(context.Cont
 		return Reading{Out: before.Out, Err: err}
 	}
 	if hasNames(files) {
-		ask(ctx)
+		resolve(ctx)
 	}
 	out := map[netip.AddrPort]string{}
 	if len(files) == 0 {
@@ -166,7 +166,7 @@ func (f *folder) addNotes(out map[netip.AddrPort]string) {
 	}
 }
 
-// learn looks names up that are not known yet; refresh looks old ones up again, which are used meanwhile.
+// learn looks up names that are not known yet. Refresh has old ones looked up again, which are used meanwhile.
 func (f *folder) learn(ctx context.Context) { f.names.resolve(ctx, f.names.strangers(f.servers)) }
 
 func (f *folder) refresh(ctx context.Context) {
@@ -204,7 +204,7 @@ func entries(dir string) (map[string]bool, error) {
 	return files, nil
 }
 
-// note is the first line of a file, what its author had to say, after a colon; "" when it is empty.
+// note is the first line of a file after a colon; "" when it is empty.
 func note(path string) string {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold the watch up
 	if err != nil {

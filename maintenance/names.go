@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	namesValid    = time.Minute     // how long a reverse look-up is believed
-	lookupTime    = 2 * time.Second // for all reverse look-ups of one round together
-	lookupsAtOnce = 50
+	namesValid    = time.Minute     // how long the result of a reverse look-up is used
+	lookupTimeout = 2 * time.Second // for all reverse look-ups of one round together
+	maxLookups    = 50              // at the same time
 )
 
 // names are the host names of servers. They may be asked from any goroutine.
@@ -66,7 +66,7 @@ func (n *names) strangers(servers []netip.AddrPort) []netip.Addr {
 	return n.choose(servers, func(_ name, known bool) bool { return !known })
 }
 
-// old are the addresses whose names are not believed any more, or were never looked up.
+// old are the addresses whose names are to be looked up again, or were never looked up.
 func (n *names) old(servers []netip.AddrPort) []netip.Addr {
 	now := time.Now()
 	return n.choose(servers, func(x name, _ bool) bool { return now.After(x.until) })
@@ -83,14 +83,14 @@ func (n *names) choose(servers []netip.AddrPort, by func(x name, known bool) boo
 	return addrs
 }
 
-// resolve looks up the host names of addresses, all at the same time, and notes them. Where there is no answer the
-// last good one is kept.
+// resolve looks up the host names of addresses, up to maxLookups at the same time, and keeps them. Where there is no
+// answer, the last good one is kept.
 func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	var (
 		all   sync.WaitGroup
-		slots = make(chan struct{}, lookupsAtOnce)
+		slots = make(chan struct{}, maxLookups)
 	)
 	for _, addr := range addrs {
 		slots <- struct{}{}
