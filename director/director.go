@@ -60,17 +60,14 @@ type Deps struct {
 // It has many methods because one goroutine owns all of its state: each event of that goroutine's loop is a method, and
 // nothing needs a lock. What can wait, or can do without that state, is a type of its own: table, marker, virtual.
 type Director struct {
-	deps      Deps
-	table     table
-	pool      *checker.Pool
-	reloads   chan reload
-	drains    chan drainOrder
-	roles     chan role
-	snapshots chan chan<- *Snapshot
-	started   chan struct{}   // closed when every virtual service and its mark rules were set up once
-	settled   chan struct{}   // closed when no server is unknown
-	life      context.Context // ends with Run
-	die       context.CancelFunc
+	deps    Deps
+	table   table
+	pool    *checker.Pool
+	orders  chan func(context.Context) // for the goroutine of Run to carry out
+	started chan struct{}              // closed when every virtual service and its mark rules were set up once
+	settled chan struct{}              // closed when no server is unknown
+	life    context.Context            // ends with Run
+	die     context.CancelFunc
 
 	// What follows belongs to the goroutine of Run.
 	global   *parser.Global
@@ -111,7 +108,6 @@ type reload struct {
 	plan    *Plan
 	folder  folder
 	refines bool // the current plan, see Refine
-	done    chan struct{}
 }
 
 // New returns a director that does nothing until Run.
@@ -121,20 +117,17 @@ func New(d Deps) *Director {
 		d.Alive = func() {}
 	}
 	return &Director{
-		deps:      d,
-		table:     table{client: d.Table, alive: d.Alive},
-		life:      life,
-		die:       die,
-		folder:    folder{end: func() {}},
-		drained:   d.Drained,
-		standby:   d.Standby,
-		pool:      checker.NewPool(),
-		reloads:   make(chan reload),
-		drains:    make(chan drainOrder),
-		roles:     make(chan role),
-		snapshots: make(chan chan<- *Snapshot),
-		started:   make(chan struct{}),
-		settled:   make(chan struct{}),
+		deps:    d,
+		table:   table{client: d.Table, alive: d.Alive},
+		life:    life,
+		die:     die,
+		folder:  folder{end: func() {}},
+		drained: d.Drained,
+		standby: d.Standby,
+		pool:    checker.NewPool(),
+		orders:  make(chan func(context.Context)),
+		started: make(chan struct{}),
+		settled: make(chan struct{}),
 	}
 }
 
@@ -193,8 +186,11 @@ func (d *Director) Reload(ctx context.Context, p *Plan) error {
 
 // replace hands the director another plan, with what its maintenancedir says.
 func (d *Director) replace(ctx context.Context, r reload) error {
-	r.folder, r.done = d.openFolder(ctx, r.plan), make(chan struct{})
-	err := submit(ctx, d.reloads, r, r.done)
+	r.folder = d.openFolder(ctx, r.plan)
+	err := d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
+		d.reload(ctx, r)
+		d.awaiting = append(d.awaiting, done)
+	})
 	if errors.Is(err, errNotTaken) {
 		r.folder.end()
 	}
@@ -204,10 +200,11 @@ func (d *Director) replace(ctx context.Context, r reload) error {
 // errNotTaken is the error of an order that never reached the director.
 var errNotTaken = errors.New("the director did not take the order")
 
-// submit hands an order to the director and waits until it is done, or ctx is.
-func submit[T any](ctx context.Context, orders chan<- T, order T, done <-chan struct{}) error {
+// submit hands an order to the director's goroutine and waits until it closes done, or ctx is done.
+func (d *Director) submit(ctx context.Context, order func(ctx context.Context, done chan<- struct{})) error {
+	done := make(chan struct{})
 	select {
-	case orders <- order:
+	case d.orders <- func(ctx context.Context) { order(ctx, done) }:
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", errNotTaken, ctx.Err())
 	}
@@ -256,21 +253,10 @@ func (d *Director) loop(ctx context.Context) {
 		case r := <-d.folder.readings:
 			d.obey(r)
 			d.observe()
-		case o := <-d.drains:
-			d.drain(o.backends)
-			d.observe()
-			d.sync(ctx, nil)
-			close(o.done)
+		case order := <-d.orders:
+			order(ctx)
 		case <-d.parting.over:
 			d.parted(ctx)
-		case r := <-d.roles:
-			d.setRole(ctx, r)
-		case r := <-d.reloads:
-			d.reload(ctx, r)
-			d.awaiting = append(d.awaiting, r.done)
-		case reply := <-d.snapshots:
-			reply <- d.snapshot()
-			continue
 		case d.marker.next() <- d.marker.want:
 			d.marker.due, d.marker.busy = false, true
 		case m := <-d.marker.reports:

@@ -29,17 +29,15 @@ func (p *Plan) Backends(virtual, real string) []Backend {
 	return found
 }
 
-// drainOrder is an order that names all servers that get no new connections.
-type drainOrder struct {
-	backends map[Backend]bool
-	done     chan struct{}
-}
-
 // Drain makes these the servers that get no new connections. It returns when the table was told, which may have
 // refused it, or ctx is done.
 func (d *Director) Drain(ctx context.Context, backends map[Backend]bool) error {
-	o := drainOrder{backends: backends, done: make(chan struct{})}
-	return submit(ctx, d.drains, o, o.done)
+	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
+		d.drain(backends)
+		d.observe()
+		d.sync(ctx, nil)
+		close(done)
+	})
 }
 
 // drain carries an order out. What is not in the plan is kept for a later one.

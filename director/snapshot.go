@@ -73,19 +73,16 @@ type ServerSnapshot struct {
 // Snapshot returns what the director knows now. It waits until the director has a moment, which may take as
 // long as an answer of the table, but no longer than ctx allows.
 func (d *Director) Snapshot(ctx context.Context) (*Snapshot, error) {
-	reply := make(chan *Snapshot, 1)
-	select {
-	case d.snapshots <- reply:
-	case <-ctx.Done():
+	var now *Snapshot
+	err := d.submit(ctx, func(_ context.Context, done chan<- struct{}) {
+		now = d.snapshot()
+		close(done)
+	})
+	if err != nil {
 		return nil, fmt.Errorf("the director waits for the table: %w", ctx.Err())
 	}
-	select {
-	case s := <-reply:
-		s.Overdue = d.pool.Overdue()
-		return s, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("the director waits for the table: %w", ctx.Err())
-	}
+	now.Overdue = d.pool.Overdue()
+	return now, nil
 }
 
 // snapshot copies what is known: one to three milliseconds for 10,000 servers, and three allocations.

@@ -12,18 +12,11 @@ import (
 	"ldirectord/notify"
 )
 
-// role is an order to go on standby or to serve.
-type role struct {
-	standby bool
-	done    chan struct{}
-}
-
 // SetStandby puts the director on standby, or makes it serve. On standby it checks every server and leaves the table
 // alone; its virtual services have gone from it as cleanstop says. When it serves again, it puts into the table what the
 // checks say at that moment. SetStandby returns when the table and the mark rules follow, or ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
-	r := role{standby: standby, done: make(chan struct{})}
-	return submit(ctx, d.roles, r, r.done)
+	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) { d.setRole(ctx, standby, done) })
 }
 
 // served are the virtual services that belong in the table.
@@ -54,21 +47,21 @@ func (d *Director) kept(virtuals []*virtual) map[ipvsctl.Key]*virtual {
 	return kept
 }
 
-func (d *Director) setRole(ctx context.Context, r role) {
+func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct{}) {
 	switch {
-	case r.standby && d.parting.on():
-		d.parting.done = append(d.parting.done, r.done)
+	case standby && d.parting.on():
+		d.parting.done = append(d.parting.done, done)
 		return
 	case d.parting.on():
 		d.stay()
-	case r.standby == d.standby:
-	case r.standby:
-		d.part(ctx, r.done)
+	case standby == d.standby:
+	case standby:
+		d.part(ctx, done)
 		return
 	default:
 		d.promote(ctx)
 	}
-	d.awaiting = append(d.awaiting, r.done)
+	d.awaiting = append(d.awaiting, done)
 }
 
 // promote puts everything into the table. Logs and mails show it as a start.
