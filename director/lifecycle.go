@@ -30,17 +30,10 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 		}
 	}
 	d.install(p, f)
-	kept := d.kept(d.virtuals)
-	for _, key := range d.deps.Former {
-		if _, there := have[key]; !there {
-			continue
-		}
-		if v := kept[key]; v != nil {
-			v.leftBehind = d.standby
-		} else {
-			d.purges = append(d.purges, d.newPurge(key))
-		}
-	}
+	d.disown(slices.DeleteFunc(slices.Clone(d.deps.Former), func(key ipvsctl.Key) bool {
+		_, there := have[key]
+		return !there
+	}))
 	d.recordOwned()
 	if d.standby {
 		d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
@@ -59,7 +52,7 @@ func (d *Director) reload(ctx context.Context, r reload) {
 		d.status = notify.StatusReloading
 	}
 	p.adopt(d.checks)
-	owned := d.owned()
+	owned := keysOf(d.owned())
 	before := map[ipvsctl.Key]*virtual{}
 	for _, v := range d.virtuals {
 		before[v.key] = v
@@ -80,18 +73,7 @@ func (d *Director) reload(ctx context.Context, r reload) {
 		}
 	}
 	d.install(p, r.folder)
-	kept := d.kept(d.virtuals)
-	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {
-		if k := kept[v.key]; k != nil {
-			k.leftBehind = d.standby
-		}
-		return kept[v.key] != nil
-	})
-	for _, v := range owned {
-		if kept[v.key] == nil {
-			d.purges = append(d.purges, d.newPurge(v.key))
-		}
-	}
+	d.disown(owned)
 	d.recordOwned()
 	d.purge(ctx)
 }
@@ -178,14 +160,34 @@ func (d *Director) install(p *Plan, f folder) {
 
 // recordOwned passes on which virtual services this director may have in the table.
 func (d *Director) recordOwned() {
-	if d.deps.Owned == nil {
-		return
+	if d.deps.Owned != nil {
+		d.deps.Owned(keysOf(slices.Concat(d.owned(), d.purges)))
 	}
-	var keys []ipvsctl.Key
-	for _, v := range slices.Concat(d.owned(), d.purges) {
-		keys = append(keys, v.key)
+}
+
+// disown queues for removal those of these virtual services that the plan does not keep in the table. This director, or
+// the daemon before, put them there.
+func (d *Director) disown(owned []ipvsctl.Key) {
+	kept := make(map[ipvsctl.Key]*virtual, len(d.virtuals))
+	for _, v := range d.virtuals {
+		if !d.standby || !v.cfg.CleanStop {
+			kept[v.key] = v
+		}
 	}
-	d.deps.Owned(keys)
+	d.purges = slices.DeleteFunc(d.purges, func(p *virtual) bool {
+		if kept[p.key] == nil {
+			return false
+		}
+		owned = append(owned, p.key)
+		return true
+	})
+	for _, key := range owned {
+		if v := kept[key]; v != nil {
+			v.leftBehind = d.standby
+		} else {
+			d.purges = append(d.purges, d.newPurge(key))
+		}
+	}
 }
 
 // newPurge is a virtual service that is no longer configured, as the log names it.

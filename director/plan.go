@@ -63,9 +63,11 @@ func (b *planBuilder) task(job checker.Job) (*checker.Task, error) {
 }
 
 // Keys are the virtual services of the plan.
-func (p *Plan) Keys() []ipvsctl.Key {
-	keys := make([]ipvsctl.Key, len(p.virtuals))
-	for i, v := range p.virtuals {
+func (p *Plan) Keys() []ipvsctl.Key { return keysOf(p.virtuals) }
+
+func keysOf(virtuals []*virtual) []ipvsctl.Key {
+	keys := make([]ipvsctl.Key, len(virtuals))
+	for i, v := range virtuals {
 		keys[i] = v.key
 	}
 	return keys

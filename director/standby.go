@@ -35,18 +35,6 @@ func (d *Director) owned() []*virtual {
 	return slices.DeleteFunc(slices.Clone(d.virtuals), func(v *virtual) bool { return !v.leftBehind })
 }
 
-// kept are those of a plan's virtual services that may stay in the table if this director or the daemon before put them
-// there.
-func (d *Director) kept(virtuals []*virtual) map[ipvsctl.Key]*virtual {
-	kept := make(map[ipvsctl.Key]*virtual, len(virtuals))
-	for _, v := range virtuals {
-		if !d.standby || !v.cfg.CleanStop {
-			kept[v.key] = v
-		}
-	}
-	return kept
-}
-
 func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct{}) {
 	switch {
 	case standby && d.parting.on():
@@ -69,8 +57,7 @@ func (d *Director) promote(ctx context.Context) {
 	d.standby = false
 	d.status = notify.StatusStarting
 	d.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
-	kept := d.kept(d.virtuals)
-	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool { return kept[v.key] != nil })
+	d.disown(nil)
 	for _, v := range d.virtuals {
 		v.tag, v.dirty, v.leftBehind = "start", true, false
 	}
