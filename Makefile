@@ -98,7 +98,7 @@ unit-test:
 		ended=$$?; [ "$(MAKELEVEL)" != 0 ] || testdata/skipped build/unit-test.json; exit $$ended
 
 # Two guests, a processor each.
-KERNEL_TEST_1 = ^TestKernel(Failures|Chaos)$$
+KERNEL_TEST_1 = ^TestKernel(Failures|Chaos|Doctor|Tutorial)
 kernel-test: kernel-test-1 kernel-test-2
 kernel-test-1 kernel-test-2: ldirectord
 	@LDIRECTORD=$(CURDIR)/ldirectord GOTEST='$(GOTESTSUM) --format testname --jsonfile build/$@.json --' \

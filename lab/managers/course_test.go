@@ -28,13 +28,14 @@ func (o *course) begin() (active, other *machine) {
 	}
 	o.serves(active, other)
 	o.settle()
+	o.checkExposure(active, other)
 	return active, other
 }
 
 // moves has the address go to a director, and measures.
 func (o *course) moves(event string, to, from *machine, happen func()) {
 	o.t.Helper()
-	begun, exposure := time.Now(), o.watch(o.t)
+	begun, exposure := time.Now(), o.watch()
 	happen()
 	await(o.t, eventTime, "address on "+to.name, to.hasAddress)
 	o.settle()
