@@ -1,7 +1,6 @@
 package director
 
 import (
-	"fmt"
 	"net/netip"
 	"strconv"
 
@@ -63,29 +62,10 @@ func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
 	s.Flags |= ipvsctl.Persistent
 	s.Timeout = uint32(min(cfg.Persistent, ipvsctl.MaxTimeout))
 	s.PEName = cfg.PEName
-	if cfg.Netmask == "" {
-		return s, nil
+	if cfg.Netmask != (parser.Netmask{}) {
+		s.Netmask = cfg.Netmask.Bits
 	}
-	mask, err := netmaskOf(cfg.Netmask, cfg.IPv6)
-	if err != nil {
-		return s, &checker.SpecError{Directive: "netmask", Err: err}
-	}
-	s.Netmask = mask
 	return s, nil
-}
-
-// netmaskOf reads a granularity: a dotted quad, or a prefix length for IPv6.
-func netmaskOf(text string, ipv6 bool) (uint32, error) {
-	if ipv6 {
-		n, err := strconv.ParseUint(text, 10, 8)
-		return uint32(n), err
-	}
-	a, err := netip.ParseAddr(text)
-	if err != nil || !a.Is4() {
-		return 0, fmt.Errorf("%q is not a netmask; four numbers from 0 to 255 are allowed", text)
-	}
-	b := a.As4()
-	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]), nil
 }
 
 // destAddr is the address of a server in the table: with direct routing and tunnelling the kernel

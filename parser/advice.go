@@ -128,7 +128,7 @@ func (a adviser) kernel() {
 	if v.Quiescent && v.RefusesClientsOfTheDown() {
 		a.warn("scheduler", suspicious, "with quiescent=yes scheduler %s refuses the clients of a server that is out as long as it is out; schedflags=%[1]s-fallback sends them to others", v.Scheduler)
 	}
-	if v.Netmask != "" && v.Persistent == 0 {
+	if v.Netmask != (Netmask{}) && v.Persistent == 0 {
 		a.warn("netmask", noEffect, "netmask counts only with persistent")
 	}
 	if v.PEName != "" && v.Persistent == 0 {

@@ -151,11 +151,11 @@ type Virtual struct {
 	Marking  []Marking      // extension: the packets that get the mark, in file order; none: others set it
 
 	Scheduler  string
-	SchedFlags string // comma list as written, "" when none
-	Persistent int    // seconds, up to 31 days; 0 when not persistent
-	Netmask    string // dotted quad, or prefix length 1-128 for IPv6; "" when none; counts only with Persistent
-	OnePacket  bool   // ops; counts only for udp
-	PEName     string // extension: persistence engine (sip), "" for none; counts only with Persistent
+	SchedFlags string  // comma list as written, "" when none
+	Persistent int     // seconds, up to 31 days; 0 when not persistent
+	Netmask    Netmask // counts only with Persistent
+	OnePacket  bool    // ops; counts only for udp
+	PEName     string  // extension: persistence engine (sip), "" for none; counts only with Persistent
 
 	CheckType    CheckType
 	NumConnects  int // Combined only

@@ -226,7 +226,7 @@ var directives = chapters(
 			Doc: "How long a client stays with its server after its last connection. It does so for one port; under a mark for all that carries " +
 				"the mark; with port 0 for all ports of the address."},
 		{Name: "netmask", Value: "a.b.c.d, or 1 to 128 for IPv6",
-			section: setting(func(v *Virtual) *string { return &v.Netmask }, readNetmask),
+			section: setting(func(v *Virtual) *Netmask { return &v.Netmask }, readNetmask),
 			Doc:     "Which addresses are one client. Without it each address is one. Needs `persistent`."},
 		{Name: "pename", Value: "sip", Extension: true,
 			section: setting(func(v *Virtual) *string { return &v.PEName }, readEngine),

@@ -201,8 +201,8 @@ func (v *Virtual) ipvsadm() string {
 	words = append(words, "-s", v.Scheduler)
 	if v.Persistent > 0 {
 		words = append(words, "-p", strconv.Itoa(v.Persistent))
-		if v.Netmask != "" {
-			words = append(words, "-M", v.Netmask)
+		if v.Netmask != (Netmask{}) {
+			words = append(words, "-M", v.Netmask.String())
 		}
 		if v.PEName != "" {
 			words = append(words, "--pe", v.PEName)

@@ -52,23 +52,32 @@ func readSchedFlags(v *value) (string, *problem) {
 	return flags, nil
 }
 
-func readNetmask(v *value) (string, *problem) {
+// Netmask says which addresses persistence takes for one client. The zero Netmask is none.
+type Netmask struct {
+	Bits uint32 // of IPv4 the mask, of IPv6 the length of a prefix, 1 to 128
+	text string
+}
+
+// String is the netmask as written.
+func (m Netmask) String() string { return m.text }
+
+func readNetmask(v *value) (none Netmask, p *problem) {
 	if v.section.ipv6 {
-		n, err := strconv.ParseUint(v.text, 10, 16)
+		n, err := strconv.ParseUint(v.text, 10, 8)
 		if err != nil || n < 1 || n > 128 {
-			return "", bad("%s is not a prefix length; it is a number from 1 to 128", quote(v.text))
+			return none, bad("%s is not a prefix length; it is a number from 1 to 128", quote(v.text))
 		}
-		return strconv.FormatUint(n, 10), nil
+		return Netmask{uint32(n), strconv.FormatUint(n, 10)}, nil
 	}
 	mask, ok := parseIPv4(v.text)
 	if !ok {
-		return "", bad("%s is not a netmask; it is four numbers from 0 to 255 with dots, such as 255.255.255.0", quote(v.text))
+		return none, bad("%s is not a netmask; it is four numbers from 0 to 255 with dots, such as 255.255.255.0", quote(v.text))
 	}
-	b := mask.As4()
-	if bits := binary.BigEndian.Uint32(b[:]); bits|(bits-1) != math.MaxUint32 {
+	bits := binary.BigEndian.Uint32(mask.AsSlice())
+	if bits|(bits-1) != math.MaxUint32 {
 		v.warn(suspicious, "the netmask %s has holes", mask)
 	}
-	return v.text, nil
+	return Netmask{bits, v.text}, nil
 }
 
 // engines are those of Linux.
