@@ -41,9 +41,7 @@ func readMailStatus(v *value) (status MailStatus, p *problem) {
 func splitList(text string) []string {
 	list := strings.Split(text, ",")
 	for i := range list {
-		if i > 0 {
-			list[i] = list[i][skipSpace(list[i], 0):]
-		}
+		list[i] = list[i][skipSpace(list[i], 0):]
 		if i < len(list)-1 {
 			list[i] = trimRight(list[i])
 		}
