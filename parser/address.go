@@ -105,7 +105,7 @@ func parseIPv4(s string) (netip.Addr, bool) {
 	return a, err == nil && a.Is4()
 }
 
-// parseIPv6 reads an address without a scope that is not an IPv4 one in disguise.
+// parseIPv6 reads an address without a scope that is not an IPv4-mapped one.
 func parseIPv6(s string) (netip.Addr, bool) {
 	a, err := netip.ParseAddr(s)
 	return a, err == nil && a.Is6() && !a.Is4In6() && a.Zone() == ""

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// advise warns of what is accepted but surely not meant.
+// advise warns of what is accepted but surely a mistake.
 func (r *reader) advise(s *section, v *Virtual) {
 	a := adviser{reader: r, s: s, v: v}
 	a.check()
@@ -26,7 +26,7 @@ type adviser struct {
 	v *Virtual
 }
 
-// warn is about a directive of the section, or about its header if the directive is not written.
+// warn reports a directive of the section, or the header of the section if the directive is not written.
 func (a adviser) warn(directive, kind, format string, args ...any) {
 	pos, ok := a.s.v.At[directive]
 	if !ok {
@@ -66,7 +66,7 @@ func (a adviser) check() {
 	}
 }
 
-// password warns of one that a server may ask for in clear, as long as the file does not say that this is meant.
+// password warns of a password that a server may ask for in clear, unless the file says that this is intended.
 func (a adviser) password() {
 	v := a.v
 	if v.CheckType != Negotiate && v.CheckType != Combined || v.Passwd == "" || a.s.has("cleartext") || !slices.Contains(clearTextServices, v.Service) {
@@ -81,7 +81,7 @@ var overTCP = map[string]bool{
 	"oracle": true, "pgsql": true, "pop": true, "pops": true, "smtp": true, "submission": true, "redis": true,
 }
 
-// ports warns of marked ports that no check asks, unless checkport says that one is to speak for all.
+// ports warns of marked ports that no check asks, unless checkport chooses one.
 func (a adviser) ports() {
 	v := a.v
 	if v.CheckType != Connect && v.CheckType != Combined && (v.CheckType != Negotiate || v.Service == "none") || len(v.Reals) == 0 ||

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// appliesTo says in which checks a directive counts; where it does not, it is warned about. A nil one
-// is everywhere.
+// appliesTo says in which checks a directive counts; in others it gets a warning. A nil one is for all checks.
 type appliesTo struct {
 	counts func(*Virtual) bool
 	where  string
@@ -47,8 +46,8 @@ func enumerate(list []string) string {
 	return strings.Join(list[:last], ", ") + " and " + list[last]
 }
 
-// extensions warns of those that have no effect on the section's check. A check that is switched off
-// is no reason: it is meant to come back.
+// extensions warns of extensions that the section's check does not use. A check that is switched off is no reason to
+// warn: it may be switched on again.
 func (a adviser) extensions() {
 	v := a.v
 	for name := range v.At {

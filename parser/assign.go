@@ -17,7 +17,7 @@ func (r *reader) assign(at order, l line, d *Directive, s *section) {
 	if p != nil && r.reportedLine == l.number {
 		p.kind = r.refusal
 	}
-	if p != nil && d.Form != RealServer { // whose turn comes with the names
+	if p != nil && d.Form != RealServer { // reported with the names
 		r.problem(at, l, p)
 	}
 	r.written(at, l, d, s)
@@ -37,7 +37,7 @@ func (r *reader) written(at order, l line, d *Directive, s *section) {
 
 // compare reads the value once more, the way the Perl ldirectord does, where that differs from what is
 // meant. What only the Perl ldirectord refuses is a matter of layout; what both refuse is reported as the
-// reference's kind of error.
+// latter's kind of error.
 func (r *reader) compare(at order, d *Directive, v *value, literal string, p *problem) {
 	trial := value{line: v.line, text: literal, opts: &Options{}, globals: &globals{}}
 	if v.section != nil {
@@ -55,7 +55,7 @@ func (r *reader) compare(at order, d *Directive, v *value, literal string, p *pr
 	}
 }
 
-// layoutOf names what makes the Perl ldirectord refuse a value.
+// layoutOf describes why the Perl ldirectord refuses a value.
 func layoutOf(v *value, literal string) string {
 	switch {
 	case len(literal) < len(v.text):

@@ -30,7 +30,7 @@ func isHexDigit(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= '
 // all reports whether s consists of certain bytes; an empty one does not.
 func all(s string, in func(byte) bool) bool { return s != "" && leading(s, in) == s }
 
-// leading is the part of s in front that consists of certain bytes.
+// leading is the start of s that consists of certain bytes.
 func leading(s string, in func(byte) bool) string {
 	end := 0
 	for end < len(s) && in(s[end]) {
@@ -64,7 +64,7 @@ func trimRight(s string) string {
 
 func trim(s string) string { return trimRight(s[skipSpace(s, 0):]) }
 
-// cutWord parts s at its first white space, which stays in rest.
+// cutWord splits s at its first white space, which stays in rest.
 func cutWord(s string) (word, rest string) {
 	end := 0
 	for end < len(s) && !isSpace(s[end]) {

@@ -171,7 +171,7 @@ type Virtual struct {
 	Passwd      string
 	Database    string
 	Secret      string
-	Load        string // read for the sake of old files, used by nothing
+	Load        string // accepted for old files, without effect
 	SNI         string // extension; "" means VirtualHost
 
 	// Extensions, all opt-in; see checker.Spec, whose fields of these names they become.

@@ -14,7 +14,7 @@ type Step struct {
 	Data string // send: the bytes that Text means
 }
 
-// MarshalJSON has one of the two under its name.
+// MarshalJSON has the step under the name of its directive.
 func (s Step) MarshalJSON() ([]byte, error) {
 	name := "expect"
 	if s.Send {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// This file fills the gaps: from a section to the globals to the defaults.
+// This file makes values effective: those of a section, else the globals, else the defaults.
 
-// config makes the configuration of what was read. It is whole only when no error was reported.
+// config makes the configuration of what was read. It is complete only when no error was reported.
 func (r *reader) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]Virtual, len(r.sections))}
 	r.seenReals = make(map[netip.AddrPort]seenReal, r.countReals())
@@ -33,7 +33,7 @@ func (r *reader) config() *Config {
 	return c
 }
 
-// virtualKey is what two virtual services may not have in common.
+// virtualKey identifies a virtual service: no two have the same.
 type virtualKey struct {
 	protocol Protocol
 	addr     netip.AddrPort
@@ -143,7 +143,7 @@ func (g *Global) fallbackOf(v *Virtual) *Fallback {
 	return &one
 }
 
-// fillReals gives the real servers what they have from their virtual service.
+// fillReals gives the real servers the settings of their virtual service.
 func (r *reader) fillReals(v *Virtual) {
 	usual := usualPort(v.Service)
 	for i := range v.Reals {

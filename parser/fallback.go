@@ -29,8 +29,8 @@ func readFallback(_ *Virtual, v *value) (p *problem) {
 	return p
 }
 
-// fallback reads the last two words, as the Perl ldirectord does: server and method. When it can't be read the one
-// before stays.
+// fallback reads the last two words, as the Perl ldirectord does: server and method. A value that is refused leaves
+// the earlier one.
 func (v *value) fallback(before *fallbackLine) (*fallbackLine, *problem) {
 	list := words(v.text)
 	f := &fallbackLine{line: v.line, forward: Gate}
@@ -60,8 +60,8 @@ func (v *value) fallback(before *fallbackLine) (*fallbackLine, *problem) {
 	return f, nil
 }
 
-// brackets puts an IPv6 address in brackets, and takes them from what is none. The Perl ldirectord does not
-// mind them here, but it always takes what follows the last colon for a port.
+// brackets puts an IPv6 address in brackets, and removes them from anything else. The Perl ldirectord ignores them
+// here, but always takes what follows the last colon for a port.
 func (v *value) brackets(host string) string {
 	inner, ok := strings.CutPrefix(host, "[")
 	inner = strings.TrimSuffix(inner, "]")

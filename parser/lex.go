@@ -2,7 +2,7 @@ package parser
 
 import "strings"
 
-// line is one line of the file and what can be said of it alone.
+// line is one line of the file, split.
 type line struct {
 	file   string
 	number int
@@ -14,7 +14,7 @@ type line struct {
 	value  int    // offset of the value
 }
 
-// sectionIndent is the indentation from which on the Perl ldirectord takes a line for a section's.
+// sectionIndent is the indentation of a line that the Perl ldirectord takes for one of a section, or more.
 const sectionIndent = 4
 
 func readLine(file string, number int, text string) line {

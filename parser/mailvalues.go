@@ -37,7 +37,7 @@ func readMailStatus(v *value) (status MailStatus, p *problem) {
 	return status, nil
 }
 
-// splitList parts words at commas with blanks around them, and drops empty words at the end.
+// splitList splits words at commas with blanks around them, and drops empty words at the end.
 func splitList(text string) []string {
 	list := strings.Split(text, ",")
 	for i := range list {

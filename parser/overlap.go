@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// This file finds mark lines that are about the same packets.
+// This file finds mark lines for the same packets.
 
 // overlaps warns of mark lines that take packets from each other, and from virtual services of an address.
 // Each is looked for under the networks it is in, so that time grows with the lines and not with their pairs.

@@ -168,7 +168,7 @@ func trailer(text string) *problem {
 	return p.around(text)
 }
 
-// splitPair parts two strings with a comma or a blank between them, to which more blanks may be
+// splitPair splits two strings with a comma or a blank between them, to which more blanks may be
 // added. There may be quotes in the strings; the last possible border counts, and there may be no other.
 func splitPair(text string) (request, receive string, ok bool) {
 	inner := text[1 : len(text)-1]
