@@ -247,6 +247,15 @@ func TestSectionsWithoutAnError(t *testing.T) {
 	if len(cfg.Virtuals) != 2 || cfg.Virtuals[0].ID != "fwm:2" || cfg.Virtuals[1].ID != "fwm:3" {
 		t.Errorf("got %+v", cfg.Virtuals)
 	}
+	// A misspelt header is one only where headers are.
+	cfg, _ = Parse(t.Context(), "", []byte("virtual=1\n\tvirtul=2\n"), Options{})
+	if len(cfg.Virtuals) != 0 {
+		t.Errorf("got %+v", cfg.Virtuals)
+	}
+	cfg, _ = Parse(t.Context(), "", []byte("virtual=1\nvirtul=2\n"), Options{})
+	if len(cfg.Virtuals) != 1 {
+		t.Errorf("got %+v", cfg.Virtuals)
+	}
 }
 
 func TestDirectivesAreDocumentedAndLegalWhereTheySay(t *testing.T) {

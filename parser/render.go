@@ -14,7 +14,7 @@ func (d Diagnostic) Render(src []byte) string {
 	text := d.String() + "\n"
 	at := d.At()
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
-	for number := at.Line; number > 1 && len(src) > 0; number-- {
+	for range at.Line - 1 {
 		_, src, _ = bytes.Cut(src, []byte("\n"))
 	}
 	if at.Line == 0 || len(src) == 0 {

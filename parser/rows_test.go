@@ -60,6 +60,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80,443\n\tservice=none\n", "", "the check asks"},
 		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80,443\n\tchecktype=ping\n", "", "the check asks"},
 		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80,443\n\tchecktype=external\n", "", "the check asks"},
+		{"virtual=3\n\treal=192.0.2.2 masq\n\tmark=192.0.2.1 tcp 80\n\tchecktype=connect\n", "real servers have no port to check", "the check asks"},
 		{"virtual=3\n" + real + "\tmark=192.0.2.1 tcp 80,1:9\n\tchecktype=connect\n", "", "the check asks"},
 		{virtual + real + "\tchecktype=0\n", "0 connects between two negotiate checks is the same as negotiate", ""},
 		{virtual + real + "\tchecktype=1\n", "", "0 connects"},
@@ -70,7 +71,17 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + "\tfallback=[192.0.2.9]:80\n", "is not an IPv6 address and has no brackets", ""},
 		{virtual6 + "\tfallback6=2001:db8::9:80\n", "is in brackets before a port", ""},
 
+		{virtual + "    \v\n", "a line of blanks is in the section", ""},
+		{virtual + "   \v\v\n", "", "a line of blanks is in the section"},
+
+		// overlap.go: a line is reported once
+		{"virtual=3\n\tmark=192.0.2.1 tcp 20:30\nvirtual=4\n\tmark=192.0.2.1 tcp 10:20\nvirtual=5\n\tmark=192.0.2.1 tcp 15\n", "by line 2", "by line 4"},
+
 		// real.go
+		{virtual + "\treal=192.0.2.2 gate \" \"x\"\n", "cannot be read", ""},
+		{virtual + "\treal=192.0.2.2 gate x y\n", `"x" cannot be read`, ""},
+		{virtual + "\treal=192.0.2.2 gate x \"a\", \"b\" y\n", `"y" cannot be read`, ""},
+		{virtual + "\treal=192.0.2.2 gate x \"a\", \"b\"\n", `"x" does not count`, "cannot be read"},
 		{virtual + "\treal=192.0.2.2 tun\n", "(tunnelling is ipip)", ""},
 		{virtual + "\treal=192.0.2.2 droute\n", "(direct routing is gate)", ""},
 		{virtual + "\treal=192.0.2.2 nat\n", "(NAT is masq)", ""},
