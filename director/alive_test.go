@@ -20,9 +20,9 @@ func (s *slowTable) Do(ctx context.Context, op ipvsctl.Op) error {
 	return s.Memory.Do(ctx, op)
 }
 
-// longestSilence runs a director over the table for ten minutes and returns the longest time in which it
+// maxSilence runs a director over the table for ten minutes and returns the longest time in which it
 // did not show that it lives.
-func longestSilence(t *testing.T, until func(context.Context)) (longest time.Duration) {
+func maxSilence(t *testing.T, until func(context.Context)) (longest time.Duration) {
 	t.Helper()
 	s := newScenario(t)
 	s.configs["one"] = "checkinterval = 3600\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n"
@@ -53,7 +53,7 @@ func TestAliveIsToldWhileTheTableIsSlowButNotWhenTheLoopIsStuck(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				if d := longestSilence(t, c.until); d < c.least || d > c.most {
+				if d := maxSilence(t, c.until); d < c.least || d > c.most {
 					t.Errorf("silent for %v, want %v to %v", d, c.least, c.most)
 				}
 			})

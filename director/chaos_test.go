@@ -97,7 +97,7 @@ func (c *chaos) play() {
 			}
 			c.event()
 		}
-		c.mend()
+		c.fix()
 		if c.rand.IntN(3) == 0 { // what was done by hand without repair is set right
 			c.edit()
 		}
@@ -127,7 +127,7 @@ func (c *chaos) event() {
 		{1, func() { c.stop(ErrHandover); c.pause(); c.start() }},
 		{2, c.crash},
 		{2, c.standBy},
-		{1, func() { c.mend(); c.stop(nil); c.pause(); c.start() }},
+		{1, func() { c.fix(); c.stop(nil); c.pause(); c.start() }},
 	}
 	total := 0
 	for _, k := range kinds {
@@ -245,7 +245,7 @@ func (c *chaos) byHand() {
 	}
 }
 
-// touchedServer is whom a change by hand meets: now and then the sorry server.
+// touchedServer is whom a change by hand meets: sometimes the fallback server.
 func (c *chaos) touchedServer() netip.AddrPort {
 	if c.rand.IntN(4) == 0 {
 		return sorry
@@ -260,7 +260,7 @@ func (c *chaos) refuse() {
 	c.oracle.refuse(how)
 }
 
-func (c *chaos) mend() { c.oracle.refuse(nothing) }
+func (c *chaos) fix() { c.oracle.refuse(nothing) }
 
 // crash ends the daemon in the middle of its work; the next one may find another file.
 func (c *chaos) crash() {
@@ -332,8 +332,8 @@ func (c *chaos) stop(cause error) {
 	}
 }
 
-// byHandInAnOutage changes a server, or the sorry server, before or in an outage of all. What was done to
-// whom the outage moved stands no longer.
+// byHandInAnOutage changes a server, or the fallback server, before or in an outage of all. What was done to
+// whom the outage moved is kept no longer.
 func (c *chaos) byHandInAnOutage() {
 	c.settle()
 	before := c.coin()
@@ -359,7 +359,7 @@ func (c *chaos) byHandInAnOutage() {
 
 // settle ends the trouble that nobody can judge, lets things come to rest and looks at the table.
 func (c *chaos) settle() {
-	c.mend()
+	c.fix()
 	for _, s := range servers {
 		if c.oracle.condition(s) == short {
 			c.oracle.set(s, healthy)
@@ -414,7 +414,7 @@ func (c *chaos) complain(format string, args ...any) {
 		c.oracle.told(), c.oracle.file().text(c.dir))
 }
 
-// slowHooks are commands that take two seconds, and for ever for one virtual service.
+// slowHooks are commands that take two seconds, and forever for one virtual service.
 type slowHooks struct{}
 
 func (slowHooks) Run(h notify.Hook) {

@@ -30,7 +30,7 @@ func (c *chaos) newSection() section {
 	s := section{
 		scheduler: schedulers[c.rand.IntN(len(schedulers))],
 		check:     "connect",
-		interval:  1 + c.rand.IntN(3), fall: 1 + c.rand.IntN(mostResults), rise: 1 + c.rand.IntN(mostResults),
+		interval:  1 + c.rand.IntN(3), fall: 1 + c.rand.IntN(maxResults), rise: 1 + c.rand.IntN(maxResults),
 		quiescent: c.coin(), repair: c.coin(), fallback: c.coin(), cleanStop: c.coin(), onChange: c.coin(),
 	}
 	if c.coin() {

@@ -78,7 +78,7 @@ type Director struct {
 	status   notify.Status
 	drained  map[Backend]bool
 	standby  bool
-	parting  parting
+	demotion demotion
 	folder   folder                    // maintenancedir
 	out      map[netip.AddrPort]string // what it took out when it was last readable
 	marker   *marker
@@ -255,8 +255,8 @@ func (d *Director) loop(ctx context.Context) {
 			d.observe()
 		case order := <-d.orders:
 			order(ctx)
-		case <-d.parting.over:
-			d.parted(ctx)
+		case <-d.demotion.over:
+			d.endDemotion(ctx)
 		case d.marker.next() <- d.marker.want:
 			d.marker.due, d.marker.busy = false, true
 		case m := <-d.marker.reports:

@@ -229,7 +229,7 @@ func (d *Director) cleanup(ctx context.Context) {
 		v.retry = time.Time{}
 	}
 	d.marker.due, d.marker.busy = false, false
-	d.allow(ctx, d.parting.over)
+	d.allow(ctx, d.demotion.over)
 	d.allow(ctx, d.tellLeaving("the director stops"))
 	d.purge(ctx)
 	told, left := map[string]bool{}, 0

@@ -16,23 +16,23 @@ virtual = 10.1.0.1:80
 	checktype = connect
 `
 
-// hangingFolder runs a director whose maintenancedir hangs from the moment hang is closed on, until mend is.
-func hangingFolder(t *testing.T, test func(t *testing.T, s *scenario, hang, mend chan struct{})) {
+// hangingFolder runs a director whose maintenancedir hangs from the moment hang is closed on, until fix is.
+func hangingFolder(t *testing.T, test func(t *testing.T, s *scenario, hang, fix chan struct{})) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
 		s.folder = dir
 		s.configs["one"] = twoMaintained
-		hang, mend := make(chan struct{}), make(chan struct{})
+		hang, fix := make(chan struct{}), make(chan struct{})
 		s.watch = func(context.Context, string) <-chan struct{} {
 			select {
 			case <-hang:
-				<-mend
+				<-fix
 			default:
 			}
 			return nil
 		}
-		test(t, s, hang, mend)
+		test(t, s, hang, fix)
 		if s.end != nil {
 			s.stop(nil)
 		}
@@ -46,7 +46,7 @@ func (s *scenario) logged(text string) bool {
 }
 
 func TestAStartWaitsNotLongForAFolderThatHangs(t *testing.T) {
-	hangingFolder(t, func(t *testing.T, s *scenario, hang, mend chan struct{}) {
+	hangingFolder(t, func(t *testing.T, s *scenario, hang, fix chan struct{}) {
 		close(hang)
 		s.step([]string{"maintain", "10.2.0.1"}, "")
 		begin := time.Now()
@@ -59,7 +59,7 @@ func TestAStartWaitsNotLongForAFolderThatHangs(t *testing.T) {
 		if !s.logged("Maintenance folder can't be read, servers in maintenance stay so: " + s.folder + ": no answer in 3s") {
 			t.Error("and nobody is told why")
 		}
-		close(mend)
+		close(fix)
 		time.Sleep(2 * time.Second)
 		if now := snapshotOf(t, s.director).Virtuals[0].Servers; now[0].State != "maintenance" || now[1].State != "up" {
 			t.Errorf("when it answers: %s, %s", now[0].State, now[1].State)
@@ -71,7 +71,7 @@ func TestAStartWaitsNotLongForAFolderThatHangs(t *testing.T) {
 }
 
 func TestAFolderThatHangsLetsNobodyBackAndHoldsUpNobody(t *testing.T) {
-	hangingFolder(t, func(t *testing.T, s *scenario, hang, mend chan struct{}) {
+	hangingFolder(t, func(t *testing.T, s *scenario, hang, fix chan struct{}) {
 		s.step([]string{"maintain", "10.2.0.1"}, "")
 		s.start("one", false)
 		<-s.director.Settled()
@@ -83,7 +83,7 @@ func TestAFolderThatHangsLetsNobodyBackAndHoldsUpNobody(t *testing.T) {
 			begin := time.Now()
 			now := snapshotOf(t, s.director)
 			if took := time.Since(begin); took > 0 {
-				t.Errorf("the director was deaf for %v", took)
+				t.Errorf("the director did not answer for %v", took)
 			}
 			if got := now.Virtuals[0].Servers[0].State; got != "maintenance" {
 				t.Errorf("%v after the folder began to hang the server is %s", time.Since(begin), got)
@@ -102,7 +102,7 @@ func TestAFolderThatHangsLetsNobodyBackAndHoldsUpNobody(t *testing.T) {
 		if reloaded != nil {
 			t.Error("the reload waits for the folder")
 		}
-		close(mend)
+		close(fix)
 		time.Sleep(2 * time.Second)
 		if now := snapshotOf(t, s.director); now.Virtuals[0].Servers[0].State != "up" {
 			t.Errorf("when it answers: %+v", now.Virtuals[0].Servers[0])
@@ -111,8 +111,8 @@ func TestAFolderThatHangsLetsNobodyBackAndHoldsUpNobody(t *testing.T) {
 }
 
 func TestADirectorEndsWhileItsFolderHangs(t *testing.T) {
-	hangingFolder(t, func(t *testing.T, s *scenario, hang, mend chan struct{}) {
-		defer close(mend)
+	hangingFolder(t, func(t *testing.T, s *scenario, hang, fix chan struct{}) {
+		defer close(fix)
 		close(hang)
 		s.start("one", false)
 		time.Sleep(time.Second) // it waits for the folder

@@ -42,9 +42,9 @@ type marker struct {
 
 // marked is how an order ended.
 type marked struct {
-	rules  []fwmark.Rule
-	mended []string
-	err    error
+	rules []fwmark.Rule
+	fixed []string
+	err   error
 }
 
 // newMarker ends with ctx, but finishes what it is at.
@@ -73,8 +73,8 @@ func (m *marker) run(ctx context.Context) {
 func (m *marker) carryOut(ctx context.Context, rules []fwmark.Rule) marked {
 	ctx, cancel := context.WithTimeout(ctx, marksTimeout+time.Duration(len(rules))*ruleTimeout)
 	defer cancel()
-	mended, err := m.marks.Sync(ctx, rules)
-	return marked{rules, mended, err}
+	fixed, err := m.marks.Sync(ctx, rules)
+	return marked{rules, fixed, err}
 }
 
 // next is where the order that is due goes, nil when none is.
@@ -128,7 +128,7 @@ func (d *Director) marked(r marked) {
 	m := d.marker
 	m.busy = false
 	m.looked = m.looked || r.err == nil
-	for _, what := range r.mended {
+	for _, what := range r.fixed {
 		d.emit(notify.Event{Kind: notify.ChangedByHand, Text: fmt.Sprintf("Restored mark rules: %s", what)})
 	}
 	switch {

@@ -57,7 +57,7 @@ func (s *server) stateName() string {
 // runOnChange calls the operator's command when the state of a virtual service is not what it was called with last. A
 // service is not available before the rules that mark its packets are set. When they can't be changed later, it stays so.
 func (d *Director) runOnChange(v *virtual) {
-	if _, known := v.available(); v.cfg.OnChange == "" || !known || d.parting.on() {
+	if _, known := v.available(); v.cfg.OnChange == "" || !known || d.demotion.on() {
 		return
 	}
 	now, up := v.snapshot()

@@ -15,7 +15,7 @@ import (
 )
 
 // oracle knows, from the file, the servers' conditions and the results of their checks alone, what the
-// table must be at rest, and which changes no daemon may ever make. It holds the servers and stands
+// table must be at rest, and which changes no daemon may ever make. It holds the servers and is
 // between the director and the table.
 type oracle struct {
 	complain func(format string, args ...any)
@@ -26,8 +26,8 @@ type oracle struct {
 	results    map[probe]*[]outcome // since this daemon started or began to make this check
 	found      map[spot]probe       // in service when this daemon started
 	changed    map[spot]bool        // a reload gave it other rules or another check
-	sorryIn    map[ipvsctl.Key]bool // the sorry server is in, as the daemon left it
-	byHand     map[spot]rest        // changed without repair: may stand while it rests like this
+	sorryIn    map[ipvsctl.Key]bool // the fallback server is in, as the daemon left it
+	byHand     map[spot]rest        // changed without repair: may stay while it rests like this
 	drained    map[Backend]bool     // the operator's orders
 	maintained map[netip.AddrPort]bool
 	disturbed  map[netip.AddrPort]time.Time // when an order or a maintenance file came or went
@@ -104,8 +104,8 @@ type outcome struct {
 }
 
 const (
-	mostResults = 3                       // failurecount and risecount at most
-	grace       = 1200 * time.Millisecond // until results and maintenance files are known to the director
+	maxResults = 3                       // failurecount and risecount at most
+	grace      = 1200 * time.Millisecond // until results and maintenance files are known to the director
 )
 
 func newOracle(complain func(string, ...any)) *oracle {
@@ -158,7 +158,7 @@ func (o *oracle) take(f file) {
 	maps.DeleteFunc(o.results, func(p probe, _ *[]outcome) bool { return !kept[p] })
 }
 
-// asBefore tells whether the file before had the same rules and check for a server.
+// asBefore reports whether the file before had the same rules and check for a server.
 func (o *oracle) asBefore(virtual netip.AddrPort, s section, e entry) bool {
 	was := o.files[0][virtual]
 	old, in := was.entry(e.addr)
@@ -214,7 +214,7 @@ func (o *oracle) hand(op ipvsctl.Op) {
 	}
 }
 
-// rest is what a server, or the sorry server, is after a quiet time. Whoever comes from one to another is
+// rest is what a server, or the fallback server, is after a quiet time. Whoever comes from one to another is
 // the daemon's again, whatever was done to it by hand.
 type rest string
 
@@ -226,7 +226,7 @@ const (
 	draining rest = "draining"
 )
 
-// settle finds, after a quiet time, what was done by hand and may not stand any more: all of it with a file in
+// settle finds, after a quiet time, what was done by hand and may not stay any more: all of it with a file in
 // maintenancedir, but that a server that is out was removed.
 func (o *oracle) settle(table ipvsctl.Table) {
 	o.mu.Lock()
@@ -393,7 +393,7 @@ func (o *oracle) passes(p probe) bool {
 	}
 }
 
-// expected is the table at rest, but for what was changed by hand and may stand.
+// expected is the table at rest, but for what was changed by hand and may stay.
 func (o *oracle) expected() ipvsctl.Table {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -444,7 +444,7 @@ func (o *oracle) backend(key ipvsctl.Key, e entry) Backend {
 	return Backend{Virtual: "tcp:" + key.Addr.String(), Real: e.addr.String()}
 }
 
-// judged is a table without what was changed by hand and may stand.
+// judged is a table without what was changed by hand and may stay.
 func (o *oracle) judged(table ipvsctl.Table) ipvsctl.Table {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -51,7 +51,7 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 	return ""
 }
 
-// always tells whether something holds for every section; none is not every.
+// always reports whether something holds for every section; none is not every.
 func (o *oracle) always(sections []section, holds func(section) bool) bool {
 	return !slices.ContainsFunc(sections, func(s section) bool { return !holds(s) })
 }
@@ -63,7 +63,7 @@ func weight(s ipvsctl.Service) (sum uint32) {
 	return sum
 }
 
-// mayServe tells whether a daemon may have a reason to put this destination in service.
+// mayServe reports whether a daemon may have a reason to put this destination in service.
 func (o *oracle) mayServe(key ipvsctl.Key, s section, d ipvsctl.Dest) bool {
 	if d.Addr == sorry {
 		return s.fallback && !slices.ContainsFunc(s.servers, func(e entry) bool {
@@ -74,13 +74,13 @@ func (o *oracle) mayServe(key ipvsctl.Key, s section, d ipvsctl.Dest) bool {
 	return in && d == e.dest(e.weight) && !o.is(down, key, s, e) && !o.is(unknown, key, s, e)
 }
 
-// mustServe tells whether nothing speaks against a server that is in service.
+// mustServe reports whether nothing speaks against a server that is in service.
 func (o *oracle) mustServe(key ipvsctl.Key, s section, addr netip.AddrPort) bool {
 	e, in := s.entry(addr)
 	return in && e.weight > 0 && o.is(up, key, s, e)
 }
 
-// someoneCould tells whether a server or the sorry server could serve for certain, or whether those that
+// someoneCould reports whether a server or the fallback server could serve for certain, or whether those that
 // were replaced should go on, because nobody of the new ones is known yet.
 func (o *oracle) someoneCould(key ipvsctl.Key, s section, gone netip.AddrPort) bool {
 	allDown := true
@@ -99,33 +99,33 @@ func (o *oracle) someoneCould(key ipvsctl.Key, s section, gone netip.AddrPort) b
 	return allDown && s.fallback && !held
 }
 
-// standing of a server in one virtual service.
-type standing int
+// verdict of a server in one virtual service.
+type verdict int
 
 const (
-	unknown standing = iota
+	unknown verdict = iota
 	up
 	down
 )
 
-// is tells whether a server has this standing for certain: by all results, and also without those of the
-// last moment, which the daemon may not have heard of.
-func (o *oracle) is(x standing, key ipvsctl.Key, s section, e entry) bool {
+// is reports whether a server has this verdict for certain: by all results, and also without those of the
+// last moment, which the daemon may not know yet.
+func (o *oracle) is(x verdict, key ipvsctl.Key, s section, e entry) bool {
 	switch {
 	case o.disturbedLately(e.addr):
 		return false
 	case s.check == "off" || o.maintained[e.addr] || o.drained[o.backend(key, e)]:
 		return x == down
 	default:
-		return o.standing(key, s, e, 0) == x && o.standing(key, s, e, grace) == x
+		return o.verdict(key, s, e, 0) == x && o.verdict(key, s, e, grace) == x
 	}
 }
 
-// uncertain is the standing of a server to which a reload gave other rules or a check that runs already.
-const uncertain standing = -1
+// uncertain is the verdict of a server to which a reload gave other rules or a check that runs already.
+const uncertain verdict = -1
 
-// standing is what the results until some time ago say of a server.
-func (o *oracle) standing(key ipvsctl.Key, s section, e entry, ago time.Duration) standing {
+// verdict is what the results until some time ago say of a server.
+func (o *oracle) verdict(key ipvsctl.Key, s section, e entry, ago time.Duration) verdict {
 	at := spot{key, e.addr}
 	now, streak := unknown, 0
 	if o.found[at] == s.probe(e) {
@@ -146,7 +146,7 @@ func (o *oracle) standing(key ipvsctl.Key, s section, e entry, ago time.Duration
 }
 
 // next is failurecount and risecount.
-func (s section) next(now standing, streak int, ok bool) (standing, int) {
+func (s section) next(now verdict, streak int, ok bool) (verdict, int) {
 	says, limit := down, s.fall
 	if ok {
 		says, limit = up, s.rise

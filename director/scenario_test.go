@@ -26,15 +26,15 @@ import (
 var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 
 // A scenario is a file of steps with what each led to: operations on the table as ipvsadm has them,
-// log lines behind "log:", hooks behind "hook:". Steps are
+// log lines after "log:", hooks after "hook:". Steps are
 //
-//	config NAME      followed by the configuration, each line behind "| "
+//	config NAME      followed by the configuration, each line after "| "
 //	table            followed by a table that is found at the start, in the same way
 //	start NAME       start the director; start NAME standby: as one that stands by
 //	standby, serve   the order to stand by, and to serve
 //	begin-standby    the order to stand by, without waiting for what comes of it
 //	reload NAME      give it another configuration
-//	name HOST ADDRESS   a host name gets an address; a director that runs hears of it. Before, it has none
+//	name HOST ADDRESS   a host name gets an address; a director that runs is told of it. Before, it has none
 //	stop, handover   end it
 //	up, down ADDR:PORT…   what the checks of these servers say from now on
 //	short ADDR:PORT  the checks fail by our own shortage
@@ -393,7 +393,7 @@ type markRecorder struct {
 	broken atomic.Bool
 
 	mu      sync.Mutex // guards what follows
-	stand   []fwmark.Rule
+	current []fwmark.Rule
 	damaged []string
 }
 
@@ -410,12 +410,12 @@ func (m *markRecorder) Sync(_ context.Context, want []fwmark.Rule) ([]string, er
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !sameRules(m.stand, want) {
+	if !sameRules(m.current, want) {
 		m.s.say(fmt.Sprintf("marks: %v", want))
 	}
-	mended := m.damaged
-	m.stand, m.damaged = want, nil
-	return mended, nil
+	fixed := m.damaged
+	m.current, m.damaged = want, nil
+	return fixed, nil
 }
 
 type checkFunc func() checker.Result

@@ -37,14 +37,14 @@ func (d *Director) owned() []*virtual {
 
 func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct{}) {
 	switch {
-	case standby && d.parting.on():
-		d.parting.done = append(d.parting.done, done)
+	case standby && d.demotion.on():
+		d.demotion.done = append(d.demotion.done, done)
 		return
-	case d.parting.on():
-		d.stay()
+	case d.demotion.on():
+		d.cancelDemotion()
 	case standby == d.standby:
 	case standby:
-		d.part(ctx, done)
+		d.beginDemotion(ctx, done)
 		return
 	default:
 		d.promote(ctx)

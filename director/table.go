@@ -18,7 +18,7 @@ const (
 
 // table is the table of IPVS as the director asks it. The goroutine that decides waits for every answer. A table that
 // does not answer is therefore left alone for as long as it was just waited for: meanwhile results, orders and
-// questions are heard. A refusal is an answer.
+// questions are taken. A refusal is an answer.
 type table struct {
 	client  ipvsctl.Client
 	alive   func()        // called after each request

@@ -123,7 +123,7 @@ func TestATableThatDoesNotAnswerMakesNobodyWaitLong(t *testing.T) {
 			t.Errorf("the table was asked %d times", n)
 		}
 		if now := snapshotOf(t, s.director); now.Virtuals[7].Servers[1].State != "down" {
-			t.Errorf("results are not heard: the server is %s", now.Virtuals[7].Servers[1].State)
+			t.Errorf("results are not taken: the server is %s", now.Virtuals[7].Servers[1].State)
 		}
 		if err := s.director.Drain(t.Context(), nil); err != nil {
 			t.Error(err)

@@ -83,7 +83,7 @@ func (k *Kernel) Do(ctx context.Context, op Op) error {
 }
 
 // request lets talk have the line to the kernel, and cuts the line when ctx ends first: moby/ipvs would wait
-// for a lost answer for ever. After a failure of the line itself the next request gets a new one.
+// for a lost answer forever. After a failure of the line itself the next request gets a new one.
 func (k *Kernel) request(ctx context.Context, talk func(*conn) error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -40,7 +40,7 @@ func loseAnswers(t *testing.T) (sockets int) {
 	return sockets
 }
 
-// moby/ipvs would wait for a lost answer for ever.
+// moby/ipvs would wait for a lost answer forever.
 func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
@@ -76,7 +76,7 @@ func TestKernelReadEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// Two users of one handle of moby/ipvs take each other's answers and wait for ever.
+// Two users of one handle of moby/ipvs take each other's answers and wait forever.
 func TestKernelMayBeSharedByGoroutines(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)

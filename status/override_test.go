@@ -17,7 +17,7 @@ import (
 )
 
 // overridden is a service of which all is changed: 192.0.2.22 is down and drained, 192.0.2.25 was never checked
-// and removed by hand, the sorry server has another weight, and somebody added one of his own.
+// and removed by hand, the fallback server has another weight, and somebody added one of his own.
 const overridden = `checkinterval = 2
 virtual = 192.0.2.10:80
 	real = 192.0.2.22:80 gate

@@ -47,7 +47,7 @@ func answer(spec checker.Spec) checkFunc {
 			return checker.Result{Cause: checker.Answer, Detail: `body does not match "ready": got "<h1>starting up, please come back in a minute or two</h1>\x1b[31m"`}
 		case last == 26:
 			return checker.Result{Unjudged: true, Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /(?=x)(a+)+$/"}
-		case last == 25: // for ever
+		case last == 25: // forever
 			<-ctx.Done()
 			return checker.Result{Local: true}
 		default:

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// partTime is how long virtual services stay in the table for the commands that are told that they leave it.
-const partTime = 3 * time.Second
+// demotionTimeout is how long virtual services stay in the table for the commands that are told that they leave it.
+const demotionTimeout = 3 * time.Second
 
-// parting is a demotion under way: onchange is called before the table is emptied, so that no client is sent to where
-// nothing serves. Meanwhile the director goes on.
-type parting struct {
-	over <-chan struct{}   // closed when the commands have ended, or had their time; nil when there is no parting
+// demotion is a demotion under way: onchange is called before the table is emptied, so that no client is sent to where
+// nothing serves. Meanwhile the director continues.
+type demotion struct {
+	over <-chan struct{}   // closed when the commands have ended, or had their time; nil when there is none
 	done []chan<- struct{} // callers that wait for the demotion
 }
 
 // on reports whether a demotion is under way.
-func (p parting) on() bool { return p.over != nil }
+func (m demotion) on() bool { return m.over != nil }
 
-// part begins a demotion.
-func (d *Director) part(ctx context.Context, done chan<- struct{}) {
+// beginDemotion begins a demotion.
+func (d *Director) beginDemotion(ctx context.Context, done chan<- struct{}) {
 	told := d.tellLeaving("the director stands by")
 	if told == nil {
 		d.awaiting = append(d.awaiting, done)
@@ -32,20 +32,20 @@ func (d *Director) part(ctx context.Context, done chan<- struct{}) {
 		defer close(over)
 		d.allow(d.life, told)
 	}()
-	d.parting = parting{over: over, done: []chan<- struct{}{done}}
+	d.demotion = demotion{over: over, done: []chan<- struct{}{done}}
 }
 
-// parted ends a demotion.
-func (d *Director) parted(ctx context.Context) {
-	d.awaiting = append(d.awaiting, d.parting.done...)
-	d.parting = parting{}
+// endDemotion ends a demotion.
+func (d *Director) endDemotion(ctx context.Context) {
+	d.awaiting = append(d.awaiting, d.demotion.done...)
+	d.demotion = demotion{}
 	d.demote(ctx)
 }
 
-// stay cancels a demotion under way.
-func (d *Director) stay() {
-	d.awaiting = append(d.awaiting, d.parting.done...)
-	d.parting = parting{}
+// cancelDemotion cancels a demotion under way.
+func (d *Director) cancelDemotion() {
+	d.awaiting = append(d.awaiting, d.demotion.done...)
+	d.demotion = demotion{}
 	for _, v := range d.virtuals {
 		if v.written != nil {
 			d.runOnChange(v)
@@ -58,7 +58,7 @@ func (d *Director) allow(ctx context.Context, told <-chan struct{}) {
 	if told == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, partTime)
+	ctx, cancel := context.WithTimeout(ctx, demotionTimeout)
 	defer cancel()
 	select {
 	case <-told:
