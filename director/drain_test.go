@@ -33,6 +33,7 @@ func TestTheLastServerOfAVirtualService(t *testing.T) {
 		{what: "the other one is drained before the table follows", other: serving, drained: true, last: true},
 		{what: "it stands by", other: upOnly, standby: true},
 		{what: "it stands by, and the other one is down", other: out, standby: true, last: true},
+		{what: "it stands by, and the other one has weight 0", other: ServerSnapshot{Addr: someAddr, Up: true}, standby: true, last: true},
 		{what: "the table refuses changes", other: upOnly, err: "no"},
 	} {
 		t.Run(c.what, func(t *testing.T) {

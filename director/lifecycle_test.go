@@ -97,13 +97,13 @@ func TestTheClassesOfDurations(t *testing.T) {
 func TestASnapshotHasServersWithoutAnAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
-		s.configs["one"] = "virtual = 10.1.0.1:80\n\treal = web.example:80 gate 3\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n" +
+		s.configs["one"] = "virtual = 10.1.0.1:80\n\treal = web.example:80 gate 3\n\treal = api.example:80 gate\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n" +
 			"virtual = 10.1.0.2:80\n\treal = 10.2.0.2:80 gate\n\tchecktype = connect\n"
 		s.start("one", false)
 		<-s.director.Settled()
 		now := snapshotOf(t, s.director)
 		first, second := now.Virtuals[0].Servers, now.Virtuals[1].Servers
-		if len(first) != 2 || first[0].Real != "10.2.0.1:80" || first[1].Real != "web.example:80" || first[1].State != "unknown" || first[1].Weight != 3 ||
+		if len(first) != 3 || first[0].Real != "10.2.0.1:80" || first[1].Real != "web.example:80" || first[1].State != "unknown" || first[1].Weight != 3 || first[2].Real != "api.example:80" ||
 			len(second) != 1 || second[0].Real != "10.2.0.2:80" {
 			t.Errorf("%+v, %+v", first, second)
 		}

@@ -37,8 +37,17 @@ func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 			d.unjudged([]backendRef{one, two}, result)
 			time.Sleep(1)
 			d.unjudged([]backendRef{one, two}, result)
+			time.Sleep(time.Hour + 1)
+			d.unjudged([]backendRef{one}, result)
+			time.Sleep(1)
+			d.unjudged([]backendRef{two}, result)
+			time.Sleep(unjudgedQuiet)
+			d.unjudged([]backendRef{one}, result) // an hour after the other one
 		})
-		want := []notify.Kind{notify.Unjudged, notify.CheckWarning, notify.Unjudged, notify.CheckWarning}
+		want := []notify.Kind{
+			notify.Unjudged, notify.CheckWarning, notify.Unjudged, notify.CheckWarning,
+			notify.Unjudged, notify.CheckWarning, notify.CheckWarning,
+		}
 		if len(kinds) != len(want) {
 			t.Fatalf("%v, want %v", kinds, want)
 		}

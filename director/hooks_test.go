@@ -1,0 +1,113 @@
+package director
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+// ran are the commands that were run.
+type ran []string
+
+func (r *ran) Run(h notify.Hook) { *r = append(*r, h.Argv[len(h.Argv)-1]) }
+
+// What becomes of mark rules is told of those virtual services that have some.
+func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
+	var hooks ran
+	d := New(Deps{Hooks: &hooks})
+	d.marker = &marker{}
+	for _, marks := range []int{0, 1} {
+		v := &virtual{cfg: &parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks], Marking: make([]parser.Marking, marks)}, written: &ipvsctl.Service{}}
+		v.cfg.OnChange = "tell"
+		v.servers = []*server{{real: &parser.Real{}, task: &checker.Task{}, health: checker.Assume(checker.Up)}}
+		d.virtuals = append(d.virtuals, v)
+	}
+	d.runOnChangeOfMarked()
+	if !slices.Equal(hooks, ran{"tell fwm:3 available 1 1"}) {
+		t.Errorf("%q", hooks)
+	}
+}
+
+func TestTheServerAtAnAddressIsTheOneThatIsUp(t *testing.T) {
+	at := func(state checker.State) *server {
+		return &server{dest: ipvsctl.Dest{Addr: someAddr}, task: &checker.Task{}, health: checker.Assume(state)}
+	}
+	for _, c := range []struct {
+		servers []*server
+		want    int
+	}{
+		{[]*server{at(checker.Down), at(checker.Up)}, 1}, {[]*server{at(checker.Up), at(checker.Down)}, 0},
+		{[]*server{at(checker.Down), at(checker.Down)}, 0},
+	} {
+		if v := (&virtual{servers: c.servers}); v.serverAt(someAddr) != c.servers[c.want] {
+			t.Errorf("not server %d", c.want)
+		}
+	}
+	if v := (&virtual{servers: []*server{at(checker.Up)}}); v.serverAt(netip.AddrPort{}) != nil {
+		t.Error("a server at another address")
+	}
+}
+
+// A server that somebody added shows in a snapshot.
+func TestASnapshotShowsWhatWasAdded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"] = threeAndOne
+		s.start("one", false)
+		time.Sleep(5 * time.Second)
+		s.hand([]string{"-a", "-t", "10.1.0.1:80", "-r", "10.2.0.99:80"})
+		time.Sleep(5 * time.Second)
+		if got := snapshotOf(t, s.director).Virtuals[0].Added; !slices.Equal(got, []netip.AddrPort{netip.MustParseAddrPort("10.2.0.99:80")}) {
+			t.Errorf("added: %v", got)
+		}
+		s.stop(ErrHandover)
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
+
+// recorded are lines of a monitorfile.
+type recorded []string
+
+func (r *recorded) Record(file, id string, up bool, message string) {
+	*r = append(*r, file+" "+map[bool]string{true: "up", false: "down"}[up]+" "+message)
+}
+
+func TestWhatGoesIntoAMonitorfile(t *testing.T) {
+	result := checker.Result{OK: true, Stage: checker.AtMatch, Detail: "200 OK"}
+	for _, c := range []struct {
+		what        string
+		file        string
+		spec        checker.Spec
+		protocol    parser.Protocol
+		maintenance string
+		ok          bool
+		want        recorded
+	}{
+		{"no file", "", checker.Spec{Type: "negotiate", Service: "http"}, parser.TCP, "", true, nil},
+		{"http", "mon", checker.Spec{Type: "negotiate", Service: "http"}, parser.TCP, "", true, recorded{"mon up 200 OK"}},
+		{"combined", "mon", checker.Spec{Type: "combined", Service: "http"}, parser.TCP, "", true, recorded{"mon up 200 OK"}},
+		{"connect", "mon", checker.Spec{Type: "connect"}, parser.TCP, "", false, recorded{"mon down "}},
+		{"connect with udp is a ping, whose failures are left out", "mon", checker.Spec{Type: "connect"}, parser.UDP, "", false, nil},
+		{"http with udp", "mon", checker.Spec{Type: "negotiate", Service: "http"}, parser.UDP, "", true, recorded{"mon up 200 OK"}},
+		{"maintenance", "mon", checker.Spec{Type: "connect"}, parser.TCP, "web1", true, recorded{"mon down Server in maintenance"}},
+		{"on", "mon", checker.Spec{Type: "on"}, parser.TCP, "", true, nil},
+	} {
+		var lines recorded
+		d := New(Deps{Monitor: &lines})
+		v := &virtual{cfg: &parser.Virtual{Protocol: c.protocol}}
+		v.cfg.MonitorFile = c.file
+		result.OK = c.ok
+		s := &server{real: &parser.Real{}, task: &checker.Task{Job: checker.Job{Spec: c.spec}}, maintenance: c.maintenance}
+		d.monitor(v, s, result)
+		if !slices.Equal(lines, c.want) {
+			t.Errorf("%s: %q, want %q", c.what, lines, c.want)
+		}
+	}
+}
