@@ -98,7 +98,7 @@ func (c *chaos) play() {
 			c.event()
 		}
 		c.fix()
-		if c.rand.IntN(3) == 0 { // what was done by hand without repair is set right
+		if c.rand.IntN(3) == 0 { // what was done by hand without repair is restored
 			c.edit()
 		}
 		c.settle()

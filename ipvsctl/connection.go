@@ -32,7 +32,7 @@ type Connection struct {
 // FTP whose port is not known yet.
 func (c Connection) Template() bool { return c.Client.Port() == 0 && c.State != "LISTEN" }
 
-// Mark is the mark of a mark service's template, which takes the place of the address; 0 in any other entry.
+// Mark is the mark of a mark service's template, which replaces the address; 0 in any other entry.
 func (c Connection) Mark() uint32 {
 	if c.Protocol != Mark || !c.Template() {
 		return 0

@@ -61,7 +61,7 @@ type Report struct {
 // Checks is how the checks as a whole go.
 type Checks struct {
 	Overdue   float64 `json:"overdue_seconds"` // of the check that is most overdue
-	Shortages uint64  `json:"own_shortages"`   // that failed for want of descriptors, memory or ports here
+	Shortages uint64  `json:"own_shortages"`   // that failed because this machine lacked descriptors, memory or ports
 }
 
 // Table is how the table of IPVS does.
