@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Tick is what due times are rounded up to: one wake-up starts all that is due. It halves the
-// processor time of a wake-up for each check.
+// Tick is the grid of wake-ups. Each starts all checks that are due, which halves the processor time of one wake-up for
+// each check.
 const Tick = 10 * time.Millisecond
 
 const (
-	// firstPerTick is how many new tasks start in one tick, so that ten thousand new servers are asked
-	// within two seconds and not all in one instant.
+	// firstPerTick is how many new tasks start in one tick: ten thousand new servers are checked within two seconds, and
+	// not all at the same time.
 	firstPerTick = 50
-	// stallAfter is how late the pool may wake before results that failed meanwhile are not believed:
-	// a process that was stopped, or a machine that slept, says nothing about the servers.
+	// stallAfter is how late the pool may wake before failures from that time are ignored: when the process was stopped
+	// or the machine was suspended, they say nothing about the servers.
 	stallAfter = 500 * time.Millisecond
-	// shortageRetry is how soon a check is repeated that failed by our own shortage.
+	// shortageRetry is the wait before a check is repeated that failed by a shortage of this machine.
 	shortageRetry = 200 * time.Millisecond
-	// landWait is how long cancelled checks may take to end.
-	landWait = 2 * time.Second
+	// endTimeout is how long cancelled checks may take to end.
+	endTimeout = 2 * time.Second
 )
 
 // Job is one check and how often it is made. Equal jobs are the same job.
@@ -38,10 +38,10 @@ type Task struct {
 	// What follows is guarded by the pool's mu.
 	in      bool // the pool has it
 	due     time.Time
-	index   int // in the queue, -1 while in flight
+	index   int // in the queue, -1 while its check runs
 	ran     bool
 	ok      bool // of the last result
-	doubted bool // the last result was not believed
+	doubted bool // the last result was ignored
 }
 
 // Update is the result of one check of a task.
@@ -50,22 +50,22 @@ type Update struct {
 	Result Result
 }
 
-// Pool makes checks on time: each task at its own interval, none twice at once, each in a goroutine of
-// its own only while it is in flight. It is safe for use by several goroutines.
+// Pool makes checks on time: each task at its own interval, and never twice at the same time. A task has a goroutine only
+// while its check runs. A Pool is safe for use by several goroutines.
 type Pool struct {
 	wake    chan struct{} // the schedule changed
 	results chan struct{} // there is something to Take
-	flights sync.WaitGroup
+	running sync.WaitGroup
 	asleep  func() time.Duration // how long the machine has been suspended since its boot
 
 	mu      sync.Mutex // guards what follows
 	tasks   []*Task
-	queue   schedule // tasks that are not in flight
+	queue   schedule // tasks whose check does not run
 	pending []Update
 	spread  float64       // where in its interval the next new task goes
-	planned time.Time     // when the pool meant to wake; zero when it is awake
+	planned time.Time     // when the pool last planned to wake; zero before the first round
 	stalled time.Time     // when it last woke far too late
-	slept   time.Duration // of the machine, as far as it was noticed
+	slept   time.Duration // what asleep returned last
 }
 
 // NewPool returns a pool without tasks. It does nothing until Run.
@@ -73,8 +73,8 @@ func NewPool() *Pool {
 	return &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended}
 }
 
-// Set makes tasks the tasks of the pool. Those it has already go on as they are; new ones are checked
-// at once; the others are dropped for good, and what they still find is not told.
+// Set makes tasks the tasks of the pool. Those that it already has keep their schedule. New ones are checked at once. The
+// others are dropped: no result of them is reported any more.
 func (p *Pool) Set(tasks []*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,8 +104,7 @@ func (p *Pool) Set(tasks []*Task) {
 	signal(p.wake)
 }
 
-// Results is signalled when there is something to Take. What nobody waits for (one more success) may
-// be told up to a second late.
+// Results is signalled when there is something to Take. A success after a success may be reported up to a second late.
 func (p *Pool) Results() <-chan struct{} { return p.results }
 
 // Take returns the results since the last call, oldest first.
@@ -117,8 +116,8 @@ func (p *Pool) Take() []Update {
 	return u
 }
 
-// Overdue is by how much the most belated check is late: one that should have begun, or one that should have
-// ended and begun again. It is below a Tick or two while all goes well.
+// Overdue is by how much the latest check is late: one that should have begun, or one that should have ended and begun
+// again. It is less than two Ticks on a machine that keeps up.
 func (p *Pool) Overdue() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,10 +132,10 @@ func (p *Pool) Overdue() time.Duration {
 	return late
 }
 
-// Run makes checks until ctx is done. Those in flight are cancelled then, and waited for: the end of the
-// process must not leave a program behind that one of them started. One that can't be ended is not waited for.
+// Run makes checks until ctx is done. Checks that run then are cancelled, and waited for: the process must not leave
+// programs running that they started. A check that does not end is not waited for.
 func (p *Pool) Run(ctx context.Context) {
-	defer p.land()
+	defer p.waitForRunning()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -150,12 +149,12 @@ func (p *Pool) Run(ctx context.Context) {
 	}
 }
 
-func (p *Pool) land() {
-	landed := make(chan struct{})
-	go func() { p.flights.Wait(); close(landed) }()
+func (p *Pool) waitForRunning() {
+	ended := make(chan struct{})
+	go func() { p.running.Wait(); close(ended) }()
 	select {
-	case <-landed:
-	case <-time.After(landWait):
+	case <-ended:
+	case <-time.After(endTimeout):
 	}
 }
 
@@ -170,7 +169,7 @@ func (p *Pool) round(ctx context.Context) time.Duration {
 	p.slept = p.asleep()
 	for len(p.queue) > 0 && !p.queue[0].due.After(now) {
 		t := heap.Pop(&p.queue).(*Task)
-		p.flights.Go(func() { p.run(ctx, t, now) })
+		p.running.Go(func() { p.run(ctx, t, now) })
 	}
 	if len(p.pending) > 0 {
 		signal(p.results)
@@ -190,7 +189,8 @@ func (p *Pool) run(ctx context.Context, t *Task, start time.Time) {
 	p.finish(ctx, t, r, start)
 }
 
-// finish tells the result and puts the task back into the queue.
+// finish reports the result and puts the task back into the queue. A failure from a time when the process or the machine
+// did not run is ignored once: the check is made again at once.
 func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -198,27 +198,15 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 		return
 	}
 	now := time.Now()
-	first := !t.ran
-	t.ran = true
-	switch {
-	case r.Local:
-		t.due = now.Add(min(shortageRetry, t.Every))
-	case !r.OK && !t.doubted && p.overslept(start, now):
-		t.doubted = true
-		t.due = now
+	if !r.OK && !r.Local && !t.doubted && p.overslept(start, now) {
+		t.ran, t.doubted, t.due = true, true, now
 		heap.Push(&p.queue, t)
 		signal(p.wake)
 		return
-	case first:
-		t.due = start.Add(p.phase(t.Every))
-	case now.Sub(start) >= t.Every: // it took its whole interval: the next one is not late a second time
-		t.due = now
-	default:
-		t.due = after(t.due, t.Every, now)
 	}
-	t.doubted = false
-	told := first || !r.OK || !t.ok
-	t.ok = r.OK
+	told := !t.ran || !r.OK || !t.ok
+	t.due = p.next(t, r, start, now)
+	t.ran, t.ok, t.doubted = true, r.OK, false
 	heap.Push(&p.queue, t)
 	p.pending = append(p.pending, Update{Task: t, Result: r})
 	if told {
@@ -229,19 +217,33 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 	}
 }
 
-// overslept tells whether the process did not run for a while during a check.
+// next is when a task is due again after a check from start to now.
+func (p *Pool) next(t *Task, r Result, start, now time.Time) time.Time {
+	if r.Local {
+		return now.Add(min(shortageRetry, t.Every))
+	}
+	if !t.ran {
+		return start.Add(p.phase(t.Every))
+	}
+	if now.Sub(start) >= t.Every { // it took its whole interval: the next one is not late, too
+		return now
+	}
+	return after(t.due, t.Every, now)
+}
+
+// overslept reports whether the process did not run for some time during a check.
 func (p *Pool) overslept(start, now time.Time) bool {
 	return p.stalled.After(start) || p.late(now)
 }
 
-// late tells whether it should have woken long ago. The process's own clock stands still while the machine
-// is suspended, unlike the servers'.
+// late reports whether the pool should have woken long before. The process's own clock stops while the machine is
+// suspended, unlike the servers'.
 func (p *Pool) late(now time.Time) bool {
 	return now.Sub(p.planned) > stallAfter || p.asleep()-p.slept > stallAfter
 }
 
-// phase is where in its interval a job goes after its first check: golden-ratio steps spread any
-// number of jobs evenly, whenever they come. It is never soon after the first check.
+// phase is where in its interval a job is made after its first check. Steps of the golden ratio spread any number of jobs
+// evenly, whenever they are added. The second check is never soon after the first.
 func (p *Pool) phase(every time.Duration) time.Duration {
 	p.spread += 0.6180339887498949
 	if p.spread >= 1 {
@@ -253,10 +255,8 @@ func (p *Pool) phase(every time.Duration) time.Duration {
 // after is the next time that a job is due, in steps of its interval from the last one.
 func after(due time.Time, every time.Duration, now time.Time) time.Time {
 	due = due.Add(every)
-	if late := now.Sub(due); late > 0 {
-		due = due.Add((late + every - 1) / every * every)
-	}
-	return due
+	late := max(now.Sub(due), 0)
+	return due.Add((late + every - 1) / every * every)
 }
 
 // ceil rounds a duration up to whole ticks.

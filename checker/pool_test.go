@@ -3,6 +3,7 @@ package checker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync/atomic"
 	"testing"
@@ -95,16 +96,16 @@ func TestJobsAreSpreadOverTheInterval(t *testing.T) {
 		p.Set(tasks)
 		time.Sleep(3 * every)
 		synctest.Wait()
-		total, most := 0, 0
+		total, busiest := 0, 0
 		for _, k := range perTick {
 			total += k
-			most = max(most, k)
+			busiest = max(busiest, k)
 		}
 		if total < n*99/100 || total > n*101/100 {
 			t.Errorf("%d checks in one interval, want %d", total, n)
 		}
-		if most > 3*n/100 {
-			t.Errorf("%d checks in one tick, the mean is %d", most, n/100)
+		if busiest > 3*n/100 {
+			t.Errorf("%d checks in one tick, the mean is %d", busiest, n/100)
 		}
 	})
 }
@@ -274,16 +275,16 @@ func TestACheckThatTakesItsWholeIntervalIsMadeAgainAtOnce(t *testing.T) {
 }
 
 func TestTheEndOfThePoolWaitsForCancelledChecksButNotForEver(t *testing.T) {
-	for name, c := range map[string]struct{ lands, waits time.Duration }{
-		"one that ends":   {lands: 300 * time.Millisecond, waits: 300 * time.Millisecond},
-		"one that hangs ": {lands: time.Minute, waits: landWait},
+	for name, c := range map[string]struct{ ends, waits time.Duration }{
+		"one that ends":  {ends: 300 * time.Millisecond, waits: 300 * time.Millisecond},
+		"one that hangs": {ends: time.Minute, waits: endTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := NewPool()
 				p.Set([]*Task{task(1, time.Second, checkFunc(func(ctx context.Context) Result {
 					<-ctx.Done()
-					time.Sleep(c.lands)
+					time.Sleep(c.ends)
 					return Result{}
 				}))})
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -299,7 +300,7 @@ func TestTheEndOfThePoolWaitsForCancelledChecksButNotForEver(t *testing.T) {
 	}
 }
 
-func TestOverdueIsTheAgeOfTheMostBelatedCheck(t *testing.T) {
+func TestOverdueIsTheAgeOfTheLatestCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
 		end := make(chan struct{})
@@ -323,4 +324,119 @@ func TestOverdueIsTheAgeOfTheMostBelatedCheck(t *testing.T) {
 			t.Errorf("%v overdue after it ended", late)
 		}
 	})
+}
+
+func TestNewJobsStartInBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := run(t)
+		begin := time.Now()
+		batches := map[time.Duration]int{}
+		check := serial(checkFunc(func(context.Context) Result { batches[time.Since(begin)]++; return Result{OK: true} }))
+		var tasks []*Task
+		for i := range 2*firstPerTick + 20 {
+			tasks = append(tasks, task(i, time.Minute, check))
+		}
+		p.Set(tasks)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		want := map[time.Duration]int{0: firstPerTick, Tick: firstPerTick, 2 * Tick: 20}
+		if !maps.Equal(batches, want) {
+			t.Errorf("checks at %v, want %v", batches, want)
+		}
+	})
+}
+
+func TestOverdueCountsWhatNeverBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPool() // that nobody runs
+		p.Set([]*Task{task(1, time.Second, nil)})
+		time.Sleep(5 * time.Second)
+		if late := p.Overdue(); late != 5*time.Second {
+			t.Errorf("%v overdue, want 5s", late)
+		}
+	})
+}
+
+// Nobody waits for a success after a success, but it must not wait for a failure either.
+func TestResultsAreSignalledOnlyWhenThereAreSome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := run(t)
+		p.Set([]*Task{task(1, time.Second, checkFunc(func(context.Context) Result { return Result{OK: true} }))})
+		begin := time.Now()
+		for got := 0; got < 5; got += len(p.Take()) {
+			<-p.Results()
+		}
+		if late := time.Since(begin) - 5*time.Second; late > Tick {
+			t.Errorf("five results, one a second, came %v late", late)
+		}
+		p.Set(nil)
+		synctest.Wait()
+		p.Take()
+		select {
+		case <-p.Results():
+		default:
+		}
+		time.Sleep(5 * time.Second)
+		select {
+		case <-p.Results():
+			t.Error("signalled without a task")
+		default:
+		}
+	})
+}
+
+func TestCheckThatTakesExactlyItsIntervalIsDueAtItsEnd(t *testing.T) {
+	p := NewPool()
+	begin := time.Unix(100, 0)
+	for took, want := range map[time.Duration]time.Time{
+		time.Second - 1: begin.Add(time.Second + 500*time.Millisecond),
+		time.Second:     begin.Add(time.Second),
+		time.Second + 1: begin.Add(time.Second + 1),
+	} {
+		tk := &Task{Job: Job{Every: time.Second}, ran: true, due: begin.Add(-500 * time.Millisecond)}
+		if got := p.next(tk, Result{OK: true}, begin, begin.Add(took)); !got.Equal(want) {
+			t.Errorf("took %v: due after %v, want %v", took, got.Sub(begin), want.Sub(begin))
+		}
+	}
+}
+
+func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
+	now := time.Unix(1000, 0)
+	for name, c := range map[string]struct {
+		woke, suspended time.Duration // too late; since the last round
+		want            bool
+	}{
+		"in time":                   {0, 0, false},
+		"at the limit":              {stallAfter, stallAfter, false},
+		"the process was stopped":   {stallAfter + 1, 0, true},
+		"the machine was suspended": {0, stallAfter + 1, true},
+	} {
+		p := NewPool()
+		p.planned, p.slept = now.Add(-c.woke), time.Hour
+		p.asleep = func() time.Duration { return time.Hour + c.suspended }
+		if got := p.late(now); got != c.want {
+			t.Errorf("%s: late %v", name, got)
+		}
+	}
+}
+
+func TestPhasesFollowTheGoldenRatio(t *testing.T) {
+	p := NewPool()
+	for i, want := range []time.Duration{6562305898, 3124611797, 8686917696} {
+		if got := p.phase(10 * time.Second); got.Round(10) != want.Round(10) {
+			t.Errorf("phase %d is %v, want %v", i, got, want)
+		}
+	}
+	p.spread = 1 - 0.6180339887498949 // the next one would be a whole interval
+	if got := p.phase(10 * time.Second); got != time.Second {
+		t.Errorf("phase %v, want 1s", got)
+	}
+}
+
+func TestCeilRoundsUpToWholeTicks(t *testing.T) {
+	for d, want := range map[time.Duration]time.Duration{0: 0, 1: Tick, Tick - 1: Tick, Tick: Tick, Tick + 1: 2 * Tick} {
+		if got := ceil(d); got != want {
+			t.Errorf("%v becomes %v, want %v", d, got, want)
+		}
+	}
 }
