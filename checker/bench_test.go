@@ -14,7 +14,7 @@ import (
 	"ldirectord/checker/icmp"
 )
 
-// benchmark makes one check again and again. The server of the benchmark runs in the same process:
+// benchmark makes one check in a loop. The server of the benchmark runs in the same process:
 // compare the results with each other.
 func benchmark(b *testing.B, c Checker) {
 	b.Helper()

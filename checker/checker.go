@@ -1,5 +1,5 @@
-// Package checker asks real servers whether they are well: one file a protocol, a pool that asks
-// each on time, and the rules that turn answers into a state.
+// Package checker checks whether real servers are healthy: a file for each protocol, a pool that makes the checks on
+// time, and the rules that make a state of their results.
 package checker
 
 import (
@@ -18,7 +18,7 @@ type Checker interface {
 }
 
 // Spec is everything that makes one check what it is. Two equal Specs are the same check of the
-// same server and are made once. Only comparable values may stand here.
+// same server and are made once. All fields must be comparable.
 type Spec struct {
 	Type     string // checktype: negotiate, connect, ping, external, external-perl, on, off, combined
 	Service  string // negotiate and combined: http, https, …, none
@@ -33,7 +33,7 @@ type Spec struct {
 	Command string    // checkcommand
 	Args    [4]string // external: virtual address or mark, virtual port, real address, real port
 
-	Request        string // with its leading slash, as the reference keeps it
+	Request        string // with its leading slash, as the Perl ldirectord keeps it
 	URL            string // what an http check asks for
 	Receive        string // Perl regular expression; "" matches everything
 	Host           string // virtualhost
@@ -76,7 +76,7 @@ type Step struct {
 // processes, and what they must know of the configuration. Each file is read once.
 type Env struct {
 	Pinger Pinger
-	// IsVirtual tells whether an address is one of our own virtual services; nil: none is.
+	// IsVirtual reports whether an address is one of our own virtual services; nil: none is.
 	// It is asked at each redirect, so it may change with a reload.
 	IsVirtual func(netip.AddrPort) bool
 	// Children bounds the external programs running at once; nil: no bound.

@@ -26,8 +26,8 @@ func (c *connectCheck) Check(ctx context.Context) Result {
 	return Result{OK: true, Stage: AtConnect, Detail: "connected"}
 }
 
-// routeCheck is what connecting means for UDP: there is a route to the server. As in the reference
-// it stands between two full checks only.
+// routeCheck is what connecting means for UDP: there is a route to the server. As in the Perl
+// ldirectord it comes between two full checks only.
 type routeCheck struct{ target netip.AddrPort }
 
 // Check implements Checker.

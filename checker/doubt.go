@@ -6,8 +6,8 @@ import (
 	"ldirectord/checker/perlre"
 )
 
-// Doubt is what works in a Spec and will hardly work well, or nil: a pattern that may take for ever on an answer
-// that nearly matches.
+// Doubt is what works in a Spec and will hardly be of use, or nil: a pattern that may take forever on an answer that
+// nearly matches.
 func Doubt(s Spec) *SpecError {
 	if err := explosion(s.Receive); err != nil {
 		return &SpecError{"receive", err}

@@ -32,7 +32,7 @@ type external struct {
 }
 
 // newExternal takes the command as the name of a program, without arguments and without a shell, as
-// the reference does.
+// the Perl ldirectord does.
 func newExternal(s Spec, e *Env) *external {
 	command := s.Command
 	if command == "" {
@@ -75,7 +75,7 @@ func (c *external) Check(ctx context.Context) Result {
 	}
 }
 
-// errCrowded is a shortage of ours.
+// errCrowded is a shortage of this machine.
 var errCrowded = &fault{"too many programs are running already", syscall.ENOMEM}
 
 // acquire waits until one more program may run.
@@ -156,8 +156,8 @@ func withOutput(text string, output []byte) string {
 //go:embed externalperl.pl
 var perlRunner string
 
-// newExternalPerl runs a Perl file in a Perl of its own for each check. The reference reads it once
-// into itself; here a file that hangs or crashes harms only its own check.
+// newExternalPerl runs a Perl file in a Perl of its own for each check. The Perl ldirectord
+// reads it once into itself; here a file that hangs or crashes harms only its own check.
 func newExternalPerl(s Spec, e *Env) *external {
 	c := newProgram(s, e, "perl", "-", s.Command)
 	c.input = perlRunner

@@ -191,7 +191,7 @@ func TestCancelledExternalIsKilled(t *testing.T) {
 }
 
 // What an external program begins with is as with any other child: no signal is blocked or ignored, it has no
-// descriptor of ours, and its limit of descriptors is not the one that a Go program gives itself.
+// own descriptor, and its limit of descriptors is not the one that a Go program gives itself.
 func TestExternalStartsWithCleanSignalsAndLimits(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("needs /proc")

@@ -38,8 +38,8 @@ func raw(text string) step {
 	}
 }
 
-// hear awaits a line.
-func hear(want string) step {
+// await awaits a line.
+func await(want string) step {
 	return func(c *client) bool {
 		line, err := c.read.ReadString('\n')
 		if got := strings.TrimSuffix(line, "\r\n"); err != nil || got != want {
@@ -50,8 +50,8 @@ func hear(want string) step {
 	}
 }
 
-// hearAll awaits all that the client says before it ends its side.
-func hearAll(want string) step {
+// awaitAll awaits all that the client says before it ends its side.
+func awaitAll(want string) step {
 	return func(c *client) bool {
 		got, err := io.ReadAll(c.read)
 		if err != nil || string(got) != want {
@@ -235,7 +235,7 @@ func greetingCases(s Spec, secure *tls.Config, protocol, greeting string) []fake
 		{name: "slow drip", server: []step{drip(greeting + " from a slow server")}, late: true, detail: "timeout in the greeting"},
 		{name: "closed after connect", server: []step{}, detail: "connection closed waiting for the greeting"},
 		{name: "closed in the greeting", server: []step{raw(greeting)}, detail: "connection closed in the greeting"},
-		{name: "another protocol", server: []step{say("SSH-2.0-\x1b[2J"), hearAll("")}, detail: "not " + protocol + `: "SSH-2.0-\x1b[2J"`},
+		{name: "another protocol", server: []step{say("SSH-2.0-\x1b[2J"), awaitAll("")}, detail: "not " + protocol + `: "SSH-2.0-\x1b[2J"`},
 		{name: "binary", server: []step{raw("\x00\xff\n"), silent}, detail: "not " + protocol + `: "\x00\xff"`},
 		{name: "empty line", server: []step{say(""), silent}, detail: "not " + protocol + `: ""`},
 		{name: "endless line", server: []step{endless(greeting)}, detail: "a line of more than 4096 bytes in the greeting"},

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// fault is why a check failed, in words for the operator, and the error behind it.
+// fault is why a check failed, in words for the operator, and the error that it came from.
 type fault struct {
 	text string
 	err  error
@@ -41,7 +41,7 @@ func failed(ctx context.Context, err error) Result {
 	return Result{Detail: err.Error(), Cause: cause, Stage: stageOf(err), Local: cause == Shortage, Unjudged: cause == Unjudged}
 }
 
-// isShortage tells whether an error is our own lack of something. (EADDRNOTAVAIL: no local port is
+// isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL: no local port is
 // left.) No route to the server is none: the server can't be reached.
 func isShortage(err error) bool {
 	for _, ours := range []syscall.Errno{
@@ -58,7 +58,7 @@ func isTimeout(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// isClosed tells whether the server has ended the connection in order.
+// isClosed reports whether the server has ended the connection in order.
 func isClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

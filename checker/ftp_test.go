@@ -46,41 +46,41 @@ func transfer(with ...step) step {
 func TestFTP(t *testing.T) {
 	anonymous := Spec{Service: "ftp", Request: "/"}
 	file := Spec{Service: "ftp", Login: "monitor", Passwd: "secret", Request: "/status", Receive: "^all w.ll$"}
-	in := steps(say("220-welcome", " to this server", "220 ready"), hear("USER monitor"), say("331 and?"), hear("PASS secret"), say("230 in"))
-	atRoot := steps(in, hear("CWD /"), say("250 /"), hear("TYPE I"), say("200 binary"))
-	extended := steps(atRoot, hear("EPSV"), listenData("229 Extended (|||PORT|)"))
-	retrieve := steps(hear("RETR /status"), say("150 here it comes"))
-	done := steps(say("226 done"), hear("QUIT"), say("221 bye"))
-	quit := steps(hear("QUIT"), say("221 bye"))
+	in := steps(say("220-welcome", " to this server", "220 ready"), await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"))
+	atRoot := steps(in, await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"))
+	extended := steps(atRoot, await("EPSV"), listenData("229 Extended (|||PORT|)"))
+	retrieve := steps(await("RETR /status"), say("150 here it comes"))
+	done := steps(say("226 done"), await("QUIT"), say("221 bye"))
+	quit := steps(await("QUIT"), say("221 bye"))
 	checkFakes(t, append(greetingCases(anonymous, nil, "FTP", "220 ready"), []fakeCase{
 		{name: "good", spec: file, server: steps(extended, retrieve, transfer(raw("all well\n")), done), up: true, detail: "/status: 9 bytes"},
 		{name: "good over IPv6", spec: file, ipv6: true, server: steps(extended, retrieve, transfer(raw("all well")), done), up: true, detail: "/status: 8 bytes"},
-		{name: "knows PASV only", spec: file, server: steps(atRoot, hear("EPSV"), say("500 what?"), hear("PASV"), listenData("227 Passive (10,0,0,1,HIGH,LOW)."), retrieve, transfer(raw("all well")), done),
+		{name: "knows PASV only", spec: file, server: steps(atRoot, await("EPSV"), say("500 what?"), await("PASV"), listenData("227 Passive (10,0,0,1,HIGH,LOW)."), retrieve, transfer(raw("all well")), done),
 			up: true, detail: "/status: 8 bytes"},
-		{name: "without a file", spec: anonymous, server: steps(say("220 ready"), hear("USER anonymous"), say("331 mail address, please"), hear("PASS "), say("230 welcome"), hear("CWD /"), say("250 /"), hear("TYPE I"), say("200 binary"), quit),
+		{name: "without a file", spec: anonymous, server: steps(say("220 ready"), await("USER anonymous"), say("331 mail address, please"), await("PASS "), say("230 welcome"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"), quit),
 			up: true, detail: "230 welcome"},
-		{name: "without a password", spec: anonymous, server: steps(say("220 ready"), hear("USER anonymous"), say("230 welcome"), hear("CWD /"), say("250 /"), hear("TYPE I"), say("200 binary"), quit),
+		{name: "without a password", spec: anonymous, server: steps(say("220 ready"), await("USER anonymous"), say("230 welcome"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 binary"), quit),
 			up: true, detail: "230 welcome"},
 		{name: "not ready", spec: anonymous, server: steps(say("421 too many users"), quit), detail: "greeting: 421 too many users"},
-		{name: "wrong user", spec: file, server: steps(say("220 ready"), hear("USER monitor"), say("530 no"), quit), detail: "login rejected: 530 no"},
-		{name: "wrong password", spec: file, server: steps(say("220 ready"), hear("USER monitor"), say("331 and?"), hear("PASS secret"), say("530 not with secret"), quit),
+		{name: "wrong user", spec: file, server: steps(say("220 ready"), await("USER monitor"), say("530 no"), quit), detail: "login rejected: 530 no"},
+		{name: "wrong password", spec: file, server: steps(say("220 ready"), await("USER monitor"), say("331 and?"), await("PASS secret"), say("530 not with secret"), quit),
 			detail: "login rejected: 530 not with …"},
-		{name: "no root", spec: file, server: steps(in, hear("CWD /"), say("550 no"), quit), detail: "CWD rejected: 550 no"},
-		{name: "no passive transfer", spec: file, server: steps(atRoot, hear("EPSV"), say("500 no"), hear("PASV"), say("502 no"), quit), detail: "PASV rejected: 502 no"},
-		{name: "no file", spec: file, server: steps(extended, hear("RETR /status"), transfer(), say("550 no such file"), quit), detail: "RETR rejected: 550 no such file"},
+		{name: "no root", spec: file, server: steps(in, await("CWD /"), say("550 no"), quit), detail: "CWD rejected: 550 no"},
+		{name: "no passive transfer", spec: file, server: steps(atRoot, await("EPSV"), say("500 no"), await("PASV"), say("502 no"), quit), detail: "PASV rejected: 502 no"},
+		{name: "no file", spec: file, server: steps(extended, await("RETR /status"), transfer(), say("550 no such file"), quit), detail: "RETR rejected: 550 no such file"},
 		{name: "wrong content", spec: file, server: steps(extended, retrieve, transfer(raw("\x1b[2Jnot well")), done), detail: `/status does not match /^all w.ll$/: got "\x1b[2Jnot well"`},
 		{name: "empty file", spec: file, server: steps(extended, retrieve, transfer(), done), detail: `/status does not match /^all w.ll$/: got ""`},
 		{name: "transfer aborted", spec: file, server: steps(extended, retrieve, transfer(raw("all w")), say("426 disk broken"), quit), detail: "transfer failed: 426 disk broken"},
 		{name: "endless file", spec: file, server: steps(extended, retrieve, transfer(endless("all well\n")), quit), detail: "/status does not match /^all w.ll$/ in its first 1048576 bytes"},
-		{name: "data port closed", spec: file, server: steps(atRoot, hear("EPSV"), closedData, quit), detail: "data connect: refused"},
+		{name: "data port closed", spec: file, server: steps(atRoot, await("EPSV"), closedData, quit), detail: "data connect: refused"},
 		{name: "silent in the file", spec: file, server: steps(extended, retrieve, transfer(raw("all well"), stay)), late: true, detail: "timeout in the file"},
 		{name: "slow drip in the file", spec: file, server: steps(extended, retrieve, transfer(drip("all well, but slowly"))), late: true, detail: "timeout in the file"},
 		{name: "silent after the file", spec: file, server: steps(extended, retrieve, transfer(raw("all well")), silent), late: true, detail: "timeout waiting for the end of the transfer"},
-		{name: "closed in the middle", spec: file, server: steps(in, hear("CWD /")), detail: "connection closed waiting for the answer to CWD"},
-		{name: "reset in the middle", spec: file, server: steps(in, hear("CWD /"), reset), detail: "connection reset waiting for the answer to CWD"},
-		{name: "silent in the middle", spec: file, server: steps(in, hear("CWD /"), silent), late: true, detail: "timeout waiting for the answer to CWD"},
-		{name: "notProtocol in the middle", spec: file, server: steps(in, hear("CWD /"), say("* BYE"), silent), detail: `not FTP: "* BYE"`},
-		{name: "endless reply", spec: file, server: steps(in, hear("CWD /"), endless("250-/\r\n")), detail: "more than 65536 bytes said up to the answer to CWD"},
+		{name: "closed in the middle", spec: file, server: steps(in, await("CWD /")), detail: "connection closed waiting for the answer to CWD"},
+		{name: "reset in the middle", spec: file, server: steps(in, await("CWD /"), reset), detail: "connection reset waiting for the answer to CWD"},
+		{name: "silent in the middle", spec: file, server: steps(in, await("CWD /"), silent), late: true, detail: "timeout waiting for the answer to CWD"},
+		{name: "invalid data in the middle", spec: file, server: steps(in, await("CWD /"), say("* BYE"), silent), detail: `not FTP: "* BYE"`},
+		{name: "endless reply", spec: file, server: steps(in, await("CWD /"), endless("250-/\r\n")), detail: "more than 65536 bytes said up to the answer to CWD"},
 	}...))
 }
 

@@ -28,11 +28,11 @@ func (s said) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
 // spoken is a connection to a server that says a text.
 func spoken(text []byte) said { return said{Reader: bytes.NewReader(text)} }
 
-// longestFuzz is how long a few kilobytes may keep a check busy, on a machine that does other things as well.
-const longestFuzz = 3 * time.Second
+// maxFuzzTime is how long a few kilobytes may keep a check busy, on a machine that does other things as well.
+const maxFuzzTime = 3 * time.Second
 
-// mostGoroutines is more than a target has at any time, those included that are about to end.
-const mostGoroutines = 200
+// maxGoroutines is more than a target has at any time, those included that are about to end.
+const maxGoroutines = 200
 
 // fuzzing judges what comes of one answer.
 type fuzzing struct {
@@ -43,14 +43,14 @@ type fuzzing struct {
 func fuzz(t *testing.T) fuzzing {
 	f := fuzzing{t, time.Now()}
 	t.Cleanup(func() {
-		if took := time.Since(f.begin); took > longestFuzz {
+		if took := time.Since(f.begin); took > maxFuzzTime {
 			t.Errorf("took %v", took)
 		}
 		// On a machine that does other things those that are about to end may be many for a moment.
-		for end := time.Now().Add(longestFuzz); runtime.NumGoroutine() > mostGoroutines; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(maxFuzzTime); runtime.NumGoroutine() > maxGoroutines; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				stacks := make([]byte, 1<<20)
-				t.Fatalf("%d goroutines: checks leave some behind:\n%s", runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
+				t.Fatalf("%d goroutines: checks leak some:\n%s", runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
 			}
 		}
 	})

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// maxRedirects is how many redirects are followed, as by the reference (LWP's max_redirect).
+// maxRedirects is how many redirects are followed, as by the Perl ldirectord (LWP's max_redirect).
 const maxRedirects = 7
 
 // httpCheck asks a server by http or https, or as a proxy, and compares the answer: the status must
@@ -84,7 +84,7 @@ func newHTTP(s Spec, e *Env) (Checker, error) {
 	return c, nil
 }
 
-// byProxy tells whether a URL is asked of the proxy being checked.
+// byProxy reports whether a URL is asked of the proxy being checked.
 func (c *httpCheck) byProxy(u *url.URL) bool { return c.proxy && u.Scheme == "http" }
 
 // prepare writes a request. What the configuration says of us is only for home, the server being
@@ -223,7 +223,7 @@ func (c *httpCheck) locate(ctx context.Context, h *hop, deadline time.Time) erro
 	return nil
 }
 
-// route chooses among the addresses of a URL's host. The server being checked stands in for our
+// route chooses among the addresses of a URL's host. The server being checked is asked instead of our
 // virtual services: through them its peers would answer for it.
 func (c *httpCheck) route(scheme string, addrs []netip.Addr, port uint16) (to netip.AddrPort, away bool) {
 	for _, a := range addrs {
@@ -284,7 +284,7 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, deadl
 	return a, err
 }
 
-// redirects tells whether an answer is a redirect that is to be followed. One that is wanted is not.
+// redirects reports whether an answer is a redirect that is to be followed. One that is wanted is not.
 func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
 	if c.wanted.good(a.status) {
 		return false

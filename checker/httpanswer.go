@@ -31,7 +31,7 @@ type httpAnswer struct {
 	cut      bool // the body has more than maxBody bytes
 }
 
-// statusLine is the status in the form of the reference: 200 OK.
+// statusLine is the status in the form of the Perl ldirectord: 200 OK.
 func (a *httpAnswer) statusLine() string {
 	if a.status == 200 && string(a.reason) == "OK" {
 		return "200 OK"
@@ -196,7 +196,7 @@ func (r *answerReader) answer() (httpAnswer, error) {
 	}
 }
 
-// head reads up to the empty line behind a header.
+// head reads up to the empty line after a header.
 func (r *answerReader) head() ([]byte, error) {
 	searched := 0
 	for {
@@ -315,7 +315,7 @@ func fieldIs(name []byte, want string) bool {
 	return bytes.EqualFold(name, []byte(want))
 }
 
-// body reads the body, or its first maxBody bytes, and tells whether it has more.
+// body reads the body, or its first maxBody bytes, and reports whether it has more.
 func (r *answerReader) body(a *httpAnswer) (body []byte, cut bool, err error) {
 	switch {
 	case a.status < 200 || a.status == 204 || a.status == 304:

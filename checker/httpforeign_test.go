@@ -15,7 +15,7 @@ func TestAForeignServerIsNotQuoted(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer string
 		up     bool
-		detail string // behind the redirect
+		detail string // after the redirect
 		said   string
 	}{
 		"good":              {"HTTP/1.1 200 " + token + "\r\nContent-Length: 8\r\n\r\nAll good", true, "", ""},

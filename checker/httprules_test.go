@@ -190,7 +190,7 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 	}
 }
 
-// The port is the same, but what is said there is for everybody to hear.
+// The port is the same, but what is said there is for everybody to read.
 func TestARedirectFromTLSToNoneTellsNoSecret(t *testing.T) {
 	a := newAuthority(t)
 	secure := a.serves(t, "127.0.0.1")

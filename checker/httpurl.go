@@ -23,7 +23,7 @@ func parseURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// forgive escapes what may not stand in a URL, as blanks in a request often are not.
+// forgive escapes what a URL may not contain. Blanks in a request, for example, often are not escaped.
 func forgive(text string) string {
 	var b strings.Builder
 	for i := range len(text) {
@@ -84,7 +84,7 @@ func showURL(u *url.URL) string {
 	return escape(shown.String(), 2*maxExcerpt)
 }
 
-// hostOf is an address as it stands in a Host field.
+// hostOf is an address in the form of a Host field.
 func hostOf(a netip.Addr) string {
 	if a = a.Unmap(); a.Is6() {
 		return "[" + a.String() + "]"

@@ -128,7 +128,7 @@ func imapStatus(line, tag string) (status string, ok bool) {
 	return "", false
 }
 
-// isQuotable tells whether a quoted string may hold a text.
+// isQuotable reports whether a quoted string may hold a text.
 func isQuotable(text string) bool {
 	for _, c := range []byte(text) {
 		if c == 0 || c == '\r' || c == '\n' || c >= 0x80 {

@@ -7,8 +7,8 @@ func TestIMAP(t *testing.T) {
 	imap := Spec{Service: "imap"}
 	user := Spec{Service: "imap", Login: "monitor", Passwd: `pass "word"`}
 	foreign := Spec{Service: "imap", Login: "mönitor", Passwd: "pässword"}
-	asked := []step{say(greeting), hear(`a LOGIN "monitor" "pass \"word\""`)}
-	quit := []step{hear("b LOGOUT"), say("* BYE", "b OK")}
+	asked := []step{say(greeting), await(`a LOGIN "monitor" "pass \"word\""`)}
+	quit := []step{await("b LOGOUT"), say("* BYE", "b OK")}
 	checkFakes(t, append(greetingCases(imap, nil, "IMAP", greeting), []fakeCase{
 		{name: "good", spec: user, server: steps(asked, say("* CAPABILITY IMAP4rev1", "a OK logged in"), quit), up: true, detail: "a OK logged in"},
 		{name: "good over IPv6", spec: user, ipv6: true, server: steps(asked, say("a ok"), quit), up: true, detail: "a ok"},
@@ -19,13 +19,13 @@ func TestIMAP(t *testing.T) {
 			detail: "login not possible: the server wants TLS first (LOGINDISABLED)"},
 		{name: "wrong password", spec: user, server: steps(asked, say("a NO [AUTHENTICATIONFAILED] no"), quit), detail: "login rejected: a NO [AUTHENTICATIONFAILED] no"},
 		{name: "says quit", spec: user, server: steps(asked, say("* BYE shutdown")), detail: "connection closed waiting for the answer to LOGIN"},
-		{name: "login with other letters", spec: foreign, server: steps(say(greeting), hear("a LOGIN {8}"), say("+ go on"), hear("mönitor {9}"), say("+"), hear("pässword"), say("a OK"), quit),
+		{name: "login with other letters", spec: foreign, server: steps(say(greeting), await("a LOGIN {8}"), say("+ go on"), await("mönitor {9}"), say("+"), await("pässword"), say("a OK"), quit),
 			up: true, detail: "a OK"},
-		{name: "literal rejected", spec: foreign, server: steps(say(greeting), hear("a LOGIN {8}"), say("a BAD too long"), quit), detail: "login rejected: a BAD too long"},
+		{name: "literal rejected", spec: foreign, server: steps(say(greeting), await("a LOGIN {8}"), say("a BAD too long"), quit), detail: "login rejected: a BAD too long"},
 		{name: "repeats the password", spec: user, server: steps(asked, say(`a NO pass "word" is wrong`), quit), detail: "login rejected: a NO … is wrong"},
-		{name: "echoes", spec: user, server: steps(say("* OK"), hear(`a LOGIN "monitor" "pass \"word\""`), say(`a LOGIN "monitor" "pass \"word\""`), quit),
+		{name: "echoes", spec: user, server: steps(say("* OK"), await(`a LOGIN "monitor" "pass \"word\""`), say(`a LOGIN "monitor" "pass \"word\""`), quit),
 			detail: `login rejected: a LOGIN "monitor" "…"`},
-		{name: "notProtocol in the middle", spec: user, server: steps(asked, say("+OK what?"), hearAll("")), detail: `not IMAP: "+OK what?"`},
+		{name: "invalid data in the middle", spec: user, server: steps(asked, say("+OK what?"), awaitAll("")), detail: `not IMAP: "+OK what?"`},
 		{name: "silent in the middle", spec: user, server: steps(asked, silent), late: true, detail: "timeout waiting for the answer to LOGIN"},
 		{name: "slow drip in the middle", spec: user, server: steps(asked, drip("a OK logged in at last")), late: true, detail: "timeout in the answer to LOGIN"},
 		{name: "reset in the middle", spec: user, server: steps(asked, reset), detail: "connection reset waiting for the answer to LOGIN"},
@@ -39,8 +39,8 @@ func TestIMAPS(t *testing.T) {
 	const greeting = "* OK ready"
 	secure := serverTLS(t)
 	imaps := Spec{Service: "imaps", Login: "monitor", Passwd: "password", Host: "mail.example.org"}
-	asked := []step{say(greeting), hear(`a LOGIN "monitor" "password"`)}
-	quit := []step{hear("b LOGOUT"), say("* BYE", "b OK")}
+	asked := []step{say(greeting), await(`a LOGIN "monitor" "password"`)}
+	quit := []step{await("b LOGOUT"), say("* BYE", "b OK")}
 	good := steps(asked, say("a OK in"), quit)
 	checkFakes(t, append(greetingCases(imaps, secure, "IMAP", greeting), []fakeCase{
 		{name: "good", spec: imaps, tls: secure, server: good, up: true, detail: "a OK in"},

@@ -43,7 +43,7 @@ func newLDAP(s Spec, e *Env) (Checker, error) {
 		base:    strings.TrimPrefix(s.Request, "/"),
 		receive: receive,
 	}
-	if s.Login != "" && s.Passwd != "" { // with one of them alone the reference is anonymous
+	if s.Login != "" && s.Passwd != "" { // with one of them alone the Perl ldirectord is anonymous
 		c.login, c.passwd = s.Login, s.Passwd
 	}
 	c.later = s.Service == "ldap" && s.StartTLS
@@ -224,7 +224,7 @@ const startTLSRequest = "\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20
 // maxStartTLS bounds the answer, in bytes.
 const maxStartTLS = 4 << 10
 
-// askLDAPForTLS asks for TLS and reads no byte behind the answer: those are for the handshake, which
+// askLDAPForTLS asks for TLS and reads no byte after the answer: those are for the handshake, which
 // does not take what is said in the clear. (The library's own StartTLS reads in a goroutine.)
 func askLDAPForTLS(tcp net.Conn) error {
 	if _, err := io.WriteString(tcp, startTLSRequest); err != nil {

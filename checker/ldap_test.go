@@ -146,8 +146,8 @@ func TestLDAP(t *testing.T) {
 		{"length of eight bytes", heedless("0\x88\x7f\xff\xff\xff\xff"), nil, false, `login: this is not LDAP: got "0\x88\x7f\xff\xff\xff"`},
 		{"sequence of nonsense", heedless("0\x0dabcdefghijklmn"), soon, false, "login: timeout"},
 		{"slow drip", trickle(string(ldapResult(1, ldap.ApplicationBindResponse, ldapSays{words: strings.Repeat("x", 100)}))), soon, false, "login: timeout"},
-		{"answers without end", afterBind(func(_ *testServer, c net.Conn) { chatter(c, ldapEntry(2, "dc=x")) }), nil, false, "search: the answer is too long"},
-		{"packets without end", afterBind(func(_ *testServer, c net.Conn) {
+		{"answers forever", afterBind(func(_ *testServer, c net.Conn) { chatter(c, ldapEntry(2, "dc=x")) }), nil, false, "search: the answer is too long"},
+		{"packets forever", afterBind(func(_ *testServer, c net.Conn) {
 			chatter(c, append([]byte{0x30, 0x82, 0x7f, 0xfc}, strings.Repeat("\x05\x00", 0x3ffe)...))
 		}), nil, false, "search: the answer is too long"},
 	})

@@ -108,7 +108,7 @@ type packets struct {
 	length func(header []byte) (int, error) // of what follows the header
 	header []byte                           // of the packet at hand
 	unread int                              // bytes of header not handed out yet
-	left   int                              // bytes to come behind it
+	left   int                              // bytes to come after it
 }
 
 // inPackets makes a libConn pass only packets with a header of that size that satisfies length.

@@ -75,7 +75,7 @@ func closing(s *testServer, c net.Conn) {
 	silence(s, c)
 }
 
-// trickle sends a byte now and then.
+// trickle sends a byte at a time.
 func trickle(says string) func(*testServer, net.Conn) {
 	return func(_ *testServer, c net.Conn) {
 		for _, b := range []byte(says) {
@@ -87,7 +87,7 @@ func trickle(says string) func(*testServer, net.Conn) {
 	}
 }
 
-// chatter sends the same again and again.
+// chatter sends the same forever.
 func chatter(c net.Conn, says []byte) {
 	for {
 		if _, err := c.Write(says); err != nil {

@@ -20,7 +20,7 @@ const (
 	maxTalk = 64 << 10 // all lines of one check
 )
 
-// quitTimeout is how long a server may take to end a conversation. What a check found stands by then.
+// quitTimeout is how long a server may take to end a conversation. The result of the check is known by then.
 const quitTimeout = time.Second
 
 // lineCheck asks a server in a protocol of lines: SMTP, POP, IMAP, FTP, NNTP.
@@ -33,8 +33,8 @@ type lineCheck struct {
 	protocol protocol
 }
 
-// protocol is the conversation of a protocol, from the greeting to the quitTimeout. It returns what showed
-// that the server is well.
+// protocol is the conversation of a protocol, from the greeting to the end. It returns what showed
+// that the server is healthy.
 type protocol interface {
 	run(ctx context.Context, d *dialogue) (seen string, err error)
 }
@@ -133,8 +133,8 @@ func (d *dialogue) notOffered(said string) error {
 	return AtTLS.of(&fault{errNotOffered.Error() + ": " + d.show(said), errNotOffered})
 }
 
-// upgrade turns to TLS after the server has agreed. What it says behind that in the clear anybody may
-// have put there, to be taken for a word under TLS (RFC 3207, 6).
+// upgrade turns to TLS after the server has agreed. Anybody may have added what comes after
+// that in the clear, for it to be taken as said under TLS (RFC 3207, 6).
 func (d *dialogue) upgrade() error {
 	if n := d.lines.Buffered(); n > 0 {
 		d.lost = true
@@ -151,7 +151,7 @@ func (d *dialogue) close() {
 	d.conn.Close()
 }
 
-// send sends a command; what stands for it in messages, as it may hold a password.
+// send sends a command. Messages call it what, as it may contain a password.
 func (d *dialogue) send(what, command string) error {
 	if _, err := io.WriteString(d.stream, command+"\r\n"); err != nil {
 		d.lost = true
@@ -218,10 +218,10 @@ func (d *dialogue) notProtocol(protocol, said string) error {
 type reply struct {
 	code int
 	text string   // its first line, with the number
-	more []string // the lines behind it
+	more []string // the lines after it
 }
 
-// good tells whether the server agrees.
+// good reports whether the server agrees.
 func (r reply) good() bool { return r.code/100 == 2 }
 
 // reply reads a numbered reply of one line or more. The lines in between may be anything (RFC 959).
@@ -247,7 +247,7 @@ func (d *dialogue) reply(protocol, awaited string) (reply, error) {
 	return r, nil
 }
 
-// has tells whether a line behind the first names an extension (RFC 5321, 4.1.1.1).
+// has reports whether a line after the first names an extension (RFC 5321, 4.1.1.1).
 func (r reply) has(keyword string) bool {
 	return slices.ContainsFunc(r.more, func(line string) bool {
 		return len(line) > 4 && strings.EqualFold(line[4:], keyword)

@@ -21,7 +21,7 @@ func (said) Write(b []byte) (int, error)  { return len(b), nil }
 func (said) SetDeadline(time.Time) error  { return nil }
 func (said) LocalAddr() net.Addr          { return &net.TCPAddr{} }
 
-func hears(text string) *dialogue {
+func dialogueOf(text string) *dialogue {
 	c := said{Reader: strings.NewReader(text)}
 	limit := &io.LimitedReader{R: c, N: maxTalk}
 	return &dialogue{conn: &conn{Conn: c}, stream: c, limit: limit, lines: bufio.NewReaderSize(limit, maxLine)}
@@ -47,7 +47,7 @@ func FuzzTalk(f *testing.F) {
 			smtp{"director"}, pop{"user", secret}, imap{"user", secret}, nntp{}, sip{"user"},
 			ftp{login: "user", passwd: secret},
 		} {
-			seen, err := p.run(t.Context(), hears(text))
+			seen, err := p.run(t.Context(), dialogueOf(text))
 			if err != nil {
 				seen = err.Error()
 			}
@@ -102,7 +102,7 @@ func TestQuotingIsUndoneByNoPassword(t *testing.T) {
 	}
 	for _, text := range []string{"ü", "a\r\nb LOGOUT", "\x00", "\n"} {
 		if isQuotable(text) {
-			t.Errorf("%q can't stand in quotes", text)
+			t.Errorf("%q can't be quoted", text)
 		}
 	}
 }

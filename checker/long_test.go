@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Each protocol is checked so often, at so many servers: a port that ended a connection is busy for a
+// Each protocol is checked often, at many servers: a port that ended a connection is busy for a
 // minute, and one server has 28,000 of them.
 const (
 	longRate    = 1000 // checks a second

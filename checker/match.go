@@ -29,7 +29,7 @@ type Matching struct {
 	bodies          chan struct{}
 }
 
-// lane is where so many texts are searched at once, each check for so long.
+// lane bounds how many texts are searched at once, and for how long each check may search.
 type lane struct {
 	places chan struct{}
 	budget time.Duration
@@ -63,7 +63,7 @@ func enter(ctx context.Context, places chan struct{}) (waited time.Duration, err
 	case <-ctx.Done():
 		return time.Since(begin), errStopped
 	case <-patience.C:
-		return time.Since(begin), &fault{"cannot be judged: no turn for it in " + maxRoomWait.String() + ", so many answers are matched", errUnjudged}
+		return time.Since(begin), &fault{"cannot be judged: no turn for it in " + maxRoomWait.String() + ": too many answers are being matched", errUnjudged}
 	}
 }
 

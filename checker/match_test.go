@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// slow is a pattern that needs the backtracking engine for ever on slowText.
+// slow is a pattern that needs the backtracking engine forever on slowText.
 const slow = `(?=(a|aa)+$)a`
 
 var slowText = strings.Repeat("a", 100) + "b"

@@ -99,7 +99,7 @@ func mysqlGreeting(r io.Reader) ([]byte, error) {
 	return packet, nil
 }
 
-// isMySQLHandshake tells whether a packet has the parts of a HandshakeV10: behind its version come at least 44 bytes,
+// isMySQLHandshake reports whether a packet has the parts of a HandshakeV10: after its version come at least 44 bytes,
 // or 15 if the server is older than 4.1 (the manual of MySQL's protocol).
 func isMySQLHandshake(body []byte) bool {
 	const flags, protocol41 = 4 + 8 + 1, 0x0200

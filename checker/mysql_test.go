@@ -149,7 +149,7 @@ func TestMySQL(t *testing.T) {
 		{"huge packet", myUntilLogin(heedless("\xff\xff\xff\x02\x00")), nil, false, "login: the answer is too long"},
 		{"slow drip", trickle(myPackets(0, myHandshake)), soon, false, "greeting: timeout"},
 		{"slow drip in the answer", myUntilQuery(trickle(myPackets(1, "\x01", myColumn, myEOF))), soon, false, "query: timeout"},
-		{"rows without end", myUntilQuery(func(_ *testServer, c net.Conn) {
+		{"rows forever", myUntilQuery(func(_ *testServer, c net.Conn) {
 			io.WriteString(c, myPackets(1, "\x01", myColumn, myEOF))
 			w := bufio.NewWriter(c)
 			for number := 4; ; number++ {

@@ -19,7 +19,7 @@ const (
 const mysqlSeed = 20
 
 // mysqlLogin looks at a server's packets before the driver does, until the log-in is over: the driver panics over some
-// that are cut short, and leaves a goroutine behind then.
+// that are cut short, and leaks a goroutine then.
 type mysqlLogin struct {
 	server *libConn
 	clear  *clearText

@@ -4,7 +4,7 @@ import "testing"
 
 func TestNNTP(t *testing.T) {
 	nntp := Spec{Service: "nntp"}
-	quit := []step{hear("QUIT"), say("205 bye")}
+	quit := []step{await("QUIT"), say("205 bye")}
 	checkFakes(t, append(greetingCases(nntp, nil, "NNTP", "200 ready"), []fakeCase{
 		{name: "good", spec: nntp, server: steps(say("200 posting allowed"), quit), up: true, detail: "200 posting allowed"},
 		{name: "good over IPv6", spec: nntp, ipv6: true, server: steps(say("201 reading only"), quit), up: true, detail: "201 reading only"},

@@ -17,11 +17,11 @@ import (
 	"github.com/sijms/go-ora/v2/network"
 )
 
-// hasOracle tells whether this build can check Oracle.
+// hasOracle reports whether this build can check Oracle.
 const hasOracle = true
 
-// oracleCheck logs in to an Oracle database and runs a query, which must return a row. How far this
-// was tried stands in docs/checks.md: there is no free server.
+// oracleCheck logs in to an Oracle database and runs a query, which must return a row. docs/checks.md says
+// how far this was tried: there is no free server.
 type oracleCheck struct {
 	target  netip.AddrPort
 	timeout time.Duration
@@ -32,7 +32,7 @@ type oracleCheck struct {
 // oracleUnit is the largest packet that we ask for, in bytes, and Oracle's default.
 const oracleUnit = 8192
 
-// newOracle returns the check of a Spec whose database is a SID, or, behind a slash, a service name.
+// newOracle returns the check of a Spec whose database is a SID, or, after a slash, a service name.
 func newOracle(s Spec, e *Env) (Checker, error) {
 	query, err := sqlQuery(s)
 	if err != nil {

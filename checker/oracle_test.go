@@ -63,7 +63,7 @@ func tnsAccepted(version uint16) string {
 // listener answers a connect packet.
 func listener(says string) func(*testServer, net.Conn) { return tnsUntilAnswer(heedless(says)) }
 
-// tnsUntilAnswer hears a connect packet and then does something else.
+// tnsUntilAnswer reads a connect packet and then does something else.
 func tnsUntilAnswer(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		packet := tnsHear(c)
@@ -102,8 +102,8 @@ func TestOracle(t *testing.T) {
 			`login: this is not Oracle: got "\x00\x00\x00\x00\x06\x00\x00\x00"`},
 		{"accepted, then a huge packet", listener(tnsAccepted(319) + "\x7f\xff\xff\xff\x06\x00\x00\x00"), nil, false, "login: the answer is too long"},
 		{"accepted, then nonsense", listener(tnsAccepted(314) + tns(6, "\x00\x00\xff\xff")), nil, false, "login: message code error: received code 255 and expected code is 1"},
-		{"resends without end", tnsUntilAnswer(func(_ *testServer, c net.Conn) { chatter(c, []byte(tns(11, ""))) }), soon, false, "login: timeout"},
-		{"redirect without end", func(s *testServer, c net.Conn) {
+		{"resends forever", tnsUntilAnswer(func(_ *testServer, c net.Conn) { chatter(c, []byte(tns(11, ""))) }), soon, false, "login: timeout"},
+		{"redirect forever", func(s *testServer, c net.Conn) {
 			listener(tnsRedirect(fmt.Sprintf("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=%d))", s.addr.Port())))(s, c)
 		}, nil, false, "login: the listener redirects to nowhere"},
 		{"redirect to a wrong port", listener(tnsRedirect("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=99999))")), nil, false, "login: the listener redirects to nowhere"},

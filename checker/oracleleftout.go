@@ -4,7 +4,7 @@ package checker
 
 import "errors"
 
-// hasOracle tells whether this build can check Oracle.
+// hasOracle reports whether this build can check Oracle.
 const hasOracle = false
 
 // newOracle refuses: the driver is half of the program, and was left out.

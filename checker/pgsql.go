@@ -21,8 +21,8 @@ import (
 // pgsqlCheck logs in to a PostgreSQL server, or what speaks its protocol, and runs a query, which
 // must return a row. As libpq does by default, it speaks TLS where the server offers it.
 //
-// It stands on the messages of the driver and not on its connections: those take settings from the
-// environment, and from files in the user's home.
+// It uses the messages of the driver and not its connections: those take settings from the environment, and from files
+// in the user's home.
 type pgsqlCheck struct {
 	target   netip.AddrPort
 	timeout  time.Duration
@@ -62,7 +62,7 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	return c.clear.told(sqlResult(ctx, c.query, rows, err))
 }
 
-// wantsPlain tells whether a server that offers TLS may still be well without it: libpq tries, too.
+// wantsPlain reports whether a server that offers TLS may be healthy without it: libpq tries that, too.
 func wantsPlain(err error) bool {
 	var refused *pgsqlError
 	var handshake *pgsqlTLSError

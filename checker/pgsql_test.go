@@ -186,7 +186,7 @@ func TestPgSQL(t *testing.T) {
 		{"endless notices", pgUntilLogin(func(_ *testServer, c net.Conn) {
 			chatter(c, pgBytes(&pgproto3.ParameterStatus{Name: "x", Value: strings.Repeat("y", 1000)}))
 		}), nil, false, `login: this is not PostgreSQL: got "S\x00\x00\x03\xef"`},
-		{"rows without end", pgUntilQuery(func(_ *testServer, c net.Conn) {
+		{"rows forever", pgUntilQuery(func(_ *testServer, c net.Conn) {
 			c.Write(pgBytes(pgRows))
 			chatter(c, pgBytes(pgRow))
 		}), nil, true, "SELECT returned a row"},

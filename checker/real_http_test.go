@@ -89,7 +89,7 @@ http {
 		{"redirect not followed", then(at("/here", ""), func(s *Spec) { s.FollowRedirect = "no" }), false, "status 302, want 2xx"},
 		{"redirect is good", then(at("/gone", ""), status("300-399")), true, "302 Moved Temporarily"},
 		{"redirect to nobody", at("/gone", ""), false, fmt.Sprintf("redirected to http://127.0.0.1:%d/: connect: refused", gone)},
-		{"redirect for ever", at("/loop", ""), false, fmt.Sprintf("redirected to http://127.0.0.1:%d/loop: status 302, want 2xx", port)},
+		{"redirect forever", at("/loop", ""), false, fmt.Sprintf("redirected to http://127.0.0.1:%d/loop: status 302, want 2xx", port)},
 		{"log-in", then(at("/private/", "Welcome"), login), true, "200 OK"},
 		{"no log-in", at("/private/", "Welcome"), false, "status 401, want 2xx"},
 		{"wrong log-in", then(at("/private/", "Welcome"), login, func(s *Spec) { s.HTTPPasswd = "other" }), false, "status 401, want 2xx"},
@@ -147,7 +147,7 @@ func TestRealTinyproxy(t *testing.T) {
 		{"good", nil, true, "200 OK"},
 		{"good over IPv6", func(s *Spec) { s.Target = loopback6(port) }, true, "200 OK"},
 		{"wrong answer", func(s *Spec) { s.Receive = "bad" }, false, `body does not match /bad/: got "All good"`},
-		{"nobody behind it", func(s *Spec) { s.URL = fmt.Sprintf("http://127.0.0.1:%d/", gone) }, false, "status 500, want 2xx"},
+		{"nobody to pass it to", func(s *Spec) { s.URL = fmt.Sprintf("http://127.0.0.1:%d/", gone) }, false, "status 500, want 2xx"},
 		{"nobody is good", func(s *Spec) {
 			s.URL, s.Receive, s.HTTPStatus = fmt.Sprintf("http://127.0.0.1:%d/", gone), "", statusList("500")
 		}, true, "500 *"},

@@ -149,7 +149,7 @@ func freeze(t *testing.T, pid int) {
 	}
 }
 
-// isFrozen tells whether every thread of a process group has stopped (proc_pid_stat(5)).
+// isFrozen reports whether every thread of a process group has stopped (proc_pid_stat(5)).
 func isFrozen(t *testing.T, group int) bool {
 	t.Helper()
 	threads, err := filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat")

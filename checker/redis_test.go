@@ -71,7 +71,7 @@ func TestRedis(t *testing.T) {
 		{"slow drip", trickle(strings.Repeat("+", 100)), soon, false, "PING: timeout"},
 		{"another protocol", heedless("220 mail.example.org ESMTP\r\n"), nil, false, `PING: this is not Redis: got "220 mail.example.org ESMTP\r\n"`},
 		{"empty line", heedless("\n"), nil, false, `PING: this is not Redis: got "\n"`},
-		{"line without end", func(_ *testServer, c net.Conn) { chatter(c, []byte("++++++++")) }, nil, false, "PING: the answer is too long"},
+		{"line forever", func(_ *testServer, c net.Conn) { chatter(c, []byte("++++++++")) }, nil, false, "PING: the answer is too long"},
 		{"huge string", says("INFO", "$2000000000\r\n"), role, false, "INFO: the answer is too long"},
 		{"string of no length", says("INFO", "$-1\r\n"), role, false, `INFO: this is not Redis: got "$-1"`},
 	})

@@ -19,7 +19,7 @@ type Result struct {
 	// nothing about the server either, and the next check is not earlier for it.
 	Unjudged bool
 	Detail   string // one line: why it failed, or what was seen; control characters escaped, no secrets
-	Warning  string // something the operator should hear once, e.g. a redirect that leaves the server
+	Warning  string // for the operator to be told once, such as a redirect that leaves the server
 	// Body is what an HTTP server that is down answered, as it came: the beginning of a page that does not
 	// match, or the status where there is no page. The secrets of the configuration are taken out. It is ""
 	// when no answer came.

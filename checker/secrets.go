@@ -52,7 +52,7 @@ func newSecrets(s Spec) secrets {
 	found.add(s.HTTPUser, s.HTTPPasswd)
 	for header := range s.HTTPHeaders.All() {
 		_, value, _ := strings.Cut(cleanField(header), ": ")
-		for _, secret := range append(strings.Fields(value), value) { // a token may stand after its scheme
+		for _, secret := range append(strings.Fields(value), value) { // a token may follow its scheme
 			if len(secret) >= minSecret {
 				found.add("", secret)
 			}
@@ -91,7 +91,7 @@ func (s *secrets) add(user, password string) {
 // inner is a quoted text without its quotes.
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
 
-// core is what stands for a text in base64, if so many bytes come before it, and whatever they and those after it are.
+// core is the part of base64 that depends on a text alone, when other bytes precede it: before is how many.
 func core(coding *base64.Encoding, text string, before int) string {
 	whole := coding.EncodeToString(append(make([]byte, before), text...))
 	first := (8*before + 5) / 6
@@ -135,7 +135,7 @@ func (s secrets) hide(text string) string {
 	return text
 }
 
-// cut takes the beginning of a secret, of so many bytes at least, from the end of a text.
+// cut removes the beginning of a secret from the end of a text, if it has at least the given number of bytes.
 func (s secrets) cut(text string, least int) string {
 	for _, form := range s {
 		for n := min(len(form)-1, len(text)); n >= least; n-- {
@@ -147,7 +147,7 @@ func (s secrets) cut(text string, least int) string {
 	return text
 }
 
-// replace takes out what stands whole in a text.
+// replace removes secrets that are whole in a text.
 func (s secrets) replace(text string) string {
 	for _, form := range s {
 		if len(form) < minPart {
@@ -159,7 +159,7 @@ func (s secrets) replace(text string) string {
 	return text
 }
 
-// hideWord takes out a secret that is so short that it stands in words that are none.
+// hideWord removes a short secret where it is a word by itself: inside other words it is none.
 func hideWord(text, secret string) string {
 	for at := 0; ; {
 		found := strings.Index(text[at:], secret)

@@ -23,23 +23,23 @@ const (
 func repeated() map[string]string {
 	code := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 	return map[string]string{
-		"as it is":               testPassword,
-		"between quotes":         "'" + testPassword + "'",
-		"quoted":                 strconv.Quote(testPassword),
-		"in a word":              "x" + testPassword + "x",
-		"in a query":             "q=" + url.QueryEscape(testPassword),
-		"in a path":              "/" + url.PathEscape(testPassword),
-		"in a URL":               "http://" + url.UserPassword(testLogin, testPassword).String() + "@a/",
-		"base64":                 code(testPassword),
-		"basic":                  "Basic " + code(testLogin+":"+testPassword),
-		"plain":                  code("\x00" + testLogin + "\x00" + testPassword),
-		"plain, for a user":      code(testLogin + "\x00" + testLogin + "\x00" + testPassword),
-		"in the middle, at 0":    code("abc" + testPassword + "."),
-		"in the middle, at 1":    code("abcd" + testPassword + ".."),
-		"in the middle, at 2":    code("abcde" + testPassword + "..."),
-		"base64 for URLs":        base64.RawURLEncoding.EncodeToString([]byte(testPassword)),
-		"more than once":         testPassword + testPassword,
-		"behind what is like it": "s3cs3cr" + testPassword,
+		"as it is":              testPassword,
+		"between quotes":        "'" + testPassword + "'",
+		"quoted":                strconv.Quote(testPassword),
+		"in a word":             "x" + testPassword + "x",
+		"in a query":            "q=" + url.QueryEscape(testPassword),
+		"in a path":             "/" + url.PathEscape(testPassword),
+		"in a URL":              "http://" + url.UserPassword(testLogin, testPassword).String() + "@a/",
+		"base64":                code(testPassword),
+		"basic":                 "Basic " + code(testLogin+":"+testPassword),
+		"plain":                 code("\x00" + testLogin + "\x00" + testPassword),
+		"plain, for a user":     code(testLogin + "\x00" + testLogin + "\x00" + testPassword),
+		"in the middle, at 0":   code("abc" + testPassword + "."),
+		"in the middle, at 1":   code("abcd" + testPassword + ".."),
+		"in the middle, at 2":   code("abcde" + testPassword + "..."),
+		"base64 for URLs":       base64.RawURLEncoding.EncodeToString([]byte(testPassword)),
+		"more than once":        testPassword + testPassword,
+		"after what is like it": "s3cs3cr" + testPassword,
 	}
 }
 
@@ -49,7 +49,7 @@ func tells(text string) bool {
 		strings.Contains(text, "MzY3Idx3") || strings.Contains(text, `%5Cw`) || holdsDecoded(text)
 }
 
-// holdsDecoded reports whether some base64 in a text stands for the password.
+// holdsDecoded reports whether some base64 in a text is the password.
 func holdsDecoded(text string) bool {
 	words := strings.FieldsFunc(text, func(r rune) bool {
 		return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_", r)
@@ -144,7 +144,7 @@ func TestSecretsOfHTTPAreHidden(t *testing.T) {
 	for name, change := range map[string]func(*Spec){
 		"in the URL":        func(s *Spec) { s.URL = strings.Replace(s.URL, "//", "//me:hunter2hunter2@", 1) },
 		"in a header":       func(s *Spec) { s.HTTPHeaders = ListOf("X-Token: hunter2hunter2") },
-		"behind a scheme":   func(s *Spec) { s.HTTPHeaders = ListOf("Authorization: Bearer hunter2hunter2") },
+		"after a scheme":    func(s *Spec) { s.HTTPHeaders = ListOf("Authorization: Bearer hunter2hunter2") },
 		"with its own user": func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "me", "hunter2hunter2" },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestACutLeavesNoPartOfAPassword(t *testing.T) {
 		} {
 			for how, words := range repeated() {
 				text := hidden.hide(show(strings.Repeat(".", pad) + words + strings.Repeat(".", maxExcerpt)))
-				if tells(text) || strings.Contains(text, "s3c") && how != "behind what is like it" {
+				if tells(text) || strings.Contains(text, "s3c") && how != "after what is like it" {
 					t.Errorf("%s, %s after %d: %s", name, how, pad, text)
 				}
 			}
@@ -184,7 +184,7 @@ func TestACutLeavesNoPartOfAPassword(t *testing.T) {
 	}
 }
 
-// A password that is a part of every second word is taken out where it stands alone.
+// A password that is a part of every second word is taken out where it is a word by itself.
 func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
 	for password, c := range map[string]struct{ text, want string }{
 		"a":    {"login rejected: bad password a, a!", "login rejected: bad password …, …!"},

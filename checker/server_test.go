@@ -124,7 +124,7 @@ func thenSilence(answer string) func(*testServer, net.Conn) {
 	}
 }
 
-// dripping sends a byte each few milliseconds, for ever.
+// dripping sends a byte each few milliseconds, forever.
 func dripping(first, drop string) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		s.request(c)
@@ -138,7 +138,7 @@ func dripping(first, drop string) func(*testServer, net.Conn) {
 	}
 }
 
-// flooding sends without end, as fast as it can.
+// flooding sends forever, as fast as it can.
 func flooding(first, more string) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		s.request(c)
@@ -186,7 +186,7 @@ func leaks(t *testing.T) {
 	})
 }
 
-// goroutines returns the stacks of all goroutines but the clock of the pattern engine, which goes on
+// goroutines returns the stacks of all goroutines but the clock of the pattern engine, which runs
 // for a second after a match.
 func goroutines() []string {
 	stacks := make([]byte, 1<<20)

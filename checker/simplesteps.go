@@ -79,7 +79,7 @@ func (c *simpleSteps) dial(ctx context.Context, deadline time.Time) (*conn, erro
 	return connect(ctx, c.target, deadline, c.timeout)
 }
 
-// session is what a server says in the course of a conversation.
+// session is the state of a conversation with a server.
 type session struct {
 	server   *conn
 	deadline time.Time
@@ -90,8 +90,8 @@ type session struct {
 	search   search // all of it
 }
 
-// Bounds of what is searched again and again while a server says more: once so many bytes were searched, more is
-// waited for before the next time.
+// Bounds of repeated searches while a server says more: after maxSearched bytes the check waits for gatherTime before
+// each search.
 const (
 	maxSearched = 64 * maxHeard
 	gatherTime  = 100 * time.Millisecond
@@ -107,8 +107,7 @@ func (h *session) take(ctx context.Context, step simpleStep) error {
 	return nil
 }
 
-// expect hears the server out until it has said what is expected. The next expectation is about what it
-// says behind that.
+// expect reads until the server has said what is expected. The next expectation is about what it says after that.
 func (h *session) expect(ctx context.Context, step simpleStep) error {
 	h.search.matcher = step.expect
 	for {
@@ -122,7 +121,7 @@ func (h *session) expect(ctx context.Context, step simpleStep) error {
 		if len(h.received) >= maxHeard {
 			return mismatch("no match for %s in %d bytes: got %s", step.expect.String(), maxHeard, excerpt(h.received))
 		}
-		if err := h.hear(); err != nil {
+		if err := h.read(); err != nil {
 			return h.broken(step, err)
 		}
 		if err := h.gather(ctx); err != nil {
@@ -148,7 +147,7 @@ func (h *session) find(ctx context.Context) (found bool, err error) {
 	return found, err
 }
 
-// gather hears a server for a while that says little at a time, so that not each byte makes a search. What ends
+// gather reads for a while from a server that says little at a time, so that not each byte makes a search. What ends
 // the conversation is found again when the next is waited for.
 func (h *session) gather(ctx context.Context) error {
 	if h.searched < maxSearched {
@@ -161,12 +160,12 @@ func (h *session) gather(ctx context.Context) error {
 	if err := h.server.extend(ctx, end); err != nil {
 		return err
 	}
-	for len(h.received) < maxHeard && h.hear() == nil {
+	for len(h.received) < maxHeard && h.read() == nil {
 	}
 	return h.server.extend(ctx, h.deadline)
 }
 
-func (h *session) hear() error {
+func (h *session) read() error {
 	n, err := h.server.Read(h.buf[:maxHeard-len(h.received)])
 	h.received = append(h.received, h.buf[:n]...)
 	if n > 0 {
@@ -190,7 +189,7 @@ func (h *session) broken(step simpleStep, err error) error {
 	return &fault{text, err}
 }
 
-// seen is what showed that the server is well.
+// seen is what showed that the server is healthy.
 func (h *session) seen() string {
 	if h.matched == nil {
 		return "all sent"

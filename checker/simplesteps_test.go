@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// hearBytes awaits exactly those.
-func hearBytes(want string) step {
+// awaitBytes awaits exactly those.
+func awaitBytes(want string) step {
 	return func(c *client) bool {
 		got := make([]byte, len(want))
 		for n := 0; n < len(got); {
@@ -40,24 +40,24 @@ func TestSimpleTCPSteps(t *testing.T) {
 	}
 	mail := steps1(`expect ^220 `, "send HELO director\r\n", `expect ^250 `, "send QUIT\r\n")
 	bytesOnly := steps1("send \x00\x01\xff\\\"\t\n", `expect ^\x00\xff`)
-	heardHello := hear("HELO director")
+	awaitHello := await("HELO director")
 	checkFakes(t, []fakeCase{
-		{name: "good", spec: mail, server: steps(say("220 ready"), heardHello, say("250 hello"), hear("QUIT")), up: true, detail: `got "250 "`},
-		{name: "good over IPv6", spec: mail, ipv6: true, server: steps(say("220 ready"), heardHello, say("250 hello"), hear("QUIT")), up: true, detail: `got "250 "`},
-		{name: "bytes", spec: bytesOnly, server: steps(hearBytes("\x00\x01\xff\\\"\t\n"), raw("\x00\xff"), ended), up: true, detail: `got "\x00\xff"`},
-		{name: "answers in one piece", spec: mail, server: steps(raw("220 ready\r\n250 hello\r\n"), heardHello, hear("QUIT")), up: true, detail: `got "250 "`},
-		{name: "answer in two pieces", spec: mail, server: steps(raw("22"), raw("0 rea"), heardHello, raw("dy\r\n2"), raw("50 hello"), hear("QUIT")), up: true, detail: `got "250 "`},
-		{name: "a later line", spec: mail, server: steps(raw("banner\n220 ready\r\n"), heardHello, raw("news\n250 hello"), hear("QUIT")), up: true, detail: `got "250 "`},
-		{name: "sends only", spec: steps1("send a\r\n", "send b\r\n"), server: steps(hear("a"), hear("b"), ended), up: true, detail: "all sent"},
+		{name: "good", spec: mail, server: steps(say("220 ready"), awaitHello, say("250 hello"), await("QUIT")), up: true, detail: `got "250 "`},
+		{name: "good over IPv6", spec: mail, ipv6: true, server: steps(say("220 ready"), awaitHello, say("250 hello"), await("QUIT")), up: true, detail: `got "250 "`},
+		{name: "bytes", spec: bytesOnly, server: steps(awaitBytes("\x00\x01\xff\\\"\t\n"), raw("\x00\xff"), ended), up: true, detail: `got "\x00\xff"`},
+		{name: "answers in one piece", spec: mail, server: steps(raw("220 ready\r\n250 hello\r\n"), awaitHello, await("QUIT")), up: true, detail: `got "250 "`},
+		{name: "answer in two pieces", spec: mail, server: steps(raw("22"), raw("0 rea"), awaitHello, raw("dy\r\n2"), raw("50 hello"), await("QUIT")), up: true, detail: `got "250 "`},
+		{name: "a later line", spec: mail, server: steps(raw("banner\n220 ready\r\n"), awaitHello, raw("news\n250 hello"), await("QUIT")), up: true, detail: `got "250 "`},
+		{name: "sends only", spec: steps1("send a\r\n", "send b\r\n"), server: steps(await("a"), await("b"), ended), up: true, detail: "all sent"},
 		{name: "what was matched counts no more", spec: steps1("expect pong", "expect pong"), server: steps(raw("pong"), silent), late: true, detail: "step 2: timeout waiting for /pong/"},
 		{name: "not a match over the end of the last", spec: steps1("expect abc", "expect cd"), server: steps(raw("abcd"), silent), late: true, detail: `step 2: timeout waiting for /cd/: got "d"`},
 		{name: "wrong greeting", spec: mail, server: steps(say("554 no"), silent), late: true, detail: `step 1: timeout waiting for /^220 /: got "554 no\r\n"`},
 		{name: "wrong greeting and closed", spec: mail, server: steps(say("554 no\x1b")), detail: `step 1: connection closed waiting for /^220 /: got "554 no\x1b\r\n"`},
-		{name: "wrong answer", spec: mail, server: steps(say("220 ready"), heardHello, say("550 no")), detail: `step 3: connection closed waiting for /^250 /: got "ready\r\n550 no\r\n"`},
+		{name: "wrong answer", spec: mail, server: steps(say("220 ready"), awaitHello, say("550 no")), detail: `step 3: connection closed waiting for /^250 /: got "ready\r\n550 no\r\n"`},
 		{name: "silent after connect", spec: mail, server: []step{silent}, late: true, detail: "step 1: timeout waiting for /^220 /"},
-		{name: "silent in the middle", spec: mail, server: steps(raw("220 "), heardHello, silent), late: true, detail: "step 3: timeout waiting for /^250 /"},
+		{name: "silent in the middle", spec: mail, server: steps(raw("220 "), awaitHello, silent), late: true, detail: "step 3: timeout waiting for /^250 /"},
 		{name: "closed at once", spec: mail, server: []step{}, detail: "step 1: connection closed waiting for /^220 /"},
-		{name: "reset", spec: mail, server: steps(raw("220 "), heardHello, reset), detail: "step 3: waiting for /^250 /: reset by the server"},
+		{name: "reset", spec: mail, server: steps(raw("220 "), awaitHello, reset), detail: "step 3: waiting for /^250 /: reset by the server"},
 		{name: "refused", spec: mail, detail: "connect: refused"},
 		{name: "refused over IPv6", spec: mail, ipv6: true, detail: "connect: refused"},
 		{name: "endless line", spec: mail, server: []step{endless("221")}, detail: `step 1: no match for /^220 / in 16384 bytes: got "` + strings.Repeat("221", 20) + `"…`},

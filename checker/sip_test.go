@@ -40,7 +40,7 @@ func TestSIPOverUDP(t *testing.T) {
 		{name: "busy", spec: user, server: sipAnswer("SIP/2.0 503 Busy \x1b"), detail: `status 503 Busy \x1b, want 200 OK`},
 		{name: "not found", spec: user, server: sipAnswer("SIP/2.0 404 Not Found"), detail: "status 404 Not Found, want 200 OK"},
 		{name: "accepted only", spec: user, server: sipAnswer("SIP/2.0 202 Accepted"), detail: "status 202 Accepted, want 200 OK"},
-		{name: "tries for ever", spec: user, server: sipAnswer("SIP/2.0 100 Trying"), late: true, detail: "no answer in 400ms, but other datagrams"},
+		{name: "tries forever", spec: user, server: sipAnswer("SIP/2.0 100 Trying"), late: true, detail: "no answer in 400ms, but other datagrams"},
 		{name: "cut off", spec: user, server: fixed("SIP/2.0 200 OK\r\nVia"), detail: "the answer is cut off"},
 		{name: "echo", spec: user, server: sipAnswer("OPTIONS sip:monitor@example.net SIP/2.0"), detail: `not SIP: "OPTIONS sip:monitor@example.net SIP/2.0"`},
 		{name: "notProtocol", spec: user, server: fixed("\x00\x01"), detail: `not SIP: "\x00\x01"`},

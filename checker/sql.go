@@ -12,8 +12,8 @@ import (
 // maxSQL bounds what a database may say, in bytes. A query that finds more has found a row.
 const maxSQL = 1 << 20
 
-// sqlQuery is the query of a request, which stands behind the slash that requests get. An empty one,
-// or no login, is a check that never succeeds, as in the reference.
+// sqlQuery is the query of a request, which follows the slash that requests get. An empty one,
+// or no login, is a check that never succeeds, as in the Perl ldirectord.
 func sqlQuery(s Spec) (string, error) {
 	query := strings.TrimPrefix(s.Request, "/")
 	if s.Login == "" || query == "" {
@@ -101,8 +101,8 @@ func sqlRun(session sqlSession, query string) (rows int, err error) {
 	return rows, found.Close()
 }
 
-// sqlWrites tells whether a query changes rows instead of returning some. Those count, as in the
-// reference.
+// sqlWrites reports whether a query changes rows instead of returning some. Those count, as in the
+// Perl ldirectord.
 func sqlWrites(query string) bool {
 	switch sqlVerb(query) {
 	case "INSERT", "REPLACE", "UPDATE", "DELETE":

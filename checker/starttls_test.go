@@ -45,30 +45,30 @@ func TestSTARTTLS(t *testing.T) {
 		first      string // command under TLS
 	}{
 		"smtp": {
-			asked: steps(say("220 mx ESMTP"), hear("EHLO director.example.org"), say("250-mx", "250-SIZE", "250 starttls"), hear("STARTTLS")),
+			asked: steps(say("220 mx ESMTP"), await("EHLO director.example.org"), say("250-mx", "250-SIZE", "250 starttls"), await("STARTTLS")),
 			yes:   say("220 go ahead"), no: say("454 not now"),
-			inside: steps(hear("EHLO director.example.org"), say("250 mx"), hear("QUIT"), say("221 bye")),
+			inside: steps(await("EHLO director.example.org"), say("250 mx"), await("QUIT"), say("221 bye")),
 			detail: "220 mx ESMTP", notOffered: "454 not now", protocol: "SMTP", command: "STARTTLS", first: "EHLO",
 		},
 		"imap": {
 			spec:  Spec{Login: "monitor", Passwd: "secret"},
-			asked: steps(say("* OK [CAPABILITY STARTTLS LOGINDISABLED] ready"), hear("s STARTTLS")),
+			asked: steps(say("* OK [CAPABILITY STARTTLS LOGINDISABLED] ready"), await("s STARTTLS")),
 			yes:   say("* some news", "s OK go ahead"), no: say("s BAD what?"),
-			inside: steps(hear(`a LOGIN "monitor" "secret"`), say("a OK in"), hear("b LOGOUT"), say("* BYE", "b OK")),
+			inside: steps(await(`a LOGIN "monitor" "secret"`), say("a OK in"), await("b LOGOUT"), say("* BYE", "b OK")),
 			detail: "a OK in", notOffered: "s BAD what?", protocol: "IMAP", command: "STARTTLS", first: "LOGIN",
 		},
 		"pop": {
 			spec:  Spec{Login: "monitor", Passwd: "secret"},
-			asked: steps(say("+OK ready"), hear("STLS")),
+			asked: steps(say("+OK ready"), await("STLS")),
 			yes:   say("+OK go ahead"), no: say("-ERR what?"),
-			inside: steps(hear("USER monitor"), say("+OK"), hear("PASS secret"), say("+OK in"), hear("QUIT"), say("+OK")),
+			inside: steps(await("USER monitor"), say("+OK"), await("PASS secret"), say("+OK in"), await("QUIT"), say("+OK")),
 			detail: "+OK in", notOffered: "-ERR what?", protocol: "POP", command: "STLS", first: "USER",
 		},
 		"ftp": {
 			spec:  Spec{Login: "monitor", Passwd: "secret", Request: "/"},
-			asked: steps(say("220 ready"), hear("AUTH TLS")),
+			asked: steps(say("220 ready"), await("AUTH TLS")),
 			yes:   say("234 go ahead"), no: say("530 what?"),
-			inside: steps(hear("USER monitor"), say("331 and?"), hear("PASS secret"), say("230 in"), hear("CWD /"), say("250 /"), hear("TYPE I"), say("200 I"), hear("QUIT"), say("221 bye")),
+			inside: steps(await("USER monitor"), say("331 and?"), await("PASS secret"), say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"), await("QUIT"), say("221 bye")),
 			detail: "230 in", notOffered: "530 what?", protocol: "FTP", command: "AUTH", first: "USER",
 		},
 	} {
@@ -94,7 +94,7 @@ func TestSTARTTLS(t *testing.T) {
 				{name: "closed when asked", spec: s, server: steps(c.asked), detail: "connection closed waiting for the answer to " + c.command},
 				{name: "silent in the handshake", spec: s, server: steps(c.asked, c.yes, silent), late: true, detail: "timeout in TLS handshake"},
 				{name: "closed in the handshake", spec: s, server: steps(c.asked, c.yes, hangUp), detail: "TLS handshake: closed by the server"},
-				{name: "goes on in the clear", spec: s, server: steps(c.asked, c.yes, hangOn, say("250 pay no heed"), ended), detail: "TLS handshake: the port does not speak TLS"},
+				{name: "continues in the clear", spec: s, server: steps(c.asked, c.yes, hangOn, say("250 pay no heed"), ended), detail: "TLS handshake: the port does not speak TLS"},
 				{name: "word put in before TLS", spec: s, server: steps(c.asked, injected), detail: `STARTTLS: more said in the clear: "250 pay no heed\r\n"`},
 				{name: "closed under TLS", spec: s, server: steps(c.asked, c.yes, turn(secure), c.inside[:1]), detail: "connection closed waiting for the answer to " + c.first},
 				{name: "certificate refused", spec: verify, server: steps(c.asked, c.yes, refusedTurn(secure)), detail: "certificate refused: certificate is valid for localhost, not mx.example.org"},
@@ -136,28 +136,28 @@ func TestSTARTTLSThatIsNotOffered(t *testing.T) {
 	smtp := Spec{Service: "smtp", StartTLS: true}
 	submission := Spec{Service: "submission", StartTLS: true}
 	imap := Spec{Service: "imap", StartTLS: true, Login: "monitor", Passwd: "secret"}
-	hello := steps(say("220 mx ESMTP"), hear("EHLO director.example.org"))
-	quit := steps(hear("QUIT"), say("221 bye"))
+	hello := steps(say("220 mx ESMTP"), await("EHLO director.example.org"))
+	quit := steps(await("QUIT"), say("221 bye"))
 	checkFakes(t, []fakeCase{
 		{name: "smtp", spec: smtp, server: steps(hello, say("250-STARTTLS.example.org", "250-XSTARTTLS", "250 SIZE"), quit), detail: "STARTTLS not offered"},
 		{name: "submission", spec: submission, server: steps(hello, say("250 mx"), quit), detail: "STARTTLS not offered"},
-		{name: "HELO only", spec: smtp, server: steps(hello, say("502 what?"), hear("HELO director.example.org"), say("250 mx"), quit), detail: "STARTTLS not offered"},
-		{name: "logged in before TLS", spec: imap, server: steps(say("* PREAUTH welcome"), hear("b LOGOUT"), say("b OK")), detail: "STARTTLS not offered: * PREAUTH welcome"},
-		{name: "imap not ready", spec: imap, server: steps(say("* BYE later"), hear("b LOGOUT"), say("b OK")), detail: "greeting: * BYE later"},
-		{name: "hello under TLS rejected", spec: smtp, server: steps(hello, say("250-mx", "250 STARTTLS"), hear("STARTTLS"), say("220 go"), turn(serverTLS(t)), hear("EHLO director.example.org"), say("550 no"), hear("HELO director.example.org"), say("550 no"), quit),
+		{name: "HELO only", spec: smtp, server: steps(hello, say("502 what?"), await("HELO director.example.org"), say("250 mx"), quit), detail: "STARTTLS not offered"},
+		{name: "logged in before TLS", spec: imap, server: steps(say("* PREAUTH welcome"), await("b LOGOUT"), say("b OK")), detail: "STARTTLS not offered: * PREAUTH welcome"},
+		{name: "imap not ready", spec: imap, server: steps(say("* BYE later"), await("b LOGOUT"), say("b OK")), detail: "greeting: * BYE later"},
+		{name: "hello under TLS rejected", spec: smtp, server: steps(hello, say("250-mx", "250 STARTTLS"), await("STARTTLS"), say("220 go"), turn(serverTLS(t)), await("EHLO director.example.org"), say("550 no"), await("HELO director.example.org"), say("550 no"), quit),
 			detail: "hello rejected: 550 no"},
-		{name: "quoted password", spec: imap, server: steps(say("* OK"), hear("s STARTTLS"), say("s NO secret"), hear("b LOGOUT"), say("b OK")), detail: "STARTTLS not offered: s NO …"},
+		{name: "quoted password", spec: imap, server: steps(say("* OK"), await("s STARTTLS"), say("s NO secret"), await("b LOGOUT"), say("b OK")), detail: "STARTTLS not offered: s NO …"},
 	})
 }
 
 func TestFTPFetchesOverTLS(t *testing.T) {
 	secure := serverTLS(t)
 	file := Spec{Service: "ftp", StartTLS: true, Login: "monitor", Passwd: "secret", Request: "/status", Receive: "^all well$"}
-	in := steps(say("220 ready"), hear("AUTH TLS"), say("234 go"), turn(secure), hear("USER monitor"), say("230 in"), hear("CWD /"), say("250 /"), hear("TYPE I"), say("200 I"),
-		hear("EPSV"), listenData("229 Extended (|||PORT|)"))
-	private := steps(hear("PBSZ 0"), say("200 0"), hear("PROT P"), say("200 P"))
-	retrieve := steps(hear("RETR /status"), say("150 here it comes"))
-	done := steps(say("226 done"), hear("QUIT"), say("221 bye"))
+	in := steps(say("220 ready"), await("AUTH TLS"), say("234 go"), turn(secure), await("USER monitor"), say("230 in"), await("CWD /"), say("250 /"), await("TYPE I"), say("200 I"),
+		await("EPSV"), listenData("229 Extended (|||PORT|)"))
+	private := steps(await("PBSZ 0"), say("200 0"), await("PROT P"), say("200 P"))
+	retrieve := steps(await("RETR /status"), say("150 here it comes"))
+	done := steps(say("226 done"), await("QUIT"), say("221 bye"))
 	resumed := func(c *client) bool {
 		secured := tls.Server(c.Conn, secure)
 		if err := secured.Handshake(); err != nil || !secured.ConnectionState().DidResume {
@@ -178,13 +178,13 @@ func TestFTPFetchesOverTLS(t *testing.T) {
 		{name: "good over IPv6", spec: file, ipv6: true, server: steps(in, private, retrieve, transfer(resumed), done), up: true, detail: "/status: 9 bytes"},
 		{name: "file ends without a word", spec: file, server: steps(in, private, retrieve, transfer(unended), done), up: true, detail: "/status: 9 bytes"},
 		{name: "transfer aborted", spec: file, server: steps(in, private, retrieve, transfer(unended), say("426 broken"), ended), detail: "transfer failed: 426 broken"},
-		{name: "no protection", spec: file, server: steps(in, hear("PBSZ 0"), say("200 0"), hear("PROT P"), say("536 no"), hear("QUIT"), say("221 bye")), detail: "PROT rejected: 536 no"},
-		{name: "file in the clear", spec: file, server: steps(in, private, retrieve, transfer(raw("all well\n")), ended), detail: "data: TLS handshake: the port does not speak TLS"},
+		{name: "no protection", spec: file, server: steps(in, await("PBSZ 0"), say("200 0"), await("PROT P"), say("536 no"), await("QUIT"), say("221 bye")), detail: "PROT rejected: 536 no"},
+		{name: "file in the clear", spec: file, server: steps(in, private, retrieve, transfer(raw("all fine\n")), ended), detail: "data: TLS handshake: the port does not speak TLS"},
 		{name: "silent in the handshake", spec: file, server: steps(in, private, retrieve, transfer(silent)), late: true, detail: "data: timeout in TLS handshake"},
 	})
 }
 
-// turnLDAP answers a request for TLS and goes on under it.
+// turnLDAP answers a request for TLS and continues under it.
 func turnLDAP(says ldapSays, secure *tls.Config, d directory) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		p, err := ber.ReadPacket(c)

@@ -51,7 +51,7 @@ func (r tlsRules) warning(t *tls.Conn) string {
 	return expiry(shown[0], time.Now(), r.warnDays)
 }
 
-// expiry is the warning about a certificate that has at most so many days left, or "".
+// expiry is the warning about a certificate that ends within that many days, or "".
 func expiry(c *x509.Certificate, now time.Time, within int) string {
 	const oneDay = 24 * time.Hour
 	left := c.NotAfter.Sub(now)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// testAuthority signs certificates. Its own stands in a file.
+// testAuthority signs certificates. Its own is in a file.
 type testAuthority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey

@@ -41,7 +41,7 @@ func (e *Env) tlsRules(s Spec) (r tlsRules, err error) {
 }
 
 // config returns how to speak TLS with a server that is called by the first of some host[:port], the
-// last of which may be its address. By default a check asks whether a server is well, not who it is:
+// last of which may be its address. By default a check asks whether a server is healthy, not who it is:
 // the certificate is not verified, and old versions and cipher suites are taken as well. Each checker
 // keeps its own sessions, as one must not be offered to another server of the same name; none are kept
 // where the certificate matters, as a resumed session shows an old one.

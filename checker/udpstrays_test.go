@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Who answers questions that nobody asked keeps a check busy, but not for ever.
+// Who answers questions that nobody asked keeps a check busy, but not forever.
 func TestStraysAreLookedAtForAWhile(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: "192"}
 	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}

@@ -105,7 +105,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 	}
 }
 
-// A socket without room for ever is a shortage of ours, after the timeout and not later.
+// A socket without room forever is a shortage of this machine, after the timeout and not later.
 func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
 	h := openApart(t)
 	if err := h.conn.SetWriteBuffer(1); err != nil {

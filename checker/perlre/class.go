@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// class reads a bracketed character class; the position is behind its "[".
+// class reads a bracketed character class; the position is after its "[".
 func (p *parser) class() (byteSet, error) {
 	begin := p.pos - 1
 	negate := p.accept('^')
@@ -154,8 +154,8 @@ func (p *parser) casedSet() byteSet {
 	return upper
 }
 
-// setEscape reads the escapes that stand for a set of characters: \d \w \s \h \v, their opposites,
-// and \p. The position is behind the letter.
+// setEscape reads the escapes of a set of characters: \d \w \s \h \v, their opposites,
+// and \p. The position is after the letter.
 func (p *parser) setEscape(letter byte) (set byteSet, ok bool, err error) {
 	switch letter {
 	case 'd', 'D':
@@ -181,7 +181,7 @@ func (p *parser) setEscape(letter byte) (set byteSet, ok bool, err error) {
 	return set, true, nil
 }
 
-// property reads the name behind \p or \P. Such a pattern is under the Unicode rules as a whole.
+// property reads the name after \p or \P. Such a pattern is under the Unicode rules as a whole.
 func (p *parser) property() (byteSet, error) {
 	begin := p.pos - 2
 	p.requireUnicode()

@@ -65,7 +65,7 @@ func (s byteSet) meets(other byteSet) bool {
 }
 
 // splits reports whether a node that is repeated can divide the same bytes in several ways: an endless repeat is in
-// it, and nothing beside that surely takes other bytes. Taken are those of what stands beside it further out.
+// it, and nothing beside that surely takes other bytes. fixed are the bytes of what is beside it further out.
 func (n *node) splits(fixed byteSet) bool {
 	switch n.kind {
 	case repeat:
@@ -153,7 +153,7 @@ func neighbours(subs []*node) *danger {
 		switch {
 		case sub.kind == repeat && sub.endless():
 			if last.meets(set) {
-				return &danger{sub.pos, "two repeats stand side by side, over the same characters"}
+				return &danger{sub.pos, "two repeats follow each other, over the same characters"}
 			}
 			last.union(set)
 		case sub.minLength() > 0:

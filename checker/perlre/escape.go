@@ -70,7 +70,7 @@ func notNewline() byteSet {
 	return s.negated()
 }
 
-// quantifierAhead tells whether a quantifier follows, without reading it.
+// quantifierAhead reports whether a quantifier follows, without reading it.
 func (p *parser) quantifierAhead() bool {
 	pos := p.pos
 	_, _, found, err := p.quantifier()
@@ -87,7 +87,7 @@ func (p *parser) boundary(want bool) (*node, error) {
 	return &node{kind: wordEdge, set: word, negated: !want}, nil
 }
 
-// charEscape reads an escape that stands for one character; the position is behind its letter.
+// charEscape reads an escape of one character; the position is after its letter.
 func (p *parser) charEscape(letter byte) (int, error) {
 	begin := p.pos - 2
 	switch letter {
@@ -136,7 +136,7 @@ func (p *parser) charEscape(letter byte) (int, error) {
 	return int(letter), nil
 }
 
-// hex reads the digits behind \x: up to two, or any number in braces.
+// hex reads the digits after \x: up to two, or any number in braces.
 func (p *parser) hex(begin int) (int, error) {
 	if p.accept('{') {
 		digits, err := p.braced(begin)
@@ -178,7 +178,7 @@ func leadingNumber(s string, base int) int {
 	return int(n)
 }
 
-// braced reads up to the closing brace; the position is behind the opening one.
+// braced reads up to the closing brace; the position is after the opening one.
 func (p *parser) braced(begin int) (string, error) {
 	inner, _, found := strings.Cut(p.src[p.pos:], "}")
 	if !found {
@@ -189,7 +189,7 @@ func (p *parser) braced(begin int) (string, error) {
 }
 
 // numbered reads \1 to \9, and \10 upwards when there are that many groups; else it is an octal
-// number. The position is behind the first digit.
+// number. The position is after the first digit.
 func (p *parser) numbered() (*node, error) {
 	begin := p.pos - 2
 	start := p.pos - 1
@@ -204,7 +204,7 @@ func (p *parser) numbered() (*node, error) {
 	return p.reference(n, begin)
 }
 
-// groupReference reads \g1 \g-1 \g{1} \g{-1} \g{name}; the position is behind the g.
+// groupReference reads \g1 \g-1 \g{1} \g{-1} \g{name}; the position is after the g.
 func (p *parser) groupReference() (*node, error) {
 	begin := p.pos - 2
 	var name string
@@ -234,7 +234,7 @@ func (p *parser) groupReference() (*node, error) {
 	return p.reference(n, begin)
 }
 
-// namedReference reads \k<name> \k'name' \k{name}; the position is behind the k.
+// namedReference reads \k<name> \k'name' \k{name}; the position is after the k.
 func (p *parser) namedReference() (*node, error) {
 	begin := p.pos - 2
 	for _, quotes := range []string{"<>", "''", "{}"} {

@@ -12,16 +12,16 @@ var lookarounds = []struct {
 }{
 	{"?=", ahead}, {"*pla:", ahead}, {"*positive_lookahead:", ahead},
 	{"?!", notAhead}, {"*nla:", notAhead}, {"*negative_lookahead:", notAhead},
-	{"?<=", behind}, {"*plb:", behind}, {"*positive_lookbehind:", behind},
-	{"?<!", notBehind}, {"*nlb:", notBehind}, {"*negative_lookbehind:", notBehind},
+	{"?<=", lookBehind}, {"*plb:", lookBehind}, {"*positive_lookbehind:", lookBehind},
+	{"?<!", notLookBehind}, {"*nlb:", notLookBehind}, {"*negative_lookbehind:", notLookBehind},
 	{"?>", node{kind: atomic}}, {"*atomic:", node{kind: atomic}},
 }
 
 var (
-	ahead     = node{kind: look}
-	notAhead  = node{kind: look, negated: true}
-	behind    = node{kind: look, backward: true}
-	notBehind = node{kind: look, backward: true, negated: true}
+	ahead         = node{kind: look}
+	notAhead      = node{kind: look, negated: true}
+	lookBehind    = node{kind: look, backward: true}
+	notLookBehind = node{kind: look, backward: true, negated: true}
 )
 
 // refused are openings that have no counterpart in the engine.
@@ -31,7 +31,7 @@ var refused = []struct{ perl, what string }{
 	{"*", "the verb or assertion"},
 }
 
-// group reads a group; the position is behind its "(".
+// group reads a group; the position is after its "(".
 func (p *parser) group() (*node, error) {
 	begin := p.pos - 1
 	if p.nesting++; p.nesting > maxNesting {
@@ -156,7 +156,7 @@ func isGroupName(s string) bool {
 	return s != ""
 }
 
-// flagGroup reads (?flags) and (?flags:...); the position is behind the question mark.
+// flagGroup reads (?flags) and (?flags:...); the position is after the question mark.
 func (p *parser) flagGroup(begin int) (*node, error) {
 	flags := p.flags
 	if p.accept('^') {
@@ -217,7 +217,7 @@ func (f *modifiers) set(c byte, on bool) bool {
 	return true
 }
 
-// conditional reads (?(condition)yes|no); the position is behind its second parenthesis.
+// conditional reads (?(condition)yes|no); the position is after its second parenthesis.
 func (p *parser) conditional(begin int) (*node, error) {
 	if strings.HasPrefix(p.src[p.pos:], "?") || strings.HasPrefix(p.src[p.pos:], "*") {
 		test, err := p.group()

@@ -59,7 +59,7 @@ func (f *needFinder) visit(n *node) {
 	}
 }
 
-// plain is the text that a tree stands for, when it is nothing but that.
+// plain is the text of a tree that is nothing but text.
 func plain(tree *node) (text []byte, ok bool) {
 	if tree.kind != sequence {
 		b, ok := tree.literal()

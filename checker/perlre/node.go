@@ -77,7 +77,7 @@ func (n *node) has(k kind) bool {
 	return false
 }
 
-// literal is the one byte that a node stands for.
+// literal is the one byte that a node matches.
 func (n *node) literal() (b byte, ok bool) {
 	if n.kind != single || n.set.size() != 1 {
 		return 0, false

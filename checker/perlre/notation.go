@@ -26,7 +26,7 @@ func linearNotation(tree *node) notation {
 	return w
 }
 
-// backtrackingNotation writes a tree with so many groups for the backtracking engine.
+// backtrackingNotation writes a tree for the backtracking engine. groups is how many groups it has.
 func backtrackingNotation(tree *node, groups int) string {
 	w := notation{next: groups + 1}
 	w.bare(tree, place{})

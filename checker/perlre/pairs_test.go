@@ -13,7 +13,7 @@ var (
 	seed  = flag.Uint64("seed", 3, "where the pairs are drawn from")
 )
 
-// moreAtoms are what the other test's atoms leave out: words, look-behind of a known width, characters of UTF-8,
+// moreAtoms are what the other test's atoms leave out: words, lookbehind of a known width, characters of UTF-8,
 // conditions with both branches.
 var moreAtoms = strings.Split("status ok ready <h1> 200 \\d+ \\w+ .* .*? .+ .*+ \\s* [0-9.]+ (a|b) (?:a|ab) (?:|a) (\\w)\\1 (?<=a) (?<!b) (?<=\\w)b (?<=\xe9) (?=b) (?!b) (?!$) "+
 	"\xc3\xa9 \xe2\x82\xac [\xc3\xa9] [^\x80-\xff] \xff+ (?i:\xe9) (?iu:\xe9) (?:(a)|b)(?(1)b|a) (?(?=a)\\w|b) (?:a*)* (?:a|b?)+ (?:^a|b)* (?:a$|b)* ^$ $$ ^^ \\n? \\Z\\n \\b\\w+\\b "+
@@ -100,7 +100,7 @@ func sample(r *rand.Rand, n *node) string {
 	return b.String()[:min(b.Len(), longest)]
 }
 
-// changed is a text with something in front, behind, or wrong in it.
+// changed is a text with something before, after, or wrong in it.
 func changed(r *rand.Rand, text string) string {
 	switch r.IntN(6) {
 	case 0:

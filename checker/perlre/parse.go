@@ -99,7 +99,7 @@ func (p *parser) errAt(pos int, format string, args ...any) error {
 	return fmt.Errorf("%s, at character %d of the pattern", fmt.Sprintf(format, args...), pos+1)
 }
 
-// classesLatin1 tells whether \w and its like cover Latin-1 here, foldsLatin1 whether case does.
+// classesLatin1 reports whether \w and its like cover Latin-1 here, foldsLatin1 whether case does.
 func (p *parser) classesLatin1() bool {
 	return p.flags.rules == 'u' || p.flags.rules == 0 && p.unicodeRules
 }
@@ -220,7 +220,7 @@ func (p *parser) atom() (*node, error) {
 		return p.escape()
 	case '*', '+', '?':
 		return nil, p.errAt(p.pos-1, "quantifier %c follows nothing", c)
-	case '{': // no quantifier, or it had been read; Perl refuses it behind an escaped letter
+	case '{': // no quantifier, or it had been read; Perl refuses it after an escaped letter
 		if p.pos > 2 && p.src[p.pos-3] == '\\' && isLetter(p.src[p.pos-2]) {
 			return nil, p.errAt(p.pos-1, `unescaped left brace, write \{`)
 		}

@@ -61,7 +61,7 @@ func Compile(pattern string) (*Regexp, error) {
 	return r, nil
 }
 
-// Explodes tells where a pattern has what may take a backtracking engine for ever on a text that nearly
+// Explodes tells where a pattern has what may take a backtracking engine forever on a text that nearly
 // matches: the place in the pattern, counted in bytes from 0, and why.
 func (r *Regexp) Explodes() (pos int, why string, ok bool) {
 	if r.danger == nil {
@@ -120,7 +120,7 @@ func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (
 	return begin, end, ok, err
 }
 
-// match searches a text. A text of ASCII only is one rune per byte as it stands.
+// match searches a text. A text of ASCII only is one rune per byte already.
 func (l *linear) match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	if len(text)*l.weight <= lightWork && isASCII(text) {
 		return l.re.Match(text), nil
@@ -158,7 +158,7 @@ func (l *linear) read(text []byte, budget time.Duration, spent *time.Duration, s
 type byteReader struct {
 	rest []byte
 	read int
-	over func() bool // asked now and then; nil: there is no bound
+	over func() bool // asked at each readsPerLook bytes; nil: there is no bound
 	cut  bool        // the text was ended by over
 }
 

@@ -146,7 +146,7 @@ func (p *perlProcess) answer(pattern, text string) string {
 	return p.out.Text()
 }
 
-// What random patterns are made of. Left out is what Perl itself decides oddly: look-behind of
+// What random patterns are made of. Left out is what Perl itself decides oddly: lookbehind of
 // variable or no width, conditions without a "no", repeated \K, {3,2}.
 var (
 	randomAtoms = strings.Split(`a b c K k 0 1 _ - # { } ] . ^ $ \A \z \Z \b \B \d \D \w \W \s \S \h \H \v \V \N \R \X \n `+
