@@ -14,7 +14,13 @@ type connectCheck struct {
 	timeout time.Duration
 }
 
-func newConnect(s Spec) *connectCheck { return &connectCheck{s.Target, s.Timeout} }
+// newConnect returns the check of a connection; for UDP, which has none, it is a ping.
+func newConnect(s Spec, e *Env) (Checker, error) {
+	if s.Protocol == "udp" {
+		return newPing(s, e)
+	}
+	return &connectCheck{s.Target, s.Timeout}, nil
+}
 
 // Check implements Checker.
 func (c *connectCheck) Check(ctx context.Context) Result {
@@ -54,7 +60,7 @@ func newCombined(s Spec, e *Env) (Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &combined{full: full, connect: newConnect(s), connects: s.Connects}
+	c := &combined{full: full, connect: &connectCheck{s.Target, s.Timeout}, connects: s.Connects}
 	if s.Protocol == "udp" {
 		c.connect = &routeCheck{s.Target}
 	}

@@ -141,32 +141,17 @@ func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, deadline time.Time) 
 	}
 	var length [2]byte
 	if n, err := io.ReadFull(tcp, length[:]); err != nil {
-		return nil, c.broken(n > 0, err)
+		return nil, readFault("the answer", n > 0, c.timeout, err)
 	}
 	raw := make([]byte, binary.BigEndian.Uint16(length[:]))
 	if _, err := io.ReadFull(tcp, raw); err != nil {
-		return nil, c.broken(true, err)
+		return nil, readFault("the answer", true, c.timeout, err)
 	}
 	answer, err := parseDNS(raw, m)
 	if errors.Is(err, errNotYet) {
 		err = errors.New("not an answer to our question")
 	}
 	return answer, err
-}
-
-// broken explains an error while reading.
-func (c *dnsCheck) broken(begun bool, err error) error {
-	switch {
-	case isTimeout(err) && !begun:
-		return &fault{fmt.Sprintf("no answer in %v", c.timeout), err}
-	case isTimeout(err):
-		return &fault{"timeout in the answer", err}
-	case isClosed(err) && !begun:
-		return &fault{"connection closed without an answer", err}
-	case isClosed(err):
-		return &fault{"connection closed in the answer", err}
-	}
-	return stageFault("reading the answer", err)
 }
 
 // parseDNS reads the answer to a message. With errNotYet it is the answer to another: it is not read further, as its

@@ -222,7 +222,7 @@ func TestDNSOverTCP(t *testing.T) {
 		{name: "slow drip", spec: www, server: heardDNS(drip("\x00\x40abcdefghijklm")), late: true, detail: "timeout in the answer"},
 		{name: "closed without an answer", spec: www, server: heardDNS(), detail: "connection closed without an answer"},
 		{name: "closed in the middle", spec: www, server: heardDNS(raw("\x00\x40ab")), detail: "connection closed in the answer"},
-		{name: "reset", spec: www, server: heardDNS(reset), detail: "reading the answer: reset by the server"},
+		{name: "reset", spec: www, server: heardDNS(reset), detail: "connection reset in the answer"},
 		{name: "notProtocol", spec: www, server: heardDNS(raw("\x00\x04ab\x1b!")), detail: `not DNS: "ab\x1b!"`},
 		{name: "endless", spec: www, server: heardDNS(endless("HTTP/1.1 400 Bad Request ")), detail: `not DNS: "TP/1.1 400 Bad Request HTTP/1.1 400 Bad Request HTTP/1.1 400"…`},
 	})

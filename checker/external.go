@@ -33,12 +33,12 @@ type external struct {
 
 // newExternal takes the command as the name of a program, without arguments and without a shell, as
 // the Perl ldirectord does.
-func newExternal(s Spec, e *Env) *external {
+func newExternal(s Spec, e *Env) (Checker, error) {
 	command := s.Command
 	if command == "" {
 		command = "/bin/true"
 	}
-	return newProgram(s, e, command)
+	return newProgram(s, e, command), nil
 }
 
 func newProgram(s Spec, e *Env, command ...string) *external {
@@ -158,8 +158,8 @@ var perlRunner string
 
 // newExternalPerl runs a Perl file in a Perl of its own for each check. The Perl ldirectord
 // reads it once into itself; here a file that hangs or crashes harms only its own check.
-func newExternalPerl(s Spec, e *Env) *external {
+func newExternalPerl(s Spec, e *Env) (Checker, error) {
 	c := newProgram(s, e, "perl", "-", s.Command)
 	c.input = perlRunner
-	return c
+	return c, nil
 }

@@ -3,12 +3,14 @@ package checker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
 	"os"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // fault is why a check failed, in words for the operator, and the error that it came from.
@@ -82,6 +84,24 @@ func reason(err error) string {
 		err = path.Err
 	}
 	return escape(err.Error(), 4*maxExcerpt)
+}
+
+// readFault explains an error while reading one part of an answer. begun says that the answer has begun.
+func readFault(part string, begun bool, timeout time.Duration, err error) error {
+	text := "reading " + part + ": " + reason(err)
+	switch {
+	case isTimeout(err) && !begun:
+		text = fmt.Sprintf("no answer in %v", timeout)
+	case isTimeout(err):
+		text = "timeout in " + part
+	case isClosed(err) && !begun:
+		text = "connection closed without an answer"
+	case isClosed(err):
+		text = "connection closed in " + part
+	case errors.Is(err, syscall.ECONNRESET):
+		text = "connection reset in " + part
+	}
+	return &fault{text, err}
 }
 
 // lookupReason is why a name was not found.

@@ -32,7 +32,7 @@ func newFTP(s Spec, e *Env) (Checker, error) {
 	if s.Request == "/" && s.Receive == "" {
 		s.Request = ""
 	}
-	return newLineCheck(s, ftp{s.Target.Addr(), s.NegotiateTimeout, cmp.Or(s.Login, "anonymous"), s.Passwd, s.Request, receive}).startTLS(s, e)
+	return newLineCheck(s, e, ftp{s.Target.Addr(), s.NegotiateTimeout, cmp.Or(s.Login, "anonymous"), s.Passwd, s.Request, receive})
 }
 
 func (t ftp) run(ctx context.Context, d *dialogue) (string, error) {

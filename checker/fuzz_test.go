@@ -198,7 +198,8 @@ func FuzzMySQL(f *testing.F) {
 	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, "\xfecaching_sha2_password\x00"+mySeed+"\x00") + myPackets(4, "\x01\x04") + myPackets(6, "\x01-----BEGIN PUBLIC KEY-----")))
 	f.Add([]byte(myPackets(0, "\xff\x01\x00#08S01x")))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c := newMySQL(Spec{Service: "mysql", Login: "u", Passwd: "p", Database: "d", Request: "/select 1", Target: loopback(1), NegotiateTimeout: time.Second}).(*mysqlCheck)
+		made, _ := newMySQL(Spec{Service: "mysql", Login: "u", Passwd: "p", Database: "d", Request: "/select 1", Target: loopback(1), NegotiateTimeout: time.Second}, nil)
+		c := made.(*mysqlCheck)
 		ask := unplugged(func() (int, error) { return c.talk(spoken(text)) })
 		r := (&sealed{Checker: ask}).Check(t.Context())
 		fuzz(t).result(r)
@@ -245,7 +246,8 @@ func FuzzRedis(f *testing.F) {
 func FuzzDatagrams(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x14aaaaaaaaaaaaaaaa"))
 	f.Add([]byte("SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n"))
-	radius := newRADIUS(Spec{Secret: "s", Login: "u", Passwd: "p", NegotiateTimeout: time.Second}).(*radiusCheck)
+	made, _ := newRADIUS(Spec{Secret: "s", Login: "u", Passwd: "p", NegotiateTimeout: time.Second}, nil)
+	radius := made.(*radiusCheck)
 	request, err := radius.request()
 	if err != nil {
 		f.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -158,27 +157,14 @@ const longTurn = time.Second
 
 // broken explains an error while reading one part of the answer.
 func (r *answerReader) broken(part string, err error) error {
-	var text string
 	switch {
 	case errors.Is(err, errUnjudged), errors.Is(err, errStopped):
 		return err
-	case r.waited > longTurn && !isTimeout(err): // servers, too, wait for so long and no longer
-		text = fmt.Sprintf("cannot be judged: %s in %s, after it waited %v for its turn", reason(err), part, r.waited.Round(time.Millisecond))
+	case r.waited > longTurn && !isTimeout(err): // a server may not wait that long
+		text := fmt.Sprintf("cannot be judged: %s in %s, after it waited %v for its turn", reason(err), part, r.waited.Round(time.Millisecond))
 		return &fault{text, errUnjudged}
-	case isTimeout(err) && r.total == 0:
-		text = fmt.Sprintf("no answer in %v", r.timeout)
-	case isTimeout(err):
-		text = "timeout in " + part
-	case isClosed(err) && r.total == 0:
-		text = "connection closed without an answer"
-	case isClosed(err):
-		text = "connection closed in " + part
-	case errors.Is(err, syscall.ECONNRESET):
-		text = "connection reset in " + part
-	default:
-		text = "reading " + part + ": " + reason(err)
 	}
-	return &fault{text, err}
+	return readFault(part, r.total > 0, r.timeout, err)
 }
 
 // answer reads the header of the final answer.

@@ -12,11 +12,7 @@ import (
 type imap struct{ login, passwd string }
 
 func newIMAP(s Spec, e *Env) (Checker, error) {
-	return newLineCheck(s, imap{s.Login, s.Passwd}).startTLS(s, e)
-}
-
-func newIMAPS(s Spec, e *Env) (Checker, error) {
-	return newLineCheck(s, imap{s.Login, s.Passwd}).overTLS(s, e)
+	return newLineCheck(s, e, imap{s.Login, s.Passwd})
 }
 
 func (t imap) run(_ context.Context, d *dialogue) (string, error) {

@@ -39,28 +39,21 @@ type protocol interface {
 	run(ctx context.Context, d *dialogue) (seen string, err error)
 }
 
-// newLineCheck returns the check that has a conversation with a server.
-func newLineCheck(s Spec, p protocol) *lineCheck {
-	return &lineCheck{target: s.Target, timeout: s.NegotiateTimeout, protocol: p}
-}
-
-// overTLS makes a check open TLS before the conversation.
-func (c *lineCheck) overTLS(s Spec, e *Env) (*lineCheck, error) {
+// newLineCheck returns the check that has a conversation with a server: over TLS, with TLS from where the protocol asks
+// for it, or in the clear, as the Spec says.
+func newLineCheck(s Spec, e *Env, p protocol) (Checker, error) {
+	c := &lineCheck{target: s.Target, timeout: s.NegotiateTimeout, protocol: p}
+	atOnce := s.Service == "tls" || s.Service == "pops" || s.Service == "imaps"
+	if !atOnce && !s.StartTLS {
+		return c, nil
+	}
 	var err error
 	if c.rules, err = e.tlsRules(s); err != nil {
 		return nil, err
 	}
+	c.later = !atOnce
 	c.tls = c.rules.config(tls.NewLRUClientSessionCache(1), s.SNI, s.Host, addressName(s))
 	return c, nil
-}
-
-// startTLS makes a check open TLS in the conversation, if the Spec says so.
-func (c *lineCheck) startTLS(s Spec, e *Env) (*lineCheck, error) {
-	if !s.StartTLS {
-		return c, nil
-	}
-	c.later = true
-	return c.overTLS(s, e)
 }
 
 // Check implements Checker.

@@ -25,17 +25,17 @@ type mysqlCheck struct {
 	clear   clearText
 }
 
-func newMySQL(s Spec) Checker {
+func newMySQL(s Spec, _ *Env) (Checker, error) {
 	query, err := sqlQuery(s)
 	if err != nil {
-		return always{Detail: err.Error()}
+		return always{Detail: err.Error()}, nil
 	}
 	config := mysql.NewConfig()
 	config.Logger = &mysql.NopLogger{}
 	config.Net, config.Addr = "tcp", s.Target.String()
 	config.User, config.Passwd, config.DBName = s.Login, s.Passwd, s.Database
 	config.ConnectionAttributes = "program_name:ldirectord"
-	return &mysqlCheck{target: s.Target, timeout: s.NegotiateTimeout, config: config, query: query, clear: clearText{refused: s.NoClearText}}
+	return &mysqlCheck{target: s.Target, timeout: s.NegotiateTimeout, config: config, query: query, clear: clearText{refused: s.NoClearText}}, nil
 }
 
 // Check implements Checker.

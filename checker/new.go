@@ -3,6 +3,7 @@ package checker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -28,89 +29,76 @@ func New(s Spec, e *Env) (Checker, error) {
 	return &sealed{c, e.secretsOf(s)}, nil
 }
 
+// constructor makes the check of a Spec.
+type constructor func(Spec, *Env) (Checker, error)
+
+// types are the check types.
+var types = map[string]constructor{
+	"combined":      newCombined,
+	"connect":       newConnect,
+	"external":      newExternal,
+	"external-perl": newExternalPerl,
+	"negotiate":     newNegotiate,
+	"off":           without(Result{Detail: "checktype off"}),
+	"on":            without(Result{OK: true, Detail: "checktype on"}),
+	"ping":          newPing,
+}
+
+// services are the services of the check types negotiate and combined.
+var services = map[string]constructor{
+	"dns":        newDNS,
+	"ftp":        newFTP,
+	"http":       newHTTP,
+	"http_proxy": newHTTP,
+	"https":      newHTTP,
+	"imap":       newIMAP,
+	"imaps":      newIMAP,
+	"ldap":       newLDAP,
+	"ldaps":      newLDAP,
+	"mysql":      newMySQL,
+	"nntp":       newNNTP,
+	"none":       without(Result{OK: true, Detail: "service none"}),
+	"oracle":     newOracle,
+	"pgsql":      newPgSQL,
+	"pop":        newPOP,
+	"pops":       newPOP,
+	"radius":     newRADIUS,
+	"redis":      newRedis,
+	"simpletcp":  newSimpleTCP,
+	"sip":        newSIP,
+	"smtp":       newSMTP,
+	"submission": newSMTP,
+	"tls":        newTLS,
+}
+
 // newCheck returns the check of a type.
 func newCheck(s Spec, e *Env) (Checker, error) {
-	switch s.Type {
-	case "on":
-		return always{OK: true, Detail: "checktype on"}, nil
-	case "off":
-		return always{Detail: "checktype off"}, nil
-	case "ping":
-		return newPing(s, e)
-	case "connect":
-		if s.Protocol == "udp" {
-			return newPing(s, e)
-		}
-		return newConnect(s), nil
-	case "external":
-		return newExternal(s, e), nil
-	case "external-perl":
-		return newExternalPerl(s, e), nil
-	case "negotiate":
-		return newNegotiate(s, e)
-	case "combined":
-		return newCombined(s, e)
+	if b, ok := types[s.Type]; ok {
+		return b(s, e)
 	}
 	return nil, &SpecError{"checktype", fmt.Errorf("unknown type %q", s.Type)}
 }
 
 // newNegotiate returns the full check of a service.
 func newNegotiate(s Spec, e *Env) (Checker, error) {
-	switch s.Service {
-	case "none":
-		return always{OK: true, Detail: "service none"}, nil
-	case "http", "https", "http_proxy":
-		return newHTTP(s, e)
-	case "ldap", "ldaps":
-		return newLDAP(s, e)
-	case "mysql":
-		return newMySQL(s), nil
-	case "oracle":
-		return newOracle(s, e)
-	case "pgsql":
-		return newPgSQL(s), nil
-	case "redis":
-		return newRedis(s, e)
-	case "smtp", "submission":
-		return newSMTP(s, e)
-	case "pop":
-		return newPOP(s, e)
-	case "pops":
-		return newPOPS(s, e)
-	case "imap":
-		return newIMAP(s, e)
-	case "imaps":
-		return newIMAPS(s, e)
-	case "ftp":
-		return newFTP(s, e)
-	case "nntp":
-		return newNNTP(s), nil
-	case "simpletcp":
-		return newSimpleTCP(s, e)
-	case "dns":
-		return newDNS(s, e)
-	case "sip":
-		return newSIP(s, e), nil
-	case "radius":
-		return newRADIUS(s), nil
-	case "tls":
-		return newTLS(s, e)
+	if b, ok := services[s.Service]; ok {
+		return b(s, e)
 	}
 	return nil, &SpecError{"service", fmt.Errorf("unknown service %q", s.Service)}
 }
 
 // Types returns the check types that New knows.
-func Types() []string {
-	return []string{"combined", "connect", "external", "external-perl", "negotiate", "off", "on", "ping"}
-}
+func Types() []string { return slices.Sorted(maps.Keys(types)) }
 
 // Services returns the services that New knows.
 func Services() []string {
-	all := []string{
-		"dns", "ftp", "http", "http_proxy", "https", "imap", "imaps", "ldap", "ldaps", "mysql", "nntp", "none", "oracle", "pgsql",
-		"pop", "pops", "radius", "redis", "simpletcp", "sip", "smtp", "submission", "tls",
-	}
+	all := slices.Sorted(maps.Keys(services))
 	return slices.DeleteFunc(all, func(service string) bool { return service == "oracle" && !hasOracle })
+}
+
+// without makes a check that asks nobody.
+func without(r Result) constructor {
+	return func(Spec, *Env) (Checker, error) { return always(r), nil }
 }
 
 // always is a check that asks nobody.

@@ -8,7 +8,7 @@ import (
 // nntp is greeted by a news server (RFC 3977, 5.1); that it is, is enough.
 type nntp struct{}
 
-func newNNTP(s Spec) Checker { return newLineCheck(s, nntp{}) }
+func newNNTP(s Spec, e *Env) (Checker, error) { return newLineCheck(s, e, nntp{}) }
 
 func (nntp) run(_ context.Context, d *dialogue) (string, error) {
 	greeting, err := d.reply("NNTP", "the greeting")

@@ -35,10 +35,10 @@ type pgsqlCheck struct {
 	clear    clearText
 }
 
-func newPgSQL(s Spec) Checker {
+func newPgSQL(s Spec, _ *Env) (Checker, error) {
 	query, err := sqlQuery(s)
 	if err != nil {
-		return always{Detail: err.Error()}
+		return always{Detail: err.Error()}, nil
 	}
 	return &pgsqlCheck{
 		target:   s.Target,
@@ -49,7 +49,7 @@ func newPgSQL(s Spec) Checker {
 		database: s.Database,
 		query:    query,
 		clear:    clearText{refused: s.NoClearText},
-	}
+	}, nil
 }
 
 // Check implements Checker.

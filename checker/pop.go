@@ -10,11 +10,7 @@ import (
 type pop struct{ login, passwd string }
 
 func newPOP(s Spec, e *Env) (Checker, error) {
-	return newLineCheck(s, pop{s.Login, s.Passwd}).startTLS(s, e)
-}
-
-func newPOPS(s Spec, e *Env) (Checker, error) {
-	return newLineCheck(s, pop{s.Login, s.Passwd}).overTLS(s, e)
+	return newLineCheck(s, e, pop{s.Login, s.Passwd})
 }
 
 func (t pop) run(_ context.Context, d *dialogue) (string, error) {

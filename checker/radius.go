@@ -25,12 +25,12 @@ type radiusCheck struct {
 	question      question
 }
 
-func newRADIUS(s Spec) Checker {
+func newRADIUS(s Spec, _ *Env) (Checker, error) {
 	if s.Secret == "" {
-		return always{Detail: "secret is not set"}
+		return always{Detail: "secret is not set"}, nil
 	}
 	return &radiusCheck{s.Login, s.Passwd, []byte(s.Secret),
-		question{to: s.Target, timeout: s.NegotiateTimeout, resend: radiusResend, patience: maxStrays}}
+		question{to: s.Target, timeout: s.NegotiateTimeout, resend: radiusResend, patience: maxStrays}}, nil
 }
 
 // Check implements Checker.

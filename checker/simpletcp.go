@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -67,7 +66,7 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 		line, err := lines.ReadBytes('\n')
 		ended := errors.Is(err, io.EOF)
 		if err != nil && !ended {
-			return c.broken(a, len(line) > 0, err)
+			return readFault("the answer", a.received > 0 || len(line) > 0, c.timeout, err)
 		}
 		found, err := a.look(ctx, line)
 		if pause := a.search.pause(); pause > 0 && err == nil {
@@ -107,17 +106,6 @@ func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer) error {
 		return a.mismatch()
 	}
 	return err
-}
-
-// broken explains an error while reading.
-func (c *simpleTCP) broken(a *simpleAnswer, begun bool, err error) error {
-	switch {
-	case isTimeout(err) && a.received == 0 && !begun:
-		return &fault{fmt.Sprintf("no answer in %v", c.timeout), err}
-	case isTimeout(err):
-		return &fault{"timeout in the answer", err}
-	}
-	return stageFault("reading the answer", err)
 }
 
 // simpleAnswer searches an answer line by line.

@@ -27,7 +27,7 @@ func TestSimpleTCP(t *testing.T) {
 		{name: "refused", spec: ping, detail: "connect: refused"},
 		{name: "refused over IPv6", spec: ping, ipv6: true, detail: "connect: refused"},
 		{name: "closed without an answer", spec: nothing, server: steps(awaitAll("")), detail: "connection closed without an answer"},
-		{name: "reset", spec: ping, server: steps(pinged, reset), detail: "reading the answer: reset by the server"},
+		{name: "reset", spec: ping, server: steps(pinged, reset), detail: "connection reset in the answer"},
 		{name: "silent", spec: ping, server: []step{stay}, late: true, detail: "no answer in 400ms"},
 		{name: "silent in the middle", spec: ping, server: steps(pinged, raw("banner\npong"), stay), late: true, detail: "timeout in the answer"},
 		{name: "slow drip", spec: ping, server: steps(pinged, drip("pong 1234567890123456789")), late: true, detail: "timeout in the answer"},

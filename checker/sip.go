@@ -19,12 +19,12 @@ const sipResend = 500 * time.Millisecond
 // sip asks a SIP server for its options (RFC 3261, 11). Only 200 OK is a good answer.
 type sip struct{ user string }
 
-func newSIP(s Spec, e *Env) Checker {
+func newSIP(s Spec, e *Env) (Checker, error) {
 	t := sip{cleanField(cmp.Or(s.Login, "ldirectord@"+e.HostName))}
 	if s.Protocol == "udp" {
-		return &sipUDP{t, question{to: s.Target, timeout: s.NegotiateTimeout, resend: sipResend, patience: maxStrays}}
+		return &sipUDP{t, question{to: s.Target, timeout: s.NegotiateTimeout, resend: sipResend, patience: maxStrays}}, nil
 	}
-	return newLineCheck(s, t)
+	return newLineCheck(s, e, t)
 }
 
 // with asks by TCP.

@@ -11,7 +11,7 @@ import (
 type smtp struct{ hostName string }
 
 func newSMTP(s Spec, e *Env) (Checker, error) {
-	return newLineCheck(s, smtp{cleanField(e.HostName)}).startTLS(s, e)
+	return newLineCheck(s, e, smtp{cleanField(e.HostName)})
 }
 
 func (t smtp) run(_ context.Context, d *dialogue) (string, error) {

@@ -15,7 +15,7 @@ import (
 type handshakeOnly struct{}
 
 func newTLS(s Spec, e *Env) (Checker, error) {
-	return newLineCheck(s, handshakeOnly{}).overTLS(s, e)
+	return newLineCheck(s, e, handshakeOnly{})
 }
 
 func (handshakeOnly) run(_ context.Context, d *dialogue) (string, error) {
