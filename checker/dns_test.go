@@ -100,7 +100,7 @@ func TestDNS(t *testing.T) {
 		{name: "unheard-of response code", spec: www, server: zone{rcode: 15}.udp, detail: "rcode 15 for www.example.org"},
 		{name: "records of another kind", spec: www, server: zone{records: []string{"@ 60 IN AAAA 2001:db8::1", `@ 60 IN TXT "192.0.2.1"`}}.udp, detail: "no A record for www.example.org"},
 		{name: "no records", spec: reverse, server: zone{}.udp, detail: "no PTR record for 10.2.0.192.in-addr.arpa"},
-		{name: "notProtocol", spec: www, server: fixed("HTTP/1.1 400 Bad Request\r\n"), detail: `not DNS: "HTTP/1.1 400 Bad Request\r\n"`},
+		{name: "another protocol", spec: www, server: fixed("HTTP/1.1 400 Bad Request\r\n"), detail: `not DNS: "HTTP/1.1 400 Bad Request\r\n"`},
 		{name: "nothing in it", spec: www, server: fixed(""), detail: `not DNS: ""`},
 		{name: "echo", spec: www, server: func(_ int, packet []byte, _ net.Addr) []string { return []string{string(packet)} }, late: true, detail: "no answer in 400ms, but other datagrams"},
 		{name: "answers to another question only", spec: www, server: zone{change: func(m *dns.Msg) { m.Question[0].Name = "www.example.net." }}.udp, late: true, detail: "no answer in 400ms, but other datagrams"},
@@ -223,7 +223,7 @@ func TestDNSOverTCP(t *testing.T) {
 		{name: "closed without an answer", spec: www, server: heardDNS(), detail: "connection closed without an answer"},
 		{name: "closed in the middle", spec: www, server: heardDNS(raw("\x00\x40ab")), detail: "connection closed in the answer"},
 		{name: "reset", spec: www, server: heardDNS(reset), detail: "connection reset in the answer"},
-		{name: "notProtocol", spec: www, server: heardDNS(raw("\x00\x04ab\x1b!")), detail: `not DNS: "ab\x1b!"`},
+		{name: "another protocol", spec: www, server: heardDNS(raw("\x00\x04ab\x1b!")), detail: `not DNS: "ab\x1b!"`},
 		{name: "endless", spec: www, server: heardDNS(endless("HTTP/1.1 400 Bad Request ")), detail: `not DNS: "TP/1.1 400 Bad Request HTTP/1.1 400 Bad Request HTTP/1.1 400"…`},
 	})
 }

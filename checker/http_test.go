@@ -85,7 +85,7 @@ func TestHTTPAnswers(t *testing.T) {
 		"two lengths":               {okHead + "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", "", `bad Content-Length "3"`},
 		"another protocol":          {"SSH-2.0-OpenSSH_9.2\r\n", "", `not HTTP: "SSH-2.0-OpenSSH_9.2\r\n"`},
 		"TLS alert":                 {"\x15\x03\x01\x00\x02\x02\x16", "", "not HTTP: the port speaks TLS"},
-		"notProtocol":               {"\x00\xff\x00\x01", "", `not HTTP: "\x00\xff\x00\x01"`},
+		"binary":                    {"\x00\xff\x00\x01", "", `not HTTP: "\x00\xff\x00\x01"`},
 		"huge header":               {okHead + strings.Repeat("X-Header: value\r\n", 10000) + "\r\n", "", "header is longer than 65536 bytes"},
 		"endless interim answers":   {strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10000), "", "header is longer than 65536 bytes"},
 	} {
@@ -456,11 +456,11 @@ func TestHTTPSFailures(t *testing.T) {
 		to   netip.AddrPort
 		want string
 	}{
-		"plain server":  {plain.addr, "TLS handshake: the port does not speak TLS"},
-		"notProtocol":   {serve(t, func(s *testServer, c net.Conn) { c.Write([]byte("\x00\xff\x00\x01\x02\x03")); silence(s, c) }).addr, "TLS handshake: the port does not speak TLS"},
-		"closing early": {closing.addr, "TLS handshake: reset by the server"},
-		"no suite":      {serveHTTP(t, &tls.Config{}, nil), "TLS handshake: remote error: tls: unrecognized name"},
-		"refused":       {refusingPort(t), "connect: refused"},
+		"plain server":     {plain.addr, "TLS handshake: the port does not speak TLS"},
+		"another protocol": {serve(t, func(s *testServer, c net.Conn) { c.Write([]byte("\x00\xff\x00\x01\x02\x03")); silence(s, c) }).addr, "TLS handshake: the port does not speak TLS"},
+		"closing early":    {closing.addr, "TLS handshake: reset by the server"},
+		"no suite":         {serveHTTP(t, &tls.Config{}, nil), "TLS handshake: remote error: tls: unrecognized name"},
+		"refused":          {refusingPort(t), "connect: refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(c.to, "")

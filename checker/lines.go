@@ -201,7 +201,7 @@ func (d *dialogue) quit(command string) {
 // show quotes what the server said for a message.
 func (d *dialogue) show(said string) string { return escape(said, maxExcerpt) }
 
-// notProtocol is the error of a server that speaks something else. It would not understand a quit.
+// notProtocol is the error of a server that speaks something else. It would not understand the command to quit.
 func (d *dialogue) notProtocol(protocol, said string) error {
 	d.lost = true
 	return fmt.Errorf("not %s: %s", protocol, excerpt([]byte(said)))

@@ -87,7 +87,7 @@ func TestRADIUS(t *testing.T) {
 		{name: "answers to others only", spec: user, server: radiusServer{secret: "shared", id: 1}.answer, late: true, detail: "no answer in 400ms, but other datagrams"},
 		{name: "forged", spec: user, server: forged, detail: "the answer is not signed with our secret"},
 		{name: "echo", spec: user, server: func(_ int, packet []byte, _ net.Addr) []string { return []string{string(packet)} }, detail: "the answer is not signed with our secret"},
-		{name: "notProtocol", spec: user, server: fixed("HTTP/1.1 \x1b"), detail: `not RADIUS: "HTTP/1.1 \x1b"`},
+		{name: "another protocol", spec: user, server: fixed("HTTP/1.1 \x1b"), detail: `not RADIUS: "HTTP/1.1 \x1b"`},
 		{name: "oversized", spec: user, server: fixed(strings.Repeat("\x7f", 60000)), detail: `not RADIUS: "` + strings.Repeat(`\x7f`, 60) + `"…`},
 		{name: "silent", spec: user, server: fixed(), late: true, detail: silence},
 		{name: "refused", spec: user, detail: "udp: refused"},

@@ -90,17 +90,7 @@ func closeWrite(c *conn) {
 }
 
 func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer) error {
-	q := question{to: c.target, timeout: c.timeout, pause: a.search.pause, accept: func(datagram []byte) error {
-		for line := range bytes.Lines(datagram) {
-			if found, err := a.look(ctx, line); err != nil || found {
-				return err
-			}
-		}
-		if a.received >= maxSimpleAnswer {
-			return a.mismatch()
-		}
-		return errNotYet
-	}}
+	q := question{to: c.target, timeout: c.timeout, pause: a.search.pause, accept: func(datagram []byte) error { return a.datagram(ctx, datagram) }}
 	err := q.ask(ctx, a.deadline, func(net.Addr) []byte { return c.request })
 	if isTimeout(err) && a.received > 0 {
 		return a.mismatch()
@@ -131,6 +121,19 @@ func (a *simpleAnswer) look(ctx context.Context, line []byte) (found bool, err e
 		a.found = bytes.Clone(line[:min(len(line), 2*maxExcerpt)])
 	}
 	return found, err
+}
+
+// datagram searches the lines of one datagram. Without a match more of them are waited for, up to a limit.
+func (a *simpleAnswer) datagram(ctx context.Context, datagram []byte) error {
+	for line := range bytes.Lines(datagram) {
+		if found, err := a.look(ctx, line); err != nil || found {
+			return err
+		}
+	}
+	if a.received >= maxSimpleAnswer {
+		return a.mismatch()
+	}
+	return errNotYet
 }
 
 // mismatch says that the whole answer was searched.

@@ -23,7 +23,7 @@ func TestSimpleTCP(t *testing.T) {
 		{name: "a line in one piece", spec: ping, server: steps(pinged, raw(strings.Repeat("x", 5000)+"\npong 7")), up: true, detail: `got "pong 7"`},
 		{name: "wrong answer", spec: ping, server: steps(pinged, raw("not pong 42\n")), detail: `no line matches /^pong [0-9]+$/: got "not pong 42\n"`},
 		{name: "match over two lines", spec: Spec{Service: "simpletcp", Receive: "a\nb"}, server: steps(awaitAll(""), raw("a\nb\n")), detail: `no line matches /a\nb/: got "a\n"`},
-		{name: "notProtocol", spec: ping, server: steps(pinged, raw("\x16\x03\x01\x00")), detail: `no line matches /^pong [0-9]+$/: got "\x16\x03\x01\x00"`},
+		{name: "another protocol", spec: ping, server: steps(pinged, raw("\x16\x03\x01\x00")), detail: `no line matches /^pong [0-9]+$/: got "\x16\x03\x01\x00"`},
 		{name: "refused", spec: ping, detail: "connect: refused"},
 		{name: "refused over IPv6", spec: ping, ipv6: true, detail: "connect: refused"},
 		{name: "closed without an answer", spec: nothing, server: steps(awaitAll("")), detail: "connection closed without an answer"},
