@@ -75,9 +75,9 @@ const benchAnswer = okHead + "Server: test\r\nContent-Type: text/html\r\nContent
 
 func BenchmarkAnswerOwn(b *testing.B) {
 	b.ReportAllocs()
-	room := NewMatching()
+	limits := NewMatching()
 	for b.Loop() {
-		r := newAnswerReader(patient, room)
+		r := newAnswerReader(patient, limits)
 		r.reset(strings.NewReader(benchAnswer))
 		a, err := r.answer()
 		if err == nil {

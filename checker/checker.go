@@ -81,7 +81,7 @@ type Env struct {
 	IsVirtual func(netip.AddrPort) bool
 	// Children bounds the external programs running at once; nil: no bound.
 	Children chan struct{}
-	// Matching is where answers are searched; nil: a room of this Env's own.
+	// Matching bounds the search of answers; nil: bounds of this Env's own.
 	Matching *Matching
 	// HostName of this machine, for greetings and default log-ins.
 	HostName string

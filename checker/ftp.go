@@ -144,11 +144,11 @@ func (t ftp) read(ctx context.Context, d *dialogue, data *conn) ([]byte, error) 
 
 // readOn waits for a turn, and reads the rest of a large file.
 func (t ftp) readOn(ctx context.Context, d *dialogue, data *conn, from io.Reader, content []byte) ([]byte, error) {
-	waited, err := enter(ctx, t.receive.room.bodies)
+	waited, err := acquireSlot(ctx, t.receive.limits.bodies)
 	if err != nil {
 		return nil, err
 	}
-	defer leave(t.receive.room.bodies)
+	defer releaseSlot(t.receive.limits.bodies)
 	d.deadline = d.deadline.Add(waited)
 	if err := d.conn.extend(ctx, d.deadline); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 )
 
 // Each target feeds one parser of servers' answers. Whatever a server says, there is no panic but where a library is
-// known for it, the message can be printed, and it takes no more time and room than was meant. FuzzTalk in
+// known for it, the message can be printed, and it takes no more time and memory than was meant. FuzzTalk in
 // lines_test.go has the protocols of lines.
 
 func (s said) Close() error                     { return nil }

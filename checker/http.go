@@ -110,7 +110,7 @@ func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 // Check implements Checker.
 func (c *httpCheck) Check(ctx context.Context) Result {
 	deadline := time.Now().Add(c.timeout)
-	r := newAnswerReader(c.timeout, c.receive.room)
+	r := newAnswerReader(c.timeout, c.receive.limits)
 	defer r.close()
 	return c.ask(ctx, r, deadline)
 }
@@ -267,12 +267,12 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, deadl
 	}
 	r.reset(stream)
 	r.turn = func() (time.Duration, error) {
-		waited, err := enter(ctx, c.receive.room.bodies)
+		waited, err := acquireSlot(ctx, c.receive.limits.bodies)
 		if err != nil || waited == 0 {
 			return waited, err
 		}
 		if err = tcp.extend(ctx, deadline.Add(waited)); err != nil {
-			leave(c.receive.room.bodies)
+			releaseSlot(c.receive.limits.bodies)
 		}
 		return waited, err
 	}

@@ -56,7 +56,7 @@ type answerReader struct {
 	total   int // bytes that came from the server
 	extra   int // bytes of them that are extensions of chunks
 
-	room   *Matching
+	limits *Matching
 	turn   func() (time.Duration, error) // waits until a large body may be read on
 	small  *[]byte                       // the pool's, which buf began as
 	large  *[]byte                       // the pool's, when buf is a large one
@@ -64,16 +64,16 @@ type answerReader struct {
 }
 
 // newAnswerReader returns a reader that is to be closed.
-func newAnswerReader(timeout time.Duration, room *Matching) *answerReader {
+func newAnswerReader(timeout time.Duration, limits *Matching) *answerReader {
 	small := answerPool.Get().(*[]byte)
-	return &answerReader{timeout: timeout, room: room, small: small, buf: (*small)[:0]}
+	return &answerReader{timeout: timeout, limits: limits, small: small, buf: (*small)[:0]}
 }
 
 // close gives back what the reader holds. No part of an answer may be looked at any more.
 func (r *answerReader) close() {
 	if r.large != nil {
 		largePool.Put(r.large)
-		leave(r.room.bodies)
+		releaseSlot(r.limits.bodies)
 		return
 	}
 	r.release()
@@ -130,7 +130,7 @@ func (r *answerReader) fill() error {
 	return err
 }
 
-// grow makes room for more. A large answer waits for its turn: only some are in memory at once.
+// grow enlarges the buffer. A large answer waits for its turn: only some are in memory at once.
 func (r *answerReader) grow() error {
 	if r.large == nil && cap(r.buf) >= largeBody {
 		return r.enlarge()

@@ -34,11 +34,11 @@ func newLibConn(c net.Conn, limit int) *libConn {
 }
 
 func (c *libConn) Read(b []byte) (int, error) {
-	room := c.room()
-	if room == 0 {
+	left := c.left()
+	if left == 0 {
 		return 0, c.note(errTooMuch)
 	}
-	n, err := c.from.Read(b[:min(len(b), room)])
+	n, err := c.from.Read(b[:min(len(b), left)])
 	c.mu.Lock()
 	c.received += n
 	c.mu.Unlock()
@@ -55,7 +55,7 @@ func (c *libConn) SetDeadline(time.Time) error      { return nil }
 func (c *libConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *libConn) SetWriteDeadline(time.Time) error { return nil }
 
-func (c *libConn) room() int {
+func (c *libConn) left() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.limit - c.received

@@ -9,21 +9,21 @@ import (
 	"ldirectord/checker/perlre"
 )
 
-// What matching may cost. All matching of one check has one budget, in processor time; when that is spent it goes
-// on with a larger one, one check at a time.
+// What matching may cost. All matching of one check has one budget of processor time. When that is spent the check tries
+// again with a larger one, one check at a time.
 const (
 	quickBudget    = 250 * time.Millisecond
 	thoroughBudget = 2 * time.Second
-	// maxRoomWait bounds how long a check waits for its turn.
-	maxRoomWait = 30 * time.Second
+	// maxSlotWait bounds how long a check waits for its turn.
+	maxSlotWait = 30 * time.Second
 	// largeBody is from which length on a body waits for its turn before it is read on, in bytes.
 	largeBody = 64 << 10
 	// largeBodies is how many such bodies are in memory at once.
 	largeBodies = 16
 )
 
-// Matching is the room in which all checks search what servers say: it bounds the processors and the memory that
-// they take together. Who finds it full waits, and the clock of its server stands still meanwhile.
+// Matching bounds the processors and the memory that all checks take together to search answers. A check that finds no
+// free slot waits, and that time is not part of its timeout.
 type Matching struct {
 	quick, thorough lane
 	bodies          chan struct{}
@@ -31,11 +31,11 @@ type Matching struct {
 
 // lane bounds how many texts are searched at once, and for how long each check may search.
 type lane struct {
-	places chan struct{}
+	slots  chan struct{}
 	budget time.Duration
 }
 
-// NewMatching returns a room for the processors of this machine.
+// NewMatching returns the bounds for the processors of this machine.
 func NewMatching() *Matching {
 	return &Matching{
 		quick:    lane{make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), quickBudget},
@@ -44,37 +44,37 @@ func NewMatching() *Matching {
 	}
 }
 
-// errUnjudged is an answer of which we can't tell whether it is the one that is wanted: the state stays.
+// errUnjudged is an answer that could not be compared with receive: the server's state stays.
 var errUnjudged = errors.New("cannot be judged")
 
-// enter waits for a place, and tells for how long.
-func enter(ctx context.Context, places chan struct{}) (waited time.Duration, err error) {
+// acquireSlot waits for a free slot, and returns how long it waited.
+func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {
 	select {
-	case places <- struct{}{}:
+	case slots <- struct{}{}:
 		return 0, nil
 	default:
 	}
 	begin := time.Now()
-	patience := time.NewTimer(maxRoomWait)
+	patience := time.NewTimer(maxSlotWait)
 	defer patience.Stop()
 	select {
-	case places <- struct{}{}:
+	case slots <- struct{}{}:
 		return time.Since(begin), nil
 	case <-ctx.Done():
 		return time.Since(begin), errStopped
 	case <-patience.C:
-		return time.Since(begin), &fault{"cannot be judged: no turn for it in " + maxRoomWait.String() + ": too many answers are being matched", errUnjudged}
+		return time.Since(begin), &fault{"cannot be judged: no turn for it in " + maxSlotWait.String() + ": too many answers are being matched", errUnjudged}
 	}
 }
 
-func leave(places chan struct{}) { <-places }
+func releaseSlot(slots chan struct{}) { <-slots }
 
 // matcher decides whether an answer is the one that `receive` asks for. It is safe for use by several
 // goroutines.
 type matcher struct {
 	pattern string
 	re      *perlre.Regexp
-	room    *Matching
+	limits  *Matching
 }
 
 // matcher returns the matcher of a pattern, compiled once.
@@ -94,7 +94,7 @@ func (e *Env) matcher(pattern string) (*matcher, error) {
 	if e.Matching == nil {
 		e.Matching = NewMatching()
 	}
-	m := &matcher{pattern: pattern, re: re, room: e.Matching}
+	m := &matcher{pattern: pattern, re: re, limits: e.Matching}
 	e.matchers[pattern] = m
 	return m, nil
 }
@@ -113,7 +113,7 @@ type search struct {
 	*matcher
 	spent    time.Duration // of the budget
 	thorough bool          // the large one
-	waited   time.Duration // for a turn: the server's clock stood still
+	waited   time.Duration // for a slot: not part of the timeout
 }
 
 func (s *search) match(ctx context.Context, text []byte) (ok bool, err error) {
@@ -133,38 +133,38 @@ func (s *search) find(ctx context.Context, text []byte) (begin, end int, ok bool
 	return begin, end, ok, err
 }
 
-// bounded matches a text within the budget of the check. What may take long waits for its turn; what takes longer
-// is tried once more, alone. Then nobody knows.
+// bounded matches a text within the budget of the check. A search that may take long waits for a slot. One that exceeds
+// its budget is tried once more, alone. If that fails, too, the result is errUnjudged.
 func (s *search) bounded(ctx context.Context, text []byte, run func(budget time.Duration) error) error {
 	if !s.re.Heavy(text) {
 		return run(thoroughBudget)
 	}
 	if !s.thorough {
-		err := s.turn(ctx, s.room.quick, run)
+		err := s.turn(ctx, s.limits.quick, run)
 		if !errors.Is(err, perlre.ErrBudget) {
 			return err
 		}
 		s.spent, s.thorough = 0, true
 	}
-	err := s.turn(ctx, s.room.thorough, run)
+	err := s.turn(ctx, s.limits.thorough, run)
 	if errors.Is(err, perlre.ErrBudget) {
 		return &fault{"cannot be judged: " + err.Error() + " with " + s.String(), errUnjudged}
 	}
 	return err
 }
 
-// turn matches as soon as there is a place.
+// turn matches as soon as there is a slot.
 func (s *search) turn(ctx context.Context, l lane, run func(budget time.Duration) error) error {
-	waited, err := enter(ctx, l.places)
+	waited, err := acquireSlot(ctx, l.slots)
 	s.waited += waited
 	if err != nil {
 		return err
 	}
-	defer leave(l.places)
+	defer releaseSlot(l.slots)
 	return run(l.budget - s.spent)
 }
 
-// pause is for how long the server's clock stood still since the last call.
+// pause is how long the search has waited for slots since the last call: the deadline moves by that.
 func (s *search) pause() time.Duration {
 	waited := s.waited
 	s.waited = 0

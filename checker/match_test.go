@@ -19,11 +19,11 @@ const slow = `(?=(a|aa)+$)a`
 
 var slowText = strings.Repeat("a", 100) + "b"
 
-// hasty is a room with little time.
+// hasty allows little time.
 func hasty() *Matching {
-	room := NewMatching()
-	room.quick.budget, room.thorough.budget = time.Millisecond, 2*time.Millisecond
-	return room
+	limits := NewMatching()
+	limits.quick.budget, limits.thorough.budget = time.Millisecond, 2*time.Millisecond
+	return limits
 }
 
 // page is what a server shows.
@@ -75,11 +75,11 @@ func TestManySlowMatchesAtOnceAreAllJudged(t *testing.T) {
 }
 
 func TestWaitForATurnEndsWithTheCheck(t *testing.T) {
-	room := NewMatching()
-	room.thorough.places <- struct{}{}
+	limits := NewMatching()
+	limits.thorough.slots <- struct{}{}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := enter(ctx, room.thorough.places); !errors.Is(err, errStopped) {
+	if _, err := acquireSlot(ctx, limits.thorough.slots); !errors.Is(err, errStopped) {
 		t.Errorf("%v", err)
 	}
 }
@@ -89,16 +89,16 @@ func TestWaitForATurnIsNotTheServersTime(t *testing.T) {
 	const timeout = 300 * time.Millisecond
 	spec := httpSpec(serve(t, page(strings.Repeat("x", 4*largeBody)+"ready")).addr, "x.*ready$")
 	spec.NegotiateTimeout = timeout
-	room := NewMatching()
+	limits := NewMatching()
 	for range largeBodies {
-		room.bodies <- struct{}{}
+		limits.bodies <- struct{}{}
 	}
-	time.AfterFunc(2*timeout, func() { leave(room.bodies) })
-	if r := build(t, spec, &Env{Matching: room}).Check(t.Context()); !r.OK {
+	time.AfterFunc(2*timeout, func() { releaseSlot(limits.bodies) })
+	if r := build(t, spec, &Env{Matching: limits}).Check(t.Context()); !r.OK {
 		t.Errorf("%+v", r)
 	}
-	if n := len(room.bodies); n != largeBodies-1 {
-		t.Errorf("%d places are taken, not %d", n, largeBodies-1)
+	if n := len(limits.bodies); n != largeBodies-1 {
+		t.Errorf("%d slots are taken, not %d", n, largeBodies-1)
 	}
 }
 

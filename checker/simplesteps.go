@@ -51,7 +51,7 @@ func (e *Env) simpleStep(s Step) (made simpleStep, err error) {
 	if err != nil {
 		return made, &SpecError{"expect", err}
 	}
-	made.expect = &matcher{pattern: s.Text, re: m.re, room: m.room}
+	made.expect = &matcher{pattern: s.Text, re: m.re, limits: m.limits}
 	return made, nil
 }
 

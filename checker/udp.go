@@ -29,7 +29,7 @@ type question struct {
 	resend  time.Duration // after how long it is asked again; 0: never
 	// accept looks at a datagram. With errNotYet more are waited for.
 	accept func(datagram []byte) error
-	// pause is for how long accept has waited since the last call: the server's clock stood still. It may be nil.
+	// pause is how long accept has waited since the last call: the deadline moves by that. It may be nil.
 	pause func() time.Duration
 
 	patience int // how many other datagrams are looked at; 0: as many as come
