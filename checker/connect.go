@@ -52,7 +52,7 @@ type combined struct {
 	full, connect Checker
 	connects      int
 	left          int    // connects before the next full check
-	warning       string // of the last full check: it holds on, so that it is told once
+	warning       string // of the last full check, repeated so that it is reported once
 }
 
 func newCombined(s Spec, e *Env) (Checker, error) {

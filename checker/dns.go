@@ -19,7 +19,7 @@ import (
 // dnsResend is after how long a question is asked again.
 const dnsResend = time.Second
 
-// dnsCheck looks a name up: the address of a name, the name of an address, or what it is told to. An
+// dnsCheck looks a name up: the address of a name, the name of an address, or a record of another type. An
 // answer must match.
 type dnsCheck struct {
 	target   netip.AddrPort

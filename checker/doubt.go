@@ -23,7 +23,7 @@ func Doubt(s Spec) *SpecError {
 	return nil
 }
 
-// Idle is why a check fails each time and asks nobody, because something that it needs is not set, or nil.
+// Idle is why a check always fails without asking a server, because a setting that it needs is missing, or nil.
 func Idle(c Checker) *SpecError {
 	if s, ok := c.(*sealed); ok {
 		c = s.Checker

@@ -228,7 +228,7 @@ func passivePort(text string) (uint16, error) {
 	return uint16(high<<8 | low), nil
 }
 
-// secure turns to TLS (RFC 4217, 4).
+// secure starts TLS (RFC 4217, 4).
 func (t ftp) secure(d *dialogue) error {
 	answer, err := d.ask("FTP", "AUTH", "AUTH TLS")
 	if err != nil {

@@ -140,7 +140,7 @@ type trail struct {
 	warning string
 	ending  string // the first warning about a certificate
 	said    string // of the last answer, for Result.Body
-	foreign bool   // a redirect led to another server: what that one says is not told
+	foreign bool   // a redirect led to another server: its text is not reported
 }
 
 // lead makes another request the next one. Where a foreign server leads to is its word.
@@ -156,8 +156,8 @@ func (at *trail) lead(to hop) {
 	}
 }
 
-// untold is an error without a foreign server's words, if there may be some in it.
-func (at *trail) untold(err error) error {
+// withoutForeignText is an error without the text of a foreign server.
+func (at *trail) withoutForeignText(err error) error {
 	if !at.foreign {
 		return err
 	}
@@ -184,7 +184,7 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, deadli
 		a, err := c.exchange(ctx, &at.hop, r, deadline)
 		at.ending = cmp.Or(at.ending, at.hop.ending)
 		if err != nil {
-			return "", at.untold(err)
+			return "", at.withoutForeignText(err)
 		}
 		if at.foreign {
 			a.reason = nil
@@ -198,7 +198,7 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, deadli
 		}
 		at.lead(next)
 		if err != nil {
-			return "", at.untold(err)
+			return "", at.withoutForeignText(err)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (t imap) run(_ context.Context, d *dialogue) (string, error) {
 	return seen, AtLogin.of(err)
 }
 
-// secured turns to TLS and logs in. To a server that lets us in before, that is too late, and anybody
+// secured starts TLS and logs in. To a server that lets us in before, that is too late, and anybody
 // may have said so in its name (RFC 3501, 6.2.1).
 func (t imap) secured(d *dialogue, status, greeting string) (string, error) {
 	if status == "PREAUTH" {

@@ -98,7 +98,7 @@ func (c *ldapCheck) judge(ctx context.Context, name string) error {
 	return nil
 }
 
-// ask logs in, looks for the entry and takes leave. It returns the entry's name as the server
+// ask logs in, looks for the entry and logs out. It returns the entry's name as the server
 // writes it.
 func (c *ldapCheck) ask(stream *libConn) (name string, err error) {
 	l := ldap.NewConn(stream, c.tls != nil)

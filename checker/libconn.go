@@ -24,7 +24,7 @@ type libConn struct {
 	err      error
 }
 
-// errTooMuch is a server that says more than anybody asked for.
+// errTooMuch is an answer beyond its limit.
 var errTooMuch = errors.New("the answer is too long")
 
 // newLibConn lets a library have a connection, and at most limit bytes from its server.
@@ -106,7 +106,7 @@ type packets struct {
 	from   *bufio.Reader
 	limit  int
 	length func(header []byte) (int, error) // of what follows the header
-	header []byte                           // of the packet at hand
+	header []byte                           // of the current packet
 	unread int                              // bytes of header not handed out yet
 	left   int                              // bytes to come after it
 }

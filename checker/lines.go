@@ -100,7 +100,7 @@ func (c *lineCheck) dial(ctx context.Context) (*dialogue, error) {
 type dialogue struct {
 	conn     *conn
 	tls      *tls.Conn     // nil: in the clear
-	offered  *tls.Config   // what upgrade turns to; nil: there is none to be
+	offered  *tls.Config   // for upgrade; nil: the check stays in the clear
 	stream   io.ReadWriter // conn or tls
 	limit    *io.LimitedReader
 	lines    *bufio.Reader
@@ -118,7 +118,7 @@ func (d *dialogue) openTLS(cfg *tls.Config) error {
 	return nil
 }
 
-// errNotOffered is a server that does not turn to TLS when it must.
+// errNotOffered is a server that does not offer TLS when the configuration wants it.
 var errNotOffered = errors.New("STARTTLS not offered")
 
 // notOffered is errNotOffered with what the server said.
@@ -126,7 +126,7 @@ func (d *dialogue) notOffered(said string) error {
 	return AtTLS.of(&fault{errNotOffered.Error() + ": " + d.show(said), errNotOffered})
 }
 
-// upgrade turns to TLS after the server has agreed. Anybody may have added what comes after
+// upgrade starts TLS after the server has agreed. Anybody may have added what comes after
 // that in the clear, for it to be taken as said under TLS (RFC 3207, 6).
 func (d *dialogue) upgrade() error {
 	if n := d.lines.Buffered(); n > 0 {

@@ -41,7 +41,7 @@ func newMySQL(s Spec, _ *Env) (Checker, error) {
 // Check implements Checker.
 func (c *mysqlCheck) Check(ctx context.Context) Result {
 	rows, err := c.ask(ctx, time.Now().Add(c.timeout))
-	return c.clear.told(sqlResult(ctx, c.query, rows, err))
+	return c.clear.withWarning(sqlResult(ctx, c.query, rows, err))
 }
 
 func (c *mysqlCheck) ask(ctx context.Context, deadline time.Time) (rows int, err error) {
@@ -53,7 +53,7 @@ func (c *mysqlCheck) ask(ctx context.Context, deadline time.Time) (rows int, err
 	return c.talk(tcp)
 }
 
-// talk logs in, runs the query and takes leave.
+// talk logs in, runs the query and logs out.
 func (c *mysqlCheck) talk(tcp net.Conn) (rows int, err error) {
 	greeting, err := mysqlGreeting(tcp)
 	if err != nil {
@@ -78,8 +78,8 @@ var errNotMySQL = errors.New("this is not MySQL")
 // maxMySQLGreeting bounds the first packet, in bytes; real ones have a hundred.
 const maxMySQLGreeting = 4096
 
-// mysqlGreeting reads a server's first packet: its handshake, or an error. The driver would not
-// survive one that is cut short.
+// mysqlGreeting reads a server's first packet: its handshake, or an error. The driver
+// panics over one that is cut short.
 func mysqlGreeting(r io.Reader) ([]byte, error) {
 	packet := make([]byte, mysqlHeader, 128)
 	if _, err := io.ReadFull(r, packet); err != nil {

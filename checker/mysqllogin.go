@@ -52,7 +52,7 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 }
 
 // isMySQLKey reports whether a packet with more to say has the server's public key. The password goes out under it
-// next (the log-ins caching_sha2_password and sha256_password), and whoever made the key reads it.
+// next (the log-ins caching_sha2_password and sha256_password), and the owner of the key can read it.
 func isMySQLKey(body []byte) bool { return len(body) > 1 }
 
 // isOtherKey reports whether there is a key that is not of RSA.

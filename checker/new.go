@@ -96,12 +96,12 @@ func Services() []string {
 	return slices.DeleteFunc(all, func(service string) bool { return service == "oracle" && !hasOracle })
 }
 
-// without makes a check that asks nobody.
+// without makes a check that asks no server.
 func without(r Result) constructor {
 	return func(Spec, *Env) (Checker, error) { return always(r), nil }
 }
 
-// always is a check that asks nobody.
+// always is a check that asks no server.
 type always Result
 
 // Check implements Checker.

@@ -64,7 +64,7 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 	return sqlResult(ctx, c.query, rows, err)
 }
 
-// ask logs in, runs the query and takes leave.
+// ask logs in, runs the query and logs out.
 func (c *oracleCheck) ask(d *oracleDialer) (rows int, err error) {
 	session, err := c.logIn(d)
 	if err != nil {

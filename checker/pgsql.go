@@ -59,7 +59,7 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	if wantsPlain(err) {
 		rows, err = c.ask(ctx, deadline, false)
 	}
-	return c.clear.told(sqlResult(ctx, c.query, rows, err))
+	return c.clear.withWarning(sqlResult(ctx, c.query, rows, err))
 }
 
 // wantsPlain reports whether a server that offers TLS may be healthy without it: libpq tries that, too.
@@ -74,7 +74,7 @@ type pgsqlTLSError struct{ error }
 
 func (e *pgsqlTLSError) Unwrap() error { return e.error }
 
-// ask logs in, runs the query and takes leave. It returns how many rows came.
+// ask logs in, runs the query and logs out. It returns how many rows came.
 func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (rows int, err error) {
 	tcp, err := connect(ctx, c.target, deadline, c.timeout)
 	if err != nil {

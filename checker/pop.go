@@ -34,7 +34,7 @@ func (t pop) run(_ context.Context, d *dialogue) (string, error) {
 	return seen, AtLogin.of(err)
 }
 
-// secure turns to TLS (RFC 2595, 4).
+// secure starts TLS (RFC 2595, 4).
 func (t pop) secure(d *dialogue) error {
 	if err := d.send("STLS", "STLS"); err != nil {
 		return err

@@ -53,7 +53,7 @@ func (c *redisCheck) Check(ctx context.Context) Result {
 	return passed(seen)
 }
 
-// ask makes the check and takes leave. It returns what was seen.
+// ask makes the check and logs out. It returns what was seen.
 func (c *redisCheck) ask(ctx context.Context, r *redisTalk) (seen string, err error) {
 	defer r.send("QUIT")
 	if err := c.logIn(r); err != nil {

@@ -19,7 +19,7 @@ type Result struct {
 	// nothing about the server either, and the next check is not earlier for it.
 	Unjudged bool
 	Detail   string // one line: why it failed, or what was seen; control characters escaped, no secrets
-	Warning  string // for the operator to be told once, such as a redirect that leaves the server
+	Warning  string // to report once, such as a redirect that leaves the server
 	// Body is what an HTTP server that is down answered, as it came: the beginning of a page that does not
 	// match, or the status where there is no page. The secrets of the configuration are taken out. It is ""
 	// when no answer came.
@@ -38,14 +38,14 @@ const (
 	Other       Cause = iota // none of those below
 	Answer                   // the server answers, but not as wanted
 	Timeout                  // no answer in time, or not all of it
-	Refused                  // nobody listens
+	Refused                  // no program listens there
 	Closed                   // the server closed or reset the connection
 	Unreachable              // no way there, as the network says
 	Lookup                   // a name was not found
 	TLS                      // no handshake, or a certificate that is not trusted
 	Program                  // the checkcommand ended with a status other than 0, or by a signal
 	Shortage                 // our own: Result.Local
-	Unjudged                 // nobody can tell: Result.Unjudged
+	Unjudged                 // the answer could not be compared: Result.Unjudged
 	Causes                   // how many there are
 )
 
@@ -91,7 +91,7 @@ type Stage uint8
 
 // The stages of a check, in their order. A check of a protocol without one of them skips it.
 const (
-	AtStart   Stage = iota // nobody was asked
+	AtStart   Stage = iota // no server was asked
 	AtConnect              // to open a connection
 	AtTLS                  // the handshake, and the server's certificate
 	AtLogin                // to log in

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// sealed is a checker as New gives it: a panic of a protocol, over bytes that nobody expected, is one failed
+// sealed is a checker as New gives it: a panic of a protocol over unexpected bytes is one failed
 // check, and no password comes out, whatever the server says.
 type sealed struct {
 	Checker
@@ -26,7 +26,7 @@ func (c *sealed) Check(ctx context.Context) (r Result) {
 	return c.Checker.Check(ctx)
 }
 
-// panicked is the result of a check that ended so. Its warning has the place, for us; it is told once.
+// panicked is the result of a check that ended so. Its warning has the place; it is reported once.
 func panicked(p any) Result {
 	text := fmt.Sprint(p)
 	if err, ok := p.(runtime.Error); ok {
@@ -38,7 +38,7 @@ func panicked(p any) Result {
 	}
 }
 
-// maxFrames bounds how many calls of a stack are told.
+// maxFrames bounds how many calls of a stack are reported.
 const maxFrames = 12
 
 // panicPlace is the stack of the panic that was just recovered from, in a line: from where it came up to the check.

@@ -16,7 +16,7 @@ import (
 const maxSimpleAnswer = 256 << 10 // in bytes; of a longer answer the first ones decide
 
 // simpleTCP sends a request, ends its side of the connection and searches each line of the answer.
-// With protocol=udp it sends one datagram, and what comes back is searched alike.
+// With protocol=udp it sends one datagram, and the answer is searched in the same way.
 type simpleTCP struct {
 	target  netip.AddrPort
 	timeout time.Duration

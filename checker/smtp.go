@@ -46,7 +46,7 @@ func (t smtp) hello(d *dialogue) (reply, error) {
 	return answer, err
 }
 
-// secure turns to TLS and says hello again, as what was said before does not count (RFC 3207, 4.2).
+// secure starts TLS and says hello again, as what was said before does not count (RFC 3207, 4.2).
 func (t smtp) secure(d *dialogue, offers reply) error {
 	if !offers.has("STARTTLS") {
 		return AtTLS.of(errNotOffered)

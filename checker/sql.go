@@ -34,10 +34,10 @@ func sqlResult(ctx context.Context, query string, rows int, err error) Result {
 	return passed(sqlVerb(query) + " returned a row")
 }
 
-// clearText is what a check does when a server asks for the password in a way that lets whoever answers read it.
+// clearText is what a check does when a server asks for the password in a way that lets the one who answers read it.
 type clearText struct {
 	refused bool
-	asked   bool // once at least: it is told as long as the check is the same
+	asked   bool // at least once: it is reported as long as the check is the same
 }
 
 var errClearText = errors.New("the server asks for the password in clear, which cleartext=no refuses")
@@ -51,8 +51,8 @@ func (c *clearText) ask() error {
 	return nil
 }
 
-// told is a result with the warning that belongs to it.
-func (c *clearText) told(r Result) Result {
+// withWarning is a result with the warning that belongs to it.
+func (c *clearText) withWarning(r Result) Result {
 	if c.asked {
 		r.Warning = "the server asks for the password in clear; cleartext=no refuses that"
 	}

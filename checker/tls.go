@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// handshakeOnly is content with a server that speaks TLS, and whose certificate keeps the rules.
+// handshakeOnly wants a server that speaks TLS, with a certificate as the rules want it.
 type handshakeOnly struct{}
 
 func newTLS(s Spec, e *Env) (Checker, error) {
@@ -27,7 +27,7 @@ func (handshakeOnly) run(_ context.Context, d *dialogue) (string, error) {
 	return fmt.Sprintf("%s, %s until %s", tls.VersionName(state.Version), certificateText(leaf), day(leaf.NotAfter)), nil
 }
 
-// verdict takes leave and waits for the server to do so. From TLS 1.3 on the client's handshake is over
+// verdict closes TLS and waits for the server to do so. From TLS 1.3 on the client's handshake is over
 // before the server has judged its certificate, and a refusal comes as an alert (RFC 8446, 4.4.2.4).
 func (d *dialogue) verdict() error {
 	d.tls.CloseWrite()

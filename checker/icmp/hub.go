@@ -46,7 +46,7 @@ type echo struct {
 }
 
 type waiting struct {
-	nonce [16]byte // sent with the request: a reply without it is forged, or meant for somebody else
+	nonce [16]byte // sent with the request: a reply without it is forged, or meant for another program
 	sent  time.Time
 	took  chan time.Duration
 }

@@ -22,7 +22,7 @@ func (p *parser) escape() (*node, error) {
 		return &node{kind: lastEnd}, nil
 	case 'b', 'B':
 		return p.boundary(c == 'b')
-	case 'K': // moves the start of the match, which nobody asks for
+	case 'K': // moves the start of the match, which is not used
 		if p.lookaround > 0 {
 			return nil, p.errAt(p.pos-2, `\K is not permitted in a look-around`)
 		}

@@ -1,5 +1,5 @@
 // Package perlre matches Perl's regular expressions (perlre(1), Perl 5.36) over bytes as Perl does. A pattern
-// that Go's own engine decides alike runs there, in a time that is linear in the text's length. The others
+// that means the same to Go's own engine runs there, in a time that is linear in the text's length. The others
 // (look-around, back-references, what takes without giving back) need an engine that backtracks, within a
 // budget of processor time.
 package perlre

@@ -89,7 +89,7 @@ func otherCase(b byte, unicodeRules bool) byte {
 	return b
 }
 
-// appendTo writes the set as a character class, which both engines read alike.
+// appendTo writes the set as a character class, which both engines read in the same way.
 func (s byteSet) appendTo(out []byte) []byte {
 	switch n := s.size(); {
 	case n == 0:
