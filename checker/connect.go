@@ -75,7 +75,7 @@ func (c *combined) Check(ctx context.Context) Result {
 		switch {
 		case r.OK:
 			c.left--
-		case r.Says():
+		case r.conclusive():
 			c.left = 0
 		}
 		return r

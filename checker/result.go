@@ -27,8 +27,8 @@ type Result struct {
 	Took time.Duration
 }
 
-// Says reports whether the result says something about the server.
-func (r Result) Says() bool { return !r.Local && !r.Unjudged }
+// conclusive reports whether the result says something about the server.
+func (r Result) conclusive() bool { return !r.Local && !r.Unjudged }
 
 // Cause is the class of a failure, for those who count failures. Its names are stable.
 type Cause uint8
