@@ -315,7 +315,7 @@ func TestOverdueIsTheAgeOfTheLatestCheck(t *testing.T) {
 		time.Sleep(5100 * time.Millisecond)
 		synctest.Wait()
 		if late := p.Overdue(); late != 5*time.Second {
-			t.Errorf("%v overdue, want 5s: a check that began 7 s ago, to be made each 2 s", late)
+			t.Errorf("%v overdue, want 5s: a check that began 7 s ago, to be made every 2 s", late)
 		}
 		close(end)
 		time.Sleep(3 * time.Second)
