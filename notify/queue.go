@@ -25,10 +25,10 @@ func newQueue[T any](max int) *queue[T] {
 func (q *queue[T]) put(item T) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	switch {
-	case q.closed:
+	if q.closed {
 		return
-	case len(q.items) >= q.max:
+	}
+	if len(q.items) >= q.max {
 		q.lost++
 		return
 	}

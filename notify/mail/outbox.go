@@ -184,8 +184,10 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 	if o.ctx.Err() == nil {
 		o.reportChange(b, l, err)
 	}
+	decided := len(again) < len(l.to) || len(again) == 0 // for some recipients, or there is none
+	expired := time.Since(l.date) > mailLifetime
 	switch {
-	case len(again) < len(l.to) || len(again) == 0:
+	case decided:
 		if err != nil {
 			b.lost += l.count
 		}
@@ -195,7 +197,7 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 	case o.closed:
 		b.stuck = true
 		return true
-	case time.Since(l.date) > mailLifetime:
+	case expired:
 		b.lost += l.count
 	default:
 		return false

@@ -110,6 +110,21 @@ func TestAFullBoxBecomesOneSummary(t *testing.T) {
 	})
 }
 
+func TestALetterIsTriedForItsLifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutbox(func(notify.Event) {})
+		l := &letter{to: []string{"a@example.net"}, date: time.Now().Add(-mailLifetime), count: 3}
+		b := &box{queue: []*letter{l}}
+		if o.settle(b, l, l.to, errAway) || len(b.queue) != 1 || b.lost != 0 {
+			t.Errorf("at its end: %+v", b)
+		}
+		time.Sleep(1)
+		if !o.settle(b, l, l.to, errAway) || len(b.queue) != 0 || b.lost != 3 {
+			t.Errorf("after it: %+v", b)
+		}
+	})
+}
+
 func TestASummaryAtItsLimitListsAll(t *testing.T) {
 	var s summary
 	for i := range maxSummary {
