@@ -6,7 +6,7 @@ import (
 )
 
 func TestListsAreEqualWhenTheirElementsAre(t *testing.T) {
-	if ListOf("a", "b") != ListOf("a", "b") || ListOf[string]() != (List[string]{}) {
+	if list := ListOf("a", "b"); list != ListOf("a", "b") || ListOf[string]() != (List[string]{}) {
 		t.Error("equal lists are not ==")
 	}
 	if ListOf("a", "b") == ListOf("b", "a") || ListOf("a") == ListOf("a", "") || ListOf("ab") == ListOf("a", "b") {
