@@ -5,8 +5,8 @@ package ipvsctl
 import (
 	"encoding/hex"
 	"net/netip"
-	"slices"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
