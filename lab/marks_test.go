@@ -55,15 +55,18 @@ func (l *lab) wantMarks(lines ...string) {
 	}
 }
 
+// within waits for rules and for the one jump that leads to them: a chain is filled before it is jumped to.
 func (l *lab) within(limit time.Duration, lines ...string) {
 	l.t.Helper()
-	for start := time.Now(); unlike(l.marks(), lines) != ""; time.Sleep(50 * time.Millisecond) {
-		if time.Since(start) > limit {
-			l.wantMarks(lines...)
+	for start := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		marks := l.marks()
+		missing, jumps := unlike(marks, lines), strings.Count(marks, "-A PREROUTING -j LDIRECTORD")
+		if missing == "" && jumps == 1 {
+			return
 		}
-	}
-	if n := strings.Count(l.marks(), "-A PREROUTING -j LDIRECTORD"); n != 1 {
-		l.t.Fatalf("%d jumps:\n%s", n, l.marks())
+		if time.Since(start) > limit {
+			l.t.Fatalf("%d jumps, missing: %s\n%s\nlog:\n%s", jumps, missing, marks, l.logText())
+		}
 	}
 }
 
