@@ -39,7 +39,7 @@ func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 			d.unjudged([]backendRef{one, two}, result)
 			time.Sleep(time.Hour + 1)
 			d.unjudged([]backendRef{one}, result)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			d.unjudged([]backendRef{two}, result)
 			time.Sleep(unjudgedQuiet)
 			d.unjudged([]backendRef{one}, result) // an hour after the other one
