@@ -48,7 +48,8 @@ func (r *reader) sound(all []Virtual) []Virtual {
 	return sound
 }
 
-// reader takes in a file line by line.
+// reader takes in a file line by line. It has many methods because one reading reports every mistake: each step notes
+// what it finds in the same list, and continues.
 type reader struct {
 	report
 	opts      Options
