@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,8 +21,14 @@ func TestADirectorRecordsWhatItHasInTheTable(t *testing.T) {
 		s := newScenario(t)
 		s.configs["one"], s.configs["two"] = one, two
 		s.journal = s.newJournal()
-		var owned [][]ipvsctl.Key
-		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Owned: func(keys []ipvsctl.Key) { owned = append(owned, keys) }})
+		var mu sync.Mutex // guards told
+		var told [][]ipvsctl.Key
+		owned := func() [][]ipvsctl.Key { mu.Lock(); defer mu.Unlock(); return told }
+		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Owned: func(keys []ipvsctl.Key) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, keys)
+		}})
 		ctx, end := context.WithCancelCause(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, s.plan("two")) }()
@@ -30,16 +37,18 @@ func TestADirectorRecordsWhatItHasInTheTable(t *testing.T) {
 		if err := d.Reload(t.Context(), s.plan("one")); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait()
 		first, second := keyFor(netip.MustParseAddrPort("10.1.0.1:80")), keyFor(netip.MustParseAddrPort("10.1.0.2:80"))
-		if got := owned[len(owned)-1]; !slices.Equal(got, []ipvsctl.Key{first, second}) {
+		before := owned()
+		if got := before[len(before)-1]; !slices.Equal(got, []ipvsctl.Key{first, second}) {
 			t.Errorf("while it can't be removed: %v", got)
 		}
 		s.table.broken.Store(false)
-		before := len(owned)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if got := owned[len(owned)-1]; !slices.Equal(got, []ipvsctl.Key{first}) || len(owned) != before+1 {
-			t.Errorf("after it is removed: %v, told %d times", got, len(owned)-before)
+		after := owned()
+		if got := after[len(after)-1]; !slices.Equal(got, []ipvsctl.Key{first}) || len(after) != len(before)+1 {
+			t.Errorf("after it is removed: %v, told %d times", got, len(after)-len(before))
 		}
 		end(ErrHandover)
 		if err := <-ended; err != nil {
