@@ -39,7 +39,7 @@ type virtual struct {
 	took       Durations // of the checks of its servers
 	unjudgedAt time.Time // when it was last reported that an answer of one can't be judged
 
-	found        map[netip.AddrPort]bool // what the table had at nobody\'s address when it was read first, while servers have none; nil before
+	found        map[netip.AddrPort]bool // destinations of the table at its first reading that are of no known server, while servers have no address; nil before
 	waitingSince time.Time               // servers have no address; zero when all have one
 }
 
