@@ -1,6 +1,7 @@
 package fwmark
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -8,10 +9,13 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -207,7 +211,8 @@ func marksOfPackets(t *testing.T, k *kernel) {
 	}
 }
 
-// stream sends to a port all the time until the function that it returns is called, which says how many.
+// stream sends to a port all the time until the function that it returns is called, which says how many, or to the end
+// of the test.
 func stream(t *testing.T, dest string, port int) func() int {
 	t.Helper()
 	address := net.JoinHostPort(dest, strconv.Itoa(port))
@@ -215,10 +220,12 @@ func stream(t *testing.T, dest string, port int) func() int {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { sink.Close() })
 	conn, err := net.Dial("udp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { conn.Close() })
 	stop, sent := make(chan struct{}), make(chan int)
 	go func() {
 		for n := 0; ; {
@@ -236,13 +243,12 @@ func stream(t *testing.T, dest string, port int) func() int {
 			}
 		}
 	}()
-	return func() int {
+	end := sync.OnceValue(func() int {
 		close(stop)
-		n := <-sent
-		conn.Close()
-		sink.Close()
-		return n
-	}
+		return <-sent
+	})
+	t.Cleanup(func() { end() })
+	return end
 }
 
 // Rules come and go around one that stays, half of the time cut short at any step; the packets of the one that
@@ -317,11 +323,13 @@ func killsUnderTraffic(t *testing.T, k *kernel) {
 	}
 }
 
-// exchangeAndKill gives a process that exchanges rules a random time, and waits for what it ran last.
+// exchangeAndKill gives a process that exchanges rules a random time, and waits for what it ran last: a run of iptables
+// outlives who started it.
 func (k *kernel) exchangeAndKill(t *testing.T, random *rand.Rand) {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), exchanges+"="+k.ipv4)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	output, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -338,7 +346,28 @@ func (k *kernel) exchangeAndKill(t *testing.T, random *rand.Rand) {
 	time.Sleep(time.Duration(random.Int64N(int64(killWithin))))
 	cmd.Process.Kill()
 	cmd.Wait()
-	time.Sleep(killWithin / 5) // a run of iptables outlives who started it
+	for deadline := time.Now().Add(patience); running(t, cmd.Process.Pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("what the killed process ran has no end in %v", patience)
+		}
+	}
+}
+
+// running reports whether a process of a group runs. One that has ended may stay a zombie, where nobody waits for it.
+func running(t *testing.T, group int) bool {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no processes in /proc: %v", err)
+	}
+	for _, file := range files {
+		text, _ := os.ReadFile(file) // proc(5): PID (NAME) STATE PARENT GROUP …
+		after := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		if len(after) > 2 && after[2] == strconv.Itoa(group) && !strings.Contains("ZX", after[0]) {
+			return true
+		}
+	}
+	return false
 }
 
 // exchange is what the process does that is killed.
