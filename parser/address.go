@@ -8,16 +8,11 @@ import (
 
 // header is the value of virtual or virtual6.
 type header struct {
-	line   line
-	ipv6   bool
-	broken bool // it was reported; the section's names are looked up all the same
-	isMark bool
-	mark   uint32
-	host   string // as written
-	port   string // number or service name
-
-	addr     address
-	addrPort port
+	line line
+	ipv6 bool
+	mark uint32 // 0 when it is none
+	host string // as written; "" for a mark, and for a header that was refused
+	port string // number or service name
 }
 
 // read reads an address and port, or a mark. It warns of what follows, which the Perl ldirectord ignores.
@@ -43,7 +38,7 @@ func (h *header) readMark(v *value, word string) *problem {
 	if err != nil || mark == 0 {
 		return refuse(badVirtualAddress, "the firewall mark %s is out of range; %s", quote(word), headerForms)
 	}
-	h.isMark, h.mark = true, uint32(mark)
+	h.mark = uint32(mark)
 	return nil
 }
 

@@ -13,12 +13,13 @@ import (
 // config makes the configuration of what was read. It is complete only when no error was reported.
 func (r *reader) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]Virtual, len(r.sections))}
+	r.marked, r.reals = 0, 0
 	r.seenReals = make(map[netip.AddrPort]seenReal, r.countReals())
 	seen := make(map[virtualKey]int, len(r.sections))
 	for i, s := range r.sections {
 		v := &c.Virtuals[i]
 		r.virtual(v, s, &c.Global)
-		if s.broken {
+		if !v.hasHeader() {
 			continue
 		}
 		key := virtualKey{v.Protocol, v.Addr, v.Mark, v.IPv6}
@@ -57,15 +58,16 @@ func (r *reader) globalConfig() Global {
 	}
 	g.fillTimeouts()
 	r.oneRule(&g.Settings, order{block: g.At["window"].Line})
-	g.Fallback = r.globalFallback(r.globals.fallback)
-	g.Fallback6 = r.globalFallback(r.globals.fallback6)
+	g.Fallback = r.globalFallback(r.globals.fallback, false)
+	g.Fallback6 = r.globalFallback(r.globals.fallback6, true)
 	return *g
 }
 
 func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	*v = s.v
 	v.IPv6, v.Mark = s.ipv6, s.mark
-	v.Addr = r.address(s)
+	v.Protocol = s.effectiveProtocol()
+	v.Addr = r.address(s, v.Protocol)
 	v.ID = s.id(v)
 
 	v.inherit(&global.Settings)
@@ -85,16 +87,19 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 		r.servers(s, &s.reals[i], v)
 	}
 	r.fillReals(v)
-	if !s.broken {
+	if v.hasHeader() {
 		r.advise(s, v)
 	}
 }
 
+// hasHeader reports whether the header was not refused.
+func (v *Virtual) hasHeader() bool { return v.Mark > 0 || v.Addr.IsValid() }
+
 func (s *section) id(v *Virtual) string {
 	switch {
-	case s.isMark && s.ipv6:
+	case s.mark > 0 && s.ipv6:
 		return "fwm6:" + strconv.FormatUint(uint64(s.mark), 10)
-	case s.isMark:
+	case s.mark > 0:
 		return "fwm:" + strconv.FormatUint(uint64(s.mark), 10)
 	default:
 		return string(v.Protocol) + ":" + FormatAddrPort(v.Addr)

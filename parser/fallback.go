@@ -6,12 +6,8 @@ import "strings"
 type fallbackLine struct {
 	line    line
 	host    string
-	port    string
-	hasPort bool
+	port    string // "" when there is none
 	forward Forward
-
-	addr     address
-	tcp, udp port // a section's has tcp alone, for whatever its protocol is
 }
 
 func readGlobalFallback(_ *Global, v *value) (p *problem) {
@@ -49,10 +45,10 @@ func (v *value) fallback(before *fallbackLine) (*fallbackLine, *problem) {
 		v.warn(loose, "what comes before %s does not count", quote(list[len(list)-1]))
 	}
 	word := list[len(list)-1]
-	f.host, f.port, f.hasPort = cutPort(word)
+	f.host, f.port, _ = cutPort(word)
 	f.host = v.brackets(f.host)
 	if _, ok := parseIPv6(word); ok && !strings.HasPrefix(f.host, "[") {
-		f.host, f.hasPort = word, false // to be refused for its brackets
+		f.host, f.port = word, "" // to be refused for its brackets
 	}
 	if f.host == "" {
 		return before, refuse(badFallback, "the address is missing; it is %s", fallbackForm)

@@ -22,8 +22,7 @@ type markLine struct {
 type markPorts struct {
 	offset      int // in bytes from the start of the value
 	text        string
-	names       [2]string // the second one is "" unless it is a range
-	first, last port
+	first, last string // the same unless it is a range
 }
 
 var markProtocols = []string{"tcp", "udp", "sctp", "all"}
@@ -37,7 +36,7 @@ var marks = field[Virtual]{
 
 func readMark(_ *Virtual, v *value) *problem {
 	s := v.section
-	if !s.isMark && !s.broken {
+	if s.host != "" {
 		return refuse(conflict, "mark is under an address; it gives packets the firewall mark of its section, so it belongs below virtual=MARK or virtual6=MARK")
 	}
 	address, rest := cutWord(v.text)
@@ -138,23 +137,10 @@ func readPorts(item string) (markPorts, *problem) {
 	if !all(first, isNameByte) || isRange && !all(last, isNameByte) {
 		return markPorts{}, bad("%s is not a port; %s", quote(item), portListForm)
 	}
-	return markPorts{text: item, names: [2]string{first, last}}, nil
-}
-
-// collectNames notes the ports to look up. Service names of sctp are rare: those of any protocol do.
-func (m *markLine) collectNames(n *names) {
-	protocol := m.protocol
-	if protocol == "sctp" {
-		protocol = ""
+	if !isRange {
+		last = first
 	}
-	for i := range m.ports {
-		p := &m.ports[i]
-		p.first = n.port(p.names[0], protocol)
-		p.last = p.first
-		if p.names[1] != "" {
-			p.last = n.port(p.names[1], protocol)
-		}
-	}
+	return markPorts{text: item, first: first, last: last}, nil
 }
 
 // maxMarkPorts bounds the ports and ranges in the mark lines of a file: each is a rule or a part of one
@@ -176,7 +162,7 @@ func (r *reader) markings(s *section) (list []Marking) {
 		m := Marking{Dest: line.dest, Protocol: line.protocol, At: line.line.position()}
 		good := true
 		for _, ports := range line.ports {
-			one, p := ports.resolve()
+			one, p := ports.resolve(&r.names, line.protocol)
 			if p != nil {
 				good = false
 				r.error(at, p.kind, line.line.at(min(line.line.value+ports.offset, len(line.line.text))), p.text)
@@ -190,9 +176,13 @@ func (r *reader) markings(s *section) (list []Marking) {
 	return list
 }
 
-func (p *markPorts) resolve() (PortRange, *problem) {
-	first, bad1 := packetPort(p.names[0], p.first)
-	last, bad2 := packetPort(cmp.Or(p.names[1], p.names[0]), p.last)
+// resolve looks names up for the protocol. Service names of sctp are rare: those of any protocol do.
+func (p *markPorts) resolve(n *names, protocol string) (PortRange, *problem) {
+	if protocol == "sctp" {
+		protocol = ""
+	}
+	first, bad1 := packetPort(p.first, n.port(p.first, protocol))
+	last, bad2 := packetPort(p.last, n.port(p.last, protocol))
 	switch {
 	case bad1 != nil || bad2 != nil:
 		return PortRange{}, cmp.Or(bad1, bad2)
@@ -203,15 +193,14 @@ func (p *markPorts) resolve() (PortRange, *problem) {
 }
 
 // packetPort is a port that a packet may have.
-func packetPort(name string, p port) (uint16, *problem) {
-	n, reason := p.get()
+func packetPort(name string, port lookup[uint16]) (uint16, *problem) {
 	switch {
-	case n == 0 && all(name, isDigit):
+	case port.value == 0 && all(name, isDigit):
 		return 0, bad("the port %s is out of range; it is a number from 1 to %d, and every port is all", quote(name), maxPort)
-	case reason != "":
-		return 0, bad("the port %s cannot be used: %s", quote(name), reason)
+	case port.reason != "":
+		return 0, bad("the port %s cannot be used: %s", quote(name), port.reason)
 	}
-	return n, nil
+	return port.value, nil
 }
 
 // AllPorts reports whether every port is marked, however that is written.

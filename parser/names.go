@@ -7,50 +7,55 @@ import (
 
 // This file replaces names by addresses, and reports those without one.
 
-// collectNames notes every host and service name, now that each section's protocol is known.
-func (r *reader) collectNames() {
-	n := &r.names
-	for _, f := range []*fallbackLine{r.globals.fallback, r.globals.fallback6} {
-		if f == nil {
-			continue
-		}
-		f.addr = n.host(f.host, f == r.globals.fallback6)
-		if f.hasPort {
-			f.tcp, f.udp = n.port(f.port, "tcp"), n.port(f.port, "udp")
-		}
+// hostAddress is the address of a host as written, if it has one. It warns, once for each name, when that is the last
+// address that was known.
+func (r *reader) hostAddress(at order, kind string, l line, text string, ipv6 bool) (netip.Addr, bool) {
+	host := r.names.host(text, ipv6)
+	if host.reason != "" {
+		p := refuse(kind, "the address %s cannot be used: %s", quote(text), host.reason).around(text)
+		p.lookup = host.failure != ""
+		r.problem(at, l, p)
+		return netip.Addr{}, false
 	}
-	for _, s := range r.sections {
-		s.collectNames(n)
+	if host.failure != "" {
+		r.warnOfName(at, l, text, ipv6, "cannot be looked up, its last address %s is used: %s", host.value, host.failure)
+	}
+	return host.value, true
+}
+
+// warnOfName warns of a look-up that failed, once for each name.
+func (r *reader) warnOfName(at order, l line, text string, ipv6 bool, format string, args ...any) {
+	if name := (hostName{text, ipv6}); !r.names.warned[name] {
+		r.names.warned[name] = true
+		r.warn(at, nameInVain, l.around(text), "the name "+quote(text)+" "+fmt.Sprintf(format, args...))
 	}
 }
 
-func (s *section) collectNames(n *names) {
-	s.v.Protocol = s.effectiveProtocol()
-	protocol := string(s.v.Protocol)
-	if s.isMark {
-		protocol = "" // a mark has none; a service name then means its first entry
+// hasNumber reports whether a port as written has a number; otherwise that is an error.
+func (r *reader) hasNumber(at order, kind string, l line, text string, port lookup[uint16]) bool {
+	if port.reason != "" {
+		r.problem(at, l, refuse(kind, "the port %s cannot be used: %s", quote(text), port.reason).around(text))
 	}
-	if f := s.fallback; f != nil {
-		f.addr = n.host(f.host, s.ipv6)
-		if f.hasPort {
-			f.tcp = n.port(f.port, protocol)
-		}
+	return port.reason == ""
+}
+
+// address of a section's header. It is not valid when there is none.
+func (r *reader) address(s *section, protocol Protocol) (none netip.AddrPort) {
+	if s.host == "" {
+		return none
 	}
-	if !s.broken && !s.isMark {
-		s.addr, s.addrPort = n.host(s.host, s.ipv6), n.port(s.port, protocol)
+	at, port := s.order(headerNames), r.names.port(s.port, string(protocol))
+	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.ipv6)
+	if !ok || !r.hasNumber(at, badVirtualAddress, s.line, s.port, port) {
+		return none
 	}
-	for i := range s.reals {
-		s.reals[i].collectNames(n, s.ipv6)
-	}
-	for i := range s.marks {
-		s.marks[i].collectNames(n)
-	}
+	return netip.AddrPortFrom(addr, port.value)
 }
 
 // effectiveProtocol is udp by default where the port is that of dns.
 func (s *section) effectiveProtocol() Protocol {
 	switch {
-	case s.isMark:
+	case s.mark > 0:
 		return FWM
 	case s.v.Protocol != "":
 		return s.v.Protocol
@@ -61,125 +66,63 @@ func (s *section) effectiveProtocol() Protocol {
 	}
 }
 
-func (r *realLine) collectNames(n *names, ipv6 bool) {
-	if r.first == "" {
-		return // it was no server
-	}
-	r.firstAddr = n.host(r.first, ipv6)
-	if r.last != "" {
-		r.lastAddr = n.host(r.last, ipv6)
-	}
-	if r.port != "" {
-		r.portNumber = n.port(r.port, "")
-	}
-}
-
-// unresolved reports a port without a number.
-func (r *reader) unresolved(at order, kind string, l line, text, reason string) {
-	p := refuse(kind, "the port %s cannot be used: %s", quote(text), reason)
-	r.problem(at, l, p.around(text))
-}
-
-// hostAddress is the address of a host as written, if it has one. It warns, once for each name, when that is the last
-// address that was known.
-func (r *reader) hostAddress(at order, kind string, l line, text string, a address) (netip.Addr, bool) {
-	addr, reason := a.get()
-	why := a.failure()
-	switch {
-	case reason != "":
-		p := refuse(kind, "the address %s cannot be used: %s", quote(text), reason).around(text)
-		p.lookup = why != ""
-		r.problem(at, l, p)
-		return addr, false
-	case why != "" && !a.lookup.reported:
-		a.lookup.reported = true
-		r.warn(at, nameInVain, l.around(text), fmt.Sprintf("the name %s cannot be looked up, its last address %s is used: %s", quote(text), addr, why))
-	}
-	return addr, true
-}
-
-// address of a section's header. It is not valid when there is none.
-func (r *reader) address(s *section) netip.AddrPort {
-	if s.broken || s.isMark {
-		return netip.AddrPort{}
-	}
-	at := s.order(headerNames)
-	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.addr)
-	if !ok {
-		s.broken = true
-		return netip.AddrPort{}
-	}
-	number, reason := s.addrPort.get()
-	if reason != "" {
-		s.broken = true
-		r.unresolved(at, badVirtualAddress, s.line, s.port, reason)
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(addr, number)
-}
-
-// ownFallback is the fallback server of a section, nil when it has none. Without a port it has the
-// section's.
+// ownFallback is the fallback server of a section, nil when it has none. Without a port it has the section's. A mark
+// has no protocol; a service name then means its first entry.
 func (r *reader) ownFallback(s *section, v *Virtual) *Fallback {
-	f := s.fallback
+	f, protocol := s.fallback, string(v.Protocol)
 	if f == nil {
 		return nil
 	}
-	at := s.order(fallbackNames)
-	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.host, f.addr)
-	if !ok {
-		return nil
+	if s.mark > 0 {
+		protocol = ""
 	}
-	number := v.Addr.Port()
-	if f.hasPort {
-		var reason string
-		if number, reason = f.tcp.get(); reason != "" {
-			r.unresolved(at, fallbackPort, f.line, f.port, reason)
-			return nil
-		}
+	port := r.names.port(f.port, protocol)
+	if f.port == "" {
+		port.value = v.Addr.Port()
 	}
-	return &Fallback{Addr: netip.AddrPortFrom(addr, number), Forward: f.forward, Weight: 1, At: f.line.position()}
+	return r.fallbackServer(s.order(fallbackNames), f, s.ipv6, port)
 }
 
 // globalFallback is the fallback server for all sections of a family. A service name that is known for
 // one protocol only means the same port for the other.
-func (r *reader) globalFallback(f *fallbackLine) *GlobalFallback {
+func (r *reader) globalFallback(f *fallbackLine, ipv6 bool) *GlobalFallback {
 	if f == nil {
 		return nil
 	}
-	at := order{block: f.line.number}
-	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.host, f.addr)
-	if !ok {
-		return nil
-	}
-	tcp, noTCP := f.tcp.get()
-	udp, noUDP := f.udp.get()
-	switch {
-	case noTCP != "" && noUDP != "":
-		r.unresolved(at, fallbackPort, f.line, f.port, noTCP)
-		return nil
-	case noTCP != "":
+	tcp, udp := r.names.port(f.port, "tcp"), r.names.port(f.port, "udp")
+	if tcp.reason != "" && udp.reason == "" {
 		tcp = udp
-	case noUDP != "":
-		udp = tcp
 	}
-	g := &GlobalFallback{HasPort: f.hasPort}
-	g.TCP = Fallback{Addr: netip.AddrPortFrom(addr, tcp), Forward: f.forward, Weight: 1, At: f.line.position()}
-	g.UDP = g.TCP
-	g.UDP.Addr = netip.AddrPortFrom(addr, udp)
+	server := r.fallbackServer(order{block: f.line.number}, f, ipv6, tcp)
+	if server == nil {
+		return nil
+	}
+	g := &GlobalFallback{TCP: *server, UDP: *server, HasPort: f.port != ""}
+	if udp.reason == "" {
+		g.UDP.Addr = netip.AddrPortFrom(server.Addr.Addr(), udp.value)
+	}
 	return g
+}
+
+// fallbackServer is a fallback server with its address, nil when it has none.
+func (r *reader) fallbackServer(at order, f *fallbackLine, ipv6 bool, port lookup[uint16]) *Fallback {
+	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.host, ipv6)
+	if !ok || !r.hasNumber(at, fallbackPort, f.line, f.port, port) {
+		return nil
+	}
+	return &Fallback{Addr: netip.AddrPortFrom(addr, port.value), Forward: f.forward, Weight: 1, At: f.line.position()}
 }
 
 // servers makes the real servers of a line: one, or those of a range.
 func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	at := s.order(realNames)
 	if r.opts.Wait && line.problem == nil {
-		if waiting, ok := r.waiting(at, line); ok {
+		if waiting, ok := r.waiting(at, line, s.ipv6); ok {
 			v.Waiting = append(v.Waiting, waiting)
 			return
 		}
 	}
-	first, last, number, ok := r.endpoints(at, line)
+	first, last, number, ok := r.endpoints(at, line, s.ipv6)
 	if line.problem != nil {
 		r.problem(at, line.line, line.problem)
 		return
@@ -207,49 +150,40 @@ func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	}
 }
 
-// waiting is a line whose only trouble is a look-up that failed. It warns once for each name.
-func (r *reader) waiting(at order, line *realLine) (w Waiting, ok bool) {
-	if _, bad := line.portNumber.get(); bad != "" {
+// waiting is a line whose only trouble is a look-up that failed.
+func (r *reader) waiting(at order, line *realLine, ipv6 bool) (w Waiting, ok bool) {
+	if r.names.port(line.port, "").reason != "" {
 		return w, false
 	}
 	w = Waiting{Name: line.name(), Weight: line.server.Weight, At: line.line.position()}
-	for _, end := range []struct {
-		host string
-		addr address
-	}{{line.first, line.firstAddr}, {line.last, line.lastAddr}} {
-		_, reason := end.addr.get()
+	for _, text := range line.hosts() {
+		host := r.names.host(text, ipv6)
 		switch {
-		case reason == "":
+		case host.reason == "":
 			continue
-		case end.addr.failure() == "":
+		case host.failure == "":
 			return w, false
 		case w.Host == "":
-			w.Host, w.Why = end.host, reason
+			w.Host, w.Why = text, host.reason
 		}
-		if !end.addr.lookup.reported {
-			end.addr.lookup.reported = true
-			r.warn(at, nameInVain, line.line.around(end.host), fmt.Sprintf("the name %s has no address, its servers wait for one: %s", quote(end.host), reason))
-		}
+		r.warnOfName(at, line.line, text, ipv6, "has no address, its servers wait for one: %s", host.reason)
 	}
 	return w, w.Host != ""
 }
 
 // endpoints are the addresses and the port of a line of real servers.
-func (r *reader) endpoints(at order, line *realLine) (first, last netip.Addr, number uint16, ok bool) {
+func (r *reader) endpoints(at order, line *realLine, ipv6 bool) (first, last netip.Addr, number uint16, ok bool) {
 	if line.first == "" {
-		return first, last, 0, false
+		return first, last, 0, false // it was no server
 	}
-	first, ok = r.hostAddress(at, realHost, line.line, line.first, line.firstAddr)
-	number, noPort := line.portNumber.get()
-	if noPort != "" {
-		r.unresolved(at, realPort, line.line, line.port, noPort)
-	}
-	last = first
-	hasLast := true
+	first, ok = r.hostAddress(at, realHost, line.line, line.first, ipv6)
+	port := r.names.port(line.port, "")
+	hasPort := r.hasNumber(at, realPort, line.line, line.port, port)
+	last, hasLast := first, true
 	if line.last != "" {
-		last, hasLast = r.hostAddress(at, realHost, line.line, line.last, line.lastAddr)
+		last, hasLast = r.hostAddress(at, realHost, line.line, line.last, ipv6)
 	}
-	return first, last, number, ok && hasLast && noPort == ""
+	return first, last, port.value, ok && hasLast && hasPort
 }
 
 // countReals counts the lines of real servers.

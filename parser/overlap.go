@@ -24,8 +24,8 @@ func (r *reader) overlaps(c *Config) {
 	for _, line := range m.lines {
 		m.add(r, line)
 	}
-	for i, s := range r.sections {
-		if v := &c.Virtuals[i]; !s.broken && !s.isMark {
+	for i := range c.Virtuals {
+		if v := &c.Virtuals[i]; v.Addr.IsValid() {
 			m.warnOfAddress(r, v)
 		}
 	}

@@ -18,15 +18,18 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r := &reader{report: report{file: name, strict: o.Strict}, opts: o}
 	r.globals.Global, r.unwritten = defaults()
 	r.globals.At = map[string]Position{}
-	r.names = names{resolver: o.Resolver, last: o.Last, hosts: map[hostName]*lookup[netip.Addr]{}, ports: map[portName]*lookup[uint16]{}}
+	r.names = names{resolver: o.Resolver, last: o.Last, hosts: map[hostName]*lookup[netip.Addr]{}, ports: map[portName]*lookup[uint16]{}, warned: map[hostName]bool{}}
 	if len(src) > MaxSize {
 		r.error(order{}, tooLarge, Position{File: name}, fmt.Sprintf("the file has %d bytes; it has at most %d", len(src), MaxSize))
 		return nil, r.diagnostics()
 	}
 	r.read(string(src))
-	r.collectNames()
-	r.names.lookUp(ctx)
-	cfg := r.config()
+	found := r.report
+	cfg := r.config() // which notes the names in it
+	if r.names.lookUp(ctx) {
+		r.report = found
+		cfg = r.config()
+	}
 	cfg.Virtuals = r.sound(cfg.Virtuals)
 	return cfg, r.diagnostics()
 }
@@ -41,7 +44,7 @@ func (r *reader) sound(all []Virtual) []Virtual {
 	}
 	sound := all[:0]
 	for i, s := range r.sections {
-		if !s.broken && !broken[s.line.number] {
+		if all[i].hasHeader() && !broken[s.line.number] {
 			sound = append(sound, all[i])
 		}
 	}
@@ -127,7 +130,6 @@ func (r *reader) header(l line) {
 		r.tolerate(s.order(inLines), l, unknownDirective, l.at(l.start), l.name+" is indented; a section begins in the first column")
 	}
 	if !l.equals {
-		s.broken = true
 		r.error(s.order(inLines), unknownDirective, l.at(l.start), describeOdd(l))
 		return
 	}
@@ -135,7 +137,6 @@ func (r *reader) header(l line) {
 	v := &r.value
 	*v = value{text: trimRight(l.text[l.value:]), line: l, notes: v.notes[:0]}
 	if p := s.header.read(v); p != nil {
-		s.broken = true
 		r.problem(s.order(inLines), l, p)
 	}
 	r.notes(s.order(inLines), v)

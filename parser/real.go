@@ -17,17 +17,19 @@ type realLine struct {
 	port        string // "" when there is none
 	server      Real   // what each of the servers gets
 	problem     *problem
+}
 
-	firstAddr, lastAddr address
-	portNumber          port
+// hosts are those of the line: one, or the ends of a range.
+func (r *realLine) hosts() []string {
+	if r.last == "" {
+		return []string{r.first}
+	}
+	return []string{r.first, r.last}
 }
 
 // name is the servers as written, without what follows the port.
 func (r *realLine) name() string {
-	name := r.first
-	if r.last != "" {
-		name += "->" + r.last
-	}
+	name := strings.Join(r.hosts(), "->")
 	if r.port != "" {
 		name += ":" + r.port
 	}

@@ -21,13 +21,14 @@ const (
 	lookupRoom     = 100 * time.Millisecond
 )
 
-// names collects what has to be looked up, each distinct name once, and then looks it all up.
+// names are the names of a file, each distinct one once. They are noted as they are asked for, and then all looked up.
 type names struct {
 	resolver Resolver
 	last     Last
 	stays    map[hostName]netip.Addr // an answer that has this address too means it
 	hosts    map[hostName]*lookup[netip.Addr]
 	ports    map[portName]*lookup[uint16]
+	warned   map[hostName]bool // there was a warning about its look-up
 }
 
 type hostName struct {
@@ -40,89 +41,54 @@ type portName struct {
 	protocol string // "" for any
 }
 
-// lookup is what became of a look-up.
+// lookup is the value of a host or a port as written, or what became of its look-up.
 type lookup[T any] struct {
-	value    T
-	reason   string // there is no value
-	failure  string // why the look-up failed; value may be the last one that is known then
-	reported bool   // the failure was reported
+	value   T
+	reason  string // there is no value
+	failure string // why the look-up failed; value may be the last one that is known then
 }
 
-// lookedUp is the value of a host or a port as written: known, or from a look-up that may fail.
-type lookedUp[T any] struct {
-	known  T
-	lookup *lookup[T]
-}
-
-type (
-	address = lookedUp[netip.Addr]
-	port    = lookedUp[uint16]
-)
-
-func refusedHost(reason string) address {
-	return address{lookup: &lookup[netip.Addr]{reason: reason}}
-}
-
-// get returns the value, or the reason why there is none.
-func (l lookedUp[T]) get() (T, string) {
-	if l.lookup != nil {
-		return l.lookup.value, l.lookup.reason
+// host reads an address, IPv6 in brackets, or notes a name to look up.
+func (n *names) host(text string, ipv6 bool) (l lookup[netip.Addr]) {
+	inner, bracketed := strings.CutPrefix(text, "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	a, isIPv6 := parseIPv6(inner)
+	var err error
+	if !bracketed {
+		a, err = netip.ParseAddr(text)
 	}
-	return l.known, ""
+	switch {
+	case bracketed && !(closed && isIPv6):
+		l.reason = "only an IPv6 address takes brackets, and this is none"
+	case err != nil:
+		return n.hostName(text, ipv6)
+	case a.Is6() && !ipv6:
+		l.reason = "it is an IPv6 address; IPv4 is needed"
+	case a.Is4() && ipv6:
+		l.reason = "it is an IPv4 address; IPv6 is needed"
+	case a.Is6() && !bracketed:
+		l.reason = bracketsMissing
+	default:
+		l.value = a
+	}
+	return l
 }
 
-// failure is why a look-up failed, "" when it did not or none was needed.
-func (l lookedUp[T]) failure() string {
-	if l.lookup == nil {
-		return ""
-	}
-	return l.lookup.failure
-}
+const bracketsMissing = "an IPv6 address is written in brackets"
 
-// host reads an address, IPv6 with or without brackets, or notes a name to look up.
-func (n *names) host(text string, ipv6 bool) address {
-	if strings.HasPrefix(text, "[") {
-		return bracketed(text, ipv6)
-	}
-	if a, err := netip.ParseAddr(text); err == nil {
-		return ofFamily(a, ipv6)
-	}
+func (n *names) hostName(text string, ipv6 bool) lookup[netip.Addr] {
 	if reason := notLookedUp(text); reason != "" {
-		return refusedHost(reason)
+		return lookup[netip.Addr]{reason: reason}
 	}
-	key := hostName{text, ipv6}
-	if n.hosts[key] == nil {
-		n.hosts[key] = &lookup[netip.Addr]{reason: "names are not looked up here"}
-	}
-	return address{lookup: n.hosts[key]}
+	return noted(n.hosts, hostName{text, ipv6})
 }
 
-// bracketed judges an address in brackets.
-func bracketed(text string, ipv6 bool) address {
-	inner, closed := strings.CutSuffix(text[1:], "]")
-	a, ok := parseIPv6(inner)
-	switch {
-	case !closed || !ok:
-		return refusedHost("only an IPv6 address takes brackets, and this is none")
-	case !ipv6:
-		return refusedHost("it is an IPv6 address; IPv4 is needed")
-	default:
-		return address{known: a}
+// noted is what is known of a name, which is noted.
+func noted[K comparable, T any](list map[K]*lookup[T], name K) lookup[T] {
+	if list[name] == nil {
+		list[name] = &lookup[T]{reason: "names are not looked up here"}
 	}
-}
-
-// ofFamily judges an address without brackets.
-func ofFamily(a netip.Addr, ipv6 bool) address {
-	switch {
-	case a.Is4() && !ipv6:
-		return address{known: a}
-	case a.Is4():
-		return refusedHost("it is an IPv4 address; IPv6 is needed")
-	case !ipv6:
-		return refusedHost("it is an IPv6 address; IPv4 is needed")
-	default:
-		return refusedHost("an IPv6 address is written in brackets")
-	}
+	return *list[name]
 }
 
 // notLookedUp says why a text is no host name, "" when it may be one.
@@ -131,7 +97,7 @@ func notLookedUp(text string) string {
 	case looksNumeric(text):
 		return "an IPv4 address is four numbers from 0 to 255 without leading zeros"
 	case looksLikeIPv6(text):
-		return "an IPv6 address is written in brackets"
+		return bracketsMissing
 	case !isHostName(text):
 		return "it is not a host name"
 	}
@@ -143,26 +109,23 @@ func notLookedUp(text string) string {
 	return ""
 }
 
-// port reads a port number or notes a service name to look up.
-func (n *names) port(text, protocol string) port {
-	if all(text, isDigit) {
-		v, err := strconv.ParseUint(trimZeros(text), 10, 16)
-		if err != nil {
-			return port{lookup: &lookup[uint16]{reason: "it is out of range; a port is a number from 0 to 65535"}}
-		}
-		return port{known: uint16(v)}
+// port reads a port number, 0 where none is written, or notes a service name to look up.
+func (n *names) port(text, protocol string) lookup[uint16] {
+	if text != "" && !all(text, isDigit) {
+		return noted(n.ports, portName{text, protocol})
 	}
-	key := portName{text, protocol}
-	if n.ports[key] == nil {
-		n.ports[key] = &lookup[uint16]{reason: "names are not looked up here"}
+	v, err := strconv.ParseUint("0"+text, 10, 16)
+	if err != nil {
+		return lookup[uint16]{reason: "it is out of range; a port is a number from 0 to 65535"}
 	}
-	return port{lookup: n.ports[key]}
+	return lookup[uint16]{value: uint16(v)}
 }
 
-// lookUp answers everything that was noted. It returns when all answers are in or the deadline is over.
-func (n *names) lookUp(ctx context.Context) {
+// lookUp answers everything that was noted. It returns when all answers are in or the deadline is over, and reports
+// whether there was anything to look up.
+func (n *names) lookUp(ctx context.Context) bool {
 	if n.resolver == nil || len(n.hosts)+len(n.ports) == 0 {
-		return
+		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupDeadline)
 	defer cancel()
@@ -185,6 +148,7 @@ func (n *names) lookUp(ctx context.Context) {
 		start(func() { *l = n.lookUpPort(ctx, key) })
 	}
 	running.Wait()
+	return true
 }
 
 func (n *names) lookUpHost(ctx context.Context, key hostName) lookup[netip.Addr] {

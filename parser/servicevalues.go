@@ -13,7 +13,7 @@ import (
 // readProtocol takes tcp and udp under a mark for what their authors mean by them: nothing, since a
 // mark has no protocol.
 func readProtocol(v *value) (Protocol, *problem) {
-	isMark, word := v.section.isMark, v.word()
+	isMark, word := v.section.mark > 0, v.word()
 	switch {
 	case isMark && word == string(FWM), !isMark && (word == string(TCP) || word == string(UDP)):
 		v.only(word)

@@ -19,9 +19,7 @@ func (r *reader) oddDirective(l line) {
 	}
 	if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
 		// What follows belongs to it, not to the section before.
-		s := r.openSection(l, best == "virtual6")
-		s.broken = true
-		at = s.order(inLines)
+		at = r.openSection(l, best == "virtual6").order(inLines)
 	}
 	r.error(at, unknownDirective, l.at(l.start), describeOdd(l))
 }
