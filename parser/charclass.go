@@ -40,37 +40,25 @@ func leading(s string, in func(byte) bool) string {
 }
 
 // firstRun is the first part of s that consists of certain bytes.
-func firstRun(s string, in func(byte) bool) string {
-	start := 0
-	for start < len(s) && !in(s[start]) {
-		start++
-	}
-	return leading(s[start:], in)
+func firstRun(s string, in func(byte) bool) string { return leading(s[len(leading(s, not(in))):], in) }
+
+func not(in func(byte) bool) func(byte) bool {
+	return func(c byte) bool { return !in(c) }
 }
 
-func skipSpace(s string, i int) int {
-	for i < len(s) && isSpace(s[i]) {
-		i++
-	}
-	return i
-}
+// spaces are the bytes of isSpace.
+const spaces = " \t\n\v\f\r"
 
-func trimRight(s string) string {
-	for s != "" && isSpace(s[len(s)-1]) {
-		s = s[:len(s)-1]
-	}
-	return s
-}
+func trimLeft(s string) string { return strings.TrimLeft(s, spaces) }
 
-func trim(s string) string { return trimRight(s[skipSpace(s, 0):]) }
+func trimRight(s string) string { return strings.TrimRight(s, spaces) }
+
+func trim(s string) string { return strings.Trim(s, spaces) }
 
 // cutWord splits s at its first white space, which stays in rest.
 func cutWord(s string) (word, rest string) {
-	end := 0
-	for end < len(s) && !isSpace(s[end]) {
-		end++
-	}
-	return s[:end], s[end:]
+	word = leading(s, not(isSpace))
+	return word, s[len(word):]
 }
 
 // words are the parts of s between white space.

@@ -1,8 +1,9 @@
 package parser
 
 import (
-	"encoding/hex"
 	"encoding/json"
+	"strconv"
+	"strings"
 )
 
 // This file reads the dialogue of a simpletcp check: its send and expect lines in their order.
@@ -43,40 +44,26 @@ func readExpect(virtual *Virtual, v *value) *problem {
 	return p
 }
 
-// escapes are those of one letter.
-var escapes = map[byte]byte{'r': '\r', 'n': '\n', 't': '\t', '0': 0, '\\': '\\', '"': '"'}
-
 // unescape replaces escapes by the bytes that they mean. It refuses what is no escape, and quotes without one.
 func unescape(text string) (string, *problem) {
 	const allowed = `\r \n \t \0 \\ \" or \xNN with two hexadecimal digits`
 	data := make([]byte, 0, len(text))
 	for rest := text; rest != ""; {
-		if rest[0] == '"' {
+		switch {
+		case rest[0] == '"':
 			return "", bad(`a double quote in the text is written \"`).around(rest)
-		}
-		if rest[0] != '\\' {
+		case rest[0] != '\\':
 			data, rest = append(data, rest[0]), rest[1:]
 			continue
+		case strings.HasPrefix(rest, `\0`):
+			data, rest = append(data, 0), rest[2:]
+			continue
 		}
-		b, length := escape(rest)
-		if length == 0 {
+		b, _, after, err := strconv.UnquoteChar(rest, '"')
+		if err != nil || strings.IndexByte(`rnt\"x`, rest[1]) < 0 {
 			return "", bad("%s is not an escape; it is %s", quote(rest[:min(2, len(rest))]), allowed).around(rest)
 		}
-		data, rest = append(data, b), rest[length:]
+		data, rest = append(data, byte(b)), after
 	}
 	return string(data), nil
-}
-
-// escape is the byte that the escape at the start of the text means, and the escape's length, 0 when it is none.
-func escape(text string) (b byte, length int) {
-	if len(text) < 2 {
-		return 0, 0
-	}
-	if b, ok := escapes[text[1]]; ok {
-		return b, 2
-	}
-	if n, err := hex.DecodeString(text[2:min(4, len(text))]); text[1] == 'x' && err == nil && len(n) == 1 {
-		return n[0], 4
-	}
-	return 0, 0
 }

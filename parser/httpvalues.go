@@ -31,21 +31,10 @@ func (list Statuses) String() string {
 	return strings.Join(items, ",")
 }
 
-func readStatuses(v *value) (list Statuses, p *problem) {
-	for rest, more := unquote(v.text), true; more; {
-		from, item := rest[skipSpace(rest, 0):], ""
-		item, rest, more = strings.Cut(from, ",")
-		r, p := readStatusRange(trimRight(item))
-		if p != nil {
-			return nil, p.around(from)
-		}
-		list = append(list, r)
-	}
-	return list, nil
-}
+func readStatuses(v *value) (Statuses, *problem) { return readList(unquote(v.text), readStatusRange) }
 
 // readStatusRange reads one status or a range of them.
-func readStatusRange(item string) (r StatusRange, p *problem) {
+func readStatusRange(item, _ string) (r StatusRange, p *problem) {
 	first, last, isRange := strings.Cut(item, "-")
 	if !isRange {
 		last = first

@@ -18,35 +18,21 @@ type line struct {
 const sectionIndent = 4
 
 func readLine(file string, number int, text string) line {
-	l := line{file: file, number: number, text: text}
-	for l.start < len(text) && (text[l.start] == ' ' || text[l.start] == '\t') {
-		if text[l.start] == '\t' {
-			l.indent += 3
-		}
-		l.indent++
-		l.start++
-	}
-	end := l.start
-	for end < len(text) && isNameByte(text[end]) {
-		end++
-	}
-	l.name = text[l.start:end]
-	l.value = skipSpace(text, end)
-	if l.value < len(text) && text[l.value] == '=' {
-		l.equals = true
-		l.value = skipSpace(text, l.value+1)
-	}
+	indented := strings.TrimLeft(text, " \t")
+	start := len(text) - len(indented)
+	l := line{file: file, number: number, text: text, start: start, indent: start + 3*strings.Count(text[:start], "\t")}
+	l.name = leading(indented, isNameByte)
+	rest := trimLeft(indented[len(l.name):])
+	rest, l.equals = strings.CutPrefix(rest, "=")
+	l.value = len(text) - len(trimLeft(rest))
 	return l
 }
 
 // isBlank reports whether the line is white space alone.
-func (l line) isBlank() bool { return skipSpace(l.text, l.start) == len(l.text) }
+func (l line) isBlank() bool { return trimLeft(l.text) == "" }
 
 // isComment reports whether the first visible character is #.
-func (l line) isComment() bool {
-	i := skipSpace(l.text, l.start)
-	return i < len(l.text) && l.text[i] == '#'
-}
+func (l line) isComment() bool { return strings.HasPrefix(trimLeft(l.text), "#") }
 
 func (l line) at(offset int) Position { return Position{l.file, l.number, offset + 1} }
 

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -37,15 +38,11 @@ func readMailStatus(v *value) (status MailStatus, p *problem) {
 	return status, nil
 }
 
+var comma = regexp.MustCompile(`[\s\v]*,[\s\v]*`)
+
 // splitList splits words at commas with blanks around them, and drops empty words at the end.
 func splitList(text string) []string {
-	list := strings.Split(text, ",")
-	for i := range list {
-		list[i] = list[i][skipSpace(list[i], 0):]
-		if i < len(list)-1 {
-			list[i] = trimRight(list[i])
-		}
-	}
+	list := comma.Split(text, -1)
 	for len(list) > 0 && list[len(list)-1] == "" {
 		list = list[:len(list)-1]
 	}

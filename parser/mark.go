@@ -13,6 +13,7 @@ import (
 // markLine is one line of mark as written. The names of its ports are looked up when all are known.
 type markLine struct {
 	line     line
+	length   int // of the value, in bytes
 	dest     netip.Prefix
 	protocol string
 	ports    []markPorts // nil: all
@@ -20,7 +21,7 @@ type markLine struct {
 
 // markPorts is a port, or a range of ports, as written.
 type markPorts struct {
-	offset      int // in bytes from the start of the value
+	length      int // of the value from them on, in bytes
 	text        string
 	first, last string // the same unless it is a range
 }
@@ -53,13 +54,9 @@ func readMark(_ *Virtual, v *value) *problem {
 		return bad("%s is not a protocol of packets%s; it is one of %s", quote(protocol), DidYouMean(protocol, markProtocols),
 			strings.Join(markProtocols, ", ")).around(rest)
 	}
-	m := markLine{line: v.line, dest: dest, protocol: protocol}
-	ports = trim(ports)
-	if m.ports, p = portList(protocol, ports); p != nil {
+	m := markLine{line: v.line, length: len(v.text), dest: dest, protocol: protocol}
+	if m.ports, p = portList(protocol, trim(ports)); p != nil {
 		return p
-	}
-	for i := range m.ports {
-		m.ports[i].offset += len(v.text) - len(ports)
 	}
 	s.marks = append(s.marks, m)
 	return nil
@@ -103,7 +100,7 @@ func (s *section) destination(text string) (netip.Prefix, *problem) {
 const portListForm = "it is a list of ports and ranges such as 80,443,10000:20000, or all"
 
 // portList reads what follows the protocol.
-func portList(protocol, text string) (list []markPorts, p *problem) {
+func portList(protocol, text string) ([]markPorts, *problem) {
 	switch {
 	case text == "":
 		return nil, bad("the ports are missing after %s; %s, which must be written out", protocol, portListForm)
@@ -112,21 +109,11 @@ func portList(protocol, text string) (list []markPorts, p *problem) {
 	case protocol == allPorts:
 		return nil, bad("protocol all has no ports; all comes after it, and a list of ports after tcp, udp or sctp").around(text)
 	}
-	for rest, more := text, true; more; {
-		from, item := rest[skipSpace(rest, 0):], ""
-		item, rest, more = strings.Cut(from, ",")
-		ports, p := readPorts(trimRight(item))
-		if p != nil {
-			return nil, p.around(from)
-		}
-		ports.offset = len(text) - len(from)
-		list = append(list, ports)
-	}
-	return list, nil
+	return readList(text, readPorts)
 }
 
 // readPorts reads one port or a range of them.
-func readPorts(item string) (markPorts, *problem) {
+func readPorts(item, from string) (markPorts, *problem) {
 	first, last, isRange := strings.Cut(item, ":")
 	if a, b, dashed := strings.Cut(item, "-"); dashed && all(a, isDigit) && all(b, isDigit) {
 		return markPorts{}, bad("%s is not a port; a range is written %s:%s", quote(item), a, b)
@@ -140,7 +127,7 @@ func readPorts(item string) (markPorts, *problem) {
 	if !isRange {
 		last = first
 	}
-	return markPorts{text: item, first: first, last: last}, nil
+	return markPorts{length: len(from), text: item, first: first, last: last}, nil
 }
 
 // maxMarkPorts bounds the ports and ranges in the mark lines of a file: each is a rule or a part of one
@@ -165,7 +152,7 @@ func (r *reader) markings(s *section) (list []Marking) {
 			one, p := ports.resolve(&r.names, line.protocol)
 			if p != nil {
 				good = false
-				r.error(at, p.kind, line.line.at(min(line.line.value+ports.offset, len(line.line.text))), p.text)
+				r.error(at, p.kind, line.line.at(min(line.line.value+line.length-ports.length, len(line.line.text))), p.text)
 			}
 			m.Ports = append(m.Ports, one)
 		}

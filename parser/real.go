@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -170,41 +171,17 @@ func trailer(text string) *problem {
 	return p.around(text)
 }
 
-// splitPair splits two strings with a comma or a blank between them, to which more blanks may be
-// added. There may be quotes in the strings; the last possible border counts, and there may be no other.
-func splitPair(text string) (request, receive string, ok bool) {
-	inner := text[1 : len(text)-1]
-	end, start := lastBorder(inner)
-	if end < 0 {
-		return "", "", false
-	}
-	request, receive = inner[:end], inner[start:]
-	if again, _ := lastBorder(request); again >= 0 {
-		return "", "", false
-	}
-	return request, receive, true
-}
+// border is between two strings: a comma or a blank, to which more blanks may be added. There may be quotes in the
+// strings; the last possible border counts.
+var border = regexp.MustCompile(`(?s)^"(.*)"[, ][\s\v]*"(.*)"$`)
 
-// lastBorder finds the quote that ends a string, and the offset after the one that opens the next.
-func lastBorder(s string) (end, start int) {
-	for open := len(s) - 1; open > 0; open-- {
-		if s[open] != '"' {
-			continue
-		}
-		i := open - 1
-		for i > 0 && isSpace(s[i]) {
-			i--
-		}
-		if s[i] == ',' {
-			i--
-		} else if s[i+1] != ' ' {
-			continue
-		}
-		if i >= 0 && s[i] == '"' {
-			return i, open + 1
-		}
+// splitPair splits two strings with one border.
+func splitPair(text string) (request, receive string, ok bool) {
+	pair := border.FindStringSubmatch(text)
+	if pair == nil || border.MatchString(`"`+pair[1]+`"`) {
+		return "", "", false
 	}
-	return -1, -1
+	return pair[1], pair[2], true
 }
 
 // readNumbers reads the weight before the strings, and the thresholds before or after them.

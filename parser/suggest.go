@@ -26,39 +26,25 @@ func nearest(word string, known []string) string {
 	if longer := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return !strings.HasPrefix(k, word) }); len(longer) == 1 && len(word) >= minGuessed {
 		return longer[0]
 	}
-	best, least := "", maxDistance+1
-	for _, k := range known {
-		limit := min(maxDistance, (len(k)-1)/2) // short words have too many neighbours
-		if len(word) > len(k)+limit || len(k) > len(word)+limit {
-			continue
-		}
-		if d := distance(word, k); d <= limit && d < least {
-			best, least = k, d
+	for edits := range maxDistance + 1 {
+		for _, k := range known {
+			if 2*edits < len(k) && isNear(word, k, edits) { // short words have too many neighbours
+				return k
+			}
 		}
 	}
-	return best
+	return ""
 }
 
-// distance counts the letters to insert, delete, replace or swap with their neighbour
-// (Damerau-Levenshtein, optimal string alignment). Both words are short.
-func distance(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
+// isNear reports whether one word becomes the other when a few letters are inserted, deleted, replaced or swapped with
+// their neighbour. Its time grows with the length, and with the number of edits as a power of 4.
+func isNear(a, b string, edits int) bool {
+	for a != "" && b != "" && a[0] == b[0] {
+		a, b = a[1:], b[1:]
 	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
+	if a == "" || b == "" || edits == 0 {
+		return len(a)+len(b) <= edits
 	}
-	return last[len(b)]
+	return isNear(a[1:], b, edits-1) || isNear(a, b[1:], edits-1) || isNear(a[1:], b[1:], edits-1) ||
+		len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] && isNear(a[2:], b[2:], edits-1)
 }

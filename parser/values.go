@@ -248,3 +248,17 @@ func upperWord(list ...string) func(*value) (string, *problem) {
 		return word, nil
 	}
 }
+
+// readList reads a list with commas and blanks around them. An item is given with the text from it on.
+func readList[T any](text string, read func(item, from string) (T, *problem)) (list []T, p *problem) {
+	for rest, more := text, true; more; {
+		from, item := trimLeft(rest), ""
+		item, rest, more = strings.Cut(from, ",")
+		one, p := read(trimRight(item), from)
+		if p != nil {
+			return nil, p.around(from)
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
