@@ -31,7 +31,6 @@ func TestADirectorThatHangsIsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(lock.Release)
 	synctest.Test(t, func(t *testing.T) {
 		d := &daemon{Options: Options{Manager: &ServiceManager{}}, lock: lock}
 		if err := lock.SetPhase(instance.Ending); err != nil {

@@ -113,7 +113,7 @@ func (o *orders) followRole(ctx context.Context) bool {
 		o.d.recorded(err)
 		return true // until it is another file
 	}
-	if last.Given == 0 { // by the version before, which does not say
+	if last.Given == 0 { // the file does not say
 		last.Given = instance.SinceBoot()
 	}
 	if last.Given < o.role.Given {

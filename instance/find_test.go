@@ -3,6 +3,7 @@ package instance
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ import (
 // forge writes a state as another process would have, which holds the lock. Who releases it ends the daemon.
 func forge(t *testing.T, i Instance, home string, s State) (release func()) {
 	t.Helper()
-	text, err := s.text()
+	text, err := json.Marshal(s)
 	if err == nil {
 		err = Write(i.files(home).State, text, 0o644)
 	}
@@ -192,60 +193,19 @@ func TestWhoMayReadWhat(t *testing.T) {
 	}
 }
 
-// The previous version takes the lock on the state file for the daemon's: it must find it taken, whatever was
-// written meanwhile.
-func TestTheVersionBeforeFindsTheLock(t *testing.T) {
-	h := acquire(t, daemonOf(t.TempDir(), "/x.cf"))
-	for range 2 {
-		f, err := os.OpenFile(h.State, os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
-			t.Errorf("the lock: %v", err)
-		}
-		f.Close()
-		if err := h.SetPhase(Ending); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// A daemon of the previous version has no path in its state, and locks the state itself.
-func TestADaemonOfTheVersionBefore(t *testing.T) {
+// A state of a build before states had a format names no file, and says nothing.
+func TestAStateWithoutAFormat(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/etc/ha.d/ldirectord.cf", "ldirectord.cf", "ldirectord")
 	old := pretend(t, "/usr/sbin/ldirectord", "start")
-	path := i.files("ldirectord").State
-	f, err := os.Create(path)
-	if err != nil {
+	text := fmt.Sprintf(`{"Pid":%d,"Phase":"running","Virtuals":[{"Addr":"10.1.0.1:80"}]}`, old.Process.Pid)
+	if err := os.WriteFile(i.files("ldirectord").State, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
+	if _, err := i.State(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is recorded: %v", err)
 	}
-	keys := []ipvsctl.Key{{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
-	state := map[string]any{"Pid": old.Process.Pid, "Phase": "running", "Virtuals": keys}
-	if err := json.NewEncoder(f).Encode(state); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.WriteString(`"Virtuals":[]}` + "\n"); err != nil { // the rest of an older, longer one
-		t.Fatal(err)
-	}
-	found := i.Find()
-	if found.Process != old.process(t) || found.State.Name != "ldirectord" {
-		t.Errorf("found %+v", found)
-	}
-	if _, err := i.Acquire(soon(t), ""); !errors.Is(err, ErrRunning) {
-		t.Errorf("a second one: %v", err)
-	}
-	f.Close()
-	if found := i.Find(); found.Pid != 0 {
-		t.Errorf("without its lock found is %+v", found)
-	}
-	h := acquire(t, i)
-	if !slices.Equal(h.Former, keys) || h.State != path {
-		t.Errorf("taken over: %v in %s", h.Former, h.State)
+	if h := acquire(t, i); h.Former != nil {
+		t.Errorf("taken over: %v", h.Former)
 	}
 }
 
@@ -274,7 +234,7 @@ func TestWhatWasLeftInTheTable(t *testing.T) {
 		if filepath.Base(h.Pid) != "ldirectord.ldirectord.cf.pid" || filepath.Base(h.Role) != "ldirectord.ldirectord.role" {
 			t.Errorf("%s: the pid file is %s, the role %s", phase, h.Pid, h.Role)
 		}
-		h.Release()
+		giveBack(h)
 	}
 }
 
@@ -409,8 +369,7 @@ func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
 	}
 }
 
-// Who may not look at the lock knows the daemon by its time of start; the previous version's, whose state is root's
-// alone, by its pid file.
+// Who may not look at the lock knows the daemon by its time of start; one whose state is root's alone, by its pid file.
 func TestAnyUserFindsTheDaemon(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root becomes another user")
@@ -440,7 +399,7 @@ func TestAnyUserFindsTheDaemon(t *testing.T) {
 			t.Errorf("found %+v", found)
 		}
 		if found := old.Find(); found.Pid != before.Process.Pid {
-			t.Errorf("of the previous version found is %+v", found)
+			t.Errorf("by the pid file found is %+v", found)
 		}
 	}()
 	<-done

@@ -55,7 +55,7 @@ func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
 // Found is what is known of the daemon that runs.
 type Found struct {
 	Process       // its Pid is 0 when none runs
-	State   State // in part empty for the previous version, empty for the Perl ldirectord
+	State   State // empty for the Perl ldirectord, and where it is lost
 	Stale   bool  // none runs, but there is a pid file
 }
 
@@ -63,11 +63,7 @@ type Found struct {
 func (i Instance) Find() Found {
 	all := i.records()
 	if r, lives := i.own(all); lives && r.Pid != os.Getpid() {
-		p := r.Process
-		if r.isOld() {
-			p, _ = processOf(r.Pid)
-		}
-		return Found{Process: p, State: r.State}
+		return Found{Process: r.Process, State: r.State}
 	}
 	for _, name := range i.names {
 		pid, _ := readPid(i.files(name).Pid)
@@ -85,7 +81,7 @@ func (i Instance) Find() Found {
 func (i Instance) own(all []record) (own record, lives bool) {
 	var best int
 	for _, r := range all {
-		like := i.likeness(r)
+		like := i.compare(r.Daemon)
 		if like == another {
 			continue
 		}
@@ -99,17 +95,6 @@ func (i Instance) own(all []record) (own record, lives bool) {
 		}
 	}
 	return own, lives
-}
-
-// likeness is how surely a record is of this daemon. The previous version identified daemons by name alone.
-func (i Instance) likeness(r record) likeness {
-	if !r.isOld() {
-		return i.compare(r.Daemon)
-	}
-	if slices.Contains(i.names, r.base) {
-		return sameFile
-	}
-	return another
 }
 
 // baseName is the name of the daemon's files: the one they have, as long as any of them is there, else the one of this
@@ -133,14 +118,14 @@ func (i Instance) baseName(all []record) string {
 // be started again. A container has a new network namespace at each start, and its daemon keeps its name.
 func (i Instance) isTaken(all []record, name string) bool {
 	return slices.ContainsFunc(all, func(r record) bool {
-		return r.base == name && i.likeness(r) == another && (i.lives(r) || r.NetNS == i.NetNS && r.hasServices())
+		return r.base == name && i.compare(r.Daemon) == another && (i.lives(r) || r.NetNS == i.NetNS && r.hasServices())
 	})
 }
 
 // others are the records of other daemons that run.
 func (i Instance) others(all []record) (found []record) {
 	for _, r := range all {
-		if i.likeness(r) == another && i.lives(r) {
+		if i.compare(r.Daemon) == another && i.lives(r) {
 			found = append(found, r)
 		}
 	}
@@ -251,7 +236,7 @@ func (i Instance) Chains() string {
 func (i Instance) Elsewhere() (states []State) {
 	for _, r := range i.others(i.records()) {
 		here := Daemon{Path: r.Path, Table: i.Table, NetNS: i.NetNS}
-		if !r.isOld() && i.compare(here) != another {
+		if i.compare(here) != another {
 			states = append(states, r.State)
 		}
 	}
@@ -272,8 +257,7 @@ func (i Instance) State() (State, error) {
 func (i Instance) NotOthers(keys []ipvsctl.Key) []ipvsctl.Key {
 	taken := map[ipvsctl.Key]bool{}
 	for _, r := range i.others(i.records()) {
-		sameTable := r.isOld() || r.Table == i.Table && r.NetNS == i.NetNS
-		if !sameTable || r.Phase != Running {
+		if r.Table != i.Table || r.NetNS != i.NetNS || r.Phase != Running {
 			continue
 		}
 		for _, k := range r.Virtuals {

@@ -2,12 +2,12 @@ package instance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"sync"
-	"syscall"
 
 	"ldirectord/ipvsctl"
 )
@@ -25,9 +25,8 @@ type Lock struct {
 
 	lock *os.File
 
-	mu   sync.Mutex // guards what follows
-	now  State      // as recorded
-	file *os.File   // of the state
+	mu  sync.Mutex // guards what follows
+	now State      // as recorded
 }
 
 // Acquire makes this process the daemon, and records who has it in the foreground. It waits for a daemon that is ending;
@@ -52,7 +51,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 		return nil, err
 	}
 	all := i.records()
-	before, lives := i.own(all)
+	before, lives := i.own(all) // it is zero when there is none
 	if lives && before.Pid != os.Getpid() {
 		if before.Phase == Running && !isKilled(before.Pid) {
 			return nil, ErrRunning
@@ -72,7 +71,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	if l.lock, err = takeLock(l.Lock); err != nil {
 		return nil, err
 	}
-	if before.base != "" && before.Phase != Ending {
+	if before.Phase != Ending {
 		l.Former = before.Virtuals
 	}
 	l.now = State{Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by, Virtuals: l.Former}
@@ -184,23 +183,15 @@ func (l *Lock) record(change func(*State)) error {
 	return l.write()
 }
 
-// write records the state. The previous version knows a running daemon by a lock on the state file, so the file is locked
-// before it gets its name.
+// write records the state.
 func (l *Lock) write() error {
-	text, err := l.now.text()
-	if err != nil {
-		return err
+	text, err := json.Marshal(l.now)
+	if err == nil {
+		err = Replace(l.State, append(text, '\n'), 0o644)
 	}
-	f, err := replace(l.State, text, 0o644, func(f *os.File) error {
-		return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	})
 	if err != nil {
 		return fmt.Errorf("recording the state: %w", err)
 	}
-	if l.file != nil {
-		l.file.Close()
-	}
-	l.file = f
 	return nil
 }
 
@@ -224,14 +215,6 @@ func (l *Lock) Restore() error {
 	l.lock.Close()
 	l.lock = lock
 	return nil
-}
-
-// Release gives the right back, for a process that does not become the daemon.
-func (l *Lock) Release() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.file.Close()
-	l.lock.Close()
 }
 
 // WritePid makes the pid file.

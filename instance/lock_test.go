@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"os"
@@ -143,7 +144,7 @@ func TestStays(t *testing.T) {
 		t.Error("another process stays")
 	}
 	s.Phase = HandedOver
-	text, err := s.text()
+	text, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
 	}

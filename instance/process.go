@@ -24,14 +24,14 @@ type Process struct {
 
 // processOf is the process that has this number now.
 func processOf(pid int) (Process, error) {
-	stat, err := statOf(pid)
-	return Process{Pid: pid, Start: stat.start}, err
+	start, err := startOf(pid)
+	return Process{Pid: pid, Start: start}, err
 }
 
 // Lives reports whether the process has not ended.
 func (p Process) Lives() bool {
-	stat, err := statOf(p.Pid)
-	return err == nil && stat.start == p.Start
+	now, err := processOf(p.Pid)
+	return err == nil && now == p
 }
 
 // Await waits until the process is gone.
@@ -54,28 +54,17 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// procStat is what the kernel says of a process, as far as it matters here.
-type procStat struct {
-	parent int
-	start  uint64
-}
-
-// statOf reads /proc/PID/stat. A process that ended and was not waited for is an error as well.
-func statOf(pid int) (procStat, error) {
+// startOf reads /proc/PID/stat. A process that ended and was not waited for is an error as well.
+func startOf(pid int) (uint64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return procStat{}, err
+		return 0, err
 	}
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // a program's name may have any character
 	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
-		return procStat{}, fmt.Errorf("process %d has ended", pid)
+		return 0, fmt.Errorf("process %d has ended", pid)
 	}
-	var s procStat
-	if s.parent, err = strconv.Atoi(fields[1]); err != nil {
-		return procStat{}, err
-	}
-	s.start, err = strconv.ParseUint(fields[19], 10, 64)
-	return s, err
+	return strconv.ParseUint(fields[19], 10, 64)
 }
 
 // uidOf is the user that a process has.
@@ -180,10 +169,7 @@ func (p Process) Forked() (children []int) {
 	folders, _ := filepath.Glob("/proc/[0-9]*") // the pattern is good
 	for _, dir := range folders {
 		child, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil {
-			continue
-		}
-		if stat, err := statOf(child); err != nil || stat.parent != p.Pid {
+		if err != nil || !slices.Equal(statusOf(child, "PPid"), []string{strconv.Itoa(p.Pid)}) {
 			continue
 		}
 		if line := argv(child); len(line) > 0 && strings.HasPrefix(line[0], "ldirectord ") {

@@ -58,24 +58,15 @@ func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 // Read reads a file of the run folder. It follows no link, and refuses files of users other than root,
 // this process's user and the folder's owner.
 func Read(path string) ([]byte, error) {
-	f, err := openOurs(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return readAll(f, MaxFile)
-}
-
-func openOurs(path string) (*os.File, error) {
 	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close()
 	if err := trusted(f); err != nil {
-		f.Close()
 		return nil, err
 	}
-	return f, nil
+	return readAll(f, MaxFile)
 }
 
 // readPid returns the number in a pid file's first line, 0 if there is none. The file is there when it has any text.

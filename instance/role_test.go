@@ -53,7 +53,7 @@ func TestRoleFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	read(RoleOrder{Active, 0})                                    // it is of a former boot
-	for _, before := range []string{"active\n", "active\nby\n"} { // of the previous version, which may have been killed
+	for _, before := range []string{"active\n", "active\nby\n"} { // without the line of the format
 		if err := os.WriteFile(string(f), []byte(before), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -76,7 +76,7 @@ func TestRootIsNoDaemonInTheFolderOfAUser(t *testing.T) {
 	i := daemonOf(folderOfNobody(t), "/etc/ha.d/ldirectord.cf")
 	if h, err := i.Acquire(soon(t), ""); err == nil {
 		t.Errorf("it may: %+v is found", i.Find())
-		h.Release()
+		giveBack(h)
 	}
 	if i.MayStart() == nil {
 		t.Error("a restart ends the daemon before it is refused")

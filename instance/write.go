@@ -26,38 +26,21 @@ func Write(path string, text []byte, mode os.FileMode) error {
 
 // Replace is Write for a file in any folder.
 func Replace(path string, text []byte, mode os.FileMode) error {
-	f, err := replace(path, text, mode, func(*os.File) error { return nil })
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
-// replace writes a new file, prepares it and gives it the name. It returns the open file.
-func replace(path string, text []byte, mode os.FileMode, prepare func(*os.File) error) (*os.File, error) {
 	fresh := fmt.Sprintf("%s.%d.new", path, os.Getpid())
 	_ = os.Remove(fresh) // of a process that was killed and had our pid; if it can't be removed, the next line fails
 	f, err := os.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("writing %s: %w", path, err)
+		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	_, err = f.Write(text)
-	if err == nil {
-		err = prepare(f)
-	}
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if err == nil {
-		err = giveToFolder(f)
-	}
+	err = errors.Join(err, f.Chmod(mode), giveToFolder(f), f.Close())
 	if err == nil {
 		err = os.Rename(fresh, path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("writing %s: %w", path, errors.Join(err, os.Remove(fresh), f.Close()))
+		return fmt.Errorf("writing %s: %w", path, errors.Join(err, os.Remove(fresh)))
 	}
-	return f, nil
+	return nil
 }
 
 // CheckFolder refuses a run folder in which other users could replace our files.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
@@ -52,9 +53,9 @@ func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := options{runDir: dir, config: file}
-	ending := pretendEnding(t, o.instance())
-
 	table := filepath.Join(dir, "table")
+	ending := pretendEnding(t, o.instance(), instance.Daemon{Path: file, Table: "memory:" + table, NetNS: instance.NetNS()})
+
 	verb := exec.Command(program(t), "--rundir", dir, "--ipvs", "memory:"+table, file, "notify", "master")
 	verb.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := verb.Start(); err != nil {
@@ -94,8 +95,9 @@ func TestADaemonThatIsToLeaveEndsByItself(t *testing.T) {
 	within(t, "end", func() bool { return o.instance().Find().Pid == 0 })
 }
 
-// pretendEnding makes a process look like a daemon of the version before that is ending, until end is called.
-func pretendEnding(t *testing.T, i instance.Instance) (end func()) {
+// pretendEnding makes a process look like a daemon that is ending, until end is called. It has a pid file, a state and
+// no lock: only its time of start shows that it runs.
+func pretendEnding(t *testing.T, i instance.Instance, d instance.Daemon) (end func()) {
 	t.Helper()
 	old := exec.CommandContext(t.Context(), "sh")
 	old.Args = []string{"ldirectord", "-c", "read end; exit 0", "start"}
@@ -110,17 +112,17 @@ func pretendEnding(t *testing.T, i instance.Instance) (end func()) {
 	if err := os.WriteFile(i.PidFile(), fmt.Appendln(nil, old.Process.Pid), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	state, err := os.Create(i.Files().State)
-	if err != nil {
-		t.Fatal(err)
+	onKernel := instance.New(filepath.Dir(i.PidFile()), instance.Daemon{Table: instance.Kernel, NetNS: d.NetNS}, filepath.Base(d.Path))
+	state := instance.State{Format: 2, Daemon: d, Process: onKernel.Find().Process, Phase: instance.Ending}
+	text, err := json.Marshal(state)
+	if err == nil {
+		err = os.WriteFile(i.Files().State, text, 0o644)
 	}
-	if err := syscall.Flock(int(state.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
+	if err != nil || state.Pid == 0 {
+		t.Fatalf("%v, pid %d", err, state.Pid)
 	}
-	fmt.Fprintf(state, `{"Pid": %d, "Phase": "ending"}`, old.Process.Pid)
 	return func() {
 		in.Close()
-		defer state.Close()
 		if err := old.Wait(); err != nil {
 			t.Error(err)
 		}
