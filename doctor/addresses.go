@@ -1,20 +1,16 @@
 package doctor
 
 import (
-	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 
-	"ldirectord/instance"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
 	"ldirectord/parser"
 )
-
-// maxAddressList bounds the list of IPv6 addresses: 54 bytes each, and the interface's name.
-const maxAddressList = 16 << 20
 
 // primaryAddresses are those that the machine itself is reached at, unlike those of services. An address is primary
 // if it is the first one with a network on its interface, or of the loopback, or one that was given for a time (by a
@@ -32,23 +28,14 @@ func primaryAddresses() ([]netip.Addr, error) {
 		primary = append(primary, conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr())
 		conn.Close()
 	}
-	if text, err := instance.ReadFile("/proc/net/if_inet6", maxAddressList); err == nil {
-		primary = append(primary, timed(string(text))...)
-	}
-	return primary, nil
+	addrs, _ := netlink.AddrList(nil, netlink.FAMILY_V6) // none on a kernel without IPv6
+	return append(primary, timed(addrs)...), nil
 }
 
-// timed are the global addresses with a lifetime in a list of the kernel: address, interface, length, scope (0 for
-// global), flags (IFA_F_PERMANENT of linux/if_addr.h is 0x80) and the interface's name.
-func timed(list string) (addrs []netip.Addr) {
-	for line := range strings.Lines(list) {
-		words := strings.Fields(line)
-		if len(words) < 5 || words[3] != "00" {
-			continue
-		}
-		flags, err := strconv.ParseUint(words[4], 16, 32)
-		bytes, err2 := hex.DecodeString(words[0])
-		if addr, ok := netip.AddrFromSlice(bytes); ok && err == nil && err2 == nil && flags&0x80 == 0 {
+// timed are the global addresses with a lifetime.
+func timed(list []netlink.Addr) (addrs []netip.Addr) {
+	for _, a := range list {
+		if addr, ok := netip.AddrFromSlice(a.IP); ok && a.Scope == unix.RT_SCOPE_UNIVERSE && a.Flags&unix.IFA_F_PERMANENT == 0 {
 			addrs = append(addrs, addr)
 		}
 	}

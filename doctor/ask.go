@@ -149,14 +149,6 @@ func (f *facts) sourceOn(l link, virtual map[netip.Addr]bool) (found device, sou
 	return found, source
 }
 
-// askNeighbours asks questions of one device and family.
-func askNeighbours(ctx context.Context, questions []question) (neighbours, error) {
-	if questions[0].source.Is6() {
-		return askND(ctx, questions)
-	}
-	return askARP(ctx, questions)
-}
-
 func isMasqueraded(s director.Service) bool {
 	return slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward == ipvsctl.Masq })
 }

@@ -141,13 +141,17 @@ func (e *examination) silence(s director.Service, addr netip.Addr) {
 	})
 }
 
+// unset warns where a setting of the kernel is 0 and should be 1.
+func (e *examination) unset(s director.Service, setting, kind, text string) {
+	if e.settings[setting] == "0" {
+		e.report(s, Finding{Severity: warning, Kind: kind, Text: text, Command: set(setting, "1")})
+	}
+}
+
 // translation: rules of NAT see the packets of IPVS only when conntrack does.
 func (e *examination) translation(s director.Service) {
-	if e.nat != "" && e.settings[vsConntrack] == "0" && isMasqueraded(s) {
-		e.report(s, Finding{
-			Severity: warning, Kind: "conntrack", Command: set(vsConntrack, "1"),
-			Text: "rules of NAT do not act on what IPVS forwards, which conntrack does not see: " + e.nat,
-		})
+	if e.nat != "" && isMasqueraded(s) {
+		e.unset(s, vsConntrack, "conntrack", "rules of NAT do not act on what IPVS forwards, which conntrack does not see: "+e.nat)
 	}
 }
 
@@ -163,22 +167,17 @@ func (e *examination) templates(s director.Service) {
 
 // removed: what goes to a server that was taken out is dropped without an answer until the connection times out.
 func (e *examination) removed(s director.Service) {
-	if !s.Config.Quiescent && len(s.Config.Reals) > 0 && e.settings[expireNoDest] == "0" {
-		e.report(s, Finding{
-			Severity: warning, Kind: "lost-connections", Command: set(expireNoDest, "1"),
-			Text: "without quiescent a failed server is removed, and its open connections hang until they time out instead of ending at once",
-		})
+	if !s.Config.Quiescent && len(s.Config.Reals) > 0 {
+		e.unset(s, expireNoDest, "lost-connections",
+			"without quiescent a failed server is removed, and its open connections hang until they time out instead of ending at once")
 	}
 }
 
 // reuse: a client's port may come again while the old connection is still known.
 func (e *examination) reuse(s director.Service) {
 	slow := e.settings[vsConntrack] == "1" // kernels before 5.9 then lose a second on each such port
-	if s.Config.Protocol != parser.UDP && e.settings[connReuse] == "0" && !slow {
-		e.report(s, Finding{
-			Severity: warning, Kind: "port-reuse", Command: set(connReuse, "1"),
-			Text: "a client that uses a port again is sent to its old server, even to one of weight 0",
-		})
+	if s.Config.Protocol != parser.UDP && !slow {
+		e.unset(s, connReuse, "port-reuse", "a client that uses a port again is sent to its old server, even to one of weight 0")
 	}
 }
 
@@ -186,11 +185,9 @@ func (e *examination) reuse(s director.Service) {
 func (e *examination) takeOver(s director.Service) {
 	steady := s.Config.Scheduler == "sh" || s.Config.Scheduler == "mh"
 	forwarded := slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward != ipvsctl.Masq })
-	if steady && forwarded && s.Config.Protocol != parser.UDP && e.settings[sloppyTCP] == "0" {
-		e.report(s, Finding{
-			Severity: warning, Kind: "take-over", Command: set(sloppyTCP, "1"),
-			Text: fmt.Sprintf("a director that takes over drops open connections, though %s would send them to the same server; matters with two directors", s.Config.Scheduler),
-		})
+	if steady && forwarded && s.Config.Protocol != parser.UDP {
+		e.unset(s, sloppyTCP, "take-over", fmt.Sprintf("a director that takes over drops open connections, though %s would send them to the same server; matters with two directors",
+			s.Config.Scheduler))
 	}
 }
 

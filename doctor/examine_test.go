@@ -319,30 +319,30 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 
 func TestAnswersOfNeighboursAreRead(t *testing.T) {
 	reply := []byte{0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 0x21, 192, 0, 2, 10, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1}
-	if addr, hardware, ok := parseARP(reply); !ok || addr != addrOf("192.0.2.10") || hardware != "02:00:00:00:00:21" {
+	if addr, hardware, ok := (arp{}).read(reply); !ok || addr != addrOf("192.0.2.10") || hardware != "02:00:00:00:00:21" {
 		t.Error(addr, hardware, ok)
 	}
 	target := addrOf("2001:db8::10").AsSlice()
 	advertisement := slices.Concat([]byte{136, 0, 0, 0, 0x60, 0, 0, 0}, target, []byte{14, 1, 0, 0, 0, 0, 0, 0}, []byte{2, 1, 2, 0, 0, 0, 0, 0x21})
-	if addr, hardware, ok := parseAdvertisement(advertisement); !ok || addr != addrOf("2001:db8::10") || hardware != "02:00:00:00:00:21" {
+	if addr, hardware, ok := (discovery{}).read(advertisement); !ok || addr != addrOf("2001:db8::10") || hardware != "02:00:00:00:00:21" {
 		t.Error(addr, hardware, ok)
 	}
 	for n := range reply {
-		if _, _, ok := parseARP(reply[:n]); ok {
+		if _, _, ok := (arp{}).read(reply[:n]); ok {
 			t.Errorf("an ARP packet of %d bytes is read", n)
 		}
 	}
-	request := arpRequest(question{device: device{hardware: []byte{2, 0, 0, 0, 0, 1}}, source: addrOf("192.0.2.1"), addr: addrOf("192.0.2.10")})
-	if _, _, ok := parseARP(request); ok || len(request) != arpLength {
+	request := requestFor(question{device: device{hardware: []byte{2, 0, 0, 0, 0, 1}}, source: addrOf("192.0.2.1"), addr: addrOf("192.0.2.10")})
+	if _, _, ok := (arp{}).read(request); ok || len(request) != arpLength {
 		t.Error("a request is taken for a reply")
 	}
 	for n := range advertisement {
-		if _, _, ok := parseAdvertisement(advertisement[:n]); ok {
+		if _, _, ok := (discovery{}).read(advertisement[:n]); ok {
 			t.Errorf("an advertisement of %d bytes is read", n)
 		}
 	}
 	advertisement[25] = 0 // an option of no length
-	if _, _, ok := parseAdvertisement(advertisement); ok {
+	if _, _, ok := (discovery{}).read(advertisement); ok {
 		t.Error("an endless option is read")
 	}
 }
@@ -351,7 +351,7 @@ func FuzzAnswersOfNeighbours(f *testing.F) {
 	f.Add([]byte{0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 0x21, 192, 0, 2, 10, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1})
 	f.Add(slices.Concat([]byte{136, 0, 0, 0, 0x60, 0, 0, 0}, make([]byte, 16), []byte{2, 1, 2, 0, 0, 0, 0, 0x21}))
 	f.Fuzz(func(t *testing.T, packet []byte) {
-		for _, parse := range []func([]byte) (netip.Addr, string, bool){parseARP, parseAdvertisement} {
+		for _, parse := range []func([]byte) (netip.Addr, string, bool){arp{}.read, discovery{}.read} {
 			if addr, hardware, ok := parse(packet); ok && (!addr.IsValid() || len(hardware) != 17) {
 				t.Errorf("%s %q", addr, hardware)
 			}

@@ -2,9 +2,13 @@ package doctor
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"ldirectord/fwmark"
 	"ldirectord/parser"
@@ -109,16 +113,22 @@ func TestPrimaryAddresses(t *testing.T) {
 }
 
 func TestAddressesGivenForATimeArePrimary(t *testing.T) {
-	const list = `00000000000000000000000000000001 01 80 10 80       lo
-20010db8000000000000000000000001 03 40 00 80     eth0
-20010db8000000000000000000000002 03 80 00 00     eth0
-20010db8000000000000000000000003 03 40 00 21     eth0
-fe8000000000000050d511fffe3f15ae 03 40 20 00     eth0
-zz
-`
+	list := []netlink.Addr{
+		listed("::1/128", unix.RT_SCOPE_HOST, unix.IFA_F_PERMANENT),
+		listed("2001:db8::1/64", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_PERMANENT),
+		listed("2001:db8::2/128", unix.RT_SCOPE_UNIVERSE, 0),
+		listed("2001:db8::3/64", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_TEMPORARY|unix.IFA_F_DEPRECATED),
+		listed("fe80::50d5:11ff:fe3f:15ae/64", unix.RT_SCOPE_LINK, 0),
+		{IPNet: &net.IPNet{}},
+	}
 	if got := fmt.Sprint(timed(list)); got != "[2001:db8::2 2001:db8::3]" {
 		t.Error(got)
 	}
+}
+
+func listed(cidr string, scope, flags int) netlink.Addr {
+	p := netip.MustParsePrefix(cidr)
+	return netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice()}, Scope: scope, Flags: flags}
 }
 
 func TestMarksThatWouldTakeTheMachine(t *testing.T) {

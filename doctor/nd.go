@@ -1,48 +1,42 @@
 package doctor
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv6"
 )
 
-// askND asks all questions of IPv6 on one device by neighbour solicitations (RFC 4861) until ctx ends.
-func askND(ctx context.Context, questions []question) (neighbours, error) {
-	d := questions[0].device
+// discovery asks for owners of addresses of IPv6 by neighbour solicitations (RFC 4861).
+type discovery struct {
+	*ipv6.PacketConn
+	index int // of the device
+}
+
+func openND(d device) (protocol, error) {
 	conn, err := icmp.ListenPacket("ip6:ipv6-icmp", "::")
 	if err != nil {
-		return nil, fmt.Errorf("opening a socket for neighbour discovery: %w", err)
+		return nil, err
 	}
-	defer conn.Close()
 	p := conn.IPv6PacketConn()
 	var filter ipv6.ICMPFilter
 	filter.SetAll(true)
 	filter.Accept(ipv6.ICMPTypeNeighborAdvertisement)
-	deadline, _ := ctx.Deadline()
-	if err := errors.Join(p.SetICMPFilter(&filter), p.SetControlMessage(ipv6.FlagInterface, true), p.SetDeadline(deadline)); err != nil {
-		return nil, fmt.Errorf("asking for addresses on %s: %w", d.name, err)
+	if err := errors.Join(p.SetICMPFilter(&filter), p.SetControlMessage(ipv6.FlagInterface, true)); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
-	sent := make(chan error, 1)
-	go func() {
-		sent <- sendTwice(ctx, questions, func(q question) error { return solicit(p, q) })
-	}()
-	found, err := receiveND(p, d.index)
-	return found, errors.Join(err, <-sent)
+	return discovery{p, d.index}, nil
 }
 
-func solicit(p *ipv6.PacketConn, q question) error {
+func (n discovery) send(q question) error {
 	message, err := solicitation(q)
 	if err != nil {
 		return err
 	}
 	from := &ipv6.ControlMessage{HopLimit: 255, IfIndex: q.device.index, Src: q.source.AsSlice()}
-	_, err = p.WriteTo(message, from, &net.IPAddr{IP: solicitedNode(q.addr), Zone: q.device.name})
+	_, err = n.WriteTo(message, from, &net.IPAddr{IP: solicitedNode(q.addr), Zone: q.device.name})
 	return err
 }
 
@@ -66,26 +60,17 @@ func solicitedNode(addr netip.Addr) net.IP {
 	return net.IP{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a[13], a[14], a[15]}
 }
 
-// receiveND collects the advertisements that a device receives until the deadline.
-func receiveND(p *ipv6.PacketConn, index int) (neighbours, error) {
-	found := neighbours{}
-	buffer := make([]byte, 1500)
-	for {
-		n, by, _, err := p.ReadFrom(buffer)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return found, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("receiving answers for addresses: %w", err)
-		}
-		if addr, hardware, ok := parseAdvertisement(buffer[:n]); ok && by != nil && by.IfIndex == index {
-			found.add(addr, hardware)
-		}
+// receive returns 0 bytes for what another device received.
+func (n discovery) receive(buffer []byte) (int, error) {
+	size, by, _, err := n.ReadFrom(buffer)
+	if err == nil && (by == nil || by.IfIndex != n.index) {
+		return 0, nil
 	}
+	return size, err
 }
 
-// parseAdvertisement reads whose address it is, and by which hardware: type, code, checksum, flags, target, options.
-func parseAdvertisement(b []byte) (addr netip.Addr, hardware string, ok bool) {
+// read reads an advertisement: type, code, checksum, flags, target, options.
+func (discovery) read(b []byte) (addr netip.Addr, hardware string, ok bool) {
 	const head = 24
 	if len(b) < head || ipv6.ICMPType(b[0]) != ipv6.ICMPTypeNeighborAdvertisement {
 		return netip.Addr{}, "", false

@@ -1,0 +1,109 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+)
+
+// question is a request on a device for the owner of an address.
+type question struct {
+	device device
+	source netip.Addr // ours on that device
+	addr   netip.Addr
+}
+
+// neighbours are the hardware addresses of those that answered for an address.
+type neighbours map[netip.Addr][]string
+
+func (n neighbours) add(addr netip.Addr, hardware string) {
+	if !slices.Contains(n[addr], hardware) {
+		n[addr] = append(n[addr], hardware)
+	}
+}
+
+func (n neighbours) merge(more neighbours) {
+	for addr, list := range more {
+		for _, hardware := range list {
+			n.add(addr, hardware)
+		}
+	}
+}
+
+// protocol asks for owners of addresses on one device.
+type protocol interface {
+	SetDeadline(time.Time) error
+	Close() error
+	send(question) error
+	receive(buffer []byte) (n int, err error)
+	// read finds in an answer whose address it is, and by which hardware.
+	read(answer []byte) (addr netip.Addr, hardware string, ok bool)
+}
+
+// askNeighbours asks questions of one device and family until ctx ends. It always waits that long: a server that should
+// not answer is found only by its answer.
+func askNeighbours(ctx context.Context, questions []question) (neighbours, error) {
+	d, open := questions[0].device, openARP
+	if questions[0].source.Is6() {
+		open = openND
+	}
+	p, err := open(d)
+	if err != nil {
+		return nil, fmt.Errorf("opening a socket to ask for addresses: %w", err)
+	}
+	defer p.Close()
+	deadline, _ := ctx.Deadline()
+	if err := p.SetDeadline(deadline); err != nil {
+		return nil, fmt.Errorf("asking for addresses on %s: %w", d.name, err)
+	}
+	sent := make(chan error, 1)
+	go func() { sent <- sendTwice(ctx, questions, p.send) }()
+	found, err := receiveAll(p)
+	return found, errors.Join(err, <-sent)
+}
+
+// receiveAll collects answers until the deadline.
+func receiveAll(p protocol) (neighbours, error) {
+	found := neighbours{}
+	buffer := make([]byte, 1500)
+	for {
+		n, err := p.receive(buffer)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return found, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("receiving answers for addresses: %w", err)
+		}
+		if addr, hardware, ok := p.read(buffer[:n]); ok {
+			found.add(addr, hardware)
+		}
+	}
+}
+
+// resendAfter is when a question is sent again, as its packet may be lost.
+const resendAfter = probeTime / 3
+
+// sendTwice sends questions, and again later, unless ctx or the socket's deadline ends before.
+func sendTwice(ctx context.Context, questions []question, send func(question) error) error {
+	for range 2 {
+		for _, q := range questions {
+			err := send(q)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("asking for %s on %s: %w", q.addr, q.device.name, err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(resendAfter):
+		}
+	}
+	return nil
+}
