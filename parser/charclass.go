@@ -46,14 +46,11 @@ func not(in func(byte) bool) func(byte) bool {
 	return func(c byte) bool { return !in(c) }
 }
 
-// spaces are the bytes of isSpace.
-const spaces = " \t\n\v\f\r"
+func trimLeft(s string) string { return s[len(leading(s, isSpace)):] }
 
-func trimLeft(s string) string { return strings.TrimLeft(s, spaces) }
+func trimRight(s string) string { return strings.TrimRight(s, " \t\n\v\f\r") }
 
-func trimRight(s string) string { return strings.TrimRight(s, spaces) }
-
-func trim(s string) string { return strings.Trim(s, spaces) }
+func trim(s string) string { return trimRight(trimLeft(s)) }
 
 // cutWord splits s at its first white space, which stays in rest.
 func cutWord(s string) (word, rest string) {
