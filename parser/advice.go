@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -32,7 +31,7 @@ func (a adviser) warn(directive, kind, format string, args ...any) {
 	if !ok {
 		pos = a.s.v.At["virtual"]
 	}
-	a.reader.warn(a.s.order(advice), kind, pos, fmt.Sprintf(format, args...))
+	a.at(pos, kind, format, args...)
 }
 
 func (a adviser) check() {
@@ -102,8 +101,8 @@ func (a adviser) ports() {
 		}
 	}
 	if len(unasked) > 0 && v.Reals[0].CheckPort > 0 {
-		a.at(at, suspicious, fmt.Sprintf("the check asks port %d alone, so a server whose %s does not answer stays in service; "+
-			"checkport says which one is to count for all, checktype=external asks what it likes", v.Reals[0].CheckPort, strings.Join(unasked, " or ")))
+		a.at(at, suspicious, "the check asks port %d alone, so a server whose %s does not answer stays in service; "+
+			"checkport says which one is to count for all, checktype=external asks what it likes", v.Reals[0].CheckPort, strings.Join(unasked, " or "))
 	}
 }
 
@@ -153,20 +152,20 @@ func (a adviser) servers() {
 		real := &v.Reals[i]
 		a.twice(real)
 		if real.Upper > 0 && real.Lower > real.Upper {
-			a.at(real.At, suspicious, fmt.Sprintf("the lower threshold %d is above the upper one, %d", real.Lower, real.Upper))
+			a.at(real.At, suspicious, "the lower threshold %d is above the upper one, %d", real.Lower, real.Upper)
 		}
 		if a.keepsPort(real.Forward, real.Addr) {
 			otherPort++
 			if otherPort == 1 {
-				a.at(real.At, noEffect, fmt.Sprintf("with %s clients reach the server at port %d, not %d; only masq changes the port",
-					real.Forward, v.Addr.Port(), real.Addr.Port()))
+				a.at(real.At, noEffect, "with %s clients reach the server at port %d, not %d; only masq changes the port",
+					real.Forward, v.Addr.Port(), real.Addr.Port())
 			}
 		}
 	}
 }
 
-func (a adviser) at(pos Position, kind, text string) {
-	a.reader.warn(a.s.order(advice), kind, pos, text)
+func (a adviser) at(pos Position, kind, format string, args ...any) {
+	a.reader.warn(a.s.order(advice), kind, pos, format, args...)
 }
 
 // twice warns of a server that is in the section already.
@@ -174,8 +173,8 @@ func (a adviser) twice(real *Real) {
 	before, ok := a.seenReals[real.Addr]
 	a.seenReals[real.Addr] = seenReal{a.s, real.At.Line}
 	if ok && before.section == a.s {
-		a.at(real.At, repeated, fmt.Sprintf("the real server %s is in this virtual already, in line %d; the kernel has it once",
-			FormatAddrPort(real.Addr), before.line))
+		a.at(real.At, repeated, "the real server %s is in this virtual already, in line %d; the kernel has it once",
+			FormatAddrPort(real.Addr), before.line)
 	}
 }
 
@@ -203,12 +202,12 @@ func (a adviser) fallback() {
 		a.at(f.At, noEffect, "with checktype=on no server ever goes down, so the fallback is never used")
 	}
 	if a.keepsPort(f.Forward, f.Addr) {
-		a.at(f.At, suspicious, fmt.Sprintf("with %s clients reach the fallback at port %d, not %d; only masq changes the port",
-			f.Forward, v.Addr.Port(), f.Addr.Port()))
+		a.at(f.At, suspicious, "with %s clients reach the fallback at port %d, not %d; only masq changes the port",
+			f.Forward, v.Addr.Port(), f.Addr.Port())
 	}
 	for i := range v.Reals {
 		if v.Reals[i].Addr == f.Addr {
-			a.at(f.At, suspicious, fmt.Sprintf("the fallback is the real server of line %d too; it is down when that one is", v.Reals[i].At.Line))
+			a.at(f.At, suspicious, "the fallback is the real server of line %d too; it is down when that one is", v.Reals[i].At.Line)
 			return
 		}
 	}

@@ -1,9 +1,5 @@
 package parser
 
-import (
-	"fmt"
-)
-
 // assign reads a value and sets it, in the globals when s is nil.
 func (r *reader) assign(at order, l line, d *Directive, s *section) {
 	v := &r.value
@@ -14,11 +10,15 @@ func (r *reader) assign(at order, l line, d *Directive, s *section) {
 		r.compare(at, d, v, literal, p)
 	}
 	r.notes(at, v)
-	if p != nil && r.reportedLine == l.number {
-		p.kind = r.refusal
-	}
-	if p != nil && d.Form != RealServer { // reported with the names
-		r.problem(at, l, p)
+	if p != nil && p.tolerated {
+		r.tolerate(at, l, p.kind, l.position(), p.text)
+	} else if p != nil {
+		if r.reportedLine == l.number {
+			p.kind = r.refusal
+		}
+		if d.Form != RealServer { // reported with the names
+			r.problem(at, l, p)
+		}
 	}
 	r.written(at, l, d, s)
 }
@@ -30,7 +30,7 @@ func (r *reader) written(at order, l line, d *Directive, s *section) {
 		written = s.v.At
 	}
 	if before, again := written[d.Name]; again && !d.Repeats {
-		r.warn(at, repeated, l.at(l.start), fmt.Sprintf("%s is given again; the one in line %d does not count", d.Name, before.Line))
+		r.warn(at, repeated, l.at(l.start), "%s is given again; the one in line %d does not count", d.Name, before.Line)
 	}
 	written[d.Name] = l.position()
 }
@@ -79,11 +79,7 @@ func (r *reader) tolerate(at order, l line, refusal string, pos Position, text s
 
 func (r *reader) notes(at order, v *value) {
 	for _, n := range v.notes {
-		if n.refusal != "" {
-			r.tolerate(at, v.line, n.refusal, v.line.position(), n.text)
-		} else {
-			r.warn(at, n.kind, v.line.position(), n.text)
-		}
+		r.add(at, Diagnostic{Severity: Warning, Kind: n.kind, Pos: v.line.position(), Text: n.text})
 	}
 }
 

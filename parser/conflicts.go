@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -28,7 +27,7 @@ func (r *reader) engine(v *Virtual, s *section) {
 func (r *reader) together(s *section, a, b string) {
 	for _, pair := range [][2]string{{a, b}, {b, a}} {
 		if s.has(pair[0]) && !s.has(pair[1]) {
-			r.error(s.order(wholeSection), incomplete, s.v.At[pair[0]], fmt.Sprintf("%s is given without %s; it is both or neither", pair[0], pair[1]))
+			r.error(s.order(wholeSection), incomplete, s.v.At[pair[0]], "%s is given without %s; it is both or neither", pair[0], pair[1])
 		}
 	}
 }
@@ -40,7 +39,7 @@ func (r *reader) oneRule(s *Settings, at order) {
 	}
 	for _, other := range []string{"failurecount", "risecount"} {
 		if pos, ok := s.At[other]; ok {
-			r.error(at, conflict, s.At["window"], fmt.Sprintf("window and %s (line %d) both say when a server is down; it is one of them", other, pos.Line))
+			r.error(at, conflict, s.At["window"], "window and %s (line %d) both say when a server is down; it is one of them", other, pos.Line)
 		}
 	}
 }
@@ -69,14 +68,14 @@ func (r *reader) oneDialogue(s *section) {
 	}
 	for _, other := range []string{"request", "receive"} {
 		if pos, ok := s.v.At[other]; ok {
-			r.error(s.order(wholeSection), conflict, pos, fmt.Sprintf("%s and %s (line %d) both say what a check speaks; "+
-				"with send and expect there is no request or receive", other, step, s.v.At[step].Line))
+			r.error(s.order(wholeSection), conflict, pos, "%s and %s (line %d) both say what a check speaks; "+
+				"with send and expect there is no request or receive", other, step, s.v.At[step].Line)
 		}
 	}
 	for i := range s.reals {
 		if real := &s.reals[i]; real.server.OwnRequest {
-			r.error(s.order(wholeSection), conflict, real.line.position(), fmt.Sprintf("the strings of this real server and %s (line %d) "+
-				"both say what a check speaks; with send and expect there is no request or receive", step, s.v.At[step].Line))
+			r.error(s.order(wholeSection), conflict, real.line.position(), "the strings of this real server and %s (line %d) "+
+				"both say what a check speaks; with send and expect there is no request or receive", step, s.v.At[step].Line)
 		}
 	}
 }

@@ -2,9 +2,8 @@ package parser
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"ldirectord/printable"
 )
@@ -136,14 +135,12 @@ func (ds Diagnostics) ByPosition() Diagnostics {
 
 // String is "file:line:column: severity: text".
 func (d Diagnostic) String() string {
-	var b strings.Builder
 	at := d.At()
-	b.WriteString(printable.Text(at.File))
+	place := printable.Text(at.File)
 	if at.Line > 0 {
-		b.WriteString(":" + strconv.Itoa(at.Line) + ":" + strconv.Itoa(at.Column))
+		place = fmt.Sprintf("%s:%d:%d", place, at.Line, at.Column)
 	}
-	b.WriteString(": " + d.Severity.String() + ": " + d.Text)
-	return b.String()
+	return fmt.Sprintf("%s: %s: %s", place, d.Severity, d.Text)
 }
 
 // report collects diagnostics and puts them in the order of reading.
@@ -159,8 +156,7 @@ const maxFindings = 10000
 
 type entry struct {
 	Diagnostic
-	block int // the line that opens the section, or the global line
-	phase phase
+	order
 }
 
 // phase is the order in which the Perl ldirectord finds the errors of one section.
@@ -177,7 +173,7 @@ const (
 
 // order is where a finding belongs in the order of reading.
 type order struct {
-	block int
+	block int // the line that opens the section, or the global line
 	phase phase
 }
 
@@ -185,36 +181,29 @@ func (r *report) add(at order, d Diagnostic) {
 	if r.count[d.Severity]++; r.count[d.Severity] > maxFindings {
 		return
 	}
-	r.entries = append(r.entries, entry{Diagnostic: d, block: at.block, phase: at.phase})
+	r.entries = append(r.entries, entry{d, at})
 }
 
-func (r *report) error(at order, kind string, pos Position, text string) {
-	r.add(at, Diagnostic{Severity: Error, Kind: kind, Pos: pos, Text: text})
+func (r *report) error(at order, kind string, pos Position, format string, args ...any) {
+	r.add(at, Diagnostic{Severity: Error, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...)})
 }
 
-func (r *report) warn(at order, kind string, pos Position, text string) {
-	r.add(at, Diagnostic{Severity: Warning, Kind: kind, Pos: pos, Text: text})
+func (r *report) warn(at order, kind string, pos Position, format string, args ...any) {
+	r.add(at, Diagnostic{Severity: Warning, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...)})
 }
 
 // layout reports what is accepted although the Perl ldirectord refuses it, as the kind given.
 func (r *report) layout(at order, refusal string, pos Position, text string) {
 	if r.strict {
-		r.error(at, refusal, pos, text)
+		r.error(at, refusal, pos, "%s", text)
 		return
 	}
-	r.warn(at, layout, pos, text)
+	r.warn(at, layout, pos, "%s", text)
 }
 
 func (r *report) diagnostics() Diagnostics {
 	slices.SortStableFunc(r.entries, func(a, b entry) int {
-		switch {
-		case a.block != b.block:
-			return a.block - b.block
-		case a.phase != b.phase:
-			return int(a.phase - b.phase)
-		default:
-			return a.Pos.Line - b.Pos.Line
-		}
+		return cmp.Or(a.block-b.block, int(a.phase-b.phase), a.Pos.Line-b.Pos.Line)
 	})
 	ds := make(Diagnostics, len(r.entries))
 	for i, e := range r.entries {
@@ -222,7 +211,7 @@ func (r *report) diagnostics() Diagnostics {
 	}
 	for s, n := range r.count {
 		if n > maxFindings {
-			text := "there are more " + Severity(s).String() + "s than the first " + strconv.Itoa(maxFindings)
+			text := fmt.Sprintf("there are more %ss than the first %d", Severity(s), maxFindings)
 			ds = append(ds, Diagnostic{Severity: Severity(s), Kind: tooMany, Pos: Position{File: r.file}, Text: text})
 		}
 	}

@@ -152,7 +152,7 @@ func (r *reader) markings(s *section) (list []Marking) {
 			one, p := ports.resolve(&r.names, line.protocol)
 			if p != nil {
 				good = false
-				r.error(at, p.kind, line.line.at(min(line.line.value+line.length-ports.length, len(line.line.text))), p.text)
+				r.error(at, p.kind, line.line.at(min(line.line.value+line.length-ports.length, len(line.line.text))), "%s", p.text)
 			}
 			m.Ports = append(m.Ports, one)
 		}

@@ -1,9 +1,6 @@
 package parser
 
-import (
-	"fmt"
-	"net/netip"
-)
+import "net/netip"
 
 // This file replaces names by addresses, and reports those without one.
 
@@ -18,16 +15,16 @@ func (r *reader) hostAddress(at order, kind string, l line, text string, ipv6 bo
 		return netip.Addr{}, false
 	}
 	if host.failure != "" {
-		r.warnOfName(at, l, text, ipv6, "cannot be looked up, its last address %s is used: %s", host.value, host.failure)
+		r.warnOfName(at, l, text, ipv6, "cannot be looked up, its last address "+host.value.String()+" is used", host.failure)
 	}
 	return host.value, true
 }
 
 // warnOfName warns of a look-up that failed, once for each name.
-func (r *reader) warnOfName(at order, l line, text string, ipv6 bool, format string, args ...any) {
+func (r *reader) warnOfName(at order, l line, text string, ipv6 bool, follows, why string) {
 	if name := (hostName{text, ipv6}); !r.names.warned[name] {
 		r.names.warned[name] = true
-		r.warn(at, nameInVain, l.around(text), "the name "+quote(text)+" "+fmt.Sprintf(format, args...))
+		r.warn(at, nameInVain, l.around(text), "the name %s %s: %s", quote(text), follows, why)
 	}
 }
 
@@ -138,7 +135,7 @@ func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	}
 	if r.reals += count; r.reals > maxReals {
 		if r.reals-count <= maxReals {
-			r.error(at, tooLarge, line.line.position(), fmt.Sprintf("the file has more than %d real servers", maxReals))
+			r.error(at, tooLarge, line.line.position(), "the file has more than %d real servers", maxReals)
 		}
 		return
 	}
@@ -166,7 +163,7 @@ func (r *reader) waiting(at order, line *realLine, ipv6 bool) (w Waiting, ok boo
 		case w.Host == "":
 			w.Host, w.Why = text, host.reason
 		}
-		r.warnOfName(at, line.line, text, ipv6, "has no address, its servers wait for one: %s", host.reason)
+		r.warnOfName(at, line.line, text, ipv6, "has no address, its servers wait for one", host.reason)
 	}
 	return w, w.Host != ""
 }

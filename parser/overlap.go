@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 )
@@ -88,10 +87,10 @@ func warnOfOverlap(r *reader, a, b markedLine) {
 	case a.Marking == b.Marking:
 		r.warn(at, repeated, a.At, "a port appears twice in the list")
 	case a.section == b.section:
-		r.warn(at, repeated, a.At, fmt.Sprintf("some of these packets have the mark already, by line %d: %s", b.At.Line, b.Marking))
+		r.warn(at, repeated, a.At, "some of these packets have the mark already, by line %d: %s", b.At.Line, b.Marking)
 	default:
-		r.warn(at, suspicious, a.At, fmt.Sprintf("some of these packets have mark %d too, by line %d: %s; they get %d, as the later line counts",
-			b.mark, b.At.Line, b.Marking, a.mark))
+		r.warn(at, suspicious, a.At, "some of these packets have mark %d too, by line %d: %s; they get %d, as the later line counts",
+			b.mark, b.At.Line, b.Marking, a.mark)
 	}
 }
 
@@ -104,8 +103,8 @@ func (m *markedPackets) warnOfAddress(r *reader, v *Virtual) {
 	}
 	addr := v.Addr.Addr()
 	if line, ok := m.find(netip.PrefixFrom(addr, addr.BitLen()), string(v.Protocol), ports); ok {
-		r.warn(line.order(advice), suspicious, line.At, fmt.Sprintf("packets to the virtual service %s of line %d get the mark, which comes first: that service never sees them",
-			v.ID, v.At["virtual"].Line))
+		r.warn(line.order(advice), suspicious, line.At, "packets to the virtual service %s of line %d get the mark, which comes first: that service never sees them",
+			v.ID, v.At["virtual"].Line)
 	}
 }
 

@@ -20,7 +20,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.globals.At = map[string]Position{}
 	r.names = names{resolver: o.Resolver, last: o.Last, hosts: map[hostName]*lookup[netip.Addr]{}, ports: map[portName]*lookup[uint16]{}, warned: map[hostName]bool{}}
 	if len(src) > MaxSize {
-		r.error(order{}, tooLarge, Position{File: name}, fmt.Sprintf("the file has %d bytes; it has at most %d", len(src), MaxSize))
+		r.error(order{}, tooLarge, Position{File: name}, "the file has %d bytes; it has at most %d", len(src), MaxSize)
 		return nil, r.diagnostics()
 	}
 	r.read(string(src))
@@ -130,7 +130,7 @@ func (r *reader) header(l line) {
 		r.tolerate(s.order(inLines), l, unknownDirective, l.at(l.start), l.name+" is indented; a section begins in the first column")
 	}
 	if !l.equals {
-		r.error(s.order(inLines), unknownDirective, l.at(l.start), describeOdd(l))
+		r.error(s.order(inLines), unknownDirective, l.at(l.start), "%s", describeOdd(l))
 		return
 	}
 	s.v.At["virtual"] = l.position()
@@ -183,13 +183,13 @@ func (r *reader) directive(l line) {
 	case d.Global() && l.indent == 0 && r.current != nil && r.current.underIndent.Line > 0:
 		r.current.unclear = true
 		r.error(r.current.order(inLines), ambiguousLayout, l.at(l.start),
-			fmt.Sprintf("%s may be global or belong to the virtual in line %d, whose lines are not indented either; "+
-				"indent it or move it above the first virtual", l.name, r.current.line.number))
+			"%s may be global or belong to the virtual in line %d, whose lines are not indented either; "+
+				"indent it or move it above the first virtual", l.name, r.current.line.number)
 	case d.Global() && (l.indent == 0 || r.current == nil):
 		r.global(l, d)
 	case r.current == nil:
 		r.error(order{block: l.number}, unknownDirective, l.at(l.start),
-			l.name+" is outside of a section; it belongs below a virtual, indented by four blanks or a tab")
+			"%s is outside of a section; it belongs below a virtual, indented by four blanks or a tab", l.name)
 	default:
 		r.inSection(l, d)
 	}
@@ -226,7 +226,7 @@ func (r *reader) inSection(l line, d *Directive) {
 	}
 	r.gap = 0
 	if right, mixed := ofOtherFamily(s, d.Name); mixed {
-		r.error(at, familyMix, l.at(l.start), fmt.Sprintf("%s is not for this address family; under %s it is %s", d.Name, s.line.name, right))
+		r.error(at, familyMix, l.at(l.start), "%s is not for this address family; under %s it is %s", d.Name, s.line.name, right)
 		return
 	}
 	r.assign(at, l, d, s)

@@ -19,8 +19,9 @@ func readProtocol(v *value) (Protocol, *problem) {
 		v.only(word)
 		return Protocol(word), nil
 	case isMark && (word == string(TCP) || word == string(UDP)):
-		v.tolerate(badValue, "a firewall mark has no protocol; %s is dropped, fwm is allowed", word)
-		return "", nil
+		p := bad("a firewall mark has no protocol; %s is dropped, fwm is allowed", word)
+		p.tolerated = true
+		return "", p
 	case isMark:
 		return "", bad("%s is not allowed under a firewall mark; it is fwm", quote(v.text))
 	default:

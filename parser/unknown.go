@@ -14,14 +14,14 @@ func (r *reader) oddDirective(l line) {
 		return
 	}
 	if was, ok := removed[l.name]; ok && l.equals && (l.indent == 0 || was.section && r.open) {
-		r.error(at, removedDirective, l.at(l.start), l.name+" is not a directive any more; it is "+was.instead)
+		r.error(at, removedDirective, l.at(l.start), "%s is not a directive any more; it is %s", l.name, was.instead)
 		return
 	}
 	if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
 		// What follows belongs to it, not to the section before.
 		at = r.openSection(l, best == "virtual6").order(inLines)
 	}
-	r.error(at, unknownDirective, l.at(l.start), describeOdd(l))
+	r.error(at, unknownDirective, l.at(l.start), "%s", describeOdd(l))
 }
 
 var headers = []string{"virtual", "virtual6"}
@@ -47,7 +47,7 @@ func describeOdd(l line) string {
 func (r *reader) supervised(at order, l line) {
 	rest := l.text[l.value:]
 	if l.name != "supervised" || rest != "" && rest[0] != '#' {
-		r.error(at, badValue, l.at(l.start), quote(l.name)+" is not followed by = and a value; it is supervised=yes or supervised=no")
+		r.error(at, badValue, l.at(l.start), "%s is not followed by = and a value; it is supervised=yes or supervised=no", quote(l.name))
 		return
 	}
 	if rest != "" {

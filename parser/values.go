@@ -14,26 +14,15 @@ type value struct {
 	line      line
 	form      Form
 	commented bool // a comment follows
-	notes     []note
+	notes     []*problem
 
 	opts    *Options
 	globals *globals // of the file
 	section *section // that the value is in, nil for a global one
 }
 
-// note is a warning about a value. With a refusal it is about a layout that the Perl ldirectord refuses,
-// as an error of that kind.
-type note struct {
-	kind, text string
-	refusal    string
-}
-
 func (v *value) warn(kind, format string, args ...any) {
-	v.notes = append(v.notes, note{kind: kind, text: fmt.Sprintf(format, args...)})
-}
-
-func (v *value) tolerate(refusal, format string, args ...any) {
-	v.notes = append(v.notes, note{kind: layout, refusal: refusal, text: fmt.Sprintf(format, args...)})
+	v.notes = append(v.notes, refuse(kind, format, args...))
 }
 
 // only warns when the part that counts is not all of the value; quotes around it do no harm.
@@ -43,13 +32,14 @@ func (v *value) only(part string) {
 	}
 }
 
-// problem is why a value is refused.
+// problem is why a value is refused, or only warned of.
 type problem struct {
 	kind string
 	text string
 	part string // of the value, where the mistake is; "" for all of it
 
-	lookup bool // it is a look-up that failed
+	lookup    bool // it is a look-up that failed
+	tolerated bool // the Perl ldirectord alone refuses it
 }
 
 func (p *problem) around(part string) *problem {
