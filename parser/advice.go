@@ -11,12 +11,10 @@ func (r *reader) advise(s *section, v *Virtual) {
 	a := adviser{reader: r, s: s, v: v}
 	a.check()
 	a.ports()
-	a.interval()
 	a.kernel()
 	a.servers()
 	a.fallback()
-	a.extensions()
-	a.password()
+	a.unused()
 }
 
 type adviser struct {
@@ -34,45 +32,43 @@ func (a adviser) warn(directive, kind, format string, args ...any) {
 	a.at(pos, kind, format, args...)
 }
 
-func (a adviser) check() {
-	v := a.v
-	external := v.CheckType == External || v.CheckType == ExternalPerl
-	negotiates := v.CheckType == Negotiate || v.CheckType == Combined
-	switch {
-	case external && !a.s.has("checkcommand"):
-		a.warn("checktype", suspicious, "checktype=%s without a checkcommand runs %s, so every server is up",
-			v.CheckType, v.CheckCommand)
-	case !external && a.s.has("checkcommand"):
-		a.warn("checkcommand", noEffect, "checkcommand counts only with checktype=external or external-perl")
-	}
-	if v.CheckType == Negotiate && v.Service == "none" && !a.s.has("service") {
-		a.warn("virtual", suspicious, "no service is given and the port suggests none: a negotiate check then finds every server up; set service or checktype")
-	}
-	if negotiates && v.Receive != "" && !slices.Contains(receiveServices, v.Service) {
-		a.warn("receive", noEffect, "receive counts only for %s; this service is %s", enumerate(receiveServices), v.Service)
-	}
-	if v.HTTPMethod == "HEAD" && v.Receive != "" && negotiates {
-		a.warn("receive", suspicious, "an answer to HEAD has no body, so it never matches receive")
-	}
-	if (v.Service == "http" || v.Service == "https") && strings.Contains(v.Request, "://") {
-		a.warn("request", suspicious, "the URL is asked for as a path of each server; only http_proxy and the strings of a real server take a whole URL")
-	}
-	if negotiates && v.Protocol == UDP && overTCP[v.Service] && v.CheckPort == 0 {
-		a.warn("service", suspicious, "service=%s is asked by TCP, which says nothing of what clients reach by udp; another service of the machine is asked at its checkport", v.Service)
-	}
-	if (v.CheckType == Connect || negotiates && v.Service != "none") && slices.ContainsFunc(v.Reals, func(r Real) bool { return r.CheckPort == 0 }) {
-		a.warn("checktype", suspicious, "real servers have no port to check; it is given by checkport, by the real server or by the service")
+// when warns if a condition is true.
+func (a adviser) when(condition bool, directive, kind, text string) {
+	if condition {
+		a.warn(directive, kind, "%s", text)
 	}
 }
 
-// password warns of a password that a server may ask for in clear, unless the file says that this is intended.
-func (a adviser) password() {
+func (a adviser) check() {
 	v := a.v
-	if v.CheckType != Negotiate && v.CheckType != Combined || v.Passwd == "" || a.s.has("cleartext") || !slices.Contains(clearTextServices, v.Service) {
-		return
+	external := v.CheckType == External || v.CheckType == ExternalPerl
+	commanded := a.s.has("checkcommand")
+	negotiates := v.negotiates()
+	if external && !commanded {
+		a.warn("checktype", suspicious, "checktype=%s without a checkcommand runs %s, so every server is up",
+			v.CheckType, v.CheckCommand)
 	}
-	a.warn("passwd", suspicious, "whoever answers as %s may ask for this password in clear, and gets it; cleartext=no refuses that, cleartext=yes says that it may be so", v.Service)
+	a.when(!external && commanded, "checkcommand", noEffect, "checkcommand counts only with checktype=external or external-perl")
+	a.when(v.CheckType == Negotiate && v.Service == "none" && !a.s.has("service"), "virtual", suspicious,
+		"no service is given and the port suggests none: a negotiate check then finds every server up; set service or checktype")
+	a.when(v.HTTPMethod == "HEAD" && v.Receive != "" && negotiates, "receive", suspicious,
+		"an answer to HEAD has no body, so it never matches receive")
+	a.when((v.Service == "http" || v.Service == "https") && strings.Contains(v.Request, "://"), "request", suspicious,
+		"the URL is asked for as a path of each server; only http_proxy and the strings of a real server take a whole URL")
+	if negotiates && v.Protocol == UDP && overTCP[v.Service] && v.CheckPort == 0 {
+		a.warn("service", suspicious, "service=%s is asked by TCP, which says nothing of what clients reach by udp; another service of the machine is asked at its checkport", v.Service)
+	}
+	a.when((v.CheckType == Connect || negotiates && v.Service != "none") && slices.ContainsFunc(v.Reals, func(r Real) bool { return r.CheckPort == 0 }),
+		"checktype", suspicious, "real servers have no port to check; it is given by checkport, by the real server or by the service")
+	// A password may be asked for in clear, unless the file says that this is intended.
+	if negotiates && v.Passwd != "" && !a.s.has("cleartext") && slices.Contains(clearTextServices, v.Service) {
+		a.warn("passwd", suspicious, "whoever answers as %s may ask for this password in clear, and gets it; cleartext=no refuses that, cleartext=yes says that it may be so", v.Service)
+	}
+	a.when(a.s.has("checkinterval") && !a.globals.Fork, "checkinterval", ownInterval,
+		"the section's checkinterval counts; the Perl ldirectord ignores it unless fork=yes")
 }
+
+func (v *Virtual) negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }
 
 // overTCP are the services that are asked by TCP and not reached by UDP as well: a web server has both at one port.
 var overTCP = map[string]bool{
@@ -113,31 +109,19 @@ func (v *Virtual) RefusesClientsOfTheDown() bool {
 	return (v.Scheduler == "mh" || v.Scheduler == "sh") && !slices.Contains(flags, v.Scheduler+"-fallback") && !slices.Contains(flags, "flag-1")
 }
 
-func (a adviser) interval() {
-	if a.s.has("checkinterval") && !a.globals.Fork {
-		a.warn("checkinterval", ownInterval, "the section's checkinterval counts; the Perl ldirectord ignores it unless fork=yes")
-	}
-}
-
 func (a adviser) kernel() {
 	v := a.v
-	if v.OnePacket && v.Protocol != UDP {
-		a.warn("ops", noEffect, "ops counts only for udp")
-	}
+	persists := v.Persistent > 0
+	a.when(v.OnePacket && v.Protocol != UDP, "ops", noEffect, "ops counts only for udp")
+	a.when(v.Netmask != (Netmask{}) && !persists, "netmask", noEffect, "netmask counts only with persistent")
+	a.when(v.PEName != "" && !persists, "pename", noEffect, "pename counts only with persistent")
+	a.when(v.Protocol != FWM && v.Addr.Port() == 0 && !persists, "virtual", suspicious,
+		"the kernel takes port 0, all ports, only with persistent; this virtual service is not set up")
 	if v.Quiescent && v.RefusesClientsOfTheDown() {
 		a.warn("scheduler", suspicious, "with quiescent=yes scheduler %s refuses the clients of a server that is out as long as it is out; schedflags=%[1]s-fallback sends them to others", v.Scheduler)
 	}
-	if v.Netmask != (Netmask{}) && v.Persistent == 0 {
-		a.warn("netmask", noEffect, "netmask counts only with persistent")
-	}
-	if v.PEName != "" && v.Persistent == 0 {
-		a.warn("pename", noEffect, "pename counts only with persistent")
-	}
-	if i := slices.IndexFunc(v.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 && v.PEName != "" && v.Persistent > 0 {
+	if i := slices.IndexFunc(v.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 && v.PEName != "" && persists {
 		a.warn("pename", suspicious, "pename=sip reads udp alone; the kernel drops the other packets of line %d", v.Marking[i].At.Line)
-	}
-	if v.Protocol != FWM && v.Addr.Port() == 0 && v.Persistent == 0 {
-		a.warn("virtual", suspicious, "the kernel takes port 0, all ports, only with persistent; this virtual service is not set up")
 	}
 }
 
@@ -147,19 +131,17 @@ func (a adviser) servers() {
 		a.warn("virtual", suspicious, "the virtual has no real server")
 		return
 	}
-	otherPort := 0
+	var otherPort uint16 // of the first server with one
 	for i := range v.Reals {
 		real := &v.Reals[i]
 		a.twice(real)
 		if real.Upper > 0 && real.Lower > real.Upper {
 			a.at(real.At, suspicious, "the lower threshold %d is above the upper one, %d", real.Lower, real.Upper)
 		}
-		if a.keepsPort(real.Forward, real.Addr) {
-			otherPort++
-			if otherPort == 1 {
-				a.at(real.At, noEffect, "with %s clients reach the server at port %d, not %d; only masq changes the port",
-					real.Forward, v.Addr.Port(), real.Addr.Port())
-			}
+		if otherPort == 0 && a.keepsPort(real.Forward, real.Addr) {
+			otherPort = real.Addr.Port()
+			a.at(real.At, noEffect, "with %s clients reach the server at port %d, not %d; only masq changes the port",
+				real.Forward, v.Addr.Port(), otherPort)
 		}
 	}
 }
@@ -205,10 +187,7 @@ func (a adviser) fallback() {
 		a.at(f.At, suspicious, "with %s clients reach the fallback at port %d, not %d; only masq changes the port",
 			f.Forward, v.Addr.Port(), f.Addr.Port())
 	}
-	for i := range v.Reals {
-		if v.Reals[i].Addr == f.Addr {
-			a.at(f.At, suspicious, "the fallback is the real server of line %d too; it is down when that one is", v.Reals[i].At.Line)
-			return
-		}
+	if i := slices.IndexFunc(v.Reals, func(r Real) bool { return r.Addr == f.Addr }); i >= 0 {
+		a.at(f.At, suspicious, "the fallback is the real server of line %d too; it is down when that one is", v.Reals[i].At.Line)
 	}
 }

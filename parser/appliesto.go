@@ -46,14 +46,15 @@ func enumerate(list []string) string {
 	return strings.Join(list[:last], ", ") + " and " + list[last]
 }
 
-// extensions warns of extensions that the section's check does not use. A check that is switched off is no reason to
+// unused warns of directives that the section's check does not use. A check that is switched off is no reason to
 // warn: it may be switched on again.
-func (a adviser) extensions() {
-	v := a.v
+func (a adviser) unused() {
+	v, negotiates := a.v, a.v.negotiates()
 	for name := range v.At {
 		switch d := byName[name]; {
 		case d.appliesTo == nil || v.CheckType == On || v.CheckType == Off:
-		case v.CheckType != Negotiate && v.CheckType != Combined:
+		case !negotiates && !d.Extension:
+		case !negotiates:
 			a.warn(d.Name, noEffect, "%s counts only in negotiate checks; this one is checktype=%s", d.Name, v.CheckType)
 		case !d.appliesTo.counts(v):
 			a.warn(d.Name, noEffect, "%s counts only for %s; this service is %s", d.Name, d.appliesTo.where, v.Service)

@@ -58,8 +58,6 @@ func readCheckType(virtual *Virtual, v *value) *problem {
 	return nil
 }
 
-func readService(v *value) (string, *problem) { return v.oneOf(serviceNames) }
-
 // readRequest puts a slash before every request, be it a query or a URL: checks drop it again.
 func readRequest(v *value) (string, *problem) {
 	text, p := quoted(v)
@@ -92,8 +90,6 @@ func readVirtualHost(v *value) (string, *problem) {
 	return text, nil
 }
 
-func readFollowRedirect(v *value) (string, *problem) { return v.oneOf([]string{"yes", "server", "no"}) }
-
 func readLoad(v *value) (string, *problem) {
 	text, p := inQuotes(v)
 	if p != nil {
@@ -112,22 +108,25 @@ func readMonitorFile(v *value) (string, *problem) {
 	if path == "" {
 		return "", refuse(monitorfileClosed, "the value is empty; it is the path of a file")
 	}
-	if v.opts.TryFile != nil {
-		if err := v.opts.TryFile(path); err != nil {
-			return "", refuse(monitorfileClosed, "the monitor file cannot be opened (%s); it is a file that can be appended to", printable.Text(err.Error()))
-		}
+	return path, try(v.opts.TryFile, path, monitorfileClosed, "the monitor file cannot be opened (%s); it is a file that can be appended to")
+}
+
+// try tries a file, if that can be done here. The format is for the error.
+func try(open func(path string) error, path, kind, format string) *problem {
+	if open == nil {
+		return nil
 	}
-	return path, nil
+	if err := open(path); err != nil {
+		return refuse(kind, format, printable.Text(err.Error()))
+	}
+	return nil
 }
 
 // readableFile reads the path of a file, with or without double quotes, that must be there.
 func readableFile(v *value) (string, *problem) {
 	path, p := optionallyQuoted(v)
-	if p != nil || v.opts.TryRead == nil {
-		return path, p
+	if p != nil {
+		return "", p
 	}
-	if err := v.opts.TryRead(path); err != nil {
-		return "", refuse(unreadable, "the file cannot be read (%s)", printable.Text(err.Error()))
-	}
-	return path, nil
+	return path, try(v.opts.TryRead, path, unreadable, "the file cannot be read (%s)")
 }

@@ -1,35 +1,34 @@
 package parser
 
 import (
+	"slices"
 	"strings"
 )
 
 // This file refuses directives of a section that exclude each other, or of which one is missing.
 
 func (r *reader) conflicts(v *Virtual, s *section) {
-	r.oneRule(&v.Settings, s.order(wholeSection))
-	r.together(s, "tlscert", "tlskey")
-	r.together(s, "httpuser", "httppasswd")
-	r.oneLogin(v, s)
-	r.oneDialogue(s)
-	r.engine(v, s)
-}
-
-// engine refuses the sip engine for TCP: it reads datagrams alone, and the kernel drops every other packet
-// of the service (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
-func (r *reader) engine(v *Virtual, s *section) {
-	if v.PEName != "" && v.Protocol == TCP {
-		r.error(s.order(wholeSection), conflict, s.v.At["pename"], "pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or a firewall mark")
-	}
-}
-
-// together refuses one of two directives that need each other.
-func (r *reader) together(s *section, a, b string) {
-	for _, pair := range [][2]string{{a, b}, {b, a}} {
+	at := s.order(wholeSection)
+	r.oneRule(&v.Settings, at)
+	r.oneDialogue(s, at)
+	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"}, {"httppasswd", "httpuser"}} {
 		if s.has(pair[0]) && !s.has(pair[1]) {
-			r.error(s.order(wholeSection), incomplete, s.v.At[pair[0]], "%s is given without %s; it is both or neither", pair[0], pair[1])
+			r.error(at, incomplete, s.v.At[pair[0]], "%s is given without %s; it is both or neither", pair[0], pair[1])
 		}
 	}
+	if s.has("httpuser") && slices.ContainsFunc(v.HTTPHeaders, logsIn) {
+		r.error(at, conflict, s.v.At["httpuser"], "httpuser and an httpheader Authorization both log in; it is one of them")
+	}
+	// The engine reads datagrams alone, and the kernel drops every other packet of the service
+	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
+	if v.PEName != "" && v.Protocol == TCP {
+		r.error(at, conflict, s.v.At["pename"], "pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or a firewall mark")
+	}
+}
+
+func logsIn(header string) bool {
+	name, _, _ := strings.Cut(header, ":")
+	return strings.EqualFold(name, "authorization")
 }
 
 // oneRule refuses a window and a count in the same place.
@@ -44,21 +43,9 @@ func (r *reader) oneRule(s *Settings, at order) {
 	}
 }
 
-// oneLogin refuses two log-ins in one request.
-func (r *reader) oneLogin(v *Virtual, s *section) {
-	if !s.has("httpuser") {
-		return
-	}
-	for _, header := range v.HTTPHeaders {
-		if name, _, _ := strings.Cut(header, ":"); strings.EqualFold(name, "authorization") {
-			r.error(s.order(wholeSection), conflict, s.v.At["httpuser"], "httpuser and an httpheader Authorization both log in; it is one of them")
-			return
-		}
-	}
-}
-
 // oneDialogue refuses a single request and its answer beside a dialogue, also those of a real server.
-func (r *reader) oneDialogue(s *section) {
+func (r *reader) oneDialogue(s *section, at order) {
+	const both = "%s and %s (line %d) both say what a check speaks; with send and expect there is no request or receive"
 	step := "send"
 	if !s.has(step) {
 		step = "expect"
@@ -68,14 +55,12 @@ func (r *reader) oneDialogue(s *section) {
 	}
 	for _, other := range []string{"request", "receive"} {
 		if pos, ok := s.v.At[other]; ok {
-			r.error(s.order(wholeSection), conflict, pos, "%s and %s (line %d) both say what a check speaks; "+
-				"with send and expect there is no request or receive", other, step, s.v.At[step].Line)
+			r.error(at, conflict, pos, both, other, step, s.v.At[step].Line)
 		}
 	}
 	for i := range s.reals {
 		if real := &s.reals[i]; real.server.OwnRequest {
-			r.error(s.order(wholeSection), conflict, real.line.position(), "the strings of this real server and %s (line %d) "+
-				"both say what a check speaks; with send and expect there is no request or receive", step, s.v.At[step].Line)
+			r.error(at, conflict, real.line.position(), both, "the strings of this real server", step, s.v.At[step].Line)
 		}
 	}
 }

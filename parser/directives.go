@@ -154,11 +154,11 @@ var directives = chapters(
 			Doc: "Undo changes made to real servers by hand within one `checkinterval`. With no, such a change counts until the next transition " +
 				"of that server or a reload. A server in maintenance is always repaired."},
 		{Name: "fallback", Value: fallbackForm,
-			global: field[Global]{read: readGlobalFallback}, section: field[Virtual]{read: readFallback},
+			global: field[Global]{read: readFallback[Global]}, section: field[Virtual]{read: readFallback[Virtual]},
 			Doc: "Fallback server of IPv4 services: in the table while all real servers are down. Without a port it has the port of the " +
 				"service; without a method it is gate."},
 		{Name: "fallback6", Value: fallbackForm,
-			global: field[Global]{read: readGlobalFallback6}, section: field[Virtual]{read: readFallback},
+			global: field[Global]{read: readFallback[Global]}, section: field[Virtual]{read: readFallback[Virtual]},
 			Doc: "The same for IPv6 services."},
 		{Name: "fallbackcommand", Form: Text, Value: "PROGRAM",
 			either: setting(func(s *Settings) *string { return &s.FallbackCommand }, readFallbackCommand),
@@ -239,7 +239,7 @@ var directives = chapters(
 			Doc: "How servers are checked. negotiate speaks the protocol of `service`; connect opens a TCP connection, or pings with udp; " +
 				"external runs `checkcommand`; on and off check nothing; N is one negotiate, then N connects."},
 		{Name: "service", Value: enumerate(serviceNames),
-			section: setting(func(v *Virtual) *string { return &v.Service }, readService),
+			section: setting(func(v *Virtual) *string { return &v.Service }, oneOf(serviceNames...)),
 			Doc:     "What a negotiate check speaks. Without it the port of the virtual service decides. `none` is always up."},
 		{Name: "checkport", Value: "1 to 65535",
 			section: setting(func(v *Virtual) *int { return &v.CheckPort }, number[int](1, maxPort)),
@@ -248,7 +248,7 @@ var directives = chapters(
 			section: setting(func(v *Virtual) *string { return &v.Request }, readRequest),
 			Doc: "What a negotiate check asks for: a path (http, https), a URL (http_proxy), a name (dns), a query (mysql, pgsql, oracle), a " +
 				"file (ftp), a base (ldap), bytes (simpletcp)."},
-		{Name: "receive", Form: QuotedText, Value: `"REGEX"`, empty: emptyText,
+		{Name: "receive", Form: QuotedText, Value: `"REGEX"`, empty: emptyText, appliesTo: forServices(receiveServices...),
 			section: setting(func(v *Virtual) *string { return &v.Receive }, quoted),
 			Doc: "Perl regular expression that the answer must match. Without it every answer passes. It counts for dns, ftp, http, https, " +
 				"http_proxy, ldap, ldaps, redis and simpletcp. Where matching takes too long, the state of the server stays as it is."},
@@ -311,7 +311,7 @@ var directives = chapters(
 	}},
 	chapter{"HTTP", []Directive{
 		{Name: "followredirect", Value: "yes, server or no", Default: "yes", Extension: true,
-			section: setting(func(v *Virtual) *string { return &v.FollowRedirect }, readFollowRedirect),
+			section: setting(func(v *Virtual) *string { return &v.FollowRedirect }, oneOf("yes", "server", "no")),
 			Doc: "Redirects of http checks. yes: they are followed, with a warning if one leaves the server being checked. server: one that " +
 				"leaves it is a failure. no: each one is a failure."},
 		{Name: "httpstatus", Value: "200,204,300-399", Extension: true, appliesTo: overHTTP,

@@ -10,33 +10,18 @@ type fallbackLine struct {
 	forward Forward
 }
 
-func readGlobalFallback(_ *Global, v *value) (p *problem) {
-	v.globals.fallback, p = v.fallback(v.globals.fallback)
-	return p
-}
-
-func readGlobalFallback6(_ *Global, v *value) (p *problem) {
-	v.globals.fallback6, p = v.fallback(v.globals.fallback6)
-	return p
-}
-
-func readFallback(_ *Virtual, v *value) (p *problem) {
-	v.section.fallback, p = v.fallback(v.section.fallback)
-	return p
-}
-
-// fallback reads the last two words, as the Perl ldirectord does: server and method. A value that is refused leaves
+// readFallback reads the last two words, as the Perl ldirectord does: server and method. A value that is refused leaves
 // the earlier one.
-func (v *value) fallback(before *fallbackLine) (*fallbackLine, *problem) {
+func readFallback[T any](_ *T, v *value) *problem {
 	list := words(v.text)
 	f := &fallbackLine{line: v.line, forward: Gate}
 	if len(list) == 0 {
-		return before, refuse(badFallback, "the value is empty; it is %s", fallbackForm)
+		return refuse(badFallback, "the value is empty; it is %s", fallbackForm)
 	}
 	if len(list) > 1 {
 		method := Forward(list[len(list)-1])
 		if method != Gate && method != Masq && method != IPIP {
-			return before, refuse(badForward, "%s is not a forwarding method; after a fallback's address only gate, masq or ipip is allowed", quote(string(method)))
+			return refuse(badForward, "%s is not a forwarding method; after a fallback's address only gate, masq or ipip is allowed", quote(string(method)))
 		}
 		f.forward = method
 		list = list[:len(list)-1]
@@ -51,9 +36,17 @@ func (v *value) fallback(before *fallbackLine) (*fallbackLine, *problem) {
 		f.host, f.port = word, "" // to be refused for its brackets
 	}
 	if f.host == "" {
-		return before, refuse(badFallback, "the address is missing; it is %s", fallbackForm)
+		return refuse(badFallback, "the address is missing; it is %s", fallbackForm)
 	}
-	return f, nil
+	switch {
+	case v.section != nil:
+		v.section.fallback = f
+	case v.line.name == "fallback6":
+		v.globals.fallback6 = f
+	default:
+		v.globals.fallback = f
+	}
+	return nil
 }
 
 // brackets puts an IPv6 address in brackets, and removes them from anything else. The Perl ldirectord ignores them

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"ldirectord/printable"
 )
 
 // This file reads the values of global directives that have rules of their own.
@@ -29,13 +27,10 @@ func readLogFile(v *value) (string, *problem) {
 		if _, ok := SyslogFacility(text); !ok {
 			v.warn(suspicious, "%s is neither a path that begins with / nor a syslog facility%s", quote(text), DidYouMean(text, slices.Sorted(maps.Keys(facilities))))
 		}
-	case !v.globals.Supervised && v.opts.TryFile != nil:
-		if err := v.opts.TryFile(text); err != nil {
-			return "", refuse(logfileClosed, "the log file cannot be opened (%s); it is a file that can be appended to, or a syslog facility",
-				printable.Text(err.Error()))
-		}
+	case !v.globals.Supervised:
+		p = try(v.opts.TryFile, text, logfileClosed, "the log file cannot be opened (%s); it is a file that can be appended to, or a syslog facility")
 	}
-	return text, nil
+	return text, p
 }
 
 // SyslogFacility is the number of a facility of syslog(3).

@@ -66,58 +66,40 @@ func yesNo(v *value) (bool, *problem) {
 // maxDigits is the length of the largest number that is read.
 const maxDigits = 18
 
-// digits finds the first run of digits, as the Perl ldirectord does, without leading zeros.
-func digits(s string) string {
-	run := firstRun(s, isDigit)
-	if run == "" {
-		return ""
-	}
-	return trimZeros(run)
-}
-
+// trimZeros drops leading zeros, but not the last one.
 func trimZeros(s string) string {
-	if t := strings.TrimLeft(s, "0"); t != "" {
-		return t
+	t := strings.TrimLeft(s, "0")
+	if t == "" && s != "" {
+		return "0"
 	}
-	return "0"
-}
-
-// number reads a whole number within bounds. A bound of 0 at the top is none.
-func (v *value) number(low, high int64) (int64, *problem) {
-	allowed := fmt.Sprintf("a whole number of at least %d", low)
-	if high > 0 {
-		allowed = fmt.Sprintf("a whole number from %d to %d", low, high)
-	}
-	text := digits(v.text)
-	if text == "" {
-		return 0, bad("%s is not a number; it is %s", quote(v.text), allowed)
-	}
-	if len(text) > maxDigits {
-		return 0, bad("the number %s is too large; it has at most %d digits", quote(text), maxDigits)
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < low || high > 0 && n > high {
-		return 0, bad("%s is out of range; it is %s", text, allowed)
-	}
-	if trimZeros(unquote(v.text)) != text {
-		v.warn(loose, "%s is read as %s%s; what else is written does not count", quote(v.text), text, v.unit())
-	}
-	return n, nil
-}
-
-// unit is the unit of a number, where a reader might expect another one.
-func (v *value) unit() string {
-	if v.form == WholeSeconds {
-		return " seconds"
-	}
-	return ""
+	return t
 }
 
 // number reads a whole number within bounds. A bound of 0 at the top is none.
 func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
+	allowed := fmt.Sprintf("a whole number of at least %d", low)
+	if high > 0 {
+		allowed = fmt.Sprintf("a whole number from %d to %d", low, high)
+	}
 	return func(v *value) (N, *problem) {
-		n, p := v.number(low, high)
-		return N(min(n, math.MaxInt)), p
+		text := trimZeros(firstRun(v.text, isDigit)) // as the Perl ldirectord does
+		n, err := strconv.ParseInt(text, 10, 64)
+		switch {
+		case text == "":
+			return 0, bad("%s is not a number; it is %s", quote(v.text), allowed)
+		case len(text) > maxDigits:
+			return 0, bad("the number %s is too large; it has at most %d digits", quote(text), maxDigits)
+		case err != nil || n < low || high > 0 && n > high:
+			return 0, bad("%s is out of range; it is %s", text, allowed)
+		}
+		unit := ""
+		if v.form == WholeSeconds {
+			unit = " seconds"
+		}
+		if trimZeros(unquote(v.text)) != text {
+			v.warn(loose, "%s is read as %s%s; what else is written does not count", quote(v.text), text, unit)
+		}
+		return N(min(n, math.MaxInt)), nil
 	}
 }
 
@@ -219,13 +201,15 @@ func freeText(v *value) (string, *problem) { return v.text, nil }
 func (v *value) word() string { return firstRun(v.text, isWordByte) }
 
 // oneOf reads the first word of the value, which must be one of a list.
-func (v *value) oneOf(list []string) (string, *problem) {
-	word := v.word()
-	if !slices.Contains(list, word) {
-		return "", bad("%s is not allowed%s; it is one of %s", quote(v.text), DidYouMean(word, list), strings.Join(list, ", "))
+func oneOf(list ...string) func(*value) (string, *problem) {
+	return func(v *value) (string, *problem) {
+		word := v.word()
+		if !slices.Contains(list, word) {
+			return "", bad("%s is not allowed%s; it is one of %s", quote(v.text), DidYouMean(word, list), strings.Join(list, ", "))
+		}
+		v.only(word)
+		return word, nil
 	}
-	v.only(word)
-	return word, nil
 }
 
 // upperWord reads one of a list of words in upper case, however it is written.
