@@ -20,3 +20,6 @@ func escape(text string, limit int) string {
 	start, more := printable.Cut(text, limit)
 	return printable.Text(start) + more
 }
+
+// show makes what a server said safe for a message.
+func show(said string) string { return escape(said, maxExcerpt) }

@@ -33,6 +33,14 @@ var errStopped = errors.New("stopped")
 // passed is the result of a check that found what it wants.
 func passed(detail string) Result { return Result{OK: true, Stage: AtMatch, Detail: detail} }
 
+// concluded is the result of a check that found that, or ended with an error.
+func concluded(ctx context.Context, seen string, err error) Result {
+	if err != nil {
+		return failed(ctx, err)
+	}
+	return passed(seen)
+}
+
 // failed is the result of a check that ended with an error: the server's failure, unless the check
 // was cancelled or our own machine was short of something.
 func failed(ctx context.Context, err error) Result {
@@ -88,20 +96,30 @@ func reason(err error) string {
 
 // readFault explains an error while reading one part of an answer. begun says that the answer has begun.
 func readFault(part string, begun bool, timeout time.Duration, err error) error {
-	text := "reading " + part + ": " + reason(err)
 	switch {
 	case isTimeout(err) && !begun:
-		text = fmt.Sprintf("no answer in %v", timeout)
-	case isTimeout(err):
-		text = "timeout in " + part
+		return &fault{fmt.Sprintf("no answer in %v", timeout), err}
 	case isClosed(err) && !begun:
-		text = "connection closed without an answer"
-	case isClosed(err):
-		text = "connection closed in " + part
-	case errors.Is(err, syscall.ECONNRESET):
-		text = "connection reset in " + part
+		return &fault{"connection closed without an answer", err}
 	}
-	return &fault{text, err}
+	return awaitFault(part, true, err)
+}
+
+// awaitFault explains an error while waiting for something, or, when that has begun, in it.
+func awaitFault(what string, begun bool, err error) error {
+	doing, where := "waiting for ", " waiting for "+what
+	if begun {
+		doing, where = "reading ", " in "+what
+	}
+	switch {
+	case isTimeout(err):
+		return &fault{"timeout" + where, err}
+	case isClosed(err):
+		return &fault{"connection closed" + where, err}
+	case errors.Is(err, syscall.ECONNRESET):
+		return &fault{"connection reset" + where, err}
+	}
+	return stageFault(doing+what, err)
 }
 
 // lookupReason is why a name was not found.

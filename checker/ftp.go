@@ -32,17 +32,13 @@ func newFTP(s Spec, e *Env) (Checker, error) {
 	if s.Request == "/" && s.Receive == "" {
 		s.Request = ""
 	}
-	return newLineCheck(s, e, ftp{s.Target.Addr(), s.NegotiateTimeout, cmp.Or(s.Login, "anonymous"), s.Passwd, s.Request, receive})
+	return newTalk(s, e, ftp{s.Target.Addr(), s.NegotiateTimeout, cmp.Or(s.Login, "anonymous"), s.Passwd, s.Request, receive})
 }
 
 func (t ftp) run(ctx context.Context, d *dialogue) (string, error) {
-	greeting, err := d.reply("FTP", "the greeting")
-	if err != nil {
-		return "", err
-	}
 	defer d.quit("QUIT")
-	if !greeting.good() {
-		return "", fmt.Errorf("greeting: %s", d.show(greeting.text))
+	if _, err := d.greeting("FTP"); err != nil {
+		return "", err
 	}
 	if d.offered != nil {
 		if err := t.secure(d); err != nil {
@@ -53,36 +49,39 @@ func (t ftp) run(ctx context.Context, d *dialogue) (string, error) {
 	if err != nil {
 		return "", AtLogin.of(err)
 	}
-	for _, command := range []string{"CWD /", "TYPE I"} {
-		if err := d.demand(command, 2); err != nil {
-			return "", err
-		}
+	if err := d.demand(2, "CWD /", "TYPE I"); err != nil {
+		return "", err
 	}
 	if t.file == "" {
-		return d.show(welcome.text), nil
+		return show(welcome.text), nil
 	}
 	return t.fetch(ctx, d)
 }
 
 func (t ftp) logIn(d *dialogue) (reply, error) {
-	r, err := d.ask("FTP", "USER", "USER "+t.login)
+	r, err := d.ask("FTP", "USER "+t.login)
 	if err == nil && r.code == 331 {
-		r, err = d.ask("FTP", "PASS", "PASS "+t.passwd)
+		r, err = d.ask("FTP", "PASS "+t.passwd)
 	}
 	if err == nil && !r.good() {
-		err = fmt.Errorf("login rejected: %s", d.show(r.text))
+		err = fmt.Errorf("login rejected: %s", show(r.text))
 	}
 	return r, err
 }
 
-// demand sends a command whose reply must be of a kind: 1 is preliminary, 2 is completion.
-func (d *dialogue) demand(command string, kind int) error {
-	verb, _, _ := strings.Cut(command, " ")
-	r, err := d.ask("FTP", verb, command)
-	if err == nil && r.code/100 != kind {
-		err = fmt.Errorf("%s rejected: %s", verb, d.show(r.text))
+// demand sends commands whose replies must be of a kind: 1 is preliminary, 2 is completion.
+func (d *dialogue) demand(kind int, commands ...string) error {
+	for _, command := range commands {
+		r, err := d.ask("FTP", command)
+		if err == nil && r.code/100 != kind {
+			verb, _, _ := strings.Cut(command, " ")
+			err = fmt.Errorf("%s rejected: %s", verb, show(r.text))
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // fetch gets the file and compares it.
@@ -96,12 +95,12 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 		return "", &fault{"data " + err.Error(), err}
 	}
 	defer data.Close()
-	if d.tls != nil {
-		if err := t.protect(d); err != nil {
+	if d.tls != nil { // files go over TLS as well (RFC 4217, 9)
+		if err := d.demand(2, "PBSZ 0", "PROT P"); err != nil {
 			return "", err
 		}
 	}
-	if err := d.demand("RETR "+t.file, 1); err != nil {
+	if err := d.demand(1, "RETR "+t.file); err != nil {
 		return "", err
 	}
 	content, err := t.read(ctx, d, data)
@@ -113,7 +112,7 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 	}
 	done, err := d.reply("FTP", "the end of the transfer")
 	if err == nil && !done.good() {
-		err = fmt.Errorf("transfer failed: %s", d.show(done.text))
+		err = fmt.Errorf("transfer failed: %s", show(done.text))
 	}
 	if err != nil {
 		return "", err
@@ -177,18 +176,18 @@ func (t ftp) judge(ctx context.Context, content []byte, cut bool) (string, error
 // passive asks for a port to fetch from: with EPSV (RFC 2428), or PASV of servers that are older.
 // The address that PASV tells is not used: behind address translation it is wrong.
 func (t ftp) passive(d *dialogue) (uint16, error) {
-	r, err := d.ask("FTP", "EPSV", "EPSV")
+	r, err := d.ask("FTP", "EPSV")
 	if err != nil {
 		return 0, err
 	}
 	if r.code == 229 {
 		return extendedPort(r.text)
 	}
-	if r, err = d.ask("FTP", "PASV", "PASV"); err != nil {
+	if r, err = d.ask("FTP", "PASV"); err != nil {
 		return 0, err
 	}
 	if r.code != 227 {
-		return 0, fmt.Errorf("PASV rejected: %s", d.show(r.text))
+		return 0, fmt.Errorf("PASV rejected: %s", show(r.text))
 	}
 	return passivePort(r.text)
 }
@@ -230,26 +229,16 @@ func passivePort(text string) (uint16, error) {
 
 // secure starts TLS (RFC 4217, 4).
 func (t ftp) secure(d *dialogue) error {
-	answer, err := d.ask("FTP", "AUTH", "AUTH TLS")
+	answer, err := d.ask("FTP", "AUTH TLS")
 	if err != nil {
 		return err
 	}
 	if answer.code != 234 {
-		return d.notOffered(answer.text)
+		return notOffered(answer.text)
 	}
 	d.offered = d.offered.Clone()
 	d.offered.ClientSessionCache = new(oneSession)
 	return d.upgrade()
-}
-
-// protect makes the server use TLS for files as well (RFC 4217, 9).
-func (t ftp) protect(d *dialogue) error {
-	for _, command := range []string{"PBSZ 0", "PROT P"} {
-		if err := d.demand(command, 2); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // oneSession is the session of a conversation. Files are fetched with it, as servers want to see that it

@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"net"
@@ -24,9 +23,6 @@ func (s said) Close() error                     { return nil }
 func (s said) SetReadDeadline(time.Time) error  { return nil }
 func (s said) SetWriteDeadline(time.Time) error { return nil }
 func (s said) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-
-// spoken is a connection to a server that says a text.
-func spoken(text []byte) said { return said{Reader: bytes.NewReader(text)} }
 
 // maxFuzzTime is how long a few kilobytes may keep a check busy, on a machine that does other things as well.
 const maxFuzzTime = 3 * time.Second
@@ -177,20 +173,22 @@ func FuzzLDAP(f *testing.F) {
 	receive := pattern(f, "x")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		c := &ldapCheck{timeout: time.Second, base: "dc=a", receive: receive}
-		_, err := c.ask(newLibConn(spoken(text), maxLDAP).inPackets(ldapHeader, ldapLength))
+		_, err := ldapTalk{base: "dc=a", receive: receive}.run(t.Context(), dialogueOf(string(text)))
 		check.fails(err)
 		check.fails(judgeStartTLS(text))
 	})
 }
 
-// unplugged is a check whose connection is there already. The drivers of databases panic over some answers, which is
-// a failed check.
-type unplugged func() (rows int, err error)
+// unplugged is a conversation whose connection is there already. The drivers of databases panic over some answers,
+// which is a failed check.
+type unplugged struct {
+	protocol
+	d *dialogue
+}
 
 func (u unplugged) Check(ctx context.Context) Result {
-	rows, err := u()
-	return sqlResult(ctx, "SELECT 1", rows, err)
+	seen, err := u.run(ctx, u.d)
+	return concluded(ctx, seen, err)
 }
 
 func FuzzMySQL(f *testing.F) {
@@ -199,9 +197,9 @@ func FuzzMySQL(f *testing.F) {
 	f.Add([]byte(myPackets(0, "\xff\x01\x00#08S01x")))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		made, _ := newMySQL(Spec{Service: "mysql", Login: "u", Passwd: "p", Database: "d", Request: "/select 1", Target: loopback(1), NegotiateTimeout: time.Second}, nil)
-		c := made.(*mysqlCheck)
-		ask := unplugged(func() (int, error) { return c.talk(spoken(text)) })
-		r := (&sealed{Checker: ask}).Check(t.Context())
+		c := made.(*clearText)
+		c.Checker = unplugged{c.Checker.(*talk).protocol, dialogueOf(string(text))}
+		r := (&sealed{Checker: c}).Check(t.Context())
 		fuzz(t).result(r)
 		if strings.Contains(r.Warning, ".logIn ") {
 			t.Errorf("a goroutine of the driver never ends: %s: %s", r.Detail, r.Warning)
@@ -215,15 +213,15 @@ func FuzzPgSQL(f *testing.F) {
 	f.Add([]byte("E\x00\x00\x00\x14SFATAL\x00C28000\x00Mx\x00\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		c := &pgsqlCheck{login: "u", passwd: "p", query: "select 1", timeout: time.Second}
-		server := newLibConn(spoken(text), maxSQL).inPackets(5, pgsqlLengths())
+		c := &pgsqlCheck{login: "u", passwd: "p", query: "select 1", clear: &clearText{}}
+		server := newLibConn(dialogueOf(string(text)), maxSQL).inPackets(5, pgsqlLengths())
 		front := pgproto3.NewFrontend(server, server)
 		err := c.logIn(front, false)
 		if err == nil {
 			_, err = c.run(front)
 		}
 		if err != nil {
-			check.fails(server.fault(loginStep, err, pgsqlRefusal(err)))
+			check.fails(server.fault(loginStep, err))
 		}
 	})
 }
@@ -234,9 +232,7 @@ func FuzzRedis(f *testing.F) {
 	receive := pattern(f, "x")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		c := &redisCheck{login: "u", passwd: "p", receive: receive, timeout: time.Second}
-		server := newLibConn(spoken(text), maxRedis)
-		seen, err := c.ask(t.Context(), &redisTalk{server, bufio.NewReader(server)})
+		seen, err := redis{login: "u", passwd: "p", receive: receive}.run(t.Context(), dialogueOf(string(text)))
 		check.fails(err)
 		check.message(seen)
 	})

@@ -190,6 +190,14 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 	}
 }
 
+// peeked is a connection of which something was read ahead.
+type peeked struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (p peeked) Read(b []byte) (int, error) { return p.in.Read(b) }
+
 // The port is the same, but what is said there is for everybody to read.
 func TestARedirectFromTLSToNoneTellsNoSecret(t *testing.T) {
 	a := newAuthority(t)
@@ -201,8 +209,7 @@ func TestARedirectFromTLSToNoneTellsNoSecret(t *testing.T) {
 		if err != nil {
 			return
 		}
-		seen := &pushedBack{c, nil}
-		seen.early, _ = in.Peek(in.Buffered())
+		seen := peeked{c, in}
 		if first[0] == 'G' {
 			clear <- s.request(seen)
 			io.WriteString(c, okHead+"\r\nAll good")

@@ -12,55 +12,48 @@ import (
 type imap struct{ login, passwd string }
 
 func newIMAP(s Spec, e *Env) (Checker, error) {
-	return newLineCheck(s, e, imap{s.Login, s.Passwd})
+	return newTalk(s, e, imap{s.Login, s.Passwd})
 }
 
 func (t imap) run(_ context.Context, d *dialogue) (string, error) {
+	defer d.quit("b LOGOUT")
 	greeting, err := d.line("the greeting")
 	if err != nil {
 		return "", err
 	}
-	status, isGreeting := imapStatus(greeting, "*")
-	if !isGreeting {
-		return "", d.notProtocol("IMAP", greeting)
-	}
-	defer d.quit("b LOGOUT")
-	if d.offered != nil && (status == "OK" || status == "PREAUTH") {
-		return t.secured(d, status, greeting)
-	}
+	status := imapStatus(greeting, "*")
 	switch {
-	case status == "PREAUTH", status == "OK" && t.login == "":
-		return d.show(greeting), nil
+	case status == "":
+		return "", d.notProtocol("IMAP", greeting)
+	case status == "PREAUTH" && d.offered != nil:
+		// It is too late for TLS, and anybody may have said so in the server's name (RFC 3501, 6.2.1).
+		return "", notOffered(greeting)
+	case status == "PREAUTH":
+		return show(greeting), nil
 	case status != "OK":
-		return "", fmt.Errorf("greeting: %s", d.show(greeting))
-	case strings.Contains(strings.ToUpper(greeting), "LOGINDISABLED"):
-		return "", AtLogin.of(errors.New("login not possible: the server wants TLS first (LOGINDISABLED)"))
+		return "", fmt.Errorf("greeting: %s", show(greeting))
+	case d.offered != nil:
+		err = t.secure(d)
+	case t.login != "" && strings.Contains(strings.ToUpper(greeting), "LOGINDISABLED"):
+		err = AtLogin.of(errors.New("login not possible: the server wants TLS first (LOGINDISABLED)"))
+	}
+	if err != nil || t.login == "" {
+		return show(greeting), err
 	}
 	seen, err := t.logIn(d)
 	return seen, AtLogin.of(err)
 }
 
-// secured starts TLS and logs in. To a server that lets us in before, that is too late, and anybody
-// may have said so in its name (RFC 3501, 6.2.1).
-func (t imap) secured(d *dialogue, status, greeting string) (string, error) {
-	if status == "PREAUTH" {
-		return "", d.notOffered(greeting)
+// secure starts TLS.
+func (t imap) secure(d *dialogue) error {
+	said, err := d.askIMAP("STARTTLS", "s STARTTLS", "s")
+	switch {
+	case err != nil:
+		return err
+	case imapStatus(said, "s") != "OK":
+		return notOffered(said)
 	}
-	if err := d.send("STARTTLS", "s STARTTLS"); err != nil {
-		return "", err
-	}
-	said, err := d.tagged("STARTTLS", "s")
-	if err != nil {
-		return "", err
-	}
-	if status, _ := imapStatus(said, "s"); status != "OK" {
-		return "", d.notOffered(said)
-	}
-	if err := d.upgrade(); err != nil || t.login == "" {
-		return d.show(greeting), err
-	}
-	seen, err := t.logIn(d)
-	return seen, AtLogin.of(err)
+	return d.upgrade()
 }
 
 // logIn says LOGIN. What the server can't take quoted waits for its invitation (RFC 3501, 4.3).
@@ -71,31 +64,27 @@ func (t imap) logIn(d *dialogue) (string, error) {
 			command += " " + quoteIMAP(text)
 			continue
 		}
-		if err := d.send("LOGIN", fmt.Sprintf("%s {%d}", command, len(text))); err != nil {
+		said, err := d.askIMAP("LOGIN", fmt.Sprintf("%s {%d}", command, len(text)), "+", "a")
+		switch {
+		case err != nil:
 			return "", err
-		}
-		if said, err := d.tagged("LOGIN", "+", "a"); err != nil {
-			return "", err
-		} else if !strings.HasPrefix(said, "+") {
-			return "", fmt.Errorf("login rejected: %s", d.show(said))
+		case !strings.HasPrefix(said, "+"):
+			return "", fmt.Errorf("login rejected: %s", show(said))
 		}
 		command = text
 	}
-	if err := d.send("LOGIN", command); err != nil {
-		return "", err
+	said, err := d.askIMAP("LOGIN", command, "a")
+	if err == nil && imapStatus(said, "a") != "OK" {
+		err = fmt.Errorf("login rejected: %s", show(said))
 	}
-	said, err := d.tagged("LOGIN", "a")
-	if err != nil {
-		return "", err
-	}
-	if status, _ := imapStatus(said, "a"); status != "OK" {
-		return "", fmt.Errorf("login rejected: %s", d.show(said))
-	}
-	return d.show(said), nil
+	return show(said), err
 }
 
-// tagged reads up to the line that answers a command: one with a tag of those.
-func (d *dialogue) tagged(command string, tags ...string) (string, error) {
+// askIMAP sends a line of a command and reads up to the line that answers it: one with a tag of those.
+func (d *dialogue) askIMAP(command, line string, tags ...string) (string, error) {
+	if err := d.send(command, line); err != nil {
+		return "", err
+	}
 	for {
 		line, err := d.line("the answer to " + command)
 		if err != nil {
@@ -111,30 +100,24 @@ func (d *dialogue) tagged(command string, tags ...string) (string, error) {
 	}
 }
 
-// imapStatus is the status of a line with a tag: OK, NO, BAD, PREAUTH or BYE.
-func imapStatus(line, tag string) (status string, ok bool) {
+// imapStatus is the status of a line with a tag: OK, NO, BAD, PREAUTH or BYE, or "" for none.
+func imapStatus(line, tag string) string {
 	words := strings.SplitN(line, " ", 3)
 	if len(words) < 2 || words[0] != tag {
-		return "", false
+		return ""
 	}
 	switch status := strings.ToUpper(words[1]); status {
 	case "OK", "NO", "BAD", "PREAUTH", "BYE":
-		return status, true
+		return status
 	}
-	return "", false
+	return ""
 }
 
 // isQuotable reports whether a quoted string may hold a text.
 func isQuotable(text string) bool {
-	for _, c := range []byte(text) {
-		if c == 0 || c == '\r' || c == '\n' || c >= 0x80 {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(text, func(r rune) bool { return r == 0 || r == '\r' || r == '\n' || r >= 0x80 })
 }
 
 func quoteIMAP(text string) string {
-	text = strings.ReplaceAll(text, `\`, `\\`)
-	return `"` + strings.ReplaceAll(text, `"`, `\"`) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 }

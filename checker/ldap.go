@@ -2,14 +2,10 @@ package checker
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/netip"
 	"strings"
-	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
@@ -19,17 +15,11 @@ import (
 // memory a packet of two bytes becomes some hundred.
 const maxLDAP = 64 << 10
 
-// ldapCheck logs in to a directory (RFC 4511) and asks for one entry by its name, which must match.
-type ldapCheck struct {
-	target  netip.AddrPort
-	timeout time.Duration
-	tls     *tls.Config // nil: in the clear
-	later   bool        // TLS begins by STARTTLS, not at once
-	rules   tlsRules
-	login   string // "" is anonymous
-	passwd  string
-	base    string
-	receive *matcher
+// ldapTalk logs in to a directory (RFC 4511) and asks for one entry by its name, which must match.
+type ldapTalk struct {
+	login, passwd string // "" is anonymous
+	base          string
+	receive       *matcher
 }
 
 func newLDAP(s Spec, e *Env) (Checker, error) {
@@ -37,94 +27,57 @@ func newLDAP(s Spec, e *Env) (Checker, error) {
 	if err != nil {
 		return nil, &SpecError{"receive", err}
 	}
-	c := &ldapCheck{
-		target:  s.Target,
-		timeout: s.NegotiateTimeout,
-		base:    strings.TrimPrefix(s.Request, "/"),
-		receive: receive,
-	}
+	t := ldapTalk{base: strings.TrimPrefix(s.Request, "/"), receive: receive}
 	if s.Login != "" && s.Passwd != "" { // with one of them alone the Perl ldirectord is anonymous
-		c.login, c.passwd = s.Login, s.Passwd
+		t.login, t.passwd = s.Login, s.Passwd
 	}
-	c.later = s.Service == "ldap" && s.StartTLS
-	if s.Service != "ldaps" && !c.later {
-		return c, nil
-	}
-	if c.rules, err = e.tlsRules(s); err != nil {
-		return nil, err
-	}
-	c.tls = c.rules.config(tls.NewLRUClientSessionCache(tlsSessions), s.SNI, s.Host, addressName(s))
-	return c, nil
+	return newTalk(s, e, t)
 }
 
-// Check implements Checker.
-func (c *ldapCheck) Check(ctx context.Context) Result {
-	deadline := time.Now().Add(c.timeout)
-	tcp, err := connect(ctx, c.target, deadline, c.timeout)
-	if err != nil {
-		return failed(ctx, err)
-	}
-	defer tcp.Close()
-	var stream net.Conn = tcp
-	warning := ""
-	if c.tls != nil {
-		t, err := c.secure(tcp)
-		if err != nil {
-			return failed(ctx, err)
+func (t ldapTalk) run(ctx context.Context, d *dialogue) (string, error) {
+	if d.offered != nil {
+		if err := t.secure(d); err != nil {
+			return "", AtTLS.of(err)
 		}
-		stream, warning = t, c.rules.warning(t)
 	}
-	name, err := c.ask(newLibConn(stream, maxLDAP).inPackets(ldapHeader, ldapLength))
-	if err == nil {
-		err = c.judge(ctx, name)
-	}
-	result := passed("entry " + excerpt([]byte(name)))
+	name, err := t.ask(newLibConn(d, maxLDAP).inPackets(ldapHeader, ldapLength))
 	if err != nil {
-		result = failed(ctx, err)
+		return "", err
 	}
-	result.Warning = warning
-	return result
-}
-
-// judge compares an entry's name.
-func (c *ldapCheck) judge(ctx context.Context, name string) error {
-	ok, err := c.receive.match(ctx, []byte(name))
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return mismatch("the entry's name does not match %s: got %s", c.receive, excerpt([]byte(name)))
+	ok, err := t.receive.match(ctx, []byte(name))
+	if err == nil && !ok {
+		err = mismatch("the entry's name does not match %s: got %s", t.receive, excerpt([]byte(name)))
 	}
-	return nil
+	return "entry " + excerpt([]byte(name)), err
 }
 
 // ask logs in, looks for the entry and logs out. It returns the entry's name as the server
 // writes it.
-func (c *ldapCheck) ask(stream *libConn) (name string, err error) {
-	l := ldap.NewConn(stream, c.tls != nil)
+func (t ldapTalk) ask(stream *libConn) (name string, err error) {
+	l := ldap.NewConn(stream, false)
 	l.Start()
 	defer l.Close()
 	defer l.Unbind()
-	if err := c.bind(l); err != nil {
-		return "", stream.fault(loginStep, err, ldapRefusal(err))
+	if err := t.bind(l); err != nil {
+		return "", stream.fault(loginStep, ldapRefusal(err))
 	}
-	name, err = c.search(l)
+	name, err = t.search(l)
 	if err != nil {
-		return "", stream.fault(libStep{AtAnswer, "search", "search of " + excerpt([]byte(c.base))}, err, ldapRefusal(err))
+		return "", stream.fault(libStep{AtAnswer, "search", "search of " + excerpt([]byte(t.base))}, ldapRefusal(err))
 	}
 	return name, nil
 }
 
-func (c *ldapCheck) bind(l *ldap.Conn) error {
-	if c.login == "" {
+func (t ldapTalk) bind(l *ldap.Conn) error {
+	if t.login == "" {
 		return l.UnauthenticatedBind("")
 	}
-	return l.Bind(c.login, c.passwd)
+	return l.Bind(t.login, t.passwd)
 }
 
-func (c *ldapCheck) search(l *ldap.Conn) (name string, err error) {
+func (t ldapTalk) search(l *ldap.Conn) (name string, err error) {
 	found, err := l.Search(&ldap.SearchRequest{
-		BaseDN:     c.base,
+		BaseDN:     t.base,
 		Scope:      ldap.ScopeBaseObject,
 		Filter:     "(objectClass=*)",
 		Attributes: []string{"1.1"}, // none (RFC 4511, 4.5.1.8)
@@ -132,10 +85,14 @@ func (c *ldapCheck) search(l *ldap.Conn) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if n := len(found.Entries); n != 1 {
-		return "", errEntries(n)
+	switch n := len(found.Entries); n {
+	case 0:
+		return "", &refusal{text: "no entry"}
+	case 1:
+		return found.Entries[0].DN, nil
+	default:
+		return "", &refusal{text: fmt.Sprintf("%d entries", n)}
 	}
-	return found.Entries[0].DN, nil
 }
 
 // ldapHeader is how many bytes tell the length of a message; no answer is shorter.
@@ -171,50 +128,20 @@ func wholeLDAP(message int) (left int, err error) {
 
 var errNotLDAP = errors.New("this is not LDAP")
 
-// errEntries is a search that found another number of entries than one.
-type errEntries int
-
-func (e errEntries) Error() string {
-	if e == 0 {
-		return "no entry"
-	}
-	return fmt.Sprintf("%d entries", int(e))
-}
-
-// ldapRefusal is an error in the directory's own words (RFC 4511, appendix A), or "" when it is of another kind.
-func ldapRefusal(err error) string {
-	var count errEntries
+// ldapRefusal is an error in the directory's own words (RFC 4511, appendix A) if it is the directory's.
+func ldapRefusal(err error) error {
 	var said *ldap.Error
-	switch {
-	case errors.As(err, &count):
-		return count.Error()
-	case errors.As(err, &said) && said.ResultCode < ldap.ErrorNetwork && said.ResultCode != 0:
-		return ldapReason(said)
+	if !errors.As(err, &said) || said.ResultCode >= ldap.ErrorNetwork || said.ResultCode == 0 {
+		return err
 	}
-	return ""
-}
-
-// ldapReason is a result code in words, with what the server adds to it.
-func ldapReason(said *ldap.Error) string {
 	text := strings.ToLower(ldap.LDAPResultCodeMap[said.ResultCode])
 	if text == "" {
 		text = fmt.Sprintf("result %d", said.ResultCode)
 	}
 	if said.Err != nil && said.Err.Error() != "" {
-		text += ": " + escape(said.Err.Error(), 4*maxExcerpt)
+		text += ": " + said.Err.Error()
 	}
-	return text
-}
-
-// secure opens TLS, at once or by STARTTLS.
-func (c *ldapCheck) secure(tcp net.Conn) (*tls.Conn, error) {
-	if c.later {
-		if err := askLDAPForTLS(tcp); err != nil {
-			return nil, AtTLS.of(err)
-		}
-	}
-	t := tls.Client(tcp, c.tls)
-	return t, handshake(t)
+	return &refusal{text: text}
 }
 
 // startTLSRequest is the extended request 1.3.6.1.4.1.1466.20037 with the message number 1 (RFC 4511,
@@ -224,14 +151,14 @@ const startTLSRequest = "\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20
 // maxStartTLS bounds the answer, in bytes.
 const maxStartTLS = 4 << 10
 
-// askLDAPForTLS asks for TLS and reads no byte after the answer: those are for the handshake, which
-// does not take what is said in the clear. (The library's own StartTLS reads in a goroutine.)
-func askLDAPForTLS(tcp net.Conn) error {
-	if _, err := io.WriteString(tcp, startTLSRequest); err != nil {
+// secure asks for TLS and starts it. (The library's own StartTLS reads in a goroutine, and may take what is said in the
+// clear.)
+func (t ldapTalk) secure(d *dialogue) error {
+	if _, err := io.WriteString(d.stream, startTLSRequest); err != nil {
 		return stageFault("STARTTLS", err)
 	}
 	answer := make([]byte, ldapHeader)
-	if _, err := io.ReadFull(tcp, answer); err != nil {
+	if _, err := io.ReadFull(d.in, answer); err != nil {
 		return stageFault("STARTTLS", err)
 	}
 	left, err := ldapLength(answer)
@@ -242,10 +169,13 @@ func askLDAPForTLS(tcp net.Conn) error {
 		return &fault{"STARTTLS: " + errTooMuch.Error(), errTooMuch}
 	}
 	answer = append(answer, make([]byte, left)...)
-	if _, err := io.ReadFull(tcp, answer[ldapHeader:]); err != nil {
+	if _, err := io.ReadFull(d.in, answer[ldapHeader:]); err != nil {
 		return stageFault("STARTTLS", err)
 	}
-	return judgeStartTLS(answer)
+	if err := judgeStartTLS(answer); err != nil {
+		return err
+	}
+	return d.upgrade()
 }
 
 // judgeStartTLS reads an answer: success, or the directory's word for why not.
@@ -254,10 +184,8 @@ func judgeStartTLS(answer []byte) error {
 	if err != nil || len(packet.Children) < 2 || packet.Children[1].Tag != ldap.ApplicationExtendedResponse {
 		return fmt.Errorf("STARTTLS: %w: got %s", errNotLDAP, excerpt(answer))
 	}
-	err = ldap.GetLDAPError(packet)
-	var said *ldap.Error
-	if errors.As(err, &said) {
-		return &fault{errNotOffered.Error() + ": " + ldapReason(said), errNotOffered}
+	if err := ldap.GetLDAPError(packet); err != nil {
+		return &fault{errNotOffered.Error() + ": " + ldapRefusal(err).Error(), errNotOffered}
 	}
-	return err
+	return nil
 }

@@ -15,33 +15,22 @@ import (
 // the network is kept, as libraries wrap, replace or log it.
 type libConn struct {
 	net.Conn
-	in   *bufio.Reader // what the server sends
-	from io.Reader     // in, or what makes packets of it
+	in    *bufio.Reader // what the server sends
+	from  io.Reader     // in, or what makes packets of it
+	bound *bounded
 
-	mu       sync.Mutex // guards what follows: some libraries read in a goroutine of their own
-	received int
-	limit    int
-	err      error
+	mu  sync.Mutex // guards what follows: some libraries read in a goroutine of their own
+	err error
 }
 
-// errTooMuch is an answer beyond its limit.
-var errTooMuch = errors.New("the answer is too long")
-
-// newLibConn lets a library have a connection, and at most limit bytes from its server.
-func newLibConn(c net.Conn, limit int) *libConn {
-	in := bufio.NewReader(c)
-	return &libConn{Conn: c, in: in, from: in, limit: limit}
+// newLibConn lets a library have a connection, and at most limit bytes more from its server.
+func newLibConn(d *dialogue, limit int) *libConn {
+	d.bound.left = limit
+	return &libConn{Conn: d.stream, in: d.in, from: d.in, bound: d.bound}
 }
 
 func (c *libConn) Read(b []byte) (int, error) {
-	left := c.left()
-	if left == 0 {
-		return 0, c.note(errTooMuch)
-	}
-	n, err := c.from.Read(b[:min(len(b), left)])
-	c.mu.Lock()
-	c.received += n
-	c.mu.Unlock()
+	n, err := c.from.Read(b)
 	return n, c.note(err)
 }
 
@@ -54,12 +43,6 @@ func (c *libConn) Write(b []byte) (int, error) {
 func (c *libConn) SetDeadline(time.Time) error      { return nil }
 func (c *libConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *libConn) SetWriteDeadline(time.Time) error { return nil }
-
-func (c *libConn) left() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.limit - c.received
-}
 
 // note keeps the first error.
 func (c *libConn) note(err error) error {
@@ -86,11 +69,23 @@ var (
 	queryStep = libStep{AtAnswer, "query", "query failed"}
 )
 
+// refusal is an error that a server reports.
+type refusal struct{ text, code string }
+
+func (r *refusal) Error() string {
+	text := escape(r.text, 4*maxExcerpt)
+	if r.code != "" {
+		text += " (" + escape(r.code, 5) + ")"
+	}
+	return text
+}
+
 // fault explains an error of a library: by the server's refusal if it is one, else by the error of the network if
 // there was one.
-func (c *libConn) fault(s libStep, err error, refusal string) error {
-	if refusal != "" {
-		return s.stage.of(&fault{s.refused + ": " + refusal, err})
+func (c *libConn) fault(s libStep, err error) error {
+	var said *refusal
+	if errors.As(err, &said) {
+		return s.stage.of(&fault{s.refused + ": " + said.Error(), err})
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,8 +98,7 @@ func (c *libConn) fault(s libStep, err error, refusal string) error {
 // packets looks at each packet's header before the library does, as libraries allocate what a header
 // promises, or wait for it.
 type packets struct {
-	from   *bufio.Reader
-	limit  int
+	*libConn
 	length func(header []byte) (int, error) // of what follows the header
 	header []byte                           // of the current packet
 	unread int                              // bytes of header not handed out yet
@@ -113,7 +107,7 @@ type packets struct {
 
 // inPackets makes a libConn pass only packets with a header of that size that satisfies length.
 func (c *libConn) inPackets(header int, length func(header []byte) (int, error)) *libConn {
-	c.from = &packets{from: c.in, limit: c.limit, length: length, header: make([]byte, header)}
+	c.from = &packets{libConn: c, length: length, header: make([]byte, header)}
 	return c
 }
 
@@ -128,39 +122,24 @@ func (p *packets) Read(b []byte) (int, error) {
 		p.unread -= n
 		return n, nil
 	}
-	n, err := p.from.Read(b[:min(len(b), p.left)])
+	n, err := p.in.Read(b[:min(len(b), p.left)])
 	p.left -= n
 	return n, err
 }
 
 func (p *packets) next() error {
-	if _, err := io.ReadFull(p.from, p.header); err != nil {
+	if _, err := io.ReadFull(p.in, p.header); err != nil {
 		return err
 	}
 	left, err := p.length(p.header)
 	switch {
-	case errors.Is(err, errClearText):
+	case errors.Is(err, errClearText), errors.Is(err, errTooMuch):
 		return err
 	case err != nil:
 		return fmt.Errorf("%w: got %s", err, excerpt(p.header))
-	case left > p.limit:
+	case left > p.in.Buffered()+p.bound.left:
 		return errTooMuch
 	}
 	p.unread, p.left = len(p.header), left
 	return nil
-}
-
-// pushedBack is a connection with bytes that were read too early.
-type pushedBack struct {
-	net.Conn
-	early []byte
-}
-
-func (p *pushedBack) Read(b []byte) (int, error) {
-	if len(p.early) == 0 {
-		return p.Conn.Read(b)
-	}
-	n := copy(b, p.early)
-	p.early = p.early[n:]
-	return n, nil
 }

@@ -108,11 +108,16 @@ func checkStopped(t *testing.T, pid int, s Spec, detail string) {
 	})
 }
 
+// libConnOn is a library's connection to a server that may say limit bytes.
+func libConnOn(c net.Conn, limit int) *libConn {
+	return newLibConn(newDialogue(&conn{Conn: c}, time.Time{}), limit)
+}
+
 func TestCarrierKeepsTheDeadlineOfTheCheck(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
 	ours.SetDeadline(longAgo)
-	c := newLibConn(ours, 10)
+	c := libConnOn(ours, 10)
 	c.SetDeadline(time.Time{})
 	c.SetReadDeadline(time.Time{})
 	c.SetWriteDeadline(time.Time{})
@@ -125,7 +130,7 @@ func TestCarrierKeepsTheDeadlineOfTheCheck(t *testing.T) {
 }
 
 func TestCarrierBoundsWhatIsRead(t *testing.T) {
-	c := newLibConn(conversation{strings.NewReader("12345678")}, 5)
+	c := libConnOn(conversation{strings.NewReader("12345678")}, 5)
 	got, err := io.ReadAll(c)
 	if string(got) != "12345" || err != errTooMuch {
 		t.Errorf("%q, %v", got, err)
@@ -133,12 +138,12 @@ func TestCarrierBoundsWhatIsRead(t *testing.T) {
 }
 
 func TestCarrierBlamesTheNetworkFirst(t *testing.T) {
-	c := newLibConn(conversation{strings.NewReader("")}, 5)
-	if got := c.fault(loginStep, errors.New("odd"), "").Error(); got != "login: odd" {
+	c := libConnOn(conversation{strings.NewReader("")}, 5)
+	if got := c.fault(loginStep, errors.New("odd")).Error(); got != "login: odd" {
 		t.Error(got)
 	}
 	c.Read(make([]byte, 1))
-	if got := c.fault(loginStep, errors.New("odd"), "").Error(); got != "login: closed by the server" {
+	if got := c.fault(loginStep, errors.New("odd")).Error(); got != "login: closed by the server" {
 		t.Error(got)
 	}
 }
@@ -158,7 +163,7 @@ func TestCarrierPassesPacketsAfterTheirHeaders(t *testing.T) {
 		"p99":        {"", "the answer is too long"},
 	} {
 		var got bytes.Buffer
-		c := newLibConn(conversation{strings.NewReader(says)}, 8)
+		c := libConnOn(conversation{strings.NewReader(says)}, len(says)+7)
 		_, err := io.Copy(&got, c.inPackets(2, oneByte).from)
 		if got.String() != want.read || (err == nil) != (want.err == "") || err != nil && err.Error() != want.err {
 			t.Errorf("%q: %q, %v", says, got.String(), err)

@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"bufio"
 	"io"
 	"net"
 	"strconv"
@@ -22,9 +21,7 @@ func (said) SetDeadline(time.Time) error  { return nil }
 func (said) LocalAddr() net.Addr          { return &net.TCPAddr{} }
 
 func dialogueOf(text string) *dialogue {
-	c := said{Reader: strings.NewReader(text)}
-	limit := &io.LimitedReader{R: c, N: maxTalk}
-	return &dialogue{conn: &conn{Conn: c}, stream: c, limit: limit, lines: bufio.NewReaderSize(limit, maxLine)}
+	return newDialogue(&conn{Conn: said{Reader: strings.NewReader(text)}}, time.Time{})
 }
 
 // Whatever a server says, a check ends, and tells one printable line without the password in it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/pem"
 )
 
@@ -23,23 +24,31 @@ const mysqlSeed = 20
 type mysqlLogin struct {
 	server *libConn
 	clear  *clearText
+	step   libStep // loginStep after the greeting
 	over   bool
 }
 
 // length is mysqlLength for the packets of a connection.
 func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	left, err = mysqlLength(header)
-	if err != nil || l.over {
+	greeting := l.step != loginStep
+	switch {
+	case err != nil || l.over:
 		return left, err
-	}
-	if left > l.server.in.Size() {
-		return l.server.limit + 1, nil
+	case greeting && header[mysqlHeader-2] != 0:
+		return 0, errNotMySQL
+	case left > l.server.in.Size():
+		return 0, errTooMuch
 	}
 	body, err := l.server.in.Peek(left)
 	if err != nil {
 		return 0, err
 	}
 	switch kind := header[mysqlHeader-1]; {
+	case greeting && kind != mysqlFailure && !isMySQLHandshake(kind, body):
+		err = errNotMySQL
+	case greeting:
+		l.step = loginStep
 	case kind == mysqlMore && isMySQLKey(body):
 		err = l.clear.ask()
 		if err == nil && isOtherKey(body) {
@@ -49,6 +58,17 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 		err = errNotMySQL
 	}
 	return left, err
+}
+
+// isMySQLHandshake reports whether a packet has the parts of a HandshakeV10: after its version come at least 44 bytes,
+// or 15 if the server is older than 4.1 (the manual of MySQL's protocol).
+func isMySQLHandshake(kind byte, body []byte) bool {
+	const flags, protocol41 = 4 + 8 + 1, 0x0200
+	_, rest, found := bytes.Cut(body, []byte{0})
+	if kind != 10 || !found {
+		return false
+	}
+	return len(rest) >= 44 || len(rest) == flags+2 && binary.LittleEndian.Uint16(rest[flags:])&protocol41 == 0
 }
 
 // isMySQLKey reports whether a packet with more to say has the server's public key. The password goes out under it

@@ -61,7 +61,8 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 	d := &oracleDialer{ctx: ctx, target: c.target, timeout: c.timeout, deadline: time.Now().Add(c.timeout)}
 	defer d.close()
 	rows, err := c.ask(d)
-	return sqlResult(ctx, c.query, rows, err)
+	seen, err := sqlSeen(c.query, rows, err)
+	return concluded(ctx, seen, err)
 }
 
 // ask logs in, runs the query and logs out.
@@ -70,7 +71,8 @@ func (c *oracleCheck) ask(d *oracleDialer) (rows int, err error) {
 	if err != nil {
 		return 0, d.fault(loginStep, err)
 	}
-	if rows, err = c.run(session); err != nil {
+	defer session.Close()
+	if rows, err = sqlRun(session, c.query); err != nil {
 		err = d.fault(queryStep, err)
 	}
 	return rows, err
@@ -87,12 +89,6 @@ func (c *oracleCheck) logIn(d *oracleDialer) (session *oracle.Connection, err er
 		return nil, err
 	}
 	return session, session.OpenWithContext(context.Background())
-}
-
-func (c *oracleCheck) run(session *oracle.Connection) (rows int, err error) {
-	rows, err = sqlRun(session, c.query)
-	session.Close()
-	return rows, err
 }
 
 // oracleDialer connects the driver to the server, and again where its listener redirects to.
@@ -129,7 +125,7 @@ func (d *oracleDialer) DialContext(_ context.Context, _, address string) (net.Co
 		d.failed = err
 		return nil, err
 	}
-	d.server = newLibConn(tcp, maxSQL)
+	d.server = newLibConn(newDialogue(tcp, d.deadline), maxSQL)
 	d.server.inPackets(oracleHeader, oracleLengths(d.server))
 	return d.server, nil
 }
@@ -143,7 +139,6 @@ func (d *oracleDialer) close() {
 // fault explains an error: the server's own, or what went wrong in a stage of the check.
 func (d *oracleDialer) fault(s libStep, err error) error {
 	var said *network.OracleError
-	refusal := ""
 	switch {
 	case d.failed != nil:
 		return d.failed
@@ -151,9 +146,9 @@ func (d *oracleDialer) fault(s libStep, err error) error {
 		return s.stage.of(stageFault(s.name, err))
 	case errors.As(err, &said):
 		text, _, _ := strings.Cut(said.Error(), " error occur at position")
-		refusal = escape(strings.TrimSpace(text), 4*maxExcerpt)
+		err = &refusal{text: strings.TrimSpace(text)}
 	}
-	return d.server.fault(s, err, refusal)
+	return d.server.fault(s, err)
 }
 
 // oracleHeader is the size of the header of a TNS packet.

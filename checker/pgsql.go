@@ -8,10 +8,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
-	"net"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -24,15 +20,13 @@ import (
 // It uses the messages of the driver and not its connections: those take settings from the environment, and from files
 // in the user's home.
 type pgsqlCheck struct {
-	target   netip.AddrPort
-	timeout  time.Duration
-	tls      *tls.Config
+	talk
 	login    string
 	passwd   string
 	database string // "" is the one named as the login
 	query    string
 	scram    scramKeys
-	clear    clearText
+	clear    *clearText
 }
 
 func newPgSQL(s Spec, _ *Env) (Checker, error) {
@@ -40,16 +34,17 @@ func newPgSQL(s Spec, _ *Env) (Checker, error) {
 	if err != nil {
 		return always{Detail: err.Error()}, nil
 	}
-	return &pgsqlCheck{
-		target:   s.Target,
-		timeout:  s.NegotiateTimeout,
-		tls:      tlsRules{}.config(tls.NewLRUClientSessionCache(tlsSessions), s.SNI, s.Host),
+	sessions := tls.NewLRUClientSessionCache(1)
+	c := &clearText{refused: s.NoClearText}
+	c.Checker = &pgsqlCheck{
+		talk:     talk{target: s.Target, timeout: s.NegotiateTimeout, tls: tlsRules{}.config(sessions, s.SNI, s.Host), later: true},
 		login:    s.Login,
 		passwd:   s.Passwd,
 		database: s.Database,
 		query:    query,
-		clear:    clearText{refused: s.NoClearText},
-	}, nil
+		clear:    c,
+	}
+	return c, nil
 }
 
 // Check implements Checker.
@@ -59,12 +54,13 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	if wantsPlain(err) {
 		rows, err = c.ask(ctx, deadline, false)
 	}
-	return c.clear.withWarning(sqlResult(ctx, c.query, rows, err))
+	seen, err := sqlSeen(c.query, rows, err)
+	return concluded(ctx, seen, err)
 }
 
 // wantsPlain reports whether a server that offers TLS may be healthy without it: libpq tries that, too.
 func wantsPlain(err error) bool {
-	var refused *pgsqlError
+	var refused *refusal
 	var handshake *pgsqlTLSError
 	return errors.As(err, &handshake) || errors.As(err, &refused) && refused.code == "28000"
 }
@@ -76,25 +72,23 @@ func (e *pgsqlTLSError) Unwrap() error { return e.error }
 
 // ask logs in, runs the query and logs out. It returns how many rows came.
 func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (rows int, err error) {
-	tcp, err := connect(ctx, c.target, deadline, c.timeout)
+	d, err := c.dial(ctx, deadline)
 	if err != nil {
 		return 0, err
 	}
-	defer tcp.Close()
-	var stream net.Conn = tcp
+	defer d.close()
 	if secure {
-		if stream, err = c.secure(tcp); err != nil {
+		if err := c.secure(d); err != nil {
 			return 0, err
 		}
 	}
-	server := newLibConn(stream, maxSQL).inPackets(5, pgsqlLengths())
+	server := newLibConn(d, maxSQL).inPackets(5, pgsqlLengths())
 	f := pgproto3.NewFrontend(server, server)
-	_, hidden := stream.(*tls.Conn)
-	if err := c.logIn(f, hidden); err != nil {
-		return 0, server.fault(loginStep, err, pgsqlRefusal(err))
+	if err := c.logIn(f, d.tls != nil); err != nil {
+		return 0, server.fault(loginStep, err)
 	}
 	if rows, err = c.run(f); err != nil {
-		return rows, server.fault(queryStep, err, pgsqlRefusal(err))
+		return rows, server.fault(queryStep, err)
 	}
 	f.Send(&pgproto3.Terminate{})
 	f.Flush()
@@ -103,27 +97,25 @@ func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (
 
 // secure asks for TLS ("SSL Session Encryption" in the protocol's manual) and opens it if the
 // server does.
-func (c *pgsqlCheck) secure(tcp net.Conn) (net.Conn, error) {
+func (c *pgsqlCheck) secure(d *dialogue) error {
 	request, _ := new(pgproto3.SSLRequest).Encode(nil)
-	if _, err := tcp.Write(request); err != nil {
-		return nil, AtLogin.of(stageFault("login", err))
+	_, err := d.stream.Write(request)
+	if err != nil {
+		return AtLogin.of(stageFault("login", err))
 	}
-	answer := make([]byte, 1)
-	if _, err := io.ReadFull(tcp, answer); err != nil {
-		return nil, AtLogin.of(stageFault("login", err))
+	answer, err := d.in.ReadByte()
+	switch {
+	case err != nil:
+		return AtLogin.of(stageFault("login", err))
+	case answer == 'N':
+		return nil
+	case answer != 'S':
+		return d.in.UnreadByte()
 	}
-	switch answer[0] {
-	case 'S':
-		t := tls.Client(tcp, c.tls)
-		err := handshake(t)
-		if err != nil && !isTimeout(err) {
-			err = &pgsqlTLSError{err}
-		}
-		return t, err
-	case 'N':
-		return tcp, nil
+	if err = d.upgrade(); err != nil && !isTimeout(err) {
+		err = &pgsqlTLSError{err}
 	}
-	return &pushedBack{tcp, answer}, nil
+	return err
 }
 
 // pgsqlLengths returns what tells how many bytes of a message follow its header. The first one must
@@ -160,7 +152,7 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 		case *pgproto3.ReadyForQuery:
 			return nil
 		case *pgproto3.ErrorResponse:
-			return newPgsqlError(m)
+			return &refusal{m.Message, m.Code}
 		case pgproto3.AuthenticationResponseMessage:
 			if _, clear := m.(*pgproto3.AuthenticationCleartextPassword); clear && !hidden && c.passwd != "" {
 				if err := c.clear.ask(); err != nil {
@@ -238,7 +230,7 @@ func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, err error) {
 		case *pgproto3.CopyInResponse, *pgproto3.CopyBothResponse:
 			return 0, errors.New("the request asks for data instead of giving some")
 		case *pgproto3.ErrorResponse:
-			failure = newPgsqlError(m)
+			failure = &refusal{m.Message, m.Code}
 			if m.SeverityUnlocalized == "FATAL" {
 				return 0, failure
 			}
@@ -252,24 +244,4 @@ func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, err error) {
 func pgsqlTouched(tag []byte) int {
 	n, _ := strconv.Atoi(string(tag[bytes.LastIndexByte(tag, ' ')+1:]))
 	return n
-}
-
-// pgsqlError is an error that the server reports, with its SQLSTATE.
-type pgsqlError struct{ message, code string }
-
-func newPgsqlError(m *pgproto3.ErrorResponse) *pgsqlError {
-	return &pgsqlError{m.Message, m.Code}
-}
-
-func (e *pgsqlError) Error() string {
-	return fmt.Sprintf("%s (%s)", escape(e.message, 4*maxExcerpt), escape(e.code, 5))
-}
-
-// pgsqlRefusal is an error that the server reports, or "".
-func pgsqlRefusal(err error) string {
-	var said *pgsqlError
-	if errors.As(err, &said) {
-		return said.Error()
-	}
-	return ""
 }

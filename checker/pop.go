@@ -10,25 +10,20 @@ import (
 type pop struct{ login, passwd string }
 
 func newPOP(s Spec, e *Env) (Checker, error) {
-	return newLineCheck(s, e, pop{s.Login, s.Passwd})
+	return newTalk(s, e, pop{s.Login, s.Passwd})
 }
 
 func (t pop) run(_ context.Context, d *dialogue) (string, error) {
-	ok, said, err := d.popLine("the greeting")
-	if err != nil {
-		return "", err
-	}
 	defer d.quit("QUIT")
-	if !ok {
-		return "", fmt.Errorf("greeting: %s", d.show(said))
+	said, ok, err := d.replyPOP("the greeting")
+	if err == nil && !ok {
+		err = fmt.Errorf("greeting: %s", show(said))
 	}
-	if d.offered != nil {
-		if err := t.secure(d); err != nil {
-			return "", err
-		}
+	if err == nil && d.offered != nil {
+		err = t.secure(d)
 	}
-	if t.login == "" {
-		return d.show(said), nil
+	if err != nil || t.login == "" {
+		return show(said), err
 	}
 	seen, err := t.logIn(d)
 	return seen, AtLogin.of(err)
@@ -36,47 +31,47 @@ func (t pop) run(_ context.Context, d *dialogue) (string, error) {
 
 // secure starts TLS (RFC 2595, 4).
 func (t pop) secure(d *dialogue) error {
-	if err := d.send("STLS", "STLS"); err != nil {
-		return err
-	}
-	ok, said, err := d.popLine("the answer to STLS")
+	said, ok, err := d.askPOP("STLS")
 	switch {
 	case err != nil:
 		return err
 	case !ok:
-		return d.notOffered(said)
+		return notOffered(said)
 	}
 	return d.upgrade()
 }
 
 func (t pop) logIn(d *dialogue) (string, error) {
-	if err := d.send("USER", "USER "+t.login); err != nil {
-		return "", err
-	}
-	ok, said, err := d.popLine("the answer to USER")
+	said, ok, err := d.askPOP("USER " + t.login)
 	if err == nil && ok {
-		if err := d.send("PASS", "PASS "+t.passwd); err != nil {
-			return "", err
-		}
-		ok, said, err = d.popLine("the answer to PASS")
+		said, ok, err = d.askPOP("PASS " + t.passwd)
 	}
 	if err == nil && !ok {
-		err = fmt.Errorf("login rejected: %s", d.show(said))
+		err = fmt.Errorf("login rejected: %s", show(said))
 	}
-	return d.show(said), err
+	return show(said), err
 }
 
-// popLine reads a line of POP: ok is its +OK.
-func (d *dialogue) popLine(awaited string) (ok bool, said string, err error) {
+// askPOP sends a command and reads its reply.
+func (d *dialogue) askPOP(command string) (said string, ok bool, err error) {
+	verb, _, _ := strings.Cut(command, " ")
+	if err := d.send(verb, command); err != nil {
+		return "", false, err
+	}
+	return d.replyPOP("the answer to " + verb)
+}
+
+// replyPOP reads a line: ok is its +OK.
+func (d *dialogue) replyPOP(awaited string) (said string, ok bool, err error) {
 	line, err := d.line(awaited)
 	if err != nil {
-		return false, "", err
+		return "", false, err
 	}
 	switch status, _, _ := strings.Cut(line, " "); status {
 	case "+OK":
-		return true, line, nil
+		return line, true, nil
 	case "-ERR":
-		return false, line, nil
+		return line, false, nil
 	}
-	return false, "", d.notProtocol("POP", line)
+	return "", false, d.notProtocol("POP", line)
 }

@@ -1,100 +1,63 @@
 package checker
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// maxRedis bounds what a Redis server may say, in bytes: INFO has a line for each replica.
-const maxRedis = 64 << 10
-
-// redisCheck logs in to a Redis server, if there is a password, and pings it. With `receive` its
+// redis logs in to a Redis server, if there is a password, and pings it. With `receive` its
 // role in a replication must match, as role:master.
-type redisCheck struct {
-	target  netip.AddrPort
-	timeout time.Duration
-	login   string
-	passwd  string
-	receive *matcher // nil: any role
+type redis struct {
+	login, passwd string
+	receive       *matcher // nil: any role
 }
 
 func newRedis(s Spec, e *Env) (Checker, error) {
-	c := &redisCheck{target: s.Target, timeout: s.NegotiateTimeout, login: s.Login, passwd: s.Passwd}
-	if s.Receive == "" {
-		return c, nil
+	t := redis{login: s.Login, passwd: s.Passwd}
+	if s.Receive != "" {
+		var err error
+		if t.receive, err = e.matcher(s.Receive); err != nil {
+			return nil, &SpecError{"receive", err}
+		}
 	}
-	var err error
-	if c.receive, err = e.matcher(s.Receive); err != nil {
-		return nil, &SpecError{"receive", err}
-	}
-	return c, nil
+	return newTalk(s, e, t)
 }
 
-// Check implements Checker.
-func (c *redisCheck) Check(ctx context.Context) Result {
-	deadline := time.Now().Add(c.timeout)
-	tcp, err := connect(ctx, c.target, deadline, c.timeout)
-	if err != nil {
-		return failed(ctx, err)
+func (t redis) run(ctx context.Context, d *dialogue) (string, error) {
+	defer d.send("QUIT", redisCommand("QUIT"))
+	if err := t.logIn(d); err != nil {
+		return "", AtLogin.of(err)
 	}
-	defer tcp.Close()
-	server := newLibConn(tcp, maxRedis)
-	seen, err := c.ask(ctx, &redisTalk{server, bufio.NewReader(server)})
-	if err != nil {
-		return failed(ctx, err)
+	pong, err := d.askRedis("PING refused", "PING")
+	if err == nil && pong != "PONG" {
+		err = fmt.Errorf("PING is answered by %s", excerpt([]byte(pong)))
 	}
-	return passed(seen)
-}
-
-// ask makes the check and logs out. It returns what was seen.
-func (c *redisCheck) ask(ctx context.Context, r *redisTalk) (seen string, err error) {
-	defer r.send("QUIT")
-	if err := c.logIn(r); err != nil {
+	if err != nil || t.receive == nil {
+		return pong, err
+	}
+	info, err := d.askRedis("INFO refused", "INFO", "replication")
+	if err != nil {
 		return "", err
-	}
-	pong, err := r.command("PING")
-	if err != nil {
-		return "", r.fault(libStep{AtAnswer, "PING", "PING refused"}, err, redisRefused(err))
-	}
-	if pong != "PONG" {
-		return "", fmt.Errorf("PING is answered by %s", excerpt([]byte(pong)))
-	}
-	if c.receive == nil {
-		return pong, nil
-	}
-	info, err := r.command("INFO", "replication")
-	if err != nil {
-		return "", r.fault(libStep{AtAnswer, "INFO", "INFO refused"}, err, redisRefused(err))
 	}
 	role := redisRole(info)
-	ok, err := c.receive.match(ctx, []byte(role))
-	switch {
-	case err != nil:
-		return "", err
-	case !ok:
-		return "", mismatch("the role does not match %s: got %s", c.receive, excerpt([]byte(role)))
+	ok, err := t.receive.match(ctx, []byte(role))
+	if err == nil && !ok {
+		err = mismatch("the role does not match %s: got %s", t.receive, excerpt([]byte(role)))
 	}
-	return escape(role, maxExcerpt), nil
+	return show(role), err
 }
 
-func (c *redisCheck) logIn(r *redisTalk) (err error) {
+func (t redis) logIn(d *dialogue) (err error) {
 	switch {
-	case c.login != "":
-		_, err = r.command("AUTH", c.login, c.passwd)
-	case c.passwd != "":
-		_, err = r.command("AUTH", c.passwd)
+	case t.login != "":
+		_, err = d.askRedis("login rejected", "AUTH", t.login, t.passwd)
+	case t.passwd != "":
+		_, err = d.askRedis("login rejected", "AUTH", t.passwd)
 	}
-	if err != nil {
-		return r.fault(loginStep, err, redisRefused(err))
-	}
-	return nil
+	return err
 }
 
 // redisRole is the line of INFO that tells a server's role.
@@ -107,66 +70,46 @@ func redisRole(info string) string {
 	return ""
 }
 
-// redisTalk is a connection on which each command has one reply (the RESP specification).
-type redisTalk struct {
-	*libConn
-	in *bufio.Reader
+// redisCommand is a command as the RESP specification has it, without its last line break.
+func redisCommand(words ...string) string {
+	command := fmt.Sprintf("*%d", len(words))
+	for _, word := range words {
+		command += fmt.Sprintf("\r\n$%d\r\n%s", len(word), word)
+	}
+	return command
 }
 
-// redisRefusal is an error that the server reports.
-type redisRefusal string
-
-func (e redisRefusal) Error() string { return escape(string(e), 4*maxExcerpt) }
-
-// command sends one and reads its reply: a line, or a bulk string.
-func (r *redisTalk) command(words ...string) (string, error) {
-	if err := r.send(words...); err != nil {
+// askRedis sends a command and reads its reply: a line, or a bulk string. The message of an error that the server
+// reports begins with refused.
+func (d *dialogue) askRedis(refused string, words ...string) (string, error) {
+	if err := d.send(words[0], redisCommand(words...)); err != nil {
 		return "", err
 	}
-	line, err := r.in.ReadString('\n')
+	line, err := d.line("the answer to " + words[0])
 	if err != nil {
 		return "", err
 	}
-	text := strings.TrimRight(line, "\r\n")
-	switch line[0] {
-	case '+':
-		return text[1:], nil
-	case '-':
-		return "", redisRefusal(text[1:])
-	case '$':
-		return r.bulk(text[1:])
+	switch kind, text := line[:min(1, len(line))], line[min(1, len(line)):]; kind {
+	case "+":
+		return text, nil
+	case "-":
+		return "", fmt.Errorf("%s: %s", refused, escape(text, 4*maxExcerpt))
+	case "$":
+		if n, err := strconv.ParseUint(text, 10, 31); err == nil {
+			return d.bulk(words[0], int(n))
+		}
 	}
-	return "", fmt.Errorf("this is not Redis: got %s", excerpt([]byte(line)))
+	return "", d.notProtocol("Redis", line)
 }
 
-func (r *redisTalk) send(words ...string) error {
-	b := fmt.Appendf(nil, "*%d\r\n", len(words))
-	for _, word := range words {
-		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(word), word)
+// bulk reads a string of that length.
+func (d *dialogue) bulk(command string, length int) (string, error) {
+	if length > maxTalk {
+		return "", fmt.Errorf("the answer to %s is too long", command)
 	}
-	_, err := r.Write(b)
-	return err
-}
-
-// bulk reads a string whose length was given.
-func (r *redisTalk) bulk(length string) (string, error) {
-	n, err := strconv.ParseUint(length, 10, 31)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("this is not Redis: got %s", excerpt([]byte("$"+length)))
-	case n > maxRedis:
-		return "", errTooMuch
+	text := make([]byte, length+len("\r\n"))
+	if _, err := io.ReadFull(d.in, text); err != nil {
+		return "", awaitFault("the answer to "+command, true, err)
 	}
-	text := make([]byte, n+uint64(len("\r\n")))
-	_, err = io.ReadFull(r.in, text)
-	return string(text[:n]), err
-}
-
-// redisRefused is an error that the server reports, or "".
-func redisRefused(err error) string {
-	var said redisRefusal
-	if errors.As(err, &said) {
-		return said.Error()
-	}
-	return ""
+	return string(text[:length]), nil
 }

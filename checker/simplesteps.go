@@ -176,13 +176,7 @@ func (h *session) read() error {
 
 // broken explains an error while waiting for an answer.
 func (h *session) broken(step simpleStep, err error) error {
-	text := "waiting for " + step.expect.String() + ": " + reason(err)
-	switch {
-	case isTimeout(err):
-		text = "timeout waiting for " + step.expect.String()
-	case isClosed(err):
-		text = "connection closed waiting for " + step.expect.String()
-	}
+	text := awaitFault(step.expect.String(), false, err).Error()
 	if len(h.received) > 0 {
 		text += ": got " + excerpt(h.received)
 	}

@@ -57,7 +57,7 @@ func TestSimpleTCPSteps(t *testing.T) {
 		{name: "silent after connect", spec: mail, server: []step{silent}, late: true, detail: "step 1: timeout waiting for /^220 /"},
 		{name: "silent in the middle", spec: mail, server: steps(raw("220 "), awaitHello, silent), late: true, detail: "step 3: timeout waiting for /^250 /"},
 		{name: "closed at once", spec: mail, server: []step{}, detail: "step 1: connection closed waiting for /^220 /"},
-		{name: "reset", spec: mail, server: steps(raw("220 "), awaitHello, reset), detail: "step 3: waiting for /^250 /: reset by the server"},
+		{name: "reset", spec: mail, server: steps(raw("220 "), awaitHello, reset), detail: "step 3: connection reset waiting for /^250 /"},
 		{name: "refused", spec: mail, detail: "connect: refused"},
 		{name: "refused over IPv6", spec: mail, ipv6: true, detail: "connect: refused"},
 		{name: "endless line", spec: mail, server: []step{endless("221")}, detail: `step 1: no match for /^220 / in 16384 bytes: got "` + strings.Repeat("221", 20) + `"…`},

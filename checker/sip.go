@@ -24,7 +24,7 @@ func newSIP(s Spec, e *Env) (Checker, error) {
 	if s.Protocol == "udp" {
 		return &sipUDP{t, question{to: s.Target, timeout: s.NegotiateTimeout, resend: sipResend, patience: maxStrays}}, nil
 	}
-	return newLineCheck(s, e, t)
+	return newTalk(s, e, t)
 }
 
 // with asks by TCP.
@@ -43,7 +43,7 @@ func (t sip) run(_ context.Context, d *dialogue) (string, error) {
 			}
 		}
 		if err := judgeSIP(status); !errors.Is(err, errNotYet) {
-			return d.show(status), err
+			return show(status), err
 		}
 	}
 }

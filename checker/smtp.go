@@ -11,37 +11,31 @@ import (
 type smtp struct{ hostName string }
 
 func newSMTP(s Spec, e *Env) (Checker, error) {
-	return newLineCheck(s, e, smtp{cleanField(e.HostName)})
+	return newTalk(s, e, smtp{cleanField(e.HostName)})
 }
 
 func (t smtp) run(_ context.Context, d *dialogue) (string, error) {
-	greeting, err := d.reply("SMTP", "the greeting")
+	defer d.quit("QUIT")
+	greeting, err := d.greeting("SMTP")
 	if err != nil {
 		return "", err
-	}
-	defer d.quit("QUIT")
-	if !greeting.good() {
-		return "", fmt.Errorf("greeting: %s", d.show(greeting.text))
 	}
 	answer, err := t.hello(d)
 	if err == nil && d.offered != nil {
 		err = t.secure(d, answer)
 	}
-	if err != nil {
-		return "", err
-	}
-	return d.show(greeting.text), nil
+	return greeting, err
 }
 
 // hello says EHLO, and HELO to a server that does not know it.
 func (t smtp) hello(d *dialogue) (reply, error) {
 	name := t.name(d.conn.LocalAddr())
-	answer, err := d.ask("SMTP", "EHLO", "EHLO "+name)
+	answer, err := d.ask("SMTP", "EHLO "+name)
 	if err == nil && answer.code/100 == 5 {
-		answer, err = d.ask("SMTP", "HELO", "HELO "+name)
+		answer, err = d.ask("SMTP", "HELO "+name)
 	}
 	if err == nil && !answer.good() {
-		err = fmt.Errorf("hello rejected: %s", d.show(answer.text))
+		err = fmt.Errorf("hello rejected: %s", show(answer.text))
 	}
 	return answer, err
 }
@@ -51,12 +45,12 @@ func (t smtp) secure(d *dialogue, offers reply) error {
 	if !offers.has("STARTTLS") {
 		return AtTLS.of(errNotOffered)
 	}
-	answer, err := d.ask("SMTP", "STARTTLS", "STARTTLS")
+	answer, err := d.ask("SMTP", "STARTTLS")
 	if err != nil {
 		return err
 	}
 	if answer.code != 220 {
-		return d.notOffered(answer.text)
+		return notOffered(answer.text)
 	}
 	if err := d.upgrade(); err != nil {
 		return err

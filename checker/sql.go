@@ -22,20 +22,21 @@ func sqlQuery(s Spec) (string, error) {
 	return query, nil
 }
 
-// sqlResult judges what came of a query: one row is enough. What is too long to be read began with
+// sqlSeen judges what came of a query: one row is enough. What is too long to be read began with
 // rows; any other error counts.
-func sqlResult(ctx context.Context, query string, rows int, err error) Result {
+func sqlSeen(query string, rows int, err error) (string, error) {
 	switch {
-	case err != nil && !(errors.Is(err, errTooMuch) && rows > 0):
-		return failed(ctx, err)
-	case rows == 0:
-		return failed(ctx, fmt.Errorf("%s returned no row", sqlVerb(query)))
+	case rows == 0 && err == nil:
+		err = fmt.Errorf("%s returned no row", sqlVerb(query))
+	case rows > 0 && errors.Is(err, errTooMuch):
+		err = nil
 	}
-	return passed(sqlVerb(query) + " returned a row")
+	return sqlVerb(query) + " returned a row", err
 }
 
-// clearText is what a check does when a server asks for the password in a way that lets the one who answers read it.
+// clearText is a check whose server may ask for the password in a way that lets the one who answers read it.
 type clearText struct {
+	Checker
 	refused bool
 	asked   bool // at least once: it is reported as long as the check is the same
 }
@@ -51,8 +52,9 @@ func (c *clearText) ask() error {
 	return nil
 }
 
-// withWarning is a result with the warning that belongs to it.
-func (c *clearText) withWarning(r Result) Result {
+// Check implements Checker.
+func (c *clearText) Check(ctx context.Context) Result {
+	r := c.Checker.Check(ctx)
 	if c.asked {
 		r.Warning = "the server asks for the password in clear; cleartext=no refuses that"
 	}

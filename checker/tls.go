@@ -15,7 +15,7 @@ import (
 type handshakeOnly struct{}
 
 func newTLS(s Spec, e *Env) (Checker, error) {
-	return newLineCheck(s, e, handshakeOnly{})
+	return newTalk(s, e, handshakeOnly{})
 }
 
 func (handshakeOnly) run(_ context.Context, d *dialogue) (string, error) {
@@ -31,10 +31,8 @@ func (handshakeOnly) run(_ context.Context, d *dialogue) (string, error) {
 // before the server has judged its certificate, and a refusal comes as an alert (RFC 8446, 4.4.2.4).
 func (d *dialogue) verdict() error {
 	d.tls.CloseWrite()
-	if end := time.Now().Add(quitTimeout); end.Before(d.deadline) {
-		d.conn.SetDeadline(end)
-	}
-	_, err := d.lines.ReadByte()
+	d.hurry()
+	_, err := d.in.ReadByte()
 	var alert *net.OpError
 	if errors.As(err, &alert) && alert.Op == "remote error" {
 		return AtTLS.of(stageFault("TLS handshake", alert))

@@ -1,0 +1,165 @@
+package checker
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// maxTalk bounds what is read of a server, in bytes, where a protocol has no bound of its own.
+const maxTalk = 64 << 10
+
+// quitTimeout is how long a server may take to end a conversation. The result of the check is known by then.
+const quitTimeout = time.Second
+
+// talk is a check that has a conversation with a server on one connection, in the clear or over TLS.
+type talk struct {
+	target   netip.AddrPort
+	timeout  time.Duration
+	tls      *tls.Config // nil: in the clear
+	rules    tlsRules
+	later    bool // TLS begins when the protocol asks for it, not at once
+	protocol protocol
+}
+
+// protocol is the conversation of a protocol, from the greeting to the end. It returns what showed
+// that the server is healthy.
+type protocol interface {
+	run(ctx context.Context, d *dialogue) (seen string, err error)
+}
+
+// newTalk returns the check that has a conversation with a server: over TLS, with TLS from where the protocol asks
+// for it, or in the clear, as the Spec says.
+func newTalk(s Spec, e *Env, p protocol) (Checker, error) {
+	c := &talk{target: s.Target, timeout: s.NegotiateTimeout, protocol: p}
+	atOnce := s.Service == "tls" || s.Service == "pops" || s.Service == "imaps" || s.Service == "ldaps"
+	if !atOnce && !s.StartTLS {
+		return c, nil
+	}
+	var err error
+	if c.rules, err = e.tlsRules(s); err != nil {
+		return nil, err
+	}
+	c.later = !atOnce
+	c.tls = c.rules.config(tls.NewLRUClientSessionCache(1), s.SNI, s.Host, addressName(s))
+	return c, nil
+}
+
+// Check implements Checker.
+func (c *talk) Check(ctx context.Context) Result {
+	d, err := c.dial(ctx, time.Now().Add(c.timeout))
+	if err != nil {
+		return failed(ctx, err)
+	}
+	defer d.close()
+	seen, err := c.protocol.run(ctx, d)
+	result := concluded(ctx, seen, err)
+	if d.tls != nil {
+		result.Warning = c.rules.warning(d.tls)
+	}
+	return result
+}
+
+// dial connects to the server.
+func (c *talk) dial(ctx context.Context, deadline time.Time) (*dialogue, error) {
+	tcp, err := connect(ctx, c.target, deadline, c.timeout)
+	if err != nil {
+		return nil, err
+	}
+	d := newDialogue(tcp, deadline)
+	switch {
+	case c.later:
+		d.offered = c.tls
+	case c.tls != nil:
+		if err := d.openTLS(c.tls); err != nil {
+			tcp.Close()
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// dialogue is a conversation with a server being checked. It ends at the check's deadline, and what the server may say
+// is bounded.
+type dialogue struct {
+	conn     *conn
+	tls      *tls.Conn   // nil: in the clear
+	offered  *tls.Config // for upgrade; nil: the check stays in the clear
+	stream   net.Conn    // conn or tls
+	bound    *bounded    // what is read of stream
+	in       *bufio.Reader
+	deadline time.Time
+	lost     bool // nothing more can be said or received
+}
+
+func newDialogue(c *conn, deadline time.Time) *dialogue {
+	bound := &bounded{c, maxTalk}
+	return &dialogue{conn: c, stream: c, bound: bound, in: bufio.NewReaderSize(bound, maxLine), deadline: deadline}
+}
+
+// bounded reads at most left bytes, then ends with errTooMuch.
+type bounded struct {
+	from io.Reader
+	left int
+}
+
+// errTooMuch is an answer beyond its limit.
+var errTooMuch = errors.New("the answer is too long")
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, errTooMuch
+	}
+	n, err := b.from.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+func (d *dialogue) openTLS(cfg *tls.Config) error {
+	t := tls.Client(d.conn, cfg)
+	if err := handshake(t); err != nil {
+		d.lost = true
+		return err
+	}
+	d.tls, d.stream, d.bound.from = t, t, t
+	return nil
+}
+
+// errNotOffered is a server that does not offer TLS when the configuration wants it.
+var errNotOffered = errors.New("STARTTLS not offered")
+
+// notOffered is errNotOffered with what the server said.
+func notOffered(said string) error {
+	return AtTLS.of(&fault{errNotOffered.Error() + ": " + escape(said, maxExcerpt), errNotOffered})
+}
+
+// upgrade starts TLS after the server has agreed. Anybody may have added what comes after
+// that in the clear, for it to be taken as said under TLS (RFC 3207, 6).
+func (d *dialogue) upgrade() error {
+	if n := d.in.Buffered(); n > 0 {
+		d.lost = true
+		said, _ := d.in.Peek(n)
+		return AtTLS.of(fmt.Errorf("STARTTLS: more said in the clear: %s", excerpt(said)))
+	}
+	return d.openTLS(d.offered)
+}
+
+func (d *dialogue) close() {
+	if d.tls != nil {
+		d.tls.CloseWrite()
+	}
+	d.conn.Close()
+}
+
+// hurry leaves the server little time for what may come after the result is known.
+func (d *dialogue) hurry() {
+	if end := time.Now().Add(quitTimeout); end.Before(d.deadline) {
+		d.conn.SetDeadline(end)
+	}
+}
