@@ -20,10 +20,10 @@ type Directive struct {
 	appliesTo *appliesTo
 	empty     emptyRule
 
-	// Where the value is kept, by where the directive may be written. At most two are set.
+	// Where the value is kept, by where the directive may be written.
 	global  field[Global]
 	section field[Virtual]
-	either  field[Settings] // legal in both places
+	either  field[Settings] // legal in both places, and so in global and section as well
 }
 
 // emptyRule says how JSON shows an empty value that has no default.
@@ -59,6 +59,10 @@ func chapters(list ...chapter) (all []Directive) {
 	for _, c := range list {
 		for _, d := range c.rows {
 			d.Chapter = c.title
+			if d.either.read != nil {
+				d.global = within(d.either, func(g *Global) *Settings { return &g.Settings })
+				d.section = within(d.either, func(v *Virtual) *Settings { return &v.Settings })
+			}
 			all = append(all, d)
 		}
 	}

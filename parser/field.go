@@ -22,24 +22,26 @@ func setting[T, V any](in func(*T) *V, read func(*value) (V, *problem)) field[T]
 	}
 }
 
+// within is a field of the Settings in a T.
+func within[T any](f field[Settings], in func(*T) *Settings) field[T] {
+	return field[T]{
+		read: func(t *T, v *value) *problem { return f.read(in(t), v) },
+		get:  func(t *T) any { return f.get(in(t)) },
+	}
+}
+
 // Global reports whether the directive may be written outside the sections.
-func (d *Directive) Global() bool { return d.global.read != nil || d.either.read != nil }
+func (d *Directive) Global() bool { return d.global.read != nil }
 
 // Section reports whether the directive may be written in a section, where it outranks a global one.
-func (d *Directive) Section() bool { return d.section.read != nil || d.either.read != nil }
+func (d *Directive) Section() bool { return d.section.read != nil }
 
 // read reads a value, and sets it in the value's section or, without one, in the globals.
 func (d *Directive) read(v *value) *problem {
-	switch {
-	case d.either.read != nil && v.section != nil:
-		return d.either.read(&v.section.v.Settings, v)
-	case d.either.read != nil:
-		return d.either.read(&v.globals.Settings, v)
-	case v.section != nil:
+	if v.section != nil {
 		return d.section.read(&v.section.v, v)
-	default:
-		return d.global.read(&v.globals.Global, v)
 	}
+	return d.global.read(&v.globals.Global, v)
 }
 
 // defaults are the globals and a section in which nothing is written.

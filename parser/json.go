@@ -65,11 +65,11 @@ type text string
 func (t text) MarshalJSON() ([]byte, error) {
 	s := string(t)
 	if !utf8.ValidString(s) {
-		runes := make([]rune, len(s))
-		for i := range len(s) {
-			runes[i] = rune(s[i])
+		var b strings.Builder
+		for _, c := range []byte(s) {
+			b.WriteRune(rune(c))
 		}
-		s = string(runes)
+		s = b.String()
 	}
 	return json.Marshal(s)
 }
@@ -85,12 +85,8 @@ func orNull(n int, set bool) any {
 func (g *Global) json() jsonObject {
 	o := jsonObject{"fallback": g.Fallback.json(), "fallback6": g.Fallback6.json()}
 	for i := range directives {
-		d := &directives[i]
-		switch {
-		case d.global.get != nil:
+		if d := &directives[i]; d.global.get != nil {
 			o.add(d, d.global.get(g), g.has(d.Name), false)
-		case d.either.get != nil:
-			o.add(d, d.either.get(&g.Settings), g.has(d.Name), false)
 		}
 	}
 	for _, name := range []string{"checktimeout", "negotiatetimeout"} {
@@ -153,12 +149,8 @@ func (v *Virtual) json(hideSecrets bool) jsonObject {
 		o["steps"] = v.Steps
 	}
 	for i := range directives {
-		d := &directives[i]
-		switch {
-		case d.section.get != nil:
+		if d := &directives[i]; d.section.get != nil {
 			o.add(d, d.section.get(v), v.has(d.Name), hideSecrets)
-		case d.either.get != nil:
-			o.add(d, d.either.get(&v.Settings), v.has(d.Name), hideSecrets)
 		}
 	}
 	if hideSecrets {
@@ -183,35 +175,23 @@ func (v *Virtual) own() jsonObject {
 
 // ipvsadm are the arguments that describe the service to ipvsadm(8), after -A or -E.
 func (v *Virtual) ipvsadm() string {
-	var words []string
-	switch {
-	case v.Protocol == FWM:
-		words = append(words, "-f", strconv.FormatUint(uint64(v.Mark), 10))
-		if v.IPv6 {
-			words = append(words, "-6")
-		}
-	case v.Protocol == UDP:
-		words = append(words, "-u", FormatAddrPort(v.Addr))
-	default:
-		words = append(words, "-t", FormatAddrPort(v.Addr))
-	}
-	if v.Protocol == UDP && v.OnePacket {
-		words = append(words, "-o")
-	}
-	words = append(words, "-s", v.Scheduler)
-	if v.Persistent > 0 {
-		words = append(words, "-p", strconv.Itoa(v.Persistent))
-		if v.Netmask != (Netmask{}) {
-			words = append(words, "-M", v.Netmask.String())
-		}
-		if v.PEName != "" {
-			words = append(words, "--pe", v.PEName)
+	var b strings.Builder
+	add := func(condition bool, word, value string) {
+		if condition {
+			b.WriteString(word + value)
 		}
 	}
-	if v.SchedFlags != "" {
-		words = append(words, "-b", v.SchedFlags)
-	}
-	return strings.Join(words, " ")
+	add(v.Protocol == TCP, "-t ", FormatAddrPort(v.Addr))
+	add(v.Protocol == UDP, "-u ", FormatAddrPort(v.Addr))
+	add(v.Protocol == FWM, "-f ", strconv.FormatUint(uint64(v.Mark), 10))
+	add(v.Protocol == FWM && v.IPv6, " -6", "")
+	add(v.Protocol == UDP && v.OnePacket, " -o", "")
+	add(true, " -s ", v.Scheduler)
+	add(v.Persistent > 0, " -p ", strconv.Itoa(v.Persistent))
+	add(v.Persistent > 0 && v.Netmask != (Netmask{}), " -M ", v.Netmask.String())
+	add(v.Persistent > 0 && v.PEName != "", " --pe ", v.PEName)
+	add(v.SchedFlags != "", " -b ", v.SchedFlags)
+	return b.String()
 }
 
 func (r *Real) json(hideSecrets bool) jsonObject {

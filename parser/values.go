@@ -103,25 +103,41 @@ func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
 	}
 }
 
-// quoted reads text that must be in double quotes. It runs to the last quote of the line and may not be empty.
-func quoted(v *value) (string, *problem) {
-	text, p := inQuotes(v)
-	if p == nil && text == "" {
-		p = bad("the value is empty; it is text in double quotes")
-	}
-	return text, p
-}
-
-// inQuotes reads what is between the first and the last double quote.
-func inQuotes(v *value) (string, *problem) {
+// between is what is between the first and the last double quote, if the value begins with one.
+func (v *value) between() (text string, ok bool) {
 	last := strings.LastIndexByte(v.text, '"')
 	if last < 1 || v.text[0] != '"' {
-		return "", refuse(unknownDirective, "the value is not in double quotes%s; it is \"…\"", v.oddQuotes())
+		return "", false
 	}
 	if last < len(v.text)-1 {
 		v.warn(loose, "what comes after the last quote does not count")
 	}
-	return v.text[1:last], nil
+	return v.text[1:last], true
+}
+
+// inQuotes reads text that must be in double quotes.
+func inQuotes(v *value) (string, *problem) {
+	text, ok := v.between()
+	if !ok {
+		return "", refuse(unknownDirective, "the value is not in double quotes%s; it is \"…\"", v.oddQuotes())
+	}
+	return text, nil
+}
+
+// quoted is inQuotes, and may not be empty.
+func quoted(v *value) (string, *problem) {
+	text, p := inQuotes(v)
+	if p != nil {
+		return "", p
+	}
+	return notEmpty(text, "text in double quotes")
+}
+
+func notEmpty(text, allowed string) (string, *problem) {
+	if text == "" {
+		return "", bad("the value is empty; it is %s", allowed)
+	}
+	return text, nil
 }
 
 func (v *value) oddQuotes() string {
@@ -136,25 +152,22 @@ func (v *value) oddQuotes() string {
 
 // optionallyQuoted reads text with or without double quotes that may not be empty.
 func optionallyQuoted(v *value) (string, *problem) {
-	text := v.withoutQuotes()
-	if text == "" {
-		return "", bad("the value is empty; it is text, in double quotes if you like")
-	}
-	return text, nil
+	return notEmpty(v.withoutQuotes(), "text, in double quotes if you like")
 }
 
 func (v *value) withoutQuotes() string {
-	last := strings.LastIndexByte(v.text, '"')
-	if last >= 1 && v.text[0] == '"' {
-		if last < len(v.text)-1 {
-			v.warn(loose, "what comes after the last quote does not count")
-		}
-		return v.text[1:last]
+	if text, ok := v.between(); ok {
+		return text
 	}
-	if strings.Count(v.text, `"`)%2 == 1 {
+	return v.paired(v.text)
+}
+
+// paired is a text, with a warning of a single quote in it.
+func (v *value) paired(text string) string {
+	if strings.Count(text, `"`)%2 == 1 {
 		v.warn(suspicious, "a quote has no partner; it is taken as part of the value")
 	}
-	return v.text
+	return text
 }
 
 // unquote drops double quotes that enclose the whole value.
@@ -175,24 +188,10 @@ func textOrNone(v *value) (string, *problem) {
 }
 
 // plainText reads text that may not be empty; quotes around all of it are dropped.
-func plainText(v *value) (string, *problem) {
-	text := unquote(v.text)
-	if text == "" {
-		return "", bad("the value is empty; it is text")
-	}
-	if strings.Count(text, `"`)%2 == 1 {
-		v.warn(suspicious, "a quote has no partner; it is taken as part of the value")
-	}
-	return text, nil
-}
+func plainText(v *value) (string, *problem) { return notEmpty(v.paired(unquote(v.text)), "text") }
 
 // rawText reads text as written. It may not be empty.
-func rawText(v *value) (string, *problem) {
-	if v.text == "" {
-		return "", bad("the value is empty; it is text")
-	}
-	return v.text, nil
-}
+func rawText(v *value) (string, *problem) { return notEmpty(v.text, "text") }
 
 // freeText reads text as written.
 func freeText(v *value) (string, *problem) { return v.text, nil }
