@@ -51,7 +51,10 @@ func TestPingersReachLoopback(t *testing.T) {
 
 func TestUnprivilegedPing(t *testing.T) {
 	for _, to := range loopbacks {
-		_, err := single{privileged: false}.Ping(t.Context(), to, patient)
+		p := &Pinger{}
+		e := Echo{To: to}
+		p.opened[e.family()] = newSingle(e.family(), false)
+		_, err := p.Ping(t.Context(), to, patient)
 		if isDenied(err) && !strings.Contains(err.Error(), "net.ipv4.ping_group_range") {
 			t.Errorf("%v: not what is missing", err)
 		}
@@ -88,9 +91,9 @@ func TestHubServesManyAtOnce(t *testing.T) {
 }
 
 func TestPingEndsInTime(t *testing.T) {
-	h := newSilentHub(t)
+	p := newSilentPinger(t)
 	begin := time.Now()
-	if _, err := h.Ping(t.Context(), loopbacks[0], short); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := p.Ping(t.Context(), loopbacks[0], short); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error(err)
 	}
 	if took := time.Since(begin); took < short || took > short+slack {
@@ -98,37 +101,52 @@ func TestPingEndsInTime(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	if _, err := h.Ping(ctx, loopbacks[0], patient); !errors.Is(err, context.Canceled) {
+	if _, err := p.Ping(ctx, loopbacks[0], patient); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	go func() { time.Sleep(10 * time.Millisecond); h.close() }()
-	if _, err := h.Ping(t.Context(), loopbacks[0], patient); !errors.Is(err, net.ErrClosed) {
+	h := p.opened[0].(*hub)
+	if len(h.pending) != 0 {
+		t.Errorf("%d requests are still waited for", len(h.pending))
+	}
+	go func() { time.Sleep(10 * time.Millisecond); p.Close() }()
+	if _, err := p.Ping(t.Context(), loopbacks[0], patient); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
 	if len(h.pending) != 0 {
 		t.Errorf("%d requests are still waited for", len(h.pending))
 	}
+	if _, err := p.Ping(t.Context(), loopbacks[0], patient); !errors.Is(err, net.ErrClosed) {
+		t.Error("after it was closed: ", err)
+	}
 }
 
-// newSilentHub is a hub that gets no reply: it asks for nothing that exists.
-func newSilentHub(t *testing.T) *hub {
+// newSilentPinger is a pinger that gets no reply: it asks for nothing that exists.
+func newSilentPinger(t *testing.T) *Pinger {
 	t.Helper()
-	h, err := openHub(false)
+	h, err := openHub(family4)
 	mayPing(t, loopbacks[0], err)
 	h.request = 255
-	t.Cleanup(func() { h.close() })
-	return h
+	p := &Pinger{opened: [2]pinger{h}}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// newDeafHub is a hub without a socket.
+func newDeafHub() *hub {
+	return &hub{request: 8, reply: 0, id: 77, pending: map[key]*Echo{}, messages: newMessages(headerSize + dataSize)}
 }
 
 func TestOnlyTheRightReplyCounts(t *testing.T) {
-	h := &hub{request: 8, reply: 0, id: 77, pending: map[echo]*waiting{}}
+	h := newDeafHub()
 	to := loopbacks[0]
-	key, ping := h.enter(to)
-	good := h.message(key.seq, ping.nonce)
-	good[0] = 0
-	if checksum(h.message(key.seq, ping.nonce)) != 0 {
+	counts := 0
+	e := &Echo{To: to, Done: func(*Echo, time.Duration, error) { counts++ }}
+	h.enter(e)
+	good := h.messages[0].Buffers[0]
+	if checksum(good) != 0 {
 		t.Error("the checksum of a message with its checksum is not 0")
 	}
+	good[0] = 0
 	forge := func(change func(m []byte)) []byte {
 		m := append([]byte(nil), good...)
 		change(m)
@@ -143,36 +161,75 @@ func TestOnlyTheRightReplyCounts(t *testing.T) {
 		"another id":       {to, forge(func(m []byte) { m[5]++ })},
 		"another sequence": {to, forge(func(m []byte) { m[7]++ })},
 		"another nonce":    {to, forge(func(m []byte) { m[headerSize]++ })},
+		"the nonce's end":  {to, forge(func(m []byte) { m[headerSize+15]++ })},
 		"too short":        {to, good[:headerSize+15]},
 		"empty":            {to, nil},
 	} {
-		h.receive(c.from, c.m)
-		select {
-		case <-ping.took:
-			t.Errorf("%s: counts", name)
-		default:
+		h.receive(c.from, c.m, time.Now())
+		if counts != 0 {
+			t.Fatalf("%s: counts", name)
 		}
 	}
-	h.receive(to, good)
-	h.receive(to, good) // a duplicate blocks nobody
-	select {
-	case <-ping.took:
-	default:
+	h.receive(to, good, time.Now())
+	if counts != 1 {
 		t.Error("the right reply does not count")
 	}
-	h.leave(key)
-	h.receive(to, good) // nor does a late one
+	h.receive(to, good, time.Now())
+	if counts != 1 {
+		t.Error("a duplicate counts")
+	}
+	h.keys = nil
+	h.enter(e)
+	late := append([]byte(nil), h.messages[0].Buffers[0]...)
+	late[0] = 0
+	if !h.forget(e) || h.forget(e) {
+		t.Error("an echo is not forgotten once")
+	}
+	h.receive(to, late, time.Now())
+	h.keys = nil
+	h.enter(e)
+	h.receive(to, late, time.Now())
+	if counts != 1 {
+		t.Error("a late reply counts")
+	}
+}
+
+func TestIPHeaderIsNoPartOfTheReply(t *testing.T) {
+	for m, want := range map[string]string{"\x45" + strings.Repeat("-", 19) + "reply": "reply", "\x46" + strings.Repeat("-", 23) + "reply": "reply", "\x4fshort": "", "": ""} {
+		if got := string((&hub{family: family4}).payload([]byte(m))); got != want {
+			t.Errorf("%q: %q", m, got)
+		}
+		if got := string((&hub{family: family6}).payload([]byte(m))); got != m {
+			t.Errorf("%q: %q for IPv6, which has none", m, got)
+		}
+	}
 }
 
 func TestSequenceNumbersInUseAreSkipped(t *testing.T) {
-	h := &hub{pending: map[echo]*waiting{}}
-	seen := map[echo]bool{}
+	h := newDeafHub()
 	for range 3 {
-		key, _ := h.enter(loopbacks[0])
-		if seen[key] {
-			t.Errorf("%v twice", key)
-		}
-		seen[key] = true
+		h.keys = nil
+		h.enter(&Echo{To: loopbacks[0]})
 		h.seq-- // as if the counter had gone round
+	}
+	if len(h.pending) != 3 {
+		t.Errorf("3 wait with %d sequence numbers", len(h.pending))
+	}
+}
+
+func TestMoreThanAllSequenceNumbersOfOneServer(t *testing.T) {
+	h := newDeafHub()
+	for i := range 1 << 16 {
+		h.keys = nil
+		if !h.enter(&Echo{To: loopbacks[0]}) {
+			t.Fatalf("only %d for one server", i)
+		}
+	}
+	h.keys = nil
+	if h.enter(&Echo{To: loopbacks[0]}) {
+		t.Error("two wait for one reply")
+	}
+	if !h.enter(&Echo{To: loopbacks[0].Next()}) {
+		t.Error("another server has no sequence numbers of its own")
 	}
 }

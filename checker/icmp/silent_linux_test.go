@@ -1,7 +1,6 @@
 package icmp
 
 import (
-	"context"
 	"errors"
 	"net/netip"
 	"os/exec"
@@ -15,7 +14,7 @@ import (
 
 // openApart opens a hub in a network of its own, where a whole network of servers is silent: nobody answers who
 // has their addresses.
-func openApart(t *testing.T) *hub {
+func openApart(t *testing.T) (*Pinger, *hub) {
 	t.Helper()
 	ip, err := exec.LookPath("ip")
 	if err != nil {
@@ -42,7 +41,7 @@ func openApart(t *testing.T) *hub {
 			done <- opened{out: out, err: err, skip: true}
 			return
 		}
-		hub, err := openHub(false)
+		hub, err := openHub(family4)
 		done <- opened{hub: hub, err: err}
 	}()
 	o := <-done
@@ -52,26 +51,43 @@ func openApart(t *testing.T) *hub {
 	case o.err != nil:
 		t.Fatal(o.err)
 	}
-	t.Cleanup(func() { o.hub.close() })
-	return o.hub
+	p := &Pinger{opened: [2]pinger{o.hub}}
+	t.Cleanup(func() { p.Close() })
+	return p, o.hub
 }
 
-// pingFunc is Ping, or ask, which does not wait for room.
-type pingFunc func(h *hub, ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error)
+// silentNeighbour is the address of one.
+func silentNeighbour(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, 5, byte(1 + i/250), byte(1 + i%250)})
+}
 
 // The requests to silent neighbours stay in the socket's buffer while the kernel looks for them.
+func TestRoomForThousandSilentNeighbours(t *testing.T) {
+	p, _ := openApart(t)
+	var batch []*Echo
+	for i := range 1000 {
+		batch = append(batch, &Echo{To: silentNeighbour(i), Done: func(e *Echo, _ time.Duration, err error) { t.Errorf("%v: %v", e.To, err) }})
+	}
+	p.Send(batch)
+	for _, e := range batch {
+		if _, err := p.Rest(e, patient); err != nil {
+			t.Errorf("%v: %v", e.To, err)
+		}
+		p.Forget(e)
+	}
+}
+
 func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 	for name, c := range map[string]struct {
 		dead    int
 		timeout time.Duration
 		buffer  int // of the socket; 0: as it is opened
-		ping    pingFunc
 	}{
-		"room for all": {1000, time.Second, 0, (*hub).ask},
-		"room for few": {300, 3 * time.Second, 16 << 10, (*hub).Ping},
+		"room for all": {1000, time.Second, 0},
+		"room for few": {300, 3 * time.Second, 16 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := openApart(t)
+			p, h := openApart(t)
 			if c.buffer > 0 {
 				if err := h.conn.SetWriteBuffer(c.buffer); err != nil {
 					t.Fatal(err)
@@ -81,8 +97,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			var down, ours atomic.Int64
 			for i := range c.dead {
 				wait.Go(func() {
-					to := netip.AddrFrom4([4]byte{10, 5, byte(1 + i/250), byte(1 + i%250)})
-					switch _, err := c.ping(h, t.Context(), to, c.timeout); {
+					switch _, err := p.Ping(t.Context(), silentNeighbour(i), c.timeout); {
 					case errors.Is(err, syscall.ENOBUFS):
 						ours.Add(1)
 					case err != nil:
@@ -92,7 +107,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			}
 			for range 20 {
 				wait.Go(func() {
-					if _, err := c.ping(h, t.Context(), loopbacks[0], c.timeout); err != nil {
+					if _, err := p.Ping(t.Context(), loopbacks[0], c.timeout); err != nil {
 						t.Errorf("a healthy server: %v", err)
 					}
 				})
@@ -107,7 +122,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 
 // A socket without room forever is a shortage of this machine, after the timeout and not later.
 func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
-	h := openApart(t)
+	p, h := openApart(t)
 	if err := h.conn.SetWriteBuffer(1); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +132,7 @@ func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
 	for i := range 200 {
 		wait.Go(func() {
 			begin := time.Now()
-			_, err := h.Ping(t.Context(), netip.AddrFrom4([4]byte{10, 5, 9, byte(1 + i)}), timeout)
+			_, err := p.Ping(t.Context(), silentNeighbour(i), timeout)
 			if errors.Is(err, syscall.ENOBUFS) {
 				full.Store(true)
 			}
