@@ -124,13 +124,13 @@ func (s *search) match(ctx context.Context, text []byte) (ok bool, err error) {
 	return ok, err
 }
 
-// find returns where the first match begins and ends.
-func (s *search) find(ctx context.Context, text []byte) (begin, end int, ok bool, err error) {
+// find returns where the first match begins and ends, or nil.
+func (s *search) find(ctx context.Context, text []byte) (at []int, err error) {
 	err = s.bounded(ctx, text, func(budget time.Duration) (err error) {
-		begin, end, ok, err = s.re.Find(text, budget, &s.spent)
+		at, err = s.re.Find(text, budget, &s.spent)
 		return err
 	})
-	return begin, end, ok, err
+	return at, err
 }
 
 // bounded matches a text within the budget of the check. A search that may take long waits for a slot. One that exceeds

@@ -136,15 +136,15 @@ func (h *session) find(ctx context.Context) (found bool, err error) {
 		return false, nil
 	}
 	h.searched += len(h.received)
-	begin, end, found, err := h.search.find(ctx, h.received)
-	if found {
-		h.matched, h.received = h.received[begin:end:end], h.received[end:]
+	at, err := h.search.find(ctx, h.received)
+	if at != nil {
+		h.matched, h.received = h.received[at[0]:at[1]:at[1]], h.received[at[1]:]
 	}
 	if pause := h.search.pause(); pause > 0 && err == nil {
 		h.deadline = h.deadline.Add(pause)
 		err = h.server.extend(ctx, h.deadline)
 	}
-	return found, err
+	return at != nil, err
 }
 
 // gather reads for a while from a server that says little at a time, so that not each byte makes a search. What ends

@@ -1,211 +1,174 @@
 package perlre
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 )
 
 // class reads a bracketed character class; the position is after its "[".
-func (p *parser) class() (byteSet, error) {
+func (p *parser) class() byteSet {
 	begin := p.pos - 1
-	negate := p.accept('^')
+	negate := p.accept("^")
 	var set byteSet
 	for first := true; ; first = false {
 		p.skipClassBlanks()
 		if p.end() {
-			return set, p.errAt(begin, "unmatched [")
+			p.fail(begin, "unmatched [")
+			return set
 		}
-		if p.src[p.pos] == ']' && !first {
+		if !first && p.accept("]") {
 			break
 		}
-		if err := p.classRange(&set); err != nil {
-			return set, err
-		}
+		p.classRange(&set)
 	}
-	p.pos++
 	if p.flags.fold {
 		set = set.folded(p.foldsLatin1())
 	}
-	if negate {
-		set = set.negated()
-	}
-	return set, nil
+	return set.negatedIf(negate)
 }
 
 // skipClassBlanks skips what does not count inside a class under (?xx).
 func (p *parser) skipClassBlanks() {
-	for p.flags.extended > 1 && !p.end() && strings.IndexByte(" \t", p.src[p.pos]) >= 0 {
-		p.pos++
+	if p.flags.extended > 1 {
+		p.take(" \t", maxPattern)
 	}
 }
 
-// classRange reads one member of a class, or a range of them.
-func (p *parser) classRange(set *byteSet) error {
+// classRange reads one member of a class, or a range of them, into a set.
+func (p *parser) classRange(set *byteSet) {
 	begin := p.pos
-	from, fromSet, err := p.classMember()
-	if err != nil {
-		return err
-	}
-	set.union(fromSet)
+	from := p.classMember(set)
 	p.skipClassBlanks()
-	if !strings.HasPrefix(p.src[p.pos:], "-") || strings.HasPrefix(p.src[p.pos:], "-]") || p.pos+1 == len(p.src) {
-		return nil
+	if p.ahead("-]") || !p.accept("-") {
+		return
 	}
-	p.pos++
 	p.skipClassBlanks()
-	to, toSet, err := p.classMember()
-	if err != nil {
-		return err
+	if p.end() { // without its ]
+		return
 	}
-	set.union(toSet)
-	if from < 0 || to < 0 { // [\d-z]: Perl takes the hyphen as itself
+	to := p.classMember(set)
+	switch {
+	case from < 0 || to < 0: // [\d-z]: Perl takes the hyphen as itself
 		set.add('-')
-		return nil
-	}
-	if from > to {
-		return p.errAt(begin, "invalid range %q", p.src[begin:p.pos])
-	}
-	if from <= 0xff {
-		set.addRange(byte(from), byte(min(to, 0xff)))
-	}
-	return nil
-}
-
-// classMember reads one member of a class: a character, which may be beyond the bytes, or a set
-// (then the character is -1).
-func (p *parser) classMember() (char int, set byteSet, err error) {
-	c := p.src[p.pos]
-	if c == '[' {
-		if set, ok, err := p.posixClass(); ok || err != nil {
-			return -1, set, err
+	case from > to:
+		p.fail(begin, "invalid range %q", p.src[begin:p.pos])
+	default:
+		for b := from; b <= min(to, 0xff); b++ {
+			set.add(byte(b))
 		}
 	}
+}
+
+// classMember reads one member of a class into a set: a character, which may be beyond the bytes, or several
+// (then the character is -1).
+func (p *parser) classMember(set *byteSet) (char int) {
+	if members, ok := p.posixClass(); ok {
+		set.union(members)
+		return -1
+	}
+	c := p.src[p.pos]
 	p.pos++
 	if c != '\\' {
 		set.add(c)
-		return int(c), set, nil
+		return int(c)
 	}
 	if p.end() {
-		return 0, set, p.errAt(p.pos-1, "unmatched [")
+		p.fail(p.pos-1, "unmatched [")
+		return 0
 	}
 	c = p.src[p.pos]
 	p.pos++
-	switch c {
-	case 'b':
+	switch {
+	case c == 'b':
 		char = '\b'
-	case 'N':
-		if !strings.HasPrefix(p.src[p.pos:], "{") {
-			return 0, set, p.errAt(p.pos-2, `\N in a class must be \N{U+...}`)
-		}
-		char, err = p.charEscape(c)
-	case '0', '1', '2', '3', '4', '5', '6', '7':
+	case c == 'N' && !p.ahead("{"):
+		p.fail(p.pos-2, `\N in a class must be \N{U+...}`)
+	case '0' <= c && c <= '7':
 		p.pos--
-		char = p.octal(3)
+		char = p.octal()
 	default:
-		if set, ok, err := p.setEscape(c); ok || err != nil {
-			return -1, set, err
+		if members, ok := p.setEscape(c); ok {
+			set.union(members)
+			return -1
 		}
-		char, err = p.charEscape(c)
+		char = p.charEscape(c)
 	}
-	if err == nil && char <= 0xff {
+	if char <= 0xff {
 		set.add(byte(char))
 	}
-	return char, set, err
+	return char
 }
 
-// posixClass reads [:name:]; the position is at its bracket. It reports false for what Perl takes
-// as an ordinary bracket.
-func (p *parser) posixClass() (set byteSet, ok bool, err error) {
-	rest := p.src[p.pos:]
-	if len(rest) < 3 || strings.IndexByte(":=.", rest[1]) < 0 {
-		return set, false, nil
-	}
-	length := 0
-	for isLetter(rest[2+length]) || rest[2+length] == '^' {
-		if length++; 2+length == len(rest) {
-			return set, false, nil
-		}
-	}
-	name := rest[2 : 2+length]
-	if !strings.HasPrefix(rest[2+length:], rest[1:2]+"]") {
-		return set, false, nil
+// posixName is [:name:]. Any other bracket in a class is an ordinary character.
+var posixName = regexp.MustCompile(`^\[(?::([A-Za-z^]*):|=[A-Za-z^]*=|\.[A-Za-z^]*\.)\]`)
+
+// posixClass reads a class in a class.
+func (p *parser) posixClass() (set byteSet, ok bool) {
+	parts := posixName.FindStringSubmatch(p.src[p.pos:])
+	if parts == nil {
+		return set, false
 	}
 	begin := p.pos
-	p.pos += len(name) + 4
-	if rest[1] != ':' {
-		return set, false, p.errAt(begin, "[%c %c] is not supported", rest[1], rest[1])
+	p.pos += len(parts[0])
+	if kind := parts[0][1]; kind != ':' {
+		p.fail(begin, "[%c %c] is not supported", kind, kind)
+		return set, true
 	}
-	name, negate := strings.CutPrefix(name, "^")
+	name, negate := strings.CutPrefix(parts[1], "^")
+	known := name
 	if p.flags.fold && (name == "upper" || name == "lower") {
-		set = p.casedSet()
-	} else if set, ok = posixSet(name, p.classesLatin1()); !ok {
-		return set, false, p.errAt(begin, "unknown class [:%s:]", name)
+		known = "cased"
 	}
-	if negate {
-		set = set.negated()
+	set, ok = posixSet(known, p.classesLatin1())
+	if !ok {
+		p.fail(begin, "unknown class [:%s:]", name)
 	}
-	return set, true, nil
-}
-
-// casedSet is what [[:upper:]] and [[:lower:]] mean when case does not count.
-func (p *parser) casedSet() byteSet {
-	upper, _ := posixSet("upper", p.classesLatin1())
-	lower, _ := posixSet("lower", p.classesLatin1())
-	upper.union(lower)
-	return upper
+	return set.negatedIf(negate), true
 }
 
 // setEscape reads the escapes of a set of characters: \d \w \s \h \v, their opposites,
 // and \p. The position is after the letter.
-func (p *parser) setEscape(letter byte) (set byteSet, ok bool, err error) {
-	switch letter {
-	case 'd', 'D':
+func (p *parser) setEscape(letter byte) (set byteSet, ok bool) {
+	switch letter | 0x20 {
+	case 'd':
 		set, _ = posixSet("digit", p.classesLatin1())
-	case 'w', 'W':
+	case 'w':
 		set, _ = posixSet("word", p.classesLatin1())
-	case 's', 'S':
+	case 's':
 		set, _ = posixSet("space", p.classesLatin1())
-	case 'h', 'H':
-		set = horizontalSpace()
-	case 'v', 'V':
+	case 'h':
+		set, _ = posixSet("blank", true)
+	case 'v':
 		set = verticalSpace()
-	case 'p', 'P':
-		if set, err = p.property(); err != nil {
-			return set, false, err
-		}
+	case 'p':
+		set = p.property()
 	default:
-		return set, false, nil
+		return set, false
 	}
-	if letter <= 'Z' {
-		set = set.negated()
-	}
-	return set, true, nil
+	return set.negatedIf(letter <= 'Z'), true
 }
 
 // property reads the name after \p or \P. Such a pattern is under the Unicode rules as a whole.
-func (p *parser) property() (byteSet, error) {
+func (p *parser) property() byteSet {
 	begin := p.pos - 2
 	p.requireUnicode()
 	if p.end() {
-		return byteSet{}, p.errAt(begin, `\p without a property`)
+		p.fail(begin, `\p without a property`)
+		return byteSet{}
 	}
 	name := p.src[p.pos : p.pos+1]
 	p.pos++
 	if name == "{" {
-		var err error
-		if name, err = p.braced(begin); err != nil {
-			return byteSet{}, err
-		}
+		name = p.braced(begin)
 	}
 	name, negate := strings.CutPrefix(strings.TrimSpace(name), "^")
 	set, ok := propertySet(name)
 	if !ok {
-		return set, p.errAt(begin, `\p{%s}: this property is not supported`, name)
+		p.fail(begin, `\p{%s}: this property is not supported`, name)
 	}
-	if key := propertyKey(name); p.flags.fold && (key == "lu" || key == "ll" || key == "upper" || key == "lower") {
-		set = p.casedSet()
+	if p.flags.fold && slices.Contains([]string{"lu", "ll", "upper", "lower"}, propertyKey(name)) {
+		set, _ = posixSet("cased", p.classesLatin1())
 	}
-	if negate {
-		set = set.negated()
-	}
-	return set, nil
+	return set.negatedIf(negate)
 }

@@ -9,35 +9,23 @@ type danger struct {
 
 // findDanger looks for repeats in each other, and for repeats side by side, that compete for the same bytes. It
 // is for the operator's eye: it finds the forms that people write, not all there are.
-func findDanger(n *node) *danger {
-	if n.kind == repeat && n.endless() {
-		body := n.subs[0]
+func findDanger(tree *node) *danger {
+	for n := range tree.all() {
 		switch {
-		case body.splits(byteSet{}):
+		case n.endless() && n.subs[0].splits(byteSet{}):
 			return &danger{n.pos, "it repeats what is itself repeated, over the same characters"}
-		case body.ambiguous():
+		case n.endless() && n.subs[0].ambiguous():
 			return &danger{n.pos, "it repeats alternatives that match the same characters"}
-		}
-	}
-	if n.kind == sequence {
-		if d := neighbours(n.subs); d != nil {
-			return d
-		}
-	}
-	if n.test != nil {
-		if d := findDanger(n.test); d != nil {
-			return d
-		}
-	}
-	for _, sub := range n.subs {
-		if d := findDanger(sub); d != nil {
-			return d
+		case n.kind == sequence:
+			if pos, ok := neighbours(n.subs); ok {
+				return &danger{pos, "two repeats follow each other, over the same characters"}
+			}
 		}
 	}
 	return nil
 }
 
-func (n *node) endless() bool { return n.high < 0 || n.high > 100 }
+func (n *node) endless() bool { return n.kind == repeat && (n.high < 0 || n.high > 100) }
 
 // bytes are all that a match of a node may contain.
 func (n *node) bytes() (set byteSet) {
@@ -53,15 +41,6 @@ func (n *node) bytes() (set byteSet) {
 		set.union(sub.bytes())
 	}
 	return set
-}
-
-func (s byteSet) meets(other byteSet) bool {
-	for i := range s {
-		if s[i]&other[i] != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // splits reports whether a node that is repeated can divide the same bytes in several ways: an endless repeat is in
@@ -145,20 +124,19 @@ func (n *node) singles() (sets []byteSet) {
 	return sets
 }
 
-// neighbours looks for endless repeats side by side over the same bytes.
-func neighbours(subs []*node) *danger {
+// neighbours looks for endless repeats side by side over the same bytes, and returns where the second is.
+func neighbours(subs []*node) (pos int, ok bool) {
 	var last byteSet // of the endless repeats since something that had to match
 	for _, sub := range subs {
 		set := sub.bytes()
 		switch {
-		case sub.kind == repeat && sub.endless():
-			if last.meets(set) {
-				return &danger{sub.pos, "two repeats follow each other, over the same characters"}
-			}
+		case sub.endless() && last.meets(set):
+			return sub.pos, true
+		case sub.endless():
 			last.union(set)
 		case sub.minLength() > 0:
 			last = byteSet{}
 		}
 	}
-	return nil
+	return 0, false
 }

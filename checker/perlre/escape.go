@@ -1,231 +1,175 @@
 package perlre
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
 // escape reads what follows a backslash outside a class.
-func (p *parser) escape() (*node, error) {
+func (p *parser) escape() *node {
 	if p.end() {
-		return nil, p.errAt(p.pos-1, `trailing \`)
+		return p.fail(p.pos-1, `trailing \`)
 	}
 	c := p.src[p.pos]
 	p.pos++
 	switch c {
 	case 'A', 'G': // a search begins with the text
-		return &node{kind: textBegin}, nil
+		return &node{kind: textBegin}
 	case 'z':
-		return &node{kind: textEnd}, nil
+		return &node{kind: textEnd}
 	case 'Z':
-		return &node{kind: lastEnd}, nil
+		return &node{kind: lastEnd}
 	case 'b', 'B':
-		return p.boundary(c == 'b')
+		if p.ahead("{") {
+			return p.fail(p.pos-2, `\b{...} is not supported`)
+		}
+		word, _ := posixSet("word", p.classesLatin1())
+		return &node{kind: wordEdge, set: word, negated: c == 'B'}
 	case 'K': // moves the start of the match, which is not used
 		if p.lookaround > 0 {
-			return nil, p.errAt(p.pos-2, `\K is not permitted in a look-around`)
+			return p.fail(p.pos-2, `\K is not permitted in a look-around`)
 		}
-		return nil, nil
+		return nil
 	case 'R':
-		return lineBreakOr(verticalSpace()), nil
+		return lineBreakOr(verticalSpace())
 	case 'X':
-		return lineBreakOr(byteSet{}.negated()), nil
+		return lineBreakOr(byteSet{}.negated())
 	case 'N':
-		if p.quantifierAhead() || !strings.HasPrefix(p.src[p.pos:], "{") {
-			return one(notNewline()), nil
+		if !p.ahead("{") || p.quantifierAhead() {
+			return one(bytesOf("\n").negated())
 		}
 	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
 		return p.numbered()
 	case '0':
 		p.pos--
-		return p.char(p.octal(3)), nil
+		return p.char(p.octal())
 	case 'g':
 		return p.groupReference()
 	case 'k':
-		return p.namedReference()
+		begin := p.pos - 2
+		for _, quotes := range []string{"<>", "''", "{}"} {
+			if p.accept(quotes[:1]) {
+				return p.nameReference(p.groupName(quotes[1:], begin), begin)
+			}
+		}
+		return p.fail(begin, `\k must be followed by a name in <>, '' or {}`)
 	}
-	if set, ok, err := p.setEscape(c); ok || err != nil {
-		return one(set), err
+	if set, ok := p.setEscape(c); ok {
+		return one(set)
 	}
-	char, err := p.charEscape(c)
-	if err != nil {
-		return nil, err
-	}
-	return p.char(char), nil
+	return p.char(p.charEscape(c))
 }
 
 // lineBreakOr is \r\n, or one of a set: what was taken is not given back.
 func lineBreakOr(set byteSet) *node {
-	var cr, lf byteSet
-	cr.add('\r')
-	lf.add('\n')
-	both := &node{kind: sequence, subs: []*node{one(cr), one(lf)}}
+	both := &node{kind: sequence, subs: []*node{one(bytesOf("\r")), one(bytesOf("\n"))}}
 	return &node{kind: atomic, subs: []*node{{kind: choice, subs: []*node{both, one(set)}}}}
-}
-
-func notNewline() byteSet {
-	var s byteSet
-	s.add('\n')
-	return s.negated()
 }
 
 // quantifierAhead reports whether a quantifier follows, without reading it.
 func (p *parser) quantifierAhead() bool {
-	pos := p.pos
-	_, _, found, err := p.quantifier()
-	p.pos = pos
-	return found || err != nil
-}
-
-// boundary is \b or \B.
-func (p *parser) boundary(want bool) (*node, error) {
-	if strings.HasPrefix(p.src[p.pos:], "{") {
-		return nil, p.errAt(p.pos-2, `\b{...} is not supported`)
-	}
-	word, _ := posixSet("word", p.classesLatin1())
-	return &node{kind: wordEdge, set: word, negated: !want}, nil
+	begin := p.pos
+	_, _, found := p.quantifier()
+	p.pos = begin
+	return found
 }
 
 // charEscape reads an escape of one character; the position is after its letter.
-func (p *parser) charEscape(letter byte) (int, error) {
+func (p *parser) charEscape(letter byte) int {
 	begin := p.pos - 2
+	if i := strings.IndexByte("aefnrt", letter); i >= 0 {
+		return int("\a\x1b\f\n\r\t"[i])
+	}
 	switch letter {
-	case 'a':
-		return '\a', nil
-	case 'e':
-		return 0x1b, nil
-	case 'f':
-		return '\f', nil
-	case 'n':
-		return '\n', nil
-	case 'r':
-		return '\r', nil
-	case 't':
-		return '\t', nil
 	case 'c':
 		if p.end() || p.src[p.pos] < ' ' || p.src[p.pos] > '~' {
-			return 0, p.errAt(begin, `\c must be followed by a printable character`)
+			p.fail(begin, `\c must be followed by a printable character`)
+			return 0
 		}
-		c := strings.ToUpper(p.src[p.pos : p.pos+1])[0]
 		p.pos++
-		return int(c ^ 0x40), nil
-	case 'x':
-		return p.hex(begin)
+		return int(strings.ToUpper(p.src[p.pos-1 : p.pos])[0] ^ 0x40)
+	case 'x': // up to two digits, or any number in braces
+		if p.accept("{") {
+			return leadingNumber(p.braced(begin), 16)
+		}
+		return leadingNumber(p.take("0123456789abcdefABCDEF", 2), 16)
 	case 'o':
-		if !p.accept('{') {
-			return 0, p.errAt(begin, `\o must be followed by {`)
+		if !p.accept("{") {
+			p.fail(begin, `\o must be followed by {`)
 		}
-		digits, err := p.braced(begin)
-		return leadingNumber(digits, 8), err
+		return leadingNumber(p.braced(begin), 8)
 	case 'N':
-		p.pos++ // the brace
-		name, err := p.braced(begin)
-		if err != nil {
-			return 0, err
-		}
+		p.accept("{")
+		name := p.braced(begin)
 		digits, found := strings.CutPrefix(strings.TrimSpace(name), "U+")
 		if !found || strings.Contains(digits, ".") {
-			return 0, p.errAt(begin, `\N{%s}: named characters are not supported, write \x{...}`, name)
+			p.fail(begin, `\N{%s}: named characters are not supported, write \x{...}`, name)
 		}
 		p.requireUnicode()
-		return leadingNumber(digits, 16), nil
+		return leadingNumber(digits, 16)
 	case 'C':
-		return 0, p.errAt(begin, `\C is no longer supported by Perl`)
+		p.fail(begin, `\C is no longer supported by Perl`)
 	}
-	return int(letter), nil
+	return int(letter)
 }
 
-// hex reads the digits after \x: up to two, or any number in braces.
-func (p *parser) hex(begin int) (int, error) {
-	if p.accept('{') {
-		digits, err := p.braced(begin)
-		return leadingNumber(digits, 16), err
-	}
-	start := p.pos
-	for !p.end() && p.pos < start+2 && strings.IndexByte("0123456789abcdefABCDEF", p.src[p.pos]) >= 0 {
-		p.pos++
-	}
-	return leadingNumber(p.src[start:p.pos], 16), nil
-}
+// octal reads up to three octal digits.
+func (p *parser) octal() int { return leadingNumber(p.take("01234567", 3), 8) }
 
-// octal reads up to limit octal digits.
-func (p *parser) octal(limit int) int {
-	start := p.pos
-	for !p.end() && p.pos < start+limit && '0' <= p.src[p.pos] && p.src[p.pos] <= '7' {
-		p.pos++
-	}
-	return leadingNumber(p.src[start:p.pos], 8)
-}
-
-// leadingNumber returns the value of the digits that s begins with: Perl ignores what follows.
+// leadingNumber returns the value of the digits that s begins with: Perl ignores what follows. Beyond all characters
+// it may be another.
 func leadingNumber(s string, base int) int {
 	s = strings.ReplaceAll(strings.Trim(s, " \t"), "_", "")
-	end := 0
-	for end < len(s) {
-		if _, err := strconv.ParseUint(s[end:end+1], base, 8); err != nil {
-			break
-		}
-		end++
+	isNoDigit := func(r rune) bool {
+		_, err := strconv.ParseUint(string(r), base, 8)
+		return err != nil
 	}
-	if end == 0 {
-		return 0
+	if end := strings.IndexFunc(s, isNoDigit); end >= 0 {
+		s = s[:end]
 	}
-	n, err := strconv.ParseUint(s[:end], base, 31)
-	if err != nil {
-		return 1 << 30 // beyond all characters
-	}
+	n, _ := strconv.ParseUint(s, base, 31) // 0 of no digits
 	return int(n)
 }
 
 // braced reads up to the closing brace; the position is after the opening one.
-func (p *parser) braced(begin int) (string, error) {
-	inner, _, found := strings.Cut(p.src[p.pos:], "}")
+func (p *parser) braced(begin int) string {
+	inner, found := p.upTo("}")
 	if !found {
-		return "", p.errAt(begin, "missing right brace")
+		p.fail(begin, "missing right brace")
 	}
-	p.pos += len(inner) + 1
-	return inner, nil
+	return inner
 }
 
 // numbered reads \1 to \9, and \10 upwards when there are that many groups; else it is an octal
 // number. The position is after the first digit.
-func (p *parser) numbered() (*node, error) {
-	begin := p.pos - 2
-	start := p.pos - 1
-	for !p.end() && '0' <= p.src[p.pos] && p.src[p.pos] <= '9' {
-		p.pos++
+func (p *parser) numbered() *node {
+	p.pos--
+	begin := p.pos
+	n := leadingNumber(p.take(digits, maxPattern), 10)
+	if n > 9 && p.first != nil && n > p.first.groups && p.src[begin] < '8' {
+		p.pos = begin
+		return p.char(p.octal())
 	}
-	n := leadingNumber(p.src[start:p.pos], 10)
-	if n > 9 && n > p.total && !p.scouting && p.src[start] < '8' {
-		p.pos = start
-		return p.char(p.octal(3)), nil
-	}
-	return p.reference(n, begin)
+	return p.reference(n, begin-1)
 }
 
+const digits = "0123456789"
+
 // groupReference reads \g1 \g-1 \g{1} \g{-1} \g{name}; the position is after the g.
-func (p *parser) groupReference() (*node, error) {
+func (p *parser) groupReference() *node {
 	begin := p.pos - 2
 	var name string
-	if p.accept('{') {
-		inner, err := p.braced(begin)
-		if err != nil {
-			return nil, err
-		}
-		name = strings.Trim(inner, " \t")
+	if p.accept("{") {
+		name = strings.Trim(p.braced(begin), " \t")
 	} else {
-		start := p.pos
-		p.accept('-')
-		for !p.end() && '0' <= p.src[p.pos] && p.src[p.pos] <= '9' {
-			p.pos++
-		}
-		name = p.src[start:p.pos]
+		name = p.take("-", 1) + p.take(digits, maxPattern)
 	}
 	n, err := strconv.Atoi(name)
 	switch {
-	case err != nil && !isGroupName(name):
-		return nil, p.errAt(begin, `unterminated \g`)
+	case err != nil && !groupName.MatchString(name):
+		return p.fail(begin, `unterminated \g`)
 	case err != nil:
 		return p.nameReference(name, begin)
 	case n < 0:
@@ -234,51 +178,46 @@ func (p *parser) groupReference() (*node, error) {
 	return p.reference(n, begin)
 }
 
-// namedReference reads \k<name> \k'name' \k{name}; the position is after the k.
-func (p *parser) namedReference() (*node, error) {
-	begin := p.pos - 2
-	for _, quotes := range []string{"<>", "''", "{}"} {
-		if p.accept(quotes[0]) {
-			name, err := p.groupName(quotes[1], begin)
-			if err != nil {
-				return nil, err
-			}
-			return p.nameReference(name, begin)
-		}
+// groupName reads a name up to its closing quote.
+func (p *parser) groupName(quote string, begin int) string {
+	name, found := p.upTo(quote)
+	if quote == "}" {
+		name = strings.Trim(name, " \t")
 	}
-	return nil, p.errAt(begin, `\k must be followed by a name in <>, '' or {}`)
+	if !found || !groupName.MatchString(name) {
+		p.fail(begin, "a group's name must be letters, digits and _, with no digit in front")
+	}
+	return name
 }
+
+var groupName = regexp.MustCompile(`^[A-Za-z_][A-Za-z_0-9]*$`)
 
 // reference is a back-reference to a group.
-func (p *parser) reference(n, begin int) (*node, error) {
-	if p.scouting {
-		p.referred[n] = true
-		return p.backReference(n), nil
+func (p *parser) reference(n, begin int) *node {
+	if p.first != nil && (n < 1 || n > p.first.groups) {
+		return p.fail(begin, "reference to a group that does not exist")
 	}
-	if n < 1 || n > p.total {
-		return nil, p.errAt(begin, "reference to a group that does not exist")
-	}
-	return p.backReference(n), nil
-}
-
-func (p *parser) backReference(group int) *node {
-	return &node{kind: reference, group: group, fold: p.flags.fold}
+	return &node{kind: reference, group: n, fold: p.flags.fold}
 }
 
 // nameReference is a back-reference to the first group of that name that has matched.
-func (p *parser) nameReference(name string, begin int) (*node, error) {
-	if p.scouting {
-		p.namesReferred = append(p.namesReferred, name)
-		return p.backReference(0), nil
-	}
-	groups := p.allNames[name]
+func (p *parser) nameReference(name string, begin int) *node {
+	groups := p.named(name)
 	if len(groups) == 0 {
-		return nil, p.errAt(begin, "reference to a group %q that does not exist", name)
+		return p.fail(begin, "reference to a group %q that does not exist", name)
 	}
 	last := len(groups) - 1
-	ref := p.backReference(groups[last])
+	ref := p.reference(groups[last], begin)
 	for _, n := range slices.Backward(groups[:last]) {
-		ref = &node{kind: condition, group: n, subs: []*node{p.backReference(n), ref}}
+		ref = &node{kind: condition, group: n, subs: []*node{p.reference(n, begin), ref}}
 	}
-	return ref, nil
+	return ref
+}
+
+// named are the groups of a name. The first pass, which does not know them all, takes the whole pattern for one.
+func (p *parser) named(name string) []int {
+	if p.first == nil {
+		return []int{0}
+	}
+	return p.first.names[name]
 }

@@ -5,24 +5,15 @@ import (
 	"strings"
 )
 
-// lookarounds are the openings of groups that capture nothing.
-var lookarounds = []struct {
-	open string
-	node node
-}{
-	{"?=", ahead}, {"*pla:", ahead}, {"*positive_lookahead:", ahead},
-	{"?!", notAhead}, {"*nla:", notAhead}, {"*negative_lookahead:", notAhead},
-	{"?<=", lookBehind}, {"*plb:", lookBehind}, {"*positive_lookbehind:", lookBehind},
-	{"?<!", notLookBehind}, {"*nlb:", notLookBehind}, {"*negative_lookbehind:", notLookBehind},
-	{"?>", node{kind: atomic}}, {"*atomic:", node{kind: atomic}},
+// lookarounds are the groups that look around or take without giving back, as both engines write them, and Perl's
+// longer names for them.
+var lookarounds = map[string][]string{
+	"?=":  {"*pla:", "*positive_lookahead:"},
+	"?!":  {"*nla:", "*negative_lookahead:"},
+	"?<=": {"*plb:", "*positive_lookbehind:"},
+	"?<!": {"*nlb:", "*negative_lookbehind:"},
+	"?>":  {"*atomic:"},
 }
-
-var (
-	ahead         = node{kind: look}
-	notAhead      = node{kind: look, negated: true}
-	lookBehind    = node{kind: look, backward: true}
-	notLookBehind = node{kind: look, backward: true, negated: true}
-)
 
 // refused are openings that have no counterpart in the engine.
 var refused = []struct{ perl, what string }{
@@ -32,134 +23,94 @@ var refused = []struct{ perl, what string }{
 }
 
 // group reads a group; the position is after its "(".
-func (p *parser) group() (*node, error) {
+func (p *parser) group() *node {
 	begin := p.pos - 1
 	if p.nesting++; p.nesting > maxNesting {
-		return nil, p.errAt(begin, "more than %d groups in each other", maxNesting)
+		return p.fail(begin, "more than %d groups in each other", maxNesting)
 	}
 	defer func() { p.nesting-- }()
 	rest := p.src[p.pos:]
-	if !strings.HasPrefix(rest, "?") && !strings.HasPrefix(rest, "*") {
+	if !p.ahead("?") && !p.ahead("*") {
 		return p.capture("", begin)
 	}
-	if p.acceptString("*FAIL)") || p.acceptString("*F)") {
-		return one(byteSet{}), nil
+	if p.accept("*FAIL)") || p.accept("*F)") {
+		return one(byteSet{})
 	}
-	for _, l := range lookarounds {
-		if !p.acceptString(l.open) {
-			continue
+	for open, names := range lookarounds {
+		if p.accept(open) || slices.ContainsFunc(names, p.accept) {
+			return p.lookOrAtomic(open, begin)
 		}
-		n := l.node
-		if n.kind == look {
-			p.lookaround++
-			defer func() { p.lookaround-- }()
-		}
-		return p.enclosed(n, false, begin)
 	}
-	if recursion := strings.TrimLeft(rest, "?+-"); recursion != "" && isDigits(recursion[:1]) && rest[0] == '?' {
-		return nil, p.errAt(begin, "recursion %q is not supported", firstBytes("("+rest, 12))
+	what := ""
+	if recursion := strings.TrimLeft(rest, "?+-"); p.ahead("?") && strings.TrimLeft(recursion, digits) != recursion {
+		what = "recursion"
 	}
 	for _, r := range refused {
-		if strings.HasPrefix(rest, r.perl) {
-			return nil, p.errAt(begin, "%s %q is not supported", r.what, firstBytes("("+rest, 12))
+		if p.ahead(r.perl) {
+			what = r.what
 		}
 	}
+	if what != "" {
+		opening := "(" + rest
+		return p.fail(begin, "%s %q is not supported", what, opening[:min(len(opening), 12)])
+	}
 	switch {
-	case p.acceptString("?|"):
+	case p.accept("?|"):
 		return p.enclosed(node{kind: sequence}, true, begin)
-	case p.acceptString("?("):
+	case p.accept("?("):
 		return p.conditional(begin)
-	case p.acceptString("?P="):
-		name, err := p.groupName(')', begin)
-		if err != nil {
-			return nil, err
-		}
-		return p.nameReference(name, begin)
-	case p.acceptString("?<"), p.acceptString("?P<"):
-		return p.named('>', begin)
-	case p.acceptString("?'"):
-		return p.named('\'', begin)
+	case p.accept("?P="):
+		return p.nameReference(p.groupName(")", begin), begin)
+	case p.accept("?<"), p.accept("?P<"):
+		return p.capture(p.groupName(">", begin), begin)
+	case p.accept("?'"):
+		return p.capture(p.groupName("'", begin), begin)
 	}
 	p.pos++ // the question mark
 	return p.flagGroup(begin)
 }
 
-func firstBytes(s string, n int) string { return s[:min(len(s), n)] }
-
-// enclosed reads the inside of a group and its ")" into a node. What the flags become inside ends with it.
-func (p *parser) enclosed(group node, reset bool, begin int) (*node, error) {
-	saved := p.flags
-	defer func() { p.flags = saved }()
-	inside, err := p.alternatives(reset)
-	if err != nil {
-		return nil, err
+// lookOrAtomic reads the inside of one of lookarounds.
+func (p *parser) lookOrAtomic(open string, begin int) *node {
+	if open == "?>" {
+		return p.enclosed(node{kind: atomic}, false, begin)
 	}
-	if !p.accept(')') {
-		return nil, p.errAt(begin, "unmatched (")
-	}
-	if group.kind == sequence {
-		return inside, nil
-	}
-	group.subs = []*node{inside}
-	return &group, nil
+	p.lookaround++
+	defer func() { p.lookaround-- }()
+	return p.enclosed(node{kind: look, open: open}, false, begin)
 }
 
-// capture reads a capturing group, or a plain one when nothing refers to it.
-func (p *parser) capture(name string, begin int) (*node, error) {
+// enclosed reads the inside of a group and its ")" into a node. What the flags become inside ends with it.
+func (p *parser) enclosed(group node, reset bool, begin int) *node {
+	saved := p.flags
+	inside := p.alternatives(reset)
+	p.flags = saved
+	if !p.accept(")") {
+		return p.fail(begin, "unmatched (")
+	}
+	if group.kind == sequence {
+		return inside
+	}
+	group.subs = []*node{inside}
+	return &group
+}
+
+// capture reads a capturing group.
+func (p *parser) capture(name string, begin int) *node {
 	if name == "" && p.flags.noCaptures {
 		return p.enclosed(node{kind: sequence}, false, begin)
 	}
 	p.groups++
 	if name != "" && !slices.Contains(p.names[name], p.groups) {
-		if p.names == nil {
-			p.names = map[string][]int{}
-		}
 		p.names[name] = append(p.names[name], p.groups)
-	}
-	if !p.referred[p.groups] {
-		return p.enclosed(node{kind: sequence}, false, begin)
 	}
 	return p.enclosed(node{kind: capture, group: p.groups}, false, begin)
 }
 
-func (p *parser) named(quote byte, begin int) (*node, error) {
-	name, err := p.groupName(quote, begin)
-	if err != nil {
-		return nil, err
-	}
-	return p.capture(name, begin)
-}
-
-// groupName reads a name up to its closing quote.
-func (p *parser) groupName(quote byte, begin int) (string, error) {
-	name, _, found := strings.Cut(p.src[p.pos:], string(quote))
-	if quote == '}' {
-		p.pos += len(name)
-		name = strings.Trim(name, " \t")
-	} else {
-		p.pos += len(name)
-	}
-	if !found || !isGroupName(name) {
-		return "", p.errAt(begin, "a group's name must be letters, digits and _, with no digit in front")
-	}
-	p.pos++
-	return name, nil
-}
-
-func isGroupName(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if c != '_' && !isLetter(c) && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return s != ""
-}
-
 // flagGroup reads (?flags) and (?flags:...); the position is after the question mark.
-func (p *parser) flagGroup(begin int) (*node, error) {
+func (p *parser) flagGroup(begin int) *node {
 	flags := p.flags
-	if p.accept('^') {
+	if p.accept("^") {
 		flags = modifiers{}
 	}
 	on, xs := true, 0
@@ -169,25 +120,23 @@ func (p *parser) flagGroup(begin int) (*node, error) {
 		switch {
 		case c == ')':
 			p.flags = flags
-			return nil, nil
+			return nil
 		case c == ':':
 			saved := p.flags
 			p.flags = flags
-			n, err := p.enclosed(node{kind: sequence}, false, begin)
+			n := p.enclosed(node{kind: sequence}, false, begin)
 			p.flags = saved
-			return n, err
+			return n
 		case c == '-' && on:
 			on = false
 		case c == 'x' && on:
 			xs++
 			flags.extended = min(xs, 2)
-		default:
-			if !flags.set(c, on) {
-				return nil, p.errAt(begin, "%q is not recognized", p.src[begin:p.pos])
-			}
+		case !flags.set(c, on):
+			return p.fail(begin, "%q is not recognized", p.src[begin:p.pos])
 		}
 	}
-	return nil, p.errAt(begin, "unmatched (?")
+	return p.fail(begin, "unmatched (?")
 }
 
 // set switches one modifier on or off, and reports whether Perl knows it there.
@@ -218,78 +167,43 @@ func (f *modifiers) set(c byte, on bool) bool {
 }
 
 // conditional reads (?(condition)yes|no); the position is after its second parenthesis.
-func (p *parser) conditional(begin int) (*node, error) {
-	if strings.HasPrefix(p.src[p.pos:], "?") || strings.HasPrefix(p.src[p.pos:], "*") {
-		test, err := p.group()
-		if err != nil {
-			return nil, err
+func (p *parser) conditional(begin int) *node {
+	n := node{kind: condition}
+	if p.ahead("?") || p.ahead("*") {
+		n.test = p.group()
+		if n.test == nil || n.test.kind != look {
+			return p.fail(begin, "unknown condition")
 		}
-		if test == nil || test.kind != look {
-			return nil, p.errAt(begin, "unknown condition")
-		}
-		return p.branches(&node{kind: condition, test: test}, begin)
-	}
-	name, _, found := strings.Cut(p.src[p.pos:], ")")
-	if !found {
-		return nil, p.errAt(begin, "unmatched (")
-	}
-	p.pos += len(name) + 1
-	group, err := p.conditionGroup(name, begin)
-	if err != nil {
-		return nil, err
-	}
-	n := &node{kind: condition, group: group}
-	if !p.referred[group] || group > p.total { // a group that is not there never matches
+	} else if n.group = p.conditionGroup(begin); p.first != nil && n.group > p.first.groups { // it never matches
 		n.test = one(byteSet{})
 	}
-	return p.branches(n, begin)
+	whole := p.enclosed(n, false, begin)
+	if whole == nil || whole.subs[0].kind != choice {
+		return whole
+	}
+	if whole.subs = whole.subs[0].subs; len(whole.subs) > 2 {
+		return p.fail(begin, "more than two branches in a conditional")
+	}
+	return whole
 }
 
-// conditionGroup returns the group that a condition asks for.
-func (p *parser) conditionGroup(condition string, begin int) (int, error) {
-	if condition != "" && isDigits(condition) {
-		group := leadingNumber(condition, 10)
-		if p.scouting {
-			p.referred[group] = true
-		}
-		return group, nil
-	}
-	if strings.HasPrefix(condition, "R") || condition == "DEFINE" {
-		return 0, p.errAt(begin, "recursion (?(%s) is not supported", condition)
-	}
+// conditionGroup reads which group a condition asks for, and its closing parenthesis.
+func (p *parser) conditionGroup(begin int) int {
+	condition, found := p.upTo(")")
 	name := strings.Trim(condition, "<>'")
-	if condition != "<"+name+">" && condition != "'"+name+"'" {
-		return 0, p.errAt(begin, "unknown condition (?(%s)", condition)
+	switch {
+	case !found:
+		p.fail(begin, "unmatched (")
+	case condition != "" && strings.Trim(condition, digits) == "":
+		return leadingNumber(condition, 10)
+	case strings.HasPrefix(condition, "R") || condition == "DEFINE":
+		p.fail(begin, "recursion (?(%s) is not supported", condition)
+	case condition != "<"+name+">" && condition != "'"+name+"'":
+		p.fail(begin, "unknown condition (?(%s)", condition)
+	case len(p.named(name)) == 0:
+		p.fail(begin, "condition on a group %q that does not exist", name)
+	default:
+		return p.named(name)[0]
 	}
-	if p.scouting {
-		p.namesReferred = append(p.namesReferred, name)
-		return 0, nil
-	}
-	if len(p.allNames[name]) == 0 {
-		return 0, p.errAt(begin, "condition on a group %q that does not exist", name)
-	}
-	return p.allNames[name][0], nil
-}
-
-// branches reads yes|no and the closing parenthesis of a conditional.
-func (p *parser) branches(n *node, begin int) (*node, error) {
-	saved := p.flags
-	defer func() { p.flags = saved }()
-	for {
-		if len(n.subs) == 2 {
-			return nil, p.errAt(begin, "more than two branches in a conditional")
-		}
-		branch, err := p.sequence()
-		if err != nil {
-			return nil, err
-		}
-		n.subs = append(n.subs, branch)
-		if !p.accept('|') {
-			break
-		}
-	}
-	if !p.accept(')') {
-		return nil, p.errAt(begin, "unmatched (")
-	}
-	return n, nil
+	return 0
 }

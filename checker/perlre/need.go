@@ -17,17 +17,18 @@ func (all needs) in(text []byte) bool {
 	return true
 }
 
-// needsOf finds what every match of a tree contains.
-func needsOf(tree *node) needs {
-	var f needFinder
+// needsOf finds what every match of a tree contains. It is plain when that is all there is to a match.
+func needsOf(tree *node) (found needs, plain bool) {
+	f := needFinder{plain: true}
 	f.visit(tree)
 	f.end()
-	return f.found
+	return f.found, f.plain
 }
 
 type needFinder struct {
 	found needs
 	run   []byte // bytes that follow each other
+	plain bool
 }
 
 func (f *needFinder) end() {
@@ -37,13 +38,9 @@ func (f *needFinder) end() {
 }
 
 func (f *needFinder) visit(n *node) {
+	b, isByte := n.literal()
+	f.plain = f.plain && (isByte || n.kind == sequence)
 	switch n.kind {
-	case single:
-		if b, ok := n.literal(); ok {
-			f.run = append(f.run, b)
-			return
-		}
-		f.end()
 	case sequence, capture, atomic:
 		for _, sub := range n.subs {
 			f.visit(sub)
@@ -54,23 +51,13 @@ func (f *needFinder) visit(n *node) {
 			f.visit(n.subs[0])
 			f.end()
 		}
+	case single:
+		if isByte {
+			f.run = append(f.run, b)
+			return
+		}
+		f.end()
 	case choice, reference, condition:
 		f.end()
 	}
-}
-
-// plain is the text of a tree that is nothing but text.
-func plain(tree *node) (text []byte, ok bool) {
-	if tree.kind != sequence {
-		b, ok := tree.literal()
-		return []byte{b}, ok
-	}
-	for _, sub := range tree.subs {
-		part, ok := plain(sub)
-		if !ok {
-			return nil, false
-		}
-		text = append(text, part...)
-	}
-	return text, true
 }

@@ -1,6 +1,9 @@
 package perlre
 
-import "math/bits"
+import (
+	"iter"
+	"math/bits"
+)
 
 // kind is what a node of the tree is.
 type kind uint8
@@ -31,15 +34,45 @@ type node struct {
 	low, high int
 	lazy      bool
 	negated   bool
-	backward  bool
-	fold      bool  // of a reference: in either case
-	group     int   // that is captured, referred to, or a condition
-	test      *node // of a condition
-	pos       int   // of a repeat's quantifier in the pattern
+	open      string // of a look: ?= ?! ?<= ?<!
+	fold      bool   // of a reference: in either case
+	group     int    // that is captured, referred to, or a condition
+	test      *node  // of a condition
+	pos       int    // of a repeat's quantifier in the pattern
 }
 
 // one is a byte of a set. One of the empty set matches nothing.
 func one(set byteSet) *node { return &node{kind: single, set: set} }
+
+// all are the nodes of a tree, each before those in it.
+func (n *node) all() iter.Seq[*node] { return func(yield func(*node) bool) { n.visit(yield) } }
+
+func (n *node) visit(yield func(*node) bool) bool {
+	if !yield(n) || n.test != nil && !n.test.visit(yield) {
+		return false
+	}
+	for _, sub := range n.subs {
+		if !sub.visit(yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// dropCaptures makes plain groups of those that nothing refers to.
+func (n *node) dropCaptures() {
+	referred := map[int]bool{}
+	for sub := range n.all() {
+		if sub.kind == reference || sub.kind == condition && sub.test == nil {
+			referred[sub.group] = true
+		}
+	}
+	for sub := range n.all() {
+		if sub.kind == capture && !referred[sub.group] {
+			*sub = *sub.subs[0]
+		}
+	}
+}
 
 // minLength is the minimum of bytes that a node takes.
 func (n *node) minLength() int {
@@ -55,22 +88,19 @@ func (n *node) minLength() int {
 	case repeat:
 		return min(n.low*n.subs[0].minLength(), maxPattern)
 	case choice:
-		least := n.subs[0].minLength()
-		for _, sub := range n.subs[1:] {
-			least = min(least, sub.minLength())
+		shortest := maxPattern
+		for _, sub := range n.subs {
+			shortest = min(shortest, sub.minLength())
 		}
-		return least
+		return shortest
 	}
 	return 0
 }
 
 // has reports whether a node of a kind is in the tree.
 func (n *node) has(k kind) bool {
-	if n.kind == k || n.test != nil && n.test.has(k) {
-		return true
-	}
-	for _, sub := range n.subs {
-		if sub.has(k) {
+	for sub := range n.all() {
+		if sub.kind == k {
 			return true
 		}
 	}

@@ -188,23 +188,12 @@ func (w *notation) backtracking(n *node) {
 	case atomic:
 		w.group("(?>", n.subs[0], place{})
 	case look:
-		w.group(lookOpening(n), n.subs[0], place{})
+		w.group("("+n.open, n.subs[0], place{})
 	case reference:
 		w.reference(n)
 	case condition:
 		w.condition(n)
 	}
-}
-
-func lookOpening(n *node) string {
-	open := "(?"
-	if n.backward {
-		open += "<"
-	}
-	if n.negated {
-		return open + "!"
-	}
-	return open + "="
 }
 
 func (w *notation) reference(n *node) {

@@ -2,6 +2,7 @@ package perlre
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -22,19 +23,16 @@ func parse(pattern string) (tree *node, groups int, err error) {
 		return nil, 0, fmt.Errorf("longer than %d bytes", maxPattern)
 	}
 	// The first pass counts and names the groups, which decides what \10 and \k<name> mean.
-	scout := parser{src: pattern, scouting: true, referred: map[int]bool{}}
-	if _, err := scout.parse(); err != nil {
-		return nil, 0, err
+	first := parser{src: pattern, names: map[string][]int{}}
+	if first.parse(); first.err != nil {
+		return nil, 0, first.err
 	}
-	p := parser{src: pattern, total: scout.groups, unicodeRules: scout.unicodeRules,
-		referred: scout.referred, allNames: scout.names}
-	for _, name := range scout.namesReferred {
-		for _, group := range scout.names[name] {
-			p.referred[group] = true
-		}
+	p := parser{src: pattern, names: map[string][]int{}, unicodeRules: first.unicodeRules, first: &first}
+	if tree = p.parse(); p.err != nil {
+		return nil, 0, p.err
 	}
-	tree, err = p.parse()
-	return tree, scout.groups, err
+	tree.dropCaptures()
+	return tree, first.groups, nil
 }
 
 // modifiers are those in force at one place of the pattern: (?imsxn) and the rule for
@@ -51,52 +49,60 @@ type modifiers struct {
 type parser struct {
 	src   string
 	pos   int
+	err   error // the first
 	flags modifiers
 
-	scouting     bool
-	groups       int // opened so far
-	names        map[string][]int
-	unicodeRules bool // something in the pattern puts all of it under the Unicode rules
+	groups       int              // opened so far
+	names        map[string][]int // of the groups
+	unicodeRules bool             // something in the pattern puts all of it under the Unicode rules
 	nesting      int
-	lookaround   int // depth of look-arounds
-
-	total         int // groups in the whole pattern
-	allNames      map[string][]int
-	referred      map[int]bool // groups that something refers to; the others need no capture
-	namesReferred []string
+	lookaround   int     // depth of look-arounds
+	first        *parser // the first pass, when this is the second
 }
 
-func (p *parser) parse() (*node, error) {
-	tree, err := p.alternatives(false)
-	if err != nil {
-		return nil, err
-	}
+func (p *parser) parse() *node {
+	tree := p.alternatives(false)
 	if !p.end() {
-		return nil, p.errAt(p.pos, "unmatched )")
+		p.fail(p.pos, "unmatched )")
 	}
-	return tree, nil
+	return tree
+}
+
+// fail keeps the first error, and skips the rest of the pattern: whatever is being read ends there. There is no node.
+func (p *parser) fail(pos int, format string, args ...any) *node {
+	if p.err == nil {
+		p.err = fmt.Errorf("%s, at character %d of the pattern", fmt.Sprintf(format, args...), pos+1)
+	}
+	p.pos = len(p.src)
+	return nil
 }
 
 func (p *parser) end() bool { return p.pos >= len(p.src) }
 
-func (p *parser) accept(c byte) bool {
-	if p.end() || p.src[p.pos] != c {
-		return false
+func (p *parser) ahead(s string) bool { return strings.HasPrefix(p.src[p.pos:], s) }
+
+func (p *parser) accept(s string) bool {
+	found := p.ahead(s)
+	if found {
+		p.pos += len(s)
 	}
-	p.pos++
-	return true
+	return found
 }
 
-func (p *parser) acceptString(s string) bool {
-	if !strings.HasPrefix(p.src[p.pos:], s) {
-		return false
-	}
-	p.pos += len(s)
-	return true
+// upTo reads up to a text and past it; without it, up to the end of the pattern.
+func (p *parser) upTo(stop string) (text string, found bool) {
+	text, rest, found := strings.Cut(p.src[p.pos:], stop)
+	p.pos = len(p.src) - len(rest)
+	return text, found
 }
 
-func (p *parser) errAt(pos int, format string, args ...any) error {
-	return fmt.Errorf("%s, at character %d of the pattern", fmt.Sprintf(format, args...), pos+1)
+// take reads bytes of those given, up to a limit.
+func (p *parser) take(bytes string, limit int) string {
+	begin := p.pos
+	for !p.end() && p.pos < begin+limit && strings.IndexByte(bytes, p.src[p.pos]) >= 0 {
+		p.pos++
+	}
+	return p.src[begin:p.pos]
 }
 
 // classesLatin1 reports whether \w and its like cover Latin-1 here, foldsLatin1 whether case does.
@@ -117,124 +123,96 @@ func (p *parser) requireUnicode() {
 
 // alternatives reads up to the end of the group. In a branch reset each alternative counts its
 // groups from the same number.
-func (p *parser) alternatives(reset bool) (*node, error) {
-	first, most := p.groups, p.groups
-	var branches []*node
-	for {
-		branch, err := p.sequence()
-		if err != nil {
-			return nil, err
-		}
-		branches = append(branches, branch)
-		most = max(most, p.groups)
-		if !p.accept('|') {
-			break
-		}
+func (p *parser) alternatives(reset bool) *node {
+	first := p.groups
+	branches := []*node{p.sequence()}
+	last := p.groups
+	for p.accept("|") {
 		if reset {
 			p.groups = first
 		}
+		branches = append(branches, p.sequence())
+		last = max(last, p.groups)
 	}
-	p.groups = most
+	p.groups = last
 	if len(branches) == 1 {
-		return branches[0], nil
+		return branches[0]
 	}
-	return &node{kind: choice, subs: branches}, nil
+	return &node{kind: choice, subs: branches}
 }
 
 // sequence reads up to the next "|" or ")".
-func (p *parser) sequence() (*node, error) {
+func (p *parser) sequence() *node {
 	all := &node{kind: sequence}
-	for {
-		if err := p.skipComments(); err != nil {
-			return nil, err
+	for p.skipComments(); !p.end() && !p.ahead("|") && !p.ahead(")"); p.skipComments() {
+		if atom := p.atom(); atom != nil {
+			all.subs = append(all.subs, p.quantifiers(atom))
 		}
-		if p.end() || p.src[p.pos] == '|' || p.src[p.pos] == ')' {
-			return all, nil
-		}
-		atom, err := p.atom()
-		if err != nil {
-			return nil, err
-		}
-		if atom == nil {
-			continue
-		}
-		if atom, err = p.quantifiers(atom); err != nil {
-			return nil, err
-		}
-		all.subs = append(all.subs, atom)
 	}
+	return all
 }
 
 // skipComments skips (?#...) and, under (?x), white space and # comments.
-func (p *parser) skipComments() error {
-	for !p.end() {
-		switch c := p.src[p.pos]; {
-		case strings.HasPrefix(p.src[p.pos:], "(?#"):
-			length := strings.IndexByte(p.src[p.pos:], ')')
-			if length < 0 {
-				return p.errAt(p.pos, "unmatched (?#")
+func (p *parser) skipComments() {
+	for {
+		begin := p.pos
+		switch {
+		case p.accept("(?#"):
+			if _, found := p.upTo(")"); !found {
+				p.fail(begin, "unmatched (?#")
 			}
-			p.pos += length + 1
-		case p.flags.extended > 0 && c == '#':
-			length := strings.IndexByte(p.src[p.pos:], '\n')
-			if length < 0 {
-				length = len(p.src) - p.pos - 1
-			}
-			p.pos += length + 1
-		case p.flags.extended > 0 && strings.IndexByte(" \t\n\v\f\r\x85", c) >= 0:
-			p.pos++
+		case p.flags.extended > 0 && p.accept("#"):
+			p.upTo("\n")
+		case p.flags.extended > 0 && p.take(" \t\n\v\f\r\x85", maxPattern) != "":
 		default:
-			return nil
+			return
 		}
 	}
-	return nil
 }
 
 // atom reads what a quantifier may follow. It is nil for (?i) and its like: nothing to repeat.
-func (p *parser) atom() (*node, error) {
+func (p *parser) atom() *node {
 	c := p.src[p.pos]
 	p.pos++
 	switch c {
 	case '(':
 		return p.group()
 	case '[':
-		set, err := p.class()
-		return one(set), err
+		return one(p.class())
 	case '.':
-		set := byteSet{}.negated()
-		if !p.flags.dotAll {
-			set[0] &^= 1 << '\n'
+		if p.flags.dotAll {
+			return one(byteSet{}.negated())
 		}
-		return one(set), nil
+		return one(bytesOf("\n").negated())
 	case '^':
 		if p.flags.multiline {
-			return &node{kind: lineBegin}, nil
+			return &node{kind: lineBegin}
 		}
-		return &node{kind: textBegin}, nil
+		return &node{kind: textBegin}
 	case '$':
 		if p.flags.multiline {
-			return &node{kind: lineEnd}, nil
+			return &node{kind: lineEnd}
 		}
-		return &node{kind: lastEnd}, nil
+		return &node{kind: lastEnd}
 	case '\\':
 		return p.escape()
 	case '*', '+', '?':
-		return nil, p.errAt(p.pos-1, "quantifier %c follows nothing", c)
+		return p.fail(p.pos-1, "quantifier %c follows nothing", c)
 	case '{': // no quantifier, or it had been read; Perl refuses it after an escaped letter
 		if p.pos > 2 && p.src[p.pos-3] == '\\' && isLetter(p.src[p.pos-2]) {
-			return nil, p.errAt(p.pos-1, `unescaped left brace, write \{`)
+			return p.fail(p.pos-1, `unescaped left brace, write \{`)
 		}
 	}
-	return p.char(int(c)), nil
+	return p.char(int(c))
 }
 
 // char is one character; one beyond the bytes matches nothing.
 func (p *parser) char(c int) *node {
+	var set byteSet
 	if c > 0xff {
 		p.unicodeRules = true
-		return one(byteSet{})
+		return one(set)
 	}
-	var set byteSet
 	set.add(byte(c))
 	if p.flags.fold {
 		set = set.folded(p.foldsLatin1())
@@ -243,82 +221,65 @@ func (p *parser) char(c int) *node {
 }
 
 // quantifiers reads what repeats an atom.
-func (p *parser) quantifiers(atom *node) (*node, error) {
-	if err := p.skipComments(); err != nil {
-		return nil, err
-	}
+func (p *parser) quantifiers(atom *node) *node {
+	p.skipComments()
 	begin := p.pos
-	low, high, found, err := p.quantifier()
-	if err != nil || !found {
-		return atom, err
+	low, high, found := p.quantifier()
+	switch {
+	case !found:
+		return atom
+	case max(low, high) > maxRepeat:
+		return p.fail(begin, "quantifier bigger than %d", maxRepeat)
 	}
-	if err := p.skipComments(); err != nil {
-		return nil, err
-	}
-	lazy := p.accept('?')
-	possessive := !lazy && p.accept('+')
-	if err := p.skipComments(); err != nil {
-		return nil, err
-	}
+	p.skipComments()
+	lazy := p.accept("?")
+	possessive := !lazy && p.accept("+")
+	p.skipComments()
 	second := p.pos
-	if _, _, found, err := p.quantifier(); err != nil || found {
-		return nil, p.errAt(second, "nested quantifiers")
+	if _, _, found := p.quantifier(); found {
+		return p.fail(second, "nested quantifiers")
 	}
 	if high >= 0 && low > high { // Perl: can't match
-		return one(byteSet{}), nil
+		return one(byteSet{})
 	}
 	n := &node{kind: repeat, subs: []*node{atom}, low: low, high: high, lazy: lazy, pos: begin}
 	if possessive {
 		n = &node{kind: atomic, subs: []*node{n}}
 	}
-	return n, nil
+	return n
 }
 
-// quantifier reads one of * + ? {n} {n,} {n,m} {,m}; high -1 is no bound. Any other brace is an
-// ordinary character.
-func (p *parser) quantifier() (low, high int, found bool, err error) {
+// counted is {n} {n,} {n,m} {,m}. Any other brace is an ordinary character.
+var counted = regexp.MustCompile(`^\{[ \t]*([0-9]*)[ \t]*(?:(,)[ \t]*([0-9]*)[ \t]*)?\}`)
+
+// quantifier reads one of * + ? and what is counted; high -1 is no bound.
+func (p *parser) quantifier() (low, high int, found bool) {
 	switch {
-	case p.accept('*'):
-		return 0, -1, true, nil
-	case p.accept('+'):
-		return 1, -1, true, nil
-	case p.accept('?'):
-		return 0, 1, true, nil
-	case p.end() || p.src[p.pos] != '{':
-		return 0, 0, false, nil
+	case p.accept("*"):
+		return 0, -1, true
+	case p.accept("+"):
+		return 1, -1, true
+	case p.accept("?"):
+		return 0, 1, true
 	}
-	rest := p.src[p.pos+1:]
-	after := strings.TrimLeft(rest, "0123456789, \t")
-	inner := rest[:len(rest)-len(after)]
-	from, to, comma := strings.Cut(inner, ",")
-	from, to = strings.Trim(from, " \t"), strings.Trim(to, " \t")
-	if !strings.HasPrefix(after, "}") || from+to == "" || !isDigits(from+to) {
-		return 0, 0, false, nil
+	parts := counted.FindStringSubmatch(p.src[p.pos:])
+	if parts == nil || parts[1]+parts[3] == "" {
+		return 0, 0, false
 	}
-	low, high = repeatCount(from, 0), repeatCount(to, -1)
-	if !comma {
+	p.pos += len(parts[0])
+	low, high = repeatCount(parts[1], 0), repeatCount(parts[3], -1)
+	if parts[2] == "" {
 		high = low
 	}
-	if low > maxRepeat || high > maxRepeat {
-		return 0, 0, false, p.errAt(p.pos, "quantifier bigger than %d", maxRepeat)
-	}
-	p.pos += len(inner) + 2
-	return low, high, true, nil
+	return low, high, true
 }
 
 func repeatCount(digits string, missing int) int {
 	if digits == "" {
 		return missing
 	}
-	n, err := strconv.Atoi(digits)
-	if err != nil {
-		return maxRepeat + 1
-	}
+	n, _ := strconv.Atoi(digits) // the largest number where it is larger
 	return n
 }
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
-
-func isDigits(s string) bool {
-	return strings.Trim(s, "0123456789") == ""
-}

@@ -9,7 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/dlclark/regexp2/v2"
@@ -30,8 +30,7 @@ var errMemory = fmt.Errorf("matching needs too much memory: %w", ErrBudget)
 
 // Regexp is a compiled pattern. It is safe for use by several goroutines.
 type Regexp struct {
-	needs  needs
-	text   []byte // all there is, when both engines are nil
+	needs  needs // without an engine: the text that is searched
 	linear *linear
 	back   *regexp2.Regexp
 	danger *danger
@@ -44,10 +43,11 @@ func Compile(pattern string) (*Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
-	if text, ok := plain(tree); ok {
-		return &Regexp{text: text}, nil
+	needs, plain := needsOf(tree)
+	if plain {
+		return &Regexp{needs: needs}, nil
 	}
-	r := &Regexp{needs: needsOf(tree), linear: newLinear(tree)}
+	r := &Regexp{needs: needs, linear: newLinear(tree)}
 	if r.linear != nil && r.linear.exact {
 		return r, nil
 	}
@@ -75,7 +75,7 @@ func (r *Regexp) Heavy(text []byte) bool {
 	if r.plain() || !r.needs.in(text) {
 		return false
 	}
-	return r.linear == nil || len(text)*r.linear.weight > lightWork
+	return r.linear == nil || !r.linear.light(text)
 }
 
 func (r *Regexp) plain() bool { return r.linear == nil && r.back == nil }
@@ -84,63 +84,48 @@ func (r *Regexp) plain() bool { return r.linear == nil && r.back == nil }
 // so much processor time; how much it took is added to spent.
 func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	switch {
-	case r.plain():
-		return bytes.Contains(text, r.text), nil
 	case !r.needs.in(text):
 		return false, nil
-	case r.linear != nil:
-		return r.linear.match(text, budget, spent)
+	case r.plain():
+		return true, nil
+	case r.linear == nil:
+		at, err := backtrack(r.back, text, budget, spent)
+		return at != nil, err
+	case r.linear.light(text) && isASCII(text): // it is one rune per byte already
+		return r.linear.re.Match(text), nil
 	}
-	err = backtrack(r.back, text, budget, spent, func(re *regexp2.Regexp, runes []rune) (err error) {
-		ok, err = re.MatchRunes(runes)
-		return err
-	})
+	err = r.linear.read(text, budget, spent, func(runes io.RuneReader) { ok = r.linear.re.MatchReader(runes) })
 	return ok, err
 }
 
-// Find returns where the first match begins and ends. Its budget is that of Match.
-func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (begin, end int, ok bool, err error) {
-	if r.plain() {
-		begin = bytes.Index(text, r.text)
-		return begin, begin + len(r.text), begin >= 0, nil
-	}
-	if r.linear != nil && r.linear.exact && r.needs.in(text) {
-		return r.linear.find(text, budget, spent)
-	}
-	if ok, err = r.Match(text, budget, spent); !ok || err != nil {
-		return 0, 0, false, err
-	}
-	err = backtrack(r.back, text, budget, spent, func(re *regexp2.Regexp, runes []rune) error {
-		found, err := re.FindRunesMatch(runes)
-		if ok = found != nil; ok {
-			begin, end = found.RuneIndex, found.RuneIndex+found.RuneLength
+// Find returns where the first match begins and ends, or nil. Its budget is that of Match.
+func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (at []int, err error) {
+	switch {
+	case !r.needs.in(text):
+		return nil, nil
+	case r.plain():
+		all := bytes.Join(r.needs, nil)
+		begin := bytes.Index(text, all)
+		return []int{begin, begin + len(all)}, nil
+	case r.linear != nil && r.linear.exact:
+		err = r.linear.read(text, budget, spent, func(runes io.RuneReader) { at = r.linear.re.FindReaderIndex(runes) })
+		if err != nil { // what was found in a part may not be the first
+			return nil, err
 		}
-		return err
-	})
-	return begin, end, ok, err
+		return at, nil
+	case r.linear != nil:
+		if ok, err := r.Match(text, budget, spent); !ok || err != nil {
+			return nil, err
+		}
+	}
+	return backtrack(r.back, text, budget, spent)
 }
 
-// match searches a text. A text of ASCII only is one rune per byte already.
-func (l *linear) match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
-	if len(text)*l.weight <= lightWork && isASCII(text) {
-		return l.re.Match(text), nil
-	}
-	err = l.read(text, budget, spent, func(runes io.RuneReader) { ok = l.re.MatchReader(runes) })
-	return ok, err
-}
-
-func (l *linear) find(text []byte, budget time.Duration, spent *time.Duration) (begin, end int, ok bool, err error) {
-	var at []int
-	err = l.read(text, budget, spent, func(runes io.RuneReader) { at = l.re.FindReaderIndex(runes) })
-	if at == nil || err != nil {
-		return 0, 0, false, err
-	}
-	return at[0], at[1], true, nil
-}
+func (l *linear) light(text []byte) bool { return len(text)*l.weight <= lightWork }
 
 // read has the engine read a text byte by byte, and ends the text when the budget is spent.
 func (l *linear) read(text []byte, budget time.Duration, spent *time.Duration, search func(io.RuneReader)) error {
-	if len(text)*l.weight <= lightWork {
+	if l.light(text) {
 		search(&byteReader{rest: text})
 		return nil
 	}
@@ -191,55 +176,33 @@ func isASCII(text []byte) bool {
 // maxAttempts bounds how often a match is begun again. Each attempt has twice the time of the one before.
 const maxAttempts = 5
 
-// backtrack lets the backtracking engine search a text. The engine knows no clock but the machine's, which also
-// runs while others have the processor: when it has given up before most of the budget was spent, it begins again.
-func backtrack(re *regexp2.Regexp, text []byte, budget time.Duration, spent *time.Duration, search func(*regexp2.Regexp, []rune) error) error {
+// backtrack lets the backtracking engine search a text, one rune per byte. The engine knows no clock but the machine's,
+// which also runs while others have the processor: when it has given up before most of the budget was spent, it begins
+// again.
+func backtrack(re *regexp2.Regexp, text []byte, budget time.Duration, spent *time.Duration) (at []int, err error) {
 	if budget <= 0 {
-		return ErrBudget
+		return nil, ErrBudget
 	}
-	runes := latin1(text)
-	defer releaseRunes(runes)
+	runes := make([]rune, len(text))
+	for i, b := range text {
+		runes[i] = rune(b)
+	}
 	clock := startClock()
 	defer func() { *spent += clock.stop() }()
 	bounded := *re // for a time limit of our own; what it points to is shared
 	bounded.MatchTimeout = budget
 	for range maxAttempts {
 		begin := clock.read()
-		err := search(&bounded, *runes)
+		found, err := bounded.FindAllRunesIndex(runes, 1)
 		switch {
 		case err == nil:
-			return nil
+			return slices.Concat(found...), nil
 		case errors.Is(err, regexp2.ErrBacktrackingStackLimit):
-			return errMemory
+			return nil, errMemory
 		case clock.read()-begin >= budget*3/4:
-			return ErrBudget
+			return nil, ErrBudget
 		}
 		bounded.MatchTimeout *= 2
 	}
-	return ErrBudget
-}
-
-// maxPooledRunes keeps the buffers of rare huge texts out of the pool.
-const maxPooledRunes = 64 << 10
-
-var runePool = sync.Pool{New: func() any { return new([]rune) }}
-
-// latin1 returns one rune per byte, in a buffer of the pool.
-func latin1(body []byte) *[]rune {
-	buf := runePool.Get().(*[]rune)
-	runes := (*buf)[:0]
-	if cap(runes) < len(body) {
-		runes = make([]rune, 0, len(body))
-	}
-	for _, b := range body {
-		runes = append(runes, rune(b))
-	}
-	*buf = runes
-	return buf
-}
-
-func releaseRunes(buf *[]rune) {
-	if cap(*buf) <= maxPooledRunes {
-		runePool.Put(buf)
-	}
+	return nil, ErrBudget
 }

@@ -252,6 +252,7 @@ func TestRefusalsNameTheConstruct(t *testing.T) {
 		`(a`:                 `unmatched (, at character 1 of the pattern`,
 		`a)`:                 `unmatched ), at character 2 of the pattern`,
 		`[a`:                 `unmatched [, at character 1 of the pattern`,
+		`(?xx)[a- `:          `unmatched [, at character 6 of the pattern`,
 		`*`:                  `quantifier * follows nothing, at character 1 of the pattern`,
 		`a**`:                `nested quantifiers, at character 3 of the pattern`,
 		`a\`:                 `trailing \, at character 2 of the pattern`,

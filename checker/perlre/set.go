@@ -20,21 +20,25 @@ func (s *byteSet) union(other byteSet) {
 	}
 }
 
-func (s *byteSet) addRange(from, to byte) {
-	for b := int(from); b <= int(to); b++ {
-		s.add(byte(b))
+func (s byteSet) meets(other byteSet) bool {
+	for i := range s {
+		if s[i]&other[i] != 0 {
+			return true
+		}
 	}
-}
-
-func (s *byteSet) addString(members string) {
-	for i := range len(members) {
-		s.add(members[i])
-	}
+	return false
 }
 
 func (s byteSet) negated() byteSet {
 	for i := range s {
 		s[i] = ^s[i]
+	}
+	return s
+}
+
+func (s byteSet) negatedIf(negate bool) byteSet {
+	if negate {
+		return s.negated()
 	}
 	return s
 }
@@ -47,46 +51,34 @@ func (s *byteSet) size() int {
 	return n
 }
 
-// setOf returns the bytes that have a property.
-func setOf(has func(b byte) bool) byteSet {
-	var s byteSet
-	for b := range 256 {
-		if has(byte(b)) {
-			s.add(byte(b))
+func bytesOf(members string) (s byteSet) {
+	for i := range len(members) {
+		s.add(members[i])
+	}
+	return s
+}
+
+// setOf returns the Latin-1 characters that have a property, as Perl sees bytes under its
+// Unicode rules.
+func setOf(has func(r rune) bool) (s byteSet) {
+	for r := range rune(256) {
+		if has(r) {
+			s.add(byte(r))
 		}
 	}
 	return s
 }
 
-// setOfRunes returns the Latin-1 characters that have a property, as Perl sees bytes under its
-// Unicode rules.
-func setOfRunes(has func(r rune) bool) byteSet {
-	return setOf(func(b byte) bool { return has(rune(b)) })
-}
-
 // folded returns the set with both cases of each letter: of ASCII letters, and under the Unicode
-// rules of all Latin-1 letters.
+// rules of all Latin-1 letters. (Folds to more than one character, ß to ss, are not known here.)
 func (s byteSet) folded(unicodeRules bool) byteSet {
-	out := s
-	for b := range 256 {
-		if s.has(byte(b)) {
-			out.add(otherCase(byte(b), unicodeRules))
+	return setOf(func(r rune) bool {
+		other := unicode.SimpleFold(r)
+		for other > 0xff { // beyond the bytes, as the Kelvin sign of k
+			other = unicode.SimpleFold(other)
 		}
-	}
-	return out
-}
-
-// otherCase returns the other case of a letter, and any other byte itself. (Folds to more than one
-// character, ß to ss, are not known here.)
-func otherCase(b byte, unicodeRules bool) byte {
-	hasCases := isLetter(b)
-	if unicodeRules && b >= 0xc0 {
-		hasCases = b|0x20 != 0xf7 && b|0x20 != 0xff // neither ×, ÷ nor ß, ÿ
-	}
-	if hasCases {
-		return b ^ 0x20
-	}
-	return b
+		return s.has(byte(r)) || (unicodeRules || r < 0x80) && s.has(byte(other))
+	})
 }
 
 // appendTo writes the set as a character class, which both engines read in the same way.
@@ -119,54 +111,38 @@ func (s byteSet) appendTo(out []byte) []byte {
 	return append(out, ']')
 }
 
-// ascii cuts a set down to ASCII.
-func (s byteSet) ascii() byteSet {
-	s[2], s[3] = 0, 0
-	return s
+// posixClasses are the names of POSIX, as in [[:alpha:]].
+var posixClasses = map[string]func(r rune) bool{
+	"alpha":  unicode.IsLetter,
+	"digit":  unicode.IsDigit,
+	"alnum":  func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) },
+	"word":   func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' },
+	"lower":  isLower,
+	"upper":  unicode.IsUpper,
+	"cased":  func(r rune) bool { return isLower(r) || unicode.IsUpper(r) },
+	"space":  unicode.IsSpace,
+	"blank":  func(r rune) bool { return r == ' ' || r == '\t' || r == 0xa0 },
+	"cntrl":  unicode.IsControl,
+	"graph":  func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) || r == 0xad },
+	"print":  func(r rune) bool { return unicode.IsGraphic(r) || r == 0xad },
+	"punct":  isPunct,
+	"xdigit": func(r rune) bool { return unicode.Is(unicode.ASCII_Hex_Digit, r) },
+	"ascii":  func(r rune) bool { return r < 0x80 },
 }
 
-// posixSet returns the class of a POSIX name, as in [[:alpha:]]. Under the Unicode rules it covers
-// Latin-1, else ASCII only.
-func posixSet(name string, unicodeRules bool) (byteSet, bool) {
-	has, ok := map[string]func(r rune) bool{
-		"alpha":  unicode.IsLetter,
-		"digit":  unicode.IsDigit,
-		"alnum":  func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) },
-		"word":   func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' },
-		"lower":  isLower,
-		"upper":  unicode.IsUpper,
-		"cased":  func(r rune) bool { return isLower(r) || unicode.IsUpper(r) },
-		"space":  unicode.IsSpace,
-		"blank":  func(r rune) bool { return r == ' ' || r == '\t' || r == 0xa0 },
-		"cntrl":  unicode.IsControl,
-		"graph":  func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) || r == 0xad },
-		"print":  func(r rune) bool { return unicode.IsGraphic(r) || r == 0xad },
-		"punct":  isPunct,
-		"xdigit": func(r rune) bool { return unicode.Is(unicode.ASCII_Hex_Digit, r) },
-		"ascii":  func(r rune) bool { return r < 0x80 },
-	}[name]
-	if !ok {
-		return byteSet{}, false
-	}
-	set := setOfRunes(has)
-	if !unicodeRules {
-		set = set.ascii()
-	}
-	return set, true
+// posixSet returns a class of POSIX. Under the Unicode rules it covers Latin-1, else ASCII only.
+func posixSet(name string, unicodeRules bool) (set byteSet, ok bool) {
+	has, ok := posixClasses[name]
+	return setOf(func(r rune) bool { return ok && (unicodeRules || r < 0x80) && has(r) }), ok
 }
 
-func isLower(r rune) bool {
-	return unicode.In(r, unicode.Lower, unicode.Other_Lowercase)
-}
+func isLower(r rune) bool { return unicode.In(r, unicode.Lower, unicode.Other_Lowercase) }
 
 // isPunct follows Perl: the symbols of ASCII are punctuation, those of Latin-1 are not.
-func isPunct(r rune) bool {
-	return unicode.IsPunct(r) || r < 0x80 && unicode.IsSymbol(r)
-}
+func isPunct(r rune) bool { return unicode.IsPunct(r) || r < 0x80 && unicode.IsSymbol(r) }
 
-// horizontal and vertical white space, \h and \v: the same under all rules.
-func horizontalSpace() (s byteSet) { s.addString("\t \xa0"); return s }
-func verticalSpace() (s byteSet)   { s.addString("\n\v\f\r\x85"); return s }
+// verticalSpace is \v, under all rules.
+func verticalSpace() byteSet { return bytesOf("\n\v\f\r\x85") }
 
 // propertySet returns the Latin-1 characters of a Unicode property, the name of \p{name}.
 func propertySet(name string) (byteSet, bool) {
@@ -180,13 +156,13 @@ func propertySet(name string) (byteSet, bool) {
 	}
 	for alias, category := range unicode.CategoryAliases {
 		if propertyKey(alias) == key {
-			return setOfRunes(unicodeTable(unicode.Categories[category])), true
+			key = propertyKey(category)
 		}
 	}
 	for _, tables := range []map[string]*unicode.RangeTable{unicode.Categories, unicode.Scripts, unicode.Properties} {
 		for known, table := range tables {
 			if propertyKey(known) == key {
-				return setOfRunes(unicodeTable(table)), true
+				return setOf(func(r rune) bool { return unicode.Is(table, r) }), true
 			}
 		}
 	}
@@ -200,8 +176,4 @@ func propertySet(name string) (byteSet, bool) {
 func propertyKey(name string) string {
 	name = strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
 	return strings.TrimPrefix(name, "is")
-}
-
-func unicodeTable(t *unicode.RangeTable) func(rune) bool {
-	return func(r rune) bool { return unicode.Is(t, r) }
 }
