@@ -171,14 +171,14 @@ func trailer(text string) *problem {
 	return p.around(text)
 }
 
-// border is between two strings: a comma or a blank, to which more blanks may be added. There may be quotes in the
+// twoStrings have a border between them: a comma or a blank, to which more blanks may be added. There may be quotes in the
 // strings; the last possible border counts.
-var border = regexp.MustCompile(`(?s)^"(.*)"[, ][\s\v]*"(.*)"$`)
+var twoStrings = regexp.MustCompile(`(?s)^"(.*)"[, ][\s\v]*"(.*)"$`)
 
-// splitPair splits two strings with one border.
+// splitPair splits two strings with one twoStrings.
 func splitPair(text string) (request, receive string, ok bool) {
-	pair := border.FindStringSubmatch(text)
-	if pair == nil || border.MatchString(`"`+pair[1]+`"`) {
+	pair := twoStrings.FindStringSubmatch(text)
+	if pair == nil || twoStrings.MatchString(`"`+pair[1]+`"`) {
 		return "", "", false
 	}
 	return pair[1], pair[2], true
@@ -187,28 +187,23 @@ func splitPair(text string) (request, receive string, ok bool) {
 // readNumbers reads the weight before the strings, and the thresholds before or after them.
 func (r *realLine) readNumbers(v *value, before, after string) *problem {
 	list := words(before)
-	border := len(list) // where the strings are, if there are any
-	list = append(list, words(after)...)
-	weighted := false
-	skipped := ""
-	for i, word := range list {
-		if i == border {
-			skipped = v.skip(skipped)
-		}
-		if !isDigit(word[0]) && !isThreshold(word) {
+	if r.server.OwnRequest {
+		list = append(append(list, ""), words(after)...) // "" for the strings
+	}
+	weighted, skipped := false, ""
+	for _, word := range list {
+		isNumber := word != "" && isDigit(word[0])
+		switch {
+		case isNumber && weighted:
+			return trailer(word)
+		case word != "" && !isNumber && !isThreshold(word):
 			skipped = cmp.Or(skipped, word)
 			continue
 		}
-		if isDigit(word[0]) && (weighted || i >= border) {
-			return trailer(word)
-		}
-		weighted = weighted || isDigit(word[0])
+		weighted = weighted || isNumber || word == ""
 		if p := r.readNumber(word); p != nil {
 			return p.around(word)
 		}
-		skipped = v.skip(skipped)
-	}
-	if r.server.OwnRequest && len(list) == border {
 		skipped = v.skip(skipped)
 	}
 	if skipped != "" {
@@ -231,6 +226,7 @@ func isThreshold(word string) bool {
 
 func (r *realLine) readNumber(word string) (p *problem) {
 	switch {
+	case word == "":
 	case word[0] == 'l' && !r.server.hasLower:
 		r.server.Lower, p = bounded("threshold", word[2:], maxThreshold)
 		r.server.hasLower = true
