@@ -16,7 +16,7 @@ func keyName(k ipvsctl.Key) string {
 	if k.Protocol == ipvsctl.Mark {
 		return strconv.FormatUint(uint64(k.Mark), 10)
 	}
-	return parser.FormatAddrPort(k.Addr)
+	return k.Addr.String()
 }
 
 // keyID is the parser's id of a virtual service.

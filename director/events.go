@@ -6,7 +6,6 @@ import (
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
-	"ldirectord/parser"
 )
 
 // emitOp records a change of the table in the words that log watchers know.
@@ -27,7 +26,7 @@ func (d *Director) emitOp(v *virtual, op ipvsctl.Op) {
 
 func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	s := v.serverAt(op.Dest.Addr)
-	kind, name, table := "real", "", parser.FormatAddrPort(op.Dest.Addr)
+	kind, name, table := "real", "", op.Dest.Addr.String()
 	switch {
 	case v.isFallback(op, s):
 		kind, name, e.Fallback = "fallback", v.fallbackName, true

@@ -93,7 +93,7 @@ func (p *Plan) Destinations() map[string][]string {
 	names := make(map[string][]string, len(p.virtuals))
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
-			names[v.cfg.ID] = append(names[v.cfg.ID], parser.FormatAddrPort(s.dest.Addr))
+			names[v.cfg.ID] = append(names[v.cfg.ID], s.dest.Addr.String())
 		}
 	}
 	return names
@@ -131,7 +131,7 @@ func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 			Forward: forwardOf(cfg.Fallback.Forward),
 			Weight:  uint32(cfg.Fallback.Weight),
 		}
-		v.fallbackName = parser.FormatAddrPort(cfg.Fallback.Addr)
+		v.fallbackName = cfg.Fallback.Addr.String()
 	}
 	refused, doubted := map[string]bool{}, doubts{}
 	for i := range cfg.Reals {
@@ -178,7 +178,7 @@ func (d doubts) look(t *checker.Task) *checker.SpecError {
 func (b *planBuilder) server(cfg *parser.Virtual, r *parser.Real) (s *server, err error) {
 	s = &server{
 		real: r,
-		name: parser.FormatAddrPort(r.Addr),
+		name: r.Addr.String(),
 		rule: checker.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.Window.Need, Of: cfg.Window.Of},
 		dest: ipvsctl.Dest{
 			Addr:    destAddr(cfg, r.Addr, r.Forward),

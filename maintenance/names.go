@@ -63,20 +63,20 @@ func (n *names) of(a netip.Addr) name {
 
 // strangers are the addresses of servers whose names were never looked up.
 func (n *names) strangers(servers []netip.AddrPort) []netip.Addr {
-	return n.choose(servers, func(_ name, known bool) bool { return !known })
+	return n.due(servers, time.Time{})
 }
 
 // old are the addresses whose names are to be looked up again, or were never looked up.
 func (n *names) old(servers []netip.AddrPort) []netip.Addr {
-	now := time.Now()
-	return n.choose(servers, func(x name, _ bool) bool { return now.After(x.until) })
+	return n.due(servers, time.Now())
 }
 
-func (n *names) choose(servers []netip.AddrPort, by func(x name, known bool) bool) (addrs []netip.Addr) {
+// due are the addresses whose names are not used at a time, or were never looked up.
+func (n *names) due(servers []netip.AddrPort, at time.Time) (addrs []netip.Addr) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, s := range servers {
-		if x, known := n.known[s.Addr()]; by(x, known) {
+		if x, known := n.known[s.Addr()]; !known || at.After(x.until) {
 			addrs = append(addrs, s.Addr())
 		}
 	}

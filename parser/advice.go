@@ -156,7 +156,7 @@ func (a adviser) twice(real *Real) {
 	a.seenReals[real.Addr] = seenReal{a.s, real.At.Line}
 	if ok && before.section == a.s {
 		a.at(real.At, repeated, "the real server %s is in this virtual already, in line %d; the kernel has it once",
-			FormatAddrPort(real.Addr), before.line)
+			real.Addr.String(), before.line)
 	}
 }
 

@@ -70,7 +70,7 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	v.Addr = r.address(s, v.Protocol)
 	v.ID = s.id(v)
 
-	v.inherit(&global.Settings)
+	v.inherit(&s.v.Settings, &global.Settings)
 	v.fillTimeouts()
 	v.Marking = r.markings(s)
 	v.fillService(r.opts.HostName)
@@ -102,7 +102,7 @@ func (s *section) id(v *Virtual) string {
 	case s.mark > 0:
 		return "fwm:" + strconv.FormatUint(uint64(s.mark), 10)
 	default:
-		return string(v.Protocol) + ":" + FormatAddrPort(v.Addr)
+		return string(v.Protocol) + ":" + v.Addr.String()
 	}
 }
 
@@ -172,22 +172,11 @@ func (r *reader) url(v *Virtual, real *Real) string {
 	if real.OwnRequest && strings.Contains(path, scheme+"://") || !real.OwnRequest && v.Service == "http_proxy" {
 		return path
 	}
-	b := append(r.scratch[:0], scheme...)
-	b = append(b, "://"...)
-	b = appendAddr(b, real.Addr.Addr())
-	b = append(b, ':')
-	if real.CheckPort > 0 {
-		b = strconv.AppendInt(b, int64(real.CheckPort), 10)
+	b := append(append(r.scratch[:0], scheme...), "://"...)
+	b = netip.AddrPortFrom(real.Addr.Addr(), uint16(real.CheckPort)).AppendTo(b)
+	if real.CheckPort == 0 {
+		b = b[:len(b)-1] // there is no port
 	}
-	b = append(b, '/')
-	b = append(b, path...)
-	r.scratch = b
-	return string(b)
-}
-
-func appendAddr(b []byte, a netip.Addr) []byte {
-	if a.Is4() {
-		return a.AppendTo(b)
-	}
-	return append(a.AppendTo(append(b, '[')), ']')
+	r.scratch = append(append(b, '/'), path...)
+	return string(r.scratch)
 }

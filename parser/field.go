@@ -68,14 +68,13 @@ func defaults() (Global, Virtual) {
 	return g.Global, s.v
 }
 
-// inherit takes from the globals what a section does not say itself.
-func (s *Settings) inherit(from *Settings) {
-	own := *s
-	*s = *from
+// inherit takes from the globals what a section does not say on its own.
+func (s *Settings) inherit(own, global *Settings) {
+	*s = *global
 	s.At = own.At
 	for name := range own.At {
 		if d := byName[name]; d.either.copy != nil {
-			d.either.copy(s, &own)
+			d.either.copy(s, own)
 		}
 	}
 	if !s.has("window") && (s.has("failurecount") || s.has("risecount")) {

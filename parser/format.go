@@ -1,9 +1,6 @@
 package parser
 
-import (
-	"net/netip"
-	"strconv"
-)
+import "net/netip"
 
 // FormatAddr writes an address as the configuration does: IPv6 in brackets.
 func FormatAddr(a netip.Addr) string {
@@ -11,9 +8,4 @@ func FormatAddr(a netip.Addr) string {
 		return a.String()
 	}
 	return "[" + a.String() + "]"
-}
-
-// FormatAddrPort writes an address and port as the configuration and the log do.
-func FormatAddrPort(a netip.AddrPort) string {
-	return FormatAddr(a.Addr()) + ":" + strconv.Itoa(int(a.Port()))
 }

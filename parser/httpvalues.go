@@ -23,10 +23,7 @@ type StatusRange struct{ First, Last int }
 func (list Statuses) String() string {
 	items := make([]string, len(list))
 	for i, r := range list {
-		items[i] = strconv.Itoa(r.First)
-		if r.Last > r.First {
-			items[i] += "-" + strconv.Itoa(r.Last)
-		}
+		items[i] = span(r.First, r.Last, "-")
 	}
 	return strings.Join(items, ",")
 }

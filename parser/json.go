@@ -181,8 +181,8 @@ func (v *Virtual) ipvsadm() string {
 			b.WriteString(word + value)
 		}
 	}
-	add(v.Protocol == TCP, "-t ", FormatAddrPort(v.Addr))
-	add(v.Protocol == UDP, "-u ", FormatAddrPort(v.Addr))
+	add(v.Protocol == TCP, "-t ", v.Addr.String())
+	add(v.Protocol == UDP, "-u ", v.Addr.String())
 	add(v.Protocol == FWM, "-f ", strconv.FormatUint(uint64(v.Mark), 10))
 	add(v.Protocol == FWM && v.IPv6, " -6", "")
 	add(v.Protocol == UDP && v.OnePacket, " -o", "")

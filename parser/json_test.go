@@ -47,8 +47,8 @@ func TestAddressesOfAVirtualService(t *testing.T) {
 }
 
 func TestFormatOfAddresses(t *testing.T) {
-	for addr, want := range map[string]string{"192.0.2.1": "192.0.2.1:7", "2001:db8::1": "[2001:db8::1]:7"} {
-		if got := FormatAddrPort(netip.AddrPortFrom(netip.MustParseAddr(addr), 7)); got != want {
+	for addr, want := range map[string]string{"192.0.2.1": "192.0.2.1", "2001:db8::1": "[2001:db8::1]"} {
+		if got := FormatAddr(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}

@@ -21,8 +21,7 @@ type markLine struct {
 
 // markPorts is a port, or a range of ports, as written.
 type markPorts struct {
-	length      int // of the value from them on, in bytes
-	text        string
+	length      int    // of the value from them on, in bytes
 	first, last string // the same unless it is a range
 }
 
@@ -127,7 +126,7 @@ func readPorts(item, from string) (markPorts, *problem) {
 	if !isRange {
 		last = first
 	}
-	return markPorts{length: len(from), text: item, first: first, last: last}, nil
+	return markPorts{length: len(from), first: first, last: last}, nil
 }
 
 // maxMarkPorts bounds the ports and ranges in the mark lines of a file: each is a rule or a part of one
@@ -174,7 +173,7 @@ func (p *markPorts) resolve(n *names, protocol string) (PortRange, *problem) {
 	case bad1 != nil || bad2 != nil:
 		return PortRange{}, cmp.Or(bad1, bad2)
 	case first > last:
-		return PortRange{}, bad("the range %s is empty; it is %d:%d", quote(p.text), last, first)
+		return PortRange{}, bad("the range %s is empty; it is %d:%d", quote(p.first+":"+p.last), last, first)
 	}
 	return PortRange{first, last}, nil
 }
@@ -221,10 +220,12 @@ func (m Marking) String() string {
 // MarshalText is String.
 func (m Marking) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-func (p PortRange) String() string {
-	first := strconv.Itoa(int(p.First))
-	if p.First == p.Last {
-		return first
+func (p PortRange) String() string { return span(int(p.First), int(p.Last), ":") }
+
+// span is a range as the file has it, or a single number.
+func span(first, last int, to string) string {
+	if first == last {
+		return strconv.Itoa(first)
 	}
-	return first + ":" + strconv.Itoa(int(p.Last))
+	return strconv.Itoa(first) + to + strconv.Itoa(last)
 }

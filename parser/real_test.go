@@ -18,7 +18,7 @@ func parseOne(t *testing.T, header, line string) (*Virtual, *Diagnostic) {
 }
 
 func describe(r Real) string {
-	text := fmt.Sprintf("%s %s %d", FormatAddrPort(r.Addr), r.Forward, r.Weight)
+	text := fmt.Sprintf("%s %s %d", r.Addr.String(), r.Forward, r.Weight)
 	if r.OwnRequest {
 		text += fmt.Sprintf(" %q %q", r.Request, r.Receive)
 	}

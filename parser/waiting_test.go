@@ -83,7 +83,7 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 					return
 				}
 				for _, r := range cfg.Virtuals[0].Reals {
-					got = append(got, FormatAddrPort(r.Addr))
+					got = append(got, r.Addr.String())
 				}
 				for _, w := range cfg.Virtuals[0].Waiting {
 					got = append(got, "["+w.Name+"]")

@@ -11,8 +11,8 @@ import (
 // Text escapes what is not printable, as Go does in a string: control characters, among them the terminals' eight-bit
 // ones, marks that turn the direction of writing, separators of lines, and bytes that are not UTF-8.
 func Text(s string) string {
-	if plain(s) {
-		return s
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return s // as it nearly always is
 	}
 	var b strings.Builder
 	for len(s) > 0 {
@@ -26,16 +26,6 @@ func Text(s string) string {
 		s = s[size:]
 	}
 	return b.String()
-}
-
-// plain reports whether all of it is printable ASCII, as it nearly always is.
-func plain(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }
 
 // Line is Text on one line: the control characters of ASCII become blanks.
