@@ -59,8 +59,8 @@ type Spec struct {
 	HTTPUser      string            // basic authentication
 	HTTPPasswd    string
 	Steps         List[Step] // simpletcp: a conversation instead of Request and Receive
-	DNSType       string     // record type to ask for; "" for A, or PTR for an address
-	DNSRcode      string     // answer code that is good; "" for NOERROR
+	DNSType       string     // record type to ask for, which the parser has judged; "" for A, or PTR for an address
+	DNSRcode      string     // answer code that is good, which the parser has judged; "" for NOERROR
 }
 
 // StatusRange is a range of HTTP statuses, both included.
@@ -86,10 +86,32 @@ type Env struct {
 	// HostName of this machine, for greetings and default log-ins.
 	HostName string
 
-	mu       sync.Mutex                // guards what follows
-	matchers map[string]*matcher       // by pattern: many servers share one
-	trusted  map[string]*x509.CertPool // by file
-	secrets  map[Spec]secrets          // by what has some
+	matchers shared[string, *matcher]       // by pattern
+	trusted  shared[string, *x509.CertPool] // by file
+	secrets  shared[Spec, secrets]          // by what has some
+}
+
+// shared is what many servers have in common: it is made once for each key.
+type shared[K comparable, V any] struct {
+	mu   sync.Mutex
+	made map[K]V
+}
+
+func (s *shared[K, V]) get(key K, build func() (V, error)) (V, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v, ok := s.made[key]; ok {
+		return v, nil
+	}
+	v, err := build()
+	if err != nil {
+		return v, err
+	}
+	if s.made == nil {
+		s.made = map[K]V{}
+	}
+	s.made[key] = v
+	return v, nil
 }
 
 // Pinger sends one echo request and waits for its reply.

@@ -192,17 +192,18 @@ func TestDNSAnswerCodes(t *testing.T) {
 	})
 }
 
-func TestDNSRulesThatAreNone(t *testing.T) {
-	for want, change := range map[string]func(*Spec){
-		`dnstype: unknown record type "AXFR"`:  func(s *Spec) { s.DNSType = "AXFR" },
-		`dnstype: unknown record type "a"`:     func(s *Spec) { s.DNSType = "a" },
-		`dnsrcode: unknown answer code "FINE"`: func(s *Spec) { s.DNSRcode = "FINE" },
-	} {
-		s := anySpec("negotiate")
-		s.Service, s.Request = "dns", "/example.org"
-		change(&s)
-		if _, err := New(s, nil); err == nil || err.Error() != want {
-			t.Errorf("%v, want %s", err, want)
+// The parser lets these words through, and a check takes them as they are.
+func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
+	for _, kind := range []string{"A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"} {
+		made, _ := newDNS(Spec{Request: "/example.org", DNSType: kind}, &Env{})
+		if c := made.(*dnsCheck); dns.TypeToString[c.question.Qtype] != kind {
+			t.Errorf("%s asks for %s", kind, dns.TypeToString[c.question.Qtype])
+		}
+	}
+	for _, code := range []string{"NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH"} {
+		made, _ := newDNS(Spec{Request: "/example.org", DNSRcode: code}, &Env{})
+		if c := made.(*dnsCheck); rcodeName(c.rcode) != code {
+			t.Errorf("%s wants %s", code, rcodeName(c.rcode))
 		}
 	}
 }

@@ -55,13 +55,13 @@ func (c *external) Check(ctx context.Context) Result {
 			return Result{Cause: Timeout, Stage: AtAnswer, Detail: "the program of the last check can't be killed"}
 		}
 	}
-	if err := c.acquire(ctx); err != nil {
+	if _, err := acquire(ctx, c.children, c.timeout, errCrowded); err != nil {
 		return failed(ctx, err)
 	}
 	ended := make(chan Result, 1)
 	go func() {
 		r := c.run(ctx)
-		c.release()
+		releaseSlot(c.children)
 		ended <- r
 	}()
 	timer := time.NewTimer(c.timeout + killDelay)
@@ -77,29 +77,6 @@ func (c *external) Check(ctx context.Context) Result {
 
 // errCrowded is a shortage of this machine.
 var errCrowded = &fault{"too many programs are running already", syscall.ENOMEM}
-
-// acquire waits until one more program may run.
-func (c *external) acquire(ctx context.Context) error {
-	if c.children == nil {
-		return nil
-	}
-	timer := time.NewTimer(c.timeout)
-	defer timer.Stop()
-	select {
-	case c.children <- struct{}{}:
-		return nil
-	case <-timer.C:
-		return errCrowded
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (c *external) release() {
-	if c.children != nil {
-		<-c.children
-	}
-}
 
 // run runs the program to its end, or kills it and what it started at the timeout.
 func (c *external) run(ctx context.Context) Result {

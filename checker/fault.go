@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -54,14 +55,8 @@ func failed(ctx context.Context, err error) Result {
 // isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL: no local port is
 // left.) No route to the server is none: the server can't be reached.
 func isShortage(err error) bool {
-	for _, ours := range []syscall.Errno{
-		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
-	} {
-		if errors.Is(err, ours) {
-			return true
-		}
-	}
-	return false
+	ours := []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL}
+	return slices.ContainsFunc(ours, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
 
 func isTimeout(err error) bool {

@@ -107,8 +107,9 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	file := show(t.file)
 	if len(content) > maxFile {
-		return t.judge(ctx, content[:maxFile], true)
+		return fmt.Sprintf("%s: %d bytes", file, maxFile), t.receive.want(ctx, fmt.Sprintf("%s in its first %d bytes", file, maxFile), content[:maxFile])
 	}
 	done, err := d.reply("FTP", "the end of the transfer")
 	if err == nil && !done.good() {
@@ -117,7 +118,7 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return t.judge(ctx, content, false)
+	return fmt.Sprintf("%s: %d bytes", file, len(content)), t.receive.want(ctx, file, content)
 }
 
 // read reads the file up to its end, or beyond its limit.
@@ -157,20 +158,6 @@ func (t ftp) readOn(ctx context.Context, d *dialogue, data *conn, from io.Reader
 	}
 	rest, err := io.ReadAll(io.LimitReader(from, maxFile+1-largeBody))
 	return append(content, rest...), err
-}
-
-func (t ftp) judge(ctx context.Context, content []byte, cut bool) (string, error) {
-	file := escape(t.file, maxExcerpt)
-	ok, err := t.receive.match(ctx, content)
-	switch {
-	case err != nil:
-		return "", err
-	case !ok && cut:
-		return "", mismatch("%s does not match %s in its first %d bytes", file, t.receive, maxFile)
-	case !ok:
-		return "", mismatch("%s does not match %s: got %s", file, t.receive, excerpt(content))
-	}
-	return fmt.Sprintf("%s: %d bytes", file, len(content)), nil
 }
 
 // passive asks for a port to fetch from: with EPSV (RFC 2428), or PASV of servers that are older.

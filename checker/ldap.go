@@ -44,11 +44,7 @@ func (t ldapTalk) run(ctx context.Context, d *dialogue) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ok, err := t.receive.match(ctx, []byte(name))
-	if err == nil && !ok {
-		err = mismatch("the entry's name does not match %s: got %s", t.receive, excerpt([]byte(name)))
-	}
-	return "entry " + excerpt([]byte(name)), err
+	return "entry " + excerpt([]byte(name)), t.receive.want(ctx, "the entry's name", []byte(name))
 }
 
 // ask logs in, looks for the entry and logs out. It returns the entry's name as the server

@@ -47,27 +47,40 @@ func NewMatching() *Matching {
 // errUnjudged is an answer that could not be compared with receive: the server's state stays.
 var errUnjudged = errors.New("cannot be judged")
 
-// acquireSlot waits for a free slot, and returns how long it waited.
+// acquireSlot waits for a free slot to match an answer, and returns how long it waited.
 func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {
+	return acquire(ctx, slots, maxSlotWait,
+		&fault{"cannot be judged: no turn for it in " + maxSlotWait.String() + ": too many answers are being matched", errUnjudged})
+}
+
+// acquire waits for a free slot, no longer than patience allows, and returns how long it waited. Nil has slots for all.
+func acquire(ctx context.Context, slots chan struct{}, patience time.Duration, crowded error) (waited time.Duration, err error) {
+	if slots == nil {
+		return 0, nil
+	}
 	select {
 	case slots <- struct{}{}:
 		return 0, nil
 	default:
 	}
 	begin := time.Now()
-	patience := time.NewTimer(maxSlotWait)
-	defer patience.Stop()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
 	case slots <- struct{}{}:
 		return time.Since(begin), nil
 	case <-ctx.Done():
 		return time.Since(begin), errStopped
-	case <-patience.C:
-		return time.Since(begin), &fault{"cannot be judged: no turn for it in " + maxSlotWait.String() + ": too many answers are being matched", errUnjudged}
+	case <-timer.C:
+		return time.Since(begin), crowded
 	}
 }
 
-func releaseSlot(slots chan struct{}) { <-slots }
+func releaseSlot(slots chan struct{}) {
+	if slots != nil {
+		<-slots
+	}
+}
 
 // matcher decides whether an answer is the one that `receive` asks for. It is safe for use by several
 // goroutines.
@@ -79,30 +92,31 @@ type matcher struct {
 
 // matcher returns the matcher of a pattern, compiled once.
 func (e *Env) matcher(pattern string) (*matcher, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if m, ok := e.matchers[pattern]; ok {
-		return m, nil
-	}
-	re, err := perlre.Compile(pattern)
-	if err != nil {
-		return nil, err
-	}
-	if e.matchers == nil {
-		e.matchers = map[string]*matcher{}
-	}
-	if e.Matching == nil {
-		e.Matching = NewMatching()
-	}
-	m := &matcher{pattern: pattern, re: re, limits: e.Matching}
-	e.matchers[pattern] = m
-	return m, nil
+	return e.matchers.get(pattern, func() (*matcher, error) {
+		re, err := perlre.Compile(pattern)
+		if err != nil {
+			return nil, err
+		}
+		if e.Matching == nil {
+			e.Matching = NewMatching()
+		}
+		return &matcher{pattern, re, e.Matching}, nil
+	})
 }
 
 // match reports whether the pattern matches anywhere in a text, which is all that a check searches.
 func (m *matcher) match(ctx context.Context, text []byte) (bool, error) {
 	s := search{matcher: m}
 	return s.match(ctx, text)
+}
+
+// want compares what was found in an answer. The mismatch calls it what.
+func (m *matcher) want(ctx context.Context, what string, text []byte) error {
+	ok, err := m.match(ctx, text)
+	if err == nil && !ok {
+		err = mismatch("%s does not match %s: got %s", what, m, excerpt(text))
+	}
+	return err
 }
 
 // String is the pattern as a message shows it.

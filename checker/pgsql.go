@@ -61,14 +61,8 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 // wantsPlain reports whether a server that offers TLS may be healthy without it: libpq tries that, too.
 func wantsPlain(err error) bool {
 	var refused *refusal
-	var handshake *pgsqlTLSError
-	return errors.As(err, &handshake) || errors.As(err, &refused) && refused.code == "28000"
+	return stageOf(err) == AtTLS && !isTimeout(err) || errors.As(err, &refused) && refused.code == "28000"
 }
-
-// pgsqlTLSError is a handshake that failed, though there was time for it.
-type pgsqlTLSError struct{ error }
-
-func (e *pgsqlTLSError) Unwrap() error { return e.error }
 
 // ask logs in, runs the query and logs out. It returns how many rows came.
 func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (rows int, err error) {
@@ -112,10 +106,7 @@ func (c *pgsqlCheck) secure(d *dialogue) error {
 	case answer != 'S':
 		return d.in.UnreadByte()
 	}
-	if err = d.upgrade(); err != nil && !isTimeout(err) {
-		err = &pgsqlTLSError{err}
-	}
-	return err
+	return d.upgrade()
 }
 
 // pgsqlLengths returns what tells how many bytes of a message follow its header. The first one must

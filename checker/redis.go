@@ -43,11 +43,7 @@ func (t redis) run(ctx context.Context, d *dialogue) (string, error) {
 		return "", err
 	}
 	role := redisRole(info)
-	ok, err := t.receive.match(ctx, []byte(role))
-	if err == nil && !ok {
-		err = mismatch("the role does not match %s: got %s", t.receive, excerpt([]byte(role)))
-	}
-	return show(role), err
+	return show(role), t.receive.want(ctx, "the role", []byte(role))
 }
 
 func (t redis) logIn(d *dialogue) (err error) {

@@ -34,15 +34,8 @@ func (e *Env) secretsOf(s Spec) secrets {
 	if key == (Spec{Login: s.Login, HTTPUser: s.HTTPUser}) {
 		return nil
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.secrets == nil {
-		e.secrets = map[Spec]secrets{}
-	}
-	if e.secrets[key] == nil {
-		e.secrets[key] = newSecrets(key)
-	}
-	return e.secrets[key]
+	found, _ := e.secrets.get(key, func() (secrets, error) { return newSecrets(key), nil })
+	return found
 }
 
 func newSecrets(s Spec) secrets {
@@ -167,19 +160,12 @@ func hideWord(text, secret string) string {
 			return text
 		}
 		found += at
-		if at = found + len(secret); !endsInWord(text[:found]) && !startsWithWord(text[at:]) {
+		if at = found + len(secret); !isWord(utf8.DecodeLastRuneInString(text[:found])) && !isWord(utf8.DecodeRuneInString(text[at:])) {
 			text = text[:found] + "…" + text[at:]
 			at = found + len("…")
 		}
 	}
 }
 
-func endsInWord(text string) bool {
-	r, _ := utf8.DecodeLastRuneInString(text)
-	return unicode.IsLetter(r) || unicode.IsDigit(r)
-}
-
-func startsWithWord(text string) bool {
-	r, _ := utf8.DecodeRuneInString(text)
-	return unicode.IsLetter(r) || unicode.IsDigit(r)
-}
+// isWord reports whether a rune that was decoded is part of a word.
+func isWord(r rune, _ int) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

@@ -45,10 +45,8 @@ func (c *simpleTCP) Check(ctx context.Context) Result {
 		ask = c.overUDP
 	}
 	a := simpleAnswer{search: search{matcher: c.receive}, deadline: time.Now().Add(c.timeout)}
-	if err := ask(ctx, &a); err != nil {
-		return failed(ctx, err)
-	}
-	return passed("got " + excerpt(a.found))
+	err := ask(ctx, &a)
+	return concluded(ctx, "got "+excerpt(a.found), err)
 }
 
 func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {

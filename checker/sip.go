@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -29,7 +28,7 @@ func newSIP(s Spec, e *Env) (Checker, error) {
 
 // with asks by TCP.
 func (t sip) run(_ context.Context, d *dialogue) (string, error) {
-	if err := d.send("the request", strings.TrimSuffix(t.request("TCP", d.conn.LocalAddr(), sipToken()), "\r\n")); err != nil {
+	if err := d.send("the request", strings.TrimSuffix(t.request("TCP", d.conn.LocalAddr(), rand.Text()), "\r\n")); err != nil {
 		return "", err
 	}
 	for {
@@ -56,7 +55,7 @@ type sipUDP struct {
 
 // Check implements Checker.
 func (c *sipUDP) Check(ctx context.Context) Result {
-	token := sipToken()
+	token := rand.Text() // new for each check: proxies take what they saw before for a repetition
 	var status string
 	q := c.question
 	q.accept = func(datagram []byte) error {
@@ -74,17 +73,7 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 	err := q.ask(ctx, time.Now().Add(q.timeout), func(from net.Addr) []byte {
 		return []byte(c.request("UDP", from, token))
 	})
-	if err != nil {
-		return failed(ctx, err)
-	}
-	return passed(escape(status, maxExcerpt))
-}
-
-// sipToken is new for each check: proxies take what they saw before for a repetition.
-func sipToken() string {
-	var b [8]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
+	return concluded(ctx, show(status), err)
 }
 
 func (t sip) request(transport string, from net.Addr, token string) string {

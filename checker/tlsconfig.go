@@ -31,7 +31,7 @@ func (e *Env) tlsRules(s Spec) (r tlsRules, err error) {
 	r.verify, r.warnDays = s.TLSVerify, s.TLSExpiryWarn
 	if s.TLSVerify {
 		if r.roots, err = e.authorities(s.TLSCA); err != nil {
-			return r, err
+			return r, &SpecError{"tlsca", err}
 		}
 	}
 	if s.TLSCert != "" || s.TLSKey != "" {

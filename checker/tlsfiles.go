@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 )
@@ -64,39 +63,22 @@ func (f tlsFiles) sum() string {
 	return string(sum.Sum(nil))
 }
 
-// authorities returns the certificates of a file, or those of the system when there is none. Many
-// servers share one pool.
+// authorities returns the certificates of a file, or those of the system when there is none.
 func (e *Env) authorities(path string) (*x509.CertPool, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if pool := e.trusted[path]; pool != nil {
+	return e.trusted.get(path, func() (*x509.CertPool, error) {
+		if path == "" {
+			return x509.SystemCertPool()
+		}
+		text, err := readPEM(path)
+		if err != nil {
+			return nil, err
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(text) {
+			return nil, errNoCertificate(path)
+		}
 		return pool, nil
-	}
-	read := readAuthorities
-	if path == "" {
-		read = func(string) (*x509.CertPool, error) { return x509.SystemCertPool() }
-	}
-	pool, err := read(path)
-	if err != nil {
-		return nil, &SpecError{"tlsca", err}
-	}
-	if e.trusted == nil {
-		e.trusted = map[string]*x509.CertPool{}
-	}
-	e.trusted[path] = pool
-	return pool, nil
-}
-
-func readAuthorities(path string) (*x509.CertPool, error) {
-	text, err := readPEM(path)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, errNoCertificate(path)
-	}
-	return pool, nil
+	})
 }
 
 // clientCertificate reads a certificate with its chain, and its key.
@@ -126,20 +108,13 @@ func (e errNoCertificate) Error() string { return string(e) + ": no certificate 
 // readPEM reads a file whole. What is no file, as a pipe, could keep us waiting.
 func readPEM(path string) ([]byte, error) {
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
+	case !info.Mode().IsRegular():
 		return nil, errors.New(path + ": not a file")
+	case info.Size() > maxPEM:
+		return nil, fmt.Errorf("%s: more than %d bytes", path, maxPEM)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
-	if err == nil && len(text) > maxPEM {
-		err = fmt.Errorf("%s: more than %d bytes", path, maxPEM)
-	}
-	return text, err
+	return os.ReadFile(path)
 }
