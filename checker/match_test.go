@@ -180,6 +180,7 @@ func TestExtensionsOfChunksAreCounted(t *testing.T) {
 func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 	r := newAnswerReader(inTime, NewMatching())
 	defer r.close()
+	held := max(smallAnswer, cap(r.buf)) // another test may have left a large one
 	r.reset(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"), iotest.ErrReader(io.EOF)))
 	a, err := r.answer()
 	if err != nil {
@@ -188,7 +189,7 @@ func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 	if _, _, err = r.body(&a); !isClosed(err) {
 		t.Errorf("%v", err)
 	}
-	if cap(r.buf) > smallAnswer {
+	if cap(r.buf) > held {
 		t.Errorf("%d bytes are held for a body of 1", cap(r.buf))
 	}
 }
