@@ -308,16 +308,7 @@ func (d *daemon) settle(ctx context.Context, summary string) {
 // keepFiles makes again, until ctx is done, what was lost in the run folder, and saves orders that could not be saved.
 // What fails is tried again; the commands that miss it say so.
 func (d *daemon) keepFiles(ctx context.Context) {
-	again := time.NewTicker(pollInterval)
-	defer again.Stop()
-	for {
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil { // a daemon that ends makes nothing again
-			return
-		}
+	for instance.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that ends makes nothing again
 		_ = d.lock.Restore()
 		if d.socket != nil {
 			_ = d.socket.restore(ctx)

@@ -42,15 +42,8 @@ func (w *markWatch) follow(ctx context.Context, cfg *parser.Config) {
 
 func (w *markWatch) run(ctx context.Context, virtuals []parser.Virtual) {
 	unset := map[string]bool{}
-	again := time.NewTicker(markInterval)
-	defer again.Stop()
-	for {
+	for open := true; open; open = instance.Pause(ctx, markInterval) {
 		w.look(ctx, virtuals, unset)
-		select {
-		case <-ctx.Done():
-			return
-		case <-again.C:
-		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/director"
+	"ldirectord/instance"
 	"ldirectord/notify"
 	"ldirectord/printable"
 	"ldirectord/status"
@@ -78,10 +79,8 @@ func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 			text := fmt.Sprintf("Not listening: metrics can't be served on %s, it is tried again: %v", addr, err)
 			m.emit(notify.Event{Kind: notify.ListenFailed, Text: text, Reason: err.Error()})
 		}
-		select {
-		case <-ctx.Done():
+		if !instance.Pause(ctx, m.retry) {
 			return
-		case <-time.After(m.retry):
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"ldirectord/instance"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -21,10 +22,8 @@ const (
 // awaitAnswers looks names up, first after wait, until at least one has an answer. It returns those that have.
 func awaitAnswers(ctx context.Context, resolver parser.Resolver, names []parser.Name, wait time.Duration) []parser.Name {
 	for ; ; wait = min(2*wait, maxLookupRetry) {
-		select {
-		case <-ctx.Done():
+		if !instance.Pause(ctx, wait) {
 			return nil
-		case <-time.After(wait):
 		}
 		found := parser.LookUp(ctx, resolver, names)
 		found = slices.DeleteFunc(found, func(n parser.Name) bool { return n.Why != "" })

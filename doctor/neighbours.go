@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"ldirectord/instance"
 )
 
 // question is a request on a device for the owner of an address.
@@ -99,10 +101,8 @@ func sendTwice(ctx context.Context, questions []question, send func(question) er
 				return fmt.Errorf("asking for %s on %s: %w", q.addr, q.device.name, err)
 			}
 		}
-		select {
-		case <-ctx.Done():
+		if !instance.Pause(ctx, resendAfter) {
 			return nil
-		case <-time.After(resendAfter):
 		}
 	}
 	return nil

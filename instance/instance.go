@@ -178,8 +178,8 @@ func (i Instance) mayName(pid int) bool {
 	if owner == 0 || os.Geteuid() != 0 {
 		return true
 	}
-	uid, err := uidOf(pid)
-	return err == nil && uid == owner
+	ids := statusOf(pid, "Uid")
+	return len(ids) > 0 && ids[0] == strconv.FormatUint(uint64(owner), 10)
 }
 
 // sharesNetNS reports whether a process is in our network namespace. So it is when that can't be read.

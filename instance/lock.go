@@ -34,7 +34,7 @@ type Lock struct {
 func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	for {
 		l, err := i.tryAcquire(ctx, by)
-		if !errors.Is(err, errEnding) || !pause(ctx, pollInterval) {
+		if !errors.Is(err, errEnding) || !Pause(ctx, pollInterval) {
 			return l, err
 		}
 	}
@@ -82,16 +82,9 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	return l, nil
 }
 
-// Taken is the error that another daemon's files have the name of this one.
-type Taken struct {
-	Name string
-	Path string // of the other one's file
-	Pid  int
-}
-
-func (t *Taken) Error() string {
-	return fmt.Sprintf("the daemon of %s has the name %s already (pid %d): call one of the files otherwise, or give it another --rundir",
-		t.Path, t.Name, t.Pid)
+// taken is the error that the daemon of another file has a name.
+func taken(name, path string, pid int) error {
+	return fmt.Errorf("the daemon of %s has the name %s already (pid %d): call one of the files otherwise, or give it another --rundir", path, name, pid)
 }
 
 // MayStart returns why a daemon may not start for this file, nil if it may. It tries to write as much as the next
@@ -139,13 +132,13 @@ func (i Instance) name(all []record) (string, error) {
 	r, held := i.userOf(all, name)
 	switch {
 	case held && r.Table == i.Table && r.NetNS == i.NetNS:
-		return "", &Taken{Name: name, Path: r.Path, Pid: r.Pid}
+		return "", taken(name, r.Path, r.Pid)
 	case held:
 		return name + i.suffix(), nil
 	}
 	if pid, _ := readPid(i.PidFile()); pid != 0 && i.Table == Kernel && i.sharesNetNS(pid) {
 		if config, is := isPerl(argv(pid)); is && !i.perlMeans(config) {
-			return "", &Taken{Name: name, Path: config, Pid: pid}
+			return "", taken(name, config, pid)
 		}
 	}
 	return name, nil

@@ -37,15 +37,15 @@ func (p Process) Lives() bool {
 // Await waits until the process is gone.
 func (p Process) Await(ctx context.Context) error {
 	for p.Lives() {
-		if !pause(ctx, pollInterval) {
+		if !Pause(ctx, pollInterval) {
 			return fmt.Errorf("the daemon with pid %d does not end", p.Pid)
 		}
 	}
 	return nil
 }
 
-// pause reports whether ctx is still open after a time.
-func pause(ctx context.Context, d time.Duration) bool {
+// Pause reports whether ctx is still open after a time: before another look at a process, a file or a table.
+func Pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
@@ -65,16 +65,6 @@ func startOf(pid int) (uint64, error) {
 		return 0, fmt.Errorf("process %d has ended", pid)
 	}
 	return strconv.ParseUint(fields[19], 10, 64)
-}
-
-// uidOf is the user that a process has.
-func uidOf(pid int) (uint32, error) {
-	ids := statusOf(pid, "Uid")
-	if len(ids) < 2 {
-		return 0, fmt.Errorf("process %d has no user", pid)
-	}
-	uid, err := strconv.ParseUint(ids[0], 10, 32)
-	return uint32(uid), err
 }
 
 // isKilled reports whether a process was sent SIGKILL: it is running no more, even if the kernel has not removed it yet.

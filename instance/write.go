@@ -148,7 +148,7 @@ func (i Instance) LockFolder(ctx context.Context) (*os.File, error) {
 		if err == nil {
 			return f, nil
 		}
-		if !pause(ctx, 5*time.Millisecond) {
+		if !Pause(ctx, 5*time.Millisecond) {
 			f.Close()
 			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
 		}

@@ -104,10 +104,8 @@ func awaitIdle(ctx context.Context, c *call, servers []daemon.DrainedServer) err
 		if time.Now().After(end) {
 			return fmt.Errorf("connections are left after %v", c.timeout)
 		}
-		select {
-		case <-ctx.Done():
+		if !instance.Pause(ctx, idleInterval) {
 			return ctx.Err()
-		case <-time.After(idleInterval):
 		}
 	}
 }
