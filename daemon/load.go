@@ -119,7 +119,7 @@ func (s Source) parserOptions() parser.Options {
 		Last:     nameFile(s.Names).last(),
 		Wait:     s.Wait,
 		TryFile:  tryFile,
-		TryRead:  tryRead,
+		TryRead:  instance.TryRead,
 		DirExist: isFolder,
 		LogFile:  logOfUnit(),
 		HostName: hostName(),
@@ -181,15 +181,6 @@ func tryMaking(path string) error {
 		return &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	return nil
-}
-
-// tryRead returns why a file can't be read.
-func tryRead(path string) error {
-	f, err := instance.OpenFile(path, os.O_RDONLY, 0)
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 func hostName() string {

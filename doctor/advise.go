@@ -129,20 +129,11 @@ func (f *findings) programs(cfg *parser.Config) {
 				f.add(Finding{Kind: "missing-program", at: at, Text: fmt.Sprintf("the checkcommand can't be run, so every server is down: %v", err)})
 			}
 		case v.CheckType == parser.ExternalPerl:
-			if err := readable(v.CheckCommand); err != nil {
+			if err := instance.TryRead(v.CheckCommand); err != nil {
 				f.add(Finding{Kind: "missing-program", at: at, Text: fmt.Sprintf("the checkcommand can't be read, so every server is down: %v", err)})
 			}
 		}
 	}
-}
-
-// readable says why a file can't be read.
-func readable(path string) error {
-	f, err := instance.OpenFile(path, os.O_RDONLY, 0)
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 func (f *findings) group(g parser.Global) {
@@ -162,19 +153,9 @@ func (f *findings) shell(cfg *parser.Config, sh string) {
 	if _, err := exec.LookPath(sh); err == nil {
 		return
 	}
-	warn := func(line, directive string, at map[string]parser.Position) {
-		if pos, written := at[directive]; written && line != "" {
-			f.add(Finding{Kind: "missing-shell", at: pos, Text: fmt.Sprintf("there is no %s here, so %s never runs", sh, directive)})
+	eachCommand(cfg, func(directive, line string, at parser.Position) {
+		if line != "" && directive != "callback" && directive != "checkcommand" { // those are run without a shell
+			f.add(Finding{Kind: "missing-shell", at: at, Text: fmt.Sprintf("there is no %s here, so %s never runs", sh, directive)})
 		}
-	}
-	g := cfg.Global
-	warn(g.FallbackCommand, "fallbackcommand", g.At)
-	warn(strings.Join(g.Execute, " "), "execute", g.At)
-	for _, v := range cfg.Virtuals {
-		warn(v.FallbackCommand, "fallbackcommand", v.At)
-		warn(v.OnChange, "onchange", v.At)
-		if _, own := v.At["onchange"]; !own {
-			warn(v.OnChange, "onchange", g.At)
-		}
-	}
+	})
 }

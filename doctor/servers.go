@@ -208,8 +208,7 @@ func (e *examination) fallback(s director.Service) {
 
 // reason is the cause of a failed connection without its addresses.
 func reason(err error) string {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, is := errors.AsType[*net.OpError](err); is {
 		err = op.Err
 	}
 	return err.Error()

@@ -28,19 +28,31 @@ func (f *findings) trust(cfg *parser.Config) {
 		}
 	}
 	judge(parser.Position{}, cfg.Name, "others may change this file, which names the programs that the daemon runs")
-	program := func(directive, line string, at map[string]parser.Position) {
-		if pos, written := at[directive]; written {
-			judge(pos, programOf(line), "others may change the "+directive)
+	eachCommand(cfg, func(directive, line string, at parser.Position) {
+		if directive != "execute" {
+			judge(at, programOf(line), "others may change the "+directive)
+		}
+	})
+}
+
+// eachCommand calls f for each command line that a configuration names. That of execute names other configurations.
+func eachCommand(cfg *parser.Config, f func(directive, line string, at parser.Position)) {
+	named := func(directive, line string, places ...map[string]parser.Position) {
+		for _, place := range places {
+			if at, written := place[directive]; written {
+				f(directive, line, at)
+				return
+			}
 		}
 	}
-	program("callback", cfg.Global.Callback, cfg.Global.At)
-	program("fallbackcommand", cfg.Global.FallbackCommand, cfg.Global.At)
-	for i := range cfg.Virtuals {
-		v := &cfg.Virtuals[i]
-		program("checkcommand", v.CheckCommand, v.At)
-		program("fallbackcommand", v.FallbackCommand, v.At)
-		program("onchange", v.OnChange, v.At)
-		program("onchange", v.OnChange, cfg.Global.At)
+	g := cfg.Global
+	named("callback", g.Callback, g.At)
+	named("fallbackcommand", g.FallbackCommand, g.At)
+	named("execute", strings.Join(g.Execute, " "), g.At)
+	for _, v := range cfg.Virtuals {
+		named("checkcommand", v.CheckCommand, v.At)
+		named("fallbackcommand", v.FallbackCommand, v.At)
+		named("onchange", v.OnChange, v.At, g.At)
 	}
 }
 

@@ -55,6 +55,15 @@ func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 	return f, nil
 }
 
+// TryRead returns why a regular file can't be read.
+func TryRead(path string) error {
+	f, err := OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 // Read reads a file of the run folder. It follows no link, and refuses files of users other than root,
 // this process's user and the folder's owner.
 func Read(path string) ([]byte, error) {
