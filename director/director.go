@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"ldirectord/checker"
@@ -148,13 +149,13 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 		return fmt.Errorf("reading the table: %w", err)
 	}
 	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
-	poolDone := make(chan struct{})
-	go func() { defer close(poolDone); d.pool.Run(poolCtx) }()
+	var pool sync.WaitGroup
+	pool.Go(func() { d.pool.Run(poolCtx) })
 	d.marker = newMarker(poolCtx, d.deps.Marks)
 	d.begin(ctx, p, f, have)
 	d.loop(ctx)
 	stopPool()
-	<-poolDone
+	pool.Wait()
 	d.leaveTable(ctx)
 	return nil
 }
@@ -223,13 +224,10 @@ func (d *Director) loop(ctx context.Context) {
 	defer retry.Stop()
 	pulse := time.NewTicker(cmp.Or(d.deps.Pulse, time.Hour))
 	defer pulse.Stop()
-	started, settled := false, false
+	started, settled := sync.OnceFunc(func() { close(d.started) }), sync.OnceFunc(func() { close(d.settled) })
 	for {
 		if d.marker.idle() {
-			if !started {
-				started = true
-				close(d.started)
-			}
+			started()
 			for _, done := range d.awaiting {
 				close(done)
 			}
@@ -237,10 +235,7 @@ func (d *Director) loop(ctx context.Context) {
 		}
 		if d.waiting == 0 {
 			d.status = notify.StatusRunning
-			if !settled {
-				settled = true
-				close(d.settled)
-			}
+			settled()
 		}
 		if wait, any := d.nextRetry(); any {
 			retry.Reset(wait)

@@ -16,13 +16,10 @@ type Backend struct {
 // id, address:port or mark; "" means any.
 func (p *Plan) Backends(virtual, real string) []Backend {
 	var found []Backend
-	for _, v := range p.virtuals {
-		if !v.isMeant(virtual) {
-			continue
-		}
-		for _, s := range v.servers {
-			if isMeant(s.name, real) {
-				found = append(found, Backend{v.cfg.ID, s.name})
+	for _, s := range p.Services(virtual) {
+		for _, m := range s.Members {
+			if !m.Fallback && isMeant(m.Name, real) {
+				found = append(found, Backend{s.Config.ID, m.Name})
 			}
 		}
 	}

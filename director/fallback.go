@@ -3,6 +3,7 @@ package director
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
@@ -40,12 +41,9 @@ func (v *virtual) releaseFallback() {
 
 // servedBy reports whether an address belongs to a real server that is up.
 func (v *virtual) servedBy(addr netip.AddrPort) bool {
-	for _, s := range v.servers {
-		if s.dest.Addr == addr && s.state() == checker.Up && !s.drained {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(v.servers, func(s *server) bool {
+		return s.dest.Addr == addr && s.state() == checker.Up && !s.drained
+	})
 }
 
 // isFallback reports whether a change is one of the fallback server. Its address may also be that of a real server, s.

@@ -21,7 +21,6 @@ type folder struct {
 	dir      string
 	readings <-chan maintenance.Reading // nil where there is none
 	first    maintenance.Reading
-	late     bool // there is no first one yet
 	end      context.CancelFunc
 }
 
@@ -44,7 +43,7 @@ func (d *Director) openFolder(ctx context.Context, p *Plan) folder {
 	select {
 	case f.first = <-f.readings:
 	case <-ctx.Done():
-		f.late = true
+		f.first.Err = fmt.Errorf("no answer in %v", folderWait)
 	}
 	return f
 }
@@ -57,37 +56,30 @@ func (d *Director) enter(f folder) {
 	case f.dir == "":
 		d.folderTrouble, d.out = "", nil
 		d.maintain(nil)
-	case f.late:
-		d.folderFails(fmt.Sprintf("no answer in %v", folderWait))
-		d.maintain(d.out)
 	default:
 		d.obey(f.first)
 	}
 }
 
-// obey takes out the servers that the folder names. While it can't be read, nobody comes back.
+// obey takes out the servers that the folder names. While it can't be read, nobody comes back. That is reported once for
+// each reason.
 func (d *Director) obey(r maintenance.Reading) {
-	switch {
-	case r.Err != nil:
-		d.folderFails(r.Err.Error())
-	default:
-		if d.folderTrouble != "" {
-			d.folderTrouble = ""
-			d.emit(notify.Event{Kind: notify.FolderReadable, Text: fmt.Sprintf("Maintenance folder can be read again: %s", d.folder.dir)})
-		}
+	before, now := d.folderTrouble, ""
+	if r.Err == nil {
 		d.out = r.Out
+	} else {
+		now = r.Err.Error()
+	}
+	d.folderTrouble = now
+	switch {
+	case now == before:
+	case now == "":
+		d.emit(notify.Event{Kind: notify.FolderReadable, Text: fmt.Sprintf("Maintenance folder can be read again: %s", d.folder.dir)})
+	default:
+		d.emit(notify.Event{Kind: notify.FolderError, Reason: now,
+			Text: fmt.Sprintf("Maintenance folder can't be read, servers in maintenance stay so: %s: %s", d.folder.dir, now)})
 	}
 	d.maintain(d.out)
-}
-
-// folderFails reports, once for each reason, that maintenancedir can't be read.
-func (d *Director) folderFails(why string) {
-	if d.folderTrouble == why {
-		return
-	}
-	d.folderTrouble = why
-	d.emit(notify.Event{Kind: notify.FolderError, Reason: why,
-		Text: fmt.Sprintf("Maintenance folder can't be read, servers in maintenance stay so: %s: %s", d.folder.dir, why)})
 }
 
 // maintain takes servers out for maintenance, and returns others to what their checks say.

@@ -3,6 +3,7 @@
 package director
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 
@@ -199,11 +200,8 @@ func (b *planBuilder) server(cfg *parser.Virtual, r *parser.Real) (s *server, er
 // diagnose says where in the file an error of a checker or of the settings belongs.
 func diagnose(cfg *parser.Virtual, fallback parser.Position, err error) parser.Diagnostic {
 	at := fallback
-	var spec *checker.SpecError
-	if errors.As(err, &spec) {
-		if pos, ok := cfg.At[spec.Directive]; ok {
-			at = pos
-		}
+	if spec, is := errors.AsType[*checker.SpecError](err); is {
+		at = cmp.Or(cfg.At[spec.Directive], fallback)
 	}
 	return parser.Diagnostic{Severity: parser.Error, Kind: "bad-value", Pos: at, Text: err.Error()}
 }
