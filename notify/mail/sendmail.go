@@ -46,15 +46,8 @@ func sendmail(ctx context.Context, programs [][]string, l *letter) (again []stri
 
 // rejectsMail reports whether a program says that the mail itself is wrong.
 func rejectsMail(err error) bool {
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		return false
-	}
-	switch exit.ExitCode() {
-	case 64, 65, 67, 68: // of sysexits.h: usage, data, no user, no host
-		return true
-	}
-	return false
+	exit, is := errors.AsType[*exec.ExitError](err)
+	return is && slices.Contains([]int{64, 65, 67, 68}, exit.ExitCode()) // of sysexits.h: usage, data, no user, no host
 }
 
 // runMailer runs a mail program.

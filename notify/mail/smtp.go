@@ -33,48 +33,36 @@ func sendSMTP(ctx context.Context, dial dialer, l *letter) (again []string, err 
 	}
 	ctx, cancel := context.WithTimeout(ctx, smtpSessionTime)
 	defer cancel()
-	s, err := openSMTP(ctx, dial, l.via)
+	dialCtx, cancel := context.WithTimeout(ctx, smtpStepTime)
+	defer cancel()
+	conn, err := dial(dialCtx, "tcp", smtpAddress(l.via))
 	if err != nil {
+		return l.to, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	s := smtpSession{conn: conn}
+	if err := s.greet(l.via); err != nil {
 		return unlessFinal(err, l.to), err
 	}
-	defer s.close()
 	return s.send(l)
 }
 
 // smtpSession is a conversation with a mail server.
 type smtpSession struct {
-	conn    net.Conn
-	client  *smtp.Client
-	unguard func() bool
+	conn   net.Conn
+	client *smtp.Client
 }
 
-// openSMTP connects and exchanges the greetings.
-func openSMTP(ctx context.Context, dial dialer, server string) (*smtpSession, error) {
-	dialCtx, cancel := context.WithTimeout(ctx, smtpStepTime)
-	defer cancel()
-	conn, err := dial(dialCtx, "tcp", smtpAddress(server))
-	if err != nil {
-		return nil, err
-	}
-	s := &smtpSession{conn: conn}
-	s.unguard = context.AfterFunc(ctx, func() { conn.Close() })
-	err = s.step("greeting", func() (err error) {
-		s.client, err = smtp.NewClient(&boundedConn{conn, maxSMTPReplies}, server)
+func (s *smtpSession) greet(server string) error {
+	err := s.step("greeting", func() (err error) {
+		s.client, err = smtp.NewClient(&boundedConn{s.conn, maxSMTPReplies}, server)
 		return err
 	})
-	if err == nil {
-		err = s.step("EHLO", func() error { return s.client.Hello(hostName()) })
-	}
 	if err != nil {
-		s.close()
-		return nil, err
+		return err
 	}
-	return s, nil
-}
-
-func (s *smtpSession) close() {
-	s.unguard()
-	s.conn.Close()
+	return s.step("EHLO", func() error { return s.client.Hello(hostName()) })
 }
 
 // step is one exchange with a deadline of its own.
@@ -156,14 +144,14 @@ func smtpAddress(server string) string {
 
 // isReply reports whether an error is a refusal by the server.
 func isReply(err error) bool {
-	var reply *textproto.Error
-	return errors.As(err, &reply)
+	_, is := errors.AsType[*textproto.Error](err)
+	return is
 }
 
 // isFinal reports whether a refusal is permanent (RFC 5321, 4.2.1).
 func isFinal(err error) bool {
-	var reply *textproto.Error
-	return errors.As(err, &reply) && reply.Code >= 500
+	reply, is := errors.AsType[*textproto.Error](err)
+	return is && reply.Code >= 500
 }
 
 // unlessFinal are the recipients to try again after an error.
