@@ -30,6 +30,7 @@ func NewEnvironment(pinger *icmp.Pinger) *Environment {
 // Close frees what the checks shared.
 func (e *Environment) Close() { e.pinger.Close() }
 
+// checks is what the checks of one plan share: it keeps the certificates that it read.
 func (e *Environment) checks() *checker.Env {
 	return &checker.Env{
 		Pinger:   e.pinger,

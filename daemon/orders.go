@@ -111,9 +111,9 @@ func answerOrder(limit time.Duration, carryOut func(context.Context, url.Values)
 
 // statusOf is the HTTP status of an order that was refused, came too late, or takes too long.
 func statusOf(ctx context.Context, err error) int {
-	var refused refusal
+	_, refused := errors.AsType[refusal](err)
 	switch {
-	case errors.As(err, &refused):
+	case refused:
 		return http.StatusConflict
 	case ctx.Err() == context.Canceled:
 		return http.StatusServiceUnavailable

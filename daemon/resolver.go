@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"ldirectord/parser"
 )
@@ -20,11 +21,10 @@ func (systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Ad
 		network = "ip6"
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, name)
-	var failed *net.DNSError
-	switch {
-	case errors.As(err, &failed) && failed.Server != "": // without the name, which the caller knows
+	if failed, is := errors.AsType[*net.DNSError](err); is && failed.Server != "" { // without the name, which the caller knows
 		return nil, fmt.Errorf("%s (asked %s)", failed.Err, failed.Server)
-	case err != nil:
+	}
+	if err != nil {
 		return nil, err
 	}
 	for i := range addrs {
@@ -56,7 +56,7 @@ type nameKey struct {
 	ipv6 bool
 }
 
-// knownNames is a Resolver that knows what was found before, and asks nobody.
+// knownNames is a Resolver that knows the addresses that were found before, and asks nobody for them.
 type knownNames map[nameKey]parser.Name
 
 func known(names []parser.Name) knownNames {
@@ -95,11 +95,6 @@ func (k knownNames) last(otherwise parser.Last) parser.Last {
 }
 
 // unanswered are the names whose look-up failed.
-func unanswered(names []parser.Name) (missing []parser.Name) {
-	for _, n := range names {
-		if n.Why != "" {
-			missing = append(missing, n)
-		}
-	}
-	return missing
+func unanswered(names []parser.Name) []parser.Name {
+	return slices.DeleteFunc(slices.Clone(names), func(n parser.Name) bool { return n.Why == "" })
 }

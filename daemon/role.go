@@ -29,18 +29,16 @@ func (o *orders) answerRole(run, ctx context.Context, words url.Values) (any, er
 	if ns, err := strconv.ParseInt(words.Get("given"), 10, 64); err == nil {
 		given = min(given, time.Duration(ns))
 	}
-	type outcome struct {
-		answer RoleAnswer
-		err    error
-	}
-	done := make(chan outcome, 1)
+	var answer RoleAnswer
+	var err error
+	done := make(chan struct{})
 	go func() {
-		answer, err := o.changeRole(run, change, given, words["via"])
-		done <- outcome{answer, err}
+		defer close(done)
+		answer, err = o.changeRole(run, change, given, words["via"])
 	}()
 	select {
-	case out := <-done:
-		return out.answer, out.err
+	case <-done:
+		return answer, err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("it is not carried out yet: %w", context.Cause(ctx))
 	}

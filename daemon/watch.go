@@ -48,18 +48,12 @@ func watch(ctx context.Context, dir string) <-chan struct{} {
 	}
 	go func() {
 		defer w.Close()
-		for {
+		for open := true; open; {
 			select {
 			case <-ctx.Done():
 				return
-			case _, open := <-w.Events:
-				if !open {
-					return
-				}
-			case _, open := <-w.Errors: // an overflow: something changed
-				if !open {
-					return
-				}
+			case _, open = <-w.Events:
+			case _, open = <-w.Errors: // an overflow: something changed
 			}
 			select {
 			case changed <- struct{}{}:
