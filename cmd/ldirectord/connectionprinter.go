@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"ldirectord/printable"
 )
@@ -20,7 +21,7 @@ type connectionPrinter interface {
 
 func (c *call) connectionPrinter(services []*balanced) connectionPrinter {
 	if c.jsonOut {
-		return &connectionsJSON{w: c.out}
+		return &connectionsJSON{w: c.out, before: "{\"connections\": ["}
 	}
 	return newConnectionsText(c.out, c.warn, services)
 }
@@ -90,37 +91,33 @@ func (t *connectionsText) end(skipped int) {
 
 // connectionsJSON is one object: connections, servers, and how many lines could not be read.
 type connectionsJSON struct {
-	w       io.Writer
-	begun   bool
-	servers []serverLine
+	w        io.Writer
+	before   string // the next line: the beginning of its list, or a comma
+	counting bool   // the servers' list has begun
 }
 
-func (j *connectionsJSON) connection(c connectionLine) {
-	before := ",\n  "
-	if !j.begun {
-		j.begun = true
-		before = "{\"connections\": [\n  "
-	}
-	fmt.Fprintf(j.w, "%s%s", before, marshal(c))
-}
+func (j *connectionsJSON) connection(c connectionLine) { j.add(c) }
 
-func (j *connectionsJSON) server(s serverLine) { j.servers = append(j.servers, s) }
+func (j *connectionsJSON) server(s serverLine) {
+	j.count()
+	j.add(s)
+}
 
 func (j *connectionsJSON) end(skipped int) {
-	if !j.begun {
-		fmt.Fprint(j.w, "{\"connections\": [")
-	}
-	fmt.Fprint(j.w, "\n ],\n \"servers\": [")
-	before := "\n  "
-	for _, s := range j.servers {
-		fmt.Fprintf(j.w, "%s%s", before, marshal(s))
-		before = ",\n  "
-	}
-	fmt.Fprintf(j.w, "\n ],\n \"unreadable\": %d}\n", skipped)
+	j.count()
+	fmt.Fprintf(j.w, "%s\n ],\n \"unreadable\": %d}\n", strings.TrimSuffix(j.before, ","), skipped)
 }
 
-// marshal is a line of strings and numbers as JSON, which can't fail.
-func marshal(line any) []byte {
-	text, _ := json.Marshal(line)
-	return text
+// count begins the servers' list.
+func (j *connectionsJSON) count() {
+	if !j.counting {
+		j.counting = true
+		j.before = strings.TrimSuffix(j.before, ",") + "\n ],\n \"servers\": ["
+	}
+}
+
+func (j *connectionsJSON) add(line any) {
+	text, _ := json.Marshal(line) // strings and numbers can't fail
+	fmt.Fprintf(j.w, "%s\n  %s", j.before, text)
+	j.before = ","
 }

@@ -19,24 +19,12 @@ func plan(ctx context.Context, c *call) error {
 	if err := c.accept(l); err != nil {
 		return err
 	}
-	table, err := tableToCompare(ctx, c)
+	have, rules, err := machine(ctx, c, l.Plan)
 	if err != nil {
 		return err
 	}
-	defer table.Close()
-	have, err := table.Read(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the table: %w", err)
-	}
-	if c.ipvs != defaultIPVS {
-		fmt.Fprintln(c.out, "# compared with an empty table: one in memory is its daemon's own")
-	}
 	ops := ipvsctl.Diff(have, l.Plan.Preview())
 	printOps(c, ops)
-	rules, err := ruleChanges(ctx, c, l.Plan)
-	if err != nil {
-		return fmt.Errorf("reading the mark rules: %w", err)
-	}
 	for _, command := range rules {
 		fmt.Fprintln(c.out, command)
 	}
@@ -65,19 +53,23 @@ func printOps(c *call, ops []ipvsctl.Op) {
 	}
 }
 
-// ruleChanges are the command lines of iptables that the mark rules of the configuration take.
-func ruleChanges(ctx context.Context, c *call, p *director.Plan) ([]string, error) {
+// machine reads the table that the configuration would change, and which command lines of iptables its mark rules take.
+// A table in memory is the running daemon's own: compared is an empty one, without mark rules.
+func machine(ctx context.Context, c *call, p *director.Plan) (have ipvsctl.Table, rules []string, err error) {
 	if c.ipvs != defaultIPVS {
-		return nil, nil
+		fmt.Fprintln(c.out, "# compared with an empty table: one in memory is its daemon's own")
+		return nil, nil, nil
 	}
-	return fwmark.Open(c.instance().Chains()).Preview(ctx, p.Rules())
-}
-
-// tableToCompare is the table that the configuration would change. One in memory is the running daemon's
-// own: compared is an empty one, and the daemon's copy of it in a file is left alone.
-func tableToCompare(ctx context.Context, c *call) (ipvsctl.Client, error) {
-	if c.ipvs != defaultIPVS {
-		return ipvsctl.NewMemory(nil), nil
+	table, err := ipvsctl.Open(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	return ipvsctl.Open(ctx)
+	defer table.Close()
+	if have, err = table.Read(ctx); err != nil {
+		return nil, nil, fmt.Errorf("reading the table: %w", err)
+	}
+	if rules, err = fwmark.Open(c.instance().Chains()).Preview(ctx, p.Rules()); err != nil {
+		return nil, nil, fmt.Errorf("reading the mark rules: %w", err)
+	}
+	return have, rules, nil
 }

@@ -1,3 +1,20 @@
+#!/bin/sh
+# Sets up a real server of Linux Virtual Server. Made by ldirectord @CONFIG@ realserver-script.
+#
+#   sh SCRIPT start    takes the virtual addresses so that they answer no ARP here; again does no harm
+#   sh SCRIPT stop     undoes what start did, and nothing else
+#   sh SCRIPT status   0: all of it is set up, 3: not all of it
+#
+# Run it as root, at each boot before the services start. Needs iproute2. By gate the addresses are on lo;
+# by ipip on tunl0 or ip6tnl0, which then takes tunnelled packets from anyone: let the packet filter accept
+# IP protocols 4 and 41 from the directors alone. masq needs no address, but a default route to the director.
+
+name=@NAME@
+server=@SERVER@ # empty: the one whose address this machine has
+
+# Who serves which virtual addresses, and how.
+virtual_addresses() {
+@ADDRESSES@}
 
 # What follows is the same in every such script.
 

@@ -10,11 +10,13 @@ import (
 	"strconv"
 	"strings"
 
+	"ldirectord/director"
+	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 	"ldirectord/printable"
 )
 
-// realServerScript is the part of the script that is the same for every file. The addresses come before it.
+// realServerScript is the script with words between @ for what comes from the file.
 //
 //go:embed realserver.sh
 var realServerScript string
@@ -34,7 +36,7 @@ func printRealServerScript(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	servers, name, server := realServers(l.Config), c.instanceName(), ""
+	servers, name, server := realServers(l.Plan.Services("")), c.instanceName(), ""
 	if len(c.args) == 1 {
 		one, err := findServer(servers, c.args[0])
 		if err != nil {
@@ -58,71 +60,62 @@ func printRealServerScript(ctx context.Context, c *call) error {
 
 // realServers are the machines that serve virtual addresses, fallback servers among them, in file order. The
 // director itself, by a loopback address, is none.
-func realServers(cfg *parser.Config) []*realServer {
+func realServers(services []director.Service) []*realServer {
 	var servers []*realServer
 	var addresses []netip.Addr
 	byAddr := map[netip.Addr]*realServer{}
-	eachDestination(cfg, func(_ *parser.Virtual, addr netip.Addr, _ parser.Forward) {
+	eachDestination(services, func(_ *parser.Virtual, addr netip.Addr, _ ipvsctl.Forward) {
 		if byAddr[addr] == nil {
 			byAddr[addr] = &realServer{addr: addr}
 			servers = append(servers, byAddr[addr])
 			addresses = append(addresses, addr)
 		}
 	})
-	eachDestination(cfg, func(v *parser.Virtual, addr netip.Addr, forward parser.Forward) {
+	eachDestination(services, func(v *parser.Virtual, addr netip.Addr, forward ipvsctl.Forward) {
 		byAddr[addr].serve(v, forward, addresses)
 	})
 	return servers
 }
 
-func eachDestination(cfg *parser.Config, f func(*parser.Virtual, netip.Addr, parser.Forward)) {
-	for i := range cfg.Virtuals {
-		v := &cfg.Virtuals[i]
-		for _, r := range v.Reals {
-			if addr := r.Addr.Addr(); !addr.IsLoopback() {
-				f(v, addr, r.Forward)
+func eachDestination(services []director.Service, f func(*parser.Virtual, netip.Addr, ipvsctl.Forward)) {
+	for _, s := range services {
+		for _, m := range s.Members {
+			if addr := m.Dest.Addr.Addr(); !addr.IsLoopback() {
+				f(s.Config, addr, m.Dest.Forward)
 			}
-		}
-		if fallback := v.Fallback; fallback != nil && !fallback.Addr.Addr().IsLoopback() {
-			f(v, fallback.Addr.Addr(), fallback.Forward)
 		}
 	}
 }
 
 // serve notes a virtual service that a machine serves. A network of virtual addresses that holds
 // real servers would cut them off from each other, so it is left out.
-func (s *realServer) serve(v *parser.Virtual, forward parser.Forward, others []netip.Addr) {
-	if forward == parser.Masq {
+func (s *realServer) serve(v *parser.Virtual, forward ipvsctl.Forward, others []netip.Addr) {
+	if forward == ipvsctl.Masq {
 		s.masq = true
 		return
 	}
 	addresses := v.Addresses()
 	if len(addresses) == 0 {
-		s.leave(v.ID + ", whose addresses no mark directive tells")
+		s.manual = with(s.manual, v.ID+", whose addresses no mark directive tells")
 	}
 	for _, p := range addresses {
 		switch {
 		case slices.ContainsFunc(others, p.Contains):
-			s.leave(fmt.Sprintf("%s of %s, which holds real servers", p, v.ID))
-		case forward == parser.IPIP:
-			s.tunnel = withPrefix(s.tunnel, p)
+			s.manual = with(s.manual, fmt.Sprintf("%s of %s, which holds real servers", p, v.ID))
+		case forward == ipvsctl.Tunnel:
+			s.tunnel = with(s.tunnel, p)
 		default:
-			s.direct = withPrefix(s.direct, p)
+			s.direct = with(s.direct, p)
 		}
 	}
 }
 
-func (s *realServer) leave(reason string) {
-	if !slices.Contains(s.manual, reason) {
-		s.manual = append(s.manual, reason)
+// with is a list that has a value once.
+func with[T comparable](list []T, value T) []T {
+	if slices.Contains(list, value) {
+		return list
 	}
-}
-
-func withPrefix(have []netip.Prefix, p netip.Prefix) []netip.Prefix {
-	if slices.Contains(have, p) {
-		return have
-	}
-	return append(have, p)
+	return append(list, value)
 }
 
 func findServer(servers []*realServer, word string) (*realServer, error) {
@@ -138,31 +131,17 @@ func findServer(servers []*realServer, word string) (*realServer, error) {
 	return nil, fmt.Errorf("no real server has the address %s", addr)
 }
 
-const realServerUsage = `#   sh SCRIPT start    takes the virtual addresses so that they answer no ARP here; again does no harm
-#   sh SCRIPT stop     undoes what start did, and nothing else
-#   sh SCRIPT status   0: all of it is set up, 3: not all of it
-#
-# Run it as root, at each boot before the services start. Needs iproute2. By gate the addresses are on lo;
-# by ipip on tunl0 or ip6tnl0, which then takes tunnelled packets from anyone: let the packet filter accept
-# IP protocols 4 and 41 from the directors alone. masq needs no address, but a default route to the director.
-`
-
 // writeRealServerScript writes the script. server is the address of the machine it is for; "" lets it choose
 // by the machine's own addresses. name tells its notes from those of other such scripts.
 func writeRealServerScript(w io.Writer, path, name, server string, servers []*realServer) error {
-	var b strings.Builder
-	b.WriteString("#!/bin/sh\n")
-	fmt.Fprintf(&b, "# Sets up a real server of Linux Virtual Server. Made by ldirectord %s realserver-script.\n#\n", strconv.QuoteToASCII(path))
-	b.WriteString(realServerUsage)
-	fmt.Fprintf(&b, "\nname=%s\n", printable.ShellWord(name))
-	fmt.Fprintf(&b, "server=%s # empty: the one whose address this machine has\n\n", printable.ShellWord(server))
-	b.WriteString("# Who serves which virtual addresses, and how.\nvirtual_addresses() {\n")
+	var addresses strings.Builder
 	for _, s := range servers {
-		s.write(&b)
+		s.write(&addresses)
 	}
-	b.WriteString("}\n")
-	b.WriteString(realServerScript)
-	_, err := io.WriteString(w, b.String())
+	_, err := strings.NewReplacer(
+		"@CONFIG@", strconv.QuoteToASCII(path), "@NAME@", printable.ShellWord(name), "@SERVER@", printable.ShellWord(server),
+		"@ADDRESSES@", addresses.String(),
+	).WriteString(w, realServerScript)
 	return err
 }
 

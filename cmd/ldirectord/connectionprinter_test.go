@@ -1,0 +1,36 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// However many lines each list has, the object is whole.
+func TestConnectionsAsJSON(t *testing.T) {
+	for connections := range 3 {
+		for servers := range 3 {
+			var text strings.Builder
+			c := &call{options: options{jsonOut: true}}
+			out := c.connectionPrinter(nil).(*connectionsJSON)
+			out.w = &text
+			for range connections {
+				out.connection(connectionLine{Client: "192.0.2.1:80"})
+			}
+			for range servers {
+				out.server(serverLine{Server: "192.0.2.2:80"})
+			}
+			out.end(7)
+			var got struct {
+				Connections, Servers []map[string]any
+				Unreadable           int
+			}
+			if err := json.Unmarshal([]byte(text.String()), &got); err != nil {
+				t.Errorf("%d connections, %d servers: %v in\n%s", connections, servers, err, text.String())
+			}
+			if len(got.Connections) != connections || len(got.Servers) != servers || got.Unreadable != 7 {
+				t.Errorf("%d connections, %d servers: got %+v", connections, servers, got)
+			}
+		}
+	}
+}
