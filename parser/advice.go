@@ -131,10 +131,14 @@ func (a adviser) servers() {
 		a.warn("virtual", suspicious, "the virtual has no real server")
 		return
 	}
-	var otherPort uint16 // of the first server with one
+	var otherPort uint16              // of the first server with one
+	lines := map[netip.AddrPort]int{} // of the servers so far; small maps are not allocated
 	for i := range v.Reals {
 		real := &v.Reals[i]
-		a.twice(real)
+		if line, ok := lines[real.Addr]; ok {
+			a.at(real.At, repeated, "the real server %s is in this virtual already, in line %d; the kernel has it once", real.Addr, line)
+		}
+		lines[real.Addr] = real.At.Line
 		if real.Upper > 0 && real.Lower > real.Upper {
 			a.at(real.At, suspicious, "the lower threshold %d is above the upper one, %d", real.Lower, real.Upper)
 		}
@@ -148,22 +152,6 @@ func (a adviser) servers() {
 
 func (a adviser) at(pos Position, kind, format string, args ...any) {
 	a.reader.warn(a.s.order(advice), kind, pos, format, args...)
-}
-
-// twice warns of a server that is in the section already.
-func (a adviser) twice(real *Real) {
-	before, ok := a.seenReals[real.Addr]
-	a.seenReals[real.Addr] = seenReal{a.s, real.At.Line}
-	if ok && before.section == a.s {
-		a.at(real.At, repeated, "the real server %s is in this virtual already, in line %d; the kernel has it once",
-			real.Addr.String(), before.line)
-	}
-}
-
-// seenReal is where a real server was written last.
-type seenReal struct {
-	section *section
-	line    int
 }
 
 // keepsPort reports whether the kernel does not use a server's port: direct routing and tunnelling leave the packet as

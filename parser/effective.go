@@ -14,7 +14,6 @@ import (
 func (r *reader) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]Virtual, len(r.sections))}
 	r.marked, r.reals = 0, 0
-	r.seenReals = make(map[netip.AddrPort]seenReal, r.countReals())
 	seen := make(map[virtualKey]int, len(r.sections))
 	for i, s := range r.sections {
 		v := &c.Virtuals[i]

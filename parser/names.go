@@ -182,11 +182,3 @@ func (r *reader) endpoints(at order, line *realLine, ipv6 bool) (first, last net
 	}
 	return first, last, port.value, ok && hasLast && hasPort
 }
-
-// countReals counts the lines of real servers.
-func (r *reader) countReals() (n int) {
-	for _, s := range r.sections {
-		n += len(s.reals)
-	}
-	return n
-}

@@ -68,11 +68,10 @@ type reader struct {
 	refusal      string   // how the Perl ldirectord refuses that line
 	crTold       bool     // the carriage returns were
 
-	value     value                       // of the line at hand
-	marked    int                         // ports and ranges of mark lines so far
-	reals     int                         // real servers so far
-	seenReals map[netip.AddrPort]seenReal // of real servers
-	scratch   []byte                      // for URLs
+	value   value  // of the line at hand
+	marked  int    // ports and ranges of mark lines so far
+	reals   int    // real servers so far
+	scratch []byte // for URLs
 }
 
 func (r *reader) read(text string) {
