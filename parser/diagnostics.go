@@ -111,13 +111,7 @@ func (ds Diagnostics) Errors() Diagnostics { return ds.only(Error) }
 func (ds Diagnostics) Warnings() Diagnostics { return ds.only(Warning) }
 
 func (ds Diagnostics) only(s Severity) Diagnostics {
-	var some Diagnostics
-	for _, d := range ds {
-		if d.Severity == s {
-			some = append(some, d)
-		}
-	}
-	return some
+	return slices.DeleteFunc(slices.Clone(ds), func(d Diagnostic) bool { return d.Severity != s })
 }
 
 // ByPosition are the diagnostics in the order of the file, and then those that belong to no line.

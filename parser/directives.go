@@ -348,21 +348,16 @@ var directives = chapters(
 )
 
 // byName finds a directive; what is not in it is unknown.
-var byName = func() map[string]*Directive {
-	m := make(map[string]*Directive, len(directives))
-	for i := range directives {
-		m[directives[i].Name] = &directives[i]
-	}
-	return m
-}()
+var byName, directiveNames = index(directives)
 
-var directiveNames = func() []string {
-	names := make([]string, len(directives))
-	for i, d := range directives {
-		names[i] = d.Name
+func index(rows []Directive) (byName map[string]*Directive, names []string) {
+	byName = make(map[string]*Directive, len(rows))
+	for i := range rows {
+		byName[rows[i].Name] = &rows[i]
+		names = append(names, rows[i].Name)
 	}
-	return names
-}()
+	return byName, names
+}
 
 // removed are directives of old releases and what took their place.
 var removed = map[string]struct {

@@ -14,31 +14,22 @@ import (
 func (r *reader) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]Virtual, len(r.sections))}
 	r.marked, r.reals = 0, 0
-	seen := make(map[virtualKey]int, len(r.sections))
+	seen := make(map[string]int, len(r.sections)) // their lines
 	for i, s := range r.sections {
 		v := &c.Virtuals[i]
 		r.virtual(v, s, &c.Global)
 		if !v.hasHeader() {
 			continue
 		}
-		key := virtualKey{v.Protocol, v.Addr, v.Mark, v.IPv6}
-		if first, ok := seen[key]; ok {
+		if first, ok := seen[v.ID]; ok {
 			r.duplicate(s, v.ID, first)
 			continue
 		}
-		seen[key] = s.line.number
+		seen[v.ID] = s.line.number
 	}
 	r.overlaps(c)
 	c.Names = r.names.list()
 	return c
-}
-
-// virtualKey identifies a virtual service: no two have the same.
-type virtualKey struct {
-	protocol Protocol
-	addr     netip.AddrPort
-	mark     uint32
-	ipv6     bool
 }
 
 // duplicate reports a virtual service that exists already, at the line where the Perl ldirectord notices.
