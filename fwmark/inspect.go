@@ -3,7 +3,6 @@ package fwmark
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -55,7 +54,9 @@ func (f *Firewall) Owns(s Setting) bool { return number(s.Chain, f.families[0].p
 // Inspect reads and changes nothing. What can't be read is in Unread; an error is ctx's.
 func Inspect(ctx context.Context) (Machine, error) {
 	var m Machine
-	m.BackEnd = installed(ctx)
+	if path, err := program.Find("iptables"); err == nil {
+		m.BackEnd = backEndOf(ctx, path)
+	}
 	for _, b := range []BackEnd{Legacy, NFT} {
 		for _, ipv6 := range []bool{false, true} {
 			m.readTable(ctx, b, ipv6)
@@ -66,25 +67,21 @@ func Inspect(ctx context.Context) (Machine, error) {
 	return m, ctx.Err()
 }
 
-// installed is the back end of the command iptables.
-func installed(ctx context.Context) BackEnd {
-	path, err := program.Find("iptables")
-	if err != nil {
-		return ""
-	}
+// backEndOf is that of a program, or empty where it does not tell. Before 1.8 there was only one.
+func backEndOf(ctx context.Context, path string) BackEnd {
 	version, err := run(ctx, path, "--version")
-	if err != nil {
+	switch {
+	case err != nil:
 		return ""
-	}
-	return backEnd(version)
-}
-
-// backEnd reads `iptables --version`; before 1.8 there was only one.
-func backEnd(version string) BackEnd {
-	if strings.Contains(version, "(nf_tables)") {
+	case strings.Contains(version, "(nf_tables)"):
 		return NFT
 	}
 	return Legacy
+}
+
+// programOf keeps its rules in a back end.
+func programOf(b BackEnd, ipv6 bool) string {
+	return strings.Replace(string(b), "iptables", iptablesOf(ipv6), 1)
 }
 
 func (m *Machine) unread(what string, err error) {
@@ -92,7 +89,7 @@ func (m *Machine) unread(what string, err error) {
 }
 
 func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
-	name := strings.Replace(string(b), "iptables", iptablesOf(ipv6), 1)
+	name := programOf(b, ipv6)
 	path, err := program.Find(name)
 	if err != nil && b == m.BackEnd { // before 1.8 the program was not called by its back end
 		path, err = program.Find(iptablesOf(ipv6))
@@ -100,14 +97,7 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	if err != nil {
 		return
 	}
-	there := true
-	if b == Legacy {
-		there, err = legacyTable(os.DirFS("/"), mangle, ipv6)
-	}
-	var table listing
-	if there && err == nil {
-		table, err = list(ctx, path)
-	}
+	table, err := listPresent(ctx, path, b, mangle, ipv6)
 	if err != nil {
 		m.unread(name, err)
 		return

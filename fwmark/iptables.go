@@ -74,35 +74,39 @@ type xtables struct {
 
 func (x *xtables) list(ctx context.Context, idle bool) (listing, error) {
 	path, err := program.Find(x.program)
-	if idle && (err != nil || !x.mayExist(ctx, path)) {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, fmt.Errorf("%w (package iptables)", err)
+		err = fmt.Errorf("%w (package iptables)", err)
 	}
-	table, err := list(ctx, path)
+	var table listing
+	switch {
+	case err != nil:
+	case idle:
+		table, err = listPresent(ctx, path, backEndOf(ctx, path), mangle, x.ipv6)
+	default:
+		table, err = list(ctx, path, mangle)
+	}
 	if idle && err != nil && !passing(err) {
 		return nil, nil
 	}
 	return table, err
 }
 
-func list(ctx context.Context, path string) (listing, error) {
-	out, err := run(ctx, path, "-w", strconv.Itoa(lockWait), "-t", mangle, "-S")
+func list(ctx context.Context, path, table string) (listing, error) {
+	out, err := run(ctx, path, "-w", strconv.Itoa(lockWait), "-t", table, "-S")
 	if err != nil {
-		return nil, hint(err, "")
+		return nil, hint(err, table, "")
 	}
 	return parseListing(out), nil
 }
 
-// mayExist reports whether there may be a table. iptables-legacy would load its module to show an empty one.
-func (x *xtables) mayExist(ctx context.Context, path string) bool {
-	version, err := run(ctx, path, "--version")
-	if err != nil || backEnd(version) == NFT {
-		return true
+// listPresent lists a table, if there is one. iptables-legacy would load its module to show an empty one.
+func listPresent(ctx context.Context, path string, b BackEnd, table string, ipv6 bool) (listing, error) {
+	if b == Legacy {
+		if there, err := legacyTable(os.DirFS("/"), table, ipv6); !there || err != nil {
+			return nil, err
+		}
 	}
-	there, err := legacyTable(os.DirFS("/"), mangle, x.ipv6)
-	return there || err != nil
+	return list(ctx, path, table)
 }
 
 // passing reports whether a failure may be gone the next time. The others mean that this kernel or this user can have no
@@ -132,7 +136,7 @@ func (x *xtables) run(ctx context.Context, c command) error {
 	select {
 	case err := <-result:
 		if err != nil {
-			return hint(fmt.Errorf("%s: %w", what, complaint(err)), what)
+			return hint(fmt.Errorf("%s: %w", what, complaint(err)), mangle, what)
 		}
 		return nil
 	case <-ctx.Done():
@@ -189,13 +193,13 @@ func complaint(err error) error {
 var lacksModule = regexp.MustCompile(`No chain/target/match|missing kernel module|No such file or directory`)
 
 // hint names what is missing where iptables' own words do not.
-func hint(err error, command string) error {
+func hint(err error, table, command string) error {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "use 'nft' tool"):
-		return fmt.Errorf("%w (nft put rules of its own into the table %s)", err, mangle)
+		return fmt.Errorf("%w (nft put rules of its own into the table %s)", err, table)
 	case strings.Contains(text, "can't initialize"), strings.Contains(text, "TABLE_ADD failed"):
-		return fmt.Errorf("%w (the kernel lacks the table: module iptable_%s, ip6table_%[2]s or nf_tables)", err, mangle)
+		return fmt.Errorf("%w (the kernel lacks the table: module iptable_%s, ip6table_%[2]s or nf_tables)", err, table)
 	case strings.Contains(command, "-j MARK") && lacksModule.MatchString(text):
 		return fmt.Errorf("%w (needs the kernel modules %s)", err, modules(command))
 	}

@@ -1,8 +1,8 @@
 package fwmark
 
 import (
-	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,12 +22,8 @@ type line struct {
 
 // linesOf makes lines of rules of one family. A line that comes twice is set once, at its last place: the later of two
 // rules sets the mark.
-func linesOf(rules []Rule, ipv6 bool) ([]string, error) {
-	var lines []string
+func linesOf(rules []Rule, ipv6 bool) (lines []string) {
 	for _, r := range rules {
-		if err := r.validate(); err != nil {
-			return nil, fmt.Errorf("%s: %w", r, err)
-		}
 		if r.Dest.Addr().Is6() != ipv6 {
 			continue
 		}
@@ -37,7 +33,7 @@ func linesOf(rules []Rule, ipv6 bool) ([]string, error) {
 			lines = append(lines, text)
 		}
 	}
-	return lines, nil
+	return lines
 }
 
 // String is the line as arguments of iptables.
@@ -79,7 +75,7 @@ func parseLine(words []string) (line, bool) {
 		case "-d":
 			l.dest, ok = parseDest(value)
 		case "-p":
-			l.protocol, ok = parseProtocol(value)
+			l.protocol, ok = protocols[value]
 		case "-m":
 			ok = slices.Contains([]string{"tcp", "udp", "sctp", "multiport"}, value)
 		case "--dport", "--dports":
@@ -109,20 +105,8 @@ func parseDest(text string) (netip.Prefix, bool) {
 	return prefix, err == nil
 }
 
-// parseProtocol reads a name, or the number that iptables prints where /etc/protocols has no name for it.
-func parseProtocol(text string) (Protocol, bool) {
-	switch text {
-	case "tcp", "6":
-		return TCP, true
-	case "udp", "17":
-		return UDP, true
-	case "sctp", "132":
-		return SCTP, true
-	case "all", "0":
-		return All, true
-	}
-	return "", false
-}
+// protocols are those that iptables prints: a name, or the number where /etc/protocols has no name for it.
+var protocols = map[string]Protocol{"tcp": TCP, "6": TCP, "udp": UDP, "17": UDP, "sctp": SCTP, "132": SCTP, "all": All, "0": All}
 
 func parsePorts(text string) ([]Ports, bool) {
 	var ports []Ports
@@ -152,33 +136,19 @@ func parseMark(text string) (mark, mask uint32, ok bool) {
 	return uint32(v), uint32(m), err == nil
 }
 
+var (
+	word    = regexp.MustCompile(`(?s)(?:\\.|"(?:\\.|[^"\\])*"?|[^ "])+`)
+	quoting = regexp.MustCompile(`(?s)\\(.)|"`)
+)
+
 // words splits a rule of `iptables -S`, which quotes what has spaces and escapes quotes and backslashes.
 func words(rule string) []string {
-	var (
-		all             []string
-		word            strings.Builder
-		inWord, inQuote bool
-	)
-	for i := 0; i < len(rule); i++ {
-		switch c := rule[i]; {
-		case c == '\\' && i+1 < len(rule):
-			i++
-			word.WriteByte(rule[i])
-		case c == '"':
-			inQuote, inWord = !inQuote, true
-		case c == ' ' && !inQuote:
-			if inWord {
-				all = append(all, word.String())
-			}
-			word.Reset()
-			inWord = false
-		default:
-			word.WriteByte(c)
-			inWord = true
-		}
+	if !strings.ContainsAny(rule, `"\`) { // nearly all; ten times as fast
+		return strings.Fields(rule)
 	}
-	if inWord {
-		all = append(all, word.String())
+	all := word.FindAllString(rule, -1)
+	for i := range all {
+		all[i] = quoting.ReplaceAllString(all[i], "$1")
 	}
 	return all
 }

@@ -108,30 +108,24 @@ func nativeMark(value json.RawMessage) (mark, mask uint32, ok bool) {
 	if json.Unmarshal(value, &mark) == nil {
 		return mark, wholeMark, true
 	}
-	if isMark(value) {
-		return 0, 0, true
+	var (
+		v struct {
+			Meta struct{ Key string }
+			Or   []json.RawMessage `json:"|"`
+			And  []json.RawMessage `json:"&"`
+		}
+		bits uint32
+	)
+	if json.Unmarshal(value, &v) != nil || v.Meta.Key == "mark" {
+		return 0, 0, v.Meta.Key == "mark"
 	}
-	var operation map[string][]json.RawMessage
-	if json.Unmarshal(value, &operation) != nil {
+	sides := append(v.Or, v.And...)
+	if len(sides) != 2 || json.Unmarshal(sides[1], &bits) != nil {
 		return 0, 0, false
 	}
-	for operator, sides := range operation {
-		var bits uint32
-		if len(sides) != 2 || json.Unmarshal(sides[1], &bits) != nil {
-			return 0, 0, false
-		}
-		mark, mask, ok = nativeMark(sides[0])
-		switch operator {
-		case "|":
-			return mark | bits, mask | bits, ok
-		case "&":
-			return mark & bits, mask | ^bits, ok
-		}
+	mark, mask, ok = nativeMark(sides[0])
+	if v.Or != nil {
+		return mark | bits, mask | bits, ok
 	}
-	return 0, 0, false
-}
-
-func isMark(value json.RawMessage) bool {
-	var v struct{ Meta struct{ Key string } }
-	return json.Unmarshal(value, &v) == nil && v.Meta.Key == "mark"
+	return mark & bits, mask | ^bits, ok
 }

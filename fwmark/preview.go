@@ -8,10 +8,7 @@ func (f *Firewall) Preview(ctx context.Context, want []Rule) ([]string, error) {
 	defer f.mu.Unlock()
 	var commands []string
 	for _, fam := range f.families {
-		lines, err := linesOf(want, fam.ipv6)
-		if err != nil {
-			return nil, err
-		}
+		lines := linesOf(want, fam.ipv6)
 		table, err := fam.tables.list(ctx, true)
 		if err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"ldirectord/program"
 )
@@ -43,17 +44,12 @@ func (m *Machine) parseRouting(out []byte, ipv6 bool) error {
 		if r.Mark == "" {
 			continue
 		}
-		text := r.Mark
-		if r.Mask != "" {
-			text += "/" + r.Mask
-		}
+		text := strings.TrimSuffix(r.Mark+"/"+r.Mask, "/")
 		mark, mask, ok := parseMark(text)
 		if !ok {
 			return fmt.Errorf("mark %q", text)
 		}
-		m.Routing = append(m.Routing, RoutingRule{
-			IPv6: ipv6, Priority: r.Priority, Mark: mark, Mask: mask, Table: r.Table,
-		})
+		m.Routing = append(m.Routing, RoutingRule{IPv6: ipv6, Priority: r.Priority, Mark: mark, Mask: mask, Table: r.Table})
 	}
 	return nil
 }

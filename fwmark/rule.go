@@ -4,7 +4,6 @@ package fwmark
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -33,24 +32,13 @@ func (p Ports) String() string {
 	return fmt.Sprintf("%d:%d", p.First, p.Last)
 }
 
-// Rule gives packets to some addresses and ports a mark. Its family is Dest's.
+// Rule gives packets to some addresses and ports a mark. Its family is Dest's. It is as the parser lets it through: iptables
+// judges what it can't set.
 type Rule struct {
 	Mark     uint32 // 1 or more
 	Dest     netip.Prefix
 	Protocol Protocol
 	Ports    []Ports // nil: all ports; always nil with All
-}
-
-// String is the rule as an operator reads it: mark 8 for 192.0.2.10 tcp 80,443.
-func (r Rule) String() string {
-	dest, ports := r.Dest.String(), "all"
-	if r.Dest.IsSingleIP() {
-		dest = r.Dest.Addr().String()
-	}
-	if len(r.Ports) > 0 {
-		ports = joinPorts(r.Ports)
-	}
-	return fmt.Sprintf("mark %d for %s %s %s", r.Mark, dest, r.Protocol, ports)
 }
 
 func joinPorts(ports []Ports) string {
@@ -59,28 +47,6 @@ func joinPorts(ports []Ports) string {
 		words[i] = p.String()
 	}
 	return strings.Join(words, ",")
-}
-
-// validate says why a rule cannot be set.
-func (r Rule) validate() error {
-	switch {
-	case r.Mark == 0:
-		return errors.New("mark 0 means that a packet has none")
-	case !r.Dest.IsValid():
-		return errors.New("not an address")
-	case r.Dest.Addr().Is4In6():
-		return errors.New("an IPv4 address in IPv6 form")
-	case !slices.Contains([]Protocol{TCP, UDP, SCTP, All}, r.Protocol):
-		return fmt.Errorf("protocol %q is none of tcp, udp, sctp, all", string(r.Protocol))
-	case r.Protocol == All && len(r.Ports) > 0:
-		return errors.New("ports need the protocol tcp, udp or sctp")
-	}
-	for _, p := range r.Ports {
-		if p.First > p.Last {
-			return fmt.Errorf("port range %s runs backwards", p)
-		}
-	}
-	return nil
 }
 
 // mergePorts puts ranges in order and makes one of those that overlap; nil means every port.

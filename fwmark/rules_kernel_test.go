@@ -283,7 +283,7 @@ func changesUnderTraffic(t *testing.T, k *kernel) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines, _ := linesOf([]Rule{stays}, half.ipv6)
+		lines := linesOf([]Rule{stays}, half.ipv6)
 		if now := readState(table, half.prefix); !now.is(lines) || now.jumps() != 1 {
 			t.Errorf("left: %v", table)
 		}

@@ -34,24 +34,17 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 // between, also when we are killed at any moment; the next Sync finishes what was begun.
 //
 // It returns a line for everything that was not as the last Sync left it, or, at the first Sync, for what a run that was
-// cut short left. A rule that can't be set is an error, which changes nothing. Each family is tried, whatever becomes of
-// the other. Reading takes 2 ms; a change runs iptables for every rule, 1000 of them take 3 to 6 s.
+// cut short left. Each family is tried, whatever becomes of the other; where a rule can't be set, nothing of its family is
+// changed. Reading takes 2 ms; a change runs iptables for every rule, 1000 of them take 3 to 6 s.
 func (f *Firewall) Sync(ctx context.Context, want []Rule) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var lines [2][]string
-	for i, fam := range f.families {
-		var err error
-		if lines[i], err = linesOf(want, fam.ipv6); err != nil {
-			return nil, err
-		}
-	}
 	var (
 		found    []string
 		failures []error
 	)
-	for i, fam := range f.families {
-		damage, err := fam.sync(ctx, lines[i])
+	for _, fam := range f.families {
+		damage, err := fam.sync(ctx, linesOf(want, fam.ipv6))
 		for _, d := range damage {
 			found = append(found, fam.name+": "+d)
 		}
