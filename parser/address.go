@@ -2,6 +2,7 @@ package parser
 
 import (
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -89,10 +90,6 @@ func (h *header) portOf(v *value, text string) string {
 // maxHostLength is the length of the longest host name (RFC 1035, section 2.3.4).
 const maxHostLength = 255
 
-func isHostName(s string) bool {
-	return len(s) <= maxHostLength && all(s, isHostByte)
-}
-
 // parseIPv4 reads four decimal numbers without leading zeros. The C library reads more than that
 // (hexadecimal, octal, fewer numbers), which nobody means.
 func parseIPv4(s string) (netip.Addr, bool) {
@@ -118,17 +115,6 @@ func looksLikeIPv6(s string) bool {
 	return ok
 }
 
-// looksNumeric reports whether the C library reads a host as an address and does not look it up: numbers with dots, be
-// they decimal, octal or hexadecimal.
-func looksNumeric(host string) bool {
-	for label := range strings.SplitSeq(host, ".") {
-		hex, isHex := strings.CutPrefix(strings.ToLower(label), "0x")
-		if isHex && (hex == "" || all(hex, isHexDigit)) {
-			continue
-		}
-		if !all(label, isDigit) {
-			return false
-		}
-	}
-	return true
-}
+// numeric are the hosts that the C library reads as an address and does not look up: numbers with dots, be they decimal,
+// octal or hexadecimal.
+var numeric = regexp.MustCompile(`^(?i)([0-9]+|0x[0-9a-f]*)(\.([0-9]+|0x[0-9a-f]*))*$`)

@@ -105,8 +105,9 @@ func (a adviser) ports() {
 // RefusesClientsOfTheDown reports whether the kernel refuses the clients whose server has weight 0: these schedulers choose
 // by the client's address, and look at the weight only with their flag.
 func (v *Virtual) RefusesClientsOfTheDown() bool {
-	flags := strings.Split(v.SchedFlags, ",")
-	return (v.Scheduler == "mh" || v.Scheduler == "sh") && !slices.Contains(flags, v.Scheduler+"-fallback") && !slices.Contains(flags, "flag-1")
+	return (v.Scheduler == "mh" || v.Scheduler == "sh") && !slices.ContainsFunc(strings.Split(v.SchedFlags, ","), func(flag string) bool {
+		return flag == v.Scheduler+"-fallback" || flag == "flag-1"
+	})
 }
 
 func (a adviser) kernel() {

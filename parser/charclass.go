@@ -23,9 +23,7 @@ func isNameByte(c byte) bool { return isWordByte(c) || c == '-' }
 func isHostByte(c byte) bool { return isNameByte(c) || c == '.' || c == '+' }
 
 // isGroupByte reports whether a byte may be in an IPv6 address.
-func isGroupByte(c byte) bool { return isHexDigit(c) || c == ':' }
-
-func isHexDigit(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
+func isGroupByte(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' || c == ':' }
 
 // all reports whether s consists of certain bytes; an empty one does not.
 func all(s string, in func(byte) bool) bool { return s != "" && leading(s, in) == s }

@@ -94,11 +94,11 @@ func noted[K comparable, T any](list map[K]*lookup[T], name K) lookup[T] {
 // notLookedUp says why a text is no host name, "" when it may be one.
 func notLookedUp(text string) string {
 	switch {
-	case looksNumeric(text):
+	case numeric.MatchString(text):
 		return "an IPv4 address is four numbers from 0 to 255 without leading zeros"
 	case looksLikeIPv6(text):
 		return bracketsMissing
-	case !isHostName(text):
+	case len(text) > maxHostLength || !all(text, isHostByte):
 		return "it is not a host name"
 	}
 	if first, _, ok := strings.Cut(text, "-"); ok {
