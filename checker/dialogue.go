@@ -136,7 +136,7 @@ var errNotOffered = errors.New("STARTTLS not offered")
 
 // notOffered is errNotOffered with what the server said.
 func notOffered(said string) error {
-	return AtTLS.of(&fault{errNotOffered.Error() + ": " + escape(said, maxExcerpt), errNotOffered})
+	return AtTLS.of(fmt.Errorf("%w: %s", errNotOffered, show(said)))
 }
 
 // upgrade starts TLS after the server has agreed. Anybody may have added what comes after

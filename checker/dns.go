@@ -168,15 +168,11 @@ func beginsDNS(raw []byte, asked *dns.Msg) error {
 	if err != nil || len(raw) < end+4 {
 		return io.ErrUnexpectedEOF
 	}
-	got := dns.Question{Name: name, Qtype: binary.BigEndian.Uint16(raw[end:]), Qclass: binary.BigEndian.Uint16(raw[end+2:])}
-	if !sameQuestion(got, asked.Question[0]) {
+	q := asked.Question[0]
+	if !strings.EqualFold(name, q.Name) || binary.BigEndian.Uint16(raw[end:]) != q.Qtype || binary.BigEndian.Uint16(raw[end+2:]) != q.Qclass {
 		return errNotYet
 	}
 	return nil
-}
-
-func sameQuestion(a, b dns.Question) bool {
-	return strings.EqualFold(a.Name, b.Name) && a.Qtype == b.Qtype && a.Qclass == b.Qclass
 }
 
 // judge compares the code of an answer, and its records of the type that was asked for.

@@ -185,18 +185,12 @@ var errNoPort = errors.New("the server names no port to fetch from")
 func extendedPort(text string) (uint16, error) {
 	_, inner, _ := strings.Cut(text, "(")
 	inner, _, _ = strings.Cut(inner, ")")
-	if len(inner) < 5 || inner[0] != inner[len(inner)-1] {
-		return 0, errNoPort
+	if fields := strings.Split(inner, inner[:min(1, len(inner))]); len(fields) == 5 && fields[4] == "" {
+		if port, err := strconv.ParseUint(fields[3], 10, 16); err == nil && port > 0 {
+			return uint16(port), nil
+		}
 	}
-	fields := strings.Split(inner, inner[:1])
-	if len(fields) != 5 {
-		return 0, errNoPort
-	}
-	port, err := strconv.ParseUint(fields[3], 10, 16)
-	if err != nil || port == 0 {
-		return 0, errNoPort
-	}
-	return uint16(port), nil
+	return 0, errNoPort
 }
 
 // passivePort reads a reply to PASV: 227 … (192,0,2,1,25,46). The parentheses may be missing

@@ -214,7 +214,7 @@ func FuzzPgSQL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		c := &pgsqlCheck{login: "u", passwd: "p", query: "select 1", clear: &clearText{}}
-		server := newLibConn(dialogueOf(string(text)), maxSQL).inPackets(5, pgsqlLengths())
+		server := newLibConn(dialogueOf(string(text)), maxSQL, 5, pgsqlLengths())
 		front := pgproto3.NewFrontend(server, server)
 		err := c.logIn(front, false)
 		if err == nil {

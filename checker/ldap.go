@@ -40,7 +40,7 @@ func (t ldapTalk) run(ctx context.Context, d *dialogue) (string, error) {
 			return "", AtTLS.of(err)
 		}
 	}
-	name, err := t.ask(newLibConn(d, maxLDAP).inPackets(ldapHeader, ldapLength))
+	name, err := t.ask(newLibConn(d, maxLDAP, ldapHeader, ldapLength))
 	if err != nil {
 		return "", err
 	}
@@ -150,22 +150,16 @@ const maxStartTLS = 4 << 10
 // secure asks for TLS and starts it. (The library's own StartTLS reads in a goroutine, and may take what is said in the
 // clear.)
 func (t ldapTalk) secure(d *dialogue) error {
-	if _, err := io.WriteString(d.stream, startTLSRequest); err != nil {
-		return stageFault("STARTTLS", err)
+	server := newLibConn(d, maxStartTLS, ldapHeader, ldapLength)
+	_, err := io.WriteString(server, startTLSRequest)
+	if err == nil {
+		err = server.next()
 	}
-	answer := make([]byte, ldapHeader)
-	if _, err := io.ReadFull(d.in, answer); err != nil {
-		return stageFault("STARTTLS", err)
+	answer := append(server.header, make([]byte, server.left)...)
+	if err == nil {
+		_, err = io.ReadFull(d.in, answer[ldapHeader:])
 	}
-	left, err := ldapLength(answer)
-	switch {
-	case err != nil:
-		return fmt.Errorf("STARTTLS: %w: got %s", err, excerpt(answer))
-	case left > maxStartTLS:
-		return &fault{"STARTTLS: " + errTooMuch.Error(), errTooMuch}
-	}
-	answer = append(answer, make([]byte, left)...)
-	if _, err := io.ReadFull(d.in, answer[ldapHeader:]); err != nil {
+	if err != nil {
 		return stageFault("STARTTLS", err)
 	}
 	if err := judgeStartTLS(answer); err != nil {
@@ -181,7 +175,7 @@ func judgeStartTLS(answer []byte) error {
 		return fmt.Errorf("STARTTLS: %w: got %s", errNotLDAP, excerpt(answer))
 	}
 	if err := ldap.GetLDAPError(packet); err != nil {
-		return &fault{errNotOffered.Error() + ": " + ldapRefusal(err).Error(), errNotOffered}
+		return fmt.Errorf("%w: %w", errNotOffered, ldapRefusal(err))
 	}
 	return nil
 }

@@ -12,26 +12,60 @@ import (
 
 // libConn is the connection that a protocol library works on. The library decides about bytes only:
 // the deadline stays that of the check, what the server may say is bounded, and the first error of
-// the network is kept, as libraries wrap, replace or log it.
+// the network is kept, as libraries wrap, replace or log it. Each packet's header is looked at before the library has
+// it, as libraries allocate what a header promises, or wait for it.
 type libConn struct {
 	net.Conn
-	in    *bufio.Reader // what the server sends
-	from  io.Reader     // in, or what makes packets of it
-	bound *bounded
+	in     *bufio.Reader // what the server sends
+	bound  *bounded
+	length func(header []byte) (int, error) // of what follows the header
+	header []byte                           // of the current packet
+	unread int                              // bytes of header not handed out yet
+	left   int                              // bytes to come after it
 
 	mu  sync.Mutex // guards what follows: some libraries read in a goroutine of their own
 	err error
 }
 
-// newLibConn lets a library have a connection, and at most limit bytes more from its server.
-func newLibConn(d *dialogue, limit int) *libConn {
+// newLibConn lets a library have a connection, and at most limit bytes more from its server, in packets with a header
+// of that size that satisfies length.
+func newLibConn(d *dialogue, limit, header int, length func(header []byte) (int, error)) *libConn {
 	d.bound.left = limit
-	return &libConn{Conn: d.stream, in: d.in, from: d.in, bound: d.bound}
+	return &libConn{Conn: d.stream, in: d.in, bound: d.bound, length: length, header: make([]byte, header)}
 }
 
 func (c *libConn) Read(b []byte) (int, error) {
-	n, err := c.from.Read(b)
+	if c.unread == 0 && c.left == 0 {
+		if err := c.next(); err != nil {
+			return 0, c.note(err)
+		}
+	}
+	if c.unread > 0 {
+		n := copy(b, c.header[len(c.header)-c.unread:])
+		c.unread -= n
+		return n, nil
+	}
+	n, err := c.in.Read(b[:min(len(b), c.left)])
+	c.left -= n
 	return n, c.note(err)
+}
+
+// next reads the header of a packet.
+func (c *libConn) next() error {
+	if _, err := io.ReadFull(c.in, c.header); err != nil {
+		return err
+	}
+	left, err := c.length(c.header)
+	switch {
+	case errors.Is(err, errClearText), errors.Is(err, errTooMuch):
+		return err
+	case err != nil:
+		return fmt.Errorf("%w: got %s", err, excerpt(c.header))
+	case left > c.in.Buffered()+c.bound.left:
+		return errTooMuch
+	}
+	c.unread, c.left = len(c.header), left
+	return nil
 }
 
 func (c *libConn) Write(b []byte) (int, error) {
@@ -93,53 +127,4 @@ func (c *libConn) fault(s libStep, err error) error {
 		err = c.err
 	}
 	return s.stage.of(stageFault(s.name, err))
-}
-
-// packets looks at each packet's header before the library does, as libraries allocate what a header
-// promises, or wait for it.
-type packets struct {
-	*libConn
-	length func(header []byte) (int, error) // of what follows the header
-	header []byte                           // of the current packet
-	unread int                              // bytes of header not handed out yet
-	left   int                              // bytes to come after it
-}
-
-// inPackets makes a libConn pass only packets with a header of that size that satisfies length.
-func (c *libConn) inPackets(header int, length func(header []byte) (int, error)) *libConn {
-	c.from = &packets{libConn: c, length: length, header: make([]byte, header)}
-	return c
-}
-
-func (p *packets) Read(b []byte) (int, error) {
-	if p.unread == 0 && p.left == 0 {
-		if err := p.next(); err != nil {
-			return 0, err
-		}
-	}
-	if p.unread > 0 {
-		n := copy(b, p.header[len(p.header)-p.unread:])
-		p.unread -= n
-		return n, nil
-	}
-	n, err := p.in.Read(b[:min(len(b), p.left)])
-	p.left -= n
-	return n, err
-}
-
-func (p *packets) next() error {
-	if _, err := io.ReadFull(p.in, p.header); err != nil {
-		return err
-	}
-	left, err := p.length(p.header)
-	switch {
-	case errors.Is(err, errClearText), errors.Is(err, errTooMuch):
-		return err
-	case err != nil:
-		return fmt.Errorf("%w: got %s", err, excerpt(p.header))
-	case left > p.in.Buffered()+p.bound.left:
-		return errTooMuch
-	}
-	p.unread, p.left = len(p.header), left
-	return nil
 }

@@ -108,9 +108,15 @@ func checkStopped(t *testing.T, pid int, s Spec, detail string) {
 	})
 }
 
-// libConnOn is a library's connection to a server that may say limit bytes.
+// libConnOn is a library's connection to a server that may say limit bytes, in packets of two bytes and as many as the
+// second of them says.
 func libConnOn(c net.Conn, limit int) *libConn {
-	return newLibConn(newDialogue(&conn{Conn: c}, time.Time{}), limit)
+	return newLibConn(newDialogue(&conn{Conn: c}, time.Time{}), limit, 2, func(header []byte) (int, error) {
+		if header[0] != 'p' {
+			return 0, errors.New("odd")
+		}
+		return int(header[1] - '0'), nil
+	})
 }
 
 func TestCarrierKeepsTheDeadlineOfTheCheck(t *testing.T) {
@@ -130,9 +136,9 @@ func TestCarrierKeepsTheDeadlineOfTheCheck(t *testing.T) {
 }
 
 func TestCarrierBoundsWhatIsRead(t *testing.T) {
-	c := libConnOn(conversation{strings.NewReader("12345678")}, 5)
+	c := libConnOn(conversation{strings.NewReader("p0p1ap1b")}, 5)
 	got, err := io.ReadAll(c)
-	if string(got) != "12345" || err != errTooMuch {
+	if string(got) != "p0p1a" || err != errTooMuch {
 		t.Errorf("%q, %v", got, err)
 	}
 }
@@ -149,12 +155,6 @@ func TestCarrierBlamesTheNetworkFirst(t *testing.T) {
 }
 
 func TestCarrierPassesPacketsAfterTheirHeaders(t *testing.T) {
-	oneByte := func(header []byte) (int, error) {
-		if header[0] != 'p' {
-			return 0, errors.New("odd")
-		}
-		return int(header[1] - '0'), nil
-	}
 	for says, want := range map[string]struct{ read, err string }{
 		"p3abcp0p1d": {"p3abcp0p1d", ""},
 		"p3ab":       {"p3ab", ""},
@@ -164,7 +164,7 @@ func TestCarrierPassesPacketsAfterTheirHeaders(t *testing.T) {
 	} {
 		var got bytes.Buffer
 		c := libConnOn(conversation{strings.NewReader(says)}, len(says)+7)
-		_, err := io.Copy(&got, c.inPackets(2, oneByte).from)
+		_, err := io.Copy(&got, c)
 		if got.String() != want.read || (err == nil) != (want.err == "") || err != nil && err.Error() != want.err {
 			t.Errorf("%q: %q, %v", says, got.String(), err)
 		}

@@ -34,14 +34,15 @@ func newMySQL(s Spec, e *Env) (Checker, error) {
 }
 
 func (t mysqlTalk) run(_ context.Context, d *dialogue) (string, error) {
-	rows, err := t.ask(newLibConn(d, maxSQL))
+	rows, err := t.ask(newLibConn(d, maxSQL, mysqlHeader, nil))
 	return sqlSeen(t.query, rows, err)
 }
 
 // ask logs in, runs the query and logs out.
 func (t mysqlTalk) ask(server *libConn) (rows int, err error) {
 	login := mysqlLogin{server: server, clear: t.clear, step: libStep{AtAnswer, "greeting", ""}}
-	session, err := t.logIn(server.inPackets(mysqlHeader, login.length))
+	server.length = login.length
+	session, err := t.logIn(server)
 	login.over = true
 	if err != nil {
 		return 0, server.fault(login.step, mysqlRefusal(err))

@@ -3,6 +3,7 @@
 package checker
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -125,8 +126,8 @@ func (d *oracleDialer) DialContext(_ context.Context, _, address string) (net.Co
 		d.failed = err
 		return nil, err
 	}
-	d.server = newLibConn(newDialogue(tcp, d.deadline), maxSQL)
-	d.server.inPackets(oracleHeader, oracleLengths(d.server))
+	d.server = newLibConn(newDialogue(tcp, d.deadline), maxSQL, oracleHeader, nil)
+	d.server.length = oracleLengths(d.server.in)
 	return d.server, nil
 }
 
@@ -159,7 +160,7 @@ const tnsAccept = 2
 
 // oracleLengths returns what tells how many bytes of a TNS packet follow its header. Its length has
 // two bytes, or four once version 315 or later is agreed on.
-func oracleLengths(server *libConn) func(header []byte) (int, error) {
+func oracleLengths(in *bufio.Reader) func(header []byte) (int, error) {
 	wide := false
 	return func(header []byte) (int, error) {
 		length := int(binary.BigEndian.Uint16(header))
@@ -170,7 +171,7 @@ func oracleLengths(server *libConn) func(header []byte) (int, error) {
 			return 0, errNotOracle
 		}
 		if header[4] == tnsAccept && !wide {
-			version, err := server.in.Peek(2)
+			version, err := in.Peek(2)
 			if err != nil {
 				return 0, err
 			}

@@ -76,7 +76,7 @@ func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (
 			return 0, err
 		}
 	}
-	server := newLibConn(d, maxSQL).inPackets(5, pgsqlLengths())
+	server := newLibConn(d, maxSQL, 5, pgsqlLengths())
 	f := pgproto3.NewFrontend(server, server)
 	if err := c.logIn(f, d.tls != nil); err != nil {
 		return 0, server.fault(loginStep, err)

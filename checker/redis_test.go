@@ -153,5 +153,5 @@ func TestRealRedis(t *testing.T) {
 		{"not allowed to see the role", func(s *Spec) { s.Login, s.Passwd, s.Receive = "check", "other", "master" }, false,
 			"INFO refused: NOPERM this user has no permissions to run the 'info' command"},
 	})
-	checkStopped(t, pid, good, "login: timeout")
+	checkStopped(t, pid, good, "timeout waiting for the answer to AUTH")
 }
