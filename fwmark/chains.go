@@ -41,14 +41,16 @@ func parseListing(output string) listing {
 }
 
 // target is the chain or target that a rule leads to, or "".
-func target(rule string) string {
+func target(rule string) string { return after(rule, "-j", "-g") }
+
+// after is the word of a rule that follows the first of some options, or "".
+func after(rule string, options ...string) string {
 	all := words(rule)
-	for i, word := range all {
-		if (word == "-j" || word == "-g") && i+1 < len(all) {
-			return all[i+1]
-		}
+	i := slices.IndexFunc(all, func(word string) bool { return slices.Contains(options, word) })
+	if i < 0 || i+1 == len(all) {
+		return ""
 	}
-	return ""
+	return all[i+1]
 }
 
 // A generation is one of our chains with all its rules.

@@ -132,11 +132,5 @@ func markOf(rule string) (mark, mask uint32, ok bool) {
 	if !slices.Contains([]string{"MARK", "TPROXY"}, target(rule)) {
 		return 0, 0, false
 	}
-	all := words(rule)
-	for i, word := range all[:len(all)-1] {
-		if slices.Contains([]string{"--set-xmark", "--set-mark", "--tproxy-mark"}, word) {
-			return parseMark(all[i+1])
-		}
-	}
-	return 0, 0, false
+	return parseMark(after(rule, "--set-xmark", "--set-mark", "--tproxy-mark"))
 }

@@ -151,15 +151,9 @@ func (x *xtables) do(c command) error {
 		if err != nil {
 			return fmt.Errorf("%w (package iptables)", err)
 		}
-		family := iptables.ProtocolIPv4
-		if x.ipv6 {
-			family = iptables.ProtocolIPv6
-		}
-		library, err := iptables.New(iptables.IPFamily(family), iptables.Timeout(lockWait), iptables.Path(path))
-		if err != nil {
+		if x.library, err = iptables.New(iptables.Timeout(lockWait), iptables.Path(path)); err != nil {
 			return err
 		}
-		x.library = library
 	}
 	switch c.option {
 	case newChain:
