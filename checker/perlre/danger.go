@@ -81,9 +81,7 @@ func (n *node) fixedBeside(member int, fixed, taken byteSet) byteSet {
 // ambiguous reports whether two alternatives may take the same bytes.
 func (n *node) ambiguous() bool {
 	switch n.kind {
-	case capture:
-		return n.subs[0].ambiguous()
-	case sequence:
+	case capture, sequence:
 		return len(n.subs) == 1 && n.subs[0].ambiguous()
 	case choice:
 		for i, one := range n.subs {

@@ -69,22 +69,21 @@ func (w *notation) unit(n *node, at place) {
 	switch n.kind {
 	case single:
 		w.single(n)
+	case repeat:
+		w.repeat(n, at)
 	case sequence, choice:
 		w.group("(?:", n, at)
 	case capture:
-		w.capture(n, at)
-	case repeat:
-		w.repeat(n, at)
-	case textBegin:
-		w.emit(`\A`)
-	case textEnd:
-		w.emit(`\z`)
-	case lineEnd:
-		w.emit(`(?m:$)`)
-	case lastEnd, lineBegin, wordEdge:
-		w.edge(n, at)
+		open := "(?:"
+		if !w.linear {
+			open = fmt.Sprintf("(?<%d>", n.group)
+		}
+		w.group(open, n.subs[0], at)
 	default:
-		w.backtracking(n)
+		if !w.edge(n, at) {
+			w.same = false
+			w.backtracking(n)
+		}
 	}
 }
 
@@ -94,27 +93,16 @@ func (w *notation) group(open string, inside *node, at place) {
 	w.emit(")")
 }
 
-func (w *notation) capture(n *node, at place) {
-	if w.linear {
-		w.group("(?:", n.subs[0], at)
-		return
-	}
-	w.group(fmt.Sprintf("(?<%d>", n.group), n.subs[0], at)
-}
-
 func (w *notation) single(n *node) {
-	if b, ok := n.literal(); ok {
-		w.out = appendLiteral(w.out, b)
-		return
+	b, ok := n.literal()
+	switch {
+	case !ok:
+		w.out = n.set.appendTo(w.out)
+	case '0' <= b && b <= '9' || isLetter(b):
+		w.emit("%c", b)
+	default:
+		w.emit(`\x%02x`, b)
 	}
-	w.out = n.set.appendTo(w.out)
-}
-
-func appendLiteral(out []byte, c byte) []byte {
-	if '0' <= c && c <= '9' || isLetter(c) {
-		return append(out, c)
-	}
-	return fmt.Appendf(out, `\x%02x`, c)
 }
 
 // repeat groups its body if needed. The backtracking engine takes (?>a?)? for (?>a?), but not when there is a capture
@@ -134,74 +122,75 @@ func (w *notation) repeat(n *node, at place) {
 	default:
 		w.group("(?:", body, inside)
 	}
-	w.out = appendQuantifier(w.out, n)
-}
-
-func appendQuantifier(out []byte, n *node) []byte {
 	switch low, high := n.low, n.high; {
 	case low == 0 && high < 0:
-		out = append(out, '*')
+		w.emit("*")
 	case low == 1 && high < 0:
-		out = append(out, '+')
+		w.emit("+")
 	case low == 0 && high == 1:
-		out = append(out, '?')
+		w.emit("?")
 	case high < 0:
-		out = fmt.Appendf(out, "{%d,}", low)
+		w.emit("{%d,}", low)
 	default:
-		out = fmt.Appendf(out, "{%d,%d}", low, high)
+		w.emit("{%d,%d}", low, high)
 	}
 	if n.lazy {
-		out = append(out, '?')
+		w.emit("?")
 	}
-	return out
 }
 
-// edge writes what matches between two bytes. Where the linear engine has nothing that is the same, the notation of the
-// other one is written.
-func (w *notation) edge(n *node, at place) {
-	word, _ := posixSet("word", false)
+// edge writes what matches between two bytes, unless only the backtracking engine has the same.
+func (w *notation) edge(n *node, at place) bool {
 	switch {
-	case w.linear && n.kind == lastEnd && at.tail:
+	case n.kind == textBegin:
+		w.emit(`\A`)
+	case n.kind == textEnd:
+		w.emit(`\z`)
+	case n.kind == lineEnd:
+		w.emit(`(?m:$)`)
+	case !w.linear:
+		return false
+	case n.kind == lastEnd && at.tail:
 		w.emit(`(?:\n?\z)`)
 		w.exact = false
-	case w.linear && n.kind == lineBegin && at.more: // Go's is also after a newline that ends the text
+	case n.kind == lineBegin && at.more: // Go's is also after a newline that ends the text
 		w.emit(`(?m:^)`)
-	case w.linear && n.kind == wordEdge && n.set == word && n.negated:
+	case n.kind == wordEdge && n.set.isASCII() && n.negated:
 		w.emit(`\B`)
-	case w.linear && n.kind == wordEdge && n.set == word:
+	case n.kind == wordEdge && n.set.isASCII():
 		w.emit(`\b`)
 	default:
-		w.backtracking(n)
+		return false
 	}
+	return true
 }
 
-// backtracking writes what only the backtracking engine has.
+// backtracking writes what only the backtracking engine has. Its own \b would take Latin-1 letters for word characters.
 func (w *notation) backtracking(n *node) {
-	w.same = false
 	switch n.kind {
 	case lastEnd:
 		w.emit(`\Z`)
 	case lineBegin:
 		w.emit(`(?:\A|(?<=\n)(?!\z))`)
 	case wordEdge:
-		w.wordEdge(n)
+		ahead, notAhead := "(?=", "(?!"
+		if n.negated {
+			ahead, notAhead = notAhead, ahead
+		}
+		w.emit(`(?:(?<=%[1]s)%[3]s%[1]s)|(?<!%[1]s)%[2]s%[1]s))`, n.set.appendTo(nil), ahead, notAhead)
 	case atomic:
 		w.group("(?>", n.subs[0], place{})
 	case look:
 		w.group("("+n.open, n.subs[0], place{})
 	case reference:
-		w.reference(n)
+		fold := ""
+		if n.fold {
+			fold = "i"
+		}
+		w.emit(`(?%s:\k<%d>)`, fold, n.group)
 	case condition:
 		w.condition(n)
 	}
-}
-
-func (w *notation) reference(n *node) {
-	if n.fold {
-		w.emit(`(?i:\k<%d>)`, n.group)
-		return
-	}
-	w.emit(`\k<%d>`, n.group)
 }
 
 func (w *notation) condition(n *node) {
@@ -221,14 +210,4 @@ func (w *notation) condition(n *node) {
 		w.bare(branch, place{}) // no choice: that would end the branch
 	}
 	w.emit(")")
-}
-
-// wordEdge looks around: the engine's own \b would take Latin-1 letters for word characters.
-func (w *notation) wordEdge(n *node) {
-	set := n.set.appendTo(nil)
-	if n.negated {
-		w.emit(`(?:(?<=%[1]s)(?=%[1]s)|(?<!%[1]s)(?!%[1]s))`, set)
-		return
-	}
-	w.emit(`(?:(?<=%[1]s)(?!%[1]s)|(?<!%[1]s)(?=%[1]s))`, set)
 }

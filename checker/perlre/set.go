@@ -20,6 +20,8 @@ func (s *byteSet) union(other byteSet) {
 	}
 }
 
+func (s byteSet) isASCII() bool { return s[2]|s[3] == 0 }
+
 func (s byteSet) meets(other byteSet) bool {
 	for i := range s {
 		if s[i]&other[i] != 0 {
