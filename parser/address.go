@@ -93,15 +93,17 @@ const maxHostLength = 255
 // parseIPv4 reads four decimal numbers without leading zeros. The C library reads more than that
 // (hexadecimal, octal, fewer numbers), which nobody means.
 func parseIPv4(s string) (netip.Addr, bool) {
-	a, err := netip.ParseAddr(s)
-	return a, err == nil && a.Is4()
+	a, _ := netip.ParseAddr(s)
+	return a, a.Is4()
 }
 
 // parseIPv6 reads an address without a scope that is not an IPv4-mapped one.
 func parseIPv6(s string) (netip.Addr, bool) {
-	a, err := netip.ParseAddr(s)
-	return a, err == nil && a.Is6() && !a.Is4In6() && a.Zone() == ""
+	a, _ := netip.ParseAddr(s)
+	return a, isIPv6(a)
 }
+
+func isIPv6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() && a.Zone() == "" }
 
 // looksLikeIPv6 reports whether a text is an IPv6 address without its brackets, maybe with a port.
 func looksLikeIPv6(s string) bool {

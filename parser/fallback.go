@@ -54,12 +54,12 @@ func readFallback[T any](_ *T, v *value) *problem {
 func (v *value) brackets(host string) string {
 	inner, ok := strings.CutPrefix(host, "[")
 	inner = strings.TrimSuffix(inner, "]")
-	_, isIPv6 := parseIPv6(inner)
+	_, isAddress := parseIPv6(inner)
 	switch {
-	case isIPv6 && !ok:
+	case isAddress && !ok:
 		v.warn(suspicious, "the IPv6 address %s is in brackets before a port", quote(host))
 		return "[" + host + "]"
-	case ok && !isIPv6:
+	case ok && !isAddress:
 		v.warn(suspicious, "%s is not an IPv6 address and has no brackets", quote(host))
 		return inner
 	default:

@@ -52,15 +52,11 @@ type lookup[T any] struct {
 func (n *names) host(text string, ipv6 bool) (l lookup[netip.Addr]) {
 	inner, bracketed := strings.CutPrefix(text, "[")
 	inner, closed := strings.CutSuffix(inner, "]")
-	a, isIPv6 := parseIPv6(inner)
-	var err error
-	if !bracketed {
-		a, err = netip.ParseAddr(text)
-	}
+	a, err := netip.ParseAddr(inner)
 	switch {
-	case bracketed && !(closed && isIPv6):
+	case bracketed && !(closed && isIPv6(a)):
 		l.reason = "only an IPv6 address takes brackets, and this is none"
-	case err != nil:
+	case err != nil || closed && !bracketed:
 		return n.hostName(text, ipv6)
 	case a.Is6() && !ipv6:
 		l.reason = "it is an IPv6 address; IPv4 is needed"
