@@ -26,8 +26,8 @@ type dnsCheck struct {
 	tcp      bool
 	question dns.Question
 	rcode    int
-	byRcode  bool     // the code alone decides
-	receive  *matcher // nil: any record
+	byRcode  bool // the code alone decides
+	receive  *matcher
 }
 
 func newDNS(s Spec, e *Env) (Checker, error) {
@@ -39,10 +39,8 @@ func newDNS(s Spec, e *Env) (Checker, error) {
 		byRcode: s.DNSRcode != "" && s.Receive == "",
 	}
 	var err error
-	if s.Receive != "" {
-		if c.receive, err = e.matcher(s.Receive); err != nil {
-			return nil, &SpecError{"receive", err}
-		}
+	if c.receive, err = e.matcher(s.Receive); err != nil {
+		return nil, &SpecError{"receive", err}
 	}
 	name := strings.TrimPrefix(s.Request, "/")
 	switch {
@@ -192,7 +190,7 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 		if text == "" || rr.Header().Rrtype != c.question.Qtype {
 			continue
 		}
-		ok, err := c.matches(ctx, &found, text)
+		ok, err := found.match(ctx, []byte(text))
 		if err != nil {
 			return "", err
 		}
@@ -205,13 +203,6 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 		return "", fmt.Errorf("no %s record for %s", dns.TypeToString[c.question.Qtype], c.name())
 	}
 	return "", mismatch("%s does not match %s: got %s", c.name(), c.receive, escape(strings.Join(got, ", "), maxExcerpt))
-}
-
-func (c *dnsCheck) matches(ctx context.Context, found *search, text string) (bool, error) {
-	if c.receive == nil {
-		return true, nil
-	}
-	return found.match(ctx, []byte(text))
 }
 
 // name is what is looked up, for messages.

@@ -2,6 +2,7 @@ package checker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -34,11 +35,7 @@ type external struct {
 // newExternal takes the command as the name of a program, without arguments and without a shell, as
 // the Perl ldirectord does.
 func newExternal(s Spec, e *Env) (Checker, error) {
-	command := s.Command
-	if command == "" {
-		command = "/bin/true"
-	}
-	return newProgram(s, e, command), nil
+	return newProgram(s, e, cmp.Or(s.Command, "/bin/true")), nil
 }
 
 func newProgram(s Spec, e *Env, command ...string) *external {

@@ -121,9 +121,7 @@ func awaitFault(what string, begun bool, err error) error {
 func lookupReason(err error) string {
 	var dns *net.DNSError
 	switch {
-	case isTimeout(err):
-		return "timeout"
-	case errors.As(err, &dns) && dns.IsTimeout:
+	case isTimeout(err), errors.As(err, &dns) && dns.IsTimeout:
 		return "timeout"
 	case errors.As(err, &dns):
 		return escape(strings.TrimSpace(dns.Err), maxExcerpt)

@@ -57,11 +57,10 @@ func (t ldapTalk) ask(stream *libConn) (name string, err error) {
 	if err := t.bind(l); err != nil {
 		return "", stream.fault(loginStep, ldapRefusal(err))
 	}
-	name, err = t.search(l)
-	if err != nil {
-		return "", stream.fault(libStep{AtAnswer, "search", "search of " + excerpt([]byte(t.base))}, ldapRefusal(err))
+	if name, err = t.search(l); err != nil {
+		err = stream.fault(libStep{AtAnswer, "search", "search of " + excerpt([]byte(t.base))}, ldapRefusal(err))
 	}
-	return name, nil
+	return name, err
 }
 
 func (t ldapTalk) bind(l *ldap.Conn) error {
@@ -97,29 +96,18 @@ const ldapHeader = 6
 // ldapLength is how many bytes of a message follow its header: a sequence in the definite form
 // (RFC 4511, 5.1; X.690, 8.1.3).
 func ldapLength(header []byte) (int, error) {
-	if header[0] != 0x30 {
+	length, size := int(header[1]), 0
+	if length >= 0x80 {
+		size, length = length-0x80, 0
+		for _, b := range header[2 : 2+min(size, ldapHeader-2)] {
+			length = length<<8 | int(b)
+		}
+	}
+	left := 2 + size + length - ldapHeader
+	if header[0] != 0x30 || header[1] == 0x80 || size > ldapHeader-2 || left < 0 {
 		return 0, errNotLDAP
 	}
-	first := int(header[1])
-	if first < 0x80 {
-		return wholeLDAP(2 + first)
-	}
-	size := first - 0x80
-	if size == 0 || size > ldapHeader-2 {
-		return 0, errNotLDAP
-	}
-	length := 0
-	for _, b := range header[2 : 2+size] {
-		length = length<<8 | int(b)
-	}
-	return wholeLDAP(2 + size + length)
-}
-
-func wholeLDAP(message int) (left int, err error) {
-	if message < ldapHeader {
-		return 0, errNotLDAP
-	}
-	return message - ldapHeader, nil
+	return left, nil
 }
 
 var errNotLDAP = errors.New("this is not LDAP")

@@ -111,12 +111,8 @@ func (h *session) take(ctx context.Context, step simpleStep) error {
 func (h *session) expect(ctx context.Context, step simpleStep) error {
 	h.search.matcher = step.expect
 	for {
-		found, err := h.find(ctx)
-		if err != nil {
+		if found, err := h.find(ctx); err != nil || found {
 			return err
-		}
-		if found {
-			return nil
 		}
 		if len(h.received) >= maxHeard {
 			return mismatch("no match for %s in %d bytes: got %s", step.expect.String(), maxHeard, excerpt(h.received))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -106,9 +107,5 @@ func sqlRun(session sqlSession, query string) (rows int, err error) {
 // sqlWrites reports whether a query changes rows instead of returning some. Those count, as in the
 // Perl ldirectord.
 func sqlWrites(query string) bool {
-	switch sqlVerb(query) {
-	case "INSERT", "REPLACE", "UPDATE", "DELETE":
-		return true
-	}
-	return false
+	return slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE"}, sqlVerb(query))
 }
