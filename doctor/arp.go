@@ -15,7 +15,7 @@ type arp struct{ *packet.Conn }
 
 // openARP opens a socket for the ARP packets of a device (packet(7)); this needs CAP_NET_RAW.
 func openARP(d device) (protocol, error) {
-	conn, err := packet.Listen(&net.Interface{Index: d.index}, packet.Datagram, unix.ETH_P_ARP, nil)
+	conn, err := packet.Listen(&d.Interface, packet.Datagram, unix.ETH_P_ARP, nil)
 	return arp{conn}, err
 }
 
@@ -34,7 +34,7 @@ func (a arp) send(q question) error {
 }
 
 func requestFor(q question) []byte {
-	return slices.Concat(arpRequest, q.device.hardware, q.source.AsSlice(), make([]byte, 6), q.addr.AsSlice())
+	return slices.Concat(arpRequest, q.device.HardwareAddr, q.source.AsSlice(), make([]byte, 6), q.addr.AsSlice())
 }
 
 func (a arp) receive(buffer []byte) (int, error) {

@@ -43,7 +43,7 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 		return func() { f.listening = found }, err
 	})
 	for _, questions := range f.questions(services) {
-		at("who answers on "+questions[0].device.name, func() (func(), error) {
+		at("who answers on "+questions[0].device.Name, func() (func(), error) {
 			found, err := askNeighbours(network, questions)
 			return func() { f.neighbours.merge(found) }, err
 		})
@@ -137,7 +137,7 @@ func (f *facts) links(services []director.Service) map[link]map[netip.Addr]bool 
 // sourceOn is a device and one of its addresses to ask from: not a virtual one, unless there is no other.
 func (f *facts) sourceOn(l link, virtual map[netip.Addr]bool) (found device, source netip.Addr) {
 	for _, d := range f.devices {
-		if d.name != l.device || !d.up || len(d.hardware) != 6 {
+		if d.Name != l.device || !d.is(net.FlagUp) || len(d.HardwareAddr) != 6 {
 			continue
 		}
 		for _, p := range d.prefixes {

@@ -82,7 +82,7 @@ func TestJudgeMarks(t *testing.T) {
 
 // Each question is sent again, as a packet may be lost.
 func TestQuestionsAreSentTwice(t *testing.T) {
-	questions := []question{{addr: addrOf("192.0.2.10"), device: device{name: "eth0"}}, {addr: addrOf("192.0.2.11"), device: device{name: "eth0"}}}
+	questions := []question{{addr: addrOf("192.0.2.10"), device: device{Interface: net.Interface{Name: "eth0"}}}, {addr: addrOf("192.0.2.11"), device: device{Interface: net.Interface{Name: "eth0"}}}}
 	synctest.Test(t, func(t *testing.T) {
 		var sent []string
 		start := time.Now()
@@ -122,7 +122,7 @@ func TestNeighboursOfAllLinksAreMerged(t *testing.T) {
 
 // A solicitation has the target and our hardware address (RFC 4861, section 4.3), and goes to the target's group.
 func TestSolicitation(t *testing.T) {
-	q := question{device: device{hardware: []byte{2, 0, 0, 0, 0, 1}}, addr: addrOf("2001:db8::10:2030")}
+	q := question{device: device{Interface: net.Interface{HardwareAddr: []byte{2, 0, 0, 0, 0, 1}}}, addr: addrOf("2001:db8::10:2030")}
 	got, err := solicitation(q)
 	want := slices.Concat([]byte{135, 0, 0, 0, 0, 0, 0, 0}, q.addr.AsSlice(), []byte{1, 1, 2, 0, 0, 0, 0, 1})
 	if err != nil || len(got) != len(want) || !slices.Equal(got[4:], want[4:]) || got[0] != 135 {

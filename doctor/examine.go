@@ -4,6 +4,7 @@ package doctor
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -117,8 +118,8 @@ func (e *examination) addAddress(p netip.Prefix) string {
 func (e *examination) deviceOf(addr netip.Addr) string {
 	for _, d := range e.devices {
 		inside := func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Masked().Contains(addr) }
-		if d.up && !d.loopback && slices.ContainsFunc(d.prefixes, inside) {
-			return d.name
+		if d.is(net.FlagUp) && !d.is(net.FlagLoopback) && slices.ContainsFunc(d.prefixes, inside) {
+			return d.Name
 		}
 	}
 	return ""
@@ -131,7 +132,7 @@ func (e *examination) silence(s director.Service, addr netip.Addr) {
 		return
 	}
 	for _, d := range e.devices {
-		if !d.loopback && slices.ContainsFunc(d.prefixes, func(p netip.Prefix) bool { return p.Addr() == addr }) {
+		if !d.is(net.FlagLoopback) && slices.ContainsFunc(d.prefixes, func(p netip.Prefix) bool { return p.Addr() == addr }) {
 			return
 		}
 	}

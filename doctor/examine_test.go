@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -33,9 +34,9 @@ func healthyFacts() facts {
 	server := route{device: "eth0", mtu: 1500}
 	return facts{
 		devices: []device{
-			{name: "lo", index: 1, mtu: 65536, up: true, loopback: true, prefixes: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}},
-			{name: "eth9", index: 9, mtu: 1500, prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.9/24")}}, // down
-			{name: "eth0", index: 2, mtu: 1500, up: true, prefixes: []netip.Prefix{
+			{net.Interface{Name: "lo", Index: 1, MTU: 65536, Flags: net.FlagUp | net.FlagLoopback}, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8")}},
+			{net.Interface{Name: "eth9", Index: 9, MTU: 1500}, []netip.Prefix{netip.MustParsePrefix("192.0.2.9/24")}}, // down
+			{net.Interface{Name: "eth0", Index: 2, MTU: 1500, Flags: net.FlagUp}, []netip.Prefix{
 				netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("2001:db8::1/64"),
 			}},
 		},
@@ -163,13 +164,13 @@ var examineCases = map[string]examineCase{
 	"what comes out of a tunnel is filtered": {
 		config: byIPIP, spoil: func(f *facts) {
 			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", mtu: 1520}
-			f.devices = append(f.devices, device{name: "tunl0", up: true})
+			f.devices = append(f.devices, device{Interface: net.Interface{Name: "tunl0", Flags: net.FlagUp}})
 			f.settings["net.ipv4.conf.all.rp_filter"], f.settings["net.ipv4.conf.tunl0.rp_filter"] = "0", "1"
 		}, want: "warning tunnel-filter",
 	},
 	"what comes out of a tunnel to this very machine is filtered": {
 		config: strings.ReplaceAll(byIPIP, "192.0.2.21", "192.0.2.1"), spoil: func(f *facts) {
-			f.devices = append(f.devices, device{name: "tunl0", up: true})
+			f.devices = append(f.devices, device{Interface: net.Interface{Name: "tunl0", Flags: net.FlagUp}})
 			f.settings["net.ipv4.conf.all.rp_filter"], f.listening[addrPort("192.0.2.10:80")] = "1", true
 		}, want: "broken tunnel-filter",
 	},
@@ -295,7 +296,7 @@ func TestWhatBreaksTrafficComesFirst(t *testing.T) {
 func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 	f := healthyFacts()
 	for i := range f.devices {
-		f.devices[i].hardware = []byte{2, 0, 0, 0, 0, 1}
+		f.devices[i].HardwareAddr = []byte{2, 0, 0, 0, 0, 1}
 	}
 	f.routes[routeQuery{to: addrOf("192.0.2.99")}] = route{device: "eth0", gateway: true}
 	routed := strings.ReplaceAll(strings.ReplaceAll(byGate, "10:80", "10:81"), "192.0.2.21", "192.0.2.99")
@@ -303,7 +304,7 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 	var got []string
 	for _, questions := range asked {
 		for _, q := range questions {
-			got = append(got, q.device.name+" "+q.source.String()+" "+q.addr.String())
+			got = append(got, q.device.Name+" "+q.source.String()+" "+q.addr.String())
 		}
 	}
 	slices.Sort(got)
@@ -311,7 +312,7 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 	if strings.Join(got, "\n") != want || len(f.unread) > 0 {
 		t.Errorf("got\n%s\nwant\n%s\nnot looked at %v", strings.Join(got, "\n"), want, f.unread)
 	}
-	f.devices[2].up = false
+	f.devices[2].Flags = 0
 	if asked := f.questions(servicesOf(t, byGate)); len(asked) > 0 || len(f.unread) != 1 {
 		t.Errorf("on an interface that is down: %v, not looked at %v", asked, f.unread)
 	}
@@ -332,7 +333,7 @@ func TestAnswersOfNeighboursAreRead(t *testing.T) {
 			t.Errorf("an ARP packet of %d bytes is read", n)
 		}
 	}
-	request := requestFor(question{device: device{hardware: []byte{2, 0, 0, 0, 0, 1}}, source: addrOf("192.0.2.1"), addr: addrOf("192.0.2.10")})
+	request := requestFor(question{device: device{Interface: net.Interface{HardwareAddr: []byte{2, 0, 0, 0, 0, 1}}}, source: addrOf("192.0.2.1"), addr: addrOf("192.0.2.10")})
 	if _, _, ok := (arp{}).read(request); ok || len(request) != arpLength {
 		t.Error("a request is taken for a reply")
 	}

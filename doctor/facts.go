@@ -161,7 +161,7 @@ func ofDevice(device, name string) string {
 
 func deviceNames(devices []device) (names []string) {
 	for _, d := range devices {
-		names = append(names, d.name)
+		names = append(names, d.Name)
 	}
 	return names
 }

@@ -27,7 +27,7 @@ func openND(d device) (protocol, error) {
 	if err := errors.Join(p.SetICMPFilter(&filter), p.SetControlMessage(ipv6.FlagInterface, true)); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return discovery{p, d.index}, nil
+	return discovery{p, d.Index}, nil
 }
 
 func (n discovery) send(q question) error {
@@ -35,8 +35,8 @@ func (n discovery) send(q question) error {
 	if err != nil {
 		return err
 	}
-	from := &ipv6.ControlMessage{HopLimit: 255, IfIndex: q.device.index, Src: q.source.AsSlice()}
-	_, err = n.WriteTo(message, from, &net.IPAddr{IP: solicitedNode(q.addr), Zone: q.device.name})
+	from := &ipv6.ControlMessage{HopLimit: 255, IfIndex: q.device.Index, Src: q.source.AsSlice()}
+	_, err = n.WriteTo(message, from, &net.IPAddr{IP: solicitedNode(q.addr), Zone: q.device.Name})
 	return err
 }
 
@@ -50,7 +50,7 @@ func solicitation(q question) ([]byte, error) {
 	body := make([]byte, 4, 28)
 	body = append(body, q.addr.AsSlice()...)
 	body = append(body, sourceLinkLayer, 1)
-	body = append(body, q.device.hardware...)
+	body = append(body, q.device.HardwareAddr...)
 	return (&icmp.Message{Type: ipv6.ICMPTypeNeighborSolicitation, Body: &icmp.RawBody{Data: body}}).Marshal(nil)
 }
 

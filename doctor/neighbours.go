@@ -60,7 +60,7 @@ func askNeighbours(ctx context.Context, questions []question) (neighbours, error
 	defer p.Close()
 	deadline, _ := ctx.Deadline()
 	if err := p.SetDeadline(deadline); err != nil {
-		return nil, fmt.Errorf("asking for addresses on %s: %w", d.name, err)
+		return nil, fmt.Errorf("asking for addresses on %s: %w", d.Name, err)
 	}
 	sent := make(chan error, 1)
 	go func() { sent <- sendTwice(ctx, questions, p.send) }()
@@ -98,7 +98,7 @@ func sendTwice(ctx context.Context, questions []question, send func(question) er
 				return nil
 			}
 			if err != nil {
-				return fmt.Errorf("asking for %s on %s: %w", q.addr, q.device.name, err)
+				return fmt.Errorf("asking for %s on %s: %w", q.addr, q.device.Name, err)
 			}
 		}
 		if !instance.Pause(ctx, resendAfter) {

@@ -58,8 +58,8 @@ func (r *router) to(addr netip.Addr, mark uint32) (route, error) {
 	best := answer[0]
 	found := route{local: best.Type == unix.RTN_LOCAL, gateway: best.Gw != nil || best.Via != nil}
 	for _, d := range r.devices {
-		if d.index == best.LinkIndex {
-			found.device, found.mtu = d.name, d.mtu
+		if d.Index == best.LinkIndex {
+			found.device, found.mtu = d.Name, d.MTU
 		}
 	}
 	if best.MTU > 0 {
@@ -70,14 +70,11 @@ func (r *router) to(addr netip.Addr, mark uint32) (route, error) {
 
 // device is a network interface.
 type device struct {
-	name     string
-	index    int
-	mtu      int
-	up       bool
-	loopback bool
-	hardware net.HardwareAddr // empty where there is no ARP
-	prefixes []netip.Prefix   // addresses with the lengths of their networks
+	net.Interface                // its HardwareAddr is empty where there is no ARP
+	prefixes      []netip.Prefix // addresses with the lengths of their networks
 }
+
+func (d device) is(flag net.Flags) bool { return d.Flags&flag != 0 }
 
 // devicesHere reads the interfaces.
 func devicesHere() ([]device, error) {
@@ -91,11 +88,7 @@ func devicesHere() ([]device, error) {
 		if err != nil {
 			continue // it has gone
 		}
-		list = append(list, device{
-			name: i.Name, index: i.Index, mtu: i.MTU,
-			up: i.Flags&net.FlagUp != 0, loopback: i.Flags&net.FlagLoopback != 0,
-			hardware: i.HardwareAddr, prefixes: networks(addrs),
-		})
+		list = append(list, device{i, networks(addrs)})
 	}
 	return list, nil
 }

@@ -114,7 +114,8 @@ func (e *examination) tunnels(s director.Service) {
 		if m.Dest.Forward != ipvsctl.Tunnel {
 			continue
 		}
-		if d := e.deviceNamed(tunnel4); d != nil && d.up && e.deviceSetting(tunnel4, reversePath) == "1" {
+		up := slices.ContainsFunc(e.devices, func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
+		if up && e.deviceSetting(tunnel4, reversePath) == "1" {
 			severity := warning
 			if e.routeTo(m).local { // it is that server, for another director
 				severity = broken
@@ -137,14 +138,6 @@ func (e *examination) tunnels(s director.Service) {
 			})
 		}
 	}
-}
-
-func (e *examination) deviceNamed(name string) *device {
-	i := slices.IndexFunc(e.devices, func(d device) bool { return d.name == name })
-	if i < 0 {
-		return nil
-	}
-	return &e.devices[i]
 }
 
 // own: a server on the director itself gets the packets unchanged by gate and ipip.
