@@ -105,12 +105,6 @@ type backendRef struct {
 	s *server
 }
 
-type reload struct {
-	plan    *Plan
-	folder  folder
-	refines bool // the current plan, see Refine
-}
-
 // New returns a director that does nothing until Run.
 func New(d Deps) *Director {
 	life, die := context.WithCancel(context.Background())
@@ -182,18 +176,18 @@ func (d *Director) leaveTable(ended context.Context) {
 
 // Reload makes the plan the one to keep. It returns when the table follows it, or ctx is done.
 func (d *Director) Reload(ctx context.Context, p *Plan) error {
-	return d.replace(ctx, reload{plan: p})
+	return d.replace(ctx, p, false)
 }
 
-// replace hands the director another plan, with what its maintenancedir says.
-func (d *Director) replace(ctx context.Context, r reload) error {
-	r.folder = d.openFolder(ctx, r.plan)
+// replace hands the director another plan, with what its maintenancedir says. It may refine the current one, see Refine.
+func (d *Director) replace(ctx context.Context, p *Plan, refines bool) error {
+	f := d.openFolder(ctx, p)
 	err := d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
-		d.reload(ctx, r)
+		d.reload(ctx, p, f, refines)
 		d.awaiting = append(d.awaiting, done)
 	})
 	if errors.Is(err, errNotTaken) {
-		r.folder.end()
+		f.end()
 	}
 	return err
 }

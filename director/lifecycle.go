@@ -46,9 +46,8 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 
 // reload makes another plan the current one. A server whose check stays the same keeps its health. One whose check
 // changed stays in the table as it is until the first result of the new check.
-func (d *Director) reload(ctx context.Context, r reload) {
-	p := r.plan
-	if !r.refines {
+func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) {
+	if !refines {
 		d.status = notify.StatusReloading
 	}
 	p.adopt(d.checks)
@@ -61,7 +60,7 @@ func (d *Director) reload(ctx context.Context, r reload) {
 		v.tag, v.dirty = "start", true
 		if was := before[v.key]; was != nil {
 			v.inherit(was)
-			if r.refines {
+			if refines {
 				v.keepOverrides(was)
 			}
 		}
@@ -72,7 +71,7 @@ func (d *Director) reload(ctx context.Context, r reload) {
 			}
 		}
 	}
-	d.install(p, r.folder)
+	d.install(p, f)
 	d.disown(owned)
 	d.recordOwned()
 	d.purge(ctx)

@@ -130,11 +130,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Up = s.state() == checker.Up && !s.drained
 	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained
 	now.Tally, now.Unjudged = s.tally, s.unjudged
-	if v.written != nil {
-		var dest ipvsctl.Dest
-		dest, now.InTable = v.written.Dests[s.dest.Addr]
-		now.Effective = dest.Weight
-	}
+	now.Effective, now.InTable = v.weightAt(s.dest.Addr)
 	if s.check != nil && s.check.known {
 		now.Checked, now.Last = s.check.at, s.check.last
 	}
@@ -151,21 +147,23 @@ func (v *virtual) describeFallback() (now FallbackSnapshot) {
 		return now
 	}
 	now = FallbackSnapshot{Real: v.fallbackName, In: v.fallbackIn, ByHand: v.overridden[v.fallback.Addr]}
-	if v.written != nil {
-		var dest ipvsctl.Dest
-		dest, now.InTable = v.written.Dests[v.fallback.Addr]
-		now.Effective = dest.Weight
-	}
+	now.Effective, now.InTable = v.weightAt(v.fallback.Addr)
 	return now
+}
+
+// weightAt is the weight of a destination, and whether it is there, as the table was last written.
+func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
+	if v.written == nil {
+		return 0, false
+	}
+	dest, in := v.written.Dests[addr]
+	return dest.Weight, in
 }
 
 // added are the destinations that somebody else put beside those that are configured.
 func (v *virtual) added() (addrs []netip.AddrPort) {
 	for addr := range v.overridden {
-		if v.written == nil || !v.isNobodys(addr) {
-			continue
-		}
-		if _, in := v.written.Dests[addr]; in {
+		if _, in := v.weightAt(addr); in && v.isNobodys(addr) {
 			addrs = append(addrs, addr)
 		}
 	}

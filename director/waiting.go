@@ -18,7 +18,7 @@ import (
 // Refine replaces the current plan by one that differs only in servers whose names have got an address. Unlike a reload
 // it keeps overrides. It returns when the table follows, or ctx is done.
 func (d *Director) Refine(ctx context.Context, p *Plan) error {
-	return d.replace(ctx, reload{plan: p, refines: true})
+	return d.replace(ctx, p, true)
 }
 
 // waits reports whether a server of the virtual service has no address.
