@@ -193,13 +193,8 @@ func (o *orders) readDrained() error {
 	return err
 }
 
-// followDrained carries out what a command recorded that got no answer. It reports whether that succeeded.
+// followDrained carries out what a command recorded.
 func (o *orders) followDrained(ctx context.Context) bool {
-	release, err := o.inTurn(ctx)
-	if err != nil {
-		return false
-	}
-	defer release()
 	before := o.drained
 	if o.readDrained() != nil {
 		return false

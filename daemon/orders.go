@@ -51,8 +51,18 @@ func newOrders(d *daemon) *orders {
 
 // follow carries out, until ctx is done, what commands recorded that got no answer.
 func (o *orders) follow(ctx context.Context) {
-	go followFile(ctx, o.d.lock.Drain, func() bool { return o.followDrained(ctx) })
-	followFile(ctx, o.d.lock.Role, func() bool { return o.followRole(ctx) })
+	go followFile(ctx, o.d.lock.Drain, func() bool { return o.inOwnTurn(ctx, o.followDrained) })
+	followFile(ctx, o.d.lock.Role, func() bool { return o.inOwnTurn(ctx, o.followRole) })
+}
+
+// inOwnTurn carries out what a command recorded that got no answer, and reports whether that succeeded.
+func (o *orders) inOwnTurn(ctx context.Context, order func(context.Context) bool) bool {
+	release, err := o.inTurn(ctx)
+	if err != nil {
+		return false
+	}
+	defer release()
+	return order(ctx)
 }
 
 // keep saves again what could not be saved or was lost.

@@ -95,14 +95,8 @@ func (o *orders) setRole(ctx context.Context, now instance.RoleOrder, via Via) e
 	return nil
 }
 
-// followRole carries out what a command recorded that got no answer, unless a later order came before it. It reports
-// whether that succeeded.
+// followRole carries out what a command recorded, unless a later order came before it.
 func (o *orders) followRole(ctx context.Context) bool {
-	release, err := o.inTurn(ctx)
-	if err != nil {
-		return false
-	}
-	defer release()
 	if !instance.Exists(o.d.lock.Role) {
 		return true // lost, and no order
 	}
