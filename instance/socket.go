@@ -38,9 +38,7 @@ type Socket string
 // Ask asks the running daemon for something and returns the body of its answer. An answer other than 200 is an
 // error with the daemon's reason.
 func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, AskTimeout)
-	defer cancel()
-	text, err := s.exchange(ctx, http.MethodGet, path)
+	text, err := s.exchange(ctx, AskTimeout, http.MethodGet, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("asking the daemon: it has no socket %s; its log says why, if it is not another program", s)
@@ -53,9 +51,7 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 // Order gives the running daemon an order and reads its answer, which is JSON, into answer. The daemon may take as long
 // as limit. Errors are ErrNoListener, ErrEnding, ErrNoAnswer or a *Refusal, all of them wrapped.
 func (s Socket) Order(ctx context.Context, limit time.Duration, path string, words url.Values, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, limit+time.Second)
-	defer cancel()
-	text, err := s.exchange(ctx, http.MethodPost, path+"?"+words.Encode())
+	text, err := s.exchange(ctx, limit+time.Second, http.MethodPost, path+"?"+words.Encode())
 	var dial *net.OpError
 	var refused *Refusal
 	switch {
@@ -93,7 +89,9 @@ func (r *Refusal) Error() string {
 // IsFinal reports whether the order is refused, and not only late.
 func (r *Refusal) IsFinal() bool { return r.Status != http.StatusGatewayTimeout }
 
-func (s Socket) exchange(ctx context.Context, method, path string) ([]byte, error) {
+func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, "http://ldirectord"+path, nil)
 	if err != nil {
 		return nil, err

@@ -78,13 +78,6 @@ func (l *letter) box() string {
 	return strings.Join(append([]string{l.via, l.fromLine}, l.to...), "\n")
 }
 
-// only is the letter for some of those who get it.
-func (l *letter) only(to []string) *letter {
-	again := *l
-	again.to = to
-	return &again
-}
-
 // text is the mail with its header; lines end in LF. In addition to the Perl's lines, the header has what RFC 5322 and
 // RFC 3834 ask for, so that a late mail shows when it was written.
 func (l *letter) text() string {

@@ -192,7 +192,9 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 			b.lost += l.count
 		}
 		if len(again) > 0 { // the letters after it do not wait for those
-			o.queue(l.only(again))
+			rest := *l
+			rest.to = again
+			o.queue(&rest)
 		}
 	case o.closed:
 		b.stuck = true
