@@ -52,7 +52,7 @@ virtual = 198.51.100.10:7000
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := status.ReadReport(strings.NewReader(text))
+	report, err := status.ReadReport([]byte(text))
 	if err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}

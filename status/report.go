@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"time"
 
@@ -135,10 +134,9 @@ type Connections struct {
 
 // NewReport puts together what is known. Connections may leave servers out.
 func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Connections) *Report {
-	started, now := p.Started.UTC(), s.Time.UTC()
 	p.Reloads.Last = p.Reloads.Last.UTC()
 	r := &Report{
-		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: &started, Time: &now,
+		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: new(p.Started.UTC()), Time: new(s.Time.UTC()),
 		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names,
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
 		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]Operations{}},
@@ -195,9 +193,9 @@ func newServer(s *director.ServerSnapshot, now time.Time) Server {
 }
 
 // ReadReport reads a report as JSON, as a daemon of this or another version wrote it.
-func ReadReport(from io.Reader) (*Report, error) {
+func ReadReport(text []byte) (*Report, error) {
 	r := &Report{}
-	if err := json.NewDecoder(from).Decode(r); err != nil {
+	if err := json.Unmarshal(text, r); err != nil {
 		return nil, fmt.Errorf("reading the daemon's report: %w", err)
 	}
 	if r.Time == nil || r.Started == nil || r.Reloads == nil || r.Table == nil || r.Checks == nil {

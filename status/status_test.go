@@ -202,7 +202,7 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := ReadReport(bytes.NewReader(text))
+	read, err := ReadReport(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 		t.Errorf("%v\nwritten %s\nread    %s", err, text, again)
 	}
 	for _, bad := range []string{"", "no JSON", "{}", `{"running":true,"time":"2000-01-01T00:00:00Z"}`} {
-		if _, err := ReadReport(strings.NewReader(bad)); err == nil {
+		if _, err := ReadReport([]byte(bad)); err == nil {
 			t.Errorf("%q is read", bad)
 		}
 	}

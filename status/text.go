@@ -41,18 +41,12 @@ func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, va
 func (t page) daemon(r *Report) {
 	t.printf("%s, version %s, up for %s\n", r.doing(), r.Version, short(r.Time.Sub(*r.Started)))
 	t.printf("configuration of %s ago, %d reloads, %d refused\n", short(r.Time.Sub(r.Reloads.Last)), r.Reloads.Succeeded, r.Reloads.Refused)
-	if r.Reloads.Error != "" {
-		t.remark(0, "the last reload was refused: "+r.Reloads.Error)
-	}
-	if r.Table.Error != "" {
-		t.remark(0, "the table can't be read: "+r.Table.Error)
-	}
+	t.told(0, "the last reload was refused: ", r.Reloads.Error)
+	t.told(0, "the table can't be read: ", r.Table.Error)
 	if r.Table.Removing > 0 {
 		t.remark(0, fmt.Sprintf("%d virtual services are to be removed and still in the table", r.Table.Removing))
 	}
-	if r.MarkError != "" {
-		t.remark(0, "mark rules can't be set: "+r.MarkError)
-	}
+	t.told(0, "mark rules can't be set: ", r.MarkError)
 	for _, n := range r.Names {
 		if n.Address != "" { // the servers of one without are remarked on themselves
 			t.remark(0, fmt.Sprintf("the name %s cannot be looked up, its last address %s is used: %s", n.Name, n.Address, n.Error))
@@ -86,9 +80,7 @@ func (t page) virtual(v *Virtual, now time.Time) {
 		}
 	}
 	t.printf("%s %s, %d of %d up\n", v.ID, cmp.Or(v.Scheduler, "none"), up, len(v.Servers))
-	if v.Error != "" {
-		t.remark(2, "the table refuses it: "+v.Error)
-	}
+	t.told(2, "the table refuses it: ", v.Error)
 	for i := range v.Servers {
 		t.server(&v.Servers[i], now)
 	}
@@ -128,21 +120,17 @@ func (t page) server(s *Server, now time.Time) {
 		active = strconv.FormatUint(uint64(s.Connections.Active), 10)
 	}
 	t.row(s.Real, s.State, short(now.Sub(s.Since)), weightOf(s.TableWeight), active, s.Check.summary(now))
-	if s.Reason != "" {
-		t.remark(4, s.Reason)
-	}
+	t.told(4, "", s.Reason)
 	if s.Check != nil && !s.Check.OK && s.Check.Detail != s.Reason {
 		t.remark(4, "last check: "+s.Check.Detail)
 	}
-	if s.Check != nil && s.Check.Warning != "" {
-		t.remark(4, "warning: "+s.Check.Warning)
+	if s.Check != nil {
+		t.told(4, "warning: ", s.Check.Warning)
 	}
 	if s.Drained && s.State != "drained" {
 		t.remark(4, "drained too: it gets no new connections when it is up again")
 	}
-	if s.Unjudged != "" {
-		t.remark(4, "its state is kept: "+s.Unjudged)
-	}
+	t.told(4, "its state is kept: ", s.Unjudged)
 	if s.ByHand {
 		t.remark(4, "changed externally; kept until the server's state changes, or a reload")
 	}
@@ -166,6 +154,13 @@ func (c *Check) summary(now time.Time) string {
 		return fmt.Sprintf("%s, %s ago", brief(c.Seconds), short(now.Sub(c.Time)))
 	default:
 		return fmt.Sprintf("%s, %s ago", c.Cause, short(now.Sub(c.Time)))
+	}
+}
+
+// told writes a remark that ends with what was told, if anything was.
+func (t page) told(indent int, about, what string) {
+	if what != "" {
+		t.remark(indent, about+what)
 	}
 }
 

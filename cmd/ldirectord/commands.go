@@ -1,6 +1,10 @@
 package main
 
-import "context"
+import (
+	"context"
+
+	"ldirectord/daemon"
+)
 
 // command is what the program can be told.
 type command struct {
@@ -20,23 +24,34 @@ const onlyOptions = "only options"
 var commands = map[string]command{
 	"start":        {run: start},
 	"stop":         {run: stop},
-	"restart":      {run: restart},
+	"restart":      {run: loaded(restart)},
 	"try-restart":  {run: tryRestart},
-	"reload":       {run: reload},
-	"force-reload": {run: reload},
+	"reload":       {run: loaded(reload)},
+	"force-reload": {run: loaded(reload)},
 	"status":       {run: showStatus},
 
 	"check":   {run: check, takes: onlyOptions, asks: true},
 	"plan":    {run: plan, takes: onlyOptions, asks: true},
-	"probe":   {run: probe, takes: onlyOptions, asks: true},
+	"probe":   {run: loaded(probe), takes: onlyOptions, asks: true},
 	"standby": {run: standby, takes: onlyOptions},
 	"notify":  {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4},
 	"drain":   {run: drain, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
 	"undrain": {run: undrain, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
 
-	"realserver-script": {run: printRealServerScript, takes: "[SERVER]", max: 1, asks: true, waits: true},
-	"connections":       {run: connections, takes: "[VIRTUAL]", max: 1, asks: true, waits: true},
-	"doctor":            {run: examine, takes: onlyOptions, asks: true, waits: true},
+	"realserver-script": {run: loaded(printRealServerScript), takes: "[SERVER]", max: 1, asks: true, waits: true},
+	"connections":       {run: loaded(connections), takes: "[VIRTUAL]", max: 1, asks: true, waits: true},
+	"doctor":            {run: loaded(examine), takes: onlyOptions, asks: true, waits: true},
+}
+
+// loaded is a command that needs the configuration. One that is refused ends it.
+func loaded(run func(context.Context, *call, *daemon.Loaded) error) func(context.Context, *call) error {
+	return func(ctx context.Context, c *call) error {
+		l, err := c.load(ctx)
+		if err != nil {
+			return err
+		}
+		return run(ctx, c, l)
+	}
 }
 
 func isCommand(word string) bool { _, ok := commands[word]; return ok }

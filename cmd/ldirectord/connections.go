@@ -13,11 +13,7 @@ import (
 
 // connections shows the current connections and persistence templates in the order of the kernel, then
 // the counters of each server.
-func connections(ctx context.Context, c *call) error {
-	l, err := c.load(ctx)
-	if err != nil {
-		return err
-	}
+func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	virtual := strings.Join(c.args, "")
 	shown := l.Plan.Services(virtual)
 	if len(shown) == 0 && virtual != "" {

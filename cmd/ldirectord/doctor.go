@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ldirectord/daemon"
 	"ldirectord/doctor"
 	"ldirectord/fwmark"
 	"ldirectord/printable"
@@ -12,11 +13,7 @@ import (
 
 // examine looks at what the configuration needs of this machine and its neighbours, and changes nothing. It fails when
 // something keeps traffic from flowing.
-func examine(ctx context.Context, c *call) error {
-	l, err := c.load(ctx)
-	if err != nil {
-		return err
-	}
+func examine(ctx context.Context, c *call, l *daemon.Loaded) error {
 	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.ownsRule())
 	printReport(c, report)
 	if report.IsBroken() {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -66,7 +65,7 @@ func (d *runningDaemon) report() *status.Report {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	r, err := status.ReadReport(bytes.NewReader(text))
+	r, err := status.ReadReport(text)
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/daemon"
 	"ldirectord/director"
 )
 
@@ -15,11 +16,7 @@ import (
 const maxProbes = 200
 
 // probe makes each check of the configuration once and shows the results as a table.
-func probe(ctx context.Context, c *call) error {
-	l, err := c.load(ctx)
-	if err != nil {
-		return err
-	}
+func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	c.env.SetVirtuals(l.Plan)
 	checks := l.Plan.Checks()
 	results := probeAll(ctx, checks)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ldirectord/daemon"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
@@ -31,11 +32,7 @@ type realServer struct {
 }
 
 // printRealServerScript prints a script that sets a real server up, or whichever it runs on.
-func printRealServerScript(ctx context.Context, c *call) error {
-	l, err := c.load(ctx)
-	if err != nil {
-		return err
-	}
+func printRealServerScript(_ context.Context, c *call, l *daemon.Loaded) error {
 	servers, name, server := realServers(l.Plan.Services("")), c.instanceName(), ""
 	if len(c.args) == 1 {
 		one, err := findServer(servers, c.args[0])

@@ -102,10 +102,7 @@ func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 
 // reload has the running daemon read the file again, if it is good, and waits until the table follows it. A daemon
 // without a control socket gets a signal, and does not say what became of it.
-func reload(ctx context.Context, c *call) error {
-	if _, err := c.load(ctx); err != nil {
-		return err
-	}
+func reload(ctx context.Context, c *call, _ *daemon.Loaded) error {
 	found := c.instance().Find()
 	switch {
 	case found.Pid == 0:

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -84,7 +83,7 @@ func (c *call) report(ctx context.Context) (*status.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return status.ReadReport(bytes.NewReader(text))
+	return status.ReadReport(text)
 }
 
 // showSiblings prints the status of the daemons that execute= names.

@@ -60,11 +60,7 @@ func send(pid int, sig syscall.Signal) error {
 }
 
 // restart lets a new daemon take over from the running one, whose table stays as it is meanwhile.
-func restart(ctx context.Context, c *call) error {
-	l, err := c.load(ctx)
-	if err != nil {
-		return err
-	}
+func restart(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if found := c.instance().Find(); found.Pid != 0 {
 		if by := found.State.Supervisor; by != "" {
 			return restartSupervised(ctx, c, by)
@@ -98,5 +94,5 @@ func tryRestart(ctx context.Context, c *call) error {
 		_, err := c.load(ctx)
 		return err
 	}
-	return restart(ctx, c)
+	return loaded(restart)(ctx, c)
 }
