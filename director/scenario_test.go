@@ -411,11 +411,26 @@ func (m *markRecorder) Sync(_ context.Context, want []fwmark.Rule) ([]string, er
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !sameRules(m.current, want) {
-		m.s.say(fmt.Sprintf("marks: %v", want))
+		m.s.say(fmt.Sprintf("marks: %v", inWords(want)))
 	}
 	fixed := m.damaged
 	m.current, m.damaged = want, nil
 	return fixed, nil
+}
+
+// inWords are rules as an operator writes them.
+func inWords(rules []fwmark.Rule) (words []string) {
+	for _, r := range rules {
+		dest, ports := r.Dest.String(), "all"
+		if r.Dest.IsSingleIP() {
+			dest = r.Dest.Addr().String()
+		}
+		if len(r.Ports) > 0 {
+			ports = strings.ReplaceAll(strings.Trim(fmt.Sprint(r.Ports), "[]"), " ", ",")
+		}
+		words = append(words, fmt.Sprintf("mark %d for %s %s %s", r.Mark, dest, r.Protocol, ports))
+	}
+	return words
 }
 
 type checkFunc func() checker.Result
