@@ -258,6 +258,14 @@ func TestSectionsWithoutAnError(t *testing.T) {
 	}
 }
 
+// Nor is there one without an address when its error is beyond those that are kept.
+func TestNoSectionWithoutAnAddress(t *testing.T) {
+	src := strings.Repeat("virtual=vip:80\n", maxFindings+1)
+	if cfg, _ := Parse(t.Context(), "", []byte(src), Options{}); len(cfg.Virtuals) > 0 {
+		t.Errorf("%d of %d sections are left", len(cfg.Virtuals), maxFindings+1)
+	}
+}
+
 func TestDirectivesAreDocumentedAndLegalWhereTheySay(t *testing.T) {
 	seen := map[string]bool{}
 	for _, d := range Directives() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -78,6 +79,46 @@ func TestLookUpsAreMadeTogetherAndOnce(t *testing.T) {
 			t.Errorf("the last server is %v", got)
 		}
 	})
+}
+
+// Every name of a line is asked for at once, whatever became of the others in it.
+func TestNamesOfALineAreLookedUpTogether(t *testing.T) {
+	const src = "fallback=one:tftp\nvirtual=two:http\n\tfallback=three:domain\n\treal=four->five:ssh masq\n" +
+		"virtual=3\n\tmark=192.0.2.1 tcp smtp:ftp\n"
+	want := []string{
+		"domain/tcp", "fivefalse", "fourfalse", "ftp/tcp", "http/tcp", "onefalse", "smtp/tcp", "ssh/", "tftp/tcp", "tftp/udp", "threefalse", "twofalse",
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{takes: time.Second, asked: map[string]int{}}
+		start := time.Now()
+		if cfg, found := parse(t.Context(), "", []byte(src), Options{Resolver: s}); cfg == nil {
+			t.Fatal(found)
+		}
+		if d := time.Since(start); d != time.Second {
+			t.Errorf("it took %v, want the second of one look-up", d)
+		}
+		if got := slices.Sorted(maps.Keys(s.asked)); !slices.Equal(got, want) {
+			t.Errorf("asked for %q, want %q", got, want)
+		}
+	})
+}
+
+// The configuration is made again when names were looked up; what is bounded is counted anew.
+func TestBoundsAreThoseOfOneConfiguration(t *testing.T) {
+	var src strings.Builder
+	src.WriteString("virtual=3\n\tmark=192.0.2.1 tcp 1")
+	for port := 3; port < maxPort/2; port += 2 {
+		fmt.Fprint(&src, ",", port)
+	}
+	src.WriteString("\n\treal=web:80 masq\n")
+	for i := range 3 {
+		fmt.Fprintf(&src, "\treal=10.%d.0.0->10.%d.255.255:80 masq\n", i, i)
+	}
+	o := Options{Resolver: answers{"web": {netip.MustParseAddr("192.0.2.7")}}}
+	cfg, found := parse(t.Context(), "", []byte(src.String()), o)
+	if cfg == nil || len(cfg.Virtuals[0].Reals) != 1+3*maxRange {
+		t.Errorf("got %v", found.Errors())
+	}
 }
 
 func TestLookUpsTogetherHaveADeadline(t *testing.T) {

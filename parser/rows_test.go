@@ -66,7 +66,10 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + real + "\tchecktype=1\n", "", "0 connects"},
 		{virtual + real + "\tchecktype=9999999999999999999\n", "is too large", ""},
 
+		{virtual + "\treal=192.0.2.2:81 gate\n\treal=192.0.2.3:82 gate\n", "at port 80, not 81", "not 82"},
+
 		// fallback.go
+		{virtual + real + "\tfallback=192.0.2.9]:80\n", "it is not a host name", ""},
 		{virtual + "\tfallback=:80\n", "the address is missing", ""},
 		{virtual + "\tfallback=[192.0.2.9]:80\n", "is not an IPv6 address and has no brackets", ""},
 		{virtual6 + "\tfallback6=2001:db8::9:80\n", "is in brackets before a port", ""},
