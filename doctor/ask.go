@@ -38,16 +38,16 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 			f.note(what, err)
 		})
 	}
-	at("sockets", func() (func(), error) {
-		found, err := listenersHere()
-		return func() { f.listening = found }, err
-	})
-	for _, questions := range f.questions(services) {
+	for _, questions := range f.questions(services) { // notes what can't be asked: no probe runs yet
 		at("who answers on "+questions[0].device.Name, func() (func(), error) {
 			found, err := askNeighbours(network, questions)
 			return func() { f.neighbours.merge(found) }, err
 		})
 	}
+	at("sockets", func() (func(), error) {
+		found, err := listenersHere()
+		return func() { f.listening = found }, err
+	})
 	if servers := f.fallbackServers(services); len(servers) > 0 {
 		at("fallback servers", func() (func(), error) {
 			refused := connectAll(network, servers)
