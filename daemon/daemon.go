@@ -126,7 +126,7 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 	d.mailer.Set(mailRules(cfg, plan))
 	d.hooks = notify.NewHooks(d.journal)
 	d.orders = newOrders(d)
-	d.siblings = newSiblings(d, cfg.Global.Execute, d.orders.role.Role)
+	d.siblings = &siblings{d: d, names: cfg.Global.Execute, role: d.orders.role.Role}
 	d.director = director.New(director.Deps{
 		Drained: d.orders.drained, Standby: d.orders.role.Role == instance.Standby, Marks: marks(d.Instance),
 		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Maintenance: maintenance.New(watch).Watch,

@@ -55,10 +55,6 @@ type siblings struct {
 	role  instance.Role
 }
 
-func newSiblings(d *daemon, names []string, role instance.Role) *siblings {
-	return &siblings{d: d, names: names, role: role}
-}
-
 // start starts them, in the role that this daemon has.
 func (s *siblings) start(via Via) {
 	s.mu.Lock()

@@ -52,7 +52,11 @@ func showDirectives(w io.Writer) {
 	fmt.Fprintln(w, "Directives of ldirectord.cf; ldirectord.cf(5) has more. G: global, S: in a section,\n+: unknown to the Perl daemon.")
 	for _, d := range parser.Directives() {
 		what, _, _ := strings.Cut(strings.ReplaceAll(d.Doc, "`", ""), ". ")
-		fmt.Fprintf(w, "\n  %s = %s%s [%s]\n      %s.\n", d.Name, d.Value, standard(d.Default), placeOf(d), strings.TrimSuffix(what, "."))
+		standard := ""
+		if d.Default != "" {
+			standard = " (" + d.Default + ")"
+		}
+		fmt.Fprintf(w, "\n  %s = %s%s [%s]\n      %s.\n", d.Name, d.Value, standard, placeOf(d), strings.TrimSuffix(what, "."))
 	}
 }
 
@@ -67,13 +71,6 @@ func placeOf(d parser.Directive) (place string) {
 		place += "+"
 	}
 	return place
-}
-
-func standard(value string) string {
-	if value == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (%s)", value)
 }
 
 // checksPage is where the packages put what is to be known of each check.
