@@ -25,13 +25,17 @@ func (m *Machine) readNFT(ctx context.Context) {
 	}
 }
 
-type nftChain struct{ Family, Table, Name, Hook string }
-
-type nftRule struct {
-	Family, Table, Chain string
-	Handle               int
-	Expr                 []nftExpression
+// nftObject is a chain, or a rule of one.
+type nftObject struct {
+	Family, Table string
+	Name, Hook    string // of a chain
+	Chain         string // of a rule, as what follows
+	Handle        int
+	Expr          []nftExpression
 }
+
+// path names a chain of the object's table.
+func (o nftObject) path(chain string) string { return o.Family + " " + o.Table + " " + chain }
 
 // nftExpression is one step of a rule, as far as we look: a jump, or a mark that is set.
 type nftExpression struct {
@@ -42,43 +46,31 @@ type nftExpression struct {
 	}
 }
 
-func (r nftRule) chain() string { return r.Family + " " + r.Table + " " + r.Chain }
-
 func (m *Machine) parseNFT(out []byte) error {
 	if len(out) == 0 {
 		return nil
 	}
 	var ruleset struct {
-		Objects []struct {
-			Chain *nftChain
-			Rule  *nftRule
-		} `json:"nftables"`
+		Objects []struct{ Chain, Rule *nftObject } `json:"nftables"`
 	}
 	if err := json.Unmarshal(out, &ruleset); err != nil {
 		return err
 	}
-	var (
-		rules []nftRule
-		seen  []string // the chains that packets which come in pass
-	)
+	var seen []string // the chains that packets which come in pass
+	rules := map[string][]*nftObject{}
 	for _, o := range ruleset.Objects {
-		if o.Chain != nil && slices.Contains([]string{"prerouting", "ingress"}, o.Chain.Hook) {
-			seen = append(seen, o.Chain.Family+" "+o.Chain.Table+" "+o.Chain.Name)
+		if c := o.Chain; c != nil && slices.Contains([]string{"prerouting", "ingress"}, c.Hook) {
+			seen = append(seen, c.path(c.Name))
 		}
-		if o.Rule != nil {
-			rules = append(rules, *o.Rule)
+		if r := o.Rule; r != nil {
+			rules[r.path(r.Chain)] = append(rules[r.path(r.Chain)], r)
 		}
 	}
 	for i := 0; i < len(seen); i++ {
-		for _, r := range rules {
-			if r.chain() != seen[i] {
-				continue
-			}
+		for _, r := range rules[seen[i]] {
 			for _, e := range r.Expr {
-				if to := e.Jump.Target + e.Goto.Target; to != "" {
-					if next := r.Family + " " + r.Table + " " + to; !slices.Contains(seen, next) {
-						seen = append(seen, next)
-					}
+				if next := r.path(e.Jump.Target + e.Goto.Target); !slices.Contains(seen, next) {
+					seen = append(seen, next) // of a rule that leads nowhere, without rules
 				}
 				m.addNative(r, e)
 			}
@@ -88,7 +80,7 @@ func (m *Machine) parseNFT(out []byte) error {
 }
 
 // addNative adds what a rule makes of the mark; the MARK target of iptables' own rules is read by iptables.
-func (m *Machine) addNative(r nftRule, e nftExpression) {
+func (m *Machine) addNative(r *nftObject, e nftExpression) {
 	if e.Mangle.Key.Meta.Key != "mark" {
 		return
 	}
@@ -97,7 +89,7 @@ func (m *Machine) addNative(r nftRule, e nftExpression) {
 		return
 	}
 	m.Settings = append(m.Settings, Setting{
-		BackEnd: Native, IPv6: r.Family == "ip6", Chain: r.chain(),
+		BackEnd: Native, IPv6: r.Family == "ip6", Chain: r.path(r.Chain),
 		Rule: fmt.Sprintf("handle %d", r.Handle), Mark: mark, Mask: mask,
 		Ours: strings.HasPrefix(r.Chain, everyDaemon),
 	})

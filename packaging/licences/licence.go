@@ -3,22 +3,21 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
-// allowed are the licences with which the program, under Apache-2.0, may be distributed as one binary, and a
-// sentence by which each is known.
-var allowed = []struct{ name, sentence string }{
-	{"Apache-2.0", "apache license version 2.0, january 2004"},
+// licences are those with which the program, under Apache-2.0, may be distributed as one binary, and a sentence by which
+// each is known. The first in this list that a text has counts. Those without a name ask more of a whole program; MPL-2.0 speaks of
+// them.
+var licences = []struct{ name, sentence string }{
 	{"MPL-2.0", "mozilla public license version 2.0"},
+	{"", "gnu general public license"}, {"", "gnu affero"}, {"", "gnu lesser"},
+	{"", "server side public license"}, {"", "business source license"},
+	{"Apache-2.0", "apache license version 2.0, january 2004"},
 	{"BSD-3-Clause", "this software without specific prior written permission"},
 	{"BSD-2-Clause", "redistribution and use in source and binary forms, with or without modification, are permitted"},
 	{"Expat", "permission is hereby granted, free of charge, to any person obtaining a copy"}, // MIT, as Debian calls it
 }
-
-// foreign are sentences of licences that ask more of a whole program.
-var foreign = []string{"gnu general public license", "gnu affero", "gnu lesser", "server side public license", "business source license"}
 
 // name is the licence's short name, empty where it is none of those allowed.
 func (m module) name() string {
@@ -26,16 +25,12 @@ func (m module) name() string {
 		return ""
 	}
 	text := strings.ToLower(strings.Join(strings.Fields(m.files[0].text), " "))
-	for _, l := range allowed {
-		if strings.Contains(text, l.sentence) && (l.name == "MPL-2.0" || !asksMore(text)) { // MPL-2.0 speaks of the GNU licences
+	for _, l := range licences {
+		if strings.Contains(text, l.sentence) {
 			return l.name
 		}
 	}
 	return ""
-}
-
-func asksMore(text string) bool {
-	return slices.ContainsFunc(foreign, func(sentence string) bool { return strings.Contains(text, sentence) })
 }
 
 // check returns one error for each module that has no licence, or another.

@@ -73,8 +73,9 @@ func library() module {
 }
 
 var (
-	terms  = regexp.MustCompile(`(?i)^(licen[cs]e|copying|copyright|notice|patents|attrib|authors)(-.*|\.txt|\.md)?$`)
-	source = regexp.MustCompile(`(?i)^(licen[cs]e|copying)`)
+	terms    = regexp.MustCompile(`(?i)^(licen[cs]e|copying|copyright|notice|patents|attrib|authors)(-.*|\.txt|\.md)?$`)
+	lineEnds = regexp.MustCompile(`(?m)[ \t\f]+$`)
+	source   = regexp.MustCompile(`(?i)^(licen[cs]e|copying)`)
 )
 
 // collect reads the files with terms of a package's folder and of those above it, up to the module's.
@@ -114,9 +115,6 @@ func (f file) rank() string {
 
 // tidy has no blanks at the end of a line, no empty lines around, and no carriage returns.
 func tidy(text string) string {
-	lines := strings.Split(strings.ReplaceAll(text, "\r", ""), "\n")
-	for i, line := range lines {
-		lines[i] = strings.TrimRight(line, " \t\f")
-	}
-	return strings.Trim(strings.Join(lines, "\n"), "\n") + "\n"
+	text = lineEnds.ReplaceAllString(strings.ReplaceAll(text, "\r", ""), "")
+	return strings.Trim(text, "\n") + "\n"
 }
