@@ -10,15 +10,11 @@ func (r *reader) assign(at order, l line, d *Directive, s *section) {
 		r.compare(at, d, v, literal, p)
 	}
 	r.notes(at, v)
-	if p != nil && p.tolerated {
-		r.tolerate(at, l, p.kind, l.position(), p.text)
-	} else if p != nil {
-		if r.reportedLine == l.number {
-			p.kind = r.refusal
-		}
-		if d.Form != RealServer { // reported with the names
-			r.problem(at, l, p)
-		}
+	if p != nil && r.reportedLine == l.number {
+		p.kind = r.refusal
+	}
+	if p != nil && d.Form != RealServer { // reported with the names
+		r.problem(at, l, p)
 	}
 	r.written(at, l, d, s)
 }
@@ -84,5 +80,9 @@ func (r *reader) notes(at order, v *value) {
 }
 
 func (r *reader) problem(at order, l line, p *problem) {
+	if p.tolerated {
+		r.tolerate(at, l, p.kind, l.position(), p.text)
+		return
+	}
 	r.add(at, Diagnostic{Severity: Error, Kind: p.kind, Pos: l.around(p.part), Text: p.text, lookup: p.lookup})
 }
