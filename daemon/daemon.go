@@ -232,10 +232,7 @@ func (d *daemon) finish(cause error) error {
 	case cause != nil:
 		d.journal.Emit(notify.Event{Kind: notify.Terminated, Text: fmt.Sprintf("Linux Director Daemon ended: %v", cause)})
 	}
-	begun := d.ending
-	if begun.IsZero() {
-		begun = time.Now()
-	}
+	begun := cmp.Or(d.ending, time.Now())
 	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(hooksTimeout))
 	defer cancel()
 	d.hooks.Close(hooksCtx)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -105,9 +106,7 @@ func (o *orders) followRole(ctx context.Context) bool {
 		o.d.recorded(err)
 		return true // until it is another file
 	}
-	if last.Given == 0 { // the file does not say
-		last.Given = instance.SinceBoot()
-	}
+	last.Given = cmp.Or(last.Given, instance.SinceBoot()) // 0: the file does not say
 	if last.Given < o.role.Given {
 		o.unsaved = o.role.Role != last.Role
 		return true

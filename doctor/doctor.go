@@ -106,9 +106,7 @@ func Examine(ctx context.Context, services []director.Service, path string, owns
 func Advise(ctx context.Context, cfg *parser.Config, services []director.Service, owns func(fwmark.Setting) bool) parser.Diagnostics {
 	e := newExamination(services, gather(ctx, services, owns), cfg.Name)
 	e.file(cfg)
-	if e.settings[expireTemplate] == "" { // no IPVS yet
-		e.settings[expireTemplate] = "0"
-	}
+	e.settings[expireTemplate] = cmp.Or(e.settings[expireTemplate], "0") // no IPVS yet
 	for _, s := range services {
 		e.needed(s)
 		e.templates(s)

@@ -3,6 +3,7 @@ package doctor
 // What is wrong with the director itself.
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -100,13 +101,7 @@ func (e *examination) addAddress(p netip.Prefix) string {
 	if !p.IsSingleIP() {
 		return fmt.Sprintf("ip route add local %s dev lo", p)
 	}
-	device := e.deviceOf(p.Addr())
-	if device == "" {
-		device = e.routes[routeQuery{to: p.Addr()}].device
-	}
-	if device == "" {
-		device = "lo"
-	}
+	device := cmp.Or(e.deviceOf(p.Addr()), e.routes[routeQuery{to: p.Addr()}].device, "lo")
 	command := fmt.Sprintf("ip address add %s dev %s", p, device)
 	if p.Addr().Is6() {
 		command += " nodad" // at once, as for any address that moves between machines

@@ -76,15 +76,11 @@ func changeable(path string) (why, command string) {
 	if err != nil {
 		return "", "" // other findings report that
 	}
-	for {
-		if why, command = openTo(path); why != "" {
+	for parent := ""; ; path = parent {
+		why, command = openTo(path)
+		if parent = filepath.Dir(path); why != "" || parent == path {
 			return why, command
 		}
-		parent := filepath.Dir(path)
-		if parent == path {
-			return "", ""
-		}
-		path = parent
 	}
 }
 
@@ -94,11 +90,7 @@ func openTo(path string) (why, command string) {
 	if err != nil || readOnly(path) {
 		return "", ""
 	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return "", ""
-	}
-	mode := info.Mode()
+	owner, mode := info.Sys().(*syscall.Stat_t), info.Mode()
 	writable := mode.Perm() & 0o002
 	if owner.Gid != 0 {
 		writable |= mode.Perm() & 0o020
