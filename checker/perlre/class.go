@@ -67,8 +67,7 @@ func (p *parser) classMember(set *byteSet) (char int) {
 		set.union(members)
 		return -1
 	}
-	c := p.src[p.pos]
-	p.pos++
+	c := p.next()
 	if c != '\\' {
 		set.add(c)
 		return int(c)
@@ -77,8 +76,7 @@ func (p *parser) classMember(set *byteSet) (char int) {
 		p.fail(p.pos-1, "unmatched [")
 		return 0
 	}
-	c = p.src[p.pos]
-	p.pos++
+	c = p.next()
 	switch {
 	case c == 'b':
 		char = '\b'

@@ -12,8 +12,7 @@ func (p *parser) escape() *node {
 	if p.end() {
 		return p.fail(p.pos-1, `trailing \`)
 	}
-	c := p.src[p.pos]
-	p.pos++
+	c := p.next()
 	switch c {
 	case 'A', 'G': // a search begins with the text
 		return &node{kind: textBegin}

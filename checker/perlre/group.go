@@ -115,8 +115,7 @@ func (p *parser) flagGroup(begin int) *node {
 	}
 	on, xs := true, 0
 	for !p.end() {
-		c := p.src[p.pos]
-		p.pos++
+		c := p.next()
 		switch {
 		case c == ')':
 			p.flags = flags

@@ -79,6 +79,12 @@ func (p *parser) fail(pos int, format string, args ...any) *node {
 
 func (p *parser) end() bool { return p.pos >= len(p.src) }
 
+// next reads a byte; there must be one.
+func (p *parser) next() byte {
+	p.pos++
+	return p.src[p.pos-1]
+}
+
 func (p *parser) ahead(s string) bool { return strings.HasPrefix(p.src[p.pos:], s) }
 
 func (p *parser) accept(s string) bool {
@@ -172,8 +178,7 @@ func (p *parser) skipComments() {
 
 // atom reads what a quantifier may follow. It is nil for (?i) and its like: nothing to repeat.
 func (p *parser) atom() *node {
-	c := p.src[p.pos]
-	p.pos++
+	c := p.next()
 	switch c {
 	case '(':
 		return p.group()
@@ -261,6 +266,8 @@ func (p *parser) quantifier() (low, high int, found bool) {
 		return 1, -1, true
 	case p.accept("?"):
 		return 0, 1, true
+	case !p.ahead("{"):
+		return 0, 0, false
 	}
 	parts := counted.FindStringSubmatch(p.src[p.pos:])
 	if parts == nil || parts[1]+parts[3] == "" {

@@ -74,13 +74,17 @@ func setOf(has func(r rune) bool) (s byteSet) {
 // folded returns the set with both cases of each letter: of ASCII letters, and under the Unicode
 // rules of all Latin-1 letters. (Folds to more than one character, ß to ss, are not known here.)
 func (s byteSet) folded(unicodeRules bool) byteSet {
-	return setOf(func(r rune) bool {
-		other := unicode.SimpleFold(r)
-		for other > 0xff { // beyond the bytes, as the Kelvin sign of k
-			other = unicode.SimpleFold(other)
+	both := s
+	for r := range rune(256) {
+		if s.has(byte(r)) && (unicodeRules || r < 0x80) {
+			other := unicode.SimpleFold(r)
+			for other > 0xff { // beyond the bytes, as the Kelvin sign of k
+				other = unicode.SimpleFold(other)
+			}
+			both.add(byte(other))
 		}
-		return s.has(byte(r)) || (unicodeRules || r < 0x80) && s.has(byte(other))
-	})
+	}
+	return both
 }
 
 // appendTo writes the set as a character class, which both engines read in the same way.
