@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -38,15 +39,14 @@ type protocol interface {
 // for it, or in the clear, as the Spec says.
 func newTalk(s Spec, e *Env, p protocol) (Checker, error) {
 	c := &talk{target: s.Target, timeout: s.NegotiateTimeout, protocol: p}
-	atOnce := s.Service == "tls" || s.Service == "pops" || s.Service == "imaps" || s.Service == "ldaps"
-	if !atOnce && !s.StartTLS {
+	c.later = s.StartTLS && slices.Contains([]string{"ftp", "imap", "ldap", "pop", "smtp", "submission"}, s.Service)
+	if !c.later && !slices.Contains([]string{"tls", "pops", "imaps", "ldaps"}, s.Service) {
 		return c, nil
 	}
 	var err error
 	if c.rules, err = e.tlsRules(s); err != nil {
 		return nil, err
 	}
-	c.later = !atOnce
 	c.tls = c.rules.config(tls.NewLRUClientSessionCache(1), s.SNI, s.Host, addressName(s))
 	return c, nil
 }

@@ -196,7 +196,7 @@ func FuzzMySQL(f *testing.F) {
 	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, "\xfecaching_sha2_password\x00"+mySeed+"\x00") + myPackets(4, "\x01\x04") + myPackets(6, "\x01-----BEGIN PUBLIC KEY-----")))
 	f.Add([]byte(myPackets(0, "\xff\x01\x00#08S01x")))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		made, _ := newMySQL(Spec{Service: "mysql", Login: "u", Passwd: "p", Database: "d", Request: "/select 1", Target: loopback(1), NegotiateTimeout: time.Second}, nil)
+		made, _ := newMySQL(Spec{Service: "mysql", Login: "u", Passwd: "p", Database: "d", Target: loopback(1), NegotiateTimeout: time.Second}, nil, "select 1")
 		c := made.(*clearText)
 		c.Checker = unplugged{c.Checker.(*talk).protocol, dialogueOf(string(text))}
 		r := (&sealed{Checker: c}).Check(t.Context())

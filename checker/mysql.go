@@ -18,11 +18,7 @@ type mysqlTalk struct {
 	clear  *clearText
 }
 
-func newMySQL(s Spec, e *Env) (Checker, error) {
-	query, err := sqlQuery(s)
-	if err != nil {
-		return always{Detail: err.Error()}, nil
-	}
+func newMySQL(s Spec, e *Env, query string) (check Checker, err error) {
 	config := mysql.NewConfig()
 	config.Logger = &mysql.NopLogger{}
 	config.Net, config.Addr = "tcp", s.Target.String()

@@ -33,12 +33,10 @@ type oracleCheck struct {
 // oracleUnit is the largest packet that we ask for, in bytes, and Oracle's default.
 const oracleUnit = 8192
 
-// newOracle returns the check of a Spec whose database is a SID, or, after a slash, a service name.
-func newOracle(s Spec, e *Env) (Checker, error) {
-	query, err := sqlQuery(s)
-	if err != nil {
-		return always{Detail: err.Error()}, nil
-	}
+var newOracle = ofQuery(newOracleQuery)
+
+// newOracleQuery returns the check of a Spec whose database is a SID, or, after a slash, a service name.
+func newOracleQuery(s Spec, e *Env, query string) (Checker, error) {
 	c := &oracleCheck{target: s.Target, timeout: s.NegotiateTimeout, query: query}
 	// All of it is set here: the driver's own parser takes names from the environment.
 	c.config.UserID, c.config.Password = s.Login, s.Passwd

@@ -29,11 +29,7 @@ type pgsqlCheck struct {
 	clear    *clearText
 }
 
-func newPgSQL(s Spec, _ *Env) (Checker, error) {
-	query, err := sqlQuery(s)
-	if err != nil {
-		return always{Detail: err.Error()}, nil
-	}
+func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
 	sessions := tls.NewLRUClientSessionCache(1)
 	c := &clearText{refused: s.NoClearText}
 	c.Checker = &pgsqlCheck{

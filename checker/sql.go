@@ -13,14 +13,16 @@ import (
 // maxSQL bounds what a database may say, in bytes. A query that finds more has found a row.
 const maxSQL = 1 << 20
 
-// sqlQuery is the query of a request, which follows the slash that requests get. An empty one,
+// ofQuery makes the constructor of a check that runs a query, which follows the slash that requests get. An empty one,
 // or no login, is a check that never succeeds, as in the Perl ldirectord.
-func sqlQuery(s Spec) (string, error) {
-	query := strings.TrimPrefix(s.Request, "/")
-	if s.Login == "" || query == "" {
-		return "", fmt.Errorf("%s needs a login and a request", s.Service)
+func ofQuery(build func(s Spec, e *Env, query string) (Checker, error)) constructor {
+	return func(s Spec, e *Env) (Checker, error) {
+		query := strings.TrimPrefix(s.Request, "/")
+		if s.Login == "" || query == "" {
+			return always{Detail: s.Service + " needs a login and a request"}, nil
+		}
+		return build(s, e, query)
 	}
-	return query, nil
 }
 
 // sqlSeen judges what came of a query: one row is enough. What is too long to be read began with

@@ -250,3 +250,13 @@ func TestLDAPSendsNoPasswordInTheClear(t *testing.T) {
 		t.Errorf("after the refusal it said %q", rest)
 	}
 }
+
+// The parser warns that the directive counts for other services.
+func TestSTARTTLSHasNoEffectOnOtherServices(t *testing.T) {
+	for _, service := range []string{"mysql", "nntp", "redis", "sip"} {
+		s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", Login: "u", Request: "/x", StartTLS: true, TLSCert: "/missing"}
+		if _, err := New(s, nil); err != nil {
+			t.Errorf("%s: %v", service, err)
+		}
+	}
+}
