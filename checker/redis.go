@@ -36,7 +36,7 @@ func (t redis) run(ctx context.Context, d *dialogue) (string, error) {
 		err = fmt.Errorf("PING is answered by %s", excerpt([]byte(pong)))
 	}
 	if err != nil || t.receive == nil {
-		return pong, err
+		return show(pong), err
 	}
 	info, err := d.askRedis("INFO refused", "INFO", "replication")
 	if err != nil {
