@@ -89,7 +89,7 @@ func sample(r *rand.Rand, n *node) string {
 	case lineBegin, lineEnd, lastEnd:
 		return pick(r, []string{"", "", "\n"})
 	case look:
-		if !n.negated && r.IntN(2) == 0 {
+		if !strings.Contains(n.open, "!") && r.IntN(2) == 0 {
 			return sample(r, n.subs[0])
 		}
 	default:
