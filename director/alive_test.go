@@ -15,9 +15,9 @@ type slowTable struct {
 	until func(ctx context.Context)
 }
 
-func (s *slowTable) Do(ctx context.Context, op ipvsctl.Op) error {
+func (s *slowTable) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	s.until(ctx)
-	return s.Memory.Do(ctx, op)
+	return s.Memory.Do(ctx, ops...)
 }
 
 // maxSilence runs a director over the table for ten minutes and returns the longest time in which it

@@ -240,7 +240,7 @@ func (c *chaos) byHand() {
 	}
 	c.say("by hand: %v", op)
 	c.oracle.hand(op)
-	if err := c.table.Do(c.t.Context(), op); err != nil && !ipvsctl.IsMissing(err) {
+	if err := c.table.Do(c.t.Context(), op)[0]; err != nil && !ipvsctl.IsMissing(err) {
 		c.t.Fatal(err)
 	}
 }

@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -25,9 +26,9 @@ func (e *endingTable) Read(ctx context.Context) (ipvsctl.Table, error) {
 	return e.Memory.Read(ctx)
 }
 
-func (e *endingTable) Do(ctx context.Context, op ipvsctl.Op) error {
+func (e *endingTable) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	e.end()
-	return e.Memory.Do(ctx, op)
+	return e.Memory.Do(ctx, ops...)
 }
 
 func TestAnEndDuringTheStartIsNoFailure(t *testing.T) {
@@ -60,7 +61,10 @@ func TestAnEndDuringTheStartIsNoFailure(t *testing.T) {
 // hangingTable takes no change, and hangingMarks no rules, before whoever waits gives up.
 type hangingTable struct{ *ipvsctl.Memory }
 
-func (hangingTable) Do(ctx context.Context, _ ipvsctl.Op) error { <-ctx.Done(); return ctx.Err() }
+func (hangingTable) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+	<-ctx.Done()
+	return slices.Repeat([]error{ctx.Err()}, len(ops))
+}
 
 type hangingMarks struct{}
 

@@ -510,12 +510,16 @@ func (w *watched) Read(ctx context.Context) (ipvsctl.Table, error) {
 	return w.Memory.Read(ctx)
 }
 
-func (w *watched) Do(ctx context.Context, op ipvsctl.Op) error {
+func (w *watched) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+	return each(ops, func(op ipvsctl.Op) error { return w.do(ctx, op) })
+}
+
+func (w *watched) do(ctx context.Context, op ipvsctl.Op) error {
 	if err := w.o.refuses(true); err != nil {
 		return err
 	}
 	before, _ := w.Memory.Read(ctx)
-	if err := w.Memory.Do(ctx, op); err != nil {
+	if err := w.Memory.Do(ctx, op)[0]; err != nil {
 		return err
 	}
 	after, _ := w.Memory.Read(ctx)

@@ -367,7 +367,7 @@ func (s *scenario) hand(words []string) {
 			op.Dest.Forward = ipvsctl.Masq
 		}
 	}
-	if err := s.table.Memory.Do(s.t.Context(), op); err != nil {
+	if err := s.table.Memory.Do(s.t.Context(), op)[0]; err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -379,12 +379,22 @@ type recorder struct {
 	broken atomic.Bool
 }
 
-func (r *recorder) Do(ctx context.Context, op ipvsctl.Op) error {
-	if r.broken.Load() {
-		return fmt.Errorf("%s: no answer", op)
+func (r *recorder) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+	return each(ops, func(op ipvsctl.Op) error {
+		if r.broken.Load() {
+			return fmt.Errorf("%s: no answer", op)
+		}
+		r.s.say(op.String())
+		return r.Memory.Do(ctx, op)[0]
+	})
+}
+
+// each makes changes one after the other.
+func each(ops []ipvsctl.Op, do func(ipvsctl.Op) error) (results []error) {
+	for _, op := range ops {
+		results = append(results, do(op))
 	}
-	r.s.say(op.String())
-	return r.Memory.Do(ctx, op)
+	return results
 }
 
 // markRecorder are mark rules that tell every change. Each look takes a while, as programs do.

@@ -66,5 +66,5 @@ func (t *table) read(ctx context.Context) (have ipvsctl.Table, err error) {
 
 // do makes one change.
 func (t *table) do(ctx context.Context, op ipvsctl.Op) error {
-	return t.request(ctx, operation(op.Kind), func(ctx context.Context) error { return t.client.Do(ctx, op) })
+	return t.request(ctx, operation(op.Kind), func(ctx context.Context) error { return t.client.Do(ctx, op)[0] })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,11 +38,11 @@ func (m *mute) Read(ctx context.Context) (ipvsctl.Table, error) {
 	return m.recorder.Read(ctx)
 }
 
-func (m *mute) Do(ctx context.Context, op ipvsctl.Op) error {
+func (m *mute) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	if err := m.wait(ctx); err != nil {
-		return err
+		return slices.Repeat([]error{err}, len(ops))
 	}
-	return m.recorder.Do(ctx, op)
+	return m.recorder.Do(ctx, ops...)
 }
 
 // A table that does not answer is waited for and left alone for less at first, then for as long as in the beginning.

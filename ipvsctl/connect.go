@@ -7,13 +7,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ldirectord/program"
 )
+
+// maxAnswer is how many bytes the kernel puts into one answer at most.
+const maxAnswer = 1 << 16
 
 // moduleTimeout is how long modprobe may take.
 const moduleTimeout = 10 * time.Second
@@ -51,6 +57,51 @@ func connect(ctx context.Context, timeout time.Duration) (*conn, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// openGenl opens the socket. Timeout is how long each answer is waited for. The family is not looked up yet.
+func openGenl(timeout time.Duration) (*genl, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_GENERIC)
+	if err != nil {
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	return &genl{file: os.NewFile(uintptr(fd), "netlink"), timeout: timeout, in: make([]byte, maxAnswer)}, nil
+}
+
+// lookup finds the number of IPVS among the families; ENOENT when the kernel has none.
+func (g *genl) lookup() error {
+	g.family = 0
+	name := appendAttr(nil, ctrlAttrFamilyName, []byte("IPVS\x00")...)
+	err := g.ask(ctrlFamily, ctrlCmdGetFamily, 0, name, func(attrs []byte) error {
+		g.family = num16(nested(attrs, ctrlAttrFamilyID))
+		return nil
+	})
+	if err == nil && g.family == 0 {
+		err = errors.New("an answer without a family")
+	}
+	return err
+}
+
+// lineFailed tells the line's failures from the kernel's refusals. ENOENT may be either: it also says that
+// the module has been unloaded.
+func lineFailed(err error) bool {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err != nil
+	}
+	switch errno {
+	case syscall.ENOENT, syscall.ENOBUFS, syscall.EAGAIN, syscall.EBADF:
+		return true
+	default:
+		return false
+	}
+}
+
+func (g *genl) close() { g.file.Close() }
+
+func (c *conn) close() {
+	c.moby.close()
+	c.genl.close()
 }
 
 // findFamily makes sure of IPVS before moby/ipvs is asked for anything: that one never looks twice, and

@@ -40,8 +40,8 @@ func TestOpenWithoutIPVSIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	}
 	k := &Kernel{}
 	for what, do := range map[string]func() error{
-		"change":  func() error { return k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr")) },
-		"removal": func() error { return k.Do(t.Context(), parseOp(t, "-D -f 1")) },
+		"change":  func() error { return k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr"))[0] },
+		"removal": func() error { return k.Do(t.Context(), parseOp(t, "-D -f 1"))[0] },
 		"read":    func() error { _, err := k.Read(t.Context()); return err },
 	} {
 		if err := do(); err == nil || !strings.Contains(err.Error(), "ipvs open: the kernel has no IPVS") {

@@ -144,7 +144,7 @@ func BenchmarkKernelEdit(b *testing.B) {
 	edit := parseOp(b, "-e -f 1 -r 10.2.0.1:0 -g -w 2")
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := k.Do(b.Context(), edit); err != nil {
+		if err := k.Do(b.Context(), edit)[0]; err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -57,10 +57,8 @@ func openKernel(t testing.TB) *Kernel {
 		defer k.Close()
 		ctx := context.Background() // the test's own has ended
 		table, err := k.Read(ctx)
-		for _, op := range removal(table) { // a namespace goes late, and its services keep ip_vs loaded
-			err = errors.Join(err, k.Do(ctx, op))
-		}
-		if err != nil {
+		results := k.Do(ctx, removal(table)...) // a namespace goes late, and its services keep ip_vs loaded
+		if err := errors.Join(append(results, err)...); err != nil {
 			t.Logf("emptying the table: %v", err)
 		}
 	})
@@ -135,7 +133,7 @@ func TestKernelWithoutAModuleSaysWhichOne(t *testing.T) {
 		"-A -f 2 -s wombat":            "the kernel lacks module ip_vs_wombat",
 		"-A -f 2 -s rr -p 9 --pe nope": "the kernel lacks module ip_vs_pe_nope",
 	} {
-		if err := k.Do(t.Context(), parseOp(t, line)); err == nil || !strings.Contains(err.Error(), "("+want+")") {
+		if err := k.Do(t.Context(), parseOp(t, line))[0]; err == nil || !strings.Contains(err.Error(), "("+want+")") {
 			t.Errorf("%s: %v", line, err)
 		}
 	}

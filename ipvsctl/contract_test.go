@@ -3,6 +3,7 @@ package ipvsctl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -350,7 +351,7 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 		t.Run(c.name, func(t *testing.T) {
 			client := open(t)
 			apply(t, client, parseOps(t, c.before...)...)
-			err := client.Do(context.Background(), parseOp(t, c.op))
+			err := client.Do(context.Background(), parseOp(t, c.op))[0]
 			if !errors.Is(err, c.err) {
 				t.Fatalf("got %v, want %v", err, c.err)
 			}
@@ -379,12 +380,42 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	})
+	t.Run("each change of a batch has its own result", func(t *testing.T) {
+		client := open(t)
+		do(t, client, parseOps(t, "-A -f 3 -s rr", "-a -f 3 -r 10.2.0.10:0 -g -w 9")...)
+		ops := parseOps(t, "-A -f 1 -s rr", "-A -f 2 -s nope", "-E -f 3 -s rr", "-A -f 0 -s rr")
+		wrong := map[int]error{1: syscall.ENOENT, 3: syscall.EINVAL}
+		var want []string
+		for n := range 3 * Batch { // more than one send takes
+			dest := fmt.Sprintf("-a -f 3 -r 10.2.0.%d:0 -g -w 1", n)
+			switch n % 50 {
+			case 7:
+				dest, wrong[len(ops)] = strings.Replace(dest, "-a", "-e", 1), syscall.ENOENT
+			case 8:
+				dest, wrong[len(ops)] = strings.Replace(dest, "-f 3", "-f 2", 1), syscall.ESRCH
+			case 9:
+				dest, wrong[len(ops)] = dest+" -y 1", syscall.ERANGE
+			default:
+				want = append(want, dest)
+			}
+			ops = append(ops, parseOp(t, dest))
+		}
+		for i, err := range client.Do(context.Background(), ops...) {
+			if !errors.Is(err, wrong[i]) {
+				t.Errorf("%s: got %v, want %v", ops[i], err, wrong[i])
+			}
+		}
+		slices.SortFunc(want, func(a, b string) int { return parseOp(t, a).Dest.Addr.Compare(parseOp(t, b).Dest.Addr) })
+		if got, want := Format(apply(t, client)), text(append([]string{"-A -f 1 -s rr", "-A -f 3 -s rr"}, want...)); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
 	t.Run("nothing happens after the context's end", func(t *testing.T) {
 		client := open(t)
 		ended, end := context.WithCancel(context.Background())
 		end()
 		_, readErr := client.Read(ended)
-		doErr := client.Do(ended, parseOp(t, "-A -f 1 -s rr"))
+		doErr := client.Do(ended, parseOp(t, "-A -f 1 -s rr"))[0]
 		for _, err := range []error{readErr, doErr} {
 			if failed := (*OpError)(nil); !errors.Is(err, context.Canceled) || !errors.As(err, &failed) {
 				t.Errorf("%v", err)
@@ -427,7 +458,7 @@ func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 		op := good
 		spoil(&op)
 		m := NewMemory(tableOf(t, "-A -t 10.1.0.1:80 -s rr"))
-		if err := m.Do(context.Background(), op); !errors.Is(err, syscall.EINVAL) {
+		if err := m.Do(context.Background(), op)[0]; !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("%s: got %v, want EINVAL", name, err)
 		}
 	}
@@ -471,7 +502,7 @@ func TestErrorsSayWhatWasAskedAndWhatItMayBe(t *testing.T) {
 		"-e -f 2 -r 10.2.0.1:0 -g -w 1":             `ipvs -e -f 2 -r 10.2.0.1:0 -g -w 1: no such process (the virtual service is not in the table)`,
 		"-a -f 1 -r 10.2.0.1:0 -g -w 1 -x 10 -y 20": `ipvs -a -f 1 -r 10.2.0.1:0 -g -w 1 -x 10 -y 20: lower threshold 20 above the upper one, 10: numerical result out of range`,
 	} {
-		if err := m.Do(context.Background(), parseOp(t, line)); err == nil || err.Error() != want {
+		if err := m.Do(context.Background(), parseOp(t, line))[0]; err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
 	}
@@ -489,7 +520,7 @@ func TestMemoryTellsOfEachChangeAndOfNothingElse(t *testing.T) {
 	}
 	apply(t, m, parseOps(t, "-A -f 1 -s rr", "-D -f 2", "-D -f 1")...)
 	for _, refused := range []string{"-A -f 3 -s nope", "-d -f 1 -r 10.2.0.1:0"} {
-		if err := m.Do(context.Background(), parseOp(t, refused)); err == nil {
+		if err := m.Do(context.Background(), parseOp(t, refused))[0]; err == nil {
 			t.Errorf("%s is accepted", refused)
 		}
 	}
@@ -515,7 +546,7 @@ func BenchmarkMemory10kChanges(b *testing.B) {
 	for b.Loop() {
 		m := NewMemory(nil)
 		for _, op := range ops {
-			if err := m.Do(context.Background(), op); err != nil {
+			if err := m.Do(context.Background(), op)[0]; err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -5,17 +5,25 @@ package ipvsctl
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // answerTimeout is how long the kernel's answer to one request is waited for.
 const answerTimeout = 10 * time.Second
+
+var (
+	errNoAnswer = fmt.Errorf("no answer from the kernel: %w", context.DeadlineExceeded)
+	errPending  = errors.New("not asked yet")
+)
 
 // Kernel is the table of the network namespace in which it is opened. The zero Kernel is opened by its first request.
 // It may be shared by goroutines: one request is under way at a time, since moby/ipvs mixes up the answers of two.
@@ -30,6 +38,21 @@ type Kernel struct {
 type conn struct {
 	moby moby
 	genl *genl
+}
+
+// genl is a socket for what moby/ipvs gets wrong or leaves out: it does not know the family of a destination,
+// tunnels and persistence engines, reads a weight as 16 bits, and waits for every answer. It is not for several
+// goroutines at once.
+type genl struct {
+	file    *os.File
+	timeout time.Duration // for each answer
+	family  uint16        // the number of IPVS
+
+	out    []byte // requests that are not sent yet
+	last   int    // where the last of them begins
+	queued uint32 // how many they are
+	seq    uint32 // the number of the last one
+	in     []byte // room for answers
 }
 
 // Open opens the kernel's table, after loading the module ip_vs where it is missing. A kernel without IPVS
@@ -50,36 +73,29 @@ func (k *Kernel) Close() error {
 	return nil
 }
 
-// Read returns the whole table, see Client.
-func (k *Kernel) Read(ctx context.Context) (Table, error) {
-	table := make(Table)
-	err := k.request(ctx, func(c *conn) error { return c.read(table) })
-	if err != nil {
-		return nil, &OpError{Op: "read", Err: err}
+// Do makes changes, see Client.
+func (k *Kernel) Do(ctx context.Context, ops ...Op) (results []error) {
+	for batch := range slices.Chunk(ops, Batch) {
+		results = append(results, k.do(ctx, batch)...)
 	}
-	return table, nil
+	return results
 }
 
-// Counters returns the counters of a service's destinations; none when the service is not there.
-func (k *Kernel) Counters(ctx context.Context, key Key) (map[netip.AddrPort]Counters, error) {
-	counters := make(map[netip.AddrPort]Counters)
-	err := k.request(ctx, func(c *conn) error {
-		return c.genl.dests(key, func(d Dest, n Counters) { counters[d.Addr] = n })
-	})
-	if err != nil {
-		return nil, &OpError{Op: "connections of " + key.String(), Err: err}
-	}
-	return counters, nil
-}
-
-// Do makes one change, see Client.
-func (k *Kernel) Do(ctx context.Context, op Op) error {
-	if err := op.Check(); err != nil {
-		return refused(op, err)
+func (k *Kernel) do(ctx context.Context, ops []Op) []error {
+	results := make([]error, len(ops))
+	for i, op := range ops {
+		results[i] = cmp.Or(op.Check(), errPending)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, cmp.Or(k.timeout, answerTimeout), errNoAnswer)
 	defer cancel()
-	return refused(op, k.request(ctx, func(c *conn) error { return c.do(op) }))
+	err := k.request(ctx, func(c *conn) error { return c.do(ops, results) })
+	for i, op := range ops {
+		if results[i] == errPending {
+			results[i] = err
+		}
+		results[i] = refused(op, results[i])
+	}
+	return results
 }
 
 // request lets talk have the line to the kernel, and cuts the line when ctx ends first: moby/ipvs would wait
@@ -119,66 +135,50 @@ func (k *Kernel) drop() {
 	}
 }
 
-// lineFailed tells the line's failures from the kernel's refusals. ENOENT may be either: it also says that
-// the module has been unloaded.
-func lineFailed(err error) bool {
-	var errno syscall.Errno
-	if !errors.As(err, &errno) {
-		return err != nil
-	}
-	switch errno {
-	case syscall.ENOENT, syscall.ENOBUFS, syscall.EAGAIN, syscall.EBADF:
-		return true
-	default:
-		return false
-	}
-}
-
-func (c *conn) close() {
-	c.moby.close()
-	c.genl.close()
-}
-
-func (c *conn) read(table Table) error {
-	err := c.genl.services(func(s Service) error {
-		table[s.Key] = s
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("services: %w", err)
-	}
-	for key, service := range table {
-		service.Dests, err = c.dests(key)
-		if err != nil {
-			return fmt.Errorf("destinations of %s: %w", key, err)
+// do makes the changes whose result is errPending. Its own error is one of the line; what was not answered before it
+// is still pending then.
+func (c *conn) do(ops []Op, results []error) error {
+	for i := 0; i < len(ops); {
+		n := 1
+		var err error
+		if ops[i].Kind < AddDest {
+			err = c.changeService(ops[i], &results[i])
+		} else {
+			for i+n < len(ops) && ops[i+n].Kind >= AddDest {
+				n++
+			}
+			err = c.genl.changeDests(ops[i:i+n], results[i:i+n])
 		}
-		table[key] = service
+		if err != nil {
+			return err
+		}
+		i += n
+	}
+	if i := slices.IndexFunc(results, lineFailed); i >= 0 {
+		return results[i] // the module may be gone
 	}
 	return nil
 }
 
-func (c *conn) dests(key Key) (map[netip.AddrPort]Dest, error) {
-	dests := make(map[netip.AddrPort]Dest)
-	return dests, c.genl.dests(key, func(d Dest, _ Counters) { dests[d.Addr] = d })
-}
-
-func (c *conn) do(op Op) error {
-	switch op.Kind {
-	case AddService, EditService:
-		err := c.moby.put(op)
-		if errors.Is(err, syscall.ENOENT) {
-			return lacking(op.Settings, isLoaded)
-		}
-		return err
-	case DelService:
-		return c.moby.remove(op)
-	case AddDest:
-		return c.addDest(op)
-	case EditDest:
-		return c.genl.changeDest(cmdSetDest, op.Key, op.Dest)
-	default:
-		return c.genl.changeDest(cmdDelDest, op.Key, op.Dest)
+// changeService adds, edits or removes a service.
+func (c *conn) changeService(op Op, result *error) error {
+	if *result != errPending {
+		return nil
 	}
+	var err error
+	if op.Kind == DelService {
+		err = c.moby.remove(op)
+	} else {
+		err = c.moby.put(op)
+	}
+	switch {
+	case errors.Is(err, syscall.ENOENT):
+		err = lacking(op.Settings, isLoaded)
+	case lineFailed(err):
+		return err
+	}
+	*result = err
+	return nil
 }
 
 // isLoaded reports whether a module is in the kernel, unless it is built in.
@@ -187,10 +187,102 @@ func isLoaded(module string) bool {
 	return err == nil
 }
 
-func (c *conn) addDest(op Op) error {
-	err := c.genl.changeDest(cmdNewDest, op.Key, op.Dest)
-	if errors.Is(err, syscall.EEXIST) {
-		return c.genl.changeDest(cmdSetDest, op.Key, op.Dest)
+// destCommands are the commands that change destinations.
+var destCommands = map[OpKind]uint8{AddDest: cmdNewDest, EditDest: cmdSetDest, DelDest: cmdDelDest}
+
+// changeDests adds, edits and removes destinations: all in one send, then in another the additions of what was there.
+func (g *genl) changeDests(ops []Op, results []error) error {
+	for range 2 {
+		var asked []int
+		for i, op := range ops {
+			cmd := destCommands[op.Kind]
+			switch {
+			case results[i] == errPending:
+			case op.Kind == AddDest && results[i] == syscall.EEXIST:
+				cmd = cmdSetDest
+			default:
+				continue
+			}
+			g.queue(g.family, cmd, 0, appendDest(appendKey(nil, op.Key), op.Dest))
+			asked = append(asked, i)
+		}
+		ended, err := g.exchange(func([]byte) error { return nil })
+		if err != nil {
+			return err
+		}
+		for n, i := range asked {
+			results[i] = ended[n]
+		}
 	}
-	return err
+	return nil
+}
+
+// queue adds a request to those that exchange sends.
+func (g *genl) queue(family uint16, cmd uint8, flags uint16, attrs []byte) {
+	g.seq++
+	g.queued++
+	g.last = len(g.out)
+	size := unix.NLMSG_HDRLEN + genlHeaderLen + len(attrs)
+	g.out = binary.NativeEndian.AppendUint32(g.out, uint32(size))
+	g.out = binary.NativeEndian.AppendUint16(g.out, family)
+	g.out = binary.NativeEndian.AppendUint16(g.out, flags|unix.NLM_F_REQUEST)
+	g.out = binary.NativeEndian.AppendUint32(g.out, g.seq)
+	g.out = append(g.out, 0, 0, 0, 0, cmd, 1, 0, 0)
+	g.out = append(g.out, attrs...)
+}
+
+// exchange sends the requests that are queued and calls answer with the attributes of each message that answers one. It
+// returns how each request ended. Its own error is one of the line.
+//
+// The kernel takes them one after the other, tells of each that fails, and acknowledges the last: the others succeeded.
+func (g *genl) exchange(answer func(attrs []byte) error) (ended []error, err error) {
+	if g.queued == 0 {
+		return nil, nil
+	}
+	flags := g.out[g.last+6:]
+	binary.NativeEndian.PutUint16(flags, num16(flags)|unix.NLM_F_ACK)
+	ended, first := make([]error, g.queued), g.seq-g.queued+1
+	g.file.SetDeadline(time.Now().Add(g.timeout))
+	_, err = g.file.Write(g.out)
+	g.out, g.queued = g.out[:0], 0
+	for done := false; !done && err == nil; {
+		done, err = g.receive(first, ended, answer)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = errNoAnswer
+	}
+	return ended, err
+}
+
+// receive reads what the kernel says next of the requests from number first on, and reports whether the last has ended.
+func (g *genl) receive(first uint32, ended []error, answer func(attrs []byte) error) (done bool, err error) {
+	n, err := g.file.Read(g.in)
+	for b := g.in[:max(n, 0)]; err == nil && len(b) >= unix.NLMSG_HDRLEN; {
+		size := int(num32(b))
+		if size < unix.NLMSG_HDRLEN || size > len(b) {
+			return false, errors.New("an answer that is cut off")
+		}
+		kind, of, payload := num16(b[4:]), num32(b[8:])-first, b[unix.NLMSG_HDRLEN:size]
+		b = b[min((size+3)&^3, len(b)):] // each starts at a multiple of four
+		switch {
+		case of >= uint32(len(ended)): // of none of these requests
+		case kind == unix.NLMSG_ERROR || kind == unix.NLMSG_DONE:
+			if errno := int32(num32(payload)); errno != 0 {
+				ended[of] = syscall.Errno(-errno)
+			}
+			done = int(of) == len(ended)-1
+		case len(payload) < genlHeaderLen:
+			return false, errors.New("an answer too short")
+		default:
+			err = answer(payload[genlHeaderLen:])
+		}
+	}
+	return done, err
+}
+
+// ask sends one request.
+func (g *genl) ask(family uint16, cmd uint8, flags uint16, attrs []byte, answer func(attrs []byte) error) error {
+	g.queue(family, cmd, flags, attrs)
+	ended, err := g.exchange(answer)
+	return cmp.Or(err, ended[0])
 }

@@ -48,8 +48,8 @@ func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
 	defer k.Close()
 	apply(t, k)
 	for what, ask := range map[string]func() error{
-		"service":     func() error { return k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr")) },
-		"destination": func() error { return k.Do(t.Context(), parseOp(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1")) },
+		"service":     func() error { return k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr"))[0] },
+		"destination": func() error { return k.Do(t.Context(), parseOp(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1"))[0] },
 		"table":       func() error { _, err := k.Read(t.Context()); return err },
 	} {
 		if n := loseAnswers(t); n != 2 {
@@ -89,7 +89,7 @@ func TestKernelMayBeSharedByGoroutines(t *testing.T) {
 			edit := parseOp(t, "-E -f 1 -s rr")
 			for range 200 {
 				_, err := k.Read(t.Context())
-				if err := errors.Join(err, k.Do(t.Context(), add), k.Do(t.Context(), edit)); err != nil {
+				if err := errors.Join(append(k.Do(t.Context(), add, edit), err)...); err != nil {
 					t.Error(err)
 					return
 				}

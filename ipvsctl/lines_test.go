@@ -2,6 +2,7 @@ package ipvsctl
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -46,16 +47,20 @@ func tableOf(t testing.TB, lines ...string) Table {
 // apply makes changes that must succeed and returns the table then.
 func apply(t testing.TB, c Client, ops ...Op) Table {
 	t.Helper()
-	for _, op := range ops {
-		if err := c.Do(context.Background(), op); err != nil {
-			t.Fatal(err)
-		}
-	}
+	do(t, c, ops...)
 	table, err := c.Read(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return table
+}
+
+// do makes changes that must succeed.
+func do(t testing.TB, c Client, ops ...Op) {
+	t.Helper()
+	if err := errors.Join(c.Do(context.Background(), ops...)...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func linesOf(ops []Op) []string {

@@ -34,8 +34,16 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 	return m.table.Clone(), nil
 }
 
-// Do makes one change, see Client.
-func (m *Memory) Do(ctx context.Context, op Op) error {
+// Do makes changes, see Client.
+func (m *Memory) Do(ctx context.Context, ops ...Op) []error {
+	results := make([]error, len(ops))
+	for i, op := range ops {
+		results[i] = m.do(ctx, op)
+	}
+	return results
+}
+
+func (m *Memory) do(ctx context.Context, op Op) error {
 	if err := ctx.Err(); err != nil {
 		return refused(op, err)
 	}

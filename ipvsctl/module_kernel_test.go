@@ -77,7 +77,7 @@ func TestKernelModuleLoadedAgainIsAnErrorAndNotAChangeElsewhere(t *testing.T) {
 	if _, err := k.Read(t.Context()); !errors.Is(err, syscall.ENOENT) {
 		t.Errorf("without the module: %v", err)
 	}
-	err = k.Do(t.Context(), parseOp(t, "-D -f 1"))
+	err = k.Do(t.Context(), parseOp(t, "-D -f 1"))[0]
 	if !errors.Is(err, errReloaded) || !strings.Contains(err.Error(), "start this program anew") {
 		t.Errorf("with the module loaded again: %v", err)
 	}

@@ -203,14 +203,18 @@ type Op struct {
 	Old      Dest // EditDest and DelDest made by Diff: what is there now
 }
 
+// Batch is how many changes of destinations the kernel gets in one send.
+const Batch = 64
+
 // Client reads and changes one table. It is not for several goroutines at once.
 type Client interface {
 	// Read returns the whole table, also what is not ours, as a copy that the caller may keep. The kernel
 	// hands it out in parts: an entry that others change meanwhile may be missing or show its old state.
 	Read(ctx context.Context) (Table, error)
-	// Do makes one change. Its errors are *OpError. An addition of what is there becomes an edit, and the
-	// removal of a service that is gone succeeds. An edit of what is gone fails, and so does the removal of a
-	// destination that is gone, see IsMissing.
-	Do(ctx context.Context, op Op) error
+	// Do makes changes, in their order, and returns the result of each: nil, or an *OpError. One that fails does
+	// not stop those after it. An addition of what is there becomes an edit, and the removal of a service that is
+	// gone succeeds. An edit of what is gone fails, and so does the removal of a destination that is gone, see
+	// IsMissing. One call changes a destination once at most.
+	Do(ctx context.Context, ops ...Op) []error
 	Close() error
 }

@@ -38,7 +38,7 @@ func TestEveryOverrideShows(t *testing.T) {
 		table := ipvsctl.NewMemory(nil)
 		hand := func(kind ipvsctl.OpKind, key ipvsctl.Key, addr string, weight uint32) {
 			op := ipvsctl.Op{Kind: kind, Key: key, Settings: ipvsctl.Settings{Scheduler: "wrr", Netmask: 0xffffffff}, Dest: ipvsctl.Dest{Addr: netip.MustParseAddrPort(addr), Forward: ipvsctl.Route, Weight: weight}}
-			if err := table.Do(t.Context(), op); err != nil {
+			if err := table.Do(t.Context(), op)[0]; err != nil {
 				t.Fatal(err)
 			}
 		}

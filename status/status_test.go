@@ -59,11 +59,15 @@ func answer(spec checker.Spec) checkFunc {
 // refusing is a table that does not take one virtual service.
 type refusing struct{ *ipvsctl.Memory }
 
-func (r refusing) Do(ctx context.Context, op ipvsctl.Op) error {
-	if op.Key.Addr == netip.MustParseAddrPort("192.0.2.12:25") {
-		return &ipvsctl.OpError{Op: op.String(), Err: errors.New("no such file or directory"), Hint: "the kernel lacks module ip_vs_wrr"}
+func (r refusing) Do(ctx context.Context, ops ...ipvsctl.Op) (results []error) {
+	for _, op := range ops {
+		if op.Key.Addr == netip.MustParseAddrPort("192.0.2.12:25") {
+			results = append(results, &ipvsctl.OpError{Op: op.String(), Err: errors.New("no such file or directory"), Hint: "the kernel lacks module ip_vs_wrr"})
+		} else {
+			results = append(results, r.Memory.Do(ctx, op)...)
+		}
 	}
-	return r.Memory.Do(ctx, op)
+	return results
 }
 
 // observed runs a director over testdata/status/ld.cf for ten minutes of fake time and returns what it knows.

@@ -1,0 +1,91 @@
+//go:build linux
+
+package ipvsctl
+
+import (
+	"net/netip"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/ipvs"
+)
+
+// rack is a table of services with four real servers each.
+func rack(services int, weight uint32) Table {
+	table := Table{}
+	for s := range services {
+		key := Key{Protocol: TCP, Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(s / 250), byte(s % 250)}), 80)}
+		service := Service{Key: key, Settings: Settings{Scheduler: "rr"}, Dests: map[netip.AddrPort]Dest{}}
+		for d := range 4 {
+			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(2 + d), byte(s / 250), byte(s % 250)}), 8080)
+			service.Dests[addr] = Dest{Addr: addr, Weight: weight}
+		}
+		table[key] = service
+	}
+	return table
+}
+
+// mobyDests makes changes of destinations as moby/ipvs does: one at a time, each waited for.
+func mobyDests(t testing.TB, h *ipvs.Handle, ops []Op) {
+	t.Helper()
+	changes := map[OpKind]func(*ipvs.Service, *ipvs.Destination) error{
+		AddDest: h.NewDestination, EditDest: h.UpdateDestination, DelDest: h.DelDestination,
+	}
+	for _, op := range ops {
+		d := &ipvs.Destination{
+			AddressFamily: syscall.AF_INET, Address: op.Dest.Addr.Addr().AsSlice(), Port: op.Dest.Addr.Port(), Weight: int(op.Dest.Weight),
+		}
+		if err := changes[op.Kind](mobyService(op), d); err != nil {
+			t.Fatalf("%s: %v", op, err)
+		}
+	}
+}
+
+// A change in a batch costs three tenths of one by moby/ipvs at most, whatever the machine. Each of both changes half of
+// the services, by turns, so that the kernel has the same to do for both.
+func TestKernelChangesInBatchesCostLess(t *testing.T) {
+	needsIPVS(t)
+	namespace(t)
+	k := openKernel(t)
+	h, err := ipvs.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	up, down, none := rack(2500, 1), rack(2500, 0), rack(2500, 1)
+	for _, service := range none {
+		clear(service.Dests)
+	}
+	begun := time.Now()
+	apply(t, k, Diff(nil, none)...)
+	t.Logf("a service is added in %v", time.Since(begun)/2500)
+	for _, step := range []struct {
+		name       string
+		have, want Table
+	}{{"add", none, up}, {"edit", up, down}, {"delete", down, none}, {"add again", none, up}} {
+		var batches, moby time.Duration
+		ops := Diff(step.have, step.want)
+		if step.name == "add again" {
+			slices.Reverse(ops) // the kernel looks for a destination among those removed lately, from the last one on
+		}
+		for part := range slices.Chunk(ops, len(ops)/20) {
+			begun := time.Now()
+			do(t, k, part[:len(part)/2]...)
+			between := time.Now()
+			mobyDests(t, h, part[len(part)/2:])
+			batches, moby = batches+between.Sub(begun), moby+time.Since(between)
+		}
+		each := time.Duration(len(ops) / 2)
+		t.Logf("%s: %v for a change, by moby/ipvs %v: %.2f", step.name, batches/each, moby/each, float64(batches)/float64(moby))
+		if float64(batches) > 0.3*float64(moby) {
+			t.Errorf("%s: not less than 0.3 of moby/ipvs", step.name)
+		}
+	}
+	begun = time.Now()
+	if left := Diff(apply(t, k), up); len(left) > 0 {
+		t.Errorf("%d differences, the first %s", len(left), left[0])
+	}
+	t.Logf("the table of 2,500 services with four destinations each is read in %v", time.Since(begun))
+}

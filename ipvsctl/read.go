@@ -1,0 +1,65 @@
+//go:build linux
+
+package ipvsctl
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Read returns the whole table, see Client.
+func (k *Kernel) Read(ctx context.Context) (Table, error) {
+	table := make(Table)
+	err := k.request(ctx, func(c *conn) error { return c.genl.read(table) })
+	if err != nil {
+		return nil, &OpError{Op: "read", Err: err}
+	}
+	return table, nil
+}
+
+// Counters returns the counters of a service's destinations; none when the service is not there.
+func (k *Kernel) Counters(ctx context.Context, key Key) (map[netip.AddrPort]Counters, error) {
+	counters := make(map[netip.AddrPort]Counters)
+	err := k.request(ctx, func(c *conn) error {
+		return c.genl.dests(key, func(d Dest, n Counters) { counters[d.Addr] = n })
+	})
+	if err != nil {
+		return nil, &OpError{Op: "connections of " + key.String(), Err: err}
+	}
+	return counters, nil
+}
+
+// read asks for the services, then for the destinations of each: the kernel lists those of one service at a time, and
+// takes no second such request before it has answered the first.
+func (g *genl) read(table Table) error {
+	err := g.ask(g.family, cmdGetService, unix.NLM_F_DUMP, nil, func(attrs []byte) error {
+		service, err := parseService(nested(attrs, cmdAttrService))
+		table[service.Key] = service
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("services: %w", err)
+	}
+	for key, service := range table {
+		service.Dests = make(map[netip.AddrPort]Dest)
+		if err := g.dests(key, func(d Dest, _ Counters) { service.Dests[d.Addr] = d }); err != nil {
+			return fmt.Errorf("destinations of %s: %w", key, err)
+		}
+		table[key] = service
+	}
+	return nil
+}
+
+// dests calls f for each destination of a service; never when it is not there.
+func (g *genl) dests(key Key, f func(Dest, Counters)) error {
+	return g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, appendKey(nil, key), func(attrs []byte) error {
+		dest, counters, err := parseDest(nested(attrs, cmdAttrDest), key.IPv6)
+		if err == nil {
+			f(dest, counters)
+		}
+		return err
+	})
+}
