@@ -68,16 +68,22 @@ func many(n, port, interval int) string {
 	return b.String()
 }
 
-func planOf(b *testing.B, text string) *Plan {
-	b.Helper()
-	cfg, found := parser.Parse(b.Context(), "bench", []byte(text), parser.Options{})
-	if found.HasErrors() {
-		b.Fatal(found)
-	}
+func planOf(t testing.TB, text string) *Plan {
+	t.Helper()
 	env := &checker.Env{}
-	p, found := NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
+	return planChecked(t, text, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
+}
+
+// planChecked is the plan of a configuration, with checks of the test's own.
+func planChecked(t testing.TB, text string, check func(checker.Spec) (checker.Checker, error)) *Plan {
+	t.Helper()
+	cfg, found := parser.Parse(t.Context(), "test", []byte(text), parser.Options{})
 	if found.HasErrors() {
-		b.Fatal(found)
+		t.Fatal(found)
+	}
+	p, found := NewPlan(cfg, check)
+	if found.HasErrors() {
+		t.Fatal(found)
 	}
 	return p
 }

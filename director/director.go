@@ -71,6 +71,7 @@ type Director struct {
 	die     context.CancelFunc
 
 	// What follows belongs to the goroutine of Run.
+	clock    time.Time // see now
 	global   *parser.Global
 	virtuals []*virtual
 	purges   []*virtual // no longer configured, still in the table
@@ -108,12 +109,8 @@ type backendRef struct {
 // New returns a director that does nothing until Run.
 func New(d Deps) *Director {
 	life, die := context.WithCancel(context.Background())
-	if d.Alive == nil {
-		d.Alive = func() {}
-	}
-	return &Director{
+	director := &Director{
 		deps:    d,
-		table:   table{client: d.Table, alive: d.Alive},
 		life:    life,
 		die:     die,
 		folder:  folder{end: func() {}},
@@ -123,6 +120,16 @@ func New(d Deps) *Director {
 		orders:  make(chan func(context.Context)),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
+	}
+	director.table = table{client: d.Table, alive: director.alive}
+	return director
+}
+
+// alive shows that the director's goroutine is not stuck. Time has passed.
+func (d *Director) alive() {
+	d.clock = time.Time{}
+	if d.deps.Alive != nil {
+		d.deps.Alive()
 	}
 }
 
@@ -231,6 +238,7 @@ func (d *Director) loop(ctx context.Context) {
 			d.status = notify.StatusRunning
 			settled()
 		}
+		d.clock = time.Time{}
 		if wait, any := d.nextRetry(); any {
 			retry.Reset(wait)
 		}
@@ -257,7 +265,7 @@ func (d *Director) loop(ctx context.Context) {
 			drift.Reset(d.driftInterval())
 		case <-retry.C:
 		case <-pulse.C:
-			d.table.alive()
+			d.alive()
 		}
 		d.sync(ctx, nil)
 	}
@@ -278,6 +286,14 @@ func (d *Director) say(v *virtual, s *server, kind notify.Kind, text, reason str
 
 // emit records an event with the current status of the daemon.
 func (d *Director) emit(e notify.Event) {
-	e.Status = d.status
+	e.Status, e.Time = d.status, d.now()
 	d.deps.Journal.Emit(e)
+}
+
+// now is the time of what is reported. It is read once for all that a wake-up, or an answer of the table, leads to.
+func (d *Director) now() time.Time {
+	if d.clock.IsZero() {
+		d.clock = time.Now()
+	}
+	return d.clock
 }

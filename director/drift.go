@@ -25,13 +25,13 @@ func (d *Director) checkDrift(ctx context.Context) {
 		return
 	}
 	d.reportReadable()
+	var changes []*change
 	for _, v := range d.served() {
-		have, there := table[v.key]
-		if v.written == nil || there && same(*v.written, have) || d.table.silent() {
-			continue
+		if have := table[v.key]; v.written != nil && !same(*v.written, have) {
+			changes = append(changes, d.found(v, have))
 		}
-		d.reconcile(ctx, v, have, there)
 	}
+	d.settle(ctx, changes)
 }
 
 // reportUnreadable reports, once for each reason, that the table can't be read; reportReadable, that it can again.
@@ -53,11 +53,11 @@ func (d *Director) reportReadable() {
 
 // notice reports once what somebody else changed since the service was written. Such a change of a server is kept until
 // that server's next transition or a reload, unless a file in maintenancedir or the directive repair is against it.
-func (d *Director) notice(v *virtual, have ipvsctl.Service, there bool) {
+func (d *Director) notice(v *virtual, have ipvsctl.Service) {
 	if v.written == nil {
 		return
 	}
-	if !there {
+	if have.Key != v.key {
 		d.reportOverride(v, "", "the virtual service was removed; restoring it")
 		clear(v.overridden)
 		v.written = nil
@@ -122,7 +122,7 @@ func (d *Director) reportOverride(v *virtual, real, what string) {
 }
 
 func same(a, b ipvsctl.Service) bool {
-	return a.Settings == b.Settings && len(differing(a.Dests, b.Dests)) == 0
+	return a.Key == b.Key && a.Settings == b.Settings && len(differing(a.Dests, b.Dests)) == 0
 }
 
 // differing are the addresses at which two sets of destinations are not the same.

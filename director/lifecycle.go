@@ -207,7 +207,7 @@ func (d *Director) purge(ctx context.Context) {
 			return false
 		}
 		op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
-		if err := d.table.do(ctx, op); err != nil {
+		if err := d.do(ctx, op)[0]; err != nil {
 			d.failed(ctx, v, err)
 			return false
 		}

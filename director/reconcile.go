@@ -1,80 +1,157 @@
 package director
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"ldirectord/ipvsctl"
-	"ldirectord/notify"
 )
 
-// firstRetry is the wait after a failed change. It doubles up to the checkinterval.
-const firstRetry = 100 * time.Millisecond
+// change leads one virtual service from what the table has of it to what it should have.
+type change struct {
+	v       *virtual
+	ops     []ipvsctl.Op
+	have    ipvsctl.Service
+	want    ipvsctl.Service
+	refused error // why the table does not take the settings, while servers follow their checks all the same
+	err     error // why the rest was not made
+}
+
+// step is one operation of a change.
+type step struct {
+	op *ipvsctl.Op
+	of *change
+}
 
 // sync makes the table follow every virtual service that changed. It starts from what was written last, so that one
 // change is one request. It reads the table only where that is not known, and where a change shows that it is wrong.
 // Have, if not nil, is the table as it was just read.
 func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
+	var changes []*change
+	var unknown []*virtual
 	now := time.Now()
 	for _, v := range d.served() {
-		if !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() || ctx.Err() != nil {
+		switch {
+		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() || ctx.Err() != nil:
+		case v.written != nil:
+			changes = append(changes, d.newChange(v, *v.written))
+		default:
+			unknown = append(unknown, v)
+		}
+	}
+	d.carryOut(ctx, changes)
+	for _, c := range changes {
+		if ipvsctl.IsMissing(c.err) {
+			unknown, have = append(unknown, c.v), nil
 			continue
 		}
-		if v.written != nil {
-			err := d.apply(ctx, v, *v.written, true)
-			if !ipvsctl.IsMissing(err) {
-				d.conclude(ctx, v, err)
-				continue
-			}
-			have = nil
-		}
-		if have == nil {
-			var err error
-			if have, err = d.table.read(ctx); err != nil {
-				d.failed(ctx, v, err)
-				continue
-			}
-		}
-		service, there := have[v.key]
-		d.reconcile(ctx, v, service, there)
+		d.conclude(ctx, c)
 	}
+	d.syncAsRead(ctx, unknown, have)
 	d.purge(ctx)
 }
 
-// reconcile makes one virtual service as it should be, from what was read of it.
-func (d *Director) reconcile(ctx context.Context, v *virtual, have ipvsctl.Service, there bool) {
-	v.noteFound(have.Dests)
-	d.notice(v, have, there)
-	d.conclude(ctx, v, d.apply(ctx, v, have, there))
-}
-
-// apply makes the changes that lead from what the table has of a virtual service to what it should have. When the
-// table refuses only the settings, the old ones stay, and servers follow their checks all the same.
-func (d *Director) apply(ctx context.Context, v *virtual, have ipvsctl.Service, there bool) (refused error) {
-	d.release(v, have.Dests)
-	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(have.Dests)}
-	was := ipvsctl.Table{}
-	if there {
-		was[v.key] = have
+// syncAsRead makes the table follow virtual services of which it must be read first.
+func (d *Director) syncAsRead(ctx context.Context, virtuals []*virtual, have ipvsctl.Table) {
+	if len(virtuals) == 0 || d.table.silent() || ctx.Err() != nil {
+		return
 	}
-	v.settingsRejected = false
-	for _, op := range ipvsctl.Diff(was, ipvsctl.Table{v.key: want}) {
-		err := d.table.do(ctx, op)
-		switch {
-		case err == nil:
-			v.record(op)
-			d.emitOp(v, op)
-		case op.Kind == ipvsctl.EditService && !errors.Is(err, context.DeadlineExceeded) && !ipvsctl.IsMissing(err):
-			refused, v.settingsRejected, want.Settings = err, true, have.Settings
-		default:
-			return err
+	if have == nil {
+		var err error
+		if have, err = d.table.read(ctx); err != nil {
+			for _, v := range virtuals {
+				d.failed(ctx, v, err)
+			}
+			return
 		}
 	}
-	d.markWritten(v, want)
-	return refused
+	var changes []*change
+	for _, v := range virtuals {
+		changes = append(changes, d.found(v, have[v.key]))
+	}
+	d.settle(ctx, changes)
+}
+
+// found takes what was read of a virtual service, if it was there, and returns what is to be changed.
+func (d *Director) found(v *virtual, have ipvsctl.Service) *change {
+	v.noteFound(have.Dests)
+	d.notice(v, have)
+	return d.newChange(v, have)
+}
+
+// settle carries changes out and notes how they ended.
+func (d *Director) settle(ctx context.Context, changes []*change) {
+	d.carryOut(ctx, changes)
+	for _, c := range changes {
+		d.conclude(ctx, c)
+	}
+}
+
+func (d *Director) newChange(v *virtual, have ipvsctl.Service) *change {
+	d.release(v, have.Dests)
+	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(have.Dests)}
+	v.settingsRejected = false
+	return &change{v: v, ops: ipvsctl.DiffService(have, want), have: have, want: want}
+}
+
+// carryOut makes changes in rounds over all virtual services, so that every one has what adds capacity before any loses
+// some. One that fails in a round is left alone in the next.
+func (d *Director) carryOut(ctx context.Context, changes []*change) {
+	for round := range ipvsctl.Rounds {
+		var steps []step
+		for _, c := range changes {
+			for i := range c.ops {
+				if op := &c.ops[i]; c.err == nil && op.Round() == round {
+					steps = append(steps, step{op, c})
+				}
+			}
+		}
+		if round == ipvsctl.Rounds-1 && len(steps) > ipvsctl.Batch {
+			slices.Reverse(steps) // the kernel looks for what comes back among the last removed first: else it looks long
+		}
+		for batch := range slices.Chunk(steps, ipvsctl.Batch) {
+			d.send(ctx, batch)
+		}
+	}
+}
+
+// send makes the changes of one batch. When the table refuses only the settings of a virtual service, the old ones stay.
+func (d *Director) send(ctx context.Context, batch []step) {
+	if d.table.silent() || ctx.Err() != nil {
+		for _, s := range batch {
+			s.of.err = cmp.Or(s.of.err, errSilent)
+		}
+		return
+	}
+	ops := make([]ipvsctl.Op, len(batch))
+	for i, s := range batch {
+		ops[i] = *s.op
+	}
+	for i, err := range d.do(ctx, ops...) {
+		switch c, op := batch[i].of, ops[i]; {
+		case err == nil:
+			c.v.record(op)
+			d.emitOp(c.v, op)
+		case op.Kind == ipvsctl.EditService && !errors.Is(err, context.DeadlineExceeded) && !ipvsctl.IsMissing(err):
+			c.refused, c.v.settingsRejected, c.want.Settings = err, true, c.have.Settings
+		default:
+			c.err = cmp.Or(c.err, err)
+		}
+	}
+}
+
+// do asks the table for changes, with a time limit.
+func (d *Director) do(ctx context.Context, ops ...ipvsctl.Op) []error {
+	limited, ended := d.table.limit(ctx)
+	results := d.table.client.Do(limited, ops...)
+	for i, op := range ops {
+		d.table.asked.count(operation(op.Kind), results[i])
+	}
+	ended(errors.Join(results...))
+	return results
 }
 
 // record notes one change that was made, so that a later reading does not take it for somebody else's.
@@ -104,66 +181,4 @@ func (d *Director) markWritten(v *virtual, written ipvsctl.Service) {
 	v.fallbackIn = v.fallback != nil && !v.servedBy(v.fallback.Addr) && written.Dests[v.fallback.Addr].Weight > 0
 	d.runHook(v)
 	d.runOnChange(v)
-}
-
-// hasPendingTransition reports whether a server changed its state while only the settings wait for another try.
-func (v *virtual) hasPendingTransition() bool {
-	return v.settingsRejected && slices.ContainsFunc(v.servers, func(s *server) bool { return s.transitioned })
-}
-
-// conclude notes how changes of a virtual service ended.
-func (d *Director) conclude(ctx context.Context, v *virtual, err error) {
-	if err != nil {
-		d.failed(ctx, v, err)
-		return
-	}
-	v.dirty = false
-	d.succeeded(v)
-}
-
-// succeeded ends what failed began.
-func (d *Director) succeeded(v *virtual) {
-	if v.backoff == 0 {
-		return
-	}
-	v.backoff, v.retry, v.refused = 0, time.Time{}, ""
-	d.emit(notify.Event{Kind: notify.TableRecovered, Virtual: v.cfg.ID,
-		Text: fmt.Sprintf("Table changes succeed again: %s", v.name)})
-}
-
-// failed reports that a change did not succeed, once until one does or the configuration is another one, and sets the
-// time of the next try. A change that the end of the daemon cut off is no failure.
-func (d *Director) failed(ctx context.Context, v *virtual, err error) {
-	v.dirty = true
-	if ctx.Err() != nil {
-		return
-	}
-	if !v.settingsRejected {
-		v.written = nil // some of the changes may be made: what differs next is not somebody else's doing
-	}
-	told := v.refused != ""
-	v.refused = err.Error()
-	if !told {
-		d.emit(notify.Event{Kind: notify.TableError, Virtual: v.cfg.ID, Reason: err.Error(),
-			Text: fmt.Sprintf("Table change failed: %s: %v", v.name, err)})
-	}
-	v.backoff = min(max(v.backoff*2, firstRetry), v.cfg.CheckInterval.Duration())
-	v.retry = time.Now().Add(v.backoff)
-}
-
-// nextRetry is how long until a failed change is tried again.
-func (d *Director) nextRetry() (wait time.Duration, any bool) {
-	purges := d.purges
-	if d.marker.changing() {
-		purges = nil
-	}
-	for _, v := range slices.Concat(d.served(), purges) {
-		if !v.dirty {
-			continue
-		}
-		if w := max(time.Until(v.retry), time.Until(d.table.until), 0); !any || w < wait {
-			wait, any = w, true
-		}
-	}
-	return wait, any
 }

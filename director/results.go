@@ -63,7 +63,7 @@ func (d *Director) judge(v *virtual, s *server, r checker.Result) {
 	}
 	if changed {
 		s.transitioned, v.dirty = true, true
-		s.observe()
+		s.observe(d.now())
 		if before.State != checker.Unknown {
 			s.tally.Transitions++
 		}

@@ -175,14 +175,14 @@ func (v *virtual) added() (addrs []netip.AddrPort) {
 func (d *Director) observe() {
 	for _, v := range d.virtuals {
 		for _, s := range v.servers {
-			s.observe()
+			s.observe(d.now())
 		}
 	}
 }
 
-func (s *server) observe() {
+func (s *server) observe(now time.Time) {
 	if name := s.stateName(); name != s.shown {
-		s.shown, s.since = name, time.Now()
+		s.shown, s.since = name, now
 	}
 }
 

@@ -100,7 +100,7 @@ func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) 
 		return errSilent
 	}
 	op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
-	if err := d.table.do(ctx, op); err != nil {
+	if err := d.do(ctx, op)[0]; err != nil {
 		return err
 	}
 	v.tag = "stop"

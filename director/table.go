@@ -24,6 +24,7 @@ type table struct {
 	alive   func()        // called after each request
 	until   time.Time     // the table is not asked before
 	timeout time.Duration // of the next request; zero for tableTimeout
+	told    bool          // that it does not answer was reported
 	asked   Operations
 }
 
@@ -31,40 +32,34 @@ type table struct {
 var errSilent = errors.New("the table does not answer")
 
 // silent reports whether the table did not answer a moment ago, and is not to be asked now.
-func (t *table) silent() bool { return time.Now().Before(t.until) }
+func (t *table) silent() bool { return !t.until.IsZero() && time.Now().Before(t.until) }
 
-// request asks the table for something, with a time limit.
-func (t *table) request(ctx context.Context, kind operation, ask func(context.Context) error) error {
+// limit bounds the wait for one request. Ended takes how the request ended, and notes whether the table answers.
+func (t *table) limit(ctx context.Context) (limited context.Context, ended func(error)) {
 	timeout := cmp.Or(t.timeout, tableTimeout)
 	limited, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	defer t.alive()
-	err := ask(limited)
-	t.asked.count(kind, err)
-	switch {
-	case ctx.Err() != nil:
-	case errors.Is(err, context.DeadlineExceeded):
-		next := firstTimeout
-		if t.timeout > 0 {
-			next = min(2*timeout, tableTimeout)
+	return limited, func(err error) {
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+		case errors.Is(err, context.DeadlineExceeded):
+			next := firstTimeout
+			if t.timeout > 0 {
+				next = min(2*timeout, tableTimeout)
+			}
+			t.until, t.timeout = time.Now().Add(min(timeout, maxPause)), next
+		default:
+			t.until, t.timeout, t.told = time.Time{}, 0, false
 		}
-		t.until, t.timeout = time.Now().Add(min(timeout, maxPause)), next
-	default:
-		t.until, t.timeout = time.Time{}, 0
+		t.alive()
 	}
-	return err
 }
 
 // read reads the whole table.
-func (t *table) read(ctx context.Context) (have ipvsctl.Table, err error) {
-	err = t.request(ctx, readTable, func(ctx context.Context) (err error) {
-		have, err = t.client.Read(ctx)
-		return err
-	})
+func (t *table) read(ctx context.Context) (ipvsctl.Table, error) {
+	limited, ended := t.limit(ctx)
+	have, err := t.client.Read(limited)
+	t.asked.count(readTable, err)
+	ended(err)
 	return have, err
-}
-
-// do makes one change.
-func (t *table) do(ctx context.Context, op ipvsctl.Op) error {
-	return t.request(ctx, operation(op.Kind), func(ctx context.Context) error { return t.client.Do(ctx, op)[0] })
 }

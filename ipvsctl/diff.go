@@ -10,20 +10,19 @@ import (
 //
 // In each service what adds capacity comes before what takes it away, so that a service with a serving
 // destination before and after has one after every single change. The order is the same for equal tables.
-func Diff(have, want Table) []Op {
-	var ops []Op
+func Diff(have, want Table) (ops []Op) {
 	for _, key := range want.Keys() {
-		old, exists := have[key]
-		ops = diffService(ops, old, want[key], exists)
+		ops = append(ops, DiffService(have[key], want[key])...)
 	}
 	return ops
 }
 
-func diffService(ops []Op, old, service Service, exists bool) []Op {
+// DiffService lists the changes of one service. The zero Service is none.
+func DiffService(old, service Service) (ops []Op) {
 	key := service.Key
 	settings := service.Settings.stored(key.IPv6)
 	switch {
-	case !exists:
+	case old.Key != key:
 		ops = append(ops, Op{Kind: AddService, Key: key, Settings: settings})
 	case old.Settings.stored(key.IPv6) != settings:
 		ops = append(ops, Op{Kind: EditService, Key: key, Settings: settings})
@@ -46,6 +45,18 @@ func diffService(ops []Op, old, service Service, exists bool) []Op {
 		return cmp.Or(cmp.Compare(a.rank(), b.rank()), a.Dest.Addr.Compare(b.Dest.Addr))
 	})
 	return ops
+}
+
+// Rounds is how many rounds changes of several services are made in.
+const Rounds = 4
+
+// Round is the round in which a change is made, from 0 on: services, what adds capacity, other edits, removals. What
+// takes capacity away thus waits until all is added, and a service whose additions failed can keep what it has.
+func (op Op) Round() int {
+	if op.Kind < AddDest {
+		return 0
+	}
+	return 1 + op.rank()/2
 }
 
 // rank orders the changes of one service's destinations: additions, raised weights, other edits, lowered

@@ -73,14 +73,20 @@ func (k *Kernel) Close() error {
 	return nil
 }
 
-// Do makes changes, see Client.
+// Do makes changes, see Client: services one by one, destinations in batches.
 func (k *Kernel) Do(ctx context.Context, ops ...Op) (results []error) {
-	for batch := range slices.Chunk(ops, Batch) {
-		results = append(results, k.do(ctx, batch)...)
+	for len(ops) > 0 {
+		n := min(Batch, len(ops))
+		if i := slices.IndexFunc(ops[:n], func(op Op) bool { return op.Kind < AddDest }); i >= 0 {
+			n = max(i, 1)
+		}
+		results = append(results, k.do(ctx, ops[:n])...)
+		ops = ops[n:]
 	}
 	return results
 }
 
+// do makes one change of a service, or a batch of changes of destinations.
 func (k *Kernel) do(ctx context.Context, ops []Op) []error {
 	results := make([]error, len(ops))
 	for i, op := range ops {
@@ -88,7 +94,16 @@ func (k *Kernel) do(ctx context.Context, ops []Op) []error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, cmp.Or(k.timeout, answerTimeout), errNoAnswer)
 	defer cancel()
-	err := k.request(ctx, func(c *conn) error { return c.do(ops, results) })
+	err := k.request(ctx, func(c *conn) error {
+		switch {
+		case ops[0].Kind >= AddDest:
+			return c.genl.changeDests(ops, results)
+		case results[0] == errPending:
+			return c.changeService(ops[0])
+		default:
+			return nil
+		}
+	})
 	for i, op := range ops {
 		if results[i] == errPending {
 			results[i] = err
@@ -135,50 +150,16 @@ func (k *Kernel) drop() {
 	}
 }
 
-// do makes the changes whose result is errPending. Its own error is one of the line; what was not answered before it
-// is still pending then.
-func (c *conn) do(ops []Op, results []error) error {
-	for i := 0; i < len(ops); {
-		n := 1
-		var err error
-		if ops[i].Kind < AddDest {
-			err = c.changeService(ops[i], &results[i])
-		} else {
-			for i+n < len(ops) && ops[i+n].Kind >= AddDest {
-				n++
-			}
-			err = c.genl.changeDests(ops[i:i+n], results[i:i+n])
-		}
-		if err != nil {
-			return err
-		}
-		i += n
-	}
-	if i := slices.IndexFunc(results, lineFailed); i >= 0 {
-		return results[i] // the module may be gone
-	}
-	return nil
-}
-
 // changeService adds, edits or removes a service.
-func (c *conn) changeService(op Op, result *error) error {
-	if *result != errPending {
-		return nil
-	}
-	var err error
+func (c *conn) changeService(op Op) error {
 	if op.Kind == DelService {
-		err = c.moby.remove(op)
-	} else {
-		err = c.moby.put(op)
+		return c.moby.remove(op)
 	}
-	switch {
-	case errors.Is(err, syscall.ENOENT):
-		err = lacking(op.Settings, isLoaded)
-	case lineFailed(err):
-		return err
+	err := c.moby.put(op)
+	if errors.Is(err, syscall.ENOENT) {
+		return lacking(op.Settings, isLoaded)
 	}
-	*result = err
-	return nil
+	return err
 }
 
 // isLoaded reports whether a module is in the kernel, unless it is built in.
@@ -190,17 +171,16 @@ func isLoaded(module string) bool {
 // destCommands are the commands that change destinations.
 var destCommands = map[OpKind]uint8{AddDest: cmdNewDest, EditDest: cmdSetDest, DelDest: cmdDelDest}
 
-// changeDests adds, edits and removes destinations: all in one send, then in another the additions of what was there.
+// changeDests makes the changes of destinations whose result is errPending, in one send, and in another the additions of
+// what was there as edits. Its own error is one of the line: what has no result by then is still pending.
 func (g *genl) changeDests(ops []Op, results []error) error {
 	for range 2 {
 		var asked []int
 		for i, op := range ops {
 			cmd := destCommands[op.Kind]
-			switch {
-			case results[i] == errPending:
-			case op.Kind == AddDest && results[i] == syscall.EEXIST:
+			if results[i] == syscall.EEXIST {
 				cmd = cmdSetDest
-			default:
+			} else if results[i] != errPending {
 				continue
 			}
 			g.queue(g.family, cmd, 0, appendDest(appendKey(nil, op.Key), op.Dest))
@@ -214,6 +194,9 @@ func (g *genl) changeDests(ops []Op, results []error) error {
 			results[i] = ended[n]
 		}
 	}
+	if i := slices.IndexFunc(results, lineFailed); i >= 0 {
+		return results[i] // the module may be gone
+	}
 	return nil
 }
 
@@ -222,13 +205,18 @@ func (g *genl) queue(family uint16, cmd uint8, flags uint16, attrs []byte) {
 	g.seq++
 	g.queued++
 	g.last = len(g.out)
-	size := unix.NLMSG_HDRLEN + genlHeaderLen + len(attrs)
-	g.out = binary.NativeEndian.AppendUint32(g.out, uint32(size))
+	g.out = binary.NativeEndian.AppendUint32(g.out, uint32(unix.NLMSG_HDRLEN+genlHeaderLen+len(attrs)))
 	g.out = binary.NativeEndian.AppendUint16(g.out, family)
 	g.out = binary.NativeEndian.AppendUint16(g.out, flags|unix.NLM_F_REQUEST)
 	g.out = binary.NativeEndian.AppendUint32(g.out, g.seq)
-	g.out = append(g.out, 0, 0, 0, 0, cmd, 1, 0, 0)
-	g.out = append(g.out, attrs...)
+	g.out = append(append(g.out, 0, 0, 0, 0, cmd, 1, 0, 0), attrs...)
+}
+
+// ask sends one request.
+func (g *genl) ask(family uint16, cmd uint8, flags uint16, attrs []byte, answer func(attrs []byte) error) error {
+	g.queue(family, cmd, flags, attrs)
+	ended, err := g.exchange(answer)
+	return cmp.Or(err, ended[0])
 }
 
 // exchange sends the requests that are queued and calls answer with the attributes of each message that answers one. It
@@ -242,7 +230,7 @@ func (g *genl) exchange(answer func(attrs []byte) error) (ended []error, err err
 	flags := g.out[g.last+6:]
 	binary.NativeEndian.PutUint16(flags, num16(flags)|unix.NLM_F_ACK)
 	ended, first := make([]error, g.queued), g.seq-g.queued+1
-	g.file.SetDeadline(time.Now().Add(g.timeout))
+	g.file.SetDeadline(time.Now().Add(g.timeout)) // one for all answers: to read a clock may cost what a request costs
 	_, err = g.file.Write(g.out)
 	g.out, g.queued = g.out[:0], 0
 	for done := false; !done && err == nil; {
@@ -257,32 +245,23 @@ func (g *genl) exchange(answer func(attrs []byte) error) (ended []error, err err
 // receive reads what the kernel says next of the requests from number first on, and reports whether the last has ended.
 func (g *genl) receive(first uint32, ended []error, answer func(attrs []byte) error) (done bool, err error) {
 	n, err := g.file.Read(g.in)
-	for b := g.in[:max(n, 0)]; err == nil && len(b) >= unix.NLMSG_HDRLEN; {
-		size := int(num32(b))
-		if size < unix.NLMSG_HDRLEN || size > len(b) {
-			return false, errors.New("an answer that is cut off")
-		}
-		kind, of, payload := num16(b[4:]), num32(b[8:])-first, b[unix.NLMSG_HDRLEN:size]
-		b = b[min((size+3)&^3, len(b)):] // each starts at a multiple of four
-		switch {
+	if err != nil {
+		return false, err
+	}
+	messages, err := syscall.ParseNetlinkMessage(g.in[:n])
+	for _, m := range messages {
+		switch of := m.Header.Seq - first; {
 		case of >= uint32(len(ended)): // of none of these requests
-		case kind == unix.NLMSG_ERROR || kind == unix.NLMSG_DONE:
-			if errno := int32(num32(payload)); errno != 0 {
+		case m.Header.Type == unix.NLMSG_ERROR || m.Header.Type == unix.NLMSG_DONE:
+			if errno := int32(num32(m.Data)); errno != 0 {
 				ended[of] = syscall.Errno(-errno)
 			}
 			done = int(of) == len(ended)-1
-		case len(payload) < genlHeaderLen:
+		case len(m.Data) < genlHeaderLen:
 			return false, errors.New("an answer too short")
 		default:
-			err = answer(payload[genlHeaderLen:])
+			err = cmp.Or(err, answer(m.Data[genlHeaderLen:]))
 		}
 	}
 	return done, err
-}
-
-// ask sends one request.
-func (g *genl) ask(family uint16, cmd uint8, flags uint16, attrs []byte, answer func(attrs []byte) error) error {
-	g.queue(family, cmd, flags, attrs)
-	ended, err := g.exchange(answer)
-	return cmp.Or(err, ended[0])
 }

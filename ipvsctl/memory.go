@@ -35,10 +35,9 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 }
 
 // Do makes changes, see Client.
-func (m *Memory) Do(ctx context.Context, ops ...Op) []error {
-	results := make([]error, len(ops))
-	for i, op := range ops {
-		results[i] = m.do(ctx, op)
+func (m *Memory) Do(ctx context.Context, ops ...Op) (results []error) {
+	for _, op := range ops {
+		results = append(results, m.do(ctx, op))
 	}
 	return results
 }

@@ -1,0 +1,101 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+// picky is a table that refuses one operation. It notes how many it was asked for at once.
+type picky struct {
+	*recorder
+	refuses string
+	batches []int
+}
+
+func (p *picky) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+	p.batches = append(p.batches, len(ops))
+	return each(ops, func(op ipvsctl.Op) error {
+		if op.String() == p.refuses {
+			p.s.say("refused: " + op.String())
+			return errors.New("no")
+		}
+		return p.recorder.Do(ctx, op)[0]
+	})
+}
+
+// What adds capacity is added to every virtual service before any loses some. One that can't have it keeps what it has
+// and is tried again alone.
+func TestManyServicesChangeInRounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		table := &picky{recorder: s.table, refuses: "-a -t 10.1.0.2:80 -r 10.2.0.9:80 -g -w 1"}
+		s.client = table
+		var text strings.Builder
+		text.WriteString("checkinterval = 1\nquiescent = no\n")
+		for i := range 3 {
+			fmt.Fprintf(&text, "virtual = 10.1.0.%d:80\n\treal = 10.2.0.1:80 gate\n\tfallback = 10.2.0.9:80 gate\n\tchecktype = connect\n", i+1)
+		}
+		s.configs["one"] = text.String()
+		s.start("one", false)
+		time.Sleep(3500 * time.Millisecond)
+		s.take()
+		table.batches = nil
+		s.set(servers[0], "down")
+		time.Sleep(time.Second)
+		want := []string{
+			"-a -t 10.1.0.1:80 -r 10.2.0.9:80 -g -w 1", "refused: " + table.refuses, "-a -t 10.1.0.3:80 -r 10.2.0.9:80 -g -w 1",
+			"-d -t 10.1.0.1:80 -r 10.2.0.1:80", "-d -t 10.1.0.3:80 -r 10.2.0.1:80",
+		}
+		done := s.take()
+		if got := done[:5]; !slices.Equal(got, want) {
+			t.Errorf("it made %q, want %q", got, want)
+		}
+		if tries := slices.DeleteFunc(table.batches[2:], func(n int) bool { return n == 1 }); !slices.Equal(table.batches[:2], []int{3, 2}) || len(tries) > 0 {
+			t.Errorf("it asked for %v at once, then for %v", table.batches[:2], tries)
+		}
+		if said := strings.Join(done, "\n"); strings.Count(said, "Table change failed: 10.1.0.2:80") != 1 || strings.Count(said, "Table change failed") != 1 {
+			t.Errorf("the log has\n%s", said)
+		}
+		table.refuses = ""
+		time.Sleep(time.Second)
+		have, _ := s.table.Memory.Read(t.Context())
+		for key, v := range have {
+			if len(v.Dests) != 1 || v.Dests[servers[0]].Weight > 0 {
+				t.Errorf("%v has %v", key, v.Dests)
+			}
+		}
+		s.stop(ErrHandover)
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
+
+// A batch without an answer is one failure in the log. Afterwards the table is read, and made true.
+func TestABatchWithoutAnAnswerIsToldOnce(t *testing.T) {
+	hundred(t, func(t *testing.T, s *scenario, table *mute) {
+		table.silent.Store(true)
+		s.set(servers[1], "down")
+		time.Sleep(time.Minute)
+		if said := strings.Join(s.take(), "\n"); strings.Count(said, "Table change failed") != 1 {
+			t.Errorf("the log has\n%s", said)
+		}
+		table.silent.Store(false)
+		time.Sleep(tableTimeout + maxPause)
+		have, _ := table.Memory.Read(t.Context())
+		for key, v := range have {
+			if _, in := v.Dests[servers[1]]; in {
+				t.Errorf("%v has a server that is down", key)
+			}
+		}
+		if said := strings.Join(s.take(), "\n"); strings.Contains(said, "Changed externally") {
+			t.Errorf("the log has\n%s", said)
+		}
+	})
+}

@@ -1,0 +1,88 @@
+package director
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/notify"
+)
+
+// firstRetry is the wait after a failed change. It doubles up to the checkinterval.
+const firstRetry = 100 * time.Millisecond
+
+// hasPendingTransition reports whether a server changed its state while only the settings wait for another try.
+func (v *virtual) hasPendingTransition() bool {
+	return v.settingsRejected && slices.ContainsFunc(v.servers, func(s *server) bool { return s.transitioned })
+}
+
+// conclude notes how the change of a virtual service ended.
+func (d *Director) conclude(ctx context.Context, c *change) {
+	if c.err == nil {
+		d.markWritten(c.v, c.want)
+	}
+	switch err := cmp.Or(c.err, c.refused); {
+	case err == nil:
+		c.v.dirty = false
+		d.succeeded(c.v)
+	case errors.Is(err, errSilent):
+		c.v.dirty = true
+	default:
+		d.failed(ctx, c.v, err)
+	}
+}
+
+// succeeded ends what failed began.
+func (d *Director) succeeded(v *virtual) {
+	if v.backoff == 0 {
+		return
+	}
+	v.backoff, v.retry, v.refused = 0, time.Time{}, ""
+	d.emit(notify.Event{Kind: notify.TableRecovered, Virtual: v.cfg.ID,
+		Text: fmt.Sprintf("Table changes succeed again: %s", v.name)})
+}
+
+// failed reports that a change did not succeed, once until one does or the configuration is another one, and sets the
+// time of the next try. That the table does not answer is reported for one virtual service alone. A change that the end
+// of the daemon cut off is no failure.
+func (d *Director) failed(ctx context.Context, v *virtual, err error) {
+	v.dirty = true
+	if ctx.Err() != nil {
+		return
+	}
+	if !v.settingsRejected {
+		v.written = nil // some of the changes may be made: what differs next is not somebody else's doing
+	}
+	if v.refused == "" {
+		unanswered := errors.Is(err, context.DeadlineExceeded)
+		if unanswered && d.table.told {
+			return
+		}
+		d.table.told = unanswered
+		d.emit(notify.Event{Kind: notify.TableError, Virtual: v.cfg.ID, Reason: err.Error(),
+			Text: fmt.Sprintf("Table change failed: %s: %v", v.name, err)})
+	}
+	v.refused = err.Error()
+	v.backoff = min(max(v.backoff*2, firstRetry), v.cfg.CheckInterval.Duration())
+	v.retry = time.Now().Add(v.backoff)
+}
+
+// nextRetry is how long until a failed change is tried again.
+func (d *Director) nextRetry() (wait time.Duration, any bool) {
+	purges := d.purges
+	if d.marker.changing() {
+		purges = nil
+	}
+	for _, v := range slices.Concat(d.served(), purges) {
+		if !v.dirty {
+			continue
+		}
+		if w := max(time.Until(v.retry), time.Until(d.table.until), 0); !any || w < wait {
+			wait, any = w, true
+		}
+	}
+	return wait, any
+}
