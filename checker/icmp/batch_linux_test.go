@@ -17,7 +17,7 @@ type ended struct {
 }
 
 func TestErrorOfOneMessageIsItsOwn(t *testing.T) {
-	p, _ := openApart(t)
+	p, _ := openApart(t, family4)
 	unreachable := netip.MustParseAddr("192.0.2.1")
 	all := make(chan ended, 200)
 	var batch []*Echo
@@ -45,40 +45,44 @@ func TestErrorOfOneMessageIsItsOwn(t *testing.T) {
 }
 
 func TestRequestsWithoutRoomAreSentLater(t *testing.T) {
-	p, h := openApart(t)
-	if err := h.conn.SetWriteBuffer(1); err != nil {
-		t.Fatal(err)
-	}
-	all := make(chan ended, 200)
-	done := func(e *Echo, took time.Duration, err error) { all <- ended{e, took, err} }
-	var silent, healthy []*Echo
-	for i := range 50 {
-		silent = append(silent, &Echo{To: silentNeighbour(i), Done: done})
-		healthy = append(healthy, &Echo{To: loopbacks[0], Done: done})
-	}
-	p.Send(silent)
-	p.Send(healthy)
-	if _, err := p.Rest(healthy[0], patient); err != syscall.ENOBUFS {
-		t.Fatal("there was room: nothing is tested: ", err)
-	}
-	for i, e := range silent {
-		if !p.Forget(e) {
-			t.Errorf("silent neighbour %d has ended", i)
-		}
-	}
-	if !p.Forget(healthy[0]) {
-		t.Error("a request without room is not waited for")
-	}
-	for range healthy[1:] {
-		if e := <-all; e.err != nil || e.took <= 0 || e.took > patient || e.echo == healthy[0] {
-			t.Errorf("%v after %v: %v", e.echo.To, e.took, e.err)
-		}
-	}
-	p.Send(silent)
-	p.Close()
-	for range silent {
-		if e := <-all; !errors.Is(e.err, net.ErrClosed) {
-			t.Errorf("closed: %v", e.err)
-		}
+	for family, healthyAddr := range loopbacks {
+		t.Run(healthyAddr.String(), func(t *testing.T) {
+			p, h := openApart(t, family)
+			if err := h.conn.SetWriteBuffer(1); err != nil {
+				t.Fatal(err)
+			}
+			all := make(chan ended, 200)
+			done := func(e *Echo, took time.Duration, err error) { all <- ended{e, took, err} }
+			var silent, healthy []*Echo
+			for i := range 50 {
+				silent = append(silent, &Echo{To: silentNeighbour(family, i), Done: done})
+				healthy = append(healthy, &Echo{To: healthyAddr, Done: done})
+			}
+			p.Send(silent)
+			p.Send(healthy)
+			if _, err := p.Rest(healthy[0], patient); err != syscall.ENOBUFS {
+				t.Fatal("there was room: nothing is tested: ", err)
+			}
+			for i, e := range silent {
+				if !p.Forget(e) {
+					t.Errorf("silent neighbour %d has ended", i)
+				}
+			}
+			if !p.Forget(healthy[0]) {
+				t.Error("a request without room is not waited for")
+			}
+			for range healthy[1:] {
+				if e := <-all; e.err != nil || e.took <= 0 || e.took > patient || e.echo == healthy[0] {
+					t.Errorf("%v after %v: %v", e.echo.To, e.took, e.err)
+				}
+			}
+			p.Send(silent)
+			p.Close()
+			for range silent {
+				if e := <-all; !errors.Is(e.err, net.ErrClosed) {
+					t.Errorf("closed: %v", e.err)
+				}
+			}
+		})
 	}
 }

@@ -186,7 +186,7 @@ func (h *hub) retry() {
 	h.mu.Unlock()
 	for _, k := range keys {
 		h.mu.Lock()
-		if e := h.pending[k]; e != nil && e.left.IsZero() {
+		if e := h.pending[k]; e != nil {
 			h.add(k, e)
 		}
 		h.mu.Unlock()

@@ -62,6 +62,66 @@ func TestUnprivilegedPing(t *testing.T) {
 	}
 }
 
+func TestFamiliesInOneBatch(t *testing.T) {
+	for name, p := range map[string]*Pinger{"shared": NewPinger(), "one shot": NewOneShotPinger()} {
+		t.Run(name, func(t *testing.T) {
+			defer p.Close()
+			const each = 50
+			done := make(chan error, 4*each)
+			var batch []*Echo
+			for range each {
+				for _, to := range loopbacks {
+					batch = append(batch, &Echo{To: to, Done: func(_ *Echo, _ time.Duration, err error) { done <- err }})
+				}
+			}
+			p.Send(batch)
+			for i := range batch {
+				mayPing(t, batch[i].To, <-done)
+			}
+			p.Close()
+			if len(done) != 0 {
+				t.Errorf("%d ended twice", len(done))
+			}
+		})
+	}
+}
+
+func TestEchoesWithASocketEach(t *testing.T) {
+	p := NewOneShotPinger()
+	done := make(chan error, 10)
+	newEcho := func() *Echo {
+		return &Echo{To: loopbacks[0], Done: func(_ *Echo, _ time.Duration, err error) { done <- err }}
+	}
+	e := newEcho()
+	for range 2 { // an echo may be sent again
+		p.Send([]*Echo{e})
+		mayPing(t, e.To, <-done)
+		if p.Forget(e) {
+			t.Error("an echo that has ended was waited for")
+		}
+	}
+	if rest, err := p.Rest(e, time.Hour); rest <= 0 || err != nil {
+		t.Errorf("rest %v: %v", rest, err)
+	}
+
+	s := p.opened[family4].(*single)
+	silent := newEcho()
+	stopped := 0
+	earlier, now := &asking{}, &asking{func() { stopped++ }}
+	s.asked[silent] = now
+	if s.end(silent, earlier) {
+		t.Error("an earlier asking ends a later one")
+	}
+	if !p.Forget(silent) || p.Forget(silent) || stopped != 1 {
+		t.Errorf("not forgotten once: stopped %d times", stopped)
+	}
+	s.asked[silent] = now
+	p.Close()
+	if err := <-done; !errors.Is(err, net.ErrClosed) || stopped != 2 || len(done) != 0 {
+		t.Errorf("closed: %v, stopped %d times", err, stopped)
+	}
+}
+
 func TestHubServesManyAtOnce(t *testing.T) {
 	p := NewPinger()
 	defer p.Close()
