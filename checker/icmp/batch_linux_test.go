@@ -17,7 +17,7 @@ type ended struct {
 }
 
 func TestErrorOfOneMessageIsItsOwn(t *testing.T) {
-	p, _ := openApart(t, family4)
+	p, _ := openApart(t, false)
 	unreachable := netip.MustParseAddr("192.0.2.1")
 	all := make(chan ended, 200)
 	var batch []*Echo
@@ -45,17 +45,18 @@ func TestErrorOfOneMessageIsItsOwn(t *testing.T) {
 }
 
 func TestRequestsWithoutRoomAreSentLater(t *testing.T) {
-	for family, healthyAddr := range loopbacks {
+	for _, healthyAddr := range loopbacks {
+		ipv6 := healthyAddr.Is6()
 		t.Run(healthyAddr.String(), func(t *testing.T) {
-			p, h := openApart(t, family)
-			if err := h.conn.SetWriteBuffer(1); err != nil {
+			p, h := openApart(t, ipv6)
+			if err := h.SetWriteBuffer(1); err != nil {
 				t.Fatal(err)
 			}
 			all := make(chan ended, 200)
 			done := func(e *Echo, took time.Duration, err error) { all <- ended{e, took, err} }
 			var silent, healthy []*Echo
 			for i := range 50 {
-				silent = append(silent, &Echo{To: silentNeighbour(family, i), Done: done})
+				silent = append(silent, &Echo{To: silentNeighbour(ipv6, i), Done: done})
 				healthy = append(healthy, &Echo{To: healthyAddr, Done: done})
 			}
 			p.Send(silent)

@@ -2,7 +2,13 @@ package icmp
 
 import (
 	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"net"
 	"net/netip"
+	"os"
+	"sync"
+	"syscall"
 	"time"
 )
 
@@ -10,59 +16,115 @@ import (
 type Echo struct {
 	To netip.Addr
 	// Done is called once for each Send, unless Forget came first: with the time to the reply, or with the error of the
-	// network, or net.ErrClosed. It must not block, and may be called from any goroutine, also from within Send.
+	// network, or net.ErrClosed. It must not block, nor send, and may be called from any goroutine, also from within Send.
 	Done func(e *Echo, took time.Duration, err error)
 
-	// What follows is guarded by what sends it.
-	seq   uint16
 	nonce nonce
+	stop  func()    // ends its own ping, if it has one
 	left  time.Time // zero while there is no room for it in the socket
 }
 
 // nonce is sent with a request: a reply without it is forged, or meant for another program.
 type nonce [16]byte
 
-const (
-	family4 = iota
-	family6
-)
+// waiting is the echoes that are waited for.
+type waiting struct {
+	mu     sync.Mutex // guards what follows, and when an echo left
+	echoes map[nonce]*Echo
+}
 
-func (e *Echo) family() int {
-	if e.To.Is6() {
-		return family6
+// enter makes an echo known that is to be sent. Stop is called when it ends.
+func (w *waiting) enter(e *Echo, stop func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	binary.NativeEndian.PutUint64(e.nonce[:], rand.Uint64())
+	binary.NativeEndian.PutUint64(e.nonce[8:], rand.Uint64())
+	e.stop, e.left, w.echoes[e.nonce] = stop, time.Now(), e
+}
+
+// take ends the wait for a request. It returns its echo, or nil, and when it left.
+func (w *waiting) take(from netip.Addr, n nonce) (*Echo, time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := w.echoes[n]
+	if e == nil || e.To.WithZone("") != from.WithZone("") {
+		return nil, time.Time{}
 	}
-	return family4
+	delete(w.echoes, n)
+	e.stop()
+	return e, e.left
+}
+
+// mark says when an echo left; zero: it waits for room. It reports whether it is still waited for.
+func (w *waiting) mark(e *Echo, left time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.echoes[e.nonce] != e {
+		return false
+	}
+	e.left = left
+	return true
+}
+
+// end ends all that is waited for.
+func (w *waiting) end() {
+	w.mu.Lock()
+	echoes := w.echoes
+	w.echoes = map[nonce]*Echo{}
+	w.mu.Unlock()
+	for _, e := range echoes {
+		e.stop()
+		e.Done(e, 0, net.ErrClosed)
+	}
+}
+
+// Forget reports whether an echo was still waited for: then its Done is not called any more, and a late reply counts for
+// nobody.
+func (p *Pinger) Forget(e *Echo) bool {
+	was, _ := p.asked.take(e.To, e.nonce)
+	return was != nil
+}
+
+// Rest is asked when a timeout has passed since an echo was sent, or what Rest returned. It returns how much longer its
+// reply may take, or the error that the wait ends with, after Forget: os.ErrDeadlineExceeded, or ENOBUFS.
+//
+// Requests to servers that are silent in their own network fill the socket for the seconds in which the kernel looks for
+// them. The others wait for room then, up to a whole timeout: that wait is no part of their servers' time, and that
+// there was no room is a shortage of this machine.
+func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
+	p.asked.mu.Lock()
+	defer p.asked.mu.Unlock()
+	rest := timeout - time.Since(e.left)
+	switch {
+	case e.left.IsZero():
+		return 0, syscall.ENOBUFS
+	case rest <= 0:
+		return 0, os.ErrDeadlineExceeded
+	}
+	return rest, nil
 }
 
 // Ping sends one echo request and returns after how long its reply came. Its errors are that of the network,
 // os.ErrDeadlineExceeded when no reply came in time, and that of ctx.
-func (p *Pinger) Ping(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error) {
-	type end struct {
-		took time.Duration
-		err  error
-	}
-	done := make(chan end, 1)
-	e := &Echo{To: to, Done: func(_ *Echo, took time.Duration, err error) { done <- end{took, err} }}
+func (p *Pinger) Ping(ctx context.Context, to netip.Addr, timeout time.Duration) (took time.Duration, err error) {
+	done := make(chan struct{})
+	e := &Echo{To: to, Done: func(_ *Echo, t time.Duration, failure error) {
+		took, err = t, failure
+		close(done)
+	}}
 	p.Send([]*Echo{e})
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
-	var err error
-	for err == nil {
+	for rest := timeout; ; {
+		var ended error
 		select {
-		case d := <-done:
-			return d.took, d.err
+		case <-done:
+			return took, err
 		case <-ctx.Done():
-			err = ctx.Err()
-		case <-timer.C:
-			var rest time.Duration
-			if rest, err = p.Rest(e, timeout); rest > 0 {
-				timer.Reset(rest)
-			}
+			ended = ctx.Err()
+		case <-time.After(rest):
+			rest, ended = p.Rest(e, timeout)
+		}
+		if ended != nil && p.Forget(e) {
+			return 0, ended
 		}
 	}
-	if p.Forget(e) {
-		return 0, err
-	}
-	d := <-done
-	return d.took, d.err
 }

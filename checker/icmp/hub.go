@@ -3,7 +3,6 @@ package icmp
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -11,15 +10,15 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 )
 
 const (
 	headerSize = 8
-	dataSize   = 64                         // bytes, as the Perl ldirectord sends
-	replySize  = 60 + headerSize + dataSize // with the longest IP header
 	bufferSize = 8 << 20
+	dataSize   = 64 // bytes, as the Perl ldirectord sends
 	// batchSize is how many messages one system call sends or receives.
 	batchSize = 32
 	// roomWait is after how long a request is sent again for which there was no room.
@@ -29,47 +28,77 @@ const (
 // hub sends the echo requests of one address family from one raw socket, however many servers
 // there are. With a socket for each, every socket gets a copy of every reply.
 type hub struct {
-	conn           *net.IPConn
-	socket         socket // the same
-	family         int
+	*waiting
+	*net.IPConn
+	batches        *ipv4.PacketConn // the same socket; batches are the same for IPv6
+	ipv6           bool
 	request, reply byte // ICMP types
 	id             uint16
-	closed         chan struct{} // closed when the reader has ended
 
-	out      sync.Mutex // held while requests are sent; guards the next two
+	out      sync.Mutex // guards what follows
+	seq      uint16
 	messages []ipv4.Message
-	keys     []key // of the messages that are to be sent
-
-	mu      sync.Mutex // guards what follows, and what changes in the echoes; may be taken while out is held
-	seq     uint16
-	pending map[key]*Echo
-	noRoom  []key // requests that the socket had no room for; retry sends them
+	batch    []*Echo // the messages are theirs
+	noRoom   []*Echo // that the socket had no room for
 }
 
-// key is one request, as its reply repeats it.
-type key struct {
-	from netip.Addr // without zone
-	seq  uint16
-}
-
-func openHub(family int) (*hub, error) {
+func openHub(w *waiting, ipv6 bool) (*hub, error) {
 	h := &hub{
-		family: family, request: byte(ipv4.ICMPTypeEcho), reply: byte(ipv4.ICMPTypeEchoReply),
-		id: uint16(rand.Uint32()), closed: make(chan struct{}), pending: map[key]*Echo{},
+		waiting: w, ipv6: ipv6, id: uint16(rand.Uint32()), messages: newMessages(headerSize + dataSize),
+		request: byte(ipv4.ICMPTypeEcho), reply: byte(ipv4.ICMPTypeEchoReply),
 	}
 	open := open4
-	if family == family6 {
-		h.request, h.reply, open = byte(ipv6.ICMPTypeEchoRequest), byte(ipv6.ICMPTypeEchoReply), open6
+	if ipv6 {
+		h.request, h.reply, open = echo6, reply6, open6
 	}
-	conn, socket, err := open(h.id)
+	conn, err := open(h.id)
 	if err != nil {
 		return nil, err
 	}
-	h.conn, h.socket = conn, socket
-	h.messages, h.keys = newMessages(headerSize+dataSize), make([]key, 0, batchSize)
-	growBuffers(conn, bufferSize)
+	h.IPConn, h.batches = conn, ipv4.NewPacketConn(conn)
+	conn.SetReadBuffer(bufferSize)  // for the replies of thousands of servers
+	conn.SetWriteBuffer(bufferSize) // for the requests to those that are silent
+	forceBuffers(conn, bufferSize)
 	go h.read()
 	return h, nil
+}
+
+const (
+	echo6  = byte(ipv6.ICMPTypeEchoRequest)
+	reply6 = byte(ipv6.ICMPTypeEchoReply)
+)
+
+// open4 lets the kernel drop what is no reply to us. (Where it can't, receive does.)
+func open4(id uint16) (*net.IPConn, error) {
+	conn, err := net.ListenIP("ip4:icmp", nil)
+	if err != nil {
+		return nil, err
+	}
+	filter, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadMemShift{Off: 0}, // X = length of the IP header
+		bpf.LoadIndirect{Off: 0, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(ipv4.ICMPTypeEchoReply), SkipTrue: 3},
+		bpf.LoadIndirect{Off: 4, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(id), SkipTrue: 1},
+		bpf.RetConstant{Val: 1 << 16},
+		bpf.RetConstant{Val: 0},
+	})
+	if err == nil {
+		ipv4.NewPacketConn(conn).SetBPF(filter)
+	}
+	return conn, nil
+}
+
+func open6(uint16) (*net.IPConn, error) {
+	conn, err := net.ListenIP("ip6:ipv6-icmp", nil)
+	if err != nil {
+		return nil, err
+	}
+	var filter ipv6.ICMPFilter
+	filter.SetAll(true)
+	filter.Accept(ipv6.ICMPTypeEchoReply)
+	ipv6.NewPacketConn(conn).SetICMPFilter(&filter)
+	return conn, nil
 }
 
 // newMessages returns room for a batch.
@@ -81,133 +110,78 @@ func newMessages(size int) []ipv4.Message {
 	return messages
 }
 
-// failure is an echo that could not be sent.
-type failure struct {
-	echo *Echo
-	err  error
-}
-
 // send implements pinger.
 func (h *hub) send(batch []*Echo) {
-	var failed []failure
 	h.out.Lock()
+	defer h.out.Unlock()
 	for _, e := range batch {
-		switch {
-		case e.family() != h.family:
-		case !h.enter(e):
-			failed = append(failed, failure{e, syscall.ENOBUFS})
-		case len(h.keys) == batchSize:
-			failed = h.flush(failed)
-		}
+		h.enter(e, func() {})
+		h.add(e)
 	}
-	failed = h.flush(failed)
-	h.out.Unlock()
-	report(failed)
-}
-
-func report(failed []failure) {
-	for _, f := range failed {
-		f.echo.Done(f.echo, 0, f.err)
-	}
-}
-
-// enter makes a request known to the reader, and adds it to the messages to be sent. It fails where as many as there are
-// sequence numbers wait for one server.
-func (h *hub) enter(e *Echo) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for range 1 << 16 {
-		h.seq++
-		k := key{e.To.WithZone(""), h.seq}
-		if h.pending[k] == nil {
-			binary.NativeEndian.PutUint64(e.nonce[:], rand.Uint64())
-			binary.NativeEndian.PutUint64(e.nonce[8:], rand.Uint64())
-			e.seq, h.pending[k] = k.seq, e
-			h.add(k, e)
-			return true
-		}
-	}
-	return false
-}
-
-// add adds a request to the messages to be sent.
-func (h *hub) add(k key, e *Echo) {
-	m := h.messages[len(h.keys)]
-	h.keys = append(h.keys, k)
-	h.write(m.Buffers[0], e)
-	to, ip := m.Addr.(*net.IPAddr), e.To.As16()
-	to.IP, to.Zone = append(to.IP[:0], ip[:]...), e.To.Zone()
-	e.left = time.Now()
-}
-
-// flush sends the messages, and adds to failed what can't be sent. An error is that of the first message then.
-func (h *hub) flush(failed []failure) []failure {
-	for i := 0; i < len(h.keys); {
-		n, err := h.socket.WriteBatch(h.messages[i:len(h.keys)], 0)
-		switch {
-		case err == nil:
-			i += n
-		case errors.Is(err, syscall.ENOBUFS): // nor is there room for the others
-			h.wait(h.keys[i:])
-			i = len(h.keys)
-		default:
-			if e, _ := h.take(h.keys[i], nil); e != nil {
-				failed = append(failed, failure{e, err})
-			}
-			i++
-		}
-	}
-	h.keys = h.keys[:0]
-	return failed
-}
-
-// wait keeps requests that there is no room for.
-func (h *hub) wait(keys []key) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, k := range keys {
-		if e := h.pending[k]; e != nil {
-			e.left = time.Time{}
-		}
-	}
-	if len(h.noRoom) == 0 {
-		time.AfterFunc(roomWait, h.retry)
-	}
-	h.noRoom = append(h.noRoom, keys...)
+	h.flush()
 }
 
 // retry sends the requests that there was no room for, those that are still waited for.
 func (h *hub) retry() {
-	var failed []failure
 	h.out.Lock()
-	h.mu.Lock()
-	keys := h.noRoom
+	defer h.out.Unlock()
+	waiting := h.noRoom
 	h.noRoom = nil
-	h.mu.Unlock()
-	for _, k := range keys {
-		h.mu.Lock()
-		if e := h.pending[k]; e != nil {
-			h.add(k, e)
-		}
-		h.mu.Unlock()
-		if len(h.keys) == batchSize {
-			failed = h.flush(failed)
+	for _, e := range waiting {
+		if h.mark(e, time.Now()) {
+			h.add(e)
 		}
 	}
-	failed = h.flush(failed)
-	h.out.Unlock()
-	report(failed)
+	h.flush()
 }
 
-// write writes a request.
-func (h *hub) write(m []byte, e *Echo) {
+// add adds a request to the messages, and sends them when there are enough.
+func (h *hub) add(e *Echo) {
+	message := h.messages[len(h.batch)]
+	to, ip := message.Addr.(*net.IPAddr), e.To.As16()
+	to.IP, to.Zone = append(to.IP[:0], ip[:]...), e.To.Zone()
+	m := message.Buffers[0]
+	h.seq++
 	clear(m[:headerSize])
 	m[0] = h.request
 	binary.BigEndian.PutUint16(m[4:], h.id)
-	binary.BigEndian.PutUint16(m[6:], e.seq)
+	binary.BigEndian.PutUint16(m[6:], h.seq)
 	copy(m[headerSize:], e.nonce[:])
-	if h.family == family4 { // for IPv6 the kernel does it
+	if !h.ipv6 { // for IPv6 the kernel does it
 		binary.BigEndian.PutUint16(m[2:], checksum(m))
+	}
+	h.batch = append(h.batch, e)
+	if len(h.batch) == batchSize {
+		h.flush()
+	}
+}
+
+// flush sends the messages. An error is that of the first message then.
+func (h *hub) flush() {
+	for i := 0; i < len(h.batch); {
+		n, err := h.batches.WriteBatch(h.messages[i:len(h.batch)], 0)
+		if err == nil {
+			i += n
+			continue
+		}
+		h.fail(h.batch[i], err)
+		i++
+	}
+	h.batch = h.batch[:0]
+}
+
+// fail takes what could not be sent. If only room is missing, it is sent again.
+func (h *hub) fail(e *Echo, err error) {
+	switch {
+	case !errors.Is(err, syscall.ENOBUFS):
+		if was, _ := h.take(e.To, e.nonce); was != nil {
+			e.Done(e, 0, err)
+		}
+	case h.mark(e, time.Time{}):
+		if len(h.noRoom) == 0 {
+			time.AfterFunc(roomWait, h.retry)
+		}
+		h.noRoom = append(h.noRoom, e)
 	}
 }
 
@@ -224,12 +198,10 @@ func checksum(b []byte) uint16 {
 
 // read hands replies to those who wait for them, until the socket is closed.
 func (h *hub) read() {
-	defer close(h.closed)
-	replies := newMessages(replySize)
+	replies := newMessages(60 + headerSize + dataSize) // with the longest IP header
 	for {
-		n, err := h.socket.ReadBatch(replies, 0)
+		n, err := h.batches.ReadBatch(replies, 0)
 		if errors.Is(err, net.ErrClosed) {
-			h.end()
 			return
 		}
 		if err != nil { // such as ENOBUFS: the next read may do
@@ -239,78 +211,21 @@ func (h *hub) read() {
 		now := time.Now()
 		for _, m := range replies[:n] {
 			if from, ok := netip.AddrFromSlice(m.Addr.(*net.IPAddr).IP); ok {
-				h.receive(from.Unmap(), h.payload(m.Buffers[0][:m.N]), now)
+				h.receive(from.Unmap(), m.Buffers[0][:m.N], now)
 			}
 		}
 	}
 }
 
-// payload is a message without the IP header, which precedes it for IPv4.
-func (h *hub) payload(m []byte) []byte {
-	if h.family == family4 && len(m) > 0 {
-		return m[min(4*int(m[0]&15), len(m)):]
-	}
-	return m
-}
-
-// receive takes one message.
+// receive takes one message. For IPv4 it begins with the IP header.
 func (h *hub) receive(from netip.Addr, m []byte, now time.Time) {
+	if !h.ipv6 && len(m) > 0 {
+		m = m[min(4*int(m[0]&15), len(m)):]
+	}
 	if len(m) < headerSize+len(nonce{}) || m[0] != h.reply || binary.BigEndian.Uint16(m[4:]) != h.id {
 		return
 	}
-	k := key{from, binary.BigEndian.Uint16(m[6:])}
-	if e, left := h.take(k, (*nonce)(m[headerSize:])); e != nil {
+	if e, left := h.take(from, nonce(m[headerSize:])); e != nil {
 		e.Done(e, now.Sub(left), nil)
 	}
-}
-
-// take ends the wait for a request, that with a nonce if there is one. It returns its echo, or nil, and when it left.
-func (h *hub) take(k key, n *nonce) (*Echo, time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	e := h.pending[k]
-	if e == nil || n != nil && *n != e.nonce {
-		return nil, time.Time{}
-	}
-	delete(h.pending, k)
-	return e, e.left
-}
-
-// forget implements pinger.
-func (h *hub) forget(e *Echo) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	k := key{e.To.WithZone(""), e.seq}
-	if h.pending[k] != e {
-		return false
-	}
-	delete(h.pending, k)
-	return true
-}
-
-// left implements pinger.
-func (h *hub) left(e *Echo) time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return e.left
-}
-
-// end ends all that is waited for.
-func (h *hub) end() {
-	h.mu.Lock()
-	pending := h.pending
-	h.pending = map[key]*Echo{}
-	h.mu.Unlock()
-	for _, e := range pending {
-		e.Done(e, 0, net.ErrClosed)
-	}
-}
-
-// close implements pinger.
-func (h *hub) close() error {
-	if err := h.conn.Close(); err != nil {
-		return fmt.Errorf("closing the ping socket: %w", err)
-	}
-	<-h.closed
-	return nil
 }

@@ -3,118 +3,85 @@ package icmp
 
 import (
 	"errors"
+	"fmt"
 	"net"
-	"os"
 	"slices"
 	"sync"
 	"syscall"
-	"time"
 )
 
 // Pinger sends echo requests. It opens its sockets when they are first needed, and is safe for use by several
 // goroutines.
 type Pinger struct {
 	oneShot bool
+	asked   waiting
 
-	mu     sync.Mutex // guards what follows
-	opened [2]pinger  // for IPv4 and IPv6
-	closed bool
+	mu     sync.Mutex      // guards what follows
+	opened map[bool]pinger // whether for IPv6; nil when closed
 }
 
 // pinger is one way to send the echo requests of one family.
 type pinger interface {
-	send(batch []*Echo) // those of its family
-	forget(e *Echo) bool
-	left(e *Echo) time.Time // when its request left; zero while it waits for room
-	close() error
+	send(batch []*Echo)
+	Close() error
 }
 
 // NewPinger returns the pinger of a daemon: one raw socket a family for all servers, or, where raw sockets are denied,
 // an unprivileged socket for each ping.
-func NewPinger() *Pinger { return &Pinger{} }
+func NewPinger() *Pinger { return newPinger(false) }
 
 // NewOneShotPinger returns the pinger of a program that checks once: a socket for each ping.
-func NewOneShotPinger() *Pinger { return &Pinger{oneShot: true} }
+func NewOneShotPinger() *Pinger { return newPinger(true) }
+
+func newPinger(oneShot bool) *Pinger {
+	return &Pinger{oneShot: oneShot, asked: waiting{echoes: map[nonce]*Echo{}}, opened: map[bool]pinger{}}
+}
 
 // Send sends echo requests, with few system calls for many. It does not wait for their replies.
 func (p *Pinger) Send(batch []*Echo) {
-	for family := range p.opened {
-		if !slices.ContainsFunc(batch, func(e *Echo) bool { return e.family() == family }) {
+	for _, ipv6 := range []bool{false, true} {
+		family := slices.DeleteFunc(slices.Clone(batch), func(e *Echo) bool { return e.To.Is6() != ipv6 })
+		if len(family) == 0 {
 			continue
 		}
-		how, err := p.open(family)
+		how, err := p.open(ipv6)
 		if err == nil {
-			how.send(batch)
+			how.send(family)
 			continue
 		}
-		for _, e := range batch {
-			if e.family() == family {
-				e.Done(e, 0, err)
-			}
+		for _, e := range family {
+			e.Done(e, 0, err)
 		}
 	}
-}
-
-// Forget reports whether an echo was still waited for: then its Done is not called any more, and a late reply counts for
-// nobody.
-func (p *Pinger) Forget(e *Echo) bool {
-	how := p.waiting(e)
-	return how != nil && how.forget(e)
-}
-
-// Rest is asked when a timeout has passed since an echo was sent, or since Rest returned. It returns how much longer its reply
-// may take, or the error that the wait ends with, after Forget: os.ErrDeadlineExceeded, or ENOBUFS.
-//
-// Requests to servers that are silent in their own network fill the socket for the seconds in which the kernel looks for
-// them. The others wait for room then, up to a whole timeout: that wait is no part of their servers' time, and that
-// there was none is a shortage of this machine.
-func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
-	var left time.Time
-	if how := p.waiting(e); how != nil {
-		left = how.left(e)
-	}
-	if left.IsZero() {
-		return 0, syscall.ENOBUFS
-	}
-	if rest := timeout - time.Since(left); rest > 0 {
-		return rest, nil
-	}
-	return 0, os.ErrDeadlineExceeded
-}
-
-// waiting returns what would wait for an echo, or nil.
-func (p *Pinger) waiting(e *Echo) pinger {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.opened[e.family()]
 }
 
 // open returns what sends to the addresses of a family, and makes the choice at the first of them.
-func (p *Pinger) open(family int) (pinger, error) {
+func (p *Pinger) open(ipv6 bool) (pinger, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.opened == nil {
 		return nil, net.ErrClosed
 	}
-	if p.opened[family] == nil {
-		how, err := choose(family, p.oneShot)
-		if err != nil {
-			return nil, err
-		}
-		p.opened[family] = how
+	if how := p.opened[ipv6]; how != nil {
+		return how, nil
 	}
-	return p.opened[family], nil
+	how, err := p.choose(ipv6)
+	if err != nil {
+		return nil, err
+	}
+	p.opened[ipv6] = how
+	return how, nil
 }
 
-func choose(family int, oneShot bool) (pinger, error) {
-	h, err := openHub(family)
+func (p *Pinger) choose(ipv6 bool) (pinger, error) {
+	h, err := openHub(&p.asked, ipv6)
 	switch {
 	case isDenied(err):
-		return newSingle(family, false), nil
+		return single{&p.asked, false}, nil
 	case err != nil:
 		return nil, err
-	case oneShot:
-		return newSingle(family, true), h.close()
+	case p.oneShot:
+		return single{&p.asked, true}, h.Close()
 	}
 	return h, nil
 }
@@ -125,13 +92,14 @@ func isDenied(err error) bool { return errors.Is(err, syscall.EPERM) || errors.I
 func (p *Pinger) Close() error {
 	p.mu.Lock()
 	opened := p.opened
-	p.opened, p.closed = [2]pinger{}, true
-	p.mu.Unlock() // for Done
+	p.opened = nil
+	p.mu.Unlock()
 	var errs []error
 	for _, how := range opened {
-		if how != nil {
-			errs = append(errs, how.close())
+		if err := how.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("closing the ping socket: %w", err))
 		}
 	}
+	p.asked.end()
 	return errors.Join(errs...)
 }

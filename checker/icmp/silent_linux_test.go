@@ -14,7 +14,7 @@ import (
 
 // openApart opens a hub in a network of its own, where a whole network of servers is silent: nobody answers who
 // has their addresses.
-func openApart(t *testing.T, family int) (*Pinger, *hub) {
+func openApart(t *testing.T, ipv6 bool) (*Pinger, *hub) {
 	t.Helper()
 	ip, err := exec.LookPath("ip")
 	if err != nil {
@@ -26,6 +26,7 @@ func openApart(t *testing.T, family int) (*Pinger, *hub) {
 		err  error
 		skip bool
 	}
+	p := NewPinger()
 	done := make(chan opened)
 	go func() {
 		runtime.LockOSThread() // the thread ends with the goroutine, and nothing else is in its network
@@ -41,7 +42,7 @@ func openApart(t *testing.T, family int) (*Pinger, *hub) {
 			done <- opened{out: out, err: err, skip: true}
 			return
 		}
-		hub, err := openHub(family)
+		hub, err := openHub(&p.asked, ipv6)
 		done <- opened{hub: hub, err: err}
 	}()
 	o := <-done
@@ -51,15 +52,14 @@ func openApart(t *testing.T, family int) (*Pinger, *hub) {
 	case o.err != nil:
 		t.Fatal(o.err)
 	}
-	p := &Pinger{}
-	p.opened[family] = o.hub
+	p.opened[ipv6] = o.hub
 	t.Cleanup(func() { p.Close() })
 	return p, o.hub
 }
 
 // silentNeighbour is the address of one.
-func silentNeighbour(family, i int) netip.Addr {
-	if family == family6 {
+func silentNeighbour(ipv6 bool, i int) netip.Addr {
+	if ipv6 {
 		return netip.AddrFrom16([16]byte{0: 0xfd, 1: 5, 14: byte(1 + i/250), 15: byte(1 + i%250)})
 	}
 	return netip.AddrFrom4([4]byte{10, 5, byte(1 + i/250), byte(1 + i%250)})
@@ -67,10 +67,10 @@ func silentNeighbour(family, i int) netip.Addr {
 
 // The requests to silent neighbours stay in the socket's buffer while the kernel looks for them.
 func TestRoomForThousandSilentNeighbours(t *testing.T) {
-	p, _ := openApart(t, family4)
+	p, _ := openApart(t, false)
 	var batch []*Echo
 	for i := range 1000 {
-		batch = append(batch, &Echo{To: silentNeighbour(family4, i), Done: func(e *Echo, _ time.Duration, err error) { t.Errorf("%v: %v", e.To, err) }})
+		batch = append(batch, &Echo{To: silentNeighbour(false, i), Done: func(e *Echo, _ time.Duration, err error) { t.Errorf("%v: %v", e.To, err) }})
 	}
 	p.Send(batch)
 	for _, e := range batch {
@@ -91,9 +91,9 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 		"room for few": {300, 3 * time.Second, 16 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, h := openApart(t, family4)
+			p, h := openApart(t, false)
 			if c.buffer > 0 {
-				if err := h.conn.SetWriteBuffer(c.buffer); err != nil {
+				if err := h.SetWriteBuffer(c.buffer); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -101,7 +101,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			var down, ours atomic.Int64
 			for i := range c.dead {
 				wait.Go(func() {
-					switch _, err := p.Ping(t.Context(), silentNeighbour(family4, i), c.timeout); {
+					switch _, err := p.Ping(t.Context(), silentNeighbour(false, i), c.timeout); {
 					case errors.Is(err, syscall.ENOBUFS):
 						ours.Add(1)
 					case err != nil:
@@ -126,8 +126,8 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 
 // A socket without room forever is a shortage of this machine, after the timeout and not later.
 func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
-	p, h := openApart(t, family4)
-	if err := h.conn.SetWriteBuffer(1); err != nil {
+	p, h := openApart(t, false)
+	if err := h.SetWriteBuffer(1); err != nil {
 		t.Fatal(err)
 	}
 	const timeout = 500 * time.Millisecond
@@ -136,7 +136,7 @@ func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
 	for i := range 200 {
 		wait.Go(func() {
 			begin := time.Now()
-			_, err := p.Ping(t.Context(), silentNeighbour(family4, i), timeout)
+			_, err := p.Ping(t.Context(), silentNeighbour(false, i), timeout)
 			if errors.Is(err, syscall.ENOBUFS) {
 				full.Store(true)
 			}
