@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,16 +84,15 @@ func (p *Plan) adopt(checks map[*checker.Task]*check) {
 	for t := range checks {
 		running[t.Job] = t
 	}
+	adopted := make(map[*checker.Task]*checker.Task, len(checks))
 	for i, t := range p.tasks {
 		if r := running[t.Job]; r != nil {
-			p.tasks[i] = r
+			adopted[t], p.tasks[i] = r, r
 		}
 	}
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
-			if s.task != nil && running[s.task.Job] != nil {
-				s.task = running[s.task.Job]
-			}
+			s.task = cmp.Or(adopted[s.task], s.task)
 		}
 	}
 }

@@ -24,6 +24,23 @@ func requestsOf(t *testing.T, d *Director) (n requestCounts) {
 	return n
 }
 
+// A reload that changes nothing reads the table once, and asks it for nothing else.
+func TestAReloadWithoutAChangeIsOneReading(t *testing.T) {
+	hundred(t, func(t *testing.T, s *scenario, _ *mute) {
+		s.configs["three"] = strings.Replace(s.configs["one"], "checkinterval = 1", "checkinterval = 60", 1)
+		for _, name := range []string{"three", "three"} {
+			before := requestsOf(t, s.director)
+			if err := s.director.Reload(t.Context(), s.plan(name)); err != nil {
+				t.Fatal(err)
+			}
+			after := requestsOf(t, s.director)
+			if got := (requestCounts{after.reads - before.reads, after.changes - before.changes}); got != (requestCounts{1, 0}) {
+				t.Errorf("%+v, want one reading", got)
+			}
+		}
+	})
+}
+
 // A change of a server's state is one request to the table, and no reading.
 func TestOneTransitionIsOneRequest(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -26,7 +26,7 @@ const moduleTimeout = 10 * time.Second
 
 var errReloaded = errors.New("the module ip_vs was unloaded and loaded again")
 
-// connect opens a line. Timeout is how long each answer on it is waited for.
+// connect opens a line. Timeout is how long an answer on it is waited for.
 func connect(ctx context.Context, timeout time.Duration) (*conn, error) {
 	g, err := openGenl(timeout)
 	if err != nil {
@@ -59,7 +59,7 @@ func connect(ctx context.Context, timeout time.Duration) (*conn, error) {
 	return c, nil
 }
 
-// openGenl opens the socket. Timeout is how long each answer is waited for. The family is not looked up yet.
+// openGenl opens the socket. Timeout is how long an answer is waited for. The family is not looked up yet.
 func openGenl(timeout time.Duration) (*genl, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_GENERIC)
 	if err != nil {
@@ -71,6 +71,7 @@ func openGenl(timeout time.Duration) (*genl, error) {
 // lookup finds the number of IPVS among the families; ENOENT when the kernel has none.
 func (g *genl) lookup() error {
 	g.family = 0
+	g.wait()
 	name := appendAttr(nil, ctrlAttrFamilyName, []byte("IPVS\x00")...)
 	err := g.ask(ctrlFamily, ctrlCmdGetFamily, 0, name, func(attrs []byte) error {
 		g.family = num16(nested(attrs, ctrlAttrFamilyID))

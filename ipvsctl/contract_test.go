@@ -545,10 +545,8 @@ func BenchmarkMemory10kChanges(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m := NewMemory(nil)
-		for _, op := range ops {
-			if err := m.Do(context.Background(), op)[0]; err != nil {
-				b.Fatal(err)
-			}
+		if err := errors.Join(m.Do(context.Background(), ops...)...); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// answerTimeout is how long the kernel's answer to one request is waited for.
+// answerTimeout is how long the kernel's answer to a request, or to a batch of them, is waited for.
 const answerTimeout = 10 * time.Second
 
 var (
@@ -45,7 +45,7 @@ type conn struct {
 // goroutines at once.
 type genl struct {
 	file    *os.File
-	timeout time.Duration // for each answer
+	timeout time.Duration // see wait
 	family  uint16        // the number of IPVS
 
 	out    []byte // requests that are not sent yet
@@ -129,6 +129,7 @@ func (k *Kernel) request(ctx context.Context, talk func(*conn) error) error {
 		k.conn = c
 	}
 	uncut := context.AfterFunc(ctx, k.conn.close)
+	k.conn.genl.wait()
 	err := talk(k.conn)
 	switch {
 	case !uncut():
@@ -212,6 +213,9 @@ func (g *genl) queue(family uint16, cmd uint8, flags uint16, attrs []byte) {
 	g.out = append(append(g.out, 0, 0, 0, 0, cmd, 1, 0, 0), attrs...)
 }
 
+// wait gives the answers that are asked for from now on their time. On some machines that takes as long as an answer does.
+func (g *genl) wait() { g.file.SetDeadline(time.Now().Add(g.timeout)) }
+
 // ask sends one request.
 func (g *genl) ask(family uint16, cmd uint8, flags uint16, attrs []byte, answer func(attrs []byte) error) error {
 	g.queue(family, cmd, flags, attrs)
@@ -230,7 +234,6 @@ func (g *genl) exchange(answer func(attrs []byte) error) (ended []error, err err
 	flags := g.out[g.last+6:]
 	binary.NativeEndian.PutUint16(flags, num16(flags)|unix.NLM_F_ACK)
 	ended, first := make([]error, g.queued), g.seq-g.queued+1
-	g.file.SetDeadline(time.Now().Add(g.timeout)) // one for all answers: to read a clock may cost what a request costs
 	_, err = g.file.Write(g.out)
 	g.out, g.queued = g.out[:0], 0
 	for done := false; !done && err == nil; {

@@ -44,6 +44,9 @@ func (g *genl) read(table Table) error {
 		return fmt.Errorf("services: %w", err)
 	}
 	for key, service := range table {
+		if g.seq%Batch == 0 {
+			g.wait()
+		}
 		service.Dests = make(map[netip.AddrPort]Dest)
 		if err := g.dests(key, func(d Dest, _ Counters) { service.Dests[d.Addr] = d }); err != nil {
 			return fmt.Errorf("destinations of %s: %w", key, err)
