@@ -24,11 +24,20 @@ func newConnect(s Spec, e *Env) (Checker, error) {
 
 // Check implements Checker.
 func (c *connectCheck) Check(ctx context.Context) Result {
-	conn, err := connect(ctx, c.target, time.Now().Add(c.timeout), c.timeout)
+	deadline := time.Now().Add(c.timeout)
+	conn, err := connect(ctx, c.target, deadline, c.timeout)
 	if err != nil {
 		return failed(ctx, err)
 	}
 	conn.Close()
+	return c.resume(ctx, conn, deadline)
+}
+
+func (c *connectCheck) opening() (opening, bool) {
+	return opening{to: c.target, timeout: c.timeout}, c.target.Port() != 0
+}
+
+func (c *connectCheck) resume(context.Context, *conn, time.Time) Result {
 	return Result{OK: true, Stage: AtConnect, Detail: "connected"}
 }
 

@@ -55,11 +55,8 @@ func connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout
 		return nil, AtConnect.of(fmt.Errorf("no port to connect to: neither the real server nor checkport gives one"))
 	}
 	c, err := dialTCP(ctx, to, deadline)
-	if isTimeout(err) {
-		return nil, AtConnect.of(&fault{fmt.Sprintf("connect: no answer in %v", timeout), err})
-	}
 	if err != nil {
-		return nil, AtConnect.of(stageFault("connect", err))
+		return nil, connectFault(err, timeout)
 	}
 	return c, nil
 }

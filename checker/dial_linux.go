@@ -35,11 +35,7 @@ type socket struct {
 
 // openSocket makes a socket and starts to connect it.
 func openSocket(to netip.AddrPort) (*socket, error) {
-	family := syscall.AF_INET6
-	if to.Addr().Unmap().Is4() {
-		family = syscall.AF_INET
-	}
-	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	fd, err := startTCP(to)
 	if err != nil {
 		return nil, err
 	}
@@ -48,11 +44,24 @@ func openSocket(to netip.AddrPort) (*socket, error) {
 		syscall.Close(fd)
 		return nil, err
 	}
+	return &socket{os.NewFile(uintptr(fd), "tcp"), to}, nil
+}
+
+// startTCP makes a socket that does not block, and starts to connect it.
+func startTCP(to netip.AddrPort) (int, error) {
+	family := syscall.AF_INET6
+	if to.Addr().Unmap().Is4() {
+		family = syscall.AF_INET
+	}
+	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
 	if err := syscall.Connect(fd, sockaddr(to)); err != nil && !inProgress(err) {
 		syscall.Close(fd)
-		return nil, err
+		return -1, err
 	}
-	return &socket{os.NewFile(uintptr(fd), "tcp"), to}, nil
+	return fd, nil
 }
 
 func sockaddr(to netip.AddrPort) syscall.Sockaddr {

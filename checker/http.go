@@ -109,16 +109,23 @@ func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 
 // Check implements Checker.
 func (c *httpCheck) Check(ctx context.Context) Result {
-	deadline := time.Now().Add(c.timeout)
+	return c.resume(ctx, nil, time.Now().Add(c.timeout))
+}
+
+func (c *httpCheck) opening() (opening, bool) {
+	return opening{to: c.first.to, request: c.first.request, timeout: c.timeout}, c.first.tls == nil && c.first.to.Port() != 0
+}
+
+func (c *httpCheck) resume(ctx context.Context, begun *conn, deadline time.Time) Result {
 	r := newAnswerReader(c.timeout, c.receive.limits)
 	defer r.close()
-	return c.ask(ctx, r, deadline)
+	return c.ask(ctx, r, begun, deadline)
 }
 
 // ask makes the request and those that redirects lead to.
-func (c *httpCheck) ask(ctx context.Context, r *answerReader, deadline time.Time) Result {
+func (c *httpCheck) ask(ctx context.Context, r *answerReader, begun *conn, deadline time.Time) Result {
 	at := trail{hop: c.first}
-	seen, err := c.walk(ctx, &at, r, deadline)
+	seen, err := c.walk(ctx, &at, r, begun, deadline)
 	result := passed(seen)
 	if err != nil {
 		result = failed(ctx, err)
@@ -171,7 +178,7 @@ func (at *trail) withoutForeignText(err error) error {
 }
 
 // walk follows redirects as far as it may, judges the last answer, and returns its status line.
-func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, deadline time.Time) (seen string, err error) {
+func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun *conn, deadline time.Time) (seen string, err error) {
 	if err := c.locate(ctx, &at.hop, deadline); err != nil {
 		return "", err
 	}
@@ -181,7 +188,12 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, deadli
 	}
 	for followed := 0; ; followed++ {
 		at.foreign = at.hop.away && followed > 0
-		a, err := c.exchange(ctx, &at.hop, r, deadline)
+		a, err := c.exchange(ctx, &at.hop, r, begun, deadline)
+		if part := begun.inLoop(); part != nil && err == nil && (c.redirects(&a, followed) || c.receive.re.Heavy(a.body)) {
+			part.waits = true
+			return "", errWaits
+		}
+		begun = nil
 		at.ending = cmp.Or(at.ending, at.hop.ending)
 		if err != nil {
 			return "", at.withoutForeignText(err)
@@ -245,25 +257,18 @@ func (c *httpCheck) route(scheme string, addrs []netip.Addr, port uint16) (to ne
 	return netip.AddrPortFrom(addrs[0], port), true
 }
 
-// exchange sends a request and reads the answer, with its body when the status is the wanted one.
-func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, deadline time.Time) (httpAnswer, error) {
-	tcp, err := connect(ctx, h.to, deadline, c.timeout)
-	if err != nil {
-		return httpAnswer{}, err
-	}
-	defer tcp.Close()
-	var stream io.ReadWriter = tcp
-	if h.tls != nil {
-		t := tls.Client(tcp, h.tls)
-		if err := handshake(t); err != nil {
+// exchange sends a request, unless begun has it sent, and reads the answer, with its body when the status is the wanted one.
+func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun *conn, deadline time.Time) (httpAnswer, error) {
+	tcp, stream := begun, io.ReadWriter(begun)
+	if begun == nil {
+		var err error
+		if tcp, stream, err = c.request(ctx, h, deadline); err != nil {
 			return httpAnswer{}, err
 		}
-		h.ending = c.rules.warning(t)
-		defer t.CloseWrite()
-		stream = t
 	}
-	if _, err := stream.Write(h.request); err != nil {
-		return httpAnswer{}, stageFault("sending the request", err)
+	defer tcp.Close()
+	if t, ok := stream.(*tls.Conn); ok {
+		defer t.CloseWrite()
 	}
 	r.reset(stream)
 	r.turn = func() (time.Duration, error) {
@@ -282,6 +287,28 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, deadl
 	}
 	a.body, a.cut, err = r.body(&a)
 	return a, err
+}
+
+// request connects to a server and sends the request.
+func (c *httpCheck) request(ctx context.Context, h *hop, deadline time.Time) (tcp *conn, stream io.ReadWriter, err error) {
+	if tcp, err = connect(ctx, h.to, deadline, c.timeout); err != nil {
+		return nil, nil, err
+	}
+	stream = tcp
+	if h.tls != nil {
+		t := tls.Client(tcp, h.tls)
+		if err := handshake(t); err != nil {
+			tcp.Close()
+			return nil, nil, err
+		}
+		h.ending = c.rules.warning(t)
+		stream = t
+	}
+	if _, err := stream.Write(h.request); err != nil {
+		tcp.Close()
+		return nil, nil, stageFault("sending the request", err)
+	}
+	return tcp, stream, nil
 }
 
 // redirects reports whether an answer is a redirect that is to be followed. One that is wanted is not.

@@ -27,14 +27,26 @@ func newPing(s Spec, e *Env) (Checker, error) {
 // Check implements Checker. Silence is asked again, up to checkcount times; any other failure is
 // final.
 func (c *pingCheck) Check(ctx context.Context) Result {
-	for range c.attempts {
-		took, err := c.pinger.Ping(ctx, c.target, c.timeout)
-		switch {
-		case err == nil:
-			return passed(fmt.Sprintf("echo reply after %v", took.Round(time.Microsecond)))
-		case !isTimeout(err) || ctx.Err() != nil:
-			return failed(ctx, stageFault("ping", err))
-		}
+	took, err := c.pinger.Ping(ctx, c.target, c.timeout)
+	for again := c.attempts - 1; again > 0 && isTimeout(err) && ctx.Err() == nil; again-- {
+		took, err = c.pinger.Ping(ctx, c.target, c.timeout)
+	}
+	return c.result(ctx, took, err)
+}
+
+func (c *pingCheck) opening() (opening, bool) {
+	_, ok := c.pinger.(echoer)
+	return opening{ping: c, timeout: c.timeout}, ok
+}
+
+func (c *pingCheck) resume(context.Context, *conn, time.Time) Result { return Result{} }
+
+func (c *pingCheck) result(ctx context.Context, took time.Duration, err error) Result {
+	switch {
+	case err == nil:
+		return passed(fmt.Sprintf("echo reply after %v", took.Round(time.Microsecond)))
+	case !isTimeout(err) || ctx.Err() != nil:
+		return failed(ctx, stageFault("ping", err))
 	}
 	silence := fmt.Sprintf("ping: no answer in %v", c.timeout)
 	if c.attempts > 1 {

@@ -7,14 +7,19 @@ import (
 	"time"
 )
 
-// Tick is the grid of wake-ups. Each starts all checks that are due, which halves the processor time of one wake-up for
-// each check.
+// Tick is the finest grid of wake-ups.
 const Tick = 10 * time.Millisecond
 
 const (
-	// firstPerTick is how many new tasks start in one tick: ten thousand new servers are checked within two seconds, and
+	// firstPerTick is how many new tasks start in one tick: ten thousand new servers are checked within a second, and
 	// not all at the same time.
-	firstPerTick = 50
+	firstPerTick = 160
+	// A wake-up costs more than a check. So that one starts many, the checks of an interval are due on a grid. It is as
+	// coarse as one instant has perGrid checks, but never coarser than a share of the interval.
+	perGrid   = 50
+	gridShare = 20
+	// maxSleep is the longest time between two wake-ups, and how late a success after a success may be reported.
+	maxSleep = time.Second
 	// stallAfter is how late the pool may wake before failures from that time are ignored: when the process was stopped
 	// or the machine was suspended, they say nothing about the servers.
 	stallAfter = 500 * time.Millisecond
@@ -44,6 +49,9 @@ type Task struct {
 	doubted bool // the last result was ignored
 }
 
+func (t *Task) when() time.Time { return t.due }
+func (t *Task) moved(index int) { t.index = index }
+
 // Update is the result of one check of a task.
 type Update struct {
 	Task   *Task
@@ -51,7 +59,8 @@ type Update struct {
 }
 
 // Pool makes checks on time: each task at its own interval, and never twice at the same time. A task has a goroutine only
-// while its check runs. A Pool is safe for use by several goroutines.
+// while its check runs, and a light check (connect, plain HTTP, ping) not even then: the goroutine of Run makes it. A Pool
+// is safe for use by several goroutines.
 type Pool struct {
 	wake    chan struct{} // the schedule changed
 	results chan struct{} // there is something to Take
@@ -59,10 +68,14 @@ type Pool struct {
 	asleep  func() time.Duration // how long the machine has been suspended since its boot
 
 	mu      sync.Mutex // guards what follows
+	loop    *loop      // nil before the first light check
 	tasks   []*Task
-	queue   schedule // tasks whose check does not run
+	queue   byTime[*Task]         // tasks whose check does not run
+	every   map[time.Duration]int // how many tasks have which interval
 	pending []Update
+	told    time.Time     // when results was last signalled
 	spread  float64       // where in its interval the next new task goes
+	epoch   time.Time     // where all grids begin
 	planned time.Time     // when the pool last planned to wake; zero before the first round
 	stalled time.Time     // when it last woke far too late
 	slept   time.Duration // what asleep returned last
@@ -70,7 +83,7 @@ type Pool struct {
 
 // NewPool returns a pool without tasks. It does nothing until Run.
 func NewPool() *Pool {
-	return &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended}
+	return &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended, epoch: time.Now()}
 }
 
 // Set makes tasks the tasks of the pool. Those that it already has keep their schedule. New ones are checked at once. The
@@ -79,8 +92,10 @@ func (p *Pool) Set(tasks []*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	kept := make(map[*Task]bool, len(tasks))
+	p.every = map[time.Duration]int{}
 	for _, t := range tasks {
 		kept[t] = true
+		p.every[t.Every]++
 	}
 	for _, t := range p.tasks {
 		if kept[t] {
@@ -101,7 +116,7 @@ func (p *Pool) Set(tasks []*Task) {
 		heap.Push(&p.queue, t)
 	}
 	p.tasks = tasks
-	signal(p.wake)
+	p.changed()
 }
 
 // Results is signalled when there is something to Take. A success after a success may be reported up to a second late.
@@ -136,16 +151,45 @@ func (p *Pool) Overdue() time.Duration {
 // programs running that they started. A check that does not end is not waited for.
 func (p *Pool) Run(ctx context.Context) {
 	defer p.waitForRunning()
+	defer p.closeLoop()
+	defer context.AfterFunc(ctx, p.rouse)()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
+		light, next := p.round(ctx)
+		if p.loop != nil {
+			p.loop.run(ctx, light, next)
+			continue
+		}
+		timer.Reset(time.Until(next))
 		select {
-		case <-ctx.Done():
-			return
 		case <-p.wake:
 		case <-timer.C:
 		}
-		timer.Reset(p.round(ctx))
+	}
+}
+
+func (p *Pool) closeLoop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.loop != nil {
+		p.loop.close()
+		p.loop = nil
+	}
+}
+
+// rouse makes the pool look at its schedule.
+func (p *Pool) rouse() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.changed()
+}
+
+// changed is rouse under the lock.
+func (p *Pool) changed() {
+	signal(p.wake)
+	if p.loop != nil {
+		p.loop.wake()
 	}
 }
 
@@ -158,29 +202,53 @@ func (p *Pool) waitForRunning() {
 	}
 }
 
-// round starts what is due and returns how long to sleep until more is.
-func (p *Pool) round(ctx context.Context) time.Duration {
+// round starts what is due, but for light checks, which it returns. Until next nothing more is due.
+func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	if !p.planned.IsZero() && p.late(now) {
+	now, slept := time.Now(), p.asleep()
+	if !p.planned.IsZero() && p.isLate(now, slept) {
 		p.stalled = now
 	}
-	p.slept = p.asleep()
+	p.slept = slept
 	for len(p.queue) > 0 && !p.queue[0].due.After(now) {
 		t := heap.Pop(&p.queue).(*Task)
+		if p.isLight(t) {
+			light = append(light, t)
+			continue
+		}
 		p.running.Go(func() { p.run(ctx, t, now) })
 	}
-	if len(p.pending) > 0 {
-		signal(p.results)
+	if len(p.pending) > 0 && now.Sub(p.told) >= maxSleep {
+		p.tell(now)
 	}
-	next := time.Second
-	if len(p.queue) > 0 {
-		next = min(next, max(p.queue[0].due.Sub(now), 0))
+	p.planned = now.Add(maxSleep)
+	if len(p.queue) > 0 && p.queue[0].due.Before(p.planned) {
+		p.planned = p.queue[0].due
 	}
-	next = ceil(next)
-	p.planned = now.Add(next)
-	return next
+	p.planned = p.epoch.Add(ceil(p.planned.Sub(p.epoch)))
+	return light, p.planned
+}
+
+// isLight reports whether the loop makes the check of a task. It is opened for the first one.
+func (p *Pool) isLight(t *Task) bool {
+	l, ok := t.Checker.(lightCheck)
+	if !ok {
+		return false
+	}
+	if _, ok := l.opening(); !ok {
+		return false
+	}
+	if p.loop == nil {
+		p.loop, _ = newLoop(p) // without one the check has a goroutine
+	}
+	return p.loop != nil
+}
+
+// tell says that there are results to take.
+func (p *Pool) tell(now time.Time) {
+	p.told = now
+	signal(p.results)
 }
 
 func (p *Pool) run(ctx context.Context, t *Task, start time.Time) {
@@ -201,7 +269,7 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 	if !r.OK && !r.Local && !t.doubted && p.overslept(start, now) {
 		t.ran, t.doubted, t.due = true, true, now
 		heap.Push(&p.queue, t)
-		signal(p.wake)
+		p.changed()
 		return
 	}
 	told := !t.ran || !r.OK || !t.ok
@@ -210,10 +278,10 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 	heap.Push(&p.queue, t)
 	p.pending = append(p.pending, Update{Task: t, Result: r})
 	if told {
-		signal(p.results)
+		p.tell(now)
 	}
 	if t.due.Before(p.planned) {
-		signal(p.wake)
+		p.changed()
 	}
 }
 
@@ -223,7 +291,7 @@ func (p *Pool) next(t *Task, r Result, start, now time.Time) time.Time {
 		return now.Add(min(shortageRetry, t.Every))
 	}
 	if !t.ran {
-		return start.Add(p.phase(t.Every))
+		return p.phase(start, t.Every)
 	}
 	if now.Sub(start) >= t.Every { // it took its whole interval: the next one is not late, too
 		return now
@@ -238,18 +306,32 @@ func (p *Pool) overslept(start, now time.Time) bool {
 
 // late reports whether the pool should have woken long before. The process's own clock stops while the machine is
 // suspended, unlike the servers'.
-func (p *Pool) late(now time.Time) bool {
-	return now.Sub(p.planned) > stallAfter || p.asleep()-p.slept > stallAfter
+func (p *Pool) late(now time.Time) bool { return p.isLate(now, p.asleep()) }
+
+func (p *Pool) isLate(now time.Time, slept time.Duration) bool {
+	return now.Sub(p.planned) > stallAfter || slept-p.slept > stallAfter
 }
 
-// phase is where in its interval a job is made after its first check. Steps of the golden ratio spread any number of jobs
-// evenly, whenever they are added. The second check is never soon after the first.
-func (p *Pool) phase(every time.Duration) time.Duration {
+// phase is when a job is made after its first check: a tenth of its interval after it at the earliest, and as much later
+// than the interval at the latest. Steps of the golden ratio spread any number of jobs evenly over the grid, whenever they
+// are added.
+func (p *Pool) phase(first time.Time, every time.Duration) time.Time {
 	p.spread += 0.6180339887498949
 	if p.spread >= 1 {
 		p.spread--
 	}
-	return every/10 + time.Duration(p.spread*float64(every-every/10))
+	grid := gridOf(every, p.every[every])
+	step := 1 + time.Duration(p.spread*float64(every/grid))
+	due := p.epoch.Add((first.Sub(p.epoch)/grid + step) * grid)
+	if due.Sub(first) < every/10 {
+		due = due.Add(every)
+	}
+	return due
+}
+
+// gridOf is the grid on which a number of checks of one interval are due.
+func gridOf(every time.Duration, checks int) time.Duration {
+	return max(every/time.Duration(max(gridShare, (checks+perGrid-1)/perGrid)), min(Tick, every))
 }
 
 // after is the next time that a job is due, in steps of its interval from the last one.
@@ -267,29 +349,4 @@ func signal(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// schedule is a heap of tasks by the time they are due.
-type schedule []*Task
-
-func (s schedule) Len() int           { return len(s) }
-func (s schedule) Less(i, j int) bool { return s[i].due.Before(s[j].due) }
-func (s schedule) Swap(i, j int) {
-	s[i], s[j] = s[j], s[i]
-	s[i].index, s[j].index = i, j
-}
-
-func (s *schedule) Push(x any) {
-	t := x.(*Task)
-	t.index = len(*s)
-	*s = append(*s, t)
-}
-
-func (s *schedule) Pop() any {
-	old := *s
-	t := old[len(old)-1]
-	old[len(old)-1] = nil
-	*s = old[:len(old)-1]
-	t.index = -1
-	return t
 }

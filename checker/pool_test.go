@@ -77,15 +77,15 @@ func TestSlowChecksDelayNobodyAndNeverOverlap(t *testing.T) {
 	})
 }
 
-func TestJobsAreSpreadOverTheInterval(t *testing.T) {
+func TestJobsAreSpreadOverAGridOfTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
 		const n, every = 1000, time.Second
 		begin := time.Now()
-		perTick := map[int]int{}
+		perInstant := map[time.Duration]int{}
 		check := checkFunc(func(context.Context) Result {
 			if since := time.Since(begin); since >= 2*every && since < 3*every {
-				perTick[int(since/Tick)]++
+				perInstant[since]++
 			}
 			return Result{OK: true}
 		})
@@ -97,15 +97,15 @@ func TestJobsAreSpreadOverTheInterval(t *testing.T) {
 		time.Sleep(3 * every)
 		synctest.Wait()
 		total, busiest := 0, 0
-		for _, k := range perTick {
+		for _, k := range perInstant {
 			total += k
 			busiest = max(busiest, k)
 		}
 		if total < n*99/100 || total > n*101/100 {
 			t.Errorf("%d checks in one interval, want %d", total, n)
 		}
-		if busiest > 3*n/100 {
-			t.Errorf("%d checks in one tick, the mean is %d", busiest, n/100)
+		if grid := int(every / gridOf(every, n)); busiest > n/grid+2 || len(perInstant) > grid {
+			t.Errorf("%d checks at one of %d instants, the mean is %d at %d", busiest, len(perInstant), n/grid, grid)
 		}
 	})
 }
@@ -420,16 +420,41 @@ func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
 	}
 }
 
-func TestPhasesFollowTheGoldenRatio(t *testing.T) {
+func TestPhasesFollowTheGoldenRatioOnAGrid(t *testing.T) {
 	p := NewPool()
-	for i, want := range []time.Duration{6562305898, 3124611797, 8686917696} {
-		if got := p.phase(10 * time.Second); got.Round(10) != want.Round(10) {
+	first := p.epoch.Add(20 * time.Second)
+	for i, want := range []time.Duration{6500 * time.Millisecond, 2500 * time.Millisecond, 9 * time.Second} {
+		if got := p.phase(first, 10*time.Second).Sub(first); got != want {
 			t.Errorf("phase %d is %v, want %v", i, got, want)
 		}
 	}
-	p.spread = 1 - 0.6180339887498949 // the next one would be a whole interval
-	if got := p.phase(10 * time.Second); got != time.Second {
-		t.Errorf("phase %v, want 1s", got)
+	p.spread = 1 - 0.6180339887498949 // half a second after the first check would be too soon
+	if got := p.phase(first, 10*time.Second).Sub(first); got != 10*time.Second+500*time.Millisecond {
+		t.Errorf("phase %v, want 10.5s", got)
+	}
+	if got := p.phase(first.Add(1), 10*time.Second).Sub(first); got != 6500*time.Millisecond {
+		t.Errorf("phase %v of a first check that was not on the grid", got)
+	}
+}
+
+func TestTheGridHasFewChecksAtAnInstantAndIsFine(t *testing.T) {
+	for _, c := range []struct {
+		every  time.Duration
+		checks int
+		want   time.Duration
+	}{
+		{time.Second, 1, 50 * time.Millisecond},
+		{time.Second, 1000, 50 * time.Millisecond},
+		{time.Second, 2000, 25 * time.Millisecond},
+		{time.Second, 50000, Tick},
+		{5 * time.Second, 100, 250 * time.Millisecond},
+		{3 * time.Second, 10000, 15 * time.Millisecond},
+		{100 * time.Millisecond, 1, Tick},
+		{time.Millisecond, 1, time.Millisecond},
+	} {
+		if got := gridOf(c.every, c.checks); got != c.want {
+			t.Errorf("%d checks every %v: grid %v, want %v", c.checks, c.every, got, c.want)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // sealed is a checker as New gives it: a panic of a protocol over unexpected bytes is one failed
@@ -17,13 +18,28 @@ type sealed struct {
 
 // Check implements Checker.
 func (c *sealed) Check(ctx context.Context) (r Result) {
-	defer func() {
-		if p := recover(); p != nil {
-			r = panicked(p)
-		}
-		c.secrets.hideIn(&r)
-	}()
+	defer c.seal(&r)
 	return c.Checker.Check(ctx)
+}
+
+func (c *sealed) opening() (o opening, ok bool) {
+	if l, ok := c.Checker.(lightCheck); ok {
+		return l.opening()
+	}
+	return o, false
+}
+
+func (c *sealed) resume(ctx context.Context, conn *conn, deadline time.Time) (r Result) {
+	defer c.seal(&r)
+	return c.Checker.(lightCheck).resume(ctx, conn, deadline)
+}
+
+// seal ends a check, whether it panics or not.
+func (c *sealed) seal(r *Result) {
+	if p := recover(); p != nil {
+		*r = panicked(p)
+	}
+	c.secrets.hideIn(r)
 }
 
 // panicked is the result of a check that ended so. Its warning has the place; it is reported once.
@@ -51,7 +67,7 @@ func panicPlace() string {
 		switch {
 		case f.Function == "runtime.gopanic":
 			begun, places = true, nil
-		case strings.HasSuffix(f.Function, ".(*sealed).Check") && begun, !more:
+		case strings.Contains(f.Function, ".(*sealed).") && begun, !more:
 			return strings.Join(places, " < ")
 		case begun && !strings.HasPrefix(f.Function, "runtime."):
 			places = append(places, fmt.Sprintf("%s %s:%d", path.Base(f.Function), path.Base(f.File), f.Line))

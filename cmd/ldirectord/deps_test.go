@@ -13,7 +13,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/printable":      nil,
 		"ldirectord/program":        nil,
 		"ldirectord/parser":         {"ldirectord/printable"},
-		"ldirectord/checker":        {"ldirectord/checker/perlre", "ldirectord/printable", "ldirectord/program"},
+		"ldirectord/checker":        {"ldirectord/checker/icmp", "ldirectord/checker/perlre", "ldirectord/printable", "ldirectord/program"},
 		"ldirectord/checker/icmp":   nil,
 		"ldirectord/checker/perlre": nil,
 		"ldirectord/ipvsctl":        {"ldirectord/program"},

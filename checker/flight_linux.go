@@ -1,0 +1,156 @@
+package checker
+
+import (
+	"context"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"ldirectord/checker/icmp"
+)
+
+// maxHeld and maxPieces bound what the loop reads of an answer, in bytes and in reads. A longer one gets a goroutine.
+const (
+	maxHeld   = 16 << 10
+	maxPieces = 4
+)
+
+// flight is a light check while it is made.
+type flight struct {
+	opening
+	task  *Task
+	check lightCheck
+	began time.Time
+	end   time.Time // its deadline
+	index int       // in the loop's ends
+
+	fd     int // -1 without a socket
+	looks  int
+	sent   bool
+	head   []byte // what was read so far
+	pieces int    // in how many reads
+
+	echo  icmp.Echo
+	asked int // how many echo requests were sent
+}
+
+func (f *flight) when() time.Time { return f.end }
+func (f *flight) moved(index int) { f.index = index }
+
+// step continues a check as far as that is possible now. It reports whether the loop is done with it.
+func (l *loop) step(ctx context.Context, f *flight) bool {
+	if !f.sent && len(f.request) == 0 {
+		return l.connected(ctx, f)
+	}
+	if !f.sent {
+		if sent, done := l.send(ctx, f); !sent {
+			return done
+		}
+	}
+	return l.receive(ctx, f)
+}
+
+// connected asks for the connection again, which tells how it went (connect(2)).
+func (l *loop) connected(ctx context.Context, f *flight) bool {
+	err := syscall.Connect(f.fd, sockaddr(f.to))
+	switch {
+	case inProgress(err):
+		return false
+	case err == nil || err == syscall.EISCONN:
+		l.finish(ctx, f, f.check.resume(ctx, nil, f.end))
+	default:
+		l.finish(ctx, f, failed(ctx, connectFault(err, f.timeout)))
+	}
+	return true
+}
+
+// send sends the request as soon as there is a connection. It reports whether that is so.
+func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
+	n, err := syscall.Write(f.fd, f.request)
+	switch {
+	case err == syscall.EAGAIN: // no connection yet
+		return false, false
+	case err == syscall.EPIPE || err == syscall.ECONNRESET:
+		l.finish(ctx, f, failed(ctx, stageFault("sending the request", err)))
+		return false, true
+	case err != nil: // how the connection went
+		l.finish(ctx, f, failed(ctx, connectFault(err, f.timeout)))
+		return false, true
+	case n < len(f.request):
+		l.handOver(ctx, f, f.request[n:])
+		return false, true
+	}
+	f.sent = true
+	return true, false
+}
+
+// receive reads what has come, and finishes the check when that is enough.
+func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
+	for {
+		n, err := syscall.Read(f.fd, l.buf[:])
+		switch {
+		case err == syscall.EAGAIN:
+			return false
+		case err == syscall.EINTR:
+			continue
+		case n == 0:
+			err = io.EOF
+		}
+		said := l.buf[:max(n, 0)]
+		if len(f.head) > 0 {
+			f.head = append(f.head, said...)
+			said = f.head
+		}
+		more, done := l.judge(ctx, f, said, err)
+		if done {
+			return true
+		}
+		f.head = append(f.head[:0], said...)
+		if f.pieces++; !more || f.pieces == maxPieces || len(f.head) >= maxHeld {
+			l.handOver(ctx, f, nil)
+			return true
+		}
+	}
+}
+
+// judge finishes the check if what was received is enough for that. Else it reports whether more of it would do.
+func (l *loop) judge(ctx context.Context, f *flight, said []byte, err error) (more, done bool) {
+	part := received{head: said, err: err}
+	r := f.check.resume(ctx, &conn{Conn: &part}, f.end)
+	if part.short || part.waits {
+		return part.short, false
+	}
+	l.finish(ctx, f, r)
+	return false, true
+}
+
+// handOver lets a goroutine go on with a check, which first sends the rest of the request.
+func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
+	if l.forget(f) {
+		l.raw.Control(func(poll uintptr) { syscall.EpollCtl(int(poll), syscall.EPOLL_CTL_DEL, f.fd, nil) })
+	}
+	s := &socket{os.NewFile(uintptr(f.fd), "tcp"), f.to}
+	t, check, began, end, head := f.task, f.check, f.began, f.end, f.head
+	f.head = nil
+	l.release(f)
+	l.pool.running.Go(func() {
+		r := goOn(ctx, check, s, request, head, end)
+		r.Took = time.Since(began)
+		l.pool.finish(ctx, t, r, began)
+	})
+}
+
+func goOn(ctx context.Context, check lightCheck, s *socket, request, head []byte, end time.Time) Result {
+	c, err := guard(ctx, &received{Conn: s, head: head}, end)
+	if err != nil {
+		return failed(ctx, err)
+	}
+	if len(request) > 0 {
+		if _, err := c.Write(request); err != nil {
+			c.Close()
+			return failed(ctx, stageFault("sending the request", err))
+		}
+	}
+	return check.resume(ctx, c, end)
+}

@@ -1,0 +1,260 @@
+package checker
+
+import (
+	"container/heap"
+	"context"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/checker/icmp"
+)
+
+const (
+	maxEvents = 128
+	// A server that is near answers within lookEvery. Its socket is looked at maxLooks times, which costs one wake-up for
+	// all that began together; only then the kernel is asked to wake the loop for it alone.
+	lookEvery = time.Millisecond
+	maxLooks  = 4
+)
+
+// loop makes light checks in one goroutine, over one epoll descriptor. That descriptor lies in Go's poller: a goroutine
+// that blocks in epoll_wait(2) itself would keep a thread, and wake another one each time. The time to wake is a timer of
+// the kernel's: Go's poller counts in milliseconds, and would wake twice for one of its own.
+type loop struct {
+	pool    *Pool
+	poll    *os.File // the epoll descriptor
+	raw     syscall.RawConn
+	timer   int             // its descriptor
+	fresh   []*flight       // looked at next time
+	watched []*flight       // by descriptor
+	ends    byTime[*flight] // by deadline
+	idle    []*flight       // to be used again
+	soon    bool            // the timer is set for the next look
+	events  [maxEvents]syscall.EpollEvent
+	buf     [maxHeld]byte
+	pings
+
+	mu     sync.Mutex // guards what follows
+	woken  bool
+	echoed []echoed
+	asleep bool // for longer than until the next look
+}
+
+func newLoop(p *Pool) (*loop, error) {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		syscall.Close(fd)
+		return nil, err
+	}
+	l := &loop{pool: p, poll: os.NewFile(uintptr(fd), "epoll")}
+	if l.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC); err != nil {
+		l.poll.Close()
+		return nil, err
+	}
+	if l.raw, err = l.poll.SyscallConn(); err == nil {
+		err = l.watch(l.timer, nil)
+	}
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *loop) close() {
+	for _, f := range l.ends {
+		if f.ping != nil {
+			l.pinger.Forget(&f.echo)
+			continue
+		}
+		syscall.Close(f.fd)
+	}
+	syscall.Close(l.timer)
+	l.poll.Close()
+}
+
+// wake ends run soon. It may be called from any goroutine.
+func (l *loop) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.woken = true
+	l.poll.SetReadDeadline(longAgo)
+}
+
+// run begins checks, and continues all that are under way, until a time or until it is woken.
+func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
+	for _, t := range tasks {
+		l.begin(ctx, t)
+	}
+	for woken := false; !woken && time.Now().Before(until); {
+		l.sendEchoes()
+		l.look(ctx)
+		l.setTimer(until)
+		var n int
+		n, woken = l.wait()
+		l.takeEchoes(ctx)
+		for _, e := range l.events[:n] {
+			if f := l.watched[e.Fd]; f != nil {
+				l.step(ctx, f)
+			}
+		}
+		if n < len(l.events) { // an answer that has come counts, also after its deadline
+			l.expire(ctx)
+		}
+	}
+}
+
+// setTimer sets when the loop wakes: at the time given, for the next look, or at the next deadline.
+func (l *loop) setTimer(until time.Time) {
+	if len(l.ends) > 0 && l.ends[0].end.Before(until) {
+		until = l.ends[0].end
+	}
+	now := time.Now()
+	if l.soon = len(l.fresh) > 0 || l.pinged; l.soon {
+		until = now.Add(lookEvery)
+	}
+	in := unix.NsecToTimespec(int64(max(until.Sub(now), 1)))
+	unix.TimerfdSettime(l.timer, 0, &unix.ItimerSpec{Value: in}, nil)
+}
+
+// wait waits for events. The timer is one of them, which belongs to no check.
+func (l *loop) wait() (n int, woken bool) {
+	ask := func(fd uintptr) bool {
+		n, _ = syscall.EpollWait(int(fd), l.events[:], 0)
+		return n != 0
+	}
+	if l.fallAsleep() && l.raw.Read(ask) != nil { // woken: what has come until now?
+		l.raw.Control(func(fd uintptr) { ask(fd) })
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.woken || !l.asleep {
+		l.poll.SetReadDeadline(time.Time{})
+	}
+	woken, l.woken, l.asleep = l.woken, false, false
+	return max(n, 0), woken
+}
+
+// fallAsleep reports whether there is nothing to do.
+func (l *loop) fallAsleep() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asleep = !l.soon
+	return len(l.echoed) == 0 || l.soon
+}
+
+func (l *loop) begin(ctx context.Context, t *Task) {
+	f := l.newFlight(t)
+	if f.ping != nil {
+		l.ping(f)
+		return
+	}
+	fd, err := startTCP(f.to)
+	if err != nil {
+		l.finish(ctx, f, failed(ctx, connectFault(err, f.timeout)))
+		return
+	}
+	f.fd = fd
+	l.fresh = append(l.fresh, f)
+}
+
+func (l *loop) newFlight(t *Task) *flight {
+	var f *flight
+	if last := len(l.idle) - 1; last >= 0 {
+		f = l.idle[last]
+		l.idle = l.idle[:last]
+	} else {
+		f = &flight{}
+		f.echo.Done = func(_ *icmp.Echo, took time.Duration, err error) { l.noteEcho(echoed{f, took, err}) }
+	}
+	check := t.Checker.(lightCheck)
+	o, _ := check.opening()
+	now := time.Now()
+	*f = flight{opening: o, task: t, check: check, began: now, end: now.Add(o.timeout), fd: -1, head: f.head[:0], echo: icmp.Echo{Done: f.echo.Done}}
+	heap.Push(&l.ends, f)
+	return f
+}
+
+// look continues all checks that the kernel does not watch.
+func (l *loop) look(ctx context.Context) {
+	looked := l.fresh
+	l.fresh = l.fresh[:0]
+	for _, f := range looked {
+		if l.step(ctx, f) {
+			continue
+		}
+		if f.looks++; f.looks < maxLooks {
+			l.fresh = append(l.fresh, f)
+		} else if err := l.watch(f.fd, f); err != nil {
+			l.finish(ctx, f, failed(ctx, connectFault(err, f.timeout)))
+		}
+	}
+}
+
+// watch lets the kernel tell each event of a descriptor once, and what has come already at once.
+func (l *loop) watch(fd int, f *flight) (err error) {
+	const edge = 1 << 31 // EPOLLET
+	for fd >= len(l.watched) {
+		l.watched = append(l.watched, nil)
+	}
+	l.watched[fd] = f
+	e := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLOUT | edge, Fd: int32(fd)}
+	l.raw.Control(func(poll uintptr) { err = syscall.EpollCtl(int(poll), syscall.EPOLL_CTL_ADD, fd, &e) })
+	return err
+}
+
+// forget reports whether the kernel watched a flight's socket. The loop takes no more events of it.
+func (l *loop) forget(f *flight) bool {
+	if f.fd < 0 || f.fd >= len(l.watched) || l.watched[f.fd] != f {
+		return false
+	}
+	l.watched[f.fd] = nil
+	return true
+}
+
+func (l *loop) finish(ctx context.Context, f *flight, r Result) {
+	l.forget(f)
+	if f.fd >= 0 {
+		syscall.Close(f.fd)
+	}
+	r.Took = time.Since(f.began)
+	t, began := f.task, f.began
+	l.release(f)
+	l.pool.finish(ctx, t, r, began)
+}
+
+func (l *loop) release(f *flight) {
+	heap.Remove(&l.ends, f.index)
+	f.task, f.check = nil, nil
+	l.idle = append(l.idle, f)
+}
+
+// expire ends the checks whose deadline has passed.
+func (l *loop) expire(ctx context.Context) {
+	now := time.Now()
+	for len(l.ends) > 0 && !l.ends[0].end.After(now) {
+		f := l.ends[0]
+		if f.ping != nil {
+			l.endOfPing(ctx, f, now)
+			continue
+		}
+		if f.looks < maxLooks {
+			l.fresh = slices.DeleteFunc(l.fresh, func(other *flight) bool { return other == f })
+		}
+		if !f.sent {
+			l.finish(ctx, f, failed(ctx, connectFault(os.ErrDeadlineExceeded, f.timeout)))
+			continue
+		}
+		if _, done := l.judge(ctx, f, f.head, os.ErrDeadlineExceeded); !done {
+			l.finish(ctx, f, failed(ctx, readFault("the answer", true, f.timeout, os.ErrDeadlineExceeded)))
+		}
+	}
+}
