@@ -169,6 +169,9 @@ func build(t testing.TB, s Spec, e *Env) Checker {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if byLoop.Load() {
+		return looped{c}
+	}
 	return c
 }
 
