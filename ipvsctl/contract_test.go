@@ -410,6 +410,16 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
 	})
+	t.Run("every change of a batch may fail", func(t *testing.T) {
+		client := open(t)
+		do(t, client, parseOp(t, "-A -f 1 -s rr"))
+		gone := slices.Repeat(parseOps(t, "-e -f 1 -r 10.2.0.1:0 -g -w 1", "-d -f 1 -r 10.2.0.1:0", "-d -f 2 -r 10.2.0.1:0"), 2*Batch)
+		for i, err := range client.Do(context.Background(), gone...) {
+			if want := []error{syscall.ENOENT, syscall.ENOENT, syscall.ESRCH}[i%3]; !errors.Is(err, want) {
+				t.Fatalf("%d: %s: got %v, want %v", i, gone[i], err, want)
+			}
+		}
+	})
 	t.Run("nothing happens after the context's end", func(t *testing.T) {
 		client := open(t)
 		ended, end := context.WithCancel(context.Background())
