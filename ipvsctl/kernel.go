@@ -180,7 +180,7 @@ func (g *genl) changeDests(ops []Op, results []error) error {
 		for i, op := range ops {
 			cmd := destCommands[op.Kind]
 			if results[i] == syscall.EEXIST {
-				cmd = cmdSetDest
+				cmd, results[i] = cmdSetDest, errPending
 			} else if results[i] != errPending {
 				continue
 			}
