@@ -99,3 +99,19 @@ func TestABatchWithoutAnAnswerIsToldOnce(t *testing.T) {
 		}
 	})
 }
+
+// Removals that fill more than a batch go backwards, so that the kernel finds what comes back among those removed last.
+func TestManyRemovalsGoBackwards(t *testing.T) {
+	hundred(t, func(t *testing.T, s *scenario, _ *mute) {
+		for _, c := range []struct{ how, first, last string }{
+			{"down", "-d -t 10.1.0.100:80 -r 10.2.0.2:80", "-d -t 10.1.0.1:80 -r 10.2.0.2:80"},
+			{"up", "-a -t 10.1.0.1:80 -r 10.2.0.2:80 -g -w 1", "-a -t 10.1.0.100:80 -r 10.2.0.2:80 -g -w 1"},
+		} {
+			s.set(servers[1], c.how)
+			time.Sleep(5 * time.Second)
+			if done := s.take(); done[0] != c.first || done[99] != c.last {
+				t.Errorf("%s: from %s to %s, want %s to %s", c.how, done[0], done[99], c.first, c.last)
+			}
+		}
+	})
+}

@@ -159,7 +159,7 @@ func (r *rack) turn(t testing.TB, ok bool) time.Duration {
 // rackConfig is of virtual services with the same four servers.
 func rackConfig(services int, quiescent string) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "checkinterval = 3\nquiescent = %s\n", quiescent)
+	fmt.Fprintf(&text, "checkinterval = 2\nquiescent = %s\n", quiescent)
 	for i := range services {
 		fmt.Fprintf(&text, "virtual = 10.1.%d.%d:80\n\tchecktype = connect\n", i/250, i%250+1)
 		for r := range 4 {
