@@ -13,7 +13,7 @@ const Tick = 10 * time.Millisecond
 const (
 	// firstPerTick is how many new tasks start in one tick: ten thousand new servers are checked within a second, and
 	// not all at the same time.
-	firstPerTick = 160
+	firstPerTick = 200
 	// A wake-up costs more than a check. So that one starts many, the checks of an interval are due on a grid. It is as
 	// coarse as one instant has perGrid checks, but never coarser than a share of the interval.
 	perGrid   = 50
