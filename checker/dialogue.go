@@ -25,7 +25,8 @@ type talk struct {
 	timeout  time.Duration
 	tls      *tls.Config // nil: in the clear
 	rules    tlsRules
-	later    bool // TLS begins when the protocol asks for it, not at once
+	sessions *sessions // nil: each handshake is a full one
+	later    bool      // TLS begins when the protocol asks for it, not at once
 	protocol protocol
 }
 
@@ -47,7 +48,10 @@ func newTalk(s Spec, e *Env, p protocol) (Checker, error) {
 	if c.rules, err = e.tlsRules(s); err != nil {
 		return nil, err
 	}
-	c.tls = c.rules.config(tls.NewLRUClientSessionCache(1), s.SNI, s.Host, addressName(s))
+	if s.Service != "tls" {
+		c.sessions = newSessions()
+	}
+	c.tls = c.rules.config(c.sessions, s.SNI, s.Host, addressName(s))
 	return c, nil
 }
 
@@ -55,10 +59,12 @@ func newTalk(s Spec, e *Env, p protocol) (Checker, error) {
 func (c *talk) Check(ctx context.Context) Result {
 	d, err := c.dial(ctx, time.Now().Add(c.timeout))
 	if err != nil {
+		c.sessions.ended(false)
 		return failed(ctx, err)
 	}
 	defer d.close()
 	seen, err := c.protocol.run(ctx, d)
+	c.sessions.ended(err == nil)
 	result := concluded(ctx, seen, err)
 	if d.tls != nil {
 		result.Warning = c.rules.warning(d.tls)

@@ -29,7 +29,7 @@ type httpCheck struct {
 	rules     tlsRules
 	receive   *matcher
 	isVirtual func(netip.AddrPort) bool
-	sessions  tls.ClientSessionCache
+	sessions  *sessions // nil for http
 	first     hop
 }
 
@@ -97,7 +97,7 @@ func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 	h.request = requestBytes(c.method, target, host, c.fieldsFor(h.url, home))
 	if h.url.Scheme == "https" {
 		if c.sessions == nil {
-			c.sessions = tls.NewLRUClientSessionCache(tlsSessions)
+			c.sessions = newSessions()
 		}
 		rules := c.rules
 		if !home {
@@ -119,7 +119,9 @@ func (c *httpCheck) opening() (opening, bool) {
 func (c *httpCheck) resume(ctx context.Context, begun *conn, deadline time.Time) Result {
 	r := newAnswerReader(c.timeout, c.receive.limits)
 	defer r.close()
-	return c.ask(ctx, r, begun, deadline)
+	result := c.ask(ctx, r, begun, deadline)
+	c.sessions.ended(result.OK)
+	return result
 }
 
 // ask makes the request and those that redirects lead to.

@@ -426,24 +426,36 @@ func TestHTTPS(t *testing.T) {
 	}
 }
 
-func TestHTTPSResumesSessions(t *testing.T) {
-	var resumed atomic.Int32
+func TestHTTPSResumesSessionsOfAHealthyServer(t *testing.T) {
+	var resumed, broken atomic.Int32
 	addr := serveHTTP(t, &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}}, func(w http.ResponseWriter, r *http.Request) {
 		if r.TLS.DidResume {
 			resumed.Add(1)
 		}
+		w.WriteHeader(int(200 + 300*broken.Load()))
 	})
 	spec := httpSpec(addr, "")
 	spec.Service, spec.URL = "https", "https://"+addr.String()+"/"
 	c := build(t, spec, nil)
-	for range 3 {
-		if r := c.Check(t.Context()); !r.OK {
-			t.Fatalf("%+v", r)
+	check := func(n, want int) {
+		t.Helper()
+		resumed.Store(0)
+		for range n {
+			if r := c.Check(t.Context()); r.OK != (broken.Load() == 0) {
+				t.Fatalf("%+v", r)
+			}
+		}
+		if got := int(resumed.Load()); got != want {
+			t.Errorf("%d of %d checks resumed a session, want %d", got, n, want)
 		}
 	}
-	if resumed.Load() != 2 {
-		t.Errorf("%d of 3 checks resumed the session, want 2", resumed.Load())
-	}
+	check(10, 9)
+	check(20, 18)
+	check(5, 4)
+	broken.Store(1)
+	check(1, 1)
+	broken.Store(0)
+	check(2, 1) // the first after a failure makes a full handshake
 }
 
 func TestHTTPSFailures(t *testing.T) {

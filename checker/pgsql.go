@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
-	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -30,10 +29,10 @@ type pgsqlCheck struct {
 }
 
 func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
-	sessions := tls.NewLRUClientSessionCache(1)
+	kept := newSessions()
 	c := &clearText{refused: s.NoClearText}
 	c.Checker = &pgsqlCheck{
-		talk:     talk{target: s.Target, timeout: s.NegotiateTimeout, tls: tlsRules{}.config(sessions, s.SNI, s.Host), later: true},
+		talk:     talk{target: s.Target, timeout: s.NegotiateTimeout, tls: tlsRules{}.config(kept, s.SNI, s.Host), sessions: kept, later: true},
 		login:    s.Login,
 		passwd:   s.Passwd,
 		database: s.Database,
@@ -51,6 +50,7 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 		rows, err = c.ask(ctx, deadline, false)
 	}
 	seen, err := sqlSeen(c.query, rows, err)
+	c.sessions.ended(err == nil)
 	return concluded(ctx, seen, err)
 }
 

@@ -15,8 +15,30 @@ import (
 	"time"
 )
 
-// tlsSessions is how many sessions a checker keeps: one for its server, and some for redirects.
-const tlsSessions = 4
+// Of the checks of a server that is up, maxResumed in a row resume a session, which costs a third of a full handshake.
+const (
+	maxResumed  = 9
+	tlsSessions = 4 // how many sessions a checker keeps: one for its server, and some for redirects
+)
+
+// sessions are those of one checker, as one must not be offered to another server of the same name. It implements
+// tls.ClientSessionCache.
+type sessions struct {
+	tls.ClientSessionCache
+	left int // checks that may still resume one
+}
+
+func newSessions() *sessions { return &sessions{tls.NewLRUClientSessionCache(tlsSessions), maxResumed} }
+
+// ended notes how a check ended. After a failure, and in turn, the next one makes a full handshake.
+func (s *sessions) ended(ok bool) {
+	if s == nil {
+		return
+	}
+	if s.left--; !ok || s.left < 0 {
+		*s = *newSessions()
+	}
+}
 
 // tlsRules are what a check asks of TLS beyond that it is spoken.
 type tlsRules struct {
@@ -43,9 +65,8 @@ func (e *Env) tlsRules(s Spec) (r tlsRules, err error) {
 // config returns how to speak TLS with a server that is called by the first of some host[:port], the
 // last of which may be its address. By default a check asks whether a server is healthy, not who it is:
 // the certificate is not verified, and old versions and cipher suites are taken as well. Each checker
-// keeps its own sessions, as one must not be offered to another server of the same name; none are kept
-// where the certificate matters, as a resumed session shows an old one.
-func (r tlsRules) config(sessions tls.ClientSessionCache, hosts ...string) *tls.Config {
+// keeps its own sessions; none are kept where the server's certificate or ours matters, as a resumed session shows an old one.
+func (r tlsRules) config(kept *sessions, hosts ...string) *tls.Config {
 	c := &tls.Config{
 		ServerName:         serverName(hosts...),
 		InsecureSkipVerify: !r.verify,
@@ -59,8 +80,8 @@ func (r tlsRules) config(sessions tls.ClientSessionCache, hosts ...string) *tls.
 		c.ServerName = certificateName(hosts...)
 		c.VerifyConnection = refuseShortKeys
 	}
-	if !r.verify && r.warnDays == 0 {
-		c.ClientSessionCache = sessions
+	if kept != nil && !r.verify && r.warnDays == 0 && r.own == nil {
+		c.ClientSessionCache = kept
 	}
 	if r.own != nil { // shown whatever authorities the server names: it may know more than those
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return r.own, nil }
