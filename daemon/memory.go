@@ -1,19 +1,23 @@
 package daemon
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // gcHeadroom is how many bytes the heap may grow between two collections. A share of the heap
 // would waste memory with a large configuration, and time with a small one: checks leave little to collect.
-const gcHeadroom = 8 << 20
+const gcHeadroom = 4 << 20
 
-// Bounds of that growth, in percent of the heap.
+// Bounds of that growth, in percent of the heap. With the upper one a small heap grows to 4 MB, which no setting makes smaller.
 const (
-	minGCPercent = 40
-	maxGCPercent = 400
+	minGCPercent = 25
+	maxGCPercent = 100
 )
 
 // StartLean keeps memory small while a file is read. GOGC, where it is set, says otherwise.
@@ -27,10 +31,38 @@ func StartLean() {
 // between two collections.
 func settleMemory() {
 	debug.FreeOSMemory()
+	releaseProgram()
 	if os.Getenv("GOGC") != "" {
 		return
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	debug.SetGCPercent(min(max(int(gcHeadroom*100/m.HeapAlloc), minGCPercent), maxGCPercent))
+}
+
+// releaseProgram gives back the pages of the program itself: most of them were only needed to start. The kernel maps again
+// those that are used, from its cache of the file. A mapping that has pages of its own is left alone: no file has them.
+func releaseProgram() {
+	program, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return
+	}
+	mappings, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		return
+	}
+	var from, size uintptr // of the last mapping of the program
+	for line := range strings.Lines(string(mappings)) {
+		var first, end uintptr
+		var mode string
+		if n, _ := fmt.Sscanf(line, "%x-%x %s", &first, &end, &mode); n == 3 {
+			from, size = first, 0
+			if (mode == "r-xp" || mode == "r--p") && strings.HasSuffix(line, " "+program+"\n") {
+				size = end - first
+			}
+		}
+		if f := strings.Fields(line); size > 0 && f[0] == "Anonymous:" && f[1] == "0" {
+			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, size, unix.MADV_DONTNEED) // else they stay
+		}
+	}
 }
