@@ -106,9 +106,7 @@ func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
 				l.step(ctx, f)
 			}
 		}
-		if n < len(l.events) { // an answer that has come counts, also after its deadline
-			l.expire(ctx)
-		}
+		l.expire(ctx)
 	}
 }
 
@@ -237,7 +235,7 @@ func (l *loop) release(f *flight) {
 	l.idle = append(l.idle, f)
 }
 
-// expire ends the checks whose deadline has passed.
+// expire ends the checks whose deadline has passed. An answer that has come by now counts.
 func (l *loop) expire(ctx context.Context) {
 	now := time.Now()
 	for len(l.ends) > 0 && !l.ends[0].end.After(now) {
@@ -248,6 +246,9 @@ func (l *loop) expire(ctx context.Context) {
 		}
 		if f.looks < maxLooks {
 			l.fresh = slices.DeleteFunc(l.fresh, func(other *flight) bool { return other == f })
+		}
+		if l.step(ctx, f) {
+			continue
 		}
 		if !f.sent {
 			l.finish(ctx, f, failed(ctx, connectFault(os.ErrDeadlineExceeded, f.timeout)))

@@ -14,30 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ldirectord/checker/icmp"
 )
-
-// looped makes each check in a pool of its own, and so a light one in a loop.
-type looped struct{ Checker }
-
-// Check implements Checker.
-func (l looped) Check(ctx context.Context) Result {
-	p := NewPool()
-	p.Set([]*Task{{Job: Job{Every: time.Minute}, Checker: l.Checker}})
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() { defer close(ended); p.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
-	select {
-	case <-p.Results():
-		return p.Take()[0].Result
-	case <-ctx.Done():
-		return failed(ctx, errStopped)
-	}
-}
-
-// byLoop makes build give looped checkers.
-var byLoop atomic.Bool
 
 // What a check finds does not depend on how it is made.
 func TestTheLoopFindsWhatAGoroutineFinds(t *testing.T) {
@@ -230,5 +210,32 @@ func TestTheLoopPings(t *testing.T) {
 				t.Errorf("%d sent: %+v", c.pinger.sent.Load(), r)
 			}
 		})
+	}
+}
+
+// A loop that was held up finds answers of which the deadline has passed meanwhile.
+func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
+	s := serve(t, answering(benchAnswer))
+	p := NewPool()
+	l, err := newLoop(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	for _, spec := range []Spec{httpSpec(s.addr, "OK-perf"), connectSpec(s.addr)} {
+		l.begin(t.Context(), &Task{Job: Job{Every: time.Minute}, Checker: build(t, spec, nil), in: true, index: -1})
+		f, has := l.fresh[0], int16(unix.POLLOUT)
+		for spec.Type != "connect" && !f.sent {
+			f.sent, _ = l.send(t.Context(), f)
+			has = unix.POLLIN
+		}
+		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(f.fd), Events: has}}, int(patient.Milliseconds())); n != 1 {
+			t.Fatal(n, err)
+		}
+		f.end = time.Now()
+		l.expire(t.Context())
+		if u := p.Take(); len(u) != 1 || !u[0].Result.OK || len(l.ends)+len(l.fresh) != 0 {
+			t.Errorf("%s: %+v", spec.Type, u)
+		}
 	}
 }
