@@ -4,6 +4,7 @@ package checker
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -17,3 +18,17 @@ func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn,
 	}
 	return guard(ctx, c, deadline)
 }
+
+// loop is for Linux only: elsewhere each check has a goroutine.
+type loop struct{}
+
+func newLoop(*Pool) (*loop, error) { return nil, errors.ErrUnsupported }
+
+func (*loop) wake() {}
+
+func (*loop) run(context.Context, []*Task, time.Time) {}
+
+func (*loop) close() {}
+
+// suspended is not known.
+func suspended() time.Duration { return 0 }
