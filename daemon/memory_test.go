@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestReleaseProgram has the pages of the running program given back, and goes on running: what is used comes again.
+// TestReleaseProgram has the pages of the running program given back, and continues running: what is used comes again.
 func TestReleaseProgram(t *testing.T) {
 	before := programInMemory(t)
 	releaseProgram()
