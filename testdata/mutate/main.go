@@ -1,5 +1,6 @@
 // Command go runs go for gremlins (make mutate). The coverage that Go counts has no blocks for the conditions of
-// `case`, so gremlins would take them for untested: where a switch is reached, its conditions are.
+// `case`, nor for what follows a function literal in its statement, so gremlins would take them for untested. Where a
+// switch is reached, its conditions are; where a function literal is reached, so is the rest of the statement.
 //
 // GO is the real go. MUTATE_RUN, if not empty, is the -run of its tests. They run without vet and symbols: that is
 // quicker.
@@ -39,7 +40,7 @@ func main() {
 		os.Exit(max(failed.ExitCode(), 1))
 	}
 	if err == nil {
-		err = addCases(args[i+1])
+		err = addBlocks(args[i+1])
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -54,8 +55,8 @@ func (b block) has(p token.Position) bool {
 	return after && (p.Line < b.toLine || p.Line == b.toLine && p.Column <= b.toColumn)
 }
 
-// addCases adds to a profile the conditions of each switch that was reached.
-func addCases(path string) error {
+// addBlocks adds to a profile what was reached and has no block in it.
+func addBlocks(path string) error {
 	reached, err := readProfile(path)
 	if err != nil {
 		return err
@@ -65,7 +66,7 @@ func addCases(path string) error {
 		return err
 	}
 	for name, blocks := range reached {
-		for _, b := range casesOf(name, blocks) {
+		for _, b := range unblocked(name, blocks) {
 			fmt.Fprintf(profile, "%s:%d.%d,%d.%d 1 1\n", name, b.fromLine, b.fromColumn, b.toLine, b.toColumn)
 		}
 	}
@@ -93,26 +94,59 @@ func readProfile(path string) (map[string][]block, error) {
 	return reached, lines.Err()
 }
 
-// casesOf finds the conditions in a file of this module, named with its import path.
-func casesOf(name string, reached []block) (conditions []block) {
+// unblocked finds what was reached and has no block, in a file of this module, named with its import path.
+func unblocked(name string, reached []block) (found []block) {
 	_, path, _ := strings.Cut(name, "/")
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
 	if err != nil {
 		log.Fatal(err)
 	}
-	ast.Inspect(file, func(n ast.Node) bool {
-		s, ok := n.(*ast.SwitchStmt)
-		if !ok || !slices.ContainsFunc(reached, func(b block) bool { return b.has(files.Position(s.Switch)) }) {
-			return true
-		}
-		for _, clause := range s.Body.List {
-			if list := clause.(*ast.CaseClause).List; len(list) > 0 {
-				from, to := files.Position(list[0].Pos()), files.Position(list[len(list)-1].End())
-				conditions = append(conditions, block{from.Line, from.Column, to.Line, to.Column})
+	isReached := func(pos token.Pos) bool {
+		return slices.ContainsFunc(reached, func(b block) bool { return b.has(files.Position(pos)) })
+	}
+	add := func(from, to token.Pos) {
+		a, b := files.Position(from), files.Position(to)
+		found = append(found, block{a.Line, a.Column, b.Line, b.Column})
+	}
+	ast.PreorderStack(file, nil, func(n ast.Node, outside []ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SwitchStmt:
+			for _, clause := range n.Body.List {
+				if list := clause.(*ast.CaseClause).List; len(list) > 0 && isReached(n.Switch) {
+					add(list[0].Pos(), list[len(list)-1].End())
+				}
+			}
+		case *ast.FuncLit:
+			if statement := innermost(outside); statement != nil && isReached(statement.Pos()) {
+				add(n.End(), restOf(statement, n))
 			}
 		}
 		return true
 	})
-	return conditions
+	return found
+}
+
+func innermost(outside []ast.Node) ast.Stmt {
+	for _, n := range slices.Backward(outside) {
+		if s, ok := n.(ast.Stmt); ok {
+			return s
+		}
+	}
+	return nil
+}
+
+// restOf is the end of what is done in a statement after a function literal: another one, a block, or its own end.
+func restOf(statement ast.Stmt, literal *ast.FuncLit) token.Pos {
+	end := statement.End()
+	ast.Inspect(statement, func(n ast.Node) bool {
+		switch n.(type) {
+		case *ast.FuncLit, *ast.BlockStmt:
+			if n.Pos() >= literal.End() && n.Pos() < end {
+				end = n.Pos()
+			}
+		}
+		return true
+	})
+	return end
 }
