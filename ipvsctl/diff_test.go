@@ -205,3 +205,22 @@ func ExampleDiff() {
 	// -a -t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 1
 	// -e -t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 0
 }
+
+func TestRoundsPutWhatTakesAwayLast(t *testing.T) {
+	for line, want := range map[string]int{
+		"-A -f 1 -s rr": 0, "-E -f 1 -s rr": 0, "-D -f 1": 0,
+		"-a -f 1 -r 10.2.0.1:0 -g -w 5": 1,
+		"-d -f 1 -r 10.2.0.1:0":         3,
+	} {
+		if got := parseOp(t, line).Round(); got != want {
+			t.Errorf("%s: round %d, want %d", line, got, want)
+		}
+	}
+	edit := parseOp(t, "-e -f 1 -r 10.2.0.1:0 -g -w 5")
+	for was, want := range map[uint32]int{4: 1, 5: 2, 6: 2} {
+		edit.Old.Weight = was
+		if got := edit.Round(); got != want {
+			t.Errorf("from weight %d to 5: round %d, want %d", was, got, want)
+		}
+	}
+}

@@ -1,0 +1,437 @@
+//go:build linux
+
+package ipvsctl
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/ipvs"
+	"golang.org/x/sys/unix"
+)
+
+// sent is one request, as a kernel reads it.
+type sent struct {
+	family uint16
+	flags  uint16
+	seq    uint32
+	cmd    uint8
+	attrs  []byte
+}
+
+// acked is the answer to a request: 0 that it succeeded, else why not.
+func (s sent) acked(errno syscall.Errno) []byte {
+	return s.says(unix.NLMSG_ERROR, binary.NativeEndian.AppendUint32(nil, uint32(-int32(errno))))
+}
+
+// carries is an answer with attributes.
+func (s sent) carries(attrs []byte) []byte {
+	return s.says(s.family, append([]byte{s.cmd, 1, 0, 0}, attrs...))
+}
+
+func (s sent) says(kind uint16, data []byte) []byte {
+	b := binary.NativeEndian.AppendUint32(nil, uint32(unix.NLMSG_HDRLEN+len(data)))
+	b = binary.NativeEndian.AppendUint16(b, kind)
+	b = binary.NativeEndian.AppendUint16(b, 0)
+	b = binary.NativeEndian.AppendUint32(b, s.seq)
+	b = append(append(b, 0, 0, 0, 0), data...)
+	return append(b, 0, 0, 0)[:(len(b)+3)&^3]
+}
+
+// lineTo is a line whose other end is kernel: it gets the requests of each send, and returns the answers to them. IPVS has
+// the number 30. The moby of the line is closed.
+func lineTo(t *testing.T, kernel func([]sent) [][]byte) *conn {
+	t.Helper()
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far := os.NewFile(uintptr(ends[1]), "kernel")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer far.Close()
+		b := make([]byte, maxAnswer)
+		for {
+			n, err := far.Read(b)
+			if err != nil || n == 0 {
+				return
+			}
+			for _, answer := range kernel(requestsIn(b[:n])) {
+				far.Write(answer)
+			}
+		}
+	}()
+	g := &genl{file: os.NewFile(uintptr(ends[0]), "netlink"), timeout: 10 * time.Second, family: 30, in: make([]byte, maxAnswer)}
+	g.wait()
+	t.Cleanup(func() { g.close(); <-done })
+	return &conn{moby: moby{&ipvs.Handle{}}, genl: g}
+}
+
+func requestsIn(b []byte) (requests []sent) {
+	for len(b) > 0 {
+		size := binary.NativeEndian.Uint32(b)
+		requests = append(requests, sent{
+			family: binary.NativeEndian.Uint16(b[4:]), flags: binary.NativeEndian.Uint16(b[6:]),
+			seq: binary.NativeEndian.Uint32(b[8:]), cmd: b[16], attrs: slices.Clone(b[20:size]),
+		})
+		b = b[size:]
+	}
+	return requests
+}
+
+// lastAcked is what a kernel answers that carries out everything.
+func lastAcked(requests []sent) [][]byte { return [][]byte{requests[len(requests)-1].acked(0)} }
+
+func additions(t *testing.T, n int) (ops []Op) {
+	for i := range n {
+		ops = append(ops, parseOp(t, fmt.Sprintf("-a -f 1 -r 10.2.0.%d:0 -g -w 1", i)))
+	}
+	return ops
+}
+
+func TestABatchIsOneSendOfWhichTheLastIsAcknowledged(t *testing.T) {
+	var sends [][]sent
+	k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte { sends = append(sends, r); return lastAcked(r) })}
+	ops := additions(t, Batch+2)
+	for i, err := range k.Do(t.Context(), ops...) {
+		if err != nil {
+			t.Errorf("%s: %v", ops[i], err)
+		}
+	}
+	if len(sends) != 2 || len(sends[0]) != Batch || len(sends[1]) != 2 {
+		t.Fatalf("%d sends, want %d changes and 2", len(sends), Batch)
+	}
+	for i, r := range slices.Concat(sends...) {
+		want := uint16(unix.NLM_F_REQUEST)
+		if i == Batch-1 || i == Batch+1 {
+			want |= unix.NLM_F_ACK
+		}
+		dest, _, err := parseDest(nested(r.attrs, cmdAttrDest), false)
+		if r.family != 30 || r.cmd != cmdNewDest || r.flags != want || r.seq != uint32(i+1) || dest != ops[i].Dest || err != nil {
+			t.Errorf("request %d: %+v of %v, %v", i, r, dest, err)
+		}
+	}
+}
+
+// The kernel answers those that fail, and the last.
+func TestEachChangeOfABatchHasItsResult(t *testing.T) {
+	ops := parseOps(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-e -f 1 -r 10.2.0.2:0 -g -w 1", "-d -f 1 -r 10.2.0.3:0", "-a -f 2 -r 10.2.0.4:0 -g -w 1")
+	for name, row := range map[string]struct {
+		answers [4]syscall.Errno
+		want    [4]error
+	}{
+		"all succeed":          {},
+		"one in the midst":     {[4]syscall.Errno{1: syscall.EINVAL}, [4]error{1: syscall.EINVAL}},
+		"the last":             {[4]syscall.Errno{3: syscall.ESRCH}, [4]error{3: syscall.ESRCH}},
+		"all":                  {[4]syscall.Errno{1, 2, 3, 4}, [4]error{syscall.Errno(1), syscall.Errno(2), syscall.Errno(3), syscall.Errno(4)}},
+		"the first was there":  {[4]syscall.Errno{0: syscall.EEXIST}, [4]error{}},
+		"the last was there":   {[4]syscall.Errno{3: syscall.EEXIST}, [4]error{}},
+		"one is there no more": {[4]syscall.Errno{1: syscall.ENOENT}, [4]error{1: syscall.ENOENT}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			again := 0
+			c := lineTo(t, func(requests []sent) (answers [][]byte) {
+				if requests[0].seq > 4 {
+					again++
+					if len(requests) != 1 || requests[0].cmd != cmdSetDest {
+						t.Errorf("sent again: %+v", requests)
+					}
+					return lastAcked(requests)
+				}
+				for i, r := range requests {
+					if row.answers[i] != 0 || i == 3 {
+						answers = append(answers, r.acked(row.answers[i]))
+					}
+				}
+				return answers
+			})
+			k := &Kernel{conn: c}
+			results := k.Do(t.Context(), ops...)
+			for i, want := range row.want {
+				if !errors.Is(results[i], want) || (results[i] == nil) != (want == nil) {
+					t.Errorf("%s: %v, want %v", ops[i], results[i], want)
+				}
+			}
+			if want := slices.Contains(row.answers[:], syscall.EEXIST); (again == 1) != want {
+				t.Errorf("sent again: %d", again)
+			}
+			if want := slices.Contains(row.answers[:], syscall.ENOENT) || name == "all"; (k.conn == nil) != want {
+				t.Errorf("the line is dropped: %v", k.conn == nil)
+			}
+		})
+	}
+}
+
+func TestAChangeThatCantBeIsNotSent(t *testing.T) {
+	k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte {
+		if len(r) != 2 {
+			t.Errorf("%d are sent, want 2", len(r))
+		}
+		return lastAcked(r)
+	})}
+	ops := additions(t, 3)
+	ops[1].Dest.Addr = netip.AddrPort{}
+	for i, err := range k.Do(t.Context(), ops...) {
+		if (err != nil) != (i == 1) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	service := parseOp(t, "-A -f 1 -s rr")
+	service.Key.Mark = 0
+	if results := k.Do(t.Context(), append([]Op{service}, additions(t, 2)...)...); len(results) != 3 || results[0] == nil || results[1] != nil {
+		t.Errorf("%v", results)
+	}
+}
+
+func TestALineThatFailsIsDroppedWithTheResultsThatItOwes(t *testing.T) {
+	for name, row := range map[string]struct {
+		kernel func(r sent) []byte
+		err    error
+	}{
+		"no answer":        {nil, errNoAnswer},
+		"an answer short":  {func(r sent) []byte { return r.says(30, []byte{1, 2, 3}) }, nil},
+		"no buffer":        {func(r sent) []byte { return r.acked(syscall.ENOBUFS) }, syscall.ENOBUFS},
+		"the line is shut": {func(r sent) []byte { return nil }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := lineTo(t, func(r []sent) [][]byte {
+				if row.kernel == nil {
+					return nil
+				}
+				return [][]byte{row.kernel(r[0])}
+			})
+			c.genl.timeout = 50 * time.Millisecond
+			if name == "the line is shut" {
+				c.close()
+			}
+			k := &Kernel{conn: c}
+			err := k.Do(t.Context(), additions(t, 1)...)[0]
+			if err == nil || row.err != nil && !errors.Is(err, row.err) || errors.Is(err, errPending) {
+				t.Errorf("%v, want %v", err, row.err)
+			}
+			if k.conn != nil {
+				t.Error("the line is kept")
+			}
+			if _, err := c.genl.file.Write([]byte{0}); !errors.Is(err, fs.ErrClosed) {
+				t.Errorf("the socket is open: %v", err)
+			}
+		})
+	}
+}
+
+func TestAnswersToOthersAreNotOurs(t *testing.T) {
+	c := lineTo(t, func(r []sent) [][]byte {
+		before, after := r[0], r[0]
+		before.seq--
+		after.seq++
+		return [][]byte{before.acked(syscall.EPERM), after.acked(syscall.EPERM), r[0].carries([]byte("ours")), after.carries([]byte("no")), r[0].acked(0)}
+	})
+	c.genl.seq = 7
+	var got []string
+	err := c.genl.ask(30, 1, 0, nil, func(attrs []byte) error { got = append(got, string(attrs)); return nil })
+	if err != nil || !slices.Equal(got, []string{"ours"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestNothingToAskIsNoRequest(t *testing.T) {
+	c := lineTo(t, func([]sent) [][]byte { t.Error("asked"); return nil })
+	if ended, err := c.genl.exchange(nil); ended != nil || err != nil {
+		t.Errorf("%v, %v", ended, err)
+	}
+}
+
+func TestARequestThatIsTooLateIsNotSent(t *testing.T) {
+	gone := errors.New("gone")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	k := &Kernel{conn: lineTo(t, func([]sent) [][]byte { t.Error("asked"); return nil })}
+	if err := k.Do(ctx, additions(t, 1)...)[0]; !errors.Is(err, gone) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestARequestEndsWithItsContext(t *testing.T) {
+	gone := errors.New("gone")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	c := lineTo(t, func([]sent) [][]byte { cancel(gone); return nil })
+	k := &Kernel{conn: c}
+	if err := k.Do(ctx, additions(t, 1)...)[0]; !errors.Is(err, gone) {
+		t.Errorf("%v", err)
+	}
+	if k.conn != nil {
+		t.Error("the line is kept")
+	}
+}
+
+func TestCloseDropsTheLine(t *testing.T) {
+	k := &Kernel{conn: lineTo(t, lastAcked)}
+	if err := errors.Join(k.Close(), k.Close()); err != nil || k.conn != nil {
+		t.Errorf("%v, %v", k.conn, err)
+	}
+}
+
+// kernelOf answers as a kernel with this table does.
+func kernelOf(table Table) func([]sent) [][]byte {
+	return func(requests []sent) (answers [][]byte) {
+		r := requests[0]
+		if r.flags != unix.NLM_F_REQUEST|unix.NLM_F_DUMP|unix.NLM_F_ACK {
+			return [][]byte{r.acked(syscall.EINVAL)}
+		}
+		if r.cmd == cmdGetService {
+			for key := range table {
+				answers = append(answers, r.carries(appendKey(nil, key)))
+			}
+		} else {
+			asked, _ := parseService(nested(r.attrs, cmdAttrService))
+			for _, d := range table[asked.Key].Dests {
+				attrs := appendDest(nil, d)
+				attrs = nest(append32(attrs, destAttrActive, d.Weight+100), 0)
+				answers = append(answers, r.carries(attrs))
+			}
+		}
+		return append(answers, r.says(unix.NLMSG_DONE, make([]byte, 4)))
+	}
+}
+
+func TestTheTableIsReadServiceByService(t *testing.T) {
+	want := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-a -f 1 -r 10.2.0.2:0 -g -w 2", "-A -t 10.1.0.1:80 -s rr", "-A -f 3 -6 -s rr",
+		"-a -f 3 -6 -r [fd00:2::1]:0 -g -w 3")
+	k := &Kernel{conn: lineTo(t, kernelOf(want))}
+	got, err := k.Read(t.Context())
+	if err != nil || len(got) != 3 {
+		t.Fatalf("%v, %v", got, err)
+	}
+	for key, service := range want {
+		if fmt.Sprint(got[key].Dests) != fmt.Sprint(service.Dests) {
+			t.Errorf("%s: %v, want %v", key, got[key].Dests, service.Dests)
+		}
+	}
+	counters, err := k.Counters(t.Context(), parseOp(t, "-D -f 1").Key)
+	if err != nil || len(counters) != 2 || counters[netip.MustParseAddrPort("10.2.0.2:0")].Active != 102 {
+		t.Errorf("%v, %v", counters, err)
+	}
+}
+
+func TestATableThatCantBeReadIsAnError(t *testing.T) {
+	table := tableOf(t, "-A -f 1 -s rr")
+	short := append16(nil, svcAttrFamily, unix.AF_INET)
+	for want, kernel := range map[string]func(sent) [][]byte{
+		"ipvs read: services: operation not permitted": func(r sent) [][]byte { return [][]byte{r.acked(syscall.EPERM)} },
+		"ipvs read: services: an entry with an address of 0 bytes": func(r sent) [][]byte {
+			return [][]byte{r.carries(nest(append(appendAttr(nil, cmdAttrService), short...), 0)), r.acked(0)}
+		},
+		"ipvs read: destinations of": func(r sent) [][]byte {
+			if r.cmd == cmdGetService {
+				return kernelOf(table)([]sent{r})
+			}
+			return [][]byte{r.carries(nil), r.acked(0)}
+		},
+	} {
+		k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte { return kernel(r[0]) })}
+		if _, err := k.Read(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte { return [][]byte{r[0].acked(syscall.EPERM)} })}
+	if _, err := k.Counters(t.Context(), parseOp(t, "-D -f 1").Key); !errors.Is(err, syscall.EPERM) || !strings.HasPrefix(err.Error(), "ipvs connections of ") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTheFamilyIsLookedUpByName(t *testing.T) {
+	family := append16(nil, ctrlAttrFamilyID, 42)
+	for name, row := range map[string]struct {
+		kernel func(sent) [][]byte
+		want   string
+		family uint16
+	}{
+		"found":     {func(r sent) [][]byte { return [][]byte{r.carries(family), r.acked(0)} }, "<nil>", 42},
+		"none":      {func(r sent) [][]byte { return [][]byte{r.acked(syscall.ENOENT)} }, "no such file or directory", 0},
+		"no number": {func(r sent) [][]byte { return [][]byte{r.carries(nil), r.acked(0)} }, "an answer without a family", 0},
+	} {
+		c := lineTo(t, func(r []sent) [][]byte {
+			if r[0].family != ctrlFamily || r[0].cmd != ctrlCmdGetFamily || string(nested(r[0].attrs, ctrlAttrFamilyName)) != "IPVS\x00" {
+				t.Errorf("%s: asked %+v", name, r[0])
+			}
+			return row.kernel(r[0])
+		})
+		if err := c.genl.lookup(); fmt.Sprint(err) != row.want || c.genl.family != row.family {
+			t.Errorf("%s: %v, family %d", name, err, c.genl.family)
+		}
+	}
+}
+
+func TestWithoutIPVSTheModuleIsLoadedOnce(t *testing.T) {
+	for name, row := range map[string]struct {
+		modprobe string
+		found    bool // afterwards
+		want     string
+	}{
+		"it helps":            {"exit 0", true, "<nil>"},
+		"it fails and helps":  {"exit 1", true, "<nil>"},
+		"it does not help":    {"exit 0", false, "modprobe found nothing to do"},
+		"it says why":         {"echo no >&2; echo more >&2; exit 1", false, `exit status 1: "no"`},
+		"it fails in silence": {"exit 1", false, "modprobe: exit status 1"},
+	} {
+		modprobe(t, row.modprobe)
+		asked := 0
+		c := lineTo(t, func(r []sent) [][]byte {
+			if asked++; asked == 2 && row.found {
+				return [][]byte{r[0].carries(append16(nil, ctrlAttrFamilyID, 42)), r[0].acked(0)}
+			}
+			return [][]byte{r[0].acked(syscall.ENOENT)}
+		})
+		err := findFamily(t.Context(), c.genl)
+		if absent := (*absentError)(nil); errors.As(err, &absent) {
+			err = absent.why
+		}
+		if fmt.Sprint(err) != row.want || asked != 2 {
+			t.Errorf("%s: %v after %d questions, want %s", name, err, asked, row.want)
+		}
+	}
+	c := lineTo(t, func(r []sent) [][]byte { return [][]byte{r[0].acked(syscall.EPERM)} })
+	modprobe(t, "exit 0")
+	if err := findFamily(t.Context(), c.genl); err != syscall.EPERM {
+		t.Errorf("%v", err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if err := loadModule(t.Context()); err == nil {
+		t.Error("no modprobe and no error")
+	}
+}
+
+func TestErrorsOfTheLine(t *testing.T) {
+	for err, want := range map[error]bool{
+		nil: false, syscall.EINVAL: false, syscall.ESRCH: false, syscall.ENOENT: true, syscall.ENOBUFS: true,
+		syscall.EAGAIN: true, syscall.EBADF: true, errNoAnswer: true,
+	} {
+		if got := lineFailed(err); got != want {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+}
+
+func TestOpenErrorsSayWhatToDo(t *testing.T) {
+	for want, err := range map[string]error{
+		"ipvs open: odd": errors.New("odd"),
+		"ipvs open: operation not permitted (it takes root, or the capability CAP_NET_ADMIN)":      syscall.EPERM,
+		"ipvs open: the kernel has no IPVS (the module ip_vs can't be loaded: odd)":                &absentError{errors.New("odd")},
+		"ipvs open: the module ip_vs was unloaded and loaded again: odd (start this program anew)": fmt.Errorf("%w: odd", errReloaded),
+	} {
+		if got := openError(err).Error(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
