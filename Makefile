@@ -10,6 +10,8 @@
 # make package-test as root on Debian: the packages, on a clean Debian
 # make bare-test    as root on Debian: a first hour as an ordinary user of a bare one
 # make mutate       how many changed conditions and sums the packages' own tests notice; MUTATE=./director chooses one
+# make peers        as root: what a check costs beside keepalived and a small C program, in ten minutes; PEERS="http 1000" chooses
+# make bench-compare BASE=REV  the benchmarks of what runs often, there and here
 # make fuzz bench   every fuzz target for FUZZTIME; the benchmarks
 # make deb rpm      the packages, in build/; they need nfpm and its modules from the network
 # make release      all that a release has, in build/release
@@ -35,6 +37,7 @@ REFERENCE  ?= $(wildcard /usr/sbin/ldirectord)
 GOTESTSUM_VERSION = v1.13.0
 GOTESTSUM   = $(GO) run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --format pkgname --format-hide-empty-pkg --hide-summary skipped
 GREMLINS    = github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
+BENCHSTAT   = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 MISSPELL    = github.com/golangci/misspell/cmd/misspell@v0.8.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -60,7 +63,7 @@ endif
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
 .PHONY: help build test test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults long-runs long-kernel long-gaps traffic conformance \
-	manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test modules vet staticcheck misspell bench mutate fuzz demo clean always
+	manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test modules vet staticcheck misspell bench bench-compare peers mutate fuzz demo clean always
 
 build: ldirectord
 
@@ -86,6 +89,7 @@ test-all: ldirectord
 	@$(MAKE) staticcheck misspell
 	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' $(call packages_with,TestReal)
 	LONG_TESTS=20s $(GO) test -count=1 -run '^TestLong' ./checker
+	@PEERS='http 10' REPEATS=1 WINDOW=2s $(MAKE) --no-print-directory peers
 	@$(MAKE) -j2 -k -O REFERENCE= all-faults conformance manager-test-1 bare-test package-test manager-test-2 systemd-test
 	@$(MAKE) fuzz FUZZTIME=8s
 
@@ -167,6 +171,13 @@ staticcheck:
 
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+# docs/performance.md says how to read it.
+peers: ldirectord
+	@LDIRECTORD=$(LDIRECTORD) testdata/peers/peers
+
+bench-compare:
+	@BENCHSTAT=$(BENCHSTAT) testdata/bench-compare '$(BASE)'
 
 # Each fuzz target for FUZZTIME: go test takes one at a time. Without a limit it spends its time making its finds smaller.
 fuzz:

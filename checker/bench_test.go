@@ -90,6 +90,19 @@ func BenchmarkAnswerOwn(b *testing.B) {
 	}
 }
 
+// BenchmarkJudge is all that a check of HTTP does after its answer has come, as the loop of light checks does it.
+func BenchmarkJudge(b *testing.B) {
+	c := build(b, httpSpec(netip.MustParseAddrPort("192.0.2.1:80"), "OK-perf"), nil).(lightCheck)
+	deadline := time.Now().Add(time.Hour)
+	b.ReportAllocs()
+	for b.Loop() {
+		part := received{head: []byte(benchAnswer)}
+		if r := c.resume(b.Context(), &conn{Conn: &part}, deadline); !r.OK {
+			b.Fatalf("%+v", r)
+		}
+	}
+}
+
 func BenchmarkAnswerNetHTTP(b *testing.B) {
 	b.ReportAllocs()
 	in := bufio.NewReaderSize(nil, smallAnswer)

@@ -33,6 +33,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/cmd/conformance":    nil,
 		"ldirectord/lab":                nil,
 		"ldirectord/lab/managers":       nil,
+		"ldirectord/lab/peers":          nil,
 		"ldirectord/packaging/licences": nil,
 	}
 	libraries := map[string][]string{
