@@ -239,3 +239,56 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 		}
 	}
 }
+
+// The rules of the schedule hold for checks in the loop, too.
+func TestTheLoopKeepsTheSchedule(t *testing.T) {
+	for name, c := range map[string]struct {
+		every  time.Duration
+		treat  func(p *Pool, connection int32) // before the server closes the connection without an answer
+		checks int32
+		told   int
+	}{
+		"a failure while the process was stopped is ignored once": {
+			every: time.Minute,
+			treat: func(p *Pool, connection int32) {
+				if connection == 1 {
+					p.mu.Lock()
+					p.planned = time.Now().Add(-5 * time.Second)
+					p.mu.Unlock()
+				}
+			},
+			checks: 2, told: 1,
+		},
+		"the result of a dropped job is not told": {
+			every:  time.Minute,
+			treat:  func(p *Pool, _ int32) { p.Set(nil) },
+			checks: 1, told: 0,
+		},
+		"a check that takes longer than its interval is made again at once, and never twice at a time": {
+			every:  50 * time.Millisecond,
+			treat:  func(*Pool, int32) { time.Sleep(120 * time.Millisecond) },
+			checks: 3, told: 3,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			p := NewPool()
+			var connections, at atomic.Int32
+			s := serve(t, func(s *testServer, conn net.Conn) {
+				s.request(conn)
+				if at.Add(1) > 1 {
+					t.Error("a check overlaps itself")
+				}
+				c.treat(p, connections.Add(1))
+				at.Add(-1)
+			})
+			p.Set([]*Task{{Job: Job{Every: c.every}, Checker: build(t, httpSpec(s.addr, "OK-perf"), nil)}})
+			ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+			defer cancel()
+			p.Run(ctx)
+			if n, told := connections.Load(), len(p.Take()); n < c.checks || n > c.checks+1 || told < c.told || told > c.told+1 {
+				t.Errorf("%d checks, %d told; want %d and %d", n, told, c.checks, c.told)
+			}
+		})
+	}
+}
