@@ -70,9 +70,11 @@ func checkForLong(t *testing.T, checks map[string][]Checker, last time.Duration)
 	t.Helper()
 	made = map[string]int{}
 	var tasks []*Task
+	services := map[*Task]string{}
 	for service, all := range checks {
 		for _, c := range all {
-			tasks = append(tasks, &Task{Job: Job{Spec{Service: service}, time.Second}, Checker: c})
+			tasks = append(tasks, &Task{Every: time.Second, Checker: c})
+			services[tasks[len(tasks)-1]] = service
 		}
 	}
 	pool := NewPool()
@@ -87,9 +89,10 @@ func checkForLong(t *testing.T, checks map[string][]Checker, last time.Duration)
 		case <-pool.Results():
 		}
 		for _, u := range pool.Take() {
-			made[u.Task.Spec.Service]++
+			service := services[u.Task]
+			made[service]++
 			if !u.Result.OK && u.Result.Detail != errStopped.Error() {
-				t.Errorf("%s: %+v", u.Task.Spec.Service, u.Result)
+				t.Errorf("%s: %+v", service, u.Result)
 			}
 		}
 	}
@@ -175,12 +178,12 @@ func TestLongLargePagesLeaveTimeAndMemoryToOthers(t *testing.T) {
 	var e Env
 	var tasks []*Task
 	for range 500 {
-		tasks = append(tasks, &Task{Job: Job{large, 2 * every}, Checker: build(t, large, &e)})
+		tasks = append(tasks, &Task{Every: 2 * every, Checker: build(t, large, &e)})
 	}
 	var others []*punctual
 	for range 50 {
 		others = append(others, &punctual{Checker: build(t, small, &e), every: every})
-		tasks = append(tasks, &Task{Job: Job{small, every}, Checker: others[len(others)-1]})
+		tasks = append(tasks, &Task{Every: every, Checker: others[len(others)-1]})
 	}
 	pool := NewPool()
 	pool.Set(tasks)

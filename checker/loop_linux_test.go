@@ -134,7 +134,7 @@ func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
 	for range 30 {
 		for _, k := range kinds {
 			k.spec.NegotiateTimeout = 200 * time.Millisecond
-			task := &Task{Job: Job{Every: 300 * time.Millisecond}, Checker: build(t, k.spec, &Env{Pinger: pinger})}
+			task := &Task{Every: 300 * time.Millisecond, Checker: build(t, k.spec, &Env{Pinger: pinger})}
 			tasks, want[task] = append(tasks, task), k.ok
 		}
 	}
@@ -223,7 +223,7 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 	}
 	defer l.close()
 	for _, spec := range []Spec{httpSpec(s.addr, "OK-perf"), connectSpec(s.addr)} {
-		l.begin(t.Context(), &Task{Job: Job{Every: time.Minute}, Checker: build(t, spec, nil), in: true, index: -1})
+		l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, spec, nil), in: true, index: -1})
 		f, has := l.fresh[0], int16(unix.POLLOUT)
 		for spec.Type != "connect" && !f.sent {
 			f.sent, _ = l.send(t.Context(), f)
@@ -282,7 +282,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 				c.treat(p, connections.Add(1))
 				at.Add(-1)
 			})
-			p.Set([]*Task{{Job: Job{Every: c.every}, Checker: build(t, httpSpec(s.addr, "OK-perf"), nil)}})
+			p.Set([]*Task{{Every: c.every, Checker: build(t, httpSpec(s.addr, "OK-perf"), nil)}})
 			ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
 			defer cancel()
 			p.Run(ctx)

@@ -29,15 +29,9 @@ const (
 	endTimeout = 2 * time.Second
 )
 
-// Job is one check and how often it is made. Equal jobs are the same job.
-type Job struct {
-	Spec  Spec
-	Every time.Duration
-}
-
-// Task is a job in a pool.
+// Task is one check and how often it is made. Its Spec is not kept: it is larger than all else that a server takes.
 type Task struct {
-	Job
+	Every   time.Duration
 	Checker Checker
 
 	// What follows is guarded by the pool's mu.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,8 +14,8 @@ type checkFunc func(context.Context) Result
 
 func (f checkFunc) Check(ctx context.Context) Result { return f(ctx) }
 
-func task(i int, every time.Duration, c Checker) *Task {
-	return &Task{Checker: c, Job: Job{Every: every, Spec: Spec{Type: "connect", Target: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80)}}}
+func task(every time.Duration, c Checker) *Task {
+	return &Task{Checker: c, Every: every}
 }
 
 // run starts a pool in a bubble of fake time and ends it with the test.
@@ -35,7 +34,7 @@ func TestNewJobIsCheckedAtOnceAndThenEachInterval(t *testing.T) {
 		begin := time.Now()
 		var at []time.Duration
 		check := checkFunc(func(context.Context) Result { at = append(at, time.Since(begin)); return Result{OK: true} })
-		p.Set([]*Task{task(1, time.Second, check)})
+		p.Set([]*Task{task(time.Second, check)})
 		time.Sleep(4500 * time.Millisecond)
 		synctest.Wait()
 		if len(at) < 5 || at[0] != 0 {
@@ -68,7 +67,7 @@ func TestSlowChecksDelayNobodyAndNeverOverlap(t *testing.T) {
 			return Result{}
 		})
 		ok := checkFunc(func(context.Context) Result { quick.Add(1); return Result{OK: true} })
-		p.Set([]*Task{task(1, time.Second, slow), task(2, time.Second, ok)})
+		p.Set([]*Task{task(time.Second, slow), task(time.Second, ok)})
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if n := quick.Load(); n < 10 {
@@ -90,8 +89,8 @@ func TestJobsAreSpreadOverAGridOfTheInterval(t *testing.T) {
 			return Result{OK: true}
 		})
 		var tasks []*Task
-		for i := range n {
-			tasks = append(tasks, task(i, every, serial(check)))
+		for range n {
+			tasks = append(tasks, task(every, serial(check)))
 		}
 		p.Set(tasks)
 		time.Sleep(3 * every)
@@ -124,7 +123,7 @@ func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
 		check := func(i int) Checker {
 			return checkFunc(func(context.Context) Result { counts[i].Add(1); return Result{OK: true} })
 		}
-		a, b, c := task(0, time.Second, check(0)), task(1, time.Second, check(1)), task(2, time.Second, check(2))
+		a, b, c := task(time.Second, check(0)), task(time.Second, check(1)), task(time.Second, check(2))
 		p.Set([]*Task{a, b})
 		time.Sleep(Tick)
 		synctest.Wait()
@@ -137,7 +136,7 @@ func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
 		}
 		for _, u := range p.Take() {
 			if u.Task != c {
-				t.Errorf("result of %v, want only the new one's", u.Task.Spec.Target)
+				t.Errorf("result of the task at %p, want only the new one's", u.Task)
 			}
 		}
 		time.Sleep(3 * time.Second)
@@ -151,7 +150,7 @@ func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
 func TestResultOfADroppedJobIsNotTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		p.Set([]*Task{task(1, time.Second, checkFunc(func(context.Context) Result {
+		p.Set([]*Task{task(time.Second, checkFunc(func(context.Context) Result {
 			time.Sleep(time.Second)
 			return Result{}
 		}))})
@@ -169,7 +168,7 @@ func TestOwnShortageIsRepeatedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
 		var n atomic.Int32
-		p.Set([]*Task{task(1, time.Minute, checkFunc(func(context.Context) Result {
+		p.Set([]*Task{task(time.Minute, checkFunc(func(context.Context) Result {
 			return Result{Local: n.Add(1) < 3, OK: n.Load() >= 3}
 		}))})
 		time.Sleep(time.Second)
@@ -195,7 +194,7 @@ func TestFailureAcrossASleepIsNotBelievedOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := run(t)
 				var n atomic.Int32
-				p.Set([]*Task{task(1, time.Minute, checkFunc(func(context.Context) Result {
+				p.Set([]*Task{task(time.Minute, checkFunc(func(context.Context) Result {
 					if n.Add(1) == 1 {
 						p.mu.Lock()
 						sleep(p)
@@ -231,8 +230,8 @@ func BenchmarkPool(b *testing.B) {
 			p.planned = time.Now().Add(time.Hour)
 			ok := Result{OK: true}
 			var tasks []*Task
-			for i := range n {
-				tasks = append(tasks, task(i, time.Second, nil))
+			for range n {
+				tasks = append(tasks, task(time.Second, nil))
 			}
 			p.Set(tasks)
 			b.ReportAllocs()
@@ -256,7 +255,7 @@ func TestACheckThatTakesItsWholeIntervalIsMadeAgainAtOnce(t *testing.T) {
 		p := run(t)
 		begin := time.Now()
 		var ends []time.Duration
-		p.Set([]*Task{task(1, time.Second, checkFunc(func(ctx context.Context) Result {
+		p.Set([]*Task{task(time.Second, checkFunc(func(ctx context.Context) Result {
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Second):
@@ -282,7 +281,7 @@ func TestTheEndOfThePoolWaitsForCancelledChecksButNotForEver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := NewPool()
-				p.Set([]*Task{task(1, time.Second, checkFunc(func(ctx context.Context) Result {
+				p.Set([]*Task{task(time.Second, checkFunc(func(ctx context.Context) Result {
 					<-ctx.Done()
 					time.Sleep(c.ends)
 					return Result{}
@@ -306,7 +305,7 @@ func TestOverdueIsTheAgeOfTheLatestCheck(t *testing.T) {
 		end := make(chan struct{})
 		hangs := checkFunc(func(context.Context) Result { <-end; return Result{OK: true} })
 		fine := checkFunc(func(context.Context) Result { return Result{OK: true} })
-		p.Set([]*Task{task(1, time.Second, fine), task(2, 2*time.Second, hangs)})
+		p.Set([]*Task{task(time.Second, fine), task(2*time.Second, hangs)})
 		time.Sleep(1900 * time.Millisecond)
 		synctest.Wait()
 		if late := p.Overdue(); late > 2*Tick {
@@ -333,8 +332,8 @@ func TestNewJobsStartInBatches(t *testing.T) {
 		batches := map[time.Duration]int{}
 		check := serial(checkFunc(func(context.Context) Result { batches[time.Since(begin)]++; return Result{OK: true} }))
 		var tasks []*Task
-		for i := range 2*firstPerTick + 20 {
-			tasks = append(tasks, task(i, time.Minute, check))
+		for range 2*firstPerTick + 20 {
+			tasks = append(tasks, task(time.Minute, check))
 		}
 		p.Set(tasks)
 		time.Sleep(time.Second)
@@ -349,7 +348,7 @@ func TestNewJobsStartInBatches(t *testing.T) {
 func TestOverdueCountsWhatNeverBegan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPool() // that nobody runs
-		p.Set([]*Task{task(1, time.Second, nil)})
+		p.Set([]*Task{task(time.Second, nil)})
 		time.Sleep(5 * time.Second)
 		if late := p.Overdue(); late != 5*time.Second {
 			t.Errorf("%v overdue, want 5s", late)
@@ -361,7 +360,7 @@ func TestOverdueCountsWhatNeverBegan(t *testing.T) {
 func TestResultsAreSignalledOnlyWhenThereAreSome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		p.Set([]*Task{task(1, time.Second, checkFunc(func(context.Context) Result { return Result{OK: true} }))})
+		p.Set([]*Task{task(time.Second, checkFunc(func(context.Context) Result { return Result{OK: true} }))})
 		begin := time.Now()
 		for got := 0; got < 5; got += len(p.Take()) {
 			<-p.Results()
@@ -393,7 +392,7 @@ func TestCheckThatTakesExactlyItsIntervalIsDueAtItsEnd(t *testing.T) {
 		time.Second:     begin.Add(time.Second),
 		time.Second + 1: begin.Add(time.Second + 1),
 	} {
-		tk := &Task{Job: Job{Every: time.Second}, ran: true, due: begin.Add(-500 * time.Millisecond)}
+		tk := &Task{Every: time.Second, ran: true, due: begin.Add(-500 * time.Millisecond)}
 		if got := p.next(tk, Result{OK: true}, begin, begin.Add(took)); !got.Equal(want) {
 			t.Errorf("took %v: due after %v, want %v", took, got.Sub(begin), want.Sub(begin))
 		}

@@ -183,7 +183,7 @@ type looped struct{ Checker }
 // Check implements Checker.
 func (l looped) Check(ctx context.Context) Result {
 	p := NewPool()
-	p.Set([]*Task{{Job: Job{Every: time.Minute}, Checker: l.Checker}})
+	p.Set([]*Task{{Every: time.Minute, Checker: l.Checker}})
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() { defer close(ended); p.Run(ctx) }()

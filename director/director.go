@@ -73,6 +73,7 @@ type Director struct {
 	// What follows belongs to the goroutine of Run.
 	clock    time.Time // see now
 	global   *parser.Global
+	tls      checker.TLSSums
 	virtuals []*virtual
 	purges   []*virtual // no longer configured, still in the table
 	checks   map[*checker.Task]*check

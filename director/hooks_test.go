@@ -102,9 +102,9 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 		var lines recorded
 		d := New(Deps{Monitor: &lines})
 		v := &virtual{cfg: &parser.Virtual{Protocol: c.protocol}}
-		v.cfg.MonitorFile = c.file
+		v.cfg.MonitorFile, v.cfg.CheckType, v.cfg.Service = c.file, parser.CheckType(c.spec.Type), c.spec.Service
 		result.OK = c.ok
-		s := &server{real: &parser.Real{}, task: &checker.Task{Job: checker.Job{Spec: c.spec}}, maintenance: c.maintenance}
+		s := &server{real: &parser.Real{}, task: &checker.Task{}, maintenance: c.maintenance}
 		d.monitor(v, s, result)
 		if !slices.Equal(lines, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, lines, c.want)

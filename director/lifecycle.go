@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -51,7 +52,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	if !refines {
 		d.status = notify.StatusReloading
 	}
-	p.adopt(d.checks)
+	p.adopt(d.virtuals, d.tls)
 	owned := keysOf(d.owned())
 	before := map[ipvsctl.Key]*virtual{}
 	for _, v := range d.virtuals {
@@ -79,20 +80,31 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 }
 
 // adopt makes the plan continue the checks that run already.
-func (p *Plan) adopt(checks map[*checker.Task]*check) {
-	running := make(map[checker.Job]*checker.Task, len(checks))
-	for t := range checks {
-		running[t.Job] = t
+func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
+	running := make(map[job]*checker.Task, len(p.tasks))
+	for v, s := range checked(virtuals) {
+		running[jobOf(v.cfg, s.real, tls)] = s.task
 	}
-	adopted := make(map[*checker.Task]*checker.Task, len(checks))
-	for i, t := range p.tasks {
-		if r := running[t.Job]; r != nil {
-			adopted[t], p.tasks[i] = r, r
+	adopted := make(map[*checker.Task]*checker.Task, len(p.tasks))
+	for v, s := range checked(p.virtuals) {
+		if r := running[jobOf(v.cfg, s.real, p.TLS)]; r != nil {
+			adopted[s.task], s.task = r, r
 		}
 	}
-	for _, v := range p.virtuals {
-		for _, s := range v.servers {
-			s.task = cmp.Or(adopted[s.task], s.task)
+	for i, t := range p.tasks {
+		p.tasks[i] = cmp.Or(adopted[t], t)
+	}
+}
+
+// checked are the servers that have a check, with their virtual services.
+func checked(virtuals []*virtual) iter.Seq2[*virtual, *server] {
+	return func(yield func(*virtual, *server) bool) {
+		for _, v := range virtuals {
+			for _, s := range v.servers {
+				if s.task != nil && !yield(v, s) {
+					return
+				}
+			}
 		}
 	}
 }
@@ -107,7 +119,7 @@ func (v *virtual) inherit(was *virtual) {
 	v.inheritFound(was)
 	for _, s := range v.servers {
 		for _, o := range was.servers {
-			if sameCheck(o.task, s.task) && o.dest.Addr == s.dest.Addr {
+			if o.dest.Addr == s.dest.Addr && sameCheck(was, o, v, s) {
 				s.health, s.reason, s.shortages, s.unjudged = o.health, o.reason, o.shortages, o.unjudged
 				break
 			}
@@ -115,20 +127,18 @@ func (v *virtual) inherit(was *virtual) {
 	}
 }
 
-// sameCheck reports whether two tasks are the same check. A renewed certificate makes a new task, but not another check:
-// what is known of the server stays true.
-func sameCheck(was, now *checker.Task) bool {
-	if was == now || was == nil || now == nil {
-		return was == now
+// sameCheck reports whether two servers have the same check. A renewed certificate makes a new task, but not another
+// check: what is known of the server stays true.
+func sameCheck(was *virtual, o *server, now *virtual, s *server) bool {
+	if o.task == s.task || o.task == nil || s.task == nil {
+		return o.task == s.task
 	}
-	job := was.Job
-	job.Spec.TLSFiles = now.Spec.TLSFiles
-	return job == now.Job
+	return was.cfg.CheckInterval == now.cfg.CheckInterval && specOf(was.cfg, o.real) == specOf(now.cfg, s.real)
 }
 
 // install makes the plan's virtual services and checks the current ones.
 func (d *Director) install(p *Plan, f folder) {
-	d.global, d.virtuals = &p.Config.Global, p.virtuals
+	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, p.virtuals
 	checks := make(map[*checker.Task]*check, len(p.tasks))
 	d.waiting = 0
 	for _, t := range p.tasks {
@@ -142,12 +152,10 @@ func (d *Director) install(p *Plan, f folder) {
 	}
 	for _, v := range d.virtuals {
 		v.startWaiting()
-		for _, s := range v.servers {
-			if s.task != nil {
-				s.check = checks[s.task]
-				s.check.users = append(s.check.users, backendRef{v, s})
-			}
-		}
+	}
+	for v, s := range checked(d.virtuals) {
+		s.check = checks[s.task]
+		s.check.users = append(s.check.users, backendRef{v, s})
 	}
 	d.checks = checks
 	d.mark()

@@ -21,12 +21,12 @@ func (d *Director) monitor(v *virtual, s *server, r checker.Result) {
 		d.deps.Monitor.Record(v.cfg.MonitorFile, monitorID(v.cfg, s.real), false, inMaintenance)
 		return
 	}
-	kind := s.task.Spec.Kind()
+	kind := string(v.cfg.CheckType)
 	switch {
-	case kind == "connect" && v.cfg.Protocol == parser.UDP:
+	case v.cfg.CheckType == parser.Negotiate, v.cfg.CheckType == parser.Combined:
+		kind = v.cfg.Service
+	case v.cfg.CheckType == parser.Connect && v.cfg.Protocol == parser.UDP:
 		kind = "ping"
-	case kind == "combined":
-		kind = s.task.Spec.Service
 	}
 	if message, line := monitorMessage(kind, r); line {
 		d.deps.Monitor.Record(v.cfg.MonitorFile, monitorID(v.cfg, s.real), r.OK, message)

@@ -28,7 +28,7 @@ type Build func(checker.Spec) (checker.Checker, error)
 // position in the file. The plan is nil when there are errors among them.
 func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	p := &Plan{Config: cfg, TLS: checker.TLSSums{}}
-	b := planBuilder{Plan: p, build: build, made: map[checker.Job]*checker.Task{}}
+	b := planBuilder{Plan: p, build: build, made: map[job]*checker.Task{}}
 	var found parser.Diagnostics
 	for i := range cfg.Virtuals {
 		v, diags := b.virtual(&cfg.Virtuals[i])
@@ -45,20 +45,20 @@ func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 type planBuilder struct {
 	*Plan
 	build Build
-	made  map[checker.Job]*checker.Task
+	made  map[job]*checker.Task
 }
 
 // task is the check of a job.
-func (b *planBuilder) task(job checker.Job) (*checker.Task, error) {
-	if t, ok := b.made[job]; ok {
+func (b *planBuilder) task(j job) (*checker.Task, error) {
+	if t, ok := b.made[j]; ok {
 		return t, nil
 	}
-	check, err := b.build(job.Spec)
+	check, err := b.build(j.spec)
 	if err != nil {
 		return nil, err
 	}
-	t := &checker.Task{Job: job, Checker: check}
-	b.made[job] = t
+	t := &checker.Task{Every: j.every, Checker: check}
+	b.made[j] = t
 	b.tasks = append(b.tasks, t)
 	return t, nil
 }
@@ -103,6 +103,7 @@ func (p *Plan) Destinations() map[string][]string {
 // Check is one check of a plan and where it is used.
 type Check struct {
 	Virtual, Real string
+	Spec          checker.Spec
 	Task          *checker.Task // nil with checktype=off
 }
 
@@ -111,7 +112,7 @@ func (p *Plan) Checks() []Check {
 	var list []Check
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
-			list = append(list, Check{Virtual: v.cfg.ID, Real: s.name, Task: s.task})
+			list = append(list, Check{Virtual: v.cfg.ID, Real: s.name, Spec: specOf(v.cfg, s.real), Task: s.task})
 		}
 	}
 	return list
@@ -141,7 +142,7 @@ func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 			refused[err.Error()] = true
 			found = append(found, diagnose(cfg, cfg.Reals[i].At, err))
 		}
-		if doubt := doubted.look(s.task); doubt != nil {
+		if doubt := doubted.look(cfg, s); doubt != nil {
 			d := diagnose(cfg, cfg.Reals[i].At, doubt)
 			d.Severity, d.Kind = parser.Warning, "suspicious"
 			found = append(found, d)
@@ -161,19 +162,20 @@ type question struct {
 }
 
 // look finds what is doubtful in a check, once for all servers that have the same ones.
-func (d doubts) look(t *checker.Task) *checker.SpecError {
-	if t == nil {
+func (d doubts) look(cfg *parser.Virtual, s *server) *checker.SpecError {
+	if s.task == nil {
 		return nil
 	}
-	asked := question{t.Spec.Request, t.Spec.Receive, t.Spec.Steps}
+	spec := specOf(cfg, s.real)
+	asked := question{spec.Request, spec.Receive, spec.Steps}
 	if d[asked] {
 		return nil
 	}
 	d[asked] = true
-	if idle := checker.Idle(t.Checker); idle != nil {
+	if idle := checker.Idle(s.task.Checker); idle != nil {
 		return idle
 	}
-	return checker.Doubt(t.Spec)
+	return checker.Doubt(spec)
 }
 
 func (b *planBuilder) server(cfg *parser.Virtual, r *parser.Real) (s *server, err error) {
@@ -190,9 +192,7 @@ func (b *planBuilder) server(cfg *parser.Virtual, r *parser.Real) (s *server, er
 		},
 	}
 	if cfg.CheckType != parser.Off {
-		spec := specOf(cfg, r)
-		spec.TLSFiles = b.TLS.Of(spec)
-		s.task, err = b.task(checker.Job{Spec: spec, Every: cfg.CheckInterval.Duration()})
+		s.task, err = b.task(jobOf(cfg, r, b.TLS))
 	}
 	return s, err
 }

@@ -102,12 +102,12 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 		if found.HasErrors() {
 			t.Fatal(found)
 		}
-		if got := shown(p.Checks()[0].Task.Spec); got != c.want {
+		if got := shown(p.Checks()[0].Spec); got != c.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", c.checks, got, c.want)
 		}
 	}
 	p, _ := planned(t, "virtual = 7\n\treal = 10.2.0.1:80 gate\n\tchecktype = external\n\tcheckcommand = /bin/true\n", neverChecked)
-	if got := p.Checks()[0].Task.Spec.Args; got != [4]string{"7", "0", "10.2.0.1", "80"} {
+	if got := p.Checks()[0].Spec.Args; got != [4]string{"7", "0", "10.2.0.1", "80"} {
 		t.Errorf("the arguments for a mark are %q", got)
 	}
 }

@@ -4,10 +4,24 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/parser"
 )
+
+// job is one check and how often it is made. Equal jobs are the same.
+type job struct {
+	spec  checker.Spec
+	every time.Duration
+}
+
+// jobOf returns the check of a real server. The sums are of the files that it reads.
+func jobOf(cfg *parser.Virtual, r *parser.Real, tls checker.TLSSums) job {
+	spec := specOf(cfg, r)
+	spec.TLSFiles = tls.Of(spec)
+	return job{spec, cfg.CheckInterval.Duration()}
+}
 
 // specOf returns the check of a real server. It has only what the check uses, so that virtual
 // services that differ in nothing else share it.

@@ -27,7 +27,7 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 		kind, state, took, detail := "off", "off", "-", ""
 		if c.Task != nil {
 			r := results[c.Task]
-			kind = c.Task.Spec.Kind()
+			kind = c.Spec.Kind()
 			state, took, detail = "up", fmt.Sprintf("%.1fms", float64(r.Took)/float64(time.Millisecond)), r.Detail
 			if r.Warning != "" {
 				detail += "; " + r.Warning
