@@ -11,7 +11,7 @@
 # make bare-test    as root on Debian: a first hour as an ordinary user of a bare one
 # make mutate       how many changed conditions and sums the packages' own tests notice; MUTATE=./director chooses one
 # make peers        as root: what a check costs beside keepalived and a small C program, in ten minutes; PEERS="http 1000" chooses
-# make bench-compare BASE=REV  the benchmarks of what runs often, there and here
+# make bench-compare  what a change costs: the benchmarks of BASE=REVISION and of this tree
 # make fuzz bench   every fuzz target for FUZZTIME; the benchmarks
 # make deb rpm      the packages, in build/; they need nfpm and its modules from the network
 # make release      all that a release has, in build/release

@@ -50,7 +50,7 @@ func (s sent) says(kind uint16, data []byte) []byte {
 
 // lineTo is a line whose other end is kernel: it gets the requests of each send, and returns the answers to them. IPVS has
 // the number 30. The moby of the line is closed.
-func lineTo(t *testing.T, kernel func([]sent) [][]byte) *conn {
+func lineTo(t testing.TB, kernel func([]sent) [][]byte) *conn {
 	t.Helper()
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -93,7 +93,7 @@ func requestsIn(b []byte) (requests []sent) {
 // lastAcked is what a kernel answers that carries out everything.
 func lastAcked(requests []sent) [][]byte { return [][]byte{requests[len(requests)-1].acked(0)} }
 
-func additions(t *testing.T, n int) (ops []Op) {
+func additions(t testing.TB, n int) (ops []Op) {
 	for i := range n {
 		ops = append(ops, parseOp(t, fmt.Sprintf("-a -f 1 -r 10.2.0.%d:0 -g -w 1", i)))
 	}
@@ -120,6 +120,17 @@ func TestABatchIsOneSendOfWhichTheLastIsAcknowledged(t *testing.T) {
 		dest, _, err := parseDest(nested(r.attrs, cmdAttrDest), false)
 		if r.family != 30 || r.cmd != cmdNewDest || r.flags != want || r.seq != uint32(i+1) || dest != ops[i].Dest || err != nil {
 			t.Errorf("request %d: %+v of %v, %v", i, r, dest, err)
+		}
+	}
+}
+
+// BenchmarkBatch is what a batch costs here.
+func BenchmarkBatch(b *testing.B) {
+	k, ops := &Kernel{conn: lineTo(b, lastAcked)}, additions(b, Batch)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := errors.Join(k.Do(b.Context(), ops...)...); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 // TestMain lets the test binary be the https server: its own processor time must not count.
 func TestMain(m *testing.M) {
-	if os.Getenv("PEERS_TARGET") != "" {
-		if err := serveTLS(); err != nil {
+	if kind := os.Getenv("PEERS_TARGET"); kind != "" {
+		if err := serveTLS(kind); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 
 // row is what all programs do in turn.
 type row struct {
-	kind    string // http, https, tcp or ping
+	kind    string // of kinds
 	servers int
 	every   time.Duration
 }
@@ -34,14 +34,15 @@ func (r row) String() string {
 	return fmt.Sprintf("%s, %d servers every %v", r.kind, r.servers, r.every)
 }
 
-var kinds = []string{"http", "tcp", "ping", "https"}
+// kinds are the checks. In https each has a full handshake, in resumed the server gives out session tickets.
+var kinds = []string{"http", "tcp", "ping", "https", "resumed"}
 
 // allRows take ten minutes. Their https is bounded by the one core that its server has.
 var allRows = []row{
 	{"http", 100, time.Second}, {"http", 1000, time.Second},
 	{"tcp", 100, time.Second}, {"tcp", 1000, time.Second},
 	{"ping", 100, time.Second}, {"ping", 1000, time.Second},
-	{"https", 1000, time.Second},
+	{"https", 1000, time.Second}, {"resumed", 1000, time.Second},
 	{"http", 10000, 5 * time.Second},
 }
 

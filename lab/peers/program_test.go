@@ -38,11 +38,13 @@ const perService = 4
 func virtual(i int) string { return fmt.Sprintf("10.%d.%d.%d", i/62500, i/250%250, i%250+1) }
 
 func ldirectord(t *testing.T, r row, folder string) *exec.Cmd {
+	const page = "\n\tchecktype = negotiate\n\trequest = \"/status\"\n\treceive = \"is OK\""
 	check := map[string]string{
-		"http":  "service = http\n\tchecktype = negotiate\n\trequest = \"/status\"\n\treceive = \"is OK\"",
-		"https": "service = https\n\tchecktype = negotiate\n\trequest = \"/status\"\n\treceive = \"is OK\"",
-		"tcp":   "checktype = connect",
-		"ping":  "checktype = ping\n\tcheckcount = 1",
+		"http":    "service = http" + page,
+		"https":   "service = https" + page,
+		"resumed": "service = https" + page,
+		"tcp":     "checktype = connect",
+		"ping":    "checktype = ping\n\tcheckcount = 1",
 	}[r.kind]
 	var text strings.Builder
 	fmt.Fprintf(&text, "checkinterval = %d\nchecktimeout = 3\nnegotiatetimeout = 3\nautoreload = no\nsupervised = yes\nlogfile = %q\n",
@@ -60,7 +62,7 @@ func ldirectord(t *testing.T, r row, folder string) *exec.Cmd {
 func keepalived(t *testing.T, r row, folder string) *exec.Cmd {
 	page := "\t\t\turl {\n\t\t\t\tpath /status\n\t\t\t\tstatus_code 200\n\t\t\t\tregex \"is OK\"\n\t\t\t}\n"
 	check := map[string][2]string{
-		"http": {"HTTP_GET", page}, "https": {"SSL_GET", page}, "tcp": {"TCP_CHECK", ""}, "ping": {"PING_CHECK", ""},
+		"http": {"HTTP_GET", page}, "https": {"SSL_GET", page}, "resumed": {"SSL_GET", page}, "tcp": {"TCP_CHECK", ""}, "ping": {"PING_CHECK", ""},
 	}[r.kind]
 	var text strings.Builder
 	for i := range r.servers {
@@ -81,8 +83,8 @@ func keepalived(t *testing.T, r row, folder string) *exec.Cmd {
 }
 
 func limit(_ *testing.T, r row, _ string) *exec.Cmd {
-	if r.kind == "https" {
-		return nil
+	if r.kind == "https" || r.kind == "resumed" {
+		return nil // it has no TLS
 	}
 	return exec.Command(tool("limit"), r.kind, fmt.Sprint(r.servers), fmt.Sprint(r.every.Milliseconds()), fmt.Sprint(port))
 }

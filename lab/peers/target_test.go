@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -34,9 +35,9 @@ func startTarget(t *testing.T, kind string) *target {
 		return &target{was: echoes(t)}
 	}
 	cmd := exec.Command(tool("target"), fmt.Sprint(port))
-	if kind == "https" {
+	if kind == "https" || kind == "resumed" {
 		cmd = exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "PEERS_TARGET=https", "GOMAXPROCS=1")
+		cmd.Env = append(os.Environ(), "PEERS_TARGET="+kind, "GOMAXPROCS=1")
 	}
 	ask, err := cmd.StdinPipe()
 	if err != nil {
@@ -77,28 +78,30 @@ func (g *target) stop() {
 	}
 }
 
-// serveTLS is target.c with TLS. Every client makes a full handshake: there are no session tickets.
-func serveTLS() error {
+// serveTLS is target.c with TLS.
+func serveTLS(kind string) error {
 	certificate, err := selfSigned()
 	if err != nil {
 		return err
 	}
 	l, err := tls.Listen("tcp4", fmt.Sprintf("0.0.0.0:%d", port), &tls.Config{
-		Certificates: []tls.Certificate{certificate}, SessionTicketsDisabled: true,
+		Certificates: []tls.Certificate{certificate}, SessionTicketsDisabled: kind == "https",
 	})
 	if err != nil {
 		return err
 	}
 	var mu sync.Mutex
 	requests, known := 0, map[string]bool{}
-	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	answer := func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		requests++
 		known[r.Context().Value(http.LocalAddrContextKey).(net.Addr).String()] = true
 		mu.Unlock()
 		w.Header().Set("Connection", "close")
 		io.WriteString(w, "<html><body>this server is OK</body></html>")
-	}))
+	}
+	quiet := log.New(io.Discard, "", 0) // a program that ends cuts its connections
+	go (&http.Server{Handler: http.HandlerFunc(answer), ErrorLog: quiet}).Serve(l)
 	for in := bufio.NewReader(os.Stdin); ; {
 		if _, err := in.ReadByte(); err != nil {
 			return nil
