@@ -111,3 +111,39 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 		}
 	}
 }
+
+// asked are the commands that run.
+type asked []notify.Hook
+
+func (a *asked) Run(h notify.Hook) { *a = append(*a, h) }
+
+// A stop and a demotion wait until the last of the commands has ended, and no longer.
+func TestLeavingWaitsForTheLastCommand(t *testing.T) {
+	var hooks asked
+	d := New(Deps{Hooks: &hooks})
+	if ended := d.tellLeaving("test"); ended != nil {
+		t.Error("waits for no command")
+	}
+	for range 2 {
+		v := &virtual{cfg: &parser.Virtual{}}
+		v.cfg.OnChange, v.cfg.CleanStop = "tell", true
+		d.virtuals = append(d.virtuals, v)
+	}
+	ended := d.tellLeaving("test")
+	for i, hook := range hooks {
+		select {
+		case <-ended:
+			t.Errorf("%d of %d commands had ended", i, len(hooks))
+		default:
+		}
+		hook.Ended()
+	}
+	select {
+	case <-ended:
+	default:
+		t.Error("waits after the last command")
+	}
+	if len(hooks) != 2 {
+		t.Errorf("%d commands", len(hooks))
+	}
+}
