@@ -118,7 +118,7 @@ func unblocked(name string, reached []block) (found []block) {
 				}
 			}
 		case *ast.FuncLit:
-			if statement := innermost(outside); statement != nil && isReached(statement.Pos()) {
+			if statement := statementOf(outside); statement != nil && isReached(statement.Pos()) {
 				add(n.End(), restOf(statement, n))
 			}
 		}
@@ -127,13 +127,17 @@ func unblocked(name string, reached []block) (found []block) {
 	return found
 }
 
-func innermost(outside []ast.Node) ast.Stmt {
+// statementOf is the statement that an expression is in: of `if a := b(); a > 0` the whole.
+func statementOf(outside []ast.Node) (statement ast.Stmt) {
 	for _, n := range slices.Backward(outside) {
-		if s, ok := n.(ast.Stmt); ok {
-			return s
+		switch n := n.(type) {
+		case *ast.BlockStmt, *ast.CaseClause, *ast.CommClause:
+			return statement
+		case ast.Stmt:
+			statement = n
 		}
 	}
-	return nil
+	return statement
 }
 
 // restOf is the end of what is done in a statement after a function literal: another one, a block, or its own end.
