@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // result is what was measured of a row: by program, a sample for each repeat.
@@ -17,36 +18,59 @@ type result struct {
 // enough is the share of its checks below which a program has not kept its interval.
 const enough = 0.95
 
-const heading = `|  |  | CPU, µs a check | | | ldirectord is | | RSS, MiB | | | first pass, s | | |
-| check | servers | ldirectord | keepalived | C | × keepalived | × C | ldirectord | keepalived | C | ldirectord | keepalived | C |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|
-`
+// heading names the programs once for each thing that is measured.
+var heading = []string{
+	"check", "servers", "µs a check: ldirectord", "keepalived", "C", "× keepalived", "× C",
+	"MiB: ldirectord", "keepalived", "C", "first pass, s: ldirectord", "keepalived", "C",
+}
 
 // table has medians. A ratio is the median of the ratios within each repeat: what disturbs the machine disturbs both.
 func table(results []result) string {
-	var b strings.Builder
-	b.WriteString(heading)
-	missed := false
+	lines := [][]string{heading}
+	note := ""
 	for _, r := range results {
-		fmt.Fprintf(&b, "| %s | %d, %v", r.kind, r.servers, r.every)
+		line := []string{r.kind, fmt.Sprintf("%d, %v", r.servers, r.every)}
 		for _, p := range programs {
-			mark := ""
+			cpu := r.middle(p.name, "%.0f", func(s sample) float64 { return s.cpu })
 			if s := r.samples[p.name]; len(s) > 0 && median(s, func(s sample) float64 { return s.rate }) < enough {
-				mark, missed = "*", true
+				cpu += "*"
+				note = "\n\\* made less than 95 % of the checks that its interval asks for\n"
 			}
-			fmt.Fprintf(&b, " | %s%s", r.middle(p.name, "%.0f", func(s sample) float64 { return s.cpu }), mark)
+			line = append(line, cpu)
 		}
-		fmt.Fprintf(&b, " | %s | %s", r.ratio("keepalived"), r.ratio("limit"))
+		line = append(line, r.ratio("keepalived"), r.ratio("limit"))
 		for _, p := range programs {
-			fmt.Fprintf(&b, " | %s", r.middle(p.name, "%.1f", func(s sample) float64 { return s.rss }))
+			line = append(line, r.middle(p.name, "%.1f", func(s sample) float64 { return s.rss }))
 		}
 		for _, p := range programs {
-			fmt.Fprintf(&b, " | %s", r.middle(p.name, "%.2f", func(s sample) float64 { return s.first }))
+			line = append(line, r.middle(p.name, "%.2f", func(s sample) float64 { return s.first }))
 		}
-		b.WriteString(" |\n")
+		lines = append(lines, line)
 	}
-	if missed {
-		b.WriteString("\n\\* made less than 95 % of the checks that its interval asks for\n")
+	return markdown(lines) + note
+}
+
+// markdown is a table whose first line is its heading, as wide as its cells.
+func markdown(lines [][]string) string {
+	width := make([]int, len(lines[0]))
+	for _, line := range lines {
+		for i, cell := range line {
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	for n, line := range lines {
+		for i, cell := range line {
+			fmt.Fprintf(&b, "| %-*s ", width[i], cell)
+		}
+		b.WriteString("|\n")
+		if n > 0 {
+			continue
+		}
+		for _, w := range width {
+			b.WriteString("|" + strings.Repeat("-", w+2))
+		}
+		b.WriteString("|\n")
 	}
 	return b.String()
 }
@@ -91,10 +115,13 @@ func TestTable(t *testing.T) {
 		}},
 		{row{"https", 1000, time.Second}, map[string][]sample{"ldirectord": {{300, 20, 1, 1}, {400, 20, 1, 1}}}},
 	})
-	want := heading +
-		"| http | 100, 1s | 90 | 100* | 50 | 0.60 | 1.80 | 13.0 | 15.0 | 1.0 | 0.20 | 2.00 | 1.00 |\n" +
-		"| https | 1000, 1s | 350 | – | – | – | – | 20.0 | – | – | 1.00 | – | – |\n" +
-		"\n\\* made less than 95 % of the checks that its interval asks for\n"
+	want := `| check | servers  | µs a check: ldirectord | keepalived | C  | × keepalived | × C  | MiB: ldirectord | keepalived | C   | first pass, s: ldirectord | keepalived | C    |
+|-------|----------|------------------------|------------|----|--------------|------|-----------------|------------|-----|---------------------------|------------|------|
+| http  | 100, 1s  | 90                     | 100*       | 50 | 0.60         | 1.80 | 13.0            | 15.0       | 1.0 | 0.20                      | 2.00       | 1.00 |
+| https | 1000, 1s | 350                    | –          | –  | –            | –    | 20.0            | –          | –   | 1.00                      | –          | –    |
+
+\* made less than 95 % of the checks that its interval asks for
+`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
