@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -462,5 +463,36 @@ func TestCeilRoundsUpToWholeTicks(t *testing.T) {
 		if got := ceil(d); got != want {
 			t.Errorf("%v becomes %v, want %v", d, got, want)
 		}
+	}
+}
+
+// lightly is a check that the loop may make, if it says so.
+type lightly struct {
+	checkFunc
+	ok bool
+}
+
+func (l lightly) opening() (opening, bool)                        { return opening{}, l.ok }
+func (l lightly) resume(context.Context, *conn, time.Time) Result { return Result{} }
+
+func TestLightChecksShareALoop(t *testing.T) {
+	p := NewPool()
+	for _, c := range []Checker{checkFunc(nil), lightly{ok: false}} {
+		if p.isLight(&Task{Checker: c}) || p.loop != nil {
+			t.Errorf("%T is light", c)
+		}
+	}
+	defer p.closeLoop()
+	var shared *loop
+	for i := range 2 {
+		if is := p.isLight(&Task{Checker: lightly{ok: true}}); is != (runtime.GOOS == "linux") {
+			t.Errorf("the loop makes it: %v", is)
+		}
+		if i == 0 {
+			shared = p.loop
+		}
+	}
+	if p.loop != shared {
+		t.Error("another loop for the next one")
 	}
 }
