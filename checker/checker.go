@@ -89,6 +89,8 @@ type Env struct {
 	matchers shared[string, *matcher]       // by pattern
 	trusted  shared[string, *x509.CertPool] // by file
 	secrets  shared[Spec, secrets]          // by what has some
+	http     shared[Spec, *httpRules]       // by what says nothing of one server
+	requests shared[string, []byte]         // by themselves
 }
 
 // shared is what many servers have in common: it is made once for each key.

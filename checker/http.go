@@ -18,7 +18,19 @@ const maxRedirects = 7
 // httpCheck asks a server by http or https, or as a proxy, and compares the answer: the status must
 // be a good one and the body must match.
 type httpCheck struct {
-	target    netip.AddrPort
+	*httpRules
+	target   netip.AddrPort
+	sessions *sessions // nil for http
+
+	// The first request.
+	url    string // judged
+	text   []byte
+	direct bool        // it is asked of target, as its URL says
+	tls    *tls.Config // nil for http
+}
+
+// httpRules are what the checks of many servers have in common.
+type httpRules struct {
 	timeout   time.Duration
 	method    string
 	proxy     bool   // the server is a proxy: requests newLibConn the whole URL
@@ -29,13 +41,11 @@ type httpCheck struct {
 	rules     tlsRules
 	receive   *matcher
 	isVirtual func(netip.AddrPort) bool
-	sessions  *sessions // nil for http
-	first     hop
 }
 
 // hop is one request of a check: the first, or one that a redirect asked for.
 type hop struct {
-	url     *url.URL
+	url     *url.URL       // nil: the check's own, which nobody has asked for yet
 	to      netip.AddrPort // where it is asked; invalid while the name is not looked up
 	request []byte
 	tls     *tls.Config // nil for http
@@ -44,12 +54,39 @@ type hop struct {
 }
 
 func newHTTP(s Spec, e *Env) (Checker, error) {
+	common := s
+	common.Target, common.URL, common.Request, common.Host, common.SNI = netip.AddrPort{}, "", "", "", ""
+	rules, err := e.http.get(common, func() (*httpRules, error) { return newHTTPRules(common, e) })
+	if err != nil {
+		return nil, err
+	}
+	c := &httpCheck{httpRules: rules, target: netip.AddrPortFrom(s.Target.Addr().Unmap(), s.Target.Port()), url: s.URL}
+	u, err := parseTarget(s.URL)
+	if err != nil {
+		return always{Detail: "request: " + err.Error()}, nil
+	}
+	host := cleanField(s.Host)
+	switch {
+	case c.proxy:
+		host = u.Host
+	case host == "":
+		host = hostOf(c.target.Addr())
+	}
+	to, ok := literalAddr(u)
+	c.direct = ok && to == c.target
+	first := hop{url: u}
+	c.prepare(&first, host, true, s.SNI, s.Host, u.Host)
+	c.tls = first.tls
+	c.text, _ = e.requests.get(string(first.request), func() ([]byte, error) { return first.request, nil })
+	return c, nil
+}
+
+func newHTTPRules(s Spec, e *Env) (*httpRules, error) {
 	receive, err := e.matcher(s.Receive)
 	if err != nil {
 		return nil, &SpecError{"receive", err}
 	}
-	c := &httpCheck{
-		target:    netip.AddrPortFrom(s.Target.Addr().Unmap(), s.Target.Port()),
+	c := &httpRules{
 		timeout:   s.NegotiateTimeout,
 		method:    s.Method,
 		proxy:     s.Service == "http_proxy",
@@ -65,23 +102,24 @@ func newHTTP(s Spec, e *Env) (Checker, error) {
 		return nil, err
 	}
 	c.introduce(s)
-	u, err := parseTarget(s.URL)
-	if err != nil {
-		return always{Detail: "request: " + err.Error()}, nil
-	}
-	host := cleanField(s.Host)
-	switch {
-	case c.proxy:
-		host = u.Host
-	case host == "":
-		host = hostOf(c.target.Addr())
-	}
-	c.first = hop{url: u}
-	if to, ok := literalAddr(u); ok && to == c.target {
-		c.first.to = to
-	}
-	c.prepare(&c.first, host, true, s.SNI, s.Host, u.Host)
 	return c, nil
+}
+
+// first is the first request. Its URL is parsed again when it is needed: mostly it is not.
+func (c *httpCheck) first() (h hop) {
+	h.request, h.tls = c.text, c.tls
+	if c.direct {
+		h.to = c.target
+	}
+	return h
+}
+
+// address is the URL of a request.
+func (c *httpCheck) address(h *hop) *url.URL {
+	if h.url == nil {
+		h.url, _ = parseTarget(c.url) // newHTTP parsed it
+	}
+	return h.url
 }
 
 // byProxy reports whether a URL is asked of the proxy being checked.
@@ -113,7 +151,7 @@ func (c *httpCheck) Check(ctx context.Context) Result {
 }
 
 func (c *httpCheck) opening() (opening, bool) {
-	return opening{to: c.first.to, request: c.first.request, timeout: c.timeout}, c.first.tls == nil && c.first.to.Port() != 0
+	return opening{to: c.target, request: c.text, timeout: c.timeout}, c.tls == nil && c.direct && c.target.Port() != 0
 }
 
 func (c *httpCheck) resume(ctx context.Context, begun *conn, deadline time.Time) Result {
@@ -126,7 +164,7 @@ func (c *httpCheck) resume(ctx context.Context, begun *conn, deadline time.Time)
 
 // ask makes the request and those that redirects lead to.
 func (c *httpCheck) ask(ctx context.Context, r *answerReader, begun *conn, deadline time.Time) Result {
-	at := trail{hop: c.first}
+	at := trail{hop: c.first()}
 	seen, err := c.walk(ctx, &at, r, begun, deadline)
 	result := passed(seen)
 	if err != nil {
@@ -186,7 +224,7 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun 
 	}
 	home := at.hop
 	if at.hop.away {
-		at.warning = "request " + showURL(at.hop.url) + " is not asked of the server being checked"
+		at.warning = "request " + showURL(c.address(&at.hop)) + " is not asked of the server being checked"
 	}
 	for followed := 0; ; followed++ {
 		at.foreign = at.hop.away && followed > 0
@@ -219,31 +257,34 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun 
 
 // locate finds out where to send a request.
 func (c *httpCheck) locate(ctx context.Context, h *hop, deadline time.Time) error {
-	if c.byProxy(h.url) {
+	if h.to.IsValid() && !c.proxy {
+		return nil
+	}
+	if c.byProxy(c.address(h)) {
 		h.to = c.target
 	}
 	if h.to.IsValid() {
 		return nil
 	}
-	port, err := urlPort(h.url)
+	port, err := urlPort(c.address(h))
 	if err != nil {
 		return err
 	}
-	addrs, err := resolve(ctx, h.url.Hostname(), deadline)
+	addrs, err := resolve(ctx, c.address(h).Hostname(), deadline)
 	if err != nil {
 		return err
 	}
-	h.to, h.away = c.route(h.url.Scheme, addrs, port)
+	h.to, h.away = c.route(c.address(h).Scheme == "https", addrs, port)
 	return nil
 }
 
 // route chooses among the addresses of a URL's host. The server being checked is asked instead of our
 // virtual services: through them its peers would answer for it.
-func (c *httpCheck) route(scheme string, addrs []netip.Addr, port uint16) (to netip.AddrPort, away bool) {
+func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to netip.AddrPort, away bool) {
 	for _, a := range addrs {
 		to := netip.AddrPortFrom(a, port)
 		switch {
-		case c.isVirtual != nil && c.isVirtual(to) && scheme == c.first.url.Scheme:
+		case c.isVirtual != nil && c.isVirtual(to) && secure == (c.tls != nil):
 			return c.target, false
 		case c.isVirtual != nil && c.isVirtual(to):
 			return netip.AddrPortFrom(c.target.Addr(), port), false
@@ -331,7 +372,7 @@ func (c *httpCheck) redirected(ctx context.Context, from, home *hop, a *httpAnsw
 	if err != nil {
 		return hop{url: &url.URL{Path: a.location}}, err
 	}
-	u = from.url.ResolveReference(u)
+	u = c.address(from).ResolveReference(u)
 	if err := checkURL(u); err != nil {
 		return hop{url: u}, err
 	}
@@ -339,7 +380,8 @@ func (c *httpCheck) redirected(ctx context.Context, from, home *hop, a *httpAnsw
 	if err := c.locate(ctx, &h, deadline); err != nil {
 		return h, err
 	}
-	same := u.Scheme == home.url.Scheme && h.to == home.to && (!c.proxy || u.Host == home.url.Host)
+	at := c.address(home)
+	same := u.Scheme == at.Scheme && h.to == home.to && (!c.proxy || u.Host == at.Host)
 	c.prepare(&h, u.Host, same, u.Host)
 	return h, nil
 }

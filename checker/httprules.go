@@ -8,7 +8,7 @@ import (
 )
 
 // introduce takes what the configuration wants to be said of us: header fields, and a log-in.
-func (c *httpCheck) introduce(s Spec) {
+func (c *httpRules) introduce(s Spec) {
 	for header := range s.HTTPHeaders.All() {
 		c.fields = append(c.fields, cleanField(header))
 	}

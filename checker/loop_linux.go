@@ -16,6 +16,7 @@ import (
 
 const (
 	maxEvents = 128
+	maxIdle   = 256 // flights to be used again
 	// A server that is near answers within lookEvery. Its socket is looked at maxLooks times, which costs one wake-up for
 	// all that began together; only then the kernel is asked to wake the loop for it alone.
 	lookEvery = time.Millisecond
@@ -195,6 +196,7 @@ func (l *loop) look(ctx context.Context) {
 			l.finish(ctx, f, failed(ctx, connectFault(err, f.timeout)))
 		}
 	}
+	clear(looked[len(l.fresh):])
 }
 
 // watch lets the kernel tell each event of a descriptor once, and what has come already at once.
@@ -232,7 +234,9 @@ func (l *loop) finish(ctx context.Context, f *flight, r Result) {
 func (l *loop) release(f *flight) {
 	heap.Remove(&l.ends, f.index)
 	f.task, f.check = nil, nil
-	l.idle = append(l.idle, f)
+	if len(l.idle) < maxIdle {
+		l.idle = append(l.idle, f)
+	}
 }
 
 // expire ends the checks whose deadline has passed. An answer that has come by now counts.
