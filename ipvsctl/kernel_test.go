@@ -185,23 +185,31 @@ func TestEachChangeOfABatchHasItsResult(t *testing.T) {
 }
 
 func TestAChangeThatCantBeIsNotSent(t *testing.T) {
-	k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte {
-		if len(r) != 2 {
-			t.Errorf("%d are sent, want 2", len(r))
+	badDest := additions(t, 3)
+	badDest[1].Dest.Addr = netip.AddrPort{}
+	badService := parseOps(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.2:0 -g -w 1", "-a -f 1 -r 10.2.0.3:0 -g -w 1")
+	badService[1].Key.Mark = 0
+	for name, row := range map[string]struct {
+		ops   []Op
+		sends []int // how many changes each has
+	}{
+		"a destination":                  {badDest, []int{2}},
+		"a service between destinations": {badService, []int{1, 2}},
+		"a service before destinations":  {badService[1:], []int{2}},
+		"a service after destinations":   {badService[:2], []int{1}},
+		"a service alone":                {badService[1:2], nil},
+	} {
+		var sends []int
+		k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte { sends = append(sends, len(r)); return lastAcked(r) })}
+		results := k.Do(t.Context(), row.ops...)
+		if !slices.Equal(sends, row.sends) || len(results) != len(row.ops) {
+			t.Errorf("%s: %v sent, %d results", name, sends, len(results))
 		}
-		return lastAcked(r)
-	})}
-	ops := additions(t, 3)
-	ops[1].Dest.Addr = netip.AddrPort{}
-	for i, err := range k.Do(t.Context(), ops...) {
-		if (err != nil) != (i == 1) {
-			t.Errorf("%d: %v", i, err)
+		for i, err := range results {
+			if bad := row.ops[i].Check() != nil; (err != nil) != bad {
+				t.Errorf("%s: %s: %v", name, row.ops[i], err)
+			}
 		}
-	}
-	service := parseOp(t, "-A -f 1 -s rr")
-	service.Key.Mark = 0
-	if results := k.Do(t.Context(), append([]Op{service}, additions(t, 2)...)...); len(results) != 3 || results[0] == nil || results[1] != nil {
-		t.Errorf("%v", results)
 	}
 }
 
