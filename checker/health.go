@@ -30,9 +30,9 @@ type Rule struct {
 // Next gives the following one.
 type Health struct {
 	State  State
+	primed bool   // window is filled
 	Streak int    // results in a row that speak against State
 	window uint64 // the last results, newest in bit 0, 1 for a success
-	primed bool   // window is filled
 }
 
 // Assume gives the health of a server whose state is known from elsewhere, as from the table that a

@@ -282,7 +282,7 @@ func (d *Director) driftInterval() time.Duration {
 }
 
 func (d *Director) say(v *virtual, s *server, kind notify.Kind, text, reason string) {
-	d.emit(notify.Event{Kind: kind, Virtual: v.cfg.ID, Real: s.name, Text: text, Reason: reason})
+	d.emit(notify.Event{Kind: kind, Virtual: v.cfg.ID, Real: s.name(), Text: text, Reason: reason})
 }
 
 // emit records an event with the current status of the daemon.

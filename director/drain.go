@@ -42,7 +42,7 @@ func (d *Director) drain(backends map[Backend]bool) {
 	d.drained = backends
 	for _, v := range d.virtuals {
 		for _, s := range v.servers {
-			if drained := backends[Backend{v.cfg.ID, s.name}]; drained != s.drained {
+			if drained := backends[Backend{v.cfg.ID, s.name()}]; drained != s.drained {
 				s.drained = drained
 				s.transitioned, v.dirty = true, true
 			}

@@ -31,7 +31,7 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	case v.isFallback(op, s):
 		kind, name, e.Fallback = "fallback", v.fallbackName, true
 	case s != nil:
-		name = s.name
+		name = s.name()
 		e.Reason = s.reason
 		if s.maintenance != "" {
 			e.Reason = "maintenance: " + s.maintenance

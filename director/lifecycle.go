@@ -68,7 +68,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 		}
 		for _, s := range v.servers {
 			if c := d.checks[s.task]; c != nil && c.known && s.health.State == checker.Unknown {
-				s.health, _ = s.health.Next(c.last.OK, s.rule)
+				s.health, _ = s.health.Next(c.last.OK, v.rule())
 				s.reason = c.last.Detail
 			}
 		}

@@ -96,15 +96,15 @@ func (d *Director) maintain(files map[netip.AddrPort]string) {
 			}
 			switch {
 			case s.maintenance == "":
-				d.say(v, s, notify.MaintenanceOn, fmt.Sprintf("Maintenance begins: %s (%s) by file %s", s.name, v.cfg.ID, file), file)
+				d.say(v, s, notify.MaintenanceOn, fmt.Sprintf("Maintenance begins: %s (%s) by file %s", s.name(), v.cfg.ID, file), file)
 			case file == "":
-				d.say(v, s, notify.MaintenanceOff, fmt.Sprintf("Maintenance ends: %s (%s)", s.name, v.cfg.ID), "")
+				d.say(v, s, notify.MaintenanceOff, fmt.Sprintf("Maintenance ends: %s (%s)", s.name(), v.cfg.ID), "")
 			}
 			s.maintenance = file
 			s.transitioned, v.dirty = true, true
 		}
 		if up, known := v.available(); taken != nil && !up && known {
-			d.say(v, taken, notify.LastServer, fmt.Sprintf("Maintenance takes the last server: %s (%s)", taken.name, v.cfg.ID), taken.maintenance)
+			d.say(v, taken, notify.LastServer, fmt.Sprintf("Maintenance takes the last server: %s (%s)", taken.name(), v.cfg.ID), taken.maintenance)
 		}
 	}
 }

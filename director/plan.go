@@ -112,7 +112,7 @@ func (p *Plan) Checks() []Check {
 	var list []Check
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
-			list = append(list, Check{Virtual: v.cfg.ID, Real: s.name, Spec: specOf(v.cfg, s.real), Task: s.task})
+			list = append(list, Check{Virtual: v.cfg.ID, Real: s.name(), Spec: specOf(v.cfg, s.real), Task: s.task})
 		}
 	}
 	return list
@@ -181,8 +181,6 @@ func (d doubts) look(cfg *parser.Virtual, s *server) *checker.SpecError {
 func (b *planBuilder) server(cfg *parser.Virtual, r *parser.Real) (s *server, err error) {
 	s = &server{
 		real: r,
-		name: r.Addr.String(),
-		rule: checker.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.Window.Need, Of: cfg.Window.Of},
 		dest: ipvsctl.Dest{
 			Addr:    destAddr(cfg, r.Addr, r.Forward),
 			Forward: forwardOf(r.Forward),

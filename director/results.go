@@ -46,20 +46,21 @@ func (d *Director) results(updates []checker.Update) {
 // judge applies one result to one server of one virtual service.
 func (d *Director) judge(v *virtual, s *server, r checker.Result) {
 	before := s.health
-	next, changed := before.Next(r.OK, s.rule)
+	rule := v.rule()
+	next, changed := before.Next(r.OK, rule)
 	s.health, s.shortages, s.unjudged = next, 0, ""
 	if !r.OK {
 		s.reason = r.Detail
 	}
-	softly, _ := before.Soft(s.rule)
+	softly, _ := before.Soft(rule)
 	switch {
 	case changed && !r.OK:
-		d.say(v, s, notify.CheckFailed, fmt.Sprintf("Check failed: %s (%s): %s", s.name, v.cfg.ID, r.Detail), r.Detail)
+		d.say(v, s, notify.CheckFailed, fmt.Sprintf("Check failed: %s (%s): %s", s.name(), v.cfg.ID, r.Detail), r.Detail)
 	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && softly > 0 && next.Streak == 0):
-		d.say(v, s, notify.SoftReset, fmt.Sprintf("Resetting soft failure count: %s (%s)", s.name, v.cfg.ID), "")
+		d.say(v, s, notify.SoftReset, fmt.Sprintf("Resetting soft failure count: %s (%s)", s.name(), v.cfg.ID), "")
 	case !r.OK && next.State == checker.Up:
-		failed, limit := next.Soft(s.rule)
-		d.say(v, s, notify.SoftFailure, fmt.Sprintf("Soft failure real server: %s (%s) failure %d/%d", s.name, v.cfg.ID, failed, limit), r.Detail)
+		failed, limit := next.Soft(rule)
+		d.say(v, s, notify.SoftFailure, fmt.Sprintf("Soft failure real server: %s (%s) failure %d/%d", s.name(), v.cfg.ID, failed, limit), r.Detail)
 	}
 	if changed {
 		s.transitioned, v.dirty = true, true
@@ -74,7 +75,7 @@ func (d *Director) judge(v *virtual, s *server, r checker.Result) {
 func (d *Director) shortage(users []backendRef, r checker.Result) {
 	for _, x := range users {
 		if x.s.shortages++; x.s.shortages == 3 {
-			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
+			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.name(), x.v.cfg.ID, x.s.health.State, r.Detail)
 			d.say(x.v, x.s, notify.LocalShortage, text, r.Detail)
 		}
 	}
@@ -90,7 +91,7 @@ func (d *Director) unjudged(users []backendRef, r checker.Result) {
 			kind = notify.Unjudged
 		}
 		if now.Sub(x.s.unjudgedAt) > unjudgedQuiet {
-			text := fmt.Sprintf("Check not judged: %s (%s), keeping its state %s: %s", x.s.name, x.v.cfg.ID, x.s.health.State, r.Detail)
+			text := fmt.Sprintf("Check not judged: %s (%s), keeping its state %s: %s", x.s.name(), x.v.cfg.ID, x.s.health.State, r.Detail)
 			d.say(x.v, x.s, kind, text, r.Detail)
 			x.s.unjudgedAt = now
 			x.v.unjudgedAt = now
@@ -108,6 +109,6 @@ func (d *Director) warnOnce(c *check, r checker.Result) {
 		return
 	}
 	for _, x := range c.users {
-		d.say(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.name, x.v.cfg.ID, r.Warning), r.Warning)
+		d.say(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.name(), x.v.cfg.ID, r.Warning), r.Warning)
 	}
 }

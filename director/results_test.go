@@ -28,7 +28,7 @@ func told(t *testing.T, test func(d *Director)) (kinds []notify.Kind) {
 func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80"}}
-		one, two := backendRef{v, &server{name: "one"}}, backendRef{v, &server{name: "two"}}
+		one, two := backendRef{v, &server{real: &parser.Real{}}}, backendRef{v, &server{real: &parser.Real{}}}
 		result := checker.Result{Unjudged: true, Detail: "too long"}
 		kinds := told(t, func(d *Director) {
 			d.unjudged([]backendRef{one, two}, result)
@@ -103,7 +103,7 @@ func TestADirectorSettlesWithTheFirstResults(t *testing.T) {
 // A file in maintenancedir is the reason of what is done to its server.
 func TestTheReasonOfAChange(t *testing.T) {
 	v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80"}, name: "10.1.0.1:80"}
-	s := &server{name: "10.2.0.1:80", reason: "refused", task: &checker.Task{}}
+	s := &server{real: &parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:80")}, reason: "refused", task: &checker.Task{}}
 	s.dest.Addr = netip.MustParseAddrPort("10.2.0.1:80")
 	v.servers = []*server{s}
 	d := &Director{global: &parser.Global{}}

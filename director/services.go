@@ -40,7 +40,7 @@ func (v *virtual) isMeant(word string) bool {
 func (v *virtual) members() []Member {
 	var list []Member
 	for _, s := range v.servers {
-		list = append(list, Member{Name: s.name, Dest: s.dest})
+		list = append(list, Member{Name: s.name(), Dest: s.dest})
 	}
 	if v.fallback != nil {
 		list = append(list, Member{Name: v.fallbackName, Dest: *v.fallback, Fallback: true})

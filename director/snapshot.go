@@ -125,7 +125,7 @@ func (v *virtual) describeServers(list []ServerSnapshot) {
 
 // describe fills in what is known of a server.
 func (v *virtual) describe(now *ServerSnapshot, s *server) {
-	now.Real, now.Addr, now.Weight = s.name, s.dest.Addr, int(s.dest.Weight)
+	now.Real, now.Addr, now.Weight = s.name(), s.dest.Addr, int(s.dest.Weight)
 	now.State, now.Since, now.Streak = s.stateName(), s.since, s.health.Streak
 	now.Up = s.state() == checker.Up && !s.drained
 	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained
@@ -191,10 +191,10 @@ func (v *virtual) keepHistory(was *virtual) {
 	v.took, v.unjudgedAt = was.took, was.unjudgedAt
 	before := make(map[string]*server, len(was.servers))
 	for _, s := range was.servers {
-		before[s.name] = s
+		before[s.name()] = s
 	}
 	for _, s := range v.servers {
-		if old := before[s.name]; old != nil {
+		if old := before[s.name()]; old != nil {
 			s.shown, s.since, s.tally, s.unjudgedAt = old.shown, old.since, old.tally, old.unjudgedAt
 		}
 	}

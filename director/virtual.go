@@ -46,18 +46,16 @@ type virtual struct {
 // server is one real server of a virtual service.
 type server struct {
 	real  *parser.Real
-	name  string        // in the log, with the configured port
 	dest  ipvsctl.Dest  // as configured
 	task  *checker.Task // nil with checktype=off: never in
-	rule  checker.Rule
-	check *check // of task, once it runs
+	check *check        // of task, once it runs
 
 	health       checker.Health
 	reason       string // of the last failure
 	maintenance  string // the file that takes it out, "" for none
-	drained      bool   // by the operator's order: no new connections, the old ones go on
-	shortages    int    // results in a row that failed by a shortage of this machine
 	unjudged     string // why its last answer can't be judged; "" when it can
+	shortages    int32  // results in a row that failed by a shortage of this machine
+	drained      bool   // by the operator's order: no new connections, the old ones go on
 	transitioned bool   // changed its state since the last sync
 
 	shown string    // the state as others see it …
@@ -65,6 +63,14 @@ type server struct {
 
 	unjudgedAt time.Time // when it was last reported that its answer can't be judged
 	tally      Tally
+}
+
+// name is how the log calls a server: with the configured port.
+func (s *server) name() string { return s.real.Addr.String() }
+
+// rule is by which results a server of the virtual service is up or down.
+func (v *virtual) rule() checker.Rule {
+	return checker.Rule{Fall: v.cfg.FailureCount, Rise: v.cfg.RiseCount, Need: v.cfg.Window.Need, Of: v.cfg.Window.Of}
 }
 
 // state is what the table is made from: a server in maintenance is down, whatever its checks say.
