@@ -2,7 +2,9 @@ package ipvsctl
 
 import (
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,12 +18,28 @@ type Memory struct {
 	OnChange func()
 
 	mu    sync.Mutex // guards table
-	table Table
+	table map[Key]*kept
+}
+
+// kept is a virtual service without more room than it needs.
+type kept struct {
+	settings Settings
+	dests    []Dest // by address
+}
+
+// find is where an address is, or would be.
+func (k *kept) find(addr netip.AddrPort) (at int, ok bool) {
+	return slices.BinarySearchFunc(k.dests, addr, func(d Dest, addr netip.AddrPort) int { return d.Addr.Compare(addr) })
 }
 
 // NewMemory returns a table that holds t at first.
 func NewMemory(t Table) *Memory {
-	return &Memory{table: t.Clone()}
+	m := &Memory{table: map[Key]*kept{}}
+	for key, service := range t {
+		dests := slices.SortedFunc(maps.Values(service.Dests), func(a, b Dest) int { return a.Addr.Compare(b.Addr) })
+		m.table[key] = &kept{service.Settings, dests}
+	}
+	return m
 }
 
 // Read returns a copy of the table.
@@ -31,7 +49,15 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.table.Clone(), nil
+	t := make(Table, len(m.table))
+	for key, service := range m.table {
+		dests := make(map[netip.AddrPort]Dest, len(service.dests))
+		for _, d := range service.dests {
+			dests[d.Addr] = d
+		}
+		t[key] = Service{key, service.settings, dests}
+	}
+	return t, nil
 }
 
 // Do makes changes, see Client.
@@ -65,26 +91,25 @@ func (m *Memory) apply(op Op) (changed bool, err error) {
 	service, exists := m.table[op.Key]
 	switch op.Kind {
 	case AddService, EditService:
-		return m.putService(op, service, exists)
+		return m.putService(op, exists)
 	case DelService:
 		delete(m.table, op.Key)
 		return exists, nil
 	default:
-		return changeDest(op, service, exists)
+		return service.change(op)
 	}
 }
 
-func (m *Memory) putService(op Op, service Service, exists bool) (changed bool, err error) {
+func (m *Memory) putService(op Op, exists bool) (changed bool, err error) {
 	switch {
 	case !exists && op.Kind == EditService:
 		return false, syscall.ESRCH
 	case !schedulers[op.Settings.Scheduler], !engines[op.Settings.PEName]:
 		return false, lacking(op.Settings, m.known)
 	case !exists:
-		service = Service{Key: op.Key, Dests: make(map[netip.AddrPort]Dest)}
+		m.table[op.Key] = &kept{}
 	}
-	service.Settings = op.Settings.stored(op.Key.IPv6)
-	m.table[op.Key] = service
+	m.table[op.Key].settings = op.Settings.stored(op.Key.IPv6)
 	return true, nil
 }
 
@@ -95,17 +120,21 @@ func (m *Memory) known(module string) bool {
 	return isEngine && engines[engine] || !isEngine && schedulers[name]
 }
 
-func changeDest(op Op, service Service, exists bool) (changed bool, err error) {
-	if !exists {
+// change changes a destination of a virtual service, which is nil where there is none.
+func (k *kept) change(op Op) (changed bool, err error) {
+	if k == nil {
 		return false, syscall.ESRCH
 	}
-	if _, ok := service.Dests[op.Dest.Addr]; !ok && op.Kind != AddDest {
+	at, ok := k.find(op.Dest.Addr)
+	switch {
+	case !ok && op.Kind != AddDest:
 		return false, syscall.ENOENT
-	}
-	if op.Kind == DelDest {
-		delete(service.Dests, op.Dest.Addr)
-	} else {
-		service.Dests[op.Dest.Addr] = op.Dest
+	case op.Kind == DelDest:
+		k.dests = slices.Delete(k.dests, at, at+1)
+	case ok:
+		k.dests[at] = op.Dest
+	default:
+		k.dests = slices.Insert(k.dests, at, op.Dest)
 	}
 	return true, nil
 }

@@ -171,16 +171,6 @@ func (t Table) Keys() []Key {
 	return slices.SortedFunc(maps.Keys(t), Key.Compare)
 }
 
-// Clone returns a copy that shares nothing with t.
-func (t Table) Clone() Table {
-	c := make(Table, len(t))
-	for key, service := range t {
-		service.Dests = maps.Clone(service.Dests)
-		c[key] = service
-	}
-	return c
-}
-
 // OpKind says what an Op does.
 type OpKind uint8
 
