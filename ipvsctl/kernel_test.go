@@ -454,3 +454,15 @@ func TestOpenErrorsSayWhatToDo(t *testing.T) {
 		}
 	}
 }
+
+// A deadline that is set is over at once here: so it shows when one is set.
+func TestAReadGivesEachBatchOfRequestsItsTime(t *testing.T) {
+	table := tableOf(t, "-A -f 1 -s rr")
+	for last, want := range map[uint32]error{Batch - 1: errNoAnswer, 2*Batch - 1: errNoAnswer, Batch: nil, 0: nil} {
+		c := lineTo(t, kernelOf(table))
+		c.genl.seq, c.genl.timeout = last, -time.Second
+		if err := c.genl.read(Table{}); !errors.Is(err, want) || (err == nil) != (want == nil) {
+			t.Errorf("after request %d: %v, want %v", last, err, want)
+		}
+	}
+}
