@@ -115,3 +115,13 @@ func TestManyRemovalsGoBackwards(t *testing.T) {
 		}
 	})
 }
+
+func TestTheRemovalsOfOneBatchGoForwards(t *testing.T) {
+	several(t, ipvsctl.Batch, func(t *testing.T, s *scenario, _ *mute) {
+		s.set(servers[1], "down")
+		time.Sleep(5 * time.Second)
+		if done, want := s.take(), "-d -t 10.1.0.1:80 -r 10.2.0.2:80"; done[0] != want {
+			t.Errorf("the first is %s, want %s", done[0], want)
+		}
+	})
+}

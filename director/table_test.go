@@ -76,13 +76,17 @@ func TestHowLongATableIsWaitedForAndLeftAlone(t *testing.T) {
 
 // hundred runs a director over a hundred virtual services and a table that can stop answering.
 func hundred(t *testing.T, test func(t *testing.T, s *scenario, table *mute)) {
+	several(t, 100, test)
+}
+
+func several(t *testing.T, virtuals int, test func(t *testing.T, s *scenario, table *mute)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
 		table := &mute{recorder: s.table}
 		s.client = table
 		var text strings.Builder
 		text.WriteString("checkinterval = 1\n")
-		for i := range 100 {
+		for i := range virtuals {
 			fmt.Fprintf(&text, "virtual = 10.1.0.%d:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\tchecktype = connect\n", i+1)
 		}
 		s.configs["one"] = text.String()
