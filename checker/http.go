@@ -33,7 +33,7 @@ type httpCheck struct {
 type httpRules struct {
 	timeout   time.Duration
 	method    string
-	proxy     bool   // the server is a proxy: requests newLibConn the whole URL
+	proxy     bool   // the server is a proxy: requests have the whole URL
 	follow    string // redirects: yes, server or no
 	wanted    statuses
 	fields    []string // of the configuration, for the request's header
