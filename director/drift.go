@@ -27,7 +27,7 @@ func (d *Director) checkDrift(ctx context.Context) {
 	d.reportReadable()
 	var changes []*change
 	for _, v := range d.served() {
-		if have := table[v.key]; v.written != nil && !same(*v.written, have) {
+		if have := table[v.key]; v.written != nil && (have.Key != v.key || !v.written.is(have)) {
 			changes = append(changes, d.found(v, have))
 		}
 	}
@@ -63,13 +63,13 @@ func (d *Director) notice(v *virtual, have ipvsctl.Service) {
 		v.written = nil
 		return
 	}
-	if have.Settings != v.written.Settings {
+	if have.Settings != v.written.settings {
 		d.reportOverride(v, "", "the virtual service was changed; restoring it")
 	}
-	for _, addr := range differing(v.written.Dests, have.Dests) {
+	for _, addr := range differing(v.written.all(), have.Dests) {
 		d.noticeDest(v, have, addr)
 	}
-	v.written.Dests = have.Dests
+	v.written = newWritten(ipvsctl.Service{Settings: v.written.settings, Dests: have.Dests})
 }
 
 func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrPort) {
@@ -77,7 +77,7 @@ func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrP
 	dest, in := have.Dests[addr]
 	if in {
 		what = fmt.Sprintf("has weight %d", dest.Weight)
-		if _, was := v.written.Dests[addr]; !was {
+		if !v.written.has(addr) {
 			what = "was added"
 		}
 	}
@@ -119,10 +119,6 @@ func (d *Director) reportOverride(v *virtual, real, what string) {
 		text = fmt.Sprintf("Changed externally: %s (%s) %s", real, v.name, what)
 	}
 	d.emit(notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID, Real: real, Text: text})
-}
-
-func same(a, b ipvsctl.Service) bool {
-	return a.Key == b.Key && a.Settings == b.Settings && len(differing(a.Dests, b.Dests)) == 0
 }
 
 // differing are the addresses at which two sets of destinations are not the same.

@@ -141,8 +141,9 @@ func (d *Director) install(p *Plan, f folder) {
 	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, p.virtuals
 	checks := make(map[*checker.Task]*check, len(p.tasks))
 	d.waiting = 0
-	for _, t := range p.tasks {
-		checks[t] = &check{}
+	all := make([]check, len(p.tasks))
+	for i, t := range p.tasks {
+		checks[t] = &all[i]
 		if was := d.checks[t]; was != nil {
 			*checks[t] = check{last: was.last, at: was.at, known: was.known, reported: was.reported}
 		}

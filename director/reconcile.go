@@ -37,7 +37,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 		switch {
 		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() || ctx.Err() != nil:
 		case v.written != nil:
-			changes = append(changes, d.newChange(v, *v.written))
+			changes = append(changes, d.newChange(v, ipvsctl.Service{Key: v.key, Settings: v.written.settings, Dests: v.written.all()}))
 		default:
 			unknown = append(unknown, v)
 		}
@@ -156,29 +156,21 @@ func (d *Director) do(ctx context.Context, ops ...ipvsctl.Op) []error {
 
 // record notes one change that was made, so that a later reading does not take it for somebody else's.
 func (v *virtual) record(op ipvsctl.Op) {
-	if v.written == nil {
-		return
-	}
-	switch op.Kind {
-	case ipvsctl.AddDest, ipvsctl.EditDest:
-		v.written.Dests[op.Dest.Addr] = op.Dest
-	case ipvsctl.DelDest:
-		delete(v.written.Dests, op.Dest.Addr)
-	case ipvsctl.EditService:
-		v.written.Settings = op.Settings
+	if v.written != nil {
+		v.written.record(op)
 	}
 }
 
 // markWritten notes what the table now has of a virtual service, and runs the hooks that follow from it.
-func (d *Director) markWritten(v *virtual, written ipvsctl.Service) {
-	v.written = &written
+func (d *Director) markWritten(v *virtual, service ipvsctl.Service) {
+	v.written = newWritten(service)
 	for _, s := range v.servers {
 		s.transitioned = false
 	}
 	if wanted, known := v.fallbackWantedNow(); known {
 		v.fallbackWanted = wanted
 	}
-	v.fallbackIn = v.fallback != nil && !v.servedBy(v.fallback.Addr) && written.Dests[v.fallback.Addr].Weight > 0
+	v.fallbackIn = v.fallback != nil && !v.servedBy(v.fallback.Addr) && service.Dests[v.fallback.Addr].Weight > 0
 	d.runHook(v)
 	d.runOnChange(v)
 }

@@ -156,8 +156,11 @@ func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	if v.written == nil {
 		return 0, false
 	}
-	dest, in := v.written.Dests[addr]
-	return dest.Weight, in
+	at, in := v.written.find(addr)
+	if in {
+		weight = v.written.dests[at].Weight
+	}
+	return weight, in
 }
 
 // added are the destinations that somebody else put beside those that are configured.

@@ -231,7 +231,7 @@ func BenchmarkSnapshot10k(b *testing.B) {
 	table := p.Preview()
 	for _, v := range p.virtuals {
 		service := table[v.key]
-		v.written = &service
+		v.written = newWritten(service)
 		for _, s := range v.servers {
 			s.health = checker.Assume(checker.Up)
 			s.check = &check{known: true}

@@ -19,7 +19,7 @@ type virtual struct {
 	fallback     *ipvsctl.Dest // nil: none
 	fallbackName string        // in the log, with the configured port
 
-	written    *ipvsctl.Service        // as last written to the table; nil where that is not known
+	written    *written                // as last written to the table; nil where that is not known
 	overridden map[netip.AddrPort]bool // destinations that somebody else changed; kept until their next transition or a reload
 	fallbackIn bool                    // the fallback server serves
 
