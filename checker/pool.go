@@ -67,6 +67,7 @@ type Pool struct {
 	queue   byTime[*Task]         // tasks whose check does not run
 	every   map[time.Duration]int // how many tasks have which interval
 	pending []Update
+	taken   []Update      // used again
 	told    time.Time     // when results was last signalled
 	spread  float64       // where in its interval the next new task goes
 	epoch   time.Time     // where all grids begin
@@ -116,13 +117,16 @@ func (p *Pool) Set(tasks []*Task) {
 // Results is signalled when there is something to Take. A success after a success may be reported up to a second late.
 func (p *Pool) Results() <-chan struct{} { return p.results }
 
-// Take returns the results since the last call, oldest first.
+// Take returns the results since the last call, oldest first. They are good until the next call.
 func (p *Pool) Take() []Update {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	u := p.pending
-	p.pending = nil
-	return u
+	clear(p.taken)
+	p.taken, p.pending = p.pending, p.taken[:0]
+	if cap(p.pending) > 3*len(p.taken) { // it was made for more at once than there is now
+		p.pending = nil
+	}
+	return p.taken
 }
 
 // Overdue is by how much the latest check is late: one that should have begun, or one that should have ended and begun
