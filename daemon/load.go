@@ -109,7 +109,13 @@ func (l *Loaded) forget() {
 	l.Found = nil
 	l.Config.Global.At = nil
 	for i := range l.Config.Virtuals {
-		l.Config.Virtuals[i].At = nil
+		v := &l.Config.Virtuals[i]
+		v.At = nil
+		for j := range v.Reals {
+			if v.CheckType != parser.Negotiate && v.CheckType != parser.Combined {
+				v.Reals[j].URL = "" // nobody asks for it
+			}
+		}
 	}
 }
 

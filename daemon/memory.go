@@ -16,7 +16,7 @@ const gcHeadroom = 4 << 20
 
 // Bounds of that growth, in percent of the heap. With the upper one a small heap grows to 4 MB, which no setting makes smaller.
 const (
-	minGCPercent = 25
+	minGCPercent = 20
 	maxGCPercent = 100
 )
 

@@ -86,6 +86,9 @@ func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrP
 		delete(v.overridden, addr)
 		return
 	}
+	if v.overridden == nil {
+		v.overridden = map[netip.AddrPort]bool{}
+	}
 	v.overridden[addr] = true
 	d.reportOverride(v, addr.String(), what+"; kept until its next change of state or a reload")
 }

@@ -5,7 +5,6 @@ package director
 import (
 	"cmp"
 	"errors"
-	"net/netip"
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
@@ -120,7 +119,7 @@ func (p *Plan) Checks() []Check {
 
 func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics) {
 	key := keyOf(cfg)
-	v := &virtual{cfg: cfg, name: keyName(key), key: key, overridden: map[netip.AddrPort]bool{}}
+	v := &virtual{cfg: cfg, name: keyName(key), key: key}
 	var found parser.Diagnostics
 	settings, err := settingsOf(cfg)
 	if err != nil {

@@ -20,7 +20,7 @@ type virtual struct {
 	fallbackName string        // in the log, with the configured port
 
 	written    *written                // as last written to the table; nil where that is not known
-	overridden map[netip.AddrPort]bool // destinations that somebody else changed; kept until their next transition or a reload
+	overridden map[netip.AddrPort]bool // destinations that somebody else changed; kept until their next transition or a reload; nil: none
 	fallbackIn bool                    // the fallback server serves
 
 	fallbackWanted bool   // the fallback server was to serve when that was last known
