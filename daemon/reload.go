@@ -172,6 +172,7 @@ func (f *configFile) read(ctx context.Context, via Via, auto bool) (why string) 
 // the file was refused, "" if it was not. auto says that nobody asked for it.
 func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, auto bool) (why string) {
 	f.d.Manager.reloading()
+	growFreely()
 	defer settleMemory() // also after a file that was refused
 	var l *Loaded
 	if err != nil {
