@@ -268,6 +268,18 @@ func TestARemarkIsPrintable(t *testing.T) {
 	}
 }
 
+func TestARemarkThatFitsIsOneLine(t *testing.T) {
+	for length, lines := range map[int]int{width: 1, width + 1: 2} {
+		var b bytes.Buffer
+		p := page{bufio.NewWriter(&b)}
+		p.remark(4, "x "+strings.Repeat("y", length-6))
+		p.w.Flush()
+		if got := strings.Count(b.String(), "\n"); got != lines {
+			t.Errorf("%d characters: %d lines, want %d", length, got, lines)
+		}
+	}
+}
+
 func TestANameThatFitsItsColumnHasNoLineOfItsOwn(t *testing.T) {
 	for length, lines := range map[int]int{21: 1, 22: 2} {
 		var b bytes.Buffer
