@@ -80,7 +80,7 @@ func TestSlowChecksDelayNobodyAndNeverOverlap(t *testing.T) {
 func TestJobsAreSpreadOverAGridOfTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		const n, every = 1000, time.Second
+		const n, every = 2000, time.Second
 		begin := time.Now()
 		perInstant := map[time.Duration]int{}
 		check := checkFunc(func(context.Context) Result {
@@ -104,7 +104,7 @@ func TestJobsAreSpreadOverAGridOfTheInterval(t *testing.T) {
 		if total < n*99/100 || total > n*101/100 {
 			t.Errorf("%d checks in one interval, want %d", total, n)
 		}
-		if grid := int(every / gridOf(every, n)); busiest > n/grid+2 || len(perInstant) > grid {
+		if grid := int(every / gridOf(every, n)); busiest > n/grid+3 || len(perInstant) > grid {
 			t.Errorf("%d checks at one of %d instants, the mean is %d at %d", busiest, len(perInstant), n/grid, grid)
 		}
 	})
@@ -434,6 +434,10 @@ func TestPhasesFollowTheGoldenRatioOnAGrid(t *testing.T) {
 	}
 	if got := p.phase(first.Add(1), 10*time.Second).Sub(first); got != 6500*time.Millisecond {
 		t.Errorf("phase %v of a first check that was not on the grid", got)
+	}
+	p.spread = 1 - 0.6180339887498949
+	if got := p.phase(first, 10*Tick).Sub(first); got != Tick {
+		t.Errorf("phase %v, want %v: a tenth of the interval is not too soon", got, Tick)
 	}
 }
 
