@@ -90,12 +90,13 @@ func (l *loop) wake() {
 	l.poll.SetReadDeadline(longAgo)
 }
 
-// run begins checks, and continues all that are under way, until a time or until it is woken.
+// run begins checks, and continues all that are under way, until a time or until it is woken. It continues them once if
+// that time has passed: a machine that begins checks too slowly must still see them end.
 func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
 	for _, t := range tasks {
 		l.begin(ctx, t)
 	}
-	for woken := false; !woken && time.Now().Before(until); {
+	for woken := false; ; {
 		l.sendEchoes()
 		l.look(ctx)
 		l.setTimer(until)
@@ -108,6 +109,9 @@ func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
 			}
 		}
 		l.expire(ctx)
+		if woken || !time.Now().Before(until) {
+			return
+		}
 	}
 }
 

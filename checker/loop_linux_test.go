@@ -292,3 +292,21 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 		})
 	}
 }
+
+// A machine that takes longer to begin checks than there is until the next ones still sees them end.
+func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
+	s := serve(t, answering(benchAnswer))
+	p := NewPool()
+	l, err := newLoop(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	tasks := []*Task{{Every: time.Minute, Checker: build(t, httpSpec(s.addr, "OK-perf"), nil), in: true, index: -1}}
+	for end := time.Now().Add(patient); len(p.pending) == 0 && time.Now().Before(end); tasks = nil {
+		l.run(t.Context(), tasks, time.Now().Add(-time.Second))
+	}
+	if u := p.Take(); len(u) != 1 || !u[0].Result.OK {
+		t.Errorf("%+v", u)
+	}
+}
