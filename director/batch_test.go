@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,14 +17,26 @@ import (
 // picky is a table that refuses one operation. It notes how many it was asked for at once.
 type picky struct {
 	*recorder
+	mu      sync.Mutex // guards what follows
 	refuses string
 	batches []int
 }
 
+// tell says which operation is refused from now on, and returns how many were asked for at once since it was last called.
+func (p *picky) tell(refuses string) (batches []int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	batches, p.batches, p.refuses = p.batches, nil, refuses
+	return batches
+}
+
 func (p *picky) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+	p.mu.Lock()
 	p.batches = append(p.batches, len(ops))
+	refuses := p.refuses
+	p.mu.Unlock()
 	return each(ops, func(op ipvsctl.Op) error {
-		if op.String() == p.refuses {
+		if op.String() == refuses {
 			p.s.say("refused: " + op.String())
 			return errors.New("no")
 		}
@@ -36,7 +49,8 @@ func (p *picky) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
 func TestManyServicesChangeInRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
-		table := &picky{recorder: s.table, refuses: "-a -t 10.1.0.2:80 -r 10.2.0.9:80 -g -w 1"}
+		const refused = "-a -t 10.1.0.2:80 -r 10.2.0.9:80 -g -w 1"
+		table := &picky{recorder: s.table, refuses: refused}
 		s.client = table
 		var text strings.Builder
 		text.WriteString("checkinterval = 1\nquiescent = no\n")
@@ -47,24 +61,24 @@ func TestManyServicesChangeInRounds(t *testing.T) {
 		s.start("one", false)
 		time.Sleep(3500 * time.Millisecond)
 		s.take()
-		table.batches = nil
+		table.tell(refused)
 		s.set(servers[0], "down")
 		time.Sleep(time.Second)
 		want := []string{
-			"-a -t 10.1.0.1:80 -r 10.2.0.9:80 -g -w 1", "refused: " + table.refuses, "-a -t 10.1.0.3:80 -r 10.2.0.9:80 -g -w 1",
+			"-a -t 10.1.0.1:80 -r 10.2.0.9:80 -g -w 1", "refused: " + refused, "-a -t 10.1.0.3:80 -r 10.2.0.9:80 -g -w 1",
 			"-d -t 10.1.0.1:80 -r 10.2.0.1:80", "-d -t 10.1.0.3:80 -r 10.2.0.1:80",
 		}
 		done := s.take()
 		if got := done[:5]; !slices.Equal(got, want) {
 			t.Errorf("it made %q, want %q", got, want)
 		}
-		if tries := slices.DeleteFunc(table.batches[2:], func(n int) bool { return n == 1 }); !slices.Equal(table.batches[:2], []int{3, 2}) || len(tries) > 0 {
-			t.Errorf("it asked for %v at once, then for %v", table.batches[:2], tries)
+		batches := table.tell("")
+		if tries := slices.DeleteFunc(batches[2:], func(n int) bool { return n == 1 }); !slices.Equal(batches[:2], []int{3, 2}) || len(tries) > 0 {
+			t.Errorf("it asked for %v at once, then for %v", batches[:2], tries)
 		}
 		if said := strings.Join(done, "\n"); strings.Count(said, "Table change failed: 10.1.0.2:80") != 1 || strings.Count(said, "Table change failed") != 1 {
 			t.Errorf("the log has\n%s", said)
 		}
-		table.refuses = ""
 		time.Sleep(time.Second)
 		have, _ := s.table.Memory.Read(t.Context())
 		for key, v := range have {

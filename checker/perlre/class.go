@@ -101,9 +101,11 @@ func (p *parser) classMember(set *byteSet) (char int) {
 // posixName is [:name:]. Any other bracket in a class is an ordinary character.
 var posixName = regexp.MustCompile(`^\[(?::([A-Za-z^]*):|=[A-Za-z^]*=|\.[A-Za-z^]*\.)\]`)
 
+const posixSpan = ":=.^ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
 // posixClass reads a class in a class.
 func (p *parser) posixClass() (set byteSet, ok bool) {
-	parts := posixName.FindStringSubmatch(p.src[p.pos:])
+	parts := posixName.FindStringSubmatch(p.span(posixSpan))
 	if parts == nil {
 		return set, false
 	}

@@ -269,7 +269,7 @@ func (p *parser) quantifier() (low, high int, found bool) {
 	case !p.ahead("{"):
 		return 0, 0, false
 	}
-	parts := counted.FindStringSubmatch(p.src[p.pos:])
+	parts := counted.FindStringSubmatch(p.span("0123456789, \t"))
 	if parts == nil || parts[1]+parts[3] == "" {
 		return 0, 0, false
 	}
@@ -279,6 +279,14 @@ func (p *parser) quantifier() (low, high int, found bool) {
 		high = low
 	}
 	return low, high, true
+}
+
+// span is the next character, those of a set after it, and the one that ends them: what an expression of regexp may search,
+// which would take time for all that follows.
+func (p *parser) span(set string) string {
+	text := p.src[p.pos:]
+	end := len(text) - len(strings.TrimLeft(text[1:], set))
+	return text[:min(end+1, len(text))]
 }
 
 func repeatCount(digits string, missing int) int {
