@@ -41,8 +41,12 @@ func (o *orders) answerRole(run, ctx context.Context, words url.Values) (any, er
 	case <-done:
 		return answer, err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("it is not carried out yet: %w", context.Cause(ctx))
 	}
+	if run.Err() != nil { // the daemon ends, perhaps by this order: then so does the order
+		<-done
+		return answer, err
+	}
+	return nil, fmt.Errorf("it is not carried out yet: %w", context.Cause(ctx))
 }
 
 // changeRole carries an order out in its turn, unless a later one came before it.

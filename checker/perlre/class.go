@@ -105,7 +105,7 @@ const posixSpan = ":=.^ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // posixClass reads a class in a class.
 func (p *parser) posixClass() (set byteSet, ok bool) {
-	parts := posixName.FindStringSubmatch(p.span(posixSpan))
+	parts := posixName.FindStringSubmatch(p.span(posixSpan, "]"))
 	if parts == nil {
 		return set, false
 	}

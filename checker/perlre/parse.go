@@ -269,7 +269,7 @@ func (p *parser) quantifier() (low, high int, found bool) {
 	case !p.ahead("{"):
 		return 0, 0, false
 	}
-	parts := counted.FindStringSubmatch(p.span("0123456789, \t"))
+	parts := counted.FindStringSubmatch(p.span("0123456789, \t", "}"))
 	if parts == nil || parts[1]+parts[3] == "" {
 		return 0, 0, false
 	}
@@ -281,12 +281,15 @@ func (p *parser) quantifier() (low, high int, found bool) {
 	return low, high, true
 }
 
-// span is the next character, those of a set after it, and the one that ends them: what an expression of regexp may search,
-// which would take time for all that follows.
-func (p *parser) span(set string) string {
+// span is the next character, those of a set after it, and what ends them; "" if something else does. A search by regexp
+// takes time for all that it is given, and most characters that may begin something don't.
+func (p *parser) span(set, end string) string {
 	text := p.src[p.pos:]
-	end := len(text) - len(strings.TrimLeft(text[1:], set))
-	return text[:min(end+1, len(text))]
+	rest := strings.TrimLeft(text[1:], set)
+	if !strings.HasPrefix(rest, end) {
+		return ""
+	}
+	return text[:len(text)-len(rest)+len(end)]
 }
 
 func repeatCount(digits string, missing int) int {
