@@ -204,9 +204,8 @@ func (l *loop) takeEchoes(ctx context.Context) {
 
 // endOfPing continues a ping whose deadline has passed: silence is asked again, up to checkcount times.
 func (l *loop) endOfPing(ctx context.Context, f *flight, now time.Time) {
-	pinger := f.ping.pinger.(echoer)
-	rest, err := pinger.Rest(&f.echo, f.timeout)
-	if rest == 0 && pinger.Forget(&f.echo) {
+	rest, err := l.pinger.Rest(&f.echo, f.timeout)
+	if rest == 0 && l.pinger.Forget(&f.echo) {
 		if !isTimeout(err) || f.asked == f.ping.attempts {
 			l.finish(ctx, f, f.ping.result(ctx, 0, err))
 			return

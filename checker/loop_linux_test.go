@@ -213,15 +213,22 @@ func TestTheLoopPings(t *testing.T) {
 	}
 }
 
-// A loop that was held up finds answers of which the deadline has passed meanwhile.
-func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
-	s := serve(t, answering(benchAnswer))
+// openLoop opens the loop of a pool that does not run.
+func openLoop(t *testing.T) (*Pool, *loop) {
+	t.Helper()
 	p := NewPool()
 	l, err := newLoop(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.close()
+	t.Cleanup(l.close)
+	return p, l
+}
+
+// A loop that was held up finds answers of which the deadline has passed meanwhile.
+func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
+	s := serve(t, answering(benchAnswer))
+	p, l := openLoop(t)
 	for _, spec := range []Spec{httpSpec(s.addr, "OK-perf"), connectSpec(s.addr)} {
 		l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, spec, nil), in: true, index: -1})
 		f, has := l.fresh[0], int16(unix.POLLOUT)
@@ -296,12 +303,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 // A machine that takes longer to begin checks than there is until the next ones still sees them end.
 func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
-	p := NewPool()
-	l, err := newLoop(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.close()
+	p, l := openLoop(t)
 	tasks := []*Task{{Every: time.Minute, Checker: build(t, httpSpec(s.addr, "OK-perf"), nil), in: true, index: -1}}
 	for end := time.Now().Add(patient); len(p.pending) == 0 && time.Now().Before(end); tasks = nil {
 		l.run(t.Context(), tasks, time.Now().Add(-time.Second))
