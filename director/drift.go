@@ -66,7 +66,7 @@ func (d *Director) notice(v *virtual, have ipvsctl.Service) {
 	if have.Settings != v.written.settings {
 		d.reportOverride(v, "", "the virtual service was changed; restoring it")
 	}
-	for _, addr := range differing(v.written.all(), have.Dests) {
+	for _, addr := range differing(v.written.dests.Map(), have.Dests) {
 		d.noticeDest(v, have, addr)
 	}
 	v.written = newWritten(ipvsctl.Service{Settings: v.written.settings, Dests: have.Dests})
@@ -77,7 +77,7 @@ func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrP
 	dest, in := have.Dests[addr]
 	if in {
 		what = fmt.Sprintf("has weight %d", dest.Weight)
-		if !v.written.has(addr) {
+		if _, in := v.written.dests.Get(addr); !in {
 			what = "was added"
 		}
 	}

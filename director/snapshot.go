@@ -156,11 +156,8 @@ func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	if v.written == nil {
 		return 0, false
 	}
-	at, in := v.written.find(addr)
-	if in {
-		weight = v.written.dests[at].Weight
-	}
-	return weight, in
+	dest, in := v.written.dests.Get(addr)
+	return dest.Weight, in
 }
 
 // added are the destinations that somebody else put beside those that are configured.

@@ -1,46 +1,14 @@
 package director
 
-import (
-	"net/netip"
-	"slices"
+import "ldirectord/ipvsctl"
 
-	"ldirectord/ipvsctl"
-)
-
-// written is a virtual service as it was last written to the table. Its destinations are no map: with a few of them that
-// takes three times the memory.
+// written is a virtual service as it was last written to the table.
 type written struct {
 	settings ipvsctl.Settings
-	dests    []ipvsctl.Dest // by address
+	dests    ipvsctl.DestList
 }
 
-func newWritten(s ipvsctl.Service) *written {
-	w := &written{s.Settings, make([]ipvsctl.Dest, 0, len(s.Dests))}
-	for _, dest := range s.Dests {
-		w.dests = append(w.dests, dest)
-	}
-	slices.SortFunc(w.dests, func(a, b ipvsctl.Dest) int { return a.Addr.Compare(b.Addr) })
-	return w
-}
-
-// all are the destinations, as a set of its own.
-func (w *written) all() dests {
-	all := make(dests, len(w.dests))
-	for _, dest := range w.dests {
-		all[dest.Addr] = dest
-	}
-	return all
-}
-
-// find is where an address is, or would be.
-func (w *written) find(addr netip.AddrPort) (at int, in bool) {
-	return slices.BinarySearchFunc(w.dests, addr, func(d ipvsctl.Dest, addr netip.AddrPort) int { return d.Addr.Compare(addr) })
-}
-
-func (w *written) has(addr netip.AddrPort) bool {
-	_, in := w.find(addr)
-	return in
-}
+func newWritten(s ipvsctl.Service) *written { return &written{s.Settings, ipvsctl.ListOf(s.Dests)} }
 
 // is reports whether a service is as it was written.
 func (w *written) is(s ipvsctl.Service) bool {
@@ -57,15 +25,12 @@ func (w *written) is(s ipvsctl.Service) bool {
 
 // record notes one change that was made.
 func (w *written) record(op ipvsctl.Op) {
-	at, in := w.find(op.Dest.Addr)
-	switch {
-	case op.Kind == ipvsctl.EditService:
+	switch op.Kind {
+	case ipvsctl.EditService:
 		w.settings = op.Settings
-	case op.Kind == ipvsctl.DelDest && in:
-		w.dests = slices.Delete(w.dests, at, at+1)
-	case (op.Kind == ipvsctl.AddDest || op.Kind == ipvsctl.EditDest) && in:
-		w.dests[at] = op.Dest
-	case op.Kind == ipvsctl.AddDest || op.Kind == ipvsctl.EditDest:
-		w.dests = slices.Insert(w.dests, at, op.Dest)
+	case ipvsctl.AddDest, ipvsctl.EditDest:
+		w.dests.Put(op.Dest)
+	case ipvsctl.DelDest:
+		w.dests.Remove(op.Dest.Addr)
 	}
 }

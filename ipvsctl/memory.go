@@ -2,9 +2,6 @@ package ipvsctl
 
 import (
 	"context"
-	"maps"
-	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,20 +21,14 @@ type Memory struct {
 // kept is a virtual service without more room than it needs.
 type kept struct {
 	settings Settings
-	dests    []Dest // by address
-}
-
-// find is where an address is, or would be.
-func (k *kept) find(addr netip.AddrPort) (at int, ok bool) {
-	return slices.BinarySearchFunc(k.dests, addr, func(d Dest, addr netip.AddrPort) int { return d.Addr.Compare(addr) })
+	dests    DestList
 }
 
 // NewMemory returns a table that holds t at first.
 func NewMemory(t Table) *Memory {
 	m := &Memory{table: map[Key]*kept{}}
 	for key, service := range t {
-		dests := slices.SortedFunc(maps.Values(service.Dests), func(a, b Dest) int { return a.Addr.Compare(b.Addr) })
-		m.table[key] = &kept{service.Settings, dests}
+		m.table[key] = &kept{service.Settings, ListOf(service.Dests)}
 	}
 	return m
 }
@@ -51,11 +42,7 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 	defer m.mu.Unlock()
 	t := make(Table, len(m.table))
 	for key, service := range m.table {
-		dests := make(map[netip.AddrPort]Dest, len(service.dests))
-		for _, d := range service.dests {
-			dests[d.Addr] = d
-		}
-		t[key] = Service{key, service.settings, dests}
+		t[key] = Service{key, service.settings, service.dests.Map()}
 	}
 	return t, nil
 }
@@ -125,16 +112,13 @@ func (k *kept) change(op Op) (changed bool, err error) {
 	if k == nil {
 		return false, syscall.ESRCH
 	}
-	at, ok := k.find(op.Dest.Addr)
-	switch {
-	case !ok && op.Kind != AddDest:
+	switch _, in := k.dests.Get(op.Dest.Addr); {
+	case !in && op.Kind != AddDest:
 		return false, syscall.ENOENT
 	case op.Kind == DelDest:
-		k.dests = slices.Delete(k.dests, at, at+1)
-	case ok:
-		k.dests[at] = op.Dest
+		k.dests.Remove(op.Dest.Addr)
 	default:
-		k.dests = slices.Insert(k.dests, at, op.Dest)
+		k.dests.Put(op.Dest)
 	}
 	return true, nil
 }
