@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -248,13 +249,21 @@ func (l *lab) telnet(ns string) {
 	}()
 }
 
+// lastPort numbers the clients' connections.
+var lastPort atomic.Uint32
+
+// newPort is a port that no client used before, below those that the kernel picks: it picks them by chance, and
+// where it picks one again, IPVS still knows the old connection and does not schedule the new one.
+func newPort() uint16 { return uint16(1024 + lastPort.Add(1)%30000) }
+
 // dialFrom opens a connection that may last a few seconds.
 func dialFrom(client netip.Addr, network, to string) (net.Conn, error) {
 	d := net.Dialer{Timeout: requestTimeout}
+	from := netip.AddrPortFrom(client, newPort())
 	if network == "udp" {
-		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(client, 0))
+		d.LocalAddr = net.UDPAddrFromAddrPort(from)
 	} else {
-		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(client, 0))
+		d.LocalAddr = net.TCPAddrFromAddrPort(from)
 	}
 	conn, err := d.Dial(network, to)
 	if err != nil {
