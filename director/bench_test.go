@@ -93,7 +93,7 @@ func BenchmarkDesired10k(b *testing.B) {
 	table := p.Preview()
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
-			s.health = checker.Assume(checker.Up)
+			s.assume(checker.Assume(checker.Up))
 		}
 	}
 	b.ReportAllocs()

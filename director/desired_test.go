@@ -65,9 +65,9 @@ func TestWhatAVirtualServiceShouldHave(t *testing.T) {
 			v := &virtual{cfg: &parser.Virtual{}, overridden: map[netip.AddrPort]bool{}}
 			v.cfg.Quiescent = c.quiescent
 			for _, d := range destsOf(map[byte]uint32{1: 4, 2: 4}) {
-				s := &server{dest: d, task: &checker.Task{}, health: checker.Assume(c.two)}
+				s := &server{dest: d, first: judgement{task: &checker.Task{}, health: checker.Assume(c.two)}}
 				if d.Addr.Addr().As4()[3] == 1 {
-					s.health, s.drained = checker.Assume(c.one), c.drained
+					s.first.health, s.drained = checker.Assume(c.one), c.drained
 				}
 				v.servers = append(v.servers, s)
 			}

@@ -149,7 +149,7 @@ func TestServicesThatAnOperatorMeans(t *testing.T) {
 // server serves there.
 func TestWhoseChangeItIs(t *testing.T) {
 	fallback := ipvsctl.Dest{Addr: someAddr, Weight: 1}
-	s := &server{dest: ipvsctl.Dest{Addr: someAddr, Weight: 4}, task: &checker.Task{}}
+	s := &server{dest: ipvsctl.Dest{Addr: someAddr, Weight: 4}, first: judgement{task: &checker.Task{}}}
 	for _, c := range []struct {
 		what       string
 		kind       ipvsctl.OpKind
@@ -168,7 +168,7 @@ func TestWhoseChangeItIs(t *testing.T) {
 		{"removed, it was not in", ipvsctl.DelDest, 0, checker.Down, false, false, s, false},
 		{"removed, no server is there", ipvsctl.DelDest, 0, checker.Down, false, false, nil, true},
 	} {
-		s.health, s.drained = checker.Assume(c.state), c.drained
+		s.first.health, s.drained = checker.Assume(c.state), c.drained
 		v := &virtual{cfg: &parser.Virtual{}, fallback: &fallback, fallbackIn: c.fallbackIn}
 		if c.real != nil {
 			v.servers = []*server{c.real}

@@ -32,7 +32,7 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 		kind, name, e.Fallback = "fallback", v.fallbackName, true
 	case s != nil:
 		name = s.name()
-		e.Reason = s.reason
+		e.Reason = s.worst().reason
 		if s.maintenance != "" {
 			e.Reason = "maintenance: " + s.maintenance
 		}

@@ -26,7 +26,7 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	for _, marks := range []int{0, 1} {
 		v := &virtual{cfg: &parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks], Marking: make([]parser.Marking, marks)}, written: &written{}}
 		v.cfg.OnChange = "tell"
-		v.servers = []*server{{real: &parser.Real{}, task: &checker.Task{}, health: checker.Assume(checker.Up)}}
+		v.servers = []*server{{real: &parser.Real{}, first: judgement{task: &checker.Task{}, health: checker.Assume(checker.Up)}}}
 		d.virtuals = append(d.virtuals, v)
 	}
 	d.runOnChangeOfMarked()
@@ -37,7 +37,7 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 
 func TestTheServerAtAnAddressIsTheOneThatIsUp(t *testing.T) {
 	at := func(state checker.State) *server {
-		return &server{dest: ipvsctl.Dest{Addr: someAddr}, task: &checker.Task{}, health: checker.Assume(state)}
+		return &server{dest: ipvsctl.Dest{Addr: someAddr}, first: judgement{task: &checker.Task{}, health: checker.Assume(state)}}
 	}
 	for _, c := range []struct {
 		servers []*server
@@ -104,7 +104,7 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 		v := &virtual{cfg: &parser.Virtual{Protocol: c.protocol}}
 		v.cfg.MonitorFile, v.cfg.CheckType, v.cfg.Service = c.file, parser.CheckType(c.spec.Type), c.spec.Service
 		result.OK = c.ok
-		s := &server{real: &parser.Real{}, task: &checker.Task{}, maintenance: c.maintenance}
+		s := &server{real: &parser.Real{}, first: judgement{task: &checker.Task{}}, maintenance: c.maintenance}
 		d.monitor(v, s, result)
 		if !slices.Equal(lines, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, lines, c.want)

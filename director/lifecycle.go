@@ -27,7 +27,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 		}
 		for _, s := range v.servers {
 			if dest, in := found.Dests[s.dest.Addr]; in && dest.Weight > 0 {
-				s.health = checker.Assume(checker.Up)
+				s.assume(checker.Assume(checker.Up))
 			}
 		}
 	}
@@ -67,9 +67,11 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 			}
 		}
 		for _, s := range v.servers {
-			if c := d.checks[s.task]; c != nil && c.known && s.health.State == checker.Unknown {
-				s.health, _ = s.health.Next(c.last.OK, v.rule())
-				s.reason = c.last.Detail
+			for j := &s.first; j != nil; j = j.next {
+				if c := d.checks[j.task]; c != nil && c.known && j.health.State == checker.Unknown {
+					j.health, _ = j.health.Next(c.last.OK, v.rule())
+					j.reason = c.last.Detail
+				}
 			}
 		}
 	}
@@ -82,13 +84,13 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 // adopt makes the plan continue the checks that run already.
 func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 	running := make(map[job]*checker.Task, len(p.tasks))
-	for v, s := range checked(virtuals) {
-		running[jobOf(v.cfg, s.real, tls)] = s.task
+	for x, j := range checked(virtuals) {
+		running[jobOf(x.v.cfg, x.s.real, tls)] = j.task
 	}
 	adopted := make(map[*checker.Task]*checker.Task, len(p.tasks))
-	for v, s := range checked(p.virtuals) {
-		if r := running[jobOf(v.cfg, s.real, p.TLS)]; r != nil {
-			adopted[s.task], s.task = r, r
+	for x, j := range checked(p.virtuals) {
+		if r := running[jobOf(x.v.cfg, x.s.real, p.TLS)]; r != nil {
+			adopted[j.task], j.task = r, r
 		}
 	}
 	for i, t := range p.tasks {
@@ -96,13 +98,15 @@ func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 	}
 }
 
-// checked are the servers that have a check, with their virtual services.
-func checked(virtuals []*virtual) iter.Seq2[*virtual, *server] {
-	return func(yield func(*virtual, *server) bool) {
+// checked are all checks of all servers, but for those with checktype=off.
+func checked(virtuals []*virtual) iter.Seq2[backendRef, *judgement] {
+	return func(yield func(backendRef, *judgement) bool) {
 		for _, v := range virtuals {
 			for _, s := range v.servers {
-				if s.task != nil && !yield(v, s) {
-					return
+				for j := &s.first; j != nil; j = j.next {
+					if j.task != nil && !yield(backendRef{v, s}, j) {
+						return
+					}
 				}
 			}
 		}
@@ -118,22 +122,36 @@ func (v *virtual) inherit(was *virtual) {
 	v.keepHistory(was)
 	v.inheritFound(was)
 	for _, s := range v.servers {
-		for _, o := range was.servers {
-			if o.dest.Addr == s.dest.Addr && sameCheck(was, o, v, s) {
-				s.health, s.reason, s.shortages, s.unjudged = o.health, o.reason, o.shortages, o.unjudged
-				break
+		for j := &s.first; j != nil; j = j.next {
+			if o := was.judged(v, s, j); o != nil {
+				j.health, j.reason, j.shortages, j.unjudged = o.health, o.reason, o.shortages, o.unjudged
 			}
 		}
 	}
 }
 
+// judged is what was known by the same check of the same server, nil where there was none.
+func (v *virtual) judged(now *virtual, s *server, j *judgement) *judgement {
+	for _, old := range v.servers {
+		if old.dest.Addr != s.dest.Addr {
+			continue
+		}
+		for o := &old.first; o != nil; o = o.next {
+			if sameCheck(v, old, o, now, s, j) {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
 // sameCheck reports whether two servers have the same check. A renewed certificate makes a new task, but not another
 // check: what is known of the server stays true.
-func sameCheck(was *virtual, o *server, now *virtual, s *server) bool {
-	if o.task == s.task || o.task == nil || s.task == nil {
-		return o.task == s.task
+func sameCheck(was *virtual, old *server, o *judgement, now *virtual, s *server, j *judgement) bool {
+	if o.task == j.task || o.task == nil || j.task == nil {
+		return o.task == j.task
 	}
-	return was.cfg.CheckInterval == now.cfg.CheckInterval && specOf(was.cfg, o.real) == specOf(now.cfg, s.real)
+	return was.cfg.CheckInterval == now.cfg.CheckInterval && specOf(was.cfg, old.real) == specOf(now.cfg, s.real)
 }
 
 // install makes the plan's virtual services and checks the current ones.
@@ -154,9 +172,9 @@ func (d *Director) install(p *Plan, f folder) {
 	for _, v := range d.virtuals {
 		v.startWaiting()
 	}
-	for v, s := range checked(d.virtuals) {
-		s.check = checks[s.task]
-		s.check.users = append(s.check.users, backendRef{v, s})
+	for x, j := range checked(d.virtuals) {
+		j.check = checks[j.task]
+		j.check.users = append(j.check.users, x)
 	}
 	d.checks = checks
 	d.mark()

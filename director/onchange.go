@@ -43,14 +43,14 @@ func (v *virtual) snapshot() (now VirtualState, up int) {
 
 func (s *server) stateName() string {
 	switch {
-	case s.task == nil:
+	case s.first.task == nil:
 		return "off"
 	case s.maintenance != "":
 		return "maintenance"
 	case s.draining():
 		return "drained"
 	default:
-		return s.health.State.String()
+		return s.verdict().String()
 	}
 }
 

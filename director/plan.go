@@ -78,11 +78,11 @@ func (p *Plan) Preview() ipvsctl.Table {
 	t := ipvsctl.Table{}
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
-			s.health = checker.Assume(checker.Up)
+			s.assume(checker.Assume(checker.Up))
 		}
 		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(nil)}
 		for _, s := range v.servers {
-			s.health = checker.Health{}
+			s.assume(checker.Health{})
 		}
 	}
 	return t
@@ -111,7 +111,7 @@ func (p *Plan) Checks() []Check {
 	var list []Check
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
-			list = append(list, Check{Virtual: v.cfg.ID, Real: s.name(), Spec: specOf(v.cfg, s.real), Task: s.task})
+			list = append(list, Check{Virtual: v.cfg.ID, Real: s.name(), Spec: specOf(v.cfg, s.real), Task: s.first.task})
 		}
 	}
 	return list
@@ -162,7 +162,7 @@ type question struct {
 
 // look finds what is doubtful in a check, once for all servers that have the same ones.
 func (d doubts) look(cfg *parser.Virtual, s *server) *checker.SpecError {
-	if s.task == nil {
+	if s.first.task == nil {
 		return nil
 	}
 	spec := specOf(cfg, s.real)
@@ -171,7 +171,7 @@ func (d doubts) look(cfg *parser.Virtual, s *server) *checker.SpecError {
 		return nil
 	}
 	d[asked] = true
-	if idle := checker.Idle(s.task.Checker); idle != nil {
+	if idle := checker.Idle(s.first.task.Checker); idle != nil {
 		return idle
 	}
 	return checker.Doubt(spec)
@@ -189,7 +189,7 @@ func (b *planBuilder) server(cfg *parser.Virtual, r *parser.Real) (s *server, er
 		},
 	}
 	if cfg.CheckType != parser.Off {
-		s.task, err = b.task(jobOf(cfg, r, b.TLS))
+		s.first.task, err = b.task(jobOf(cfg, r, b.TLS))
 	}
 	return s, err
 }

@@ -66,7 +66,7 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 			if key := p.Keys()[0]; p.virtuals[0].cfg.ID != keyID(key) {
 				t.Errorf("%v is named %s, want %s", key, keyID(key), p.virtuals[0].cfg.ID)
 			}
-			if p.virtuals[0].servers[0].health != (checker.Health{}) {
+			if p.virtuals[0].servers[0].first.health != (checker.Health{}) {
 				t.Error("a preview changes the plan")
 			}
 		})

@@ -23,7 +23,7 @@ func (d *Director) results(updates []checker.Update) {
 		d.warnOnce(c, u.Result)
 		if u.Result.Local {
 			d.shortages++
-			d.shortage(c.users, u.Result)
+			d.shortage(c, u.Result)
 			continue
 		}
 		if !c.reported {
@@ -31,26 +31,28 @@ func (d *Director) results(updates []checker.Update) {
 			d.waiting--
 		}
 		if u.Result.Unjudged {
-			d.unjudged(c.users, u.Result)
+			d.unjudged(c, u.Result)
 			continue
 		}
 		c.last, c.at, c.known = u.Result, now, true
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
 			d.monitor(x.v, x.s, u.Result)
-			d.judge(x.v, x.s, u.Result)
+			d.judge(x.v, x.s, x.s.of(c), u.Result)
 		}
 	}
 }
 
-// judge applies one result to one server of one virtual service.
-func (d *Director) judge(v *virtual, s *server, r checker.Result) {
-	before := s.health
-	rule := v.rule()
+// judge applies one result of one check to one server of one virtual service.
+func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) {
+	was, before, rule := s.verdict(), j.health, v.rule()
 	next, changed := before.Next(r.OK, rule)
-	s.health, s.shortages, s.unjudged = next, 0, ""
+	j.health, j.shortages = next, 0
+	if j.unjudged != nil {
+		j.unjudged.why = ""
+	}
 	if !r.OK {
-		s.reason = r.Detail
+		j.reason = r.Detail
 	}
 	softly, _ := before.Soft(rule)
 	switch {
@@ -62,20 +64,21 @@ func (d *Director) judge(v *virtual, s *server, r checker.Result) {
 		failed, limit := next.Soft(rule)
 		d.say(v, s, notify.SoftFailure, fmt.Sprintf("Soft failure real server: %s (%s) failure %d/%d", s.name(), v.cfg.ID, failed, limit), r.Detail)
 	}
-	if changed {
+	if s.verdict() != was {
 		s.transitioned, v.dirty = true, true
 		s.observe(d.now())
-		if before.State != checker.Unknown {
+		if was != checker.Unknown {
 			s.tally.Transitions++
 		}
 	}
 }
 
 // shortage counts checks that failed by a shortage of this machine. The third in a row is reported.
-func (d *Director) shortage(users []backendRef, r checker.Result) {
-	for _, x := range users {
-		if x.s.shortages++; x.s.shortages == 3 {
-			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.name(), x.v.cfg.ID, x.s.health.State, r.Detail)
+func (d *Director) shortage(c *check, r checker.Result) {
+	for _, x := range c.users {
+		j := x.s.of(c)
+		if j.shortages++; j.shortages == 3 {
+			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.name(), x.v.cfg.ID, j.health.State, r.Detail)
 			d.say(x.v, x.s, notify.LocalShortage, text, r.Detail)
 		}
 	}
@@ -83,20 +86,24 @@ func (d *Director) shortage(users []backendRef, r checker.Result) {
 
 // unjudged takes an answer that can't be judged: the state is kept. Each server is reported in the log, and the first
 // of a virtual service by mail, because its servers mostly share the pattern. After unjudgedQuiet it is reported again.
-func (d *Director) unjudged(users []backendRef, r checker.Result) {
+func (d *Director) unjudged(c *check, r checker.Result) {
 	now := time.Now()
-	for _, x := range users {
+	for _, x := range c.users {
+		j := x.s.of(c)
+		if j.unjudged == nil {
+			j.unjudged = &unjudged{}
+		}
 		kind := notify.CheckWarning
 		if now.Sub(x.v.unjudgedAt) > unjudgedQuiet {
 			kind = notify.Unjudged
 		}
-		if now.Sub(x.s.unjudgedAt) > unjudgedQuiet {
-			text := fmt.Sprintf("Check not judged: %s (%s), keeping its state %s: %s", x.s.name(), x.v.cfg.ID, x.s.health.State, r.Detail)
+		if now.Sub(j.unjudged.at) > unjudgedQuiet {
+			text := fmt.Sprintf("Check not judged: %s (%s), keeping its state %s: %s", x.s.name(), x.v.cfg.ID, j.health.State, r.Detail)
 			d.say(x.v, x.s, kind, text, r.Detail)
-			x.s.unjudgedAt = now
+			j.unjudged.at = now
 			x.v.unjudgedAt = now
 		}
-		x.s.unjudged = r.Detail
+		j.unjudged.why = r.Detail
 	}
 }
 

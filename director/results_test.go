@@ -30,19 +30,25 @@ func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 		v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80"}}
 		one, two := backendRef{v, &server{real: &parser.Real{}}}, backendRef{v, &server{real: &parser.Real{}}}
 		result := checker.Result{Unjudged: true, Detail: "too long"}
+		c := &check{}
+		one.s.first.check, two.s.first.check = c, c
 		kinds := told(t, func(d *Director) {
-			d.unjudged([]backendRef{one, two}, result)
-			d.unjudged([]backendRef{one, two}, result)
+			unjudged := func(users ...backendRef) {
+				c.users = users
+				d.unjudged(c, result)
+			}
+			unjudged(one, two)
+			unjudged(one, two)
 			time.Sleep(unjudgedQuiet)
-			d.unjudged([]backendRef{one, two}, result)
+			unjudged(one, two)
 			time.Sleep(time.Nanosecond)
-			d.unjudged([]backendRef{one, two}, result)
+			unjudged(one, two)
 			time.Sleep(time.Hour + 1)
-			d.unjudged([]backendRef{one}, result)
+			unjudged(one)
 			time.Sleep(time.Nanosecond)
-			d.unjudged([]backendRef{two}, result)
+			unjudged(two)
 			time.Sleep(unjudgedQuiet)
-			d.unjudged([]backendRef{one}, result) // an hour after the other one
+			unjudged(one) // an hour after the other one
 		})
 		want := []notify.Kind{
 			notify.Unjudged, notify.CheckWarning, notify.Unjudged, notify.CheckWarning,
@@ -57,8 +63,8 @@ func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 				break
 			}
 		}
-		if one.s.unjudged != "too long" {
-			t.Errorf("known is %q", one.s.unjudged)
+		if one.s.first.cantJudge() != "too long" {
+			t.Errorf("known is %q", one.s.first.cantJudge())
 		}
 	})
 }
@@ -103,7 +109,7 @@ func TestADirectorSettlesWithTheFirstResults(t *testing.T) {
 // A file in maintenancedir is the reason of what is done to its server.
 func TestTheReasonOfAChange(t *testing.T) {
 	v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80"}, name: "10.1.0.1:80"}
-	s := &server{real: &parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:80")}, reason: "refused", task: &checker.Task{}}
+	s := &server{real: &parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:80")}, first: judgement{reason: "refused", task: &checker.Task{}}}
 	s.dest.Addr = netip.MustParseAddrPort("10.2.0.1:80")
 	v.servers = []*server{s}
 	d := &Director{global: &parser.Global{}}

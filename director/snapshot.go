@@ -126,17 +126,18 @@ func (v *virtual) describeServers(list []ServerSnapshot) {
 // describe fills in what is known of a server.
 func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Real, now.Addr, now.Weight = s.name(), s.dest.Addr, int(s.dest.Weight)
-	now.State, now.Since, now.Streak = s.stateName(), s.since, s.health.Streak
+	worst := s.worst()
+	now.State, now.Since, now.Streak = s.stateName(), s.since, worst.health.Streak
 	now.Up = s.state() == checker.Up && !s.drained
 	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained
-	now.Tally, now.Unjudged = s.tally, s.unjudged
+	now.Tally, now.Unjudged = s.tally, worst.cantJudge()
 	now.Effective, now.InTable = v.weightAt(s.dest.Addr)
-	if s.check != nil && s.check.known {
-		now.Checked, now.Last = s.check.at, s.check.last
+	if c := worst.check; c != nil && c.known {
+		now.Checked, now.Last = c.at, c.last
 	}
 	switch now.State {
 	case "down":
-		now.Reason = s.reason
+		now.Reason = worst.reason
 	case "maintenance":
 		now.Reason = s.maintenance
 	}
@@ -195,7 +196,7 @@ func (v *virtual) keepHistory(was *virtual) {
 	}
 	for _, s := range v.servers {
 		if old := before[s.name()]; old != nil {
-			s.shown, s.since, s.tally, s.unjudgedAt = old.shown, old.since, old.tally, old.unjudgedAt
+			s.shown, s.since, s.tally = old.shown, old.since, old.tally
 		}
 	}
 }

@@ -233,8 +233,8 @@ func BenchmarkSnapshot10k(b *testing.B) {
 		service := table[v.key]
 		v.written = newWritten(service)
 		for _, s := range v.servers {
-			s.health = checker.Assume(checker.Up)
-			s.check = &check{known: true}
+			s.assume(checker.Assume(checker.Up))
+			s.first.check = &check{known: true}
 		}
 	}
 	b.ReportAllocs()

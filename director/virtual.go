@@ -46,23 +46,16 @@ type virtual struct {
 // server is one real server of a virtual service.
 type server struct {
 	real  *parser.Real
-	dest  ipvsctl.Dest  // as configured
-	task  *checker.Task // nil with checktype=off: never in
-	check *check        // of task, once it runs
+	dest  ipvsctl.Dest // as configured
+	first judgement    // of its check; without a task with checktype=off: never in
 
-	health       checker.Health
-	reason       string // of the last failure
 	maintenance  string // the file that takes it out, "" for none
-	unjudged     string // why its last answer can't be judged; "" when it can
-	shortages    int32  // results in a row that failed by a shortage of this machine
 	drained      bool   // by the operator's order: no new connections, the old ones go on
 	transitioned bool   // changed its state since the last sync
 
 	shown string    // the state as others see it …
 	since time.Time // … and since when
-
-	unjudgedAt time.Time // when it was last reported that its answer can't be judged
-	tally      Tally
+	tally Tally
 }
 
 // name is how the log calls a server: with the configured port.
@@ -75,13 +68,13 @@ func (v *virtual) rule() checker.Rule {
 
 // state is what the table is made from: a server in maintenance is down, whatever its checks say.
 func (s *server) state() checker.State {
-	if s.task == nil {
+	if s.first.task == nil {
 		return offState
 	}
 	if s.maintenance != "" {
 		return checker.Down
 	}
-	return s.health.State
+	return s.verdict()
 }
 
 // draining reports whether a server that could serve is drained instead.

@@ -1,0 +1,70 @@
+package director
+
+import (
+	"time"
+
+	"ldirectord/checker"
+)
+
+// judgement is what the results of one check say of one server.
+type judgement struct {
+	next  *judgement    // of the server's next check
+	task  *checker.Task // nil with checktype=off
+	check *check        // of task, once it runs
+
+	health    checker.Health
+	reason    string    // of the last failure
+	unjudged  *unjudged // nil: all answers could be judged
+	shortages int32     // results in a row that failed by a shortage of this machine
+}
+
+// unjudged are answers of a check that can't be judged.
+type unjudged struct {
+	why string    // of the last answer; "" when it can be judged
+	at  time.Time // when it was last reported
+}
+
+// verdict is what all checks of a server say together: it is down when one is, up when all are, and else unknown.
+func (s *server) verdict() checker.State { return s.worst().health.State }
+
+// worst is the judgement that decides what a server is: the first that is down, else one that is unknown, else the one
+// with the most results that speak against it.
+func (s *server) worst() *judgement {
+	worst := &s.first
+	for j := s.first.next; j != nil; j = j.next {
+		if j.isWorseThan(worst) {
+			worst = j
+		}
+	}
+	return worst
+}
+
+func (j *judgement) isWorseThan(other *judgement) bool {
+	severity := [...]int{checker.Up: 0, checker.Unknown: 1, checker.Down: 2}
+	mine, others := severity[j.health.State], severity[other.health.State]
+	return mine > others || mine == others && j.health.State == checker.Up && j.health.Streak > other.health.Streak
+}
+
+// of is the judgement by the results of a check that the server uses.
+func (s *server) of(c *check) *judgement {
+	j := &s.first
+	for j.check != c {
+		j = j.next
+	}
+	return j
+}
+
+// assume sets what all checks of a server say.
+func (s *server) assume(h checker.Health) {
+	for j := &s.first; j != nil; j = j.next {
+		j.health = h
+	}
+}
+
+// cantJudge is why the last answer of a check can't be judged; "" when it can.
+func (j *judgement) cantJudge() string {
+	if j.unjudged == nil {
+		return ""
+	}
+	return j.unjudged.why
+}
