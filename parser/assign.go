@@ -75,7 +75,11 @@ func (r *reader) tolerate(at order, l line, refusal string, pos Position, text s
 
 func (r *reader) notes(at order, v *value) {
 	for _, n := range v.notes {
-		r.add(at, Diagnostic{Severity: Warning, Kind: n.kind, Pos: v.line.position(), Text: n.text})
+		severity := Warning
+		if n.tolerated && r.strict {
+			severity = Error
+		}
+		r.add(at, Diagnostic{Severity: severity, Kind: n.kind, Pos: v.line.position(), Text: n.text})
 	}
 }
 

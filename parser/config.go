@@ -63,15 +63,16 @@ func (s *Settings) has(directive string) bool {
 	return ok
 }
 
-// Seconds is a time in whole seconds as written. A Duration ends at 292 years, numbers of the file do not.
-type Seconds int64
+// Seconds is a time as written, in seconds, 0 or more. A Duration ends at 292 years, numbers of the file do not.
+type Seconds float64
 
-// Duration is the time as a Duration, or the longest Duration.
+// Duration is the time as a Duration, to the nanosecond, or the longest Duration.
 func (s Seconds) Duration() time.Duration {
-	if s > math.MaxInt64/Seconds(time.Second) {
+	if s > Seconds(math.MaxInt64/time.Second) {
 		return math.MaxInt64
 	}
-	return time.Duration(s) * time.Second
+	whole, fraction := math.Modf(float64(s))
+	return time.Duration(whole)*time.Second + time.Duration(math.Round(fraction*float64(time.Second)))
 }
 
 // Window is the rule that a server is up while Need of its last Of checks passed; 1 <= Need <= Of <= 64.

@@ -75,10 +75,31 @@ func compareEffect(t *testing.T, want object, src, line string) {
 }
 
 func TestSecondsAsADuration(t *testing.T) {
-	for seconds, want := range map[Seconds]time.Duration{0: 0, 3: 3 * time.Second, 9223372036: 9223372036 * time.Second, 9223372037: math.MaxInt64} {
+	for seconds, want := range map[Seconds]time.Duration{0: 0, 0.1: 100 * time.Millisecond, 0.3: 300 * time.Millisecond, 2.5: 2500 * time.Millisecond, 3: 3 * time.Second,
+		9223372036.5: math.MaxInt64, 9223372036: 9223372036 * time.Second, 9223372037: math.MaxInt64} {
 		if got := seconds.Duration(); got != want {
-			t.Errorf("%d s are %d, want %d", seconds, got, want)
+			t.Errorf("%v s are %d, want %d", seconds, got, want)
 		}
+	}
+}
+
+func TestParseSeconds(t *testing.T) {
+	for text, want := range map[string]string{
+		"5": "5  true", "0.5": "0.5  true", "500ms": "0.5 ms true", "5s": "5 s true", "2m": "120 m true", "1.5h": "5400 h true", "0": "0  true",
+		"": "0  false", ".5": "0  false", "5.": "0  false", "5 s": "0  false", "-5": "0  false", "5S": "0  false", "1e3": "0  false", "5s\n": "0  false",
+		"2h30m": "0  false", "0x5": "0  false", "300ms": "0.3 ms true",
+	} {
+		s, unit, ok := ParseSeconds(text)
+		if got := fmt.Sprintf("%v %s %v", s, unit, ok); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestTimesAreShownAsSeconds(t *testing.T) {
+	got := asJSON(t, mustParse(t, "checktimeout=500ms\ncheckinterval=2m\n"))["global"].(object)
+	if got["checktimeout"] != 0.5 || got["effective_negotiatetimeout"] != 0.5 || got["checkinterval"] != 120.0 {
+		t.Errorf("JSON shows %v", got)
 	}
 }
 

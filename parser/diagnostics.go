@@ -62,6 +62,7 @@ const (
 	suspicious  = "suspicious"   // accepted, but surely not what was meant
 	missingDir  = "missing-dir"  // maintenancedir
 	nameInVain  = "name-in-vain" // a look-up failed: the last address is used, or a real server waits for one
+	otherTime   = "other-time"   // a time that the Perl ldirectord reads as another one
 	ownInterval = "own-interval" // counts here, the Perl ldirectord ignores it without fork=yes
 )
 

@@ -7,6 +7,7 @@ type Form uint8
 const (
 	Words        Form = iota
 	WholeSeconds      // a number
+	Time              // a number of seconds, which may have a fraction or a unit
 	RealServer        // words, in which quoted strings may begin
 	QuotedText        // double quotes required
 	EscapedText       // the same; a quote after a backslash ends nothing

@@ -3,6 +3,7 @@ package parser
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,13 @@ func (v *value) warn(kind, format string, args ...any) {
 	v.notes = append(v.notes, refuse(kind, format, args...))
 }
 
+// misread warns of a value that the Perl ldirectord reads as another one. With Strict it is an error.
+func (v *value) misread(format string, args ...any) {
+	p := refuse(otherTime, format, args...)
+	p.tolerated = true
+	v.notes = append(v.notes, p)
+}
+
 // only warns when the part that counts is not all of the value; quotes around it do no harm.
 func (v *value) only(part string) {
 	if unquote(v.text) != part {
@@ -39,7 +47,7 @@ type problem struct {
 	part string // of the value, where the mistake is; "" for all of it
 
 	lookup    bool // it is a look-up that failed
-	tolerated bool // the Perl ldirectord alone refuses it
+	tolerated bool // the Perl ldirectord alone refuses it, or reads something else
 }
 
 func (p *problem) around(part string) *problem {
@@ -82,6 +90,10 @@ func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
 		allowed = fmt.Sprintf("a whole number from %d to %d", low, high)
 	}
 	return func(v *value) (N, *problem) {
+		allowed := allowed
+		if v.form == Time {
+			allowed = timeAllowed
+		}
 		text := trimZeros(firstRun(v.text, isDigit)) // as the Perl ldirectord does
 		n, err := strconv.ParseInt(text, 10, 64)
 		switch {
@@ -93,7 +105,7 @@ func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
 			return 0, bad("%s is out of range; it is %s", text, allowed)
 		}
 		unit := ""
-		if v.form == WholeSeconds {
+		if v.form == WholeSeconds || v.form == Time {
 			unit = " seconds"
 		}
 		if trimZeros(unquote(v.text)) != text {
@@ -101,6 +113,68 @@ func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
 		}
 		return N(min(n, math.MaxInt)), nil
 	}
+}
+
+// minTime is the shortest time between two checks, and for one. A time of tooLong has more digits than maxDigits.
+const (
+	minTime Seconds = 0.1
+	tooLong Seconds = 1e18
+)
+
+const timeAllowed = "a time of at least 100 ms: seconds, as 5 or 0.5, or a number with ms, s or m after it, as 500ms"
+
+var timeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?$`)
+
+// ParseSeconds reads a number with or without a fraction, and with or without a unit directly after it: ms, s, m or h,
+// for a directive only the first three. Without a unit it is in seconds.
+func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
+	m := timeForm.FindStringSubmatch(text)
+	if m == nil {
+		return 0, "", false
+	}
+	n, err := strconv.ParseFloat(m[1], 64)
+	switch m[2] {
+	case "ms":
+		n /= 1000 // 0.1 is no number of a computer: this is the one that is written 0.1
+	case "m":
+		n *= 60
+	case "h":
+		n *= 3600
+	}
+	return Seconds(n), m[2], err == nil
+}
+
+// exactTime reads a time of at least minTime, and nothing but a time.
+func exactTime(v *value) (Seconds, *problem) {
+	s, unit, ok := ParseSeconds(unquote(v.text))
+	switch {
+	case !ok || unit == "h":
+		return 0, bad("%s is not a time; it is %s", quote(v.text), timeAllowed)
+	case s < minTime || s >= tooLong:
+		return 0, bad("%s is out of range; it is %s", v.text, timeAllowed)
+	}
+	return s, nil
+}
+
+// perlTime is exactTime for a directive of the Perl ldirectord, which reads the first digits of whatever is written.
+// What is no time with a fraction or a unit means the same here.
+func perlTime(v *value) (Seconds, *problem) {
+	text := unquote(v.text)
+	_, unit, ok := ParseSeconds(text)
+	if !ok || unit == "h" || unit == "" && !strings.Contains(text, ".") {
+		return number[Seconds](1, 0)(v)
+	}
+	s, p := exactTime(v)
+	if p != nil {
+		return 0, p
+	}
+	switch perl := firstRun(text, isDigit); {
+	case trimZeros(perl) == "0":
+		v.misread("%s is %v here; the Perl ldirectord reads 0 and refuses the file", quote(v.text), s.Duration())
+	case trimZeros(perl) != strconv.FormatFloat(float64(s), 'f', -1, 64):
+		v.misread("%s is %v here; the Perl ldirectord reads %s seconds", quote(v.text), s.Duration(), trimZeros(perl))
+	}
+	return s, nil
 }
 
 // between is what is between the first and the last double quote, if the value begins with one.
