@@ -131,6 +131,7 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 		Drained: d.orders.drained, Standby: d.orders.role.Role == instance.Standby, Marks: marks(d.Instance),
 		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Maintenance: maintenance.New(watch).Watch,
 		Former: d.Instance.NotOthers(d.lock.Former), Owned: func(keys []ipvsctl.Key) { d.recorded(d.lock.SetVirtuals(keys)) },
+		Leavers: d.leavers(), Leave: d.recordLeavers,
 		Alive: d.Manager.alive, Pulse: d.Manager.every,
 	})
 	d.Config.Checks.SetVirtuals(plan)

@@ -14,9 +14,11 @@ type dests = map[netip.AddrPort]ipvsctl.Dest
 //
 // An unknown server is kept as it is found: it gets no traffic before its first success, and keeps what it has until its
 // first failure. So is what was found while servers had no address. A drained server keeps its connections at weight 0,
-// whatever quiescent says, and does not count as available. Overrides come last.
+// whatever quiescent says, and does not count as available; nor does one that left the configuration and drains. Overrides
+// come last.
 func (v *virtual) desired(have dests) dests {
 	want := dests{}
+	v.keepLeavers(want, have)
 	up, unknown := false, false
 	for _, s := range v.servers {
 		if s.draining() {
@@ -47,7 +49,7 @@ func (v *virtual) desired(have dests) dests {
 		put(want, *v.fallback, v.fallback.Weight)
 	}
 	if unknown && !serving(want) {
-		keepServing(want, have)
+		v.keepServing(want, have)
 	}
 	for addr := range v.overridden {
 		if d, ok := have[addr]; ok {
@@ -61,9 +63,9 @@ func (v *virtual) desired(have dests) dests {
 
 // keepServing lets destinations that are no longer configured go on serving. It is for the moment after a reload
 // replaced all servers, when none of the new ones has passed a check yet.
-func keepServing(want, have dests) {
+func (v *virtual) keepServing(want, have dests) {
 	for addr, d := range have {
-		if _, wanted := want[addr]; !wanted && d.Weight > 0 {
+		if _, wanted := want[addr]; d.Weight > 0 && (!wanted || v.leaver(addr) != nil) {
 			want[addr] = d
 		}
 	}

@@ -46,6 +46,11 @@ type Deps struct {
 	// Owned, if not nil, is told which virtual services this director may have in the table: before it adds one
 	// and after it removed one. After a crash or a handover, what it was told last is Former of the next daemon.
 	Owned func([]ipvsctl.Key)
+	// Leavers are those that left the configuration of the daemon before while their connections had not ended.
+	Leavers []Leaver
+	// Leave, if not nil, is told who does so now, each time that changes: before the table does, where one
+	// begins to leave. What it was told last is Leavers of the next daemon.
+	Leave func([]Leaver)
 	// Drained are the servers that get no new connections from the start on.
 	Drained map[Backend]bool
 	// Standby makes the director start on standby, see SetStandby.
@@ -82,6 +87,7 @@ type Director struct {
 	drained  map[Backend]bool
 	standby  bool
 	demotion demotion
+	leaving  departures
 	folder   folder                    // maintenancedir
 	out      map[netip.AddrPort]string // what it took out when it was last readable
 	marker   *marker
@@ -121,6 +127,7 @@ func New(d Deps) *Director {
 		orders:  make(chan func(context.Context)),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
+		leaving: departures{recorded: d.Leavers},
 	}
 	director.table = table{client: d.Table, alive: director.alive}
 	return director
@@ -264,6 +271,8 @@ func (d *Director) loop(ctx context.Context) {
 			d.checkDrift(ctx)
 			d.marker.recheck()
 			drift.Reset(d.driftInterval())
+		case <-d.leaving.look:
+			d.lookAtLeavers(ctx)
 		case <-retry.C:
 		case <-pulse.C:
 			d.alive()

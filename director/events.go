@@ -25,6 +25,9 @@ func (d *Director) emitOp(v *virtual, op ipvsctl.Op) {
 }
 
 func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
+	if v.emitLeaving(op, e) {
+		return
+	}
 	s := v.serverAt(op.Dest.Addr)
 	kind, name, table := "real", "", op.Dest.Addr.String()
 	switch {

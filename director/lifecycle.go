@@ -30,6 +30,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 				s.assume(checker.Assume(checker.Up))
 			}
 		}
+		d.resumeLeavers(v, found.Dests)
 	}
 	d.install(p, f)
 	d.disown(slices.DeleteFunc(slices.Clone(d.deps.Former), func(key ipvsctl.Key) bool {
@@ -37,6 +38,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 		return !there
 	}))
 	d.recordOwned()
+	d.recordLeavers()
 	if d.standby {
 		d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	}
@@ -65,6 +67,9 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 			if refines {
 				v.keepOverrides(was)
 			}
+			if !d.standby {
+				v.sendOffFrom(was)
+			}
 		}
 		for _, s := range v.servers {
 			for j := &s.first; j != nil; j = j.next {
@@ -78,6 +83,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	d.install(p, f)
 	d.disown(owned)
 	d.recordOwned()
+	d.recordLeavers()
 	d.purge(ctx)
 }
 

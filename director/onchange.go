@@ -15,6 +15,7 @@ type VirtualState struct {
 	Reason    string        `json:"reason,omitempty"` // why it is not, though a server is up
 	Fallback  bool          `json:"fallback"`         // the fallback server serves
 	Servers   []ServerState `json:"servers"`
+	Leaving   []string      `json:"leaving,omitempty"` // who left the file and drains
 }
 
 // ServerState is a real server at one moment.
@@ -36,6 +37,9 @@ func (v *virtual) snapshot() (now VirtualState, up int) {
 			up++
 		}
 		now.Servers = append(now.Servers, ServerState{s.Real, s.State, s.Weight, s.Reason})
+	}
+	for _, l := range v.describeLeavers() {
+		now.Leaving = append(now.Leaving, l.Name)
 	}
 	now.Available = up > 0 || v.foundServes()
 	return now, up

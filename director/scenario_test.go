@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,8 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	drain VIRTUAL REAL, undrain   the operator's order
 //	maintain NAME, unmaintain NAME   a file comes into MAINTENANCE, the folder of the configuration, and goes
 //	break, fix       the table refuses every change; takes them again; `break marks`: the mark rules
+//	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
+//	crash            end it as kill -9 does: it records nothing any more
 //	damage TEXT      somebody changes the mark rules
 //	wait DURATION
 func TestScenarios(t *testing.T) {
@@ -94,15 +97,17 @@ type scenario struct {
 	end      context.CancelCauseFunc
 	ended    chan error
 
-	mu     sync.Mutex
-	done   []string // operations and hooks since the last step
-	said   []string // log lines since then
-	health map[netip.AddrPort]checker.Result
+	mu      sync.Mutex
+	done    []string // operations and hooks since the last step
+	said    []string // log lines since then
+	health  map[netip.AddrPort]checker.Result
+	dead    bool     // the daemon that runs was killed
+	leavers []Leaver // for the next daemon
 }
 
 func newScenario(t *testing.T) *scenario {
 	s := &scenario{t: t, configs: map[string]string{}, names: map[string]netip.Addr{}, health: map[netip.AddrPort]checker.Result{}}
-	s.table = &recorder{Memory: ipvsctl.NewMemory(nil), s: s}
+	s.table = &recorder{Memory: ipvsctl.NewMemory(nil), s: s, carries: map[netip.AddrPort]ipvsctl.Counters{}}
 	s.client = s.table
 	s.marks = &markRecorder{s: s}
 	return s
@@ -170,6 +175,11 @@ func (s *scenario) step(words []string, body string) {
 		s.stop(nil)
 	case "handover":
 		s.stop(ErrHandover)
+	case "crash":
+		s.mu.Lock()
+		s.dead = true
+		s.mu.Unlock()
+		s.stop(ErrHandover)
 	case "up", "down", "short", "unjudged":
 		for _, a := range words[1:] {
 			s.set(netip.MustParseAddrPort(a), words[0])
@@ -202,6 +212,12 @@ func (s *scenario) step(words []string, body string) {
 		broken.Store(words[0] == "break")
 	case "hooks":
 		s.hookTime = s.duration(words[1])
+	case "carry":
+		var c ipvsctl.Counters
+		fmt.Sscan(strings.Join(words[2:], " "), &c.Active, &c.Inactive, &c.Persistent)
+		s.mu.Lock()
+		s.table.carries[netip.MustParseAddrPort(words[1])] = c
+		s.mu.Unlock()
 	case "damage":
 		s.marks.damage(strings.Join(words[1:], " "))
 	case "wait":
@@ -232,7 +248,13 @@ func (s *scenario) newJournal() *notify.Journal {
 
 func (s *scenario) start(name string, standby bool) {
 	s.journal = s.newJournal()
-	s.director = New(Deps{Table: s.client, Marks: s.marks, Journal: s.journal, Hooks: s, Standby: standby, Maintenance: maintenance.New(s.watch).Watch})
+	s.mu.Lock()
+	s.dead = false
+	s.mu.Unlock()
+	s.director = New(Deps{
+		Table: s.client, Marks: s.marks, Journal: s.journal, Hooks: s, Standby: standby, Maintenance: maintenance.New(s.watch).Watch,
+		Leavers: s.leavers, Leave: s.record,
+	})
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end, s.ended = end, make(chan error, 1)
 	s.running = name
@@ -248,6 +270,19 @@ func (s *scenario) stop(cause error) {
 	s.end, s.running = nil, ""
 	if err := s.journal.Close(context.Background()); err != nil {
 		s.t.Error(err)
+	}
+}
+
+// record keeps who leaves for the next daemon, as the state file does: without monotonic times.
+func (s *scenario) record(all []Leaver) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead {
+		return
+	}
+	s.leavers = slices.Clone(all)
+	for i := range s.leavers {
+		s.leavers[i].Until = s.leavers[i].Until.Round(0)
 	}
 }
 
@@ -375,8 +410,19 @@ func (s *scenario) hand(words []string) {
 // recorder is the in-memory table that tells every operation.
 type recorder struct {
 	*ipvsctl.Memory
-	s      *scenario
-	broken atomic.Bool
+	s       *scenario
+	broken  atomic.Bool
+	carries map[netip.AddrPort]ipvsctl.Counters // guarded by s.mu
+}
+
+func (r *recorder) Counters(ctx context.Context, key ipvsctl.Key) (map[netip.AddrPort]ipvsctl.Counters, error) {
+	counters, err := r.Memory.Counters(ctx, key)
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	for addr := range counters {
+		counters[addr] = r.carries[addr]
+	}
+	return counters, err
 }
 
 func (r *recorder) Do(ctx context.Context, ops ...ipvsctl.Op) []error {

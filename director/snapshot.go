@@ -39,6 +39,15 @@ type VirtualSnapshot struct {
 	Added     []netip.AddrPort // somebody else's servers, which are kept
 	Took      Durations
 	Servers   []ServerSnapshot // in the order of the file, last those that have no address
+	Leaving   []LeaverSnapshot // who left the file and drains
+}
+
+// LeaverSnapshot is a real server that left the file, at one moment.
+type LeaverSnapshot struct {
+	Leaver
+	Carries   ipvsctl.Counters // up to a second old
+	Effective uint32           // weight in the table
+	ByHand    bool             // somebody else changed its entry, which is kept
 }
 
 // FallbackSnapshot is the fallback server of a virtual service at one moment.
@@ -105,6 +114,7 @@ func (d *Director) snapshot() *Snapshot {
 		now.Virtuals[i] = VirtualSnapshot{
 			ID: v.cfg.ID, Name: v.name, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
 			Written: v.written != nil && !v.dirty, Error: v.refused, Added: v.added(), Took: v.took, Servers: own,
+			Leaving: v.describeLeavers(),
 		}
 	}
 	return now

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"ldirectord/ipvsctl"
@@ -62,4 +63,16 @@ func (t *table) read(ctx context.Context) (ipvsctl.Table, error) {
 	t.asked.count(readTable, err)
 	ended(err)
 	return have, err
+}
+
+// counters reads what the destinations of a virtual service carry; nothing where the table does not say.
+func (t *table) counters(ctx context.Context, key ipvsctl.Key) map[netip.AddrPort]ipvsctl.Counters {
+	if t.silent() {
+		return nil
+	}
+	limited, ended := t.limit(ctx)
+	counters, err := t.client.Counters(limited, key)
+	t.asked.count(readTable, err)
+	ended(err)
+	return counters
 }

@@ -29,6 +29,8 @@ type virtual struct {
 	announced      bool   // … and that the service is available
 	tag            string // what the log gives as the reason of a purge: start or stop
 
+	leavers []*leaver // who left the configuration and drains
+
 	leftBehind       bool // cleanstop = no left it in the table of a director on standby
 	dirty            bool
 	retry            time.Time     // not before this; zero when the last time went well

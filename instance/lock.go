@@ -21,7 +21,8 @@ var errEnding = errors.New("the previous daemon does not end")
 // Lock is the exclusive right to be the daemon of a configuration, held until the process exits.
 type Lock struct {
 	Files
-	Former []ipvsctl.Key // what the previous daemon left in the table: it handed over, or crashed
+	Former  []ipvsctl.Key // what the previous daemon left in the table: it handed over, or crashed
+	Leavers []Leaver      // of its configuration, with their times by the clock as it is now
 
 	lock *os.File
 
@@ -74,7 +75,11 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	if before.Phase != Ending {
 		l.Former = before.Virtuals
 	}
-	l.now = State{Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by, Virtuals: l.Former}
+	l.Leavers = before.leavers() // also of one that ended: cleanstop may have left them in the table
+	l.now = State{
+		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by, Virtuals: l.Former,
+		Leavers: before.Leavers, Booted: before.Booted,
+	}
 	if err := l.write(); err != nil {
 		l.lock.Close()
 		return nil, err
@@ -167,6 +172,11 @@ func (l *Lock) SetSiblings(names []string) error {
 // SetVirtuals records what this daemon may have in the table.
 func (l *Lock) SetVirtuals(virtuals []ipvsctl.Key) error {
 	return l.record(func(s *State) { s.Virtuals = virtuals })
+}
+
+// SetLeavers records who leaves the configuration.
+func (l *Lock) SetLeavers(all []Leaver) error {
+	return l.record(func(s *State) { s.Leavers, s.Booted = all, booted() })
 }
 
 func (l *Lock) record(change func(*State)) error {

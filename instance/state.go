@@ -3,9 +3,14 @@ package instance
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ldirectord/ipvsctl"
 )
@@ -36,6 +41,32 @@ type State struct {
 	Supervisor Supervisor    `json:",omitempty"`
 	Execute    []string      `json:",omitempty"` // the configurations of its siblings
 	Virtuals   []ipvsctl.Key `json:",omitempty"` // what it may have in the table, unless it is ending
+	Leavers    []Leaver      `json:",omitempty"` // of those virtual services
+	Booted     time.Time     `json:",omitzero"`  // when this machine was, by the clock of the Leavers
+}
+
+// Leaver is a real server that left the configuration and stays in the table until its connections have ended.
+type Leaver struct {
+	Key   ipvsctl.Key
+	Addr  netip.AddrPort
+	Name  string
+	Until time.Time
+}
+
+// booted is when this machine was booted, by its clock: it moves when the clock is set.
+func booted() time.Time {
+	var up unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &up)
+	return time.Now().Add(-time.Duration(up.Nano())).Round(0)
+}
+
+// leavers are those of a record, by the clock as it is now.
+func (s *State) leavers() []Leaver {
+	all := slices.Clone(s.Leavers)
+	for i := range all {
+		all[i].Until = all[i].Until.Add(booted().Sub(s.Booted))
+	}
+	return all
 }
 
 func readState(path string) (State, error) {

@@ -2,6 +2,7 @@ package ipvsctl
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,6 +46,19 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 		t[key] = Service{key, service.settings, service.dests.Map()}
 	}
 	return t, nil
+}
+
+// Counters returns the counters of a service's destinations: zero, because nobody connects.
+func (m *Memory) Counters(_ context.Context, key Key) (map[netip.AddrPort]Counters, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	counters := map[netip.AddrPort]Counters{}
+	if service := m.table[key]; service != nil {
+		for _, d := range service.dests {
+			counters[d.Addr] = Counters{}
+		}
+	}
+	return counters, nil
 }
 
 // Do makes changes, see Client.

@@ -48,7 +48,8 @@ type Settings struct {
 	Window           Window // extension; zero when not set
 	Quiescent        bool
 	CleanStop        bool
-	Repair           bool // extension: undo changes made by hand at once
+	DrainTime        Seconds // extension: how long a server that left the file may keep its connections; 0: not at all
+	Repair           bool    // extension: undo changes made by hand at once
 	FallbackCommand  string
 	OnChange         string // extension: a command line to run at each change
 	Mail             Mail

@@ -150,6 +150,10 @@ var directives = chapters(
 		{Name: "quiescent", Value: yesOrNo, Default: "no",
 			either: setting(func(s *Settings) *bool { return &s.Quiescent }, yesNo),
 			Doc:    "Give a server that is down weight 0 instead of removing it. It gets no new connection and keeps those it has."},
+		{Name: "draintime", Form: Time, Value: "seconds, 0.1 or more, or 0", Default: "0", Extension: true,
+			either: setting(func(s *Settings) *Seconds { return &s.DrainTime }, readDrainTime),
+			Doc: "How long a server that leaves the file may keep its connections. It gets weight 0 and no new connections, and goes when it " +
+				"has none left, or when the time is over. With 0 it goes at once. A service that leaves the file goes at once."},
 		{Name: "cleanstop", Value: yesOrNo, Default: "yes",
 			either: setting(func(s *Settings) *bool { return &s.CleanStop }, yesNo),
 			Doc:    "Remove the virtual services, and the rules of `mark`, when the daemon stops."},

@@ -156,6 +156,18 @@ func exactTime(v *value) (Seconds, *problem) {
 	return s, nil
 }
 
+// readDrainTime reads a time, or 0.
+func readDrainTime(v *value) (Seconds, *problem) {
+	if v.text == "0" {
+		return 0, nil
+	}
+	s, p := exactTime(v)
+	if p != nil {
+		p.text += "; or 0 for none"
+	}
+	return s, p
+}
+
 // perlTime is exactTime for a directive of the Perl ldirectord, which reads the first digits of whatever is written.
 // What is no time with a fraction or a unit means the same here.
 func perlTime(v *value) (Seconds, *problem) {

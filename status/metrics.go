@@ -75,6 +75,12 @@ func (e exposition) virtuals(s *director.Snapshot) {
 			e.sample("ldirectord_virtual_fallback_active", number(v.Fallback.In), "virtual", v.ID)
 		}
 	}
+	e.family("ldirectord_virtual_draining", "gauge", "Real servers that left the file and keep their connections, see draintime. Virtual services without any are absent.")
+	for i := range s.Virtuals {
+		if v := &s.Virtuals[i]; len(v.Leaving) > 0 {
+			e.sample("ldirectord_virtual_draining", float64(len(v.Leaving)), "virtual", v.ID)
+		}
+	}
 	const took = "ldirectord_check_duration_seconds"
 	e.family(took, "histogram", "How long the checks of a virtual service's servers took.")
 	for i := range s.Virtuals {

@@ -85,6 +85,18 @@ type Virtual struct {
 	Error     string    `json:"error,omitempty"`
 	Added     []string  `json:"added_by_hand,omitempty"` // destinations that are not configured
 	Servers   []Server  `json:"servers"`
+	Leaving   []Leaver  `json:"leaving,omitempty"` // servers that left the file and drain
+}
+
+// Leaver is a real server that left the file: no new connections, and out of the table when it has none left.
+type Leaver struct {
+	Real        string      `json:"real"`
+	State       string      `json:"state"`        // drained
+	Note        string      `json:"note"`         // draining, and what is left
+	TableWeight uint32      `json:"table_weight"` // 0, unless none of the others serves yet, or somebody changed it
+	ByHand      bool        `json:"changed_by_hand,omitempty"`
+	Connections Connections `json:"connections"`  // up to a second old
+	Left        float64     `json:"seconds_left"` // until it goes with connections
 }
 
 // Fallback is a fallback server.
@@ -170,6 +182,13 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 			s.Connections = &c
 		}
 		out.Servers = append(out.Servers, s)
+	}
+	for _, l := range v.Leaving {
+		left := max(l.Until.Sub(now), 0)
+		out.Leaving = append(out.Leaving, Leaver{
+			Real: l.Name, State: "drained", Note: fmt.Sprintf("draining, %s, %s left", director.Carried(l.Carries), short(left)),
+			TableWeight: l.Effective, ByHand: l.ByHand, Connections: Connections(l.Carries), Left: left.Seconds(),
+		})
 	}
 	return out
 }

@@ -84,11 +84,22 @@ func (t page) virtual(v *Virtual, now time.Time) {
 	for i := range v.Servers {
 		t.server(&v.Servers[i], now)
 	}
+	for i := range v.Leaving {
+		t.leaver(&v.Leaving[i])
+	}
 	if v.Fallback != nil {
 		t.fallback(v.Fallback)
 	}
 	if len(v.Added) > 0 {
 		t.remark(2, "added externally: "+strings.Join(v.Added, ", ")+"; kept until a reload")
+	}
+}
+
+func (t page) leaver(l *Leaver) {
+	t.row(l.Real, l.State, "", weightOf(&l.TableWeight), strconv.FormatUint(uint64(l.Connections.Active), 10), "not in the file")
+	t.remark(4, l.Note)
+	if l.ByHand {
+		t.remark(4, "changed externally; kept until its time is over, or a reload")
 	}
 }
 

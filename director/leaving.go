@@ -1,0 +1,203 @@
+package director
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+)
+
+// This file is about real servers that left the configuration, in virtual services with a draintime. They stay in the
+// table at weight 0 until their connections have ended or the time is over. They are not checked, and serve nobody new.
+
+// lookInterval is the time between two looks at the connections of servers that leave.
+const lookInterval = time.Second
+
+// Leaver is a real server that left its virtual service and may still be in the table.
+type Leaver struct {
+	Key   ipvsctl.Key
+	Addr  netip.AddrPort // in the table
+	Name  string         // address:port as it was configured
+	Until time.Time      // it goes then at the latest
+}
+
+// leaver is a Leaver as the director follows it.
+type leaver struct {
+	Leaver
+	carries ipvsctl.Counters // when it was last looked
+	idle    bool             // … it carried nothing
+	over    string           // why it goes now; "" while it stays
+}
+
+// departures are what the director knows of all who leave.
+type departures struct {
+	look     <-chan time.Time // when they are looked at next; nil while there are none
+	recorded []Leaver         // as last passed on
+	changed  bool             // since then
+}
+
+// leaver is the server at an address of the table that left the virtual service; nil if there is none.
+func (v *virtual) leaver(addr netip.AddrPort) *leaver {
+	for _, l := range v.leavers {
+		if l.Addr == addr {
+			return l
+		}
+	}
+	return nil
+}
+
+// sendOff lets a server leave the virtual service, of which it is not a part any more. It drains if draintime says so. One
+// that the table does not have is forgotten with the next change.
+func (v *virtual) sendOff(l leaver) {
+	if v.cfg.DrainTime == 0 || v.serverAt(l.Addr) != nil || v.leaver(l.Addr) != nil {
+		return
+	}
+	limit := time.Now().Add(v.cfg.DrainTime.Duration())
+	if l.Until.IsZero() || l.Until.After(limit) { // draintime was longer, or the clock was set
+		l.Until = limit
+	}
+	l.over = ""
+	delete(v.overridden, l.Addr)
+	v.leavers = append(v.leavers, &l)
+}
+
+// sendOffFrom lets those leave that are in the virtual service of the plan before, but not in this one.
+func (v *virtual) sendOffFrom(was *virtual) {
+	for _, l := range was.leavers {
+		v.sendOff(*l)
+	}
+	for _, s := range was.servers {
+		if _, in := was.weightAt(s.dest.Addr); in || was.written == nil {
+			v.sendOff(leaver{Leaver: Leaver{Key: v.key, Addr: s.dest.Addr, Name: s.name()}})
+		}
+	}
+}
+
+// resumeLeavers continues with those of the daemon before, where the table has them.
+func (d *Director) resumeLeavers(v *virtual, have dests) {
+	for _, l := range d.deps.Leavers {
+		if _, in := have[l.Addr]; in && l.Key == v.key {
+			v.sendOff(leaver{Leaver: l})
+		}
+	}
+}
+
+// keepLeavers keeps who leaves at weight 0, where the table has it.
+func (v *virtual) keepLeavers(want, have dests) {
+	for _, l := range v.leavers {
+		if d, in := have[l.Addr]; in && l.over == "" {
+			put(want, d, 0)
+		}
+	}
+}
+
+// dropLeavers forgets those that are not in the table any more.
+func (d *Director) dropLeavers(v *virtual) {
+	before := len(v.leavers)
+	v.leavers = slices.DeleteFunc(v.leavers, func(l *leaver) bool {
+		_, in := v.weightAt(l.Addr)
+		return !in
+	})
+	d.leaving.changed = d.leaving.changed || len(v.leavers) < before
+}
+
+// recordLeavers passes on who leaves, and sees to it that they are looked at.
+func (d *Director) recordLeavers() {
+	var all []Leaver
+	for _, v := range d.served() {
+		for _, l := range v.leavers {
+			all = append(all, l.Leaver)
+		}
+	}
+	if len(all) > 0 && d.leaving.look == nil {
+		d.leaving.look = time.After(lookInterval)
+	}
+	if d.deps.Leave != nil && !slices.Equal(all, d.leaving.recorded) {
+		d.deps.Leave(all)
+	}
+	d.leaving.recorded, d.leaving.changed = all, false
+}
+
+// lookAtLeavers ends the stay of those whose connections have ended, or whose time is over.
+func (d *Director) lookAtLeavers(ctx context.Context) {
+	d.leaving.look = nil
+	for _, v := range d.served() {
+		if len(v.leavers) == 0 {
+			continue
+		}
+		counters := d.table.counters(ctx, v.key)
+		for _, l := range v.leavers {
+			wasIdle := l.idle
+			l.note(counters, v)
+			switch {
+			case !time.Now().Before(l.Until):
+				l.over = "draintime is over, " + Carried(l.carries)
+			case wasIdle && l.idle: // what was on its way when it got weight 0 is counted by now
+				l.over = "drained"
+			default:
+				continue
+			}
+			delete(v.overridden, l.Addr)
+			v.dirty = true
+		}
+	}
+	d.recordLeavers()
+}
+
+// note notes what a server carries, if the table says it. One with weight is not idle: it still serves, see keepServing.
+func (l *leaver) note(counters map[netip.AddrPort]ipvsctl.Counters, v *virtual) {
+	carries, known := counters[l.Addr]
+	if known {
+		l.carries = carries
+	}
+	weight, in := v.weightAt(l.Addr)
+	l.idle = known && in && weight == 0 && carries == (ipvsctl.Counters{})
+}
+
+// Carried is what a server carries, in words.
+func Carried(c ipvsctl.Counters) string {
+	text := plural(c.Active+c.Inactive, "connection")
+	if c.Persistent > 0 {
+		text += ", " + plural(c.Persistent, "persistent client")
+	}
+	return text
+}
+
+func plural(n uint32, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// describeLeavers is what is known of those that are still in the table.
+func (v *virtual) describeLeavers() (list []LeaverSnapshot) {
+	for _, l := range v.leavers {
+		if weight, in := v.weightAt(l.Addr); in {
+			list = append(list, LeaverSnapshot{Leaver: l.Leaver, Carries: l.carries, Effective: weight, ByHand: v.overridden[l.Addr]})
+		}
+	}
+	return list
+}
+
+// emitLeaving puts a change of a server that leaves into words, if it is one.
+func (v *virtual) emitLeaving(op ipvsctl.Op, e *notify.Event) bool {
+	l := v.leaver(op.Dest.Addr)
+	switch {
+	case l == nil:
+		return false
+	case op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0:
+		e.Kind, e.Text = notify.Drained, fmt.Sprintf("Draining real server: %s (%s) (Weight set to 0) since it is not configured", l.Addr, v.name)
+	case op.Kind == ipvsctl.DelDest:
+		e.Kind, e.Text = notify.Purged, fmt.Sprintf("Purged real server (%s): %s (%s)", cmp.Or(l.over, v.tag), l.Addr, v.name)
+	default:
+		return false
+	}
+	e.Real = l.Addr.String()
+	return true
+}
