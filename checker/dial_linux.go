@@ -2,11 +2,15 @@ package checker
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"os"
 	"syscall"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // dialTCP connects without net.Dialer, which takes twice as long, with twice as many allocations (BenchmarkDialOwn,
@@ -57,18 +61,11 @@ func startTCP(to netip.AddrPort) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if err := syscall.Connect(fd, sockaddr(to)); err != nil && !inProgress(err) {
+	if err := connectTo(fd, to); err != nil && !inProgress(err) {
 		syscall.Close(fd)
 		return -1, err
 	}
 	return fd, nil
-}
-
-func sockaddr(to netip.AddrPort) syscall.Sockaddr {
-	if a := to.Addr().Unmap(); a.Is4() {
-		return &syscall.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}
-	}
-	return &syscall.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
 }
 
 func inProgress(err error) bool {
@@ -78,14 +75,13 @@ func inProgress(err error) bool {
 // connect waits until the socket is connected. To ask for the connection again tells how it went
 // (connect(2)).
 func (s *socket) connect() error {
-	raw, err := s.SyscallConn()
+	c, err := s.SyscallConn()
 	if err != nil {
 		return err
 	}
-	to := sockaddr(s.to)
 	var answer error
-	err = raw.Write(func(fd uintptr) bool {
-		answer = syscall.Connect(int(fd), to)
+	err = c.Write(func(fd uintptr) bool {
+		answer = connectTo(int(fd), s.to)
 		return !inProgress(answer)
 	})
 	switch {
@@ -101,8 +97,8 @@ func (s *socket) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(s.to) }
 
 func (s *socket) LocalAddr() net.Addr {
 	var local syscall.Sockaddr
-	if raw, err := s.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { local, _ = syscall.Getsockname(int(fd)) })
+	if c, err := s.SyscallConn(); err == nil {
+		c.Control(func(fd uintptr) { local, _ = syscall.Getsockname(int(fd)) })
 	}
 	switch a := local.(type) {
 	case *syscall.SockaddrInet4:
@@ -111,4 +107,58 @@ func (s *socket) LocalAddr() net.Addr {
 		return &net.TCPAddr{IP: a.Addr[:], Port: a.Port}
 	}
 	return &net.TCPAddr{}
+}
+
+// The loop's system calls never block. Made raw, they are not told to Go's scheduler: it would wake its monitor thread for
+// each group of checks, which costs a third of a check by connect at 100 servers.
+
+// connectTo starts to connect a socket that does not block, or tells how that goes (connect(2)).
+func connectTo(fd int, to netip.AddrPort) (err error) {
+	if a := to.Addr().Unmap(); a.Is4() {
+		sa := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: networkOrder(to.Port()), Addr: a.As4()}
+		_, err = rawCall(unix.SYS_CONNECT, fd, unsafe.Pointer(&sa), unix.SizeofSockaddrInet4)
+		return err
+	}
+	sa := unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkOrder(to.Port()), Addr: to.Addr().As16()}
+	_, err = rawCall(unix.SYS_CONNECT, fd, unsafe.Pointer(&sa), unix.SizeofSockaddrInet6)
+	return err
+}
+
+func networkOrder(port uint16) uint16 {
+	return binary.NativeEndian.Uint16([]byte{byte(port >> 8), byte(port)})
+}
+
+func rawCall(call uintptr, fd int, p unsafe.Pointer, n int) (int, error) {
+	done, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(p), uintptr(n))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(done), nil
+}
+
+// read and write take a buffer that is not empty.
+func read(fd int, p []byte) (int, error) {
+	return rawCall(unix.SYS_READ, fd, unsafe.Pointer(&p[0]), len(p))
+}
+
+func write(fd int, p []byte) (int, error) {
+	return rawCall(unix.SYS_WRITE, fd, unsafe.Pointer(&p[0]), len(p))
+}
+
+func closeSocket(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+
+// epollWait asks for events without waiting for them.
+func epollWait(fd int, events []syscall.EpollEvent) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
+}
+
+// clock is the time of a kernel's clock since the machine's boot; 0 where that is not known.
+func clock(id int) time.Duration {
+	var t unix.Timespec
+	unix.RawSyscall(unix.SYS_CLOCK_GETTIME, uintptr(id), uintptr(unsafe.Pointer(&t)), 0)
+	return time.Duration(t.Nano())
 }

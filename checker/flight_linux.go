@@ -54,7 +54,7 @@ func (l *loop) step(ctx context.Context, f *flight) bool {
 
 // connected asks for the connection again, which tells how it went (connect(2)).
 func (l *loop) connected(ctx context.Context, f *flight) bool {
-	err := syscall.Connect(f.fd, sockaddr(f.to))
+	err := connectTo(f.fd, f.to)
 	switch {
 	case inProgress(err):
 		return false
@@ -68,7 +68,7 @@ func (l *loop) connected(ctx context.Context, f *flight) bool {
 
 // send sends the request as soon as there is a connection. It reports whether that is so.
 func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
-	n, err := syscall.Write(f.fd, f.request)
+	n, err := write(f.fd, f.request)
 	switch {
 	case err == syscall.EAGAIN: // no connection yet
 		return false, false
@@ -89,7 +89,7 @@ func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
 // receive reads what has come, and finishes the check when that is enough.
 func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 	for {
-		n, err := syscall.Read(f.fd, l.buf[:])
+		n, err := read(f.fd, l.buf[:])
 		switch {
 		case err == syscall.EAGAIN:
 			return false

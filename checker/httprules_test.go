@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -144,11 +145,11 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 		v.note(r)
 		io.WriteString(c, okHead+"\r\nAll good")
 	})
-	var to string
+	var to atomic.Pointer[string]
 	first := func(w http.ResponseWriter, r *http.Request) {
 		v.note(r)
 		if r.URL.Path == "/index.html" {
-			http.Redirect(w, r, to, http.StatusFound)
+			http.Redirect(w, r, *to.Load(), http.StatusFound)
 			return
 		}
 		io.WriteString(w, "All good")
@@ -167,7 +168,7 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 		"another server, by TLS": {"https", fmt.Sprintf("http://%s/elsewhere", elsewhere.addr), "/elsewhere", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			to = c.to
+			to.Store(&c.to)
 			s := httpSpec(starts[c.from], "All good")
 			s.Service, s.URL = c.from, fmt.Sprintf("%s://%s/index.html", c.from, starts[c.from])
 			s.HTTPUser, s.HTTPPasswd, s.HTTPHeaders = "me", "s3cret", ListOf("X-Token: hunter2")

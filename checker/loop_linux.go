@@ -131,7 +131,7 @@ func (l *loop) setTimer(until time.Time) {
 // wait waits for events. The timer is one of them, which belongs to no check.
 func (l *loop) wait() (n int, woken bool) {
 	ask := func(fd uintptr) bool {
-		n, _ = syscall.EpollWait(int(fd), l.events[:], 0)
+		n, _ = epollWait(int(fd), l.events[:])
 		return n != 0
 	}
 	if l.fallAsleep() && l.raw.Read(ask) != nil { // woken: what has come until now?
@@ -227,7 +227,7 @@ func (l *loop) forget(f *flight) bool {
 func (l *loop) finish(ctx context.Context, f *flight, r Result) {
 	l.forget(f)
 	if f.fd >= 0 {
-		syscall.Close(f.fd)
+		closeSocket(f.fd)
 	}
 	r.Took = time.Since(f.began)
 	t, began := f.task, f.began
@@ -270,10 +270,4 @@ func (l *loop) expire(ctx context.Context) {
 
 // suspended is how long the machine has been suspended since its boot: what CLOCK_BOOTTIME counts and
 // CLOCK_MONOTONIC does not (clock_gettime(2)).
-func suspended() time.Duration {
-	var all, awake unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &all) != nil || unix.ClockGettime(unix.CLOCK_MONOTONIC, &awake) != nil {
-		return 0
-	}
-	return time.Duration(all.Nano() - awake.Nano())
-}
+func suspended() time.Duration { return clock(unix.CLOCK_BOOTTIME) - clock(unix.CLOCK_MONOTONIC) }
