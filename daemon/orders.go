@@ -25,7 +25,7 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-// orders are what the daemon was told beside its configuration: its role, and which servers are drained. One order is
+// orders are what the daemon was told beside its configuration: its role, and what is ordered for servers. One order is
 // carried out after the other. The files of the orders are for the next daemon, and for commands that got no answer.
 type orders struct {
 	d     *daemon
@@ -35,14 +35,14 @@ type orders struct {
 	// What follows belongs to who has the turn.
 	role    instance.RoleOrder
 	unsaved bool // the role is not in its file
-	drained map[director.Backend]bool
-	unread  bool // the file of the drained servers could not be read: there may be more
+	given   director.Orders
+	unread  bool // the file of given could not be read: there may be more
 }
 
 // newOrders returns the orders that a daemon before left. A daemon whose role can't be read serves.
 func newOrders(d *daemon) *orders {
 	o := &orders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{})}
-	d.failed(notify.HookFailed, "Orders to drain can't be read", o.readDrained())
+	d.failed(notify.HookFailed, "Orders for servers can't be read", o.readGiven())
 	var err error
 	o.role, err = o.roleFile().Read()
 	d.recorded(err)
@@ -51,7 +51,7 @@ func newOrders(d *daemon) *orders {
 
 // follow carries out, until ctx is done, what commands recorded that got no answer.
 func (o *orders) follow(ctx context.Context) {
-	go followFile(ctx, o.d.lock.Drain, func() bool { return o.inOwnTurn(ctx, o.followDrained) })
+	go followFile(ctx, o.d.lock.Drain, func() bool { return o.inOwnTurn(ctx, o.followGiven) })
 	followFile(ctx, o.d.lock.Role, func() bool { return o.inOwnTurn(ctx, o.followRole) })
 }
 
@@ -65,7 +65,7 @@ func (o *orders) inOwnTurn(ctx context.Context, order func(context.Context) bool
 	return order(ctx)
 }
 
-// keep saves again what could not be saved or was lost.
+// keep saves again what could not be saved or was lost, and drops orders for servers that are over.
 func (o *orders) keep(ctx context.Context) {
 	release, err := o.inTurn(ctx)
 	if err != nil {
@@ -75,9 +75,7 @@ func (o *orders) keep(ctx context.Context) {
 	if o.unsaved || o.role.Role != instance.NoRole && !instance.Exists(o.d.lock.Role) {
 		_ = o.saveRole(o.role) // reported before
 	}
-	if len(o.drained) > 0 && !instance.Exists(o.d.lock.Drain) {
-		_ = o.drainFile().write(o.drained)
-	}
+	o.keepGiven()
 }
 
 // inTurn waits until no other order is carried out.

@@ -43,8 +43,13 @@ func (d *daemon) openSocket(ctx context.Context) {
 	routes.HandleFunc("POST /role", answerOrder(OrderTimeout, func(asked context.Context, words url.Values) (any, error) {
 		return d.orders.answerRole(ctx, asked, words)
 	}))
-	routes.HandleFunc("POST /drain", answerOrder(OrderTimeout, d.orders.answerDrain(true)))
-	routes.HandleFunc("POST /undrain", answerOrder(OrderTimeout, d.orders.answerDrain(false)))
+	routes.HandleFunc("POST /set", answerOrder(OrderTimeout, d.orders.answerSet))
+	for _, short := range []string{"drain", "undrain"} {
+		routes.HandleFunc("POST /"+short, answerOrder(OrderTimeout, func(ctx context.Context, words url.Values) (any, error) {
+			words.Set("order", short)
+			return d.orders.answerSet(ctx, words)
+		}))
+	}
 	s, err := listenAt(ctx, d.lock.Socket, routes)
 	if err == nil {
 		d.socket = s

@@ -70,7 +70,7 @@ func newTally() *tally {
 	t := &tally{started: now, events: map[string]uint64{}, reloads: status.Reloads{Last: now}}
 	for _, kind := range []notify.Kind{
 		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.MonitorFailed, notify.ListenFailed,
-		notify.LocalShortage, notify.Unjudged, notify.ChangedByHand, notify.Lost,
+		notify.LocalShortage, notify.Unjudged, notify.LastServer, notify.ChangedByHand, notify.Lost,
 	} {
 		t.events[string(kind)] = 0
 	}

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 		serve()
 		return
 	}
+	time.Local = time.UTC // scenarios show when orders end
 	os.Exit(m.Run())
 }
 

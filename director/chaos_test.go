@@ -28,7 +28,7 @@ const (
 )
 
 // TestChaos plays random trouble from a seed against the director: servers that fail, hang and flap,
-// reloads, maintenance, drains, changes by hand, handovers, crashes, times of standing by, and a table that refuses. The oracle
+// reloads, maintenance, orders, changes by hand, handovers, crashes, times of standing by, and a table that refuses. The oracle
 // watches every change of the table; after each quiet period the table must be exactly what it says.
 //
 // CHAOS_SEED plays one seed again, LONG_TESTS many more.
@@ -206,12 +206,19 @@ func (c *chaos) maintenance() {
 	}
 }
 
-// order drains a server, or lets it back.
+// order gives an order for a server, or takes it back.
 func (c *chaos) order() {
 	at := Backend{Virtual: "tcp:" + c.virtual().String(), Real: c.server().String()}
-	drains := c.oracle.drain(at)
-	c.say("drained: %v", drains)
-	c.director.Drain(c.t.Context(), drains)
+	o := Order{Kind: []OrderKind{Drain, Maint, Weigh}[c.rand.IntN(3)], Since: time.Unix(time.Now().Unix(), 0).UTC()}
+	if o.Kind == Weigh {
+		o.Weight = 1 + c.rand.IntN(5)
+	}
+	if c.coin() {
+		o.Until = o.Since.Add(time.Duration(1+c.rand.IntN(60)) * time.Second)
+	}
+	all := c.oracle.order(at, o)
+	c.say("orders: %v", all)
+	c.director.Order(c.t.Context(), all)
 }
 
 // byHand does to the table what an operator may do with ipvsadm.
@@ -303,7 +310,7 @@ func (c *chaos) start() {
 	p := c.plan(c.oracle.file())
 	c.journal = notify.NewJournal(func(e notify.Event) { c.say("log: %s", e.Text) })
 	c.director = New(Deps{
-		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Drained: c.oracle.drains(), Maintenance: maintenance.New(nil).Watch,
+		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
 		Former: c.oracle.claimed(), Owned: c.oracle.claim, Standby: c.oracle.rests(),
 	})
 	ctx, end := context.WithCancelCause(context.Background())

@@ -35,14 +35,14 @@ func (v *virtual) desired(have dests) dests {
 		case checker.Unknown:
 			unknown = true
 			if d, ok := have[s.dest.Addr]; ok {
-				put(want, s.dest, min(d.Weight, 1)*s.dest.Weight)
+				put(want, s.dest, min(d.Weight, 1)*s.weight())
 			}
 		}
 	}
 	for _, s := range v.servers {
-		if s.state() == checker.Up && !s.drained {
+		if s.state() == checker.Up && !s.drained() {
 			up = true
-			put(want, s.dest, s.dest.Weight)
+			put(want, s.dest, s.weight())
 		}
 	}
 	if found := v.keepFound(want, have); v.wantsFallback(up || found, unknown, have) {

@@ -51,8 +51,8 @@ type Deps struct {
 	// Leave, if not nil, is told who does so now, each time that changes: before the table does, where one
 	// begins to leave. What it was told last is Leavers of the next daemon.
 	Leave func([]Leaver)
-	// Drained are the servers that get no new connections from the start on.
-	Drained map[Backend]bool
+	// Orders hold from the start on.
+	Orders Orders
 	// Standby makes the director start on standby, see SetStandby.
 	Standby bool
 	// Alive, if not nil, is called by the director's goroutine at least once in Pulse and after each answer of
@@ -84,7 +84,9 @@ type Director struct {
 	checks   map[*checker.Task]*check
 	waiting  int // checks without a result yet
 	status   notify.Status
-	drained  map[Backend]bool
+	ordered  Orders
+	over     Orders    // that ended here, as long as they are still given
+	orderEnd time.Time // when the next one ends; zero: none does
 	standby  bool
 	demotion demotion
 	leaving  departures
@@ -121,7 +123,8 @@ func New(d Deps) *Director {
 		life:    life,
 		die:     die,
 		folder:  folder{end: func() {}},
-		drained: d.Drained,
+		ordered: d.Orders,
+		over:    Orders{},
 		standby: d.Standby,
 		pool:    checker.NewPool(),
 		orders:  make(chan func(context.Context)),
@@ -231,6 +234,8 @@ func (d *Director) loop(ctx context.Context) {
 	retry := time.NewTimer(0)
 	defer drift.Stop()
 	defer retry.Stop()
+	ends := time.NewTimer(0)
+	defer ends.Stop()
 	pulse := time.NewTicker(cmp.Or(d.deps.Pulse, time.Hour))
 	defer pulse.Stop()
 	started, settled := sync.OnceFunc(func() { close(d.started) }), sync.OnceFunc(func() { close(d.settled) })
@@ -249,6 +254,9 @@ func (d *Director) loop(ctx context.Context) {
 		d.clock = time.Time{}
 		if wait, any := d.nextRetry(); any {
 			retry.Reset(wait)
+		}
+		if !d.orderEnd.IsZero() {
+			ends.Reset(min(time.Until(d.orderEnd), clockLook))
 		}
 		select {
 		case <-ctx.Done():
@@ -274,9 +282,11 @@ func (d *Director) loop(ctx context.Context) {
 		case <-d.leaving.look:
 			d.lookAtLeavers(ctx)
 		case <-retry.C:
+		case <-ends.C:
 		case <-pulse.C:
 			d.alive()
 		}
+		d.endDueOrders()
 		d.sync(ctx, nil)
 	}
 }

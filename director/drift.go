@@ -109,10 +109,10 @@ func (d *Director) release(v *virtual, have dests) {
 	v.releaseFallback()
 }
 
-// keptOut reports whether a file in maintenancedir keeps the server at an address out.
+// keptOut reports whether the server at an address is out for maintenance.
 func (v *virtual) keptOut(addr netip.AddrPort) bool {
 	s := v.serverAt(addr)
-	return s != nil && s.maintenance != ""
+	return s != nil && s.suspended() != ""
 }
 
 // reportOverride reports a change that somebody else made to a virtual service, or to one of its servers.

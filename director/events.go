@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"fmt"
 
 	"ldirectord/checker"
@@ -36,8 +37,8 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	case s != nil:
 		name = s.name()
 		e.Reason = s.worst().reason
-		if s.maintenance != "" {
-			e.Reason = "maintenance: " + s.maintenance
+		if why := s.suspended(); why != "" {
+			e.Reason = "maintenance: " + why
 		}
 	}
 	down := s != nil && s.state() == checker.Down
@@ -51,6 +52,7 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	case ipvsctl.EditDest:
 		if kind == "real" && s != nil && s.draining() && op.Dest.Weight == 0 {
 			e.Kind, e.Text = notify.Drained, fmt.Sprintf("Drained real server: %s (%s) (Weight set to 0)", tableName(table, name), v.name)
+			e.Reason = cmp.Or(s.note(), e.Reason)
 			return
 		}
 		e.Kind, e.Text = notify.Restored, fmt.Sprintf("Restored %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)

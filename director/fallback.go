@@ -42,7 +42,7 @@ func (v *virtual) releaseFallback() {
 // servedBy reports whether an address belongs to a real server that is up.
 func (v *virtual) servedBy(addr netip.AddrPort) bool {
 	return slices.ContainsFunc(v.servers, func(s *server) bool {
-		return s.dest.Addr == addr && s.state() == checker.Up && !s.drained
+		return s.dest.Addr == addr && s.state() == checker.Up && !s.drained()
 	})
 }
 

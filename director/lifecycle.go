@@ -184,7 +184,7 @@ func (d *Director) install(p *Plan, f folder) {
 	}
 	d.checks = checks
 	d.mark()
-	d.drain(d.drained)
+	d.applyOrders()
 	d.enter(f)
 	d.observe()
 	d.pool.Set(p.tasks)

@@ -91,7 +91,7 @@ func (d *Director) maintain(files map[netip.AddrPort]string) {
 			if file == s.maintenance {
 				continue
 			}
-			if s.maintenance == "" && s.state() != checker.Down && s.first.task != nil && !s.drained {
+			if s.maintenance == "" && s.state() != checker.Down && s.first.task != nil && !s.drained() {
 				taken = s
 			}
 			switch {

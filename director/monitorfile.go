@@ -17,7 +17,7 @@ func (d *Director) monitor(v *virtual, s *server, r checker.Result) {
 	if v.cfg.MonitorFile == "" {
 		return
 	}
-	if s.maintenance != "" {
+	if s.suspended() != "" {
 		d.deps.Monitor.Record(v.cfg.MonitorFile, monitorID(v.cfg, s.real), false, inMaintenance)
 		return
 	}

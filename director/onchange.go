@@ -49,7 +49,7 @@ func (s *server) stateName() string {
 	switch {
 	case s.first.task == nil:
 		return "off"
-	case s.maintenance != "":
+	case s.suspended() != "":
 		return "maintenance"
 	case s.draining():
 		return "drained"

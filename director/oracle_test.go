@@ -28,7 +28,7 @@ type oracle struct {
 	changed    map[spot]bool        // a reload gave it other rules or another check
 	sorryIn    map[ipvsctl.Key]bool // the fallback server is in, as the daemon left it
 	byHand     map[spot]rest        // changed without repair: may stay while it rests like this
-	drained    map[Backend]bool     // the operator's orders
+	orders     Orders               // also those that are over
 	maintained map[netip.AddrPort]bool
 	disturbed  map[netip.AddrPort]time.Time // when an order or a maintenance file came or went
 	foreign    bool                         // somebody else's virtual service is there
@@ -117,7 +117,7 @@ func newOracle(complain func(string, ...any)) *oracle {
 		changed:    map[spot]bool{},
 		sorryIn:    map[ipvsctl.Key]bool{},
 		byHand:     map[spot]rest{},
-		drained:    map[Backend]bool{},
+		orders:     Orders{},
 		maintained: map[netip.AddrPort]bool{},
 		disturbed:  map[netip.AddrPort]time.Time{},
 		left:       -1,
@@ -186,23 +186,40 @@ func (o *oracle) maintain(a netip.AddrPort) (begins bool) {
 	return o.maintained[a]
 }
 
-// drain gives an order, or takes it back, and returns all of them.
-func (o *oracle) drain(at Backend) map[Backend]bool {
+// order gives an order, or takes back the one that there is, and returns all of them.
+func (o *oracle) order(at Backend, order Order) Orders {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.drained[at] {
-		delete(o.drained, at)
+	if _, given := o.orders[at]; given {
+		delete(o.orders, at)
 	} else {
-		o.drained[at] = true
+		o.orders[at] = order
 	}
 	o.disturbed[netip.MustParseAddrPort(at.Real)] = time.Now()
-	return maps.Clone(o.drained)
+	return maps.Clone(o.orders)
 }
 
-func (o *oracle) drains() map[Backend]bool {
+func (o *oracle) given() Orders {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return maps.Clone(o.drained)
+	return maps.Clone(o.orders)
+}
+
+// orderFor is the order for a server that holds, some time ago.
+func (o *oracle) orderFor(key ipvsctl.Key, e entry, ago time.Duration) Order {
+	order := o.orders[Backend{Virtual: "tcp:" + key.Addr.String(), Real: e.addr.String()}]
+	if order.IsOver(time.Now().Add(-ago)) {
+		return Order{}
+	}
+	return order
+}
+
+// weightOf is the weight that a server has when it is up.
+func (o *oracle) weightOf(key ipvsctl.Key, e entry, ago time.Duration) uint32 {
+	if order := o.orderFor(key, e, ago); order.Kind == Weigh {
+		return uint32(order.Weight)
+	}
+	return e.weight
 }
 
 func (o *oracle) hand(op ipvsctl.Op) {
@@ -236,7 +253,8 @@ func (o *oracle) settle(table ipvsctl.Table) {
 		o.byHand[at] = now
 		_, in := table[at.key].Dests[at.addr]
 		moved := was != anyRest && was != now
-		if (moved || o.maintained[at.addr] && now == outOfUse) && (in || now != outOfUse) {
+		e, _ := o.files[0][at.key.Addr].entry(at.addr)
+		if (moved || o.isMaintained(at.key, e) && now == outOfUse) && (in || now != outOfUse) {
 			delete(o.byHand, at)
 		}
 	}
@@ -251,9 +269,9 @@ func (o *oracle) restOf(at spot) rest {
 	switch {
 	case !configured || s.check == "off":
 		return nowhere
-	case !o.passes(s.probe(e)) || o.maintained[e.addr]:
+	case !o.passes(s.probe(e)) || o.isMaintained(at.key, e):
 		return outOfUse
-	case o.drained[o.backend(at.key, e)]:
+	case o.orderFor(at.key, e, 0).Kind == Drain:
 		return draining
 	default:
 		return inUse
@@ -414,14 +432,14 @@ func (o *oracle) dests(key ipvsctl.Key, s section) map[netip.AddrPort]ipvsctl.De
 	have := map[netip.AddrPort]ipvsctl.Dest{}
 	available := false
 	for _, e := range s.servers {
-		up := s.check != "off" && o.passes(s.probe(e)) && !o.maintained[e.addr]
+		up := s.check != "off" && o.passes(s.probe(e)) && !o.isMaintained(key, e)
 		switch {
 		case s.check == "off":
-		case up && o.drained[o.backend(key, e)]:
+		case up && o.orderFor(key, e, 0).Kind == Drain:
 			have[e.addr] = e.dest(0)
 		case up:
 			available = true
-			have[e.addr] = e.dest(e.weight)
+			have[e.addr] = e.dest(o.weightOf(key, e, 0))
 		case s.quiescent:
 			have[e.addr] = e.dest(0)
 		}
@@ -440,8 +458,8 @@ func (e entry) dest(weight uint32) ipvsctl.Dest {
 	return d
 }
 
-func (o *oracle) backend(key ipvsctl.Key, e entry) Backend {
-	return Backend{Virtual: "tcp:" + key.Addr.String(), Real: e.addr.String()}
+func (o *oracle) isMaintained(key ipvsctl.Key, e entry) bool {
+	return o.maintained[e.addr] || o.orderFor(key, e, 0).Kind == Maint
 }
 
 // judged is a table without what was changed by hand and may stay.

@@ -71,13 +71,13 @@ func (o *oracle) mayServe(key ipvsctl.Key, s section, d ipvsctl.Dest) bool {
 		})
 	}
 	e, in := s.entry(d.Addr)
-	return in && d == e.dest(e.weight) && !o.is(down, key, s, e) && !o.is(unknown, key, s, e)
+	return in && (d == e.dest(o.weightOf(key, e, 0)) || d == e.dest(o.weightOf(key, e, grace))) && !o.is(down, key, s, e) && !o.is(unknown, key, s, e)
 }
 
 // mustServe reports whether nothing speaks against a server that is in service.
 func (o *oracle) mustServe(key ipvsctl.Key, s section, addr netip.AddrPort) bool {
 	e, in := s.entry(addr)
-	return in && e.weight > 0 && o.is(up, key, s, e)
+	return in && o.weightOf(key, e, 0) > 0 && o.is(up, key, s, e)
 }
 
 // someoneCould reports whether a server or the fallback server could serve for certain, or whether those that
@@ -112,9 +112,9 @@ const (
 // last moment, which the daemon may not know yet.
 func (o *oracle) is(x verdict, key ipvsctl.Key, s section, e entry) bool {
 	switch {
-	case o.disturbedLately(e.addr):
+	case o.disturbedLately(e.addr) || o.orderFor(key, e, 0) != o.orderFor(key, e, grace):
 		return false
-	case s.check == "off" || o.maintained[e.addr] || o.drained[o.backend(key, e)]:
+	case s.check == "off" || o.isMaintained(key, e) || o.orderFor(key, e, 0).Kind == Drain:
 		return x == down
 	default:
 		return o.verdict(key, s, e, 0) == x && o.verdict(key, s, e, grace) == x

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -42,7 +43,8 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	unjudged ADDR:PORT  the answers can't be judged
 //	hand OP          somebody changes the table: an operation as below
 //	hooks DURATION   how long commands take from now on; only the end of those that are waited for is told
-//	drain VIRTUAL REAL, undrain   the operator's order
+//	drain VIRTUAL REAL, undrain   the operator's order, and no other
+//	order VIRTUAL REAL ORDER [for DURATION] [why TEXT]   one more; ORDER is drain, maint, weight N, or ready: none
 //	maintain NAME, unmaintain NAME   a file comes into MAINTENANCE, the folder of the configuration, and goes
 //	break, fix       the table refuses every change; takes them again; `break marks`: the mark rules
 //	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
@@ -84,6 +86,7 @@ type scenario struct {
 	t        *testing.T
 	configs  map[string]string
 	folder   string // maintenancedir
+	orders   Orders
 	watch    func(context.Context, string) <-chan struct{}
 	running  string                // the name of the configuration
 	names    map[string]netip.Addr // of hosts
@@ -193,9 +196,11 @@ func (s *scenario) step(words []string, body string) {
 	case "begin-standby":
 		go s.director.SetStandby(s.t.Context(), true)
 	case "drain":
-		s.director.Drain(s.t.Context(), map[Backend]bool{{Virtual: words[1], Real: words[2]}: true})
+		s.director.Order(s.t.Context(), Orders{{Virtual: words[1], Real: words[2]}: {Kind: Drain}})
 	case "undrain":
-		s.director.Drain(s.t.Context(), nil)
+		s.director.Order(s.t.Context(), nil)
+	case "order":
+		s.order(words[1:])
 	case "maintain":
 		if err := os.WriteFile(filepath.Join(s.folder, words[1]), nil, 0o600); err != nil {
 			s.t.Fatal(err)
@@ -227,6 +232,36 @@ func (s *scenario) step(words []string, body string) {
 	}
 }
 
+func (s *scenario) order(words []string) {
+	s.t.Helper()
+	o := Order{Kind: OrderKind(words[2]), Since: time.Unix(time.Now().Unix(), 0).UTC()}
+	for i := 3; i < len(words); i++ {
+		switch {
+		case words[i] == "for":
+			o.Until = time.Unix(time.Now().Add(s.duration(words[i+1])).Unix(), 0).UTC()
+		case words[i] == "why":
+			o.Why = strings.Join(words[i+1:], " ")
+			i = len(words)
+		case o.Kind == Weigh && o.Weight == 0:
+			fmt.Sscan(words[i], &o.Weight)
+		}
+	}
+	s.orders = maps.Clone(s.orders)
+	if s.orders == nil {
+		s.orders = Orders{}
+	}
+	at := Backend{Virtual: words[0], Real: words[1]}
+	if s.orders[at] = o; o.Kind == "ready" {
+		delete(s.orders, at)
+	}
+	if s.running == "" {
+		return
+	}
+	if err := s.director.Order(s.t.Context(), s.orders); err != nil {
+		s.t.Error(err)
+	}
+}
+
 func (s *scenario) duration(word string) time.Duration {
 	s.t.Helper()
 	d, err := time.ParseDuration(word)
@@ -253,7 +288,7 @@ func (s *scenario) start(name string, standby bool) {
 	s.mu.Unlock()
 	s.director = New(Deps{
 		Table: s.client, Marks: s.marks, Journal: s.journal, Hooks: s, Standby: standby, Maintenance: maintenance.New(s.watch).Watch,
-		Leavers: s.leavers, Leave: s.record,
+		Leavers: s.leavers, Leave: s.record, Orders: s.orders,
 	})
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end, s.ended = end, make(chan error, 1)

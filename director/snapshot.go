@@ -20,6 +20,7 @@ type Snapshot struct {
 	Virtuals  []VirtualSnapshot
 	Table     Operations
 	Unread    string // why the table can't be read; "" while it can
+	Orders    Orders // in force
 	Marks     string // why the mark rules can't be set; "" while they can
 	Shortages uint64 // checks that failed by a shortage of this machine
 	Purging   int    // virtual services that are no longer configured and not removed yet
@@ -71,6 +72,8 @@ type ServerSnapshot struct {
 	Effective uint32         // weight in the table; 0 when it is not there
 	ByHand    bool           // somebody else changed its entry, which is kept
 	Drained   bool           // by the operator's order, whatever its state is
+	Order     *Order         // of the operator; nil: none
+	Note      string         // the order in words; "" where the state says all
 	Streak    int            // results in a row that speak against the state
 	Checked   time.Time      // up to a second late; zero before the first result
 	Last      checker.Result // of the last check that says something about the server
@@ -97,7 +100,7 @@ func (d *Director) Snapshot(ctx context.Context) (*Snapshot, error) {
 // snapshot copies what is known: one to three milliseconds for 10,000 servers.
 func (d *Director) snapshot() *Snapshot {
 	now := &Snapshot{
-		Time: time.Now(), Status: d.status, Standby: d.standby,
+		Time: time.Now(), Status: d.status, Standby: d.standby, Orders: d.ordered,
 		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Shortages: d.shortages, Purging: len(d.purges),
 		Virtuals: make([]VirtualSnapshot, len(d.virtuals)),
 	}
@@ -138,8 +141,9 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Real, now.Addr, now.Weight = s.name(), s.dest.Addr, int(s.dest.Weight)
 	worst := s.worst()
 	now.State, now.Since, now.Streak = s.stateName(), s.since, worst.health.Streak
-	now.Up = s.state() == checker.Up && !s.drained
-	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained
+	now.Up = s.state() == checker.Up && !s.drained()
+	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained()
+	now.Order, now.Note = s.order, s.note()
 	now.Tally, now.Unjudged = s.tally, worst.cantJudge()
 	now.Effective, now.InTable = v.weightAt(s.dest.Addr)
 	if c := worst.check; c != nil && c.known {
@@ -149,7 +153,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	case "down":
 		now.Reason = worst.reason
 	case "maintenance":
-		now.Reason = s.maintenance
+		now.Reason = s.suspended()
 	}
 }
 

@@ -138,7 +138,7 @@ func TestATableThatRefusesShowsUntilItDoesNot(t *testing.T) {
 
 func TestADrainedServerIsNotUp(t *testing.T) {
 	snapshotting(t, func(t *testing.T, s *scenario) {
-		s.director.Drain(t.Context(), map[Backend]bool{{"tcp:10.1.0.1:80", "10.2.0.3:80"}: true})
+		s.director.Order(t.Context(), Orders{{"tcp:10.1.0.1:80", "10.2.0.3:80"}: {Kind: Drain}})
 		time.Sleep(3 * time.Second)
 		now := snapshotOf(t, s.director)
 		if got := now.Virtuals[0].Servers[2]; got.State != "drained" || got.Up || got.Effective != 0 || !got.InTable || now.Time.Sub(got.Since) != 3*time.Second {

@@ -130,7 +130,7 @@ func TestATableThatDoesNotAnswerMakesNobodyWaitLong(t *testing.T) {
 		if now := snapshotOf(t, s.director); now.Virtuals[7].Servers[1].State != "down" {
 			t.Errorf("results are not taken: the server is %s", now.Virtuals[7].Servers[1].State)
 		}
-		if err := s.director.Drain(t.Context(), nil); err != nil {
+		if err := s.director.Order(t.Context(), nil); err != nil {
 			t.Error(err)
 		}
 		said := strings.Join(s.take(), "\n")

@@ -52,7 +52,7 @@ type server struct {
 	first judgement    // of its check; without a task with checktype=off: never in
 
 	maintenance  string // the file that takes it out, "" for none
-	drained      bool   // by the operator's order: no new connections, the old ones go on
+	order        *Order // of the operator; nil: none
 	transitioned bool   // changed its state since the last sync
 
 	shown string    // the state as others see it …
@@ -73,7 +73,7 @@ func (s *server) state() checker.State {
 	if s.first.task == nil {
 		return offState
 	}
-	if s.maintenance != "" {
+	if s.suspended() != "" {
 		return checker.Down
 	}
 	return s.verdict()
@@ -81,7 +81,7 @@ func (s *server) state() checker.State {
 
 // draining reports whether a server that could serve is drained instead.
 func (s *server) draining() bool {
-	return s.drained && (s.state() == checker.Up || s.state() == checker.Unknown)
+	return s.drained() && (s.state() == checker.Up || s.state() == checker.Unknown)
 }
 
 // offState is neither up, down nor unknown: the server is simply not there.

@@ -80,7 +80,7 @@ func (v *virtual) keepOverrides(was *virtual) {
 	v.retry, v.settingsRejected, v.refused = was.retry, was.settingsRejected, was.refused
 	for _, s := range v.servers {
 		if o := was.serverAt(s.dest.Addr); o != nil && o.name() == s.name() {
-			s.drained, s.maintenance, s.transitioned = o.drained, o.maintenance, o.transitioned
+			s.order, s.maintenance, s.transitioned = o.order, o.maintenance, o.transitioned
 		}
 	}
 }

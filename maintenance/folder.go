@@ -14,16 +14,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
 const (
 	pollInterval = time.Second // between two readings: a folder can't always be watched, as on NFS
 	maxFiles     = 100_000     // entries read of the folder
-	maxNote      = 200         // bytes read of one of its files
 )
 
 // Reading is what the folder says.
@@ -160,9 +157,14 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 	return Reading{Out: out}
 }
 
+// addNotes says what the files have, and drops those that are over.
 func (f *folder) addNotes(out map[netip.AddrPort]string) {
+	now := time.Now()
 	for s, name := range out {
-		out[s] = name + note(filepath.Join(f.dir, name))
+		n := readNote(filepath.Join(f.dir, name))
+		if out[s] = name + n.text; !n.until.IsZero() && !n.until.After(now) {
+			delete(out, s)
+		}
 	}
 }
 
@@ -202,25 +204,4 @@ func entries(dir string) (map[string]bool, error) {
 		files[e.Name()] = true
 	}
 	return files, nil
-}
-
-// note is the first line of a file after a colon; "" when it is empty.
-func note(path string) string {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold the watch up
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return ""
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxNote))
-	if err != nil {
-		return ""
-	}
-	line, _, _ := strings.Cut(strings.TrimSpace(strings.ToValidUTF8(string(text), "?")), "\n")
-	if line == "" {
-		return ""
-	}
-	return ": " + line
 }

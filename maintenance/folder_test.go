@@ -233,11 +233,11 @@ func TestTheNoteOfAFileIsItsFirstLine(t *testing.T) {
 	for name, want := range map[string]string{
 		"none": "", "blank": "", "one": ": new disk", "two": ": new disk", "other": ": new ? disk", "pipe": "", ".": "", "gone": "",
 	} {
-		if got := note(filepath.Join(dir, name)); got != want {
+		if got := readNote(filepath.Join(dir, name)).text; got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if got := note(filepath.Join(dir, "long")); len(got) != maxNote+len(": ") {
+	if got := readNote(filepath.Join(dir, "long")).text; len(got) != maxNote+len(": ") {
 		t.Errorf("%d bytes of a long one", len(got))
 	}
 }

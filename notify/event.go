@@ -47,6 +47,8 @@ const (
 	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written
 	MaintenanceOn  Kind = "maintenance-on"
 	MaintenanceOff Kind = "maintenance-off"
+	Ordered        Kind = "ordered"         // an order with more to it than drain was given or undone
+	OrderEnded     Kind = "order-ended"     // the time of an order is over
 	LastServer     Kind = "last-server"     // the last server of a virtual service is in maintenance
 	FolderError    Kind = "folder-error"    // maintenancedir can't be read
 	FolderReadable Kind = "folder-readable" // … and can again

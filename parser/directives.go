@@ -113,7 +113,8 @@ var directives = chapters(
 		{Name: "maintenancedir", Form: Text, Value: "FOLDER",
 			global: setting(func(g *Global) *string { return &g.MaintenanceDir }, readMaintenanceDir),
 			Doc: "Folder whose files take servers out. A file takes out the server that it is named after: by address and port, address, host " +
-				"name and port, or host name, with or without its domain. While the folder cannot be read, the servers in maintenance stay in " +
+				"name and port, or host name, with or without its domain. The file may have the reason, as `why=TEXT`, " +
+				"and when it ends, as `until=18:00` or `until=2026-11-21 18:00`. While the folder cannot be read, the servers in maintenance stay in " +
 				"maintenance. A start or a reload waits up to 3 seconds for a folder that hangs; then the checks alone decide until it answers."},
 		{Name: "listen", Value: "ADDRESS:PORT", Extension: true,
 			global: setting(func(g *Global) *netip.AddrPort { return &g.Listen }, readListen),

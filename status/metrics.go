@@ -105,6 +105,14 @@ func (e exposition) servers(s *director.Snapshot) {
 			e.sample("ldirectord_server_suspended", 1, "virtual", v.ID, "real", r.Real, "state", r.State)
 		}
 	}
+	e.family("ldirectord_server_order", "gauge", "1 for a real server with an order of the operator; its end is set or none. Others are absent.")
+	for _, at := range s.Orders.Sorted() {
+		o, end := s.Orders[at], "set"
+		if o.Until.IsZero() {
+			end = "none"
+		}
+		e.sample("ldirectord_server_order", 1, "virtual", at.Virtual, "real", at.Real, "order", string(o.Kind), "end", end)
+	}
 	e.family("ldirectord_server_unjudged", "gauge", "1 for a real server whose last answer can't be compared with receive: its state is kept. Others are absent.")
 	for v, r := range each(s) {
 		if r.Unjudged != "" {

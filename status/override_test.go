@@ -33,6 +33,7 @@ virtual = 192.0.2.11:80
 // A person who looks, and a program that reads, see whatever somebody changed and what the operator ordered.
 func TestEveryOverrideShows(t *testing.T) {
 	var report *Report
+	var metrics bytes.Buffer
 	synctest.Test(t, func(t *testing.T) {
 		web, other := ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}, ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.11:80")}
 		table := ipvsctl.NewMemory(nil)
@@ -45,9 +46,14 @@ func TestEveryOverrideShows(t *testing.T) {
 		hand(ipvsctl.AddService, web, "0.0.0.0:0", 0)
 		hand(ipvsctl.AddDest, web, "192.0.2.25:80", 0)
 		journal := notify.NewJournal()
+		until := time.Date(2000, 1, 1, 6, 0, 0, 0, time.UTC)
 		d := director.New(director.Deps{
 			Table: table, Journal: journal,
-			Drained: map[director.Backend]bool{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: true},
+			Orders: director.Orders{
+				{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: {Kind: director.Drain},
+				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: director.Weigh, Weight: 7, Why: "new disk", By: "kim", Until: until},
+				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.29:80"}: {Kind: director.Maint, Why: "sold"},
+			},
 		})
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -62,6 +68,9 @@ func TestEveryOverrideShows(t *testing.T) {
 			t.Fatal(err)
 		}
 		report = NewReport(now, process(), nil)
+		if err := WriteMetrics(&metrics, now, process()); err != nil {
+			t.Error(err)
+		}
 		end()
 		if err := errors.Join(<-ended, journal.Close(context.Background())); err != nil {
 			t.Error(err)
@@ -79,6 +88,8 @@ func TestEveryOverrideShows(t *testing.T) {
 	for _, want := range []string{
 		"    drained too: it gets no new connections when it is up again\n",
 		"    changed externally; kept until the server's state changes, or a reload\n",
+		"    order: weight 7 until " + time.Date(2000, 1, 1, 6, 0, 0, 0, time.UTC).Local().Format(time.DateTime) + " by kim: new disk\n",
+		"an order for 192.0.2.29:80 of tcp:192.0.2.11:80, which the file does not have:\nmaint: sold\n",
 		"  added externally: 192.0.2.99:80; kept until a reload\n",
 		"  127.0.0.1:80          fallback                 5          answers\n",
 		"    changed externally; kept until it comes in or goes the next time, or a\n    reload\n",
@@ -91,9 +102,22 @@ func TestEveryOverrideShows(t *testing.T) {
 		`"added_by_hand":["192.0.2.99:80"]`, `"drained":true`,
 		`"fallback":{"server":"127.0.0.1:80","active":true,"table_weight":5,"changed_by_hand":true}`,
 		`"table_weight":null,"changed_by_hand":true`,
+		`"orders":[{"virtual":"tcp:192.0.2.10:80","real":"192.0.2.22:80","order":"drain"},{"virtual":"tcp:192.0.2.11:80","real":"192.0.2.22:80",` +
+			`"order":"weight","weight":7,"why":"new disk","by":"kim","until":"2000-01-01T06:00:00Z"},` +
+			`{"virtual":"tcp:192.0.2.11:80","real":"192.0.2.29:80","lost":true,"order":"maint","why":"sold"}]`,
+		`"note":"order: weight 7 until `,
 	} {
 		if !strings.Contains(string(object), want) {
 			t.Errorf("the object lacks %s", want)
+		}
+	}
+	for _, want := range []string{
+		`ldirectord_server_order{virtual="tcp:192.0.2.10:80",real="192.0.2.22:80",order="drain",end="none"} 1`,
+		`ldirectord_server_order{virtual="tcp:192.0.2.11:80",real="192.0.2.22:80",order="weight",end="set"} 1`,
+		`ldirectord_server_order{virtual="tcp:192.0.2.11:80",real="192.0.2.29:80",order="maint",end="none"} 1`,
+	} {
+		if !strings.Contains(metrics.String(), want+"\n") {
+			t.Errorf("the metrics lack %s", want)
 		}
 	}
 }

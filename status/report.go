@@ -54,7 +54,16 @@ type Report struct {
 	Table     *Table     `json:"table,omitempty"`
 	MarkError string     `json:"mark_rules_error,omitempty"`
 	Names     []Name     `json:"names,omitempty"` // those that can't be looked up
+	Orders    []Order    `json:"orders,omitempty"`
 	Virtuals  []Virtual  `json:"virtuals,omitempty"`
+}
+
+// Order is an order for a real server.
+type Order struct {
+	Virtual string `json:"virtual"`
+	Real    string `json:"real"`
+	Lost    bool   `json:"lost,omitempty"` // the file does not have the server
+	director.Order
 }
 
 // Checks is how the checks as a whole go.
@@ -119,6 +128,7 @@ type Server struct {
 	ByHand      bool              `json:"changed_by_hand,omitempty"`
 	Unjudged    string            `json:"unjudged,omitempty"` // why the last answer can't be judged; absent when it can
 	Drained     bool              `json:"drained,omitempty"`  // by order, whatever its state is
+	Note        string            `json:"note,omitempty"`     // what else there is to its state: its order
 	Streak      int               `json:"streak"`             // results in a row that speak against the state
 	Check       *Check            `json:"last_check"`
 	Checks      uint64            `json:"checks"`
@@ -149,7 +159,7 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 	p.Reloads.Last = p.Reloads.Last.UTC()
 	r := &Report{
 		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: new(p.Started.UTC()), Time: new(s.Time.UTC()),
-		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names,
+		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names, Orders: ListOrders(s.Orders, s.Configured()),
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
 		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]Operations{}},
 	}
@@ -163,6 +173,19 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time, carried))
 	}
 	return r
+}
+
+// ListOrders sorts orders and finds those for servers that are not configured.
+func ListOrders(all director.Orders, configured []director.Backend) []Order {
+	known := make(map[director.Backend]bool, len(configured))
+	for _, at := range configured {
+		known[at] = true
+	}
+	list := make([]Order, 0, len(all))
+	for _, at := range all.Sorted() {
+		list = append(list, Order{at.Virtual, at.Real, !known[at], all[at]})
+	}
+	return list
 }
 
 func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director.Backend]Connections) Virtual {
@@ -196,7 +219,7 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 func newServer(s *director.ServerSnapshot, now time.Time) Server {
 	out := Server{
 		Real: s.Real, State: s.State, Since: s.Since.UTC(), InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
-		ByHand: s.ByHand, Unjudged: s.Unjudged, Drained: s.Drained, Streak: s.Streak, Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
+		ByHand: s.ByHand, Unjudged: s.Unjudged, Drained: s.Drained, Note: s.Note, Streak: s.Streak, Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
 		Failures: maps.Collect(s.Tally.Failures()),
 	}
 	if s.InTable {

@@ -86,7 +86,7 @@ func observed(t *testing.T) (now *director.Snapshot) {
 		journal := notify.NewJournal()
 		d := director.New(director.Deps{
 			Table: refusing{ipvsctl.NewMemory(nil)}, Journal: journal, Maintenance: maintenance.New(nil).Watch,
-			Drained: map[director.Backend]bool{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: true},
+			Orders: director.Orders{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Kind: director.Drain}},
 		})
 		p := planOf(t, source)
 		ctx, end := context.WithCancel(t.Context())

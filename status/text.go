@@ -52,6 +52,11 @@ func (t page) daemon(r *Report) {
 			t.remark(0, fmt.Sprintf("the name %s cannot be looked up, its last address %s is used: %s", n.Name, n.Address, n.Error))
 		}
 	}
+	for _, o := range r.Orders {
+		if o.Lost {
+			t.remark(0, fmt.Sprintf("an order for %s of %s, which the file does not have: %s", o.Real, o.Virtual, o))
+		}
+	}
 	if r.Checks.Overdue >= 1 {
 		t.remark(0, "checks are late by "+short(time.Duration(r.Checks.Overdue*float64(time.Second))))
 	}
@@ -140,6 +145,9 @@ func (t page) server(s *Server, now time.Time) {
 	}
 	if s.Drained && s.State != "drained" {
 		t.remark(4, "drained too: it gets no new connections when it is up again")
+	}
+	if s.Note != s.Reason {
+		t.told(4, "", s.Note)
 	}
 	t.told(4, "its state is kept: ", s.Unjudged)
 	if s.ByHand {

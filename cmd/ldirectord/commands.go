@@ -36,7 +36,10 @@ var commands = map[string]command{
 	"standby": {run: standby, takes: onlyOptions},
 	"notify":  {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4},
 	"drain":   {run: drain, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
-	"undrain": {run: undrain, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
+	"undrain": {run: undo, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
+	"set":     {run: set, takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4, asks: true, waits: true},
+	"undo":    {run: undo, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
+	"orders":  {run: orders, takes: onlyOptions, asks: true, waits: true},
 
 	"realserver-script": {run: loaded(printRealServerScript), takes: "[SERVER]", max: 1, asks: true, waits: true},
 	"connections":       {run: loaded(connections), takes: "[VIRTUAL]", max: 1, asks: true, waits: true},

@@ -30,6 +30,8 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 	}
 	for words, want := range map[string]string{ // as bash takes a line apart: at blanks and colons
 		"a.cf drain ":                  "192.0.2.21:80 192.0.2.22:80 [2001:db8::21]:80",
+		"a.cf set 192.0.2.22:80 m":     "maint",
+		"a.cf undo 192.0.2.22":         "192.0.2.22:80",
 		"a.cf undrain 192.0.2.2":       "192.0.2.21:80 192.0.2.22:80",
 		"a.cf drain 192.0.2.21 : 8":    "80",
 		"a.cf drain [2001 : db8 :: 21": "21]:80",

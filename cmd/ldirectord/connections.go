@@ -58,12 +58,17 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 // serverStates are what the running daemon says of its servers, or else who is to be drained.
 func serverStates(ctx context.Context, c *call) (map[director.Backend]string, error) {
 	states := map[director.Backend]string{}
-	orders, err := daemon.Drained(c.instance())
+	orders, err := daemon.Ordered(c.instance())
 	if err != nil {
 		return nil, err
 	}
-	for p := range orders {
-		states[p] = "drained"
+	for p, o := range orders {
+		switch o.Kind {
+		case director.Drain:
+			states[p] = "drained"
+		case director.Maint:
+			states[p] = "maintenance"
+		}
 	}
 	if c.instance().Find().Pid == 0 {
 		return states, nil

@@ -31,6 +31,9 @@ type options struct {
 	secrets   bool // --with-secrets
 	wait      bool
 	force     bool
+	why       string
+	until     string
+	last      string // --for
 	keep      bool
 	stay      bool // --foreground
 	timeout   time.Duration
@@ -168,6 +171,9 @@ func (o *options) flags() *pflag.FlagSet {
 	f.BoolVar(&o.verbose, "verbose", false, "")
 	f.BoolVar(&o.wait, "wait", false, "")
 	f.BoolVar(&o.force, "force", false, "")
+	f.StringVar(&o.why, "why", "", "")
+	f.StringVar(&o.until, "until", "", "")
+	f.StringVar(&o.last, "for", "", "")
 	f.BoolVar(&o.keep, "keep", false, "")
 	f.BoolVar(&o.stay, "foreground", false, "")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "")

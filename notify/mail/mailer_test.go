@@ -175,6 +175,8 @@ func TestWhatIsMailed(t *testing.T) {
 		{"a server quiescent", notify.Event{Kind: notify.Quiescent, Status: notify.StatusStarting, Text: "Quiescent …"}, nil, "Quiescent …"},
 		{"a server readded as quiescent", notify.Event{Kind: notify.Quiescent, Status: notify.StatusStarting, Text: "Readd Quiescent …"}, nil, "Quiescent …"},
 		{"answers that nobody can judge", notify.Event{Kind: notify.Unjudged, Status: notify.StatusRunning, Text: "Check not judged …"}, nil, "Check not judged …"},
+		{"the end of an order", notify.Event{Kind: notify.OrderEnded, Status: notify.StatusRunning, Text: "Order ended: …"}, nil, "Order ended: …"},
+		{"an order", notify.Event{Kind: notify.Ordered, Status: notify.StatusRunning, Text: "Order: …"}, nil, ""},
 		{"a fallback", notify.Event{Kind: notify.Deleted, Fallback: true, Status: notify.StatusRunning, Text: "Deleted …"}, nil, "Deleted …"},
 		{"a virtual service", notify.Event{Kind: notify.PurgedVirtual, Status: notify.StatusRunning, Text: "Purged virtual …"}, nil, ""},
 		{"a soft failure", notify.Event{Kind: notify.SoftFailure, Status: notify.StatusRunning, Text: "Soft failure …"}, nil, ""},

@@ -17,6 +17,9 @@ commands=(
 	'notify:what keepalived tells'
 	'drain:no new connections for a server'
 	'undrain:let it have them again'
+	'set:drain, maintenance or another weight, with a reason and an end'
+	'undo:no order for a server'
+	'orders:which orders there are'
 	'realserver-script:what sets a real server up'
 	'connections:what the virtual services carry'
 	'doctor:does this machine have what the file needs?'
@@ -34,7 +37,8 @@ _ldirectord_values() {
 
 _ldirectord_argument() {
 	case " ${words[*]} " in
-	*' drain '*|*' undrain '*) _ldirectord_values real ;;
+	*' set '*) _ldirectord_values real; compadd drain maint ready weight ;;
+	*' drain '*|*' undrain '*|*' undo '*) _ldirectord_values real ;;
 	*' connections '*) _ldirectord_values virtual ;;
 	esac
 }
@@ -54,7 +58,10 @@ _arguments -S \
 	'--verbose[with status\: every server]' \
 	'--wait[with drain\: until its connections are gone]' \
 	'--timeout[of --wait]:time:' \
-	'--force[with drain\: even the last server]' \
+	'--force[with drain and set\: even the last server]' \
+	'--why[the reason of an order]:text:' \
+	'--until[when an order ends]:time:' \
+	'--for[how long an order lasts]:time:' \
 	'1: :{_alternative "files:file:_files -g \"*.cf\"" "names:file:compadd -- /etc/ha.d/*.cf(N\:t)" "commands:command:{_describe command commands}"}' \
 	'2: :{_describe command commands}' \
 	'*:server or virtual service:_ldirectord_argument'

@@ -1,7 +1,6 @@
 package director
 
 import (
-	"context"
 	"slices"
 	"strings"
 )
@@ -26,36 +25,12 @@ func (p *Plan) Backends(virtual, real string) []Backend {
 	return found
 }
 
-// Drain makes these the servers that get no new connections. It returns when the table was told, which may have
-// refused it, or ctx is done.
-func (d *Director) Drain(ctx context.Context, backends map[Backend]bool) error {
-	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
-		d.drain(backends)
-		d.observe()
-		d.sync(ctx, nil)
-		close(done)
-	})
-}
-
-// drain carries an order out. What is not in the plan is kept for a later one.
-func (d *Director) drain(backends map[Backend]bool) {
-	d.drained = backends
-	for _, v := range d.virtuals {
-		for _, s := range v.servers {
-			if drained := backends[Backend{v.cfg.ID, s.name()}]; drained != s.drained {
-				s.drained = drained
-				s.transitioned, v.dirty = true, true
-			}
-		}
-	}
-}
-
 // Backends finds the servers that an operator means in what runs, as Plan.Backends does in a plan. One whose name has no
 // address yet is not among them.
 func (now *Snapshot) Backends(virtual, real string) []Backend {
 	var found []Backend
 	for _, v := range now.Virtuals {
-		if virtual != "" && virtual != v.ID && virtual != v.Name {
+		if !isNamed(v.ID, virtual) {
 			continue
 		}
 		for _, s := range v.Servers {
@@ -67,14 +42,30 @@ func (now *Snapshot) Backends(virtual, real string) []Backend {
 	return found
 }
 
+// Configured are all servers, also those without an address.
+func (now *Snapshot) Configured() (all []Backend) {
+	for _, v := range now.Virtuals {
+		for _, s := range v.Servers {
+			all = append(all, Backend{v.ID, s.Real})
+		}
+	}
+	return all
+}
+
+// isNamed reports whether an operator's word for a virtual service means the one with this id.
+func isNamed(id, word string) bool {
+	_, name, _ := strings.Cut(id, ":")
+	return word == "" || word == id || word == name
+}
+
 // isMeant reports whether an operator's word for a real server means the one of this name.
 func isMeant(name, word string) bool {
 	return word == "" || name == word || strings.HasPrefix(name, word+":")
 }
 
-// Last finds one of these servers without which, and without all that are drained, nobody serves its virtual
+// Last finds one of these servers without which, and without all that orders take out, nobody serves its virtual
 // service. Where nobody serves it as it is, that is a server without which nobody is left who could.
-func (now *Snapshot) Last(backends []Backend, drained map[Backend]bool) (last Backend, any bool) {
+func (now *Snapshot) Last(backends []Backend, orders Orders) (last Backend, any bool) {
 	goes := setOf(backends)
 	for _, v := range now.Virtuals {
 		var serve, others, othersServe bool
@@ -84,7 +75,7 @@ func (now *Snapshot) Last(backends []Backend, drained map[Backend]bool) (last Ba
 			case goes[at]:
 				asked = at
 				serve = serve || now.serves(v, s)
-			case !drained[at]:
+			case !orders[at].TakesOut():
 				others = true
 				othersServe = othersServe || now.serves(v, s)
 			}
@@ -99,7 +90,7 @@ func (now *Snapshot) Last(backends []Backend, drained map[Backend]bool) (last Ba
 // serves reports whether a server gets new connections. Where the table does not say, its checks do.
 func (now *Snapshot) serves(v VirtualSnapshot, s ServerSnapshot) bool {
 	if now.Standby || v.Error != "" {
-		return s.Up && s.Weight > 0
+		return s.Up && (s.Weight > 0 || s.Order != nil && s.Order.Kind == Weigh)
 	}
 	return s.InTable && s.Effective > 0
 }

@@ -41,7 +41,7 @@ func TestTheLastServerOfAVirtualService(t *testing.T) {
 			first.Real, second.Real = "10.2.0.1:80", "10.2.0.2:80"
 			now := &Snapshot{Standby: c.standby, Virtuals: []VirtualSnapshot{{ID: id, Error: c.err, Servers: []ServerSnapshot{first, second}}}}
 			order := []Backend{{id, "10.2.0.1:80"}}
-			p, last := now.Last(order, map[Backend]bool{{id, "10.2.0.2:80"}: c.drained})
+			p, last := now.Last(order, ordersIf(c.drained, Backend{id, "10.2.0.2:80"}))
 			if last != c.last || last && p != order[0] {
 				t.Errorf("%v %v, want %v", p, last, c.last)
 			}
@@ -50,6 +50,14 @@ func TestTheLastServerOfAVirtualService(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ordersIf is an order to drain a server, if there is one.
+func ordersIf(drained bool, at Backend) Orders {
+	if !drained {
+		return nil
+	}
+	return Orders{at: {Kind: Drain}}
 }
 
 // Where all servers are down, each may be drained but the last that could come back.
@@ -63,14 +71,14 @@ func TestTheLastServerOfAVirtualServiceThatIsDown(t *testing.T) {
 	for _, c := range []struct {
 		what    string
 		order   []Backend
-		drained map[Backend]bool
+		drained bool
 		last    bool
 	}{
-		{"one of two", []Backend{a}, nil, false},
-		{"the other one is drained already", []Backend{a}, map[Backend]bool{b: true}, true},
-		{"both", []Backend{a, b}, nil, true},
+		{"one of two", []Backend{a}, false, false},
+		{"the other one is drained already", []Backend{a}, true, true},
+		{"both", []Backend{a, b}, false, true},
 	} {
-		if p, last := now.Last(c.order, c.drained); last != c.last || last && p.Virtual != id {
+		if p, last := now.Last(c.order, ordersIf(c.drained, b)); last != c.last || last && p.Virtual != id {
 			t.Errorf("%s: %v %v, want %v", c.what, p, last, c.last)
 		}
 	}
@@ -168,7 +176,7 @@ func TestWhoseChangeItIs(t *testing.T) {
 		{"removed, it was not in", ipvsctl.DelDest, 0, checker.Down, false, false, s, false},
 		{"removed, no server is there", ipvsctl.DelDest, 0, checker.Down, false, false, nil, true},
 	} {
-		s.first.health, s.drained = checker.Assume(c.state), c.drained
+		s.first.health, s.order = checker.Assume(c.state), ordersIf(c.drained, Backend{})[Backend{}].orNil()
 		v := &virtual{cfg: &parser.Virtual{}, fallback: &fallback, fallbackIn: c.fallbackIn}
 		if c.real != nil {
 			v.servers = []*server{c.real}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"ldirectord/daemon"
+	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 )
@@ -16,42 +18,70 @@ import (
 const idleInterval = 200 * time.Millisecond
 
 // drain takes real servers out for new connections; those they have go on.
-func drain(ctx context.Context, c *call) error { return orderDrain(ctx, c, true) }
+func drain(ctx context.Context, c *call) error { return setServers(ctx, c, c.args, c.verb) }
 
-// undrain lets them back to what their checks say.
-func undrain(ctx context.Context, c *call) error { return orderDrain(ctx, c, false) }
+// undo lets them be what the file and their checks say; undrain is the same.
+func undo(ctx context.Context, c *call) error { return setServers(ctx, c, c.args, "ready") }
 
-func orderDrain(ctx context.Context, c *call, drain bool) error {
-	order := daemon.DrainOrder{Drain: drain, Real: c.args[len(c.args)-1], Force: c.force}
-	if len(c.args) == 2 {
-		order.Virtual = c.args[0]
+// set orders something for real servers: its last words say what.
+func set(ctx context.Context, c *call) error {
+	at := len(c.args) - 1
+	if c.args[at-1] == string(director.Weigh) {
+		at--
+	}
+	servers, what := c.args[:at], strings.Join(c.args[at:], " ")
+	if len(servers) < 1 || len(servers) > 2 {
+		return exit{exitUsage, fmt.Errorf("set %s: %s must come after set", strings.Join(c.args, " "), c.command.takes)}
+	}
+	return setServers(ctx, c, servers, what)
+}
+
+func setServers(ctx context.Context, c *call, servers []string, what string) error {
+	order, err := daemon.NewSetOrder(what, c.why, c.until, c.last)
+	if err != nil {
+		return exit{exitUsage, fmt.Errorf("%s: %w", c.verb, err)}
+	}
+	order.Real, order.Force = servers[len(servers)-1], c.force
+	if len(servers) == 2 {
+		order.Virtual = servers[0]
 	}
 	answer, err := order.Send(ctx, c.socket())
 	switch {
 	case errors.Is(err, instance.ErrNoListener), errors.Is(err, instance.ErrEnding), errors.Is(err, instance.ErrNoAnswer):
-		return recordDrain(ctx, c, order, err)
+		return recordOrder(ctx, c, order, err)
 	case err != nil:
 		return err
 	}
 	for _, s := range answer.Servers {
-		printDrained(c, s.Virtual, s.Real)
+		printOrdered(c, order, s.Virtual, s.Real)
 	}
 	for _, id := range answer.Refusing {
 		c.warn("warning: %s refuses the clients of a server that is drained; its scheduler does not with schedflags=sh-fallback or mh-fallback", id)
 	}
-	if !drain || !c.wait {
+	if !order.TakesOut() || !c.wait {
 		return nil
 	}
 	c.out.Flush() // which remembers an error
 	return awaitIdle(ctx, c, answer.Servers)
 }
 
-func printDrained(c *call, virtual, real string) {
-	fmt.Fprintf(c.out, "%sed %s of %s\n", c.verb, real, virtual)
+func printOrdered(c *call, order daemon.SetOrder, virtual, real string) {
+	switch c.verb {
+	case "drain", "undrain":
+		fmt.Fprintf(c.out, "%sed %s of %s\n", c.verb, real, virtual)
+	case "undo":
+		fmt.Fprintf(c.out, "undid the order for %s of %s\n", real, virtual)
+	default:
+		what := "ready"
+		if !order.Undo {
+			what = order.String()
+		}
+		fmt.Fprintf(c.out, "set %s of %s: %s\n", real, virtual, what)
+	}
 }
 
-// recordDrain records an order for a daemon that gives no answer, or for the next one.
-func recordDrain(ctx context.Context, c *call, order daemon.DrainOrder, unanswered error) error {
+// recordOrder records an order for a daemon that gives no answer, or for the next one.
+func recordOrder(ctx context.Context, c *call, order daemon.SetOrder, unanswered error) error {
 	l, err := c.load(ctx)
 	if err != nil {
 		return err
@@ -64,7 +94,7 @@ func recordDrain(ctx context.Context, c *call, order daemon.DrainOrder, unanswer
 		return err
 	}
 	for _, p := range servers {
-		printDrained(c, p.Virtual, p.Real)
+		printOrdered(c, order, p.Virtual, p.Real)
 	}
 	return nil
 }
@@ -79,7 +109,7 @@ func unconfirmed(c *call, unanswered error) error {
 	case errors.Is(unanswered, instance.ErrNoAnswer):
 		return fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can", unanswered, found.Pid)
 	case found.State.Pid == 0:
-		return fmt.Errorf("the daemon with pid %d takes no orders to drain: the order counts from the next start of this program", found.Pid)
+		return fmt.Errorf("the daemon with pid %d takes no orders for servers: the order counts from the next start of this program", found.Pid)
 	case c.wait:
 		return fmt.Errorf("the daemon with pid %d follows the order, but does not say when: --wait can't wait for it", found.Pid)
 	}
@@ -87,7 +117,7 @@ func unconfirmed(c *call, unanswered error) error {
 }
 
 // awaitIdle waits until the servers have no connection any more, as far as the table can be seen.
-func awaitIdle(ctx context.Context, c *call, servers []daemon.DrainedServer) error {
+func awaitIdle(ctx context.Context, c *call, servers []daemon.OrderedServer) error {
 	if c.ipvs != defaultIPVS {
 		return nil
 	}
@@ -111,7 +141,7 @@ func awaitIdle(ctx context.Context, c *call, servers []daemon.DrainedServer) err
 }
 
 // established counts the established connections of servers, with one reading of each virtual service.
-func established(ctx context.Context, table *ipvsctl.Kernel, servers []daemon.DrainedServer) (n uint32, err error) {
+func established(ctx context.Context, table *ipvsctl.Kernel, servers []daemon.OrderedServer) (n uint32, err error) {
 	read := map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Counters{}
 	for _, s := range servers {
 		found, known := read[s.Key]

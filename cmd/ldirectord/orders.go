@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"ldirectord/daemon"
+	"ldirectord/printable"
+	"ldirectord/status"
+)
+
+// orders lists the orders for real servers: those that hold in the running daemon, or that the next one will find.
+func orders(ctx context.Context, c *call) error {
+	list, err := c.orders(ctx)
+	switch {
+	case err != nil:
+		return err
+	case c.jsonOut:
+		c.printJSON(list, "  ")
+		return nil
+	}
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "VIRTUAL\tREAL SERVER\tORDER\tSINCE\tUNTIL\tBY\tWHY")
+	for _, o := range list {
+		what := o.What()
+		if o.Lost {
+			what += " (not in the file)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Virtual, o.Real, what, when(o.Since), when(o.Until), printable.Line(o.By), printable.Line(o.Why))
+	}
+	return w.Flush()
+}
+
+func (c *call) orders(ctx context.Context) ([]status.Order, error) {
+	if c.instance().Find().State.Pid != 0 {
+		report, err := c.report(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return append([]status.Order{}, report.Orders...), nil
+	}
+	l, err := c.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := daemon.Ordered(c.instance())
+	return status.ListOrders(all, l.Plan.Backends("", "")), err
+}
+
+// when is a time of an order, in local time.
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format(time.DateTime)
+}

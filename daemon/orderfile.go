@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/director"
+	"ldirectord/instance"
+)
+
+// Ordered are the orders for real servers that hold for a daemon, as their file has them.
+func Ordered(i instance.Instance) (director.Orders, error) {
+	all, err := orderFile(i.Files().Drain).read()
+	return all.At(time.Now()), err
+}
+
+// orderFile is the path of the file with the orders for real servers. It outlives the daemon, not a boot. After the
+// format it has a line for each server that is taken out, virtual service and real server: that is all that earlier
+// builds read and write, and by it they drain the server. What else there is to an order is in a comment.
+type orderFile string
+
+// orderLine is an order as a comment has it.
+type orderLine struct {
+	Virtual string `json:"virtual"`
+	Real    string `json:"real"`
+	director.Order
+}
+
+const orderComment = "# {"
+
+// read returns the orders; none when there is no file.
+func (f orderFile) read() (director.Orders, error) {
+	text, err := instance.Read(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the orders for servers: %w", err)
+	}
+	all := director.Orders{}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, orderComment) {
+			var o orderLine
+			if err := json.Unmarshal([]byte(line[len("# "):]), &o); err != nil {
+				return nil, fmt.Errorf("reading the orders for servers: %s: %w", f, err)
+			}
+			all[director.Backend{Virtual: o.Virtual, Real: o.Real}] = o.Order
+			continue
+		}
+		virtual, real, ok := strings.Cut(strings.TrimSpace(line), " ")
+		at := director.Backend{Virtual: virtual, Real: real}
+		if _, told := all[at]; ok && !told && !strings.HasPrefix(line, "#") {
+			all[at] = director.Order{Kind: director.Drain}
+		}
+	}
+	return all, nil
+}
+
+// write replaces the orders in the file.
+func (f orderFile) write(all director.Orders) error {
+	var comments, lines []string
+	for at, o := range all {
+		text, err := json.Marshal(orderLine{at.Virtual, at.Real, o})
+		if err != nil {
+			return fmt.Errorf("recording the orders to drain: %w", err)
+		}
+		comments = append(comments, "# "+string(text)+"\n")
+		if o.TakesOut() {
+			lines = append(lines, at.Virtual+" "+at.Real+"\n")
+		}
+	}
+	slices.Sort(comments)
+	slices.Sort(lines)
+	text := instance.OrdersFormat + "\n" + strings.Join(append(comments, lines...), "")
+	if err := instance.Write(string(f), []byte(text), 0o600); err != nil {
+		return fmt.Errorf("recording the orders to drain: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,332 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ldirectord/director"
+	"ldirectord/instance"
+	"ldirectord/ipvsctl"
+	"ldirectord/maintenance"
+	"ldirectord/printable"
+)
+
+// SetOrder is an order for real servers, or takes one back.
+type SetOrder struct {
+	Virtual string // as the operator named it; "" for any
+	Real    string
+	Force   bool // also for the last server of a virtual service
+	Undo    bool // they are what the file and their checks say again
+	director.Order
+}
+
+// SetAnswer is the outcome of a SetOrder.
+type SetAnswer struct {
+	Servers  []OrderedServer `json:"servers"`
+	Refusing []string        `json:"refusing,omitempty"` // virtual services that refuse the clients of a drained server
+}
+
+// OrderedServer is a real server that an order meant, and where it is in the table.
+type OrderedServer struct {
+	Virtual string         `json:"virtual"`
+	Real    string         `json:"real"`
+	Key     ipvsctl.Key    `json:"key"`
+	Addr    netip.AddrPort `json:"addr"`
+}
+
+const maxWhy = 200 // bytes of a reason that are kept
+
+// NewSetOrder reads what is ordered: drain, maint, ready, or weight and a number, of which 0 is drain. A reason and an
+// end may be given: a time (18:00), or how long from now (2h).
+func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
+	now := time.Now()
+	r.Since = second(now)
+	why, more := printable.Cut(printable.Line(strings.TrimSpace(why)), maxWhy)
+	r.Why = why + more
+	kind, number, _ := strings.Cut(what, " ")
+	switch {
+	case what == "ready", what == "undrain":
+		return SetOrder{Undo: true}, nil
+	case what == string(director.Drain), what == string(director.Maint):
+		r.Kind = director.OrderKind(what)
+	case kind == string(director.Weigh):
+		n, err := strconv.ParseInt(number, 10, 32)
+		if err != nil || n < 0 {
+			return r, refusal(fmt.Sprintf("%q is not a weight: 1 to %d are allowed, and 0, which is drain", number, math.MaxInt32))
+		}
+		r.Kind, r.Weight = director.Weigh, int(n)
+		if n == 0 {
+			r.Kind = director.Drain
+		}
+	default:
+		return r, refusal(fmt.Sprintf("%q is not an order: drain, maint, ready and weight N are allowed", what))
+	}
+	r.Until, err = endOf(until, last, now)
+	return r, err
+}
+
+// endOf is when an order ends; zero for never.
+func endOf(until, last string, now time.Time) (end time.Time, err error) {
+	switch {
+	case until != "" && last != "":
+		return end, refusal("one end is enough: either until or for")
+	case until != "":
+		end, err = maintenance.ParseUntil(until, now)
+	case last != "":
+		var d time.Duration
+		d, err = parseFor(last)
+		end = now.Add(d)
+	default:
+		return end, nil
+	}
+	if err == nil && !end.After(now) {
+		err = fmt.Errorf("%s is over", until)
+	}
+	if err != nil {
+		return end, refusal(err.Error())
+	}
+	return second(end), nil
+}
+
+// second is a time in the form of an order's.
+func second(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
+
+// parseFor reads how long an order lasts.
+func parseFor(text string) (d time.Duration, err error) {
+	const day, most = 24 * time.Hour, 10 * 365 * 24 * time.Hour
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n uint64
+		n, err = strconv.ParseUint(days, 10, 12)
+		d = time.Duration(n) * day
+	} else {
+		d, err = time.ParseDuration(text)
+	}
+	if err != nil || d < time.Second || d > most {
+		return 0, fmt.Errorf("%q is not a time that an order can last: 90s, 30m, 2h or 1d are, up to 3650d", text)
+	}
+	return d, nil
+}
+
+// Send gives the order to the running daemon. Errors are those of instance.Socket.Order.
+func (r SetOrder) Send(ctx context.Context, s instance.Socket) (SetAnswer, error) {
+	path, words := "/set", url.Values{"virtual": {r.Virtual}, "server": {r.Real}, "order": {r.What()}, "why": {r.Why}}
+	switch {
+	case r.Undo:
+		path = "/undrain" // as earlier builds know it
+	case r.Kind == director.Drain:
+		path = "/drain"
+	}
+	if !r.Until.IsZero() {
+		words.Set("until", r.Until.Format(time.RFC3339))
+	}
+	if r.Force {
+		words.Set("force", "")
+	}
+	var answer SetAnswer
+	err := s.Order(ctx, OrderTimeout, path, words, &answer)
+	return answer, err
+}
+
+// Record writes the order down for a daemon that gives no answer, or for the next one. Who is the last server is judged
+// by the configuration alone. It returns the servers meant.
+func (r SetOrder) Record(ctx context.Context, i instance.Instance, plan *director.Plan) ([]director.Backend, error) {
+	lock, err := i.LockFolder(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	before, err := Ordered(i)
+	if err != nil {
+		return nil, err
+	}
+	servers, err := r.meant(plan.Backends(r.Virtual, r.Real), before, i.Path)
+	if err != nil {
+		return nil, err
+	}
+	r.By = userName(os.Geteuid())
+	now := r.after(before, servers)
+	left := map[string]int{}
+	for _, p := range plan.Backends("", "") {
+		if !now[p].TakesOut() {
+			left[p.Virtual]++
+		}
+	}
+	for _, p := range servers {
+		if r.TakesOut() && !r.Force && left[p.Virtual] == 0 {
+			return nil, r.refuseLast(p)
+		}
+	}
+	return servers, orderFile(i.Files().Drain).write(now)
+}
+
+// meant are the servers of an order. One for a server that the file lost can be undone.
+func (r SetOrder) meant(servers []director.Backend, given director.Orders, path string) ([]director.Backend, error) {
+	if r.Undo {
+		for _, p := range given.Backends(r.Virtual, r.Real) {
+			if !slices.Contains(servers, p) {
+				servers = append(servers, p)
+			}
+		}
+	}
+	switch {
+	case len(servers) > 0:
+		return servers, nil
+	case r.Virtual == "":
+		return nil, refusal(fmt.Sprintf("%s has no real server %s", path, r.Real))
+	}
+	return nil, refusal(fmt.Sprintf("%s has no virtual service %s with a real server %s; a virtual service is called ADDRESS:PORT, as status has it, or by its mark", path, r.Virtual, r.Real))
+}
+
+func (r SetOrder) refuseLast(p director.Backend) error {
+	does := "drains it"
+	if r.Kind != director.Drain {
+		does = "takes it out"
+	}
+	return refusal(fmt.Sprintf("%s is the last server of %s; --force %s all the same", p.Real, p.Virtual, does))
+}
+
+// after are the orders that hold when this one was carried out.
+func (r SetOrder) after(before director.Orders, servers []director.Backend) director.Orders {
+	now := director.Orders{}
+	maps.Copy(now, before)
+	for _, p := range servers {
+		if r.Undo {
+			delete(now, p)
+		} else {
+			now[p] = r.Order
+		}
+	}
+	return now
+}
+
+// answerSet answers an order for real servers.
+func (o *orders) answerSet(ctx context.Context, words url.Values) (any, error) {
+	r, err := NewSetOrder(words.Get("order"), words.Get("why"), words.Get("until"), words.Get("for"))
+	if err != nil {
+		return nil, err
+	}
+	r.Virtual, r.Real, r.Force = words.Get("virtual"), words.Get("server"), words.Has("force")
+	if who, asked := ctx.Value(clientKey{}).(*client); asked {
+		r.By = who.user()
+	}
+	return o.set(ctx, r)
+}
+
+// set carries an order out. It is recorded before anything changes: what can't be recorded is not done.
+func (o *orders) set(ctx context.Context, r SetOrder) (any, error) {
+	release, err := o.inTurn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := isAwaited(ctx); err != nil {
+		return nil, err
+	}
+	if o.unread {
+		if err := o.readGiven(); err != nil {
+			return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
+		}
+	}
+	now, err := o.d.director.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	servers, err := r.meant(now.Backends(r.Virtual, r.Real), o.given, o.d.Config.Path)
+	if err != nil {
+		return nil, err
+	}
+	if p, last := now.Last(servers, o.given); last && r.TakesOut() && !r.Force {
+		return nil, r.refuseLast(p)
+	}
+	all := r.after(o.given, servers)
+	if err := o.orderFile().write(all); err != nil {
+		return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
+	}
+	o.given = all
+	if err := o.d.director.Order(ctx, all); err != nil {
+		return nil, fmt.Errorf("the order is recorded; the director waits for the table: %w", err)
+	}
+	answer := SetAnswer{Servers: inTable(now, servers)}
+	if r.Kind == director.Drain {
+		answer.Refusing = now.Refusing(servers)
+	}
+	if r.TakesOut() {
+		err = o.isOut(ctx, servers)
+	}
+	return answer, err
+}
+
+// isOut returns an error while one of the servers still gets new connections.
+func (o *orders) isOut(ctx context.Context, servers []director.Backend) error {
+	now, err := o.d.director.Snapshot(ctx)
+	if err != nil {
+		return fmt.Errorf("the order is recorded: %w", err)
+	}
+	if p, why, any := now.Undrained(servers); any {
+		return refusal(fmt.Sprintf("the order is recorded, but %s still gets new connections of %s, and it is tried again: %s", p.Real, p.Virtual, why))
+	}
+	return nil
+}
+
+// inTable are servers with their places in the table; those that are not configured have none.
+func inTable(now *director.Snapshot, servers []director.Backend) (list []OrderedServer) {
+	places := map[director.Backend]OrderedServer{}
+	for _, v := range now.Virtuals {
+		for _, s := range v.Servers {
+			places[director.Backend{Virtual: v.ID, Real: s.Real}] = OrderedServer{Key: v.Key, Addr: s.Addr}
+		}
+	}
+	for _, p := range servers {
+		place := places[p]
+		place.Virtual, place.Real = p.Virtual, p.Real
+		list = append(list, place)
+	}
+	return list
+}
+
+func (o *orders) orderFile() orderFile { return orderFile(o.d.lock.Drain) }
+
+// readGiven reads the orders that a daemon before left, or a command that got no answer. A file that is lost while
+// the daemon runs is no order.
+func (o *orders) readGiven() error {
+	all, err := o.orderFile().read()
+	o.unread = err != nil
+	if err == nil && instance.Exists(o.d.lock.Drain) {
+		o.given = all
+	}
+	return err
+}
+
+// followGiven carries out what a command recorded.
+func (o *orders) followGiven(ctx context.Context) bool {
+	before := o.given
+	if o.readGiven() != nil {
+		return false
+	}
+	return maps.Equal(before, o.given) || o.d.director.Order(ctx, o.given) == nil
+}
+
+// keepGiven saves the orders if they were lost, and drops those that are over: the director has ended them. What a
+// command has just recorded is carried out first.
+func (o *orders) keepGiven() {
+	held := o.given.At(time.Now())
+	there := instance.Exists(o.d.lock.Drain)
+	if len(held) == len(o.given) && (there || len(held) == 0) {
+		return
+	}
+	if recorded, err := o.orderFile().read(); there && (err != nil || !maps.Equal(recorded, o.given)) {
+		return
+	}
+	if o.orderFile().write(held) == nil {
+		o.given = held
+	}
+}

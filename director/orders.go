@@ -1,0 +1,209 @@
+package director
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"ldirectord/notify"
+)
+
+// OrderKind is what the operator makes of a real server.
+type OrderKind string
+
+const (
+	Drain OrderKind = "drain"  // no new connections; those it has go on at weight 0
+	Maint OrderKind = "maint"  // it is out, as by a file in maintenancedir
+	Weigh OrderKind = "weight" // it has another weight than in the file
+)
+
+// Order is what the operator ordered for a real server beside the file. Times are whole seconds in UTC, so that equal
+// orders are the same one.
+type Order struct {
+	Kind   OrderKind `json:"order"`
+	Weight int       `json:"weight,omitempty"` // of Weigh, 1 or more
+	Why    string    `json:"why,omitempty"`
+	By     string    `json:"by,omitempty"` // the user who gave it, where that is known
+	Since  time.Time `json:"since,omitzero"`
+	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
+}
+
+// What is the order without who gave it and why: "weight 20".
+func (o Order) What() string {
+	if o.Kind == Weigh {
+		return string(o.Kind) + " " + strconv.Itoa(o.Weight)
+	}
+	return string(o.Kind)
+}
+
+// String is the whole order in words, in local time: "maint until 2026-11-21 18:00:00 by root: new disk".
+func (o Order) String() string {
+	text := o.What()
+	if !o.Until.IsZero() {
+		text += " until " + o.Until.Local().Format(time.DateTime)
+	}
+	if o.By != "" {
+		text += " by " + o.By
+	}
+	if o.Why != "" {
+		text += ": " + o.Why
+	}
+	return text
+}
+
+// TakesOut reports whether a server with the order gets no new connections.
+func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
+
+// IsOver reports whether the order has ended.
+func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.Until.After(now) }
+
+// isPlain reports whether there is nothing to tell but that the server is drained, which its state says.
+func (o Order) isPlain() bool { return o.Kind == Drain && o.Why == "" && o.Until.IsZero() }
+
+// Orders are all that hold, also those for servers that the file does not have now.
+type Orders map[Backend]Order
+
+// Sorted are the servers with an order: by virtual service, then by name.
+func (all Orders) Sorted() []Backend {
+	return slices.SortedFunc(maps.Keys(all), func(a, b Backend) int {
+		return cmp.Or(cmp.Compare(a.Virtual, b.Virtual), cmp.Compare(a.Real, b.Real))
+	})
+}
+
+// At are the orders that have not ended.
+func (all Orders) At(now time.Time) Orders {
+	held := maps.Clone(all)
+	maps.DeleteFunc(held, func(_ Backend, o Order) bool { return o.IsOver(now) })
+	return held
+}
+
+// Backends finds the servers with an order that an operator means, as Plan.Backends does in a plan.
+func (all Orders) Backends(virtual, real string) (found []Backend) {
+	for _, at := range all.Sorted() {
+		if isNamed(at.Virtual, virtual) && isMeant(at.Real, real) {
+			found = append(found, at)
+		}
+	}
+	return found
+}
+
+// clockLook is how often the wall clock is looked at while an order has an end: somebody may set it.
+const clockLook = 10 * time.Second
+
+// Order makes these the orders that hold. It returns when the table was told, which may have refused it, or ctx is done.
+func (d *Director) Order(ctx context.Context, all Orders) error {
+	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
+		d.replaceOrders(all)
+		d.observe()
+		d.sync(ctx, nil)
+		close(done)
+	})
+}
+
+// replaceOrders tells which orders are new and which are undone. One that ended here stays so, though the sender may
+// not know yet.
+func (d *Director) replaceOrders(all Orders) {
+	maps.DeleteFunc(d.over, func(at Backend, o Order) bool { return all[at] != o })
+	all = maps.Clone(all)
+	maps.DeleteFunc(all, func(at Backend, o Order) bool { return d.over[at] == o })
+	before := d.ordered
+	d.ordered = all
+	for _, at := range all.Sorted() {
+		if o := all[at]; o != before[at] && !o.isPlain() {
+			d.sayOrder(at, o, notify.Ordered, fmt.Sprintf("Order: %s (%s): %s", at.Real, at.Virtual, o))
+		}
+	}
+	for _, at := range before.Sorted() {
+		if _, holds := all[at]; !holds && !before[at].isPlain() {
+			d.sayOrder(at, before[at], notify.Ordered, fmt.Sprintf("Order undone: %s (%s): %s", at.Real, at.Virtual, before[at]))
+		}
+	}
+	d.applyOrders()
+}
+
+func (d *Director) sayOrder(at Backend, o Order, kind notify.Kind, text string) {
+	d.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
+}
+
+// applyOrders carries the orders out that hold now. What is not in the plan is kept for a later one.
+func (d *Director) applyOrders() {
+	d.endOrders(time.Now())
+	for _, v := range d.virtuals {
+		for _, s := range v.servers {
+			if o := d.ordered[Backend{v.cfg.ID, s.name()}]; o != s.ordered() {
+				s.order = o.orNil()
+				s.transitioned, v.dirty = true, true
+			}
+		}
+	}
+}
+
+// endDueOrders ends the orders whose time is over.
+func (d *Director) endDueOrders() {
+	if !d.orderEnd.IsZero() && !d.orderEnd.After(time.Now()) {
+		d.applyOrders()
+		d.observe()
+	}
+}
+
+// endOrders drops the orders that are over, tells so, and notes when the next one ends.
+func (d *Director) endOrders(now time.Time) {
+	d.orderEnd = time.Time{}
+	held := d.ordered.At(now)
+	for _, at := range d.ordered.Sorted() {
+		o := d.ordered[at]
+		if _, holds := held[at]; !holds {
+			d.over[at] = o
+			d.sayOrder(at, o, notify.OrderEnded, fmt.Sprintf("Order ended: %s (%s): %s", at.Real, at.Virtual, o))
+		} else if !o.Until.IsZero() && (d.orderEnd.IsZero() || o.Until.Before(d.orderEnd)) {
+			d.orderEnd = o.Until
+		}
+	}
+	d.ordered = held
+}
+
+func (o Order) orNil() *Order {
+	if o.Kind == "" {
+		return nil
+	}
+	return &o
+}
+
+// ordered is the server's order, zero without one.
+func (s *server) ordered() Order {
+	if s.order == nil {
+		return Order{}
+	}
+	return *s.order
+}
+
+// weight is the server's, by order or as configured.
+func (s *server) weight() uint32 {
+	if s.order != nil && s.order.Kind == Weigh {
+		return uint32(s.order.Weight)
+	}
+	return s.dest.Weight
+}
+
+// drained reports whether it gets no new connections by order.
+func (s *server) drained() bool { return s.order != nil && s.order.Kind == Drain }
+
+// suspended is what takes the server out for maintenance, a file or an order; "" for none.
+func (s *server) suspended() string {
+	if s.maintenance == "" && s.order != nil && s.order.Kind == Maint {
+		return s.note()
+	}
+	return s.maintenance
+}
+
+// note is the server's order in words; "" without one, and for one of which the state says all.
+func (s *server) note() string {
+	if s.order == nil || s.order.isPlain() {
+		return ""
+	}
+	return "order: " + s.order.String()
+}

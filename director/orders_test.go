@@ -1,0 +1,81 @@
+package director
+
+import (
+	"testing"
+	"time"
+
+	"ldirectord/notify"
+)
+
+// Orders end by the wall clock, wherever somebody sets it. One that has ended stays so when the clock is set back,
+// though who keeps the orders does not know yet; the next daemon goes by the clock that it finds.
+func TestTheEndOfAnOrderFollowsTheClock(t *testing.T) {
+	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	a, b := Backend{"tcp:10.1.0.1:80", "10.2.0.1:80"}, Backend{"tcp:10.1.0.1:80", "10.2.0.2:80"}
+	given := Orders{a: {Kind: Maint, Until: noon}, b: {Kind: Drain, Until: noon.Add(time.Hour)}}
+	var told []notify.Event
+	journal := notify.NewJournal(func(e notify.Event) { told = append(told, e) })
+	d := New(Deps{Journal: journal, Orders: given})
+	for _, step := range []struct {
+		clock time.Time
+		left  int
+		next  time.Time
+	}{
+		{noon.Add(-time.Second), 2, noon},
+		{noon.Add(-24 * time.Hour), 2, noon},
+		{noon, 1, noon.Add(time.Hour)},
+		{noon.Add(-time.Minute), 1, noon.Add(time.Hour)},
+		{noon.Add(48 * time.Hour), 0, time.Time{}},
+	} {
+		d.endOrders(step.clock)
+		if len(d.ordered) != step.left || !d.orderEnd.Equal(step.next) {
+			t.Errorf("at %v: %v hold, the next ends at %v; want %d, %v", step.clock, d.ordered, d.orderEnd, step.left, step.next)
+		}
+	}
+	d.replaceOrders(given)
+	if len(d.ordered) != 0 {
+		t.Errorf("%v hold again", d.ordered)
+	}
+	again := Orders{a: {Kind: Maint, Until: time.Now().Add(time.Hour)}}
+	d.replaceOrders(again)
+	if len(d.ordered) != 1 || len(d.over) != 0 {
+		t.Errorf("another order for the same server: %v, over: %v", d.ordered, d.over)
+	}
+	if err := journal.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ended := 0
+	for _, e := range told {
+		if e.Kind == notify.OrderEnded {
+			ended++
+		}
+	}
+	if ended != 2 {
+		t.Errorf("%d ends were told, want 2: %v", ended, told)
+	}
+}
+
+func TestAnOrderInWords(t *testing.T) {
+	until := time.Date(2026, 11, 21, 18, 0, 0, 0, time.Local).UTC()
+	for want, o := range map[string]Order{
+		"drain":     {Kind: Drain},
+		"weight 20": {Kind: Weigh, Weight: 20},
+		"maint until 2026-11-21 18:00:00 by kim: new disk": {Kind: Maint, By: "kim", Why: "new disk", Until: until},
+		"drain: slow": {Kind: Drain, Why: "slow"},
+	} {
+		if got := o.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestOrdersThatAnOperatorMeans(t *testing.T) {
+	all := Orders{{"tcp:10.1.0.1:80", "10.2.0.1:80"}: {}, {"fwm:3", "10.2.0.1:80"}: {}, {"fwm:3", "10.2.0.11:80"}: {}}
+	for words, want := range map[[2]string]int{
+		{"", "10.2.0.1"}: 2, {"3", "10.2.0.1"}: 1, {"fwm:3", "10.2.0.11:80"}: 1, {"10.1.0.1:80", "10.2.0.1:80"}: 1, {"", "10.2.0.1:81"}: 0, {"3", ""}: 2,
+	} {
+		if got := all.Backends(words[0], words[1]); len(got) != want {
+			t.Errorf("%q: %v, want %d", words, got, want)
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package maintenance
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	maxFile = 1000 // bytes read of a file
+	maxNote = 200  // bytes of its reason that are kept
+)
+
+// note is what a file of the folder says.
+type note struct {
+	text  string    // after its name: the reason, and the end; "" when it is empty
+	until time.Time // zero: until it goes
+}
+
+// readNote reads a file. Its reason is the line why=, or else the first line; until= ends the maintenance. What is no
+// time ends nothing.
+func readNote(path string) (n note) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold the watch up
+	if err != nil {
+		return n
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return n
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return n
+	}
+	why, end := "", ""
+	for line := range strings.Lines(strings.TrimSpace(string(text))) {
+		line = strings.TrimSpace(line)
+		if word, is := strings.CutPrefix(line, "until="); is {
+			end = strings.TrimSpace(word)
+		} else if word, is := strings.CutPrefix(line, "why="); is {
+			why = strings.TrimSpace(word)
+		} else if why == "" {
+			why = line
+		}
+	}
+	if why != "" {
+		n.text = ": " + strings.ToValidUTF8(why[:min(len(why), maxNote)], "?")
+	}
+	if end == "" {
+		return n
+	}
+	if n.until, err = ParseUntil(end, info.ModTime()); err != nil {
+		n.text += "; no end: " + strings.ToValidUTF8(err.Error(), "?")
+	} else {
+		n.text += "; until " + n.until.Local().Format(time.DateTime)
+	}
+	return n
+}
+
+// ParseUntil reads when something ends: a date with a time, or the time of day that comes next after a moment. Where no
+// zone is given it is the local one.
+func ParseUntil(text string, after time.Time) (time.Time, error) {
+	for _, form := range []string{time.RFC3339, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04"} {
+		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	clock, err := time.Parse("15:04", text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is not a time: 18:00 is, 2026-11-21 18:00, or 2026-11-21T18:00:00Z", text)
+	}
+	after = after.Local()
+	for day := 0; ; day++ {
+		t := time.Date(after.Year(), after.Month(), after.Day()+day, clock.Hour(), clock.Minute(), 0, 0, time.Local)
+		if t.After(after) {
+			return t, nil
+		}
+	}
+}
