@@ -127,6 +127,7 @@ func (c *chaos) event() {
 		{1, func() { c.stop(ErrHandover); c.pause(); c.start() }},
 		{2, c.crash},
 		{2, c.standBy},
+		{4, c.traffic},
 		{1, func() { c.fix(); c.stop(nil); c.pause(); c.start() }},
 	}
 	total := 0
@@ -184,10 +185,18 @@ func (c *chaos) edit() {
 	c.say("reload")
 	p := c.plan(next)
 	c.oracle.offer(next)
+	before, began := c.read(), time.Now()
 	if err := c.director.Reload(c.t.Context(), p); err != nil {
 		c.t.Error(err)
 	}
+	c.oracle.leave(next, before, began)
 	c.oracle.take(next)
+}
+
+// traffic begins or ends the connections of a server.
+func (c *chaos) traffic() {
+	s := c.server()
+	c.say("%s has connections: %v", s, c.oracle.carry(s))
 }
 
 func (c *chaos) maintenance() {
@@ -312,6 +321,7 @@ func (c *chaos) start() {
 	c.director = New(Deps{
 		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
 		Former: c.oracle.claimed(), Owned: c.oracle.claim, Standby: c.oracle.rests(),
+		Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers,
 	})
 	ctx, end := context.WithCancelCause(context.Background())
 	c.end, c.ended = end, make(chan error, 1)
@@ -389,7 +399,7 @@ func (c *chaos) read() ipvsctl.Table {
 func (c *chaos) compare() {
 	c.t.Helper()
 	c.oracle.settle(c.read())
-	want, have := c.oracle.expected(), c.oracle.judged(c.read())
+	want, have := c.oracle.expected(), c.oracle.withoutLeavers(c.oracle.judged(c.read()))
 	if got := ipvsctl.Format(have); got != ipvsctl.Format(want) {
 		c.complain("after %v of quiet the table is\n%sand should be\n%s", quietTime, got, ipvsctl.Format(want))
 	}

@@ -36,6 +36,7 @@ func (c *chaos) newSection() section {
 	if c.coin() {
 		s.check = "negotiate"
 	}
+	s.drain = []int{0, 0, 3, 60}[c.rand.IntN(4)]
 	if c.rand.IntN(10) == 0 {
 		s.check = "off"
 	}
@@ -51,7 +52,9 @@ func (c *chaos) newSection() section {
 func (c *chaos) touched(s section) section {
 	other := c.newSection()
 	s.servers = slices.Clone(s.servers)
-	switch c.rand.IntN(9) {
+	switch c.rand.IntN(10) {
+	case 9:
+		s.drain = other.drain
 	case 0:
 		s.scheduler = other.scheduler
 	case 1:
@@ -87,6 +90,7 @@ type section struct {
 	quiescent, repair    bool
 	fallback, cleanStop  bool
 	onChange             bool
+	drain                int
 	servers              []entry
 }
 
@@ -135,6 +139,9 @@ func (f file) text(maintenanceDir string) string {
 		}
 		fmt.Fprintf(&out, "\tscheduler = %s\n\tchecktype = %s\n\tservice = http\n", s.scheduler, s.check)
 		fmt.Fprintf(&out, "\tcheckinterval = %d\n\tchecktimeout = %d\n\tnegotiatetimeout = %d\n", s.interval, s.interval+10, s.interval+10)
+		if s.drain > 0 {
+			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)
+		}
 		fmt.Fprintf(&out, "\tfailurecount = %d\n\trisecount = %d\n", s.fall, s.rise)
 		fmt.Fprintf(&out, "\tquiescent = %s\n\trepair = %s\n\tcleanstop = %s\n", yes[s.quiescent], yes[s.repair], yes[s.cleanStop])
 	}

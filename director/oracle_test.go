@@ -38,7 +38,8 @@ type oracle struct {
 	ending     bool
 	role       part
 	claims     []ipvsctl.Key // what the daemon says may be in the table by it
-	lines      []string
+	leaveOracle
+	lines []string
 }
 
 // condition of a server.
@@ -121,6 +122,8 @@ func newOracle(complain func(string, ...any)) *oracle {
 		maintained: map[netip.AddrPort]bool{},
 		disturbed:  map[netip.AddrPort]time.Time{},
 		left:       -1,
+
+		leaveOracle: newLeaveOracle(),
 	}
 }
 
@@ -148,6 +151,7 @@ func (o *oracle) take(f file) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	clear(o.byHand)
+	clear(o.touched)
 	kept := map[probe]bool{}
 	for _, s := range f {
 		for _, e := range s.servers {
@@ -226,6 +230,7 @@ func (o *oracle) hand(op ipvsctl.Op) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.foreign = o.foreign || op.Key.Addr == foreign
+	o.touch(op)
 	if s := o.files[0][op.Key.Addr]; !s.repair && op.Kind >= ipvsctl.AddDest {
 		o.byHand[spot{op.Key, op.Dest.Addr}] = anyRest
 	}
@@ -297,6 +302,9 @@ func (o *oracle) stopping(clean bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ending = clean
+	if clean {
+		maps.DeleteFunc(o.mustStay, func(at spot, _ time.Time) bool { return o.files[0][at.key.Addr].cleanStop })
+	}
 }
 
 // claim is what a daemon records for the next one, as long as it lives.
@@ -320,6 +328,10 @@ func (o *oracle) rest(p part) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.role = p
+	if p == leaving { // nobody waits for those who drain
+		clear(o.mayStay)
+		clear(o.mustStay)
+	}
 	if p == returning {
 		clear(o.byHand)
 	}

@@ -39,6 +39,8 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 	switch {
 	case op.Kind == ipvsctl.DelService:
 		return "it is configured"
+	case op.Kind == ipvsctl.DelDest && o.always(sections, func(s section) bool { return o.mustDrain(op.Key, s, op.Dest.Addr) }):
+		return "it drains, and has connections"
 	case op.Kind < ipvsctl.AddDest:
 		return ""
 	case was == 0 && is > 0 && !slices.ContainsFunc(sections, func(s section) bool { return o.mayServe(op.Key, s, op.Dest) }):

@@ -1,0 +1,144 @@
+package director
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+// leaveOracle is what the oracle knows of servers that left the file.
+type leaveOracle struct {
+	busy     map[netip.AddrPort]bool // servers with connections
+	touched  map[spot]bool           // by hand since the file was taken
+	mayStay  map[spot]time.Time      // no longer than until then, with connections, at weight 0
+	mustStay map[spot]time.Time      // until then at least: connections all the time, and nothing else happened to them
+	recorded []Leaver                // by the daemon for the next one
+}
+
+func newLeaveOracle() leaveOracle {
+	return leaveOracle{
+		busy: map[netip.AddrPort]bool{}, touched: map[spot]bool{}, mayStay: map[spot]time.Time{}, mustStay: map[spot]time.Time{},
+	}
+}
+
+// carry notes that connections of a server begin or end, and tells which.
+func (o *oracle) carry(a netip.AddrPort) (begin bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.busy[a] = !o.busy[a]
+	for at := range o.mustStay {
+		if at.addr == a {
+			delete(o.mustStay, at)
+		}
+	}
+	return o.busy[a]
+}
+
+// touch notes a change by hand.
+func (o *oracle) touch(op ipvsctl.Op) {
+	if op.Kind >= ipvsctl.AddDest {
+		o.touched[spot{op.Key, op.Dest.Addr}] = true
+		delete(o.mustStay, spot{op.Key, op.Dest.Addr})
+		return
+	}
+	for at := range o.mustStay {
+		if at.key == op.Key {
+			delete(o.mustStay, at)
+		}
+	}
+}
+
+// leave notes who leaves with another file, which a daemon took over since a moment, when the table was like this.
+func (o *oracle) leave(next file, before ipvsctl.Table, began time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	may, must := map[spot]time.Time{}, map[spot]time.Time{}
+	for addr, s := range next {
+		key, drain := keyFor(addr), time.Duration(s.drain)*time.Second
+		was := o.files[0][addr]
+		for a := range before[key].Dests {
+			at := spot{key, a}
+			_, stays := s.entry(a)
+			_, known := was.entry(a)
+			until, left := o.mayStay[at]
+			if drain == 0 || stays || !known && !left || o.role != inService {
+				continue
+			}
+			may[at] = earlier(until, time.Now().Add(drain))
+			if _, sure := o.mustStay[at]; o.busy[a] && o.left != 0 && !o.touched[at] && (sure || known) {
+				must[at] = earlier(o.mustStay[at], began.Add(drain))
+			}
+		}
+	}
+	o.mayStay, o.mustStay = may, must
+}
+
+// mustDrain reports whether a server left the file and has had connections ever since.
+func (o *oracle) mustDrain(key ipvsctl.Key, s section, addr netip.AddrPort) bool {
+	_, configured := s.entry(addr)
+	return s.drain > 0 && !configured && time.Now().Before(o.mustStay[spot{key, addr}])
+}
+
+// earlier is the earlier of two times, of which the first may be zero.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// withoutLeavers is a table without those who left the file and may still be there.
+func (o *oracle) withoutLeavers(table ipvsctl.Table) ipvsctl.Table {
+	var gone []spot
+	defer func() {
+		for _, at := range gone {
+			o.complain("%v should drain in %v", at.addr, at.key)
+		}
+	}()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for at, until := range o.mayStay {
+		d, in := table[at.key].Dests[at.addr]
+		if in && d.Weight == 0 && o.busy[at.addr] && time.Since(until) < 2*lookInterval {
+			delete(table[at.key].Dests, at.addr)
+		}
+		if !in && time.Now().Before(o.mustStay[at]) {
+			gone = append(gone, at)
+		}
+	}
+	return table
+}
+
+// recordLeavers is what a daemon records for the next one, as long as it lives.
+func (o *oracle) recordLeavers(all []Leaver) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.left != 0 {
+		o.recorded = slices.Clone(all)
+	}
+}
+
+func (o *oracle) recordedLeavers() []Leaver {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.recorded
+}
+
+// Counters tells the connections of those that are busy.
+func (w *watched) Counters(ctx context.Context, key ipvsctl.Key) (map[netip.AddrPort]ipvsctl.Counters, error) {
+	if err := w.o.refuses(false); err != nil {
+		return nil, err
+	}
+	counters, err := w.Memory.Counters(ctx, key)
+	w.o.mu.Lock()
+	defer w.o.mu.Unlock()
+	for a := range counters {
+		if w.o.busy[a] {
+			counters[a] = ipvsctl.Counters{Active: 1}
+		}
+	}
+	return counters, err
+}
