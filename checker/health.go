@@ -82,6 +82,9 @@ func (h Health) slide(ok bool, r Rule) (Health, bool) {
 	return h, true
 }
 
+// Doubted reports whether the last result, a success or a failure, speaks against the state.
+func (h Health) Doubted(ok bool) bool { return h.State != Unknown && ok != (h.State == Up) }
+
 // Soft tells, for a server that is up, how many failures count against it and how many take it down.
 func (h Health) Soft(r Rule) (failures, limit int) {
 	if r.Of > 0 {

@@ -25,6 +25,9 @@ const (
 	stallAfter = 500 * time.Millisecond
 	// shortageRetry is the wait before a check is repeated that failed by a shortage of this machine.
 	shortageRetry = 200 * time.Millisecond
+	// extraEvery is the time between two checks of all hurried tasks together, but for those of their schedule: a
+	// rack that dies is no storm.
+	extraEvery = 2 * time.Millisecond
 	// endTimeout is how long cancelled checks may take to end.
 	endTimeout = 2 * time.Second
 )
@@ -41,6 +44,15 @@ type Task struct {
 	ran     bool
 	ok      bool // of the last result
 	doubted bool // the last result was ignored
+	hurry   *hurry
+}
+
+// hurry is what a task has while it is made more often than each interval.
+type hurry struct {
+	every   time.Duration // from the end of one check to the start of the next; 0: the hurry ends with the check that runs
+	planned time.Time     // when the task is due by its interval
+	extra   bool          // it is due, or runs, before that
+	granted bool          // and has its place among the extra checks
 }
 
 func (t *Task) when() time.Time { return t.due }
@@ -70,6 +82,7 @@ type Pool struct {
 	taken   []Update      // used again
 	told    time.Time     // when results was last signalled
 	spread  float64       // where in its interval the next new task goes
+	free    time.Time     // when the next extra check may begin
 	epoch   time.Time     // where all grids begin
 	planned time.Time     // when the pool last planned to wake; zero before the first round
 	stalled time.Time     // when it last woke far too late
@@ -112,6 +125,67 @@ func (p *Pool) Set(tasks []*Task) {
 	}
 	p.tasks = tasks
 	p.changed()
+}
+
+// Hurry makes extra checks of a task until it is called with 0: each one as long after the end of the one before, where that
+// is sooner than the task's interval says. There are at most 500 of them a second for all tasks. Where one has to wait
+// for its turn, it comes later, or not before the task is due anyway.
+func (p *Pool) Hurry(t *Task, every time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.hurry == nil {
+		t.hurry = &hurry{}
+	}
+	t.hurry.every = every
+	if !t.in || t.index < 0 {
+		return // finish continues it
+	}
+	t.calm()
+	t.hasten(time.Now())
+	heap.Fix(&p.queue, t.index)
+	if t.due.Before(p.planned) {
+		p.changed()
+	}
+}
+
+// calm makes a task due by its interval. It may just have been checked by its hurry.
+func (t *Task) calm() {
+	if t.hurry != nil && t.hurry.extra {
+		t.due, t.hurry.extra = t.hurry.planned, false
+	}
+}
+
+// hasten makes a task that is due by its interval due sooner, if it is hurried.
+func (t *Task) hasten(now time.Time) {
+	h := t.hurry
+	switch {
+	case h == nil:
+	case h.every == 0:
+		t.hurry = nil
+	default:
+		*h = hurry{every: h.every, planned: t.due}
+		if soon := now.Add(h.every); soon.Before(t.due) {
+			t.due, h.extra = soon, true
+		}
+	}
+}
+
+// grants reports whether a task that is due may be checked now. If not, it is due later.
+func (p *Pool) grants(t *Task, now time.Time) bool {
+	h := t.hurry
+	if h == nil || !h.extra || h.granted {
+		return true
+	}
+	if p.free.Before(now) {
+		p.free = now
+	}
+	if !p.free.Before(h.planned) {
+		t.calm()
+		return !t.due.After(now)
+	}
+	h.granted, t.due = true, p.free
+	p.free = p.free.Add(extraEvery)
+	return !t.due.After(now)
 }
 
 // Results is signalled when there is something to Take. A success after a success may be reported up to a second late.
@@ -211,6 +285,10 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 	p.slept = slept
 	for len(p.queue) > 0 && !p.queue[0].due.After(now) {
 		t := heap.Pop(&p.queue).(*Task)
+		if !p.grants(t, now) {
+			heap.Push(&p.queue, t)
+			continue
+		}
 		if p.isLight(t) {
 			light = append(light, t)
 			continue
@@ -270,8 +348,9 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 		p.changed()
 		return
 	}
-	told := !t.ran || !r.OK || !t.ok
+	told := !t.ran || !r.OK || !t.ok || t.hurry != nil
 	t.due = p.next(t, r, start, now)
+	t.hasten(now)
 	t.ran, t.ok, t.doubted = true, r.OK, false
 	heap.Push(&p.queue, t)
 	p.pending = append(p.pending, Update{Task: t, Result: r})
@@ -294,7 +373,11 @@ func (p *Pool) next(t *Task, r Result, start, now time.Time) time.Time {
 	if now.Sub(start) >= t.Every { // it took its whole interval: the next one is not late, too
 		return now
 	}
-	return after(t.due, t.Every, now)
+	last := t.due
+	if t.hurry != nil && t.hurry.extra {
+		last = t.hurry.planned.Add(-t.Every)
+	}
+	return after(last, t.Every, now)
 }
 
 // overslept reports whether the process did not run for some time during a check.

@@ -31,6 +31,7 @@ func (c *chaos) newSection() section {
 		scheduler: schedulers[c.rand.IntN(len(schedulers))],
 		check:     "connect",
 		interval:  1 + c.rand.IntN(3), fall: 1 + c.rand.IntN(maxResults), rise: 1 + c.rand.IntN(maxResults),
+		fast:      fastIntervals[c.rand.IntN(len(fastIntervals))],
 		quiescent: c.coin(), repair: c.coin(), fallback: c.coin(), cleanStop: c.coin(), onChange: c.coin(),
 	}
 	if c.coin() {
@@ -60,7 +61,7 @@ func (c *chaos) touched(s section) section {
 	case 1:
 		s.check = other.check
 	case 2:
-		s.interval = other.interval
+		s.interval, s.fast = other.interval, other.fast
 	case 3:
 		s.fall, s.rise = other.fall, other.rise
 	case 4:
@@ -87,6 +88,7 @@ type file map[netip.AddrPort]section
 type section struct {
 	scheduler, check     string
 	interval, fall, rise int
+	fast                 string // changes no verdict, only its time
 	quiescent, repair    bool
 	fallback, cleanStop  bool
 	onChange             bool
@@ -106,6 +108,8 @@ var (
 	sorry      = netip.MustParseAddrPort("127.0.0.1:80")
 	foreign    = netip.MustParseAddrPort("10.9.0.1:80") // somebody else's virtual service
 	schedulers = []string{"wrr", "wlc", "rr"}
+	// fastIntervals has 0 most often, and one that is longer than an interval.
+	fastIntervals = []string{"0", "0", "100ms", "0.3", "1500ms"}
 )
 
 func addresses(prefix string, n int) (list []netip.AddrPort) {
@@ -142,7 +146,7 @@ func (f file) text(maintenanceDir string) string {
 		if s.drain > 0 {
 			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)
 		}
-		fmt.Fprintf(&out, "\tfailurecount = %d\n\trisecount = %d\n", s.fall, s.rise)
+		fmt.Fprintf(&out, "\tfailurecount = %d\n\trisecount = %d\n\tfastinterval = %s\n", s.fall, s.rise, s.fast)
 		fmt.Fprintf(&out, "\tquiescent = %s\n\trepair = %s\n\tcleanstop = %s\n", yes[s.quiescent], yes[s.repair], yes[s.cleanStop])
 	}
 	return out.String()

@@ -169,7 +169,7 @@ func (d *Director) install(p *Plan, f folder) {
 	for i, t := range p.tasks {
 		checks[t] = &all[i]
 		if was := d.checks[t]; was != nil {
-			*checks[t] = check{last: was.last, at: was.at, known: was.known, reported: was.reported}
+			*checks[t] = check{last: was.last, at: was.at, known: was.known, reported: was.reported, hurried: was.hurried}
 		}
 		if !checks[t].reported {
 			d.waiting++
@@ -183,6 +183,11 @@ func (d *Director) install(p *Plan, f folder) {
 		j.check.users = append(j.check.users, x)
 	}
 	d.checks = checks
+	for t, c := range checks {
+		if c.known {
+			d.hurry(t, c)
+		}
+	}
 	d.mark()
 	d.applyOrders()
 	d.enter(f)

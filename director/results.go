@@ -40,6 +40,23 @@ func (d *Director) results(updates []checker.Update) {
 			d.monitor(x.v, x.s, u.Result)
 			d.judge(x.v, x.s, x.s.of(c), u.Result)
 		}
+		d.hurry(u.Task, c)
+	}
+}
+
+// hurry asks for further checks while the last result speaks against the state of a server: by the shortest fastinterval
+// of those that use the check.
+func (d *Director) hurry(t *checker.Task, c *check) {
+	var every time.Duration
+	for _, x := range c.users {
+		fast := x.v.cfg.FastInterval.Duration()
+		if fast > 0 && (every == 0 || fast < every) && x.s.of(c).health.Doubted(c.last.OK) {
+			every = fast
+		}
+	}
+	if every != c.hurried {
+		c.hurried = every
+		d.pool.Hurry(t, every)
 	}
 }
 

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -66,6 +67,38 @@ func (a adviser) check() {
 	}
 	a.when(a.s.has("checkinterval") && !a.globals.Fork, "checkinterval", ownInterval,
 		"the section's checkinterval counts; the Perl ldirectord ignores it unless fork=yes")
+	if why := v.neverFast(); why != "" && a.s.has("fastinterval") {
+		a.warn("fastinterval", noEffect, "%s", why)
+	}
+}
+
+// neverFast is why the fastinterval of a virtual service changes nothing.
+func (v *Virtual) neverFast() string {
+	switch {
+	case v.FastInterval == 0:
+	case v.FastInterval >= v.CheckInterval:
+		return fmt.Sprintf("fastinterval has no effect: it is not shorter than checkinterval, %v", v.CheckInterval.Duration())
+	case v.FailureCount == 1 && v.RiseCount == 1 && v.Window.Of == 0:
+		return "fastinterval has no effect where one result decides; it needs failurecount, risecount or window"
+	}
+	return ""
+}
+
+// neverFast warns of a global fastinterval that changes nothing anywhere.
+func (r *reader) neverFast(c *Config) {
+	pos, ok := c.Global.At["fastinterval"]
+	if !ok {
+		return
+	}
+	why := ""
+	for i := range c.Virtuals {
+		if why = c.Virtuals[i].neverFast(); why == "" {
+			return
+		}
+	}
+	if why != "" {
+		r.warn(order{block: pos.Line}, noEffect, pos, "%s", why)
+	}
 }
 
 func (v *Virtual) negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }

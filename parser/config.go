@@ -42,6 +42,7 @@ type Settings struct {
 	CheckTimeout     Seconds // effective: negotiatetimeout where that alone is written
 	NegotiateTimeout Seconds // effective: checktimeout where that alone is written
 	CheckInterval    Seconds
+	FastInterval     Seconds // extension: in doubt of a server's state; 0: as ever
 	CheckCount       int
 	FailureCount     int
 	RiseCount        int    // extension: successes before a down server is up again, >= 1

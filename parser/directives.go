@@ -143,6 +143,11 @@ var directives = chapters(
 			either: setting(func(s *Settings) *Window { return &s.Window }, readWindow),
 			Doc: "In service while at least N of the last M checks passed. It replaces `failurecount` and `risecount`; one place cannot have " +
 				"both."},
+		{Name: "fastinterval", Form: Time, Value: "seconds, 0.1 or more, or 0", Default: "0", Extension: true,
+			either: setting(func(s *Settings) *Seconds { return &s.FastInterval }, timeOrNone),
+			Doc: "Time from the end of a check whose result speaks against the state of its server, which is not enough to change it, to a further " +
+				"check: with `failurecount`, `risecount` or `window`. The checks of `checkinterval` are made as well. There are at most 500 further " +
+				"checks a second for all servers. With 0 there are none."},
 		{Name: "checkcount", Value: "1 or more", Default: "1",
 			either: setting(func(s *Settings) *int { return &s.CheckCount }, readCheckCount),
 			Doc:    "Deprecated: tries of one ping check. `failurecount` is the number of failed checks."},
@@ -152,7 +157,7 @@ var directives = chapters(
 			either: setting(func(s *Settings) *bool { return &s.Quiescent }, yesNo),
 			Doc:    "Give a server that is down weight 0 instead of removing it. It gets no new connection and keeps those it has."},
 		{Name: "draintime", Form: Time, Value: "seconds, 0.1 or more, or 0", Default: "0", Extension: true,
-			either: setting(func(s *Settings) *Seconds { return &s.DrainTime }, readDrainTime),
+			either: setting(func(s *Settings) *Seconds { return &s.DrainTime }, timeOrNone),
 			Doc: "How long a server that leaves the file may keep its connections. It gets weight 0 and no new connections, and goes when it " +
 				"has none left, or when the time is over. With 0 it goes at once. A service that leaves the file goes at once."},
 		{Name: "cleanstop", Value: yesOrNo, Default: "yes",

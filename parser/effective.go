@@ -28,6 +28,7 @@ func (r *reader) config() *Config {
 		seen[v.ID] = s.line.number
 	}
 	r.overlaps(c)
+	r.neverFast(c)
 	c.Names = r.names.list()
 	return c
 }

@@ -156,8 +156,8 @@ func exactTime(v *value) (Seconds, *problem) {
 	return s, nil
 }
 
-// readDrainTime reads a time, or 0.
-func readDrainTime(v *value) (Seconds, *problem) {
+// timeOrNone reads a time, or 0.
+func timeOrNone(v *value) (Seconds, *problem) {
 	if v.text == "0" {
 		return 0, nil
 	}

@@ -1,0 +1,198 @@
+package checker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// starts runs tasks of one interval, all at the same check, and returns when each check began, after an instant.
+type starts struct {
+	mu    sync.Mutex
+	begin time.Time
+	at    []time.Duration
+}
+
+func (s *starts) check(took time.Duration, ok bool) Checker {
+	return checkFunc(func(ctx context.Context) Result {
+		s.mu.Lock()
+		s.at = append(s.at, time.Since(s.begin))
+		s.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(took): // 0 is at once
+		}
+		return Result{OK: ok}
+	})
+}
+
+// settled is a pool in a bubble with a task whose schedule is known: it is due every 10 s from the beginning on.
+func settled(t *testing.T, took time.Duration) (*Pool, *Task, *starts) {
+	s := &starts{begin: time.Now()}
+	p := run(t)
+	tk := task(10*time.Second, s.check(took, false))
+	p.Set([]*Task{tk})
+	time.Sleep(16500 * time.Millisecond) // the first phase is 6.5 s
+	synctest.Wait()
+	s.again(nil)
+	return p, tk, s
+}
+
+// again forgets all until now.
+func (s *starts) again(at []time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin, s.at = time.Now(), at
+}
+
+func TestAHurriedTaskIsCheckedBesideItsSchedule(t *testing.T) {
+	for name, c := range map[string]struct {
+		took, every time.Duration
+		want        string
+	}{
+		"each three seconds":             {0, 3 * time.Second, "[3s 6s 9s 10s 13s 16s 19s 20s]"},
+		"from the end of the one before": {2 * time.Second, 3 * time.Second, "[5s 10s 15s 20s]"},
+		"as its interval":                {0, 10 * time.Second, "[10s 20s]"},
+		"slower than its interval":       {0, 30 * time.Second, "[10s 20s]"},
+		"one that ends after it was due": {8 * time.Second, time.Second, "[9s 18s]"},
+		"and whose next one is too late": {7 * time.Second, 2500 * time.Millisecond, "[9.5s 19s]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, tk, s := settled(t, c.took)
+				p.Hurry(tk, c.every)
+				time.Sleep(21 * time.Second)
+				synctest.Wait()
+				if got := fmt.Sprint(s.at); got != c.want {
+					t.Errorf("checks at %v, want %v", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestTheEndOfAHurryBringsTheScheduleBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		took, end time.Duration
+		want      string
+	}{
+		"between two checks":    {0, 7 * time.Second, "[3s 6s 10s 20s]"},
+		"while an extra runs":   {time.Second, 4500 * time.Millisecond, "[4s 10s 20s]"},
+		"while a planned runs":  {time.Second, 10500 * time.Millisecond, "[4s 8s 10s 20s]"},
+		"before the first one":  {0, 0, "[10s 20s]"},
+		"and it is not granted": {0, 3*time.Second - Tick/2, "[10s 20s]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, tk, s := settled(t, c.took)
+				p.Hurry(tk, 3*time.Second)
+				time.Sleep(c.end)
+				synctest.Wait()
+				p.Hurry(tk, 0)
+				time.Sleep(21*time.Second - c.end)
+				synctest.Wait()
+				if got := fmt.Sprint(s.at); got != c.want {
+					t.Errorf("checks at %v, want %v", got, c.want)
+				}
+				if tk.hurry != nil {
+					t.Error("it is still hurried")
+				}
+			})
+		})
+	}
+}
+
+func TestAnotherHurryCountsFromNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, tk, s := settled(t, 0)
+		p.Hurry(tk, 8*time.Second)
+		time.Sleep(time.Second)
+		p.Hurry(tk, 4*time.Second)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := fmt.Sprint(s.at); got != "[5s 9s 10s]" {
+			t.Errorf("checks at %v", got)
+		}
+	})
+}
+
+// While a server comes back, a success after a success is news.
+func TestResultsOfAHurriedTaskAreToldAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := run(t)
+		tk := task(10*time.Second, checkFunc(func(context.Context) Result { return Result{OK: true} }))
+		p.Set([]*Task{tk})
+		<-p.Results()
+		p.Take()
+		p.Hurry(tk, 100*time.Millisecond)
+		begin := time.Now()
+		for range 5 {
+			<-p.Results()
+			p.Take()
+		}
+		if took := time.Since(begin); took > 550*time.Millisecond {
+			t.Errorf("five results took %v, want 500 ms", took)
+		}
+	})
+}
+
+// A dead rack: ten thousand servers fail from one moment on, and all are hurried.
+func TestExtraChecksHaveABudget(t *testing.T) {
+	for _, every := range []time.Duration{time.Second, 10 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			const servers = 10_000
+			s := &starts{begin: time.Now()}
+			p := run(t)
+			var tasks []*Task
+			for range servers {
+				tasks = append(tasks, task(every, s.check(0, false)))
+			}
+			p.Set(tasks)
+			time.Sleep(3 * every)
+			synctest.Wait()
+			for _, tk := range tasks {
+				p.Hurry(tk, every/2)
+			}
+			s.again(make([]time.Duration, 0, 3*servers))
+			time.Sleep(2 * every)
+			synctest.Wait()
+			budget := int(2*every/time.Second) * 500
+			if extra := len(s.at) - 2*servers; extra < budget*7/10 || extra > budget+servers/100 {
+				t.Errorf("interval %v: %d extra checks in two intervals, want up to %d", every, extra, budget)
+			}
+			planned := servers * int(Tick) / int(gridOf(every, servers))
+			for i, at := range s.at {
+				if j, _ := slices.BinarySearch(s.at, at+Tick); j-i > 2*planned+2*int(Tick/extraEvery)+3 {
+					t.Fatalf("interval %v: %d checks at once, %d are planned", every, j-i, planned)
+				}
+			}
+		})
+	}
+}
+
+func TestAnExtraCheckWaitsForItsTurnOrForItsInterval(t *testing.T) {
+	now := time.Unix(1000, 0)
+	for name, c := range map[string]struct {
+		free, planned time.Duration // from now
+		granted       bool
+		runs          bool
+		due, next     time.Duration
+	}{
+		"nobody waits":               {-time.Second, 5 * time.Second, false, true, 0, extraEvery},
+		"others come first":          {time.Second, 5 * time.Second, false, false, time.Second, time.Second + extraEvery},
+		"it is its turn":             {time.Second, 5 * time.Second, true, true, 0, time.Second},
+		"it is due before its turn":  {5 * time.Second, 5 * time.Second, false, false, 5 * time.Second, 5 * time.Second},
+		"it has become due meantime": {time.Second, 0, false, true, 0, time.Second},
+	} {
+		p := NewPool()
+		p.free = now.Add(c.free)
+		tk := &Task{due: now, hurry: &hurry{every: 1, planned: now.Add(c.planned), extra: true, granted: c.granted}}
+		if runs := p.grants(tk, now); runs != c.runs || tk.due.Sub(now) != c.due || p.free.Sub(now) != c.next {
+			t.Errorf("%s: runs %v, due %v, the next is free at %v", name, runs, tk.due.Sub(now), p.free.Sub(now))
+		}
+	}
+}
