@@ -46,11 +46,11 @@ func (c *pingCheck) result(ctx context.Context, took time.Duration, err error) R
 	case err == nil:
 		return passed(fmt.Sprintf("echo reply after %v", took.Round(time.Microsecond)))
 	case !isTimeout(err) || ctx.Err() != nil:
-		return failed(ctx, stageFault("ping", err))
+		return failed(ctx, AtConnect.of(stageFault("ping", err)))
 	}
 	silence := fmt.Sprintf("ping: no answer in %v", c.timeout)
 	if c.attempts > 1 {
 		silence = fmt.Sprintf("ping: no answer in %d times %v", c.attempts, c.timeout)
 	}
-	return failed(ctx, &fault{silence, os.ErrDeadlineExceeded})
+	return failed(ctx, AtConnect.of(&fault{silence, os.ErrDeadlineExceeded}))
 }

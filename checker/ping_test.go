@@ -32,10 +32,10 @@ func TestPingIsTriedAgainAfterSilenceOnly(t *testing.T) {
 	}{
 		"first":       {[]error{nil}, 1, Result{OK: true, Stage: AtMatch, Detail: "echo reply after 1.235ms"}},
 		"third":       {[]error{silent, silent, nil}, 3, Result{OK: true, Stage: AtMatch, Detail: "echo reply after 1.235ms"}},
-		"none":        {[]error{silent, silent, silent}, 3, Result{Stage: AtAnswer, Cause: Timeout, Detail: "ping: no answer in 3 times 5s"}},
-		"unreachable": {[]error{silent, syscall.ENETUNREACH}, 2, Result{Stage: AtAnswer, Cause: Unreachable, Detail: "ping: network is unreachable"}},
-		"forbidden":   {[]error{syscall.EPERM}, 1, Result{Stage: AtAnswer, Detail: "ping: operation not permitted"}},
-		"shortage":    {[]error{syscall.ENOBUFS}, 1, Result{Stage: AtAnswer, Cause: Shortage, Local: true, Detail: "ping: no buffer space available"}},
+		"none":        {[]error{silent, silent, silent}, 3, Result{Stage: AtConnect, Cause: Timeout, Detail: "ping: no answer in 3 times 5s"}},
+		"unreachable": {[]error{silent, syscall.ENETUNREACH}, 2, Result{Stage: AtConnect, Cause: Unreachable, Detail: "ping: network is unreachable"}},
+		"forbidden":   {[]error{syscall.EPERM}, 1, Result{Stage: AtConnect, Detail: "ping: operation not permitted"}},
+		"shortage":    {[]error{syscall.ENOBUFS}, 1, Result{Stage: AtConnect, Cause: Shortage, Local: true, Detail: "ping: no buffer space available"}},
 	} {
 		p := &fakePinger{errs: c.errs}
 		spec := anySpec("ping")

@@ -36,13 +36,15 @@ type orders struct {
 	role    instance.RoleOrder
 	unsaved bool // the role is not in its file
 	given   director.Orders
-	unread  bool // the file of given could not be read: there may be more
+	obeyed  map[string]bool // virtual services in which checks may take out every server
+	unread  bool            // the file of given could not be read: there may be more
 }
 
 // newOrders returns the orders that a daemon before left. A daemon whose role can't be read serves.
 func newOrders(d *daemon) *orders {
 	o := &orders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{})}
 	d.failed(notify.HookFailed, "Orders for servers can't be read", o.readGiven())
+	d.failed(notify.HookFailed, "Orders to obey can't be read", o.readObeyed())
 	var err error
 	o.role, err = o.roleFile().Read()
 	d.recorded(err)
@@ -76,6 +78,7 @@ func (o *orders) keep(ctx context.Context) {
 		_ = o.saveRole(o.role) // reported before
 	}
 	o.keepGiven()
+	o.keepObeyed(ctx)
 }
 
 // inTurn waits until no other order is carried out.

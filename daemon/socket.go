@@ -50,6 +50,7 @@ func (d *daemon) openSocket(ctx context.Context) {
 			return d.orders.answerSet(ctx, words)
 		}))
 	}
+	routes.HandleFunc("POST /obey", answerOrder(OrderTimeout, d.orders.answerObey))
 	s, err := listenAt(ctx, d.lock.Socket, routes)
 	if err == nil {
 		d.socket = s

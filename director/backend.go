@@ -90,7 +90,7 @@ func (now *Snapshot) Last(backends []Backend, orders Orders) (last Backend, any 
 // serves reports whether a server gets new connections. Where the table does not say, its checks do.
 func (now *Snapshot) serves(v VirtualSnapshot, s ServerSnapshot) bool {
 	if now.Standby || v.Error != "" {
-		return s.Up && (s.Weight > 0 || s.Order != nil && s.Order.Kind == Weigh)
+		return (s.Up || s.Held) && (s.Weight > 0 || s.Order != nil && s.Order.Kind == Weigh)
 	}
 	return s.InTable && s.Effective > 0
 }

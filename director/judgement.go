@@ -16,6 +16,7 @@ type judgement struct {
 	reason    string    // of the last failure
 	unjudged  *unjudged // nil: all answers could be judged
 	shortages int32     // results in a row that failed by a shortage of this machine
+	holdout   holdout   // by the last failure
 }
 
 // unjudged are answers of a check that can't be judged.

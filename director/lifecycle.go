@@ -72,11 +72,15 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 			}
 		}
 		for _, s := range v.servers {
+			was := s.verdict()
 			for j := &s.first; j != nil; j = j.next {
 				if c := d.checks[j.task]; c != nil && c.known && j.health.State == checker.Unknown {
 					j.health, _ = j.health.Next(c.last.OK, v.rule())
-					j.reason = c.last.Detail
+					j.reason, j.holdout = c.last.Detail, holdoutOf(c.last)
 				}
+			}
+			if s.verdict() != was {
+				v.follow(s, s.held || s.kept)
 			}
 		}
 	}
@@ -123,6 +127,7 @@ func checked(virtuals []*virtual) iter.Seq2[backendRef, *judgement] {
 func (v *virtual) inherit(was *virtual) {
 	v.fallbackIn, v.fallbackWanted, v.hook, v.lastOnChange = was.fallbackIn, was.fallbackWanted, was.hook, was.lastOnChange
 	v.announced = was.announced
+	v.obeys, v.holds, v.guardTold, v.tellAt = was.obeys, was.holds, was.guardTold, was.tellAt
 	v.backoff = was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
 	v.keepHistory(was)
@@ -130,7 +135,7 @@ func (v *virtual) inherit(was *virtual) {
 	for _, s := range v.servers {
 		for j := &s.first; j != nil; j = j.next {
 			if o := was.judged(v, s, j); o != nil {
-				j.health, j.reason, j.shortages, j.unjudged = o.health, o.reason, o.shortages, o.unjudged
+				j.health, j.reason, j.shortages, j.unjudged, j.holdout = o.health, o.reason, o.shortages, o.unjudged, o.holdout
 			}
 		}
 	}
@@ -189,6 +194,7 @@ func (d *Director) install(p *Plan, f folder) {
 		}
 	}
 	d.mark()
+	d.obeyChecks(d.obeyed)
 	d.applyOrders()
 	d.enter(f)
 	d.observe()

@@ -101,6 +101,7 @@ func (d *Director) maintain(files map[netip.AddrPort]string) {
 				d.say(v, s, notify.MaintenanceOff, fmt.Sprintf("Maintenance ends: %s (%s)", s.name(), v.cfg.ID), "")
 			}
 			s.maintenance = file
+			s.goOut()
 			s.transitioned, v.dirty = true, true
 		}
 		if up, known := v.available(); taken != nil && !up && known {

@@ -11,7 +11,7 @@ import (
 // VirtualState is a virtual service at one moment, as onchange reads it.
 type VirtualState struct {
 	Virtual   string        `json:"virtual"`
-	Available bool          `json:"available"`        // a server is up, and packets reach it
+	Available bool          `json:"available"`        // a server is up or held, and packets reach it
 	Reason    string        `json:"reason,omitempty"` // why it is not, though a server is up
 	Fallback  bool          `json:"fallback"`         // the fallback server serves
 	Servers   []ServerState `json:"servers"`
@@ -24,6 +24,7 @@ type ServerState struct {
 	State  string `json:"state"`  // unknown, up, down, drained, maintenance or off
 	Weight int    `json:"weight"` // as configured
 	Reason string `json:"reason,omitempty"`
+	Held   bool   `json:"held,omitempty"` // down, and in service all the same: see keepserving
 }
 
 // snapshot is what the director knows of a virtual service.
@@ -31,17 +32,18 @@ func (v *virtual) snapshot() (now VirtualState, up int) {
 	now = VirtualState{Virtual: v.cfg.ID, Fallback: v.fallbackIn}
 	servers := make([]ServerSnapshot, v.size())
 	v.describeServers(servers)
+	now.Available = v.foundServes()
 	for i := range servers {
 		s := &servers[i]
 		if s.State == "up" {
 			up++
 		}
-		now.Servers = append(now.Servers, ServerState{s.Real, s.State, s.Weight, s.Reason})
+		now.Servers = append(now.Servers, ServerState{s.Real, s.State, s.Weight, s.Reason, s.Held})
+		now.Available = now.Available || s.State == "up" || s.Held
 	}
 	for _, l := range v.describeLeavers() {
 		now.Leaving = append(now.Leaving, l.Name)
 	}
-	now.Available = up > 0 || v.foundServes()
 	return now, up
 }
 

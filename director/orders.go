@@ -135,7 +135,9 @@ func (d *Director) applyOrders() {
 	for _, v := range d.virtuals {
 		for _, s := range v.servers {
 			if o := d.ordered[Backend{v.cfg.ID, s.name()}]; o != s.ordered() {
+				drained := s.drained()
 				s.order = o.orNil()
+				s.reordered(drained)
 				s.transitioned, v.dirty = true, true
 			}
 		}

@@ -33,6 +33,12 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 	var changes []*change
 	var unknown []*virtual
 	now := time.Now()
+	for _, v := range d.virtuals {
+		if v.dirty || v.untold(now) {
+			d.guard(v)
+		}
+		v.dirty = v.dirty && !d.standby // a promotion makes all so
+	}
 	for _, v := range d.served() {
 		switch {
 		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() || ctx.Err() != nil:

@@ -62,14 +62,14 @@ func (d *Director) hurry(t *checker.Task, c *check) {
 
 // judge applies one result of one check to one server of one virtual service.
 func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) {
-	was, before, rule := s.verdict(), j.health, v.rule()
+	was, served, before, rule := s.verdict(), v.serves(s), j.health, v.rule()
 	next, changed := before.Next(r.OK, rule)
 	j.health, j.shortages = next, 0
 	if j.unjudged != nil {
 		j.unjudged.why = ""
 	}
 	if !r.OK {
-		j.reason = r.Detail
+		j.reason, j.holdout = r.Detail, holdoutOf(r)
 	}
 	softly, _ := before.Soft(rule)
 	switch {
@@ -82,7 +82,7 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 		d.say(v, s, notify.SoftFailure, fmt.Sprintf("Soft failure real server: %s (%s) failure %d/%d", s.name(), v.cfg.ID, failed, limit), r.Detail)
 	}
 	if s.verdict() != was {
-		s.transitioned, v.dirty = true, true
+		s.transitioned, v.dirty = v.follow(s, served) || s.transitioned, true
 		s.observe(d.now())
 		if was != checker.Unknown {
 			s.tally.Transitions++

@@ -39,12 +39,14 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	name HOST ADDRESS   a host name gets an address; a director that runs is told of it. Before, it has none
 //	stop, handover   end it
 //	up, down ADDR:PORT…   what the checks of these servers say from now on
+//	wrong ADDR:PORT…  they can be connected, and answer wrongly
 //	short ADDR:PORT  the checks fail by our own shortage
 //	unjudged ADDR:PORT  the answers can't be judged
 //	hand OP          somebody changes the table: an operation as below
 //	hooks DURATION   how long commands take from now on; only the end of those that are waited for is told
 //	drain VIRTUAL REAL, undrain   the operator's order, and no other
 //	order VIRTUAL REAL ORDER [for DURATION] [why TEXT]   one more; ORDER is drain, maint, weight N, or ready: none
+//	obey ID…         the order that in these virtual services, and no others, checks may take out all
 //	maintain NAME, unmaintain NAME   a file comes into MAINTENANCE, the folder of the configuration, and goes
 //	break, fix       the table refuses every change; takes them again; `break marks`: the mark rules
 //	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
@@ -183,7 +185,7 @@ func (s *scenario) step(words []string, body string) {
 		s.dead = true
 		s.mu.Unlock()
 		s.stop(ErrHandover)
-	case "up", "down", "short", "unjudged":
+	case "up", "down", "wrong", "short", "unjudged":
 		for _, a := range words[1:] {
 			s.set(netip.MustParseAddrPort(a), words[0])
 		}
@@ -195,6 +197,12 @@ func (s *scenario) step(words []string, body string) {
 		}
 	case "begin-standby":
 		go s.director.SetStandby(s.t.Context(), true)
+	case "obey":
+		ids := map[string]bool{}
+		for _, id := range words[1:] {
+			ids[id] = true
+		}
+		s.director.Obey(s.t.Context(), ids)
 	case "drain":
 		s.director.Order(s.t.Context(), Orders{{Virtual: words[1], Real: words[2]}: {Kind: Drain}})
 	case "undrain":
@@ -406,7 +414,8 @@ func (s *scenario) set(a netip.AddrPort, how string) {
 	defer s.mu.Unlock()
 	s.health[a] = map[string]checker.Result{
 		"up":       {OK: true},
-		"down":     {Detail: "connect: refused"},
+		"down":     {Detail: "connect: refused", Cause: checker.Refused, Stage: checker.AtConnect},
+		"wrong":    {Detail: "status 500", Cause: checker.Answer, Stage: checker.AtMatch},
 		"short":    {Local: true, Detail: "too many open files"},
 		"unjudged": {Unjudged: true, Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /a/"},
 	}[how]

@@ -38,6 +38,7 @@ type VirtualSnapshot struct {
 	Written   bool             // the table is as the director wants it
 	Error     string           // why the table refused the last change; "" when it did not
 	Added     []netip.AddrPort // somebody else's servers, which are kept
+	Guard     GuardSnapshot
 	Took      Durations
 	Servers   []ServerSnapshot // in the order of the file, last those that have no address
 	Leaving   []LeaverSnapshot // who left the file and drains
@@ -49,6 +50,14 @@ type LeaverSnapshot struct {
 	Carries   ipvsctl.Counters // up to a second old
 	Effective uint32           // weight in the table
 	ByHand    bool             // somebody else changed its entry, which is kept
+}
+
+// GuardSnapshot is what keepserving does in a virtual service at one moment.
+type GuardSnapshot struct {
+	Quota int  // how many servers checks must leave in service; 0: any number may go
+	Held  int  // how many servers stay in service though their checks fail
+	Obeys bool // by order they may take out every server, until all are up
+	Rests bool // all are up that are not out by order
 }
 
 // FallbackSnapshot is the fallback server of a virtual service at one moment.
@@ -74,6 +83,7 @@ type ServerSnapshot struct {
 	Drained   bool           // by the operator's order, whatever its state is
 	Order     *Order         // of the operator; nil: none
 	Note      string         // the order in words; "" where the state says all
+	Held      bool           // down, and in service all the same: see keepserving
 	Streak    int            // results in a row that speak against the state
 	Checked   time.Time      // up to a second late; zero before the first result
 	Last      checker.Result // of the last check that says something about the server
@@ -117,7 +127,7 @@ func (d *Director) snapshot() *Snapshot {
 		now.Virtuals[i] = VirtualSnapshot{
 			ID: v.cfg.ID, Name: v.name, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
 			Written: v.written != nil && !v.dirty, Error: v.refused, Added: v.added(), Took: v.took, Servers: own,
-			Leaving: v.describeLeavers(),
+			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.quota(), v.holds, v.obeys, v.recovered()},
 		}
 	}
 	return now
@@ -141,7 +151,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Real, now.Addr, now.Weight = s.name(), s.dest.Addr, int(s.dest.Weight)
 	worst := s.worst()
 	now.State, now.Since, now.Streak = s.stateName(), s.since, worst.health.Streak
-	now.Up = s.state() == checker.Up && !s.drained()
+	now.Up, now.Held = s.state() == checker.Up && !s.held && !s.drained(), s.held && !s.drained()
 	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained()
 	now.Order, now.Note = s.order, s.note()
 	now.Tally, now.Unjudged = s.tally, worst.cantJudge()
@@ -211,6 +221,9 @@ func (v *virtual) keepHistory(was *virtual) {
 	for _, s := range v.servers {
 		if old := before[s.name()]; old != nil {
 			s.shown, s.since, s.tally = old.shown, old.since, old.tally
+			if old.dest.Addr == s.dest.Addr && s.first.task != nil {
+				s.held, s.kept = old.held, was.serves(old)
+			}
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (v *virtual) leaving(told map[string]bool) (up []*server) {
 // forget drops what was known of a virtual service in the table, and what hooks were called with.
 func (v *virtual) forget() {
 	v.written, v.fallbackIn, v.settingsRejected = nil, false, false
-	v.found, v.leavers = nil, nil
+	v.found, v.leavers, v.holds = nil, nil, 0
 	v.hook, v.lastOnChange, v.announced = "", nil, false
 	v.retry, v.backoff, v.refused = time.Time{}, 0, ""
 	clear(v.overridden)

@@ -41,6 +41,11 @@ type virtual struct {
 	took       Durations // of the checks of its servers
 	unjudgedAt time.Time // when it was last reported that an answer of one can't be judged
 
+	obeys     bool      // by the operator's order checks may take out every server
+	holds     int       // how many servers are held
+	guardTold bool      // that was reported …
+	tellAt    time.Time // … or is to be reported then
+
 	found        map[netip.AddrPort]bool // destinations of the table at its first reading that are of no known server, while servers have no address; nil before
 	waitingSince time.Time               // servers have no address; zero when all have one
 }
@@ -54,6 +59,8 @@ type server struct {
 	maintenance  string // the file that takes it out, "" for none
 	order        *Order // of the operator; nil: none
 	transitioned bool   // changed its state since the last sync
+	held         bool   // down, and in service all the same: see guard
+	kept         bool   // in service since before it was unknown
 
 	shown string    // the state as others see it …
 	since time.Time // … and since when
@@ -68,13 +75,17 @@ func (v *virtual) rule() checker.Rule {
 	return checker.Rule{Fall: v.cfg.FailureCount, Rise: v.cfg.RiseCount, Need: v.cfg.Window.Need, Of: v.cfg.Window.Of}
 }
 
-// state is what the table is made from: a server in maintenance is down, whatever its checks say.
+// state is what the table is made from: a server in maintenance is down, whatever its checks say, and one that is held is
+// up.
 func (s *server) state() checker.State {
 	if s.first.task == nil {
 		return offState
 	}
 	if s.suspended() != "" {
 		return checker.Down
+	}
+	if s.held {
+		return checker.Up
 	}
 	return s.verdict()
 }

@@ -49,6 +49,10 @@ const (
 	MaintenanceOff Kind = "maintenance-off"
 	Ordered        Kind = "ordered"         // an order with more to it than drain was given or undone
 	OrderEnded     Kind = "order-ended"     // the time of an order is over
+	GuardHolds     Kind = "guard-holds"     // keepserving keeps servers in service whose checks fail
+	GuardChanged   Kind = "guard-changed"   // … and now other ones
+	GuardOver      Kind = "guard-over"      // … and now none
+	GuardObeys     Kind = "guard-obeys"     // by order checks may take out every server, or not any more
 	LastServer     Kind = "last-server"     // the last server of a virtual service is in maintenance
 	FolderError    Kind = "folder-error"    // maintenancedir can't be read
 	FolderReadable Kind = "folder-readable" // … and can again

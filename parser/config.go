@@ -45,8 +45,9 @@ type Settings struct {
 	FastInterval     Seconds // extension: in doubt of a server's state; 0: as ever
 	CheckCount       int
 	FailureCount     int
-	RiseCount        int    // extension: successes before a down server is up again, >= 1
-	Window           Window // extension; zero when not set
+	RiseCount        int         // extension: successes before a down server is up again, >= 1
+	Window           Window      // extension; zero when not set
+	KeepServing      KeepServing // extension; zero when not set
 	Quiescent        bool
 	CleanStop        bool
 	DrainTime        Seconds // extension: how long a server that left the file may keep its connections; 0: not at all
@@ -82,6 +83,28 @@ type Window struct{ Need, Of int }
 
 // String is the rule as the file has it: 7/10.
 func (w Window) String() string { return fmt.Sprintf("%d/%d", w.Need, w.Of) }
+
+// KeepServing is how many servers of a virtual service checks must leave in service; 0: none.
+type KeepServing struct {
+	N       int  // 0 or more; up to 100 as a percentage
+	Percent bool // of the servers that have a weight
+}
+
+// Of is the number of servers, where N have a weight. A percentage is rounded up.
+func (k KeepServing) Of(servers int) int {
+	if k.Percent {
+		return (k.N*servers + 99) / 100
+	}
+	return k.N
+}
+
+// String is the number as the file has it: 2 or 50%.
+func (k KeepServing) String() string {
+	if k.Percent {
+		return fmt.Sprintf("%d%%", k.N)
+	}
+	return fmt.Sprint(k.N)
+}
 
 // Global holds what is outside the virtual sections.
 type Global struct {

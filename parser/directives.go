@@ -160,6 +160,12 @@ var directives = chapters(
 			either: setting(func(s *Settings) *Seconds { return &s.DrainTime }, timeOrNone),
 			Doc: "How long a server that leaves the file may keep its connections. It gets weight 0 and no new connections, and goes when it " +
 				"has none left, or when the time is over. With 0 it goes at once. A service that leaves the file goes at once."},
+		{Name: "keepserving", Value: "N or N%", Extension: true,
+			either: setting(func(s *Settings) *KeepServing { return &s.KeepServing }, readKeepServing),
+			Doc: "How many servers checks must leave in service, as a number or as a percentage of the servers of the section that have a " +
+				"weight, rounded up. Those that fail beyond that are held: they stay in service as they are. Who cannot be connected goes first, who answers " +
+				"wrongly last. A server that is out comes back by a success alone. Maintenance and drain are not held back, and count as " +
+				"away. `ldirectord CONFIG obey VIRTUAL` lets the checks have their way. 0 is for a section that is not to follow the global one."},
 		{Name: "cleanstop", Value: yesOrNo, Default: "yes",
 			either: setting(func(s *Settings) *bool { return &s.CleanStop }, yesNo),
 			Doc:    "Remove the virtual services, and the rules of `mark`, when the daemon stops."},

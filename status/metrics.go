@@ -81,6 +81,12 @@ func (e exposition) virtuals(s *director.Snapshot) {
 			e.sample("ldirectord_virtual_draining", float64(len(v.Leaving)), "virtual", v.ID)
 		}
 	}
+	e.family("ldirectord_virtual_guard_held", "gauge", "Real servers that keepserving holds in service though their checks fail. Absent without keepserving.")
+	for i := range s.Virtuals {
+		if v := &s.Virtuals[i]; v.Guard.Quota > 0 {
+			e.sample("ldirectord_virtual_guard_held", float64(v.Guard.Held), "virtual", v.ID)
+		}
+	}
 	const took = "ldirectord_check_duration_seconds"
 	e.family(took, "histogram", "How long the checks of a virtual service's servers took.")
 	for i := range s.Virtuals {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"ldirectord/director"
@@ -90,7 +91,8 @@ type Virtual struct {
 	ID        string    `json:"id"`
 	Scheduler string    `json:"scheduler"`
 	Fallback  *Fallback `json:"fallback,omitempty"`
-	Written   bool      `json:"written"` // the table has it as it should be
+	Guard     *Guard    `json:"guard,omitempty"` // absent without keepserving
+	Written   bool      `json:"written"`         // the table has it as it should be
 	Error     string    `json:"error,omitempty"`
 	Added     []string  `json:"added_by_hand,omitempty"` // destinations that are not configured
 	Servers   []Server  `json:"servers"`
@@ -106,6 +108,13 @@ type Leaver struct {
 	ByHand      bool        `json:"changed_by_hand,omitempty"`
 	Connections Connections `json:"connections"`  // up to a second old
 	Left        float64     `json:"seconds_left"` // until it goes with connections
+}
+
+// Guard is what keepserving does in a virtual service.
+type Guard struct {
+	Keeps int  `json:"keeps"`           // how many servers checks must leave in service
+	Held  int  `json:"held"`            // how many stay though their checks fail
+	Obeys bool `json:"obeys,omitempty"` // by order checks may take out every server, until all are up
 }
 
 // Fallback is a fallback server.
@@ -128,7 +137,7 @@ type Server struct {
 	ByHand      bool              `json:"changed_by_hand,omitempty"`
 	Unjudged    string            `json:"unjudged,omitempty"` // why the last answer can't be judged; absent when it can
 	Drained     bool              `json:"drained,omitempty"`  // by order, whatever its state is
-	Note        string            `json:"note,omitempty"`     // what else there is to its state: its order
+	Note        string            `json:"note,omitempty"`     // what else there is to its state: held, its order
 	Streak      int               `json:"streak"`             // results in a row that speak against the state
 	Check       *Check            `json:"last_check"`
 	Checks      uint64            `json:"checks"`
@@ -196,6 +205,9 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 			out.Fallback.TableWeight = &f.Effective
 		}
 	}
+	if v.Guard.Quota > 0 {
+		out.Guard = &Guard{v.Guard.Quota, v.Guard.Held, v.Guard.Obeys}
+	}
 	for _, addr := range v.Added {
 		out.Added = append(out.Added, addr.String())
 	}
@@ -221,6 +233,9 @@ func newServer(s *director.ServerSnapshot, now time.Time) Server {
 		Real: s.Real, State: s.State, Since: s.Since.UTC(), InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
 		ByHand: s.ByHand, Unjudged: s.Unjudged, Drained: s.Drained, Note: s.Note, Streak: s.Streak, Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
 		Failures: maps.Collect(s.Tally.Failures()),
+	}
+	if s.Held {
+		out.Note = strings.TrimSuffix("held; "+s.Note, "; ")
 	}
 	if s.InTable {
 		out.TableWeight = &s.Effective

@@ -45,6 +45,11 @@ func answer(spec checker.Spec) checkFunc {
 			return checker.Result{OK: true, Detail: "220 mail", Warning: "the certificate ends in 5 days"}
 		case last == 22:
 			return checker.Result{Cause: checker.Answer, Detail: `body does not match "ready": got "<h1>starting up, please come back in a minute or two</h1>\x1b[31m"`}
+		case last == 27 || last == 28:
+			if time.Now().Minute() < 5 {
+				return checker.Result{OK: true, Detail: "connected"}
+			}
+			return checker.Result{Cause: checker.Answer, Stage: checker.AtMatch, Detail: "status 500"}
 		case last == 26:
 			return checker.Result{Unjudged: true, Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /(?=x)(a+)+$/"}
 		case last == 25: // forever

@@ -86,6 +86,7 @@ func (t page) virtual(v *Virtual, now time.Time) {
 	}
 	t.printf("%s %s, %d of %d up\n", v.ID, cmp.Or(v.Scheduler, "none"), up, len(v.Servers))
 	t.told(2, "the table refuses it: ", v.Error)
+	t.guard(v.Guard)
 	for i := range v.Servers {
 		t.server(&v.Servers[i], now)
 	}
@@ -105,6 +106,17 @@ func (t page) leaver(l *Leaver) {
 	t.remark(4, l.Note)
 	if l.ByHand {
 		t.remark(4, "changed externally; kept until its time is over, or a reload")
+	}
+}
+
+// guard tells of keepserving where it makes a difference.
+func (t page) guard(g *Guard) {
+	switch {
+	case g == nil:
+	case g.Obeys:
+		t.remark(2, "by order the checks have their way until every server is up: keepserving holds nobody")
+	case g.Held > 0:
+		t.remark(2, fmt.Sprintf("keepserving holds %d in service though their checks fail, so that %d serve", g.Held, g.Keeps))
 	}
 }
 

@@ -35,6 +35,7 @@ type options struct {
 	until     string
 	last      string // --for
 	keep      bool
+	off       bool
 	stay      bool // --foreground
 	timeout   time.Duration
 	args      []string // after the command
@@ -175,6 +176,7 @@ func (o *options) flags() *pflag.FlagSet {
 	f.StringVar(&o.until, "until", "", "")
 	f.StringVar(&o.last, "for", "", "")
 	f.BoolVar(&o.keep, "keep", false, "")
+	f.BoolVar(&o.off, "off", false, "")
 	f.BoolVar(&o.stay, "foreground", false, "")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "")
 	return f

@@ -80,7 +80,7 @@ func (m *Mailer) Notify(e notify.Event) {
 			m.remember(downServer{e.Virtual, e.Real}, e.Time)
 		}
 		m.mail(e)
-	case notify.Unjudged, notify.OrderEnded:
+	case notify.Unjudged, notify.OrderEnded, notify.GuardHolds, notify.GuardOver:
 		m.mail(e)
 	case notify.StandingBy: // who serves now sends mail
 		for s := range m.down {

@@ -20,6 +20,7 @@ commands=(
 	'set:drain, maintenance or another weight, with a reason and an end'
 	'undo:no order for a server'
 	'orders:which orders there are'
+	'obey:checks may take out all that keepserving holds'
 	'realserver-script:what sets a real server up'
 	'connections:what the virtual services carry'
 	'doctor:does this machine have what the file needs?'
@@ -39,7 +40,7 @@ _ldirectord_argument() {
 	case " ${words[*]} " in
 	*' set '*) _ldirectord_values real; compadd drain maint ready weight ;;
 	*' drain '*|*' undrain '*|*' undo '*) _ldirectord_values real ;;
-	*' connections '*) _ldirectord_values virtual ;;
+	*' connections '*|*' obey '*) _ldirectord_values virtual ;;
 	esac
 }
 
@@ -52,6 +53,7 @@ _arguments -S \
 	'--rundir[folder of the pid file]:folder:_files -/' \
 	'--foreground[become the daemon]' \
 	'--keep[with stop\: leave the table as it is]' \
+	'--off[with obey\: not any more]' \
 	'--strict[with check\: refuse what the Perl refuses]' \
 	'--json[the answer as JSON]' \
 	'--with-secrets[with check --json\: passwords too]' \

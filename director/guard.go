@@ -1,0 +1,205 @@
+package director
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/notify"
+)
+
+// This file is about keepserving: checks alone leave at least N servers in service. A server that fails and has to stay is
+// held: it is down, and the table has it as if it were up.
+
+// quota is how many servers checks must leave in service; 0: they may take out all.
+func (v *virtual) quota() int {
+	n := 0
+	for _, s := range v.servers {
+		if s.weight() > 0 {
+			n++
+		}
+	}
+	for i := range v.cfg.Waiting {
+		if v.cfg.Waiting[i].Weight > 0 {
+			n++
+		}
+	}
+	return v.cfg.KeepServing.Of(n)
+}
+
+// guards reports whether servers may be held.
+func (v *virtual) guards() bool { return v.cfg.KeepServing.N > 0 && !v.obeys }
+
+// serves reports whether a server is in service, as its checks, the operator's orders and changes by hand have it.
+func (v *virtual) serves(s *server) bool {
+	state := s.state()
+	if s.weight() == 0 || s.drained() || state != checker.Up && (state != checker.Unknown || !s.kept) {
+		return false
+	}
+	weight, _ := v.weightAt(s.dest.Addr)
+	return weight > 0 || !v.overridden[s.dest.Addr]
+}
+
+// follow takes over what the checks of a server say now. One that goes down and served until then is held; guard decides
+// whether it stays so. It reports whether that concerns the table.
+func (v *virtual) follow(s *server, served bool) bool {
+	was := s.held
+	switch s.verdict() {
+	case checker.Down:
+		s.held = served && v.guards()
+	case checker.Up:
+		s.held = false
+	}
+	return !was && !s.held
+}
+
+// goOut ends what keeps a server in service whose checks do not pass.
+func (s *server) goOut() { s.held, s.kept = false, false }
+
+// reordered takes over another order. A held server that is drained keeps its connections, and goes when the drain ends: it
+// comes back by a success alone.
+func (s *server) reordered(wasDrained bool) {
+	if s.suspended() != "" || wasDrained && !s.drained() {
+		s.goOut()
+	}
+	s.kept = s.kept && !s.drained()
+}
+
+// holdout is how long a server that fails is held, compared with others: who can't be connected goes first, who answers
+// wrongly last.
+type holdout uint8
+
+const (
+	notReached holdout = iota
+	noAnswer
+	wrongAnswer
+)
+
+func holdoutOf(r checker.Result) holdout {
+	switch {
+	case r.Stage == checker.AtConnect, r.Cause == checker.Refused, r.Cause == checker.Unreachable:
+		return notReached
+	case r.Cause == checker.Answer:
+		return wrongAnswer
+	default:
+		return noAnswer
+	}
+}
+
+// release lets go of servers that are held until no more than the quota serve, and returns who is held then. One whose
+// check a reload changed is held at least until the first result.
+func (v *virtual) release() (held []*server) {
+	serving, guards := 0, v.guards()
+	for _, s := range v.servers {
+		switch serves := v.serves(s); {
+		case s.held && !guards:
+			s.held, s.transitioned = false, true
+		case serves && s.held:
+			held = append(held, s)
+			fallthrough
+		case serves:
+			serving++
+		}
+	}
+	inOrder := slices.Clone(held)
+	slices.SortStableFunc(inOrder, func(a, b *server) int {
+		return cmp.Or(cmp.Compare(a.worst().holdout, b.worst().holdout), a.since.Compare(b.since))
+	})
+	inOrder = slices.DeleteFunc(inOrder, func(s *server) bool { return s.verdict() == checker.Unknown })
+	for _, s := range inOrder[:min(len(inOrder), max(0, serving-v.quota()))] {
+		s.held, s.transitioned = false, true
+	}
+	return slices.DeleteFunc(held, func(s *server) bool { return !s.held })
+}
+
+// guard decides who is held, after something changed.
+func (d *Director) guard(v *virtual) {
+	if v.obeys && v.recovered() {
+		v.obeys = false
+		delete(d.obeyed, v.cfg.ID)
+		d.sayGuard(v, notify.GuardObeys, "is back: %s: every server is up", v.cfg.ID)
+	}
+	if v.cfg.KeepServing.N == 0 && v.holds == 0 {
+		return
+	}
+	if held := v.release(); !d.standby { // where nobody is in service
+		d.tellGuard(v, held)
+	}
+}
+
+// tellGuard reports once that servers are held, after a checkinterval, when it is known which, and once that none is any
+// more.
+func (d *Director) tellGuard(v *virtual, held []*server) {
+	before := v.holds
+	v.holds = len(held)
+	switch {
+	case before == 0 && v.holds == 0:
+	case before == 0:
+		v.guardTold, v.tellAt = false, d.now().Add(v.cfg.CheckInterval.Duration())
+	case v.holds == 0 && v.guardTold:
+		d.sayGuard(v, notify.GuardOver, "is over: %s: nobody is held any more", v.cfg.ID)
+	case v.holds == 0:
+		d.sayGuard(v, notify.GuardChanged, "held for a moment: %s: servers whose checks failed stayed in service", v.cfg.ID)
+	case v.untold(d.now()):
+		v.guardTold = true
+		d.sayGuard(v, notify.GuardHolds, "holds: %s: checks fail, and keepserving = %s keeps in service: %s", v.cfg.ID, v.cfg.KeepServing, listed(held))
+	case v.guardTold && v.holds > before:
+		d.sayGuard(v, notify.GuardChanged, "holds more: %s: %s", v.cfg.ID, listed(held))
+	}
+}
+
+// untold reports whether it is time to report that servers are held.
+func (v *virtual) untold(now time.Time) bool {
+	return v.holds > 0 && !v.guardTold && !now.Before(v.tellAt)
+}
+
+func (d *Director) sayGuard(v *virtual, kind notify.Kind, format string, args ...any) {
+	d.emit(notify.Event{Kind: kind, Virtual: v.cfg.ID, Text: "Guard " + fmt.Sprintf(format, args...)})
+}
+
+// listed are servers in one line, not too many of them.
+func listed(servers []*server) string {
+	const most = 10
+	var names []string
+	for _, s := range servers[:min(len(servers), most)] {
+		names = append(names, s.name())
+	}
+	line := strings.Join(names, ", ")
+	if more := len(servers) - most; more > 0 {
+		line += fmt.Sprintf(" and %d more", more)
+	}
+	return line
+}
+
+// recovered reports whether every server is up that is not out by order. Those without an address don't count.
+func (v *virtual) recovered() bool {
+	return !slices.ContainsFunc(v.servers, func(s *server) bool {
+		return s.first.task != nil && s.weight() > 0 && !s.drained() && s.suspended() == "" && s.verdict() != checker.Up
+	})
+}
+
+// Obey makes these the virtual services, by their ids, in which checks may take out every server. It counts until all of
+// them are up. Obey returns when the table was told, which may have refused it, or ctx is done.
+func (d *Director) Obey(ctx context.Context, ids map[string]bool) error {
+	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
+		d.obeyChecks(maps.Clone(ids))
+		d.sync(ctx, nil)
+		close(done)
+	})
+}
+
+// obeyChecks carries an order out. What is not in the plan is kept for a later one.
+func (d *Director) obeyChecks(ids map[string]bool) {
+	d.obeyed = ids
+	for _, v := range d.virtuals {
+		if now := ids[v.cfg.ID]; now != v.obeys {
+			v.obeys, v.dirty = now, true
+			d.sayGuard(v, notify.GuardObeys, map[bool]string{true: "lets the checks have their way: %s", false: "is back: %s"}[now], v.cfg.ID)
+		}
+	}
+}
