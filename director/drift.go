@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
@@ -124,7 +125,7 @@ func (d *Director) reportOverride(v *virtual, real, what string) {
 	d.emit(notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID, Real: real, Text: text})
 }
 
-// differing are the addresses at which two sets of destinations are not the same.
+// differing are the addresses, in order, at which two sets of destinations are not the same.
 func differing(a, b dests) (addrs []netip.AddrPort) {
 	for addr, dest := range a {
 		if other, ok := b[addr]; !ok || other != dest {
@@ -136,5 +137,6 @@ func differing(a, b dests) (addrs []netip.AddrPort) {
 			addrs = append(addrs, addr)
 		}
 	}
+	slices.SortFunc(addrs, netip.AddrPort.Compare)
 	return addrs
 }
