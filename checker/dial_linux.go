@@ -128,8 +128,9 @@ func networkOrder(port uint16) uint16 {
 	return binary.NativeEndian.Uint16([]byte{byte(port >> 8), byte(port)})
 }
 
+// rawCall is a system call with three arguments, or with more that are 0.
 func rawCall(call uintptr, fd int, p unsafe.Pointer, n int) (int, error) {
-	done, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(p), uintptr(n))
+	done, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(p), uintptr(n), 0, 0, 0)
 	if errno != 0 {
 		return -1, errno
 	}
@@ -149,11 +150,7 @@ func closeSocket(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
 // epollWait asks for events without waiting for them.
 func epollWait(fd int, events []syscall.EpollEvent) (int, error) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
-	if errno != 0 {
-		return -1, errno
-	}
-	return int(n), nil
+	return rawCall(unix.SYS_EPOLL_PWAIT, fd, unsafe.Pointer(&events[0]), len(events))
 }
 
 // clock is the time of a kernel's clock since the machine's boot; 0 where that is not known.
