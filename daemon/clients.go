@@ -8,9 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/user"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -56,22 +54,6 @@ type client struct {
 	net.Conn
 	uid   int  // -1 when it is not known
 	asked bool // a request came
-}
-
-// user is the name of who sends requests, "" where that is not known.
-func (c *client) user() string {
-	if c.uid < 0 {
-		return ""
-	}
-	return userName(c.uid)
-}
-
-func userName(uid int) string {
-	who, err := user.LookupId(strconv.Itoa(uid))
-	if err != nil {
-		return "user " + strconv.Itoa(uid)
-	}
-	return who.Username
 }
 
 type clientKey struct{}

@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/instance"
+	"ldirectord/status"
 )
 
 // Ordered are the orders for real servers that hold for a daemon, as their file has them.
@@ -24,13 +25,7 @@ func Ordered(i instance.Instance) (director.Orders, error) {
 // builds read and write, and by it they drain the server. What else there is to an order is in a comment.
 type orderFile string
 
-// orderLine is an order as a comment has it.
-type orderLine struct {
-	Virtual string `json:"virtual"`
-	Real    string `json:"real"`
-	director.Order
-}
-
+// orderComment begins an order as JSON.
 const orderComment = "# {"
 
 // read returns the orders; none when there is no file.
@@ -45,7 +40,7 @@ func (f orderFile) read() (director.Orders, error) {
 	all := director.Orders{}
 	for line := range strings.Lines(string(text)) {
 		if strings.HasPrefix(line, orderComment) {
-			var o orderLine
+			var o status.Order
 			if err := json.Unmarshal([]byte(line[len("# "):]), &o); err != nil {
 				return nil, fmt.Errorf("reading the orders for servers: %s: %w", f, err)
 			}
@@ -63,21 +58,15 @@ func (f orderFile) read() (director.Orders, error) {
 
 // write replaces the orders in the file.
 func (f orderFile) write(all director.Orders) error {
-	var comments, lines []string
+	lines := []string{instance.OrdersFormat + "\n"}
 	for at, o := range all {
-		text, err := json.Marshal(orderLine{at.Virtual, at.Real, o})
-		if err != nil {
-			return fmt.Errorf("recording the orders to drain: %w", err)
-		}
-		comments = append(comments, "# "+string(text)+"\n")
-		if o.TakesOut() {
+		text, _ := json.Marshal(status.Order{Virtual: at.Virtual, Real: at.Real, Order: o}) // of which all can be written
+		if lines = append(lines, "# "+string(text)+"\n"); o.TakesOut() {
 			lines = append(lines, at.Virtual+" "+at.Real+"\n")
 		}
 	}
-	slices.Sort(comments)
-	slices.Sort(lines)
-	text := instance.OrdersFormat + "\n" + strings.Join(append(comments, lines...), "")
-	if err := instance.Write(string(f), []byte(text), 0o600); err != nil {
+	slices.Sort(lines[1:]) // the comments come first
+	if err := instance.Write(string(f), []byte(strings.Join(lines, "")), 0o600); err != nil {
 		return fmt.Errorf("recording the orders to drain: %w", err)
 	}
 	return nil

@@ -1,13 +1,16 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"net/netip"
 	"net/url"
 	"os"
+	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,12 +23,11 @@ import (
 	"ldirectord/printable"
 )
 
-// SetOrder is an order for real servers, or takes one back.
+// SetOrder is an order for real servers. One to be ready takes back what was ordered.
 type SetOrder struct {
 	Virtual string // as the operator named it; "" for any
 	Real    string
 	Force   bool // also for the last server of a virtual service
-	Undo    bool // they are what the file and their checks say again
 	director.Order
 }
 
@@ -48,67 +50,54 @@ const maxWhy = 200 // bytes of a reason that are kept
 // NewSetOrder reads what is ordered: drain, maint, ready, or weight and a number, of which 0 is drain. A reason and an
 // end may be given: a time (18:00), or how long from now (2h).
 func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
-	now := time.Now()
-	r.Since = second(now)
 	why, more := printable.Cut(printable.Line(strings.TrimSpace(why)), maxWhy)
-	r.Why = why + more
-	kind, number, _ := strings.Cut(what, " ")
+	now := time.Now()
+	r.Order = director.Order{Kind: director.OrderKind(what), Why: why + more, Since: second(now)}
+	number, weighs := strings.CutPrefix(what, string(director.Weigh)+" ")
 	switch {
-	case what == "ready", what == "undrain":
-		return SetOrder{Undo: true}, nil
-	case what == string(director.Drain), what == string(director.Maint):
-		r.Kind = director.OrderKind(what)
-	case kind == string(director.Weigh):
-		n, err := strconv.ParseInt(number, 10, 32)
-		if err != nil || n < 0 {
-			return r, refusal(fmt.Sprintf("%q is not a weight: 1 to %d are allowed, and 0, which is drain", number, math.MaxInt32))
+	case weighs:
+		n, err := strconv.ParseUint(number, 10, 31)
+		if err != nil {
+			return r, fmt.Errorf("%q is not a weight: 1 to %d are allowed, and 0, which is drain", number, math.MaxInt32)
 		}
-		r.Kind, r.Weight = director.Weigh, int(n)
-		if n == 0 {
+		if r.Kind, r.Weight = director.Weigh, int(n); n == 0 {
 			r.Kind = director.Drain
 		}
-	default:
-		return r, refusal(fmt.Sprintf("%q is not an order: drain, maint, ready and weight N are allowed", what))
+	case !r.TakesOut() && r.Kind != director.Ready:
+		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
 	}
 	r.Until, err = endOf(until, last, now)
 	return r, err
 }
 
 // endOf is when an order ends; zero for never.
-func endOf(until, last string, now time.Time) (end time.Time, err error) {
+func endOf(until, last string, now time.Time) (time.Time, error) {
 	switch {
 	case until != "" && last != "":
-		return end, refusal("one end is enough: either until or for")
-	case until != "":
-		end, err = maintenance.ParseUntil(until, now)
+		return now, errors.New("one end is enough: either until or for")
 	case last != "":
-		var d time.Duration
-		d, err = parseFor(last)
-		end = now.Add(d)
-	default:
-		return end, nil
+		d, err := parseFor(last)
+		return second(now.Add(d)), err
+	case until == "":
+		return time.Time{}, nil
 	}
+	end, err := maintenance.ParseUntil(until, now)
 	if err == nil && !end.After(now) {
 		err = fmt.Errorf("%s is over", until)
 	}
-	if err != nil {
-		return end, refusal(err.Error())
-	}
-	return second(end), nil
+	return second(end), err
 }
 
 // second is a time in the form of an order's.
 func second(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
 
 // parseFor reads how long an order lasts.
-func parseFor(text string) (d time.Duration, err error) {
-	const day, most = 24 * time.Hour, 10 * 365 * 24 * time.Hour
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		var n uint64
-		n, err = strconv.ParseUint(days, 10, 12)
-		d = time.Duration(n) * day
-	} else {
-		d, err = time.ParseDuration(text)
+func parseFor(text string) (time.Duration, error) {
+	const most = 10 * 365 * 24 * time.Hour
+	d, err := time.ParseDuration(text)
+	if days, is := strings.CutSuffix(text, "d"); is {
+		d, err = time.ParseDuration(days + "h")
+		d = min(d, most) * 24
 	}
 	if err != nil || d < time.Second || d > most {
 		return 0, fmt.Errorf("%q is not a time that an order can last: 90s, 30m, 2h or 1d are, up to 3650d", text)
@@ -118,13 +107,7 @@ func parseFor(text string) (d time.Duration, err error) {
 
 // Send gives the order to the running daemon. Errors are those of instance.Socket.Order.
 func (r SetOrder) Send(ctx context.Context, s instance.Socket) (SetAnswer, error) {
-	path, words := "/set", url.Values{"virtual": {r.Virtual}, "server": {r.Real}, "order": {r.What()}, "why": {r.Why}}
-	switch {
-	case r.Undo:
-		path = "/undrain" // as earlier builds know it
-	case r.Kind == director.Drain:
-		path = "/drain"
-	}
+	words := url.Values{"virtual": {r.Virtual}, "server": {r.Real}, "order": {r.What()}, "why": {r.Why}}
 	if !r.Until.IsZero() {
 		words.Set("until", r.Until.Format(time.RFC3339))
 	}
@@ -132,7 +115,7 @@ func (r SetOrder) Send(ctx context.Context, s instance.Socket) (SetAnswer, error
 		words.Set("force", "")
 	}
 	var answer SetAnswer
-	err := s.Order(ctx, OrderTimeout, path, words, &answer)
+	err := s.Order(ctx, OrderTimeout, "/set", words, &answer)
 	return answer, err
 }
 
@@ -170,7 +153,7 @@ func (r SetOrder) Record(ctx context.Context, i instance.Instance, plan *directo
 
 // meant are the servers of an order. One for a server that the file lost can be undone.
 func (r SetOrder) meant(servers []director.Backend, given director.Orders, path string) ([]director.Backend, error) {
-	if r.Undo {
+	if r.Kind == director.Ready {
 		for _, p := range given.Backends(r.Virtual, r.Real) {
 			if !slices.Contains(servers, p) {
 				servers = append(servers, p)
@@ -187,11 +170,16 @@ func (r SetOrder) meant(servers []director.Backend, given director.Orders, path 
 }
 
 func (r SetOrder) refuseLast(p director.Backend) error {
-	does := "drains it"
-	if r.Kind != director.Drain {
-		does = "takes it out"
-	}
+	does := map[director.OrderKind]string{director.Drain: "drains it", director.Maint: "takes it out"}[r.Kind]
 	return refusal(fmt.Sprintf("%s is the last server of %s; --force %s all the same", p.Real, p.Virtual, does))
+}
+
+// userName is the name of a user of this machine.
+func userName(uid int) string {
+	if who, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return who.Username
+	}
+	return "user " + strconv.Itoa(uid)
 }
 
 // after are the orders that hold when this one was carried out.
@@ -199,7 +187,7 @@ func (r SetOrder) after(before director.Orders, servers []director.Backend) dire
 	now := director.Orders{}
 	maps.Copy(now, before)
 	for _, p := range servers {
-		if r.Undo {
+		if r.Kind == director.Ready {
 			delete(now, p)
 		} else {
 			now[p] = r.Order
@@ -212,11 +200,11 @@ func (r SetOrder) after(before director.Orders, servers []director.Backend) dire
 func (o *orders) answerSet(ctx context.Context, words url.Values) (any, error) {
 	r, err := NewSetOrder(words.Get("order"), words.Get("why"), words.Get("until"), words.Get("for"))
 	if err != nil {
-		return nil, err
+		return nil, refusal(err.Error())
 	}
 	r.Virtual, r.Real, r.Force = words.Get("virtual"), words.Get("server"), words.Has("force")
 	if who, asked := ctx.Value(clientKey{}).(*client); asked {
-		r.By = who.user()
+		r.By = userName(who.uid)
 	}
 	return o.set(ctx, r)
 }
@@ -240,14 +228,15 @@ func (o *orders) set(ctx context.Context, r SetOrder) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	servers, err := r.meant(now.Backends(r.Virtual, r.Real), o.given, o.d.Config.Path)
+	given := o.given.At(time.Now())
+	servers, err := r.meant(now.Backends(r.Virtual, r.Real), given, o.d.Config.Path)
 	if err != nil {
 		return nil, err
 	}
-	if p, last := now.Last(servers, o.given); last && r.TakesOut() && !r.Force {
+	if p, last := now.Last(servers, given); last && r.TakesOut() && !r.Force {
 		return nil, r.refuseLast(p)
 	}
-	all := r.after(o.given, servers)
+	all := r.after(given, servers)
 	if err := o.orderFile().write(all); err != nil {
 		return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
 	}
@@ -282,13 +271,11 @@ func inTable(now *director.Snapshot, servers []director.Backend) (list []Ordered
 	places := map[director.Backend]OrderedServer{}
 	for _, v := range now.Virtuals {
 		for _, s := range v.Servers {
-			places[director.Backend{Virtual: v.ID, Real: s.Real}] = OrderedServer{Key: v.Key, Addr: s.Addr}
+			places[director.Backend{Virtual: v.ID, Real: s.Real}] = OrderedServer{v.ID, s.Real, v.Key, s.Addr}
 		}
 	}
 	for _, p := range servers {
-		place := places[p]
-		place.Virtual, place.Real = p.Virtual, p.Real
-		list = append(list, place)
+		list = append(list, cmp.Or(places[p], OrderedServer{Virtual: p.Virtual, Real: p.Real}))
 	}
 	return list
 }

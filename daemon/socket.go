@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 
+	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/notify"
 
@@ -44,9 +45,9 @@ func (d *daemon) openSocket(ctx context.Context) {
 		return d.orders.answerRole(ctx, asked, words)
 	}))
 	routes.HandleFunc("POST /set", answerOrder(OrderTimeout, d.orders.answerSet))
-	for _, short := range []string{"drain", "undrain"} {
+	for short, order := range map[string]director.OrderKind{"drain": director.Drain, "undrain": director.Ready} {
 		routes.HandleFunc("POST /"+short, answerOrder(OrderTimeout, func(ctx context.Context, words url.Values) (any, error) {
-			words.Set("order", short)
+			words.Set("order", string(order))
 			return d.orders.answerSet(ctx, words)
 		}))
 	}

@@ -42,16 +42,6 @@ func (now *Snapshot) Backends(virtual, real string) []Backend {
 	return found
 }
 
-// Configured are all servers, also those without an address.
-func (now *Snapshot) Configured() (all []Backend) {
-	for _, v := range now.Virtuals {
-		for _, s := range v.Servers {
-			all = append(all, Backend{v.ID, s.Real})
-		}
-	}
-	return all
-}
-
 // isNamed reports whether an operator's word for a virtual service means the one with this id.
 func isNamed(id, word string) bool {
 	_, name, _ := strings.Cut(id, ":")

@@ -34,6 +34,8 @@ func TestTheLastServerOfAVirtualService(t *testing.T) {
 		{what: "it stands by", other: upOnly, standby: true},
 		{what: "it stands by, and the other one is down", other: out, standby: true, last: true},
 		{what: "it stands by, and the other one has weight 0", other: ServerSnapshot{Addr: someAddr, Up: true}, standby: true, last: true},
+		{what: "it stands by, and the other one has weight 0 in the file and another by order", standby: true,
+			other: ServerSnapshot{Addr: someAddr, Up: true, Order: &Order{Kind: Weigh, Weight: 5}}},
 		{what: "the table refuses changes", other: upOnly, err: "no"},
 	} {
 		t.Run(c.what, func(t *testing.T) {

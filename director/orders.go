@@ -19,6 +19,7 @@ const (
 	Drain OrderKind = "drain"  // no new connections; those it has go on at weight 0
 	Maint OrderKind = "maint"  // it is out, as by a file in maintenancedir
 	Weigh OrderKind = "weight" // it has another weight than in the file
+	Ready OrderKind = "ready"  // it has no order
 )
 
 // Order is what the operator ordered for a real server beside the file. Times are whole seconds in UTC, so that equal
@@ -113,20 +114,24 @@ func (d *Director) replaceOrders(all Orders) {
 	before := d.ordered
 	d.ordered = all
 	for _, at := range all.Sorted() {
-		if o := all[at]; o != before[at] && !o.isPlain() {
-			d.sayOrder(at, o, notify.Ordered, fmt.Sprintf("Order: %s (%s): %s", at.Real, at.Virtual, o))
+		if o := all[at]; o != before[at] {
+			d.sayOrder(at, o, notify.Ordered, "Order")
 		}
 	}
 	for _, at := range before.Sorted() {
-		if _, holds := all[at]; !holds && !before[at].isPlain() {
-			d.sayOrder(at, before[at], notify.Ordered, fmt.Sprintf("Order undone: %s (%s): %s", at.Real, at.Virtual, before[at]))
+		if _, holds := all[at]; !holds {
+			d.sayOrder(at, before[at], notify.Ordered, "Order undone")
 		}
 	}
 	d.applyOrders()
 }
 
-func (d *Director) sayOrder(at Backend, o Order, kind notify.Kind, text string) {
-	d.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
+// sayOrder tells what became of an order. Of one that only drains the change of the weight tells enough.
+func (d *Director) sayOrder(at Backend, o Order, kind notify.Kind, what string) {
+	if !o.isPlain() {
+		text := fmt.Sprintf("%s: %s (%s): %s", what, at.Real, at.Virtual, o)
+		d.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
+	}
 }
 
 // applyOrders carries the orders out that hold now. What is not in the plan is kept for a later one.
@@ -160,7 +165,7 @@ func (d *Director) endOrders(now time.Time) {
 		o := d.ordered[at]
 		if _, holds := held[at]; !holds {
 			d.over[at] = o
-			d.sayOrder(at, o, notify.OrderEnded, fmt.Sprintf("Order ended: %s (%s): %s", at.Real, at.Virtual, o))
+			d.sayOrder(at, o, notify.OrderEnded, "Order ended")
 		} else if !o.Until.IsZero() && (d.orderEnd.IsZero() || o.Until.Before(d.orderEnd)) {
 			d.orderEnd = o.Until
 		}

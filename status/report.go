@@ -168,7 +168,7 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 	p.Reloads.Last = p.Reloads.Last.UTC()
 	r := &Report{
 		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: new(p.Started.UTC()), Time: new(s.Time.UTC()),
-		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names, Orders: ListOrders(s.Orders, s.Configured()),
+		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names, Orders: ListOrders(s.Orders, s.Backends("", "")),
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
 		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]Operations{}},
 	}

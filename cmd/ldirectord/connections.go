@@ -63,12 +63,7 @@ func serverStates(ctx context.Context, c *call) (map[director.Backend]string, er
 		return nil, err
 	}
 	for p, o := range orders {
-		switch o.Kind {
-		case director.Drain:
-			states[p] = "drained"
-		case director.Maint:
-			states[p] = "maintenance"
-		}
+		states[p] = map[director.OrderKind]string{director.Drain: "drained", director.Maint: "maintenance"}[o.Kind]
 	}
 	if c.instance().Find().Pid == 0 {
 		return states, nil

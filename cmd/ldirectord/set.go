@@ -21,7 +21,9 @@ const idleInterval = 200 * time.Millisecond
 func drain(ctx context.Context, c *call) error { return setServers(ctx, c, c.args, c.verb) }
 
 // undo lets them be what the file and their checks say; undrain is the same.
-func undo(ctx context.Context, c *call) error { return setServers(ctx, c, c.args, "ready") }
+func undo(ctx context.Context, c *call) error {
+	return setServers(ctx, c, c.args, string(director.Ready))
+}
 
 // set orders something for real servers: its last words say what.
 func set(ctx context.Context, c *call) error {
@@ -66,18 +68,11 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 }
 
 func printOrdered(c *call, order daemon.SetOrder, virtual, real string) {
-	switch c.verb {
-	case "drain", "undrain":
+	if c.verb == "drain" || c.verb == "undrain" {
 		fmt.Fprintf(c.out, "%sed %s of %s\n", c.verb, real, virtual)
-	case "undo":
-		fmt.Fprintf(c.out, "undid the order for %s of %s\n", real, virtual)
-	default:
-		what := "ready"
-		if !order.Undo {
-			what = order.String()
-		}
-		fmt.Fprintf(c.out, "set %s of %s: %s\n", real, virtual, what)
+		return
 	}
+	fmt.Fprintf(c.out, "%s of %s: %s\n", real, virtual, order.Order)
 }
 
 // recordOrder records an order for a daemon that gives no answer, or for the next one.

@@ -1,0 +1,38 @@
+package lab
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// Orders with an end on a real table: another weight, and maintenance that outlives kill -9 and ends by itself.
+func TestKernelOrdersEnd(t *testing.T) {
+	l := newLab(t)
+	for _, ns := range []string{"rs1", "rs2"} {
+		l.echo(ns, ":7000")
+	}
+	path := l.config(`checkinterval = 1
+virtual = 198.51.100.10:7000
+        real = 192.0.2.21:7000 masq
+        real = 192.0.2.22:7000 masq 3
+        scheduler = wrr
+        checktype = connect
+`)
+	l.run(0, path, "start")
+	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 3")
+	l.run(0, path, "set", "192.0.2.22", "weight", "20", "--for", "1h")
+	l.until(time.Second, "-r 192.0.2.22:7000 -m -w 20")
+	l.run(0, path, "set", "192.0.2.21", "maint", "--why", "new disk", "--for", "8s")
+	l.until(time.Second, "-r 192.0.2.22:7000 -m -w 20")
+	l.run(1, path, "set", "192.0.2.22", "maint") // the last one
+	l.kill()
+	l.run(0, path, "start")
+	if table := l.table(); strings.Contains(table, "192.0.2.21") || !strings.Contains(table, "-r 192.0.2.22:7000 -m -w 20") {
+		t.Errorf("after kill -9:\n%s", table)
+	}
+	l.until(15*time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 20")
+	l.run(0, path, "undo", "192.0.2.22")
+	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 3")
+	l.run(0, path, "stop")
+}
