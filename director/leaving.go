@@ -57,10 +57,11 @@ func (v *virtual) sendOff(l leaver) {
 	if v.cfg.DrainTime == 0 || v.serverAt(l.Addr) != nil || v.leaver(l.Addr) != nil {
 		return
 	}
-	limit := time.Now().Add(v.cfg.DrainTime.Duration())
-	if l.Until.IsZero() || l.Until.After(limit) { // draintime was longer, or the clock was set
-		l.Until = limit
+	now, left := time.Now(), v.cfg.DrainTime.Duration()
+	if !l.Until.IsZero() {
+		left = min(left, l.Until.Sub(now)) // draintime was longer, or the clock was set
 	}
+	l.Until = now.Add(left) // a time that does not depend on the clock from now on
 	l.over = ""
 	delete(v.overridden, l.Addr)
 	v.leavers = append(v.leavers, &l)

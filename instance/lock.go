@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"ldirectord/ipvsctl"
 )
@@ -176,7 +178,11 @@ func (l *Lock) SetVirtuals(virtuals []ipvsctl.Key) error {
 
 // SetLeavers records who leaves the configuration.
 func (l *Lock) SetLeavers(all []Leaver) error {
-	return l.record(func(s *State) { s.Leavers, s.Booted = all, booted() })
+	now, recorded := time.Now(), slices.Clone(all)
+	for i := range recorded {
+		recorded[i].Until = now.Add(recorded[i].Until.Sub(now)).Round(0) // by the clock as it is now
+	}
+	return l.record(func(s *State) { s.Leavers, s.Booted = recorded, booted() })
 }
 
 func (l *Lock) record(change func(*State)) error {

@@ -117,11 +117,11 @@ func (f *failures) clockJumps(number string) {
 	}
 }
 
-func (f *failures) setClock(by time.Duration) {
-	f.t.Helper()
+func (l *lab) setClock(by time.Duration) {
+	l.t.Helper()
 	now := syscall.NsecToTimeval(time.Now().Add(by).UnixNano())
 	if err := syscall.Settimeofday(&now); err != nil {
-		f.t.Fatal(err)
+		l.t.Fatal(err)
 	}
 }
 

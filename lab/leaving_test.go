@@ -1,0 +1,406 @@
+package lab
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// drainTime is the draintime of the rows about servers that leave the file.
+const drainTime = 10 * time.Second
+
+// Servers that leave the file, under clients of every kind: see docs/failures.md.
+func TestKernelLongRemovals(t *testing.T) {
+	onlyLong(t)
+	l := newLeavingLab(t)
+	l.pool(drainTime, "rs1", "rs2")
+	l.run(0, l.path, "start")
+	l.untilLeft(5*time.Second, leavingPorts, "rs1", "rs2")
+	l.wholePool()
+	l.withKernelSettings()
+	l.atOnce()
+}
+
+// leavingLab is the lab of those rows. Each kind of client has a virtual service of its own.
+type leavingLab struct {
+	*lab
+	path string
+}
+
+// The virtual services by their ports.
+const (
+	keepAlivePort = "80"   // requests over connections that last
+	endlessPort   = "7000" // a connection that never ends
+	datagramPort  = "7001" // datagrams from one port
+	returnPort    = "8080" // a client that persistent sends back
+	gonePort      = "8082" // one that does not come back
+	reusePort     = "8081" // each connection from the same port
+)
+
+var leavingPorts = []string{keepAlivePort, endlessPort, datagramPort, returnPort, gonePort, reusePort}
+
+func newLeavingLab(t *testing.T) *leavingLab {
+	l := &leavingLab{lab: newLabOf(t, 4)}
+	l.sh("ip netns exec %sdir ipvsadm --set 0 1 2 # seconds: closed connections, datagrams", l.prefix)
+	for _, ns := range all {
+		w := l.webOn(ns, keepAlivePort)
+		w.keepAlive = true
+		w.server.SetKeepAlivesEnabled(true)
+		l.webOn(ns, returnPort, gonePort, reusePort)
+		l.echo(ns, ":"+endlessPort)
+		l.datagrams(ns, net.JoinHostPort(drVIP, datagramPort), func([]byte) []byte { return []byte(ns) })
+	}
+	return l
+}
+
+// pool writes a file with these servers; the daemon reads it.
+func (l *leavingLab) pool(drains time.Duration, servers ...string) {
+	text := fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nautoreload = yes\ndraintime = %d\n", drains/time.Second)
+	for _, port := range leavingPorts {
+		text += fmt.Sprintf("virtual = %s:%s\n\tscheduler = rr\n", drVIP, port)
+		for _, ns := range servers {
+			text += fmt.Sprintf("\treal = %s gate\n", strings.Replace(address(ns), ":80", ":"+port, 1))
+		}
+		switch port {
+		case datagramPort:
+			text += "\tprotocol = udp\n\tchecktype = ping\n"
+		case returnPort, gonePort:
+			text += "\tchecktype = connect\n\tpersistent = 4\n"
+		default:
+			text += "\tchecktype = connect\n"
+		}
+	}
+	l.path = l.config(text)
+}
+
+// untilLeft waits until the virtual services of these ports have these servers, and no others.
+func (l *leavingLab) untilLeft(limit time.Duration, ports []string, servers ...string) time.Duration {
+	l.t.Helper()
+	var lines []string
+	for _, port := range ports {
+		for _, ns := range all {
+			line := fmt.Sprintf("%s:%s -r %s", drVIP, port, strings.Replace(address(ns), ":80", ":"+port, 1))
+			if !strings.Contains(fmt.Sprint(servers), ns) {
+				line = "no " + line
+			}
+			lines = append(lines, line)
+		}
+	}
+	return l.until(limit, lines...)
+}
+
+// questioner is a client that asks all the time.
+type questioner struct {
+	stop chan struct{}
+	done sync.WaitGroup
+
+	mu  sync.Mutex // guards what follows
+	all []asked
+}
+
+// asked is what came of one question.
+type asked struct {
+	at      time.Time
+	server  string
+	failure string
+}
+
+// asks begins to ask.
+func (l *leavingLab) asks(pause time.Duration, ask func() (server string, err error)) *questioner {
+	a := &questioner{stop: make(chan struct{})}
+	a.done.Go(func() {
+		if err := l.enter("client", func() { a.ask(pause, ask) }); err != nil {
+			l.t.Error(err)
+		}
+	})
+	l.t.Cleanup(func() { a.end() })
+	return a
+}
+
+func (a *questioner) ask(pause time.Duration, ask func() (string, error)) {
+	for {
+		one := asked{at: time.Now()}
+		server, err := ask()
+		if one.server = server; err != nil {
+			one.failure = err.Error()
+		}
+		a.mu.Lock()
+		a.all = append(a.all, one)
+		a.mu.Unlock()
+		select {
+		case <-a.stop:
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// end stops the client and returns all it asked.
+func (a *questioner) end() []asked {
+	select {
+	case <-a.stop:
+	default:
+		close(a.stop)
+	}
+	a.done.Wait()
+	return a.all
+}
+
+// servers are who answered from one time to another, and the first failure.
+func (a *questioner) servers(from, until time.Time) (answers map[string]int, failed int, failure string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	answers = map[string]int{}
+	for _, one := range a.all {
+		switch {
+		case one.at.Before(from) || !one.at.Before(until):
+		case one.failure != "":
+			failed, failure = failed+1, one.failure
+		default:
+			answers[one.server]++
+		}
+	}
+	return answers, failed, failure
+}
+
+var leavingClient = netip.MustParseAddr("192.0.2.100")
+
+// keepingAlive asks thirty times over each connection.
+func keepingAlive() func() (string, error) {
+	var conn net.Conn
+	var from *bufio.Reader
+	n := 0
+	return func() (server string, err error) {
+		if conn == nil {
+			if conn, err = dialFrom(leavingClient, "tcp", drVIP+":"+keepAlivePort); err != nil {
+				return "", err
+			}
+			from, n = bufio.NewReader(conn), 0
+		}
+		conn.SetDeadline(time.Now().Add(requestTimeout))
+		server, err = askOver(conn, from)
+		if n++; err != nil || n == 30 {
+			conn.Close()
+			conn = nil
+		}
+		return server, err
+	}
+}
+
+func askOver(conn net.Conn, from *bufio.Reader) (server string, err error) {
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n"); err != nil {
+		return "", err
+	}
+	answer, err := http.ReadResponse(from, nil)
+	if err != nil {
+		return "", err
+	}
+	body, err := io.ReadAll(answer.Body)
+	server, _, _ = strings.Cut(string(body), " ")
+	return server, err
+}
+
+// newConnections asks over a new connection each time.
+func newConnections(port string) func() (string, error) {
+	return func() (string, error) {
+		return named(getFrom(leavingClient, "http://"+drVIP+":"+port+"/"))
+	}
+}
+
+// named is the name of a server, or what came instead of it.
+func named(answer string) (string, error) {
+	if !strings.HasPrefix(answer, "rs") {
+		return "", errors.New(answer)
+	}
+	return answer, nil
+}
+
+// onePort asks over a new connection each time, from the same port.
+func onePort() (string, error) {
+	d := net.Dialer{Timeout: 5 * time.Second, LocalAddr: &net.TCPAddr{IP: leavingClient.AsSlice(), Port: 999}}
+	conn, err := d.Dial("tcp", drVIP+":"+reusePort)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	fmt.Fprint(conn, "GET / HTTP/1.0\r\n\r\n")
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		return "", err
+	}
+	_, body, _ := strings.Cut(string(answer), "\r\n\r\n")
+	word, _, _ := strings.Cut(body, " ")
+	return named(word)
+}
+
+// datagramsFromOnePort asks by datagrams, all from one port.
+func (l *leavingLab) datagramsFromOnePort() func() (string, error) {
+	conn := l.dial(leavingClient, "udp", net.JoinHostPort(drVIP, datagramPort))
+	return func() (string, error) {
+		conn.SetDeadline(time.Now().Add(500 * time.Millisecond))
+		answer, err := exchange(conn, []byte("who"))
+		if err != nil {
+			return "", err
+		}
+		return named(string(answer))
+	}
+}
+
+// leavingClients are one of each kind, and of those that keep connections six.
+type leavingClients struct {
+	kept                      []*questioner
+	datagrams, returns, reuse *questioner
+	endless                   net.Conn
+}
+
+func (l *leavingLab) clients() *leavingClients {
+	c := &leavingClients{}
+	for range 6 {
+		c.kept = append(c.kept, l.asks(50*time.Millisecond, keepingAlive()))
+	}
+	c.datagrams = l.asks(100*time.Millisecond, l.datagramsFromOnePort())
+	c.returns = l.asks(200*time.Millisecond, newConnections(returnPort))
+	c.reuse = l.asks(300*time.Millisecond, onePort)
+	c.endless = l.dial(leavingClient, "tcp", net.JoinHostPort(drVIP, endlessPort))
+	l.in("client", func() { newConnections(gonePort)() })
+	time.Sleep(2 * time.Second)
+	if !talks(c.endless) {
+		l.t.Fatal("the connection that never ends did not begin")
+	}
+	return c
+}
+
+// keptLost counts the requests of those that keep connections, and those that failed.
+func (c *leavingClients) keptLost(from time.Time) (requests, lost int, failure string) {
+	for _, k := range c.kept {
+		answers, failed, why := k.servers(from, time.Now())
+		for _, n := range answers {
+			requests += n
+		}
+		requests, lost = requests+failed, lost+failed
+		if why != "" {
+			failure = why
+		}
+	}
+	return requests, lost, failure
+}
+
+func (c *leavingClients) end() {
+	for _, a := range append(c.kept, c.datagrams, c.returns, c.reuse) {
+		a.end()
+	}
+}
+
+// stays checks that nothing failed from one time to another, and that all came from one of these servers.
+func (l *leavingLab) stays(row string, a *questioner, from, until time.Time, servers ...string) {
+	l.t.Helper()
+	answers, failed, failure := a.servers(from, until)
+	if failed > 0 || len(answers) != 1 || !strings.Contains(fmt.Sprint(servers), names(answers)[0]) {
+		l.t.Errorf("%s: answers of %v, want those of one of %v; %d failed: %s", row, answers, servers, failed, failure)
+	}
+}
+
+// wholePool exchanges all servers. In the middle the daemon is killed, and the clock set.
+func (l *leavingLab) wholePool() {
+	c := l.clients()
+	began := time.Now()
+	l.pool(drainTime, "rs3", "rs4")
+	l.until(5*time.Second, "-r 192.0.2.21:80 -g -w 0", "-r 192.0.2.24:80 -g -w 1", ":7001 -r 192.0.2.21:7001 -g -w 0")
+	left := time.Now()
+	time.Sleep(2 * time.Second)
+	l.kill()
+	ahead := l.clockAhead(time.Hour)
+	l.run(0, l.path, "start")
+	l.t.Logf("those that keep connections: out after %v", l.untilLeft(drainTime, []string{keepAlivePort}, "rs3", "rs4"))
+	ahead()
+	l.untilLeft(drainTime, []string{gonePort}, "rs3", "rs4")
+	early := time.Now()
+	if early.Sub(left) < 2*time.Second || early.Sub(began) > drainTime-time.Second {
+		l.t.Errorf("a client that does not come back: out after %v", early.Sub(left))
+	}
+	for _, port := range []string{endlessPort, datagramPort, returnPort} {
+		if strings.Count(l.table(), fmt.Sprintf("%s:%s -r", drVIP, port)) == 2 {
+			l.t.Errorf("port %s: nobody drains any more", port)
+		}
+	}
+	if !talks(c.endless) {
+		l.t.Error("the connection that never ends was cut before the time was over")
+	}
+	l.untilLeft(drainTime+2*time.Second-time.Since(left), leavingPorts, "rs3", "rs4")
+	over := time.Now()
+	if over.Sub(began) < drainTime || over.Sub(left) > drainTime+2*time.Second {
+		l.t.Errorf("out after %v", over.Sub(left))
+	}
+	l.stays("datagrams from one port, draining", c.datagrams, left, began.Add(drainTime), "rs1", "rs2")
+	l.stays("a client that returns, draining", c.returns, left, began.Add(drainTime), "rs1", "rs2")
+	if talks(c.endless) {
+		l.t.Error("the connection that never ends was not cut")
+	}
+	time.Sleep(4 * time.Second)
+	l.stays("datagrams from one port, afterwards", c.datagrams, over.Add(3*time.Second), time.Now(), "rs3", "rs4")
+	l.stays("a client that returns, afterwards", c.returns, over, time.Now(), "rs3", "rs4")
+	c.end()
+	if requests, lost, failure := c.keptLost(began); lost > 0 || requests < 300 {
+		l.t.Errorf("keep-alive clients: %d requests, %d lost: %s", requests, lost, failure)
+	} else {
+		l.t.Logf("keep-alive clients: %d requests, 0 lost", requests)
+	}
+	if answers, failed, failure := c.reuse.servers(began, over); failed > 0 {
+		l.t.Errorf("one port for all connections: %d failed: %s, answers of %v", failed, failure, answers)
+	}
+	_, cut, _ := c.datagrams.servers(began, time.Now())
+	l.t.Logf("datagrams from one port: %d lost when the time was over", cut)
+}
+
+// clockAhead sets the clock of the lab's own kernel, and returns what sets it back.
+func (l *leavingLab) clockAhead(by time.Duration) (back func()) {
+	if text, _ := os.ReadFile("/proc/cpuinfo"); !strings.Contains(string(text), "User Mode Linux") {
+		return func() {}
+	}
+	l.setClock(by)
+	return func() { l.setClock(-by) }
+}
+
+// withKernelSettings has the kernel send returning clients, and those that use a port again, to other servers at once: then
+// nobody stays who does not have to.
+func (l *leavingLab) withKernelSettings() {
+	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=1 net.ipv4.vs.conn_reuse_mode=3", l.prefix)
+	c := l.clients()
+	l.pool(drainTime, "rs1", "rs2")
+	l.until(5*time.Second, "-r 192.0.2.24:80 -g -w 0", "-r 192.0.2.21:80 -g -w 1", ":8080 -r 192.0.2.24:8080 -g -w 0", ":8081 -r 192.0.2.24:8081 -g -w 0")
+	left := time.Now()
+	l.t.Logf("expire_quiescent_template: out after %v", l.untilLeft(drainTime-time.Second, []string{returnPort, reusePort}, "rs1", "rs2"))
+	c.end()
+	for row, a := range map[string]*questioner{"a client that returns": c.returns, "one port for all connections": c.reuse} {
+		if answers, failed, failure := a.servers(left.Add(time.Second), time.Now()); failed > 0 || answers["rs3"]+answers["rs4"] > 0 {
+			l.t.Errorf("%s: answers of %v, %d failed: %s", row, answers, failed, failure)
+		}
+	}
+}
+
+// atOnce shows the same without draintime.
+func (l *leavingLab) atOnce() {
+	l.pool(0, "rs1", "rs2")
+	l.untilLeft(5*time.Second, leavingPorts, "rs1", "rs2")
+	c := l.clients()
+	began := time.Now()
+	l.pool(0, "rs3", "rs4")
+	l.untilLeft(5*time.Second, leavingPorts, "rs3", "rs4")
+	time.Sleep(3 * time.Second)
+	c.end()
+	requests, lost, failure := c.keptLost(began)
+	l.t.Logf("without draintime: %d requests of keep-alive clients, %d lost: %s", requests, lost, failure)
+	if lost == 0 {
+		l.t.Error("without draintime nothing was lost: the rows say nothing")
+	}
+}
