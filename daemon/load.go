@@ -110,7 +110,9 @@ func (l *Loaded) forget() {
 	l.Config.Global.At = nil
 	for i := range l.Config.Virtuals {
 		v := &l.Config.Virtuals[i]
-		v.At = nil
+		for _, check := range v.Checks() {
+			check.At = nil
+		}
 		for j := range v.Reals {
 			if v.CheckType != parser.Negotiate && v.CheckType != parser.Combined {
 				v.Reals[j].URL = "" // nobody asks for it

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -145,9 +146,12 @@ func (c *chaos) event() {
 
 func (c *chaos) pause() { time.Sleep(time.Duration(c.rand.Int64N(int64(2 * time.Second)))) }
 
-// turn gives a server another condition.
+// turn gives a server, or its other port, another condition.
 func (c *chaos) turn() {
 	s := c.server()
+	if c.rand.IntN(3) == 0 {
+		s = netip.AddrPortFrom(s.Addr(), 81)
+	}
 	now := healthy
 	if c.coin() {
 		now = condition(c.rand.IntN(int(conditions)))
@@ -377,7 +381,7 @@ func (c *chaos) byHandInAnOutage() {
 // settle ends the trouble that nobody can judge, lets things come to rest and looks at the table.
 func (c *chaos) settle() {
 	c.fix()
-	for _, s := range servers {
+	for _, s := range slices.Concat(servers, otherPorts) {
 		if c.oracle.condition(s) == short {
 			c.oracle.set(s, healthy)
 		}

@@ -38,8 +38,13 @@ func (c *chaos) newSection() section {
 		s.check = "negotiate"
 	}
 	s.drain = []int{0, 0, 3, 60}[c.rand.IntN(4)]
+	for _, further := range furtherChecks {
+		if c.rand.IntN(5) == 0 {
+			s.also = append(s.also, further)
+		}
+	}
 	if c.rand.IntN(10) == 0 {
-		s.check = "off"
+		s.check, s.also = "off", nil
 	}
 	for _, a := range servers {
 		if c.rand.IntN(3) == 0 {
@@ -53,13 +58,17 @@ func (c *chaos) newSection() section {
 func (c *chaos) touched(s section) section {
 	other := c.newSection()
 	s.servers = slices.Clone(s.servers)
-	switch c.rand.IntN(10) {
+	switch c.rand.IntN(11) {
 	case 9:
 		s.drain = other.drain
 	case 0:
 		s.scheduler = other.scheduler
 	case 1:
-		s.check = other.check
+		s.check, s.also = other.check, other.also
+	case 10:
+		if s.check != "off" {
+			s.also = other.also
+		}
 	case 2:
 		s.interval, s.fast = other.interval, other.fast
 	case 3:
@@ -87,6 +96,7 @@ type file map[netip.AddrPort]section
 
 type section struct {
 	scheduler, check     string
+	also                 []further
 	interval, fall, rise int
 	fast                 string // changes no verdict, only its time
 	quiescent, repair    bool
@@ -94,6 +104,20 @@ type section struct {
 	onChange             bool
 	drain                int
 	servers              []entry
+}
+
+// further is a line of alsocheck.
+type further struct {
+	check string
+	port  uint16
+}
+
+// furtherChecks are two at the port of the servers, of which one is the section's own check or another one, and one at
+// a port of its own.
+var furtherChecks = []further{{"connect", 80}, {"negotiate", 80}, {"connect", 81}}
+
+func (f further) String() string {
+	return fmt.Sprintf("%s %d", map[string]string{"negotiate": "http", "connect": "connect"}[f.check], f.port)
 }
 
 type entry struct {
@@ -105,6 +129,7 @@ type entry struct {
 var (
 	virtuals   = addresses("10.1.0.", 4)
 	servers    = addresses("10.2.0.", 9)
+	otherPorts = atPort81(servers)
 	sorry      = netip.MustParseAddrPort("127.0.0.1:80")
 	foreign    = netip.MustParseAddrPort("10.9.0.1:80") // somebody else's virtual service
 	schedulers = []string{"wrr", "wlc", "rr"}
@@ -117,6 +142,13 @@ func addresses(prefix string, n int) (list []netip.AddrPort) {
 		list = append(list, netip.MustParseAddrPort(fmt.Sprintf("%s%d:80", prefix, i+1)))
 	}
 	return list
+}
+
+func atPort81(list []netip.AddrPort) (others []netip.AddrPort) {
+	for _, a := range list {
+		others = append(others, netip.AddrPortFrom(a.Addr(), 81))
+	}
+	return others
 }
 
 func keyFor(a netip.AddrPort) ipvsctl.Key { return ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: a} }
@@ -142,6 +174,9 @@ func (f file) text(maintenanceDir string) string {
 			fmt.Fprintf(&out, "\tonchange = /bin/true\n")
 		}
 		fmt.Fprintf(&out, "\tscheduler = %s\n\tchecktype = %s\n\tservice = http\n", s.scheduler, s.check)
+		for _, f := range s.also {
+			fmt.Fprintf(&out, "\talsocheck = %s\n", f)
+		}
 		fmt.Fprintf(&out, "\tcheckinterval = %d\n\tchecktimeout = %d\n\tnegotiatetimeout = %d\n", s.interval, s.interval+10, s.interval+10)
 		if s.drain > 0 {
 			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)

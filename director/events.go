@@ -36,7 +36,8 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 		kind, name, e.Fallback = "fallback", v.fallbackName, true
 	case s != nil:
 		name = s.name()
-		e.Reason = s.worst().reason
+		worst := s.worst()
+		e.Reason = v.named(s, worst, worst.reason)
 		if why := s.suspended(); why != "" {
 			e.Reason = "maintenance: " + why
 		}

@@ -51,7 +51,7 @@ func (v *virtual) follow(s *server, served bool) bool {
 	was := s.held
 	switch s.verdict() {
 	case checker.Down:
-		s.held = served && v.guards()
+		s.held, s.kept = served && v.guards(), false
 	case checker.Up:
 		s.held = false
 	}
@@ -91,6 +91,17 @@ func holdoutOf(r checker.Result) holdout {
 	}
 }
 
+// holdout is the least of those of its checks that failed.
+func (s *server) holdout() holdout {
+	least := wrongAnswer
+	for j := &s.first; j != nil; j = j.next {
+		if j.health.State == checker.Down {
+			least = min(least, j.holdout)
+		}
+	}
+	return least
+}
+
 // release lets go of servers that are held until no more than the quota serve, and returns who is held then. One whose
 // check a reload changed is held at least until the first result.
 func (v *virtual) release() (held []*server) {
@@ -108,7 +119,7 @@ func (v *virtual) release() (held []*server) {
 	}
 	inOrder := slices.Clone(held)
 	slices.SortStableFunc(inOrder, func(a, b *server) int {
-		return cmp.Or(cmp.Compare(a.worst().holdout, b.worst().holdout), a.since.Compare(b.since))
+		return cmp.Or(cmp.Compare(a.holdout(), b.holdout()), a.since.Compare(b.since))
 	})
 	inOrder = slices.DeleteFunc(inOrder, func(s *server) bool { return s.verdict() == checker.Unknown })
 	for _, s := range inOrder[:min(len(inOrder), max(0, serving-v.quota()))] {

@@ -105,7 +105,7 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 		v.cfg.MonitorFile, v.cfg.CheckType, v.cfg.Service = c.file, parser.CheckType(c.spec.Type), c.spec.Service
 		result.OK = c.ok
 		s := &server{real: &parser.Real{}, first: judgement{task: &checker.Task{}}, maintenance: c.maintenance}
-		d.monitor(v, s, result)
+		d.monitor(v, s, &s.first, result)
 		if !slices.Equal(lines, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, lines, c.want)
 		}

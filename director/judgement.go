@@ -1,6 +1,7 @@
 package director
 
 import (
+	"fmt"
 	"time"
 
 	"ldirectord/checker"
@@ -17,6 +18,7 @@ type judgement struct {
 	unjudged  *unjudged // nil: all answers could be judged
 	shortages int32     // results in a row that failed by a shortage of this machine
 	holdout   holdout   // by the last failure
+	number    int32     // of its check in the section: 0, or the line of alsocheck
 }
 
 // unjudged are answers of a check that can't be judged.
@@ -53,6 +55,45 @@ func (s *server) of(c *check) *judgement {
 		j = j.next
 	}
 	return j
+}
+
+// spec is what a check asks a server.
+func (v *virtual) spec(s *server, j *judgement) checker.Spec {
+	cfg := v.cfg.Check(int(j.number))
+	return specOf(cfg, cfg.Asked(s.real))
+}
+
+// checkName is how a check of a server is called: https; among several https 443.
+func (v *virtual) checkName(s *server, j *judgement) string {
+	spec := v.spec(s, j)
+	name := spec.Kind()
+	if s.first.next == nil {
+		return name
+	}
+	switch spec.Type {
+	case "combined":
+		name = spec.Service
+	case "on", "ping", "external", "external-perl":
+		return name
+	}
+	return fmt.Sprintf("%s %d", name, spec.Target.Port())
+}
+
+// named is what a check says of a server, with the name of the check where there are several.
+func (v *virtual) named(s *server, j *judgement, detail string) string {
+	if s.first.next == nil || detail == "" {
+		return detail
+	}
+	return v.checkName(s, j) + ": " + detail
+}
+
+// about is a sentence about a check of a server, with the name of the check at its end where there are several.
+func (v *virtual) about(s *server, j *judgement, format string, args ...any) string {
+	sentence := fmt.Sprintf(format, args...)
+	if s.first.next == nil {
+		return sentence
+	}
+	return sentence + ": " + v.checkName(s, j)
 }
 
 // assume sets what all checks of a server say.

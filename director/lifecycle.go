@@ -95,11 +95,11 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 	running := make(map[job]*checker.Task, len(p.tasks))
 	for x, j := range checked(virtuals) {
-		running[jobOf(x.v.cfg, x.s.real, tls)] = j.task
+		running[x.v.job(x.s, j, tls)] = j.task
 	}
 	adopted := make(map[*checker.Task]*checker.Task, len(p.tasks))
 	for x, j := range checked(p.virtuals) {
-		if r := running[jobOf(x.v.cfg, x.s.real, p.TLS)]; r != nil {
+		if r := running[x.v.job(x.s, j, p.TLS)]; r != nil {
 			adopted[j.task], j.task = r, r
 		}
 	}
@@ -162,7 +162,7 @@ func sameCheck(was *virtual, old *server, o *judgement, now *virtual, s *server,
 	if o.task == j.task || o.task == nil || j.task == nil {
 		return o.task == j.task
 	}
-	return was.cfg.CheckInterval == now.cfg.CheckInterval && specOf(was.cfg, old.real) == specOf(now.cfg, s.real)
+	return was.cfg.CheckInterval == now.cfg.CheckInterval && was.spec(old, o) == now.spec(s, j)
 }
 
 // install makes the plan's virtual services and checks the current ones.

@@ -13,23 +13,25 @@ import (
 const inMaintenance = "Server in maintenance"
 
 // monitor writes one result into the virtual service's monitorfile.
-func (d *Director) monitor(v *virtual, s *server, r checker.Result) {
+func (d *Director) monitor(v *virtual, s *server, j *judgement, r checker.Result) {
 	if v.cfg.MonitorFile == "" {
 		return
 	}
+	cfg := v.cfg.Check(int(j.number))
+	id := monitorID(cfg, cfg.Asked(s.real))
 	if s.suspended() != "" {
-		d.deps.Monitor.Record(v.cfg.MonitorFile, monitorID(v.cfg, s.real), false, inMaintenance)
+		d.deps.Monitor.Record(cfg.MonitorFile, id, false, inMaintenance)
 		return
 	}
-	kind := string(v.cfg.CheckType)
+	kind := string(cfg.CheckType)
 	switch {
-	case v.cfg.CheckType == parser.Negotiate, v.cfg.CheckType == parser.Combined:
-		kind = v.cfg.Service
-	case v.cfg.CheckType == parser.Connect && v.cfg.Protocol == parser.UDP:
+	case cfg.CheckType == parser.Negotiate, cfg.CheckType == parser.Combined:
+		kind = cfg.Service
+	case cfg.CheckType == parser.Connect && cfg.Protocol == parser.UDP:
 		kind = "ping"
 	}
 	if message, line := monitorMessage(kind, r); line {
-		d.deps.Monitor.Record(v.cfg.MonitorFile, monitorID(v.cfg, s.real), r.OK, message)
+		d.deps.Monitor.Record(cfg.MonitorFile, id, r.OK, message)
 	}
 }
 

@@ -24,7 +24,7 @@ type oracle struct {
 	files      []file     // the current one; two while a reload is under way
 	conditions map[netip.AddrPort]condition
 	results    map[probe]*[]outcome // since this daemon started or began to make this check
-	found      map[spot]probe       // in service when this daemon started
+	found      map[spot][]probe     // checks of those in service when this daemon started
 	changed    map[spot]bool        // a reload gave it other rules or another check
 	sorryIn    map[ipvsctl.Key]bool // the fallback server is in, as the daemon left it
 	byHand     map[spot]rest        // changed without repair: may stay while it rests like this
@@ -91,7 +91,16 @@ type probe struct {
 	interval int
 }
 
-func (s section) probe(e entry) probe { return probe{s.check, e.addr, s.interval} }
+// probes are the checks of a server.
+func (s section) probes(e entry) []probe {
+	list := []probe{{s.check, e.addr, s.interval}}
+	for _, f := range s.also {
+		if p := (probe{f.check, netip.AddrPortFrom(e.addr.Addr(), f.port), s.interval}); !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
 
 // spot is a place in the table.
 type spot struct {
@@ -114,7 +123,7 @@ func newOracle(complain func(string, ...any)) *oracle {
 		complain:   complain,
 		conditions: map[netip.AddrPort]condition{},
 		results:    map[probe]*[]outcome{},
-		found:      map[spot]probe{},
+		found:      map[spot][]probe{},
 		changed:    map[spot]bool{},
 		sorryIn:    map[ipvsctl.Key]bool{},
 		byHand:     map[spot]rest{},
@@ -155,7 +164,9 @@ func (o *oracle) take(f file) {
 	kept := map[probe]bool{}
 	for _, s := range f {
 		for _, e := range s.servers {
-			kept[s.probe(e)] = true
+			for _, p := range s.probes(e) {
+				kept[p] = true
+			}
 		}
 	}
 	o.files = []file{f}
@@ -166,7 +177,7 @@ func (o *oracle) take(f file) {
 func (o *oracle) asBefore(virtual netip.AddrPort, s section, e entry) bool {
 	was := o.files[0][virtual]
 	old, in := was.entry(e.addr)
-	return in && was.probe(old) == s.probe(e) && was.fall == s.fall && was.rise == s.rise
+	return in && slices.Equal(was.probes(old), s.probes(e)) && was.fall == s.fall && was.rise == s.rise
 }
 
 func (o *oracle) set(a netip.AddrPort, c condition) {
@@ -274,7 +285,7 @@ func (o *oracle) restOf(at spot) rest {
 	switch {
 	case !configured || s.check == "off":
 		return nowhere
-	case !o.passes(s.probe(e)) || o.isMaintained(at.key, e):
+	case !o.passesAll(s, e) || o.isMaintained(at.key, e):
 		return outOfUse
 	case o.orderFor(at.key, e, 0).Kind == Drain:
 		return draining
@@ -377,7 +388,7 @@ type asking struct {
 func (a asking) Check(ctx context.Context) checker.Result {
 	history := a.o.history(a.probe)
 	octets := a.addr.Addr().As4()
-	wait := time.Duration(octets[3]) * time.Millisecond
+	wait := time.Duration(octets[3])*time.Millisecond + time.Duration(a.addr.Port()-80+uint16(len(a.check)))*10*time.Microsecond
 	switch a.o.condition(a.addr) {
 	case slow:
 		wait += 700 * time.Millisecond
@@ -412,6 +423,10 @@ func (o *oracle) answer(p probe, history *[]outcome) checker.Result {
 	return checker.Result{OK: ok, Detail: o.conditions[p.addr].String()}
 }
 
+func (o *oracle) passesAll(s section, e entry) bool {
+	return !slices.ContainsFunc(s.probes(e), func(p probe) bool { return !o.passes(p) })
+}
+
 func (o *oracle) passes(p probe) bool {
 	switch o.conditions[p.addr] {
 	case healthy, slow:
@@ -444,7 +459,7 @@ func (o *oracle) dests(key ipvsctl.Key, s section) map[netip.AddrPort]ipvsctl.De
 	have := map[netip.AddrPort]ipvsctl.Dest{}
 	available := false
 	for _, e := range s.servers {
-		up := s.check != "off" && o.passes(s.probe(e)) && !o.isMaintained(key, e)
+		up := s.check != "off" && o.passesAll(s, e) && !o.isMaintained(key, e)
 		switch {
 		case s.check == "off":
 		case up && o.orderFor(key, e, 0).Kind == Drain:
@@ -518,7 +533,7 @@ func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 		o.sorryIn[keyFor(addr)] = dests[sorry].Weight > 0
 		for _, e := range s.servers {
 			if dests[e.addr].Weight > 0 && o.role != resting {
-				o.found[spot{keyFor(addr), e.addr}] = s.probe(e)
+				o.found[spot{keyFor(addr), e.addr}] = s.probes(e)
 			}
 		}
 	}

@@ -126,23 +126,38 @@ func (o *oracle) is(x verdict, key ipvsctl.Key, s section, e entry) bool {
 // uncertain is the verdict of a server to which a reload gave other rules or a check that runs already.
 const uncertain verdict = -1
 
-// verdict is what the results until some time ago say of a server.
+// verdict is what the results until some time ago say of a server: it is down when one check says so, and up when all do.
 func (o *oracle) verdict(key ipvsctl.Key, s section, e entry, ago time.Duration) verdict {
 	at := spot{key, e.addr}
+	var all []verdict
+	for _, p := range s.probes(e) {
+		now := o.verdictOf(p, s, slices.Contains(o.found[at], p), ago)
+		if o.changed[at] && now != unknown {
+			return uncertain
+		}
+		all = append(all, now)
+	}
+	for _, decides := range []verdict{down, unknown} {
+		if slices.Contains(all, decides) {
+			return decides
+		}
+	}
+	return up
+}
+
+// verdictOf is what the results of one check say.
+func (o *oracle) verdictOf(p probe, s section, found bool, ago time.Duration) verdict {
 	now, streak := unknown, 0
-	if o.found[at] == s.probe(e) {
+	if found {
 		now = up
 	}
-	if history := o.results[s.probe(e)]; history != nil {
+	if history := o.results[p]; history != nil {
 		for _, r := range *history {
 			if time.Since(r.at) < ago {
 				break
 			}
 			now, streak = s.next(now, streak, r.ok)
 		}
-	}
-	if o.changed[at] && now != unknown {
-		return uncertain
 	}
 	return now
 }

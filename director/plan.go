@@ -102,6 +102,7 @@ func (p *Plan) Destinations() map[string][]string {
 // Check is one check of a plan and where it is used.
 type Check struct {
 	Virtual, Real string
+	Name          string // http; with its port where the server has several checks: http 80
 	Spec          checker.Spec
 	Task          *checker.Task // nil with checktype=off
 }
@@ -111,7 +112,9 @@ func (p *Plan) Checks() []Check {
 	var list []Check
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
-			list = append(list, Check{Virtual: v.cfg.ID, Real: s.name(), Spec: specOf(v.cfg, s.real), Task: s.first.task})
+			for j := &s.first; j != nil; j = j.next {
+				list = append(list, Check{Virtual: v.cfg.ID, Real: s.name(), Name: v.checkName(s, j), Spec: v.spec(s, j), Task: j.task})
+			}
 		}
 	}
 	return list
@@ -134,19 +137,22 @@ func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 		}
 		v.fallbackName = cfg.Fallback.Addr.String()
 	}
-	refused, doubted := map[string]bool{}, doubts{}
+	checks, refused, doubted := cfg.Checks(), map[string]bool{}, doubts{}
 	for i := range cfg.Reals {
-		s, err := b.server(cfg, &cfg.Reals[i])
-		if err != nil && !refused[err.Error()] {
-			refused[err.Error()] = true
-			found = append(found, diagnose(cfg, cfg.Reals[i].At, err))
-		}
-		if doubt := doubted.look(cfg, s); doubt != nil {
-			d := diagnose(cfg, cfg.Reals[i].At, doubt)
-			d.Severity, d.Kind = parser.Warning, "suspicious"
-			found = append(found, d)
-		}
+		s := newServer(cfg, &cfg.Reals[i])
 		v.servers = append(v.servers, s)
+		for number, check := range checks {
+			j, err := b.judgement(v, s, number)
+			if err != nil && !refused[err.Error()] {
+				refused[err.Error()] = true
+				found = append(found, diagnose(check, cfg.Reals[i].At, err))
+			}
+			if doubt := doubted.look(v.spec(s, j), j); doubt != nil {
+				d := diagnose(check, cfg.Reals[i].At, doubt)
+				d.Severity, d.Kind = parser.Warning, "suspicious"
+				found = append(found, d)
+			}
+		}
 	}
 	return v, found
 }
@@ -156,29 +162,29 @@ type doubts map[question]bool
 
 // question is what a check asks a server.
 type question struct {
+	number           int32 // of the check
 	request, receive string
 	steps            checker.List[checker.Step]
 }
 
 // look finds what is doubtful in a check, once for all servers that have the same ones.
-func (d doubts) look(cfg *parser.Virtual, s *server) *checker.SpecError {
-	if s.first.task == nil {
+func (d doubts) look(spec checker.Spec, j *judgement) *checker.SpecError {
+	if j.task == nil {
 		return nil
 	}
-	spec := specOf(cfg, s.real)
-	asked := question{spec.Request, spec.Receive, spec.Steps}
+	asked := question{j.number, spec.Request, spec.Receive, spec.Steps}
 	if d[asked] {
 		return nil
 	}
 	d[asked] = true
-	if idle := checker.Idle(s.first.task.Checker); idle != nil {
+	if idle := checker.Idle(j.task.Checker); idle != nil {
 		return idle
 	}
 	return checker.Doubt(spec)
 }
 
-func (b *planBuilder) server(cfg *parser.Virtual, r *parser.Real) (s *server, err error) {
-	s = &server{
+func newServer(cfg *parser.Virtual, r *parser.Real) *server {
+	return &server{
 		real: r,
 		dest: ipvsctl.Dest{
 			Addr:    destAddr(cfg, r.Addr, r.Forward),
@@ -188,10 +194,24 @@ func (b *planBuilder) server(cfg *parser.Virtual, r *parser.Real) (s *server, er
 			Lower:   uint32(r.Lower),
 		},
 	}
-	if cfg.CheckType != parser.Off {
-		s.first.task, err = b.task(jobOf(cfg, r, b.TLS))
+}
+
+// judgement adds a check of the section to a server, unless the server has an equal one.
+func (b *planBuilder) judgement(v *virtual, s *server, number int) (j *judgement, err error) {
+	j = &s.first
+	if number > 0 {
+		j = &judgement{number: int32(number)}
 	}
-	return s, err
+	if v.cfg.CheckType != parser.Off {
+		j.task, err = b.task(v.job(s, j, b.TLS))
+	}
+	for last := &s.first; number > 0 && last.task != j.task; last = last.next {
+		if last.next == nil {
+			last.next = j
+			break
+		}
+	}
+	return j, err
 }
 
 // diagnose says where in the file an error of a checker or of the settings belongs.

@@ -37,8 +37,9 @@ func (d *Director) results(updates []checker.Update) {
 		c.last, c.at, c.known = u.Result, now, true
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
-			d.monitor(x.v, x.s, u.Result)
-			d.judge(x.v, x.s, x.s.of(c), u.Result)
+			j := x.s.of(c)
+			d.monitor(x.v, x.s, j, u.Result)
+			d.judge(x.v, x.s, j, u.Result)
 		}
 		d.hurry(u.Task, c)
 	}
@@ -70,16 +71,17 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	}
 	if !r.OK {
 		j.reason, j.holdout = r.Detail, holdoutOf(r)
+		r.Detail = v.named(s, j, r.Detail)
 	}
 	softly, _ := before.Soft(rule)
 	switch {
 	case changed && !r.OK:
 		d.say(v, s, notify.CheckFailed, fmt.Sprintf("Check failed: %s (%s): %s", s.name(), v.cfg.ID, r.Detail), r.Detail)
 	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && softly > 0 && next.Streak == 0):
-		d.say(v, s, notify.SoftReset, fmt.Sprintf("Resetting soft failure count: %s (%s)", s.name(), v.cfg.ID), "")
+		d.say(v, s, notify.SoftReset, v.about(s, j, "Resetting soft failure count: %s (%s)", s.name(), v.cfg.ID), "")
 	case !r.OK && next.State == checker.Up:
 		failed, limit := next.Soft(rule)
-		d.say(v, s, notify.SoftFailure, fmt.Sprintf("Soft failure real server: %s (%s) failure %d/%d", s.name(), v.cfg.ID, failed, limit), r.Detail)
+		d.say(v, s, notify.SoftFailure, v.about(s, j, "Soft failure real server: %s (%s) failure %d/%d", s.name(), v.cfg.ID, failed, limit), r.Detail)
 	}
 	if s.verdict() != was {
 		s.transitioned, v.dirty = v.follow(s, served) || s.transitioned, true
@@ -95,8 +97,9 @@ func (d *Director) shortage(c *check, r checker.Result) {
 	for _, x := range c.users {
 		j := x.s.of(c)
 		if j.shortages++; j.shortages == 3 {
-			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.name(), x.v.cfg.ID, j.health.State, r.Detail)
-			d.say(x.v, x.s, notify.LocalShortage, text, r.Detail)
+			detail := x.v.named(x.s, j, r.Detail)
+			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.name(), x.v.cfg.ID, j.health.State, detail)
+			d.say(x.v, x.s, notify.LocalShortage, text, detail)
 		}
 	}
 }
@@ -110,13 +113,13 @@ func (d *Director) unjudged(c *check, r checker.Result) {
 		if j.unjudged == nil {
 			j.unjudged = &unjudged{}
 		}
-		kind := notify.CheckWarning
+		kind, detail := notify.CheckWarning, x.v.named(x.s, j, r.Detail)
 		if now.Sub(x.v.unjudgedAt) > unjudgedQuiet {
 			kind = notify.Unjudged
 		}
 		if now.Sub(j.unjudged.at) > unjudgedQuiet {
-			text := fmt.Sprintf("Check not judged: %s (%s), keeping its state %s: %s", x.s.name(), x.v.cfg.ID, j.health.State, r.Detail)
-			d.say(x.v, x.s, kind, text, r.Detail)
+			text := fmt.Sprintf("Check not judged: %s (%s), keeping its state %s: %s", x.s.name(), x.v.cfg.ID, j.health.State, detail)
+			d.say(x.v, x.s, kind, text, detail)
 			j.unjudged.at = now
 			x.v.unjudgedAt = now
 		}
@@ -133,6 +136,7 @@ func (d *Director) warnOnce(c *check, r checker.Result) {
 		return
 	}
 	for _, x := range c.users {
-		d.say(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.name(), x.v.cfg.ID, r.Warning), r.Warning)
+		warning := x.v.named(x.s, x.s.of(c), r.Warning)
+		d.say(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.name(), x.v.cfg.ID, warning), warning)
 	}
 }

@@ -393,11 +393,11 @@ func (s *scenario) take() []string {
 	return all
 }
 
-// check answers for a server, each after a time of its own, so that the order of results is always the
+// check answers for a server, each check after a time of its own, so that the order of results is always the
 // same.
 func (s *scenario) check(spec checker.Spec) checker.Result {
 	octets := spec.Target.Addr().As4()
-	time.Sleep(time.Duration(octets[3]) * time.Millisecond)
+	time.Sleep(time.Duration(octets[3])*time.Millisecond + time.Duration(int(spec.Target.Port()%900)+len(spec.Type))*time.Microsecond)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if spec.Type == "on" {

@@ -18,6 +18,7 @@ type Service struct {
 type Member struct {
 	Name     string       // address:port as configured
 	Dest     ipvsctl.Dest // as it is in the table while it serves
+	Checks   []string     // the names of its checks, as in Check
 	Fallback bool
 }
 
@@ -40,7 +41,11 @@ func (v *virtual) isMeant(word string) bool {
 func (v *virtual) members() []Member {
 	var list []Member
 	for _, s := range v.servers {
-		list = append(list, Member{Name: s.name(), Dest: s.dest})
+		m := Member{Name: s.name(), Dest: s.dest}
+		for j := &s.first; j != nil; j = j.next {
+			m.Checks = append(m.Checks, v.checkName(s, j))
+		}
+		list = append(list, m)
 	}
 	if v.fallback != nil {
 		list = append(list, Member{Name: v.fallbackName, Dest: *v.fallback, Fallback: true})

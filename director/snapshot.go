@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -90,6 +91,17 @@ type ServerSnapshot struct {
 	Reason    string         // why it is out: of the last failure while it is down, the file of its maintenance, the name without an address
 	Unjudged  string         // why its last answer can't be judged, so that its state is kept; "" when it can
 	Tally     Tally
+	Checks    []CheckSnapshot // of a server with several; the fields above are of the worst one
+}
+
+// CheckSnapshot is one check of a server at one moment.
+type CheckSnapshot struct {
+	Name     string // https 443
+	State    string // unknown, up or down
+	Streak   int    // as above, and so on
+	Checked  time.Time
+	Last     checker.Result
+	Unjudged string
 }
 
 // Snapshot returns what the director knows now. It waits until the director has a moment, which may take as
@@ -154,17 +166,31 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Up, now.Held = s.state() == checker.Up && !s.held && !s.drained(), s.held && !s.drained()
 	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained()
 	now.Order, now.Note = s.order, s.note()
-	now.Tally, now.Unjudged = s.tally, worst.cantJudge()
+	now.Tally = s.tally
+	for j := &s.first; j != nil; j = j.next {
+		now.Unjudged = cmp.Or(now.Unjudged, v.named(s, j, j.cantJudge()))
+		if s.first.next != nil {
+			now.Checks = append(now.Checks, v.describeCheck(s, j))
+		}
+	}
 	now.Effective, now.InTable = v.weightAt(s.dest.Addr)
 	if c := worst.check; c != nil && c.known {
 		now.Checked, now.Last = c.at, c.last
 	}
 	switch now.State {
 	case "down":
-		now.Reason = worst.reason
+		now.Reason = v.named(s, worst, worst.reason)
 	case "maintenance":
 		now.Reason = s.suspended()
 	}
+}
+
+func (v *virtual) describeCheck(s *server, j *judgement) CheckSnapshot {
+	now := CheckSnapshot{Name: v.checkName(s, j), State: j.health.State.String(), Streak: j.health.Streak, Unjudged: j.cantJudge()}
+	if j.check != nil && j.check.known {
+		now.Checked, now.Last = j.check.at, j.check.last
+	}
+	return now
 }
 
 func (v *virtual) describeFallback() (now FallbackSnapshot) {

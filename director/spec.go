@@ -16,14 +16,14 @@ type job struct {
 	every time.Duration
 }
 
-// jobOf returns the check of a real server. The sums are of the files that it reads.
-func jobOf(cfg *parser.Virtual, r *parser.Real, tls checker.TLSSums) job {
-	spec := specOf(cfg, r)
+// job returns a check of a real server. The sums are of the files that it reads.
+func (v *virtual) job(s *server, j *judgement, tls checker.TLSSums) job {
+	spec := v.spec(s, j)
 	spec.TLSFiles = tls.Of(spec)
-	return job{spec, cfg.CheckInterval.Duration()}
+	return job{spec, v.cfg.CheckInterval.Duration()}
 }
 
-// specOf returns the check of a real server. It has only what the check uses, so that virtual
+// specOf returns the check that a section alone has of a real server. It has only what the check uses, so that virtual
 // services that differ in nothing else share it.
 func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	s := checker.Spec{

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,17 +124,22 @@ func (f *findings) programs(cfg *parser.Config) {
 		at, written := v.At["checkcommand"]
 		switch {
 		case !written:
-		case v.CheckType == parser.External:
+		case runs(&v, parser.External):
 			if _, err := exec.LookPath(v.CheckCommand); err != nil {
 				err = cmp.Or(errors.Unwrap(err), err) // its text has the path twice
 				f.add(Finding{Kind: "missing-program", at: at, Text: fmt.Sprintf("the checkcommand can't be run, so every server is down: %v", err)})
 			}
-		case v.CheckType == parser.ExternalPerl:
+		case runs(&v, parser.ExternalPerl):
 			if err := instance.TryRead(v.CheckCommand); err != nil {
 				f.add(Finding{Kind: "missing-program", at: at, Text: fmt.Sprintf("the checkcommand can't be read, so every server is down: %v", err)})
 			}
 		}
 	}
+}
+
+// runs reports whether a section has a check of a type.
+func runs(v *parser.Virtual, kind parser.CheckType) bool {
+	return slices.ContainsFunc(v.Checks(), func(check *parser.Virtual) bool { return check.CheckType == kind })
 }
 
 func (f *findings) group(g parser.Global) {

@@ -4,13 +4,17 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // advise warns of what is accepted but surely a mistake.
 func (r *reader) advise(s *section, v *Virtual) {
 	a := adviser{reader: r, s: s, v: v}
-	a.check()
+	for _, check := range v.Checks() {
+		adviser{reader: r, s: s, v: check}.check()
+	}
+	a.commands()
 	a.ports()
 	a.kernel()
 	a.servers()
@@ -26,9 +30,9 @@ type adviser struct {
 
 // warn reports a directive of the section, or the header of the section if the directive is not written.
 func (a adviser) warn(directive, kind, format string, args ...any) {
-	pos, ok := a.s.v.At[directive]
+	pos, ok := a.v.At[directive]
 	if !ok {
-		pos = a.s.v.At["virtual"]
+		pos = a.v.At["virtual"]
 	}
 	a.at(pos, kind, format, args...)
 }
@@ -42,15 +46,16 @@ func (a adviser) when(condition bool, directive, kind, text string) {
 
 func (a adviser) check() {
 	v := a.v
-	external := v.CheckType == External || v.CheckType == ExternalPerl
-	commanded := a.s.has("checkcommand")
 	negotiates := v.negotiates()
-	if external && !commanded {
-		a.warn("checktype", suspicious, "checktype=%s without a checkcommand runs %s, so every server is up",
-			v.CheckType, v.CheckCommand)
+	if v.runsCommand() && !a.s.has("checkcommand") {
+		directive := "checktype"
+		if v.isAlso {
+			directive = "alsocheck"
+		}
+		a.warn("checktype", suspicious, "%s=%s without a checkcommand runs %s, so every server is up",
+			directive, v.CheckType, v.CheckCommand)
 	}
-	a.when(!external && commanded, "checkcommand", noEffect, "checkcommand counts only with checktype=external or external-perl")
-	a.when(v.CheckType == Negotiate && v.Service == "none" && !a.s.has("service"), "virtual", suspicious,
+	a.when(v.CheckType == Negotiate && v.Service == "none" && !v.has("service"), "virtual", suspicious,
 		"no service is given and the port suggests none: a negotiate check then finds every server up; set service or checktype")
 	a.when(v.HTTPMethod == "HEAD" && v.Receive != "" && negotiates, "receive", suspicious,
 		"an answer to HEAD has no body, so it never matches receive")
@@ -65,9 +70,15 @@ func (a adviser) check() {
 	if negotiates && v.Passwd != "" && !a.s.has("cleartext") && slices.Contains(clearTextServices, v.Service) {
 		a.warn("passwd", suspicious, "whoever answers as %s may ask for this password in clear, and gets it; cleartext=no refuses that, cleartext=yes says that it may be so", v.Service)
 	}
+}
+
+// commands warns of what concerns all checks of the section.
+func (a adviser) commands() {
+	a.when(a.s.has("checkcommand") && !slices.ContainsFunc(a.v.Checks(), (*Virtual).runsCommand), "checkcommand", noEffect,
+		"checkcommand counts only with checktype=external or external-perl")
 	a.when(a.s.has("checkinterval") && !a.globals.Fork, "checkinterval", ownInterval,
 		"the section's checkinterval counts; the Perl ldirectord ignores it unless fork=yes")
-	if why := v.neverFast(); why != "" && a.s.has("fastinterval") {
+	if why := a.v.neverFast(); why != "" && a.s.has("fastinterval") {
 		a.warn("fastinterval", noEffect, "%s", why)
 	}
 }
@@ -101,6 +112,8 @@ func (r *reader) neverFast(c *Config) {
 	}
 }
 
+func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.CheckType == ExternalPerl }
+
 func (v *Virtual) negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }
 
 // overTCP are the services that are asked by TCP and not reached by UDP as well: a web server has both at one port.
@@ -109,19 +122,18 @@ var overTCP = map[string]bool{
 	"oracle": true, "pgsql": true, "pop": true, "pops": true, "smtp": true, "submission": true, "redis": true,
 }
 
-// ports warns of marked ports that no check asks, unless checkport chooses one.
+// ports warns of marked ports that no check asks. Where there is one check, its checkport may choose one.
 func (a adviser) ports() {
-	v := a.v
-	if v.CheckType != Connect && v.CheckType != Combined && (v.CheckType != Negotiate || v.Service == "none") || len(v.Reals) == 0 ||
-		a.s.has("checkport") {
+	checks := a.v.Checks()
+	if len(checks) == 1 && a.s.has("checkport") || slices.ContainsFunc(checks, (*Virtual).runsCommand) {
 		return
 	}
 	var at Position
 	var unasked []string
-	for _, m := range v.Marking {
+	asked := a.askedPorts(checks)
+	for _, m := range a.v.Marking {
 		for _, p := range m.Ports {
-			isAsked := slices.ContainsFunc(v.Reals, func(r Real) bool { return r.CheckPort == int(p.First) })
-			if p.First != p.Last || isAsked || slices.Contains(unasked, p.String()) {
+			if p.First != p.Last || slices.Contains(asked, p.String()) || slices.Contains(unasked, p.String()) {
 				continue
 			}
 			if unasked = append(unasked, p.String()); len(unasked) == 1 {
@@ -129,10 +141,30 @@ func (a adviser) ports() {
 			}
 		}
 	}
-	if len(unasked) > 0 && v.Reals[0].CheckPort > 0 {
-		a.at(at, suspicious, "the check asks port %d alone, so a server whose %s does not answer stays in service; "+
-			"checkport says which one is to count for all, checktype=external asks what it likes", v.Reals[0].CheckPort, strings.Join(unasked, " or "))
+	if len(unasked) == 0 || len(asked) == 0 {
+		return
 	}
+	by := "the check asks port " + asked[0]
+	if len(checks) > 1 {
+		by = "the checks ask " + enumerate(asked)
+	}
+	a.at(at, suspicious, "%s alone, so a server whose %s does not answer stays in service; alsocheck asks one more, "+
+		"checkport says which one is to count for all, checktype=external asks what it likes", by, strings.Join(unasked, " or "))
+}
+
+// askedPorts are the ports that checks ask of the servers.
+func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
+	for _, check := range checks {
+		if check.CheckType != Connect && (!check.negotiates() || check.CheckType == Negotiate && check.Service == "none") {
+			continue
+		}
+		for i := range a.v.Reals {
+			if port := strconv.Itoa(check.portOf(&a.v.Reals[i])); port != "0" && !slices.Contains(ports, port) {
+				ports = append(ports, port)
+			}
+		}
+	}
+	return ports
 }
 
 // RefusesClientsOfTheDown reports whether the kernel refuses the clients whose server has weight 0: these schedulers choose

@@ -46,20 +46,36 @@ func enumerate(list []string) string {
 	return strings.Join(list[:last], ", ") + " and " + list[last]
 }
 
-// unused warns of directives that the section's check does not use. A check that is switched off is no reason to
-// warn: it may be switched on again.
+// unused warns of directives that no check of the section uses. A check that is switched off is no reason to warn: it may
+// be switched on again.
 func (a adviser) unused() {
-	v, negotiates := a.v, a.v.negotiates()
-	for name := range v.At {
-		switch d := byName[name]; {
-		case d.appliesTo == nil || v.CheckType == On || v.CheckType == Off:
-		case !negotiates && !d.Extension:
-		case !negotiates:
-			a.warn(d.Name, noEffect, "%s counts only in negotiate checks; this one is checktype=%s", d.Name, v.CheckType)
-		case !d.appliesTo.counts(v):
-			a.warn(d.Name, noEffect, "%s counts only for %s; this service is %s", d.Name, d.appliesTo.where, v.Service)
-		case d.Name == "tlsca" && !v.TLSVerify:
-			a.warn(d.Name, noEffect, "tlsca counts only with tlsverify=yes")
+	for name := range a.v.At {
+		if d := byName[name]; d.appliesTo != nil && a.v.CheckType != On && a.v.CheckType != Off {
+			a.unusedOne(d)
 		}
+	}
+}
+
+func (a adviser) unusedOne(d *Directive) {
+	checks := a.v.Checks()
+	if slices.Contains([]string{"receive", "send", "expect"}, d.Name) {
+		checks = checks[:1]
+	}
+	var spoken []string
+	counts := false
+	for _, check := range checks {
+		if check.negotiates() {
+			spoken = append(spoken, check.Service)
+			counts = counts || d.appliesTo.counts(check)
+		}
+	}
+	switch {
+	case len(spoken) == 0 && !d.Extension:
+	case len(spoken) == 0:
+		a.warn(d.Name, noEffect, "%s counts only in negotiate checks; this one is checktype=%s", d.Name, a.v.CheckType)
+	case !counts:
+		a.warn(d.Name, noEffect, "%s counts only for %s; this service is %s", d.Name, d.appliesTo.where, enumerate(spoken))
+	case d.Name == "tlsca" && !a.v.TLSVerify:
+		a.warn(d.Name, noEffect, "tlsca counts only with tlsverify=yes")
 	}
 }

@@ -186,7 +186,8 @@ type Virtual struct {
 	CheckType    CheckType
 	NumConnects  int // Combined only
 	CheckCommand string
-	CheckPort    int // 0: the real server's
+	CheckPort    int         // 0: the real server's
+	AlsoChecks   []AlsoCheck // extension: further checks, which must pass too; in file order
 
 	Service     string
 	Request     string
@@ -225,6 +226,9 @@ type Virtual struct {
 
 	Reals   []Real    // in file order, ranges spread out
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
+
+	also   []*Virtual // see Checks
+	isAlso bool       // it is one of those
 }
 
 // Addresses are those that packets for a virtual service go to; none where the file does not tell.

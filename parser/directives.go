@@ -75,6 +75,7 @@ const (
 	realServerForm = `ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] ["REQUEST", "RECEIVE"] [l:N] [u:N]`
 	fallbackForm   = "ADDRESS[:PORT] [gate|masq|ipip]"
 	markForm       = "ADDRESS[/LENGTH] tcp|udp|sctp|all PORT,PORT:PORT,…|all"
+	alsoCheckForm  = `TYPE [PORT] ["REQUEST" ["RECEIVE"]]`
 )
 
 var directives = chapters(
@@ -264,6 +265,10 @@ var directives = chapters(
 		{Name: "checkport", Value: "1 to 65535",
 			section: setting(func(v *Virtual) *int { return &v.CheckPort }, number[int](1, maxPort)),
 			Doc:     "Port that is checked, if not the port of the server. Under a mark it is needed where neither `real` nor the service has one."},
+		{Name: "alsocheck", Form: Strings, Value: alsoCheckForm, Extension: true, Repeats: true,
+			section: alsoChecks,
+			Doc: "A further check that must pass. TYPE is connect, ping, external (which runs `checkcommand`) or a `service`. Without PORT it asks the port of " +
+				"the server; under a mark it is needed. `request`, `receive` and the strings of a real server are for the check of the section alone."},
 		{Name: "request", Form: QuotedText, Value: `"TEXT"`, Default: "/",
 			section: setting(func(v *Virtual) *string { return &v.Request }, readRequest),
 			Doc: "What a negotiate check asks for: a path (http, https), a URL (http_proxy), a name (dns), a query (mysql, pgsql, oracle), a " +

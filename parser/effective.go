@@ -78,6 +78,7 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 		r.servers(s, &s.reals[i], v)
 	}
 	r.fillReals(v)
+	r.furtherChecks(v, s)
 	if v.hasHeader() {
 		r.advise(s, v)
 	}
@@ -141,33 +142,42 @@ func (g *Global) fallbackOf(v *Virtual) *Fallback {
 
 // fillReals gives the real servers the settings of their virtual service.
 func (r *reader) fillReals(v *Virtual) {
-	usual := usualPort(v.Service)
 	for i := range v.Reals {
 		real := &v.Reals[i]
 		if !real.OwnRequest {
 			real.Request, real.Receive = v.Request, v.Receive
 		}
-		real.CheckPort = cmp.Or(v.CheckPort, int(real.Addr.Port()), usual)
+		real.CheckPort = v.portOf(real)
 		real.URL = r.url(v, real)
 	}
 }
 
-// url is what an http check asks for. A whole URL is asked for as written from http_proxy, and when the server's own
-// line has it; else the request is just a path.
+// portOf is the port of a real server that the check asks, 0 when there is none.
+func (v *Virtual) portOf(real *Real) int {
+	return cmp.Or(v.CheckPort, int(real.Addr.Port()), usualPort(v.Service))
+}
+
+// url is what an http check asks for.
 func (r *reader) url(v *Virtual, real *Real) string {
+	r.scratch = v.appendURL(r.scratch[:0], real)
+	return string(r.scratch)
+}
+
+// appendURL appends what an http check asks for. A whole URL is asked for as written from http_proxy, and when the server's
+// own line has it; else the request is just a path.
+func (v *Virtual) appendURL(b []byte, real *Real) []byte {
 	scheme := v.Service
 	if scheme == "http_proxy" {
 		scheme = "http"
 	}
 	path := strings.TrimPrefix(real.Request, "/")
 	if real.OwnRequest && strings.Contains(path, scheme+"://") || !real.OwnRequest && v.Service == "http_proxy" {
-		return path
+		return append(b, path...)
 	}
-	b := append(append(r.scratch[:0], scheme...), "://"...)
+	b = append(append(b, scheme...), "://"...)
 	b = netip.AddrPortFrom(real.Addr.Addr(), uint16(real.CheckPort)).AppendTo(b)
 	if real.CheckPort == 0 {
 		b = b[:len(b)-1] // there is no port
 	}
-	r.scratch = append(append(b, '/'), path...)
-	return string(r.scratch)
+	return append(append(b, '/'), path...)
 }

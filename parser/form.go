@@ -9,6 +9,7 @@ const (
 	WholeSeconds      // a number
 	Time              // a number of seconds, which may have a fraction or a unit
 	RealServer        // words, in which quoted strings may begin
+	Strings           // the same
 	QuotedText        // double quotes required
 	EscapedText       // the same; a quote after a backslash ends nothing
 	Text              // double quotes optional, or not dropped at all

@@ -155,6 +155,9 @@ func (v *Virtual) json(hideSecrets bool) jsonObject {
 	}
 	if hideSecrets {
 		o["request"] = text(withoutLogin(v.Request))
+		if len(v.AlsoChecks) > 0 {
+			o["alsocheck"] = v.alsoChecksWithoutLogins()
+		}
 	}
 	return o
 }

@@ -103,10 +103,10 @@ func commentStart(v string, section bool, form Form) int {
 	return -1
 }
 
-// opened reports whether a string is open after a number of quotes. Only in a real server's line may one begin after
-// other words.
+// opened reports whether a string is open after a number of quotes. Only in a line of a real server or of a further check may
+// one begin after other words.
 func opened(v string, quotes int, form Form) bool {
-	if form == RealServer {
+	if form == RealServer || form == Strings {
 		return quotes%2 == 1
 	}
 	return quotes == 1 && v[0] == '"'

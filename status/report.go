@@ -142,8 +142,18 @@ type Server struct {
 	Check       *Check            `json:"last_check"`
 	Checks      uint64            `json:"checks"`
 	Transitions uint64            `json:"transitions"`
-	Failures    map[string]uint32 `json:"failures,omitempty"` // by cause
-	Connections *Connections      `json:"connections"`        // null when they are not known
+	Failures    map[string]uint32 `json:"failures,omitempty"`   // by cause
+	Connections *Connections      `json:"connections"`          // null when they are not known
+	EachCheck   []OneCheck        `json:"each_check,omitempty"` // of a server with several; last_check, streak and unjudged are of the worst one
+}
+
+// OneCheck is one check of a server with several.
+type OneCheck struct {
+	Name     string `json:"check"` // https 443
+	State    string `json:"state"` // unknown, up or down
+	Streak   int    `json:"streak"`
+	Unjudged string `json:"unjudged,omitempty"`
+	Last     *Check `json:"last_check"`
 }
 
 // Check is the result of one check.
@@ -240,11 +250,22 @@ func newServer(s *director.ServerSnapshot, now time.Time) Server {
 	if s.InTable {
 		out.TableWeight = &s.Effective
 	}
-	if !s.Checked.IsZero() {
-		out.Check = &Check{Time: s.Checked.UTC(), OK: s.Last.OK, Seconds: s.Last.Took.Seconds(), Detail: s.Last.Detail, Warning: s.Last.Warning}
-		if !s.Last.OK {
-			out.Check.Cause = s.Last.Cause.String()
-		}
+	out.Check = newCheck(&director.CheckSnapshot{Checked: s.Checked, Last: s.Last})
+	for i := range s.Checks {
+		c := &s.Checks[i]
+		out.EachCheck = append(out.EachCheck, OneCheck{c.Name, c.State, c.Streak, c.Unjudged, newCheck(c)})
+	}
+	return out
+}
+
+// newCheck is nil before the first result.
+func newCheck(c *director.CheckSnapshot) *Check {
+	if c.Checked.IsZero() {
+		return nil
+	}
+	out := &Check{Time: c.Checked.UTC(), OK: c.Last.OK, Seconds: c.Last.Took.Seconds(), Detail: c.Last.Detail, Warning: c.Last.Warning}
+	if !c.Last.OK {
+		out.Cause = c.Last.Cause.String()
 	}
 	return out
 }

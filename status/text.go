@@ -149,7 +149,10 @@ func (t page) server(s *Server, now time.Time) {
 	}
 	t.row(s.Real, s.State, short(now.Sub(s.Since)), weightOf(s.TableWeight), active, s.Check.summary(now))
 	t.told(4, "", s.Reason)
-	if s.Check != nil && !s.Check.OK && s.Check.Detail != s.Reason {
+	for _, c := range s.EachCheck {
+		t.remark(4, fmt.Sprintf("%s: %s (%s)", c.Name, c.State, c.Last.summary(now)))
+	}
+	if s.Check != nil && !s.Check.OK && !strings.HasSuffix(s.Reason, s.Check.Detail) {
 		t.remark(4, "last check: "+s.Check.Detail)
 	}
 	if s.Check != nil {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"strings"
 
 	"ldirectord/director"
 	"ldirectord/fwmark"
@@ -24,7 +26,7 @@ func plan(ctx context.Context, c *call) error {
 		return err
 	}
 	ops := ipvsctl.Diff(have, l.Plan.Preview())
-	printOps(c, ops)
+	printOps(c, ops, severalChecks(l.Plan))
 	for _, command := range rules {
 		fmt.Fprintln(c.out, command)
 	}
@@ -34,9 +36,28 @@ func plan(ctx context.Context, c *call) error {
 	return nil
 }
 
+// place is a destination of a virtual service.
+type place struct {
+	key  ipvsctl.Key
+	addr netip.AddrPort
+}
+
+// severalChecks are the names of the checks of each server that has more than one.
+func severalChecks(p *director.Plan) map[place]string {
+	names := map[place]string{}
+	for _, s := range p.Services("") {
+		for _, m := range s.Members {
+			if len(m.Checks) > 1 {
+				names[place{s.Key, m.Dest.Addr}] = strings.Join(m.Checks, ", ")
+			}
+		}
+	}
+	return names
+}
+
 // printOps shows changes and when they are made. One that cannot be made is a comment, and what is within a
 // virtual service that cannot be set up is left out.
-func printOps(c *call, ops []ipvsctl.Op) {
+func printOps(c *call, ops []ipvsctl.Op, several map[place]string) {
 	missing := map[ipvsctl.Key]bool{}
 	for _, op := range ops {
 		err := op.Check()
@@ -45,6 +66,8 @@ func printOps(c *call, ops []ipvsctl.Op) {
 		case err != nil:
 			missing[op.Key] = op.Kind == ipvsctl.AddService
 			fmt.Fprintf(c.out, "# not made: %s: %v\n", op, err)
+		case op.Kind == ipvsctl.AddDest && several[place{op.Key, op.Dest.Addr}] != "":
+			fmt.Fprintf(c.out, "%s   # after the first success of %s\n", op, several[place{op.Key, op.Dest.Addr}])
 		case op.Kind == ipvsctl.AddDest:
 			fmt.Fprintf(c.out, "%s   # after its first successful check\n", op)
 		default:

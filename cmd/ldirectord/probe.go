@@ -24,10 +24,9 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	fmt.Fprintln(w, "VIRTUAL\tREAL\tCHECK\tSTATE\tTIME\tDETAIL")
 	down := false
 	for _, c := range checks {
-		kind, state, took, detail := "off", "off", "-", ""
+		kind, state, took, detail := c.Name, "off", "-", ""
 		if c.Task != nil {
 			r := results[c.Task]
-			kind = c.Spec.Kind()
 			state, took, detail = "up", fmt.Sprintf("%.1fms", float64(r.Took)/float64(time.Millisecond)), r.Detail
 			if r.Warning != "" {
 				detail += "; " + r.Warning

@@ -1,0 +1,181 @@
+package parser
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// This file is about further checks of a section, all of which must pass.
+
+// AlsoCheck is one line of alsocheck.
+type AlsoCheck struct {
+	Type    string // connect, ping, external or a service
+	Port    int    // 0: the real server's
+	Request string // with a slash in front, as that of a section; counts only for a service
+	Receive string // "": every answer passes
+	At      Position
+}
+
+// maxAlsoChecks bounds what is asked of one server.
+const maxAlsoChecks = 16
+
+var (
+	alsoTypes  = append([]string{string(Connect), string(Ping), string(External)}, serviceNames...)
+	alsoChecks = field[Virtual]{
+		read: readAlsoCheck,
+		get:  func(v *Virtual) any { return v.AlsoChecks },
+	}
+)
+
+func readAlsoCheck(virtual *Virtual, v *value) *problem {
+	if len(virtual.AlsoChecks) == maxAlsoChecks {
+		return refuse(tooLarge, "the section has more than %d lines of alsocheck", maxAlsoChecks)
+	}
+	plain, _, _ := strings.Cut(v.text, `"`)
+	strs, list := v.text[len(plain):], words(plain)
+	if len(list) == 0 {
+		return bad("%s has no check; it is %s", quote(v.text), alsoCheckForm)
+	}
+	c := AlsoCheck{Type: list[0], At: v.line.position()}
+	if !slices.Contains(alsoTypes, c.Type) {
+		return bad("%s is not a check%s; it is one of %s", quote(c.Type), DidYouMean(c.Type, alsoTypes), enumerate(alsoTypes))
+	}
+	if p := c.readPort(list[1:]); p != nil {
+		return p
+	}
+	if p := c.readStrings(strs); p != nil {
+		return p.around(strs)
+	}
+	virtual.AlsoChecks = append(virtual.AlsoChecks, c)
+	return nil
+}
+
+// readPort reads the words between the type and the strings.
+func (c *AlsoCheck) readPort(list []string) *problem {
+	switch {
+	case len(list) == 0:
+		return nil
+	case !c.hasPort():
+		return bad("%s has no port; it is alsocheck = %[1]s", c.Type).around(list[0])
+	case len(list) > 1:
+		return bad("%s is neither a port nor in double quotes; it is %s", quote(list[1]), alsoCheckForm).around(list[1])
+	}
+	port, err := strconv.ParseUint(list[0], 10, 16)
+	if err != nil || port == 0 {
+		return bad("%s is not a port; it is a number from 1 to %d", quote(list[0]), maxPort).around(list[0])
+	}
+	c.Port = int(port)
+	return nil
+}
+
+// readStrings reads "REQUEST" or "REQUEST" "RECEIVE".
+func (c *AlsoCheck) readStrings(text string) *problem {
+	request, receive, two := splitPair(text)
+	switch {
+	case text == "":
+	case !slices.Contains(serviceNames, c.Type):
+		return bad("%s asks for nothing; \"REQUEST\" and \"RECEIVE\" are for services", c.Type)
+	case two:
+	case len(text) < 2 || unquote(text) == text:
+		return bad(`%s is not "REQUEST" or "REQUEST" "RECEIVE"`, quote(text))
+	default:
+		request = unquote(text)
+	}
+	if receive != "" && !slices.Contains(receiveServices, c.Type) {
+		return bad("%s compares no answer; \"RECEIVE\" counts only for %s", c.Type, enumerate(receiveServices))
+	}
+	c.Request, c.Receive = withSlash(request), receive
+	return nil
+}
+
+// hasPort reports whether the check asks a port of a server.
+func (c *AlsoCheck) hasPort() bool { return c.Type != string(Ping) && c.Type != string(External) }
+
+// String is the line as one would write it.
+func (c AlsoCheck) String() string {
+	text := c.Type
+	if c.Port > 0 {
+		text += " " + strconv.Itoa(c.Port)
+	}
+	if c.Receive != "" || c.Request != "/" {
+		text += ` "` + strings.TrimPrefix(c.Request, "/") + `"`
+	}
+	if c.Receive != "" {
+		text += ` "` + c.Receive + `"`
+	}
+	return text
+}
+
+// MarshalText is String.
+func (c AlsoCheck) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+func (v *Virtual) alsoChecksWithoutLogins() (list []text) {
+	for _, c := range v.AlsoChecks {
+		list = append(list, text(withoutLogin(c.String())))
+	}
+	return list
+}
+
+// furtherChecks makes the checks of the alsocheck lines, when all else of the section is known.
+func (r *reader) furtherChecks(v *Virtual, s *section) {
+	at := s.order(wholeSection)
+	for i := range v.AlsoChecks {
+		c := &v.AlsoChecks[i]
+		switch {
+		case v.CheckType == On || v.CheckType == Off:
+			r.error(at, conflict, c.At, "alsocheck is given with checktype=%s, which checks nothing; a section has one of them", v.CheckType)
+		case c.Port == 0 && c.hasPort() && (v.Mark > 0 || slices.ContainsFunc(v.Reals, func(real Real) bool { return real.Addr.Port() == 0 })):
+			r.error(at, incomplete, c.At, "%s has no port, which it needs under a firewall mark and where real servers have none; it is %s",
+				c.Type, alsoCheckForm)
+		}
+		v.also = append(v.also, v.with(c, r.opts.HostName))
+	}
+}
+
+// with is the section as if a line of alsocheck were its check. It has no real servers; see Asked. What the section says of
+// what to ask, and of a dialogue, is for its own check.
+func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
+	one := *v
+	one.isAlso, one.also, one.AlsoChecks, one.Reals, one.Waiting, one.Steps = true, nil, nil, nil, nil, nil
+	one.CheckType, one.NumConnects, one.CheckPort, one.Request, one.Receive = CheckType(c.Type), 0, c.Port, c.Request, c.Receive
+	if slices.Contains(serviceNames, c.Type) {
+		one.CheckType, one.Service = Negotiate, c.Type
+	}
+	if !v.has("login") {
+		one.Login = ""
+	}
+	if !v.has("passwd") {
+		one.Passwd = ""
+	}
+	one.fillService(hostName)
+	one.At = maps.Clone(v.At)
+	for _, name := range []string{"checktype", "service", "checkport", "request", "receive"} {
+		one.At[name] = c.At
+	}
+	return &one
+}
+
+// Checks are the checks of a section, each as a section that has it alone: its own, then those of alsocheck.
+func (v *Virtual) Checks() []*Virtual { return append([]*Virtual{v}, v.also...) }
+
+// Check is one of Checks.
+func (v *Virtual) Check(n int) *Virtual {
+	if n == 0 {
+		return v
+	}
+	return v.also[n-1]
+}
+
+// Asked is what one of the Checks asks a real server of the section.
+func (v *Virtual) Asked(real *Real) *Real {
+	if !v.isAlso {
+		return real
+	}
+	one := *real
+	one.OwnRequest, one.Request, one.Receive = false, v.Request, v.Receive
+	one.CheckPort = v.portOf(real)
+	one.URL = string(v.appendURL(nil, &one))
+	return &one
+}

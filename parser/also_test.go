@@ -1,0 +1,130 @@
+package parser
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+const alsoSection = "virtual=192.0.2.1:80\n\treal=192.0.2.2:8080 gate \"own\", \"strings\"\n\tservice=ftp\n\trequest=\"r\"\n\tcheckport=21\n\tlogin=\"me\"\n"
+
+// A further check is what its line says, and has the settings of the section but for what is asked.
+func TestFurtherChecks(t *testing.T) {
+	for line, want := range map[string]string{
+		`connect`:                           `connect/ 8080  ""`,
+		`connect 0443`:                      `connect/ 443  ""`,
+		`ping`:                              `ping/ 8080  ""`,
+		`external # runs`:                   `external/ 8080  ""`,
+		`https   443`:                       `negotiate/https 443 / ""`,
+		`http_proxy 3128 "http://a.b/"`:     `negotiate/http_proxy 3128 /http://a.b/ ""`,
+		`http "health"`:                     `negotiate/http 8080 /health ""`,
+		`http 81 "/h # 1"  "^ok # \d" # x`:  `negotiate/http 81 /h # 1 "^ok # \\d"`,
+		`dns 53 "a b.example", "192\.0\.2"`: `negotiate/dns 53 /a b.example "192\\.0\\.2"`,
+		`redis 6379 "" "PONG"`:              `negotiate/redis 6379 / "PONG"`,
+	} {
+		cfg := mustParse(t, alsoSection+"\talsocheck = "+line+"\n")
+		v := &cfg.Virtuals[0]
+		check := v.Check(1)
+		asked := check.Asked(&v.Reals[0])
+		got := fmt.Sprintf("%s/%s %d %s %q", check.CheckType, check.Service, asked.CheckPort, asked.Request, asked.Receive)
+		if !check.negotiates() {
+			got = fmt.Sprintf("%s/ %d  %q", check.CheckType, asked.CheckPort, asked.Receive)
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+		again := mustParse(t, alsoSection+"\talsocheck = "+v.AlsoChecks[0].String()+"\n").Virtuals[0].AlsoChecks[0]
+		if again.At = v.AlsoChecks[0].At; again != v.AlsoChecks[0] {
+			t.Errorf("%s is written as %s, which is %+v", line, v.AlsoChecks[0], again)
+		}
+		if check.Login != "me" || check.Check(0) != check || len(v.Checks()) != 2 {
+			t.Errorf("%s: log-in %q, %d checks", line, check.Login, len(v.Checks()))
+		}
+		if own := v.Check(0).Asked(&v.Reals[0]); own != &v.Reals[0] || own.Request != "/own" || own.CheckPort != 21 {
+			t.Errorf("the section's own check asks %+v", own)
+		}
+	}
+}
+
+// The log-in that a service has when none is written is not that of the section's service.
+func TestTheUsualLoginOfAFurtherCheck(t *testing.T) {
+	src := "virtual=192.0.2.1:21\n\treal=192.0.2.2:21 gate\n\tservice=ftp\n\talsocheck = sip 5060\n\talsocheck = smtp 25\n\talsocheck = ftp 2121\n"
+	cfg, found := Parse(t.Context(), "a.cf", []byte(src), Options{HostName: "h"})
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	var got []string
+	for _, check := range cfg.Virtuals[0].Checks() {
+		got = append(got, check.Login+"/"+check.Passwd)
+	}
+	if want := "[anonymous/ldirectord@h ldirectord@h/ / anonymous/ldirectord@h]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
+func TestTheURLOfAFurtherCheck(t *testing.T) {
+	v := mustParse(t, alsoSection+"\talsocheck = https 443 \"health\"\n").Virtuals[0]
+	if got := v.Check(1).Asked(&v.Reals[0]).URL; got != "https://192.0.2.2:443/health" {
+		t.Errorf("got %s", got)
+	}
+	other := v.Reals[0]
+	other.Addr = netip.MustParseAddrPort("192.0.2.3:0")
+	if got := v.Check(1).Asked(&other).URL; got != "https://192.0.2.3:443/health" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestFurtherChecksInJSON(t *testing.T) {
+	cfg := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tcheckport=80\n\talsocheck=http_proxy 81 \"http://me:pw@a.b/x\"\n\talsocheck=ping\n")
+	for hidden, want := range map[bool]string{false: "http://me:pw@a.b/x", true: "http://…@a.b/x"} {
+		shown := cfg
+		if hidden {
+			shown = cfg.WithoutSecrets()
+		}
+		text, err := json.Marshal(shown)
+		if want := `"alsocheck":["http_proxy 81 \"` + want + `\"","ping"]`; err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s\nhas no %s", text, want)
+		}
+	}
+	if got := firstVirtual(t, alsoSection)["alsocheck"]; got != nil {
+		t.Errorf("without any it is %v", got)
+	}
+}
+
+// What a further check uses is not warned of; what is for the section's own check alone is.
+func TestWhatFurtherChecksUse(t *testing.T) {
+	const section = "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tchecktype=connect\n"
+	for _, row := range []struct{ lines, said, not string }{
+		{"\thttpstatus=200\n", "httpstatus counts only in negotiate checks", ""},
+		{"\thttpstatus=200\n\talsocheck=https 443\n", "", "httpstatus"},
+		{"\thttpstatus=200\n\talsocheck=smtp 25\n", "httpstatus counts only for http, https and http_proxy; this service is smtp", ""},
+		{"\tcheckcommand=/x\n\talsocheck=external\n", "", "checkcommand"},
+		{"\tsend=\"x\"\n\talsocheck=simpletcp 7 \"x\"\n", "send counts only in negotiate checks", ""},
+		{"\ttlsverify=yes\n\ttlsca=/x\n\talsocheck=https 443\n", "", "counts only"},
+	} {
+		if row.said != "" && !says(t, section+row.lines, row.said) || row.not != "" && says(t, section+row.lines, row.not) {
+			t.Errorf("%q: want %q and not %q", row.lines, row.said, row.not)
+		}
+	}
+	const marked = "virtual=3\n\treal=192.0.2.2:80 gate\n\tmark=192.0.2.1 tcp 80,443\n"
+	for lines, want := range map[string]bool{
+		"\tchecktype=connect\n":                                                true,
+		"\tchecktype=connect\n\talsocheck=https 443\n":                         false,
+		"\tchecktype=connect\n\talsocheck=https 8443\n":                        true,
+		"\tchecktype=connect\n\tcheckport=80\n\talsocheck=https 8443\n":        true,
+		"\tchecktype=connect\n\tcheckport=8443\n\talsocheck=connect 80\n":      true,
+		"\tchecktype=ping\n\talsocheck=connect 443\n":                          true,
+		"\tchecktype=ping\n\talsocheck=connect 443\n\talsocheck=http 80\n":     false,
+		"\tchecktype=connect\n\talsocheck=none 443\n":                          true,
+		"\tchecktype=connect\n\tcheckcommand=/x\n\talsocheck=external\n":       false,
+		"\tservice=http\n\talsocheck=ping\n\talsocheck=connect 443\n":          false,
+		"\tservice=http\n\tcheckport=80\n":                                     false,
+		"\tchecktype=3\n\tservice=http\n\talsocheck=https 443\n\tcheckport=80": false,
+	} {
+		if got := says(t, marked+lines, "does not answer stays in service"); got != want {
+			t.Errorf("%q: a warning is %v", lines, got)
+		}
+	}
+}
