@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,4 +196,127 @@ func TestAnExtraCheckWaitsForItsTurnOrForItsInterval(t *testing.T) {
 			t.Errorf("%s: runs %v, due %v, the next is free at %v", name, runs, tk.due.Sub(now), p.free.Sub(now))
 		}
 	}
+}
+
+// judging judges tasks as the director does: a task is hurried while its last result speaks against its health.
+func judging(ctx context.Context, p *Pool, tasks []*Task, every time.Duration, r Rule) (changed map[*Task]time.Time) {
+	health, hurried := make(map[*Task]Health, len(tasks)), map[*Task]bool{}
+	changed = make(map[*Task]time.Time, len(tasks))
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-p.Results():
+			}
+			for _, u := range p.Take() {
+				h, turned := health[u.Task].Next(u.Result.OK, r)
+				health[u.Task] = h
+				if turned {
+					changed[u.Task] = time.Now()
+				}
+				if doubted := h.Doubted(u.Result.OK); doubted != hurried[u.Task] {
+					hurried[u.Task] = doubted
+					p.Hurry(u.Task, map[bool]time.Duration{true: every}[doubted])
+				}
+			}
+		}
+	}()
+	return changed
+}
+
+// A verdict comes in interval + (count - 1) x fastinterval + the time of the checks, whenever a server dies or comes back.
+func TestAVerdictComesInTime(t *testing.T) {
+	const count, ms = 3, time.Millisecond
+	for _, c := range []struct{ every, fast, took time.Duration }{
+		{10 * time.Second, 500 * ms, 0}, {10 * time.Second, 500 * ms, 2 * time.Second}, {time.Second, 100 * ms, 100 * ms},
+		{100 * ms, 50 * ms, 0}, {10 * time.Second, 4 * time.Second, 9 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := run(t)
+			var up atomic.Bool
+			up.Store(true)
+			tk := task(c.every, checkFunc(func(ctx context.Context) Result {
+				if up.Load() {
+					return Result{OK: true}
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(c.took):
+				}
+				return Result{}
+			}))
+			p.Set([]*Task{tk})
+			changed := judging(t.Context(), p, []*Task{tk}, c.fast, Rule{Fall: count, Rise: count})
+			time.Sleep(3 * c.every)
+			for range 20 {
+				for _, now := range []bool{false, true} {
+					begin := time.Now()
+					up.Store(now)
+					time.Sleep(5*c.every + 5*c.took)
+					synctest.Wait()
+					limit := c.every + (count-1)*c.fast + 2*count*Tick
+					if !now {
+						limit += count * c.took
+					}
+					if late := changed[tk].Sub(begin) - limit; late > 0 || !changed[tk].After(begin) {
+						t.Errorf("%+v: up %v after %v, want %v at most", c, now, changed[tk].Sub(begin), limit)
+					}
+					time.Sleep(c.every * 7 / 100) // another phase
+				}
+			}
+		})
+	}
+}
+
+// Ten thousand servers of an interval of 10 s die at once: 500 checks a second are added to the 1,000 of the schedule, no
+// verdict comes later than without them, and it is over when all are known to be down.
+func TestADeadRackIsNoStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const servers, every = 10_000, 10 * time.Second
+		p := run(t)
+		s := &starts{begin: time.Now()}
+		var dead atomic.Bool
+		var tasks []*Task
+		for range servers {
+			tasks = append(tasks, task(every, checkFunc(func(context.Context) Result {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.at = append(s.at, time.Since(s.begin))
+				return Result{OK: !dead.Load()}
+			})))
+		}
+		p.Set(tasks)
+		changed := judging(t.Context(), p, tasks, 500*time.Millisecond, Rule{Fall: 3, Rise: 3})
+		time.Sleep(3 * every)
+		synctest.Wait()
+		s.again(make([]time.Duration, 0, 10*servers))
+		begin := time.Now()
+		dead.Store(true)
+		time.Sleep(4 * every)
+		synctest.Wait()
+		last, soon := time.Duration(0), 0
+		for _, tk := range tasks {
+			took := changed[tk].Sub(begin)
+			if last = max(last, took); took > 0 && took <= every+1100*time.Millisecond {
+				soon++
+			}
+		}
+		if last > 3*every+2*Tick || soon < 1000 {
+			t.Errorf("the last of %d is down after %v, %d within an interval and two fast ones", len(changed), last, soon)
+		}
+		perSecond := map[int]int{}
+		for _, at := range s.at {
+			perSecond[int(at/time.Second)]++
+		}
+		for second, checks := range perSecond {
+			limit := 1000 + 500
+			if second >= 31 {
+				limit = 1000
+			}
+			if checks > limit+20 {
+				t.Errorf("%d checks in second %d, want %d at most", checks, second, limit)
+			}
+		}
+	})
 }

@@ -18,7 +18,8 @@ const (
 	// coarse as one instant has perGrid checks, but never coarser than a share of the interval.
 	perGrid   = 50
 	gridShare = 20
-	// maxSleep is the longest time between two wake-ups, and how late a success after a success may be reported.
+	// maxSleep is the longest time between two wake-ups, and how late a success after a success may be reported if all
+	// intervals are as long.
 	maxSleep = time.Second
 	// stallAfter is how late the pool may wake before failures from that time are ignored: when the process was stopped
 	// or the machine was suspended, they say nothing about the servers.
@@ -81,6 +82,7 @@ type Pool struct {
 	pending []Update
 	taken   []Update      // used again
 	told    time.Time     // when results was last signalled
+	quiet   time.Duration // how late a success after a success may be reported
 	spread  float64       // where in its interval the next new task goes
 	free    time.Time     // when the next extra check may begin
 	epoch   time.Time     // where all grids begin
@@ -100,10 +102,11 @@ func (p *Pool) Set(tasks []*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	kept := make(map[*Task]bool, len(tasks))
-	p.every = map[time.Duration]int{}
+	p.every, p.quiet = map[time.Duration]int{}, maxSleep
 	for _, t := range tasks {
 		kept[t] = true
 		p.every[t.Every]++
+		p.quiet = min(p.quiet, t.Every)
 	}
 	for _, t := range p.tasks {
 		if kept[t] {
@@ -188,7 +191,8 @@ func (p *Pool) grants(t *Task, now time.Time) bool {
 	return !t.due.After(now)
 }
 
-// Results is signalled when there is something to Take. A success after a success may be reported up to a second late.
+// Results is signalled when there is something to Take. A success after a success may be reported up to a second late, or
+// as late as the shortest interval.
 func (p *Pool) Results() <-chan struct{} { return p.results }
 
 // Take returns the results since the last call, oldest first. They are good until the next call.
@@ -295,7 +299,7 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 		}
 		p.running.Go(func() { p.run(ctx, t, now) })
 	}
-	if len(p.pending) > 0 && now.Sub(p.told) >= maxSleep {
+	if len(p.pending) > 0 && now.Sub(p.told) >= p.quiet {
 		p.tell(now)
 	}
 	p.planned = now.Add(maxSleep)

@@ -11,8 +11,11 @@ import (
 	"ldirectord/notify"
 )
 
-// firstRetry is the wait after a failed change. It doubles up to the checkinterval.
-const firstRetry = 100 * time.Millisecond
+// firstRetry is the wait after a failed change. It doubles up to the checkinterval, or minLastRetry.
+const (
+	firstRetry   = 100 * time.Millisecond
+	minLastRetry = time.Second
+)
 
 // hasPendingTransition reports whether a server changed its state while only the settings wait for another try.
 func (v *virtual) hasPendingTransition() bool {
@@ -66,7 +69,7 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 			Text: fmt.Sprintf("Table change failed: %s: %v", v.name, err)})
 	}
 	v.refused = err.Error()
-	v.backoff = min(max(v.backoff*2, firstRetry), v.cfg.CheckInterval.Duration())
+	v.backoff = min(max(v.backoff*2, firstRetry), max(v.cfg.CheckInterval.Duration(), minLastRetry))
 	v.retry = time.Now().Add(v.backoff)
 }
 

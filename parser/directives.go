@@ -133,7 +133,8 @@ var directives = chapters(
 			Doc:    "Limit of a negotiate check, from the connect to the last byte."},
 		{Name: "checkinterval", Form: Time, Value: "seconds, 0.1 or more", Default: "10",
 			either: setting(func(s *Settings) *Seconds { return &s.CheckInterval }, perlTime),
-			Doc:    "Time from the start of one check of a server to the start of the next."},
+			Doc: "Time from the start of one check of a server to the start of the next. The table is compared with what it should be as often, but at " +
+				"most once a second."},
 		{Name: "failurecount", Value: "1 or more", Default: "1",
 			either: setting(func(s *Settings) *int { return &s.FailureCount }, number[int](1, 0)),
 			Doc:    "Failures in a row that take a server out."},
