@@ -178,7 +178,7 @@ func TestWhoseChangeItIs(t *testing.T) {
 		{"removed, it was not in", ipvsctl.DelDest, 0, checker.Down, false, false, s, false},
 		{"removed, no server is there", ipvsctl.DelDest, 0, checker.Down, false, false, nil, true},
 	} {
-		s.first.health, s.order = checker.Assume(c.state), ordersIf(c.drained, Backend{})[Backend{}].orNil()
+		s.first.health, s.order = checker.Assume(c.state), new(ordersIf(c.drained, Backend{})[Backend{}])
 		v := &virtual{cfg: &parser.Virtual{}, fallback: &fallback, fallbackIn: c.fallbackIn}
 		if c.real != nil {
 			v.servers = []*server{c.real}

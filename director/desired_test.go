@@ -67,7 +67,7 @@ func TestWhatAVirtualServiceShouldHave(t *testing.T) {
 			for _, d := range destsOf(map[byte]uint32{1: 4, 2: 4}) {
 				s := &server{dest: d, first: judgement{task: &checker.Task{}, health: checker.Assume(c.two)}}
 				if d.Addr.Addr().As4()[3] == 1 {
-					s.first.health, s.order = checker.Assume(c.one), ordersIf(c.drained, Backend{})[Backend{}].orNil()
+					s.first.health, s.order = checker.Assume(c.one), new(ordersIf(c.drained, Backend{})[Backend{}])
 				}
 				v.servers = append(v.servers, s)
 			}

@@ -141,7 +141,7 @@ func (d *Director) applyOrders() {
 		for _, s := range v.servers {
 			if o := d.ordered[Backend{v.cfg.ID, s.name()}]; o != s.ordered() {
 				drained := s.drained()
-				s.order = o.orNil()
+				s.order = new(o)
 				s.reordered(drained)
 				s.transitioned, v.dirty = true, true
 			}
@@ -173,13 +173,6 @@ func (d *Director) endOrders(now time.Time) {
 	d.ordered = held
 }
 
-func (o Order) orNil() *Order {
-	if o.Kind == "" {
-		return nil
-	}
-	return &o
-}
-
 // ordered is the server's order, zero without one.
 func (s *server) ordered() Order {
 	if s.order == nil {
@@ -190,18 +183,18 @@ func (s *server) ordered() Order {
 
 // weight is the server's, by order or as configured.
 func (s *server) weight() uint32 {
-	if s.order != nil && s.order.Kind == Weigh {
-		return uint32(s.order.Weight)
+	if o := s.ordered(); o.Kind == Weigh {
+		return uint32(o.Weight)
 	}
 	return s.dest.Weight
 }
 
 // drained reports whether it gets no new connections by order.
-func (s *server) drained() bool { return s.order != nil && s.order.Kind == Drain }
+func (s *server) drained() bool { return s.ordered().Kind == Drain }
 
 // suspended is what takes the server out for maintenance, a file or an order; "" for none.
 func (s *server) suspended() string {
-	if s.maintenance == "" && s.order != nil && s.order.Kind == Maint {
+	if s.maintenance == "" && s.ordered().Kind == Maint {
 		return s.note()
 	}
 	return s.maintenance
@@ -209,8 +202,8 @@ func (s *server) suspended() string {
 
 // note is the server's order in words; "" without one, and for one of which the state says all.
 func (s *server) note() string {
-	if s.order == nil || s.order.isPlain() {
-		return ""
+	if o := s.ordered(); o.Kind != "" && !o.isPlain() {
+		return "order: " + o.String()
 	}
-	return "order: " + s.order.String()
+	return ""
 }

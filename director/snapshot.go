@@ -82,7 +82,7 @@ type ServerSnapshot struct {
 	Effective uint32         // weight in the table; 0 when it is not there
 	ByHand    bool           // somebody else changed its entry, which is kept
 	Drained   bool           // by the operator's order, whatever its state is
-	Order     *Order         // of the operator; nil: none
+	Order     *Order         // of the operator; nil, or without a kind: none
 	Note      string         // the order in words; "" where the state says all
 	Held      bool           // down, and in service all the same: see keepserving
 	Streak    int            // results in a row that speak against the state

@@ -57,7 +57,7 @@ type server struct {
 	first judgement    // of its check; without a task with checktype=off: never in
 
 	maintenance  string // the file that takes it out, "" for none
-	order        *Order // of the operator; nil: none
+	order        *Order // of the operator; nil, or without a kind: none
 	transitioned bool   // changed its state since the last sync
 	held         bool   // down, and in service all the same: see guard
 	kept         bool   // in service since before it was unknown
