@@ -101,9 +101,9 @@ func (l *Loaded) Summary() string {
 }
 
 // forget drops what only messages about the file need: a large one has more positions than settings. While names
-// have no answer its text is needed again.
+// have no answer, or are looked up again, its text is needed.
 func (l *Loaded) forget() {
-	if len(unanswered(l.Config.Names)) == 0 {
+	if len(unanswered(l.Config.Names)) == 0 && len(followed(l.Config.Names)) == 0 {
 		l.Text = nil
 	}
 	l.Found = nil

@@ -7,13 +7,15 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 
 	"ldirectord/instance"
 	"ldirectord/parser"
 )
 
-// nameFile keeps the last address of each host name of a configuration. It outlives the daemon, not a boot.
+// nameFile keeps the last address of each host name of a configuration, and after it those that it had before and that
+// may be in service yet. It outlives the daemon, not a boot.
 type nameFile string
 
 const (
@@ -56,8 +58,10 @@ func (f nameFile) read() (addrs map[string][]netip.Addr, err error) {
 func (f nameFile) write(names []parser.Name) error {
 	kept := keptNames{Format: nameFormat}
 	for _, n := range names {
-		if n.Addr.IsValid() && len(kept.Names) < maxNames {
-			kept.Names = append(kept.Names, keptName{n.Host, n.Addr})
+		for _, a := range append([]netip.Addr{n.Addr}, n.Earlier...) {
+			if a.IsValid() && len(kept.Names) < maxNames {
+				kept.Names = append(kept.Names, keptName{n.Host, a})
+			}
 		}
 	}
 	if len(kept.Names) == 0 {
@@ -80,12 +84,7 @@ func (f nameFile) last() parser.Last {
 		addrs, _ := f.read()
 		return addrs
 	})
-	return func(host string, ipv6 bool) netip.Addr {
-		for _, a := range read()[host] {
-			if a.Is6() == ipv6 {
-				return a
-			}
-		}
-		return netip.Addr{}
+	return func(host string, ipv6 bool) []netip.Addr {
+		return slices.DeleteFunc(slices.Clone(read()[host]), func(a netip.Addr) bool { return a.Is6() != ipv6 })
 	}
 }

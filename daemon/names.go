@@ -19,30 +19,59 @@ const (
 	maxLookupRetry = time.Minute
 )
 
-// awaitAnswers looks names up, first after wait, until at least one has an answer. It returns those that have.
-func awaitAnswers(ctx context.Context, resolver parser.Resolver, names []parser.Name, wait time.Duration) []parser.Name {
-	for ; ; wait = min(2*wait, maxLookupRetry) {
+// lookUp looks names of a configuration up again.
+type lookUp func(ctx context.Context, names []parser.Name) []parser.Name
+
+// awaitChange looks names up, first after wait and then after what next makes of the last wait, until at least one has
+// another address, or has an answer and had none, or the other way round. It returns those.
+func awaitChange(ctx context.Context, lookUp lookUp, names []parser.Name, wait time.Duration, next func(time.Duration) time.Duration) []parser.Name {
+	before := known(names)
+	for ; ; wait = next(wait) {
 		if !instance.Pause(ctx, wait) {
 			return nil
 		}
-		found := parser.LookUp(ctx, resolver, names)
-		found = slices.DeleteFunc(found, func(n parser.Name) bool { return n.Why != "" })
+		found := lookUp(ctx, names)
+		found = slices.DeleteFunc(found, func(n parser.Name) bool {
+			was := before[nameKey{n.Host, n.IPv6}]
+			return n.Addr == was.Addr && (n.Why == "") == (was.Why == "") || n.Why != "" && was.Why != ""
+		})
+		if ctx.Err() != nil {
+			return nil // what failed did so because it was ended
+		}
 		if len(found) > 0 {
 			return found
 		}
 	}
 }
 
-// retryLookups looks up the names that have no answer, beside everything else, and ends the search before.
-func (f *configFile) retryLookups(ctx context.Context, wait time.Duration) {
+// followNames looks names up again, beside everything else, and ends the search before: those that have no answer first
+// after wait, and with resolve the others at its intervals, which begin when the file was taken over.
+func (f *configFile) followNames(ctx context.Context, wait time.Duration) {
 	f.endLookups()
-	missing := unanswered(f.current.Config.Names)
-	if len(missing) == 0 {
+	ctx, f.endLookups = context.WithCancel(ctx)
+	cfg, longest := f.current.Config, maxLookupRetry
+	if every := cfg.Global.Resolve.Duration(); every > 0 {
+		longest = min(longest, every)
+		f.search(ctx, followed(cfg.Names), every-time.Since(f.adopted)%every, func(time.Duration) time.Duration { return every })
+	}
+	f.search(ctx, unanswered(cfg.Names), wait, upTo(longest))
+}
+
+// upTo doubles a wait, up to the longest.
+func upTo(longest time.Duration) func(time.Duration) time.Duration {
+	return func(wait time.Duration) time.Duration { return min(2*wait, longest) }
+}
+
+func (f *configFile) search(ctx context.Context, names []parser.Name, wait time.Duration, next func(time.Duration) time.Duration) {
+	if len(names) == 0 {
 		return
 	}
-	ctx, f.endLookups = context.WithCancel(ctx)
+	cfg := f.current.Config
+	lookUp := func(ctx context.Context, names []parser.Name) []parser.Name {
+		return cfg.LookUp(ctx, systemNames{}, names)
+	}
 	go func() {
-		found := awaitAnswers(ctx, systemNames{}, missing, wait)
+		found := awaitChange(ctx, lookUp, names, wait, next)
 		if found == nil {
 			return
 		}
@@ -53,7 +82,7 @@ func (f *configFile) retryLookups(ctx context.Context, wait time.Duration) {
 	}()
 }
 
-// adoptNames adopts names that have an answer now.
+// adoptNames adopts what became of names that were looked up again.
 func (f *configFile) adoptNames(ctx context.Context, found []parser.Name) {
 	now := known(found)
 	names := slices.Clone(f.current.Config.Names)
@@ -65,7 +94,7 @@ func (f *configFile) adoptNames(ctx context.Context, found []parser.Name) {
 		}
 		names[i] = n
 		moved = moved || n.Addr != before.Addr
-		f.say(notify.NameFound, foundText(before, n))
+		f.say(kindOf(before, n), foundText(before, n))
 	}
 	wait := minLookupRetry
 	switch {
@@ -75,13 +104,28 @@ func (f *configFile) adoptNames(ctx context.Context, found []parser.Name) {
 	case !f.refine(ctx, names):
 		wait = maxLookupRetry // it would be refused again
 	}
-	f.retryLookups(ctx, wait)
+	f.followNames(ctx, wait)
+}
+
+func kindOf(before, now parser.Name) notify.Kind {
+	switch {
+	case now.Why != "":
+		return notify.NameLost
+	case before.Why != "":
+		return notify.NameFound
+	default:
+		return notify.NameMoved
+	}
 }
 
 func foundText(before, now parser.Name) string {
 	switch {
+	case now.Why != "":
+		return fmt.Sprintf("The name %s cannot be looked up, its last address %s stays: %s", now.Host, now.Addr, now.Why)
 	case !before.Addr.IsValid():
 		return fmt.Sprintf("The name %s has an address now: %s", now.Host, now.Addr)
+	case before.Why == "":
+		return fmt.Sprintf("The name %s has another address: it was %s and is %s", now.Host, before.Addr, now.Addr)
 	case before.Addr == now.Addr:
 		return fmt.Sprintf("The name %s can be looked up again, its address is still %s", now.Host, now.Addr)
 	default:
@@ -93,7 +137,7 @@ func foundText(before, now parser.Name) string {
 // not matter here. It reports whether the director has taken the addresses.
 func (f *configFile) refine(ctx context.Context, names []parser.Name) bool {
 	o := f.d.Config.parserOptions()
-	o.Resolver, o.Last, o.Wait = known(names), known(names).last(nothingKnown), true
+	o.Resolver, o.Last, o.Wait = known(names), known(f.inService(ctx)).last(nothingKnown), true
 	l := f.d.Config.prepare(ctx, f.current.Text, o)
 	if l.Plan == nil {
 		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: addresses of names can't be taken over: %s", os.Getpid(), l.Found.Errors()[0]))
@@ -116,4 +160,22 @@ func (f *configFile) remember() {
 	f.d.failed(notify.HookFailed, "Addresses of names can't be kept", nameFile(f.d.lock.Names).write(names))
 }
 
-func nothingKnown(string, bool) netip.Addr { return netip.Addr{} }
+func nothingKnown(string, bool) []netip.Addr { return nil }
+
+// inService are the names of the configuration in force. Of their earlier addresses they have those at which servers are
+// in service yet; when that can't be known, all.
+func (f *configFile) inService(ctx context.Context) []parser.Name {
+	names := slices.Clone(f.current.Config.Names)
+	if len(followed(names)) == 0 {
+		return names
+	}
+	now, err := f.d.director.Snapshot(ctx)
+	if err != nil {
+		return names
+	}
+	serves := now.Moved()
+	for i := range names {
+		names[i].Earlier = slices.DeleteFunc(slices.Clone(names[i].Earlier), func(a netip.Addr) bool { return !serves[a] })
+	}
+	return names
+}

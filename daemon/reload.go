@@ -27,8 +27,9 @@ type configFile struct {
 	sum        checksum // of the file when it was read last
 	hangups    <-chan os.Signal
 	requests   chan request
-	found      chan []parser.Name // names that have an answer now
+	found      chan []parser.Name // names of which something is new
 	endLookups context.CancelFunc // ends the search for them
+	adopted    time.Time          // when the file in force was taken over
 	tls        tlsWatch
 	marks      markWatch
 }
@@ -190,7 +191,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 	f.d.tally.reread(why)
 	if why != "" {
 		f.d.Manager.ready(f.current.Summary() + "; the file was refused, the log says why")
-		f.retryLookups(ctx, minLookupRetry)
+		f.followNames(ctx, minLookupRetry)
 		return why
 	}
 	f.d.siblings.change(l.Config.Global.Execute, via)
@@ -204,7 +205,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 // prepare makes a text ready to run, and returns why it is refused, "" if it is not.
 func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Loaded, why string) {
 	o := f.d.Config.parserOptions()
-	o.Last, o.Wait = known(f.current.Config.Names).last(o.Last), false
+	o.Last, o.Wait = known(f.inService(ctx)).last(o.Last), false
 	l = f.d.Config.prepare(ctx, text, o)
 	if ctx.Err() != nil {
 		return l, "the daemon ends"
@@ -236,7 +237,8 @@ func (f *configFile) adopt(ctx context.Context) {
 	f.remember()
 	f.marks.follow(ctx, f.current.Config)
 	f.tls.follow(f.current)
-	f.retryLookups(ctx, minLookupRetry)
+	f.adopted = time.Now()
+	f.followNames(ctx, minLookupRetry)
 }
 
 // install makes the director and what surrounds it follow a configuration, or neither. What surrounds it comes first:

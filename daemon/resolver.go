@@ -86,9 +86,9 @@ func (k knownNames) Port(ctx context.Context, service, protocol string) (uint16,
 
 // last returns the addresses that names have or had. Other names are passed to otherwise.
 func (k knownNames) last(otherwise parser.Last) parser.Last {
-	return func(host string, ipv6 bool) netip.Addr {
+	return func(host string, ipv6 bool) []netip.Addr {
 		if n, ok := k[nameKey{host, ipv6}]; ok && n.Addr.IsValid() {
-			return n.Addr
+			return append([]netip.Addr{n.Addr}, n.Earlier...)
 		}
 		return otherwise(host, ipv6)
 	}
@@ -97,4 +97,9 @@ func (k knownNames) last(otherwise parser.Last) parser.Last {
 // unanswered are the names whose look-up failed.
 func unanswered(names []parser.Name) []parser.Name {
 	return slices.DeleteFunc(slices.Clone(names), func(n parser.Name) bool { return n.Why == "" })
+}
+
+// followed are the names with an answer that are looked up again all the same.
+func followed(names []parser.Name) []parser.Name {
+	return slices.DeleteFunc(slices.Clone(names), func(n parser.Name) bool { return n.Why != "" || !n.Followed })
 }

@@ -233,6 +233,9 @@ func (o *orders) set(ctx context.Context, r SetOrder) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Kind == director.Ready {
+		servers = append(servers, now.Aliases(servers)...)
+	}
 	if p, last := now.Last(servers, given); last && r.TakesOut() && !r.Force {
 		return nil, r.refuseLast(p)
 	}

@@ -17,7 +17,7 @@ func (p *Plan) Backends(virtual, real string) []Backend {
 	var found []Backend
 	for _, s := range p.Services(virtual) {
 		for _, m := range s.Members {
-			if !m.Fallback && isMeant(m.Name, real) {
+			if !m.Fallback && (isMeant(m.Name, real) || m.Address.IsValid() && isMeant(m.Address.String(), real)) {
 				found = append(found, Backend{s.Config.ID, m.Name})
 			}
 		}
@@ -34,12 +34,27 @@ func (now *Snapshot) Backends(virtual, real string) []Backend {
 			continue
 		}
 		for _, s := range v.Servers {
-			if s.Addr.IsValid() && isMeant(s.Real, real) {
+			if s.Addr.IsValid() && !s.Moved && (isMeant(s.Real, real) || s.Address.IsValid() && isMeant(s.Address.String(), real)) {
 				found = append(found, Backend{v.ID, s.Real})
 			}
 		}
 	}
 	return found
+}
+
+// Aliases are other names of these servers by which they may have orders.
+func (now *Snapshot) Aliases(servers []Backend) (others []Backend) {
+	meant := setOf(servers)
+	for _, v := range now.Virtuals {
+		for _, s := range v.Servers {
+			for _, name := range s.Aliases {
+				if meant[Backend{v.ID, s.Real}] {
+					others = append(others, Backend{v.ID, name})
+				}
+			}
+		}
+	}
+	return others
 }
 
 // isNamed reports whether an operator's word for a virtual service means the one with this id.
@@ -62,6 +77,7 @@ func (now *Snapshot) Last(backends []Backend, orders Orders) (last Backend, any 
 		asked := Backend{}
 		for _, s := range v.Servers {
 			switch at := (Backend{v.ID, s.Real}); {
+			case s.Moved: // it goes
 			case goes[at]:
 				asked = at
 				serve = serve || now.serves(v, s)

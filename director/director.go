@@ -38,7 +38,7 @@ type Deps struct {
 	// Maintenance sends which of the servers the files of dir take out, first as soon as that is known, then
 	// when it changes, until ctx is done. It must not block, as maintenance.Watcher.Watch does not. It is only
 	// called for plans with a maintenancedir.
-	Maintenance func(ctx context.Context, dir string, servers []netip.AddrPort) <-chan maintenance.Reading
+	Maintenance func(ctx context.Context, dir string, servers []maintenance.Server) <-chan maintenance.Reading
 	// Marks keeps the mark rules; nil: there are none in the plans, or nobody keeps them.
 	Marks Marks
 	// Former are the virtual services of the daemon before, which handed over or crashed. Those that the
@@ -85,7 +85,8 @@ type Director struct {
 	virtuals []*virtual
 	purges   []*virtual // no longer configured, still in the table
 	checks   map[*checker.Task]*check
-	waiting  int // checks without a result yet
+	tasks    []*checker.Task // of checks
+	waiting  int             // checks without a result yet
 	status   notify.Status
 	ordered  Orders
 	over     Orders          // that ended here, as long as they are still given

@@ -35,7 +35,9 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	case v.isFallback(op, s):
 		kind, name, e.Fallback = "fallback", v.fallbackName, true
 	case s != nil:
-		name = s.name()
+		if name = s.label(); op.Dest.Addr == s.real.Addr {
+			table = name
+		}
 		worst := s.worst()
 		e.Reason = v.named(s, worst, worst.reason)
 		if why := s.suspended(); why != "" {
@@ -43,7 +45,7 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 		}
 	}
 	down := s != nil && s.state() == checker.Down
-	e.Real = table
+	e.Real = op.Dest.Addr.String()
 	switch op.Kind {
 	case ipvsctl.AddDest:
 		e.Kind, e.Text = notify.Added, fmt.Sprintf("Added %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)

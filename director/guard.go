@@ -20,7 +20,7 @@ import (
 func (v *virtual) quota() int {
 	n := 0
 	for _, s := range v.servers {
-		if s.weight() > 0 {
+		if s.weight() > 0 && s.moved == nil {
 			n++
 		}
 	}

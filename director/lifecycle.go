@@ -22,6 +22,8 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	for _, v := range p.virtuals {
 		v.tag = "start"
 		found, there := have[v.key]
+		v.addEarlier()
+		v.keepEarlier(func(s *server) bool { return !d.standby && d.mayServeFrom(s, found) })
 		if !there || d.standby {
 			continue
 		}
@@ -54,6 +56,9 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	if !refines {
 		d.status = notify.StatusReloading
 	}
+	for _, v := range p.virtuals {
+		v.addEarlier()
+	}
 	p.adopt(d.virtuals, d.tls)
 	owned := keysOf(d.owned())
 	before := map[ipvsctl.Key]*virtual{}
@@ -62,14 +67,16 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	}
 	for _, v := range p.virtuals {
 		v.tag, v.dirty = "start", true
-		if was := before[v.key]; was != nil {
+		was := before[v.key]
+		if was != nil {
 			v.inherit(was)
 			if refines {
 				v.keepOverrides(was)
 			}
-			if !d.standby {
-				v.sendOffFrom(was)
-			}
+		}
+		v.keepEarlier(func(s *server) bool { return was != nil && was.servesFrom(s) })
+		if was != nil && !d.standby {
+			v.sendOffFrom(was)
 		}
 		for _, s := range v.servers {
 			was := s.verdict()
@@ -198,7 +205,7 @@ func (d *Director) install(p *Plan, f folder) {
 	d.applyOrders()
 	d.enter(f)
 	d.observe()
-	d.pool.Set(p.tasks)
+	d.runChecks(p.tasks)
 }
 
 // recordOwned passes on which virtual services this director may have in the table.

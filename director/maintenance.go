@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ldirectord/checker"
@@ -30,10 +31,10 @@ func (d *Director) openFolder(ctx context.Context, p *Plan) folder {
 	if f.dir == "" {
 		return f
 	}
-	var servers []netip.AddrPort
+	var servers []maintenance.Server
 	for _, v := range p.virtuals {
-		for _, s := range v.servers {
-			servers = append(servers, s.real.Addr)
+		for _, s := range slices.Concat(v.servers, v.earlier) {
+			servers = append(servers, maintenance.Server{Addr: s.real.Addr, Host: s.host()})
 		}
 	}
 	watch, end := context.WithCancel(d.life)
@@ -96,16 +97,16 @@ func (d *Director) maintain(files map[netip.AddrPort]string) {
 			}
 			switch {
 			case s.maintenance == "":
-				d.say(v, s, notify.MaintenanceOn, fmt.Sprintf("Maintenance begins: %s (%s) by file %s", s.name(), v.cfg.ID, file), file)
+				d.say(v, s, notify.MaintenanceOn, fmt.Sprintf("Maintenance begins: %s (%s) by file %s", s.label(), v.cfg.ID, file), file)
 			case file == "":
-				d.say(v, s, notify.MaintenanceOff, fmt.Sprintf("Maintenance ends: %s (%s)", s.name(), v.cfg.ID), "")
+				d.say(v, s, notify.MaintenanceOff, fmt.Sprintf("Maintenance ends: %s (%s)", s.label(), v.cfg.ID), "")
 			}
 			s.maintenance = file
 			s.goOut()
 			s.transitioned, v.dirty = true, true
 		}
 		if up, known := v.available(); taken != nil && !up && known {
-			d.say(v, taken, notify.LastServer, fmt.Sprintf("Maintenance takes the last server: %s (%s)", taken.name(), v.cfg.ID), taken.maintenance)
+			d.say(v, taken, notify.LastServer, fmt.Sprintf("Maintenance takes the last server: %s (%s)", taken.label(), v.cfg.ID), taken.maintenance)
 		}
 	}
 }

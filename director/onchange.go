@@ -20,11 +20,12 @@ type VirtualState struct {
 
 // ServerState is a real server at one moment.
 type ServerState struct {
-	Real   string `json:"real"`
-	State  string `json:"state"`  // unknown, up, down, drained, maintenance or off
-	Weight int    `json:"weight"` // as configured
-	Reason string `json:"reason,omitempty"`
-	Held   bool   `json:"held,omitempty"` // down, and in service all the same: see keepserving
+	Real    string `json:"real"`
+	Address string `json:"address,omitempty"` // where Real is a host name
+	State   string `json:"state"`             // unknown, up, down, drained, maintenance or off
+	Weight  int    `json:"weight"`            // as configured
+	Reason  string `json:"reason,omitempty"`
+	Held    bool   `json:"held,omitempty"` // down, and in service all the same: see keepserving
 }
 
 // snapshot is what the director knows of a virtual service.
@@ -38,7 +39,7 @@ func (v *virtual) snapshot() (now VirtualState, up int) {
 		if s.State == "up" {
 			up++
 		}
-		now.Servers = append(now.Servers, ServerState{s.Real, s.State, s.Weight, s.Reason, s.Held})
+		now.Servers = append(now.Servers, ServerState{s.Real, s.Beside(), s.State, s.Weight, s.Reason, s.Held})
 		now.Available = now.Available || s.State == "up" || s.Held
 	}
 	for _, l := range v.describeLeavers() {

@@ -139,7 +139,7 @@ func (d *Director) applyOrders() {
 	d.endOrders(time.Now())
 	for _, v := range d.virtuals {
 		for _, s := range v.servers {
-			if o := d.ordered[Backend{v.cfg.ID, s.name()}]; o != s.ordered() {
+			if o := s.orderAmong(v, d.ordered); o != s.ordered() {
 				drained := s.drained()
 				s.order = new(o)
 				s.reordered(drained)

@@ -154,6 +154,7 @@ func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 			}
 		}
 	}
+	b.earlier(v)
 	return v, found
 }
 

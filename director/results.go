@@ -76,12 +76,12 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	softly, _ := before.Soft(rule)
 	switch {
 	case changed && !r.OK:
-		d.say(v, s, notify.CheckFailed, fmt.Sprintf("Check failed: %s (%s): %s", s.name(), v.cfg.ID, r.Detail), r.Detail)
+		d.say(v, s, notify.CheckFailed, fmt.Sprintf("Check failed: %s (%s): %s", s.label(), v.cfg.ID, r.Detail), r.Detail)
 	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && softly > 0 && next.Streak == 0):
-		d.say(v, s, notify.SoftReset, v.about(s, j, "Resetting soft failure count: %s (%s)", s.name(), v.cfg.ID), "")
+		d.say(v, s, notify.SoftReset, v.about(s, j, "Resetting soft failure count: %s (%s)", s.label(), v.cfg.ID), "")
 	case !r.OK && next.State == checker.Up:
 		failed, limit := next.Soft(rule)
-		d.say(v, s, notify.SoftFailure, v.about(s, j, "Soft failure real server: %s (%s) failure %d/%d", s.name(), v.cfg.ID, failed, limit), r.Detail)
+		d.say(v, s, notify.SoftFailure, v.about(s, j, "Soft failure real server: %s (%s) failure %d/%d", s.label(), v.cfg.ID, failed, limit), r.Detail)
 	}
 	if s.verdict() != was {
 		s.transitioned, v.dirty = v.follow(s, served) || s.transitioned, true
@@ -98,7 +98,7 @@ func (d *Director) shortage(c *check, r checker.Result) {
 		j := x.s.of(c)
 		if j.shortages++; j.shortages == 3 {
 			detail := x.v.named(x.s, j, r.Detail)
-			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.name(), x.v.cfg.ID, j.health.State, detail)
+			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.label(), x.v.cfg.ID, j.health.State, detail)
 			d.say(x.v, x.s, notify.LocalShortage, text, detail)
 		}
 	}
@@ -118,7 +118,7 @@ func (d *Director) unjudged(c *check, r checker.Result) {
 			kind = notify.Unjudged
 		}
 		if now.Sub(j.unjudged.at) > unjudgedQuiet {
-			text := fmt.Sprintf("Check not judged: %s (%s), keeping its state %s: %s", x.s.name(), x.v.cfg.ID, j.health.State, detail)
+			text := fmt.Sprintf("Check not judged: %s (%s), keeping its state %s: %s", x.s.label(), x.v.cfg.ID, j.health.State, detail)
 			d.say(x.v, x.s, kind, text, detail)
 			j.unjudged.at = now
 			x.v.unjudgedAt = now
@@ -137,6 +137,6 @@ func (d *Director) warnOnce(c *check, r checker.Result) {
 	}
 	for _, x := range c.users {
 		warning := x.v.named(x.s, x.s.of(c), r.Warning)
-		d.say(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.name(), x.v.cfg.ID, warning), warning)
+		d.say(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.label(), x.v.cfg.ID, warning), warning)
 	}
 }

@@ -36,7 +36,8 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	standby, serve   the order to stand by, and to serve
 //	begin-standby    the order to stand by, without waiting for what comes of it
 //	reload NAME      give it another configuration
-//	name HOST ADDRESS   a host name gets an address; a director that runs is told of it. Before, it has none
+//	name HOST ADDRESS…  a host name gets an address; a director that runs is told of it. Before, it has none
+//	lost HOST           the name server does not know it any more
 //	stop, handover   end it
 //	up, down ADDR:PORT…   what the checks of these servers say from now on
 //	wrong ADDR:PORT…  they can be connected, and answer wrongly
@@ -90,8 +91,9 @@ type scenario struct {
 	folder   string // maintenancedir
 	orders   Orders
 	watch    func(context.Context, string) <-chan struct{}
-	running  string                // the name of the configuration
-	names    map[string]netip.Addr // of hosts
+	running  string                  // the name of the configuration
+	names    map[string]netip.Addr   // of hosts
+	past     map[string][]netip.Addr // theirs when the file was read last, and before
 	table    *recorder
 	client   ipvsctl.Client // the table as the director has it
 	marks    *markRecorder
@@ -111,7 +113,7 @@ type scenario struct {
 }
 
 func newScenario(t *testing.T) *scenario {
-	s := &scenario{t: t, configs: map[string]string{}, names: map[string]netip.Addr{}, health: map[netip.AddrPort]checker.Result{}}
+	s := &scenario{t: t, configs: map[string]string{}, names: map[string]netip.Addr{}, past: map[string][]netip.Addr{}, health: map[netip.AddrPort]checker.Result{}}
 	s.table = &recorder{Memory: ipvsctl.NewMemory(nil), s: s, carries: map[netip.AddrPort]ipvsctl.Counters{}}
 	s.client = s.table
 	s.marks = &markRecorder{s: s}
@@ -169,13 +171,17 @@ func (s *scenario) step(words []string, body string) {
 			s.t.Error(err)
 		}
 	case "name":
-		s.names[words[1]] = netip.MustParseAddr(words[2])
+		for pair := range slices.Chunk(words[1:], 2) {
+			s.names[pair[0]] = netip.MustParseAddr(pair[1])
+		}
 		if s.running == "" {
 			break
 		}
 		if err := s.director.Refine(s.t.Context(), s.waitingPlan(s.running)); err != nil {
 			s.t.Error(err)
 		}
+	case "lost":
+		delete(s.names, words[1])
 	case "stop":
 		s.stop(nil)
 	case "handover":
@@ -349,9 +355,13 @@ func (s *scenario) waitingPlan(name string) *Plan {
 }
 
 func (s *scenario) planWith(name string, o parser.Options) *Plan {
+	o.Last = func(host string, _ bool) []netip.Addr { return s.past[host] }
 	cfg, found := parser.Parse(s.t.Context(), name, []byte(strings.ReplaceAll(s.configs[name], "MAINTENANCE", s.folder)), o)
 	if found.HasErrors() {
 		s.t.Fatal(found)
+	}
+	for _, n := range cfg.Names {
+		s.past[n.Host] = append([]netip.Addr{n.Addr}, n.Earlier...)
 	}
 	p, found := NewPlan(cfg, func(spec checker.Spec) (checker.Checker, error) {
 		return checkFunc(func() checker.Result { return s.check(spec) }), nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"ldirectord/checker"
@@ -61,6 +62,25 @@ type GuardSnapshot struct {
 	Rests bool // all are up that are not out by order
 }
 
+// Moved are the addresses of servers whose names have another one.
+func (now *Snapshot) Moved() map[netip.Addr]bool {
+	moved := map[netip.Addr]bool{}
+	for _, v := range now.Virtuals {
+		for _, s := range v.Servers {
+			moved[s.Addr.Addr()] = moved[s.Addr.Addr()] || s.Moved
+		}
+	}
+	return moved
+}
+
+// Beside is the address that is shown beside the name of a server, "" where the name has it.
+func (s *ServerSnapshot) Beside() string {
+	if !s.Address.IsValid() {
+		return ""
+	}
+	return s.Address.Addr().String()
+}
+
 // FallbackSnapshot is the fallback server of a virtual service at one moment.
 type FallbackSnapshot struct {
 	Real      string // address:port as configured; "" for none
@@ -72,7 +92,9 @@ type FallbackSnapshot struct {
 
 // ServerSnapshot is a real server at one moment.
 type ServerSnapshot struct {
-	Real      string         // address:port as configured
+	Real      string         // as configured: address:port, or host:port with resolve
+	Address   netip.AddrPort // of that host; else not valid
+	Moved     bool           // the host has another address now; the server serves until that one is up
 	Addr      netip.AddrPort // in the table
 	State     string         // unknown, up, down, drained, maintenance or off
 	Since     time.Time      // of that state
@@ -83,7 +105,8 @@ type ServerSnapshot struct {
 	ByHand    bool           // somebody else changed its entry, which is kept
 	Drained   bool           // by the operator's order, whatever its state is
 	Order     *Order         // of the operator; nil, or without a kind: none
-	Note      string         // the order in words; "" where the state says all
+	Note      string         // the order in words, and that it moved away; "" where the state says all
+	Aliases   []string       // other names by which an order may mean it
 	Held      bool           // down, and in service all the same: see keepserving
 	Streak    int            // results in a row that speak against the state
 	Checked   time.Time      // up to a second late; zero before the first result
@@ -161,11 +184,15 @@ func (v *virtual) describeServers(list []ServerSnapshot) {
 // describe fills in what is known of a server.
 func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Real, now.Addr, now.Weight = s.name(), s.dest.Addr, int(s.dest.Weight)
+	now.Address, now.Moved = s.address(), s.moved != nil
 	worst := s.worst()
 	now.State, now.Since, now.Streak = s.stateName(), s.since, worst.health.Streak
 	now.Up, now.Held = s.state() == checker.Up && !s.held && !s.drained(), s.held && !s.drained()
 	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained()
-	now.Order, now.Note = s.order, s.note()
+	now.Order, now.Note, now.Aliases = s.order, s.note(), s.aliases()
+	if now.Moved {
+		now.Note = strings.TrimSuffix("its name has another address; it serves until that one is up, or it fails; "+now.Note, "; ")
+	}
 	now.Tally = s.tally
 	for j := &s.first; j != nil; j = j.next {
 		now.Unjudged = cmp.Or(now.Unjudged, v.named(s, j, j.cantJudge()))
@@ -240,12 +267,12 @@ func (s *server) observe(now time.Time) {
 // keepHistory takes over what was counted for the same servers of the plan before.
 func (v *virtual) keepHistory(was *virtual) {
 	v.took, v.unjudgedAt = was.took, was.unjudgedAt
-	before := make(map[string]*server, len(was.servers))
+	before := make(map[netip.AddrPort]*server, len(was.servers))
 	for _, s := range was.servers {
-		before[s.name()] = s
+		before[s.real.Addr] = s
 	}
 	for _, s := range v.servers {
-		if old := before[s.name()]; old != nil {
+		if old := before[s.real.Addr]; old != nil {
 			s.shown, s.since, s.tally = old.shown, old.since, old.tally
 			if old.dest.Addr == s.dest.Addr && s.first.task != nil {
 				s.held, s.kept = old.held, was.serves(old)

@@ -106,7 +106,7 @@ func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) 
 	}
 	v.tag = "stop"
 	for _, s := range leaving {
-		d.say(v, s, notify.Purged, fmt.Sprintf("Purged real server (stop): %s (%s)", s.name(), v.name), "")
+		d.say(v, s, notify.Purged, fmt.Sprintf("Purged real server (stop): %s (%s)", s.label(), v.name), "")
 	}
 	d.emitOp(v, op)
 	return nil

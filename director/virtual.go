@@ -15,7 +15,8 @@ type virtual struct {
 	name         string // in the log: address:port, or the mark
 	key          ipvsctl.Key
 	settings     ipvsctl.Settings
-	servers      []*server
+	servers      []*server     // those of the file, then those that moved away
+	earlier      []*server     // of a plan: where its servers may have moved from
 	fallback     *ipvsctl.Dest // nil: none
 	fallbackName string        // in the log, with the configured port
 
@@ -54,6 +55,7 @@ type virtual struct {
 type server struct {
 	real  *parser.Real
 	dest  ipvsctl.Dest // as configured
+	moved *server      // the server at the new address of the name that this one had; nil: this one is of the file
 	first judgement    // of its check; without a task with checktype=off: never in
 
 	maintenance  string // the file that takes it out, "" for none
@@ -67,8 +69,24 @@ type server struct {
 	tally Tally
 }
 
-// name is how the log calls a server: with the configured port.
-func (s *server) name() string { return s.real.Addr.String() }
+// name is how orders, the status and metrics call a server: as the file does, with the configured port.
+func (s *server) name() string {
+	if s.followed() {
+		return s.hostPort()
+	}
+	return s.real.Addr.String()
+}
+
+// label is how the log calls a server: by its name, with the address beside it.
+func (s *server) label() string {
+	if s.followed() {
+		return s.name() + " at " + parser.FormatAddr(s.real.Addr.Addr())
+	}
+	return s.name()
+}
+
+// followed reports whether the address of the server may change while the daemon runs.
+func (s *server) followed() bool { return s.real.Named != nil && s.real.Named.Followed }
 
 // rule is by which results a server of the virtual service is up or down.
 func (v *virtual) rule() checker.Rule {

@@ -23,6 +23,12 @@ const (
 	maxFiles     = 100_000     // entries read of the folder
 )
 
+// Server is a real server that a file may take out.
+type Server struct {
+	Addr netip.AddrPort
+	Host string // by which the configuration calls it; "" where that is the address
+}
+
 // Reading is what the folder says.
 type Reading struct {
 	Out map[netip.AddrPort]string // by real server, the file that takes it out
@@ -47,7 +53,7 @@ func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher 
 
 // Watch sends which of the servers the folder takes out: first as soon as that is known, then when it changes, until
 // ctx is done. A folder that is not there takes nobody out, and may appear later.
-func (w *Watcher) Watch(ctx context.Context, dir string, servers []netip.AddrPort) <-chan Reading {
+func (w *Watcher) Watch(ctx context.Context, dir string, servers []Server) <-chan Reading {
 	f := &folder{
 		Watcher: w, dir: dir, servers: servers, turn: w.turnOf(dir),
 		readings: make(chan Reading), answered: make(chan struct{}),
@@ -71,7 +77,7 @@ func (w *Watcher) turnOf(dir string) chan struct{} {
 type folder struct {
 	*Watcher
 	dir      string
-	servers  []netip.AddrPort
+	servers  []Server
 	turn     chan struct{}
 	readings chan Reading
 	asked    bool          // names are being looked up
@@ -146,7 +152,7 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 	for _, s := range f.servers {
 		for _, name := range f.names.files(s) {
 			if files[name] {
-				out[s] = name
+				out[s.Addr] = name
 				break
 			}
 		}

@@ -55,9 +55,9 @@ func watch(t *testing.T, test func(t *testing.T, w *watching)) {
 
 // over begins to watch for servers.
 func (w *watching) over(servers ...string) <-chan Reading {
-	var list []netip.AddrPort
+	var list []Server
 	for _, s := range servers {
-		list = append(list, netip.MustParseAddrPort(s))
+		list = append(list, Server{Addr: netip.MustParseAddrPort(s)})
 	}
 	return w.Watch(w.ctx, w.dir, list)
 }
@@ -252,7 +252,7 @@ func TestNamesThatCantBeHad(t *testing.T) {
 		n.resolve(t.Context(), []netip.Addr{server.Addr()})
 		return n.of(server.Addr()).host
 	}
-	if got := ask(); got != "" || len(n.strangers([]netip.AddrPort{server})) > 0 {
+	if got := ask(); got != "" || len(n.strangers([]Server{{Addr: server}})) > 0 {
 		t.Errorf("no name, and it is %q; known: %v", got, n.known)
 	}
 	answer, failure = []string{"wrong."}, errors.New("refused")

@@ -36,13 +36,16 @@ func newNames(lookup func(context.Context, string) ([]string, error)) *names {
 }
 
 // files are the names by which a file takes a server out, in the order of the Perl ldirectord: address, host name and
-// its first part, each with and without the port.
-func (n *names) files(s netip.AddrPort) []string {
-	hosts := []string{parser.FormatAddr(s.Addr())}
-	if s.Addr().Is6() {
-		hosts = append(hosts, s.Addr().String())
+// its first part, each with and without the port. The configuration's own host name comes before the one of the address.
+func (n *names) files(s Server) []string {
+	hosts := []string{parser.FormatAddr(s.Addr.Addr())}
+	if s.Addr.Addr().Is6() {
+		hosts = append(hosts, s.Addr.Addr().String())
 	}
-	if host := n.of(s.Addr()).host; host != "" {
+	for _, host := range []string{s.Host, n.of(s.Addr.Addr()).host} {
+		if host == "" {
+			continue
+		}
 		hosts = append(hosts, host)
 		if short, _, dotted := strings.Cut(host, "."); dotted {
 			hosts = append(hosts, short)
@@ -50,7 +53,7 @@ func (n *names) files(s netip.AddrPort) []string {
 	}
 	var list []string
 	for _, h := range hosts {
-		list = append(list, fmt.Sprintf("%s:%d", h, s.Port()), h)
+		list = append(list, fmt.Sprintf("%s:%d", h, s.Addr.Port()), h)
 	}
 	return list
 }
@@ -62,22 +65,22 @@ func (n *names) of(a netip.Addr) name {
 }
 
 // strangers are the addresses of servers whose names were never looked up.
-func (n *names) strangers(servers []netip.AddrPort) []netip.Addr {
+func (n *names) strangers(servers []Server) []netip.Addr {
 	return n.due(servers, time.Time{})
 }
 
 // old are the addresses whose names are to be looked up again, or were never looked up.
-func (n *names) old(servers []netip.AddrPort) []netip.Addr {
+func (n *names) old(servers []Server) []netip.Addr {
 	return n.due(servers, time.Now())
 }
 
 // due are the addresses whose names are not used at a time, or were never looked up.
-func (n *names) due(servers []netip.AddrPort, at time.Time) (addrs []netip.Addr) {
+func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, s := range servers {
-		if x, known := n.known[s.Addr()]; !known || at.After(x.until) {
-			addrs = append(addrs, s.Addr())
+		if x, known := n.known[s.Addr.Addr()]; !known || at.After(x.until) {
+			addrs = append(addrs, s.Addr.Addr())
 		}
 	}
 	return addrs

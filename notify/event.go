@@ -18,6 +18,8 @@ const (
 	ConfigError    Kind = "config-error"   // … and was refused
 	ConfigWarning  Kind = "config-warning" // accepted, but surely a mistake
 	NameFound      Kind = "name-found"     // a host name of the file that had no answer has one
+	NameMoved      Kind = "name-moved"     // … has another address
+	NameLost       Kind = "name-lost"      // … has no answer any more, its last address counts
 	AddedVirtual   Kind = "added-virtual"
 	ChangedVirtual Kind = "changed-virtual"
 	PurgedVirtual  Kind = "purged-virtual"

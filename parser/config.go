@@ -27,6 +27,9 @@ type Name struct {
 	IPv6 bool
 	Addr netip.Addr // not valid: there is none. With Why it is the last one that is known
 	Why  string     // the look-up failed; "" when it did not
+
+	Followed bool         // it is looked up again, see Global.Resolve
+	Earlier  []netip.Addr // that it had before, the latest first: a server there may still be in service; none unless Followed
 }
 
 // Position is a place in a file. Line and column count from 1; with line 0 it is the file as a whole.
@@ -120,6 +123,7 @@ type Global struct {
 	MaintenanceDir string
 	Supervised     bool
 	Fork           bool
+	Resolve        Seconds        // extension: after which names of real servers are looked up again; 0: they are not
 	Listen         netip.AddrPort // extension: where metrics are served; invalid: nowhere
 	StatusGroup    string         // extension: group that may use the control socket; "" for none
 }
@@ -268,8 +272,16 @@ type Real struct {
 	CheckPort  int    // effective port of checks; 0 when there is none
 	URL        string // what an http check asks for
 	At         Position
+	Named      *Named // nil unless the line has one host name
 
 	hasLower, hasUpper bool // written, if only as 0
+}
+
+// Named is what a real server with a host name has besides its address.
+type Named struct {
+	Host     string // as written
+	Followed bool   // its address changes while the daemon runs, so that the server is called by the name; see Global.Resolve
+	Earlier  []Real // the same server at the addresses of Name.Earlier
 }
 
 // Waiting is a line of real servers that counts when its host name has an address.

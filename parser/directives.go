@@ -117,6 +117,10 @@ var directives = chapters(
 				"name and port, or host name, with or without its domain. The file may have the reason, as `why=TEXT`, " +
 				"and when it ends, as `until=18:00` or `until=2026-11-21 18:00`. While the folder cannot be read, the servers in maintenance stay in " +
 				"maintenance. A start or a reload waits up to 3 seconds for a folder that hangs; then the checks alone decide until it answers."},
+		{Name: "resolve", Form: Time, Value: "seconds, 1 or more", Extension: true,
+			global: setting(func(g *Global) *Seconds { return &g.Resolve }, readResolve),
+			Doc: "Time after which the host names of `real` are looked up again. A changed address is a new server; the old one goes when the new one " +
+				"is up, or when it fails. Ranges keep the addresses that they had when the file was read. See [judgement.md](judgement.md#names-that-live)."},
 		{Name: "listen", Value: "ADDRESS:PORT", Extension: true,
 			global: setting(func(g *Global) *netip.AddrPort { return &g.Listen }, readListen),
 			Doc:    "Where metrics and health are served by HTTP. Address and port are numbers; every address is `0.0.0.0` or `[::]`."},

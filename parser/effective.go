@@ -77,7 +77,7 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	for i := range s.reals {
 		r.servers(s, &s.reals[i], v)
 	}
-	r.fillReals(v)
+	r.fillReals(v, v.Reals)
 	r.furtherChecks(v, s)
 	if v.hasHeader() {
 		r.advise(s, v)
@@ -141,14 +141,17 @@ func (g *Global) fallbackOf(v *Virtual) *Fallback {
 }
 
 // fillReals gives the real servers the settings of their virtual service.
-func (r *reader) fillReals(v *Virtual) {
-	for i := range v.Reals {
-		real := &v.Reals[i]
+func (r *reader) fillReals(v *Virtual, reals []Real) {
+	for i := range reals {
+		real := &reals[i]
 		if !real.OwnRequest {
 			real.Request, real.Receive = v.Request, v.Receive
 		}
 		real.CheckPort = v.portOf(real)
 		real.URL = r.url(v, real)
+		if real.Named != nil {
+			r.fillReals(v, real.Named.Earlier)
+		}
 	}
 }
 

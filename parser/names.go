@@ -43,6 +43,7 @@ func (r *reader) address(s *section, protocol Protocol) (none netip.AddrPort) {
 	}
 	at, port := s.order(headerNames), r.names.port(s.port, string(protocol))
 	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.ipv6)
+	r.names.note(s.host, s.ipv6, ofVirtual)
 	if !ok || !r.hasNumber(at, badVirtualAddress, s.line, s.port, port) {
 		return none
 	}
@@ -113,6 +114,7 @@ func (r *reader) fallbackServer(at order, f *fallbackLine, ipv6 bool, port looku
 // servers makes the real servers of a line: one, or those of a range.
 func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	at := s.order(realNames)
+	r.names.noteReal(line, s.ipv6)
 	if r.opts.Wait && line.problem == nil {
 		if waiting, ok := r.waiting(at, line, s.ipv6); ok {
 			v.Waiting = append(v.Waiting, waiting)
@@ -141,10 +143,25 @@ func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	}
 	server := line.server
 	server.At = line.line.position()
+	server.Named = r.named(line, s.ipv6, server, number)
 	for addr := first; count > 0; addr, count = addr.Next(), count-1 {
 		server.Addr = netip.AddrPortFrom(addr, number)
 		v.Reals = append(v.Reals, server)
 	}
+}
+
+// named is what the server of a line has besides its address, nil without a host name. A range has none.
+func (r *reader) named(line *realLine, ipv6 bool, server Real, port uint16) *Named {
+	key := hostName{line.first, ipv6}
+	if line.last != "" || r.names.hosts[key] == nil {
+		return nil
+	}
+	n := &Named{Host: line.first, Followed: r.names.follows(key)}
+	for _, a := range r.names.earlier(key) {
+		server.Addr = netip.AddrPortFrom(a, port)
+		n.Earlier = append(n.Earlier, server)
+	}
+	return n
 }
 
 // waiting is a line whose only trouble is a look-up that failed.

@@ -14,8 +14,9 @@ type Resolver interface {
 	Port(ctx context.Context, service, protocol string) (uint16, error)
 }
 
-// Last returns the address that a host name had when it was looked up last. It is not valid when none is known.
-type Last func(host string, ipv6 bool) netip.Addr
+// Last returns the address that a host name had when it was looked up last, and after it those of Name.Earlier. There
+// are none when it has never had one.
+type Last func(host string, ipv6 bool) []netip.Addr
 
 // Options are what the parser needs from outside. The zero value resolves nothing and opens nothing.
 type Options struct {

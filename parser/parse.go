@@ -18,15 +18,17 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r := &reader{report: report{file: name, strict: o.Strict}, opts: o}
 	r.globals.Global, r.unwritten = defaults()
 	r.globals.At = map[string]Position{}
-	r.names = names{resolver: o.Resolver, last: o.Last, hosts: map[hostName]*lookup[netip.Addr]{}, ports: map[portName]*lookup[uint16]{}, warned: map[hostName]bool{}}
+	r.names = names{resolver: o.Resolver, last: o.Last, hosts: map[hostName]*lookup[netip.Addr]{}, ports: map[portName]*lookup[uint16]{}, warned: map[hostName]bool{}, roles: map[hostName]role{}}
 	if len(src) > MaxSize {
 		r.error(order{}, tooLarge, Position{File: name}, "the file has %d bytes; it has at most %d", len(src), MaxSize)
 		return nil, r.diagnostics()
 	}
 	r.read(string(src))
+	r.names.stay = r.globals.Resolve > 0
 	found := r.report
 	cfg := r.config() // which notes the names in it
 	if r.names.lookUp(ctx) {
+		r.names.refuseOwn(cfg)
 		r.report = found
 		cfg = r.config()
 	}

@@ -25,7 +25,9 @@ const (
 type names struct {
 	resolver Resolver
 	last     Last
-	stays    map[hostName]netip.Addr // an answer that has this address too means it
+	stay     bool                  // an answer that has the last address too means it
+	refused  func(netip.Addr) bool // what a name that is looked up again may not lead to; nil: anything
+	roles    map[hostName]role
 	hosts    map[hostName]*lookup[netip.Addr]
 	ports    map[portName]*lookup[uint16]
 	warned   map[hostName]bool // there was a warning about its look-up
@@ -155,13 +157,21 @@ func (n *names) lookUpHost(ctx context.Context, key hostName) lookup[netip.Addr]
 	for i := range addrs {
 		addrs[i] = addrs[i].Unmap().WithZone("")
 	}
-	if a := n.stays[key]; slices.Contains(addrs, a) {
-		return lookup[netip.Addr]{value: a}
+	if a := n.lastOf(key); n.stay && len(a) > 0 && slices.Contains(addrs, a[0]) && !n.refuses(key, a[0]) {
+		return lookup[netip.Addr]{value: a[0]}
 	}
+	why := ""
 	for _, a := range addrs {
-		if a.Is6() == key.ipv6 {
+		if a.Is6() != key.ipv6 {
+			continue
+		}
+		if !n.refuses(key, a) {
 			return lookup[netip.Addr]{value: a}
 		}
+		why = refusedOwn(a)
+	}
+	if why != "" {
+		return n.failed(key, why)
 	}
 	if key.ipv6 {
 		return n.failed(key, "it has no IPv6 address")
@@ -172,19 +182,24 @@ func (n *names) lookUpHost(ctx context.Context, key hostName) lookup[netip.Addr]
 // failed is a look-up that failed: the last address that is known counts, if there is one.
 func (n *names) failed(key hostName, why string) lookup[netip.Addr] {
 	l := lookup[netip.Addr]{reason: why, failure: why}
-	if n.last == nil {
-		return l
-	}
-	if a := n.last(key.name, key.ipv6); a.IsValid() && a.Is6() == key.ipv6 {
-		l.value, l.reason = a, ""
+	if a := n.lastOf(key); len(a) > 0 && !n.refuses(key, a[0]) {
+		l.value, l.reason = a[0], ""
 	}
 	return l
+}
+
+// lastOf are the addresses that a name had, the last one first.
+func (n *names) lastOf(key hostName) []netip.Addr {
+	if n.last == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(n.last(key.name, key.ipv6)), func(a netip.Addr) bool { return !a.IsValid() || a.Is6() != key.ipv6 })
 }
 
 // list is what became of the look-ups of host names.
 func (n *names) list() (list []Name) {
 	for key, l := range n.hosts {
-		list = append(list, Name{Host: key.name, IPv6: key.ipv6, Addr: l.value, Why: l.failure})
+		list = append(list, Name{Host: key.name, IPv6: key.ipv6, Addr: l.value, Why: l.failure, Followed: n.follows(key), Earlier: n.earlier(key)})
 	}
 	slices.SortFunc(list, func(a, b Name) int {
 		return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(strconv.FormatBool(a.IPv6), strconv.FormatBool(b.IPv6)))
@@ -201,13 +216,21 @@ func (n *names) lookUpPort(ctx context.Context, key portName) lookup[uint16] {
 }
 
 // LookUp looks the names of a configuration up again, with the deadline that the names of a file have. A name whose
-// answer has the address that it had keeps that one: the order of an answer means nothing.
-func LookUp(ctx context.Context, resolver Resolver, list []Name) []Name {
-	n := names{resolver: resolver, stays: map[hostName]netip.Addr{}, hosts: make(map[hostName]*lookup[netip.Addr], len(list))}
+// answer has the address that it had keeps that one: the order of an answer means nothing. One that fails keeps it as
+// well, and has Why.
+func (c *Config) LookUp(ctx context.Context, resolver Resolver, list []Name) []Name {
+	before := make(map[hostName]Name, len(list))
+	n := names{resolver: resolver, stay: true, refused: c.isOwn(), roles: map[hostName]role{}, hosts: make(map[hostName]*lookup[netip.Addr], len(list))}
+	n.last = func(host string, ipv6 bool) []netip.Addr {
+		name := before[hostName{host, ipv6}]
+		return append([]netip.Addr{name.Addr}, name.Earlier...)
+	}
 	for _, name := range list {
 		key := hostName{name.Host, name.IPv6}
-		n.hosts[key] = &lookup[netip.Addr]{}
-		n.stays[key] = name.Addr
+		before[key], n.hosts[key] = name, &lookup[netip.Addr]{}
+		if name.Followed {
+			n.roles[key] = ofReal
+		}
 	}
 	n.lookUp(ctx)
 	return n.list()

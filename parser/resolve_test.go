@@ -180,12 +180,12 @@ func TestLookUpAgain(t *testing.T) {
 		{Host: "four", Addr: netip.MustParseAddr("192.0.2.9")}, {Host: "six"}, {Host: "none", Addr: two},
 	}
 	var got []string
-	for _, n := range LookUp(t.Context(), r, list) {
+	for _, n := range (&Config{}).LookUp(t.Context(), r, list) {
 		got = append(got, fmt.Sprint(n.Host, " ", n.IPv6, " ", n.Addr, " ", n.Why))
 	}
 	want := []string{
 		"both false 192.0.2.2 ", "both true fe80::6 ", "four false 192.0.2.1 ", "four true invalid IP it has no IPv6 address",
-		"none false invalid IP no answer", "six false invalid IP it has no IPv4 address", "six true fe80::6 ",
+		"none false 192.0.2.2 no answer", "six false invalid IP it has no IPv4 address", "six true fe80::6 ",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -194,10 +194,10 @@ func TestLookUpAgain(t *testing.T) {
 
 // The last known address counts only in its own family.
 func TestLastAddressesCountInTheirFamily(t *testing.T) {
-	last := func(string, bool) netip.Addr { return netip.MustParseAddr("192.0.2.7") }
+	last := func(string, bool) []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.7")} }
 	o := Options{Resolver: answers{}, Last: last}
 	cfg, _ := parse(t.Context(), "", []byte("virtual=192.0.2.1:80\n\treal=web masq\n\treal=web:80 masq\n"), o)
-	if cfg == nil || cfg.Virtuals[0].Reals[0].Addr.Addr() != last("", false) {
+	if cfg == nil || cfg.Virtuals[0].Reals[0].Addr.Addr() != last("", false)[0] {
 		t.Errorf("got %+v", cfg)
 	}
 	if cfg, _ = parse(t.Context(), "", []byte("virtual6=[::1]:80\n\treal6=web masq\n"), o); cfg != nil {

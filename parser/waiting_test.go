@@ -27,14 +27,14 @@ func (h hosts) Port(context.Context, string, string) (uint16, error) {
 }
 
 func TestNamesWithoutAnAnswer(t *testing.T) {
-	known := func(host string, ipv6 bool) netip.Addr {
+	known := func(host string, ipv6 bool) []netip.Addr {
 		switch {
 		case host == "old" && !ipv6:
-			return netip.MustParseAddr("192.0.2.9")
+			return []netip.Addr{netip.MustParseAddr("192.0.2.9")}
 		case host == "wrong":
-			return netip.MustParseAddr("2001:db8::9")
+			return []netip.Addr{netip.MustParseAddr("2001:db8::9")}
 		}
-		return netip.Addr{}
+		return nil
 	}
 	const section = "virtual=192.0.2.1:80\n"
 	for _, c := range []struct {
@@ -108,11 +108,11 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 func TestTheNamesOfAConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const src = "virtual=here:80\n\treal=new:80 masq\n\treal=old:80 masq\n\treal=192.0.2.3:80 masq\n"
-		last := func(host string, _ bool) netip.Addr {
+		last := func(host string, _ bool) []netip.Addr {
 			if host == "old" {
-				return netip.MustParseAddr("192.0.2.9")
+				return []netip.Addr{netip.MustParseAddr("192.0.2.9")}
 			}
-			return netip.Addr{}
+			return nil
 		}
 		cfg, found := parse(t.Context(), "", []byte(src), Options{Resolver: hosts{"here": "192.0.2.7"}, Last: last, Wait: true})
 		if cfg == nil {

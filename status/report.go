@@ -128,7 +128,8 @@ type Fallback struct {
 // Server is a real server of a virtual service.
 type Server struct {
 	Real        string            `json:"real"`
-	State       string            `json:"state"` // unknown, up, down, drained, maintenance or off
+	Address     string            `json:"address,omitempty"` // where real is a host name
+	State       string            `json:"state"`             // unknown, up, down, drained, maintenance or off
 	Since       time.Time         `json:"since"`
 	InState     float64           `json:"seconds_in_state"`
 	Reason      string            `json:"reason,omitempty"` // why it is down, the file of its maintenance, or the name that has no address
@@ -137,7 +138,7 @@ type Server struct {
 	ByHand      bool              `json:"changed_by_hand,omitempty"`
 	Unjudged    string            `json:"unjudged,omitempty"` // why the last answer can't be judged; absent when it can
 	Drained     bool              `json:"drained,omitempty"`  // by order, whatever its state is
-	Note        string            `json:"note,omitempty"`     // what else there is to its state: held, its order
+	Note        string            `json:"note,omitempty"`     // what else there is to its state: held, moved away, its order
 	Streak      int               `json:"streak"`             // results in a row that speak against the state
 	Check       *Check            `json:"last_check"`
 	Checks      uint64            `json:"checks"`
@@ -176,9 +177,10 @@ type Connections struct {
 // NewReport puts together what is known. Connections may leave servers out.
 func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Connections) *Report {
 	p.Reloads.Last = p.Reloads.Last.UTC()
+	configured := s.Backends("", "")
 	r := &Report{
 		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: new(p.Started.UTC()), Time: new(s.Time.UTC()),
-		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names, Orders: ListOrders(s.Orders, s.Backends("", "")),
+		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names, Orders: ListOrders(s.Orders, append(configured, s.Aliases(configured)...)),
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
 		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]Operations{}},
 	}
@@ -240,7 +242,7 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 
 func newServer(s *director.ServerSnapshot, now time.Time) Server {
 	out := Server{
-		Real: s.Real, State: s.State, Since: s.Since.UTC(), InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
+		Real: s.Real, Address: s.Beside(), State: s.State, Since: s.Since.UTC(), InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
 		ByHand: s.ByHand, Unjudged: s.Unjudged, Drained: s.Drained, Note: s.Note, Streak: s.Streak, Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
 		Failures: maps.Collect(s.Tally.Failures()),
 	}

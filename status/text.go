@@ -148,6 +148,7 @@ func (t page) server(s *Server, now time.Time) {
 		active = strconv.FormatUint(uint64(s.Connections.Active), 10)
 	}
 	t.row(s.Real, s.State, short(now.Sub(s.Since)), weightOf(s.TableWeight), active, s.Check.summary(now))
+	t.told(4, "its address is ", s.Address)
 	t.told(4, "", s.Reason)
 	for _, c := range s.EachCheck {
 		t.remark(4, fmt.Sprintf("%s: %s (%s)", c.Name, c.State, c.Last.summary(now)))

@@ -1,0 +1,105 @@
+package parser
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// This file is about names that are looked up again while the daemon runs, see Global.Resolve.
+
+// role is what a name is used for.
+type role uint8
+
+const (
+	ofReal    role = 1 << iota // a line of one real server
+	ofRange                    // a range, whose addresses stay what they were
+	ofVirtual                  // a virtual service, whose address stays as well
+)
+
+// note notes what a text is used for, if it is a name. Only names that may be looked up again need it.
+func (n *names) note(text string, ipv6 bool, r role) {
+	if key := (hostName{text, ipv6}); n.stay && n.hosts[key] != nil {
+		n.roles[key] |= r
+	}
+}
+
+func (n *names) noteReal(line *realLine, ipv6 bool) {
+	if !n.stay || line.first == "" {
+		return
+	}
+	r := ofReal
+	if line.last != "" {
+		r = ofRange
+	}
+	for _, text := range line.hosts() {
+		n.host(text, ipv6)
+		n.note(text, ipv6, r)
+	}
+}
+
+// follows reports whether a name is looked up again.
+func (n *names) follows(key hostName) bool { return n.stay && n.roles[key] == ofReal }
+
+// earlier are the addresses that a name had before the one it has now.
+func (n *names) earlier(key hostName) []netip.Addr {
+	if !n.follows(key) {
+		return nil
+	}
+	return slices.DeleteFunc(n.lastOf(key), func(a netip.Addr) bool { return a == n.hosts[key].value })
+}
+
+// refuses reports whether a name may not have an address.
+func (n *names) refuses(key hostName, a netip.Addr) bool {
+	return n.refused != nil && n.follows(key) && n.refused(a)
+}
+
+func refusedOwn(a netip.Addr) string {
+	return "the answer " + a.String() + " is refused, it is a virtual address of the file"
+}
+
+// refuseOwn takes back the answers that lead a real server to a virtual address of the configuration: packets for it
+// would come back. The addresses of the virtual services are known by now.
+func (n *names) refuseOwn(cfg *Config) {
+	if !n.stay {
+		return
+	}
+	own := cfg.isOwn()
+	n.refused = func(a netip.Addr) bool {
+		return own(a) || slices.ContainsFunc(n.ofVirtuals(), func(l *lookup[netip.Addr]) bool { return l.value == a })
+	}
+	for key, l := range n.hosts {
+		if l.value.IsValid() && n.refuses(key, l.value) {
+			*l = n.failed(key, refusedOwn(l.value))
+		}
+	}
+}
+
+// ofVirtuals are the look-ups of the names of virtual services.
+func (n *names) ofVirtuals() (list []*lookup[netip.Addr]) {
+	for key, r := range n.roles {
+		if r&ofVirtual != 0 {
+			list = append(list, n.hosts[key])
+		}
+	}
+	return list
+}
+
+// isOwn reports whether an address is one that packets for a virtual service go to.
+func (c *Config) isOwn() func(netip.Addr) bool {
+	own := map[netip.Addr]bool{}
+	for i := range c.Virtuals {
+		for _, p := range c.Virtuals[i].Addresses() {
+			own[p.Addr()] = own[p.Addr()] || p.IsSingleIP()
+		}
+	}
+	return func(a netip.Addr) bool { return own[a] }
+}
+
+// readResolve reads a time of at least a second: it is how often name servers are asked.
+func readResolve(v *value) (Seconds, *problem) {
+	s, p := exactTime(v)
+	if p != nil || s < 1 {
+		return 0, bad("%s is not allowed; it is a time of at least a second: 30, 30s or 5m", quote(v.text))
+	}
+	return s, nil
+}
