@@ -28,7 +28,7 @@ type orderFile string
 // orderComment begins an order as JSON.
 const orderComment = "# {"
 
-// read returns the orders; none when there is no file.
+// read returns the orders; none when there is no file. Those that it can't read leave the servers drained.
 func (f orderFile) read() (director.Orders, error) {
 	text, err := instance.Read(string(f))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -41,11 +41,11 @@ func (f orderFile) read() (director.Orders, error) {
 	for line := range strings.Lines(string(text)) {
 		if strings.HasPrefix(line, orderComment) {
 			var o status.Order
-			if err := json.Unmarshal([]byte(line[len("# "):]), &o); err != nil {
-				return nil, fmt.Errorf("reading the orders for servers: %s: %w", f, err)
+			if bad := json.Unmarshal([]byte(line[len("# "):]), &o); bad != nil {
+				err = fmt.Errorf("reading the orders for servers: %s: %w", f, bad)
+				continue
 			}
 			all[director.Backend{Virtual: o.Virtual, Real: o.Real}] = o.Order
-			continue
 		}
 		virtual, real, ok := strings.Cut(strings.TrimSpace(line), " ")
 		at := director.Backend{Virtual: virtual, Real: real}
@@ -53,7 +53,7 @@ func (f orderFile) read() (director.Orders, error) {
 			all[at] = director.Order{Kind: director.Drain}
 		}
 	}
-	return all, nil
+	return all, err
 }
 
 // write replaces the orders in the file.

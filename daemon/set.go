@@ -290,7 +290,7 @@ func (o *orders) orderFile() orderFile { return orderFile(o.d.lock.Drain) }
 func (o *orders) readGiven() error {
 	all, err := o.orderFile().read()
 	o.unread = err != nil
-	if err == nil && instance.Exists(o.d.lock.Drain) {
+	if (err == nil || o.given == nil) && instance.Exists(o.d.lock.Drain) {
 		o.given = all
 	}
 	return err

@@ -44,15 +44,15 @@ func TestTheFileOfOrders(t *testing.T) {
 		t.Errorf("an earlier build drains %s", got)
 	}
 	for text, want := range map[string]director.Orders{
-		"fwm:3 10.2.0.1:25\n":                        {mail: {Kind: director.Drain}},
-		"# ldirectord 2\nfwm:3 10.2.0.1:25\n":        {mail: {Kind: director.Drain}},
-		"# ldirectord 2\n# {\"virtual\":\"fwm\n":     nil,
-		"# ldirectord 2\n# a word\n\nnothing\nfwm:3": {},
+		"fwm:3 10.2.0.1:25\n":                                       {mail: {Kind: director.Drain}},
+		"# ldirectord 2\nfwm:3 10.2.0.1:25\n":                       {mail: {Kind: director.Drain}},
+		"# ldirectord 2\n# a word\n\nnothing\nfwm:3":                {},
+		"# ldirectord 2\n# {\"virtual\":\"fwm\nfwm:3 10.2.0.1:25\n": {mail: {Kind: director.Drain}},
 	} {
 		if err := instance.Write(string(file), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := file.read(); !maps.Equal(got, want) || (err != nil) != (want == nil) {
+		if got, err := file.read(); !maps.Equal(got, want) || (err != nil) != strings.Contains(text, "{") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
