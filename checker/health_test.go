@@ -67,3 +67,15 @@ func BenchmarkNext(b *testing.B) {
 		h, _ = h.Next(i%5 != 0, r)
 	}
 }
+
+func TestDoubted(t *testing.T) {
+	for _, c := range []struct {
+		state State
+		ok    bool
+		want  bool
+	}{{Unknown, true, false}, {Unknown, false, false}, {Up, true, false}, {Up, false, true}, {Down, true, true}, {Down, false, false}} {
+		if got := Assume(c.state).Doubted(c.ok); got != c.want {
+			t.Errorf("%v and a result %v: doubted %v", c.state, c.ok, got)
+		}
+	}
+}

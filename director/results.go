@@ -50,8 +50,10 @@ func (d *Director) results(updates []checker.Update) {
 func (d *Director) hurry(t *checker.Task, c *check) {
 	var every time.Duration
 	for _, x := range c.users {
-		fast := x.v.cfg.FastInterval.Duration()
-		if fast > 0 && (every == 0 || fast < every) && x.s.of(c).health.Doubted(c.last.OK) {
+		if x.v.cfg.FastInterval == 0 || !x.s.of(c).health.Doubted(c.last.OK) {
+			continue
+		}
+		if fast := x.v.cfg.FastInterval.Duration(); every == 0 || fast < every {
 			every = fast
 		}
 	}

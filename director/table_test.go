@@ -13,6 +13,8 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+	"ldirectord/parser"
 )
 
 // mute is a table that can stop answering. It counts what it is asked then.
@@ -253,4 +255,19 @@ func TestAWarningOfACheckIsToldOnce(t *testing.T) {
 		s.stop(nil)
 		time.Sleep(time.Second) // checks in flight end
 	})
+}
+
+func TestTheWaitForAnotherTryDoublesUpToTheInterval(t *testing.T) {
+	for interval, want := range map[parser.Seconds]time.Duration{0.1: time.Second, 5: 5 * time.Second} {
+		d := New(Deps{Journal: notify.NewJournal()})
+		v := &virtual{cfg: &parser.Virtual{Settings: parser.Settings{CheckInterval: interval}}}
+		for i := range 10 {
+			if d.failed(t.Context(), v, errors.New("refused")); i == 0 && v.backoff != firstRetry {
+				t.Errorf("interval %v: the first wait is %v", interval, v.backoff)
+			}
+		}
+		if v.backoff != want {
+			t.Errorf("interval %v: the last wait is %v, want %v", interval, v.backoff, want)
+		}
+	}
 }
