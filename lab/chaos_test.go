@@ -25,7 +25,7 @@ const (
 )
 
 // A minute of random trouble from a seed: servers die, hang and flap, the file is edited, there is
-// maintenance, servers are drained, somebody changes the table by hand, and the daemon is killed, stopped,
+// maintenance, servers get orders, somebody changes the table by hand, and the daemon is killed, stopped,
 // restarted and suspended. Then the table must be what the file and the servers' health say.
 //
 // CHAOS_SEED plays another seed, CHAOS_TIME for another time.
@@ -78,7 +78,7 @@ type chaosService struct {
 	interval  int
 	count     int
 	weights   map[string]int
-	drained   map[string]bool // also of servers that are not in the file now
+	ordered   map[string]string // what is set, also of servers that are not in the file now
 }
 
 func playChaos(t *testing.T, seed uint64, length time.Duration) {
@@ -94,7 +94,7 @@ func playChaos(t *testing.T, seed uint64, length time.Duration) {
 		c.webs[name], c.health[name] = c.web(name), true
 	}
 	for i, vip := range []string{natVIP, drVIP} {
-		c.services = append(c.services, &chaosService{vip: vip, masq: i == 0, drained: map[string]bool{}})
+		c.services = append(c.services, &chaosService{vip: vip, masq: i == 0, ordered: map[string]string{}})
 		c.draw(c.services[i])
 	}
 	t.Cleanup(func() {
@@ -132,7 +132,7 @@ func (c *chaos) event() {
 		share int
 		play  func()
 	}{
-		{8, c.turn}, {2, c.flap}, {1, c.blackout}, {5, c.edit}, {3, c.maintain}, {4, c.drain}, {5, c.byHand},
+		{8, c.turn}, {2, c.flap}, {1, c.blackout}, {5, c.edit}, {3, c.maintain}, {4, c.order}, {5, c.byHand},
 		{3, c.killDaemon}, {2, c.restartDaemon}, {1, c.suspendDaemon},
 	}
 	total := 0
@@ -227,20 +227,19 @@ func (c *chaos) maintain() {
 	}
 }
 
-// drain gives an order for a server that is in the file, or takes it back.
-func (c *chaos) drain() {
+// order gives an order for a server that is in the file, or takes it back.
+func (c *chaos) order() {
 	v, name := c.service(), c.server()
 	if _, in := v.weights[name]; !v.in || !in {
 		return
 	}
-	if v.drained[name] = !v.drained[name]; v.drained[name] {
-		c.say("drain %s of %s", name, v.vip)
-		c.run(0, c.path, "drain", "--force", v.vip+":80", address(name))
-		return
+	what := "ready"
+	if v.ordered[name] == "" {
+		what = []string{"drain", "maint", "weight 4"}[c.rand.IntN(3)]
 	}
-	c.say("undrain %s of %s", name, v.vip)
-	delete(v.drained, name)
-	c.run(0, c.path, "undrain", v.vip+":80", address(name))
+	c.say("set %s of %s %s", name, v.vip, what)
+	v.ordered[name] = strings.TrimPrefix(what, "ready")
+	c.run(0, append([]string{c.path, "set", "--force", v.vip + ":80", address(name)}, strings.Fields(what)...)...)
 }
 
 // byHand changes the table as an operator might.
@@ -389,8 +388,12 @@ func (c *chaos) fill(dests map[netip.AddrPort]ipvsctl.Dest, v *chaosService) {
 	}
 	available := false
 	for name, weight := range v.weights {
-		switch up := c.health[name] && !c.maintained[name]; {
-		case up && !v.drained[name]:
+		order := v.ordered[name]
+		if order == "weight 4" {
+			weight = 4
+		}
+		switch up := c.health[name] && !c.maintained[name] && order != "maint"; {
+		case up && order != "drain":
 			available = true
 			put(address(name), forward, weight)
 		case up, v.quiescent:
