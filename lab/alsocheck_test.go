@@ -1,0 +1,120 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// http and https of one mark, and the 443 of one server of three dies for ten seconds. With alsocheck the server is out within
+// a check; without it every third connection to 443 fails.
+func TestKernelLongGroup(t *testing.T) {
+	onlyLong(t)
+	var out strings.Builder
+	out.WriteString("\n| alsocheck | https failed | http failed | seconds until it is out | in again |\n|---|---|---|---|---|\n")
+	for _, also := range []string{"", "        alsocheck = https 443 \"check\" \"OK\"\n"} {
+		t.Run(fmt.Sprint(also != ""), func(t *testing.T) {
+			fmt.Fprintf(&out, "| %v | %s |\n", also != "", newGroup(t, also).play())
+		})
+	}
+	t.Log(out.String())
+}
+
+// group is a mark for two ports, three servers, and clients of both ports.
+type group struct {
+	*leavingLab
+	also        string
+	secure      *web // the 443 of rs1
+	http, https []*questioner
+}
+
+func newGroup(t *testing.T, also string) *group {
+	g := &group{leavingLab: &leavingLab{lab: newLab(t)}, also: also}
+	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+		g.web(ns)
+		if w := g.webOn(ns, "443"); ns == "rs1" {
+			g.secure = w
+		}
+	}
+	g.path = g.config(`checkinterval = 1
+checktimeout = 2
+negotiatetimeout = 2
+virtual = 3
+        mark = ` + drVIP + ` tcp 80,443
+        real = 192.0.2.21:80 gate
+        real = 192.0.2.22:80 gate
+        real = 192.0.2.23:80 gate
+        scheduler = rr
+        service = http
+        request = "check"
+        receive = "OK"
+` + also)
+	g.run(0, g.path, "start")
+	g.until(bound, "-f 3 -r 192.0.2.21:80", "-f 3 -r 192.0.2.22:80", "-f 3 -r 192.0.2.23:80")
+	g.within(3*time.Second, "--dports 80,443")
+	g.http, g.https = g.crowd("http", "80"), g.crowd("https", "443")
+	return g
+}
+
+// crowd are clients who ask a port, each four times a second.
+func (g *group) crowd(scheme, port string) (clients []*questioner) {
+	for range 8 {
+		clients = append(clients, g.asks(250*time.Millisecond, func() (string, error) {
+			answer := getFrom(leavingClient, scheme+"://"+drVIP+":"+port+"/")
+			if !strings.HasPrefix(answer, "rs") {
+				return "", fmt.Errorf("%s", answer)
+			}
+			return answer, nil
+		}))
+	}
+	return clients
+}
+
+// play breaks the 443 of rs1 for ten seconds, and judges what the clients saw: a row of the table.
+func (g *group) play() string {
+	g.t.Helper()
+	time.Sleep(time.Second)
+	from := time.Now()
+	g.secure.stop()
+	out, in := "never", ""
+	seen := time.Now().Add(time.Hour)
+	if g.also != "" {
+		out = seconds(g.untilFrom(from, bound, "no -f 3 -r 192.0.2.21:80"))
+		seen = time.Now()
+		g.saysWithin(time.Second, "Check failed: 192.0.2.21:80 (fwm:3): https 443: ")
+	}
+	time.Sleep(time.Until(from.Add(10 * time.Second)))
+	if g.also == "" && unlike(g.table(), []string{"-f 3 -r 192.0.2.21:80"}) != "" {
+		g.t.Error("it is out without alsocheck")
+	}
+	healed := time.Now()
+	g.secure.start()
+	if g.also != "" {
+		in = seconds(g.untilFrom(healed, bound, "-f 3 -r 192.0.2.21:80"))
+	}
+	time.Sleep(time.Second)
+	lost, of, late := requestsOf(g.https, seen, healed)
+	plainLost, plainOf, _ := requestsOf(g.http, seen, healed)
+	if late > 0 || lost == 0 || plainLost > 0 {
+		g.t.Errorf("%d of %d https requests failed, %d of them after the server was out, and %d of %d http", lost, of, late, plainLost, plainOf)
+	}
+	g.run(0, g.path, "stop")
+	return fmt.Sprintf("%d of %d | %d of %d | %s | %s", lost, of, plainLost, plainOf, out, in)
+}
+
+// requestsOf counts the requests of clients, those that failed, and of these the ones that began from one time to another.
+func requestsOf(clients []*questioner, from, until time.Time) (lost, of, late int) {
+	for _, c := range clients {
+		for _, a := range c.end() {
+			of++
+			if a.failure == "" {
+				continue
+			}
+			if lost++; a.at.After(from) && a.at.Before(until) {
+				late++
+			}
+		}
+	}
+	return lost, of, late
+}
