@@ -38,7 +38,6 @@ type leaver struct {
 type departures struct {
 	look     <-chan time.Time // when they are looked at next; nil while there are none
 	recorded []Leaver         // as last passed on
-	changed  bool             // since then
 }
 
 // leaver is the server at an address of the table that left the virtual service; nil if there is none.
@@ -62,7 +61,6 @@ func (v *virtual) sendOff(l leaver) {
 		left = min(left, l.Until.Sub(now)) // draintime was longer, or the clock was set
 	}
 	l.Until = now.Add(left) // a time that does not depend on the clock from now on
-	l.over = ""
 	delete(v.overridden, l.Addr)
 	v.leavers = append(v.leavers, &l)
 }
@@ -73,9 +71,7 @@ func (v *virtual) sendOffFrom(was *virtual) {
 		v.sendOff(*l)
 	}
 	for _, s := range was.servers {
-		if _, in := was.weightAt(s.dest.Addr); in || was.written == nil {
-			v.sendOff(leaver{Leaver: Leaver{Key: v.key, Addr: s.dest.Addr, Name: s.name()}})
-		}
+		v.sendOff(leaver{Leaver: Leaver{Key: v.key, Addr: s.dest.Addr, Name: s.name()}})
 	}
 }
 
@@ -97,14 +93,12 @@ func (v *virtual) keepLeavers(want, have dests) {
 	}
 }
 
-// dropLeavers forgets those that are not in the table any more.
-func (d *Director) dropLeavers(v *virtual) {
-	before := len(v.leavers)
+// dropLeavers forgets those that are not in the table any more. The next look passes that on.
+func (v *virtual) dropLeavers() {
 	v.leavers = slices.DeleteFunc(v.leavers, func(l *leaver) bool {
 		_, in := v.weightAt(l.Addr)
 		return !in
 	})
-	d.leaving.changed = d.leaving.changed || len(v.leavers) < before
 }
 
 // recordLeavers passes on who leaves, and sees to it that they are looked at.
@@ -121,7 +115,7 @@ func (d *Director) recordLeavers() {
 	if d.deps.Leave != nil && !slices.Equal(all, d.leaving.recorded) {
 		d.deps.Leave(all)
 	}
-	d.leaving.recorded, d.leaving.changed = all, false
+	d.leaving.recorded = all
 }
 
 // lookAtLeavers ends the stay of those whose connections have ended, or whose time is over.

@@ -59,9 +59,6 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 	}
 	d.syncAsRead(ctx, unknown, have)
 	d.purge(ctx)
-	if d.leaving.changed {
-		d.recordLeavers()
-	}
 }
 
 // syncAsRead makes the table follow virtual services of which it must be read first.
@@ -180,7 +177,7 @@ func (d *Director) markWritten(v *virtual, service ipvsctl.Service) {
 	if wanted, known := v.fallbackWantedNow(); known {
 		v.fallbackWanted = wanted
 	}
-	d.dropLeavers(v)
+	v.dropLeavers()
 	v.fallbackIn = v.fallback != nil && !v.servedBy(v.fallback.Addr) && service.Dests[v.fallback.Addr].Weight > 0
 	d.runHook(v)
 	d.runOnChange(v)

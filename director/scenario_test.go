@@ -466,10 +466,12 @@ type recorder struct {
 	*ipvsctl.Memory
 	s       *scenario
 	broken  atomic.Bool
+	looks   atomic.Int32                        // at the connections
 	carries map[netip.AddrPort]ipvsctl.Counters // guarded by s.mu
 }
 
 func (r *recorder) Counters(ctx context.Context, key ipvsctl.Key) (map[netip.AddrPort]ipvsctl.Counters, error) {
+	r.looks.Add(1)
 	counters, err := r.Memory.Counters(ctx, key)
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()

@@ -87,7 +87,6 @@ func (d *Director) demote(ctx context.Context) {
 	d.standby = true
 	d.mark()
 	d.recordOwned()
-	d.recordLeavers()
 	d.status = notify.StatusRunning
 }
 
