@@ -30,7 +30,7 @@ func TestRealNameServer(t *testing.T) {
 		}
 		t.Skipf("it is in the package knot: %v", err)
 	}
-	server, port := startKnot(t, program)
+	server, port, zone := startKnot(t, program)
 	before := net.DefaultResolver
 	t.Cleanup(func() { net.DefaultResolver = before })
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -56,12 +56,59 @@ func TestRealNameServer(t *testing.T) {
 	if got := lookedUp(t, 5*time.Second); got != good+" none: foreign:" {
 		t.Errorf("when it answers again: %s", got)
 	}
+	moves(t, server, zone)
 	if err := server.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	until(t, func() bool { return !answers(t) })
 	if got := lookedUp(t, 5*time.Second); got != "web1: alias: six: six: both: none: foreign:" {
 		t.Errorf("when it is gone: %s", got)
+	}
+}
+
+// moves has a name move while the daemon looks it up again. Then the name server does not answer.
+func moves(t *testing.T, server *os.Process, zone string) {
+	t.Helper()
+	const src = "resolve = 1\nvirtual = 192.0.2.1:80\n\treal = web1.example.test:80 masq\n\treal = both.example.test:80 masq\n"
+	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{Resolver: systemNames{}})
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	look := func(ctx context.Context, names []parser.Name) []parser.Name { return cfg.LookUp(ctx, systemNames{}, names) }
+	change := func(what string) []parser.Name {
+		ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
+		defer cancel()
+		names := awaitChange(ctx, look, followed(cfg.Names), 0, func(time.Duration) time.Duration { return 20 * time.Millisecond })
+		if len(names) == 0 {
+			t.Fatalf("%s: nothing changed", what)
+		}
+		return names
+	}
+	text, err := os.ReadFile(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = []byte(strings.NewReplacer("hm 1 60", "hm 2 60", "web1 A 192.0.2.10", "web1 A 192.0.2.11").Replace(string(text)))
+	if err := os.WriteFile(zone, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if now := change("a new zone"); len(now) != 1 || now[0].Host != "web1.example.test" || now[0].Addr.String() != "192.0.2.11" || now[0].Why != "" {
+		t.Errorf("another address: %+v", now)
+	}
+	if err := server.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return !answers(t) })
+	for _, n := range change("no answer") {
+		if n.Why == "" || !n.Addr.IsValid() {
+			t.Errorf("while it hangs: %+v", n)
+		}
+	}
+	if err := server.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -107,8 +154,8 @@ func lookedUp(t *testing.T, limit time.Duration) string {
 	return strings.Join(list, " ")
 }
 
-// startKnot runs a name server until the test ends.
-func startKnot(t *testing.T, program string) (*os.Process, int) {
+// startKnot runs a name server until the test ends. It returns its port and the file of its zone.
+func startKnot(t *testing.T, program string) (*os.Process, int, string) {
 	t.Helper()
 	dir := t.TempDir()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -157,7 +204,7 @@ zone:
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	return cmd.Process, port
+	return cmd.Process, port, filepath.Join(dir, "zone")
 }
 
 // until waits until something holds.
