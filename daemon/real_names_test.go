@@ -74,7 +74,9 @@ func moves(t *testing.T, server *os.Process, zone string) {
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
-	look := func(ctx context.Context, names []parser.Name) []parser.Name { return cfg.LookUp(ctx, systemNames{}, names) }
+	look := func(ctx context.Context, names []parser.Name) []parser.Name {
+		return cfg.LookUp(ctx, systemNames{}, names)
+	}
 	change := func(what string) []parser.Name {
 		ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
 		defer cancel()
