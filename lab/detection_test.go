@@ -10,18 +10,30 @@ import (
 // A dead server is seen in time while a tenth of 200 others are black-holed.
 func TestKernelLongDetection(t *testing.T) {
 	onlyLong(t)
-	const others, interval, timeout, count = 200, 3 * time.Second, 2 * time.Second, 2
-	const limit = (interval*count + timeout) * 11 / 10
+	const interval, timeout, count = 3 * time.Second, 2 * time.Second, 2
+	detects(t, interval, timeout, (interval*count+timeout)*11/10, fmt.Sprint("failurecount = ", count))
+}
+
+// The same with fastinterval: four failures take less than half the time, with a rise of two.
+func TestKernelLongFastDetection(t *testing.T) {
+	onlyLong(t)
+	const interval, fast, timeout, count = 3 * time.Second, 300 * time.Millisecond, 500 * time.Millisecond, 4
+	detects(t, interval, timeout, interval*11/10+(count-1)*fast+count*timeout+200*time.Millisecond,
+		fmt.Sprintf("failurecount = %d\nrisecount = 2\nfastinterval = %v", count, fast))
+}
+
+func detects(t *testing.T, interval, timeout, limit time.Duration, settings string) {
+	const others = 200
 	l := newLab(t)
 	rs1 := l.web("rs1")
 	l.web("rs2")
 	// Every address of 10.3.0.0/24 is rs2's; what goes to 10.3.1.0/24 is lost in rs3.
 	l.sh(`ip -n %[1]srs2 route add local 10.3.0.0/24 dev lo
 		ip -n %[1]sdir route add 10.3.0.0/24 via 192.0.2.22; ip -n %[1]sdir route add 10.3.1.0/24 via 192.0.2.23`, l.prefix)
-	path := l.config(fmt.Sprintf(`checkinterval = %d
-checktimeout = %d
-negotiatetimeout = %[2]d
-failurecount = %d
+	path := l.config(fmt.Sprintf(`checkinterval = %v
+checktimeout = %v
+negotiatetimeout = %[2]v
+%s
 virtual = %s:80
         real = %s masq
         service = http
@@ -31,7 +43,7 @@ virtual = %[4]s:81
 %[6]s        service = http
         request = "check"
         receive = "OK"
-`, interval/time.Second, timeout/time.Second, count, natVIP, address("rs1"), crowd(others)))
+`, interval, timeout, settings, natVIP, address("rs1"), crowd(others)))
 	l.run(0, path, "start")
 	l.until(limit, entry("rs1"), fmt.Sprintf("10.3.0.%d:80", others*9/10))
 	for i := range 6 {
