@@ -129,6 +129,7 @@ func (c *chaos) event() {
 		{2, c.crash},
 		{2, c.standBy},
 		{4, c.traffic},
+		{1, c.obey},
 		{1, func() { c.fix(); c.stop(nil); c.pause(); c.start() }},
 	}
 	total := 0
@@ -217,6 +218,19 @@ func (c *chaos) maintenance() {
 	if err := os.Remove(name); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// obey lets the checks of some virtual services have their way.
+func (c *chaos) obey() {
+	ids := map[string]bool{}
+	for _, v := range virtuals {
+		if c.rand.IntN(3) == 0 {
+			ids["tcp:"+v.String()] = true
+		}
+	}
+	c.say("obey: %v", ids)
+	c.oracle.obey(ids)
+	c.director.Obey(c.t.Context(), ids)
 }
 
 // order gives an order for a server, or takes it back.
@@ -323,7 +337,7 @@ func (c *chaos) start() {
 	p := c.plan(c.oracle.file())
 	c.journal = notify.NewJournal(func(e notify.Event) { c.say("log: %s", e.Text) })
 	c.director = New(Deps{
-		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
+		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Orders: c.oracle.given(), Obeyed: c.oracle.obeys(), Maintenance: maintenance.New(nil).Watch,
 		Former: c.oracle.claimed(), Owned: c.oracle.claim, Standby: c.oracle.rests(),
 		Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers,
 	})
@@ -403,7 +417,11 @@ func (c *chaos) read() ipvsctl.Table {
 func (c *chaos) compare() {
 	c.t.Helper()
 	c.oracle.settle(c.read())
-	want, have := c.oracle.expected(), c.oracle.withoutLeavers(c.oracle.judged(c.read()))
+	now, err := c.director.Snapshot(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	want, have := c.oracle.expected(c.read(), now), c.oracle.withoutLeavers(c.oracle.judged(c.read()))
 	if got := ipvsctl.Format(have); got != ipvsctl.Format(want) {
 		c.complain("after %v of quiet the table is\n%sand should be\n%s", quietTime, got, ipvsctl.Format(want))
 	}

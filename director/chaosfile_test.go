@@ -37,6 +37,7 @@ func (c *chaos) newSection() section {
 	if c.coin() {
 		s.check = "negotiate"
 	}
+	s.keep = []string{"0", "0", "1", "2", "50%", "100%"}[c.rand.IntN(6)]
 	s.drain = []int{0, 0, 3, 60}[c.rand.IntN(4)]
 	for _, further := range furtherChecks {
 		if c.rand.IntN(5) == 0 {
@@ -58,7 +59,9 @@ func (c *chaos) newSection() section {
 func (c *chaos) touched(s section) section {
 	other := c.newSection()
 	s.servers = slices.Clone(s.servers)
-	switch c.rand.IntN(11) {
+	switch c.rand.IntN(12) {
+	case 11:
+		s.keep = other.keep
 	case 9:
 		s.drain = other.drain
 	case 0:
@@ -99,6 +102,7 @@ type section struct {
 	also                 []further
 	interval, fall, rise int
 	fast                 string // changes no verdict, only its time
+	keep                 string // keepserving
 	quiescent, repair    bool
 	fallback, cleanStop  bool
 	onChange             bool
@@ -178,6 +182,7 @@ func (f file) text(maintenanceDir string) string {
 			fmt.Fprintf(&out, "\talsocheck = %s\n", f)
 		}
 		fmt.Fprintf(&out, "\tcheckinterval = %d\n\tchecktimeout = %d\n\tnegotiatetimeout = %d\n", s.interval, s.interval+10, s.interval+10)
+		fmt.Fprintf(&out, "\tkeepserving = %s\n", s.keep)
 		if s.drain > 0 {
 			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)
 		}

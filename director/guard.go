@@ -52,6 +52,7 @@ func (v *virtual) follow(s *server, served bool) bool {
 	switch s.verdict() {
 	case checker.Down:
 		s.held, s.kept = served && v.guards(), false
+		s.entered = s.entered && s.held
 	case checker.Up:
 		s.held = false
 	}
@@ -59,7 +60,10 @@ func (v *virtual) follow(s *server, served bool) bool {
 }
 
 // goOut ends what keeps a server in service whose checks do not pass.
-func (s *server) goOut() { s.held, s.kept = false, false }
+func (s *server) goOut() { s.held, s.kept, s.entered = false, false, false }
+
+// letGo ends that it is held.
+func (s *server) letGo() { s.held, s.entered, s.transitioned = false, false, true }
 
 // reordered takes over another order. A held server that is drained keeps its connections, and goes when the drain ends: it
 // comes back by a success alone.
@@ -67,7 +71,9 @@ func (s *server) reordered(wasDrained bool) {
 	if s.suspended() != "" || wasDrained && !s.drained() {
 		s.goOut()
 	}
-	s.kept = s.kept && !s.drained()
+	if s.drained() {
+		s.kept, s.entered = false, false
+	}
 }
 
 // holdout is how long a server that fails is held, compared with others: who can't be connected goes first, who answers
@@ -109,7 +115,7 @@ func (v *virtual) release() (held []*server) {
 	for _, s := range v.servers {
 		switch serves := v.serves(s); {
 		case s.held && !guards:
-			s.held, s.transitioned = false, true
+			s.letGo()
 		case serves && s.held:
 			held = append(held, s)
 			fallthrough
@@ -123,7 +129,7 @@ func (v *virtual) release() (held []*server) {
 	})
 	inOrder = slices.DeleteFunc(inOrder, func(s *server) bool { return s.verdict() == checker.Unknown })
 	for _, s := range inOrder[:min(len(inOrder), max(0, serving-v.quota()))] {
-		s.held, s.transitioned = false, true
+		s.letGo()
 	}
 	return slices.DeleteFunc(held, func(s *server) bool { return !s.held })
 }

@@ -30,6 +30,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 		for _, s := range v.servers {
 			if dest, in := found.Dests[s.dest.Addr]; in && dest.Weight > 0 {
 				s.assume(checker.Assume(checker.Up))
+				s.entered = true
 			}
 		}
 		d.resumeLeavers(v, found.Dests)

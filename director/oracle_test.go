@@ -39,6 +39,7 @@ type oracle struct {
 	role       part
 	claims     []ipvsctl.Key // what the daemon says may be in the table by it
 	leaveOracle
+	guardOracle
 	lines []string
 }
 
@@ -133,6 +134,7 @@ func newOracle(complain func(string, ...any)) *oracle {
 		left:       -1,
 
 		leaveOracle: newLeaveOracle(),
+		guardOracle: newGuardOracle(),
 	}
 }
 
@@ -147,6 +149,7 @@ func (o *oracle) file() file {
 func (o *oracle) offer(f file) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.troubled = time.Now()
 	for addr, s := range f {
 		for _, e := range s.servers {
 			at := spot{keyFor(addr), e.addr}
@@ -159,6 +162,7 @@ func (o *oracle) offer(f file) {
 func (o *oracle) take(f file) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.troubled = time.Now()
 	clear(o.byHand)
 	clear(o.touched)
 	kept := map[probe]bool{}
@@ -196,6 +200,7 @@ func (o *oracle) condition(a netip.AddrPort) condition {
 func (o *oracle) maintain(a netip.AddrPort) (begins bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.troubled = time.Now()
 	o.maintained[a] = !o.maintained[a]
 	o.disturbed[a] = time.Now()
 	return o.maintained[a]
@@ -205,6 +210,7 @@ func (o *oracle) maintain(a netip.AddrPort) (begins bool) {
 func (o *oracle) order(at Backend, order Order) Orders {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.troubled = time.Now()
 	if _, given := o.orders[at]; given {
 		delete(o.orders, at)
 	} else {
@@ -240,6 +246,7 @@ func (o *oracle) weightOf(key ipvsctl.Key, e entry, ago time.Duration) uint32 {
 func (o *oracle) hand(op ipvsctl.Op) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.troubled = time.Now()
 	o.foreign = o.foreign || op.Key.Addr == foreign
 	o.touch(op)
 	if s := o.files[0][op.Key.Addr]; !s.repair && op.Kind >= ipvsctl.AddDest {
@@ -265,6 +272,9 @@ func (o *oracle) settle(table ipvsctl.Table) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for at, was := range o.byHand {
+		if o.quota(at.key, o.files[0][at.key.Addr]) > 0 {
+			continue // who is held did not come to another rest: it may stay until a reload
+		}
 		now := o.restOf(at)
 		o.byHand[at] = now
 		_, in := table[at.key].Dests[at.addr]
@@ -297,6 +307,7 @@ func (o *oracle) restOf(at spot) rest {
 func (o *oracle) refuse(r refusal) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.troubled = time.Now()
 	o.refusal = r
 }
 
@@ -304,6 +315,7 @@ func (o *oracle) refuse(r refusal) {
 func (o *oracle) dieAfter(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.troubled = time.Now()
 	if o.left < 0 || n < o.left {
 		o.left = n
 	}
@@ -338,12 +350,14 @@ func (o *oracle) claimed() []ipvsctl.Key {
 func (o *oracle) rest(p part) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.troubled = time.Now()
 	o.role = p
 	if p == leaving { // nobody waits for those who drain
 		clear(o.mayStay)
 		clear(o.mustStay)
 	}
 	if p == returning {
+		clear(o.gone)
 		clear(o.byHand)
 	}
 }
@@ -439,9 +453,10 @@ func (o *oracle) passes(p probe) bool {
 }
 
 // expected is the table at rest, but for what was changed by hand and may stay.
-func (o *oracle) expected() ipvsctl.Table {
+func (o *oracle) expected(have ipvsctl.Table, now *Snapshot) ipvsctl.Table {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.findHeld(have, now)
 	table := ipvsctl.Table{}
 	if o.foreign {
 		table[keyFor(foreign)] = ipvsctl.Service{Key: keyFor(foreign), Settings: ipvsctl.Settings{Scheduler: "rr"}}
@@ -462,9 +477,9 @@ func (o *oracle) dests(key ipvsctl.Key, s section) map[netip.AddrPort]ipvsctl.De
 		up := s.check != "off" && o.passesAll(s, e) && !o.isMaintained(key, e)
 		switch {
 		case s.check == "off":
-		case up && o.orderFor(key, e, 0).Kind == Drain:
+		case up && o.orderFor(key, e, 0).Kind == Drain, o.heldAndDrained[spot{key, e.addr}]:
 			have[e.addr] = e.dest(0)
-		case up:
+		case up, o.held[spot{key, e.addr}]:
 			available = true
 			have[e.addr] = e.dest(o.weightOf(key, e, 0))
 		case s.quiescent:
@@ -518,8 +533,10 @@ func (o *oracle) leftover(table ipvsctl.Table) {
 func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.troubled = time.Now()
 	clear(o.results)
 	clear(o.byHand)
+	clear(o.gone)
 	clear(o.found)
 	clear(o.changed)
 	clear(o.sorryIn)

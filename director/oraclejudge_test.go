@@ -13,6 +13,7 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.note("         " + op.String())
+	defer o.noteGone(op, before, after)
 	if op.Key.Addr == foreign {
 		return "this virtual service is not ours"
 	}
@@ -47,6 +48,8 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 		return "put in service without reason"
 	case was > 0 && is == 0 && o.always(sections, func(s section) bool { return o.mustServe(op.Key, s, op.Dest.Addr) }):
 		return "taken out without reason"
+	case was > 0 && is == 0 && o.isTooFew(op, sections, after):
+		return "checks leave fewer in service than keepserving says"
 	case weight(before) > 0 && weight(after) == 0 && o.always(sections, func(s section) bool { return o.someoneCould(op.Key, s, op.Dest.Addr) }):
 		return "nobody serves now, though somebody could"
 	}
@@ -73,7 +76,7 @@ func (o *oracle) mayServe(key ipvsctl.Key, s section, d ipvsctl.Dest) bool {
 		})
 	}
 	e, in := s.entry(d.Addr)
-	return in && (d == e.dest(o.weightOf(key, e, 0)) || d == e.dest(o.weightOf(key, e, grace))) && !o.is(down, key, s, e) && !o.is(unknown, key, s, e)
+	return in && (d == e.dest(o.weightOf(key, e, 0)) || d == e.dest(o.weightOf(key, e, grace))) && (!o.is(down, key, s, e) || o.mayBeHeld(key, s, e)) && !o.is(unknown, key, s, e)
 }
 
 // mustServe reports whether nothing speaks against a server that is in service.

@@ -172,7 +172,7 @@ func (v *virtual) record(op ipvsctl.Op) {
 func (d *Director) markWritten(v *virtual, service ipvsctl.Service) {
 	v.written = newWritten(service)
 	for _, s := range v.servers {
-		s.transitioned = false
+		s.transitioned, s.entered = false, service.Dests[s.dest.Addr].Weight > 0
 	}
 	if wanted, known := v.fallbackWantedNow(); known {
 		v.fallbackWanted = wanted

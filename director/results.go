@@ -65,7 +65,7 @@ func (d *Director) hurry(t *checker.Task, c *check) {
 
 // judge applies one result of one check to one server of one virtual service.
 func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) {
-	was, served, before, rule := s.verdict(), v.serves(s), j.health, v.rule()
+	was, served, before, rule := s.verdict(), v.serves(s) && (s.entered || d.standby), j.health, v.rule()
 	next, changed := before.Next(r.OK, rule)
 	j.health, j.shortages = next, 0
 	if j.unjudged != nil {

@@ -275,7 +275,7 @@ func (v *virtual) keepHistory(was *virtual) {
 		if old := before[s.real.Addr]; old != nil {
 			s.shown, s.since, s.tally = old.shown, old.since, old.tally
 			if old.dest.Addr == s.dest.Addr && s.first.task != nil {
-				s.held, s.kept = old.held, was.serves(old)
+				s.held, s.entered, s.kept = old.held, old.entered, old.entered && was.serves(old)
 			}
 		}
 	}

@@ -62,6 +62,7 @@ type server struct {
 	order        *Order // of the operator; nil, or without a kind: none
 	transitioned bool   // changed its state since the last sync
 	held         bool   // down, and in service all the same: see guard
+	entered      bool   // it has a weight in the table, and nothing said since that it must not
 	kept         bool   // in service since before it was unknown
 
 	shown string    // the state as others see it …

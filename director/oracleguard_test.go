@@ -1,0 +1,145 @@
+package director
+
+import (
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+// guardOracle is what the oracle knows of keepserving. Who is held depends on the order in which results came, so it
+// does not say who. It says who may not be: who went out and was not up again; more than the quota; anybody who obeys.
+type guardOracle struct {
+	held           map[spot]bool // found at rest: in service, though it fails
+	heldAndDrained map[spot]bool
+	gone           map[spot]bool // the daemon took it out of service, and it did not pass since
+	obeyed         map[string]bool
+	troubled       time.Time // something but a check changed what serves
+}
+
+func newGuardOracle() guardOracle {
+	return guardOracle{held: map[spot]bool{}, heldAndDrained: map[spot]bool{}, gone: map[spot]bool{}, obeyed: map[string]bool{}}
+}
+
+// guardQuiet is how long after trouble nobody counts who serves: until changes by hand are seen, and new checks have results.
+const guardQuiet = 8 * time.Second
+
+// quota is how many servers checks must leave in service.
+func (o *oracle) quota(key ipvsctl.Key, s section) (rounded int) {
+	n := 0
+	for _, e := range s.servers {
+		if o.weightOf(key, e, 0) > 0 {
+			n++
+		}
+	}
+	digits, percent := strings.CutSuffix(s.keep, "%")
+	quota, _ := strconv.Atoi(digits)
+	if percent {
+		for percent := quota * n; percent > 0; percent -= 100 { // rounded up
+			rounded++
+		}
+		return rounded
+	}
+	return quota
+}
+
+func (o *oracle) obey(ids map[string]bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.obeyed = maps.Clone(ids)
+}
+
+// obeys are the orders of which no end was seen.
+func (o *oracle) obeys() map[string]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.obeyed)
+}
+
+// findHeld takes the servers for held that fail, are in the table as if they were up, and may be.
+func (o *oracle) findHeld(have ipvsctl.Table, now *Snapshot) {
+	clear(o.held)
+	clear(o.heldAndDrained)
+	for i := range now.Virtuals {
+		if v := &now.Virtuals[i]; !v.Guard.Obeys {
+			delete(o.obeyed, v.ID)
+		}
+	}
+	for addr, s := range o.files[0] {
+		key := keyFor(addr)
+		quota := o.quota(key, s)
+		if quota == 0 || o.obeyed["tcp:"+addr.String()] || s.check == "off" {
+			continue
+		}
+		var held []spot
+		serving := 0
+		for _, e := range s.servers {
+			at := spot{key, e.addr}
+			d, in := have[key].Dests[e.addr]
+			passes, drained := o.passesAll(s, e), o.orderFor(key, e, 0).Kind == Drain
+			switch {
+			case !in || o.isMaintained(key, e):
+			case !passes && drained && d.Weight == 0:
+				o.heldAndDrained[at] = true
+			case d.Weight == 0 || drained:
+			case !passes:
+				held = append(held, at)
+				fallthrough
+			default:
+				serving++
+			}
+		}
+		if serving > quota && !o.isTouchedByHand(key) {
+			continue // then nobody may be
+		}
+		for _, at := range held {
+			o.held[at] = true
+		}
+	}
+}
+
+func (o *oracle) isTouchedByHand(key ipvsctl.Key) bool {
+	for at := range o.byHand {
+		if at.key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// mayBeHeld reports whether a server that is down may come into the table with its weight: it was not taken out before.
+func (o *oracle) mayBeHeld(key ipvsctl.Key, s section, e entry) bool {
+	return o.quota(key, s) > 0 && !o.gone[spot{key, e.addr}]
+}
+
+// noteGone notes whom the daemon takes out of service, and puts in.
+func (o *oracle) noteGone(op ipvsctl.Op, before, after ipvsctl.Service) {
+	switch at := (spot{op.Key, op.Dest.Addr}); {
+	case op.Kind < ipvsctl.AddDest:
+	case after.Dests[op.Dest.Addr].Weight > 0:
+		delete(o.gone, at)
+	case before.Dests[op.Dest.Addr].Weight > 0:
+		o.gone[at] = true
+	}
+}
+
+// isTooFew reports whether a server was taken out because it is down, and fewer serve now than keepserving says.
+func (o *oracle) isTooFew(op ipvsctl.Op, sections []section, after ipvsctl.Service) bool {
+	if len(sections) > 1 || o.role != inService || o.refusal != nothing || time.Since(o.troubled) < guardQuiet || o.isTouchedByHand(op.Key) {
+		return false
+	}
+	s := sections[0]
+	e, in := s.entry(op.Dest.Addr)
+	if !in || !o.is(down, op.Key, s, e) || o.isMaintained(op.Key, e) || o.orderFor(op.Key, e, 0) != (Order{}) || o.obeyed["tcp:"+op.Key.Addr.String()] {
+		return false
+	}
+	serving := 0
+	for _, e := range s.servers {
+		if after.Dests[e.addr].Weight > 0 {
+			serving++
+		}
+	}
+	return serving < o.quota(op.Key, s)
+}
