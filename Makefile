@@ -111,7 +111,7 @@ kernel-test-1 kernel-test-2: ldirectord
 # Every row of docs/failures.md, and the time until a failure is seen.
 all-faults: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
-		-run '^TestKernelLong(Failures|(Fast)?Detection|Removals|Group)$$' ./lab
+		-run '^TestKernelLong(Failures|(Fast)?Detection|Removals|Group|Guard)$$' ./lab
 
 long-kernel: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \

@@ -41,6 +41,7 @@ const (
 	late    mode = "after 3 s"
 	broken  mode = "with status 500"
 	content mode = "with another page"
+	misread mode = "well, checks with status 500"
 )
 
 func (l *lab) web(ns string) *web { return l.webOn(ns, "80") }
@@ -118,6 +119,11 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		}
 	case late:
 		time.Sleep(3 * time.Second)
+	case misread:
+		if r.URL.Path == "/check" {
+			http.Error(rw, "no", http.StatusInternalServerError)
+			return
+		}
 	case broken:
 		http.Error(rw, "no", http.StatusInternalServerError)
 		return

@@ -1,0 +1,237 @@
+package lab
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The rows of keepserving in docs/failures.md, each beside the same fault without it.
+func TestKernelLongGuard(t *testing.T) {
+	onlyLong(t)
+	g := &guardLab{lab: newLabOf(t, 4), webs: map[string]*web{}}
+	for _, name := range append([]string{sorryServer}, all...) {
+		g.webs[name] = g.web(name)
+	}
+	g.path = g.settings("0")
+	g.run(0, g.path, "start")
+	g.until(bound, entry("rs1"), entry("rs2"), entry("rs3"), entry("rs4"))
+	g.traffic = g.lab.traffic()
+	time.Sleep(time.Second)
+	for _, keep := range []string{"0", "50%"} {
+		g.keep(keep)
+		g.misread(keep)
+		g.killed(keep)
+		g.die(keep)
+	}
+	for _, keep := range []string{"0", "50%", "100%"} {
+		g.keep(keep)
+		g.unplugged(keep)
+	}
+	g.report()
+}
+
+// guardLab is the lab under a client's traffic, and what is counted of it.
+type guardLab struct {
+	*lab
+	*traffic
+	path string
+	webs map[string]*web
+	rows []*guardRow
+}
+
+// guardRow is a time, and what the client may see in it.
+type guardRow struct {
+	span
+	what, keep string
+	may        int // failed requests at most; negative: any number
+}
+
+func (g *guardLab) settings(keep string) string {
+	var reals strings.Builder
+	for _, name := range all {
+		fmt.Fprintf(&reals, "        real = %s masq\n", address(name))
+	}
+	return g.config(fmt.Sprintf(`checkinterval = 1
+negotiatetimeout = 2
+cleanstop = no
+keepserving = %s
+fallback = 127.0.0.1:80 gate
+virtual = %s:80
+%s        service = http
+        request = "check"
+        receive = "OK"
+        scheduler = rr
+`, keep, natVIP, reals.String()))
+}
+
+func (g *guardLab) keep(keep string) {
+	g.settings(keep)
+	g.run(0, g.path, "reload")
+}
+
+func (g *guardLab) begin(what, keep string, may int) *guardRow {
+	r := &guardRow{span: span{from: time.Now()}, what: what, keep: keep, may: may}
+	g.rows = append(g.rows, r)
+	return r
+}
+
+// close ends a row after a moment, so that requests on their way count.
+func (g *guardLab) close(r *guardRow) {
+	time.Sleep(500 * time.Millisecond)
+	r.until = time.Now()
+}
+
+func (g *guardLab) each(m mode) {
+	for _, name := range all {
+		g.webs[name].set(m)
+	}
+}
+
+func (g *guardLab) areIn(names ...string)  { g.awaitTable("", names) }
+func (g *guardLab) areOut(names ...string) { g.awaitTable("no ", names) }
+
+func (g *guardLab) awaitTable(no string, names []string) {
+	g.t.Helper()
+	var lines []string
+	for _, name := range names {
+		lines = append(lines, no+entry(name))
+	}
+	g.lab.until(2*bound, lines...)
+}
+
+// isIn are the servers in the table.
+func (g *guardLab) isIn() (names []string) {
+	table := g.table()
+	for _, name := range all {
+		if strings.Contains(table, entry(name)+" ") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (g *guardLab) expectHeld(n int) {
+	g.t.Helper()
+	time.Sleep(2500 * time.Millisecond) // every server was checked, and it was told
+	if in := g.isIn(); len(in) != n {
+		g.t.Errorf("in service: %v, want %d", in, n)
+	}
+}
+
+// misread: all four answer 500 to checks and serve all the same; they come back in an order of their own.
+func (g *guardLab) misread(keep string) {
+	r := g.begin("all four answer 500 to checks, and still serve", keep, map[string]int{"0": -1}[keep])
+	g.each(misread)
+	if keep == "0" {
+		g.areOut(all...)
+		time.Sleep(time.Second)
+	} else {
+		g.expectHeld(2)
+	}
+	for _, name := range []string{"rs3", "rs1", "rs4", "rs2"} {
+		g.webs[name].set(well)
+		g.areIn(name)
+	}
+	g.areIn(all...)
+	g.close(r)
+}
+
+// killed: the daemon is killed meanwhile, and started again.
+func (g *guardLab) killed(keep string) {
+	if keep == "0" {
+		return
+	}
+	r := g.begin("… kill -9 and start meanwhile", keep, 0)
+	g.each(misread)
+	g.expectHeld(2)
+	before := fmt.Sprint(g.isIn())
+	g.kill()
+	time.Sleep(500 * time.Millisecond)
+	g.run(0, g.path, "start")
+	g.expectHeld(2)
+	if after := fmt.Sprint(g.isIn()); after != before {
+		g.t.Errorf("after the crash %s are in, before %s", after, before)
+	}
+	g.each(well)
+	g.areIn(all...)
+	g.close(r)
+}
+
+// die: three of four really die. The one that is held is refused, until obey.
+func (g *guardLab) die(keep string) {
+	r := g.begin("three of four die", keep, -1)
+	for _, name := range all[1:] {
+		g.webs[name].stop()
+	}
+	if keep == "0" {
+		g.areOut(all[1:]...)
+		g.close(r)
+		r = g.begin("… afterwards", keep, 0)
+		time.Sleep(2500 * time.Millisecond)
+	} else {
+		g.expectHeld(2)
+		g.run(0, g.path, "obey", natVIP+":80")
+		g.areOut(all[1:]...)
+		g.close(r)
+		r = g.begin("… after obey", keep, 0)
+		time.Sleep(2 * time.Second)
+	}
+	for _, name := range all[1:] {
+		g.webs[name].start()
+	}
+	g.areIn(all...)
+	g.close(r)
+}
+
+// unplugged: the director's own link to the servers is down for a while. Nobody serves meanwhile, with any setting; it
+// counts who serves when it is back.
+func (g *guardLab) unplugged(keep string) {
+	r := g.begin("the link of the director is down for 6 s", keep, -1)
+	for _, name := range all {
+		g.webs[name].unplug()
+	}
+	time.Sleep(6 * time.Second)
+	want := map[string]int{"0": 0, "50%": 2, "100%": 4}[keep]
+	if in := g.isIn(); len(in) != want {
+		g.t.Errorf("keepserving = %s: in service %v, want %d", keep, in, want)
+	}
+	r.until = time.Now()
+	for _, name := range all {
+		g.webs[name].plug()
+	}
+	r = g.begin("… the first 3 s after it is back", keep, map[string]int{"0": -1}[keep])
+	time.Sleep(3 * time.Second)
+	r.until = time.Now()
+	g.areIn(all...)
+}
+
+func (g *guardLab) report() {
+	requests := g.traffic.end()
+	var out strings.Builder
+	out.WriteString("\n| fault | keepserving | requests | failed | fallback pages |\n|---|---|---|---|---|\n")
+	for _, r := range g.rows {
+		n, failed, sorry := 0, 0, 0
+		kinds := map[string]int{}
+		for _, q := range requests {
+			if !r.covers(q.start) {
+				continue
+			}
+			n++
+			if q.failure != "" {
+				failed++
+				kinds[cmp.Or(q.sentTo, "?")+" "+q.failure]++
+			}
+			if q.server == sorryServer {
+				sorry++
+			}
+		}
+		fmt.Fprintf(&out, "| %s | %s | %d | %d | %d | %v\n", r.what, r.keep, n, failed, sorry, kinds)
+		if r.may >= 0 && failed+sorry > r.may {
+			g.t.Errorf("%s, keepserving = %s: %d failed, %d pages of the fallback server", r.what, r.keep, failed, sorry)
+		}
+	}
+	g.t.Log(out.String())
+}
