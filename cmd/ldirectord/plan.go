@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"ldirectord/director"
 	"ldirectord/fwmark"
@@ -26,7 +27,7 @@ func plan(ctx context.Context, c *call) error {
 		return err
 	}
 	ops := ipvsctl.Diff(have, l.Plan.Preview())
-	printOps(c, ops, severalChecks(l.Plan))
+	printOps(c, ops, severalChecks(l.Plan), drains(l.Plan))
 	for _, command := range rules {
 		fmt.Fprintln(c.out, command)
 	}
@@ -55,9 +56,18 @@ func severalChecks(p *director.Plan) map[place]string {
 	return names
 }
 
+// drains are the virtual services in which servers drain that leave the file, and how long.
+func drains(p *director.Plan) map[ipvsctl.Key]time.Duration {
+	times := map[ipvsctl.Key]time.Duration{}
+	for _, s := range p.Services("") {
+		times[s.Key] = s.Config.DrainTime.Duration()
+	}
+	return times
+}
+
 // printOps shows changes and when they are made. One that cannot be made is a comment, and what is within a
 // virtual service that cannot be set up is left out.
-func printOps(c *call, ops []ipvsctl.Op, several map[place]string) {
+func printOps(c *call, ops []ipvsctl.Op, several map[place]string, drains map[ipvsctl.Key]time.Duration) {
 	missing := map[ipvsctl.Key]bool{}
 	for _, op := range ops {
 		err := op.Check()
@@ -70,6 +80,8 @@ func printOps(c *call, ops []ipvsctl.Op, several map[place]string) {
 			fmt.Fprintf(c.out, "%s   # after the first success of %s\n", op, several[place{op.Key, op.Dest.Addr}])
 		case op.Kind == ipvsctl.AddDest:
 			fmt.Fprintf(c.out, "%s   # after its first successful check\n", op)
+		case op.Kind == ipvsctl.DelDest && drains[op.Key] > 0:
+			fmt.Fprintf(c.out, "%s   # one that leaves the file at a reload has %v to drain\n", op, drains[op.Key])
 		default:
 			fmt.Fprintln(c.out, op)
 		}
