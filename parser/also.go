@@ -11,6 +11,7 @@ import (
 
 // AlsoCheck is one line of alsocheck.
 type AlsoCheck struct {
+	Text    string // the line as written, without blanks that do not count
 	Type    string // connect, ping, external or a service
 	Port    int    // 0: the real server's
 	Request string // with a slash in front, as that of a section; counts only for a service
@@ -25,7 +26,7 @@ var (
 	alsoTypes  = append([]string{string(Connect), string(Ping), string(External)}, serviceNames...)
 	alsoChecks = field[Virtual]{
 		read: readAlsoCheck,
-		get:  func(v *Virtual) any { return v.AlsoChecks },
+		get:  func(v *Virtual) any { return v.alsoTexts() },
 	}
 )
 
@@ -38,7 +39,7 @@ func readAlsoCheck(virtual *Virtual, v *value) *problem {
 	if len(list) == 0 {
 		return bad("%s has no check; it is %s", quote(v.text), alsoCheckForm)
 	}
-	c := AlsoCheck{Type: list[0], At: v.line.position()}
+	c := AlsoCheck{Text: trim(strings.Join(list, " ") + " " + strs), Type: list[0], At: v.line.position()}
 	if !slices.Contains(alsoTypes, c.Type) {
 		return bad("%s is not a check%s; it is one of %s", quote(c.Type), DidYouMean(c.Type, alsoTypes), enumerate(alsoTypes))
 	}
@@ -93,27 +94,9 @@ func (c *AlsoCheck) readStrings(text string) *problem {
 // hasPort reports whether the check asks a port of a server.
 func (c *AlsoCheck) hasPort() bool { return c.Type != string(Ping) && c.Type != string(External) }
 
-// String is the line as one would write it.
-func (c AlsoCheck) String() string {
-	text := c.Type
-	if c.Port > 0 {
-		text += " " + strconv.Itoa(c.Port)
-	}
-	if c.Receive != "" || c.Request != "/" {
-		text += ` "` + strings.TrimPrefix(c.Request, "/") + `"`
-	}
-	if c.Receive != "" {
-		text += ` "` + c.Receive + `"`
-	}
-	return text
-}
-
-// MarshalText is String.
-func (c AlsoCheck) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
-
-func (v *Virtual) alsoChecksWithoutLogins() (list []text) {
+func (v *Virtual) alsoTexts() (list []string) {
 	for _, c := range v.AlsoChecks {
-		list = append(list, text(withoutLogin(c.String())))
+		list = append(list, c.Text)
 	}
 	return list
 }

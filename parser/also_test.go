@@ -35,9 +35,9 @@ func TestFurtherChecks(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %s, want %s", line, got, want)
 		}
-		again := mustParse(t, alsoSection+"\talsocheck = "+v.AlsoChecks[0].String()+"\n").Virtuals[0].AlsoChecks[0]
+		again := mustParse(t, alsoSection+"\talsocheck = "+v.AlsoChecks[0].Text+"\n").Virtuals[0].AlsoChecks[0]
 		if again.At = v.AlsoChecks[0].At; again != v.AlsoChecks[0] {
-			t.Errorf("%s is written as %s, which is %+v", line, v.AlsoChecks[0], again)
+			t.Errorf("%s is written as %s, which is %+v", line, v.AlsoChecks[0].Text, again)
 		}
 		if check.Login != "me" || check.Check(0) != check || len(v.Checks()) != 2 {
 			t.Errorf("%s: log-in %q, %d checks", line, check.Login, len(v.Checks()))

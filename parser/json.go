@@ -155,8 +155,10 @@ func (v *Virtual) json(hideSecrets bool) jsonObject {
 	}
 	if hideSecrets {
 		o["request"] = text(withoutLogin(v.Request))
-		if len(v.AlsoChecks) > 0 {
-			o["alsocheck"] = v.alsoChecksWithoutLogins()
+		if list, written := o["alsocheck"].([]text); written {
+			for i, line := range list {
+				list[i] = text(withoutLogin(string(line)))
+			}
 		}
 	}
 	return o
