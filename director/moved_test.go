@@ -1,0 +1,135 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+// moving is a random walk of two names over addresses that go up and down, and what the table must have then: for each
+// name the address that it has, if that one is up, else the one that served last, if it has been up ever since.
+type moving struct {
+	*scenario
+	rand    *rand.Rand
+	draws   []string
+	down    map[string]bool
+	at      map[string]string // the address of a name
+	serves  map[string]string // who serves for it; "" for nobody
+	drained string
+}
+
+const movingConfig = `resolve = 30
+checkinterval = 1
+virtual = 10.1.0.1:80
+	real = web1:80 masq
+	real = web2:80 masq 2
+	real = 10.2.0.9:80 masq 3
+	checktype = connect
+`
+
+// TestNamesThatMoveAtRandom moves names, with reloads, crashes, orders and standing by in between.
+func TestNamesThatMoveAtRandom(t *testing.T) {
+	for seed := range uint64(30) {
+		synctest.Test(t, func(t *testing.T) {
+			m := &moving{scenario: newScenario(t), rand: rand.New(rand.NewPCG(seed, 0)), down: map[string]bool{}, at: map[string]string{}, serves: map[string]string{}}
+			m.configs["one"] = movingConfig
+			if seed%3 == 0 {
+				m.configs["one"] = strings.Replace(movingConfig, "virtual", "draintime = 1\nvirtual", 1)
+			}
+			if seed%2 == 0 {
+				m.configs["one"] += "\tquiescent = yes\n"
+			}
+			m.do("name", "web1", "10.2.0.10", "web2", "10.2.0.20")
+			m.at = map[string]string{"web1": "10.2.0.10", "web2": "10.2.0.20"}
+			m.do("start", "one")
+			for range 60 {
+				m.settle()
+				if t.Failed() {
+					t.Logf("seed %d: %s", seed, strings.Join(m.draws, "; "))
+					break
+				}
+				m.draw()
+			}
+			m.stop(ErrHandover)
+			time.Sleep(time.Second)
+		})
+	}
+}
+
+func (m *moving) do(words ...string) {
+	m.draws = append(m.draws, strings.Join(words, " "))
+	m.step(words, "")
+}
+
+// draw has something happen.
+func (m *moving) draw() {
+	names := []string{"web1", "web2"}
+	pick := m.rand.IntN(2)
+	name := names[pick]
+	addr := fmt.Sprintf("10.2.0.%d%d", pick+1, m.rand.IntN(3))
+	switch m.rand.IntN(12) {
+	case 0:
+		m.do("reload", "one")
+	case 1:
+		m.do("handover")
+		m.do("start", "one")
+		m.drained = "" // the orders are the daemon's, which is not here
+	case 2:
+		m.drained = name
+		m.do("drain", "tcp:10.1.0.1:80", name+":80")
+	case 3:
+		m.drained = ""
+		m.do("undrain")
+	case 4, 5, 6, 7:
+		m.at[name] = addr
+		m.do("name", name, addr)
+	default:
+		m.down[addr] = !m.down[addr]
+		m.do(map[bool]string{true: "down", false: "up"}[m.down[addr]], addr+":80")
+	}
+}
+
+// settle waits and compares.
+func (m *moving) settle() {
+	time.Sleep(6 * time.Second)
+	synctest.Wait()
+	want := map[netip.AddrPort]uint32{netip.MustParseAddrPort("10.2.0.9:80"): 3}
+	for i, name := range []string{"web1", "web2"} {
+		if m.down[m.serves[name]] {
+			m.serves[name] = ""
+		}
+		if !m.down[m.at[name]] {
+			m.serves[name] = m.at[name]
+		}
+		weight := uint32(i + 1)
+		if m.drained == name {
+			weight = 0
+		}
+		if s := m.serves[name]; s != "" {
+			want[netip.MustParseAddrPort(s+":80")] = weight
+		}
+		if strings.Contains(m.configs["one"], "quiescent") && m.down[m.at[name]] {
+			want[netip.MustParseAddrPort(m.at[name]+":80")] = 0
+		}
+	}
+	table, err := m.table.Read(context.Background())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	have := table[ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}].Dests
+	same := len(have) == len(want)
+	for addr, weight := range want {
+		d, in := have[addr]
+		same = same && in && d.Weight == weight
+	}
+	if !same {
+		m.t.Errorf("the table has %v, want %v", have, want)
+	}
+}
