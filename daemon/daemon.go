@@ -131,7 +131,7 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 		Orders: d.orders.given, Obeyed: d.orders.obeyed, Standby: d.orders.role.Role == instance.Standby, Marks: marks(d.Instance),
 		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Maintenance: maintenance.New(watch).Watch,
 		Former: d.Instance.NotOthers(d.lock.Former), Owned: func(keys []ipvsctl.Key) { d.recorded(d.lock.SetVirtuals(keys)) },
-		Leavers: d.leavers(), Leave: d.recordLeavers,
+		Leavers: d.lock.Leavers, Leave: func(all []director.Leaver) { d.recorded(d.lock.SetLeavers(all)) },
 		Alive: d.Manager.alive, Pulse: d.Manager.every,
 	})
 	d.Config.Checks.SetVirtuals(plan)

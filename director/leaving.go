@@ -19,12 +19,7 @@ import (
 const lookInterval = time.Second
 
 // Leaver is a real server that left its virtual service and may still be in the table.
-type Leaver struct {
-	Key   ipvsctl.Key
-	Addr  netip.AddrPort // in the table
-	Name  string         // address:port as it was configured
-	Until time.Time      // it goes then at the latest
-}
+type Leaver = ipvsctl.Leaver
 
 // leaver is a Leaver as the director follows it.
 type leaver struct {

@@ -1,11 +1,14 @@
 package director
 
 import (
+	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/parser"
 )
 
 // Who has left is forgotten: nothing of it is recorded for the next daemon, and nobody looks for its connections any more.
@@ -63,5 +66,19 @@ func TestConnectionsInWords(t *testing.T) {
 		if got := Carried(c); got != want {
 			t.Errorf("%+v: %s, want %s", c, got, want)
 		}
+	}
+}
+
+// onchange is told of those that are in the table.
+func TestOnChangeIsToldWhoLeaves(t *testing.T) {
+	in, out := netip.MustParseAddrPort("10.2.0.1:80"), netip.MustParseAddrPort("10.2.0.2:80")
+	v := &virtual{
+		cfg:     &parser.Virtual{ID: "tcp:10.1.0.1:80"},
+		leavers: []*leaver{{Leaver: Leaver{Addr: in, Name: "10.2.0.1:8080"}}, {Leaver: Leaver{Addr: out, Name: "10.2.0.2:80"}}},
+		written: newWritten(ipvsctl.Service{Dests: dests{in: {Addr: in}}}),
+	}
+	now, up := v.snapshot()
+	if !slices.Equal(now.Leaving, []string{"10.2.0.1:8080"}) || up != 0 || len(now.Servers) != 0 {
+		t.Errorf("%+v, %d up", now, up)
 	}
 }

@@ -20,11 +20,11 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 			if before.Leavers != nil {
 				t.Errorf("at the first start: %v", before.Leavers)
 			}
-			who := Leaver{
+			who := ipvsctl.Leaver{
 				Key:  ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
 				Addr: netip.MustParseAddrPort("10.2.0.1:80"), Name: "10.2.0.1:8080", Until: time.Now().Add(time.Minute),
 			}
-			if err := before.SetLeavers([]Leaver{who}); err != nil {
+			if err := before.SetLeavers([]ipvsctl.Leaver{who}); err != nil {
 				t.Fatal(err)
 			}
 			if err := before.SetPhase(phase); err != nil {

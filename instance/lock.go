@@ -23,8 +23,8 @@ var errEnding = errors.New("the previous daemon does not end")
 // Lock is the exclusive right to be the daemon of a configuration, held until the process exits.
 type Lock struct {
 	Files
-	Former  []ipvsctl.Key // what the previous daemon left in the table: it handed over, or crashed
-	Leavers []Leaver      // of its configuration, with their times by the clock as it is now
+	Former  []ipvsctl.Key    // what the previous daemon left in the table: it handed over, or crashed
+	Leavers []ipvsctl.Leaver // of its configuration, with their times by the clock as it is now
 
 	lock *os.File
 
@@ -177,7 +177,7 @@ func (l *Lock) SetVirtuals(virtuals []ipvsctl.Key) error {
 }
 
 // SetLeavers records who leaves the configuration.
-func (l *Lock) SetLeavers(all []Leaver) error {
+func (l *Lock) SetLeavers(all []ipvsctl.Leaver) error {
 	now, recorded := time.Now(), slices.Clone(all)
 	for i := range recorded {
 		recorded[i].Until = now.Add(recorded[i].Until.Sub(now)).Round(0) // by the clock as it is now

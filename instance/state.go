@@ -3,7 +3,6 @@ package instance
 import (
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,19 +37,11 @@ type State struct {
 	Name string // of its pid file
 	Process
 	Phase      Phase
-	Supervisor Supervisor    `json:",omitempty"`
-	Execute    []string      `json:",omitempty"` // the configurations of its siblings
-	Virtuals   []ipvsctl.Key `json:",omitempty"` // what it may have in the table, unless it is ending
-	Leavers    []Leaver      `json:",omitempty"` // of those virtual services
-	Booted     time.Time     `json:",omitzero"`  // when this machine was, by the clock of the Leavers
-}
-
-// Leaver is a real server that left the configuration and stays in the table until its connections have ended.
-type Leaver struct {
-	Key   ipvsctl.Key
-	Addr  netip.AddrPort
-	Name  string
-	Until time.Time
+	Supervisor Supervisor       `json:",omitempty"`
+	Execute    []string         `json:",omitempty"` // the configurations of its siblings
+	Virtuals   []ipvsctl.Key    `json:",omitempty"` // what it may have in the table, unless it is ending
+	Leavers    []ipvsctl.Leaver `json:",omitempty"` // of those virtual services
+	Booted     time.Time        `json:",omitzero"`  // when this machine was, by the clock of the Leavers
 }
 
 // booted is when this machine was booted, by its clock: it moves when the clock is set.
@@ -61,7 +52,7 @@ func booted() time.Time {
 }
 
 // leavers are those of a record, by the clock as it is now.
-func (s *State) leavers() []Leaver {
+func (s *State) leavers() []ipvsctl.Leaver {
 	all := slices.Clone(s.Leavers)
 	for i := range all {
 		all[i].Until = all[i].Until.Add(booted().Sub(s.Booted))

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Protocol of a virtual service, numbered as in the IP header; Mark is a firewall-mark service.
@@ -154,6 +155,14 @@ type Dest struct {
 	Upper   uint32 // connection thresholds, 0 for none; Lower may not exceed Upper
 	Lower   uint32
 	Encap   Encap // only for Tunnel
+}
+
+// Leaver is a destination that is to leave the table when its connections have ended.
+type Leaver struct {
+	Key   Key
+	Addr  netip.AddrPort
+	Name  string    // address:port as it was configured
+	Until time.Time // it goes then at the latest
 }
 
 // Service is a virtual service with its destinations by address.
