@@ -18,7 +18,7 @@ type judgement struct {
 	unjudged  *unjudged // nil: all answers could be judged
 	shortages int32     // results in a row that failed by a shortage of this machine
 	holdout   holdout   // by the last failure
-	number    int32     // of its check in the section: 0, or the line of alsocheck
+	number    uint8     // of its check in the section: 0, or the line of alsocheck
 }
 
 // unjudged are answers of a check that can't be judged.

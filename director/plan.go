@@ -163,7 +163,7 @@ type doubts map[question]bool
 
 // question is what a check asks a server.
 type question struct {
-	number           int32 // of the check
+	number           uint8 // of the check
 	request, receive string
 	steps            checker.List[checker.Step]
 }
@@ -201,7 +201,7 @@ func newServer(cfg *parser.Virtual, r *parser.Real) *server {
 func (b *planBuilder) judgement(v *virtual, s *server, number int) (j *judgement, err error) {
 	j = &s.first
 	if number > 0 {
-		j = &judgement{number: int32(number)}
+		j = &judgement{number: uint8(number)}
 	}
 	if v.cfg.CheckType != parser.Off {
 		j.task, err = b.task(v.job(s, j, b.TLS))
