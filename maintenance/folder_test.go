@@ -268,3 +268,14 @@ func TestNamesThatCantBeHad(t *testing.T) {
 		t.Errorf("after a failure: %q", got)
 	}
 }
+
+// A server that the configuration calls by a host name is meant by it, whatever the name of its address is.
+func TestTheNameOfTheConfigurationCounts(t *testing.T) {
+	n := newNames(func(context.Context, string) ([]string, error) { return []string{"other.example.net."}, nil })
+	s := Server{Addr: netip.MustParseAddrPort("10.2.0.7:80"), Host: "app.example.net"}
+	n.resolve(t.Context(), []netip.Addr{s.Addr.Addr()})
+	want := "10.2.0.7:80 10.2.0.7 app.example.net:80 app.example.net app:80 app other.example.net:80 other.example.net other:80 other"
+	if got := strings.Join(n.files(s), " "); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
