@@ -94,7 +94,7 @@ func (f *configFile) adoptNames(ctx context.Context, found []parser.Name) {
 		}
 		names[i] = n
 		moved = moved || n.Addr != before.Addr
-		f.say(kindOf(before, n), foundText(before, n))
+		f.say(news(before, n))
 	}
 	wait := minLookupRetry
 	switch {
@@ -107,29 +107,19 @@ func (f *configFile) adoptNames(ctx context.Context, found []parser.Name) {
 	f.followNames(ctx, wait)
 }
 
-func kindOf(before, now parser.Name) notify.Kind {
+// news is what became of a name.
+func news(before, now parser.Name) (kind notify.Kind, text string) {
 	switch {
 	case now.Why != "":
-		return notify.NameLost
-	case before.Why != "":
-		return notify.NameFound
-	default:
-		return notify.NameMoved
-	}
-}
-
-func foundText(before, now parser.Name) string {
-	switch {
-	case now.Why != "":
-		return fmt.Sprintf("The name %s cannot be looked up, its last address %s stays: %s", now.Host, now.Addr, now.Why)
+		return notify.NameLost, fmt.Sprintf("The name %s cannot be looked up, its last address %s stays: %s", now.Host, now.Addr, now.Why)
 	case !before.Addr.IsValid():
-		return fmt.Sprintf("The name %s has an address now: %s", now.Host, now.Addr)
+		return notify.NameFound, fmt.Sprintf("The name %s has an address now: %s", now.Host, now.Addr)
 	case before.Why == "":
-		return fmt.Sprintf("The name %s has another address: it was %s and is %s", now.Host, before.Addr, now.Addr)
+		return notify.NameMoved, fmt.Sprintf("The name %s has another address: it was %s and is %s", now.Host, before.Addr, now.Addr)
 	case before.Addr == now.Addr:
-		return fmt.Sprintf("The name %s can be looked up again, its address is still %s", now.Host, now.Addr)
+		return notify.NameFound, fmt.Sprintf("The name %s can be looked up again, its address is still %s", now.Host, now.Addr)
 	default:
-		return fmt.Sprintf("The name %s can be looked up again, its address was %s and is %s", now.Host, before.Addr, now.Addr)
+		return notify.NameFound, fmt.Sprintf("The name %s can be looked up again, its address was %s and is %s", now.Host, before.Addr, now.Addr)
 	}
 }
 

@@ -49,9 +49,7 @@ func (n *names) earlier(key hostName) []netip.Addr {
 }
 
 // refuses reports whether a name may not have an address.
-func (n *names) refuses(key hostName, a netip.Addr) bool {
-	return n.refused != nil && n.follows(key) && n.refused(a)
-}
+func (n *names) refuses(key hostName, a netip.Addr) bool { return n.refused[a] && n.follows(key) }
 
 func refusedOwn(a netip.Addr) string {
 	return "the answer " + a.String() + " is refused, it is a virtual address of the file"
@@ -63,9 +61,11 @@ func (n *names) refuseOwn(cfg *Config) {
 	if !n.stay {
 		return
 	}
-	own := cfg.isOwn()
-	n.refused = func(a netip.Addr) bool {
-		return own(a) || slices.ContainsFunc(n.ofVirtuals(), func(l *lookup[netip.Addr]) bool { return l.value == a })
+	n.refused = cfg.ownAddresses()
+	for key, r := range n.roles {
+		if r&ofVirtual != 0 {
+			n.refused[n.hosts[key].value] = true
+		}
 	}
 	for key, l := range n.hosts {
 		if l.value.IsValid() && n.refuses(key, l.value) {
@@ -74,25 +74,15 @@ func (n *names) refuseOwn(cfg *Config) {
 	}
 }
 
-// ofVirtuals are the look-ups of the names of virtual services.
-func (n *names) ofVirtuals() (list []*lookup[netip.Addr]) {
-	for key, r := range n.roles {
-		if r&ofVirtual != 0 {
-			list = append(list, n.hosts[key])
-		}
-	}
-	return list
-}
-
-// isOwn reports whether an address is one that packets for a virtual service go to.
-func (c *Config) isOwn() func(netip.Addr) bool {
+// ownAddresses are those that packets for the virtual services go to.
+func (c *Config) ownAddresses() map[netip.Addr]bool {
 	own := map[netip.Addr]bool{}
 	for i := range c.Virtuals {
 		for _, p := range c.Virtuals[i].Addresses() {
 			own[p.Addr()] = own[p.Addr()] || p.IsSingleIP()
 		}
 	}
-	return func(a netip.Addr) bool { return own[a] }
+	return own
 }
 
 // readResolve reads a time of at least a second: it is how often name servers are asked.

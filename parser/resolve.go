@@ -25,8 +25,8 @@ const (
 type names struct {
 	resolver Resolver
 	last     Last
-	stay     bool                  // an answer that has the last address too means it
-	refused  func(netip.Addr) bool // what a name that is looked up again may not lead to; nil: anything
+	stay     bool                // an answer that has the last address too means it
+	refused  map[netip.Addr]bool // where a name that is looked up again may not lead to
 	roles    map[hostName]role
 	hosts    map[hostName]*lookup[netip.Addr]
 	ports    map[portName]*lookup[uint16]
@@ -220,7 +220,7 @@ func (n *names) lookUpPort(ctx context.Context, key portName) lookup[uint16] {
 // well, and has Why.
 func (c *Config) LookUp(ctx context.Context, resolver Resolver, list []Name) []Name {
 	before := make(map[hostName]Name, len(list))
-	n := names{resolver: resolver, stay: true, refused: c.isOwn(), roles: map[hostName]role{}, hosts: make(map[hostName]*lookup[netip.Addr], len(list))}
+	n := names{resolver: resolver, stay: true, refused: c.ownAddresses(), roles: map[hostName]role{}, hosts: make(map[hostName]*lookup[netip.Addr], len(list))}
 	n.last = func(host string, ipv6 bool) []netip.Addr {
 		name := before[hostName{host, ipv6}]
 		return append([]netip.Addr{name.Addr}, name.Earlier...)
