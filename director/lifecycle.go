@@ -101,15 +101,14 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 
 // adopt makes the plan continue the checks that run already.
 func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
-	running := make(map[job]*checker.Task, len(p.tasks))
-	for x, j := range checked(virtuals) {
-		running[x.v.job(x.s, j, tls)] = j.task
-	}
 	adopted := make(map[*checker.Task]*checker.Task, len(p.tasks))
-	for x, j := range checked(p.virtuals) {
-		if r := running[x.v.job(x.s, j, p.TLS)]; r != nil {
-			adopted[j.task], j.task = r, r
+	for x, j := range checked(virtuals) {
+		if t := p.jobs[x.v.job(x.s, j, tls)]; t != nil {
+			adopted[t] = j.task
 		}
+	}
+	for _, j := range checked(p.virtuals) {
+		j.task = cmp.Or(adopted[j.task], j.task)
 	}
 	for i, t := range p.tasks {
 		p.tasks[i] = cmp.Or(adopted[t], t)
@@ -176,6 +175,7 @@ func sameCheck(was *virtual, old *server, o *judgement, now *virtual, s *server,
 // install makes the plan's virtual services and checks the current ones.
 func (d *Director) install(p *Plan, f folder) {
 	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, p.virtuals
+	p.jobs = nil
 	checks := make(map[*checker.Task]*check, len(p.tasks))
 	d.waiting = 0
 	all := make([]check, len(p.tasks))

@@ -17,7 +17,8 @@ type Plan struct {
 	Config   *parser.Config
 	TLS      checker.TLSSums // of the files that the checks read
 	virtuals []*virtual
-	tasks    []*checker.Task // every check once, in the order of the file
+	tasks    []*checker.Task       // every check once, in the order of the file
+	jobs     map[job]*checker.Task // the same, until the plan is in force
 }
 
 // Build makes the checker of a spec, as checker.New does.
@@ -26,8 +27,8 @@ type Build func(checker.Spec) (checker.Checker, error)
 // NewPlan prepares a configuration. What no checker or no table can carry out is returned as diagnostics with the
 // position in the file. The plan is nil when there are errors among them.
 func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
-	p := &Plan{Config: cfg, TLS: checker.TLSSums{}}
-	b := planBuilder{Plan: p, build: build, made: map[job]*checker.Task{}}
+	p := &Plan{Config: cfg, TLS: checker.TLSSums{}, jobs: map[job]*checker.Task{}}
+	b := planBuilder{p, build}
 	var found parser.Diagnostics
 	for i := range cfg.Virtuals {
 		v, diags := b.virtual(&cfg.Virtuals[i])
@@ -44,12 +45,11 @@ func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 type planBuilder struct {
 	*Plan
 	build Build
-	made  map[job]*checker.Task
 }
 
 // task is the check of a job.
 func (b *planBuilder) task(j job) (*checker.Task, error) {
-	if t, ok := b.made[j]; ok {
+	if t, ok := b.jobs[j]; ok {
 		return t, nil
 	}
 	check, err := b.build(j.spec)
@@ -57,7 +57,7 @@ func (b *planBuilder) task(j job) (*checker.Task, error) {
 		return nil, err
 	}
 	t := &checker.Task{Every: j.every, Checker: check}
-	b.made[j] = t
+	b.jobs[j] = t
 	b.tasks = append(b.tasks, t)
 	return t, nil
 }
