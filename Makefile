@@ -3,6 +3,8 @@
 # make test         unit, scenario and kernel tests. As root on Debian without IPVS it installs the lab's packages (user-mode-linux …)
 # make test-all     as root on Debian: also its real servers, cluster managers and systemd, which it installs
 # make long         before a release: the same for longer, with more seeds and kills, and the gaps of docs/managers.md
+# make long-chaos   of these, 1,000 seeds of random trouble for the director, with faked time
+# make long-judgement  of these, three times the rows of docs/judgement.md
 # make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
 # make conformance  every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
 # make manager-test as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
@@ -62,8 +64,9 @@ endif
 
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: help build test test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults long-runs long-kernel long-gaps traffic conformance \
-	manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test modules vet staticcheck misspell bench bench-compare peers mutate fuzz demo clean always
+.PHONY: help build test test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-kernel long-judgement \
+	long-gaps traffic conformance manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test modules vet staticcheck misspell bench bench-compare \
+	peers mutate fuzz demo clean always
 
 build: ldirectord
 
@@ -90,10 +93,10 @@ test-all: ldirectord
 	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' $(call packages_with,TestReal)
 	LONG_TESTS=20s $(GO) test -count=1 -run '^TestLong' ./checker
 	@PEERS='http 10' REPEATS=1 WINDOW=2s $(MAKE) --no-print-directory peers
-	@$(MAKE) -j2 -k -O REFERENCE= all-faults conformance manager-test-1 bare-test package-test manager-test-2 systemd-test
+	@$(MAKE) -j2 -k -O REFERENCE= all-faults all-chaos conformance manager-test-1 bare-test package-test manager-test-2 systemd-test
 	@$(MAKE) fuzz FUZZTIME=8s
 
-long: long-runs long-kernel long-gaps mutate
+long: long-runs long-chaos long-kernel long-judgement long-gaps mutate
 
 unit-test:
 	@$(if $(RACE),,echo 'skipped: the race detector: it needs gcc')
@@ -109,16 +112,29 @@ kernel-test-1 kernel-test-2: ldirectord
 		testdata/lab/kernel-test $(if $(filter %-1,$@),-run '$(KERNEL_TEST_1)' ./lab,-skip '$(KERNEL_TEST_1)' $(call packages_with,TestKernel))
 
 # Every row of docs/failures.md, and the time until a failure is seen.
+JUDGEMENT = LongGuard|LongGroup|LongRemovals|LongFastDetection|OrdersEnd
 all-faults: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
-		-run '^TestKernelLong(Failures|(Fast)?Detection|Removals|Group|Guard)$$' ./lab
+		-run '^TestKernel(LongFailures|LongDetection|$(JUDGEMENT))$$' ./lab
+
+# Three times the rows of what docs/judgement.md describes.
+long-judgement: ldirectord
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=3000 GOFLAGS=-v testdata/lab/kernel-test \
+		-run '^TestKernel($(JUDGEMENT))$$' -count=3 ./lab
+
+# Random trouble for the director, from many seeds: time is faked. One processor; long-chaos takes all.
+all-chaos:
+	CHAOS_SEEDS=300 GOMAXPROCS=1 $(GO) test -count=1 -run '^TestChaos$$' ./director
+
+long-chaos:
+	CHAOS_SEEDS=1000 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./director
 
 long-kernel: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
 		-run '^TestKernelLong(Chaos|MarksOverKills)$$' ./lab
 
 long-runs:
-	LONG_TESTS=2m $(GO) test -count=1 -timeout 20m -run '^TestLong|^TestChaos' ./checker ./director
+	LONG_TESTS=2m $(GO) test -count=1 -timeout 20m -run '^TestLong' ./checker
 	LONG_TESTS=1 $(GO) test -count=1 -v -run '^TestRulesOnThisKernel' ./fwmark
 
 # The table of docs/managers.md.

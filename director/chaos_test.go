@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -20,22 +21,22 @@ import (
 )
 
 const (
-	chaosSeeds     = 8 // of go test
-	longChaosSeeds = 400
-	chaosRounds    = 12 // of trouble and quiet, for each seed
-	roundEvents    = 24
-	eventGap       = 1500 * time.Millisecond // between two events at most
-	quietTime      = 25 * time.Second        // longest checkinterval × failurecount, a hanging check, a retry
+	chaosSeeds  = 8  // of go test
+	chaosRounds = 12 // of trouble and quiet, for each seed
+	roundEvents = 24
+	eventGap    = 1500 * time.Millisecond // between two events at most
+	quietTime   = 25 * time.Second        // longest checkinterval × failurecount, a hanging check, a retry
 )
 
 // TestChaos plays random trouble from a seed against the director: servers that fail, hang and flap,
 // reloads, maintenance, orders, changes by hand, handovers, crashes, times of standing by, and a table that refuses. The oracle
 // watches every change of the table; after each quiet period the table must be exactly what it says.
 //
-// CHAOS_SEED plays one seed again, LONG_TESTS many more.
+// CHAOS_SEED plays one seed again, CHAOS_SEEDS that many. Seeds share nothing and run side by side.
 func TestChaos(t *testing.T) {
 	for _, seed := range seeds(t) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) { newChaos(t, seed, dir).play() })
 			if t.Failed() {
@@ -46,21 +47,26 @@ func TestChaos(t *testing.T) {
 }
 
 func seeds(t *testing.T) (list []uint64) {
-	if s := os.Getenv("CHAOS_SEED"); s != "" {
-		seed, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			t.Fatalf("CHAOS_SEED: %v", err)
-		}
+	if seed := fromEnvironment(t, "CHAOS_SEED"); seed > 0 {
 		return []uint64{seed}
 	}
-	n := uint64(chaosSeeds)
-	if os.Getenv("LONG_TESTS") != "" {
-		n = longChaosSeeds
-	}
-	for seed := range n {
+	for seed := range cmp.Or(fromEnvironment(t, "CHAOS_SEEDS"), chaosSeeds) {
 		list = append(list, seed+1)
 	}
 	return list
+}
+
+// fromEnvironment is a number from 1 on, 0 where the variable is not set.
+func fromEnvironment(t *testing.T, variable string) uint64 {
+	text := os.Getenv(variable)
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n == 0 {
+		t.Fatalf("%s = %q, want a number from 1 on", variable, text)
+	}
+	return n
 }
 
 // chaos is one seed's world: the servers, the file, the operator, and one daemon after another.
