@@ -279,7 +279,7 @@ func (c *chaos) byHand() {
 		return
 	}
 	c.say("by hand: %v", op)
-	c.oracle.hand(op)
+	c.oracle.hand(op, v)
 	if err := c.table.Do(c.t.Context(), op)[0]; err != nil && !ipvsctl.IsMissing(err) {
 		c.t.Fatal(err)
 	}

@@ -41,8 +41,7 @@ func (v *virtual) serves(s *server) bool {
 	if s.weight() == 0 || s.drained() || state != checker.Up && (state != checker.Unknown || !s.kept) {
 		return false
 	}
-	weight, _ := v.weightAt(s.dest.Addr)
-	return weight > 0 || !v.overridden[s.dest.Addr]
+	return !v.isOutByHand(s)
 }
 
 // follow takes over what the checks of a server say now. One that goes down and served until then is held; guard decides
@@ -114,8 +113,10 @@ func (v *virtual) release() (held []*server) {
 	serving, guards := 0, v.guards()
 	for _, s := range v.servers {
 		switch serves := v.serves(s); {
-		case s.held && !guards:
+		case s.held && (!guards || s.weight() == 0):
 			s.letGo()
+		case s.held && v.isOutByHand(s):
+			s.goOut()
 		case serves && s.held:
 			held = append(held, s)
 			fallthrough
@@ -134,6 +135,12 @@ func (v *virtual) release() (held []*server) {
 	return slices.DeleteFunc(held, func(s *server) bool { return !s.held })
 }
 
+// isOutByHand reports whether somebody else took a server out of service.
+func (v *virtual) isOutByHand(s *server) bool {
+	weight, _ := v.weightAt(s.dest.Addr)
+	return weight == 0 && v.overridden[s.dest.Addr]
+}
+
 // guard decides who is held, after something changed.
 func (d *Director) guard(v *virtual) {
 	if v.obeys && v.recovered() {
@@ -141,7 +148,7 @@ func (d *Director) guard(v *virtual) {
 		delete(d.obeyed, v.cfg.ID)
 		d.sayGuard(v, notify.GuardObeys, "is back: %s: every server is up", v.cfg.ID)
 	}
-	if v.cfg.KeepServing.N == 0 && v.holds == 0 {
+	if v.cfg.KeepServing.N == 0 && v.holds == 0 && !d.standby { // there nobody counts who is held
 		return
 	}
 	if held := v.release(); !d.standby { // where nobody is in service

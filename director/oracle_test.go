@@ -164,6 +164,7 @@ func (o *oracle) take(f file) {
 	defer o.mu.Unlock()
 	o.troubled = time.Now()
 	clear(o.byHand)
+	clear(o.putIn)
 	clear(o.touched)
 	kept := map[probe]bool{}
 	for _, s := range f {
@@ -243,10 +244,11 @@ func (o *oracle) weightOf(key ipvsctl.Key, e entry, ago time.Duration) uint32 {
 	return e.weight
 }
 
-func (o *oracle) hand(op ipvsctl.Op) {
+func (o *oracle) hand(op ipvsctl.Op, before ipvsctl.Service) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.troubled = time.Now()
+	o.notePutIn(op, before)
 	o.foreign = o.foreign || op.Key.Addr == foreign
 	o.touch(op)
 	if s := o.files[0][op.Key.Addr]; !s.repair && op.Kind >= ipvsctl.AddDest {
@@ -359,6 +361,7 @@ func (o *oracle) rest(p part) {
 	if p == returning {
 		clear(o.gone)
 		clear(o.byHand)
+		clear(o.putIn)
 	}
 }
 
@@ -536,6 +539,7 @@ func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 	o.troubled = time.Now()
 	clear(o.results)
 	clear(o.byHand)
+	clear(o.putIn)
 	clear(o.gone)
 	clear(o.found)
 	clear(o.changed)

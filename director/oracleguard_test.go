@@ -16,11 +16,12 @@ type guardOracle struct {
 	heldAndDrained map[spot]bool
 	gone           map[spot]bool // the daemon took it out of service, and it did not pass since
 	obeyed         map[string]bool
-	troubled       time.Time // something but a check changed what serves
+	putIn          map[spot]bool // by hand, with a weight, while it had none: nobody who fails is held by that
+	troubled       time.Time     // something but a check changed what serves
 }
 
 func newGuardOracle() guardOracle {
-	return guardOracle{held: map[spot]bool{}, heldAndDrained: map[spot]bool{}, gone: map[spot]bool{}, obeyed: map[string]bool{}}
+	return guardOracle{held: map[spot]bool{}, heldAndDrained: map[spot]bool{}, gone: map[spot]bool{}, obeyed: map[string]bool{}, putIn: map[spot]bool{}}
 }
 
 // guardQuiet is how long after trouble nobody counts who serves: until changes by hand are seen, and new checks have results.
@@ -80,7 +81,7 @@ func (o *oracle) findHeld(have ipvsctl.Table, now *Snapshot) {
 			d, in := have[key].Dests[e.addr]
 			passes, drained := o.passesAll(s, e), o.orderFor(key, e, 0).Kind == Drain
 			switch {
-			case !in || o.isMaintained(key, e):
+			case !in || o.isMaintained(key, e) || o.putIn[at] || !passes && o.weightOf(key, e, 0) == 0:
 			case !passes && drained && d.Weight == 0:
 				o.heldAndDrained[at] = true
 			case d.Weight == 0 || drained:
@@ -142,4 +143,16 @@ func (o *oracle) isTooFew(op ipvsctl.Op, sections []section, after ipvsctl.Servi
 		}
 	}
 	return serving < o.quota(op.Key, s)
+}
+
+// notePutIn notes whom somebody else puts in service, and takes out.
+func (o *oracle) notePutIn(op ipvsctl.Op, before ipvsctl.Service) {
+	at := spot{op.Key, op.Dest.Addr}
+	switch {
+	case op.Kind < ipvsctl.AddDest:
+	case op.Kind == ipvsctl.DelDest || op.Dest.Weight == 0:
+		delete(o.putIn, at)
+	case before.Dests[at.addr].Weight == 0:
+		o.putIn[at] = true
+	}
 }

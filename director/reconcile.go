@@ -86,6 +86,7 @@ func (d *Director) syncAsRead(ctx context.Context, virtuals []*virtual, have ipv
 func (d *Director) found(v *virtual, have ipvsctl.Service) *change {
 	v.noteFound(have.Dests)
 	d.notice(v, have)
+	d.guard(v) // who was taken out by hand is not held
 	return d.newChange(v, have)
 }
 
