@@ -131,24 +131,36 @@ func (r SetOrder) Record(ctx context.Context, i instance.Instance, plan *directo
 	if err != nil {
 		return nil, err
 	}
-	servers, err := r.meant(plan.Backends(r.Virtual, r.Real), before, i.Path)
+	r.By = userName(os.Geteuid())
+	servers, after, err := r.decide(plan.Snapshot(), before, i.Path)
 	if err != nil {
 		return nil, err
 	}
-	r.By = userName(os.Geteuid())
-	now := r.after(before, servers)
-	left := map[string]int{}
-	for _, p := range plan.Backends("", "") {
-		if !now[p].TakesOut() {
-			left[p.Virtual]++
-		}
+	return servers, orderFile(i.Files().Drain).write(after)
+}
+
+// decide finds the servers of an order, and the orders that hold when it was carried out.
+func (r SetOrder) decide(now *director.Snapshot, given director.Orders, path string) ([]director.Backend, director.Orders, error) {
+	servers, err := r.meant(now.Backends(r.Virtual, r.Real), given, path)
+	if err != nil {
+		return nil, nil, err
 	}
-	for _, p := range servers {
-		if r.TakesOut() && !r.Force && left[p.Virtual] == 0 {
-			return nil, r.refuseLast(p)
-		}
+	if p, last := now.Last(servers, given); last && r.TakesOut() && !r.Force {
+		does := map[director.OrderKind]string{director.Drain: "drains it", director.Maint: "takes it out"}[r.Kind]
+		return nil, nil, refusal(fmt.Sprintf("%s is the last server of %s; --force %s all the same", p.Real, p.Virtual, does))
 	}
-	return servers, orderFile(i.Files().Drain).write(now)
+	after := director.Orders{}
+	maps.Copy(after, given)
+	if r.Kind != director.Ready {
+		for _, p := range servers {
+			after[p] = r.Order
+		}
+		return servers, after, nil
+	}
+	for _, p := range append(now.Aliases(servers), servers...) {
+		delete(after, p)
+	}
+	return servers, after, nil
 }
 
 // meant are the servers of an order. One for a server that the file lost can be undone.
@@ -169,31 +181,12 @@ func (r SetOrder) meant(servers []director.Backend, given director.Orders, path 
 	return nil, refusal(fmt.Sprintf("%s has no virtual service %s with a real server %s; a virtual service is called ADDRESS:PORT, as status has it, or by its mark", path, r.Virtual, r.Real))
 }
 
-func (r SetOrder) refuseLast(p director.Backend) error {
-	does := map[director.OrderKind]string{director.Drain: "drains it", director.Maint: "takes it out"}[r.Kind]
-	return refusal(fmt.Sprintf("%s is the last server of %s; --force %s all the same", p.Real, p.Virtual, does))
-}
-
 // userName is the name of a user of this machine.
 func userName(uid int) string {
 	if who, err := user.LookupId(strconv.Itoa(uid)); err == nil {
 		return who.Username
 	}
 	return "user " + strconv.Itoa(uid)
-}
-
-// after are the orders that hold when this one was carried out.
-func (r SetOrder) after(before director.Orders, servers []director.Backend) director.Orders {
-	now := director.Orders{}
-	maps.Copy(now, before)
-	for _, p := range servers {
-		if r.Kind == director.Ready {
-			delete(now, p)
-		} else {
-			now[p] = r.Order
-		}
-	}
-	return now
 }
 
 // answerSet answers an order for real servers.
@@ -228,18 +221,10 @@ func (o *orders) set(ctx context.Context, r SetOrder) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	given := o.given.At(time.Now())
-	servers, err := r.meant(now.Backends(r.Virtual, r.Real), given, o.d.Config.Path)
+	servers, all, err := r.decide(now, o.given.At(time.Now()), o.d.Config.Path)
 	if err != nil {
 		return nil, err
 	}
-	if r.Kind == director.Ready {
-		servers = append(servers, now.Aliases(servers)...)
-	}
-	if p, last := now.Last(servers, given); last && r.TakesOut() && !r.Force {
-		return nil, r.refuseLast(p)
-	}
-	all := r.after(given, servers)
 	if err := o.orderFile().write(all); err != nil {
 		return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
 	}

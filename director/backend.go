@@ -11,24 +11,9 @@ type Backend struct {
 	Real    string // address:port as configured
 }
 
-// Backends finds the servers that an operator means: real is address:port or address alone, virtual an
-// id, address:port or mark; "" means any.
-func (p *Plan) Backends(virtual, real string) []Backend {
-	var found []Backend
-	for _, s := range p.Services(virtual) {
-		for _, m := range s.Members {
-			if !m.Fallback && (isMeant(m.Name, real) || m.Address.IsValid() && isMeant(m.Address.String(), real)) {
-				found = append(found, Backend{s.Config.ID, m.Name})
-			}
-		}
-	}
-	return found
-}
-
-// Backends finds the servers that an operator means in what runs, as Plan.Backends does in a plan. One whose name has no
-// address yet is not among them.
-func (now *Snapshot) Backends(virtual, real string) []Backend {
-	var found []Backend
+// Backends finds the servers that an operator means: real is address:port, address alone or the name, virtual an id,
+// address:port or mark; "" means any. One whose name has no address yet is not among them.
+func (now *Snapshot) Backends(virtual, real string) (found []Backend) {
 	for _, v := range now.Virtuals {
 		if !isNamed(v.ID, virtual) {
 			continue
@@ -47,10 +32,8 @@ func (now *Snapshot) Aliases(servers []Backend) (others []Backend) {
 	meant := setOf(servers)
 	for _, v := range now.Virtuals {
 		for _, s := range v.Servers {
-			for _, name := range s.Aliases {
-				if meant[Backend{v.ID, s.Real}] {
-					others = append(others, Backend{v.ID, name})
-				}
+			if s.Alias != "" && meant[Backend{v.ID, s.Real}] {
+				others = append(others, Backend{v.ID, s.Alias})
 			}
 		}
 	}
@@ -77,7 +60,7 @@ func (now *Snapshot) Last(backends []Backend, orders Orders) (last Backend, any 
 		asked := Backend{}
 		for _, s := range v.Servers {
 			switch at := (Backend{v.ID, s.Real}); {
-			case s.Moved: // it goes
+			case s.Moved, !s.Addr.IsValid(): // it goes, or has no address
 			case goes[at]:
 				asked = at
 				serve = serve || now.serves(v, s)

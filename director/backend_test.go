@@ -144,10 +144,10 @@ func TestServicesThatAnOperatorMeans(t *testing.T) {
 	if len(web) != 3 || web[0].Name != "10.2.0.1:80" || web[0].Fallback || web[0].Dest.Weight != 3 || !web[2].Fallback || web[2].Name != "127.0.0.1:80" || len(mark) != 1 {
 		t.Errorf("%+v, %+v", web, mark)
 	}
-	if got := p.Backends("3", ""); len(got) != 1 || got[0] != (Backend{"fwm:3", "10.2.0.1:80"}) {
+	if got := p.Snapshot().Backends("3", ""); len(got) != 1 || got[0] != (Backend{"fwm:3", "10.2.0.1:80"}) {
 		t.Errorf("%v", got)
 	}
-	if got := p.Backends("", "10.2.0.1"); len(got) != 2 {
+	if got := p.Snapshot().Backends("", "10.2.0.1"); len(got) != 2 {
 		t.Errorf("%v", got)
 	}
 	if got := p.Destinations(); len(got["tcp:10.1.0.1:80"]) != 2 || got["fwm:3"][0] != "10.2.0.1:80" {

@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/parser"
 )
 
 // This file is about servers whose host name has another address now. The new address is a new server. The old one stays
@@ -108,40 +109,40 @@ func (d *Director) runChecks(tasks []*checker.Task) {
 	d.pool.Set(tasks)
 }
 
-// orderAmong is the order for a server, by any of its names: it may have been given while resolve was not in the file,
+// orderAmong is the order for a server, by either of its names: it may have been given while resolve was not in the file,
 // or before the server moved.
 func (s *server) orderAmong(v *virtual, orders Orders) Order {
-	o := orders[Backend{v.cfg.ID, s.name()}]
-	for _, name := range s.aliases() {
-		o = cmp.Or(o, orders[Backend{v.cfg.ID, name}])
-	}
-	return o
+	return cmp.Or(orders[Backend{v.cfg.ID, s.name()}], orders[Backend{v.cfg.ID, s.alias()}])
 }
 
-// aliases are names besides its own by which orders may mean a server.
-func (s *server) aliases() []string {
-	switch {
-	case s.moved != nil:
-		return []string{s.moved.hostPort()}
+// alias is the name besides its own by which orders may mean a server: its address or its host; "" for none.
+func (s *server) alias() string {
+	switch named := s.named(); {
+	case named == nil:
+		return ""
 	case s.followed():
-		return []string{s.real.Addr.String()}
-	case s.real.Named != nil:
-		return []string{s.hostPort()}
+		return s.real.Addr.String()
+	default:
+		return s.hostPort()
 	}
-	return nil
+}
+
+// named is the host name that leads to a server, or did until the server moved; nil where the file has an address.
+func (s *server) named() *parser.Named {
+	if s.moved != nil {
+		return s.moved.real.Named
+	}
+	return s.real.Named
 }
 
 func (s *server) hostPort() string {
-	return s.real.Named.Host + ":" + strconv.Itoa(int(s.real.Addr.Port()))
+	return s.named().Host + ":" + strconv.Itoa(int(s.real.Addr.Port()))
 }
 
 // host is the host name by which the file calls a server that may move, or has moved; "" for others.
 func (s *server) host() string {
-	switch {
-	case s.moved != nil:
-		return s.moved.real.Named.Host
-	case s.followed():
-		return s.real.Named.Host
+	if named := s.named(); named != nil && named.Followed {
+		return named.Host
 	}
 	return ""
 }

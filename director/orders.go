@@ -82,7 +82,7 @@ func (all Orders) At(now time.Time) Orders {
 	return held
 }
 
-// Backends finds the servers with an order that an operator means, as Plan.Backends does in a plan.
+// Backends finds the servers with an order that an operator means, as Snapshot.Backends does.
 func (all Orders) Backends(virtual, real string) (found []Backend) {
 	for _, at := range all.Sorted() {
 		if isNamed(at.Virtual, virtual) && isMeant(at.Real, real) {

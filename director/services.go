@@ -1,7 +1,6 @@
 package director
 
 import (
-	"net/netip"
 	"slices"
 
 	"ldirectord/ipvsctl"
@@ -17,10 +16,9 @@ type Service struct {
 
 // Member is a real server, or the fallback server, of a virtual service.
 type Member struct {
-	Name     string         // as configured: address:port, or host:port with resolve
-	Address  netip.AddrPort // of that host; else not valid
-	Dest     ipvsctl.Dest   // as it is in the table while it serves
-	Checks   []string       // the names of its checks, as in Check
+	Name     string       // as configured: address:port, or host:port with resolve
+	Dest     ipvsctl.Dest // as it is in the table while it serves
+	Checks   []string     // the names of its checks, as in Check
 	Fallback bool
 }
 
@@ -43,7 +41,7 @@ func (v *virtual) isMeant(word string) bool {
 func (v *virtual) members() []Member {
 	var list []Member
 	for _, s := range v.servers {
-		m := Member{Name: s.name(), Address: s.address(), Dest: s.dest}
+		m := Member{Name: s.name(), Dest: s.dest}
 		for j := &s.first; j != nil; j = j.next {
 			m.Checks = append(m.Checks, v.checkName(s, j))
 		}

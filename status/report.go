@@ -177,10 +177,9 @@ type Connections struct {
 // NewReport puts together what is known. Connections may leave servers out.
 func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Connections) *Report {
 	p.Reloads.Last = p.Reloads.Last.UTC()
-	configured := s.Backends("", "")
 	r := &Report{
 		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: new(p.Started.UTC()), Time: new(s.Time.UTC()),
-		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names, Orders: ListOrders(s.Orders, append(configured, s.Aliases(configured)...)),
+		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names, Orders: ListOrders(s.Orders, s),
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
 		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]Operations{}},
 	}
@@ -197,9 +196,10 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 }
 
 // ListOrders sorts orders and finds those for servers that are not configured.
-func ListOrders(all director.Orders, configured []director.Backend) []Order {
-	known := make(map[director.Backend]bool, len(configured))
-	for _, at := range configured {
+func ListOrders(all director.Orders, now *director.Snapshot) []Order {
+	known := map[director.Backend]bool{}
+	configured := now.Backends("", "")
+	for _, at := range append(configured, now.Aliases(configured)...) {
 		known[at] = true
 	}
 	list := make([]Order, 0, len(all))

@@ -46,7 +46,7 @@ func (c *call) orders(ctx context.Context) ([]status.Order, error) {
 		return nil, err
 	}
 	all, err := daemon.Ordered(c.instance())
-	return status.ListOrders(all, l.Plan.Backends("", "")), err
+	return status.ListOrders(all, l.Plan.Snapshot()), err
 }
 
 // when is a time of an order, in local time.
