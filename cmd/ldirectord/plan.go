@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"strings"
-	"time"
 
 	"ldirectord/director"
 	"ldirectord/fwmark"
@@ -27,7 +25,7 @@ func plan(ctx context.Context, c *call) error {
 		return err
 	}
 	ops := ipvsctl.Diff(have, l.Plan.Preview())
-	printOps(c, ops, severalChecks(l.Plan), drains(l.Plan))
+	printOps(c, ops, l.Plan.Services(""))
 	for _, command := range rules {
 		fmt.Fprintln(c.out, command)
 	}
@@ -37,37 +35,13 @@ func plan(ctx context.Context, c *call) error {
 	return nil
 }
 
-// place is a destination of a virtual service.
-type place struct {
-	key  ipvsctl.Key
-	addr netip.AddrPort
-}
-
-// severalChecks are the names of the checks of each server that has more than one.
-func severalChecks(p *director.Plan) map[place]string {
-	names := map[place]string{}
-	for _, s := range p.Services("") {
-		for _, m := range s.Members {
-			if len(m.Checks) > 1 {
-				names[place{s.Key, m.Dest.Addr}] = strings.Join(m.Checks, ", ")
-			}
-		}
-	}
-	return names
-}
-
-// drains are the virtual services in which servers drain that leave the file, and how long.
-func drains(p *director.Plan) map[ipvsctl.Key]time.Duration {
-	times := map[ipvsctl.Key]time.Duration{}
-	for _, s := range p.Services("") {
-		times[s.Key] = s.Config.DrainTime.Duration()
-	}
-	return times
-}
-
 // printOps shows changes and when they are made. One that cannot be made is a comment, and what is within a
 // virtual service that cannot be set up is left out.
-func printOps(c *call, ops []ipvsctl.Op, several map[place]string, drains map[ipvsctl.Key]time.Duration) {
+func printOps(c *call, ops []ipvsctl.Op, planned []director.Service) {
+	services := map[ipvsctl.Key]director.Service{}
+	for _, s := range planned {
+		services[s.Key] = s
+	}
 	missing := map[ipvsctl.Key]bool{}
 	for _, op := range ops {
 		err := op.Check()
@@ -76,16 +50,29 @@ func printOps(c *call, ops []ipvsctl.Op, several map[place]string, drains map[ip
 		case err != nil:
 			missing[op.Key] = op.Kind == ipvsctl.AddService
 			fmt.Fprintf(c.out, "# not made: %s: %v\n", op, err)
-		case op.Kind == ipvsctl.AddDest && several[place{op.Key, op.Dest.Addr}] != "":
-			fmt.Fprintf(c.out, "%s   # after the first success of %s\n", op, several[place{op.Key, op.Dest.Addr}])
-		case op.Kind == ipvsctl.AddDest:
-			fmt.Fprintf(c.out, "%s   # after its first successful check\n", op)
-		case op.Kind == ipvsctl.DelDest && drains[op.Key] > 0:
-			fmt.Fprintf(c.out, "%s   # one that leaves the file at a reload has %v to drain\n", op, drains[op.Key])
 		default:
-			fmt.Fprintln(c.out, op)
+			fmt.Fprintf(c.out, "%s%s\n", op, remark(op, services[op.Key]))
 		}
 	}
+}
+
+// remark says when a change within a virtual service is made that is not made at once.
+func remark(op ipvsctl.Op, s director.Service) string {
+	switch {
+	case s.Config == nil: // it leaves the file
+	case op.Kind == ipvsctl.AddDest:
+		if len(s.Config.Checks()) > 1 {
+			for _, m := range s.Members {
+				if m.Dest.Addr == op.Dest.Addr && len(m.Checks) > 1 {
+					return "   # after the first success of " + strings.Join(m.Checks, ", ")
+				}
+			}
+		}
+		return "   # after its first successful check"
+	case op.Kind == ipvsctl.DelDest && s.Config.DrainTime > 0:
+		return fmt.Sprintf("   # one that leaves the file at a reload has %v to drain", s.Config.DrainTime.Duration())
+	}
+	return ""
 }
 
 // machine reads the table that the configuration would change, and which command lines of iptables its mark rules take.

@@ -5,9 +5,10 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
+	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/parser"
 )
 
 func TestPlanSaysWhoDrains(t *testing.T) {
@@ -20,9 +21,14 @@ func TestPlanSaysWhoDrains(t *testing.T) {
 	printOps(c, []ipvsctl.Op{
 		{Kind: ipvsctl.DelDest, Key: key("10.1.0.1:80"), Dest: dest},
 		{Kind: ipvsctl.DelDest, Key: key("10.1.0.2:80"), Dest: dest},
-	}, nil, map[ipvsctl.Key]time.Duration{key("10.1.0.1:80"): 90 * time.Second, key("10.1.0.2:80"): 0})
+		{Kind: ipvsctl.DelDest, Key: key("10.1.0.3:80"), Dest: dest},
+	}, []director.Service{
+		{Key: key("10.1.0.1:80"), Config: &parser.Virtual{Settings: parser.Settings{DrainTime: 90}}},
+		{Key: key("10.1.0.2:80"), Config: &parser.Virtual{}},
+	})
 	c.out.Flush()
-	const want = "-d -t 10.1.0.1:80 -r 10.2.0.1:80   # one that leaves the file at a reload has 1m30s to drain\n-d -t 10.1.0.2:80 -r 10.2.0.1:80\n"
+	const want = "-d -t 10.1.0.1:80 -r 10.2.0.1:80   # one that leaves the file at a reload has 1m30s to drain\n" +
+		"-d -t 10.1.0.2:80 -r 10.2.0.1:80\n-d -t 10.1.0.3:80 -r 10.2.0.1:80\n"
 	if out.String() != want {
 		t.Errorf("it says\n%s", out.String())
 	}
