@@ -14,21 +14,9 @@ import (
 	"ldirectord/instance"
 )
 
-// answerObey lets the checks of a virtual service take out every server, until all are up; with the word off not any
-// more. The order is recorded before anything changes: what can't be recorded is not done.
-func (o *orders) answerObey(ctx context.Context, words url.Values) (any, error) {
-	release, err := o.inTurn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	if err := isAwaited(ctx); err != nil {
-		return nil, err
-	}
-	now, err := o.d.director.Snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
+// obey lets the checks of a virtual service take out every server, until all are up; with the word off not any more. The
+// order is recorded before anything changes: what can't be recorded is not done.
+func (o *orders) obey(ctx context.Context, now *director.Snapshot, words url.Values) (any, error) {
 	id, err := guarded(now, words.Get("virtual"), words.Has("off"))
 	if err != nil {
 		return nil, err

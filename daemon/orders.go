@@ -100,6 +100,25 @@ func isAwaited(ctx context.Context) error {
 	return nil
 }
 
+// answerInTurn answers an order that is carried out in its turn, by what runs then.
+func (o *orders) answerInTurn(carryOut func(context.Context, *director.Snapshot, url.Values) (any, error)) http.HandlerFunc {
+	return answerOrder(OrderTimeout, func(ctx context.Context, words url.Values) (any, error) {
+		release, err := o.inTurn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		if err := isAwaited(ctx); err != nil {
+			return nil, err
+		}
+		now, err := o.d.director.Snapshot(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return carryOut(ctx, now, words)
+	})
+}
+
 // answerOrder answers an order with its outcome.
 func answerOrder(limit time.Duration, carryOut func(context.Context, url.Values) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

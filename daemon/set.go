@@ -189,8 +189,8 @@ func userName(uid int) string {
 	return "user " + strconv.Itoa(uid)
 }
 
-// answerSet answers an order for real servers.
-func (o *orders) answerSet(ctx context.Context, words url.Values) (any, error) {
+// set carries an order for real servers out. It is recorded before anything changes: what can't be recorded is not done.
+func (o *orders) set(ctx context.Context, now *director.Snapshot, words url.Values) (any, error) {
 	r, err := NewSetOrder(words.Get("order"), words.Get("why"), words.Get("until"), words.Get("for"))
 	if err != nil {
 		return nil, refusal(err.Error())
@@ -199,27 +199,10 @@ func (o *orders) answerSet(ctx context.Context, words url.Values) (any, error) {
 	if who, asked := ctx.Value(clientKey{}).(*client); asked {
 		r.By = userName(who.uid)
 	}
-	return o.set(ctx, r)
-}
-
-// set carries an order out. It is recorded before anything changes: what can't be recorded is not done.
-func (o *orders) set(ctx context.Context, r SetOrder) (any, error) {
-	release, err := o.inTurn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	if err := isAwaited(ctx); err != nil {
-		return nil, err
-	}
 	if o.unread {
 		if err := o.readGiven(); err != nil {
 			return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
 		}
-	}
-	now, err := o.d.director.Snapshot(ctx)
-	if err != nil {
-		return nil, err
 	}
 	servers, all, err := r.decide(now, o.given.At(time.Now()), o.d.Config.Path)
 	if err != nil {

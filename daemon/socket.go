@@ -44,14 +44,14 @@ func (d *daemon) openSocket(ctx context.Context) {
 	routes.HandleFunc("POST /role", answerOrder(OrderTimeout, func(asked context.Context, words url.Values) (any, error) {
 		return d.orders.answerRole(ctx, asked, words)
 	}))
-	routes.HandleFunc("POST /set", answerOrder(OrderTimeout, d.orders.answerSet))
+	routes.HandleFunc("POST /set", d.orders.answerInTurn(d.orders.set))
 	for short, order := range map[string]director.OrderKind{"drain": director.Drain, "undrain": director.Ready} {
-		routes.HandleFunc("POST /"+short, answerOrder(OrderTimeout, func(ctx context.Context, words url.Values) (any, error) {
+		routes.HandleFunc("POST /"+short, d.orders.answerInTurn(func(ctx context.Context, now *director.Snapshot, words url.Values) (any, error) {
 			words.Set("order", string(order))
-			return d.orders.answerSet(ctx, words)
+			return d.orders.set(ctx, now, words)
 		}))
 	}
-	routes.HandleFunc("POST /obey", answerOrder(OrderTimeout, d.orders.answerObey))
+	routes.HandleFunc("POST /obey", d.orders.answerInTurn(d.orders.obey))
 	s, err := listenAt(ctx, d.lock.Socket, routes)
 	if err == nil {
 		d.socket = s

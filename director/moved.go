@@ -63,8 +63,8 @@ func (s *server) staysOn() bool {
 	return (state == checker.Up || state == checker.Unknown) && s.moved.state() != checker.Up
 }
 
-// letGo ends what moved away and is not needed any more. With a draintime it drains.
-func (d *Director) letGo() {
+// endMoved ends what moved away and is not needed any more. With a draintime it drains.
+func (d *Director) endMoved() {
 	gone := map[*server]bool{}
 	for _, v := range d.virtuals {
 		if n := len(v.servers); n == 0 || v.servers[n-1].moved == nil {

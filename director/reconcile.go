@@ -30,7 +30,7 @@ type step struct {
 // change is one request. It reads the table only where that is not known, and where a change shows that it is wrong.
 // Have, if not nil, is the table as it was just read.
 func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
-	d.letGo()
+	d.endMoved()
 	var changes []*change
 	var unknown []*virtual
 	now := time.Now()
