@@ -65,6 +65,8 @@ func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
 		}
 	case !r.TakesOut() && r.Kind != director.Ready:
 		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
+	case r.Kind == director.Ready && (until != "" || last != ""):
+		return r, errors.New("an order that is taken back has no end: until and for go with drain, maint and weight N")
 	}
 	r.Until, err = endOf(until, last, now)
 	return r, err

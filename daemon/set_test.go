@@ -128,3 +128,14 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOrderThatIsTakenBackHasNoEnd(t *testing.T) {
+	for _, end := range [][2]string{{"", "2h"}, {"18:00", ""}} {
+		if _, err := NewSetOrder("ready", "", end[0], end[1]); err == nil {
+			t.Errorf("ready is taken with the end %q", end)
+		}
+	}
+	if _, err := NewSetOrder("ready", "", "", ""); err != nil {
+		t.Error(err)
+	}
+}
