@@ -86,6 +86,15 @@ func TestTheLastServerOfAVirtualServiceThatIsDown(t *testing.T) {
 	}
 }
 
+// A server without an address can't be left over, with a daemon or without one.
+func TestTheLastServerBesideOneWithoutAddress(t *testing.T) {
+	a := Backend{"tcp:10.1.0.1:80", "10.2.0.1:80"}
+	now := &Snapshot{Standby: true, Virtuals: []VirtualSnapshot{{ID: a.Virtual, Servers: []ServerSnapshot{{Real: a.Real, Addr: someAddr}, {Real: "web1:80"}}}}}
+	if p, last := now.Last([]Backend{a}, nil); !last || p != a {
+		t.Errorf("%v %v", p, last)
+	}
+}
+
 func TestServersThatAnOperatorMeans(t *testing.T) {
 	now := &Snapshot{Virtuals: []VirtualSnapshot{
 		{ID: "tcp:10.1.0.1:80", Name: "10.1.0.1:80", Servers: []ServerSnapshot{{Real: "10.2.0.1:80", Addr: someAddr}, {Real: "10.2.0.11:80", Addr: someAddr}}},
