@@ -68,35 +68,46 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	}
 	for _, v := range p.virtuals {
 		v.tag, v.dirty = "start", true
-		was := before[v.key]
-		if was != nil {
-			v.inherit(was)
-			if refines {
-				v.keepOverrides(was)
-			}
-		}
-		v.keepEarlier(func(s *server) bool { return was != nil && was.servesFrom(s) })
-		if was != nil && !d.standby {
-			v.sendOffFrom(was)
-		}
-		for _, s := range v.servers {
-			was := s.verdict()
-			for j := &s.first; j != nil; j = j.next {
-				if c := d.checks[j.task]; c != nil && c.known && j.health.State == checker.Unknown {
-					j.health, _ = j.health.Next(c.last.OK, v.rule())
-					j.reason, j.holdout = c.last.Detail, holdoutOf(c.last)
-				}
-			}
-			if s.verdict() != was {
-				v.follow(s, s.held || s.kept)
-			}
-		}
+		d.takeOver(v, before[v.key], refines)
+		d.judgeKnown(v)
 	}
 	d.install(p, f)
 	d.disown(owned)
 	d.recordOwned()
 	d.recordLeavers()
 	d.purge(ctx)
+}
+
+// takeOver makes a virtual service what it was in the plan before; nil: it is new.
+func (d *Director) takeOver(v, was *virtual, refines bool) {
+	if was == nil {
+		v.keepEarlier(func(*server) bool { return false })
+		return
+	}
+	v.inherit(was)
+	if refines {
+		v.keepOverrides(was)
+	}
+	v.keepEarlier(was.servesFrom)
+	if !d.standby {
+		v.sendOffFrom(was)
+	}
+}
+
+// judgeKnown judges unknown servers by the results that their checks have already: another server may share them.
+func (d *Director) judgeKnown(v *virtual) {
+	for _, s := range v.servers {
+		was := s.verdict()
+		for j := &s.first; j != nil; j = j.next {
+			if c := d.checks[j.task]; c != nil && c.known && j.health.State == checker.Unknown {
+				j.health, _ = j.health.Next(c.last.OK, v.rule())
+				j.reason, j.holdout = c.last.Detail, holdoutOf(c.last)
+			}
+		}
+		if s.verdict() != was {
+			v.follow(s, s.held || s.kept)
+		}
+	}
 }
 
 // adopt makes the plan continue the checks that run already.
