@@ -116,7 +116,7 @@ func (t page) guard(g *Guard) {
 	case g.Obeys:
 		t.remark(2, "by order the checks have their way until every server is up: keepserving holds nobody")
 	case g.Held > 0:
-		t.remark(2, fmt.Sprintf("keepserving holds %d in service though their checks fail, so that %d serve", g.Held, g.Keeps))
+		t.remark(2, fmt.Sprintf("keepserving holds %d in service though their checks fail: the least is %d", g.Held, g.Keeps))
 	}
 }
 
