@@ -64,29 +64,33 @@ func (e exposition) table(s *director.Snapshot) {
 	}
 }
 
+// ofVirtuals writes a gauge of the virtual services that have it.
+func (e exposition) ofVirtuals(s *director.Snapshot, name, help string, value func(*director.VirtualSnapshot) (n float64, has bool)) {
+	e.family(name, "gauge", help)
+	for i := range s.Virtuals {
+		if n, has := value(&s.Virtuals[i]); has {
+			e.sample(name, n, "virtual", s.Virtuals[i].ID)
+		}
+	}
+}
+
+// ofServers writes a metric of all real servers.
+func (e exposition) ofServers(s *director.Snapshot, name, kind, help string, value func(*director.ServerSnapshot) float64) {
+	e.family(name, kind, help)
+	for v, r := range each(s) {
+		e.sample(name, value(r), "virtual", v.ID, "real", r.Real)
+	}
+}
+
 func (e exposition) virtuals(s *director.Snapshot) {
-	e.family("ldirectord_virtual_written", "gauge", "1 when the table has the virtual service as it should be.")
-	for i := range s.Virtuals {
-		e.sample("ldirectord_virtual_written", number(s.Virtuals[i].Written), "virtual", s.Virtuals[i].ID)
-	}
-	e.family("ldirectord_virtual_fallback_active", "gauge", "1 while the fallback server serves the virtual service.")
-	for i := range s.Virtuals {
-		if v := &s.Virtuals[i]; v.Fallback.Real != "" {
-			e.sample("ldirectord_virtual_fallback_active", number(v.Fallback.In), "virtual", v.ID)
-		}
-	}
-	e.family("ldirectord_virtual_draining", "gauge", "Real servers that left the file and keep their connections, see draintime. Virtual services without any are absent.")
-	for i := range s.Virtuals {
-		if v := &s.Virtuals[i]; len(v.Leaving) > 0 {
-			e.sample("ldirectord_virtual_draining", float64(len(v.Leaving)), "virtual", v.ID)
-		}
-	}
-	e.family("ldirectord_virtual_guard_held", "gauge", "Real servers that keepserving holds in service though their checks fail. Absent without keepserving.")
-	for i := range s.Virtuals {
-		if v := &s.Virtuals[i]; v.Guard.Quota > 0 {
-			e.sample("ldirectord_virtual_guard_held", float64(v.Guard.Held), "virtual", v.ID)
-		}
-	}
+	e.ofVirtuals(s, "ldirectord_virtual_written", "1 when the table has the virtual service as it should be.",
+		func(v *director.VirtualSnapshot) (float64, bool) { return number(v.Written), true })
+	e.ofVirtuals(s, "ldirectord_virtual_fallback_active", "1 while the fallback server serves the virtual service.",
+		func(v *director.VirtualSnapshot) (float64, bool) { return number(v.Fallback.In), v.Fallback.Real != "" })
+	e.ofVirtuals(s, "ldirectord_virtual_draining", "Real servers that left the file and keep their connections, see draintime. Virtual services without any are absent.",
+		func(v *director.VirtualSnapshot) (float64, bool) { return float64(len(v.Leaving)), len(v.Leaving) > 0 })
+	e.ofVirtuals(s, "ldirectord_virtual_guard_held", "Real servers that keepserving holds in service though their checks fail. Absent without keepserving.",
+		func(v *director.VirtualSnapshot) (float64, bool) { return float64(v.Guard.Held), v.Guard.Quota > 0 })
 	const took = "ldirectord_check_duration_seconds"
 	e.family(took, "histogram", "How long the checks of a virtual service's servers took.")
 	for i := range s.Virtuals {
@@ -101,10 +105,8 @@ func (e exposition) virtuals(s *director.Snapshot) {
 }
 
 func (e exposition) servers(s *director.Snapshot) {
-	e.family("ldirectord_server_up", "gauge", "1 while the real server passes its checks and may serve.")
-	for v, r := range each(s) {
-		e.sample("ldirectord_server_up", number(r.Up), "virtual", v.ID, "real", r.Real)
-	}
+	e.ofServers(s, "ldirectord_server_up", "gauge", "1 while the real server passes its checks and may serve.",
+		func(r *director.ServerSnapshot) float64 { return number(r.Up) })
 	e.family("ldirectord_server_suspended", "gauge", "1 for a real server that the operator took out: maintenance, drained or off. Others are absent.")
 	for v, r := range each(s) {
 		if r.State == "maintenance" || r.State == "drained" || r.State == "off" {
@@ -125,22 +127,16 @@ func (e exposition) servers(s *director.Snapshot) {
 			e.sample("ldirectord_server_unjudged", 1, "virtual", v.ID, "real", r.Real)
 		}
 	}
-	e.family("ldirectord_server_weight", "gauge", "Weight in the table; 0 when the server is not there.")
-	for v, r := range each(s) {
-		e.sample("ldirectord_server_weight", float64(r.Effective), "virtual", v.ID, "real", r.Real)
-	}
-	e.family("ldirectord_server_checks_total", "counter", "Checks of the real server.")
-	for v, r := range each(s) {
-		e.sample("ldirectord_server_checks_total", float64(r.Tally.Checks), "virtual", v.ID, "real", r.Real)
-	}
+	e.ofServers(s, "ldirectord_server_weight", "gauge", "Weight in the table; 0 when the server is not there.",
+		func(r *director.ServerSnapshot) float64 { return float64(r.Effective) })
+	e.ofServers(s, "ldirectord_server_checks_total", "counter", "Checks of the real server.",
+		func(r *director.ServerSnapshot) float64 { return float64(r.Tally.Checks) })
 	e.family("ldirectord_server_check_failures_total", "counter", "Checks that failed, by reason; a reason is absent until its first failure.")
 	for v, r := range each(s) {
 		for cause, n := range r.Tally.Failures() {
 			e.sample("ldirectord_server_check_failures_total", float64(n), "virtual", v.ID, "real", r.Real, "reason", cause)
 		}
 	}
-	e.family("ldirectord_server_transitions_total", "counter", "How often the real server went down or came back.")
-	for v, r := range each(s) {
-		e.sample("ldirectord_server_transitions_total", float64(r.Tally.Transitions), "virtual", v.ID, "real", r.Real)
-	}
+	e.ofServers(s, "ldirectord_server_transitions_total", "counter", "How often the real server went down or came back.",
+		func(r *director.ServerSnapshot) float64 { return float64(r.Tally.Transitions) })
 }
