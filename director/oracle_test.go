@@ -355,8 +355,10 @@ func (o *oracle) rest(p part) {
 	o.troubled = time.Now()
 	o.role = p
 	if p == leaving { // nobody waits for those who drain
-		clear(o.mayStay)
 		clear(o.mustStay)
+	}
+	if p == leaving && o.refusal == nothing { // else it may serve again before the table let them go
+		clear(o.mayStay)
 	}
 	if p == returning {
 		clear(o.gone)

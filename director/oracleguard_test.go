@@ -80,6 +80,9 @@ func (o *oracle) findHeld(have ipvsctl.Table, now *Snapshot) {
 			at := spot{key, e.addr}
 			d, in := have[key].Dests[e.addr]
 			passes, drained := o.passesAll(s, e), o.orderFor(key, e, 0).Kind == Drain
+			if passes {
+				delete(o.putIn, at)
+			}
 			switch {
 			case !in || o.isMaintained(key, e) || o.putIn[at] || !passes && o.weightOf(key, e, 0) == 0:
 			case !passes && drained && d.Weight == 0:
@@ -117,7 +120,9 @@ func (o *oracle) mayBeHeld(key ipvsctl.Key, s section, e entry) bool {
 
 // noteGone notes whom the daemon takes out of service, and puts in.
 func (o *oracle) noteGone(op ipvsctl.Op, before, after ipvsctl.Service) {
-	switch at := (spot{op.Key, op.Dest.Addr}); {
+	at := spot{op.Key, op.Dest.Addr}
+	delete(o.putIn, at)
+	switch {
 	case op.Kind < ipvsctl.AddDest:
 	case after.Dests[op.Dest.Addr].Weight > 0:
 		delete(o.gone, at)
