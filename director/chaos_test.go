@@ -29,7 +29,7 @@ const (
 )
 
 // TestChaos plays random trouble from a seed against the director: servers that fail, hang and flap,
-// reloads, maintenance, orders, changes by hand, handovers, crashes, times of standing by, and a table that refuses. The oracle
+// reloads, maintenance, orders, changes by hand, handovers, crashes, times of standing by, names that move, and a table that refuses. The oracle
 // watches every change of the table; after each quiet period the table must be exactly what it says.
 //
 // CHAOS_SEED plays one seed again, CHAOS_SEEDS that many. Seeds share nothing and run side by side.
@@ -77,6 +77,7 @@ type chaos struct {
 	oracle *oracle
 	table  *ipvsctl.Memory
 	begun  time.Time
+	names  names
 
 	director *Director
 	journal  *notify.Journal
@@ -87,7 +88,7 @@ type chaos struct {
 func newChaos(t *testing.T, seed uint64, dir string) *chaos {
 	c := &chaos{
 		t: t, rand: rand.New(rand.NewPCG(seed, 0)), dir: dir,
-		table: ipvsctl.NewMemory(nil), begun: time.Now(),
+		table: ipvsctl.NewMemory(nil), begun: time.Now(), names: newNames(),
 	}
 	c.oracle = newOracle(c.complain)
 	return c
@@ -136,6 +137,7 @@ func (c *chaos) event() {
 		{2, c.standBy},
 		{4, c.traffic},
 		{1, c.obey},
+		{3, c.move},
 		{1, func() { c.fix(); c.stop(nil); c.pause(); c.start() }},
 	}
 	total := 0
@@ -181,12 +183,12 @@ func (c *chaos) flap() {
 // blackout takes every server down; they come back one by one.
 func (c *chaos) blackout() {
 	c.say("all servers fail")
-	for _, s := range servers {
+	for _, s := range everyone {
 		c.oracle.set(s, refusing)
 	}
-	for _, i := range c.rand.Perm(len(servers)) {
+	for _, i := range c.rand.Perm(len(everyone)) {
 		c.pause()
-		c.oracle.set(servers[i], healthy)
+		c.oracle.set(everyone[i], healthy)
 	}
 }
 
@@ -248,6 +250,11 @@ func (c *chaos) order() {
 	}
 	if c.coin() {
 		o.Until = o.Since.Add(time.Duration(1+c.rand.IntN(60)) * time.Second)
+	}
+	for _, host := range hosts {
+		if c.names.at[host].String() == at.Real {
+			at.Real = host + ":80"
+		}
 	}
 	all := c.oracle.order(at, o)
 	c.say("orders: %v", all)
@@ -324,7 +331,7 @@ func (c *chaos) standBy() {
 	c.oracle.rest(resting)
 	for range c.rand.IntN(6) {
 		c.pause()
-		[]func(){c.turn, c.flap, c.edit, c.maintenance, c.order, c.byHand, c.refuse, c.crash}[c.rand.IntN(8)]()
+		[]func(){c.turn, c.flap, c.edit, c.maintenance, c.order, c.byHand, c.refuse, c.crash, c.move}[c.rand.IntN(9)]()
 	}
 	c.say("promotion")
 	c.oracle.rest(returning)
@@ -383,7 +390,7 @@ func (c *chaos) byHandInAnOutage() {
 	}
 	c.settle()
 	c.say("all servers fail")
-	for _, s := range servers {
+	for _, s := range everyone {
 		c.oracle.set(s, refusing)
 	}
 	c.settle()
@@ -392,7 +399,7 @@ func (c *chaos) byHandInAnOutage() {
 	}
 	c.settle()
 	c.say("all servers are back")
-	for _, s := range servers {
+	for _, s := range everyone {
 		c.oracle.set(s, healthy)
 	}
 	c.settle()
@@ -401,7 +408,7 @@ func (c *chaos) byHandInAnOutage() {
 // settle ends the trouble that nobody can judge, lets things come to rest and looks at the table.
 func (c *chaos) settle() {
 	c.fix()
-	for _, s := range slices.Concat(servers, otherPorts) {
+	for _, s := range slices.Concat(everyone, otherPorts) {
 		if c.oracle.condition(s) == short {
 			c.oracle.set(s, healthy)
 		}
@@ -433,14 +440,15 @@ func (c *chaos) compare() {
 	}
 }
 
-func (c *chaos) server() netip.AddrPort  { return servers[c.rand.IntN(len(servers))] }
+func (c *chaos) server() netip.AddrPort  { return everyone[c.rand.IntN(len(everyone))] }
 func (c *chaos) virtual() netip.AddrPort { return virtuals[c.rand.IntN(len(virtuals))] }
 
 func (c *chaos) plan(f file) *Plan {
-	cfg, found := parser.Parse(c.t.Context(), "chaos.cf", []byte(f.text(c.dir)), parser.Options{})
+	cfg, found := parser.Parse(c.t.Context(), "chaos.cf", []byte(f.text(c.dir)), parser.Options{Resolver: c.names, Last: c.names.last, Wait: true})
 	if found.HasErrors() {
 		c.t.Fatal(found)
 	}
+	c.names.remember(cfg.Names)
 	p, found := NewPlan(cfg, c.oracle.checker)
 	if found.HasErrors() {
 		c.t.Fatal(found)

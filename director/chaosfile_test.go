@@ -49,7 +49,12 @@ func (c *chaos) newSection() section {
 	}
 	for _, a := range servers {
 		if c.rand.IntN(3) == 0 {
-			s.servers = append(s.servers, entry{a, uint32(c.rand.IntN(5)), c.coin()})
+			s.servers = append(s.servers, entry{addr: a, weight: uint32(c.rand.IntN(5)), masq: c.coin()})
+		}
+	}
+	for _, host := range hosts {
+		if c.rand.IntN(4) == 0 {
+			s.servers = append(s.servers, entry{c.names.at[host], 1 + uint32(c.rand.IntN(4)), c.coin(), host, false})
 		}
 	}
 	return s
@@ -86,7 +91,11 @@ func (c *chaos) touched(s section) section {
 		s.repair = !s.repair
 	default:
 		if len(s.servers) > 0 {
-			s.servers[c.rand.IntN(len(s.servers))].weight = uint32(c.rand.IntN(5))
+			e := &s.servers[c.rand.IntN(len(s.servers))]
+			e.weight = uint32(c.rand.IntN(5))
+			if e.name != "" {
+				e.weight++
+			}
 		}
 	}
 	return s
@@ -128,12 +137,16 @@ type entry struct {
 	addr   netip.AddrPort
 	weight uint32
 	masq   bool
+	name   string // of a server that may move
+	// elsewhere: this is not where the name is now
+	elsewhere bool
 }
 
 var (
 	virtuals   = addresses("10.1.0.", 4)
 	servers    = addresses("10.2.0.", 9)
-	otherPorts = atPort81(servers)
+	everyone   = slices.Concat(servers, homes["web1"], homes["web2"])
+	otherPorts = atPort81(everyone)
 	sorry      = netip.MustParseAddrPort("127.0.0.1:80")
 	foreign    = netip.MustParseAddrPort("10.9.0.1:80") // somebody else's virtual service
 	schedulers = []string{"wrr", "wlc", "rr"}
@@ -161,7 +174,7 @@ func keyFor(a netip.AddrPort) ipvsctl.Key { return ipvsctl.Key{Protocol: ipvsctl
 func (f file) text(maintenanceDir string) string {
 	yes := map[bool]string{true: "yes", false: "no"}
 	var out strings.Builder
-	fmt.Fprintf(&out, "maintenancedir = %s\n", maintenanceDir)
+	fmt.Fprintf(&out, "resolve = 30\nmaintenancedir = %s\n", maintenanceDir)
 	for _, a := range virtuals {
 		s, in := f[a]
 		if !in {
@@ -169,7 +182,11 @@ func (f file) text(maintenanceDir string) string {
 		}
 		fmt.Fprintf(&out, "virtual = %s\n", a)
 		for _, e := range s.servers {
-			fmt.Fprintf(&out, "\treal = %s %s %d\n", e.addr, map[bool]string{true: "masq", false: "gate"}[e.masq], e.weight)
+			addr := e.addr.String()
+			if e.name != "" {
+				addr = e.name + ":80"
+			}
+			fmt.Fprintf(&out, "\treal = %s %s %d\n", addr, map[bool]string{true: "masq", false: "gate"}[e.masq], e.weight)
 		}
 		if s.fallback {
 			fmt.Fprintf(&out, "\tfallback = %s\n", sorry)

@@ -79,7 +79,7 @@ func (d *Director) endMoved() {
 		})
 		for _, s := range goes {
 			gone[s], v.dirty = true, true
-			if _, in := v.weightAt(s.dest.Addr); in && !d.standby {
+			if _, in := v.weightAt(s.dest.Addr); (in || v.written == nil) && !d.standby {
 				v.sendOff(leaver{Leaver: Leaver{Key: v.key, Addr: s.dest.Addr, Name: s.name()}})
 			}
 		}

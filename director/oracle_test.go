@@ -40,6 +40,7 @@ type oracle struct {
 	claims     []ipvsctl.Key // what the daemon says may be in the table by it
 	leaveOracle
 	guardOracle
+	movedOracle
 	lines []string
 }
 
@@ -135,6 +136,7 @@ func newOracle(complain func(string, ...any)) *oracle {
 
 		leaveOracle: newLeaveOracle(),
 		guardOracle: newGuardOracle(),
+		movedOracle: newMovedOracle(),
 	}
 }
 
@@ -153,6 +155,8 @@ func (o *oracle) offer(f file) {
 	for addr, s := range f {
 		for _, e := range s.servers {
 			at := spot{keyFor(addr), e.addr}
+			_, was := o.files[0][addr].entry(e.addr)
+			o.rechecked[at] = o.rechecked[at] || was && !o.asBefore(addr, s, e)
 			o.changed[at] = o.changed[at] || !o.asBefore(addr, s, e)
 		}
 	}
@@ -168,7 +172,7 @@ func (o *oracle) take(f file) {
 	clear(o.touched)
 	kept := map[probe]bool{}
 	for _, s := range f {
-		for _, e := range s.servers {
+		for _, e := range s.places() {
 			for _, p := range s.probes(e) {
 				kept[p] = true
 			}
@@ -217,7 +221,12 @@ func (o *oracle) order(at Backend, order Order) Orders {
 	} else {
 		o.orders[at] = order
 	}
-	o.disturbed[netip.MustParseAddrPort(at.Real)] = time.Now()
+	if real, err := netip.ParseAddrPort(at.Real); err == nil {
+		o.disturbed[real] = time.Now()
+	}
+	for _, a := range homes[strings.TrimSuffix(at.Real, ":80")] {
+		o.disturbed[a] = time.Now()
+	}
 	return maps.Clone(o.orders)
 }
 
@@ -229,11 +238,19 @@ func (o *oracle) given() Orders {
 
 // orderFor is the order for a server that holds, some time ago.
 func (o *oracle) orderFor(key ipvsctl.Key, e entry, ago time.Duration) Order {
-	order := o.orders[Backend{Virtual: "tcp:" + key.Addr.String(), Real: e.addr.String()}]
-	if order.IsOver(time.Now().Add(-ago)) {
-		return Order{}
+	called := []string{e.addr.String()}
+	if e.name != "" {
+		called = append(called, e.name+":80")
 	}
-	return order
+	if !e.elsewhere {
+		slices.Reverse(called)
+	}
+	for _, name := range called {
+		if order, given := o.orders[Backend{Virtual: "tcp:" + key.Addr.String(), Real: name}]; given && !order.IsOver(time.Now().Add(-ago)) {
+			return order
+		}
+	}
+	return Order{}
 }
 
 // weightOf is the weight that a server has when it is up.
@@ -274,7 +291,7 @@ func (o *oracle) settle(table ipvsctl.Table) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for at, was := range o.byHand {
-		if o.quota(at.key, o.files[0][at.key.Addr]) > 0 {
+		if o.quota(at.key, o.files[0][at.key.Addr]) > 0 || isHome(at.addr) {
 			continue // who is held did not come to another rest: it may stay until a reload
 		}
 		now := o.restOf(at)
@@ -462,6 +479,7 @@ func (o *oracle) expected(have ipvsctl.Table, now *Snapshot) ipvsctl.Table {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.findHeld(have, now)
+	o.findMoved(have)
 	table := ipvsctl.Table{}
 	if o.foreign {
 		table[keyFor(foreign)] = ipvsctl.Service{Key: keyFor(foreign), Settings: ipvsctl.Settings{Scheduler: "rr"}}
@@ -489,6 +507,13 @@ func (o *oracle) dests(key ipvsctl.Key, s section) map[netip.AddrPort]ipvsctl.De
 			have[e.addr] = e.dest(o.weightOf(key, e, 0))
 		case s.quiescent:
 			have[e.addr] = e.dest(0)
+		}
+	}
+	for _, e := range s.places() {
+		if o.servesOn[spot{key, e.addr}] {
+			drained := o.orderFor(key, e, 0).Kind == Drain
+			available = available || !drained
+			have[e.addr] = e.dest(map[bool]uint32{false: o.weightOf(key, e, 0)}[drained])
 		}
 	}
 	if s.fallback && !available {
@@ -545,6 +570,8 @@ func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 	clear(o.gone)
 	clear(o.found)
 	clear(o.changed)
+	clear(o.rechecked)
+	clear(o.moved)
 	clear(o.sorryIn)
 	o.left, o.ending = -1, false
 	if o.refusal == everything {

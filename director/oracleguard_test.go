@@ -15,13 +15,14 @@ type guardOracle struct {
 	held           map[spot]bool // found at rest: in service, though it fails
 	heldAndDrained map[spot]bool
 	gone           map[spot]bool // the daemon took it out of service, and it did not pass since
+	rechecked      map[spot]bool // a reload gave it other checks: whoever was held stays so until they have results
 	obeyed         map[string]bool
 	putIn          map[spot]bool // by hand, with a weight, while it had none: nobody who fails is held by that
 	troubled       time.Time     // something but a check changed what serves
 }
 
 func newGuardOracle() guardOracle {
-	return guardOracle{held: map[spot]bool{}, heldAndDrained: map[spot]bool{}, gone: map[spot]bool{}, obeyed: map[string]bool{}, putIn: map[spot]bool{}}
+	return guardOracle{held: map[spot]bool{}, heldAndDrained: map[spot]bool{}, gone: map[spot]bool{}, obeyed: map[string]bool{}, putIn: map[spot]bool{}, rechecked: map[spot]bool{}}
 }
 
 // guardQuiet is how long after trouble nobody counts who serves: until changes by hand are seen, and new checks have results.
@@ -76,7 +77,7 @@ func (o *oracle) findHeld(have ipvsctl.Table, now *Snapshot) {
 		}
 		var held []spot
 		serving := 0
-		for _, e := range s.servers {
+		for _, e := range s.places() {
 			at := spot{key, e.addr}
 			d, in := have[key].Dests[e.addr]
 			passes, drained := o.passesAll(s, e), o.orderFor(key, e, 0).Kind == Drain
@@ -142,7 +143,7 @@ func (o *oracle) isTooFew(op ipvsctl.Op, sections []section, after ipvsctl.Servi
 		return false
 	}
 	serving := 0
-	for _, e := range s.servers {
+	for _, e := range s.places() {
 		if after.Dests[e.addr].Weight > 0 {
 			serving++
 		}

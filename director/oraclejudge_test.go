@@ -75,8 +75,8 @@ func (o *oracle) mayServe(key ipvsctl.Key, s section, d ipvsctl.Dest) bool {
 			return o.is(up, key, s, e) || o.is(unknown, key, s, e) && !o.sorryIn[key]
 		})
 	}
-	e, in := s.entry(d.Addr)
-	return in && (d == e.dest(o.weightOf(key, e, 0)) || d == e.dest(o.weightOf(key, e, grace))) && (!o.is(down, key, s, e) || o.mayBeHeld(key, s, e)) && !o.is(unknown, key, s, e)
+	e, in := entryAt(s.places(), d.Addr)
+	return in && (d == e.dest(o.weightOf(key, e, 0)) || d == e.dest(o.weightOf(key, e, grace))) && (!o.is(down, key, s, e) || o.mayBeHeld(key, s, e)) && (!o.is(unknown, key, s, e) || o.mayBeHeld(key, s, e) && o.rechecked[spot{key, e.addr}])
 }
 
 // mustServe reports whether nothing speaks against a server that is in service.
@@ -94,7 +94,7 @@ func (o *oracle) someoneCould(key ipvsctl.Key, s section, gone netip.AddrPort) b
 		if o.mustServe(key, s, e.addr) && !held {
 			return true
 		}
-		_, configured := s.entry(gone)
+		_, configured := entryAt(s.places(), gone)
 		if o.is(unknown, key, s, e) && !held && !configured && gone != sorry {
 			return true
 		}
@@ -121,6 +121,8 @@ func (o *oracle) is(x verdict, key ipvsctl.Key, s section, e entry) bool {
 		return false
 	case s.check == "off" || o.isMaintained(key, e) || o.orderFor(key, e, 0).Kind == Drain:
 		return x == down
+	case e.elsewhere || o.moved[e.name]:
+		return false
 	default:
 		return o.verdict(key, s, e, 0) == x && o.verdict(key, s, e, grace) == x
 	}
@@ -186,8 +188,10 @@ func (o *oracle) disturbedLately(a netip.AddrPort) bool {
 	return ever && time.Since(at) < grace
 }
 
-func (s section) entry(a netip.AddrPort) (entry, bool) {
-	for _, e := range s.servers {
+func (s section) entry(a netip.AddrPort) (entry, bool) { return entryAt(s.servers, a) }
+
+func entryAt(list []entry, a netip.AddrPort) (entry, bool) {
+	for _, e := range list {
 		if e.addr == a {
 			return e, true
 		}

@@ -109,6 +109,7 @@ func (o *oracle) withoutLeavers(table ipvsctl.Table) ipvsctl.Table {
 			gone = append(gone, at)
 		}
 	}
+	o.withoutMoved(table)
 	return table
 }
 

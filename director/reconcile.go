@@ -40,6 +40,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 		}
 		v.dirty = v.dirty && !d.standby // a promotion makes all so
 	}
+	d.endMoved() // those whom the guard does not hold any more
 	for _, v := range d.served() {
 		switch {
 		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() || ctx.Err() != nil:
