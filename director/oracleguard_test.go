@@ -81,7 +81,7 @@ func (o *oracle) findHeld(have ipvsctl.Table, now *Snapshot) {
 			at := spot{key, e.addr}
 			d, in := have[key].Dests[e.addr]
 			passes, drained := o.passesAll(s, e), o.orderFor(key, e, 0).Kind == Drain
-			if passes {
+			if passes && !e.elsewhere {
 				delete(o.putIn, at)
 			}
 			switch {

@@ -102,7 +102,7 @@ func (o *oracle) withoutLeavers(table ipvsctl.Table) ipvsctl.Table {
 	defer o.mu.Unlock()
 	for at, until := range o.mayStay {
 		d, in := table[at.key].Dests[at.addr]
-		if in && d.Weight == 0 && o.busy[at.addr] && time.Since(until) < 2*lookInterval {
+		if in && !o.servesOn[at] && d.Weight == 0 && o.busy[at.addr] && time.Since(until) < 2*lookInterval {
 			delete(table[at.key].Dests, at.addr)
 		}
 		if !in && time.Now().Before(o.mustStay[at]) {

@@ -123,7 +123,7 @@ func (o *oracle) findMoved(have ipvsctl.Table) {
 			}
 			d := have[at.key].Dests[e.addr] // one at weight 0 that is not drained by order left already
 			in := d.Weight > 0 || o.orderFor(at.key, e, 0).Kind == Drain && d.Addr.IsValid()
-			may := in && !o.isMaintained(at.key, e) && !o.isInPlace(at.key, s, e.name)
+			may := in && !o.putIn[at] && !o.isMaintained(at.key, e) && !o.isInPlace(at.key, s, e.name)
 			o.servesOn[at] = may && (o.passesAll(s, e) || o.held[at] || o.heldAndDrained[at])
 			delete(o.held, at)
 			delete(o.heldAndDrained, at)
