@@ -129,7 +129,7 @@ func (c *chaos) event() {
 		{5, c.edit},
 		{4, c.maintenance},
 		{4, c.order},
-		{6, c.byHand},
+		{6, func() { c.byHand() }},
 		{1, c.byHandInAnOutage},
 		{4, c.refuse},
 		{1, func() { c.stop(ErrHandover); c.pause(); c.start() }},
@@ -261,8 +261,8 @@ func (c *chaos) order() {
 	c.director.Order(c.t.Context(), all)
 }
 
-// byHand does to the table what an operator may do with ipvsadm.
-func (c *chaos) byHand() {
+// byHand does to the table what an operator may do with ipvsadm, and tells to whom.
+func (c *chaos) byHand() (touched netip.AddrPort) {
 	key := keyFor(c.virtual())
 	v, there := c.read()[key]
 	op := ipvsctl.Op{Key: key, Settings: v.Settings, Dest: ipvsctl.Dest{Addr: c.touchedServer(), Forward: ipvsctl.Route, Weight: uint32(c.rand.IntN(4))}}
@@ -283,13 +283,14 @@ func (c *chaos) byHand() {
 		op.Kind = ipvsctl.AddDest
 	}
 	if !there {
-		return
+		return touched
 	}
 	c.say("by hand: %v", op)
 	c.oracle.hand(op, v)
 	if err := c.table.Do(c.t.Context(), op)[0]; err != nil && !ipvsctl.IsMissing(err) {
 		c.t.Fatal(err)
 	}
+	return op.Dest.Addr
 }
 
 // touchedServer is whom a change by hand meets: sometimes the fallback server.
@@ -331,7 +332,7 @@ func (c *chaos) standBy() {
 	c.oracle.rest(resting)
 	for range c.rand.IntN(6) {
 		c.pause()
-		[]func(){c.turn, c.flap, c.edit, c.maintenance, c.order, c.byHand, c.refuse, c.crash, c.move}[c.rand.IntN(9)]()
+		[]func(){c.turn, c.flap, c.edit, c.maintenance, c.order, func() { c.byHand() }, c.refuse, c.crash, c.move}[c.rand.IntN(9)]()
 	}
 	c.say("promotion")
 	c.oracle.rest(returning)
@@ -381,17 +382,24 @@ func (c *chaos) stop(cause error) {
 }
 
 // byHandInAnOutage changes a server, or the fallback server, before or in an outage of all. What was done to
-// whom the outage moved is kept no longer.
+// whom the outage moved is kept no longer. Sometimes the outage begins before the daemon noticed, and spares that server.
 func (c *chaos) byHandInAnOutage() {
 	c.settle()
-	before := c.coin()
+	before, unnoticed := c.coin(), c.coin()
+	var spared netip.AddrPort
 	if before {
-		c.byHand()
+		touched := c.byHand()
+		if unnoticed {
+			spared = touched
+		} else {
+			c.settle()
+		}
 	}
-	c.settle()
-	c.say("all servers fail")
+	c.say("all servers fail, but for %v", spared)
 	for _, s := range everyone {
-		c.oracle.set(s, refusing)
+		if s != spared {
+			c.oracle.set(s, refusing)
+		}
 	}
 	c.settle()
 	if !before {

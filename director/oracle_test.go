@@ -28,6 +28,7 @@ type oracle struct {
 	changed    map[spot]bool        // a reload gave it other rules or another check
 	sorryIn    map[ipvsctl.Key]bool // the fallback server is in, as the daemon left it
 	byHand     map[spot]rest        // changed without repair: may stay while it rests like this
+	unseen     map[spot]bool        // changed by hand, with repair or without: the daemon may not know until a quiet time
 	orders     Orders               // also those that are over
 	maintained map[netip.AddrPort]bool
 	disturbed  map[netip.AddrPort]time.Time // when an order or a maintenance file came or went
@@ -129,6 +130,7 @@ func newOracle(complain func(string, ...any)) *oracle {
 		changed:    map[spot]bool{},
 		sorryIn:    map[ipvsctl.Key]bool{},
 		byHand:     map[spot]rest{},
+		unseen:     map[spot]bool{},
 		orders:     Orders{},
 		maintained: map[netip.AddrPort]bool{},
 		disturbed:  map[netip.AddrPort]time.Time{},
@@ -266,6 +268,7 @@ func (o *oracle) hand(op ipvsctl.Op, before ipvsctl.Service) {
 	defer o.mu.Unlock()
 	o.troubled = time.Now()
 	o.notePutIn(op, before)
+	o.unseen[spot{op.Key, op.Dest.Addr}] = true
 	o.foreign = o.foreign || op.Key.Addr == foreign
 	o.touch(op)
 	if s := o.files[0][op.Key.Addr]; !s.repair && op.Kind >= ipvsctl.AddDest {
@@ -290,6 +293,7 @@ const (
 func (o *oracle) settle(table ipvsctl.Table) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	clear(o.unseen)
 	for at, was := range o.byHand {
 		if o.quota(at.key, o.files[0][at.key.Addr]) > 0 || isHome(at.addr) {
 			continue // who is held did not come to another rest: it may stay until a reload

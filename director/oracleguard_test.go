@@ -139,7 +139,7 @@ func (o *oracle) isTooFew(op ipvsctl.Op, sections []section, after ipvsctl.Servi
 	}
 	s := sections[0]
 	e, in := s.entry(op.Dest.Addr)
-	if !in || o.verdict(op.Key, s, e, 0) != down || o.isMaintained(op.Key, e) || o.orderFor(op.Key, e, 0) != (Order{}) || o.obeyed["tcp:"+op.Key.Addr.String()] {
+	if !in || o.weightOf(op.Key, e, 0) == 0 || o.verdict(op.Key, s, e, 0) != down || o.isMaintained(op.Key, e) || o.orderFor(op.Key, e, 0) != (Order{}) || o.obeyed["tcp:"+op.Key.Addr.String()] {
 		return false
 	}
 	serving := 0

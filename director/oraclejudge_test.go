@@ -14,6 +14,7 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 	defer o.mu.Unlock()
 	o.note("         " + op.String())
 	defer o.noteGone(op, before, after)
+	defer delete(o.unseen, spot{op.Key, op.Dest.Addr})
 	if op.Key.Addr == foreign {
 		return "this virtual service is not ours"
 	}
@@ -90,7 +91,7 @@ func (o *oracle) mustServe(key ipvsctl.Key, s section, addr netip.AddrPort) bool
 func (o *oracle) someoneCould(key ipvsctl.Key, s section, gone netip.AddrPort) bool {
 	allDown := true
 	for _, e := range s.servers {
-		_, held := o.byHand[spot{key, e.addr}]
+		held := o.isByHand(spot{key, e.addr})
 		if o.mustServe(key, s, e.addr) && !held {
 			return true
 		}
@@ -100,8 +101,13 @@ func (o *oracle) someoneCould(key ipvsctl.Key, s section, gone netip.AddrPort) b
 		}
 		allDown = allDown && o.is(down, key, s, e)
 	}
-	_, held := o.byHand[spot{key, sorry}]
-	return allDown && s.fallback && !held
+	return allDown && s.fallback && !o.isByHand(spot{key, sorry})
+}
+
+// isByHand reports whether a server may be out because somebody else took it out.
+func (o *oracle) isByHand(at spot) bool {
+	_, kept := o.byHand[at]
+	return kept || o.unseen[at]
 }
 
 // verdict of a server in one virtual service.
