@@ -196,7 +196,7 @@ bench-compare:
 	@BENCHSTAT=$(BENCHSTAT) testdata/bench-compare '$(BASE)'
 
 # Each fuzz target for FUZZTIME: go test takes one at a time. Without a limit it spends its time making its finds smaller.
-# FUZZTIME is a number of runs: at the end of a time go test fails now and then, with "context deadline exceeded".
+# FUZZTIME is a number of runs: at the end of a time go test may fail, with "context deadline exceeded".
 fuzz:
 	@for package in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
