@@ -23,9 +23,12 @@ func (s *starts) check(took time.Duration, ok bool) Checker {
 		s.mu.Lock()
 		s.at = append(s.at, time.Since(s.begin))
 		s.mu.Unlock()
+		if took == 0 {
+			return Result{OK: ok} // no timer: Go's own code for many of them breaks under the race detector, once in many runs
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(took): // 0 is at once
+		case <-time.After(took):
 		}
 		return Result{OK: ok}
 	})
