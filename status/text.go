@@ -41,28 +41,7 @@ func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, va
 func (t page) daemon(r *Report) {
 	t.printf("%s, version %s, up for %s\n", r.doing(), r.Version, short(r.Time.Sub(*r.Started)))
 	t.printf("configuration of %s ago, %d reloads, %d refused\n", short(r.Time.Sub(r.Reloads.Last)), r.Reloads.Succeeded, r.Reloads.Refused)
-	t.told(0, "the last reload was refused: ", r.Reloads.Error)
-	t.told(0, "the table can't be read: ", r.Table.Error)
-	if r.Table.Removing > 0 {
-		t.remark(0, fmt.Sprintf("%d virtual services are to be removed and still in the table", r.Table.Removing))
-	}
-	t.told(0, "mark rules can't be set: ", r.MarkError)
-	for _, n := range r.Names {
-		if n.Address != "" { // the servers of one without are remarked on themselves
-			t.remark(0, fmt.Sprintf("the name %s cannot be looked up, its last address %s is used: %s", n.Name, n.Address, n.Error))
-		}
-	}
-	for _, o := range r.Orders {
-		if o.Lost {
-			t.remark(0, fmt.Sprintf("an order for %s of %s, which the file does not have: %s", o.Real, o.Virtual, o))
-		}
-	}
-	if r.Checks.Overdue >= 1 {
-		t.remark(0, "checks are late by "+short(time.Duration(r.Checks.Overdue*float64(time.Second))))
-	}
-	if r.Checks.Shortages > 0 {
-		t.remark(0, fmt.Sprintf("%d checks failed by shortages of this machine", r.Checks.Shortages))
-	}
+	t.remarks(0, r.Remarks())
 }
 
 // doing is the daemon's role, and what else it is about.
@@ -78,15 +57,8 @@ func (r *Report) doing() string {
 }
 
 func (t page) virtual(v *Virtual, now time.Time) {
-	up := 0
-	for i := range v.Servers {
-		if v.Servers[i].State == "up" {
-			up++
-		}
-	}
-	t.printf("%s %s, %d of %d up\n", v.ID, cmp.Or(v.Scheduler, "none"), up, len(v.Servers))
-	t.told(2, "the table refuses it: ", v.Error)
-	t.guard(v.Guard)
+	t.printf("%s %s, %d of %d up\n", v.ID, cmp.Or(v.Scheduler, "none"), v.Up(), len(v.Servers))
+	t.remarks(2, v.Remarks())
 	for i := range v.Servers {
 		t.server(&v.Servers[i], now)
 	}
@@ -96,8 +68,8 @@ func (t page) virtual(v *Virtual, now time.Time) {
 	if v.Fallback != nil {
 		t.fallback(v.Fallback)
 	}
-	if len(v.Added) > 0 {
-		t.remark(2, "added externally: "+strings.Join(v.Added, ", ")+"; kept until a reload")
+	if added := v.addedByHand(); added != "" {
+		t.remark(2, added)
 	}
 }
 
@@ -106,17 +78,6 @@ func (t page) leaver(l *Leaver) {
 	t.remark(4, l.Note)
 	if l.ByHand {
 		t.remark(4, "changed externally; kept until its time is over, or a reload")
-	}
-}
-
-// guard tells of keepserving where it makes a difference.
-func (t page) guard(g *Guard) {
-	switch {
-	case g == nil:
-	case g.Obeys:
-		t.remark(2, "by order the checks have their way until every server is up: keepserving holds nobody")
-	case g.Held > 0:
-		t.remark(2, fmt.Sprintf("keepserving holds %d in service though their checks fail: the least is %d", g.Held, g.Keeps))
 	}
 }
 
@@ -148,27 +109,7 @@ func (t page) server(s *Server, now time.Time) {
 		active = strconv.FormatUint(uint64(s.Connections.Active), 10)
 	}
 	t.row(s.Real, s.State, short(now.Sub(s.Since)), weightOf(s.TableWeight), active, s.Check.summary(now))
-	t.told(4, "its address is ", s.Address)
-	t.told(4, "", s.Reason)
-	for _, c := range s.EachCheck {
-		t.remark(4, fmt.Sprintf("%s: %s (%s)", c.Name, c.State, c.Last.summary(now)))
-	}
-	if s.Check != nil && !s.Check.OK && !strings.HasSuffix(s.Reason, s.Check.Detail) {
-		t.remark(4, "last check: "+s.Check.Detail)
-	}
-	if s.Check != nil {
-		t.told(4, "warning: ", s.Check.Warning)
-	}
-	if s.Drained && s.State != "drained" {
-		t.remark(4, "drained too: it gets no new connections when it is up again")
-	}
-	if s.Note != s.Reason {
-		t.told(4, "", s.Note)
-	}
-	t.told(4, "its state is kept: ", s.Unjudged)
-	if s.ByHand {
-		t.remark(4, "changed externally; kept until the server's state changes, or a reload")
-	}
+	t.remarks(4, s.Remarks(now))
 }
 
 // row is one server. A name that is too long for its column has a line of its own.
@@ -192,10 +133,9 @@ func (c *Check) summary(now time.Time) string {
 	}
 }
 
-// told writes a remark that ends with what was told, if anything was.
-func (t page) told(indent int, about, what string) {
-	if what != "" {
-		t.remark(indent, about+what)
+func (t page) remarks(indent int, all []string) {
+	for _, sentence := range all {
+		t.remark(indent, sentence)
 	}
 }
 

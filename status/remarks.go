@@ -1,0 +1,110 @@
+package status
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// sentences are remarks, with what others said as they said it: who shows them escapes it.
+type sentences []string
+
+func (all *sentences) add(format string, values ...any) {
+	*all = append(*all, fmt.Sprintf(format, values...))
+}
+
+// told adds a remark that ends with what was told, if anything was.
+func (all *sentences) told(about, what string) {
+	if what != "" {
+		*all = append(*all, about+what)
+	}
+}
+
+// Remarks are what is wrong with the daemon as a whole, a sentence each. They have words of others: escape them.
+func (r *Report) Remarks() []string {
+	var all sentences
+	all.told("the last reload was refused: ", r.Reloads.Error)
+	all.told("the table can't be read: ", r.Table.Error)
+	if r.Table.Removing > 0 {
+		all.add("%d virtual services are to be removed and still in the table", r.Table.Removing)
+	}
+	all.told("mark rules can't be set: ", r.MarkError)
+	for _, n := range r.Names {
+		if n.Address != "" { // the servers of one without are remarked on themselves
+			all.add("the name %s cannot be looked up, its last address %s is used: %s", n.Name, n.Address, n.Error)
+		}
+	}
+	for _, o := range r.Orders {
+		if o.Lost {
+			all.add("an order for %s of %s, which the file does not have: %s", o.Real, o.Virtual, o)
+		}
+	}
+	if r.Checks.Overdue >= 1 {
+		all.add("checks are late by %s", short(time.Duration(r.Checks.Overdue*float64(time.Second))))
+	}
+	if r.Checks.Shortages > 0 {
+		all.add("%d checks failed by shortages of this machine", r.Checks.Shortages)
+	}
+	return all
+}
+
+// Up is how many servers are up.
+func (v *Virtual) Up() int {
+	up := 0
+	for i := range v.Servers {
+		if v.Servers[i].State == "up" {
+			up++
+		}
+	}
+	return up
+}
+
+// Remarks are what is wrong with a virtual service besides its servers, and what keepserving does where that makes a
+// difference. They have words of others: escape them.
+func (v *Virtual) Remarks() []string {
+	var all sentences
+	all.told("the table refuses it: ", v.Error)
+	switch g := v.Guard; {
+	case g == nil:
+	case g.Obeys:
+		all.add("by order the checks have their way until every server is up: keepserving holds nobody")
+	case g.Held > 0:
+		all.add("keepserving holds %d in service though their checks fail: the least is %d", g.Held, g.Keeps)
+	}
+	return all
+}
+
+// addedByHand tells of destinations that are not configured; "" where there are none.
+func (v *Virtual) addedByHand() string {
+	if len(v.Added) == 0 {
+		return ""
+	}
+	return "added externally: " + strings.Join(v.Added, ", ") + "; kept until a reload"
+}
+
+// Remarks are what there is to tell of a server besides its numbers. They have words of others: escape them.
+func (s *Server) Remarks(now time.Time) []string {
+	var all sentences
+	all.told("its address is ", s.Address)
+	all.told("", s.Reason)
+	for _, c := range s.EachCheck {
+		all.add("%s: %s (%s)", c.Name, c.State, c.Last.summary(now))
+	}
+	if s.Check != nil && !s.Check.OK && !strings.HasSuffix(s.Reason, s.Check.Detail) {
+		all.add("last check: %s", s.Check.Detail)
+	}
+	if s.Check != nil {
+		all.told("warning: ", s.Check.Warning)
+	}
+	if s.Drained && s.State != "drained" {
+		all.add("drained too: it gets no new connections when it is up again")
+	}
+	if s.Note != s.Reason {
+		all.told("", s.Note)
+	}
+	all.told("its state is kept: ", s.Unjudged)
+	if s.ByHand {
+		all.add("changed externally; kept until the server's state changes, or a reload")
+	}
+	return all
+}
