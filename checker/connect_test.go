@@ -118,7 +118,7 @@ func TestOurShortageIsNotTheServersFailure(t *testing.T) {
 func TestBlame(t *testing.T) {
 	for err, local := range map[error]bool{
 		syscall.EMFILE: true, syscall.ENFILE: true, syscall.ENOMEM: true, syscall.ENOBUFS: true, syscall.EADDRNOTAVAIL: true,
-		syscall.ECONNREFUSED: false, syscall.EHOSTUNREACH: false, syscall.ENETUNREACH: false, syscall.EPERM: false,
+		syscall.ECONNREFUSED: false, syscall.EHOSTUNREACH: false, syscall.ENETUNREACH: false, syscall.EPERM: true, syscall.EACCES: false,
 		syscall.ETIMEDOUT: false, os.ErrDeadlineExceeded: false, net.ErrClosed: false,
 	} {
 		wrapped := stageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)})

@@ -99,11 +99,11 @@ func (c *external) notStarted(ctx context.Context, err error) Result {
 		why = reason(err)
 	}
 	r := failed(ctx, &fault{fmt.Sprintf("can't run %s: %s", escape(c.argv[0], 2*maxExcerpt), why), err})
-	if !r.Local {
-		r.Cause = Program
-	}
-	if errors.Is(err, syscall.EAGAIN) { // no more processes
+	switch {
+	case errors.Is(err, syscall.EAGAIN): // no more processes
 		r.Cause, r.Local = Shortage, true
+	case !r.Local || errors.Is(err, syscall.EPERM): // that is said of the program
+		r.Cause, r.Local = Program, false
 	}
 	return r
 }

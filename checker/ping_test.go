@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/checker/icmp"
 )
 
 // fakePinger answers with the errors it was given, in turn.
@@ -34,8 +36,11 @@ func TestPingIsTriedAgainAfterSilenceOnly(t *testing.T) {
 		"third":       {[]error{silent, silent, nil}, 3, Result{OK: true, Stage: AtMatch, Detail: "echo reply after 1.235ms"}},
 		"none":        {[]error{silent, silent, silent}, 3, Result{Stage: AtConnect, Cause: Timeout, Detail: "ping: no answer in 3 times 5s"}},
 		"unreachable": {[]error{silent, syscall.ENETUNREACH}, 2, Result{Stage: AtConnect, Cause: Unreachable, Detail: "ping: network is unreachable"}},
-		"forbidden":   {[]error{syscall.EPERM}, 1, Result{Stage: AtConnect, Detail: "ping: operation not permitted"}},
-		"shortage":    {[]error{syscall.ENOBUFS}, 1, Result{Stage: AtConnect, Cause: Shortage, Local: true, Detail: "ping: no buffer space available"}},
+		"no socket": {[]error{icmp.ErrDenied}, 1, Result{Stage: AtConnect, Cause: Shortage, Local: true,
+			Detail: "ping: forbidden on this machine; CAP_NET_RAW permits it, or a group in net.ipv4.ping_group_range"}},
+		"dropped here":        {[]error{syscall.EPERM}, 1, Result{Stage: AtConnect, Cause: Shortage, Local: true, Detail: "ping: operation not permitted"}},
+		"refused by a router": {[]error{syscall.EACCES}, 1, Result{Stage: AtConnect, Detail: "ping: permission denied"}},
+		"shortage":            {[]error{syscall.ENOBUFS}, 1, Result{Stage: AtConnect, Cause: Shortage, Local: true, Detail: "ping: no buffer space available"}},
 	} {
 		p := &fakePinger{errs: c.errs}
 		spec := anySpec("ping")

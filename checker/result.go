@@ -14,7 +14,7 @@ type Result struct {
 	OK    bool
 	Cause Cause // of a failure
 	Stage Stage // where a failure came; of a success AtConnect when it connected only, else AtMatch or AtStart
-	Local bool  // failed by our own shortage (descriptors, memory, ports): says nothing about the server
+	Local bool  // failed by our own shortage (descriptors, memory, ports, permissions): says nothing about the server
 	// Unjudged is an answer that came and can't be compared with receive in the time that there is for that: it says
 	// nothing about the server either, and the next check is not earlier for it.
 	Unjudged bool

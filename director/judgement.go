@@ -2,6 +2,7 @@ package director
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"ldirectord/checker"
@@ -84,7 +85,8 @@ func (v *virtual) named(s *server, j *judgement, detail string) string {
 	if s.first.next == nil || detail == "" {
 		return detail
 	}
-	return v.checkName(s, j) + ": " + detail
+	name := v.checkName(s, j) + ": "
+	return name + strings.TrimPrefix(detail, name)
 }
 
 // about is a sentence about a check of a server, with the name of the check at its end where there are several.

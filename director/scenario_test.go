@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/icmp"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 	"ldirectord/maintenance"
@@ -42,6 +43,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	up, down ADDR:PORT…   what the checks of these servers say from now on
 //	wrong ADDR:PORT…  they can be connected, and answer wrongly
 //	short ADDR:PORT  the checks fail by our own shortage
+//	no-pings         this machine lets the daemon send none
 //	unjudged ADDR:PORT  the answers can't be judged
 //	hand OP          somebody changes the table: an operation as below
 //	hooks DURATION   how long commands take from now on; only the end of those that are waited for is told
@@ -98,6 +100,7 @@ type scenario struct {
 	client   ipvsctl.Client // the table as the director has it
 	marks    *markRecorder
 	hookTime time.Duration
+	noPings  atomic.Bool
 	director *Director
 	journal  *notify.Journal
 	kinds    map[notify.Kind]int // of its events, guarded by mu
@@ -195,6 +198,8 @@ func (s *scenario) step(words []string, body string) {
 		for _, a := range words[1:] {
 			s.set(netip.MustParseAddrPort(a), words[0])
 		}
+	case "no-pings":
+		s.noPings.Store(true)
 	case "hand":
 		s.hand(words[1:])
 	case "standby", "serve":
@@ -410,13 +415,31 @@ func (s *scenario) check(spec checker.Spec) checker.Result {
 	time.Sleep(time.Duration(octets[3])*time.Millisecond + time.Duration(int(spec.Target.Port()%900)+len(spec.Type))*time.Microsecond)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if spec.Type == "on" {
+	switch {
+	case spec.Type == "on":
 		return checker.Result{OK: true}
+	case spec.Type == "ping" && s.noPings.Load():
+		return noPings(spec)
 	}
 	if r, ok := s.health[spec.Target]; ok {
 		return r
 	}
 	return checker.Result{OK: true}
+}
+
+// noPings is what the check answers where no socket for pings may be opened.
+func noPings(spec checker.Spec) checker.Result {
+	c, err := checker.New(spec, &checker.Env{Pinger: denied{}})
+	if err != nil {
+		panic(err)
+	}
+	return c.Check(context.Background())
+}
+
+type denied struct{}
+
+func (denied) Ping(context.Context, netip.Addr, time.Duration) (time.Duration, error) {
+	return 0, icmp.ErrDenied
 }
 
 func (s *scenario) set(a netip.AddrPort, how string) {

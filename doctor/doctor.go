@@ -110,6 +110,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 	for _, s := range services {
 		e.needed(s)
 		e.templates(s)
+		e.pings(s)
 	}
 	if owns != nil {
 		e.kernel(ctx)

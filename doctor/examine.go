@@ -40,6 +40,7 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 		e.tunnels(s)
 		e.translation(s)
 		e.templates(s)
+		e.pings(s)
 		e.removed(s)
 		e.reuse(s)
 		e.takeOver(s)
@@ -157,6 +158,26 @@ func (e *examination) templates(s director.Service) {
 		e.report(s, Finding{
 			Severity: warning, Kind: "sticky-quiescent", Command: set(expireTemplate, "1"), at: v.At["persistent"],
 			Text: "clients stay with a quiescent server until their persistence ends",
+		})
+	}
+}
+
+// pingAt is where the first check of a virtual service is that pings; without one Line is 0.
+func pingAt(s director.Service) (at parser.Position) {
+	for _, check := range s.Config.Checks() {
+		if check.CheckType == parser.Ping || check.CheckType == parser.Connect && check.Protocol == parser.UDP {
+			return cmp.Or(check.At["checktype"], check.At["virtual"])
+		}
+	}
+	return at
+}
+
+// pings: where none may be sent, servers stay as they are.
+func (e *examination) pings(s director.Service) {
+	if at := pingAt(s); e.noPing && at.Line > 0 {
+		e.report(s, Finding{
+			Severity: warning, Kind: "no-ping", at: at, Command: set("net.ipv4.ping_group_range", "'0 2147483647'"),
+			Text: "this user may send no pings here, nor may a daemon without CAP_NET_RAW: servers that are checked by ping stay as they are, and new ones stay out",
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/checker/icmp"
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/parser"
@@ -200,6 +201,11 @@ var examineCases = map[string]examineCase{
 			f.noIPVS, f.modules = noIPVS("no module", "modprobe ip_vs"), kernelModules{listed: []string{"ip_vs_rr"}, loaded: "/nowhere"}
 		}, want: "broken no-ipvs",
 	},
+	"pings that are forbidden": {
+		config: "virtual = 192.0.2.10:53\n  protocol = udp\n  real = 192.0.2.21:53 masq\n  quiescent = yes\n  checktype = connect\n",
+		spoil:  func(f *facts) { f.noPing = true }, want: "warning no-ping",
+	},
+	"pings that are forbidden and not needed": {config: strings.ReplaceAll(byMasq, "= on", "= connect"), spoil: func(f *facts) { f.noPing = true }},
 	"FTP by masq": {
 		config: strings.ReplaceAll(byMasq, "10:80", "10:21"), want: "broken ftp-module",
 	},
@@ -277,7 +283,9 @@ func servicesOf(t *testing.T, config string) []director.Service {
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
-	plan, found := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, &checker.Env{}) })
+	plan, found := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) {
+		return checker.New(s, &checker.Env{Pinger: icmp.NewOneShotPinger()})
+	})
 	if plan == nil {
 		t.Fatal(found)
 	}

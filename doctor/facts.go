@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
+	"ldirectord/checker/icmp"
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
@@ -32,6 +34,7 @@ type facts struct {
 	listening  listeners                // nil when they are not known
 	neighbours neighbours               // who answers for which address on the network
 	refused    map[netip.AddrPort]error // fallback servers that accept no connection
+	noPing     bool                     // this program may send no pings
 	nat        string                   // a rule that translates the sources of packets, "" for none
 	marks      *fwmark.Machine          // who sets and uses marks; nil when nobody asked
 	owns       func(fwmark.Setting) bool
@@ -61,8 +64,17 @@ func gather(ctx context.Context, services []director.Service, owns func(fwmark.S
 	}
 	f.findRoutes(services)
 	f.readSettings()
+	f.noPing = slices.ContainsFunc(services, func(s director.Service) bool { return pingAt(s).Line > 0 }) && !mayPing(ctx)
 	f.ftpLoaded = isLoaded(ftpModule)
 	return f
+}
+
+// mayPing asks the kernel for a socket, by a ping to the machine itself.
+func mayPing(ctx context.Context) bool {
+	p := icmp.NewOneShotPinger()
+	defer p.Close()
+	_, err := p.Ping(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}), probeTime)
+	return !errors.Is(err, icmp.ErrDenied)
 }
 
 const ftpModule = "ip_vs_ftp"

@@ -41,7 +41,7 @@ func (e exposition) process(s *director.Snapshot, p Process) {
 	e.sample("ldirectord_config_reloads_total", float64(p.Reloads.Refused), "result", "refused")
 	e.family("ldirectord_check_overdue_seconds", "gauge", "By how much the most overdue check is late.")
 	e.sample("ldirectord_check_overdue_seconds", s.Overdue.Seconds())
-	e.family("ldirectord_own_shortages_total", "counter", "Checks that failed because this machine lacked descriptors, memory or ports.")
+	e.family("ldirectord_own_shortages_total", "counter", "Checks that failed because this machine lacked descriptors, memory, ports or permissions.")
 	e.sample("ldirectord_own_shortages_total", float64(s.Shortages))
 	e.family("ldirectord_events_total", "counter", "Events of the journal, such as mail-failed and hook-failed.")
 	for _, kind := range slices.Sorted(maps.Keys(p.Events)) {

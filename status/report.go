@@ -70,7 +70,7 @@ type Order struct {
 // Checks is how the checks as a whole go.
 type Checks struct {
 	Overdue   float64 `json:"overdue_seconds"` // of the check that is most overdue
-	Shortages uint64  `json:"own_shortages"`   // that failed because this machine lacked descriptors, memory or ports
+	Shortages uint64  `json:"own_shortages"`   // that failed because this machine lacked descriptors, memory, ports or permissions
 }
 
 // Table is how the table of IPVS does.

@@ -86,6 +86,9 @@ func (p *Pinger) choose(ipv6 bool) (pinger, error) {
 	return h, nil
 }
 
+// ErrDenied is the error of an echo for which this machine lets the program open no socket.
+var ErrDenied = errors.New("forbidden on this machine; CAP_NET_RAW permits it, or a group in net.ipv4.ping_group_range")
+
 func isDenied(err error) bool { return errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) }
 
 // Close closes the sockets. Echoes that are waited for end with net.ErrClosed.

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,7 +24,7 @@ var loopbacks = []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAd
 // mayPing ends the test where the family is missing or nothing may be sent.
 func mayPing(t *testing.T, to netip.Addr, err error) {
 	t.Helper()
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+	if errors.Is(err, ErrDenied) || errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Skipf("can't ping %v here: %v", to, err)
 	}
 	if err != nil {
@@ -54,9 +53,6 @@ func TestUnprivilegedPing(t *testing.T) {
 		p := NewPinger()
 		p.opened[to.Is6()] = single{&p.asked, false}
 		_, err := p.Ping(t.Context(), to, patient)
-		if isDenied(err) && !strings.Contains(err.Error(), "net.ipv4.ping_group_range") {
-			t.Errorf("%v: not what is missing", err)
-		}
 		mayPing(t, to, err)
 	}
 }

@@ -1,7 +1,7 @@
 package icmp
 
 import (
-	"fmt"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -33,9 +33,10 @@ func (s single) send(batch []*Echo) {
 func (s single) run(p *goping.Pinger, to netip.Addr, n nonce) {
 	err := p.Run()
 	stats := p.Statistics()
+	var call *os.SyscallError
 	switch {
-	case isDenied(err):
-		err = fmt.Errorf("raw sockets need CAP_NET_RAW, and net.ipv4.ping_group_range does not permit the others: %w", err)
+	case isDenied(err) && errors.As(err, &call) && call.Syscall == "socket": // not to send, see checker's isShortage
+		err = ErrDenied
 	case err == nil && stats.PacketsRecv == 0:
 		err = os.ErrDeadlineExceeded
 	}

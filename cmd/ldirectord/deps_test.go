@@ -23,7 +23,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/instance":       {"ldirectord/ipvsctl", "ldirectord/printable"},
 		"ldirectord/maintenance":    {"ldirectord/parser"},
 		"ldirectord/director":       {"ldirectord/checker", "ldirectord/fwmark", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
-		"ldirectord/doctor":         {"ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser", "ldirectord/printable"},
+		"ldirectord/doctor":         {"ldirectord/checker/icmp", "ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser", "ldirectord/printable"},
 		"ldirectord/status":         {"ldirectord/director", "ldirectord/printable"},
 		"ldirectord/daemon":         {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
 		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/daemon", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
