@@ -2,9 +2,11 @@ package checker
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,6 +15,96 @@ import (
 type conn struct {
 	net.Conn
 	unguard func() bool
+	watch   *watch  // nil: nobody wants to know when what was done
+	above   overTLS // what is said over TLS; none in the clear
+}
+
+// overTLS is a connection of TLS, which is watched in place of the one below it.
+type overTLS struct {
+	*tls.Conn
+	watch *watch
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.above.Conn == nil {
+		c.watch.read(n)
+	}
+	return n, err
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if c.above.Conn == nil {
+		c.watch.wrote(n)
+	}
+	return n, err
+}
+
+func (c *overTLS) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.watch.read(n)
+	return n, err
+}
+
+func (c *overTLS) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.watch.wrote(n)
+	return n, err
+}
+
+// openTLS opens TLS on a connection; the connection's deadline bounds it.
+func (c *conn) openTLS(cfg *tls.Config) (*overTLS, error) {
+	c.above = overTLS{tls.Client(c, cfg), c.watch}
+	err := handshake(c.above.Conn)
+	if err == nil {
+		c.watch.mark(MarkTLS)
+	}
+	return &c.above, err
+}
+
+// watch is the context of a check that wants to know when its stages were done. Libraries may read in goroutines that
+// outlive the check.
+type watch struct {
+	context.Context
+	began time.Time
+	done  [Marks]atomic.Uint32 // as Stages
+}
+
+// watching returns the context of a check that begins.
+func watching(ctx context.Context) *watch { return &watch{Context: ctx, began: time.Now()} }
+
+// watchOf is that of a check which runs with a context; nil without one.
+func watchOf(ctx context.Context) *watch {
+	w, _ := ctx.(*watch)
+	return w
+}
+
+// mark notes that a stage is done. Only its first end counts.
+func (w *watch) mark(m Mark) {
+	if w != nil && w.done[m].Load() == 0 {
+		w.done[m].Store(micros(time.Since(w.began)))
+	}
+}
+
+func (w *watch) read(n int) {
+	if n > 0 {
+		w.mark(MarkFirstByte)
+	}
+}
+
+func (w *watch) wrote(n int) {
+	if n > 0 {
+		w.mark(MarkSent)
+	}
+}
+
+// conclude gives the result of the check its stages.
+func (w *watch) conclude(r *Result) {
+	for m := range w.done {
+		r.Stages[m] = w.done[m].Load()
+	}
+	r.conclude(time.Since(w.began))
 }
 
 // guard bounds a connection by the deadline of its check and by ctx.
@@ -21,7 +113,7 @@ func guard(ctx context.Context, c net.Conn, deadline time.Time) (*conn, error) {
 		c.Close()
 		return nil, err
 	}
-	g := &conn{Conn: c}
+	g := &conn{Conn: c, watch: watchOf(ctx)}
 	if ctx.Done() != nil {
 		g.unguard = context.AfterFunc(ctx, func() { c.SetDeadline(longAgo) })
 	}
@@ -58,6 +150,7 @@ func connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout
 	if err != nil {
 		return nil, connectFault(err, timeout)
 	}
+	c.watch.mark(MarkConnect)
 	return c, nil
 }
 
@@ -66,6 +159,7 @@ func resolve(ctx context.Context, host string, deadline time.Time) ([]netip.Addr
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil
 	}
+	defer watchOf(ctx).mark(MarkLookup)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)

@@ -128,12 +128,12 @@ func (b *bounded) Read(p []byte) (int, error) {
 }
 
 func (d *dialogue) openTLS(cfg *tls.Config) error {
-	t := tls.Client(d.conn, cfg)
-	if err := handshake(t); err != nil {
+	t, err := d.conn.openTLS(cfg)
+	if err != nil {
 		d.lost = true
 		return err
 	}
-	d.tls, d.stream, d.bound.from = t, t, t
+	d.tls, d.stream, d.bound.from = t.Conn, t, t
 	return nil
 }
 

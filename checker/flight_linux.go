@@ -31,6 +31,7 @@ type flight struct {
 	sent   bool
 	head   []byte // what was read so far
 	pieces int    // in how many reads
+	stages Stages
 
 	echo  icmp.Echo
 	asked int // how many echo requests were sent
@@ -59,6 +60,7 @@ func (l *loop) connected(ctx context.Context, f *flight) bool {
 	case inProgress(err):
 		return false
 	case err == nil || err == syscall.EISCONN:
+		l.mark(f, MarkConnect)
 		l.finish(ctx, f, f.check.resume(ctx, nil, f.end))
 	default:
 		l.finish(ctx, f, failed(ctx, connectFault(err, f.timeout)))
@@ -79,12 +81,18 @@ func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
 		l.finish(ctx, f, failed(ctx, connectFault(err, f.timeout)))
 		return false, true
 	case n < len(f.request):
+		l.mark(f, MarkConnect)
 		l.handOver(ctx, f, f.request[n:])
 		return false, true
 	}
+	l.mark(f, MarkConnect)
+	l.mark(f, MarkSent)
 	f.sent = true
 	return true, false
 }
+
+// mark notes that a stage is done, at the time when the loop looked last: it looks at many checks at once.
+func (l *loop) mark(f *flight, m Mark) { f.stages[m] = micros(l.now.Sub(f.began)) }
 
 // receive reads what has come, and finishes the check when that is enough.
 func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
@@ -97,6 +105,8 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 			continue
 		case n == 0:
 			err = io.EOF
+		case n > 0 && f.stages[MarkFirstByte] == 0:
+			l.mark(f, MarkFirstByte)
 		}
 		said := l.buf[:max(n, 0)]
 		if len(f.head) > 0 {
@@ -133,10 +143,15 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	}
 	s := &socket{os.NewFile(uintptr(f.fd), "tcp"), f.to}
 	t, check, began, end, head := f.task, f.check, f.began, f.end, f.head
+	w := &watch{Context: ctx, began: began}
+	for m, after := range f.stages {
+		w.done[m].Store(after)
+	}
 	f.head = nil
 	l.release(f)
 	l.pool.running.Go(func() {
-		r := goOn(ctx, check, s, request, head, end)
+		r := goOn(w, check, s, request, head, end)
+		w.conclude(&r)
 		r.Took = time.Since(began)
 		l.pool.finish(ctx, t, r, began)
 	})

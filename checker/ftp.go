@@ -125,8 +125,8 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 func (t ftp) read(ctx context.Context, d *dialogue, data *conn) ([]byte, error) {
 	var from io.Reader = data
 	if d.tls != nil {
-		secured := tls.Client(data, d.offered)
-		if err := handshake(secured); err != nil {
+		secured, err := data.openTLS(d.offered)
+		if err != nil {
 			return nil, &fault{"data: " + err.Error(), err}
 		}
 		defer secured.CloseWrite()

@@ -310,7 +310,7 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun
 		}
 	}
 	defer tcp.Close()
-	if t, ok := stream.(*tls.Conn); ok {
+	if t, ok := stream.(*overTLS); ok {
 		defer t.CloseWrite()
 	}
 	r.reset(stream)
@@ -339,12 +339,12 @@ func (c *httpCheck) request(ctx context.Context, h *hop, deadline time.Time) (tc
 	}
 	stream = tcp
 	if h.tls != nil {
-		t := tls.Client(tcp, h.tls)
-		if err := handshake(t); err != nil {
+		t, err := tcp.openTLS(h.tls)
+		if err != nil {
 			tcp.Close()
 			return nil, nil, err
 		}
-		h.ending = c.rules.warning(t)
+		h.ending = c.rules.warning(t.Conn)
 		stream = t
 	}
 	if _, err := stream.Write(h.request); err != nil {
@@ -392,6 +392,7 @@ func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen s
 		at.said = firstWords(a.statusSaid())
 		return "", fmt.Errorf("status %03d, want %s", a.status, c.wanted)
 	}
+	watchOf(ctx).mark(MarkAnswer)
 	ok, err := c.receive.match(ctx, a.body)
 	switch {
 	case err != nil:

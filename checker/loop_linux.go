@@ -36,6 +36,7 @@ type loop struct {
 	ends    byTime[*flight] // by deadline
 	idle    []*flight       // to be used again
 	soon    bool            // the timer is set for the next look
+	now     time.Time       // when it looked last
 	events  [maxEvents]syscall.EpollEvent
 	buf     [maxHeld]byte
 	pings
@@ -102,6 +103,7 @@ func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
 		l.setTimer(until)
 		var n int
 		n, woken = l.wait()
+		l.now = time.Now()
 		l.takeEchoes(ctx)
 		for _, e := range l.events[:n] {
 			if f := l.watched[e.Fd]; f != nil {
@@ -190,6 +192,9 @@ func (l *loop) newFlight(t *Task) *flight {
 func (l *loop) look(ctx context.Context) {
 	looked := l.fresh
 	l.fresh = l.fresh[:0]
+	if len(looked) > 0 {
+		l.now = time.Now()
+	}
 	for _, f := range looked {
 		if l.step(ctx, f) {
 			continue
@@ -229,7 +234,8 @@ func (l *loop) finish(ctx context.Context, f *flight, r Result) {
 	if f.fd >= 0 {
 		closeSocket(f.fd)
 	}
-	r.Took = time.Since(f.began)
+	r.Took, r.Stages = time.Since(f.began), f.stages
+	r.conclude(r.Took)
 	t, began := f.task, f.began
 	l.release(f)
 	l.pool.finish(ctx, t, r, began)
@@ -245,7 +251,7 @@ func (l *loop) release(f *flight) {
 
 // expire ends the checks whose deadline has passed. An answer that has come by now counts.
 func (l *loop) expire(ctx context.Context) {
-	now := time.Now()
+	now := l.now // the timer has woken the loop since: what ends later ends with the next one
 	for len(l.ends) > 0 && !l.ends[0].end.After(now) {
 		f := l.ends[0]
 		if f.ping != nil {

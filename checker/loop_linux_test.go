@@ -240,6 +240,7 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 			t.Fatal(n, err)
 		}
 		f.end = time.Now()
+		l.now = f.end
 		l.expire(t.Context())
 		if u := p.Take(); len(u) != 1 || !u[0].Result.OK || len(l.ends)+len(l.fresh) != 0 {
 			t.Errorf("%s: %+v", spec.Type, u)

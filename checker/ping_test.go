@@ -45,7 +45,8 @@ func TestPingIsTriedAgainAfterSilenceOnly(t *testing.T) {
 		p := &fakePinger{errs: c.errs}
 		spec := anySpec("ping")
 		spec.Attempts, spec.Timeout = 3, patient
-		if r := build(t, spec, &Env{Pinger: p}).Check(t.Context()); r != c.want || p.asked != c.asked || p.timeouts[0] != patient {
+		r := build(t, spec, &Env{Pinger: p}).Check(t.Context())
+		if r.Stages = (Stages{}); r != c.want || p.asked != c.asked || p.timeouts[0] != patient {
 			t.Errorf("%s: %+v after %d, want %+v after %d", name, r, p.asked, c.want, c.asked)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"syscall"
 	"time"
@@ -25,6 +26,8 @@ type Result struct {
 	// when no answer came.
 	Body string
 	Took time.Duration
+	// Stages are when each stage was done.
+	Stages Stages
 }
 
 // conclusive reports whether the result says something about the server.
@@ -98,6 +101,43 @@ const (
 	AtAnswer               // to read the answer
 	AtMatch                // to compare the answer with receive
 )
+
+// Stages are when each stage of a check was done for the first time, in µs since its start; 0: it was not, or a check of
+// that protocol has none. They need not come in this order: a server that greets says something before anything is sent to it.
+type Stages [Marks]uint32
+
+// Mark is the end of a stage of a check, for those who measure. Its names are stable.
+type Mark uint8
+
+// The marks of a check.
+const (
+	MarkLookup    Mark = iota // a name was looked up
+	MarkConnect               // there is a connection
+	MarkTLS                   // the handshake is over
+	MarkSent                  // the first request was sent
+	MarkFirstByte             // the first of what the server says came
+	MarkAnswer                // the whole answer came, or as much as decides
+	MarkMatch                 // it was compared
+	Marks                     // how many there are
+)
+
+func (m Mark) String() string {
+	return [Marks]string{"lookup", "connect", "TLS", "sent", "first byte", "whole answer", "match"}[m]
+}
+
+// micros is a duration as in Stages.
+func micros(d time.Duration) uint32 { return uint32(min(max(d.Microseconds(), 1), math.MaxUint32)) }
+
+// conclude marks the end of a check that took so long. An answer that was judged is whole.
+func (r *Result) conclude(took time.Duration) {
+	if r.Stage != AtMatch {
+		return
+	}
+	if r.Stages[MarkAnswer] == 0 {
+		r.Stages[MarkAnswer] = micros(took)
+	}
+	r.Stages[MarkMatch] = micros(took)
+}
 
 // staged is an error with the stage in which it came.
 type staged struct {

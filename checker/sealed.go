@@ -18,8 +18,10 @@ type sealed struct {
 
 // Check implements Checker.
 func (c *sealed) Check(ctx context.Context) (r Result) {
+	w := watching(ctx)
+	defer w.conclude(&r)
 	defer c.seal(&r)
-	return c.Checker.Check(ctx)
+	return c.Checker.Check(w)
 }
 
 func (c *sealed) opening() (o opening, ok bool) {

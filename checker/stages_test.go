@@ -1,0 +1,93 @@
+package checker
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// reached are the marks of a check, in their order.
+func (s Stages) reached() string {
+	var names []string
+	for m, at := range s {
+		if at > 0 {
+			names = append(names, Mark(m).String())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func TestStagesOfGoodServers(t *testing.T) {
+	page := func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("fine")) }
+	plain, secure := serveHTTP(t, nil, page), serveHTTP(t, serverTLS(t), page)
+	mail := serveScript(t, "127.0.0.1", nil, say("220 mail"), await("EHLO [127.0.0.1]"), say("250 mail"), await("QUIT"), say("221 bye"))
+	names := serveDatagrams(t, "127.0.0.1", zone{records: []string{"@ 60 IN A 192.0.2.10"}}.udp)
+	onHTTP := func(to netip.AddrPort, url string) Spec {
+		s := httpSpec(to, "fine")
+		s.URL = url
+		return s
+	}
+	for name, c := range map[string]struct {
+		spec Spec
+		want string
+	}{
+		"http":    {onHTTP(plain, "http://"+plain.String()+"/"), "connect, sent, first byte, whole answer, match"},
+		"by name": {onHTTP(plain, "http://localhost:"+port(plain)+"/"), "lookup, connect, sent, first byte, whole answer, match"},
+		"https":   {onHTTP(secure, "https://"+secure.String()+"/"), "connect, TLS, sent, first byte, whole answer, match"},
+		"connect": {connectSpec(plain), "connect"},
+		"smtp":    {Spec{Type: "negotiate", Service: "smtp", Target: mail, NegotiateTimeout: inTime}, "connect, sent, first byte, whole answer, match"},
+		"dns":     {Spec{Type: "negotiate", Service: "dns", Target: names, NegotiateTimeout: inTime, Protocol: "udp", Request: "/a.example", Receive: "192"}, "sent, first byte, whole answer, match"},
+		"off":     {Spec{Type: "on"}, ""},
+	} {
+		for way, made := range map[string]Checker{"in a goroutine": build(t, c.spec, &Env{HostName: "x"}), "in the loop": looped{build(t, c.spec, &Env{HostName: "x"})}} {
+			if r := made.Check(t.Context()); !r.OK || r.Stages.reached() != c.want {
+				t.Errorf("%s %s: %v %s: %s\nwant %s", name, way, r.OK, r.Detail, r.Stages.reached(), c.want)
+			}
+			if name == "smtp" { // its server serves once
+				break
+			}
+		}
+	}
+}
+
+func port(a netip.AddrPort) string { _, p, _ := strings.Cut(a.String(), ":"); return p }
+
+// The stages follow each other, and are no later than the end.
+func TestStagesAreInOrder(t *testing.T) {
+	const slow = 20 * time.Millisecond
+	to := serveHTTP(t, serverTLS(t), func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(slow)
+		w.Write([]byte("fine"))
+		w.(http.Flusher).Flush()
+		time.Sleep(slow)
+		w.Write([]byte(" and over"))
+	})
+	s := httpSpec(to, "over")
+	s.URL = "https://" + to.String() + "/"
+	r := looped{build(t, s, nil)}.Check(t.Context())
+	last := uint32(0)
+	for m, at := range r.Stages {
+		if at < last {
+			t.Errorf("%v at %d µs, before %d", Mark(m), at, last)
+		}
+		last = at
+	}
+	marks := r.Stages
+	if marks[MarkFirstByte]-marks[MarkSent] < uint32(slow.Microseconds()) || marks[MarkAnswer]-marks[MarkFirstByte] < uint32(slow.Microseconds()) {
+		t.Errorf("%v: each took %v", marks, slow)
+	}
+	if took := uint32(r.Took.Microseconds()); last > took+1 {
+		t.Errorf("the end after %d µs, took %d", last, took)
+	}
+}
+
+// A check has an allocation for its stages in a goroutine, and none in the loop.
+func TestStagesCostOneAllocation(t *testing.T) {
+	c := &sealed{Checker: always{OK: true}}
+	if n := testing.AllocsPerRun(100, func() { c.Check(context.Background()) }); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+}
