@@ -40,7 +40,7 @@ func (r *Report) Remarks() []string {
 		}
 	}
 	if r.Checks.Overdue >= 1 {
-		all.add("checks are late by %s", short(time.Duration(r.Checks.Overdue*float64(time.Second))))
+		all.add("checks are late by %s", Short(time.Duration(r.Checks.Overdue*float64(time.Second))))
 	}
 	if r.Checks.Shortages > 0 {
 		all.add("%d checks failed by shortages of this machine", r.Checks.Shortages)
@@ -88,7 +88,7 @@ func (s *Server) Remarks(now time.Time) []string {
 	all.told("its address is ", s.Address)
 	all.told("", s.Reason)
 	for _, c := range s.EachCheck {
-		all.add("%s: %s (%s)", c.Name, c.State, c.Last.summary(now))
+		all.add("%s: %s (%s)", c.Name, c.State, c.Last.Summary(now))
 	}
 	if s.Check != nil && !s.Check.OK && !strings.HasSuffix(s.Reason, s.Check.Detail) {
 		all.add("last check: %s", s.Check.Detail)

@@ -233,7 +233,7 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 	for _, l := range v.Leaving {
 		left := max(l.Until.Sub(now), 0)
 		out.Leaving = append(out.Leaving, Leaver{
-			Real: l.Name, State: "drained", Note: fmt.Sprintf("draining, %s, %s left", director.Carried(l.Carries), short(left)),
+			Real: l.Name, State: "drained", Note: fmt.Sprintf("draining, %s, %s left", director.Carried(l.Carries), Short(left)),
 			TableWeight: l.Effective, ByHand: l.ByHand, Connections: Connections(l.Carries), Left: left.Seconds(),
 		})
 	}

@@ -317,7 +317,7 @@ func TestDurationsAreShort(t *testing.T) {
 		-time.Second: "0s", 0: "0s", 59900 * time.Millisecond: "59s", time.Minute: "1m0s", 61 * time.Minute: "1h1m",
 		time.Hour - time.Second: "59m59s", time.Hour: "1h0m", 24*time.Hour - time.Second: "23h59m", 24 * time.Hour: "1d0h", 25 * time.Hour: "1d1h", 400 * 24 * time.Hour: "400d0h",
 	} {
-		if got := short(d); got != want {
+		if got := Short(d); got != want {
 			t.Errorf("%v is %s, want %s", d, got, want)
 		}
 	}

@@ -39,13 +39,13 @@ type page struct{ w *bufio.Writer }
 func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, values...) }
 
 func (t page) daemon(r *Report) {
-	t.printf("%s, version %s, up for %s\n", r.doing(), r.Version, short(r.Time.Sub(*r.Started)))
-	t.printf("configuration of %s ago, %d reloads, %d refused\n", short(r.Time.Sub(r.Reloads.Last)), r.Reloads.Succeeded, r.Reloads.Refused)
+	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(*r.Started)))
+	t.printf("configuration of %s ago, %d reloads, %d refused\n", Short(r.Time.Sub(r.Reloads.Last)), r.Reloads.Succeeded, r.Reloads.Refused)
 	t.remarks(0, r.Remarks())
 }
 
-// doing is the daemon's role, and what else it is about.
-func (r *Report) doing() string {
+// Doing is the daemon's role, and what else it is about.
+func (r *Report) Doing() string {
 	word := "serving"
 	if r.Role == "standby" {
 		word = "standing by"
@@ -108,7 +108,7 @@ func (t page) server(s *Server, now time.Time) {
 	if s.Connections != nil {
 		active = strconv.FormatUint(uint64(s.Connections.Active), 10)
 	}
-	t.row(s.Real, s.State, short(now.Sub(s.Since)), weightOf(s.TableWeight), active, s.Check.summary(now))
+	t.row(s.Real, s.State, Short(now.Sub(s.Since)), weightOf(s.TableWeight), active, s.Check.Summary(now))
 	t.remarks(4, s.Remarks(now))
 }
 
@@ -122,14 +122,15 @@ func (t page) row(name string, rest ...any) {
 	t.printf(columns, append([]any{name}, rest...)...)
 }
 
-func (c *Check) summary(now time.Time) string {
+// Summary is how long a check took or why it failed, and when; "-" before the first.
+func (c *Check) Summary(now time.Time) string {
 	switch {
 	case c == nil:
 		return "-"
 	case c.OK:
-		return fmt.Sprintf("%s, %s ago", brief(c.Seconds), short(now.Sub(c.Time)))
+		return fmt.Sprintf("%s, %s ago", brief(c.Seconds), Short(now.Sub(c.Time)))
 	default:
-		return fmt.Sprintf("%s, %s ago", c.Cause, short(now.Sub(c.Time)))
+		return fmt.Sprintf("%s, %s ago", c.Cause, Short(now.Sub(c.Time)))
 	}
 }
 
@@ -158,8 +159,8 @@ func (t page) remark(indent int, sentence string) {
 	t.printf("%s\n", line)
 }
 
-// short is a duration in its two largest units, down to seconds.
-func short(d time.Duration) string {
+// Short is a duration in its two largest units, down to seconds.
+func Short(d time.Duration) string {
 	n := max(int64(d/time.Second), 0)
 	switch {
 	case n < 60:
