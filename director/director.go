@@ -103,6 +103,7 @@ type Director struct {
 	folderTrouble string
 	unread        string // why the table could not be read the last time
 	shortages     uint64
+	counted       time.Time // when the counters of the servers were read
 }
 
 // check is what the director knows of a check that runs.

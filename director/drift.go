@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
@@ -26,6 +27,7 @@ func (d *Director) checkDrift(ctx context.Context) {
 		return
 	}
 	d.reportReadable()
+	d.noteCounters(table)
 	var changes []*change
 	for _, v := range d.served() {
 		if have := table[v.key]; v.written != nil && (have.Key != v.key || !v.written.is(have)) {
@@ -33,6 +35,19 @@ func (d *Director) checkDrift(ctx context.Context) {
 		}
 	}
 	d.settle(ctx, changes)
+}
+
+// noteCounters notes what the servers carry, as the table was read.
+func (d *Director) noteCounters(table ipvsctl.Table) {
+	for _, v := range d.virtuals {
+		counters := table[v.key].Counters
+		if counters != nil {
+			d.counted = time.Now()
+		}
+		for _, s := range v.servers {
+			s.carries, s.counted = counters[s.dest.Addr]
+		}
+	}
 }
 
 // reportUnreadable reports, once for each reason, that the table can't be read; reportReadable, that it can again.

@@ -146,7 +146,7 @@ func (l *leaver) note(counters map[netip.AddrPort]ipvsctl.Counters, v *virtual) 
 		l.carries = carries
 	}
 	weight, in := v.weightAt(l.Addr)
-	l.idle = known && in && weight == 0 && carries == (ipvsctl.Counters{})
+	l.idle = known && in && weight == 0 && carries.Idle()
 }
 
 // Carried is what a server carries, in words.

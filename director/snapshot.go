@@ -27,6 +27,8 @@ type Snapshot struct {
 	Shortages uint64 // checks that failed by a shortage of this machine
 	Purging   int    // virtual services that are no longer configured and not removed yet
 	Overdue   time.Duration
+	Small     bool      // the metrics leave out what is counted for each server
+	Counted   time.Time // when the counters of the servers were read; zero before
 }
 
 // VirtualSnapshot is a virtual service at one moment.
@@ -34,6 +36,7 @@ type VirtualSnapshot struct {
 	ID        string // tcp:192.0.2.1:80, fwm:3
 	Name      string // 192.0.2.1:80, 3
 	Key       ipvsctl.Key
+	Title     string // its servicename
 	Scheduler string
 	Refuses   bool // clients of a server with weight 0 are refused
 	Fallback  FallbackSnapshot
@@ -114,6 +117,8 @@ type ServerSnapshot struct {
 	Reason    string         // why it is out: of the last failure while it is down, the file of its maintenance, the name without an address
 	Unjudged  string         // why its last answer can't be judged, so that its state is kept; "" when it can
 	Tally     Tally
+	Carries   ipvsctl.Counters
+	Counted   bool            // Carries is known
 	Checks    []CheckSnapshot // of a server with several; the fields above are of the worst one
 }
 
@@ -152,7 +157,7 @@ func (d *Director) snapshot() *Snapshot {
 	return &Snapshot{
 		Time: time.Now(), Status: d.status, Standby: d.standby, Orders: d.ordered,
 		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Shortages: d.shortages, Purging: len(d.purges),
-		Virtuals: describeAll(d.virtuals),
+		Virtuals: describeAll(d.virtuals), Counted: d.counted, Small: d.global.Metrics == "small",
 	}
 }
 
@@ -169,7 +174,7 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 		servers = servers[n:]
 		v.describeServers(own)
 		list[i] = VirtualSnapshot{
-			ID: v.cfg.ID, Name: v.name, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
+			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
 			Written: v.written != nil && !v.dirty, Error: v.refused, Added: v.added(), Took: v.took, Servers: own,
 			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.quota(), v.holds, v.obeys, v.recovered()},
 		}
@@ -202,7 +207,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	if now.Moved {
 		now.Note = strings.TrimSuffix("its name has another address; it serves until that one is up, or it fails; "+now.Note, "; ")
 	}
-	now.Tally = s.tally
+	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
 	for j := &s.first; j != nil; j = j.next {
 		now.Unjudged = cmp.Or(now.Unjudged, v.named(s, j, j.cantJudge()))
 		if s.first.next != nil {
@@ -282,7 +287,7 @@ func (v *virtual) keepHistory(was *virtual) {
 	}
 	for _, s := range v.servers {
 		if old := before[s.real.Addr]; old != nil {
-			s.shown, s.since, s.tally = old.shown, old.since, old.tally
+			s.shown, s.since, s.tally, s.carries, s.counted = old.shown, old.since, old.tally, old.carries, old.counted
 			if old.dest.Addr == s.dest.Addr && s.first.task != nil {
 				s.held, s.entered, s.kept = old.held, old.entered, old.entered && was.serves(old)
 			}

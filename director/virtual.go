@@ -68,6 +68,9 @@ type server struct {
 	shown string    // the state as others see it …
 	since time.Time // … and since when
 	tally Tally
+
+	carries ipvsctl.Counters // when the table was read the last time …
+	counted bool             // … if it had the server and counts
 }
 
 // name is how orders, the status and metrics call a server: as the file does, with the configured port.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -316,7 +317,14 @@ func kernelOf(table Table) func([]sent) [][]byte {
 			asked, _ := parseService(nested(r.attrs, cmdAttrService))
 			for _, d := range table[asked.Key].Dests {
 				attrs := appendDest(nil, d)
-				attrs = nest(append32(attrs, destAttrActive, d.Weight+100), 0)
+				attrs = append32(attrs, destAttrActive, d.Weight+100)
+				stats := len(attrs)
+				attrs = appendAttr(attrs, destAttrStats|unix.NLA_F_NESTED)
+				for kind := uint16(statsConnections); kind <= statsBytesOut; kind++ {
+					attrs = appendAttr(attrs, kind, binary.NativeEndian.AppendUint64(nil, uint64(kind)<<32+uint64(d.Weight))...)
+				}
+				attrs = nest(attrs, 0)
+				binary.NativeEndian.PutUint16(attrs[stats:], uint16(len(attrs)-stats))
 				answers = append(answers, r.carries(attrs))
 			}
 		}
@@ -338,8 +346,13 @@ func TestTheTableIsReadServiceByService(t *testing.T) {
 		}
 	}
 	counters, err := k.Counters(t.Context(), parseOp(t, "-D -f 1").Key)
-	if err != nil || len(counters) != 2 || counters[netip.MustParseAddrPort("10.2.0.2:0")].Active != 102 {
+	const high = 1 << 32
+	second := Counters{Active: 102, Traffic: Traffic{high + 2, 2*high + 2, 3*high + 2, 4*high + 2, 5*high + 2}}
+	if err != nil || len(counters) != 2 || counters[netip.MustParseAddrPort("10.2.0.2:0")] != second {
 		t.Errorf("%v, %v", counters, err)
+	}
+	if read := got[parseOp(t, "-D -f 1").Key].Counters; !maps.Equal(read, counters) {
+		t.Errorf("read with the table: %v, alone: %v", read, counters)
 	}
 }
 

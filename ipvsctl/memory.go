@@ -43,7 +43,7 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 	defer m.mu.Unlock()
 	t := make(Table, len(m.table))
 	for key, service := range m.table {
-		t[key] = Service{key, service.settings, service.dests.Map()}
+		t[key] = Service{Key: key, Settings: service.settings, Dests: service.dests.Map()}
 	}
 	return t, nil
 }

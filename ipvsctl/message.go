@@ -59,9 +59,19 @@ const (
 	destAttrInactive    = 8
 	destAttrPersistent  = 9
 	destAttrFamily      = 11
+	destAttrStats       = 12 // IPVS_DEST_ATTR_STATS64, since Linux 4.1
 	destAttrTunnelType  = 13
 	destAttrTunnelPort  = 14
 	destAttrTunnelFlags = 15
+)
+
+// The attributes of linux/ip_vs.h in destAttrStats (IPVS_STATS_ATTR_*).
+const (
+	statsConnections = 1
+	statsPacketsIn   = 2
+	statsPacketsOut  = 3
+	statsBytesIn     = 4
+	statsBytesOut    = 5
 )
 
 const (
@@ -218,6 +228,8 @@ func parseDest(b []byte, ipv6 bool) (d Dest, c Counters, err error) {
 			c.Inactive = num32(value)
 		case destAttrPersistent:
 			c.Persistent = num32(value)
+		case destAttrStats:
+			c.Traffic = parseTraffic(value)
 		case destAttrTunnelType: // since Linux 5.3, like the other two
 			d.Encap.Type = Encapsulation(num8(value))
 		case destAttrTunnelPort:
@@ -229,6 +241,24 @@ func parseDest(b []byte, ipv6 bool) (d Dest, c Counters, err error) {
 	ip, err := parseAddr(addr, ipv6)
 	d.Addr = netip.AddrPortFrom(ip, port)
 	return d, c, err
+}
+
+func parseTraffic(b []byte) (t Traffic) {
+	for kind, value := range attrs(b) {
+		switch kind {
+		case statsConnections:
+			t.Connections = num64(value)
+		case statsPacketsIn:
+			t.PacketsIn = num64(value)
+		case statsPacketsOut:
+			t.PacketsOut = num64(value)
+		case statsBytesIn:
+			t.BytesIn = num64(value)
+		case statsBytesOut:
+			t.BytesOut = num64(value)
+		}
+	}
+	return t
 }
 
 // parseAddr reads an address; one of IPv4 fills the first four of sixteen bytes.
@@ -283,4 +313,11 @@ func num32(b []byte) uint32 {
 		return 0
 	}
 	return binary.NativeEndian.Uint32(b)
+}
+
+func num64(b []byte) uint64 {
+	if len(b) < 8 {
+		return 0
+	}
+	return binary.NativeEndian.Uint64(b)
 }

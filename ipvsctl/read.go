@@ -47,8 +47,8 @@ func (g *genl) read(table Table) error {
 		if g.seq%Batch == 0 {
 			g.wait()
 		}
-		service.Dests = make(map[netip.AddrPort]Dest)
-		if err := g.dests(key, func(d Dest, _ Counters) { service.Dests[d.Addr] = d }); err != nil {
+		service.Dests, service.Counters = make(map[netip.AddrPort]Dest), make(map[netip.AddrPort]Counters)
+		if err := g.dests(key, func(d Dest, n Counters) { service.Dests[d.Addr], service.Counters[d.Addr] = d, n }); err != nil {
 			return fmt.Errorf("destinations of %s: %w", key, err)
 		}
 		table[key] = service

@@ -170,6 +170,7 @@ type Service struct {
 	Key      Key
 	Settings Settings
 	Dests    map[netip.AddrPort]Dest
+	Counters map[netip.AddrPort]Counters // of the destinations, when the table was read; nil where nobody counts
 }
 
 // Table is a whole table of IPVS.

@@ -125,6 +125,7 @@ type Global struct {
 	Fork           bool
 	Resolve        Seconds        // extension: after which names of real servers are looked up again; 0: they are not
 	Listen         netip.AddrPort // extension: where metrics are served; invalid: nowhere
+	Metrics        string         // extension: small, without most series of each real server, or full
 	StatusGroup    string         // extension: group that may use the control socket; "" for none
 }
 

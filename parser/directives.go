@@ -124,6 +124,10 @@ var directives = chapters(
 		{Name: "listen", Value: "ADDRESS:PORT", Extension: true,
 			global: setting(func(g *Global) *netip.AddrPort { return &g.Listen }, readListen),
 			Doc:    "Where metrics and health are served by HTTP. Address and port are numbers; every address is `0.0.0.0` or `[::]`."},
+		{Name: "metrics", Value: "small or full", Default: "full", Extension: true,
+			global: setting(func(g *Global) *string { return &g.Metrics }, oneOf("small", "full")),
+			Doc: "How much `listen` tells: small leaves out what is counted for each real server, for tables of thousands. " +
+				"See [status.md](status.md#metrics)."},
 		{Name: "statusgroup", Value: "GROUP", Extension: true,
 			global: setting(func(g *Global) *string { return &g.StatusGroup }, readGroup),
 			Doc:    "Group whose members may ask the running daemon for its state. Without it only root may. Its members give no orders."},

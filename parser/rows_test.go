@@ -111,6 +111,9 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"statusgroup=" + strings.Repeat("g", 33) + "\n", "is not a group", ""},
 		{"statusgroup=-g\n", "is not a group", ""},
 
+		{"metrics=small\n", "", "is not allowed"},
+		{"metrics=much\n", `"much" is not allowed; it is one of small, full`, ""},
+
 		// lex.go
 		{"checkinterval=# 5\n", `"" is not a number`, ""},
 		{"checkinterval=5#6\n", "what else is written does not count", ""},

@@ -13,13 +13,13 @@ import (
 
 // crowd is a snapshot of 10,000 servers, four to a virtual service.
 func crowd() *director.Snapshot {
-	now := &director.Snapshot{Time: time.Now()}
+	now := &director.Snapshot{Time: time.Now(), Counted: time.Now()}
 	for i := range 2500 {
 		v := director.VirtualSnapshot{ID: fmt.Sprintf("tcp:10.%d.%d.1:80", i/250, i%250), Scheduler: "wrr", Written: true}
 		for j := range 4 {
 			v.Servers = append(v.Servers, director.ServerSnapshot{
 				Real: fmt.Sprintf("127.%d.%d.%d:80", i/250, i%250, j+1), State: "up", Since: now.Time, Up: true, Weight: 1,
-				Checked: now.Time, Last: checker.Result{OK: true, Detail: "200 OK"}, Tally: director.Tally{Checks: 123456},
+				Checked: now.Time, Last: checker.Result{OK: true, Detail: "200 OK"}, Tally: director.Tally{Checks: 123456}, Counted: true,
 			})
 		}
 		now.Virtuals = append(now.Virtuals, v)
@@ -36,7 +36,15 @@ func (c *counter) Write(b []byte) (int, error) {
 }
 
 func BenchmarkMetrics10k(b *testing.B) {
-	now := crowd()
+	b.Run("full", func(b *testing.B) { benchmarkMetrics(b, crowd()) })
+	b.Run("small", func(b *testing.B) {
+		now := crowd()
+		now.Small = true
+		benchmarkMetrics(b, now)
+	})
+}
+
+func benchmarkMetrics(b *testing.B, now *director.Snapshot) {
 	var size counter
 	if err := WriteMetrics(&size, now, process()); err != nil {
 		b.Fatal(err)

@@ -15,7 +15,7 @@ const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
 
 // WriteMetrics writes everything that is counted in the text format of Prometheus. Label values come from the
 // configuration and from fixed lists alone, never from what a server answers. It holds no more in memory than
-// the snapshot: 10,000 servers are 6 MB of text.
+// the snapshot: 10,000 servers are 14 MB of text.
 func WriteMetrics(w io.Writer, s *director.Snapshot, p Process) error {
 	e := exposition{bufio.NewWriterSize(w, 32<<10)}
 	e.process(s, p)
@@ -83,6 +83,10 @@ func (e exposition) ofServers(s *director.Snapshot, name, kind, help string, val
 }
 
 func (e exposition) virtuals(s *director.Snapshot) {
+	e.family("ldirectord_virtual_info", "gauge", "Always 1; servicename is what the file calls the virtual service.")
+	for i := range s.Virtuals {
+		e.sample("ldirectord_virtual_info", 1, "virtual", s.Virtuals[i].ID, "servicename", s.Virtuals[i].Title)
+	}
 	e.ofVirtuals(s, "ldirectord_virtual_written", "1 when the table has the virtual service as it should be.",
 		func(v *director.VirtualSnapshot) (float64, bool) { return number(v.Written), true })
 	e.ofVirtuals(s, "ldirectord_virtual_fallback_active", "1 while the fallback server serves the virtual service.",
@@ -127,6 +131,14 @@ func (e exposition) servers(s *director.Snapshot) {
 			e.sample("ldirectord_server_unjudged", 1, "virtual", v.ID, "real", r.Real)
 		}
 	}
+	if !s.Small {
+		e.tallies(s)
+		e.traffic(s)
+	}
+}
+
+// tallies are what is counted for each real server.
+func (e exposition) tallies(s *director.Snapshot) {
 	e.ofServers(s, "ldirectord_server_weight", "gauge", "Weight in the table; 0 when the server is not there.",
 		func(r *director.ServerSnapshot) float64 { return float64(r.Effective) })
 	e.ofServers(s, "ldirectord_server_checks_total", "counter", "Checks of the real server.",
@@ -139,4 +151,47 @@ func (e exposition) servers(s *director.Snapshot) {
 	}
 	e.ofServers(s, "ldirectord_server_transitions_total", "counter", "How often the real server went down or came back.",
 		func(r *director.ServerSnapshot) float64 { return float64(r.Tally.Transitions) })
+}
+
+// traffic is what the kernel counts, as the table was read the last time: a scrape asks it nothing.
+func (e exposition) traffic(s *director.Snapshot) {
+	if s.Counted.IsZero() {
+		return
+	}
+	e.family("ldirectord_traffic_age_seconds", "gauge", "How long ago the connections, packets and bytes of real servers were read from the kernel.")
+	e.sample("ldirectord_traffic_age_seconds", s.Time.Sub(s.Counted).Seconds())
+	e.carried(s, "ldirectord_server_connections", "gauge", "Connections of the real server now; persistent are clients that come back to it.",
+		"state", []string{"active", "inactive", "persistent"}, func(r *director.ServerSnapshot) [3]uint64 {
+			return [3]uint64{uint64(r.Carries.Active), uint64(r.Carries.Inactive), uint64(r.Carries.Persistent)}
+		})
+	e.carried(s, "ldirectord_server_connections_total", "counter", "Connections of the real server since it was put in the table.",
+		"", []string{""}, func(r *director.ServerSnapshot) [3]uint64 { return [3]uint64{r.Carries.Traffic.Connections} })
+	direction := []string{"in", "out"}
+	e.carried(s, "ldirectord_server_packets_total", "counter", "Packets to (in) and from (out) the real server since it was put in the table.",
+		"direction", direction, func(r *director.ServerSnapshot) [3]uint64 {
+			return [3]uint64{r.Carries.Traffic.PacketsIn, r.Carries.Traffic.PacketsOut}
+		})
+	e.carried(s, "ldirectord_server_bytes_total", "counter", "Bytes of those packets.",
+		"direction", direction, func(r *director.ServerSnapshot) [3]uint64 {
+			return [3]uint64{r.Carries.Traffic.BytesIn, r.Carries.Traffic.BytesOut}
+		})
+}
+
+// carried writes a metric of the real servers that the kernel counts for, with a sample for each word of a label; "" for
+// a metric without that label.
+func (e exposition) carried(s *director.Snapshot, name, kind, help, label string, words []string, values func(*director.ServerSnapshot) [3]uint64) {
+	e.family(name, kind, help)
+	for v, r := range each(s) {
+		if !r.Counted {
+			continue
+		}
+		now := values(r)
+		for i, word := range words {
+			if label == "" {
+				e.sample(name, float64(now[i]), "virtual", v.ID, "real", r.Real)
+			} else {
+				e.sample(name, float64(now[i]), "virtual", v.ID, "real", r.Real, label, word)
+			}
+		}
+	}
 }

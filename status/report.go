@@ -172,6 +172,17 @@ type Connections struct {
 	Active     uint32 `json:"active"`
 	Inactive   uint32 `json:"inactive"`
 	Persistent uint32 `json:"persistent"`
+
+	Traffic *Traffic `json:"traffic,omitempty"` // of servers in the file
+}
+
+// Traffic is what a server carried for one virtual service since it was put in the table.
+type Traffic struct {
+	Connections uint64 `json:"connections"`
+	PacketsIn   uint64 `json:"packets_in"`
+	PacketsOut  uint64 `json:"packets_out"` // 0 where answers do not come back through the director
+	BytesIn     uint64 `json:"bytes_in"`
+	BytesOut    uint64 `json:"bytes_out"`
 }
 
 // NewReport puts together what is known. Connections may leave servers out.
@@ -234,7 +245,7 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 		left := max(l.Until.Sub(now), 0)
 		out.Leaving = append(out.Leaving, Leaver{
 			Real: l.Name, State: "drained", Note: fmt.Sprintf("draining, %s, %s left", director.Carried(l.Carries), Short(left)),
-			TableWeight: l.Effective, ByHand: l.ByHand, Connections: Connections(l.Carries), Left: left.Seconds(),
+			TableWeight: l.Effective, ByHand: l.ByHand, Connections: Connections{l.Carries.Active, l.Carries.Inactive, l.Carries.Persistent, nil}, Left: left.Seconds(),
 		})
 	}
 	return out

@@ -75,6 +75,22 @@ func (r refusing) Do(ctx context.Context, ops ...ipvsctl.Op) (results []error) {
 	return results
 }
 
+// Read counts for two servers of one virtual service; one of them never had a connection.
+func (r refusing) Read(ctx context.Context) (ipvsctl.Table, error) {
+	table, err := r.Memory.Read(ctx)
+	key := ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
+	if service, in := table[key]; in {
+		service.Counters = map[netip.AddrPort]ipvsctl.Counters{
+			netip.MustParseAddrPort("192.0.2.21:80"): {Active: 120, Inactive: 30, Persistent: 4, Traffic: ipvsctl.Traffic{
+				Connections: 1 << 33, PacketsIn: 9_000_000_001, PacketsOut: 7_000_000_002, BytesIn: 5_000_000_000_003, BytesOut: 4,
+			}},
+			netip.MustParseAddrPort("192.0.2.24:80"): {},
+		}
+		table[key] = service
+	}
+	return table, err
+}
+
 // observed runs a director over testdata/status/ld.cf for ten minutes of fake time and returns what it knows.
 func observed(t *testing.T) (now *director.Snapshot) {
 	t.Helper()
@@ -159,6 +175,24 @@ func TestTheThreeFormsOfAReport(t *testing.T) {
 	}
 	golden(t, "json", append(text, '\n'))
 	golden(t, "metrics", metricsOf(t, now))
+}
+
+// For big tables: what says who is up and who needs a look stays, and what the alert rules for that ask.
+func TestSmallMetrics(t *testing.T) {
+	now := observed(t)
+	full := metricsOf(t, now)
+	now.Small = true
+	small := metricsOf(t, now)
+	for family, stays := range map[string]bool{
+		"server_up": true, "server_suspended": true, "server_unjudged": true, "server_order": true, "virtual_written": true, "check_duration_seconds_count": true,
+		"server_weight": false, "server_checks_total": false, "server_check_failures_total": false, "server_transitions_total": false,
+		"server_connections": false, "server_connections_total": false, "server_packets_total": false, "server_bytes_total": false, "traffic_age_seconds": false,
+	} {
+		line := []byte("\nldirectord_" + family)
+		if bytes.Contains(small, line) != stays || !bytes.Contains(full, line) {
+			t.Errorf("%s: in small %t, in full %t", family, bytes.Contains(small, line), bytes.Contains(full, line))
+		}
+	}
 }
 
 func metricsOf(t *testing.T, now *director.Snapshot) []byte {

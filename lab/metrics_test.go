@@ -1,0 +1,93 @@
+package lab
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What the daemon counts for each server is what ipvsadm --stats shows, in the metrics and in the status.
+func TestKernelMetricsCountAsIpvsadmDoes(t *testing.T) {
+	l := newLab(t)
+	for _, ns := range []string{"rs1", "rs2"} {
+		l.echo(ns, ":7000")
+	}
+	path := l.config(`checkinterval = 1
+listen = 127.0.0.1:9797
+virtual = 198.51.100.10:7000
+        real = 192.0.2.21:7000 masq
+        real = 192.0.2.22:7000 masq
+        servicename = echo
+        scheduler = rr
+        checktype = connect
+`)
+	l.run(0, path, "start")
+	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 1")
+	for range 5 {
+		l.dialThrough("192.0.2.21:7000").Close()
+	}
+	held := l.dialThrough("192.0.2.22:7000")
+	defer held.Close()
+
+	var missing string
+	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		shown := l.metrics()
+		missing = ""
+		for _, want := range append(l.statsAsMetrics(), `ldirectord_server_connections{virtual="tcp:198.51.100.10:7000",real="192.0.2.22:7000",state="active"} 1`,
+			`ldirectord_virtual_info{virtual="tcp:198.51.100.10:7000",servicename="echo"} 1`) {
+			if !strings.Contains(shown, "\n"+want+"\n") {
+				missing += want + "\n"
+			}
+		}
+		if missing == "" {
+			break
+		}
+	}
+	if missing != "" {
+		t.Errorf("ipvsadm shows\n%sand the metrics are\n%s", missing, l.metrics())
+	}
+	if text := l.run(0, path, "status", "--json"); !strings.Contains(text, `"bytes_out"`) {
+		t.Errorf("the status is\n%s", text)
+	}
+	l.run(0, path, "stop")
+}
+
+// metrics is what a scrape of the director at 127.0.0.1:9797 gets.
+func (l *lab) metrics() string {
+	l.t.Helper()
+	var text []byte
+	l.in("dir", func() {
+		c, err := net.Dial("tcp4", "127.0.0.1:9797")
+		if err != nil {
+			l.t.Error(err)
+			return
+		}
+		defer c.Close()
+		fmt.Fprint(c, "GET /metrics HTTP/1.0\r\n\r\n")
+		if text, err = io.ReadAll(c); err != nil {
+			l.t.Error(err)
+		}
+	})
+	return string(text)
+}
+
+// statsAsMetrics are the lines that the metrics should have by what ipvsadm shows of each destination.
+func (l *lab) statsAsMetrics() (lines []string) {
+	for line := range strings.Lines(l.ipvsadm("-Ln", "--stats", "--exact")) {
+		words := strings.Fields(line)
+		if len(words) != 7 || words[0] != "->" || !strings.Contains(words[1], ":7000") {
+			continue
+		}
+		for i, name := range []string{`connections_total{%s}`, `packets_total{%s,direction="in"}`, `packets_total{%s,direction="out"}`, `bytes_total{%s,direction="in"}`, `bytes_total{%s,direction="out"}`} {
+			labels := fmt.Sprintf(`virtual="tcp:198.51.100.10:7000",real=%q`, words[1])
+			lines = append(lines, "ldirectord_server_"+fmt.Sprintf(name, labels)+" "+words[2+i])
+		}
+	}
+	if len(lines) != 10 {
+		l.t.Errorf("ipvsadm shows %q", lines)
+	}
+	return lines
+}
