@@ -190,3 +190,31 @@ func BenchmarkReload(b *testing.B) {
 		b.Error(err)
 	}
 }
+
+// BenchmarkTenThousandLeave has all servers of a virtual service replaced by another one, and put back: they drain at first.
+func BenchmarkTenThousandLeave(b *testing.B) {
+	j := notify.NewJournal()
+	d := New(Deps{Table: ipvsctl.NewMemory(nil), Journal: j, Hooks: notify.NewHooks(j)})
+	ctx, end := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	file := func(real string) *Plan {
+		return planOf(b, "checkinterval = 3600\ndraintime = 60\nvirtual = 10.0.0.1:80\n\tchecktype = on\n\treal = "+real+" masq\n")
+	}
+	go func() { ended <- d.Run(ctx, file("10.1.0.0->10.1.39.15:80")) }()
+	<-d.Settled()
+	var took time.Duration
+	for b.Loop() {
+		for _, p := range []*Plan{file("10.2.0.1:80"), file("10.1.0.0->10.1.39.15:80")} {
+			before := cpuTime()
+			if err := d.Reload(ctx, p); err != nil {
+				b.Fatal(err)
+			}
+			took += cpuTime() - before
+		}
+	}
+	b.ReportMetric(float64(took.Microseconds())/1000/float64(b.N), "cpu-ms")
+	end()
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
+}

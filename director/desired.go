@@ -65,7 +65,7 @@ func (v *virtual) desired(have dests) dests {
 // replaced all servers, when none of the new ones has passed a check yet.
 func (v *virtual) keepServing(want, have dests) {
 	for addr, d := range have {
-		if _, wanted := want[addr]; d.Weight > 0 && (!wanted || v.leaver(addr) != nil) {
+		if _, wanted := want[addr]; d.Weight > 0 && (!wanted || v.leavers[addr] != nil) {
 			want[addr] = d
 		}
 	}

@@ -41,9 +41,7 @@ func (v *virtual) releaseFallback() {
 
 // servedBy reports whether an address belongs to a real server that is up.
 func (v *virtual) servedBy(addr netip.AddrPort) bool {
-	return slices.ContainsFunc(v.servers, func(s *server) bool {
-		return s.dest.Addr == addr && s.state() == checker.Up && !s.drained()
-	})
+	return slices.ContainsFunc(v.at(addr), func(s *server) bool { return s.state() == checker.Up && !s.drained() })
 }
 
 // isFallback reports whether a change is one of the fallback server. Its address may also be that of a real server, s.

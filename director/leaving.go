@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -35,20 +36,10 @@ type departures struct {
 	recorded []Leaver         // as last passed on
 }
 
-// leaver is the server at an address of the table that left the virtual service; nil if there is none.
-func (v *virtual) leaver(addr netip.AddrPort) *leaver {
-	for _, l := range v.leavers {
-		if l.Addr == addr {
-			return l
-		}
-	}
-	return nil
-}
-
 // sendOff lets a server leave the virtual service, of which it is not a part any more. It drains if draintime says so. One
 // that the table does not have is forgotten with the next change.
 func (v *virtual) sendOff(l leaver) {
-	if v.cfg.DrainTime == 0 || v.serverAt(l.Addr) != nil || v.leaver(l.Addr) != nil {
+	if v.cfg.DrainTime == 0 || len(v.at(l.Addr)) > 0 || v.leavers[l.Addr] != nil {
 		return
 	}
 	now, left := time.Now(), v.cfg.DrainTime.Duration()
@@ -57,17 +48,22 @@ func (v *virtual) sendOff(l leaver) {
 	}
 	l.Until = now.Add(left) // a time that does not depend on the clock from now on
 	delete(v.overridden, l.Addr)
-	v.leavers = append(v.leavers, &l)
+	if v.leavers == nil {
+		v.leavers = map[netip.AddrPort]*leaver{}
+	}
+	v.leavers[l.Addr] = &l
 }
 
-// sendOffFrom lets those leave that are in the virtual service of the plan before, but not in this one.
-func (v *virtual) sendOffFrom(was *virtual) {
-	for _, l := range was.leavers {
-		v.sendOff(*l)
-	}
-	for _, s := range was.servers {
+// sendOffAll lets those of these servers leave that the virtual service does not have any more.
+func (v *virtual) sendOffAll(servers []*server) {
+	for _, s := range servers {
 		v.sendOff(leaver{Leaver: Leaver{Key: v.key, Addr: s.dest.Addr, Name: s.name()}})
 	}
+}
+
+// allLeavers are those who leave, in the order of their addresses.
+func (v *virtual) allLeavers() []*leaver {
+	return slices.SortedFunc(maps.Values(v.leavers), func(a, b *leaver) int { return a.Addr.Compare(b.Addr) })
 }
 
 // resumeLeavers continues with those of the daemon before, where the table has them.
@@ -90,8 +86,8 @@ func (v *virtual) keepLeavers(want, have dests) {
 
 // dropLeavers forgets those that are not in the table any more. The next look passes that on.
 func (v *virtual) dropLeavers() {
-	v.leavers = slices.DeleteFunc(v.leavers, func(l *leaver) bool {
-		_, in := v.weightAt(l.Addr)
+	maps.DeleteFunc(v.leavers, func(addr netip.AddrPort, _ *leaver) bool {
+		_, in := v.weightAt(addr)
 		return !in
 	})
 }
@@ -100,7 +96,7 @@ func (v *virtual) dropLeavers() {
 func (d *Director) recordLeavers() {
 	var all []Leaver
 	for _, v := range d.served() {
-		for _, l := range v.leavers {
+		for _, l := range v.allLeavers() {
 			all = append(all, l.Leaver)
 		}
 	}
@@ -167,7 +163,7 @@ func plural(n uint32, what string) string {
 
 // describeLeavers is what is known of those that are still in the table.
 func (v *virtual) describeLeavers() (list []LeaverSnapshot) {
-	for _, l := range v.leavers {
+	for _, l := range v.allLeavers() {
 		if weight, in := v.weightAt(l.Addr); in {
 			list = append(list, LeaverSnapshot{Leaver: l.Leaver, Carries: l.carries, Effective: weight, ByHand: v.overridden[l.Addr]})
 		}
@@ -177,7 +173,7 @@ func (v *virtual) describeLeavers() (list []LeaverSnapshot) {
 
 // emitLeaving puts a change of a server that leaves into words, if it is one.
 func (v *virtual) emitLeaving(op ipvsctl.Op, e *notify.Event) bool {
-	l := v.leaver(op.Dest.Addr)
+	l := v.leavers[op.Dest.Addr]
 	switch {
 	case l == nil:
 		return false

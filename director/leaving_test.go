@@ -74,7 +74,7 @@ func TestOnChangeIsToldWhoLeaves(t *testing.T) {
 	in, out := netip.MustParseAddrPort("10.2.0.1:80"), netip.MustParseAddrPort("10.2.0.2:80")
 	v := &virtual{
 		cfg:     &parser.Virtual{ID: "tcp:10.1.0.1:80"},
-		leavers: []*leaver{{Leaver: Leaver{Addr: in, Name: "10.2.0.1:8080"}}, {Leaver: Leaver{Addr: out, Name: "10.2.0.2:80"}}},
+		leavers: map[netip.AddrPort]*leaver{in: {Leaver: Leaver{Addr: in, Name: "10.2.0.1:8080"}}, out: {Leaver: Leaver{Addr: out, Name: "10.2.0.2:80"}}},
 		written: newWritten(ipvsctl.Service{Dests: dests{in: {Addr: in}}}),
 	}
 	now, up := v.snapshot()

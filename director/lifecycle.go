@@ -22,8 +22,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	for _, v := range p.virtuals {
 		v.tag = "start"
 		found, there := have[v.key]
-		v.addEarlier()
-		v.keepEarlier(func(s *server) bool { return !d.standby && d.mayServeFrom(s, found) })
+		v.addEarlier(func(s *server) bool { return !d.standby && d.mayServeFrom(s, found) })
 		if !there || d.standby {
 			continue
 		}
@@ -57,15 +56,15 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	if !refines {
 		d.status = notify.StatusReloading
 	}
-	for _, v := range p.virtuals {
-		v.addEarlier()
-	}
-	p.adopt(d.virtuals, d.tls)
 	owned := keysOf(d.owned())
 	before := map[ipvsctl.Key]*virtual{}
 	for _, v := range d.virtuals {
 		before[v.key] = v
 	}
+	for _, v := range p.virtuals {
+		v.addEarlier(before[v.key].servesFrom)
+	}
+	p.adopt(d.virtuals, d.tls)
 	for _, v := range p.virtuals {
 		v.tag, v.dirty = "start", true
 		d.takeOver(v, before[v.key], refines)
@@ -81,17 +80,19 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 // takeOver makes a virtual service what it was in the plan before; nil: it is new.
 func (d *Director) takeOver(v, was *virtual, refines bool) {
 	if was == nil {
-		v.keepEarlier(func(*server) bool { return false })
 		return
 	}
 	v.inherit(was)
 	if refines {
 		v.keepOverrides(was)
 	}
-	v.keepEarlier(was.servesFrom)
-	if !d.standby {
-		v.sendOffFrom(was)
+	if d.standby {
+		return
 	}
+	for _, l := range was.leavers {
+		v.sendOff(*l)
+	}
+	v.sendOffAll(was.servers)
 }
 
 // judgeKnown judges unknown servers by the results that their checks have already: another server may share them.
@@ -161,10 +162,7 @@ func (v *virtual) inherit(was *virtual) {
 
 // judged is what was known by the same check of the same server, nil where there was none.
 func (v *virtual) judged(now *virtual, s *server, j *judgement) *judgement {
-	for _, old := range v.servers {
-		if old.dest.Addr != s.dest.Addr {
-			continue
-		}
+	for _, old := range v.at(s.dest.Addr) {
 		for o := &old.first; o != nil; o = o.next {
 			if sameCheck(v, old, o, now, s, j) {
 				return o

@@ -18,37 +18,40 @@ import (
 // earlier makes the servers that those of a virtual service may have moved from. What is at an address of the file has
 // not moved away.
 func (b *planBuilder) earlier(v *virtual) {
+	made := map[netip.AddrPort]bool{}
 	for _, s := range v.servers {
 		if s.real.Named == nil {
 			continue
 		}
 		for i := range s.real.Named.Earlier {
 			e := newServer(v.cfg, &s.real.Named.Earlier[i])
-			if v.serverAt(e.dest.Addr) != nil || slices.ContainsFunc(v.earlier, func(o *server) bool { return o.dest.Addr == e.dest.Addr }) {
+			if made[e.dest.Addr] || len(v.at(e.dest.Addr)) > 0 {
 				continue
 			}
 			for number := range v.cfg.Checks() {
 				_, _ = b.judgement(v, e, number) // an error is the new server's as well
 			}
-			e.moved = s
+			e.moved, made[e.dest.Addr] = s, true
 			v.earlier = append(v.earlier, e)
 		}
 	}
 }
 
-// addEarlier adds the servers that may have moved to those of the file; keepEarlier keeps some of them.
-func (v *virtual) addEarlier() {
-	v.servers, v.earlier = append(v.servers, v.earlier...), nil
+// addEarlier adds to the servers of the file those that moved away and serve.
+func (v *virtual) addEarlier(serves func(*server) bool) {
+	v.servers = append(v.servers, slices.DeleteFunc(v.earlier, func(s *server) bool { return !serves(s) })...)
+	v.earlier, v.byAddr = nil, nil
 }
 
-func (v *virtual) keepEarlier(stays func(*server) bool) {
-	v.servers = slices.DeleteFunc(v.servers, func(s *server) bool { return s.moved != nil && !stays(s) })
-}
-
-// servesFrom reports whether a server that moved away is in service, as the virtual service was before a reload.
+// servesFrom reports whether a server that moved away is in service, as the virtual service was before a reload; nil: it is
+// new.
 func (v *virtual) servesFrom(s *server) bool {
+	if v == nil {
+		return false
+	}
+	old := v.serverAt(s.dest.Addr)
 	_, in := v.weightAt(s.dest.Addr)
-	return v.serverAt(s.dest.Addr) != nil && (s.verdict() == checker.Up || in && s.verdict() == checker.Unknown)
+	return old != nil && old.works() && (in || old.verdict() == checker.Up)
 }
 
 // mayServeFrom reports whether a server that moved away was in service when the daemon before ended, as the table was found.
@@ -57,31 +60,41 @@ func (d *Director) mayServeFrom(s *server, found ipvsctl.Service) bool {
 	return in && !slices.ContainsFunc(d.deps.Leavers, func(l Leaver) bool { return l.Key == found.Key && l.Addr == s.dest.Addr })
 }
 
-// staysOn reports whether a server that moved away serves on: the new one is not up, and it has not failed itself.
-func (s *server) staysOn() bool {
+// works reports whether a server has not failed. One in maintenance has not: it serves on when that ends.
+func (s *server) works() bool {
 	state := s.state()
-	return (state == checker.Up || state == checker.Unknown) && s.moved.state() != checker.Up
+	if s.suspended() != "" {
+		state = s.verdict()
+	}
+	return state == checker.Up || state == checker.Unknown
 }
 
-// endMoved ends what moved away and is not needed any more. With a draintime it drains.
+// staysOn reports whether a server that moved away has not failed, and the new one is not up. In maintenance it is not
+// needed any more when the new one, in maintenance as well, passes its checks.
+func (s *server) staysOn() bool {
+	up := s.moved.state() == checker.Up || s.suspended() != "" && s.moved.verdict() == checker.Up
+	return s.works() && !up
+}
+
+// endMoved ends what moved away and has failed, or is not needed any more: the new one is up. With a draintime it drains.
 func (d *Director) endMoved() {
 	gone := map[*server]bool{}
 	for _, v := range d.virtuals {
-		if n := len(v.servers); n == 0 || v.servers[n-1].moved == nil {
+		before := v.servers
+		if n := len(before); n == 0 || before[n-1].moved == nil {
 			continue
 		}
-		var goes []*server
-		v.keepEarlier(func(s *server) bool {
-			if !s.staysOn() {
-				goes = append(goes, s)
+		var stay []*server
+		for _, s := range before {
+			if s.moved == nil || s.staysOn() {
+				stay = append(stay, s)
+			} else {
+				gone[s], v.dirty = true, true
 			}
-			return s.staysOn()
-		})
-		for _, s := range goes {
-			gone[s], v.dirty = true, true
-			if _, in := v.weightAt(s.dest.Addr); (in || v.written == nil) && !d.standby {
-				v.sendOff(leaver{Leaver: Leaver{Key: v.key, Addr: s.dest.Addr, Name: s.name()}})
-			}
+		}
+		v.servers, v.byAddr = stay, nil
+		if !d.standby {
+			v.sendOffAll(before)
 		}
 	}
 	if len(gone) == 0 {

@@ -23,6 +23,7 @@ type moving struct {
 	at      map[string]string // the address of a name
 	serves  map[string]string // who serves for it; "" for nobody
 	drained string
+	maint   string
 }
 
 const movingConfig = `resolve = 30
@@ -74,25 +75,44 @@ func (m *moving) draw() {
 	pick := m.rand.IntN(2)
 	name := names[pick]
 	addr := fmt.Sprintf("10.2.0.%d%d", pick+1, m.rand.IntN(3))
-	switch m.rand.IntN(12) {
+	switch m.rand.IntN(14) {
 	case 0:
 		m.do("reload", "one")
 	case 1:
 		m.do("handover")
 		m.do("start", "one")
-		m.drained = "" // the orders are the daemon's, which is not here
+		if m.maint != "" && !strings.Contains(m.configs["one"], "quiescent") && m.serves[m.maint] != m.at[m.maint] {
+			m.serves[m.maint] = "" // it is not in the table that is found
+		}
 	case 2:
-		m.drained = name
-		m.do("drain", "tcp:10.1.0.1:80", name+":80")
+		m.take(&m.drained, name, "drain")
 	case 3:
-		m.drained = ""
-		m.do("undrain")
+		m.take(&m.drained, "", "drain")
+	case 12:
+		m.take(&m.maint, name, "maint")
+	case 13:
+		m.take(&m.maint, "", "maint")
 	case 4, 5, 6, 7:
 		m.at[name] = addr
 		m.do("name", name, addr)
 	default:
 		m.down[addr] = !m.down[addr]
 		m.do(map[bool]string{true: "down", false: "up"}[m.down[addr]], addr+":80")
+	}
+}
+
+// take gives an order for a name, in place of what the order was for before and of the name's other one; "": for none.
+func (m *moving) take(holder *string, name, order string) {
+	for _, was := range []string{*holder, name} {
+		if was != "" {
+			m.do("order", "tcp:10.1.0.1:80", was+":80", "ready")
+		}
+	}
+	if m.drained == name || m.maint == name {
+		m.drained, m.maint = strings.ReplaceAll(m.drained, name, ""), strings.ReplaceAll(m.maint, name, "")
+	}
+	if *holder = name; name != "" {
+		m.do("order", "tcp:10.1.0.1:80", name+":80", order)
 	}
 }
 
@@ -112,10 +132,14 @@ func (m *moving) settle() {
 		if m.drained == name {
 			weight = 0
 		}
-		if s := m.serves[name]; s != "" {
+		quiescent := strings.Contains(m.configs["one"], "quiescent")
+		if m.maint == name {
+			weight = 0
+		}
+		if s := m.serves[name]; s != "" && (m.maint != name || quiescent) {
 			want[netip.MustParseAddrPort(s+":80")] = weight
 		}
-		if strings.Contains(m.configs["one"], "quiescent") && m.down[m.at[name]] {
+		if quiescent && (m.down[m.at[name]] || m.maint == name) {
 			want[netip.MustParseAddrPort(m.at[name]+":80")] = 0
 		}
 	}

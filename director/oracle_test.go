@@ -515,9 +515,9 @@ func (o *oracle) dests(key ipvsctl.Key, s section) map[netip.AddrPort]ipvsctl.De
 	}
 	for _, e := range s.places() {
 		if o.servesOn[spot{key, e.addr}] {
-			drained := o.orderFor(key, e, 0).Kind == Drain
-			available = available || !drained
-			have[e.addr] = e.dest(map[bool]uint32{false: o.weightOf(key, e, 0)}[drained])
+			out := o.orderFor(key, e, 0).Kind == Drain || o.isMaintained(key, e)
+			available = available || !out
+			have[e.addr] = e.dest(map[bool]uint32{false: o.weightOf(key, e, 0)}[out])
 		}
 	}
 	if s.fallback && !available {

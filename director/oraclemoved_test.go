@@ -121,9 +121,12 @@ func (o *oracle) findMoved(have ipvsctl.Table) {
 			if !e.elsewhere || s.check == "off" {
 				continue
 			}
-			d := have[at.key].Dests[e.addr] // one at weight 0 that is not drained by order left already
-			in := d.Weight > 0 || o.orderFor(at.key, e, 0).Kind == Drain && d.Addr.IsValid()
-			may := in && !o.putIn[at] && !o.isMaintained(at.key, e) && !o.isInPlace(at.key, s, e.name)
+			d, in := have[at.key].Dests[e.addr] // one at weight 0 that is neither drained nor in maintenance left already
+			may := in && (d.Weight > 0 || o.orderFor(at.key, e, 0).Kind == Drain)
+			if o.isMaintained(at.key, e) {
+				may = in && s.quiescent
+			}
+			may = may && !o.putIn[at] && !o.isInPlace(at.key, s, e)
 			o.servesOn[at] = may && (o.passesAll(s, e) || o.held[at] || o.heldAndDrained[at])
 			delete(o.held, at)
 			delete(o.heldAndDrained, at)
@@ -131,10 +134,12 @@ func (o *oracle) findMoved(have ipvsctl.Table) {
 	}
 }
 
-// isInPlace reports whether the server at the new address of a name is up, or held.
-func (o *oracle) isInPlace(key ipvsctl.Key, s section, host string) bool {
+// isInPlace reports whether the server at the new address of a name is up, or held, or as the old one in maintenance and
+// well.
+func (o *oracle) isInPlace(key ipvsctl.Key, s section, old entry) bool {
 	return slices.ContainsFunc(s.servers, func(e entry) bool {
-		return e.name == host && !o.isMaintained(key, e) && (o.passesAll(s, e) || o.held[spot{key, e.addr}])
+		out := o.isMaintained(key, e) && !o.isMaintained(key, old)
+		return e.name == old.name && !out && (o.passesAll(s, e) || o.held[spot{key, e.addr}])
 	})
 }
 

@@ -2,6 +2,7 @@ package director
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"ldirectord/checker"
@@ -17,6 +18,7 @@ type virtual struct {
 	settings     ipvsctl.Settings
 	servers      []*server     // those of the file, then those that moved away
 	earlier      []*server     // of a plan: where its servers may have moved from
+	byAddr       []*server     // the servers in the order of their addresses in the table; nil: see at
 	fallback     *ipvsctl.Dest // nil: none
 	fallbackName string        // in the log, with the configured port
 
@@ -30,7 +32,7 @@ type virtual struct {
 	announced      bool   // … and that the service is available
 	tag            string // what the log gives as the reason of a purge: start or stop
 
-	leavers []*leaver // who left the configuration and drains
+	leavers map[netip.AddrPort]*leaver // who left the servers and drains, by the address in the table; nil: none
 
 	leftBehind       bool // cleanstop = no left it in the table of a director on standby
 	dirty            bool
@@ -140,11 +142,25 @@ func (v *virtual) available() (up, known bool) {
 	return false, known
 }
 
+// at are the servers at an address of the table, in the order of the file: one, or several that share the entry.
+func (v *virtual) at(addr netip.AddrPort) []*server {
+	if v.byAddr == nil {
+		v.byAddr = slices.Clone(v.servers)
+		slices.SortStableFunc(v.byAddr, func(a, b *server) int { return a.dest.Addr.Compare(b.dest.Addr) })
+	}
+	first, _ := slices.BinarySearchFunc(v.byAddr, addr, func(s *server, a netip.AddrPort) int { return s.dest.Addr.Compare(a) })
+	end := first
+	for end < len(v.byAddr) && v.byAddr[end].dest.Addr == addr {
+		end++
+	}
+	return v.byAddr[first:end]
+}
+
 // serverAt is the real server at an address of the table, the one that is up if several share it.
 func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	var found *server
-	for _, s := range v.servers {
-		if s.dest.Addr == addr && (found == nil || s.state() == checker.Up) {
+	for _, s := range v.at(addr) {
+		if found == nil || s.state() == checker.Up {
 			found = s
 		}
 	}

@@ -54,7 +54,7 @@ func (v *virtual) ownerless(addrs iter.Seq[netip.AddrPort]) map[netip.AddrPort]b
 }
 
 func (v *virtual) isNobodys(addr netip.AddrPort) bool {
-	return v.serverAt(addr) == nil && v.leaver(addr) == nil && (v.fallback == nil || v.fallback.Addr != addr)
+	return v.serverAt(addr) == nil && v.leavers[addr] == nil && (v.fallback == nil || v.fallback.Addr != addr)
 }
 
 // keepFound keeps what was found as it is, and reports whether any of it serves.
