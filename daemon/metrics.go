@@ -8,11 +8,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/notify"
+	"ldirectord/page"
+	"ldirectord/parser"
 	"ldirectord/printable"
 	"ldirectord/status"
 )
@@ -22,6 +25,7 @@ const (
 	scrapeTimeout = 10 * time.Second // until the client has read its answer; Prometheus waits no longer
 	maxScrapes    = 8                // at once
 	maxProbes     = 8
+	maxReaders    = 4 // of the page
 	listenRetry   = time.Second
 )
 
@@ -32,6 +36,7 @@ type metricsServer struct {
 	end     func()        // ends serving on addr
 	retry   time.Duration // between two tries to listen on an address that is taken
 	handler http.Handler
+	global  atomic.Pointer[parser.Global] // in force
 	emit    func(notify.Event)
 }
 
@@ -41,9 +46,32 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	routes.HandleFunc("GET /metrics", limited(scrapes, d.answerMetrics))
 	routes.HandleFunc("GET /healthz", limited(probes, answerProbe(d.alive)))
 	routes.HandleFunc("GET /readyz", limited(probes, answerProbe(d.ready)))
-	m := &metricsServer{end: func() {}, retry: listenRetry, handler: routes, emit: d.journal.Emit}
-	m.serve(ctx, d.Loaded.Config.Global.Listen)
+	m := &metricsServer{end: func() {}, retry: listenRetry, emit: d.journal.Emit}
+	m.handler = m.withPage(d, routes)
+	m.follow(ctx, d.Loaded.Config.Global)
 	return m
+}
+
+// withPage adds the page, which is there while statuspage says so.
+func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerFunc {
+	all, readers := http.NewServeMux(), newSlots(maxReaders)
+	pages := page.New(d.report, func() string { return m.global.Load().StatusHost })
+	all.Handle("/", routes)
+	all.HandleFunc("GET /{$}", limited(readers, pages.Page))
+	all.HandleFunc("GET /status.json", limited(readers, pages.Status))
+	return func(w http.ResponseWriter, r *http.Request) {
+		if m.global.Load().StatusPage {
+			all.ServeHTTP(w, r)
+		} else {
+			routes.ServeHTTP(w, r)
+		}
+	}
+}
+
+// follow serves what a configuration says.
+func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
+	m.global.Store(&global)
+	m.serve(ctx, global.Listen)
 }
 
 // serve changes the address to listen on; an invalid one is none. When it returns nobody listens on the one before.

@@ -258,7 +258,7 @@ func (f *configFile) applySettings(ctx context.Context, l *Loaded) {
 	if d.socket != nil {
 		d.failed(notify.ListenFailed, notListening, d.socket.allow(global.StatusGroup))
 	}
-	d.metrics.serve(ctx, global.Listen)
+	d.metrics.follow(ctx, global)
 	d.Config.Checks.SetVirtuals(l.Plan)
 	d.mailer.Set(mailRules(l.Config, l.Plan))
 }

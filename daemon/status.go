@@ -21,14 +21,22 @@ const connectionsTimeout = time.Second
 
 // answerStatus answers a command with the report of this moment.
 func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
-	now, err := d.director.Snapshot(r.Context())
+	report, err := d.report(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	report := status.NewReport(now, d.tally.process(d.Config.Path, d.Version), d.connections(r.Context(), now))
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(report) // an error is the client's
+}
+
+// report is that of this moment.
+func (d *daemon) report(ctx context.Context) (*status.Report, error) {
+	now, err := d.director.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return status.NewReport(now, d.tally.process(d.Config.Path, d.Version), d.connections(ctx, now)), nil
 }
 
 // connections reads the counters of all servers from the kernel, with a client of its own: the director's is never

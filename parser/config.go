@@ -126,6 +126,8 @@ type Global struct {
 	Resolve        Seconds        // extension: after which names of real servers are looked up again; 0: they are not
 	Listen         netip.AddrPort // extension: where metrics are served; invalid: nowhere
 	Metrics        string         // extension: small, without most series of each real server, or full
+	StatusPage     bool           // extension: a page for browsers is served there as well
+	StatusHost     string         // extension: a name of that page; "" for none
 	StatusGroup    string         // extension: group that may use the control socket; "" for none
 }
 

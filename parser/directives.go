@@ -128,6 +128,14 @@ var directives = chapters(
 			global: setting(func(g *Global) *string { return &g.Metrics }, oneOf("small", "full")),
 			Doc: "How much `listen` tells: small leaves out what is counted for each real server, for tables of thousands. " +
 				"See [status.md](status.md#metrics)."},
+		{Name: "statuspage", Value: yesOrNo, Default: "no", Extension: true,
+			global: setting(func(g *Global) *bool { return &g.StatusPage }, yesNo),
+			Doc: "A page for browsers at `listen`, and what it shows as JSON: `/`, `/status.json`. Nothing can be changed there. See " +
+				"[status.md](status.md#a-page)."},
+		{Name: "statushost", Value: "NAME", Extension: true,
+			global: setting(func(g *Global) *string { return &g.StatusHost }, readStatusHost),
+			Doc: "Name by which browsers reach the page. Without it the page answers to addresses, to localhost and to the host name of the " +
+				"machine alone: a page of others cannot read it by a name that leads here."},
 		{Name: "statusgroup", Value: "GROUP", Extension: true,
 			global: setting(func(g *Global) *string { return &g.StatusGroup }, readGroup),
 			Doc:    "Group whose members may ask the running daemon for its state. Without it only root may. Its members give no orders."},

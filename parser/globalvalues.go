@@ -84,6 +84,26 @@ func readListen(v *value) (none netip.AddrPort, p *problem) {
 	return a, nil
 }
 
+func readStatusHost(v *value) (string, *problem) {
+	name := unquote(v.text)
+	if !all(name, isHostByte) || len(name) > maxHostLength {
+		return "", bad("%s is not a host name; it is a name such as lb.example.com, without http:// and without a port", quote(v.text))
+	}
+	return name, nil
+}
+
+// pageAdvice warns of a page that nobody can reach.
+func (r *reader) pageAdvice(g *Global) {
+	for _, one := range []struct {
+		name, needs string
+		missing     bool
+	}{{"statuspage", "listen", g.StatusPage && !g.Listen.IsValid()}, {"statushost", "statuspage=yes", g.StatusHost != "" && !g.StatusPage}} {
+		if pos := g.At[one.name]; one.missing {
+			r.warn(order{block: pos.Line}, noEffect, pos, "%s has no effect without %s", one.name, one.needs)
+		}
+	}
+}
+
 // maxGroupLength is the length of the longest name of a group (groupadd(8)).
 const maxGroupLength = 32
 

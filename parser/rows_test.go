@@ -112,6 +112,13 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"statusgroup=-g\n", "is not a group", ""},
 
 		{"metrics=small\n", "", "is not allowed"},
+		{"statuspage=on\n", `"on" is neither yes nor no`, "no effect"},
+		{"statuspage=yes\n", "statuspage has no effect without listen", ""},
+		{"statuspage=yes\nlisten=127.0.0.1:97\nstatushost=lb.example.com\n", "", "no effect"},
+		{"statuspage=no\n", "", "no effect"},
+		{"listen=127.0.0.1:97\nstatushost=lb\n", "statushost has no effect without statuspage=yes", ""},
+		{"statushost=http://lb/\n", `"http://lb/" is not a host name; it is a name such as lb.example.com`, "no effect"},
+		{"statushost=lb:80\n", `"lb:80" is not a host name`, ""},
 		{"metrics=much\n", `"much" is not allowed; it is one of small, full`, ""},
 
 		// lex.go

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Without statuspage its addresses are as unknown as any other, to every method; a reload adds and removes the page.
+func TestThePageIsThereWhenAskedFor(t *testing.T) {
+	addr := freeAddr(t)
+	off := "listen = " + addr + "\n" + twoServers
+	d := launched(t, "start", off)
+	fetch(t, "http://"+addr+"/healthz")
+	expect := func(method, host, path string, want int, has string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
+		answer, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		var text strings.Builder
+		if err := answer.Write(&text); err != nil {
+			t.Fatal(err)
+		}
+		if answer.StatusCode != want || !strings.Contains(text.String(), has) {
+			t.Errorf("%s %s of %q: %s\nwant %d, %q", method, path, host, text.String(), want, has)
+		}
+	}
+	absent := func() {
+		t.Helper()
+		for _, path := range []string{"/", "/status.json", "/why.json", "/favicon.ico"} {
+			for _, method := range []string{"GET", "HEAD", "POST"} {
+				expect(method, "x.example", path, 404, "Content-Type: text/plain; charset=utf-8\r\n")
+			}
+		}
+	}
+	absent()
+	d.write("statuspage = yes\nstatushost = x.example\n" + off)
+	d.tell("reload")
+	expect("GET", addr, "/", 200, `data-is="2 of 2 up"`)
+	expect("GET", "X.example:80", "/status.json", 200, `"real":"10.2.0.2:7000"`)
+	expect("GET", "y.example", "/", 421, "statushost")
+	expect("GET", "y.example", "/healthz", 200, "ok")
+	expect("GET", "y.example", "/metrics", 200, "ldirectord_server_up")
+	expect("POST", addr, "/", 404, "")
+	expect("GET", addr, "/index.html", 404, "")
+	d.write("statuspage = yes\n" + off)
+	d.tell("reload")
+	expect("GET", "x.example", "/", 421, "statushost")
+	d.write(off)
+	d.tell("reload")
+	absent()
+}

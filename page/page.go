@@ -1,0 +1,141 @@
+// Package page is the status page: it shows the report of a running daemon as HTML, for people with a browser. It only
+// reads reports.
+//
+// The HTML is made here and nowhere else: the script of the page asks for the same address again and takes over what
+// changed.
+package page
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	_ "embed" // the document is part of the program
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+
+	"ldirectord/printable"
+	"ldirectord/status"
+)
+
+//go:embed page.html
+var document string
+
+//go:embed page.css
+var style string
+
+//go:embed page.js
+var script string
+
+// Reader returns the report of this moment.
+type Reader func(context.Context) (*status.Report, error)
+
+// Pages are the answers to browsers.
+type Pages struct {
+	read   Reader
+	host   func() string // a further name of the machine; "" for none
+	layout *template.Template
+	policy string // what the document may do in a browser
+}
+
+// New returns the pages of a daemon. host is the name by which browsers reach the machine besides its addresses and its
+// own name; "" for none.
+func New(read Reader, host func() string) *Pages {
+	layout := template.New("page").Funcs(template.FuncMap{
+		"style":  func() template.CSS { return template.CSS(style) },
+		"script": func() template.JS { return template.JS(script) },
+	})
+	return &Pages{
+		read: read, host: host, layout: template.Must(layout.Parse(document)),
+		policy: "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) + "; img-src data:; connect-src 'self'; " +
+			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+	}
+}
+
+// hash is how a Content-Security-Policy names the only text that may be a style or a script.
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// Page answers with the view that the query asks for: all, a virtual service, or one of its servers.
+func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
+	p.answer(w, r, func(report *status.Report) (contentType string, body []byte, err error) {
+		var text bytes.Buffer
+		v := newView(report, r.URL.Query())
+		err = p.layout.Execute(&text, v)
+		return "text/html; charset=utf-8", text.Bytes(), err
+	})
+}
+
+// Status answers with the whole report as JSON.
+func (p *Pages) Status(w http.ResponseWriter, r *http.Request) {
+	p.answer(w, r, func(report *status.Report) (contentType string, body []byte, err error) {
+		body, err = json.Marshal(report)
+		return "application/json", append(body, '\n'), err
+	})
+}
+
+// answer writes what make makes of the report, compressed where the client can read that.
+func (p *Pages) answer(w http.ResponseWriter, r *http.Request, make func(*status.Report) (contentType string, body []byte, err error)) {
+	header := w.Header()
+	for name, value := range map[string]string{
+		"Content-Security-Policy": p.policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
+		"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store", "Vary": "Accept-Encoding",
+	} {
+		header.Set(name, value)
+	}
+	if why := p.foreign(r.Host); why != "" {
+		http.Error(w, why, http.StatusMisdirectedRequest)
+		return
+	}
+	report, err := p.read(r.Context())
+	if err != nil {
+		http.Error(w, printable.Line(err.Error()), http.StatusServiceUnavailable)
+		return
+	}
+	contentType, body, err := make(report)
+	if err != nil {
+		http.Error(w, "the page can't be made: "+printable.Line(err.Error()), http.StatusInternalServerError)
+		return
+	}
+	header.Set("Content-Type", contentType)
+	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		_, _ = w.Write(body) // an error is the client's, here and below
+		return
+	}
+	header.Set("Content-Encoding", "gzip")
+	z := gzip.NewWriter(w)
+	_, _ = z.Write(body)
+	_ = z.Close()
+}
+
+// foreign is why a request is not meant for this machine, "" when it is. Somebody else's name that leads here (DNS
+// rebinding) would let that site's script read the page.
+func (p *Pages) foreign(host string) string {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
+	if _, err := netip.ParseAddr(name); err == nil {
+		return ""
+	}
+	own, _ := os.Hostname() // without one there are the other names
+	short, _, _ := strings.Cut(own, ".")
+	allowed := []string{"localhost", own, short, p.host()}
+	for _, a := range allowed {
+		if a != "" && strings.EqualFold(name, a) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("This page has no name %q here. It answers to an IP address, to localhost, to %s, and to the name that statushost gives.",
+		printable.Line(name), printable.Line(own))
+}

@@ -1,0 +1,82 @@
+"use strict";
+(() => {
+	const every = 3000, limit = 10000; // milliseconds: between two readings, for one of them
+	const said = document.getElementById("said"), pause = document.getElementById("pause"), form = document.forms[0];
+	let timer, reading, typing;
+
+	// What the rows say, by their names.
+	const rows = () => new Map([...document.querySelectorAll("[data-is]")].map(r => [r.dataset.name, r]));
+
+	// Marks the rows that changed, and says so in a sentence.
+	const compare = before => {
+		const now = rows(), changes = [];
+		for (const [name, row] of now) {
+			const was = before.get(name);
+			if (was?.dataset.is === row.dataset.is) continue;
+			row.classList.add("changed");
+			changes.push(name + ": " + (was ? was.dataset.is + ", now " : "") + row.dataset.is);
+		}
+		for (const name of before.keys()) if (!now.has(name)) changes.push(name + ": no longer listed");
+		if (changes.length === 0) return;
+		const more = changes.length > 2 ? " and " + (changes.length - 2) + " more" : "";
+		said.textContent = new Date().toISOString().slice(11, 19) + " " + changes.slice(0, 2).join("; ") + more;
+	};
+
+	const stale = why => {
+		said.classList.add("stale");
+		said.textContent = "No answer since " + new Date().toISOString().slice(11, 19) + " UTC: " + why;
+		document.querySelector("main").classList.add("stale-main");
+	};
+
+	// Takes the document at this address over. Who has marked text keeps it: nothing is exchanged meanwhile.
+	const show = (text, compares) => {
+		const page = new DOMParser().parseFromString(text, "text/html");
+		const old = document.querySelector("main"), fresh = page.querySelector("main");
+		if (!fresh) throw new Error("it is another page");
+		if (page.documentElement.dataset.version !== document.documentElement.dataset.version) return location.reload();
+		const before = rows(), link = document.activeElement?.closest("main a")?.getAttribute("href");
+		old.replaceWith(fresh);
+		document.title = page.title;
+		if (link) [...fresh.querySelectorAll("a")].find(a => a.getAttribute("href") === link)?.focus({preventScroll: true});
+		if (said.classList.replace("stale", "fresh")) said.textContent = "";
+		if (compares) compare(before);
+	};
+
+	const read = async compares => {
+		clearTimeout(timer);
+		reading?.abort();
+		const mine = reading = new AbortController();
+		const late = setTimeout(() => mine.abort(), limit);
+		try {
+			const answer = await fetch(location.href, {cache: "no-store", signal: mine.signal});
+			const text = await answer.text();
+			if (!answer.headers.get("Content-Type")?.startsWith("text/html")) throw new Error(text.slice(0, 200));
+			if (reading === mine && (!compares || getSelection().isCollapsed)) show(text, compares);
+		} catch (error) {
+			if (reading === mine && !said.classList.contains("stale")) stale(error.message);
+		}
+		clearTimeout(late);
+		if (reading === mine) next();
+	};
+
+	const next = () => {
+		clearTimeout(timer);
+		if (pause.ariaPressed !== "true" && !document.hidden) timer = setTimeout(read, every, true);
+	};
+
+	pause.hidden = false;
+	pause.onclick = () => {
+		pause.ariaPressed = String(pause.ariaPressed !== "true");
+		next();
+	};
+	document.onvisibilitychange = () => document.hidden ? clearTimeout(timer) : pause.ariaPressed !== "true" && read(true);
+	form.oninput = () => {
+		clearTimeout(typing);
+		typing = setTimeout(() => {
+			const filled = new FormData(form);
+			history.replaceState(null, "", "?" + new URLSearchParams([...filled].filter(([, value]) => value)));
+			read(false);
+		}, 200);
+	};
+	next();
+})();

@@ -1,0 +1,373 @@
+package page
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/status"
+)
+
+// start is when the reports of the tests are made.
+var start = time.Date(2026, 11, 21, 3, 12, 45, 0, time.UTC)
+
+func newReport(virtuals ...status.Virtual) *status.Report {
+	return &status.Report{
+		Running: true, Config: "/etc/ha.d/www.cf", Version: "1.2", Started: new(start.Add(-time.Hour)), Time: new(start), Role: "active", Phase: "running",
+		Reloads: &status.Reloads{}, Checks: &status.Checks{}, Table: &status.Table{}, Virtuals: virtuals,
+	}
+}
+
+// newServer is one that has been in a state for a minute.
+func newServer(real, state string) status.Server {
+	s := status.Server{Real: real, State: state, Since: start.Add(-time.Minute), Weight: 1, Check: &status.Check{Time: start, OK: true, Seconds: 0.002, Detail: "200 OK"}}
+	switch state {
+	case "up":
+		s.TableWeight = new(uint32(1))
+	case "down":
+		s.Reason = "connect: refused"
+		s.Check = &status.Check{Time: start, Cause: "refused", Detail: s.Reason}
+	}
+	return s
+}
+
+func newPages(r *status.Report) *Pages {
+	return New(func(context.Context) (*status.Report, error) { return r, nil }, func() string { return "lb.example.com" })
+}
+
+// ask returns the answer to a request for an address.
+func ask(t testing.TB, answer http.HandlerFunc, url string, change func(*http.Request)) (*http.Response, string) {
+	t.Helper()
+	r := httptest.NewRequest("GET", "http://127.0.0.1"+url, nil)
+	if change != nil {
+		change(r)
+	}
+	w := httptest.NewRecorder()
+	answer(w, r)
+	got := w.Result()
+	text, err := io.ReadAll(got.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got, string(text)
+}
+
+var (
+	tags   = regexp.MustCompile(`(?s)<(style|script)>.*?</(style|script)>|<[^>]*>`)
+	blanks = regexp.MustCompile(`[ \n]+`)
+)
+
+// read is what the page at an address says, a line for each row.
+func read(t *testing.T, r *status.Report, url string) string {
+	t.Helper()
+	got, text := ask(t, newPages(r).Page, url, nil)
+	if got.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %s", url, got.StatusCode, text)
+	}
+	_, text, _ = strings.Cut(text, "<main>")
+	text = strings.NewReplacer("</tr>", "|", "</h2>", "|", "</p>", "|", "</h1>", "|", "</li>", "|").Replace(text)
+	text = blanks.ReplaceAllString(tags.ReplaceAllString(text, " "), " ")
+	return strings.ReplaceAll(text, "| ", "\n")
+}
+
+// some is a report with a server of every kind.
+func some() *status.Report {
+	held, order, byHand, ends := newServer("10.0.0.7:80", "down"), newServer("10.0.0.8:80", "maintenance"), newServer("10.0.0.9:80", "up"), newServer("10.0.0.6:80", "up")
+	held.Note, order.Note, byHand.ByHand, ends.Check.Warning = "held", "order: maint until 18:00 by root: new disk", true, "the certificate ends in 5 days"
+	r := newReport(
+		status.Virtual{ID: "tcp:192.0.2.1:80", Scheduler: "wrr", Servers: []status.Server{
+			newServer("10.0.0.10:80", "up"), newServer("10.0.0.2:80", "down"), newServer("10.0.0.1:80", "unknown"), order, byHand, ends}},
+		status.Virtual{ID: "tcp:192.0.2.2:80", Scheduler: "wlc", Servers: []status.Server{newServer("10.0.1.1:80", "down")},
+			Fallback: &status.Fallback{Server: "127.0.0.1:80", Active: true}, Leaving: []status.Leaver{{Real: "10.0.1.9:80", State: "drained", Note: "draining, 3 connections, 40s left"}}},
+		status.Virtual{ID: "tcp:192.0.2.3:80", Scheduler: "rr", Servers: []status.Server{newServer("10.0.2.1:80", "off")}},
+		status.Virtual{ID: "fwm:3", Scheduler: "sh", Servers: []status.Server{held}, Guard: &status.Guard{Keeps: 1, Held: 1}},
+		status.Virtual{ID: "tcp:192.0.2.4:80", Error: "no such scheduler", Servers: []status.Server{newServer("10.0.3.1:80", "up")}},
+	)
+	r.Table.Error = "permission denied"
+	return r
+}
+
+// The first view has every server that needs a look, the worst first, and the virtual services in the same order.
+func TestFirstView(t *testing.T) {
+	text := read(t, some(), "/")
+	inOrder(t, text,
+		"serving , version 1.2, up for 1h0m, as of 03:12:45 UTC", "the table can&#39;t be read: permission denied",
+		"3 down", "1 unknown", "1 maintenance", "1 off", "4 up", "Not healthy 7",
+		"10.0.0.2:80 tcp:192.0.2.1:80 down 1m0s - - refused, 0s ago connect: refused", "10.0.1.1:80", "10.0.0.7:80 fwm:3 down 1m0s - - refused, 0s ago connect: refused; held",
+		"10.0.0.1:80 tcp:192.0.2.1:80 unknown", "10.0.0.9:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago changed externally",
+		"10.0.0.6:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago warning: the certificate", "10.0.0.8:80 tcp:192.0.2.1:80 maintenance",
+		"Virtual services 5", "tcp:192.0.2.2:80 0 of 1 - wlc the fallback 127.0.0.1:80 answers; 1 that left the file drain", "tcp:192.0.2.4:80 1 of 1 - none the table refuses it: no such scheduler",
+		"tcp:192.0.2.1:80 3 of 6", "fwm:3 0 of 1 - sh keepserving holds 1", "tcp:192.0.2.3:80 0 of 1 - rr its servers are not checked",
+	)
+	if strings.Contains(text, "10.0.0.10:80") || strings.Contains(text, "10.0.2.1:80") {
+		t.Errorf("it has healthy servers:\n%s", text)
+	}
+	if text := read(t, newReport(status.Virtual{ID: "fwm:3", Servers: []status.Server{newServer("10.0.0.1:80", "up")}}), "/"); !strings.Contains(text, "Every server is healthy.") {
+		t.Error(text)
+	}
+}
+
+// inOrder fails where a text lacks one of its parts, or has it before the one before.
+func inOrder(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	rest := text
+	for _, p := range parts {
+		_, after, ok := strings.Cut(rest, p)
+		if !ok {
+			t.Errorf("%q is not there, or too early, in\n%s", p, text)
+			return
+		}
+		rest = after
+	}
+}
+
+func TestViews(t *testing.T) {
+	for _, row := range []struct {
+		url  string
+		want []string
+		not  string
+	}{
+		{"/?virtual=tcp:192.0.2.1:80", []string{"tcp:192.0.2.1:80 wrr, 3 of 6 up", "Servers 6", "10.0.0.2:80 down", "10.0.0.10:80 up"}, "10.0.1.1"},
+		{"/?virtual=tcp:192.0.2.2:80", []string{"0 of 1 up", "10.0.1.1:80", "127.0.0.1:80 fallback - - - answers", "10.0.1.9:80 drained 0 0 - not in the file; draining, 3 connections"}, "10.0.0"},
+		{"/?virtual=tcp:192.0.2.1:80&q=refused", []string{"Servers 1", "10.0.0.2:80"}, "10.0.0.10"},
+		{"/?virtual=tcp:192.0.2.1:80&real=10.0.0.2:80", []string{"10.0.0.2:80 of tcp:192.0.2.1:80", "down for 1m0s", "connect: refused", "2026-11-21 03:11:45 UTC"}, "10.0.0.10"},
+		{"/?virtual=tcp:192.0.2.9:80", []string{"There is no virtual service tcp:192.0.2.9:80."}, "Servers"},
+		{"/?virtual=fwm:3&real=x", []string{"There is no server x in fwm:3."}, "Servers"},
+		{"/?state=maintenance", []string{"Servers found 1", "10.0.0.8:80", "Virtual services 0"}, "10.0.0.2"},
+		{"/?q=192.0.2.1:80+UP", []string{"Servers found 3", "10.0.0.9:80", "10.0.0.6:80", "10.0.0.10:80"}, "10.0.0.2"},
+		{"/?q=nothing", []string{"Servers found 0", "No server is like that.", "No virtual service is like that."}, "10.0"},
+		{"/?state=down&q=fwm", []string{"Servers found 1", "10.0.0.7"}, "10.0.0.2"},
+		{"/?sort=server", []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.6:80", "10.0.0.7:80", "10.0.0.8:80", "10.0.0.9:80", "10.0.1.1:80"}, "10.0.0.10"},
+		{"/?sort=-server", []string{"10.0.1.1:80", "10.0.0.9:80", "10.0.0.1:80"}, "10.0.0.10"},
+		{"/?sort=service", []string{"10.0.0.7:80", "10.0.0.2:80", "10.0.1.1:80", "fwm:3 0 of 1", "tcp:192.0.2.1:80 3 of 6"}, "10.0.0.10"},
+		{"/?sort=-up", []string{"tcp:192.0.2.1:80 3 of 6", "tcp:192.0.2.4:80", "tcp:192.0.2.2:80"}, "10.0.0.10"},
+		{"/?sort=nonsense&skip=nonsense", []string{"10.0.0.2:80"}, "10.0.0.10"},
+		{"/?skip=999999", []string{"Not healthy 8 to 7 of 7"}, "10.0.0"},
+	} {
+		text := read(t, some(), row.url)
+		inOrder(t, text, row.want...)
+		if strings.Contains(text, row.not) {
+			t.Errorf("%s has %q:\n%s", row.url, row.not, text)
+		}
+	}
+}
+
+// crowd is 10,000 servers, four to a virtual service, of which some are down, each with words of its own.
+func crowd(down int) *status.Report {
+	r := newReport()
+	for i := range 2500 {
+		v := status.Virtual{ID: fmt.Sprintf("tcp:10.%d.%d.1:80", i/250, i%250), Scheduler: "wrr", Written: true}
+		for j := range 4 {
+			state := "up"
+			if n := i*4 + j; n*7919%10000 < down {
+				state = "down"
+			}
+			s := newServer(fmt.Sprintf("10.%d.%d.%d:8080", 100+i/250, i%250, j+1), state)
+			s.Since, s.Check.Seconds = start.Add(-time.Duration(i*i+j)*time.Second), float64(i)/1e5
+			if state == "down" {
+				s.Reason = fmt.Sprintf("body does not match /ready/: got \"starting up, step %d, request %x\"", i*j, i*7919*104729)
+				s.Check.Cause, s.Check.Detail = "answer", s.Reason
+			}
+			v.Servers = append(v.Servers, s)
+		}
+		r.Virtuals = append(r.Virtuals, v)
+	}
+	return r
+}
+
+// 10,000 servers are at most 60 kB, however many of them are down; what is not on the first page is a link away.
+func TestSize(t *testing.T) {
+	for _, down := range []int{0, 20, 2000, 10000} {
+		pages := newPages(crowd(down))
+		for _, url := range []string{"/", "/?q=10", "/?state=up"} {
+			got, text := ask(t, pages.Page, url, func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip") })
+			if len(text) > 60_000 || got.Header.Get("Content-Encoding") != "gzip" {
+				t.Errorf("%d down: %s has %d bytes, %q", down, url, len(text), got.Header.Get("Content-Encoding"))
+			}
+			t.Logf("%d down: %s: %d bytes", down, url, len(text))
+			z, err := gzip.NewReader(strings.NewReader(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, err := io.ReadAll(z)
+			if rows := strings.Count(string(plain), "<tr class"); err != nil || rows > maxServers+maxServices {
+				t.Errorf("%d rows, %v", rows, err)
+			}
+		}
+	}
+	r := crowd(2000)
+	inOrder(t, read(t, r, "/"), "2000 down", "8000 up", "Not healthy 1 to 200 of 2000", "Next", "Virtual services 2500")
+	_, text := ask(t, newPages(r).Page, "/", nil)
+	seen := map[string]bool{}
+	for url := "/"; url != ""; {
+		_, text = ask(t, newPages(r).Page, url, nil)
+		for _, m := range regexp.MustCompile(`data-name="([^" ]* of [^"]*)"`).FindAllStringSubmatch(text, -1) {
+			seen[m[1]] = true
+		}
+		text, _, _ = strings.Cut(text, "Virtual services <small>")
+		url = ""
+		if m := regexp.MustCompile(`<a href="([^"]*)">Next`).FindStringSubmatch(text); m != nil {
+			url = "/" + m[1]
+		}
+	}
+	if len(seen) != 2000 {
+		t.Errorf("%d servers are on all pages", len(seen))
+	}
+}
+
+func BenchmarkPage10k(b *testing.B) {
+	for _, down := range []int{20, 10000} {
+		pages := newPages(crowd(down))
+		b.Run(fmt.Sprint(down, " down"), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				ask(b, pages.Page, "/", func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip") })
+			}
+		})
+	}
+}
+
+// What servers say stays text: whatever it is, the page has the same tags.
+func TestWordsOfOthersAreText(t *testing.T) {
+	hostile := []string{
+		"<script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "</title></style></script><h1>forged", "javascript:alert(1)", "{{.Config}}", "'+alert(1)+'",
+		"NO\u009b31m\u009b2J\u202eevil\u2028line\u0085x\x1b[2J\r\n[Fri] forged", "\x00\xff\xfe<b>", "&lt;b&gt;",
+	}
+	for _, page := range []func(words string) string{
+		func(words string) string { return address() },
+		func(words string) string { return address("virtual", words) },
+		func(words string) string { return address("virtual", words, "real", words) },
+		func(words string) string { return address("q", "1"+words) },
+		func(words string) string { return address("state", "1"+words, "sort", words) },
+		func(words string) string { return address("virtual", words+" of others") },
+	} {
+		want := tagsOf(t, quoting("words"), page("words"))
+		for _, words := range hostile {
+			if got := tagsOf(t, quoting(words), page(words)); !slices.Equal(got, want) {
+				t.Errorf("%q: %s has the tags\n%q\nwant\n%q", words, page(words), got, want)
+			}
+			_, text := ask(t, newPages(quoting(words)).Page, page(words), nil)
+			text = regexp.MustCompile(`<input type="hidden"[^>]*>`).ReplaceAllString(text, "") // what the address said is kept
+			if found := regexp.MustCompile("[\x00\x1b\u009b\u202e\u2028\u0085]|(href|src)=\"javascript").FindString(text); found != "" {
+				t.Errorf("%q: %q is in %s", words, found, page(words))
+			}
+		}
+	}
+}
+
+// quoting is a report that has words of others wherever there can be some.
+func quoting(words string) *status.Report {
+	s := newServer(words, "down")
+	s.Reason, s.Note, s.Unjudged, s.Address, s.Check.Detail, s.Check.Warning, s.Check.Cause = words, words, words, words, words+"x", words, words
+	r := newReport(status.Virtual{ID: words, Scheduler: words, Error: words, Added: []string{words}, Servers: []status.Server{s},
+		Fallback: &status.Fallback{Server: words, Active: true}, Leaving: []status.Leaver{{Real: words, State: words, Note: words}}})
+	r.Config, r.Version, r.MarkError, r.Table.Error, r.Reloads.Error, r.Phase = words, words, words, words, words, words
+	r.Names = []status.Name{{Name: words, Address: words, Error: words}}
+	return r
+}
+
+// tagsOf is the tags of a page, without the values of their attributes.
+func tagsOf(t *testing.T, r *status.Report, url string) []string {
+	t.Helper()
+	got, text := ask(t, newPages(r).Page, url, nil)
+	if got.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %s", url, got.StatusCode, text)
+	}
+	text = strings.ReplaceAll(strings.ReplaceAll(text, script, ""), style, "")
+	text = regexp.MustCompile(`"[^"]*"`).ReplaceAllString(text, `""`)
+	return regexp.MustCompile(`<[^>]*>`).FindAllString(text, -1)
+}
+
+// address is that of a page, of names and values by turns.
+func address(asked ...string) string {
+	all := url.Values{}
+	for i := 0; i < len(asked); i += 2 {
+		all.Set(asked[i], asked[i+1])
+	}
+	return "/?" + all.Encode()
+}
+
+// The style and the script that the document has are those that its policy allows, and nothing is loaded from elsewhere.
+func TestPolicy(t *testing.T) {
+	got, text := ask(t, newPages(some()).Page, "/", nil)
+	policy := got.Header.Get("Content-Security-Policy")
+	for _, tag := range []string{"style", "script"} {
+		_, rest, _ := strings.Cut(text, "<"+tag+">")
+		body, _, _ := strings.Cut(rest, "</"+tag+">")
+		if want := tag + "-src " + hash(body) + ";"; len(body) < 100 || !strings.Contains(policy, want) {
+			t.Errorf("%s is not in %s", want, policy)
+		}
+	}
+	if !strings.HasPrefix(policy, "default-src 'none';") || strings.Contains(policy, "unsafe") {
+		t.Error(policy)
+	}
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "Cache-Control": "no-store"} {
+		if got.Header.Get(name) != want {
+			t.Errorf("%s: %q", name, got.Header.Get(name))
+		}
+	}
+	if found := regexp.MustCompile(`(?i)(src|href|action|url)\s*[=(]\s*"?(https?:)?//|@import|<link[^>]*stylesheet`).FindString(text); found != "" {
+		t.Errorf("loaded from elsewhere: %s", found)
+	}
+}
+
+func TestWhoMayAsk(t *testing.T) {
+	own, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, _, _ := strings.Cut(own, ".")
+	pages := newPages(some())
+	for host, want := range map[string]int{
+		"127.0.0.1:9797": 200, "192.0.2.1": 200, "[::1]:9797": 200, "[2001:db8::1]": 200, "localhost": 200, "LOCALHOST:9797": 200, "localhost.": 200,
+		own: 200, short + ":80": 200, strings.ToUpper(own): 200, "lb.example.com": 200, "LB.example.com:9797": 200,
+		"evil.example": 421, "localhost.evil.example": 421, "127.0.0.1.evil.example": 421, "": 421, "lb.example.com.evil.example": 421, ":80": 421, "x\x1b[2J": 421,
+	} {
+		for name, page := range map[string]http.HandlerFunc{"/": pages.Page, "/status.json": pages.Status} {
+			got, text := ask(t, page, name, func(r *http.Request) { r.Host = host })
+			if got.StatusCode != want {
+				t.Errorf("%q: %s: %d", host, name, got.StatusCode)
+			}
+			if want == 421 && (!strings.Contains(text, "statushost") || strings.Contains(text, "10.0.0.1") || strings.Contains(text, "\x1b")) {
+				t.Errorf("%q: %q", host, text)
+			}
+		}
+	}
+	for _, host := range []string{"", "."} {
+		nobody := New(pages.read, func() string { return "" })
+		if got, _ := ask(t, nobody.Page, "/", func(r *http.Request) { r.Host = host }); got.StatusCode != 421 {
+			t.Errorf("%q: %d", host, got.StatusCode)
+		}
+	}
+}
+
+func TestStatusIsTheWholeReport(t *testing.T) {
+	got, text := ask(t, newPages(some()).Status, "/status.json", nil)
+	if _, err := status.ReadReport([]byte(text)); err != nil || got.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("%v %v", err, got.Header)
+	}
+	want, err := json.Marshal(some())
+	if err != nil || strings.TrimSpace(text) != string(want) {
+		t.Errorf("%v: %s\nwant %s", err, text, want)
+	}
+}
+
+func TestWithoutAReport(t *testing.T) {
+	pages := New(func(context.Context) (*status.Report, error) {
+		return nil, fmt.Errorf("the director waits for the table")
+	}, func() string { return "" })
+	if got, text := ask(t, pages.Page, "/", nil); got.StatusCode != 503 || !strings.Contains(text, "waits for the table") || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/plain") {
+		t.Errorf("%d %s", got.StatusCode, text)
+	}
+}
