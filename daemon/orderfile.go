@@ -14,13 +14,13 @@ import (
 	"ldirectord/status"
 )
 
-// Ordered are the orders for real servers that hold for a daemon, as their file has them.
+// Ordered are the orders that hold for a daemon, as their file has them.
 func Ordered(i instance.Instance) (director.Orders, error) {
 	all, err := orderFile(i.Files().Drain).read()
 	return all.At(time.Now()), err
 }
 
-// orderFile is the path of the file with the orders for real servers. It outlives the daemon, not a boot. After the
+// orderFile is the path of the file with the orders. It outlives the daemon, not a boot. After the
 // format it has a line for each server that is taken out, virtual service and real server: that is all that earlier
 // builds read and write, and by it they drain the server. What else there is to an order is in a comment.
 type orderFile string
@@ -35,17 +35,17 @@ func (f orderFile) read() (director.Orders, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the orders for servers: %w", err)
+		return nil, fmt.Errorf("reading the orders: %w", err)
 	}
 	all := director.Orders{}
 	for line := range strings.Lines(string(text)) {
 		if strings.HasPrefix(line, orderComment) {
 			var o status.Order
 			if bad := json.Unmarshal([]byte(line[len("# "):]), &o); bad != nil {
-				err = fmt.Errorf("reading the orders for servers: %s: %w", f, bad)
+				err = fmt.Errorf("reading the orders: %s: %w", f, bad)
 				continue
 			}
-			all[director.Backend{Virtual: o.Virtual, Real: o.Real}] = o.Order
+			all[o.Backend] = o.Order
 		}
 		virtual, real, ok := strings.Cut(strings.TrimSpace(line), " ")
 		at := director.Backend{Virtual: virtual, Real: real}
@@ -60,14 +60,14 @@ func (f orderFile) read() (director.Orders, error) {
 func (f orderFile) write(all director.Orders) error {
 	lines := []string{instance.OrdersFormat + "\n"}
 	for at, o := range all {
-		text, _ := json.Marshal(status.Order{Virtual: at.Virtual, Real: at.Real, Order: o}) // of which all can be written
+		text, _ := json.Marshal(status.Order{Backend: at, Order: o}) // of which all can be written
 		if lines = append(lines, "# "+string(text)+"\n"); o.TakesOut() {
 			lines = append(lines, at.Virtual+" "+at.Real+"\n")
 		}
 	}
 	slices.Sort(lines[1:]) // the comments come first
 	if err := instance.Write(string(f), []byte(strings.Join(lines, "")), 0o600); err != nil {
-		return fmt.Errorf("recording the orders to drain: %w", err)
+		return fmt.Errorf("recording the orders: %w", err)
 	}
 	return nil
 }

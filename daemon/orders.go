@@ -34,18 +34,16 @@ type orders struct {
 
 	// What follows belongs to who has the turn.
 	role    instance.RoleOrder
-	unsaved bool // the role is not in its file
-	given   director.Orders
-	obeyed  map[string]bool // virtual services in which checks may take out every server
-	unread  bool            // the file of given could not be read: there may be more
+	unsaved bool            // the role is not in its file
+	given   director.Orders // that the director has
 }
 
 // newOrders returns the orders that a daemon before left. A daemon whose role can't be read serves.
 func newOrders(d *daemon) *orders {
 	o := &orders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{})}
-	d.failed(notify.HookFailed, "Orders for servers can't be read", o.readGiven())
-	d.failed(notify.HookFailed, "Orders to obey can't be read", o.readObeyed())
 	var err error
+	o.given, err = o.orderFile().read()
+	d.failed(notify.HookFailed, "Orders for servers can't be read", err)
 	o.role, err = o.roleFile().Read()
 	d.recorded(err)
 	return o
@@ -77,8 +75,7 @@ func (o *orders) keep(ctx context.Context) {
 	if o.unsaved || o.role.Role != instance.NoRole && !instance.Exists(o.d.lock.Role) {
 		_ = o.saveRole(o.role) // reported before
 	}
-	o.keepGiven()
-	o.keepObeyed(ctx)
+	o.keepGiven(ctx)
 }
 
 // inTurn waits until no other order is carried out.
@@ -98,25 +95,6 @@ func isAwaited(ctx context.Context) error {
 		return errors.New("nobody waits for it any more")
 	}
 	return nil
-}
-
-// answerInTurn answers an order that is carried out in its turn, by what runs then.
-func (o *orders) answerInTurn(carryOut func(context.Context, *director.Snapshot, url.Values) (any, error)) http.HandlerFunc {
-	return answerOrder(OrderTimeout, func(ctx context.Context, words url.Values) (any, error) {
-		release, err := o.inTurn(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer release()
-		if err := isAwaited(ctx); err != nil {
-			return nil, err
-		}
-		now, err := o.d.director.Snapshot(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return carryOut(ctx, now, words)
-	})
 }
 
 // answerOrder answers an order with its outcome.

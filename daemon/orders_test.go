@@ -164,7 +164,7 @@ func TestWhoIsNotThereToDrain(t *testing.T) {
 		"":         "a.cf has no real server 10.0.0.1",
 		"10.9.9.1": "a.cf has no virtual service 10.9.9.1 with a real server 10.0.0.1; a virtual service is called ADDRESS:PORT, as status has it, or by its mark",
 	} {
-		if _, err := (SetOrder{Virtual: virtual, Real: "10.0.0.1"}).meant(nil, nil, "a.cf"); err == nil || err.Error() != want {
+		if _, err := (SetOrder{Virtual: virtual, Real: "10.0.0.1"}).meant(&director.Snapshot{}, nil, "a.cf"); err == nil || err.Error() != want {
 			t.Error(err)
 		}
 	}

@@ -20,14 +20,16 @@ import (
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 	"ldirectord/maintenance"
+	"ldirectord/parser"
 	"ldirectord/printable"
 )
 
-// SetOrder is an order for real servers. One to be ready takes back what was ordered.
+// SetOrder is an order for real servers, or for the virtual services of a name. One to be ready takes back what was
+// ordered.
 type SetOrder struct {
 	Virtual string // as the operator named it; "" for any
-	Real    string
-	Force   bool // also for the last server of a virtual service
+	Real    string // "" with Obey, and to take that back
+	Force   bool   // also for the last server of a virtual service
 	director.Order
 }
 
@@ -37,18 +39,20 @@ type SetAnswer struct {
 	Refusing []string        `json:"refusing,omitempty"` // virtual services that refuse the clients of a drained server
 }
 
-// OrderedServer is a real server that an order meant, and where it is in the table.
+// OrderedServer is what an order meant, and where a real server is in the table.
 type OrderedServer struct {
-	Virtual string         `json:"virtual"`
-	Real    string         `json:"real"`
-	Key     ipvsctl.Key    `json:"key"`
-	Addr    netip.AddrPort `json:"addr"`
+	director.Backend
+	Key  ipvsctl.Key    `json:"key"`
+	Addr netip.AddrPort `json:"addr"`
 }
 
-const maxWhy = 200 // bytes of a reason that are kept
+const (
+	maxWhy  = 200              // bytes of a reason that are kept
+	longest = 3650 * 24 * 3600 // seconds that an order lasts, if it has an end by its length
+)
 
-// NewSetOrder reads what is ordered: drain, maint, ready, or weight and a number, of which 0 is drain. A reason and an
-// end may be given: a time (18:00), or how long from now (2h).
+// NewSetOrder reads what is ordered: drain, maint, ready, obey, or weight and a number, of which 0 is drain. A reason and
+// an end may be given: a time (18:00), or how long from now (2h).
 func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
 	why, more := printable.Cut(printable.Line(strings.TrimSpace(why)), maxWhy)
 	now := time.Now()
@@ -63,10 +67,10 @@ func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
 		if r.Kind, r.Weight = director.Weigh, int(n); n == 0 {
 			r.Kind = director.Drain
 		}
-	case !r.TakesOut() && r.Kind != director.Ready:
+	case !r.TakesOut() && r.Kind != director.Ready && r.Kind != director.Obey:
 		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
-	case r.Kind == director.Ready && (until != "" || last != ""):
-		return r, errors.New("an order that is taken back has no end: until and for go with drain, maint and weight N")
+	case r.Kind == director.Ready && (why != "" || until != "" || last != ""):
+		return r, errors.New("an order that is taken back has no reason and no end: why, until and for go with drain, maint, weight N and obey")
 	}
 	r.Until, err = endOf(until, last, now)
 	return r, err
@@ -78,8 +82,11 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 	case until != "" && last != "":
 		return now, errors.New("one end is enough: either until or for")
 	case last != "":
-		d, err := parseFor(last)
-		return second(now.Add(d)), err
+		d, unit, ok := parser.ParseSeconds(last)
+		if !ok || unit == "" || d < 1 || d > longest {
+			return now, fmt.Errorf("%q is not a time that an order can last: 90s, 30m, 2h or 1d are, up to 3650d", last)
+		}
+		return second(now.Add(d.Duration())), nil
 	case until == "":
 		return time.Time{}, nil
 	}
@@ -92,20 +99,6 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 
 // second is a time in the form of an order's.
 func second(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
-
-// parseFor reads how long an order lasts.
-func parseFor(text string) (time.Duration, error) {
-	const most = 10 * 365 * 24 * time.Hour
-	d, err := time.ParseDuration(text)
-	if days, is := strings.CutSuffix(text, "d"); is {
-		d, err = time.ParseDuration(days + "h")
-		d = min(d, most) * 24
-	}
-	if err != nil || d < time.Second || d > most {
-		return 0, fmt.Errorf("%q is not a time that an order can last: 90s, 30m, 2h or 1d are, up to 3650d", text)
-	}
-	return d, nil
-}
 
 // Send gives the order to the running daemon. Errors are those of instance.Socket.Order.
 func (r SetOrder) Send(ctx context.Context, s instance.Socket) (SetAnswer, error) {
@@ -122,65 +115,88 @@ func (r SetOrder) Send(ctx context.Context, s instance.Socket) (SetAnswer, error
 }
 
 // Record writes the order down for a daemon that gives no answer, or for the next one. Who is the last server is judged
-// by the configuration alone. It returns the servers meant.
-func (r SetOrder) Record(ctx context.Context, i instance.Instance, plan *director.Plan) ([]director.Backend, error) {
+// by the configuration alone.
+func (r SetOrder) Record(ctx context.Context, i instance.Instance, plan *director.Plan) (answer SetAnswer, err error) {
 	lock, err := i.LockFolder(ctx)
 	if err != nil {
-		return nil, err
+		return answer, err
 	}
 	defer lock.Close()
-	before, err := Ordered(i)
+	all, err := Ordered(i)
 	if err != nil {
-		return nil, err
+		return answer, err
 	}
 	r.By = userName(os.Geteuid())
-	servers, after, err := r.decide(plan.Snapshot(), before, i.Path)
+	now := plan.Snapshot()
+	meant, err := r.carryOut(now, all, i.Path)
+	if err != nil {
+		return answer, err
+	}
+	answer.Servers = inTable(now, meant)
+	return answer, orderFile(i.Files().Drain).write(all)
+}
+
+// carryOut changes the orders that hold, and returns for what. When it fails they are as before.
+func (r SetOrder) carryOut(now *director.Snapshot, all director.Orders, path string) ([]director.Backend, error) {
+	meant, err := r.meant(now, all, path)
 	if err != nil {
 		return nil, err
 	}
-	return servers, orderFile(i.Files().Drain).write(after)
-}
-
-// decide finds the servers of an order, and the orders that hold when it was carried out.
-func (r SetOrder) decide(now *director.Snapshot, given director.Orders, path string) ([]director.Backend, director.Orders, error) {
-	servers, err := r.meant(now.Backends(r.Virtual, r.Real), given, path)
-	if err != nil {
-		return nil, nil, err
+	if p, last := now.Last(meant, all); last && r.TakesOut() && !r.Force {
+		return nil, refusal(fmt.Sprintf("%s is the last server of %s; --force orders %s all the same", p.Real, p.Virtual, r.What()))
 	}
-	if p, last := now.Last(servers, given); last && r.TakesOut() && !r.Force {
-		does := map[director.OrderKind]string{director.Drain: "drains it", director.Maint: "takes it out"}[r.Kind]
-		return nil, nil, refusal(fmt.Sprintf("%s is the last server of %s; --force %s all the same", p.Real, p.Virtual, does))
+	for _, p := range append(now.Aliases(meant), meant...) {
+		delete(all, p)
 	}
-	after := director.Orders{}
-	maps.Copy(after, given)
-	if r.Kind != director.Ready {
-		for _, p := range servers {
-			after[p] = r.Order
-		}
-		return servers, after, nil
-	}
-	for _, p := range append(now.Aliases(servers), servers...) {
-		delete(after, p)
-	}
-	return servers, after, nil
-}
-
-// meant are the servers of an order. One for a server that the file lost can be undone.
-func (r SetOrder) meant(servers []director.Backend, given director.Orders, path string) ([]director.Backend, error) {
-	if r.Kind == director.Ready {
-		for _, p := range given.Backends(r.Virtual, r.Real) {
-			if !slices.Contains(servers, p) {
-				servers = append(servers, p)
-			}
+	for _, p := range meant {
+		if r.Kind != director.Ready {
+			all[p] = r.Order
 		}
 	}
+	return meant, nil
+}
+
+// meant is what the order is for. One for what the file lost can be undone.
+func (r SetOrder) meant(now *director.Snapshot, all director.Orders, path string) ([]director.Backend, error) {
+	const called = "a virtual service is called ADDRESS:PORT, as status has it, or by its mark"
+	found, why := now.Backends(r.Virtual, r.Real), fmt.Sprintf("%s has no real server %s", path, r.Real)
 	switch {
-	case len(servers) > 0:
-		return servers, nil
-	case r.Virtual == "":
-		return nil, refusal(fmt.Sprintf("%s has no real server %s", path, r.Real))
+	case r.Kind == director.Obey || r.Kind == director.Ready && r.Real == "":
+		if found, why = r.guarded(now); why == "" {
+			why = fmt.Sprintf("there is no virtual service %s; %s", r.name(), called)
+		}
+	case r.Virtual != "":
+		why = fmt.Sprintf("%s has no virtual service %s with a real server %s; %s", path, r.Virtual, r.Real, called)
 	}
-	return nil, refusal(fmt.Sprintf("%s has no virtual service %s with a real server %s; a virtual service is called ADDRESS:PORT, as status has it, or by its mark", path, r.Virtual, r.Real))
+	known := append(now.Aliases(found), found...)
+	for _, p := range all.Backends(r.Virtual, r.Real) {
+		if r.Kind == director.Ready && !slices.Contains(known, p) {
+			found = append(found, p)
+		}
+	}
+	if len(found) == 0 {
+		return nil, refusal(why)
+	}
+	return found, nil
+}
+
+// name is the operator's for a virtual service.
+func (r SetOrder) name() string { return strings.TrimSpace(r.Virtual + " " + r.Real) }
+
+// guarded are the virtual services that the order to obey, or not any more, is for. Why says what keeps one from it.
+func (r SetOrder) guarded(now *director.Snapshot) (found []director.Backend, why string) {
+	for i := range now.Virtuals {
+		switch v := &now.Virtuals[i]; {
+		case r.name() != v.ID && r.name() != v.Name:
+		case v.Guard.Quota == 0:
+			why = v.ID + " has no keepserving: its checks have their way"
+		case r.Kind == director.Obey && v.Guard.Rests:
+			why = "every server of " + v.ID + " is up: the order would end at once"
+		default:
+			found = append(found, director.Backend{Virtual: v.ID})
+		}
+	}
+	return found, why
 }
 
 // userName is the name of a user of this machine.
@@ -191,8 +207,9 @@ func userName(uid int) string {
 	return "user " + strconv.Itoa(uid)
 }
 
-// set carries an order for real servers out. It is recorded before anything changes: what can't be recorded is not done.
-func (o *orders) set(ctx context.Context, now *director.Snapshot, words url.Values) (any, error) {
+// set carries an order out in its turn, by what runs then. It is recorded before anything changes: what can't be recorded
+// is not done.
+func (o *orders) set(ctx context.Context, words url.Values) (any, error) {
 	r, err := NewSetOrder(words.Get("order"), words.Get("why"), words.Get("until"), words.Get("for"))
 	if err != nil {
 		return nil, refusal(err.Error())
@@ -201,30 +218,50 @@ func (o *orders) set(ctx context.Context, now *director.Snapshot, words url.Valu
 	if who, asked := ctx.Value(clientKey{}).(*client); asked {
 		r.By = userName(who.uid)
 	}
-	if o.unread {
-		if err := o.readGiven(); err != nil {
-			return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
-		}
+	release, err := o.inTurn(ctx)
+	if err != nil {
+		return nil, err
 	}
-	servers, all, err := r.decide(now, o.given.At(time.Now()), o.d.Config.Path)
+	defer release()
+	if err := isAwaited(ctx); err != nil {
+		return nil, err
+	}
+	now, err := o.d.director.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	meant, err := o.give(ctx, r, now)
+	if err != nil {
+		return nil, err
+	}
+	answer := SetAnswer{Servers: inTable(now, meant)}
+	if r.Kind == director.Drain {
+		answer.Refusing = now.Refusing(meant)
+	}
+	if r.TakesOut() {
+		err = o.isOut(ctx, meant)
+	}
+	return answer, err
+}
+
+// give records an order and gives it to the director.
+func (o *orders) give(ctx context.Context, r SetOrder, now *director.Snapshot) ([]director.Backend, error) {
+	all, err := o.recorded()
+	if err != nil {
+		return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
+	}
+	all = all.At(time.Now())
+	meant, err := r.carryOut(now, all, o.d.Config.Path)
 	if err != nil {
 		return nil, err
 	}
 	if err := o.orderFile().write(all); err != nil {
 		return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
 	}
-	o.given = all
-	if err := o.d.director.Order(ctx, all); err != nil {
+	if err := o.pass(ctx, all); err != nil {
 		return nil, fmt.Errorf("the order is recorded; the director waits for the table: %w", err)
 	}
-	answer := SetAnswer{Servers: inTable(now, servers)}
-	if r.Kind == director.Drain {
-		answer.Refusing = now.Refusing(servers)
-	}
-	if r.TakesOut() {
-		err = o.isOut(ctx, servers)
-	}
-	return answer, err
+	return meant, nil
 }
 
 // isOut returns an error while one of the servers still gets new connections.
@@ -239,28 +276,36 @@ func (o *orders) isOut(ctx context.Context, servers []director.Backend) error {
 	return nil
 }
 
-// inTable are servers with their places in the table; those that are not configured have none.
-func inTable(now *director.Snapshot, servers []director.Backend) (list []OrderedServer) {
+// inTable are servers with their places in the table; what is not there has none.
+func inTable(now *director.Snapshot, meant []director.Backend) (list []OrderedServer) {
 	places := map[director.Backend]OrderedServer{}
 	for _, v := range now.Virtuals {
 		for _, s := range v.Servers {
-			places[director.Backend{Virtual: v.ID, Real: s.Real}] = OrderedServer{v.ID, s.Real, v.Key, s.Addr}
+			at := director.Backend{Virtual: v.ID, Real: s.Real}
+			places[at] = OrderedServer{at, v.Key, s.Addr}
 		}
 	}
-	for _, p := range servers {
-		list = append(list, cmp.Or(places[p], OrderedServer{Virtual: p.Virtual, Real: p.Real}))
+	for _, p := range meant {
+		list = append(list, cmp.Or(places[p], OrderedServer{Backend: p}))
 	}
 	return list
 }
 
 func (o *orders) orderFile() orderFile { return orderFile(o.d.lock.Drain) }
 
-// readGiven reads the orders that a daemon before left, or a command that got no answer. A file that is lost while
-// the daemon runs is no order.
-func (o *orders) readGiven() error {
-	all, err := o.orderFile().read()
-	o.unread = err != nil
-	if (err == nil || o.given == nil) && instance.Exists(o.d.lock.Drain) {
+// recorded are the orders in the file, with those of commands that got no answer. A file that is lost while the daemon runs
+// is no order.
+func (o *orders) recorded() (director.Orders, error) {
+	if !instance.Exists(o.d.lock.Drain) {
+		return o.given, nil
+	}
+	return o.orderFile().read()
+}
+
+// pass has the director carry orders out. Those that it did not take are followed later, as what is new in the file.
+func (o *orders) pass(ctx context.Context, all director.Orders) error {
+	err := o.d.director.Order(ctx, all)
+	if err == nil {
 		o.given = all
 	}
 	return err
@@ -268,17 +313,21 @@ func (o *orders) readGiven() error {
 
 // followGiven carries out what a command recorded.
 func (o *orders) followGiven(ctx context.Context) bool {
-	before := o.given
-	if o.readGiven() != nil {
-		return false
-	}
-	return maps.Equal(before, o.given) || o.d.director.Order(ctx, o.given) == nil
+	all, err := o.recorded()
+	return err == nil && (maps.Equal(all, o.given) || o.pass(ctx, all) == nil)
 }
 
 // keepGiven saves the orders if they were lost, and drops those that are over: the director has ended them. What a
 // command has just recorded is carried out first.
-func (o *orders) keepGiven() {
+func (o *orders) keepGiven(ctx context.Context) {
 	held := o.given.At(time.Now())
+	var now *director.Snapshot
+	maps.DeleteFunc(held, func(at director.Backend, given director.Order) bool {
+		if now == nil && given.Kind == director.Obey {
+			now, _ = o.d.director.Snapshot(ctx)
+		}
+		return now != nil && now.Over[at] == given
+	})
 	there := instance.Exists(o.d.lock.Drain)
 	if len(held) == len(o.given) && (there || len(held) == 0) {
 		return

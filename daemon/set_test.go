@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"context"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +28,8 @@ func TestTheFileOfOrders(t *testing.T) {
 		web:   {Kind: director.Maint, Why: "new \"disk\"\u2028 # {", By: "kim", Since: now, Until: now.Add(time.Hour)},
 		mail:  {Kind: director.Weigh, Weight: 20, Since: now},
 		other: {Kind: director.Drain},
+
+		{Virtual: "fwm:3"}: {Kind: director.Obey, Since: now},
 	}
 	if err := file.write(all); err != nil {
 		t.Fatal(err)
@@ -80,7 +84,7 @@ func TestOrdersThatAreOverAreDropped(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			o.keepGiven()
+			o.keepGiven(t.Context())
 			if got, err := o.orderFile().read(); !maps.Equal(got, c.left) || err != nil {
 				t.Errorf("the file has %v, %v; want %v", got, err, c.left)
 			}
@@ -95,7 +99,7 @@ func TestHowLongAnOrderLasts(t *testing.T) {
 		want        time.Duration // 0: forever; -1: refused
 	}{
 		{"", "", 0}, {"", "90s", 90 * time.Second}, {"", "30m", 30 * time.Minute}, {"", "2h", 2 * time.Hour}, {"", "1d", 24 * time.Hour},
-		{"", "1h30m", 90 * time.Minute}, {"", "3650d", 3650 * 24 * time.Hour}, {"18:00", "", 6 * time.Hour}, {"12:00", "", 24 * time.Hour},
+		{"", "1.5h", 90 * time.Minute}, {"", "1h30m", -1}, {"", "3650d", 3650 * 24 * time.Hour}, {"18:00", "", 6 * time.Hour}, {"12:00", "", 24 * time.Hour},
 		{"", "3651d", -1}, {"", "99999d", -1}, {"", "-1h", -1}, {"", "0s", -1}, {"", "1ms", -1}, {"", "2", -1}, {"", "d", -1}, {"", "-1d", -1},
 		{"24:00", "", -1}, {"2026-11-21 11:59", "", -1}, {"18:00", "1h", -1}, {"soon", "", -1},
 	} {
@@ -129,13 +133,49 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 	}
 }
 
-func TestAnOrderThatIsTakenBackHasNoEnd(t *testing.T) {
-	for _, end := range [][2]string{{"", "2h"}, {"18:00", ""}} {
-		if _, err := NewSetOrder("ready", "", end[0], end[1]); err == nil {
-			t.Errorf("ready is taken with the end %q", end)
+func TestAnOrderThatIsTakenBackHasNoReasonAndNoEnd(t *testing.T) {
+	for _, o := range [][3]string{{"", "", "2h"}, {"", "18:00", ""}, {"done", "", ""}} {
+		if _, err := NewSetOrder("ready", o[0], o[1], o[2]); err == nil {
+			t.Errorf("ready is taken with %q", o)
 		}
 	}
 	if _, err := NewSetOrder("ready", "", "", ""); err != nil {
 		t.Error(err)
+	}
+}
+
+// A server of which a name and an address are known has one order, by whichever of them it was given, and is told of once.
+func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
+	const id = "tcp:10.1.0.1:80"
+	addr := netip.MustParseAddrPort("10.2.0.1:80")
+	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{ID: id, Servers: []director.ServerSnapshot{
+		{Real: "web:80", Address: addr, Addr: addr, Alias: addr.String()},
+	}}}}
+	for what, left := range map[string]int{"weight 3": 1, "ready": 0} {
+		all := director.Orders{{Virtual: id, Real: addr.String()}: {Kind: director.Maint}}
+		r, _ := NewSetOrder(what, "", "", "")
+		r.Real = "10.2.0.1"
+		meant, err := r.carryOut(now, all, "a.cf")
+		if len(meant) != 1 || meant[0].Real != "web:80" || len(all) != left || err != nil {
+			t.Errorf("%s: %v, %v, left %v", what, meant, err, all)
+		}
+	}
+}
+
+// Orders that are recorded and that the director did not take are given to it again, until it does.
+func TestOrdersThatTheDirectorDidNotTakeAreGivenAgain(t *testing.T) {
+	at := director.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
+	lock := &instance.Lock{}
+	lock.Drain = filepath.Join(t.TempDir(), "drain")
+	o := &orders{d: &daemon{lock: lock, director: director.New(director.Deps{})}} // which does not run
+	if err := o.orderFile().write(director.Orders{at: {Kind: director.Drain}}); err != nil {
+		t.Fatal(err)
+	}
+	gone, end := context.WithCancel(t.Context())
+	end()
+	for range 2 {
+		if o.followGiven(gone) || len(o.given) != 0 {
+			t.Fatalf("the director has %v", o.given)
+		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"syscall"
 
-	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/notify"
 
@@ -44,14 +43,7 @@ func (d *daemon) openSocket(ctx context.Context) {
 	routes.HandleFunc("POST /role", answerOrder(OrderTimeout, func(asked context.Context, words url.Values) (any, error) {
 		return d.orders.answerRole(ctx, asked, words)
 	}))
-	routes.HandleFunc("POST /set", d.orders.answerInTurn(d.orders.set))
-	for short, order := range map[string]director.OrderKind{"drain": director.Drain, "undrain": director.Ready} {
-		routes.HandleFunc("POST /"+short, d.orders.answerInTurn(func(ctx context.Context, now *director.Snapshot, words url.Values) (any, error) {
-			words.Set("order", string(order))
-			return d.orders.set(ctx, now, words)
-		}))
-	}
-	routes.HandleFunc("POST /obey", d.orders.answerInTurn(d.orders.obey))
+	routes.HandleFunc("POST /set", answerOrder(OrderTimeout, d.orders.set))
 	s, err := listenAt(ctx, d.lock.Socket, routes)
 	if err == nil {
 		d.socket = s

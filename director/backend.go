@@ -7,9 +7,12 @@ import (
 
 // Backend is one real server of one virtual service, named as the log names them.
 type Backend struct {
-	Virtual string // the configuration's id: tcp:192.0.2.1:80, fwm:3
-	Real    string // address:port as configured
+	Virtual string `json:"virtual"`        // the configuration's id: tcp:192.0.2.1:80, fwm:3
+	Real    string `json:"real,omitempty"` // address:port as configured; "" for the virtual service itself
 }
+
+// String is the name for people: 192.0.2.21:80 of tcp:192.0.2.1:80.
+func (b Backend) String() string { return strings.TrimPrefix(b.Real+" of "+b.Virtual, " of ") }
 
 // Backends finds the servers that an operator means: real is address:port, address alone or the name, virtual an id,
 // address:port or mark; "" means any. One whose name has no address yet is not among them.
@@ -19,7 +22,7 @@ func (now *Snapshot) Backends(virtual, real string) (found []Backend) {
 			continue
 		}
 		for _, s := range v.Servers {
-			if s.Addr.IsValid() && !s.Moved && (isMeant(s.Real, real) || s.Address.IsValid() && isMeant(s.Address.String(), real)) {
+			if s.Addr.IsValid() && !s.Moved && (real == "" || isMeant(s.Real, real) || s.Address.IsValid() && isMeant(s.Address.String(), real)) {
 				found = append(found, Backend{v.ID, s.Real})
 			}
 		}
@@ -48,7 +51,7 @@ func isNamed(id, word string) bool {
 
 // isMeant reports whether an operator's word for a real server means the one of this name.
 func isMeant(name, word string) bool {
-	return word == "" || name == word || strings.HasPrefix(name, word+":")
+	return name == word || strings.HasPrefix(name, word+":")
 }
 
 // Last finds one of these servers without which, and without all that orders take out, nobody serves its virtual

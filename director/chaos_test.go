@@ -238,7 +238,7 @@ func (c *chaos) obey() {
 	}
 	c.say("obey: %v", ids)
 	c.oracle.obey(ids)
-	c.director.Obey(c.t.Context(), ids)
+	c.director.Order(c.t.Context(), c.oracle.given())
 }
 
 // order gives an order for a server, or takes it back.
@@ -256,7 +256,8 @@ func (c *chaos) order() {
 			at.Real = host + ":80"
 		}
 	}
-	all := c.oracle.order(at, o)
+	c.oracle.order(at, o)
+	all := c.oracle.given()
 	c.say("orders: %v", all)
 	c.director.Order(c.t.Context(), all)
 }
@@ -351,7 +352,7 @@ func (c *chaos) start() {
 	p := c.plan(c.oracle.file())
 	c.journal = notify.NewJournal(func(e notify.Event) { c.say("log: %s", e.Text) })
 	c.director = New(Deps{
-		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Orders: c.oracle.given(), Obeyed: c.oracle.obeys(), Maintenance: maintenance.New(nil).Watch,
+		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
 		Former: c.oracle.claimed(), Owned: c.oracle.claim, Standby: c.oracle.rests(),
 		Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers,
 	})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -54,8 +53,6 @@ type Deps struct {
 	Leave func([]Leaver)
 	// Orders hold from the start on.
 	Orders Orders
-	// Obeyed are the virtual services, by their ids, in which checks may take out every server from the start on, see Obey.
-	Obeyed map[string]bool
 	// Standby makes the director start on standby, see SetStandby.
 	Standby bool
 	// Alive, if not nil, is called by the director's goroutine at least once in Pulse and after each answer of
@@ -89,9 +86,8 @@ type Director struct {
 	waiting  int             // checks without a result yet
 	status   notify.Status
 	ordered  Orders
-	over     Orders          // that ended here, as long as they are still given
-	orderEnd time.Time       // when the next one ends; zero: none does
-	obeyed   map[string]bool // virtual services in which checks may take out every server
+	over     Orders    // that ended here, as long as they are still given
+	orderEnd time.Time // when the next one ends; zero: none does
 	standby  bool
 	demotion demotion
 	leaving  departures
@@ -132,7 +128,6 @@ func New(d Deps) *Director {
 		folder:  folder{end: func() {}},
 		ordered: d.Orders,
 		over:    Orders{},
-		obeyed:  maps.Clone(d.Obeyed),
 		standby: d.Standby,
 		pool:    checker.NewPool(),
 		orders:  make(chan func(context.Context)),

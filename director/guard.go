@@ -2,7 +2,6 @@ package director
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -144,8 +143,9 @@ func (v *virtual) isOutByHand(s *server) bool {
 // guard decides who is held, after something changed.
 func (d *Director) guard(v *virtual) {
 	if v.obeys && v.recovered() {
-		v.obeys = false
-		delete(d.obeyed, v.cfg.ID)
+		at := Backend{Virtual: v.cfg.ID}
+		v.obeys, d.over[at], d.ordered = false, d.ordered[at], maps.Clone(d.ordered)
+		delete(d.ordered, at)
 		d.sayGuard(v, notify.GuardObeys, "is back: %s: every server is up", v.cfg.ID)
 	}
 	if v.cfg.KeepServing.N == 0 && v.holds == 0 && !d.standby { // there nobody counts who is held
@@ -207,23 +207,17 @@ func (v *virtual) recovered() bool {
 	})
 }
 
-// Obey makes these the virtual services, by their ids, in which checks may take out every server. It counts until all of
-// them are up. Obey returns when the table was told, which may have refused it, or ctx is done.
-func (d *Director) Obey(ctx context.Context, ids map[string]bool) error {
-	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
-		d.obeyChecks(maps.Clone(ids))
-		d.sync(ctx, nil)
-		close(done)
-	})
-}
-
-// obeyChecks carries an order out. What is not in the plan is kept for a later one.
-func (d *Director) obeyChecks(ids map[string]bool) {
-	d.obeyed = ids
-	for _, v := range d.virtuals {
-		if now := ids[v.cfg.ID]; now != v.obeys {
-			v.obeys, v.dirty = now, true
-			d.sayGuard(v, notify.GuardObeys, map[bool]string{true: "lets the checks have their way: %s", false: "is back: %s"}[now], v.cfg.ID)
-		}
+// obeyChecks carries the order for a virtual service out.
+func (d *Director) obeyChecks(v *virtual, o Order) {
+	switch obeys := o.Kind == Obey; {
+	case obeys == v.obeys:
+		return
+	case !obeys:
+		d.sayGuard(v, notify.GuardObeys, "is back: %s", v.cfg.ID)
+	case o.isPlain():
+		d.sayGuard(v, notify.GuardObeys, "lets the checks have their way: %s", v.cfg.ID)
+	default:
+		d.sayGuard(v, notify.GuardObeys, "lets the checks have their way: %s: %s", v.cfg.ID, o)
 	}
+	v.obeys, v.dirty = !v.obeys, true
 }

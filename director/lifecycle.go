@@ -211,7 +211,6 @@ func (d *Director) install(p *Plan, f folder) {
 		}
 	}
 	d.mark()
-	d.obeyChecks(d.obeyed)
 	d.applyOrders()
 	d.enter(f)
 	d.observe()

@@ -213,8 +213,8 @@ func (o *oracle) maintain(a netip.AddrPort) (begins bool) {
 	return o.maintained[a]
 }
 
-// order gives an order, or takes back the one that there is, and returns all of them.
-func (o *oracle) order(at Backend, order Order) Orders {
+// order gives an order, or takes back the one that there is.
+func (o *oracle) order(at Backend, order Order) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.troubled = time.Now()
@@ -229,13 +229,17 @@ func (o *oracle) order(at Backend, order Order) Orders {
 	for _, a := range homes[strings.TrimSuffix(at.Real, ":80")] {
 		o.disturbed[a] = time.Now()
 	}
-	return maps.Clone(o.orders)
 }
 
+// given are the orders of which no end was seen.
 func (o *oracle) given() Orders {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return maps.Clone(o.orders)
+	all := maps.Clone(o.orders)
+	for id, since := range o.obeyed {
+		all[Backend{Virtual: id}] = Order{Kind: Obey, Since: since}
+	}
+	return all
 }
 
 // orderFor is the order for a server that holds, some time ago.

@@ -1,7 +1,6 @@
 package director
 
 import (
-	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -14,15 +13,15 @@ import (
 type guardOracle struct {
 	held           map[spot]bool // found at rest: in service, though it fails
 	heldAndDrained map[spot]bool
-	gone           map[spot]bool // the daemon took it out of service, and it did not pass since
-	rechecked      map[spot]bool // a reload gave it other checks: whoever was held stays so until they have results
-	obeyed         map[string]bool
-	putIn          map[spot]bool // by hand, with a weight, while it had none: nobody who fails is held by that
-	troubled       time.Time     // something but a check changed what serves
+	gone           map[spot]bool        // the daemon took it out of service, and it did not pass since
+	rechecked      map[spot]bool        // a reload gave it other checks: whoever was held stays so until they have results
+	obeyed         map[string]time.Time // since when
+	putIn          map[spot]bool        // by hand, with a weight, while it had none: nobody who fails is held by that
+	troubled       time.Time            // something but a check changed what serves
 }
 
 func newGuardOracle() guardOracle {
-	return guardOracle{held: map[spot]bool{}, heldAndDrained: map[spot]bool{}, gone: map[spot]bool{}, obeyed: map[string]bool{}, putIn: map[spot]bool{}, rechecked: map[spot]bool{}}
+	return guardOracle{held: map[spot]bool{}, heldAndDrained: map[spot]bool{}, gone: map[spot]bool{}, obeyed: map[string]time.Time{}, putIn: map[spot]bool{}, rechecked: map[spot]bool{}}
 }
 
 // guardQuiet is how long after trouble nobody counts who serves: until changes by hand are seen, and new checks have results.
@@ -50,15 +49,14 @@ func (o *oracle) quota(key ipvsctl.Key, s section) (rounded int) {
 func (o *oracle) obey(ids map[string]bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.obeyed = maps.Clone(ids)
+	clear(o.obeyed)
+	for id := range ids {
+		o.obeyed[id] = time.Unix(time.Now().Unix(), 0).UTC()
+	}
 }
 
-// obeys are the orders of which no end was seen.
-func (o *oracle) obeys() map[string]bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return maps.Clone(o.obeyed)
-}
+// mayObey reports whether the checks of a virtual service may have their way by order.
+func (o *oracle) mayObey(key ipvsctl.Key) bool { return !o.obeyed["tcp:"+key.Addr.String()].IsZero() }
 
 // findHeld takes the servers for held that fail, are in the table as if they were up, and may be.
 func (o *oracle) findHeld(have ipvsctl.Table, now *Snapshot) {
@@ -72,7 +70,7 @@ func (o *oracle) findHeld(have ipvsctl.Table, now *Snapshot) {
 	for addr, s := range o.files[0] {
 		key := keyFor(addr)
 		quota := o.quota(key, s)
-		if quota == 0 || o.obeyed["tcp:"+addr.String()] || s.check == "off" {
+		if quota == 0 || o.mayObey(key) || s.check == "off" {
 			continue
 		}
 		var held []spot
@@ -139,7 +137,7 @@ func (o *oracle) isTooFew(op ipvsctl.Op, sections []section, after ipvsctl.Servi
 	}
 	s := sections[0]
 	e, in := s.entry(op.Dest.Addr)
-	if !in || o.weightOf(op.Key, e, 0) == 0 || o.verdict(op.Key, s, e, 0) != down || o.isMaintained(op.Key, e) || o.orderFor(op.Key, e, 0) != (Order{}) || o.obeyed["tcp:"+op.Key.Addr.String()] {
+	if !in || o.weightOf(op.Key, e, 0) == 0 || o.verdict(op.Key, s, e, 0) != down || o.isMaintained(op.Key, e) || o.orderFor(op.Key, e, 0) != (Order{}) || o.mayObey(op.Key) {
 		return false
 	}
 	serving := 0

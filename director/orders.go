@@ -12,7 +12,7 @@ import (
 	"ldirectord/notify"
 )
 
-// OrderKind is what the operator makes of a real server.
+// OrderKind is what the operator makes of a real server, or of a virtual service.
 type OrderKind string
 
 const (
@@ -20,10 +20,11 @@ const (
 	Maint OrderKind = "maint"  // it is out, as by a file in maintenancedir
 	Weigh OrderKind = "weight" // it has another weight than in the file
 	Ready OrderKind = "ready"  // it has no order
+	Obey  OrderKind = "obey"   // of a virtual service: keepserving holds nobody, until every server is up
 )
 
-// Order is what the operator ordered for a real server beside the file. Times are whole seconds in UTC, so that equal
-// orders are the same one.
+// Order is what the operator ordered beside the file. Times are whole seconds in UTC, so that equal orders are the same
+// one.
 type Order struct {
 	Kind   OrderKind `json:"order"`
 	Weight int       `json:"weight,omitempty"` // of Weigh, 1 or more
@@ -62,30 +63,34 @@ func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
 // IsOver reports whether the order has ended.
 func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.Until.After(now) }
 
-// isPlain reports whether there is nothing to tell but that the server is drained, which its state says.
-func (o Order) isPlain() bool { return o.Kind == Drain && o.Why == "" && o.Until.IsZero() }
+// isPlain reports whether there is nothing to tell but what a state says: drained, or that the guard obeys.
+func (o Order) isPlain() bool {
+	return (o.Kind == Drain || o.Kind == Obey) && o.Why == "" && o.Until.IsZero()
+}
 
-// Orders are all that hold, also those for servers that the file does not have now.
+// Orders are all that hold, also those for what the file does not have now. One for a virtual service has no Real.
 type Orders map[Backend]Order
 
-// Sorted are the servers with an order: by virtual service, then by name.
+// Sorted is what has an order: by virtual service, then by name.
 func (all Orders) Sorted() []Backend {
 	return slices.SortedFunc(maps.Keys(all), func(a, b Backend) int {
 		return cmp.Or(cmp.Compare(a.Virtual, b.Virtual), cmp.Compare(a.Real, b.Real))
 	})
 }
 
-// At are the orders that have not ended.
+// At is a copy of the orders that have not ended.
 func (all Orders) At(now time.Time) Orders {
-	held := maps.Clone(all)
+	held := Orders{}
+	maps.Copy(held, all)
 	maps.DeleteFunc(held, func(_ Backend, o Order) bool { return o.IsOver(now) })
 	return held
 }
 
-// Backends finds the servers with an order that an operator means, as Snapshot.Backends does.
+// Backends finds what has an order and is meant by an operator: servers, as by Snapshot.Backends; with one word alone, also
+// a virtual service.
 func (all Orders) Backends(virtual, real string) (found []Backend) {
 	for _, at := range all.Sorted() {
-		if isNamed(at.Virtual, virtual) && isMeant(at.Real, real) {
+		if isNamed(at.Virtual, virtual) && isMeant(at.Real, real) || virtual == "" && at.Real == "" && isNamed(at.Virtual, real) {
 			found = append(found, at)
 		}
 	}
@@ -126,9 +131,10 @@ func (d *Director) replaceOrders(all Orders) {
 	d.applyOrders()
 }
 
-// sayOrder tells what became of an order. Of one that only drains the change of the weight tells enough.
+// sayOrder tells what became of an order. Of one that only drains the change of the weight tells enough, of one to obey
+// the guard does.
 func (d *Director) sayOrder(at Backend, o Order, kind notify.Kind, what string) {
-	if !o.isPlain() {
+	if o.Kind != Obey && !o.isPlain() {
 		text := fmt.Sprintf("%s: %s (%s): %s", what, at.Real, at.Virtual, o)
 		d.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
 	}
@@ -138,6 +144,7 @@ func (d *Director) sayOrder(at Backend, o Order, kind notify.Kind, what string) 
 func (d *Director) applyOrders() {
 	d.endOrders(time.Now())
 	for _, v := range d.virtuals {
+		d.obeyChecks(v, d.ordered[Backend{Virtual: v.cfg.ID}])
 		for _, s := range v.servers {
 			if o := s.orderAmong(v, d.ordered); o != s.ordered() {
 				drained := s.drained()

@@ -48,8 +48,8 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	hand OP          somebody changes the table: an operation as below
 //	hooks DURATION   how long commands take from now on; only the end of those that are waited for is told
 //	drain VIRTUAL REAL, undrain   the operator's order, and no other
-//	order VIRTUAL REAL ORDER [for DURATION] [why TEXT]   one more; ORDER is drain, maint, weight N, or ready: none
-//	obey ID…         the order that in these virtual services, and no others, checks may take out all
+//	order VIRTUAL REAL ORDER [for DURATION] [why TEXT]   one more; ORDER is drain, maint, weight N, or ready: none; with - as REAL, obey
+//	obey ID…         the order to obey in these virtual services, and no others, which the next daemon does not find
 //	maintain NAME, unmaintain NAME   a file comes into MAINTENANCE, the folder of the configuration, and goes
 //	break, fix       the table refuses every change; takes them again; `break marks`: the mark rules
 //	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
@@ -209,11 +209,7 @@ func (s *scenario) step(words []string, body string) {
 	case "begin-standby":
 		go s.director.SetStandby(s.t.Context(), true)
 	case "obey":
-		ids := map[string]bool{}
-		for _, id := range words[1:] {
-			ids[id] = true
-		}
-		s.director.Obey(s.t.Context(), ids)
+		s.obey(words[1:])
 	case "drain":
 		s.director.Order(s.t.Context(), Orders{{Virtual: words[1], Real: words[2]}: {Kind: Drain}})
 	case "undrain":
@@ -269,7 +265,7 @@ func (s *scenario) order(words []string) {
 	if s.orders == nil {
 		s.orders = Orders{}
 	}
-	at := Backend{Virtual: words[0], Real: words[1]}
+	at := Backend{Virtual: words[0], Real: strings.Trim(words[1], "-")}
 	if s.orders[at] = o; o.Kind == "ready" {
 		delete(s.orders, at)
 	}
@@ -279,6 +275,16 @@ func (s *scenario) order(words []string) {
 	if err := s.director.Order(s.t.Context(), s.orders); err != nil {
 		s.t.Error(err)
 	}
+}
+
+// obey gives orders to obey besides the others. The next daemon finds none of them.
+func (s *scenario) obey(ids []string) {
+	all := Orders{}
+	maps.Copy(all, s.orders)
+	for _, id := range ids {
+		all[Backend{Virtual: id}] = Order{Kind: Obey, Since: time.Unix(time.Now().Unix(), 0).UTC()}
+	}
+	s.director.Order(s.t.Context(), all)
 }
 
 func (s *scenario) duration(word string) time.Duration {

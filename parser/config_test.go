@@ -85,7 +85,7 @@ func TestSecondsAsADuration(t *testing.T) {
 
 func TestParseSeconds(t *testing.T) {
 	for text, want := range map[string]string{
-		"5": "5  true", "0.5": "0.5  true", "500ms": "0.5 ms true", "5s": "5 s true", "2m": "120 m true", "1.5h": "5400 h true", "0": "0  true",
+		"5": "5  true", "0.5": "0.5  true", "500ms": "0.5 ms true", "5s": "5 s true", "2m": "120 m true", "1.5h": "5400 h true", "1d": "86400 d true", "0": "0  true",
 		"": "0  false", ".5": "0  false", "5.": "0  false", "5 s": "0  false", "-5": "0  false", "5S": "0  false", "1e3": "0  false", "5s\n": "0  false",
 		"2h30m": "0  false", "0x5": "0  false", "300ms": "0.3 ms true",
 	} {

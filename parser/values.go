@@ -123,9 +123,9 @@ const (
 
 const timeAllowed = "a time of at least 100 ms: seconds, as 5 or 0.5, or a number with ms, s or m after it, as 500ms"
 
-var timeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?$`)
+var timeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$`)
 
-// ParseSeconds reads a number with or without a fraction, and with or without a unit directly after it: ms, s, m or h,
+// ParseSeconds reads a number with or without a fraction, and with or without a unit directly after it: ms, s, m, h or d,
 // for a directive only the first three. Without a unit it is in seconds.
 func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	m := timeForm.FindStringSubmatch(text)
@@ -140,6 +140,8 @@ func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 		n *= 60
 	case "h":
 		n *= 3600
+	case "d":
+		n *= 24 * 3600
 	}
 	return Seconds(n), m[2], err == nil
 }
@@ -148,7 +150,7 @@ func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 func exactTime(v *value) (Seconds, *problem) {
 	s, unit, ok := ParseSeconds(unquote(v.text))
 	switch {
-	case !ok || unit == "h":
+	case !ok || unit == "h" || unit == "d":
 		return 0, bad("%s is not a time; it is %s", quote(v.text), timeAllowed)
 	case s < minTime || s >= tooLong:
 		return 0, bad("%s is out of range; it is %s", v.text, timeAllowed)
@@ -173,7 +175,7 @@ func timeOrNone(v *value) (Seconds, *problem) {
 func perlTime(v *value) (Seconds, *problem) {
 	text := unquote(v.text)
 	_, unit, ok := ParseSeconds(text)
-	if !ok || unit == "h" || unit == "" && !strings.Contains(text, ".") {
+	if !ok || unit == "h" || unit == "d" || unit == "" && !strings.Contains(text, ".") {
 		return number[Seconds](1, 0)(v)
 	}
 	s, p := exactTime(v)

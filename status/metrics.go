@@ -117,7 +117,7 @@ func (e exposition) servers(s *director.Snapshot) {
 			e.sample("ldirectord_server_suspended", 1, "virtual", v.ID, "real", r.Real, "state", r.State)
 		}
 	}
-	e.family("ldirectord_server_order", "gauge", "1 for a real server with an order of the operator; its end is set or none. Others are absent.")
+	e.family("ldirectord_server_order", "gauge", "1 for a real server, or without real for a virtual service, with an order of the operator; its end is set or none. Others are absent.")
 	for _, at := range s.Orders.Sorted() {
 		o, end := s.Orders[at], "set"
 		if o.Until.IsZero() {

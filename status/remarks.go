@@ -36,7 +36,7 @@ func (r *Report) Remarks() []string {
 	}
 	for _, o := range r.Orders {
 		if o.Lost {
-			all.add("an order for %s of %s, which the file does not have: %s", o.Real, o.Virtual, o)
+			all.add("an order for %s, which the file does not have: %s", o.Backend, o.Order)
 		}
 	}
 	if r.Checks.Overdue >= 1 {

@@ -59,11 +59,10 @@ type Report struct {
 	Virtuals  []Virtual  `json:"virtuals,omitempty"`
 }
 
-// Order is an order for a real server.
+// Order is an order for a real server or for a virtual service.
 type Order struct {
-	Virtual string `json:"virtual"`
-	Real    string `json:"real"`
-	Lost    bool   `json:"lost,omitempty"` // the file does not have the server
+	director.Backend
+	Lost bool `json:"lost,omitempty"` // the file does not have it
 	director.Order
 }
 
@@ -206,16 +205,19 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 	return r
 }
 
-// ListOrders sorts orders and finds those for servers that are not configured.
+// ListOrders sorts orders and finds those for what is not configured.
 func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 	known := map[director.Backend]bool{}
 	configured := now.Backends("", "")
 	for _, at := range append(configured, now.Aliases(configured)...) {
 		known[at] = true
 	}
+	for i := range now.Virtuals {
+		known[director.Backend{Virtual: now.Virtuals[i].ID}] = true
+	}
 	list := make([]Order, 0, len(all))
 	for _, at := range all.Sorted() {
-		list = append(list, Order{at.Virtual, at.Real, !known[at], all[at]})
+		list = append(list, Order{at, !known[at], all[at]})
 	}
 	return list
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ldirectord/daemon"
+	"ldirectord/director"
 )
 
 // command is what the program can be told.
@@ -35,10 +36,10 @@ var commands = map[string]command{
 	"probe":   {run: loaded(probe), takes: onlyOptions, asks: true},
 	"standby": {run: standby, takes: onlyOptions},
 	"notify":  {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4},
-	"drain":   {run: drain, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
-	"undrain": {run: undo, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
+	"drain":   {run: order(director.Drain), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
+	"undrain": {run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
 	"set":     {run: set, takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4, asks: true, waits: true},
-	"undo":    {run: undo, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
+	"undo":    {run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
 	"orders":  {run: orders, takes: onlyOptions, asks: true, waits: true},
 	"obey":    {run: obeyChecks, takes: "VIRTUAL", min: 1, max: 1, asks: true, waits: true},
 

@@ -8,11 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"ldirectord/daemon"
+	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/parser"
 )
@@ -136,6 +139,10 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range rest {
 		if isVerbose(o.verb, word) {
 			rest[i] = "--verbose"
+		}
+		if n, err := strconv.Atoi(word); err == nil && n < 0 && i > 0 && rest[i-1] == string(director.Weigh) { // no option
+			_, err := daemon.NewSetOrder(rest[i-1]+" "+word, "", "", "")
+			return fmt.Errorf("%s: %w", o.verb, err)
 		}
 	}
 	if o.command.takes == "" && (len(rest) == 0 || !strings.HasPrefix(rest[0], "--")) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"text/tabwriter"
@@ -11,7 +12,7 @@ import (
 	"ldirectord/status"
 )
 
-// orders lists the orders for real servers: those that hold in the running daemon, or that the next one will find.
+// orders lists the orders: those that hold in the running daemon, or that the next one will find.
 func orders(ctx context.Context, c *call) error {
 	list, err := c.orders(ctx)
 	switch {
@@ -28,7 +29,7 @@ func orders(ctx context.Context, c *call) error {
 		if o.Lost {
 			what += " (not in the file)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Virtual, o.Real, what, when(o.Since), when(o.Until), printable.Line(o.By), printable.Line(o.Why))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Virtual, cmp.Or(o.Real, "-"), what, when(o.Since), when(o.Until), printable.Line(o.By), printable.Line(o.Why))
 	}
 	return w.Flush()
 }

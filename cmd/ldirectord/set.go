@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -17,12 +16,18 @@ import (
 // idleInterval is the time between two looks at the connections of servers.
 const idleInterval = 200 * time.Millisecond
 
-// drain takes real servers out for new connections; those they have go on.
-func drain(ctx context.Context, c *call) error { return setServers(ctx, c, c.args, c.verb) }
+// order is a command for one kind of order.
+func order(kind director.OrderKind) func(context.Context, *call) error {
+	return func(ctx context.Context, c *call) error { return setServers(ctx, c, c.args, string(kind)) }
+}
 
-// undo lets them be what the file and their checks say; undrain is the same.
-func undo(ctx context.Context, c *call) error {
-	return setServers(ctx, c, c.args, string(director.Ready))
+// obey lets checks take out servers that keepserving holds, until all are up; with --off not any more.
+func obeyChecks(ctx context.Context, c *call) error {
+	what := director.Obey
+	if c.off {
+		what = director.Ready
+	}
+	return setServers(ctx, c, append(c.args, ""), string(what))
 }
 
 // set orders something for real servers: its last words say what.
@@ -48,14 +53,14 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 		order.Virtual = servers[0]
 	}
 	answer, err := order.Send(ctx, c.socket())
-	switch {
-	case errors.Is(err, instance.ErrNoListener), errors.Is(err, instance.ErrEnding), errors.Is(err, instance.ErrNoAnswer):
-		return recordOrder(ctx, c, order, err)
-	case err != nil:
+	if errors.Is(err, instance.ErrNoListener) || errors.Is(err, instance.ErrEnding) || errors.Is(err, instance.ErrNoAnswer) {
+		answer, err = recordOrder(ctx, c, order, err)
+	}
+	if err != nil {
 		return err
 	}
 	for _, s := range answer.Servers {
-		printOrdered(c, order, s.Virtual, s.Real)
+		printOrdered(c, order, s.Backend)
 	}
 	for _, id := range answer.Refusing {
 		c.warn("warning: %s refuses the clients of a server that is drained; its scheduler does not with schedflags=sh-fallback or mh-fallback", id)
@@ -67,31 +72,30 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	return awaitIdle(ctx, c, answer.Servers)
 }
 
-func printOrdered(c *call, order daemon.SetOrder, virtual, real string) {
-	if c.verb == "drain" || c.verb == "undrain" {
-		fmt.Fprintf(c.out, "%sed %s of %s\n", c.verb, real, virtual)
-		return
+func printOrdered(c *call, order daemon.SetOrder, at director.Backend) {
+	switch {
+	case at.Real == "" && order.Kind == director.Obey:
+		fmt.Fprintf(c.out, "the checks of %s have their way until every server is up\n", at)
+	case at.Real == "":
+		fmt.Fprintf(c.out, "keepserving guards %s again\n", at)
+	case c.verb == "drain" || c.verb == "undrain":
+		fmt.Fprintf(c.out, "%sed %s\n", c.verb, at)
+	default:
+		fmt.Fprintf(c.out, "%s: %s\n", at, order.Order)
 	}
-	fmt.Fprintf(c.out, "%s of %s: %s\n", real, virtual, order.Order)
 }
 
 // recordOrder records an order for a daemon that gives no answer, or for the next one.
-func recordOrder(ctx context.Context, c *call, order daemon.SetOrder, unanswered error) error {
+func recordOrder(ctx context.Context, c *call, order daemon.SetOrder, unanswered error) (daemon.SetAnswer, error) {
 	l, err := c.load(ctx)
 	if err != nil {
-		return err
+		return daemon.SetAnswer{}, err
 	}
-	servers, err := order.Record(ctx, c.instance(), l.Plan)
-	if err == nil {
-		err = unconfirmed(c, unanswered)
-	}
+	answer, err := order.Record(ctx, c.instance(), l.Plan)
 	if err != nil {
-		return err
+		return answer, err
 	}
-	for _, p := range servers {
-		printOrdered(c, order, p.Virtual, p.Real)
-	}
-	return nil
+	return answer, unconfirmed(c, unanswered)
 }
 
 // unconfirmed is what is to be said of an order that is recorded and was not answered: nothing if our
@@ -135,16 +139,12 @@ func awaitIdle(ctx context.Context, c *call, servers []daemon.OrderedServer) err
 	}
 }
 
-// established counts the established connections of servers, with one reading of each virtual service.
+// established counts the established connections of servers.
 func established(ctx context.Context, table *ipvsctl.Kernel, servers []daemon.OrderedServer) (n uint32, err error) {
-	read := map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Counters{}
 	for _, s := range servers {
-		found, known := read[s.Key]
-		if !known {
-			if found, err = table.Counters(ctx, s.Key); err != nil {
-				return 0, err
-			}
-			read[s.Key] = found
+		found, err := table.Counters(ctx, s.Key)
+		if err != nil {
+			return 0, err
 		}
 		n += found[s.Addr].Active
 	}
