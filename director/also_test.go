@@ -67,7 +67,7 @@ func TestAFurtherCheckIsRefusedAtItsLine(t *testing.T) {
 		}
 		return nil, &checker.SpecError{Directive: "receive", Err: fmt.Errorf("no pattern")}
 	})
-	if p != nil || len(found) != 1 || found[0].Pos != (parser.Position{File: "plan.cf", Line: 11, Column: 14}) {
+	if p != nil || len(found) != 1 || found[0].Pos != (parser.Position{File: "plan.cf", Line: 11, Column: 33}) {
 		t.Errorf("refused: %v", found)
 	}
 	doubtful := "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n\talsocheck = dns 53\n"

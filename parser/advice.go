@@ -18,6 +18,7 @@ func (r *reader) advise(s *section, v *Virtual) {
 	a.ports()
 	a.kernel()
 	a.servers()
+	a.guard()
 	a.fallback()
 	a.unused()
 }
@@ -213,6 +214,20 @@ func (a adviser) servers() {
 			a.at(real.At, noEffect, "with %s clients reach the server at port %d, not %d; only masq changes the port",
 				real.Forward, v.Addr.Port(), otherPort)
 		}
+	}
+}
+
+// guard warns of a keepserving that lets checks take out nobody, but for 100%, which says so.
+func (a adviser) guard() {
+	keeps, servers := a.v.KeepServing, 0
+	for i := range a.v.Reals {
+		servers += min(a.v.Reals[i].Weight, 1)
+	}
+	for i := range a.v.Waiting {
+		servers += min(a.v.Waiting[i].Weight, 1)
+	}
+	if servers > 0 && keeps.Of(servers) >= servers && keeps.String() != "100%" {
+		a.warn("keepserving", suspicious, "keepserving = %s is all servers here, %d: checks take out nobody, and the fallback server never comes; 100%% says that this is meant", keeps, servers)
 	}
 }
 

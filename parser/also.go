@@ -17,6 +17,8 @@ type AlsoCheck struct {
 	Request string // with a slash in front, as that of a section; counts only for a service
 	Receive string // "": every answer passes
 	At      Position
+
+	RequestAt, ReceiveAt Position
 }
 
 // maxAlsoChecks bounds what is asked of one server.
@@ -47,7 +49,11 @@ func readAlsoCheck(virtual *Virtual, v *value) *problem {
 		return p
 	}
 	if p := c.readStrings(strs); p != nil {
-		return p.around(strs)
+		return p
+	}
+	c.RequestAt, c.ReceiveAt = v.line.around(strs), v.line.around(strs)
+	if i := strings.LastIndex(v.line.text, `"`+c.Receive+`"`); i > 0 {
+		c.ReceiveAt = v.line.at(i)
 	}
 	virtual.AlsoChecks = append(virtual.AlsoChecks, c)
 	return nil
@@ -77,15 +83,15 @@ func (c *AlsoCheck) readStrings(text string) *problem {
 	switch {
 	case text == "":
 	case !slices.Contains(serviceNames, c.Type):
-		return bad("%s asks for nothing; \"REQUEST\" and \"RECEIVE\" are for services", c.Type)
+		return bad("%s asks for nothing; \"REQUEST\" and \"RECEIVE\" are for services", c.Type).around(text)
 	case two:
 	case len(text) < 2 || unquote(text) == text:
-		return bad(`%s is not "REQUEST" or "REQUEST" "RECEIVE"`, quote(text))
+		return bad(`%s is not "REQUEST" or "REQUEST" "RECEIVE"`, quote(text)).around(text)
 	default:
 		request = unquote(text)
 	}
 	if receive != "" && !slices.Contains(receiveServices, c.Type) {
-		return bad("%s compares no answer; \"RECEIVE\" counts only for %s", c.Type, enumerate(receiveServices))
+		return bad("%s compares no answer; \"RECEIVE\" counts only for %s", c.Type, enumerate(receiveServices)).around(`"` + receive + `"`)
 	}
 	c.Request, c.Receive = withSlash(request), receive
 	return nil
@@ -134,8 +140,8 @@ func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 	}
 	one.fillService(hostName)
 	one.At = maps.Clone(v.At)
-	for _, name := range []string{"checktype", "service", "checkport", "request", "receive"} {
-		one.At[name] = c.At
+	for name, at := range map[string]Position{"checktype": c.At, "service": c.At, "checkport": c.At, "request": c.RequestAt, "receive": c.ReceiveAt} {
+		one.At[name] = at
 	}
 	return &one
 }

@@ -36,7 +36,7 @@ func TestFurtherChecks(t *testing.T) {
 			t.Errorf("%s: %s, want %s", line, got, want)
 		}
 		again := mustParse(t, alsoSection+"\talsocheck = "+v.AlsoChecks[0].Text+"\n").Virtuals[0].AlsoChecks[0]
-		if again.At = v.AlsoChecks[0].At; again != v.AlsoChecks[0] {
+		if now := v.AlsoChecks[0]; again.Text != now.Text || again.Type != now.Type || again.Port != now.Port || again.Request != now.Request || again.Receive != now.Receive {
 			t.Errorf("%s is written as %s, which is %+v", line, v.AlsoChecks[0].Text, again)
 		}
 		if check.Login != "me" || check.Check(0) != check || len(v.Checks()) != 2 {

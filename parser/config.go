@@ -69,15 +69,13 @@ func (s *Settings) has(directive string) bool {
 	return ok
 }
 
-// Seconds is a time as written, in seconds, 0 or more. A Duration ends at 292 years, numbers of the file do not.
+// Seconds is a time as written, in seconds, 0 or more. Where the Perl ldirectord reads any number, it may be longer than
+// maxTime.
 type Seconds float64
 
-// Duration is the time as a Duration, to the nanosecond, or the longest Duration.
+// Duration is the time as a Duration, to the nanosecond, at most maxTime.
 func (s Seconds) Duration() time.Duration {
-	if s > Seconds(math.MaxInt64/time.Second) {
-		return math.MaxInt64
-	}
-	whole, fraction := math.Modf(float64(s))
+	whole, fraction := math.Modf(float64(min(s, maxTime)))
 	return time.Duration(whole)*time.Second + time.Duration(math.Round(fraction*float64(time.Second)))
 }
 

@@ -76,7 +76,7 @@ func compareEffect(t *testing.T, want object, src, line string) {
 
 func TestSecondsAsADuration(t *testing.T) {
 	for seconds, want := range map[Seconds]time.Duration{0: 0, 0.1: 100 * time.Millisecond, 0.3: 300 * time.Millisecond, 2.5: 2500 * time.Millisecond, 3: 3 * time.Second,
-		9223372036.5: math.MaxInt64, 9223372036: 9223372036 * time.Second, 9223372037: math.MaxInt64} {
+		maxTime: 3650 * 24 * time.Hour, maxTime + 1: 3650 * 24 * time.Hour, 1e17: 3650 * 24 * time.Hour} {
 		if got := seconds.Duration(); got != want {
 			t.Errorf("%v s are %d, want %d", seconds, got, want)
 		}
@@ -105,7 +105,7 @@ func TestTimesAreShownAsSeconds(t *testing.T) {
 
 func TestNumbersBeyondTypes(t *testing.T) {
 	cfg := mustParse(t, "checktimeout=999999999999999999\nfailurecount=999999999999999999\n")
-	if cfg.Global.CheckTimeout.Duration() != math.MaxInt64 || cfg.Global.FailureCount < math.MaxInt32 {
+	if cfg.Global.CheckTimeout.Duration() != 3650*24*time.Hour || cfg.Global.FailureCount < math.MaxInt32 {
 		t.Errorf("got %v and %d", cfg.Global.CheckTimeout, cfg.Global.FailureCount)
 	}
 	if got := asJSON(t, cfg)["global"].(object)["checktimeout"]; got != 999999999999999999.0 {

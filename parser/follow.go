@@ -89,7 +89,7 @@ func (c *Config) ownAddresses() map[netip.Addr]bool {
 func readResolve(v *value) (Seconds, *problem) {
 	s, p := exactTime(v)
 	if p != nil || s < 1 {
-		return 0, bad("%s is not allowed; it is a time of at least a second: 30, 30s or 5m", quote(v.text))
+		return 0, bad("%s is not allowed; it is a time from a second to 10 years: 30, 30s or 5m", quote(v.text))
 	}
 	return s, nil
 }

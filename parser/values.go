@@ -115,13 +115,14 @@ func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
 	}
 }
 
-// minTime is the shortest time between two checks, and for one. A time of tooLong has more digits than maxDigits.
+// minTime is the shortest time between two checks, and for one, maxTime the longest of all, ten years: what nobody means
+// to be longer can be added and multiplied.
 const (
 	minTime Seconds = 0.1
-	tooLong Seconds = 1e18
+	maxTime Seconds = 3650 * 24 * 60 * 60
 )
 
-const timeAllowed = "a time of at least 100 ms: seconds, as 5 or 0.5, or a number with ms, s or m after it, as 500ms"
+const timeAllowed = "a time from 100 ms to 10 years: seconds, as 5 or 0.5, or a number with ms, s or m after it, as 500ms"
 
 var timeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$`)
 
@@ -152,7 +153,7 @@ func exactTime(v *value) (Seconds, *problem) {
 	switch {
 	case !ok || unit == "h" || unit == "d":
 		return 0, bad("%s is not a time; it is %s", quote(v.text), timeAllowed)
-	case s < minTime || s >= tooLong:
+	case s < minTime || s > maxTime:
 		return 0, bad("%s is out of range; it is %s", v.text, timeAllowed)
 	}
 	return s, nil
