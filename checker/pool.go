@@ -297,7 +297,11 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 			light = append(light, t)
 			continue
 		}
-		p.running.Go(func() { p.run(ctx, t, now) })
+		p.running.Go(func() {
+			r := t.Checker.Check(ctx)
+			r.Took = time.Since(now)
+			p.finish(ctx, t, r, now)
+		})
 	}
 	if len(p.pending) > 0 && now.Sub(p.told) >= p.quiet {
 		p.tell(now)
@@ -329,12 +333,6 @@ func (p *Pool) isLight(t *Task) bool {
 func (p *Pool) tell(now time.Time) {
 	p.told = now
 	signal(p.results)
-}
-
-func (p *Pool) run(ctx context.Context, t *Task, start time.Time) {
-	r := t.Checker.Check(ctx)
-	r.Took = time.Since(start)
-	p.finish(ctx, t, r, start)
 }
 
 // finish reports the result and puts the task back into the queue. A failure from a time when the process or the machine
@@ -386,13 +384,11 @@ func (p *Pool) next(t *Task, r Result, start, now time.Time) time.Time {
 
 // overslept reports whether the process did not run for some time during a check.
 func (p *Pool) overslept(start, now time.Time) bool {
-	return p.stalled.After(start) || p.late(now)
+	return p.stalled.After(start) || p.isLate(now, p.asleep())
 }
 
-// late reports whether the pool should have woken long before. The process's own clock stops while the machine is
+// isLate reports whether the pool should have woken long before. The process's own clock stops while the machine is
 // suspended, unlike the servers'.
-func (p *Pool) late(now time.Time) bool { return p.isLate(now, p.asleep()) }
-
 func (p *Pool) isLate(now time.Time, slept time.Duration) bool {
 	return now.Sub(p.planned) > stallAfter || slept-p.slept > stallAfter
 }

@@ -414,7 +414,7 @@ func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
 		p := NewPool()
 		p.planned, p.slept = now.Add(-c.woke), time.Hour
 		p.asleep = func() time.Duration { return time.Hour + c.suspended }
-		if got := p.late(now); got != c.want {
+		if got := p.isLate(now, p.asleep()); got != c.want {
 			t.Errorf("%s: late %v", name, got)
 		}
 	}

@@ -21,16 +21,15 @@ const (
 )
 
 // StartLean keeps memory small while a file is read. GOGC, where it is set, says otherwise.
-func StartLean() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(minGCPercent)
-	}
-}
+func StartLean() { collectAt(minGCPercent) }
 
 // growFreely saves time while a file is read beside the configuration in force: collections would take half of it.
-func growFreely() {
+func growFreely() { collectAt(100) }
+
+// collectAt sets by how many percent the heap may grow between two collections, but where GOGC is set.
+func collectAt(percent int) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(100)
+		debug.SetGCPercent(percent)
 	}
 }
 
@@ -39,12 +38,9 @@ func growFreely() {
 func settleMemory() {
 	debug.FreeOSMemory()
 	releaseProgram()
-	if os.Getenv("GOGC") != "" {
-		return
-	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	debug.SetGCPercent(min(max(int(gcHeadroom*100/m.HeapAlloc), minGCPercent), maxGCPercent))
+	collectAt(min(max(int(gcHeadroom*100/m.HeapAlloc), minGCPercent), maxGCPercent))
 }
 
 // releaseProgram gives back the pages of the program itself: most of them were only needed to start. The kernel maps again
