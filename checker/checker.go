@@ -88,7 +88,7 @@ type Env struct {
 
 	matchers shared[string, *matcher]       // by pattern
 	trusted  shared[string, *x509.CertPool] // by file
-	secrets  shared[Spec, secrets]          // by what has some
+	secrets  shared[Spec, *untold]          // by what has some
 	http     shared[Spec, *httpRules]       // by what says nothing of one server
 	requests shared[string, []byte]         // by themselves
 }

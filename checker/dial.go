@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"ldirectord/checker/transcript"
 )
 
 // conn is a connection to a server being checked. All that happens on it ends at the deadline of the
@@ -28,7 +30,7 @@ type overTLS struct {
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if c.above.Conn == nil {
-		c.watch.read(n)
+		c.watch.read(c, p[:max(n, 0)])
 	}
 	return n, err
 }
@@ -36,20 +38,20 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if c.above.Conn == nil {
-		c.watch.wrote(n)
+		c.watch.wrote(c, p[:max(n, 0)])
 	}
 	return n, err
 }
 
 func (c *overTLS) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.watch.read(n)
+	c.watch.read(c, p[:n])
 	return n, err
 }
 
 func (c *overTLS) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.watch.wrote(n)
+	c.watch.wrote(c, p[:n])
 	return n, err
 }
 
@@ -60,6 +62,9 @@ func (c *conn) openTLS(cfg *tls.Config) (*overTLS, error) {
 	if err == nil {
 		c.watch.mark(MarkTLS)
 	}
+	if c.watch.isTaped() {
+		c.watch.remark("%s", tlsFacts(c.above.ConnectionState()))
+	}
 	return &c.above, err
 }
 
@@ -69,10 +74,14 @@ type watch struct {
 	context.Context
 	began time.Time
 	done  [Marks]atomic.Uint32 // as Stages
+	tape  *transcript.Tape     // nil: nobody wants to read what is said
 }
 
 // watching returns the context of a check that begins.
-func watching(ctx context.Context) *watch { return &watch{Context: ctx, began: time.Now()} }
+func watching(ctx context.Context) *watch {
+	tape, _ := ctx.Value(tapeKey{}).(*transcript.Tape)
+	return &watch{Context: ctx, began: time.Now(), tape: tape}
+}
 
 // watchOf is that of a check which runs with a context; nil without one.
 func watchOf(ctx context.Context) *watch {
@@ -87,15 +96,26 @@ func (w *watch) mark(m Mark) {
 	}
 }
 
-func (w *watch) read(n int) {
-	if n > 0 {
+func (w *watch) read(on net.Conn, p []byte) {
+	if w != nil && len(p) > 0 {
 		w.mark(MarkFirstByte)
+		w.tape.Say(transcript.Received, on, p)
 	}
 }
 
-func (w *watch) wrote(n int) {
-	if n > 0 {
+func (w *watch) wrote(on net.Conn, p []byte) {
+	if w != nil && len(p) > 0 {
 		w.mark(MarkSent)
+		w.tape.Say(transcript.Sent, on, p)
+	}
+}
+
+func (w *watch) isTaped() bool { return w != nil && w.tape != nil }
+
+// remark takes down what the check itself has to say.
+func (w *watch) remark(format string, args ...any) {
+	if w.isTaped() {
+		w.tape.Remark(format, args...)
 	}
 }
 
@@ -151,6 +171,9 @@ func connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout
 		return nil, connectFault(err, timeout)
 	}
 	c.watch.mark(MarkConnect)
+	if c.watch.isTaped() {
+		c.watch.remark("connected to %s", to)
+	}
 	return c, nil
 }
 
@@ -159,11 +182,14 @@ func resolve(ctx context.Context, host string, deadline time.Time) ([]netip.Addr
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil
 	}
-	defer watchOf(ctx).mark(MarkLookup)
+	w := watchOf(ctx)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
+	if err == nil {
+		w.mark(MarkLookup)
+		w.remark("%s has %v", host, addrs)
+	} else {
 		return nil, &fault{"look-up of " + escape(host, maxExcerpt) + " failed: " + lookupReason(err), err}
 	}
 	for i, a := range addrs {

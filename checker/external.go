@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"ldirectord/checker/transcript"
 	"ldirectord/program"
 )
 
@@ -79,6 +80,10 @@ var errCrowded = &fault{"too many programs are running already", syscall.ENOMEM}
 func (c *external) run(ctx context.Context) Result {
 	said := &program.Output{Max: maxOutput}
 	err := program.Run(ctx, program.Command{Argv: c.argv, Stdin: c.input, Limit: c.timeout, Stdout: said, Stderr: said})
+	if w := watchOf(ctx); w.isTaped() {
+		w.remark("ran %q", c.argv)
+		w.tape.Say(transcript.Received, c, said.Text)
+	}
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

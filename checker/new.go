@@ -26,7 +26,7 @@ func New(s Spec, e *Env) (Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sealed{c, e.secretsOf(s)}, nil
+	return &sealed{c, e.untoldOf(s)}, nil
 }
 
 // constructor makes the check of a Spec.

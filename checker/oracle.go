@@ -64,6 +64,9 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 	return concluded(ctx, seen, err)
 }
 
+// conceals implements concealer: a session's key, also the server's, is hidden by the password alone.
+func (*oracleCheck) conceals(bool, string) bool { return true }
+
 // ask logs in, runs the query and logs out.
 func (c *oracleCheck) ask(d *oracleDialer) (rows int, err error) {
 	session, err := c.logIn(d)

@@ -54,6 +54,11 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	return concluded(ctx, seen, err)
 }
 
+// conceals implements concealer: passwords and what is made of them come in messages of type p.
+func (c *pgsqlCheck) conceals(sent bool, turn string) bool {
+	return sent && turn[:min(len(turn), 1)] == "p"
+}
+
 // wantsPlain reports whether a server that offers TLS may be healthy without it: libpq tries that, too.
 func wantsPlain(err error) bool {
 	var refused *refusal

@@ -27,6 +27,7 @@ func newPing(s Spec, e *Env) (Checker, error) {
 // Check implements Checker. Silence is asked again, up to checkcount times; any other failure is
 // final.
 func (c *pingCheck) Check(ctx context.Context) Result {
+	watchOf(ctx).remark("echo request to %v", c.target)
 	took, err := c.pinger.Ping(ctx, c.target, c.timeout)
 	for again := c.attempts - 1; again > 0 && isTimeout(err) && ctx.Err() == nil; again-- {
 		took, err = c.pinger.Ping(ctx, c.target, c.timeout)

@@ -58,6 +58,9 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	return passed(answer.Code.String())
 }
 
+// conceals implements concealer: the password in a request is hidden by the secret alone (RFC 2865, 5.2).
+func (c *radiusCheck) conceals(sent bool, _ string) bool { return sent }
+
 // request is an Access-Request. Servers that fear forged answers want a Message-Authenticator in it
 // (RFC 3579, 3.2), which the library leaves to us.
 func (c *radiusCheck) request() ([]byte, error) {

@@ -1,11 +1,14 @@
 package checker
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
 	"net"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -137,6 +140,35 @@ func (r *Result) conclude(took time.Duration) {
 		r.Stages[MarkAnswer] = micros(took)
 	}
 	r.Stages[MarkMatch] = micros(took)
+}
+
+// verdict is the result in words.
+func (r *Result) verdict() string {
+	text := "down: "
+	if r.OK {
+		text = "up: "
+	}
+	text += r.Detail
+	if r.Warning != "" {
+		text += "; " + r.Warning
+	}
+	return text
+}
+
+// String is the stages that were done, in the order of their ends: connect 0.3 ms, sent 0.4 ms.
+func (s Stages) String() string {
+	var done []Mark
+	for m := range Marks {
+		if s[m] > 0 {
+			done = append(done, m)
+		}
+	}
+	slices.SortStableFunc(done, func(a, b Mark) int { return cmp.Compare(s[a], s[b]) })
+	texts := make([]string, len(done))
+	for i, m := range done {
+		texts[i] = fmt.Sprintf("%v %.1f ms", m, float64(s[m])/1000)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // staged is an error with the stage in which it came.

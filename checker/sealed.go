@@ -7,22 +7,42 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"ldirectord/checker/transcript"
 )
 
 // sealed is a checker as New gives it: a panic of a protocol over unexpected bytes is one failed
 // check, and no password comes out, whatever the server says.
 type sealed struct {
 	Checker
-	secrets secrets
+	hidden *untold
 }
 
 // Check implements Checker.
 func (c *sealed) Check(ctx context.Context) (r Result) {
 	w := watching(ctx)
-	defer w.conclude(&r)
+	defer c.conclude(w, &r)
 	defer c.seal(&r)
 	return c.Checker.Check(w)
 }
+
+// conclude ends a check and its transcript.
+func (c *sealed) conclude(w *watch, r *Result) {
+	w.conclude(r)
+	if w.isTaped() {
+		w.remark("%s\n%s", r.verdict(), r.Stages)
+		w.tape.Close(func(kind transcript.Kind, text string, cut bool) string {
+			return c.hidden.mask(c.Checker, kind, text, cut)
+		})
+	}
+}
+
+// Taped lets checks that are made with a context take down what is said.
+func Taped(ctx context.Context, t *transcript.Tape) context.Context {
+	return context.WithValue(ctx, tapeKey{}, t)
+}
+
+type tapeKey struct{}
 
 func (c *sealed) opening() (o opening, ok bool) {
 	if l, ok := c.Checker.(lightCheck); ok {
@@ -41,7 +61,7 @@ func (c *sealed) seal(r *Result) {
 	if p := recover(); p != nil {
 		*r = panicked(p)
 	}
-	c.secrets.hideIn(r)
+	c.hidden.hideIn(r)
 }
 
 // panicked is the result of a check that ended so. Its warning has the place; it is reported once.

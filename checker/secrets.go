@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"ldirectord/checker/transcript"
 )
 
 const (
@@ -25,17 +27,67 @@ const (
 // secrets are the passwords of a check in every form in which a server may repeat them, the longest first.
 type secrets []string
 
-// secretsOf are those of a Spec. Many servers share them.
-func (e *Env) secretsOf(s Spec) secrets {
+// untold is what a check must not tell. nil: it has no secrets.
+type untold struct {
+	always secrets
+	taped  secrets // in transcripts, which have all that was sent: the names of log-ins as well
+}
+
+// untoldOf is that of a Spec. Many servers share it.
+func (e *Env) untoldOf(s Spec) *untold {
 	key := Spec{Login: s.Login, Passwd: s.Passwd, Secret: s.Secret, HTTPUser: s.HTTPUser, HTTPPasswd: s.HTTPPasswd, HTTPHeaders: s.HTTPHeaders}
 	if strings.Contains(s.URL, "@") {
 		key.URL = s.URL
 	}
-	if key == (Spec{Login: s.Login, HTTPUser: s.HTTPUser}) {
+	if key == (Spec{}) {
 		return nil
 	}
-	found, _ := e.secrets.get(key, func() (secrets, error) { return newSecrets(key), nil })
+	found, _ := e.secrets.get(key, func() (*untold, error) {
+		taped := newSecrets(key)
+		taped.add("", key.Login)
+		taped.add("", key.HTTPUser)
+		return &untold{newSecrets(key), taped.sorted()}, nil
+	})
 	return found
+}
+
+// mask hides in a turn of a transcript what must not be read. What a protocol makes of a password may be tried against
+// guesses, and is not shown at all.
+func (h *untold) mask(c Checker, kind transcript.Kind, text string, cut bool) string {
+	if p := concealerOf(c); p != nil && kind != transcript.Note && p.conceals(kind == transcript.Sent, text) {
+		return ""
+	}
+	if h == nil {
+		return text
+	}
+	text = h.taped.replace(text)
+	least := minPart
+	if cut {
+		least = minCut
+	}
+	return h.taped.cut(text, least)
+}
+
+// concealer is a check of a protocol that does not say a password as it is.
+type concealer interface {
+	// conceals reports whether a turn holds what was made of the password, or helps to guess it.
+	conceals(sent bool, turn string) bool
+}
+
+// concealerOf finds the one that a check hides within.
+func concealerOf(c Checker) concealer {
+	switch c := c.(type) {
+	case concealer:
+		return c
+	case *combined:
+		return concealerOf(c.full)
+	case *clearText:
+		return concealerOf(c.Checker)
+	case *talk:
+		p, _ := c.protocol.(concealer)
+		return p
+	}
+	return nil
 }
 
 func newSecrets(s Spec) secrets {
@@ -50,13 +102,21 @@ func newSecrets(s Spec) secrets {
 				found.add("", secret)
 			}
 		}
+		if len(value) < minSecret {
+			found = append(found, cleanField(header))
+		}
 	}
 	if u, err := parseURL(s.URL); err == nil && u.User != nil {
 		password, _ := u.User.Password()
 		found.add(u.User.Username(), password)
 	}
-	slices.SortFunc(found, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	return slices.Clip(slices.Compact(found))
+	return found.sorted()
+}
+
+// sorted are the secrets, each once, the longest first.
+func (s secrets) sorted() secrets {
+	slices.SortFunc(s, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.Clip(slices.Compact(s))
 }
 
 // add adds the forms of a user's password: as it is, as messages and protocols quote it, as in a URL, and in base64,
@@ -92,10 +152,11 @@ func core(coding *base64.Encoding, text string, before int) string {
 }
 
 // hideIn takes the secrets out of all that a result tells.
-func (s secrets) hideIn(r *Result) {
-	if len(s) == 0 {
+func (h *untold) hideIn(r *Result) {
+	if h == nil || len(h.always) == 0 {
 		return
 	}
+	s := h.always
 	r.Detail, r.Warning = s.hide(r.Detail), s.hide(r.Warning)
 	if len(r.Body) >= maxSaid {
 		r.Body = s.cut(r.Body, minCut)

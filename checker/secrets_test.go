@@ -177,7 +177,7 @@ func TestACutLeavesNoPartOfAPassword(t *testing.T) {
 			}
 		}
 		r := Result{Body: string(firstWords([]byte(strings.Repeat(".", maxSaid-pad) + testPassword)))}
-		hidden.hideIn(&r)
+		(&untold{always: hidden}).hideIn(&r)
 		if strings.Contains(r.Body, testPassword[:2]) {
 			t.Errorf("said, %d before the end: %q", pad, r.Body[maxSaid-pad:])
 		}
@@ -197,16 +197,16 @@ func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
 			t.Errorf("%s: %s, want %s", password, got, c.want)
 		}
 	}
-	if found := (&Env{}).secretsOf(Spec{Login: "me", HTTPUser: "me"}); found != nil {
-		t.Errorf("secrets of one who has none: %q", found)
+	if found := (&Env{}).untoldOf(Spec{Login: "me", HTTPUser: "me"}); len(found.always) > 0 {
+		t.Errorf("secrets of one who has none: %q", found.always)
 	}
 }
 
 func TestServersShareTheSecretsOfTheirSection(t *testing.T) {
 	e := &Env{}
-	one := e.secretsOf(Spec{Passwd: testPassword, Target: loopback(1)})
-	two := e.secretsOf(Spec{Passwd: testPassword, Target: loopback(2)})
-	if &one[0] != &two[0] {
+	one := e.untoldOf(Spec{Passwd: testPassword, Target: loopback(1)})
+	two := e.untoldOf(Spec{Passwd: testPassword, Target: loopback(2)})
+	if one != two {
 		t.Error("made twice")
 	}
 }

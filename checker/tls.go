@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -75,6 +77,28 @@ func certificateText(c *x509.Certificate) string {
 		name = c.DNSNames[0]
 	}
 	return "certificate of " + escape(cmp.Or(name, "no name"), maxExcerpt)
+}
+
+// tlsFacts is what a transcript has of a handshake.
+func tlsFacts(s tls.ConnectionState) string {
+	if s.Version == 0 {
+		return "no TLS"
+	}
+	text := tls.VersionName(s.Version) + ", " + tls.CipherSuiteName(s.CipherSuite)
+	if s.DidResume {
+		text += ", session resumed"
+	}
+	if len(s.PeerCertificates) == 0 {
+		return text
+	}
+	leaf := s.PeerCertificates[0]
+	names := append([]string{leaf.Subject.CommonName}, leaf.DNSNames...)
+	for _, a := range leaf.IPAddresses {
+		names = append(names, a.String())
+	}
+	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
+	return fmt.Sprintf("%s, certificate of %s until %s", text, escape(strings.Join(names, " "), 10*maxExcerpt), day(leaf.NotAfter))
 }
 
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }

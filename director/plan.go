@@ -108,10 +108,17 @@ type Check struct {
 }
 
 // Checks lists every check of the plan in the order of the file.
-func (p *Plan) Checks() []Check {
-	var list []Check
-	for _, v := range p.virtuals {
+func (p *Plan) Checks() []Check { return checksOf(p.virtuals, "", "") }
+
+// ChecksOf lists the checks of the servers that an operator means by the words of Snapshot.Backends.
+func (p *Plan) ChecksOf(virtual, real string) []Check { return checksOf(p.virtuals, virtual, real) }
+
+func checksOf(virtuals []*virtual, virtual, real string) (list []Check) {
+	for _, v := range virtuals {
 		for _, s := range v.servers {
+			if !v.isMeant(virtual) || real != "" && !isMeant(s.name(), real) && !isMeant(s.real.Addr.String(), real) {
+				continue
+			}
 			for j := &s.first; j != nil; j = j.next {
 				list = append(list, Check{Virtual: v.cfg.ID, Real: s.name(), Name: v.checkName(s, j), Spec: v.spec(s, j), Task: j.task})
 			}

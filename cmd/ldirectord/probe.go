@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/transcript"
 	"ldirectord/daemon"
 	"ldirectord/director"
 )
@@ -15,14 +18,54 @@ import (
 // maxProbes is how many checks of a probe run at once.
 const maxProbes = 200
 
-// probe makes each check of the configuration once and shows the results as a table.
+// probed is what came of a check.
+type probed struct {
+	checker.Result
+	tape *transcript.Tape // nil: only the result is wanted
+}
+
+// probe makes each check once, of the configuration, a virtual service or a server, and shows the results as a table, or
+// what was said.
 func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	c.env.SetVirtuals(l.Plan)
-	checks := l.Plan.Checks()
-	results := probeAll(ctx, checks)
+	virtual, real := c.meant()
+	checks := l.Plan.ChecksOf(virtual, real)
+	if len(checks) == 0 && virtual != "" {
+		return fmt.Errorf("%s has no server %s", c.path, strings.Join(c.args, " "))
+	}
+	results := probeAll(ctx, checks, c.verbose)
+	print := printResults
+	if c.verbose {
+		print = printTapes
+	}
+	if print(c, checks, results) {
+		return exit{status: exitFailure}
+	}
+	return nil
+}
+
+// meant are the words for a virtual service and a real server, "" where there is none.
+func (c *call) meant() (virtual, real string) {
+	words := append(slices.Clone(c.args), "", "")
+	return words[0], words[1]
+}
+
+// printTapes prints what was said in each check, and reports whether one failed.
+func printTapes(c *call, checks []director.Check, results map[*checker.Task]probed) (down bool) {
+	for _, check := range checks {
+		fmt.Fprintf(c.out, "%s %s %s\n", check.Virtual, check.Real, check.Name)
+		if r, made := results[check.Task]; made {
+			_, _ = r.tape.WriteTo(c.out) // which remembers an error
+			down = down || !r.OK
+		}
+	}
+	return down
+}
+
+// printResults prints the table, and reports whether a check failed.
+func printResults(c *call, checks []director.Check, results map[*checker.Task]probed) (down bool) {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "VIRTUAL\tREAL\tCHECK\tSTATE\tTIME\tDETAIL")
-	down := false
 	for _, c := range checks {
 		kind, state, took, detail := c.Name, "off", "-", ""
 		if c.Task != nil {
@@ -38,15 +81,12 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Virtual, c.Real, kind, state, took, detail)
 	}
 	w.Flush()
-	if down {
-		return exit{status: exitFailure}
-	}
-	return nil
+	return down
 }
 
 // probeAll makes every check once, equal ones together.
-func probeAll(ctx context.Context, checks []director.Check) map[*checker.Task]checker.Result {
-	results := map[*checker.Task]checker.Result{}
+func probeAll(ctx context.Context, checks []director.Check, taped bool) map[*checker.Task]probed {
+	results := map[*checker.Task]probed{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, maxProbes)
@@ -59,8 +99,13 @@ func probeAll(ctx context.Context, checks []director.Check) map[*checker.Task]ch
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
+			ctx, r := ctx, probed{}
+			if taped {
+				r.tape = transcript.New()
+				ctx = checker.Taped(ctx, r.tape)
+			}
 			start := time.Now()
-			r := c.Task.Checker.Check(ctx)
+			r.Result = c.Task.Checker.Check(ctx)
 			r.Took = time.Since(start)
 			mu.Lock()
 			defer mu.Unlock()

@@ -45,7 +45,7 @@ _ldirectord() {
 		case $word in
 		set) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u; printf '%s\n' drain maint ready weight) && return ;;
 		drain | undrain | undo) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u) && return ;;
-		connections | obey) _ldirectord_offer < <(_ldirectord_values virtual "$given" | sort -u) && return ;;
+		connections | obey | probe) _ldirectord_offer < <(_ldirectord_values virtual "$given" | sort -u) && return ;;
 		esac
 		[[ $commands =~ (^|[[:space:]])"$word"([[:space:]]|$) ]] && return
 		[[ $word == -* ]] || given+=$word

@@ -40,7 +40,7 @@ _ldirectord_argument() {
 	case " ${words[*]} " in
 	*' set '*) _ldirectord_values real; compadd drain maint ready weight ;;
 	*' drain '*|*' undrain '*|*' undo '*) _ldirectord_values real ;;
-	*' connections '*|*' obey '*) _ldirectord_values virtual ;;
+	*' connections '*|*' obey '*|*' probe '*) _ldirectord_values virtual ;;
 	esac
 }
 
@@ -57,7 +57,7 @@ _arguments -S \
 	'--strict[with check\: refuse what the Perl refuses]' \
 	'--json[the answer as JSON]' \
 	'--with-secrets[with check --json\: passwords too]' \
-	'--verbose[with status\: every server]' \
+	'--verbose[with status\: every server, with probe\: what was said]' \
 	'--wait[with drain\: until its connections are gone]' \
 	'--timeout[of --wait]:time:' \
 	'--force[with drain and set\: even the last server]' \

@@ -1,0 +1,135 @@
+// Package transcript takes down what a check and its server say to each other, for a person to read. It knows no protocol
+// and no secret: who closes a tape hides what must not be read.
+package transcript
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"ldirectord/printable"
+)
+
+// Bounds of what is kept of one check, in bytes but for maxTurns. Of what is longer the size is told.
+const (
+	maxTurn  = 2 << 10
+	maxTurns = 500
+	maxTape  = 64 << 10
+)
+
+// Kind is who said something.
+type Kind byte
+
+// The kinds of a turn.
+const (
+	Note     Kind = ' ' // a remark of the check itself
+	Sent     Kind = '>'
+	Received Kind = '<'
+)
+
+// Tape takes down one check. It is safe for use by several goroutines. A nil Tape takes nothing down.
+type Tape struct {
+	began time.Time
+
+	mu     sync.Mutex // guards what follows
+	turns  []turn
+	kept   int // bytes
+	left   int // turns that were not kept
+	closed bool
+}
+
+// turn is what one side said until the other one did.
+type turn struct {
+	after time.Duration // since the check began
+	kind  Kind
+	on    any // the connection
+	text  []byte
+	size  int  // of all that was said
+	cut   bool // not all of it is in text
+}
+
+// New returns a tape for a check that begins.
+func New() *Tape { return &Tape{began: time.Now()} }
+
+// Say takes down what was said on a connection.
+func (t *Tape) Say(kind Kind, on any, said []byte) {
+	if t == nil || len(said) == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	last := len(t.turns) - 1
+	if last < 0 || kind == Note || t.turns[last].kind != kind || t.turns[last].on != on {
+		if last++; last >= maxTurns && kind != Note {
+			t.left++
+			return
+		}
+		t.turns = append(t.turns, turn{after: time.Since(t.began), kind: kind, on: on})
+	}
+	at := &t.turns[last]
+	room := maxTurn - len(at.text)
+	if kind != Note { // of which a check makes few
+		room = min(room, maxTape-t.kept)
+	}
+	keep := said[:max(min(len(said), room), 0)]
+	at.text, at.size, t.kept = append(at.text, keep...), at.size+len(said), t.kept+len(keep)
+}
+
+// Remark takes down what the check itself has to say.
+func (t *Tape) Remark(format string, args ...any) {
+	if t != nil {
+		t.Say(Note, nil, fmt.Appendf(nil, format, args...))
+	}
+}
+
+// Close ends the tape. hide makes of each turn what may be read; cut says that its end is missing.
+func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	for i := range t.turns {
+		at := &t.turns[i]
+		at.cut = len(at.text) < at.size
+		at.text = []byte(hide(at.kind, string(at.text), at.cut))
+	}
+}
+
+// WriteTo writes a closed tape, one that is open has nothing to read. A line has the time since the check began, where
+// that is another one than before; then > before what was sent, < before what was received. What is not printable is
+// escaped.
+func (t *Tape) WriteTo(w io.Writer) (int64, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var b bytes.Buffer
+	for _, at := range t.turns {
+		if !t.closed {
+			break
+		}
+		shown := fmt.Sprintf("%9.1f ms", float64(at.after)/float64(time.Millisecond))
+		if len(at.text) == 0 {
+			fmt.Fprintf(&b, "%s  %c (%d bytes)\n", shown, at.kind, at.size)
+			continue
+		}
+		for line := range bytes.Lines(at.text) {
+			row := fmt.Sprintf("%12s  %c %s", shown, at.kind, printable.Text(string(bytes.TrimRight(line, "\r\n"))))
+			b.WriteString(strings.TrimRight(row, " ") + "\n")
+			shown = ""
+		}
+		if at.cut {
+			fmt.Fprintf(&b, "%12s  %c … %d bytes in all\n", "", at.kind, at.size)
+		}
+	}
+	if t.left > 0 {
+		fmt.Fprintf(&b, "%12s    … and %d further pieces\n", "", t.left)
+	}
+	return b.WriteTo(w)
+}
