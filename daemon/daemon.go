@@ -21,6 +21,7 @@ import (
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
+	"ldirectord/notify/webhook"
 )
 
 // EndTimeout is how long a command waits for a daemon to end: longer than that may take.
@@ -71,6 +72,7 @@ type daemon struct {
 	mailer   *mail.Mailer
 	monitor  *notify.Monitor
 	hooks    *notify.Hooks
+	webhook  *webhook.Poster
 	director *director.Director
 	tally    *tally
 	siblings *siblings
@@ -125,11 +127,13 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 	d.monitor = notify.NewMonitor(d.journal.Emit)
 	d.mailer.Set(mailRules(cfg, plan))
 	d.hooks = notify.NewHooks(d.journal)
+	d.webhook = webhook.New(d.journal.Emit)
+	d.webhook.Set(cfg.Global.Webhook)
 	d.orders = newOrders(d)
 	d.siblings = &siblings{d: d, names: cfg.Global.Execute, role: d.orders.role.Role}
 	d.director = director.New(director.Deps{
 		Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby, Marks: marks(d.Instance),
-		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Maintenance: maintenance.New(watch).Watch,
+		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Webhook: d.webhook, Maintenance: maintenance.New(watch).Watch,
 		Former: d.Instance.NotOthers(d.lock.Former), Owned: func(keys []ipvsctl.Key) { d.recorded(d.lock.SetVirtuals(keys)) },
 		Leavers: d.lock.Leavers, Leave: func(all []director.Leaver) { d.recorded(d.lock.SetLeavers(all)) },
 		Alive: d.Manager.alive, Pulse: d.Manager.every,
@@ -236,6 +240,9 @@ func (d *daemon) finish(cause error) error {
 	begun := cmp.Or(d.ending, time.Now())
 	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(hooksTimeout))
 	defer cancel()
+	posting, cancel := context.WithTimeout(hooksCtx, closeTimeout) // while commands run
+	defer cancel()
+	d.failed(notify.PostFailed, "End", d.webhook.Close(posting))
 	d.hooks.Close(hooksCtx)
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()

@@ -21,6 +21,7 @@ import (
 	"ldirectord/instance"
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
+	"ldirectord/notify/webhook"
 )
 
 // Orders are the owner's; the members of statusgroup, and whoever is not known, may only ask.
@@ -139,6 +140,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		d := &daemon{Options: Options{Config: source, Loaded: old, Manager: &ServiceManager{}}, tally: newTally(), director: director.New(director.Deps{})}
 		d.log = newLogSink(d.Options, old.Config.Global)
 		d.mailer = mail.New(func(notify.Event) {})
+		d.webhook = webhook.New(func(notify.Event) {})
 		d.journal = notify.NewJournal(d.log.Notify)
 		d.metrics = &metricsServer{end: func() {}}
 		f := newConfigFile(d, nil)
@@ -152,6 +154,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		closing := context.WithoutCancel(t.Context())
 		d.journal.Close(closing)
 		d.mailer.Close(closing)
+		d.webhook.Close(closing)
 		if text, _ := os.ReadFile(filepath.Join(dir, "old")); !strings.Contains(string(text), "the last word") {
 			t.Errorf("the old log has %q", text)
 		}

@@ -79,7 +79,7 @@ func newTally() *tally {
 	now := time.Now()
 	t := &tally{started: now, events: map[string]uint64{}, reloads: status.Reloads{Last: now}}
 	for _, kind := range []notify.Kind{
-		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.MonitorFailed, notify.ListenFailed,
+		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed, notify.MonitorFailed, notify.ListenFailed,
 		notify.LocalShortage, notify.Unjudged, notify.LastServer, notify.ChangedByHand, notify.Lost,
 	} {
 		t.events[string(kind)] = 0

@@ -352,7 +352,7 @@ func (c *chaos) start() {
 	p := c.plan(c.oracle.file())
 	c.journal = notify.NewJournal(func(e notify.Event) { c.say("log: %s", e.Text) })
 	c.director = New(Deps{
-		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
+		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Webhook: slowHooks{}, Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
 		Former: c.oracle.claimed(), Owned: c.oracle.claim, Standby: c.oracle.rests(),
 		Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers,
 	})
@@ -479,8 +479,10 @@ func (c *chaos) complain(format string, args ...any) {
 // slowHooks are commands that take two seconds, and forever for one virtual service.
 type slowHooks struct{}
 
-func (slowHooks) Run(h notify.Hook) {
-	if h.Ended != nil && h.Key != "tcp:"+virtuals[2].String() {
-		time.AfterFunc(2*time.Second, h.Ended)
+func (slowHooks) Run(h notify.Hook) { slowHooks{}.Post(h.Key, h.Stdin, h.Ended) }
+
+func (slowHooks) Post(virtual string, _ []byte, tried func()) {
+	if tried != nil && virtual != "tcp:"+virtuals[2].String() {
+		time.AfterFunc(2*time.Second, tried)
 	}
 }

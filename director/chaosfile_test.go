@@ -175,6 +175,9 @@ func (f file) text(maintenanceDir string) string {
 	yes := map[bool]string{true: "yes", false: "no"}
 	var out strings.Builder
 	fmt.Fprintf(&out, "resolve = 30\nmaintenancedir = %s\n", maintenanceDir)
+	if f[virtuals[0]].onChange { // half of the files, and so half of the reloads change it
+		fmt.Fprintf(&out, "webhook = https://hooks.example/\n")
+	}
 	for _, a := range virtuals {
 		s, in := f[a]
 		if !in {

@@ -66,8 +66,8 @@ func (d *Director) allow(ctx context.Context, told <-chan struct{}) {
 	}
 }
 
-// tellLeaving calls onchange for the virtual services that are about to leave the table. The channel is closed when the
-// commands have ended; it is nil when there are none.
+// tellLeaving tells of the virtual services that are about to leave the table. The channel is closed when the commands have
+// ended and the webhook was tried; it is nil when nobody is told.
 func (d *Director) tellLeaving(why string) <-chan struct{} {
 	ended, any := make(chan struct{}), false
 	var left atomic.Int32 // commands, and this function
@@ -77,15 +77,18 @@ func (d *Director) tellLeaving(why string) <-chan struct{} {
 			close(ended)
 		}
 	}
-	for _, v := range d.served() {
-		if v.cfg.OnChange == "" || !v.cfg.CleanStop || v.lastOnChange != nil && !v.announced {
-			continue
-		}
+	begin := func() func() {
 		any = true
 		left.Add(1)
+		return end
+	}
+	for _, v := range d.served() {
+		if !d.tells(v) || !v.cfg.CleanStop || v.lastOnChange != nil && !v.announced {
+			continue
+		}
 		now, up := v.snapshot()
 		now.Available, now.Reason = false, why
-		d.tellChange(v, now, up, end)
+		d.tellChange(v, now, up, begin)
 	}
 	if !any {
 		return nil

@@ -30,6 +30,11 @@ type Deps struct {
 	Journal *notify.Journal
 	// Hooks runs the operator's commands.
 	Hooks interface{ Run(notify.Hook) }
+	// Webhook posts the state of a virtual service, and calls tried after the first try; nil: nobody is posted to. It must
+	// not block, as webhook.Poster does not.
+	Webhook interface {
+		Post(virtual string, state []byte, tried func())
+	}
 	// Monitor writes monitorfiles; nil: there are none in the plans.
 	Monitor interface {
 		Record(file, id string, up bool, message string)

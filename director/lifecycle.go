@@ -68,6 +68,9 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	for _, v := range p.virtuals {
 		v.tag, v.dirty = "start", true
 		d.takeOver(v, before[v.key], refines)
+		if p.Config.Global.Webhook != d.global.Webhook {
+			v.lastOnChange = nil // the new one is told how things are
+		}
 		d.judgeKnown(v)
 	}
 	d.install(p, f)

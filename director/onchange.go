@@ -61,10 +61,15 @@ func (s *server) stateName() string {
 	}
 }
 
-// runOnChange calls the operator's command when the state of a virtual service is not what it was called with last. A
+// tells reports whether anybody is told of the states of a virtual service: the operator's command, or the webhook.
+func (d *Director) tells(v *virtual) bool { return v.cfg.OnChange != "" || d.posts() }
+
+func (d *Director) posts() bool { return d.deps.Webhook != nil && d.global.Webhook != "" }
+
+// runOnChange tells the state of a virtual service when it is not what was told last. A
 // service is not available before the rules that mark its packets are set. When they can't be changed later, it stays so.
 func (d *Director) runOnChange(v *virtual) {
-	if _, known := v.available(); v.cfg.OnChange == "" || !known || d.demotion.on() {
+	if _, known := v.available(); !d.tells(v) || !known || d.demotion.on() {
 		return
 	}
 	now, up := v.snapshot()
@@ -86,20 +91,28 @@ func (d *Director) runOnChangeOfMarked() {
 	}
 }
 
-// tellChange runs the command, unless it was last called with the same. Ended, if not nil, is called when it has ended.
-func (d *Director) tellChange(v *virtual, now VirtualState, up int, ended func()) {
+// tellChange runs the command and posts to the webhook, unless they were last told the same. Begin, if not nil, is called
+// for each of the two, and what it returns when that one has ended.
+func (d *Director) tellChange(v *virtual, now VirtualState, up int, begin func() (end func())) {
 	text, err := json.Marshal(now)
 	if err != nil || bytes.Equal(text, v.lastOnChange) {
-		if ended != nil {
-			ended()
-		}
 		return
 	}
+	if begin == nil {
+		begin = func() func() { return nil }
+	}
 	v.lastOnChange, v.announced = text, now.Available
+	input := append(text, '\n')
+	if d.posts() {
+		d.deps.Webhook.Post(v.cfg.ID, input, begin())
+	}
+	if v.cfg.OnChange == "" {
+		return
+	}
 	word := "unavailable"
 	if now.Available {
 		word = "available"
 	}
 	line := fmt.Sprintf("%s %s %s %d %d", v.cfg.OnChange, v.cfg.ID, word, up, len(now.Servers))
-	d.deps.Hooks.Run(notify.Hook{Lane: "onchange", Key: v.cfg.ID, Argv: notify.Shell(line), Stdin: append(text, '\n'), Ended: ended})
+	d.deps.Hooks.Run(notify.Hook{Lane: "onchange", Key: v.cfg.ID, Argv: notify.Shell(line), Stdin: input, Ended: begin()})
 }

@@ -312,7 +312,7 @@ func (s *scenario) start(name string, standby bool) {
 	s.dead = false
 	s.mu.Unlock()
 	s.director = New(Deps{
-		Table: s.client, Marks: s.marks, Journal: s.journal, Hooks: s, Standby: standby, Maintenance: maintenance.New(s.watch).Watch,
+		Table: s.client, Marks: s.marks, Journal: s.journal, Hooks: s, Webhook: s, Standby: standby, Maintenance: maintenance.New(s.watch).Watch,
 		Leavers: s.leavers, Leave: s.record, Orders: s.orders,
 	})
 	ctx, end := context.WithCancelCause(context.Background())
@@ -393,6 +393,17 @@ func (s *scenario) Run(h notify.Hook) {
 		s.say("hook ends")
 		h.Ended()
 	})
+}
+
+// Post implements Webhook. A state is posted as quickly as a command runs.
+func (s *scenario) Post(virtual string, state []byte, tried func()) {
+	s.say("post: " + strings.TrimSuffix(string(state), "\n"))
+	if tried != nil {
+		time.AfterFunc(s.hookTime, func() {
+			s.say("post ends")
+			tried()
+		})
+	}
 }
 
 func (s *scenario) say(text string) {

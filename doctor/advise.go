@@ -108,6 +108,9 @@ func (f *findings) secrets(cfg *parser.Config) {
 }
 
 func firstSecret(cfg *parser.Config) (parser.Position, bool) {
+	if at, ok := cfg.Global.At["webhook"]; ok {
+		return at, true
+	}
 	for _, v := range cfg.Virtuals {
 		for _, name := range []string{"passwd", "secret", "httppasswd"} {
 			if at, ok := v.At[name]; ok {

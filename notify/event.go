@@ -61,6 +61,10 @@ const (
 	Listening      Kind = "listening"       // the metrics have an address
 	ListenFailed   Kind = "listen-failed"   // the control socket, or the address of the metrics, can't be used
 	Lost           Kind = "events-lost"     // a receiver was too slow
+
+	PostFailed    Kind = "webhook-failed"    // a state can't be posted
+	PostRecovered Kind = "webhook-recovered" // … and can again
+	PostsLost     Kind = "webhook-lost"      // newer states took the place of some that waited
 )
 
 // Status is what the daemon did when something happened, by the names of emailalertstatus.

@@ -122,6 +122,7 @@ type Global struct {
 	Supervised     bool
 	Fork           bool
 	Resolve        Seconds        // extension: after which names of real servers are looked up again; 0: they are not
+	Webhook        string         // extension: a URL that states of virtual services are posted to, a secret; "" for none
 	Listen         netip.AddrPort // extension: where metrics are served; invalid: nowhere
 	Metrics        string         // extension: small, without most series of each real server, or full
 	StatusPage     bool           // extension: a page for browsers is served there as well

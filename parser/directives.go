@@ -121,6 +121,12 @@ var directives = chapters(
 			global: setting(func(g *Global) *Seconds { return &g.Resolve }, readResolve),
 			Doc: "Time after which the host names of `real` are looked up again. A changed address is a new server; the old one goes when the new one " +
 				"is up, or when it fails. Ranges keep the addresses that they had when the file was read. See [judgement.md](judgement.md#names-that-live)."},
+		{Name: "webhook", Form: Text, Value: "URL", Extension: true, Secret: true,
+			global: setting(func(g *Global) *string { return &g.Webhook }, readWebhook),
+			Doc: "Where the state of each virtual service is posted, at the start and at each change of a server or of the service: by POST, as the JSON that `onchange` gets. " +
+				"The certificate of an `https` URL is verified, a redirect is not followed, and the proxy is that of the environment. What fails is " +
+				"tried again until it succeeds; meanwhile the latest state of each service waits. No part of the URL but the host is " +
+				"shown. See [judgement.md](judgement.md#told-by-webhook)."},
 		{Name: "listen", Value: "ADDRESS:PORT", Extension: true,
 			global: setting(func(g *Global) *netip.AddrPort { return &g.Listen }, readListen),
 			Doc:    "Where metrics and health are served by HTTP. Address and port are numbers; every address is `0.0.0.0` or `[::]`."},

@@ -3,7 +3,9 @@ package parser
 import (
 	"maps"
 	"net/netip"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -121,4 +123,19 @@ func readFallbackCommand(v *value) (string, *problem) {
 		return textOrNone(v)
 	}
 	return optionallyQuoted(v)
+}
+
+// readWebhook takes a URL. No message shows it: a token may be anywhere in it.
+func readWebhook(v *value) (string, *problem) {
+	text := unquote(v.text)
+	u, err := url.Parse(text)
+	usable := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.Fragment == ""
+	if usable && u.Port() != "" {
+		port, err := strconv.ParseUint(u.Port(), 10, 16)
+		usable = err == nil && port > 0
+	}
+	if !usable {
+		return "", bad("the value is not the URL of a webhook; it is https://HOST[:PORT][/PATH][?QUERY], or the same with http")
+	}
+	return text, nil
 }

@@ -16,7 +16,7 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 	for i := range c.Virtuals {
 		virtuals[i] = c.Virtuals[i].json(c.hidesSecrets)
 	}
-	return json.Marshal(jsonObject{"global": c.Global.json(), "virtuals": virtuals})
+	return json.Marshal(jsonObject{"global": c.Global.json(c.hidesSecrets), "virtuals": virtuals})
 }
 
 type jsonObject map[string]any
@@ -82,11 +82,11 @@ func orNull(n int, set bool) any {
 	return n
 }
 
-func (g *Global) json() jsonObject {
+func (g *Global) json(hideSecrets bool) jsonObject {
 	o := jsonObject{"fallback": g.Fallback.json(), "fallback6": g.Fallback6.json()}
 	for i := range directives {
 		if d := &directives[i]; d.global.get != nil {
-			o.add(d, d.global.get(g), g.has(d.Name), false)
+			o.add(d, d.global.get(g), g.has(d.Name), hideSecrets)
 		}
 	}
 	for _, name := range []string{"checktimeout", "negotiatetimeout"} {

@@ -10,10 +10,10 @@ import (
 // A configuration that is shown has none of the values of secret directives, nor the log-ins of URLs, and is
 // otherwise the same.
 func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
-	src := "virtual = 10.1.0.1:80\n real = 10.2.0.1:80 gate\n service = http\n" +
+	src := "webhook = https://s3cret:s3cret@host/s3cret?s3cret\nvirtual = 10.1.0.1:80\n real = 10.2.0.1:80 gate\n service = http\n" +
 		" httpheader = \"X-Token: s3cret\"\n request = \"http://s3cret:s3cret@host/page\"\n"
 	for _, d := range Directives() {
-		if d.Secret && d.Name != "httpheader" {
+		if d.Secret && d.Section() && d.Name != "httpheader" {
 			src += fmt.Sprintf(" %s = \"s3cret\"\n", d.Name)
 		}
 	}
@@ -32,7 +32,7 @@ func TestAConfigurationIsShownWithoutItsSecrets(t *testing.T) {
 	if strings.Contains(shown, "s3cret") {
 		t.Errorf("secrets are shown:\n%s", shown)
 	}
-	for _, word := range []string{"http://…@host/page", "http://…@10.2.0.1/page", "X-Token: …", "anonymous"} {
+	for _, word := range []string{"http://…@host/page", "http://…@10.2.0.1/page", "X-Token: …", "anonymous", `"webhook":"…"`} {
 		if !strings.Contains(shown, word) {
 			t.Errorf("%q is not shown:\n%s", word, shown)
 		}

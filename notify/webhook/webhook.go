@@ -1,0 +1,183 @@
+// Package webhook posts the states of virtual services to a URL. It doesn't know what a state is, and decides nothing.
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"ldirectord/notify"
+)
+
+// Pauses after a try that failed. The first doubles up to the last.
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+)
+
+// Poster posts one state at a time. Of each virtual service the latest waits, so there are never more than there are
+// services. A receiver that fails is tried again, and nobody waits for it.
+type Poster struct {
+	report func(notify.Event)
+	client *http.Client
+	ctx    context.Context // of all tries
+	cancel context.CancelFunc
+	ending chan struct{} // closed by Close: no pause any more
+	wait   sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows
+	url    string     // "": nobody is told
+	latest map[string]*state
+	turns  []string // the virtual services of latest, in order
+	busy   bool     // a goroutine works on them
+	closed bool
+	failed int // tries since the last that did not fail
+	lost   int // states of which no other try is made, and that is not reported
+}
+
+// state is what one virtual service has to say.
+type state struct {
+	virtual string
+	text    []byte
+	tried   func()
+}
+
+// New returns a poster without a URL. It calls report when the receiver fails (PostFailed), when it works again
+// (PostRecovered), and for states that it never got (PostsLost). Report must not block or call the Poster. Close
+// ends it.
+func New(report func(notify.Event)) *Poster {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Poster{report: report, client: newClient(), ctx: ctx, cancel: cancel, ending: make(chan struct{}), latest: map[string]*state{}}
+}
+
+// Set makes url the receiver, of what waits as well. Without one nobody is told.
+func (p *Poster) Set(url string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if url != p.url {
+		p.url, p.failed = url, 0
+	}
+}
+
+// Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces one that waits.
+// Tried, if not nil, is called after the first try, or at once where nobody should wait for that. It must not block or
+// call the Poster.
+func (p *Poster) Post(virtual string, text []byte, tried func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if tried == nil {
+		tried = func() {}
+	}
+	s := &state{virtual, text, sync.OnceFunc(tried)}
+	if p.closed || p.url == "" || p.failed > 0 {
+		s.tried()
+	}
+	if was := p.latest[virtual]; was != nil {
+		was.tried()
+		p.latest[virtual] = s
+		p.lost++
+		return
+	}
+	p.queue(s)
+}
+
+func (p *Poster) queue(s *state) {
+	p.latest[s.virtual] = s
+	p.turns = append(p.turns, s.virtual)
+	if !p.busy && !p.closed {
+		p.busy = true
+		p.wait.Go(p.work)
+	}
+}
+
+// Close tries once more to post what waits, until a try fails or ctx is done. The error counts what was not posted.
+func (p *Poster) Close(ctx context.Context) error {
+	p.mu.Lock()
+	if !p.closed {
+		p.closed = true
+		close(p.ending)
+	}
+	p.mu.Unlock()
+	defer p.cancel()
+	defer context.AfterFunc(ctx, p.cancel)()
+	p.wait.Wait()
+	p.client.CloseIdleConnections()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if left := p.lost + len(p.latest); left > 0 {
+		return fmt.Errorf("webhook %s: %d changes were not posted", name(p.url), left)
+	}
+	return nil
+}
+
+// work posts until nothing waits.
+func (p *Poster) work() {
+	for s, url := p.next(); s != nil; s, url = p.next() {
+		if err := post(p.ctx, p.client, url, s.text); !p.settle(s, err) {
+			return
+		}
+	}
+}
+
+// next is the state whose turn it is. If there is none, nobody works any more.
+func (p *Poster) next() (s *state, url string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.url == "" {
+		for _, s := range p.latest {
+			s.tried()
+		}
+		clear(p.latest)
+		p.turns, p.lost = nil, 0
+	}
+	if len(p.turns) == 0 {
+		p.busy = false
+		return nil, ""
+	}
+	s = p.latest[p.turns[0]]
+	p.turns = p.turns[1:]
+	delete(p.latest, s.virtual)
+	return s, p.url
+}
+
+// settle records how a try ended, and pauses after one that failed. It returns whether to go on. A state that failed has
+// its next turn after all others, unless there is a newer one: what the receiver can't take delays nothing else.
+func (p *Poster) settle(s *state, err error) bool {
+	p.mu.Lock()
+	s.tried()
+	switch {
+	case err != nil:
+		if p.failed++; p.failed == 1 {
+			p.say(notify.PostFailed, err.Error(), "fails, and is tried again: %v", err)
+		}
+		if p.latest[s.virtual] == nil {
+			p.queue(s)
+		} else {
+			p.lost++
+		}
+	case p.failed > 0:
+		p.failed = 0
+		p.say(notify.PostRecovered, "", "answers again")
+	}
+	if err == nil && len(p.turns) == 0 && p.lost > 0 {
+		p.say(notify.PostsLost, "", "did not get %d changes: others of the same virtual services came after them", p.lost)
+		p.lost = 0
+	}
+	goOn, failed := err == nil || !p.closed, p.failed
+	p.mu.Unlock()
+	if err != nil {
+		pause := min(firstPause<<min(failed-1, 6), lastPause)
+		select {
+		case <-time.After(pause/2 + rand.N(pause/2)): // directors that lost the same receiver don't come back at the same moment
+		case <-p.ending:
+		}
+	}
+	return goOn
+}
+
+func (p *Poster) say(kind notify.Kind, reason, format string, args ...any) {
+	p.report(notify.Event{Kind: kind, Reason: reason, Text: "webhook " + name(p.url) + " " + fmt.Sprintf(format, args...)})
+}
