@@ -8,6 +8,7 @@
 # make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
 # make conformance  every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
 # make manager-test as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
+# make page-test    as root on Debian: the page for browsers with Chromium, and with axe-core where npm is; page-pictures makes those of docs
 # make systemd-test as root on Debian: the units with a real systemd
 # make package-test as root on Debian: the packages, on a clean Debian
 # make bare-test    as root on Debian: a first hour as an ordinary user of a bare one
@@ -65,7 +66,7 @@ endif
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
 .PHONY: help build test test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-kernel long-judgement \
-	long-gaps traffic conformance manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test modules vet staticcheck misspell bench bench-compare \
+	long-gaps traffic conformance manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers mutate fuzz demo clean always
 
 build: ldirectord
@@ -93,6 +94,7 @@ test-all: ldirectord
 	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' $(call packages_with,TestReal)
 	LONG_TESTS=20s $(GO) test -count=1 -run '^TestLong' ./checker
 	@PEERS='http 10' REPEATS=1 WINDOW=2s $(MAKE) --no-print-directory peers
+	@$(MAKE) --no-print-directory page-test
 	@$(MAKE) -j2 -k -O REFERENCE= all-faults all-chaos conformance manager-test-1 bare-test package-test manager-test-2 systemd-test
 	@$(MAKE) fuzz FUZZTIME=20000x
 
@@ -163,6 +165,17 @@ manager-test-1 manager-test-2: ldirectord
 # The units with a real systemd.
 systemd-test: ldirectord
 	@LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/systemd-test
+
+# The page with a real browser, which needs a minute.
+AXE = build/axe/node_modules/axe-core/axe.min.js
+BROWSER_TEST = cd page/browser && LDIRECTORD=$(CURDIR)/ldirectord $(if $(shell command -v npm),AXE=$(CURDIR)/$(AXE)) $(GO) test -count=1 -timeout 5m
+page-test page-pictures: ldirectord $(if $(shell command -v npm),$(AXE))
+	@testdata/servers/install
+	@$(if $(shell command -v npm),,echo 'skipped: accessibility: axe-core needs npm')
+	$(if $(filter %-pictures,$@),export PICTURES=$(CURDIR)/docs; )$(BROWSER_TEST) $(if $(filter %-pictures,$@),-run Pictures )./...
+
+$(AXE): page/browser/package.json page/browser/package-lock.json
+	@mkdir -p build/axe && cp $^ build/axe && cd build/axe && npm ci --ignore-scripts --no-audit --no-fund --silent
 
 package-test:
 	@MAKEFLAGS= testdata/lab/package-test

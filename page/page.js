@@ -38,7 +38,8 @@
 		old.replaceWith(fresh);
 		document.title = page.title;
 		if (link) [...fresh.querySelectorAll("a")].find(a => a.getAttribute("href") === link)?.focus({preventScroll: true});
-		if (said.classList.replace("stale", "fresh")) said.textContent = "";
+		if (said.classList.contains("stale")) said.textContent = "";
+		said.classList.remove("stale");
 		if (compares) compare(before);
 	};
 

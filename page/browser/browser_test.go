@@ -1,0 +1,381 @@
+// Package browser has tests of the page with a real browser: make page-test. It is a module of its own, as the program needs
+// nothing of what they use.
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+const (
+	limit = 40 * time.Second // of one test
+	soon  = 10 * time.Second // for what the page is to show: it asks every 3 seconds
+)
+
+// farm is web servers of a daemon that runs, each at an address of loopback.
+type farm struct {
+	t    *testing.T
+	dir  string
+	url  string
+	mu   sync.Mutex
+	says map[string]string // by address; "" is ready
+	stop func()
+}
+
+// virtuals is how the servers are used: by address, weight and service.
+const virtuals = `checkinterval = 1
+checktimeout = 2
+fallback = 127.0.0.1:PORT
+virtual = 192.0.2.10:80
+	real = 127.1.2.21->127.1.2.26:PORT masq 10
+	service = http
+	request = "/"
+	receive = "ready"
+	scheduler = wrr
+virtual = 192.0.2.11:443
+	real = 127.1.3.1->127.1.3.3:PORT masq 5
+	service = http
+	request = "/"
+	receive = "ready"
+	scheduler = wlc
+virtual = 192.0.2.12:25
+	real = 127.1.4.1->127.1.4.2:PORT masq 1
+	checktype = connect
+	scheduler = sh
+`
+
+// newFarm starts the servers and a daemon.
+func newFarm(t *testing.T) *farm {
+	t.Helper()
+	if os.Getenv("LDIRECTORD") == "" {
+		t.Skip("needs a browser: make page-test")
+	}
+	f := &farm{t: t, dir: t.TempDir(), says: map[string]string{}}
+	l, err := net.Listen("tcp4", "0.0.0.0:8080") // as pictures have it
+	if err != nil {
+		l, err = net.Listen("tcp4", "0.0.0.0:0")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: f}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+
+	free, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := free.Addr().String()
+	free.Close()
+	f.url = "http://" + listen + "/"
+	config := fmt.Sprintf("logfile = \"%s/log\"\nlisten = %s\nstatuspage = yes\n%s", f.dir, listen, strings.ReplaceAll(virtuals, "PORT", port))
+	if err := os.WriteFile(filepath.Join(f.dir, "www.cf"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.tell("start")
+	f.stop = sync.OnceFunc(func() { f.tell("stop") })
+	t.Cleanup(f.stop)
+	return f
+}
+
+// tell gives the daemon an order.
+func (f *farm) tell(words ...string) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	args := append([]string{"--rundir", f.dir, "--ipvs", "memory", filepath.Join(f.dir, "www.cf")}, words...)
+	if said, err := exec.CommandContext(ctx, os.Getenv("LDIRECTORD"), args...).CombinedOutput(); err != nil {
+		f.t.Fatalf("%v: %v\n%s", words, err, said)
+	}
+}
+
+// say makes the server at an address answer with these words from now on.
+func (f *farm) say(addr, words string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.says[addr] = words
+}
+
+func (f *farm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	addr, _, _ := net.SplitHostPort(r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
+	f.mu.Lock()
+	words := f.says[addr]
+	f.mu.Unlock()
+	if words == "" {
+		words = "ready"
+	}
+	fmt.Fprint(w, words)
+}
+
+// tab is a tab of a browser. What the browser complains of fails the test.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+func newTab(t *testing.T, first ...chromedp.Action) *tab {
+	t.Helper()
+	ctx, end := context.WithTimeout(context.Background(), limit)
+	t.Cleanup(end)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.WindowSize(1100, 640))
+	ctx, end = chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(end)
+	ctx, end = chromedp.NewContext(ctx)
+	t.Cleanup(end)
+	chromedp.ListenTarget(ctx, func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			t.Errorf("the script failed: %s", e.ExceptionDetails.Error())
+		case *log.EventEntryAdded:
+			if !strings.Contains(e.Entry.Text, "ERR_CONNECTION") { // the daemon was stopped
+				t.Errorf("the browser complains: %s %s", e.Entry.Text, e.Entry.URL)
+			}
+		}
+	})
+	b := &tab{t, ctx}
+	b.do(append([]chromedp.Action{log.Enable()}, first...)...)
+	return b
+}
+
+func (b *tab) do(actions ...chromedp.Action) {
+	b.t.Helper()
+	if err := chromedp.Run(b.ctx, actions...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// html is the document as it is now, read without a script.
+func (b *tab) html() (text string) {
+	b.t.Helper()
+	b.do(chromedp.OuterHTML("html", &text, chromedp.ByQuery))
+	return text
+}
+
+// await waits until the document has all of the words, and returns it.
+func (b *tab) await(words ...string) string {
+	b.t.Helper()
+	text := ""
+	for end := time.Now().Add(soon + 5*time.Second); ; time.Sleep(50 * time.Millisecond) {
+		missing := ""
+		text = b.html()
+		for _, w := range words {
+			if !strings.Contains(text, w) {
+				missing = w
+			}
+		}
+		if missing == "" {
+			return text
+		}
+		if time.Now().After(end) {
+			_, text, _ = strings.Cut(text, "<body>")
+			text, _, _ = strings.Cut(text, "<script>")
+			b.t.Fatalf("%q does not come:\n%s", missing, text)
+		}
+	}
+}
+
+// value is what an expression of the script's language gives.
+func (b *tab) value(expression string) (result any) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate(expression, &result))
+	return result
+}
+
+func (b *tab) want(expression string, want any) {
+	b.t.Helper()
+	if got := b.value(expression); got != want {
+		b.t.Errorf("%s is %v, want %v", expression, got, want)
+	}
+}
+
+// A server dies and comes back: the page shows it without being loaded again, marks the row and says it.
+func TestChangesAreShownAndSaid(t *testing.T) {
+	f := newFarm(t)
+	b := newTab(t, chromedp.Navigate(f.url))
+	b.await("Every server is healthy.", `data-is="6 of 6 up"`)
+	b.value("window.stays = true")
+	b.do(chromedp.Focus(`a[href*="192.0.2.11"]`, chromedp.ByQuery))
+	f.say("127.1.2.22", "starting up")
+	b.await(`<tr class="bad changed"`, `starting up`, `data-is="5 of 6 up"`)
+	b.want(`document.getElementById("said").textContent.includes("127.1.2.22")`, true)
+	b.want(`document.getElementById("said").textContent.includes("down, weight")`, true)
+	b.want(`document.title.startsWith("1 down, ")`, true)
+	b.want(`document.activeElement.href.includes("192.0.2.11")`, true)
+	f.say("127.1.2.22", "")
+	b.await("Every server is healthy.", "no longer listed")
+	b.want("window.stays", true)
+}
+
+// Words in the field filter at once, also healthy servers, and stay in the address.
+func TestFilter(t *testing.T) {
+	f := newFarm(t)
+	b := newTab(t, chromedp.Navigate(f.url))
+	b.await("Every server is healthy.")
+	b.do(chromedp.SendKeys("input[name=q]", "127.1.3", chromedp.ByQuery))
+	text := b.await("Servers found <small>3</small>", "127.1.3.2:", "No virtual service is like that.")
+	if strings.Contains(text, ">127.1.2.21") {
+		t.Error("others are there")
+	}
+	b.want("location.search", "?q=127.1.3")
+	b.want("document.activeElement.name", "q")
+	b.do(chromedp.SendKeys("input[name=q]", ".2 up", chromedp.ByQuery))
+	b.await("Servers found <small>1</small>")
+	b.do(chromedp.Click(`main a[href*="real="]`, chromedp.ByQuery))
+	b.await("<h1>127.1.3.2:", "for ")
+	b.do(chromedp.Click(`header .home`, chromedp.ByQuery))
+	b.await("Every server is healthy.")
+	b.do(chromedp.Click(`.totals .good a`, chromedp.ByQuery))
+	b.await("Servers found <small>11</small>")
+	b.do(chromedp.Click(`thead th:first-child a`, chromedp.ByQuery))
+	b.await(`aria-sort="ascending"`)
+	b.do(chromedp.Click(`thead th:first-child a`, chromedp.ByQuery))
+	b.await(`aria-sort="descending"`)
+	b.want(`document.querySelector("tbody th").textContent.startsWith("127.1.4.2:")`, true)
+	b.want("location.search.includes('state=up')", true)
+}
+
+// What a server says is shown, and nothing else.
+func TestWordsOfServersDoNothing(t *testing.T) {
+	f := newFarm(t)
+	f.say("127.1.2.21", `<script>document.title="x"</script><img src=x onerror='document.title="x"'></main>"`)
+	b := newTab(t, chromedp.Navigate(f.url))
+	b.await("&lt;script&gt;document.title", "</header>")
+	f.say("127.1.2.22", `<img src=x onerror='document.title="y"'><main>`)
+	b.await("127.1.2.22:", "title=\\\"y\\\"")
+	b.want("document.querySelectorAll('img, main script').length", 0.0)
+	b.want("document.querySelectorAll('main').length", 1.0)
+	b.want("document.title.startsWith('2 down')", true)
+	b.want("document.querySelector('.what').textContent.includes('<script>')", true)
+}
+
+func TestPauseAndADaemonThatEnded(t *testing.T) {
+	f := newFarm(t)
+	b := newTab(t, chromedp.Navigate(f.url))
+	b.await("Every server is healthy.")
+	b.do(chromedp.Click("#pause", chromedp.ByQuery))
+	f.say("127.1.2.22", "starting up")
+	before := b.value(`document.querySelector(".time").textContent`)
+	time.Sleep(5 * time.Second) // that nothing happens
+	b.want(`document.querySelector(".time").textContent`, before)
+	b.do(chromedp.Click("#pause", chromedp.ByQuery))
+	b.await("starting up")
+	f.stop()
+	b.await("No answer since", `class="stale-main"`)
+	f.tell("start")
+	b.await(`role="status" class=""`, "<main>", `<tr class="bad`)
+}
+
+// Without a script the page loads itself, and the form and the links do the rest.
+func TestWithoutScript(t *testing.T) {
+	f := newFarm(t)
+	b := newTab(t, emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(f.url))
+	b.await("Every server is healthy.")
+	f.say("127.1.2.22", "starting up")
+	text := b.await(`<tr class="bad"`, "starting up")
+	if strings.Contains(text, "changed") && strings.Contains(text, `bad changed`) || !strings.Contains(text, `id="pause"`) {
+		t.Error("a script ran")
+	}
+	b.do(chromedp.Navigate(f.url + "?q=127.1.3&sort=-server"))
+	b.await("Servers found <small>3</small>", `aria-sort="descending"`)
+	b.do(chromedp.Navigate(f.url + "?virtual=tcp:192.0.2.10:80"))
+	b.await("<h1>tcp:192.0.2.10:80", "127.1.2.26:", "fallback")
+}
+
+// look is how a page is shown.
+type look struct {
+	name          string
+	dark          bool
+	width, height int64
+}
+
+func (l look) actions() []chromedp.Action {
+	scheme := "light"
+	if l.dark {
+		scheme = "dark"
+	}
+	return []chromedp.Action{
+		emulation.SetDeviceMetricsOverride(l.width, l.height, 1, l.width < 600),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+	}
+}
+
+var looks = []look{{"light", false, 1100, 640}, {"dark", true, 1100, 640}, {"phone", false, 390, 844}, {"phone-dark", true, 360, 640}}
+
+// trouble is a farm with servers of many kinds.
+func trouble(t *testing.T) *farm {
+	f := newFarm(t)
+	for addr, words := range map[string]string{"127.1.2.22": "<h1>starting up</h1>", "127.1.3.1": "upstream down", "127.1.3.2": "upstream down", "127.1.3.3": "upstream down"} {
+		f.say(addr, words)
+	}
+	f.tell("set", "127.1.2.24", "maint", "--why", "new disk", "--for", "2h")
+	f.tell("set", "127.1.4.2", "weight", "0", "--why", "slow, INC-4711", "--for", "30m")
+	return f
+}
+
+// axe finds nothing to complain of, in no view and no look; and nothing is wider than the screen.
+func TestAccessibility(t *testing.T) {
+	path := os.Getenv("AXE")
+	if path == "" {
+		t.Skip("axe-core is not there: it needs npm")
+	}
+	axe, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := trouble(t)
+	b := newTab(t, chromedp.Navigate(f.url))
+	b.await("4 down", "maintenance")
+	real := b.value(`document.querySelector('main a[href*="real="]').getAttribute("href")`).(string)
+	for _, l := range looks {
+		for _, page := range []string{"?", "?virtual=tcp:192.0.2.10:80&sort=-for", real, "?q=nothing", "?virtual=none"} {
+			b.do(append(l.actions(), chromedp.Navigate(f.url+page), chromedp.WaitReady("main", chromedp.ByQuery))...)
+			b.value(string(axe) + ";0")
+			var found []string
+			b.do(chromedp.Evaluate(`axe.run({resultTypes: ["violations"]}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html + " " + n.failureSummary)))`, &found,
+				func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+			for _, text := range found {
+				t.Errorf("%s %s: %s", l.name, page, text)
+			}
+			b.want("document.documentElement.scrollWidth <= innerWidth", true)
+			b.want("axe.version.startsWith('4.')", true)
+		}
+	}
+}
+
+// All that can be used is reached by the Tab key, in the order in which it is seen.
+func TestKeyboard(t *testing.T) {
+	f := trouble(t)
+	b := newTab(t, chromedp.Navigate(f.url))
+	b.await("4 down", "maintenance")
+	b.do(chromedp.Click("#pause", chromedp.ByQuery), chromedp.Evaluate("document.activeElement.blur()", nil))
+	want := b.value(`JSON.stringify([...document.querySelectorAll("a, input, button")].map(e => e.outerHTML))`).(string)
+	var order, got []string
+	if err := json.Unmarshal([]byte(want), &order); err != nil {
+		t.Fatal(err)
+	}
+	b.do(chromedp.Evaluate("getSelection().removeAllRanges(), document.body.tabIndex = -1, document.body.focus(), 0", nil))
+	for range order {
+		b.do(chromedp.KeyEvent("\t"))
+		got = append(got, b.value("document.activeElement.outerHTML").(string))
+	}
+	if strings.Join(got, "\n") != strings.Join(order, "\n") {
+		t.Errorf("Tab leads to\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(order, "\n"))
+	}
+}
