@@ -24,7 +24,7 @@ const (
 func StartLean() { collectAt(minGCPercent) }
 
 // growFreely saves time while a file is read beside the configuration in force: collections would take half of it.
-func growFreely() { collectAt(100) }
+func growFreely() { collectAt(200) }
 
 // collectAt sets by how many percent the heap may grow between two collections, but where GOGC is set.
 func collectAt(percent int) {
