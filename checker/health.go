@@ -93,6 +93,19 @@ func (h Health) Soft(r Rule) (failures, limit int) {
 	return h.Streak, r.Fall
 }
 
+// Turns tells how many results against the state change it: failures of a server that is up, else successes.
+func (h Health) Turns(r Rule) int {
+	switch {
+	case h.State == Up:
+		_, limit := h.Soft(r)
+		return limit
+	case r.Of > 0:
+		return r.Need
+	default:
+		return r.Rise
+	}
+}
+
 func (r Rule) need(ok bool) int {
 	if ok {
 		return r.Rise

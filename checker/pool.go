@@ -61,8 +61,9 @@ func (t *Task) moved(index int) { t.index = index }
 
 // Update is the result of one check of a task.
 type Update struct {
-	Task   *Task
-	Result Result
+	Task    *Task
+	Result  Result
+	Stalled bool // a failure from a time when the process or the machine did not run: it says nothing, and the check is made again
 }
 
 // Pool makes checks on time: each task at its own interval, and never twice at the same time. A task has a goroutine only
@@ -346,6 +347,7 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 	now := time.Now()
 	if !r.OK && !r.Local && !t.doubted && p.overslept(start, now) {
 		t.ran, t.doubted, t.due = true, true, now
+		p.pending = append(p.pending, Update{Task: t, Result: r, Stalled: true})
 		heap.Push(&p.queue, t)
 		p.changed()
 		return

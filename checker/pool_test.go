@@ -207,8 +207,8 @@ func TestFailureAcrossASleepIsNotBelievedOnce(t *testing.T) {
 				time.Sleep(time.Second)
 				synctest.Wait()
 				u := p.Take()
-				if len(u) != 1 || !u[0].Result.OK {
-					t.Errorf("told %+v, want only the second result", u)
+				if len(u) != 2 || !u[0].Stalled || u[0].Result.OK || u[1].Stalled || !u[1].Result.OK {
+					t.Errorf("told %+v, want a result that says nothing, then the second one", u)
 				}
 			})
 		})

@@ -39,6 +39,25 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	return status.NewReport(now, d.tally.process(d.Config.Path, d.Version), d.connections(ctx, now)), nil
 }
 
+// answerWhy answers with what is remembered of the servers that a question means.
+func (d *daemon) answerWhy(w http.ResponseWriter, r *http.Request) {
+	why, err := d.why(r.Context(), r.FormValue("virtual"), r.FormValue("server"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(why) // an error is the client's
+}
+
+func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, error) {
+	now, err := d.director.Why(ctx, virtual, real)
+	if err != nil {
+		return nil, err
+	}
+	return status.NewWhy(now, d.tally.started, d.connections(ctx, now)), nil
+}
+
 // connections reads the counters of all servers from the kernel, with a client of its own: the director's is never
 // waited for. What can't be read in time is left out.
 func (d *daemon) connections(ctx context.Context, now *director.Snapshot) map[director.Backend]status.Connections {

@@ -22,7 +22,7 @@ func (now *Snapshot) Backends(virtual, real string) (found []Backend) {
 			continue
 		}
 		for _, s := range v.Servers {
-			if s.Addr.IsValid() && !s.Moved && (real == "" || isMeant(s.Real, real) || s.Address.IsValid() && isMeant(s.Address.String(), real)) {
+			if s.Addr.IsValid() && !s.Moved && s.isMeant(real) {
 				found = append(found, Backend{v.ID, s.Real})
 			}
 		}
@@ -47,6 +47,11 @@ func (now *Snapshot) Aliases(servers []Backend) (others []Backend) {
 func isNamed(id, word string) bool {
 	_, name, _ := strings.Cut(id, ":")
 	return word == "" || word == id || word == name
+}
+
+// isMeant reports whether an operator's word for a real server means this one, by its name or its address.
+func (s *ServerSnapshot) isMeant(word string) bool {
+	return word == "" || isMeant(s.Real, word) || s.Address.IsValid() && isMeant(s.Address.String(), word)
 }
 
 // isMeant reports whether an operator's word for a real server means the one of this name.

@@ -74,13 +74,13 @@ func (d *Director) notice(v *virtual, have ipvsctl.Service) {
 		return
 	}
 	if have.Key != v.key {
-		d.reportOverride(v, "", "the virtual service was removed; restoring it")
+		d.reportOverride(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
 		clear(v.overridden)
 		v.written = nil
 		return
 	}
 	if have.Settings != v.written.settings {
-		d.reportOverride(v, "", "the virtual service was changed; restoring it")
+		d.reportOverride(v, netip.AddrPort{}, "the virtual service was changed; restoring it")
 	}
 	for _, addr := range differing(v.written.dests.Map(), have.Dests) {
 		d.noticeDest(v, have, addr)
@@ -98,7 +98,7 @@ func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrP
 		}
 	}
 	if !v.found[addr] && (v.cfg.Repair || v.keptOut(addr) && (in || d.global.ReaddQuiescent)) {
-		d.reportOverride(v, addr.String(), what+"; restoring it")
+		d.reportOverride(v, addr, what+"; restoring it")
 		delete(v.overridden, addr)
 		return
 	}
@@ -106,7 +106,7 @@ func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrP
 		v.overridden = map[netip.AddrPort]bool{}
 	}
 	v.overridden[addr] = true
-	d.reportOverride(v, addr.String(), what+"; kept until its next change of state or a reload")
+	d.reportOverride(v, addr, what+"; kept until its next change of state or a reload")
 }
 
 // release ends the overrides of servers whose state has changed, and of the fallback server. A server that went down
@@ -131,11 +131,15 @@ func (v *virtual) keptOut(addr netip.AddrPort) bool {
 	return s != nil && s.suspended() != ""
 }
 
-// reportOverride reports a change that somebody else made to a virtual service, or to one of its servers.
-func (d *Director) reportOverride(v *virtual, real, what string) {
-	text := fmt.Sprintf("Changed externally: %s: %s", v.name, what)
-	if real != "" {
+// reportOverride reports a change that somebody else made to a virtual service, or to the destination at addr.
+func (d *Director) reportOverride(v *virtual, addr netip.AddrPort, what string) {
+	text, real := fmt.Sprintf("Changed externally: %s: %s", v.name, what), ""
+	if addr.IsValid() {
+		real = addr.String()
 		text = fmt.Sprintf("Changed externally: %s (%s) %s", real, v.name, what)
+	}
+	if s := v.serverAt(addr); s != nil {
+		s.noteChange(d.now(), "changed externally: %s", what)
 	}
 	d.emit(notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID, Real: real, Text: text})
 }

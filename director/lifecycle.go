@@ -158,6 +158,8 @@ func (v *virtual) inherit(was *virtual) {
 		for j := &s.first; j != nil; j = j.next {
 			if o := was.judged(v, s, j); o != nil {
 				j.health, j.reason, j.shortages, j.unjudged, j.holdout = o.health, o.reason, o.shortages, o.unjudged, o.holdout
+			} else {
+				s.past.Retire()
 			}
 		}
 	}

@@ -97,8 +97,10 @@ func (d *Director) maintain(files map[netip.AddrPort]string) {
 			}
 			switch {
 			case s.maintenance == "":
+				s.noteChange(d.now(), "maintenance begins by file %s", file)
 				d.say(v, s, notify.MaintenanceOn, fmt.Sprintf("Maintenance begins: %s (%s) by file %s", s.label(), v.cfg.ID, file), file)
 			case file == "":
+				s.noteChange(d.now(), "maintenance ends")
 				d.say(v, s, notify.MaintenanceOff, fmt.Sprintf("Maintenance ends: %s (%s)", s.label(), v.cfg.ID), "")
 			}
 			s.maintenance = file

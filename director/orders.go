@@ -148,6 +148,7 @@ func (d *Director) applyOrders() {
 		for _, s := range v.servers {
 			if o := s.orderAmong(v, d.ordered); o != s.ordered() {
 				drained := s.drained()
+				s.noteOrder(d.now(), o)
 				s.order = new(o)
 				s.reordered(drained)
 				s.transitioned, v.dirty = true, true

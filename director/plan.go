@@ -116,7 +116,7 @@ func (p *Plan) ChecksOf(virtual, real string) []Check { return checksOf(p.virtua
 func checksOf(virtuals []*virtual, virtual, real string) (list []Check) {
 	for _, v := range virtuals {
 		for _, s := range v.servers {
-			if !v.isMeant(virtual) || real != "" && !isMeant(s.name(), real) && !isMeant(s.real.Addr.String(), real) {
+			if !isNamed(v.cfg.ID, virtual) || real != "" && !isMeant(s.name(), real) && !isMeant(s.real.Addr.String(), real) {
 				continue
 			}
 			for j := &s.first; j != nil; j = j.next {

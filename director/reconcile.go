@@ -101,6 +101,7 @@ func (d *Director) settle(ctx context.Context, changes []*change) {
 
 func (d *Director) newChange(v *virtual, have ipvsctl.Service) *change {
 	d.release(v, have.Dests)
+	v.rememberGuard(d.now())
 	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(have.Dests)}
 	v.settingsRejected = false
 	return &change{v: v, ops: ipvsctl.DiffService(have, want), have: have, want: want}
@@ -140,6 +141,7 @@ func (d *Director) send(ctx context.Context, batch []step) {
 		ops[i] = *s.op
 	}
 	for i, err := range d.do(ctx, ops...) {
+		batch[i].of.v.rememberOp(d.now(), ops[i], err)
 		switch c, op := batch[i].of, ops[i]; {
 		case err == nil:
 			c.v.record(op)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/history"
 	"ldirectord/notify"
 )
 
@@ -16,6 +17,10 @@ func (d *Director) results(updates []checker.Update) {
 		if !ok {
 			continue
 		}
+		if u.Stalled {
+			c.unbelieved(now, history.Stalled, &u.Result)
+			continue
+		}
 		for _, x := range c.users {
 			x.s.tally.count(u.Result)
 			x.v.took.count(u.Result.Took)
@@ -23,6 +28,7 @@ func (d *Director) results(updates []checker.Update) {
 		d.warnOnce(c, u.Result)
 		if u.Result.Local {
 			d.shortages++
+			c.unbelieved(now, history.Shortage, &u.Result)
 			d.shortage(c, u.Result)
 			continue
 		}
@@ -31,6 +37,7 @@ func (d *Director) results(updates []checker.Update) {
 			d.waiting--
 		}
 		if u.Result.Unjudged {
+			c.unbelieved(now, history.Unjudged, &u.Result)
 			d.unjudged(c, u.Result)
 			continue
 		}
@@ -68,6 +75,8 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	was, served, before, rule := s.verdict(), v.serves(s) && (s.entered || d.standby), j.health, v.rule()
 	next, changed := before.Next(r.OK, rule)
 	j.health, j.shortages = next, 0
+	by := counted(before, next, changed, r.OK, rule)
+	s.remember(d.now(), j, &r, by)
 	if j.unjudged != nil {
 		j.unjudged.why = ""
 	}
@@ -87,6 +96,7 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	}
 	if s.verdict() != was {
 		s.transitioned, v.dirty = v.follow(s, served) || s.transitioned, true
+		v.rememberTurn(d.now(), s, j, was, by)
 		s.observe(d.now())
 		if was != checker.Unknown {
 			s.tally.Transitions++
@@ -139,6 +149,7 @@ func (d *Director) warnOnce(c *check, r checker.Result) {
 	}
 	for _, x := range c.users {
 		warning := x.v.named(x.s, x.s.of(c), r.Warning)
+		x.s.noteChange(d.now(), "warning: %s", warning)
 		d.say(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.label(), x.v.cfg.ID, warning), warning)
 	}
 }

@@ -54,6 +54,8 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	break, fix       the table refuses every change; takes them again; `break marks`: the mark rules
 //	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
 //	crash            end it as kill -9 does: it records nothing any more
+//	stall ADDR:PORT  a check of the server fails while this machine stands still
+//	why VIRTUAL REAL what is remembered of a server
 //	damage TEXT      somebody changes the mark rules
 //	wait DURATION
 func TestScenarios(t *testing.T) {
@@ -238,6 +240,16 @@ func (s *scenario) step(words []string, body string) {
 		s.mu.Lock()
 		s.table.carries[netip.MustParseAddrPort(words[1])] = c
 		s.mu.Unlock()
+	case "stall":
+		s.stall(netip.MustParseAddrPort(words[1]))
+	case "why":
+		now, err := s.director.Why(s.t.Context(), words[1], words[2])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, line := range remembered(now) {
+			s.say(line)
+		}
 	case "damage":
 		s.marks.damage(strings.Join(words[1:], " "))
 	case "wait":

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/history"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 )
@@ -42,7 +43,9 @@ type VirtualSnapshot struct {
 	Scheduler string
 	Refuses   bool // clients of a server with weight 0 are refused
 	Fallback  FallbackSnapshot
+	Rule      checker.Rule     // by which its servers go up and down
 	Written   bool             // the table is as the director wants it
+	Retry     time.Time        // when the table is tried again; zero, or over: no try is due
 	Error     string           // why the table refused the last change; "" when it did not
 	Added     []netip.AddrPort // somebody else's servers, which are kept
 	Guard     GuardSnapshot
@@ -122,6 +125,9 @@ type ServerSnapshot struct {
 	Carries   ipvsctl.Counters
 	Counted   bool            // Carries is known
 	Checks    []CheckSnapshot // of a server with several; the fields above are of the worst one
+
+	Past       *history.History // with Why alone
+	CheckNames map[uint8]string // … by their numbers there
 }
 
 // CheckSnapshot is one check of a server at one moment.
@@ -137,9 +143,13 @@ type CheckSnapshot struct {
 // Snapshot returns what the director knows now. It waits until the director has a moment, which may take as
 // long as an answer of the table, but no longer than ctx allows.
 func (d *Director) Snapshot(ctx context.Context) (*Snapshot, error) {
-	var now *Snapshot
-	err := d.submit(ctx, func(_ context.Context, done chan<- struct{}) {
-		now = d.snapshot()
+	return d.look(ctx, d.snapshot)
+}
+
+// look takes a snapshot when the director has a moment.
+func (d *Director) look(ctx context.Context, snapshot func() *Snapshot) (now *Snapshot, err error) {
+	err = d.submit(ctx, func(_ context.Context, done chan<- struct{}) {
+		now = snapshot()
 		close(done)
 	})
 	if err != nil {
@@ -177,7 +187,7 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 		v.describeServers(own)
 		list[i] = VirtualSnapshot{
 			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
-			Written: v.written != nil && !v.dirty, Error: v.refused, Added: v.added(), Took: v.took, Servers: own,
+			Written: v.written != nil && !v.dirty, Rule: v.rule(), Retry: v.retry, Error: v.refused, Added: v.added(), Took: v.took, Servers: own,
 			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.quota(), v.holds, v.obeys, v.recovered()},
 		}
 	}
@@ -289,7 +299,7 @@ func (v *virtual) keepHistory(was *virtual) {
 	}
 	for _, s := range v.servers {
 		if old := before[s.real.Addr]; old != nil {
-			s.shown, s.since, s.tally, s.carries, s.counted = old.shown, old.since, old.tally, old.carries, old.counted
+			s.shown, s.since, s.tally, s.carries, s.counted, s.past = old.shown, old.since, old.tally, old.carries, old.counted, old.past
 			if old.dest.Addr == s.dest.Addr && s.first.task != nil {
 				s.held, s.entered, s.kept = old.held, old.entered, old.entered && was.serves(old)
 			}

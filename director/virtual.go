@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/history"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -70,6 +71,7 @@ type server struct {
 	shown string    // the state as others see it …
 	since time.Time // … and since when
 	tally Tally
+	past  history.History
 
 	carries ipvsctl.Counters // when the table was read the last time …
 	counted bool             // … if it had the server and counts

@@ -46,6 +46,37 @@ func TestListsOfDirectives(t *testing.T) {
 	}
 }
 
+// The example of why in status.md is what status shows of its test's first server.
+func TestTheExampleOfWhyIsWhatItShows(t *testing.T) {
+	shown, err := os.ReadFile("../testdata/status/why")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(shown), "\n\n192.")
+	example := "\n    $ sudo ldirectord www.cf why 192.0.2.21:80\n"
+	for line := range strings.Lines(first + "\n") {
+		example += strings.TrimSuffix("    "+line, "    \n")
+		if line == "\n" {
+			example += "\n"
+		}
+	}
+	text := readDoc(t, "status.md")
+	before, rest, found := strings.Cut(text, "<!-- why -->\n")
+	_, after, ended := strings.Cut(rest, "\n<!-- end -->\n")
+	want := before + "<!-- why -->\n" + example + "\n<!-- end -->\n" + after
+	switch {
+	case !found || !ended:
+		t.Fatal("status.md has no example of why")
+	case want == text:
+	case !*update:
+		t.Error("status.md does not show what why does: write it with -update")
+	default:
+		if err := os.WriteFile("status.md", []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // chapters are the directives of each chapter.
 func chapters() (list [][]parser.Directive) {
 	for _, d := range parser.Directives() {

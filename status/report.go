@@ -189,12 +189,9 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 	p.Reloads.Last = p.Reloads.Last.UTC()
 	r := &Report{
 		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: new(p.Started.UTC()), Time: new(s.Time.UTC()),
-		Role: "active", Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names, Orders: ListOrders(s.Orders, s),
+		Role: roleOf(s), Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names, Orders: ListOrders(s.Orders, s),
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
 		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]Operations{}},
-	}
-	if s.Standby {
-		r.Role = "standby"
 	}
 	for kind, n := range s.Table.All() {
 		r.Table.Operations[kind] = Operations{Done: n[0], Failed: n[1]}
@@ -203,6 +200,13 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time, carried))
 	}
 	return r
+}
+
+func roleOf(s *director.Snapshot) string {
+	if s.Standby {
+		return "standby"
+	}
+	return "active"
 }
 
 // ListOrders sorts orders and finds those for what is not configured.

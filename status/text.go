@@ -142,12 +142,16 @@ func (t page) remarks(indent int, all []string) {
 
 // remark writes a sentence, broken between words to fit the width.
 func (t page) remark(indent int, sentence string) {
-	margin := strings.Repeat(" ", indent)
-	line := margin
+	t.hanging(strings.Repeat(" ", indent), sentence)
+}
+
+// hanging writes a sentence after what its first line starts with, under which the others are indented.
+func (t page) hanging(start, sentence string) {
+	margin, line := strings.Repeat(" ", len(start)), start
 	for _, word := range strings.FieldsFunc(sentence, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		word = printable.Text(word)
 		switch {
-		case line == margin:
+		case len(line) == len(start):
 			line += word
 		case len(line)+1+len(word) > width:
 			t.printf("%s\n", line)

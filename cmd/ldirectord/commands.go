@@ -41,6 +41,7 @@ var commands = map[string]command{
 	"set":     {run: set, takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4, asks: true, waits: true},
 	"undo":    {run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
 	"orders":  {run: orders, takes: onlyOptions, asks: true, waits: true},
+	"why":     {run: why, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
 	"obey":    {run: obeyChecks, takes: "VIRTUAL", min: 1, max: 1, asks: true, waits: true},
 
 	"realserver-script": {run: loaded(printRealServerScript), takes: "[SERVER]", max: 1, asks: true, waits: true},

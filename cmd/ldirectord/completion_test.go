@@ -32,6 +32,7 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 		"a.cf drain ":                  "192.0.2.21:80 192.0.2.22:80 [2001:db8::21]:80",
 		"a.cf set 192.0.2.22:80 m":     "maint",
 		"a.cf undo 192.0.2.22":         "192.0.2.22:80",
+		"a.cf why 192.0.2.22":          "192.0.2.22:80",
 		"a.cf undrain 192.0.2.2":       "192.0.2.21:80 192.0.2.22:80",
 		"a.cf drain 192.0.2.21 : 8":    "80",
 		"a.cf drain [2001 : db8 :: 21": "21]:80",

@@ -37,6 +37,7 @@ type options struct {
 	why       string
 	until     string
 	last      string // --for
+	lines     int    // -n
 	keep      bool
 	off       bool
 	stay      bool // --foreground
@@ -182,6 +183,7 @@ func (o *options) flags() *pflag.FlagSet {
 	f.StringVar(&o.why, "why", "", "")
 	f.StringVar(&o.until, "until", "", "")
 	f.StringVar(&o.last, "for", "", "")
+	f.IntVarP(&o.lines, "lines", "n", 20, "")
 	f.BoolVar(&o.keep, "keep", false, "")
 	f.BoolVar(&o.off, "off", false, "")
 	f.BoolVar(&o.stay, "foreground", false, "")
@@ -190,6 +192,9 @@ func (o *options) flags() *pflag.FlagSet {
 }
 
 func (o *options) validate() error {
+	if o.lines < 1 {
+		return fmt.Errorf("--lines %d: 1 and more are allowed", o.lines)
+	}
 	if o.ipvs != "kernel" && o.ipvs != "memory" && !strings.HasPrefix(o.ipvs, "memory:") {
 		return fmt.Errorf("--ipvs %s: kernel, memory and memory:FILE are allowed", o.ipvs)
 	}

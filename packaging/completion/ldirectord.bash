@@ -22,9 +22,9 @@ _ldirectord_offer() {
 }
 _ldirectord() {
 	local commands='start stop restart try-restart reload force-reload status check plan probe standby notify
-		drain undrain set undo orders obey realserver-script connections doctor'
+		drain undrain set undo orders obey why realserver-script connections doctor'
 	local options='--debug --help --version --ipvs --log-format --rundir --strict --json --verbose --wait --force
-		--keep --off --foreground --timeout --with-secrets --why --until --for'
+		--keep --off --foreground --timeout --with-secrets --why --until --for --lines'
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	case $previous in
 	--ipvs) COMPREPLY=($(compgen -W 'kernel memory' -- "$current")) && return ;;
@@ -44,7 +44,7 @@ _ldirectord() {
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		case $word in
 		set) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u; printf '%s\n' drain maint ready weight) && return ;;
-		drain | undrain | undo) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u) && return ;;
+		drain | undrain | undo | why) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u) && return ;;
 		connections | obey | probe) _ldirectord_offer < <(_ldirectord_values virtual "$given" | sort -u) && return ;;
 		esac
 		[[ $commands =~ (^|[[:space:]])"$word"([[:space:]]|$) ]] && return

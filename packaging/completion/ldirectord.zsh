@@ -10,6 +10,7 @@ commands=(
 	'reload:read the file again'
 	'force-reload:read the file again'
 	'status:does it run? -v shows every server'
+	'why:what the checks of a server found, and what was done'
 	'check:what is wrong with the file'
 	'plan:what the file would change'
 	'probe:make each check once'
@@ -39,7 +40,7 @@ _ldirectord_values() {
 _ldirectord_argument() {
 	case " ${words[*]} " in
 	*' set '*) _ldirectord_values real; compadd drain maint ready weight ;;
-	*' drain '*|*' undrain '*|*' undo '*) _ldirectord_values real ;;
+	*' drain '*|*' undrain '*|*' undo '*|*' why '*) _ldirectord_values real ;;
 	*' connections '*|*' obey '*|*' probe '*) _ldirectord_values virtual ;;
 	esac
 }
@@ -57,12 +58,13 @@ _arguments -S \
 	'--strict[with check\: refuse what the Perl refuses]' \
 	'--json[the answer as JSON]' \
 	'--with-secrets[with check --json\: passwords too]' \
-	'--verbose[with status\: every server, with probe\: what was said]' \
+	'--verbose[with status\: every server]' \
 	'--wait[with drain\: until its connections are gone]' \
 	'--timeout[of --wait]:time:' \
 	'--force[with drain and set\: even the last server]' \
 	'--why[the reason of an order]:text:' \
 	'--until[when an order ends]:time:' \
+	'(-n --lines)'{-n,--lines}'[with why\: how many entries]:number:' \
 	'--for[how long an order lasts]:time:' \
 	'1: :{_alternative "files:file:_files -g \"*.cf\"" "names:file:compadd -- /etc/ha.d/*.cf(N\:t)" "commands:command:{_describe command commands}"}' \
 	'2: :{_describe command commands}' \

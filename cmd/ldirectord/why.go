@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+
+	"ldirectord/status"
+)
+
+// why tells of a real server what its checks found, and what was done about it.
+func why(ctx context.Context, c *call) error {
+	asked := url.Values{"server": {c.args[len(c.args)-1]}}
+	if len(c.args) == 2 {
+		asked.Set("virtual", c.args[0])
+	}
+	if c.instance().Find().Pid == 0 {
+		return fmt.Errorf("no daemon runs for %s: only one that runs knows what happened", c.path)
+	}
+	text, err := c.socket().Ask(ctx, "/why?"+asked.Encode())
+	if err != nil {
+		return err
+	}
+	found := &status.Why{}
+	if err := json.Unmarshal(text, found); err != nil {
+		return fmt.Errorf("reading the daemon's answer: %w", err)
+	}
+	if len(found.Servers) == 0 {
+		return fmt.Errorf("%s has no real server %s%s", c.path, asked.Get("server"), map[bool]string{true: " in " + asked.Get("virtual")}[len(c.args) == 2])
+	}
+	found.Last(c.lines)
+	if c.jsonOut {
+		c.printJSON(found, "  ")
+		return nil
+	}
+	return found.WriteText(c.out)
+}

@@ -1,0 +1,136 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/history"
+	"ldirectord/ipvsctl"
+)
+
+// This file is about what is remembered of each real server, for those who ask why it is what it is.
+
+// unbelieved remembers a result that changes no state.
+func (c *check) unbelieved(now time.Time, o history.Outcome, r *checker.Result) {
+	for _, x := range c.users {
+		x.s.past.Result(history.At(now), x.s.of(c).number, o, r, history.Verdict{})
+	}
+}
+
+// remember remembers a result that a state was made of.
+func (s *server) remember(now time.Time, j *judgement, r *checker.Result, v history.Verdict) {
+	o := history.Failed
+	if r.OK {
+		o = history.Passed
+	}
+	s.past.Result(history.At(now), j.number, o, r, v)
+}
+
+// rememberTurn remembers that the server changed its state, and by which rule.
+func (v *virtual) rememberTurn(now time.Time, s *server, j *judgement, was checker.State, why history.Verdict) {
+	state := s.verdict()
+	if was == checker.Unknown && state != checker.Down {
+		return // as it should be
+	}
+	kind := history.Up
+	if state == checker.Down {
+		kind = history.Down
+	}
+	s.past.Do(history.At(now), kind, 0, v.named(s, j, why.Words(state == checker.Up, v.cfg.Window.Of)))
+}
+
+// counted is how many results of one check count against a state with the last of them.
+func counted(before, next checker.Health, changed, ok bool, r checker.Rule) (v history.Verdict) {
+	if !before.Doubted(ok) {
+		return v
+	}
+	v.Count, v.Needed = next.Streak, before.Turns(r)
+	if changed {
+		v.Count = v.Needed
+	}
+	return v
+}
+
+// rememberOp remembers what the table was told of a server, and what it answered.
+func (v *virtual) rememberOp(now time.Time, op ipvsctl.Op, err error) {
+	kinds := map[ipvsctl.OpKind]history.Kind{ipvsctl.AddDest: history.Add, ipvsctl.EditDest: history.Edit, ipvsctl.DelDest: history.Remove}
+	kind, is := kinds[op.Kind]
+	s := v.serverAt(op.Dest.Addr)
+	if !is || s == nil {
+		return
+	}
+	why, weight := "", op.Dest.Weight
+	if err != nil {
+		why = err.Error()
+	}
+	if kind == history.Remove {
+		weight = 0
+	}
+	s.past.Do(history.At(now), kind, weight, why)
+}
+
+// rememberGuard remembers who is held now, and who not any more.
+func (v *virtual) rememberGuard(now time.Time) {
+	for _, s := range v.servers {
+		s.past.Guard(history.At(now), s.held)
+	}
+}
+
+// noteChange remembers what somebody did to the server.
+func (s *server) noteChange(now time.Time, format string, args ...any) {
+	s.past.Do(history.At(now), history.Changed, 0, fmt.Sprintf(format, args...))
+}
+
+// noteOrder remembers that the server has another order.
+func (s *server) noteOrder(now time.Time, o Order) {
+	was, what := s.ordered(), "order undone: "
+	switch {
+	case o.Kind != "":
+		was, what = o, "order: "
+	case was.IsOver(now):
+		what = "order ended: "
+	}
+	s.past.Order(history.At(now), what+was.String())
+}
+
+// Why is a Snapshot of those servers alone that an operator means, with all that is remembered of each. It waits as
+// Snapshot does. Virtual and real are as for Snapshot.Backends; servers without an address, or whose names have moved, are
+// among them.
+func (d *Director) Why(ctx context.Context, virtual, real string) (*Snapshot, error) {
+	return d.look(ctx, func() *Snapshot {
+		now := d.snapshot()
+		for i, v := range d.virtuals {
+			list := now.Virtuals[i].Servers
+			for k, s := range v.servers {
+				if isNamed(v.cfg.ID, virtual) && list[k].isMeant(real) {
+					list[k].Past, list[k].CheckNames = s.past.Clone(), v.checkNames(s)
+				}
+			}
+		}
+		now.only(virtual, real)
+		return now
+	})
+}
+
+// checkNames are the names of a server's checks, by their numbers in the section.
+func (v *virtual) checkNames(s *server) map[uint8]string {
+	names := map[uint8]string{}
+	for j := &s.first; j != nil && j.task != nil; j = j.next {
+		names[j.number] = v.checkName(s, j)
+	}
+	return names
+}
+
+// only drops all servers but those that an operator means.
+func (now *Snapshot) only(virtual, real string) {
+	now.Virtuals = slices.DeleteFunc(now.Virtuals, func(v VirtualSnapshot) bool { return !isNamed(v.ID, virtual) })
+	for i := range now.Virtuals {
+		v := &now.Virtuals[i]
+		v.Servers = slices.DeleteFunc(v.Servers, func(s ServerSnapshot) bool { return !s.isMeant(real) })
+		v.Leaving = slices.DeleteFunc(v.Leaving, func(l LeaverSnapshot) bool { return real != "" && !isMeant(l.Name, real) })
+	}
+	now.Virtuals = slices.DeleteFunc(now.Virtuals, func(v VirtualSnapshot) bool { return len(v.Servers)+len(v.Leaving) == 0 })
+}

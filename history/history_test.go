@@ -1,0 +1,185 @@
+package history
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+)
+
+var (
+	passed  = checker.Result{OK: true, Took: 2 * time.Millisecond}
+	refused = checker.Result{Cause: checker.Refused, Stage: checker.AtConnect, Detail: "connect: refused", Took: time.Millisecond}
+)
+
+// line is a history as text, a letter for each run and deed.
+func (h *History) line() string {
+	var words []string
+	for _, r := range h.Runs() {
+		words = append(words, fmt.Sprintf("%d×%s %s", r.Times, r.Outcome, r.Text))
+	}
+	for _, d := range h.Deeds() {
+		words = append(words, fmt.Sprintf("%d×%s %d %s", d.Times, d.Kind, d.Weight, d.Text))
+	}
+	return strings.Join(words, "; ")
+}
+
+func TestEqualResultsInARowAreOneRecord(t *testing.T) {
+	var h History
+	other, slow := refused, passed
+	other.Detail = "status 500"
+	slow.Took = 10 * time.Millisecond
+	for i, r := range []checker.Result{passed, slow, passed, refused, refused, other, passed} {
+		h.Result(Moment(i), 0, map[bool]Outcome{true: Passed, false: Failed}[r.OK], &r, Verdict{i, 9})
+	}
+	h.Result(7, 0, Stalled, &refused, Verdict{})
+	h.Result(8, 1, Passed, &passed, Verdict{}) // another check
+	h.Result(9, 0, Stalled, &refused, Verdict{})
+	want := "3×passed ; 2×failed connect: refused; 1×failed status 500; 1×passed ; 2×stalled connect: refused; 1×passed "
+	if got := h.line(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	first := h.Runs()[0]
+	low, mean, high := first.Took()
+	if first.First != 0 || first.Last != 2 || low != 2*time.Millisecond || mean != 14*time.Millisecond/3/1000*1000 || high != 10*time.Millisecond {
+		t.Errorf("%+v took %v, %v, %v", first, low, mean, high)
+	}
+	if failed := h.Runs()[1]; failed.Count != 4 || failed.Needed != 9 || failed.Cause != checker.Refused {
+		t.Errorf("%+v: not as the last one", failed)
+	}
+}
+
+func TestNumbersThatMayBeOfAnotherCheckAreNotContinued(t *testing.T) {
+	var h History
+	h.Result(0, 0, Passed, &passed, Verdict{})
+	h.Retire()
+	h.Result(1, 0, Passed, &passed, Verdict{})
+	if len(h.Runs()) != 2 || h.Runs()[0].Check != Former {
+		t.Errorf("%+v", h.Runs())
+	}
+}
+
+func TestFailuresOutliveSuccesses(t *testing.T) {
+	var h History
+	for i := range Moment(3 * maxList) {
+		failed := refused
+		failed.Detail = fmt.Sprint("refused ", i)
+		h.Result(2*i, 0, Failed, &failed, Verdict{})
+		h.Result(2*i+1, 0, Passed, &passed, Verdict{})
+	}
+	for i, r := range h.Runs() {
+		if last := i == maxList-1; last != (r.Outcome == Passed) {
+			t.Errorf("%d: %s", i, h.line())
+		}
+	}
+}
+
+func TestWhatIsDoneAgainWithTheSameAnswerIsOneRecord(t *testing.T) {
+	var h History
+	h.Do(1, Edit, 0, "no answer")
+	h.Do(2, Edit, 0, "no answer")
+	h.Do(3, Edit, 0, "")
+	h.Guard(4, false)
+	h.Guard(5, true)
+	h.Guard(6, true)
+	h.Order(7, "order: drain")
+	h.Guard(8, false)
+	h.Order(9, "order: drain")
+	h.Order(9, "order undone: drain")
+	h.Order(10, "order: drain")
+	want := "2×edit 0 no answer; 1×edit 0 ; 1×held 0 ; 1×order 0 order: drain; 1×let-go 0 ; 1×order 0 order undone: drain; 1×order 0 order: drain"
+	if got := h.line(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestTheRuleInWords(t *testing.T) {
+	for want, got := range map[string]string{
+		"2 of 3 failures":                Verdict{2, 3}.Words(false, 0),
+		"2 of 2 successes":               Verdict{2, 2}.Words(true, 0),
+		"3 of 3 successes in the last 5": Verdict{3, 3}.Words(true, 5),
+		"the first result":               Verdict{}.Words(false, 5),
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// Whatever a server answers, its history stays small, and has the last result.
+func TestAHistoryIsBounded(t *testing.T) {
+	for seed := range uint64(200) {
+		var h History
+		random := rand.New(rand.NewPCG(seed, 0))
+		for i := range Moment(300) {
+			r := checker.Result{Detail: strings.Repeat(fmt.Sprint(random.IntN(20)), random.IntN(300)), Cause: checker.Cause(random.IntN(int(checker.Causes)))}
+			o := Outcome(random.IntN(5))
+			h.Result(i, uint8(random.IntN(3)), o, &r, Verdict{})
+			if !slices.ContainsFunc(h.runs, func(r Run) bool { return r.Last == i }) {
+				t.Fatalf("seed %d: the last result is lost", seed)
+			}
+			if random.IntN(2) == 0 {
+				h.Do(i, Kind(random.IntN(9)), uint32(random.IntN(3)), r.Detail)
+				if h.deeds[len(h.deeds)-1].Last != i {
+					t.Fatalf("seed %d: the last deed is lost", seed)
+				}
+			}
+			if h.Size() > Limit || len(h.runs) > maxList || len(h.deeds) > maxList {
+				t.Fatalf("seed %d: %d bytes, %d and %d records", seed, h.Size(), len(h.runs), len(h.deeds))
+			}
+		}
+	}
+}
+
+func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
+	var h History
+	now := At(time.Now())
+	h.Result(now, 0, Passed, &passed, Verdict{})
+	if n := testing.AllocsPerRun(1000, func() { h.Result(now, 0, Passed, &passed, Verdict{}) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// What the allocator really takes: a healthy server that was added to the table, and one in trouble all the time.
+func TestTheMemoryOfTenThousandServers(t *testing.T) {
+	for name, c := range map[string]struct {
+		most uint64
+		live func(*History)
+	}{
+		"healthy": {300, func(h *History) {
+			h.Do(0, Add, 1, "")
+			for i := range Moment(3) {
+				h.Result(i, 0, Passed, &passed, Verdict{})
+			}
+		}},
+		"in trouble": {2 << 10, func(h *History) {
+			for i := range Moment(40) {
+				r := checker.Result{Detail: strings.Repeat(fmt.Sprint(i), 30)}
+				h.Result(i, 0, Failed, &r, Verdict{})
+				h.Do(i, Edit, 0, r.Detail)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			all := make([]History, 10_000)
+			for i := range all {
+				c.live(&all[i])
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			each := (after.HeapAlloc - before.HeapAlloc) / uint64(len(all))
+			if t.Logf("%d bytes a server", each); each > c.most {
+				t.Errorf("%d bytes a server, want at most %d", each, c.most)
+			}
+			runtime.KeepAlive(all)
+		})
+	}
+}

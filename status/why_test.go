@@ -1,0 +1,125 @@
+package status
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/director"
+	"ldirectord/history"
+)
+
+// night is what happened to servers until 03:10. The first failed softly, went down, the table refused that and was told
+// again; somebody gave an order. Of the second, results were not believed; somebody changed its weight, and keepserving held it.
+func night() *director.Snapshot {
+	day := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	at := func(clock string) history.Moment {
+		d, err := time.ParseDuration(clock)
+		if err != nil {
+			panic(err)
+		}
+		return history.At(day.Add(d))
+	}
+	passed := func(took uint32) *checker.Result {
+		return &checker.Result{OK: true, Took: time.Duration(took) * time.Microsecond, Stages: checker.Stages{checker.MarkConnect: 310, checker.MarkFirstByte: took - 50, checker.MarkMatch: took}}
+	}
+	failed := &checker.Result{
+		Cause: checker.Answer, Stage: checker.AtMatch, Detail: `body does not match "ready": got "starting up"`, Took: 5200 * time.Microsecond,
+		Stages: checker.Stages{checker.MarkConnect: 300, checker.MarkFirstByte: 5100, checker.MarkMatch: 5200},
+	}
+	refused := &checker.Result{Cause: checker.Refused, Stage: checker.AtConnect, Detail: "connect: connection refused", Took: 400 * time.Microsecond}
+	none, one := history.Verdict{}, history.Verdict{Count: 1, Needed: 3}
+	var first, second history.History
+	first.Do(at("-2h"), history.Add, 3, "")
+	first.Result(at("-2h"), 0, history.Passed, passed(2000), none)
+	first.Result(at("2h58m10s"), 0, history.Passed, passed(9000), none)
+	first.Result(at("2h58m12s"), 0, history.Failed, refused, one)
+	first.Result(at("2h58m14s"), 0, history.Passed, passed(3000), none)
+	first.Result(at("3h2m5s"), 0, history.Passed, passed(3000), none)
+	for i, clock := range []string{"3h2m7s", "3h2m9s", "3h2m11s", "3h9m59s"} {
+		first.Result(at(clock), 0, history.Failed, failed, []history.Verdict{one, {Count: 2, Needed: 3}, {Count: 3, Needed: 3}, none}[i])
+	}
+	first.Do(at("3h2m11s"), history.Down, 0, history.Verdict{Count: 3, Needed: 3}.Words(false, 0))
+	first.Do(at("3h2m11s"), history.Edit, 0, "no answer")
+	first.Do(at("3h2m15s"), history.Edit, 0, "no answer")
+	first.Do(at("3h2m23s"), history.Edit, 0, "")
+	first.Order(at("3h9m"), "order: drain by kim: new disk")
+	order := director.Order{Kind: director.Drain, By: "kim", Why: "new disk"}
+
+	second.Result(at("3h0m0s"), 2, history.Stalled, refused, none)
+	second.Result(at("3h0m1s"), 0, history.Shortage, &checker.Result{Local: true, Cause: checker.Shortage, Detail: "socket: too many open files"}, none)
+	second.Retire()
+	second.Result(at("3h0m2s"), 2, history.Unjudged, &checker.Result{Unjudged: true, Cause: checker.Unjudged, Detail: "matching took too long with /(a+)+$/"}, none)
+	second.Result(at("3h0m3s"), 0, history.Failed, &checker.Result{Detail: "status 500 \x1b[31m<h1>"}, history.Verdict{Count: 2, Needed: 3})
+	second.Do(at("3h1m"), history.Held, 0, "")
+	second.Do(at("3h2m"), history.LetGo, 0, "")
+	second.Do(at("3h3m"), history.Remove, 0, "")
+	second.Do(at("3h4m"), history.Add, 1, "no answer")
+	second.Do(at("3h5m"), history.Changed, 0, "changed externally: has weight 5; kept until its next change of state or a reload")
+	second.Do(at("3h6m"), history.Up, 0, "4 of 4 successes in the last 5")
+	return &director.Snapshot{Time: at("3h10m").Time(), Virtuals: []director.VirtualSnapshot{
+		{ID: "tcp:192.0.2.10:80", Servers: []director.ServerSnapshot{{
+			Real: "192.0.2.21:80", Addr: netip.MustParseAddrPort("192.0.2.21:80"), State: "down", Since: at("3h2m11s").Time(), Weight: 3, InTable: true,
+			Drained: true, Order: &order, Note: "order: " + order.String(), Checked: at("3h9m59s").Time(), Last: *failed, Reason: failed.Detail, Past: &first,
+		}}},
+		{
+			ID: "tcp:192.0.2.10:443", Error: "no answer", Retry: at("3h10m3s").Time(), Guard: director.GuardSnapshot{Quota: 1, Held: 1}, Rule: checker.Rule{Need: 3, Of: 5},
+			Servers: []director.ServerSnapshot{
+				{Real: "192.0.2.21:443", State: "up", Since: at("3h6m").Time(), InTable: true, Effective: 5, ByHand: true, Past: &second, CheckNames: map[uint8]string{0: "https 443", 2: "ping"}},
+				{Real: "web9:443", State: "unknown", Since: at("3h").Time(), Weight: 1, Reason: "no address: web9: no answer"},
+			},
+			Leaving: []director.LeaverSnapshot{{Leaver: director.Leaver{Name: "192.0.2.29:443", Until: at("3h11m").Time()}}},
+		},
+	}}
+}
+
+// What is wrong, since when, why, and what was done about it, for a person and for a program.
+func TestWhy(t *testing.T) {
+	defer func(zone *time.Location) { time.Local = zone }(time.Local)
+	time.Local = time.UTC
+	w := NewWhy(night(), time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC), nil)
+	var text, program bytes.Buffer
+	if err := w.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	e := json.NewEncoder(&program)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(w); err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string][]byte{"why": text.Bytes(), "why.json": program.Bytes()} {
+		path := testdata + name
+		if *update {
+			if err := os.WriteFile(path, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is not as expected:\n%s", name, got)
+		}
+	}
+	for _, line := range strings.Split(text.String(), "\n") {
+		if len(line) > width {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
+	}
+}
+
+func TestWhyShowsTheLastEntries(t *testing.T) {
+	w := NewWhy(night(), time.Now(), nil)
+	w.Last(2)
+	h := w.Servers[0].History
+	if len(h) != 2 || h[0].What != "edit" || h[1].What != "order" || w.Servers[1].History == nil {
+		t.Errorf("%+v", h)
+	}
+}
