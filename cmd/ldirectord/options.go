@@ -30,6 +30,7 @@ type options struct {
 	runDir    string // without --rundir: what chooseRunDir finds
 	jsonOut   bool
 	verbose   bool
+	watch     time.Duration // 0: once
 	strict    bool
 	secrets   bool // --with-secrets
 	wait      bool
@@ -178,6 +179,8 @@ func (o *options) flags() *pflag.FlagSet {
 	f.BoolVar(&o.jsonOut, "json", false, "")
 	f.BoolVar(&o.secrets, "with-secrets", false, "")
 	f.BoolVar(&o.verbose, "verbose", false, "")
+	f.DurationVar(&o.watch, "watch", 0, "")
+	f.Lookup("watch").NoOptDefVal = defaultWatch
 	f.BoolVar(&o.wait, "wait", false, "")
 	f.BoolVar(&o.force, "force", false, "")
 	f.StringVar(&o.why, "why", "", "")
@@ -204,6 +207,9 @@ func (o *options) validate() error {
 			return fmt.Errorf("--ipvs %s: %w", o.ipvs, err)
 		}
 		o.ipvs = "memory:" + path
+	}
+	if o.watch != 0 && (o.watch < minWatch || o.watch > maxWatch || o.verb != "status" || o.jsonOut) {
+		return fmt.Errorf("--watch=%v: from %v to %v are allowed, with status, without --json", o.watch, minWatch, maxWatch)
 	}
 	if o.runDir != "" {
 		dir, err := filepath.Abs(o.runDir)

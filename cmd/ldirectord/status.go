@@ -20,6 +20,9 @@ const siblingTimeout = 10 * time.Second
 func showStatus(ctx context.Context, c *call) error {
 	found := c.instance().Find()
 	if pid := found.Pid; pid != 0 {
+		if c.watch != 0 {
+			return watch(ctx, c)
+		}
 		c.say(fmt.Sprintf("ldirectord for %s is running with pid: %d", c.path, pid))
 		showReport(ctx, c, pid)
 		if !c.jsonOut {

@@ -58,7 +58,8 @@ _arguments -S \
 	'--strict[with check\: refuse what the Perl refuses]' \
 	'--json[the answer as JSON]' \
 	'--with-secrets[with check --json\: passwords too]' \
-	'--verbose[with status\: every server]' \
+	'--verbose[with status\: every server, with probe\: what was said]' \
+	'--watch=-[with status\: at each interval]::time:' \
 	'--wait[with drain\: until its connections are gone]' \
 	'--timeout[of --wait]:time:' \
 	'--force[with drain and set\: even the last server]' \

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/status"
+)
+
+const (
+	minWatch     = time.Second
+	maxWatch     = time.Hour
+	defaultWatch = "2s"
+
+	// The other screen of the terminal, which keeps what is on the first one, without a cursor and without breaking lines.
+	enterScreen = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
+	leaveScreen = "\x1b[?7h\x1b[?25h\x1b[?1049l"
+)
+
+// watch shows the daemon's report at each interval, until somebody types q or the command is told to end.
+func watch(ctx context.Context, c *call) error {
+	terminal, ok := c.stdout.(*os.File)
+	if !ok || os.Getenv("TERM") == "dumb" {
+		return errNotRedrawn
+	}
+	giveBack, err := takeTerminal(terminal)
+	if err != nil {
+		return errNotRedrawn
+	}
+	defer giveBack()
+	ctx, end := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE)
+	defer end()
+	resized := make(chan os.Signal, 1)
+	signal.Notify(resized, unix.SIGWINCH)
+	defer signal.Stop(resized)
+	go func() {
+		if quits(os.Stdin) {
+			end()
+		}
+	}()
+	next := time.NewTicker(c.watch)
+	defer next.Stop()
+	screen := &status.Screen{Title: c.instanceName(), Plain: os.Getenv("NO_COLOR") != ""}
+	for report, asked := c.report(ctx); ; report, asked = c.report(ctx) {
+		screen.Take(report, asked)
+		for again := true; again; {
+			size, err := unix.IoctlGetWinsize(int(terminal.Fd()), unix.TIOCGWINSZ)
+			if err != nil {
+				return fmt.Errorf("asking the terminal for its size: %w", err)
+			}
+			if _, err := io.WriteString(terminal, screen.Draw(time.Now(), int(cmp.Or(size.Col, 80)), int(cmp.Or(size.Row, 24)))); err != nil {
+				return fmt.Errorf("writing to the terminal: %w", err)
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-next.C:
+				again = false
+			case <-resized:
+			}
+		}
+	}
+}
+
+var errNotRedrawn = exit{exitUsage, errors.New("--watch draws on a terminal, and standard output is none that can be redrawn: status -v shows the table once")}
+
+// takeTerminal begins to draw, with each key at once, and returns what ends that.
+func takeTerminal(terminal *os.File) (giveBack func(), err error) {
+	fd := int(terminal.Fd())
+	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return nil, err
+	}
+	during := *before
+	during.Lflag &^= unix.ICANON | unix.ECHO
+	during.Cc[unix.VMIN], during.Cc[unix.VTIME] = 1, 0
+	during.Cc[unix.VSUSP] = 0 // Ctrl-Z would leave the other screen there
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &during); err != nil {
+		return nil, err
+	}
+	io.WriteString(terminal, enterScreen)
+	return func() {
+		io.WriteString(terminal, leaveScreen)
+		_ = unix.IoctlSetTermios(fd, unix.TCSETSF, before) // the terminal may be gone
+	}, nil
+}
+
+// quits reads what is typed, and reports whether it was q before the end of it.
+func quits(keys io.Reader) bool {
+	for key := make([]byte, 1); ; {
+		n, err := keys.Read(key)
+		if n == 1 && (key[0] == 'q' || key[0] == 'Q') {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+	}
+}

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal is the other side of a pseudo-terminal: what a person sees who looks at it.
+type terminal struct {
+	t      *testing.T
+	keys   *os.File // what is typed goes here
+	screen *os.File // for programs
+
+	mu            sync.Mutex // guards what follows
+	first, second [][]rune   // its two screens, rows of characters
+	other         bool       // the second one shows
+	cursor, wraps bool
+	row, column   int
+	rest          []byte // of an escape sequence that has not come whole
+}
+
+func newTerminal(t *testing.T, columns, rows uint16) *terminal {
+	t.Helper()
+	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no pseudo-terminals: ", err)
+	}
+	fd := int(keys.Fd())
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	screen, errOpen := os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil || errOpen != nil {
+		t.Fatal(err, errOpen)
+	}
+	term := &terminal{t: t, keys: keys, screen: screen, cursor: true, wraps: true}
+	term.resize(columns, rows)
+	t.Cleanup(func() { keys.Close(); screen.Close() })
+	go func() {
+		for b := make([]byte, 4096); ; {
+			n, err := keys.Read(b)
+			if err != nil {
+				return
+			}
+			term.take(b[:n])
+		}
+	}()
+	return term
+}
+
+// resize tells the program, as a window does.
+func (term *terminal) resize(columns, rows uint16) {
+	term.t.Helper()
+	term.mu.Lock()
+	term.second = nil
+	term.mu.Unlock()
+	if err := unix.IoctlSetWinsize(int(term.keys.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: columns}); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+var sequence = regexp.MustCompile(`^\x1b\[([?0-9;]*)([A-Za-z])`)
+
+// take does what a terminal does with what is written to it. What a Screen does not use is an error.
+func (term *terminal) take(written []byte) {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	for b := append(term.rest, written...); ; {
+		term.rest = nil
+		if len(b) == 0 {
+			return
+		}
+		if !utf8.FullRune(b) {
+			term.rest = bytes.Clone(b)
+			return
+		}
+		if b[0] != 0x1b {
+			r, size := utf8.DecodeRune(b)
+			term.put(r)
+			b = b[size:]
+			continue
+		}
+		found := sequence.FindSubmatch(b)
+		if found == nil {
+			term.rest = bytes.Clone(b)
+			return
+		}
+		term.obey(string(found[1]), found[2][0])
+		b = b[len(found[0]):]
+	}
+}
+
+func (term *terminal) shown() *[][]rune {
+	if term.other {
+		return &term.second
+	}
+	return &term.first
+}
+
+func (term *terminal) put(r rune) {
+	switch r {
+	case '\r':
+		term.column = 0
+		return
+	case '\n':
+		term.row++
+		return
+	}
+	rows := term.shown()
+	for len(*rows) <= term.row {
+		*rows = append(*rows, nil)
+	}
+	line := &(*rows)[term.row]
+	for len(*line) <= term.column {
+		*line = append(*line, ' ')
+	}
+	(*line)[term.column] = r
+	term.column++
+}
+
+func (term *terminal) obey(values string, what byte) {
+	rows := term.shown()
+	switch key := values + string(what); {
+	case key == "?1049h" || key == "?1049l":
+		term.other = what == 'h'
+	case key == "?25h" || key == "?25l":
+		term.cursor = what == 'h'
+	case key == "?7h" || key == "?7l":
+		term.wraps = what == 'h'
+	case what == 'm':
+	case key == "2J":
+		*rows = nil
+	case key == "J": // what is right of the cursor was cleared before
+		*rows = (*rows)[:min(len(*rows), term.row+1)]
+	case key == "K":
+		if term.row < len(*rows) {
+			(*rows)[term.row] = (*rows)[term.row][:min(len((*rows)[term.row]), term.column)]
+		}
+	case what == 'H':
+		fmt.Sscanf(values, "%d;%d", &term.row, &term.column)
+		term.row, term.column = term.row-1, term.column-1
+	default:
+		term.t.Errorf("the terminal is told %q", key)
+	}
+}
+
+// text is what the terminal shows.
+func (term *terminal) text() string {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	var b strings.Builder
+	for _, line := range *term.shown() {
+		b.WriteString(strings.TrimRight(string(line), " ") + "\n")
+	}
+	return b.String()
+}
+
+// await waits until the terminal shows what matches.
+func (term *terminal) await(pattern string) string {
+	term.t.Helper()
+	wanted := regexp.MustCompile(pattern)
+	for end := time.Now().Add(awaitLimit); ; time.Sleep(10 * time.Millisecond) {
+		text := term.text()
+		if wanted.MatchString(text) {
+			return text
+		}
+		if time.Now().After(end) {
+			term.t.Fatalf("the terminal does not show %s, but\n%s", pattern, text)
+		}
+	}
+}
+
+// run begins a program on the terminal.
+func (term *terminal) run(env []string, path string, args ...string) *exec.Cmd {
+	term.t.Helper()
+	cmd := exec.Command(path, args...)
+	cmd.Env = append(os.Environ(), append([]string{"TERM=xterm", "NO_COLOR="}, env...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.screen, term.screen, term.screen
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
+	if err := cmd.Start(); err != nil {
+		term.t.Fatal(err)
+	}
+	term.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd
+}
+
+func (term *terminal) modes() unix.Termios {
+	term.t.Helper()
+	modes, err := unix.IoctlGetTermios(int(term.screen.Fd()), unix.TCGETS)
+	if err != nil {
+		term.t.Fatal(err)
+	}
+	return *modes
+}
+
+// watched is a daemon with two servers, of which the second can be ended.
+func watched(t *testing.T) (*runningDaemon, net.Listener) {
+	t.Helper()
+	var config strings.Builder
+	fmt.Fprintf(&config, "checkinterval = 1\nvirtual = 10.1.0.1:7000\n\tchecktype = connect\n")
+	var last net.Listener
+	for range 2 {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		fmt.Fprintf(&config, "\treal = %s gate\n", l.Addr())
+		last = l
+	}
+	return launched(t, "start", config.String()), last
+}
+
+func TestWatchOnATerminal(t *testing.T) {
+	d, last := watched(t)
+	term := newTerminal(t, 80, 24)
+	term.take([]byte("what was there\r\n"))
+	before := term.modes()
+	cmd := term.run(nil, program(t), append(d.args, "status", "-v", "--watch=1s")...)
+	text := term.await(`2 of 2 servers up, 0 of 1 services in trouble`)
+	if !term.other || term.cursor || term.wraps || term.modes() == before || strings.Contains(text, "\n* ") {
+		t.Errorf("second screen %t, cursor %t, wraps %t:\n%s", term.other, term.cursor, term.wraps, text)
+	}
+	last.Close()
+	term.await(`(?s)1 of 2 servers up.*\n\*   ` + last.Addr().String() + ` +down +0s .*refused.*\n    127[^\n]* up `)
+	term.await(`(?s)\n    ` + last.Addr().String() + ` +down +[1-9]s`) // unmarked
+	term.resize(40, 5)
+	if text := term.await(`1 of 2 servers`); len(strings.Split(text, "\n")) > 6 || len([]rune(strings.Split(text, "\n")[0])) > 40 {
+		t.Errorf("in 40 × 5\n%s", text)
+	}
+	term.resize(80, 24)
+	d.tell("stop")
+	term.await(`\nNO ANSWER, below is what was \ds ago: asking the daemon`)
+	d.tell("start")
+	term.await(`^(.*)1 of 2 servers up.*\nserving`)
+	term.keys.WriteString("xq")
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("q: %v", err)
+	}
+	term.restored(before)
+}
+
+// restored looks at the terminal after the end.
+func (term *terminal) restored(before unix.Termios) {
+	term.t.Helper()
+	text := term.await("what was there")
+	if term.other || !term.cursor || !term.wraps || term.modes() != before || text != "what was there\n" {
+		term.t.Errorf("second screen %t, cursor %t, wraps %t, modes %+v, before %+v:\n%s", term.other, term.cursor, term.wraps, term.modes(), before, text)
+	}
+}
+
+// However it ends, the terminal is as it was.
+func TestWatchGivesTheTerminalBack(t *testing.T) {
+	d, _ := watched(t)
+	for name, end := range map[string]func(*terminal, *exec.Cmd){
+		"Ctrl-C":    func(term *terminal, _ *exec.Cmd) { term.keys.WriteString("\x03") },
+		"Q":         func(term *terminal, _ *exec.Cmd) { term.keys.WriteString("Q") },
+		"SIGTERM":   func(_ *terminal, cmd *exec.Cmd) { cmd.Process.Signal(syscall.SIGTERM) },
+		"SIGHUP":    func(_ *terminal, cmd *exec.Cmd) { cmd.Process.Signal(syscall.SIGHUP) },
+		"no Ctrl-Z": func(term *terminal, _ *exec.Cmd) { term.keys.WriteString("\x1aq") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			term := newTerminal(t, 80, 24)
+			term.take([]byte("what was there\r\n"))
+			before := term.modes()
+			cmd := term.run([]string{"NO_COLOR=1"}, program(t), append(d.args, "status", "--watch=1h")...)
+			term.await(`2 of 2 servers up`)
+			end(term, cmd)
+			if err := cmd.Wait(); err != nil {
+				t.Error(err)
+			}
+			term.restored(before)
+		})
+	}
+}
+
+func TestWatchWhereNothingCanBeRedrawn(t *testing.T) {
+	d, _ := watched(t)
+	said, err := exec.Command(program(t), append(d.args, "status", "-v", "--watch")...).CombinedOutput()
+	if code := err.(*exec.ExitError).ExitCode(); code != exitUsage || !strings.Contains(string(said), "--watch draws on a terminal") || bytes.Contains(said, []byte{0x1b}) {
+		t.Errorf("status %d\n%s", code, said)
+	}
+	term := newTerminal(t, 80, 24)
+	cmd := term.run([]string{"TERM=dumb"}, program(t), append(d.args, "status", "--watch")...)
+	err = cmd.Wait()
+	if text := term.await("status -v shows the table once"); err == nil || term.other {
+		t.Errorf("%v\n%s", err, text)
+	}
+}

@@ -1,0 +1,127 @@
+package status
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// escapes are what a Screen tells a terminal: where to write, colours, to clear.
+var escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+
+// written is what the terminal shows, with a rule that shows its size.
+func written(t *testing.T, s *Screen, at time.Time, columns, rows int) string {
+	t.Helper()
+	drawn := strings.TrimSuffix(s.Draw(at, columns, rows), "\x1b[J")
+	var b strings.Builder
+	fmt.Fprintf(&b, "---- %d × %d\n", columns, rows)
+	lines := strings.Split(drawn, "\x1b[K")
+	for i, l := range lines[:len(lines)-1] {
+		if want := fmt.Sprintf("\x1b[%d;1H", i+1); !strings.HasPrefix(l, want) || i >= rows {
+			t.Errorf("line %d is %q", i+1, l)
+		}
+		text := escapes.ReplaceAllString(l, "")
+		if n := len([]rune(text)); n > columns {
+			t.Errorf("%d columns: %s", n, text)
+		}
+		if strings.ContainsAny(text, "\x1b\r\n") {
+			t.Errorf("not printable: %q", text)
+		}
+		b.WriteString(strings.TrimRight(text, " ") + "\n")
+	}
+	return b.String()
+}
+
+// later is the same report some seconds on, with what happened meanwhile.
+func later(t *testing.T, r *Report, seconds time.Duration, change func(*Report)) *Report {
+	t.Helper()
+	after := *r
+	after.Virtuals = slices.Clone(r.Virtuals)
+	for i := range after.Virtuals {
+		after.Virtuals[i].Servers = slices.Clone(r.Virtuals[i].Servers)
+	}
+	after.Time = new(r.Time.Add(seconds * time.Second))
+	change(&after)
+	return &after
+}
+
+func counted(n uint64) *Connections {
+	return &Connections{Active: 120, Traffic: &Traffic{Connections: n}}
+}
+
+func TestTheScreen(t *testing.T) {
+	at := time.Date(2000, 1, 1, 0, 10, 1, 0, time.UTC)
+	first := NewReport(observed(t), process(), carried())
+	shop := func(r *Report) []Server { return r.Virtuals[0].Servers }
+	shop(first)[0].Connections = counted(1 << 40)
+	shop(first)[3].Connections = counted(500)
+	second := later(t, first, 2, func(r *Report) {
+		shop(r)[0].Connections = counted(1<<40 + 257)
+		shop(r)[3].Connections = counted(3)
+		shop(r)[1].State = "up"
+		r.Virtuals[1].Fallback.Active = true
+		r.Virtuals[0].Leaving = []Leaver{{Real: "192.0.2.99:80", Note: "draining, 12 connections, 3m40s left"}}
+		r.Virtuals[3].Servers = append(r.Virtuals[3].Servers, Server{Real: "[2001:db8::2]:80", State: "up", Since: at, Reason: "\x1b]0;x\a"})
+	})
+	s := &Screen{Title: "ld.cf"}
+	s.Take(nil, errors.New("asking the daemon: no such file"))
+	var all strings.Builder
+	all.WriteString(written(t, s, at, 80, 24))
+	s.Take(first, nil)
+	all.WriteString(written(t, s, at, 80, 60))
+	s.Take(second, nil)
+	all.WriteString(written(t, s, at.Add(2*time.Second), 80, 60))
+	s.Take(nil, errors.New("asking the daemon: connection refused"))
+	all.WriteString(written(t, s, at.Add(7*time.Second), 80, 24))
+	all.WriteString(written(t, s, at.Add(7*time.Second), 40, 12))
+	for _, size := range [][2]int{{1, 1}, {0, 0}, {80, 3}, {3, 80}} {
+		written(t, s, at, size[0], size[1])
+	}
+	golden(t, "screen", []byte(all.String()))
+}
+
+// Of many servers those in trouble are shown first, also before the healthy ones beside them.
+func TestABigScreenShowsTroubleFirst(t *testing.T) {
+	at := time.Unix(1e9, 0).UTC()
+	r := &Report{Running: true, Time: &at, Started: &at, Reloads: &Reloads{Last: at}, Table: &Table{}, Checks: &Checks{}, Phase: "running"}
+	for i := range 60 {
+		v := Virtual{ID: fmt.Sprintf("tcp:10.1.0.%d:80", i), Scheduler: "wrr", Written: true}
+		for j := range 4 {
+			v.Servers = append(v.Servers, Server{Real: fmt.Sprintf("10.2.%d.%d:80", i, j), State: "up", Since: at})
+		}
+		r.Virtuals = append(r.Virtuals, v)
+	}
+	r.Virtuals[40].Servers[3].State, r.Virtuals[40].Servers[3].Reason = "down", "connect: connection refused"
+	r.Virtuals[50].Servers[2].State = "maintenance"
+	s := &Screen{Title: "ld.cf", Plain: true}
+	s.Take(r, nil)
+	shown := written(t, s, at, 80, 24)
+	want := `  tcp:10.1.0.40:80 wrr, 3 of 4 up
+    10.2.40.3:80         down            0s      -      -      -  -
+      connect: connection refused
+  tcp:10.1.0.50:80 wrr, 3 of 4 up
+    10.2.50.2:80         maintenance     0s      -      -      -  -
+  tcp:10.1.0.0:80 wrr, 4 of 4 up
+    10.2.0.0:80          up              0s      -      -      -  -
+`
+	if !strings.Contains(shown, want) || !strings.HasSuffix(shown, "\n… and 226 more, all up\n") || strings.Count(shown, "\n") != 25 {
+		t.Errorf("got\n%s", shown)
+	}
+	if drawn := s.Draw(at, 80, 24); strings.Contains(drawn, "m") && regexp.MustCompile(`\x1b\[[0-9;]*m`).MatchString(drawn) {
+		t.Error("there are colours where none are wanted")
+	}
+	for i := range 30 {
+		r.Virtuals[i].Servers[0].State = "down"
+	}
+	if shown := written(t, s, at, 80, 24); !strings.HasSuffix(shown, "\n… and 230 more, 22 of them in trouble\n") {
+		t.Errorf("got\n%s", shown)
+	}
+	if !bytes.Contains([]byte(s.Draw(at, 80, 24)), []byte("208 of 240 servers up, 31 of 60 services in trouble")) {
+		t.Errorf("got\n%s", shown)
+	}
+}
