@@ -25,9 +25,6 @@ func Ordered(i instance.Instance) (director.Orders, error) {
 // builds read and write, and by it they drain the server. What else there is to an order is in a comment.
 type orderFile string
 
-// orderComment begins an order as JSON.
-const orderComment = "# {"
-
 // read returns the orders; none when there is no file. Those that it can't read leave the servers drained.
 func (f orderFile) read() (director.Orders, error) {
 	text, err := instance.Read(string(f))
@@ -39,7 +36,7 @@ func (f orderFile) read() (director.Orders, error) {
 	}
 	all := director.Orders{}
 	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, orderComment) {
+		if strings.HasPrefix(line, "# {") {
 			var o status.Order
 			if bad := json.Unmarshal([]byte(line[len("# "):]), &o); bad != nil {
 				err = fmt.Errorf("reading the orders: %s: %w", f, bad)

@@ -55,7 +55,7 @@ func (o *orders) follow(ctx context.Context) {
 	followFile(ctx, o.d.lock.Role, func() bool { return o.inOwnTurn(ctx, o.followRole) })
 }
 
-// inOwnTurn carries out what a command recorded that got no answer, and reports whether that succeeded.
+// inOwnTurn carries out what nobody waits for, and reports whether that succeeded.
 func (o *orders) inOwnTurn(ctx context.Context, order func(context.Context) bool) bool {
 	release, err := o.inTurn(ctx)
 	if err != nil {
@@ -67,15 +67,13 @@ func (o *orders) inOwnTurn(ctx context.Context, order func(context.Context) bool
 
 // keep saves again what could not be saved or was lost, and drops orders for servers that are over.
 func (o *orders) keep(ctx context.Context) {
-	release, err := o.inTurn(ctx)
-	if err != nil {
-		return
-	}
-	defer release()
-	if o.unsaved || o.role.Role != instance.NoRole && !instance.Exists(o.d.lock.Role) {
-		_ = o.saveRole(o.role) // reported before
-	}
-	o.keepGiven(ctx)
+	o.inOwnTurn(ctx, func(ctx context.Context) bool {
+		if o.unsaved || o.role.Role != instance.NoRole && !instance.Exists(o.d.lock.Role) {
+			_ = o.saveRole(o.role) // reported before
+		}
+		o.keepGiven(ctx)
+		return true
+	})
 }
 
 // inTurn waits until no other order is carried out.

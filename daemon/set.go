@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"net/netip"
 	"net/url"
 	"os"
@@ -46,10 +45,7 @@ type OrderedServer struct {
 	Addr netip.AddrPort `json:"addr"`
 }
 
-const (
-	maxWhy  = 200              // bytes of a reason that are kept
-	longest = 3650 * 24 * 3600 // seconds that an order lasts, if it has an end by its length
-)
+const maxWhy = 200 // bytes of a reason that are kept
 
 // NewSetOrder reads what is ordered: drain, maint, ready, obey, or weight and a number, of which 0 is drain. A reason and
 // an end may be given: a time (18:00), or how long from now (2h).
@@ -62,7 +58,7 @@ func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
 	case weighs:
 		n, err := strconv.ParseUint(number, 10, 31)
 		if err != nil {
-			return r, fmt.Errorf("%q is not a weight: 1 to %d are allowed, and 0, which is drain", number, math.MaxInt32)
+			return r, fmt.Errorf("%q is not a weight: 1 to %d are allowed, and 0, which is drain", number, 1<<31-1)
 		}
 		if r.Kind, r.Weight = director.Weigh, int(n); n == 0 {
 			r.Kind = director.Drain
@@ -83,7 +79,7 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 		return now, errors.New("one end is enough: either until or for")
 	case last != "":
 		d, unit, ok := parser.ParseSeconds(last)
-		if !ok || unit == "" || d < 1 || d > longest {
+		if !ok || unit == "" || d < 1 || d > 3650*24*3600 {
 			return now, fmt.Errorf("%q is not a time that an order can last: 90s, 30m, 2h or 1d are, up to 3650d", last)
 		}
 		return second(now.Add(d.Duration())), nil
@@ -101,7 +97,7 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 func second(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
 
 // Send gives the order to the running daemon. Errors are those of instance.Socket.Order.
-func (r SetOrder) Send(ctx context.Context, s instance.Socket) (SetAnswer, error) {
+func (r SetOrder) Send(ctx context.Context, s instance.Socket) (answer SetAnswer, err error) {
 	words := url.Values{"virtual": {r.Virtual}, "server": {r.Real}, "order": {r.What()}, "why": {r.Why}}
 	if !r.Until.IsZero() {
 		words.Set("until", r.Until.Format(time.RFC3339))
@@ -109,8 +105,7 @@ func (r SetOrder) Send(ctx context.Context, s instance.Socket) (SetAnswer, error
 	if r.Force {
 		words.Set("force", "")
 	}
-	var answer SetAnswer
-	err := s.Order(ctx, OrderTimeout, "/set", words, &answer)
+	err = s.Order(ctx, OrderTimeout, "/set", words, &answer)
 	return answer, err
 }
 
@@ -128,16 +123,13 @@ func (r SetOrder) Record(ctx context.Context, i instance.Instance, plan *directo
 	}
 	r.By = userName(os.Geteuid())
 	now := plan.Snapshot()
-	meant, err := r.carryOut(now, all, i.Path)
-	if err != nil {
-		return answer, err
-	}
+	meant, err := r.carryOut(now, all, i.Path, orderFile(i.Files().Drain))
 	answer.Servers = inTable(now, meant)
-	return answer, orderFile(i.Files().Drain).write(all)
+	return answer, err
 }
 
-// carryOut changes the orders that hold, and returns for what. When it fails they are as before.
-func (r SetOrder) carryOut(now *director.Snapshot, all director.Orders, path string) ([]director.Backend, error) {
+// carryOut changes the orders that hold, records them, and returns for what.
+func (r SetOrder) carryOut(now *director.Snapshot, all director.Orders, path string, file orderFile) ([]director.Backend, error) {
 	meant, err := r.meant(now, all, path)
 	if err != nil {
 		return nil, err
@@ -153,24 +145,26 @@ func (r SetOrder) carryOut(now *director.Snapshot, all director.Orders, path str
 			all[p] = r.Order
 		}
 	}
+	if err := file.write(all); err != nil {
+		return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
+	}
 	return meant, nil
 }
 
+const howCalled = "a virtual service is called ADDRESS:PORT, as status has it, or by its mark"
+
 // meant is what the order is for. One for what the file lost can be undone.
 func (r SetOrder) meant(now *director.Snapshot, all director.Orders, path string) ([]director.Backend, error) {
-	const called = "a virtual service is called ADDRESS:PORT, as status has it, or by its mark"
 	found, why := now.Backends(r.Virtual, r.Real), fmt.Sprintf("%s has no real server %s", path, r.Real)
 	switch {
 	case r.Kind == director.Obey || r.Kind == director.Ready && r.Real == "":
-		if found, why = r.guarded(now); why == "" {
-			why = fmt.Sprintf("there is no virtual service %s; %s", r.name(), called)
-		}
+		found, why = r.guarded(now)
 	case r.Virtual != "":
-		why = fmt.Sprintf("%s has no virtual service %s with a real server %s; %s", path, r.Virtual, r.Real, called)
+		why = fmt.Sprintf("%s has no virtual service %s with a real server %s; %s", path, r.Virtual, r.Real, howCalled)
 	}
 	known := append(now.Aliases(found), found...)
-	for _, p := range all.Backends(r.Virtual, r.Real) {
-		if r.Kind == director.Ready && !slices.Contains(known, p) {
+	for _, p := range all.Sorted() {
+		if r.Kind == director.Ready && p.IsMeant(r.Virtual, r.Real) && !slices.Contains(known, p) {
 			found = append(found, p)
 		}
 	}
@@ -180,14 +174,13 @@ func (r SetOrder) meant(now *director.Snapshot, all director.Orders, path string
 	return found, nil
 }
 
-// name is the operator's for a virtual service.
-func (r SetOrder) name() string { return strings.TrimSpace(r.Virtual + " " + r.Real) }
-
-// guarded are the virtual services that the order to obey, or not any more, is for. Why says what keeps one from it.
+// guarded are the virtual services that the order to obey, or not any more, is for, and why it is for no other.
 func (r SetOrder) guarded(now *director.Snapshot) (found []director.Backend, why string) {
+	name := strings.TrimSpace(r.Virtual + " " + r.Real)
+	why = fmt.Sprintf("there is no virtual service %s; %s", name, howCalled)
 	for i := range now.Virtuals {
 		switch v := &now.Virtuals[i]; {
-		case r.name() != v.ID && r.name() != v.Name:
+		case name != v.ID && name != v.Name:
 		case v.Guard.Quota == 0:
 			why = v.ID + " has no keepserving: its checks have their way"
 		case r.Kind == director.Obey && v.Guard.Rests:
@@ -251,12 +244,9 @@ func (o *orders) give(ctx context.Context, r SetOrder, now *director.Snapshot) (
 		return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
 	}
 	all = all.At(time.Now())
-	meant, err := r.carryOut(now, all, o.d.Config.Path)
+	meant, err := r.carryOut(now, all, o.d.Config.Path, o.orderFile())
 	if err != nil {
 		return nil, err
-	}
-	if err := o.orderFile().write(all); err != nil {
-		return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
 	}
 	if err := o.pass(ctx, all); err != nil {
 		return nil, fmt.Errorf("the order is recorded; the director waits for the table: %w", err)

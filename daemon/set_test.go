@@ -155,7 +155,7 @@ func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 		all := director.Orders{{Virtual: id, Real: addr.String()}: {Kind: director.Maint}}
 		r, _ := NewSetOrder(what, "", "", "")
 		r.Real = "10.2.0.1"
-		meant, err := r.carryOut(now, all, "a.cf")
+		meant, err := r.carryOut(now, all, "a.cf", orderFile(filepath.Join(t.TempDir(), "drain")))
 		if len(meant) != 1 || meant[0].Real != "web:80" || len(all) != left || err != nil {
 			t.Errorf("%s: %v, %v, left %v", what, meant, err, all)
 		}

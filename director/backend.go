@@ -14,6 +14,11 @@ type Backend struct {
 // String is the name for people: 192.0.2.21:80 of tcp:192.0.2.1:80.
 func (b Backend) String() string { return strings.TrimPrefix(b.Real+" of "+b.Virtual, " of ") }
 
+// IsMeant reports whether an operator's words mean it: a server as by Snapshot.Backends; a virtual service by its name alone.
+func (b Backend) IsMeant(virtual, real string) bool {
+	return isNamed(b.Virtual, virtual) && isMeant(b.Real, real) || virtual == "" && b.Real == "" && isNamed(b.Virtual, real)
+}
+
 // Backends finds the servers that an operator means: real is address:port, address alone or the name, virtual an id,
 // address:port or mark; "" means any. One whose name has no address yet is not among them.
 func (now *Snapshot) Backends(virtual, real string) (found []Backend) {

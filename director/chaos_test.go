@@ -230,14 +230,18 @@ func (c *chaos) maintenance() {
 
 // obey lets the checks of some virtual services have their way.
 func (c *chaos) obey() {
-	ids := map[string]bool{}
+	all := Orders{}
 	for _, v := range virtuals {
+		o := Order{Kind: Obey, Since: time.Unix(time.Now().Unix(), 0).UTC()}
+		if c.coin() {
+			o.Until = o.Since.Add(time.Duration(1+c.rand.IntN(60)) * time.Second)
+		}
 		if c.rand.IntN(3) == 0 {
-			ids["tcp:"+v.String()] = true
+			all[Backend{Virtual: "tcp:" + v.String()}] = o
 		}
 	}
-	c.say("obey: %v", ids)
-	c.oracle.obey(ids)
+	c.say("obey: %v", all)
+	c.oracle.obey(all)
 	c.director.Order(c.t.Context(), c.oracle.given())
 }
 

@@ -242,8 +242,6 @@ func (d *Director) loop(ctx context.Context) {
 	retry := time.NewTimer(0)
 	defer drift.Stop()
 	defer retry.Stop()
-	ends := time.NewTimer(0)
-	defer ends.Stop()
 	pulse := time.NewTicker(cmp.Or(d.deps.Pulse, time.Hour))
 	defer pulse.Stop()
 	started, settled := sync.OnceFunc(func() { close(d.started) }), sync.OnceFunc(func() { close(d.settled) })
@@ -262,9 +260,6 @@ func (d *Director) loop(ctx context.Context) {
 		d.clock = time.Time{}
 		if wait, any := d.nextRetry(); any {
 			retry.Reset(wait)
-		}
-		if !d.orderEnd.IsZero() {
-			ends.Reset(min(time.Until(d.orderEnd), clockLook))
 		}
 		select {
 		case <-ctx.Done():
@@ -290,7 +285,6 @@ func (d *Director) loop(ctx context.Context) {
 		case <-d.leaving.look:
 			d.lookAtLeavers(ctx)
 		case <-retry.C:
-		case <-ends.C:
 		case <-pulse.C:
 			d.alive()
 		}

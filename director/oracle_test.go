@@ -236,9 +236,7 @@ func (o *oracle) given() Orders {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	all := maps.Clone(o.orders)
-	for id, since := range o.obeyed {
-		all[Backend{Virtual: id}] = Order{Kind: Obey, Since: since}
-	}
+	maps.Copy(all, o.obeyed)
 	return all
 }
 

@@ -13,15 +13,15 @@ import (
 type guardOracle struct {
 	held           map[spot]bool // found at rest: in service, though it fails
 	heldAndDrained map[spot]bool
-	gone           map[spot]bool        // the daemon took it out of service, and it did not pass since
-	rechecked      map[spot]bool        // a reload gave it other checks: whoever was held stays so until they have results
-	obeyed         map[string]time.Time // since when
-	putIn          map[spot]bool        // by hand, with a weight, while it had none: nobody who fails is held by that
-	troubled       time.Time            // something but a check changed what serves
+	gone           map[spot]bool // the daemon took it out of service, and it did not pass since
+	rechecked      map[spot]bool // a reload gave it other checks: whoever was held stays so until they have results
+	obeyed         Orders        // of which no end was seen
+	putIn          map[spot]bool // by hand, with a weight, while it had none: nobody who fails is held by that
+	troubled       time.Time     // something but a check changed what serves
 }
 
 func newGuardOracle() guardOracle {
-	return guardOracle{held: map[spot]bool{}, heldAndDrained: map[spot]bool{}, gone: map[spot]bool{}, obeyed: map[string]time.Time{}, putIn: map[spot]bool{}, rechecked: map[spot]bool{}}
+	return guardOracle{held: map[spot]bool{}, heldAndDrained: map[spot]bool{}, gone: map[spot]bool{}, obeyed: Orders{}, putIn: map[spot]bool{}, rechecked: map[spot]bool{}}
 }
 
 // guardQuiet is how long after trouble nobody counts who serves: until changes by hand are seen, and new checks have results.
@@ -46,17 +46,18 @@ func (o *oracle) quota(key ipvsctl.Key, s section) (rounded int) {
 	return quota
 }
 
-func (o *oracle) obey(ids map[string]bool) {
+// obey replaces the orders to obey.
+func (o *oracle) obey(all Orders) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	clear(o.obeyed)
-	for id := range ids {
-		o.obeyed[id] = time.Unix(time.Now().Unix(), 0).UTC()
-	}
+	o.obeyed = all
 }
 
 // mayObey reports whether the checks of a virtual service may have their way by order.
-func (o *oracle) mayObey(key ipvsctl.Key) bool { return !o.obeyed["tcp:"+key.Addr.String()].IsZero() }
+func (o *oracle) mayObey(key ipvsctl.Key) bool {
+	_, may := o.obeyed[Backend{Virtual: "tcp:" + key.Addr.String()}]
+	return may
+}
 
 // findHeld takes the servers for held that fail, are in the table as if they were up, and may be.
 func (o *oracle) findHeld(have ipvsctl.Table, now *Snapshot) {
@@ -64,7 +65,7 @@ func (o *oracle) findHeld(have ipvsctl.Table, now *Snapshot) {
 	clear(o.heldAndDrained)
 	for i := range now.Virtuals {
 		if v := &now.Virtuals[i]; !v.Guard.Obeys {
-			delete(o.obeyed, v.ID)
+			delete(o.obeyed, Backend{Virtual: v.ID})
 		}
 	}
 	for addr, s := range o.files[0] {

@@ -86,17 +86,6 @@ func (all Orders) At(now time.Time) Orders {
 	return held
 }
 
-// Backends finds what has an order and is meant by an operator: servers, as by Snapshot.Backends; with one word alone, also
-// a virtual service.
-func (all Orders) Backends(virtual, real string) (found []Backend) {
-	for _, at := range all.Sorted() {
-		if isNamed(at.Virtual, virtual) && isMeant(at.Real, real) || virtual == "" && at.Real == "" && isNamed(at.Virtual, real) {
-			found = append(found, at)
-		}
-	}
-	return found
-}
-
 // clockLook is how often the wall clock is looked at while an order has an end: somebody may set it.
 const clockLook = 10 * time.Second
 

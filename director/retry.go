@@ -73,8 +73,11 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 	v.retry = time.Now().Add(v.backoff)
 }
 
-// nextRetry is how long until a failed change is tried again.
+// nextRetry is how long until a failed change is tried again, or the clock looked at for the end of an order.
 func (d *Director) nextRetry() (wait time.Duration, any bool) {
+	if !d.orderEnd.IsZero() {
+		wait, any = max(min(time.Until(d.orderEnd), clockLook), 0), true
+	}
 	purges := d.purges
 	if d.marker.changing() {
 		purges = nil

@@ -1,8 +1,6 @@
 package director
 
 import (
-	"slices"
-
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -26,16 +24,11 @@ type Member struct {
 func (p *Plan) Services(virtual string) []Service {
 	var found []Service
 	for _, v := range p.virtuals {
-		if v.isMeant(virtual) {
+		if isNamed(v.cfg.ID, virtual) {
 			found = append(found, Service{Config: v.cfg, Key: v.key, Members: v.members()})
 		}
 	}
 	return found
-}
-
-// isMeant reports whether an operator's word for a virtual service means v.
-func (v *virtual) isMeant(word string) bool {
-	return slices.Contains([]string{"", v.cfg.ID, v.name}, word)
 }
 
 func (v *virtual) members() []Member {

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -134,16 +135,10 @@ func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 		return 0, "", false
 	}
 	n, err := strconv.ParseFloat(m[1], 64)
-	switch m[2] {
-	case "ms":
+	if m[2] == "ms" {
 		n /= 1000 // 0.1 is no number of a computer: this is the one that is written 0.1
-	case "m":
-		n *= 60
-	case "h":
-		n *= 3600
-	case "d":
-		n *= 24 * 3600
 	}
+	n *= cmp.Or(map[string]float64{"m": 60, "h": 3600, "d": 24 * 3600}[m[2]], 1)
 	return Seconds(n), m[2], err == nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,10 +49,8 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	if err != nil {
 		return exit{exitUsage, fmt.Errorf("%s: %w", c.verb, err)}
 	}
-	order.Real, order.Force = servers[len(servers)-1], c.force
-	if len(servers) == 2 {
-		order.Virtual = servers[0]
-	}
+	servers = append([]string{""}, servers...)[len(servers)-1:]
+	order.Virtual, order.Real, order.Force = servers[0], servers[1], c.force
 	answer, err := order.Send(ctx, c.socket())
 	if errors.Is(err, instance.ErrNoListener) || errors.Is(err, instance.ErrEnding) || errors.Is(err, instance.ErrNoAnswer) {
 		answer, err = recordOrder(ctx, c, order, err)
@@ -92,10 +91,7 @@ func recordOrder(ctx context.Context, c *call, order daemon.SetOrder, unanswered
 		return daemon.SetAnswer{}, err
 	}
 	answer, err := order.Record(ctx, c.instance(), l.Plan)
-	if err != nil {
-		return answer, err
-	}
-	return answer, unconfirmed(c, unanswered)
+	return answer, cmp.Or(err, unconfirmed(c, unanswered))
 }
 
 // unconfirmed is what is to be said of an order that is recorded and was not answered: nothing if our
@@ -125,28 +121,22 @@ func awaitIdle(ctx context.Context, c *call, servers []daemon.OrderedServer) err
 		return err
 	}
 	defer table.Close()
-	for end := time.Now().Add(c.timeout); ; {
-		left, err := established(ctx, table, servers)
-		if left == 0 || err != nil {
-			return err
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	for {
+		var left uint32
+		for _, s := range servers {
+			found, err := table.Counters(ctx, s.Key)
+			if err != nil {
+				return err
+			}
+			left += found[s.Addr].Active
 		}
-		if time.Now().After(end) {
-			return fmt.Errorf("connections are left after %v", c.timeout)
+		if left == 0 {
+			return nil
 		}
 		if !instance.Pause(ctx, idleInterval) {
-			return ctx.Err()
+			return fmt.Errorf("connections are left after %v", c.timeout)
 		}
 	}
-}
-
-// established counts the established connections of servers.
-func established(ctx context.Context, table *ipvsctl.Kernel, servers []daemon.OrderedServer) (n uint32, err error) {
-	for _, s := range servers {
-		found, err := table.Counters(ctx, s.Key)
-		if err != nil {
-			return 0, err
-		}
-		n += found[s.Addr].Active
-	}
-	return n, nil
 }
