@@ -10,7 +10,14 @@ import (
 // mailRules are who gets mail about each virtual service, as the configuration has it.
 func mailRules(cfg *parser.Config, plan *director.Plan) map[string]mail.Rule {
 	rules := map[string]mail.Rule{}
-	reals := plan.Destinations()
+	reals := map[string][]string{}
+	for _, s := range plan.Services("") {
+		for _, m := range s.Members {
+			if !m.Fallback {
+				reals[s.Config.ID] = append(reals[s.Config.ID], m.Dest.Addr.String())
+			}
+		}
+	}
 	for _, v := range cfg.Virtuals {
 		if v.Mail.To == "" {
 			continue

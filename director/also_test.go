@@ -50,9 +50,6 @@ pop 110: Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:110 NegotiateTi
 	if built != 12 || len(p.Checks()) != 12 || len(p.tasks) != 12 {
 		t.Errorf("%d checkers, %d checks, %d tasks", built, len(p.Checks()), len(p.tasks))
 	}
-	if got := fmt.Sprint(p.Services("")[0].Members[0].Checks); got != "[http 80 connect 81 https 443 ping external pop 110]" {
-		t.Errorf("a member has the checks %s", got)
-	}
 	equal, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n\talsocheck = connect\n", neverChecked)
 	if got := equal.Checks(); len(got) != 1 || got[0].Name != "connect" {
 		t.Errorf("a server with two equal checks has %v", got)

@@ -159,9 +159,6 @@ func TestServicesThatAnOperatorMeans(t *testing.T) {
 	if got := p.Snapshot().Backends("", "10.2.0.1"); len(got) != 2 {
 		t.Errorf("%v", got)
 	}
-	if got := p.Destinations(); len(got["tcp:10.1.0.1:80"]) != 2 || got["fwm:3"][0] != "10.2.0.1:80" {
-		t.Errorf("%v", got)
-	}
 }
 
 // A real server and the fallback server at one address: what is done there is the fallback server's while no real

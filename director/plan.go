@@ -88,17 +88,6 @@ func (p *Plan) Preview() ipvsctl.Table {
 	return t
 }
 
-// Destinations are the servers of each virtual service, by its id, as Event.Real names them.
-func (p *Plan) Destinations() map[string][]string {
-	names := make(map[string][]string, len(p.virtuals))
-	for _, v := range p.virtuals {
-		for _, s := range v.servers {
-			names[v.cfg.ID] = append(names[v.cfg.ID], s.dest.Addr.String())
-		}
-	}
-	return names
-}
-
 // Check is one check of a plan and where it is used.
 type Check struct {
 	Virtual, Real string

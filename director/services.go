@@ -16,7 +16,6 @@ type Service struct {
 type Member struct {
 	Name     string       // as configured: address:port, or host:port with resolve
 	Dest     ipvsctl.Dest // as it is in the table while it serves
-	Checks   []string     // the names of its checks, as in Check
 	Fallback bool
 }
 
@@ -34,11 +33,7 @@ func (p *Plan) Services(virtual string) []Service {
 func (v *virtual) members() []Member {
 	var list []Member
 	for _, s := range v.servers {
-		m := Member{Name: s.name(), Dest: s.dest}
-		for j := &s.first; j != nil; j = j.next {
-			m.Checks = append(m.Checks, v.checkName(s, j))
-		}
-		list = append(list, m)
+		list = append(list, Member{Name: s.name(), Dest: s.dest})
 	}
 	if v.fallback != nil {
 		list = append(list, Member{Name: v.fallbackName, Dest: *v.fallback, Fallback: true})

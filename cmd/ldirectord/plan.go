@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"ldirectord/director"
 	"ldirectord/fwmark"
@@ -25,7 +24,7 @@ func plan(ctx context.Context, c *call) error {
 		return err
 	}
 	ops := ipvsctl.Diff(have, l.Plan.Preview())
-	printOps(c, ops, l.Plan.Services(""))
+	printOps(c, ops)
 	for _, command := range rules {
 		fmt.Fprintln(c.out, command)
 	}
@@ -37,42 +36,22 @@ func plan(ctx context.Context, c *call) error {
 
 // printOps shows changes and when they are made. One that cannot be made is a comment, and what is within a
 // virtual service that cannot be set up is left out.
-func printOps(c *call, ops []ipvsctl.Op, planned []director.Service) {
-	services := map[ipvsctl.Key]director.Service{}
-	for _, s := range planned {
-		services[s.Key] = s
-	}
+func printOps(c *call, ops []ipvsctl.Op) {
 	missing := map[ipvsctl.Key]bool{}
 	for _, op := range ops {
-		err := op.Check()
+		err, when := op.Check(), ""
+		if op.Kind == ipvsctl.AddDest {
+			when = "   # after its first successful check"
+		}
 		switch {
 		case missing[op.Key]:
 		case err != nil:
 			missing[op.Key] = op.Kind == ipvsctl.AddService
 			fmt.Fprintf(c.out, "# not made: %s: %v\n", op, err)
 		default:
-			fmt.Fprintf(c.out, "%s%s\n", op, remark(op, services[op.Key]))
+			fmt.Fprintf(c.out, "%s%s\n", op, when)
 		}
 	}
-}
-
-// remark says when a change within a virtual service is made that is not made at once.
-func remark(op ipvsctl.Op, s director.Service) string {
-	switch {
-	case s.Config == nil: // it leaves the file
-	case op.Kind == ipvsctl.AddDest:
-		if len(s.Config.Checks()) > 1 {
-			for _, m := range s.Members {
-				if m.Dest.Addr == op.Dest.Addr && len(m.Checks) > 1 {
-					return "   # after the first success of " + strings.Join(m.Checks, ", ")
-				}
-			}
-		}
-		return "   # after its first successful check"
-	case op.Kind == ipvsctl.DelDest && s.Config.DrainTime > 0:
-		return fmt.Sprintf("   # one that leaves the file at a reload has %v to drain", s.Config.DrainTime.Duration())
-	}
-	return ""
 }
 
 // machine reads the table that the configuration would change, and which command lines of iptables its mark rules take.
