@@ -69,39 +69,31 @@ func (s *server) works() bool {
 	return state == checker.Up || state == checker.Unknown
 }
 
-// staysOn reports whether a server that moved away has not failed, and the new one is not up. In maintenance it is not
-// needed any more when the new one, in maintenance as well, passes its checks.
-func (s *server) staysOn() bool {
-	up := s.moved.state() == checker.Up || s.suspended() != "" && s.moved.verdict() == checker.Up
-	return s.works() && !up
+// isDone reports whether a server that moved away has failed, or is not needed any more: the new one is up. In maintenance
+// it is not when the new one, in maintenance as well, passes its checks.
+func (s *server) isDone() bool {
+	return s.moved != nil && (!s.works() || s.moved.state() == checker.Up || s.suspended() != "" && s.moved.verdict() == checker.Up)
 }
 
-// endMoved ends what moved away and has failed, or is not needed any more: the new one is up. With a draintime it drains.
+// endMoved ends what moved away and is done. With a draintime it drains.
 func (d *Director) endMoved() {
-	gone := map[*server]bool{}
+	ended := false
 	for _, v := range d.virtuals {
 		before := v.servers
-		if n := len(before); n == 0 || before[n-1].moved == nil {
+		if n := len(before); n == 0 || before[n-1].moved == nil || !slices.ContainsFunc(before, (*server).isDone) {
 			continue
 		}
-		var stay []*server
-		for _, s := range before {
-			if s.moved == nil || s.staysOn() {
-				stay = append(stay, s)
-			} else {
-				gone[s], v.dirty = true, true
-			}
-		}
-		v.servers, v.byAddr = stay, nil
+		v.servers, v.byAddr = slices.DeleteFunc(slices.Clone(before), (*server).isDone), nil
+		ended, v.dirty = true, true
 		if !d.standby {
 			v.sendOffAll(before)
 		}
 	}
-	if len(gone) == 0 {
+	if !ended {
 		return
 	}
 	for _, c := range d.checks {
-		c.users = slices.DeleteFunc(c.users, func(x backendRef) bool { return gone[x.s] })
+		c.users = slices.DeleteFunc(c.users, func(x backendRef) bool { return x.s.isDone() })
 	}
 	d.recordLeavers()
 	d.runChecks(d.tasks)
@@ -125,19 +117,22 @@ func (d *Director) runChecks(tasks []*checker.Task) {
 // orderAmong is the order for a server, by either of its names: it may have been given while resolve was not in the file,
 // or before the server moved.
 func (s *server) orderAmong(v *virtual, orders Orders) Order {
-	return cmp.Or(orders[Backend{v.cfg.ID, s.name()}], orders[Backend{v.cfg.ID, s.alias()}])
+	name, other := s.names()
+	return cmp.Or(orders[Backend{v.cfg.ID, name}], orders[Backend{v.cfg.ID, other}])
 }
 
-// alias is the name besides its own by which orders may mean a server: its address or its host; "" for none.
-func (s *server) alias() string {
-	switch named := s.named(); {
-	case named == nil:
-		return ""
-	case s.followed():
-		return s.real.Addr.String()
-	default:
-		return s.hostPort()
+// names are how a server is called, as the file does and with the configured port, and the other name by which orders may
+// mean it: its address or its host; "" for none.
+func (s *server) names() (name, other string) {
+	addr, named := s.real.Addr.String(), s.named()
+	if named == nil {
+		return addr, ""
 	}
+	host := named.Host + ":" + strconv.Itoa(int(s.real.Addr.Port()))
+	if s.followed() {
+		return host, addr
+	}
+	return addr, host
 }
 
 // named is the host name that leads to a server, or did until the server moved; nil where the file has an address.
@@ -146,10 +141,6 @@ func (s *server) named() *parser.Named {
 		return s.moved.real.Named
 	}
 	return s.real.Named
-}
-
-func (s *server) hostPort() string {
-	return s.named().Host + ":" + strconv.Itoa(int(s.real.Addr.Port()))
 }
 
 // host is the host name by which the file calls a server that may move, or has moved; "" for others.

@@ -209,13 +209,14 @@ func (v *virtual) describeServers(list []ServerSnapshot) {
 
 // describe fills in what is known of a server.
 func (v *virtual) describe(now *ServerSnapshot, s *server) {
-	now.Real, now.Addr, now.Weight = s.name(), s.dest.Addr, int(s.dest.Weight)
+	now.Real, now.Alias = s.names()
+	now.Addr, now.Weight = s.dest.Addr, int(s.dest.Weight)
 	now.Address, now.Moved = s.address(), s.moved != nil
 	worst := s.worst()
 	now.State, now.Since, now.Streak = s.stateName(), s.since, worst.health.Streak
 	now.Up, now.Held = s.state() == checker.Up && !s.held && !s.drained(), s.held && !s.drained()
 	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained()
-	now.Order, now.Note, now.Alias = s.order, s.note(), s.alias()
+	now.Order, now.Note = s.order, s.note()
 	if now.Moved {
 		now.Note = strings.TrimSuffix("its name has another address; it serves until that one is up, or it fails; "+now.Note, "; ")
 	}

@@ -77,12 +77,10 @@ type server struct {
 	counted bool             // … if it had the server and counts
 }
 
-// name is how orders, the status and metrics call a server: as the file does, with the configured port.
+// name is how orders, the status and metrics call a server.
 func (s *server) name() string {
-	if s.followed() {
-		return s.hostPort()
-	}
-	return s.real.Addr.String()
+	name, _ := s.names()
+	return name
 }
 
 // label is how the log calls a server: by its name, with the address beside it.

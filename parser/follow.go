@@ -16,25 +16,25 @@ const (
 	ofVirtual                  // a virtual service, whose address stays as well
 )
 
-// note notes what a text is used for, if it is a name. Only names that may be looked up again need it.
-func (n *names) note(text string, ipv6 bool, r role) {
-	if key := (hostName{text, ipv6}); n.stay && n.hosts[key] != nil {
-		n.roles[key] |= r
+// note notes what texts are used for, those of them that are names. Only names that may be looked up again need it.
+func (n *names) note(ipv6 bool, r role, texts ...string) {
+	if !n.stay {
+		return
+	}
+	for _, text := range texts {
+		n.host(text, ipv6)
+		if key := (hostName{text, ipv6}); n.hosts[key] != nil {
+			n.roles[key] |= r
+		}
 	}
 }
 
-func (n *names) noteReal(line *realLine, ipv6 bool) {
-	if !n.stay || line.first == "" {
-		return
+// role is what the names of a line are used for.
+func (r *realLine) role() role {
+	if r.last != "" {
+		return ofRange
 	}
-	r := ofReal
-	if line.last != "" {
-		r = ofRange
-	}
-	for _, text := range line.hosts() {
-		n.host(text, ipv6)
-		n.note(text, ipv6, r)
-	}
+	return ofReal
 }
 
 // follows reports whether a name is looked up again.

@@ -43,7 +43,7 @@ func (r *reader) address(s *section, protocol Protocol) (none netip.AddrPort) {
 	}
 	at, port := s.order(headerNames), r.names.port(s.port, string(protocol))
 	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.ipv6)
-	r.names.note(s.host, s.ipv6, ofVirtual)
+	r.names.note(s.ipv6, ofVirtual, s.host)
 	if !ok || !r.hasNumber(at, badVirtualAddress, s.line, s.port, port) {
 		return none
 	}
@@ -114,7 +114,7 @@ func (r *reader) fallbackServer(at order, f *fallbackLine, ipv6 bool, port looku
 // servers makes the real servers of a line: one, or those of a range.
 func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	at := s.order(realNames)
-	r.names.noteReal(line, s.ipv6)
+	r.names.note(s.ipv6, line.role(), line.hosts()...)
 	if r.opts.Wait && line.problem == nil {
 		if waiting, ok := r.waiting(at, line, s.ipv6); ok {
 			v.Waiting = append(v.Waiting, waiting)
