@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,7 @@ func TestKernelLongGuard(t *testing.T) {
 		g.keep(keep)
 		g.unplugged(keep)
 	}
+	g.recoveries()
 	g.report()
 }
 
@@ -37,9 +39,10 @@ func TestKernelLongGuard(t *testing.T) {
 type guardLab struct {
 	*lab
 	*traffic
-	path string
-	webs map[string]*web
-	rows []*guardRow
+	path  string
+	every string // checkinterval
+	webs  map[string]*web
+	rows  []*guardRow
 }
 
 // guardRow is a time, and what the client may see in it.
@@ -54,7 +57,7 @@ func (g *guardLab) settings(keep string) string {
 	for _, name := range all {
 		fmt.Fprintf(&reals, "        real = %s masq\n", address(name))
 	}
-	return g.config(fmt.Sprintf(`checkinterval = 1
+	return g.config(fmt.Sprintf(`checkinterval = %s
 negotiatetimeout = 2
 cleanstop = no
 keepserving = %s
@@ -64,7 +67,7 @@ virtual = %s:80
         request = "check"
         receive = "OK"
         scheduler = rr
-`, keep, natVIP, reals.String()))
+`, cmp.Or(g.every, "1"), keep, natVIP, reals.String()))
 }
 
 func (g *guardLab) keep(keep string) {
@@ -137,6 +140,55 @@ func (g *guardLab) misread(keep string) {
 	}
 	g.areIn(all...)
 	g.close(r)
+}
+
+// recoveries: all four answer 500 to checks, in orders of their own, and are well again in each order that there is. At each
+// step the table has who is well, and of the others only as many as make two.
+func (g *guardLab) recoveries() {
+	g.every = "100ms"
+	g.keep("50%")
+	r := g.begin("all four answer 500 to checks, and are well again in each of 24 orders", "50%", 0)
+	orders := permutations(all)
+	for i, order := range orders {
+		for _, name := range orders[7*i%len(orders)] {
+			g.webs[name].set(misread)
+			time.Sleep(50 * time.Millisecond)
+		}
+		g.awaitServers(2)
+		for n := range order {
+			g.webs[order[n]].set(well)
+			g.areIn(order[:n+1]...)
+			g.awaitServers(max(2, n+1))
+		}
+	}
+	g.close(r)
+}
+
+// awaitServers waits until the table has a number of servers, and sees that it stays so for two checks.
+func (g *guardLab) awaitServers(n int) {
+	g.t.Helper()
+	for end := time.Now().Add(2 * bound); len(g.isIn()) != n; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			g.t.Fatalf("in service %v, want %d", g.isIn(), n)
+		}
+	}
+	time.Sleep(220 * time.Millisecond)
+	if in := g.isIn(); len(in) != n {
+		g.t.Errorf("in service %v, and no longer %d", in, n)
+	}
+}
+
+// permutations are all orders of some names.
+func permutations(names []string) (orders [][]string) {
+	if len(names) == 0 {
+		return [][]string{nil}
+	}
+	for i, first := range names {
+		for _, rest := range permutations(slices.Delete(slices.Clone(names), i, i+1)) {
+			orders = append(orders, append([]string{first}, rest...))
+		}
+	}
+	return orders
 }
 
 // killed: the daemon is killed meanwhile, and started again.
