@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -28,12 +29,14 @@ func TestKernelLongRemovals(t *testing.T) {
 	l.wholePool()
 	l.withKernelSettings()
 	l.atOnce()
+	l.namesMove()
 }
 
 // leavingLab is the lab of those rows. Each kind of client has a virtual service of its own.
 type leavingLab struct {
 	*lab
-	path string
+	path  string
+	hosts string // the machine's
 }
 
 // The virtual services by their ports.
@@ -50,6 +53,10 @@ var leavingPorts = []string{keepAlivePort, endlessPort, datagramPort, returnPort
 
 func newLeavingLab(t *testing.T) *leavingLab {
 	l := &leavingLab{lab: newLabOf(t, 4)}
+	l.hosts = filepath.Join(l.dir, "hosts")
+	l.lead("192.0.2.21")
+	l.sh("mount --bind %s /etc/hosts # before the daemon has mounts of its own", l.hosts)
+	t.Cleanup(func() { l.sh("umount /etc/hosts") })
 	l.sh("ip netns exec %sdir ipvsadm --set 0 1 2 # seconds: closed connections, datagrams", l.prefix)
 	for _, ns := range all {
 		w := l.webOn(ns, keepAlivePort)
@@ -60,6 +67,13 @@ func newLeavingLab(t *testing.T) *leavingLab {
 		l.datagrams(ns, net.JoinHostPort(drVIP, datagramPort), func([]byte) []byte { return []byte(ns) })
 	}
 	return l
+}
+
+// lead makes the name app.example lead to an address. It writes the file itself, so that the daemon's mount has it.
+func (l *leavingLab) lead(address string) {
+	if err := os.WriteFile(l.hosts, []byte("127.0.0.1 localhost\n"+address+" app.example\n"), 0o644); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // pool writes a file with these servers; the daemon reads it.
@@ -406,4 +420,39 @@ func (l *leavingLab) atOnce() {
 	if lost == 0 {
 		l.t.Error("without draintime nothing was lost: the rows say nothing")
 	}
+}
+
+// namesMove: a name of the file gets another address under clients that keep connections, then one where nobody answers, and
+// then the first one again.
+func (l *leavingLab) namesMove() {
+	l.path = l.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nresolve = 1\ndraintime = %d\nvirtual = %s:%s\n\tscheduler = rr\n"+
+		"\treal = app.example:80 gate\n\treal = 192.0.2.22:80 gate\n\tchecktype = connect\n", drainTime/time.Second, drVIP, keepAlivePort))
+	l.run(0, l.path, "reload")
+	l.untilLeft(2*drainTime, []string{keepAlivePort}, "rs1", "rs2")
+	kept := &leavingClients{}
+	for range 6 {
+		kept.kept = append(kept.kept, l.asks(50*time.Millisecond, keepingAlive()))
+	}
+	defer func() {
+		for _, k := range kept.kept {
+			k.end()
+		}
+	}()
+	time.Sleep(time.Second)
+	began := time.Now()
+	l.lead("192.0.2.23")
+	l.until(5*time.Second, "-r 192.0.2.23:80 -g -w 1", "-r 192.0.2.21:80 -g -w 0")
+	l.t.Logf("a name that moves: the new server is in after %v", time.Since(began))
+	l.t.Logf("… the old one is out after %v", l.untilLeft(drainTime, []string{keepAlivePort}, "rs2", "rs3"))
+	l.lead("192.0.2.99")
+	time.Sleep(6 * time.Second)
+	l.untilLeft(0, []string{keepAlivePort}, "rs2", "rs3")
+	l.lead("192.0.2.23")
+	time.Sleep(3 * time.Second)
+	l.untilLeft(0, []string{keepAlivePort}, "rs2", "rs3")
+	requests, lost, failure := kept.keptLost(began)
+	if lost > 0 || requests < 100 {
+		l.t.Errorf("a name that moves: %d of %d requests lost: %s", lost, requests, failure)
+	}
+	l.t.Logf("a name that moves: %d of %d requests lost", lost, requests)
 }
