@@ -142,12 +142,12 @@ func (g *guardLab) misread(keep string) {
 	g.close(r)
 }
 
-// recoveries: all four answer 500 to checks, in orders of their own, and are well again in each order that there is. At each
-// step the table has who is well, and of the others only as many as make two.
+// recoveries: all four answer 500 to checks, in orders of their own, and are healthy again in each order that there is. At each
+// step the table has who is healthy, and of the others only as many as make two.
 func (g *guardLab) recoveries() {
 	g.every = "100ms"
 	g.keep("50%")
-	r := g.begin("all four answer 500 to checks, and are well again in each of 24 orders", "50%", 0)
+	r := g.begin("all four answer 500 to checks, and are healthy again in each of 24 orders", "50%", 0)
 	orders := permutations(all)
 	for i, order := range orders {
 		for _, name := range orders[7*i%len(orders)] {
