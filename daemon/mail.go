@@ -5,6 +5,7 @@ import (
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
 	"ldirectord/parser"
+	"ldirectord/printable"
 )
 
 // mailRules are who gets mail about each virtual service, as the configuration has it.
@@ -24,7 +25,7 @@ func mailRules(cfg *parser.Config, plan *director.Plan) map[string]mail.Rule {
 		}
 		rule := mail.Rule{
 			To: v.Mail.To, From: cfg.Global.EmailAlertFrom, SMTP: v.Mail.SMTP, Freq: v.Mail.Freq.Duration(),
-			ServiceName: v.ServiceName, Comment: v.Comment, Reals: reals[v.ID],
+			Why: "ldirectord " + printable.ShellWord(cfg.Name) + " why", ServiceName: v.ServiceName, Comment: v.Comment, Reals: reals[v.ID],
 		}
 		for bit, status := range map[parser.MailStatus]notify.Status{
 			parser.MailStarting: notify.StatusStarting, parser.MailRunning: notify.StatusRunning,

@@ -43,6 +43,7 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 		if why := s.suspended(); why != "" {
 			e.Reason = "maintenance: " + why
 		}
+		d.addDetails(v, s, e)
 	}
 	down := s != nil && s.state() == checker.Down
 	e.Real = op.Dest.Addr.String()
@@ -67,6 +68,25 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 		if s == nil && !e.Fallback {
 			e.Kind, e.Text = notify.Purged, fmt.Sprintf("Purged real server (%s): %s (%s)", v.tag, table, v.name)
 		}
+	}
+}
+
+// addDetails adds what a mail says of a server besides. The servers are counted once for all events of a moment.
+func (d *Director) addDetails(v *virtual, s *server, e *notify.Event) {
+	if v.cfg.Mail.To == "" {
+		return
+	}
+	if now := d.now(); !v.leftAt.Equal(now) {
+		v.left, v.leftAt = 0, now
+		for _, s := range v.servers {
+			if v.serves(s) {
+				v.left++
+			}
+		}
+	}
+	e.Name, e.Left, e.Servers = s.name(), v.left, v.size()
+	if s.before != "" && s.before != "unknown" {
+		e.Before, e.Lasted = s.before, s.lasted
 	}
 }
 

@@ -314,7 +314,11 @@ func (s *scenario) newJournal() *notify.Journal {
 		s.mu.Lock()
 		s.kinds[e.Kind]++
 		s.mu.Unlock()
-		s.say("log: " + e.Text)
+		mailed := ""
+		if e.Servers > 0 {
+			mailed = fmt.Sprintf(" [%s; %s for %v before; %d of %d left]", e.Name, e.Before, e.Lasted.Round(time.Second), e.Left, e.Servers)
+		}
+		s.say("log: " + e.Text + mailed)
 	})
 }
 

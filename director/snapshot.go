@@ -287,6 +287,7 @@ func (d *Director) observe() {
 
 func (s *server) observe(now time.Time) {
 	if name := s.stateName(); name != s.shown {
+		s.before, s.lasted = s.shown, now.Sub(s.since)
 		s.shown, s.since = name, now
 	}
 }
@@ -300,7 +301,8 @@ func (v *virtual) keepHistory(was *virtual) {
 	}
 	for _, s := range v.servers {
 		if old := before[s.real.Addr]; old != nil {
-			s.shown, s.since, s.tally, s.carries, s.counted, s.past = old.shown, old.since, old.tally, old.carries, old.counted, old.past
+			s.shown, s.since, s.before, s.lasted = old.shown, old.since, old.before, old.lasted
+			s.tally, s.carries, s.counted, s.past = old.tally, old.carries, old.counted, old.past
 			if old.dest.Addr == s.dest.Addr && s.first.task != nil {
 				s.held, s.entered, s.kept = old.held, old.entered, old.entered && was.serves(old)
 			}

@@ -43,6 +43,8 @@ type virtual struct {
 	refused          string        // why the table refused the last change; "" when it did not
 
 	took       Durations // of the checks of its servers
+	left       int       // servers in service …
+	leftAt     time.Time // … when they were last counted, for a mail
 	unjudgedAt time.Time // when it was last reported that an answer of one can't be judged
 
 	obeys     bool      // by the operator's order checks may take out every server
@@ -68,10 +70,12 @@ type server struct {
 	entered      bool   // it has a weight in the table, and nothing said since that it must not
 	kept         bool   // in service since before it was unknown
 
-	shown string    // the state as others see it …
-	since time.Time // … and since when
-	tally Tally
-	past  history.History
+	shown  string    // the state as others see it …
+	since  time.Time // … and since when
+	before string    // the state before that …
+	lasted time.Duration
+	tally  Tally
+	past   history.History
 
 	carries ipvsctl.Counters // when the table was read the last time …
 	counted bool             // … if it had the server and counts

@@ -90,4 +90,11 @@ type Event struct {
 	Weight   int    // after the change; meaningful for Added and Restored
 	Text     string
 	Reason   string // for a person: what the check or the kernel said
+
+	// What a mail adds about a real server.
+	Name    string        // as commands call it; "" for a fallback server
+	Before  string        // its state before; "" when it had none that says something …
+	Lasted  time.Duration // … and how long that lasted
+	Left    int           // how many servers of the virtual service are in service now …
+	Servers int           // … of how many; 0: that is not counted
 }

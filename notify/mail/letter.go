@@ -34,7 +34,7 @@ type letter struct {
 	id, fromLine, toLine, subject, reason, body string
 }
 
-// newLetter writes the mail about an event, with the subject and body of the Perl, and why a server was removed.
+// newLetter writes the mail about an event, with the subject and the first lines of the Perl, and then what those do not say.
 func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
@@ -58,7 +58,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 	}
 	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\nDaemon-Status: %s\n", host, l.subject, e.Status)
 	if down := e.Kind == notify.Deleted || e.Kind == notify.Quiescent; down && e.Reason != "" {
-		l.reason = plain(e.Reason) // in the header: programs that read the body know the Perl's
+		l.reason = plain(e.Reason) // in the header as well: for programs
 	}
 	var details string
 	if rule.ServiceName != "" {
@@ -70,7 +70,31 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 	if details != "" {
 		l.body += "\n" + details + "\n"
 	}
+	if more := further(rule, e); more != "" {
+		l.body += "\n" + more
+	}
 	return l
+}
+
+// further is what the Perl's mail does not say, a line each.
+func further(rule Rule, e notify.Event) (lines string) {
+	if e.Reason != "" {
+		label := "Reason"
+		if e.Kind == notify.Added || e.Kind == notify.Restored {
+			label = "Last failure"
+		}
+		lines += label + ": " + plain(e.Reason) + "\n"
+	}
+	if e.Before != "" {
+		lines += fmt.Sprintf("State before: %s for %v\n", e.Before, e.Lasted.Round(time.Second))
+	}
+	if e.Servers > 0 {
+		lines += fmt.Sprintf("Servers in service: %d of %d\n", e.Left, e.Servers)
+	}
+	if e.Name != "" {
+		lines += plain("To look further: "+rule.Why+" "+e.Virtual+" "+e.Name) + "\n"
+	}
+	return lines
 }
 
 // box names the queue of a letter. Letters to the same people by the same server wait for one another.

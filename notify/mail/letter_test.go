@@ -33,18 +33,34 @@ func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
 	}
 }
 
-// A mail says in its header why a server is down: the body is the Perl's.
-func TestAMailSaysWhyAServerIsDown(t *testing.T) {
-	const why = "\nX-Ldirectord-Reason: connect: connection refused x\n\n"
-	for kind, want := range map[notify.Kind]bool{notify.Deleted: true, notify.Quiescent: true, notify.Restored: false} {
-		l := newLetter(Rule{To: "a@example.net"}, notify.Event{Kind: kind, Status: notify.StatusRunning, Reason: "connect: connection refused\nx"}, "what")
-		if strings.Contains(l.text(), why) != want || strings.Contains(l.body, "refused") {
-			t.Errorf("%s: %q", kind, l.text())
+// A mail says why, how long it was otherwise, who is left and where to look: after the Perl's lines, and the reason of a
+// failure in its header.
+func TestAMailSaysMoreThanThePerls(t *testing.T) {
+	const perls = "\nLog-Message: what\nDaemon-Status: running\n"
+	const header = "\nX-Ldirectord-Reason: connect: connection refused x\n\n"
+	rule := Rule{To: "a@example.net", Why: "ldirectord 'www.cf' why"}
+	for _, c := range []struct {
+		event notify.Event
+		want  string
+	}{
+		{notify.Event{Kind: notify.Deleted, Reason: "connect: connection refused\nx", Virtual: "tcp:192.0.2.1:80", Name: "192.0.2.21:80",
+			Before: "up", Lasted: 3*time.Hour + 400*time.Millisecond, Left: 1, Servers: 3},
+			"\nReason: connect: connection refused x\nState before: up for 3h0m0s\nServers in service: 1 of 3\nTo look further: ldirectord 'www.cf' why tcp:192.0.2.1:80 192.0.2.21:80\n"},
+		{notify.Event{Kind: notify.Quiescent, Reason: "connect: connection refused\nx", Servers: 3}, "\nReason: connect: connection refused x\nServers in service: 0 of 3\n"},
+		{notify.Event{Kind: notify.Restored, Reason: "connect: connection refused\nx"}, "\nLast failure: connect: connection refused x\n"},
+		{notify.Event{Kind: notify.Added, Reason: "refused"}, "\nLast failure: refused\n"},
+		{notify.Event{Kind: notify.Drained, Before: "up", Lasted: time.Second}, "\nState before: up for 1s\n"},
+		{notify.Event{Kind: notify.Deleted}, ""},
+	} {
+		c.event.Status = notify.StatusRunning
+		l := newLetter(rule, c.event, "what")
+		if !strings.HasSuffix(l.text(), perls+c.want) {
+			t.Errorf("%+v: %s", c.event, l.text())
 		}
-	}
-	l := newLetter(Rule{To: "a@example.net"}, notify.Event{Kind: notify.Deleted, Status: notify.StatusRunning}, "what")
-	if strings.Contains(l.text(), "Reason") {
-		t.Errorf("without a reason: %q", l.text())
+		failed := (c.event.Kind == notify.Deleted || c.event.Kind == notify.Quiescent) && c.event.Reason != ""
+		if strings.Contains(l.text(), header) != failed {
+			t.Errorf("%+v: %s", c.event, l.text())
+		}
 	}
 }
 

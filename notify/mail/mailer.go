@@ -22,6 +22,7 @@ type Rule struct {
 	Statuses    []notify.Status // emailalertstatus: the states of the daemon in which mail is sent
 	ServiceName string          // servicename: in front of the subject, and in the body
 	Comment     string          // comment: in the body
+	Why         string          // the command that tells more of a server, without the virtual service and the server
 	Reals       []string        // the real servers by the names of Event.Real; nil when that is not known
 }
 
@@ -36,7 +37,7 @@ type Mailer struct {
 
 	mu     sync.Mutex // guards what follows
 	rules  map[string]Rule
-	down   map[downServer]time.Time // when the last mail about it was due
+	down   map[downServer]reminder
 	timer  *time.Timer
 	due    time.Time // when the timer fires; zero when nothing is due
 	closed bool
@@ -45,11 +46,17 @@ type Mailer struct {
 // downServer is a real server that is down, by the names of its Event.
 type downServer struct{ virtual, real string }
 
+// reminder is what a mail about a server that stays down says.
+type reminder struct {
+	about  notify.Event
+	mailed time.Time // when the last mail about it was due
+}
+
 // New returns a mailer without rules. It calls report for each mail that is to be sent (Mailing), and when mail fails and
 // works again (MailFailed, MailRecovered). Report is called from several goroutines; it must not block or call the
 // Mailer. Close ends it.
 func New(report func(notify.Event)) *Mailer {
-	return &Mailer{report: report, out: newOutbox(report), down: map[downServer]time.Time{}}
+	return &Mailer{report: report, out: newOutbox(report), down: map[downServer]reminder{}}
 }
 
 // Set replaces the rules, by Event.Virtual. Reminders of servers that are still configured continue, at the new
@@ -77,7 +84,7 @@ func (m *Mailer) Notify(e notify.Event) {
 		m.mail(e)
 	case notify.Quiescent, notify.Deleted:
 		if !e.Fallback {
-			m.remember(downServer{e.Virtual, e.Real}, e.Time)
+			m.remember(downServer{e.Virtual, e.Real}, e)
 		}
 		m.mail(e)
 	case notify.Unjudged, notify.OrderEnded, notify.GuardHolds, notify.GuardOver:
@@ -132,8 +139,9 @@ func (m *Mailer) send(e notify.Event, l *letter) {
 	}
 }
 
-func (m *Mailer) remember(s downServer, at time.Time) {
-	m.down[s] = at
+func (m *Mailer) remember(s downServer, e notify.Event) {
+	about := notify.Event{Status: notify.StatusRunning, Virtual: s.virtual, Real: s.real, Reason: e.Reason, Name: e.Name}
+	m.down[s] = reminder{about, e.Time}
 	m.schedule(s)
 }
 
@@ -145,7 +153,7 @@ func (m *Mailer) forget(s downServer) {
 // schedule sets the timer for the next reminder of a server, unless it fires earlier.
 func (m *Mailer) schedule(s downServer) {
 	freq := m.rules[s.virtual].Freq
-	at := m.down[s].Add(freq)
+	at := m.down[s].mailed.Add(freq)
 	if m.closed || freq <= 0 || !m.due.IsZero() && !at.Before(m.due) {
 		return
 	}
@@ -168,20 +176,20 @@ func (m *Mailer) remind() {
 	now := time.Now()
 	for _, s := range slices.SortedFunc(maps.Keys(m.down), compareDown) {
 		rule := m.rules[s.virtual]
-		if rule.Freq > 0 && !m.down[s].Add(rule.Freq).After(now) {
-			m.down[s] = now
-			m.remindOf(s, rule, now)
+		if r := m.down[s]; rule.Freq > 0 && !r.mailed.Add(rule.Freq).After(now) {
+			r.mailed, r.about.Time = now, now
+			m.down[s] = r
+			m.remindOf(s, rule, r.about)
 		}
 		m.schedule(s)
 	}
 }
 
-func (m *Mailer) remindOf(s downServer, rule Rule, now time.Time) {
+func (m *Mailer) remindOf(s downServer, rule Rule, e notify.Event) {
 	if !rule.mails(notify.StatusRunning) {
 		return
 	}
 	_, address, _ := strings.Cut(s.virtual, ":")
-	e := notify.Event{Time: now, Status: notify.StatusRunning, Virtual: s.virtual, Real: s.real}
 	l := newLetter(rule, e, fmt.Sprintf("Inaccessible real server: %s (%s)", s.real, address))
 	l.reminds = s
 	m.send(e, l)
