@@ -191,10 +191,12 @@ func BenchmarkReload(b *testing.B) {
 	}
 }
 
-// BenchmarkTenThousandLeave has all servers of a virtual service replaced by another one, and put back: they drain at first.
+// BenchmarkTenThousandLeave has all servers of a virtual service replaced by another one, put back while they drain, and
+// replaced again until they have gone from the table.
 func BenchmarkTenThousandLeave(b *testing.B) {
 	j := notify.NewJournal()
-	d := New(Deps{Table: ipvsctl.NewMemory(nil), Journal: j, Hooks: notify.NewHooks(j)})
+	table := ipvsctl.NewMemory(nil)
+	d := New(Deps{Table: table, Journal: j, Hooks: notify.NewHooks(j)})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	file := func(real string) *Plan {
@@ -204,12 +206,27 @@ func BenchmarkTenThousandLeave(b *testing.B) {
 	<-d.Settled()
 	var took time.Duration
 	for b.Loop() {
-		for _, p := range []*Plan{file("10.2.0.1:80"), file("10.1.0.0->10.1.39.15:80")} {
+		all, one := "10.1.0.0->10.1.39.15:80", "10.2.0.1:80"
+		for _, p := range []*Plan{file(one), file(all), file(one)} {
 			before := cpuTime()
 			if err := d.Reload(ctx, p); err != nil {
 				b.Fatal(err)
 			}
 			took += cpuTime() - before
+		}
+		before := cpuTime()
+		for left := 0; left != 1; time.Sleep(100 * time.Millisecond) {
+			have, err := table.Read(ctx)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, s := range have {
+				left = len(s.Dests)
+			}
+		}
+		took += cpuTime() - before
+		if err := d.Reload(ctx, file(all)); err != nil {
+			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(took.Microseconds())/1000/float64(b.N), "cpu-ms")
