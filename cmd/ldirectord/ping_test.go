@@ -1,0 +1,29 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Where pings are forbidden, check says so at the line that pings, and nothing in a file without one. A new network has
+// nobody in net.ipv4.ping_group_range.
+func TestCheckSaysThatPingsAreForbidden(t *testing.T) {
+	within := []string{"-n", "setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"}
+	if err := exec.Command("unshare", append(within, "true")...).Run(); err != nil {
+		t.Skipf("only root can take the right to send pings away here, by unshare and setpriv: %v", err)
+	}
+	const file = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
+	for further, want := range map[string]bool{"": false, "\talsocheck = ping\n": true} {
+		path := filepath.Join(t.TempDir(), "ld.cf")
+		if err := os.WriteFile(path, []byte(file+further), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("unshare", append(within, program(t), path, "check")...).CombinedOutput()
+		if got := strings.Contains(string(out), "ld.cf:4:14: warning: this user may send no pings here"); err != nil || got != want {
+			t.Errorf("%q: %v\n%s", further, err, out)
+		}
+	}
+}
