@@ -61,6 +61,7 @@ func (c *conn) openTLS(cfg *tls.Config) (*overTLS, error) {
 	err := handshake(c.above.Conn)
 	if err == nil {
 		c.watch.mark(MarkTLS)
+		c.watch.certified(c.above.Conn)
 	}
 	if c.watch.isTaped() {
 		c.watch.remark("%s", tlsFacts(c.above.ConnectionState()))
@@ -75,6 +76,7 @@ type watch struct {
 	began time.Time
 	done  [Marks]atomic.Uint32 // as Stages
 	tape  *transcript.Tape     // nil: nobody wants to read what is said
+	ends  atomic.Int64         // as Result.CertEnd
 }
 
 // watching returns the context of a check that begins.
@@ -119,8 +121,16 @@ func (w *watch) remark(format string, args ...any) {
 	}
 }
 
+// certified notes when the server's certificate ends: that of the first server, where a redirect leads to others.
+func (w *watch) certified(t *tls.Conn) {
+	if shown := t.ConnectionState().PeerCertificates; w != nil && len(shown) > 0 {
+		w.ends.CompareAndSwap(0, shown[0].NotAfter.Unix())
+	}
+}
+
 // conclude gives the result of the check its stages.
 func (w *watch) conclude(r *Result) {
+	r.CertEnd = w.ends.Load()
 	for m := range w.done {
 		r.Stages[m] = w.done[m].Load()
 	}

@@ -31,6 +31,8 @@ type Result struct {
 	Took time.Duration
 	// Stages are when each stage was done.
 	Stages Stages
+	// CertEnd is when the certificate ends that the server showed, in seconds since the epoch; 0 where it showed none.
+	CertEnd int64
 }
 
 // conclusive reports whether the result says something about the server.

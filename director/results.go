@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -24,6 +25,7 @@ func (d *Director) results(updates []checker.Update) {
 		for _, x := range c.users {
 			x.s.tally.count(u.Result)
 			x.v.took.count(u.Result.Took)
+			x.v.stages.count(&u.Result.Stages)
 		}
 		d.warnOnce(c, u.Result)
 		if u.Result.Local {
@@ -41,6 +43,7 @@ func (d *Director) results(updates []checker.Update) {
 			d.unjudged(c, u.Result)
 			continue
 		}
+		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check has seen none
 		c.last, c.at, c.known = u.Result, now, true
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {

@@ -50,6 +50,7 @@ type VirtualSnapshot struct {
 	Added     []netip.AddrPort // somebody else's servers, which are kept
 	Guard     GuardSnapshot
 	Took      Durations
+	Stages    StageTimes
 	Servers   []ServerSnapshot // in the order of the file, last those that have no address
 	Leaving   []LeaverSnapshot // who left the file and drains
 }
@@ -124,6 +125,7 @@ type ServerSnapshot struct {
 	Tally     Tally
 	Carries   ipvsctl.Counters
 	Counted   bool            // Carries is known
+	CertEnd   int64           // of all certificates that it showed the first to end, in seconds since the epoch; 0: none
 	Checks    []CheckSnapshot // of a server with several; the fields above are of the worst one
 
 	Past       *history.History // with Why alone
@@ -187,7 +189,7 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 		v.describeServers(own)
 		list[i] = VirtualSnapshot{
 			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
-			Written: v.written != nil && !v.dirty, Rule: v.rule(), Retry: v.retry, Error: v.refused, Added: v.added(), Took: v.took, Servers: own,
+			Written: v.written != nil && !v.dirty, Rule: v.rule(), Retry: v.retry, Error: v.refused, Added: v.added(), Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.quota(), v.holds, v.obeys, v.recovered()},
 		}
 	}
@@ -222,6 +224,9 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	}
 	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
 	for j := &s.first; j != nil; j = j.next {
+		if c := j.check; c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
+			now.CertEnd = c.last.CertEnd
+		}
 		now.Unjudged = cmp.Or(now.Unjudged, v.named(s, j, j.cantJudge()))
 		if s.first.next != nil {
 			now.Checks = append(now.Checks, v.describeCheck(s, j))
@@ -294,7 +299,7 @@ func (s *server) observe(now time.Time) {
 
 // keepHistory takes over what was counted for the same servers of the plan before.
 func (v *virtual) keepHistory(was *virtual) {
-	v.took, v.unjudgedAt = was.took, was.unjudgedAt
+	v.took, v.stages, v.unjudgedAt = was.took, was.stages, was.unjudgedAt
 	before := make(map[netip.AddrPort]*server, len(was.servers))
 	for _, s := range was.servers {
 		before[s.real.Addr] = s

@@ -69,6 +69,29 @@ func (d *Durations) count(took time.Duration) {
 	}
 }
 
+// StageTimes counts how long each stage of checks took, of those that got through it.
+type StageTimes [checker.Marks]struct {
+	Count uint64
+	Sum   time.Duration
+}
+
+// count adds a check. A stage began when the last one before it was done, whatever their order in that protocol.
+func (all *StageTimes) count(s *checker.Stages) {
+	for m, done := range s {
+		if done == 0 {
+			continue
+		}
+		began := uint32(0)
+		for other, at := range s {
+			if at < done || at == done && other < m {
+				began = max(began, at)
+			}
+		}
+		all[m].Count++
+		all[m].Sum += time.Duration(done-began) * time.Microsecond
+	}
+}
+
 // operation is something that is asked of the table: an ipvsctl.OpKind, or to read it.
 type operation uint8
 

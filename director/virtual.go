@@ -45,6 +45,7 @@ type virtual struct {
 	took       Durations // of the checks of its servers
 	left       int       // servers in service …
 	leftAt     time.Time // … when they were last counted, for a mail
+	stages     StageTimes
 	unjudgedAt time.Time // when it was last reported that an answer of one can't be judged
 
 	obeys     bool      // by the operator's order checks may take out every server

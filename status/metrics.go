@@ -6,7 +6,9 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"time"
 
+	"ldirectord/checker"
 	"ldirectord/director"
 )
 
@@ -131,9 +133,34 @@ func (e exposition) servers(s *director.Snapshot) {
 			e.sample("ldirectord_server_unjudged", 1, "virtual", v.ID, "real", r.Real)
 		}
 	}
+	e.family("ldirectord_server_certificate_not_after_timestamp_seconds", "gauge", "When the certificate ends that the real server showed a check. Absent without TLS.")
+	for v, r := range each(s) {
+		if r.CertEnd != 0 {
+			e.sample("ldirectord_server_certificate_not_after_timestamp_seconds", float64(r.CertEnd), "virtual", v.ID, "real", r.Real)
+		}
+	}
 	if !s.Small {
+		e.stages(s)
 		e.tallies(s)
 		e.traffic(s)
+	}
+}
+
+// stages are how long checks took by stage, where they got through it.
+func (e exposition) stages(s *director.Snapshot) {
+	e.family("ldirectord_check_stage_seconds_total", "counter", "Time that checks of a virtual service's servers spent in a stage; a stage is absent until the first.")
+	e.eachStage(s, "ldirectord_check_stage_seconds_total", func(_ uint64, sum time.Duration) float64 { return sum.Seconds() })
+	e.family("ldirectord_check_stages_total", "counter", "How often checks got through a stage.")
+	e.eachStage(s, "ldirectord_check_stages_total", func(n uint64, _ time.Duration) float64 { return float64(n) })
+}
+
+func (e exposition) eachStage(s *director.Snapshot, name string, value func(uint64, time.Duration) float64) {
+	for i := range s.Virtuals {
+		for mark, t := range s.Virtuals[i].Stages {
+			if t.Count > 0 {
+				e.sample(name, value(t.Count, t.Sum), "virtual", s.Virtuals[i].ID, "stage", checker.Mark(mark).String())
+			}
+		}
 	}
 }
 

@@ -42,12 +42,15 @@ func answer(spec checker.Spec) checkFunc {
 		time.Sleep(time.Duration(last)*time.Millisecond/10 + time.Duration(spec.Target.Port())*time.Microsecond)
 		switch {
 		case spec.Target.Port() == 25:
-			return checker.Result{OK: true, Detail: "220 mail", Warning: "the certificate ends in 5 days"}
+			return checker.Result{
+				OK: true, Detail: "220 mail", Warning: "the certificate ends in 5 days", CertEnd: time.Date(2000, 1, 6, 0, 0, 0, 0, time.UTC).Unix(),
+				Stages: checker.Stages{checker.MarkConnect: 1000, checker.MarkFirstByte: 3000, checker.MarkSent: 3500, checker.MarkAnswer: 4000, checker.MarkMatch: 4000},
+			}
 		case last == 22:
 			return checker.Result{Cause: checker.Answer, Detail: `body does not match "ready": got "<h1>starting up, please come back in a minute or two</h1>\x1b[31m"`}
 		case last == 27 || last == 28:
 			if time.Now().Minute() < 5 {
-				return checker.Result{OK: true, Detail: "connected"}
+				return checker.Result{OK: true, Detail: "connected", CertEnd: time.Now().Unix()}
 			}
 			return checker.Result{Cause: checker.Answer, Stage: checker.AtMatch, Detail: "status 500"}
 		case last == 26:
@@ -185,7 +188,7 @@ func TestSmallMetrics(t *testing.T) {
 	small := metricsOf(t, now)
 	for family, stays := range map[string]bool{
 		"server_up": true, "server_suspended": true, "server_unjudged": true, "server_order": true, "virtual_written": true, "check_duration_seconds_count": true,
-		"server_weight": false, "server_checks_total": false, "server_check_failures_total": false, "server_transitions_total": false,
+		"check_stages_total": false, "server_certificate_not_after_timestamp_seconds": true, "server_weight": false, "server_checks_total": false, "server_check_failures_total": false, "server_transitions_total": false,
 		"server_connections": false, "server_connections_total": false, "server_packets_total": false, "server_bytes_total": false, "traffic_age_seconds": false,
 	} {
 		line := []byte("\nldirectord_" + family)
