@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/notify"
 	"ldirectord/parser"
 )
 
@@ -101,6 +102,33 @@ func TestASnapshotShowsEachCheck(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		if got := snapshotOf(t, s.director).Virtuals[0].Servers[0]; got.State != "down" || got.Reason != "connect 81: connect: refused" || got.Tally.Transitions != 1 {
 			t.Errorf("%s: %q, %d transitions", got.State, got.Reason, got.Tally.Transitions)
+		}
+		s.stop(nil)
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
+
+// A shortage that lasts, as of the right to send pings, is not waited for: else the daemon would start for ever, and mail of
+// one that runs never be sent.
+func TestAShortageThatLastsIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.noPings.Store(true)
+		const file = "checkinterval = 1\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
+		s.configs["one"], s.configs["two"] = file, file+"\talsocheck = ping\n"
+		s.start("two", false)
+		for _, reload := range []string{"one", "two", "two"} {
+			time.Sleep(1500 * time.Millisecond)
+			s.step([]string{"reload", reload}, "")
+			time.Sleep(4 * time.Second)
+			if now := snapshotOf(t, s.director).Status; now != notify.StatusRunning {
+				t.Errorf("after a reload of %s it is %s", reload, now)
+			}
+		}
+		select {
+		case <-s.director.Settled():
+		default:
+			t.Error("it never settles")
 		}
 		s.stop(nil)
 		time.Sleep(time.Second) // checks in flight end

@@ -31,13 +31,12 @@ func (d *Director) results(updates []checker.Update) {
 		if u.Result.Local {
 			d.shortages++
 			c.unbelieved(now, history.Shortage, &u.Result)
-			d.shortage(c, u.Result)
+			if d.shortage(c, u.Result) {
+				d.heard(c)
+			}
 			continue
 		}
-		if !c.reported {
-			c.reported = true
-			d.waiting--
-		}
+		d.heard(c)
 		if u.Result.Unjudged {
 			c.unbelieved(now, history.Unjudged, &u.Result)
 			d.unjudged(c, u.Result)
@@ -107,16 +106,28 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	}
 }
 
-// shortage counts checks that failed by a shortage of this machine. The third in a row is reported.
-func (d *Director) shortage(c *check, r checker.Result) {
+// heard notes that a check is not waited for any more.
+func (d *Director) heard(c *check) {
+	if !c.reported {
+		c.reported = true
+		d.waiting--
+	}
+}
+
+// shortage counts checks that failed by a shortage of this machine. The third in a row is reported; from then on the
+// shortage lasts.
+func (d *Director) shortage(c *check, r checker.Result) (lasts bool) {
 	for _, x := range c.users {
 		j := x.s.of(c)
-		if j.shortages++; j.shortages == 3 {
+		j.shortages++
+		lasts = lasts || j.shortages >= 3
+		if j.shortages == 3 {
 			detail := x.v.named(x.s, j, r.Detail)
 			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.label(), x.v.cfg.ID, j.health.State, detail)
 			d.say(x.v, x.s, notify.LocalShortage, text, detail)
 		}
 	}
+	return lasts
 }
 
 // unjudged takes an answer that can't be judged: the state is kept. Each server is reported in the log, and the first
