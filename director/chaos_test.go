@@ -443,9 +443,12 @@ func (c *chaos) read() ipvsctl.Table {
 func (c *chaos) compare() {
 	c.t.Helper()
 	c.oracle.settle(c.read())
-	now, err := c.director.Snapshot(c.t.Context())
+	now, err := c.director.Why(c.t.Context(), "", "")
 	if err != nil {
 		c.t.Fatal(err)
+	}
+	for _, wrong := range forgotten(now) {
+		c.complain("%s", wrong)
 	}
 	want, have := c.oracle.expected(c.read(), now), c.oracle.withoutLeavers(c.oracle.judged(c.read()))
 	if got := ipvsctl.Format(have); got != ipvsctl.Format(want) {

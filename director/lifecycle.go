@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/history"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -110,6 +111,7 @@ func (d *Director) judgeKnown(v *virtual) {
 		}
 		if s.verdict() != was {
 			v.follow(s, s.held || s.kept)
+			v.rememberTurn(d.now(), s, s.worst(), was, history.Verdict{})
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (s *server) remember(now time.Time, j *judgement, r *checker.Result, v hist
 // rememberTurn remembers that the server changed its state, and by which rule.
 func (v *virtual) rememberTurn(now time.Time, s *server, j *judgement, was checker.State, why history.Verdict) {
 	state := s.verdict()
-	if was == checker.Unknown && state != checker.Down {
+	if was == checker.Unknown && state != checker.Down && !s.past.IsDown() {
 		return // as it should be
 	}
 	kind := history.Up

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"testing"
 
 	"ldirectord/checker"
 	"ldirectord/history"
+	"ldirectord/parser"
 )
 
 // remembered is all that is remembered of the servers of a snapshot, a line each, in the order in which each began.
@@ -41,6 +43,48 @@ func remembered(now *Snapshot) (lines []string) {
 
 func compareClock(a, b string) int { return slices.Compare([]byte(a[:10]), []byte(b[:10])) }
 
+// forgotten is where what is remembered contradicts the rest of a snapshot, or takes too much.
+func forgotten(now *Snapshot) (wrong []string) {
+	for _, v := range now.Virtuals {
+		for _, s := range v.Servers {
+			if s.Past == nil {
+				continue
+			}
+			add := func(format string, args ...any) {
+				wrong = append(wrong, fmt.Sprintf("why of %s of %s: ", s.Real, v.ID)+fmt.Sprintf(format, args...))
+			}
+			if s.Past.Size() > history.Limit {
+				add("%d bytes", s.Past.Size())
+			}
+			var last history.Run
+			for _, r := range s.Past.Runs() {
+				if r.Outcome <= history.Failed && r.Last >= last.Last {
+					last = r
+				}
+			}
+			if len(s.Checks) == 0 && last.Times > 0 && !s.Checked.IsZero() && last.Check != history.Former && (last.Outcome == history.Passed) != s.Last.OK {
+				add("the last result is %s, and was %v", last.Outcome, s.Last)
+			}
+			held, state := false, ""
+			for _, d := range s.Past.Deeds() {
+				switch d.Kind {
+				case history.Held, history.LetGo:
+					held = d.Kind == history.Held
+				case history.Up, history.Down:
+					state = d.Kind.String()
+				}
+			}
+			if held != (s.Held || s.Drained && held) && !now.Standby {
+				add("held is %v, and is %v", held, s.Held)
+			}
+			if state == "up" && s.State == "down" || state == "down" && s.State == "up" {
+				add("it went %s, and is %s", state, s.State)
+			}
+		}
+	}
+	return wrong
+}
+
 // stall hands the director the result of a check that failed while this machine stood still, as the pool does.
 func (s *scenario) stall(at netip.AddrPort) {
 	d := s.director
@@ -52,4 +96,20 @@ func (s *scenario) stall(at netip.AddrPort) {
 		}
 		close(done)
 	})
+}
+
+// What a healthy server costs is time alone.
+func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
+	v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80", Settings: parser.Settings{FailureCount: 1, RiseCount: 1}}}
+	s := &server{real: &parser.Real{}}
+	told(t, func(d *Director) {
+		success := checker.Result{OK: true, Took: 1}
+		d.judge(v, s, &s.first, success)
+		if n := testing.AllocsPerRun(100, func() { d.judge(v, s, &s.first, success) }); n > 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
+	if runs := s.past.Runs(); len(runs) != 1 || runs[0].Times != 102 {
+		t.Errorf("%+v", runs)
+	}
 }

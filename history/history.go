@@ -186,21 +186,25 @@ func (h *History) Order(now Moment, text string) {
 
 // Guard notes whether keepserving holds the server, where that is not what was noted last.
 func (h *History) Guard(now Moment, held bool) {
-	was := false
-	for i := range h.deeds {
-		switch h.deeds[i].Kind {
-		case Held:
-			was = true
-		case LetGo:
-			was = false
-		}
-	}
-	switch {
+	switch was := h.isLast(Held, LetGo); {
 	case held && !was:
 		h.Do(now, Held, 0, "")
 	case was && !held:
 		h.Do(now, LetGo, 0, "")
 	}
+}
+
+// IsDown reports whether it was noted last that the server went down, not up.
+func (h *History) IsDown() bool { return h.isLast(Down, Up) }
+
+// isLast reports whether there is a deed of a kind, and none of another one after it.
+func (h *History) isLast(kind, other Kind) bool {
+	for i := len(h.deeds) - 1; i >= 0; i-- {
+		if k := h.deeds[i].Kind; k == kind || k == other {
+			return k == kind
+		}
+	}
+	return false
 }
 
 // Retire makes the checks so far former ones: the numbers may be those of others from now on.
