@@ -55,10 +55,11 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 // withPage adds the page, which is there while statuspage says so.
 func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerFunc {
 	all, readers := http.NewServeMux(), newSlots(maxReaders)
-	pages := page.New(d.report, func() string { return m.global.Load().StatusHost })
+	pages := page.New(page.Source{Report: d.report, Why: d.why, Host: func() string { return m.global.Load().StatusHost }})
 	all.Handle("/", routes)
 	all.HandleFunc("GET /{$}", limited(readers, pages.Page))
 	all.HandleFunc("GET /status.json", limited(readers, pages.Status))
+	all.HandleFunc("GET /why.json", limited(readers, pages.Because))
 	return func(w http.ResponseWriter, r *http.Request) {
 		if m.global.Load().StatusPage {
 			all.ServeHTTP(w, r)

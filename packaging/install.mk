@@ -37,7 +37,7 @@ install-files: $(PROGRAM)
 	$(INSTALL) packaging/completion/ldirectord.bash $(DESTDIR)$(BASHDIR)/ldirectord
 	$(INSTALL) packaging/completion/ldirectord.zsh $(DESTDIR)$(ZSHDIR)/_ldirectord
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md CONTRIBUTING.md LICENSE NOTICE
-	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/docs docs/*.md
+	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/docs docs/*.md docs/*.png
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/systemd packaging/systemd/ldirectord-forking.service packaging/systemd/*.conf
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/container packaging/container/*
 	cd examples && find . -type f -not -path './demo/*' -exec $(INSTALL) '{}' '$(abspath $(DESTDIR)/)$(DOCDIR)/examples/{}' ';'

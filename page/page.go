@@ -34,26 +34,28 @@ var style string
 //go:embed page.js
 var script string
 
-// Reader returns the report of this moment.
-type Reader func(context.Context) (*status.Report, error)
+// Source is where the pages have everything from.
+type Source struct {
+	Report func(context.Context) (*status.Report, error)                      // of this moment
+	Why    func(_ context.Context, virtual, real string) (*status.Why, error) // of one server; virtual may be ""
+	Host   func() string                                                      // a name of the machine besides its own; "" for none
+}
 
 // Pages are the answers to browsers.
 type Pages struct {
-	read   Reader
-	host   func() string // a further name of the machine; "" for none
+	Source
 	layout *template.Template
 	policy string // what the document may do in a browser
 }
 
-// New returns the pages of a daemon. host is the name by which browsers reach the machine besides its addresses and its
-// own name; "" for none.
-func New(read Reader, host func() string) *Pages {
+// New returns the pages of a daemon.
+func New(from Source) *Pages {
 	layout := template.New("page").Funcs(template.FuncMap{
 		"style":  func() template.CSS { return template.CSS(style) },
 		"script": func() template.JS { return template.JS(script) },
 	})
 	return &Pages{
-		read: read, host: host, layout: template.Must(layout.Parse(document)),
+		Source: from, layout: template.Must(layout.Parse(document)),
 		policy: "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) + "; img-src data:; connect-src 'self'; " +
 			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 	}
@@ -67,24 +69,51 @@ func hash(text string) string {
 
 // Page answers with the view that the query asks for: all, a virtual service, or one of its servers.
 func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
-	p.answer(w, r, func(report *status.Report) (contentType string, body []byte, err error) {
-		var text bytes.Buffer
+	p.answer(w, r, "text/html; charset=utf-8", func(ctx context.Context) ([]byte, error) {
+		report, err := p.Report(ctx)
+		if err != nil {
+			return nil, err
+		}
 		v := newView(report, r.URL.Query())
+		if v.Server != nil {
+			why, err := p.Why(ctx, v.Virtual, v.Real)
+			if err != nil {
+				return nil, err
+			}
+			v.explain(why)
+		}
+		var text bytes.Buffer
 		err = p.layout.Execute(&text, v)
-		return "text/html; charset=utf-8", text.Bytes(), err
+		return text.Bytes(), err
 	})
 }
 
-// Status answers with the whole report as JSON.
+// Status answers with the whole report.
 func (p *Pages) Status(w http.ResponseWriter, r *http.Request) {
-	p.answer(w, r, func(report *status.Report) (contentType string, body []byte, err error) {
-		body, err = json.Marshal(report)
-		return "application/json", append(body, '\n'), err
+	p.json(w, r, func(ctx context.Context) (any, error) { return p.Report(ctx) })
+}
+
+// Because answers with what is remembered of a server: real, of one service or of all.
+func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
+	if r.FormValue("real") == "" {
+		http.Error(w, "which server? Ask for why.json?virtual=ID&real=ADDRESS:PORT; virtual may be left out", http.StatusBadRequest)
+		return
+	}
+	p.json(w, r, func(ctx context.Context) (any, error) { return p.Why(ctx, r.FormValue("virtual"), r.FormValue("real")) })
+}
+
+func (p *Pages) json(w http.ResponseWriter, r *http.Request, read func(context.Context) (any, error)) {
+	p.answer(w, r, "application/json", func(ctx context.Context) ([]byte, error) {
+		what, err := read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(what)
 	})
 }
 
-// answer writes what make makes of the report, compressed where the client can read that.
-func (p *Pages) answer(w http.ResponseWriter, r *http.Request, make func(*status.Report) (contentType string, body []byte, err error)) {
+// answer writes what make makes, compressed where the client can read that.
+func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType string, make func(context.Context) ([]byte, error)) {
 	header := w.Header()
 	for name, value := range map[string]string{
 		"Content-Security-Policy": p.policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
@@ -96,14 +125,9 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, make func(*status
 		http.Error(w, why, http.StatusMisdirectedRequest)
 		return
 	}
-	report, err := p.read(r.Context())
+	body, err := make(r.Context())
 	if err != nil {
 		http.Error(w, printable.Line(err.Error()), http.StatusServiceUnavailable)
-		return
-	}
-	contentType, body, err := make(report)
-	if err != nil {
-		http.Error(w, "the page can't be made: "+printable.Line(err.Error()), http.StatusInternalServerError)
 		return
 	}
 	header.Set("Content-Type", contentType)
@@ -130,7 +154,7 @@ func (p *Pages) foreign(host string) string {
 	}
 	own, _ := os.Hostname() // without one there are the other names
 	short, _, _ := strings.Cut(own, ".")
-	allowed := []string{"localhost", own, short, p.host()}
+	allowed := []string{"localhost", own, short, p.Host()}
 	for _, a := range allowed {
 		if a != "" && strings.EqualFold(name, a) {
 			return ""

@@ -1,19 +1,20 @@
 "use strict";
 (() => {
-	const every = 3000, limit = 10000; // milliseconds: between two readings, for one of them
+	const every = 3000, limit = 10000, marked = 15000; // milliseconds: between two readings, for one of them, for a change
+	const changed = new Map(); // when, by the names of rows
 	const said = document.getElementById("said"), pause = document.getElementById("pause"), form = document.forms[0];
 	let timer, reading, typing;
 
 	// What the rows say, by their names.
 	const rows = () => new Map([...document.querySelectorAll("[data-is]")].map(r => [r.dataset.name, r]));
 
-	// Marks the rows that changed, and says so in a sentence.
+	// Notes the rows that changed, and says so in a sentence.
 	const compare = before => {
 		const now = rows(), changes = [];
 		for (const [name, row] of now) {
 			const was = before.get(name);
 			if (was?.dataset.is === row.dataset.is) continue;
-			row.classList.add("changed");
+			changed.set(name, Date.now());
 			changes.push(name + ": " + (was ? was.dataset.is + ", now " : "") + row.dataset.is);
 		}
 		for (const name of before.keys()) if (!now.has(name)) changes.push(name + ": no longer listed");
@@ -41,6 +42,7 @@
 		if (said.classList.contains("stale")) said.textContent = "";
 		said.classList.remove("stale");
 		if (compares) compare(before);
+		for (const [name, row] of rows()) row.classList.toggle("changed", Date.now() - changed.get(name) < marked);
 	};
 
 	const read = async compares => {

@@ -43,7 +43,20 @@ func newServer(real, state string) status.Server {
 }
 
 func newPages(r *status.Report) *Pages {
-	return New(func(context.Context) (*status.Report, error) { return r, nil }, func() string { return "lb.example.com" })
+	return New(Source{
+		Report: func(context.Context) (*status.Report, error) { return r, nil },
+		Why: func(_ context.Context, virtual, real string) (*status.Why, error) {
+			return &status.Why{Time: start, Started: start.Add(-time.Hour), Servers: []status.Case{
+				{Virtual: "tcp:others", Server: newServer(real, "up"), History: []status.Entry{{First: start, Last: start, Times: 1, What: "up", Text: "of others"}}},
+				{Virtual: virtual, Server: newServer(real, "down"), History: []status.Entry{
+					{First: start.Add(-time.Hour), Last: start.Add(-61 * time.Second), Times: 354, What: "passed", Text: "passed in 2ms"},
+					{First: start.Add(-time.Minute), Last: start, Times: 6, What: "failed", Text: "failed after 1ms: " + real},
+					{First: start.Add(-time.Minute), Last: start.Add(-time.Minute), Times: 1, What: "remove", Text: "table: removed"},
+				}},
+			}}, nil
+		},
+		Host: func() string { return "lb.example.com" },
+	})
 }
 
 // ask returns the answer to a request for an address.
@@ -141,7 +154,8 @@ func TestViews(t *testing.T) {
 		{"/?virtual=tcp:192.0.2.1:80", []string{"tcp:192.0.2.1:80 wrr, 3 of 6 up", "Servers 6", "10.0.0.2:80 down", "10.0.0.10:80 up"}, "10.0.1.1"},
 		{"/?virtual=tcp:192.0.2.2:80", []string{"0 of 1 up", "10.0.1.1:80", "127.0.0.1:80 fallback - - - answers", "10.0.1.9:80 drained 0 0 - not in the file; draining, 3 connections"}, "10.0.0"},
 		{"/?virtual=tcp:192.0.2.1:80&q=refused", []string{"Servers 1", "10.0.0.2:80"}, "10.0.0.10"},
-		{"/?virtual=tcp:192.0.2.1:80&real=10.0.0.2:80", []string{"10.0.0.2:80 of tcp:192.0.2.1:80", "down for 1m0s", "connect: refused", "2026-11-21 03:11:45 UTC"}, "10.0.0.10"},
+		{"/?virtual=tcp:192.0.2.1:80&real=10.0.0.2:80", []string{"10.0.0.2:80 of tcp:192.0.2.1:80", "down for 1m0s", "connect: refused", "in this state since 2026-11-21 03:11:45",
+			"2026-11-21 03:11:45 1m0s 1 table: removed", "2026-11-21 03:11:45 0s 6 failed after 1ms: 10.0.0.2:80", "2026-11-21 02:12:45 1m1s 354 passed", "before the start at 2026-11-21 02:12:45"}, "of others"},
 		{"/?virtual=tcp:192.0.2.9:80", []string{"There is no virtual service tcp:192.0.2.9:80."}, "Servers"},
 		{"/?virtual=fwm:3&real=x", []string{"There is no server x in fwm:3."}, "Servers"},
 		{"/?state=maintenance", []string{"Servers found 1", "10.0.0.8:80", "Virtual services 0"}, "10.0.0.2"},
@@ -334,7 +348,7 @@ func TestWhoMayAsk(t *testing.T) {
 		own: 200, short + ":80": 200, strings.ToUpper(own): 200, "lb.example.com": 200, "LB.example.com:9797": 200,
 		"evil.example": 421, "localhost.evil.example": 421, "127.0.0.1.evil.example": 421, "": 421, "lb.example.com.evil.example": 421, ":80": 421, "x\x1b[2J": 421,
 	} {
-		for name, page := range map[string]http.HandlerFunc{"/": pages.Page, "/status.json": pages.Status} {
+		for name, page := range map[string]http.HandlerFunc{"/": pages.Page, "/status.json": pages.Status, "/why.json?real=x": pages.Because} {
 			got, text := ask(t, page, name, func(r *http.Request) { r.Host = host })
 			if got.StatusCode != want {
 				t.Errorf("%q: %s: %d", host, name, got.StatusCode)
@@ -345,8 +359,9 @@ func TestWhoMayAsk(t *testing.T) {
 		}
 	}
 	for _, host := range []string{"", "."} {
-		nobody := New(pages.read, func() string { return "" })
-		if got, _ := ask(t, nobody.Page, "/", func(r *http.Request) { r.Host = host }); got.StatusCode != 421 {
+		nobody := pages.Source
+		nobody.Host = func() string { return "" }
+		if got, _ := ask(t, New(nobody).Page, "/", func(r *http.Request) { r.Host = host }); got.StatusCode != 421 {
 			t.Errorf("%q: %d", host, got.StatusCode)
 		}
 	}
@@ -363,11 +378,26 @@ func TestStatusIsTheWholeReport(t *testing.T) {
 	}
 }
 
-func TestWithoutAReport(t *testing.T) {
-	pages := New(func(context.Context) (*status.Report, error) {
-		return nil, fmt.Errorf("the director waits for the table")
-	}, func() string { return "" })
-	if got, text := ask(t, pages.Page, "/", nil); got.StatusCode != 503 || !strings.Contains(text, "waits for the table") || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/plain") {
+func TestWhyIsOfOneServer(t *testing.T) {
+	pages := newPages(some())
+	if got, text := ask(t, pages.Because, "/why.json?virtual=fwm:3", nil); got.StatusCode != 400 || !strings.Contains(text, "real=ADDRESS:PORT") {
 		t.Errorf("%d %s", got.StatusCode, text)
+	}
+	got, text := ask(t, pages.Because, "/why.json?virtual=fwm:3&real=10.0.0.7:80", nil)
+	var why status.Why
+	if err := json.Unmarshal([]byte(text), &why); err != nil || got.StatusCode != 200 || len(why.Servers) != 2 || why.Servers[1].Real != "10.0.0.7:80" || len(why.Servers[1].History) != 3 {
+		t.Errorf("%d %v %s", got.StatusCode, err, text)
+	}
+}
+
+func TestWithoutAReport(t *testing.T) {
+	pages := New(Source{Host: func() string { return "" }, Report: func(context.Context) (*status.Report, error) {
+		return nil, fmt.Errorf("the director waits for the table")
+	}})
+	for _, answer := range []http.HandlerFunc{pages.Page, pages.Status} {
+		got, text := ask(t, answer, "/", nil)
+		if got.StatusCode != 503 || !strings.Contains(text, "waits for the table") || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/plain") {
+			t.Errorf("%d %s", got.StatusCode, text)
+		}
 	}
 }

@@ -38,20 +38,17 @@ var columns = map[string]func(a, b *row) int{
 // classes are those of columns: numbers, and what a narrow page leaves out.
 var classes = map[string]string{"up": "n", "for": "n", "weight": "n opt", "active": "n opt", "last check": "opt", "scheduler": "opt"}
 
-func (t *table) names() []string {
-	switch {
-	case t.OfServices:
-		return []string{"service", "up", "active", "scheduler", "what is known"}
-	case t.Wide:
-		return []string{"server", "service", "state", "for", "weight", "active", "last check", "what is known"}
-	}
-	return []string{"server", "state", "for", "weight", "active", "last check", "what is known"}
-}
+// The columns of the tables.
+var (
+	ofAll    = []string{"server", "service", "state", "for", "weight", "active", "last check", "what is known"}
+	ofOne    = []string{"server", "state", "for", "weight", "active", "last check", "what is known"}
+	services = []string{"service", "up", "active", "scheduler", "what is known"}
+)
 
 // add sorts a table, trouble first unless a column was asked for, and leaves the rows that are on this page.
-func (v *view) add(t *table, max int) {
+func (v *view) add(t *table, max int, names []string) {
 	slices.SortStableFunc(t.Rows, func(a, b row) int { return cmp.Compare(a.concern, b.concern) })
-	for _, name := range t.names() {
+	for _, name := range names {
 		head, compare := column{Name: name}, columns[name]
 		head.Class = classes[name]
 		if compare == nil {
@@ -79,20 +76,15 @@ func (v *view) add(t *table, max int) {
 		t.After = v.link("skip", strconv.Itoa(t.To))
 	}
 	t.Rows = t.Rows[from:t.To]
+	for i := range t.Rows {
+		t.Rows[i].show(*v.report.Time)
+	}
 	v.Tables = append(v.Tables, t)
 }
 
-// byName compares names of servers: addresses as numbers, and before other names.
+// byName compares names of servers: addresses as numbers, after other names.
 func byName(a, b string) int {
-	x, noX := netip.ParseAddrPort(a)
-	y, noY := netip.ParseAddrPort(b)
-	switch {
-	case noX == nil && noY == nil:
-		return x.Compare(y)
-	case noX == nil:
-		return -1
-	case noY == nil:
-		return 1
-	}
-	return cmp.Compare(a, b)
+	x, _ := netip.ParseAddrPort(a) // of a name it is the zero value, here and below
+	y, _ := netip.ParseAddrPort(b)
+	return cmp.Or(x.Compare(y), cmp.Compare(a, b))
 }

@@ -38,6 +38,7 @@ type view struct {
 	Missing                                string // what was asked for and is not there
 	Service                                *row
 	Server                                 *row
+	Details                                *details // of it
 	Tables                                 []*table
 	report                                 *status.Report
 }
@@ -95,32 +96,33 @@ func (v *view) overview() {
 	if v.searches() {
 		servers.Caption, servers.None = "Servers found", "No server is like that."
 	}
-	services := &table{Caption: "Virtual services", None: "No virtual service is like that.", OfServices: true}
+	all := &table{Caption: "Virtual services", None: "No virtual service is like that.", OfServices: true}
 	for i := range v.report.Virtuals {
 		at := &v.report.Virtuals[i]
 		for j := range at.Servers {
-			if r := v.serverRow(at, &at.Servers[j]); v.searches() && v.wants(&r) || !v.searches() && r.concern < healthy {
+			if r := serverRow(at, &at.Servers[j]); v.searches() && v.wants(&r) || !v.searches() && r.concern < healthy {
 				servers.Rows = append(servers.Rows, r)
 			}
 		}
-		if r := v.serviceRow(at); v.wants(&r) {
-			services.Rows = append(services.Rows, r)
+		if r := serviceRow(at); v.wants(&r) {
+			all.Rows = append(all.Rows, r)
 		}
 	}
-	v.add(servers, maxServers)
-	v.add(services, maxServices)
+	v.add(servers, maxServers, ofAll)
+	v.add(all, maxServices, services)
 }
 
 // one is a virtual service with its servers, with those that left the file and the fallback server.
 func (v *view) one(at *status.Virtual) {
-	r := v.serviceRow(at)
-	v.Service, v.Title = &r, r.Name()+", "+v.Title
+	r := serviceRow(at)
+	r.show(*v.report.Time)
+	v.Service, v.Title = &r, r.Name+", "+v.Title
 	servers := &table{Caption: "Servers", None: "No server is like that."}
 	for j := range at.Servers {
-		servers.Rows = append(servers.Rows, v.serverRow(at, &at.Servers[j]))
+		servers.Rows = append(servers.Rows, serverRow(at, &at.Servers[j]))
 	}
 	for _, l := range at.Leaving {
-		servers.Rows = append(servers.Rows, v.serverRow(at, &status.Server{
+		servers.Rows = append(servers.Rows, serverRow(at, &status.Server{
 			Real: l.Real, State: l.State, Reason: "not in the file", Note: l.Note, TableWeight: &l.TableWeight, Connections: &l.Connections}))
 	}
 	if f := at.Fallback; f != nil {
@@ -128,10 +130,10 @@ func (v *view) one(at *status.Virtual) {
 		if f.Active {
 			s.Note = "answers"
 		}
-		servers.Rows = append(servers.Rows, v.serverRow(at, s))
+		servers.Rows = append(servers.Rows, serverRow(at, s))
 	}
 	servers.Rows = slices.DeleteFunc(servers.Rows, func(r row) bool { return !v.wants(&r) })
-	v.add(servers, maxServers)
+	v.add(servers, maxServers, ofOne)
 }
 
 // detail is one server.
@@ -141,8 +143,9 @@ func (v *view) detail(at *status.Virtual) {
 		v.Missing = "There is no server " + printable.Line(v.Real) + " in " + printable.Line(at.ID) + "."
 		return
 	}
-	r := v.serverRow(at, &at.Servers[j])
-	v.Server, v.Title = &r, r.Name()+", "+v.Title
+	r := serverRow(at, &at.Servers[j])
+	r.show(*v.report.Time)
+	v.Server, v.Title = &r, r.Name+", "+v.Title
 }
 
 func (q *query) searches() bool { return q.State != "" || strings.TrimSpace(q.Words) != "" }

@@ -136,7 +136,7 @@ var directives = chapters(
 				"See [status.md](status.md#metrics)."},
 		{Name: "statuspage", Value: yesOrNo, Default: "no", Extension: true,
 			global: setting(func(g *Global) *bool { return &g.StatusPage }, yesNo),
-			Doc: "A page for browsers at `listen`, and what it shows as JSON: `/`, `/status.json`. Nothing can be changed there. See " +
+			Doc: "A page for browsers at `listen`, and what it shows as JSON: `/`, `/status.json`, `/why.json`. Nothing can be changed there. See " +
 				"[status.md](status.md#a-page)."},
 		{Name: "statushost", Value: "NAME", Extension: true,
 			global: setting(func(g *Global) *string { return &g.StatusHost }, readStatusHost),

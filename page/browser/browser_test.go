@@ -238,7 +238,11 @@ func TestFilter(t *testing.T) {
 	b.do(chromedp.SendKeys("input[name=q]", ".2 up", chromedp.ByQuery))
 	b.await("Servers found <small>1</small>")
 	b.do(chromedp.Click(`main a[href*="real="]`, chromedp.ByQuery))
-	b.await("<h1>127.1.3.2:", "for ")
+	b.await("<h1>127.1.3.2:", "What happened", "passed in", "Nothing is known from before the start")
+	f.say("127.1.3.2", "starting up")
+	b.await("down: 1 of 1 failures", "table: removed", `class="now bad changed"`)
+	f.say("127.1.3.2", "")
+	b.await(`class="now good changed"`, "table: added with weight 5")
 	b.do(chromedp.Click(`header .home`, chromedp.ByQuery))
 	b.await("Every server is healthy.")
 	b.do(chromedp.Click(`.totals .good a`, chromedp.ByQuery))
@@ -316,7 +320,7 @@ func (l look) actions() []chromedp.Action {
 	}
 }
 
-var looks = []look{{"light", false, 1100, 640}, {"dark", true, 1100, 640}, {"phone", false, 390, 844}, {"phone-dark", true, 360, 640}}
+var looks = []look{{"light", false, 1100, 640}, {"dark", true, 950, 640}, {"phone", false, 390, 844}, {"phone-dark", true, 360, 640}}
 
 // trouble is a farm with servers of many kinds.
 func trouble(t *testing.T) *farm {

@@ -1,4 +1,4 @@
-module ldirectord/page/browser
+module browser
 
 go 1.26
 

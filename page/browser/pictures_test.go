@@ -17,7 +17,7 @@ import (
 
 const (
 	maxPicture = 60_000 // bytes
-	maxColours = 64
+	maxColours = 200
 )
 
 // Makes the pictures of the documents where PICTURES names a folder.
@@ -27,18 +27,21 @@ func TestPictures(t *testing.T) {
 		t.Skip("make page-pictures")
 	}
 	f := trouble(t)
-	time.Sleep(75 * time.Second) // that the times are of more than seconds
+	time.Sleep(35 * time.Second) // that the times are of more than seconds
+	f.say("127.1.2.22", "")
+	time.Sleep(30 * time.Second)
+	f.say("127.1.2.22", "<h1>starting up</h1>")
+	time.Sleep(5 * time.Second)
 	b := newTab(t, chromedp.Navigate(f.url))
 	for _, p := range []struct {
 		file, page string
 		look       look
 	}{
-		{"page-light", "?", look{"", false, 1000, 560}},
-		{"page-dark", "?virtual=tcp:192.0.2.10:80", look{"", true, 1000, 360}},
-		{"page-phone", "?", look{"", false, 390, 700}},
+		{"page-light", "?", look{"", false, 1040, 640}},
+		{"page-why", "?virtual=tcp:192.0.2.10:80&real=127.1.2.22:8080", look{"", true, 1040, 560}},
 	} {
 		b.do(append(p.look.actions(), chromedp.Navigate(f.url+p.page))...)
-		b.await("down", "maintenance")
+		b.await("down")
 		var shot []byte
 		b.do(chromedp.CaptureScreenshot(&shot))
 		small := smaller(t, shot)
