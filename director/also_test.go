@@ -108,7 +108,7 @@ func TestASnapshotShowsEachCheck(t *testing.T) {
 	})
 }
 
-// A shortage that lasts, as of the right to send pings, is not waited for: else the daemon would start for ever, and mail of
+// A shortage that lasts, as of the right to send pings, is not waited for: else the daemon would start forever, and mail of
 // one that runs never be sent.
 func TestAShortageThatLastsIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

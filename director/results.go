@@ -32,11 +32,11 @@ func (d *Director) results(updates []checker.Update) {
 			d.shortages++
 			c.unbelieved(now, history.Shortage, &u.Result)
 			if d.shortage(c, u.Result) {
-				d.heard(c)
+				d.arrived(c)
 			}
 			continue
 		}
-		d.heard(c)
+		d.arrived(c)
 		if u.Result.Unjudged {
 			c.unbelieved(now, history.Unjudged, &u.Result)
 			d.unjudged(c, u.Result)
@@ -106,8 +106,8 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	}
 }
 
-// heard notes that a check is not waited for any more.
-func (d *Director) heard(c *check) {
+// arrived notes that a check is not waited for any more.
+func (d *Director) arrived(c *check) {
 	if !c.reported {
 		c.reported = true
 		d.waiting--
