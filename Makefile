@@ -7,6 +7,7 @@
 # make long-judgement  of these, three times the rows of docs/judgement.md
 # make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
 # make conformance  every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
+# make shadow-test  as root on Debian: the shadow beside the Perl ldirectord in twenty scenarios; long-shadow in all
 # make manager-test as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
 # make page-test    as root on Debian: the page for browsers with Chromium, and with axe-core where npm is; page-pictures makes those of docs
 # make systemd-test as root on Debian: the units with a real systemd
@@ -66,7 +67,7 @@ endif
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
 .PHONY: help build test test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-kernel long-judgement \
-	long-gaps traffic conformance manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
+	long-gaps long-shadow traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers mutate fuzz demo clean always
 
 build: ldirectord
@@ -152,6 +153,17 @@ traffic: ldirectord
 conformance: ldirectord
 	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) build -o $$suite ./cmd/conformance && \
 		testdata/lab/kernel-test -c $$suite/conformance -run '$(RUN)' $(LDIRECTORD) $(filter-out $(LDIRECTORD),$(REFERENCE))
+
+# The shadow beside the Perl ldirectord of Debian's package: no difference in a table at rest.
+SHADOWED = connect default-quiescent external-exit-codes failurecount fallback-global http-quiescent-no \
+	http-virtualhost maintenance-by-check-type on-and-off ports-by-name ranges-with-a-name-and-a-weight \
+	reload-fallback-method same-server-in-mark-and-tcp server-written-twice service-none \
+	simpletcp-needs-end-of-request start-finds-old-fallback udp-and-ops weight-zero-is-up weights-and-zero
+shadow-test long-shadow: ldirectord
+	@testdata/servers/install
+	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && testdata/servers/perl $$suite && $(GO) build -o $$suite ./cmd/conformance && \
+		testdata/lab/kernel-test -c $$suite/conformance -p 6 -shadow $(LDIRECTORD) \
+		-run '$(if $(filter long-%,$@),$(RUN),^($(shell echo $(SHADOWED) | tr ' ' '|'))$$)' $$suite/usr/sbin/ldirectord
 
 # Heartbeat, pacemaker and keepalived on two machines of the lab: six minutes for each half. With LONG_TESTS=1 also the
 # gaps of a table that is always in place and, where REFERENCE names the Perl program, of that.

@@ -53,14 +53,15 @@ type checksum [sha256.Size]byte
 // Load reads a configuration and prepares it. An error means that the file itself could not be read; what is wrong in
 // it is in Found.
 func Load(ctx context.Context, s Source) (*Loaded, error) {
-	text, err := s.read()
+	text, err := s.Read()
 	if err != nil {
 		return nil, err
 	}
 	return s.prepare(ctx, text, s.parserOptions()), nil
 }
 
-func (s Source) read() ([]byte, error) {
+// Read returns the text of the file.
+func (s Source) Read() ([]byte, error) {
 	text, err := instance.ReadFile(s.Path, maxConfig)
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)

@@ -94,7 +94,7 @@ func (f *configFile) run(ctx context.Context) {
 // look takes a changed file over, or says that autoreload is off. A file that was only touched has not changed, and one
 // that is missing is waited for.
 func (f *configFile) look(ctx context.Context) {
-	text, err := f.d.Config.read()
+	text, err := f.d.Config.Read()
 	sum := sha256.Sum256(text)
 	if err != nil || sum == f.sum {
 		return
@@ -165,7 +165,7 @@ func (f *configFile) reload(ctx context.Context, via Via) (why string) {
 }
 
 func (f *configFile) read(ctx context.Context, via Via, auto bool) (why string) {
-	text, err := f.d.Config.read()
+	text, err := f.d.Config.Read()
 	return f.take(ctx, text, err, via, auto)
 }
 

@@ -2,8 +2,9 @@
 // relies on: the table at rest, the order of ups and downs, exit statuses, files, mails, calls of hooks, events
 // in the log. Times, process ids and the exact wording are not compared.
 //
-//	conformance [-p N] [-run REGEXP] [-record] [-v] BINARY...
+//	conformance [-p N] [-run REGEXP] [-record] [-v] [-shadow PROGRAM] BINARY...
 //
+// With -shadow the shadow command of PROGRAM runs beside each binary, and must find no difference in a table at rest.
 // A binary that is a Perl script is taken for the Perl ldirectord. Only the first binary decides the exit status.
 // It needs root, IPVS, ip, ipvsadm and bash; testdata/conformance/README.md tells how a scenario is written.
 package main
@@ -37,6 +38,7 @@ func main() {
 	pattern := flag.String("run", "", "only scenarios whose name matches this `regexp`")
 	folder := flag.String("scenarios", "testdata/conformance", "`folder` of the scenarios")
 	record := flag.Bool("record", false, "write what the Perl ldirectord does into the scenarios")
+	shadow := flag.String("shadow", "", "an ldirectord `program` whose shadow runs beside the binaries")
 	verbose := flag.Bool("v", false, "tell each step, and the log where a scenario fails")
 	flag.Parse()
 	if flag.NArg() == 0 {
@@ -45,7 +47,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	suite := suite{record: *record, verbose: *verbose}
+	suite := suite{record: *record, verbose: *verbose, shadow: *shadow}
 	if err := suite.load(*folder, *pattern, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
 		os.Exit(2)
@@ -60,6 +62,8 @@ func main() {
 // suite is every chosen scenario times every binary.
 type suite struct {
 	record, verbose bool
+	shadow          string            // see job
+	known           map[string]string // scenarios in which a shadow finds something else
 	scenarios       []*scenario
 	binaries        []program
 	outcomes        map[run]outcome
@@ -86,6 +90,11 @@ func (s *suite) load(folder, pattern string, paths []string) error {
 		}
 		s.binaries = append(s.binaries, b)
 	}
+	if s.shadow != "" {
+		if s.known, err = known(filepath.Join(folder, "shadow")); err != nil {
+			return err
+		}
+	}
 	files, err := filepath.Glob(filepath.Join(folder, "*.txt"))
 	if err != nil {
 		return err
@@ -95,7 +104,7 @@ func (s *suite) load(folder, pattern string, paths []string) error {
 		if err != nil {
 			return err
 		}
-		if chosen.MatchString(sc.name) {
+		if chosen.MatchString(sc.name) && (s.shadow == "" || s.known[sc.name] == "" && sc.has("ldirectord") && sc.has("table")) {
 			s.scenarios = append(s.scenarios, sc)
 		}
 	}
@@ -130,7 +139,7 @@ func (s *suite) run(ctx context.Context, parallel int) {
 func (s *suite) try(ctx context.Context, r run) outcome {
 	ctx, cancel := context.WithTimeout(ctx, scenarioLimit)
 	defer cancel()
-	o := inWorld(ctx, job{Path: r.scenario.path, Binary: r.binary, Record: s.record, Verbose: s.verbose})
+	o := inWorld(ctx, job{Path: r.scenario.path, Binary: r.binary, Record: s.record, Verbose: s.verbose, Shadow: s.shadow})
 	if s.record && o.Failure == "" {
 		if err := os.WriteFile(r.scenario.path, []byte(o.Recorded), 0o644); err != nil {
 			o.Failure = err.Error()

@@ -24,6 +24,7 @@ type play struct {
 	table      tableReader
 	seen       map[int][]string // recording: what each step saw
 	trace      io.Writer
+	shadow     *shadowing // nil until the daemon was started
 }
 
 // observation is what a step compares.
@@ -89,6 +90,9 @@ func (p *play) perform(sc *scenario) error {
 			return fmt.Errorf("line %d, %s %s: %w", s.number, s.verb, s.rest, err)
 		}
 	}
+	if p.shadow != nil {
+		return p.shadow.end()
+	}
 	return nil
 }
 
@@ -118,7 +122,10 @@ func (p *play) take(s step) error {
 	if want == nil && !(s.split && !p.Binary.Reference) {
 		want = o.usual
 	}
-	return p.await(*o, want)
+	if err := p.await(*o, want); err != nil || p.shadow == nil || s.verb != "table" {
+		return err
+	}
+	return p.shadow.agrees(p.Binary.patience(10 * time.Second))
 }
 
 // await looks until what is seen is what is expected, and has been for a while.

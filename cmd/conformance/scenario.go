@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -80,6 +81,11 @@ func (sc *scenario) parse(text string) error {
 		return fmt.Errorf("1: has lines with ours>, but no line that says how it differs")
 	}
 	return nil
+}
+
+// has reports whether a scenario has a step of a kind.
+func (sc *scenario) has(verb string) bool {
+	return slices.ContainsFunc(sc.steps, func(s step) bool { return s.verb == verb })
 }
 
 func (sc *scenario) splits() bool {

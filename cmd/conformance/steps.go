@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -134,6 +135,9 @@ func (p *play) ldirectord(s step) (*observation, error) {
 	result := finish(cmd, p.Binary.patience(30*time.Second))
 	said, err := os.ReadFile(out.Name())
 	p.said = string(said)
+	if result == "exit 0" {
+		err = errors.Join(err, p.beginShadow(args))
+	}
 	return final(result, "exit 0"), err
 }
 

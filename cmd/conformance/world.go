@@ -30,6 +30,7 @@ const (
 type job struct {
 	Path            string // of the scenario
 	Binary          program
+	Shadow          string // our program, whose shadow is to run beside it; "": none
 	Record, Verbose bool
 }
 

@@ -26,10 +26,11 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/maintenance":    {"ldirectord/parser"},
 		"ldirectord/director":       {"ldirectord/checker", "ldirectord/fwmark", "ldirectord/history", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
 		"ldirectord/doctor":         {"ldirectord/checker/icmp", "ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/parser", "ldirectord/printable"},
+		"ldirectord/shadow":         {"ldirectord/checker", "ldirectord/director", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
 		"ldirectord/status":         {"ldirectord/checker", "ldirectord/director", "ldirectord/history", "ldirectord/printable"},
 		"ldirectord/daemon":         {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/notify/webhook", "ldirectord/page", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
 		"ldirectord/page":           {"ldirectord/printable", "ldirectord/status"},
-		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/checker/transcript", "ldirectord/daemon", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
+		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/checker/transcript", "ldirectord/daemon", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/parser", "ldirectord/printable", "ldirectord/shadow", "ldirectord/status"},
 		"ldirectord/examples/demo":  nil,
 		"ldirectord/docs":           nil,
 

@@ -42,6 +42,8 @@ type options struct {
 	keep      bool
 	off       bool
 	stay      bool // --foreground
+	programs  bool // --with-programs
+	reportTo  string
 	timeout   time.Duration
 	args      []string // after the command
 
@@ -190,6 +192,8 @@ func (o *options) flags() *pflag.FlagSet {
 	f.BoolVar(&o.keep, "keep", false, "")
 	f.BoolVar(&o.off, "off", false, "")
 	f.BoolVar(&o.stay, "foreground", false, "")
+	f.BoolVar(&o.programs, "with-programs", false, "")
+	f.StringVar(&o.reportTo, "report", "", "")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "")
 	return f
 }

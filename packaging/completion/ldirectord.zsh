@@ -14,6 +14,7 @@ commands=(
 	'check:what is wrong with the file'
 	'plan:what the file would change'
 	'probe:make each check once'
+	'shadow:what would differ from the running daemon'
 	'standby:start a daemon that checks and waits'
 	'notify:what keepalived tells'
 	'drain:no new connections for a server'
@@ -66,7 +67,9 @@ _arguments -S \
 	'--why[the reason of an order]:text:' \
 	'--until[when an order ends]:time:' \
 	'(-n --lines)'{-n,--lines}'[with why\: how many entries]:number:' \
-	'--for[how long an order lasts]:time:' \
+	'--for[how long an order or a shadow lasts]:time:' \
+	'--report[with shadow\: a file for its report]:file:_files' \
+	'--with-programs[with shadow\: run external checks too]' \
 	'1: :{_alternative "files:file:_files -g \"*.cf\"" "names:file:compadd -- /etc/ha.d/*.cf(N\:t)" "commands:command:{_describe command commands}"}' \
 	'2: :{_describe command commands}' \
 	'*:server or virtual service:_ldirectord_argument'

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/daemon"
+	"ldirectord/director"
+	"ldirectord/instance"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+	"ldirectord/shadow"
+)
+
+// runShadow compares the table with what the daemon would make of it, until a signal or --for ends it.
+func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
+	if c.ipvs != defaultIPVS {
+		return errors.New("a table in memory is its daemon's own: shadow compares with the kernel's")
+	}
+	if _, err := os.Stat("/proc/net/ip_vs"); err != nil { // opening the table would load the module
+		return fmt.Errorf("no daemon has a table here: %w", err)
+	}
+	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	if c.last != "" {
+		d, unit, ok := parser.ParseSeconds(c.last)
+		if !ok || unit == "" || d < 1 {
+			return exit{exitUsage, fmt.Errorf("--for %s: 90s, 30m, 2h and 1d are allowed", c.last)}
+		}
+		ending, cancel := context.WithTimeout(ctx, d.Duration())
+		defer cancel()
+		ctx = ending
+	}
+	live, err := ipvsctl.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer live.Close()
+	c.env.SetVirtuals(l.Plan)
+	followed := &followedFile{c: c, inForce: l.Text}
+	r, err := shadow.Run(ctx, shadow.Options{
+		Live: live, Plan: l.Plan, Programs: c.programs, Changed: followed.changed, Say: c.sayNow, Update: c.writeReport,
+	})
+	if r.Ended {
+		r.Print(c.out)
+	}
+	switch {
+	case err != nil:
+		return err
+	case r.Virtuals == 0:
+		return errors.New("nothing was compared: the table has no virtual service of the file")
+	case r.Lasting > 0:
+		return exit{status: exitFailure}
+	}
+	return nil
+}
+
+// sayNow prints a line of what happens, with its time.
+func (c *call) sayNow(line string) {
+	fmt.Fprintf(c.out, "%s %s\n", time.Now().Format(time.DateTime), line)
+	c.out.Flush() // which remembers an error
+}
+
+// writeReport writes the file that --report names.
+func (c *call) writeReport(r shadow.Report) error {
+	if c.reportTo == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return instance.Replace(c.reportTo, append(text, '\n'), 0o644)
+}
+
+// followedFile is the configuration while a shadow runs.
+type followedFile struct {
+	c             *call
+	inForce, seen []byte
+}
+
+// changed returns the plan of the file when it has changed and is the same for a second. One that is refused is told.
+func (f *followedFile) changed(ctx context.Context) *director.Plan {
+	text, err := f.c.source().Read()
+	settled := err == nil && bytes.Equal(text, f.seen)
+	f.seen = text
+	if !settled || bytes.Equal(text, f.inForce) {
+		return nil
+	}
+	f.inForce = text
+	l, err := f.c.load(ctx)
+	if err != nil {
+		f.c.sayNow(cmp.Or(err.Error(), "The file has changed and is refused"))
+		return nil
+	}
+	f.c.env.SetVirtuals(l.Plan)
+	f.c.sayNow("The file has changed and is followed")
+	return l.Plan
+}

@@ -1,0 +1,209 @@
+package shadow
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"ldirectord/director"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+// place is a destination of a virtual service, or without an address the service itself.
+type place struct {
+	key  ipvsctl.Key
+	addr netip.AddrPort
+}
+
+// serves reports whether a table has a destination in service.
+func (p place) serves(t ipvsctl.Table) bool { return t[p.key].Dests[p.addr].Weight > 0 }
+
+// value is what a table has there, as ipvsadm has it.
+func (p place) value(t ipvsctl.Table) string {
+	service := t[p.key]
+	if !p.addr.IsValid() {
+		return strings.TrimPrefix(service.String(), p.key.String()+" ")
+	}
+	if dest, in := service.Dests[p.addr]; in {
+		return strings.TrimPrefix(dest.String(), "-r "+p.addr.String()+" ")
+	}
+	return "not there"
+}
+
+// Side is one of the two that are compared.
+type Side string
+
+// The two sides.
+const (
+	Live   Side = "live"
+	Shadow Side = "shadow"
+)
+
+// difference is a place where the tables differ.
+type difference struct {
+	Difference
+	served bool // who did not change yet had it in service when it began
+}
+
+// changes are the places in which one table differs from another. A service that only one of them has is left out.
+func changes(from, to ipvsctl.Table) map[place]bool {
+	places := map[place]bool{}
+	for key, service := range to {
+		if old, there := from[key]; there {
+			for _, op := range ipvsctl.DiffService(old, service) {
+				places[place{key, op.Dest.Addr}] = true
+			}
+		}
+	}
+	return places
+}
+
+// compare notes where the tables differ now, and tells of what has lasted too long.
+func (s *shadow) compare(ctx context.Context, now pair) {
+	differ, live, ours := changes(now.live, now.ours), changes(s.was.live, now.live), changes(s.was.ours, now.ours)
+	changed := time.Since(s.updated) >= time.Minute
+	for p := range live {
+		if serves := p.serves(now.live); ours[p] && !differ[p] && serves != p.serves(s.was.live) && s.open[p] == nil && !s.fallback[p] {
+			changed = true
+			s.report.count(!serves).Together++
+		}
+	}
+	for p, d := range s.open {
+		if !differ[p] {
+			changed = true
+			s.close(p, d, live, ours, now)
+			delete(s.open, p)
+		}
+	}
+	for p := range differ {
+		changed = s.note(p, live[p], ours[p], now) || changed
+	}
+	s.was = now
+	changed = s.tellLasting(ctx) || changed
+	if changed {
+		_ = s.publish() // the last one is written too
+	}
+}
+
+// note notes that the tables differ in a place. It reports whether that is new. Where one of them has changed once more,
+// the time begins anew.
+func (s *shadow) note(p place, live, ours bool, now pair) bool {
+	d := s.open[p]
+	l, o := p.value(now.live), p.value(now.ours)
+	if d != nil && d.Live == l && d.Shadow == o {
+		return false
+	}
+	d = &difference{Difference: Difference{Since: time.Now(), Virtual: s.ids[p.key], Live: l, Shadow: o}}
+	if p.addr.IsValid() {
+		d.Real = p.addr.String()
+	}
+	switch {
+	case live && !ours:
+		d.First, d.served = Live, p.serves(now.ours)
+	case ours && !live:
+		d.First, d.served = Shadow, p.serves(now.live)
+	}
+	s.open[p] = d
+	return true
+}
+
+// close ends a difference: either who was second followed, or who was first went back.
+func (s *shadow) close(p place, d *difference, live, ours map[place]bool, now pair) {
+	if now.live[p.key].Key != now.ours[p.key].Key {
+		return // it is not compared any more
+	}
+	lasted := time.Since(d.Since).Round(readInterval)
+	followed := d.First == Live && ours[p] || d.First == Shadow && live[p]
+	if d.Lasting {
+		s.Say(fmt.Sprintf("The same again: %s, after %v", d.name(), lasted))
+	}
+	if d.First == "" || s.fallback[p] {
+		return
+	}
+	seen := s.report.count(d.served)
+	lead := &seen.Live
+	if d.First == Shadow {
+		lead = &seen.Shadow
+	}
+	switch serves := p.serves(now.live); {
+	case followed && serves != d.served:
+		lead.First++
+		lead.Sum += lasted.Seconds()
+		lead.Most = max(lead.Most, lasted.Seconds())
+	case !followed && serves == d.served:
+		lead.Alone++
+	}
+}
+
+// tellLasting tells of differences that have lasted longer than the times of both sides explain. It reports whether there
+// are new ones.
+func (s *shadow) tellLasting(ctx context.Context) (any bool) {
+	if len(s.open) == 0 {
+		return false
+	}
+	known, err := s.director.Snapshot(ctx)
+	if err != nil {
+		return false
+	}
+	explained := explain(s.Plan, known)
+	for p, d := range s.open {
+		d.Lasted = time.Since(d.Since).Seconds()
+		if d.Lasting || d.Lasted <= explained[p.key].Seconds() {
+			continue
+		}
+		any, d.Lasting, d.Reason = true, true, reason(p, known)
+		s.report.Lasting++
+		if len(s.report.Differences) < maxDifferences {
+			s.report.Differences = append(s.report.Differences, &d.Difference)
+		}
+		s.Say("Different " + d.String())
+	}
+	return any
+}
+
+// slack is for the readings, once a second, and for changes under way.
+const slack = 3 * time.Second
+
+// explain returns, for each virtual service, how long the times of the file explain a difference. A change is due after as
+// many results as the thresholds ask for. Between two of them there is the interval and, in a daemon that checks one server
+// after the other as the Perl does, the time that all checks take. Each may take all of its time.
+func explain(p *director.Plan, now *director.Snapshot) map[ipvsctl.Key]time.Duration {
+	var all time.Duration
+	for _, v := range now.Virtuals {
+		for _, server := range v.Servers {
+			all += server.Last.Took
+		}
+	}
+	explained := map[ipvsctl.Key]time.Duration{}
+	for _, v := range p.Services("") {
+		c := v.Config
+		round := all + max(c.CheckInterval, p.Config.Global.CheckInterval).Duration()
+		for _, check := range c.Checks() {
+			round += max(check.CheckTimeout*parser.Seconds(max(check.CheckCount, 1)), check.NegotiateTimeout).Duration()
+		}
+		explained[v.Key] = time.Duration(max(c.FailureCount, c.RiseCount, c.Window.Of, 1))*round + slack
+	}
+	return explained
+}
+
+// reason is why the shadow has what it has in a place.
+func reason(p place, now *director.Snapshot) string {
+	for _, v := range now.Virtuals {
+		if v.Key != p.key {
+			continue
+		}
+		for _, server := range v.Servers {
+			if server.Addr == p.addr {
+				return strings.TrimSuffix(server.State+": "+cmp.Or(server.Reason, server.Unjudged, server.Last.Detail), ": ")
+			}
+		}
+		if p.addr.IsValid() && v.Fallback.In {
+			return "no server is up"
+		}
+	}
+	return "the file says so"
+}

@@ -1,0 +1,131 @@
+package shadow
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// maxDifferences is how many of them a report has; all are counted.
+const maxDifferences = 1000
+
+// Report is what a shadow saw. Its JSON is stable.
+type Report struct {
+	Begun       time.Time     `json:"begun"`
+	Until       time.Time     `json:"until"`
+	Ended       bool          `json:"ended"`
+	Readings    int           `json:"readings"`           // of the live table
+	Unread      int           `json:"unread"`             // readings that failed
+	Writes      int           `json:"writes"`             // requests that would have changed the live table; all were refused
+	Virtuals    int           `json:"virtuals"`           // in both
+	Servers     int           `json:"servers"`            // of these, as the file has them
+	Absent      []string      `json:"absent,omitempty"`   // virtual services of the file that the live table does not have; they are not compared
+	Followed    []string      `json:"followed,omitempty"` // servers whose programs were not run
+	Failures    Sightings     `json:"failures"`
+	Recoveries  Sightings     `json:"recoveries"`
+	Lasting     int           `json:"lasting"`               // differences that lasted too long
+	Differences []*Difference `json:"differences,omitempty"` // the first 1000 of these
+	Now         []*Difference `json:"now,omitempty"`         // that are there now, lasting or not; 1000 at most
+}
+
+// Difference is where the two tables differ, or did.
+type Difference struct {
+	Since   time.Time `json:"since"`
+	Lasted  float64   `json:"lasted_seconds"`
+	Lasting bool      `json:"lasting"`        // longer than the times of the file explain
+	Virtual string    `json:"virtual"`        // its id
+	Real    string    `json:"real,omitempty"` // "": the virtual service itself
+	Live    string    `json:"live"`           // what it is there, as ipvsadm has it
+	Shadow  string    `json:"shadow"`
+	First   Side      `json:"first,omitempty"` // who changed when it began; "" when both did, or it was there from the start
+	Reason  string    `json:"reason,omitempty"`
+}
+
+// Sightings count changes of servers, and who made them first.
+type Sightings struct {
+	Together int  `json:"together"` // within one second
+	Shadow   Lead `json:"shadow"`
+	Live     Lead `json:"live"`
+}
+
+// Lead is what one side changed first.
+type Lead struct {
+	First int     `json:"first"`       // the other one followed
+	Sum   float64 `json:"sum_seconds"` // until then; to the second, like Most
+	Most  float64 `json:"most_seconds"`
+	Alone int     `json:"alone"` // taken back before the other one did anything
+}
+
+// count is where changes of those are counted that were in service, or were not.
+func (r *Report) count(served bool) *Sightings {
+	if served {
+		return &r.Failures
+	}
+	return &r.Recoveries
+}
+
+// publish passes the report on.
+func (s *shadow) publish() error {
+	now := time.Now()
+	r := &s.report
+	s.updated, r.Until, r.Writes = now, now, s.live.refused
+	r.Now, r.Absent, r.Virtuals, r.Servers = nil, nil, 0, 0
+	for _, v := range s.Plan.Services("") {
+		if _, there := s.table[v.Key]; !there {
+			r.Absent = append(r.Absent, v.Config.ID)
+			continue
+		}
+		r.Virtuals++
+		r.Servers += len(v.Config.Reals)
+	}
+	for _, d := range s.open {
+		r.Now = append(r.Now, &d.Difference)
+	}
+	r.Now = r.Now[:min(len(r.Now), maxDifferences)]
+	return s.Update(*r)
+}
+
+// name is where the difference is.
+func (d *Difference) name() string { return strings.TrimSuffix(d.Virtual+" "+d.Real, " ") }
+
+// String is the difference in a line.
+func (d *Difference) String() string {
+	text := fmt.Sprintf("for %v: %s: live: %s; shadow: %s, %s", seconds(d.Lasted), d.name(), d.Live, d.Shadow, d.Reason)
+	if d.First != "" {
+		text += fmt.Sprintf("; %s changed first", d.First)
+	}
+	return text
+}
+
+// Print writes the sum.
+func (r Report) Print(w io.Writer) {
+	fmt.Fprintf(w, "Compared for %v: virtual services: %d, real servers: %d\n", r.Until.Sub(r.Begun).Round(time.Second), r.Virtuals, r.Servers)
+	fmt.Fprintf(w, "Readings of the live table: %d, failed: %d, requests that write: %d\n", r.Readings, r.Unread, r.Writes)
+	for _, id := range r.Absent {
+		fmt.Fprintf(w, "Not in the live table, so not compared: %s\n", id)
+	}
+	r.Failures.print(w, "Failures")
+	r.Recoveries.print(w, "Recoveries")
+	fmt.Fprintf(w, "Lasting differences: %d\n", r.Lasting)
+	for _, d := range r.Differences {
+		fmt.Fprintf(w, "  %s %s\n", d.Since.Format(time.DateTime), d)
+	}
+}
+
+func (s Sightings) print(w io.Writer, what string) {
+	fmt.Fprintf(w, "%s: together: %d; shadow first: %s; live first: %s\n", what, s.Together, s.Shadow, s.Live)
+}
+
+// String is how often, by how much on average and at most, and how often alone.
+func (l Lead) String() string {
+	if l.First == 0 {
+		return fmt.Sprintf("0, alone: %d", l.Alone)
+	}
+	return fmt.Sprintf("%d, by %v, at most %v, alone: %d", l.First, seconds(l.Sum/float64(l.First)), seconds(l.Most), l.Alone)
+}
+
+// seconds is a number of seconds, to a tenth.
+func seconds(n float64) time.Duration {
+	return time.Duration(n * float64(time.Second)).Round(time.Second / 10)
+}

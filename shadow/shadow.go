@@ -1,0 +1,205 @@
+// Package shadow runs beside the daemon that keeps the table. It makes the same checks, decides by the same director over
+// a table of its own in memory, and compares that with the live one. It changes nothing.
+package shadow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/director"
+	"ldirectord/ipvsctl"
+	"ldirectord/maintenance"
+	"ldirectord/notify"
+)
+
+const (
+	readInterval = time.Second     // between two readings of the live table
+	readTimeout  = 5 * time.Second // of one of them
+)
+
+// Options are what a shadow works with.
+type Options struct {
+	Live     ipvsctl.Client // the live table; it is only read
+	Plan     *director.Plan
+	Programs bool // external checks are run; else their servers are in service here when they are in the live table
+	// Changed returns another plan when the file has changed, else nil. It is asked after each reading.
+	Changed func(ctx context.Context) *director.Plan
+	Say     func(line string)  // gets what happens, a line each
+	Update  func(Report) error // gets the report when it has changed, and each minute
+}
+
+// shadow is one run. Its fields belong to the goroutine of Run but for those that mu guards.
+type shadow struct {
+	Options
+	live     readOnly
+	memory   *ipvsctl.Memory
+	director *director.Director
+	report   Report
+	open     map[place]*difference
+	ids      map[ipvsctl.Key]string
+	fallback map[place]bool
+	was      pair
+	unread   string // why the live table can't be read; "" while it can
+	updated  time.Time
+
+	mu      sync.Mutex // guards what followers ask for
+	table   ipvsctl.Table
+	follows map[checker.Spec][]place
+}
+
+// pair are both tables as they were read last; nil before.
+type pair struct{ live, ours ipvsctl.Table }
+
+// readOnly is a table that nobody can change through it. It is for several goroutines.
+type readOnly struct {
+	ipvsctl.Client
+	mu      sync.Mutex // guards Client and refused
+	refused int        // changes that somebody asked for
+}
+
+// Read returns the table.
+func (r *readOnly) Read(ctx context.Context) (ipvsctl.Table, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Client.Read(ctx)
+}
+
+// Counters returns the counters of a service's destinations.
+func (r *readOnly) Counters(ctx context.Context, key ipvsctl.Key) (map[netip.AddrPort]ipvsctl.Counters, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Client.Counters(ctx, key)
+}
+
+// Do makes no change.
+func (r *readOnly) Do(_ context.Context, ops ...ipvsctl.Op) []error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused += len(ops)
+	results := make([]error, len(ops))
+	for i, op := range ops {
+		results[i] = &ipvsctl.OpError{Op: op.String(), Err: errors.New("the live table is only read")}
+	}
+	return results
+}
+
+// ownTable is the director's. Who leaves the file drains by the connections of the live one.
+type ownTable struct {
+	*ipvsctl.Memory
+	live *readOnly
+}
+
+// Counters returns those of the live table.
+func (t ownTable) Counters(ctx context.Context, key ipvsctl.Key) (map[netip.AddrPort]ipvsctl.Counters, error) {
+	return t.live.Counters(ctx, key)
+}
+
+// nobody runs no command, and writes no file.
+type nobody struct{}
+
+func (nobody) Run(h notify.Hook) {
+	if h.Ended != nil {
+		h.Ended()
+	}
+}
+
+func (nobody) Record(string, string, bool, string) {}
+
+// Run compares until ctx is done, and returns what it saw. It begins as a daemon does that starts over the live table.
+// An error means that it could not begin.
+func Run(ctx context.Context, o Options) (Report, error) {
+	s := &shadow{Options: o, live: readOnly{Client: o.Live}, open: map[place]*difference{}, report: Report{Begun: time.Now()}}
+	table, err := s.live.Read(ctx)
+	if err != nil {
+		return s.report, fmt.Errorf("reading the live table: %w", err)
+	}
+	s.table = table
+	s.adopt(o.Plan)
+	if err := s.publish(); err != nil {
+		return s.report, err
+	}
+	ours := maps.Clone(table)
+	maps.DeleteFunc(ours, func(key ipvsctl.Key, _ ipvsctl.Service) bool { return !slices.Contains(o.Plan.Keys(), key) })
+	s.memory = ipvsctl.NewMemory(ours)
+	journal := notify.NewJournal() // nobody is told
+	s.director = director.New(director.Deps{
+		Table: ownTable{s.memory, &s.live}, Journal: journal, Hooks: nobody{}, Monitor: nobody{}, Maintenance: maintenance.New(nil).Watch,
+	})
+	directing, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- s.director.Run(directing, o.Plan) }()
+	s.watch(ctx)
+	end(director.ErrHandover)
+	err = errors.Join(<-ended, journal.Close(context.WithoutCancel(ctx)))
+	s.report.Ended = true
+	return s.report, errors.Join(err, s.publish())
+}
+
+// watch looks at both tables each second until ctx is done.
+func (s *shadow) watch(ctx context.Context) {
+	ticker := time.NewTicker(readInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if s.look(ctx); s.Changed == nil || ctx.Err() != nil {
+			continue
+		}
+		if p := s.Changed(ctx); p != nil {
+			s.adopt(p)
+			_ = s.director.Reload(ctx, p) // it fails with ctx alone
+		}
+	}
+}
+
+// look reads both tables and compares them.
+func (s *shadow) look(ctx context.Context) {
+	reading, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	live, err := s.live.Read(reading)
+	if ctx.Err() != nil {
+		return
+	}
+	why := s.unread
+	if s.unread = ""; err != nil {
+		s.report.Unread++
+		if s.unread = err.Error(); s.unread != why {
+			s.Say("The live table can't be read: " + s.unread)
+		}
+		return
+	}
+	s.report.Readings++
+	s.mu.Lock()
+	s.table = live
+	s.mu.Unlock()
+	if ours, err := s.memory.Read(ctx); err == nil {
+		s.compare(ctx, pair{live, ours})
+	}
+}
+
+// adopt makes a plan the one to follow.
+func (s *shadow) adopt(p *director.Plan) {
+	s.Plan, s.report.Followed, s.fallback, s.ids = p, nil, map[place]bool{}, map[ipvsctl.Key]string{}
+	places := map[[2]string]place{}
+	for _, v := range p.Services("") {
+		s.ids[v.Key] = v.Config.ID
+		for _, m := range v.Members {
+			at := place{v.Key, m.Dest.Addr}
+			places[[2]string{v.Config.ID, m.Name}] = at
+			s.fallback[at] = m.Fallback
+		}
+	}
+	if !s.Programs {
+		s.follow(p, places)
+	}
+}

@@ -1,0 +1,416 @@
+package shadow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/director"
+	"ldirectord/ipvsctl"
+	"ldirectord/maintenance"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+const config = `checkinterval = 5
+checktimeout = 2
+failurecount = 2
+quiescent = no
+fallback = 192.0.2.99:80 masq
+virtual = 192.0.2.10:80
+	real = 192.0.2.21:80 masq
+	real = 192.0.2.22:80 masq 3
+	checktype = connect
+`
+
+// farm are the real servers, and a table that one sees as the kernel's.
+type farm struct {
+	t     *testing.T
+	table *ipvsctl.Memory
+
+	mu    sync.Mutex // guards what follows
+	lines []string
+	ran   []string // programs
+	last  Report
+	file  *director.Plan // another one to follow
+	down  map[string]bool
+}
+
+// play runs a test in fake time, with servers that are up.
+func play(t *testing.T, test func(t *testing.T, f *farm)) {
+	synctest.Test(t, func(t *testing.T) {
+		test(t, &farm{t: t, table: ipvsctl.NewMemory(nil), down: map[string]bool{}})
+	})
+}
+
+// locked locks the farm. What it returns unlocks it.
+func (f *farm) locked() (unlock func()) {
+	f.mu.Lock()
+	return f.mu.Unlock
+}
+
+func (f *farm) set(down bool, addr string) {
+	defer f.locked()()
+	f.down[addr] = down
+}
+
+// follow has the shadow follow another file.
+func (f *farm) follow(text string) {
+	p := f.plan(text)
+	defer f.locked()()
+	f.file = p
+}
+
+// said are the lines so far.
+func (f *farm) said() []string {
+	defer f.locked()()
+	return slices.Clone(f.lines)
+}
+
+// now are the differences of this moment.
+func (f *farm) now() []Difference {
+	defer f.locked()()
+	var list []Difference
+	for _, d := range f.last.Now {
+		list = append(list, *d)
+	}
+	return list
+}
+
+// server is a check of one of the servers.
+type server struct {
+	f    *farm
+	spec checker.Spec
+}
+
+func (s server) Check(context.Context) checker.Result {
+	time.Sleep(10 * time.Millisecond)
+	defer s.f.locked()()
+	if s.spec.Command != "" {
+		s.f.ran = append(s.f.ran, s.spec.Command)
+	}
+	if s.f.down[s.spec.Target.Addr().String()] {
+		return checker.Result{Cause: checker.Refused, Detail: "connect: refused"}
+	}
+	return checker.Result{OK: true, Detail: "connected"}
+}
+
+func (f *farm) plan(text string) *director.Plan {
+	f.t.Helper()
+	cfg, found := parser.Parse(f.t.Context(), "test.cf", []byte(text), parser.Options{DirExist: func(string) bool { return true }})
+	if found.HasErrors() {
+		f.t.Fatal(found)
+	}
+	p, found := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return server{f, s}, nil })
+	if p == nil {
+		f.t.Fatal(found)
+	}
+	return p
+}
+
+// live starts a daemon over the table. The function that it returns ends it as kill -9 does.
+func (f *farm) live(text string) (kill func()) {
+	ctx, end := context.WithCancelCause(f.t.Context())
+	d := director.New(director.Deps{Table: f.table, Journal: notify.NewJournal(), Hooks: nobody{}, Monitor: nobody{}, Maintenance: maintenance.New(nil).Watch})
+	done := make(chan error, 1)
+	plan := f.plan(text)
+	go func() { done <- d.Run(ctx, plan) }()
+	synctest.Wait()
+	return func() { end(director.ErrHandover); <-done }
+}
+
+// shadow starts one. The function that it returns ends it, and returns its report.
+func (f *farm) shadow(text string, programs bool) (stop func() Report) {
+	ctx, end := context.WithCancel(f.t.Context())
+	done := make(chan Report, 1)
+	plan := f.plan(text)
+	go func() {
+		r, err := Run(ctx, Options{
+			Live: f.table, Plan: plan, Programs: programs,
+			Changed: func(context.Context) *director.Plan { defer f.locked()(); p := f.file; f.file = nil; return p },
+			Say:     func(line string) { defer f.locked()(); f.lines = append(f.lines, line) },
+			Update:  func(r Report) error { defer f.locked()(); f.last = r; return nil },
+		})
+		if err != nil {
+			f.t.Error(err)
+		}
+		done <- r
+	}()
+	synctest.Wait()
+	return func() Report { end(); return <-done }
+}
+
+func (f *farm) do(ops ...ipvsctl.Op) {
+	f.t.Helper()
+	if err := errors.Join(f.table.Do(f.t.Context(), ops...)...); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *farm) text() string {
+	t, err := f.table.Read(f.t.Context())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return ipvsctl.Format(t)
+}
+
+var web = ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
+
+func dest(addr string, weight uint32) ipvsctl.Dest {
+	return ipvsctl.Dest{Addr: netip.MustParseAddrPort(addr), Weight: weight}
+}
+
+// A daemon that checks at other times, and takes servers out and in, has no lasting difference.
+func TestAnotherPhaseIsNoDifference(t *testing.T) {
+	play(t, func(t *testing.T, f *farm) {
+		kill := f.live(config)
+		defer kill()
+		time.Sleep(2300 * time.Millisecond)
+		stop := f.shadow(config, false)
+		for round := range 20 {
+			time.Sleep(time.Duration(20+7*round%9) * time.Second)
+			f.set(true, "192.0.2.21")
+			f.set(round%3 == 0, "192.0.2.22")
+			time.Sleep(time.Duration(20+5*round%9) * time.Second)
+			f.set(false, "192.0.2.21")
+			f.set(false, "192.0.2.22")
+		}
+		time.Sleep(30 * time.Second)
+		r := stop()
+		if r.Lasting != 0 || r.Virtuals == 0 || len(f.said()) > 0 || !r.Ended || r.Unread != 0 || r.Writes != 0 {
+			t.Errorf("%+v\n%q", r, f.said())
+		}
+		if r.Virtuals != 1 || r.Servers != 2 {
+			t.Errorf("compared: %d, %d", r.Virtuals, r.Servers)
+		}
+		for what, s := range map[string]Sightings{"failures": r.Failures, "recoveries": r.Recoveries} {
+			seen := s.Together + s.Shadow.First + s.Live.First
+			if want := map[string]int{"failures": 27, "recoveries": 27}[what]; seen != want || s.Shadow.Alone+s.Live.Alone > 0 {
+				t.Errorf("%s: %+v, want %d", what, s, want)
+			}
+			if s.Shadow.First == 0 || s.Live.First == 0 || s.Shadow.Most > 8 || s.Live.Most > 8 {
+				t.Errorf("%s: who was first: %+v", what, s)
+			}
+		}
+	})
+}
+
+// A daemon that is gone, or hangs, misses a failure: that is a difference, with who saw it and why.
+func TestAMissedFailureIsADifference(t *testing.T) {
+	play(t, func(t *testing.T, f *farm) {
+		kill := f.live(config)
+		time.Sleep(time.Second)
+		stop := f.shadow(config, false)
+		time.Sleep(20 * time.Second)
+		kill()
+		before := f.text()
+		f.set(true, "192.0.2.22")
+		time.Sleep(20 * time.Second)
+		if now := f.now(); len(f.said()) > 0 || len(now) != 1 || now[0].Lasting {
+			t.Errorf("early: %q, %+v", f.said(), now)
+		}
+		time.Sleep(20 * time.Second)
+		if f.text() != before {
+			t.Errorf("the live table was changed:\n%s", f.text())
+		}
+		want := "Different for 18s: tcp:192.0.2.10:80 192.0.2.22:80: live: -m -w 3; shadow: not there, down: connect: refused; shadow changed first"
+		if len(f.said()) != 1 || f.said()[0] != want {
+			t.Errorf("%q", f.said())
+		}
+		f.live(config)
+		time.Sleep(10 * time.Second)
+		r := stop()
+		if r.Lasting != 1 || len(r.Differences) != 1 || len(r.Now) != 0 || r.Failures.Shadow.First != 1 {
+			t.Errorf("%+v", r)
+		}
+		if len(f.said()) != 2 || !strings.HasPrefix(f.said()[1], "The same again: tcp:192.0.2.10:80 192.0.2.22:80, after ") {
+			t.Errorf("%q", f.said())
+		}
+		var sum strings.Builder
+		r.Print(&sum)
+		for _, line := range []string{"Lasting differences: 1\n", "requests that write: 0\n", "Failures: together: 0; shadow first: 1, by "} {
+			if !strings.Contains(sum.String(), line) {
+				t.Errorf("no %q in\n%s", line, &sum)
+			}
+		}
+	})
+}
+
+// Each part of a destination and of a service counts; what the file does not name, or the live table does not have, is
+// not compared.
+func TestWhatIsCompared(t *testing.T) {
+	other := web
+	other.Addr = netip.MustParseAddrPort("192.0.2.11:80")
+	settings := ipvsctl.Settings{Scheduler: "wrr"}
+	for name, c := range map[string]struct {
+		op   ipvsctl.Op
+		want string
+	}{
+		"weight":     {ipvsctl.Op{Kind: ipvsctl.EditDest, Key: web, Dest: dest("192.0.2.22:80", 7)}, "live: -m -w 7; shadow: -m -w 3, up: connected; live changed first"},
+		"forwarding": {ipvsctl.Op{Kind: ipvsctl.EditDest, Key: web, Dest: ipvsctl.Dest{Addr: netip.MustParseAddrPort("192.0.2.22:80"), Weight: 3, Forward: ipvsctl.Tunnel}}, "live: -i -w 3; shadow"},
+		"removal":    {ipvsctl.Op{Kind: ipvsctl.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)}, "live: not there; shadow: -m -w 3"},
+		"fallback":   {ipvsctl.Op{Kind: ipvsctl.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)}, "live: -m -w 1; shadow: not there, the file says so"},
+		"stranger":   {ipvsctl.Op{Kind: ipvsctl.AddDest, Key: web, Dest: dest("192.0.2.50:80", 1)}, "192.0.2.50:80: live"},
+		"scheduler":  {ipvsctl.Op{Kind: ipvsctl.EditService, Key: web, Settings: ipvsctl.Settings{Scheduler: "rr"}}, "tcp:192.0.2.10:80: live: -s rr; shadow: -s wrr, the file says so"},
+		"others":     {ipvsctl.Op{Kind: ipvsctl.AddService, Key: other, Settings: settings}, ""},
+		"gone":       {ipvsctl.Op{Kind: ipvsctl.DelService, Key: web}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, f *farm) {
+				kill := f.live(config)
+				time.Sleep(time.Second)
+				stop := f.shadow(config, false)
+				time.Sleep(10 * time.Second)
+				kill()
+				f.do(c.op)
+				time.Sleep(time.Minute)
+				r := stop()
+				if c.want == "" && (len(f.said()) > 0 || r.Lasting > 0) || c.want != "" && (len(f.said()) != 1 || !strings.Contains(f.said()[0], c.want)) {
+					t.Errorf("%q", f.said())
+				}
+				if gone := name == "gone"; (r.Lasting > 0) != (c.want != "") || (len(r.Absent) == 1) != gone {
+					t.Errorf("%+v", r)
+				}
+			})
+		})
+	}
+}
+
+// Programs are not run unless that is asked for: their servers are followed, the fallback server with them.
+func TestProgramsAreFollowed(t *testing.T) {
+	text := strings.Replace(config, "checktype = connect", "checktype = external\n\tcheckcommand = /bin/probe", 1)
+	for _, programs := range []bool{false, true} {
+		play(t, func(t *testing.T, f *farm) {
+			kill := f.live(text)
+			time.Sleep(time.Second)
+			kill()
+			func() { defer f.locked()(); f.ran = nil }()
+			stop := f.shadow(text, programs)
+			time.Sleep(10 * time.Second)
+			f.do(ipvsctl.Op{Kind: ipvsctl.DelDest, Key: web, Dest: dest("192.0.2.21:80", 0)}, ipvsctl.Op{Kind: ipvsctl.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)},
+				ipvsctl.Op{Kind: ipvsctl.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)})
+			time.Sleep(time.Minute)
+			r := stop()
+			if (len(f.ran) > 0) != programs {
+				t.Errorf("with programs %v these were run: %q", programs, f.ran)
+			}
+			if !programs && (r.Lasting != 0 || len(r.Followed) != 2 || len(f.said()) != 1 || !strings.HasPrefix(f.said()[0], "2 checks run programs")) {
+				t.Errorf("%q %+v", f.said(), r)
+			}
+			if programs && r.Lasting != 3 {
+				t.Errorf("%q %+v", f.said(), r)
+			}
+		})
+	}
+}
+
+// Maintenance is followed, and so is a file that changes.
+func TestMaintenanceAndTheFileAreFollowed(t *testing.T) {
+	folder := t.TempDir()
+	text := "maintenancedir = " + folder + "\n" + config
+	play(t, func(t *testing.T, f *farm) {
+		stopLive := f.live(text)
+		time.Sleep(time.Second)
+		stop := f.shadow(text, false)
+		time.Sleep(10 * time.Second)
+		if err := os.WriteFile(filepath.Join(folder, "192.0.2.21:80"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if strings.Contains(f.text(), "192.0.2.21") || len(f.said()) > 0 {
+			t.Errorf("%q\n%s", f.said(), f.text())
+		}
+		stopLive()
+		changed := strings.Replace(text, "masq 3", "masq 4", 1)
+		defer f.live(changed)()
+		f.follow(changed)
+		time.Sleep(time.Minute)
+		if r := stop(); !strings.Contains(f.text(), "192.0.2.22:80 -m -w 4") || r.Lasting > 0 {
+			t.Errorf("%q\n%s", f.said(), f.text())
+		}
+	})
+}
+
+// What a changed file adds is compared under its name; what goes while it differs is not the same again.
+func TestTheFileThatChangesIsCompared(t *testing.T) {
+	play(t, func(t *testing.T, f *farm) {
+		kill := f.live(config)
+		time.Sleep(time.Second)
+		stop := f.shadow(config, false)
+		time.Sleep(10 * time.Second)
+		kill()
+		other := web
+		other.Addr = netip.MustParseAddrPort("192.0.2.11:80")
+		f.do(ipvsctl.Op{Kind: ipvsctl.AddService, Key: other, Settings: ipvsctl.Settings{Scheduler: "wrr"}})
+		f.follow(config + "virtual = 192.0.2.11:80\n\treal = 192.0.2.23:80 masq\n\tchecktype = connect\n")
+		time.Sleep(time.Minute)
+		if lines := f.said(); len(lines) != 1 || !strings.Contains(lines[0], ": tcp:192.0.2.11:80 192.0.2.23:80: live: not there; ") {
+			t.Errorf("%q", lines)
+		}
+		f.do(ipvsctl.Op{Kind: ipvsctl.DelService, Key: other})
+		time.Sleep(time.Minute)
+		if r := stop(); len(f.said()) != 1 || len(r.Absent) != 1 || len(r.Now) > 0 {
+			t.Errorf("%q %+v", f.said(), r)
+		}
+	})
+}
+
+// Whoever asks for a change of the live table gets an error, and is counted.
+func TestTheLiveTableIsOnlyRead(t *testing.T) {
+	m := ipvsctl.NewMemory(nil)
+	r := readOnly{Client: m}
+	errs := r.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.AddService, Key: web, Settings: ipvsctl.Settings{Scheduler: "rr"}})
+	table, err := m.Read(t.Context())
+	if len(errs) != 1 || errs[0] == nil || r.refused != 1 || len(table) != 0 || err != nil {
+		t.Errorf("%v, %d refused, %v, %v", errs, r.refused, table, err)
+	}
+}
+
+// A table that can't be read is told once, and the comparison continues when it can be.
+func TestATableThatCannotBeRead(t *testing.T) {
+	play(t, func(t *testing.T, f *farm) {
+		defer f.live(config)()
+		time.Sleep(time.Second)
+		broken := &flaky{Memory: f.table}
+		ctx, end := context.WithTimeout(t.Context(), 30*time.Second)
+		defer end()
+		time.AfterFunc(5500*time.Millisecond, func() { broken.set(true) })
+		time.AfterFunc(15500*time.Millisecond, func() { broken.set(false) })
+		r, err := Run(ctx, Options{Live: broken, Plan: f.plan(config), Say: func(l string) { f.lines = append(f.lines, l) }, Update: func(Report) error { return nil }})
+		if err != nil || r.Unread != 10 || r.Readings < 18 || fmt.Sprint(f.said()) != "[The live table can't be read: broken]" {
+			t.Errorf("%v %+v %q", err, r, f.said())
+		}
+		broken.set(true)
+		if _, err := Run(ctx, Options{Live: broken, Plan: f.plan(config)}); err == nil {
+			t.Error("it begins without a table")
+		}
+	})
+}
+
+type flaky struct {
+	*ipvsctl.Memory
+	mu     sync.Mutex
+	broken bool
+}
+
+func (f *flaky) set(broken bool) { f.mu.Lock(); f.broken = broken; f.mu.Unlock() }
+
+func (f *flaky) Read(ctx context.Context) (ipvsctl.Table, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken {
+		return nil, errors.New("broken")
+	}
+	return f.Memory.Read(ctx)
+}
