@@ -3,6 +3,7 @@ package status
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -55,12 +56,16 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing := awaitAnswers(addr, map[string]string{
+		`count_over_time(ldirectord_standby[1m]) > 2`:                                          `"value"`, // a rate needs more than one scrape
 		`up{instance="` + target.Listener.Addr().String() + `"}`:                               `"1"]`,
 		`count(ldirectord_server_up)`:                                                          fmt.Sprintf(`"%d"]`, servers),
 		`ALERTS{alertname="LdirectordVirtualDown",virtual="tcp:192.0.2.11:443"}`:               `"1"]`,
 		`ALERTS{alertname="LdirectordTableNotWritten",virtual="tcp:192.0.2.12:25"}`:            `"1"]`,
 		`ldirectord_check_duration_seconds_bucket{virtual="tcp:192.0.2.10:80",le="+Inf"} > 10`: `"tcp:192.0.2.10:80"`,
 	})
+	if missing == "" {
+		answerPanels(t, addr)
+	}
 	end()
 	cmd.Wait()
 	if missing != "" {
@@ -96,6 +101,72 @@ func answerOf(client *http.Client, addr, query string) string {
 		return err.Error()
 	}
 	return string(text)
+}
+
+// answerPanels asks each query of the dashboard, as Grafana does for all directors and virtual services. Each has an answer
+// but those that show only what goes wrong.
+func answerPanels(t *testing.T, addr string) {
+	t.Helper()
+	empty := map[string]bool{"What went wrong, in an hour": true, "Went down or came back, in an hour": true}
+	asked := 0
+	client := &http.Client{Timeout: prometheusLimit}
+	for _, panel := range panels(t) {
+		for _, target := range panel.Targets {
+			query := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*", "$virtual", ".*").Replace(target.Expr)
+			got := answerOf(client, addr, query)
+			if asked++; !strings.Contains(got, `"status":"success"`) || strings.Contains(got, `"result":[]`) && !empty[panel.Title] || strings.Contains(query, "$") {
+				t.Errorf("%s: %s: %s", panel.Title, query, got)
+			}
+		}
+	}
+	if asked < 20 {
+		t.Errorf("the dashboard has %d queries", asked)
+	}
+}
+
+// panel is one of the dashboard.
+type panel struct {
+	ID          int
+	Type, Title string
+	GridPos     struct{ X, Y, W, H int }
+	Targets     []struct{ Expr string }
+	Datasource  struct{ UID string }
+}
+
+func panels(t *testing.T) []panel {
+	t.Helper()
+	var form struct {
+		Title      string
+		Templating struct{ List []struct{ Name, Type string } }
+		Panels     []panel
+	}
+	if err := json.Unmarshal(read(t, dashboard), &form); err != nil {
+		t.Fatal(err)
+	}
+	if variables := form.Templating.List; form.Title != "ldirectord" || len(variables) != 3 || variables[0].Name != "datasource" || variables[0].Type != "datasource" {
+		t.Errorf("%s with the variables %v", form.Title, variables)
+	}
+	return form.Panels
+}
+
+// Each panel has a place of its own and the data source that is chosen at the import.
+func TestTheDashboardsPanels(t *testing.T) {
+	taken, ids := map[[2]int]string{}, map[int]bool{}
+	for _, p := range panels(t) {
+		if ids[p.ID] || p.Title == "" || p.Type != "row" && (p.Datasource.UID != "${datasource}" || len(p.Targets) == 0) {
+			t.Errorf("panel %d: %s", p.ID, p.Title)
+		}
+		ids[p.ID] = true
+		for x := range p.GridPos.W {
+			for y := range p.GridPos.H {
+				at := [2]int{p.GridPos.X + x, p.GridPos.Y + y}
+				if taken[at] != "" || at[0] >= 24 {
+					t.Fatalf("%s is where %q is", p.Title, taken[at])
+				}
+				taken[at] = p.Title
+			}
+		}
+	}
 }
 
 // freeAddr is an address of loopback at which nobody listens at the moment.

@@ -15,7 +15,10 @@ import (
 	"ldirectord/director"
 )
 
-const examples = "../examples/prometheus/"
+const (
+	examples  = "../examples/prometheus/"
+	dashboard = "../examples/grafana/ldirectord.json"
+)
 
 // Each metric that a rule asks for is one that a daemon has, and docs/status.md has them all.
 func TestRulesAndDocsKnowTheMetrics(t *testing.T) {
@@ -27,9 +30,9 @@ func TestRulesAndDocsKnowTheMetrics(t *testing.T) {
 	if len(ours) < 20 {
 		t.Fatalf("metrics %q", ours)
 	}
-	for _, used := range name.FindAll(read(t, examples+"ldirectord.rules.yml"), -1) {
+	for _, used := range name.FindAll(append(read(t, examples+"ldirectord.rules.yml"), read(t, dashboard)...), -1) {
 		if family := bytes.TrimSuffix(used, []byte("_bucket")); !slices.Contains(ours, string(family)) {
-			t.Errorf("a rule asks for %s, which there is not", used)
+			t.Errorf("a rule or a panel asks for %s, which there is not", used)
 		}
 	}
 	docs := read(t, "../docs/status.md")
