@@ -1,0 +1,155 @@
+package checker
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+)
+
+// hangs are servers that are silent from some stage on, by the service and how far they get, and what the result says:
+// where it failed, the stages that were done, and why.
+var hangs = map[string]string{
+	"http header":     "answer; connect, sent, first byte; timeout in the header",
+	"http body":       "answer; connect, sent, first byte; timeout in the body, 9 of 100 bytes came",
+	"https TLS":       "answer; connect, TLS, sent; no answer in 400ms",
+	"https body":      "answer; connect, TLS, sent, first byte; timeout in the body, 9 of 100 bytes came",
+	"smtp greets":     "answer; connect, sent, first byte; timeout waiting for the answer to EHLO",
+	"smtp STARTTLS":   "answer; connect, sent, first byte; timeout waiting for the answer to STARTTLS",
+	"smtp handshake":  "TLS; connect, sent, first byte; timeout in TLS handshake",
+	"ftp greets":      "login; connect, sent, first byte; timeout waiting for the answer to USER",
+	"ftp password":    "login; connect, sent, first byte; timeout waiting for the answer to PASS",
+	"ftp file":        "answer; connect, sent, first byte; timeout waiting for the answer to CWD",
+	"pop greets":      "login; connect, sent, first byte; timeout waiting for the answer to USER",
+	"pops password":   "login; connect, TLS, sent, first byte; timeout waiting for the answer to PASS",
+	"imap greets":     "login; connect, sent, first byte; timeout waiting for the answer to LOGIN",
+	"imaps greets":    "login; connect, TLS, sent, first byte; timeout waiting for the answer to LOGIN",
+	"simpletcp piece": "answer; connect, sent, first byte; timeout in the answer",
+	"redis login":     "answer; connect, sent, first byte; timeout waiting for the answer to PING",
+	"ldap login":      "answer; connect, sent, first byte; search: timeout",
+	"mysql greets":    "login; connect, sent, first byte; login: timeout",
+	"mysql login":     "answer; connect, sent, first byte; query: timeout",
+	"pgsql greets":    "login; connect, sent, first byte; login: timeout",
+	"pgsql login":     "answer; connect, sent, first byte; query: timeout",
+	"oracle accepted": "login; connect, sent, first byte; login: timeout",
+	"dns silent":      "answer; sent; no answer in 400ms",
+	"sip silent":      "answer; sent; no answer in 400ms",
+	"radius silent":   "answer; sent; no answer in 400ms (a server is also silent when it does not know us or the …)",
+	"ping silent":     "connect; ; ping: no answer in 400ms",
+	"external sleeps": "answer; ; no end in 400ms, killed",
+	"http search":     "answer; connect, sent, first byte, whole answer; cannot be judged: matching took too long with /" + slow + "/",
+
+	// Connected, and no more.
+	"http": "answer; connect, sent; no answer in 400ms", "http_proxy": "answer; connect, sent; no answer in 400ms",
+	"simpletcp": "answer; connect, sent; no answer in 400ms",
+	"ftp":       "answer; connect; timeout waiting for the greeting", "imap": "answer; connect; timeout waiting for the greeting",
+	"nntp": "answer; connect; timeout waiting for the greeting", "pop": "answer; connect; timeout waiting for the greeting",
+	"smtp": "answer; connect; timeout waiting for the greeting", "submission": "answer; connect; timeout waiting for the greeting",
+	"mysql": "answer; connect; greeting: timeout",
+	"ldap":  "login; connect, sent; login: timeout", "pgsql": "login; connect, sent; login: timeout", "oracle": "login; connect, sent; login: timeout",
+	"redis": "login; connect, sent; timeout waiting for the answer to AUTH",
+	"https": "TLS; connect; timeout in TLS handshake", "imaps": "TLS; connect; timeout in TLS handshake", "ldaps": "TLS; connect; timeout in TLS handshake",
+	"pops": "TLS; connect; timeout in TLS handshake", "tls": "TLS; connect; timeout in TLS handshake",
+}
+
+// hangSpec is a check of a service, with a log-in where there is one.
+func hangSpec(service, target string) Spec {
+	s := Spec{
+		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate, Timeout: tooLate, Target: netip.MustParseAddrPort(target),
+		URL: service + "://" + target + "/", Request: "/SELECT 1", Receive: "good", Database: "db", Login: "monitor", Passwd: "password", Secret: "secret",
+	}
+	if service == "http_proxy" {
+		s.URL = "http://" + target + "/"
+	}
+	if service == "dns" {
+		s.Request = "/www.example.org"
+	}
+	if slices.Contains(overUDP, service) {
+		s.Protocol = "udp"
+	}
+	return s
+}
+
+var overUDP = []string{"dns", "radius", "sip"}
+
+// In each stage of each protocol a server may hang. The result names it.
+func TestAHangIsNamedByItsStage(t *testing.T) {
+	made := map[string]bool{}
+	hang := func(name string, s Spec, e *Env, want string) {
+		made[name] = true
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := build(t, s, e).Check(t.Context())
+			stage := [...]string{"start", "connect", "TLS", "login", "answer", "match"}[r.Stage]
+			if got := fmt.Sprintf("%s; %s; %s", stage, r.Stages.reached(), r.Detail); got != want || r.OK || r.Cause != Timeout && r.Cause != Unjudged {
+				t.Errorf("%v, %s\nwant %s", r.Cause, got, want)
+			}
+		})
+	}
+	unserved := deafPort(t).String()
+	for _, service := range Services() {
+		if service == "none" || slices.Contains(overUDP, service) {
+			continue
+		}
+		hang(service+" not accepted", hangSpec(service, unserved), nil, "connect; ; connect: no answer in 400ms")
+		hang(service, hangSpec(service, serveScript(t, "127.0.0.1", nil, stay).String()), nil, hangs[service])
+	}
+
+	head, body := raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n"), raw("\r\nbeginning")
+	mail := steps(say("220 x"), await("EHLO [127.0.0.1]"), say("250-x", "250 STARTTLS"), await("STARTTLS"))
+	user := steps(say("220 x"), await("USER monitor"), say("331 x"))
+	for _, c := range []struct {
+		name, service string
+		steps         []step
+	}{
+		{"http header", "http", steps(head)}, {"http body", "http", steps(head, body)}, {"https TLS", "https", nil}, {"https body", "https", steps(head, body)},
+		{"smtp greets", "smtp", steps(say("220 x"))}, {"smtp STARTTLS", "smtp", mail}, {"smtp handshake", "smtp", steps(mail, say("220 go"))},
+		{"ftp greets", "ftp", steps(say("220 x"))}, {"ftp password", "ftp", user}, {"ftp file", "ftp", steps(user, await("PASS password"), say("230 x"))},
+		{"pop greets", "pop", steps(say("+OK"))}, {"pops password", "pops", steps(say("+OK"), await("USER monitor"), say("+OK"))},
+		{"imap greets", "imap", steps(say("* OK"))}, {"imaps greets", "imaps", steps(say("* OK"))}, {"simpletcp piece", "simpletcp", steps(raw("some"))},
+	} {
+		secure := serverTLS(t)
+		if !slices.Contains([]string{"https", "imaps", "pops"}, c.service) {
+			secure = nil
+		}
+		s := hangSpec(c.service, serveScript(t, "127.0.0.1", secure, append(c.steps, stay)...).String())
+		s.StartTLS = c.name == "smtp STARTTLS" || c.name == "smtp handshake"
+		if c.service == "ftp" {
+			s.Request = "/folder/file"
+		}
+		hang(c.name, s, nil, hangs[c.name])
+	}
+	for name, treat := range map[string]func(*testServer, net.Conn){
+		"redis login": redisServer(map[string]string{"AUTH": "+OK\r\n"}), "ldap login": afterBind(silence),
+		"mysql greets": myUntilLogin(silence), "mysql login": myUntilQuery(silence), "pgsql greets": pgUntilLogin(silence), "pgsql login": pgUntilQuery(silence),
+		"oracle accepted": listener(tnsAccepted(314)), "http search": page(slowText),
+	} {
+		var service string
+		fmt.Sscan(name, &service)
+		s := hangSpec(service, serve(t, treat).addr.String())
+		if service == "http" {
+			s.Receive = slow
+		}
+		if service != "oracle" || hasOracle {
+			hang(name, s, &Env{Matching: hasty()}, hangs[name])
+		}
+	}
+
+	for _, service := range overUDP {
+		mute := serveDatagrams(t, "127.0.0.1", func(int, []byte, net.Addr) []string { return nil })
+		hang(service+" silent", hangSpec(service, mute.String()), nil, hangs[service+" silent"])
+	}
+	ping := anySpec("ping")
+	ping.Timeout = tooLate
+	hang("ping silent", ping, &Env{Pinger: &fakePinger{errs: []error{os.ErrDeadlineExceeded}}}, hangs["ping silent"])
+	program := externalSpec(writeScript(t, "sleep 60"))
+	program.Type, program.Timeout = "external", tooLate
+	hang("external sleeps", program, nil, hangs["external sleeps"])
+	for name := range hangs {
+		if !made[name] && hasOracle {
+			t.Errorf("%s is not tried", name)
+		}
+	}
+}
