@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"ldirectord/checker/transcript"
 )
 
 // Tick is the finest grid of wake-ups.
@@ -90,6 +92,8 @@ type Pool struct {
 	planned time.Time     // when the pool last planned to wake; zero before the first round
 	stalled time.Time     // when it last woke far too late
 	slept   time.Duration // what asleep returned last
+
+	listeners map[*Task]func(*transcript.Tape) // nil: nobody reads transcripts
 }
 
 // NewPool returns a pool without tasks. It does nothing until Run.
@@ -190,6 +194,14 @@ func (p *Pool) grants(t *Task, now time.Time) bool {
 	h.granted, t.due = true, p.free
 	p.free = p.free.Add(extraEvery)
 	return !t.due.After(now)
+}
+
+// Listen hands the transcripts of the checks of these tasks that begin from now on to their functions, which must not
+// block, and those of no other tasks. Such a check is made when it is due anyway, without the loop.
+func (p *Pool) Listen(listeners map[*Task]func(*transcript.Tape)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.listeners = listeners
 }
 
 // Results is signalled when there is something to Take. A success after a success may be reported up to a second late, or
@@ -294,15 +306,12 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 			heap.Push(&p.queue, t)
 			continue
 		}
-		if p.isLight(t) {
+		listener := p.listeners[t]
+		if listener == nil && p.isLight(t) {
 			light = append(light, t)
 			continue
 		}
-		p.running.Go(func() {
-			r := t.Checker.Check(ctx)
-			r.Took = time.Since(now)
-			p.finish(ctx, t, r, now)
-		})
+		p.running.Go(func() { p.run(ctx, t, now, listener) })
 	}
 	if len(p.pending) > 0 && now.Sub(p.told) >= p.quiet {
 		p.tell(now)
@@ -313,6 +322,19 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 	}
 	p.planned = p.epoch.Add(ceil(p.planned.Sub(p.epoch)))
 	return light, p.planned
+}
+
+// run makes a check. If somebody listens, it takes down what is said.
+func (p *Pool) run(ctx context.Context, t *Task, start time.Time, listener func(*transcript.Tape)) {
+	made := ctx
+	if listener != nil {
+		tape := transcript.New()
+		made = Taped(ctx, tape)
+		defer listener(tape)
+	}
+	r := t.Checker.Check(made)
+	r.Took = time.Since(start)
+	p.finish(ctx, t, r, start)
 }
 
 // isLight reports whether the loop makes the check of a task. It is opened for the first one.

@@ -105,6 +105,7 @@ type Director struct {
 	unread        string // why the table could not be read the last time
 	shortages     uint64
 	counted       time.Time // when the counters of the servers were read
+	traces        []*Trace
 }
 
 // check is what the director knows of a check that runs.

@@ -112,6 +112,9 @@ func (d *Director) runChecks(tasks []*checker.Task) {
 	}
 	d.tasks = tasks
 	d.pool.Set(tasks)
+	if len(d.traces) > 0 {
+		d.listen()
+	}
 }
 
 // orderAmong is the order for a server, by either of its names: it may have been given while resolve was not in the file,

@@ -89,9 +89,32 @@ func (r *Refusal) Error() string {
 // IsFinal reports whether the order is refused, and not only late.
 func (r *Refusal) IsFinal() bool { return r.Status != http.StatusGatewayTimeout }
 
+// Follow asks the running daemon for something that continues, and writes its answer as it comes.
+func (s Socket) Follow(ctx context.Context, path string, w io.Writer) error {
+	answer, err := s.send(ctx, http.MethodGet, path)
+	if err == nil {
+		defer answer.Body.Close()
+		_, err = io.Copy(w, answer.Body)
+	}
+	if err != nil {
+		return fmt.Errorf("asking the daemon: %w", err)
+	}
+	return nil
+}
+
 func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	answer, err := s.send(ctx, method, path)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	return readUpTo(answer.Body, "its answer", maxAnswer)
+}
+
+// send sends a request. An answer other than 200 is a *Refusal.
+func (s Socket) send(ctx context.Context, method, path string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://ldirectord"+path, nil)
 	if err != nil {
 		return nil, err
@@ -103,13 +126,13 @@ func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path 
 		},
 	}
 	answer, err := transport.RoundTrip(r)
-	if err != nil {
-		return nil, err
+	if err != nil || answer.StatusCode == http.StatusOK {
+		return answer, err
 	}
 	defer answer.Body.Close()
 	text, err := readUpTo(answer.Body, "its answer", maxAnswer)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		return nil, &Refusal{answer.StatusCode, printable.Line(strings.TrimSpace(string(text[:min(len(text), maxRefusal)])))}
+	if err != nil {
+		return nil, err
 	}
-	return text, err
+	return nil, &Refusal{answer.StatusCode, printable.Line(strings.TrimSpace(string(text[:min(len(text), maxRefusal)])))}
 }

@@ -21,7 +21,7 @@ _ldirectord_offer() {
 	done
 }
 _ldirectord() {
-	local commands='start stop restart try-restart reload force-reload status check plan probe shadow standby notify
+	local commands='start stop restart try-restart reload force-reload status check plan probe trace shadow standby notify
 		drain undrain set undo orders obey why realserver-script connections doctor'
 	local options='--debug --help --version --ipvs --log-format --rundir --strict --json --verbose --watch --wait --force
 		--keep --off --foreground --timeout --with-secrets --why --until --for --lines --report --with-programs'
@@ -44,6 +44,7 @@ _ldirectord() {
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		case $word in
 		set) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u; printf '%s\n' drain maint ready weight) && return ;;
+		trace) _ldirectord_offer < <(_ldirectord_values virtual "$given"; _ldirectord_values real "$given") && return ;;
 		drain | undrain | undo | why) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u) && return ;;
 		connections | obey | probe) _ldirectord_offer < <(_ldirectord_values virtual "$given" | sort -u) && return ;;
 		esac

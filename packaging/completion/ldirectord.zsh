@@ -14,6 +14,7 @@ commands=(
 	'check:what is wrong with the file'
 	'plan:what the file would change'
 	'probe:make each check once'
+	'trace:what is said in the next checks of a server'
 	'shadow:what would differ from the running daemon'
 	'standby:start a daemon that checks and waits'
 	'notify:what keepalived tells'
@@ -41,6 +42,7 @@ _ldirectord_values() {
 _ldirectord_argument() {
 	case " ${words[*]} " in
 	*' set '*) _ldirectord_values real; compadd drain maint ready weight ;;
+	*' trace '*) _ldirectord_values virtual; _ldirectord_values real ;;
 	*' drain '*|*' undrain '*|*' undo '*|*' why '*) _ldirectord_values real ;;
 	*' connections '*|*' obey '*|*' probe '*) _ldirectord_values virtual ;;
 	esac
@@ -67,7 +69,7 @@ _arguments -S \
 	'--why[the reason of an order]:text:' \
 	'--until[when an order ends]:time:' \
 	'(-n --lines)'{-n,--lines}'[with why\: how many entries]:number:' \
-	'--for[how long an order or a shadow lasts]:time:' \
+	'--for[how long an order, a shadow or a trace lasts]:time:' \
 	'--report[with shadow\: a file for its report]:file:_files' \
 	'--with-programs[with shadow\: run external checks too]' \
 	'1: :{_alternative "files:file:_files -g \"*.cf\"" "names:file:compadd -- /etc/ha.d/*.cf(N\:t)" "commands:command:{_describe command commands}"}' \
