@@ -20,15 +20,6 @@ func (c *check) unbelieved(now time.Time, o history.Outcome, r *checker.Result) 
 	}
 }
 
-// remember remembers a result that a state was made of.
-func (s *server) remember(now time.Time, j *judgement, r *checker.Result, v history.Verdict) {
-	o := history.Failed
-	if r.OK {
-		o = history.Passed
-	}
-	s.past.Result(history.At(now), j.number, o, r, v)
-}
-
 // rememberTurn remembers that the server changed its state, and by which rule.
 func (v *virtual) rememberTurn(now time.Time, s *server, j *judgement, was checker.State, why history.Verdict) {
 	state := s.verdict()
@@ -57,19 +48,13 @@ func counted(before, next checker.Health, changed, ok bool, r checker.Rule) (v h
 // rememberOp remembers what the table was told of a server, and what it answered.
 func (v *virtual) rememberOp(now time.Time, op ipvsctl.Op, err error) {
 	kinds := map[ipvsctl.OpKind]history.Kind{ipvsctl.AddDest: history.Add, ipvsctl.EditDest: history.Edit, ipvsctl.DelDest: history.Remove}
-	kind, is := kinds[op.Kind]
-	s := v.serverAt(op.Dest.Addr)
-	if !is || s == nil {
-		return
-	}
-	why, weight := "", op.Dest.Weight
+	why := ""
 	if err != nil {
 		why = err.Error()
 	}
-	if kind == history.Remove {
-		weight = 0
+	if s := v.serverAt(op.Dest.Addr); s != nil && kinds[op.Kind] != 0 {
+		s.past.Do(history.At(now), kinds[op.Kind], op.Dest.Weight, why)
 	}
-	s.past.Do(history.At(now), kind, weight, why)
 }
 
 // rememberGuard remembers who is held now, and who not any more.

@@ -78,7 +78,7 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	next, changed := before.Next(r.OK, rule)
 	j.health, j.shortages = next, 0
 	by := counted(before, next, changed, r.OK, rule)
-	s.remember(d.now(), j, &r, by)
+	s.past.Result(history.At(d.now()), j.number, history.Believed(r.OK), &r, by)
 	if j.unjudged != nil {
 		j.unjudged.why = ""
 	}

@@ -48,6 +48,14 @@ const (
 	Stalled          // this machine or the daemon did not run for a while: the check was made again
 )
 
+// Believed is the outcome of a result that counts.
+func Believed(ok bool) Outcome {
+	if ok {
+		return Passed
+	}
+	return Failed
+}
+
 func (o Outcome) String() string {
 	return [...]string{"passed", "failed", "shortage", "unjudged", "stalled"}[o]
 }

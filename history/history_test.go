@@ -84,6 +84,7 @@ func TestWhatIsDoneAgainWithTheSameAnswerIsOneRecord(t *testing.T) {
 	h.Do(1, Edit, 0, "no answer")
 	h.Do(2, Edit, 0, "no answer")
 	h.Do(3, Edit, 0, "")
+	h.Do(3, Edit, 5, "")
 	h.Guard(4, false)
 	h.Guard(5, true)
 	h.Guard(6, true)
@@ -92,7 +93,7 @@ func TestWhatIsDoneAgainWithTheSameAnswerIsOneRecord(t *testing.T) {
 	h.Order(9, "order: drain")
 	h.Order(9, "order undone: drain")
 	h.Order(10, "order: drain")
-	want := "2×edit 0 no answer; 1×edit 0 ; 1×held 0 ; 1×order 0 order: drain; 1×let-go 0 ; 1×order 0 order undone: drain; 1×order 0 order: drain"
+	want := "2×edit 0 no answer; 1×edit 0 ; 1×edit 5 ; 1×held 0 ; 1×order 0 order: drain; 1×let-go 0 ; 1×order 0 order undone: drain; 1×order 0 order: drain"
 	if got := h.line(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -187,7 +187,9 @@ func ofDeed(d *history.Deed) Entry {
 	if done == "" {
 		return e
 	}
-	e.Weight, e.Text = &d.Weight, "table: "+told
+	if e.Text = "table: " + told; d.Kind != history.Remove {
+		e.Weight = &d.Weight
+	}
 	if d.Text != "" {
 		e.Text = fmt.Sprintf("table: refused %s: %s", done, d.Text)
 	}
