@@ -14,7 +14,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"net"
 	"net/http"
 	"net/netip"
@@ -24,9 +23,6 @@ import (
 	"ldirectord/printable"
 	"ldirectord/status"
 )
-
-//go:embed page.html
-var document string
 
 //go:embed page.css
 var style string
@@ -44,18 +40,13 @@ type Source struct {
 // Pages are the answers to browsers.
 type Pages struct {
 	Source
-	layout *template.Template
 	policy string // what the document may do in a browser
 }
 
 // New returns the pages of a daemon.
 func New(from Source) *Pages {
-	layout := template.New("page").Funcs(template.FuncMap{
-		"style":  func() template.CSS { return template.CSS(style) },
-		"script": func() template.JS { return template.JS(script) },
-	})
 	return &Pages{
-		Source: from, layout: template.Must(layout.Parse(document)),
+		Source: from,
 		policy: "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) + "; img-src data:; connect-src 'self'; " +
 			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 	}
@@ -83,7 +74,7 @@ func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
 			v.explain(why)
 		}
 		var text bytes.Buffer
-		err = p.layout.Execute(&text, v)
+		err = document(v).Render(&text)
 		return text.Bytes(), err
 	})
 }
