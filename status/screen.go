@@ -41,16 +41,20 @@ func (s *Screen) Draw(at time.Time, columns, rows int) string {
 	if s.now != nil {
 		lines = append(lines, fit(s.body(), rows-len(lines))...)
 	}
+	lines = lines[:min(len(lines), rows)]
 	var b strings.Builder
-	for i, l := range lines[:min(len(lines), rows)] {
-		text := []rune(printable.Line(l.text))
-		end := "\x1b[m\x1b[K"
+	for i, l := range lines {
+		text, end := []rune(printable.Line(l.text)), "\x1b[m"
 		if s.Plain {
-			l.style, end = "", "\x1b[K"
+			l.style, end = "", ""
 		}
-		fmt.Fprintf(&b, "\x1b[%d;1H%s%s%s", i+1, l.style, string(text[:min(len(text), columns)]), end)
+		// cleared before and not behind: behind a full line the last character would go
+		fmt.Fprintf(&b, "\x1b[%d;1H\x1b[K%s%s%s", i+1, l.style, string(text[:min(len(text), columns)]), end)
 	}
-	return b.String() + "\x1b[J"
+	if len(lines) < rows {
+		fmt.Fprintf(&b, "\x1b[%d;1H\x1b[J", len(lines)+1)
+	}
+	return b.String()
 }
 
 // line is one line of the screen.

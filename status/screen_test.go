@@ -6,36 +6,44 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// escapes are what a Screen tells a terminal: where to write, colours, to clear.
-var escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+// drawing is what a Screen tells a terminal: where to write, colours, to clear, or a character to show.
+var drawing = regexp.MustCompile(`\x1b\[([0-9]*)(?:;[0-9]+)?([HJKm])|(?s:.)`)
 
-// written is what the terminal shows, with a rule that shows its size.
+// written is what the terminal shows, with a rule that shows its size. As terminals do it clears from the last character
+// of a line that is full.
 func written(t *testing.T, s *Screen, at time.Time, columns, rows int) string {
 	t.Helper()
-	drawn := strings.TrimSuffix(s.Draw(at, columns, rows), "\x1b[J")
-	var b strings.Builder
-	fmt.Fprintf(&b, "---- %d × %d\n", columns, rows)
-	lines := strings.Split(drawn, "\x1b[K")
-	for i, l := range lines[:len(lines)-1] {
-		if want := fmt.Sprintf("\x1b[%d;1H", i+1); !strings.HasPrefix(l, want) || i >= rows {
-			t.Errorf("line %d is %q", i+1, l)
-		}
-		text := escapes.ReplaceAllString(l, "")
-		if n := len([]rune(text)); n > columns {
-			t.Errorf("%d columns: %s", n, text)
-		}
-		if strings.ContainsAny(text, "\x1b\r\n") {
-			t.Errorf("not printable: %q", text)
-		}
-		b.WriteString(strings.TrimRight(text, " ") + "\n")
+	shown, row, column := make([]string, max(rows, 1)), 0, 0
+	cut := func(i int) string {
+		return string([]rune(shown[i])[:min(column, max(columns-1, 0), len([]rune(shown[i])))])
 	}
-	return b.String()
+	for _, m := range drawing.FindAllStringSubmatch(s.Draw(at, columns, rows), -1) {
+		switch m[2] {
+		case "H":
+			row, _ = strconv.Atoi(m[1])
+			row, column = row-1, 0
+		case "K":
+			shown[row] = cut(row)
+		case "J":
+			shown[row] = cut(row)
+			clear(shown[row+1:])
+		case "":
+			if column++; column > columns || m[0] < " " {
+				t.Errorf("line %d, column %d: %q", row+1, column, m[0])
+			}
+			shown[row] += m[0]
+		}
+	}
+	return strings.TrimRight(fmt.Sprintf("---- %d × %d\n", columns, rows)+trailing.ReplaceAllString(strings.Join(shown, "\n"), ""), "\n") + "\n"
 }
+
+var trailing = regexp.MustCompile(`(?m) +$`)
 
 // later is the same report some seconds on, with what happened meanwhile.
 func later(t *testing.T, r *Report, seconds time.Duration, change func(*Report)) *Report {

@@ -144,11 +144,12 @@ func (term *terminal) obey(values string, what byte) {
 	case what == 'm':
 	case key == "2J":
 		*rows = nil
-	case key == "J": // what is right of the cursor was cleared before
-		*rows = (*rows)[:min(len(*rows), term.row+1)]
-	case key == "K":
+	case key == "K", key == "J":
 		if term.row < len(*rows) {
 			(*rows)[term.row] = (*rows)[term.row][:min(len((*rows)[term.row]), term.column)]
+		}
+		if key == "J" {
+			*rows = (*rows)[:min(len(*rows), term.row+1)]
 		}
 	case what == 'H':
 		fmt.Sscanf(values, "%d;%d", &term.row, &term.column)
