@@ -66,7 +66,7 @@ const (
 func (o *options) parse(args []string) error {
 	f := o.flags()
 	if err := f.Parse(args); err != nil {
-		return err
+		return badOption(err)
 	}
 	rest := f.Args()
 	if o.help && len(rest) > 0 {
@@ -83,7 +83,7 @@ func (o *options) parse(args []string) error {
 	if err := o.parseArgs(f, args); err != nil {
 		return err
 	}
-	return o.validate()
+	return o.validate(f)
 }
 
 // parseCommand reads `[CONFIG] COMMAND` and returns the words after it. Where the second word is a command, the first
@@ -154,7 +154,7 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	}
 	f.SetInterspersed(true)
 	if err := f.Parse(rest); err != nil {
-		return err
+		return badOption(err)
 	}
 	o.args = f.Args()
 	switch {
@@ -164,6 +164,16 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 		return fmt.Errorf("%s %s: %s may come after %s", o.verb, strings.Join(o.args, " "), o.command.takes, o.verb)
 	}
 	return nil
+}
+
+// badOption says in our words that the value of an option is none.
+func badOption(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	allowed := map[string]string{"int": "numbers", "duration": "times as 90s or 10m", "bool": "true and false"}
+	return fmt.Errorf("--%s %s: %s are allowed", bad.GetFlag().Name, bad.GetValue(), allowed[bad.GetFlag().Value.Type()])
 }
 
 func (o *options) flags() *pflag.FlagSet {
@@ -198,7 +208,7 @@ func (o *options) flags() *pflag.FlagSet {
 	return f
 }
 
-func (o *options) validate() error {
+func (o *options) validate(f *pflag.FlagSet) error {
 	if o.lines < 1 {
 		return fmt.Errorf("--lines %d: 1 and more are allowed", o.lines)
 	}
@@ -212,8 +222,8 @@ func (o *options) validate() error {
 		}
 		o.ipvs = "memory:" + path
 	}
-	if o.watch != 0 && (o.watch < minWatch || o.watch > maxWatch || o.verb != "status" || o.jsonOut) {
-		return fmt.Errorf("--watch=%v: from %v to %v are allowed, with status, without --json", o.watch, minWatch, maxWatch)
+	if f.Changed("watch") && (o.watch < minWatch || o.watch > maxWatch || o.verb != "status" || o.jsonOut) {
+		return fmt.Errorf("--watch=%s: from 1s to 1h are allowed, with status, without --json", f.Lookup("watch").Value)
 	}
 	if o.runDir != "" {
 		dir, err := filepath.Abs(o.runDir)

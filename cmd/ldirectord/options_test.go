@@ -72,3 +72,22 @@ func TestACutCommandIsCompleted(t *testing.T) {
 		}
 	}
 }
+
+// What is no value of an option is said in our words, with what is allowed.
+func TestValuesThatAreNone(t *testing.T) {
+	for line, want := range map[string]string{
+		"ld.cf why 192.0.2.21 -n x":                    "--lines x: numbers are allowed",
+		"ld.cf why 192.0.2.21 -n 99999999999999999999": "--lines 99999999999999999999: numbers are allowed",
+		"ld.cf why 192.0.2.21 -n 0":                    "--lines 0: 1 and more are allowed",
+		"ld.cf drain 192.0.2.21 --wait --timeout 5":    "--timeout 5: times as 90s or 10m are allowed",
+		"ld.cf status --watch=x":                       "--watch x: times as 90s or 10m are allowed",
+		"ld.cf status --watch=0":                       "--watch=0s: from 1s to 1h are allowed, with status, without --json",
+		"ld.cf status --watch=2h":                      "--watch=2h0m0s: from 1s to 1h are allowed, with status, without --json",
+		"ld.cf check --json=maybe":                     "--json maybe: true and false are allowed",
+	} {
+		var o options
+		if err := o.parse(strings.Fields(line)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}
