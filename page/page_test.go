@@ -222,7 +222,8 @@ func TestSize(t *testing.T) {
 	}
 	r := crowd(2000)
 	inOrder(t, read(t, r, "/"), "2000 down", "8000 up", "Not healthy 1 to 200 of 2000", "Next", "Virtual services 2500")
-	_, text := ask(t, newPages(r).Page, "/", nil)
+	_, text := ask(t, newPages(r).Page, "/?skip=400", nil)
+	inOrder(t, text, `<a href="?skip=200">Previous`, `<a href="?skip=600">Next`)
 	seen := map[string]bool{}
 	for url := "/"; url != ""; {
 		_, text = ask(t, newPages(r).Page, url, nil)
