@@ -48,7 +48,7 @@ func (s *Screen) Draw(at time.Time, columns, rows int) string {
 		if s.Plain {
 			l.style, end = "", ""
 		}
-		// cleared before and not behind: behind a full line the last character would go
+		// cleared before it is written: after a full line that would take its last character
 		fmt.Fprintf(&b, "\x1b[%d;1H\x1b[K%s%s%s", i+1, l.style, string(text[:min(len(text), columns)]), end)
 	}
 	if len(lines) < rows {
