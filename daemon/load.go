@@ -86,10 +86,21 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) *Loa
 	if own := doctor.JudgeMarks(cfg); len(own) > 0 {
 		l.Found, plan = append(l.Found, own...), nil
 	}
+	l.Found = append(l.Found, doctor.JudgePrograms(cfg)...)
 	if plan != nil && !found.HasErrors() {
 		l.Config, l.Plan = cfg, plan
 	}
 	return l
+}
+
+// RefuseWhatNeedsAShell refuses a configuration of which some part can never work here, as in an image with the program
+// alone. A daemon only warns of it: the rest works.
+func (l *Loaded) RefuseWhatNeedsAShell() {
+	for i := range l.Found {
+		if l.Found[i].Kind == doctor.NoShell {
+			l.Found[i].Severity, l.Plan = parser.Error, nil
+		}
+	}
 }
 
 // Summary is what the configuration asks for, in a line.

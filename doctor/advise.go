@@ -17,7 +17,6 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/instance"
-	"ldirectord/notify"
 	"ldirectord/parser"
 	"ldirectord/printable"
 )
@@ -30,7 +29,6 @@ func (f *findings) file(cfg *parser.Config) {
 	f.secrets(cfg)
 	f.trust(cfg)
 	f.programs(cfg)
-	f.shell(cfg, notify.Shell("")[0])
 	f.group(cfg.Global)
 }
 
@@ -155,16 +153,4 @@ func (f *findings) group(g parser.Global) {
 			Text: fmt.Sprintf("there is no group %s here, so only root may ask for the state", g.StatusGroup),
 		})
 	}
-}
-
-// shell warns of command lines where no shell can run them, as in an image with the program alone.
-func (f *findings) shell(cfg *parser.Config, sh string) {
-	if _, err := exec.LookPath(sh); err == nil {
-		return
-	}
-	eachCommand(cfg, func(directive, line string, at parser.Position) {
-		if line != "" && directive != "callback" && directive != "checkcommand" { // those are run without a shell
-			f.add(Finding{Kind: "missing-shell", at: at, Text: fmt.Sprintf("there is no %s here, so %s never runs", sh, directive)})
-		}
-	})
 }

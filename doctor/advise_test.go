@@ -100,17 +100,48 @@ func TestTheKernelSaysWherePacketsEnd(t *testing.T) {
 	}
 }
 
-func TestCommandLinesWithoutAShellAreReported(t *testing.T) {
-	cfg := mustParse(t, "onchange=/bin/tell\nfallbackcommand=/bin/all\nvirtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n\tfallbackcommand=/bin/one\n"+
-		"virtual=192.0.2.11:80\n\treal=192.0.2.21:80 gate\n")
-	f := &findings{}
-	f.shell(cfg, "/bin/sh")
-	f.shell(cfg, "/no/sh")
-	want := "ld.cf:1:10: warning: there is no /no/sh here, so onchange never runs\n" +
-		"ld.cf:2:17: warning: there is no /no/sh here, so fallbackcommand never runs\n" +
-		"ld.cf:5:18: warning: there is no /no/sh here, so fallbackcommand never runs\n"
-	if got := said(f); got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
+// Where there is no shell, all that will never run is found. Where there is one, programs may still come.
+func TestWhatNeedsAShellIsFound(t *testing.T) {
+	dir := t.TempDir()
+	script, good, binary := filepath.Join(dir, "script"), filepath.Join(dir, "good"), filepath.Join(dir, "binary")
+	err := errors.Join(os.WriteFile(script, []byte("#! /no/perl -w\n"), 0o700), os.WriteFile(good, []byte("#!"+binary+"\n"), 0o700),
+		os.WriteFile(binary, []byte("\x7fELF"), 0o700))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const real = "\treal=192.0.2.21:80 gate\n"
+	for _, c := range []struct {
+		src     string
+		canMail bool
+		want    []string
+	}{
+		{"onchange=/bin/tell\nfallbackcommand=/bin/all\nvirtual=192.0.2.10:80\n" + real + "\tfallbackcommand=/bin/one\nvirtual=192.0.2.11:80\n" + real, false, []string{
+			"1:10: warning: there is no /no/sh here, so onchange never runs; webhook needs no shell",
+			"2:17: warning: there is no /no/sh here, so fallbackcommand never runs",
+			"5:18: warning: there is no /no/sh here, so fallbackcommand never runs"}},
+		{"callback=\"" + script + "\"\nexecute=other.cf\nvirtual=192.0.2.10:80\n" + real, false, []string{
+			"1:10: warning: there is no /no/perl for " + script + " here, so callback never runs",
+			"2:9: warning: there is no /no/sh here, so execute never runs"}},
+		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=external\n\tcheckcommand=\"/no/check\"\n", false, []string{
+			"4:15: warning: there is no /no/check here, so checkcommand never runs"}},
+		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=connect\n\tcheckcommand=\"/no/check\"\n", false, nil},
+		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=external\n\tcheckcommand=\"" + good + "\"\n\temailalert=a\n", true, nil},
+		{"callback=\"" + binary + "\"\nwebhook=https://hooks.example/\nvirtual=192.0.2.10:80\n" + real, false, nil},
+		{"emailalert=a\nvirtual=192.0.2.10:80\n" + real + "\tsmtp=mail\nvirtual=192.0.2.11:80\n" + real + "virtual=192.0.2.12:80\n" + real + "\temailalert=b\n", false, []string{
+			"1:12: warning: there is no mail program here, so emailalert sends nothing; smtp = HOST needs none",
+			"9:13: warning: there is no mail program here, so emailalert sends nothing; smtp = HOST needs none"}},
+	} {
+		cfg := mustParse(t, c.src)
+		if found := judgePrograms(cfg, "/bin/sh", false); len(found) > 0 {
+			t.Errorf("with a shell: %v", found)
+		}
+		var got []string
+		for _, d := range judgePrograms(cfg, "/no/sh", c.canMail) {
+			got = append(got, strings.TrimPrefix(d.String(), "ld.cf:"))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s\ngot\n%s\nwant\n%s", c.src, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+		}
 	}
 }
 

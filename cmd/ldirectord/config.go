@@ -42,6 +42,9 @@ func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 	if err == nil && l.Config != nil {
 		l.Found = append(l.Found, doctor.Advise(ctx, l.Config, l.Plan.Services(""), c.ownsRule())...)
 	}
+	if err == nil {
+		l.RefuseWhatNeedsAShell()
+	}
 	return l, err
 }
 

@@ -28,12 +28,20 @@ const (
 	sendmailOutput = 4096 // bytes of its output that are kept
 )
 
-// sendmail hands a letter to the first of the programs that is installed. Only an error in the mail itself is final.
-func sendmail(ctx context.Context, programs [][]string, l *letter) (again []string, err error) {
-	i := slices.IndexFunc(programs, func(argv []string) bool {
+// HasProgram reports whether one of these is installed.
+func HasProgram() bool { return installed(mailPrograms[:]) >= 0 }
+
+// installed is the first of programs that is there, -1 for none.
+func installed(programs [][]string) int {
+	return slices.IndexFunc(programs, func(argv []string) bool {
 		_, err := exec.LookPath(argv[0])
 		return err == nil
 	})
+}
+
+// sendmail hands a letter to the first of the programs that is installed. Only an error in the mail itself is final.
+func sendmail(ctx context.Context, programs [][]string, l *letter) (again []string, err error) {
+	i := installed(programs)
 	if i < 0 {
 		return l.to, fmt.Errorf("no mail program: %s does not exist", programs[0][0])
 	}

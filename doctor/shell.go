@@ -1,0 +1,80 @@
+package doctor
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"ldirectord/notify"
+	"ldirectord/notify/mail"
+	"ldirectord/parser"
+)
+
+// NoShell is the kind of what JudgePrograms finds.
+const NoShell = "missing-shell"
+
+// JudgePrograms finds what a configuration runs and this machine lacks, where it has no shell: an image with the program
+// alone will never have it. Elsewhere a program may still be installed. The daemon runs all the same.
+func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
+	return judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram())
+}
+
+func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnostics {
+	if _, err := exec.LookPath(sh); err == nil {
+		return nil
+	}
+	var f findings
+	lacks := func(at parser.Position, format string, args ...any) {
+		f.add(Finding{Kind: NoShell, at: at, Text: fmt.Sprintf("there is no "+format, args...)})
+	}
+	eachCommand(cfg, func(directive, line string, at parser.Position) {
+		missing, instead := sh, ""
+		switch directive {
+		case "callback":
+			missing = lacking(line)
+		case "checkcommand":
+			return // below: not each type runs it
+		case "onchange":
+			instead = "; webhook needs no shell"
+		}
+		if line != "" && missing != "" {
+			lacks(at, "%s here, so %s never runs%s", missing, directive, instead)
+		}
+	})
+	for _, v := range cfg.Virtuals {
+		for kind, command := range map[parser.CheckType]string{parser.External: v.CheckCommand, parser.ExternalPerl: "perl"} {
+			if at, written := v.At["checkcommand"]; written && runs(&v, kind) && lacking(command) != "" {
+				lacks(at, "%s here, so checkcommand never runs", lacking(command))
+			}
+		}
+		if v.Mail.To != "" && v.Mail.SMTP == "" && !canMail {
+			lacks(cmp.Or(v.At["emailalert"], cfg.Global.At["emailalert"]), "mail program here, so emailalert sends nothing; smtp = HOST needs none")
+		}
+	}
+	return f.diagnostics(cfg.Name)
+}
+
+// lacking is the program that is missing to run a file: itself, or the one that its first line names; "" for none.
+func lacking(path string) string {
+	if _, err := exec.LookPath(path); err != nil {
+		return path
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	line, _ := bufio.NewReader(file).ReadSlice('\n')
+	script, is := strings.CutPrefix(string(line), "#!")
+	words := strings.Fields(script)
+	if !is || len(words) == 0 {
+		return ""
+	}
+	if _, err := exec.LookPath(words[0]); err != nil {
+		return words[0] + " for " + path
+	}
+	return ""
+}
