@@ -34,7 +34,9 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/examples/demo":  nil,
 		"ldirectord/docs":           nil,
 
-		"ldirectord/checker/transcript": {"ldirectord/printable"},
+		"ldirectord/checker/transcript":    {"ldirectord/printable"},
+		"ldirectord/examples/alertmanager": nil,
+
 		"ldirectord/cmd/conformance":    nil,
 		"ldirectord/lab":                nil,
 		"ldirectord/lab/managers":       nil,

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// testdata/states has what ldirectord posts, a state a line; testdata/alerts what Alertmanager gets for each.
+func TestStatesBecomeAlerts(t *testing.T) {
+	recorded, err := os.ReadFile("testdata/states")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	var got bytes.Buffer
+	for line := range strings.Lines(string(recorded)) {
+		var s state
+		if err := json.Unmarshal([]byte(line), &s); err != nil {
+			t.Fatal(err)
+		}
+		firing, over := alerts(s, "lvs1", now)
+		text, err := json.MarshalIndent(append(firing, over...), "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Write(append(text, '\n'))
+	}
+	file := filepath.Join("testdata", "alerts")
+	want, _ := os.ReadFile(file)
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if got.String() != string(want) {
+		t.Errorf("got\n%s", got.String())
+	}
+}
+
+// Alertmanager is told at once and again; ldirectord hears when that failed.
+func TestAlertmanagerIsTold(t *testing.T) {
+	status, told := http.StatusOK, []string{}
+	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		var all []alert
+		if err := json.Unmarshal(text, &all); err != nil || r.URL.Path != "/api/v2/alerts" || r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s %s: %v", r.Method, r.URL, err)
+		}
+		for _, a := range all {
+			told = append(told, a.Labels["alertname"]+map[bool]string{true: " fires", false: " is over"}[a.EndsAt.After(time.Now())])
+		}
+		w.WriteHeader(status)
+	}))
+	defer manager.Close()
+	b := &bridge{to: manager.URL + "/", director: "lvs1", last: map[string]state{}}
+	post := func(text string) int {
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(text)))
+		return w.Code
+	}
+	const down = `{"virtual":"tcp:192.0.2.10:80","available":false,"servers":[{"real":"192.0.2.21:80","state":"down","reason":"refused"}]}`
+	for _, step := range []struct {
+		text        string
+		status      int
+		want, again string
+		code        int
+	}{
+		{down, 200, "LdirectordServiceUnavailable fires,LdirectordServerDown fires", "LdirectordServiceUnavailable fires,LdirectordServerDown fires", 200},
+		{strings.NewReplacer("false", "true", `"down"`, `"up"`).Replace(down), 200, "LdirectordServiceUnavailable is over,LdirectordServerDown is over", "", 200},
+		{down, 500, "LdirectordServiceUnavailable fires,LdirectordServerDown fires", "LdirectordServiceUnavailable fires,LdirectordServerDown fires", 502},
+		{"nonsense", 200, "", "LdirectordServiceUnavailable fires,LdirectordServerDown fires", 400},
+		{"{}", 200, "", "LdirectordServiceUnavailable fires,LdirectordServerDown fires", 400},
+	} {
+		status, told = step.status, nil
+		if code := post(step.text); code != step.code || strings.Join(told, ",") != step.want {
+			t.Errorf("%s: status %d, told %q", step.text, code, told)
+		}
+		told = nil
+		b.again(t.Context())
+		if strings.Join(told, ",") != step.again {
+			t.Errorf("%s: told again %q", step.text, told)
+		}
+	}
+}
