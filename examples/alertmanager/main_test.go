@@ -44,7 +44,7 @@ func TestStatesBecomeAlerts(t *testing.T) {
 	}
 }
 
-// Alertmanager is told at once and again; ldirectord hears when that failed.
+// Alertmanager is told at once and again; ldirectord is told when that failed.
 func TestAlertmanagerIsTold(t *testing.T) {
 	status, told := http.StatusOK, []string{}
 	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
