@@ -96,10 +96,10 @@ test-all: ldirectord
 	LONG_TESTS=20s $(GO) test -count=1 -run '^TestLong' ./checker
 	@PEERS='http 10' REPEATS=1 WINDOW=2s $(MAKE) --no-print-directory peers
 	@$(MAKE) --no-print-directory page-test
-	@$(MAKE) -j2 -k -O REFERENCE= all-faults all-chaos conformance manager-test-1 bare-test package-test manager-test-2 systemd-test
+	@$(MAKE) -j2 -k -O REFERENCE= all-faults all-chaos conformance shadow-test manager-test-1 bare-test package-test manager-test-2 systemd-test
 	@$(MAKE) fuzz FUZZTIME=20000x
 
-long: long-runs long-chaos long-kernel long-judgement long-gaps mutate
+long: long-runs long-chaos long-kernel long-judgement long-gaps long-shadow mutate
 
 unit-test:
 	@$(if $(RACE),,echo 'skipped: the race detector: it needs gcc')
