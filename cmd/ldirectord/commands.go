@@ -33,7 +33,7 @@ var commands = map[string]command{
 
 	"check":   {run: check, takes: onlyOptions, asks: true},
 	"plan":    {run: plan, takes: onlyOptions, asks: true},
-	"probe":   {run: loaded(probe), takes: "[VIRTUAL [REAL]]", max: 2, asks: true},
+	"probe":   {run: loaded(probe), takes: "[VIRTUAL] [REAL]", max: 2, asks: true},
 	"shadow":  {run: loaded(runShadow), takes: onlyOptions, asks: true, waits: true},
 	"trace":   {run: trace, takes: "VIRTUAL REAL", min: 2, max: 2, asks: true, waits: true},
 	"standby": {run: standby, takes: onlyOptions},

@@ -30,6 +30,9 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	c.env.SetVirtuals(l.Plan)
 	virtual, real := c.meant()
 	checks := l.Plan.ChecksOf(virtual, real)
+	if len(checks) == 0 && real == "" {
+		checks = l.Plan.ChecksOf("", virtual) // the only word is a real server, as other commands have it
+	}
 	if len(checks) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no server %s", c.path, strings.Join(c.args, " "))
 	}

@@ -57,6 +57,9 @@ func TestProbeShowsWhatIsSaidAsTheManualDoes(t *testing.T) {
 	if out := runProgram(t, 1, config, "probe", "192.0.2.12:80"); !strings.Contains(out, "has no server 192.0.2.12:80") {
 		t.Error(out)
 	}
+	if out := runProgram(t, 1, config, "probe", "127.0.0.1:1"); strings.Contains(out, "192.0.2.10") || !strings.Contains(out, "refused") {
+		t.Errorf("of a real server alone: %s", out)
+	}
 	runProgram(t, exitUsage, config, "probe", "a", "b", "c")
 }
 
