@@ -3,6 +3,7 @@ package checker
 import (
 	"cmp"
 	"encoding/base64"
+	"html"
 	"net/url"
 	"slices"
 	"strconv"
@@ -119,8 +120,8 @@ func (s secrets) sorted() secrets {
 	return slices.Clip(slices.Compact(s))
 }
 
-// add adds the forms of a user's password: as it is, as messages and protocols quote it, as in a URL, and in base64,
-// alone or after the user (RFC 7617, RFC 4616), or in the middle of something else.
+// add adds the forms of a user's password: as it is, as messages and protocols quote it, as in HTML, in a URL, and in
+// base64, alone or after the user (RFC 7617, RFC 4616), or in the middle of something else.
 func (s *secrets) add(user, password string) {
 	if password == "" {
 		return
@@ -128,6 +129,10 @@ func (s *secrets) add(user, password string) {
 	quoted := inner(strconv.Quote(password))
 	*s = append(*s, password, quoted, inner(strconv.Quote(quoted)), escape(password, len(password)),
 		url.QueryEscape(password), url.PathEscape(password), url.UserPassword("", password).String()[1:], forgive(password), forgive(quoted))
+	page := html.EscapeString(password)
+	for _, text := range []string{page, strings.ReplaceAll(page, "&#34;", "&quot;")} {
+		*s = append(*s, text, inner(strconv.Quote(text)))
+	}
 	for _, login := range []string{password, user + ":" + password, "\x00" + user + "\x00" + password, user + "\x00" + user + "\x00" + password} {
 		for _, coding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 			*s = append(*s, coding.EncodeToString([]byte(login)))

@@ -3,6 +3,7 @@ package checker
 import (
 	"encoding/base64"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -208,5 +209,17 @@ func TestServersShareTheSecretsOfTheirSection(t *testing.T) {
 	two := e.untoldOf(Spec{Passwd: testPassword, Target: loopback(2)})
 	if one != two {
 		t.Error("made twice")
+	}
+}
+
+// A page that repeats what it was sent does so as HTML.
+func TestAPasswordInHTMLIsHidden(t *testing.T) {
+	hidden := newSecrets(Spec{Login: testLogin, Passwd: `a<b&c"d\e`})
+	for _, page := range []string{html.EscapeString(`a<b&c"d\e`), "a&lt;b&amp;c&quot;d\\e"} {
+		for _, said := range []string{page, strconv.Quote(page), "got " + strconv.Quote(page[:12]) + "…"} {
+			if told := hidden.hide(said); strings.Contains(told, "lt;b") {
+				t.Errorf("%s is told as %s", said, told)
+			}
+		}
 	}
 }
