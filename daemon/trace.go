@@ -98,7 +98,8 @@ func (s *trace) stream(ctx context.Context, w http.ResponseWriter, title string,
 		case <-end.C:
 			write(leftOut(s.lost.Load()))
 			return
-		case <-ctx.Done():
+		case <-ctx.Done(): // or the reader has gone, who reads no more
+			write(leftOut(s.lost.Load()) + "ended: the daemon ends\n")
 			return
 		}
 	}

@@ -56,4 +56,10 @@ func TestASlowReaderOfATraceIsToldWhatItMissed(t *testing.T) {
 			t.Error(w.Body)
 		}
 	})
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	w := httptest.NewRecorder()
+	if new(trace).stream(ctx, w, "title", time.Hour); !strings.HasSuffix(w.Body.String(), "\nended: the daemon ends\n") {
+		t.Error(w.Body)
+	}
 }
