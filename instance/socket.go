@@ -96,6 +96,9 @@ func (s Socket) Follow(ctx context.Context, path string, w io.Writer) error {
 		defer answer.Body.Close()
 		_, err = io.Copy(w, answer.Body)
 	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("it ended before its answer did")
+	}
 	if err != nil {
 		return fmt.Errorf("asking the daemon: %w", err)
 	}
