@@ -161,10 +161,12 @@ func (b *tab) do(actions ...chromedp.Action) {
 	}
 }
 
-// html is the document as it is now, read without a script.
+// html is the document as it is now, read without a script; "" while it loads itself again.
 func (b *tab) html() (text string) {
 	b.t.Helper()
-	b.do(chromedp.OuterHTML("html", &text, chromedp.ByQuery))
+	if err := chromedp.Run(b.ctx, chromedp.OuterHTML("html", &text, chromedp.ByQuery)); err != nil && b.ctx.Err() != nil {
+		b.t.Fatal(err)
+	}
 	return text
 }
 
