@@ -149,8 +149,9 @@ func (d *Director) Snapshot(ctx context.Context) (*Snapshot, error) {
 }
 
 // look takes a snapshot when the director has a moment.
-func (d *Director) look(ctx context.Context, snapshot func() *Snapshot) (now *Snapshot, err error) {
-	err = d.submit(ctx, func(_ context.Context, done chan<- struct{}) {
+func (d *Director) look(ctx context.Context, snapshot func() *Snapshot) (*Snapshot, error) {
+	var now *Snapshot // no result: the director may still write it when ctx is done
+	err := d.submit(ctx, func(_ context.Context, done chan<- struct{}) {
 		now = snapshot()
 		close(done)
 	})
