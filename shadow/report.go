@@ -26,7 +26,7 @@ type Report struct {
 	Recoveries  Sightings     `json:"recoveries"`
 	Lasting     int           `json:"lasting"`               // differences that lasted too long
 	Differences []*Difference `json:"differences,omitempty"` // the first 1000 of these
-	Now         []*Difference `json:"now,omitempty"`         // that are there now, lasting or not; 1000 at most
+	Now         []Difference  `json:"now,omitempty"`         // that are there now, lasting or not; 1000 at most
 }
 
 // Difference is where the two tables differ, or did.
@@ -80,7 +80,7 @@ func (s *shadow) publish() error {
 		r.Servers += len(v.Config.Reals)
 	}
 	for _, d := range s.open {
-		r.Now = append(r.Now, &d.Difference)
+		r.Now = append(r.Now, d.Difference)
 	}
 	r.Now = r.Now[:min(len(r.Now), maxDifferences)]
 	return s.Update(*r)

@@ -80,11 +80,7 @@ func (f *farm) said() []string {
 // now are the differences of this moment.
 func (f *farm) now() []Difference {
 	defer f.locked()()
-	var list []Difference
-	for _, d := range f.last.Now {
-		list = append(list, *d)
-	}
-	return list
+	return f.last.Now
 }
 
 // server is a check of one of the servers.
