@@ -142,6 +142,28 @@ func TestWhatFailsIsTriedAgainAndTheLatestCounts(t *testing.T) {
 	})
 }
 
+// Who waits for the first try of a state does not wait for one that a newer state replaced.
+func TestAReplacedStateIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release, tried := make(chan struct{}), make(chan string, 3)
+		r := &receiver{t: t, answer: func(string) int { <-release; return 200 }}
+		p := r.newPoster()
+		for _, text := range []string{"a1", "a2", "a3"} { // a1 is on its way
+			p.Post("a", []byte(text), func() { tried <- text })
+			synctest.Wait()
+		}
+		if len(tried) != 1 || <-tried != "a2" {
+			t.Errorf("%d were tried", len(tried))
+		}
+		close(release)
+		synctest.Wait()
+		r.expect([]string{"a1", "a3"}, "webhook-lost: webhook http://hooks.example did not get 1 changes: others of the same virtual services came after them")
+		if err := p.Close(t.Context()); err != nil || len(tried) != 2 {
+			t.Errorf("%d were tried: %v", len(tried), err)
+		}
+	})
+}
+
 func TestAStateThatIsRefusedDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &receiver{t: t, answer: func(text string) int { return map[bool]int{true: 400, false: 200}[text == "bad"] }}
