@@ -212,7 +212,7 @@ func (i Instance) isStale(all []record) bool {
 
 // Stays reports whether a daemon continues. One that was just told to end takes a moment to record it.
 func (i Instance) Stays(p Process) bool {
-	for range 5 {
+	for range 15 {
 		now := i.Find()
 		if now.Pid != p.Pid || !p.Lives() || isKilled(p.Pid) || cmp.Or(now.State.Phase, Running) != Running {
 			return false
