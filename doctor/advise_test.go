@@ -127,6 +127,7 @@ func TestWhatNeedsAShellIsFound(t *testing.T) {
 		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=connect\n\tcheckcommand=\"/no/check\"\n", false, nil},
 		{"virtual=192.0.2.10:80\n" + real + "\tchecktype=external\n\tcheckcommand=\"" + good + "\"\n\temailalert=a\n", true, nil},
 		{"callback=\"" + binary + "\"\nwebhook=https://hooks.example/\nvirtual=192.0.2.10:80\n" + real, false, nil},
+		{"emailalert=a\nsmtp=mail\nvirtual=192.0.2.10:80\n" + real, false, nil},
 		{"emailalert=a\nvirtual=192.0.2.10:80\n" + real + "\tsmtp=mail\nvirtual=192.0.2.11:80\n" + real + "virtual=192.0.2.12:80\n" + real + "\temailalert=b\n", false, []string{
 			"1:12: warning: there is no mail program here, so emailalert sends nothing; smtp = HOST needs none",
 			"9:13: warning: there is no mail program here, so emailalert sends nothing; smtp = HOST needs none"}},

@@ -164,6 +164,31 @@ func TestAReplacedStateIsNotWaitedFor(t *testing.T) {
 	})
 }
 
+// A state that fails while a newer one of its service waits is not tried again.
+func TestAnOlderStateNeverComesAfterANewerOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		r := &receiver{t: t, answer: func(text string) int { <-release; return map[bool]int{true: 500, false: 200}[text == "a1"] }}
+		p := r.newPoster()
+		p.Post("a", []byte("a1"), nil)
+		synctest.Wait()
+		p.Post("a", []byte("a2"), nil)
+		close(release)
+		time.Sleep(time.Minute)
+		r.mu.Lock()
+		if r.tries != 2 {
+			t.Errorf("%d tries", r.tries)
+		}
+		r.mu.Unlock()
+		if got, _ := r.said(); !slices.Equal(got, []string{"a2"}) {
+			t.Errorf("posted %q", got)
+		}
+		if err := p.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestAStateThatIsRefusedDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &receiver{t: t, answer: func(text string) int { return map[bool]int{true: 400, false: 200}[text == "bad"] }}
