@@ -285,39 +285,25 @@ func family(ipv6 bool) uint16 {
 	return unix.AF_INET
 }
 
-// The values of attributes; 0 for one that is too short.
-
-func hostPort(b []byte) uint16 {
-	if len(b) < 2 {
-		return 0
+// number reads the value of an attribute; 0 for one that is too short.
+func number[T uint16 | uint32 | uint64](b []byte, size int, read func([]byte) T) (n T) {
+	if len(b) >= size {
+		n = read(b)
 	}
-	return binary.BigEndian.Uint16(b)
+	return n
 }
+
+func hostPort(b []byte) uint16 { return number(b, 2, binary.BigEndian.Uint16) }
+
+func num16(b []byte) uint16 { return number(b, 2, binary.NativeEndian.Uint16) }
+
+func num32(b []byte) uint32 { return number(b, 4, binary.NativeEndian.Uint32) }
+
+func num64(b []byte) uint64 { return number(b, 8, binary.NativeEndian.Uint64) }
 
 func num8(b []byte) uint8 {
 	if len(b) < 1 {
 		return 0
 	}
 	return b[0]
-}
-
-func num16(b []byte) uint16 {
-	if len(b) < 2 {
-		return 0
-	}
-	return binary.NativeEndian.Uint16(b)
-}
-
-func num32(b []byte) uint32 {
-	if len(b) < 4 {
-		return 0
-	}
-	return binary.NativeEndian.Uint32(b)
-}
-
-func num64(b []byte) uint64 {
-	if len(b) < 8 {
-		return 0
-	}
-	return binary.NativeEndian.Uint64(b)
 }
