@@ -175,10 +175,12 @@ func (f *folder) addNotes(out map[netip.AddrPort]string) {
 }
 
 // learn looks up names that are not known yet. Refresh has old ones looked up again, which are used meanwhile.
-func (f *folder) learn(ctx context.Context) { f.names.resolve(ctx, f.names.strangers(f.servers)) }
+func (f *folder) learn(ctx context.Context) {
+	f.names.resolve(ctx, f.names.due(f.servers, time.Time{}))
+}
 
 func (f *folder) refresh(ctx context.Context) {
-	old := f.names.old(f.servers)
+	old := f.names.due(f.servers, time.Now())
 	if f.asked || len(old) == 0 {
 		return
 	}

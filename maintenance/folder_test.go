@@ -252,7 +252,7 @@ func TestNamesThatCantBeHad(t *testing.T) {
 		n.resolve(t.Context(), []netip.Addr{server.Addr()})
 		return n.of(server.Addr()).host
 	}
-	if got := ask(); got != "" || len(n.strangers([]Server{{Addr: server}})) > 0 {
+	if got := ask(); got != "" || len(n.due([]Server{{Addr: server}}, time.Time{})) > 0 {
 		t.Errorf("no name, and it is %q; known: %v", got, n.known)
 	}
 	answer, failure = []string{"wrong."}, errors.New("refused")

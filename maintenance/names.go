@@ -64,16 +64,6 @@ func (n *names) of(a netip.Addr) name {
 	return n.known[a]
 }
 
-// strangers are the addresses of servers whose names were never looked up.
-func (n *names) strangers(servers []Server) []netip.Addr {
-	return n.due(servers, time.Time{})
-}
-
-// old are the addresses whose names are to be looked up again, or were never looked up.
-func (n *names) old(servers []Server) []netip.Addr {
-	return n.due(servers, time.Now())
-}
-
 // due are the addresses whose names are not used at a time, or were never looked up.
 func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 	n.mu.Lock()
