@@ -204,20 +204,15 @@ func (r *realLine) readNumbers(v *value, before, after string) *problem {
 		if p := r.readNumber(word); p != nil {
 			return p.around(word)
 		}
-		skipped = v.skip(skipped)
+		if skipped != "" {
+			v.warn(loose, "%s does not count", quote(skipped))
+			skipped = ""
+		}
 	}
 	if skipped != "" {
 		return trailer(skipped)
 	}
 	return nil
-}
-
-// skip warns of a word before something that counts.
-func (v *value) skip(word string) string {
-	if word != "" {
-		v.warn(loose, "%s does not count", quote(word))
-	}
-	return ""
 }
 
 func isThreshold(word string) bool {
