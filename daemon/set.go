@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,7 +120,7 @@ func (r SetOrder) Record(ctx context.Context, i instance.Instance, plan *directo
 	if err != nil {
 		return answer, err
 	}
-	r.By = userName(os.Geteuid())
+	r.By = instance.UserName(os.Geteuid())
 	now := plan.Snapshot()
 	meant, err := r.carryOut(now, all, i.Path, orderFile(i.Files().Drain))
 	answer.Servers = inTable(now, meant)
@@ -192,14 +191,6 @@ func (r SetOrder) guarded(now *director.Snapshot) (found []director.Backend, why
 	return found, why
 }
 
-// userName is the name of a user of this machine.
-func userName(uid int) string {
-	if who, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-		return who.Username
-	}
-	return "user " + strconv.Itoa(uid)
-}
-
 // set carries an order out in its turn, by what runs then. It is recorded before anything changes: what can't be recorded
 // is not done.
 func (o *orders) set(ctx context.Context, words url.Values) (any, error) {
@@ -209,7 +200,7 @@ func (o *orders) set(ctx context.Context, words url.Values) (any, error) {
 	}
 	r.Virtual, r.Real, r.Force = words.Get("virtual"), words.Get("server"), words.Has("force")
 	if who, asked := ctx.Value(clientKey{}).(*client); asked {
-		r.By = userName(who.uid)
+		r.By = instance.UserName(who.uid)
 	}
 	release, err := o.inTurn(ctx)
 	if err != nil {

@@ -65,7 +65,7 @@ func gather(ctx context.Context, services []director.Service, owns func(fwmark.S
 	f.findRoutes(services)
 	f.readSettings()
 	f.noPing = slices.ContainsFunc(services, func(s director.Service) bool { return pingAt(s).Line > 0 }) && !mayPing(ctx)
-	f.ftpLoaded = isLoaded(ftpModule)
+	f.ftpLoaded = instance.Exists("/sys/module/" + ftpModule) // one that is built in shows only if it has parameters, as this one has
 	return f
 }
 
@@ -78,12 +78,6 @@ func mayPing(ctx context.Context) bool {
 }
 
 const ftpModule = "ip_vs_ftp"
-
-// isLoaded reports whether a module is in the kernel; one that is built in shows only if it has parameters, as ip_vs_ftp has.
-func isLoaded(module string) bool {
-	_, err := os.Stat("/sys/module/" + module)
-	return err == nil
-}
 
 func (f *facts) findRoutes(services []director.Service) {
 	r, err := openRouter(f.devices)

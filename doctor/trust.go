@@ -5,14 +5,13 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/instance"
 	"ldirectord/parser"
 	"ldirectord/printable"
 )
@@ -98,7 +97,7 @@ func openTo(path string) (why, command string) {
 	sticky := mode.IsDir() && mode&fs.ModeSticky != 0
 	switch {
 	case owner.Uid != 0 && int(owner.Uid) != os.Geteuid():
-		return fmt.Sprintf("%s belongs to %s", path, userName(owner.Uid)), "chown root " + printable.ShellWord(path)
+		return fmt.Sprintf("%s belongs to %s", path, instance.UserName(int(owner.Uid))), "chown root " + printable.ShellWord(path)
 	case writable != 0 && !sticky:
 		return fmt.Sprintf("%s has mode %#o", path, mode.Perm()), "chmod go-w " + printable.ShellWord(path)
 	}
@@ -109,12 +108,4 @@ func openTo(path string) (why, command string) {
 func readOnly(path string) bool {
 	var s unix.Statfs_t
 	return unix.Statfs(path, &s) == nil && s.Flags&unix.ST_RDONLY != 0
-}
-
-func userName(uid uint32) string {
-	id := strconv.FormatUint(uint64(uid), 10)
-	if u, err := user.LookupId(id); err == nil {
-		return u.Username
-	}
-	return "user " + id
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -90,6 +91,14 @@ func statusOf(pid int, field string) []string {
 		}
 	}
 	return nil
+}
+
+// UserName is the name of a user of this machine.
+func UserName(uid int) string {
+	if who, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return who.Username
+	}
+	return "user " + strconv.Itoa(uid)
 }
 
 // argv is the command line of a process.
