@@ -106,13 +106,18 @@ func answerOrder(limit time.Duration, carryOut func(context.Context, url.Values)
 		defer cancel()
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit + writeTimeout)) // a socket can
 		answer, err := carryOut(ctx, r.URL.Query())
-		if err != nil {
-			http.Error(w, err.Error(), statusOf(ctx, err))
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer) // an error is the client's
+		writeAnswer(w, answer, err, statusOf(ctx, err))
 	}
+}
+
+// writeAnswer answers with JSON, or says with an HTTP status why there is none.
+func writeAnswer(w http.ResponseWriter, answer any, err error, failure int) {
+	if err != nil {
+		http.Error(w, err.Error(), failure)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // an error is the client's
 }
 
 // statusOf is the HTTP status of an order that was refused, came too late, or takes too long.

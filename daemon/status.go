@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"os"
@@ -22,12 +21,7 @@ const connectionsTimeout = time.Second
 // answerStatus answers a command with the report of this moment.
 func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
 	report, err := d.report(r.Context())
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(report) // an error is the client's
+	writeAnswer(w, report, err, http.StatusServiceUnavailable)
 }
 
 // report is that of this moment.
@@ -42,12 +36,7 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 // answerWhy answers with what is remembered of the servers that a question means.
 func (d *daemon) answerWhy(w http.ResponseWriter, r *http.Request) {
 	why, err := d.why(r.Context(), r.FormValue("virtual"), r.FormValue("server"))
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(why) // an error is the client's
+	writeAnswer(w, why, err, http.StatusServiceUnavailable)
 }
 
 func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, error) {
