@@ -23,10 +23,10 @@ func (d *Director) checkDrift(ctx context.Context) {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
-		d.reportUnreadable(err)
+		d.tellRead(err)
 		return
 	}
-	d.reportReadable()
+	d.tellRead(nil)
 	d.noteCounters(table)
 	var changes []*change
 	for _, v := range d.served() {
@@ -50,21 +50,22 @@ func (d *Director) noteCounters(table ipvsctl.Table) {
 	}
 }
 
-// reportUnreadable reports, once for each reason, that the table can't be read; reportReadable, that it can again.
-func (d *Director) reportUnreadable(err error) {
-	if d.unread == err.Error() {
-		return
-	}
-	d.unread = err.Error()
-	d.emit(notify.Event{Kind: notify.TableError, Reason: err.Error(), Text: fmt.Sprintf("Table can't be read: %v", err)})
+// tellRead reports whether the table can be read.
+func (d *Director) tellRead(err error) {
+	d.tellTrouble(&d.unread, err, notify.TableError, "Table can't be read", notify.TableRecovered, "Table can be read again")
 }
 
-func (d *Director) reportReadable() {
-	if d.unread == "" {
-		return
+// tellTrouble reports trouble once for each reason, and once that it is over. Told is the reason that was reported last.
+func (d *Director) tellTrouble(told *string, err error, fails notify.Kind, failed string, works notify.Kind, again string) {
+	e, why := notify.Event{Kind: works, Text: again}, ""
+	if err != nil {
+		why = err.Error()
+		e = notify.Event{Kind: fails, Text: failed + ": " + why, Reason: why}
 	}
-	d.unread = ""
-	d.emit(notify.Event{Kind: notify.TableRecovered, Text: "Table can be read again"})
+	if why != *told {
+		*told = why
+		d.emit(e)
+	}
 }
 
 // notice reports once what somebody else changed since the service was written. Such a change of a server is kept until

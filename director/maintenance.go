@@ -3,7 +3,6 @@ package director
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -56,7 +55,7 @@ func (d *Director) enter(f folder) {
 	switch {
 	case f.dir == "":
 		d.folderTrouble, d.out = "", nil
-		d.maintain(nil)
+		d.maintain()
 	default:
 		d.obey(f.first)
 	}
@@ -65,30 +64,20 @@ func (d *Director) enter(f folder) {
 // obey takes out the servers that the folder names. While it can't be read, nobody comes back. That is reported once for
 // each reason.
 func (d *Director) obey(r maintenance.Reading) {
-	before, now := d.folderTrouble, ""
 	if r.Err == nil {
 		d.out = r.Out
-	} else {
-		now = r.Err.Error()
 	}
-	d.folderTrouble = now
-	switch {
-	case now == before:
-	case now == "":
-		d.emit(notify.Event{Kind: notify.FolderReadable, Text: fmt.Sprintf("Maintenance folder can be read again: %s", d.folder.dir)})
-	default:
-		d.emit(notify.Event{Kind: notify.FolderError, Reason: now,
-			Text: fmt.Sprintf("Maintenance folder can't be read, servers in maintenance stay so: %s: %s", d.folder.dir, now)})
-	}
-	d.maintain(d.out)
+	d.tellTrouble(&d.folderTrouble, r.Err, notify.FolderError, "Maintenance folder can't be read, servers in maintenance stay so: "+d.folder.dir,
+		notify.FolderReadable, "Maintenance folder can be read again: "+d.folder.dir)
+	d.maintain()
 }
 
 // maintain takes servers out for maintenance, and returns others to what their checks say.
-func (d *Director) maintain(files map[netip.AddrPort]string) {
+func (d *Director) maintain() {
 	for _, v := range d.virtuals {
 		var taken *server // that could serve
 		for _, s := range v.servers {
-			file := files[s.real.Addr]
+			file := d.out[s.real.Addr]
 			if file == s.maintenance {
 				continue
 			}

@@ -131,14 +131,7 @@ func (d *Director) marked(r marked) {
 	for _, what := range r.fixed {
 		d.emit(notify.Event{Kind: notify.ChangedByHand, Text: fmt.Sprintf("Restored mark rules: %s", what)})
 	}
-	switch {
-	case r.err != nil && m.trouble != r.err.Error():
-		m.trouble = r.err.Error()
-		d.emit(notify.Event{Kind: notify.TableError, Reason: m.trouble, Text: fmt.Sprintf("Mark rules can't be set: %v", r.err)})
-	case r.err == nil && m.trouble != "":
-		m.trouble = ""
-		d.emit(notify.Event{Kind: notify.TableRecovered, Text: "Mark rules can be set again"})
-	}
+	d.tellTrouble(&m.trouble, r.err, notify.TableError, "Mark rules can't be set", notify.TableRecovered, "Mark rules can be set again")
 	if r.err != nil || sameRules(r.rules, m.current) {
 		return
 	}
