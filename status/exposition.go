@@ -22,6 +22,12 @@ func (e exposition) family(name, kind, help string) {
 	}
 }
 
+// one writes a metric with one sample, which has no labels.
+func (e exposition) one(name, kind, help string, value float64) {
+	e.family(name, kind, help)
+	e.sample(name, value)
+}
+
 // sample writes one sample with its labels: names and values in turn.
 func (e exposition) sample(name string, value float64, labels ...string) {
 	e.w.WriteString(name)

@@ -30,21 +30,15 @@ func WriteMetrics(w io.Writer, s *director.Snapshot, p Process) error {
 func (e exposition) process(s *director.Snapshot, p Process) {
 	e.family("ldirectord_build_info", "gauge", "Version of the daemon and of the Go that built it.")
 	e.sample("ldirectord_build_info", 1, "version", p.Version, "goversion", runtime.Version())
-	e.family("process_start_time_seconds", "gauge", "Start of the process in seconds since the epoch.")
-	e.sample("process_start_time_seconds", seconds(p.Started))
-	e.family("ldirectord_standby", "gauge", "1 while the table is left to others.")
-	e.sample("ldirectord_standby", number(s.Standby))
-	e.family("ldirectord_config_last_reload_successful", "gauge", "0 when the file was refused the last time it was read.")
-	e.sample("ldirectord_config_last_reload_successful", number(p.Reloads.Error == ""))
-	e.family("ldirectord_config_last_reload_success_timestamp_seconds", "gauge", "When the configuration in force was taken over.")
-	e.sample("ldirectord_config_last_reload_success_timestamp_seconds", seconds(p.Reloads.Last))
+	e.one("process_start_time_seconds", "gauge", "Start of the process in seconds since the epoch.", seconds(p.Started))
+	e.one("ldirectord_standby", "gauge", "1 while the table is left to others.", number(s.Standby))
+	e.one("ldirectord_config_last_reload_successful", "gauge", "0 when the file was refused the last time it was read.", number(p.Reloads.Error == ""))
+	e.one("ldirectord_config_last_reload_success_timestamp_seconds", "gauge", "When the configuration in force was taken over.", seconds(p.Reloads.Last))
 	e.family("ldirectord_config_reloads_total", "counter", "How often the file was read again.")
 	e.sample("ldirectord_config_reloads_total", float64(p.Reloads.Succeeded), "result", "success")
 	e.sample("ldirectord_config_reloads_total", float64(p.Reloads.Refused), "result", "refused")
-	e.family("ldirectord_check_overdue_seconds", "gauge", "By how much the most overdue check is late.")
-	e.sample("ldirectord_check_overdue_seconds", s.Overdue.Seconds())
-	e.family("ldirectord_own_shortages_total", "counter", "Checks that failed because this machine lacked descriptors, memory, ports or permissions.")
-	e.sample("ldirectord_own_shortages_total", float64(s.Shortages))
+	e.one("ldirectord_check_overdue_seconds", "gauge", "By how much the most overdue check is late.", s.Overdue.Seconds())
+	e.one("ldirectord_own_shortages_total", "counter", "Checks that failed because this machine lacked descriptors, memory, ports or permissions.", float64(s.Shortages))
 	e.family("ldirectord_events_total", "counter", "Events of the journal, such as mail-failed and hook-failed.")
 	for _, kind := range slices.Sorted(maps.Keys(p.Events)) {
 		e.sample("ldirectord_events_total", float64(p.Events[kind]), "event", kind)
@@ -52,10 +46,8 @@ func (e exposition) process(s *director.Snapshot, p Process) {
 }
 
 func (e exposition) table(s *director.Snapshot) {
-	e.family("ldirectord_table_readable", "gauge", "0 while the table of IPVS can't be read.")
-	e.sample("ldirectord_table_readable", number(s.Unread == ""))
-	e.family("ldirectord_mark_rules_set", "gauge", "0 while the firewall rules that set marks can't be set.")
-	e.sample("ldirectord_mark_rules_set", number(s.Marks == ""))
+	e.one("ldirectord_table_readable", "gauge", "0 while the table of IPVS can't be read.", number(s.Unread == ""))
+	e.one("ldirectord_mark_rules_set", "gauge", "0 while the firewall rules that set marks can't be set.", number(s.Marks == ""))
 	e.family("ldirectord_table_operations_total", "counter", "Operations on the table of IPVS that succeeded.")
 	for kind, n := range s.Table.All() {
 		e.sample("ldirectord_table_operations_total", float64(n[0]), "operation", kind)
@@ -76,11 +68,13 @@ func (e exposition) ofVirtuals(s *director.Snapshot, name, help string, value fu
 	}
 }
 
-// ofServers writes a metric of all real servers.
-func (e exposition) ofServers(s *director.Snapshot, name, kind, help string, value func(*director.ServerSnapshot) float64) {
+// ofServers writes a metric of the real servers that have it.
+func (e exposition) ofServers(s *director.Snapshot, name, kind, help string, value func(*director.ServerSnapshot) (n float64, has bool)) {
 	e.family(name, kind, help)
 	for v, r := range each(s) {
-		e.sample(name, value(r), "virtual", v.ID, "real", r.Real)
+		if n, has := value(r); has {
+			e.sample(name, n, "virtual", v.ID, "real", r.Real)
+		}
 	}
 }
 
@@ -112,7 +106,7 @@ func (e exposition) virtuals(s *director.Snapshot) {
 
 func (e exposition) servers(s *director.Snapshot) {
 	e.ofServers(s, "ldirectord_server_up", "gauge", "1 while the real server passes its checks and may serve.",
-		func(r *director.ServerSnapshot) float64 { return number(r.Up) })
+		func(r *director.ServerSnapshot) (float64, bool) { return number(r.Up), true })
 	e.family("ldirectord_server_suspended", "gauge", "1 for a real server that the operator took out: maintenance, drained or off. Others are absent.")
 	for v, r := range each(s) {
 		if r.State == "maintenance" || r.State == "drained" || r.State == "off" {
@@ -127,18 +121,10 @@ func (e exposition) servers(s *director.Snapshot) {
 		}
 		e.sample("ldirectord_server_order", 1, "virtual", at.Virtual, "real", at.Real, "order", string(o.Kind), "end", end)
 	}
-	e.family("ldirectord_server_unjudged", "gauge", "1 for a real server whose last answer can't be compared with receive: its state is kept. Others are absent.")
-	for v, r := range each(s) {
-		if r.Unjudged != "" {
-			e.sample("ldirectord_server_unjudged", 1, "virtual", v.ID, "real", r.Real)
-		}
-	}
-	e.family("ldirectord_server_certificate_not_after_timestamp_seconds", "gauge", "When the certificate ends that the real server showed a check. Absent without TLS.")
-	for v, r := range each(s) {
-		if r.CertEnd != 0 {
-			e.sample("ldirectord_server_certificate_not_after_timestamp_seconds", float64(r.CertEnd), "virtual", v.ID, "real", r.Real)
-		}
-	}
+	e.ofServers(s, "ldirectord_server_unjudged", "gauge", "1 for a real server whose last answer can't be compared with receive: its state is kept. Others are absent.",
+		func(r *director.ServerSnapshot) (float64, bool) { return 1, r.Unjudged != "" })
+	e.ofServers(s, "ldirectord_server_certificate_not_after_timestamp_seconds", "gauge", "When the certificate ends that the real server showed a check. Absent without TLS.",
+		func(r *director.ServerSnapshot) (float64, bool) { return float64(r.CertEnd), r.CertEnd != 0 })
 	if !s.Small {
 		e.stages(s)
 		e.tallies(s)
@@ -167,9 +153,9 @@ func (e exposition) eachStage(s *director.Snapshot, name string, value func(uint
 // tallies are what is counted for each real server.
 func (e exposition) tallies(s *director.Snapshot) {
 	e.ofServers(s, "ldirectord_server_weight", "gauge", "Weight in the table; 0 when the server is not there.",
-		func(r *director.ServerSnapshot) float64 { return float64(r.Effective) })
+		func(r *director.ServerSnapshot) (float64, bool) { return float64(r.Effective), true })
 	e.ofServers(s, "ldirectord_server_checks_total", "counter", "Checks of the real server.",
-		func(r *director.ServerSnapshot) float64 { return float64(r.Tally.Checks) })
+		func(r *director.ServerSnapshot) (float64, bool) { return float64(r.Tally.Checks), true })
 	e.family("ldirectord_server_check_failures_total", "counter", "Checks that failed, by reason; a reason is absent until its first failure.")
 	for v, r := range each(s) {
 		for cause, n := range r.Tally.Failures() {
@@ -177,7 +163,7 @@ func (e exposition) tallies(s *director.Snapshot) {
 		}
 	}
 	e.ofServers(s, "ldirectord_server_transitions_total", "counter", "How often the real server went down or came back.",
-		func(r *director.ServerSnapshot) float64 { return float64(r.Tally.Transitions) })
+		func(r *director.ServerSnapshot) (float64, bool) { return float64(r.Tally.Transitions), true })
 }
 
 // traffic is what the kernel counts, as the table was read the last time: a scrape asks it nothing.
@@ -185,8 +171,7 @@ func (e exposition) traffic(s *director.Snapshot) {
 	if s.Counted.IsZero() {
 		return
 	}
-	e.family("ldirectord_traffic_age_seconds", "gauge", "How long ago the connections, packets and bytes of real servers were read from the kernel.")
-	e.sample("ldirectord_traffic_age_seconds", s.Time.Sub(s.Counted).Seconds())
+	e.one("ldirectord_traffic_age_seconds", "gauge", "How long ago the connections, packets and bytes of real servers were read from the kernel.", s.Time.Sub(s.Counted).Seconds())
 	e.carried(s, "ldirectord_server_connections", "gauge", "Connections of the real server now; persistent are clients that come back to it.",
 		"state", []string{"active", "inactive", "persistent"}, func(r *director.ServerSnapshot) [3]uint64 {
 			return [3]uint64{uint64(r.Carries.Active), uint64(r.Carries.Inactive), uint64(r.Carries.Persistent)}
