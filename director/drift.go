@@ -19,14 +19,13 @@ func (d *Director) checkDrift(ctx context.Context) {
 		return
 	}
 	table, err := d.table.read(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return
-	case err != nil:
-		d.tellRead(err)
+	if ctx.Err() != nil {
 		return
 	}
-	d.tellRead(nil)
+	d.tellTrouble(&d.unread, err, notify.TableError, "Table can't be read", notify.TableRecovered, "Table can be read again")
+	if err != nil {
+		return
+	}
 	d.noteCounters(table)
 	var changes []*change
 	for _, v := range d.served() {
@@ -48,11 +47,6 @@ func (d *Director) noteCounters(table ipvsctl.Table) {
 			s.carries, s.counted = counters[s.dest.Addr]
 		}
 	}
-}
-
-// tellRead reports whether the table can be read.
-func (d *Director) tellRead(err error) {
-	d.tellTrouble(&d.unread, err, notify.TableError, "Table can't be read", notify.TableRecovered, "Table can be read again")
 }
 
 // tellTrouble reports trouble once for each reason, and once that it is over. Told is the reason that was reported last.

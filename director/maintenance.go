@@ -52,13 +52,12 @@ func (d *Director) openFolder(ctx context.Context, p *Plan) folder {
 func (d *Director) enter(f folder) {
 	d.folder.end()
 	d.folder = f
-	switch {
-	case f.dir == "":
-		d.folderTrouble, d.out = "", nil
-		d.maintain()
-	default:
+	if f.dir != "" {
 		d.obey(f.first)
+		return
 	}
+	d.folderTrouble, d.out = "", nil
+	d.maintain()
 }
 
 // obey takes out the servers that the folder names. While it can't be read, nobody comes back. That is reported once for

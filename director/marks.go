@@ -9,7 +9,6 @@ import (
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
-	"ldirectord/parser"
 )
 
 // The time limit of one order is marksTimeout and ruleTimeout for each rule: a program is run for every rule.
@@ -165,16 +164,12 @@ func rulesOf(virtuals []*virtual) (rules []fwmark.Rule) {
 			continue
 		}
 		for _, m := range v.cfg.Marking {
-			rules = append(rules, ruleOf(v.cfg.Mark, m))
+			r := fwmark.Rule{Mark: v.cfg.Mark, Dest: m.Dest, Protocol: fwmark.Protocol(m.Protocol)}
+			for _, p := range m.Ports {
+				r.Ports = append(r.Ports, fwmark.Ports(p))
+			}
+			rules = append(rules, r)
 		}
 	}
 	return rules
-}
-
-func ruleOf(mark uint32, m parser.Marking) fwmark.Rule {
-	r := fwmark.Rule{Mark: mark, Dest: m.Dest, Protocol: fwmark.Protocol(m.Protocol)}
-	for _, p := range m.Ports {
-		r.Ports = append(r.Ports, fwmark.Ports(p))
-	}
-	return r
 }
