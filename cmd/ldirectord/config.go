@@ -65,24 +65,16 @@ func refused(c *call, found parser.Diagnostics) int {
 // warnings, not the advice. Commands that the Perl does not have print them in the order of the file.
 func (c *call) printFindings(found parser.Diagnostics) {
 	advice := c.verb != "status" && c.verb != "stop"
-	ordered := slices.Concat(found.Errors(), found.Warnings())
+	ordered, worded := slices.Concat(found.Errors(), found.Warnings()), daemon.Message
 	if c.command.asks {
-		ordered = found.ByPosition()
+		ordered, worded = found.ByPosition(), parser.Diagnostic.String
 	}
 	for _, d := range ordered {
 		if d.Severity == parser.Error || advice || slices.Contains(perlWarnings, d.Kind) {
-			c.say(c.wording(d))
+			c.say(worded(d))
 		}
 	}
 }
 
 // perlWarnings are the kinds of warnings that the Perl ldirectord has too.
 var perlWarnings = []string{"deprecated", "missing-dir", "own-interval"}
-
-// wording is a finding as this command prints it.
-func (c *call) wording(d parser.Diagnostic) string {
-	if c.command.asks {
-		return d.String()
-	}
-	return daemon.Message(d)
-}
