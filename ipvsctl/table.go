@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -52,10 +51,21 @@ type Key struct {
 func (k Key) Compare(l Key) int {
 	return cmp.Or(
 		cmp.Compare(k.Mark, l.Mark),
-		strings.Compare(strconv.FormatBool(k.IPv6), strconv.FormatBool(l.IPv6)),
+		compareBool(k.IPv6, l.IPv6),
 		cmp.Compare(k.Protocol, l.Protocol),
 		k.Addr.Compare(l.Addr),
 	)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
 }
 
 // Flags of a virtual service (linux/ip_vs.h: IP_VS_SVC_F_*), without the kernel's own bits.
