@@ -385,6 +385,7 @@ func TestAReminderSaysWhy(t *testing.T) {
 		e.Reason, e.Name, e.Before, e.Lasted, e.Servers = "refused", "web1:7000", "up", time.Hour, 2
 		m.Notify(e)
 		time.Sleep(90 * time.Second)
+		synctest.Wait()
 		const want = "Daemon-Status: running\n\nReason: refused\nTo look further: ldirectord 'www.cf' why " + testVirtual + " web1:7000\n"
 		if len(p.got) != 2 || !strings.HasSuffix(p.got[1].body, want) {
 			t.Errorf("%d mails, the last %+v", len(p.got), p.got[len(p.got)-1])
