@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"ldirectord/instance"
 	"ldirectord/notify"
@@ -25,6 +26,9 @@ const maxAnswers = 16
 
 // maxPath is what a socket's address holds of a path, unix(7).
 const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
+
+// lastWords is how long answers may take when the socket ends.
+const lastWords = 100 * time.Millisecond
 
 // controlSocket is where commands talk to the running daemon, by HTTP.
 type controlSocket struct {
@@ -159,8 +163,13 @@ func groupID(name string) (int, error) {
 	return int(id), nil
 }
 
-// close ends the socket and removes it.
-func (c *controlSocket) close() error { return errors.Join(c.server.Close(), removeSocket(c.path)) }
+// close ends the socket and removes it. An answer that is being written, as to the order to leave, has lastWords for that.
+func (c *controlSocket) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	_ = c.server.Shutdown(ctx) // what it leaves, Close ends
+	return errors.Join(c.server.Close(), removeSocket(c.path))
+}
 
 func socketOrNothing(path string) error {
 	info, err := os.Lstat(path)

@@ -164,6 +164,7 @@ func (v *virtual) inherit(was *virtual) {
 				s.past.Retire()
 			}
 		}
+		s.rememberReload(time.Now())
 	}
 }
 

@@ -33,6 +33,13 @@ func (v *virtual) rememberTurn(now time.Time, s *server, j *judgement, was check
 	s.past.Do(history.At(now), kind, 0, v.named(s, j, why.Words(state == checker.Up, v.cfg.Window.Of)))
 }
 
+// rememberReload remembers that a server is up because the check that failed is not made any more.
+func (s *server) rememberReload(now time.Time) {
+	if s.verdict() == checker.Up && s.past.IsDown() {
+		s.past.Do(history.At(now), history.Up, 0, "the check that failed is not made any more")
+	}
+}
+
 // counted is how many results of one check count against a state with the last of them.
 func counted(before, next checker.Health, changed, ok bool, r checker.Rule) (v history.Verdict) {
 	if !before.Doubted(ok) {

@@ -24,7 +24,7 @@ var loopbacks = []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAd
 // mayPing ends the test where the family is missing or nothing may be sent.
 func mayPing(t *testing.T, to netip.Addr, err error) {
 	t.Helper()
-	if errors.Is(err, ErrDenied) || errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+	if errors.Is(err, ErrDenied) || isDenied(err) || errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Skipf("can't ping %v here: %v", to, err)
 	}
 	if err != nil {
