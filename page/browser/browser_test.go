@@ -34,7 +34,6 @@ type farm struct {
 	url  string
 	mu   sync.Mutex
 	says map[string]string // by address; "" is ready
-	stop func()
 }
 
 // virtuals is how the servers are used: by address, weight and service.
@@ -90,8 +89,7 @@ func newFarm(t *testing.T) *farm {
 		t.Fatal(err)
 	}
 	f.tell("start")
-	f.stop = sync.OnceFunc(func() { f.tell("stop") })
-	t.Cleanup(f.stop)
+	t.Cleanup(func() { f.tell("stop") })
 	return f
 }
 
@@ -282,7 +280,7 @@ func TestPauseAndADaemonThatEnded(t *testing.T) {
 	b.want(`document.querySelector(".time").textContent`, before)
 	b.do(chromedp.Click("#pause", chromedp.ByQuery))
 	b.await("starting up")
-	f.stop()
+	f.tell("stop")
 	b.await("No answer since", `class="stale-main"`)
 	f.tell("start")
 	b.await(`role="status" class=""`, "<main>", `<tr class="bad`)
