@@ -25,7 +25,10 @@ func mailRules(cfg *parser.Config, plan *director.Plan) map[string]mail.Rule {
 		}
 		rule := mail.Rule{
 			To: v.Mail.To, From: cfg.Global.EmailAlertFrom, SMTP: v.Mail.SMTP, Freq: v.Mail.Freq.Duration(),
-			Why: "ldirectord " + printable.ShellWord(cfg.Name) + " why", ServiceName: v.ServiceName, Comment: v.Comment, Reals: reals[v.ID],
+			ServiceName: v.ServiceName, Comment: v.Comment, Reals: reals[v.ID],
+		}
+		if v.Mail.Detail {
+			rule.Why = "ldirectord " + printable.ShellWord(cfg.Name) + " why"
 		}
 		for bit, status := range map[parser.MailStatus]notify.Status{
 			parser.MailStarting: notify.StatusStarting, parser.MailRunning: notify.StatusRunning,

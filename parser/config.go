@@ -309,6 +309,7 @@ type Mail struct {
 	Freq   Seconds // between reminders; 0: none
 	Status MailStatus
 	SMTP   string // server; "" means the local sendmail
+	Detail bool   // extension: it says more than the Perl's
 }
 
 // MailStatus is the set of daemon states in which mail is sent.

@@ -218,8 +218,11 @@ var directives = chapters(
 				"becomes unavailable, and the table waits up to 3 seconds for the command. One command runs at a time; when changes come faster, the latest of each service. Quotes are optional."},
 		{Name: "emailalert", Form: Text, Value: "ADDRESS, …",
 			either: setting(func(s *Settings) *string { return &s.Mail.To }, plainText),
-			Doc: "Who gets mail when a server goes or comes. After the Perl's lines it says why, how long the state before lasted, how many servers are in " +
-				"service, and the command that tells more."},
+			Doc:    "Who gets mail when a server goes or comes."},
+		{Name: "emailalertdetail", Value: "yes or no", Default: "no", Extension: true,
+			either: setting(func(s *Settings) *bool { return &s.Mail.Detail }, yesNo),
+			Doc: "After the Perl's lines mails say why, how long the state before lasted, how many servers are in service, and the command that tells " +
+				"more. With no they are as the Perl's, for programs that read them."},
 		{Name: "emailalertfreq", Form: WholeSeconds, Value: "seconds, 0 or more", Default: "0",
 			either: setting(func(s *Settings) *Seconds { return &s.Mail.Freq }, readMailFrequency),
 			Doc:    "Time between reminders of a server that stays down; 0 for none."},

@@ -52,7 +52,7 @@ func TestEventsStandServerByServer(t *testing.T) {
 func TestMailIsTold(t *testing.T) {
 	subject := "[Shop] Deleted real server: 10.2.0.1:80 (10.1.0.1:80)"
 	m := mail{From: "root@director", To: []string{"b@x, a@x"}, Data: []string{
-		"From: me", "To: b@x, a@x", "Subject: " + subject, "", "ldirectord host: director", "Log-Message: " + subject, "", "Reason: refused", "To look further: why"}}
+		"From: me", "To: b@x, a@x", "Subject: " + subject, "", "ldirectord host: director", "Log-Message: " + subject}}
 	about, lines := m.describe()
 	want := `mail to=b@x, a@x envelope-from=root@director rcpt=a@x,b@x
   from: me

@@ -14,9 +14,6 @@ type mail struct {
 	Data []string // lines
 }
 
-// ours are the lines that only our mails have, after those of the Perl.
-var ours = map[string]bool{"reason": true, "last failure": true, "state before": true, "servers in service": true, "to look further": true}
-
 var (
 	service      = regexp.MustCompile(`^\[([^\]]*)\] (.*)$`)
 	inaccessible = regexp.MustCompile(`(?i)^inaccessible`)
@@ -57,7 +54,7 @@ func (m mail) describe() (subject string, lines []string) {
 				value = "subject"
 			}
 		}
-		if strings.TrimSpace(line) != "" && !ours[name] {
+		if strings.TrimSpace(line) != "" {
 			lines = append(lines, fmt.Sprintf("  body %s = %s", name, value))
 		}
 	}

@@ -34,7 +34,7 @@ type letter struct {
 	id, fromLine, toLine, subject, reason, body string
 }
 
-// newLetter writes the mail about an event, with the subject and the first lines of the Perl, and then what those do not say.
+// newLetter writes the mail about an event, with the subject and the lines of the Perl, and then, if asked to, what those do not say.
 func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
@@ -70,7 +70,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 	if details != "" {
 		l.body += "\n" + details + "\n"
 	}
-	if more := further(rule, e); more != "" {
+	if more := further(rule, e); rule.Why != "" && more != "" {
 		l.body += "\n" + more
 	}
 	return l

@@ -61,6 +61,10 @@ func TestAMailSaysMoreThanThePerls(t *testing.T) {
 		if strings.Contains(l.text(), header) != failed {
 			t.Errorf("%+v: %s", c.event, l.text())
 		}
+		perl := newLetter(Rule{To: rule.To}, c.event, "what")
+		if !strings.HasSuffix(perl.text(), perls) {
+			t.Errorf("without emailalertdetail: %s", perl.text())
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ type Rule struct {
 	Statuses    []notify.Status // emailalertstatus: the states of the daemon in which mail is sent
 	ServiceName string          // servicename: in front of the subject, and in the body
 	Comment     string          // comment: in the body
-	Why         string          // the command that tells more of a server, without the virtual service and the server
+	Why         string          // emailalertdetail: the command that tells more of a server, without the virtual service and the server; "": the mail is the Perl's
 	Reals       []string        // the real servers by the names of Event.Real; nil when that is not known
 }
 
