@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Where pings are forbidden, check says so at the line that pings, and nothing in a file without one. A new network has
+// Where pings are forbidden, check says so at the line that pings, and nothing in a file without one; probe says nothing of the server. A new network has
 // nobody in net.ipv4.ping_group_range.
 func TestCheckSaysThatPingsAreForbidden(t *testing.T) {
 	within := []string{"-n", "setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"}
@@ -24,6 +24,10 @@ func TestCheckSaysThatPingsAreForbidden(t *testing.T) {
 		out, err := exec.Command("unshare", append(within, program(t), path, "check")...).CombinedOutput()
 		if got := strings.Contains(string(out), "ld.cf:4:14: warning: this user may send no pings here"); err != nil || got != want {
 			t.Errorf("%q: %v\n%s", further, err, out)
+		}
+		out, _ = exec.Command("unshare", append(within, program(t), path, "probe")...).CombinedOutput()
+		if got := strings.Contains(string(out), "  unknown  "); got != want {
+			t.Errorf("%q: probe says\n%s", further, out)
 		}
 	}
 }

@@ -80,6 +80,9 @@ func printResults(c *call, checks []director.Check, results map[*checker.Task]pr
 			if !r.OK {
 				state, down = "down", true
 			}
+			if r.Local || r.Unjudged { // it says nothing of the server
+				state = "unknown"
+			}
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Virtual, c.Real, kind, state, took, detail)
 	}
