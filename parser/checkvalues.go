@@ -25,13 +25,19 @@ func readWindow(v *value) (none Window, p *problem) {
 	return Window{Need: int(n), Of: int(m)}, nil
 }
 
-func readKeepServing(v *value) (none KeepServing, p *problem) {
-	digits, percent := strings.CutSuffix(v.text, "%")
-	n, err := strconv.ParseUint(digits, 10, 31)
-	if err != nil || percent && n > 100 {
-		return none, bad("%s is not allowed; it is a number of servers, such as 2, or a percentage from 0%% to 100%%, such as 50%%", quote(v.text))
+func readKeepServing(v *value) (KeepServing, *problem) {
+	k, ok := parsePart(v.text)
+	if !ok {
+		return k, bad("%s is not allowed; it is a number of servers, such as 2, or a percentage from 0%% to 100%%, such as 50%%", quote(v.text))
 	}
-	return KeepServing{N: int(n), Percent: percent && n > 0}, nil
+	return k, nil
+}
+
+// parsePart reads a number of servers, or a percentage of them.
+func parsePart(text string) (k KeepServing, ok bool) {
+	digits, percent := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseUint(digits, 10, 31)
+	return KeepServing{N: int(n), Percent: percent && n > 0}, err == nil && (!percent || n <= 100)
 }
 
 var checkTypes = []string{string(Negotiate), string(Connect), string(Ping), string(External), string(ExternalPerl), string(On), string(Off)}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -56,7 +57,10 @@ type Settings struct {
 	DrainTime        Seconds // extension: how long a server that left the file may keep its connections; 0: not at all
 	Repair           bool    // extension: undo changes made by hand at once
 	FallbackCommand  string
-	OnChange         string // extension: a command line to run at each change
+	OnChange         string     // extension: a command line to run at each change
+	Announce         string     // extension: the device on which the address is announced; "" for none
+	LastResort       string     // extension: the device where it is instead while others had better have it; "" for none
+	MinServers       MinServers // extension; zero when not set
 	Mail             Mail
 
 	// At is where the value that counts of each directive was written, of a section "virtual" for its header.
@@ -107,6 +111,24 @@ func (k KeepServing) String() string {
 	return fmt.Sprint(k.N)
 }
 
+// MinServers is how many servers of a virtual service must be up for it to be healthy: fewer than Low are not enough, High are
+// again. Both are 1 or more, and Low is not above High of any number of servers.
+type MinServers struct{ Low, High KeepServing }
+
+// Of are the two numbers, for a number of servers that have a weight. Without the directive both are 1.
+func (m MinServers) Of(servers int) (low, high int) {
+	low = max(m.Low.Of(servers), 1)
+	return low, max(m.High.Of(servers), low)
+}
+
+// String is the value as the file has it: 2, 50% or 1/2.
+func (m MinServers) String() string {
+	if m.Low == m.High {
+		return m.Low.String()
+	}
+	return m.Low.String() + "/" + m.High.String()
+}
+
 // Global holds what is outside the virtual sections.
 type Global struct {
 	Settings
@@ -123,6 +145,7 @@ type Global struct {
 	Fork           bool
 	Resolve        Seconds        // extension: after which names of real servers are looked up again; 0: they are not
 	Webhook        string         // extension: a URL that states of virtual services are posted to, a secret; "" for none
+	WithdrawWait   Seconds        // extension: how long an address that is withdrawn by order is served on; up to 10
 	Listen         netip.AddrPort // extension: where metrics are served; invalid: nowhere
 	Metrics        string         // extension: small, without most series of each real server, or full
 	StatusPage     bool           // extension: a page for browsers is served there as well
@@ -181,6 +204,8 @@ type Virtual struct {
 	Addr     netip.AddrPort // invalid under a mark
 	Mark     uint32         // 1 or more under a mark, else 0
 	Marking  []Marking      // extension: the packets that get the mark, in file order; none: others set it
+
+	AnnounceAddress []netip.Addr // extension: what is announced for a mark, in file order; none: the addresses of Marking
 
 	Scheduler  string
 	SchedFlags string  // comma list as written, "" when none
@@ -245,6 +270,22 @@ func (v *Virtual) Addresses() []netip.Prefix {
 	var addresses []netip.Prefix
 	for _, m := range v.Marking {
 		addresses = append(addresses, m.Dest)
+	}
+	return addresses
+}
+
+// Announced are the addresses that are announced for a virtual service; none without `announce`.
+func (v *Virtual) Announced() (addresses []netip.Addr) {
+	switch {
+	case v.Announce == "":
+	case len(v.AnnounceAddress) > 0:
+		return v.AnnounceAddress
+	default:
+		for _, a := range v.Addresses() {
+			if !slices.Contains(addresses, a.Addr()) {
+				addresses = append(addresses, a.Addr())
+			}
+		}
 	}
 	return addresses
 }

@@ -234,6 +234,28 @@ var directives = chapters(
 			either: setting(func(s *Settings) *string { return &s.Mail.SMTP }, readMailServer),
 			Doc:    "Mail server, at port 25. Without one the local sendmail(8) is run."},
 	}},
+	chapter{"Many directors", []Directive{
+		{Name: "announce", Value: "DEVICE or no", Extension: true,
+			either: setting(func(s *Settings) *string { return &s.Announce }, readDevice),
+			Doc: "Device on which the virtual address is while the service is healthy, for a routing daemon to announce it: a dummy device, which is not made " +
+				"here. Without it, and with no, the address is left alone."},
+		{Name: "lastresort", Value: "DEVICE or no", Extension: true,
+			either: setting(func(s *Settings) *string { return &s.LastResort }, readDevice),
+			Doc: "Device on which the address is instead while its services serve and one of them is not healthy: the routing daemon announces it so that it is " +
+				"asked only if nobody else has the address."},
+		{Name: "minservers", Value: "LOW or LOW/HIGH, each N or N%", Extension: true,
+			either: setting(func(s *Settings) *MinServers { return &s.MinServers }, readMinServers),
+			Doc: "How many servers must be up for the service to be healthy, as a number or as a percentage of the servers that have a weight, rounded up: fewer " +
+				"than LOW are not enough, HIGH are again. Without it 1. It counts for `announce`, and is told by `onchange`, `status` and the metrics; the " +
+				"table and the fallback server do not follow it."},
+		{Name: "withdrawwait", Form: Time, Value: "seconds, up to 10, or 0", Default: "3", Extension: true,
+			global: setting(func(g *Global) *Seconds { return &g.WithdrawWait }, readWithdrawWait),
+			Doc: "How long an address that is withdrawn is served on: by the order `withdraw`, at a stop and at a demotion. The routers need that time to send " +
+				"its packets elsewhere."},
+		{Name: "announceaddress", Value: "ADDRESS, …", Extension: true,
+			section: setting(func(v *Virtual) *[]netip.Addr { return &v.AnnounceAddress }, readAnnounceAddress),
+			Doc:     "What is announced for a firewall mark, if not the addresses of its `mark` lines."},
+	}},
 	chapter{"The service and its servers", []Directive{
 		{Name: "real", Form: RealServer, Value: realServerForm, Repeats: true,
 			section: field[Virtual]{read: readReal},

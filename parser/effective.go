@@ -28,6 +28,7 @@ func (r *reader) config() *Config {
 		seen[v.ID] = s.line.number
 	}
 	r.overlaps(c)
+	r.oneDevice(c)
 	r.neverFast(c)
 	r.pageAdvice(&c.Global)
 	c.Names = r.names.list()
@@ -81,6 +82,7 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	r.fillReals(v, v.Reals)
 	r.furtherChecks(v, s)
 	if v.hasHeader() {
+		r.announceable(v, s, global)
 		r.advise(s, v)
 	}
 }

@@ -1,0 +1,133 @@
+package parser
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// This file is about addresses that are announced: it reads the values, and refuses what cannot be announced.
+
+const (
+	maxDevice               = 15 // bytes of a device's name (linux/if.h, IFNAMSIZ)
+	maxWithdrawWait Seconds = 10 // what the end of the daemon leaves time for
+)
+
+// readDevice takes no for none.
+func readDevice(v *value) (string, *problem) {
+	name := unquote(v.text)
+	switch {
+	case name == "no":
+		return "", nil
+	case name == "" || len(name) > maxDevice || name == "." || name == ".." || strings.ContainsAny(name, "/: \t,"):
+		return "", bad("%s is not a device; it is the name of a dummy device such as lvs0, of at most %d bytes, or no", quote(v.text), maxDevice)
+	}
+	return name, nil
+}
+
+func readMinServers(v *value) (none MinServers, p *problem) {
+	low, high, two := strings.Cut(strings.ReplaceAll(v.text, " ", ""), "/")
+	if !two {
+		high = low
+	}
+	var m MinServers
+	var ok, ok2 bool
+	m.Low, ok = parsePart(low)
+	m.High, ok2 = parsePart(high)
+	if !ok || !ok2 || m.Low.N == 0 || m.High.N == 0 {
+		return none, bad("%s is not allowed; it is a number of servers, such as 2, or a percentage from 1%% to 100%%, or two of them as LOW/HIGH, such as 1/2", quote(v.text))
+	}
+	if m.Low.Percent == m.High.Percent && m.Low.N > m.High.N {
+		return none, bad("%s has a LOW above its HIGH; fewer servers than LOW are not enough, HIGH are again", quote(v.text))
+	}
+	return m, nil
+}
+
+func readWithdrawWait(v *value) (Seconds, *problem) {
+	s, unit, ok := ParseSeconds(unquote(v.text))
+	if !ok || unit == "h" || unit == "d" || s > maxWithdrawWait {
+		return 0, bad("%s is not allowed; it is a time of up to 10 seconds, such as 3 or 500ms, or 0", quote(v.text))
+	}
+	return s, nil
+}
+
+// readAnnounceAddress reads addresses of the section's family.
+func readAnnounceAddress(v *value) ([]netip.Addr, *problem) {
+	if v.section.host != "" {
+		return nil, refuse(conflict, "announceaddress is under an address, which is what is announced; it belongs below virtual=MARK or virtual6=MARK")
+	}
+	return readList(v.text, func(item, _ string) (netip.Addr, *problem) {
+		dest, p := v.section.destination(item)
+		if p == nil && !dest.IsSingleIP() {
+			p = bad("%s is a network; it is a single address", item)
+		}
+		return dest.Addr(), p
+	})
+}
+
+// announceable refuses a section whose addresses cannot be announced, and a minservers that its servers cannot reach.
+func (r *reader) announceable(v *Virtual, s *section, global *Global) {
+	at := s.order(wholeSection)
+	where := func(directive string) Position {
+		for _, pos := range []Position{v.At[directive], global.At[directive]} {
+			if pos.Line > 0 {
+				return pos
+			}
+		}
+		return v.At["virtual"]
+	}
+	servers := len(v.Reals) + len(v.Waiting)
+	switch low, high := v.MinServers.Of(servers); {
+	case v.MinServers == MinServers{} || servers == 0:
+	case high > servers:
+		r.error(at, badValue, where("minservers"), "minservers = %s needs %d servers, and %s has %d; it is at most that, or a percentage", v.MinServers, high, v.ID, servers)
+	case v.MinServers.High.Of(servers) < low:
+		r.error(at, badValue, where("minservers"), "minservers = %s is %d/%d of the %d servers of %s; LOW is not above HIGH", v.MinServers, low, v.MinServers.High.Of(servers), servers, v.ID)
+	}
+	if v.Announce == "" {
+		return
+	}
+	if v.Announce == v.LastResort {
+		r.error(at, conflict, where("lastresort"), "lastresort is the device of announce, %s; it is another one, which is announced as the last resort", v.Announce)
+	}
+	if v.Mark > 0 && len(v.AnnounceAddress) == 0 {
+		if len(v.Marking) == 0 && !s.has("announceaddress") {
+			r.error(at, incomplete, where("announce"), "%s has no address to announce; it has mark lines, or announceaddress, or announce = no", v.ID)
+		}
+		for _, m := range v.Marking {
+			if !m.Dest.IsSingleIP() {
+				r.error(at, conflict, m.At, "%s is a network, which the routing daemon itself announces; with announce a mark line has a single address, or the section has announceaddress", m.Dest)
+				return
+			}
+		}
+	}
+	for _, a := range v.Announced() {
+		if !a.IsGlobalUnicast() {
+			r.error(at, badValue, where("announce"), "%s of %s cannot be announced; it is an address that others can reach", a, v.ID)
+		}
+	}
+}
+
+// oneDevice refuses an address that two sections announce on different devices.
+func (r *reader) oneDevice(c *Config) {
+	first := map[netip.Addr]int{}
+	for i := range c.Virtuals {
+		v := &c.Virtuals[i]
+		for _, a := range v.Announced() {
+			n, known := first[a]
+			if other := &c.Virtuals[n]; known && (other.Announce != v.Announce || other.LastResort != v.LastResort) {
+				r.error(r.sections[i].order(wholeSection), conflict, v.At["virtual"], "%s is announced on %s here and on %s in line %d; an address has one announce and one lastresort",
+					a, v.devices(), other.devices(), other.At["virtual"].Line)
+			} else if !known {
+				first[a] = i
+			}
+		}
+	}
+}
+
+// devices are those that the address may be on, in words.
+func (v *Virtual) devices() string {
+	if v.LastResort == "" {
+		return v.Announce
+	}
+	return v.Announce + " or " + v.LastResort
+}
