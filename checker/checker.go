@@ -61,6 +61,15 @@ type Spec struct {
 	Steps         List[Step] // simpletcp: a conversation instead of Request and Receive
 	DNSType       string     // record type to ask for, which the parser has judged; "" for A, or PTR for an address
 	DNSRcode      string     // answer code that is good, which the parser has judged; "" for NOERROR
+	Through       Through    // zero: Target itself is asked
+}
+
+// Through is the way of a check that reaches a server as clients do: forwarded by IPVS, at the virtual address and
+// Target's port. Target stays the server's own address.
+type Through struct {
+	Virtual netip.Addr
+	Server  netip.Addr
+	Tunnel  string // "" for gate, else the encapsulation: ipip
 }
 
 // StatusRange is a range of HTTP statuses, both included.

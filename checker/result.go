@@ -22,8 +22,11 @@ type Result struct {
 	// Unjudged is an answer that came and can't be compared with receive in the time that there is for that: it says
 	// nothing about the server either, and the next check is not earlier for it.
 	Unjudged bool
-	Detail   string // one line: why it failed, or what was seen; control characters escaped, no secrets
-	Warning  string // to report once, such as a redirect that leaves the server
+	Way      Way // by which the answer came
+	// OwnAnswers is of a failure through the virtual address: the server answers at its own.
+	OwnAnswers bool
+	Detail     string // one line: why it failed, or what was seen; control characters escaped, no secrets
+	Warning    string // to report once, such as a redirect that leaves the server
 	// Body is what an HTTP server that is down answered, as it came: the beginning of a page that does not
 	// match, or the status where there is no page. The secrets of the configuration are taken out. It is ""
 	// when no answer came.
@@ -34,6 +37,16 @@ type Result struct {
 	// CertEnd is when the certificate ends that the server showed, in seconds since the epoch; 0 where it showed none.
 	CertEnd int64
 }
+
+// Way is how a server was asked.
+type Way uint8
+
+// The ways of a check.
+const (
+	WayOwn     Way = iota // at its own address
+	WayThrough            // through the virtual address, as Spec.Through says
+	WayVoid               // at its own address, because the way through the virtual one can't be judged now; Warning says why
+)
 
 // conclusive reports whether the result says something about the server.
 func (r Result) conclusive() bool { return !r.Local && !r.Unjudged }

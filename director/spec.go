@@ -31,6 +31,12 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 		Protocol: string(cfg.Protocol),
 		Target:   netip.AddrPortFrom(r.Addr.Addr(), uint16(r.CheckPort)),
 	}
+	if cfg.CheckVIP.IsValid() && r.Forward != parser.Masq {
+		s.Through = checker.Through{Virtual: cfg.CheckVIP, Server: s.Target.Addr()}
+		if r.Forward == parser.IPIP {
+			s.Through.Tunnel = string(parser.IPIP)
+		}
+	}
 	switch cfg.CheckType {
 	case parser.On, parser.Off:
 		return checker.Spec{Type: s.Type, Target: s.Target}

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,6 +140,9 @@ func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 		one.Passwd = ""
 	}
 	one.fillService(hostName)
+	if !one.mayCheckVIP() {
+		one.CheckVIP = netip.Addr{}
+	}
 	one.At = maps.Clone(v.At)
 	for name, at := range map[string]Position{"checktype": c.At, "service": c.At, "checkport": c.At, "request": c.RequestAt, "receive": c.ReceiveAt} {
 		one.At[name] = at

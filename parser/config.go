@@ -219,6 +219,7 @@ type Virtual struct {
 	CheckCommand string
 	CheckPort    int         // 0: the real server's
 	AlsoChecks   []AlsoCheck // extension: further checks, which must pass too; in file order
+	CheckVIP     netip.Addr  // extension: where gate and ipip servers are asked, of the section's family; invalid: at their own addresses
 
 	Service     string
 	Request     string
@@ -258,8 +259,9 @@ type Virtual struct {
 	Reals   []Real    // in file order, ranges spread out
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
 
-	also   []*Virtual // see Checks
-	isAlso bool       // it is one of those
+	also      []*Virtual // see Checks
+	isAlso    bool       // it is one of those
+	checksVIP bool       // checkvip=yes
 }
 
 // Addresses are those that packets for a virtual service go to; none where the file does not tell.

@@ -314,6 +314,11 @@ var directives = chapters(
 		{Name: "checkport", Value: "1 to 65535",
 			section: setting(func(v *Virtual) *int { return &v.CheckPort }, number[int](1, maxPort)),
 			Doc:     "Port that is checked, if not the port of the server. Under a mark it is needed where neither `real` nor the service has one."},
+		{Name: "checkvip", Value: "no, yes or ADDRESS", Default: "no", Extension: true,
+			section: checkVIP,
+			Doc: "Check gate and ipip servers through the virtual address, or through ADDRESS, the way clients come: by a private service of IPVS for each server. " +
+				"With yes under a mark it is the first single address of the `mark` lines. masq servers, and `alsocheck` with ping or external, are " +
+				"checked at the server's own address. It is not for the check types ping, external, on and off, nor for connect with udp."},
 		{Name: "alsocheck", Form: Strings, Value: alsoCheckForm, Extension: true, Repeats: true,
 			section: alsoChecks,
 			Doc: "A further check that must pass. TYPE is connect, ping, external (which runs `checkcommand`) or a `service`. Without PORT it asks the port of " +

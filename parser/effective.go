@@ -68,6 +68,7 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	v.Marking = r.markings(s)
 	v.fillService(r.opts.HostName)
 	r.conflicts(v, s)
+	r.fillCheckVIP(v, s)
 
 	v.Fallback = r.ownFallback(s, v)
 	v.OwnFallback = v.Fallback != nil

@@ -36,6 +36,22 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + "\treal=192.0.2.2:65535 masq\n", "", "out of range"},
 		{virtual + "\treal=192.0.2.2:65536 masq\n", "it is out of range; a port is a number from 0 to 65535", ""},
 
+		// checkvip.go
+		{virtual + real + "\tcheckvip=maybe\n", "checkvip is no, yes or an address", ""},
+		{virtual + real + "\tcheckvip=192.0.2.0/28\n", "is not the address of one service; checkvip is no, yes or an address", ""},
+		{virtual + real + "\tcheckvip=2001:db8::1\n", "is an IPv6 address; under virtual it is IPv4", ""},
+		{virtual + real + "\tcheckvip=0.0.0.0\n", "is nobody's address", ""},
+		{virtual + real + "\tcheckvip=yes\n\tchecktype=ping\n", "checkvip is given with checktype=ping, but IPVS forwards no echo requests", ""},
+		{virtual + real + "\tcheckvip=yes\n\tchecktype=connect\n\tprotocol=udp\n", "which for udp is a ping", ""},
+		{virtual + real + "\tcheckvip=yes\n\tchecktype=external\n", "sockets of a program cannot be marked", ""},
+		{virtual + real + "\tcheckvip=yes\n\tchecktype=on\n", "which checks nothing", ""},
+		{virtual + real + "\tcheckvip=no\n\tchecktype=on\n", "", "checkvip"},
+		{virtual + real + "\tcheckvip=yes\n\tchecktype=connect\n", "", "checkvip"},
+		{virtual + real + "\tcheckvip=yes\n\tchecktype=3\n\talsocheck=ping\n", "", "checkvip"},
+		{"virtual=7\n" + real + "\tservice=http\n\tcheckvip=yes\n", "checkvip=yes is under a mark, and no mark line has a single address; it is checkvip=ADDRESS", ""},
+		{"virtual=7\n" + real + "\tservice=http\n\tmark=192.0.2.0/28 tcp 80\n\tcheckvip=yes\n", "no mark line has a single address", ""},
+		{"virtual=7\n" + real + "\tservice=http\n\tcheckvip=192.0.2.9\n", "", "checkvip"},
+
 		// advice.go
 		{"failurecount=2\nfastinterval=1\n" + virtual + real, "", "fastinterval"},
 		{"fastinterval=1\n" + virtual + real + "\trisecount=2\n", "", "fastinterval"},
