@@ -91,8 +91,7 @@ func TestEveryOverrideShows(t *testing.T) {
 		"    order: weight 7 until " + time.Date(2000, 1, 1, 6, 0, 0, 0, time.UTC).Local().Format(time.DateTime) + " by kim: new disk\n",
 		"an order for 192.0.2.29:80 of tcp:192.0.2.11:80, which the file does not have:\nmaint: sold\n",
 		"  added externally: 192.0.2.99:80; kept until a reload\n",
-		"  127.0.0.1:80          fallback                 5          answers\n",
-		"    changed externally; kept until it comes in or goes the next time, or a\n    reload\n",
+		"  127.0.0.1:80          fallback                 5          answers\n    changed externally; kept until the server's state changes, or a reload\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q", want)

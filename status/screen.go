@@ -29,8 +29,8 @@ func (s *Screen) Take(r *Report, err error) {
 	s.was, s.now, s.known = s.now, r, map[string]*Server{}
 	for i := 0; s.was != nil && i < len(s.was.Virtuals); i++ {
 		v := &s.was.Virtuals[i]
-		for j := range v.Servers {
-			s.known[v.ID+" "+v.Servers[j].Real] = &v.Servers[j]
+		for _, r := range v.Rows() {
+			s.known[v.ID+" "+r.Real] = &r
 		}
 	}
 }
@@ -61,19 +61,9 @@ func (s *Screen) Draw(at time.Time, columns, rows int) string {
 type line struct {
 	text, style string
 	server      bool // it is the line of a server, …
-	fine        bool // … that is up without a word …
+	fine        bool // … of which there is nothing to say …
 	besides     bool // … where others are not
 }
-
-// trouble is how much there is to see of something.
-type trouble uint8
-
-const (
-	fine   trouble = iota
-	noted          // the operator wants it so
-	doubt          // something speaks against it, or nothing is known
-	broken         // out of service against the operator's will, or held
-)
 
 const (
 	bold    = "\x1b[1m"
@@ -81,34 +71,7 @@ const (
 	reverse = "\x1b[7m"
 )
 
-func (t trouble) style() string { return [...]string{"", "\x1b[36m", "\x1b[33m", "\x1b[31m"}[t] }
-
-func (s *Server) trouble() trouble {
-	switch {
-	case s.State == "down":
-		return broken
-	case s.State == "unknown", s.Unjudged != "", s.ByHand, s.Streak > 0:
-		return doubt
-	case s.State == "up" && s.Note == "":
-		return fine
-	default:
-		return noted
-	}
-}
-
-func (v *Virtual) trouble() (worst trouble) {
-	for i := range v.Servers {
-		worst = max(worst, v.Servers[i].trouble())
-	}
-	switch {
-	case v.Error != "", v.Fallback != nil && v.Fallback.Active, v.Up() == 0 && worst >= doubt:
-		return broken
-	case len(v.Leaving) > 0, len(v.Added) > 0:
-		return max(worst, noted)
-	default:
-		return worst
-	}
-}
+func (t Trouble) style() string { return [...]string{"", "\x1b[36m", "\x1b[33m", "\x1b[31m"}[t] }
 
 // head says what the screen is of.
 func (s *Screen) head(at time.Time) []line {
@@ -127,7 +90,7 @@ func (s *Screen) head(at time.Time) []line {
 	for i := range r.Virtuals {
 		v := &r.Virtuals[i]
 		servers, up = servers+len(v.Servers), up+v.Up()
-		if v.trouble() == broken {
+		if v.Trouble() >= Doubt {
 			ill++
 		}
 	}
@@ -144,30 +107,26 @@ const screenColumns = "%c %-22s %-11s %6s %6s %6s %6s  %s"
 
 // body are all virtual services and their servers, those with the most trouble first.
 func (s *Screen) body() (lines []line) {
-	for _, v := range worstFirst(s.now.Virtuals, (*Virtual).trouble) {
-		t := v.trouble()
+	for _, v := range worstFirst(s.now.Virtuals, (*Virtual).Trouble) {
+		t := v.Trouble()
 		lines = append(lines, line{text: fmt.Sprintf("  %s %s, %d of %d up", v.ID, cmp.Or(v.Scheduler, "none"), v.Up(), len(v.Servers)), style: cmp.Or(t.style(), bold)})
-		remarks := append(v.Remarks(), v.addedByHand())
-		if v.Fallback != nil && v.Fallback.Active {
-			remarks = append(remarks, "the fallback server "+v.Fallback.Server+" answers")
-		}
-		for _, l := range v.Leaving {
-			remarks = append(remarks, l.Real+", which is not in the file: "+l.Note)
-		}
-		lines = append(lines, remarked(remarks, t)...)
-		for _, r := range worstFirst(v.Servers, (*Server).trouble) {
+		lines = append(lines, remarked(v.Remarks(), t)...)
+		for _, r := range worstFirst(v.Rows(), (*Server).Trouble) {
 			l := s.server(r, s.known[v.ID+" "+r.Real])
-			l.besides = t > fine
+			l.besides = t > Fine
+			if l.fine && r.State == "fallback" {
+				continue
+			}
 			lines = append(lines, l)
 			if !l.fine {
-				lines = append(lines, remarked(r.Remarks(*s.now.Time), r.trouble())...)
+				lines = append(lines, remarked(r.Remarks(*s.now.Time), r.Trouble())...)
 			}
 		}
 	}
 	return lines
 }
 
-func worstFirst[T any](list []T, trouble func(*T) trouble) []*T {
+func worstFirst[T any](list []T, trouble func(*T) Trouble) []*T {
 	sorted := make([]*T, len(list))
 	for i := range list {
 		sorted[i] = &list[i]
@@ -176,36 +135,31 @@ func worstFirst[T any](list []T, trouble func(*T) trouble) []*T {
 	return sorted
 }
 
-func remarked(remarks []string, t trouble) (lines []line) {
+func remarked(remarks []string, t Trouble) (lines []line) {
 	for _, remark := range remarks {
-		if remark != "" {
-			lines = append(lines, line{text: "      " + remark, style: t.style()})
-		}
+		lines = append(lines, line{text: "      " + remark, style: t.style()})
 	}
 	return lines
 }
 
 // server is the line of a server, with a mark where it is not as it was.
 func (s *Screen) server(r, was *Server) line {
-	mark, t, active, fresh := ' ', r.trouble(), "-", "-"
+	mark, t, fresh := ' ', r.Trouble(), "-"
 	style := t.style()
 	if s.was != nil && (was == nil || was.State != r.State || was.Note != r.Note || weightOf(was.TableWeight) != weightOf(r.TableWeight)) {
 		mark, style = '*', style+reverse
 	}
-	if r.Connections != nil {
-		active = strconv.FormatUint(uint64(r.Connections.Active), 10)
-		if was != nil {
-			fresh = was.Connections.rate(r.Connections, s.now.Time.Sub(*s.was.Time))
-		}
+	if was != nil {
+		fresh = was.Connections.rate(r.Connections, s.now.Time.Sub(*s.was.Time))
 	}
-	text := fmt.Sprintf(screenColumns, mark, "  "+r.Real, r.State, Short(s.now.Time.Sub(r.Since)), weightOf(r.TableWeight), active, fresh, r.Check.Summary(*s.now.Time))
-	return line{text: text, style: style, server: true, fine: t == fine}
+	text := fmt.Sprintf(screenColumns, mark, "  "+r.Real, r.State, r.For(*s.now.Time), weightOf(r.TableWeight), r.Connections.active(), fresh, r.LastCheck(*s.now.Time))
+	return line{text: text, style: style, server: true, fine: t == Fine}
 }
 
 // rate is how many new connections there were each second; "-" where that is not known, as for a server that was put in
 // the table anew.
 func (c *Connections) rate(now *Connections, since time.Duration) string {
-	if c == nil || c.Traffic == nil || now.Traffic == nil || now.Traffic.Connections < c.Traffic.Connections || since <= 0 {
+	if c == nil || now == nil || c.Traffic == nil || now.Traffic == nil || now.Traffic.Connections < c.Traffic.Connections || since <= 0 {
 		return "-"
 	}
 	return strconv.FormatFloat(float64(now.Traffic.Connections-c.Traffic.Connections)/since.Seconds(), 'f', 1, 64)
@@ -228,9 +182,5 @@ func fit(lines []line, room int) []line {
 			more, ill = more+1, ill+1
 		}
 	}
-	rest := fmt.Sprintf("… and %d more, all up", more)
-	if ill > 0 {
-		rest = fmt.Sprintf("… and %d more, %d of them in trouble", more, ill)
-	}
-	return append(shown, line{text: rest, style: bold})
+	return append(shown, line{text: fmt.Sprintf("… and %d more, %d of them in trouble", more, ill), style: bold})
 }

@@ -117,7 +117,7 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
   tcp:10.1.0.0:80 wrr, 4 of 4 up
     10.2.0.0:80          up              0s      -      -      -  -
 `
-	if !strings.Contains(shown, want) || !strings.HasSuffix(shown, "\n… and 226 more, all up\n") || strings.Count(shown, "\n") != 25 {
+	if !strings.Contains(shown, want) || !strings.HasSuffix(shown, "\n… and 226 more, 0 of them in trouble\n") || strings.Count(shown, "\n") != 25 {
 		t.Errorf("got\n%s", shown)
 	}
 	if drawn := s.Draw(at, 80, 24); strings.Contains(drawn, "m") && regexp.MustCompile(`\x1b\[[0-9;]*m`).MatchString(drawn) {

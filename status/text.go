@@ -59,39 +59,8 @@ func (r *Report) Doing() string {
 func (t page) virtual(v *Virtual, now time.Time) {
 	t.printf("%s %s, %d of %d up\n", v.ID, cmp.Or(v.Scheduler, "none"), v.Up(), len(v.Servers))
 	t.remarks(2, v.Remarks())
-	for i := range v.Servers {
-		t.server(&v.Servers[i], now)
-	}
-	for i := range v.Leaving {
-		t.leaver(&v.Leaving[i])
-	}
-	if v.Fallback != nil {
-		t.fallback(v.Fallback)
-	}
-	if added := v.addedByHand(); added != "" {
-		t.remark(2, added)
-	}
-}
-
-func (t page) leaver(l *Leaver) {
-	t.row(l.Real, l.State, "", weightOf(&l.TableWeight), strconv.FormatUint(uint64(l.Connections.Active), 10), "not in the file")
-	t.remark(4, l.Note)
-	if l.ByHand {
-		t.remark(4, "changed externally; kept until its time is over, or a reload")
-	}
-}
-
-func (t page) fallback(f *Fallback) {
-	state, weight := "waits", ""
-	if f.Active {
-		state = "answers"
-	}
-	if f.ByHand {
-		weight = weightOf(f.TableWeight)
-	}
-	t.row(f.Server, "fallback", "", weight, "", state)
-	if f.ByHand {
-		t.remark(4, "changed externally; kept until it comes in or goes the next time, or a reload")
+	for _, s := range v.Rows() {
+		t.server(&s, now)
 	}
 }
 
@@ -103,23 +72,46 @@ func weightOf(weight *uint32) string {
 	return strconv.FormatUint(uint64(*weight), 10)
 }
 
-func (t page) server(s *Server, now time.Time) {
-	active := "-"
-	if s.Connections != nil {
-		active = strconv.FormatUint(uint64(s.Connections.Active), 10)
+// For is how long a server has been in its state; "" where that is not known.
+func (s *Server) For(now time.Time) string {
+	if s.Since.IsZero() {
+		return ""
 	}
-	t.row(s.Real, s.State, Short(now.Sub(s.Since)), weightOf(s.TableWeight), active, s.Check.Summary(now))
-	t.remarks(4, s.Remarks(now))
+	return Short(now.Sub(s.Since))
 }
 
-// row is one server. A name that is too long for its column has a line of its own.
-func (t page) row(name string, rest ...any) {
-	name = "  " + name
+// LastCheck is the summary of a server's last check; of a fallback server whether it waits or answers.
+func (s *Server) LastCheck(now time.Time) string {
+	if s.State == "fallback" {
+		return s.Note
+	}
+	return s.Check.Summary(now)
+}
+
+// active is how many active connections there are; "-" where that is not known.
+func (c *Connections) active() string {
+	if c == nil {
+		return "-"
+	}
+	return strconv.FormatUint(uint64(c.Active), 10)
+}
+
+// server is one server. A name that is too long for its column has a line of its own.
+func (t page) server(s *Server, now time.Time) {
+	name := "  " + s.Real
 	if len(name) > 23 {
 		t.printf("%s\n", name)
 		name = ""
 	}
-	t.printf(columns, append([]any{name}, rest...)...)
+	weight, active := weightOf(s.TableWeight), s.Connections.active()
+	if s.State == "fallback" { // which has only words, unless somebody changed it
+		active = ""
+		if !s.ByHand {
+			weight = ""
+		}
+	}
+	t.printf(columns, name, s.State, s.For(now), weight, active, s.LastCheck(now))
+	t.remarks(4, s.Remarks(now))
 }
 
 // Summary is how long a check took or why it failed, and when; "-" before the first.

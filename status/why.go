@@ -84,10 +84,10 @@ func NewWhy(s *director.Snapshot, started time.Time, carried map[director.Backen
 			}
 			w.Servers = append(w.Servers, c)
 		}
-		for _, l := range known.Leaving {
-			w.Servers = append(w.Servers, Case{Virtual: v.ID, History: []Entry{}, Server: Server{
-				Real: l.Real, State: l.State, Since: s.Time.UTC(), Note: "not in the file: " + l.Note, TableWeight: &l.TableWeight, ByHand: l.ByHand, Connections: &l.Connections,
-			}})
+		known.Fallback = nil
+		for _, left := range known.Rows()[len(known.Servers):] {
+			left.Since = s.Time.UTC()
+			w.Servers = append(w.Servers, Case{Virtual: v.ID, Server: left, History: []Entry{}})
 		}
 	}
 	return w
