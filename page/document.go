@@ -1,36 +1,52 @@
 package page
 
 import (
-	"net/url"
-	"strconv"
-	"strings"
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
+
+	"ldirectord/printable"
+	"ldirectord/status"
 )
+
+// Classes of rows. The words of a row say as much.
+const (
+	bad   = "bad"
+	doubt = "doubt"
+	rest  = "rest"
+	good  = "good"
+)
+
+func classOf(t status.Trouble) string { return [...]string{good, rest, doubt, bad}[t] }
 
 // document is the HTML of a view. Every text and attribute is escaped where it is written; only style and script, which are
 // parts of the program, are not. The elements are functions: html/template would keep all methods of the program in the
 // binary, which makes it 4 MB larger.
 func document(v *view) g.Node {
-	return h.Doctype(h.HTML(h.Lang("en"), h.Data("version", v.Version),
+	file := filepath.Base(v.Config)
+	return h.Doctype(h.HTML(h.Lang("en"), h.Data("version", printable.Line(v.Version)),
 		h.Head(
 			h.Meta(h.Charset("utf-8")),
 			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
 			h.Meta(h.Name("color-scheme"), h.Content("light dark")),
-			h.TitleEl(g.Text(v.Title)),
+			h.TitleEl(text(v.title())),
 			h.Link(h.Rel("icon"), h.Href("data:,")),
 			h.StyleEl(g.Raw(style)),
 			h.NoScript(h.Meta(g.Attr("http-equiv", "refresh"), h.Content("10"))),
 		),
 		h.Body(
 			h.Header(
-				h.A(h.Class("home"), h.Href("?"), g.Text(v.File)),
+				h.A(h.Class("home"), h.Href("?"), text(file)),
 				v.form(),
 				h.Button(h.ID("pause"), h.Type("button"), h.Aria("pressed", "false"), g.Attr("hidden"), g.Text("Pause")),
 				h.P(h.ID("said"), h.Role("status")),
 			),
-			h.Main(v.daemon(), list(v.Remarks), v.subject(), v.happened(), v.totals(), g.Map(v.Tables, (*table).node)),
+			h.Main(v.daemon(), list(v.Remarks()), v.subject(file), v.totals(), g.Map(v.tables, v.table)),
 			h.Script(g.Raw(script)),
 		),
 	))
@@ -38,153 +54,163 @@ func document(v *view) g.Node {
 
 // form filters; the rest of the query stays.
 func (v *view) form() g.Node {
-	kept := func(name, value string) g.Node {
-		return g.If(value != "", h.Input(h.Type("hidden"), h.Name(name), h.Value(value)))
-	}
-	return h.Form(h.Role("search"), kept("virtual", v.Virtual), kept("state", v.State), kept("sort", v.Sort),
-		h.Input(h.Type("search"), h.Name("q"), h.Value(v.Words), h.Aria("label", "Filter by words"), h.Placeholder("address, service, reason"),
+	return h.Form(h.Role("search"),
+		g.Map([]string{"virtual", "state", "sort"}, func(name string) g.Node {
+			return g.If(v.asked.Get(name) != "", h.Input(h.Type("hidden"), h.Name(name), h.Value(v.asked.Get(name))))
+		}),
+		h.Input(h.Type("search"), h.Name("q"), h.Value(printable.Line(v.asked.Get("q"))), h.Aria("label", "Filter by words"), h.Placeholder("address, service, reason"),
 			h.AutoComplete("off"), g.Attr("spellcheck", "false")),
 		h.Button(g.Text("Filter")))
 }
 
 func (v *view) daemon() g.Node {
-	return h.P(h.Class("daemon"), h.Span(class(v.Standby, "standby"), g.Text(v.Doing)),
-		g.Textf(", version %s, up for %s, ", v.Version, v.Age), h.Span(h.Class("time"), g.Textf("as of %s UTC", v.Time)))
+	return h.P(h.Class("daemon"), h.Span(g.If(v.Role == "standby", h.Class("standby")), text(v.Doing())),
+		text(fmt.Sprintf(", version %s, up for %s, ", v.Version, status.Short(v.Time.Sub(*v.Started)))),
+		h.Span(h.Class("time"), text("as of "+v.Time.Format(time.TimeOnly)+" UTC")))
 }
 
-// subject is what the page is about, where it is not about all.
-func (v *view) subject() g.Node {
+// subject is what the page is about.
+func (v *view) subject(file string) g.Node {
 	switch {
-	case v.Missing != "":
-		return h.H1(g.Text(v.Missing))
-	case v.Service != nil:
-		return g.Group{h.H1(g.Text(v.Service.Name+" "), h.Small(g.Textf("%s, %s up", v.Service.Scheduler(), v.Service.State))), list(v.Service.What)}
-	case v.Server != nil:
-		s := v.Server
-		return g.Group{
-			h.H1(g.Text(s.Name+" "), h.Small(g.Text("of "), h.A(h.Href(pageOf(s.Virtual, "")), g.Text(s.Service)))),
-			h.P(h.Class("now "+s.Class), h.Data("name", s.Name), h.Data("is", s.Is), h.B(h.Class("is"), g.Text(s.State)), g.Text(" for "+s.For)),
-			list(s.What),
+	case v.missing != "":
+		return h.H1(text(v.missing))
+	case v.server != nil:
+		return v.one()
+	case v.at != nil:
+		r := serviceRow(v.at)
+		return g.Group{h.H1(text(v.at.ID+" "), h.Small(text(cmp.Or(v.at.Scheduler, "none")+", "+r.up()+" up"))), list(v.at.Remarks())}
+	}
+	return h.H1(h.Class("hidden"), text("Virtual services of "+file))
+}
+
+// dateTime is in UTC, as all times of the page.
+const dateTime = "2006-01-02 15:04:05"
+
+// one is a server, and what happened to it, the latest first. One that left the file meanwhile has no history.
+func (v *view) one() g.Node {
+	s, r := v.server, serverRow(v.at, v.server)
+	weight := "not in the table"
+	if r.weight >= 0 {
+		weight = number(r.weight) + " in the table"
+	}
+	facts := [][2]string{
+		{"in this state since", s.Since.Format(dateTime)}, {"last check", s.LastCheck(*v.Time)}, {"weight", fmt.Sprintf("%d, %s", s.Weight, weight)},
+		{"checks", fmt.Sprint(s.Checks)}, {"changes of state", fmt.Sprint(s.Transitions)},
+	}
+	if c := s.Connections; c != nil {
+		facts = append(facts, [2]string{"connections", fmt.Sprintf("%d active, %d inactive, %d persistent", c.Active, c.Inactive, c.Persistent)})
+	}
+	var past g.Group
+	if at := slices.IndexFunc(v.why.Servers, func(c status.Case) bool { return c.Virtual == v.at.ID && c.Real == s.Real }); at >= 0 {
+		for _, e := range slices.Backward(v.why.Servers[at].History) {
+			past = append(past, h.Tr(h.Class("past "+cmp.Or(happened[e.What], rest)),
+				cell("", e.First.Format(dateTime)), cell("n", status.Short(v.why.Time.Sub(e.Last))), cell("n", fmt.Sprint(e.Times)), cell("what", e.Text)))
 		}
 	}
-	return h.H1(h.Class("hidden"), g.Text("Virtual services of "+v.File))
-}
-
-// happened is what is remembered of a server.
-func (v *view) happened() g.Node {
-	if v.Details == nil {
-		return nil
-	}
 	return g.Group{
-		h.Dl(g.Map(v.Details.Facts, func(f fact) g.Node { return h.Div(h.Dt(g.Text(f.Name)), h.Dd(g.Text(f.Value))) })),
+		h.H1(text(s.Real+" "), h.Small(g.Text("of "), link(pageOf(v.at.ID, ""), v.at.ID))),
+		h.P(h.Class("now "+classOf(r.trouble)), r.data(), h.B(h.Class("is"), text(s.State)), text(" for "+s.For(*v.Time))),
+		list(s.Remarks(*v.Time)),
+		h.Dl(g.Map(facts, func(f [2]string) g.Node { return h.Div(h.Dt(text(f[0])), h.Dd(text(f[1]))) })),
 		h.Section(
 			h.H2(g.Text("What happened "), h.Small(g.Text("the latest first"))),
-			g.If(len(v.Details.Past) > 0, h.Table(
-				h.THead(h.Tr(heading("", "first, UTC"), heading("n", "last ago"), heading("n", "times"), heading("", "what"))),
-				h.TBody(g.Map(v.Details.Past, func(p past) g.Node {
-					return h.Tr(h.Class("past "+p.Class), cell("", p.First), cell("n", p.Ago), cell("n", p.Times), cell("what", p.Text))
-				})),
+			g.If(len(past) > 0, h.Table(
+				h.THead(h.Tr(heading("", text("first, UTC")), heading("n", text("last ago")), heading("n", text("times")), heading("", text("what")))),
+				h.TBody(past),
 			)),
-			h.P(h.Class("none"), g.Textf("Nothing is known from before the start at %s.", v.Details.Started)),
+			h.P(h.Class("none"), text("Nothing is known from before the start at "+v.why.Started.Format(dateTime)+".")),
 		),
 	}
 }
 
+// happened says how bad it is what happened; all else is rest.
+var happened = map[string]string{
+	"down": bad, "failed": bad, "shortage": doubt, "unjudged": doubt, "stalled": doubt, "held": doubt, "changed": doubt, "passed": good, "up": good,
+}
+
 // totals are how many servers are in which state, each a link to those.
 func (v *view) totals() g.Node {
-	if v.Virtual != "" {
+	if v.asked.Get("virtual") != "" {
 		return nil
 	}
+	asked := v.asked.Get("state")
 	return h.Nav(h.Aria("label", "Servers by state"), h.Ul(h.Class("totals"),
-		g.Map(v.Totals, func(t total) g.Node {
-			return h.Li(h.Class(t.Class), h.A(h.Href("?state="+url.QueryEscape(t.State)), g.If(t.State == v.State, h.Aria("current", "true")),
-				h.B(g.Text(strconv.Itoa(t.Count))), g.Text(" "), h.Span(h.Class("is"), g.Text(t.State))))
+		g.Map([][2]string{{"down", bad}, {"unknown", doubt}, {"maintenance", rest}, {"drained", rest}, {"off", rest}, {"up", good}}, func(t [2]string) g.Node {
+			state, class := t[0], t[1]
+			return g.If(v.counts[state] > 0, h.Li(h.Class(class), h.A(h.Href("?state="+state), g.If(state == asked, h.Aria("current", "true")),
+				h.B(text(fmt.Sprint(v.counts[state]))), g.Text(" "), h.Span(h.Class("is"), text(state)))))
 		}),
-		g.If(v.State != "", h.Li(h.Class("rest"), h.A(h.Href("?"), g.Text("all")))),
+		g.If(asked != "", h.Li(h.Class("rest"), link("?", "all"))),
 	))
 }
 
-func (t *table) node() g.Node {
-	count := strconv.Itoa(t.All)
-	if t.Before != "" || t.After != "" {
-		count = strconv.Itoa(t.From) + " to " + strconv.Itoa(t.To) + " of " + count
+func (v *view) table(t *table) g.Node {
+	count := fmt.Sprint(t.all)
+	if t.before != "" || t.after != "" {
+		from := min(v.skip(), t.all)
+		count = fmt.Sprintf("%d to %d of %d", from+1, from+len(t.rows), t.all)
 	}
-	caption := h.H2(g.Text(t.Caption+" "), h.Small(g.Text(count)))
-	if len(t.Rows) == 0 {
-		return h.Section(caption, h.P(h.Class("none"), g.Text(t.None)))
-	}
-	shape := (*row).ofServer
-	switch {
-	case t.OfServices:
-		shape = (*row).ofService
-	case t.Wide:
-		shape = (*row).ofAll
-	}
-	rows := make(g.Group, 0, len(t.Rows))
-	for i := range t.Rows {
-		rows = append(rows, shape(&t.Rows[i]))
+	caption := h.H2(g.Text(t.caption+" "), h.Small(g.Text(count)))
+	if len(t.rows) == 0 {
+		return h.Section(caption, h.P(h.Class("none"), g.Text(t.none)))
 	}
 	return h.Section(caption,
-		h.Table(h.THead(h.Tr(g.Map(t.Columns, column.node))), h.TBody(rows)),
-		g.If(t.Before != "" || t.After != "", h.P(h.Class("pages"),
-			g.If(t.Before != "", h.A(h.Href(t.Before), g.Text("Previous"))), g.Text(" "), g.If(t.After != "", h.A(h.Href(t.After), g.Text("Next"))))),
+		h.Table(h.THead(h.Tr(g.Map(t.columns, v.head))), h.TBody(g.Map(t.rows, func(r row) g.Node { return v.row(t, &r) }))),
+		g.If(t.before != "" || t.after != "", h.P(h.Class("pages"),
+			g.If(t.before != "", link(t.before, "Previous")), g.Text(" "), g.If(t.after != "", link(t.after, "Next")))),
 	)
 }
 
-func (c column) node() g.Node {
-	return h.Th(g.Attr("scope", "col"), class(c.Class != "", c.Class), g.If(c.Order != "", h.Aria("sort", c.Order)), link(c.Link, c.Name))
-}
-
-func (r *row) ofService() g.Node {
-	return r.node(r.Name, head(pageOf(r.Virtual, ""), r.Name), cell("n is", r.State), cell("n opt", r.Active), cell("opt", r.Scheduler()))
-}
-
-func (r *row) ofServer() g.Node { return r.node(r.Name, r.name(), r.values()) }
-
-func (r *row) ofAll() g.Node {
-	return r.node(r.Name+" of "+r.Service, r.name(), h.Td(h.Class("of"), link(pageOf(r.Virtual, ""), r.Service)), r.values())
-}
-
-func (r *row) node(name string, cells ...g.Node) g.Node {
-	return h.Tr(h.Class(r.Class), h.Data("name", name), h.Data("is", r.Is), g.Group(cells), cell("what", strings.Join(r.What, "; ")))
-}
-
-func (r *row) name() g.Node {
-	if r.Real == "" {
-		return head("", r.Name)
+// head is the head of a column, with a link that sorts by it, or the other way.
+func (v *view) head(c column) g.Node {
+	if c.compare == nil {
+		return heading(c.class, text(c.name))
 	}
-	return head(pageOf(r.Virtual, r.Real), r.Name)
-}
-
-func (r *row) values() g.Node {
-	return g.Group{cell("is", r.State), cell("n", r.For), cell("n opt", r.Weight), cell("n opt", r.Active), cell("opt", r.Check)}
-}
-
-// pageOf is the address of the page of a virtual service, or of one of its servers.
-func pageOf(virtual, real string) string {
-	if real == "" {
-		return "?virtual=" + url.QueryEscape(virtual)
+	switch v.asked.Get("sort") {
+	case c.name:
+		return heading(c.class, h.Aria("sort", "ascending"), link(v.link("sort", "-"+c.name), c.name))
+	case "-" + c.name:
+		return heading(c.class, h.Aria("sort", "descending"), link(v.link("sort", c.name), c.name))
 	}
-	return "?virtual=" + url.QueryEscape(virtual) + "&real=" + url.QueryEscape(real)
+	return heading(c.class, link(v.link("sort", c.name), c.name))
 }
+
+func (v *view) row(t *table, r *row) g.Node {
+	cells := make(g.Group, len(t.columns))
+	for i, c := range t.columns {
+		content := text(c.text(r, *v.Time))
+		if c.link != nil {
+			content = link(c.link(r), c.text(r, *v.Time))
+		}
+		if cells[i] = h.Td(class(c.class), content); i == 0 {
+			cells[i] = h.Th(g.Attr("scope", "row"), content)
+		}
+	}
+	return h.Tr(h.Class(classOf(r.trouble)), r.data(), cells)
+}
+
+// data is for the script.
+func (r *row) data() g.Node {
+	return g.Group{h.Data("name", printable.Line(r.name())), h.Data("is", printable.Line(r.is()))}
+}
+
+func text(t string) g.Node { return g.Text(printable.Line(t)) }
 
 func list(texts []string) g.Node {
-	return g.If(len(texts) > 0, h.Ul(h.Class("remarks"), g.Map(texts, func(text string) g.Node { return h.Li(g.Text(text)) })))
+	return g.If(len(texts) > 0, h.Ul(h.Class("remarks"), g.Map(texts, func(t string) g.Node { return h.Li(text(t)) })))
 }
 
-func link(to, text string) g.Node {
+func link(to, t string) g.Node {
 	if to == "" {
-		return g.Text(text)
+		return text(t)
 	}
-	return h.A(h.Href(to), g.Text(text))
+	return h.A(h.Href(to), text(t))
 }
 
-func head(to, text string) g.Node { return h.Th(g.Attr("scope", "row"), link(to, text)) }
-
-func heading(kind, text string) g.Node {
-	return h.Th(g.Attr("scope", "col"), class(kind != "", kind), g.Text(text))
+func heading(kind string, content ...g.Node) g.Node {
+	return h.Th(g.Attr("scope", "col"), class(kind), g.Group(content))
 }
 
-func cell(kind, text string) g.Node { return h.Td(class(kind != "", kind), g.Text(text)) }
+func cell(kind, t string) g.Node { return h.Td(class(kind), text(t)) }
 
-func class(has bool, name string) g.Node { return g.If(has, h.Class(name)) }
+func class(name string) g.Node { return g.If(name != "", h.Class(name)) }

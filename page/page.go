@@ -66,12 +66,10 @@ func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 		v := newView(report, r.URL.Query())
-		if v.Server != nil {
-			why, err := p.Why(ctx, v.Virtual, v.Real)
-			if err != nil {
+		if v.server != nil {
+			if v.why, err = p.Why(ctx, v.at.ID, v.server.Real); err != nil {
 				return nil, err
 			}
-			v.explain(why)
 		}
 		var text bytes.Buffer
 		err = document(v).Render(&text)

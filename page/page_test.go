@@ -116,11 +116,11 @@ func TestFirstView(t *testing.T) {
 	text := read(t, some(), "/")
 	inOrder(t, text,
 		"serving , version 1.2, up for 1h0m, as of 03:12:45 UTC", "the table can&#39;t be read: permission denied",
-		"3 down", "1 unknown", "1 maintenance", "1 off", "4 up", "Not healthy 7",
+		"3 down", "1 unknown", "1 maintenance", "1 off", "4 up", "Not healthy 9",
 		"10.0.0.2:80 tcp:192.0.2.1:80 down 1m0s - - refused, 0s ago connect: refused", "10.0.1.1:80", "10.0.0.7:80 fwm:3 down 1m0s - - refused, 0s ago connect: refused; held",
 		"10.0.0.1:80 tcp:192.0.2.1:80 unknown", "10.0.0.9:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago changed externally",
-		"10.0.0.6:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago warning: the certificate", "10.0.0.8:80 tcp:192.0.2.1:80 maintenance",
-		"Virtual services 5", "tcp:192.0.2.2:80 0 of 1 - wlc the fallback 127.0.0.1:80 answers; 1 that left the file drain", "tcp:192.0.2.4:80 1 of 1 - none the table refuses it: no such scheduler",
+		"10.0.0.6:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago warning: the certificate", "127.0.0.1:80 tcp:192.0.2.2:80 fallback - - answers", "10.0.0.8:80 tcp:192.0.2.1:80 maintenance", "10.0.1.9:80 tcp:192.0.2.2:80 drained 0 0 - not in the file",
+		"Virtual services 5", "tcp:192.0.2.2:80 0 of 1 - wlc", "tcp:192.0.2.4:80 1 of 1 - none the table refuses it: no such scheduler",
 		"tcp:192.0.2.1:80 3 of 6", "fwm:3 0 of 1 - sh keepserving holds 1", "tcp:192.0.2.3:80 0 of 1 - rr its servers are not checked",
 	)
 	if strings.Contains(text, "10.0.0.10:80") || strings.Contains(text, "10.0.2.1:80") {
@@ -152,7 +152,7 @@ func TestViews(t *testing.T) {
 		not  string
 	}{
 		{"/?virtual=tcp:192.0.2.1:80", []string{"tcp:192.0.2.1:80 wrr, 3 of 6 up", "Servers 6", "10.0.0.2:80 down", "10.0.0.10:80 up"}, "10.0.1.1"},
-		{"/?virtual=tcp:192.0.2.2:80", []string{"0 of 1 up", "10.0.1.1:80", "127.0.0.1:80 fallback - - - answers", "10.0.1.9:80 drained 0 0 - not in the file; draining, 3 connections"}, "10.0.0"},
+		{"/?virtual=tcp:192.0.2.2:80", []string{"0 of 1 up", "10.0.1.1:80", "127.0.0.1:80 fallback - - answers", "10.0.1.9:80 drained 0 0 - not in the file: draining, 3 connections"}, "10.0.0"},
 		{"/?virtual=tcp:192.0.2.1:80&q=refused", []string{"Servers 1", "10.0.0.2:80"}, "10.0.0.10"},
 		{"/?virtual=tcp:192.0.2.1:80&real=10.0.0.2:80", []string{"10.0.0.2:80 of tcp:192.0.2.1:80", "down for 1m0s", "connect: refused", "in this state since 2026-11-21 03:11:45",
 			"2026-11-21 03:11:45 1m0s 1 table: removed", "2026-11-21 03:11:45 0s 6 failed after 1ms: 10.0.0.2:80", "2026-11-21 02:12:45 1m1s 354 passed", "before the start at 2026-11-21 02:12:45"}, "of others"},
@@ -167,7 +167,7 @@ func TestViews(t *testing.T) {
 		{"/?sort=service", []string{"10.0.0.7:80", "10.0.0.2:80", "10.0.1.1:80", "fwm:3 0 of 1", "tcp:192.0.2.1:80 3 of 6"}, "10.0.0.10"},
 		{"/?sort=-up", []string{"tcp:192.0.2.1:80 3 of 6", "tcp:192.0.2.4:80", "tcp:192.0.2.2:80"}, "10.0.0.10"},
 		{"/?sort=nonsense&skip=nonsense", []string{"10.0.0.2:80"}, "10.0.0.10"},
-		{"/?skip=999999", []string{"Not healthy 8 to 7 of 7"}, "10.0.0"},
+		{"/?skip=999999", []string{"Not healthy 10 to 9 of 9"}, "10.0.0"},
 	} {
 		text := read(t, some(), row.url)
 		inOrder(t, text, row.want...)

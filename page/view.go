@@ -2,157 +2,94 @@ package page
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"ldirectord/printable"
 	"ldirectord/status"
 )
 
-// Rows of a table on one page; the others are a link away.
-const (
-	maxServers  = 200
-	maxServices = 2500
-)
-
-// query is what somebody wants to see, from the address of the page.
-type query struct {
-	Virtual, Real string
-	State         string // only servers in this state; "" for all
-	Words         string // each of them is in the row
-	Sort          string // a column, with - before it from the end; "": trouble first
-	skip          int    // rows
-}
-
-// view is all that the document shows. Its texts are printable; the template escapes them.
+// view is what somebody sees of a report.
 type view struct {
-	query
-	Title, File, Doing, Version, Age, Time string
-	Standby                                bool
-	Remarks                                []string
-	Totals                                 []total
-	Missing                                string // what was asked for and is not there
-	Service                                *row
-	Server                                 *row
-	Details                                *details // of it
-	Tables                                 []*table
-	report                                 *status.Report
-}
-
-// total is how many servers are in a state.
-type total struct {
-	State, Class string
-	Count        int
+	*status.Report
+	asked   url.Values      // the query: virtual, real, state, q (words), sort (a column, with - before it from the end), skip (rows)
+	at      *status.Virtual // what is asked for; nil for all
+	server  *status.Server  // of it, if one is asked for
+	missing string          // what is asked for and not there
+	why     *status.Why     // of the server
+	counts  map[string]int  // how many servers are in which state
+	tables  []*table
 }
 
 func newView(r *status.Report, asked url.Values) *view {
-	skip, _ := strconv.Atoi(asked.Get("skip")) // 0 for what is no number
-	v := &view{
-		query: query{asked.Get("virtual"), asked.Get("real"), asked.Get("state"), printable.Line(asked.Get("q")), asked.Get("sort"), max(skip, 0)},
-		File:  printable.Line(filepath.Base(r.Config)), Doing: printable.Line(r.Doing()), Version: printable.Line(r.Version), Standby: r.Role == "standby",
-		Age: status.Short(r.Time.Sub(*r.Started)), Time: r.Time.Format(time.TimeOnly), Remarks: lines(r.Remarks()), report: r,
+	v := &view{Report: r, asked: asked, counts: map[string]int{}}
+	for i := range r.Virtuals {
+		for _, s := range r.Virtuals[i].Rows() {
+			v.counts[s.State]++
+		}
 	}
-	v.count()
-	at := slices.IndexFunc(r.Virtuals, func(s status.Virtual) bool { return s.ID == v.Virtual })
-	switch {
-	case v.Virtual == "":
+	virtual, real := asked.Get("virtual"), asked.Get("real")
+	if virtual == "" {
 		v.overview()
-	case at < 0:
-		v.Missing = "There is no virtual service " + printable.Line(v.Virtual) + "."
-	case v.Real == "":
-		v.one(&r.Virtuals[at])
+		return v
+	}
+	if at := slices.IndexFunc(r.Virtuals, func(s status.Virtual) bool { return s.ID == virtual }); at >= 0 {
+		v.at = &r.Virtuals[at]
+	}
+	switch {
+	case v.at == nil:
+		v.missing = "There is no virtual service " + virtual + "."
+	case real == "":
+		v.add(&table{caption: "Servers", none: "No server is like that.", columns: ofOne, max: maxServers, rows: v.servers(v.at)})
 	default:
-		v.detail(&r.Virtuals[at])
+		if at := slices.IndexFunc(v.at.Servers, func(s status.Server) bool { return s.Real == real }); at >= 0 {
+			v.server = &v.at.Servers[at]
+		} else {
+			v.missing = "There is no server " + real + " in " + virtual + "."
+		}
 	}
 	return v
 }
 
-// count fills in how many servers are in which state, and the title, which a tab shows.
-func (v *view) count() {
-	counts := map[string]int{}
-	for i := range v.report.Virtuals {
-		for j := range v.report.Virtuals[i].Servers {
-			counts[v.report.Virtuals[i].Servers[j].State]++
-		}
-	}
-	for _, t := range []total{{"down", bad, 0}, {"unknown", doubt, 0}, {"maintenance", rest, 0}, {"drained", rest, 0}, {"off", rest, 0}, {"up", good, 0}} {
-		if t.Count = counts[t.State]; t.Count > 0 {
-			v.Totals = append(v.Totals, t)
-		}
-	}
-	v.Title = v.File + ", ldirectord"
-	if counts["down"] > 0 {
-		v.Title = fmt.Sprintf("%d down, %s", counts["down"], v.Title)
-	}
-}
-
 // overview is every server that needs a look, or that is searched, and the virtual services.
 func (v *view) overview() {
-	servers := &table{Caption: "Not healthy", None: "Every server is healthy.", Wide: true}
-	if v.searches() {
-		servers.Caption, servers.None = "Servers found", "No server is like that."
+	servers := &table{caption: "Not healthy", none: "Every server is healthy.", columns: ofAll, max: maxServers}
+	searches := v.asked.Get("state") != "" || strings.TrimSpace(v.asked.Get("q")) != ""
+	if searches {
+		servers.caption, servers.none = "Servers found", "No server is like that."
 	}
-	all := &table{Caption: "Virtual services", None: "No virtual service is like that.", OfServices: true}
-	for i := range v.report.Virtuals {
-		at := &v.report.Virtuals[i]
-		for j := range at.Servers {
-			if r := serverRow(at, &at.Servers[j]); v.searches() && v.wants(&r) || !v.searches() && r.concern < healthy {
-				servers.Rows = append(servers.Rows, r)
+	all := &table{caption: "Virtual services", none: "No virtual service is like that.", columns: ofServices, max: maxServices}
+	for i := range v.Virtuals {
+		at := &v.Virtuals[i]
+		for _, r := range v.servers(at) {
+			if searches || r.trouble > status.Fine {
+				servers.rows = append(servers.rows, r)
 			}
 		}
 		if r := serviceRow(at); v.wants(&r) {
-			all.Rows = append(all.Rows, r)
+			all.rows = append(all.rows, r)
 		}
 	}
-	v.add(servers, maxServers, ofAll)
-	v.add(all, maxServices, services)
+	v.add(servers)
+	v.add(all)
 }
 
-// one is a virtual service with its servers, with those that left the file and the fallback server.
-func (v *view) one(at *status.Virtual) {
-	r := serviceRow(at)
-	r.show(*v.report.Time)
-	v.Service, v.Title = &r, r.Name+", "+v.Title
-	servers := &table{Caption: "Servers", None: "No server is like that."}
-	for j := range at.Servers {
-		servers.Rows = append(servers.Rows, serverRow(at, &at.Servers[j]))
-	}
-	for _, l := range at.Leaving {
-		servers.Rows = append(servers.Rows, serverRow(at, &status.Server{
-			Real: l.Real, State: l.State, Reason: "not in the file", Note: l.Note, TableWeight: &l.TableWeight, Connections: &l.Connections}))
-	}
-	if f := at.Fallback; f != nil {
-		s := &status.Server{Real: f.Server, State: "fallback", Note: "waits", TableWeight: f.TableWeight}
-		if f.Active {
-			s.Note = "answers"
+// servers are the servers of a virtual service that are looked for.
+func (v *view) servers(at *status.Virtual) (rows []row) {
+	for _, s := range at.Rows() {
+		if r := serverRow(at, &s); v.wants(&r) {
+			rows = append(rows, r)
 		}
-		servers.Rows = append(servers.Rows, serverRow(at, s))
 	}
-	servers.Rows = slices.DeleteFunc(servers.Rows, func(r row) bool { return !v.wants(&r) })
-	v.add(servers, maxServers, ofOne)
+	return rows
 }
-
-// detail is one server.
-func (v *view) detail(at *status.Virtual) {
-	j := slices.IndexFunc(at.Servers, func(s status.Server) bool { return s.Real == v.Real })
-	if j < 0 {
-		v.Missing = "There is no server " + printable.Line(v.Real) + " in " + printable.Line(at.ID) + "."
-		return
-	}
-	r := serverRow(at, &at.Servers[j])
-	r.show(*v.report.Time)
-	v.Server, v.Title = &r, r.Name+", "+v.Title
-}
-
-func (q *query) searches() bool { return q.State != "" || strings.TrimSpace(q.Words) != "" }
 
 // wants reports whether a row is one that is looked for: it has the state and each of the words.
-func (q *query) wants(r *row) bool {
-	if q.State != "" && (r.s == nil || q.State != r.s.State) {
+func (v *view) wants(r *row) bool {
+	if state := v.asked.Get("state"); state != "" && (r.s == nil || state != r.s.State) {
 		return false
 	}
 	text := []string{r.at.ID}
@@ -160,16 +97,34 @@ func (q *query) wants(r *row) bool {
 		text = append(text, r.s.Real, r.s.Address, r.s.State, r.s.Reason, r.s.Note, r.s.Unjudged)
 	}
 	all := strings.ToLower(strings.Join(text, " "))
-	return !slices.ContainsFunc(strings.Fields(strings.ToLower(q.Words)), func(w string) bool { return !strings.Contains(all, w) })
+	return !slices.ContainsFunc(strings.Fields(strings.ToLower(v.asked.Get("q"))), func(w string) bool { return !strings.Contains(all, w) })
+}
+
+// title is what a tab of the browser shows.
+func (v *view) title() string {
+	title := filepath.Base(v.Config) + ", ldirectord"
+	if down := v.counts["down"]; down > 0 {
+		title = fmt.Sprintf("%d down, %s", down, title)
+	}
+	switch {
+	case v.server != nil:
+		return v.server.Real + ", " + title
+	case v.at != nil:
+		return v.at.ID + ", " + title
+	}
+	return title
 }
 
 // link is the address of this page with one thing changed.
-func (q *query) link(name, value string) string {
-	all := url.Values{}
-	for name, value := range map[string]string{"virtual": q.Virtual, "state": q.State, "q": q.Words, "sort": q.Sort, name: value} {
-		if value != "" {
-			all.Set(name, value)
-		}
-	}
+func (v *view) link(name string, value any) string {
+	all := maps.Clone(v.asked)
+	all.Del("skip")
+	all.Set(name, fmt.Sprint(value))
 	return "?" + all.Encode()
+}
+
+// skip is how many rows are on pages before this one.
+func (v *view) skip() int {
+	n, _ := strconv.Atoi(v.asked.Get("skip")) // 0 for what is no number
+	return max(n, 0)
 }
