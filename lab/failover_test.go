@@ -50,6 +50,11 @@ func TestKernelFailover(t *testing.T) {
 	rs1.stop()
 	took := l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 0", "no -t 198.51.100.10:80 -r 192.0.2.21:80")
 	t.Logf("a dead server was out after %v", took.Round(time.Millisecond))
+	for vip, told := range map[string]string{drVIP: "table: weight 0", natVIP: "table: removed"} {
+		if text := l.run(0, path, "why", vip+":80", "192.0.2.21:80"); !strings.Contains(text, "refused") || !strings.Contains(text, "down: 2 of 2 failures") || !strings.Contains(text, told) {
+			t.Errorf("why does not say what the checks found and the kernel was told:\n%s", text)
+		}
+	}
 	for _, vip := range []string{drVIP, natVIP} {
 		l.served(vip, "rs2")
 	}
