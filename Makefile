@@ -9,6 +9,7 @@
 # make conformance  every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
 # make shadow-test  as root on Debian: the shadow beside the Perl ldirectord in twenty scenarios; long-shadow in all
 # make manager-test as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
+# make directors-test  as root on Debian: several directors that announce addresses by BGP, with BIRD and FRR; long-directors plays it three times
 # make page-test    as root on Debian: the page for browsers with Chromium, and with axe-core where npm is; page-pictures makes those of docs
 # make systemd-test as root on Debian: the units with a real systemd
 # make package-test as root on Debian: the packages, on a clean Debian
@@ -67,7 +68,7 @@ endif
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
 .PHONY: help build test test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-kernel long-judgement \
-	long-gaps long-shadow traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
+	long-gaps long-shadow long-directors directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers mutate fuzz demo clean always
 
 build: ldirectord
@@ -96,10 +97,10 @@ test-all: ldirectord
 	LONG_TESTS=20s $(GO) test -count=1 -run '^TestLong' ./checker
 	@PEERS='http 10' REPEATS=1 WINDOW=2s $(MAKE) --no-print-directory peers
 	@$(MAKE) --no-print-directory page-test
-	@$(MAKE) -j2 -k -O REFERENCE= all-faults all-chaos conformance shadow-test manager-test-1 bare-test package-test manager-test-2 systemd-test
+	@$(MAKE) -j2 -k -O REFERENCE= all-faults all-chaos conformance shadow-test manager-test-1 bare-test package-test manager-test-2 systemd-test directors-test
 	@$(MAKE) fuzz FUZZTIME=20000x
 
-long: long-runs long-chaos long-kernel long-judgement long-gaps long-shadow mutate
+long: long-runs long-chaos long-kernel long-judgement long-gaps long-shadow long-directors mutate
 
 unit-test:
 	@$(if $(RACE),,echo 'skipped: the race detector: it needs gcc')
@@ -173,6 +174,12 @@ manager-test-1 manager-test-2: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord REFERENCE=$(REFERENCE) MANAGER_TESTS=required UML_MEMORY=1500M UML_SECONDS=2400 \
 		$(GO) test -count=1 -timeout 40m -v -exec $(CURDIR)/testdata/lab/uml-run -run '$(RUN)' \
 		-skip '^TestManager($(if $(filter %-1,$@),Pacemaker|Keepalived,Heartbeat|Agents))' ./lab/managers
+
+# Several directors, a router and real servers with BIRD, and with FRR; the table of docs/directors.md.
+directors-test long-directors: ldirectord
+	@testdata/servers/install
+	LDIRECTORD=$(CURDIR)/ldirectord DIRECTORS_TESTS=required UML_MEMORY=1200M UML_SECONDS=$(if $(filter long-%,$@),1500,500) GOFLAGS=-v \
+		testdata/lab/kernel-test -run '^TestDirectors' $(if $(filter long-%,$@),-count=3) ./lab
 
 # The units with a real systemd.
 systemd-test: ldirectord

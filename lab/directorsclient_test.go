@@ -1,0 +1,235 @@
+package lab
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	fleetRate       = 20          // requests a second
+	fleetTimeout    = time.Second // of one
+	fleetRequesters = 45          // requests at a time: each may take the time twice
+	heldConnections = 60
+	heldEvery       = 250 * time.Millisecond
+	heldStalls      = 3 * time.Second // without an answer at the end: broken
+)
+
+// fleetClient asks an address all the time by new connections, and holds others.
+type fleetClient struct {
+	target string
+	stop   chan struct{}
+	once   sync.Once
+	done   sync.WaitGroup
+	held   []*fleetConnection
+
+	mu       sync.Mutex // guards what follows
+	requests []fleetRequest
+}
+
+// fleetRequest is one of the client's; one that failed is tried again at once.
+type fleetRequest struct {
+	start   time.Time
+	failure string // "" for a good answer
+	again   string // the failure of the second try
+}
+
+// fleetConnection asks every heldEvery.
+type fleetConnection struct {
+	conn net.Conn
+
+	mu     sync.Mutex // guards what follows
+	server string     // who answers
+	asked  time.Time  // zero while nobody waits for an answer
+	broken string     // why it ended
+}
+
+// client begins to ask; it ends with the test.
+func (f *fleet) client(address string) *fleetClient {
+	f.t.Helper()
+	c := &fleetClient{target: net.JoinHostPort(address, "80"), stop: make(chan struct{})}
+	f.in("client", func() {
+		for range heldConnections {
+			conn, err := net.DialTimeout("tcp", c.target, 3*time.Second)
+			if err != nil {
+				f.t.Errorf("a connection that is held: %v", err)
+				continue
+			}
+			c.held = append(c.held, &fleetConnection{conn: conn})
+		}
+	})
+	for i, h := range c.held {
+		c.done.Go(func() {
+			time.Sleep(heldEvery * time.Duration(i) / heldConnections) // not all at once
+			h.work(c.stop)
+		})
+	}
+	due := make(chan struct{})
+	for range fleetRequesters {
+		c.done.Go(func() {
+			if err := f.enter("client", func() { c.work(due) }); err != nil {
+				f.t.Error(err)
+			}
+		})
+	}
+	c.done.Go(func() { c.pace(due) })
+	f.t.Cleanup(c.end)
+	return c
+}
+
+// end waits until every request is answered.
+func (c *fleetClient) end() {
+	c.once.Do(func() { close(c.stop) })
+	for _, h := range c.held {
+		h.conn.(*net.TCPConn).SetLinger(0)
+		h.conn.Close()
+	}
+	c.done.Wait()
+}
+
+func (c *fleetClient) pace(due chan<- struct{}) {
+	defer close(due)
+	tick := time.NewTicker(time.Second / fleetRate)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.stop:
+			return
+		case <-tick.C:
+		}
+		select {
+		case due <- struct{}{}:
+		default: // all of them wait for answers
+		}
+	}
+}
+
+func (c *fleetClient) work(due <-chan struct{}) {
+	for range due {
+		r := fleetRequest{start: time.Now(), failure: askFleet(c.target)}
+		if r.failure != "" {
+			r.again = askFleet(c.target)
+		}
+		c.mu.Lock()
+		c.requests = append(c.requests, r)
+		c.mu.Unlock()
+	}
+}
+
+// askFleet makes one request and says why it failed.
+func askFleet(target string) string {
+	deadline := time.Now().Add(fleetTimeout)
+	conn, err := (&net.Dialer{Deadline: deadline}).Dial("tcp", target)
+	if err != nil {
+		return failure(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(deadline)
+	if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+		return failure(err)
+	}
+	answer, err := io.ReadAll(conn)
+	switch {
+	case err != nil:
+		return failure(err)
+	case !strings.HasPrefix(string(answer), "HTTP/1.0 200") || !strings.HasSuffix(string(answer), " OK\n"):
+		return "wrong"
+	}
+	return ""
+}
+
+func (h *fleetConnection) work(stop <-chan struct{}) {
+	answers := bufio.NewReader(h.conn)
+	for tick := time.NewTicker(heldEvery); ; {
+		select {
+		case <-stop:
+			tick.Stop()
+			return
+		case <-tick.C:
+		}
+		h.set(func() { h.asked = time.Now() })
+		server, err := h.ask(answers)
+		if err != nil {
+			h.set(func() { h.asked, h.broken = time.Time{}, failure(err) })
+			tick.Stop()
+			return
+		}
+		h.set(func() { h.asked, h.server = time.Time{}, server })
+	}
+}
+
+func (h *fleetConnection) set(change func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change()
+}
+
+func (h *fleetConnection) ask(answers *bufio.Reader) (server string, err error) {
+	if _, err := io.WriteString(h.conn, "GET / HTTP/1.1\r\nHost: lab\r\n\r\n"); err != nil {
+		return "", err
+	}
+	answer, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = errors.New(answer.Status)
+	}
+	server, _, _ = strings.Cut(string(body), " ")
+	return server, err
+}
+
+// counted is what a client saw.
+type counted struct {
+	requests, failed, twice int // twice: tried again at once, and failed again
+	last                    time.Duration
+	why                     map[string]int
+	broken, stalled         int
+	brokenOf                map[string]int // by real server
+}
+
+// count counts what happened since a moment.
+func (c *fleetClient) count(from time.Time) counted {
+	n := counted{why: map[string]int{}, brokenOf: map[string]int{}}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.requests {
+		if r.start.Add(fleetTimeout).Before(from) {
+			continue
+		}
+		n.requests++
+		if r.failure != "" {
+			n.failed++
+			n.why[r.failure]++
+			n.last = max(n.last, r.start.Sub(from))
+		}
+		if r.again != "" {
+			n.twice++
+		}
+	}
+	for _, h := range c.held {
+		h.set(func() {
+			switch {
+			case h.broken != "":
+				n.broken++
+				n.brokenOf[h.server]++
+				n.why["held "+h.broken]++
+			case !h.asked.IsZero() && time.Since(h.asked) > heldStalls:
+				n.stalled++
+			}
+		})
+	}
+	return n
+}
+
+func (n counted) String() string {
+	return fmt.Sprintf("%d requests, %d failed (%d again, the last after %.1f s), %d broken, %d stalled %v", n.requests, n.failed, n.twice, n.last.Seconds(), n.broken, n.stalled, n.why)
+}

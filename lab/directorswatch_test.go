@@ -1,0 +1,146 @@
+package lab
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+)
+
+const (
+	lookEvery    = 50 * time.Millisecond
+	maxUnserved  = time.Second // that an address is announced whose table does not serve it
+	ipvsOfVIP    = "TCP C000020A:"
+	ipvsOfMark   = "FWM 00000001 "
+	ipvsOfVIP6   = "TCP [2001:0db8:ffff:0000:0000:0000:0000:0010]:"
+	announceOn   = "lvs0"
+	lastResortOn = "lvs1"
+)
+
+// served are the addresses, and how the kernel's table names their services.
+var served = map[string]string{vip: ipvsOfVIP, vipOfMark: ipvsOfMark, vip6: ipvsOfVIP6}
+
+// watcher looks at every director: is an address announced there that its table does not serve?
+type watcher struct {
+	mu       sync.Mutex // guards what follows
+	where    []map[string]string
+	unserved []unserved
+}
+
+// unserved is a time in which an address was announced and not served.
+type unserved struct {
+	span
+	director int
+	address  string
+}
+
+// watch looks until the test ends.
+func (f *fleet) watch() *watcher {
+	w := &watcher{where: make([]map[string]string, len(f.directors))}
+	stop := make(chan struct{})
+	var done sync.WaitGroup
+	for i, d := range f.directors {
+		done.Go(func() {
+			if err := d.enter("dir", func() { w.look(i, stop) }); err != nil {
+				f.t.Error(err)
+			}
+		})
+	}
+	f.t.Cleanup(func() { close(stop); done.Wait() })
+	return w
+}
+
+// look reads one director's kernel, on a thread of its network, and starts no process: the lab has one processor.
+func (w *watcher) look(director int, stop <-chan struct{}) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	begun := map[string]time.Time{}
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+		announced, table := announcedHere(), servicesHere()
+		now := time.Now()
+		w.mu.Lock()
+		w.where[director] = announced
+		for address, service := range served {
+			from, was := begun[address]
+			switch bad := announced[address] != "" && !serves(table, service); {
+			case bad && !was:
+				begun[address] = now
+			case !bad && was:
+				w.unserved = append(w.unserved, unserved{span{from, now}, director, address})
+				delete(begun, address)
+			case bad && now.Sub(from) > 2*maxUnserved: // it may last until the end
+				w.unserved = append(w.unserved, unserved{span{from, now}, director, address})
+			}
+		}
+		w.mu.Unlock()
+	}
+}
+
+// announcedHere has the device of each address that is on one of those that are announced.
+func announcedHere() map[string]string {
+	found := map[string]string{}
+	for _, device := range []string{announceOn, lastResortOn} {
+		link, err := netlink.LinkByName(device)
+		if err != nil {
+			continue
+		}
+		addresses, _ := netlink.AddrList(link, netlink.FAMILY_ALL)
+		for _, a := range addresses {
+			if _, ours := served[a.IP.String()]; ours {
+				found[a.IP.String()] = device
+			}
+		}
+	}
+	return found
+}
+
+func servicesHere() string {
+	text, err := os.ReadFile("/proc/thread-self/net/ip_vs")
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// serves reports whether a service of an address has a server with a weight.
+func serves(table, service string) bool {
+	inside := false
+	for line := range strings.Lines(table) {
+		words := strings.Fields(line)
+		if len(words) > 3 && words[0] == "->" {
+			if inside && words[3] != "0" && words[3] != "Weight" {
+				return true
+			}
+			continue
+		}
+		inside = strings.HasPrefix(strings.Join(words, " ")+" ", service)
+	}
+	return false
+}
+
+// on is the device on which a director has an address; "" for none.
+func (w *watcher) on(director int, address string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.where[director-1][address]
+}
+
+// longest is the longest time since a moment in which an address was announced and not served; the time in which this
+// kernel did not run is not counted.
+func (w *watcher) longest(from time.Time, idle *starvation) (d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, u := range w.unserved {
+		if u.until.After(from) {
+			d = max(d, u.until.Sub(u.from)-idle.since(u.from))
+		}
+	}
+	return d
+}
