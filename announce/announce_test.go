@@ -1,0 +1,328 @@
+package announce
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each line that does not begin with ">" happens; those that do say what Sync did and returned.
+//
+//	sync [repair] ADDR=DEVICE|local|-|? …    every address may be on lvs0 and lvs1
+//	down, up, lose, make DEVICE              "lose" removes the device
+//	del, add ADDR DEVICE                     by hand
+//	seen DEVICE                              the kernel reported that it was down
+//	restart                                  the daemon is killed, the next one begins
+var stories = map[string]string{
+	"routes before addresses that come, addresses before routes that go": `
+		sync 192.0.2.10=lvs0 2001:db8::10=lvs0
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs0, +route 2001:db8::10, +addr 2001:db8::10 lvs0: 192.0.2.10 lvs0, 2001:db8::10 lvs0
+		sync 192.0.2.10=lvs0 2001:db8::10=lvs0
+		> nothing: 192.0.2.10 lvs0, 2001:db8::10 lvs0
+		sync 192.0.2.10=local 2001:db8::10=-
+		> -addr 192.0.2.10 lvs0, -addr 2001:db8::10 lvs0, -route 2001:db8::10: 192.0.2.10 -, 2001:db8::10 -
+		sync 192.0.2.10=- 2001:db8::10=-
+		> -route 192.0.2.10: 192.0.2.10 -, 2001:db8::10 -`,
+	"between devices: removed, then added": `
+		sync 192.0.2.10=lvs0
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0
+		sync 192.0.2.10=lvs1
+		> -addr 192.0.2.10 lvs0, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1
+		sync 192.0.2.10=lvs0
+		> -addr 192.0.2.10 lvs1, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0`,
+	"undecided stays as it is found": `
+		sync 192.0.2.10=? 192.0.2.11=?
+		> nothing: 192.0.2.10 -, 192.0.2.11 -
+		sync 192.0.2.10=lvs1 192.0.2.11=local
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs1, +route 192.0.2.11: 192.0.2.10 lvs1, 192.0.2.11 -
+		restart
+		sync 192.0.2.10=? 192.0.2.11=?
+		> nothing: 192.0.2.10 lvs1, 192.0.2.11 -
+		sync 192.0.2.10=lvs0 192.0.2.11=-
+		> -addr 192.0.2.10 lvs1, +addr 192.0.2.10 lvs0, -route 192.0.2.11: 192.0.2.10 lvs0, 192.0.2.11 -`,
+	"what left the file is withdrawn": `
+		sync 192.0.2.10=lvs0 2001:db8::10=lvs1 192.0.2.11=lvs0
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs0, +route 2001:db8::10, +addr 2001:db8::10 lvs1, +route 192.0.2.11, +addr 192.0.2.11 lvs0: 192.0.2.10 lvs0, 2001:db8::10 lvs1, 192.0.2.11 lvs0
+		sync 192.0.2.10=lvs0 2001:db8::10=lvs1
+		> -addr 192.0.2.11 lvs0, -route 192.0.2.11: 192.0.2.10 lvs0, 2001:db8::10 lvs1
+		restart
+		sync
+		> -addr 192.0.2.10 lvs0, -route 192.0.2.10, -addr 2001:db8::10 lvs1, -route 2001:db8::10:
+		sync
+		> nothing:`,
+	"a device that is missing, down, or no dummy": `
+		lose lvs0
+		sync 192.0.2.10=lvs0
+		> +route 192.0.2.10: 192.0.2.10 - (device lvs0 is missing)
+		make lvs0
+		sync 192.0.2.10=lvs0
+		> nothing: 192.0.2.10 - (device lvs0 is down)
+		up lvs0
+		sync 192.0.2.10=lvs0
+		> +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0
+		sync 192.0.2.11=eth0 192.0.2.10=lvs0
+		> +route 192.0.2.11: 192.0.2.11 - (device eth0 is not a dummy device), 192.0.2.10 lvs0`,
+	"a device that was down has its addresses again": `
+		sync 192.0.2.10=lvs0 2001:db8::10=lvs0
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs0, +route 2001:db8::10, +addr 2001:db8::10 lvs0: 192.0.2.10 lvs0, 2001:db8::10 lvs0
+		down lvs0
+		sync 192.0.2.10=lvs0 2001:db8::10=lvs0
+		> nothing: 192.0.2.10 - (device lvs0 is down), 2001:db8::10 - (device lvs0 is down)
+		up lvs0
+		sync 192.0.2.10=lvs0 2001:db8::10=lvs0
+		> +addr 2001:db8::10 lvs0: 192.0.2.10 lvs0, 2001:db8::10 lvs0
+		down lvs0
+		up lvs0
+		seen lvs0
+		sync 192.0.2.10=lvs0 2001:db8::10=lvs0
+		> +addr 2001:db8::10 lvs0: 192.0.2.10 lvs0, 2001:db8::10 lvs0
+		lose lvs0
+		make lvs0
+		up lvs0
+		sync 192.0.2.10=lvs0 2001:db8::10=lvs0
+		> +addr 192.0.2.10 lvs0, +addr 2001:db8::10 lvs0: 192.0.2.10 lvs0, 2001:db8::10 lvs0`,
+	"an address stays where it is while its new device can't have it": `
+		sync 192.0.2.10=lvs0
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0
+		down lvs1
+		sync 192.0.2.10=lvs1
+		> nothing: 192.0.2.10 lvs0 (device lvs1 is down)
+		up lvs1
+		sync 192.0.2.10=lvs1
+		> -addr 192.0.2.10 lvs0, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1
+		lose lvs0
+		sync 192.0.2.10=lvs0
+		> nothing: 192.0.2.10 lvs1 (device lvs0 is missing)
+		sync 192.0.2.10=-
+		> -addr 192.0.2.10 lvs1, -route 192.0.2.10: 192.0.2.10 -`,
+	"removed by hand": `
+		sync 192.0.2.10=lvs0
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0
+		del 192.0.2.10 lvs0
+		sync 192.0.2.10=lvs0
+		> nothing: 192.0.2.10 - (was removed from lvs0 by hand)
+		sync 192.0.2.10=lvs0
+		> nothing: 192.0.2.10 - (was removed from lvs0 by hand)
+		sync repair 192.0.2.10=lvs0
+		> +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0
+		del 192.0.2.10 lvs0
+		sync 192.0.2.10=local
+		> nothing: 192.0.2.10 -
+		sync 192.0.2.10=lvs0
+		> +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0`,
+	"addresses of others are left alone": `
+		add 192.0.2.10 lvs0
+		add 192.0.2.11 lvs1
+		add 192.0.2.12 eth0
+		sync 192.0.2.10=lvs0 192.0.2.11=lvs0 192.0.2.12=lvs0
+		> +route 192.0.2.10, +route 192.0.2.11, +addr 192.0.2.11 lvs0, +route 192.0.2.12, +addr 192.0.2.12 lvs0: 192.0.2.10 - (is on lvs0, but not by ldirectord: it is left alone there), 192.0.2.11 lvs0 (is on lvs1, but not by ldirectord: it is left alone there), 192.0.2.12 lvs0
+		sync 192.0.2.10=- 192.0.2.11=-
+		> -route 192.0.2.10, -addr 192.0.2.11 lvs0, -route 192.0.2.11, -addr 192.0.2.12 lvs0, -route 192.0.2.12: 192.0.2.10 - (is on lvs0, but not by ldirectord: it is left alone there), 192.0.2.11 - (is on lvs1, but not by ldirectord: it is left alone there)`,
+	"a kernel that refuses": `
+		refuse announcing
+		sync 192.0.2.10=lvs0
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 - (killed)
+		refuse
+		sync 192.0.2.10=lvs0
+		> +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0
+		refuse withdrawing
+		sync 192.0.2.10=-
+		> -addr 192.0.2.10 lvs0: 192.0.2.10 lvs0 (killed)
+		sync
+		> -addr 192.0.2.10 lvs0: error: withdrawing 192.0.2.10, which left the file: killed
+		refuse
+		sync
+		> -addr 192.0.2.10 lvs0, -route 192.0.2.10:`,
+}
+
+func TestSync(t *testing.T) {
+	for name, story := range stories {
+		for _, old := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/old=%t", name, old), func(t *testing.T) { tell(t, story, old) })
+		}
+	}
+}
+
+func tell(t *testing.T, story string, old bool) {
+	f, dir := newFake(), t.TempDir()
+	f.old = old
+	a := announcer(t, dir, "ldirectord.cf", f)
+	var got []string
+	for line := range strings.Lines(strings.TrimSpace(story)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, ">") {
+			continue
+		}
+		got = append(got, line)
+		words := strings.Fields(line + " -")
+		addr, _ := netip.ParseAddr(words[1])
+		switch words[0] {
+		case "sync":
+			got = append(got, "> "+syncLine(t, a, f, words[1:len(words)-1]))
+		case "down":
+			f.set(words[1], func(d *device) { d.up = false })
+			f.drop(words[1], func(h holding) bool { return h.addr.Is6() })
+		case "up", "make":
+			f.set(words[1], func(d *device) { d.up = words[0] == "up" })
+		case "lose":
+			f.drop(words[1], func(holding) bool { return true })
+			f.devices = slices.DeleteFunc(f.devices, func(d device) bool { return d.name == words[1] })
+		case "del":
+			f.drop(words[2], func(h holding) bool { return h.addr == addr })
+		case "add":
+			f.held = append(f.held, holding{addr, 32, f.device(words[2]).index, false, false})
+		case "seen":
+			a.fall(f.device(words[1]).index)
+		case "refuse":
+			f.refuse = what(strings.Trim(words[1], "-"))
+		case "restart":
+			a.Close()
+			a = announcer(t, dir, "ldirectord.cf", f)
+		default:
+			t.Fatalf("%s is not known", line)
+		}
+	}
+	var want []string
+	for line := range strings.Lines(strings.TrimSpace(story)) {
+		want = append(want, strings.TrimSpace(line))
+	}
+	for i := range want {
+		if i >= len(got) || got[i] != want[i] {
+			t.Fatalf("line %d:\n got %s\nwant %s", i+1, strings.Join(got[i:], "\n     "), want[i])
+		}
+	}
+}
+
+// syncLine is what Sync did and returned, in a line.
+func syncLine(t *testing.T, a *Announcer, f *fake, words []string) string {
+	var want []Want
+	repair := false
+	for _, word := range words {
+		if word == "repair" {
+			repair = true
+			continue
+		}
+		want = append(want, wantOf(word))
+	}
+	f.steps = nil
+	places, err := a.Sync(t.Context(), want, repair)
+	var list []string
+	for _, p := range places {
+		text := p.Addr.String() + " " + strings.ReplaceAll(p.Device+".", ".", "")
+		if p.Device == "" {
+			text += "-"
+		}
+		if p.Trouble != "" {
+			text += " (" + p.Trouble + ")"
+		}
+		list = append(list, text)
+	}
+	steps := strings.Join(f.steps, ", ")
+	if steps == "" {
+		steps = "nothing"
+	}
+	line := strings.TrimSpace(steps + ": " + strings.Join(list, ", "))
+	if err != nil {
+		line += " error: " + err.Error()
+	}
+	return line
+}
+
+func wantOf(word string) Want {
+	addr, to, _ := strings.Cut(word, "=")
+	w := Want{Addr: netip.MustParseAddr(addr), Devices: []string{"lvs1", "lvs0"}}
+	switch to {
+	case "?":
+		w.Undecided = true
+	case "local":
+		w.Local = true
+	case "-":
+	default:
+		w.Device, w.Local = to, true
+	}
+	return w
+}
+
+// Two files, one address: who comes second leaves it alone, and has it when the first one is gone.
+func TestOneAddressTwoDaemons(t *testing.T) {
+	f, dir := newFake(), t.TempDir()
+	first, second := announcer(t, dir, "www.cf", f), announcer(t, dir, "mail.cf", f)
+	expect := func(a *Announcer, words, want string) {
+		t.Helper()
+		if got := syncLine(t, a, f, strings.Fields(words)); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", words, got, want)
+		}
+	}
+	other := fmt.Sprintf("(belongs to another daemon: /etc/ha.d/www.cf (pid %d))", os.Getpid())
+	expect(first, "192.0.2.10=lvs0", "+route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0")
+	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1", "+route 192.0.2.11, +addr 192.0.2.11 lvs1: 192.0.2.10 - "+other+", 192.0.2.11 lvs1")
+	expect(second, "192.0.2.10=- 192.0.2.11=lvs1", "nothing: 192.0.2.10 - "+other+", 192.0.2.11 lvs1")
+	expect(second, "192.0.2.11=lvs1", "nothing: 192.0.2.11 lvs1")
+	expect(first, "192.0.2.10=lvs0", "nothing: 192.0.2.10 lvs0")
+	first.Close() // it is killed: the address stays
+	expect(second, "192.0.2.10=? 192.0.2.11=lvs1", "nothing: 192.0.2.10 lvs0, 192.0.2.11 lvs1")
+	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1", "-addr 192.0.2.10 lvs0, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1, 192.0.2.11 lvs1")
+	again := announcer(t, dir, "www.cf", f) // its file has lost the address
+	expect(again, "", "nothing:")
+	expect(second, "192.0.2.11=lvs1", "-addr 192.0.2.10 lvs1, -route 192.0.2.10: 192.0.2.11 lvs1")
+	expect(again, "192.0.2.10=lvs0", "+route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0")
+}
+
+// Killed before any step, the next daemon puts everything where it should be; what nobody wants any more goes.
+func TestKilledAtEveryStep(t *testing.T) {
+	begin := []string{"192.0.2.10=lvs0", "192.0.2.11=lvs0", "2001:db8::10=lvs0"}
+	end := []string{"192.0.2.10=lvs1", "2001:db8::10=-", "192.0.2.12=lvs0", "2001:db8::12=lvs1"}
+	for _, old := range []bool{false, true} {
+		for _, next := range [][]string{end, begin, {}} {
+			for kill := 1; ; kill++ {
+				f, dir := newFake(), t.TempDir()
+				f.old = old
+				first := announcer(t, dir, "ldirectord.cf", f)
+				syncLine(t, first, f, begin)
+				f.killAt = kill
+				syncLine(t, first, f, end)
+				done := len(f.steps) < kill
+				first.Close()
+				f.killAt = 0
+				second := announcer(t, dir, "ldirectord.cf", f)
+				syncLine(t, second, f, next)
+				for _, word := range next {
+					w := wantOf(word)
+					for _, d := range w.Devices {
+						if has := slices.Contains(f.on(d), w.Addr.String()); has != (d == w.Device) {
+							t.Errorf("killed at step %d, then %v: %s is on %s: %t", kill, next, w.Addr, d, has)
+						}
+					}
+				}
+				wanted := slices.DeleteFunc(slices.Clone(next), func(word string) bool { return strings.HasSuffix(word, "=-") })
+				if len(f.held) != len(wanted) || len(f.local) != len(wanted) {
+					t.Errorf("killed at step %d, then %v: left are %v and routes %v", kill, next, f.held, f.local)
+				}
+				if done {
+					break
+				}
+			}
+		}
+	}
+}
+
+// The record is the first that is written, and without it nothing is announced.
+func TestNoRecordNoAddress(t *testing.T) {
+	f, dir := newFake(), t.TempDir()
+	a := announcer(t, dir, "ldirectord.cf", f)
+	a.files.Announced = dir + "/missing/record"
+	if got := syncLine(t, a, f, []string{"192.0.2.10=lvs0"}); !strings.HasPrefix(got, "nothing: 192.0.2.10 - (recording") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestLabel(t *testing.T) {
+	for device, want := range map[string]string{"lvs0": "lvs0:ldir", "announce10": "announce10:ldir", "announcements-4": "announceme:ldir"} {
+		if got := label(device); got != want || len(got) > 15 {
+			t.Errorf("%s: got %s, want %s", device, got, want)
+		}
+	}
+}
