@@ -18,7 +18,7 @@ import (
 )
 
 // ask does at the same time what takes time.
-func (f *facts) ask(ctx context.Context, services []director.Service) {
+func (f *facts) ask(ctx context.Context, services []director.Service, through Reach) {
 	network, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	programs, cancel := context.WithTimeout(ctx, programTime)
@@ -52,6 +52,16 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 		at("fallback servers", func() (func(), error) {
 			refused := connectAll(network, servers)
 			return func() { f.refused = refused }, nil
+		})
+	}
+	if through != nil && slices.ContainsFunc(services, func(s director.Service) bool { return len(waysOf(s)) > 0 }) {
+		at("real servers at the virtual addresses", func() (func(), error) {
+			answers, err := reachable(ctx, through, services)
+			return func() { f.reached = answers }, err
+		})
+		at("rules of the firewall", func() (func(), error) {
+			rule, err := fwmark.StateRule(programs)
+			return func() { f.stateRule = rule }, err
 		})
 	}
 	if usesMarks(services) {

@@ -87,10 +87,10 @@ func (r Report) IsBroken() bool {
 
 // Examine looks at what the services of the configuration at path need of this machine and its neighbours, and changes
 // nothing. owns reports whether a mark rule is the daemon's own; it is nil with a table in memory, for which the kernel
-// needs no IPVS.
-func Examine(ctx context.Context, services []director.Service, path string, owns func(fwmark.Setting) bool) Report {
+// needs no IPVS. through is nil where no server can be asked at the virtual address.
+func Examine(ctx context.Context, services []director.Service, path string, owns func(fwmark.Setting) bool, through Reach) Report {
 	facts := gather(ctx, services, owns)
-	facts.ask(ctx, services)
+	facts.ask(ctx, services, through)
 	slices.Sort(facts.looked)
 	slices.Sort(facts.unread)
 	return Report{
@@ -114,6 +114,8 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 	}
 	if owns != nil {
 		e.kernel(ctx)
+	} else {
+		e.inMemory()
 	}
 	return e.diagnostics(cfg.Name)
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"maps"
@@ -25,6 +26,11 @@ const (
 	byIPIP  = "virtual = 192.0.2.10:80\n  real = 192.0.2.21:80 ipip\n  quiescent = yes\n  checktype = on\n"
 	byGate6 = "virtual6 = [2001:db8::10]:80\n  real6 = [2001:db8::21]:80 gate\n  quiescent = yes\n  checktype = on\n"
 )
+
+// through is a section whose servers are checked through the virtual address.
+func through(section string) string {
+	return strings.ReplaceAll(section, "checktype = on", "checktype = connect") + "  checkvip = yes\n"
+}
 
 func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
@@ -51,6 +57,36 @@ func healthyFacts() facts {
 		},
 		listening: listeners{},
 	}
+}
+
+// toCheck is what checks through a virtual address need.
+func toCheck(f *facts) {
+	f.settings["net.ipv4.conf.all.accept_local"], f.settings["net.ipv4.conf.all.rp_filter"] = "1", "0"
+}
+
+// two is a section with two servers.
+var two = strings.ReplaceAll(byGate, "  quiescent", "  real = 192.0.2.11:80 gate\n  quiescent")
+
+// notThrough is the answer of a server that clients do not reach.
+var notThrough = checker.Result{Way: checker.WayThrough, Cause: checker.Timeout, OwnAnswers: true}
+
+// answered notes what the servers of a section answered at the virtual address.
+func answered(f *facts, section string, results ...checker.Result) {
+	cfg, _ := parser.Parse(context.Background(), "ld.cf", []byte(section), parser.Options{})
+	plan, _ := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, nil) })
+	f.reached = map[checker.Spec]checker.Result{}
+	for i, way := range waysOf(plan.Services("")[0]) {
+		f.reached[way] = results[i]
+	}
+}
+
+// behindFirewall sets rules of a firewall.
+func behindFirewall(f *facts) { f.stateRule = "-m conntrack --ctstate ESTABLISHED -j ACCEPT" }
+
+// away moves the virtual address to the loopback.
+func away(f *facts) {
+	f.devices[2].prefixes = f.devices[2].prefixes[:1]
+	f.devices[0].prefixes = append(f.devices[0].prefixes, netip.MustParsePrefix("192.0.2.10/32"))
 }
 
 var update = flag.Bool("update", false, "write the files that hold what is expected")
@@ -114,6 +150,70 @@ var examineCases = map[string]examineCase{
 			f.devices[0].prefixes = append(f.devices[0].prefixes, netip.MustParsePrefix("192.0.2.10/32"))
 			f.settings["net.ipv4.conf.all.arp_ignore"] = "1"
 		}, want: "broken director-silent",
+	},
+	"a way for checks through the virtual address":   {config: through(byGate), spoil: toCheck},
+	"a way for checks through an address of IPv6":    {config: through(byGate6)},
+	"checks through a virtual address on a loopback": {config: through(byGate), spoil: func(f *facts) { toCheck(f); f.settings["net.ipv4.conf.all.rp_filter"] = "2"; away(f) }},
+	"answers to checks that would be dropped": {
+		config: through(byGate), spoil: func(f *facts) { toCheck(f); f.settings["net.ipv4.conf.all.accept_local"] = "0" }, want: "broken check-martian",
+	},
+	"answers to checks that will be dropped after a promotion": {
+		config: through(byGate), spoil: func(f *facts) {
+			f.settings["net.ipv4.conf.all.accept_local"] = "0"
+			f.routes[routeQuery{to: addrOf("192.0.2.10")}] = route{device: "eth0"}
+			f.devices[2].prefixes = f.devices[2].prefixes[:1]
+		}, want: "broken virtual-address, broken check-martian",
+	},
+	"answers to checks that are filtered": {
+		config: through(byGate), spoil: func(f *facts) { toCheck(f); f.settings[ofDevice("eth0", reversePath)] = "1"; away(f) }, want: "broken check-filter",
+	},
+	"answers to checks by the interface of the address": {
+		config: through(byGate), spoil: func(f *facts) { toCheck(f); f.settings[ofDevice("eth0", reversePath)] = "1" },
+	},
+	"checks that are sent from a virtual address": {
+		config: through(byGate), spoil: func(f *facts) {
+			toCheck(f)
+			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", mtu: 1500, source: addrOf("192.0.2.10")}
+		}, want: "broken check-source",
+	},
+	"checks of a virtual address without a route": {
+		config: through(byGate), spoil: func(f *facts) {
+			toCheck(f)
+			f.routes[routeQuery{to: addrOf("192.0.2.10")}] = route{}
+		}, want: "broken check-route",
+	},
+	"a server that clients do not reach": {
+		config: byGate, spoil: func(f *facts) { answered(f, byGate, notThrough) }, want: "broken server-vip",
+	},
+	"a server that clients reach": {config: byGate, spoil: func(f *facts) { answered(f, byGate, checker.Result{OK: true, Way: checker.WayThrough}) }},
+	"a server that is down, at the virtual address too": {
+		config: byGate, spoil: func(f *facts) { answered(f, byGate, checker.Result{Way: checker.WayThrough, Cause: checker.Refused}) },
+	},
+	"a server of which nothing can be said": {
+		config: byGate, spoil: func(f *facts) { answered(f, byGate, checker.Result{OK: true, Way: checker.WayVoid}) },
+	},
+	"one server, and a firewall": {
+		config: byIPIP, spoil: func(f *facts) { behindFirewall(f); answered(f, byIPIP, notThrough) },
+		want: "broken check-firewall, broken server-vip, warning tunnel-mtu",
+	},
+	"two servers, and a firewall": {
+		config: two, spoil: func(f *facts) { behindFirewall(f); answered(f, two, notThrough, notThrough) }, want: "broken check-firewall",
+	},
+	"a firewall that lets one of two through": {
+		config: two, spoil: func(f *facts) {
+			behindFirewall(f)
+			answered(f, two, notThrough, checker.Result{Way: checker.WayThrough, Cause: checker.Refused, OwnAnswers: true})
+		}, want: "broken server-vip, broken server-vip",
+	},
+	"a firewall that knows the connections of IPVS": {
+		config: two, spoil: func(f *facts) {
+			behindFirewall(f)
+			f.settings[vsConntrack] = "1"
+			answered(f, two, notThrough, notThrough)
+		}, want: "broken server-vip, broken server-vip",
+	},
+	"checks whose ports come again": {
+		config: through(byGate), spoil: func(f *facts) { toCheck(f); f.settings[connReuse], f.settings[vsConntrack] = "0", "1" }, want: "broken port-reuse",
 	},
 	"no forwarding": {
 		config: byMasq, spoil: func(f *facts) { f.settings[forward4] = "0" }, want: "broken forwarding",

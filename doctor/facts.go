@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/director"
 	"ldirectord/fwmark"
@@ -29,14 +30,16 @@ type facts struct {
 	devices    []device
 	routes     map[routeQuery]route
 	modules    kernelModules
-	noIPVS     Finding                  // zero where the kernel has it
-	ftpLoaded  bool                     // the module ip_vs_ftp is loaded: the kernel does not load it by itself
-	listening  listeners                // nil when they are not known
-	neighbours neighbours               // who answers for which address on the network
-	refused    map[netip.AddrPort]error // fallback servers that accept no connection
-	noPing     bool                     // this program may send no pings
-	nat        string                   // a rule that translates the sources of packets, "" for none
-	marks      *fwmark.Machine          // who sets and uses marks; nil when nobody asked
+	noIPVS     Finding                         // zero where the kernel has it
+	ftpLoaded  bool                            // the module ip_vs_ftp is loaded: the kernel does not load it by itself
+	listening  listeners                       // nil when they are not known
+	neighbours neighbours                      // who answers for which address on the network
+	refused    map[netip.AddrPort]error        // fallback servers that accept no connection
+	reached    map[checker.Spec]checker.Result // of real servers at virtual addresses
+	stateRule  string                          // a rule of the firewall that looks at the state of connections, "" for none
+	noPing     bool                            // this program may send no pings
+	nat        string                          // a rule that translates the sources of packets, "" for none
+	marks      *fwmark.Machine                 // who sets and uses marks; nil when nobody asked
 	owns       func(fwmark.Setting) bool
 
 	looked []string
@@ -106,6 +109,9 @@ func routeQueries(services []director.Service) []routeQuery {
 		for _, p := range s.Config.Addresses() {
 			list = append(list, routeQuery{p.Addr(), s.Config.Mark})
 		}
+		if vip := s.Config.CheckVIP; vip.IsValid() {
+			list = append(list, routeQuery{to: vip})
+		}
 		for _, m := range s.Members {
 			list = append(list, routeQuery{to: m.Dest.Addr.Addr()})
 		}
@@ -132,6 +138,7 @@ const (
 	vsConntrack    = "net.ipv4.vs.conntrack"
 	arpIgnore      = "arp_ignore"
 	reversePath    = "rp_filter"
+	acceptLocal    = "accept_local"
 	forwards       = "forwarding"
 	maxSetting     = 4 << 10 // bytes
 )
@@ -144,7 +151,7 @@ func (f *facts) readSettings() {
 		f.readSetting(name, strings.ReplaceAll(name, ".", "/"))
 	}
 	for _, device := range append(deviceNames(f.devices), "all") {
-		for _, name := range []string{arpIgnore, reversePath, forwards} {
+		for _, name := range []string{arpIgnore, reversePath, acceptLocal, forwards} {
 			f.readSetting(ofDevice(device, name), "net/ipv4/conf/"+device+"/"+name)
 		}
 	}

@@ -18,6 +18,7 @@ type route struct {
 	device  string // "" when there is no route
 	gateway bool   // by a router
 	mtu     int    // max bytes of a packet, 0 when not known
+	source  netip.Addr
 }
 
 // router asks the kernel for routes (rtnetlink(7)).
@@ -57,6 +58,8 @@ func (r *router) to(addr netip.Addr, mark uint32) (route, error) {
 	}
 	best := answer[0]
 	found := route{local: best.Type == unix.RTN_LOCAL, gateway: best.Gw != nil || best.Via != nil}
+	found.source, _ = netip.AddrFromSlice(best.Src)
+	found.source = found.source.Unmap()
 	for _, d := range r.devices {
 		if d.Index == best.LinkIndex {
 			found.device, found.mtu = d.Name, d.MTU

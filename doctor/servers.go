@@ -12,7 +12,6 @@ import (
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
-	"ldirectord/printable"
 )
 
 // forwarding: answers of masqueraded servers are packets that the director forwards.
@@ -80,7 +79,7 @@ func (e *examination) answering(s director.Service, p netip.Prefix, hardware str
 		e.report(s, Finding{
 			Severity: broken, Kind: "server-answers",
 			Text:    fmt.Sprintf("real server %s answers for the virtual address %s on the network, so clients find it in place of this director", server, p.Addr()),
-			Command: fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", printable.ShellWord(e.path), server, server),
+			Command: e.setUp(server),
 		})
 	case e.ends(p, s.Config.Mark):
 		e.report(s, Finding{

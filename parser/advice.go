@@ -19,6 +19,7 @@ func (r *reader) advise(s *section, v *Virtual) {
 	a.kernel()
 	a.servers()
 	a.guard()
+	a.masquerades()
 	a.fallback()
 	a.unused()
 }
@@ -228,6 +229,14 @@ func (a adviser) guard() {
 	}
 	if servers > 0 && keeps.Of(servers) >= servers && keeps.String() != "100%" {
 		a.warn("keepserving", suspicious, "keepserving = %s is all servers here, %d: checks take out nobody, and the fallback server never comes; 100%% says that this is meant", keeps, servers)
+	}
+}
+
+// masquerades warns of the first server that checkvip is not for.
+func (a adviser) masquerades() {
+	i := slices.IndexFunc(a.v.Reals, func(r Real) bool { return r.Forward == Masq })
+	if a.v.CheckVIP.IsValid() && i >= 0 {
+		a.at(a.v.Reals[i].At, noEffect, "checkvip is for gate and ipip: a masq server does not have the virtual address and is checked at its own")
 	}
 }
 

@@ -318,7 +318,7 @@ var directives = chapters(
 			section: checkVIP,
 			Doc: "Check gate and ipip servers through the virtual address, or through ADDRESS, the way clients come: by a private service of IPVS for each server. " +
 				"With yes under a mark it is the first single address of the `mark` lines. masq servers, and `alsocheck` with ping or external, are " +
-				"checked at the server's own address. It is not for the check types ping, external, on and off, nor for connect with udp."},
+				"checked at the server's own address. It is not for the check types ping, external, on and off, nor for connect with udp. See [checkvip.md](checkvip.md)."},
 		{Name: "alsocheck", Form: Strings, Value: alsoCheckForm, Extension: true, Repeats: true,
 			section: alsoChecks,
 			Doc: "A further check that must pass. TYPE is connect, ping, external (which runs `checkcommand`) or a `service`. Without PORT it asks the port of " +

@@ -9,6 +9,7 @@ import (
 func TestWhatIsSaidOfLines(t *testing.T) {
 	const virtual, virtual6 = "virtual=192.0.2.1:80\n", "virtual6=[2001:db8::1]:80\n"
 	const real = "\treal=192.0.2.2:80 masq\n"
+	gate := strings.ReplaceAll(real, "masq", "gate")
 	for _, row := range []struct{ src, said, not string }{
 		// address.go
 		{"virtual=192.0.2.1:80/tcp\n", `what comes after port "80" does not count`, ""},
@@ -45,12 +46,12 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + real + "\tcheckvip=yes\n\tchecktype=connect\n\tprotocol=udp\n", "which for udp is a ping", ""},
 		{virtual + real + "\tcheckvip=yes\n\tchecktype=external\n", "sockets of a program cannot be marked", ""},
 		{virtual + real + "\tcheckvip=yes\n\tchecktype=on\n", "which checks nothing", ""},
-		{virtual + real + "\tcheckvip=no\n\tchecktype=on\n", "", "checkvip"},
-		{virtual + real + "\tcheckvip=yes\n\tchecktype=connect\n", "", "checkvip"},
-		{virtual + real + "\tcheckvip=yes\n\tchecktype=3\n\talsocheck=ping\n", "", "checkvip"},
+		{virtual + gate + "\tcheckvip=no\n\tchecktype=on\n", "", "checkvip"},
+		{virtual + gate + "\tcheckvip=yes\n\tchecktype=connect\n", "", "checkvip"},
+		{virtual + gate + "\tcheckvip=yes\n\tchecktype=3\n\talsocheck=ping\n", "", "checkvip"},
 		{"virtual=7\n" + real + "\tservice=http\n\tcheckvip=yes\n", "checkvip=yes is under a mark, and no mark line has a single address; it is checkvip=ADDRESS", ""},
 		{"virtual=7\n" + real + "\tservice=http\n\tmark=192.0.2.0/28 tcp 80\n\tcheckvip=yes\n", "no mark line has a single address", ""},
-		{"virtual=7\n" + real + "\tservice=http\n\tcheckvip=192.0.2.9\n", "", "checkvip"},
+		{"virtual=7\n" + gate + "\tservice=http\n\tcheckvip=192.0.2.9\n", "", "checkvip"},
 
 		// advice.go
 		{"failurecount=2\nfastinterval=1\n" + virtual + real, "", "fastinterval"},
@@ -75,6 +76,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"keepserving=1\n" + virtual + real + "\treal=192.0.2.3:80 gate 0\n", "keepserving = 1 is all servers here, 1", ""},
 		{"keepserving=100%\n" + virtual + real, "", "all servers"},
 		{virtual + real, "", "all servers"},
+		{virtual + real + "\tcheckvip=yes\n", "checkvip is for gate and ipip: a masq server", ""},
+		{virtual + gate + "\tcheckvip=yes\n", "", "checkvip"},
 		{"fastinterval=1h\n", "it is a time from 100 ms to 10 years", ""},
 		{"fastinterval=5 s\n", "it is a time from 100 ms to 10 years", ""},
 		{"fastinterval=99ms\n", "99ms is out of range", ""},

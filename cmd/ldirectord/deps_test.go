@@ -26,7 +26,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/instance":       {"ldirectord/ipvsctl", "ldirectord/printable"},
 		"ldirectord/maintenance":    {"ldirectord/parser"},
 		"ldirectord/director":       {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/transcript", "ldirectord/fwmark", "ldirectord/history", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
-		"ldirectord/doctor":         {"ldirectord/announce", "ldirectord/checker/icmp", "ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable"},
+		"ldirectord/doctor":         {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable"},
 		"ldirectord/shadow":         {"ldirectord/checker", "ldirectord/director", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
 		"ldirectord/status":         {"ldirectord/checker", "ldirectord/director", "ldirectord/history", "ldirectord/printable"},
 		"ldirectord/daemon":         {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/checker/transcript", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/notify/webhook", "ldirectord/page", "ldirectord/parser", "ldirectord/printable", "ldirectord/status"},
