@@ -14,9 +14,9 @@ import (
 // This file is about what is remembered of each real server, for those who ask why it is what it is.
 
 // unbelieved remembers a result that changes no state.
-func (c *check) unbelieved(now time.Time, o history.Outcome, r *checker.Result) {
+func (c *check) unbelieved(now time.Time, k history.Kind, r *checker.Result) {
 	for _, x := range c.users {
-		x.s.past.Result(history.At(now), x.s.of(c).number, o, r, history.Verdict{})
+		x.s.past.Result(history.At(now), x.s.of(c).number, k, r, history.Verdict{})
 	}
 }
 

@@ -22,15 +22,15 @@ func remembered(now *Snapshot) (lines []string) {
 			}
 			from := len(lines)
 			clock := func(m history.Moment) string { return m.Time().Format("15:04:05") }
-			for _, r := range s.Past.Runs() {
-				line := fmt.Sprintf("  %s-%s %d× %s %s %d/%d", clock(r.First), clock(r.Last), r.Times, r.Outcome, r.Text, r.Count, r.Needed)
-				if len(s.CheckNames) > 1 || r.Check == history.Former {
+			for _, r := range s.Past.Records() {
+				line := fmt.Sprintf("  %s-%s %d× %s %d %s", clock(r.First), clock(r.Last), r.Times, r.Kind, r.Weight, r.Text)
+				if r.Timing != nil {
+					line = fmt.Sprintf("  %s-%s %d× %s %s %d/%d", clock(r.First), clock(r.Last), r.Times, r.Kind, r.Text, r.Count, r.Needed)
+				}
+				if r.Check != history.None && (len(s.CheckNames) > 1 || r.Check == history.Former) {
 					line += fmt.Sprintf(" by %q", s.CheckNames[r.Check])
 				}
 				lines = append(lines, line)
-			}
-			for _, d := range s.Past.Deeds() {
-				lines = append(lines, fmt.Sprintf("  %s-%s %d× %s %d %s", clock(d.First), clock(d.Last), d.Times, d.Kind, d.Weight, d.Text))
 			}
 			slices.SortStableFunc(lines[from:], func(a, b string) int { return compareClock(a, b) })
 		}
@@ -56,17 +56,17 @@ func forgotten(now *Snapshot) (wrong []string) {
 			if s.Past.Size() > history.Limit {
 				add("%d bytes", s.Past.Size())
 			}
-			var last history.Run
-			for _, r := range s.Past.Runs() {
-				if r.Outcome <= history.Failed && r.Last >= last.Last {
+			var last history.Record
+			for _, r := range s.Past.Records() {
+				if r.Kind <= history.Failed && r.Last >= last.Last {
 					last = r
 				}
 			}
-			if len(s.Checks) == 0 && last.Times > 0 && !s.Checked.IsZero() && last.Check != history.Former && (last.Outcome == history.Passed) != s.Last.OK {
-				add("the last result is %s, and was %v", last.Outcome, s.Last)
+			if len(s.Checks) == 0 && last.Times > 0 && !s.Checked.IsZero() && last.Check != history.Former && (last.Kind == history.Passed) != s.Last.OK {
+				add("the last result is %s, and was %v", last.Kind, s.Last)
 			}
 			held, state := false, ""
-			for _, d := range s.Past.Deeds() {
+			for _, d := range s.Past.Records() {
 				switch d.Kind {
 				case history.Held, history.LetGo:
 					held = d.Kind == history.Held
@@ -109,7 +109,7 @@ func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
 			t.Errorf("%v allocations", n)
 		}
 	})
-	if runs := s.past.Runs(); len(runs) != 1 || runs[0].Times != 102 {
+	if runs := s.past.Records(); len(runs) != 1 || runs[0].Times != 102 {
 		t.Errorf("%+v", runs)
 	}
 }

@@ -13,19 +13,16 @@ import (
 	"ldirectord/printable"
 )
 
-// Limits of a History. With both lists full, Limit leaves some 500 bytes for texts.
+// Limits of a History.
 const (
-	Limit   = 1920 // bytes that a History may take, see Size: what the allocator rounds up to is 2 kB at most
-	maxList = 10   // records of each list
-	maxText = 160  // bytes of a text that are kept
+	Limit      = 1920 // bytes that a History may take, see Size: what the allocator rounds up to is 2 kB at most
+	maxRecords = 20
+	maxText    = 160 // bytes of a text that are kept
 )
 
 // History is what happened to one real server. The zero value is one without records. It is not safe for several
 // goroutines.
-type History struct {
-	runs  []Run
-	deeds []Deed
-}
+type History struct{ records []Record }
 
 // Moment is a time in nanoseconds since 1970, by the wall clock as the log has it.
 type Moment int64
@@ -36,81 +33,77 @@ func At(t time.Time) Moment { return Moment(t.UnixNano()) }
 // Time is the moment in UTC.
 func (m Moment) Time() time.Time { return time.Unix(0, int64(m)).UTC() }
 
-// Outcome is what a result says, and whether it was believed.
-type Outcome uint8
+// Kind is what happened: what a check found, or what was done about a server or to it.
+type Kind uint8
 
-// The outcomes. Only the first two say something about the server.
+// What can happen. Only the first two say something about the server, and the next three are results that were not believed.
 const (
-	Passed   Outcome = iota
-	Failed           // believed: it counts
-	Shortage         // this machine lacked something
-	Unjudged         // the answer could not be compared with receive
-	Stalled          // this machine or the daemon did not run for a while: the check was made again
+	Passed   Kind = iota
+	Failed        // it counts
+	Shortage      // this machine lacked something
+	Unjudged      // the answer could not be compared with receive
+	Stalled       // this machine or the daemon did not run for a while: the check was made again
+
+	Up      // it is up now, by the rule in Text
+	Down    // it is down now
+	Add     // the table was told to add it, with Weight; Text is why it refused, "" when it did not
+	Edit    // … to give it Weight
+	Remove  // … to remove it
+	Held    // keepserving keeps it in service though it is down
+	LetGo   // … and not any more
+	Order   // Text is the order that it has now, or which one ended
+	Changed // Text says what else somebody did to it
 )
 
-// Believed is the outcome of a result that counts.
-func Believed(ok bool) Outcome {
+// Believed is the kind of a result that counts.
+func Believed(ok bool) Kind {
 	if ok {
 		return Passed
 	}
 	return Failed
 }
 
-func (o Outcome) String() string {
-	return [...]string{"passed", "failed", "shortage", "unjudged", "stalled"}[o]
+func (k Kind) String() string {
+	return [...]string{"passed", "failed", "shortage", "unjudged", "stalled",
+		"up", "down", "add", "edit", "remove", "held", "let-go", "order", "changed"}[k]
 }
 
-// Former is the number of a check that the configuration does not have any more.
-const Former = 255
-
-// Run is results of one check in a row that are equal; successes are, whatever the server said.
-type Run struct {
-	First, Last   Moment
-	sum           uint64         // of what they took, in µs
-	Text          string         // of the check: why it failed
-	Stages        checker.Stages // of the last one
-	Times         uint32
-	min, max      uint32 // µs
-	Count, Needed uint16 // how many results counted against the state at the last one, and how many change it; 0 of 0: none
-	Check         uint8  // its number in the section, or Former
-	Outcome       Outcome
-	Cause         checker.Cause // of a failure
-	Stage         checker.Stage // where the failure came
-}
-
-// Took are the shortest, mean and longest time of the checks of a run.
-func (r *Run) Took() (shortest, mean, longest time.Duration) {
-	of := func(n uint64) time.Duration { return time.Duration(n) * time.Microsecond }
-	return of(uint64(r.min)), of(r.sum / uint64(r.Times)), of(uint64(r.max))
-}
-
-// Kind is what was done.
-type Kind uint8
-
-// What was done about a server, or to it.
+// What Event.Check is besides the number of a check in the section.
 const (
-	Up      Kind = iota // it is up now, by the rule in Text
-	Down                // it is down now
-	Add                 // the table was told to add it, with Weight; Text is why it refused, "" when it did not
-	Edit                // … to give it Weight
-	Remove              // … to remove it
-	Held                // keepserving keeps it in service though it is down
-	LetGo               // … and not any more
-	Order               // Text is the order that it has now, or which one ended
-	Changed             // Text says what else somebody did to it
+	None   = 254 // no check: it is no result
+	Former = 255 // a check that the configuration does not have any more
 )
 
-func (k Kind) String() string {
-	return [...]string{"up", "down", "add", "edit", "remove", "held", "let-go", "order", "changed"}[k]
+// Event is something that happens. Successes of a check are equal, whatever the server said.
+type Event struct {
+	Kind   Kind
+	Check  uint8
+	Cause  checker.Cause // of a failure
+	Stage  checker.Stage // where the failure came
+	Weight uint32
+	Text   string // as Kind says; of a result why it failed
 }
 
-// Deed is something that was done, or was tried several times in a row with the same answer.
-type Deed struct {
-	First, Last Moment
-	Text        string
-	Times       uint32
-	Weight      uint32
-	Kind        Kind
+// Record is equal events in a row: of one check, or of all that is no result.
+type Record struct {
+	Event
+	First, Last   Moment
+	Times         uint32
+	Count, Needed uint16 // how many results counted against the state at the last one, and how many change it; 0 of 0: none
+	*Timing              // of results, else nil
+}
+
+// Timing is how long checks took.
+type Timing struct {
+	Stages   checker.Stages // of the last one
+	min, max uint32         // µs
+	sum      uint64
+}
+
+// Took are the shortest, mean and longest time of the checks of a record.
+func (r *Record) Took() (shortest, mean, longest time.Duration) {
+	of := func(n uint64) time.Duration { return time.Duration(n) * time.Microsecond }
+	return of(uint64(r.min)), of(r.sum / uint64(r.Times)), of(uint64(r.max))
 }
 
 // Verdict is how many results count against the state of a server, and how many change it; zero: none does.
@@ -133,151 +126,149 @@ func (v Verdict) Words(passed bool, window int) string {
 }
 
 // Result notes one result of a check, by its number in the section.
-func (h *History) Result(now Moment, check uint8, o Outcome, r *checker.Result, v Verdict) {
-	one := Run{First: now, Check: check, Outcome: o}
-	if o != Passed {
-		one.Text, one.Cause, one.Stage = short(r.Detail), r.Cause, r.Stage
-	}
-	at := h.last(check)
-	if at == nil || at.Outcome != o || at.Cause != one.Cause || at.Stage != one.Stage || at.Text != one.Text {
-		one.Text = h.own(one.Text)
-		at = h.addRun(one)
+func (h *History) Result(now Moment, check uint8, k Kind, r *checker.Result, v Verdict) {
+	e := Event{Kind: k, Check: check}
+	if k != Passed {
+		e.Text, e.Cause, e.Stage = r.Detail, r.Cause, r.Stage
 	}
 	took := uint32(min(max(r.Took.Microseconds(), 0), 1<<32-1))
-	if at.Times == 0 || took < at.min {
-		at.min = took
+	at := h.note(now, e)
+	if at.Timing == nil {
+		at.Timing = &Timing{min: took}
+		h.shrink()
+		at = h.last(check)
 	}
-	at.max = max(at.max, took)
-	at.sum += uint64(took)
-	at.Times++
-	at.Stages = r.Stages
-	at.Last, at.Count, at.Needed = now, uint16(v.Count), uint16(v.Needed)
+	at.min, at.max, at.sum, at.Stages = min(at.min, took), max(at.max, took), at.sum+uint64(took), r.Stages
+	at.Count, at.Needed = uint16(v.Count), uint16(v.Needed)
 }
 
-// last is the last run of a check, nil without one.
-func (h *History) last(check uint8) *Run {
-	for i := len(h.runs) - 1; i >= 0; i-- {
-		if h.runs[i].Check == check {
-			return &h.runs[i]
+// Do notes something that was done. Text is as Kind says.
+func (h *History) Do(now Moment, k Kind, weight uint32, text string) {
+	h.note(now, Event{Kind: k, Check: None, Weight: weight, Text: text})
+	h.shrink()
+}
+
+// note notes an event, of which the record may be too much then.
+func (h *History) note(now Moment, e Event) *Record {
+	e.Text = short(e.Text)
+	at := h.last(e.Check)
+	if at == nil || at.Event != e {
+		if len(h.records) == maxRecords {
+			h.drop()
+		}
+		e.Text = h.own(e.Text)
+		h.records = added(h.records, Record{Event: e, First: now})
+		at = &h.records[len(h.records)-1]
+	}
+	at.Last, at.Times = now, at.Times+1
+	return at
+}
+
+// last is the last record of a check, or of what is no result; nil without one.
+func (h *History) last(check uint8) *Record {
+	for i := len(h.records) - 1; i >= 0; i-- {
+		if h.records[i].Check == check {
+			return &h.records[i]
 		}
 	}
 	return nil
 }
 
-// Do notes something that was done. Text is as Kind says.
-func (h *History) Do(now Moment, k Kind, weight uint32, text string) {
-	text = short(text)
-	if n := len(h.deeds); n > 0 {
-		if last := &h.deeds[n-1]; last.Kind == k && last.Weight == weight && last.Text == text {
-			last.Times, last.Last = last.Times+1, now
-			return
-		}
-	}
-	if len(h.deeds) == maxList {
-		h.deeds = slices.Delete(h.deeds, 0, 1)
-	}
-	h.deeds = added(h.deeds, Deed{First: now, Last: now, Kind: k, Weight: weight, Text: h.own(text), Times: 1})
-	h.shrink()
-}
-
 // Order notes the order that a server has, where that is not what was noted last.
 func (h *History) Order(now Moment, text string) {
-	for i := len(h.deeds) - 1; i >= 0; i-- {
-		if d := &h.deeds[i]; d.Kind == Order && d.Text == short(text) {
-			return
-		} else if d.Kind == Order {
-			break
-		}
+	if was := h.lastOf(Order, Order); was == nil || was.Text != short(text) {
+		h.Do(now, Order, 0, text)
 	}
-	h.Do(now, Order, 0, text)
 }
 
 // Guard notes whether keepserving holds the server, where that is not what was noted last.
 func (h *History) Guard(now Moment, held bool) {
-	switch was := h.isLast(Held, LetGo); {
-	case held && !was:
+	was := h.lastOf(Held, LetGo)
+	switch isHeld := was != nil && was.Kind == Held; {
+	case held && !isHeld:
 		h.Do(now, Held, 0, "")
-	case was && !held:
+	case isHeld && !held:
 		h.Do(now, LetGo, 0, "")
 	}
 }
 
 // IsDown reports whether it was noted last that the server went down, not up.
-func (h *History) IsDown() bool { return h.isLast(Down, Up) }
+func (h *History) IsDown() bool {
+	was := h.lastOf(Down, Up)
+	return was != nil && was.Kind == Down
+}
 
-// isLast reports whether there is a deed of a kind, and none of another one after it.
-func (h *History) isLast(kind, other Kind) bool {
-	for i := len(h.deeds) - 1; i >= 0; i-- {
-		if k := h.deeds[i].Kind; k == kind || k == other {
-			return k == kind
+// lastOf is the last record of one of two kinds, nil without one.
+func (h *History) lastOf(a, b Kind) *Record {
+	for i := len(h.records) - 1; i >= 0; i-- {
+		if r := &h.records[i]; r.Kind == a || r.Kind == b {
+			return r
 		}
 	}
-	return false
+	return nil
 }
 
 // Retire makes the checks so far former ones: the numbers may be those of others from now on.
 func (h *History) Retire() {
-	for i := range h.runs {
-		h.runs[i].Check = Former
+	for i := range h.records {
+		if r := &h.records[i]; r.Check != None {
+			r.Check = Former
+		}
 	}
 }
 
-// Runs are the results, oldest first by their first one. The caller must not change them.
-func (h *History) Runs() []Run { return h.runs }
-
-// Deeds are what was done, oldest first. The caller must not change them.
-func (h *History) Deeds() []Deed { return h.deeds }
+// Records are all of them, in the order in which each began. The caller must not change them.
+func (h *History) Records() []Record { return h.records }
 
 // Clone is a copy that later records don't change.
 func (h *History) Clone() *History {
-	return &History{slices.Clone(h.runs), slices.Clone(h.deeds)}
+	c := &History{slices.Clone(h.records)}
+	for i := range c.records {
+		if r := &c.records[i]; r.Timing != nil {
+			r.Timing = new(*r.Timing)
+		}
+	}
+	return c
 }
 
 // Size is how many bytes the history takes, but for what the allocator rounds up to.
 func (h *History) Size() int {
-	n := int(unsafe.Sizeof(*h)) + cap(h.runs)*int(unsafe.Sizeof(Run{})) + cap(h.deeds)*int(unsafe.Sizeof(Deed{}))
-	var counted [2 * maxList]*byte
-	for text := range h.texts {
-		if at := unsafe.StringData(text); !slices.Contains(counted[:], at) {
-			counted[slices.Index(counted[:], nil)] = at
-			n += len(text)
+	n := int(unsafe.Sizeof(*h)) + cap(h.records)*int(unsafe.Sizeof(Record{}))
+	for i := range h.records {
+		r := &h.records[i]
+		if r.Timing != nil {
+			n += int(unsafe.Sizeof(Timing{}))
+		}
+		if !slices.ContainsFunc(h.records[:i], func(o Record) bool { return o.Text == r.Text }) { // which share it
+			n += len(r.Text)
 		}
 	}
 	return n
 }
 
-// addRun adds a run, and drops others where there are too many.
-func (h *History) addRun(r Run) *Run {
-	if len(h.runs) == maxList {
-		h.dropRun()
-	}
-	h.runs = added(h.runs, r)
-	h.shrink()
-	return &h.runs[len(h.runs)-1]
-}
-
-// shrink drops records until the texts fit.
+// shrink drops records until the rest fits.
 func (h *History) shrink() {
 	for h.Size() > Limit {
-		if len(h.runs) >= len(h.deeds) {
-			h.dropRun()
-		} else {
-			h.deeds = slices.Delete(h.deeds, 0, 1)
-		}
+		h.drop()
 	}
 }
 
-// dropRun drops the oldest successes; where only the last are some, the oldest failures.
-func (h *History) dropRun() {
-	before := h.runs[:len(h.runs)-1]
-	oldest := max(slices.IndexFunc(before, func(r Run) bool { return r.Outcome == Passed }), 0)
-	h.runs = slices.Delete(h.runs, oldest, oldest+1)
+// drop drops the oldest success that others of its check came after; without one the oldest record.
+func (h *History) drop() {
+	oldest := 0
+	for i := range h.records {
+		if r := &h.records[i]; r.Kind == Passed && h.last(r.Check) != r {
+			oldest = i
+			break
+		}
+	}
+	h.records = slices.Delete(h.records, oldest, oldest+1)
 }
 
 // added is a list with one more record. It grows by little: most lists stay short.
-func added[T any](list []T, one T) []T {
-	if len(list) == cap(list) {
-		list = append(make([]T, 0, len(list)+min(max(len(list), 1), 2)), list...)
+func added(list []Record, one Record) []Record {
+	if n := len(list); n == cap(list) {
+		list = append(make([]Record, 0, n+min(max(n, 1), 2)), list...)
 	}
 	return append(list, one)
 }
@@ -290,24 +281,8 @@ func short(text string) string {
 
 // own is a text without the memory of others: that of an equal one that is kept, or a copy.
 func (h *History) own(text string) string {
-	for t := range h.texts {
-		if t == text {
-			return t
-		}
+	if i := slices.IndexFunc(h.records, func(r Record) bool { return r.Text == text }); i >= 0 {
+		return h.records[i].Text
 	}
 	return strings.Clone(text)
-}
-
-// texts are those of all records.
-func (h *History) texts(yield func(string) bool) {
-	for i := range h.runs {
-		if t := h.runs[i].Text; t != "" && !yield(t) {
-			return
-		}
-	}
-	for i := range h.deeds {
-		if t := h.deeds[i].Text; t != "" && !yield(t) {
-			return
-		}
-	}
 }

@@ -17,14 +17,15 @@ var (
 	refused = checker.Result{Cause: checker.Refused, Stage: checker.AtConnect, Detail: "connect: refused", Took: time.Millisecond}
 )
 
-// line is a history as text, a letter for each run and deed.
+// line is a history as text, a word or two for each record.
 func (h *History) line() string {
 	var words []string
-	for _, r := range h.Runs() {
-		words = append(words, fmt.Sprintf("%d×%s %s", r.Times, r.Outcome, r.Text))
-	}
-	for _, d := range h.Deeds() {
-		words = append(words, fmt.Sprintf("%d×%s %d %s", d.Times, d.Kind, d.Weight, d.Text))
+	for _, r := range h.Records() {
+		if r.Timing == nil {
+			words = append(words, fmt.Sprintf("%d×%s %d %s", r.Times, r.Kind, r.Weight, r.Text))
+		} else {
+			words = append(words, fmt.Sprintf("%d×%s %s", r.Times, r.Kind, r.Text))
+		}
 	}
 	return strings.Join(words, "; ")
 }
@@ -35,7 +36,7 @@ func TestEqualResultsInARowAreOneRecord(t *testing.T) {
 	other.Detail = "status 500"
 	slow.Took = 10 * time.Millisecond
 	for i, r := range []checker.Result{passed, slow, passed, refused, refused, other, passed} {
-		h.Result(Moment(i), 0, map[bool]Outcome{true: Passed, false: Failed}[r.OK], &r, Verdict{i, 9})
+		h.Result(Moment(i), 0, map[bool]Kind{true: Passed, false: Failed}[r.OK], &r, Verdict{i, 9})
 	}
 	h.Result(7, 0, Stalled, &refused, Verdict{})
 	h.Result(8, 1, Passed, &passed, Verdict{}) // another check
@@ -44,12 +45,12 @@ func TestEqualResultsInARowAreOneRecord(t *testing.T) {
 	if got := h.line(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	first := h.Runs()[0]
+	first := h.Records()[0]
 	low, mean, high := first.Took()
 	if first.First != 0 || first.Last != 2 || low != 2*time.Millisecond || mean != 14*time.Millisecond/3/1000*1000 || high != 10*time.Millisecond {
 		t.Errorf("%+v took %v, %v, %v", first, low, mean, high)
 	}
-	if failed := h.Runs()[1]; failed.Count != 4 || failed.Needed != 9 || failed.Cause != checker.Refused {
+	if failed := h.Records()[1]; failed.Count != 4 || failed.Needed != 9 || failed.Cause != checker.Refused {
 		t.Errorf("%+v: not as the last one", failed)
 	}
 }
@@ -59,21 +60,21 @@ func TestNumbersThatMayBeOfAnotherCheckAreNotContinued(t *testing.T) {
 	h.Result(0, 0, Passed, &passed, Verdict{})
 	h.Retire()
 	h.Result(1, 0, Passed, &passed, Verdict{})
-	if len(h.Runs()) != 2 || h.Runs()[0].Check != Former {
-		t.Errorf("%+v", h.Runs())
+	if len(h.Records()) != 2 || h.Records()[0].Check != Former {
+		t.Errorf("%+v", h.Records())
 	}
 }
 
 func TestFailuresOutliveSuccesses(t *testing.T) {
 	var h History
-	for i := range Moment(3 * maxList) {
+	for i := range Moment(3 * maxRecords) {
 		failed := refused
 		failed.Detail = fmt.Sprint("refused ", i)
 		h.Result(2*i, 0, Failed, &failed, Verdict{})
 		h.Result(2*i+1, 0, Passed, &passed, Verdict{})
 	}
-	for i, r := range h.Runs() {
-		if last := i == maxList-1; last != (r.Outcome == Passed) {
+	for i, r := range h.Records() {
+		if last := i == len(h.Records())-1; last != (r.Kind == Passed) {
 			t.Errorf("%d: %s", i, h.line())
 		}
 	}
@@ -119,19 +120,19 @@ func TestAHistoryIsBounded(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		for i := range Moment(300) {
 			r := checker.Result{Detail: strings.Repeat(fmt.Sprint(random.IntN(20)), random.IntN(300)), Cause: checker.Cause(random.IntN(int(checker.Causes)))}
-			o := Outcome(random.IntN(5))
+			o := Kind(random.IntN(5))
 			h.Result(i, uint8(random.IntN(3)), o, &r, Verdict{})
-			if !slices.ContainsFunc(h.runs, func(r Run) bool { return r.Last == i }) {
+			if !slices.ContainsFunc(h.records, func(r Record) bool { return r.Last == i }) {
 				t.Fatalf("seed %d: the last result is lost", seed)
 			}
 			if random.IntN(2) == 0 {
-				h.Do(i, Kind(random.IntN(9)), uint32(random.IntN(3)), r.Detail)
-				if h.deeds[len(h.deeds)-1].Last != i {
+				h.Do(i, Up+Kind(random.IntN(9)), uint32(random.IntN(3)), r.Detail)
+				if h.last(None).Last != i {
 					t.Fatalf("seed %d: the last deed is lost", seed)
 				}
 			}
-			if h.Size() > Limit || len(h.runs) > maxList || len(h.deeds) > maxList {
-				t.Fatalf("seed %d: %d bytes, %d and %d records", seed, h.Size(), len(h.runs), len(h.deeds))
+			if h.Size() > Limit || len(h.records) > maxRecords {
+				t.Fatalf("seed %d: %d bytes, %d records", seed, h.Size(), len(h.records))
 			}
 		}
 	}

@@ -155,7 +155,7 @@ func (v *view) table(t *table) g.Node {
 		return h.Section(caption, h.P(h.Class("none"), g.Text(t.none)))
 	}
 	return h.Section(caption,
-		h.Table(h.THead(h.Tr(g.Map(t.columns, v.head))), h.TBody(g.Map(t.rows, func(r row) g.Node { return v.row(t, &r) }))),
+		h.Table(h.THead(h.Tr(g.Map(t.columns, v.head), heading("", text("what is known")))), h.TBody(g.Map(t.rows, func(r row) g.Node { return v.row(t, &r) }))),
 		g.If(t.before != "" || t.after != "", h.P(h.Class("pages"),
 			g.If(t.before != "", link(t.before, "Previous")), g.Text(" "), g.If(t.after != "", link(t.after, "Next")))),
 	)
@@ -186,7 +186,7 @@ func (v *view) row(t *table, r *row) g.Node {
 			cells[i] = h.Th(g.Attr("scope", "row"), content)
 		}
 	}
-	return h.Tr(h.Class(classOf(r.trouble)), r.data(), cells)
+	return h.Tr(h.Class(classOf(r.trouble)), r.data(), cells, cell("what", r.known(*v.Time)))
 }
 
 // data is for the script.

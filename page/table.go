@@ -94,13 +94,12 @@ type column struct {
 	link        func(r *row) string // where the text leads; nil or "": nowhere
 }
 
-// The tables' columns.
+// The tables' columns. All have what is known as the last one.
 var (
 	server  = column{"server", "", func(r *row, _ time.Time) string { return r.s.Real }, func(a, b *row) int { return byName(a.s.Real, b.s.Real) }, (*row).page}
 	service = column{"service", "of", func(r *row, _ time.Time) string { return r.at.ID }, func(a, b *row) int { return cmp.Compare(a.at.ID, b.at.ID) },
 		func(r *row) string { return pageOf(r.at.ID, "") }}
 	active = column{"active", "n opt", func(r *row, _ time.Time) string { return number(r.active) }, func(a, b *row) int { return cmp.Compare(a.active, b.active) }, nil}
-	known  = column{"what is known", "what", (*row).known, nil, nil}
 
 	ofOne = []column{
 		server,
@@ -109,7 +108,6 @@ var (
 		{"weight", "n opt", func(r *row, _ time.Time) string { return number(r.weight) }, func(a, b *row) int { return cmp.Compare(a.weight, b.weight) }, nil},
 		active,
 		{"last check", "opt", func(r *row, now time.Time) string { return r.s.LastCheck(now) }, nil, nil},
-		known,
 	}
 	ofAll      = slices.Insert(slices.Clone(ofOne), 1, service)
 	ofServices = []column{
@@ -117,7 +115,6 @@ var (
 		{"up", "n is", func(r *row, _ time.Time) string { return r.up() }, func(a, b *row) int { return cmp.Compare(a.at.Up(), b.at.Up()) }, nil},
 		active,
 		{"scheduler", "opt", func(r *row, _ time.Time) string { return cmp.Or(r.at.Scheduler, "none") }, nil, nil},
-		known,
 	}
 )
 

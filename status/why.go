@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -99,101 +98,87 @@ func entries(s *director.ServerSnapshot, window int) []Entry {
 	if s.Past == nil {
 		return list
 	}
-	for _, r := range s.Past.Runs() {
-		list = append(list, ofRun(&r, s.CheckNames, window))
+	for _, r := range s.Past.Records() {
+		e := Entry{First: r.First.Time(), Last: r.Last.Time(), Times: r.Times, What: r.Kind.String(), Detail: r.Text}
+		if r.Timing == nil {
+			e.done(&r)
+		} else {
+			e.found(&r, s.CheckNames, window)
+		}
+		list = append(list, e)
 	}
-	for _, d := range s.Past.Deeds() {
-		list = append(list, ofDeed(&d))
-	}
-	slices.SortStableFunc(list, func(a, b Entry) int { return a.First.Compare(b.First) })
 	return list
 }
 
-func ofRun(r *history.Run, names map[uint8]string, window int) Entry {
-	shortest, mean, longest := r.Took()
-	e := Entry{
-		First: r.First.Time(), Last: r.Last.Time(), Times: r.Times, What: r.Outcome.String(), Detail: r.Text,
-		Counted: int(r.Count), Needed: int(r.Needed), Took: &Took{inMS(shortest), inMS(mean), inMS(longest)},
-	}
-	if len(names) > 1 {
-		e.Check = names[r.Check]
-	}
-	if r.Check == history.Former {
-		e.Check = "a check before the reload"
-	}
-	if r.Outcome != history.Passed {
-		e.Cause = r.Cause.String()
-	}
-	for mark, at := range r.Stages {
-		if at > 0 {
-			e.Stages = append(e.Stages, Staged{checker.Mark(mark).String(), float64(at) / 1000})
-		}
-	}
-	e.Text = e.result(window)
-	return e
-}
-
-func inMS(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// result is a result of a check in words.
-func (e *Entry) result(window int) string {
-	took := brief(e.Took.Mean / 1000)
-	if least, most := brief(e.Took.Min/1000), brief(e.Took.Max/1000); least != most {
+// found tells of results of a check.
+func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
+	inMS := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	least, mean, most := r.Took()
+	e.Counted, e.Needed, e.Took = int(r.Count), int(r.Needed), &Took{inMS(least), inMS(mean), inMS(most)}
+	took := brief(mean.Seconds())
+	if least, most := brief(least.Seconds()), brief(most.Seconds()); least != most {
 		took = fmt.Sprintf("%s to %s, %s on average", least, most, took)
 	}
-	about := map[string]string{
-		"passed":   "passed in " + took,
-		"failed":   fmt.Sprintf("failed after %s, %s: %s", took, e.Cause, e.Detail),
-		"shortage": "not believed, this machine lacks something: " + e.Detail,
-		"unjudged": "not judged: " + e.Detail,
-		"stalled":  "not believed, this machine stood still: " + cmp.Or(e.Detail, e.Cause) + "; checked again at once",
+	if e.Text = "passed in " + took; r.Kind != history.Passed {
+		e.Cause = r.Cause.String()
+		e.Text = map[history.Kind]string{
+			history.Failed:   fmt.Sprintf("failed after %s, %s: %s", took, e.Cause, e.Detail),
+			history.Shortage: "not believed, this machine lacks something: " + e.Detail,
+			history.Unjudged: "not judged: " + e.Detail,
+			history.Stalled:  "not believed, this machine stood still: " + cmp.Or(e.Detail, e.Cause) + "; checked again at once",
+		}[r.Kind]
 	}
-	text := about[e.What]
+	switch {
+	case r.Check == history.Former:
+		e.Check = "a check before the reload"
+	case len(names) > 1:
+		e.Check = names[r.Check]
+	}
 	if e.Check != "" {
-		text = e.Check + ": " + text
+		e.Text = e.Check + ": " + e.Text
 	}
 	if e.Needed > 0 {
-		text += "; " + history.Verdict{Count: e.Counted, Needed: e.Needed}.Words(e.What == "passed", window)
+		e.Text += "; " + history.Verdict{Count: e.Counted, Needed: e.Needed}.Words(r.Kind == history.Passed, window)
 	}
 	var stages []string
-	for _, s := range e.Stages {
-		stages = append(stages, s.Stage+" "+brief(s.At/1000))
+	for mark, at := range r.Stages {
+		if at > 0 {
+			stage := Staged{checker.Mark(mark).String(), float64(at) / 1000}
+			e.Stages, stages = append(e.Stages, stage), append(stages, stage.Stage+" "+brief(float64(at)/1e6))
+		}
 	}
 	if len(stages) > 0 {
-		text += " (" + strings.Join(stages, ", ") + ")"
+		e.Text += " (" + strings.Join(stages, ", ") + ")"
 	}
-	return text
 }
 
-func ofDeed(d *history.Deed) Entry {
-	e := Entry{First: d.First.Time(), Last: d.Last.Time(), Times: d.Times, What: d.Kind.String(), Detail: d.Text}
-	told, done := fmt.Sprintf("weight %d", d.Weight), ""
-	switch d.Kind {
+// done tells of what came of results, and of what somebody did.
+func (e *Entry) done(r *history.Record) {
+	weight := fmt.Sprintf("weight %d", r.Weight)
+	switch e.Text = r.Text; r.Kind {
 	case history.Up, history.Down:
-		e.Text = e.What + ": " + d.Text
+		e.Text = e.What + ": " + r.Text
 	case history.Held:
 		e.Text = "held: keepserving keeps it in service though its checks fail"
 	case history.LetGo:
 		e.Text = "not held any more"
 	case history.Add:
-		told, done = "added with "+told, "to add it with "+told
+		e.told(r, "added with "+weight, "to add it with "+weight)
 	case history.Edit:
-		done = told
+		e.told(r, weight, weight)
 	case history.Remove:
-		told, done = "removed", "to remove it"
-	default:
-		e.Text = d.Text
+		e.told(r, "removed", "to remove it")
 	}
-	if done == "" {
-		return e
+}
+
+// told tells what the table did, or refused.
+func (e *Entry) told(r *history.Record, did, refused string) {
+	if e.Text = "table: " + did; r.Text != "" {
+		e.Text = "table: refused " + refused + ": " + r.Text
 	}
-	if e.Text = "table: " + told; d.Kind != history.Remove {
-		e.Weight = &d.Weight
+	if r.Kind != history.Remove {
+		e.Weight = &r.Weight
 	}
-	if d.Text != "" {
-		e.Text = fmt.Sprintf("table: refused %s: %s", done, d.Text)
-	}
-	return e
 }
 
 // Last drops all but the last n entries of each server.

@@ -35,20 +35,21 @@ func night() *director.Snapshot {
 	refused := &checker.Result{Cause: checker.Refused, Stage: checker.AtConnect, Detail: "connect: connection refused", Took: 400 * time.Microsecond}
 	none, one := history.Verdict{}, history.Verdict{Count: 1, Needed: 3}
 	var first, second history.History
-	first.Do(at("-2h"), history.Add, 3, "")
 	first.Result(at("-2h"), 0, history.Passed, passed(2000), none)
+	first.Do(at("-2h"), history.Add, 3, "")
 	first.Result(at("2h58m10s"), 0, history.Passed, passed(9000), none)
 	first.Result(at("2h58m12s"), 0, history.Failed, refused, one)
 	first.Result(at("2h58m14s"), 0, history.Passed, passed(3000), none)
 	first.Result(at("3h2m5s"), 0, history.Passed, passed(3000), none)
-	for i, clock := range []string{"3h2m7s", "3h2m9s", "3h2m11s", "3h9m59s"} {
-		first.Result(at(clock), 0, history.Failed, failed, []history.Verdict{one, {Count: 2, Needed: 3}, {Count: 3, Needed: 3}, none}[i])
+	for i, clock := range []string{"3h2m7s", "3h2m9s", "3h2m11s"} {
+		first.Result(at(clock), 0, history.Failed, failed, history.Verdict{Count: i + 1, Needed: 3})
 	}
 	first.Do(at("3h2m11s"), history.Down, 0, history.Verdict{Count: 3, Needed: 3}.Words(false, 0))
 	first.Do(at("3h2m11s"), history.Edit, 0, "no answer")
 	first.Do(at("3h2m15s"), history.Edit, 0, "no answer")
 	first.Do(at("3h2m23s"), history.Edit, 0, "")
 	first.Order(at("3h9m"), "order: drain by kim: new disk")
+	first.Result(at("3h9m59s"), 0, history.Failed, failed, none)
 	order := director.Order{Kind: director.Drain, By: "kim", Why: "new disk"}
 
 	second.Result(at("3h0m0s"), 2, history.Stalled, refused, none)
