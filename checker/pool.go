@@ -26,8 +26,10 @@ const (
 	// stallAfter is how late the pool may wake before failures from that time are ignored: when the process was stopped
 	// or the machine was suspended, they say nothing about the servers.
 	stallAfter = 500 * time.Millisecond
-	// shortageRetry is the wait before a check is repeated that failed by a shortage of this machine.
+	// shortageRetry is the wait before a check is repeated that failed by a shortage of this machine. It doubles with each
+	// more in a row, up to the interval: a shortage may last for good.
 	shortageRetry = 200 * time.Millisecond
+	maxDoublings  = 16
 	// extraEvery is the time between two checks of all hurried tasks together, but for those of their schedule: a
 	// rack that dies is no storm.
 	extraEvery = 2 * time.Millisecond
@@ -41,13 +43,14 @@ type Task struct {
 	Checker Checker
 
 	// What follows is guarded by the pool's mu.
-	in      bool // the pool has it
-	due     time.Time
-	index   int // in the queue, -1 while its check runs
-	ran     bool
-	ok      bool // of the last result
-	doubted bool // the last result was ignored
-	hurry   *hurry
+	in        bool // the pool has it
+	due       time.Time
+	index     int // in the queue, -1 while its check runs
+	ran       bool
+	ok        bool  // of the last result
+	doubted   bool  // the last result was ignored
+	shortages uint8 // in a row that were followed by a shorter wait than the interval
+	hurry     *hurry
 }
 
 // hurry is what a task has while it is made more often than each interval.
@@ -390,8 +393,12 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 
 // next is when a task is due again after a check from start to now.
 func (p *Pool) next(t *Task, r Result, start, now time.Time) time.Time {
-	if r.Local {
-		return now.Add(min(shortageRetry, t.Every))
+	if wait := shortageRetry << min(t.shortages, maxDoublings); r.Local && wait < t.Every {
+		t.shortages++
+		return now.Add(wait)
+	}
+	if !r.Local {
+		t.shortages = 0
 	}
 	if !t.ran {
 		return p.phase(start, t.Every)

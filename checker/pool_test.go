@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -180,6 +181,25 @@ func TestOwnShortageIsRepeatedSoon(t *testing.T) {
 		u := p.Take()
 		if len(u) != 3 || !u[0].Result.Local || u[2].Result.Local {
 			t.Errorf("told %+v", u)
+		}
+	})
+}
+
+// Where pings are forbidden for good, each server is not tried again five times a second forever.
+func TestAShortageThatLastsIsRepeatedAtTheInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, begin := run(t), time.Now()
+		var at []time.Duration
+		p.Set([]*Task{task(3*time.Second, checkFunc(func(context.Context) Result {
+			at = append(at, time.Since(begin))
+			return Result{Local: len(at) != 9, OK: len(at) == 9}
+		}))})
+		time.Sleep(22 * time.Second)
+		synctest.Wait()
+		const ms = time.Millisecond
+		want := []time.Duration{0, 200 * ms, 600 * ms, 1400 * ms, 3000 * ms, 6000 * ms, 9000 * ms, 12000 * ms, 15000 * ms, 18000 * ms, 18200 * ms, 18600 * ms, 19400 * ms, 21000 * ms}
+		if !slices.EqualFunc(at, want, func(a, b time.Duration) bool { return (a - b).Abs() < 2*Tick }) {
+			t.Errorf("checked at\n%v\nwant\n%v", at, want)
 		}
 	})
 }
