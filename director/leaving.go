@@ -69,7 +69,7 @@ func (v *virtual) allLeavers() []*leaver {
 // resumeLeavers continues with those of the daemon before, where the table has them.
 func (d *Director) resumeLeavers(v *virtual, have dests) {
 	for _, l := range d.deps.Leavers {
-		if _, in := have[l.Addr]; in && l.Key == v.key {
+		if _, in := have[l.Addr]; in && l.Key == v.key && !l.Stays {
 			v.sendOff(leaver{Leaver: l})
 		}
 	}
@@ -92,12 +92,17 @@ func (v *virtual) dropLeavers() {
 	})
 }
 
-// recordLeavers passes on who leaves, and sees to it that they are looked at.
+// recordLeavers passes on who leaves, and who moved away and is in maintenance. It sees to it that they are looked at.
 func (d *Director) recordLeavers() {
 	var all []Leaver
 	for _, v := range d.served() {
 		for _, l := range v.allLeavers() {
 			all = append(all, l.Leaver)
+		}
+		for _, s := range v.servers {
+			if s.moved != nil && s.suspended() != "" {
+				all = append(all, Leaver{Key: v.key, Addr: s.dest.Addr, Name: s.name(), Stays: true})
+			}
 		}
 	}
 	if len(all) > 0 && d.leaving.look == nil {

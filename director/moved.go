@@ -54,10 +54,16 @@ func (v *virtual) servesFrom(s *server) bool {
 	return old != nil && old.works() && (in || old.verdict() == checker.Up)
 }
 
-// mayServeFrom reports whether a server that moved away was in service when the daemon before ended, as the table was found.
+// mayServeFrom reports whether a server that moved away was in service when the daemon before ended, as the table was found,
+// or in maintenance.
 func (d *Director) mayServeFrom(s *server, found ipvsctl.Service) bool {
-	_, in := found.Dests[s.dest.Addr]
-	return in && !slices.ContainsFunc(d.deps.Leavers, func(l Leaver) bool { return l.Key == found.Key && l.Addr == s.dest.Addr })
+	_, serves := found.Dests[s.dest.Addr]
+	for _, l := range d.deps.Leavers {
+		if l.Key == found.Key && l.Addr == s.dest.Addr {
+			serves = l.Stays
+		}
+	}
+	return serves
 }
 
 // works reports whether a server has not failed. One in maintenance has not: it serves on when that ends.
@@ -77,10 +83,13 @@ func (s *server) isDone() bool {
 
 // endMoved ends what moved away and is done. With a draintime it drains.
 func (d *Director) endMoved() {
-	ended := false
+	ended, moved := false, false
 	for _, v := range d.virtuals {
 		before := v.servers
-		if n := len(before); n == 0 || before[n-1].moved == nil || !slices.ContainsFunc(before, (*server).isDone) {
+		if n := len(before); n == 0 || before[n-1].moved == nil {
+			continue
+		}
+		if moved = true; !slices.ContainsFunc(before, (*server).isDone) {
 			continue
 		}
 		v.servers, v.byAddr = slices.DeleteFunc(slices.Clone(before), (*server).isDone), nil
@@ -89,13 +98,15 @@ func (d *Director) endMoved() {
 			v.sendOffAll(before)
 		}
 	}
+	if moved {
+		d.recordLeavers()
+	}
 	if !ended {
 		return
 	}
 	for _, c := range d.checks {
 		c.users = slices.DeleteFunc(c.users, func(x backendRef) bool { return x.s.isDone() })
 	}
-	d.recordLeavers()
 	d.runChecks(d.tasks)
 }
 

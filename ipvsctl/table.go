@@ -163,6 +163,7 @@ type Leaver struct {
 	Addr  netip.AddrPort
 	Name  string    // address:port as it was configured
 	Until time.Time // it goes then at the latest
+	Stays bool      `json:",omitzero"` // it is in maintenance, and serves again when that ends: Until does not count
 }
 
 // Service is a virtual service with its destinations by address.
