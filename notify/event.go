@@ -64,7 +64,6 @@ const (
 
 	PostFailed    Kind = "webhook-failed"    // a state can't be posted
 	PostRecovered Kind = "webhook-recovered" // … and can again
-	PostsLost     Kind = "webhook-lost"      // newer states took the place of some that waited
 )
 
 // Status is what the daemon did when something happened, by the names of emailalertstatus.

@@ -28,14 +28,11 @@ type outbox struct {
 	// or, when there are none, about all.
 	deliver func(context.Context, *letter) (again []string, err error)
 	report  func(notify.Event)
-	ctx     context.Context // of all deliveries
-	cancel  context.CancelFunc
+	tries   *notify.Tries
 	slots   chan struct{}
-	wait    sync.WaitGroup
 
 	mu     sync.Mutex // guards what follows
 	boxes  map[string]*box
-	ending chan struct{} // closed by close: nobody waits between tries any more
 	closed bool
 }
 
@@ -51,16 +48,7 @@ type box struct {
 }
 
 func newOutbox(report func(notify.Event)) *outbox {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &outbox{
-		deliver: deliver,
-		report:  report,
-		ctx:     ctx,
-		cancel:  cancel,
-		slots:   make(chan struct{}, maxSending),
-		boxes:   map[string]*box{},
-		ending:  make(chan struct{}),
-	}
+	return &outbox{deliver: deliver, report: report, tries: notify.NewTries(), slots: make(chan struct{}, maxSending), boxes: map[string]*box{}}
 }
 
 // deliver sends a letter by SMTP, or through the local sendmail.
@@ -97,7 +85,7 @@ func (o *outbox) queue(l *letter) bool {
 	}
 	if !b.busy && !o.closed {
 		b.busy = true
-		o.wait.Go(func() { o.work(b) })
+		o.tries.Go(func() { o.work(b) })
 	}
 	return true
 }
@@ -114,14 +102,9 @@ func (o *outbox) drop(s downServer) {
 // close gives every letter one more try, and cancels all of them when ctx is done.
 func (o *outbox) close(ctx context.Context) error {
 	o.mu.Lock()
-	if !o.closed {
-		o.closed = true
-		close(o.ending)
-	}
+	o.closed = true
 	o.mu.Unlock()
-	defer o.cancel()
-	defer context.AfterFunc(ctx, o.cancel)()
-	o.wait.Wait()
+	o.tries.End(ctx)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	unsent := 0
@@ -142,7 +125,7 @@ func (o *outbox) work(b *box) {
 	for l := o.next(b); l != nil; l = o.next(b) {
 		again, err := o.send(l)
 		if !o.settle(b, l, again, err) {
-			o.rest(l.tries)
+			o.tries.Pause(notify.Backoff(l.tries, firstMailRetry, lastMailRetry))
 		}
 	}
 }
@@ -156,7 +139,7 @@ func (o *outbox) next(b *box) *letter {
 		b.queue = append(b.queue, b.more.letter())
 		b.more = summary{}
 	}
-	if len(b.queue) > 0 && !b.stuck && o.ctx.Err() == nil {
+	if len(b.queue) > 0 && !b.stuck && o.tries.Context.Err() == nil {
 		return b.queue[0]
 	}
 	b.busy = false
@@ -170,9 +153,9 @@ func (o *outbox) send(l *letter) (again []string, err error) {
 	select {
 	case o.slots <- struct{}{}:
 		defer func() { <-o.slots }()
-		return o.deliver(o.ctx, l)
-	case <-o.ctx.Done():
-		return l.to, o.ctx.Err()
+		return o.deliver(o.tries.Context, l)
+	case <-o.tries.Context.Done():
+		return l.to, o.tries.Context.Err()
 	}
 }
 
@@ -181,7 +164,7 @@ func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	l.tries++
-	if o.ctx.Err() == nil {
+	if o.tries.Context.Err() == nil {
 		o.reportChange(b, l, err)
 	}
 	decided := len(again) < len(l.to) || len(again) == 0 // for some recipients, or there is none
@@ -228,28 +211,6 @@ func (o *outbox) reportChange(b *box, l *letter, err error) {
 	}
 	b.failing = err != nil
 	o.report(e)
-}
-
-// rest waits until the next try.
-func (o *outbox) rest(tries int) {
-	t := time.NewTimer(mailPause(tries))
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-o.ending:
-	case <-o.ctx.Done():
-	}
-}
-
-// mailPause is the time between a try and the next.
-func mailPause(tries int) time.Duration {
-	pause := firstMailRetry
-	for range tries - 1 {
-		if pause *= 2; pause >= lastMailRetry {
-			return lastMailRetry
-		}
-	}
-	return pause
 }
 
 func (l *letter) isReminder() bool { return l.reminds != downServer{} }

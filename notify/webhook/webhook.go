@@ -23,10 +23,7 @@ const (
 type Poster struct {
 	report func(notify.Event)
 	client *http.Client
-	ctx    context.Context // of all tries
-	cancel context.CancelFunc
-	ending chan struct{} // closed by Close: no pause any more
-	wait   sync.WaitGroup
+	tries  *notify.Tries
 
 	mu     sync.Mutex // guards what follows
 	url    string     // "": nobody is told
@@ -34,8 +31,8 @@ type Poster struct {
 	turns  []string // the virtual services of latest, in order
 	busy   bool     // a goroutine works on them
 	closed bool
-	failed int // tries since the last that did not fail
-	lost   int // states of which no other try is made, and that is not reported
+	stuck  bool // a try failed after Close
+	failed int  // tries since the last that did not fail
 }
 
 // state is what one virtual service has to say.
@@ -45,12 +42,10 @@ type state struct {
 	tried   func()
 }
 
-// New returns a poster without a URL. It calls report when the receiver fails (PostFailed), when it works again
-// (PostRecovered), and for states that it never got (PostsLost). Report must not block or call the Poster. Close
-// ends it.
+// New returns a poster without a URL. It calls report when the receiver fails (PostFailed), and when it works again
+// (PostRecovered). Report must not block or call the Poster. Close ends it.
 func New(report func(notify.Event)) *Poster {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &Poster{report: report, client: newClient(), ctx: ctx, cancel: cancel, ending: make(chan struct{}), latest: map[string]*state{}}
+	return &Poster{report: report, client: newClient(), tries: notify.NewTries(), latest: map[string]*state{}}
 }
 
 // Set makes url the receiver, of what waits as well. Without one nobody is told.
@@ -78,7 +73,6 @@ func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	if was := p.latest[virtual]; was != nil {
 		was.tried()
 		p.latest[virtual] = s
-		p.lost++
 		return
 	}
 	p.queue(s)
@@ -89,35 +83,31 @@ func (p *Poster) queue(s *state) {
 	p.turns = append(p.turns, s.virtual)
 	if !p.busy && !p.closed {
 		p.busy = true
-		p.wait.Go(p.work)
+		p.tries.Go(p.work)
 	}
 }
 
 // Close tries once more to post what waits, until a try fails or ctx is done. The error counts what was not posted.
 func (p *Poster) Close(ctx context.Context) error {
 	p.mu.Lock()
-	if !p.closed {
-		p.closed = true
-		close(p.ending)
-	}
+	p.closed = true
 	p.mu.Unlock()
-	defer p.cancel()
-	defer context.AfterFunc(ctx, p.cancel)()
-	p.wait.Wait()
+	p.tries.End(ctx)
 	p.client.CloseIdleConnections()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if left := p.lost + len(p.latest); left > 0 {
-		return fmt.Errorf("webhook %s: %d changes were not posted", name(p.url), left)
+	if left := len(p.latest); left > 0 {
+		return fmt.Errorf("webhook %s: %d states were not posted", name(p.url), left)
 	}
 	return nil
 }
 
-// work posts until nothing waits.
+// work posts until nothing waits, or a try fails after Close.
 func (p *Poster) work() {
 	for s, url := p.next(); s != nil; s, url = p.next() {
-		if err := post(p.ctx, p.client, url, s.text); !p.settle(s, err) {
-			return
+		if failed := p.settle(s, post(p.tries.Context, p.client, url, s.text)); failed > 0 {
+			pause := notify.Backoff(failed, firstPause, lastPause)
+			p.tries.Pause(pause/2 + rand.N(pause/2)) // directors that lost the same receiver don't come back at the same moment
 		}
 	}
 }
@@ -131,9 +121,9 @@ func (p *Poster) next() (s *state, url string) {
 			s.tried()
 		}
 		clear(p.latest)
-		p.turns, p.lost = nil, 0
+		p.turns = nil
 	}
-	if len(p.turns) == 0 {
+	if len(p.turns) == 0 || p.stuck {
 		p.busy = false
 		return nil, ""
 	}
@@ -143,41 +133,28 @@ func (p *Poster) next() (s *state, url string) {
 	return s, p.url
 }
 
-// settle records how a try ended, and pauses after one that failed. It returns whether to go on. A state that failed has
+// settle records how a try ended, and returns how many have failed since the last that did not. A state that failed has
 // its next turn after all others, unless there is a newer one: what the receiver can't take delays nothing else.
-func (p *Poster) settle(s *state, err error) bool {
+func (p *Poster) settle(s *state, err error) (failed int) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	s.tried()
 	switch {
 	case err != nil:
+		p.stuck = p.closed
 		if p.failed++; p.failed == 1 {
-			p.say(notify.PostFailed, err.Error(), "fails, and is tried again: %v", err)
+			p.say(notify.PostFailed, err.Error(), "fails, and is tried again: "+err.Error())
 		}
 		if p.latest[s.virtual] == nil {
 			p.queue(s)
-		} else {
-			p.lost++
 		}
 	case p.failed > 0:
 		p.failed = 0
 		p.say(notify.PostRecovered, "", "answers again")
 	}
-	if err == nil && len(p.turns) == 0 && p.lost > 0 {
-		p.say(notify.PostsLost, "", "did not get %d changes: others of the same virtual services came after them", p.lost)
-		p.lost = 0
-	}
-	goOn, failed := err == nil || !p.closed, p.failed
-	p.mu.Unlock()
-	if err != nil {
-		pause := min(firstPause<<min(failed-1, 6), lastPause)
-		select {
-		case <-time.After(pause/2 + rand.N(pause/2)): // directors that lost the same receiver don't come back at the same moment
-		case <-p.ending:
-		}
-	}
-	return goOn
+	return p.failed
 }
 
-func (p *Poster) say(kind notify.Kind, reason, format string, args ...any) {
-	p.report(notify.Event{Kind: kind, Reason: reason, Text: "webhook " + name(p.url) + " " + fmt.Sprintf(format, args...)})
+func (p *Poster) say(kind notify.Kind, reason, what string) {
+	p.report(notify.Event{Kind: kind, Reason: reason, Text: "webhook " + name(p.url) + " " + what})
 }

@@ -1,0 +1,43 @@
+package notify
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Tries are those of goroutines that send, and try again after a pause what has failed. End ends them.
+type Tries struct {
+	Context        context.Context // of each try
+	sync.WaitGroup                 // of the goroutines
+	cancel         context.CancelFunc
+	ending         chan struct{}
+	once           sync.Once
+}
+
+// NewTries returns tries of which none is made yet.
+func NewTries() *Tries {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Tries{Context: ctx, cancel: cancel, ending: make(chan struct{})}
+}
+
+// Pause waits, but not after End.
+func (t *Tries) Pause(pause time.Duration) {
+	select {
+	case <-time.After(pause):
+	case <-t.ending:
+	}
+}
+
+// Backoff is the pause after a number of tries that failed: first after one, doubled with each other, up to last.
+func Backoff(failed int, first, last time.Duration) time.Duration {
+	return min(first<<min(failed-1, 16), last)
+}
+
+// End waits for the goroutines, and cancels their tries when ctx is done.
+func (t *Tries) End(ctx context.Context) {
+	t.once.Do(func() { close(t.ending) })
+	defer t.cancel()
+	defer context.AfterFunc(ctx, t.cancel)()
+	t.Wait()
+}
