@@ -68,7 +68,8 @@ func (t *Task) moved(index int) { t.index = index }
 type Update struct {
 	Task    *Task
 	Result  Result
-	Stalled bool // a failure from a time when the process or the machine did not run: it says nothing, and the check is made again
+	Began   time.Time // the check
+	Stalled bool      // a failure from a time when the process or the machine did not run: it says nothing, and the check is made again
 }
 
 // Pool makes checks on time: each task at its own interval, and never twice at the same time. A task has a goroutine only
@@ -372,7 +373,7 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 	now := time.Now()
 	if !r.OK && !r.Local && !t.doubted && p.overslept(start, now) {
 		t.ran, t.doubted, t.due = true, true, now
-		p.pending = append(p.pending, Update{Task: t, Result: r, Stalled: true})
+		p.pending = append(p.pending, Update{Task: t, Result: r, Began: start, Stalled: true})
 		heap.Push(&p.queue, t)
 		p.changed()
 		return
@@ -382,7 +383,7 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 	t.hasten(now)
 	t.ran, t.ok, t.doubted = true, r.OK, false
 	heap.Push(&p.queue, t)
-	p.pending = append(p.pending, Update{Task: t, Result: r})
+	p.pending = append(p.pending, Update{Task: t, Result: r, Began: start})
 	if told {
 		p.tell(now)
 	}

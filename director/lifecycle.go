@@ -151,7 +151,7 @@ func checked(virtuals []*virtual) iter.Seq2[backendRef, *judgement] {
 func (v *virtual) inherit(was *virtual) {
 	v.fallbackIn, v.fallbackWanted, v.hook, v.lastOnChange = was.fallbackIn, was.fallbackWanted, was.hook, was.lastOnChange
 	v.announced = was.announced
-	v.obeys, v.holds, v.guardTold, v.tellAt = was.obeys, was.holds, was.guardTold, was.tellAt
+	v.obeys, v.holds, v.guardTold, v.tellAt, v.braking = was.obeys, was.holds, was.guardTold, was.tellAt, was.braking
 	v.backoff = was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
 	v.keepHistory(was)
@@ -159,7 +159,7 @@ func (v *virtual) inherit(was *virtual) {
 	for _, s := range v.servers {
 		for j := &s.first; j != nil; j = j.next {
 			if o := was.judged(v, s, j); o != nil {
-				j.health, j.reason, j.shortages, j.unjudged, j.holdout = o.health, o.reason, o.shortages, o.unjudged, o.holdout
+				j.health, j.reason, j.shortages, j.unjudged, j.holdout, j.braked = o.health, o.reason, o.shortages, o.unjudged, o.holdout, o.braked
 			} else {
 				s.past.Retire()
 			}
@@ -199,7 +199,7 @@ func (d *Director) install(p *Plan, f folder) {
 	for i, t := range p.tasks {
 		checks[t] = &all[i]
 		if was := d.checks[t]; was != nil {
-			*checks[t] = check{last: was.last, at: was.at, known: was.known, reported: was.reported, hurried: was.hurried}
+			*checks[t] = check{last: was.last, at: was.at, began: was.began, known: was.known, reported: was.reported, hurried: was.hurried}
 		}
 		if !checks[t].reported {
 			d.waiting++

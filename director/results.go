@@ -43,22 +43,28 @@ func (d *Director) results(updates []checker.Update) {
 			continue
 		}
 		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check has seen none
-		c.last, c.at, c.known = u.Result, now, true
+		c.last, c.at, c.began, c.known = u.Result, now, u.Began, true
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
 			j := x.s.of(c)
 			d.monitor(x.v, x.s, j, u.Result)
-			d.judge(x.v, x.s, j, u.Result)
+			if !d.brake(x.v, x.s, j) {
+				d.judge(x.v, x.s, j, u.Result)
+			}
 		}
 		d.hurry(u.Task, c)
 	}
 }
 
 // hurry asks for further checks while the last result speaks against the state of a server: by the shortest fastinterval
-// of those that use the check.
+// of those that use the check. Where the brake asks, at once.
 func (d *Director) hurry(t *checker.Task, c *check) {
 	var every time.Duration
 	for _, x := range c.users {
+		if x.s.of(c).asked {
+			every = askEvery
+			break
+		}
 		if x.v.cfg.FastInterval == 0 || !x.s.of(c).health.Doubted(c.last.OK) {
 			continue
 		}

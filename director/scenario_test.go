@@ -41,6 +41,8 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	lost HOST           the name server does not know it any more
 //	stop, handover   end it
 //	up, down ADDR:PORT…   what the checks of these servers say from now on
+//	through ADDR:PORT…  they fail only through the virtual address, with checkvip
+//	void ADDR:PORT…  the way through it can't be judged, their own addresses answer
 //	wrong ADDR:PORT…  they can be connected, and answer wrongly
 //	short ADDR:PORT  the checks fail by our own shortage
 //	no-pings         this machine lets the daemon send none
@@ -196,7 +198,7 @@ func (s *scenario) step(words []string, body string) {
 		s.dead = true
 		s.mu.Unlock()
 		s.stop(ErrHandover)
-	case "up", "down", "wrong", "short", "unjudged":
+	case "up", "down", "wrong", "short", "unjudged", "through", "void":
 		for _, a := range words[1:] {
 			s.set(netip.MustParseAddrPort(a), words[0])
 		}
@@ -454,10 +456,17 @@ func (s *scenario) check(spec checker.Spec) checker.Result {
 	case spec.Type == "ping" && s.noPings.Load():
 		return noPings(spec)
 	}
-	if r, ok := s.health[spec.Target]; ok {
-		return r
+	r, ok := s.health[spec.Target]
+	switch {
+	case !ok:
+		r = checker.Result{OK: true}
+	case !spec.Through.Virtual.IsValid() && (r.OwnAnswers || r.Way == checker.WayVoid):
+		return checker.Result{OK: true}
 	}
-	return checker.Result{OK: true}
+	if spec.Through.Virtual.IsValid() && r.Way != checker.WayVoid {
+		r.Way = checker.WayThrough
+	}
+	return r
 }
 
 // noPings is what the check answers where no socket for pings may be opened.
@@ -481,6 +490,8 @@ func (s *scenario) set(a netip.AddrPort, how string) {
 	s.health[a] = map[string]checker.Result{
 		"up":       {OK: true},
 		"down":     {Detail: "connect: refused", Cause: checker.Refused, Stage: checker.AtConnect},
+		"through":  {Detail: "no answer in 5s; at its own address it answers", Cause: checker.Timeout, Stage: checker.AtConnect, OwnAnswers: true},
+		"void":     {OK: true, Way: checker.WayVoid, Warning: "its private service was gone"},
 		"wrong":    {Detail: "status 500", Cause: checker.Answer, Stage: checker.AtMatch},
 		"short":    {Local: true, Detail: "too many open files"},
 		"unjudged": {Unjudged: true, Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /a/"},

@@ -48,6 +48,7 @@ type virtual struct {
 	stages     StageTimes
 	unjudgedAt time.Time // when it was last reported that an answer of one can't be judged
 
+	braking   bool      // a server is braked
 	obeys     bool      // by the operator's order checks may take out every server
 	holds     int       // how many servers are held
 	guardTold bool      // that was reported …

@@ -36,13 +36,14 @@ func (m Moment) Time() time.Time { return time.Unix(0, int64(m)).UTC() }
 // Kind is what happened: what a check found, or what was done about a server or to it.
 type Kind uint8
 
-// What can happen. Only the first two say something about the server, and the next three are results that were not believed.
+// What can happen. Only the first two say something about the server, and the next four are results that were not believed.
 const (
 	Passed   Kind = iota
 	Failed        // it counts
 	Shortage      // this machine lacked something
 	Unjudged      // the answer could not be compared with receive
 	Stalled       // this machine or the daemon did not run for a while: the check was made again
+	Braked        // every server that was up failed only through the virtual address
 
 	Up      // it is up now, by the rule in Text
 	Down    // it is down now
@@ -64,7 +65,7 @@ func Believed(ok bool) Kind {
 }
 
 func (k Kind) String() string {
-	return [...]string{"passed", "failed", "shortage", "unjudged", "stalled",
+	return [...]string{"passed", "failed", "shortage", "unjudged", "stalled", "braked",
 		"up", "down", "add", "edit", "remove", "held", "let-go", "order", "changed"}[k]
 }
 

@@ -51,7 +51,7 @@ const (
 	MaintenanceOff Kind = "maintenance-off"
 	Ordered        Kind = "ordered"         // an order with more to it than drain was given or undone
 	OrderEnded     Kind = "order-ended"     // the time of an order is over
-	GuardHolds     Kind = "guard-holds"     // keepserving keeps servers in service whose checks fail
+	GuardHolds     Kind = "guard-holds"     // keepserving, or the brake of checkvip, keeps servers in service whose checks fail
 	GuardChanged   Kind = "guard-changed"   // … and now other ones
 	GuardOver      Kind = "guard-over"      // … and now none
 	GuardObeys     Kind = "guard-obeys"     // by order checks may take out every server, or not any more

@@ -38,7 +38,7 @@ type Entry struct {
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
 	Times uint32    `json:"times"`
-	// What it is. Results of checks: passed, failed, and those that were not believed: shortage, unjudged, stalled. What
+	// What it is. Results of checks: passed, failed, and those that were not believed: shortage, unjudged, stalled, braked. What
 	// came of them: up, down, held, let-go. What the table was told: add, edit, remove. What somebody did: order, changed.
 	What    string   `json:"what"`
 	Text    string   `json:"text"`                // a sentence without its time, with words of others: escape them
@@ -125,6 +125,7 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 			history.Failed:   fmt.Sprintf("failed after %s, %s: %s", took, e.Cause, e.Detail),
 			history.Shortage: "not believed, this machine lacks something: " + e.Detail,
 			history.Unjudged: "not judged: " + e.Detail,
+			history.Braked:   "not believed, every server that was up failed only through the virtual address: " + e.Detail,
 			history.Stalled:  "not believed, this machine stood still: " + cmp.Or(e.Detail, e.Cause) + "; checked again at once",
 		}[r.Kind]
 	}
