@@ -43,12 +43,6 @@ const (
 	Shadow Side = "shadow"
 )
 
-// difference is a place where the tables differ.
-type difference struct {
-	Difference
-	served bool // who did not change yet had it in service when it began
-}
-
 // changes are the places in which one table differs from another. A service that only one of them has is left out.
 func changes(from, to ipvsctl.Table) map[place]bool {
 	places := map[place]bool{}
@@ -65,89 +59,67 @@ func changes(from, to ipvsctl.Table) map[place]bool {
 // compare notes where the tables differ now, and tells of what has lasted too long.
 func (s *shadow) compare(ctx context.Context, now pair) {
 	differ, live, ours := changes(now.live, now.ours), changes(s.was.live, now.live), changes(s.was.ours, now.ours)
-	changed := time.Since(s.updated) >= time.Minute
 	for p := range live {
-		if serves := p.serves(now.live); ours[p] && !differ[p] && serves != p.serves(s.was.live) && s.open[p] == nil && !s.fallback[p] {
-			changed = true
-			s.report.count(!serves).Together++
+		if was := p.serves(s.was.live); ours[p] && !differ[p] && s.open[p] == nil && !s.fallback[p] && was != p.serves(now.live) {
+			s.report.count(was).Together++
 		}
 	}
 	for p, d := range s.open {
 		if !differ[p] {
-			changed = true
-			s.close(p, d, live, ours, now)
+			s.close(p, d, live[p], ours[p], now)
 			delete(s.open, p)
 		}
 	}
 	for p := range differ {
-		changed = s.note(p, live[p], ours[p], now) || changed
+		s.note(p, live[p], ours[p], now)
 	}
 	s.was = now
-	changed = s.tellLasting(ctx) || changed
-	if changed {
-		_ = s.publish() // the last one is written too
+	if len(s.open) > 0 {
+		s.tellLasting(ctx)
 	}
 }
 
-// note notes that the tables differ in a place. It reports whether that is new. Where one of them has changed once more,
-// the time begins anew.
-func (s *shadow) note(p place, live, ours bool, now pair) bool {
-	d := s.open[p]
-	l, o := p.value(now.live), p.value(now.ours)
-	if d != nil && d.Live == l && d.Shadow == o {
-		return false
+// note notes that the tables differ in a place. Where one of them has changed once more, the time begins anew.
+func (s *shadow) note(p place, live, ours bool, now pair) {
+	d := &Difference{Since: time.Now(), Virtual: s.ids[p.key], Live: p.value(now.live), Shadow: p.value(now.ours)}
+	if was := s.open[p]; was != nil && was.Live == d.Live && was.Shadow == d.Shadow {
+		return
 	}
-	d = &difference{Difference: Difference{Since: time.Now(), Virtual: s.ids[p.key], Live: l, Shadow: o}}
 	if p.addr.IsValid() {
 		d.Real = p.addr.String()
 	}
 	switch {
 	case live && !ours:
-		d.First, d.served = Live, p.serves(now.ours)
+		d.First = Live
 	case ours && !live:
-		d.First, d.served = Shadow, p.serves(now.live)
+		d.First = Shadow
 	}
 	s.open[p] = d
-	return true
 }
 
 // close ends a difference: either who was second followed, or who was first went back.
-func (s *shadow) close(p place, d *difference, live, ours map[place]bool, now pair) {
+func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
 	if now.live[p.key].Key != now.ours[p.key].Key {
 		return // it is not compared any more
 	}
 	lasted := time.Since(d.Since).Round(readInterval)
-	followed := d.First == Live && ours[p] || d.First == Shadow && live[p]
 	if d.Lasting {
 		s.Say(fmt.Sprintf("The same again: %s, after %v", d.name(), lasted))
 	}
-	if d.First == "" || s.fallback[p] {
-		return
+	second, followed := s.was.live, live
+	if d.First == Live {
+		second, followed = s.was.ours, ours
 	}
-	seen := s.report.count(d.served)
-	lead := &seen.Live
-	if d.First == Shadow {
-		lead = &seen.Shadow
-	}
-	switch serves := p.serves(now.live); {
-	case followed && serves != d.served:
-		lead.First++
-		lead.Sum += lasted.Seconds()
-		lead.Most = max(lead.Most, lasted.Seconds())
-	case !followed && serves == d.served:
-		lead.Alone++
+	if served := p.serves(second); d.First != "" && followed && !s.fallback[p] && served != p.serves(now.live) {
+		s.report.count(served).lead(d.First, lasted)
 	}
 }
 
-// tellLasting tells of differences that have lasted longer than the times of both sides explain. It reports whether there
-// are new ones.
-func (s *shadow) tellLasting(ctx context.Context) (any bool) {
-	if len(s.open) == 0 {
-		return false
-	}
+// tellLasting tells of differences that have lasted longer than the times of both sides explain.
+func (s *shadow) tellLasting(ctx context.Context) {
 	known, err := s.director.Snapshot(ctx)
 	if err != nil {
-		return false
+		return // it ends
 	}
 	explained := explain(s.Plan, known)
 	for p, d := range s.open {
@@ -155,14 +127,13 @@ func (s *shadow) tellLasting(ctx context.Context) (any bool) {
 		if d.Lasting || d.Lasted <= explained[p.key].Seconds() {
 			continue
 		}
-		any, d.Lasting, d.Reason = true, true, reason(p, known)
+		d.Lasting, d.Reason = true, reason(p, known)
 		s.report.Lasting++
 		if len(s.report.Differences) < maxDifferences {
-			s.report.Differences = append(s.report.Differences, &d.Difference)
+			s.report.Differences = append(s.report.Differences, d)
 		}
 		s.Say("Different " + d.String())
 	}
-	return any
 }
 
 // slack is for the readings, once a second, and for changes under way.

@@ -54,7 +54,16 @@ type Lead struct {
 	First int     `json:"first"`       // the other one followed
 	Sum   float64 `json:"sum_seconds"` // until then; to the second, like Most
 	Most  float64 `json:"most_seconds"`
-	Alone int     `json:"alone"` // taken back before the other one did anything
+}
+
+func (s *Sightings) lead(first Side, by time.Duration) {
+	l := &s.Shadow
+	if first == Live {
+		l = &s.Live
+	}
+	l.First++
+	l.Sum += by.Seconds()
+	l.Most = max(l.Most, by.Seconds())
 }
 
 // count is where changes of those are counted that were in service, or were not.
@@ -67,12 +76,11 @@ func (r *Report) count(served bool) *Sightings {
 
 // publish passes the report on.
 func (s *shadow) publish() error {
-	now := time.Now()
 	r := &s.report
-	s.updated, r.Until, r.Writes = now, now, s.live.refused
+	r.Until, r.Writes = time.Now(), s.live.refused
 	r.Now, r.Absent, r.Virtuals, r.Servers = nil, nil, 0, 0
 	for _, v := range s.Plan.Services("") {
-		if _, there := s.table[v.Key]; !there {
+		if _, there := s.was.live[v.Key]; !there {
 			r.Absent = append(r.Absent, v.Config.ID)
 			continue
 		}
@@ -80,7 +88,7 @@ func (s *shadow) publish() error {
 		r.Servers += len(v.Config.Reals)
 	}
 	for _, d := range s.open {
-		r.Now = append(r.Now, d.Difference)
+		r.Now = append(r.Now, *d)
 	}
 	r.Now = r.Now[:min(len(r.Now), maxDifferences)]
 	return s.Update(*r)
@@ -117,12 +125,12 @@ func (s Sightings) print(w io.Writer, what string) {
 	fmt.Fprintf(w, "%s: together: %d; shadow first: %s; live first: %s\n", what, s.Together, s.Shadow, s.Live)
 }
 
-// String is how often, by how much on average and at most, and how often alone.
+// String is how often, and by how much on average and at most.
 func (l Lead) String() string {
 	if l.First == 0 {
-		return fmt.Sprintf("0, alone: %d", l.Alone)
+		return "0"
 	}
-	return fmt.Sprintf("%d, by %v, at most %v, alone: %d", l.First, seconds(l.Sum/float64(l.First)), seconds(l.Most), l.Alone)
+	return fmt.Sprintf("%d, by %v, at most %v", l.First, seconds(l.Sum/float64(l.First)), seconds(l.Most))
 }
 
 // seconds is a number of seconds, to a tenth.

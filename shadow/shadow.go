@@ -10,9 +10,9 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/maintenance"
@@ -32,26 +32,22 @@ type Options struct {
 	// Changed returns another plan when the file has changed, else nil. It is asked after each reading.
 	Changed func(ctx context.Context) *director.Plan
 	Say     func(line string)  // gets what happens, a line each
-	Update  func(Report) error // gets the report when it has changed, and each minute
+	Update  func(Report) error // gets the report after each reading
 }
 
-// shadow is one run. Its fields belong to the goroutine of Run but for those that mu guards.
+// shadow is one run. Its fields belong to the goroutine of Run but for table, which followers ask.
 type shadow struct {
 	Options
 	live     readOnly
 	memory   *ipvsctl.Memory
 	director *director.Director
 	report   Report
-	open     map[place]*difference
+	open     map[place]*Difference
 	ids      map[ipvsctl.Key]string
 	fallback map[place]bool
 	was      pair
 	unread   string // why the live table can't be read; "" while it can
-	updated  time.Time
-
-	mu      sync.Mutex // guards what followers ask for
-	table   ipvsctl.Table
-	follows map[checker.Spec][]place
+	table    atomic.Pointer[ipvsctl.Table]
 }
 
 // pair are both tables as they were read last; nil before.
@@ -115,12 +111,13 @@ func (nobody) Record(string, string, bool, string) {}
 // Run compares until ctx is done, and returns what it saw. It begins as a daemon does that starts over the live table.
 // An error means that it could not begin.
 func Run(ctx context.Context, o Options) (Report, error) {
-	s := &shadow{Options: o, live: readOnly{Client: o.Live}, open: map[place]*difference{}, report: Report{Begun: time.Now()}}
+	s := &shadow{Options: o, live: readOnly{Client: o.Live}, open: map[place]*Difference{}, report: Report{Begun: time.Now()}}
 	table, err := s.live.Read(ctx)
 	if err != nil {
 		return s.report, fmt.Errorf("reading the live table: %w", err)
 	}
-	s.table = table
+	s.table.Store(&table)
+	s.was.live = table
 	s.adopt(o.Plan)
 	if err := s.publish(); err != nil {
 		return s.report, err
@@ -179,11 +176,10 @@ func (s *shadow) look(ctx context.Context) {
 		return
 	}
 	s.report.Readings++
-	s.mu.Lock()
-	s.table = live
-	s.mu.Unlock()
+	s.table.Store(&live)
 	if ours, err := s.memory.Read(ctx); err == nil {
 		s.compare(ctx, pair{live, ours})
+		_ = s.publish() // the last one is written too
 	}
 }
 
