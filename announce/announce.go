@@ -10,9 +10,9 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"ldirectord/instance"
 )
@@ -30,122 +30,100 @@ type Want struct {
 type Place struct {
 	Addr    netip.Addr
 	Device  string // on which we announce it; "": on none, or on one that is down
-	Trouble string // why it is not where it should be: "device lvs0 is down"; "belongs to /etc/ha.d/www.cf (pid 4711)"
+	Trouble string // why it is not where it should be: "device lvs0 is down"; "belongs to another daemon: /etc/ha.d/www.cf (pid 4711)"
 }
 
-// Announcer keeps the addresses of one daemon on devices. What it did is known by a mark on the address (the label
-// DEVICE:ldir for IPv4, the protocol 77 for both families), so that an address of somebody else is left alone, and by a
-// record in the run folder, so that the next daemon withdraws what left the file.
+// Announcer keeps the addresses of one daemon on devices. Its own are known by the label DEVICE:ldir (IPv4), or by the
+// record and because they are never a source (IPv6): an address of somebody else is left alone.
 type Announcer struct {
-	files instance.Files
-	by    instance.Daemon
-	open  func() (kernel, error)
+	folder string // of the claims
+	by     instance.Daemon
+	save   func(Record) error
+	open   func() (kernel, error)
 
-	mu       sync.Mutex
-	recorded map[netip.Addr][]string // what may be in the kernel by us, and on which devices; nil before the record was read
-	written  string                  // the record, as it is in the file
+	mu       sync.Mutex // guards what follows
+	recorded Record
 	claims   map[netip.Addr]*os.File // the addresses that are ours, among the daemons of this machine
-	placed   map[netip.Addr]int      // the device (index) on which Sync put or found it: if it is gone from there, it was removed by hand
-
-	fellMu sync.Mutex
-	fell   map[int]bool // devices that were down since the last Sync, which removes addresses of IPv6; 0: any may have been
+	placed   map[netip.Addr]int      // the device (index) where Sync put or found it: if it is gone from there, it was removed by hand
 }
 
-// New is the announcer of a daemon. It is needed where the configuration announces, or where the record (Files.Announced)
-// of a daemon before is there. Its claims end with the process, or with Close.
-func New(files instance.Files, by instance.Daemon) *Announcer {
-	return &Announcer{
-		files: files, by: by, open: func() (kernel, error) { return openKernel(answerTime) },
-		claims: map[netip.Addr]*os.File{}, placed: map[netip.Addr]int{}, fell: map[int]bool{},
-	}
-}
+// Record has the devices on which an address may be by a daemon and those before it, for the next one.
+type Record = map[netip.Addr][]string
 
-// answerTime is how long the kernel may take for one answer.
-const answerTime = 5 * time.Second
+// New is the announcer of a daemon. The claims are files in a folder (instance.Files.Claims), before is the record that the
+// daemon before saved, and save replaces it.
+func New(folder string, by instance.Daemon, before Record, save func(Record) error) *Announcer {
+	return &Announcer{folder: folder, by: by, save: save, open: openKernel, recorded: before, claims: map[netip.Addr]*os.File{}, placed: map[netip.Addr]int{}}
+}
 
 // Sync compares what is wanted with what the kernel says, and changes what differs: routes before addresses that come,
 // addresses before routes that go, removal from one device before the other gets it. It returns a place for each address
-// that is wanted, in this order. An address that was removed by hand comes back only with repair, or after it was
-// wanted elsewhere. What of us is not wanted any more is withdrawn. The error says what could not be read, written or withdrawn; the rest
-// is done. A Sync without a difference changes nothing. ctx ends it between two changes.
-func (a *Announcer) Sync(ctx context.Context, want []Want, repair bool) ([]Place, error) {
+// that is wanted, in this order. An address that was removed by hand comes back only with repair, or after it was wanted
+// elsewhere; one whose new device is missing or down stays where it is. What the record has and nobody wants is withdrawn; if
+// that fails, its place follows the others. ctx ends Sync between two addresses.
+func (a *Announcer) Sync(ctx context.Context, want []Want, repair bool) (places []Place, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.readRecord(); err != nil {
-		return nil, err
-	}
 	k, err := a.open()
 	if err != nil {
 		return nil, err
 	}
-	defer k.close()
-	now, err := k.read()
-	if err != nil {
-		return nil, err
-	}
-	a.forgetFallen()
-	all := append(slices.Clone(want), a.leftovers(want)...)
-	known := maps.Clone(a.recorded)
-	claims := a.claimAll(all)
-	unsafe := a.writeRecord() // before the changes
-	places := make([]Place, 0, len(want))
-	var failed []error
-	for i, w := range all {
-		if ctx.Err() != nil {
-			return places, fmt.Errorf("announcing addresses: %w", context.Cause(ctx))
-		}
-		s := settling{Announcer: a, kernel: k, now: now, Want: w, repair: repair, known: known[w.Addr], unsafe: cmp.Or(claims[i], unsafe)}
-		s.settle()
-		switch {
-		case i < len(want):
-			places = append(places, Place{w.Addr, s.at, s.trouble})
-		case s.trouble == "" || errors.Is(s.unsafe, instance.ErrClaimed):
-			a.release(w.Addr)
-		default:
-			failed = append(failed, fmt.Errorf("withdrawing %s, which left the file: %s", w.Addr, s.trouble))
-		}
-	}
-	return places, errors.Join(append(failed, unsafe, a.writeRecord())...)
-}
-
-// claimAll returns why an address could not be claimed, for each, and records those that may come.
-func (a *Announcer) claimAll(all []Want) (failed []error) {
-	for _, w := range all {
-		err := a.claim(w.Addr)
-		if failed = append(failed, err); errors.Is(err, instance.ErrClaimed) {
-			delete(a.recorded, w.Addr)
-			delete(a.placed, w.Addr)
-		} else if w.Undecided || w.Local || w.Device != "" {
-			a.recorded[w.Addr] = union(a.recorded[w.Addr], w.Devices)
-		}
-	}
-	return failed
-}
-
-// leftovers are the addresses of the record that nobody wants: the file lost them.
-func (a *Announcer) leftovers(want []Want) (list []Want) {
-	for addr, devices := range a.recorded {
+	defer k.Close()
+	now, err := readState(k)
+	all := slices.Clone(want)
+	for _, addr := range slices.SortedFunc(maps.Keys(a.recorded), netip.Addr.Compare) {
 		if !slices.ContainsFunc(want, func(w Want) bool { return w.Addr == addr }) {
-			list = append(list, Want{Addr: addr, Devices: devices})
+			all = append(all, Want{Addr: addr, Devices: a.recorded[addr]})
 		}
 	}
-	slices.SortFunc(list, func(x, y Want) int { return x.Addr.Compare(y.Addr) })
-	return list
+	for i, w := range all {
+		if err = cmp.Or(err, ctx.Err()); err != nil {
+			return places, fmt.Errorf("announcing addresses: %w", err)
+		}
+		switch at, trouble := a.settle(k, now, w, repair); {
+		case trouble != nil && (i < len(want) || !errors.Is(trouble, instance.ErrClaimed)):
+			places = append(places, Place{w.Addr, at, trouble.Error()})
+		case i < len(want):
+			places = append(places, Place{w.Addr, at, ""})
+		default:
+			a.release(w.Addr)
+		}
+	}
+	return places, err
 }
 
-// release gives up the claim on an address.
+// record has written down on which devices an address may be by us, before it is; none: it is nowhere.
+func (a *Announcer) record(addr netip.Addr, devices []string) error {
+	if slices.Equal(a.recorded[addr], devices) {
+		return nil
+	}
+	next := Record{}
+	maps.Copy(next, a.recorded)
+	if next[addr] = devices; devices == nil {
+		delete(next, addr)
+	}
+	err := a.save(next)
+	if err == nil {
+		a.recorded = next
+	}
+	return err
+}
+
+// claim makes an address this daemon's: instance.ErrClaimed where another one of this machine has it.
+func (a *Announcer) claim(addr netip.Addr) (err error) {
+	if a.claims[addr] == nil {
+		a.claims[addr], err = instance.Claim(claimFile(a.folder, a.by, addr), fmt.Sprintf("%s (pid %d)", a.by.Path, os.Getpid()))
+	}
+	return err
+}
+
+// release gives up the claim on an address, as the end of the process does.
 func (a *Announcer) release(addr netip.Addr) {
-	if f := a.claims[addr]; f != nil {
-		f.Close()
-		delete(a.claims, addr)
-	}
+	a.claims[addr].Close() // which a nil file refuses
+	delete(a.claims, addr)
 }
 
-// Close gives up the claims. What is in the kernel stays.
-func (a *Announcer) Close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for addr := range a.claims {
-		a.release(addr)
-	}
+// claimFile is the one of an address in a network namespace.
+func claimFile(folder string, by instance.Daemon, addr netip.Addr) string {
+	return filepath.Join(folder, fmt.Sprintf("%s@%d", addr, by.NetNS))
 }

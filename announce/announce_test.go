@@ -1,12 +1,15 @@
 package announce
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vishvananda/netlink"
 )
 
 // Each line that does not begin with ">" happens; those that do say what Sync did and returned.
@@ -122,34 +125,31 @@ var stories = map[string]string{
 		sync 192.0.2.10=- 192.0.2.11=-
 		> -route 192.0.2.10, -addr 192.0.2.11 lvs0, -route 192.0.2.11, -addr 192.0.2.12 lvs0, -route 192.0.2.12: 192.0.2.10 - (is on lvs0, but not by ldirectord: it is left alone there), 192.0.2.11 - (is on lvs1, but not by ldirectord: it is left alone there)`,
 	"a kernel that refuses": `
-		refuse announcing
+		refuse +addr
 		sync 192.0.2.10=lvs0
-		> +route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 - (killed)
-		refuse
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 - (announcing it: killed)
+		refuse nothing
 		sync 192.0.2.10=lvs0
 		> +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0
-		refuse withdrawing
+		refuse -addr
 		sync 192.0.2.10=-
-		> -addr 192.0.2.10 lvs0: 192.0.2.10 lvs0 (killed)
+		> -addr 192.0.2.10 lvs0: 192.0.2.10 lvs0 (removing it from lvs0: killed)
 		sync
-		> -addr 192.0.2.10 lvs0: error: withdrawing 192.0.2.10, which left the file: killed
-		refuse
+		> -addr 192.0.2.10 lvs0: 192.0.2.10 lvs0 (removing it from lvs0: killed)
+		refuse nothing
 		sync
 		> -addr 192.0.2.10 lvs0, -route 192.0.2.10:`,
 }
 
 func TestSync(t *testing.T) {
 	for name, story := range stories {
-		for _, old := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/old=%t", name, old), func(t *testing.T) { tell(t, story, old) })
-		}
+		t.Run(name, func(t *testing.T) { tell(t, story) })
 	}
 }
 
-func tell(t *testing.T, story string, old bool) {
+func tell(t *testing.T, story string) {
 	f, dir := newFake(), t.TempDir()
-	f.old = old
-	a := announcer(t, dir, "ldirectord.cf", f)
+	a := f.announcer(t, dir, "ldirectord.cf")
 	var got []string
 	for line := range strings.Lines(strings.TrimSpace(story)) {
 		line = strings.TrimSpace(line)
@@ -163,24 +163,24 @@ func tell(t *testing.T, story string, old bool) {
 		case "sync":
 			got = append(got, "> "+syncLine(t, a, f, words[1:len(words)-1]))
 		case "down":
-			f.set(words[1], func(d *device) { d.up = false })
-			f.drop(words[1], func(h holding) bool { return h.addr.Is6() })
+			f.set(words[1], false)
+			f.drop(words[1], netip.Addr.Is6)
 		case "up", "make":
-			f.set(words[1], func(d *device) { d.up = words[0] == "up" })
+			f.set(words[1], words[0] == "up")
 		case "lose":
-			f.drop(words[1], func(holding) bool { return true })
-			f.devices = slices.DeleteFunc(f.devices, func(d device) bool { return d.name == words[1] })
+			f.drop(words[1], netip.Addr.IsValid)
+			f.links = slices.DeleteFunc(f.links, func(l *netlink.Dummy) bool { return l.Name == words[1] })
 		case "del":
-			f.drop(words[2], func(h holding) bool { return h.addr == addr })
+			f.drop(words[2], func(a netip.Addr) bool { return a == addr })
 		case "add":
-			f.held = append(f.held, holding{addr, 32, f.device(words[2]).index, false, false})
+			f.byHand(addr, words[2])
 		case "seen":
-			a.fall(f.device(words[1]).index)
+			a.forget(f.link(words[1]).Index)
 		case "refuse":
-			f.refuse = what(strings.Trim(words[1], "-"))
+			f.refuse = words[1]
 		case "restart":
-			a.Close()
-			a = announcer(t, dir, "ldirectord.cf", f)
+			kill(a)
+			a = f.announcer(t, dir, "ldirectord.cf")
 		default:
 			t.Fatalf("%s is not known", line)
 		}
@@ -249,7 +249,7 @@ func wantOf(word string) Want {
 // Two files, one address: who comes second leaves it alone, and has it when the first one is gone.
 func TestOneAddressTwoDaemons(t *testing.T) {
 	f, dir := newFake(), t.TempDir()
-	first, second := announcer(t, dir, "www.cf", f), announcer(t, dir, "mail.cf", f)
+	first, second := f.announcer(t, dir, "www.cf"), f.announcer(t, dir, "mail.cf")
 	expect := func(a *Announcer, words, want string) {
 		t.Helper()
 		if got := syncLine(t, a, f, strings.Fields(words)); got != want {
@@ -262,10 +262,10 @@ func TestOneAddressTwoDaemons(t *testing.T) {
 	expect(second, "192.0.2.10=- 192.0.2.11=lvs1", "nothing: 192.0.2.10 - "+other+", 192.0.2.11 lvs1")
 	expect(second, "192.0.2.11=lvs1", "nothing: 192.0.2.11 lvs1")
 	expect(first, "192.0.2.10=lvs0", "nothing: 192.0.2.10 lvs0")
-	first.Close() // it is killed: the address stays
+	kill(first) // it is killed: the address stays
 	expect(second, "192.0.2.10=? 192.0.2.11=lvs1", "nothing: 192.0.2.10 lvs0, 192.0.2.11 lvs1")
 	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1", "-addr 192.0.2.10 lvs0, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1, 192.0.2.11 lvs1")
-	again := announcer(t, dir, "www.cf", f) // its file has lost the address
+	again := f.announcer(t, dir, "www.cf") // its file has lost the address
 	expect(again, "", "nothing:")
 	expect(second, "192.0.2.11=lvs1", "-addr 192.0.2.10 lvs1, -route 192.0.2.10: 192.0.2.11 lvs1")
 	expect(again, "192.0.2.10=lvs0", "+route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0")
@@ -275,35 +275,32 @@ func TestOneAddressTwoDaemons(t *testing.T) {
 func TestKilledAtEveryStep(t *testing.T) {
 	begin := []string{"192.0.2.10=lvs0", "192.0.2.11=lvs0", "2001:db8::10=lvs0"}
 	end := []string{"192.0.2.10=lvs1", "2001:db8::10=-", "192.0.2.12=lvs0", "2001:db8::12=lvs1"}
-	for _, old := range []bool{false, true} {
-		for _, next := range [][]string{end, begin, {}} {
-			for kill := 1; ; kill++ {
-				f, dir := newFake(), t.TempDir()
-				f.old = old
-				first := announcer(t, dir, "ldirectord.cf", f)
-				syncLine(t, first, f, begin)
-				f.killAt = kill
-				syncLine(t, first, f, end)
-				done := len(f.steps) < kill
-				first.Close()
-				f.killAt = 0
-				second := announcer(t, dir, "ldirectord.cf", f)
-				syncLine(t, second, f, next)
-				for _, word := range next {
-					w := wantOf(word)
-					for _, d := range w.Devices {
-						if has := slices.Contains(f.on(d), w.Addr.String()); has != (d == w.Device) {
-							t.Errorf("killed at step %d, then %v: %s is on %s: %t", kill, next, w.Addr, d, has)
-						}
+	for _, next := range [][]string{end, begin, {}} {
+		for at := 1; ; at++ {
+			f, dir := newFake(), t.TempDir()
+			first := f.announcer(t, dir, "ldirectord.cf")
+			syncLine(t, first, f, begin)
+			f.killAt = at
+			syncLine(t, first, f, end)
+			done := len(f.steps) < at
+			kill(first)
+			f.killAt = 0
+			second := f.announcer(t, dir, "ldirectord.cf")
+			syncLine(t, second, f, next)
+			for _, word := range next {
+				w := wantOf(word)
+				for _, d := range w.Devices {
+					if has := slices.Contains(f.on(d), w.Addr.String()); has != (d == w.Device) {
+						t.Errorf("killed at step %d, then %v: %s is on %s: %t", at, next, w.Addr, d, has)
 					}
 				}
-				wanted := slices.DeleteFunc(slices.Clone(next), func(word string) bool { return strings.HasSuffix(word, "=-") })
-				if len(f.held) != len(wanted) || len(f.local) != len(wanted) {
-					t.Errorf("killed at step %d, then %v: left are %v and routes %v", kill, next, f.held, f.local)
-				}
-				if done {
-					break
-				}
+			}
+			wanted := slices.DeleteFunc(slices.Clone(next), func(word string) bool { return strings.HasSuffix(word, "=-") })
+			if len(f.held) != len(wanted) || len(f.local) != len(wanted) {
+				t.Errorf("killed at step %d, then %v: left are %v and routes %v", at, next, f.held, f.local)
+			}
+			if done {
+				break
 			}
 		}
 	}
@@ -312,17 +309,17 @@ func TestKilledAtEveryStep(t *testing.T) {
 // The record is the first that is written, and without it nothing is announced.
 func TestNoRecordNoAddress(t *testing.T) {
 	f, dir := newFake(), t.TempDir()
-	a := announcer(t, dir, "ldirectord.cf", f)
-	a.files.Announced = dir + "/missing/record"
-	if got := syncLine(t, a, f, []string{"192.0.2.10=lvs0"}); !strings.HasPrefix(got, "nothing: 192.0.2.10 - (recording") {
+	a := f.announcer(t, dir, "ldirectord.cf")
+	a.save = func(Record) error { return errors.New("disk full") }
+	if got := syncLine(t, a, f, []string{"192.0.2.10=lvs0"}); got != "nothing: 192.0.2.10 - (disk full)" {
 		t.Errorf("got %s", got)
 	}
 }
 
 func TestLabel(t *testing.T) {
-	for device, want := range map[string]string{"lvs0": "lvs0:ldir", "announce10": "announce10:ldir", "announcements-4": "announceme:ldir"} {
-		if got := label(device); got != want || len(got) > 15 {
-			t.Errorf("%s: got %s, want %s", device, got, want)
+	for name, want := range map[string]string{"lvs0": "lvs0:ldir", "announce10": "announce10:ldir", "announcements-4": "announceme:ldir"} {
+		if got := addressOn(device{}, Want{Addr: netip.AddrFrom4([4]byte{}), Device: name}).Label; got != want || len(got) > 15 {
+			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package announce
 
 import (
 	"context"
+	"maps"
+	"net/netip"
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
@@ -10,68 +12,47 @@ import (
 	"ldirectord/instance"
 )
 
-const (
-	resubscribe = time.Second            // until the kernel is asked again after an error
-	coalesce    = 100 * time.Millisecond // changes that follow each other are one
-	anyDevice   = 0                      // no device has this index
-)
-
-// Changes reports that addresses or devices of the machine changed, also by Sync. Many changes are one report. It ends with
-// ctx; the channel is not closed. Where the kernel tells nothing, nothing comes: Sync at intervals as well.
+// Changes reports that addresses or devices of the machine changed, also by Sync. It ends with ctx; the channel is not
+// closed. What it misses, it reports as a change when it can.
 func (a *Announcer) Changes(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	go func() {
-		for ctx.Err() == nil {
-			_ = a.follow(ctx, changed) // what it missed, its next start reports
-			instance.Pause(ctx, resubscribe)
+		for ; ctx.Err() == nil; instance.Pause(ctx, time.Second) { // after an error
+			a.follow(ctx, changed)
 		}
 	}()
 	return changed
 }
 
-// follow returns at the first error: also when there were more changes than the socket holds.
-func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) error {
+// follow returns at the first error, also when there were more changes than the socket holds.
+func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
 	if err != nil {
-		return err
+		return
 	}
-	stop := context.AfterFunc(ctx, socket.Close)
 	defer socket.Close()
-	defer stop()
-	a.fall(anyDevice) // nobody saw what happened before
+	defer context.AfterFunc(ctx, socket.Close)()
 	for {
 		select {
 		case changed <- struct{}{}:
 		default:
 		}
-		instance.Pause(ctx, coalesce)
+		instance.Pause(ctx, 100*time.Millisecond) // what changes meanwhile is one report
 		messages, _, err := socket.Receive()
 		if err != nil {
-			return err
+			return
 		}
 		for _, m := range messages {
-			if info := nl.DeserializeIfInfomsg(m.Data); m.Header.Type == unix.RTM_NEWLINK && info.Flags&unix.IFF_UP == 0 {
-				a.fall(int(info.Index))
+			if m.Header.Type == unix.RTM_NEWLINK && nl.DeserializeIfInfomsg(m.Data).Flags&unix.IFF_UP == 0 {
+				a.forget(int(nl.DeserializeIfInfomsg(m.Data).Index))
 			}
 		}
 	}
 }
 
-// fall remembers that a device was down.
-func (a *Announcer) fall(index int) {
-	a.fellMu.Lock()
-	defer a.fellMu.Unlock()
-	a.fell[index] = true
-}
-
-// forgetFallen forgets what was placed on devices that were down: what is gone from there was not removed by hand.
-func (a *Announcer) forgetFallen() {
-	a.fellMu.Lock()
-	defer a.fellMu.Unlock()
-	for addr, index := range a.placed {
-		if a.fell[index] || a.fell[anyDevice] {
-			delete(a.placed, addr)
-		}
-	}
-	clear(a.fell)
+// forget forgets what was on a device that went down: IPv6 addresses are removed then, not by hand.
+func (a *Announcer) forget(index int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.placed, func(_ netip.Addr, on int) bool { return on == index })
 }

@@ -3,9 +3,15 @@ package announce
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"ldirectord/instance"
 )
@@ -14,91 +20,157 @@ var errKilled = errors.New("killed")
 
 // fake is a kernel in memory.
 type fake struct {
-	state
-	old    bool // it keeps no protocol of IPv6 addresses
-	steps  []string
-	refuse what // it does no such step
-	killAt int  // the step that is not done any more, nor any after it; 0: none
+	links  []*netlink.Dummy
+	held   []netlink.Addr
+	local  []netip.Addr
+	steps  []string // those that changed something
+	refuse string   // it does no step that begins so
+	killAt int      // the step that is not done any more, nor any after it; 0: none
+
+	records map[string]Record // of each file
 }
 
 func newFake() *fake {
-	return &fake{state: state{devices: []device{{"lo", 1, true, false}, {"lvs0", 2, true, true}, {"lvs1", 3, true, true}, {"eth0", 4, true, false}}}}
+	f := &fake{records: map[string]Record{}}
+	for _, name := range []string{"lo", "lvs0", "lvs1", "eth0"} {
+		f.set(name, true)
+	}
+	return f
 }
 
-func (f *fake) read() (state, error) {
-	return state{slices.Clone(f.devices), slices.Clone(f.held), slices.Clone(f.local)}, nil
+func (f *fake) Close() {}
+
+func (f *fake) LinkList() (list []netlink.Link, _ error) {
+	for _, l := range f.links {
+		if l.Name == "lo" || l.Name == "eth0" {
+			list = append(list, &netlink.Device{LinkAttrs: l.LinkAttrs})
+			continue
+		}
+		list = append(list, l)
+	}
+	return list, nil
 }
 
-func (f *fake) close() {}
+func (f *fake) AddrList(netlink.Link, int) ([]netlink.Addr, error) { return slices.Clone(f.held), nil }
 
-func (f *fake) do(s step) error {
-	f.steps = append(f.steps, f.text(s))
-	if s.what == f.refuse || f.killAt > 0 && len(f.steps) >= f.killAt {
+// step is one change, unless it is refused.
+func (f *fake) step(what string, a any, do func()) error {
+	f.steps = append(f.steps, fmt.Sprint(what, " ", a))
+	if f.refuse == what || f.killAt > 0 && len(f.steps) >= f.killAt {
 		return errKilled
 	}
-	at := func(h holding) bool { return h.addr == s.addr && h.device == s.device.index }
-	switch s.what {
-	case putRoute:
-		f.local = append(f.local, s.addr)
-	case takeRoute:
-		f.local = slices.DeleteFunc(f.local, func(a netip.Addr) bool { return a == s.addr })
-	case putAddress:
-		if !f.serves(s.addr) {
-			return errors.New("announced before it is served")
+	do()
+	return nil
+}
+
+func (f *fake) RouteAppend(r *netlink.Route) error {
+	addr := addrOf(netlink.Addr{IPNet: r.Dst})
+	if slices.Contains(f.local, addr) {
+		return unix.EEXIST
+	}
+	return f.step("+route", addr, func() { f.local = append(f.local, addr) })
+}
+
+func (f *fake) RouteDel(r *netlink.Route) error {
+	addr := addrOf(netlink.Addr{IPNet: r.Dst})
+	i := slices.Index(f.local, addr)
+	if i < 0 {
+		return unix.ESRCH
+	}
+	return f.step("-route", addr, func() { f.local = slices.Delete(f.local, i, i+1) })
+}
+
+func (f *fake) AddrAdd(_ netlink.Link, a *netlink.Addr) error {
+	if !slices.Contains(f.local, addrOf(*a)) {
+		return errors.New("announced before it is served")
+	}
+	if slices.ContainsFunc(f.held, f.same(*a)) {
+		return unix.EEXIST
+	}
+	return f.step("+addr", f.text(*a), func() { f.held = append(f.held, *a) })
+}
+
+func (f *fake) AddrDel(_ netlink.Link, a *netlink.Addr) error {
+	if !slices.ContainsFunc(f.held, f.same(*a)) {
+		return unix.EADDRNOTAVAIL
+	}
+	return f.step("-addr", f.text(*a), func() { f.held = slices.DeleteFunc(f.held, f.same(*a)) })
+}
+
+func (f *fake) same(a netlink.Addr) func(netlink.Addr) bool {
+	return func(b netlink.Addr) bool { return a.LinkIndex == b.LinkIndex && a.IP.Equal(b.IP) }
+}
+
+func (f *fake) text(a netlink.Addr) string {
+	for _, l := range f.links {
+		if l.Index == a.LinkIndex {
+			return fmt.Sprint(a.IP, " ", l.Name)
 		}
-		if slices.ContainsFunc(f.held, at) {
-			return errors.New("file exists")
+	}
+	return ""
+}
+
+// link is the device of a name, nil if there is none.
+func (f *fake) link(name string) *netlink.Dummy {
+	for _, l := range f.links {
+		if l.Name == name {
+			return l
 		}
-		f.held = append(f.held, holding{s.addr, s.bits, s.device.index, s.addr.Is4() || !f.old, s.addr.Is6()})
-	case takeAddress:
-		f.held = slices.DeleteFunc(f.held, at)
 	}
 	return nil
 }
 
-func (f *fake) serves(addr netip.Addr) bool { return slices.Contains(f.local, addr) }
-
-func (f *fake) text(s step) string {
-	words := map[what]string{putRoute: "+route", takeRoute: "-route", putAddress: "+addr", takeAddress: "-addr"}
-	text := fmt.Sprintf("%s %s", words[s.what], s.addr)
-	if s.what == putAddress || s.what == takeAddress {
-		text += " " + f.name(s.device.index)
+// set makes a device, or sets it up or down.
+func (f *fake) set(name string, up bool) {
+	if f.link(name) == nil {
+		next := 1
+		for _, l := range f.links {
+			next = max(next, l.Index+1)
+		}
+		f.links = append(f.links, &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: name, Index: next}})
 	}
-	return text
-}
-
-// set changes a device.
-func (f *fake) set(name string, change func(*device)) {
-	i := slices.IndexFunc(f.devices, func(d device) bool { return d.name == name })
-	if i < 0 {
-		f.devices = append(f.devices, device{name: name, index: 100 + len(f.devices), dummy: true})
-		i = len(f.devices) - 1
+	if f.link(name).Flags = 0; up {
+		f.link(name).Flags = net.FlagUp
 	}
-	change(&f.devices[i])
 }
 
 // drop removes what is on a device: everything, or what the function says.
-func (f *fake) drop(name string, which func(holding) bool) {
-	index := f.device(name).index
-	f.held = slices.DeleteFunc(f.held, func(h holding) bool { return h.device == index && which(h) })
+func (f *fake) drop(name string, which func(netip.Addr) bool) {
+	index := f.link(name).Index
+	f.held = slices.DeleteFunc(f.held, func(a netlink.Addr) bool { return a.LinkIndex == index && which(addrOf(a)) })
+}
+
+// byHand puts an address on a device as an operator does.
+func (f *fake) byHand(addr netip.Addr, name string) {
+	f.held = append(f.held, netlink.Addr{IPNet: single(addr), LinkIndex: f.link(name).Index, Label: name, ValidLft: math.MaxUint32, PreferedLft: math.MaxUint32})
 }
 
 // on are the addresses on a device.
 func (f *fake) on(name string) (addrs []string) {
-	for _, h := range f.held {
-		if f.name(h.device) == name {
-			addrs = append(addrs, h.addr.String())
+	for _, a := range f.held {
+		if l := f.link(name); l != nil && l.Index == a.LinkIndex {
+			addrs = append(addrs, addrOf(a).String())
 		}
 	}
 	return addrs
 }
 
-// announcer is that of a file in a run folder.
-func announcer(t *testing.T, dir, file string, k kernel) *Announcer {
+// announcer is that of the next daemon of a file, with a run folder.
+func (f *fake) announcer(t *testing.T, dir, file string) *Announcer {
 	t.Helper()
 	by := instance.Daemon{Path: "/etc/ha.d/" + file, Table: instance.Kernel, NetNS: 1}
-	a := New(instance.New(dir, by, file).Files(), by)
-	a.open = func() (kernel, error) { return k, nil }
-	t.Cleanup(a.Close)
+	a := New(instance.New(dir, by, file).Files().Claims, by, f.records[file], func(r Record) error {
+		f.records[file] = maps.Clone(r)
+		return nil
+	})
+	a.open = func() (kernel, error) { return f, nil }
+	t.Cleanup(func() { kill(a) })
 	return a
+}
+
+// kill gives up the claims, as the end of a process does.
+func kill(a *Announcer) {
+	for addr := range a.claims {
+		a.release(addr)
+	}
 }

@@ -1,143 +1,84 @@
 package announce
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"ldirectord/instance"
 )
 
-// settling is one Sync for one address.
-type settling struct {
-	*Announcer
-	Want
-	kernel kernel
-	now    state
-	repair bool
-	known  []string // the devices on which it may be, as the record had it
-	unsafe error    // why nothing may be put: no claim, or no record
-
-	at      string // the device on which it is announced
-	trouble string // the first one
-	failed  bool   // a change: those that follow it would be in the wrong order
-}
-
-func (s *settling) settle() {
-	if errors.Is(s.unsafe, instance.ErrClaimed) {
-		s.say(s.unsafe.Error())
-		return
+// settle brings one address to where it is wanted. It returns the device on which we announce it then, and the trouble.
+func (a *Announcer) settle(k kernel, now state, w Want, repair bool) (at string, trouble error) {
+	unsafe := a.claim(w.Addr)
+	if errors.Is(unsafe, instance.ErrClaimed) {
+		return "", errors.Join(unsafe, a.record(w.Addr, nil))
 	}
-	ours, foreign := s.found()
-	for _, h := range ours {
-		if name := s.now.name(h.device); s.now.device(name).up {
-			s.at = name
+	mayBe := union(w.Devices, a.recorded[w.Addr])
+	at, ours, foreign := now.find(w.Addr, mayBe, a.recorded[w.Addr])
+	if w.Undecided {
+		return at, nil
+	}
+	_, there := ours[w.Device]
+	delete(ours, w.Device)
+	trouble = a.obstacle(now[w.Device], w, there || repair)
+	if w.Local || w.Device != "" {
+		if unsafe = cmp.Or(unsafe, a.record(w.Addr, mayBe)); unsafe == nil {
+			unsafe = done(k.RouteAppend(localRoute(w.Addr)), "adding its local route", unix.EEXIST)
+		}
+		if trouble = cmp.Or(unsafe, trouble); w.Device != "" && trouble != nil {
+			return at, trouble
 		}
 	}
-	if s.Undecided {
-		return
-	}
-	target, reason := s.target(ours, foreign)
-	s.say(reason)
-	serves, local := s.Local || s.Device != "", slices.Contains(s.now.local, s.Addr)
-	if serves && !local {
-		s.do(step{putRoute, s.Addr, 0, target})
-	}
-	for _, h := range ours {
-		if h.device != target.index && reason == "" { // it stays where it is while its new device can't have it
-			if s.do(step{takeAddress, s.Addr, h.bits, device{index: h.device}}) && s.at == s.now.name(h.device) {
-				s.at = ""
-			}
+	for name, h := range ours {
+		if err := done(k.AddrDel(nil, &h), "removing it from "+name, unix.EADDRNOTAVAIL, unix.ENODEV); err != nil {
+			return at, err
 		}
-	}
-	if s.Device != "" && reason == "" {
-		s.put(target, ours)
-	}
-	if !serves && local {
-		s.do(step{takeRoute, s.Addr, 0, target})
+		at = ""
 	}
 	switch {
-	case s.failed || reason != "":
-	case serves:
-		s.recorded[s.Addr] = union(nil, s.Devices)
-	default:
-		delete(s.recorded, s.Addr)
-	}
-}
-
-// put puts the address on its device, unless it is there.
-func (s *settling) put(target device, ours []holding) {
-	if !slices.ContainsFunc(ours, func(h holding) bool { return h.device == target.index }) {
-		s.do(step{putAddress, s.Addr, s.Addr.BitLen(), target})
-	}
-	if !s.failed {
-		s.at, s.placed[s.Addr] = target.name, target.index
-	}
-}
-
-// found are the address's places in the kernel: ours, by their marks, and those of others on our devices.
-func (s *settling) found() (ours, foreign []holding) {
-	for _, h := range s.now.held {
-		name := s.now.name(h.device)
-		switch known := slices.Contains(s.known, name); {
-		case h.addr != s.Addr || !known && !slices.Contains(s.Devices, name):
-		case h.marked || h.alike && known:
-			ours = append(ours, h)
-		default:
-			foreign = append(foreign, h)
+	case w.Device != "":
+		if !there {
+			trouble = done(k.AddrAdd(nil, addressOn(now[w.Device], w)), "announcing it")
+		}
+		if trouble == nil {
+			at, a.placed[w.Addr] = w.Device, now[w.Device].index
+			trouble = a.record(w.Addr, union(w.Devices, nil))
+		}
+	case !w.Local:
+		if trouble = done(k.RouteDel(localRoute(w.Addr)), "removing its local route", unix.ESRCH); trouble == nil {
+			trouble = a.record(w.Addr, nil)
 		}
 	}
-	return ours, foreign
+	return at, cmp.Or(foreign, trouble)
 }
 
-// target is the device that should have the address, and why it can't.
-func (s *settling) target(ours, foreign []holding) (d device, reason string) {
-	last := s.placed[s.Addr]
-	delete(s.placed, s.Addr)
-	for _, h := range foreign {
-		reason = fmt.Sprintf("is on %s, but not by ldirectord: it is left alone there", s.now.name(h.device))
-		s.say(reason)
+// obstacle is why the address can't come to its device. It may, also where it was removed by hand.
+func (a *Announcer) obstacle(d device, w Want, may bool) error {
+	last := a.placed[w.Addr]
+	delete(a.placed, w.Addr)
+	if w.Device == "" {
+		return nil
 	}
-	if s.Device == "" {
-		return device{}, ""
+	if unfit := d.unfit(w.Device); unfit != nil || last != d.index || may {
+		return unfit
 	}
-	d = s.now.device(s.Device)
-	has := func(h holding) bool { return h.device == d.index }
-	switch {
-	case d.index == 0:
-		return d, fmt.Sprintf("device %s is missing", s.Device)
-	case !d.dummy: // a card would answer ARP for the address
-		return d, fmt.Sprintf("device %s is not a dummy device", s.Device)
-	case !d.up:
-		return d, fmt.Sprintf("device %s is down", s.Device)
-	case slices.ContainsFunc(foreign, has):
-		return d, reason
-	case last == d.index && !slices.ContainsFunc(ours, has) && !s.repair:
-		s.placed[s.Addr] = last
-		return d, fmt.Sprintf("was removed from %s by hand", s.Device)
-	}
-	return d, ""
+	a.placed[w.Addr] = last
+	return fmt.Errorf("was removed from %s by hand", w.Device)
 }
 
-// do changes the kernel, unless a change before failed, and reports success.
-func (s *settling) do(c step) bool {
-	if s.failed {
-		return false
-	}
-	err := s.unsafe
-	if c.what == takeAddress || c.what == takeRoute || err == nil {
-		err = s.kernel.do(c)
-	}
-	if err != nil {
-		s.failed = true
-		s.say(err.Error())
-	}
-	return !s.failed
+// union has each of both lists once, sorted.
+func union(a, b []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
 }
 
-// say keeps the first trouble.
-func (s *settling) say(trouble string) {
-	if s.trouble == "" {
-		s.trouble = trouble
+// done is the error of a change, with what was being done; none where it is done already.
+func done(err error, what string, already ...error) error {
+	if err == nil || slices.ContainsFunc(already, func(is error) bool { return errors.Is(err, is) }) {
+		return nil
 	}
+	return fmt.Errorf("%s: %w", what, err)
 }

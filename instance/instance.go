@@ -34,11 +34,11 @@ func New(dir string, d Daemon, names ...string) Instance {
 }
 
 // Files are the files of a daemon in the run folder.
-type Files struct{ Pid, State, Lock, Socket, Role, Drain, Names, Announced, Claims string }
+type Files struct{ Pid, State, Lock, Socket, Role, Drain, Names, Claims string }
 
 func (i Instance) files(name string) Files {
 	base := filepath.Join(i.dir, prefix+name)
-	return Files{Pid: base + ".pid", State: base + ".state", Lock: base + ".lock", Socket: base + ".sock", Role: base + ".role", Drain: base + ".drain", Names: base + ".names", Announced: base + ".announced", Claims: filepath.Join(i.dir, "ldirectord.announce")}
+	return Files{Pid: base + ".pid", State: base + ".state", Lock: base + ".lock", Socket: base + ".sock", Role: base + ".role", Drain: base + ".drain", Names: base + ".names", Claims: filepath.Join(i.dir, "ldirectord.announce")}
 }
 
 // Files are those of the daemon, whichever spelling of its configuration made them. The pid file is the one of this
@@ -104,7 +104,7 @@ func (i Instance) baseName(all []record) string {
 		return r.base
 	}
 	for _, name := range i.names {
-		if f := i.files(name); !i.isTaken(all, name) && (Exists(f.Role) || Exists(f.Drain) || Exists(f.Announced)) {
+		if f := i.files(name); !i.isTaken(all, name) && (Exists(f.Role) || Exists(f.Drain)) {
 			return name
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -25,6 +26,8 @@ type Lock struct {
 	Files
 	Former  []ipvsctl.Key    // what the previous daemon left in the table: it handed over, or crashed
 	Leavers []ipvsctl.Leaver // of its configuration, with their times by the clock as it is now
+
+	Announced map[netip.Addr][]string // the devices on which the daemons before may have left an address
 
 	lock *os.File
 
@@ -77,10 +80,11 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	if before.Phase != Ending {
 		l.Former = before.Virtuals
 	}
+	l.Announced = before.Announced
 	l.Leavers = before.leavers() // also of one that ended: cleanstop may have left them in the table
 	l.now = State{
 		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by, Virtuals: l.Former,
-		Leavers: before.Leavers, Booted: before.Booted,
+		Leavers: before.Leavers, Booted: before.Booted, Announced: before.Announced,
 	}
 	if err := l.write(); err != nil {
 		l.lock.Close()
@@ -183,6 +187,11 @@ func (l *Lock) SetLeavers(all []ipvsctl.Leaver) error {
 		recorded[i].Until = now.Add(recorded[i].Until.Sub(now)).Round(0) // by the clock as it is now
 	}
 	return l.record(func(s *State) { s.Leavers, s.Booted = recorded, booted() })
+}
+
+// SetAnnounced records on which devices this daemon may have an address.
+func (l *Lock) SetAnnounced(all map[netip.Addr][]string) error {
+	return l.record(func(s *State) { s.Announced = all })
 }
 
 func (l *Lock) record(change func(*State)) error {

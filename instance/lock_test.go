@@ -55,7 +55,7 @@ func TestRestore(t *testing.T) {
 		if err != nil || !slices.Equal(s.Execute, []string{"y.cf"}) {
 			t.Errorf("%v: %+v, %v", lost, s, err)
 		}
-		if locked, err := isLocked(l.Lock); !locked || err != nil {
+		if locked, err := IsLocked(l.Lock); !locked || err != nil {
 			t.Errorf("%v: locked: %v, %v", lost, locked, err)
 		}
 	}

@@ -3,6 +3,7 @@ package instance
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,6 +43,8 @@ type State struct {
 	Virtuals   []ipvsctl.Key    `json:",omitempty"` // what it may have in the table, unless it is ending
 	Leavers    []ipvsctl.Leaver `json:",omitempty"` // of those virtual services
 	Booted     time.Time        `json:",omitzero"`  // when this machine was, by the clock of the Leavers
+
+	Announced map[netip.Addr][]string `json:",omitempty"` // the devices on which it may have an address
 }
 
 // booted is when this machine was booted, by its clock: it moves when the clock is set.
@@ -105,6 +108,6 @@ func (i Instance) lives(r record) bool {
 	if !i.mayName(r.Pid) || !r.Process.Lives() {
 		return false
 	}
-	locked, err := isLocked(i.files(r.base).Lock)
+	locked, err := IsLocked(i.files(r.base).Lock)
 	return locked || err != nil // without access to the lock the time of start decides
 }
