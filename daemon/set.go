@@ -180,7 +180,7 @@ func (r SetOrder) guarded(now *director.Snapshot) (found []director.Backend, why
 	for i := range now.Virtuals {
 		switch v := &now.Virtuals[i]; {
 		case name != v.ID && name != v.Name:
-		case v.Guard.Quota == 0:
+		case v.Guard.Keeps == 0:
 			why = v.ID + " has no keepserving: its checks have their way"
 		case r.Kind == director.Obey && v.Guard.Rests:
 			why = "every server of " + v.ID + " is up: the order would end at once"
@@ -260,11 +260,9 @@ func (o *orders) isOut(ctx context.Context, servers []director.Backend) error {
 // inTable are servers with their places in the table; what is not there has none.
 func inTable(now *director.Snapshot, meant []director.Backend) (list []OrderedServer) {
 	places := map[director.Backend]OrderedServer{}
-	for _, v := range now.Virtuals {
-		for _, s := range v.Servers {
-			at := director.Backend{Virtual: v.ID, Real: s.Real}
-			places[at] = OrderedServer{at, v.Key, s.Addr}
-		}
+	for v, s := range now.Each() {
+		at := director.Backend{Virtual: v.ID, Real: s.Real}
+		places[at] = OrderedServer{at, v.Key, s.Addr}
 	}
 	for _, p := range meant {
 		list = append(list, cmp.Or(places[p], OrderedServer{Backend: p}))

@@ -22,14 +22,9 @@ func (b Backend) IsMeant(virtual, real string) bool {
 // Backends finds the servers that an operator means: real is address:port, address alone or the name, virtual an id,
 // address:port or mark; "" means any. One whose name has no address yet is not among them.
 func (now *Snapshot) Backends(virtual, real string) (found []Backend) {
-	for _, v := range now.Virtuals {
-		if !isNamed(v.ID, virtual) {
-			continue
-		}
-		for _, s := range v.Servers {
-			if s.Addr.IsValid() && !s.Moved && s.isMeant(real) {
-				found = append(found, Backend{v.ID, s.Real})
-			}
+	for v, s := range now.Each() {
+		if isNamed(v.ID, virtual) && s.Addr.IsValid() && !s.Moved && s.isMeant(real) {
+			found = append(found, Backend{v.ID, s.Real})
 		}
 	}
 	return found
@@ -38,11 +33,9 @@ func (now *Snapshot) Backends(virtual, real string) (found []Backend) {
 // Aliases are other names of these servers by which they may have orders.
 func (now *Snapshot) Aliases(servers []Backend) (others []Backend) {
 	meant := setOf(servers)
-	for _, v := range now.Virtuals {
-		for _, s := range v.Servers {
-			if s.Alias != "" && meant[Backend{v.ID, s.Real}] {
-				others = append(others, Backend{v.ID, s.Alias})
-			}
+	for v, s := range now.Each() {
+		if s.Alias != "" && meant[Backend{v.ID, s.Real}] {
+			others = append(others, Backend{v.ID, s.Alias})
 		}
 	}
 	return others
@@ -56,7 +49,7 @@ func isNamed(id, word string) bool {
 
 // isMeant reports whether an operator's word for a real server means this one, by its name or its address.
 func (s *ServerSnapshot) isMeant(word string) bool {
-	return word == "" || isMeant(s.Real, word) || s.Address.IsValid() && isMeant(s.Address.String(), word)
+	return word == "" || isMeant(s.Real, word) || s.Address != "" && isMeant(s.Alias, word)
 }
 
 // isMeant reports whether an operator's word for a real server means the one of this name.
@@ -100,11 +93,9 @@ func (now *Snapshot) serves(v VirtualSnapshot, s ServerSnapshot) bool {
 // Undrained finds one of these servers that still gets new connections, and why.
 func (now *Snapshot) Undrained(backends []Backend) (left Backend, why string, any bool) {
 	asked := setOf(backends)
-	for _, v := range now.Virtuals {
-		for _, s := range v.Servers {
-			if at := (Backend{v.ID, s.Real}); asked[at] && s.InTable && s.Effective > 0 {
-				return at, v.Error, true
-			}
+	for v, s := range now.Each() {
+		if at := (Backend{v.ID, s.Real}); asked[at] && s.InTable && s.Effective > 0 {
+			return at, v.Error, true
 		}
 	}
 	return Backend{}, "", false
@@ -113,8 +104,8 @@ func (now *Snapshot) Undrained(backends []Backend) (left Backend, why string, an
 // Refusing are the virtual services of these servers that refuse their clients as long as they are drained.
 func (now *Snapshot) Refusing(backends []Backend) (ids []string) {
 	asked := setOf(backends)
-	for _, v := range now.Virtuals {
-		if v.Refuses && slices.ContainsFunc(v.Servers, func(s ServerSnapshot) bool { return asked[Backend{v.ID, s.Real}] }) {
+	for v, s := range now.Each() {
+		if v.Refuses && asked[Backend{v.ID, s.Real}] && !slices.Contains(ids, v.ID) {
 			ids = append(ids, v.ID)
 		}
 	}

@@ -164,11 +164,3 @@ func (s *server) host() string {
 	}
 	return ""
 }
-
-// address is that of a server which is called by its host name; not valid for others.
-func (s *server) address() (none netip.AddrPort) {
-	if !s.followed() {
-		return none
-	}
-	return s.real.Addr
-}

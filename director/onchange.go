@@ -39,7 +39,7 @@ func (v *virtual) snapshot() (now VirtualState, up int) {
 		if s.State == "up" {
 			up++
 		}
-		now.Servers = append(now.Servers, ServerState{s.Real, s.Beside(), s.State, s.Weight, s.Reason, s.Held})
+		now.Servers = append(now.Servers, ServerState{s.Real, s.Address, s.State, s.Weight, s.Reason, s.Held})
 		now.Available = now.Available || s.State == "up" || s.Held
 	}
 	for _, l := range v.describeLeavers() {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -41,13 +42,13 @@ type VirtualSnapshot struct {
 	Key       ipvsctl.Key
 	Title     string // its servicename
 	Scheduler string
-	Refuses   bool // clients of a server with weight 0 are refused
-	Fallback  FallbackSnapshot
-	Rule      checker.Rule     // by which its servers go up and down
-	Written   bool             // the table is as the director wants it
-	Retry     time.Time        // when the table is tried again; zero, or over: no try is due
-	Error     string           // why the table refused the last change; "" when it did not
-	Added     []netip.AddrPort // somebody else's servers, which are kept
+	Refuses   bool              // clients of a server with weight 0 are refused
+	Fallback  *FallbackSnapshot // nil: none
+	Rule      checker.Rule      // by which its servers go up and down
+	Written   bool              // the table is as the director wants it
+	Retry     time.Time         // when the table is tried again; zero, or over: no try is due
+	Error     string            // why the table refused the last change; "" when it did not
+	Added     []netip.AddrPort  // somebody else's servers, which are kept
 	Guard     GuardSnapshot
 	Took      Durations
 	Stages    StageTimes
@@ -65,44 +66,55 @@ type LeaverSnapshot struct {
 
 // GuardSnapshot is what keepserving does in a virtual service at one moment.
 type GuardSnapshot struct {
-	Quota int  // how many servers checks must leave in service; 0: any number may go
-	Held  int  // how many servers stay in service though their checks fail
-	Obeys bool // by order they may take out every server, until all are up
-	Rests bool // all are up that are not out by order
+	Keeps int  `json:"keeps"`           // how many servers checks must leave in service; 0: any number may go
+	Held  int  `json:"held"`            // how many stay in service though their checks fail
+	Obeys bool `json:"obeys,omitempty"` // by order checks may take out every server, until all are up
+	Rests bool `json:"-"`               // all are up that are not out by order
+}
+
+// Each yields every real server once with its virtual service. One that is configured twice in the same section is one entry
+// of the table.
+func (now *Snapshot) Each() iter.Seq2[*VirtualSnapshot, *ServerSnapshot] {
+	return func(yield func(*VirtualSnapshot, *ServerSnapshot) bool) {
+		seen := map[string]bool{}
+		for i := range now.Virtuals {
+			v := &now.Virtuals[i]
+			clear(seen)
+			for j := range v.Servers {
+				s := &v.Servers[j]
+				if seen[s.Real] {
+					continue
+				}
+				seen[s.Real] = true
+				if !yield(v, s) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Moved are the addresses of servers whose names have another one.
 func (now *Snapshot) Moved() map[netip.Addr]bool {
 	moved := map[netip.Addr]bool{}
-	for _, v := range now.Virtuals {
-		for _, s := range v.Servers {
-			moved[s.Addr.Addr()] = moved[s.Addr.Addr()] || s.Moved
-		}
+	for _, s := range now.Each() {
+		moved[s.Addr.Addr()] = moved[s.Addr.Addr()] || s.Moved
 	}
 	return moved
 }
 
-// Beside is the address that is shown beside the name of a server, "" where the name has it.
-func (s *ServerSnapshot) Beside() string {
-	if !s.Address.IsValid() {
-		return ""
-	}
-	return s.Address.Addr().String()
-}
-
 // FallbackSnapshot is the fallback server of a virtual service at one moment.
 type FallbackSnapshot struct {
-	Real      string // address:port as configured; "" for none
-	In        bool   // it serves
-	InTable   bool   // as the director last wrote the table
-	Effective uint32 // weight in the table; 0 when it is not there
-	ByHand    bool   // somebody else changed its entry, which is kept
+	Server      string  `json:"server"`                    // address:port as configured
+	Active      bool    `json:"active"`                    // it serves
+	TableWeight *uint32 `json:"table_weight"`              // as the director last wrote the table; null when it is not there
+	ByHand      bool    `json:"changed_by_hand,omitempty"` // somebody else changed its entry, which is kept
 }
 
 // ServerSnapshot is a real server at one moment.
 type ServerSnapshot struct {
 	Real      string         // as configured: address:port, or host:port with resolve
-	Address   netip.AddrPort // of that host; else not valid
+	Address   string         // of that host, without a port; else ""
 	Moved     bool           // the host has another address now; the server serves until that one is up
 	Addr      netip.AddrPort // in the table
 	State     string         // unknown, up, down, drained, maintenance or off
@@ -214,7 +226,9 @@ func (v *virtual) describeServers(list []ServerSnapshot) {
 func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Real, now.Alias = s.names()
 	now.Addr, now.Weight = s.dest.Addr, int(s.dest.Weight)
-	now.Address, now.Moved = s.address(), s.moved != nil
+	if now.Moved = s.moved != nil; s.followed() {
+		now.Address = s.real.Addr.Addr().String()
+	}
 	worst := s.worst()
 	now.State, now.Since, now.Streak = s.stateName(), s.since, worst.health.Streak
 	now.Up, now.Held = s.state() == checker.Up && !s.held && !s.drained(), s.held && !s.drained()
@@ -256,12 +270,14 @@ func (v *virtual) describeCheck(s *server, j *judgement) CheckSnapshot {
 	return now
 }
 
-func (v *virtual) describeFallback() (now FallbackSnapshot) {
+func (v *virtual) describeFallback() *FallbackSnapshot {
 	if v.fallback == nil {
-		return now
+		return nil
 	}
-	now = FallbackSnapshot{Real: v.fallbackName, In: v.fallbackIn, ByHand: v.overridden[v.fallback.Addr]}
-	now.Effective, now.InTable = v.weightAt(v.fallback.Addr)
+	now := &FallbackSnapshot{Server: v.fallbackName, Active: v.fallbackIn, ByHand: v.overridden[v.fallback.Addr]}
+	if weight, in := v.weightAt(v.fallback.Addr); in {
+		now.TableWeight = &weight
+	}
 	return now
 }
 

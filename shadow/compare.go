@@ -172,7 +172,7 @@ func reason(p place, now *director.Snapshot) string {
 				return strings.TrimSuffix(server.State+": "+cmp.Or(server.Reason, server.Unjudged, server.Last.Detail), ": ")
 			}
 		}
-		if p.addr.IsValid() && v.Fallback.In {
+		if p.addr.IsValid() && v.Fallback != nil && v.Fallback.Active {
 			return "no server is up"
 		}
 	}

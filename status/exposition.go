@@ -2,12 +2,9 @@ package status
 
 import (
 	"bufio"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
-
-	"ldirectord/director"
 )
 
 // exposition writes the text format of Prometheus, version 0.0.4. (Its client library would make the program
@@ -60,25 +57,3 @@ func number(b bool) float64 {
 
 // seconds is a time since the epoch.
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
-
-// each yields every real server once with its virtual service. One that is configured twice in the same
-// section is one entry of the table, and must be one series.
-func each(s *director.Snapshot) iter.Seq2[*director.VirtualSnapshot, *director.ServerSnapshot] {
-	return func(yield func(*director.VirtualSnapshot, *director.ServerSnapshot) bool) {
-		seen := map[string]bool{}
-		for i := range s.Virtuals {
-			v := &s.Virtuals[i]
-			clear(seen)
-			for j := range v.Servers {
-				r := &v.Servers[j]
-				if seen[r.Real] {
-					continue
-				}
-				seen[r.Real] = true
-				if !yield(v, r) {
-					return
-				}
-			}
-		}
-	}
-}

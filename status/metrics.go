@@ -71,7 +71,7 @@ func (e exposition) ofVirtuals(s *director.Snapshot, name, help string, value fu
 // ofServers writes a metric of the real servers that have it.
 func (e exposition) ofServers(s *director.Snapshot, name, kind, help string, value func(*director.ServerSnapshot) (n float64, has bool)) {
 	e.family(name, kind, help)
-	for v, r := range each(s) {
+	for v, r := range s.Each() {
 		if n, has := value(r); has {
 			e.sample(name, n, "virtual", v.ID, "real", r.Real)
 		}
@@ -86,11 +86,13 @@ func (e exposition) virtuals(s *director.Snapshot) {
 	e.ofVirtuals(s, "ldirectord_virtual_written", "1 when the table has the virtual service as it should be.",
 		func(v *director.VirtualSnapshot) (float64, bool) { return number(v.Written), true })
 	e.ofVirtuals(s, "ldirectord_virtual_fallback_active", "1 while the fallback server serves the virtual service.",
-		func(v *director.VirtualSnapshot) (float64, bool) { return number(v.Fallback.In), v.Fallback.Real != "" })
+		func(v *director.VirtualSnapshot) (float64, bool) {
+			return number(v.Fallback != nil && v.Fallback.Active), v.Fallback != nil
+		})
 	e.ofVirtuals(s, "ldirectord_virtual_draining", "Real servers that left the file and keep their connections, see draintime. Virtual services without any are absent.",
 		func(v *director.VirtualSnapshot) (float64, bool) { return float64(len(v.Leaving)), len(v.Leaving) > 0 })
 	e.ofVirtuals(s, "ldirectord_virtual_guard_held", "Real servers that keepserving holds in service though their checks fail. Absent without keepserving.",
-		func(v *director.VirtualSnapshot) (float64, bool) { return float64(v.Guard.Held), v.Guard.Quota > 0 })
+		func(v *director.VirtualSnapshot) (float64, bool) { return float64(v.Guard.Held), v.Guard.Keeps > 0 })
 	const took = "ldirectord_check_duration_seconds"
 	e.family(took, "histogram", "How long the checks of a virtual service's servers took.")
 	for i := range s.Virtuals {
@@ -108,7 +110,7 @@ func (e exposition) servers(s *director.Snapshot) {
 	e.ofServers(s, "ldirectord_server_up", "gauge", "1 while the real server passes its checks and may serve.",
 		func(r *director.ServerSnapshot) (float64, bool) { return number(r.Up), true })
 	e.family("ldirectord_server_suspended", "gauge", "1 for a real server that the operator took out: maintenance, drained or off. Others are absent.")
-	for v, r := range each(s) {
+	for v, r := range s.Each() {
 		if r.State == "maintenance" || r.State == "drained" || r.State == "off" {
 			e.sample("ldirectord_server_suspended", 1, "virtual", v.ID, "real", r.Real, "state", r.State)
 		}
@@ -157,7 +159,7 @@ func (e exposition) tallies(s *director.Snapshot) {
 	e.ofServers(s, "ldirectord_server_checks_total", "counter", "Checks of the real server.",
 		func(r *director.ServerSnapshot) (float64, bool) { return float64(r.Tally.Checks), true })
 	e.family("ldirectord_server_check_failures_total", "counter", "Checks that failed, by reason; a reason is absent until its first failure.")
-	for v, r := range each(s) {
+	for v, r := range s.Each() {
 		for cause, n := range r.Tally.Failures() {
 			e.sample("ldirectord_server_check_failures_total", float64(n), "virtual", v.ID, "real", r.Real, "reason", cause)
 		}
@@ -193,7 +195,7 @@ func (e exposition) traffic(s *director.Snapshot) {
 // a metric without that label.
 func (e exposition) carried(s *director.Snapshot, name, kind, help, label string, words []string, values func(*director.ServerSnapshot) [3]uint64) {
 	e.family(name, kind, help)
-	for v, r := range each(s) {
+	for v, r := range s.Each() {
 		if !r.Counted {
 			continue
 		}

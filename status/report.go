@@ -109,20 +109,11 @@ type Leaver struct {
 	Left        float64     `json:"seconds_left"` // until it goes with connections
 }
 
-// Guard is what keepserving does in a virtual service.
-type Guard struct {
-	Keeps int  `json:"keeps"`           // how many servers checks must leave in service
-	Held  int  `json:"held"`            // how many stay though their checks fail
-	Obeys bool `json:"obeys,omitempty"` // by order checks may take out every server, until all are up
-}
-
-// Fallback is a fallback server.
-type Fallback struct {
-	Server      string  `json:"server"`
-	Active      bool    `json:"active"`
-	TableWeight *uint32 `json:"table_weight"` // null when it is not in the table
-	ByHand      bool    `json:"changed_by_hand,omitempty"`
-}
+// Guard and Fallback are shown as the director knows them.
+type (
+	Guard    = director.GuardSnapshot
+	Fallback = director.FallbackSnapshot
+)
 
 // Server is a real server of a virtual service.
 type Server struct {
@@ -227,15 +218,9 @@ func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 }
 
 func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director.Backend]Connections) Virtual {
-	out := Virtual{ID: v.ID, Scheduler: v.Scheduler, Written: v.Written, Error: v.Error, Servers: make([]Server, 0, len(v.Servers))}
-	if f := &v.Fallback; f.Real != "" {
-		out.Fallback = &Fallback{Server: f.Real, Active: f.In, ByHand: f.ByHand}
-		if f.InTable {
-			out.Fallback.TableWeight = &f.Effective
-		}
-	}
-	if v.Guard.Quota > 0 {
-		out.Guard = &Guard{v.Guard.Quota, v.Guard.Held, v.Guard.Obeys}
+	out := Virtual{ID: v.ID, Scheduler: v.Scheduler, Fallback: v.Fallback, Written: v.Written, Error: v.Error, Servers: make([]Server, 0, len(v.Servers))}
+	if v.Guard.Keeps > 0 {
+		out.Guard = &v.Guard
 	}
 	for _, addr := range v.Added {
 		out.Added = append(out.Added, addr.String())
@@ -259,7 +244,7 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 
 func newServer(s *director.ServerSnapshot, now time.Time) Server {
 	out := Server{
-		Real: s.Real, Address: s.Beside(), State: s.State, Since: s.Since.UTC(), InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
+		Real: s.Real, Address: s.Address, State: s.State, Since: s.Since.UTC(), InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
 		ByHand: s.ByHand, Unjudged: s.Unjudged, Drained: s.Drained, Note: s.Note, Streak: s.Streak, Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
 		Failures: maps.Collect(s.Tally.Failures()),
 	}
