@@ -97,7 +97,7 @@ type Pool struct {
 	stalled time.Time     // when it last woke far too late
 	slept   time.Duration // what asleep returned last
 
-	listeners map[*Task]func(*transcript.Tape) // nil: nobody reads transcripts
+	listeners map[*Task][]func(*transcript.Tape) // nil: nobody reads transcripts
 }
 
 // NewPool returns a pool without tasks. It does nothing until Run.
@@ -202,7 +202,7 @@ func (p *Pool) grants(t *Task, now time.Time) bool {
 
 // Listen hands the transcripts of the checks of these tasks that begin from now on to their functions, which must not
 // block, and those of no other tasks. Such a check is made when it is due anyway, without the loop.
-func (p *Pool) Listen(listeners map[*Task]func(*transcript.Tape)) {
+func (p *Pool) Listen(listeners map[*Task][]func(*transcript.Tape)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.listeners = listeners
@@ -310,12 +310,12 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 			heap.Push(&p.queue, t)
 			continue
 		}
-		listener := p.listeners[t]
-		if listener == nil && p.isLight(t) {
+		listeners := p.listeners[t]
+		if listeners == nil && p.isLight(t) {
 			light = append(light, t)
 			continue
 		}
-		p.running.Go(func() { p.run(ctx, t, now, listener) })
+		p.running.Go(func() { p.run(ctx, t, now, listeners) })
 	}
 	if len(p.pending) > 0 && now.Sub(p.told) >= p.quiet {
 		p.tell(now)
@@ -329,16 +329,18 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 }
 
 // run makes a check. If somebody listens, it takes down what is said.
-func (p *Pool) run(ctx context.Context, t *Task, start time.Time, listener func(*transcript.Tape)) {
-	made := ctx
-	if listener != nil {
-		tape := transcript.New()
+func (p *Pool) run(ctx context.Context, t *Task, start time.Time, listeners []func(*transcript.Tape)) {
+	made, tape := ctx, (*transcript.Tape)(nil)
+	if listeners != nil {
+		tape = transcript.New()
 		made = Taped(ctx, tape)
-		defer listener(tape)
 	}
 	r := t.Checker.Check(made)
 	r.Took = time.Since(start)
 	p.finish(ctx, t, r, start)
+	for _, take := range listeners {
+		take(tape)
+	}
 }
 
 // isLight reports whether the loop makes the check of a task. It is opened for the first one.

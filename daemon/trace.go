@@ -22,9 +22,13 @@ const (
 
 // trace is one that somebody reads.
 type trace struct {
-	checks chan []byte
-	lost   atomic.Int64 // checks that the reader was too slow for
-	ended  chan string  // why it has ended
+	texts chan string   // of checks
+	lost  atomic.Int64  // checks that the reader was too slow for, and was not told of
+	ended chan struct{} // closed when there are no more checks
+}
+
+func newTrace() *trace {
+	return &trace{texts: make(chan string, traceQueue), ended: make(chan struct{})}
 }
 
 // answerTrace answers with what is said in the checks of a server, for a time, or as long as somebody reads it. Root
@@ -41,8 +45,8 @@ func (d *daemon) answerTrace(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("%q is not a time for a trace: 90s, 30m, 2h or 1d are, up to 1d", span), http.StatusConflict)
 		return
 	}
-	s := &trace{checks: make(chan []byte, traceQueue), ended: make(chan string, 1)}
-	t := &director.Trace{Virtual: words.Get("virtual"), Real: words.Get("server"), Take: s.take, End: func(why string) { s.ended <- why }}
+	s := newTrace()
+	t := &director.Trace{Virtual: words.Get("virtual"), Real: words.Get("server"), Take: s.take, End: func() { close(s.ended) }}
 	ctx, cancel := context.WithTimeout(r.Context(), handlerTimeout)
 	defer cancel()
 	defer d.director.EndTrace(t)
@@ -50,57 +54,45 @@ func (d *daemon) answerTrace(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusConflict)
 		return
 	}
-	s.stream(r.Context(), w, fmt.Sprintf("checks of %s of %s for %s", t.Real, t.Virtual, span), last.Duration())
+	s.stream(r.Context(), w, fmt.Sprintf("checks of %s of %s for %s\n", t.Real, t.Virtual, span), last.Duration())
 }
 
-// take keeps a check for the reader, who is told before it what was lost.
+// take keeps a check for the reader.
 func (s *trace) take(check string, tape *transcript.Tape) {
 	var text bytes.Buffer
-	lost := s.lost.Load()
-	text.WriteString(leftOut(lost))
 	fmt.Fprintf(&text, "%s %s\n", time.Now().Format(time.DateTime), check)
 	_, _ = tape.WriteTo(&text) // into memory
 	select {
-	case s.checks <- text.Bytes():
-		s.lost.Add(-lost)
+	case s.texts <- text.String():
 	default:
 		s.lost.Add(1)
 	}
 }
 
-// leftOut is what a reader is told of checks that it was too slow for.
-func leftOut(checks int64) string {
-	if checks == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d checks are left out: they came faster than they were read\n", checks)
-}
-
 // stream writes what is taken until the trace ends, or its reader.
-func (s *trace) stream(ctx context.Context, w http.ResponseWriter, title string, last time.Duration) {
+func (s *trace) stream(ctx context.Context, w http.ResponseWriter, text string, last time.Duration) {
 	reader := http.NewResponseController(w)
 	_ = reader.SetReadDeadline(time.Time{}) // a socket can
-	write := func(text string) bool {
-		_ = reader.SetWriteDeadline(time.Now().Add(writeTimeout))
-		_, err := w.Write([]byte(text))
-		return err == nil && reader.Flush() == nil
-	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	end := time.NewTimer(last)
-	defer end.Stop()
-	for reads := write(title + "\n"); reads; {
+	ctx, cancel := context.WithTimeout(ctx, last)
+	defer cancel()
+	for more := true; ; {
+		if lost := s.lost.Swap(0); lost > 0 {
+			text += fmt.Sprintf("%d checks are left out: they came faster than they were read\n", lost)
+		}
+		_ = reader.SetWriteDeadline(time.Now().Add(writeTimeout))
+		if _, err := w.Write([]byte(text)); err != nil || reader.Flush() != nil || !more {
+			return
+		}
 		select {
-		case text := <-s.checks:
-			reads = write(string(text))
-		case why := <-s.ended:
-			write(leftOut(s.lost.Load()) + "ended: " + why + "\n")
-			return
-		case <-end.C:
-			write(leftOut(s.lost.Load()))
-			return
+		case text = <-s.texts:
+		case <-s.ended:
+			text, more = "ended: the configuration has no check of this server\n", false
 		case <-ctx.Done(): // or the reader has gone, who reads no more
-			write(leftOut(s.lost.Load()) + "ended: the daemon ends\n")
-			return
+			text, more = "", false
+			if ctx.Err() == context.Canceled {
+				text = "ended: the daemon ends\n"
+			}
 		}
 	}
 }

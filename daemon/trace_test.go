@@ -26,7 +26,7 @@ func TestTracesAreForRootAlone(t *testing.T) {
 // Checks that come faster than they are read are left out, and the reader is told so.
 func TestASlowReaderOfATraceIsToldWhatItMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &trace{checks: make(chan []byte, traceQueue), ended: make(chan string, 1)}
+		s := newTrace()
 		tape := transcript.New()
 		tape.Close(nil)
 		for range traceQueue + 5 {
@@ -34,7 +34,7 @@ func TestASlowReaderOfATraceIsToldWhatItMissed(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		read := make(chan struct{})
-		go func() { defer close(read); s.stream(t.Context(), w, "title", 10*time.Second) }()
+		go func() { defer close(read); s.stream(t.Context(), w, "title\n", 10*time.Second) }()
 		time.Sleep(time.Second)
 		s.take("ping", tape)
 		time.Sleep(time.Second)
@@ -49,17 +49,17 @@ func TestASlowReaderOfATraceIsToldWhatItMissed(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		s := &trace{checks: make(chan []byte), ended: make(chan string, 1)}
-		s.ended <- "gone"
+		s := newTrace()
+		close(s.ended)
 		w := httptest.NewRecorder()
-		if s.stream(t.Context(), w, "title", time.Hour); !strings.HasSuffix(w.Body.String(), "\nended: gone\n") {
+		if s.stream(t.Context(), w, "title\n", time.Hour); !strings.HasSuffix(w.Body.String(), "\nended: the configuration has no check of this server\n") {
 			t.Error(w.Body)
 		}
 	})
 	ctx, end := context.WithCancel(t.Context())
 	end()
 	w := httptest.NewRecorder()
-	if new(trace).stream(ctx, w, "title", time.Hour); !strings.HasSuffix(w.Body.String(), "\nended: the daemon ends\n") {
+	if new(trace).stream(ctx, w, "title\n", time.Hour); !strings.HasSuffix(w.Body.String(), "\nended: the daemon ends\n") {
 		t.Error(w.Body)
 	}
 }

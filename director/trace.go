@@ -2,7 +2,6 @@ package director
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,7 +10,7 @@ import (
 	"ldirectord/checker/transcript"
 )
 
-// maxTraces is how many servers are traced at once.
+// maxTraces is how many there are at once.
 const maxTraces = 4
 
 // endTraceTimeout is how long the end of a trace waits for the director.
@@ -22,14 +21,14 @@ const endTraceTimeout = 5 * time.Second
 type Trace struct {
 	Virtual, Real string // an operator's words, as for Snapshot.Backends; then the names of the configuration
 	Take          func(check string, t *transcript.Tape)
-	End           func(why string) // called once when the trace ends by itself
+	End           func() // called once when the configuration has no check of this server (any more): the trace has ended
 }
 
 // Trace begins a trace. The checks are those of the schedule. It continues over reloads.
 func (d *Director) Trace(ctx context.Context, t *Trace) error {
 	var refused error
 	err := d.submit(ctx, func(_ context.Context, done chan<- struct{}) {
-		if refused = d.canTrace(t); refused == nil {
+		if refused = d.find(t); refused == nil {
 			d.traces = append(d.traces, t)
 			d.listen()
 		}
@@ -52,8 +51,8 @@ func (d *Director) EndTrace(t *Trace) {
 	})
 }
 
-// canTrace finds the server of a trace, and says why there can't be one.
-func (d *Director) canTrace(t *Trace) error {
+// find finds the server of a trace, and says why there can't be one.
+func (d *Director) find(t *Trace) error {
 	found := checksOf(d.virtuals, t.Virtual, t.Real)
 	if len(found) == 0 {
 		return fmt.Errorf("there is no server %s of %s", t.Real, t.Virtual)
@@ -62,41 +61,28 @@ func (d *Director) canTrace(t *Trace) error {
 	if slices.ContainsFunc(found, func(c Check) bool { return c.Virtual != first.Virtual || c.Real != first.Real }) {
 		return fmt.Errorf("%s of %s is more than one server: name one as status -v does", t.Real, t.Virtual)
 	}
-	t.Virtual, t.Real = first.Virtual, first.Real
-	switch {
-	case slices.ContainsFunc(d.traces, func(other *Trace) bool { return other.Virtual == t.Virtual && other.Real == t.Real }):
-		return fmt.Errorf("%s of %s is traced already", t.Real, t.Virtual)
-	case len(d.traces) == maxTraces:
-		return fmt.Errorf("%d servers are traced already", maxTraces)
-	case len(d.checksMadeOf(t)) == 0:
-		return errors.New("no check is made of " + t.Real + " of " + t.Virtual)
+	if len(d.traces) == maxTraces {
+		return fmt.Errorf("%d traces are read already", maxTraces)
 	}
+	t.Virtual, t.Real = first.Virtual, first.Real
 	return nil
 }
 
-// checksMadeOf are the checks of a traced server that the pool makes.
-func (d *Director) checksMadeOf(t *Trace) []Check {
-	return slices.DeleteFunc(checksOf(d.virtuals, t.Virtual, t.Real), func(c Check) bool { return d.checks[c.Task] == nil })
-}
-
-// listen lets the pool take down what is said in the checks that are traced. A trace ends when none is made any more.
+// listen lets the pool take down what is said in the checks that are traced. A trace ends when none is made.
 func (d *Director) listen() {
-	listeners := map[*checker.Task]func(*transcript.Tape){}
+	listeners := map[*checker.Task][]func(*transcript.Tape){}
 	d.traces = slices.DeleteFunc(d.traces, func(t *Trace) bool {
-		made := d.checksMadeOf(t)
-		for _, c := range made {
-			other := listeners[c.Task] // a server with the same check
-			listeners[c.Task] = func(tape *transcript.Tape) {
-				if other != nil {
-					other(tape)
-				}
-				t.Take(c.Name, tape)
+		made := false
+		for _, c := range checksOf(d.virtuals, t.Virtual, t.Real) {
+			if d.checks[c.Task] != nil {
+				made = true
+				listeners[c.Task] = append(listeners[c.Task], func(tape *transcript.Tape) { t.Take(c.Name, tape) })
 			}
 		}
-		if len(made) == 0 {
-			t.End("the configuration has no check of this server any more")
+		if !made {
+			t.End()
 		}
-		return len(made) == 0
+		return !made
 	})
 	d.pool.Listen(listeners)
 }
