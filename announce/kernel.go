@@ -106,8 +106,7 @@ func addrOf(h netlink.Addr) netip.Addr {
 func isOurs(h netlink.Addr) bool { return strings.HasSuffix(h.Label, ourLabel) }
 
 // addressOn is the address on its device. IPv4: without a broadcast address, with which FRR keeps an address that was
-// removed. The label has 15 bytes at most, and the kernel cuts it likewise for a device that is renamed. IPv6: without
-// looking for duplicates, and never the source of this machine's own packets (preferred for 0 seconds).
+// removed. A label has 15 bytes at most. IPv6: without looking for duplicates, and never the source of this machine's own packets (preferred for 0 seconds).
 func addressOn(d device, w Want) *netlink.Addr {
 	h := &netlink.Addr{IPNet: single(w.Addr), LinkIndex: d.index}
 	if w.Addr.Is4() {
