@@ -84,7 +84,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	l.Leavers = before.leavers() // also of one that ended: cleanstop may have left them in the table
 	l.now = State{
 		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by, Virtuals: l.Former,
-		Leavers: before.Leavers, Booted: before.Booted, Announced: before.Announced,
+		Leavers: before.Leavers, Announced: before.Announced,
 	}
 	if err := l.write(); err != nil {
 		l.lock.Close()
@@ -182,11 +182,11 @@ func (l *Lock) SetVirtuals(virtuals []ipvsctl.Key) error {
 
 // SetLeavers records who leaves the configuration.
 func (l *Lock) SetLeavers(all []ipvsctl.Leaver) error {
-	now, recorded := time.Now(), slices.Clone(all)
+	recorded := slices.Clone(all)
 	for i := range recorded {
-		recorded[i].Until = now.Add(recorded[i].Until.Sub(now)).Round(0) // by the clock as it is now
+		recorded[i].Until = time.Unix(0, int64(SinceBoot()+time.Until(recorded[i].Until)))
 	}
-	return l.record(func(s *State) { s.Leavers, s.Booted = recorded, booted() })
+	return l.record(func(s *State) { s.Leavers = recorded })
 }
 
 // SetAnnounced records on which devices this daemon may have an address.

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ldirectord/ipvsctl"
 )
 
@@ -41,24 +39,16 @@ type State struct {
 	Supervisor Supervisor       `json:",omitempty"`
 	Execute    []string         `json:",omitempty"` // the configurations of its siblings
 	Virtuals   []ipvsctl.Key    `json:",omitempty"` // what it may have in the table, unless it is ending
-	Leavers    []ipvsctl.Leaver `json:",omitempty"` // of those virtual services
-	Booted     time.Time        `json:",omitzero"`  // when this machine was, by the clock of the Leavers
+	Leavers    []ipvsctl.Leaver `json:",omitempty"` // of those virtual services; Until is by SinceBoot, which nobody sets
 
 	Announced map[netip.Addr][]string `json:",omitempty"` // the devices on which it may have an address
-}
-
-// booted is when this machine was booted, by its clock: it moves when the clock is set.
-func booted() time.Time {
-	var up unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &up)
-	return time.Now().Add(-time.Duration(up.Nano())).Round(0)
 }
 
 // leavers are those of a record, by the clock as it is now.
 func (s *State) leavers() []ipvsctl.Leaver {
 	all := slices.Clone(s.Leavers)
 	for i := range all {
-		all[i].Until = all[i].Until.Add(booted().Sub(s.Booted))
+		all[i].Until = time.Now().Add(time.Duration(all[i].Until.UnixNano()) - SinceBoot())
 	}
 	return all
 }
