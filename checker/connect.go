@@ -3,7 +3,6 @@ package checker
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 )
@@ -47,7 +46,7 @@ type routeCheck struct{ target netip.AddrPort }
 
 // Check implements Checker.
 func (c *routeCheck) Check(ctx context.Context) Result {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(c.target))
+	conn, err := openUDP(ctx, c.target)
 	if err != nil {
 		return failed(ctx, AtConnect.of(stageFault("connect", err)))
 	}

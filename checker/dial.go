@@ -3,10 +3,12 @@ package checker
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ldirectord/checker/transcript"
@@ -185,6 +187,39 @@ func connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout
 		c.watch.remark("connected to %s", to)
 	}
 	return c, nil
+}
+
+// Via is how packets of a check reach the server that a private service of IPVS has, though they go to a virtual address.
+type Via struct {
+	To     netip.Addr // the virtual address; packets to others go there as ever
+	Mark   uint32     // of the service, 1 or more
+	Source netip.Addr // of this machine, of To's family, and not a virtual one: to that answers would not come
+	MSS    int        // the longest TCP segment, in bytes: the route to an address of this machine knows none
+}
+
+type viaKey struct{}
+
+// WithVia makes the checks of a context go that way.
+func WithVia(ctx context.Context, v Via) context.Context { return context.WithValue(ctx, viaKey{}, &v) }
+
+// viaTo is the way to an address, nil for the usual one.
+func viaTo(ctx context.Context, to netip.AddrPort) *Via {
+	if v, ok := ctx.Value(viaKey{}).(*Via); ok && v.To == to.Addr().Unmap() {
+		return v
+	}
+	return nil
+}
+
+// openUDP opens a socket for datagrams to and from a server.
+func openUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	v := viaTo(ctx, to)
+	if v == nil {
+		return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
+	}
+	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		return errors.Join(c.Control(func(fd uintptr) { err = v.prepare(int(fd), false) }), err)
+	}}
+	return d.DialContext(ctx, "udp", to.String())
 }
 
 // resolve looks a host name up; a literal address is itself.

@@ -1,8 +1,10 @@
 package checker
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -16,7 +18,7 @@ import (
 // dialTCP connects without net.Dialer, which takes twice as long, with twice as many allocations (BenchmarkDialOwn,
 // BenchmarkDialNet): it starts a goroutine and a timer for each connection, and asks the kernel for both addresses.
 func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn, error) {
-	s, err := openSocket(to)
+	s, err := openSocket(to, viaTo(ctx, to))
 	if err != nil {
 		return nil, err
 	}
@@ -38,8 +40,8 @@ type socket struct {
 }
 
 // openSocket makes a socket and starts to connect it.
-func openSocket(to netip.AddrPort) (*socket, error) {
-	fd, err := startTCP(to)
+func openSocket(to netip.AddrPort, via *Via) (*socket, error) {
+	fd, err := startTCP(to, via)
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +53,8 @@ func openSocket(to netip.AddrPort) (*socket, error) {
 	return &socket{os.NewFile(uintptr(fd), "tcp"), to}, nil
 }
 
-// startTCP makes a socket that does not block, and starts to connect it.
-func startTCP(to netip.AddrPort) (int, error) {
+// startTCP makes a socket that does not block, and starts to connect it. A nil via is the usual way.
+func startTCP(to netip.AddrPort, via *Via) (int, error) {
 	family := syscall.AF_INET6
 	if to.Addr().Unmap().Is4() {
 		family = syscall.AF_INET
@@ -61,11 +63,30 @@ func startTCP(to netip.AddrPort) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if err := connectTo(fd, to); err != nil && !inProgress(err) {
+	if via != nil {
+		err = via.prepare(fd, true)
+	}
+	if err == nil {
+		err = connectTo(fd, to)
+	}
+	if err != nil && !inProgress(err) {
 		syscall.Close(fd)
 		return -1, err
 	}
 	return fd, nil
+}
+
+// prepare sets up a socket that is not connected yet. A port is chosen when it connects, so that one port may serve many ways.
+func (v *Via) prepare(fd int, tcp bool) error {
+	source := unix.Sockaddr(&unix.SockaddrInet6{Addr: v.Source.As16()})
+	if v.Source.Is4() {
+		source = &unix.SockaddrInet4{Addr: v.Source.As4()}
+	}
+	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(v.Mark))
+	if err == nil && tcp {
+		err = errors.Join(unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1), unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, v.MSS))
+	}
+	return cmp.Or(err, unix.Bind(fd, source))
 }
 
 func inProgress(err error) bool {

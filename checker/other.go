@@ -19,6 +19,8 @@ func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn,
 	return guard(ctx, c, deadline)
 }
 
+func (*Via) prepare(int, bool) error { return errors.ErrUnsupported }
+
 // loop is for Linux only: elsewhere each check has a goroutine.
 type loop struct{}
 

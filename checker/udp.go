@@ -45,7 +45,7 @@ func dialUDP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn,
 	if to.Port() == 0 {
 		return nil, errors.New("no port to ask: neither the real server nor checkport gives one")
 	}
-	udp, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
+	udp, err := openUDP(ctx, to)
 	if err != nil {
 		return nil, stageFault("udp", err)
 	}

@@ -81,6 +81,7 @@ type daemon struct {
 	socket   *controlSocket // nil when it could not be made
 	metrics  *metricsServer
 	counters ipvsctl.Kernel // a second client, for connections: status never waits for the director's
+	private  ipvsctl.Kernel // a third one, for the private services of checks
 	ending   time.Time      // it was told to end; zero before
 }
 
@@ -152,6 +153,7 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	d.metrics = d.openMetrics(ctx)
 	ended := make(chan error, 1)
 	plan := d.Loaded.Plan
+	d.startThrough(ctx)
 	go func() {
 		ended <- d.director.Run(ctx, plan)
 		end(nil) // nobody waits for it any more
@@ -162,6 +164,7 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	go d.config.run(ctx)
 	d.Loaded = nil // d.config has the one in force
 	cause := d.attend(signals, ended, end)
+	d.endThrough()
 	d.closeSocket()
 	return cause
 }

@@ -8,6 +8,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/director"
+	"ldirectord/through"
 )
 
 // Environment is what the checks of a process share.
@@ -16,6 +17,7 @@ type Environment struct {
 	children chan struct{}
 	matching *checker.Matching
 	virtuals atomic.Pointer[map[netip.AddrPort]bool]
+	through  *through.Services
 }
 
 // NewEnvironment returns what checks with this pinger share. Close closes the pinger too.
@@ -24,6 +26,7 @@ func NewEnvironment(pinger *icmp.Pinger) *Environment {
 		pinger:   pinger,
 		children: make(chan struct{}, 32*runtime.NumCPU()),
 		matching: checker.NewMatching(),
+		through:  through.New(),
 	}
 }
 

@@ -44,7 +44,8 @@ type Loaded struct {
 	Plan   *director.Plan
 	Found  parser.Diagnostics
 
-	sum checksum
+	sum     checksum
+	through []checker.Through // the ways of its checks
 }
 
 // checksum tells one content of a file from another.
@@ -78,7 +79,14 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) *Loa
 		return l
 	}
 	env := s.Checks.checks()
-	plan, more := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
+	build := func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) }
+	plan, more := director.NewPlan(cfg, func(spec checker.Spec) (checker.Checker, error) {
+		if spec.Through == (checker.Through{}) {
+			return build(spec)
+		}
+		l.through = append(l.through, spec.Through)
+		return s.Checks.through.New(spec, build)
+	})
 	l.Found = append(l.Found, more...)
 	if len(cfg.Virtuals) == 0 && len(cfg.Global.Execute) == 0 && !found.HasErrors() {
 		l.Found = append(l.Found, parser.Diagnostic{Kind: "nothing-to-do", Pos: parser.Position{File: s.Path}, Text: "there is no virtual service, so the daemon has nothing to do"})

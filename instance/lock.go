@@ -27,7 +27,8 @@ type Lock struct {
 	Former  []ipvsctl.Key    // what the previous daemon left in the table: it handed over, or crashed
 	Leavers []ipvsctl.Leaver // of its configuration, with their times by the clock as it is now
 
-	Announced map[netip.Addr][]string // the devices on which the daemons before may have left an address
+	Private   []ipvsctl.PrivateService // that the previous daemon may have left in the table
+	Announced map[netip.Addr][]string  // the devices on which the daemons before may have left an address
 
 	lock *os.File
 
@@ -80,11 +81,11 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	if before.Phase != Ending {
 		l.Former = before.Virtuals
 	}
-	l.Announced = before.Announced
+	l.Private, l.Announced = before.Private, before.Announced
 	l.Leavers = before.leavers() // also of one that ended: cleanstop may have left them in the table
 	l.now = State{
 		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by, Virtuals: l.Former,
-		Leavers: before.Leavers, Announced: before.Announced,
+		Leavers: before.Leavers, Announced: before.Announced, Private: before.Private,
 	}
 	if err := l.write(); err != nil {
 		l.lock.Close()
@@ -178,6 +179,11 @@ func (l *Lock) SetSiblings(names []string) error {
 // SetVirtuals records what this daemon may have in the table.
 func (l *Lock) SetVirtuals(virtuals []ipvsctl.Key) error {
 	return l.record(func(s *State) { s.Virtuals = virtuals })
+}
+
+// SetPrivate records the private services that this daemon may have in the table.
+func (l *Lock) SetPrivate(all []ipvsctl.PrivateService) error {
+	return l.record(func(s *State) { s.Private = all })
 }
 
 // SetLeavers records who leaves the configuration.

@@ -41,7 +41,8 @@ type State struct {
 	Virtuals   []ipvsctl.Key    `json:",omitempty"` // what it may have in the table, unless it is ending
 	Leavers    []ipvsctl.Leaver `json:",omitempty"` // of those virtual services; Until is by SinceBoot, which nobody sets
 
-	Announced map[netip.Addr][]string `json:",omitempty"` // the devices on which it may have an address
+	Private   []ipvsctl.PrivateService `json:",omitempty"` // for checks, that it may have in the table
+	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
 }
 
 // leavers are those of a record, by the clock as it is now.

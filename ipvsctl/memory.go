@@ -105,6 +105,8 @@ func (m *Memory) putService(op Op, exists bool) (changed bool, err error) {
 	switch {
 	case !exists && op.Kind == EditService:
 		return false, syscall.ESRCH
+	case exists && op.New:
+		return false, syscall.EEXIST
 	case !schedulers[op.Settings.Scheduler], !engines[op.Settings.PEName]:
 		return false, lacking(op.Settings, m.known)
 	case !exists:

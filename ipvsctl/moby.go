@@ -57,7 +57,7 @@ func (m moby) probe() error {
 func (m moby) put(op Op) error {
 	s := mobyService(op)
 	if op.Kind == AddService {
-		if err := m.handle.NewService(s); !errors.Is(err, syscall.EEXIST) {
+		if err := m.handle.NewService(s); op.New || !errors.Is(err, syscall.EEXIST) {
 			return err
 		}
 	}

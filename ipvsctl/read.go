@@ -37,7 +37,9 @@ func (k *Kernel) Counters(ctx context.Context, key Key) (map[netip.AddrPort]Coun
 func (g *genl) read(table Table) error {
 	err := g.ask(g.family, cmdGetService, unix.NLM_F_DUMP, nil, func(attrs []byte) error {
 		service, err := parseService(nested(attrs, cmdAttrService))
-		table[service.Key] = service
+		if !service.isPrivate() {
+			table[service.Key] = service
+		}
 		return err
 	})
 	if err != nil {

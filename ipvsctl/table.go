@@ -182,6 +182,23 @@ func (t Table) Keys() []Key {
 	return slices.SortedFunc(maps.Keys(t), Key.Compare)
 }
 
+// FirstPrivate and LastPrivate are the marks of private services: each has one destination, for checks of it alone.
+const FirstPrivate, LastPrivate uint32 = 0x4c000000, 0x4cffffff
+
+// PrivateService is one of them.
+type PrivateService struct {
+	Key  Key
+	Dest Dest
+}
+
+// Private are the settings of a private service. The kernel keeps no connections of UDP to it.
+var Private = Settings{Scheduler: "rr", Flags: OnePacket}
+
+// isPrivate reports whether a service serves checks alone, whichever daemon made it.
+func (s *Service) isPrivate() bool {
+	return s.Key.Mark >= FirstPrivate && s.Key.Mark <= LastPrivate && s.Settings == Private.stored(s.Key.IPv6)
+}
+
 // OpKind says what an Op does.
 type OpKind uint8
 
@@ -202,6 +219,7 @@ type Op struct {
 	Settings Settings
 	Dest     Dest
 	Old      Dest // EditDest and DelDest made by Diff: what is there now
+	New      bool // AddService: it fails with EEXIST where there is one already
 }
 
 // Batch is how many changes of destinations the kernel gets in one send.
@@ -210,7 +228,8 @@ const Batch = 64
 // Client reads and changes one table. It is not for several goroutines at once.
 type Client interface {
 	// Read returns the whole table, also what is not ours, as a copy that the caller may keep. The kernel
-	// hands it out in parts: an entry that others change meanwhile may be missing or show its old state.
+	// hands it out in parts: an entry that others change meanwhile may be missing or show its old state. Private services
+	// are left out: each would cost a request.
 	Read(ctx context.Context) (Table, error)
 	// Do makes changes, in their order, and returns the result of each: nil, or an *OpError. One that fails does
 	// not stop those after it. An addition of what is there becomes an edit, and the removal of a service that is

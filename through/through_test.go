@@ -1,0 +1,339 @@
+package through
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+)
+
+func TestJudge(t *testing.T) {
+	good, bad, ours, unjudged := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}, checker.Result{Local: true}, checker.Result{Unjudged: true}
+	for _, row := range []struct {
+		r           checker.Result
+		stood, ipv6 bool
+		k           Kernel
+		want        Verdict
+		why         string
+	}{
+		{good, true, false, Kernel{}, Up, ""},
+		{good, true, false, Kernel{Local: true, Strict: true}, Up, ""},
+		{good, false, false, Kernel{}, Void, "lost"},
+		{bad, false, false, Kernel{}, Void, "lost"},
+		{bad, true, false, Kernel{}, Down, ""},
+		{ours, true, false, Kernel{NoRoute: true}, None, ""},
+		{unjudged, true, false, Kernel{}, None, ""},
+		{bad, true, false, Kernel{NoRoute: true}, Void, "nothing leads there"},
+		{bad, true, true, Kernel{NoRoute: true}, Void, "nothing leads there"},
+		{bad, true, false, Kernel{Local: true, Device: "s0"}, Void, "net.ipv4.conf.s0.accept_local is 0"},
+		{bad, true, true, Kernel{Local: true, Device: "s0", Strict: true}, Down, ""},
+		{bad, true, false, Kernel{Local: true, AcceptLocal: true}, Down, ""},
+		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Device: "s0"}, Void, "net.ipv4.conf.s0.rp_filter is 1"},
+		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Same: true}, Down, ""},
+		{bad, true, false, Kernel{Strict: true, Device: "s0"}, Void, "it is not on s0"},
+		{bad, true, false, Kernel{Strict: true, Same: true}, Down, ""},
+	} {
+		if v, why := Judge(row.r, row.stood, row.ipv6, row.k); v != row.want || !strings.Contains(why, row.why) || (why == "") != (v != Void) {
+			t.Errorf("%+v: %d %q, want %d %q", row, v, why, row.want, row.why)
+		}
+	}
+}
+
+// The lab is a director at 127.0.0.1, which is not a virtual address, and servers from 127.0.0.2 on behind 127.0.0.9.
+var virtual = netip.MustParseAddr("127.0.0.9")
+
+func way(server string, tunnel string) checker.Through {
+	return checker.Through{Virtual: virtual, Server: netip.MustParseAddr(server), Tunnel: tunnel}
+}
+
+type fake struct {
+	*Services
+	table *ipvsctl.Memory
+	saved []ipvsctl.PrivateService
+	full  error
+}
+
+func newFake(table *ipvsctl.Memory, former ...ipvsctl.PrivateService) *fake {
+	f := &fake{Services: New(), table: table}
+	f.Start(Options{
+		Table: table, Former: former,
+		Save: func(all []ipvsctl.PrivateService) error { f.saved = all; return f.full },
+		Taken: func(context.Context) func(uint32) bool {
+			return func(m uint32) bool { return m == ipvsctl.FirstPrivate+1 }
+		},
+	})
+	f.machine.devices, f.machine.read = map[netip.Addr]net.Interface{netip.MustParseAddr("127.0.0.1"): {Name: "lo", MTU: 9000}}, time.Now().Add(24*time.Hour)
+	return f
+}
+
+// inTable are the private services of a table: mark, destination and its number.
+func inTable(t *testing.T, table *ipvsctl.Memory) string {
+	t.Helper()
+	all, err := table.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := ""
+	for _, key := range all.Keys() {
+		text += fmt.Sprintf("%x", key.Mark)
+		for _, d := range all[key].Dests {
+			text += fmt.Sprintf(" %v %d", d.Addr, d.Forward)
+		}
+		text += "\n"
+	}
+	return text
+}
+
+// use is a check that begins and ends.
+func (f *fake) use(t *testing.T, w checker.Through) (v Verdict, why string) {
+	t.Helper()
+	sv, made, via, err := f.begin(t.Context(), w)
+	defer f.end(t.Context(), sv)
+	if err != nil {
+		return Void, err.Error()
+	}
+	want := checker.Via{To: virtual, Mark: sv.Key.Mark, Source: netip.MustParseAddr("127.0.0.1"), MSS: 1400}
+	if via != want {
+		t.Errorf("the way is %+v, want %+v", via, want)
+	}
+	return f.judge(t.Context(), sv, made, w, checker.Result{OK: true})
+}
+
+func TestServicesComeAndGo(t *testing.T) {
+	table := ipvsctl.NewMemory(nil)
+	table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.AddService, Key: ipvsctl.Key{Mark: ipvsctl.FirstPrivate + 2}, Settings: ipvsctl.Private}) // another daemon's
+	f := newFake(table)
+	gate, tunnel, other := way("127.0.0.2", ""), way("127.0.0.2", "ipip"), way("127.0.0.3", "")
+	expect := func(when, want string) {
+		t.Helper()
+		if got := inTable(t, table); got != "4c000002\n"+want {
+			t.Errorf("%s: the table has\n%s", when, got)
+		}
+	}
+	f.Want(t.Context(), []checker.Through{gate, tunnel, other}, []ipvsctl.Key{{Mark: ipvsctl.FirstPrivate + 3}})
+	if len(f.saved) != 3 {
+		t.Errorf("written down before they are made: %v", f.saved)
+	}
+	expect("nobody checks yet", "")
+	for _, w := range []checker.Through{gate, tunnel, other} {
+		if v, why := f.use(t, w); v != Up {
+			t.Errorf("%v: %v %s", w, v, why)
+		}
+	}
+	// 1 is used by a rule, 2 by another daemon, 3 by the file; tunnels have the other half.
+	if got, want := inTable(t, table), "4c000000 127.0.0.2:0 3\n4c000002\n4c000004 127.0.0.3:0 3\n4c800000 127.0.0.2:0 2\n"; got != want {
+		t.Errorf("all were checked: the table has\n%swant\n%s", got, want)
+	}
+	f.Close(t.Context())
+	expect("at the end", "")
+}
+
+func TestAServiceThatIsLost(t *testing.T) {
+	f := newFake(ipvsctl.NewMemory(nil))
+	gate := way("127.0.0.2", "")
+	sv, made, _, _ := f.begin(t.Context(), gate)
+	lose := func() { f.table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelService, Key: sv.Key}) }
+	lose()
+	sv2, made2, _, _ := f.begin(t.Context(), gate) // it still believes that the service is there
+	if v, _ := f.judge(t.Context(), sv2, made2, gate, checker.Result{OK: true}); v != Void {
+		t.Errorf("lost: %v", v)
+	}
+	if v, why := f.use(t, gate); v != Up {
+		t.Errorf("made again: %v %s", v, why)
+	}
+	if v, _ := f.judge(t.Context(), sv, made, gate, checker.Result{OK: true}); v != Void {
+		t.Error("an answer from before the service was made again counts")
+	}
+}
+
+func TestTheNextDaemon(t *testing.T) {
+	table := ipvsctl.NewMemory(nil)
+	f := newFake(table)
+	a, b, c := way("127.0.0.2", ""), way("127.0.0.3", ""), way("127.0.0.4", "")
+	for _, w := range []checker.Through{a, b, c} {
+		f.Want(t.Context(), []checker.Through{w}, nil)
+		f.use(t, w)
+	}
+	former := f.saved
+	for _, p := range former { // one has lost its destination to another daemon, which has the mark now
+		if p.Dest.Addr.Addr() == c.Server {
+			table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelDest, Key: p.Key, Dest: p.Dest}, ipvsctl.Op{Kind: ipvsctl.AddDest, Key: p.Key, Dest: ipvsctl.Dest{Addr: netip.MustParseAddrPort("127.0.0.99:0"), Weight: 1}})
+		}
+	}
+	next := newFake(table, former...)
+	next.Want(t.Context(), []checker.Through{b}, nil)
+	next.Keep(t.Context(), []checker.Through{b})
+	if v, why := next.use(t, b); v != Up {
+		t.Errorf("adopted: %v %s", v, why)
+	}
+	if got, want := inTable(t, table), "4c000002 127.0.0.3:0 3\n4c000003 127.0.0.99:0 0\n"; got != want {
+		t.Errorf("the table has\n%swant\n%s", got, want)
+	}
+	if len(next.saved) != 1 {
+		t.Errorf("written down: %v", next.saved)
+	}
+	next.Close(t.Context())
+	if got, want := inTable(t, table), "4c000003 127.0.0.99:0 0\n"; got != want || len(next.saved) != 0 {
+		t.Errorf("at the end the table has\n%swant\n%s; written down is %v", got, want, next.saved)
+	}
+}
+
+func TestAServiceGoesWhenItsLastCheckHasEnded(t *testing.T) {
+	f := newFake(ipvsctl.NewMemory(nil))
+	gate := way("127.0.0.2", "")
+	f.Want(t.Context(), []checker.Through{gate}, nil)
+	sv, made, _, _ := f.begin(t.Context(), gate)
+	f.Keep(t.Context(), nil)
+	if v, why := f.judge(t.Context(), sv, made, gate, checker.Result{OK: true}); v != Up {
+		t.Errorf("the last check: %v %s", v, why)
+	}
+	f.end(t.Context(), sv)
+	if got := inTable(t, f.table); got != "" || len(f.saved) != 0 {
+		t.Errorf("the table has %s, written down is %v", got, f.saved)
+	}
+}
+
+func TestNothingIsMadeThatIsNotWrittenDown(t *testing.T) {
+	f := newFake(ipvsctl.NewMemory(nil))
+	f.full = errors.New("no space left")
+	if v, why := f.use(t, way("127.0.0.2", "")); v != Void || !strings.Contains(why, "can't be written down: no space left") {
+		t.Errorf("%v %s", v, why)
+	}
+	if got := inTable(t, f.table); got != "" {
+		t.Errorf("the table has %s", got)
+	}
+}
+
+// answers are checks of one address, one after the other; the last one is repeated. They take as long as they say.
+type answers struct {
+	list  []checker.Result
+	then  func() // while one is under way
+	asked int
+}
+
+func (a *answers) Check(ctx context.Context) checker.Result {
+	r := a.list[min(a.asked, len(a.list)-1)]
+	a.asked++
+	if a.then != nil {
+		a.then()
+	}
+	select {
+	case <-time.After(r.Took):
+		return r
+	case <-ctx.Done():
+		return checker.Result{Local: true, Detail: "stopped"}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	up := checker.Result{OK: true, Detail: "200 OK"}
+	refused := checker.Result{Detail: "connect: refused", Cause: checker.Refused}
+	silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout, Took: 5 * time.Second}
+	wrong := checker.Result{Detail: "500 Oops", Cause: checker.Answer}
+	slow := checker.Result{OK: true, Took: 3 * time.Second}
+	const isOn = "; at 127.0.0.2 it answers: is 127.0.0.9 on it? ldirectord CONFIG realserver-script 127.0.0.2"
+	for _, row := range []struct {
+		name         string
+		through, own checker.Result
+		want         checker.Result
+		took         time.Duration
+		asked        int // the own address
+	}{
+		{"up", up, silent, checker.Result{OK: true, Detail: "200 OK"}, 0, 0},
+		{"slow", slow, silent, checker.Result{OK: true}, 3 * time.Second, 1},
+		{"without the virtual address", silent, up, checker.Result{OwnAnswers: true, Cause: checker.Timeout, Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5 * time.Second, 1},
+		{"without it, and slow", silent, slow, checker.Result{OwnAnswers: true, Cause: checker.Timeout, Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5500 * time.Millisecond, 1},
+		{"bound to its own address", refused, up, checker.Result{OwnAnswers: true, Cause: checker.Refused, Detail: "through 127.0.0.9: connect: refused" + isOn}, 0, 1},
+		{"wrong page", wrong, up, checker.Result{OwnAnswers: true, Cause: checker.Answer, Detail: "through 127.0.0.9: 500 Oops; at 127.0.0.2 it answers as wanted"}, 0, 1},
+		{"wrong pages", wrong, wrong, checker.Result{Cause: checker.Answer, Detail: "500 Oops; through 127.0.0.9: 500 Oops"}, 0, 1},
+		{"dead", silent, silent, checker.Result{Cause: checker.Timeout, Detail: "through 127.0.0.9: connect: no answer in 5s"}, 6 * time.Second, 1},
+		{"refused, then silent", refused, silent, checker.Result{Cause: checker.Refused, Detail: "connect: no answer in 5s; through 127.0.0.9: connect: refused"}, 5 * time.Second, 1},
+		{"our own shortage", checker.Result{Local: true}, up, checker.Result{Local: true}, 0, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(ipvsctl.NewMemory(nil))
+				through, own := &answers{list: []checker.Result{row.through}}, &answers{list: []checker.Result{row.own}}
+				c := f.check(t, through, own)
+				began := time.Now()
+				got := c.Check(t.Context())
+				got.Took = 0
+				row.want.Way = checker.WayThrough
+				if got != row.want || time.Since(began) != row.took || own.asked != row.asked {
+					t.Errorf("after %v, own address asked %d times: %+v\nwant after %v, %d: %+v", time.Since(began), own.asked, got, row.took, row.asked, row.want)
+				}
+			})
+		})
+	}
+}
+
+func (f *fake) check(t *testing.T, through, own checker.Checker) checker.Checker {
+	t.Helper()
+	spec := checker.Spec{Type: "connect", Timeout: 5 * time.Second, Target: netip.MustParseAddrPort("127.0.0.2:80"), Through: way("127.0.0.2", "")}
+	c, err := f.New(spec, func(s checker.Spec) (checker.Checker, error) {
+		if s.Target.Addr() == virtual {
+			return through, nil
+		}
+		return own, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// While the table is flushed again and again nothing goes up or down by it.
+func TestAnswersWithoutTheService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(ipvsctl.NewMemory(nil))
+		flush := func() {
+			all, _ := f.table.Read(t.Context())
+			for key := range all {
+				f.table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelService, Key: key})
+			}
+		}
+		refused := checker.Result{Detail: "connect: refused", Cause: checker.Refused}
+		through, own := &answers{list: []checker.Result{{OK: true}}}, &answers{list: []checker.Result{{OK: true, Warning: "ends soon"}}}
+		c := f.check(t, through, own)
+		through.then = func() {
+			if through.asked == 1 {
+				flush()
+			}
+		}
+		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayThrough || through.asked != 2 || own.asked != 0 {
+			t.Errorf("flushed once: %+v", r)
+		}
+		through.then = flush
+		want := checker.Result{OK: true, Way: checker.WayVoid, Warning: "not checked through 127.0.0.9: the private service was lost; ends soon"}
+		for range 2 {
+			if r := c.Check(t.Context()); r != want {
+				t.Errorf("flushed always: %+v", r)
+			}
+		}
+		through.then, through.list = nil, []checker.Result{refused}
+		if r := c.Check(t.Context()); r.OK || !r.OwnAnswers {
+			t.Errorf("down: %+v", r)
+		}
+		through.then = flush
+		want = checker.Result{Unjudged: true, Cause: checker.Unjudged, Way: checker.WayVoid, Detail: "not checked through 127.0.0.9: the private service was lost"}
+		if r := c.Check(t.Context()); r != want {
+			t.Errorf("a server that is down, flushed: %+v", r)
+		}
+		own.list = []checker.Result{refused}
+		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayVoid || r.Unjudged {
+			t.Errorf("its own address fails, too: %+v", r)
+		}
+		f.Close(t.Context())
+		if r := c.Check(t.Context()); r != refused {
+			t.Errorf("after the end: %+v", r)
+		}
+	})
+}
