@@ -27,11 +27,11 @@ type Kernel struct {
 	Strict      bool   // the greater rp_filter of Device and of all is 1
 }
 
-// Judge judges an answer, and says why one is void. It counts only if the private service stood all the time, and a failure
+// Judge judges an answer, and says why one is void. It counts only if the private service stayed all the time, and a failure
 // only if an answer could have come back (ip-sysctl of the kernel's documentation; IPv6 has neither setting).
-func Judge(r checker.Result, stood, ipv6 bool, k Kernel) (v Verdict, why string) {
+func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (v Verdict, why string) {
 	switch {
-	case !stood:
+	case !stayed:
 		return Void, "the private service was lost"
 	case r.OK:
 		return Up, ""

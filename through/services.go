@@ -62,7 +62,7 @@ type service struct {
 	busy   atomic.Int32 // checks that use it
 
 	ours   bool // what has its mark in the table is ours
-	stands bool // it was in the table when it was last looked at
+	present bool // in the table, when it was last looked at
 	made   int  // how often it was made
 
 	source netip.Addr
@@ -193,7 +193,7 @@ func (s *Services) begin(ctx context.Context, w checker.Through) (sv *service, m
 		sv = s.of(w)
 		sv.busy.Add(1)
 		err := s.save()
-		for err == nil && !sv.stands {
+		for err == nil && !sv.present {
 			err = s.make(ctx, sv)
 		}
 		err = cmp.Or(err, s.locate(sv))
@@ -221,7 +221,7 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 	}
 	err = s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.AddDest, Key: sv.Key, Dest: sv.Dest})[0]
 	if err == nil {
-		sv.stands, sv.made = true, sv.made+1
+		sv.present, sv.made = true, sv.made+1
 	}
 	return err
 }
@@ -241,13 +241,13 @@ func (s *Services) judge(ctx context.Context, sv *service, made int, w checker.T
 		if err != nil {
 			return err
 		}
-		sv.stands = sv.stands && in
+		sv.present = sv.present && in
 		var k Kernel
 		if !r.OK {
 			sv.looked = time.Time{}
 			k = s.kernel(w.Virtual, sv.source, answered)
 		}
-		v, why = Judge(r, sv.stands && sv.made == made, w.Virtual.Is6(), k)
+		v, why = Judge(r, sv.present && sv.made == made, w.Virtual.Is6(), k)
 		return nil
 	})
 	if err != nil {

@@ -19,7 +19,7 @@ func TestJudge(t *testing.T) {
 	good, bad, ours, unjudged := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}, checker.Result{Local: true}, checker.Result{Unjudged: true}
 	for _, row := range []struct {
 		r           checker.Result
-		stood, ipv6 bool
+		stayed, ipv6 bool
 		k           Kernel
 		want        Verdict
 		why         string
@@ -41,13 +41,13 @@ func TestJudge(t *testing.T) {
 		{bad, true, false, Kernel{Strict: true, Device: "s0"}, Void, "it is not on s0"},
 		{bad, true, false, Kernel{Strict: true, Same: true}, Down, ""},
 	} {
-		if v, why := Judge(row.r, row.stood, row.ipv6, row.k); v != row.want || !strings.Contains(why, row.why) || (why == "") != (v != Void) {
+		if v, why := Judge(row.r, row.stayed, row.ipv6, row.k); v != row.want || !strings.Contains(why, row.why) || (why == "") != (v != Void) {
 			t.Errorf("%+v: %d %q, want %d %q", row, v, why, row.want, row.why)
 		}
 	}
 }
 
-// The lab is a director at 127.0.0.1, which is not a virtual address, and servers from 127.0.0.2 on behind 127.0.0.9.
+// The lab is a director at 127.0.0.1, which is not a virtual address, and servers from 127.0.0.2 on with 127.0.0.9.
 var virtual = netip.MustParseAddr("127.0.0.9")
 
 func way(server string, tunnel string) checker.Through {
@@ -290,7 +290,7 @@ func (f *fake) check(t *testing.T, through, own checker.Checker) checker.Checker
 	return c
 }
 
-// While the table is flushed again and again nothing goes up or down by it.
+// While the table is flushed at each check nothing goes up or down by it.
 func TestAnswersWithoutTheService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
