@@ -61,9 +61,9 @@ type service struct {
 	wanted atomic.Bool
 	busy   atomic.Int32 // checks that use it
 
-	ours   bool // what has its mark in the table is ours
+	ours    bool // what has its mark in the table is ours
 	present bool // in the table, when it was last looked at
-	made   int  // how often it was made
+	made    int  // how often it was made
 
 	source netip.Addr
 	mss    int

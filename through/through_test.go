@@ -18,11 +18,11 @@ import (
 func TestJudge(t *testing.T) {
 	good, bad, ours, unjudged := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}, checker.Result{Local: true}, checker.Result{Unjudged: true}
 	for _, row := range []struct {
-		r           checker.Result
+		r            checker.Result
 		stayed, ipv6 bool
-		k           Kernel
-		want        Verdict
-		why         string
+		k            Kernel
+		want         Verdict
+		why          string
 	}{
 		{good, true, false, Kernel{}, Up, ""},
 		{good, true, false, Kernel{Local: true, Strict: true}, Up, ""},
