@@ -316,6 +316,22 @@ func TestNoRecordNoAddress(t *testing.T) {
 	}
 }
 
+// A list that changed while it was read is not believed.
+func TestTornLists(t *testing.T) {
+	f := newFake()
+	a := f.announcer(t, t.TempDir(), "ldirectord.cf")
+	syncLine(t, a, f, []string{"192.0.2.10=lvs0"})
+	for torn, want := range map[int]string{
+		maxReads - 1: "nothing: 192.0.2.10 lvs0",
+		maxReads:     "nothing: error: announcing addresses: reading devices and addresses: " + netlink.ErrDumpInterrupted.Error(),
+	} {
+		f.torn = torn
+		if got := syncLine(t, a, f, []string{"192.0.2.10=lvs0"}); got != want {
+			t.Errorf("%d torn lists: got %s, want %s", torn, got, want)
+		}
+	}
+}
+
 func TestLabel(t *testing.T) {
 	for name, want := range map[string]string{"lvs0": "lvs0:ldir", "announce10": "announce10:ldir", "announcements-4": "announceme:ldir"} {
 		if got := addressOn(device{}, Want{Addr: netip.AddrFrom4([4]byte{}), Device: name}).Label; got != want || len(got) > 15 {

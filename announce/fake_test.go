@@ -25,6 +25,7 @@ type fake struct {
 	local  []netip.Addr
 	steps  []string // those that changed something
 	refuse string   // it does no step that begins so
+	torn   int      // so many lists change while they are read
 	killAt int      // the step that is not done any more, nor any after it; 0: none
 
 	records map[string]Record // of each file
@@ -51,7 +52,12 @@ func (f *fake) LinkList() (list []netlink.Link, _ error) {
 	return list, nil
 }
 
-func (f *fake) AddrList(netlink.Link, int) ([]netlink.Addr, error) { return slices.Clone(f.held), nil }
+func (f *fake) AddrList(netlink.Link, int) ([]netlink.Addr, error) {
+	if f.torn--; f.torn >= 0 {
+		return nil, netlink.ErrDumpInterrupted
+	}
+	return slices.Clone(f.held), nil
+}
 
 // step is one change, unless it is refused.
 func (f *fake) step(what string, a any, do func()) error {

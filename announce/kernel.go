@@ -2,6 +2,7 @@ package announce
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -16,6 +17,7 @@ import (
 
 const (
 	answerTime  = 5 * time.Second // for one answer of the kernel
+	maxReads    = 5               // of lists that change meanwhile
 	ourLabel    = ":ldir"
 	ourProtocol = 77 // of routes (rtm_protocol): free in iproute2's rt_protos
 	loopback    = 1  // the index of lo in every network namespace
@@ -63,8 +65,15 @@ func (d device) unfit(name string) error {
 }
 
 func readState(k kernel) (state, error) {
-	links, err := k.LinkList()
-	held, bad := k.AddrList(nil, netlink.FAMILY_ALL)
+	var links []netlink.Link
+	var held []netlink.Addr
+	var err error = netlink.ErrDumpInterrupted
+	for try := 0; try < maxReads && errors.Is(err, netlink.ErrDumpInterrupted); try++ {
+		var bad error
+		links, err = k.LinkList()
+		held, bad = k.AddrList(nil, netlink.FAMILY_ALL)
+		err = cmp.Or(err, bad)
+	}
 	on := map[int][]netlink.Addr{}
 	for _, h := range held {
 		on[h.LinkIndex] = append(on[h.LinkIndex], h)
@@ -74,7 +83,7 @@ func readState(k kernel) (state, error) {
 		d := l.Attrs()
 		s[d.Name] = device{d.Index, d.Flags&net.FlagUp != 0, l.Type() == "dummy", on[d.Index]}
 	}
-	return s, done(cmp.Or(err, bad), "reading devices and addresses")
+	return s, done(err, "reading devices and addresses")
 }
 
 // find finds an address on the devices where it may be: at which of those that are up, ours by their devices, and that

@@ -59,6 +59,7 @@ func newMachine(t *testing.T) *machine {
 	t.Cleanup(func() {
 		m.ip("link del lvs0; link del lvs1; route flush table local proto 77; -6 route flush table local proto 77")
 	})
+	m.ip("link del lvs0; link del lvs1") // of a test that runs this one
 	m.must("link set lo up; link add lvs0 type dummy; link set lvs0 up; link add lvs1 type dummy; link set lvs1 up")
 	return m
 }
@@ -208,6 +209,31 @@ func TestKernelAddresses(t *testing.T) {
 	m.must("link set lvs0 up; link set lvs1 up")
 	play("device made and up", false, "lvs0", "4=lvs0, 6=lvs0", bothOn0)
 	play("not a dummy", false, "lvs1", "4=lvs0 device lvs1 is not a dummy device, 6=lvs0 device lvs1 is not a dummy device", bothOn0)
+}
+
+// The hardened unit leaves the daemon one capability, and it may have a user of its own.
+func TestKernelNetAdminAlone(t *testing.T) {
+	newMachine(t)
+	const capNetAdmin, nobody = 12, 65534
+	dir, err := os.MkdirTemp("/dev/shm", "announce") // the lab's other file systems are the host's user's
+	if err == nil {
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		err = os.Chown(dir, nobody, nobody)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	c := exec.Command("/proc/self/exe", "-test.run=^TestKernelAddresses$", "-test.v")
+	c.Env, c.Stdout, c.Stderr = append(os.Environ(), "TMPDIR="+dir), &out, &out
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, AmbientCaps: []uintptr{capNetAdmin}, Pdeathsig: syscall.SIGKILL,
+	}
+	runtime.LockOSThread() // of which the other process is a child
+	defer runtime.UnlockOSThread()
+	if err := c.Run(); err != nil || !strings.Contains(out.String(), "--- PASS: TestKernelAddresses") {
+		t.Errorf("%v: %s", err, out.String())
+	}
 }
 
 // A device may have a name of 15 bytes, as long as a label may be.
