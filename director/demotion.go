@@ -21,16 +21,17 @@ func (m demotion) on() bool { return m.over != nil }
 
 // beginDemotion begins a demotion.
 func (d *Director) beginDemotion(ctx context.Context, done chan<- struct{}) {
-	told := d.tellLeaving("the director stands by")
-	if told == nil {
+	told, gone := d.tellLeaving("the director stands by"), d.addresses.withdraw("the director stands by")
+	if told == nil && gone == nil {
 		d.awaiting = append(d.awaiting, done)
 		d.demote(ctx)
 		return
 	}
-	over := make(chan struct{})
+	over, limit := make(chan struct{}), d.global.WithdrawWait.Duration()+announceTimeout
 	go func() {
 		defer close(over)
-		d.allow(d.life, told)
+		d.allow(d.life, told, demotionTimeout)
+		d.allow(d.life, gone, limit)
 	}()
 	d.demotion = demotion{over: over, done: []chan<- struct{}{done}}
 }
@@ -46,6 +47,7 @@ func (d *Director) endDemotion(ctx context.Context) {
 func (d *Director) cancelDemotion() {
 	d.awaiting = append(d.awaiting, d.demotion.done...)
 	d.demotion = demotion{}
+	d.addresses.stay()
 	for _, v := range d.virtuals {
 		if v.written != nil {
 			d.runOnChange(v)
@@ -53,15 +55,15 @@ func (d *Director) cancelDemotion() {
 	}
 }
 
-// allow waits for commands, if there are any, for as long as they may take.
-func (d *Director) allow(ctx context.Context, told <-chan struct{}) {
-	if told == nil {
+// allow waits for something, if it is there, for as long as it may take.
+func (d *Director) allow(ctx context.Context, ended <-chan struct{}, limit time.Duration) {
+	if ended == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, demotionTimeout)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	select {
-	case <-told:
+	case <-ended:
 	case <-ctx.Done():
 	}
 }

@@ -45,6 +45,10 @@ type Deps struct {
 	Maintenance func(ctx context.Context, dir string, servers []maintenance.Server) <-chan maintenance.Reading
 	// Marks keeps the mark rules; nil: there are none in the plans, or nobody keeps them.
 	Marks Marks
+	// Announcer keeps addresses on devices; nil: none are in the plans, or nobody keeps them. Withdraw says that there may
+	// be some of a daemon before, also if the plan has none.
+	Announcer Announcer
+	Withdraw  bool
 	// Former are the virtual services of the daemon before, which handed over or crashed. Those that the
 	// plan does not have are purged.
 	Former []ipvsctl.Key
@@ -81,25 +85,26 @@ type Director struct {
 	die     context.CancelFunc
 
 	// What follows belongs to the goroutine of Run.
-	clock    time.Time // see now
-	global   *parser.Global
-	tls      checker.TLSSums
-	virtuals []*virtual
-	purges   []*virtual // no longer configured, still in the table
-	checks   map[*checker.Task]*check
-	tasks    []*checker.Task // of checks
-	waiting  int             // checks without a result yet
-	status   notify.Status
-	ordered  Orders
-	over     Orders    // that ended here, as long as they are still given
-	orderEnd time.Time // when the next one ends; zero: none does
-	standby  bool
-	demotion demotion
-	leaving  departures
-	folder   folder                    // maintenancedir
-	out      map[netip.AddrPort]string // what it took out when it was last readable
-	marker   *marker
-	awaiting []chan<- struct{} // callers that wait for the mark rules to follow
+	clock     time.Time // see now
+	global    *parser.Global
+	tls       checker.TLSSums
+	virtuals  []*virtual
+	purges    []*virtual // no longer configured, still in the table
+	checks    map[*checker.Task]*check
+	tasks     []*checker.Task // of checks
+	waiting   int             // checks without a result yet
+	status    notify.Status
+	ordered   Orders
+	over      Orders    // that ended here, as long as they are still given
+	orderEnd  time.Time // when the next one ends; zero: none does
+	standby   bool
+	demotion  demotion
+	leaving   departures
+	folder    folder                    // maintenancedir
+	out       map[netip.AddrPort]string // what it took out when it was last readable
+	marker    *marker
+	addresses announcements
+	awaiting  []chan<- struct{} // callers that wait for the mark rules to follow
 	// folderTrouble is why maintenancedir can't be read.
 	folderTrouble string
 	unread        string // why the table could not be read the last time
@@ -174,6 +179,8 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	var pool sync.WaitGroup
 	pool.Go(func() { d.pool.Run(poolCtx) })
 	d.marker = newMarker(poolCtx, d.deps.Marks)
+	d.addresses = newAnnouncements(poolCtx, d.deps.Announcer)
+	d.addresses.due = d.deps.Withdraw
 	d.begin(ctx, p, f, have)
 	d.loop(ctx)
 	stopPool()
@@ -190,6 +197,7 @@ func (d *Director) leaveTable(ended context.Context) {
 	handedOver := errors.Is(context.Cause(ended), ErrHandover)
 	if !handedOver {
 		d.cleanup(ctx)
+		d.announceNow(ctx)
 	}
 	select {
 	case <-d.marker.done:
@@ -276,13 +284,22 @@ func (d *Director) loop(ctx context.Context) {
 		case <-d.demotion.over:
 			d.endDemotion(ctx)
 		case d.marker.next() <- d.marker.want:
-			d.marker.due, d.marker.busy = false, true
+			d.marker.ordered()
 		case m := <-d.marker.reports:
 			d.marked(m)
 			d.runOnChangeOfMarked()
+			d.addresses.stale = true
+		case d.addresses.next() <- d.announceOrder():
+			d.addresses.asked = d.addresses.want
+			d.addresses.ordered()
+		case p := <-d.addresses.reports:
+			d.placed(p)
+		case <-d.addresses.changes:
+			d.addresses.recheck()
 		case <-drift.C:
 			d.checkDrift(ctx)
 			d.marker.recheck()
+			d.addresses.recheck()
 			drift.Reset(d.driftInterval())
 		case <-d.leaving.look:
 			d.lookAtLeavers(ctx)
@@ -292,6 +309,7 @@ func (d *Director) loop(ctx context.Context) {
 		}
 		d.endDueOrders()
 		d.sync(ctx, nil)
+		d.announce()
 	}
 }
 

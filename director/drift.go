@@ -71,7 +71,7 @@ func (d *Director) notice(v *virtual, have ipvsctl.Service) {
 	if have.Key != v.key {
 		d.reportOverride(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
 		clear(v.overridden)
-		v.written = nil
+		v.written, v.placed = nil, false
 		return
 	}
 	if have.Settings != v.written.settings {

@@ -16,8 +16,10 @@ import (
 // held: it is down, and the table has it as if it were up.
 
 // quota is how many servers checks must leave in service; 0: they may take out all.
-func (v *virtual) quota() int {
-	n := 0
+func (v *virtual) quota() int { return v.cfg.KeepServing.Of(v.weighted()) }
+
+// weighted is how many servers have a weight, those without an address among them.
+func (v *virtual) weighted() (n int) {
 	for _, s := range v.servers {
 		if s.weight() > 0 && s.moved == nil {
 			n++
@@ -28,7 +30,7 @@ func (v *virtual) quota() int {
 			n++
 		}
 	}
-	return v.cfg.KeepServing.Of(n)
+	return n
 }
 
 // guards reports whether servers may be held.

@@ -152,6 +152,7 @@ func (v *virtual) inherit(was *virtual) {
 	v.fallbackIn, v.fallbackWanted, v.hook, v.lastOnChange = was.fallbackIn, was.fallbackWanted, was.hook, was.lastOnChange
 	v.announced = was.announced
 	v.obeys, v.holds, v.guardTold, v.tellAt, v.braking = was.obeys, was.holds, was.guardTold, was.tellAt, was.braking
+	v.placed, v.strength = was.placed, was.strength
 	v.backoff = was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
 	v.keepHistory(was)
@@ -219,6 +220,7 @@ func (d *Director) install(p *Plan, f folder) {
 		}
 	}
 	d.mark()
+	d.enlist()
 	d.applyOrders()
 	d.enter(f)
 	d.observe()
@@ -263,15 +265,17 @@ func (d *Director) newPurge(key ipvsctl.Key) *virtual {
 	return &virtual{cfg: cfg, name: keyName(key), key: key, tag: "start", dirty: true}
 }
 
-// purge removes the virtual services that are no longer configured, as soon as the table lets it. They serve until the
-// mark rules that replace them, if there are any, are set.
+// mayNotGo reports whether a virtual service that is no longer configured serves on: until the mark rules that replace
+// it, if there are any, are set, and its addresses are not announced any more.
+func (d *Director) mayNotGo(v *virtual) bool {
+	return d.marker.changing() || d.announces(v.key)
+}
+
+// purge removes the virtual services that are no longer configured, as soon as the table lets it.
 func (d *Director) purge(ctx context.Context) {
-	if d.marker.changing() {
-		return
-	}
 	now, before := time.Now(), len(d.purges)
 	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {
-		if v.retry.After(now) || d.table.silent() || ctx.Err() != nil {
+		if d.mayNotGo(v) || v.retry.After(now) || d.table.silent() || ctx.Err() != nil {
 			return false
 		}
 		op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
@@ -296,8 +300,10 @@ func (d *Director) cleanup(ctx context.Context) {
 		v.retry = time.Time{}
 	}
 	d.marker.due, d.marker.busy = false, false
-	d.allow(ctx, d.demotion.over)
-	d.allow(ctx, d.tellLeaving("the director stops"))
+	d.allow(ctx, d.demotion.over, demotionTimeout)
+	hooks := d.tellLeaving("the director stops")
+	d.withdrawAtEnd(ctx)
+	d.allow(ctx, hooks, demotionTimeout)
 	d.purge(ctx)
 	told, left := map[string]bool{}, 0
 	for _, v := range d.served() {

@@ -23,18 +23,13 @@ type Marks interface {
 	Sync(ctx context.Context, want []fwmark.Rule) ([]string, error)
 }
 
-// marker keeps the mark rules in a goroutine of its own, because programs are run for them. Its fields
-// belong to the director's goroutine.
+// marker keeps the mark rules beside the director, because programs are run for them.
 type marker struct {
-	marks   Marks // nil: there are none to keep
-	orders  chan []fwmark.Rule
-	reports chan marked
-	done    chan struct{} // its goroutine has ended
+	aside[[]fwmark.Rule, marked]
+	marks Marks // nil: there are none to keep
 
 	want    []fwmark.Rule
 	current []fwmark.Rule // as of the last report without an error
-	due     bool          // want is to be ordered
-	busy    bool          // an order is carried out
 	looked  bool          // an order was carried out, so nothing of a daemon before is left
 	trouble string        // why the last order failed
 }
@@ -46,27 +41,10 @@ type marked struct {
 	err   error
 }
 
-// newMarker ends with ctx, but finishes what it is at.
 func newMarker(ctx context.Context, marks Marks) *marker {
-	m := &marker{marks: marks, orders: make(chan []fwmark.Rule), reports: make(chan marked), done: make(chan struct{})}
-	go func() { defer close(m.done); m.run(ctx) }()
+	m := &marker{marks: marks}
+	m.aside = newAside(ctx, m.carryOut)
 	return m
-}
-
-func (m *marker) run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case rules := <-m.orders:
-			r := m.carryOut(context.WithoutCancel(ctx), rules)
-			select {
-			case <-ctx.Done():
-				return
-			case m.reports <- r:
-			}
-		}
-	}
 }
 
 func (m *marker) carryOut(ctx context.Context, rules []fwmark.Rule) marked {
@@ -74,14 +52,6 @@ func (m *marker) carryOut(ctx context.Context, rules []fwmark.Rule) marked {
 	defer cancel()
 	fixed, err := m.marks.Sync(ctx, rules)
 	return marked{rules, fixed, err}
-}
-
-// next is where the order that is due goes, nil when none is.
-func (m *marker) next() chan<- []fwmark.Rule {
-	if !m.due || m.busy {
-		return nil
-	}
-	return m.orders
 }
 
 // order has the rules checked and set, now or when the marker is free. Where there are none it is left to recheck: a
@@ -95,9 +65,6 @@ func (m *marker) order(want []fwmark.Rule) {
 func (m *marker) recheck() {
 	m.due = m.due || m.marks != nil && (len(m.want) > 0 || m.trouble != "" || !m.looked)
 }
-
-// idle reports whether every order was carried out, with or without success.
-func (m *marker) idle() bool { return !m.due && !m.busy }
 
 // changing reports whether rules are about to come or go. The virtual services that they replace must stay until then.
 func (m *marker) changing() bool {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"ldirectord/notify"
 )
@@ -11,9 +12,11 @@ import (
 // VirtualState is a virtual service at one moment, as onchange reads it.
 type VirtualState struct {
 	Virtual   string        `json:"virtual"`
-	Available bool          `json:"available"`        // a server is up or held, and packets reach it
-	Reason    string        `json:"reason,omitempty"` // why it is not, though a server is up
-	Fallback  bool          `json:"fallback"`         // the fallback server serves
+	Available bool          `json:"available"`            // a server is up or held, and packets reach it
+	Reason    string        `json:"reason,omitempty"`     // why it is not, though a server is up
+	Fallback  bool          `json:"fallback"`             // the fallback server serves
+	Announced *bool         `json:"announced,omitempty"`  // its addresses are on the device of announce; absent without it
+	Enough    *MinServers   `json:"minservers,omitempty"` // absent without minservers
 	Servers   []ServerState `json:"servers"`
 	Leaving   []string      `json:"leaving,omitempty"` // who left the file and drains
 }
@@ -30,7 +33,10 @@ type ServerState struct {
 
 // snapshot is what the director knows of a virtual service.
 func (v *virtual) snapshot() (now VirtualState, up int) {
-	now = VirtualState{Virtual: v.cfg.ID, Fallback: v.fallbackIn}
+	now = VirtualState{Virtual: v.cfg.ID, Fallback: v.fallbackIn, Enough: v.minServers()}
+	if len(v.addresses) > 0 {
+		now.Announced = new(!slices.ContainsFunc(v.addresses, func(one *announcement) bool { return one.at != one.device }))
+	}
 	servers := make([]ServerSnapshot, v.size())
 	v.describeServers(servers)
 	now.Available = v.foundServes()

@@ -21,6 +21,8 @@ const (
 	Weigh OrderKind = "weight" // it has another weight than in the file
 	Ready OrderKind = "ready"  // it has no order
 	Obey  OrderKind = "obey"   // of a virtual service: keepserving holds nobody, until every server is up
+
+	Withdraw OrderKind = "withdraw" // of an address, or of everyAddress: it is not announced
 )
 
 // Order is what the operator ordered beside the file. Times are whole seconds in UTC, so that equal orders are the same
@@ -65,7 +67,7 @@ func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.Until
 
 // isPlain reports whether there is nothing to tell but what a state says: drained, or that the guard obeys.
 func (o Order) isPlain() bool {
-	return (o.Kind == Drain || o.Kind == Obey) && o.Why == "" && o.Until.IsZero()
+	return (o.Kind == Drain || o.Kind == Obey || o.Kind == Withdraw) && o.Why == "" && o.Until.IsZero()
 }
 
 // Orders are all that hold, also those for what the file does not have now. One for a virtual service has no Real.
@@ -131,6 +133,7 @@ func (d *Director) sayOrder(at Backend, o Order, kind notify.Kind, what string) 
 
 // applyOrders carries the orders out that hold now. What is not in the plan is kept for a later one.
 func (d *Director) applyOrders() {
+	d.addresses.stale = true
 	d.endOrders(time.Now())
 	for _, v := range d.virtuals {
 		d.obeyChecks(v, d.ordered[Backend{Virtual: v.cfg.ID}])
@@ -198,8 +201,10 @@ func (s *server) suspended() string {
 }
 
 // note is the server's order in words; "" without one, and for one of which the state says all.
-func (s *server) note() string {
-	if o := s.ordered(); o.Kind != "" && !o.isPlain() {
+func (s *server) note() string { return s.ordered().note() }
+
+func (o Order) note() string {
+	if o.Kind != "" && !o.isPlain() {
 		return "order: " + o.String()
 	}
 	return ""

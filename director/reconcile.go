@@ -38,6 +38,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 		if v.dirty || v.untold(now) {
 			d.guard(v)
 		}
+		v.weighed = v.weighed && !v.dirty
 		v.dirty = v.dirty && !d.standby // a promotion makes all so
 	}
 	d.endMoved() // those whom the guard does not hold any more
@@ -174,7 +175,7 @@ func (v *virtual) record(op ipvsctl.Op) {
 
 // markWritten notes what the table now has of a virtual service, and runs the hooks that follow from it.
 func (d *Director) markWritten(v *virtual, service ipvsctl.Service) {
-	v.written = newWritten(service)
+	v.written, v.placed, v.weighed = newWritten(service), true, false
 	for _, s := range v.servers {
 		s.transitioned, s.entered = false, service.Dests[s.dest.Addr].Weight > 0
 	}

@@ -117,6 +117,9 @@ func (d *Director) arrived(c *check) {
 	if !c.reported {
 		c.reported = true
 		d.waiting--
+		for _, x := range c.users {
+			x.v.weighed = false
+		}
 	}
 }
 

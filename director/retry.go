@@ -52,7 +52,7 @@ func (d *Director) succeeded(v *virtual) {
 // time of the next try. That the table does not answer is reported for one virtual service alone. A change that the end
 // of the daemon cut off is no failure.
 func (d *Director) failed(ctx context.Context, v *virtual, err error) {
-	v.dirty = true
+	v.dirty, v.weighed = true, false
 	if ctx.Err() != nil {
 		return
 	}
@@ -78,10 +78,10 @@ func (d *Director) nextRetry() (wait time.Duration, any bool) {
 	if !d.orderEnd.IsZero() {
 		wait, any = max(min(time.Until(d.orderEnd), clockLook), 0), true
 	}
-	purges := d.purges
-	if d.marker.changing() {
-		purges = nil
+	if look := d.addresses.look; !look.IsZero() && (!any || time.Until(look) < wait) {
+		wait, any = max(time.Until(look), 0), true
 	}
+	purges := slices.DeleteFunc(slices.Clone(d.purges), d.mayNotGo)
 	for _, v := range slices.Concat(d.served(), purges) {
 		if !v.dirty {
 			continue

@@ -58,6 +58,8 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	crash            end it as kill -9 does: it records nothing any more
 //	stall ADDR:PORT  a check of the server fails while this machine stands still
 //	why VIRTUAL REAL what is remembered of a server
+//	device NAME up|down   of those on which addresses are announced; all the time it takes to change them: `devices DURATION`
+//	withdraw ADDRESS…, announce ADDRESS…   the operator's order; * for every address
 //	damage TEXT      somebody changes the mark rules
 //	wait DURATION
 func TestScenarios(t *testing.T) {
@@ -103,6 +105,7 @@ type scenario struct {
 	table    *recorder
 	client   ipvsctl.Client // the table as the director has it
 	marks    *markRecorder
+	devices  *devices
 	hookTime time.Duration
 	noPings  atomic.Bool
 	director *Director
@@ -124,6 +127,7 @@ func newScenario(t *testing.T) *scenario {
 	s.table = &recorder{Memory: ipvsctl.NewMemory(nil), s: s, carries: map[netip.AddrPort]ipvsctl.Counters{}}
 	s.client = s.table
 	s.marks = &markRecorder{s: s}
+	s.devices = newDevices(s.say)
 	return s
 }
 
@@ -252,6 +256,16 @@ func (s *scenario) step(words []string, body string) {
 		for _, line := range remembered(now) {
 			s.say(line)
 		}
+	case "device":
+		s.devices.down[words[1]] = words[2] == "down"
+		s.devices.changed <- struct{}{}
+	case "devices":
+		s.devices.slow = s.duration(words[1])
+	case "withdraw", "announce":
+		for _, addr := range words[1:] {
+			kind := map[string]string{"withdraw": "withdraw", "announce": "ready"}[words[0]]
+			s.order([]string{addr, "-", kind})
+		}
 	case "damage":
 		s.marks.damage(strings.Join(words[1:], " "))
 	case "wait":
@@ -330,7 +344,7 @@ func (s *scenario) start(name string, standby bool) {
 	s.dead = false
 	s.mu.Unlock()
 	s.director = New(Deps{
-		Table: s.client, Marks: s.marks, Journal: s.journal, Hooks: s, Webhook: s, Standby: standby, Maintenance: maintenance.New(s.watch).Watch,
+		Table: s.client, Marks: s.marks, Announcer: s.devices, Journal: s.journal, Hooks: s, Webhook: s, Standby: standby, Maintenance: maintenance.New(s.watch).Watch,
 		Leavers: s.leavers, Leave: s.record, Orders: s.orders,
 	})
 	ctx, end := context.WithCancelCause(context.Background())

@@ -54,7 +54,7 @@ func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct
 
 // promote puts everything into the table. Logs and mails show it as a start.
 func (d *Director) promote(ctx context.Context) {
-	d.standby = false
+	d.standby, d.addresses.stale = false, true
 	d.status = notify.StatusStarting
 	d.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
 	d.disown(nil)
@@ -85,6 +85,7 @@ func (d *Director) demote(ctx context.Context) {
 		v.leftBehind = !v.cfg.CleanStop
 	}
 	d.standby = true
+	d.addresses.stay()
 	d.mark()
 	d.recordOwned()
 	d.status = notify.StatusRunning
@@ -103,7 +104,7 @@ func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) 
 	if err := d.do(ctx, op)[0]; err != nil {
 		return err
 	}
-	v.tag = "stop"
+	v.tag, v.placed = "stop", false
 	for _, s := range leaving {
 		d.say(v, s, notify.Purged, fmt.Sprintf("Purged real server (stop): %s (%s)", s.label(), v.name), "")
 	}
@@ -128,6 +129,7 @@ func (v *virtual) forget() {
 	v.written, v.fallbackIn, v.settingsRejected = nil, false, false
 	v.found, v.leavers, v.holds = nil, nil, 0
 	v.hook, v.lastOnChange, v.announced = "", nil, false
+	v.placed, v.weighed = false, false
 	v.retry, v.backoff, v.refused = time.Time{}, 0, ""
 	clear(v.overridden)
 }

@@ -37,6 +37,7 @@ type virtual struct {
 
 	leftBehind       bool // cleanstop = no left it in the table of a director on standby
 	dirty            bool
+	placed           bool          // the table has it, as far as is known
 	retry            time.Time     // not before this; zero when the last time went well
 	backoff          time.Duration // the next wait
 	settingsRejected bool          // the table refuses the settings, and nothing else
@@ -49,6 +50,10 @@ type virtual struct {
 	unjudgedAt time.Time // when it was last reported that an answer of one can't be judged
 
 	braking   bool      // a server is braked
+	strength  strength
+	weighed   bool            // … since something changed
+	addresses []*announcement // that are announced for it
+
 	obeys     bool      // by the operator's order checks may take out every server
 	holds     int       // how many servers are held
 	guardTold bool      // that was reported …

@@ -55,12 +55,18 @@ const (
 	GuardChanged   Kind = "guard-changed"   // … and now other ones
 	GuardOver      Kind = "guard-over"      // … and now none
 	GuardObeys     Kind = "guard-obeys"     // by order checks may take out every server, or not any more
+	Announced      Kind = "announced"       // an address is on the device of announce
+	LastResort     Kind = "last-resort"     // … on that of lastresort
+	Withdrawn      Kind = "withdrawn"       // … on none
+	AnnounceFailed Kind = "announce-failed" // … where it should not be
 	LastServer     Kind = "last-server"     // the last server of a virtual service is in maintenance
 	FolderError    Kind = "folder-error"    // maintenancedir can't be read
 	FolderReadable Kind = "folder-readable" // … and can again
 	Listening      Kind = "listening"       // the metrics have an address
 	ListenFailed   Kind = "listen-failed"   // the control socket, or the address of the metrics, can't be used
 	Lost           Kind = "events-lost"     // a receiver was too slow
+
+	AnnounceRecovered Kind = "announce-recovered"
 
 	PostFailed    Kind = "webhook-failed"    // a state can't be posted
 	PostRecovered Kind = "webhook-recovered" // … and can again

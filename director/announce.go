@@ -1,0 +1,383 @@
+package director
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/announce"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+)
+
+// This file decides which addresses are announced, and has them put on their devices beside the director.
+
+const (
+	announceTimeout = 5 * time.Second // for one order; and, at the end, for an address that can't be withdrawn
+	announceRetry   = time.Second     // after trouble
+	everyAddress    = "*"             // of an order to withdraw
+)
+
+// Announcer keeps addresses on devices, see package announce.
+type Announcer interface {
+	Sync(ctx context.Context, want []announce.Want, repair bool) ([]announce.Place, error)
+	Changes(ctx context.Context) <-chan struct{}
+}
+
+// announcements are the addresses that are announced, or were.
+type announcements struct {
+	aside[announceOrder, places]
+	announcer Announcer // nil: nobody announces
+	changes   <-chan struct{}
+	list      []*announcement // in the order of the file
+	want      []announce.Want // of the list, as it was decided last
+	asked     []announce.Want // that was ordered last
+	stale     bool            // it is to be decided anew
+	look      time.Time       // when it is, because time has passed; zero: never
+	again     time.Time       // when it is ordered again, after trouble; zero: there was none
+	leaving   string          // why all are withdrawn; "" while they are not
+	atEnd     bool            // … but for those that cleanstop = no leaves
+	gone      chan struct{}   // closed when all are withdrawn; nil: nobody waits
+	trouble   string          // why the last order failed
+}
+
+// announceOrder is what becomes of the addresses.
+type announceOrder struct {
+	want   []announce.Want
+	repair bool // also what was removed by hand
+}
+
+// places is how an order ended.
+type places struct {
+	all []announce.Place
+	err error
+}
+
+// announcement is one address.
+type announcement struct {
+	addr         netip.Addr
+	device, last string     // of announce and lastresort
+	virtuals     []*virtual // none: it left the file
+	keys         []ipvsctl.Key
+
+	decided bool // its first results are there, or were
+	want    announce.Want
+	why     string    // it should be elsewhere; "" when it should be announced
+	left    time.Time // since when it is withdrawn by order; zero: it is not
+
+	known   bool   // where it is
+	at      string // the device that it is on; "" for none
+	since   time.Time
+	changes uint64
+	trouble string
+}
+
+func newAnnouncements(ctx context.Context, announcer Announcer) (a announcements) {
+	if announcer == nil {
+		return a
+	}
+	a.announcer = announcer
+	a.aside = newAside(ctx, a.carryOut)
+	return a
+}
+
+// decide is where the address of these virtual services belongs, by what they can do, and why it is not on the device of
+// announce. Serves says whether one of them has somebody to serve, decided whether that is known.
+func (one *announcement) decide(marked func(*virtual) bool) (device, why string, serves, decided bool) {
+	stays, healthy := false, true
+	for _, v := range one.virtuals {
+		n, in := &v.strength, marked(v)
+		if !n.known {
+			continue // what a reload brought counts when its first results are there
+		}
+		weakness := v.weakness(in)
+		decided, healthy, why = true, healthy && weakness == "", cmp.Or(why, weakness)
+		in = in && v.placed && n.serves
+		serves = serves || in
+		stays = stays || in && (n.enough || n.holds || v.fallbackIn)
+	}
+	switch {
+	case !decided:
+		return "", "waits for the first results", false, one.decided
+	case healthy, one.last == "" && stays:
+		device = one.device
+	case serves:
+		device = one.last
+	}
+	return device, why, serves, true
+}
+
+// enlist takes over which addresses the virtual services have now. One that is not among them any more is withdrawn, and
+// its virtual services serve on until then.
+func (d *Director) enlist() {
+	a := &d.addresses
+	if a.announcer == nil {
+		return
+	}
+	byAddr := map[netip.Addr]*announcement{}
+	for _, one := range a.list {
+		byAddr[one.addr] = one
+		one.virtuals = nil
+	}
+	for _, v := range d.virtuals {
+		v.addresses = nil
+		for _, addr := range v.cfg.Announced() {
+			one := byAddr[addr]
+			if one == nil {
+				one = &announcement{addr: addr, since: d.now()}
+				byAddr[addr] = one
+				a.list = append(a.list, one)
+			}
+			if len(one.virtuals) == 0 {
+				one.keys = nil
+			}
+			one.device, one.last = v.cfg.Announce, v.cfg.LastResort
+			one.virtuals, one.keys, v.addresses = append(one.virtuals, v), append(one.keys, v.key), append(v.addresses, one)
+		}
+	}
+	a.stale = true
+	if len(a.list) > 0 && a.changes == nil {
+		a.changes = a.announcer.Changes(d.life)
+	}
+}
+
+// announce decides where the addresses belong, after something changed, and orders what differs from the last order.
+func (d *Director) announce() {
+	a, now := &d.addresses, time.Now()
+	for _, v := range d.virtuals {
+		if !v.weighed && (v.cfg.Announce != "" || v.cfg.MinServers.Low.N > 0) {
+			v.weigh()
+			a.stale = true
+		}
+	}
+	if a.announcer == nil || !a.stale && (a.look.IsZero() || now.Before(a.look)) {
+		return
+	}
+	if !a.again.IsZero() && !now.Before(a.again) {
+		a.due, a.again = true, time.Time{}
+	}
+	d.decide(now)
+	a.due = a.due || !slices.EqualFunc(a.want, a.asked, sameWant)
+	if a.gone != nil && a.idle() && d.isWithdrawn(now) {
+		close(a.gone)
+		a.gone = nil
+	}
+}
+
+// decide decides where each address belongs.
+func (d *Director) decide(now time.Time) {
+	a := &d.addresses
+	a.stale, a.look, a.want = false, a.again, nil
+	a.list = slices.DeleteFunc(a.list, func(one *announcement) bool {
+		return len(one.virtuals) == 0 && a.idle() && d.isGone(one, now)
+	})
+	for _, one := range a.list {
+		d.place(one, now)
+		a.want = append(a.want, one.want)
+	}
+}
+
+// recheck has the addresses looked at again, if there are any.
+func (a *announcements) recheck() { a.due = a.due || len(a.list) > 0 || a.trouble != "" }
+
+func (a *announcements) lookAt(when time.Time) {
+	if a.look.IsZero() || when.Before(a.look) {
+		a.look = when
+	}
+}
+
+// place is where an address should be now. One that is withdrawn by order goes to the last resort, if it has one, and after
+// withdrawwait to no device; its packets are served as long as its virtual services serve.
+func (d *Director) place(one *announcement, now time.Time) {
+	device, why, serves, decided := one.decide(d.marker.has)
+	one.decided = one.decided || decided
+	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !decided}
+	if len(one.virtuals) == 0 {
+		want.Local = one.want.Local
+	}
+	order := d.withdrawal(one)
+	switch {
+	case order == "":
+		one.left = time.Time{}
+	case one.left.IsZero() && (!one.known || one.at != ""):
+		one.left = now
+	}
+	if order != "" {
+		want.Device, want.Undecided, why = "", false, order
+		if until := one.left.Add(d.global.WithdrawWait.Duration()); now.Before(until) {
+			d.addresses.lookAt(until)
+			if one.at != "" && want.Local {
+				want.Device = one.last
+			}
+		}
+	}
+	for _, device := range []string{one.device, one.last, one.at} {
+		if device != "" && !slices.Contains(want.Devices, device) {
+			want.Devices = append(want.Devices, device)
+		}
+	}
+	one.want, one.why = want, why
+}
+
+// withdrawal is the order by which an address is on no device, "" for none.
+func (d *Director) withdrawal(one *announcement) string {
+	a, stays := &d.addresses, !slices.ContainsFunc(one.virtuals, func(v *virtual) bool { return v.cfg.CleanStop })
+	if len(one.virtuals) == 0 {
+		return "it left the file"
+	}
+	if a.leaving != "" && !(a.atEnd && stays) {
+		return a.leaving
+	}
+	if d.standby {
+		return "the director stands by"
+	}
+	for _, at := range []string{everyAddress, one.addr.String()} {
+		if o := d.ordered[Backend{Virtual: at}]; o.Kind == Withdraw {
+			return cmp.Or(o.note(), "by order")
+		}
+	}
+	return ""
+}
+
+// isGone reports whether an address that is withdrawn by order is on no device, and was served on long enough.
+func (d *Director) isGone(one *announcement, now time.Time) bool {
+	return one.known && one.at == "" && !now.Before(one.left.Add(d.global.WithdrawWait.Duration()))
+}
+
+// isWithdrawn reports whether all are gone that are withdrawn by order.
+func (d *Director) isWithdrawn(now time.Time) bool {
+	return !slices.ContainsFunc(d.addresses.list, func(one *announcement) bool {
+		return d.withdrawal(one) != "" && !d.isGone(one, now)
+	})
+}
+
+// announces reports whether a virtual service that is to leave the table may still be announced.
+func (d *Director) announces(key ipvsctl.Key) bool {
+	now := time.Now()
+	return slices.ContainsFunc(d.addresses.list, func(one *announcement) bool {
+		return (len(one.virtuals) == 0 || d.standby) && slices.Contains(one.keys, key) && !d.isGone(one, now)
+	})
+}
+
+// withdraw begins to withdraw all addresses. The channel is closed when that is done; it is nil when there are none.
+func (a *announcements) withdraw(why string) <-chan struct{} {
+	if len(a.list) == 0 {
+		return nil
+	}
+	a.leaving, a.gone, a.stale = why, make(chan struct{}), true
+	return a.gone
+}
+
+// stay ends that.
+func (a *announcements) stay() { a.leaving, a.gone, a.stale = "", nil, true }
+
+// withdrawAtEnd withdraws the addresses whose virtual services are about to be removed, and waits for that.
+func (d *Director) withdrawAtEnd(ctx context.Context) {
+	a := &d.addresses
+	if len(a.list) == 0 {
+		return
+	}
+	select {
+	case <-a.done:
+	case <-ctx.Done():
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.global.WithdrawWait.Duration()+announceTimeout)
+	defer cancel()
+	a.leaving, a.atEnd = "the director stops", true
+	for ctx.Err() == nil {
+		d.announceNow(ctx)
+		if d.isWithdrawn(time.Now()) {
+			return
+		}
+		d.alive()
+		pause := time.NewTimer(min(time.Until(a.look), announceRetry))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+		pause.Stop()
+	}
+}
+
+// announceNow does at once what is to be done, at the end.
+func (d *Director) announceNow(ctx context.Context) {
+	a := &d.addresses
+	if len(a.list) == 0 {
+		return
+	}
+	a.due, a.busy = false, false
+	d.decide(time.Now())
+	d.placed(a.carryOut(ctx, d.announceOrder()))
+	d.decide(time.Now()) // what follows from that
+}
+
+func (d *Director) announceOrder() announceOrder {
+	return announceOrder{d.addresses.want, d.global.Repair}
+}
+
+func (a *announcements) carryOut(ctx context.Context, o announceOrder) places {
+	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
+	defer cancel()
+	all, err := a.announcer.Sync(ctx, o.want, o.repair)
+	return places{all, err}
+}
+
+// placed notes how an order ended.
+func (d *Director) placed(r places) {
+	a := &d.addresses
+	a.busy, a.stale, a.again = false, true, time.Time{}
+	d.tellTrouble(&a.trouble, r.err, notify.AnnounceFailed, "Addresses can't be announced", notify.AnnounceRecovered, "Addresses can be announced again")
+	for _, p := range r.all {
+		if i := slices.IndexFunc(a.list, func(one *announcement) bool { return one.addr == p.Addr }); i >= 0 {
+			d.placedAt(a.list[i], p)
+		}
+	}
+	if a.trouble != "" || slices.ContainsFunc(a.list, func(one *announcement) bool { return one.trouble != "" }) {
+		a.again = time.Now().Add(announceRetry)
+	}
+}
+
+// placedAt notes where an address is, and tells of it when that is new.
+func (d *Director) placedAt(one *announcement, p announce.Place) {
+	was, known := one.at, one.known
+	one.at, one.known = p.Device, true
+	var trouble error
+	if p.Trouble != "" {
+		trouble = errors.New(p.Trouble)
+	}
+	d.tellTrouble(&one.trouble, trouble, notify.AnnounceFailed, fmt.Sprintf("%s is not where it should be", one.addr),
+		notify.AnnounceRecovered, fmt.Sprintf("%s is where it should be", one.addr))
+	if was == one.at {
+		return
+	}
+	one.since = d.now()
+	if !known {
+		return // it was found there
+	}
+	one.changes++
+	if !one.left.IsZero() && was == one.device {
+		one.left = one.since
+	}
+	e := notify.Event{Kind: notify.Announced, Text: fmt.Sprintf("Announced %s on %s", one.addr, one.at), Reason: one.why}
+	switch one.at {
+	case "":
+		e.Kind, e.Text = notify.Withdrawn, fmt.Sprintf("Withdrew %s from %s: %s", one.addr, was, one.why)
+	case one.last:
+		e.Kind, e.Text = notify.LastResort, fmt.Sprintf("Announced %s on %s, the last resort: %s", one.addr, one.at, one.why)
+	}
+	d.emit(e)
+	for _, v := range one.virtuals {
+		if v.written != nil {
+			d.runOnChange(v)
+		}
+	}
+}
+
+func sameWant(a, b announce.Want) bool {
+	return a.Addr == b.Addr && a.Device == b.Device && a.Local == b.Local && a.Undecided == b.Undecided && slices.Equal(a.Devices, b.Devices)
+}

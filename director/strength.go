@@ -1,0 +1,102 @@
+package director
+
+import (
+	"cmp"
+	"fmt"
+
+	"ldirectord/checker"
+)
+
+// strength is whether enough servers of a virtual service are up, see minservers. Who is held, drained, in maintenance or
+// without a weight does not count. With checktype=off those count that somebody put into the table.
+type strength struct {
+	known     bool // every server had its first result
+	enough    bool // at least low are up, and high were since fewer than low were
+	serves    bool // a server is up or held, or the fallback server is in
+	holds     bool // a server is held
+	up        int
+	low, high int
+}
+
+// weigh counts them anew.
+func (v *virtual) weigh() {
+	n := &v.strength
+	found, awaited := v.foundServes(), 0
+	n.up, n.holds, n.serves = 0, false, found || v.fallbackIn
+	n.low, n.high = v.cfg.MinServers.Of(v.weighted())
+	if found {
+		awaited = len(v.cfg.Waiting)
+	}
+	for _, s := range v.servers {
+		weight, _ := v.weightAt(s.dest.Addr)
+		serves := v.serves(s) && (weight > 0 || v.written == nil) || s.first.task == nil && weight > 0
+		n.serves = n.serves || serves
+		switch {
+		case s.weight() == 0, s.drained(), s.suspended() != "":
+		case s.isAwaited():
+			awaited++
+		case s.held:
+			n.holds = n.holds || serves
+		case serves:
+			n.up++
+		}
+	}
+	switch {
+	case !n.known:
+		n.known, n.enough = awaited == 0, n.up >= n.low
+	case n.up >= n.high:
+		n.enough = true
+	case n.up+awaited < n.low:
+		n.enough = false
+	}
+	v.weighed = true
+}
+
+// isAwaited reports whether a check of the server has no result yet. Until then it counts as it did before.
+func (s *server) isAwaited() bool {
+	for j := &s.first; j != nil; j = j.next {
+		if j.check != nil && !j.check.reported {
+			return true
+		}
+	}
+	return s.kept && s.state() == checker.Unknown
+}
+
+// needed is how many servers must be up for it to be enough.
+func (n *strength) needed() int {
+	if n.known && !n.enough {
+		return n.high
+	}
+	return n.low
+}
+
+// MinServers is whether enough servers of a virtual service are up, at one moment.
+type MinServers struct {
+	Up     int  `json:"up"`     // servers that count
+	Needed int  `json:"needed"` // of which so many are enough
+	Enough bool `json:"enough"`
+}
+
+// minServers is nil without the directive.
+func (v *virtual) minServers() *MinServers {
+	if v.cfg.MinServers.Low.N == 0 {
+		return nil
+	}
+	v.weigh()
+	return &MinServers{v.strength.up, v.strength.needed(), v.strength.enough}
+}
+
+// weakness is why the address of a virtual service should be elsewhere; "" when it is healthy. Marked says whether its
+// mark rules are set.
+func (v *virtual) weakness(marked bool) string {
+	n := &v.strength
+	switch {
+	case !v.placed:
+		return v.cfg.ID + " is not in the table" + cmp.Or(": "+v.refused, "")
+	case !marked:
+		return "the mark rules of " + v.cfg.ID + " are not set"
+	case !n.enough || !n.serves:
+		return fmt.Sprintf("%s: %d of %d up, %d needed", v.cfg.ID, n.up, v.size(), n.needed())
+	}
+	return ""
+}
