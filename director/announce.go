@@ -91,7 +91,10 @@ func (one *announcement) decide(marked func(*virtual) bool) (device, why string,
 	stays, healthy := false, true
 	for _, v := range one.virtuals {
 		n, in := &v.strength, marked(v)
-		if !n.known {
+		switch {
+		case !n.known && !one.decided:
+			return "", "waits for the first results", false, false
+		case !n.known:
 			continue // what a reload brought counts when its first results are there
 		}
 		weakness := v.weakness(in)
@@ -101,8 +104,8 @@ func (one *announcement) decide(marked func(*virtual) bool) (device, why string,
 		stays = stays || in && (n.enough || n.holds || v.fallbackIn)
 	}
 	switch {
-	case !decided:
-		return "", "waits for the first results", false, one.decided
+	case !decided: // all are new to it
+		return "", "waits for the first results", false, true
 	case healthy, one.last == "" && stays:
 		device = one.device
 	case serves:
