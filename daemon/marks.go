@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"ldirectord/announce"
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
@@ -67,6 +68,14 @@ func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset m
 			w.journal.Emit(notify.Event{Kind: notify.MarkRules, Virtual: v.ID, Text: text})
 		}
 	}
+}
+
+// announcer keeps the addresses of this daemon on devices. A table in memory has none beside it.
+func announcer(i instance.Instance, files instance.Files) director.Announcer {
+	if i.Table != instance.Kernel {
+		return nil
+	}
+	return announce.New(files, i.Daemon)
 }
 
 // marks keeps the mark rules of this daemon on this machine. A table in memory has none beside it.

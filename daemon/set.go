@@ -62,14 +62,17 @@ func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
 		if r.Kind, r.Weight = director.Weigh, int(n); n == 0 {
 			r.Kind = director.Drain
 		}
-	case !r.TakesOut() && r.Kind != director.Ready && r.Kind != director.Obey:
+	case !r.TakesOut() && !r.takesBack() && r.Kind != director.Obey && r.Kind != director.Withdraw:
 		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
-	case r.Kind == director.Ready && (why != "" || until != "" || last != ""):
-		return r, errors.New("an order that is taken back has no reason and no end: why, until and for go with drain, maint, weight N and obey")
+	case r.takesBack() && (why != "" || until != "" || last != ""):
+		return r, errors.New("an order that is taken back has no reason and no end: why, until and for go with drain, maint, weight N, obey and withdraw")
 	}
 	r.Until, err = endOf(until, last, now)
 	return r, err
 }
+
+// takesBack reports whether it ends an order.
+func (r SetOrder) takesBack() bool { return r.Kind == director.Ready || r.Kind == director.Announce }
 
 // endOf is when an order ends; zero for never.
 func endOf(until, last string, now time.Time) (time.Time, error) {
@@ -140,7 +143,7 @@ func (r SetOrder) carryOut(now *director.Snapshot, all director.Orders, path str
 		delete(all, p)
 	}
 	for _, p := range meant {
-		if r.Kind != director.Ready {
+		if !r.takesBack() {
 			all[p] = r.Order
 		}
 	}
@@ -156,6 +159,8 @@ const howCalled = "a virtual service is called ADDRESS:PORT, as status has it, o
 func (r SetOrder) meant(now *director.Snapshot, all director.Orders, path string) ([]director.Backend, error) {
 	found, why := now.Backends(r.Virtual, r.Real), fmt.Sprintf("%s has no real server %s", path, r.Real)
 	switch {
+	case r.Kind == director.Withdraw, r.Kind == director.Announce:
+		found, why = r.announced(now, all, path)
 	case r.Kind == director.Obey || r.Kind == director.Ready && r.Real == "":
 		found, why = r.guarded(now)
 	case r.Virtual != "":
@@ -189,6 +194,28 @@ func (r SetOrder) guarded(now *director.Snapshot) (found []director.Backend, why
 		}
 	}
 	return found, why
+}
+
+// announced are the addresses that the order to withdraw, or not any more, is for.
+func (r SetOrder) announced(now *director.Snapshot, all director.Orders, path string) (found []director.Backend, why string) {
+	back, every := r.Kind == director.Announce, director.Backend{Virtual: director.EveryAddress}
+	for at, o := range all {
+		if back && o.Kind == director.Withdraw && (at.Virtual == r.Virtual || r.Virtual == every.Virtual) {
+			found = append(found, at)
+		}
+	}
+	switch _, withdrawn := all[every]; {
+	case back && withdrawn && r.Virtual != every.Virtual:
+		return nil, "every address is withdrawn by order; announce without an address ends that"
+	case r.Virtual == every.Virtual && len(now.Announcements) > 0 && len(found) == 0:
+		return []director.Backend{every}, ""
+	}
+	for _, one := range now.Announcements {
+		if one.Address.String() == r.Virtual && len(found) == 0 {
+			found = append(found, director.Backend{Virtual: r.Virtual})
+		}
+	}
+	return found, strings.TrimSuffix(path+" announces no address "+r.Virtual, " "+every.Virtual)
 }
 
 // set carries an order out in its turn, by what runs then. It is recorded before anything changes: what can't be recorded
@@ -266,6 +293,19 @@ func inTable(now *director.Snapshot, meant []director.Backend) (list []OrderedSe
 	}
 	for _, p := range meant {
 		list = append(list, cmp.Or(places[p], OrderedServer{Backend: p}))
+	}
+	announced := map[string]bool{} // the virtual services of the addresses that are meant
+	for _, one := range now.Announcements {
+		if slices.Contains(meant, director.Backend{Virtual: one.Address.String()}) || slices.Contains(meant, director.Backend{Virtual: director.EveryAddress}) {
+			for _, id := range one.IDs {
+				announced[id] = true
+			}
+		}
+	}
+	for at, place := range places {
+		if announced[at.Virtual] {
+			list = append(list, place)
+		}
 	}
 	return list
 }

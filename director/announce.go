@@ -19,8 +19,10 @@ import (
 const (
 	announceTimeout = 5 * time.Second // for one order; and, at the end, for an address that can't be withdrawn
 	announceRetry   = time.Second     // after trouble
-	everyAddress    = "*"             // of an order to withdraw
 )
+
+// EveryAddress is what an order to withdraw has in place of one address.
+const EveryAddress = "*"
 
 // Announcer keeps addresses on devices, see package announce.
 type Announcer interface {
@@ -86,7 +88,7 @@ func newAnnouncements(ctx context.Context, announcer Announcer) (a announcements
 }
 
 // decide is where the address of these virtual services belongs, by what they can do, and why it is not on the device of
-// announce. Serves says whether one of them has somebody to serve, decided whether that is known.
+// announce. Serves reports whether one of them has somebody to serve, decided whether that is known.
 func (one *announcement) decide(marked func(*virtual) bool) (device, why string, serves, decided bool) {
 	stays, healthy := false, true
 	for _, v := range one.virtuals {
@@ -116,22 +118,18 @@ func (one *announcement) decide(marked func(*virtual) bool) (device, why string,
 
 // enlist takes over which addresses the virtual services have now. One that is not among them any more is withdrawn, and
 // its virtual services serve on until then.
-func (d *Director) enlist() {
-	a := &d.addresses
-	if a.announcer == nil {
-		return
-	}
+func (a *announcements) enlist(virtuals []*virtual, now time.Time) {
 	byAddr := map[netip.Addr]*announcement{}
 	for _, one := range a.list {
 		byAddr[one.addr] = one
 		one.virtuals = nil
 	}
-	for _, v := range d.virtuals {
+	for _, v := range virtuals {
 		v.addresses = nil
 		for _, addr := range v.cfg.Announced() {
 			one := byAddr[addr]
 			if one == nil {
-				one = &announcement{addr: addr, since: d.now()}
+				one = &announcement{addr: addr, since: now}
 				byAddr[addr] = one
 				a.list = append(a.list, one)
 			}
@@ -143,9 +141,6 @@ func (d *Director) enlist() {
 		}
 	}
 	a.stale = true
-	if len(a.list) > 0 && a.changes == nil {
-		a.changes = a.announcer.Changes(d.life)
-	}
 }
 
 // announce decides where the addresses belong, after something changed, and orders what differs from the last order.
@@ -154,8 +149,11 @@ func (d *Director) announce() {
 	for _, v := range d.virtuals {
 		if !v.weighed && (v.cfg.Announce != "" || v.cfg.MinServers.Low.N > 0) {
 			v.weigh()
-			a.stale = true
+			v.weighed, a.stale = true, true
 		}
+	}
+	if len(a.list) > 0 && a.changes == nil && a.announcer != nil {
+		a.changes = a.announcer.Changes(d.life)
 	}
 	if a.announcer == nil || !a.stale && (a.look.IsZero() || now.Before(a.look)) {
 		return
@@ -238,7 +236,7 @@ func (d *Director) withdrawal(one *announcement) string {
 	if d.standby {
 		return "the director stands by"
 	}
-	for _, at := range []string{everyAddress, one.addr.String()} {
+	for _, at := range []string{EveryAddress, one.addr.String()} {
 		if o := d.ordered[Backend{Virtual: at}]; o.Kind == Withdraw {
 			return cmp.Or(o.note(), "by order")
 		}
@@ -367,10 +365,10 @@ func (d *Director) placedAt(one *announcement, p announce.Place) {
 		one.left = one.since
 	}
 	e := notify.Event{Kind: notify.Announced, Text: fmt.Sprintf("Announced %s on %s", one.addr, one.at), Reason: one.why}
-	switch one.at {
-	case "":
+	switch one.state() {
+	case "withdrawn":
 		e.Kind, e.Text = notify.Withdrawn, fmt.Sprintf("Withdrew %s from %s: %s", one.addr, was, one.why)
-	case one.last:
+	case "last resort":
 		e.Kind, e.Text = notify.LastResort, fmt.Sprintf("Announced %s on %s, the last resort: %s", one.addr, one.at, one.why)
 	}
 	d.emit(e)
@@ -379,6 +377,32 @@ func (d *Director) placedAt(one *announcement, p announce.Place) {
 			d.runOnChange(v)
 		}
 	}
+}
+
+// state is the word for where it is.
+func (one *announcement) state() string {
+	switch one.at {
+	case "":
+		return "withdrawn"
+	case one.last:
+		return "last resort"
+	default:
+		return "announced"
+	}
+}
+
+func (a *announcements) describe() (list []AnnouncementSnapshot) {
+	for _, one := range a.list {
+		now := AnnouncementSnapshot{
+			Address: one.addr, Device: one.device, On: one.at, State: one.state(), Since: one.since,
+			Why: cmp.Or(one.trouble, one.why), Trouble: one.trouble != "", Changes: one.changes,
+		}
+		for _, v := range one.virtuals {
+			now.IDs = append(now.IDs, v.cfg.ID)
+		}
+		list = append(list, now)
+	}
+	return list
 }
 
 func sameWant(a, b announce.Want) bool {

@@ -220,7 +220,7 @@ func (d *Director) install(p *Plan, f folder) {
 		}
 	}
 	d.mark()
-	d.enlist()
+	d.addresses.enlist(d.virtuals, d.now())
 	d.applyOrders()
 	d.enter(f)
 	d.observe()

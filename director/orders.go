@@ -22,7 +22,8 @@ const (
 	Ready OrderKind = "ready"  // it has no order
 	Obey  OrderKind = "obey"   // of a virtual service: keepserving holds nobody, until every server is up
 
-	Withdraw OrderKind = "withdraw" // of an address, or of everyAddress: it is not announced
+	Withdraw OrderKind = "withdraw" // of an address, or of EveryAddress: it is not announced
+	Announce OrderKind = "announce" // … it has no such order
 )
 
 // Order is what the operator ordered beside the file. Times are whole seconds in UTC, so that equal orders are the same
@@ -127,6 +128,9 @@ func (d *Director) replaceOrders(all Orders) {
 func (d *Director) sayOrder(at Backend, o Order, kind notify.Kind, what string) {
 	if o.Kind != Obey && !o.isPlain() {
 		text := fmt.Sprintf("%s: %s (%s): %s", what, at.Real, at.Virtual, o)
+		if at.Real == "" {
+			text = fmt.Sprintf("%s: %s: %s", what, at, o)
+		}
 		d.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
 	}
 }

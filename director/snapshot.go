@@ -33,6 +33,22 @@ type Snapshot struct {
 	Overdue   time.Duration
 	Small     bool      // the metrics leave out what is counted for each server
 	Counted   time.Time // when the counters of the servers were read; zero before
+
+	Announcements []AnnouncementSnapshot
+	Announcing    string // why addresses can't be announced; "" while they can
+}
+
+// AnnouncementSnapshot is an address that is announced, or not, at one moment.
+type AnnouncementSnapshot struct {
+	Address netip.Addr
+	Device  string // that of announce
+	On      string // the device that it is on; "" for none
+	State   string // announced, last resort or withdrawn
+	Since   time.Time
+	Why     string   // it should be elsewhere, or is not where it should be; "" for neither
+	Trouble bool     // it is the latter
+	Changes uint64   // how often it came, went or moved
+	IDs     []string // of its virtual services
 }
 
 // VirtualSnapshot is a virtual service at one moment.
@@ -50,6 +66,7 @@ type VirtualSnapshot struct {
 	Error     string            // why the table refused the last change; "" when it did not
 	Added     []netip.AddrPort  // somebody else's servers, which are kept
 	Guard     GuardSnapshot
+	Enough    *MinServers // nil without minservers
 	Took      Durations
 	Stages    StageTimes
 	Servers   []ServerSnapshot // in the order of the file, last those that have no address
@@ -176,7 +193,9 @@ func (d *Director) look(ctx context.Context, snapshot func() *Snapshot) (*Snapsh
 
 // Snapshot is what is known of the plan before any check, with nothing in the table.
 func (p *Plan) Snapshot() *Snapshot {
-	return &Snapshot{Standby: true, Virtuals: describeAll(p.virtuals)}
+	a := announcements{}
+	a.enlist(p.virtuals, time.Time{})
+	return &Snapshot{Standby: true, Virtuals: describeAll(p.virtuals), Announcements: a.describe()}
 }
 
 // snapshot copies what is known: one to three milliseconds for 10,000 servers.
@@ -184,6 +203,7 @@ func (d *Director) snapshot() *Snapshot {
 	return &Snapshot{
 		Time: time.Now(), Status: d.status, Standby: d.standby, Orders: d.ordered, Over: maps.Clone(d.over),
 		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Shortages: d.shortages, Purging: len(d.purges),
+		Announcements: d.addresses.describe(), Announcing: d.addresses.trouble,
 		Virtuals: describeAll(d.virtuals), Counted: d.counted, Small: d.global.Metrics == "small",
 	}
 }
@@ -204,6 +224,7 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
 			Written: v.written != nil && !v.dirty, Rule: v.rule(), Retry: v.retry, Error: v.refused, Added: v.added(), Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.quota(), v.holds, v.obeys, v.recovered()},
+			Enough: v.minServers(),
 		}
 	}
 	return list

@@ -49,7 +49,6 @@ func (v *virtual) weigh() {
 	case n.up+awaited < n.low:
 		n.enough = false
 	}
-	v.weighed = true
 }
 
 // isAwaited reports whether a check of the server has no result yet. Until then it counts as it did before.
@@ -73,7 +72,7 @@ func (n *strength) needed() int {
 // MinServers is whether enough servers of a virtual service are up, at one moment.
 type MinServers struct {
 	Up     int  `json:"up"`     // servers that count
-	Needed int  `json:"needed"` // of which so many are enough
+	Needed int  `json:"needed"` // how many of them are enough
 	Enough bool `json:"enough"`
 }
 
@@ -86,7 +85,7 @@ func (v *virtual) minServers() *MinServers {
 	return &MinServers{v.strength.up, v.strength.needed(), v.strength.enough}
 }
 
-// weakness is why the address of a virtual service should be elsewhere; "" when it is healthy. Marked says whether its
+// weakness is why the address of a virtual service should be elsewhere; "" when it is healthy. Marked reports whether its
 // mark rules are set.
 func (v *virtual) weakness(marked bool) string {
 	n := &v.strength

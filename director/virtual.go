@@ -49,7 +49,7 @@ type virtual struct {
 	stages     StageTimes
 	unjudgedAt time.Time // when it was last reported that an answer of one can't be judged
 
-	braking   bool      // a server is braked
+	braking   bool // a server is braked
 	strength  strength
 	weighed   bool            // … since something changed
 	addresses []*announcement // that are announced for it

@@ -30,6 +30,7 @@ func (r *Report) Remarks() []string {
 		all.add("%d virtual services are to be removed and still in the table", r.Table.Removing)
 	}
 	all.told("mark rules can't be set: ", r.MarkError)
+	all.told("addresses can't be announced: ", r.AnnounceError)
 	for _, n := range r.Names {
 		if n.Address != "" { // the servers of one without are remarked on themselves
 			all.add("the name %s cannot be looked up, its last address %s is used: %s", n.Name, n.Address, n.Error)

@@ -57,6 +57,20 @@ type Report struct {
 	Names     []Name     `json:"names,omitempty"` // those that can't be looked up
 	Orders    []Order    `json:"orders,omitempty"`
 	Virtuals  []Virtual  `json:"virtuals,omitempty"`
+
+	Announcements []Announcement `json:"announcements,omitempty"`
+	AnnounceError string         `json:"announce_error,omitempty"` // why addresses can't be announced
+}
+
+// Announcement is an address that is announced, or should be.
+type Announcement struct {
+	Address string    `json:"address"`
+	State   string    `json:"state"`            // announced, last resort or withdrawn
+	Device  string    `json:"device,omitempty"` // that it is on
+	Since   time.Time `json:"since"`
+	Why     string    `json:"why,omitempty"`   // it is not announced, or one of its virtual services is not healthy
+	Fails   bool      `json:"fails,omitempty"` // it is not where it should be
+	Changes uint64    `json:"changes"`
 }
 
 // Order is an order for a real server or for a virtual service.
@@ -87,15 +101,16 @@ type Operations struct {
 
 // Virtual is a virtual service.
 type Virtual struct {
-	ID        string    `json:"id"`
-	Scheduler string    `json:"scheduler"`
-	Fallback  *Fallback `json:"fallback,omitempty"`
-	Guard     *Guard    `json:"guard,omitempty"` // absent without keepserving
-	Written   bool      `json:"written"`         // the table has it as it should be
-	Error     string    `json:"error,omitempty"`
-	Added     []string  `json:"added_by_hand,omitempty"` // destinations that are not configured
-	Servers   []Server  `json:"servers"`
-	Leaving   []Leaver  `json:"leaving,omitempty"` // servers that left the file and drain
+	ID        string               `json:"id"`
+	Scheduler string               `json:"scheduler"`
+	Fallback  *Fallback            `json:"fallback,omitempty"`
+	Guard     *Guard               `json:"guard,omitempty"`      // absent without keepserving
+	Enough    *director.MinServers `json:"minservers,omitempty"` // absent without minservers
+	Written   bool                 `json:"written"`              // the table has it as it should be
+	Error     string               `json:"error,omitempty"`
+	Added     []string             `json:"added_by_hand,omitempty"` // destinations that are not configured
+	Servers   []Server             `json:"servers"`
+	Leaving   []Leaver             `json:"leaving,omitempty"` // servers that left the file and drain
 }
 
 // Leaver is a real server that left the file: no new connections, and out of the table when it has none left.
@@ -187,6 +202,10 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 	for kind, n := range s.Table.All() {
 		r.Table.Operations[kind] = Operations{Done: n[0], Failed: n[1]}
 	}
+	r.AnnounceError = s.Announcing
+	for _, a := range s.Announcements {
+		r.Announcements = append(r.Announcements, Announcement{a.Address.String(), a.State, a.On, a.Since.UTC(), a.Why, a.Trouble, a.Changes})
+	}
 	for i := range s.Virtuals {
 		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time, carried))
 	}
@@ -207,6 +226,9 @@ func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 	for _, at := range append(configured, now.Aliases(configured)...) {
 		known[at] = true
 	}
+	for _, a := range now.Announcements {
+		known[director.Backend{Virtual: a.Address.String()}], known[director.Backend{Virtual: director.EveryAddress}] = true, true
+	}
 	for i := range now.Virtuals {
 		known[director.Backend{Virtual: now.Virtuals[i].ID}] = true
 	}
@@ -221,6 +243,15 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 	out := Virtual{ID: v.ID, Scheduler: v.Scheduler, Fallback: v.Fallback, Written: v.Written, Error: v.Error, Servers: make([]Server, 0, len(v.Servers))}
 	if v.Guard.Keeps > 0 {
 		out.Guard = &v.Guard
+	out := Virtual{ID: v.ID, Scheduler: v.Scheduler, Written: v.Written, Error: v.Error, Enough: v.Enough, Servers: make([]Server, 0, len(v.Servers))}
+	if f := &v.Fallback; f.Real != "" {
+		out.Fallback = &Fallback{Server: f.Real, Active: f.In, ByHand: f.ByHand}
+		if f.InTable {
+			out.Fallback.TableWeight = &f.Effective
+		}
+	}
+	if v.Guard.Quota > 0 {
+		out.Guard = &Guard{v.Guard.Quota, v.Guard.Held, v.Guard.Obeys}
 	}
 	for _, addr := range v.Added {
 		out.Added = append(out.Added, addr.String())

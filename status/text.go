@@ -24,6 +24,7 @@ const columns = "%-23s %-11s %7s %6s %7s  %s\n"
 func (r *Report) WriteText(w io.Writer) error {
 	t := page{bufio.NewWriter(w)}
 	t.daemon(r)
+	t.announcements(r)
 	if len(r.Virtuals) > 0 {
 		t.printf("\n"+columns, "REAL SERVER", "STATE", "FOR", "WEIGHT", "ACTIVE", "LAST CHECK")
 	}
@@ -42,6 +43,20 @@ func (t page) daemon(r *Report) {
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(*r.Started)))
 	t.printf("configuration of %s ago, %d reloads, %d refused\n", Short(r.Time.Sub(r.Reloads.Last)), r.Reloads.Succeeded, r.Reloads.Refused)
 	t.remarks(0, r.Remarks())
+}
+
+// announcements are the addresses that are announced, or should be.
+func (t page) announcements(r *Report) {
+	const columns = "%-39s %-11s %-15s %7s\n"
+	if len(r.Announcements) > 0 {
+		t.printf("\n"+columns, "ADDRESS", "IS", "ON", "FOR")
+	}
+	for _, a := range r.Announcements {
+		t.printf(columns, a.Address, a.State, cmp.Or(a.Device, "-"), Short(r.Time.Sub(a.Since)))
+		if a.Why != "" {
+			t.remark(4, a.Why)
+		}
+	}
 }
 
 // Doing is the daemon's role, and what else it is about.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -64,15 +65,20 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	for _, id := range answer.Refusing {
 		c.warn("warning: %s refuses the clients of a server that is drained; its scheduler does not with schedflags=sh-fallback or mh-fallback", id)
 	}
-	if !order.TakesOut() || !c.wait {
+	if !c.wait || !order.TakesOut() && order.Kind != director.Withdraw {
 		return nil
 	}
 	c.out.Flush() // which remembers an error
-	return awaitIdle(ctx, c, answer.Servers)
+	if order.Kind == director.Withdraw {
+		return awaitCarried(ctx, c, answer.Servers, "packets still come", quiet())
+	}
+	return awaitCarried(ctx, c, answer.Servers, "connections are left", func(carry ipvsctl.Counters) bool { return carry.Active == 0 })
 }
 
 func printOrdered(c *call, order daemon.SetOrder, at director.Backend) {
 	switch {
+	case order.Kind == director.Withdraw, order.Kind == director.Announce:
+		printWithdrawn(c, order, at)
 	case at.Real == "" && order.Kind == director.Obey:
 		fmt.Fprintf(c.out, "the checks of %s have their way until every server is up\n", at)
 	case at.Real == "":
@@ -111,8 +117,8 @@ func unconfirmed(c *call, unanswered error) error {
 	return nil
 }
 
-// awaitIdle waits until the servers have no connection any more, as far as the table can be seen.
-func awaitIdle(ctx context.Context, c *call, servers []daemon.OrderedServer) error {
+// awaitCarried waits until what the servers carry together is as it should be, as far as the table can be seen.
+func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, left string, done func(ipvsctl.Counters) bool) error {
 	if c.ipvs != defaultIPVS {
 		return nil
 	}
@@ -124,19 +130,22 @@ func awaitIdle(ctx context.Context, c *call, servers []daemon.OrderedServer) err
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	for {
-		var left uint32
+		var carry ipvsctl.Counters
+		read := map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Counters{}
 		for _, s := range servers {
-			found, err := table.Counters(ctx, s.Key)
-			if err != nil {
-				return err
+			if read[s.Key] == nil {
+				if read[s.Key], err = table.Counters(ctx, s.Key); err != nil {
+					return err
+				}
 			}
-			left += found[s.Addr].Active
+			carry.Active += read[s.Key][s.Addr].Active
+			carry.Traffic.PacketsIn += read[s.Key][s.Addr].Traffic.PacketsIn
 		}
-		if left == 0 {
+		if done(carry) {
 			return nil
 		}
 		if !instance.Pause(ctx, idleInterval) {
-			return fmt.Errorf("connections are left after %v", c.timeout)
+			return fmt.Errorf("%s after %v", left, c.timeout)
 		}
 	}
 }

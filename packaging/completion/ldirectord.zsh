@@ -24,6 +24,8 @@ commands=(
 	'undo:no order for a server'
 	'orders:which orders there are'
 	'obey:checks may take out all that keepserving holds'
+	'withdraw:an address is not announced'
+	'announce:an address is announced again'
 	'realserver-script:what sets a real server up'
 	'connections:what the virtual services carry'
 	'doctor:does this machine have what the file needs?'
