@@ -215,7 +215,7 @@ func (r SetOrder) announced(now *director.Snapshot, all director.Orders, path st
 			found = append(found, director.Backend{Virtual: r.Virtual})
 		}
 	}
-	return found, strings.TrimSuffix(path+" announces no address "+r.Virtual, " "+every.Virtual)
+	return found, strings.TrimSuffix(fmt.Sprintf("%s announces no address %s", path, r.Virtual), " "+every.Virtual)
 }
 
 // set carries an order out in its turn, by what runs then. It is recorded before anything changes: what can't be recorded

@@ -44,6 +44,7 @@ type announcements struct {
 	leaving   string          // why all are withdrawn; "" while they are not
 	atEnd     bool            // … but for those that cleanstop = no leaves
 	gone      chan struct{}   // closed when all are withdrawn; nil: nobody waits
+	looked    bool            // an order was carried out
 	trouble   string          // why the last order failed
 }
 
@@ -90,24 +91,21 @@ func newAnnouncements(ctx context.Context, announcer Announcer) (a announcements
 // decide is where the address of these virtual services belongs, by what they can do, and why it is not on the device of
 // announce. Serves reports whether one of them has somebody to serve, decided whether that is known.
 func (one *announcement) decide(marked func(*virtual) bool) (device, why string, serves, decided bool) {
-	stays, healthy := false, true
+	stays, healthy, awaited := false, true, false
 	for _, v := range one.virtuals {
 		n, in := &v.strength, marked(v)
-		switch {
-		case !n.known && !one.decided:
-			return "", "waits for the first results", false, false
-		case !n.known:
-			continue // what a reload brought counts when its first results are there
-		}
 		weakness := v.weakness(in)
-		decided, healthy, why = true, healthy && weakness == "", cmp.Or(why, weakness)
 		in = in && v.placed && n.serves
-		serves = serves || in
+		serves, awaited = serves || in, awaited || !n.known
+		if !n.known {
+			continue
+		}
+		decided, healthy, why = true, healthy && weakness == "", cmp.Or(why, weakness)
 		stays = stays || in && (n.enough || n.holds || v.fallbackIn)
 	}
-	switch {
-	case !decided: // all are new to it
-		return "", "waits for the first results", false, true
+	switch { // what a reload brought to an address counts when its first results are there
+	case awaited && !one.decided, !decided:
+		return "", "waits for the first results", serves, one.decided
 	case healthy, one.last == "" && stays:
 		device = one.device
 	case serves:
@@ -141,6 +139,9 @@ func (a *announcements) enlist(virtuals []*virtual, now time.Time) {
 		}
 	}
 	a.stale = true
+	if a.announcer == nil {
+		a.list = slices.DeleteFunc(a.list, func(one *announcement) bool { return len(one.virtuals) == 0 })
+	}
 }
 
 // announce decides where the addresses belong, after something changed, and orders what differs from the last order.
@@ -258,9 +259,13 @@ func (d *Director) isWithdrawn(now time.Time) bool {
 
 // announces reports whether a virtual service that is to leave the table may still be announced.
 func (d *Director) announces(key ipvsctl.Key) bool {
-	now := time.Now()
-	return slices.ContainsFunc(d.addresses.list, func(one *announcement) bool {
-		return (len(one.virtuals) == 0 || d.standby) && slices.Contains(one.keys, key) && !d.isGone(one, now)
+	a, now := &d.addresses, time.Now()
+	if a.announcer == nil || a.atEnd { // which waited for that
+		return false
+	}
+	return d.deps.Withdraw && !a.looked || slices.ContainsFunc(a.list, func(one *announcement) bool {
+		may := a.busy || one.want.Device != "" || !d.isGone(one, now)
+		return may && (len(one.virtuals) == 0 || d.standby) && slices.Contains(one.keys, key)
 	})
 }
 
@@ -279,6 +284,7 @@ func (a *announcements) stay() { a.leaving, a.gone, a.stale = "", nil, true }
 // withdrawAtEnd withdraws the addresses whose virtual services are about to be removed, and waits for that.
 func (d *Director) withdrawAtEnd(ctx context.Context) {
 	a := &d.addresses
+	a.leaving, a.atEnd = "the director stops", true
 	if len(a.list) == 0 {
 		return
 	}
@@ -289,7 +295,6 @@ func (d *Director) withdrawAtEnd(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.global.WithdrawWait.Duration()+announceTimeout)
 	defer cancel()
-	a.leaving, a.atEnd = "the director stops", true
 	for ctx.Err() == nil {
 		d.announceNow(ctx)
 		if d.isWithdrawn(time.Now()) {
@@ -331,7 +336,7 @@ func (a *announcements) carryOut(ctx context.Context, o announceOrder) places {
 // placed notes how an order ended.
 func (d *Director) placed(r places) {
 	a := &d.addresses
-	a.busy, a.stale, a.again = false, true, time.Time{}
+	a.busy, a.looked, a.stale, a.again = false, true, true, time.Time{}
 	d.tellTrouble(&a.trouble, r.err, notify.AnnounceFailed, "Addresses can't be announced", notify.AnnounceRecovered, "Addresses can be announced again")
 	for _, p := range r.all {
 		if i := slices.IndexFunc(a.list, func(one *announcement) bool { return one.addr == p.Addr }); i >= 0 {
@@ -345,7 +350,7 @@ func (d *Director) placed(r places) {
 
 // placedAt notes where an address is, and tells of it when that is new.
 func (d *Director) placedAt(one *announcement, p announce.Place) {
-	was, known := one.at, one.known
+	was, known, why := one.at, one.known, cmp.Or(p.Trouble, one.why)
 	one.at, one.known = p.Device, true
 	var trouble error
 	if p.Trouble != "" {
@@ -364,12 +369,12 @@ func (d *Director) placedAt(one *announcement, p announce.Place) {
 	if !one.left.IsZero() && was == one.device {
 		one.left = one.since
 	}
-	e := notify.Event{Kind: notify.Announced, Text: fmt.Sprintf("Announced %s on %s", one.addr, one.at), Reason: one.why}
+	e := notify.Event{Kind: notify.Announced, Text: fmt.Sprintf("Announced %s on %s", one.addr, one.at), Reason: why}
 	switch one.state() {
 	case "withdrawn":
-		e.Kind, e.Text = notify.Withdrawn, fmt.Sprintf("Withdrew %s from %s: %s", one.addr, was, one.why)
+		e.Kind, e.Text = notify.Withdrawn, fmt.Sprintf("Withdrew %s from %s: %s", one.addr, was, why)
 	case "last resort":
-		e.Kind, e.Text = notify.LastResort, fmt.Sprintf("Announced %s on %s, the last resort: %s", one.addr, one.at, one.why)
+		e.Kind, e.Text = notify.LastResort, fmt.Sprintf("Announced %s on %s, the last resort: %s", one.addr, one.at, why)
 	}
 	d.emit(e)
 	for _, v := range one.virtuals {
@@ -393,6 +398,9 @@ func (one *announcement) state() string {
 
 func (a *announcements) describe() (list []AnnouncementSnapshot) {
 	for _, one := range a.list {
+		if a.announcer == nil {
+			one.why = "beside a table in memory nothing is announced"
+		}
 		now := AnnouncementSnapshot{
 			Address: one.addr, Device: one.device, On: one.at, State: one.state(), Since: one.since,
 			Why: cmp.Or(one.trouble, one.why), Trouble: one.trouble != "", Changes: one.changes,

@@ -4,16 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"ldirectord/announce"
+	"ldirectord/ipvsctl"
 )
 
 // devices is an Announcer whose kernel is a map, which tells every change: "+ ADDRESS DEVICE", "- ADDRESS DEVICE", and the
 // same with "local" for the route.
 type devices struct {
+	mu      sync.Mutex // guards what follows
 	say     func(string)
 	on      map[netip.Addr]string
 	local   map[netip.Addr]bool
@@ -21,7 +26,6 @@ type devices struct {
 	changed chan struct{}
 	slow    time.Duration // of each Sync
 	broken  atomic.Bool
-	syncs   int
 }
 
 func newDevices(say func(string)) *devices {
@@ -31,8 +35,9 @@ func newDevices(say func(string)) *devices {
 func (d *devices) Changes(context.Context) <-chan struct{} { return d.changed }
 
 func (d *devices) Sync(ctx context.Context, want []announce.Want, _ bool) ([]announce.Place, error) {
-	d.syncs++
 	time.Sleep(d.slow)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.broken.Load() {
 		return nil, errors.New("the kernel does not answer")
 	}
@@ -44,10 +49,12 @@ func (d *devices) Sync(ctx context.Context, want []announce.Want, _ bool) ([]ann
 		if !w.Undecided {
 			p.Trouble = d.settle(w)
 		}
-		p.Device = d.on[w.Addr]
+		if p.Device = d.on[w.Addr]; d.down[p.Device] {
+			p.Device = ""
+		}
 		all = append(all, p)
 	}
-	for addr := range d.on {
+	for _, addr := range slices.SortedFunc(maps.Keys(d.local), netip.Addr.Compare) {
 		if !wanted[addr] {
 			d.settle(announce.Want{Addr: addr})
 		}
@@ -78,4 +85,49 @@ func (d *devices) settle(w announce.Want) (trouble string) {
 		d.say(fmt.Sprintf("- %s local", w.Addr))
 	}
 	return ""
+}
+
+// where is the device that an address is on.
+func (d *devices) where(addr netip.Addr) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.on[addr]
+}
+
+// compareAddresses looks at rest whether those are announced that are served.
+func (c *chaos) compareAddresses(table ipvsctl.Table) {
+	c.oracle.mu.Lock()
+	var wrong []string
+	for _, addr := range virtuals {
+		s, key, on := c.oracle.files[0][addr], keyFor(addr), c.devices.where(addr.Addr())
+		serving, surely := false, false
+		for _, d := range table[key].Dests {
+			serving = serving || d.Weight > 0
+		}
+		for _, e := range s.servers {
+			surely = surely || s.check != "off" && c.oracle.passesAll(s, e) && !c.oracle.isByHand(spot{key, e.addr}) && table[key].Dests[e.addr].Weight > 0
+		}
+		withdrawn := c.oracle.orders[Backend{Virtual: EveryAddress}].Kind == Withdraw
+		switch {
+		case on != "" && s.announce == "":
+			wrong = append(wrong, fmt.Sprintf("%s is on %s, and is not to be announced", addr, on))
+		case on != "" && !serving:
+			wrong = append(wrong, fmt.Sprintf("%s is on %s, and nobody serves", addr, on))
+		case on != "" && withdrawn:
+			wrong = append(wrong, fmt.Sprintf("%s is on %s, and withdrawn by order", addr, on))
+		case on == "" && surely && s.announce != "" && !withdrawn:
+			wrong = append(wrong, fmt.Sprintf("%s is not announced, and is served", addr))
+		}
+	}
+	c.oracle.mu.Unlock()
+	for _, what := range wrong {
+		c.complain("%s", what)
+	}
+}
+
+// withdraw gives the order to withdraw every address, or takes it back.
+func (c *chaos) withdraw() {
+	c.oracle.order(Backend{Virtual: EveryAddress}, Order{Kind: Withdraw, Since: time.Unix(time.Now().Unix(), 0).UTC()})
+	c.say("orders: %v", c.oracle.given())
+	c.director.Order(c.t.Context(), c.oracle.given())
 }

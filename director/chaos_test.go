@@ -71,13 +71,14 @@ func fromEnvironment(t *testing.T, variable string) uint64 {
 
 // chaos is one seed's world: the servers, the file, the operator, and one daemon after another.
 type chaos struct {
-	t      *testing.T
-	rand   *rand.Rand
-	dir    string // maintenancedir
-	oracle *oracle
-	table  *ipvsctl.Memory
-	begun  time.Time
-	names  names
+	t       *testing.T
+	rand    *rand.Rand
+	dir     string // maintenancedir
+	oracle  *oracle
+	table   *ipvsctl.Memory
+	begun   time.Time
+	names   names
+	devices *devices
 
 	director *Director
 	journal  *notify.Journal
@@ -91,6 +92,8 @@ func newChaos(t *testing.T, seed uint64, dir string) *chaos {
 		table: ipvsctl.NewMemory(nil), begun: time.Now(), names: newNames(),
 	}
 	c.oracle = newOracle(c.complain)
+	c.devices = newDevices(func(what string) { c.say("address: %s", what) })
+	c.oracle.on = c.devices.where
 	return c
 }
 
@@ -137,6 +140,7 @@ func (c *chaos) event() {
 		{2, c.standBy},
 		{4, c.traffic},
 		{1, c.obey},
+		{1, c.withdraw},
 		{3, c.move},
 		{1, func() { c.fix(); c.stop(nil); c.pause(); c.start() }},
 	}
@@ -324,6 +328,7 @@ func (c *chaos) crash() {
 	c.pause()
 	c.say("crash")
 	c.oracle.dieAfter(0)
+	c.devices.broken.Store(true)
 	c.stop(ErrHandover)
 	c.pause()
 	c.start()
@@ -355,7 +360,9 @@ func (c *chaos) start() {
 	c.say("start")
 	p := c.plan(c.oracle.file())
 	c.journal = notify.NewJournal(func(e notify.Event) { c.say("log: %s", e.Text) })
+	c.devices.broken.Store(false)
 	c.director = New(Deps{
+		Announcer: c.devices, Withdraw: true,
 		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Webhook: slowHooks{}, Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
 		Former: c.oracle.claimed(), Owned: c.oracle.claim, Standby: c.oracle.rests(),
 		Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers,
@@ -450,6 +457,7 @@ func (c *chaos) compare() {
 	for _, wrong := range forgotten(now) {
 		c.complain("%s", wrong)
 	}
+	c.compareAddresses(c.read())
 	want, have := c.oracle.expected(c.read(), now), c.oracle.withoutLeavers(c.oracle.judged(c.read()))
 	if got := ipvsctl.Format(have); got != ipvsctl.Format(want) {
 		c.complain("after %v of quiet the table is\n%sand should be\n%s", quietTime, got, ipvsctl.Format(want))

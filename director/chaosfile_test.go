@@ -47,6 +47,7 @@ func (c *chaos) newSection() section {
 	if c.rand.IntN(10) == 0 {
 		s.check, s.also = "off", nil
 	}
+	s.announce = []string{"", "lvs0", "lvs0\n\tlastresort = lvs1"}[c.rand.IntN(3)]
 	for _, a := range servers {
 		if c.rand.IntN(3) == 0 {
 			s.servers = append(s.servers, entry{addr: a, weight: uint32(c.rand.IntN(5)), masq: c.coin()})
@@ -64,7 +65,9 @@ func (c *chaos) newSection() section {
 func (c *chaos) touched(s section) section {
 	other := c.newSection()
 	s.servers = slices.Clone(s.servers)
-	switch c.rand.IntN(12) {
+	switch c.rand.IntN(13) {
+	case 12:
+		s.announce = other.announce
 	case 11:
 		s.keep = other.keep
 	case 9:
@@ -115,6 +118,7 @@ type section struct {
 	quiescent, repair    bool
 	fallback, cleanStop  bool
 	onChange             bool
+	announce             string
 	drain                int
 	servers              []entry
 }
@@ -203,6 +207,9 @@ func (f file) text(maintenanceDir string) string {
 		}
 		fmt.Fprintf(&out, "\tcheckinterval = %d\n\tchecktimeout = %d\n\tnegotiatetimeout = %d\n", s.interval, s.interval+10, s.interval+10)
 		fmt.Fprintf(&out, "\tkeepserving = %s\n", s.keep)
+		if s.announce != "" {
+			fmt.Fprintf(&out, "\tannounce = %s\n", s.announce)
+		}
 		if s.drain > 0 {
 			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)
 		}

@@ -19,6 +19,7 @@ import (
 // between the director and the table.
 type oracle struct {
 	complain func(format string, args ...any)
+	on       func(netip.Addr) string // the device that an address is on
 
 	mu         sync.Mutex // guards what follows
 	files      []file     // the current one; two while a reload is under way
@@ -618,6 +619,9 @@ func (w *watched) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
 func (w *watched) do(ctx context.Context, op ipvsctl.Op) error {
 	if err := w.o.refuses(true); err != nil {
 		return err
+	}
+	if on := w.o.on(op.Key.Addr.Addr()); op.Kind == ipvsctl.DelService && on != "" {
+		w.o.complain("%v: it is announced on %s", op, on)
 	}
 	before, _ := w.Memory.Read(ctx)
 	if err := w.Memory.Do(ctx, op)[0]; err != nil {

@@ -53,7 +53,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	order VIRTUAL REAL ORDER [for DURATION] [why TEXT]   one more; ORDER is drain, maint, weight N, or ready: none; with - as REAL, obey
 //	obey ID…         the order to obey in these virtual services, and no others, which the next daemon does not find
 //	maintain NAME, unmaintain NAME   a file comes into MAINTENANCE, the folder of the configuration, and goes
-//	break, fix       the table refuses every change; takes them again; `break marks`: the mark rules
+//	break, fix       the table refuses every change; takes them again; `break marks`: the mark rules; `break devices`: no address can be changed
 //	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
 //	crash            end it as kill -9 does: it records nothing any more
 //	stall ADDR:PORT  a check of the server fails while this machine stands still
@@ -234,7 +234,10 @@ func (s *scenario) step(words []string, body string) {
 		}
 	case "break", "fix":
 		broken := &s.table.broken
-		if len(words) > 1 {
+		switch {
+		case len(words) > 1 && words[1] == "devices":
+			broken = &s.devices.broken
+		case len(words) > 1:
 			broken = &s.marks.broken
 		}
 		broken.Store(words[0] == "break")
