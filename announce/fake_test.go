@@ -25,7 +25,7 @@ type fake struct {
 	local  []netip.Addr
 	steps  []string // those that changed something
 	refuse string   // it does no step that begins so
-	torn   int      // so many lists change while they are read
+	torn   int      // that many lists change while they are read
 	killAt int      // the step that is not done any more, nor any after it; 0: none
 
 	records map[string]Record // of each file

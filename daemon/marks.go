@@ -71,11 +71,11 @@ func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset m
 }
 
 // announcer keeps the addresses of this daemon on devices. A table in memory has none beside it.
-func announcer(i instance.Instance, files instance.Files) director.Announcer {
+func announcer(l *instance.Lock, i instance.Instance) director.Announcer {
 	if i.Table != instance.Kernel {
 		return nil
 	}
-	return announce.New(files, i.Daemon)
+	return announce.New(l.Claims, i.Daemon, l.Announced, l.SetAnnounced)
 }
 
 // marks keeps the mark rules of this daemon on this machine. A table in memory has none beside it.

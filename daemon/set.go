@@ -211,7 +211,7 @@ func (r SetOrder) announced(now *director.Snapshot, all director.Orders, path st
 		return []director.Backend{every}, ""
 	}
 	for _, one := range now.Announcements {
-		if one.Address.String() == r.Virtual && len(found) == 0 {
+		if one.Address == r.Virtual && len(found) == 0 {
 			found = append(found, director.Backend{Virtual: r.Virtual})
 		}
 	}
@@ -296,7 +296,7 @@ func inTable(now *director.Snapshot, meant []director.Backend) (list []OrderedSe
 	}
 	announced := map[string]bool{} // the virtual services of the addresses that are meant
 	for _, one := range now.Announcements {
-		if slices.Contains(meant, director.Backend{Virtual: one.Address.String()}) || slices.Contains(meant, director.Backend{Virtual: director.EveryAddress}) {
+		if slices.Contains(meant, director.Backend{Virtual: one.Address}) || slices.Contains(meant, director.Backend{Virtual: director.EveryAddress}) {
 			for _, id := range one.IDs {
 				announced[id] = true
 			}

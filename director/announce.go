@@ -162,7 +162,7 @@ func (d *Director) announce() {
 	if !a.again.IsZero() && !now.Before(a.again) {
 		a.due, a.again = true, time.Time{}
 	}
-	d.decide(now)
+	d.decideAll(now)
 	a.due = a.due || !slices.EqualFunc(a.want, a.asked, sameWant)
 	if a.gone != nil && a.idle() && d.isWithdrawn(now) {
 		close(a.gone)
@@ -170,8 +170,8 @@ func (d *Director) announce() {
 	}
 }
 
-// decide decides where each address belongs.
-func (d *Director) decide(now time.Time) {
+// decideAll decides where each address belongs.
+func (d *Director) decideAll(now time.Time) {
 	a := &d.addresses
 	a.stale, a.look, a.want = false, a.again, nil
 	a.list = slices.DeleteFunc(a.list, func(one *announcement) bool {
@@ -317,9 +317,9 @@ func (d *Director) announceNow(ctx context.Context) {
 		return
 	}
 	a.due, a.busy = false, false
-	d.decide(time.Now())
+	d.decideAll(time.Now())
 	d.placed(a.carryOut(ctx, d.announceOrder()))
-	d.decide(time.Now()) // what follows from that
+	d.decideAll(time.Now()) // what follows from that
 }
 
 func (d *Director) announceOrder() announceOrder {
@@ -337,12 +337,14 @@ func (a *announcements) carryOut(ctx context.Context, o announceOrder) places {
 func (d *Director) placed(r places) {
 	a := &d.addresses
 	a.busy, a.looked, a.stale, a.again = false, true, true, time.Time{}
-	d.tellTrouble(&a.trouble, r.err, notify.AnnounceFailed, "Addresses can't be announced", notify.AnnounceRecovered, "Addresses can be announced again")
 	for _, p := range r.all {
 		if i := slices.IndexFunc(a.list, func(one *announcement) bool { return one.addr == p.Addr }); i >= 0 {
 			d.placedAt(a.list[i], p)
+		} else if p.Trouble != "" { // it is of a daemon before
+			r.err = errors.Join(r.err, fmt.Errorf("%s can't be withdrawn: %s", p.Addr, p.Trouble))
 		}
 	}
+	d.tellTrouble(&a.trouble, r.err, notify.AnnounceFailed, "Addresses can't be announced", notify.AnnounceRecovered, "Addresses can be announced again")
 	if a.trouble != "" || slices.ContainsFunc(a.list, func(one *announcement) bool { return one.trouble != "" }) {
 		a.again = time.Now().Add(announceRetry)
 	}
@@ -402,8 +404,8 @@ func (a *announcements) describe() (list []AnnouncementSnapshot) {
 			one.why = "beside a table in memory nothing is announced"
 		}
 		now := AnnouncementSnapshot{
-			Address: one.addr, Device: one.device, On: one.at, State: one.state(), Since: one.since,
-			Why: cmp.Or(one.trouble, one.why), Trouble: one.trouble != "", Changes: one.changes,
+			Address: one.addr.String(), Device: one.device, On: one.at, State: one.state(), Since: one.since.UTC(),
+			Why: cmp.Or(one.trouble, one.why), Fails: one.trouble != "", Changes: one.changes,
 		}
 		for _, v := range one.virtuals {
 			now.IDs = append(now.IDs, v.cfg.ID)

@@ -40,15 +40,15 @@ type Snapshot struct {
 
 // AnnouncementSnapshot is an address that is announced, or not, at one moment.
 type AnnouncementSnapshot struct {
-	Address netip.Addr
-	Device  string // that of announce
-	On      string // the device that it is on; "" for none
-	State   string // announced, last resort or withdrawn
-	Since   time.Time
-	Why     string   // it should be elsewhere, or is not where it should be; "" for neither
-	Trouble bool     // it is the latter
-	Changes uint64   // how often it came, went or moved
-	IDs     []string // of its virtual services
+	Address string    `json:"address"`
+	State   string    `json:"state"`            // announced, last resort or withdrawn
+	On      string    `json:"device,omitempty"` // the device that it is on; "" for none
+	Since   time.Time `json:"since"`
+	Why     string    `json:"why,omitempty"`   // it should be elsewhere, or is not where it should be
+	Fails   bool      `json:"fails,omitempty"` // it is the latter
+	Changes uint64    `json:"changes"`         // how often it came, went or moved
+	Device  string    `json:"-"`               // that of announce
+	IDs     []string  `json:"-"`               // of its virtual services
 }
 
 // VirtualSnapshot is a virtual service at one moment.

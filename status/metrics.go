@@ -94,7 +94,6 @@ func (e exposition) virtuals(s *director.Snapshot) {
 		func(v *director.VirtualSnapshot) (float64, bool) { return float64(len(v.Leaving)), len(v.Leaving) > 0 })
 	e.ofVirtuals(s, "ldirectord_virtual_guard_held", "Real servers that keepserving holds in service though their checks fail. Absent without keepserving.",
 		func(v *director.VirtualSnapshot) (float64, bool) { return float64(v.Guard.Held), v.Guard.Keeps > 0 })
-		func(v *director.VirtualSnapshot) (float64, bool) { return float64(v.Guard.Held), v.Guard.Quota > 0 })
 	e.ofVirtuals(s, "ldirectord_virtual_minservers_met", "0 while fewer servers are up than minservers says. Absent without minservers.",
 		func(v *director.VirtualSnapshot) (float64, bool) {
 			return number(v.Enough != nil && v.Enough.Enough), v.Enough != nil
@@ -118,11 +117,11 @@ func (e exposition) announcements(s *director.Snapshot) {
 	}
 	e.family("ldirectord_announced", "gauge", "1 while the address is on the device of announce. Absent without announce.")
 	for _, a := range s.Announcements {
-		e.sample("ldirectord_announced", number(a.On == a.Device), "address", a.Address.String(), "device", a.Device)
+		e.sample("ldirectord_announced", number(a.On == a.Device), "address", a.Address, "device", a.Device)
 	}
 	e.family("ldirectord_announcement_changes_total", "counter", "How often the address came, went or moved to another device.")
 	for _, a := range s.Announcements {
-		e.sample("ldirectord_announcement_changes_total", float64(a.Changes), "address", a.Address.String())
+		e.sample("ldirectord_announcement_changes_total", float64(a.Changes), "address", a.Address)
 	}
 }
 

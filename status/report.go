@@ -62,17 +62,6 @@ type Report struct {
 	AnnounceError string         `json:"announce_error,omitempty"` // why addresses can't be announced
 }
 
-// Announcement is an address that is announced, or should be.
-type Announcement struct {
-	Address string    `json:"address"`
-	State   string    `json:"state"`            // announced, last resort or withdrawn
-	Device  string    `json:"device,omitempty"` // that it is on
-	Since   time.Time `json:"since"`
-	Why     string    `json:"why,omitempty"`   // it is not announced, or one of its virtual services is not healthy
-	Fails   bool      `json:"fails,omitempty"` // it is not where it should be
-	Changes uint64    `json:"changes"`
-}
-
 // Order is an order for a real server or for a virtual service.
 type Order struct {
 	director.Backend
@@ -124,10 +113,11 @@ type Leaver struct {
 	Left        float64     `json:"seconds_left"` // until it goes with connections
 }
 
-// Guard and Fallback are shown as the director knows them.
+// These are shown as the director knows them.
 type (
-	Guard    = director.GuardSnapshot
-	Fallback = director.FallbackSnapshot
+	Guard        = director.GuardSnapshot
+	Fallback     = director.FallbackSnapshot
+	Announcement = director.AnnouncementSnapshot
 )
 
 // Server is a real server of a virtual service.
@@ -202,10 +192,7 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 	for kind, n := range s.Table.All() {
 		r.Table.Operations[kind] = Operations{Done: n[0], Failed: n[1]}
 	}
-	r.AnnounceError = s.Announcing
-	for _, a := range s.Announcements {
-		r.Announcements = append(r.Announcements, Announcement{a.Address.String(), a.State, a.On, a.Since.UTC(), a.Why, a.Trouble, a.Changes})
-	}
+	r.Announcements, r.AnnounceError = s.Announcements, s.Announcing
 	for i := range s.Virtuals {
 		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time, carried))
 	}
@@ -227,7 +214,7 @@ func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 		known[at] = true
 	}
 	for _, a := range now.Announcements {
-		known[director.Backend{Virtual: a.Address.String()}], known[director.Backend{Virtual: director.EveryAddress}] = true, true
+		known[director.Backend{Virtual: a.Address}], known[director.Backend{Virtual: director.EveryAddress}] = true, true
 	}
 	for i := range now.Virtuals {
 		known[director.Backend{Virtual: now.Virtuals[i].ID}] = true
@@ -240,18 +227,9 @@ func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 }
 
 func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director.Backend]Connections) Virtual {
-	out := Virtual{ID: v.ID, Scheduler: v.Scheduler, Fallback: v.Fallback, Written: v.Written, Error: v.Error, Servers: make([]Server, 0, len(v.Servers))}
+	out := Virtual{ID: v.ID, Scheduler: v.Scheduler, Fallback: v.Fallback, Written: v.Written, Error: v.Error, Enough: v.Enough, Servers: make([]Server, 0, len(v.Servers))}
 	if v.Guard.Keeps > 0 {
 		out.Guard = &v.Guard
-	out := Virtual{ID: v.ID, Scheduler: v.Scheduler, Written: v.Written, Error: v.Error, Enough: v.Enough, Servers: make([]Server, 0, len(v.Servers))}
-	if f := &v.Fallback; f.Real != "" {
-		out.Fallback = &Fallback{Server: f.Real, Active: f.In, ByHand: f.ByHand}
-		if f.InTable {
-			out.Fallback.TableWeight = &f.Effective
-		}
-	}
-	if v.Guard.Quota > 0 {
-		out.Guard = &Guard{v.Guard.Quota, v.Guard.Held, v.Guard.Obeys}
 	}
 	for _, addr := range v.Added {
 		out.Added = append(out.Added, addr.String())

@@ -52,7 +52,7 @@ func (t page) announcements(r *Report) {
 		t.printf("\n"+columns, "ADDRESS", "IS", "ON", "FOR")
 	}
 	for _, a := range r.Announcements {
-		t.printf(columns, a.Address, a.State, cmp.Or(a.Device, "-"), Short(r.Time.Sub(a.Since)))
+		t.printf(columns, a.Address, a.State, cmp.Or(a.On, "-"), Short(r.Time.Sub(a.Since)))
 		if a.Why != "" {
 			t.remark(4, a.Why)
 		}
