@@ -47,6 +47,15 @@ func (e *Environment) checks() *checker.Env {
 	}
 }
 
+// Build makes the checker of a spec for a command.
+func (e *Environment) Build(spec checker.Spec) (checker.Checker, error) {
+	build := func(s checker.Spec) (checker.Checker, error) { return checker.New(s, e.checks()) }
+	if spec.Through == (checker.Through{}) {
+		return build(spec)
+	}
+	return e.through.New(spec, build)
+}
+
 // SetVirtuals makes the virtual services of a plan those to which no check may be redirected.
 func (e *Environment) SetVirtuals(p *director.Plan) {
 	virtuals := map[netip.AddrPort]bool{}

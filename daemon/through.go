@@ -2,11 +2,18 @@ package daemon
 
 import (
 	"context"
+	"fmt"
+	"os/signal"
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"ldirectord/checker"
+	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
+	"ldirectord/ipvsctl"
 	"ldirectord/through"
 )
 
@@ -41,4 +48,23 @@ func routedMarks(ctx context.Context) func(uint32) bool {
 	return func(mark uint32) bool {
 		return slices.ContainsFunc(rules, func(r fwmark.RoutingRule) bool { return r.Uses(mark, false) || r.Uses(mark, true) })
 	}
+}
+
+// GoThrough lets the checks of one command go through virtual addresses, by private services of the kernel's table, which
+// end removes. A signal ends the context of the checks.
+func (e *Environment) GoThrough(ctx context.Context, p *director.Plan, ways []checker.Through) (checks context.Context, end func(), err error) {
+	table, err := ipvsctl.Open(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening the table for checks through virtual addresses: %w", err)
+	}
+	checks, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	e.through.Start(through.Options{Table: table, Save: func([]ipvsctl.PrivateService) error { return nil }, Taken: routedMarks})
+	e.through.Want(checks, ways, p.Keys())
+	return checks, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		e.through.Close(ctx)
+		table.Close()
+		stop()
+	}, nil
 }

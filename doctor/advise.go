@@ -47,18 +47,6 @@ func (e *examination) kernel(ctx context.Context) {
 	e.allMarks()
 }
 
-// inMemory warns of checks that need the kernel's table.
-func (e *examination) inMemory() {
-	for _, s := range e.services {
-		if s.Config.CheckVIP.IsValid() {
-			e.report(s, Finding{
-				Kind: "check-memory", at: s.Config.At["checkvip"],
-				Text: "with a table in memory nothing is forwarded, so checkvip has no effect: servers are checked at their own addresses",
-			})
-		}
-	}
-}
-
 func (e *examination) allMarks() {
 	for _, s := range e.services {
 		e.marking(s)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
@@ -54,14 +55,14 @@ func (f *facts) ask(ctx context.Context, services []director.Service, through Re
 			return func() { f.refused = refused }, nil
 		})
 	}
-	if through != nil && slices.ContainsFunc(services, func(s director.Service) bool { return len(waysOf(s)) > 0 }) {
+	var ways []checker.Spec
+	for _, s := range services {
+		ways = append(ways, waysOf(s)...)
+	}
+	if through != nil && len(ways) > 0 {
 		at("real servers at the virtual addresses", func() (func(), error) {
-			answers, err := reachable(ctx, through, services)
+			answers, err := reachable(ctx, through, ways)
 			return func() { f.reached = answers }, err
-		})
-		at("rules of the firewall", func() (func(), error) {
-			rule, err := fwmark.StateRule(programs)
-			return func() { f.stateRule = rule }, err
 		})
 	}
 	if usesMarks(services) {

@@ -111,11 +111,12 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 		e.needed(s)
 		e.templates(s)
 		e.pings(s)
+		if owns == nil && s.Config.CheckVIP.IsValid() {
+			e.report(s, Finding{Kind: "check-memory", at: s.Config.At["checkvip"], Text: "a table in memory forwards nothing: servers are checked at their own addresses, not as checkvip says"})
+		}
 	}
 	if owns != nil {
 		e.kernel(ctx)
-	} else {
-		e.inMemory()
 	}
 	return e.diagnostics(cfg.Name)
 }

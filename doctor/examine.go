@@ -195,14 +195,12 @@ func (e *examination) removed(s director.Service) {
 // reuse: a client's port may come again while the old connection is still known.
 func (e *examination) reuse(s director.Service) {
 	slow := e.settings[vsConntrack] == "1" // kernels before 5.9 then lose a second on each such port
-	if s.Config.CheckVIP.IsValid() && s.Config.Protocol != parser.UDP && e.settings[connReuse] == "0" {
-		e.report(s, Finding{
-			Severity: broken, Kind: "port-reuse", Command: set(connReuse, "1"), at: s.Config.At["checkvip"],
-			Text: "a check through the virtual address that uses a port again reaches another server than the one it asks, as a client that does so is sent to its old server",
-		})
-		return
-	}
-	if s.Config.Protocol != parser.UDP && !slow {
+	switch {
+	case s.Config.Protocol == parser.UDP:
+	case s.Config.CheckVIP.IsValid() && e.settings[connReuse] == "0":
+		e.broken(s, "port-reuse", set(connReuse, "1"), "a check through the virtual address that uses a port again reaches another server than the one it asks, "+
+			"as a client that does so is sent to its old server")
+	case !slow:
 		e.unset(s, connReuse, "port-reuse", "a client that uses a port again is sent to its old server, even to one of weight 0")
 	}
 }

@@ -52,7 +52,7 @@ func healthyFacts() facts {
 			{to: addrOf("192.0.2.21")}: server, {to: addrOf("2001:db8::21")}: server, {to: addrOf("192.0.2.11")}: server,
 		},
 		settings: map[string]string{
-			forward4: "1", forward6: "1", expireTemplate: "0", expireNoDest: "0", connReuse: "1", sloppyTCP: "0", vsConntrack: "0",
+			forward4: "1", forward6: "1", expireTemplate: "0", expireNoDest: "0", connReuse: "1", sloppyTCP: "0", vsConntrack: "0", connections: "0",
 			"net.ipv4.conf.all.arp_ignore": "0", "net.ipv4.conf.eth0.arp_ignore": "0",
 		},
 		listening: listeners{},
@@ -80,8 +80,8 @@ func answered(f *facts, section string, results ...checker.Result) {
 	}
 }
 
-// behindFirewall sets rules of a firewall.
-func behindFirewall(f *facts) { f.stateRule = "-m conntrack --ctstate ESTABLISHED -j ACCEPT" }
+// behindFirewall has conntrack know connections.
+func behindFirewall(f *facts) { f.settings[connections] = "7" }
 
 // away moves the virtual address to the loopback.
 func away(f *facts) {

@@ -36,7 +36,6 @@ type facts struct {
 	neighbours neighbours                      // who answers for which address on the network
 	refused    map[netip.AddrPort]error        // fallback servers that accept no connection
 	reached    map[checker.Spec]checker.Result // of real servers at virtual addresses
-	stateRule  string                          // a rule of the firewall that looks at the state of connections, "" for none
 	noPing     bool                            // this program may send no pings
 	nat        string                          // a rule that translates the sources of packets, "" for none
 	marks      *fwmark.Machine                 // who sets and uses marks; nil when nobody asked
@@ -136,6 +135,7 @@ const (
 	connReuse      = "net.ipv4.vs.conn_reuse_mode"
 	sloppyTCP      = "net.ipv4.vs.sloppy_tcp"
 	vsConntrack    = "net.ipv4.vs.conntrack"
+	connections    = "net.netfilter.nf_conntrack_count" // 0 where no rule looks at them
 	arpIgnore      = "arp_ignore"
 	reversePath    = "rp_filter"
 	acceptLocal    = "accept_local"
@@ -147,7 +147,7 @@ func (f *facts) readSettings() {
 	if _, err := os.Stat("/proc/sys/net/ipv4/vs"); err != nil {
 		f.unread = append(f.unread, "settings of IPVS: the module ip_vs is not loaded")
 	}
-	for _, name := range []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack} {
+	for _, name := range []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack, connections} {
 		f.readSetting(name, strings.ReplaceAll(name, ".", "/"))
 	}
 	for _, device := range append(deviceNames(f.devices), "all") {

@@ -1,17 +1,95 @@
 package doctor
 
-// What is wrong with the way of checks through a virtual address, from this machine to a server and back.
+// Whether clients reach real servers at the virtual address, and what keeps checks from being judged there.
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 
+	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+	"ldirectord/printable"
 )
 
-// through: where checks through a virtual address can't be judged, servers are checked at their own addresses.
+// Reach makes each of some checks of real servers through virtual addresses once.
+type Reach func(context.Context, []checker.Spec) (map[checker.Spec]checker.Result, error)
+
+// isThrough reports whether clients reach a server at the virtual address itself.
+func isThrough(m director.Member) bool { return m.Dest.Forward != ipvsctl.Masq && !m.Fallback }
+
+// waysOf are checks of the servers by gate and ipip of a virtual service over TCP, through one of its addresses.
+func waysOf(s director.Service) (list []checker.Spec) {
+	for _, m := range s.Members {
+		to := asked(s.Config)
+		if len(to) == 0 || !isThrough(m) {
+			continue
+		}
+		way := checker.Through{Virtual: to[0].Addr(), Server: m.Dest.Addr.Addr()}
+		if s.Config.CheckVIP.IsValid() {
+			way.Virtual = s.Config.CheckVIP
+		}
+		if m.Dest.Forward == ipvsctl.Tunnel {
+			way.Tunnel = string(parser.IPIP)
+		}
+		list = append(list, checker.Spec{
+			Type: string(parser.Connect), Protocol: string(parser.TCP), Timeout: probeTime, Through: way, Target: netip.AddrPortFrom(way.Server, to[0].Port()),
+		})
+	}
+	return list
+}
+
+// reachable asks the servers. The error says why one can't be asked.
+func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (map[checker.Spec]checker.Result, error) {
+	ways = ways[:min(len(ways), maxQuestions)]
+	answers, err := reach(ctx, ways)
+	for _, way := range ways {
+		if r := answers[way]; r.OK && r.Way == checker.WayVoid {
+			return answers, errors.New(r.Warning)
+		}
+	}
+	return answers, err
+}
+
+// reaches: clients that are sent to a server which does not answer at the virtual address get nothing.
+func (e *examination) reaches(s director.Service) {
+	var silent []checker.Spec
+	blocked := e.settings[vsConntrack] != "1" && cmp.Or(e.settings[connections], "0") != "0"
+	for _, way := range waysOf(s) {
+		r := e.reached[way]
+		if !r.OK && r.OwnAnswers {
+			silent = append(silent, way)
+		}
+		blocked = blocked && (r.Way != checker.WayThrough || r.Cause == checker.Timeout) // no answer came in
+	}
+	if blocked && len(silent) > 0 {
+		e.broken(s, "check-firewall", set(vsConntrack, "1"), "all servers answer at their own addresses and none at the virtual address %s: the firewall here may drop "+
+			"what conntrack does not know; conntrack for IPVS costs speed, a rule that accepts what comes from %[1]s does not", silent[0].Through.Virtual)
+	}
+	for _, way := range silent {
+		if server := way.Through.Server; !blocked || len(silent) == 1 {
+			e.broken(s, "server-vip", e.setUp(server), "real server %s answers at its own address and not at the virtual address %s (%s), so clients that are sent to it get nothing: "+
+				"it lacks the address, or its service does not listen there", server, netip.AddrPortFrom(way.Through.Virtual, way.Target.Port()), e.reached[way].Cause)
+		}
+	}
+}
+
+func (e *examination) broken(s director.Service, kind, command, format string, args ...any) {
+	e.report(s, Finding{Severity: broken, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...)})
+}
+
+// setUp is the command that sets a real server up for its virtual addresses.
+func (e *examination) setUp(server netip.Addr) string {
+	return fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", printable.ShellWord(e.path), server, server)
+}
+
+// through: the kernel looks for a route to the virtual address before it asks IPVS. Answers must find this machine, and come
+// from the virtual address: by default the kernel drops them where it is an address of its own, as on each director sooner or later.
 func (e *examination) through(s director.Service) {
 	vip := s.Config.CheckVIP
 	for _, m := range s.Members {
@@ -19,53 +97,22 @@ func (e *examination) through(s director.Service) {
 		if !vip.IsValid() || !isThrough(m) || r.local || r.device == "" {
 			continue
 		}
-		e.leaves(s, vip, r)
-		if vip.Is4() {
-			e.returns(s, vip, r.device)
+		if there, known := e.routes[routeQuery{to: vip}]; known && there == (route{}) {
+			e.broken(s, "check-route", fmt.Sprintf("ip route add %s dev %s", single(vip), r.device),
+				"this machine has no route to the virtual address %s, so no check through it leaves; any route will do", vip)
 		}
-	}
-}
-
-// isThrough reports whether clients reach a server at the virtual address itself.
-func isThrough(m director.Member) bool { return m.Dest.Forward != ipvsctl.Masq && !m.Fallback }
-
-// leaves: the kernel looks for a route to the virtual address before it asks IPVS, and answers must find this machine.
-func (e *examination) leaves(s director.Service, vip netip.Addr, toServer route) {
-	if r, known := e.routes[routeQuery{to: vip}]; known && r == (route{}) {
-		e.report(s, Finding{
-			Severity: broken, Kind: "check-route", at: s.Config.At["checkvip"], Command: fmt.Sprintf("ip route add %s dev %s", single(vip), toServer.device),
-			Text: fmt.Sprintf("this machine has no route to the virtual address %s, so no check through it leaves; any route will do", vip),
-		})
-	}
-	if e.isVirtual(toServer.source) {
-		e.report(s, Finding{
-			Severity: broken, Kind: "check-source", at: s.Config.At["checkvip"],
-			Text: fmt.Sprintf("this machine sends to its servers on %s from the virtual address %s, where answers don't find it; give %[1]s an address of its own in their network",
-				toServer.device, toServer.source),
-		})
-	}
-}
-
-func (e *examination) isVirtual(addr netip.Addr) bool {
-	return slices.ContainsFunc(e.services, func(s director.Service) bool {
-		return s.Config.CheckVIP == addr && addr.IsValid() || slices.ContainsFunc(s.Config.Addresses(), func(p netip.Prefix) bool { return p.IsSingleIP() && p.Addr() == addr })
-	})
-}
-
-// returns: answers come from the virtual address, which the kernel drops by default on a machine that has it. A director
-// that stands by will have it.
-func (e *examination) returns(s director.Service, vip netip.Addr, device string) {
-	if e.deviceSetting(device, acceptLocal) == "0" {
-		e.report(s, Finding{
-			Severity: broken, Kind: "check-martian", Command: set(ofDevice(device, acceptLocal), "1"), at: s.Config.At["checkvip"],
-			Text: fmt.Sprintf("answers to checks through %s, which come from that address by %s, are dropped where this machine has it, so its servers are checked at their own addresses (accept_local)", vip, device),
-		})
-	}
-	if e.deviceSetting(device, reversePath) == "1" && e.homeOf(vip) != device {
-		e.report(s, Finding{
-			Severity: broken, Kind: "check-filter", Command: set(ofDevice(device, reversePath), "2"), at: s.Config.At["checkvip"],
-			Text: fmt.Sprintf("answers to checks through %s, which come by %s, are dropped: the address is on another interface, or the route to it leads there (rp_filter)", vip, device),
-		})
+		if slices.ContainsFunc(e.services, func(s director.Service) bool { return s.Config.CheckVIP == r.source && r.source.IsValid() }) {
+			e.broken(s, "check-source", "", "this machine sends to its servers on %s from the virtual address %s, where answers don't find it; "+
+				"give %[1]s an address of its own in their network", r.device, r.source)
+		}
+		if vip.Is4() && e.deviceSetting(r.device, acceptLocal) == "0" {
+			e.broken(s, "check-martian", set(ofDevice(r.device, acceptLocal), "1"), "answers to checks through %s, which come from that address by %s, are dropped "+
+				"where this machine has it, so its servers are checked at their own addresses (accept_local)", vip, r.device)
+		}
+		if vip.Is4() && e.deviceSetting(r.device, reversePath) == "1" && e.homeOf(vip) != r.device {
+			e.broken(s, "check-filter", set(ofDevice(r.device, reversePath), "2"), "answers to checks through %s, which come by %s, are dropped: "+
+				"the address is on another interface, or the route to it leads there (rp_filter)", vip, r.device)
+		}
 	}
 }
 

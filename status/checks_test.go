@@ -17,7 +17,7 @@ func TestEachCheckOfAServerShows(t *testing.T) {
 	now := &director.Snapshot{Time: began, Virtuals: []director.VirtualSnapshot{{ID: "fwm:3", Scheduler: "wrr", Servers: []director.ServerSnapshot{{
 		Real: "192.0.2.21:80", State: "down", Since: began, Checked: began, Last: refused, Reason: "https 443: connect: refused",
 		Checks: []director.CheckSnapshot{
-			{Name: "http 80", State: "up", Checked: began, Last: checker.Result{OK: true, Took: time.Millisecond}},
+			{Name: "http 80", State: "up", Checked: began, Last: checker.Result{OK: true, Way: checker.WayThrough, Took: time.Millisecond}},
 			{Name: "https 443", State: "down", Streak: 1, Checked: began, Last: refused},
 			{Name: "ping", State: "unknown", Unjudged: "why"},
 		},
@@ -38,7 +38,7 @@ func TestEachCheckOfAServerShows(t *testing.T) {
 	}
 	const last = `"last_check":{"time":"2000-01-01T00:00:00Z","ok":`
 	wrote, err := json.Marshal(report.Virtuals[0].Servers[0].EachCheck)
-	if want := `[{"check":"http 80","state":"up","streak":0,` + last + `true,"seconds":0.001}},` +
+	if want := `[{"check":"http 80","state":"up","streak":0,` + last + `true,"seconds":0.001,"way":"through"}},` +
 		`{"check":"https 443","state":"down","streak":1,` + last + `false,"seconds":0,"cause":"refused","detail":"connect: refused"}},` +
 		`{"check":"ping","state":"unknown","streak":0,"unjudged":"why","last_check":null}]`; err != nil || string(wrote) != want {
 		t.Errorf("the JSON is %s, %v", wrote, err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/checker"
 	"ldirectord/director"
 )
 
@@ -160,6 +161,7 @@ type Check struct {
 	Cause   string    `json:"cause,omitempty"`
 	Detail  string    `json:"detail,omitempty"`
 	Warning string    `json:"warning,omitempty"`
+	Way     string    `json:"way,omitempty"` // with checkvip: through the virtual address, or void, at the server's own because of Warning
 }
 
 // Connections are what a server carries for one virtual service.
@@ -277,6 +279,7 @@ func newCheck(c *director.CheckSnapshot) *Check {
 		return nil
 	}
 	out := &Check{Time: c.Checked.UTC(), OK: c.Last.OK, Seconds: c.Last.Took.Seconds(), Detail: c.Last.Detail, Warning: c.Last.Warning}
+	out.Way = map[checker.Way]string{checker.WayThrough: "through", checker.WayVoid: "void"}[c.Last.Way]
 	if !c.Last.OK {
 		out.Cause = c.Last.Cause.String()
 	}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strings"
 
+	"ldirectord/checker"
 	"ldirectord/daemon"
+	"ldirectord/director"
 	"ldirectord/doctor"
 	"ldirectord/fwmark"
 	"ldirectord/printable"
@@ -14,12 +16,32 @@ import (
 // examine looks at what the configuration needs of this machine and its neighbours, and changes nothing. It fails when
 // something keeps traffic from flowing.
 func examine(ctx context.Context, c *call, l *daemon.Loaded) error {
-	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.ownsRule(), nil)
+	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.ownsRule(), c.reach(l.Plan))
 	printReport(c, report)
 	if report.IsBroken() {
 		return exit{status: exitFailure}
 	}
 	return nil
+}
+
+// reach asks real servers through virtual addresses.
+func (c *call) reach(p *director.Plan) doctor.Reach {
+	if c.ipvs != defaultIPVS {
+		return nil
+	}
+	return func(ctx context.Context, specs []checker.Spec) (map[checker.Spec]checker.Result, error) {
+		var checks []director.Check
+		for _, s := range specs {
+			check, _ := c.env.Build(s) // it only connects
+			checks = append(checks, director.Check{Spec: s, Task: &checker.Task{Checker: check}})
+		}
+		results, err := c.probeThrough(ctx, p, checks)
+		answers := map[checker.Spec]checker.Result{}
+		for _, check := range checks {
+			answers[check.Spec] = results[check.Task].Result
+		}
+		return answers, err
+	}
 }
 
 func printReport(c *call, report doctor.Report) {

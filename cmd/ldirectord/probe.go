@@ -36,15 +36,53 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if len(checks) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no server %s", c.path, strings.Join(c.args, " "))
 	}
-	results := probeAll(ctx, checks, c.verbose)
-	print := printResults
-	if c.verbose {
-		print = printTapes
+	both := c.bothWays(checks)
+	results, err := c.probeThrough(ctx, l.Plan, both)
+	if err != nil {
+		return err
 	}
-	if print(c, checks, results) {
+	if c.verbose {
+		printTapes(c, both, results)
+	} else {
+		printResults(c, both, results)
+	}
+	if slices.ContainsFunc(checks, func(check director.Check) bool { return check.Task != nil && !results[check.Task].OK }) {
 		return exit{status: exitFailure}
 	}
 	return nil
+}
+
+// bothWays adds to each check through a virtual address the same one at the server's own, which does not count.
+func (c *call) bothWays(checks []director.Check) (both []director.Check) {
+	for _, check := range checks {
+		both = append(both, check)
+		if c.ipvs == defaultIPVS && check.Spec.Through != (checker.Through{}) {
+			check.Spec.Through, check.Name = checker.Through{}, check.Name+", own address"
+			own, _ := c.env.Build(check.Spec) // the plan has built one
+			check.Task = &checker.Task{Checker: own}
+			both = append(both, check)
+		}
+	}
+	return both
+}
+
+// probeThrough makes every check once, those through a virtual address by private services of this call.
+func (c *call) probeThrough(ctx context.Context, p *director.Plan, checks []director.Check) (map[*checker.Task]probed, error) {
+	var ways []checker.Through
+	for _, check := range checks {
+		if check.Spec.Through != (checker.Through{}) {
+			ways = append(ways, check.Spec.Through)
+		}
+	}
+	if len(ways) == 0 || c.ipvs != defaultIPVS {
+		return probeAll(ctx, checks, c.verbose), nil
+	}
+	ctx, end, err := c.env.GoThrough(ctx, p, ways)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	return probeAll(ctx, checks, c.verbose), context.Cause(ctx)
 }
 
 // meant are the words for a virtual service and a real server, "" where there is none.
@@ -53,20 +91,18 @@ func (c *call) meant() (virtual, real string) {
 	return words[0], words[1]
 }
 
-// printTapes prints what was said in each check, and reports whether one failed.
-func printTapes(c *call, checks []director.Check, results map[*checker.Task]probed) (down bool) {
+// printTapes prints what was said in each check.
+func printTapes(c *call, checks []director.Check, results map[*checker.Task]probed) {
 	for _, check := range checks {
 		fmt.Fprintf(c.out, "%s %s %s\n", check.Virtual, check.Real, check.Name)
 		if r, made := results[check.Task]; made {
 			_, _ = r.tape.WriteTo(c.out) // which remembers an error
-			down = down || !r.OK
 		}
 	}
-	return down
 }
 
-// printResults prints the table, and reports whether a check failed.
-func printResults(c *call, checks []director.Check, results map[*checker.Task]probed) (down bool) {
+// printResults prints the table.
+func printResults(c *call, checks []director.Check, results map[*checker.Task]probed) {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "VIRTUAL\tREAL\tCHECK\tSTATE\tTIME\tDETAIL")
 	for _, c := range checks {
@@ -78,7 +114,7 @@ func printResults(c *call, checks []director.Check, results map[*checker.Task]pr
 				detail += "; " + r.Warning
 			}
 			if !r.OK {
-				state, down = "down", true
+				state = "down"
 			}
 			if r.Local || r.Unjudged { // it says nothing of the server
 				state = "unknown"
@@ -87,7 +123,6 @@ func printResults(c *call, checks []director.Check, results map[*checker.Task]pr
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Virtual, c.Real, kind, state, took, detail)
 	}
 	w.Flush()
-	return down
 }
 
 // probeAll makes every check once, equal ones together.

@@ -1,0 +1,39 @@
+package lab
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// probe shows what a server answers at the virtual address and at its own, and leaves nothing in the table.
+func TestKernelProbeShowsBothWays(t *testing.T) {
+	l := newLabOf(t, 2)
+	l.sh("ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1; ip -n %[1]srs2 addr del 192.0.2.10/32 dev lo", l.prefix)
+	l.listen("rs1", ":80")
+	l.listen("rs2", ":80")
+	path := l.config("checktimeout = 2\n" + throughVIP)
+	lines := strings.Split(l.output(path, "probe", "192.0.2.10:80"), "\n")
+	for i, want := range []string{
+		"192.0.2.21:80 connect up", "192.0.2.21:80 connect, own address up", "192.0.2.22:80 connect down", "192.0.2.22:80 connect, own address up",
+	} {
+		if i+2 > len(lines) || !strings.HasPrefix(strings.Join(strings.Fields(lines[i+1])[1:], " "), want) {
+			t.Errorf("line %d is not %s:\n%s", i+1, want, strings.Join(lines, "\n"))
+		}
+	}
+	if !strings.Contains(lines[3], "at 192.0.2.22 it answers") {
+		t.Errorf("the reason is not told: %s", lines[3])
+	}
+	l.privateIs("")
+	probing := l.command(path, "probe")
+	if err := probing.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); l.private() == "" && time.Since(began) < time.Minute; {
+		time.Sleep(time.Millisecond)
+	}
+	probing.Process.Signal(syscall.SIGINT)
+	_ = probing.Wait()
+	l.privateIs("")
+}
