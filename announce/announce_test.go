@@ -306,13 +306,45 @@ func TestKilledAtEveryStep(t *testing.T) {
 	}
 }
 
-// The record is the first that is written, and without it nothing is announced.
-func TestNoRecordNoAddress(t *testing.T) {
-	f, dir := newFake(), t.TempDir()
-	a := f.announcer(t, dir, "ldirectord.cf")
-	a.save = func(Record) error { return errors.New("disk full") }
-	if got := syncLine(t, a, f, []string{"192.0.2.10=lvs0"}); got != "nothing: 192.0.2.10 - (disk full)" {
-		t.Errorf("got %s", got)
+// The record is written before the kernel changes, once for a change, and without it nothing is announced.
+func TestRecord(t *testing.T) {
+	f := newFake()
+	a := f.announcer(t, t.TempDir(), "ldirectord.cf")
+	saves, save := 0, a.save
+	full := errors.New("disk full")
+	a.save = func(r Record) error {
+		if saves++; full != nil {
+			return full
+		}
+		return save(r)
+	}
+	moved := wantOf("192.0.2.10=lvs2") // the configuration names another device
+	moved.Devices = []string{"lvs2"}
+	f.set("lvs2", true)
+	for _, step := range []struct {
+		what    string
+		err     error
+		want    Want
+		steps   string
+		trouble string
+		record  string
+		saves   int
+	}{
+		{"full disk", full, wantOf("192.0.2.10=lvs0"), "[]", "disk full", "map[]", 1},
+		{"up", nil, wantOf("192.0.2.10=lvs0"), "[+route 192.0.2.10 +addr 192.0.2.10 lvs0]", "", "map[192.0.2.10:[lvs0 lvs1]]", 2},
+		{"the same", nil, wantOf("192.0.2.10=lvs0"), "[]", "", "map[192.0.2.10:[lvs0 lvs1]]", 2},
+		{"full disk", full, moved, "[]", "disk full", "map[192.0.2.10:[lvs0 lvs1]]", 3},
+		{"another device", nil, moved, "[-addr 192.0.2.10 lvs0 +addr 192.0.2.10 lvs2]", "", "map[192.0.2.10:[lvs2]]", 5},
+		{"down", nil, Want{Addr: moved.Addr, Devices: moved.Devices}, "[-addr 192.0.2.10 lvs2 -route 192.0.2.10]", "", "map[]", 6},
+	} {
+		f.steps, full = nil, step.err
+		places, err := a.Sync(t.Context(), []Want{step.want}, false)
+		if err != nil || len(places) != 1 || places[0].Trouble != step.trouble {
+			t.Errorf("%s: %v, %v", step.what, places, err)
+		}
+		if got, want := fmt.Sprintf("%v %v %d", f.steps, f.records["ldirectord.cf"], saves), fmt.Sprintf("%s %s %d", step.steps, step.record, step.saves); got != want {
+			t.Errorf("%s: got %s, want %s", step.what, got, want)
+		}
 	}
 }
 
