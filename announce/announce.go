@@ -92,9 +92,10 @@ func (a *Announcer) Sync(ctx context.Context, want []Want, repair bool) (places 
 	return places, err
 }
 
-// record has written down on which devices an address may be by us, before it is; none: it is nowhere.
+// record has written down on which devices an address may be by us, before it is; "" among them is the local route, and none
+// at all: there is nothing.
 func (a *Announcer) record(addr netip.Addr, devices []string) error {
-	if slices.Equal(a.recorded[addr], devices) {
+	if devices = sorted(devices, nil); slices.Equal(a.recorded[addr], devices) {
 		return nil
 	}
 	next := Record{}
@@ -107,6 +108,11 @@ func (a *Announcer) record(addr netip.Addr, devices []string) error {
 		a.recorded = next
 	}
 	return err
+}
+
+// sorted has each of both lists once.
+func sorted(a, b []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
 }
 
 // claim makes an address this daemon's: instance.ErrClaimed where another one of this machine has it.

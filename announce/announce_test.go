@@ -17,6 +17,7 @@ import (
 //	sync [repair] ADDR=DEVICE|local|-|? …    every address may be on lvs0 and lvs1
 //	down, up, lose, make DEVICE              "lose" removes the device
 //	del, add ADDR DEVICE                     by hand
+//	quiet ADDR DEVICE                        by hand, never a source
 //	seen DEVICE                              the kernel reported that it was down
 //	restart                                  the daemon is killed, the next one begins
 var stories = map[string]string{
@@ -124,6 +125,19 @@ var stories = map[string]string{
 		> +route 192.0.2.10, +route 192.0.2.11, +addr 192.0.2.11 lvs0, +route 192.0.2.12, +addr 192.0.2.12 lvs0: 192.0.2.10 - (is on lvs0, but not by ldirectord: it is left alone there), 192.0.2.11 lvs0 (is on lvs1, but not by ldirectord: it is left alone there), 192.0.2.12 lvs0
 		sync 192.0.2.10=- 192.0.2.11=-
 		> -route 192.0.2.10, -addr 192.0.2.11 lvs0, -route 192.0.2.11, -addr 192.0.2.12 lvs0, -route 192.0.2.12: 192.0.2.10 - (is on lvs0, but not by ldirectord: it is left alone there), 192.0.2.11 - (is on lvs1, but not by ldirectord: it is left alone there)`,
+	"an IPv6 address that is never a source is ours only by the record": `
+		quiet 2001:db8::10 lvs1
+		sync 2001:db8::10=lvs0
+		> +route 2001:db8::10, +addr 2001:db8::10 lvs0: 2001:db8::10 lvs0 (is on lvs1, but not by ldirectord: it is left alone there)
+		sync 2001:db8::10=-
+		> -addr 2001:db8::10 lvs0, -route 2001:db8::10: 2001:db8::10 - (is on lvs1, but not by ldirectord: it is left alone there)
+		quiet 2001:db8::11 lvs0
+		sync 2001:db8::11=lvs0
+		> +route 2001:db8::11: 2001:db8::11 - (is on lvs0, but not by ldirectord: it is left alone there)
+		sync 2001:db8::11=lvs0
+		> nothing: 2001:db8::11 - (is on lvs0, but not by ldirectord: it is left alone there)
+		sync 2001:db8::11=-
+		> -route 2001:db8::11: 2001:db8::11 - (is on lvs0, but not by ldirectord: it is left alone there)`,
 	"a kernel that refuses": `
 		refuse +addr
 		sync 192.0.2.10=lvs0
@@ -174,6 +188,9 @@ func tell(t *testing.T, story string) {
 			f.drop(words[2], func(a netip.Addr) bool { return a == addr })
 		case "add":
 			f.byHand(addr, words[2])
+		case "quiet":
+			f.byHand(addr, words[2])
+			f.held[len(f.held)-1].PreferedLft = 0
 		case "seen":
 			a.forget(f.link(words[1]).Index)
 		case "refuse":
@@ -331,10 +348,10 @@ func TestRecord(t *testing.T) {
 		saves   int
 	}{
 		{"full disk", full, wantOf("192.0.2.10=lvs0"), "[]", "disk full", "map[]", 1},
-		{"up", nil, wantOf("192.0.2.10=lvs0"), "[+route 192.0.2.10 +addr 192.0.2.10 lvs0]", "", "map[192.0.2.10:[lvs0 lvs1]]", 2},
-		{"the same", nil, wantOf("192.0.2.10=lvs0"), "[]", "", "map[192.0.2.10:[lvs0 lvs1]]", 2},
-		{"full disk", full, moved, "[]", "disk full", "map[192.0.2.10:[lvs0 lvs1]]", 3},
-		{"another device", nil, moved, "[-addr 192.0.2.10 lvs0 +addr 192.0.2.10 lvs2]", "", "map[192.0.2.10:[lvs2]]", 5},
+		{"up", nil, wantOf("192.0.2.10=lvs0"), "[+route 192.0.2.10 +addr 192.0.2.10 lvs0]", "", "map[192.0.2.10:[ lvs0]]", 2},
+		{"the same", nil, wantOf("192.0.2.10=lvs0"), "[]", "", "map[192.0.2.10:[ lvs0]]", 2},
+		{"full disk", full, moved, "[]", "disk full", "map[192.0.2.10:[ lvs0]]", 3},
+		{"another device", nil, moved, "[-addr 192.0.2.10 lvs0 +addr 192.0.2.10 lvs2]", "", "map[192.0.2.10:[ lvs2]]", 5},
 		{"down", nil, Want{Addr: moved.Addr, Devices: moved.Devices}, "[-addr 192.0.2.10 lvs2 -route 192.0.2.10]", "", "map[]", 6},
 	} {
 		f.steps, full = nil, step.err

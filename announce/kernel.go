@@ -88,13 +88,13 @@ func readState(k kernel) (state, error) {
 
 // find finds an address on the devices where it may be: at which of those that are up, ours by their devices, and that
 // it is there by somebody else.
-func (s state) find(addr netip.Addr, devices, recorded []string) (at string, ours map[string]netlink.Addr, foreign error) {
+func (s state) find(w Want, recorded []string) (at string, ours map[string]netlink.Addr, foreign error) {
 	ours = map[string]netlink.Addr{}
-	for _, name := range devices {
+	for _, name := range sorted(w.Devices, recorded) {
 		for _, h := range s[name].held {
 			switch {
-			case addrOf(h) != addr:
-			case isOurs(h) || addr.Is6() && h.PreferedLft == 0 && slices.Contains(recorded, name):
+			case addrOf(h) != w.Addr:
+			case isOurs(h) || w.Addr.Is6() && h.PreferedLft == 0 && slices.Contains(recorded, name):
 				if ours[name] = h; s[name].up {
 					at = name
 				}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -17,22 +18,25 @@ func (a *Announcer) settle(k kernel, now state, w Want, repair bool) (at string,
 	if errors.Is(unsafe, instance.ErrClaimed) {
 		return "", errors.Join(unsafe, a.record(w.Addr, nil))
 	}
-	mayBe := union(w.Devices, a.recorded[w.Addr])
-	at, ours, foreign := now.find(w.Addr, mayBe, a.recorded[w.Addr])
+	at, ours, foreign := now.find(w, a.recorded[w.Addr])
 	if w.Undecided {
 		return at, nil
 	}
 	_, there := ours[w.Device]
-	delete(ours, w.Device)
 	trouble = a.obstacle(now[w.Device], w, there || repair)
 	if w.Local || w.Device != "" {
-		if unsafe = cmp.Or(unsafe, a.record(w.Addr, mayBe)); unsafe == nil {
+		next := slices.AppendSeq([]string{""}, maps.Keys(ours)) // "" for the route
+		if trouble == nil {
+			next = append(next, w.Device)
+		}
+		if unsafe = cmp.Or(unsafe, a.record(w.Addr, next)); unsafe == nil {
 			unsafe = done(k.RouteAppend(localRoute(w.Addr)), "adding its local route", unix.EEXIST)
 		}
 		if trouble = cmp.Or(unsafe, trouble); w.Device != "" && trouble != nil {
 			return at, trouble
 		}
 	}
+	delete(ours, w.Device)
 	for name, h := range ours {
 		if err := done(k.AddrDel(nil, &h), "removing it from "+name, unix.EADDRNOTAVAIL, unix.ENODEV); err != nil {
 			return at, err
@@ -46,14 +50,13 @@ func (a *Announcer) settle(k kernel, now state, w Want, repair bool) (at string,
 		}
 		if trouble == nil {
 			at, a.placed[w.Addr] = w.Device, now[w.Device].index
-			trouble = a.record(w.Addr, union(w.Devices, nil))
 		}
 	case !w.Local:
 		if trouble = done(k.RouteDel(localRoute(w.Addr)), "removing its local route", unix.ESRCH); trouble == nil {
-			trouble = a.record(w.Addr, nil)
+			return "", cmp.Or(foreign, a.record(w.Addr, nil))
 		}
 	}
-	return at, cmp.Or(foreign, trouble)
+	return at, cmp.Or(foreign, trouble, a.record(w.Addr, []string{"", at}))
 }
 
 // obstacle is why the address can't come to its device. It may, also where it was removed by hand.
@@ -68,11 +71,6 @@ func (a *Announcer) obstacle(d device, w Want, may bool) error {
 	}
 	a.placed[w.Addr] = last
 	return fmt.Errorf("was removed from %s by hand", w.Device)
-}
-
-// union has each of both lists once, sorted.
-func union(a, b []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
 }
 
 // done is the error of a change, with what was being done; none where it is done already.
