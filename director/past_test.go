@@ -24,7 +24,7 @@ func remembered(now *Snapshot) (lines []string) {
 			clock := func(m history.Moment) string { return m.Time().Format("15:04:05") }
 			for _, r := range s.Past.Records() {
 				line := fmt.Sprintf("  %s-%s %d× %s %d %s", clock(r.First), clock(r.Last), r.Times, r.Kind, r.Weight, r.Text)
-				if r.Timing != nil {
+				if r.Check != history.None {
 					line = fmt.Sprintf("  %s-%s %d× %s %s %d/%d", clock(r.First), clock(r.Last), r.Times, r.Kind, r.Text, r.Count, r.Needed)
 				}
 				if r.Check != history.None && (len(s.CheckNames) > 1 || r.Check == history.Former) {

@@ -16,7 +16,7 @@ import (
 // Limits of a History.
 const (
 	Limit      = 1920 // bytes that a History may take, see Size: what the allocator rounds up to is 2 kB at most
-	maxRecords = 20
+	maxRecords = 18
 	maxText    = 160 // bytes of a text that are kept
 )
 
@@ -90,21 +90,9 @@ type Record struct {
 	Event
 	First, Last   Moment
 	Times         uint32
-	Count, Needed uint16 // how many results counted against the state at the last one, and how many change it; 0 of 0: none
-	*Timing              // of results, else nil
-}
-
-// Timing is how long checks took.
-type Timing struct {
-	Stages   checker.Stages // of the last one
-	min, max uint32         // µs
-	sum      uint64
-}
-
-// Took are the shortest, mean and longest time of the checks of a record.
-func (r *Record) Took() (shortest, mean, longest time.Duration) {
-	of := func(n uint64) time.Duration { return time.Duration(n) * time.Microsecond }
-	return of(uint64(r.min)), of(r.sum / uint64(r.Times)), of(uint64(r.max))
+	Took          uint32         // µs, of the last result
+	Stages        checker.Stages // of the last result
+	Count, Needed uint16         // how many results counted against the state at the last one, and how many change it; 0 of 0: none
 }
 
 // Verdict is how many results count against the state of a server, and how many change it; zero: none does.
@@ -132,35 +120,30 @@ func (h *History) Result(now Moment, check uint8, k Kind, r *checker.Result, v V
 	if k != Passed {
 		e.Text, e.Cause, e.Stage = r.Detail, r.Cause, r.Stage
 	}
-	took := uint32(min(max(r.Took.Microseconds(), 0), 1<<32-1))
 	at := h.note(now, e)
-	if at.Timing == nil {
-		at.Timing = &Timing{min: took}
-		h.shrink()
-		at = h.last(check)
-	}
-	at.min, at.max, at.sum, at.Stages = min(at.min, took), max(at.max, took), at.sum+uint64(took), r.Stages
+	at.Took, at.Stages = uint32(min(max(r.Took.Microseconds(), 0), 1<<32-1)), r.Stages
 	at.Count, at.Needed = uint16(v.Count), uint16(v.Needed)
 }
 
 // Do notes something that was done. Text is as Kind says.
 func (h *History) Do(now Moment, k Kind, weight uint32, text string) {
 	h.note(now, Event{Kind: k, Check: None, Weight: weight, Text: text})
-	h.shrink()
 }
 
-// note notes an event, of which the record may be too much then.
+// note notes an event, and drops others where there are too many.
 func (h *History) note(now Moment, e Event) *Record {
 	e.Text = short(e.Text)
-	at := h.last(e.Check)
-	if at == nil || at.Event != e {
+	if at := h.last(e.Check); at == nil || at.Event != e {
 		if len(h.records) == maxRecords {
 			h.drop()
 		}
 		e.Text = h.own(e.Text)
 		h.records = added(h.records, Record{Event: e, First: now})
-		at = &h.records[len(h.records)-1]
+		for h.Size() > Limit {
+			h.drop()
+		}
 	}
+	at := h.last(e.Check)
 	at.Last, at.Times = now, at.Times+1
 	return at
 }
@@ -222,36 +205,18 @@ func (h *History) Retire() {
 func (h *History) Records() []Record { return h.records }
 
 // Clone is a copy that later records don't change.
-func (h *History) Clone() *History {
-	c := &History{slices.Clone(h.records)}
-	for i := range c.records {
-		if r := &c.records[i]; r.Timing != nil {
-			r.Timing = new(*r.Timing)
-		}
-	}
-	return c
-}
+func (h *History) Clone() *History { return &History{slices.Clone(h.records)} }
 
 // Size is how many bytes the history takes, but for what the allocator rounds up to.
 func (h *History) Size() int {
 	n := int(unsafe.Sizeof(*h)) + cap(h.records)*int(unsafe.Sizeof(Record{}))
 	for i := range h.records {
 		r := &h.records[i]
-		if r.Timing != nil {
-			n += int(unsafe.Sizeof(Timing{}))
-		}
 		if !slices.ContainsFunc(h.records[:i], func(o Record) bool { return o.Text == r.Text }) { // which share it
 			n += len(r.Text)
 		}
 	}
 	return n
-}
-
-// shrink drops records until the rest fits.
-func (h *History) shrink() {
-	for h.Size() > Limit {
-		h.drop()
-	}
 }
 
 // drop drops the oldest success that others of its check came after; without one the oldest record.

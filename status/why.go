@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"ldirectord/checker"
@@ -40,29 +39,18 @@ type Entry struct {
 	Times uint32    `json:"times"`
 	// What it is. Results of checks: passed, failed, and those that were not believed: shortage, unjudged, stalled, braked. What
 	// came of them: up, down, held, let-go. What the table was told: add, edit, remove. What somebody did: order, changed.
-	What    string   `json:"what"`
-	Text    string   `json:"text"`                // a sentence without its time, with words of others: escape them
-	Check   string   `json:"check,omitempty"`     // of several: https 443
-	Cause   string   `json:"cause,omitempty"`     // of a failure
-	Detail  string   `json:"detail,omitempty"`    // what the check said, why the table refused, or what was ordered
-	Counted int      `json:"counted,omitempty"`   // how many results counted against the state with the last one …
-	Needed  int      `json:"needed,omitempty"`    // … and how many change it
-	Weight  *uint32  `json:"weight,omitempty"`    // that the table was told
-	Took    *Took    `json:"took_ms,omitempty"`   // of checks
-	Stages  []Staged `json:"stages_ms,omitempty"` // when the last one was done with each
-}
-
-// Took is how long checks took, in milliseconds.
-type Took struct {
-	Min  float64 `json:"min"`
-	Mean float64 `json:"mean"`
-	Max  float64 `json:"max"`
-}
-
-// Staged is when a check was done with a stage, in milliseconds since its start.
-type Staged struct {
-	Stage string  `json:"stage"` // lookup, connect, TLS, sent, first byte, whole answer, match
-	At    float64 `json:"at"`
+	What    string  `json:"what"`
+	Text    string  `json:"text"`              // a sentence without its time, with words of others: escape them
+	Check   string  `json:"check,omitempty"`   // of several: https 443
+	Cause   string  `json:"cause,omitempty"`   // of a failure
+	Detail  string  `json:"detail,omitempty"`  // what the check said, why the table refused, or what was ordered
+	Counted int     `json:"counted,omitempty"` // how many results counted against the state with the last one …
+	Needed  int     `json:"needed,omitempty"`  // … and how many change it
+	Weight  *uint32 `json:"weight,omitempty"`  // that the table was told
+	// Of the last check, in milliseconds: how long it took, and when since its start it was done with each stage: lookup,
+	// connect, TLS, sent, first byte, whole answer, match.
+	Took   float64            `json:"took_ms,omitempty"`
+	Stages map[string]float64 `json:"stages_ms,omitempty"`
 }
 
 // NewWhy puts together what director.Why found. Connections may leave servers out.
@@ -100,7 +88,7 @@ func entries(s *director.ServerSnapshot, window int) []Entry {
 	}
 	for _, r := range s.Past.Records() {
 		e := Entry{First: r.First.Time(), Last: r.Last.Time(), Times: r.Times, What: r.Kind.String(), Detail: r.Text}
-		if r.Timing == nil {
+		if r.Check == history.None {
 			e.done(&r)
 		} else {
 			e.found(&r, s.CheckNames, window)
@@ -112,13 +100,9 @@ func entries(s *director.ServerSnapshot, window int) []Entry {
 
 // found tells of results of a check.
 func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
-	inMS := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	least, mean, most := r.Took()
-	e.Counted, e.Needed, e.Took = int(r.Count), int(r.Needed), &Took{inMS(least), inMS(mean), inMS(most)}
-	took := brief(mean.Seconds())
-	if least, most := brief(least.Seconds()), brief(most.Seconds()); least != most {
-		took = fmt.Sprintf("%s to %s, %s on average", least, most, took)
-	}
+	inMS := func(us uint32) float64 { return float64(us) / 1000 }
+	e.Counted, e.Needed, e.Took = int(r.Count), int(r.Needed), inMS(r.Took)
+	took := fmt.Sprintf("%.1f ms", e.Took)
 	if e.Text = "passed in " + took; r.Kind != history.Passed {
 		e.Cause = r.Cause.String()
 		e.Text = map[history.Kind]string{
@@ -141,15 +125,13 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 	if e.Needed > 0 {
 		e.Text += "; " + history.Verdict{Count: e.Counted, Needed: e.Needed}.Words(r.Kind == history.Passed, window)
 	}
-	var stages []string
+	if stages := r.Stages.String(); stages != "" {
+		e.Text, e.Stages = e.Text+" ("+stages+")", map[string]float64{}
+	}
 	for mark, at := range r.Stages {
 		if at > 0 {
-			stage := Staged{checker.Mark(mark).String(), float64(at) / 1000}
-			e.Stages, stages = append(e.Stages, stage), append(stages, stage.Stage+" "+brief(float64(at)/1e6))
+			e.Stages[checker.Mark(mark).String()] = inMS(at)
 		}
-	}
-	if len(stages) > 0 {
-		e.Text += " (" + strings.Join(stages, ", ") + ")"
 	}
 }
 
