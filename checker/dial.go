@@ -18,57 +18,36 @@ import (
 // check, and at once when the check is cancelled.
 type conn struct {
 	net.Conn
+	tls     *tls.Conn // is Conn, once there is TLS; else nil
 	unguard func() bool
-	watch   *watch  // nil: nobody wants to know when what was done
-	above   overTLS // what is said over TLS; none in the clear
-}
-
-// overTLS is a connection of TLS, which is watched in place of the one below it.
-type overTLS struct {
-	*tls.Conn
-	watch *watch
+	watch   *watch // nil: nobody wants to know when what was done
 }
 
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if c.above.Conn == nil {
-		c.watch.read(c, p[:max(n, 0)])
-	}
+	c.watch.read(c, p[:max(n, 0)])
 	return n, err
 }
 
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	if c.above.Conn == nil {
-		c.watch.wrote(c, p[:max(n, 0)])
-	}
+	c.watch.wrote(c, p[:max(n, 0)])
 	return n, err
 }
 
-func (c *overTLS) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.watch.read(c, p[:n])
-	return n, err
-}
-
-func (c *overTLS) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.watch.wrote(c, p[:n])
-	return n, err
-}
-
-// openTLS opens TLS on a connection; the connection's deadline bounds it.
-func (c *conn) openTLS(cfg *tls.Config) (*overTLS, error) {
-	c.above = overTLS{tls.Client(c, cfg), c.watch}
-	err := handshake(c.above.Conn)
+// openTLS opens TLS on a connection, whose deadline bounds it.
+func (c *conn) openTLS(cfg *tls.Config) error {
+	t := tls.Client(c.Conn, cfg)
+	err := handshake(t)
 	if err == nil {
+		c.Conn, c.tls = t, t
 		c.watch.mark(MarkTLS)
-		c.watch.certified(c.above.Conn)
+		c.watch.certified(t)
 	}
 	if c.watch.isTaped() {
-		c.watch.remark("%s", tlsFacts(c.above.ConnectionState()))
+		c.watch.remark("%s", tlsFacts(t.ConnectionState()))
 	}
-	return &c.above, err
+	return err
 }
 
 // watch is the context of a check that wants to know when its stages were done. Libraries may read in goroutines that
@@ -169,6 +148,9 @@ func (c *conn) extend(ctx context.Context, deadline time.Time) error {
 func (c *conn) Close() error {
 	if c.unguard != nil {
 		c.unguard()
+	}
+	if c.tls != nil {
+		return c.tls.NetConn().Close() // a last word of TLS could block
 	}
 	return c.Conn.Close()
 }

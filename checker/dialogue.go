@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -66,8 +65,8 @@ func (c *talk) Check(ctx context.Context) Result {
 	seen, err := c.protocol.run(ctx, d)
 	c.sessions.ended(err == nil)
 	result := concluded(ctx, seen, err)
-	if d.tls != nil {
-		result.Warning = c.rules.warning(d.tls)
+	if d.conn.tls != nil {
+		result.Warning = c.rules.warning(d.conn.tls)
 	}
 	return result
 }
@@ -95,10 +94,8 @@ func (c *talk) dial(ctx context.Context, deadline time.Time) (*dialogue, error) 
 // is bounded.
 type dialogue struct {
 	conn     *conn
-	tls      *tls.Conn   // nil: in the clear
 	offered  *tls.Config // for upgrade; nil: the check stays in the clear
-	stream   net.Conn    // conn or tls
-	bound    *bounded    // what is read of stream
+	bound    *bounded    // what is read of conn
 	in       *bufio.Reader
 	deadline time.Time
 	lost     bool // nothing more can be said or received
@@ -106,7 +103,7 @@ type dialogue struct {
 
 func newDialogue(c *conn, deadline time.Time) *dialogue {
 	bound := &bounded{c, maxTalk}
-	return &dialogue{conn: c, stream: c, bound: bound, in: bufio.NewReaderSize(bound, maxLine), deadline: deadline}
+	return &dialogue{conn: c, bound: bound, in: bufio.NewReaderSize(bound, maxLine), deadline: deadline}
 }
 
 // bounded reads at most left bytes, then ends with errTooMuch.
@@ -128,13 +125,9 @@ func (b *bounded) Read(p []byte) (int, error) {
 }
 
 func (d *dialogue) openTLS(cfg *tls.Config) error {
-	t, err := d.conn.openTLS(cfg)
-	if err != nil {
-		d.lost = true
-		return err
-	}
-	d.tls, d.stream, d.bound.from = t.Conn, t, t
-	return nil
+	err := d.conn.openTLS(cfg)
+	d.lost = err != nil
+	return err
 }
 
 // errNotOffered is a server that does not offer TLS when the configuration wants it.
@@ -157,8 +150,8 @@ func (d *dialogue) upgrade() error {
 }
 
 func (d *dialogue) close() {
-	if d.tls != nil {
-		d.tls.CloseWrite()
+	if d.conn.tls != nil {
+		d.conn.tls.CloseWrite()
 	}
 	d.conn.Close()
 }

@@ -95,7 +95,7 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 		return "", &fault{"data " + err.Error(), err}
 	}
 	defer data.Close()
-	if d.tls != nil { // files go over TLS as well (RFC 4217, 9)
+	if d.conn.tls != nil { // files go over TLS as well (RFC 4217, 9)
 		if err := d.demand(2, "PBSZ 0", "PROT P"); err != nil {
 			return "", err
 		}
@@ -123,27 +123,24 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 
 // read reads the file up to its end, or beyond its limit.
 func (t ftp) read(ctx context.Context, d *dialogue, data *conn) ([]byte, error) {
-	var from io.Reader = data
-	if d.tls != nil {
-		secured, err := data.openTLS(d.offered)
-		if err != nil {
+	if d.conn.tls != nil {
+		if err := data.openTLS(d.offered); err != nil {
 			return nil, &fault{"data: " + err.Error(), err}
 		}
-		defer secured.CloseWrite()
-		from = secured
+		defer data.tls.CloseWrite()
 	}
-	content, err := io.ReadAll(io.LimitReader(from, largeBody))
+	content, err := io.ReadAll(io.LimitReader(data, largeBody))
 	if err == nil && len(content) == largeBody {
-		content, err = t.readOn(ctx, d, data, from, content)
+		content, err = t.readOn(ctx, d, data, content)
 	}
-	if err != nil && !(d.tls != nil && isClosed(err)) { // many servers end without a word of TLS; the reply tells
+	if err != nil && !(d.conn.tls != nil && isClosed(err)) { // many servers end without a word of TLS; the reply tells
 		return nil, &fault{reason(err) + " in the file", err}
 	}
 	return content, nil
 }
 
 // readOn waits for a turn, and reads the rest of a large file.
-func (t ftp) readOn(ctx context.Context, d *dialogue, data *conn, from io.Reader, content []byte) ([]byte, error) {
+func (t ftp) readOn(ctx context.Context, d *dialogue, data *conn, content []byte) ([]byte, error) {
 	waited, err := acquireSlot(ctx, t.receive.limits.bodies)
 	if err != nil {
 		return nil, err
@@ -156,7 +153,7 @@ func (t ftp) readOn(ctx context.Context, d *dialogue, data *conn, from io.Reader
 	if err := data.extend(ctx, d.deadline); err != nil {
 		return nil, err
 	}
-	rest, err := io.ReadAll(io.LimitReader(from, maxFile+1-largeBody))
+	rest, err := io.ReadAll(io.LimitReader(data, maxFile+1-largeBody))
 	return append(content, rest...), err
 }
 

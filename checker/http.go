@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -302,24 +301,24 @@ func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to neti
 
 // exchange sends a request, unless begun has it sent, and reads the answer, with its body when the status is the wanted one.
 func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun *conn, deadline time.Time) (httpAnswer, error) {
-	tcp, stream := begun, io.ReadWriter(begun)
+	server := begun
 	if begun == nil {
 		var err error
-		if tcp, stream, err = c.request(ctx, h, deadline); err != nil {
+		if server, err = c.request(ctx, h, deadline); err != nil {
 			return httpAnswer{}, err
 		}
 	}
-	defer tcp.Close()
-	if t, ok := stream.(*overTLS); ok {
-		defer t.CloseWrite()
+	defer server.Close()
+	if server.tls != nil {
+		defer server.tls.CloseWrite()
 	}
-	r.reset(stream)
+	r.reset(server)
 	r.turn = func() (time.Duration, error) {
 		waited, err := acquireSlot(ctx, c.receive.limits.bodies)
 		if err != nil || waited == 0 {
 			return waited, err
 		}
-		if err = tcp.extend(ctx, deadline.Add(waited)); err != nil {
+		if err = server.extend(ctx, deadline.Add(waited)); err != nil {
 			releaseSlot(c.receive.limits.bodies)
 		}
 		return waited, err
@@ -333,25 +332,23 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun
 }
 
 // request connects to a server and sends the request.
-func (c *httpCheck) request(ctx context.Context, h *hop, deadline time.Time) (tcp *conn, stream io.ReadWriter, err error) {
-	if tcp, err = connect(ctx, h.to, deadline, c.timeout); err != nil {
-		return nil, nil, err
+func (c *httpCheck) request(ctx context.Context, h *hop, deadline time.Time) (*conn, error) {
+	server, err := connect(ctx, h.to, deadline, c.timeout)
+	if err != nil {
+		return nil, err
 	}
-	stream = tcp
 	if h.tls != nil {
-		t, err := tcp.openTLS(h.tls)
-		if err != nil {
-			tcp.Close()
-			return nil, nil, err
+		if err := server.openTLS(h.tls); err != nil {
+			server.Close()
+			return nil, err
 		}
-		h.ending = c.rules.warning(t.Conn)
-		stream = t
+		h.ending = c.rules.warning(server.tls)
 	}
-	if _, err := stream.Write(h.request); err != nil {
-		tcp.Close()
-		return nil, nil, stageFault("sending the request", err)
+	if _, err := server.Write(h.request); err != nil {
+		server.Close()
+		return nil, stageFault("sending the request", err)
 	}
-	return tcp, stream, nil
+	return server, nil
 }
 
 // redirects reports whether an answer is a redirect that is to be followed. One that is wanted is not.

@@ -31,7 +31,7 @@ type libConn struct {
 // of that size that satisfies length.
 func newLibConn(d *dialogue, limit, header int, length func(header []byte) (int, error)) *libConn {
 	d.bound.left = limit
-	return &libConn{Conn: d.stream, in: d.in, bound: d.bound, length: length, header: make([]byte, header)}
+	return &libConn{Conn: d.conn, in: d.in, bound: d.bound, length: length, header: make([]byte, header)}
 }
 
 func (c *libConn) Read(b []byte) (int, error) {

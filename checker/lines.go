@@ -15,7 +15,7 @@ const maxLine = 4 << 10
 
 // send sends a command. Messages call it what, as it may contain a password.
 func (d *dialogue) send(what, command string) error {
-	if _, err := io.WriteString(d.stream, command+"\r\n"); err != nil {
+	if _, err := io.WriteString(d.conn, command+"\r\n"); err != nil {
 		d.lost = true
 		return stageFault("sending "+what, err)
 	}

@@ -79,7 +79,7 @@ func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (
 	}
 	server := newLibConn(d, maxSQL, 5, pgsqlLengths())
 	f := pgproto3.NewFrontend(server, server)
-	if err := c.logIn(f, d.tls != nil); err != nil {
+	if err := c.logIn(f, d.conn.tls != nil); err != nil {
 		return 0, server.fault(loginStep, err)
 	}
 	if rows, err = c.run(f); err != nil {
@@ -94,7 +94,7 @@ func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (
 // server does.
 func (c *pgsqlCheck) secure(d *dialogue) error {
 	request, _ := new(pgproto3.SSLRequest).Encode(nil)
-	_, err := d.stream.Write(request)
+	_, err := d.conn.Write(request)
 	if err != nil {
 		return AtLogin.of(stageFault("login", err))
 	}

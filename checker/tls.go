@@ -24,7 +24,7 @@ func (handshakeOnly) run(_ context.Context, d *dialogue) (string, error) {
 	if err := d.verdict(); err != nil {
 		return "", err
 	}
-	state := d.tls.ConnectionState()
+	state := d.conn.tls.ConnectionState()
 	leaf := state.PeerCertificates[0]
 	return fmt.Sprintf("%s, %s until %s", tls.VersionName(state.Version), certificateText(leaf), day(leaf.NotAfter)), nil
 }
@@ -32,7 +32,7 @@ func (handshakeOnly) run(_ context.Context, d *dialogue) (string, error) {
 // verdict closes TLS and waits for the server to do so. From TLS 1.3 on the client's handshake is over
 // before the server has judged its certificate, and a refusal comes as an alert (RFC 8446, 4.4.2.4).
 func (d *dialogue) verdict() error {
-	d.tls.CloseWrite()
+	d.conn.tls.CloseWrite()
 	d.hurry()
 	_, err := d.in.ReadByte()
 	var alert *net.OpError
