@@ -98,7 +98,7 @@ func (w *watch) isTaped() bool { return w != nil && w.tape != nil }
 // remark takes down what the check itself has to say.
 func (w *watch) remark(format string, args ...any) {
 	if w.isTaped() {
-		w.tape.Remark(format, args...)
+		w.tape.Say(transcript.Note, nil, fmt.Appendf(nil, format, args...))
 	}
 }
 

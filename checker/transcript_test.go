@@ -146,7 +146,7 @@ func TestTranscriptsAreBounded(t *testing.T) {
 		tape.Say(transcript.Sent, nil, []byte("ping\n"))
 		tape.Say(transcript.Received, nil, []byte("pong\n"))
 	}
-	tape.Remark("the end")
+	tape.Say(transcript.Note, nil, []byte("the end"))
 	tape.Close(func(_ transcript.Kind, text string, _ bool) string { taken = append(taken, text); return text })
 	var b strings.Builder
 	tape.WriteTo(&b)

@@ -13,11 +13,10 @@ import (
 	"ldirectord/printable"
 )
 
-// Bounds of what is kept of one check, in bytes but for maxTurns. Of what is longer the size is told.
+// Bounds of what is kept of one check. Of what is longer the size is told.
 const (
-	maxTurn  = 2 << 10
-	maxTurns = 500
-	maxTape  = 64 << 10
+	maxTurn  = 2 << 10 // bytes
+	maxTurns = 100
 )
 
 // Kind is who said something.
@@ -36,7 +35,6 @@ type Tape struct {
 
 	mu     sync.Mutex // guards what follows
 	turns  []turn
-	kept   int // bytes
 	left   int // turns that were not kept
 	closed bool
 }
@@ -73,26 +71,12 @@ func (t *Tape) Say(kind Kind, on any, said []byte) {
 		t.turns = append(t.turns, turn{after: time.Since(t.began), kind: kind, on: on})
 	}
 	at := &t.turns[last]
-	room := maxTurn - len(at.text)
-	if kind != Note { // of which a check makes few
-		room = min(room, maxTape-t.kept)
-	}
-	keep := said[:max(min(len(said), room), 0)]
-	at.text, at.size, t.kept = append(at.text, keep...), at.size+len(said), t.kept+len(keep)
-}
-
-// Remark takes down what the check itself has to say.
-func (t *Tape) Remark(format string, args ...any) {
-	if t != nil {
-		t.Say(Note, nil, fmt.Appendf(nil, format, args...))
-	}
+	keep := said[:min(len(said), maxTurn-len(at.text))]
+	at.text, at.size = append(at.text, keep...), at.size+len(said)
 }
 
 // Close ends the tape. hide makes of each turn what may be read; cut says that its end is missing.
 func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
-	if t == nil {
-		return
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
