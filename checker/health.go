@@ -52,7 +52,7 @@ func (h Health) Next(ok bool, r Rule) (Health, bool) {
 		h.Streak = 0
 		return h, false
 	}
-	if h.Streak++; h.Streak < r.need(ok) {
+	if h.Streak++; h.Streak < h.Turns(r) {
 		return h, false
 	}
 	return Health{State: stateOf(ok)}, true
@@ -68,7 +68,10 @@ func (h Health) slide(ok bool, r Rule) (Health, bool) {
 			h.window = mask
 		}
 	}
-	h.window = (h.window<<1 | b2u(ok)) & mask
+	h.window = h.window << 1 & mask
+	if ok {
+		h.window |= 1
+	}
 	passed := bits.OnesCount64(h.window)
 	h.Streak = passed
 	if h.State == Up {
@@ -106,23 +109,9 @@ func (h Health) Turns(r Rule) int {
 	}
 }
 
-func (r Rule) need(ok bool) int {
-	if ok {
-		return r.Rise
-	}
-	return r.Fall
-}
-
 func stateOf(ok bool) State {
 	if ok {
 		return Up
 	}
 	return Down
-}
-
-func b2u(b bool) uint64 {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -19,20 +19,14 @@ import (
 type nameFile string
 
 const (
-	nameFormat = 1
+	nameFormat = 2
 	maxNames   = 1 << 16 // that are kept
 )
 
 // keptNames is what the file holds.
 type keptNames struct {
 	Format int
-	Names  []keptName
-}
-
-// keptName is a host name with its address of one family.
-type keptName struct {
-	Host string
-	Addr netip.Addr
+	Names  map[string][]netip.Addr // of both families
 }
 
 func (f nameFile) read() (addrs map[string][]netip.Addr, err error) {
@@ -47,20 +41,17 @@ func (f nameFile) read() (addrs map[string][]netip.Addr, err error) {
 	if kept.Format != nameFormat {
 		return nil, fmt.Errorf("reading %s: the format is %d, want %d", f, kept.Format, nameFormat)
 	}
-	addrs = map[string][]netip.Addr{}
-	for _, n := range kept.Names {
-		addrs[n.Host] = append(addrs[n.Host], n.Addr)
-	}
-	return addrs, nil
+	return kept.Names, nil
 }
 
 // write keeps these names and no others.
 func (f nameFile) write(names []parser.Name) error {
-	kept := keptNames{Format: nameFormat}
+	kept, left := keptNames{nameFormat, map[string][]netip.Addr{}}, maxNames
 	for _, n := range names {
 		for _, a := range append([]netip.Addr{n.Addr}, n.Earlier...) {
-			if a.IsValid() && len(kept.Names) < maxNames {
-				kept.Names = append(kept.Names, keptName{n.Host, a})
+			if a.IsValid() && left > 0 {
+				kept.Names[n.Host] = append(kept.Names[n.Host], a)
+				left--
 			}
 		}
 	}

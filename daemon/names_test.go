@@ -138,7 +138,7 @@ func TestNamesAreKept(t *testing.T) {
 func TestADamagedFileOfNamesKnowsNone(t *testing.T) {
 	f := nameFile(filepath.Join(t.TempDir(), "ldirectord.ld.cf.names"))
 	for _, text := range []string{
-		"", "{", `{"Format":1,"Names":[{"Host":"web1","Addr":"192.0.2.300"}]}`, `{"Format":9,"Names":[{"Host":"web1","Addr":"192.0.2.7"}]}`,
+		"", "{", `{"Format":2,"Names":{"web1":["192.0.2.300"]}}`, `{"Format":9,"Names":{"web1":["192.0.2.7"]}}`,
 		strings.Repeat("x", 100_000),
 	} {
 		if err := os.WriteFile(string(f), []byte(text), 0o600); err != nil {

@@ -154,12 +154,7 @@ func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 func (v *Virtual) Checks() []*Virtual { return append([]*Virtual{v}, v.also...) }
 
 // Check is one of Checks.
-func (v *Virtual) Check(n int) *Virtual {
-	if n == 0 {
-		return v
-	}
-	return v.also[n-1]
-}
+func (v *Virtual) Check(n int) *Virtual { return v.Checks()[n] }
 
 // Asked is what one of the Checks asks a real server of the section.
 func (v *Virtual) Asked(real *Real) *Real {

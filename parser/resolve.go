@@ -160,7 +160,10 @@ func (n *names) lookUpHost(ctx context.Context, key hostName) lookup[netip.Addr]
 	if a := n.lastOf(key); n.stay && len(a) > 0 && slices.Contains(addrs, a[0]) && !n.refuses(key, a[0]) {
 		return lookup[netip.Addr]{value: a[0]}
 	}
-	why := ""
+	why := "it has no IPv4 address"
+	if key.ipv6 {
+		why = "it has no IPv6 address"
+	}
 	for _, a := range addrs {
 		if a.Is6() != key.ipv6 {
 			continue
@@ -170,13 +173,7 @@ func (n *names) lookUpHost(ctx context.Context, key hostName) lookup[netip.Addr]
 		}
 		why = refusedOwn(a)
 	}
-	if why != "" {
-		return n.failed(key, why)
-	}
-	if key.ipv6 {
-		return n.failed(key, "it has no IPv6 address")
-	}
-	return n.failed(key, "it has no IPv4 address")
+	return n.failed(key, why)
 }
 
 // failed is a look-up that failed: the last address that is known counts, if there is one.
