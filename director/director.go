@@ -115,7 +115,7 @@ type Director struct {
 
 // check is what the director knows of a check that runs.
 type check struct {
-	users    []backendRef // the real servers that use it
+	users    []user // the real servers that have it
 	last     checker.Result
 	at       time.Time     // of last, up to a second late
 	began    time.Time     // of last: when the check began
@@ -124,10 +124,11 @@ type check struct {
 	hurried  time.Duration // what the pool was told: the fastinterval, 0 while nobody doubts
 }
 
-// backendRef is a real server of a virtual service.
-type backendRef struct {
+// user is a real server of a virtual service with one of its checks.
+type user struct {
 	v *virtual
 	s *server
+	j *judgement
 }
 
 // New returns a director that does nothing until Run.

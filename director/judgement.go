@@ -51,15 +51,6 @@ func (j *judgement) isWorseThan(other *judgement) bool {
 	return mine > others || mine == others && j.health.State == checker.Up && j.health.Streak > other.health.Streak
 }
 
-// of is the judgement by the results of a check that the server uses.
-func (s *server) of(c *check) *judgement {
-	j := &s.first
-	for j.check != c {
-		j = j.next
-	}
-	return j
-}
-
 // spec is what a check asks a server.
 func (v *virtual) spec(s *server, j *judgement) checker.Spec {
 	cfg := v.cfg.Check(int(j.number))

@@ -119,13 +119,13 @@ func (d *Director) judgeKnown(v *virtual) {
 // adopt makes the plan continue the checks that run already.
 func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 	adopted := make(map[*checker.Task]*checker.Task, len(p.tasks))
-	for x, j := range checked(virtuals) {
-		if t := p.jobs[x.v.job(x.s, j, tls)]; t != nil {
-			adopted[t] = j.task
+	for x := range checked(virtuals) {
+		if t := p.jobs[x.v.job(x.s, x.j, tls)]; t != nil {
+			adopted[t] = x.j.task
 		}
 	}
-	for _, j := range checked(p.virtuals) {
-		j.task = cmp.Or(adopted[j.task], j.task)
+	for x := range checked(p.virtuals) {
+		x.j.task = cmp.Or(adopted[x.j.task], x.j.task)
 	}
 	for i, t := range p.tasks {
 		p.tasks[i] = cmp.Or(adopted[t], t)
@@ -133,12 +133,12 @@ func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 }
 
 // checked are all checks of all servers, but for those with checktype=off.
-func checked(virtuals []*virtual) iter.Seq2[backendRef, *judgement] {
-	return func(yield func(backendRef, *judgement) bool) {
+func checked(virtuals []*virtual) iter.Seq[user] {
+	return func(yield func(user) bool) {
 		for _, v := range virtuals {
 			for _, s := range v.servers {
 				for j := &s.first; j != nil; j = j.next {
-					if j.task != nil && !yield(backendRef{v, s}, j) {
+					if j.task != nil && !yield(user{v, s, j}) {
 						return
 					}
 				}
@@ -209,9 +209,9 @@ func (d *Director) install(p *Plan, f folder) {
 	for _, v := range d.virtuals {
 		v.startWaiting()
 	}
-	for x, j := range checked(d.virtuals) {
-		j.check = checks[j.task]
-		j.check.users = append(j.check.users, x)
+	for x := range checked(d.virtuals) {
+		x.j.check = checks[x.j.task]
+		x.j.check.users = append(x.j.check.users, x)
 	}
 	d.checks = checks
 	for t, c := range checks {

@@ -105,7 +105,7 @@ func (d *Director) endMoved() {
 		return
 	}
 	for _, c := range d.checks {
-		c.users = slices.DeleteFunc(c.users, func(x backendRef) bool { return x.s.isDone() })
+		c.users = slices.DeleteFunc(c.users, func(x user) bool { return x.s.isDone() })
 	}
 	d.runChecks(d.tasks)
 }

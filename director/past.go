@@ -16,7 +16,7 @@ import (
 // unbelieved remembers a result that changes no state.
 func (c *check) unbelieved(now time.Time, k history.Kind, r *checker.Result) {
 	for _, x := range c.users {
-		x.s.past.Result(history.At(now), x.s.of(c).number, k, r, history.Verdict{})
+		x.s.past.Result(history.At(now), x.j.number, k, r, history.Verdict{})
 	}
 }
 

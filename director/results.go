@@ -46,10 +46,9 @@ func (d *Director) results(updates []checker.Update) {
 		c.last, c.at, c.began, c.known = u.Result, now, u.Began, true
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
-			j := x.s.of(c)
-			d.monitor(x.v, x.s, j, u.Result)
-			if !d.brake(x.v, x.s, j) {
-				d.judge(x.v, x.s, j, u.Result)
+			d.monitor(x.v, x.s, x.j, u.Result)
+			if !d.brake(x.v, x.s, x.j) {
+				d.judge(x.v, x.s, x.j, u.Result)
 			}
 		}
 		d.hurry(u.Task, c)
@@ -61,11 +60,11 @@ func (d *Director) results(updates []checker.Update) {
 func (d *Director) hurry(t *checker.Task, c *check) {
 	var every time.Duration
 	for _, x := range c.users {
-		if x.s.of(c).asked {
+		if x.j.asked {
 			every = askEvery
 			break
 		}
-		if x.v.cfg.FastInterval == 0 || !x.s.of(c).health.Doubted(c.last.OK) {
+		if x.v.cfg.FastInterval == 0 || !x.j.health.Doubted(c.last.OK) {
 			continue
 		}
 		if fast := x.v.cfg.FastInterval.Duration(); every == 0 || fast < every {
@@ -127,12 +126,11 @@ func (d *Director) arrived(c *check) {
 // shortage lasts.
 func (d *Director) shortage(c *check, r checker.Result) (lasts bool) {
 	for _, x := range c.users {
-		j := x.s.of(c)
-		j.shortages++
-		lasts = lasts || j.shortages >= 3
-		if j.shortages == 3 {
-			detail := x.v.named(x.s, j, r.Detail)
-			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.label(), x.v.cfg.ID, j.health.State, detail)
+		x.j.shortages++
+		lasts = lasts || x.j.shortages >= 3
+		if x.j.shortages == 3 {
+			detail := x.v.named(x.s, x.j, r.Detail)
+			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.label(), x.v.cfg.ID, x.j.health.State, detail)
 			d.say(x.v, x.s, notify.LocalShortage, text, detail)
 		}
 	}
@@ -144,21 +142,20 @@ func (d *Director) shortage(c *check, r checker.Result) (lasts bool) {
 func (d *Director) unjudged(c *check, r checker.Result) {
 	now := time.Now()
 	for _, x := range c.users {
-		j := x.s.of(c)
-		if j.unjudged == nil {
-			j.unjudged = &unjudged{}
+		if x.j.unjudged == nil {
+			x.j.unjudged = &unjudged{}
 		}
-		kind, detail := notify.CheckWarning, x.v.named(x.s, j, r.Detail)
+		kind, detail := notify.CheckWarning, x.v.named(x.s, x.j, r.Detail)
 		if now.Sub(x.v.unjudgedAt) > unjudgedQuiet {
 			kind = notify.Unjudged
 		}
-		if now.Sub(j.unjudged.at) > unjudgedQuiet {
-			text := fmt.Sprintf("Check not judged: %s (%s), keeping its state %s: %s", x.s.label(), x.v.cfg.ID, j.health.State, detail)
+		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {
+			text := fmt.Sprintf("Check not judged: %s (%s), keeping its state %s: %s", x.s.label(), x.v.cfg.ID, x.j.health.State, detail)
 			d.say(x.v, x.s, kind, text, detail)
-			j.unjudged.at = now
+			x.j.unjudged.at = now
 			x.v.unjudgedAt = now
 		}
-		j.unjudged.why = r.Detail
+		x.j.unjudged.why = r.Detail
 	}
 }
 
@@ -171,7 +168,7 @@ func (d *Director) warnOnce(c *check, r checker.Result) {
 		return
 	}
 	for _, x := range c.users {
-		warning := x.v.named(x.s, x.s.of(c), r.Warning)
+		warning := x.v.named(x.s, x.j, r.Warning)
 		x.s.noteChange(d.now(), "warning: %s", warning)
 		d.say(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.label(), x.v.cfg.ID, warning), warning)
 	}

@@ -28,13 +28,15 @@ func told(t *testing.T, test func(d *Director)) (kinds []notify.Kind) {
 func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80"}}
-		one, two := backendRef{v, &server{real: &parser.Real{}}}, backendRef{v, &server{real: &parser.Real{}}}
+		one, two := &server{real: &parser.Real{}}, &server{real: &parser.Real{}}
 		result := checker.Result{Unjudged: true, Detail: "too long"}
 		c := &check{}
-		one.s.first.check, two.s.first.check = c, c
 		kinds := told(t, func(d *Director) {
-			unjudged := func(users ...backendRef) {
-				c.users = users
+			unjudged := func(servers ...*server) {
+				c.users = nil
+				for _, s := range servers {
+					c.users = append(c.users, user{v, s, &s.first})
+				}
 				d.unjudged(c, result)
 			}
 			unjudged(one, two)
@@ -63,8 +65,8 @@ func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 				break
 			}
 		}
-		if one.s.first.cantJudge() != "too long" {
-			t.Errorf("known is %q", one.s.first.cantJudge())
+		if one.first.cantJudge() != "too long" {
+			t.Errorf("known is %q", one.first.cantJudge())
 		}
 	})
 }
