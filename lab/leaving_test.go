@@ -350,7 +350,7 @@ func (l *leavingLab) wholePool() {
 	if !talks(c.endless) {
 		l.t.Error("the connection that never ends was cut before the time was over")
 	}
-	if text := l.run(0, l.path, "status", "-v"); !strings.Contains(text, "    draining, 1 connection, ") {
+	if text := l.run(0, l.path, "status", "-v"); !strings.Contains(text, ": draining, 1 connection, ") {
 		l.t.Errorf("status says\n%s", text)
 	}
 	l.untilLeft(drainTime+2*time.Second-time.Since(left), leavingPorts, "rs3", "rs4")
