@@ -239,7 +239,7 @@ func (d *Director) withdrawal(one *announcement) string {
 	}
 	for _, at := range []string{EveryAddress, one.addr.String()} {
 		if o := d.ordered[Backend{Virtual: at}]; o.Kind == Withdraw {
-			return cmp.Or(o.note(), "by order")
+			return cmp.Or(o.remark("order: "), "by order")
 		}
 	}
 	return ""

@@ -18,7 +18,11 @@ type dests = map[netip.AddrPort]ipvsctl.Dest
 // come last.
 func (v *virtual) desired(have dests) dests {
 	want := dests{}
-	v.keepLeavers(want, have)
+	for _, l := range v.leavers {
+		if d, in := have[l.Addr]; in && l.over == "" {
+			put(want, d, 0)
+		}
+	}
 	up, unknown := false, false
 	for _, s := range v.servers {
 		if s.draining() {

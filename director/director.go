@@ -99,7 +99,8 @@ type Director struct {
 	orderEnd  time.Time // when the next one ends; zero: none does
 	standby   bool
 	demotion  demotion
-	leaving   departures
+	leavers   []Leaver                  // of all virtual services, as last passed on
+	lookAt    <-chan time.Time          // when they are looked at next; nil while there are none
 	folder    folder                    // maintenancedir
 	out       map[netip.AddrPort]string // what it took out when it was last readable
 	marker    *marker
@@ -146,7 +147,7 @@ func New(d Deps) *Director {
 		orders:  make(chan func(context.Context)),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
-		leaving: departures{recorded: d.Leavers},
+		leavers: d.Leavers,
 	}
 	director.table = table{client: d.Table, alive: director.alive}
 	return director
@@ -302,7 +303,7 @@ func (d *Director) loop(ctx context.Context) {
 			d.marker.recheck()
 			d.addresses.recheck()
 			drift.Reset(d.driftInterval())
-		case <-d.leaving.look:
+		case <-d.lookAt:
 			d.lookAtLeavers(ctx)
 		case <-retry.C:
 		case <-pulse.C:

@@ -211,15 +211,13 @@ func (v *virtual) recovered() bool {
 
 // obeyChecks carries the order for a virtual service out.
 func (d *Director) obeyChecks(v *virtual, o Order) {
+	does := "is back"
 	switch obeys := o.Kind == Obey; {
 	case obeys == v.obeys:
 		return
-	case !obeys:
-		d.sayGuard(v, notify.GuardObeys, "is back: %s", v.cfg.ID)
-	case o.isPlain():
-		d.sayGuard(v, notify.GuardObeys, "lets the checks have their way: %s", v.cfg.ID)
-	default:
-		d.sayGuard(v, notify.GuardObeys, "lets the checks have their way: %s: %s", v.cfg.ID, o)
+	case obeys:
+		does = "lets the checks have their way"
 	}
+	d.sayGuard(v, notify.GuardObeys, "%s: %s%s", does, v.cfg.ID, o.remark(": "))
 	v.obeys, v.dirty = !v.obeys, true
 }

@@ -30,12 +30,6 @@ type leaver struct {
 	over    string           // why it goes now; "" while it stays
 }
 
-// departures are what the director knows of all who leave.
-type departures struct {
-	look     <-chan time.Time // when they are looked at next; nil while there are none
-	recorded []Leaver         // as last passed on
-}
-
 // sendOff lets a server leave the virtual service, of which it is not a part any more. It drains if draintime says so. One
 // that the table does not have is forgotten with the next change.
 func (v *virtual) sendOff(l leaver) {
@@ -66,24 +60,6 @@ func (v *virtual) allLeavers() []*leaver {
 	return slices.SortedFunc(maps.Values(v.leavers), func(a, b *leaver) int { return a.Addr.Compare(b.Addr) })
 }
 
-// resumeLeavers continues with those of the daemon before, where the table has them.
-func (d *Director) resumeLeavers(v *virtual, have dests) {
-	for _, l := range d.deps.Leavers {
-		if _, in := have[l.Addr]; in && l.Key == v.key && !l.Stays {
-			v.sendOff(leaver{Leaver: l})
-		}
-	}
-}
-
-// keepLeavers keeps who leaves at weight 0, where the table has it.
-func (v *virtual) keepLeavers(want, have dests) {
-	for _, l := range v.leavers {
-		if d, in := have[l.Addr]; in && l.over == "" {
-			put(want, d, 0)
-		}
-	}
-}
-
 // dropLeavers forgets those that are not in the table any more. The next look passes that on.
 func (v *virtual) dropLeavers() {
 	maps.DeleteFunc(v.leavers, func(addr netip.AddrPort, _ *leaver) bool {
@@ -105,26 +81,31 @@ func (d *Director) recordLeavers() {
 			}
 		}
 	}
-	if len(all) > 0 && d.leaving.look == nil {
-		d.leaving.look = time.After(lookInterval)
+	if len(all) > 0 && d.lookAt == nil {
+		d.lookAt = time.After(lookInterval)
 	}
-	if d.deps.Leave != nil && !slices.Equal(all, d.leaving.recorded) {
+	if d.deps.Leave != nil && !slices.Equal(all, d.leavers) {
 		d.deps.Leave(all)
 	}
-	d.leaving.recorded = all
+	d.leavers = all
 }
 
 // lookAtLeavers ends the stay of those whose connections have ended, or whose time is over.
 func (d *Director) lookAtLeavers(ctx context.Context) {
-	d.leaving.look = nil
+	d.lookAt = nil
 	for _, v := range d.served() {
 		if len(v.leavers) == 0 {
 			continue
 		}
 		counters := d.table.counters(ctx, v.key)
 		for _, l := range v.leavers {
+			carries, known := counters[l.Addr]
+			if known {
+				l.carries = carries
+			}
+			weight, in := v.weightAt(l.Addr)
 			wasIdle := l.idle
-			l.note(counters, v)
+			l.idle = known && in && weight == 0 && carries.Idle() // one with weight still serves, see keepServing
 			switch {
 			case !time.Now().Before(l.Until):
 				l.over = "draintime is over, " + Carried(l.carries)
@@ -138,16 +119,6 @@ func (d *Director) lookAtLeavers(ctx context.Context) {
 		}
 	}
 	d.recordLeavers()
-}
-
-// note notes what a server carries, if the table says it. One with weight is not idle: it still serves, see keepServing.
-func (l *leaver) note(counters map[netip.AddrPort]ipvsctl.Counters, v *virtual) {
-	carries, known := counters[l.Addr]
-	if known {
-		l.carries = carries
-	}
-	weight, in := v.weightAt(l.Addr)
-	l.idle = known && in && weight == 0 && carries.Idle()
 }
 
 // Carried is what a server carries, in words.

@@ -33,7 +33,11 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 				s.entered = true
 			}
 		}
-		d.resumeLeavers(v, found.Dests)
+		for _, l := range d.deps.Leavers {
+			if _, in := found.Dests[l.Addr]; in && l.Key == v.key && !l.Stays {
+				v.sendOff(leaver{Leaver: l})
+			}
+		}
 	}
 	d.install(p, f)
 	d.disown(slices.DeleteFunc(slices.Clone(d.deps.Former), func(key ipvsctl.Key) bool {

@@ -71,6 +71,14 @@ func (o Order) isPlain() bool {
 	return (o.Kind == Drain || o.Kind == Obey || o.Kind == Withdraw) && o.Why == "" && o.Until.IsZero()
 }
 
+// remark is what there is to tell of an order besides, after other words; "" for nothing.
+func (o Order) remark(after string) string {
+	if o.Kind == "" || o.isPlain() {
+		return ""
+	}
+	return after + o.String()
+}
+
 // Orders are all that hold, also those for what the file does not have now. One for a virtual service has no Real.
 type Orders map[Backend]Order
 
@@ -205,11 +213,4 @@ func (s *server) suspended() string {
 }
 
 // note is the server's order in words; "" without one, and for one of which the state says all.
-func (s *server) note() string { return s.ordered().note() }
-
-func (o Order) note() string {
-	if o.Kind != "" && !o.isPlain() {
-		return "order: " + o.String()
-	}
-	return ""
-}
+func (s *server) note() string { return s.ordered().remark("order: ") }

@@ -12,7 +12,6 @@ import (
 
 // AlsoCheck is one line of alsocheck.
 type AlsoCheck struct {
-	Text    string // the line as written, without blanks that do not count
 	Type    string // connect, ping, external or a service
 	Port    int    // 0: the real server's
 	Request string // with a slash in front, as that of a section; counts only for a service
@@ -29,7 +28,7 @@ var (
 	alsoTypes  = append([]string{string(Connect), string(Ping), string(External)}, serviceNames...)
 	alsoChecks = field[Virtual]{
 		read: readAlsoCheck,
-		get:  func(v *Virtual) any { return v.alsoTexts() },
+		get:  func(v *Virtual) any { return v.alsoTexts },
 	}
 )
 
@@ -42,7 +41,7 @@ func readAlsoCheck(virtual *Virtual, v *value) *problem {
 	if len(list) == 0 {
 		return bad("%s has no check; it is %s", quote(v.text), alsoCheckForm)
 	}
-	c := AlsoCheck{Text: trim(strings.Join(list, " ") + " " + strs), Type: list[0], At: v.line.position()}
+	c := AlsoCheck{Type: list[0], At: v.line.position()}
 	if !slices.Contains(alsoTypes, c.Type) {
 		return bad("%s is not a check%s; it is one of %s", quote(c.Type), DidYouMean(c.Type, alsoTypes), enumerate(alsoTypes))
 	}
@@ -57,6 +56,7 @@ func readAlsoCheck(virtual *Virtual, v *value) *problem {
 		c.ReceiveAt = v.line.at(i)
 	}
 	virtual.AlsoChecks = append(virtual.AlsoChecks, c)
+	virtual.alsoTexts = append(virtual.alsoTexts, trim(strings.Join(list, " ")+" "+strs))
 	return nil
 }
 
@@ -100,13 +100,6 @@ func (c *AlsoCheck) readStrings(text string) *problem {
 
 // hasPort reports whether the check asks a port of a server.
 func (c *AlsoCheck) hasPort() bool { return c.Type != string(Ping) && c.Type != string(External) }
-
-func (v *Virtual) alsoTexts() (list []string) {
-	for _, c := range v.AlsoChecks {
-		list = append(list, c.Text)
-	}
-	return list
-}
 
 // furtherChecks makes the checks of the alsocheck lines, when all else of the section is known.
 func (r *reader) furtherChecks(v *Virtual, s *section) {

@@ -35,9 +35,9 @@ func TestFurtherChecks(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %s, want %s", line, got, want)
 		}
-		again := mustParse(t, alsoSection+"\talsocheck = "+v.AlsoChecks[0].Text+"\n").Virtuals[0].AlsoChecks[0]
-		if now := v.AlsoChecks[0]; again.Text != now.Text || again.Type != now.Type || again.Port != now.Port || again.Request != now.Request || again.Receive != now.Receive {
-			t.Errorf("%s is written as %s, which is %+v", line, v.AlsoChecks[0].Text, again)
+		again := mustParse(t, alsoSection+"\talsocheck = "+v.alsoTexts[0]+"\n").Virtuals[0]
+		if c, now := again.AlsoChecks[0], v.AlsoChecks[0]; again.alsoTexts[0] != v.alsoTexts[0] || c.Type != now.Type || c.Port != now.Port || c.Request != now.Request || c.Receive != now.Receive {
+			t.Errorf("%s is written as %s, which is %+v", line, v.alsoTexts[0], c)
 		}
 		if check.Login != "me" || check.Check(0) != check || len(v.Checks()) != 2 {
 			t.Errorf("%s: log-in %q, %d checks", line, check.Login, len(v.Checks()))

@@ -260,6 +260,7 @@ type Virtual struct {
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
 
 	also      []*Virtual // see Checks
+	alsoTexts []string   // the lines of alsocheck as written, without blanks that do not count
 	isAlso    bool       // it is one of those
 	checksVIP bool       // checkvip=yes
 }

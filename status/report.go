@@ -211,15 +211,13 @@ func roleOf(s *director.Snapshot) string {
 // ListOrders sorts orders and finds those for what is not configured.
 func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 	known := map[director.Backend]bool{}
-	configured := now.Backends("", "")
-	for _, at := range append(configured, now.Aliases(configured)...) {
-		known[at] = true
+	for v, s := range now.Each() {
+		for _, name := range []string{"", s.Real, s.Alias} { // "" is the virtual service
+			known[director.Backend{Virtual: v.ID, Real: name}] = true
+		}
 	}
 	for _, a := range now.Announcements {
 		known[director.Backend{Virtual: a.Address}], known[director.Backend{Virtual: director.EveryAddress}] = true, true
-	}
-	for i := range now.Virtuals {
-		known[director.Backend{Virtual: now.Virtuals[i].ID}] = true
 	}
 	list := make([]Order, 0, len(all))
 	for _, at := range all.Sorted() {
