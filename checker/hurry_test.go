@@ -102,7 +102,7 @@ func TestTheEndOfAHurryBringsTheScheduleBack(t *testing.T) {
 				if got := fmt.Sprint(s.at); got != c.want {
 					t.Errorf("checks at %v, want %v", got, c.want)
 				}
-				if tk.hurry != nil {
+				if tk.hurried != 0 || tk.late != 0 {
 					t.Error("it is still hurried")
 				}
 			})
@@ -194,7 +194,7 @@ func TestAnExtraCheckWaitsForItsTurnOrForItsInterval(t *testing.T) {
 	} {
 		p := NewPool()
 		p.free = now.Add(c.free)
-		tk := &Task{due: now, hurry: &hurry{every: 1, planned: now.Add(c.planned), extra: true, granted: c.granted}}
+		tk := &Task{due: now, hurried: 1, late: c.planned, granted: c.granted}
 		if runs := p.grants(tk, now); runs != c.runs || tk.due.Sub(now) != c.due || p.free.Sub(now) != c.next {
 			t.Errorf("%s: runs %v, due %v, the next is free at %v", name, runs, tk.due.Sub(now), p.free.Sub(now))
 		}

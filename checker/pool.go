@@ -43,22 +43,16 @@ type Task struct {
 	Checker Checker
 
 	// What follows is guarded by the pool's mu.
-	in        bool // the pool has it
 	due       time.Time
-	index     int // in the queue, -1 while its check runs
+	late      time.Duration // how much later it is due by its interval; 0: that is due
+	hurried   time.Duration // from the end of one check to the start of the next, at most; 0: it is made by its interval
+	index     int           // in the queue, -1 while its check runs
+	in        bool          // the pool has it
 	ran       bool
 	ok        bool  // of the last result
 	doubted   bool  // the last result was ignored
+	granted   bool  // it has its place among the extra checks
 	shortages uint8 // in a row that were followed by a shorter wait than the interval
-	hurry     *hurry
-}
-
-// hurry is what a task has while it is made more often than each interval.
-type hurry struct {
-	every   time.Duration // from the end of one check to the start of the next; 0: the hurry ends with the check that runs
-	planned time.Time     // when the task is due by its interval
-	extra   bool          // it is due, or runs, before that
-	granted bool          // and has its place among the extra checks
 }
 
 func (t *Task) when() time.Time { return t.due }
@@ -145,14 +139,10 @@ func (p *Pool) Set(tasks []*Task) {
 func (p *Pool) Hurry(t *Task, every time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t.hurry == nil {
-		t.hurry = &hurry{}
-	}
-	t.hurry.every = every
+	t.hurried = every
 	if !t.in || t.index < 0 {
 		return // finish continues it
 	}
-	t.calm()
 	t.hasten(time.Now())
 	heap.Fix(&p.queue, t.index)
 	if t.due.Before(p.planned) {
@@ -161,42 +151,31 @@ func (p *Pool) Hurry(t *Task, every time.Duration) {
 }
 
 // calm makes a task due by its interval. It may just have been checked by its hurry.
-func (t *Task) calm() {
-	if t.hurry != nil && t.hurry.extra {
-		t.due, t.hurry.extra = t.hurry.planned, false
-	}
-}
+func (t *Task) calm() { t.due, t.late, t.granted = t.due.Add(t.late), 0, false }
 
-// hasten makes a task that is due by its interval due sooner, if it is hurried.
+// hasten makes a task due sooner than by its interval, if it is hurried.
 func (t *Task) hasten(now time.Time) {
-	h := t.hurry
-	switch {
-	case h == nil:
-	case h.every == 0:
-		t.hurry = nil
-	default:
-		*h = hurry{every: h.every, planned: t.due}
-		if soon := now.Add(h.every); soon.Before(t.due) {
-			t.due, h.extra = soon, true
-		}
+	t.calm()
+	soon := now.Add(t.hurried)
+	if late := t.due.Sub(soon); t.hurried > 0 && late > 0 {
+		t.due, t.late = soon, late
 	}
 }
 
 // grants reports whether a task that is due may be checked now. If not, it is due later.
 func (p *Pool) grants(t *Task, now time.Time) bool {
-	h := t.hurry
-	if h == nil || !h.extra || h.granted {
+	if t.late == 0 || t.granted {
 		return true
 	}
 	if p.free.Before(now) {
 		p.free = now
 	}
-	if !p.free.Before(h.planned) {
+	if wait := p.free.Sub(t.due); wait < t.late {
+		t.due, t.late, t.granted = p.free, t.late-wait, true
+		p.free = p.free.Add(extraEvery)
+	} else {
 		t.calm()
-		return !t.due.After(now)
 	}
-	h.granted, t.due = true, p.free
-	p.free = p.free.Add(extraEvery)
 	return !t.due.After(now)
 }
 
@@ -374,14 +353,14 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 	}
 	now := time.Now()
 	if !r.OK && !r.Local && !t.doubted && p.overslept(start, now) {
-		t.ran, t.doubted, t.due = true, true, now
+		t.ran, t.doubted, t.due, t.late = true, true, now, 0
 		p.pending = append(p.pending, Update{Task: t, Result: r, Began: start, Stalled: true})
 		heap.Push(&p.queue, t)
 		p.changed()
 		return
 	}
-	told := !t.ran || !r.OK || !t.ok || t.hurry != nil
-	t.due = p.next(t, r, start, now)
+	told := !t.ran || !r.OK || !t.ok || t.hurried > 0
+	t.due, t.late = p.next(t, r, start, now), 0
 	t.hasten(now)
 	t.ran, t.ok, t.doubted = true, r.OK, false
 	heap.Push(&p.queue, t)
@@ -410,8 +389,8 @@ func (p *Pool) next(t *Task, r Result, start, now time.Time) time.Time {
 		return now
 	}
 	last := t.due
-	if t.hurry != nil && t.hurry.extra {
-		last = t.hurry.planned.Add(-t.Every)
+	if t.late > 0 {
+		last = t.due.Add(t.late - t.Every)
 	}
 	return after(last, t.Every, now)
 }
