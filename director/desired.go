@@ -55,6 +55,7 @@ func (v *virtual) desired(have dests) dests {
 	if unknown && !serving(want) {
 		v.keepServing(want, have)
 	}
+	v.keepRoutes(want, have)
 	for addr := range v.overridden {
 		if d, ok := have[addr]; ok {
 			want[addr] = d

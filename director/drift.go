@@ -29,8 +29,9 @@ func (d *Director) checkDrift(ctx context.Context) {
 	d.noteCounters(table)
 	var changes []*change
 	for _, v := range d.served() {
+		v.dirty = v.dirty || v.rerouting
 		if have := table[v.key]; v.written != nil && (have.Key != v.key || !v.written.is(have)) {
-			changes = append(changes, d.found(v, have))
+			changes = append(changes, d.found(ctx, v, have))
 		}
 	}
 	d.settle(ctx, changes)

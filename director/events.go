@@ -54,7 +54,7 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 			e.Kind, e.Text = notify.Quiescent, fmt.Sprintf("Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
 		}
 	case ipvsctl.EditDest:
-		if kind == "real" && s != nil && s.draining() && op.Dest.Weight == 0 {
+		if kind == "real" && s != nil && (s.draining() || s.rerouted) && op.Dest.Weight == 0 {
 			e.Kind, e.Text = notify.Drained, fmt.Sprintf("Drained real server: %s (%s) (Weight set to 0)", tableName(table, name), v.name)
 			e.Reason = cmp.Or(s.note(), e.Reason)
 			return

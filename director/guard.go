@@ -42,7 +42,8 @@ func (v *virtual) serves(s *server) bool {
 	if s.weight() == 0 || s.drained() || state != checker.Up && (state != checker.Unknown || !s.kept) {
 		return false
 	}
-	return !v.isOutByHand(s)
+	weight, _ := v.weightAt(s.dest.Addr)
+	return !v.isOutByHand(s) && !(s.rerouted && weight == 0)
 }
 
 // follow takes over what the checks of a server say now. One that goes down and served until then is held; guard decides

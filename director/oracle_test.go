@@ -492,9 +492,9 @@ func (o *oracle) expected(have ipvsctl.Table, now *Snapshot) ipvsctl.Table {
 		table[keyFor(foreign)] = ipvsctl.Service{Key: keyFor(foreign), Settings: ipvsctl.Settings{Scheduler: "rr"}}
 	}
 	for addr, s := range o.files[0] {
-		table[keyFor(addr)] = ipvsctl.Service{
-			Key: keyFor(addr), Settings: ipvsctl.Settings{Scheduler: s.scheduler}, Dests: o.dests(keyFor(addr), s),
-		}
+		dests := o.dests(keyFor(addr), s)
+		o.keptRoutes(s, dests, have[keyFor(addr)].Dests)
+		table[keyFor(addr)] = ipvsctl.Service{Key: keyFor(addr), Settings: ipvsctl.Settings{Scheduler: s.scheduler}, Dests: dests}
 	}
 	o.forget(table)
 	return table

@@ -37,6 +37,11 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 	if o.ending || len(sections) < len(o.files) {
 		return ""
 	}
+	dest := op.Dest
+	stays := o.staysMasq(op, sections, before)
+	if stays {
+		dest.Forward = ipvsctl.Route
+	}
 	was, is := before.Dests[op.Dest.Addr].Weight, after.Dests[op.Dest.Addr].Weight
 	switch {
 	case op.Kind == ipvsctl.DelService:
@@ -45,11 +50,11 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 		return "it drains, and has connections"
 	case op.Kind < ipvsctl.AddDest:
 		return ""
-	case was == 0 && is > 0 && !slices.ContainsFunc(sections, func(s section) bool { return o.mayServe(op.Key, s, op.Dest) }):
+	case was == 0 && is > 0 && !slices.ContainsFunc(sections, func(s section) bool { return o.mayServe(op.Key, s, dest) }):
 		return "put in service without reason"
-	case was > 0 && is == 0 && o.always(sections, func(s section) bool { return o.mustServe(op.Key, s, op.Dest.Addr) }):
+	case was > 0 && is == 0 && !(stays && weight(after) > 0) && o.always(sections, func(s section) bool { return o.mustServe(op.Key, s, op.Dest.Addr) }):
 		return "taken out without reason"
-	case was > 0 && is == 0 && o.isTooFew(op, sections, after):
+	case was > 0 && is == 0 && !stays && o.isTooFew(op, sections, after):
 		return "checks leave fewer in service than keepserving says"
 	case weight(before) > 0 && weight(after) == 0 && o.always(sections, func(s section) bool { return o.someoneCould(op.Key, s, op.Dest.Addr) }):
 		return "nobody serves now, though somebody could"

@@ -213,4 +213,10 @@ func (s *server) suspended() string {
 }
 
 // note is the server's order in words; "" without one, and for one of which the state says all.
-func (s *server) note() string { return s.ordered().remark("order: ") }
+func (s *server) note() string {
+	note := s.ordered().remark("order: ")
+	if note == "" && s.rerouted {
+		return s.rerouting()
+	}
+	return note
+}

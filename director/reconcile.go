@@ -46,7 +46,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 		switch {
 		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() || ctx.Err() != nil:
 		case v.written != nil:
-			changes = append(changes, d.newChange(v, ipvsctl.Service{Key: v.key, Settings: v.written.settings, Dests: v.written.dests.Map()}))
+			changes = append(changes, d.newChange(ctx, v, ipvsctl.Service{Key: v.key, Settings: v.written.settings, Dests: v.written.dests.Map()}))
 		default:
 			unknown = append(unknown, v)
 		}
@@ -79,17 +79,17 @@ func (d *Director) syncAsRead(ctx context.Context, virtuals []*virtual, have ipv
 	}
 	var changes []*change
 	for _, v := range virtuals {
-		changes = append(changes, d.found(v, have[v.key]))
+		changes = append(changes, d.found(ctx, v, have[v.key]))
 	}
 	d.settle(ctx, changes)
 }
 
 // found takes what was read of a virtual service, if it was there, and returns what is to be changed.
-func (d *Director) found(v *virtual, have ipvsctl.Service) *change {
+func (d *Director) found(ctx context.Context, v *virtual, have ipvsctl.Service) *change {
 	v.noteFound(have.Dests)
 	d.notice(v, have)
 	d.guard(v) // who was taken out by hand is not held
-	return d.newChange(v, have)
+	return d.newChange(ctx, v, have)
 }
 
 // settle carries changes out and notes how they ended.
@@ -100,7 +100,8 @@ func (d *Director) settle(ctx context.Context, changes []*change) {
 	}
 }
 
-func (d *Director) newChange(v *virtual, have ipvsctl.Service) *change {
+func (d *Director) newChange(ctx context.Context, v *virtual, have ipvsctl.Service) *change {
+	d.countRerouted(ctx, v, have.Dests)
 	d.release(v, have.Dests)
 	v.rememberGuard(d.now())
 	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(have.Dests)}

@@ -49,6 +49,7 @@ type virtual struct {
 	stages     StageTimes
 	unjudgedAt time.Time // when it was last reported that an answer of one can't be judged
 
+	rerouting bool // a server is not reached by gate yet
 	braking   bool // a server is braked
 	strength  strength
 	weighed   bool            // … since something changed
@@ -75,6 +76,7 @@ type server struct {
 	transitioned bool   // changed its state since the last sync
 	held         bool   // down, and in service all the same: see guard
 	entered      bool   // it has a weight in the table, and nothing said since that it must not
+	rerouted     bool   // by another way than gate, until its connections have ended
 	kept         bool   // in service since before it was unknown
 
 	shown  string    // the state as others see it …

@@ -151,11 +151,14 @@ func (l *lab) realServerScript(path, word string, servers ...int) {
 	}
 }
 
+// quick are the times of most of the lab's files.
+const quick = "checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\nfailurecount = 1\n"
+
 // start runs the daemon with a configuration; the subtest's end stops it. checkinterval is 1.
 func (l *lab) start(config string) (path string) {
 	l.t.Helper()
 	os.Remove(l.log) // what is shown of it is this test's
-	path = l.config("checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\nfailurecount = 1\n" + config)
+	path = l.config(quick + config)
 	l.run(0, path, "start")
 	l.t.Cleanup(func() { l.run(0, path, "stop") })
 	return path

@@ -43,6 +43,7 @@ func TestKernelTraffic(t *testing.T) {
 		t.Run("ftp", m.ftp),
 		t.Run("udp", m.datagrams),
 		t.Run("release", m.rollingRelease),
+		t.Run("ipip to gate", m.reroute),
 	}
 
 	m.lab.realServerScript(addresses, "stop", 1, 2, 3)
