@@ -28,8 +28,7 @@ func (d *daemon) startThrough(ctx context.Context) {
 	}
 	services := d.Config.Checks.through
 	services.Start(through.Options{Table: &d.private, Former: d.lock.Private, Save: d.lock.SetPrivate, Taken: routedMarks})
-	services.Want(ctx, d.Loaded.through, d.Loaded.Plan.Keys())
-	services.Keep(ctx, d.Loaded.through)
+	services.Set(ctx, d.Loaded.through, d.Loaded.Plan.Keys())
 }
 
 // endThrough removes the private services, whatever becomes of the table.

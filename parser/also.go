@@ -133,7 +133,7 @@ func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 		one.Passwd = ""
 	}
 	one.fillService(hostName)
-	if !one.mayCheckVIP() {
+	if one.whyNotVIP() != "" {
 		one.CheckVIP = netip.Addr{}
 	}
 	one.At = maps.Clone(v.At)

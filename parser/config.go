@@ -262,7 +262,7 @@ type Virtual struct {
 	also      []*Virtual // see Checks
 	alsoTexts []string   // the lines of alsocheck as written, without blanks that do not count
 	isAlso    bool       // it is one of those
-	checksVIP bool       // checkvip=yes
+	checkVIP  string     // checkvip: yes, no or an address
 }
 
 // Addresses are those that packets for a virtual service go to; none where the file does not tell.

@@ -315,7 +315,7 @@ var directives = chapters(
 			section: setting(func(v *Virtual) *int { return &v.CheckPort }, number[int](1, maxPort)),
 			Doc:     "Port that is checked, if not the port of the server. Under a mark it is needed where neither `real` nor the service has one."},
 		{Name: "checkvip", Value: "no, yes or ADDRESS", Default: "no", Extension: true,
-			section: checkVIP,
+			section: setting(func(v *Virtual) *string { return &v.checkVIP }, readCheckVIP),
 			Doc: "Check gate and ipip servers through the virtual address, or through ADDRESS, the way clients come: by a private service of IPVS for each server. " +
 				"With yes under a mark it is the first single address of the `mark` lines. masq servers, and `alsocheck` with ping or external, are " +
 				"checked at the server's own address. It is not for the check types ping, external, on and off, nor for connect with udp. See [checkvip.md](checkvip.md)."},

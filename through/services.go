@@ -32,7 +32,7 @@ type Options struct {
 	Table  Table
 	Former []ipvsctl.PrivateService                     // what the daemon before may have left
 	Save   func([]ipvsctl.PrivateService) error         // writes all down that may be in the table, before it is
-	Taken  func(context.Context) func(mark uint32) bool // which marks others use; asked by Want
+	Taken  func(context.Context) func(mark uint32) bool // which marks others use; asked by Set
 }
 
 // Services are the private services of one daemon. While they are not started, checks go to the servers' own addresses.
@@ -41,18 +41,12 @@ type Services struct {
 	line chan struct{} // has room for the one who uses the table and what follows
 
 	Options
-	all     map[id]*service
-	used    map[uint32]bool     // marks
-	virtual map[netip.Addr]bool // where clients send to
+	all     map[ipvsctl.PrivateService]*service // by themselves, without their marks
+	used    map[uint32]bool                     // marks
+	virtual map[netip.Addr]bool                 // where clients send to
 	taken   func(mark uint32) bool
 	saved   bool // what is in all is written down
 	machine
-}
-
-// id says what a private service is for: a family of clients and a destination.
-type id struct {
-	ipv6 bool
-	dest ipvsctl.Dest
 }
 
 // service is a private service.
@@ -72,15 +66,16 @@ type service struct {
 
 // New returns services that are not started.
 func New() *Services {
-	return &Services{line: make(chan struct{}, 1), all: map[id]*service{}, used: map[uint32]bool{}, virtual: map[netip.Addr]bool{}, saved: true}
+	return &Services{line: make(chan struct{}, 1), all: map[ipvsctl.PrivateService]*service{}, used: map[uint32]bool{}, virtual: map[netip.Addr]bool{}, saved: true}
 }
 
 // Start makes checks go through private services from now on. It changes nothing in the table.
 func (s *Services) Start(o Options) {
 	s.Options, s.taken = o, func(uint32) bool { return false }
 	for _, p := range o.Former {
-		s.all[id{p.Key.IPv6, p.Dest}] = &service{PrivateService: p, ours: true}
-		s.used[p.Key.Mark] = true
+		sv := &service{PrivateService: p, ours: true}
+		s.used[p.Key.Mark], p.Key.Mark = true, 0
+		s.all[p] = sv
 	}
 	s.on.Store(true)
 }
@@ -98,14 +93,18 @@ func (s *Services) with(ctx context.Context, f func(context.Context) error) erro
 	}
 }
 
-// Want chooses the marks for ways that will be needed and writes them down, all at once. The keys are the virtual services
-// of the configuration. What fails is tried again by the checks.
-func (s *Services) Want(ctx context.Context, ways []checker.Through, keys []ipvsctl.Key) {
-	if !s.on.Load() || len(ways) == 0 {
-		return
+// Set chooses and writes down the marks for these ways, all at once, and removes all other services, each as soon as no
+// check uses it any more. The keys are the virtual services of the configuration. What fails is tried again by the checks.
+func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []ipvsctl.Key) {
+	taken := s.taken
+	if s.on.Load() && len(ways) > 0 {
+		taken = s.Taken(ctx)
 	}
-	taken := s.Taken(ctx)
+	var gone []*service
 	_ = s.with(ctx, func(context.Context) error {
+		for _, sv := range s.all {
+			sv.wanted.Store(false)
+		}
 		s.taken = taken
 		for _, k := range keys {
 			s.used[k.Mark], s.virtual[k.Addr.Addr()] = true, true
@@ -114,26 +113,12 @@ func (s *Services) Want(ctx context.Context, ways []checker.Through, keys []ipvs
 			s.virtual[w.Virtual] = true
 			s.of(w).wanted.Store(true)
 		}
-		return s.save()
-	})
-}
-
-// Keep removes all services but those of these ways, each as soon as no check uses it any more.
-func (s *Services) Keep(ctx context.Context, ways []checker.Through) {
-	var gone []*service
-	_ = s.with(ctx, func(context.Context) error {
-		for _, sv := range s.all {
-			sv.wanted.Store(false)
-		}
-		for _, w := range ways {
-			s.of(w).wanted.Store(true)
-		}
 		for _, sv := range s.all {
 			if !sv.wanted.Load() {
 				gone = append(gone, sv)
 			}
 		}
-		return nil
+		return s.save()
 	})
 	s.remove(ctx, gone...)
 }
@@ -141,30 +126,33 @@ func (s *Services) Keep(ctx context.Context, ways []checker.Through) {
 // Close removes all services. Checks that still run are void.
 func (s *Services) Close(ctx context.Context) {
 	s.on.Store(false)
-	s.Keep(ctx, nil)
+	s.Set(ctx, nil, nil)
 }
 
-// of is the service of a way. A new one gets the next mark that is free. Tunnels have a half of the marks for themselves: while connections
-// last, the kernel keeps the route of a destination, which must not be one of the other method.
+// of is the service of a way.
 func (s *Services) of(w checker.Through) *service {
-	i := id{w.Virtual.Is6(), ipvsctl.Dest{Addr: netip.AddrPortFrom(w.Server, 0), Forward: ipvsctl.Route, Weight: 1}}
+	id := ipvsctl.PrivateService{Key: ipvsctl.Key{IPv6: w.Virtual.Is6()}}
+	id.Dest = ipvsctl.Dest{Addr: netip.AddrPortFrom(w.Server, 0), Forward: ipvsctl.Route, Weight: 1}
 	if w.Tunnel != "" {
-		i.dest.Forward = ipvsctl.Tunnel
+		id.Dest.Forward = ipvsctl.Tunnel
 	}
-	if s.all[i] == nil {
-		s.all[i] = &service{PrivateService: ipvsctl.PrivateService{Key: ipvsctl.Key{IPv6: i.ipv6}, Dest: i.dest}}
-		s.choose(s.all[i])
+	if s.all[id] == nil {
+		s.all[id] = &service{PrivateService: id}
+		s.choose(s.all[id])
 	}
-	return s.all[i]
+	return s.all[id]
 }
 
+// choose gives a service the next mark that is free. Tunnels have a half of the marks for themselves: while connections
+// last, the kernel keeps the route of a destination, which must not be one of the other method.
 func (s *Services) choose(sv *service) {
-	const half = (ipvsctl.LastPrivate - ipvsctl.FirstPrivate + 1) / 2
-	mark := ipvsctl.FirstPrivate
-	if sv.Dest.Forward == ipvsctl.Tunnel {
-		mark += half
+	mark, last := ipvsctl.FirstPrivate, ipvsctl.LastPrivate
+	if half := (last - mark) / 2; sv.Dest.Forward == ipvsctl.Tunnel {
+		mark += half + 1
+	} else {
+		last -= half + 1
 	}
-	for last := mark + half - 1; mark < last && (s.used[mark] || s.taken(mark)); {
+	for mark < last && (s.used[mark] || s.taken(mark)) {
 		mark++
 	}
 	sv.Key.Mark, sv.ours, s.used[mark], s.saved = mark, false, true, false
@@ -285,7 +273,9 @@ func (s *Services) removeOne(ctx context.Context, sv *service) error {
 			return err
 		}
 	}
-	delete(s.all, id{sv.Key.IPv6, sv.Dest})
+	id := sv.PrivateService
+	id.Key.Mark = 0
+	delete(s.all, id)
 	delete(s.used, sv.Key.Mark)
 	s.saved = false
 	return nil

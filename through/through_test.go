@@ -118,7 +118,7 @@ func TestServicesComeAndGo(t *testing.T) {
 			t.Errorf("%s: the table has\n%s", when, got)
 		}
 	}
-	f.Want(t.Context(), []checker.Through{gate, tunnel, other}, []ipvsctl.Key{{Mark: ipvsctl.FirstPrivate + 3}})
+	f.Set(t.Context(), []checker.Through{gate, tunnel, other}, []ipvsctl.Key{{Mark: ipvsctl.FirstPrivate + 3}})
 	if len(f.saved) != 3 {
 		t.Errorf("written down before they are made: %v", f.saved)
 	}
@@ -158,8 +158,8 @@ func TestTheNextDaemon(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
 	f := newFake(table)
 	a, b, c := way("127.0.0.2", ""), way("127.0.0.3", ""), way("127.0.0.4", "")
+	f.Set(t.Context(), []checker.Through{a, b, c}, nil)
 	for _, w := range []checker.Through{a, b, c} {
-		f.Want(t.Context(), []checker.Through{w}, nil)
 		f.use(t, w)
 	}
 	former := f.saved
@@ -169,8 +169,7 @@ func TestTheNextDaemon(t *testing.T) {
 		}
 	}
 	next := newFake(table, former...)
-	next.Want(t.Context(), []checker.Through{b}, nil)
-	next.Keep(t.Context(), []checker.Through{b})
+	next.Set(t.Context(), []checker.Through{b}, nil)
 	if v, why := next.use(t, b); v != Up {
 		t.Errorf("adopted: %v %s", v, why)
 	}
@@ -189,9 +188,9 @@ func TestTheNextDaemon(t *testing.T) {
 func TestAServiceGoesWhenItsLastCheckHasEnded(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
 	gate := way("127.0.0.2", "")
-	f.Want(t.Context(), []checker.Through{gate}, nil)
+	f.Set(t.Context(), []checker.Through{gate}, nil)
 	sv, made, _, _ := f.begin(t.Context(), gate)
-	f.Keep(t.Context(), nil)
+	f.Set(t.Context(), nil, nil)
 	if v, why := f.judge(t.Context(), sv, made, gate, checker.Result{OK: true}); v != Up {
 		t.Errorf("the last check: %v %s", v, why)
 	}
