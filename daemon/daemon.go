@@ -165,7 +165,7 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	go d.config.run(ctx)
 	d.Loaded = nil // d.config has the one in force
 	cause := d.attend(signals, ended, end)
-	d.endThrough()
+	d.Config.Checks.through.Close(context.Background()) // whatever becomes of the table
 	d.closeSocket()
 	return cause
 }

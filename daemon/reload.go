@@ -245,10 +245,14 @@ func (f *configFile) adopt(ctx context.Context) {
 // what the director changes is reported in the new log, by the new mails.
 func (f *configFile) install(ctx context.Context, l *Loaded, give func(context.Context, *director.Plan) error) error {
 	f.applySettings(ctx, l)
+	services := f.d.Config.Checks.through
+	services.Set(ctx, slices.Concat(f.current.through, l.through), l.Plan.Keys())
 	err := give(ctx, l.Plan)
 	if err != nil {
-		f.applySettings(ctx, f.current)
+		l = f.current
+		f.applySettings(ctx, l)
 	}
+	services.Set(ctx, l.through, l.Plan.Keys())
 	return err
 }
 
@@ -260,7 +264,6 @@ func (f *configFile) applySettings(ctx context.Context, l *Loaded) {
 	}
 	d.metrics.follow(ctx, global)
 	d.Config.Checks.SetVirtuals(l.Plan)
-	d.Config.Checks.through.Set(ctx, l.through, l.Plan.Keys())
 	d.mailer.Set(mailRules(l.Config, l.Plan))
 	d.webhook.Set(global.Webhook)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/signal"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,21 +32,17 @@ func (d *daemon) startThrough(ctx context.Context) {
 	services.Set(ctx, d.Loaded.through, d.Loaded.Plan.Keys())
 }
 
-// endThrough removes the private services, whatever becomes of the table.
-func (d *daemon) endThrough() {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	d.Config.Checks.through.Close(ctx)
-	d.private.Close()
-}
-
 // routedMarks tells which marks a rule of ip rule looks at: packets with them may go another way.
 func routedMarks(ctx context.Context) func(uint32) bool {
-	ctx, cancel := context.WithTimeout(ctx, rulesTimeout)
-	defer cancel()
-	rules := fwmark.Routing(ctx)
+	rules := sync.OnceValue(func() []fwmark.RoutingRule {
+		ctx, cancel := context.WithTimeout(ctx, rulesTimeout)
+		defer cancel()
+		var m fwmark.Machine
+		m.ReadRouting(ctx)
+		return m.Routing
+	})
 	return func(mark uint32) bool {
-		return slices.ContainsFunc(rules, func(r fwmark.RoutingRule) bool { return r.Uses(mark, false) || r.Uses(mark, true) })
+		return slices.ContainsFunc(rules(), func(r fwmark.RoutingRule) bool { return r.Uses(mark, false) || r.Uses(mark, true) })
 	}
 }
 

@@ -63,7 +63,7 @@ func Inspect(ctx context.Context) (Machine, error) {
 		}
 	}
 	m.readNFT(ctx)
-	m.readRouting(ctx)
+	m.ReadRouting(ctx)
 	return m, ctx.Err()
 }
 

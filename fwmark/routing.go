@@ -9,15 +9,8 @@ import (
 	"ldirectord/program"
 )
 
-// Routing are the rules of `ip rule` that look at the mark, as far as they can be read.
-func Routing(ctx context.Context) []RoutingRule {
-	var m Machine
-	m.readRouting(ctx)
-	return m.Routing
-}
-
-// readRouting reads the rules of `ip -json rule` (ip-rule(8)).
-func (m *Machine) readRouting(ctx context.Context) {
+// ReadRouting reads the rules of `ip -json rule` (ip-rule(8)).
+func (m *Machine) ReadRouting(ctx context.Context) {
 	path, err := program.Find("ip")
 	if err != nil {
 		m.unread("ip rule", err)

@@ -62,17 +62,19 @@ func (c *check) Check(ctx context.Context) checker.Result {
 		defer time.AfterFunc(limit, cancel).Stop()
 		return <-answer
 	}
-	r, verdict, why := c.ask(ctx)
-	if verdict == Void && time.Since(began) < after { // the service was just lost, and is made again
-		r, verdict, why = c.ask(ctx)
+	r, void := c.ask(ctx)
+	if void != "" && time.Since(began) < after { // the service was just lost, and is made again
+		r, void = c.ask(ctx)
 	}
-	c.void, c.down = verdict == Void, verdict == Down || verdict != Up && c.down
-	switch verdict {
-	case Void:
-		return c.instead(own(math.MaxInt64), why)
-	case Down:
+	c.void = void != ""
+	switch {
+	case c.void:
+		return c.instead(own(math.MaxInt64), void)
+	case !r.OK && !r.Local && !r.Unjudged:
+		c.down = true
 		r = c.explain(r, own(max(c.timeout-time.Since(began), 0)+overtime))
 	default:
+		c.down = c.down && !r.OK
 		cancel()
 		if !timer.Stop() {
 			<-answer
@@ -82,16 +84,14 @@ func (c *check) Check(ctx context.Context) checker.Result {
 	return r
 }
 
-// ask asks the server through the virtual address.
-func (c *check) ask(ctx context.Context) (r checker.Result, v Verdict, why string) {
-	sv, made, via, err := c.begin(ctx, c.way)
-	defer c.end(ctx, sv)
+// ask asks the server through the virtual address, and tells why the answer is void.
+func (c *check) ask(ctx context.Context) (r checker.Result, void string) {
+	now, err := c.ready(ctx, c.way)
 	if err != nil {
-		return r, Void, err.Error()
+		return r, err.Error()
 	}
-	r = c.through.Check(checker.WithVia(ctx, via))
-	v, why = c.judge(ctx, sv, made, c.way, r)
-	return r, v, why
+	r = c.through.Check(checker.WithVia(ctx, now.via))
+	return r, c.judge(ctx, c.way, now, r)
 }
 
 // instead is the answer of the server's own address where none through the virtual one counts. It does not bring a server

@@ -17,22 +17,17 @@ import (
 )
 
 const (
-	tableTimeout  = 2 * time.Second  // how long is waited for the table
+	checkTimeout  = 2 * time.Second  // how long a check waits for the table
+	setTimeout    = 5 * time.Second  // and a reload
 	sourceRenewed = 10 * time.Second // after which the source of a check is looked for again
 )
 
-// Table has the private services, as an ipvsctl.Client.
-type Table interface {
-	Do(ctx context.Context, ops ...ipvsctl.Op) []error
-	Counters(ctx context.Context, key ipvsctl.Key) (map[netip.AddrPort]ipvsctl.Counters, error)
-}
-
 // Options are what the services of a daemon need.
 type Options struct {
-	Table  Table
+	Table  ipvsctl.Client                               // used by one goroutine at a time
 	Former []ipvsctl.PrivateService                     // what the daemon before may have left
 	Save   func([]ipvsctl.PrivateService) error         // writes all down that may be in the table, before it is
-	Taken  func(context.Context) func(mark uint32) bool // which marks others use; asked by Set
+	Taken  func(context.Context) func(mark uint32) bool // which marks others use; asked only when one is chosen
 }
 
 // Services are the private services of one daemon. While they are not started, checks go to the servers' own addresses.
@@ -42,26 +37,21 @@ type Services struct {
 
 	Options
 	all     map[ipvsctl.PrivateService]*service // by themselves, without their marks
-	used    map[uint32]bool                     // marks
-	virtual map[netip.Addr]bool                 // where clients send to
 	taken   func(mark uint32) bool
-	saved   bool // what is in all is written down
+	used    map[uint32]bool     // further marks that are not free
+	virtual map[netip.Addr]bool // where clients send to
+	saved   bool                // what is in all is written down
 	machine
 }
 
 // service is a private service.
 type service struct {
 	ipvsctl.PrivateService
-	wanted atomic.Bool
-	busy   atomic.Int32 // checks that use it
+	ours    bool  // what has its mark in the table is ours
+	present *bool // another one each time that it is made; nil: it may not be in the table
 
-	ours    bool // what has its mark in the table is ours
-	present bool // in the table, when it was last looked at
-	made    int  // how often it was made
-
-	source netip.Addr
-	mss    int
-	looked time.Time // when source and mss were found
+	via    checker.Via
+	looked time.Time // when the source was found
 }
 
 // New returns services that are not started.
@@ -71,18 +61,31 @@ func New() *Services {
 
 // Start makes checks go through private services from now on. It changes nothing in the table.
 func (s *Services) Start(o Options) {
-	s.Options, s.taken = o, func(uint32) bool { return false }
+	s.Options = o
 	for _, p := range o.Former {
-		sv := &service{PrivateService: p, ours: true}
-		s.used[p.Key.Mark], p.Key.Mark = true, 0
-		s.all[p] = sv
+		s.all[nameOf(p)] = &service{PrivateService: p, ours: true}
+		s.used[p.Key.Mark] = true
 	}
 	s.on.Store(true)
 }
 
+func nameOf(p ipvsctl.PrivateService) ipvsctl.PrivateService {
+	p.Key.Mark = 0
+	return p
+}
+
+// wanted is the service of a way, without its mark.
+func wanted(w checker.Through) ipvsctl.PrivateService {
+	d := ipvsctl.Dest{Addr: netip.AddrPortFrom(w.Server, 0), Forward: ipvsctl.Route, Weight: 1}
+	if w.Tunnel != "" {
+		d.Forward = ipvsctl.Tunnel
+	}
+	return ipvsctl.PrivateService{Key: ipvsctl.Key{IPv6: w.Virtual.Is6()}, Dest: d}
+}
+
 // with lets f use the table and all that is known of it.
-func (s *Services) with(ctx context.Context, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, tableTimeout, errors.New("the table does not answer"))
+func (s *Services) with(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("the table does not answer"))
 	defer cancel()
 	select {
 	case s.line <- struct{}{}:
@@ -93,64 +96,50 @@ func (s *Services) with(ctx context.Context, f func(context.Context) error) erro
 	}
 }
 
-// Set chooses and writes down the marks for these ways, all at once, and removes all other services, each as soon as no
-// check uses it any more. The keys are the virtual services of the configuration. What fails is tried again by the checks.
+// Set chooses and writes down the marks for these ways, and removes all other services: a check that still uses one is void.
+// The keys are the virtual services of the configuration. What fails is tried again by the checks, or by the next Set.
 func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []ipvsctl.Key) {
-	taken := s.taken
-	if s.on.Load() && len(ways) > 0 {
-		taken = s.Taken(ctx)
+	if s.Table == nil {
+		return
 	}
-	var gone []*service
-	_ = s.with(ctx, func(context.Context) error {
-		for _, sv := range s.all {
-			sv.wanted.Store(false)
-		}
-		s.taken = taken
+	_ = s.with(ctx, setTimeout, func(ctx context.Context) error {
 		for _, k := range keys {
 			s.used[k.Mark], s.virtual[k.Addr.Addr()] = true, true
 		}
+		s.taken = s.Taken(ctx)
+		stay := map[ipvsctl.PrivateService]bool{}
 		for _, w := range ways {
-			s.virtual[w.Virtual] = true
-			s.of(w).wanted.Store(true)
-		}
-		for _, sv := range s.all {
-			if !sv.wanted.Load() {
-				gone = append(gone, sv)
+			name := wanted(w)
+			s.virtual[w.Virtual], stay[name] = true, true
+			if s.all[name] == nil {
+				s.all[name] = &service{PrivateService: name}
+				s.choose(s.all[name])
 			}
 		}
-		return s.save()
+		err := s.save()
+		for name, sv := range s.all {
+			if !stay[name] && s.remove(ctx, sv) == nil {
+				delete(s.all, name)
+				delete(s.used, sv.Key.Mark)
+				s.saved = false
+			}
+		}
+		return cmp.Or(err, s.save())
 	})
-	s.remove(ctx, gone...)
 }
 
-// Close removes all services. Checks that still run are void.
+// Close removes all services within setTimeout. Checks that still run are void.
 func (s *Services) Close(ctx context.Context) {
 	s.on.Store(false)
 	s.Set(ctx, nil, nil)
 }
 
-// of is the service of a way.
-func (s *Services) of(w checker.Through) *service {
-	id := ipvsctl.PrivateService{Key: ipvsctl.Key{IPv6: w.Virtual.Is6()}}
-	id.Dest = ipvsctl.Dest{Addr: netip.AddrPortFrom(w.Server, 0), Forward: ipvsctl.Route, Weight: 1}
-	if w.Tunnel != "" {
-		id.Dest.Forward = ipvsctl.Tunnel
-	}
-	if s.all[id] == nil {
-		s.all[id] = &service{PrivateService: id}
-		s.choose(s.all[id])
-	}
-	return s.all[id]
-}
-
 // choose gives a service the next mark that is free. Tunnels have a half of the marks for themselves: while connections
 // last, the kernel keeps the route of a destination, which must not be one of the other method.
 func (s *Services) choose(sv *service) {
-	mark, last := ipvsctl.FirstPrivate, ipvsctl.LastPrivate
-	if half := (last - mark) / 2; sv.Dest.Forward == ipvsctl.Tunnel {
-		mark += half + 1
-	} else {
-		last -= half + 1
+	mark, last := ipvsctl.FirstPrivate, ipvsctl.FirstPrivate+(ipvsctl.LastPrivate-ipvsctl.FirstPrivate)/2
+	if sv.Dest.Forward == ipvsctl.Tunnel {
+		mark, last = last+1, ipvsctl.LastPrivate
 	}
 	for mark < last && (s.used[mark] || s.taken(mark)) {
 		mark++
@@ -159,7 +148,7 @@ func (s *Services) choose(sv *service) {
 }
 
 // save writes down what there may be in the table, unless that is done.
-func (s *Services) save() (err error) {
+func (s *Services) save() error {
 	if s.saved {
 		return nil
 	}
@@ -167,118 +156,90 @@ func (s *Services) save() (err error) {
 	for _, sv := range s.all {
 		all = append(all, sv.PrivateService)
 	}
-	if err = s.Save(all); err != nil {
-		return fmt.Errorf("its mark can't be written down: %w", err)
-	}
-	s.saved = true
-	return nil
+	err := s.Save(all)
+	s.saved = err == nil
+	return err
 }
 
-// begin makes the service of a way, if it is not known to be in the table. It returns how often it was made, and how a check
-// reaches it.
-func (s *Services) begin(ctx context.Context, w checker.Through) (sv *service, made int, via checker.Via, err error) {
-	err = s.with(ctx, func(ctx context.Context) error {
-		sv = s.of(w)
-		sv.busy.Add(1)
+// ready makes the service of a way, unless it is in the table as far as known, and finds how a check reaches it. It is a
+// copy, which judge compares.
+func (s *Services) ready(ctx context.Context, w checker.Through) (now service, err error) {
+	err = s.with(ctx, checkTimeout, func(ctx context.Context) error {
+		sv := s.all[wanted(w)]
+		if sv == nil {
+			return errors.New("the server has left the configuration")
+		}
 		err := s.save()
-		for err == nil && !sv.present {
+		for err == nil && sv.present == nil {
 			err = s.make(ctx, sv)
 		}
 		err = cmp.Or(err, s.locate(sv))
-		made, via = sv.made, checker.Via{To: w.Virtual, Mark: sv.Key.Mark, Source: sv.source, MSS: sv.mss}
+		now = *sv
 		return err
 	})
-	return sv, made, via, err
+	now.via.To, now.via.Mark = w.Virtual, now.Key.Mark
+	return now, err
 }
 
-// make makes a service, or gives it another mark where its own is taken.
+// make makes a service, or gives it another mark where its own is another's.
 func (s *Services) make(ctx context.Context, sv *service) error {
 	err := s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})[0]
 	if errors.Is(err, syscall.EEXIST) {
-		in, n, err := s.look(ctx, sv)
-		if err != nil {
+		var in, empty bool
+		if in, empty, err = s.look(ctx, sv); err != nil {
 			return err
 		}
-		if !in && (n > 0 || !sv.ours) {
+		if !in && !(empty && sv.ours) {
 			s.choose(sv)
 			return s.save()
 		}
-		sv.ours = true
-	} else if sv.ours = true; err != nil {
-		return err
 	}
-	err = s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.AddDest, Key: sv.Key, Dest: sv.Dest})[0]
+	if sv.ours = true; err == nil {
+		err = s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.AddDest, Key: sv.Key, Dest: sv.Dest})[0]
+	}
 	if err == nil {
-		sv.present, sv.made = true, sv.made+1
+		sv.present = new(bool)
 	}
 	return err
 }
 
-// look reads the destinations of a service: whether its own is the only one, and how many there are.
-func (s *Services) look(ctx context.Context, sv *service) (in bool, n int, err error) {
+// look reads the destinations of a service: whether its own is the only one, or there is none.
+func (s *Services) look(ctx context.Context, sv *service) (in, empty bool, err error) {
 	all, err := s.Table.Counters(ctx, sv.Key)
 	_, in = all[sv.Dest.Addr]
-	return in && len(all) == 1, len(all), err
+	return in && len(all) == 1, len(all) == 0, err
 }
 
-// judge judges an answer that came by a service.
-func (s *Services) judge(ctx context.Context, sv *service, made int, w checker.Through, r checker.Result) (v Verdict, why string) {
+// judge tells why an answer that came by the service of a way, as it was then, is void; "" if it counts.
+func (s *Services) judge(ctx context.Context, w checker.Through, then service, r checker.Result) (void string) {
 	answered := time.Now()
-	err := s.with(ctx, func(ctx context.Context) error {
+	err := s.with(ctx, checkTimeout, func(ctx context.Context) error {
+		sv := cmp.Or(s.all[wanted(w)], &service{})
 		in, _, err := s.look(ctx, sv)
-		if err != nil {
-			return err
+		if err == nil && !in {
+			sv.present = nil
 		}
-		sv.present = sv.present && in
 		var k Kernel
 		if !r.OK {
 			sv.looked = time.Time{}
-			k = s.kernel(w.Virtual, sv.source, answered)
+			k = s.kernel(w.Virtual, then.via.Source, answered)
 		}
-		v, why = Judge(r, sv.present && sv.made == made, w.Virtual.Is6(), k)
-		return nil
+		void = Judge(r, in && sv.present == then.present, w.Virtual.Is6(), k)
+		return err
 	})
 	if err != nil {
-		return Void, err.Error()
+		return err.Error()
 	}
-	return v, why
+	return void
 }
 
-// end ends the use of a service. One that is not wanted any more is removed.
-func (s *Services) end(ctx context.Context, sv *service) {
-	if sv != nil && sv.busy.Add(-1) == 0 && !sv.wanted.Load() {
-		s.remove(context.WithoutCancel(ctx), sv)
+// remove removes a service that is ours.
+func (s *Services) remove(ctx context.Context, sv *service) error {
+	in, empty, err := s.look(ctx, sv)
+	if err == nil && sv.ours && (in || empty) {
+		err = s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.DelService, Key: sv.Key})[0]
 	}
-}
-
-// remove removes services that nobody uses, as long as the table answers.
-func (s *Services) remove(ctx context.Context, list ...*service) {
-	var err error
-	for _, sv := range list {
-		err = cmp.Or(err, s.with(ctx, func(ctx context.Context) error { return s.removeOne(ctx, sv) }))
-	}
-	_ = s.with(ctx, func(context.Context) error { return s.save() })
-}
-
-func (s *Services) removeOne(ctx context.Context, sv *service) error {
-	if sv.wanted.Load() || sv.busy.Load() > 0 {
-		return nil
-	}
-	if sv.ours {
-		in, n, err := s.look(ctx, sv)
-		if err == nil && (in || n == 0) {
-			err = s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.DelService, Key: sv.Key})[0]
-		}
-		if err != nil {
-			return err
-		}
-	}
-	id := sv.PrivateService
-	id.Key.Mark = 0
-	delete(s.all, id)
-	delete(s.used, sv.Key.Mark)
-	s.saved = false
-	return nil
+	return err
 }
 
 // locate finds the source of checks that go to a service, and the segments that fit there.
@@ -288,13 +249,13 @@ func (s *Services) locate(sv *service) error {
 		return nil
 	}
 	source, err := towards(sv.Dest.Addr.Addr())
+	if err == nil && s.virtual[source] {
+		err = fmt.Errorf("the only address of this machine towards %v is %v, a virtual one", sv.Dest.Addr.Addr(), source)
+	}
 	if err != nil {
 		return err
 	}
-	if s.virtual[source] {
-		return fmt.Errorf("the only address of this machine towards %v is %v, a virtual one", sv.Dest.Addr.Addr(), source)
-	}
 	mtu := cmp.Or(s.at(now.Add(-sourceRenewed))[source].MTU, 1500)
-	sv.source, sv.mss, sv.looked = source, min(mtu, 1500)-100, now
+	sv.via.Source, sv.via.MSS, sv.looked = source, min(mtu, 1500)-100, now
 	return nil
 }
