@@ -35,7 +35,7 @@ func (d *daemon) startThrough(ctx context.Context) {
 // routedMarks tells which marks a rule of ip rule looks at: packets with them may go another way.
 func routedMarks(ctx context.Context) func(uint32) bool {
 	rules := sync.OnceValue(func() []fwmark.RoutingRule {
-		ctx, cancel := context.WithTimeout(ctx, rulesTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rulesTimeout)
 		defer cancel()
 		var m fwmark.Machine
 		m.ReadRouting(ctx)
@@ -55,7 +55,7 @@ func (e *Environment) GoThrough(ctx context.Context, p *director.Plan, ways []ch
 	}
 	checks, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	e.through.Start(through.Options{Table: table, Save: func([]ipvsctl.PrivateService) error { return nil }, Taken: routedMarks})
-	e.through.Want(checks, ways, p.Keys())
+	e.through.Set(checks, ways, p.Keys())
 	return checks, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
