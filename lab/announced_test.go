@@ -1,0 +1,132 @@
+package lab
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The addresses of services are on their device as long as they are served: over a crash, a restart and a reload without a
+// change, and at a stop they go before the table does.
+func TestKernelAnnounced(t *testing.T) {
+	const four, six = "192.0.2.31/32", "2001:db8::31/128"
+	l := newLab(t)
+	l.sh("ip -n %[1]sdir link add lvs0 type dummy; ip -n %[1]sdir link set lvs0 up; ip -n %[1]sdir link add lvs1 type dummy; ip -n %[1]sdir link set lvs1 up", l.prefix)
+	l.echo("rs1", "192.0.2.21:7000")
+	section := "virtual = 192.0.2.31:7000\n        real = 192.0.2.21:7000 gate\n        checktype = connect\n" +
+		"virtual6 = [2001:db8::31]:7000\n        real6 = [2001:db8::21]:7000 gate\n        checktype = on\n"
+	announcing := "checkinterval = 1\nwithdrawwait = 2\nannounce = lvs0\nlastresort = lvs1\n" + section
+	path := l.config(announcing)
+	l.run(exitOK, path, "start")
+	l.onDevice("lvs0", four, six)
+	l.onDevice("lvs1")
+
+	moves := l.watchAddresses()
+	l.kill()
+	l.run(exitOK, path, "start")
+	l.run(exitOK, path, "restart")
+	l.run(exitOK, path, "reload")
+	l.onDevice("lvs0", four, six)
+	if text := moves(); text != "" {
+		t.Errorf("addresses that should have stayed came or went:\n%s", text)
+	}
+
+	other := filepath.Join(l.dir, "other.cf")
+	if err := os.WriteFile(other, []byte("logfile = \""+l.log+"2\"\ncheckinterval = 1\nannounce = lvs1\n"+section), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.run(exitOK, other, "start")
+	l.logHas(l.log+"2", "belongs to another daemon: "+path)
+	l.run(exitOK, other, "stop")
+	l.onDevice("lvs0", four, six)
+	l.onDevice("lvs1")
+
+	l.sh("ip -n %[1]sdir link set lvs0 down; ip -n %[1]sdir link set lvs0 up", l.prefix)
+	l.onDevice("lvs0", four, six)
+
+	l.kill()
+	l.config(section) // which announces nothing any more
+	l.run(exitOK, path, "start")
+	l.onDevice("lvs0")
+	l.config(announcing)
+	l.run(exitOK, path, "reload")
+	l.onDevice("lvs0", four, six)
+
+	stop := l.command(path, "stop")
+	if err := stop.Start(); err != nil {
+		t.Fatal(err)
+	}
+	l.onDevice("lvs0")
+	l.until(0, "-t 192.0.2.31:7000 -r", "-t [2001:db8::31]:7000 -r")
+	if err := stop.Wait(); err != nil {
+		t.Error(err)
+	}
+	l.until(0, "no 192.0.2.31", "no 2001:db8::31")
+	if out := l.addresses("route show table local proto 77"); out != "" {
+		t.Errorf("local routes are left: %s", out)
+	}
+}
+
+// addresses is what ip(8) says in the director.
+func (l *lab) addresses(args string) string {
+	l.t.Helper()
+	out, err := exec.Command("ip", append([]string{"-n", l.prefix + "dir"}, strings.Fields(args)...)...).CombinedOutput()
+	if err != nil {
+		l.t.Fatalf("ip %s: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+// onDevice waits until a device has these addresses and no others.
+func (l *lab) onDevice(device string, want ...string) {
+	l.t.Helper()
+	const limit = 10 * time.Second
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		var got []string
+		for _, found := range regexp.MustCompile(`inet6? (\S+)`).FindAllStringSubmatch(l.addresses("addr show "+device+" scope global"), -1) {
+			got = append(got, found[1])
+		}
+		if slices.Sort(got); slices.Equal(got, want) {
+			return
+		}
+		if time.Since(begin)-l.idle.since(begin) > limit {
+			l.t.Fatalf("%s has %v, not %v\nlog:\n%s", device, got, want, l.logText())
+		}
+	}
+}
+
+// watchAddresses takes down which addresses come and go on the devices, until the returned function is called.
+func (l *lab) watchAddresses() func() string {
+	l.t.Helper()
+	var out strings.Builder
+	c := exec.Command("ip", "-n", l.prefix+"dir", "monitor", "address")
+	c.Stdout = &out
+	if err := c.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	return func() string {
+		c.Process.Kill()
+		c.Wait()
+		return strings.Join(regexp.MustCompile(`.*\blvs.*`).FindAllString(out.String(), -1), "\n")
+	}
+}
+
+// logHas waits until a log has a text.
+func (l *lab) logHas(log, want string) {
+	l.t.Helper()
+	const limit = 10 * time.Second
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		text, _ := os.ReadFile(log)
+		if strings.Contains(string(text), want) {
+			return
+		}
+		if time.Since(begin)-l.idle.since(begin) > limit {
+			l.t.Fatalf("%s does not say %q:\n%s", log, want, text)
+		}
+	}
+}
