@@ -72,9 +72,16 @@ func (e exposition) ofVirtuals(s *director.Snapshot, name, help string, value fu
 // ofServers writes a metric of the real servers that have it.
 func (e exposition) ofServers(s *director.Snapshot, name, kind, help string, value func(*director.ServerSnapshot) (n float64, has bool)) {
 	e.family(name, kind, help)
+	e.eachServer(s, name, value)
+}
+
+// eachServer writes samples of the real servers that have them, with one more label or none.
+func (e exposition) eachServer(s *director.Snapshot, name string, value func(*director.ServerSnapshot) (n float64, has bool), label ...string) {
+	labels := append([]string{"virtual", "", "real", ""}, label...)
 	for v, r := range s.Each() {
 		if n, has := value(r); has {
-			e.sample(name, n, "virtual", v.ID, "real", r.Real)
+			labels[1], labels[3] = v.ID, r.Real
+			e.sample(name, n, labels...)
 		}
 	}
 }
@@ -193,38 +200,20 @@ func (e exposition) traffic(s *director.Snapshot) {
 		return
 	}
 	e.one("ldirectord_traffic_age_seconds", "gauge", "How long ago the connections, packets and bytes of real servers were read from the kernel.", s.Time.Sub(s.Counted).Seconds())
-	e.carried(s, "ldirectord_server_connections", "gauge", "Connections of the real server now; persistent are clients that come back to it.",
-		"state", []string{"active", "inactive", "persistent"}, func(r *director.ServerSnapshot) [3]uint64 {
-			return [3]uint64{uint64(r.Carries.Active), uint64(r.Carries.Inactive), uint64(r.Carries.Persistent)}
-		})
-	e.carried(s, "ldirectord_server_connections_total", "counter", "Connections of the real server since it was put in the table.",
-		"", []string{""}, func(r *director.ServerSnapshot) [3]uint64 { return [3]uint64{r.Carries.Traffic.Connections} })
-	direction := []string{"in", "out"}
-	e.carried(s, "ldirectord_server_packets_total", "counter", "Packets to (in) and from (out) the real server since it was put in the table.",
-		"direction", direction, func(r *director.ServerSnapshot) [3]uint64 {
-			return [3]uint64{r.Carries.Traffic.PacketsIn, r.Carries.Traffic.PacketsOut}
-		})
-	e.carried(s, "ldirectord_server_bytes_total", "counter", "Bytes of those packets.",
-		"direction", direction, func(r *director.ServerSnapshot) [3]uint64 {
-			return [3]uint64{r.Carries.Traffic.BytesIn, r.Carries.Traffic.BytesOut}
-		})
-}
-
-// carried writes a metric of the real servers that the kernel counts for, with a sample for each word of a label; "" for
-// a metric without that label.
-func (e exposition) carried(s *director.Snapshot, name, kind, help, label string, words []string, values func(*director.ServerSnapshot) [3]uint64) {
-	e.family(name, kind, help)
-	for v, r := range s.Each() {
-		if !r.Counted {
-			continue
-		}
-		now := values(r)
-		for i, word := range words {
-			if label == "" {
-				e.sample(name, float64(now[i]), "virtual", v.ID, "real", r.Real)
-			} else {
-				e.sample(name, float64(now[i]), "virtual", v.ID, "real", r.Real, label, word)
-			}
-		}
+	counted := func(value func(*director.ServerSnapshot) uint64) func(*director.ServerSnapshot) (float64, bool) {
+		return func(r *director.ServerSnapshot) (float64, bool) { return float64(value(r)), r.Counted }
 	}
+	const now, packets, bytes = "ldirectord_server_connections", "ldirectord_server_packets_total", "ldirectord_server_bytes_total"
+	e.family(now, "gauge", "Connections of the real server now; persistent are clients that come back to it.")
+	e.eachServer(s, now, counted(func(r *director.ServerSnapshot) uint64 { return uint64(r.Carries.Active) }), "state", "active")
+	e.eachServer(s, now, counted(func(r *director.ServerSnapshot) uint64 { return uint64(r.Carries.Inactive) }), "state", "inactive")
+	e.eachServer(s, now, counted(func(r *director.ServerSnapshot) uint64 { return uint64(r.Carries.Persistent) }), "state", "persistent")
+	e.ofServers(s, "ldirectord_server_connections_total", "counter", "Connections of the real server since it was put in the table.",
+		counted(func(r *director.ServerSnapshot) uint64 { return r.Carries.Traffic.Connections }))
+	e.family(packets, "counter", "Packets to (in) and from (out) the real server since it was put in the table.")
+	e.eachServer(s, packets, counted(func(r *director.ServerSnapshot) uint64 { return r.Carries.Traffic.PacketsIn }), "direction", "in")
+	e.eachServer(s, packets, counted(func(r *director.ServerSnapshot) uint64 { return r.Carries.Traffic.PacketsOut }), "direction", "out")
+	e.family(bytes, "counter", "Bytes of those packets.")
+	e.eachServer(s, bytes, counted(func(r *director.ServerSnapshot) uint64 { return r.Carries.Traffic.BytesIn }), "direction", "in")
+	e.eachServer(s, bytes, counted(func(r *director.ServerSnapshot) uint64 { return r.Carries.Traffic.BytesOut }), "direction", "out")
 }
