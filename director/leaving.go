@@ -149,17 +149,13 @@ func (v *virtual) describeLeavers() (list []LeaverSnapshot) {
 
 // emitLeaving puts a change of a server that leaves into words, if it is one.
 func (v *virtual) emitLeaving(op ipvsctl.Op, e *notify.Event) bool {
-	l := v.leavers[op.Dest.Addr]
-	switch {
-	case l == nil:
-		return false
-	case op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0:
-		e.Kind, e.Text = notify.Drained, fmt.Sprintf("Draining real server: %s (%s) (Weight set to 0) since it is not configured", l.Addr, v.name)
-	case op.Kind == ipvsctl.DelDest:
-		e.Kind, e.Text = notify.Purged, fmt.Sprintf("Purged real server (%s): %s (%s)", cmp.Or(l.over, v.tag), l.Addr, v.name)
-	default:
+	l, drains := v.leavers[op.Dest.Addr], op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0
+	if l == nil || !drains && op.Kind != ipvsctl.DelDest {
 		return false
 	}
-	e.Real = l.Addr.String()
+	e.Real, e.Kind, e.Text = l.Addr.String(), notify.Purged, fmt.Sprintf("Purged real server (%s): %s (%s)", cmp.Or(l.over, v.tag), l.Addr, v.name)
+	if drains {
+		e.Kind, e.Text = notify.Drained, fmt.Sprintf("Draining real server: %s (%s) (Weight set to 0) since it is not configured", l.Addr, v.name)
+	}
 	return true
 }

@@ -211,7 +211,9 @@ func (d *Director) install(p *Plan, f folder) {
 		}
 	}
 	for _, v := range d.virtuals {
-		v.startWaiting()
+		if v.waits() && v.waitingSince.IsZero() {
+			v.waitingSince = time.Now()
+		}
 	}
 	for x := range checked(d.virtuals) {
 		x.j.check = checks[x.j.task]

@@ -68,11 +68,7 @@ func (d *Director) mayServeFrom(s *server, found ipvsctl.Service) bool {
 
 // works reports whether a server has not failed. One in maintenance has not: it serves on when that ends.
 func (s *server) works() bool {
-	state := s.state()
-	if s.suspended() != "" {
-		state = s.verdict()
-	}
-	return state == checker.Up || state == checker.Unknown
+	return s.first.task != nil && (s.held || s.verdict() != checker.Down)
 }
 
 // isDone reports whether a server that moved away has failed, or is not needed any more: the new one is up. In maintenance

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -86,7 +87,9 @@ func (d *Director) syncAsRead(ctx context.Context, virtuals []*virtual, have ipv
 
 // found takes what was read of a virtual service, if it was there, and returns what is to be changed.
 func (d *Director) found(ctx context.Context, v *virtual, have ipvsctl.Service) *change {
-	v.noteFound(have.Dests)
+	if v.waits() && v.found == nil {
+		v.found = v.ownerless(maps.Keys(have.Dests))
+	}
 	d.notice(v, have)
 	d.guard(v) // who was taken out by hand is not held
 	return d.newChange(ctx, v, have)

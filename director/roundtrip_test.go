@@ -16,9 +16,9 @@ func requestsOf(t *testing.T, d *Director) (n requestCounts) {
 	now := snapshotOf(t, d)
 	for kind, counts := range now.Table.All() {
 		if kind == "read" {
-			n.reads = counts[0]
+			n.reads = counts.Done
 		} else {
-			n.changes += counts[0] + counts[1]
+			n.changes += counts.Done + counts.Failed
 		}
 	}
 	return n

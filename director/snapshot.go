@@ -239,7 +239,9 @@ func (v *virtual) describeServers(list []ServerSnapshot) {
 		v.describe(&list[i], s)
 	}
 	for i := range v.cfg.Waiting {
-		v.describeWaiting(&list[len(v.servers)+i], &v.cfg.Waiting[i])
+		w := &v.cfg.Waiting[i]
+		why := "no address: " + w.Host + ": " + w.Why
+		list[len(v.servers)+i] = ServerSnapshot{Real: w.Name, State: checker.Unknown.String(), Since: v.waitingSince, Weight: w.Weight, Reason: why}
 	}
 }
 

@@ -91,7 +91,7 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 		if now.Overdue > 2*checker.Tick {
 			t.Errorf("%v overdue", now.Overdue)
 		}
-		if done := maps.Collect(now.Table.All()); done["add-service"] != [2]uint64{2, 0} || done["delete-destination"] != [2]uint64{1, 0} {
+		if done := maps.Collect(now.Table.All()); done["add-service"] != (Counts{2, 0}) || done["delete-destination"] != (Counts{1, 0}) {
 			t.Errorf("operations %v", done)
 		}
 	})
@@ -125,7 +125,7 @@ func TestATableThatRefusesShowsUntilItDoesNot(t *testing.T) {
 		if web := now.Virtuals[0]; web.Written || web.Error != "-d -t 10.1.0.1:80 -r 10.2.0.1:80: no answer" {
 			t.Errorf("while it refuses: %+v", web)
 		}
-		if failed := maps.Collect(now.Table.All())["delete-destination"][1]; failed < 2 {
+		if failed := maps.Collect(now.Table.All())["delete-destination"].Failed; failed < 2 {
 			t.Errorf("%d failures counted", failed)
 		}
 		s.table.broken.Store(false)

@@ -105,13 +105,19 @@ func (o operation) String() string {
 }
 
 // Operations counts what was asked of the table.
-type Operations struct{ done, failed [operations]uint64 }
+type Operations [operations]Counts
 
-// All are the kinds of operations, how many succeeded and how many failed.
-func (o *Operations) All() iter.Seq2[string, [2]uint64] {
-	return func(yield func(string, [2]uint64) bool) {
-		for kind := range operations {
-			if !yield(kind.String(), [2]uint64{o.done[kind], o.failed[kind]}) {
+// Counts are the operations of one kind that succeeded and that failed.
+type Counts struct {
+	Done   uint64 `json:"done"`
+	Failed uint64 `json:"failed"`
+}
+
+// All are the kinds of operations, with their counts.
+func (o *Operations) All() iter.Seq2[string, Counts] {
+	return func(yield func(string, Counts) bool) {
+		for kind, n := range o {
+			if !yield(operation(kind).String(), n) {
 				return
 			}
 		}
@@ -120,8 +126,8 @@ func (o *Operations) All() iter.Seq2[string, [2]uint64] {
 
 func (o *Operations) count(kind operation, err error) {
 	if err != nil {
-		o.failed[kind]++
+		o[kind].Failed++
 		return
 	}
-	o.done[kind]++
+	o[kind].Done++
 }

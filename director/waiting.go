@@ -5,10 +5,6 @@ import (
 	"iter"
 	"maps"
 	"net/netip"
-	"time"
-
-	"ldirectord/checker"
-	"ldirectord/parser"
 )
 
 // This file is about real servers whose host name has no address yet. They are unknown and in no table. They count as
@@ -23,13 +19,6 @@ func (d *Director) Refine(ctx context.Context, p *Plan) error {
 
 // waits reports whether a server of the virtual service has no address.
 func (v *virtual) waits() bool { return len(v.cfg.Waiting) > 0 }
-
-// noteFound notes, when the table is first read, what it has at addresses that nobody owns.
-func (v *virtual) noteFound(have dests) {
-	if v.waits() && v.found == nil {
-		v.found = v.ownerless(maps.Keys(have))
-	}
-}
 
 // inheritFound takes over what was found, but for what has an owner now. When all have an address, the rest goes.
 func (v *virtual) inheritFound(was *virtual) {
@@ -82,18 +71,5 @@ func (v *virtual) keepOverrides(was *virtual) {
 		if o := was.serverAt(s.dest.Addr); o != nil && o.name() == s.name() {
 			s.order, s.maintenance, s.transitioned = o.order, o.maintenance, o.transitioned
 		}
-	}
-}
-
-// describeWaiting is a server without an address.
-func (v *virtual) describeWaiting(now *ServerSnapshot, w *parser.Waiting) {
-	why := "no address: " + w.Host + ": " + w.Why
-	*now = ServerSnapshot{Real: w.Name, State: checker.Unknown.String(), Since: v.waitingSince, Weight: w.Weight, Reason: why}
-}
-
-// startWaiting notes since when servers have no address.
-func (v *virtual) startWaiting() {
-	if v.waits() && v.waitingSince.IsZero() {
-		v.waitingSince = time.Now()
 	}
 }

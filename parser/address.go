@@ -24,7 +24,7 @@ func (h *header) read(v *value) *problem {
 	}
 	switch {
 	case all(word, isDigit):
-		return h.readMark(v, word)
+		return h.readMark(word)
 	case strings.HasPrefix(word, "["):
 		return h.readBracketed(v, word)
 	default:
@@ -34,7 +34,7 @@ func (h *header) read(v *value) *problem {
 
 const headerForms = "it is ADDRESS:PORT or a firewall mark from 1 to 4294967295"
 
-func (h *header) readMark(v *value, word string) *problem {
+func (h *header) readMark(word string) *problem {
 	mark, err := strconv.ParseUint(trimZeros(word), 10, 32)
 	if err != nil || mark == 0 {
 		return refuse(badVirtualAddress, "the firewall mark %s is out of range; %s", quote(word), headerForms)
@@ -48,7 +48,7 @@ func (h *header) readBracketed(v *value, word string) *problem {
 	if port = h.portOf(v, port); port == "" {
 		return refuse(badVirtualAddress, "%s is not an address and port; it is [ADDRESS]:PORT", quote(word))
 	}
-	_, ok := parseIPv6(host)
+	ok := readsIPv6(host)
 	if !h.ipv6 && (ok || all(host, isGroupByte)) {
 		return refuse(v6UnderVirtual, "an IPv6 address is under virtual; virtual6 is for it")
 	}
@@ -97,24 +97,17 @@ func parseIPv4(s string) (netip.Addr, bool) {
 	return a, a.Is4()
 }
 
-// parseIPv6 reads an address without a scope that is not an IPv4-mapped one.
-func parseIPv6(s string) (netip.Addr, bool) {
+// readsIPv6 reports whether a text is an address without a scope that is not an IPv4-mapped one.
+func readsIPv6(s string) bool {
 	a, _ := netip.ParseAddr(s)
-	return a, isIPv6(a)
+	return isIPv6(a)
 }
 
 func isIPv6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() && a.Zone() == "" }
 
 // looksLikeIPv6 reports whether a text is an IPv6 address without its brackets, maybe with a port.
 func looksLikeIPv6(s string) bool {
-	if strings.Count(s, ":") < 2 {
-		return false
-	}
-	if _, ok := parseIPv6(s); ok {
-		return true
-	}
-	_, ok := parseIPv6(s[:strings.LastIndexByte(s, ':')])
-	return ok
+	return strings.Count(s, ":") >= 2 && (readsIPv6(s) || readsIPv6(s[:strings.LastIndexByte(s, ':')]))
 }
 
 // numeric are the hosts that the C library reads as an address and does not look up: numbers with dots, be they decimal,

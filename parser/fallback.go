@@ -30,9 +30,9 @@ func readFallback[T any](_ *T, v *value) *problem {
 		v.warn(loose, "what comes before %s does not count", quote(list[len(list)-1]))
 	}
 	word := list[len(list)-1]
-	f.host, f.port, _ = cutPort(word)
+	f.host, f.port = cutPort(word)
 	f.host = v.brackets(f.host)
-	if _, ok := parseIPv6(word); ok && !strings.HasPrefix(f.host, "[") {
+	if readsIPv6(word) && !strings.HasPrefix(f.host, "[") {
 		f.host, f.port = word, "" // to be refused for its brackets
 	}
 	if f.host == "" {
@@ -54,8 +54,7 @@ func readFallback[T any](_ *T, v *value) *problem {
 func (v *value) brackets(host string) string {
 	inner, ok := strings.CutPrefix(host, "[")
 	inner = strings.TrimSuffix(inner, "]")
-	_, isAddress := parseIPv6(inner)
-	switch {
+	switch isAddress := readsIPv6(inner); {
 	case isAddress && !ok:
 		v.warn(suspicious, "the IPv6 address %s is in brackets before a port", quote(host))
 		return "[" + host + "]"
@@ -68,14 +67,10 @@ func (v *value) brackets(host string) string {
 }
 
 // cutPort splits ADDRESS:PORT, if the end can be a port.
-func cutPort(s string) (host, port string, ok bool) {
+func cutPort(s string) (host, port string) {
 	colon := strings.LastIndexByte(s, ':')
-	if colon < 0 {
-		return s, "", false
+	if colon < 0 || !all(s[colon+1:], isNameByte) {
+		return s, ""
 	}
-	port = s[colon+1:]
-	if !all(port, isNameByte) {
-		return s, "", false
-	}
-	return s[:colon], port, true
+	return s[:colon], s[colon+1:]
 }

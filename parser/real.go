@@ -89,8 +89,7 @@ func cutEndpoint(s string) (host, port string) {
 	if looksLikeIPv6(s) || strings.HasPrefix(s, "[") && !strings.Contains(s, "]") {
 		return s, ""
 	}
-	host, port, _ = cutPort(s)
-	return host, port
+	return cutPort(s)
 }
 
 func isEndpointHost(s string) bool {

@@ -51,11 +51,11 @@ func (e exposition) table(s *director.Snapshot) {
 	e.one("ldirectord_mark_rules_set", "gauge", "0 while the firewall rules that set marks can't be set.", number(s.Marks == ""))
 	e.family("ldirectord_table_operations_total", "counter", "Operations on the table of IPVS that succeeded.")
 	for kind, n := range s.Table.All() {
-		e.sample("ldirectord_table_operations_total", float64(n[0]), "operation", kind)
+		e.sample("ldirectord_table_operations_total", float64(n.Done), "operation", kind)
 	}
 	e.family("ldirectord_table_errors_total", "counter", "Operations on the table of IPVS that failed. They are tried again.")
 	for kind, n := range s.Table.All() {
-		e.sample("ldirectord_table_errors_total", float64(n[1]), "operation", kind)
+		e.sample("ldirectord_table_errors_total", float64(n.Failed), "operation", kind)
 	}
 }
 

@@ -78,15 +78,9 @@ type Checks struct {
 
 // Table is how the table of IPVS does.
 type Table struct {
-	Error      string                `json:"error,omitempty"` // why it can't be read
-	Removing   int                   `json:"removing"`        // virtual services that are to go and still there
-	Operations map[string]Operations `json:"operations"`
-}
-
-// Operations counts one kind of operations on the table.
-type Operations struct {
-	Done   uint64 `json:"done"`
-	Failed uint64 `json:"failed"`
+	Error      string                     `json:"error,omitempty"` // why it can't be read
+	Removing   int                        `json:"removing"`        // virtual services that are to go and still there
+	Operations map[string]director.Counts `json:"operations"`
 }
 
 // Virtual is a virtual service.
@@ -189,10 +183,7 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: new(p.Started.UTC()), Time: new(s.Time.UTC()),
 		Role: roleOf(s), Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names, Orders: ListOrders(s.Orders, s),
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
-		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]Operations{}},
-	}
-	for kind, n := range s.Table.All() {
-		r.Table.Operations[kind] = Operations{Done: n[0], Failed: n[1]}
+		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: maps.Collect(s.Table.All())},
 	}
 	r.Announcements, r.AnnounceError = s.Announcements, s.Announcing
 	for i := range s.Virtuals {
