@@ -26,6 +26,7 @@ type Spec struct {
 	Connects int    // combined: connects between two full checks
 
 	Target           netip.AddrPort // the server's address and the port to check; port 0 when there is none
+	OnLink           bool           // the server is to be reached without a router, but by ping and external checks
 	Timeout          time.Duration  // checktimeout: ping, connect, external
 	NegotiateTimeout time.Duration  // negotiate
 	Attempts         int            // checkcount: ping

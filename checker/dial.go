@@ -172,7 +172,9 @@ func connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout
 }
 
 // Via is how packets of a check reach the server that a private service of IPVS has, though they go to a virtual address.
+// Or, with OnLink and To alone, it is without a router to a server: a route over one is as good as none.
 type Via struct {
+	OnLink bool
 	To     netip.Addr // the virtual address; packets to others go there as ever
 	Mark   uint32     // of the service, 1 or more
 	Source netip.Addr // of this machine, of To's family, and not a virtual one: to that answers would not come

@@ -78,6 +78,12 @@ func startTCP(to netip.AddrPort, via *Via) (int, error) {
 
 // prepare sets up a socket that is not connected yet. A port is chosen when it connects, so that one port may serve many ways.
 func (v *Via) prepare(fd int, tcp bool) error {
+	switch {
+	case v.OnLink && v.To.Is4():
+		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DONTROUTE, 1)
+	case v.OnLink: // where the kernel does not know that option (socket(7), ipv6(7)): a router drops the packet
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 1)
+	}
 	source := unix.Sockaddr(&unix.SockaddrInet6{Addr: v.Source.As16()})
 	if v.Source.Is4() {
 		source = &unix.SockaddrInet4{Addr: v.Source.As4()}

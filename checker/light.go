@@ -27,6 +27,7 @@ type opening struct {
 	to      netip.AddrPort
 	request []byte // none: the check is made when there is a connection
 	timeout time.Duration
+	via     *Via // of the first connection; nil: the usual way
 }
 
 // echoer sends many echo requests at once (icmp.Pinger).

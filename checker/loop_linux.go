@@ -162,7 +162,7 @@ func (l *loop) begin(ctx context.Context, t *Task) {
 		l.ping(f)
 		return
 	}
-	fd, err := startTCP(f.to, nil)
+	fd, err := startTCP(f.to, f.via)
 	if err != nil {
 		l.finish(ctx, f, failed(ctx, connectFault(err, f.timeout)))
 		return

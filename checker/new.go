@@ -26,7 +26,11 @@ func New(s Spec, e *Env) (Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sealed{c, e.untoldOf(s)}, nil
+	sealed := &sealed{Checker: c, hidden: e.untoldOf(s)}
+	if s.OnLink {
+		sealed.via = &Via{OnLink: true, To: s.Target.Addr().Unmap()}
+	}
+	return sealed, nil
 }
 
 // constructor makes the check of a Spec.

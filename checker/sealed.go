@@ -16,10 +16,14 @@ import (
 type sealed struct {
 	Checker
 	hidden *untold
+	via    *Via // nil: the usual way
 }
 
 // Check implements Checker.
 func (c *sealed) Check(ctx context.Context) (r Result) {
+	if c.via != nil {
+		ctx = WithVia(ctx, *c.via)
+	}
 	w := watching(ctx)
 	defer c.conclude(w, &r)
 	defer c.seal(&r)
@@ -46,7 +50,9 @@ type tapeKey struct{}
 
 func (c *sealed) opening() (o opening, ok bool) {
 	if l, ok := c.Checker.(lightCheck); ok {
-		return l.opening()
+		o, ok = l.opening()
+		o.via = c.via
+		return o, ok
 	}
 	return o, false
 }

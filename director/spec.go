@@ -37,10 +37,13 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 			s.Through.Tunnel = string(parser.IPIP)
 		}
 	}
+	// A director that lost its link to the servers must not reach them by a router: gate can't.
+	onLink := cfg.Announce != "" && r.Forward == parser.Gate
 	switch cfg.CheckType {
 	case parser.On, parser.Off:
 		return checker.Spec{Type: s.Type, Target: s.Target}
 	case parser.Ping, parser.Connect:
+		s.OnLink = onLink && cfg.CheckType == parser.Connect
 		s.Timeout, s.Attempts = cfg.CheckTimeout.Duration(), cfg.CheckCount
 		return s
 	case parser.External, parser.ExternalPerl:
@@ -49,7 +52,7 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	case parser.Combined:
 		s.Timeout, s.Connects = cfg.CheckTimeout.Duration(), cfg.NumConnects
 	}
-	s.Service = cfg.Service
+	s.Service, s.OnLink = cfg.Service, onLink
 	s.NegotiateTimeout = cfg.NegotiateTimeout.Duration()
 	s.Request, s.Receive = r.Request, r.Receive
 	s.Host, s.SNI = cfg.VirtualHost, cfg.SNI
