@@ -3,9 +3,7 @@
 package announce
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -47,7 +45,8 @@ type Announcer struct {
 	placed   map[netip.Addr]int      // the device (index) where Sync put or found it: if it is gone from there, it was removed by hand
 }
 
-// Record has the devices on which an address may be by a daemon and those before it, for the next one.
+// Record has the devices on which an address may be by a daemon and those before it, for the next one. It is written before
+// the kernel is changed. The device "" is the local route.
 type Record = map[netip.Addr][]string
 
 // New is the announcer of a daemon. The claims are files in a folder (instance.Files.Claims), before is the record that the
@@ -70,39 +69,52 @@ func (a *Announcer) Sync(ctx context.Context, want []Want, repair bool) (places 
 	}
 	defer k.Close()
 	now, err := readState(k)
-	all := slices.Clone(want)
-	for _, addr := range slices.SortedFunc(maps.Keys(a.recorded), netip.Addr.Compare) {
-		if !slices.ContainsFunc(want, func(w Want) bool { return w.Addr == addr }) {
-			all = append(all, Want{Addr: addr, Devices: a.recorded[addr]})
-		}
+	if err != nil {
+		return nil, err
 	}
-	for i, w := range all {
-		if err = cmp.Or(err, ctx.Err()); err != nil {
+	next, all := Record{}, []settling{}
+	maps.Copy(next, a.recorded)
+	for _, w := range append(slices.Clone(want), a.leftovers(want)...) {
+		s := a.plan(now, w, repair)
+		s.recordIn(next, true)
+		all = append(all, s)
+	}
+	unrecorded := a.record(next)
+	for i := range all {
+		if err := ctx.Err(); err != nil {
 			return places, fmt.Errorf("announcing addresses: %w", err)
 		}
-		switch at, trouble := a.settle(k, now, w, repair); {
-		case trouble != nil && (i < len(want) || !errors.Is(trouble, instance.ErrClaimed)):
-			places = append(places, Place{w.Addr, at, trouble.Error()})
+		s := &all[i]
+		trouble := a.carryOut(k, s, unrecorded)
+		s.recordIn(next, false)
+		switch {
+		case trouble != nil && (i < len(want) || !s.isOthers()):
+			places = append(places, Place{s.Addr, s.at, trouble.Error()})
 		case i < len(want):
-			places = append(places, Place{w.Addr, at, ""})
+			places = append(places, Place{s.Addr, s.at, ""})
 		default:
-			a.release(w.Addr)
+			a.release(s.Addr)
 		}
 	}
-	return places, err
+	return places, a.record(next)
 }
 
-// record has written down on which devices an address may be by us, before it is; "" among them is the local route, and none
-// at all: there is nothing.
-func (a *Announcer) record(addr netip.Addr, devices []string) error {
-	if devices = sorted(devices, nil); slices.Equal(a.recorded[addr], devices) {
+// leftovers are the addresses of the record that nobody wants.
+func (a *Announcer) leftovers(want []Want) (list []Want) {
+	for _, addr := range slices.SortedFunc(maps.Keys(a.recorded), netip.Addr.Compare) {
+		if !slices.ContainsFunc(want, func(w Want) bool { return w.Addr == addr }) {
+			list = append(list, Want{Addr: addr, Devices: a.recorded[addr]})
+		}
+	}
+	return list
+}
+
+// record has the record written down, if it changed.
+func (a *Announcer) record(next Record) error {
+	if maps.EqualFunc(next, a.recorded, slices.Equal) {
 		return nil
 	}
-	next := Record{}
-	maps.Copy(next, a.recorded)
-	if next[addr] = devices; devices == nil {
-		delete(next, addr)
-	}
+	next = maps.Clone(next)
 	err := a.save(next)
 	if err == nil {
 		a.recorded = next

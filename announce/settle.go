@@ -7,56 +7,94 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"ldirectord/instance"
 )
 
-// settle brings one address to where it is wanted. It returns the device on which we announce it then, and the trouble.
-func (a *Announcer) settle(k kernel, now state, w Want, repair bool) (at string, trouble error) {
-	unsafe := a.claim(w.Addr)
-	if errors.Is(unsafe, instance.ErrClaimed) {
-		return "", errors.Join(unsafe, a.record(w.Addr, nil))
+// settling is what is to be done for one address.
+type settling struct {
+	Want
+	target    device
+	ours      map[string]netlink.Addr // by their devices
+	at        string                  // where it is announced
+	there     bool                    // it is on its device
+	unclaimed error                   // why it could not be claimed
+	obstacle  error                   // why it can't come to its device
+	foreign   error                   // it is somewhere by somebody else
+	gone      bool                    // nothing of us is left
+}
+
+// plan looks at one address.
+func (a *Announcer) plan(now state, w Want, repair bool) settling {
+	s := settling{Want: w, target: now[w.Device], unclaimed: a.claim(w.Addr)}
+	s.at, s.ours, s.foreign = now.find(w, a.recorded[w.Addr])
+	_, s.there = s.ours[w.Device]
+	if s.isOthers() {
+		s.at = ""
+	} else if !w.Undecided {
+		s.obstacle = a.obstacle(s.target, w, s.there || repair)
 	}
-	at, ours, foreign := now.find(w, a.recorded[w.Addr])
-	if w.Undecided {
-		return at, nil
+	return s
+}
+
+// isOthers reports whether another daemon has the address.
+func (s *settling) isOthers() bool { return errors.Is(s.unclaimed, instance.ErrClaimed) }
+
+// recordIn records where the address may be by us, also on the device that it comes to.
+func (s *settling) recordIn(next Record, comes bool) {
+	switch {
+	case s.isOthers() || s.gone:
+		delete(next, s.Addr)
+	case !s.Undecided && (s.Local || s.Device != ""):
+		devices := slices.AppendSeq([]string{""}, maps.Keys(s.ours))
+		if comes && s.obstacle == nil {
+			devices = append(devices, s.Device)
+		}
+		next[s.Addr] = sorted(devices, nil)
 	}
-	_, there := ours[w.Device]
-	trouble = a.obstacle(now[w.Device], w, there || repair)
-	if w.Local || w.Device != "" {
-		next := slices.AppendSeq([]string{""}, maps.Keys(ours)) // "" for the route
-		if trouble == nil {
-			next = append(next, w.Device)
-		}
-		if unsafe = cmp.Or(unsafe, a.record(w.Addr, next)); unsafe == nil {
-			unsafe = done(k.RouteAppend(localRoute(w.Addr)), "adding its local route", unix.EEXIST)
-		}
-		if trouble = cmp.Or(unsafe, trouble); w.Device != "" && trouble != nil {
-			return at, trouble
-		}
+}
+
+// carryOut brings the address to where it is wanted. Nothing is put there that is not recorded.
+func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
+	trouble := cmp.Or(s.unclaimed, unrecorded)
+	switch {
+	case s.isOthers():
+		return s.unclaimed
+	case s.Undecided:
+		return nil
+	case !s.Local && s.Device == "":
+		trouble = nil
+	case trouble == nil:
+		trouble = done(k.RouteAppend(localRoute(s.Addr)), "adding its local route", unix.EEXIST)
 	}
-	delete(ours, w.Device)
-	for name, h := range ours {
+	if trouble = cmp.Or(trouble, s.obstacle); s.Device != "" && trouble != nil {
+		return trouble
+	}
+	for name, h := range s.ours {
+		if name == s.Device {
+			continue
+		}
 		if err := done(k.AddrDel(nil, &h), "removing it from "+name, unix.EADDRNOTAVAIL, unix.ENODEV); err != nil {
-			return at, err
+			return err
 		}
-		at = ""
+		delete(s.ours, name)
+		s.at = ""
 	}
 	switch {
-	case w.Device != "":
-		if !there {
-			trouble = done(k.AddrAdd(nil, addressOn(now[w.Device], w)), "announcing it")
+	case s.Device != "":
+		if !s.there {
+			trouble = done(k.AddrAdd(nil, addressOn(s.target, s.Want)), "announcing it")
 		}
 		if trouble == nil {
-			at, a.placed[w.Addr] = w.Device, now[w.Device].index
+			s.at, s.ours[s.Device], a.placed[s.Addr] = s.Device, netlink.Addr{}, s.target.index
 		}
-	case !w.Local:
-		if trouble = done(k.RouteDel(localRoute(w.Addr)), "removing its local route", unix.ESRCH); trouble == nil {
-			return "", cmp.Or(foreign, a.record(w.Addr, nil))
-		}
+	case !s.Local:
+		trouble = done(k.RouteDel(localRoute(s.Addr)), "removing its local route", unix.ESRCH)
+		s.gone = trouble == nil
 	}
-	return at, cmp.Or(foreign, trouble, a.record(w.Addr, []string{"", at}))
+	return cmp.Or(s.foreign, trouble)
 }
 
 // obstacle is why the address can't come to its device. It may, also where it was removed by hand.
