@@ -20,7 +20,6 @@ type judgement struct {
 	braked    *braked   // nil: all failures count
 	shortages int32     // results in a row that failed by a shortage of this machine
 	holdout   holdout   // by the last failure
-	asked     bool      // nothing is decided about a failure of another server: see brake
 	number    uint8     // of its check in the section: 0, or the line of alsocheck
 }
 

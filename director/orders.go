@@ -214,9 +214,8 @@ func (s *server) suspended() string {
 
 // note is the server's order in words; "" without one, and for one of which the state says all.
 func (s *server) note() string {
-	note := s.ordered().remark("order: ")
-	if note == "" && s.rerouted {
-		return s.rerouting()
+	if s.rerouted {
+		return "changes to gate, one server at a time, when its connections have ended: " + Carried(s.carries)
 	}
-	return note
+	return s.ordered().remark("order: ")
 }

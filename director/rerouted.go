@@ -2,43 +2,31 @@ package director
 
 import (
 	"context"
-	"fmt"
-	"net/netip"
+	"slices"
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
-	"ldirectord/notify"
 )
 
 // This file is about servers that are to be reached by gate, and were reached by ipip or masq. The kernel has one route for a
 // destination. The next packet of a connection of before puts one there that is no good for gate: from then on it asks the
 // network for the virtual address, and no new client is answered, also when that connection has ended.
 
-// isRerouted reports whether the table has a server by another forwarding method than gate, which it is to have, and the server
-// has connections.
+// isRerouted reports whether the table has a server by another forwarding method than gate, which it is to have.
 func (s *server) isRerouted(have dests) bool {
 	d, in := have[s.dest.Addr]
-	return in && d.Forward != ipvsctl.Route && s.dest.Forward == ipvsctl.Route && s.carries.Active+s.carries.Inactive > 0
+	return in && d.Forward != ipvsctl.Route && s.dest.Forward == ipvsctl.Route
 }
 
-// countRerouted reads what servers carry, where some are to be reached by gate now.
+// countRerouted reads what servers carry, where some are to be reached by gate.
 func (d *Director) countRerouted(ctx context.Context, v *virtual, have dests) {
-	before := v.rerouting
-	v.rerouting = false
-	asked, counters := false, map[netip.AddrPort]ipvsctl.Counters(nil)
-	for _, s := range v.servers {
-		v.rerouting = v.rerouting || s.rerouted // the guard looks once more when it serves again
-		if now, in := have[s.dest.Addr]; !in || now.Forward == s.dest.Forward || s.dest.Forward != ipvsctl.Route {
-			continue
-		}
-		if !asked {
-			asked, counters = true, d.table.counters(ctx, v.key)
-		}
-		s.carries, s.counted = counters[s.dest.Addr]
-		v.rerouting = v.rerouting || s.isRerouted(have)
+	v.rerouting = slices.ContainsFunc(v.servers, func(s *server) bool { return s.rerouted || s.isRerouted(have) })
+	if !v.rerouting {
+		return
 	}
-	if v.rerouting && !before {
-		d.emit(notify.Event{Kind: notify.ChangedVirtual, Virtual: v.cfg.ID, Text: fmt.Sprintf("Changing to gate, one server at a time, as connections end: %s", v.name)})
+	counters := d.table.counters(ctx, v.key)
+	for _, s := range v.servers {
+		s.carries, s.counted = counters[s.dest.Addr]
 	}
 }
 
@@ -48,24 +36,16 @@ func (v *virtual) keepRoutes(want, have dests) {
 	left := false
 	for _, s := range v.servers {
 		now, wanted := have[s.dest.Addr], want[s.dest.Addr]
-		s.rerouted = s.isRerouted(have) && wanted.Forward == ipvsctl.Route
+		s.rerouted = s.isRerouted(have) && wanted.Forward == ipvsctl.Route && s.carries.Active+s.carries.Inactive > 0
 		if !s.rerouted {
 			continue
 		}
 		delete(want, s.dest.Addr)
-		weight := wanted.Weight
-		switch {
-		case left:
-		case weight == 0:
-			left = s.state() == checker.Unknown // it may be the one that left before
-		case serving(want):
-			left, weight = true, 0
+		leaves := !left && wanted.Weight > 0 && serving(want)
+		left = left || leaves || wanted.Weight == 0 && s.state() == checker.Unknown // which may have left before
+		if leaves {
+			wanted.Weight = 0
 		}
-		put(want, now, weight)
+		put(want, now, wanted.Weight)
 	}
-}
-
-// rerouting says what a server waits for that is to be reached by gate.
-func (s *server) rerouting() string {
-	return fmt.Sprintf("changes to gate, one server at a time, when its connections have ended: %s", Carried(s.carries))
 }

@@ -43,11 +43,11 @@ func (d *Director) results(updates []checker.Update) {
 			continue
 		}
 		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check has seen none
-		c.last, c.at, c.began, c.known = u.Result, now, u.Began, true
+		c.last, c.at, c.began, c.known, c.asked = u.Result, now, u.Began, true, false
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
 			d.monitor(x.v, x.s, x.j, u.Result)
-			if !d.brake(x.v, x.s, x.j) {
+			if !d.brake(x) {
 				d.judge(x.v, x.s, x.j, u.Result)
 			}
 		}
@@ -56,20 +56,19 @@ func (d *Director) results(updates []checker.Update) {
 }
 
 // hurry asks for further checks while the last result speaks against the state of a server: by the shortest fastinterval
-// of those that use the check. Where the brake asks, at once.
+// of those that use the check. Where the brake waits for a result, it is soon.
 func (d *Director) hurry(t *checker.Task, c *check) {
 	var every time.Duration
 	for _, x := range c.users {
-		if x.j.asked {
-			every = askEvery
-			break
-		}
 		if x.v.cfg.FastInterval == 0 || !x.j.health.Doubted(c.last.OK) {
 			continue
 		}
 		if fast := x.v.cfg.FastInterval.Duration(); every == 0 || fast < every {
 			every = fast
 		}
+	}
+	if c.asked {
+		every = 100 * time.Millisecond
 	}
 	if every != c.hurried {
 		c.hurried = every

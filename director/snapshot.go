@@ -260,11 +260,11 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	if now.Moved {
 		now.Note = strings.TrimSuffix("its name has another address; it serves until that one is up, or it fails; "+now.Note, "; ")
 	}
-	if b := s.braked(); b.accuses() && b.holds {
-		now.Note = strings.TrimSuffix("its failure is not believed: every server that was up fails only through "+v.cfg.CheckVIP.String()+"; "+now.Note, "; ")
-	}
 	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
 	for j := &s.first; j != nil; j = j.next {
+		if j.braked.isHeld() {
+			now.Note = "not believed: every server that was up fails only through " + v.cfg.CheckVIP.String()
+		}
 		if c := j.check; c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
 			now.CertEnd = c.last.CertEnd
 		}
