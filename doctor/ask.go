@@ -65,7 +65,7 @@ func (f *facts) ask(ctx context.Context, services []director.Service, through Re
 			return func() { f.reached = answers }, err
 		})
 	}
-	if usesMarks(services) {
+	if usesMarks(services) || len(f.private) > 0 {
 		at("firewall marks", func() (func(), error) {
 			machine := inspectMarks(programs)
 			var err error

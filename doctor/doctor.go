@@ -87,9 +87,11 @@ func (r Report) IsBroken() bool {
 
 // Examine looks at what the services of the configuration at path need of this machine and its neighbours, and changes
 // nothing. owns reports whether a mark rule is the daemon's own; it is nil with a table in memory, for which the kernel
-// needs no IPVS. through is nil where no server can be asked at the virtual address.
-func Examine(ctx context.Context, services []director.Service, path string, owns func(fwmark.Setting) bool, through Reach) Report {
+// needs no IPVS. through is nil where no server can be asked at the virtual address. private are the marks of
+// private services of daemons that run.
+func Examine(ctx context.Context, services []director.Service, path string, owns func(fwmark.Setting) bool, through Reach, private map[uint32]bool) Report {
 	facts := gather(ctx, services, owns)
+	facts.recorded = private
 	facts.ask(ctx, services, through)
 	slices.Sort(facts.looked)
 	slices.Sort(facts.unread)

@@ -51,6 +51,7 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 		e.through(s)
 		e.reaches(s)
 	}
+	e.left()
 	slices.SortStableFunc(e.list, bySeverity)
 	return e.list
 }

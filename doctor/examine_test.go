@@ -212,6 +212,19 @@ var examineCases = map[string]examineCase{
 			answered(f, two, notThrough, notThrough)
 		}, want: "broken server-vip, broken server-vip",
 	},
+	"private services, one of no daemon": {
+		config: byGate, spoil: func(f *facts) {
+			f.private, f.recorded = []uint32{0x4c000000, 0x4c000001}, map[uint32]bool{0x4c000000: true}
+		},
+		want: "warning check-left",
+	},
+	"private services by whose mark packets are routed": {
+		config: through(byGate), spoil: func(f *facts) {
+			toCheck(f)
+			f.private, f.recorded = []uint32{0x4c000000, 0x4c000001}, map[uint32]bool{0x4c000000: true, 0x4c000001: true}
+			f.marks = &fwmark.Machine{Routing: []fwmark.RoutingRule{{Priority: 100, Mark: 1, Mask: 1, Table: "isp2"}}}
+		}, want: "warning mark-routed",
+	},
 	"checks whose ports come again": {
 		config: through(byGate), spoil: func(f *facts) { toCheck(f); f.settings[connReuse], f.settings[vsConntrack] = "0", "1" }, want: "broken port-reuse",
 	},

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
+	"ldirectord/ipvsctl"
 )
 
 const (
@@ -40,6 +42,8 @@ type facts struct {
 	nat        string                          // a rule that translates the sources of packets, "" for none
 	marks      *fwmark.Machine                 // who sets and uses marks; nil when nobody asked
 	owns       func(fwmark.Setting) bool
+	private    []uint32        // marks of the table's private services
+	recorded   map[uint32]bool // those of daemons that run
 
 	looked []string
 	unread []string // what could not be looked at, and why
@@ -54,7 +58,7 @@ type routeQuery struct {
 // gather reads what the kernel says without asking on the network or running programs.
 func gather(ctx context.Context, services []director.Service, owns func(fwmark.Setting) bool) facts {
 	f := facts{
-		owns: owns, modules: modulesHere(), settings: map[string]string{}, routes: map[routeQuery]route{},
+		owns: owns, private: privateHere(), modules: modulesHere(), settings: map[string]string{}, routes: map[routeQuery]route{},
 		looked: []string{"addresses", "routes", "kernel settings", "modules"},
 	}
 	if owns != nil {
@@ -69,6 +73,18 @@ func gather(ctx context.Context, services []director.Service, owns func(fwmark.S
 	f.noPing = slices.ContainsFunc(services, func(s director.Service) bool { return pingAt(s).Line > 0 }) && !mayPing(ctx)
 	f.ftpLoaded = instance.Exists("/sys/module/" + ftpModule) // one that is built in shows only if it has parameters, as this one has
 	return f
+}
+
+// privateHere are the marks of private services, whoever made them (/proc/net/ip_vs).
+func privateHere() (marks []uint32) {
+	text, _ := instance.ReadFile("/proc/net/ip_vs", maxTable) // not there without IPVS
+	for line := range strings.Lines(string(text)) {
+		var mark uint32
+		if _, err := fmt.Sscanf(line, "FWM %X rr ops", &mark); err == nil && mark >= ipvsctl.FirstPrivate && mark <= ipvsctl.LastPrivate {
+			marks = append(marks, mark)
+		}
+	}
+	return marks
 }
 
 // mayPing asks the kernel for a socket, by a ping to the machine itself.
@@ -140,7 +156,8 @@ const (
 	reversePath    = "rp_filter"
 	acceptLocal    = "accept_local"
 	forwards       = "forwarding"
-	maxSetting     = 4 << 10 // bytes
+	maxSetting     = 4 << 10  // bytes
+	maxTable       = 16 << 20 // bytes
 )
 
 func (f *facts) readSettings() {

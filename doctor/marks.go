@@ -41,12 +41,14 @@ func (e *examination) marking(s director.Service) {
 			Text: "nothing sets " + markOf(s.Config) + " here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS has the daemon set it",
 		})
 	}
-	e.routing(s)
+	e.routed(s, s.Config.Mark, s.Config.IPv6)
 }
 
-func markOf(v *parser.Virtual) string {
-	name := "mark " + strconv.FormatUint(uint64(v.Mark), 10)
-	if v.IPv6 {
+func markOf(v *parser.Virtual) string { return nameOf(v.Mark, v.IPv6) }
+
+func nameOf(mark uint32, ipv6 bool) string {
+	name := "mark " + strconv.FormatUint(uint64(mark), 10)
+	if ipv6 {
 		name += " of IPv6"
 	}
 	return name
@@ -70,17 +72,21 @@ func (e *examination) otherRules(s director.Service) {
 	}
 }
 
-// routing: packets that are routed by their mark might never reach the virtual service.
-func (e *examination) routing(s director.Service) {
+// routed: packets that are routed by their mark might never reach the virtual service, or the server that a check asks.
+func (e *examination) routed(s director.Service, mark uint32, ipv6 bool) (is bool) {
+	if e.marks == nil {
+		return false
+	}
 	for _, r := range e.marks.Routing {
-		if r.Uses(s.Config.Mark, s.Config.IPv6) {
+		if r.Uses(mark, ipv6) {
 			e.report(s, Finding{
 				Severity: warning, Kind: "mark-routed",
-				Text: fmt.Sprintf("%s is used by ip rule %d, which sends its packets to table %s", markOf(s.Config), r.Priority, printable.Line(r.Table)),
+				Text: fmt.Sprintf("%s is used by ip rule %d, which sends its packets to table %s", nameOf(mark, ipv6), r.Priority, printable.Line(r.Table)),
 			})
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // backEnds: marks are set by iptables, which has two sets of rules on some machines.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"ldirectord/checker"
 	"ldirectord/director"
@@ -92,6 +93,7 @@ func (e *examination) setUp(server netip.Addr) string {
 // from the virtual address: by default the kernel drops them where it is an address of its own, as on each director sooner or later.
 func (e *examination) through(s director.Service) {
 	vip := s.Config.CheckVIP
+	_ = vip.IsValid() && slices.ContainsFunc(e.private, func(mark uint32) bool { return e.routed(s, mark, vip.Is6()) }) // the first says it
 	for _, m := range s.Members {
 		r := e.routeTo(m)
 		if !vip.IsValid() || !isThrough(m) || r.local || r.device == "" {
@@ -114,6 +116,19 @@ func (e *examination) through(s director.Service) {
 				"the address is on another interface, or the route to it leads there (rp_filter)", vip, r.device)
 		}
 	}
+}
+
+// left: private services of no daemon that runs. The next daemon of their file removes those that are recorded.
+func (e *examination) left() {
+	left := slices.DeleteFunc(slices.Clone(e.private), func(mark uint32) bool { return e.recorded[mark] })
+	if len(left) == 0 || len(e.services) == 0 {
+		return
+	}
+	marks := strings.Trim(fmt.Sprint(left), "[]")
+	e.report(e.services[0], Finding{
+		Severity: warning, Kind: "check-left", Command: fmt.Sprintf("for mark in %s; do ipvsadm -D -f $mark 2>/dev/null || ipvsadm -D -f $mark -6; done", marks),
+		Text: fmt.Sprintf("private services of checks are left, of no daemon that runs here, with the marks %s; they do no harm", marks),
+	})
 }
 
 // homeOf is the interface that has an address, or by which it is reached.

@@ -102,3 +102,15 @@ func (i Instance) lives(r record) bool {
 	locked, err := IsLocked(i.files(r.base).Lock)
 	return locked || err != nil // without access to the lock the time of start decides
 }
+
+// PrivateMarks are those of the private services that running daemons of the run folder may have in the table.
+func (i Instance) PrivateMarks() map[uint32]bool {
+	marks := map[uint32]bool{}
+	for _, r := range i.records() {
+		lives := i.lives(r)
+		for _, p := range r.Private {
+			marks[p.Key.Mark] = marks[p.Key.Mark] || lives
+		}
+	}
+	return marks
+}

@@ -45,6 +45,8 @@ type doctorCase struct {
 
 var doctorCases = []doctorCase{
 	{name: "virtual address of a server", kind: "server-vip", config: healthy, spoil: "ip -n %[1]srs1 addr del 192.0.2.10/32 dev lo"},
+	{name: "private services", kind: "check-left", config: healthy, spoil: `for family in "" -6; do
+		ip netns exec %[1]sdir ipvsadm -A -f 127506842${#family} -s rr -o $family; done`},
 	{name: "martian answers", kind: "check-martian", config: throughVIP, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.accept_local=0"},
 	{name: "filtered answers", kind: "check-filter", config: `virtual = 198.51.100.10:80
         real = 192.0.2.21:80 gate

@@ -16,7 +16,7 @@ import (
 // examine looks at what the configuration needs of this machine and its neighbours, and changes nothing. It fails when
 // something keeps traffic from flowing.
 func examine(ctx context.Context, c *call, l *daemon.Loaded) error {
-	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.ownsRule(), c.reach(l.Plan))
+	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.ownsRule(), c.reach(l.Plan), c.instance().PrivateMarks())
 	printReport(c, report)
 	if report.IsBroken() {
 		return exit{status: exitFailure}
