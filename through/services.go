@@ -189,7 +189,7 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 		if in, empty, err = s.look(ctx, sv); err != nil {
 			return err
 		}
-		if !in && !(empty && sv.ours) {
+		if !sv.ours || !in && !empty {
 			s.choose(sv)
 			return s.save()
 		}

@@ -134,6 +134,23 @@ func TestServicesComeAndGo(t *testing.T) {
 	expect("at the end", "")
 }
 
+// Two daemons, or a daemon and a probe, that check the same server.
+func TestNobodySharesAService(t *testing.T) {
+	table := ipvsctl.NewMemory(nil)
+	one, two, gate := newFake(table), newFake(table), way("127.0.0.2", "")
+	for _, f := range []*fake{one, two} {
+		f.Set(t.Context(), []checker.Through{gate}, nil)
+		f.use(t, gate)
+	}
+	if got, want := inTable(t, table), "4c000000 127.0.0.2:0 3\n4c000002 127.0.0.2:0 3\n"; got != want {
+		t.Errorf("the table has\n%swant\n%s", got, want)
+	}
+	two.Close(t.Context())
+	if void := one.use(t, gate); void != "" {
+		t.Errorf("when the other one has ended: %s", void)
+	}
+}
+
 func TestAServiceThatIsLost(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
 	gate := way("127.0.0.2", "")
