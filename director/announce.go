@@ -19,6 +19,7 @@ import (
 const (
 	announceTimeout = 5 * time.Second // for one order; and, at the end, for an address that can't be withdrawn
 	announceRetry   = time.Second     // after trouble
+	maxDemotionWait = 4 * time.Second // the order to stand by is answered within 5
 )
 
 // EveryAddress is what an order to withdraw has in place of one address.
@@ -90,14 +91,15 @@ func newAnnouncements(ctx context.Context, announcer Announcer) (a announcements
 
 // decide is where the address of these virtual services belongs, by what they can do, and why it is not on the device of
 // announce. Serves reports whether one of them has somebody to serve, decided whether that is known.
-func (one *announcement) decide(marked func(*virtual) bool) (device, why string, serves, decided bool) {
+func (one *announcement) decide(marked func(*virtual, netip.Addr) (is, known bool)) (device, why string, serves, decided bool) {
 	stays, healthy, awaited := false, true, false
 	for _, v := range one.virtuals {
-		n, in := &v.strength, marked(v)
+		n := &v.strength
+		in, known := marked(v, one.addr)
 		weakness := v.weakness(in)
-		in = in && v.placed && n.serves
-		serves, awaited = serves || in, awaited || !n.known
-		if !n.known {
+		in, known = in && v.placed && n.serves, known && n.known
+		serves, awaited = serves || in, awaited || !known
+		if !known {
 			continue
 		}
 		decided, healthy, why = true, healthy && weakness == "", cmp.Or(why, weakness)
@@ -195,7 +197,7 @@ func (a *announcements) lookAt(when time.Time) {
 // place is where an address should be now. One that is withdrawn by order goes to the last resort, if it has one, and after
 // withdrawwait to no device; its packets are served as long as its virtual services serve.
 func (d *Director) place(one *announcement, now time.Time) {
-	device, why, serves, decided := one.decide(d.marker.has)
+	device, why, serves, decided := one.decide(d.marker.serves)
 	one.decided = one.decided || decided
 	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !decided}
 	if len(one.virtuals) == 0 {
@@ -210,7 +212,7 @@ func (d *Director) place(one *announcement, now time.Time) {
 	}
 	if order != "" {
 		want.Device, want.Undecided, why = "", false, order
-		if until := one.left.Add(d.global.WithdrawWait.Duration()); now.Before(until) {
+		if until := one.left.Add(d.withdrawWait()); now.Before(until) {
 			d.addresses.lookAt(until)
 			if one.at != "" && want.Local {
 				want.Device = one.last
@@ -247,7 +249,16 @@ func (d *Director) withdrawal(one *announcement) string {
 
 // isGone reports whether an address that is withdrawn by order is on no device, and was served on long enough.
 func (d *Director) isGone(one *announcement, now time.Time) bool {
-	return one.known && one.at == "" && !now.Before(one.left.Add(d.global.WithdrawWait.Duration()))
+	return one.known && one.at == "" && !now.Before(one.left.Add(d.withdrawWait()))
+}
+
+// withdrawWait is how long what is withdrawn is served on. Who orders a demotion waits for it, and not longer than a moment.
+func (d *Director) withdrawWait() time.Duration {
+	wait := d.global.WithdrawWait.Duration()
+	if d.standby || d.demotion.on() {
+		wait = min(wait, maxDemotionWait)
+	}
+	return wait
 }
 
 // isWithdrawn reports whether all are gone that are withdrawn by order.
@@ -264,6 +275,9 @@ func (d *Director) announces(key ipvsctl.Key) bool {
 		return false
 	}
 	return d.deps.Withdraw && !a.looked || slices.ContainsFunc(a.list, func(one *announcement) bool {
+		if wait := d.withdrawWait() + announceTimeout; !one.left.IsZero() && now.After(one.left.Add(wait)) {
+			return false // it can't be withdrawn
+		}
 		may := a.busy || one.want.Device != "" || !d.isGone(one, now)
 		return may && (len(one.virtuals) == 0 || d.standby) && slices.Contains(one.keys, key)
 	})
@@ -293,7 +307,7 @@ func (d *Director) withdrawAtEnd(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.global.WithdrawWait.Duration()+announceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, d.withdrawWait()+announceTimeout)
 	defer cancel()
 	for ctx.Err() == nil {
 		d.announceNow(ctx)

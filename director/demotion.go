@@ -27,7 +27,7 @@ func (d *Director) beginDemotion(ctx context.Context, done chan<- struct{}) {
 		d.demote(ctx)
 		return
 	}
-	over, limit := make(chan struct{}), d.global.WithdrawWait.Duration()+announceTimeout
+	over, limit := make(chan struct{}), maxDemotionWait+announceTimeout
 	go func() {
 		defer close(over)
 		d.allow(d.life, told, demotionTimeout)

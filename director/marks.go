@@ -3,6 +3,7 @@ package director
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -82,6 +83,20 @@ func (m *marker) has(v *virtual) bool {
 		}
 	}
 	return true
+}
+
+// serves reports whether packets to an address get the mark of a virtual service, and whether that is known. While the rules
+// change, those for the address count that are there.
+func (m *marker) serves(v *virtual, addr netip.Addr) (is, known bool) {
+	switch {
+	case m.has(v):
+		return true, true
+	case !m.looked && m.trouble == "":
+		return false, false
+	}
+	return m.changing() && slices.ContainsFunc(m.current, func(r fwmark.Rule) bool {
+		return r.Mark == v.cfg.Mark && r.Dest.Contains(addr)
+	}), true
 }
 
 // mark orders the rules of the virtual services that are served.

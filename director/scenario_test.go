@@ -60,6 +60,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	why VIRTUAL REAL what is remembered of a server
 //	device NAME up|down   of those on which addresses are announced; all the time it takes to change them: `devices DURATION`
 //	withdraw ADDRESS…, announce ADDRESS…   the operator's order; * for every address
+//	marks DURATION   how much longer a change of the mark rules takes from now on
 //	damage TEXT      somebody changes the mark rules
 //	wait DURATION
 func TestScenarios(t *testing.T) {
@@ -264,6 +265,8 @@ func (s *scenario) step(words []string, body string) {
 		s.devices.changed <- struct{}{}
 	case "devices":
 		s.devices.slow = s.duration(words[1])
+	case "marks":
+		s.marks.slow = s.duration(words[1])
 	case "withdraw", "announce":
 		for _, addr := range words[1:] {
 			kind := map[string]string{"withdraw": "withdraw", "announce": "ready"}[words[0]]
@@ -587,6 +590,7 @@ func each(ops []ipvsctl.Op, do func(ipvsctl.Op) error) (results []error) {
 type markRecorder struct {
 	s      *scenario
 	broken atomic.Bool
+	slow   time.Duration // of each Sync
 
 	mu      sync.Mutex // guards what follows
 	current []fwmark.Rule
@@ -600,7 +604,7 @@ func (m *markRecorder) damage(text string) {
 }
 
 func (m *markRecorder) Sync(_ context.Context, want []fwmark.Rule) ([]string, error) {
-	time.Sleep(5 * time.Millisecond)
+	time.Sleep(5*time.Millisecond + m.slow)
 	if m.broken.Load() {
 		return nil, errors.New("iptables: no answer")
 	}

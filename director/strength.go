@@ -3,8 +3,10 @@ package director
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"ldirectord/checker"
+	"ldirectord/ipvsctl"
 )
 
 // strength is whether enough servers of a virtual service are up, see minservers. Who is held, drained, in maintenance or
@@ -40,6 +42,9 @@ func (v *virtual) weigh() {
 		case serves:
 			n.up++
 		}
+	}
+	if awaited > 0 && v.written != nil { // a reload replaced them, and the old ones serve on
+		n.serves = n.serves || slices.ContainsFunc(v.written.dests, func(d ipvsctl.Dest) bool { return d.Weight > 0 })
 	}
 	switch {
 	case !n.known:

@@ -252,7 +252,7 @@ var directives = chapters(
 				"table and the fallback server do not follow it."},
 		{Name: "withdrawwait", Form: Time, Value: "seconds, up to 10, or 0", Default: "3", Extension: true,
 			global: setting(func(g *Global) *Seconds { return &g.WithdrawWait }, readWithdrawWait),
-			Doc: "How long an address that is withdrawn is served on: by the order `withdraw`, at a stop and at a demotion. The routers need that time to send " +
+			Doc: "How long an address that is withdrawn is served on: by the order `withdraw`, at a stop and, up to 4 seconds, at a demotion. The routers need that time to send " +
 				"its packets elsewhere."},
 		{Name: "announceaddress", Value: "ADDRESS, …", Extension: true,
 			section: setting(func(v *Virtual) *[]netip.Addr { return &v.AnnounceAddress }, readAnnounceAddress),
