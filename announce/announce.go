@@ -68,16 +68,18 @@ func (a *Announcer) Sync(ctx context.Context, want []Want, repair bool) (places 
 		return nil, err
 	}
 	defer k.Close()
-	now, err := readState(k)
+	all, next := []settling{}, Record{}
+	for _, w := range append(slices.Clone(want), a.leftovers(want)...) {
+		all = append(all, settling{Want: w, unclaimed: a.claim(w.Addr)})
+	}
+	now, err := readState(k) // after the claims: nobody else changes it then
 	if err != nil {
 		return nil, err
 	}
-	next, all := Record{}, []settling{}
 	maps.Copy(next, a.recorded)
-	for _, w := range append(slices.Clone(want), a.leftovers(want)...) {
-		s := a.plan(now, w, repair)
-		s.recordIn(next, true)
-		all = append(all, s)
+	for i := range all {
+		a.plan(now, &all[i], repair)
+		all[i].recordIn(next, true)
 	}
 	unrecorded := a.record(next)
 	for i := range all {
@@ -130,7 +132,7 @@ func sorted(a, b []string) []string {
 // claim makes an address this daemon's: instance.ErrClaimed where another one of this machine has it.
 func (a *Announcer) claim(addr netip.Addr) (err error) {
 	if a.claims[addr] == nil {
-		a.claims[addr], err = instance.Claim(claimFile(a.folder, a.by, addr), fmt.Sprintf("%s (pid %d)", a.by.Path, os.Getpid()))
+		a.claims[addr], err = instance.Claim(a.claimFile(addr), fmt.Sprintf("%s (pid %d)", a.by.Path, os.Getpid()))
 	}
 	return err
 }
@@ -142,6 +144,6 @@ func (a *Announcer) release(addr netip.Addr) {
 }
 
 // claimFile is the one of an address in a network namespace.
-func claimFile(folder string, by instance.Daemon, addr netip.Addr) string {
-	return filepath.Join(folder, fmt.Sprintf("%s@%d", addr, by.NetNS))
+func (a *Announcer) claimFile(addr netip.Addr) string {
+	return filepath.Join(a.folder, fmt.Sprintf("%s@%d", addr, a.by.NetNS))
 }

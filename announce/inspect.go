@@ -10,17 +10,14 @@ import (
 )
 
 // Inspect finds, without a change: devices that can't have what is wanted on them (a Place without an address), addresses that
-// are wanted and are on other devices too, and addresses with our label that no running daemon has. folder is that of the claims.
-func Inspect(folder string, by instance.Daemon, want []Want) ([]Place, error) {
-	k, err := openKernel()
+// are wanted and are on other devices too, and addresses with our label that no running daemon has. For an Announcer that
+// only looks, New needs no record and nothing that saves one.
+func (a *Announcer) Inspect(want []Want) (found []Place, err error) {
+	k, err := a.open()
 	if err != nil {
 		return nil, err
 	}
 	defer k.Close()
-	return inspect(k, folder, by, want)
-}
-
-func inspect(k kernel, folder string, by instance.Daemon, want []Want) (found []Place, err error) {
 	now, err := readState(k)
 	devices := map[netip.Addr][]string{}
 	for _, w := range want {
@@ -34,7 +31,7 @@ func inspect(k kernel, folder string, by instance.Daemon, want []Want) (found []
 	for name, d := range now {
 		for _, h := range d.held {
 			addr := addrOf(h)
-			locked, bad := instance.IsLocked(claimFile(folder, by, addr))
+			locked, bad := instance.IsLocked(a.claimFile(addr))
 			if isOurs(h) && !locked && (bad == nil || errors.Is(bad, fs.ErrNotExist)) {
 				found = append(found, Place{addr, name, "was announced by a daemon that does not run any more"})
 			} else if on, wanted := devices[addr]; wanted && !slices.Contains(on, name) {

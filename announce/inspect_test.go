@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-
-	"ldirectord/instance"
 )
 
 func TestInspect(t *testing.T) {
@@ -19,7 +17,7 @@ func TestInspect(t *testing.T) {
 	f.set("lvs1", false)
 	want := []Want{wantOf("192.0.2.11=lvs0"), wantOf("192.0.2.12=lvs1")}
 	want[1].Devices = append(want[1].Devices, "lvs2", "eth0")
-	found, err := inspect(f, dir+"/ldirectord.announce", instance.Daemon{NetNS: 1}, want)
+	found, err := f.announcer(t, dir, "other.cf").Inspect(want)
 	var got []string
 	for _, p := range found {
 		got = append(got, fmt.Sprint(p.Addr, " ", p.Device, " ", p.Trouble))

@@ -27,16 +27,14 @@ type settling struct {
 }
 
 // plan looks at one address.
-func (a *Announcer) plan(now state, w Want, repair bool) settling {
-	s := settling{Want: w, target: now[w.Device], unclaimed: a.claim(w.Addr)}
-	s.at, s.ours, s.foreign = now.find(w, a.recorded[w.Addr])
-	_, s.there = s.ours[w.Device]
-	if s.isOthers() {
+func (a *Announcer) plan(now state, s *settling, repair bool) {
+	s.at, s.ours, s.foreign = now.find(s.Want, a.recorded[s.Addr])
+	_, s.there = s.ours[s.Device]
+	if s.target = now[s.Device]; s.isOthers() {
 		s.at = ""
-	} else if !w.Undecided {
-		s.obstacle = a.obstacle(s.target, w, s.there || repair)
+	} else if !s.Undecided {
+		s.obstacle = a.obstacle(s.target, s.Want, s.there || repair)
 	}
-	return s
 }
 
 // isOthers reports whether another daemon has the address.
