@@ -172,17 +172,16 @@ func (d *Director) endDueOrders() {
 // endOrders drops the orders that are over, tells so, and notes when the next one ends.
 func (d *Director) endOrders(now time.Time) {
 	d.orderEnd = time.Time{}
-	held := d.ordered.At(now)
 	for _, at := range d.ordered.Sorted() {
 		o := d.ordered[at]
-		if _, holds := held[at]; !holds {
+		if o.IsOver(now) {
 			d.over[at] = o
 			d.sayOrder(at, o, notify.OrderEnded, "Order ended")
 		} else if !o.Until.IsZero() && (d.orderEnd.IsZero() || o.Until.Before(d.orderEnd)) {
 			d.orderEnd = o.Until
 		}
 	}
-	d.ordered = held
+	d.ordered = d.ordered.At(now)
 }
 
 // ordered is the server's order, zero without one.

@@ -42,14 +42,6 @@ func readMinServers(v *value) (none MinServers, p *problem) {
 	return m, nil
 }
 
-func readWithdrawWait(v *value) (Seconds, *problem) {
-	s, unit, ok := ParseSeconds(unquote(v.text))
-	if !ok || unit == "h" || unit == "d" || s > maxWithdrawWait {
-		return 0, bad("%s is not allowed; it is a time of up to 10 seconds, such as 3 or 500ms, or 0", quote(v.text))
-	}
-	return s, nil
-}
-
 // readAnnounceAddress reads addresses of the section's family.
 func readAnnounceAddress(v *value) ([]netip.Addr, *problem) {
 	if v.section.host != "" {

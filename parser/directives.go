@@ -118,7 +118,7 @@ var directives = chapters(
 				"and when it ends, as `until=18:00` or `until=2026-11-21 18:00`. While the folder cannot be read, the servers in maintenance stay in " +
 				"maintenance. A start or a reload waits up to 3 seconds for a folder that hangs; then the checks alone decide until it answers."},
 		{Name: "resolve", Form: Time, Value: "seconds, 1 or more", Extension: true,
-			global: setting(func(g *Global) *Seconds { return &g.Resolve }, readResolve),
+			global: setting(func(g *Global) *Seconds { return &g.Resolve }, timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m")),
 			Doc: "Time after which the host names of `real` are looked up again. A changed address is a new server; the old one goes when the new one " +
 				"is up, or when it fails. Ranges keep the addresses that they had when the file was read. See [judgement.md](judgement.md#names-that-live)."},
 		{Name: "webhook", Form: Text, Value: "URL", Extension: true, Secret: true,
@@ -251,7 +251,7 @@ var directives = chapters(
 				"than LOW are not enough, HIGH are again. Without it 1. It counts for `announce`, and is told by `onchange`, `status` and the metrics; the " +
 				"table and the fallback server do not follow it."},
 		{Name: "withdrawwait", Form: Time, Value: "seconds, up to 10, or 0", Default: "3", Extension: true,
-			global: setting(func(g *Global) *Seconds { return &g.WithdrawWait }, readWithdrawWait),
+			global: setting(func(g *Global) *Seconds { return &g.WithdrawWait }, timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0")),
 			Doc: "How long an address that is withdrawn is served on: by the order `withdraw`, at a stop and, up to 4 seconds, at a demotion. The routers need that time to send " +
 				"its packets elsewhere."},
 		{Name: "announceaddress", Value: "ADDRESS, …", Extension: true,

@@ -84,12 +84,3 @@ func (c *Config) ownAddresses() map[netip.Addr]bool {
 	}
 	return own
 }
-
-// readResolve reads a time of at least a second: it is how often name servers are asked.
-func readResolve(v *value) (Seconds, *problem) {
-	s, p := exactTime(v)
-	if p != nil || s < 1 {
-		return 0, bad("%s is not allowed; it is a time from a second to 10 years: 30, 30s or 5m", quote(v.text))
-	}
-	return s, nil
-}

@@ -142,6 +142,17 @@ func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	return Seconds(n), m[2], err == nil
 }
 
+// timeFrom reads a time within bounds.
+func timeFrom(low, high Seconds, allowed string) func(*value) (Seconds, *problem) {
+	return func(v *value) (Seconds, *problem) {
+		s, unit, ok := ParseSeconds(unquote(v.text))
+		if !ok || unit == "h" || unit == "d" || s < low || s > high {
+			return 0, bad("%s is not allowed; it is %s", quote(v.text), allowed)
+		}
+		return s, nil
+	}
+}
+
 // exactTime reads a time of at least minTime, and nothing but a time.
 func exactTime(v *value) (Seconds, *problem) {
 	s, unit, ok := ParseSeconds(unquote(v.text))
