@@ -91,7 +91,10 @@ func (l *logSink) Write(line []byte) (int, error) {
 	case l.fixed != nil:
 		return l.fixed.Write(line)
 	case !isPath(l.now):
-		return l.syslog(l.now, line)
+		if l.system == nil || l.system.facility != l.now {
+			l.system = newSyslogWriter(l.now)
+		}
+		return l.system.Write(bytes.TrimRight(line, "\n"))
 	}
 	if err := l.file.write(filepath.Clean(l.now), line); err != nil {
 		return os.Stderr.Write(line)
@@ -134,11 +137,4 @@ func (f *logFile) current(path string) bool {
 	}
 	there, err := os.Stat(path)
 	return err == nil && os.SameFile(mine, there)
-}
-
-func (l *logSink) syslog(facility string, line []byte) (int, error) {
-	if l.system == nil || l.system.facility != facility {
-		l.system = newSyslogWriter(facility)
-	}
-	return l.system.Write(bytes.TrimRight(line, "\n"))
 }

@@ -127,7 +127,7 @@ func news(before, now parser.Name) (kind notify.Kind, text string) {
 // not matter here. It reports whether the director has taken the addresses.
 func (f *configFile) refine(ctx context.Context, names []parser.Name) bool {
 	o := f.d.Config.parserOptions()
-	o.Resolver, o.Last, o.Wait = known(names), known(f.inService(ctx)).last(nothingKnown), true
+	o.Resolver, o.Last, o.Wait = known(names), known(f.inService(ctx)).last(o.Last), true
 	l := f.d.Config.prepare(ctx, f.current.Text, o)
 	if l.Plan == nil {
 		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: addresses of names can't be taken over: %s", os.Getpid(), l.Found.Errors()[0]))
@@ -149,8 +149,6 @@ func (f *configFile) remember() {
 	f.d.tally.setNames(names)
 	f.d.failed(notify.HookFailed, "Addresses of names can't be kept", nameFile(f.d.lock.Names).write(names))
 }
-
-func nothingKnown(string, bool) []netip.Addr { return nil }
 
 // inService are the names of the configuration in force. Of their earlier addresses they have those at which servers are
 // in service yet; when that can't be known, all.

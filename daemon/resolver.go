@@ -24,13 +24,7 @@ func (systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Ad
 	if failed, is := errors.AsType[*net.DNSError](err); is && failed.Server != "" { // without the name, which the caller knows
 		return nil, fmt.Errorf("%s (asked %s)", failed.Err, failed.Server)
 	}
-	if err != nil {
-		return nil, err
-	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
-	}
-	return addrs, nil
+	return addrs, err
 }
 
 // Port returns the port of a service name; without a protocol, that of any.

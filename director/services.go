@@ -24,19 +24,15 @@ func (p *Plan) Services(virtual string) []Service {
 	var found []Service
 	for _, v := range p.virtuals {
 		if isNamed(v.cfg.ID, virtual) {
-			found = append(found, Service{Config: v.cfg, Key: v.key, Members: v.members()})
+			one := Service{Config: v.cfg, Key: v.key}
+			for _, s := range v.servers {
+				one.Members = append(one.Members, Member{Name: s.name(), Dest: s.dest})
+			}
+			if v.fallback != nil {
+				one.Members = append(one.Members, Member{Name: v.fallbackName, Dest: *v.fallback, Fallback: true})
+			}
+			found = append(found, one)
 		}
 	}
 	return found
-}
-
-func (v *virtual) members() []Member {
-	var list []Member
-	for _, s := range v.servers {
-		list = append(list, Member{Name: s.name(), Dest: s.dest})
-	}
-	if v.fallback != nil {
-		list = append(list, Member{Name: v.fallbackName, Dest: *v.fallback, Fallback: true})
-	}
-	return list
 }

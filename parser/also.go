@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -45,10 +46,7 @@ func readAlsoCheck(virtual *Virtual, v *value) *problem {
 	if !slices.Contains(alsoTypes, c.Type) {
 		return bad("%s is not a check%s; it is one of %s", quote(c.Type), DidYouMean(c.Type, alsoTypes), enumerate(alsoTypes))
 	}
-	if p := c.readPort(list[1:]); p != nil {
-		return p
-	}
-	if p := c.readStrings(strs); p != nil {
+	if p := cmp.Or(c.readPort(list[1:]), c.readStrings(strs)); p != nil {
 		return p
 	}
 	c.RequestAt, c.ReceiveAt = v.line.around(strs), v.line.around(strs)

@@ -17,7 +17,9 @@ func start(ctx context.Context, c *call) error {
 		switch {
 		case isDaemon():
 		case runs:
-			sayStandby(c)
+			if last, err := c.roleFile().Read(); err == nil && last.Role == instance.Standby {
+				c.warn("it runs and stands by; notify master promotes it")
+			}
 		default:
 			return c.roleFile().Clear()
 		}
@@ -41,13 +43,6 @@ func standby(ctx context.Context, c *call) error {
 		})
 		return err
 	})
-}
-
-// sayStandby says why a daemon that runs, and so is not started, does not serve.
-func sayStandby(c *call) {
-	if last, err := c.roleFile().Read(); err == nil && last.Role == instance.Standby {
-		c.warn("it runs and stands by; notify master promotes it")
-	}
 }
 
 // begin starts the daemon in the role that it has, unless it runs. One that is ending is waited for. prepare is called
