@@ -3,6 +3,7 @@ package checker
 import (
 	"container/heap"
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -352,7 +353,7 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 		return
 	}
 	now := time.Now()
-	if !r.OK && !r.Local && !t.doubted && p.overslept(start, now) {
+	if !r.OK && !r.Local && !t.doubted && (p.stalled.After(start) || p.isLate(now, p.asleep())) {
 		t.ran, t.doubted, t.due, t.late = true, true, now, 0
 		p.pending = append(p.pending, Update{Task: t, Result: r, Began: start, Stalled: true})
 		heap.Push(&p.queue, t)
@@ -395,11 +396,6 @@ func (p *Pool) next(t *Task, r Result, start, now time.Time) time.Time {
 	return after(last, t.Every, now)
 }
 
-// overslept reports whether the process did not run for some time during a check.
-func (p *Pool) overslept(start, now time.Time) bool {
-	return p.stalled.After(start) || p.isLate(now, p.asleep())
-}
-
 // isLate reports whether the pool should have woken long before. The process's own clock stops while the machine is
 // suspended, unlike the servers'.
 func (p *Pool) isLate(now time.Time, slept time.Duration) bool {
@@ -410,10 +406,7 @@ func (p *Pool) isLate(now time.Time, slept time.Duration) bool {
 // than the interval at the latest. Steps of the golden ratio spread any number of jobs evenly over the grid, whenever they
 // are added.
 func (p *Pool) phase(first time.Time, every time.Duration) time.Time {
-	p.spread += 0.6180339887498949
-	if p.spread >= 1 {
-		p.spread--
-	}
+	_, p.spread = math.Modf(p.spread + 0.6180339887498949)
 	grid := gridOf(every, p.every[every])
 	step := 1 + time.Duration(p.spread*float64(every/grid))
 	due := p.epoch.Add((first.Sub(p.epoch)/grid + step) * grid)

@@ -26,9 +26,7 @@ func (v *virtual) weighted() (n int) {
 		}
 	}
 	for i := range v.cfg.Waiting {
-		if v.cfg.Waiting[i].Weight > 0 {
-			n++
-		}
+		n += min(v.cfg.Waiting[i].Weight, 1)
 	}
 	return n
 }

@@ -60,14 +60,6 @@ func (v *virtual) allLeavers() []*leaver {
 	return slices.SortedFunc(maps.Values(v.leavers), func(a, b *leaver) int { return a.Addr.Compare(b.Addr) })
 }
 
-// dropLeavers forgets those that are not in the table any more. The next look passes that on.
-func (v *virtual) dropLeavers() {
-	maps.DeleteFunc(v.leavers, func(addr netip.AddrPort, _ *leaver) bool {
-		_, in := v.weightAt(addr)
-		return !in
-	})
-}
-
 // recordLeavers passes on who leaves, and who moved away and is in maintenance. It sees to it that they are looked at.
 func (d *Director) recordLeavers() {
 	var all []Leaver

@@ -1,7 +1,6 @@
 package director
 
 import (
-	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -122,13 +121,6 @@ func (d *Director) runChecks(tasks []*checker.Task) {
 	if len(d.traces) > 0 {
 		d.listen()
 	}
-}
-
-// orderAmong is the order for a server, by either of its names: it may have been given while resolve was not in the file,
-// or before the server moved.
-func (s *server) orderAmong(v *virtual, orders Orders) Order {
-	name, other := s.names()
-	return cmp.Or(orders[Backend{v.cfg.ID, name}], orders[Backend{v.cfg.ID, other}])
 }
 
 // names are how a server is called, as the file does and with the configured port, and the other name by which orders may

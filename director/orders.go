@@ -150,7 +150,8 @@ func (d *Director) applyOrders() {
 	for _, v := range d.virtuals {
 		d.obeyChecks(v, d.ordered[Backend{Virtual: v.cfg.ID}])
 		for _, s := range v.servers {
-			if o := s.orderAmong(v, d.ordered); o != s.ordered() {
+			name, other := s.names() // it may have been given while resolve was not in the file, or before the server moved
+			if o := cmp.Or(d.ordered[Backend{v.cfg.ID, name}], d.ordered[Backend{v.cfg.ID, cmp.Or(other, name)}]); o != s.ordered() {
 				drained := s.drained()
 				s.noteOrder(d.now(), o)
 				s.order = new(o)

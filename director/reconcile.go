@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -186,7 +187,10 @@ func (d *Director) markWritten(v *virtual, service ipvsctl.Service) {
 	if wanted, known := v.fallbackWantedNow(); known {
 		v.fallbackWanted = wanted
 	}
-	v.dropLeavers()
+	maps.DeleteFunc(v.leavers, func(addr netip.AddrPort, _ *leaver) bool { // the next look passes that on
+		_, in := v.weightAt(addr)
+		return !in
+	})
 	v.fallbackIn = v.fallback != nil && !v.servedBy(v.fallback.Addr) && service.Dests[v.fallback.Addr].Weight > 0
 	d.runHook(v)
 	d.runOnChange(v)

@@ -54,7 +54,13 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	order.Virtual, order.Real, order.Force = servers[0], servers[1], c.force
 	answer, err := order.Send(ctx, c.socket())
 	if errors.Is(err, instance.ErrNoListener) || errors.Is(err, instance.ErrEnding) || errors.Is(err, instance.ErrNoAnswer) {
-		answer, err = recordOrder(ctx, c, order, err)
+		l, refused := c.load(ctx)
+		if refused != nil {
+			return refused
+		}
+		unanswered := err
+		answer, err = order.Record(ctx, c.instance(), l.Plan)
+		err = cmp.Or(err, unconfirmed(c, unanswered))
 	}
 	if err != nil {
 		return err
@@ -88,16 +94,6 @@ func printOrdered(c *call, order daemon.SetOrder, at director.Backend) {
 	default:
 		fmt.Fprintf(c.out, "%s: %s\n", at, order.Order)
 	}
-}
-
-// recordOrder records an order for a daemon that gives no answer, or for the next one.
-func recordOrder(ctx context.Context, c *call, order daemon.SetOrder, unanswered error) (daemon.SetAnswer, error) {
-	l, err := c.load(ctx)
-	if err != nil {
-		return daemon.SetAnswer{}, err
-	}
-	answer, err := order.Record(ctx, c.instance(), l.Plan)
-	return answer, cmp.Or(err, unconfirmed(c, unanswered))
 }
 
 // unconfirmed is what is to be said of an order that is recorded and was not answered: nothing if our
