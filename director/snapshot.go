@@ -62,7 +62,6 @@ type VirtualSnapshot struct {
 	Fallback  *FallbackSnapshot // nil: none
 	Rule      checker.Rule      // by which its servers go up and down
 	Written   bool              // the table is as the director wants it
-	Retry     time.Time         // when the table is tried again; zero, or over: no try is due
 	Error     string            // why the table refused the last change; "" when it did not
 	Added     []netip.AddrPort  // somebody else's servers, which are kept
 	Guard     GuardSnapshot
@@ -222,7 +221,7 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 		v.describeServers(own)
 		list[i] = VirtualSnapshot{
 			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
-			Written: v.written != nil && !v.dirty, Rule: v.rule(), Retry: v.retry, Error: v.refused, Added: v.added(), Took: v.took, Stages: v.stages, Servers: own,
+			Written: v.written != nil && !v.dirty, Rule: v.rule(), Error: v.refused, Added: v.added(), Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.quota(), v.holds, v.obeys, v.recovered()},
 			Enough: v.minServers(),
 		}

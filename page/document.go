@@ -88,18 +88,7 @@ const dateTime = "2006-01-02 15:04:05"
 
 // one is a server, and what happened to it, the latest first. One that left the file meanwhile has no history.
 func (v *view) one() g.Node {
-	s, r := v.server, serverRow(v.at, v.server)
-	weight := "not in the table"
-	if r.weight >= 0 {
-		weight = number(r.weight) + " in the table"
-	}
-	facts := [][2]string{
-		{"in this state since", s.Since.Format(dateTime)}, {"last check", s.LastCheck(*v.Time)}, {"weight", fmt.Sprintf("%d, %s", s.Weight, weight)},
-		{"checks", fmt.Sprint(s.Checks)}, {"changes of state", fmt.Sprint(s.Transitions)},
-	}
-	if c := s.Connections; c != nil {
-		facts = append(facts, [2]string{"connections", fmt.Sprintf("%d active, %d inactive, %d persistent", c.Active, c.Inactive, c.Persistent)})
-	}
+	s, r, now := v.server, serverRow(v.at, v.server), *v.Time
 	var past g.Group
 	if at := slices.IndexFunc(v.why.Servers, func(c status.Case) bool { return c.Virtual == v.at.ID && c.Real == s.Real }); at >= 0 {
 		for _, e := range slices.Backward(v.why.Servers[at].History) {
@@ -109,9 +98,9 @@ func (v *view) one() g.Node {
 	}
 	return g.Group{
 		h.H1(text(s.Real+" "), h.Small(g.Text("of "), link(pageOf(v.at.ID, ""), v.at.ID))),
-		h.P(h.Class("now "+classOf(r.trouble)), r.data(), h.B(h.Class("is"), text(s.State)), text(" for "+s.For(*v.Time))),
-		list(s.Remarks(*v.Time)),
-		h.Dl(g.Map(facts, func(f [2]string) g.Node { return h.Div(h.Dt(text(f[0])), h.Dd(text(f[1]))) })),
+		h.P(h.Class("now "+classOf(r.trouble)), r.data(), h.B(h.Class("is"), text(s.State)), text(" since "+s.Since.Format(dateTime)+", for "+s.For(now))),
+		list(s.Remarks(now)),
+		h.P(text(fmt.Sprintf("Weight %d, %s in the table; %s active connections; last check: %s", s.Weight, number(r.weight), number(r.active), s.LastCheck(now)))),
 		h.Section(
 			h.H2(g.Text("What happened "), h.Small(g.Text("the latest first"))),
 			g.If(len(past) > 0, h.Table(

@@ -23,13 +23,11 @@ type Why struct {
 
 // Case is one real server of one virtual service.
 type Case struct {
-	Virtual    string     `json:"virtual"`
-	Server                // as in a Report
-	By         string     `json:"by,omitempty"`          // the rule that made it up or down, as long as that is remembered: 3 of 3 failures
-	TableError string     `json:"table_error,omitempty"` // why the table refuses the virtual service
-	NextTry    *time.Time `json:"next_try,omitempty"`    // when it is tried again
-	Guard      *Guard     `json:"guard,omitempty"`
-	History    []Entry    `json:"history"` // in the order in which each began
+	Virtual    string  `json:"virtual"`
+	Server             // as in a Report
+	TableError string  `json:"table_error,omitempty"` // why the table refuses the virtual service
+	Guard      *Guard  `json:"guard,omitempty"`
+	History    []Entry `json:"history"` // in the order in which each began
 }
 
 // Entry is one thing that happened to a server, or equal ones in a row.
@@ -39,14 +37,11 @@ type Entry struct {
 	Times uint32    `json:"times"`
 	// What it is. Results of checks: passed, failed, and those that were not believed: shortage, unjudged, stalled, braked. What
 	// came of them: up, down, held, let-go. What the table was told: add, edit, remove. What somebody did: order, changed.
-	What    string  `json:"what"`
-	Text    string  `json:"text"`              // a sentence without its time, with words of others: escape them
-	Check   string  `json:"check,omitempty"`   // of several: https 443
-	Cause   string  `json:"cause,omitempty"`   // of a failure
-	Detail  string  `json:"detail,omitempty"`  // what the check said, why the table refused, or what was ordered
-	Counted int     `json:"counted,omitempty"` // how many results counted against the state with the last one …
-	Needed  int     `json:"needed,omitempty"`  // … and how many change it
-	Weight  *uint32 `json:"weight,omitempty"`  // that the table was told
+	What   string `json:"what"`
+	Text   string `json:"text"`             // a sentence without its time, with words of others: escape them
+	Check  string `json:"check,omitempty"`  // of several: https 443
+	Cause  string `json:"cause,omitempty"`  // of a failure
+	Detail string `json:"detail,omitempty"` // what the check said, why the table refused, or what was ordered
 	// Of the last check, in milliseconds: how long it took, and when since its start it was done with each stage: lookup,
 	// connect, TLS, sent, first byte, whole answer, match.
 	Took   float64            `json:"took_ms,omitempty"`
@@ -59,22 +54,15 @@ func NewWhy(s *director.Snapshot, started time.Time, carried map[director.Backen
 	for i := range s.Virtuals {
 		v := &s.Virtuals[i]
 		known := newVirtual(v, s.Time, carried)
-		for k, server := range known.Servers {
-			c := Case{Virtual: v.ID, Server: server, TableError: known.Error, Guard: known.Guard, History: entries(&v.Servers[k], v.Rule.Of)}
-			for _, e := range c.History {
-				if e.What == "up" || e.What == "down" {
-					c.By = map[bool]string{true: e.Detail}[e.What == c.State]
-				}
-			}
-			if v.Error != "" && v.Retry.After(s.Time) {
-				c.NextTry = new(v.Retry.UTC())
+		known.Fallback = nil
+		for k, server := range known.Rows() {
+			c := Case{v.ID, server, known.Error, known.Guard, []Entry{}}
+			if k < len(v.Servers) {
+				c.History = entries(&v.Servers[k], v.Rule.Of)
+			} else {
+				c.Since = w.Time
 			}
 			w.Servers = append(w.Servers, c)
-		}
-		known.Fallback = nil
-		for _, left := range known.Rows()[len(known.Servers):] {
-			left.Since = s.Time.UTC()
-			w.Servers = append(w.Servers, Case{Virtual: v.ID, Server: left, History: []Entry{}})
 		}
 	}
 	return w
@@ -101,7 +89,7 @@ func entries(s *director.ServerSnapshot, window int) []Entry {
 // found tells of results of a check.
 func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 	inMS := func(us uint32) float64 { return float64(us) / 1000 }
-	e.Counted, e.Needed, e.Took = int(r.Count), int(r.Needed), inMS(r.Took)
+	e.Took = inMS(r.Took)
 	took := fmt.Sprintf("%.1f ms", e.Took)
 	if e.Text = "passed in " + took; r.Kind != history.Passed {
 		e.Cause = r.Cause.String()
@@ -122,8 +110,8 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 	if e.Check != "" {
 		e.Text = e.Check + ": " + e.Text
 	}
-	if e.Needed > 0 {
-		e.Text += "; " + history.Verdict{Count: e.Counted, Needed: e.Needed}.Words(r.Kind == history.Passed, window)
+	if r.Needed > 0 {
+		e.Text += "; " + history.Verdict{Count: int(r.Count), Needed: int(r.Needed)}.Words(r.Kind == history.Passed, window)
 	}
 	if stages := r.Stages.String(); stages != "" {
 		e.Text, e.Stages = e.Text+" ("+stages+")", map[string]float64{}
@@ -159,9 +147,6 @@ func (e *Entry) told(r *history.Record, did, refused string) {
 	if e.Text = "table: " + did; r.Text != "" {
 		e.Text = "table: refused " + refused + ": " + r.Text
 	}
-	if r.Kind != history.Remove {
-		e.Weight = &r.Weight
-	}
 }
 
 // Last drops all but the last n entries of each server.
@@ -186,15 +171,9 @@ func (w *Why) WriteText(out io.Writer) error {
 
 func (t page) explain(c *Case, w *Why) {
 	t.remark(0, fmt.Sprintf("%s of %s: %s since %s, for %s", c.Real, c.Virtual, c.State, c.Since.Local().Format(time.DateTime), Short(w.Time.Sub(c.Since))))
-	if c.By != "" {
-		t.remark(2, "by "+c.By)
-	}
 	t.remarks(2, c.Remarks(w.Time))
 	t.remark(2, c.inTable(w))
 	t.remarks(2, (&Virtual{Error: c.TableError, Guard: c.Guard}).Remarks())
-	if c.NextTry != nil {
-		t.remark(2, "the table is told again in "+brief(c.NextTry.Sub(w.Time).Seconds()))
-	}
 	if len(c.History) > 0 {
 		t.printf("\n  %-14s %8s %6s  %s\n", "FIRST", "LAST AGO", "TIMES", "WHAT")
 	}

@@ -69,7 +69,7 @@ func night() *director.Snapshot {
 			Drained: true, Order: &order, Note: "order: " + order.String(), Checked: at("3h9m59s").Time(), Last: *failed, Reason: failed.Detail, Past: &first,
 		}}},
 		{
-			ID: "tcp:192.0.2.10:443", Error: "no answer", Retry: at("3h10m3s").Time(), Guard: director.GuardSnapshot{Keeps: 1, Held: 1}, Rule: checker.Rule{Need: 3, Of: 5},
+			ID: "tcp:192.0.2.10:443", Error: "no answer", Guard: director.GuardSnapshot{Keeps: 1, Held: 1}, Rule: checker.Rule{Need: 3, Of: 5},
 			Servers: []director.ServerSnapshot{
 				{Real: "192.0.2.21:443", State: "up", Since: at("3h6m").Time(), InTable: true, Effective: 5, ByHand: true, Past: &second, CheckNames: map[uint8]string{0: "https 443", 2: "ping"}},
 				{Real: "web9:443", State: "unknown", Since: at("3h").Time(), Weight: 1, Reason: "no address: web9: no answer"},
