@@ -21,7 +21,7 @@ type check struct {
 	through, own checker.Checker
 	timeout      time.Duration
 	void         bool // so was the last answer through the virtual address
-	down         bool // the last one that counted failed
+	missing      bool // by the last answer that counted, the server answers at its own address alone
 }
 
 // New makes the check of a Spec whose Through is set. Build makes those that ask one address.
@@ -72,10 +72,10 @@ func (c *check) Check(ctx context.Context) checker.Result {
 	case c.void:
 		return c.instead(own(math.MaxInt64), void)
 	case !r.OK && !r.Local && !r.Unjudged:
-		c.down = true
 		r = c.explain(r, own(max(c.timeout-time.Since(began), 0)+overtime))
+		c.missing = r.OwnAnswers
 	default:
-		c.down = c.down && !r.OK
+		c.missing = c.missing && !r.OK
 		cancel()
 		if !timer.Stop() {
 			<-answer
@@ -96,10 +96,10 @@ func (c *check) ask(ctx context.Context) (r checker.Result, void string) {
 }
 
 // instead is the answer of the server's own address where none through the virtual one counts. It does not bring a server
-// back that failed through the virtual one.
+// back that failed through the virtual one alone.
 func (c *check) instead(r checker.Result, why string) checker.Result {
 	why = fmt.Sprintf("not checked through %v: %s", c.way.Virtual, why)
-	if r.OK && c.down {
+	if r.OK && c.missing {
 		return checker.Result{Unjudged: true, Cause: checker.Unjudged, Detail: why, Way: checker.WayVoid}
 	}
 	if r.Warning != "" {

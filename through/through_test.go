@@ -351,6 +351,15 @@ func TestAnswersWithoutTheService(t *testing.T) {
 		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayVoid || r.Unjudged {
 			t.Errorf("its own address fails, too: %+v", r)
 		}
+		through.then = nil
+		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayThrough || r.OwnAnswers {
+			t.Errorf("down at both: %+v", r)
+		}
+		through.then, own.list = flush, []checker.Result{{OK: true}}
+		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayVoid {
+			t.Errorf("it answers at its own address, flushed: %+v", r)
+		}
+		own.list = []checker.Result{refused}
 		f.Close(t.Context())
 		if r := c.Check(t.Context()); r != refused {
 			t.Errorf("after the end: %+v", r)
