@@ -227,9 +227,11 @@ func (l *lab) changes(since int) (n int, lines string) {
 }
 
 // echo runs a server that says everything back, over IPv4 and IPv6.
-func (l *lab) echo(ns, addr string) {
+func (l *lab) echo(ns, addr string) { l.echoing(ns, addr) }
+
+// echoing is echo for one who ends it before the test does.
+func (l *lab) echoing(ns, addr string) (listener net.Listener) {
 	l.t.Helper()
-	var listener net.Listener
 	var err error
 	l.in(ns, func() { listener, err = net.Listen("tcp", addr) })
 	if err != nil {
@@ -245,4 +247,5 @@ func (l *lab) echo(ns, addr string) {
 			go func() { defer c.Close(); io.Copy(c, c) }()
 		}
 	}()
+	return listener
 }
