@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -34,7 +35,7 @@ type Announcer interface {
 // announcements are the addresses that are announced, or were.
 type announcements struct {
 	aside[announceOrder, places]
-	announcer Announcer // nil: nobody announces
+	announcer Announcer
 	changes   <-chan struct{}
 	list      []*announcement // in the order of the file
 	want      []announce.Want // of the list, as it was decided last
@@ -80,13 +81,16 @@ type announcement struct {
 	trouble string
 }
 
-func newAnnouncements(ctx context.Context, announcer Announcer) (a announcements) {
-	if announcer == nil {
-		return a
+// onPaper is the Announcer beside a table that is not the kernel's: every address is where it should be.
+type onPaper struct{}
+
+func (onPaper) Changes(context.Context) <-chan struct{} { return nil }
+
+func (onPaper) Sync(_ context.Context, want []announce.Want, _ bool) (all []announce.Place, _ error) {
+	for _, w := range want {
+		all = append(all, announce.Place{Addr: w.Addr, Device: w.Device})
 	}
-	a.announcer = announcer
-	a.aside = newAside(ctx, a.carryOut)
-	return a
+	return all, nil
 }
 
 // decide is where the address of these virtual services belongs, by what they can do, and why it is not on the device of
@@ -103,7 +107,7 @@ func (one *announcement) decide(marked func(*virtual, netip.Addr) (is, known boo
 			continue
 		}
 		decided, healthy, why = true, healthy && weakness == "", cmp.Or(why, weakness)
-		stays = stays || in && (n.enough || n.holds || v.fallbackIn)
+		stays = stays || in && (n.Enough || n.holds || v.fallbackIn)
 	}
 	switch { // what a reload brought to an address counts when its first results are there
 	case awaited && !one.decided, !decided:
@@ -141,9 +145,6 @@ func (a *announcements) enlist(virtuals []*virtual, now time.Time) {
 		}
 	}
 	a.stale = true
-	if a.announcer == nil {
-		a.list = slices.DeleteFunc(a.list, func(one *announcement) bool { return len(one.virtuals) == 0 })
-	}
 }
 
 // announce decides where the addresses belong, after something changed, and orders what differs from the last order.
@@ -155,17 +156,17 @@ func (d *Director) announce() {
 			v.weighed, a.stale = true, true
 		}
 	}
-	if len(a.list) > 0 && a.changes == nil && a.announcer != nil {
+	if len(a.list) > 0 && a.changes == nil {
 		a.changes = a.announcer.Changes(d.life)
 	}
-	if a.announcer == nil || !a.stale && (a.look.IsZero() || now.Before(a.look)) {
+	if !a.stale && (a.look.IsZero() || now.Before(a.look)) {
 		return
 	}
 	if !a.again.IsZero() && !now.Before(a.again) {
 		a.due, a.again = true, time.Time{}
 	}
 	d.decideAll(now)
-	a.due = a.due || !slices.EqualFunc(a.want, a.asked, sameWant)
+	a.due = a.due || !reflect.DeepEqual(a.want, a.asked)
 	if a.gone != nil && a.idle() && d.isWithdrawn(now) {
 		close(a.gone)
 		a.gone = nil
@@ -199,7 +200,7 @@ func (a *announcements) lookAt(when time.Time) {
 func (d *Director) place(one *announcement, now time.Time) {
 	device, why, serves, decided := one.decide(d.marker.serves)
 	one.decided = one.decided || decided
-	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !decided}
+	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !decided || !one.known}
 	if len(one.virtuals) == 0 {
 		want.Local = one.want.Local
 	}
@@ -207,11 +208,11 @@ func (d *Director) place(one *announcement, now time.Time) {
 	switch {
 	case order == "":
 		one.left = time.Time{}
-	case one.left.IsZero() && (!one.known || one.at != ""):
+	case one.left.IsZero() && one.at != "":
 		one.left = now
 	}
 	if order != "" {
-		want.Device, want.Undecided, why = "", false, order
+		want.Device, want.Undecided, why = "", !one.known, order
 		if until := one.left.Add(d.withdrawWait()); now.Before(until) {
 			d.addresses.lookAt(until)
 			if one.at != "" && want.Local {
@@ -271,7 +272,7 @@ func (d *Director) isWithdrawn(now time.Time) bool {
 // announces reports whether a virtual service that is to leave the table may still be announced.
 func (d *Director) announces(key ipvsctl.Key) bool {
 	a, now := &d.addresses, time.Now()
-	if a.announcer == nil || a.atEnd { // which waited for that
+	if a.atEnd { // which waited for that
 		return false
 	}
 	return d.deps.Withdraw && !a.looked || slices.ContainsFunc(a.list, func(one *announcement) bool {
@@ -315,7 +316,7 @@ func (d *Director) withdrawAtEnd(ctx context.Context) {
 			return
 		}
 		d.alive()
-		pause := time.NewTimer(min(time.Until(a.look), announceRetry))
+		pause := time.NewTimer(max(min(time.Until(a.look), announceRetry), 10*time.Millisecond))
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
@@ -378,8 +379,8 @@ func (d *Director) placedAt(one *announcement, p announce.Place) {
 		return
 	}
 	one.since = d.now()
-	if !known {
-		return // it was found there
+	if !known { // it was found there
+		return
 	}
 	one.changes++
 	if !one.left.IsZero() && was == one.device {
@@ -414,9 +415,6 @@ func (one *announcement) state() string {
 
 func (a *announcements) describe() (list []AnnouncementSnapshot) {
 	for _, one := range a.list {
-		if a.announcer == nil {
-			one.why = "beside a table in memory nothing is announced"
-		}
 		now := AnnouncementSnapshot{
 			Address: one.addr.String(), Device: one.device, On: one.at, State: one.state(), Since: one.since.UTC(),
 			Why: cmp.Or(one.trouble, one.why), Fails: one.trouble != "", Changes: one.changes,
@@ -427,8 +425,4 @@ func (a *announcements) describe() (list []AnnouncementSnapshot) {
 		list = append(list, now)
 	}
 	return list
-}
-
-func sameWant(a, b announce.Want) bool {
-	return a.Addr == b.Addr && a.Device == b.Device && a.Local == b.Local && a.Undecided == b.Undecided && slices.Equal(a.Devices, b.Devices)
 }

@@ -45,7 +45,7 @@ type Deps struct {
 	Maintenance func(ctx context.Context, dir string, servers []maintenance.Server) <-chan maintenance.Reading
 	// Marks keeps the mark rules; nil: there are none in the plans, or nobody keeps them.
 	Marks Marks
-	// Announcer keeps addresses on devices; nil: none are in the plans, or nobody keeps them. Withdraw says that there may
+	// Announcer keeps addresses on devices; nil: it is only noted where they should be. Withdraw says that there may
 	// be some of a daemon before, also if the plan has none.
 	Announcer Announcer
 	Withdraw  bool
@@ -150,6 +150,10 @@ func New(d Deps) *Director {
 		settled: make(chan struct{}),
 		leavers: d.Leavers,
 	}
+	director.addresses.announcer = d.Announcer
+	if d.Announcer == nil {
+		director.addresses.announcer = onPaper{}
+	}
 	director.table = table{client: d.Table, alive: director.alive}
 	return director
 }
@@ -182,7 +186,7 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	var pool sync.WaitGroup
 	pool.Go(func() { d.pool.Run(poolCtx) })
 	d.marker = newMarker(poolCtx, d.deps.Marks)
-	d.addresses = newAnnouncements(poolCtx, d.deps.Announcer)
+	d.addresses.aside = newAside(poolCtx, d.addresses.carryOut)
 	d.addresses.due = d.deps.Withdraw
 	d.begin(ctx, p, f, have)
 	d.loop(ctx)

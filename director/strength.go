@@ -12,20 +12,25 @@ import (
 // strength is whether enough servers of a virtual service are up, see minservers. Who is held, drained, in maintenance or
 // without a weight does not count. With checktype=off those count that somebody put into the table.
 type strength struct {
-	known     bool // every server had its first result
-	enough    bool // at least low are up, and high were since fewer than low were
-	serves    bool // a server is up or held, or the fallback server is in
-	holds     bool // a server is held
-	up        int
-	low, high int
+	MinServers
+	known  bool // every server had its first result
+	serves bool // a server is up or held, or the fallback server is in
+	holds  bool // a server is held
+}
+
+// MinServers is whether enough servers of a virtual service are up, at one moment.
+type MinServers struct {
+	Up     int  `json:"up"`     // servers that count
+	Needed int  `json:"needed"` // how many of them are enough: LOW, or HIGH once there were fewer
+	Enough bool `json:"enough"`
 }
 
 // weigh counts them anew.
 func (v *virtual) weigh() {
 	n := &v.strength
 	found, awaited := v.foundServes(), 0
-	n.up, n.holds, n.serves = 0, false, found || v.fallbackIn
-	n.low, n.high = v.cfg.MinServers.Of(v.weighted())
+	n.Up, n.holds, n.serves = 0, false, found || v.fallbackIn
+	low, high := v.cfg.MinServers.Of(v.weighted())
 	if found {
 		awaited = len(v.cfg.Waiting)
 	}
@@ -40,7 +45,7 @@ func (v *virtual) weigh() {
 		case s.held:
 			n.holds = n.holds || serves
 		case serves:
-			n.up++
+			n.Up++
 		}
 	}
 	if awaited > 0 && v.written != nil { // a reload replaced them, and the old ones serve on
@@ -48,11 +53,14 @@ func (v *virtual) weigh() {
 	}
 	switch {
 	case !n.known:
-		n.known, n.enough = awaited == 0, n.up >= n.low
-	case n.up >= n.high:
-		n.enough = true
-	case n.up+awaited < n.low:
-		n.enough = false
+		n.known, n.Enough = awaited == 0, n.Up >= low
+	case n.Up >= high:
+		n.Enough = true
+	case n.Up+awaited < low:
+		n.Enough = false
+	}
+	if n.Needed = low; n.known && !n.Enough {
+		n.Needed = high
 	}
 }
 
@@ -66,28 +74,13 @@ func (s *server) isAwaited() bool {
 	return s.kept && s.state() == checker.Unknown
 }
 
-// needed is how many servers must be up for it to be enough.
-func (n *strength) needed() int {
-	if n.known && !n.enough {
-		return n.high
-	}
-	return n.low
-}
-
-// MinServers is whether enough servers of a virtual service are up, at one moment.
-type MinServers struct {
-	Up     int  `json:"up"`     // servers that count
-	Needed int  `json:"needed"` // how many of them are enough
-	Enough bool `json:"enough"`
-}
-
 // minServers is nil without the directive.
 func (v *virtual) minServers() *MinServers {
 	if v.cfg.MinServers.Low.N == 0 {
 		return nil
 	}
 	v.weigh()
-	return &MinServers{v.strength.up, v.strength.needed(), v.strength.enough}
+	return new(v.strength.MinServers)
 }
 
 // weakness is why the address of a virtual service should be elsewhere; "" when it is healthy. Marked reports whether its
@@ -99,8 +92,8 @@ func (v *virtual) weakness(marked bool) string {
 		return v.cfg.ID + " is not in the table" + cmp.Or(": "+v.refused, "")
 	case !marked:
 		return "the mark rules of " + v.cfg.ID + " are not set"
-	case !n.enough || !n.serves:
-		return fmt.Sprintf("%s: %d of %d up, %d needed", v.cfg.ID, n.up, v.size(), n.needed())
+	case !n.Enough || !n.serves:
+		return fmt.Sprintf("%s: %d of %d up, %d needed", v.cfg.ID, n.Up, v.size(), n.Needed)
 	}
 	return ""
 }

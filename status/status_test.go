@@ -18,7 +18,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/announce"
 	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
@@ -110,7 +109,7 @@ func observed(t *testing.T) (now *director.Snapshot) {
 	synctest.Test(t, func(t *testing.T) {
 		journal := notify.NewJournal()
 		d := director.New(director.Deps{
-			Announcer: devices{}, Table: refusing{ipvsctl.NewMemory(nil)}, Journal: journal, Maintenance: maintenance.New(nil).Watch,
+			Table: refusing{ipvsctl.NewMemory(nil)}, Journal: journal, Maintenance: maintenance.New(nil).Watch,
 			Orders: director.Orders{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Kind: director.Drain}},
 		})
 		p := planOf(t, source)
@@ -128,18 +127,6 @@ func observed(t *testing.T) (now *director.Snapshot) {
 		time.Sleep(time.Minute) // whoever looks names up has ended
 	})
 	return now
-}
-
-// devices has every address where it is wanted.
-type devices struct{}
-
-func (devices) Changes(context.Context) <-chan struct{} { return nil }
-
-func (devices) Sync(_ context.Context, want []announce.Want, _ bool) (all []announce.Place, _ error) {
-	for _, w := range want {
-		all = append(all, announce.Place{Addr: w.Addr, Device: w.Device})
-	}
-	return all, nil
 }
 
 func planOf(t testing.TB, source []byte) *director.Plan {
