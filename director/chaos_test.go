@@ -129,6 +129,7 @@ func (c *chaos) event() {
 		{10, c.turn},
 		{3, c.flap},
 		{2, c.blackout},
+		{2, c.cutOff},
 		{5, c.edit},
 		{4, c.maintenance},
 		{4, c.order},
@@ -193,6 +194,28 @@ func (c *chaos) blackout() {
 	for _, i := range c.rand.Perm(len(everyone)) {
 		c.pause()
 		c.oracle.set(everyone[i], healthy)
+	}
+}
+
+// cutOff has the way through the virtual addresses fail at once for all, or be void for some; it comes back one by one.
+func (c *chaos) cutOff() {
+	c.say("all fail through the virtual addresses")
+	for _, s := range slices.Concat(everyone, otherPorts) {
+		if c.oracle.condition(s) == healthy {
+			c.oracle.set(s, []condition{unreached, unreached, unreached, unreached, unreached, voided}[c.rand.IntN(6)])
+		}
+	}
+	c.pause()
+	time.Sleep(time.Duration(c.rand.Int64N(int64(quietTime))))
+	for _, i := range c.rand.Perm(len(everyone)) {
+		if c.rand.IntN(8) == 0 {
+			c.pause()
+		}
+		for _, a := range []netip.AddrPort{everyone[i], otherPorts[i]} {
+			if now := c.oracle.condition(a); now == unreached || now == voided {
+				c.oracle.set(a, healthy)
+			}
+		}
 	}
 }
 

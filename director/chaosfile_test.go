@@ -22,6 +22,11 @@ func (c *chaos) newFile(was file) file {
 		case roll < 9:
 			next[a] = c.newSection()
 		}
+		if s, in := next[a]; in {
+			s.at = a.Addr()
+			s.vip = s.vip && s.check != "off" && !slices.ContainsFunc(s.servers, func(e entry) bool { return e.name != "" })
+			next[a] = s
+		}
 	}
 	return next
 }
@@ -37,6 +42,7 @@ func (c *chaos) newSection() section {
 	if c.coin() {
 		s.check = "negotiate"
 	}
+	s.vip = c.coin()
 	s.keep = []string{"0", "0", "1", "2", "50%", "100%"}[c.rand.IntN(6)]
 	s.drain = []int{0, 0, 3, 60}[c.rand.IntN(4)]
 	for _, further := range furtherChecks {
@@ -65,7 +71,9 @@ func (c *chaos) newSection() section {
 func (c *chaos) touched(s section) section {
 	other := c.newSection()
 	s.servers = slices.Clone(s.servers)
-	switch c.rand.IntN(13) {
+	switch c.rand.IntN(14) {
+	case 13:
+		s.vip = !s.vip
 	case 12:
 		s.announce = other.announce
 	case 11:
@@ -120,6 +128,8 @@ type section struct {
 	onChange             bool
 	announce             string
 	drain                int
+	vip                  bool       // checkvip, without names that move
+	at                   netip.Addr // the virtual address
 	servers              []entry
 }
 
@@ -209,6 +219,9 @@ func (f file) text(maintenanceDir string) string {
 		fmt.Fprintf(&out, "\tkeepserving = %s\n", s.keep)
 		if s.announce != "" {
 			fmt.Fprintf(&out, "\tannounce = %s\n", s.announce)
+		}
+		if s.vip {
+			fmt.Fprintf(&out, "\tcheckvip = yes\n")
 		}
 		if s.drain > 0 {
 			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)

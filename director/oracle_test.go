@@ -55,12 +55,14 @@ const (
 	wrongPage // bad for a negotiate check only
 	refusing
 	hanging
-	short // the check fails by our own shortage
+	short     // the check fails by our own shortage
+	unreached // fails through the virtual address alone
+	voided    // the way through it can't be judged
 	conditions
 )
 
 func (c condition) String() string {
-	return []string{"healthy", "slow", "wrongPage", "refusing", "hanging", "short"}[c]
+	return []string{"healthy", "slow", "wrongPage", "refusing", "hanging", "short", "unreached", "voided"}[c]
 }
 
 // refusal is what the table refuses.
@@ -93,13 +95,20 @@ type probe struct {
 	check    string
 	addr     netip.AddrPort
 	interval int
+	through  netip.Addr // the virtual address; not valid: its own is asked
+	onLink   bool       // without a router: announced, and not by masq
 }
 
 // probes are the checks of a server.
 func (s section) probes(e entry) []probe {
-	list := []probe{{s.check, e.addr, s.interval}}
+	through := netip.Addr{}
+	if s.vip && !e.masq {
+		through = s.at
+	}
+	onLink := s.announce != "" && !e.masq
+	list := []probe{{s.check, e.addr, s.interval, through, onLink}}
 	for _, f := range s.also {
-		if p := (probe{f.check, netip.AddrPortFrom(e.addr.Addr(), f.port), s.interval}); !slices.Contains(list, p) {
+		if p := (probe{f.check, netip.AddrPortFrom(e.addr.Addr(), f.port), s.interval, through, onLink}); !slices.Contains(list, p) {
 			list = append(list, p)
 		}
 	}
@@ -113,8 +122,10 @@ type spot struct {
 }
 
 type outcome struct {
-	ok bool
-	at time.Time
+	ok    bool
+	only  bool // a failure through the virtual address alone
+	at    time.Time
+	began time.Time
 }
 
 const (
@@ -298,7 +309,7 @@ func (o *oracle) settle(table ipvsctl.Table) {
 	defer o.mu.Unlock()
 	clear(o.unseen)
 	for at, was := range o.byHand {
-		if o.quota(at.key, o.files[0][at.key.Addr]) > 0 || isHome(at.addr) {
+		if s := o.files[0][at.key.Addr]; o.quota(at.key, s) > 0 || isHome(at.addr) || s.vip {
 			continue // who is held did not come to another rest: it may stay until a reload
 		}
 		now := o.restOf(at)
@@ -314,7 +325,7 @@ func (o *oracle) settle(table ipvsctl.Table) {
 
 func (o *oracle) restOf(at spot) rest {
 	s := o.files[0][at.key.Addr]
-	if _, in := o.dests(at.key, s)[sorry]; at.addr == sorry && in {
+	if _, in := o.dests(at.key, s, nil)[sorry]; at.addr == sorry && in {
 		return inUse
 	}
 	e, configured := s.entry(at.addr)
@@ -419,7 +430,7 @@ func (o *oracle) told() string {
 // checker makes the check of a real server.
 func (o *oracle) checker(s checker.Spec) (checker.Checker, error) {
 	timeout := max(s.Timeout, s.NegotiateTimeout)
-	return asking{o, probe{s.Type, s.Target, int(timeout/time.Second) - 10}}, nil
+	return asking{o, probe{s.Type, s.Target, int(timeout/time.Second) - 10, s.Through.Virtual, s.OnLink}}, nil
 }
 
 type asking struct {
@@ -429,7 +440,7 @@ type asking struct {
 
 // Check answers after a time that is the server's own, so that results come in the same order in each run.
 func (a asking) Check(ctx context.Context) checker.Result {
-	history := a.o.history(a.probe)
+	history, began := a.o.history(a.probe), time.Now()
 	octets := a.addr.Addr().As4()
 	wait := time.Duration(octets[3])*time.Millisecond + time.Duration(a.addr.Port()-80+uint16(len(a.check)))*10*time.Microsecond
 	switch a.o.condition(a.addr) {
@@ -443,7 +454,7 @@ func (a asking) Check(ctx context.Context) checker.Result {
 	case <-ctx.Done():
 		return checker.Result{Detail: "ended"}
 	}
-	return a.o.answer(a.probe, history)
+	return a.o.answer(a.probe, history, began)
 }
 
 func (o *oracle) history(p probe) *[]outcome {
@@ -455,15 +466,19 @@ func (o *oracle) history(p probe) *[]outcome {
 	return o.results[p]
 }
 
-func (o *oracle) answer(p probe, history *[]outcome) checker.Result {
+func (o *oracle) answer(p probe, history *[]outcome, began time.Time) checker.Result {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.conditions[p.addr] == short {
 		return checker.Result{Local: true, Detail: "too many open files"}
 	}
 	ok := o.passes(p)
-	*history = append(*history, outcome{ok, time.Now()})
-	return checker.Result{OK: ok, Detail: o.conditions[p.addr].String()}
+	r := checker.Result{OK: ok, Detail: o.conditions[p.addr].String(), OwnAnswers: o.failsOnlyThrough(p)}
+	if p.through.IsValid() {
+		r.Way = map[bool]checker.Way{true: checker.WayVoid, false: checker.WayThrough}[o.conditions[p.addr] == voided]
+	}
+	*history = append(*history, outcome{ok, r.OwnAnswers, time.Now(), began})
+	return r
 }
 
 func (o *oracle) passesAll(s section, e entry) bool {
@@ -472,8 +487,10 @@ func (o *oracle) passesAll(s section, e entry) bool {
 
 func (o *oracle) passes(p probe) bool {
 	switch o.conditions[p.addr] {
-	case healthy, slow:
+	case healthy, slow, voided:
 		return true
+	case unreached:
+		return !p.through.IsValid()
 	case wrongPage:
 		return p.check == "connect"
 	default:
@@ -492,7 +509,7 @@ func (o *oracle) expected(have ipvsctl.Table, now *Snapshot) ipvsctl.Table {
 		table[keyFor(foreign)] = ipvsctl.Service{Key: keyFor(foreign), Settings: ipvsctl.Settings{Scheduler: "rr"}}
 	}
 	for addr, s := range o.files[0] {
-		dests := o.dests(keyFor(addr), s)
+		dests := o.dests(keyFor(addr), s, have[keyFor(addr)].Dests)
 		o.keptRoutes(s, dests, have[keyFor(addr)].Dests)
 		table[keyFor(addr)] = ipvsctl.Service{Key: keyFor(addr), Settings: ipvsctl.Settings{Scheduler: s.scheduler}, Dests: dests}
 	}
@@ -500,11 +517,11 @@ func (o *oracle) expected(have ipvsctl.Table, now *Snapshot) ipvsctl.Table {
 	return table
 }
 
-func (o *oracle) dests(key ipvsctl.Key, s section) map[netip.AddrPort]ipvsctl.Dest {
+func (o *oracle) dests(key ipvsctl.Key, s section, found dests) map[netip.AddrPort]ipvsctl.Dest {
 	have := map[netip.AddrPort]ipvsctl.Dest{}
 	available := false
 	for _, e := range s.servers {
-		up := s.check != "off" && o.passesAll(s, e) && !o.isMaintained(key, e)
+		up := s.check != "off" && (o.passesAll(s, e) || o.isBraked(key, s, e, found[e.addr])) && !o.isMaintained(key, e)
 		switch {
 		case s.check == "off":
 		case up && o.orderFor(key, e, 0).Kind == Drain, o.heldAndDrained[spot{key, e.addr}]:

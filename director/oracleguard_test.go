@@ -79,7 +79,7 @@ func (o *oracle) findHeld(have ipvsctl.Table, now *Snapshot) {
 		for _, e := range s.places() {
 			at := spot{key, e.addr}
 			d, in := have[key].Dests[e.addr]
-			passes, drained := o.passesAll(s, e), o.orderFor(key, e, 0).Kind == Drain
+			passes, drained := o.passesAll(s, e) || o.isBraked(key, s, e, d), o.orderFor(key, e, 0).Kind == Drain
 			if passes && !e.elsewhere {
 				delete(o.putIn, at)
 			}

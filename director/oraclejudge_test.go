@@ -54,6 +54,8 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 		return "put in service without reason"
 	case was > 0 && is == 0 && !(stays && weight(after) > 0) && o.always(sections, func(s section) bool { return o.mustServe(op.Key, s, op.Dest.Addr) }):
 		return "taken out without reason"
+	case was > 0 && is == 0 && !stays && o.always(sections, func(s section) bool { return o.mustBrake(op.Key, s, op.Dest.Addr) }):
+		return "taken out though all fail only through the virtual address"
 	case was > 0 && is == 0 && !stays && o.isTooFew(op, sections, after):
 		return "checks leave fewer in service than keepserving says"
 	case weight(before) > 0 && weight(after) == 0 && o.always(sections, func(s section) bool { return o.someoneCould(op.Key, s, op.Dest.Addr) }):
@@ -153,7 +155,7 @@ func (o *oracle) verdict(key ipvsctl.Key, s section, e entry, ago time.Duration)
 		}
 		all = append(all, now)
 	}
-	for _, decides := range []verdict{down, unknown} {
+	for _, decides := range []verdict{down, uncertain, unknown} {
 		if slices.Contains(all, decides) {
 			return decides
 		}
@@ -163,6 +165,14 @@ func (o *oracle) verdict(key ipvsctl.Key, s section, e entry, ago time.Duration)
 
 // verdictOf is what the results of one check say.
 func (o *oracle) verdictOf(p probe, s section, found bool, ago time.Duration) verdict {
+	if counted := o.countsAs(p, s, found, ago, true); counted == o.countsAs(p, s, found, ago, false) {
+		return counted
+	}
+	return uncertain
+}
+
+// countsAs is the verdict with or without the failures through the virtual address alone, of which some may not count.
+func (o *oracle) countsAs(p probe, s section, found bool, ago time.Duration, all bool) verdict {
 	now, streak := unknown, 0
 	if found {
 		now = up
@@ -171,6 +181,9 @@ func (o *oracle) verdictOf(p probe, s section, found bool, ago time.Duration) ve
 		for _, r := range *history {
 			if time.Since(r.at) < ago {
 				break
+			}
+			if r.only && !all && now == up {
+				continue
 			}
 			now, streak = s.next(now, streak, r.ok)
 		}

@@ -1,0 +1,109 @@
+package director
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/ipvsctl"
+)
+
+// This file is what the oracle knows of checkvip and its brake. Who is up at rest when all that were up fail only through the
+// virtual address depends on who was up, so it does not say; it says who may be held: nobody where a check passes by that way.
+// And it says who must be: whoever goes out so while another server is surely up, and no check has passed since.
+
+// passesThrough reports whether a check of the section by the same line as p passes through the virtual address.
+func (o *oracle) passesThrough(s section, p probe) bool {
+	return o.anyAlike(s, p, func(q probe) bool { return o.conditions[q.addr] != voided && o.passes(q) })
+}
+
+// anyAlike reports whether something holds for a check of the section through the virtual address by the same line as p.
+func (o *oracle) anyAlike(s section, p probe, holds func(probe) bool) bool {
+	for _, e := range s.servers {
+		for _, q := range s.probes(e) {
+			if q.through.IsValid() && q.check == p.check && q.addr.Port() == p.addr.Port() && holds(q) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// failsOnlyThrough reports whether a check fails through the virtual address alone.
+func (o *oracle) failsOnlyThrough(p probe) bool {
+	return p.through.IsValid() && o.conditions[p.addr] == unreached
+}
+
+// isBraked reports whether a server that fails only through the virtual address is in the table as if it were up, and may be.
+func (o *oracle) isBraked(key ipvsctl.Key, s section, e entry, have ipvsctl.Dest) bool {
+	only := false
+	for _, p := range s.probes(e) {
+		switch {
+		case o.passes(p):
+		case !o.failsOnlyThrough(p) || o.passesThrough(s, p):
+			return false
+		default:
+			only = true
+		}
+	}
+	in := have.Addr == e.addr
+	return only && in && (have.Weight > 0 || o.orderFor(key, e, 0).Kind == Drain || o.weightOf(key, e, 0) == 0)
+}
+
+// mustBrake reports whether a server that is taken out failed only through the virtual address, while another one was surely
+// up until it failed so too, and no check passed by that way since.
+func (o *oracle) mustBrake(key ipvsctl.Key, s section, addr netip.AddrPort) bool {
+	e, in := s.entry(addr)
+	if !in || o.role != inService || o.isMaintained(key, e) || o.orderFor(key, e, 0) != (Order{}) || o.disturbedLately(addr) {
+		return false
+	}
+	failed := false
+	for _, p := range s.probes(e) {
+		last := o.lastOf(p)
+		if last.ok && o.verdictOf(p, s, false, 0) == up {
+			continue
+		}
+		if !last.only || o.found[spot{key, addr}] != nil || o.changed[spot{key, addr}] || o.countsAs(p, s, false, 0, false) != up {
+			return false
+		}
+		began := last.began
+		if history := *o.results[p]; len(history) > 1 {
+			for _, r := range slices.Backward(history) {
+				if !r.only {
+					break
+				}
+				began = r.began
+			}
+		}
+		other := o.anyAlike(s, p, func(q probe) bool {
+			f, _ := s.entry(netip.AddrPortFrom(q.addr.Addr(), 80))
+			at := spot{key, f.addr}
+			return q != p && o.lastOf(q).only && time.Since(o.lastOf(q).at) > grace && o.countsAs(q, s, false, 0, false) == up && !o.isMaintained(key, f) && !o.changed[at] && !o.disturbedLately(f.addr) &&
+				len(s.probes(f)) == 1
+		})
+		if !other || o.anyAlike(s, p, func(q probe) bool { r := o.lastPass(q); return r.began.After(began.Add(-time.Second)) }) {
+			return false
+		}
+		failed = true
+	}
+	return failed
+}
+
+func (o *oracle) lastOf(p probe) (last outcome) {
+	if history := o.results[p]; history != nil && len(*history) > 0 {
+		last = (*history)[len(*history)-1]
+	}
+	return last
+}
+
+// lastPass is the last time that a check passed.
+func (o *oracle) lastPass(p probe) (last outcome) {
+	if history := o.results[p]; history != nil {
+		for _, r := range *history {
+			if r.ok {
+				last = r
+			}
+		}
+	}
+	return last
+}
