@@ -1,0 +1,96 @@
+package lab
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The ways in which a live service chooses a server, each at a port of its own.
+var choices = map[string]string{
+	"7001": "scheduler = rr",
+	"7002": "scheduler = wrr",
+	"7003": "scheduler = sh",
+	"7004": "scheduler = mh",
+	"7005": "scheduler = rr\n        persistent = 60",
+}
+
+// Checks through the virtual address are no traffic of the live services: the kernel counts there what clients asked, and no
+// request fails meanwhile.
+func TestKernelCheckVIPCountsNothing(t *testing.T) {
+	l := newTrafficLab(t)
+	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
+	var config string
+	for port, how := range choices {
+		config += sections("VIRTUAL = ADDRESS:"+port+"\nREALS:"+port+"\n        checktype = connect\n        checkvip = yes\n        "+how+"\n", dr4, tun6)
+	}
+	path := l.config("checkinterval = 0.25\nchecktimeout = 2\n" + config)
+	l.realServerScript(path, "start", 1, 2, 3)
+	for port := range choices {
+		for _, ns := range []string{"rs1", "rs2", "rs3"} {
+			l.echo(ns, ":"+port)
+		}
+	}
+	l.run(0, path, "start")
+	defer l.run(0, path, "stop")
+	for end := time.Now().Add(15 * time.Second); strings.Count(l.table(), " -w 1") < 3*2*len(choices); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the table is\n%s", l.table())
+		}
+	}
+
+	const requests = 40
+	failed := map[string]int{}
+	for n := range requests {
+		for port := range choices {
+			for _, w := range []lane{dr4, tun6} {
+				if err := l.echoed(w.client(1000+n), net.JoinHostPort(w.vip, port)); err != nil {
+					failed[w.vip+" "+port+": "+err.Error()]++
+				}
+			}
+		}
+	}
+	if len(failed) > 0 {
+		t.Errorf("failed: %v", failed)
+	}
+	time.Sleep(3 * time.Second) // the kernel sums up every 2 s
+	stats := l.ipvsadm("-Ln", "--stats", "--exact")
+	for port := range choices {
+		for _, w := range []lane{dr4, tun6} {
+			if want := fmt.Sprintf("TCP  %s", net.JoinHostPort(w.vip, port)); connectionsOf(stats, want) != fmt.Sprint(requests) {
+				t.Errorf("%s (%s): %d requests, and the kernel counted %s connections\n%s", want, choices[port], requests, connectionsOf(stats, want), stats)
+			}
+		}
+	}
+}
+
+// connectionsOf are the connections of a service as ipvsadm shows them.
+func connectionsOf(stats, service string) string {
+	for line := range strings.Lines(stats) {
+		if rest, ours := strings.CutPrefix(line, service+" "); ours {
+			return strings.Fields(rest)[0]
+		}
+	}
+	return "no"
+}
+
+// echoed asks an echo server as a client, and reports what is wrong with the answer.
+func (l *lab) echoed(client netip.Addr, to string) (err error) {
+	l.in("client", func() {
+		d := net.Dialer{Timeout: 5 * time.Second, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(client, 0))}
+		var c net.Conn
+		if c, err = d.Dial("tcp", to); err != nil {
+			return
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		if _, err = c.Write([]byte("?")); err == nil {
+			_, err = io.ReadFull(c, make([]byte, 1))
+		}
+	})
+	return err
+}
