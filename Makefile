@@ -178,7 +178,7 @@ manager-test-1 manager-test-2: ldirectord
 # Several directors, a router and real servers with BIRD, and with FRR; the table of docs/directors.md.
 directors-test long-directors: ldirectord
 	@testdata/servers/install
-	LDIRECTORD=$(CURDIR)/ldirectord DIRECTORS_TESTS=required UML_MEMORY=1200M UML_SECONDS=$(if $(filter long-%,$@),1500,500) GOFLAGS=-v \
+	LDIRECTORD=$(CURDIR)/ldirectord DIRECTORS_TESTS=required UML_MEMORY=1200M UML_SECONDS=$(if $(filter long-%,$@),2400,900) GOFLAGS=-v \
 		testdata/lab/kernel-test -run '^TestDirectors' $(if $(filter long-%,$@),-count=3) ./lab
 
 # The units with a real systemd.

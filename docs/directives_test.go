@@ -129,6 +129,7 @@ func TestExamples(t *testing.T) {
 	if err != nil || len(files) < 7 {
 		t.Fatalf("%d examples: %v", len(files), err)
 	}
+	files = append(files, "../examples/bgp/ldirectord.cf")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			source, err := os.ReadFile(file)

@@ -104,7 +104,7 @@ func (f *fleet) newDirector(n int) *lab {
 	// Its other networks are reached by the router, as in most racks, the real servers' one too when its own link is down.
 	f.sh(`for device in lvs0 lvs1; do ip -n %[1]sdir link add $device type dummy; ip -n %[1]sdir link set $device up; done
 		ip -n %[1]sdir route add default via 10.0.0.254; ip -n %[1]sdir route add default via 2001:db8::254
-		ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.sloppy_tcp=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.all.send_redirects=0`, d.prefix)
+		ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.sloppy_tcp=1 net.ipv4.vs.expire_nodest_conn=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.all.send_redirects=0`, d.prefix)
 	f.t.Cleanup(func() { d.command("--rundir", d.dir, d.path(), "stop").Run() })
 	return d
 }

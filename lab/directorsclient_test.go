@@ -18,7 +18,8 @@ const (
 	fleetRequesters = 45          // requests at a time: each may take the time twice
 	heldConnections = 60
 	heldEvery       = 250 * time.Millisecond
-	heldStalls      = 3 * time.Second // without an answer at the end: broken
+	maxAway         = fleetTimeout / 5 // of this kernel during a request: it says nothing of the directors
+	heldStalls      = 3 * time.Second  // without an answer at the end: broken
 )
 
 // fleetClient asks an address all the time by new connections, and holds others.
@@ -36,6 +37,7 @@ type fleetClient struct {
 // fleetRequest is one of the client's; one that failed is tried again at once.
 type fleetRequest struct {
 	start   time.Time
+	end     time.Time
 	failure string // "" for a good answer
 	again   string // the failure of the second try
 }
@@ -116,6 +118,7 @@ func (c *fleetClient) work(due <-chan struct{}) {
 		if r.failure != "" {
 			r.again = askFleet(c.target)
 		}
+		r.end = time.Now()
 		c.mu.Lock()
 		c.requests = append(c.requests, r)
 		c.mu.Unlock()
@@ -187,17 +190,22 @@ func (h *fleetConnection) ask(answers *bufio.Reader) (server string, err error) 
 	return server, err
 }
 
+// waited reports whether it failed because no answer came, rather than a bad one.
+func (r fleetRequest) waited() bool { return r.failure == "timeout" || r.failure == "notconnected" }
+
 // counted is what a client saw.
 type counted struct {
 	requests, failed, twice int // twice: tried again at once, and failed again
+	away                    int // that waited without success while this kernel did not run
 	last                    time.Duration
+	when                    []string
 	why                     map[string]int
 	broken, stalled         int
 	brokenOf                map[string]int // by real server
 }
 
 // count counts what happened since a moment.
-func (c *fleetClient) count(from time.Time) counted {
+func (c *fleetClient) count(from time.Time, idle *starvation) counted {
 	n := counted{why: map[string]int{}, brokenOf: map[string]int{}}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -206,10 +214,15 @@ func (c *fleetClient) count(from time.Time) counted {
 			continue
 		}
 		n.requests++
+		if r.waited() && idle.since(r.start)-idle.since(r.end) > maxAway {
+			n.away++
+			continue
+		}
 		if r.failure != "" {
 			n.failed++
 			n.why[r.failure]++
 			n.last = max(n.last, r.start.Sub(from))
+			n.when = append(n.when, seconds(r.start.Sub(from)))
 		}
 		if r.again != "" {
 			n.twice++
@@ -231,5 +244,5 @@ func (c *fleetClient) count(from time.Time) counted {
 }
 
 func (n counted) String() string {
-	return fmt.Sprintf("%d requests, %d failed (%d again, the last after %.1f s), %d broken, %d stalled %v", n.requests, n.failed, n.twice, n.last.Seconds(), n.broken, n.stalled, n.why)
+	return fmt.Sprintf("%d requests, %d failed (%d again, the last after %.1f s), %d broken, %d stalled %v, %d not counted", n.requests, n.failed, n.twice, n.last.Seconds(), n.broken, n.stalled, n.why, n.away)
 }

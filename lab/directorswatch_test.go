@@ -26,6 +26,7 @@ var served = map[string]string{vip: ipvsOfVIP, vipOfMark: ipvsOfMark, vip6: ipvs
 type watcher struct {
 	mu       sync.Mutex // guards what follows
 	where    []map[string]string
+	inTable  []int // servers with a weight
 	unserved []unserved
 }
 
@@ -38,7 +39,7 @@ type unserved struct {
 
 // watch looks until the test ends.
 func (f *fleet) watch() *watcher {
-	w := &watcher{where: make([]map[string]string, len(f.directors))}
+	w := &watcher{where: make([]map[string]string, len(f.directors)), inTable: make([]int, len(f.directors))}
 	stop := make(chan struct{})
 	var done sync.WaitGroup
 	for i, d := range f.directors {
@@ -66,10 +67,10 @@ func (w *watcher) look(director int, stop <-chan struct{}) {
 		announced, table := announcedHere(), servicesHere()
 		now := time.Now()
 		w.mu.Lock()
-		w.where[director] = announced
+		w.where[director], w.inTable[director] = announced, servers(table, "")
 		for address, service := range served {
 			from, was := begun[address]
-			switch bad := announced[address] != "" && !serves(table, service); {
+			switch bad := announced[address] != "" && servers(table, service) == 0; {
 			case bad && !was:
 				begun[address] = now
 			case !bad && was:
@@ -101,28 +102,30 @@ func announcedHere() map[string]string {
 	return found
 }
 
+// servicesHere reads the table at once: this kernel loses entries between two reads where several networks have a table.
 func servicesHere() string {
-	text, err := os.ReadFile("/proc/thread-self/net/ip_vs")
+	f, err := os.Open("/proc/thread-self/net/ip_vs")
 	if err != nil {
 		return ""
 	}
-	return string(text)
+	defer f.Close()
+	text := make([]byte, os.Getpagesize())
+	n, _ := f.Read(text)
+	return string(text[:n])
 }
 
-// serves reports whether a service of an address has a server with a weight.
-func serves(table, service string) bool {
+// servers is how many servers with a weight the services have that begin with something.
+func servers(table, service string) (n int) {
 	inside := false
 	for line := range strings.Lines(table) {
 		words := strings.Fields(line)
-		if len(words) > 3 && words[0] == "->" {
-			if inside && words[3] != "0" && words[3] != "Weight" {
-				return true
-			}
-			continue
+		if len(words) < 4 || words[0] != "->" {
+			inside = strings.HasPrefix(strings.Join(words, " ")+" ", service)
+		} else if inside && words[3] != "0" && words[3] != "Weight" {
+			n++
 		}
-		inside = strings.HasPrefix(strings.Join(words, " ")+" ", service)
 	}
-	return false
+	return n
 }
 
 // on is the device on which a director has an address; "" for none.
@@ -130,6 +133,13 @@ func (w *watcher) on(director int, address string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.where[director-1][address]
+}
+
+// servers is how many servers with a weight a director's table has.
+func (w *watcher) servers(director int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.inTable[director-1]
 }
 
 // longest is the longest time since a moment in which an address was announced and not served; the time in which this

@@ -135,17 +135,17 @@ func (f *failures) upgrade(r *row) {
 }
 
 // replaceProgram makes the lab's program a new copy.
-func (f *failures) replaceProgram() {
-	f.t.Helper()
-	text, err := os.ReadFile(program(f.t))
+func (l *lab) replaceProgram() {
+	l.t.Helper()
+	text, err := os.ReadFile(program(l.t))
 	if err != nil {
-		f.t.Fatal(err)
+		l.t.Fatal(err)
 	}
-	f.exe = filepath.Join(f.dir, "ldirectord")
-	if err := os.WriteFile(f.exe+".new", text, 0o700); err != nil {
-		f.t.Fatal(err)
+	l.exe = filepath.Join(l.dir, "ldirectord")
+	if err := os.WriteFile(l.exe+".new", text, 0o700); err != nil {
+		l.t.Fatal(err)
 	}
-	if err := os.Rename(f.exe+".new", f.exe); err != nil {
-		f.t.Fatal(err)
+	if err := os.Rename(l.exe+".new", l.exe); err != nil {
+		l.t.Fatal(err)
 	}
 }
