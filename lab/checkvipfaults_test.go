@@ -11,10 +11,10 @@ import (
 
 // vipFault is something that keeps clients from a real server that answers at its own address.
 type vipFault struct {
-	what        string
-	lanes       []lane
-	spoil, mend string // run in the real server; VIP, DEVICE (where it is), FAMILY (4 or 6), TABLES (iptables) and LENGTH are those of a lane
-	says        string // what the check says
+	what       string
+	lanes      []lane
+	spoil, fix string // run in the real server; VIP, DEVICE (where it is), FAMILY (4 or 6), TABLES (iptables) and LENGTH are those of a lane
+	says       string // what the check says
 }
 
 var vipFaults = []vipFault{
@@ -46,7 +46,7 @@ func (w lane) inServer(command string) string {
 }
 
 // Each fault that clients meet and a check of the server's own address does not: with checkvip the server is out within
-// interval and timeout, the log says which of the two it is, and it is back when the fault is mended.
+// interval and timeout, the log says which of the two it is, and it is back when the fault is fixed.
 func TestKernelCheckVIPFindsFaults(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
@@ -66,7 +66,7 @@ func TestKernelCheckVIPFindsFaults(t *testing.T) {
 			before := len(l.logText())
 			l.inRS1(f.lanes, f.spoil)
 			l.outOf(f.lanes, f.says, before)
-			l.inRS1(f.lanes, f.mend)
+			l.inRS1(f.lanes, f.fix)
 			l.until(10*time.Second, l.inTable(f.lanes...)...)
 		})
 	}
