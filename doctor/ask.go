@@ -59,7 +59,7 @@ func (f *facts) ask(ctx context.Context, services []director.Service, through Re
 	for _, s := range services {
 		ways = append(ways, waysOf(s)...)
 	}
-	if through != nil && len(ways) > 0 {
+	if through != nil && len(ways) > 0 && f.noIPVS.Kind == "" {
 		at("real servers at the virtual addresses", func() (func(), error) {
 			answers, err := reachable(ctx, through, ways)
 			return func() { f.reached = answers }, err
