@@ -1,0 +1,81 @@
+package lab
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// The private services go with every orderly end, and come with the start after it.
+func TestKernelCheckVIPEnds(t *testing.T) {
+	l, path, servers := newCheckVIPLab(t)
+	for _, end := range [][]string{{"restart"}, {"stop", "--keep"}, {"stop"}} {
+		made := l.private()
+		if strings.Count(made, "-a ") != 6 {
+			t.Fatalf("the private services are\n%s", made)
+		}
+		l.run(0, append([]string{path}, end...)...)
+		if end[0] == "stop" {
+			l.privateIs("")
+			l.run(0, path, "start")
+		}
+		l.until(5*time.Second, servers...)
+	}
+	l.run(0, path, "standby")
+	if made := l.private(); strings.Count(made, "-a ") != 6 {
+		t.Errorf("on standby the private services are\n%s", made)
+	}
+	l.run(0, path, "stop")
+	l.privateIs("")
+}
+
+// A director that stands by has not the virtual address, so its checks pass without accept_local. When it is promoted and gets
+// the address, answers are dropped unless accept_local is set: no server goes out by that, and the log says what is missing.
+func TestKernelCheckVIPPromoted(t *testing.T) {
+	l, path, servers := newCheckVIPLab(t)
+	for _, accept := range []string{"0", "1"} {
+		l.run(0, path, "standby")
+		l.sh(`ip -n %[1]sdir addr del 192.0.2.10/32 dev br0; ip -n %[1]sdir route replace 192.0.2.10/32 dev br0
+			ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=%[2]s`, l.prefix, accept)
+		time.Sleep(3 * time.Second)
+		before := len(l.logText())
+		l.run(0, path, "notify", "master")
+		l.sh(`ip -n %[1]sdir route del 192.0.2.10/32 dev br0; ip -n %[1]sdir addr add 192.0.2.10/32 dev br0`, l.prefix)
+		l.until(5*time.Second, servers...)
+		time.Sleep(6 * time.Second)
+		l.until(time.Second, servers...)
+		said := l.logText()[before:]
+		if strings.Contains(said, "Check failed") || strings.Contains(said, "Deleted") {
+			t.Errorf("accept_local=%s: promotion takes servers out:\n%s", accept, said)
+		}
+		if told := strings.Contains(said, "net.ipv4.conf.br0.accept_local is 0"); told != (accept == "0") {
+			t.Errorf("accept_local=%s: what is missing is told: %t\n%s", accept, told, said)
+		}
+	}
+
+	t.Log("while nothing can be judged, a server that dies goes out by its own address")
+	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=0", l.prefix)
+	time.Sleep(3 * time.Second)
+	l.sh("ip -n %srs1 link set br0 down", l.prefix)
+	l.until(8*time.Second, "no "+servers[0])
+	l.sh("ip -n %srs1 link set br0 up", l.prefix)
+	l.until(8*time.Second, servers[0])
+	l.run(0, path, "stop")
+}
+
+// newCheckVIPLab is the lab with a daemon whose servers, of both families, are up through the virtual address.
+func newCheckVIPLab(t *testing.T) (l *lab, path string, servers []string) {
+	t.Helper()
+	l = newTrafficLab(t)
+	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
+	path = l.config("checkinterval = 1\nchecktimeout = 2\n" + sections("VIRTUAL = ADDRESS:7000\nREALS:7000\n        checktype = connect\n        checkvip = yes\n", dr4, dr6))
+	l.realServerScript(path, "start", 1, 2, 3)
+	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+		l.echo(ns, ":7000")
+	}
+	l.run(0, path, "start")
+	servers = []string{"-r 192.0.2.21:7000 -g -w 1", "-r 192.0.2.22:7000 -g -w 1", "-r 192.0.2.23:7000 -g -w 1",
+		"-r [2001:db8:1::21]:7000 -g -w 1", "-r [2001:db8:1::22]:7000 -g -w 1", "-r [2001:db8:1::23]:7000 -g -w 1"}
+	l.until(5*time.Second, servers...)
+	return l, path, servers
+}
