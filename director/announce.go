@@ -88,6 +88,9 @@ func (onPaper) Changes(context.Context) <-chan struct{} { return nil }
 
 func (onPaper) Sync(_ context.Context, want []announce.Want, _ bool) (all []announce.Place, _ error) {
 	for _, w := range want {
+		if w.Undecided {
+			w.Device = ""
+		}
 		all = append(all, announce.Place{Addr: w.Addr, Device: w.Device})
 	}
 	return all, nil
