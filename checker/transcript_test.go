@@ -15,9 +15,7 @@ func tape(t *testing.T, s Spec, e *Env) string {
 	t.Helper()
 	taken := transcript.New()
 	build(t, s, e).Check(Taped(t.Context(), taken))
-	var text strings.Builder
-	taken.WriteTo(&text)
-	return text.String()
+	return taken.String()
 }
 
 // shows reports whether the parts are lines of a transcript, in this order, each below the one before.
@@ -148,9 +146,8 @@ func TestTranscriptsAreBounded(t *testing.T) {
 	}
 	tape.Say(transcript.Note, nil, []byte("the end"))
 	tape.Close(func(_ transcript.Kind, text string, _ bool) string { taken = append(taken, text); return text })
-	var b strings.Builder
-	tape.WriteTo(&b)
-	if len(taken) > 600 || !slices.Contains(taken, "the end") || !strings.Contains(b.String(), "further pieces") {
-		t.Errorf("%d turns: %s", len(taken), b.String()[max(0, b.Len()-200):])
+	text = tape.String()
+	if len(taken) > 600 || !slices.Contains(taken, "the end") || !strings.Contains(text, "further pieces") {
+		t.Errorf("%d turns: %s", len(taken), text[max(0, len(text)-200):])
 	}
 }

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -59,11 +58,8 @@ func (d *daemon) answerTrace(w http.ResponseWriter, r *http.Request) {
 
 // take keeps a check for the reader.
 func (s *trace) take(check string, tape *transcript.Tape) {
-	var text bytes.Buffer
-	fmt.Fprintf(&text, "%s %s\n", time.Now().Format(time.DateTime), check)
-	_, _ = tape.WriteTo(&text) // into memory
 	select {
-	case s.texts <- text.String():
+	case s.texts <- fmt.Sprintf("%s %s\n%s", time.Now().Format(time.DateTime), check, tape):
 	default:
 		s.lost.Add(1)
 	}

@@ -100,7 +100,7 @@ func (v *view) one() g.Node {
 		h.H1(text(s.Real+" "), h.Small(g.Text("of "), link(pageOf(v.at.ID, ""), v.at.ID))),
 		h.P(h.Class("now "+classOf(r.trouble)), r.data(), h.B(h.Class("is"), text(s.State)), text(" since "+s.Since.Format(dateTime)+", for "+s.For(now))),
 		list(s.Remarks(now)),
-		h.P(text(fmt.Sprintf("Weight %d, %s in the table; %s active connections; last check: %s", s.Weight, number(r.weight), number(r.active), s.LastCheck(now)))),
+		h.P(text(fmt.Sprintf("Weight: %d; in the table: %s. Active connections: %s. Last check: %s.", s.Weight, number(r.weight), number(r.active), s.LastCheck(now)))),
 		h.Section(
 			h.H2(g.Text("What happened "), h.Small(g.Text("the latest first"))),
 			g.If(len(past) > 0, h.Table(

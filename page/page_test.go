@@ -154,7 +154,7 @@ func TestViews(t *testing.T) {
 		{"/?virtual=tcp:192.0.2.1:80", []string{"tcp:192.0.2.1:80 wrr, 3 of 6 up", "Servers 6", "10.0.0.2:80 down", "10.0.0.10:80 up"}, "10.0.1.1"},
 		{"/?virtual=tcp:192.0.2.2:80", []string{"0 of 1 up", "10.0.1.1:80", "127.0.0.1:80 fallback - - answers", "10.0.1.9:80 drained 0 0 - not in the file: draining, 3 connections"}, "10.0.0"},
 		{"/?virtual=tcp:192.0.2.1:80&q=refused", []string{"Servers 1", "10.0.0.2:80"}, "10.0.0.10"},
-		{"/?virtual=tcp:192.0.2.1:80&real=10.0.0.2:80", []string{"10.0.0.2:80 of tcp:192.0.2.1:80", "down since 2026-11-21 03:11:45, for 1m0s", "connect: refused", "Weight 1, - in the table; - active connections; last check: refused, 0s ago",
+		{"/?virtual=tcp:192.0.2.1:80&real=10.0.0.2:80", []string{"10.0.0.2:80 of tcp:192.0.2.1:80", "down since 2026-11-21 03:11:45, for 1m0s", "connect: refused", "Weight: 1; in the table: -. Active connections: -. Last check: refused, 0s ago.",
 			"2026-11-21 03:11:45 1m0s 1 table: removed", "2026-11-21 03:11:45 0s 6 failed after 1ms: 10.0.0.2:80", "2026-11-21 02:12:45 1m1s 354 passed", "before the start at 2026-11-21 02:12:45"}, "of others"},
 		{"/?virtual=tcp:192.0.2.9:80", []string{"There is no virtual service tcp:192.0.2.9:80."}, "Servers"},
 		{"/?virtual=fwm:3&real=x", []string{"There is no server x in fwm:3."}, "Servers"},

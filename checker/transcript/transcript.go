@@ -5,7 +5,6 @@ package transcript
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -87,13 +86,13 @@ func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
 	}
 }
 
-// WriteTo writes a closed tape, one that is open has nothing to read. A line has the time since the check began, where
+// String is a closed tape as text, one that is open has nothing to read. A line has the time since the check began, where
 // that is another one than before; then > before what was sent, < before what was received. What is not printable is
 // escaped.
-func (t *Tape) WriteTo(w io.Writer) (int64, error) {
+func (t *Tape) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var b bytes.Buffer
+	var b strings.Builder
 	for _, at := range t.turns {
 		if !t.closed {
 			break
@@ -115,5 +114,5 @@ func (t *Tape) WriteTo(w io.Writer) (int64, error) {
 	if t.left > 0 {
 		fmt.Fprintf(&b, "%12s    … and %d further pieces\n", "", t.left)
 	}
-	return b.WriteTo(w)
+	return b.String()
 }

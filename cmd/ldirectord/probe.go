@@ -96,7 +96,7 @@ func printTapes(c *call, checks []director.Check, results map[*checker.Task]prob
 	for _, check := range checks {
 		fmt.Fprintf(c.out, "%s %s %s\n", check.Virtual, check.Real, check.Name)
 		if r, made := results[check.Task]; made {
-			_, _ = r.tape.WriteTo(c.out) // which remembers an error
+			fmt.Fprint(c.out, r.tape) // which remembers an error
 		}
 	}
 }

@@ -49,23 +49,24 @@ func watch(ctx context.Context, c *call) error {
 	next := time.NewTicker(c.watch)
 	defer next.Stop()
 	screen := &status.Screen{Title: c.instanceName(), Plain: os.Getenv("NO_COLOR") != ""}
-	for report, asked := c.report(ctx); ; report, asked = c.report(ctx) {
-		screen.Take(report, asked)
-		for again := true; again; {
-			size, err := unix.IoctlGetWinsize(int(terminal.Fd()), unix.TIOCGWINSZ)
-			if err != nil {
-				return fmt.Errorf("asking the terminal for its size: %w", err)
-			}
-			if _, err := io.WriteString(terminal, screen.Draw(time.Now(), int(cmp.Or(size.Col, 80)), int(cmp.Or(size.Row, 24)))); err != nil {
-				return fmt.Errorf("writing to the terminal: %w", err)
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-next.C:
-				again = false
-			case <-resized:
-			}
+	for due := true; ; {
+		if due {
+			screen.Take(c.report(ctx))
+		}
+		size, err := unix.IoctlGetWinsize(int(terminal.Fd()), unix.TIOCGWINSZ)
+		if err != nil {
+			return fmt.Errorf("asking the terminal for its size: %w", err)
+		}
+		if _, err := io.WriteString(terminal, screen.Draw(time.Now(), int(cmp.Or(size.Col, 80)), int(cmp.Or(size.Row, 24)))); err != nil {
+			return fmt.Errorf("writing to the terminal: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-next.C:
+			due = true
+		case <-resized:
+			due = false
 		}
 	}
 }
