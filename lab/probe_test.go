@@ -36,6 +36,15 @@ func TestKernelProbeShowsBothWays(t *testing.T) {
 	probing.Process.Signal(syscall.SIGINT)
 	_ = probing.Wait()
 	l.privateIs("")
+
+	// The address is on two interfaces, and the kernel takes the wrong one for answers.
+	l.sh(`ip -n %[1]sdir addr del 192.0.2.10/32 dev br0; ip -n %[1]sdir addr add 192.0.2.10/32 dev lo; ip -n %[1]sdir addr add 192.0.2.10/32 dev br0
+		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.rp_filter=1`, l.prefix)
+	if said := l.output(path, "probe", "192.0.2.10:80", "192.0.2.21:80"); !strings.Contains(said, "not checked through 192.0.2.10") || strings.Contains(said, "down") {
+		t.Errorf("with a filter probe says\n%s", said)
+	}
+	l.sh("ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.rp_filter=2", l.prefix)
+
 	l.run(0, path, "start")
 	for end := time.Now().Add(10 * time.Second); l.private() == "" && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)

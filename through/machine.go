@@ -25,7 +25,11 @@ func (m *machine) at(when time.Time) map[netip.Addr]net.Interface {
 		addrs, _ := i.Addrs()
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil {
-				m.devices[p.Addr()] = i
+				here := i
+				if _, twice := m.devices[p.Addr()]; twice {
+					here.Name = "" // which of the two counts is not known
+				}
+				m.devices[p.Addr()] = here
 			}
 		}
 	}
