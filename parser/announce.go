@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 )
@@ -36,9 +37,6 @@ func readMinServers(v *value) (none MinServers, p *problem) {
 	if !ok || !ok2 || m.Low.N == 0 || m.High.N == 0 {
 		return none, bad("%s is not allowed; it is a number of servers, such as 2, or a percentage from 1%% to 100%%, or two of them as LOW/HIGH, such as 1/2", quote(v.text))
 	}
-	if m.Low.Percent == m.High.Percent && m.Low.N > m.High.N {
-		return none, bad("%s has a LOW above its HIGH; fewer servers than LOW are not enough, HIGH are again", quote(v.text))
-	}
 	return m, nil
 }
 
@@ -59,14 +57,7 @@ func readAnnounceAddress(v *value) ([]netip.Addr, *problem) {
 // announceable refuses a section whose addresses cannot be announced, and a minservers that its servers cannot reach.
 func (r *reader) announceable(v *Virtual, s *section, global *Global) {
 	at := s.order(wholeSection)
-	where := func(directive string) Position {
-		for _, pos := range []Position{v.At[directive], global.At[directive]} {
-			if pos.Line > 0 {
-				return pos
-			}
-		}
-		return v.At["virtual"]
-	}
+	where := func(directive string) Position { return cmp.Or(v.At[directive], global.At[directive], v.At["virtual"]) }
 	servers := len(v.Reals) + len(v.Waiting)
 	switch low, high := v.MinServers.Of(servers); {
 	case v.MinServers == MinServers{} || servers == 0:
@@ -107,19 +98,10 @@ func (r *reader) oneDevice(c *Config) {
 		for _, a := range v.Announced() {
 			n, known := first[a]
 			if other := &c.Virtuals[n]; known && (other.Announce != v.Announce || other.LastResort != v.LastResort) {
-				r.error(r.sections[i].order(wholeSection), conflict, v.At["virtual"], "%s is announced on %s here and on %s in line %d; an address has one announce and one lastresort",
-					a, v.devices(), other.devices(), other.At["virtual"].Line)
+				r.error(r.sections[i].order(wholeSection), conflict, v.At["virtual"], "%s has other devices in line %d; an address has one announce and one lastresort", a, other.At["virtual"].Line)
 			} else if !known {
 				first[a] = i
 			}
 		}
 	}
-}
-
-// devices are those that the address may be on, in words.
-func (v *Virtual) devices() string {
-	if v.LastResort == "" {
-		return v.Announce
-	}
-	return v.Announce + " or " + v.LastResort
 }

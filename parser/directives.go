@@ -240,7 +240,7 @@ var directives = chapters(
 			Doc: "Device on which the virtual address is while the service is healthy, for a routing daemon to announce it: a dummy device, which is not made " +
 				"here. Checks of `gate` servers, but for ping and external ones, do not pass a router then: a director that lost its link to the servers " +
 				"must notice. The JSON of `onchange` has `announced`, true while the address is on this device. Without the directive, and with no, the " +
-				"address is left alone."},
+				"address is left alone. See [directors.md](directors.md)."},
 		{Name: "lastresort", Value: "DEVICE or no", Extension: true,
 			either: setting(func(s *Settings) *string { return &s.LastResort }, readDevice),
 			Doc: "Device on which the address is instead while its services serve and one of them is not healthy: the routing daemon announces it so that it is " +

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"ldirectord/daemon"
@@ -22,15 +23,9 @@ func withdraw(kind director.OrderKind) func(context.Context, *call) error {
 
 // printWithdrawn says what is ordered for addresses: the rest of the answer is their servers.
 func printWithdrawn(c *call, order daemon.SetOrder, at director.Backend) {
-	name, what := at.Virtual, "is announced as its services serve"
-	if name == director.EveryAddress {
-		name = "every address"
-	}
-	if order.Kind == director.Withdraw {
-		what = "is withdrawn"
-	}
+	what := map[director.OrderKind]string{director.Withdraw: "is withdrawn", director.Announce: "is announced as its services serve"}[order.Kind]
 	if at.Real == "" {
-		fmt.Fprintln(c.out, name, what)
+		fmt.Fprintln(c.out, strings.Replace(at.Virtual, director.EveryAddress, "every address", 1), what)
 	}
 }
 
