@@ -1,6 +1,9 @@
 package checker
 
-import "math/bits"
+import (
+	"cmp"
+	"math/bits"
+)
 
 // State is what is known of a server.
 type State uint8
@@ -98,15 +101,11 @@ func (h Health) Soft(r Rule) (failures, limit int) {
 
 // Turns tells how many results against the state change it: failures of a server that is up, else successes.
 func (h Health) Turns(r Rule) int {
-	switch {
-	case h.State == Up:
+	if h.State == Up {
 		_, limit := h.Soft(r)
 		return limit
-	case r.Of > 0:
-		return r.Need
-	default:
-		return r.Rise
 	}
+	return cmp.Or(r.Need, r.Rise) // without a window nothing is needed of it
 }
 
 func stateOf(ok bool) State {
