@@ -166,7 +166,9 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	d.Loaded = nil // d.config has the one in force
 	cause := d.attend(signals, ended, end)
 	d.Config.Checks.through.Close(context.Background()) // whatever becomes of the table
-	d.closeSocket()
+	if d.socket != nil {
+		d.failed(notify.ListenFailed, notListening, d.socket.close())
+	}
 	return cause
 }
 

@@ -161,7 +161,10 @@ func (f *configFile) inService(ctx context.Context) []parser.Name {
 	if err != nil {
 		return names
 	}
-	serves := now.Moved()
+	serves := map[netip.Addr]bool{}
+	for _, s := range now.Each() {
+		serves[s.Addr.Addr()] = serves[s.Addr.Addr()] || s.Moved
+	}
 	for i := range names {
 		names[i].Earlier = slices.DeleteFunc(slices.Clone(names[i].Earlier), func(a netip.Addr) bool { return !serves[a] })
 	}

@@ -61,12 +61,6 @@ func (d *daemon) openSocket(ctx context.Context) {
 // notListening says that commands or metrics can't reach the daemon as configured.
 const notListening = "Not listening"
 
-func (d *daemon) closeSocket() {
-	if d.socket != nil {
-		d.failed(notify.ListenFailed, notListening, d.socket.close())
-	}
-}
-
 // listenAt makes the control socket. Only the daemon of the instance may: the socket that a daemon before it left is
 // replaced in one step. Root alone may use it until allow says otherwise. Requests end with ctx.
 func listenAt(ctx context.Context, path string, handler http.Handler) (*controlSocket, error) {

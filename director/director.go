@@ -314,7 +314,10 @@ func (d *Director) loop(ctx context.Context) {
 		case <-pulse.C:
 			d.alive()
 		}
-		d.endDueOrders()
+		if !d.orderEnd.IsZero() && !d.orderEnd.After(time.Now()) {
+			d.applyOrders()
+			d.observe()
+		}
 		d.sync(ctx, nil)
 		d.announce()
 	}

@@ -93,7 +93,9 @@ func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrP
 			what = "was added"
 		}
 	}
-	if !v.found[addr] && (v.cfg.Repair || v.keptOut(addr) && (in || d.global.ReaddQuiescent)) {
+	s := v.serverAt(addr)
+	keptOut := s != nil && s.suspended() != ""
+	if !v.found[addr] && (v.cfg.Repair || keptOut && (in || d.global.ReaddQuiescent)) {
 		d.reportOverride(v, addr, what+"; restoring it")
 		delete(v.overridden, addr)
 		return
@@ -118,13 +120,9 @@ func (d *Director) release(v *virtual, have dests) {
 		}
 		delete(v.overridden, s.dest.Addr)
 	}
-	v.releaseFallback()
-}
-
-// keptOut reports whether the server at an address is out for maintenance.
-func (v *virtual) keptOut(addr netip.AddrPort) bool {
-	s := v.serverAt(addr)
-	return s != nil && s.suspended() != ""
+	if wanted, known := v.fallbackWantedNow(); known && wanted != v.fallbackWanted {
+		delete(v.overridden, v.fallback.Addr)
+	}
 }
 
 // reportOverride reports a change that somebody else made to a virtual service, or to the destination at addr.

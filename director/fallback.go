@@ -32,13 +32,6 @@ func (v *virtual) fallbackWantedNow() (wanted, known bool) {
 	return known && v.wantsFallback(up, false, nil), known && v.fallback != nil
 }
 
-// releaseFallback ends an override of the fallback server as soon as it is wanted, or is not any more.
-func (v *virtual) releaseFallback() {
-	if wanted, known := v.fallbackWantedNow(); known && wanted != v.fallbackWanted {
-		delete(v.overridden, v.fallback.Addr)
-	}
-}
-
 // servedBy reports whether an address belongs to a real server that is up.
 func (v *virtual) servedBy(addr netip.AddrPort) bool {
 	return slices.ContainsFunc(v.at(addr), func(s *server) bool { return s.state() == checker.Up && !s.drained() })

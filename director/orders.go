@@ -162,14 +162,6 @@ func (d *Director) applyOrders() {
 	}
 }
 
-// endDueOrders ends the orders whose time is over.
-func (d *Director) endDueOrders() {
-	if !d.orderEnd.IsZero() && !d.orderEnd.After(time.Now()) {
-		d.applyOrders()
-		d.observe()
-	}
-}
-
 // endOrders drops the orders that are over, tells so, and notes when the next one ends.
 func (d *Director) endOrders(now time.Time) {
 	d.orderEnd = time.Time{}

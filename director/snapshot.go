@@ -110,15 +110,6 @@ func (now *Snapshot) Each() iter.Seq2[*VirtualSnapshot, *ServerSnapshot] {
 	}
 }
 
-// Moved are the addresses of servers whose names have another one.
-func (now *Snapshot) Moved() map[netip.Addr]bool {
-	moved := map[netip.Addr]bool{}
-	for _, s := range now.Each() {
-		moved[s.Addr.Addr()] = moved[s.Addr.Addr()] || s.Moved
-	}
-	return moved
-}
-
 // FallbackSnapshot is the fallback server of a virtual service at one moment.
 type FallbackSnapshot struct {
 	Server      string  `json:"server"`                    // address:port as configured

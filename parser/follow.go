@@ -29,14 +29,6 @@ func (n *names) note(ipv6 bool, r role, texts ...string) {
 	}
 }
 
-// role is what the names of a line are used for.
-func (r *realLine) role() role {
-	if r.last != "" {
-		return ofRange
-	}
-	return ofReal
-}
-
 // follows reports whether a name is looked up again.
 func (n *names) follows(key hostName) bool { return n.stay && n.roles[key] == ofReal }
 

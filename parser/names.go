@@ -114,7 +114,11 @@ func (r *reader) fallbackServer(at order, f *fallbackLine, ipv6 bool, port looku
 // servers makes the real servers of a line: one, or those of a range.
 func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	at := s.order(realNames)
-	r.names.note(s.ipv6, line.role(), line.hosts()...)
+	used := ofReal
+	if line.last != "" {
+		used = ofRange
+	}
+	r.names.note(s.ipv6, used, line.hosts()...)
 	if r.opts.Wait && line.problem == nil {
 		if waiting, ok := r.waiting(at, line, s.ipv6); ok {
 			v.Waiting = append(v.Waiting, waiting)

@@ -19,7 +19,11 @@ func check(ctx context.Context, c *call) error {
 		return checkJSON(c, l)
 	}
 	for _, d := range l.Found.ByPosition() {
-		fmt.Fprintln(c.out, render(d, l.Text, isTerminal(os.Stdout)))
+		line := d.String()
+		if isTerminal(os.Stdout) {
+			line = d.Render(l.Text) // with the line itself
+		}
+		fmt.Fprintln(c.out, line)
 	}
 	warnings := ""
 	if n := len(l.Found.Warnings()); n > 0 {
@@ -31,14 +35,6 @@ func check(ctx context.Context, c *call) error {
 	}
 	fmt.Fprintf(c.out, "%s is good: v%s%s\n", c.path, l.Summary()[1:], warnings)
 	return nil
-}
-
-// render is a diagnostic for a person: place, severity, text, and on a terminal the line itself.
-func render(d parser.Diagnostic, source []byte, terminal bool) string {
-	if terminal {
-		return d.Render(source)
-	}
-	return d.String()
 }
 
 func isTerminal(f *os.File) bool {

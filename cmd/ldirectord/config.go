@@ -39,13 +39,14 @@ func (c *call) accept(l *daemon.Loaded) error {
 // loadAndAdvise loads the configuration, and adds what is to be said of the machine that it is for.
 func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 	l, err := daemon.Load(ctx, c.source())
-	if err == nil && l.Config != nil {
+	if err != nil {
+		return nil, err
+	}
+	if l.Config != nil {
 		l.Found = append(l.Found, doctor.Advise(ctx, l.Config, l.Plan.Services(""), c.ownsRule())...)
 	}
-	if err == nil {
-		l.RefuseWhatNeedsAShell()
-	}
-	return l, err
+	l.RefuseWhatNeedsAShell()
+	return l, nil
 }
 
 // refused is the exit status of a configuration that is refused. A look-up that failed is no mistake of the file:
