@@ -134,11 +134,7 @@ func (t *tally) process(path, version string) status.Process {
 // failedNames are the host names that can't be looked up.
 func failedNames(names []parser.Name) (list []status.Name) {
 	for _, n := range unanswered(names) {
-		name := status.Name{Name: n.Host, Error: n.Why}
-		if n.Addr.IsValid() {
-			name.Address = n.Addr.String()
-		}
-		list = append(list, name)
+		list = append(list, status.Name{Name: n.Host, Address: n.Addr, Error: n.Why})
 	}
 	return list
 }

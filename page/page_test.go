@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -288,7 +289,7 @@ func quoting(words string) *status.Report {
 	r := newReport(status.Virtual{ID: words, Scheduler: words, Error: words, Added: []string{words}, Servers: []status.Server{s},
 		Fallback: &status.Fallback{Server: words, Active: true}, Leaving: []status.Leaver{{Real: words, State: words, Note: words}}})
 	r.Config, r.Version, r.MarkError, r.Table.Error, r.Reloads.Error, r.Phase = words, words, words, words, words, words
-	r.Names = []status.Name{{Name: words, Address: words, Error: words}}
+	r.Names = []status.Name{{Name: words, Address: netip.MustParseAddr("192.0.2.22"), Error: words}}
 	return r
 }
 

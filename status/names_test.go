@@ -3,6 +3,7 @@ package status
 import (
 	"bytes"
 	"encoding/json"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func TestNamesThatCannotBeLookedUpShowInEveryForm(t *testing.T) {
 		Servers: []director.ServerSnapshot{{Real: "web1.example:80", State: "unknown", Since: process().Started, Weight: 3, Reason: "no address: web1.example: no such host"}},
 	}}}
 	p := process()
-	p.Names = []Name{{Name: "web1.example", Error: "no such host"}, {Name: "web2.example", Address: "192.0.2.22", Error: "timeout"}}
+	p.Names = []Name{{Name: "web1.example", Error: "no such host"}, {Name: "web2.example", Address: netip.MustParseAddr("192.0.2.22"), Error: "timeout"}}
 	report := NewReport(now, p, nil)
 	var form bytes.Buffer
 	if err := report.WriteText(&form); err != nil {

@@ -32,7 +32,7 @@ func (r *Report) Remarks() []string {
 	all.told("mark rules can't be set: ", r.MarkError)
 	all.told("addresses can't be announced: ", r.AnnounceError)
 	for _, n := range r.Names {
-		if n.Address != "" { // the servers of one without are remarked on themselves
+		if n.Address.IsValid() { // the servers of one without are remarked on themselves
 			all.add("the name %s cannot be looked up, its last address %s is used: %s", n.Name, n.Address, n.Error)
 		}
 	}

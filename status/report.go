@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -27,9 +28,9 @@ type Process struct {
 
 // Name is a host name that can't be looked up.
 type Name struct {
-	Name    string `json:"name"`
-	Address string `json:"address,omitempty"` // the last one that is known, which is used; absent when there is none
-	Error   string `json:"error"`
+	Name    string     `json:"name"`
+	Address netip.Addr `json:"address,omitzero"` // the last one that is known, which is used; absent when there is none
+	Error   string     `json:"error"`
 }
 
 // Reloads counts how often the file was read again.
