@@ -24,16 +24,12 @@ func openTable(ctx context.Context, name string) (ipvsctl.Client, error) {
 		if err != nil {
 			return err
 		}
-		return writeCopy(file, []byte(ipvsctl.Format(t)))
+		text := []byte(ipvsctl.Format(t))
+		if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+			return os.WriteFile(file, text, 0) // a pipe or a device is never replaced
+		}
+		return instance.Replace(file, text, 0o644)
 	}
 	m.OnChange = func() { _ = copyTable() } // the first one showed that it can be written
 	return m, copyTable()
-}
-
-// writeCopy writes the copy of a table in memory. A pipe or a device is written to, and never replaced.
-func writeCopy(file string, text []byte) error {
-	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
-		return os.WriteFile(file, text, 0)
-	}
-	return instance.Replace(file, text, 0o644)
 }

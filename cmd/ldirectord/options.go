@@ -93,7 +93,10 @@ func (o *options) parseCommand(words []string) (args []string, err error) {
 	case len(words) == 0:
 		return nil, errors.New("no command")
 	case len(words) == 1 && !isCommand(words[0]):
-		return nil, o.noCommand(words[0])
+		if path, err := o.dirs.Find(words[0]); err == nil {
+			return nil, fmt.Errorf("no command after %s, which is a file", path)
+		}
+		return nil, unknownCommand(words[0])
 	case len(words) == 1 || isCommand(words[0]) && o.leads(words[0], words[1]):
 		o.verb = words[0]
 		return words[1:], nil
@@ -120,14 +123,6 @@ func (o *options) leads(verb, next string) bool {
 	}
 	_, err := o.dirs.Find(verb)
 	return err != nil
-}
-
-// noCommand is the error for a single word that is no command.
-func (o *options) noCommand(word string) error {
-	if path, err := o.dirs.Find(word); err == nil {
-		return fmt.Errorf("no command after %s, which is a file", path)
-	}
-	return unknownCommand(word)
 }
 
 func unknownCommand(word string) error {
