@@ -20,6 +20,7 @@ func (r *reader) advise(s *section, v *Virtual) {
 	a.servers()
 	a.guard()
 	a.masquerades()
+	a.announced()
 	a.fallback()
 	a.unused()
 }

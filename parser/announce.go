@@ -105,3 +105,27 @@ func (r *reader) oneDevice(c *Config) {
 		}
 	}
 }
+
+// announced warns of what takes an address away from clients that are served, and of connections that break when they change
+// the director.
+func (a adviser) announced() {
+	v, servers := a.v, len(a.v.Reals)+len(a.v.Waiting)
+	if len(v.Announced()) == 0 || servers == 0 {
+		return
+	}
+	switch {
+	case servers == 1 || v.Protocol == UDP || v.Scheduler == "mh":
+	case v.Scheduler == "sh":
+		a.warn("scheduler", suspicious, "scheduler sh depends on the order in the table, so a connection that changes the director breaks; mh sends it to the same server")
+	default:
+		a.warn("scheduler", suspicious, "with scheduler %s a connection that changes the director goes to another server and breaks, without the sync daemon of IPVS; mh sends it to the same one", v.Scheduler)
+	}
+	if v.LastResort != "" {
+		return
+	}
+	if low, _ := v.MinServers.Of(servers); low > 1 {
+		a.warn("minservers", suspicious, "with fewer than %d servers the address is withdrawn, and nobody announces it when all directors have fewer; lastresort = DEVICE has it announced then", low)
+	}
+	a.when(v.KeepServing.N > 0, "keepserving", suspicious,
+		"servers that are held keep the address announced here, also when this director alone can't reach them; lastresort = DEVICE lets other directors have it")
+}
