@@ -235,3 +235,53 @@ func BenchmarkTenThousandLeave(b *testing.B) {
 		b.Error(err)
 	}
 }
+
+// silent is a check that says nothing before it is cancelled.
+type silent struct{}
+
+func (silent) Check(ctx context.Context) checker.Result {
+	<-ctx.Done()
+	return checker.Result{Local: true}
+}
+
+// Ten thousand servers of one section fail through the virtual address alone, in a hundred wake-ups. Then all pass.
+func BenchmarkBrake10k(b *testing.B) {
+	const file = "checkinterval = 3600\nvirtual = 10.0.0.1:80\n\tchecktype = connect\n\tcheckvip = yes\n\treal = 10.1.0.0->10.1.39.15:80 gate\n"
+	plan := planChecked(b, file, func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
+	j := notify.NewJournal()
+	d := New(Deps{Table: ipvsctl.NewMemory(nil), Journal: j, Hooks: notify.NewHooks(j)})
+	ctx, end := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	tasks := plan.tasks
+	go func() { ended <- d.Run(ctx, plan) }()
+	<-d.Started()
+	bring := func(r checker.Result) {
+		for i := 0; i < len(tasks); i += len(tasks) / 100 {
+			err := d.submit(ctx, func(_ context.Context, done chan<- struct{}) {
+				var updates []checker.Update
+				for _, t := range tasks[i : i+len(tasks)/100] {
+					updates = append(updates, checker.Update{Task: t, Result: r, Began: time.Now()})
+				}
+				d.results(updates)
+				close(done)
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	pass := checker.Result{OK: true, Way: checker.WayThrough}
+	bring(pass)
+	var took time.Duration
+	for b.Loop() {
+		before := cpuTime()
+		bring(checker.Result{OwnAnswers: true, Way: checker.WayThrough, Detail: "no answer in 5s"})
+		bring(pass)
+		took += cpuTime() - before
+	}
+	b.ReportMetric(float64(took.Microseconds())/1000/float64(b.N), "cpu-ms")
+	end()
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
+}

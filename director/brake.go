@@ -32,8 +32,22 @@ func (s *server) mayBrake() bool { return s.verdict() == checker.Up && s.suspend
 // passed reports whether the last check passed through the virtual address.
 func (c *check) passed() bool { return c.last.OK && c.last.Way == checker.WayThrough }
 
+// dispute is a line of a section about whose failures is to be decided, when all results of a wake-up are there: once, however
+// many servers fail.
+type dispute struct {
+	v      *virtual
+	number uint8
+}
+
+// disputed is what is to be known of one: a server that just passed, or else the last that had a result, and whether failures
+// were held until then.
+type disputed struct {
+	by     user
+	before bool
+}
+
 // brake takes a result, and reports whether it is not to be judged, or not yet.
-func (d *Director) brake(x user) bool {
+func (d *Director) brake(x user, disputes map[dispute]disputed) bool {
 	c, was := x.j.check, x.j.braked
 	accused := c.last.OwnAnswers && x.s.mayBrake()
 	switch {
@@ -46,8 +60,28 @@ func (d *Director) brake(x user) bool {
 	default:
 		d.disbelieve(x)
 	}
-	d.decide(x, was.isHeld())
+	which := dispute{x.v, x.j.number}
+	now := disputes[which]
+	if now.by.j == nil || !now.by.j.check.passed() {
+		now.by = x
+	}
+	now.before = now.before || was.isHeld()
+	disputes[which] = now
 	return accused
+}
+
+// decideAllOf decides about the disputes that the results brought, in their order.
+func (d *Director) decideAllOf(updates []checker.Update, disputes map[dispute]disputed) {
+	for i := 0; len(disputes) > 0; i++ {
+		c := d.checks[updates[i].Task]
+		for j := 0; c != nil && j < len(c.users); j++ {
+			which := dispute{c.users[j].v, c.users[j].j.number}
+			if o, in := disputes[which]; in {
+				delete(disputes, which)
+				d.decide(o.by, o.before)
+			}
+		}
+	}
 }
 
 // fellows are the failures about which nothing is decided, those that are held, the servers that may show which it is, and
@@ -74,7 +108,7 @@ func (x user) fellows() (accused, held, open []user, proof time.Time) {
 }
 
 // decide judges the failures that tell of their servers, holds those that tell of this machine, and asks others where nothing
-// shows which they do. Newest has a result; before reports whether its failures were held until then.
+// shows which they do. Newest has a result; before reports whether failures were held until then.
 func (d *Director) decide(newest user, before bool) {
 	v := newest.v
 	accused, held, open, proof := newest.fellows()

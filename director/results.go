@@ -12,7 +12,7 @@ import (
 
 // results takes what the checks found. Each virtual service judges it by its own thresholds.
 func (d *Director) results(updates []checker.Update) {
-	now := time.Now()
+	now, disputes := time.Now(), map[dispute]disputed{}
 	for _, u := range updates {
 		c, ok := d.checks[u.Task]
 		if !ok {
@@ -47,12 +47,13 @@ func (d *Director) results(updates []checker.Update) {
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
 			d.monitor(x.v, x.s, x.j, u.Result)
-			if !d.brake(x) {
+			if !d.brake(x, disputes) {
 				d.judge(x.v, x.s, x.j, u.Result)
 			}
 		}
 		d.hurry(u.Task, c)
 	}
+	d.decideAllOf(updates, disputes)
 }
 
 // hurry asks for further checks while the last result speaks against the state of a server: by the shortest fastinterval
