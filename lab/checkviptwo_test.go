@@ -1,0 +1,68 @@
+package lab
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Two daemons on one machine, which start at once and ask the same servers: each has private services of its own, and neither's
+// end, by order or by a crash, touches those of the other.
+func TestKernelCheckVIPTwoDaemons(t *testing.T) {
+	l, path, servers := newCheckVIPLab(t)
+	l.run(0, path, "stop")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(l.dir, "other.cf")
+	if err := os.WriteFile(other, []byte(strings.NewReplacer("10:7000", "10:7001", "10]:7000", "10]:7001").Replace(string(text))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+		l.echo(ns, ":7001")
+	}
+	both := servers
+	for _, s := range servers {
+		both = append(both, strings.Replace(s, ":7000", ":7001", 1))
+	}
+
+	first, second := l.command(path, "start"), l.command(other, "start")
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := second.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	defer l.run(0, other, "stop")
+	if err := first.Wait(); err != nil {
+		t.Error(err)
+	}
+	l.until(10*time.Second, both...)
+	all := l.private()
+	if strings.Count(all, "-A ") != 12 || strings.Count(all, "-a ") != 12 {
+		t.Fatalf("the private services of both are\n%s\n%s", all, l.logText())
+	}
+
+	before := len(l.logText())
+	l.kill()
+	l.run(0, path, "start")
+	time.Sleep(3 * time.Second)
+	l.until(5*time.Second, both...)
+	l.privateIs(all)
+	l.run(0, path, "stop")
+	left := l.private()
+	if strings.Count(left, "-A ") != 6 || strings.Count(left, "-a ") != 6 {
+		t.Errorf("of %s\nthe end of one daemon leaves\n%s", all, left)
+	}
+	time.Sleep(3 * time.Second)
+	l.until(time.Second, both[6:]...)
+	l.privateIs(left)
+	if said := l.logText()[before:]; strings.Contains(said, "Check failed") || strings.Contains(said, "not checked through") {
+		t.Errorf("it is told:\n%s", said)
+	}
+	l.run(0, other, "stop")
+	l.privateIs("")
+}
