@@ -30,7 +30,7 @@ func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (void string) {
 	case !ipv6 && k.Local && !k.AcceptLocal:
 		return fmt.Sprintf("it is an address of this machine, and net.ipv4.conf.%s.accept_local is 0", k.Device)
 	case !ipv6 && k.Strict && !k.Same:
-		return fmt.Sprintf("it is not on %s, and net.ipv4.conf.%[1]s.rp_filter is 1", k.Device)
+		return fmt.Sprintf("it is not on %s, and the larger rp_filter of net.ipv4.conf.%[1]s and all is 1", k.Device)
 	}
 	return ""
 }

@@ -22,6 +22,8 @@ const (
 	sourceRenewed = 10 * time.Second // after which the source of a check is looked for again
 )
 
+var errNoMark = fmt.Errorf("there is no private service for it, since others use all marks from %#x to %#x (ip rule), or it has left the configuration", ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
+
 // Options are what the services of a daemon need.
 type Options struct {
 	Table  ipvsctl.Client                               // used by one goroutine at a time
@@ -107,13 +109,14 @@ func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []ipvsc
 			s.used[k.Mark], s.virtual[k.Addr.Addr()] = true, true
 		}
 		s.taken = s.Taken(ctx)
-		stay := map[ipvsctl.PrivateService]bool{}
+		stay, full := map[ipvsctl.PrivateService]bool{}, map[ipvsctl.Forward]bool{}
 		for _, w := range ways {
 			name := wanted(w)
 			s.virtual[w.Virtual], stay[name] = true, true
-			if s.all[name] == nil {
-				s.all[name] = &service{PrivateService: name}
-				s.choose(s.all[name])
+			if sv := (&service{PrivateService: name}); s.all[name] == nil && !full[name.Dest.Forward] {
+				if full[name.Dest.Forward] = s.choose(sv) != nil; sv.Key.Mark != 0 {
+					s.all[name] = sv
+				}
 			}
 		}
 		err := s.save()
@@ -135,16 +138,20 @@ func (s *Services) Close(ctx context.Context) {
 }
 
 // choose gives a service the next mark that is free. Tunnels have a half of the marks for themselves: while connections
-// last, the kernel keeps the route of a destination, which must not be one of the other method.
-func (s *Services) choose(sv *service) {
+// last, the kernel keeps the route of a destination, which must not be one of the other method. Without a free mark nothing
+// changes.
+func (s *Services) choose(sv *service) error {
 	mark, last := ipvsctl.FirstPrivate, ipvsctl.FirstPrivate+(ipvsctl.LastPrivate-ipvsctl.FirstPrivate)/2
 	if sv.Dest.Forward == ipvsctl.Tunnel {
 		mark, last = last+1, ipvsctl.LastPrivate
 	}
-	for mark < last && (s.used[mark] || s.taken(mark)) {
-		mark++
+	for s.used[mark] || s.taken(mark) {
+		if mark++; mark > last {
+			return errNoMark
+		}
 	}
 	sv.Key.Mark, sv.ours, s.used[mark], s.saved = mark, false, true, false
+	return nil
 }
 
 // save writes down what there may be in the table, unless that is done.
@@ -167,7 +174,7 @@ func (s *Services) ready(ctx context.Context, w checker.Through) (now service, e
 	err = s.with(ctx, checkTimeout, func(ctx context.Context) error {
 		sv := s.all[wanted(w)]
 		if sv == nil {
-			return errors.New("the server has left the configuration")
+			return errNoMark
 		}
 		err := s.save()
 		for err == nil && sv.present == nil {
@@ -190,8 +197,7 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 			return err
 		}
 		if !sv.ours || !in && !empty {
-			s.choose(sv)
-			return s.save()
+			return cmp.Or(s.choose(sv), s.save())
 		}
 	}
 	if sv.ours = true; err == nil {

@@ -35,7 +35,7 @@ func TestJudge(t *testing.T) {
 		{bad, true, false, Kernel{Local: true, Device: "s0"}, "net.ipv4.conf.s0.accept_local is 0"},
 		{bad, true, true, Kernel{Local: true, Device: "s0", Strict: true}, ""},
 		{bad, true, false, Kernel{Local: true, AcceptLocal: true}, ""},
-		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Device: "s0"}, "net.ipv4.conf.s0.rp_filter is 1"},
+		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Device: "s0"}, "rp_filter of net.ipv4.conf.s0 and all is 1"},
 		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Same: true}, ""},
 		{bad, true, false, Kernel{Strict: true, Device: "s0"}, "it is not on s0"},
 		{bad, true, false, Kernel{Strict: true, Same: true}, ""},
@@ -103,6 +103,30 @@ func (f *fake) use(t *testing.T, w checker.Through) (void string) {
 		t.Errorf("the way is %+v, want %+v", now.via, want)
 	}
 	return f.judge(t.Context(), w, now, checker.Result{OK: true})
+}
+
+// Two servers never share a mark, nor have one that a rule sends elsewhere: without a free mark their checks are void, until
+// a reload finds one.
+func TestNoMarkIsFree(t *testing.T) {
+	table := ipvsctl.NewMemory(nil)
+	f := newFake(table)
+	free := f.Taken
+	f.Taken = func(context.Context) func(uint32) bool { return func(m uint32) bool { return m < 0x4c800000 } }
+	ways := []checker.Through{way("127.0.0.2", ""), way("127.0.0.3", ""), way("127.0.0.4", "ipip")}
+	f.Set(t.Context(), ways, nil)
+	for _, w := range ways[:2] {
+		if void := f.use(t, w); !strings.Contains(void, "others use all marks from 0x4c000000 to 0x4cffffff (ip rule)") {
+			t.Errorf("%v: %s", w, void)
+		}
+	}
+	if void := f.use(t, ways[2]); void != "" || inTable(t, table) != "4c800000 127.0.0.4:0 2\n" {
+		t.Errorf("tunnels have marks of their own: %s, the table has\n%s", void, inTable(t, table))
+	}
+	f.Taken = free
+	f.Set(t.Context(), ways, nil)
+	if void := f.use(t, ways[0]); void != "" {
+		t.Errorf("after a reload: %s", void)
+	}
 }
 
 func TestServicesComeAndGo(t *testing.T) {
