@@ -64,7 +64,7 @@ func (e *examination) addressesAway() {
 	var first Finding
 	for _, s := range e.services {
 		addr := s.Config.Addr.Addr()
-		if s.Config.Mark != 0 || addr.IsUnspecified() || away[addr] || e.ends(single(addr), 0) {
+		if s.Config.Mark != 0 || addr.IsUnspecified() || away[addr] || e.ends(s.Config, single(addr), 0) {
 			continue
 		}
 		if len(away) == 0 {
@@ -86,7 +86,7 @@ func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.B
 // packets and never asks IPVS.
 func (e *examination) markAddresses(s director.Service) {
 	for _, m := range s.Config.Marking {
-		if !e.ends(m.Dest, s.Config.Mark) {
+		if !e.ends(s.Config, m.Dest, s.Config.Mark) {
 			e.report(s, Finding{Kind: "mark-address", Text: offMachine(m.Dest), at: m.At})
 		}
 	}

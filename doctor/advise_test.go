@@ -63,7 +63,7 @@ func TestCheckSaysThatTheKernelHasNoIPVS(t *testing.T) {
 // Virtual addresses that are not here are reported once, at the first of them; those of marks at their lines.
 func TestCheckReportsVirtualAddressesThatAreNotHere(t *testing.T) {
 	services := servicesOf(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\nvirtual=192.0.2.11:80\n\treal=192.0.2.21:80 gate\n"+
-		"virtual=192.0.2.11:81\n\treal=192.0.2.21:81 gate\nvirtual6=[2001:db8::1]:80\n\treal6=[2001:db8::21]:80 gate\nvirtual=3\n\treal=192.0.2.21:80 gate\n")
+		"virtual=192.0.2.11:81\n\treal=192.0.2.21:81 gate\nvirtual=192.0.2.12:80\n\treal=192.0.2.21:81 gate\n\tannounce=lvs0\nvirtual6=[2001:db8::1]:80\n\treal6=[2001:db8::21]:80 gate\nvirtual=3\n\treal=192.0.2.21:80 gate\n")
 	for have, want := range map[string]string{
 		"192.0.2.10 192.0.2.11 2001:db8::1": "",
 		"192.0.2.10 2001:db8::1":            "ld.cf:3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service\n",

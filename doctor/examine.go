@@ -73,7 +73,7 @@ func set(name, value string) string { return "sysctl -w " + name + "=" + value }
 func (e *examination) addresses(s director.Service) {
 	for _, p := range s.Config.Addresses() {
 		switch {
-		case !e.ends(p, s.Config.Mark):
+		case !e.ends(s.Config, p, s.Config.Mark):
 			e.report(s, Finding{Severity: broken, Kind: "virtual-address", Text: offMachine(p), Command: e.addAddress(p)})
 		case p.IsSingleIP() && p.Addr().Is4():
 			e.silence(s, p.Addr())
@@ -82,8 +82,11 @@ func (e *examination) addresses(s director.Service) {
 }
 
 // ends reports whether packets to an address, or to some of a network, end on this machine. Without known routes it
-// assumes so.
-func (e *examination) ends(p netip.Prefix, mark uint32) bool {
+// assumes so. The daemon sees to an address that it announces.
+func (e *examination) ends(v *parser.Virtual, p netip.Prefix, mark uint32) bool {
+	if slices.Contains(v.Announced(), p.Addr()) {
+		return true
+	}
 	if r, known := e.routes[routeQuery{p.Addr(), mark}]; !known || r.local {
 		return true
 	}

@@ -126,6 +126,10 @@ var examineCases = map[string]examineCase{
 	"addresses of a mark that are not here": {
 		config: "virtual = 3\n  mark = 192.0.2.11 tcp 80\n  mark = 198.51.100.0/28 tcp 80\n  mark = 0.0.0.0/0 udp 53\n  real = 192.0.2.21 gate\n  quiescent = yes\n  checktype = on\n", want: "broken virtual-address, broken virtual-address",
 	},
+	"an address that is announced": {config: "announce = lvs0\n" + byGate, spoil: func(f *facts) {
+		f.routes[routeQuery{to: addrOf("192.0.2.10")}] = route{}
+		f.devices[2].prefixes = f.devices[2].prefixes[:1]
+	}},
 	"an address on an interface with arp_ignore": {
 		config: byGate, spoil: func(f *facts) { f.settings["net.ipv4.conf.eth0.arp_ignore"] = "1" },
 	},

@@ -81,7 +81,7 @@ func (e *examination) answering(s director.Service, p netip.Prefix, hardware str
 			Text:    fmt.Sprintf("real server %s answers for the virtual address %s on the network, so clients find it in place of this director", server, p.Addr()),
 			Command: e.setUp(server),
 		})
-	case e.ends(p, s.Config.Mark):
+	case e.ends(s.Config, p, s.Config.Mark):
 		e.report(s, Finding{
 			Severity: warning, Kind: "stranger-answers",
 			Text:    fmt.Sprintf("a machine that is not a real server (%s) answers for the virtual address %s as well; find out which", hardware, p.Addr()),
