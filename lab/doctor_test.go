@@ -90,6 +90,7 @@ var doctorCases = []doctorCase{
 		spoil: "modprobe ipip; ip -n %[1]sdir link set tunl0 up; ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.rp_filter=1"},
 	{name: "MTU", kind: "tunnel-mtu", config: ipipServer},
 	{name: "ports again", kind: "port-reuse", config: healthy, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.conn_reuse_mode=0"},
+	{name: "ports again, of checks", kind: "port-reuse", config: throughVIP, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.conn_reuse_mode=0"},
 	{name: "NAT without conntrack", kind: "conntrack", config: healthy,
 		spoil: "ip netns exec %[1]sdir iptables-legacy -t nat -A POSTROUTING -d 192.0.2.0/24 -j MASQUERADE"},
 	{name: "templates", kind: "sticky-quiescent", config: strings.ReplaceAll(healthy, "checktype", "quiescent = yes\n        persistent = 60\n        checktype")},

@@ -1,0 +1,60 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A thousand servers through one virtual address: the first pass and what follows, in which no server leaves.
+func TestKernelCheckVIPThousand(t *testing.T) {
+	const servers = 1000
+	l := newTrafficLab(t)
+	l.sh(`ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1
+		ip -n %[1]sdir route add 10.3.0.0/22 via 192.0.2.21; ip -n %[1]srs1 route add local 10.3.0.0/22 dev lo
+		ip -n %[1]srs1 addr add 192.0.2.10/32 dev lo; ip netns exec %[1]srs1 sysctl -qw net.ipv4.conf.all.arp_announce=2
+		for d in all br0; do ip netns exec %[1]srs1 sysctl -qw net.ipv4.conf.$d.rp_filter=0; done`, l.prefix)
+	l.echo("rs1", ":7000")
+	config := "checkinterval = 5\nchecktimeout = 4\nvirtual = 192.0.2.10:7000\n        checktype = connect\n        checkvip = yes\n"
+	for i := range servers {
+		config += fmt.Sprintf("        real = 10.3.%d.%d:7000 gate\n", (i+1)/256, (i+1)%256)
+	}
+	path := l.config(config)
+	began := time.Now()
+	l.run(0, path, "start")
+	defer l.run(0, path, "stop")
+	for strings.Count(l.table(), ":7000 -g -w 1") < servers {
+		if time.Since(began)-l.idle.since(began) > 30*time.Second {
+			t.Fatalf("%d servers are up\n%s", strings.Count(l.table(), ":7000 -g -w 1"), l.logText())
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	first, read := time.Since(began), time.Now()
+	l.table()
+	t.Logf("%d servers are up after %v; the table is read in %v", servers, first.Round(100*time.Millisecond), time.Since(read).Round(time.Millisecond))
+	before, busy := len(l.logText()), l.busy()
+	time.Sleep(10 * time.Second)
+	t.Logf("the daemon uses %.1f %% of a core", float64((l.busy()-busy).Milliseconds())/100)
+	if said := l.logText()[before:]; strings.Contains(said, "Check failed") || strings.Contains(said, "not checked through") {
+		t.Errorf("it is told:\n%s", said)
+	}
+	l.run(0, path, "stop")
+	l.privateIs("")
+}
+
+// busy is the processor time of the daemon.
+func (l *lab) busy() time.Duration {
+	l.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", l.pid()))
+	_, fields, _ := strings.Cut(string(text), ") ")
+	var user, system int // in hundredths of a second, see proc_pid_stat(5)
+	if err == nil {
+		_, err = fmt.Sscan(strings.Join(strings.Fields(fields + " 0 0 0 0 0 0 0 0 0 0 0 0 0")[11:13], " "), &user, &system)
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
