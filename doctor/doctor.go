@@ -88,10 +88,15 @@ func (r Report) IsBroken() bool {
 // Examine looks at what the services of the configuration at path need of this machine and its neighbours, and changes
 // nothing. owns reports whether a mark rule is the daemon's own; it is nil with a table in memory, for which the kernel
 // needs no IPVS. through is nil where no server can be asked at the virtual address. private are the marks of
-// private services of daemons that run.
-func Examine(ctx context.Context, services []director.Service, path string, owns func(fwmark.Setting) bool, through Reach, private map[uint32]bool) Report {
+// private services of daemons that run. inspect is nil with a table in memory, which announces nothing.
+func Examine(ctx context.Context, services []director.Service, path string, owns func(fwmark.Setting) bool, through Reach, private map[uint32]bool, inspect Inspect) Report {
 	facts := gather(ctx, services, owns)
 	facts.recorded = private
+	if want := Wanted(services); inspect != nil && len(want) > 0 {
+		var err error
+		facts.places, err = inspect(want)
+		facts.note("announced addresses", err)
+	}
 	facts.ask(ctx, services, through)
 	slices.Sort(facts.looked)
 	slices.Sort(facts.unread)
@@ -108,11 +113,17 @@ func Examine(ctx context.Context, services []director.Service, path string, owns
 func Advise(ctx context.Context, cfg *parser.Config, services []director.Service, owns func(fwmark.Setting) bool) parser.Diagnostics {
 	e := newExamination(services, gather(ctx, services, owns), cfg.Name)
 	e.file(cfg)
-	e.settings[expireTemplate] = cmp.Or(e.settings[expireTemplate], "0") // no IPVS yet
+	for _, name := range []string{expireTemplate, sloppyTCP} {
+		e.settings[name] = cmp.Or(e.settings[name], "0") // no IPVS yet
+	}
 	for _, s := range services {
 		e.needed(s)
 		e.templates(s)
 		e.pings(s)
+		if isAnnounced(s) {
+			e.takeOver(s)
+			e.behindRouter(s)
+		}
 		if owns == nil && s.Config.CheckVIP.IsValid() {
 			e.report(s, Finding{Kind: "check-memory", at: s.Config.At["checkvip"], Text: "a table in memory forwards nothing: servers are checked at their own addresses, not as checkvip says"})
 		}

@@ -55,7 +55,7 @@ func TestAdvise(t *testing.T) {
 // A loopback address is here, and nothing that was looked at is left out of the report.
 func TestExamine(t *testing.T) {
 	services := servicesOf(t, "virtual = 127.0.0.9:81\n  real = 127.0.0.1:80 masq\n  checktype = on\n")
-	report := Examine(t.Context(), services, "ld.cf", nil, nil, nil)
+	report := Examine(t.Context(), services, "ld.cf", nil, nil, nil, nil)
 	kinds := map[string]bool{}
 	for _, f := range report.Findings {
 		kinds[f.Kind] = true

@@ -44,6 +44,7 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 		e.removed(s)
 		e.reuse(s)
 		e.takeOver(s)
+		e.announced(s)
 		e.needed(s)
 		e.ftp(s)
 		e.own(s)
@@ -130,7 +131,7 @@ func (e *examination) deviceOf(addr netip.Addr) string {
 // silence: with the settings of a real server a director does not answer for an address on lo.
 func (e *examination) silence(s director.Service, addr netip.Addr) {
 	device := e.deviceOf(addr)
-	if device == "" || e.deviceSetting(device, arpIgnore) < "1" {
+	if device == "" || e.deviceSetting(device, arpIgnore) < "1" || isAnnounced(s) {
 		return
 	}
 	for _, d := range e.devices {
@@ -213,7 +214,11 @@ func (e *examination) reuse(s director.Service) {
 func (e *examination) takeOver(s director.Service) {
 	steady := s.Config.Scheduler == "sh" || s.Config.Scheduler == "mh"
 	forwarded := slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward != ipvsctl.Masq })
-	if steady && forwarded && s.Config.Protocol != parser.UDP {
+	switch {
+	case !steady || !forwarded || s.Config.Protocol == parser.UDP:
+	case isAnnounced(s) && s.Config.Scheduler == "mh" && e.settings[sloppyTCP] == "0":
+		e.broken(s, "take-over", set(sloppyTCP, "1"), "connections that change the director break, though mh would send them to the same server")
+	default:
 		e.unset(s, sloppyTCP, "take-over", fmt.Sprintf("a director that takes over drops open connections, though %s would send them to the same server; matters with two directors",
 			s.Config.Scheduler))
 	}

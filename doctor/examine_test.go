@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"ldirectord/announce"
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/director"
@@ -26,6 +27,20 @@ const (
 	byIPIP  = "virtual = 192.0.2.10:80\n  real = 192.0.2.21:80 ipip\n  quiescent = yes\n  checktype = on\n"
 	byGate6 = "virtual6 = [2001:db8::10]:80\n  real6 = [2001:db8::21]:80 gate\n  quiescent = yes\n  checktype = on\n"
 )
+
+const (
+	announced     = byGate + "  scheduler = mh\n  schedflags = mh-fallback\n  announce = lvs0\n"
+	announcedMark = "virtual = 3\n  mark = 192.0.2.11 tcp 80\n  real = 192.0.2.21 gate\n  quiescent = yes\n  checktype = on\n  scheduler = mh\n  schedflags = mh-fallback\n  announce = lvs0\n"
+)
+
+// announces is what an address needs that is announced, and is on no device now.
+func announces(f *facts) {
+	f.settings[sloppyTCP] = "1"
+	f.devices[2].prefixes = f.devices[2].prefixes[:1]
+	f.settings["net.ipv4.conf.eth0.arp_ignore"] = "1"
+	f.routes[routeQuery{to: addrOf("192.0.2.10")}] = route{}
+	f.routes[routeQuery{to: client()}] = route{device: "eth0"}
+}
 
 // through is a section whose servers are checked through the virtual address.
 func through(section string) string {
@@ -55,7 +70,7 @@ func healthyFacts() facts {
 			forward4: "1", forward6: "1", expireTemplate: "0", expireNoDest: "0", connReuse: "1", sloppyTCP: "0", vsConntrack: "0", connections: "0",
 			"net.ipv4.conf.all.arp_ignore": "0", "net.ipv4.conf.eth0.arp_ignore": "0",
 		},
-		listening: listeners{},
+		listening: listeners{}, announcer: true,
 	}
 }
 
@@ -339,6 +354,72 @@ var examineCases = map[string]examineCase{
 	"a fallback server on the director": {
 		config: byGate + "  fallback = 127.0.0.1:80 gate\n", want: "warning sorry-server",
 	},
+	"nothing of an address that is announced, and on no device now": {config: announced, spoil: announces},
+	"devices and addresses that are not as they should be": {
+		config: announced + "  lastresort = lvs1\n" + strings.ReplaceAll(announced, "192.0.2.10", "192.0.2.11") + byGate6, spoil: func(f *facts) {
+			announces(f)
+			f.places = []announce.Place{
+				{Device: "lvs0", Trouble: "device lvs0 is missing"}, {Device: "lvs1", Trouble: "device lvs1 is down"}, {Device: "lvs2", Trouble: "device lvs2 is down"},
+				{Addr: addrOf("192.0.2.10"), Device: "eth0", Trouble: "is on this device too"},
+				{Addr: addrOf("192.0.2.12"), Device: "lvs1", Trouble: "was announced by a daemon that does not run any more"},
+			}
+		}, want: "broken announce-device, broken announce-device, warning announce-address, warning announce-address",
+	},
+	"a card in place of a device": {
+		config: announced, spoil: func(f *facts) {
+			announces(f)
+			f.places = []announce.Place{{Device: "lvs0", Trouble: "device lvs0 is not a dummy device"}}
+		}, want: "broken announce-device",
+	},
+	"connections that break with announce": {
+		config: announced, spoil: func(f *facts) {
+			announces(f)
+			f.settings[sloppyTCP] = "0"
+		}, want: "broken take-over",
+	},
+	"nobody to announce": {
+		config: announced, spoil: func(f *facts) {
+			announces(f)
+			f.announcer = false
+		}, want: "warning announce-daemon",
+	},
+	"clients that come by another card than answers go": {
+		config: announced, spoil: func(f *facts) {
+			announces(f)
+			f.announcer, f.routers = false, []netip.Addr{addrOf("10.0.0.254"), addrOf("192.0.2.254"), addrOf("2001:db8::fe")}
+			f.routes[routeQuery{to: addrOf("10.0.0.254")}] = route{device: "bgp0"}
+			f.routes[routeQuery{to: addrOf("192.0.2.254")}] = route{device: "eth0"}
+			f.settings["net.ipv4.conf.bgp0.rp_filter"], f.settings["net.ipv4.conf.eth0.rp_filter"] = "1", "1"
+		}, want: "broken announce-filter",
+	},
+	"clients that come by another card, loose": {
+		config: announced, spoil: func(f *facts) {
+			announces(f)
+			f.routers = []netip.Addr{addrOf("10.0.0.254")}
+			f.routes[routeQuery{to: addrOf("10.0.0.254")}] = route{device: "bgp0"}
+			f.settings["net.ipv4.conf.bgp0.rp_filter"], f.settings["net.ipv4.conf.all.rp_filter"] = "1", "2"
+		},
+	},
+	"clients that a rule for a mark takes for this machine": {
+		config: announcedMark, spoil: func(f *facts) {
+			announces(f)
+			f.routes[routeQuery{client(), 3}] = route{local: true}
+			f.settings["net.ipv4.conf.all.src_valid_mark"] = "1"
+		}, want: "broken announce-mark",
+	},
+	"a rule for a mark without src_valid_mark": {
+		config: announcedMark, spoil: func(f *facts) {
+			announces(f)
+			f.routes[routeQuery{client(), 3}] = route{local: true}
+			f.settings["net.ipv4.conf.all.src_valid_mark"] = "0"
+		},
+	},
+	"a server behind a router, announced": {
+		config: announced, spoil: func(f *facts) {
+			announces(f)
+			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", gateway: true}
+		}, want: "broken gate-routed",
+	},
 	"a fallback server that is away": {
 		config: byMasq + "  fallback = 192.0.2.22:8080 masq\n", spoil: func(f *facts) {
 			f.refused = map[netip.AddrPort]error{addrPort("192.0.2.22:8080"): syscall.ECONNREFUSED}
@@ -487,7 +568,7 @@ func FuzzAnswersOfNeighbours(f *testing.F) {
 
 func TestListeningSocketsAreRead(t *testing.T) {
 	l := listeners{}
-	err := l.read(strings.NewReader(`  sl  local_address rem_address   st tx_queue rx_queue
+	err := readSockets(strings.NewReader(`  sl  local_address rem_address   st tx_queue rx_queue
    0: 0A0200C0:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1
    1: 0B0200C0:0050 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 1 1
    2: 00000000:0051 00000000:0000 0A
@@ -496,7 +577,7 @@ func TestListeningSocketsAreRead(t *testing.T) {
    5: zz:0054 0 0A
    6: 00:0054 0 0A
    7:
-`))
+`), l.add)
 	if err != nil {
 		t.Fatal(err)
 	}

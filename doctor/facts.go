@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/announce"
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/director"
@@ -44,6 +45,9 @@ type facts struct {
 	owns       func(fwmark.Setting) bool
 	private    []uint32        // marks of the table's private services
 	recorded   map[uint32]bool // those of daemons that run
+	places     []announce.Place
+	announcer  bool         // a routing daemon runs
+	routers    []netip.Addr // with which there are sessions of BGP
 
 	looked []string
 	unread []string // what could not be looked at, and why
@@ -67,6 +71,12 @@ func gather(ctx context.Context, services []director.Service, owns func(fwmark.S
 	var err error
 	if f.devices, err = devicesHere(); err != nil {
 		f.unread = append(f.unread, err.Error())
+	}
+	if slices.ContainsFunc(services, isAnnounced) {
+		f.announcer = announcerRuns()
+		f.routers, err = routersHere()
+		f.note("routing daemons", err)
+		f.readDevices(srcValidMark)
 	}
 	f.findRoutes(services)
 	f.readSettings()
@@ -104,7 +114,11 @@ func (f *facts) findRoutes(services []director.Service) {
 		return
 	}
 	defer r.close()
-	for _, q := range routeQueries(services) {
+	queries := routeQueries(services)
+	for _, r := range f.routers {
+		queries = append(queries, routeQuery{to: r})
+	}
+	for _, q := range queries {
 		if _, known := f.routes[q]; known {
 			continue
 		}
@@ -129,6 +143,9 @@ func routeQueries(services []director.Service) []routeQuery {
 		}
 		for _, m := range s.Members {
 			list = append(list, routeQuery{to: m.Dest.Addr.Addr()})
+		}
+		if isAnnounced(s) {
+			list = append(list, routeQuery{to: client()}, routeQuery{client(), s.Config.Mark})
 		}
 	}
 	return list
@@ -156,6 +173,7 @@ const (
 	reversePath    = "rp_filter"
 	acceptLocal    = "accept_local"
 	forwards       = "forwarding"
+	srcValidMark   = "src_valid_mark"
 	maxSetting     = 4 << 10  // bytes
 	maxTable       = 16 << 20 // bytes
 )
@@ -167,8 +185,13 @@ func (f *facts) readSettings() {
 	for _, name := range []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack, connections} {
 		f.readSetting(name, strings.ReplaceAll(name, ".", "/"))
 	}
+	f.readDevices(arpIgnore, reversePath, acceptLocal, forwards)
+}
+
+// readDevices reads settings of devices.
+func (f *facts) readDevices(names ...string) {
 	for _, device := range append(deviceNames(f.devices), "all") {
-		for _, name := range []string{arpIgnore, reversePath, acceptLocal, forwards} {
+		for _, name := range names {
 			f.readSetting(ofDevice(device, name), "net/ipv4/conf/"+device+"/"+name)
 		}
 	}

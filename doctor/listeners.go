@@ -30,40 +30,56 @@ func (l listeners) accepts(to netip.AddrPort) bool {
 // maxSockets bounds how many lines of sockets are read.
 const maxSockets = 1 << 20
 
-// listenersHere reads /proc/net/tcp and tcp6 of the thread's namespace (proc_pid_net(5)).
 func listenersHere() (listeners, error) {
 	found := listeners{}
+	return found, eachSocket(found.add)
+}
+
+func (l listeners) add(state string, from, _ netip.AddrPort) {
+	if state == stateListen {
+		l[from] = true
+	}
+}
+
+// eachSocket reads /proc/net/tcp and tcp6 of the thread's namespace (proc_pid_net(5)).
+func eachSocket(do func(state string, from, to netip.AddrPort)) error {
 	for _, name := range []string{"tcp", "tcp6"} {
 		f, err := os.Open("/proc/thread-self/net/" + name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // a kernel without IPv6
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading the sockets: %w", err)
+			return fmt.Errorf("reading the sockets: %w", err)
 		}
-		err = found.read(f)
+		err = readSockets(f, do)
 		f.Close()
 		if err != nil {
-			return nil, fmt.Errorf("reading the sockets: %w", err)
+			return fmt.Errorf("reading the sockets: %w", err)
 		}
 	}
-	return found, nil
+	return nil
 }
 
-const stateListen = "0A" // TCP_LISTEN of net/tcp_states.h
+// Of net/tcp_states.h.
+const (
+	stateListen      = "0A"
+	stateEstablished = "01"
+)
 
-func (l listeners) read(r io.Reader) error {
+func readSockets(r io.Reader, do func(state string, from, to netip.AddrPort)) error {
 	lines := bufio.NewScanner(r)
 	for n := 0; lines.Scan(); n++ {
 		if n == maxSockets {
 			return fmt.Errorf("more than %d", maxSockets)
 		}
 		words := strings.Fields(lines.Text())
-		if len(words) < 4 || words[3] != stateListen {
+		if len(words) < 4 || words[3] != stateListen && words[3] != stateEstablished {
 			continue
 		}
-		if addr, ok := parseSocket(words[1]); ok {
-			l[addr] = true
+		from, ok := parseSocket(words[1])
+		to, _ := parseSocket(words[2])
+		if ok {
+			do(words[3], from, to)
 		}
 	}
 	return lines.Err()

@@ -55,17 +55,23 @@ func (e *examination) ifZero(setting string) string {
 
 // answers: a server by gate or ipip has the virtual address and must not answer for it.
 func (e *examination) answers(s director.Service) {
-	for _, m := range s.Members {
-		if m.Dest.Forward == ipvsctl.Route && e.routeTo(m).gateway {
-			e.report(s, Finding{
-				Severity: broken, Kind: "gate-routed",
-				Text: fmt.Sprintf("%s is behind a router, which gate can't pass: packets keep the virtual address; use ipip for it", m.Dest.Addr.Addr()),
-			})
-		}
-	}
+	e.behindRouter(s)
 	for _, p := range s.Config.Addresses() {
 		for _, hardware := range e.neighbours[p.Addr()] {
 			e.answering(s, p, hardware)
+		}
+	}
+}
+
+// behindRouter: packets by gate pass no router, and nor do the checks of what is announced.
+func (e *examination) behindRouter(s director.Service) {
+	more := ""
+	if isAnnounced(s) {
+		more = "; with announce its checks stay on the link, so it is down"
+	}
+	for _, m := range s.Members {
+		if m.Dest.Forward == ipvsctl.Route && e.routeTo(m).gateway {
+			e.broken(s, "gate-routed", "", "%s is behind a router, which gate can't pass: packets keep the virtual address; use ipip for it%s", m.Dest.Addr.Addr(), more)
 		}
 	}
 }

@@ -25,6 +25,13 @@ virtual = 198.51.100.10:80
 // throughVIP is one whose servers are checked through the virtual address.
 var throughVIP = strings.Replace(healthy, "checktype = on", "checktype = connect\n        checkvip = yes", 1)
 
+// onDummy has an address that is announced.
+const onDummy = `virtual = 192.0.2.52:80
+        real = 192.0.2.21:80 masq
+        checktype = on
+        announce = lvs0
+`
+
 // ipipServer is a configuration with a tunnel.
 const ipipServer = `virtual = 192.0.2.10:80
         real = 192.0.2.21:80 ipip
@@ -96,6 +103,9 @@ var doctorCases = []doctorCase{
 	{name: "templates", kind: "sticky-quiescent", config: strings.ReplaceAll(healthy, "checktype", "quiescent = yes\n        persistent = 60\n        checktype")},
 	{name: "removed servers", kind: "lost-connections", config: "quiescent = no\n" + healthy},
 	{name: "take-over", kind: "take-over", config: strings.ReplaceAll(healthy, "checktype", "scheduler = sh\n        checktype")},
+	{name: "no device to announce on", kind: "announce-device", config: onDummy},
+	{name: "a device to announce on that is down", kind: "announce-device", config: onDummy, spoil: "ip -n %[1]sdir link set lvs0 down"},
+	{name: "an address that is announced, on a card", kind: "announce-address", config: onDummy, spoil: "ip -n %[1]sdir addr add 192.0.2.52/24 dev br0"},
 	{name: "FTP", kind: "ftp-module", config: strings.ReplaceAll(healthy, "198.51.100.10:80", "198.51.100.10:21")},
 	{name: "router", kind: "gate-routed", config: strings.ReplaceAll(healthy, "192.0.2.22:80", "203.0.113.1:80"),
 		spoil: "ip -n %[1]sdir route add 203.0.113.0/24 via 192.0.2.21", fix: "ip -n %[1]sdir route replace 203.0.113.0/24 dev br0"},

@@ -16,7 +16,7 @@ import (
 // examine looks at what the configuration needs of this machine and its neighbours, and changes nothing. It fails when
 // something keeps traffic from flowing.
 func examine(ctx context.Context, c *call, l *daemon.Loaded) error {
-	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.ownsRule(), c.reach(l.Plan), c.instance().PrivateMarks())
+	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.ownsRule(), c.reach(l.Plan), c.instance().PrivateMarks(), c.inspect())
 	printReport(c, report)
 	if report.IsBroken() {
 		return exit{status: exitFailure}
@@ -42,6 +42,14 @@ func (c *call) reach(p *director.Plan) doctor.Reach {
 		}
 		return answers, err
 	}
+}
+
+// inspect looks at the devices on which addresses are announced; nil with a table in memory.
+func (c *call) inspect() doctor.Inspect {
+	if c.ipvs != defaultIPVS {
+		return nil
+	}
+	return daemon.Announcements(c.instance()).Inspect
 }
 
 func printReport(c *call, report doctor.Report) {

@@ -1,0 +1,114 @@
+package doctor
+
+// What keeps addresses that are announced from their clients.
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ldirectord/announce"
+	"ldirectord/director"
+	"ldirectord/parser"
+)
+
+// Inspect finds what is wrong with devices and addresses, see announce.Announcer.Inspect.
+type Inspect func([]announce.Want) ([]announce.Place, error)
+
+// Wanted are the addresses that services announce, on the device of announce.
+func Wanted(services []director.Service) (list []announce.Want) {
+	for _, s := range services {
+		for _, addr := range s.Config.Announced() {
+			if !slices.ContainsFunc(list, func(w announce.Want) bool { return w.Addr == addr }) {
+				list = append(list, announce.Want{Addr: addr, Device: s.Config.Announce, Devices: devicesOf(s.Config)})
+			}
+		}
+	}
+	return list
+}
+
+func devicesOf(v *parser.Virtual) []string {
+	return slices.DeleteFunc([]string{v.Announce, v.LastResort}, func(name string) bool { return name == "" })
+}
+
+func isAnnounced(s director.Service) bool { return len(s.Config.Announced()) > 0 }
+
+// announcers are programs that announce what is on a device.
+var announcers = []string{"bird", "bird6", "bgpd", "gobgpd", "ospfd", "ospf6d", "isisd"}
+
+func announcerRuns() bool {
+	names, _ := filepath.Glob("/proc/[0-9]*/comm")
+	return slices.ContainsFunc(names, func(path string) bool {
+		name, _ := os.ReadFile(path)
+		return slices.Contains(announcers, strings.TrimSpace(string(name)))
+	})
+}
+
+// client is an address of nobody here: its route is that of answers to clients.
+func client() netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, 1}) }
+
+const bgpPort = 179
+
+// routersHere are those with which this machine has a session of BGP.
+func routersHere() (list []netip.Addr, err error) {
+	err = eachSocket(func(state string, from, to netip.AddrPort) {
+		if state == stateEstablished && (from.Port() == bgpPort || to.Port() == bgpPort) {
+			list = append(list, to.Addr().Unmap())
+		}
+	})
+	return list, err
+}
+
+// announced: what the devices lack, and what keeps the packets of clients from IPVS.
+func (e *examination) announced(s director.Service) {
+	v := s.Config
+	if !isAnnounced(s) {
+		return
+	}
+	for _, p := range e.places {
+		switch on := slices.Contains(devicesOf(v), p.Device); {
+		case !p.Addr.IsValid() && on:
+			e.broken(s, "announce-device", readied(p), "%s, so no address is announced on it", p.Trouble)
+		case p.Addr.IsValid() && (on || slices.Contains(v.Announced(), p.Addr)):
+			e.report(s, Finding{
+				Severity: warning, Kind: "announce-address", Text: p.Addr.String() + ", found on " + p.Device + ", " + p.Trouble, Command: "ip address del " + e.prefixOn(p) + " dev " + p.Device,
+			})
+		}
+	}
+	if !e.announcer && len(e.routers) == 0 {
+		e.report(s, Finding{Severity: warning, Kind: "announce-daemon", at: v.At["announce"], Text: "no routing daemon runs here, such as bird or bgpd, so nobody announces the addresses; start it"})
+	}
+	out := e.routes[routeQuery{to: client()}].device
+	for _, r := range e.routers {
+		if in := e.routes[routeQuery{to: r}].device; r.Is4() && in != "" && out != "" && in != out && e.deviceSetting(in, reversePath) == "1" {
+			e.broken(s, "announce-filter", set(ofDevice(in, reversePath), "2"), "packets of clients come by %s, where the router %s is, and are dropped: the route to clients leads to %s (rp_filter)", in, r, out)
+		}
+	}
+	if !v.IPv6 && e.routes[routeQuery{client(), v.Mark}].local && e.deviceSetting(out, srcValidMark) == "1" {
+		e.broken(s, "announce-mark", set(ofDevice("all", srcValidMark), "0"), "packets with %s are dropped: ip rule takes the addresses of their clients for this machine's own (src_valid_mark)", markOf(v))
+	}
+}
+
+// readied is the command that readies a device.
+func readied(p announce.Place) string {
+	up := "ip link set " + p.Device + " up"
+	switch {
+	case strings.HasSuffix(p.Trouble, "missing"):
+		return "ip link add " + p.Device + " type dummy && " + up
+	case strings.HasSuffix(p.Trouble, "down"):
+		return up
+	}
+	return ""
+}
+
+// prefixOn is an address of a device as ip(8) has it.
+func (e *examination) prefixOn(p announce.Place) string {
+	for _, d := range e.devices {
+		if i := slices.IndexFunc(d.prefixes, func(have netip.Prefix) bool { return have.Addr() == p.Addr }); d.Name == p.Device && i >= 0 {
+			return d.prefixes[i].String()
+		}
+	}
+	return single(p.Addr).String()
+}
