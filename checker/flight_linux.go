@@ -144,6 +144,10 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	s := &socket{os.NewFile(uintptr(f.fd), "tcp"), f.to}
 	t, check, began, end, head := f.task, f.check, f.began, f.end, f.head
 	w := &watch{Context: ctx, began: began}
+	guided, isGuided := t.Checker.(Guided)
+	if isGuided {
+		w.Context = WithVia(ctx, *f.via)
+	}
 	for m, after := range f.stages {
 		w.done[m].Store(after)
 	}
@@ -152,6 +156,9 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	l.pool.running.Go(func() {
 		r := goOn(w, check, s, request, head, end)
 		w.conclude(&r)
+		if isGuided {
+			r = guided.Finish(ctx, r)
+		}
 		r.Took = time.Since(began)
 		l.pool.finish(ctx, t, r, began)
 	})

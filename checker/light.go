@@ -21,6 +21,29 @@ type lightCheck interface {
 	resume(ctx context.Context, c *conn, deadline time.Time) Result
 }
 
+// Guided is a check that begins with another one, which goes its own way, and whose answer may not count. If that one is
+// light, the loop makes it.
+type Guided interface {
+	Checker
+	// First is the check that it begins with.
+	First() Checker
+	// Way is how that one goes, as far as that is known without waiting: if not, Check makes it all.
+	Way() (via *Via, ok bool)
+	// Confirm reports whether its answer, a success, counts. It takes a moment.
+	Confirm(ctx context.Context) bool
+	// Finish makes the result of an answer that was not confirmed.
+	Finish(ctx context.Context, r Result) Result
+}
+
+// lightOf is the light check that a check is, or begins with; nil if there is none.
+func lightOf(c Checker) lightCheck {
+	if g, ok := c.(Guided); ok {
+		c = g.First()
+	}
+	l, _ := c.(lightCheck)
+	return l
+}
+
 // opening is how a light check begins.
 type opening struct {
 	ping    *pingCheck // instead of a connection, if not nil

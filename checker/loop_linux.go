@@ -21,6 +21,8 @@ const (
 	// all that began together; only then the kernel is asked to wake the loop for it alone.
 	lookEvery = time.Millisecond
 	maxLooks  = 4
+	// confirmTimeout is for all checks that were answered at the same time and are to be confirmed.
+	confirmTimeout = 2 * time.Second
 )
 
 // loop makes light checks in one goroutine, over one epoll descriptor. That descriptor lies in Go's poller: a goroutine
@@ -35,6 +37,7 @@ type loop struct {
 	watched []*flight       // by descriptor
 	ends    byTime[*flight] // by deadline
 	idle    []*flight       // to be used again
+	guided  []answered      // to be confirmed
 	soon    bool            // the timer is set for the next look
 	now     time.Time       // when it looked last
 	events  [maxEvents]syscall.EpollEvent
@@ -111,6 +114,7 @@ func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
 			}
 		}
 		l.expire(ctx)
+		l.confirm(ctx)
 		if woken || !time.Now().Before(until) {
 			return
 		}
@@ -157,7 +161,17 @@ func (l *loop) fallAsleep() bool {
 }
 
 func (l *loop) begin(ctx context.Context, t *Task) {
+	var via *Via
+	if g, ok := t.Checker.(Guided); ok {
+		if via, ok = g.Way(); !ok {
+			l.pool.running.Go(func() { l.pool.run(ctx, t, time.Now(), nil) })
+			return
+		}
+	}
 	f := l.newFlight(t)
+	if via != nil {
+		f.via = via
+	}
 	if f.ping != nil {
 		l.ping(f)
 		return
@@ -180,7 +194,7 @@ func (l *loop) newFlight(t *Task) *flight {
 		f = &flight{}
 		f.echo.Done = func(_ *icmp.Echo, took time.Duration, err error) { l.noteEcho(echoed{f, took, err}) }
 	}
-	check := t.Checker.(lightCheck)
+	check := lightOf(t.Checker)
 	o, _ := check.opening()
 	now := time.Now()
 	*f = flight{opening: o, task: t, check: check, began: now, end: now.Add(o.timeout), fd: -1, head: f.head[:0], echo: icmp.Echo{Done: f.echo.Done}}
@@ -238,7 +252,44 @@ func (l *loop) finish(ctx context.Context, f *flight, r Result) {
 	r.conclude(r.Took)
 	t, began := f.task, f.began
 	l.release(f)
+	if g, ok := t.Checker.(Guided); ok {
+		l.guided = append(l.guided, answered{g, Update{Task: t, Result: r}, began})
+		return
+	}
 	l.pool.finish(ctx, t, r, began)
+}
+
+// answered is the answer of a check that another one begins with.
+type answered struct {
+	Guided
+	Update
+	began time.Time
+}
+
+// confirm finishes the checks that begin with those that were answered: all that passed in one goroutine, which takes a
+// moment for each, the others in one each.
+func (l *loop) confirm(ctx context.Context) {
+	if len(l.guided) == 0 {
+		return
+	}
+	p, list := l.pool, l.guided
+	l.guided = nil
+	p.running.Go(func() {
+		limited, cancel := context.WithTimeout(ctx, confirmTimeout)
+		defer cancel()
+		for _, a := range list {
+			if a.Result.OK && a.Confirm(limited) {
+				a.Result.Way = WayThrough
+				p.finish(ctx, a.Task, a.Result, a.began)
+				continue
+			}
+			p.running.Go(func() {
+				r := a.Finish(ctx, a.Result)
+				r.Took = time.Since(a.began)
+				p.finish(ctx, a.Task, r, a.began)
+			})
+		}
+	})
 }
 
 func (l *loop) release(f *flight) {

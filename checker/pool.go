@@ -325,8 +325,8 @@ func (p *Pool) run(ctx context.Context, t *Task, start time.Time, listeners []fu
 
 // isLight reports whether the loop makes the check of a task. It is opened for the first one.
 func (p *Pool) isLight(t *Task) bool {
-	l, ok := t.Checker.(lightCheck)
-	if !ok {
+	l := lightOf(t.Checker)
+	if l == nil {
 		return false
 	}
 	if _, ok := l.opening(); !ok {

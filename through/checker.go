@@ -3,7 +3,6 @@ package through
 import (
 	"context"
 	"fmt"
-	"math"
 	"net/netip"
 	"strings"
 	"time"
@@ -14,14 +13,17 @@ import (
 // overtime is how much longer than its timeout a failed check may take, to find out whether the server answers at its own address.
 const overtime = time.Second
 
-// check asks a server through the virtual address, and at its own where that one says nothing, or fails.
+// check asks a server through the virtual address, and at its own where that one says nothing, or fails. It is a checker.Guided.
 type check struct {
 	*Services
 	way          checker.Through
 	through, own checker.Checker
 	timeout      time.Duration
-	void         bool // so was the last answer through the virtual address
-	missing      bool // by the last answer that counted, the server answers at its own address alone
+
+	began   time.Time
+	now     service // by which it was asked
+	void    string  // why the last answer through the virtual address was void
+	missing bool    // by the last answer that counted, the server answers at its own address alone
 }
 
 // New makes the check of a Spec whose Through is set. Build makes those that ask one address.
@@ -43,62 +45,93 @@ func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Chec
 	return c, err
 }
 
-// Check implements checker.Checker.
+// Check implements checker.Checker. While the way is void the server's own address is asked at the same time: a dead server
+// is out in time.
 func (c *check) Check(ctx context.Context) checker.Result {
 	if !c.on.Load() {
 		return c.own.Check(ctx)
 	}
-	began, after := time.Now(), c.timeout/2
-	if c.void {
-		after = 0 // its answer will be needed
+	c.began = time.Now()
+	if c.void == "" {
+		return c.finish(ctx, c.ask(ctx))
 	}
-	answer := make(chan checker.Result, 1)
-	beside, cancel := context.WithCancel(checker.Taped(ctx, nil))
-	defer cancel()
-	timer := time.AfterFunc(after, func() { answer <- c.own.Check(beside) })
-	own := func(limit time.Duration) checker.Result {
-		if timer.Stop() {
-			timer.Reset(0)
-		}
-		defer time.AfterFunc(limit, cancel).Stop()
-		return <-answer
+	own := make(chan checker.Result, 1)
+	go func() { own <- c.own.Check(checker.Taped(ctx, nil)) }()
+	r, there := c.ask(ctx), <-own
+	if c.void == "" {
+		return c.count(ctx, r)
 	}
-	r, void := c.ask(ctx)
-	if void != "" && time.Since(began) < after { // the service was just lost, and is made again
-		r, void = c.ask(ctx)
+	return c.instead(there)
+}
+
+// ask asks the server through the virtual address, and judges the answer.
+func (c *check) ask(ctx context.Context) (r checker.Result) {
+	var err error
+	if c.now, err = c.ready(ctx, c.way); err != nil {
+		c.void = err.Error()
+		return r
 	}
-	c.void = void != ""
-	switch {
-	case c.void:
-		return c.instead(own(math.MaxInt64), void)
-	case !r.OK && !r.Local && !r.Unjudged:
-		r = c.explain(r, own(max(c.timeout-time.Since(began), 0)+overtime))
-		c.missing = r.OwnAnswers
-	default:
-		c.missing = c.missing && !r.OK
-		cancel()
-		if !timer.Stop() {
-			<-answer
-		}
-	}
-	r.Way = checker.WayThrough
+	r = c.through.Check(checker.WithVia(ctx, c.now.via))
+	c.void = c.judge(ctx, c.way, c.now, r)
 	return r
 }
 
-// ask asks the server through the virtual address, and tells why the answer is void.
-func (c *check) ask(ctx context.Context) (r checker.Result, void string) {
-	now, err := c.ready(ctx, c.way)
-	if err != nil {
-		return r, err.Error()
+// First implements checker.Guided.
+func (c *check) First() checker.Checker { return c.through }
+
+// Way implements checker.Guided.
+func (c *check) Way() (via *checker.Via, ok bool) {
+	if c.void != "" || !c.on.Load() {
+		return nil, false
 	}
-	r = c.through.Check(checker.WithVia(ctx, now.via))
-	return r, c.judge(ctx, c.way, now, r)
+	c.began = time.Now()
+	c.now, ok = c.known(c.way)
+	return &c.now.via, ok
+}
+
+// Confirm implements checker.Guided.
+func (c *check) Confirm(ctx context.Context) bool {
+	ok := c.judge(ctx, c.way, c.now, checker.Result{OK: true}) == ""
+	c.missing = c.missing && !ok
+	return ok
+}
+
+// Finish implements checker.Guided.
+func (c *check) Finish(ctx context.Context, r checker.Result) checker.Result {
+	c.void = c.judge(ctx, c.way, c.now, r)
+	return c.finish(ctx, r)
+}
+
+func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
+	if c.void != "" && time.Since(c.began) < c.timeout/2 { // the service was just lost, and is made again
+		r = c.ask(ctx)
+	}
+	if c.void != "" {
+		return c.instead(c.own.Check(checker.Taped(ctx, nil)))
+	}
+	return c.count(ctx, r)
+}
+
+// count is an answer that counts. A failure is explained by what the server's own address says in the time that is left.
+func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
+	r.Way = checker.WayThrough
+	if r.OK || r.Local || r.Unjudged {
+		c.missing = c.missing && !r.OK
+		return r
+	}
+	beside, cancel := context.WithCancel(checker.Taped(ctx, nil))
+	defer cancel()
+	left := max(c.timeout-time.Since(c.began), 0)
+	defer time.AfterFunc(left+overtime, cancel).Stop()
+	r = c.explain(r, c.own.Check(beside))
+	c.missing = r.OwnAnswers
+	return r
 }
 
 // instead is the answer of the server's own address where none through the virtual one counts. It does not bring a server
 // back that failed through the virtual one alone.
-func (c *check) instead(r checker.Result, why string) checker.Result {
-	why = fmt.Sprintf("not checked through %v: %s", c.way.Virtual, why)
+func (c *check) instead(r checker.Result) checker.Result {
+	why := fmt.Sprintf("not checked through %v: %s", c.way.Virtual, c.void)
 	if r.OK && c.missing {
 		return checker.Result{Unjudged: true, Cause: checker.Unjudged, Detail: why, Way: checker.WayVoid}
 	}

@@ -188,6 +188,23 @@ func (s *Services) ready(ctx context.Context, w checker.Through) (now service, e
 	return now, err
 }
 
+// known is the service of a way, if it is ready and nobody is waited for.
+func (s *Services) known(w checker.Through) (now service, ok bool) {
+	select {
+	case s.line <- struct{}{}:
+		defer func() { <-s.line }()
+	default:
+		return now, false
+	}
+	sv := s.all[wanted(w)]
+	if sv == nil || sv.present == nil || time.Since(sv.looked) >= sourceRenewed {
+		return now, false
+	}
+	now = *sv
+	now.via.To, now.via.Mark = w.Virtual, now.Key.Mark
+	return now, true
+}
+
 // make makes a service, or gives it another mark where its own is another's.
 func (s *Services) make(ctx context.Context, sv *service) error {
 	err := s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})[0]

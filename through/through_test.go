@@ -291,9 +291,9 @@ func TestCheck(t *testing.T) {
 		asked        int // the own address
 	}{
 		{"up", up, silent, checker.Result{OK: true, Detail: "200 OK"}, 0, 0},
-		{"slow", slow, silent, checker.Result{OK: true}, 3 * time.Second, 1},
+		{"slow", slow, silent, checker.Result{OK: true}, 3 * time.Second, 0},
 		{"without the virtual address", silent, up, checker.Result{OwnAnswers: true, Cause: checker.Timeout, Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5 * time.Second, 1},
-		{"without it, and slow", silent, slow, checker.Result{OwnAnswers: true, Cause: checker.Timeout, Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5500 * time.Millisecond, 1},
+		{"without it, and slow", silent, checker.Result{OK: true, Took: 900 * time.Millisecond}, checker.Result{OwnAnswers: true, Cause: checker.Timeout, Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5900 * time.Millisecond, 1},
 		{"bound to its own address", refused, up, checker.Result{OwnAnswers: true, Cause: checker.Refused, Detail: "through 127.0.0.9: connect: refused" + isOn}, 0, 1},
 		{"wrong page", wrong, up, checker.Result{OwnAnswers: true, Cause: checker.Answer, Detail: "through 127.0.0.9: 500 Oops; at 127.0.0.2 it answers as wanted"}, 0, 1},
 		{"wrong pages", wrong, wrong, checker.Result{Cause: checker.Answer, Detail: "500 Oops; through 127.0.0.9: 500 Oops"}, 0, 1},
