@@ -1,0 +1,88 @@
+package lab
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The virtual address on another interface of the director, as with announce: where rp_filter is strict on that of the servers,
+// all answers are dropped, which takes no server out and is told; with 2 servers are judged through the address again.
+func TestKernelCheckVIPElsewhere(t *testing.T) {
+	l, path, servers := newCheckVIPLab(t)
+	defer l.run(0, path, "stop")
+	filter := func(setting int) (said string) {
+		before := len(l.logText())
+		l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.rp_filter=%d", l.prefix, setting)
+		time.Sleep(5 * time.Second)
+		l.until(time.Second, servers...)
+		said = l.logText()[before:]
+		if strings.Contains(said, "Check failed") || strings.Contains(said, "Deleted") {
+			t.Errorf("rp_filter=%d takes servers out:\n%s", setting, said)
+		}
+		return said
+	}
+	const told = "it is not on br0, and net.ipv4.conf.br0.rp_filter is 1"
+	if said := filter(1); strings.Contains(said, "not checked") {
+		t.Errorf("with the address on the servers' interface it is told:\n%s", said)
+	}
+	l.sh(`ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.rp_filter=0; ip -n %[1]sdir link add lvs0 type dummy; ip -n %[1]sdir link set lvs0 up
+		ip -n %[1]sdir addr add 192.0.2.10/32 dev lvs0; ip -n %[1]sdir addr del 192.0.2.10/32 dev br0`, l.prefix)
+	if said := filter(2); strings.Contains(said, "not checked") {
+		t.Errorf("with rp_filter=2 it is told:\n%s", said)
+	}
+	if said := filter(1); !strings.Contains(said, told) {
+		t.Errorf("with rp_filter=1 it is not told: %s\n%s", told, said)
+	}
+	filter(2)
+	l.sh("ip -n %srs1 addr del 192.0.2.10/32 dev lo", l.prefix)
+	l.until(5*time.Second, "no "+servers[0])
+}
+
+// Real servers with jumbo frames behind a network without: an answer of 100 kB comes through the virtual address, although the
+// director has that itself and the kernel would offer the segments of lo.
+func TestKernelCheckVIPJumbo(t *testing.T) {
+	l := newTrafficLab(t)
+	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
+	some := []lane{dr4, tun4, dr6, tun6}
+	path := l.config("checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\n" + sections(`VIRTUAL = ADDRESS:7000
+REALS:7000
+        service = http
+        request = "large"
+        receive = "the end"
+        checkvip = yes
+`, some...))
+	l.realServerScript(path, "start", 1, 2, 3)
+	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+		// No segments are made larger than the interface, as on a wire.
+		l.sh(`ip -n %[1]s%[2]s link set br0 mtu 9000 gso_max_segs 1; ip -n %[1]s%[2]s link set tunl0 gso_max_segs 1`, l.prefix, ns)
+		l.large(ns)
+	}
+	l.run(0, path, "start")
+	defer l.run(0, path, "stop")
+	l.until(10*time.Second, l.inTable(some...)...)
+	l.untilServers(4 * 3)
+	time.Sleep(3 * time.Second)
+	if said := l.logText(); strings.Contains(said, "Check failed") || strings.Contains(said, "not checked through") {
+		t.Errorf("it is told:\n%s", said)
+	}
+}
+
+// large is a web server with a page of 100 kB.
+func (l *lab) large(ns string) {
+	l.t.Helper()
+	var listener net.Listener
+	var err error
+	l.in(ns, func() { listener, err = net.Listen("tcp", ":7000") })
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, strings.Repeat("0123456789", 10_000)+"the end")
+	})}
+	go s.Serve(listener)
+	l.t.Cleanup(func() { s.Close() })
+}

@@ -1,0 +1,49 @@
+package lab
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The rights of packaging/systemd with its drop-in for a user of its own are enough: CAP_NET_ADMIN and CAP_NET_RAW alone, and
+// kernel settings that can only be read.
+func TestKernelCheckVIPRights(t *testing.T) {
+	l, path, servers := newCheckVIPLab(t)
+	l.run(0, path, "stop")
+	l.privateIs("")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.sh("chmod 711 %[1]s/..; mount -t tmpfs -o mode=755,uid=65534,gid=65534 lab %[1]s", l.dir) // files of the lab's kernel are all of root
+	t.Cleanup(func() { exec.Command("umount", l.dir).Run() })
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const rights = "-all,+net_admin,+net_raw"
+	begin := exec.Command("ip", "netns", "exec", l.prefix+"dir", "sh", "-ec", `mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys
+		if sysctl -qw net.ipv4.ip_forward=1 2>/dev/null; then exit 1; fi
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --bounding-set=`+rights+` --inh-caps=`+rights+" --ambient-caps="+rights+` "$@"`,
+		"sh", program(t), "--rundir", l.dir, path, "start")
+	if out, err := begin.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s\n%s", err, out, l.logText())
+	}
+	defer l.run(0, path, "stop")
+	l.until(5*time.Second, servers...)
+	made := l.private()
+	if strings.Count(made, "-a ") != 6 {
+		t.Fatalf("the private services are\n%s\n%s", made, l.logText())
+	}
+	l.sh("ip -n %srs1 addr del 192.0.2.10/32 dev lo", l.prefix)
+	l.until(5*time.Second, "no "+servers[0])
+	l.sh("ip -n %srs1 addr add 192.0.2.10/32 dev lo", l.prefix)
+	l.until(5*time.Second, servers...)
+	l.ipvsadm("-C")
+	l.until(5*time.Second, servers...)
+	l.privateIs(made)
+	l.run(0, path, "stop")
+	l.privateIs("")
+}
