@@ -2,7 +2,9 @@ package announce
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -40,4 +42,33 @@ func (a *Announcer) Inspect(want []Want) (found []Place, err error) {
 		}
 	}
 	return found, err
+}
+
+// Preview is what Sync would change, in words: addresses that are wanted and are on none of their devices, and those of the
+// record that are not wanted where they are.
+func (a *Announcer) Preview(want []Want) (changes []string, err error) {
+	if len(want)+len(a.recorded) == 0 {
+		return nil, nil
+	}
+	k, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	defer k.Close()
+	now, err := readState(k)
+	for _, w := range append(slices.Clone(want), a.leftovers(want)...) {
+		_, ours, foreign := now.find(w, a.recorded[w.Addr])
+		there := foreign != nil || w.Device == ""
+		for _, name := range slices.Sorted(maps.Keys(ours)) {
+			if w.Device != "" && slices.Contains(w.Devices, name) {
+				there = true
+			} else {
+				changes = append(changes, fmt.Sprintf("would take %s from %s (not in the file)", single(w.Addr), name))
+			}
+		}
+		if !there {
+			changes = append(changes, fmt.Sprintf("would put %s on %s", single(w.Addr), w.Device))
+		}
+	}
+	return changes, err
 }

@@ -4,13 +4,15 @@ import (
 	"context"
 	"fmt"
 
+	"ldirectord/daemon"
 	"ldirectord/director"
+	"ldirectord/doctor"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 )
 
 // plan shows what the configuration would change: the table in the words of ipvsadm, the mark rules in those
-// of iptables.
+// of iptables, and then addresses that are announced while their services are healthy.
 func plan(ctx context.Context, c *call) error {
 	l, err := c.loadAndAdvise(ctx)
 	if err != nil {
@@ -22,6 +24,13 @@ func plan(ctx context.Context, c *call) error {
 	have, rules, err := machine(ctx, c, l.Plan)
 	if err != nil {
 		return err
+	}
+	if c.ipvs == defaultIPVS {
+		changes, err := daemon.Announcements(c.instance()).Preview(doctor.Wanted(l.Plan.Services("")))
+		if err != nil {
+			return err
+		}
+		rules = append(rules, changes...)
 	}
 	ops := ipvsctl.Diff(have, l.Plan.Preview())
 	printOps(c, ops)
