@@ -22,6 +22,7 @@ func TestKernelAnnounced(t *testing.T) {
 		"virtual6 = [2001:db8::31]:7000\n        real6 = [2001:db8::21]:7000 gate\n        checktype = on\n"
 	announcing := "checkinterval = 1\nwithdrawwait = 2\nannounce = lvs0\nlastresort = lvs1\n" + section
 	path := l.config(announcing)
+	l.says(l.run(exitOK, path, "plan"), "would put 192.0.2.31/32 on lvs0\n", "would put 2001:db8::31/128 on lvs0\n")
 	l.run(exitOK, path, "start")
 	l.onDevice("lvs0", four, six)
 	l.onDevice("lvs1")
@@ -51,6 +52,7 @@ func TestKernelAnnounced(t *testing.T) {
 
 	l.kill()
 	l.config(section) // which announces nothing any more
+	l.says(l.run(exitOK, path, "plan"), "would take 192.0.2.31/32 from lvs0 (not in the file)", "would take 2001:db8::31/128 from lvs0 (not in the file)")
 	l.run(exitOK, path, "start")
 	l.onDevice("lvs0")
 	l.config(announcing)

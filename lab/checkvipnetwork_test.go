@@ -42,7 +42,7 @@ func TestKernelCheckVIPElsewhere(t *testing.T) {
 	l.until(5*time.Second, "no "+servers[0])
 }
 
-// Real servers with jumbo frames behind a network without: an answer of 100 kB comes through the virtual address, although the
+// Real servers with jumbo frames, after a network without: an answer of 100 kB comes through the virtual address, although the
 // director has that itself and the kernel would offer the segments of lo.
 func TestKernelCheckVIPJumbo(t *testing.T) {
 	l := newTrafficLab(t)
