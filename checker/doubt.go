@@ -25,6 +25,9 @@ func Doubt(s Spec) *SpecError {
 
 // Idle is why a check always fails without asking a server, because a setting that it needs is missing, or nil.
 func Idle(c Checker) *SpecError {
+	if g, ok := c.(Guided); ok {
+		c = g.First()
+	}
 	if s, ok := c.(*sealed); ok {
 		c = s.Checker
 	}

@@ -390,3 +390,17 @@ func TestAnswersWithoutTheService(t *testing.T) {
 		}
 	})
 }
+
+// What check warns of a check that always fails, it warns of the same check through the virtual address.
+func TestACheckThatIsLeftOutIsKnown(t *testing.T) {
+	build := func(s checker.Spec) (checker.Checker, error) { return checker.New(s, &checker.Env{}) }
+	spec := checker.Spec{Type: "negotiate", Service: "oracle", Target: netip.MustParseAddrPort("127.0.0.2:1521"), Through: checker.Through{Virtual: netip.MustParseAddr("127.0.0.9")}}
+	own, err := build(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := New().New(spec, build)
+	if err != nil || (checker.Idle(c) == nil) != (checker.Idle(own) == nil) {
+		t.Errorf("%v; its own check: %v, through the virtual address: %v", err, checker.Idle(own), checker.Idle(c))
+	}
+}
