@@ -14,6 +14,9 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 	defer o.mu.Unlock()
 	o.note("         " + op.String())
 	defer o.noteGone(op, before, after)
+	if op.Kind == ipvsctl.DelDest {
+		defer delete(o.mustStay, spot{op.Key, op.Dest.Addr})
+	}
 	defer delete(o.unseen, spot{op.Key, op.Dest.Addr})
 	if op.Key.Addr == foreign {
 		return "this virtual service is not ours"

@@ -76,10 +76,18 @@ func (o *oracle) leave(next file, before ipvsctl.Table, began time.Time) {
 	o.mayStay, o.mustStay = may, must
 }
 
-// mustDrain reports whether a server left the file and has had connections ever since.
+// mustDrain reports whether a server left the file and has had connections ever since. One that moved away may serve on
+// instead: maintenance takes it out as it does those of the file.
 func (o *oracle) mustDrain(key ipvsctl.Key, s section, addr netip.AddrPort) bool {
-	_, configured := s.entry(addr)
-	return s.drain > 0 && !configured && time.Now().Before(o.mustStay[spot{key, addr}])
+	e, known := entryAt(s.places(), addr)
+	switch {
+	case known && !e.elsewhere:
+		return false
+	case known && !s.quiescent && (o.isMaintained(key, e) || o.orderFor(key, e, grace).Kind == Maint || o.disturbedLately(addr)):
+		return false
+	default:
+		return s.drain > 0 && time.Now().Before(o.mustStay[spot{key, addr}])
+	}
 }
 
 // earlier is the earlier of two times, of which the first may be zero.
