@@ -211,6 +211,8 @@ func (d *Director) place(one *announcement, now time.Time) {
 	switch {
 	case order == "":
 		one.left = time.Time{}
+		// Without a route to the address no check goes through it, and a server that failed so would stay out.
+		want.Local = want.Local || slices.ContainsFunc(one.virtuals, func(v *virtual) bool { return v.cfg.CheckVIP == one.addr })
 	case one.left.IsZero() && one.at != "":
 		one.left = now
 	}
