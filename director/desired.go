@@ -15,7 +15,7 @@ type dests = map[netip.AddrPort]ipvsctl.Dest
 // An unknown server is kept as it is found: it gets no traffic before its first success, and keeps what it has until its
 // first failure. So is what was found while servers had no address. A drained server keeps its connections at weight 0,
 // whatever quiescent says, and does not count as available; nor does one that left the configuration and drains. Overrides
-// come last.
+// come last but for who changes to gate.
 func (v *virtual) desired(have dests) dests {
 	want := dests{}
 	for _, l := range v.leavers {
@@ -55,7 +55,6 @@ func (v *virtual) desired(have dests) dests {
 	if unknown && !serving(want) {
 		v.keepServing(want, have)
 	}
-	v.keepRoutes(want, have)
 	for addr := range v.overridden {
 		if d, ok := have[addr]; ok {
 			want[addr] = d
@@ -63,6 +62,7 @@ func (v *virtual) desired(have dests) dests {
 			delete(want, addr)
 		}
 	}
+	v.keepRoutes(want, have) // after the overrides: one waits only while another serves
 	return want
 }
 
