@@ -66,22 +66,14 @@ func (o *oracle) mustBrake(key ipvsctl.Key, s section, addr netip.AddrPort) bool
 		if !last.only || o.found[spot{key, addr}] != nil || o.changed[spot{key, addr}] || o.countsAs(p, s, false, 0, false) != up {
 			return false
 		}
-		began := last.began
-		if history := *o.results[p]; len(history) > 1 {
-			for _, r := range slices.Backward(history) {
-				if !r.only {
-					break
-				}
-				began = r.began
-			}
-		}
+		passed := o.passedAlike(s, p)
 		other := o.anyAlike(s, p, func(q probe) bool {
 			f, _ := s.entry(netip.AddrPortFrom(q.addr.Addr(), 80))
 			at := spot{key, f.addr}
 			return q != p && o.lastOf(q).only && time.Since(o.lastOf(q).at) > grace && o.countsAs(q, s, false, 0, false) == up && !o.isMaintained(key, f) && !o.changed[at] && !o.disturbedLately(f.addr) &&
-				len(s.probes(f)) == 1
+				len(s.probes(f)) == 1 && !passed.After(o.onlySince(q))
 		})
-		if !other || o.anyAlike(s, p, func(q probe) bool { r := o.lastPass(q); return r.began.After(began.Add(-time.Second)) }) {
+		if !other || passed.After(o.onlySince(p).Add(-time.Second)) {
 			return false
 		}
 		failed = true
@@ -96,14 +88,29 @@ func (o *oracle) lastOf(p probe) (last outcome) {
 	return last
 }
 
-// lastPass is the last time that a check passed.
-func (o *oracle) lastPass(p probe) (last outcome) {
-	if history := o.results[p]; history != nil {
-		for _, r := range *history {
-			if r.ok {
-				last = r
+// onlySince is when the first of the last checks in a row began that failed through the virtual address alone.
+func (o *oracle) onlySince(p probe) (began time.Time) {
+	for _, r := range slices.Backward(*o.results[p]) {
+		if !r.only {
+			break
+		}
+		began = r.began
+	}
+	return began
+}
+
+// passedAlike is when the last check began that passed through the virtual address by the same line as p: failures of before
+// count, and their servers may be down.
+func (o *oracle) passedAlike(s section, p probe) (began time.Time) {
+	o.anyAlike(s, p, func(q probe) bool {
+		if history := o.results[q]; history != nil {
+			for _, r := range *history {
+				if r.ok && r.began.After(began) {
+					began = r.began
+				}
 			}
 		}
-	}
-	return last
+		return false
+	})
+	return began
 }
