@@ -17,10 +17,13 @@ import (
 )
 
 const (
+	lineTimeout   = 10 * time.Second // how long is waited for the turn: a thousand first checks come at once
 	checkTimeout  = 2 * time.Second  // how long a check waits for the table
 	setTimeout    = 5 * time.Second  // and a reload
 	sourceRenewed = 10 * time.Second // after which the source of a check is looked for again
 )
+
+var errSilent = errors.New("the table does not answer")
 
 var errNoMark = fmt.Errorf("there is no private service for it, since others use all marks from %#x to %#x (ip rule), or it has left the configuration", ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
 
@@ -87,14 +90,16 @@ func wanted(w checker.Through) ipvsctl.PrivateService {
 
 // with lets f use the table and all that is known of it.
 func (s *Services) with(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("the table does not answer"))
+	waiting, cancel := context.WithTimeoutCause(ctx, lineTimeout, errSilent)
 	defer cancel()
 	select {
 	case s.line <- struct{}{}:
 		defer func() { <-s.line }()
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, errSilent)
+		defer cancel()
 		return f(ctx)
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	case <-waiting.Done():
+		return context.Cause(waiting)
 	}
 }
 
