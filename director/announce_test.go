@@ -10,11 +10,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ldirectord/announce"
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/notify"
 	"ldirectord/parser"
 )
 
@@ -133,6 +135,36 @@ func (c *chaos) withdraw() {
 	c.oracle.order(Backend{Virtual: EveryAddress}, Order{Kind: Withdraw, Since: time.Unix(time.Now().Unix(), 0).UTC()})
 	c.say("orders: %v", c.oracle.given())
 	c.director.Order(c.t.Context(), c.oracle.given())
+}
+
+// A daemon that finds addresses of the one before orders nothing until it knows which of them it wants: an order without them
+// would withdraw them. Which order is first is a matter of chance, so there are many starts.
+func TestAddressesOfTheDaemonBeforeStay(t *testing.T) {
+	addr := netip.MustParseAddr("192.0.2.1")
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			devices := newDevices(func(change string) { t.Errorf("at the start: %s", change) })
+			devices.on[addr], devices.local[addr] = "lvs0", true
+			p, found := planned(t, "announce = lvs0\nvirtual = 192.0.2.1:80\n\treal = 192.0.2.2:80 gate\n\tchecktype = connect\n",
+				func(checker.Spec) (checker.Checker, error) {
+					return checkFunc(func() checker.Result { return checker.Result{OK: true} }), nil
+				})
+			if found.HasErrors() {
+				t.Fatal(found)
+			}
+			j := notify.NewJournal()
+			table := &slowTable{ipvsctl.NewMemory(nil), func(context.Context) { time.Sleep(time.Millisecond) }}
+			d := New(Deps{Table: table, Journal: j, Hooks: notify.NewHooks(j), Announcer: devices, Withdraw: true})
+			ctx, end := context.WithCancelCause(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- d.Run(ctx, p) }()
+			time.Sleep(time.Minute)
+			end(ErrHandover)
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // Servers by gate are checked on the link where the address is announced.

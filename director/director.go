@@ -189,6 +189,7 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	d.addresses.aside = newAside(poolCtx, d.addresses.carryOut)
 	d.addresses.due = d.deps.Withdraw
 	d.begin(ctx, p, f, have)
+	d.announce() // before the first order: one without them would withdraw the addresses of the daemon before
 	d.loop(ctx)
 	stopPool()
 	pool.Wait()
