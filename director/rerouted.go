@@ -41,7 +41,7 @@ func (v *virtual) keepRoutes(want, have dests) {
 			continue
 		}
 		delete(want, s.dest.Addr)
-		leaves := !left && wanted.Weight > 0 && !s.held && serving(want) // who is held would come back without a success
+		leaves := !left && wanted.Weight > 0 && !s.held && serving(want)            // who is held would come back without a success
 		left = left || leaves || wanted.Weight == 0 && s.state() == checker.Unknown // which may have left before
 		if leaves {
 			wanted.Weight = 0
