@@ -357,9 +357,13 @@ func (a *announcements) carryOut(ctx context.Context, o announceOrder) places {
 func (d *Director) placed(r places) {
 	a := &d.addresses
 	a.busy, a.looked, a.stale, a.again = false, true, true, time.Time{}
+	byAddr := make(map[netip.Addr]*announcement, len(a.list))
+	for _, one := range a.list {
+		byAddr[one.addr] = one
+	}
 	for _, p := range r.all {
-		if i := slices.IndexFunc(a.list, func(one *announcement) bool { return one.addr == p.Addr }); i >= 0 {
-			d.placedAt(a.list[i], p)
+		if one := byAddr[p.Addr]; one != nil {
+			d.placedAt(one, p)
 		} else if p.Trouble != "" { // it is of a daemon before
 			r.err = errors.Join(r.err, fmt.Errorf("%s can't be withdrawn: %s", p.Addr, p.Trouble))
 		}
