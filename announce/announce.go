@@ -103,10 +103,12 @@ func (a *Announcer) Sync(ctx context.Context, want []Want, repair bool) (places 
 
 // leftovers are the addresses of the record that nobody wants.
 func (a *Announcer) leftovers(want []Want) (list []Want) {
-	for _, addr := range slices.SortedFunc(maps.Keys(a.recorded), netip.Addr.Compare) {
-		if !slices.ContainsFunc(want, func(w Want) bool { return w.Addr == addr }) {
-			list = append(list, Want{Addr: addr, Devices: a.recorded[addr]})
-		}
+	left := maps.Clone(a.recorded)
+	for _, w := range want {
+		delete(left, w.Addr)
+	}
+	for _, addr := range slices.SortedFunc(maps.Keys(left), netip.Addr.Compare) {
+		list = append(list, Want{Addr: addr, Devices: left[addr]})
 	}
 	return list
 }
