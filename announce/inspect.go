@@ -31,10 +31,9 @@ func (a *Announcer) Inspect(want []Want) (found []Place, err error) {
 		}
 	}
 	for name, d := range now {
-		for _, h := range d.held {
-			addr := addrOf(h)
+		for addr, held := range d.held {
 			locked, bad := instance.IsLocked(a.claimFile(addr))
-			if isOurs(h) && !locked && (bad == nil || errors.Is(bad, fs.ErrNotExist)) {
+			if slices.ContainsFunc(held, isOurs) && !locked && (bad == nil || errors.Is(bad, fs.ErrNotExist)) {
 				found = append(found, Place{addr, name, "was announced by a daemon that does not run any more"})
 			} else if on, wanted := devices[addr]; wanted && !slices.Contains(on, name) {
 				found = append(found, Place{addr, name, "is on this device too"})

@@ -48,7 +48,7 @@ type state map[string]device
 type device struct {
 	index     int // 0: there is none
 	up, dummy bool
-	held      []netlink.Addr
+	held      map[netip.Addr][]netlink.Addr // more than one where the lengths of their prefixes differ
 }
 
 // unfit is why a device can't have addresses that are announced; nil where it can.
@@ -74,9 +74,13 @@ func readState(k kernel) (state, error) {
 		held, bad = k.AddrList(nil, netlink.FAMILY_ALL)
 		err = cmp.Or(err, bad)
 	}
-	on := map[int][]netlink.Addr{}
+	on := map[int]map[netip.Addr][]netlink.Addr{}
 	for _, h := range held {
-		on[h.LinkIndex] = append(on[h.LinkIndex], h)
+		if on[h.LinkIndex] == nil {
+			on[h.LinkIndex] = map[netip.Addr][]netlink.Addr{}
+		}
+		addr := addrOf(h)
+		on[h.LinkIndex][addr] = append(on[h.LinkIndex][addr], h)
 	}
 	s := state{}
 	for _, l := range links {
@@ -91,9 +95,8 @@ func readState(k kernel) (state, error) {
 func (s state) find(w Want, recorded []string) (at string, ours map[string]netlink.Addr, foreign error) {
 	ours = map[string]netlink.Addr{}
 	for _, name := range sorted(w.Devices, recorded) {
-		for _, h := range s[name].held {
+		for _, h := range s[name].held[w.Addr] {
 			switch {
-			case addrOf(h) != w.Addr:
 			case isOurs(h) || w.Addr.Is6() && h.PreferedLft == 0 && slices.Contains(recorded, name):
 				if ours[name] = h; s[name].up {
 					at = name
