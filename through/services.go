@@ -43,9 +43,10 @@ type Services struct {
 	Options
 	all     map[ipvsctl.PrivateService]*service // by themselves, without their marks
 	taken   func(mark uint32) bool
-	used    map[uint32]bool     // further marks that are not free
-	virtual map[netip.Addr]bool // where clients send to
-	saved   bool                // what is in all is written down
+	used    map[uint32]bool            // further marks that are not free
+	next    map[ipvsctl.Forward]uint32 // from which on a mark may be free, until the next Set
+	virtual map[netip.Addr]bool        // where clients send to
+	saved   bool                       // what is in all is written down
 	machine
 }
 
@@ -61,7 +62,7 @@ type service struct {
 
 // New returns services that are not started.
 func New() *Services {
-	return &Services{line: make(chan struct{}, 1), all: map[ipvsctl.PrivateService]*service{}, used: map[uint32]bool{}, virtual: map[netip.Addr]bool{}, saved: true}
+	return &Services{line: make(chan struct{}, 1), all: map[ipvsctl.PrivateService]*service{}, used: map[uint32]bool{}, next: map[ipvsctl.Forward]uint32{}, virtual: map[netip.Addr]bool{}, saved: true}
 }
 
 // Start makes checks go through private services from now on. It changes nothing in the table.
@@ -114,6 +115,7 @@ func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []ipvsc
 			s.used[k.Mark], s.virtual[k.Addr.Addr()] = true, true
 		}
 		s.taken = s.Taken(ctx)
+		clear(s.next)
 		stay, full := map[ipvsctl.PrivateService]bool{}, map[ipvsctl.Forward]bool{}
 		for _, w := range ways {
 			name := wanted(w)
@@ -150,11 +152,12 @@ func (s *Services) choose(sv *service) error {
 	if sv.Dest.Forward == ipvsctl.Tunnel {
 		mark, last = last+1, ipvsctl.LastPrivate
 	}
-	for s.used[mark] || s.taken(mark) {
+	for mark = max(mark, s.next[sv.Dest.Forward]); s.used[mark] || s.taken(mark); {
 		if mark++; mark > last {
 			return errNoMark
 		}
 	}
+	s.next[sv.Dest.Forward] = mark
 	sv.Key.Mark, sv.ours, s.used[mark], s.saved = mark, false, true, false
 	return nil
 }
