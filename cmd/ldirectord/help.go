@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,12 +21,14 @@ var (
 	shortHelp string
 	//go:embed help/checks.txt
 	checksHelp string
+	//go:embed help/commands.txt
+	commandsHelp string
 )
 
 // topics are the words that may follow --help, in the order in which it names them.
 var topics = []string{"commands", "options", "files", "directives", "checks", "status", "drain", "standby", "marks", "exit"}
 
-// showHelp shows the help in short, or that on a topic.
+// showHelp shows the help in short, or that on a topic or a command.
 func showHelp(w io.Writer, topic string) error {
 	switch {
 	case topic == "":
@@ -41,10 +44,17 @@ func showHelp(w io.Writer, topic string) error {
 		}
 		_, err = w.Write(text)
 		return err
+	case isCommand(topic):
+		fmt.Fprintf(w, "%s\nMore: ldirectord --help options, ldirectord(8)\n", entryOf(topic))
 	default:
-		return fmt.Errorf("no help on %q; there is on %s", topic, strings.Join(topics, ", "))
+		return fmt.Errorf("no help on %q; there is on %s, and on each command", topic, strings.Join(topics, ", "))
 	}
 	return nil
+}
+
+// entryOf is what the help on the commands has on one of them: its line and those that are indented more.
+func entryOf(command string) string {
+	return regexp.MustCompile(`(?m)^  ` + command + `( .*)?\n(   .*\n)*`).FindString(commandsHelp)
 }
 
 // showDirectives lists the directives of the parser's table.

@@ -151,6 +151,10 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	if err := f.Parse(rest); err != nil {
 		return badOption(err)
 	}
+	if o.help {
+		o.topic = o.verb
+		return nil
+	}
 	o.args = f.Args()
 	switch {
 	case len(o.args) < o.command.min:
