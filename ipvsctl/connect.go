@@ -73,8 +73,8 @@ func (g *genl) lookup() error {
 	g.family = 0
 	g.wait()
 	name := appendAttr(nil, ctrlAttrFamilyName, []byte("IPVS\x00")...)
-	err := g.ask(ctrlFamily, ctrlCmdGetFamily, 0, name, func(attrs []byte) error {
-		g.family = num16(nested(attrs, ctrlAttrFamilyID))
+	err := g.ask(ctrlFamily, ctrlCmdGetFamily, 0, name, func(a attrs) error {
+		g.family = num16(a[ctrlAttrFamilyID])
 		return nil
 	})
 	if err == nil && g.family == 0 {

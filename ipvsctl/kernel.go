@@ -187,7 +187,7 @@ func (g *genl) changeDests(ops []Op, results []error) error {
 			g.queue(g.family, cmd, 0, appendDest(appendKey(nil, op.Key), op.Dest))
 			asked = append(asked, i)
 		}
-		ended, err := g.exchange(func([]byte) error { return nil })
+		ended, err := g.exchange(func(attrs) error { return nil })
 		if err != nil {
 			return err
 		}
@@ -217,7 +217,7 @@ func (g *genl) queue(family uint16, cmd uint8, flags uint16, attrs []byte) {
 func (g *genl) wait() { g.file.SetDeadline(time.Now().Add(g.timeout)) }
 
 // ask sends one request.
-func (g *genl) ask(family uint16, cmd uint8, flags uint16, attrs []byte, answer func(attrs []byte) error) error {
+func (g *genl) ask(family uint16, cmd uint8, flags uint16, attrs []byte, answer func(attrs) error) error {
 	g.queue(family, cmd, flags, attrs)
 	ended, err := g.exchange(answer)
 	return cmp.Or(err, ended[0])
@@ -227,7 +227,7 @@ func (g *genl) ask(family uint16, cmd uint8, flags uint16, attrs []byte, answer 
 // returns how each request ended. Its own error is one of the line.
 //
 // The kernel takes them one after the other, tells of each that fails, and acknowledges the last: the others succeeded.
-func (g *genl) exchange(answer func(attrs []byte) error) (ended []error, err error) {
+func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	if g.queued == 0 {
 		return nil, nil
 	}
@@ -246,7 +246,7 @@ func (g *genl) exchange(answer func(attrs []byte) error) (ended []error, err err
 }
 
 // receive reads what the kernel says next of the requests from number first on, and reports whether the last has ended.
-func (g *genl) receive(first uint32, ended []error, answer func(attrs []byte) error) (done bool, err error) {
+func (g *genl) receive(first uint32, ended []error, answer func(attrs) error) (done bool, err error) {
 	n, err := g.file.Read(g.in)
 	if err != nil {
 		return false, err
@@ -263,7 +263,7 @@ func (g *genl) receive(first uint32, ended []error, answer func(attrs []byte) er
 		case len(m.Data) < genlHeaderLen:
 			return false, errors.New("an answer too short")
 		default:
-			err = cmp.Or(err, answer(m.Data[genlHeaderLen:]))
+			err = cmp.Or(err, answer(readAttrs(m.Data[genlHeaderLen:])))
 		}
 	}
 	return done, err

@@ -118,7 +118,7 @@ func TestABatchIsOneSendOfWhichTheLastIsAcknowledged(t *testing.T) {
 		if i == Batch-1 || i == Batch+1 {
 			want |= unix.NLM_F_ACK
 		}
-		dest, _, err := parseDest(nested(r.attrs, cmdAttrDest), false)
+		dest, _, err := parseDest(readAttrs(r.attrs)[cmdAttrDest], false)
 		if r.family != 30 || r.cmd != cmdNewDest || r.flags != want || r.seq != uint32(i+1) || dest != ops[i].Dest || err != nil {
 			t.Errorf("request %d: %+v of %v, %v", i, r, dest, err)
 		}
@@ -255,11 +255,11 @@ func TestAnswersToOthersAreNotOurs(t *testing.T) {
 		before, after := r[0], r[0]
 		before.seq--
 		after.seq++
-		return [][]byte{before.acked(syscall.EPERM), after.acked(syscall.EPERM), r[0].carries([]byte("ours")), after.carries([]byte("no")), r[0].acked(0)}
+		return [][]byte{before.acked(syscall.EPERM), after.acked(syscall.EPERM), r[0].carries(appendAttr(nil, 1, []byte("ours")...)), after.carries(appendAttr(nil, 1, []byte("no")...)), r[0].acked(0)}
 	})
 	c.genl.seq = 7
 	var got []string
-	err := c.genl.ask(30, 1, 0, nil, func(attrs []byte) error { got = append(got, string(attrs)); return nil })
+	err := c.genl.ask(30, 1, 0, nil, func(a attrs) error { got = append(got, string(a[1])); return nil })
 	if err != nil || !slices.Equal(got, []string{"ours"}) {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -314,7 +314,7 @@ func kernelOf(table Table) func([]sent) [][]byte {
 				answers = append(answers, r.carries(appendKey(nil, key)))
 			}
 		} else {
-			asked, _ := parseService(nested(r.attrs, cmdAttrService))
+			asked, _ := parseService(readAttrs(r.attrs)[cmdAttrService])
 			for _, d := range table[asked.Key].Dests {
 				attrs := appendDest(nil, d)
 				attrs = append32(attrs, destAttrActive, d.Weight+100)
@@ -394,7 +394,7 @@ func TestTheFamilyIsLookedUpByName(t *testing.T) {
 		"no number": {func(r sent) [][]byte { return [][]byte{r.carries(nil), r.acked(0)} }, "an answer without a family", 0},
 	} {
 		c := lineTo(t, func(r []sent) [][]byte {
-			if r[0].family != ctrlFamily || r[0].cmd != ctrlCmdGetFamily || string(nested(r[0].attrs, ctrlAttrFamilyName)) != "IPVS\x00" {
+			if r[0].family != ctrlFamily || r[0].cmd != ctrlCmdGetFamily || string(readAttrs(r[0].attrs)[ctrlAttrFamilyName]) != "IPVS\x00" {
 				t.Errorf("%s: asked %+v", name, r[0])
 			}
 			return row.kernel(r[0])

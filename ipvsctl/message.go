@@ -5,7 +5,6 @@ package ipvsctl
 import (
 	"encoding/binary"
 	"fmt"
-	"iter"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -79,28 +78,24 @@ const (
 	forwardMask Forward = 0x07   // IP_VS_CONN_F_FWD_MASK
 )
 
-// attrs goes through a list of attributes: their types without the flag bits, and their values.
-func attrs(b []byte) iter.Seq2[uint16, []byte] {
-	return func(yield func(uint16, []byte) bool) {
-		for len(b) >= unix.NLA_HDRLEN {
-			size := int(binary.NativeEndian.Uint16(b))
-			kind := binary.NativeEndian.Uint16(b[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
-			if size < unix.NLA_HDRLEN || size > len(b) || !yield(kind, b[unix.NLA_HDRLEN:size]) {
-				return
-			}
-			b = b[min((size+3)&^3, len(b)):] // each starts at a multiple of four
-		}
-	}
-}
+// attrs are the values of attributes by their types, without the flag bits; nil for one that is not there. No type that is
+// read is 16 or more.
+type attrs [16][]byte
 
-// nested is the value of the first attribute of a type; nil without one.
-func nested(b []byte, kind uint16) []byte {
-	for k, value := range attrs(b) {
-		if k == kind {
-			return value
+// readAttrs reads a list of attributes.
+func readAttrs(b []byte) (list attrs) {
+	for len(b) >= unix.NLA_HDRLEN {
+		size := int(binary.NativeEndian.Uint16(b))
+		if size < unix.NLA_HDRLEN || size > len(b) {
+			return list
 		}
+		kind := int(binary.NativeEndian.Uint16(b[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER))
+		if kind < len(list) {
+			list[kind] = b[unix.NLA_HDRLEN:size]
+		}
+		b = b[min((size+3)&^3, len(b)):] // each starts at a multiple of four
 	}
-	return nil
+	return list
 }
 
 // appendAttr appends an attribute, filled up to a multiple of four.
@@ -157,119 +152,76 @@ func appendDest(b []byte, d Dest) []byte {
 	return nest(append16(b, destAttrTunnelFlags, uint16(d.Encap.Flags)), start)
 }
 
-func parseService(b []byte) (Service, error) {
-	var (
-		s    Service
-		addr []byte
-		port uint16
-	)
-	for kind, value := range attrs(b) {
-		switch kind {
-		case svcAttrFamily:
-			s.Key.IPv6 = num16(value) == unix.AF_INET6
-		case svcAttrProtocol:
-			s.Key.Protocol = Protocol(num16(value))
-		case svcAttrAddr:
-			addr = value
-		case svcAttrPort:
-			port = hostPort(value)
-		case svcAttrMark:
-			s.Key.Mark = num32(value)
-		case svcAttrScheduler:
-			s.Settings.Scheduler = unix.ByteSliceToString(value)
-		case svcAttrFlags:
-			s.Settings.Flags = Flags(num32(value)) &^ flagHashed
-		case svcAttrTimeout:
-			s.Settings.Timeout = num32(value)
-		case svcAttrNetmask:
-			s.Settings.Netmask = num32(value)
-		case svcAttrEngine:
-			s.Settings.PEName = unix.ByteSliceToString(value)
-		}
+func parseService(b []byte) (s Service, err error) {
+	a := readAttrs(b)
+	s.Key.IPv6 = num16(a[svcAttrFamily]) == unix.AF_INET6
+	s.Settings = Settings{
+		Scheduler: unix.ByteSliceToString(a[svcAttrScheduler]),
+		Flags:     Flags(num32(a[svcAttrFlags])) &^ flagHashed,
+		Timeout:   num32(a[svcAttrTimeout]),
+		Netmask:   num32(a[svcAttrNetmask]),
+		PEName:    unix.ByteSliceToString(a[svcAttrEngine]),
 	}
 	if !s.Key.IPv6 {
 		s.Settings.Netmask = swapMask(s.Settings.Netmask)
 	}
 	s.Settings = s.Settings.stored(s.Key.IPv6)
-	if s.Key.Mark != 0 {
+	if s.Key.Mark = num32(a[svcAttrMark]); s.Key.Mark != 0 {
 		s.Key.Protocol = Mark
 		return s, nil
 	}
-	ip, err := parseAddr(addr, s.Key.IPv6)
-	s.Key.Addr = netip.AddrPortFrom(ip, port)
+	s.Key.Protocol = Protocol(num16(a[svcAttrProtocol]))
+	s.Key.Addr, err = parseAddr(a[svcAttrAddr], a[svcAttrPort], s.Key.IPv6)
 	return s, err
 }
 
 // parseDest reads a destination of a service of the family that ipv6 says, and its counters.
 func parseDest(b []byte, ipv6 bool) (d Dest, c Counters, err error) {
-	var (
-		addr []byte
-		port uint16
-	)
-	for kind, value := range attrs(b) {
-		switch kind {
-		case destAttrFamily: // since Linux 3.18
-			ipv6 = num16(value) == unix.AF_INET6
-		case destAttrAddr:
-			addr = value
-		case destAttrPort:
-			port = hostPort(value)
-		case destAttrForward:
-			d.Forward = Forward(num32(value)) & forwardMask
-		case destAttrWeight:
-			d.Weight = num32(value)
-		case destAttrUpper:
-			d.Upper = num32(value)
-		case destAttrLower:
-			d.Lower = num32(value)
-		case destAttrActive:
-			c.Active = num32(value)
-		case destAttrInactive:
-			c.Inactive = num32(value)
-		case destAttrPersistent:
-			c.Persistent = num32(value)
-		case destAttrStats:
-			c.Traffic = parseTraffic(value)
-		case destAttrTunnelType: // since Linux 5.3, like the other two
-			d.Encap.Type = Encapsulation(num8(value))
-		case destAttrTunnelPort:
-			d.Encap.Port = hostPort(value)
-		case destAttrTunnelFlags:
-			d.Encap.Flags = TunnelFlags(num16(value))
-		}
+	a := readAttrs(b)
+	if family := a[destAttrFamily]; family != nil { // since Linux 3.18
+		ipv6 = num16(family) == unix.AF_INET6
 	}
-	ip, err := parseAddr(addr, ipv6)
-	d.Addr = netip.AddrPortFrom(ip, port)
+	d = Dest{
+		Forward: Forward(num32(a[destAttrForward])) & forwardMask,
+		Weight:  num32(a[destAttrWeight]),
+		Upper:   num32(a[destAttrUpper]),
+		Lower:   num32(a[destAttrLower]),
+		Encap: Encap{ // since Linux 5.3
+			Type:  Encapsulation(num8(a[destAttrTunnelType])),
+			Port:  hostPort(a[destAttrTunnelPort]),
+			Flags: TunnelFlags(num16(a[destAttrTunnelFlags])),
+		},
+	}
+	c = Counters{
+		Active:     num32(a[destAttrActive]),
+		Inactive:   num32(a[destAttrInactive]),
+		Persistent: num32(a[destAttrPersistent]),
+		Traffic:    parseTraffic(a[destAttrStats]),
+	}
+	d.Addr, err = parseAddr(a[destAttrAddr], a[destAttrPort], ipv6)
 	return d, c, err
 }
 
-func parseTraffic(b []byte) (t Traffic) {
-	for kind, value := range attrs(b) {
-		switch kind {
-		case statsConnections:
-			t.Connections = num64(value)
-		case statsPacketsIn:
-			t.PacketsIn = num64(value)
-		case statsPacketsOut:
-			t.PacketsOut = num64(value)
-		case statsBytesIn:
-			t.BytesIn = num64(value)
-		case statsBytesOut:
-			t.BytesOut = num64(value)
-		}
+func parseTraffic(b []byte) Traffic {
+	a := readAttrs(b)
+	return Traffic{
+		Connections: num64(a[statsConnections]),
+		PacketsIn:   num64(a[statsPacketsIn]),
+		PacketsOut:  num64(a[statsPacketsOut]),
+		BytesIn:     num64(a[statsBytesIn]),
+		BytesOut:    num64(a[statsBytesOut]),
 	}
-	return t
 }
 
-// parseAddr reads an address; one of IPv4 fills the first four of sixteen bytes.
-func parseAddr(b []byte, ipv6 bool) (netip.Addr, error) {
+// parseAddr reads an address and a port; an address of IPv4 fills the first four of sixteen bytes.
+func parseAddr(b, port []byte, ipv6 bool) (netip.AddrPort, error) {
 	switch {
 	case ipv6 && len(b) >= 16:
-		return netip.AddrFrom16([16]byte(b)), nil
+		return netip.AddrPortFrom(netip.AddrFrom16([16]byte(b)), hostPort(port)), nil
 	case !ipv6 && len(b) >= 4:
-		return netip.AddrFrom4([4]byte(b)), nil
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b)), hostPort(port)), nil
 	default:
-		return netip.Addr{}, fmt.Errorf("an entry with an address of %d bytes", len(b))
+		return netip.AddrPort{}, fmt.Errorf("an entry with an address of %d bytes", len(b))
 	}
 }
 
@@ -286,7 +238,7 @@ func family(ipv6 bool) uint16 {
 }
 
 // number reads the value of an attribute; 0 for one that is too short.
-func number[T uint16 | uint32 | uint64](b []byte, size int, read func([]byte) T) (n T) {
+func number[T uint8 | uint16 | uint32 | uint64](b []byte, size int, read func([]byte) T) (n T) {
 	if len(b) >= size {
 		n = read(b)
 	}
@@ -301,9 +253,4 @@ func num32(b []byte) uint32 { return number(b, 4, binary.NativeEndian.Uint32) }
 
 func num64(b []byte) uint64 { return number(b, 8, binary.NativeEndian.Uint64) }
 
-func num8(b []byte) uint8 {
-	if len(b) < 1 {
-		return 0
-	}
-	return b[0]
-}
+func num8(b []byte) uint8 { return number(b, 1, func(b []byte) uint8 { return b[0] }) }

@@ -22,7 +22,7 @@ func TestDestinationsSurviveTheirMessage(t *testing.T) {
 	for _, want := range packed {
 		message := appendDest(nil, want)
 		for _, serviceIPv6 := range []bool{false, true} {
-			got, _, err := parseDest(nested(message, cmdAttrDest), serviceIPv6)
+			got, _, err := parseDest(readAttrs(message)[cmdAttrDest], serviceIPv6)
 			if got != want || err != nil {
 				t.Errorf("got %v, %v, want %v", got, err, want)
 			}
@@ -33,7 +33,7 @@ func TestDestinationsSurviveTheirMessage(t *testing.T) {
 func TestServicesSurviveTheirMessage(t *testing.T) {
 	for _, line := range []string{"-D -t 10.1.0.1:80", "-D -u [fd00:1::1]:53", "-D -f 7", "-D -f 7 -6"} {
 		want := parseOp(t, line).Key
-		got, err := parseService(nested(appendKey(nil, want), cmdAttrService))
+		got, err := parseService(readAttrs(appendKey(nil, want))[cmdAttrService])
 		if got.Key != want || err != nil {
 			t.Errorf("got %v, %v, want %v", got.Key, err, want)
 		}
@@ -68,35 +68,42 @@ func TestDestinationMessage(t *testing.T) {
 }
 
 func TestCutMessagesAreErrorsOrLessButNeverPanic(t *testing.T) {
-	dest := nested(appendDest(nil, packed[2]), cmdAttrDest)
+	dest := readAttrs(appendDest(nil, packed[2]))[cmdAttrDest]
 	for n := range dest {
 		if d, _, err := parseDest(dest[:n], true); err == nil && !d.Addr.IsValid() {
 			t.Errorf("%d bytes: no address and no error", n)
 		}
 	}
-	service := nested(appendKey(nil, parseOp(t, "-D -t [fd00:1::1]:80").Key), cmdAttrService)
+	service := readAttrs(appendKey(nil, parseOp(t, "-D -t [fd00:1::1]:80").Key))[cmdAttrService]
 	for n := range service {
 		if s, err := parseService(service[:n]); err == nil && !s.Key.Addr.IsValid() {
 			t.Errorf("%d bytes: no address and no error", n)
 		}
 	}
 	for _, attr := range []string{"", "\x00", "\x03\x00\x01\x00", "\xff\xff\x01\x00", "\x05\x00\x01\x00"} {
-		for kind := range attrs([]byte(attr)) {
-			t.Errorf("%q has attribute %d", attr, kind)
+		for kind, value := range readAttrs([]byte(attr)) {
+			if value != nil {
+				t.Errorf("%q has attribute %d", attr, kind)
+			}
 		}
 	}
 }
 
 func TestAttributesWithoutAValueAreAttributes(t *testing.T) {
-	var kinds []uint16
-	for kind, value := range attrs([]byte("\x04\x00\x01\x00\x05\x00\x02\x00x\x00\x00\x00\x04\x00\x03\x00")) {
-		kinds = append(kinds, kind)
-		if want := map[uint16]int{2: 1}[kind]; len(value) != want {
+	for kind, value := range readAttrs([]byte("\x04\x00\x01\x00\x05\x00\x02\x00x\x00\x00\x00\x04\x00\x03\x00")) {
+		if want := map[int]int{2: 1}[kind]; len(value) != want {
 			t.Errorf("attribute %d has %d bytes, want %d", kind, len(value), want)
 		}
+		if there := value != nil; there != slices.Contains([]int{1, 2, 3}, kind) {
+			t.Errorf("attribute %d: %v", kind, there)
+		}
 	}
-	if !slices.Equal(kinds, []uint16{1, 2, 3}) {
-		t.Errorf("attributes %v, want 1, 2 and 3", kinds)
+}
+
+func TestAttributesThatNobodyReadsAreLeftOut(t *testing.T) {
+	list := readAttrs([]byte("\x05\x00\xff\x3fx\x00\x00\x00\x05\x00\x10\x00x\x00\x00\x00\x05\x00\x0f\x00y\x00\x00\x00"))
+	if string(list[15]) != "y" {
+		t.Errorf("%q, want y as attribute 15 alone", list)
 	}
 }
 
@@ -120,7 +127,7 @@ func TestDestinationOfAnOldKernelHasTheFamilyOfItsService(t *testing.T) {
 func TestServiceIsReadWithoutTheKernelsOwnFlag(t *testing.T) {
 	message := appendKey(nil, parseOp(t, "-D -f 7").Key)
 	message = nest(appendAttr(message, svcAttrFlags, byte(Persistent|flagHashed), 0, 0, 0, 0xff, 0xff, 0xff, 0xff), 0)
-	service, err := parseService(nested(message, cmdAttrService))
+	service, err := parseService(readAttrs(message)[cmdAttrService])
 	if err != nil || service.Settings.Flags != Persistent {
 		t.Errorf("%v, %v", service, err)
 	}

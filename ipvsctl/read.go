@@ -35,8 +35,8 @@ func (k *Kernel) Counters(ctx context.Context, key Key) (map[netip.AddrPort]Coun
 // read asks for the services, then for the destinations of each: the kernel lists those of one service at a time, and
 // takes no second such request before it has answered the first.
 func (g *genl) read(table Table) error {
-	err := g.ask(g.family, cmdGetService, unix.NLM_F_DUMP, nil, func(attrs []byte) error {
-		service, err := parseService(nested(attrs, cmdAttrService))
+	err := g.ask(g.family, cmdGetService, unix.NLM_F_DUMP, nil, func(a attrs) error {
+		service, err := parseService(a[cmdAttrService])
 		if !service.isPrivate() {
 			table[service.Key] = service
 		}
@@ -60,8 +60,8 @@ func (g *genl) read(table Table) error {
 
 // dests calls f for each destination of a service; never when it is not there.
 func (g *genl) dests(key Key, f func(Dest, Counters)) error {
-	return g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, appendKey(nil, key), func(attrs []byte) error {
-		dest, counters, err := parseDest(nested(attrs, cmdAttrDest), key.IPv6)
+	return g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, appendKey(nil, key), func(a attrs) error {
+		dest, counters, err := parseDest(a[cmdAttrDest], key.IPv6)
 		if err == nil {
 			f(dest, counters)
 		}
