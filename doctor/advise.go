@@ -98,10 +98,8 @@ func (f *findings) secrets(cfg *parser.Config) {
 		return
 	}
 	if info, err := os.Stat(cfg.Name); err == nil && info.Mode().Perm()&0o077 != 0 {
-		f.add(Finding{
-			Kind: "readable-secret", at: at, Text: fmt.Sprintf("passwords are in a file of mode %#o, which others than its owner can read", info.Mode().Perm()),
-			Command: "chmod 600 " + printable.ShellWord(cfg.Name),
-		})
+		f.warnAt(at, "readable-secret", "chmod 600 "+printable.ShellWord(cfg.Name),
+			"passwords are in a file of mode %#o, which others than its owner can read", info.Mode().Perm())
 	}
 }
 
@@ -128,11 +126,11 @@ func (f *findings) programs(cfg *parser.Config) {
 		case runs(&v, parser.External):
 			if _, err := exec.LookPath(v.CheckCommand); err != nil {
 				err = cmp.Or(errors.Unwrap(err), err) // its text has the path twice
-				f.add(Finding{Kind: "missing-program", at: at, Text: fmt.Sprintf("the checkcommand can't be run, so every server is down: %v", err)})
+				f.warnAt(at, "missing-program", "", "the checkcommand can't be run, so every server is down: %v", err)
 			}
 		case runs(&v, parser.ExternalPerl):
 			if err := instance.TryRead(v.CheckCommand); err != nil {
-				f.add(Finding{Kind: "missing-program", at: at, Text: fmt.Sprintf("the checkcommand can't be read, so every server is down: %v", err)})
+				f.warnAt(at, "missing-program", "", "the checkcommand can't be read, so every server is down: %v", err)
 			}
 		}
 	}
@@ -148,9 +146,6 @@ func (f *findings) group(g parser.Global) {
 		return
 	}
 	if _, err := user.LookupGroup(g.StatusGroup); err != nil {
-		f.add(Finding{
-			Kind: "missing-group", at: g.At["statusgroup"],
-			Text: fmt.Sprintf("there is no group %s here, so only root may ask for the state", g.StatusGroup),
-		})
+		f.warnAt(g.At["statusgroup"], "missing-group", "", "there is no group %s here, so only root may ask for the state", g.StatusGroup)
 	}
 }

@@ -73,6 +73,11 @@ func (f *findings) add(found Finding) {
 	}
 }
 
+// warnAt adds what is found for a place in the file. The command fixes it; it is "" where none can.
+func (f *findings) warnAt(at parser.Position, kind, command, format string, args ...any) {
+	f.add(Finding{Severity: warning, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...), at: at})
+}
+
 // Report is what an examination found.
 type Report struct {
 	Findings    []Finding `json:"faults"` // those that are broken first, and then in the order of the file

@@ -75,7 +75,7 @@ func (e *examination) addresses(s director.Service) {
 	for _, p := range s.Config.Addresses() {
 		switch {
 		case !e.ends(s.Config, p, s.Config.Mark):
-			e.report(s, Finding{Severity: broken, Kind: "virtual-address", Text: offMachine(p), Command: e.addAddress(p)})
+			e.broken(s, "virtual-address", e.addAddress(p), "%s", offMachine(p))
 		case p.IsSingleIP() && p.Addr().Is4():
 			e.silence(s, p.Addr())
 		}
@@ -139,23 +139,26 @@ func (e *examination) silence(s director.Service, addr netip.Addr) {
 			return
 		}
 	}
-	e.report(s, Finding{
-		Severity: broken, Kind: "director-silent", Command: fmt.Sprintf("ip address add %s/32 dev %s", addr, device),
-		Text: fmt.Sprintf("the address %s is on lo and arp_ignore is set, so this machine does not answer for it on %s", addr, device),
-	})
+	e.broken(s, "director-silent", fmt.Sprintf("ip address add %s/32 dev %s", addr, device),
+		"the address %s is on lo and arp_ignore is set, so this machine does not answer for it on %s", addr, device)
+}
+
+// warn reports what does not flow in each case as expected. The command fixes it; it is "" where none can.
+func (e *examination) warn(s director.Service, kind, command, format string, args ...any) {
+	e.report(s, Finding{Severity: warning, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...)})
 }
 
 // unset warns where a setting of the kernel is 0 and should be 1.
-func (e *examination) unset(s director.Service, setting, kind, text string) {
+func (e *examination) unset(s director.Service, setting, kind, format string, args ...any) {
 	if e.settings[setting] == "0" {
-		e.report(s, Finding{Severity: warning, Kind: kind, Text: text, Command: set(setting, "1")})
+		e.warn(s, kind, set(setting, "1"), format, args...)
 	}
 }
 
 // translation: rules of NAT see the packets of IPVS only when conntrack does.
 func (e *examination) translation(s director.Service) {
 	if e.nat != "" && isMasqueraded(s) {
-		e.unset(s, vsConntrack, "conntrack", "rules of NAT do not act on what IPVS forwards, which conntrack does not see: "+e.nat)
+		e.unset(s, vsConntrack, "conntrack", "rules of NAT do not act on what IPVS forwards, which conntrack does not see: %s", e.nat)
 	}
 }
 
@@ -219,8 +222,8 @@ func (e *examination) takeOver(s director.Service) {
 	case isAnnounced(s) && s.Config.Scheduler == "mh" && e.settings[sloppyTCP] == "0":
 		e.broken(s, "take-over", set(sloppyTCP, "1"), "connections that change the director break, though mh would send them to the same server")
 	default:
-		e.unset(s, sloppyTCP, "take-over", fmt.Sprintf("a director that takes over drops open connections, though %s would send them to the same server; matters with two directors",
-			s.Config.Scheduler))
+		e.unset(s, sloppyTCP, "take-over", "a director that takes over drops open connections, though %s would send them to the same server; matters with two directors",
+			s.Config.Scheduler)
 	}
 }
 
@@ -247,9 +250,6 @@ func (e *examination) ftp(s director.Service) {
 	v := s.Config
 	isFTP := v.Protocol == parser.TCP && v.Addr.Port() == ftpPort || v.Mark != 0 && v.Service == "ftp"
 	if isFTP && e.noIPVS.Kind == "" && isMasqueraded(s) && !e.ftpLoaded {
-		e.report(s, Finding{
-			Severity: broken, Kind: "ftp-module", Command: "modprobe " + ftpModule,
-			Text: "data connections of FTP do not pass masq: " + ftpModule + " is not loaded, and the kernel does not load it by itself",
-		})
+		e.broken(s, "ftp-module", "modprobe "+ftpModule, "data connections of FTP do not pass masq: %s is not loaded, and the kernel does not load it by itself", ftpModule)
 	}
 }

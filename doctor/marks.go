@@ -36,10 +36,7 @@ func (e *examination) marking(s director.Service) {
 		e.otherRules(s)
 		e.backEnds(s)
 	case e.marks.NothingSets(s.Config.Mark, s.Config.IPv6):
-		e.report(s, Finding{
-			Severity: broken, Kind: "mark-unset",
-			Text: "nothing sets " + markOf(s.Config) + " here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS has the daemon set it",
-		})
+		e.broken(s, "mark-unset", "", "nothing sets %s here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS has the daemon set it", markOf(s.Config))
 	}
 	e.routed(s, s.Config.Mark, s.Config.IPv6)
 }
@@ -64,10 +61,7 @@ func (e *examination) otherRules(s director.Service) {
 		if r.Ours {
 			whose = "a rule of another ldirectord"
 		}
-		e.report(s, Finding{
-			Severity: warning, Kind: "mark-taken",
-			Text: fmt.Sprintf("%s is set by %s too, in chain %s (%s): %s", markOf(s.Config), whose, printable.Line(r.Chain), r.BackEnd, printable.Line(r.Rule)),
-		})
+		e.warn(s, "mark-taken", "", "%s is set by %s too, in chain %s (%s): %s", markOf(s.Config), whose, printable.Line(r.Chain), r.BackEnd, printable.Line(r.Rule))
 		return
 	}
 }
@@ -79,10 +73,7 @@ func (e *examination) routed(s director.Service, mark uint32, ipv6 bool) (is boo
 	}
 	for _, r := range e.marks.Routing {
 		if r.Uses(mark, ipv6) {
-			e.report(s, Finding{
-				Severity: warning, Kind: "mark-routed",
-				Text: fmt.Sprintf("%s is used by ip rule %d, which sends its packets to table %s", nameOf(mark, ipv6), r.Priority, printable.Line(r.Table)),
-			})
+			e.warn(s, "mark-routed", "", "%s is used by ip rule %d, which sends its packets to table %s", nameOf(mark, ipv6), r.Priority, printable.Line(r.Table))
 			return true
 		}
 	}

@@ -21,10 +21,7 @@ func (e *examination) forwarding(s director.Service) {
 			continue
 		}
 		if setting := e.notForwarding(m); setting != "" {
-			e.report(s, Finding{
-				Severity: broken, Kind: "forwarding", Command: set(setting, "1"),
-				Text: "answers of masq servers do not get back to clients: this machine does not forward",
-			})
+			e.broken(s, "forwarding", set(setting, "1"), "answers of masq servers do not get back to clients: this machine does not forward")
 		}
 	}
 }
@@ -82,17 +79,11 @@ func (e *examination) answering(s director.Service, p netip.Prefix, hardware str
 	server, known := e.serverWith(hardware, s)
 	switch {
 	case known:
-		e.report(s, Finding{
-			Severity: broken, Kind: "server-answers",
-			Text:    fmt.Sprintf("real server %s answers for the virtual address %s on the network, so clients find it in place of this director", server, p.Addr()),
-			Command: e.setUp(server),
-		})
+		e.broken(s, "server-answers", e.setUp(server),
+			"real server %s answers for the virtual address %s on the network, so clients find it in place of this director", server, p.Addr())
 	case e.ends(s.Config, p, s.Config.Mark):
-		e.report(s, Finding{
-			Severity: warning, Kind: "stranger-answers",
-			Text:    fmt.Sprintf("a machine that is not a real server (%s) answers for the virtual address %s as well; find out which", hardware, p.Addr()),
-			Command: fmt.Sprintf("arping -c 3 -I %s %s", e.deviceOf(p.Addr()), p.Addr()),
-		})
+		e.warn(s, "stranger-answers", fmt.Sprintf("arping -c 3 -I %s %s", e.deviceOf(p.Addr()), p.Addr()),
+			"a machine that is not a real server (%s) answers for the virtual address %s as well; find out which", hardware, p.Addr())
 	}
 }
 
@@ -121,26 +112,22 @@ func (e *examination) tunnels(s director.Service) {
 		}
 		up := slices.ContainsFunc(e.devices, func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
 		if up && e.deviceSetting(tunnel4, reversePath) == "1" {
-			severity := warning
+			report := e.warn
 			if e.routeTo(m).local { // it is that server, for another director
-				severity = broken
+				report = e.broken
 			}
-			e.report(s, Finding{
-				Severity: severity, Kind: "tunnel-filter", Command: set(ofDevice(tunnel4, reversePath), "2"),
-				Text: "this machine has " + tunnel4 + " up and drops what comes out of it: its clients are reached by another interface (rp_filter)",
-			})
+			report(s, "tunnel-filter", set(ofDevice(tunnel4, reversePath), "2"),
+				"this machine has %s up and drops what comes out of it: its clients are reached by another interface (rp_filter)", tunnel4)
 		}
 		header := 20
 		if m.Dest.Addr.Addr().Is6() {
 			header = 40
 		}
 		if r := e.routeTo(m); !r.local && r.mtu > 0 && r.mtu < maxPacket+header {
-			e.report(s, Finding{
-				Severity: warning, Kind: "tunnel-mtu", Command: fmt.Sprintf("ip link set dev %s mtu %d", r.device, maxPacket+header),
-				Text: fmt.Sprintf("packets of %d bytes do not fit into the tunnel on %s, which takes %d with its header: clients whose ICMP is filtered hang; "+
+			e.warn(s, "tunnel-mtu", fmt.Sprintf("ip link set dev %s mtu %d", r.device, maxPacket+header),
+				"packets of %d bytes do not fit into the tunnel on %s, which takes %d with its header: clients whose ICMP is filtered hang; "+
 					"raise the MTU where the network allows it, or let the servers offer less (TCPMSS --set-mss %d)",
-					maxPacket, r.device, r.mtu, r.mtu-header-40),
-			})
+				maxPacket, r.device, r.mtu, r.mtu-header-40)
 		}
 	}
 }
@@ -153,10 +140,7 @@ func (e *examination) own(s director.Service) {
 		}
 		if m.Dest.Forward == ipvsctl.Masq {
 			if m.Dest.Addr.Addr().IsLoopback() {
-				e.report(s, Finding{
-					Severity: broken, Kind: "masq-loopback",
-					Text: m.Name + " is never reached: the kernel drops what comes from outside for a loopback address; use gate for it",
-				})
+				e.broken(s, "masq-loopback", "", "%s is never reached: the kernel drops what comes from outside for a loopback address; use gate for it", m.Name)
 			}
 			continue
 		}
@@ -164,15 +148,12 @@ func (e *examination) own(s director.Service) {
 			if e.listening == nil || e.listening.accepts(to) {
 				continue
 			}
-			severity, kind, what := broken, "own-server", "real server"
+			report, kind, what := e.broken, "own-server", "real server"
 			if m.Fallback {
-				severity, kind, what = warning, "sorry-server", "fallback server"
+				report, kind, what = e.warn, "sorry-server", "fallback server"
 			}
-			e.report(s, Finding{
-				Severity: severity, Kind: kind,
-				Text: fmt.Sprintf("%s %s is this machine, where nothing listens on %s: what comes for the virtual service keeps its address and port; have it listen there or on every address",
-					what, m.Name, to),
-			})
+			report(s, kind, "", "%s %s is this machine, where nothing listens on %s: what comes for the virtual service keeps its address and port; have it listen there or on every address",
+				what, m.Name, to)
 		}
 	}
 }
@@ -196,10 +177,7 @@ func asked(v *parser.Virtual) (list []netip.AddrPort) {
 func (e *examination) fallback(s director.Service) {
 	for _, m := range s.Members {
 		if err := e.refused[m.Dest.Addr]; m.Fallback && err != nil {
-			e.report(s, Finding{
-				Severity: warning, Kind: "sorry-server",
-				Text: fmt.Sprintf("fallback server %s accepts no connection: %s; start it", m.Name, reason(err)),
-			})
+			e.warn(s, "sorry-server", "", "fallback server %s accepts no connection: %s; start it", m.Name, reason(err))
 		}
 	}
 }

@@ -3,7 +3,6 @@ package doctor
 import (
 	"bufio"
 	"cmp"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -28,7 +27,7 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 	}
 	var f findings
 	lacks := func(at parser.Position, format string, args ...any) {
-		f.add(Finding{Kind: NoShell, at: at, Text: fmt.Sprintf("there is no "+format, args...)})
+		f.warnAt(at, NoShell, "", "there is no "+format, args...)
 	}
 	eachCommand(cfg, func(directive, line string, at parser.Position) {
 		missing, instead := sh, ""

@@ -23,7 +23,7 @@ func (f *findings) trust(cfg *parser.Config) {
 	judge := func(at parser.Position, path, what string) {
 		if why, command := changeable(path); why != "" && !known[why] {
 			known[why] = true
-			f.add(Finding{Kind: "writable-file", at: at, Text: what + ": " + why, Command: command})
+			f.warnAt(at, "writable-file", command, "%s: %s", what, why)
 		}
 	}
 	judge(parser.Position{}, cfg.Name, "others may change this file, which names the programs that the daemon runs")
