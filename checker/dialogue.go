@@ -138,6 +138,17 @@ func notOffered(said string) error {
 	return AtTLS.of(fmt.Errorf("%w: %s", errNotOffered, show(said)))
 }
 
+// startTLS starts TLS if the server agrees to that in its answer.
+func (d *dialogue) startTLS(answer string, agrees bool, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case !agrees:
+		return notOffered(answer)
+	}
+	return d.upgrade()
+}
+
 // upgrade starts TLS after the server has agreed. Anybody may have added what comes after
 // that in the clear, for it to be taken as said under TLS (RFC 3207, 6).
 func (d *dialogue) upgrade() error {

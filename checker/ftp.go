@@ -207,16 +207,10 @@ func passivePort(text string) (uint16, error) {
 
 // secure starts TLS (RFC 4217, 4).
 func (t ftp) secure(d *dialogue) error {
-	answer, err := d.ask("FTP", "AUTH TLS")
-	if err != nil {
-		return err
-	}
-	if answer.code != 234 {
-		return notOffered(answer.text)
-	}
 	d.offered = d.offered.Clone()
 	d.offered.ClientSessionCache = new(oneSession)
-	return d.upgrade()
+	answer, err := d.ask("FTP", "AUTH TLS")
+	return d.startTLS(answer.text, answer.code == 234, err)
 }
 
 // oneSession is the session of a conversation. Files are fetched with it, as servers want to see that it

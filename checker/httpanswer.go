@@ -272,10 +272,11 @@ func (a *httpAnswer) parseStatus(line []byte) error {
 		return notHTTP(line)
 	}
 	a.reason = reason
-	if len(code) != 3 || !isNumber(code) {
+	status, err := strconv.ParseUint(string(code), 10, 16)
+	if err != nil || len(code) != 3 {
 		return fmt.Errorf("bad status line %s", excerpt(line))
 	}
-	a.status = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
+	a.status = int(status)
 	return nil
 }
 
@@ -403,5 +404,3 @@ func (r *answerReader) chunkLine() ([]byte, error) {
 		}
 	}
 }
-
-func isNumber(text []byte) bool { return len(bytes.Trim(text, "0123456789")) == 0 }

@@ -47,13 +47,7 @@ func (t imap) run(_ context.Context, d *dialogue) (string, error) {
 // secure starts TLS.
 func (t imap) secure(d *dialogue) error {
 	said, err := d.askIMAP("STARTTLS", "s STARTTLS", "s")
-	switch {
-	case err != nil:
-		return err
-	case imapStatus(said, "s") != "OK":
-		return notOffered(said)
-	}
-	return d.upgrade()
+	return d.startTLS(said, imapStatus(said, "s") == "OK", err)
 }
 
 // logIn says LOGIN. What the server can't take quoted waits for its invitation (RFC 3501, 4.3).
@@ -82,22 +76,17 @@ func (t imap) logIn(d *dialogue) (string, error) {
 
 // askIMAP sends a line of a command and reads up to the line that answers it: one with a tag of those.
 func (d *dialogue) askIMAP(command, line string, tags ...string) (string, error) {
-	if err := d.send(command, line); err != nil {
-		return "", err
-	}
-	for {
-		line, err := d.line("the answer to " + command)
-		if err != nil {
-			return "", err
-		}
-		tag, _, _ := strings.Cut(line, " ")
+	answer, err := d.request(command, line)
+	for ; err == nil; answer, err = d.line("the answer to " + command) {
+		tag, _, _ := strings.Cut(answer, " ")
 		switch {
 		case slices.Contains(tags, tag):
-			return line, nil
+			return answer, nil
 		case tag != "*":
-			return "", d.notProtocol("IMAP", line)
+			return "", d.notProtocol("IMAP", answer)
 		}
 	}
+	return "", err
 }
 
 // imapStatus is the status of a line with a tag: OK, NO, BAD, PREAUTH or BYE, or "" for none.

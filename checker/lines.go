@@ -22,6 +22,14 @@ func (d *dialogue) send(what, command string) error {
 	return nil
 }
 
+// request sends a command and reads the first line of its answer. Messages call it what.
+func (d *dialogue) request(what, command string) (answer string, err error) {
+	if err := d.send(what, command); err != nil {
+		return "", err
+	}
+	return d.line("the answer to " + what)
+}
+
 // line reads a line, without its end. The messages call it what is awaited.
 func (d *dialogue) line(awaited string) (string, error) {
 	line, err := d.in.ReadSlice('\n')

@@ -30,28 +30,13 @@ func newMySQL(s Spec, e *Env, query string) (check Checker, err error) {
 }
 
 func (t mysqlTalk) run(_ context.Context, d *dialogue) (string, error) {
-	rows, err := t.ask(newLibConn(d, maxSQL, mysqlHeader, nil))
-	return sqlSeen(t.query, rows, err)
+	login := &mysqlLogin{server: newLibConn(d, maxSQL, mysqlHeader, nil), clear: t.clear}
+	login.server.length = login.length
+	return sqlAsk(t.query, func() (sqlSession, error) { return t.logIn(login.server) }, login.fault)
 }
 
 // conceals implements concealer. Each command begins with packet 0; those with a higher number are of the log-in.
 func (mysqlTalk) conceals(sent bool, turn string) bool { return sent && len(turn) > 3 && turn[3] > 0 }
-
-// ask logs in, runs the query and logs out.
-func (t mysqlTalk) ask(server *libConn) (rows int, err error) {
-	login := mysqlLogin{server: server, clear: t.clear, step: libStep{AtAnswer, "greeting", ""}}
-	server.length = login.length
-	session, err := t.logIn(server)
-	login.over = true
-	if err != nil {
-		return 0, server.fault(login.step, mysqlRefusal(err))
-	}
-	defer session.Close()
-	if rows, err = sqlRun(session, t.query); err != nil {
-		err = server.fault(queryStep, mysqlRefusal(err))
-	}
-	return rows, err
-}
 
 var errNotMySQL = errors.New("this is not MySQL")
 
@@ -72,7 +57,8 @@ func mysqlLength(header []byte) (int, error) {
 }
 
 // logIn starts a session.
-func (t mysqlTalk) logIn(server *libConn) (session sqlSession, err error) {
+func (t mysqlTalk) logIn(server *libConn) (sqlSession, error) {
+	defer func() { server.length = mysqlLength }()
 	config := t.config.Clone()
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return server, nil }
 	connector, err := mysql.NewConnector(config)
@@ -89,11 +75,14 @@ func (t mysqlTalk) logIn(server *libConn) (session sqlSession, err error) {
 	return conn.(sqlSession), nil
 }
 
-// mysqlRefusal is an error as a refusal if it is the server's.
-func mysqlRefusal(err error) error {
+// fault explains an error: the server's own, or what went wrong in a step of the check.
+func (l *mysqlLogin) fault(s libStep, err error) error {
 	var said *mysql.MySQLError
 	if errors.As(err, &said) {
-		return &refusal{said.Message, strconv.Itoa(int(said.Number))}
+		err = &refusal{said.Message, strconv.Itoa(int(said.Number))}
 	}
-	return err
+	if !l.greeted {
+		s = libStep{AtAnswer, "greeting", ""}
+	}
+	return l.server.fault(s, err)
 }

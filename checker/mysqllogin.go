@@ -19,22 +19,21 @@ const (
 // mysqlSeed is how long the random bytes are that a password is mixed with.
 const mysqlSeed = 20
 
-// mysqlLogin looks at a server's packets before the driver does, until the log-in is over: the driver panics over some
+// mysqlLogin looks at the packets of a log-in before the driver does: the driver panics over some
 // that are cut short, and leaks a goroutine then.
 type mysqlLogin struct {
-	server *libConn
-	clear  *clearText
-	step   libStep // loginStep after the greeting
-	over   bool
+	server  *libConn
+	clear   *clearText
+	greeted bool
 }
 
 // length is mysqlLength for the packets of a connection.
 func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	left, err = mysqlLength(header)
-	greeting := l.step != loginStep
+	greeting := !l.greeted
 	switch {
-	case err != nil || l.over:
-		return left, err
+	case err != nil:
+		return 0, err
 	case greeting && header[mysqlHeader-2] != 0:
 		return 0, errNotMySQL
 	case left > l.server.in.Size():
@@ -48,7 +47,7 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 	case greeting && kind != mysqlFailure && !isMySQLHandshake(kind, body):
 		err = errNotMySQL
 	case greeting:
-		l.step = loginStep
+		l.greeted = true
 	case kind == mysqlMore && isMySQLKey(body):
 		err = l.clear.ask()
 		if err == nil && isOtherKey(body) {

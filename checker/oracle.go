@@ -59,34 +59,20 @@ func newOracleQuery(s Spec, e *Env, query string) (Checker, error) {
 func (c *oracleCheck) Check(ctx context.Context) Result {
 	d := &oracleDialer{ctx: ctx, target: c.target, timeout: c.timeout, deadline: time.Now().Add(c.timeout)}
 	defer d.close()
-	rows, err := c.ask(d)
-	seen, err := sqlSeen(c.query, rows, err)
+	seen, err := sqlAsk(c.query, func() (sqlSession, error) { return c.logIn(d) }, d.fault)
 	return concluded(ctx, seen, err)
 }
 
 // conceals implements concealer: a session's key, also the server's, is hidden by the password alone.
 func (*oracleCheck) conceals(bool, string) bool { return true }
 
-// ask logs in, runs the query and logs out.
-func (c *oracleCheck) ask(d *oracleDialer) (rows int, err error) {
-	session, err := c.logIn(d)
-	if err != nil {
-		return 0, d.fault(loginStep, err)
-	}
-	defer session.Close()
-	if rows, err = sqlRun(session, c.query); err != nil {
-		err = d.fault(queryStep, err)
-	}
-	return rows, err
-}
-
 var errNotOracle = errors.New("this is not Oracle")
 
-func (c *oracleCheck) logIn(d *oracleDialer) (session *oracle.Connection, err error) {
+func (c *oracleCheck) logIn(d *oracleDialer) (sqlSession, error) {
 	config := c.config
 	config.Dialer = d
 	config.Servers = []configurations.ServerAddr{{Addr: c.target.Addr().String(), Port: int(c.target.Port())}}
-	session, err = oracle.NewConnection("", &config)
+	session, err := oracle.NewConnection("", &config)
 	if err != nil {
 		return nil, err
 	}

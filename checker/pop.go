@@ -15,7 +15,7 @@ func newPOP(s Spec, e *Env) (Checker, error) {
 
 func (t pop) run(_ context.Context, d *dialogue) (string, error) {
 	defer d.quit("QUIT")
-	said, ok, err := d.replyPOP("the greeting")
+	said, ok, err := d.replyPOP(d.line("the greeting"))
 	if err == nil && !ok {
 		err = fmt.Errorf("greeting: %s", show(said))
 	}
@@ -31,14 +31,7 @@ func (t pop) run(_ context.Context, d *dialogue) (string, error) {
 
 // secure starts TLS (RFC 2595, 4).
 func (t pop) secure(d *dialogue) error {
-	said, ok, err := d.askPOP("STLS")
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return notOffered(said)
-	}
-	return d.upgrade()
+	return d.startTLS(d.askPOP("STLS"))
 }
 
 func (t pop) logIn(d *dialogue) (string, error) {
@@ -55,17 +48,13 @@ func (t pop) logIn(d *dialogue) (string, error) {
 // askPOP sends a command and reads its reply.
 func (d *dialogue) askPOP(command string) (said string, ok bool, err error) {
 	verb, _, _ := strings.Cut(command, " ")
-	if err := d.send(verb, command); err != nil {
-		return "", false, err
-	}
-	return d.replyPOP("the answer to " + verb)
+	return d.replyPOP(d.request(verb, command))
 }
 
-// replyPOP reads a line: ok is its +OK.
-func (d *dialogue) replyPOP(awaited string) (said string, ok bool, err error) {
-	line, err := d.line(awaited)
-	if err != nil {
-		return "", false, err
+// replyPOP looks at a line that was read: ok is its +OK.
+func (d *dialogue) replyPOP(line string, failed error) (said string, ok bool, err error) {
+	if failed != nil {
+		return "", false, failed
 	}
 	switch status, _, _ := strings.Cut(line, " "); status {
 	case "+OK":

@@ -12,18 +12,15 @@ import (
 // role in a replication must match, as role:master.
 type redis struct {
 	login, passwd string
-	receive       *matcher // nil: any role
+	receive       *matcher // the empty pattern: any role
 }
 
 func newRedis(s Spec, e *Env) (Checker, error) {
-	t := redis{login: s.Login, passwd: s.Passwd}
-	if s.Receive != "" {
-		var err error
-		if t.receive, err = e.matcher(s.Receive); err != nil {
-			return nil, &SpecError{"receive", err}
-		}
+	receive, err := e.matcher(s.Receive)
+	if err != nil {
+		return nil, &SpecError{"receive", err}
 	}
-	return newTalk(s, e, t)
+	return newTalk(s, e, redis{s.Login, s.Passwd, receive})
 }
 
 func (t redis) run(ctx context.Context, d *dialogue) (string, error) {
@@ -35,7 +32,7 @@ func (t redis) run(ctx context.Context, d *dialogue) (string, error) {
 	if err == nil && pong != "PONG" {
 		err = fmt.Errorf("PING is answered by %s", excerpt([]byte(pong)))
 	}
-	if err != nil || t.receive == nil {
+	if err != nil || t.receive.pattern == "" {
 		return show(pong), err
 	}
 	info, err := d.askRedis("INFO refused", "INFO", "replication")
@@ -78,10 +75,7 @@ func redisCommand(words ...string) string {
 // askRedis sends a command and reads its reply: a line, or a bulk string. The message of an error that the server
 // reports begins with refused.
 func (d *dialogue) askRedis(refused string, words ...string) (string, error) {
-	if err := d.send(words[0], redisCommand(words...)); err != nil {
-		return "", err
-	}
-	line, err := d.line("the answer to " + words[0])
+	line, err := d.request(words[0], redisCommand(words...))
 	if err != nil {
 		return "", err
 	}

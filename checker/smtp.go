@@ -46,13 +46,7 @@ func (t smtp) secure(d *dialogue, offers reply) error {
 		return AtTLS.of(errNotOffered)
 	}
 	answer, err := d.ask("SMTP", "STARTTLS")
-	if err != nil {
-		return err
-	}
-	if answer.code != 220 {
-		return notOffered(answer.text)
-	}
-	if err := d.upgrade(); err != nil {
+	if err := d.startTLS(answer.text, answer.code == 220, err); err != nil {
 		return err
 	}
 	_, err = t.hello(d)

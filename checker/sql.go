@@ -82,6 +82,20 @@ type sqlSession interface {
 	driver.QueryerContext
 }
 
+// sqlAsk logs in, runs the query and logs out. fault explains what went wrong in a step.
+func sqlAsk(query string, logIn func() (sqlSession, error), fault func(libStep, error) error) (seen string, err error) {
+	session, err := logIn()
+	if err != nil {
+		return "", fault(loginStep, err)
+	}
+	defer session.Close()
+	rows, err := sqlRun(session, query)
+	if err != nil {
+		err = fault(queryStep, err)
+	}
+	return sqlSeen(query, rows, err)
+}
+
 // sqlRun makes the query and reads its answer to the end, or to its limit. It returns how many rows
 // came, as far as it matters.
 func sqlRun(session sqlSession, query string) (rows int, err error) {

@@ -82,9 +82,6 @@ func (p *parser) classMember(set *byteSet) (char int) {
 		char = '\b'
 	case c == 'N' && !p.ahead("{"):
 		p.fail(p.pos-2, `\N in a class must be \N{U+...}`)
-	case '0' <= c && c <= '7':
-		p.pos--
-		char = p.octal()
 	default:
 		if members, ok := p.setEscape(c); ok {
 			set.union(members)

@@ -41,9 +41,6 @@ func (p *parser) escape() *node {
 		}
 	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
 		return p.numbered()
-	case '0':
-		p.pos--
-		return p.char(p.octal())
 	case 'g':
 		return p.groupReference()
 	case 'k':
@@ -82,6 +79,9 @@ func (p *parser) charEscape(letter byte) int {
 		return int("\a\x1b\f\n\r\t"[i])
 	}
 	switch letter {
+	case '0', '1', '2', '3', '4', '5', '6', '7':
+		p.pos--
+		return p.octal()
 	case 'c':
 		if p.end() || p.src[p.pos] < ' ' || p.src[p.pos] > '~' {
 			p.fail(begin, `\c must be followed by a printable character`)
