@@ -73,8 +73,9 @@ func (h *Hooks) Run(hook Hook) {
 
 // Close waits for the commands that still run or wait, and kills them when ctx is done.
 func (h *Hooks) Close(ctx context.Context) {
-	_ = ended(ctx, &h.running)
-	h.cancel(errors.New("killed, because the daemon ends"))
+	kill := func() { h.cancel(errors.New("killed, because the daemon ends")) }
+	defer kill()
+	defer context.AfterFunc(ctx, kill)()
 	h.running.Wait()
 }
 

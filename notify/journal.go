@@ -3,7 +3,6 @@ package notify
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -14,9 +13,8 @@ const maxEvents = 100_000
 // Journal hands each event to every receiver, without ever waiting for one. A receiver is called for one event at a
 // time, in order, in a goroutine of its own. It deals with its own failures.
 type Journal struct {
-	queues  []*queue[Event]
-	running sync.WaitGroup
-	cancel  context.CancelFunc
+	queues []*queue[Event]
+	cancel context.CancelFunc
 }
 
 // NewJournal returns a journal for these receivers. Close ends it.
@@ -24,9 +22,9 @@ func NewJournal(receivers ...func(Event)) *Journal {
 	ctx, cancel := context.WithCancel(context.Background())
 	j := &Journal{cancel: cancel}
 	for _, receive := range receivers {
-		q := newQueue[Event](maxEvents)
-		j.queues = append(j.queues, q)
-		j.running.Go(func() { handOver(ctx, q, receive) })
+		j.queues = append(j.queues, newQueue(maxEvents, func(events []Event, lost int) {
+			handOver(ctx, events, lost, receive)
+		}))
 	}
 	return j
 }
@@ -47,23 +45,23 @@ func (j *Journal) Close(ctx context.Context) error {
 	for _, q := range j.queues {
 		q.close()
 	}
-	if err := ended(ctx, &j.running); err != nil {
-		return fmt.Errorf("journal: some events were not reported: %w", err)
+	for _, q := range j.queues {
+		if err := q.wait(ctx); err != nil {
+			return fmt.Errorf("journal: some events were not reported: %w", err)
+		}
 	}
 	return nil
 }
 
-func handOver(ctx context.Context, q *queue[Event], receive func(Event)) {
-	for events, lost := range q.batches() {
-		for _, e := range events {
-			if ctx.Err() != nil {
-				return
-			}
-			receive(e)
+func handOver(ctx context.Context, events []Event, lost int, receive func(Event)) {
+	for _, e := range events {
+		if ctx.Err() != nil {
+			return
 		}
-		if lost > 0 {
-			text := fmt.Sprintf("%d events were lost: they came faster than they could be reported", lost)
-			receive(Event{Time: time.Now(), Kind: Lost, Text: text})
-		}
+		receive(e)
+	}
+	if lost > 0 {
+		text := fmt.Sprintf("%d events were lost: they came faster than they could be reported", lost)
+		receive(Event{Time: time.Now(), Kind: Lost, Text: text})
 	}
 }

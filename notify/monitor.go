@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 	"unicode"
@@ -23,7 +22,7 @@ const (
 type Monitor struct {
 	report  func(Event)
 	queue   *queue[result]
-	running sync.WaitGroup
+	failing map[string]bool // files that can't be written; the queue's goroutine has it
 }
 
 // result is a line of a monitorfile.
@@ -37,8 +36,8 @@ type result struct {
 // NewMonitor returns a monitor. It tells report when a file can't be written, and how many results were lost because
 // they came too fast. Close ends it.
 func NewMonitor(report func(Event)) *Monitor {
-	m := &Monitor{report: report, queue: newQueue[result](maxResults)}
-	m.running.Go(m.run)
+	m := &Monitor{report: report, failing: map[string]bool{}}
+	m.queue = newQueue(maxResults, m.write)
 	return m
 }
 
@@ -50,29 +49,26 @@ func (m *Monitor) Record(file, id string, up bool, message string) {
 // Close waits until everything is written, but no longer than ctx allows.
 func (m *Monitor) Close(ctx context.Context) error {
 	m.queue.close()
-	if err := ended(ctx, &m.running); err != nil {
+	if err := m.queue.wait(ctx); err != nil {
 		return fmt.Errorf("monitorfile: some results were not written: %w", err)
 	}
 	return nil
 }
 
-func (m *Monitor) run() {
-	failing := map[string]bool{}
-	for results, lost := range m.queue.batches() {
-		batches := map[string][]byte{}
-		for _, r := range results {
-			batches[r.file] = r.append(batches[r.file])
+func (m *Monitor) write(results []result, lost int) {
+	batches := map[string][]byte{}
+	for _, r := range results {
+		batches[r.file] = r.append(batches[r.file])
+	}
+	for file, batch := range batches {
+		err := appendFile(file, batch)
+		if err != nil && !m.failing[file] {
+			m.fail(err)
 		}
-		for file, batch := range batches {
-			err := appendFile(file, batch)
-			if err != nil && !failing[file] {
-				m.fail(err)
-			}
-			failing[file] = err != nil
-		}
-		if lost > 0 {
-			m.fail(fmt.Errorf("%d results were lost: they came too fast", lost))
-		}
+		m.failing[file] = err != nil
+	}
+	if lost > 0 {
+		m.fail(fmt.Errorf("%d results were lost: they came too fast", lost))
 	}
 }
 

@@ -2,14 +2,14 @@ package notify
 
 import (
 	"context"
-	"iter"
 	"sync"
 )
 
-// queue is what waits for one goroutine. Whoever puts something there never waits: what finds no room is counted.
+// queue is what waits for its goroutine. Whoever puts something there never waits: what finds no room is counted.
 type queue[T any] struct {
 	max   int
 	ready chan struct{} // there is something to take, or the end has come
+	ended chan struct{} // closed when the goroutine has ended
 
 	mu     sync.Mutex // guards what follows
 	items  []T
@@ -17,8 +17,12 @@ type queue[T any] struct {
 	closed bool
 }
 
-func newQueue[T any](max int) *queue[T] {
-	return &queue[T]{max: max, ready: make(chan struct{}, 1)}
+// newQueue returns a queue of at most max items. Its goroutine hands over what has come, and how many were lost after that,
+// until close.
+func newQueue[T any](max int, handOver func(items []T, lost int)) *queue[T] {
+	q := &queue[T]{max: max, ready: make(chan struct{}, 1), ended: make(chan struct{})}
+	go q.run(handOver)
+	return q
 }
 
 // put adds an item. After close it does nothing.
@@ -36,7 +40,7 @@ func (q *queue[T]) put(item T) {
 	q.wake()
 }
 
-// close lets batches end after what is there.
+// close lets the goroutine end after what is there.
 func (q *queue[T]) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -51,14 +55,23 @@ func (q *queue[T]) wake() {
 	}
 }
 
-// batches are the items as they come, and how many were lost after them, until the end.
-func (q *queue[T]) batches() iter.Seq2[[]T, int] {
-	return func(yield func([]T, int) bool) {
-		for range q.ready {
-			items, lost, closed := q.take()
-			if !yield(items, lost) || closed {
-				return
-			}
+// wait waits for the end of the goroutine, but no longer than ctx allows.
+func (q *queue[T]) wait(ctx context.Context) error {
+	select {
+	case <-q.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (q *queue[T]) run(handOver func(items []T, lost int)) {
+	defer close(q.ended)
+	for range q.ready {
+		items, lost, closed := q.take()
+		handOver(items, lost)
+		if closed {
+			return
 		}
 	}
 }
@@ -69,16 +82,4 @@ func (q *queue[T]) take() (items []T, lost int, closed bool) {
 	items, lost = q.items, q.lost
 	q.items, q.lost = nil, 0
 	return items, lost, q.closed
-}
-
-// ended waits for the end of goroutines, but no longer than ctx allows.
-func ended(ctx context.Context, running *sync.WaitGroup) error {
-	done := make(chan struct{})
-	go func() { running.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

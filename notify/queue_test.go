@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
 func TestAQueueCountsWhatFindsNoRoom(t *testing.T) {
-	q := newQueue[int](3)
+	q := &queue[int]{max: 3, ready: make(chan struct{}, 1)}
 	for i := range 5 {
 		q.put(i)
 	}
@@ -28,16 +27,10 @@ func TestAQueueCountsWhatFindsNoRoom(t *testing.T) {
 	}
 }
 
-func TestBatchesEndAfterWhatWasThere(t *testing.T) {
+func TestAQueueEndsAfterWhatWasThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue[int](10)
 		var got []int
-		var running sync.WaitGroup
-		running.Go(func() {
-			for items := range q.batches() {
-				got = append(got, items...)
-			}
-		})
+		q := newQueue(10, func(items []int, lost int) { got = append(got, items...) })
 		for i := range 3 {
 			q.put(i)
 			synctest.Wait()
@@ -47,30 +40,23 @@ func TestBatchesEndAfterWhatWasThere(t *testing.T) {
 		}
 		q.put(3)
 		q.close()
-		if err := ended(t.Context(), &running); err != nil || !slices.Equal(got, []int{0, 1, 2, 3}) {
+		if err := q.wait(t.Context()); err != nil || !slices.Equal(got, []int{0, 1, 2, 3}) {
 			t.Errorf("%v: %v", err, got)
 		}
 	})
 }
 
-func TestBatchesMayBeLeft(t *testing.T) {
-	q := newQueue[int](10)
-	q.put(1)
-	for range q.batches() {
-		break
-	}
-}
-
 func TestAnEndIsNotWaitedForLongerThanAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var running sync.WaitGroup
-		running.Go(func() { time.Sleep(time.Minute) })
+		q := newQueue(10, func([]int, int) { time.Sleep(time.Minute) })
+		q.put(1)
+		q.close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		if err := ended(ctx, &running); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+		if err := q.wait(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
-		running.Wait()
+		<-q.ended
 	})
 }
