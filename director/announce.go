@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"ldirectord/announce"
-	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 )
 
@@ -43,8 +42,7 @@ type announcements struct {
 	stale     bool            // it is to be decided anew
 	look      time.Time       // when it is, because time has passed; zero: never
 	again     time.Time       // when it is ordered again, after trouble; zero: there was none
-	leaving   string          // why all are withdrawn; "" while they are not
-	atEnd     bool            // … but for those that cleanstop = no leaves
+	atEnd     bool            // all are withdrawn, but for those that cleanstop = no leaves
 	gone      chan struct{}   // closed when all are withdrawn; nil: nobody waits
 	looked    bool            // an order was carried out
 	trouble   string          // why the last order failed
@@ -66,8 +64,8 @@ type places struct {
 type announcement struct {
 	addr         netip.Addr
 	device, last string     // of announce and lastresort
-	virtuals     []*virtual // none: it left the file
-	keys         []ipvsctl.Key
+	virtuals     []*virtual // none: it left the file …
+	gone         bool       // … and is withdrawn
 
 	decided bool // its first results are there, or were
 	want    announce.Want
@@ -81,19 +79,15 @@ type announcement struct {
 	trouble string
 }
 
-// onPaper is the Announcer beside a table that is not the kernel's: every address is where it should be.
-type onPaper struct{}
-
-func (onPaper) Changes(context.Context) <-chan struct{} { return nil }
-
-func (onPaper) Sync(_ context.Context, want []announce.Want, _ bool) (all []announce.Place, _ error) {
+// onPaper is where addresses are beside a table that is not the kernel's: where they should be.
+func onPaper(want []announce.Want) (r places) {
 	for _, w := range want {
 		if w.Undecided {
 			w.Device = ""
 		}
-		all = append(all, announce.Place{Addr: w.Addr, Device: w.Device})
+		r.all = append(r.all, announce.Place{Addr: w.Addr, Device: w.Device})
 	}
-	return all, nil
+	return r
 }
 
 // decide is where the address of these virtual services belongs, by what they can do, and why it is not on the device of
@@ -140,11 +134,9 @@ func (a *announcements) enlist(virtuals []*virtual, now time.Time) {
 				byAddr[addr] = one
 				a.list = append(a.list, one)
 			}
-			if len(one.virtuals) == 0 {
-				one.keys = nil
-			}
 			one.device, one.last = v.cfg.Announce, v.cfg.LastResort
-			one.virtuals, one.keys, v.addresses = append(one.virtuals, v), append(one.keys, v.key), append(v.addresses, one)
+			one.virtuals = append(one.virtuals, v)
+			v.addresses = append(v.addresses, one)
 		}
 	}
 	a.stale = true
@@ -159,7 +151,7 @@ func (d *Director) announce() {
 			v.weighed, a.stale = true, true
 		}
 	}
-	if len(a.list) > 0 && a.changes == nil {
+	if len(a.list) > 0 && a.changes == nil && a.announcer != nil {
 		a.changes = a.announcer.Changes(d.life)
 	}
 	if !a.stale && (a.look.IsZero() || now.Before(a.look)) {
@@ -181,7 +173,8 @@ func (d *Director) decideAll(now time.Time) {
 	a := &d.addresses
 	a.stale, a.look, a.want = false, a.again, nil
 	a.list = slices.DeleteFunc(a.list, func(one *announcement) bool {
-		return len(one.virtuals) == 0 && a.idle() && d.isGone(one, now)
+		one.gone = len(one.virtuals) == 0 && a.idle() && d.isGone(one, now)
+		return one.gone
 	})
 	for _, one := range a.list {
 		d.place(one, now)
@@ -235,14 +228,13 @@ func (d *Director) place(one *announcement, now time.Time) {
 
 // withdrawal is the order by which an address is on no device, "" for none.
 func (d *Director) withdrawal(one *announcement) string {
-	a, stays := &d.addresses, !slices.ContainsFunc(one.virtuals, func(v *virtual) bool { return v.cfg.CleanStop })
-	if len(one.virtuals) == 0 {
+	atEnd, cleans := d.addresses.atEnd, slices.ContainsFunc(one.virtuals, func(v *virtual) bool { return v.cfg.CleanStop })
+	switch {
+	case len(one.virtuals) == 0:
 		return "it left the file"
-	}
-	if a.leaving != "" && !(a.atEnd && stays) {
-		return a.leaving
-	}
-	if d.standby {
+	case atEnd && cleans:
+		return "the director stops"
+	case d.standby, d.demotion.on() && !atEnd:
 		return "the director stands by"
 	}
 	for _, at := range []string{EveryAddress, one.addr.String()} {
@@ -275,36 +267,42 @@ func (d *Director) isWithdrawn(now time.Time) bool {
 }
 
 // announces reports whether a virtual service that is to leave the table may still be announced.
-func (d *Director) announces(key ipvsctl.Key) bool {
-	a, now := &d.addresses, time.Now()
-	if a.atEnd { // which waited for that
+func (d *Director) announces(v *virtual) bool {
+	a := &d.addresses
+	switch {
+	case a.atEnd: // which waited for that
+		return false
+	case d.deps.Withdraw && !a.looked:
+		return true
+	}
+	return slices.ContainsFunc(v.addresses, d.lingers)
+}
+
+// lingers reports whether an address that no virtual service has any more is served on.
+func (d *Director) lingers(one *announcement) bool {
+	now, wait := time.Now(), d.withdrawWait()+announceTimeout
+	switch {
+	case one.gone, len(one.virtuals) > 0 && !d.standby:
+		return false
+	case !one.left.IsZero() && now.After(one.left.Add(wait)): // it can't be withdrawn
 		return false
 	}
-	return d.deps.Withdraw && !a.looked || slices.ContainsFunc(a.list, func(one *announcement) bool {
-		if wait := d.withdrawWait() + announceTimeout; !one.left.IsZero() && now.After(one.left.Add(wait)) {
-			return false // it can't be withdrawn
-		}
-		may := a.busy || one.want.Device != "" || !d.isGone(one, now)
-		return may && (len(one.virtuals) == 0 || d.standby) && slices.Contains(one.keys, key)
-	})
+	return d.addresses.busy || one.want.Device != "" || !d.isGone(one, now)
 }
 
-// withdraw begins to withdraw all addresses. The channel is closed when that is done; it is nil when there are none.
-func (a *announcements) withdraw(why string) <-chan struct{} {
-	if len(a.list) == 0 {
-		return nil
+// withdrawn is closed when all are withdrawn that are withdrawn by order; it is nil when there are no addresses.
+func (a *announcements) withdrawn() <-chan struct{} {
+	a.gone, a.stale = nil, true
+	if len(a.list) > 0 {
+		a.gone = make(chan struct{})
 	}
-	a.leaving, a.gone, a.stale = why, make(chan struct{}), true
 	return a.gone
 }
-
-// stay ends that.
-func (a *announcements) stay() { a.leaving, a.gone, a.stale = "", nil, true }
 
 // withdrawAtEnd withdraws the addresses whose virtual services are about to be removed, and waits for that.
 func (d *Director) withdrawAtEnd(ctx context.Context) {
 	a := &d.addresses
-	a.leaving, a.atEnd = "the director stops", true
+	a.atEnd = true
 	if len(a.list) == 0 {
 		return
 	}
@@ -347,6 +345,9 @@ func (d *Director) announceOrder() announceOrder {
 }
 
 func (a *announcements) carryOut(ctx context.Context, o announceOrder) places {
+	if a.announcer == nil {
+		return onPaper(o.want)
+	}
 	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()
 	all, err := a.announcer.Sync(ctx, o.want, o.repair)

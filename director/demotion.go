@@ -21,7 +21,7 @@ func (m demotion) on() bool { return m.over != nil }
 
 // beginDemotion begins a demotion.
 func (d *Director) beginDemotion(ctx context.Context, done chan<- struct{}) {
-	told, gone := d.tellLeaving("the director stands by"), d.addresses.withdraw("the director stands by")
+	told, gone := d.tellLeaving("the director stands by"), d.addresses.withdrawn()
 	if told == nil && gone == nil {
 		d.awaiting = append(d.awaiting, done)
 		d.demote(ctx)
@@ -47,7 +47,7 @@ func (d *Director) endDemotion(ctx context.Context) {
 func (d *Director) cancelDemotion() {
 	d.awaiting = append(d.awaiting, d.demotion.done...)
 	d.demotion = demotion{}
-	d.addresses.stay()
+	d.addresses.gone, d.addresses.stale = nil, true
 	for _, v := range d.virtuals {
 		if v.written != nil {
 			d.runOnChange(v)

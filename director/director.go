@@ -151,9 +151,6 @@ func New(d Deps) *Director {
 		leavers: d.Leavers,
 	}
 	director.addresses.announcer = d.Announcer
-	if d.Announcer == nil {
-		director.addresses.announcer = onPaper{}
-	}
 	director.table = table{client: d.Table, alive: director.alive}
 	return director
 }

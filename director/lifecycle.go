@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -40,10 +41,15 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 		}
 	}
 	d.install(p, f)
-	d.disown(slices.DeleteFunc(slices.Clone(d.deps.Former), func(key ipvsctl.Key) bool {
-		_, there := have[key]
-		return !there
-	}))
+	current := byKey(d.virtuals)
+	var former []*virtual
+	for _, key := range d.deps.Former {
+		if _, there := have[key]; there {
+			former = append(former, cmp.Or(current[key], &virtual{key: key}))
+		}
+	}
+	d.disown(former)
+	d.mark()
 	d.recordOwned()
 	d.recordLeavers()
 	if d.standby {
@@ -61,11 +67,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	if !refines {
 		d.status = notify.StatusReloading
 	}
-	owned := keysOf(d.owned())
-	before := map[ipvsctl.Key]*virtual{}
-	for _, v := range d.virtuals {
-		before[v.key] = v
-	}
+	owned, before := d.owned(), byKey(d.virtuals)
 	for _, v := range p.virtuals {
 		v.addEarlier(before[v.key].servesFrom)
 	}
@@ -80,6 +82,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	}
 	d.install(p, f)
 	d.disown(owned)
+	d.mark()
 	d.recordOwned()
 	d.recordLeavers()
 	d.purge(ctx)
@@ -225,7 +228,6 @@ func (d *Director) install(p *Plan, f folder) {
 			d.hurry(t, c)
 		}
 	}
-	d.mark()
 	d.addresses.enlist(d.virtuals, d.now())
 	d.applyOrders()
 	d.enter(f)
@@ -242,43 +244,57 @@ func (d *Director) recordOwned() {
 
 // disown queues for removal those of these virtual services that the plan does not keep in the table. This director, or
 // the daemon before, put them there.
-func (d *Director) disown(owned []ipvsctl.Key) {
-	kept := make(map[ipvsctl.Key]*virtual, len(d.virtuals))
-	for _, v := range d.virtuals {
-		if !d.standby || !v.cfg.CleanStop {
-			kept[v.key] = v
-		}
-	}
+func (d *Director) disown(owned []*virtual) {
+	kept := byKey(d.virtuals)
+	maps.DeleteFunc(kept, func(_ ipvsctl.Key, v *virtual) bool { return d.standby && v.cfg.CleanStop })
 	d.purges = slices.DeleteFunc(d.purges, func(p *virtual) bool {
 		if kept[p.key] == nil {
 			return false
 		}
-		owned = append(owned, p.key)
+		owned = append(owned, p)
 		return true
 	})
-	for _, key := range owned {
-		if v := kept[key]; v != nil {
+	for _, was := range owned {
+		if v := kept[was.key]; v != nil {
 			v.leftBehind = d.standby
 		} else {
-			d.purges = append(d.purges, d.newPurge(key))
+			d.purges = append(d.purges, d.newPurge(was))
 		}
 	}
 }
 
-// newPurge is a virtual service that is no longer configured, as the log names it.
-func (d *Director) newPurge(key ipvsctl.Key) *virtual {
-	cfg := &parser.Virtual{ID: keyID(key), Settings: parser.Settings{CheckInterval: d.global.CheckInterval}}
-	return &virtual{cfg: cfg, name: keyName(key), key: key, tag: "start", dirty: true}
+func byKey(virtuals []*virtual) map[ipvsctl.Key]*virtual {
+	all := make(map[ipvsctl.Key]*virtual, len(virtuals))
+	for _, v := range virtuals {
+		all[v.key] = v
+	}
+	return all
+}
+
+// newPurge is a virtual service that is no longer configured, as the log names it. Of what it was, the key may be all that
+// is known. While it is announced, its mark rules stay.
+func (d *Director) newPurge(was *virtual) *virtual {
+	cfg := &parser.Virtual{ID: keyID(was.key), Settings: parser.Settings{CheckInterval: d.global.CheckInterval}}
+	if slices.ContainsFunc(was.addresses, d.lingers) {
+		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
+	}
+	return &virtual{cfg: cfg, name: keyName(was.key), key: was.key, addresses: was.addresses, tag: "start", dirty: true}
 }
 
 // mayNotGo reports whether a virtual service that is no longer configured serves on: until the mark rules that replace
 // it, if there are any, are set, and its addresses are not announced any more.
 func (d *Director) mayNotGo(v *virtual) bool {
-	return d.marker.changing() || d.announces(v.key)
+	return d.marker.changing() || d.announces(v)
 }
 
 // purge removes the virtual services that are no longer configured, as soon as the table lets it.
 func (d *Director) purge(ctx context.Context) {
+	for _, v := range d.purges {
+		if len(v.cfg.Marking) > 0 && !d.announces(v) {
+			v.cfg.Marking = nil
+			d.mark()
+		}
+	}
 	now, before := time.Now(), len(d.purges)
 	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {
 		if d.mayNotGo(v) || v.retry.After(now) || d.table.silent() || ctx.Err() != nil {
@@ -303,7 +319,7 @@ func (d *Director) cleanup(ctx context.Context) {
 	d.status = notify.StatusStopping
 	d.table.until, d.table.timeout = time.Time{}, 0
 	for _, v := range d.purges {
-		v.retry = time.Time{}
+		v.retry, v.cfg.Marking = time.Time{}, nil
 	}
 	d.marker.due, d.marker.busy = false, false
 	d.allow(ctx, d.demotion.over, demotionTimeout)

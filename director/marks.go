@@ -99,9 +99,9 @@ func (m *marker) serves(v *virtual, addr netip.Addr) (is, known bool) {
 	}), true
 }
 
-// mark orders the rules of the virtual services that are served.
+// mark orders the rules of the virtual services that are served, also of those that left the file.
 func (d *Director) mark() {
-	d.marker.order(rulesOf(d.served()))
+	d.marker.order(rulesOf(slices.Concat(d.purges, d.served())))
 }
 
 // marked reports how an order ended.

@@ -74,7 +74,7 @@ func (d *Director) demote(ctx context.Context) {
 	d.table.until = time.Time{}
 	for _, v := range d.virtuals {
 		if err := d.leave(ctx, v, told); err != nil {
-			rest := d.newPurge(v.key)
+			rest := d.newPurge(v)
 			rest.tag = "stop"
 			d.purges = append(d.purges, rest)
 			if !errors.Is(err, errSilent) {
@@ -85,7 +85,7 @@ func (d *Director) demote(ctx context.Context) {
 		v.leftBehind = !v.cfg.CleanStop
 	}
 	d.standby = true
-	d.addresses.stay()
+	d.addresses.gone, d.addresses.stale = nil, true
 	d.mark()
 	d.recordOwned()
 	d.status = notify.StatusRunning
