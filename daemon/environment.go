@@ -33,9 +33,9 @@ func NewEnvironment(pinger *icmp.Pinger) *Environment {
 // Close frees what the checks shared.
 func (e *Environment) Close() { e.pinger.Close() }
 
-// checks is what the checks of one plan share: it keeps the certificates that it read.
-func (e *Environment) checks() *checker.Env {
-	return &checker.Env{
+// Builder returns what makes the checkers of one plan or one command, which share the certificates that they read.
+func (e *Environment) Builder() director.Build {
+	env := &checker.Env{
 		Pinger:   e.pinger,
 		Children: e.children,
 		Matching: e.matching,
@@ -45,15 +45,13 @@ func (e *Environment) checks() *checker.Env {
 			return virtuals != nil && (*virtuals)[a]
 		},
 	}
-}
-
-// Build makes the checker of a spec for a command.
-func (e *Environment) Build(spec checker.Spec) (checker.Checker, error) {
-	build := func(s checker.Spec) (checker.Checker, error) { return checker.New(s, e.checks()) }
-	if spec.Through == (checker.Through{}) {
-		return build(spec)
+	direct := func(spec checker.Spec) (checker.Checker, error) { return checker.New(spec, env) }
+	return func(spec checker.Spec) (checker.Checker, error) {
+		if spec.Through == (checker.Through{}) {
+			return direct(spec)
+		}
+		return e.through.New(spec, direct)
 	}
-	return e.through.New(spec, build)
 }
 
 // SetVirtuals makes the virtual services of a plan those to which no check may be redirected.

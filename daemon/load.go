@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/doctor"
 	"ldirectord/instance"
@@ -43,13 +41,7 @@ type Loaded struct {
 	Config *parser.Config // nil when it was refused, like Plan
 	Plan   *director.Plan
 	Found  parser.Diagnostics
-
-	sum     checksum
-	through []checker.Through // the ways of its checks
 }
-
-// checksum tells one content of a file from another.
-type checksum [sha256.Size]byte
 
 // Load reads a configuration and prepares it. An error means that the file itself could not be read; what is wrong in
 // it is in Found.
@@ -72,21 +64,13 @@ func (s Source) Read() ([]byte, error) {
 
 // prepare makes a configuration ready to run.
 func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) *Loaded {
-	l := &Loaded{Text: text, sum: sha256.Sum256(text)}
+	l := &Loaded{Text: text}
 	cfg, found := parser.Parse(ctx, s.Path, text, o)
 	l.Found = found
 	if cfg == nil {
 		return l
 	}
-	env := s.Checks.checks()
-	build := func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) }
-	plan, more := director.NewPlan(cfg, func(spec checker.Spec) (checker.Checker, error) {
-		if spec.Through == (checker.Through{}) {
-			return build(spec)
-		}
-		l.through = append(l.through, spec.Through)
-		return s.Checks.through.New(spec, build)
-	})
+	plan, more := director.NewPlan(cfg, s.Checks.Builder())
 	l.Found = append(l.Found, more...)
 	if len(cfg.Virtuals) == 0 && len(cfg.Global.Execute) == 0 && !found.HasErrors() {
 		l.Found = append(l.Found, parser.Diagnostic{Kind: "nothing-to-do", Pos: parser.Position{File: s.Path}, Text: "there is no virtual service, so the daemon has nothing to do"})

@@ -23,8 +23,8 @@ const settleInterval = 200 * time.Millisecond
 // certificates and the names in it are watched there, and the file is read when it has changed or somebody asks.
 type configFile struct {
 	d          *daemon
-	current    *Loaded  // in force
-	sum        checksum // of the file when it was read last
+	current    *Loaded           // in force
+	sum        [sha256.Size]byte // of the file when it was read last
 	hangups    <-chan os.Signal
 	requests   chan request
 	found      chan []parser.Name // names of which something is new
@@ -42,7 +42,7 @@ type request struct {
 
 func newConfigFile(d *daemon, hangups <-chan os.Signal) *configFile {
 	return &configFile{
-		d: d, current: d.Loaded, sum: d.Loaded.sum, hangups: hangups,
+		d: d, current: d.Loaded, sum: sha256.Sum256(d.Loaded.Text), hangups: hangups,
 		requests: make(chan request, maxClients), found: make(chan []parser.Name), endLookups: func() {},
 		marks: markWatch{table: d.Instance.Table, journal: d.journal},
 	}
@@ -181,7 +181,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
 	} else {
 		l, why = f.prepare(ctx, text, auto)
-		f.sum = l.sum
+		f.sum = sha256.Sum256(text)
 	}
 	if why == "" {
 		if err = f.install(ctx, l, f.d.director.Reload); err != nil {
@@ -246,13 +246,13 @@ func (f *configFile) adopt(ctx context.Context) {
 func (f *configFile) install(ctx context.Context, l *Loaded, give func(context.Context, *director.Plan) error) error {
 	f.applySettings(ctx, l)
 	services := f.d.Config.Checks.through
-	services.Set(ctx, slices.Concat(f.current.through, l.through), l.Plan.Keys())
+	services.Set(ctx, slices.Concat(f.current.Plan.Ways, l.Plan.Ways), l.Plan.Keys())
 	err := give(ctx, l.Plan)
 	if err != nil {
 		l = f.current
 		f.applySettings(ctx, l)
 	}
-	services.Set(ctx, l.through, l.Plan.Keys())
+	services.Set(ctx, l.Plan.Ways, l.Plan.Keys())
 	return err
 }
 

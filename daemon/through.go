@@ -29,7 +29,7 @@ func (d *daemon) startThrough(ctx context.Context) {
 	}
 	services := d.Config.Checks.through
 	services.Start(through.Options{Table: &d.private, Former: d.lock.Private, Save: d.lock.SetPrivate, Taken: routedMarks})
-	services.Set(ctx, d.Loaded.through, d.Loaded.Plan.Keys())
+	services.Set(ctx, d.Loaded.Plan.Ways, d.Loaded.Plan.Keys())
 }
 
 // routedMarks tells which marks a rule of ip rule looks at: packets with them may go another way.

@@ -15,7 +15,8 @@ import (
 // that a mistake in the file can no longer make it fail.
 type Plan struct {
 	Config   *parser.Config
-	TLS      checker.TLSSums // of the files that the checks read
+	TLS      checker.TLSSums   // of the files that the checks read
+	Ways     []checker.Through // of the checks through virtual addresses
 	virtuals []*virtual
 	tasks    []*checker.Task       // every check once, in the order of the file
 	jobs     map[job]*checker.Task // the same, until the plan is in force
@@ -59,6 +60,9 @@ func (b *planBuilder) task(j job) (*checker.Task, error) {
 	t := &checker.Task{Every: j.every, Checker: check}
 	b.jobs[j] = t
 	b.tasks = append(b.tasks, t)
+	if j.spec.Through != (checker.Through{}) {
+		b.Ways = append(b.Ways, j.spec.Through)
+	}
 	return t, nil
 }
 

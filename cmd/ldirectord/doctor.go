@@ -31,8 +31,9 @@ func (c *call) reach(p *director.Plan) doctor.Reach {
 	}
 	return func(ctx context.Context, specs []checker.Spec) (map[checker.Spec]checker.Result, error) {
 		var checks []director.Check
+		build := c.env.Builder()
 		for _, s := range specs {
-			check, _ := c.env.Build(s) // it only connects
+			check, _ := build(s) // it only connects
 			checks = append(checks, director.Check{Spec: s, Task: &checker.Task{Checker: check}})
 		}
 		results, err := c.probeThrough(ctx, p, checks)

@@ -54,11 +54,12 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 
 // bothWays adds to each check through a virtual address the same one at the server's own, which does not count.
 func (c *call) bothWays(checks []director.Check) (both []director.Check) {
+	build := c.env.Builder()
 	for _, check := range checks {
 		both = append(both, check)
 		if c.ipvs == defaultIPVS && check.Spec.Through != (checker.Through{}) {
 			check.Spec.Through, check.Name = checker.Through{}, check.Name+", own address"
-			own, _ := c.env.Build(check.Spec) // the plan has built one
+			own, _ := build(check.Spec) // the plan has built one
 			check.Task = &checker.Task{Checker: own}
 			both = append(both, check)
 		}

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package icmp
-
-import "net"
-
-func forceBuffers(*net.IPConn, int) {}
