@@ -13,18 +13,17 @@ import (
 // This file is about the brake of checkvip: when all servers of a section that were up fail only through the virtual address,
 // that is this machine's doing, and their states stay. A pass through it shows that the way is fine.
 
-// braked are failures in a row through the virtual address that are not believed, or not yet.
-type braked struct {
-	since time.Time // the first one
-	holds bool      // all others fail so too
-	over  time.Time // not zero: the brake held until then, and a check that began before says nothing
+// askedAgain is after what time a server is asked that may show whether the way is fine.
+const askedAgain = 100 * time.Millisecond
+
+// brake is what is known of the way of one line of checks in a section. A server is accused while its failures by that way
+// are not judged.
+type brake struct {
+	accuses bool      // servers are accused
+	holds   bool      // … and nobody can show that the way is fine, so their states stay
+	over    time.Time // when that ended last: a check that began before says nothing
+	newest  user      // a server that passed in this wake-up, or else the last that had a result; zero: nothing is to be decided
 }
-
-// accuses reports whether a failure is held, or nothing is decided about it.
-func (b *braked) accuses() bool { return b != nil && b.over.IsZero() }
-
-// isHeld reports whether the state of a server stays by the brake.
-func (b *braked) isHeld() bool { return b.accuses() && b.holds }
 
 // mayBrake reports whether a server is up, so that the brake may hold it.
 func (s *server) mayBrake() bool { return s.verdict() == checker.Up && s.suspended() == "" }
@@ -32,121 +31,108 @@ func (s *server) mayBrake() bool { return s.verdict() == checker.Up && s.suspend
 // passed reports whether the last check passed through the virtual address.
 func (c *check) passed() bool { return c.last.OK && c.last.Way == checker.WayThrough }
 
-// dispute is a line of a section about whose failures is to be decided, when all results of a wake-up are there: once, however
-// many servers fail.
-type dispute struct {
-	v      *virtual
-	number uint8
-}
-
-// disputed is what is to be known of one: a server that just passed, or else the last that had a result, and whether failures
-// were held until then.
-type disputed struct {
-	by     user
-	before bool
-}
+// isBraked reports whether the state of a server stays by the brake.
+func (v *virtual) isBraked(j *judgement) bool { return !j.accused.IsZero() && v.brakes[j.number].holds }
 
 // brake takes a result, and reports whether it is not to be judged, or not yet.
-func (d *Director) brake(x user, disputes map[dispute]disputed) bool {
-	c, was := x.j.check, x.j.braked
-	accused := c.last.OwnAnswers && x.s.mayBrake()
-	switch {
-	case !accused && !x.v.braking:
+func (d *Director) brake(x user) bool {
+	if len(x.v.brakes) == 0 {
 		return false
-	case !accused:
-		x.j.braked = nil
-	case was == nil || !was.accuses() && !c.began.Before(was.over):
-		x.j.braked = &braked{since: d.now()}
-	default:
+	}
+	b, c := &x.v.brakes[x.j.number], x.j.check
+	fails, stale := c.last.OwnAnswers && x.s.mayBrake(), c.began.Before(b.over)
+	if fails && (b.holds || stale || !x.j.accused.IsZero()) {
 		d.disbelieve(x)
 	}
-	which := dispute{x.v, x.j.number}
-	now := disputes[which]
-	if now.by.j == nil || !now.by.j.check.passed() {
-		now.by = x
+	switch {
+	case !fails:
+		x.j.accused = time.Time{}
+	case !stale && x.j.accused.IsZero():
+		x.j.accused, b.accuses = d.now(), true
 	}
-	now.before = now.before || was.isHeld()
-	disputes[which] = now
-	return accused
+	if b.accuses && (b.newest.j == nil || !b.newest.j.check.passed()) {
+		b.newest = x
+	}
+	return fails
 }
 
-// decideAllOf decides about the disputes that the results brought, in their order.
-func (d *Director) decideAllOf(updates []checker.Update, disputes map[dispute]disputed) {
-	for i := 0; len(disputes) > 0; i++ {
-		c := d.checks[updates[i].Task]
-		for j := 0; c != nil && j < len(c.users); j++ {
-			which := dispute{c.users[j].v, c.users[j].j.number}
-			if o, in := disputes[which]; in {
-				delete(disputes, which)
-				d.decide(o.by, o.before)
+// settleBrakes decides what the results of a wake-up say together: once, however many servers fail.
+func (d *Director) settleBrakes() {
+	for _, v := range d.virtuals {
+		for i := range v.brakes {
+			if b := &v.brakes[i]; b.newest.j != nil {
+				d.decide(b, b.newest)
+				b.newest = user{}
 			}
 		}
 	}
 }
 
-// fellows are the failures about which nothing is decided, those that are held, the servers that may show which it is, and
-// when the last check began that passed through the virtual address: those by the same line of the section.
-func (x user) fellows() (accused, held, open []user, proof time.Time) {
-	x.v.braking = false
-	for f := range checked([]*virtual{x.v}) {
-		c := f.j.check
-		x.v.braking = x.v.braking || f.j.braked.accuses()
-		if f.j.number == x.j.number && c.passed() && c.began.After(proof) {
-			proof = c.began
-		}
-		switch {
-		case f.j.number != x.j.number:
-		case f.j.braked.isHeld():
-			held = append(held, f)
-		case f.j.braked.accuses():
-			accused = append(accused, f)
-		case f.s.mayBrake() && (c.passed() || c.last.OwnAnswers || !c.known && x.v.spec(f.s, f.j).Through.Virtual.IsValid()):
-			open = append(open, f)
-		}
-	}
-	return accused, held, open, proof
-}
-
-// decide judges the failures that tell of their servers, holds those that tell of this machine, and asks others where nothing
-// shows which they do. Newest has a result; before reports whether failures were held until then.
-func (d *Director) decide(newest user, before bool) {
+// decide judges the failures that tell of their servers, and holds those that tell of this machine. Where nothing shows which
+// they do, it asks others.
+func (d *Director) decide(b *brake, newest user) {
 	v := newest.v
-	accused, held, open, proof := newest.fellows()
-	before = before || len(held) > 0
-	if newest.j.check.passed() {
-		for _, f := range held {
-			f.j.braked.over = d.now()
+	accused, open, proof := v.fellows(newest.j.number)
+	switch {
+	case b.holds && len(accused) > 0 && !newest.j.check.passed():
+		return
+	case b.holds:
+		for _, f := range accused {
+			f.j.accused = time.Time{}
 		}
-		held = nil
+		*b = brake{over: d.now()}
+		d.emit(notify.Event{Kind: notify.GuardOver, Virtual: v.cfg.ID, Text: fmt.Sprintf("Brake is over: %s: checks count again since that of %s", v.cfg.ID, newest.s.name())})
+		return
 	}
+	alone := len(accused)+len(open) == 1
 	patience := v.cfg.CheckInterval.Duration() + 2*max(v.cfg.CheckTimeout, v.cfg.NegotiateTimeout).Duration()
 	accused = slices.DeleteFunc(accused, func(f user) bool {
-		judged := len(accused)+len(held)+len(open) == 1 || proof.After(f.j.check.began) || d.now().Sub(f.j.braked.since) > patience
+		judged := alone || proof.After(f.j.check.began) || d.now().Sub(f.j.accused) > patience
 		if judged {
-			f.j.braked = nil
+			f.j.accused = time.Time{}
 			d.judge(v, f.s, f.j, f.j.check.last)
 			d.hurry(f.j.task, f.j.check)
 		}
 		return judged
 	})
-	for _, f := range accused {
-		if f.j.braked.holds = len(open) == 0; f.j.braked.holds {
-			d.disbelieve(f)
-			held = append(held, f)
-		}
+	b.accuses = len(accused) > 0
+	if !b.accuses {
+		return
 	}
 	for _, f := range open {
-		f.j.check.asked = f.j.check.asked || len(accused) > 0
-		d.hurry(f.j.task, f.j.check)
+		d.repeat(f.j.task, f.j.check, askedAgain)
 	}
-	switch {
-	case !before && len(held) > 0:
-		why := held[0].j.check.last.Detail
-		d.emit(notify.Event{Kind: notify.GuardHolds, Virtual: v.cfg.ID, Reason: why, Text: fmt.Sprintf("Brake holds: %s: every server that was up "+
-			"fails, and only through %s, which is this machine's doing: they keep their states: %s", v.cfg.ID, v.cfg.CheckVIP, why)})
-	case before && len(held) == 0:
-		d.emit(notify.Event{Kind: notify.GuardOver, Virtual: v.cfg.ID, Text: fmt.Sprintf("Brake is over: %s: checks count again since that of %s", v.cfg.ID, newest.s.name())})
+	if len(open) > 0 {
+		return
 	}
+	b.holds = true
+	for _, f := range accused {
+		d.disbelieve(f)
+	}
+	why := accused[0].j.check.last.Detail
+	d.emit(notify.Event{Kind: notify.GuardHolds, Virtual: v.cfg.ID, Reason: why, Text: fmt.Sprintf("Brake holds: %s: every server that was up "+
+		"fails, and only through %s, which is this machine's doing: they keep their states: %s", v.cfg.ID, v.cfg.CheckVIP, why)})
+}
+
+// fellows are the servers that are accused, others that may show whether the way is fine, and when the last check began that
+// passed by it: those by the same line of the section.
+func (v *virtual) fellows(number uint8) (accused, open []user, proof time.Time) {
+	for f := range checked([]*virtual{v}) {
+		if f.j.number != number {
+			continue
+		}
+		c := f.j.check
+		if c.passed() && c.began.After(proof) {
+			proof = c.began
+		}
+		switch {
+		case !f.j.accused.IsZero():
+			accused = append(accused, f)
+		case f.s.mayBrake() && (c.passed() || c.last.OwnAnswers || !c.known && v.spec(f.s, f.j).Through.Virtual.IsValid()):
+			open = append(open, f)
+		}
+	}
+	return accused, open, proof
 }
 
 // disbelieve remembers a failure that does not count.

@@ -120,10 +120,9 @@ type check struct {
 	last     checker.Result
 	at       time.Time     // of last, up to a second late
 	began    time.Time     // of last: when the check began
-	asked    bool          // the brake waits for a result
 	known    bool          // last is a result
 	reported bool          // there was a result, or one that says nothing and is not to be waited for
-	hurried  time.Duration // what the pool was told: the fastinterval, 0 while nobody doubts
+	hurried  time.Duration // what the pool was told: the fastinterval or askedAgain, 0 while nobody doubts
 }
 
 // user is a real server of a virtual service with one of its checks.

@@ -17,7 +17,7 @@ type judgement struct {
 	health    checker.Health
 	reason    string    // of the last failure
 	unjudged  *unjudged // nil: all answers could be judged
-	braked    *braked   // nil: all failures count
+	accused   time.Time // since when its failures are not judged, see brake; zero: they are
 	shortages int32     // results in a row that failed by a shortage of this machine
 	holdout   holdout   // by the last failure
 	number    uint8     // of its check in the section: 0, or the line of alsocheck

@@ -158,7 +158,8 @@ func checked(virtuals []*virtual) iter.Seq[user] {
 func (v *virtual) inherit(was *virtual) {
 	v.fallbackIn, v.fallbackWanted, v.hook, v.lastOnChange = was.fallbackIn, was.fallbackWanted, was.hook, was.lastOnChange
 	v.announced = was.announced
-	v.obeys, v.holds, v.guardTold, v.tellAt, v.braking = was.obeys, was.holds, was.guardTold, was.tellAt, was.braking
+	v.obeys, v.holds, v.guardTold, v.tellAt = was.obeys, was.holds, was.guardTold, was.tellAt
+	copy(v.brakes, was.brakes)
 	v.placed, v.strength = was.placed, was.strength
 	v.backoff = was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
@@ -167,7 +168,7 @@ func (v *virtual) inherit(was *virtual) {
 	for _, s := range v.servers {
 		for j := &s.first; j != nil; j = j.next {
 			if o := was.judged(v, s, j); o != nil {
-				j.health, j.reason, j.shortages, j.unjudged, j.holdout, j.braked = o.health, o.reason, o.shortages, o.unjudged, o.holdout, o.braked
+				j.health, j.reason, j.shortages, j.unjudged, j.holdout, j.accused = o.health, o.reason, o.shortages, o.unjudged, o.holdout, o.accused
 			} else {
 				s.past.Retire()
 			}

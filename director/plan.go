@@ -138,6 +138,9 @@ func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 		v.fallbackName = cfg.Fallback.Addr.String()
 	}
 	checks, refused, doubted := cfg.Checks(), map[string]bool{}, doubts{}
+	if cfg.CheckVIP.IsValid() {
+		v.brakes = make([]brake, len(checks))
+	}
 	for i := range cfg.Reals {
 		s := newServer(cfg, &cfg.Reals[i])
 		v.servers = append(v.servers, s)

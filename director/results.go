@@ -12,7 +12,7 @@ import (
 
 // results takes what the checks found. Each virtual service judges it by its own thresholds.
 func (d *Director) results(updates []checker.Update) {
-	now, disputes := time.Now(), map[dispute]disputed{}
+	now := time.Now()
 	for _, u := range updates {
 		c, ok := d.checks[u.Task]
 		if !ok {
@@ -43,21 +43,21 @@ func (d *Director) results(updates []checker.Update) {
 			continue
 		}
 		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check has seen none
-		c.last, c.at, c.began, c.known, c.asked = u.Result, now, u.Began, true, false
+		c.last, c.at, c.began, c.known = u.Result, now, u.Began, true
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
 			d.monitor(x.v, x.s, x.j, u.Result)
-			if !d.brake(x, disputes) {
+			if !d.brake(x) {
 				d.judge(x.v, x.s, x.j, u.Result)
 			}
 		}
 		d.hurry(u.Task, c)
 	}
-	d.decideAllOf(updates, disputes)
+	d.settleBrakes()
 }
 
 // hurry asks for further checks while the last result speaks against the state of a server: by the shortest fastinterval
-// of those that use the check. Where the brake waits for a result, it is soon.
+// of those that use the check.
 func (d *Director) hurry(t *checker.Task, c *check) {
 	var every time.Duration
 	for _, x := range c.users {
@@ -68,9 +68,11 @@ func (d *Director) hurry(t *checker.Task, c *check) {
 			every = fast
 		}
 	}
-	if c.asked {
-		every = 100 * time.Millisecond
-	}
+	d.repeat(t, c, every)
+}
+
+// repeat has a check made again after that time; 0: at its interval.
+func (d *Director) repeat(t *checker.Task, c *check, every time.Duration) {
 	if every != c.hurried {
 		c.hurried = every
 		d.pool.Hurry(t, every)

@@ -252,7 +252,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	}
 	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
 	for j := &s.first; j != nil; j = j.next {
-		if j.braked.isHeld() {
+		if v.isBraked(j) {
 			now.Note = "not believed: every server that was up fails only through " + v.cfg.CheckVIP.String()
 		}
 		if c := j.check; c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
