@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/announce"
+	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 )
 
@@ -63,9 +64,10 @@ type places struct {
 // announcement is one address.
 type announcement struct {
 	addr         netip.Addr
-	device, last string     // of announce and lastresort
-	virtuals     []*virtual // none: it left the file …
-	gone         bool       // … and is withdrawn
+	device, last string        // of announce and lastresort
+	virtuals     []*virtual    // none: it left the file …
+	gone         bool          // … and is withdrawn
+	keys         []ipvsctl.Key // of its virtual services, also while there are none
 
 	decided bool // its first results are there, or were
 	want    announce.Want
@@ -134,12 +136,25 @@ func (a *announcements) enlist(virtuals []*virtual, now time.Time) {
 				byAddr[addr] = one
 				a.list = append(a.list, one)
 			}
+			if len(one.virtuals) == 0 {
+				one.keys = nil
+			}
 			one.device, one.last = v.cfg.Announce, v.cfg.LastResort
-			one.virtuals = append(one.virtuals, v)
+			one.virtuals, one.keys = append(one.virtuals, v), append(one.keys, v.key)
 			v.addresses = append(v.addresses, one)
 		}
 	}
 	a.stale = true
+}
+
+// of are the addresses that were announced for a virtual service.
+func (a *announcements) of(key ipvsctl.Key) (list []*announcement) {
+	for _, one := range a.list {
+		if slices.Contains(one.keys, key) {
+			list = append(list, one)
+		}
+	}
+	return list
 }
 
 // announce decides where the addresses belong, after something changed, and orders what differs from the last order.

@@ -41,11 +41,10 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 		}
 	}
 	d.install(p, f)
-	current := byKey(d.virtuals)
 	var former []*virtual
 	for _, key := range d.deps.Former {
 		if _, there := have[key]; there {
-			former = append(former, cmp.Or(current[key], &virtual{key: key}))
+			former = append(former, &virtual{key: key})
 		}
 	}
 	d.disown(former)
@@ -276,10 +275,11 @@ func byKey(virtuals []*virtual) map[ipvsctl.Key]*virtual {
 // is known. While it is announced, its mark rules stay.
 func (d *Director) newPurge(was *virtual) *virtual {
 	cfg := &parser.Virtual{ID: keyID(was.key), Settings: parser.Settings{CheckInterval: d.global.CheckInterval}}
-	if slices.ContainsFunc(was.addresses, d.lingers) {
+	addresses := d.addresses.of(was.key)
+	if was.cfg != nil && slices.ContainsFunc(addresses, d.lingers) {
 		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
 	}
-	return &virtual{cfg: cfg, name: keyName(was.key), key: was.key, addresses: was.addresses, tag: "start", dirty: true}
+	return &virtual{cfg: cfg, name: keyName(was.key), key: was.key, addresses: addresses, tag: "start", dirty: true}
 }
 
 // mayNotGo reports whether a virtual service that is no longer configured serves on: until the mark rules that replace
