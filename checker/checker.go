@@ -26,7 +26,7 @@ type Spec struct {
 	Connects int    // combined: connects between two full checks
 
 	Target           netip.AddrPort // the server's address and the port to check; port 0 when there is none
-	OnLink           bool           // the server is to be reached without a router, but by ping and external checks
+	OnLink           bool           // the server is to be reached without a router, but by external checks
 	Timeout          time.Duration  // checktimeout: ping, connect, external
 	NegotiateTimeout time.Duration  // negotiate
 	Attempts         int            // checkcount: ping
@@ -126,9 +126,9 @@ func (s *shared[K, V]) get(key K, build func() (V, error)) (V, error) {
 	return v, nil
 }
 
-// Pinger sends one echo request and waits for its reply.
+// Pinger sends one echo request, on the link if it has to be, and waits for its reply.
 type Pinger interface {
-	Ping(ctx context.Context, to netip.Addr, timeout time.Duration) (time.Duration, error)
+	Ping(ctx context.Context, to netip.Addr, onLink bool, timeout time.Duration) (time.Duration, error)
 }
 
 // Kind is the check in a word or two, for a person: its type, and for negotiate the service.

@@ -187,7 +187,7 @@ type echoed struct {
 
 // ping asks a server for an echo, together with all others that are asked now.
 func (l *loop) ping(f *flight) {
-	f.echo.To = f.ping.target
+	f.echo.To, f.echo.OnLink = f.ping.target, f.ping.onLink
 	f.asked++
 	l.echoes = append(l.echoes, &f.echo)
 	l.pinger = f.ping.pinger.(echoer)

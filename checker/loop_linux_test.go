@@ -121,7 +121,7 @@ func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
 		{connectSpec(good.addr), true},
 		{connectSpec(refusingPort(t)), false},
 	}
-	if _, err := pinger.Ping(t.Context(), loopbacks[0], patient); err == nil {
+	if _, err := pinger.Ping(t.Context(), loopbacks[0], false, patient); err == nil {
 		ping := anySpec("ping")
 		ping.Timeout = patient
 		kinds = append(kinds, struct {
@@ -162,16 +162,18 @@ type echoes struct {
 	answers time.Duration // 0: never
 	err     error         // of Rest
 	sent    atomic.Int32
+	onLink  atomic.Bool // the last one
 	waiting sync.Map
 }
 
-func (e *echoes) Ping(context.Context, netip.Addr, time.Duration) (time.Duration, error) {
+func (e *echoes) Ping(context.Context, netip.Addr, bool, time.Duration) (time.Duration, error) {
 	return 0, errors.New("a goroutine pings")
 }
 
 func (e *echoes) Send(batch []*icmp.Echo) {
 	for _, echo := range batch {
 		e.sent.Add(1)
+		e.onLink.Store(echo.OnLink)
 		e.waiting.Store(echo, true)
 		if e.answers > 0 {
 			time.AfterFunc(e.answers, func() {
@@ -204,9 +206,9 @@ func TestTheLoopPings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := anySpec("ping")
-			spec.Timeout, spec.Attempts = 50*time.Millisecond, 3
+			spec.Timeout, spec.Attempts, spec.OnLink = 50*time.Millisecond, 3, c.ok
 			r := looped{build(t, spec, &Env{Pinger: &c.pinger})}.Check(t.Context())
-			if r.OK != c.ok || r.Detail != c.want || c.pinger.sent.Load() != c.sent || r.Local != (c.pinger.err == syscall.ENOBUFS) {
+			if r.OK != c.ok || r.Detail != c.want || c.pinger.sent.Load() != c.sent || r.Local != (c.pinger.err == syscall.ENOBUFS) || c.pinger.onLink.Load() != spec.OnLink {
 				t.Errorf("%d sent: %+v", c.pinger.sent.Load(), r)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 // pingCheck asks whether a server answers an ICMP echo request.
 type pingCheck struct {
 	target   netip.Addr
+	onLink   bool
 	timeout  time.Duration // of one attempt
 	attempts int
 	pinger   Pinger
@@ -21,16 +22,16 @@ func newPing(s Spec, e *Env) (Checker, error) {
 	if e.Pinger == nil {
 		return nil, &SpecError{"checktype", errors.New("no ping is possible here")}
 	}
-	return &pingCheck{s.Target.Addr().Unmap(), s.Timeout, max(s.Attempts, 1), e.Pinger}, nil
+	return &pingCheck{s.Target.Addr().Unmap(), s.OnLink, s.Timeout, max(s.Attempts, 1), e.Pinger}, nil
 }
 
 // Check implements Checker. Silence is asked again, up to checkcount times; any other failure is
 // final.
 func (c *pingCheck) Check(ctx context.Context) Result {
 	watchOf(ctx).remark("echo request to %v", c.target)
-	took, err := c.pinger.Ping(ctx, c.target, c.timeout)
+	took, err := c.pinger.Ping(ctx, c.target, c.onLink, c.timeout)
 	for again := c.attempts - 1; again > 0 && isTimeout(err) && ctx.Err() == nil; again-- {
-		took, err = c.pinger.Ping(ctx, c.target, c.timeout)
+		took, err = c.pinger.Ping(ctx, c.target, c.onLink, c.timeout)
 	}
 	return c.result(ctx, took, err)
 }

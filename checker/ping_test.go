@@ -16,9 +16,11 @@ type fakePinger struct {
 	errs     []error
 	asked    int
 	timeouts []time.Duration
+	onLink   bool // the last one
 }
 
-func (p *fakePinger) Ping(_ context.Context, _ netip.Addr, timeout time.Duration) (time.Duration, error) {
+func (p *fakePinger) Ping(_ context.Context, _ netip.Addr, onLink bool, timeout time.Duration) (time.Duration, error) {
+	p.onLink = onLink
 	err := p.errs[p.asked]
 	p.asked++
 	p.timeouts = append(p.timeouts, timeout)
@@ -44,9 +46,9 @@ func TestPingIsTriedAgainAfterSilenceOnly(t *testing.T) {
 	} {
 		p := &fakePinger{errs: c.errs}
 		spec := anySpec("ping")
-		spec.Attempts, spec.Timeout = 3, patient
+		spec.Attempts, spec.Timeout, spec.OnLink = 3, patient, name == "third"
 		r := build(t, spec, &Env{Pinger: p}).Check(t.Context())
-		if r.Stages = (Stages{}); r != c.want || p.asked != c.asked || p.timeouts[0] != patient {
+		if r.Stages = (Stages{}); r != c.want || p.asked != c.asked || p.timeouts[0] != patient || p.onLink != spec.OnLink {
 			t.Errorf("%s: %+v after %d, want %+v after %d", name, r, p.asked, c.want, c.asked)
 		}
 	}

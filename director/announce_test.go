@@ -179,7 +179,7 @@ func TestChecksOnLink(t *testing.T) {
 		{"no", "gate", "connect", false},
 		{"lvs0", "masq", "connect", false},
 		{"lvs0", "ipip", "negotiate", false},
-		{"lvs0", "gate", "ping", false},
+		{"lvs0", "gate", "ping", true},
 		{"lvs0", "gate", "external", false},
 		{"lvs0", "gate", "on", false},
 	} {

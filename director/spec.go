@@ -43,8 +43,7 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	case parser.On, parser.Off:
 		return checker.Spec{Type: s.Type, Target: s.Target}
 	case parser.Ping, parser.Connect:
-		s.OnLink = onLink && cfg.CheckType == parser.Connect
-		s.Timeout, s.Attempts = cfg.CheckTimeout.Duration(), cfg.CheckCount
+		s.OnLink, s.Timeout, s.Attempts = onLink, cfg.CheckTimeout.Duration(), cfg.CheckCount
 		return s
 	case parser.External, parser.ExternalPerl:
 		s.Timeout, s.Command, s.Args = cfg.CheckTimeout.Duration(), cfg.CheckCommand, externalArgs(cfg, r)

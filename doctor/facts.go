@@ -101,7 +101,7 @@ func privateHere() (marks []uint32) {
 func mayPing(ctx context.Context) bool {
 	p := icmp.NewOneShotPinger()
 	defer p.Close()
-	_, err := p.Ping(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}), probeTime)
+	_, err := p.Ping(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}), false, probeTime)
 	return !errors.Is(err, icmp.ErrDenied)
 }
 

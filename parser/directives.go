@@ -238,7 +238,7 @@ var directives = chapters(
 		{Name: "announce", Value: "DEVICE or no", Extension: true,
 			either: setting(func(s *Settings) *string { return &s.Announce }, readDevice),
 			Doc: "Device on which the virtual address is while the service is healthy, for a routing daemon to announce it: a dummy device, which is not made " +
-				"here. Checks of `gate` servers, but for ping and external ones, do not pass a router then: a director that lost its link to the servers " +
+				"here. Checks of `gate` servers, but for external ones, do not pass a router then: a director that lost its link to the servers " +
 				"must notice. The JSON of `onchange` has `announced`, true while the address is on this device. Without the directive, and with no, the " +
 				"address is left alone. See [directors.md](directors.md)."},
 		{Name: "lastresort", Value: "DEVICE or no", Extension: true,

@@ -14,7 +14,8 @@ import (
 
 // Echo is one echo request. With To and Done set it is ready to be sent, and again after it ended. To stays.
 type Echo struct {
-	To netip.Addr
+	To     netip.Addr
+	OnLink bool // no router passes the request on: it goes one hop
 	// Done is called once for each Send, unless Forget came first: with the time to the reply, or with the error of the
 	// network, or net.ErrClosed. It must not block, nor send, and may be called from any goroutine, also from within Send.
 	Done func(e *Echo, took time.Duration, err error)
@@ -104,11 +105,11 @@ func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	return rest, nil
 }
 
-// Ping sends one echo request and returns after how long its reply came. Its errors are that of the network,
+// Ping sends one echo request, on the link if it has to be, and returns after how long its reply came. Its errors are that of the network,
 // os.ErrDeadlineExceeded when no reply came in time, and that of ctx.
-func (p *Pinger) Ping(ctx context.Context, to netip.Addr, timeout time.Duration) (took time.Duration, err error) {
+func (p *Pinger) Ping(ctx context.Context, to netip.Addr, onLink bool, timeout time.Duration) (took time.Duration, err error) {
 	done := make(chan struct{})
-	e := &Echo{To: to, Done: func(_ *Echo, t time.Duration, failure error) {
+	e := &Echo{To: to, OnLink: onLink, Done: func(_ *Echo, t time.Duration, failure error) {
 		took, err = t, failure
 		close(done)
 	}}

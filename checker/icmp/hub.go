@@ -25,7 +25,7 @@ const (
 	roomWait = 100 * time.Millisecond
 )
 
-// hub sends the echo requests of one address family from one raw socket, however many servers
+// hub sends the echo requests of one way from one raw socket, however many servers
 // there are. With a socket for each, every socket gets a copy of every reply.
 type hub struct {
 	*waiting
@@ -42,18 +42,21 @@ type hub struct {
 	noRoom   []*Echo // that the socket had no room for
 }
 
-func openHub(w *waiting, ipv6 bool) (*hub, error) {
+func openHub(asked *waiting, w way) (*hub, error) {
 	h := &hub{
-		waiting: w, ipv6: ipv6, id: uint16(rand.Uint32()), messages: newMessages(headerSize + dataSize),
+		waiting: asked, ipv6: w.ipv6, id: uint16(rand.Uint32()), messages: newMessages(headerSize + dataSize),
 		request: byte(ipv4.ICMPTypeEcho), reply: byte(ipv4.ICMPTypeEchoReply),
 	}
 	open := open4
-	if ipv6 {
+	if w.ipv6 {
 		h.request, h.reply, open = echo6, reply6, open6
 	}
 	conn, err := open(h.id)
 	if err != nil {
 		return nil, err
+	}
+	if err := limit(conn, w); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	h.IPConn, h.batches = conn, ipv4.NewPacketConn(conn)
 	conn.SetReadBuffer(bufferSize)  // for the replies of thousands of servers
@@ -99,6 +102,17 @@ func open6(uint16) (*net.IPConn, error) {
 	filter.Accept(ipv6.ICMPTypeEchoReply)
 	ipv6.NewPacketConn(conn).SetICMPFilter(&filter)
 	return conn, nil
+}
+
+// limit keeps what is to stay on the link from going further: a router drops it.
+func limit(conn *net.IPConn, w way) error {
+	switch {
+	case w.onLink && w.ipv6:
+		return ipv6.NewPacketConn(conn).SetHopLimit(1)
+	case w.onLink:
+		return ipv4.NewPacketConn(conn).SetTTL(1)
+	}
+	return nil
 }
 
 // newMessages returns room for a batch.

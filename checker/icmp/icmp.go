@@ -16,17 +16,22 @@ type Pinger struct {
 	oneShot bool
 	asked   waiting
 
-	mu     sync.Mutex      // guards what follows
-	opened map[bool]pinger // whether for IPv6; nil when closed
+	mu     sync.Mutex     // guards what follows
+	opened map[way]pinger // nil when closed
 }
 
-// pinger is one way to send the echo requests of one family.
+// way is what the echo requests of one socket have in common.
+type way struct{ ipv6, onLink bool }
+
+var ways = []way{{false, false}, {false, true}, {true, false}, {true, true}}
+
+// pinger sends the echo requests of one way.
 type pinger interface {
 	send(batch []*Echo)
 	Close() error
 }
 
-// NewPinger returns the pinger of a daemon: one raw socket a family for all servers, or, where raw sockets are denied,
+// NewPinger returns the pinger of a daemon: one raw socket a family for all servers (two where some are to be on the link), or, where raw sockets are denied,
 // an unprivileged socket for each ping.
 func NewPinger() *Pinger { return newPinger(false) }
 
@@ -34,47 +39,47 @@ func NewPinger() *Pinger { return newPinger(false) }
 func NewOneShotPinger() *Pinger { return newPinger(true) }
 
 func newPinger(oneShot bool) *Pinger {
-	return &Pinger{oneShot: oneShot, asked: waiting{echoes: map[nonce]*Echo{}}, opened: map[bool]pinger{}}
+	return &Pinger{oneShot: oneShot, asked: waiting{echoes: map[nonce]*Echo{}}, opened: map[way]pinger{}}
 }
 
 // Send sends echo requests, with few system calls for many. It does not wait for their replies.
 func (p *Pinger) Send(batch []*Echo) {
-	for _, ipv6 := range []bool{false, true} {
-		family := slices.DeleteFunc(slices.Clone(batch), func(e *Echo) bool { return e.To.Is6() != ipv6 })
-		if len(family) == 0 {
+	for _, w := range ways {
+		echoes := slices.DeleteFunc(slices.Clone(batch), func(e *Echo) bool { return w != way{e.To.Is6(), e.OnLink} })
+		if len(echoes) == 0 {
 			continue
 		}
-		how, err := p.open(ipv6)
+		how, err := p.open(w)
 		if err == nil {
-			how.send(family)
+			how.send(echoes)
 			continue
 		}
-		for _, e := range family {
+		for _, e := range echoes {
 			e.Done(e, 0, err)
 		}
 	}
 }
 
-// open returns what sends to the addresses of a family, and makes the choice at the first of them.
-func (p *Pinger) open(ipv6 bool) (pinger, error) {
+// open returns what sends the echo requests of a way, and makes the choice at the first of them.
+func (p *Pinger) open(w way) (pinger, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.opened == nil {
 		return nil, net.ErrClosed
 	}
-	if how := p.opened[ipv6]; how != nil {
+	if how := p.opened[w]; how != nil {
 		return how, nil
 	}
-	how, err := p.choose(ipv6)
+	how, err := p.choose(w)
 	if err != nil {
 		return nil, err
 	}
-	p.opened[ipv6] = how
+	p.opened[w] = how
 	return how, nil
 }
 
-func (p *Pinger) choose(ipv6 bool) (pinger, error) {
-	h, err := openHub(&p.asked, ipv6)
+func (p *Pinger) choose(w way) (pinger, error) {
+	h, err := openHub(&p.asked, w)
 	switch {
 	case isDenied(err):
 		return single{&p.asked, false}, nil

@@ -11,6 +11,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 )
 
 const (
@@ -38,7 +41,7 @@ func TestPingersReachLoopback(t *testing.T) {
 			t.Run(name+" "+to.String(), func(t *testing.T) {
 				p := open()
 				defer p.Close()
-				took, err := p.Ping(t.Context(), to, patient)
+				took, err := p.Ping(t.Context(), to, false, patient)
 				mayPing(t, to, err)
 				if took <= 0 || took > patient {
 					t.Errorf("took %v", took)
@@ -50,10 +53,33 @@ func TestPingersReachLoopback(t *testing.T) {
 
 func TestUnprivilegedPing(t *testing.T) {
 	for _, to := range loopbacks {
-		p := NewPinger()
-		p.opened[to.Is6()] = single{&p.asked, false}
-		_, err := p.Ping(t.Context(), to, patient)
+		for _, onLink := range []bool{false, true} {
+			p := NewPinger()
+			p.opened[way{to.Is6(), onLink}] = single{&p.asked, false}
+			_, err := p.Ping(t.Context(), to, onLink, patient)
+			mayPing(t, to, err)
+		}
+	}
+}
+
+// What has to stay on the link has a socket of its own, whose packets every router drops.
+func TestPingsOnTheLinkGoOneHop(t *testing.T) {
+	p := NewPinger()
+	defer p.Close()
+	for _, to := range loopbacks {
+		_, err := p.Ping(t.Context(), to, true, patient)
 		mayPing(t, to, err)
+		h, ok := p.opened[way{to.Is6(), true}].(*hub)
+		if !ok {
+			t.Skip("needs raw sockets")
+		}
+		hops, err := ipv4.NewConn(h.IPConn).TTL()
+		if to.Is6() {
+			hops, err = ipv6.NewConn(h.IPConn).HopLimit()
+		}
+		if hops != 1 || err != nil {
+			t.Errorf("%v: %d hops, %v", to, hops, err)
+		}
 	}
 }
 
@@ -99,7 +125,7 @@ func TestEchoesWithASocketEach(t *testing.T) {
 		t.Errorf("rest %v: %v", rest, err)
 	}
 
-	s := p.opened[false].(single)
+	s := p.opened[way{}].(single)
 	silent := newEcho()
 	stopped := 0
 	s.enter(silent, func() { stopped++ })
@@ -116,9 +142,9 @@ func TestEchoesWithASocketEach(t *testing.T) {
 func TestHubServesManyAtOnce(t *testing.T) {
 	p := NewPinger()
 	defer p.Close()
-	_, err := p.Ping(t.Context(), loopbacks[0], patient)
+	_, err := p.Ping(t.Context(), loopbacks[0], false, patient)
 	mayPing(t, loopbacks[0], err)
-	h, isHub := p.opened[false].(*hub)
+	h, isHub := p.opened[way{}].(*hub)
 	if !isHub {
 		t.Skip("raw sockets are denied here")
 	}
@@ -127,7 +153,7 @@ func TestHubServesManyAtOnce(t *testing.T) {
 	for i := range 2000 {
 		to := netip.AddrFrom4([4]byte{127, 9, byte(i / 100), byte(i % 50)})
 		wait.Go(func() {
-			if _, err := p.Ping(t.Context(), to, patient); err != nil {
+			if _, err := p.Ping(t.Context(), to, false, patient); err != nil {
 				lost.Add(1)
 			}
 		})
@@ -144,7 +170,7 @@ func TestHubServesManyAtOnce(t *testing.T) {
 func TestPingEndsInTime(t *testing.T) {
 	p := newSilentPinger(t)
 	begin := time.Now()
-	if _, err := p.Ping(t.Context(), loopbacks[0], short); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := p.Ping(t.Context(), loopbacks[0], false, short); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error(err)
 	}
 	if took := time.Since(begin); took < short || took > short+slack {
@@ -152,21 +178,21 @@ func TestPingEndsInTime(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	if _, err := p.Ping(ctx, loopbacks[0], patient); !errors.Is(err, context.Canceled) {
+	if _, err := p.Ping(ctx, loopbacks[0], false, patient); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	h := p.opened[false].(*hub)
+	h := p.opened[way{}].(*hub)
 	if len(h.echoes) != 0 {
 		t.Errorf("%d requests are still waited for", len(h.echoes))
 	}
 	go func() { time.Sleep(10 * time.Millisecond); p.Close() }()
-	if _, err := p.Ping(t.Context(), loopbacks[0], patient); !errors.Is(err, net.ErrClosed) {
+	if _, err := p.Ping(t.Context(), loopbacks[0], false, patient); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
 	if len(h.echoes) != 0 {
 		t.Errorf("%d requests are still waited for", len(h.echoes))
 	}
-	if _, err := p.Ping(t.Context(), loopbacks[0], patient); !errors.Is(err, net.ErrClosed) {
+	if _, err := p.Ping(t.Context(), loopbacks[0], false, patient); !errors.Is(err, net.ErrClosed) {
 		t.Error("after it was closed: ", err)
 	}
 }
@@ -175,10 +201,10 @@ func TestPingEndsInTime(t *testing.T) {
 func newSilentPinger(t *testing.T) *Pinger {
 	t.Helper()
 	p := NewPinger()
-	h, err := openHub(&p.asked, false)
+	h, err := openHub(&p.asked, way{})
 	mayPing(t, loopbacks[0], err)
 	h.request = 255
-	p.opened[false] = h
+	p.opened[way{}] = h
 	t.Cleanup(func() { p.Close() })
 	return p
 }

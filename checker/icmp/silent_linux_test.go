@@ -42,7 +42,7 @@ func openApart(t *testing.T, ipv6 bool) (*Pinger, *hub) {
 			done <- opened{out: out, err: err, skip: true}
 			return
 		}
-		hub, err := openHub(&p.asked, ipv6)
+		hub, err := openHub(&p.asked, way{ipv6: ipv6})
 		done <- opened{hub: hub, err: err}
 	}()
 	o := <-done
@@ -52,7 +52,7 @@ func openApart(t *testing.T, ipv6 bool) (*Pinger, *hub) {
 	case o.err != nil:
 		t.Fatal(o.err)
 	}
-	p.opened[ipv6] = o.hub
+	p.opened[way{ipv6: ipv6}] = o.hub
 	t.Cleanup(func() { p.Close() })
 	return p, o.hub
 }
@@ -101,7 +101,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			var down, ours atomic.Int64
 			for i := range c.dead {
 				wait.Go(func() {
-					switch _, err := p.Ping(t.Context(), silentNeighbour(false, i), c.timeout); {
+					switch _, err := p.Ping(t.Context(), silentNeighbour(false, i), false, c.timeout); {
 					case errors.Is(err, syscall.ENOBUFS):
 						ours.Add(1)
 					case err != nil:
@@ -111,7 +111,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			}
 			for range 20 {
 				wait.Go(func() {
-					if _, err := p.Ping(t.Context(), loopbacks[0], c.timeout); err != nil {
+					if _, err := p.Ping(t.Context(), loopbacks[0], false, c.timeout); err != nil {
 						t.Errorf("a healthy server: %v", err)
 					}
 				})
@@ -136,7 +136,7 @@ func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
 	for i := range 200 {
 		wait.Go(func() {
 			begin := time.Now()
-			_, err := p.Ping(t.Context(), silentNeighbour(false, i), timeout)
+			_, err := p.Ping(t.Context(), silentNeighbour(false, i), false, timeout)
 			if errors.Is(err, syscall.ENOBUFS) {
 				full.Store(true)
 			}

@@ -24,6 +24,9 @@ func (s single) send(batch []*Echo) {
 		p.SetPrivileged(s.privileged)
 		p.SetLogger(goping.NoopLogger{})
 		p.Count, p.Size, p.RecordRtts = 1, dataSize, false
+		if e.OnLink {
+			p.TTL = 1
+		}
 		s.enter(e, p.Stop)
 		go s.run(p, e.To, e.nonce)
 	}
