@@ -91,6 +91,7 @@ func readState(table listing, prefix string) state {
 func (s *state) readJumps(rules []string, prefix string) {
 	s.jumpAt = 1
 	var before []string
+	first := true
 	for i, rule := range rules {
 		to := target(rule)
 		if !strings.HasPrefix(to, everyDaemon) {
@@ -100,8 +101,8 @@ func (s *state) readJumps(rules []string, prefix string) {
 		if number(to, prefix) == 0 {
 			continue
 		}
-		if s.jumps() == 0 {
-			s.before = before
+		if first {
+			s.before, first = before, false
 		}
 		if len(before) == 0 {
 			s.jumpAt = i + 2
@@ -112,14 +113,6 @@ func (s *state) readJumps(rules []string, prefix string) {
 			}
 		}
 	}
-}
-
-func (s *state) jumps() int {
-	count := 0
-	for _, g := range s.generations {
-		count += len(g.jumps)
-	}
-	return count
 }
 
 // current is the generation that marks exactly as wanted: with those rules, and one jump before everything but other

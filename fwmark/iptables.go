@@ -73,22 +73,28 @@ type xtables struct {
 }
 
 func (x *xtables) list(ctx context.Context, idle bool) (listing, error) {
-	path, err := program.Find(x.program)
-	if err != nil {
-		err = fmt.Errorf("%w (package iptables)", err)
-	}
-	var table listing
+	path, err := x.find()
 	switch {
+	case err != nil && idle:
+		return nil, nil
 	case err != nil:
-	case idle:
-		table, err = listPresent(ctx, path, backEndOf(ctx, path), mangle, x.ipv6)
-	default:
-		table, err = list(ctx, path, mangle)
+		return nil, err
+	case !idle:
+		return list(ctx, path, mangle)
 	}
-	if idle && err != nil && !passing(err) {
+	table, err := listPresent(ctx, path, backEndOf(ctx, path), mangle, x.ipv6)
+	if err != nil && !passing(err) {
 		return nil, nil
 	}
 	return table, err
+}
+
+func (x *xtables) find() (string, error) {
+	path, err := program.Find(x.program)
+	if err != nil {
+		return "", fmt.Errorf("%w (package iptables)", err)
+	}
+	return path, nil
 }
 
 func list(ctx context.Context, path, table string) (listing, error) {
@@ -147,9 +153,9 @@ func (x *xtables) run(ctx context.Context, c command) error {
 // do is called by one goroutine at a time: the next waits for the end of this one.
 func (x *xtables) do(c command) error {
 	if x.library == nil {
-		path, err := program.Find(x.program)
+		path, err := x.find()
 		if err != nil {
-			return fmt.Errorf("%w (package iptables)", err)
+			return err
 		}
 		if x.library, err = iptables.New(iptables.Timeout(lockWait), iptables.Path(path)); err != nil {
 			return err

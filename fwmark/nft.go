@@ -16,12 +16,17 @@ func (m *Machine) readNFT(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	out, err := run(ctx, path, "-j", "list", "ruleset")
-	if err == nil {
-		err = m.parseNFT([]byte(out))
+	m.readJSON(ctx, "nft", m.parseNFT, path, "-j", "list", "ruleset")
+}
+
+// readJSON has a program print JSON, and parses it. Where the kernel has no such rules it prints nothing.
+func (m *Machine) readJSON(ctx context.Context, what string, parse func([]byte) error, path string, args ...string) {
+	out, err := run(ctx, path, args...)
+	if err == nil && out != "" {
+		err = parse([]byte(out))
 	}
 	if err != nil {
-		m.unread("nft", err)
+		m.unread(what, err)
 	}
 }
 
@@ -47,9 +52,6 @@ type nftExpression struct {
 }
 
 func (m *Machine) parseNFT(out []byte) error {
-	if len(out) == 0 {
-		return nil
-	}
 	var ruleset struct {
 		Objects []struct{ Chain, Rule *nftObject } `json:"nftables"`
 	}

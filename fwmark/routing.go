@@ -17,20 +17,12 @@ func (m *Machine) ReadRouting(ctx context.Context) {
 		return
 	}
 	for _, family := range []string{"-4", "-6"} {
-		out, err := run(ctx, path, family, "-json", "rule")
-		if err == nil {
-			err = m.parseRouting([]byte(out), family == "-6")
-		}
-		if err != nil {
-			m.unread("ip "+family+" rule", err)
-		}
+		parse := func(out []byte) error { return m.parseRouting(out, family == "-6") }
+		m.readJSON(ctx, "ip "+family+" rule", parse, path, family, "-json", "rule")
 	}
 }
 
 func (m *Machine) parseRouting(out []byte, ipv6 bool) error {
-	if len(out) == 0 { // what ip prints where the kernel has no such family
-		return nil
-	}
 	var rules []struct {
 		Priority int
 		Mark     string `json:"fwmark"`

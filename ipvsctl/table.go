@@ -23,20 +23,14 @@ const (
 	SCTP Protocol = 132
 )
 
+var protocolNames = map[Protocol]string{Mark: "mark", TCP: "tcp", UDP: "udp", SCTP: "sctp"}
+
 // String is the name of the protocol, or its number.
 func (p Protocol) String() string {
-	switch p {
-	case Mark:
-		return "mark"
-	case TCP:
-		return "tcp"
-	case UDP:
-		return "udp"
-	case SCTP:
-		return "sctp"
-	default:
-		return strconv.Itoa(int(p))
+	if name, ok := protocolNames[p]; ok {
+		return name
 	}
+	return strconv.Itoa(int(p))
 }
 
 // Key identifies a virtual service: protocol, address and port, or family and mark.

@@ -53,14 +53,18 @@ func (op Op) String() string {
 	return string(b)
 }
 
+// appendNumber appends an option with its number.
+func appendNumber[N ~uint8 | ~uint16 | ~uint32](b []byte, option string, n N) []byte {
+	return strconv.AppendUint(append(b, option...), uint64(n), 10)
+}
+
 // String is the key as arguments of ipvsadm: "-t 10.1.0.1:80", "-f 7", "-f 7 -6".
 func (k Key) String() string { return string(k.append(nil)) }
 
 func (k Key) append(b []byte) []byte {
 	switch k.Protocol {
 	case Mark:
-		b = append(b, "-f "...)
-		b = strconv.AppendUint(b, uint64(k.Mark), 10)
+		b = appendNumber(b, "-f ", k.Mark)
 		if k.IPv6 {
 			b = append(b, " -6"...)
 		}
@@ -72,8 +76,7 @@ func (k Key) append(b []byte) []byte {
 	case SCTP:
 		b = append(b, "--sctp-service "...)
 	default:
-		b = append(b, "protocol "...)
-		b = strconv.AppendUint(b, uint64(k.Protocol), 10)
+		b = appendNumber(b, "protocol ", k.Protocol)
 		b = append(b, ' ')
 	}
 	return k.Addr.AppendTo(b)
@@ -89,8 +92,7 @@ func (s Settings) append(b []byte, ipv6 bool) []byte {
 	b = append(b, "-s "...)
 	b = append(b, s.Scheduler...)
 	if s.Flags&Persistent != 0 {
-		b = append(b, " -p "...)
-		b = strconv.AppendUint(b, uint64(s.Timeout), 10)
+		b = appendNumber(b, " -p ", s.Timeout)
 		b = appendNetmask(b, s.Netmask, ipv6)
 	}
 	if s.PEName != "" {
@@ -132,15 +134,12 @@ func (d Dest) append(b []byte) []byte {
 	default: // ipvsadm has no option for Local: it is what -g makes of the director's own addresses
 		b = append(b, " -g"...)
 	}
-	b = append(b, " -w "...)
-	b = strconv.AppendUint(b, uint64(d.Weight), 10)
+	b = appendNumber(b, " -w ", d.Weight)
 	if d.Upper != 0 {
-		b = append(b, " -x "...)
-		b = strconv.AppendUint(b, uint64(d.Upper), 10)
+		b = appendNumber(b, " -x ", d.Upper)
 	}
 	if d.Lower != 0 {
-		b = append(b, " -y "...)
-		b = strconv.AppendUint(b, uint64(d.Lower), 10)
+		b = appendNumber(b, " -y ", d.Lower)
 	}
 	return d.Encap.append(b)
 }
@@ -150,13 +149,11 @@ func (e Encap) append(b []byte) []byte {
 	case IPIP:
 		return b
 	case GUE:
-		b = append(b, " --tun-type gue --tun-port "...)
-		b = strconv.AppendUint(b, uint64(e.Port), 10)
+		b = appendNumber(b, " --tun-type gue --tun-port ", e.Port)
 	case GRE:
 		b = append(b, " --tun-type gre"...)
 	default:
-		b = append(b, " --tun-type "...)
-		b = strconv.AppendUint(b, uint64(e.Type), 10)
+		b = appendNumber(b, " --tun-type ", e.Type)
 	}
 	switch {
 	case e.Flags&RemoteChecksum != 0:
