@@ -190,7 +190,11 @@ func (f *facts) readSettings() {
 
 // readDevices reads settings of devices.
 func (f *facts) readDevices(names ...string) {
-	for _, device := range append(deviceNames(f.devices), "all") {
+	devices := []string{"all"}
+	for _, d := range f.devices {
+		devices = append(devices, d.Name)
+	}
+	for _, device := range devices {
 		for _, name := range names {
 			f.readSetting(ofDevice(device, name), "net/ipv4/conf/"+device+"/"+name)
 		}
@@ -210,13 +214,6 @@ func (f *facts) readSetting(name, path string) {
 // ofDevice is a setting of a device; sysctl(8) takes a slash for a dot in its name.
 func ofDevice(device, name string) string {
 	return "net.ipv4.conf." + strings.ReplaceAll(device, ".", "/") + "." + name
-}
-
-func deviceNames(devices []device) (names []string) {
-	for _, d := range devices {
-		names = append(names, d.Name)
-	}
-	return names
 }
 
 // deviceSetting is the larger one of a setting for a device and for all, as the kernel has it.

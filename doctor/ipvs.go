@@ -3,32 +3,28 @@ package doctor
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"syscall"
 
+	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 )
 
 // withoutIPVS returns the finding that the kernel has no IPVS; it is zero where the kernel has it, or has a module that
 // the daemon can load. The kernel itself is asked only where it has no list of modules, as in a container.
 func withoutIPVS(ctx context.Context, kernel kernelModules, open func(context.Context) (ipvsctl.Client, error)) Finding {
-	if _, err := os.Stat(filepath.Join(kernel.loaded, "ip_vs")); err == nil {
-		return Finding{}
+	if kernel.lacks("ip_vs") {
+		return noIPVS("it has no module ip_vs; install the package that has it", "")
 	}
-	if len(kernel.listed) > 0 {
-		if kernel.lacks("ip_vs") {
-			return noIPVS("it has no module ip_vs; install the package that has it", "")
-		}
+	if len(kernel.listed) > 0 || instance.Exists(filepath.Join(kernel.loaded, "ip_vs")) {
 		return Finding{}
 	}
 	table, err := open(ctx)
 	if err == nil {
 		table.Close()
-		return Finding{}
 	}
 	if !errors.Is(err, syscall.ENOENT) {
-		return Finding{} // it is there, but not for us
+		return Finding{} // it is there, but maybe not for us
 	}
 	return noIPVS("the module ip_vs is not loaded; from within a container it must be loaded on the host", "modprobe ip_vs")
 }

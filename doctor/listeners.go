@@ -48,11 +48,10 @@ func eachSocket(do func(state string, from, to netip.AddrPort)) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // a kernel without IPv6
 		}
-		if err != nil {
-			return fmt.Errorf("reading the sockets: %w", err)
+		if err == nil {
+			err = readSockets(f, do)
+			f.Close()
 		}
-		err = readSockets(f, do)
-		f.Close()
 		if err != nil {
 			return fmt.Errorf("reading the sockets: %w", err)
 		}
