@@ -80,19 +80,15 @@ func startTCP(to netip.AddrPort, via *Via) (int, error) {
 func (v *Via) prepare(fd int, tcp bool) error {
 	switch {
 	case v.OnLink && v.To.Is4():
-		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DONTROUTE, 1)
+		return setOption(fd, unix.SOL_SOCKET, unix.SO_DONTROUTE, 1)
 	case v.OnLink: // where the kernel does not know that option (socket(7), ipv6(7)): a router drops the packet
-		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 1)
+		return setOption(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 1)
 	}
-	source := unix.Sockaddr(&unix.SockaddrInet6{Addr: v.Source.As16()})
-	if v.Source.Is4() {
-		source = &unix.SockaddrInet4{Addr: v.Source.As4()}
-	}
-	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(v.Mark))
+	err := setOption(fd, unix.SOL_SOCKET, unix.SO_MARK, int32(v.Mark))
 	if err == nil && tcp {
-		err = errors.Join(unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1), unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, v.MSS))
+		err = errors.Join(setOption(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1), setOption(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, int32(v.MSS)))
 	}
-	return cmp.Or(err, unix.Bind(fd, source))
+	return cmp.Or(err, withAddress(unix.SYS_BIND, fd, netip.AddrPortFrom(v.Source, 0)))
 }
 
 func inProgress(err error) bool {
@@ -140,15 +136,27 @@ func (s *socket) LocalAddr() net.Addr {
 // each group of checks, which costs a third of a check by connect at 100 servers.
 
 // connectTo starts to connect a socket that does not block, or tells how that goes (connect(2)).
-func connectTo(fd int, to netip.AddrPort) (err error) {
-	if a := to.Addr().Unmap(); a.Is4() {
-		sa := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: networkOrder(to.Port()), Addr: a.As4()}
-		_, err = rawCall(unix.SYS_CONNECT, fd, unsafe.Pointer(&sa), unix.SizeofSockaddrInet4)
+func connectTo(fd int, to netip.AddrPort) error { return withAddress(unix.SYS_CONNECT, fd, to) }
+
+// withAddress is a system call with a socket and an address.
+func withAddress(call uintptr, fd int, at netip.AddrPort) (err error) {
+	if a := at.Addr().Unmap(); a.Is4() {
+		sa := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: networkOrder(at.Port()), Addr: a.As4()}
+		_, err = rawCall(call, fd, unsafe.Pointer(&sa), unix.SizeofSockaddrInet4)
 		return err
 	}
-	sa := unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkOrder(to.Port()), Addr: to.Addr().As16()}
-	_, err = rawCall(unix.SYS_CONNECT, fd, unsafe.Pointer(&sa), unix.SizeofSockaddrInet6)
+	sa := unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkOrder(at.Port()), Addr: at.Addr().As16()}
+	_, err = rawCall(call, fd, unsafe.Pointer(&sa), unix.SizeofSockaddrInet6)
 	return err
+}
+
+// setOption sets an option of a socket to a number.
+func setOption(fd, level, name int, value int32) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name), uintptr(unsafe.Pointer(&value)), unsafe.Sizeof(value), 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 func networkOrder(port uint16) uint16 {

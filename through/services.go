@@ -20,7 +20,7 @@ const (
 	lineTimeout   = 10 * time.Second // how long is waited for the turn: a thousand first checks come at once
 	checkTimeout  = 2 * time.Second  // how long a check waits for the table
 	setTimeout    = 5 * time.Second  // and a reload
-	sourceRenewed = 10 * time.Second // after which the source of a check is looked for again
+	sourceRenewed = 10 * time.Second // after which the source of a check is looked for again; at once after a failure
 )
 
 var errSilent = errors.New("the table does not answer")
@@ -205,7 +205,7 @@ func (s *Services) known(w checker.Through) (now service, ok bool) {
 		return now, false
 	}
 	sv := s.all[wanted(w)]
-	if sv == nil || sv.present == nil || time.Since(sv.looked) >= sourceRenewed {
+	if sv == nil || sv.present == nil || time.Since(sv.looked) >= 2*sourceRenewed {
 		return now, false
 	}
 	now = *sv
@@ -251,8 +251,10 @@ func (s *Services) judge(ctx context.Context, w checker.Through, then service, r
 			sv.present = nil
 		}
 		var k Kernel
+		if !r.OK || in && s.locate(sv) != nil {
+			sv.looked = time.Time{} // the next check says why
+		}
 		if !r.OK {
-			sv.looked = time.Time{}
 			k = s.kernel(w.Virtual, then.via.Source, answered)
 		}
 		void = Judge(r, in && sv.present == then.present, w.Virtual.Is6(), k)
