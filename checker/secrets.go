@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"html"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +59,7 @@ func (h *untold) mask(c Checker, kind transcript.Kind, text string, cut bool) st
 	if p := concealerOf(c); p != nil && kind != transcript.Note && p.conceals(kind == transcript.Sent, text) {
 		return ""
 	}
+	text = loginOfOthers.ReplaceAllString(text, "$1$3…$2")
 	if h == nil {
 		return text
 	}
@@ -68,6 +70,9 @@ func (h *untold) mask(c Checker, kind transcript.Kind, text string, cut bool) st
 	}
 	return h.taped.cut(text, least)
 }
+
+// loginOfOthers is one that a server itself gives: in a URL, as that of a redirect, and as it is sent then.
+var loginOfOthers = regexp.MustCompile(`(?m)(://)[^/?#\s]*(@)|^(Authorization: Basic )\S+`)
 
 // concealer is a check of a protocol that does not say a password as it is.
 type concealer interface {

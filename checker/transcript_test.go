@@ -72,6 +72,25 @@ func TestNoTranscriptTellsASecret(t *testing.T) {
 	})
 }
 
+// A server may put a log-in of its own into a redirect.
+func TestNoTranscriptTellsTheLoginOfARedirect(t *testing.T) {
+	var s Spec
+	page := serveHTTP(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/index" {
+			w.Header().Set("Location", "http://kim:hunter2-p@ss@"+s.Target.String()+"/next?a@b")
+			w.WriteHeader(302)
+			return
+		}
+		w.Write([]byte("fine"))
+	})
+	s = httpSpec(page, "fine")
+	s.URL = "http://" + page.String() + "/index"
+	text := tape(t, s, nil)
+	if !shows(text, "< Location: http://…@"+page.String()+"/next?a@b", "> GET /next?a@b HTTP/1.1", "> Authorization: Basic …", "< fine") || strings.Contains(text, "kim") {
+		t.Error(text)
+	}
+}
+
 func secretSpec(service string) Spec {
 	return Spec{
 		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate, Login: testLogin, Passwd: testPassword, Secret: testPassword,
