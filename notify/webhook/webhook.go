@@ -142,8 +142,12 @@ func (p *Poster) settle(s *state, err error) (failed int) {
 	switch {
 	case err != nil:
 		p.stuck = p.closed
+		what := "fails, and is tried again: "
+		if p.closed {
+			what = "fails: "
+		}
 		if p.failed++; p.failed == 1 {
-			p.say(notify.PostFailed, err.Error(), "fails, and is tried again: "+err.Error())
+			p.say(notify.PostFailed, err.Error(), what+err.Error())
 		}
 		if p.latest[s.virtual] == nil {
 			p.queue(s)

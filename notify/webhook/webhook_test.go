@@ -268,6 +268,25 @@ func TestAReceiverThatHangsIsLeft(t *testing.T) {
 	})
 }
 
+// What fails at the end is not tried again, and nobody says so.
+func TestAFailureAtTheEndIsTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		r := &receiver{t: t, answer: func(string) int { <-release; return 503 }}
+		p := r.newPoster()
+		p.Post("a", []byte("a1"), nil)
+		synctest.Wait()
+		ended := make(chan error)
+		go func() { ended <- p.Close(t.Context()) }()
+		synctest.Wait()
+		close(release)
+		if err := <-ended; err == nil {
+			t.Error("it was posted")
+		}
+		r.expect(nil, "webhook-failed: webhook http://hooks.example fails: status 503 Service Unavailable")
+	})
+}
+
 func TestWithoutAURLNobodyIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &receiver{t: t, answer: func(string) int { return 500 }}
