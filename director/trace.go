@@ -53,13 +53,16 @@ func (d *Director) EndTrace(t *Trace) {
 
 // find finds the server of a trace, and says why there can't be one.
 func (d *Director) find(t *Trace) error {
-	found := checksOf(d.virtuals, t.Virtual, t.Real)
+	found, asked := checksOf(d.virtuals, t.Virtual, t.Real), t.Real
+	if t.Virtual != "" {
+		asked += " of " + t.Virtual
+	}
 	if len(found) == 0 {
-		return fmt.Errorf("there is no server %s of %s", t.Real, t.Virtual)
+		return fmt.Errorf("there is no server %s", asked)
 	}
 	first := found[0]
 	if slices.ContainsFunc(found, func(c Check) bool { return c.Virtual != first.Virtual || c.Real != first.Real }) {
-		return fmt.Errorf("%s of %s is more than one server: name one as status -v does", t.Real, t.Virtual)
+		return fmt.Errorf("%s is more than one server: name one as status -v does", asked)
 	}
 	if len(d.traces) == maxTraces {
 		return fmt.Errorf("%d traces are read already", maxTraces)

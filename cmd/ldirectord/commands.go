@@ -35,7 +35,7 @@ var commands = map[string]command{
 	"plan":     {run: plan, takes: onlyOptions, asks: true},
 	"probe":    {run: loaded(probe), takes: "[VIRTUAL] [REAL]", max: 2, asks: true},
 	"shadow":   {run: loaded(runShadow), takes: onlyOptions, asks: true, waits: true},
-	"trace":    {run: trace, takes: "VIRTUAL REAL", min: 2, max: 2, asks: true, waits: true},
+	"trace":    {run: trace, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
 	"standby":  {run: standby, takes: onlyOptions},
 	"notify":   {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4},
 	"drain":    {run: order(director.Drain), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/url"
 )
 
 // trace shows what is said in the next checks that the running daemon makes of a server.
@@ -11,8 +10,9 @@ func trace(ctx context.Context, c *call) error {
 	if c.instance().Find().Pid == 0 {
 		return fmt.Errorf("no daemon runs for %s: trace shows the checks of one that runs, probe makes them itself", c.path)
 	}
-	words := url.Values{"virtual": {c.args[0]}, "server": {c.args[1]}, "for": {c.last}}
-	return c.socket().Follow(ctx, "/trace?"+words.Encode(), flushed{c})
+	asked := c.server()
+	asked.Set("for", c.last)
+	return c.socket().Follow(ctx, "/trace?"+asked.Encode(), flushed{c})
 }
 
 // flushed is for an answer that comes in pieces.

@@ -11,10 +11,7 @@ import (
 
 // why tells of a real server what its checks found, and what was done about it.
 func why(ctx context.Context, c *call) error {
-	asked := url.Values{"server": {c.args[len(c.args)-1]}}
-	if len(c.args) == 2 {
-		asked.Set("virtual", c.args[0])
-	}
+	asked := c.server()
 	if c.instance().Find().Pid == 0 {
 		return fmt.Errorf("no daemon runs for %s: only one that runs knows what happened", c.path)
 	}
@@ -27,7 +24,11 @@ func why(ctx context.Context, c *call) error {
 		return fmt.Errorf("reading the daemon's answer: %w", err)
 	}
 	if len(found.Servers) == 0 {
-		return fmt.Errorf("%s has no real server %s%s", c.path, asked.Get("server"), map[bool]string{true: " in " + asked.Get("virtual")}[len(c.args) == 2])
+		of := ""
+		if asked.Has("virtual") {
+			of = " in " + asked.Get("virtual")
+		}
+		return fmt.Errorf("%s has no real server %s%s", c.path, asked.Get("server"), of)
 	}
 	found.Last(c.lines)
 	if c.jsonOut {
@@ -35,4 +36,13 @@ func why(ctx context.Context, c *call) error {
 		return nil
 	}
 	return found.WriteText(c.out)
+}
+
+// server are the words [VIRTUAL] REAL, as the daemon is asked.
+func (c *call) server() url.Values {
+	asked := url.Values{"server": {c.args[len(c.args)-1]}}
+	if len(c.args) == 2 {
+		asked.Set("virtual", c.args[0])
+	}
+	return asked
 }
