@@ -8,6 +8,7 @@ import (
 	"time"
 
 	g "maragu.dev/gomponents"
+	"maragu.dev/gomponents/components"
 	h "maragu.dev/gomponents/html"
 
 	"ldirectord/printable"
@@ -29,17 +30,17 @@ func classOf(t status.Trouble) string { return [...]string{good, rest, doubt, ba
 // binary, which makes it 4 MB larger.
 func document(v *view) g.Node {
 	file := filepath.Base(v.Config)
-	return h.Doctype(h.HTML(h.Lang("en"), h.Data("version", printable.Line(v.Version)),
-		h.Head(
-			h.Meta(h.Charset("utf-8")),
-			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
+	return components.HTML5(components.HTML5Props{
+		Language:  "en",
+		HTMLAttrs: []g.Node{h.Data("version", printable.Line(v.Version))},
+		Title:     printable.Line(v.title()),
+		Head: []g.Node{
 			h.Meta(h.Name("color-scheme"), h.Content("light dark")),
-			h.TitleEl(text(v.title())),
 			h.Link(h.Rel("icon"), h.Href("data:,")),
 			h.StyleEl(g.Raw(style)),
 			h.NoScript(h.Meta(g.Attr("http-equiv", "refresh"), h.Content("10"))),
-		),
-		h.Body(
+		},
+		Body: []g.Node{
 			h.Header(
 				h.A(h.Class("home"), h.Href("?"), text(file)),
 				v.form(),
@@ -48,8 +49,8 @@ func document(v *view) g.Node {
 			),
 			h.Main(v.daemon(), list(v.Remarks()), v.subject(file), v.totals(), g.Map(v.tables, v.table)),
 			h.Script(g.Raw(script)),
-		),
-	))
+		},
+	})
 }
 
 // form filters; the rest of the query stays.
@@ -77,8 +78,7 @@ func (v *view) subject(file string) g.Node {
 	case v.server != nil:
 		return v.one()
 	case v.at != nil:
-		r := serviceRow(v.at)
-		return g.Group{h.H1(text(v.at.ID+" "), h.Small(text(cmp.Or(v.at.Scheduler, "none")+", "+r.up()+" up"))), list(v.at.Remarks())}
+		return g.Group{h.H1(text(v.at.ID+" "), h.Small(text(cmp.Or(v.at.Scheduler, "none")+", "+up(v.at)+" up"))), list(v.at.Remarks())}
 	}
 	return h.H1(h.Class("hidden"), text("Virtual services of "+file))
 }
@@ -88,7 +88,8 @@ const dateTime = "2006-01-02 15:04:05"
 
 // one is a server, and what happened to it, the latest first. One that left the file meanwhile has no history.
 func (v *view) one() g.Node {
-	s, r, now := v.server, serverRow(v.at, v.server), *v.Time
+	s, now := v.server, *v.Time
+	r := row{v.at, s, s.Trouble()}
 	var past g.Group
 	if at := slices.IndexFunc(v.why.Servers, func(c status.Case) bool { return c.Virtual == v.at.ID && c.Real == s.Real }); at >= 0 {
 		for _, e := range slices.Backward(v.why.Servers[at].History) {
@@ -100,7 +101,8 @@ func (v *view) one() g.Node {
 		h.H1(text(s.Real+" "), h.Small(g.Text("of "), link(pageOf(v.at.ID, ""), v.at.ID))),
 		h.P(h.Class("now "+classOf(r.trouble)), r.data(), h.B(h.Class("is"), text(s.State)), text(" since "+s.Since.Format(dateTime)+", for "+s.For(now))),
 		list(s.Remarks(now)),
-		h.P(text(fmt.Sprintf("Weight: %d; in the table: %s. Active connections: %s. Last check: %s.", s.Weight, number(r.weight), number(r.active), s.LastCheck(now)))),
+		h.P(text(fmt.Sprintf("Weight: %d; in the table: %s. Active connections: %s. Last check: %s.",
+			s.Weight, status.Number(s.InTable()), status.Number(s.Active()), s.LastCheck(now)))),
 		h.Section(
 			h.H2(g.Text("What happened "), h.Small(g.Text("the latest first"))),
 			g.If(len(past) > 0, h.Table(
@@ -134,19 +136,23 @@ func (v *view) totals() g.Node {
 }
 
 func (v *view) table(t *table) g.Node {
+	to, isPart := t.from+len(t.rows), len(t.rows) < t.all
 	count := fmt.Sprint(t.all)
-	if t.before != "" || t.after != "" {
-		from := min(v.skip(), t.all)
-		count = fmt.Sprintf("%d to %d of %d", from+1, from+len(t.rows), t.all)
+	if isPart {
+		count = fmt.Sprintf("%d to %d of %d", t.from+1, to, t.all)
 	}
 	caption := h.H2(g.Text(t.caption+" "), h.Small(g.Text(count)))
 	if len(t.rows) == 0 {
 		return h.Section(caption, h.P(h.Class("none"), g.Text(t.none)))
 	}
 	return h.Section(caption,
-		h.Table(h.THead(h.Tr(g.Map(t.columns, v.head), heading("", text("what is known")))), h.TBody(g.Map(t.rows, func(r row) g.Node { return v.row(t, &r) }))),
-		g.If(t.before != "" || t.after != "", h.P(h.Class("pages"),
-			g.If(t.before != "", link(t.before, "Previous")), g.Text(" "), g.If(t.after != "", link(t.after, "Next")))),
+		h.Table(
+			h.THead(h.Tr(g.Map(t.columns, v.head), heading("", text("what is known")))),
+			h.TBody(g.Map(t.rows, func(r row) g.Node { return v.row(t, &r) })),
+		),
+		g.If(isPart, h.P(h.Class("pages"),
+			g.If(t.from > 0, link(v.link("skip", max(t.from-t.max, 0)), "Previous")), g.Text(" "),
+			g.If(to < t.all, link(v.link("skip", to), "Next")))),
 	)
 }
 
@@ -155,13 +161,14 @@ func (v *view) head(c column) g.Node {
 	if c.compare == nil {
 		return heading(c.class, text(c.name))
 	}
+	by, sorted := c.name, ""
 	switch v.asked.Get("sort") {
 	case c.name:
-		return heading(c.class, h.Aria("sort", "ascending"), link(v.link("sort", "-"+c.name), c.name))
+		by, sorted = "-"+c.name, "ascending"
 	case "-" + c.name:
-		return heading(c.class, h.Aria("sort", "descending"), link(v.link("sort", c.name), c.name))
+		sorted = "descending"
 	}
-	return heading(c.class, link(v.link("sort", c.name), c.name))
+	return heading(c.class, g.If(sorted != "", h.Aria("sort", sorted)), link(v.link("sort", by), c.name))
 }
 
 func (v *view) row(t *table, r *row) g.Node {

@@ -60,26 +60,32 @@ func hash(text string) string {
 
 // Page answers with the view that the query asks for: all, a virtual service, or one of its servers.
 func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
-	p.answer(w, r, "text/html; charset=utf-8", func(ctx context.Context) ([]byte, error) {
+	p.answer(w, r, "text/html; charset=utf-8", func(ctx context.Context) (found bool, body []byte, err error) {
 		report, err := p.Report(ctx)
 		if err != nil {
-			return nil, err
+			return false, nil, err
 		}
 		v := newView(report, r.URL.Query())
 		if v.server != nil {
 			if v.why, err = p.Why(ctx, v.at.ID, v.server.Real); err != nil {
-				return nil, err
+				return false, nil, err
 			}
 		}
 		var text bytes.Buffer
 		err = document(v).Render(&text)
-		return text.Bytes(), err
+		return v.missing == "", text.Bytes(), err
 	})
 }
 
 // Status answers with the whole report.
 func (p *Pages) Status(w http.ResponseWriter, r *http.Request) {
-	p.json(w, r, func(ctx context.Context) (any, error) { return p.Report(ctx) })
+	p.answer(w, r, "application/json", func(ctx context.Context) (found bool, body []byte, err error) {
+		report, err := p.Report(ctx)
+		if err == nil {
+			body, err = json.Marshal(report)
+		}
+		return true, body, err
+	})
 }
 
 // Because answers with what is remembered of a server: real, of one service or of all.
@@ -88,21 +94,18 @@ func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "which server? Ask for why.json?virtual=ID&real=ADDRESS:PORT; virtual may be left out", http.StatusBadRequest)
 		return
 	}
-	p.json(w, r, func(ctx context.Context) (any, error) { return p.Why(ctx, r.FormValue("virtual"), r.FormValue("real")) })
-}
-
-func (p *Pages) json(w http.ResponseWriter, r *http.Request, read func(context.Context) (any, error)) {
-	p.answer(w, r, "application/json", func(ctx context.Context) ([]byte, error) {
-		what, err := read(ctx)
+	p.answer(w, r, "application/json", func(ctx context.Context) (found bool, body []byte, err error) {
+		why, err := p.Why(ctx, r.FormValue("virtual"), r.FormValue("real"))
 		if err != nil {
-			return nil, err
+			return false, nil, err
 		}
-		return json.Marshal(what)
+		body, err = json.Marshal(why)
+		return len(why.Servers) > 0, body, err
 	})
 }
 
-// answer writes what make makes, compressed where the client can read that.
-func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType string, make func(context.Context) ([]byte, error)) {
+// answer writes what make makes, compressed where the client can read that. What is asked for and not found is a 404.
+func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType string, make func(context.Context) (found bool, body []byte, err error)) {
 	header := w.Header()
 	for name, value := range map[string]string{
 		"Content-Security-Policy": p.policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
@@ -114,17 +117,23 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType strin
 		http.Error(w, why, http.StatusMisdirectedRequest)
 		return
 	}
-	body, err := make(r.Context())
+	found, body, err := make(r.Context())
 	if err != nil {
 		http.Error(w, printable.Line(err.Error()), http.StatusServiceUnavailable)
 		return
 	}
 	header.Set("Content-Type", contentType)
-	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	compress := strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")
+	if compress {
+		header.Set("Content-Encoding", "gzip")
+	}
+	if !found {
+		w.WriteHeader(http.StatusNotFound)
+	}
+	if !compress {
 		_, _ = w.Write(body) // an error is the client's, here and below
 		return
 	}
-	header.Set("Content-Encoding", "gzip")
 	z := gzip.NewWriter(w)
 	_, _ = z.Write(body)
 	_ = z.Close()

@@ -86,7 +86,11 @@ var (
 func read(t *testing.T, r *status.Report, url string) string {
 	t.Helper()
 	got, text := ask(t, newPages(r).Page, url, nil)
-	if got.StatusCode != http.StatusOK {
+	want := http.StatusOK
+	if strings.Contains(text, "<h1>There is no ") {
+		want = http.StatusNotFound
+	}
+	if got.StatusCode != want {
 		t.Fatalf("%s: %d %s", url, got.StatusCode, text)
 	}
 	_, text, _ = strings.Cut(text, "<main>")
@@ -297,7 +301,7 @@ func quoting(words string) *status.Report {
 func tagsOf(t *testing.T, r *status.Report, url string) []string {
 	t.Helper()
 	got, text := ask(t, newPages(r).Page, url, nil)
-	if got.StatusCode != http.StatusOK {
+	if got.StatusCode >= http.StatusInternalServerError {
 		t.Fatalf("%s: %d %s", url, got.StatusCode, text)
 	}
 	text = strings.ReplaceAll(strings.ReplaceAll(text, script, ""), style, "")
@@ -389,6 +393,11 @@ func TestWhyIsOfOneServer(t *testing.T) {
 	var why status.Why
 	if err := json.Unmarshal([]byte(text), &why); err != nil || got.StatusCode != 200 || len(why.Servers) != 2 || why.Servers[1].Real != "10.0.0.7:80" || len(why.Servers[1].History) != 3 {
 		t.Errorf("%d %v %s", got.StatusCode, err, text)
+	}
+	nobody := pages.Source
+	nobody.Why = func(context.Context, string, string) (*status.Why, error) { return &status.Why{Servers: []status.Case{}}, nil }
+	if got, text := ask(t, New(nobody).Because, "/why.json?real=10.0.0.99:80", nil); got.StatusCode != 404 || !strings.Contains(text, `"servers":[]`) {
+		t.Errorf("of one that is not there: %d %s", got.StatusCode, text)
 	}
 }
 

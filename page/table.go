@@ -24,37 +24,28 @@ type table struct {
 	columns       []column
 	max           int // rows on one page
 	rows          []row
-	all           int    // rows, with those that are on other pages
-	before, after string // the addresses of the pages beside it; "" for none
+	from, all     int // how many rows are on the pages before, and on all
 }
 
 // row is a real server of a virtual service, or the virtual service itself.
 type row struct {
-	at             *status.Virtual
-	s              *status.Server // nil for the virtual service
-	trouble        status.Trouble
-	weight, active int64 // -1 when there is none, when it is not known
+	at      *status.Virtual
+	s       *status.Server // nil for the virtual service
+	trouble status.Trouble
 }
 
-func serverRow(at *status.Virtual, s *status.Server) row {
-	r := row{at, s, s.Trouble(), -1, -1}
-	if s.TableWeight != nil {
-		r.weight = int64(*s.TableWeight)
+// active is how many active connections there are; -1 where that is not known.
+func (r *row) active() int64 {
+	if r.s != nil {
+		return r.s.Active()
 	}
-	if s.Connections != nil {
-		r.active = int64(s.Connections.Active)
-	}
-	return r
-}
-
-func serviceRow(at *status.Virtual) row {
-	r := row{at, nil, at.Trouble(), -1, -1}
-	for i := range at.Servers {
-		if c := at.Servers[i].Connections; c != nil {
-			r.active = max(r.active, 0) + int64(c.Active)
+	all := int64(-1)
+	for i := range r.at.Servers {
+		if n := r.at.Servers[i].Active(); n >= 0 {
+			all = max(all, 0) + n
 		}
 	}
-	return r
+	return all
 }
 
 // name tells a row from all others, for the script.
@@ -68,12 +59,13 @@ func (r *row) name() string {
 // is what the script tells when it changes.
 func (r *row) is() string {
 	if r.s == nil {
-		return r.up() + " up"
+		return up(r.at) + " up"
 	}
-	return r.s.State + ", weight " + number(r.weight)
+	return r.s.State + ", weight " + status.Number(r.s.InTable())
 }
 
-func (r *row) up() string { return fmt.Sprintf("%d of %d", r.at.Up(), len(r.at.Servers)) }
+// up is how many servers of a virtual service are up.
+func up(v *status.Virtual) string { return fmt.Sprintf("%d of %d", v.Up(), len(v.Servers)) }
 
 // known is all that no other column has.
 func (r *row) known(now time.Time) string {
@@ -99,20 +91,20 @@ var (
 	server  = column{"server", "", func(r *row, _ time.Time) string { return r.s.Real }, func(a, b *row) int { return byName(a.s.Real, b.s.Real) }, (*row).page}
 	service = column{"service", "of", func(r *row, _ time.Time) string { return r.at.ID }, func(a, b *row) int { return cmp.Compare(a.at.ID, b.at.ID) },
 		func(r *row) string { return pageOf(r.at.ID, "") }}
-	active = column{"active", "n opt", func(r *row, _ time.Time) string { return number(r.active) }, func(a, b *row) int { return cmp.Compare(a.active, b.active) }, nil}
+	active = column{"active", "n opt", func(r *row, _ time.Time) string { return status.Number(r.active()) }, func(a, b *row) int { return cmp.Compare(a.active(), b.active()) }, nil}
 
 	ofOne = []column{
 		server,
 		{"state", "is", func(r *row, _ time.Time) string { return r.s.State }, func(a, b *row) int { return cmp.Compare(a.s.State, b.s.State) }, nil},
 		{"for", "n", func(r *row, now time.Time) string { return r.s.For(now) }, func(a, b *row) int { return b.s.Since.Compare(a.s.Since) }, nil},
-		{"weight", "n opt", func(r *row, _ time.Time) string { return number(r.weight) }, func(a, b *row) int { return cmp.Compare(a.weight, b.weight) }, nil},
+		{"weight", "n opt", func(r *row, _ time.Time) string { return status.Number(r.s.InTable()) }, func(a, b *row) int { return cmp.Compare(a.s.InTable(), b.s.InTable()) }, nil},
 		active,
 		{"last check", "opt", func(r *row, now time.Time) string { return r.s.LastCheck(now) }, nil, nil},
 	}
 	ofAll      = slices.Insert(slices.Clone(ofOne), 1, service)
 	ofServices = []column{
 		service,
-		{"up", "n is", func(r *row, _ time.Time) string { return r.up() }, func(a, b *row) int { return cmp.Compare(a.at.Up(), b.at.Up()) }, nil},
+		{"up", "n is", func(r *row, _ time.Time) string { return up(r.at) }, func(a, b *row) int { return cmp.Compare(a.at.Up(), b.at.Up()) }, nil},
 		active,
 		{"scheduler", "opt", func(r *row, _ time.Time) string { return cmp.Or(r.at.Scheduler, "none") }, nil, nil},
 	}
@@ -133,15 +125,8 @@ func (v *view) add(t *table) {
 		}
 	}
 	t.all = len(t.rows)
-	from := min(v.skip(), t.all)
-	to := min(from+t.max, t.all)
-	if from > 0 {
-		t.before = v.link("skip", from-min(from, t.max))
-	}
-	if to < t.all {
-		t.after = v.link("skip", to)
-	}
-	t.rows = t.rows[from:to]
+	t.from = min(v.skip(), t.all)
+	t.rows = t.rows[t.from:min(t.from+t.max, t.all)]
 	v.tables = append(v.tables, t)
 }
 
@@ -167,11 +152,4 @@ func pageOf(virtual, real string) string {
 		address += "&real=" + url.QueryEscape(real)
 	}
 	return address
-}
-
-func number(n int64) string {
-	if n < 0 {
-		return "-"
-	}
-	return fmt.Sprint(n)
 }

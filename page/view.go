@@ -69,7 +69,7 @@ func (v *view) overview() {
 				servers.rows = append(servers.rows, r)
 			}
 		}
-		if r := serviceRow(at); v.wants(&r) {
+		if r := (row{at, nil, at.Trouble()}); v.wants(&r) {
 			all.rows = append(all.rows, r)
 		}
 	}
@@ -80,7 +80,7 @@ func (v *view) overview() {
 // servers are the servers of a virtual service that are looked for.
 func (v *view) servers(at *status.Virtual) (rows []row) {
 	for _, s := range at.Rows() {
-		if r := serverRow(at, &s); v.wants(&r) {
+		if r := (row{at, &s, s.Trouble()}); v.wants(&r) {
 			rows = append(rows, r)
 		}
 	}

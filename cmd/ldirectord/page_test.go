@@ -49,6 +49,8 @@ func TestThePageIsThereWhenAskedFor(t *testing.T) {
 	expect("GET", addr, "/why.json", 400, "which server?")
 	expect("GET", addr, "/why.json?real=10.2.0.2:7000", 200, `"virtual":"tcp:10.1.0.1:7000","real":"10.2.0.2:7000"`)
 	expect("GET", addr, "/?virtual=tcp:10.1.0.1:7000&real=10.2.0.2:7000", 200, "What happened")
+	expect("GET", addr, "/why.json?real=10.2.0.99:7000", 404, `"servers":[]`)
+	expect("GET", addr, "/?virtual=tcp:10.1.0.1:7000&real=10.2.0.99:7000", 404, "There is no server 10.2.0.99:7000")
 	expect("GET", "y.example", "/", 421, "statushost")
 	expect("GET", "y.example", "/healthz", 200, "ok")
 	expect("GET", "y.example", "/metrics", 200, "ldirectord_server_up")
