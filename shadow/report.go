@@ -77,7 +77,7 @@ func (r *Report) count(served bool) *Sightings {
 // publish passes the report on.
 func (s *shadow) publish() error {
 	r := &s.report
-	r.Until, r.Writes = time.Now(), s.live.refused
+	r.Until, r.Writes = time.Now(), int(s.live.refused.Load())
 	r.Now, r.Absent, r.Virtuals, r.Servers = nil, nil, 0, 0
 	for _, v := range s.Plan.Services("") {
 		if _, there := s.was.live[v.Key]; !there {

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +25,7 @@ const (
 
 // Options are what a shadow works with.
 type Options struct {
-	Live     ipvsctl.Client // the live table; it is only read
+	Live     ipvsctl.Client // the live table, which is only read, by several goroutines
 	Plan     *director.Plan
 	Programs bool // external checks are run; else their servers are in service here when they are in the live table
 	// Changed returns another plan when the file has changed, else nil. It is asked after each reading.
@@ -53,32 +52,15 @@ type shadow struct {
 // pair are both tables as they were read last; nil before.
 type pair struct{ live, ours ipvsctl.Table }
 
-// readOnly is a table that nobody can change through it. It is for several goroutines.
+// readOnly is a table that nobody can change through it.
 type readOnly struct {
 	ipvsctl.Client
-	mu      sync.Mutex // guards Client and refused
-	refused int        // changes that somebody asked for
-}
-
-// Read returns the table.
-func (r *readOnly) Read(ctx context.Context) (ipvsctl.Table, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.Client.Read(ctx)
-}
-
-// Counters returns the counters of a service's destinations.
-func (r *readOnly) Counters(ctx context.Context, key ipvsctl.Key) (map[netip.AddrPort]ipvsctl.Counters, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.Client.Counters(ctx, key)
+	refused atomic.Int64 // changes that somebody asked for
 }
 
 // Do makes no change.
 func (r *readOnly) Do(_ context.Context, ops ...ipvsctl.Op) []error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.refused += len(ops)
+	r.refused.Add(int64(len(ops)))
 	results := make([]error, len(ops))
 	for i, op := range ops {
 		results[i] = &ipvsctl.OpError{Op: op.String(), Err: errors.New("the live table is only read")}

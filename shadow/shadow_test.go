@@ -368,8 +368,8 @@ func TestTheLiveTableIsOnlyRead(t *testing.T) {
 	r := readOnly{Client: m}
 	errs := r.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.AddService, Key: web, Settings: ipvsctl.Settings{Scheduler: "rr"}})
 	table, err := m.Read(t.Context())
-	if len(errs) != 1 || errs[0] == nil || r.refused != 1 || len(table) != 0 || err != nil {
-		t.Errorf("%v, %d refused, %v, %v", errs, r.refused, table, err)
+	if len(errs) != 1 || errs[0] == nil || r.refused.Load() != 1 || len(table) != 0 || err != nil {
+		t.Errorf("%v, %d refused, %v, %v", errs, r.refused.Load(), table, err)
 	}
 }
 

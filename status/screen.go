@@ -146,13 +146,13 @@ func remarked(remarks []string, t Trouble) (lines []line) {
 func (s *Screen) server(r, was *Server) line {
 	mark, t, fresh := ' ', r.Trouble(), "-"
 	style := t.style()
-	if s.was != nil && (was == nil || was.State != r.State || was.Note != r.Note || weightOf(was.TableWeight) != weightOf(r.TableWeight)) {
+	if s.was != nil && (was == nil || was.State != r.State || was.Note != r.Note || was.InTable() != r.InTable()) {
 		mark, style = '*', style+reverse
 	}
 	if was != nil {
 		fresh = was.Connections.rate(r.Connections, s.now.Time.Sub(*s.was.Time))
 	}
-	text := fmt.Sprintf(screenColumns, mark, "  "+r.Real, r.State, r.For(*s.now.Time), weightOf(r.TableWeight), r.Connections.active(), fresh, r.LastCheck(*s.now.Time))
+	text := fmt.Sprintf(screenColumns, mark, "  "+r.Real, r.State, r.For(*s.now.Time), Number(r.InTable()), Number(r.Active()), fresh, r.LastCheck(*s.now.Time))
 	return line{text: text, style: style, server: true, fine: t == Fine}
 }
 

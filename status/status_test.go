@@ -303,7 +303,7 @@ func TestAClientThatHasGoneIsAnError(t *testing.T) {
 func TestARemarkIsPrintable(t *testing.T) {
 	var b bytes.Buffer
 	p := page{bufio.NewWriter(&b)}
-	p.remark(2, "größe\n\u009b31m \u202eb\xff")
+	p.remarks(2, "größe\n\u009b31m \u202eb\xff")
 	p.w.Flush()
 	if got, want := b.String(), "  größe "+`31m \u202eb\xff`+"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -314,7 +314,7 @@ func TestARemarkThatFitsIsOneLine(t *testing.T) {
 	for length, lines := range map[int]int{width: 1, width + 1: 2} {
 		var b bytes.Buffer
 		p := page{bufio.NewWriter(&b)}
-		p.remark(4, "x "+strings.Repeat("y", length-6))
+		p.remarks(4, "x "+strings.Repeat("y", length-6))
 		p.w.Flush()
 		if got := strings.Count(b.String(), "\n"); got != lines {
 			t.Errorf("%d characters: %d lines, want %d", length, got, lines)

@@ -42,7 +42,7 @@ func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, va
 func (t page) daemon(r *Report) {
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(*r.Started)))
 	t.printf("configuration of %s ago, %d reloads, %d refused\n", Short(r.Time.Sub(r.Reloads.Last)), r.Reloads.Succeeded, r.Reloads.Refused)
-	t.remarks(0, r.Remarks())
+	t.remarks(0, r.Remarks()...)
 }
 
 // announcements are the addresses that are announced, or should be.
@@ -54,7 +54,7 @@ func (t page) announcements(r *Report) {
 	for _, a := range r.Announcements {
 		t.printf(columns, a.Address, a.State, cmp.Or(a.On, "-"), Short(r.Time.Sub(a.Since)))
 		if a.Why != "" {
-			t.remark(4, a.Why)
+			t.remarks(4, a.Why)
 		}
 	}
 }
@@ -73,18 +73,34 @@ func (r *Report) Doing() string {
 
 func (t page) virtual(v *Virtual, now time.Time) {
 	t.printf("%s %s, %d of %d up\n", v.ID, cmp.Or(v.Scheduler, "none"), v.Up(), len(v.Servers))
-	t.remarks(2, v.Remarks())
+	t.remarks(2, v.Remarks()...)
 	for _, s := range v.Rows() {
 		t.server(&s, now)
 	}
 }
 
-// weightOf is a weight in the table.
-func weightOf(weight *uint32) string {
-	if weight == nil {
+// InTable is the weight that the table has of a server; -1 where it has none.
+func (s *Server) InTable() int64 {
+	if s.TableWeight == nil {
+		return -1
+	}
+	return int64(*s.TableWeight)
+}
+
+// Active is how many active connections a server has; -1 where that is not known.
+func (s *Server) Active() int64 {
+	if s.Connections == nil {
+		return -1
+	}
+	return int64(s.Connections.Active)
+}
+
+// Number is a weight or a number of connections as it is shown.
+func Number(n int64) string {
+	if n < 0 {
 		return "-"
 	}
-	return strconv.FormatUint(uint64(*weight), 10)
+	return strconv.FormatInt(n, 10)
 }
 
 // For is how long a server has been in its state; "" where that is not known.
@@ -103,14 +119,6 @@ func (s *Server) LastCheck(now time.Time) string {
 	return s.Check.Summary(now)
 }
 
-// active is how many active connections there are; "-" where that is not known.
-func (c *Connections) active() string {
-	if c == nil {
-		return "-"
-	}
-	return strconv.FormatUint(uint64(c.Active), 10)
-}
-
 // server is one server. A name that is too long for its column has a line of its own.
 func (t page) server(s *Server, now time.Time) {
 	name := "  " + s.Real
@@ -118,7 +126,7 @@ func (t page) server(s *Server, now time.Time) {
 		t.printf("%s\n", name)
 		name = ""
 	}
-	weight, active := weightOf(s.TableWeight), s.Connections.active()
+	weight, active := Number(s.InTable()), Number(s.Active())
 	if s.State == "fallback" { // which has only words, unless somebody changed it
 		active = ""
 		if !s.ByHand {
@@ -126,7 +134,7 @@ func (t page) server(s *Server, now time.Time) {
 		}
 	}
 	t.printf(columns, name, s.State, s.For(now), weight, active, s.LastCheck(now))
-	t.remarks(4, s.Remarks(now))
+	t.remarks(4, s.Remarks(now)...)
 }
 
 // Summary is how long a check took or why it failed, and when; "-" before the first.
@@ -141,15 +149,11 @@ func (c *Check) Summary(now time.Time) string {
 	}
 }
 
-func (t page) remarks(indent int, all []string) {
+// remarks writes sentences, each broken between words to fit the width.
+func (t page) remarks(indent int, all ...string) {
 	for _, sentence := range all {
-		t.remark(indent, sentence)
+		t.hanging(strings.Repeat(" ", indent), sentence)
 	}
-}
-
-// remark writes a sentence, broken between words to fit the width.
-func (t page) remark(indent int, sentence string) {
-	t.hanging(strings.Repeat(" ", indent), sentence)
 }
 
 // hanging writes a sentence after what its first line starts with, under which the others are indented.

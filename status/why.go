@@ -170,10 +170,10 @@ func (w *Why) WriteText(out io.Writer) error {
 }
 
 func (t page) explain(c *Case, w *Why) {
-	t.remark(0, fmt.Sprintf("%s of %s: %s since %s, for %s", c.Real, c.Virtual, c.State, c.Since.Local().Format(time.DateTime), Short(w.Time.Sub(c.Since))))
-	t.remarks(2, c.Remarks(w.Time))
-	t.remark(2, c.inTable(w))
-	t.remarks(2, (&Virtual{Error: c.TableError, Guard: c.Guard}).Remarks())
+	t.remarks(0, fmt.Sprintf("%s of %s: %s since %s, for %s", c.Real, c.Virtual, c.State, c.Since.Local().Format(time.DateTime), Short(w.Time.Sub(c.Since))))
+	t.remarks(2, c.Remarks(w.Time)...)
+	t.remarks(2, c.inTable(w))
+	t.remarks(2, (&Virtual{Error: c.TableError, Guard: c.Guard}).Remarks()...)
 	if len(c.History) > 0 {
 		t.printf("\n  %-14s %8s %6s  %s\n", "FIRST", "LAST AGO", "TIMES", "WHAT")
 	}
@@ -190,9 +190,8 @@ func (c *Case) inTable(w *Why) string {
 		return "the director stands by: it leaves the table alone"
 	case c.TableWeight == nil:
 		return "it is not in the table"
-	default:
-		return fmt.Sprintf("it is in the table with weight %d", *c.TableWeight)
 	}
+	return fmt.Sprintf("it is in the table with weight %d", *c.TableWeight)
 }
 
 func (t page) entry(e *Entry, now time.Time) {
