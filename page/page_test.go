@@ -395,7 +395,9 @@ func TestWhyIsOfOneServer(t *testing.T) {
 		t.Errorf("%d %v %s", got.StatusCode, err, text)
 	}
 	nobody := pages.Source
-	nobody.Why = func(context.Context, string, string) (*status.Why, error) { return &status.Why{Servers: []status.Case{}}, nil }
+	nobody.Why = func(context.Context, string, string) (*status.Why, error) {
+		return &status.Why{Servers: []status.Case{}}, nil
+	}
 	if got, text := ask(t, New(nobody).Because, "/why.json?real=10.0.0.99:80", nil); got.StatusCode != 404 || !strings.Contains(text, `"servers":[]`) {
 		t.Errorf("of one that is not there: %d %s", got.StatusCode, text)
 	}
