@@ -18,9 +18,10 @@ import (
 // check, and at once when the check is cancelled.
 type conn struct {
 	net.Conn
-	tls     *tls.Conn // is Conn, once there is TLS; else nil
-	unguard func() bool
-	watch   *watch // nil: nobody wants to know when what was done
+	tls      *tls.Conn // is Conn, once there is TLS; else nil
+	deadline time.Time
+	unguard  func() bool
+	watch    *watch // nil: nobody wants to know when what was done
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -124,7 +125,7 @@ func guard(ctx context.Context, c net.Conn, deadline time.Time) (*conn, error) {
 		c.Close()
 		return nil, err
 	}
-	g := &conn{Conn: c, watch: watchOf(ctx)}
+	g := &conn{Conn: c, deadline: deadline, watch: watchOf(ctx)}
 	if ctx.Done() != nil {
 		g.unguard = context.AfterFunc(ctx, func() { c.SetDeadline(longAgo) })
 	}
@@ -134,9 +135,18 @@ func guard(ctx context.Context, c net.Conn, deadline time.Time) (*conn, error) {
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
-// extend moves the deadline. It must not replace that of a cancellation.
-func (c *conn) extend(ctx context.Context, deadline time.Time) error {
-	if err := c.SetDeadline(deadline); err != nil {
+// prolong moves the deadline by what the check has waited for: that is no part of its time.
+func (c *conn) prolong(ctx context.Context, waited time.Duration) error {
+	if waited == 0 {
+		return nil
+	}
+	c.deadline = c.deadline.Add(waited)
+	return c.until(ctx, c.deadline)
+}
+
+// until bounds what happens on the connection. It must not replace the deadline of a cancellation.
+func (c *conn) until(ctx context.Context, end time.Time) error {
+	if err := c.SetDeadline(end); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {

@@ -77,7 +77,7 @@ func (c *talk) dial(ctx context.Context, deadline time.Time) (*dialogue, error) 
 	if err != nil {
 		return nil, err
 	}
-	d := newDialogue(tcp, deadline)
+	d := newDialogue(tcp)
 	switch {
 	case c.later:
 		d.offered = c.tls
@@ -90,20 +90,19 @@ func (c *talk) dial(ctx context.Context, deadline time.Time) (*dialogue, error) 
 	return d, nil
 }
 
-// dialogue is a conversation with a server being checked. It ends at the check's deadline, and what the server may say
+// dialogue is a conversation with a server being checked. It ends with the check, and what the server may say
 // is bounded.
 type dialogue struct {
-	conn     *conn
-	offered  *tls.Config // for upgrade; nil: the check stays in the clear
-	bound    *bounded    // what is read of conn
-	in       *bufio.Reader
-	deadline time.Time
-	lost     bool // nothing more can be said or received
+	conn    *conn
+	offered *tls.Config // for upgrade; nil: the check stays in the clear
+	bound   *bounded    // what is read of conn
+	in      *bufio.Reader
+	lost    bool // nothing more can be said or received
 }
 
-func newDialogue(c *conn, deadline time.Time) *dialogue {
+func newDialogue(c *conn) *dialogue {
 	bound := &bounded{c, maxTalk}
-	return &dialogue{conn: c, bound: bound, in: bufio.NewReaderSize(bound, maxLine), deadline: deadline}
+	return &dialogue{conn: c, bound: bound, in: bufio.NewReaderSize(bound, maxLine)}
 }
 
 // bounded reads at most left bytes, then ends with errTooMuch.
@@ -169,7 +168,7 @@ func (d *dialogue) close() {
 
 // hurry leaves the server little time for what may come after the result is known.
 func (d *dialogue) hurry() {
-	if end := time.Now().Add(quitTimeout); end.Before(d.deadline) {
+	if end := time.Now().Add(quitTimeout); end.Before(d.conn.deadline) {
 		d.conn.SetDeadline(end)
 	}
 }

@@ -80,9 +80,13 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 		MsgHdr:   dns.MsgHdr{Id: dns.Id(), RecursionDesired: true},
 		Question: []dns.Question{c.question},
 	}
-	answer, err := ask(ctx, m, deadline)
+	packed, err := m.Pack()
+	if err != nil {
+		return failed(ctx, err)
+	}
+	answer, err := ask(ctx, m, packed, deadline)
 	if err == nil && answer.Truncated && !c.tcp {
-		answer, err = c.overTCP(ctx, m, deadline)
+		answer, err = c.overTCP(ctx, m, packed, deadline)
 	}
 	var seen string
 	if err == nil {
@@ -91,12 +95,8 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 	return concluded(ctx, seen, err)
 }
 
-func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, deadline time.Time) (answer *dns.Msg, err error) {
-	packed, err := m.Pack()
-	if err != nil {
-		return nil, err
-	}
-	q := question{to: c.target, timeout: c.timeout, resend: dnsResend, patience: maxStrays, accept: func(datagram []byte) error {
+func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte, deadline time.Time) (answer *dns.Msg, err error) {
+	q := question{to: c.target, timeout: c.timeout, resend: dnsResend, patience: maxStrays, accept: func(_ *conn, datagram []byte) error {
 		answer, err = parseDNS(datagram, m)
 		return err
 	}}
@@ -105,11 +105,7 @@ func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, deadline time.Time) 
 }
 
 // overTCP asks with the length in front of the message (RFC 1035, 4.2.2).
-func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, deadline time.Time) (*dns.Msg, error) {
-	packed, err := m.Pack()
-	if err != nil {
-		return nil, err
-	}
+func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, packed []byte, deadline time.Time) (*dns.Msg, error) {
 	tcp, err := connect(ctx, c.target, deadline, c.timeout)
 	if err != nil {
 		return nil, err

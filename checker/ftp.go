@@ -90,7 +90,7 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := connect(ctx, netip.AddrPortFrom(t.server, port), d.deadline, t.timeout)
+	data, err := connect(ctx, netip.AddrPortFrom(t.server, port), d.conn.deadline, t.timeout)
 	if err != nil {
 		return "", &fault{"data " + err.Error(), err}
 	}
@@ -146,12 +146,10 @@ func (t ftp) readOn(ctx context.Context, d *dialogue, data *conn, content []byte
 		return nil, err
 	}
 	defer releaseSlot(t.receive.limits.bodies)
-	d.deadline = d.deadline.Add(waited)
-	if err := d.conn.extend(ctx, d.deadline); err != nil {
-		return nil, err
-	}
-	if err := data.extend(ctx, d.deadline); err != nil {
-		return nil, err
+	for _, c := range []*conn{d.conn, data} {
+		if err := c.prolong(ctx, waited); err != nil {
+			return nil, err
+		}
 	}
 	rest, err := io.ReadAll(io.LimitReader(data, maxFile+1-largeBody))
 	return append(content, rest...), err

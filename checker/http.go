@@ -318,7 +318,7 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun
 		if err != nil || waited == 0 {
 			return waited, err
 		}
-		if err = server.extend(ctx, deadline.Add(waited)); err != nil {
+		if err = server.prolong(ctx, waited); err != nil {
 			releaseSlot(c.receive.limits.bodies)
 		}
 		return waited, err

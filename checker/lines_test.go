@@ -21,7 +21,7 @@ func (said) SetDeadline(time.Time) error  { return nil }
 func (said) LocalAddr() net.Addr          { return &net.TCPAddr{} }
 
 func dialogueOf(text string) *dialogue {
-	return newDialogue(&conn{Conn: said{Reader: strings.NewReader(text)}}, time.Time{})
+	return newDialogue(&conn{Conn: said{Reader: strings.NewReader(text)}})
 }
 
 // Whatever a server says, a check ends, and tells one printable line without the password in it.

@@ -178,9 +178,9 @@ func (s *search) turn(ctx context.Context, l lane, run func(budget time.Duration
 	return run(l.budget - s.spent)
 }
 
-// pause is how long the search has waited for slots since the last call: the deadline moves by that.
-func (s *search) pause() time.Duration {
+// prolong gives a connection the time for which the search has waited for slots since the last call.
+func (s *search) prolong(ctx context.Context, c *conn) error {
 	waited := s.waited
 	s.waited = 0
-	return waited
+	return c.prolong(ctx, waited)
 }

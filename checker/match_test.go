@@ -117,7 +117,7 @@ func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := session{server: &conn{Conn: here}, deadline: time.Now().Add(inTime), buf: make([]byte, maxHeard)}
+	h := session{server: &conn{Conn: here, deadline: time.Now().Add(inTime)}, buf: make([]byte, maxHeard)}
 	if err := h.expect(t.Context(), simpleStep{expect: m}); err == nil {
 		t.Error("found")
 	}
@@ -135,7 +135,7 @@ func TestDatagramsAreSearchedUpToALimit(t *testing.T) {
 	a := simpleAnswer{search: search{matcher: m}}
 	flood := []byte(strings.Repeat("status\n", 1000))
 	for err = errNotYet; errors.Is(err, errNotYet); {
-		err = a.datagram(t.Context(), flood)
+		err = a.datagram(t.Context(), nil, flood)
 	}
 	if a.received > maxSimpleAnswer+len(flood) || !strings.HasPrefix(err.Error(), "no line matches /ok/ in the first 262144 bytes") {
 		t.Errorf("%d bytes: %v", a.received, err)

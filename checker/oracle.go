@@ -113,7 +113,7 @@ func (d *oracleDialer) DialContext(_ context.Context, _, address string) (net.Co
 		d.failed = err
 		return nil, err
 	}
-	d.server = newLibConn(newDialogue(tcp, d.deadline), maxSQL, oracleHeader, nil)
+	d.server = newLibConn(newDialogue(tcp), maxSQL, oracleHeader, nil)
 	d.server.length = oracleLengths(d.server.in)
 	return d.server, nil
 }

@@ -41,7 +41,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	}
 	var answer *radius.Packet
 	q := c.question
-	q.accept = func(datagram []byte) (err error) {
+	q.accept = func(_ *conn, datagram []byte) (err error) {
 		answer, err = c.parse(datagram, request)
 		return err
 	}

@@ -63,7 +63,7 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 		return failed(ctx, err)
 	}
 	defer server.Close()
-	h := session{server: server, deadline: deadline, buf: make([]byte, maxHeard)}
+	h := session{server: server, buf: make([]byte, maxHeard)}
 	for i, step := range c.steps {
 		if err := h.take(ctx, step); err != nil {
 			return failed(ctx, &fault{fmt.Sprintf("step %d: %v", i+1, err), err})
@@ -82,7 +82,6 @@ func (c *simpleSteps) dial(ctx context.Context, deadline time.Time) (*conn, erro
 // session is the state of a conversation with a server.
 type session struct {
 	server   *conn
-	deadline time.Time
 	buf      []byte
 	received []byte // and not matched yet
 	matched  []byte // last
@@ -136,9 +135,8 @@ func (h *session) find(ctx context.Context) (found bool, err error) {
 	if at != nil {
 		h.matched, h.received = h.received[at[0]:at[1]:at[1]], h.received[at[1]:]
 	}
-	if pause := h.search.pause(); pause > 0 && err == nil {
-		h.deadline = h.deadline.Add(pause)
-		err = h.server.extend(ctx, h.deadline)
+	if err == nil {
+		err = h.search.prolong(ctx, h.server)
 	}
 	return at != nil, err
 }
@@ -150,15 +148,15 @@ func (h *session) gather(ctx context.Context) error {
 		return nil
 	}
 	end := time.Now().Add(gatherTime)
-	if end.After(h.deadline) {
-		end = h.deadline
+	if end.After(h.server.deadline) {
+		end = h.server.deadline
 	}
-	if err := h.server.extend(ctx, end); err != nil {
+	if err := h.server.until(ctx, end); err != nil {
 		return err
 	}
 	for len(h.received) < maxHeard && h.read() == nil {
 	}
-	return h.server.extend(ctx, h.deadline)
+	return h.server.until(ctx, h.server.deadline)
 }
 
 func (h *session) read() error {

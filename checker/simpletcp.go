@@ -3,6 +3,7 @@ package checker
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -44,13 +45,13 @@ func (c *simpleTCP) Check(ctx context.Context) Result {
 	if c.udp {
 		ask = c.overUDP
 	}
-	a := simpleAnswer{search: search{matcher: c.receive}, deadline: time.Now().Add(c.timeout)}
-	err := ask(ctx, &a)
+	a := simpleAnswer{search: search{matcher: c.receive}}
+	err := ask(ctx, &a, time.Now().Add(c.timeout))
 	return concluded(ctx, "got "+excerpt(a.found), err)
 }
 
-func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
-	tcp, err := connect(ctx, c.target, a.deadline, c.timeout)
+func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer, deadline time.Time) error {
+	tcp, err := connect(ctx, c.target, deadline, c.timeout)
 	if err != nil {
 		return err
 	}
@@ -67,9 +68,8 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 			return readFault("the answer", a.received > 0 || len(line) > 0, c.timeout, err)
 		}
 		found, err := a.look(ctx, line)
-		if pause := a.search.pause(); pause > 0 && err == nil {
-			a.deadline = a.deadline.Add(pause)
-			err = tcp.extend(ctx, a.deadline)
+		if err == nil {
+			err = a.search.prolong(ctx, tcp)
 		}
 		switch {
 		case err != nil || found:
@@ -87,9 +87,9 @@ func closeWrite(c *conn) {
 	}
 }
 
-func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer) error {
-	q := question{to: c.target, timeout: c.timeout, pause: a.search.pause, accept: func(datagram []byte) error { return a.datagram(ctx, datagram) }}
-	err := q.ask(ctx, a.deadline, func(net.Addr) []byte { return c.request })
+func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer, deadline time.Time) error {
+	q := question{to: c.target, timeout: c.timeout, accept: func(from *conn, datagram []byte) error { return a.datagram(ctx, from, datagram) }}
+	err := q.ask(ctx, deadline, func(net.Addr) []byte { return c.request })
 	if isTimeout(err) && a.received > 0 {
 		return a.mismatch()
 	}
@@ -99,7 +99,6 @@ func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer) error {
 // simpleAnswer searches an answer line by line.
 type simpleAnswer struct {
 	search   search
-	deadline time.Time
 	received int    // bytes
 	first    []byte // line, for the message
 	found    []byte // line that matches
@@ -122,7 +121,7 @@ func (a *simpleAnswer) look(ctx context.Context, line []byte) (found bool, err e
 }
 
 // datagram searches the lines of one datagram. Without a match more of them are waited for, up to a limit.
-func (a *simpleAnswer) datagram(ctx context.Context, datagram []byte) error {
+func (a *simpleAnswer) datagram(ctx context.Context, from *conn, datagram []byte) error {
 	for line := range bytes.Lines(datagram) {
 		if found, err := a.look(ctx, line); err != nil || found {
 			return err
@@ -131,7 +130,7 @@ func (a *simpleAnswer) datagram(ctx context.Context, datagram []byte) error {
 	if a.received >= maxSimpleAnswer {
 		return a.mismatch()
 	}
-	return errNotYet
+	return cmp.Or(a.search.prolong(ctx, from), errNotYet)
 }
 
 // mismatch says that the whole answer was searched.

@@ -58,7 +58,7 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 	token := rand.Text() // new for each check: proxies take what they saw before for a repetition
 	var status string
 	q := c.question
-	q.accept = func(datagram []byte) error {
+	q.accept = func(_ *conn, datagram []byte) error {
 		head, _, whole := bytes.Cut(datagram, []byte("\r\n\r\n"))
 		line, fields, _ := strings.Cut(string(head), "\r\n")
 		if callID, ok := sipField(fields, "call-id", "i"); ok && callID != token {

@@ -28,9 +28,7 @@ type question struct {
 	timeout time.Duration
 	resend  time.Duration // after how long it is asked again; 0: never
 	// accept looks at a datagram. With errNotYet more are waited for.
-	accept func(datagram []byte) error
-	// pause is how long accept has waited since the last call: the deadline moves by that. It may be nil.
-	pause func() time.Duration
+	accept func(from *conn, datagram []byte) error
 
 	patience int // how many other datagrams are looked at; 0: as many as come
 	strays   int // datagrams that came and were not the answer
@@ -95,16 +93,8 @@ func (q *question) await(ctx context.Context, c *conn, until time.Time) error {
 		if err != nil {
 			return err
 		}
-		if err := q.accept(buf[:n]); !errors.Is(err, errNotYet) {
+		if err := q.accept(c, buf[:n]); !errors.Is(err, errNotYet) {
 			return err
-		}
-		if q.pause != nil {
-			if pause := q.pause(); pause > 0 {
-				until = until.Add(pause)
-				if err := c.extend(ctx, until); err != nil {
-					return err
-				}
-			}
 		}
 		if q.strays++; q.strays == q.patience {
 			return fmt.Errorf("no answer, but %d other datagrams", q.strays)
