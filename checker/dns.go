@@ -30,17 +30,14 @@ type dnsCheck struct {
 	receive  *matcher
 }
 
-func newDNS(s Spec, e *Env) (Checker, error) {
+func newDNS(s Spec, _ *Env, receive *matcher) (Checker, error) {
 	c := &dnsCheck{
 		target:  s.Target,
 		timeout: s.NegotiateTimeout,
 		tcp:     s.Protocol == "tcp",
 		rcode:   dns.StringToRcode[s.DNSRcode],
 		byRcode: s.DNSRcode != "" && s.Receive == "",
-	}
-	var err error
-	if c.receive, err = e.matcher(s.Receive); err != nil {
-		return nil, &SpecError{"receive", err}
+		receive: receive,
 	}
 	name := strings.TrimPrefix(s.Request, "/")
 	switch {
@@ -49,9 +46,11 @@ func newDNS(s Spec, e *Env) (Checker, error) {
 	case s.Receive == "" && s.DNSType == "" && s.DNSRcode == "":
 		return always{Stage: AtMatch, Detail: "receive is empty: no answer can match it"}, nil
 	}
-	if c.question, err = lookup(name, dns.StringToType[s.DNSType]); err != nil {
+	question, err := lookup(name, dns.StringToType[s.DNSType])
+	if err != nil {
 		return always{Detail: "request: " + err.Error()}, nil
 	}
+	c.question = question
 	return c, nil
 }
 

@@ -195,13 +195,13 @@ func TestDNSAnswerCodes(t *testing.T) {
 // The parser lets these words through, and a check takes them as they are.
 func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
 	for _, kind := range []string{"A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"} {
-		made, _ := newDNS(Spec{Request: "/example.org", DNSType: kind}, &Env{})
+		made, _ := comparing(newDNS)(Spec{Request: "/example.org", DNSType: kind}, &Env{})
 		if c := made.(*dnsCheck); dns.TypeToString[c.question.Qtype] != kind {
 			t.Errorf("%s asks for %s", kind, dns.TypeToString[c.question.Qtype])
 		}
 	}
 	for _, code := range []string{"NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH"} {
-		made, _ := newDNS(Spec{Request: "/example.org", DNSRcode: code}, &Env{})
+		made, _ := comparing(newDNS)(Spec{Request: "/example.org", DNSRcode: code}, &Env{})
 		if c := made.(*dnsCheck); rcodeName(c.rcode) != code {
 			t.Errorf("%s wants %s", code, rcodeName(c.rcode))
 		}

@@ -24,11 +24,7 @@ type ftp struct {
 	receive       *matcher
 }
 
-func newFTP(s Spec, e *Env) (Checker, error) {
-	receive, err := e.matcher(s.Receive)
-	if err != nil {
-		return nil, &SpecError{"receive", err}
-	}
+func newFTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	if s.Request == "/" && s.Receive == "" {
 		s.Request = ""
 	}

@@ -22,11 +22,7 @@ type ldapTalk struct {
 	receive       *matcher
 }
 
-func newLDAP(s Spec, e *Env) (Checker, error) {
-	receive, err := e.matcher(s.Receive)
-	if err != nil {
-		return nil, &SpecError{"receive", err}
-	}
+func newLDAP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	t := ldapTalk{base: strings.TrimPrefix(s.Request, "/"), receive: receive}
 	if s.Login != "" && s.Passwd != "" { // with one of them alone the Perl ldirectord is anonymous
 		t.login, t.passwd = s.Login, s.Passwd

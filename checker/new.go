@@ -50,15 +50,15 @@ var types = map[string]constructor{
 
 // services are the services of the check types negotiate and combined.
 var services = map[string]constructor{
-	"dns":        newDNS,
-	"ftp":        newFTP,
+	"dns":        comparing(newDNS),
+	"ftp":        comparing(newFTP),
 	"http":       newHTTP,
 	"http_proxy": newHTTP,
 	"https":      newHTTP,
 	"imap":       newIMAP,
 	"imaps":      newIMAP,
-	"ldap":       newLDAP,
-	"ldaps":      newLDAP,
+	"ldap":       comparing(newLDAP),
+	"ldaps":      comparing(newLDAP),
 	"mysql":      ofQuery(newMySQL),
 	"nntp":       newNNTP,
 	"none":       without(Result{OK: true, Detail: "service none"}),
@@ -67,7 +67,7 @@ var services = map[string]constructor{
 	"pop":        newPOP,
 	"pops":       newPOP,
 	"radius":     newRADIUS,
-	"redis":      newRedis,
+	"redis":      comparing(newRedis),
 	"simpletcp":  newSimpleTCP,
 	"sip":        newSIP,
 	"smtp":       newSMTP,

@@ -15,11 +15,7 @@ type redis struct {
 	receive       *matcher // the empty pattern: any role
 }
 
-func newRedis(s Spec, e *Env) (Checker, error) {
-	receive, err := e.matcher(s.Receive)
-	if err != nil {
-		return nil, &SpecError{"receive", err}
-	}
+func newRedis(s Spec, e *Env, receive *matcher) (Checker, error) {
 	return newTalk(s, e, redis{s.Login, s.Passwd, receive})
 }
 
