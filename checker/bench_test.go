@@ -76,9 +76,12 @@ const benchAnswer = okHead + "Server: test\r\nContent-Type: text/html\r\nContent
 func BenchmarkAnswerOwn(b *testing.B) {
 	b.ReportAllocs()
 	limits := NewMatching()
+	text := strings.NewReader("")
+	server := heard(text)
 	for b.Loop() {
-		r := newAnswerReader(patient, limits)
-		r.reset(strings.NewReader(benchAnswer))
+		text.Reset(benchAnswer)
+		r := newAnswerReader(b.Context(), patient, limits)
+		r.reset(server)
 		a, err := r.answer()
 		if err == nil {
 			a.body, a.cut, err = r.body(&a)

@@ -154,7 +154,7 @@ func (c *httpCheck) opening() (opening, bool) {
 }
 
 func (c *httpCheck) resume(ctx context.Context, begun *conn, deadline time.Time) Result {
-	r := newAnswerReader(c.timeout, c.receive.limits)
+	r := newAnswerReader(ctx, c.timeout, c.receive.limits)
 	defer r.close()
 	result := c.ask(ctx, r, begun, deadline)
 	c.sessions.ended(result.OK)
@@ -313,16 +313,6 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun
 		defer server.tls.CloseWrite()
 	}
 	r.reset(server)
-	r.turn = func() (time.Duration, error) {
-		waited, err := acquireSlot(ctx, c.receive.limits.bodies)
-		if err != nil || waited == 0 {
-			return waited, err
-		}
-		if err = server.prolong(ctx, waited); err != nil {
-			releaseSlot(c.receive.limits.bodies)
-		}
-		return waited, err
-	}
 	a, err := r.answer()
 	if err != nil || !c.wanted.good(a.status) || c.method == "HEAD" {
 		return a, err

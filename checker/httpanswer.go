@@ -3,6 +3,7 @@ package checker
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -48,7 +49,8 @@ func (a *httpAnswer) statusSaid() []byte {
 // It is our own because http.ReadResponse takes four times as long, with 15 allocations instead of one
 // (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
 type answerReader struct {
-	src     io.Reader
+	ctx     context.Context // of the check
+	src     *conn
 	timeout time.Duration // of the check, for the messages
 	buf     []byte
 	kept    int // the decoded body ends here
@@ -57,16 +59,15 @@ type answerReader struct {
 	extra   int // bytes of them that are extensions of chunks
 
 	limits *Matching
-	turn   func() (time.Duration, error) // waits until a large body may be read on
-	small  *[]byte                       // the pool's, which buf began as
-	large  *[]byte                       // the pool's, when buf is a large one
-	waited time.Duration                 // in turn
+	small  *[]byte       // the pool's, which buf began as
+	large  *[]byte       // the pool's, when buf is a large one
+	waited time.Duration // for its turn
 }
 
 // newAnswerReader returns a reader that is to be closed.
-func newAnswerReader(timeout time.Duration, limits *Matching) *answerReader {
+func newAnswerReader(ctx context.Context, timeout time.Duration, limits *Matching) *answerReader {
 	small := answerPool.Get().(*[]byte)
-	return &answerReader{timeout: timeout, limits: limits, small: small, buf: (*small)[:0]}
+	return &answerReader{ctx: ctx, timeout: timeout, limits: limits, small: small, buf: (*small)[:0]}
 }
 
 // close gives back what the reader holds. No part of an answer may be looked at any more.
@@ -103,7 +104,7 @@ var answerPool = sync.Pool{New: func() any {
 }}
 
 // reset makes the reader ready for another answer.
-func (r *answerReader) reset(src io.Reader) {
+func (r *answerReader) reset(src *conn) {
 	r.src, r.buf, r.kept, r.pos, r.total, r.extra = src, r.buf[:0], 0, 0, 0, 0
 }
 
@@ -140,9 +141,13 @@ func (r *answerReader) grow() error {
 }
 
 func (r *answerReader) enlarge() error {
-	waited, err := r.turn()
+	waited, err := acquireSlot(r.ctx, r.limits.bodies)
 	r.waited += waited
 	if err != nil {
+		return err
+	}
+	if err := r.src.prolong(r.ctx, waited); err != nil {
+		releaseSlot(r.limits.bodies)
 		return err
 	}
 	r.large = largePool.Get().(*[]byte)

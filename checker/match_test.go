@@ -161,9 +161,9 @@ func TestFoldedHeaderLeavesLittleGarbage(t *testing.T) {
 func TestExtensionsOfChunksAreCounted(t *testing.T) {
 	chunk := "1;" + strings.Repeat("e", 4000) + "\r\na\r\n"
 	from := strings.NewReader(okHead + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat(chunk, 1000))
-	r := newAnswerReader(inTime, NewMatching())
+	r := newAnswerReader(t.Context(), inTime, NewMatching())
 	defer r.close()
-	r.reset(from)
+	r.reset(heard(from))
 	a, err := r.answer()
 	if err != nil {
 		t.Fatal(err)
@@ -178,10 +178,10 @@ func TestExtensionsOfChunksAreCounted(t *testing.T) {
 
 // A length alone takes no memory: the body may never come.
 func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
-	r := newAnswerReader(inTime, NewMatching())
+	r := newAnswerReader(t.Context(), inTime, NewMatching())
 	defer r.close()
 	held := max(smallAnswer, cap(r.buf)) // another test may have left a large one
-	r.reset(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"), iotest.ErrReader(io.EOF)))
+	r.reset(heard(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"), iotest.ErrReader(io.EOF))))
 	a, err := r.answer()
 	if err != nil {
 		t.Fatal(err)
