@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // writeScript writes a program and returns its path.
@@ -96,13 +98,17 @@ func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 // gone waits until a process has ended. (It may be a zombie of init's for a moment.)
 func gone(t *testing.T, pid string) bool {
 	t.Helper()
-	for end := time.Now().Add(patient); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		stat, err := os.ReadFile("/proc/" + pid + "/stat")
-		if err != nil || strings.Contains(string(stat), ") Z ") {
-			return true
-		}
+	id, err := strconv.Atoi(pid)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return false
+	fd, err := unix.PidfdOpen(id, 0)
+	if err != nil {
+		return err == unix.ESRCH
+	}
+	defer unix.Close(fd)
+	n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(patient.Milliseconds()))
+	return n == 1
 }
 
 func TestExternalThatLeavesAChildBehindIsNotWaitedFor(t *testing.T) {

@@ -67,9 +67,9 @@ func silent(c *client) bool {
 	return false
 }
 
-// stay keeps the connection open until the check is over, though the client has said its last word.
+// stay keeps the connection open until the test is over, though the client has said its last word.
 func stay(c *client) bool {
-	time.Sleep(2 * tooLate)
+	<-c.t.Context().Done()
 	return false
 }
 

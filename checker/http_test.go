@@ -171,7 +171,6 @@ func TestHTTPConnectionFailures(t *testing.T) {
 	halfAnswer := serve(t, func(s *testServer, c net.Conn) {
 		s.request(c)
 		c.Write([]byte(okHead + "\r\nAll good"))
-		time.Sleep(20 * time.Millisecond)
 		c.(*net.TCPConn).SetLinger(0)
 	})
 	halfClosed := serve(t, func(s *testServer, c net.Conn) {

@@ -143,7 +143,7 @@ func TestTLSServersThatAreNotWell(t *testing.T) {
 
 func TestTLSDoesNotWaitForALongGoodbye(t *testing.T) {
 	leaks(t)
-	s := serveTLS(t, "127.0.0.1", serverTLS(t), func(c *client) bool { time.Sleep(quitTimeout + tooLate); return false })
+	s := serveTLS(t, "127.0.0.1", serverTLS(t), stay)
 	r, took := timed(t, build(t, s, nil))
 	if !r.OK || took > quitTimeout+tooLate {
 		t.Errorf("%+v after %v", r, took)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -62,51 +63,62 @@ func TestMonitorWritesThePerlsLines(t *testing.T) {
 }
 
 func TestMonitorFilesMayBeRotated(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "monitor")
-	m := NewMonitor(newEventList().report)
-	for _, name := range []string{path + ".0", path + ".1"} {
-		m.Record(path, "id", true, "to "+filepath.Base(name))
-		waitFor(t, func() bool { return strings.Contains(read(path), "to "+filepath.Base(name)) })
-		if err := os.Rename(path, name); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "monitor")
+		m := NewMonitor(newEventList().report)
+		for _, name := range []string{path + ".0", path + ".1"} {
+			m.Record(path, "id", true, "to "+filepath.Base(name))
+			synctest.Wait()
+			if err := os.Rename(path, name); err != nil {
+				t.Fatal(err)
+			}
+			if text := read(name); !strings.Contains(text, "to "+filepath.Base(name)) {
+				t.Errorf("%s: %q", name, text)
+			}
+		}
+		if err := m.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := m.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	})
 }
 
 func TestAMonitorFileThatFailsIsReportedOnceAndStopsNothing(t *testing.T) {
-	dir := t.TempDir()
-	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "absent", "bad")
-	l := newEventList()
-	m := NewMonitor(l.report)
-	m.Record(bad, "id", true, "1")
-	<-l.more
-	for i := range 5 {
-		want := fmt.Sprint("number ", i)
-		m.Record(bad, "id", true, want)
-		m.Record(good, "id", true, want)
-		waitFor(t, func() bool { return strings.Contains(read(good), want) })
-	}
-	if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
-		t.Errorf("reported %v, want one failure", kinds)
-	}
-	if err := os.Mkdir(filepath.Dir(bad), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	m.Record(bad, "id", true, "works again")
-	waitFor(t, func() bool { return strings.Contains(read(bad), "works again") })
-	if err := os.RemoveAll(filepath.Dir(bad)); err != nil {
-		t.Fatal(err)
-	}
-	m.Record(bad, "id", true, "fails again")
-	if err := m.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if kinds := l.kinds(); len(kinds) != 2 {
-		t.Errorf("reported %v, want the second failure as well", kinds)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "absent", "bad")
+		l := newEventList()
+		m := NewMonitor(l.report)
+		for i := range 5 {
+			want := fmt.Sprint("number ", i)
+			m.Record(bad, "id", true, want)
+			m.Record(good, "id", true, want)
+			synctest.Wait()
+			if text := read(good); !strings.Contains(text, want) {
+				t.Errorf("%q lacks %s", text, want)
+			}
+		}
+		if kinds := l.kinds(); len(kinds) != 1 || kinds[0] != MonitorFailed {
+			t.Errorf("reported %v, want one failure", kinds)
+		}
+		if err := os.Mkdir(filepath.Dir(bad), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		m.Record(bad, "id", true, "works again")
+		synctest.Wait()
+		if text := read(bad); !strings.Contains(text, "works again") {
+			t.Errorf("%q", text)
+		}
+		if err := os.RemoveAll(filepath.Dir(bad)); err != nil {
+			t.Fatal(err)
+		}
+		m.Record(bad, "id", true, "fails again")
+		if err := m.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if kinds := l.kinds(); len(kinds) != 2 {
+			t.Errorf("reported %v, want the second failure as well", kinds)
+		}
+	})
 }
 
 func TestAFullDiskIsAFailure(t *testing.T) {
@@ -191,14 +203,4 @@ func TestAMonitorMessageIsBounded(t *testing.T) {
 func read(path string) string {
 	text, _ := os.ReadFile(path)
 	return string(text)
-}
-
-// waitFor polls for what another goroutine does.
-func waitFor(t *testing.T, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not come")
-		}
-	}
 }

@@ -177,16 +177,14 @@ func TestPingEndsInTime(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(10*time.Millisecond, cancel)
-	if _, err := p.Ping(ctx, loopbacks[0], false, patient); !errors.Is(err, context.Canceled) {
+	if _, err := p.Ping(waitedFor{ctx, cancel}, loopbacks[0], false, patient); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	h := p.opened[way{}].(*hub)
 	if len(h.echoes) != 0 {
 		t.Errorf("%d requests are still waited for", len(h.echoes))
 	}
-	go func() { time.Sleep(10 * time.Millisecond); p.Close() }()
-	if _, err := p.Ping(t.Context(), loopbacks[0], false, patient); !errors.Is(err, net.ErrClosed) {
+	if _, err := p.Ping(waitedFor{t.Context(), func() { p.Close() }}, loopbacks[0], false, patient); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
 	if len(h.echoes) != 0 {
@@ -195,6 +193,17 @@ func TestPingEndsInTime(t *testing.T) {
 	if _, err := p.Ping(t.Context(), loopbacks[0], false, patient); !errors.Is(err, net.ErrClosed) {
 		t.Error("after it was closed: ", err)
 	}
+}
+
+// waitedFor is a context that tells when a ping waits for its end: the request is sent then.
+type waitedFor struct {
+	context.Context
+	tell func()
+}
+
+func (w waitedFor) Done() <-chan struct{} {
+	w.tell()
+	return w.Context.Done()
 }
 
 // newSilentPinger is a pinger that gets no reply: it asks for nothing that exists.
