@@ -39,6 +39,9 @@ func (r *reader) fillCheckVIP(v *Virtual, s *section) {
 	if v.hasHeader() && !v.CheckVIP.IsValid() {
 		r.error(at, incomplete, pos, "checkvip=yes is under a mark, and no mark line has a single address; it is checkvip=ADDRESS")
 	}
+	if v.CheckVIP.IsLoopback() {
+		r.error(at, badValue, pos, "checkvip leads to %s, which never leaves this machine; it is an address that clients can reach", v.CheckVIP)
+	}
 	if why := v.whyNotVIP(); why != "" {
 		r.error(at, conflict, pos, "checkvip is given with checktype=%s, but %s; it is for connect (of tcp), negotiate and N", v.CheckType, why)
 	}
