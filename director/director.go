@@ -282,7 +282,6 @@ func (d *Director) loop(ctx context.Context) {
 			d.results(d.pool.Take())
 		case r := <-d.folder.readings:
 			d.obey(r)
-			d.observe()
 		case order := <-d.orders:
 			order(ctx)
 		case <-d.demotion.over:
@@ -313,7 +312,6 @@ func (d *Director) loop(ctx context.Context) {
 		}
 		if !d.orderEnd.IsZero() && !d.orderEnd.After(time.Now()) {
 			d.applyOrders()
-			d.observe()
 		}
 		d.sync(ctx, nil)
 		d.announce()

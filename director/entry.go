@@ -21,14 +21,12 @@ func keyName(k ipvsctl.Key) string {
 
 // keyID is the parser's id of a virtual service.
 func keyID(k ipvsctl.Key) string {
-	kind := "tcp"
-	switch {
-	case k.Protocol == ipvsctl.Mark && k.IPv6:
-		kind = "fwm6"
-	case k.Protocol == ipvsctl.Mark:
+	kind := k.Protocol.String()
+	if k.Protocol == ipvsctl.Mark {
 		kind = "fwm"
-	case k.Protocol == ipvsctl.UDP:
-		kind = "udp"
+		if k.IPv6 {
+			kind = "fwm6"
+		}
 	}
 	return kind + ":" + keyName(k)
 }

@@ -231,7 +231,6 @@ func (d *Director) install(p *Plan, f folder) {
 	d.addresses.enlist(d.virtuals, d.now())
 	d.applyOrders()
 	d.enter(f)
-	d.observe()
 	d.runChecks(p.tasks)
 }
 

@@ -52,12 +52,10 @@ func (d *Director) openFolder(ctx context.Context, p *Plan) folder {
 func (d *Director) enter(f folder) {
 	d.folder.end()
 	d.folder = f
-	if f.dir != "" {
-		d.obey(f.first)
-		return
+	if f.dir == "" {
+		d.folderTrouble = "" // it is not asked for any more
 	}
-	d.folderTrouble, d.out = "", nil
-	d.maintain()
+	d.obey(f.first)
 }
 
 // obey takes out the servers that the folder names. While it can't be read, nobody comes back. That is reported once for

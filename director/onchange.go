@@ -34,19 +34,18 @@ type ServerState struct {
 // snapshot is what the director knows of a virtual service.
 func (v *virtual) snapshot() (now VirtualState, up int) {
 	now = VirtualState{Virtual: v.cfg.ID, Fallback: v.fallbackIn, Enough: v.minServers()}
+	now.Available, _ = v.available()
 	if len(v.addresses) > 0 {
 		now.Announced = new(!slices.ContainsFunc(v.addresses, func(one *announcement) bool { return one.at != one.device }))
 	}
 	servers := make([]ServerSnapshot, v.size())
 	v.describeServers(servers)
-	now.Available = v.foundServes()
 	for i := range servers {
 		s := &servers[i]
 		if s.State == "up" {
 			up++
 		}
 		now.Servers = append(now.Servers, ServerState{s.Real, s.Address, s.State, s.Weight, s.Reason, s.Held})
-		now.Available = now.Available || s.State == "up" || s.Held
 	}
 	for _, l := range v.describeLeavers() {
 		now.Leaving = append(now.Leaving, l.Name)

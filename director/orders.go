@@ -104,7 +104,6 @@ const clockLook = 10 * time.Second
 func (d *Director) Order(ctx context.Context, all Orders) error {
 	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
 		d.replaceOrders(all)
-		d.observe()
 		d.sync(ctx, nil)
 		close(done)
 	})

@@ -38,6 +38,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 	now := time.Now()
 	for _, v := range d.virtuals {
 		if v.dirty || v.untold(now) {
+			v.observe(d.now())
 			d.guard(v)
 		}
 		v.weighed = v.weighed && !v.dirty
@@ -150,7 +151,7 @@ func (d *Director) send(ctx context.Context, batch []step) {
 		batch[i].of.v.rememberOp(d.now(), ops[i], err)
 		switch c, op := batch[i].of, ops[i]; {
 		case err == nil:
-			c.v.record(op)
+			c.v.written.record(op)
 			d.emitOp(c.v, op)
 		case op.Kind == ipvsctl.EditService && !errors.Is(err, context.DeadlineExceeded) && !ipvsctl.IsMissing(err):
 			c.refused, c.v.settingsRejected, c.want.Settings = err, true, c.have.Settings
@@ -169,13 +170,6 @@ func (d *Director) do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	}
 	ended(errors.Join(results...))
 	return results
-}
-
-// record notes one change that was made, so that a later reading does not take it for somebody else's.
-func (v *virtual) record(op ipvsctl.Op) {
-	if v.written != nil {
-		v.written.record(op)
-	}
 }
 
 // markWritten notes what the table now has of a virtual service, and runs the hooks that follow from it.

@@ -106,7 +106,6 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	if s.verdict() != was {
 		s.transitioned, v.dirty = v.follow(s, served) || s.transitioned, true
 		v.rememberTurn(d.now(), s, j, was, by)
-		s.observe(d.now())
 		if was != checker.Unknown {
 			s.tally.Transitions++
 		}

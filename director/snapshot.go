@@ -315,18 +315,12 @@ func (v *virtual) added() (addrs []netip.AddrPort) {
 }
 
 // observe notes since when each server is in the state that it has.
-func (d *Director) observe() {
-	for _, v := range d.virtuals {
-		for _, s := range v.servers {
-			s.observe(d.now())
+func (v *virtual) observe(now time.Time) {
+	for _, s := range v.servers {
+		if name := s.stateName(); name != s.shown {
+			s.before, s.lasted = s.shown, now.Sub(s.since)
+			s.shown, s.since = name, now
 		}
-	}
-}
-
-func (s *server) observe(now time.Time) {
-	if name := s.stateName(); name != s.shown {
-		s.before, s.lasted = s.shown, now.Sub(s.since)
-		s.shown, s.since = name, now
 	}
 }
 

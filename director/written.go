@@ -23,8 +23,12 @@ func (w *written) is(s ipvsctl.Service) bool {
 	return true
 }
 
-// record notes one change that was made.
+// record notes one change that was made, so that a later reading does not take it for somebody else's. Where it is not known
+// what was written, w is nil.
 func (w *written) record(op ipvsctl.Op) {
+	if w == nil {
+		return
+	}
 	switch op.Kind {
 	case ipvsctl.EditService:
 		w.settings = op.Settings
