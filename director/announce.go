@@ -249,7 +249,7 @@ func (d *Director) withdrawal(one *announcement) string {
 		return "it left the file"
 	case atEnd && cleans:
 		return "the director stops"
-	case d.standby, d.demotion.on() && !atEnd:
+	case d.standby, d.demotion != nil && !atEnd:
 		return "the director stands by"
 	}
 	for _, at := range []string{EveryAddress, one.addr.String()} {
@@ -268,7 +268,7 @@ func (d *Director) isGone(one *announcement, now time.Time) bool {
 // withdrawWait is how long what is withdrawn is served on. Who orders a demotion waits for it, and not longer than a moment.
 func (d *Director) withdrawWait() time.Duration {
 	wait := d.global.WithdrawWait.Duration()
-	if d.standby || d.demotion.on() {
+	if d.standby || d.demotion != nil {
 		wait = min(wait, maxDemotionWait)
 	}
 	return wait

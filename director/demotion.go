@@ -9,21 +9,11 @@ import (
 // demotionTimeout is how long virtual services stay in the table for the commands that are told that they leave it.
 const demotionTimeout = 3 * time.Second
 
-// demotion is a demotion under way: onchange is called before the table is emptied, so that no client is sent to where
-// nothing serves. Meanwhile the director continues.
-type demotion struct {
-	over <-chan struct{}   // closed when the commands have ended, or had their time; nil when there is none
-	done []chan<- struct{} // callers that wait for the demotion
-}
-
-// on reports whether a demotion is under way.
-func (m demotion) on() bool { return m.over != nil }
-
-// beginDemotion begins a demotion.
-func (d *Director) beginDemotion(ctx context.Context, done chan<- struct{}) {
+// beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to where nothing
+// serves. Meanwhile the director continues.
+func (d *Director) beginDemotion(ctx context.Context) {
 	told, gone := d.tellLeaving("the director stands by"), d.addresses.withdrawn()
 	if told == nil && gone == nil {
-		d.awaiting = append(d.awaiting, done)
 		d.demote(ctx)
 		return
 	}
@@ -33,20 +23,12 @@ func (d *Director) beginDemotion(ctx context.Context, done chan<- struct{}) {
 		d.allow(d.life, told, demotionTimeout)
 		d.allow(d.life, gone, limit)
 	}()
-	d.demotion = demotion{over: over, done: []chan<- struct{}{done}}
-}
-
-// endDemotion ends a demotion.
-func (d *Director) endDemotion(ctx context.Context) {
-	d.awaiting = append(d.awaiting, d.demotion.done...)
-	d.demotion = demotion{}
-	d.demote(ctx)
+	d.demotion = over
 }
 
 // cancelDemotion cancels a demotion under way.
 func (d *Director) cancelDemotion() {
-	d.awaiting = append(d.awaiting, d.demotion.done...)
-	d.demotion = demotion{}
+	d.demotion = nil
 	d.addresses.gone, d.addresses.stale = nil, true
 	for _, v := range d.virtuals {
 		if v.written != nil {

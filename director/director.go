@@ -98,14 +98,14 @@ type Director struct {
 	over      Orders    // that ended here, as long as they are still given
 	orderEnd  time.Time // when the next one ends; zero: none does
 	standby   bool
-	demotion  demotion
+	demotion  <-chan struct{}           // closed when the commands of one under way have ended, or had their time; nil: there is none
 	leavers   []Leaver                  // of all virtual services, as last passed on
 	lookAt    <-chan time.Time          // when they are looked at next; nil while there are none
 	folder    folder                    // maintenancedir
 	out       map[netip.AddrPort]string // what it took out when it was last readable
 	marker    *marker
 	addresses announcements
-	awaiting  []chan<- struct{} // callers that wait for the mark rules to follow
+	awaiting  []chan<- struct{} // callers that wait for a demotion, or the mark rules to follow
 	// folderTrouble is why maintenancedir can't be read.
 	folderTrouble string
 	unread        string // why the table could not be read the last time
@@ -260,7 +260,7 @@ func (d *Director) loop(ctx context.Context) {
 	defer pulse.Stop()
 	started, settled := sync.OnceFunc(func() { close(d.started) }), sync.OnceFunc(func() { close(d.settled) })
 	for {
-		if d.marker.idle() {
+		if d.marker.idle() && d.demotion == nil {
 			started()
 			for _, done := range d.awaiting {
 				close(done)
@@ -284,8 +284,9 @@ func (d *Director) loop(ctx context.Context) {
 			d.obey(r)
 		case order := <-d.orders:
 			order(ctx)
-		case <-d.demotion.over:
-			d.endDemotion(ctx)
+		case <-d.demotion:
+			d.demotion = nil
+			d.demote(ctx)
 		case d.marker.next() <- d.marker.want:
 			d.marker.ordered()
 		case m := <-d.marker.reports:

@@ -75,23 +75,26 @@ func (d *Director) notice(v *virtual, have ipvsctl.Service) {
 		v.written, v.placed = nil, false
 		return
 	}
-	if have.Settings != v.written.settings {
-		d.reportOverride(v, netip.AddrPort{}, "the virtual service was changed; restoring it")
-	}
-	for _, addr := range differing(v.written.dests.Map(), have.Dests) {
-		d.noticeDest(v, have, addr)
+	ops := ipvsctl.DiffService(v.written.service(v.key), have)
+	slices.SortStableFunc(ops, func(a, b ipvsctl.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
+	for _, op := range ops {
+		if op.Kind == ipvsctl.EditService {
+			d.reportOverride(v, netip.AddrPort{}, "the virtual service was changed; restoring it")
+		} else {
+			d.noticeDest(v, op)
+		}
 	}
 	v.written = newWritten(ipvsctl.Service{Settings: v.written.settings, Dests: have.Dests})
 }
 
-func (d *Director) noticeDest(v *virtual, have ipvsctl.Service, addr netip.AddrPort) {
-	what := "was removed"
-	dest, in := have.Dests[addr]
-	if in {
-		what = fmt.Sprintf("has weight %d", dest.Weight)
-		if _, in := v.written.dests.Get(addr); !in {
-			what = "was added"
-		}
+// noticeDest takes what somebody else did to a destination.
+func (d *Director) noticeDest(v *virtual, op ipvsctl.Op) {
+	addr, in, what := op.Dest.Addr, true, fmt.Sprintf("has weight %d", op.Dest.Weight)
+	switch op.Kind {
+	case ipvsctl.AddDest:
+		what = "was added"
+	case ipvsctl.DelDest:
+		in, what = false, "was removed"
 	}
 	s := v.serverAt(addr)
 	keptOut := s != nil && s.suspended() != ""
@@ -136,20 +139,4 @@ func (d *Director) reportOverride(v *virtual, addr netip.AddrPort, what string) 
 		s.noteChange(d.now(), "changed externally: %s", what)
 	}
 	d.emit(notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID, Real: real, Text: text})
-}
-
-// differing are the addresses, in order, at which two sets of destinations are not the same.
-func differing(a, b dests) (addrs []netip.AddrPort) {
-	for addr, dest := range a {
-		if other, ok := b[addr]; !ok || other != dest {
-			addrs = append(addrs, addr)
-		}
-	}
-	for addr := range b {
-		if _, ok := a[addr]; !ok {
-			addrs = append(addrs, addr)
-		}
-	}
-	slices.SortFunc(addrs, netip.AddrPort.Compare)
-	return addrs
 }

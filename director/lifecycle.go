@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -162,9 +163,16 @@ func (v *virtual) inherit(was *virtual) {
 	v.placed, v.strength = was.placed, was.strength
 	v.backoff = was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
-	v.keepHistory(was)
+	v.took, v.stages, v.unjudgedAt = was.took, was.stages, was.unjudgedAt
 	v.inheritFound(was)
+	before := make(map[netip.AddrPort]*server, len(was.servers))
+	for _, s := range was.servers {
+		before[s.real.Addr] = s
+	}
 	for _, s := range v.servers {
+		if old := before[s.real.Addr]; old != nil {
+			s.inherit(old, was.serves(old))
+		}
 		for j := &s.first; j != nil; j = j.next {
 			if o := was.judged(v, s, j); o != nil {
 				j.health, j.reason, j.shortages, j.unjudged, j.holdout, j.accused = o.health, o.reason, o.shortages, o.unjudged, o.holdout, o.accused
@@ -176,25 +184,26 @@ func (v *virtual) inherit(was *virtual) {
 	}
 }
 
-// judged is what was known by the same check of the same server, nil where there was none.
+// inherit takes over what is remembered of the same server. Its health is that of its checks.
+func (s *server) inherit(was *server, served bool) {
+	s.shown, s.since, s.before, s.lasted = was.shown, was.since, was.before, was.lasted
+	s.tally, s.carries, s.counted, s.past = was.tally, was.carries, was.counted, was.past
+	if was.dest.Addr == s.dest.Addr && s.first.task != nil {
+		s.held, s.entered, s.kept = was.held, was.entered, was.entered && served
+	}
+}
+
+// judged is what was known by the same check of the same server, nil where there was none. A renewed certificate makes a new
+// task, but not another check.
 func (v *virtual) judged(now *virtual, s *server, j *judgement) *judgement {
 	for _, old := range v.at(s.dest.Addr) {
 		for o := &old.first; o != nil; o = o.next {
-			if sameCheck(v, old, o, now, s, j) {
+			if o.task == j.task || v.cfg.CheckInterval == now.cfg.CheckInterval && v.spec(old, o) == now.spec(s, j) {
 				return o
 			}
 		}
 	}
 	return nil
-}
-
-// sameCheck reports whether two servers have the same check. A renewed certificate makes a new task, but not another
-// check: what is known of the server stays true.
-func sameCheck(was *virtual, old *server, o *judgement, now *virtual, s *server, j *judgement) bool {
-	if o.task == j.task || o.task == nil || j.task == nil {
-		return o.task == j.task
-	}
-	return was.cfg.CheckInterval == now.cfg.CheckInterval && was.spec(old, o) == now.spec(s, j)
 }
 
 // install makes the plan's virtual services and checks the current ones.
@@ -322,7 +331,7 @@ func (d *Director) cleanup(ctx context.Context) {
 		v.retry, v.cfg.Marking = time.Time{}, nil
 	}
 	d.marker.due, d.marker.busy = false, false
-	d.allow(ctx, d.demotion.over, demotionTimeout)
+	d.allow(ctx, d.demotion, demotionTimeout)
 	hooks := d.tellLeaving("the director stops")
 	d.withdrawAtEnd(ctx)
 	d.allow(ctx, hooks, demotionTimeout)

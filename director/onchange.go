@@ -74,7 +74,7 @@ func (d *Director) posts() bool { return d.deps.Webhook != nil && d.global.Webho
 // runOnChange tells the state of a virtual service when it is not what was told last. A
 // service is not available before the rules that mark its packets are set. When they can't be changed later, it stays so.
 func (d *Director) runOnChange(v *virtual) {
-	if _, known := v.available(); !d.tells(v) || !known || d.demotion.on() {
+	if _, known := v.available(); !d.tells(v) || !known || d.demotion != nil {
 		return
 	}
 	now, up := v.snapshot()

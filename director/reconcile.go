@@ -49,7 +49,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 		switch {
 		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() || ctx.Err() != nil:
 		case v.written != nil:
-			changes = append(changes, d.newChange(ctx, v, ipvsctl.Service{Key: v.key, Settings: v.written.settings, Dests: v.written.dests.Map()}))
+			changes = append(changes, d.newChange(ctx, v, v.written.service(v.key)))
 		default:
 			unknown = append(unknown, v)
 		}

@@ -323,21 +323,3 @@ func (v *virtual) observe(now time.Time) {
 		}
 	}
 }
-
-// keepHistory takes over what was counted for the same servers of the plan before.
-func (v *virtual) keepHistory(was *virtual) {
-	v.took, v.stages, v.unjudgedAt = was.took, was.stages, was.unjudgedAt
-	before := make(map[netip.AddrPort]*server, len(was.servers))
-	for _, s := range was.servers {
-		before[s.real.Addr] = s
-	}
-	for _, s := range v.servers {
-		if old := before[s.real.Addr]; old != nil {
-			s.shown, s.since, s.before, s.lasted = old.shown, old.since, old.before, old.lasted
-			s.tally, s.carries, s.counted, s.past = old.tally, old.carries, old.counted, old.past
-			if old.dest.Addr == s.dest.Addr && s.first.task != nil {
-				s.held, s.entered, s.kept = old.held, old.entered, old.entered && was.serves(old)
-			}
-		}
-	}
-}

@@ -37,15 +37,12 @@ func (d *Director) owned() []*virtual {
 
 func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct{}) {
 	switch {
-	case standby && d.demotion.on():
-		d.demotion.done = append(d.demotion.done, done)
-		return
-	case d.demotion.on():
+	case standby && d.demotion != nil: // it is under way
+	case d.demotion != nil:
 		d.cancelDemotion()
 	case standby == d.standby:
 	case standby:
-		d.beginDemotion(ctx, done)
-		return
+		d.beginDemotion(ctx)
 	default:
 		d.promote(ctx)
 	}

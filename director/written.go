@@ -1,6 +1,10 @@
 package director
 
-import "ldirectord/ipvsctl"
+import (
+	"slices"
+
+	"ldirectord/ipvsctl"
+)
 
 // written is a virtual service as it was last written to the table.
 type written struct {
@@ -10,17 +14,14 @@ type written struct {
 
 func newWritten(s ipvsctl.Service) *written { return &written{s.Settings, ipvsctl.ListOf(s.Dests)} }
 
+// service is it as the table has a virtual service.
+func (w *written) service(key ipvsctl.Key) ipvsctl.Service {
+	return ipvsctl.Service{Key: key, Settings: w.settings, Dests: w.dests.Map()}
+}
+
 // is reports whether a service is as it was written.
 func (w *written) is(s ipvsctl.Service) bool {
-	if w.settings != s.Settings || len(w.dests) != len(s.Dests) {
-		return false
-	}
-	for _, dest := range w.dests {
-		if s.Dests[dest.Addr] != dest {
-			return false
-		}
-	}
-	return true
+	return w.settings == s.Settings && slices.Equal(w.dests, ipvsctl.ListOf(s.Dests))
 }
 
 // record notes one change that was made, so that a later reading does not take it for somebody else's. Where it is not known
