@@ -20,15 +20,16 @@ type Want struct {
 	Addr      netip.Addr
 	Device    string   // on which it is announced; "": on none
 	Devices   []string // those of the configuration on which it may be found (announce, lastresort), Device among them
-	Local     bool     // it is served here: a local route delivers its packets also while it is on no device
+	Local     bool     // it is served here: a local route delivers its packets also while it is on no device. Device needs it
 	Undecided bool     // leave it as it is found: its first results are not there yet
+	Repair    bool     // put it there also where it was removed by hand
 }
 
 // Place is where an address is.
 type Place struct {
 	Addr    netip.Addr
 	Device  string // on which we announce it; "": on none, or on one that is down
-	Trouble string // why it is not where it should be: "device lvs0 is down"; "belongs to another daemon: /etc/ha.d/www.cf (pid 4711)"
+	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to another daemon: /etc/ha.d/www.cf (pid 4711)"
 }
 
 // Announcer keeps the addresses of one daemon on devices. Its own are known by the label DEVICE:ldir (IPv4), or by the
@@ -57,10 +58,10 @@ func New(folder string, by instance.Daemon, before Record, save func(Record) err
 
 // Sync compares what is wanted with what the kernel says, and changes what differs: routes before addresses that come,
 // addresses before routes that go, removal from one device before the other gets it. It returns a place for each address
-// that is wanted, in this order. An address that was removed by hand comes back only with repair, or after it was wanted
+// that is wanted, in this order. An address that was removed by hand comes back only with Repair, or after it was wanted
 // elsewhere; one whose new device is missing or down stays where it is. What the record has and nobody wants is withdrawn; if
 // that fails, its place follows the others. ctx ends Sync between two addresses.
-func (a *Announcer) Sync(ctx context.Context, want []Want, repair bool) (places []Place, err error) {
+func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	k, err := a.open()
@@ -78,7 +79,7 @@ func (a *Announcer) Sync(ctx context.Context, want []Want, repair bool) (places 
 	}
 	maps.Copy(next, a.recorded)
 	for i := range all {
-		a.plan(now, &all[i], repair)
+		a.plan(now, &all[i])
 		all[i].recordIn(next, true)
 	}
 	unrecorded := a.record(next)
@@ -89,12 +90,9 @@ func (a *Announcer) Sync(ctx context.Context, want []Want, repair bool) (places 
 		s := &all[i]
 		trouble := a.carryOut(k, s, unrecorded)
 		s.recordIn(next, false)
-		switch {
-		case trouble != nil && (i < len(want) || !s.isOthers()):
-			places = append(places, Place{s.Addr, s.at, trouble.Error()})
-		case i < len(want):
-			places = append(places, Place{s.Addr, s.at, ""})
-		default:
+		if i < len(want) || trouble != nil && !s.isOthers() {
+			places = append(places, Place{s.Addr, s.at, trouble})
+		} else {
 			a.release(s.Addr)
 		}
 	}

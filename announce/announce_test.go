@@ -222,18 +222,20 @@ func syncLine(t *testing.T, a *Announcer, f *fake, words []string) string {
 			repair = true
 			continue
 		}
-		want = append(want, wantOf(word))
+		w := wantOf(word)
+		w.Repair = repair
+		want = append(want, w)
 	}
 	f.steps = nil
-	places, err := a.Sync(t.Context(), want, repair)
+	places, err := a.Sync(t.Context(), want)
 	var list []string
 	for _, p := range places {
 		text := p.Addr.String() + " " + strings.ReplaceAll(p.Device+".", ".", "")
 		if p.Device == "" {
 			text += "-"
 		}
-		if p.Trouble != "" {
-			text += " (" + p.Trouble + ")"
+		if p.Trouble != nil {
+			text += " (" + p.Trouble.Error() + ")"
 		}
 		list = append(list, text)
 	}
@@ -355,8 +357,8 @@ func TestRecord(t *testing.T) {
 		{"down", nil, Want{Addr: moved.Addr, Devices: moved.Devices}, "[-addr 192.0.2.10 lvs2 -route 192.0.2.10]", "", "map[]", 7},
 	} {
 		f.steps, full = nil, step.err
-		places, err := a.Sync(t.Context(), []Want{step.want}, false)
-		if !errors.Is(err, step.err) && err != nil || len(places) != 1 || places[0].Trouble != step.trouble {
+		places, err := a.Sync(t.Context(), []Want{step.want})
+		if !errors.Is(err, step.err) && err != nil || len(places) != 1 || strings.TrimPrefix(fmt.Sprint(places[0].Trouble), "<nil>") != step.trouble {
 			t.Errorf("%s: %v, %v", step.what, places, err)
 		}
 		if got, want := fmt.Sprintf("%v %v %d", f.steps, f.records["ldirectord.cf"], saves), fmt.Sprintf("%s %s %d", step.steps, step.record, step.saves); got != want {

@@ -59,6 +59,13 @@ func (f *fake) AddrList(netlink.Link, int) ([]netlink.Addr, error) {
 	return slices.Clone(f.held), nil
 }
 
+func (f *fake) RouteListFiltered(int, *netlink.Route, uint64) (list []netlink.Route, _ error) {
+	for _, addr := range f.local {
+		list = append(list, netlink.Route{Dst: single(addr)})
+	}
+	return list, nil
+}
+
 // step is one change, unless it is refused.
 func (f *fake) step(what string, a any, do func()) error {
 	f.steps = append(f.steps, fmt.Sprint(what, " ", a))
@@ -70,7 +77,7 @@ func (f *fake) step(what string, a any, do func()) error {
 }
 
 func (f *fake) RouteAppend(r *netlink.Route) error {
-	addr := addrOf(netlink.Addr{IPNet: r.Dst})
+	addr := prefixOf(r.Dst).Addr()
 	if slices.Contains(f.local, addr) {
 		return unix.EEXIST
 	}
@@ -78,7 +85,7 @@ func (f *fake) RouteAppend(r *netlink.Route) error {
 }
 
 func (f *fake) RouteDel(r *netlink.Route) error {
-	addr := addrOf(netlink.Addr{IPNet: r.Dst})
+	addr := prefixOf(r.Dst).Addr()
 	i := slices.Index(f.local, addr)
 	if i < 0 {
 		return unix.ESRCH
@@ -87,7 +94,7 @@ func (f *fake) RouteDel(r *netlink.Route) error {
 }
 
 func (f *fake) AddrAdd(_ netlink.Link, a *netlink.Addr) error {
-	if !slices.Contains(f.local, addrOf(*a)) {
+	if !slices.Contains(f.local, prefixOf(a.IPNet).Addr()) {
 		return errors.New("announced before it is served")
 	}
 	if slices.ContainsFunc(f.held, f.same(*a)) {
@@ -143,7 +150,7 @@ func (f *fake) set(name string, up bool) {
 // drop removes what is on a device: everything, or what the function says.
 func (f *fake) drop(name string, which func(netip.Addr) bool) {
 	index := f.link(name).Index
-	f.held = slices.DeleteFunc(f.held, func(a netlink.Addr) bool { return a.LinkIndex == index && which(addrOf(a)) })
+	f.held = slices.DeleteFunc(f.held, func(a netlink.Addr) bool { return a.LinkIndex == index && which(prefixOf(a.IPNet).Addr()) })
 }
 
 // byHand puts an address on a device as an operator does.
@@ -155,7 +162,7 @@ func (f *fake) byHand(addr netip.Addr, name string) {
 func (f *fake) on(name string) (addrs []string) {
 	for _, a := range f.held {
 		if l := f.link(name); l != nil && l.Index == a.LinkIndex {
-			addrs = append(addrs, addrOf(a).String())
+			addrs = append(addrs, prefixOf(a.IPNet).Addr().String())
 		}
 	}
 	return addrs

@@ -11,36 +11,47 @@ import (
 	"ldirectord/instance"
 )
 
-// Inspect finds, without a change: devices that can't have what is wanted on them (a Place without an address), addresses that
-// are wanted and are on other devices too, and addresses with our label that no running daemon has. For an Announcer that
-// only looks, New needs no record and nothing that saves one.
-func (a *Announcer) Inspect(want []Want) (found []Place, err error) {
-	k, err := a.open()
+// Fault is what keeps addresses from a device, or an address that should not be on one.
+type Fault struct {
+	Device  string
+	Addr    netip.Prefix // the zero Prefix where it is the device
+	Text    string       // "device lvs0 is down"; of an address: "was announced by a daemon that does not run any more"
+	Command string       // mends it; "" where no command can
+}
+
+// Inspect finds, without a change: devices that can't have what is wanted on them, addresses that are wanted and are on other
+// devices too, and addresses with our label that no running daemon has. For an Announcer that only looks, New needs no record
+// and nothing that saves one.
+func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
+	now, err := a.look()
 	if err != nil {
 		return nil, err
 	}
-	defer k.Close()
-	now, err := readState(k)
-	devices := map[netip.Addr][]string{}
+	devices, named := map[netip.Addr][]string{}, []string(nil)
 	for _, w := range want {
-		devices[w.Addr] = w.Devices
-		for _, name := range w.Devices {
-			if unfit := now[name].unfit(name); unfit != nil && !slices.Contains(found, Place{netip.Addr{}, name, unfit.Error()}) {
-				found = append(found, Place{netip.Addr{}, name, unfit.Error()})
-			}
+		devices[w.Addr], named = w.Devices, sorted(named, w.Devices)
+	}
+	for _, name := range named {
+		if unfit, command := now.devices[name].unfit(name); unfit != nil {
+			found = append(found, Fault{Device: name, Text: unfit.Error(), Command: command})
 		}
 	}
-	for name, d := range now {
+	for name, d := range now.devices {
 		for addr, held := range d.held {
+			text := ""
 			locked, bad := instance.IsLocked(a.claimFile(addr))
 			if slices.ContainsFunc(held, isOurs) && !locked && (bad == nil || errors.Is(bad, fs.ErrNotExist)) {
-				found = append(found, Place{addr, name, "was announced by a daemon that does not run any more"})
+				text = "was announced by a daemon that does not run any more"
 			} else if on, wanted := devices[addr]; wanted && !slices.Contains(on, name) {
-				found = append(found, Place{addr, name, "is on this device too"})
+				text = "is on this device too"
+			}
+			if text != "" {
+				prefix := prefixOf(held[0].IPNet)
+				found = append(found, Fault{name, prefix, text, fmt.Sprintf("ip address del %s dev %s", prefix, name)})
 			}
 		}
 	}
-	return found, err
+	return found, nil
 }
 
 // Preview is what Sync would change, in words: addresses that are wanted and are on none of their devices, and those of the
@@ -49,12 +60,10 @@ func (a *Announcer) Preview(want []Want) (changes []string, err error) {
 	if len(want)+len(a.recorded) == 0 {
 		return nil, nil
 	}
-	k, err := a.open()
+	now, err := a.look()
 	if err != nil {
 		return nil, err
 	}
-	defer k.Close()
-	now, err := readState(k)
 	for _, w := range append(slices.Clone(want), a.leftovers(want)...) {
 		_, ours, foreign := now.find(w, a.recorded[w.Addr])
 		there := foreign != nil || w.Device == ""
@@ -69,5 +78,15 @@ func (a *Announcer) Preview(want []Want) (changes []string, err error) {
 			changes = append(changes, fmt.Sprintf("would put %s on %s", single(w.Addr), w.Device))
 		}
 	}
-	return changes, err
+	return changes, nil
+}
+
+// look reads what the kernel has, for nothing that is changed.
+func (a *Announcer) look() (state, error) {
+	k, err := a.open()
+	if err != nil {
+		return state{}, err
+	}
+	defer k.Close()
+	return readState(k)
 }

@@ -19,16 +19,16 @@ func TestInspect(t *testing.T) {
 	want[1].Devices = append(want[1].Devices, "lvs2", "eth0")
 	found, err := f.announcer(t, dir, "other.cf").Inspect(want)
 	var got []string
-	for _, p := range found {
-		got = append(got, fmt.Sprint(p.Addr, " ", p.Device, " ", p.Trouble))
+	for _, f := range found {
+		got = append(got, fmt.Sprint(f.Addr, " ", f.Device, " ", f.Text, ": ", f.Command))
 	}
 	slices.Sort(got)
 	expected := []string{
-		"192.0.2.10 lvs0 was announced by a daemon that does not run any more",
-		"192.0.2.11 eth0 is on this device too",
-		"invalid IP eth0 device eth0 is not a dummy device",
-		"invalid IP lvs1 device lvs1 is down",
-		"invalid IP lvs2 device lvs2 is missing",
+		"192.0.2.10/32 lvs0 was announced by a daemon that does not run any more: ip address del 192.0.2.10/32 dev lvs0",
+		"192.0.2.11/32 eth0 is on this device too: ip address del 192.0.2.11/32 dev eth0",
+		"invalid Prefix eth0 device eth0 is not a dummy device: ",
+		"invalid Prefix lvs1 device lvs1 is down: ip link set lvs1 up",
+		"invalid Prefix lvs2 device lvs2 is missing: ip link add lvs2 type dummy && ip link set lvs2 up",
 	}
 	if err != nil || !slices.Equal(got, expected) {
 		t.Errorf("got %q, %v, want %q", got, err, expected)

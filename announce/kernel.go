@@ -29,6 +29,7 @@ type kernel interface {
 	AddrList(netlink.Link, int) ([]netlink.Addr, error)
 	AddrAdd(netlink.Link, *netlink.Addr) error
 	AddrDel(netlink.Link, *netlink.Addr) error
+	RouteListFiltered(family int, filter *netlink.Route, mask uint64) ([]netlink.Route, error)
 	RouteAppend(*netlink.Route) error
 	RouteDel(*netlink.Route) error
 	Close()
@@ -38,12 +39,16 @@ func openKernel() (kernel, error) {
 	k, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err == nil {
 		err = k.SetSocketTimeout(answerTime)
+		_ = k.SetStrictCheck(true) // so that the kernel lists ours alone of all its routes; those before Linux 4.20 can't
 	}
-	return k, done(err, "opening a socket for addresses")
+	return k, while("opening a socket for addresses", err)
 }
 
-// state is what the kernel says of the devices, by name.
-type state map[string]device
+// state is what the kernel has.
+type state struct {
+	devices map[string]device     // by name
+	routed  map[netip.Prefix]bool // what has our local route
+}
 
 type device struct {
 	index     int // 0: there is none
@@ -51,43 +56,50 @@ type device struct {
 	held      map[netip.Addr][]netlink.Addr // more than one where the lengths of their prefixes differ
 }
 
-// unfit is why a device can't have addresses that are announced; nil where it can.
-func (d device) unfit(name string) error {
+// unfit is why a device can't have addresses that are announced, and the command that mends it; nil where it can.
+func (d device) unfit(name string) (err error, command string) {
+	up := fmt.Sprintf("ip link set %s up", name)
 	switch {
 	case d.index == 0:
-		return fmt.Errorf("device %s is missing", name)
+		return fmt.Errorf("device %s is missing", name), fmt.Sprintf("ip link add %s type dummy && %s", name, up)
 	case !d.dummy: // a card would answer ARP for the address
-		return fmt.Errorf("device %s is not a dummy device", name)
+		return fmt.Errorf("device %s is not a dummy device", name), ""
 	case !d.up:
-		return fmt.Errorf("device %s is down", name)
+		return fmt.Errorf("device %s is down", name), up
 	}
-	return nil
+	return nil, ""
 }
 
 func readState(k kernel) (state, error) {
 	var links []netlink.Link
 	var held []netlink.Addr
+	var routes []netlink.Route
+	ours := &netlink.Route{Table: unix.RT_TABLE_LOCAL, Protocol: ourProtocol, Type: unix.RTN_LOCAL}
 	var err error = netlink.ErrDumpInterrupted
 	for try := 0; try < maxReads && errors.Is(err, netlink.ErrDumpInterrupted); try++ {
-		var bad error
-		links, err = k.LinkList()
-		held, bad = k.AddrList(nil, netlink.FAMILY_ALL)
-		err = cmp.Or(err, bad)
+		var noLinks, noAddrs, noRoutes error
+		links, noLinks = k.LinkList()
+		held, noAddrs = k.AddrList(nil, netlink.FAMILY_ALL)
+		routes, noRoutes = k.RouteListFiltered(netlink.FAMILY_ALL, ours, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TYPE)
+		err = cmp.Or(noLinks, noAddrs, noRoutes)
 	}
 	on := map[int]map[netip.Addr][]netlink.Addr{}
 	for _, h := range held {
 		if on[h.LinkIndex] == nil {
 			on[h.LinkIndex] = map[netip.Addr][]netlink.Addr{}
 		}
-		addr := addrOf(h)
+		addr := prefixOf(h.IPNet).Addr()
 		on[h.LinkIndex][addr] = append(on[h.LinkIndex][addr], h)
 	}
-	s := state{}
+	s := state{map[string]device{}, map[netip.Prefix]bool{}}
 	for _, l := range links {
 		d := l.Attrs()
-		s[d.Name] = device{d.Index, d.Flags&net.FlagUp != 0, l.Type() == "dummy", on[d.Index]}
+		s.devices[d.Name] = device{d.Index, d.Flags&net.FlagUp != 0, l.Type() == "dummy", on[d.Index]}
 	}
-	return s, done(err, "reading devices and addresses")
+	for _, r := range routes {
+		s.routed[prefixOf(r.Dst)] = true
+	}
+	return s, while("reading devices and addresses", err)
 }
 
 // find finds an address on the devices where it may be: at which of those that are up, ours by their devices, and that
@@ -95,10 +107,10 @@ func readState(k kernel) (state, error) {
 func (s state) find(w Want, recorded []string) (at string, ours map[string]netlink.Addr, foreign error) {
 	ours = map[string]netlink.Addr{}
 	for _, name := range sorted(w.Devices, recorded) {
-		for _, h := range s[name].held[w.Addr] {
+		for _, h := range s.devices[name].held[w.Addr] {
 			switch {
 			case isOurs(h) || w.Addr.Is6() && h.PreferedLft == 0 && slices.Contains(recorded, name):
-				if ours[name] = h; s[name].up {
+				if ours[name] = h; s.devices[name].up {
 					at = name
 				}
 			default:
@@ -109,9 +121,14 @@ func (s state) find(w Want, recorded []string) (at string, ours map[string]netli
 	return at, ours, foreign
 }
 
-func addrOf(h netlink.Addr) netip.Addr {
-	addr, _ := netip.AddrFromSlice(h.IP)
-	return addr.Unmap()
+// prefixOf is the zero Prefix for that of a default route.
+func prefixOf(n *net.IPNet) netip.Prefix {
+	if n == nil {
+		return netip.Prefix{}
+	}
+	addr, _ := netip.AddrFromSlice(n.IP)
+	bits, _ := n.Mask.Size()
+	return netip.PrefixFrom(addr.Unmap(), bits)
 }
 
 // isOurs reports whether an address has our label. Those of IPv6 have none.

@@ -3,7 +3,6 @@ package announce
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -16,34 +15,15 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"ldirectord/instance"
 )
 
-const apart = "ANNOUNCE_TEST_APART" // this process has a network of its own
+const apart = "ANNOUNCE_TEST_APART" // this process has a network of its own, and may make none
 
-// TestMain gives root's tests a network of their own.
-func TestMain(m *testing.M) {
-	if os.Geteuid() != 0 || os.Getenv(apart) != "" {
-		os.Exit(m.Run())
-	}
-	runtime.LockOSThread() // the other process is killed at the end of this thread
-	again := exec.Command("/proc/self/exe", os.Args[1:]...)
-	again.Env = append(os.Environ(), apart+"=yes")
-	again.Stdout, again.Stderr = os.Stdout, os.Stderr
-	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	err := again.Run()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		os.Exit(0)
-	case errors.As(err, &exit):
-		os.Exit(max(exit.ExitCode(), 1))
-	}
-	os.Exit(m.Run()) // no namespaces for us: the tests of the kernel are skipped
-}
-
-// machine is the kernel of this test's network, with lvs0, lvs1 and the daemons of one run folder.
+// machine is the kernel of the test's own network, with lvs0, lvs1 and the daemons of one run folder. Its thread ends with
+// the test, and the network with it.
 type machine struct {
 	*testing.T
 	dir    string
@@ -52,35 +32,29 @@ type machine struct {
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
-	if os.Getenv("IPVS_TESTS") == "" || os.Getenv(apart) == "" {
+	if os.Getenv("IPVS_TESTS") == "" {
 		t.Skip("needs root and the lab (testdata/lab/kernel-test)")
 	}
 	m := &machine{T: t, dir: t.TempDir()}
-	t.Cleanup(func() {
-		m.ip("link del lvs0; link del lvs1; route flush table local proto 77; -6 route flush table local proto 77")
-	})
-	m.ip("link del lvs0; link del lvs1") // of a test that runs this one
+	runtime.LockOSThread()
+	if os.Getenv(apart) != "" {
+		m.must("link del lvs0; link del lvs1") // of the test that runs this one
+	} else if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
 	m.must("link set lo up; link add lvs0 type dummy; link set lvs0 up; link add lvs1 type dummy; link set lvs1 up")
 	return m
 }
 
-// ip runs commands of ip(8), divided by ";".
-func (m *machine) ip(commands string) (out string, err error) {
+// must runs commands of ip(8), divided by ";".
+func (m *machine) must(commands string) (out string) {
+	m.Helper()
 	for command := range strings.SplitSeq(commands, ";") {
-		text, bad := exec.Command("ip", strings.Fields(command)...).CombinedOutput()
-		if bad != nil {
-			err = errors.Join(err, fmt.Errorf("ip %s: %w: %s", command, bad, text))
+		text, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput()
+		if err != nil {
+			m.Fatalf("ip %s: %v: %s", command, err, text)
 		}
 		out += string(text)
-	}
-	return out, err
-}
-
-func (m *machine) must(commands string) string {
-	m.Helper()
-	out, err := m.ip(commands)
-	if err != nil {
-		m.Fatal(err)
 	}
 	return out
 }
@@ -98,15 +72,21 @@ func (m *machine) sync(a *Announcer, repair bool, words ...string) string {
 	m.Helper()
 	var want []Want
 	for _, word := range words {
-		want = append(want, wantOf(word))
+		w := wantOf(word)
+		w.Repair = repair
+		want = append(want, w)
 	}
-	places, err := a.Sync(m.Context(), want, repair)
+	places, err := a.Sync(m.Context(), want)
 	if err != nil {
 		m.Fatal(err)
 	}
 	var list []string
 	for _, p := range places {
-		list = append(list, strings.TrimSpace(fmt.Sprintf("%s=%s %s", p.Addr, p.Device, p.Trouble)))
+		line := fmt.Sprintf("%s=%s", p.Addr, p.Device)
+		if p.Trouble != nil {
+			line += " " + p.Trouble.Error()
+		}
+		list = append(list, line)
 	}
 	return strings.Join(list, ", ")
 }
@@ -225,12 +205,10 @@ func TestKernelNetAdminAlone(t *testing.T) {
 	}
 	var out strings.Builder
 	c := exec.Command("/proc/self/exe", "-test.run=^TestKernelAddresses$", "-test.v")
-	c.Env, c.Stdout, c.Stderr = append(os.Environ(), "TMPDIR="+dir), &out, &out
+	c.Env, c.Stdout, c.Stderr = append(os.Environ(), "TMPDIR="+dir, apart+"=yes"), &out, &out
 	c.SysProcAttr = &syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, AmbientCaps: []uintptr{capNetAdmin}, Pdeathsig: syscall.SIGKILL,
 	}
-	runtime.LockOSThread() // of which the other process is a child
-	defer runtime.UnlockOSThread()
 	if err := c.Run(); err != nil || !strings.Contains(out.String(), "--- PASS: TestKernelAddresses") {
 		t.Errorf("%v: %s", err, out.String())
 	}
@@ -239,13 +217,12 @@ func TestKernelNetAdminAlone(t *testing.T) {
 // A device may have a name of 15 bytes, as long as a label may be.
 func TestKernelLongName(t *testing.T) {
 	m := newMachine(t)
-	t.Cleanup(func() { m.ip("link del lvs-announcemen") })
 	m.must("link add lvs-announcemen type dummy; link set lvs-announcemen up")
 	a := m.announcer("ldirectord.cf")
-	want := []Want{{Addr: netip.MustParseAddr(four), Device: "lvs-announcemen", Devices: []string{"lvs-announcemen"}}}
+	want := []Want{{Addr: netip.MustParseAddr(four), Device: "lvs-announcemen", Devices: []string{"lvs-announcemen"}, Local: true}}
 	for range 2 {
-		places, err := a.Sync(t.Context(), want, false)
-		m.expect("long name", fmt.Sprint(places, err), "[{192.0.2.10 lvs-announcemen }] <nil>")
+		places, err := a.Sync(t.Context(), want)
+		m.expect("long name", fmt.Sprint(places, err), "[{192.0.2.10 lvs-announcemen <nil>}] <nil>")
 		m.expect("long name", m.found(), "192.0.2.10/32@lvs-announcemen label=lvs-announ:ldir, route 192.0.2.10")
 	}
 }
@@ -384,7 +361,19 @@ func TestKernelChanges(t *testing.T) {
 	a := m.announcer("ldirectord.cf")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	changed := a.Changes(ctx)
+	changed := make(chan struct{}, 1)
+	network, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer network.Close()
+	go func() { // as Changes does, in the test's network
+		runtime.LockOSThread()
+		if err := unix.Setns(int(network.Fd()), unix.CLONE_NEWNET); err != nil {
+			t.Error(err)
+		}
+		a.follow(ctx, changed)
+	}()
 	await := func(what string) {
 		t.Helper()
 		select {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"ldirectord/instance"
 )
@@ -19,6 +19,7 @@ type settling struct {
 	target    device
 	ours      map[string]netlink.Addr // by their devices
 	at        string                  // where it is announced
+	routed    bool                    // its local route is there
 	there     bool                    // it is on its device
 	unclaimed error                   // why it could not be claimed
 	obstacle  error                   // why it can't come to its device
@@ -27,13 +28,16 @@ type settling struct {
 }
 
 // plan looks at one address.
-func (a *Announcer) plan(now state, s *settling, repair bool) {
+func (a *Announcer) plan(now state, s *settling) {
 	s.at, s.ours, s.foreign = now.find(s.Want, a.recorded[s.Addr])
 	_, s.there = s.ours[s.Device]
-	if s.target = now[s.Device]; s.isOthers() {
+	s.target = now.devices[s.Device]
+	s.routed = now.routed[netip.PrefixFrom(s.Addr, s.Addr.BitLen())]
+	switch {
+	case s.isOthers():
 		s.at = ""
-	} else if !s.Undecided {
-		s.obstacle = a.obstacle(s.target, s.Want, s.there || repair)
+	case !s.Undecided:
+		s.obstacle = a.obstacle(s)
 	}
 }
 
@@ -45,7 +49,7 @@ func (s *settling) recordIn(next Record, comes bool) {
 	switch {
 	case s.isOthers() || s.gone:
 		delete(next, s.Addr)
-	case !s.Undecided && (s.Local || s.Device != ""):
+	case !s.Undecided && s.Local:
 		devices := slices.AppendSeq([]string{""}, maps.Keys(s.ours))
 		if comes && s.obstacle == nil {
 			devices = append(devices, s.Device)
@@ -56,16 +60,18 @@ func (s *settling) recordIn(next Record, comes bool) {
 
 // carryOut brings the address to where it is wanted. Nothing is put there that is not recorded.
 func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
-	trouble := cmp.Or(s.unclaimed, unrecorded)
 	switch {
 	case s.isOthers():
 		return s.unclaimed
 	case s.Undecided:
 		return nil
-	case !s.Local && s.Device == "":
-		trouble = nil
-	case trouble == nil:
-		trouble = done(k.RouteAppend(localRoute(s.Addr)), "adding its local route", unix.EEXIST)
+	}
+	var trouble error
+	if s.Local {
+		trouble = cmp.Or(s.unclaimed, unrecorded)
+	}
+	if s.Local && trouble == nil && !s.routed {
+		trouble = while("adding its local route", k.RouteAppend(localRoute(s.Addr)))
 	}
 	if trouble = cmp.Or(trouble, s.obstacle); s.Device != "" && trouble != nil {
 		return trouble
@@ -74,7 +80,7 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 		if name == s.Device {
 			continue
 		}
-		if err := done(k.AddrDel(nil, &h), "removing it from "+name, unix.EADDRNOTAVAIL, unix.ENODEV); err != nil {
+		if err := while("removing it from "+name, k.AddrDel(nil, &h)); err != nil {
 			return err
 		}
 		delete(s.ours, name)
@@ -83,36 +89,39 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	switch {
 	case s.Device != "":
 		if !s.there {
-			trouble = done(k.AddrAdd(nil, addressOn(s.target, s.Want)), "announcing it")
+			trouble = while("announcing it", k.AddrAdd(nil, addressOn(s.target, s.Want)))
 		}
 		if trouble == nil {
 			s.at, s.ours[s.Device], a.placed[s.Addr] = s.Device, netlink.Addr{}, s.target.index
 		}
 	case !s.Local:
-		trouble = done(k.RouteDel(localRoute(s.Addr)), "removing its local route", unix.ESRCH)
+		if s.routed {
+			trouble = while("removing its local route", k.RouteDel(localRoute(s.Addr)))
+		}
 		s.gone = trouble == nil
 	}
 	return cmp.Or(s.foreign, trouble)
 }
 
-// obstacle is why the address can't come to its device. It may, also where it was removed by hand.
-func (a *Announcer) obstacle(d device, w Want, may bool) error {
-	last := a.placed[w.Addr]
-	delete(a.placed, w.Addr)
-	if w.Device == "" {
+// obstacle is why the address can't come to its device.
+func (a *Announcer) obstacle(s *settling) error {
+	last := a.placed[s.Addr]
+	delete(a.placed, s.Addr)
+	if s.Device == "" {
 		return nil
 	}
-	if unfit := d.unfit(w.Device); unfit != nil || last != d.index || may {
+	unfit, _ := s.target.unfit(s.Device)
+	if unfit != nil || s.there || s.Repair || last != s.target.index {
 		return unfit
 	}
-	a.placed[w.Addr] = last
-	return fmt.Errorf("was removed from %s by hand", w.Device)
+	a.placed[s.Addr] = last
+	return fmt.Errorf("was removed from %s by hand", s.Device)
 }
 
-// done is the error of a change, with what was being done; none where it is done already.
-func done(err error, what string, already ...error) error {
-	if err == nil || slices.ContainsFunc(already, func(is error) bool { return errors.Is(err, is) }) {
+// while is an error with what was being done.
+func while(doing string, err error) error {
+	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return fmt.Errorf("%s: %w", doing, err)
 }

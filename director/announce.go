@@ -28,13 +28,13 @@ const EveryAddress = "*"
 
 // Announcer keeps addresses on devices, see package announce.
 type Announcer interface {
-	Sync(ctx context.Context, want []announce.Want, repair bool) ([]announce.Place, error)
+	Sync(ctx context.Context, want []announce.Want) ([]announce.Place, error)
 	Changes(ctx context.Context) <-chan struct{}
 }
 
 // announcements are the addresses that are announced, or were.
 type announcements struct {
-	aside[announceOrder, places]
+	aside[[]announce.Want, places]
 	announcer Announcer
 	changes   <-chan struct{}
 	list      []*announcement // in the order of the file
@@ -47,12 +47,6 @@ type announcements struct {
 	gone      chan struct{}   // closed when all are withdrawn; nil: nobody waits
 	looked    bool            // an order was carried out
 	trouble   string          // why the last order failed
-}
-
-// announceOrder is what becomes of the addresses.
-type announceOrder struct {
-	want   []announce.Want
-	repair bool // also what was removed by hand
 }
 
 // places is how an order ended.
@@ -211,7 +205,7 @@ func (a *announcements) lookAt(when time.Time) {
 func (d *Director) place(one *announcement, now time.Time) {
 	device, why, serves, decided := one.decide(d.marker.serves)
 	one.decided = one.decided || decided
-	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !decided || !one.known}
+	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !decided || !one.known, Repair: d.global.Repair}
 	if len(one.virtuals) == 0 {
 		want.Local = one.want.Local
 	}
@@ -351,21 +345,17 @@ func (d *Director) announceNow(ctx context.Context) {
 	}
 	a.due, a.busy = false, false
 	d.decideAll(time.Now())
-	d.placed(a.carryOut(ctx, d.announceOrder()))
+	d.placed(a.carryOut(ctx, a.want))
 	d.decideAll(time.Now()) // what follows from that
 }
 
-func (d *Director) announceOrder() announceOrder {
-	return announceOrder{d.addresses.want, d.global.Repair}
-}
-
-func (a *announcements) carryOut(ctx context.Context, o announceOrder) places {
+func (a *announcements) carryOut(ctx context.Context, want []announce.Want) places {
 	if a.announcer == nil {
-		return onPaper(o.want)
+		return onPaper(want)
 	}
 	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()
-	all, err := a.announcer.Sync(ctx, o.want, o.repair)
+	all, err := a.announcer.Sync(ctx, want)
 	return places{all, err}
 }
 
@@ -380,8 +370,8 @@ func (d *Director) placed(r places) {
 	for _, p := range r.all {
 		if one := byAddr[p.Addr]; one != nil {
 			d.placedAt(one, p)
-		} else if p.Trouble != "" { // it is of a daemon before
-			r.err = errors.Join(r.err, fmt.Errorf("%s can't be withdrawn: %s", p.Addr, p.Trouble))
+		} else if p.Trouble != nil { // it is of a daemon before
+			r.err = errors.Join(r.err, fmt.Errorf("%s can't be withdrawn: %w", p.Addr, p.Trouble))
 		}
 	}
 	d.tellTrouble(&a.trouble, r.err, notify.AnnounceFailed, "Addresses can't be announced", notify.AnnounceRecovered, "Addresses can be announced again")
@@ -392,17 +382,14 @@ func (d *Director) placed(r places) {
 
 // placedAt notes where an address is, and tells of it when that is new.
 func (d *Director) placedAt(one *announcement, p announce.Place) {
-	was, known, why := one.at, one.known, cmp.Or(p.Trouble, one.why)
+	was, known := one.at, one.known
 	one.at, one.known = p.Device, true
-	var trouble error
-	if p.Trouble != "" {
-		trouble = errors.New(p.Trouble)
-	}
-	d.tellTrouble(&one.trouble, trouble, notify.AnnounceFailed, fmt.Sprintf("%s is not where it should be", one.addr),
+	d.tellTrouble(&one.trouble, p.Trouble, notify.AnnounceFailed, fmt.Sprintf("%s is not where it should be", one.addr),
 		notify.AnnounceRecovered, fmt.Sprintf("%s is where it should be", one.addr))
 	if was == one.at {
 		return
 	}
+	why := cmp.Or(one.trouble, one.why)
 	one.since = d.now()
 	if !known { // it was found there
 		return

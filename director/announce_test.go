@@ -39,7 +39,7 @@ func newDevices(say func(string)) *devices {
 
 func (d *devices) Changes(context.Context) <-chan struct{} { return d.changed }
 
-func (d *devices) Sync(ctx context.Context, want []announce.Want, _ bool) ([]announce.Place, error) {
+func (d *devices) Sync(ctx context.Context, want []announce.Want) ([]announce.Place, error) {
 	time.Sleep(d.slow)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -67,10 +67,10 @@ func (d *devices) Sync(ctx context.Context, want []announce.Want, _ bool) ([]ann
 	return all, ctx.Err()
 }
 
-func (d *devices) settle(w announce.Want) (trouble string) {
+func (d *devices) settle(w announce.Want) error {
 	device, serves := w.Device, w.Local || w.Device != ""
 	if d.down[device] {
-		return fmt.Sprintf("device %s is down", device)
+		return fmt.Errorf("device %s is down", device)
 	}
 	if serves && !d.local[w.Addr] {
 		d.local[w.Addr] = true
@@ -89,7 +89,7 @@ func (d *devices) settle(w announce.Want) (trouble string) {
 		delete(d.local, w.Addr)
 		d.say(fmt.Sprintf("- %s local", w.Addr))
 	}
-	return ""
+	return nil
 }
 
 // where is the device that an address is on.

@@ -293,7 +293,7 @@ func (d *Director) loop(ctx context.Context) {
 			d.marked(m)
 			d.runOnChangeOfMarked()
 			d.addresses.stale = true
-		case d.addresses.next() <- d.announceOrder():
+		case d.addresses.next() <- d.addresses.want:
 			d.addresses.asked = d.addresses.want
 			d.addresses.ordered()
 		case p := <-d.addresses.reports:

@@ -3,6 +3,7 @@ package doctor
 // What keeps addresses that are announced from their clients.
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 )
 
 // Inspect finds what is wrong with devices and addresses, see announce.Announcer.Inspect.
-type Inspect func([]announce.Want) ([]announce.Place, error)
+type Inspect func([]announce.Want) ([]announce.Fault, error)
 
 // Wanted are the addresses that services announce, on the device of announce.
 func Wanted(services []director.Service) (list []announce.Want) {
@@ -67,14 +68,12 @@ func (e *examination) announced(s director.Service) {
 	if !isAnnounced(s) {
 		return
 	}
-	for _, p := range e.places {
-		switch on := slices.Contains(devicesOf(v), p.Device); {
-		case !p.Addr.IsValid() && on:
-			e.broken(s, "announce-device", readied(p), "%s, so no address is announced on it", p.Trouble)
-		case p.Addr.IsValid() && (on || slices.Contains(v.Announced(), p.Addr)):
-			e.report(s, Finding{
-				Severity: warning, Kind: "announce-address", Text: p.Addr.String() + ", found on " + p.Device + ", " + p.Trouble, Command: "ip address del " + e.prefixOn(p) + " dev " + p.Device,
-			})
+	for _, f := range e.faults {
+		switch on := slices.Contains(devicesOf(v), f.Device); {
+		case !f.Addr.IsValid() && on:
+			e.broken(s, "announce-device", f.Command, "%s, so no address is announced on it", f.Text)
+		case f.Addr.IsValid() && (on || slices.Contains(v.Announced(), f.Addr.Addr())):
+			e.report(s, Finding{Severity: warning, Kind: "announce-address", Text: fmt.Sprintf("%s, found on %s, %s", f.Addr.Addr(), f.Device, f.Text), Command: f.Command})
 		}
 	}
 	if !e.announcer && len(e.routers) == 0 {
@@ -89,26 +88,4 @@ func (e *examination) announced(s director.Service) {
 	if !v.IPv6 && e.routes[routeQuery{client(), v.Mark}].local && e.deviceSetting(out, srcValidMark) == "1" {
 		e.broken(s, "announce-mark", set(ofDevice("all", srcValidMark), "0"), "packets with %s are dropped: ip rule takes the addresses of their clients for this machine's own (src_valid_mark)", markOf(v))
 	}
-}
-
-// readied is the command that readies a device.
-func readied(p announce.Place) string {
-	up := "ip link set " + p.Device + " up"
-	switch {
-	case strings.HasSuffix(p.Trouble, "missing"):
-		return "ip link add " + p.Device + " type dummy && " + up
-	case strings.HasSuffix(p.Trouble, "down"):
-		return up
-	}
-	return ""
-}
-
-// prefixOn is an address of a device as ip(8) has it.
-func (e *examination) prefixOn(p announce.Place) string {
-	for _, d := range e.devices {
-		if i := slices.IndexFunc(d.prefixes, func(have netip.Prefix) bool { return have.Addr() == p.Addr }); d.Name == p.Device && i >= 0 {
-			return d.prefixes[i].String()
-		}
-	}
-	return single(p.Addr).String()
 }

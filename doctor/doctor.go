@@ -99,7 +99,7 @@ func Examine(ctx context.Context, services []director.Service, path string, owns
 	facts.recorded = private
 	if want := Wanted(services); inspect != nil && len(want) > 0 {
 		var err error
-		facts.places, err = inspect(want)
+		facts.faults, err = inspect(want)
 		facts.note("announced addresses", err)
 	}
 	facts.ask(ctx, services, through)

@@ -358,17 +358,17 @@ var examineCases = map[string]examineCase{
 	"devices and addresses that are not as they should be": {
 		config: announced + "  lastresort = lvs1\n" + strings.ReplaceAll(announced, "192.0.2.10", "192.0.2.11") + byGate6, spoil: func(f *facts) {
 			announces(f)
-			f.places = []announce.Place{
-				{Device: "lvs0", Trouble: "device lvs0 is missing"}, {Device: "lvs1", Trouble: "device lvs1 is down"}, {Device: "lvs2", Trouble: "device lvs2 is down"},
-				{Addr: addrOf("192.0.2.10"), Device: "eth0", Trouble: "is on this device too"},
-				{Addr: addrOf("192.0.2.12"), Device: "lvs1", Trouble: "was announced by a daemon that does not run any more"},
+			f.faults = []announce.Fault{
+				{Device: "lvs0", Text: "device lvs0 is missing", Command: "ip link add lvs0 type dummy && ip link set lvs0 up"}, {Device: "lvs1", Text: "device lvs1 is down", Command: "ip link set lvs1 up"}, {Device: "lvs2", Text: "device lvs2 is down"},
+				{Device: "eth0", Addr: single(addrOf("192.0.2.10")), Text: "is on this device too", Command: "ip address del 192.0.2.10/32 dev eth0"},
+				{Device: "lvs1", Addr: single(addrOf("192.0.2.12")), Text: "was announced by a daemon that does not run any more", Command: "ip address del 192.0.2.12/32 dev lvs1"},
 			}
 		}, want: "broken announce-device, broken announce-device, warning announce-address, warning announce-address",
 	},
 	"a card in place of a device": {
 		config: announced, spoil: func(f *facts) {
 			announces(f)
-			f.places = []announce.Place{{Device: "lvs0", Trouble: "device lvs0 is not a dummy device"}}
+			f.faults = []announce.Fault{{Device: "lvs0", Text: "device lvs0 is not a dummy device"}}
 		}, want: "broken announce-device",
 	},
 	"connections that break with announce": {

@@ -43,11 +43,11 @@ type facts struct {
 	nat        string                          // a rule that translates the sources of packets, "" for none
 	marks      *fwmark.Machine                 // who sets and uses marks; nil when nobody asked
 	owns       func(fwmark.Setting) bool
-	private    []uint32        // marks of the table's private services
-	recorded   map[uint32]bool // those of daemons that run
-	places     []announce.Place
-	announcer  bool         // a routing daemon runs
-	routers    []netip.Addr // with which there are sessions of BGP
+	private    []uint32         // marks of the table's private services
+	recorded   map[uint32]bool  // those of daemons that run
+	faults     []announce.Fault // of devices and addresses that are announced
+	announcer  bool             // a routing daemon runs
+	routers    []netip.Addr     // with which there are sessions of BGP
 
 	looked []string
 	unread []string // what could not be looked at, and why
