@@ -121,7 +121,7 @@ func Run(ctx context.Context, o Options) error {
 // assemble makes the parts of the daemon. None of them does anything yet but the journal.
 func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 	cfg, plan := d.Loaded.Config, d.Loaded.Plan
-	d.tally = newTally()
+	d.tally = newTally(d.Options)
 	d.log = newLogSink(d.Options, cfg.Global)
 	d.mailer = mail.New(func(e notify.Event) { d.journal.Emit(e) })
 	d.journal = notify.NewJournal(d.log.Notify, d.mailer.Notify, d.tally.Notify, d.tellStarter)

@@ -72,7 +72,8 @@ func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset m
 
 // Announcements is for looking at what an instance announces, without a change.
 func Announcements(i instance.Instance) *announce.Announcer {
-	return announce.New(i.Files().Claims, i.Daemon, i.Announced(), nil)
+	last, _ := i.State() // empty where none is recorded
+	return announce.New(i.Files().Claims, i.Daemon, last.Announced, nil)
 }
 
 // announcer keeps the addresses of this daemon on devices. A table in memory has none beside it.

@@ -121,7 +121,7 @@ func (d *daemon) answerMetrics(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", status.MetricsType)
-	_ = status.WriteMetrics(w, now, d.tally.process(d.Config.Path, d.Version)) // an error is the client's
+	_ = status.WriteMetrics(w, now, d.tally.process()) // an error is the client's
 }
 
 // answerProbe answers 200 where failed returns no error, else 503.

@@ -84,8 +84,8 @@ func TestWhatIsNotReady(t *testing.T) {
 }
 
 func TestReloadsAreCounted(t *testing.T) {
-	c := newTally()
-	now := func() status.Reloads { return c.process("", "").Reloads }
+	c := newTally(Options{})
+	now := func() status.Reloads { return c.process().Reloads }
 	began := now().Last
 	c.reread("line 1")
 	c.reread("line 2")

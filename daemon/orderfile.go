@@ -2,9 +2,7 @@ package daemon
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -28,9 +26,6 @@ type orderFile string
 // read returns the orders; none when there is no file. Those that it can't read leave the servers drained.
 func (f orderFile) read() (director.Orders, error) {
 	text, err := instance.Read(string(f))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the orders: %w", err)
 	}

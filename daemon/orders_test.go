@@ -137,7 +137,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		if err != nil || old.Plan == nil {
 			t.Fatal(err, old)
 		}
-		d := &daemon{Options: Options{Config: source, Loaded: old, Manager: &ServiceManager{}}, tally: newTally(), director: director.New(director.Deps{})}
+		d := &daemon{Options: Options{Config: source, Loaded: old, Manager: &ServiceManager{}}, tally: newTally(Options{}), director: director.New(director.Deps{})}
 		d.log = newLogSink(d.Options, old.Config.Global)
 		d.mailer = mail.New(func(notify.Event) {})
 		d.webhook = webhook.New(func(notify.Event) {})

@@ -30,7 +30,7 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return status.NewReport(now, d.tally.process(d.Config.Path, d.Version), d.connections(ctx, now)), nil
+	return status.NewReport(now, d.tally.process(), d.connections(ctx, now)), nil
 }
 
 // answerWhy answers with what is remembered of the servers that a question means.
@@ -44,7 +44,7 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 	if err != nil {
 		return nil, err
 	}
-	return status.NewWhy(now, d.tally.started, d.connections(ctx, now)), nil
+	return status.NewWhy(now, d.tally.process().Started, d.connections(ctx, now)), nil
 }
 
 // connections reads the counters of all servers from the kernel, with a client of its own: the director's is never
@@ -74,23 +74,22 @@ func (d *daemon) connections(ctx context.Context, now *director.Snapshot) map[di
 
 // tally is what the daemon knows of itself besides its director. As a Notifier it counts the journal's events.
 type tally struct {
-	started time.Time
-
-	mu      sync.Mutex // guards what follows
-	events  map[string]uint64
-	reloads status.Reloads
-	names   []parser.Name // of the configuration in force
+	mu sync.Mutex // guards what follows
+	is status.Process
 }
 
 // newTally begins those counters with 0 that somebody may want to be told of: their first event is a change then.
-func newTally() *tally {
+func newTally(o Options) *tally {
 	now := time.Now()
-	t := &tally{started: now, events: map[string]uint64{}, reloads: status.Reloads{Last: now}}
+	t := &tally{is: status.Process{
+		Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
+		Reloads: status.Reloads{Last: now}, Events: map[string]uint64{},
+	}}
 	for _, kind := range []notify.Kind{
 		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed, notify.MonitorFailed, notify.ListenFailed,
 		notify.LocalShortage, notify.Unjudged, notify.LastServer, notify.ChangedByHand, notify.Lost,
 	} {
-		t.events[string(kind)] = 0
+		t.is.Events[string(kind)] = 0
 	}
 	return t
 }
@@ -99,42 +98,37 @@ func newTally() *tally {
 func (t *tally) Notify(e notify.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.events[string(e.Kind)]++
+	t.is.Events[string(e.Kind)]++
 }
 
 // reread counts one reading of the file, and why it was refused, "" if it was not.
 func (t *tally) reread(why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.is.Reloads.Error = why
 	if why != "" {
-		t.reloads.Refused++
-		t.reloads.Error = why
+		t.is.Reloads.Refused++
 		return
 	}
-	t.reloads.Succeeded++
-	t.reloads.Last, t.reloads.Error = time.Now(), ""
+	t.is.Reloads.Succeeded++
+	t.is.Reloads.Last = time.Now()
 }
 
+// setNames notes which names of the configuration in force can't be looked up.
 func (t *tally) setNames(names []parser.Name) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.names = names
+	t.is.Names = nil // others have the list before
+	for _, n := range unanswered(names) {
+		t.is.Names = append(t.is.Names, status.Name{Name: n.Host, Address: n.Addr, Error: n.Why})
+	}
 }
 
 // process is all of it as status shows it.
-func (t *tally) process(path, version string) status.Process {
+func (t *tally) process() status.Process {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return status.Process{
-		Config: path, Pid: os.Getpid(), Version: version, Started: t.started,
-		Reloads: t.reloads, Events: maps.Clone(t.events), Names: failedNames(t.names),
-	}
-}
-
-// failedNames are the host names that can't be looked up.
-func failedNames(names []parser.Name) (list []status.Name) {
-	for _, n := range unanswered(names) {
-		list = append(list, status.Name{Name: n.Host, Address: n.Addr, Error: n.Why})
-	}
-	return list
+	now := t.is
+	now.Events = maps.Clone(now.Events)
+	return now
 }

@@ -1,8 +1,10 @@
 package instance
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -64,10 +66,13 @@ func TryRead(path string) error {
 	return f.Close()
 }
 
-// Read reads a file of the run folder. It follows no link, and refuses files of users other than root,
-// this process's user and the folder's owner.
+// Read reads a file of the run folder; it is empty where there is none. Read follows no link, and refuses files of users
+// other than root, this process's user and the folder's owner.
 func Read(path string) ([]byte, error) {
 	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -81,9 +81,6 @@ type RoleFile string
 // Read returns the last order. Without a file it is the zero value.
 func (f RoleFile) Read() (RoleOrder, error) {
 	text, err := Read(string(f))
-	if errors.Is(err, fs.ErrNotExist) {
-		return RoleOrder{}, nil
-	}
 	if err != nil {
 		return RoleOrder{}, fmt.Errorf("reading the role: %w", err)
 	}

@@ -103,12 +103,6 @@ func (i Instance) lives(r record) bool {
 	return locked || err != nil // without access to the lock the time of start decides
 }
 
-// Announced are the devices on which a daemon of this file may have left an address.
-func (i Instance) Announced() map[netip.Addr][]string {
-	before, _ := i.own(i.records())
-	return before.Announced
-}
-
 // PrivateMarks are those of the private services that running daemons of the run folder may have in the table.
 func (i Instance) PrivateMarks() map[uint32]bool {
 	marks := map[uint32]bool{}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"ldirectord/daemon"
 	"ldirectord/director"
@@ -21,23 +22,16 @@ func plan(ctx context.Context, c *call) error {
 	if err := c.accept(l); err != nil {
 		return err
 	}
-	have, rules, err := machine(ctx, c, l.Plan)
+	have, commands, err := machine(ctx, c, l.Plan)
 	if err != nil {
 		return err
 	}
-	if c.ipvs == defaultIPVS {
-		changes, err := daemon.Announcements(c.instance()).Preview(doctor.Wanted(l.Plan.Services("")))
-		if err != nil {
-			return err
-		}
-		rules = append(rules, changes...)
-	}
 	ops := ipvsctl.Diff(have, l.Plan.Preview())
 	printOps(c, ops)
-	for _, command := range rules {
+	for _, command := range commands {
 		fmt.Fprintln(c.out, command)
 	}
-	if len(ops)+len(rules) == 0 {
+	if len(ops)+len(commands) == 0 {
 		fmt.Fprintln(c.out, "# nothing to change")
 	}
 	return nil
@@ -63,9 +57,9 @@ func printOps(c *call, ops []ipvsctl.Op) {
 	}
 }
 
-// machine reads the table that the configuration would change, and which command lines of iptables its mark rules take.
-// A table in memory is the running daemon's own: compared is an empty one, without mark rules.
-func machine(ctx context.Context, c *call, p *director.Plan) (have ipvsctl.Table, rules []string, err error) {
+// machine reads the table that the configuration would change, and which command lines its mark rules and addresses take.
+// A table in memory is the running daemon's own: compared is an empty one, and nothing beside it changes.
+func machine(ctx context.Context, c *call, p *director.Plan) (have ipvsctl.Table, commands []string, err error) {
 	if c.ipvs != defaultIPVS {
 		fmt.Fprintln(c.out, "# compared with an empty table: one in memory is its daemon's own")
 		return nil, nil, nil
@@ -78,8 +72,10 @@ func machine(ctx context.Context, c *call, p *director.Plan) (have ipvsctl.Table
 	if have, err = table.Read(ctx); err != nil {
 		return nil, nil, fmt.Errorf("reading the table: %w", err)
 	}
-	if rules, err = fwmark.Open(c.instance().Chains()).Preview(ctx, p.Rules()); err != nil {
+	rules, err := fwmark.Open(c.instance().Chains()).Preview(ctx, p.Rules())
+	if err != nil {
 		return nil, nil, fmt.Errorf("reading the mark rules: %w", err)
 	}
-	return have, rules, nil
+	addresses, err := daemon.Announcements(c.instance()).Preview(doctor.Wanted(p.Services("")))
+	return have, slices.Concat(rules, addresses), err
 }
