@@ -33,7 +33,10 @@ func awaitChange(ctx context.Context, lookUp lookUp, names []parser.Name, wait t
 		found := lookUp(ctx, names)
 		found = slices.DeleteFunc(found, func(n parser.Name) bool {
 			was := before[nameKey{n.Host, n.IPv6}]
-			return n.Addr == was.Addr && (n.Why == "") == (was.Why == "") || n.Why != "" && was.Why != ""
+			if n.Why != "" || was.Why != "" {
+				return n.Why != "" && was.Why != "" // it has no answer yet
+			}
+			return n.Addr == was.Addr
 		})
 		if ctx.Err() != nil {
 			return nil // what failed did so because it was ended

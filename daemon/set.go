@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -284,27 +283,27 @@ func (o *orders) isOut(ctx context.Context, servers []director.Backend) error {
 	return nil
 }
 
-// inTable are servers with their places in the table; what is not there has none.
+// inTable is what is meant, and then the servers of addresses that are meant, with their places in the table; what is not
+// there has none.
 func inTable(now *director.Snapshot, meant []director.Backend) (list []OrderedServer) {
-	places := map[director.Backend]OrderedServer{}
-	for v, s := range now.Each() {
-		at := director.Backend{Virtual: v.ID, Real: s.Real}
-		places[at] = OrderedServer{at, v.Key, s.Addr}
+	index := map[director.Backend]int{}
+	for i, at := range meant {
+		index[at] = i
+		list = append(list, OrderedServer{Backend: at})
 	}
-	for _, p := range meant {
-		list = append(list, cmp.Or(places[p], OrderedServer{Backend: p}))
-	}
-	announced := map[string]bool{} // the virtual services of the addresses that are meant
+	every := slices.Contains(meant, director.Backend{Virtual: director.EveryAddress})
+	var announced []string // the virtual services of the addresses that are meant
 	for _, one := range now.Announcements {
-		if slices.Contains(meant, director.Backend{Virtual: one.Address}) || slices.Contains(meant, director.Backend{Virtual: director.EveryAddress}) {
-			for _, id := range one.IDs {
-				announced[id] = true
-			}
+		if every || slices.Contains(meant, director.Backend{Virtual: one.Address}) {
+			announced = append(announced, one.IDs...)
 		}
 	}
-	for at, place := range places {
-		if announced[at.Virtual] {
-			list = append(list, place)
+	for v, s := range now.Each() {
+		at := director.Backend{Virtual: v.ID, Real: s.Real}
+		if i, is := index[at]; is {
+			list[i].Key, list[i].Addr = v.Key, s.Addr
+		} else if slices.Contains(announced, v.ID) {
+			list = append(list, OrderedServer{at, v.Key, s.Addr})
 		}
 	}
 	return list
@@ -347,14 +346,13 @@ func (o *orders) keepGiven(ctx context.Context) {
 		}
 		return now != nil && now.Over[at] == given
 	})
-	there := instance.Exists(o.d.lock.Drain)
-	if len(held) == len(o.given) && (there || len(held) == 0) {
+	over := len(held) < len(o.given)
+	lost := len(held) > 0 && !instance.Exists(o.d.lock.Drain)
+	if !over && !lost {
 		return
 	}
-	if recorded, err := o.orderFile().read(); there && (err != nil || !maps.Equal(recorded, o.given)) {
-		return
-	}
-	if o.orderFile().write(held) == nil {
+	recorded, err := o.recorded()
+	if err == nil && maps.Equal(recorded, o.given) && o.orderFile().write(held) == nil {
 		o.given = held
 	}
 }

@@ -55,29 +55,23 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	return nil
 }
 
-// serverStates are what the running daemon says of its servers, or else who is to be drained.
+// serverStates are what the running daemon says of its servers. Where none answers they are who is out by order: the table
+// shows the rest.
 func serverStates(ctx context.Context, c *call) (map[director.Backend]string, error) {
 	states := map[director.Backend]string{}
-	orders, err := daemon.Ordered(c.instance())
-	if err != nil {
-		return nil, err
-	}
-	for p, o := range orders {
-		states[p] = map[director.OrderKind]string{director.Drain: "drained", director.Maint: "maintenance"}[o.Kind]
-	}
-	if c.instance().Find().Pid == 0 {
+	if report, err := c.report(ctx); err == nil {
+		for _, v := range report.Virtuals {
+			for _, s := range v.Servers {
+				states[director.Backend{Virtual: v.ID, Real: s.Real}] = s.State
+			}
+		}
 		return states, nil
 	}
-	report, err := c.report(ctx)
-	if err != nil {
-		return states, nil // the table shows most of it
+	orders, err := daemon.Ordered(c.instance())
+	for at, o := range orders {
+		states[at] = map[director.OrderKind]string{director.Drain: "drained", director.Maint: "maintenance"}[o.Kind]
 	}
-	for _, v := range report.Virtuals {
-		for _, s := range v.Servers {
-			states[director.Backend{Virtual: v.ID, Real: s.Real}] = s.State
-		}
-	}
-	return states, nil
+	return states, err
 }
 
 // printServers shows the kernel's own counters, which also distinguish marks.

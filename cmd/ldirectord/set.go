@@ -50,8 +50,10 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	if err != nil {
 		return exit{exitUsage, fmt.Errorf("%s: %w", c.verb, err)}
 	}
-	servers = append([]string{""}, servers...)[len(servers)-1:]
-	order.Virtual, order.Real, order.Force = servers[0], servers[1], c.force
+	order.Real, order.Force = servers[len(servers)-1], c.force
+	if len(servers) == 2 {
+		order.Virtual = servers[0]
+	}
 	answer, err := order.Send(ctx, c.socket())
 	if errors.Is(err, instance.ErrNoListener) || errors.Is(err, instance.ErrEnding) || errors.Is(err, instance.ErrNoAnswer) {
 		l, refused := c.load(ctx)
