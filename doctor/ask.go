@@ -26,33 +26,34 @@ func (f *facts) ask(ctx context.Context, services []director.Service, through Re
 	defer cancel()
 	f.neighbours = neighbours{}
 	var (
-		mu   sync.Mutex // guards f
+		mu   sync.Mutex // guards what was looked at and f.neighbours; all else of f has one probe
 		work sync.WaitGroup
 	)
-	// at runs a probe, and then stores what it found.
-	at := func(what string, probe func() (store func(), err error)) {
+	at := func(what string, probe func() error) {
 		work.Go(func() {
-			store, err := probe()
+			err := probe()
 			mu.Lock()
 			defer mu.Unlock()
-			store()
 			f.note(what, err)
 		})
 	}
 	for _, questions := range f.questions(services) { // notes what can't be asked: no probe runs yet
-		at("who answers on "+questions[0].device.Name, func() (func(), error) {
+		at("who answers on "+questions[0].device.Name, func() error {
 			found, err := askNeighbours(network, questions)
-			return func() { f.neighbours.merge(found) }, err
+			mu.Lock()
+			defer mu.Unlock()
+			f.neighbours.merge(found)
+			return err
 		})
 	}
-	at("sockets", func() (func(), error) {
-		found, err := listenersHere()
-		return func() { f.listening = found }, err
+	at("sockets", func() (err error) {
+		f.listening, err = listenersHere()
+		return err
 	})
 	if servers := f.fallbackServers(services); len(servers) > 0 {
-		at("fallback servers", func() (func(), error) {
-			refused := connectAll(network, servers)
-			return func() { f.refused = refused }, nil
+		at("fallback servers", func() error {
+			f.refused = connectAll(network, servers)
+			return nil
 		})
 	}
 	var ways []checker.Spec
@@ -60,25 +61,24 @@ func (f *facts) ask(ctx context.Context, services []director.Service, through Re
 		ways = append(ways, waysOf(s)...)
 	}
 	if through != nil && len(ways) > 0 && f.noIPVS.Kind == "" {
-		at("real servers at the virtual addresses", func() (func(), error) {
-			answers, err := reachable(ctx, through, ways)
-			return func() { f.reached = answers }, err
+		at("real servers at the virtual addresses", func() (err error) {
+			f.reached, err = reachable(ctx, through, ways)
+			return err
 		})
 	}
 	if usesMarks(services) || len(f.private) > 0 {
-		at("firewall marks", func() (func(), error) {
-			machine := inspectMarks(programs)
-			var err error
-			if len(machine.Unread) > 0 {
-				err = errors.New(strings.Join(machine.Unread, "; "))
+		at("firewall marks", func() error {
+			f.marks = inspectMarks(programs)
+			if len(f.marks.Unread) > 0 {
+				return errors.New(strings.Join(f.marks.Unread, "; "))
 			}
-			return func() { f.marks = machine }, err
+			return nil
 		})
 	}
 	if slices.ContainsFunc(services, isMasqueraded) {
-		at("rules of NAT", func() (func(), error) {
-			rule, err := fwmark.SourceNAT(programs)
-			return func() { f.nat = rule }, err
+		at("rules of NAT", func() (err error) {
+			f.nat, err = fwmark.SourceNAT(programs)
+			return err
 		})
 	}
 	work.Wait()

@@ -45,21 +45,10 @@ type Key struct {
 func (k Key) Compare(l Key) int {
 	return cmp.Or(
 		cmp.Compare(k.Mark, l.Mark),
-		compareBool(k.IPv6, l.IPv6),
+		cmp.Compare(family(k.IPv6), family(l.IPv6)), // AF_INET is less than AF_INET6
 		cmp.Compare(k.Protocol, l.Protocol),
 		k.Addr.Compare(l.Addr),
 	)
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	default:
-		return 1
-	}
 }
 
 // Flags of a virtual service (linux/ip_vs.h: IP_VS_SVC_F_*), without the kernel's own bits.
