@@ -2,6 +2,7 @@ package ipvsctl
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,39 +26,29 @@ var schedFlags = []schedFlag{
 
 // ParseSchedFlags reads a list like "sh-fallback,sh-port" as ipvsadm -b does: names are exact, empty ones
 // and repetitions do no harm, and a name of another scheduler is an error.
-func ParseSchedFlags(scheduler, list string) (Flags, error) {
-	var flags Flags
+func ParseSchedFlags(scheduler, list string) (flags Flags, err error) {
 	for name := range strings.SplitSeq(list, ",") {
-		if name == "" {
-			continue
+		i := slices.IndexFunc(schedFlags, func(f schedFlag) bool { return f.name == name })
+		switch {
+		case name == "":
+		case i < 0:
+			return 0, fmt.Errorf("unknown scheduler flag %q; allowed are %s", name, strings.Join(allowedFlags(scheduler), ", "))
+		case !schedFlags[i].isFor(scheduler):
+			return 0, fmt.Errorf("scheduler flag %q is for scheduler %s, not %s", name, schedFlags[i].scheduler, scheduler)
+		default:
+			flags |= schedFlags[i].flag
 		}
-		flag, err := parseSchedFlag(scheduler, name)
-		if err != nil {
-			return 0, err
-		}
-		flags |= flag
 	}
 	return flags, nil
 }
 
-func parseSchedFlag(scheduler, name string) (Flags, error) {
-	for _, f := range schedFlags {
-		switch {
-		case f.name != name:
-		case f.scheduler != "" && f.scheduler != scheduler:
-			return 0, fmt.Errorf("scheduler flag %q is for scheduler %s, not %s", name, f.scheduler, scheduler)
-		default:
-			return f.flag, nil
-		}
-	}
-	return 0, fmt.Errorf("unknown scheduler flag %q; allowed are %s", name, strings.Join(allowedFlags(scheduler), ", "))
-}
+func (f schedFlag) isFor(scheduler string) bool { return f.scheduler == "" || f.scheduler == scheduler }
 
 // allowedFlags lists the names that scheduler takes.
 func allowedFlags(scheduler string) []string {
 	var names []string
 	for _, f := range schedFlags {
-		if f.scheduler == "" || f.scheduler == scheduler {
+		if f.isFor(scheduler) {
 			names = append(names, f.name)
 		}
 	}
@@ -68,7 +59,7 @@ func allowedFlags(scheduler string) []string {
 func schedFlagNames(scheduler string, flags Flags) []string {
 	var names []string
 	for _, f := range schedFlags {
-		if flags&f.flag != 0 && (f.scheduler == "" || f.scheduler == scheduler) {
+		if flags&f.flag != 0 && f.isFor(scheduler) {
 			names = append(names, f.name)
 			flags &^= f.flag
 		}

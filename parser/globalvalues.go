@@ -96,13 +96,11 @@ func readStatusHost(v *value) (string, *problem) {
 
 // pageAdvice warns of a page that nobody can reach.
 func (r *reader) pageAdvice(g *Global) {
-	for _, one := range []struct {
-		name, needs string
-		missing     bool
-	}{{"statuspage", "listen", g.StatusPage && !g.Listen.IsValid()}, {"statushost", "statuspage=yes", g.StatusHost != "" && !g.StatusPage}} {
-		if pos := g.At[one.name]; one.missing {
-			r.warn(order{block: pos.Line}, noEffect, pos, "%s has no effect without %s", one.name, one.needs)
-		}
+	if pos := g.At["statuspage"]; g.StatusPage && !g.Listen.IsValid() {
+		r.warn(order{block: pos.Line}, noEffect, pos, "statuspage has no effect without listen")
+	}
+	if pos := g.At["statushost"]; g.StatusHost != "" && !g.StatusPage {
+		r.warn(order{block: pos.Line}, noEffect, pos, "statushost has no effect without statuspage=yes")
 	}
 }
 
