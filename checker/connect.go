@@ -83,7 +83,7 @@ func (c *combined) Check(ctx context.Context) Result {
 		switch {
 		case r.OK:
 			c.left--
-		case r.conclusive():
+		case r.Conclusive():
 			c.left = 0
 		}
 		return r

@@ -29,7 +29,7 @@ func TestConnect(t *testing.T) {
 			for _, protocol := range []string{"tcp", "fwm"} {
 				spec := connectSpec(s.addr)
 				spec.Protocol = protocol
-				if r := build(t, spec, nil).Check(t.Context()); !r.OK || r.Local {
+				if r := build(t, spec, nil).Check(t.Context()); !r.OK || r.Cause == Shortage {
 					t.Errorf("%s: %+v", protocol, r)
 				}
 				if n := <-said; n != 0 {
@@ -42,7 +42,7 @@ func TestConnect(t *testing.T) {
 
 func TestConnectRefused(t *testing.T) {
 	leaks(t)
-	if r := build(t, connectSpec(refusingPort(t)), nil).Check(t.Context()); r.OK || r.Local || r.Detail != "connect: refused" {
+	if r := build(t, connectSpec(refusingPort(t)), nil).Check(t.Context()); r.OK || r.Cause == Shortage || r.Detail != "connect: refused" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -52,7 +52,7 @@ func TestConnectToServerThatDoesNotAnswer(t *testing.T) {
 	spec := connectSpec(deafPort(t))
 	spec.Timeout = short
 	r, took := timed(t, build(t, spec, nil))
-	if r.OK || r.Local || r.Detail != "connect: no answer in 150ms" {
+	if r.OK || r.Cause == Shortage || r.Detail != "connect: no answer in 150ms" {
 		t.Errorf("%+v", r)
 	}
 	if took < short || took > short+slack {
@@ -93,7 +93,7 @@ func TestCancelledConnectEndsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
 	begin := time.Now()
-	if r := c.Check(ctx); r.OK || !r.Local || time.Since(begin) > slack {
+	if r := c.Check(ctx); r.OK || r.Cause != Shortage || time.Since(begin) > slack {
 		t.Errorf("%+v after %v", r, time.Since(begin))
 	}
 }
@@ -110,7 +110,7 @@ func TestOurShortageIsNotTheServersFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := c.Check(t.Context())
-	if r.OK || !r.Local || r.Detail != "connect: too many open files" {
+	if r.OK || r.Cause != Shortage || r.Detail != "connect: too many open files" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -122,7 +122,7 @@ func TestBlame(t *testing.T) {
 		syscall.ETIMEDOUT: false, os.ErrDeadlineExceeded: false, net.ErrClosed: false,
 	} {
 		wrapped := stageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)})
-		if r := failed(t.Context(), wrapped); r.Local != local || r.OK {
+		if r := failed(t.Context(), wrapped); r.Cause == Shortage != local || r.OK {
 			t.Errorf("%v: %+v", err, r)
 		}
 	}
@@ -177,7 +177,7 @@ func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {
 		if step.asked == "connect" {
 			want = step.connect
 		}
-		if r.OK != (want == up) || r.Local != (want == ours) || full.asked+connect.asked != 1 || (full.asked == 1) != (step.asked == "full") {
+		if r.OK != (want == up) || (r.Cause == Shortage) != (want == ours) || full.asked+connect.asked != 1 || (full.asked == 1) != (step.asked == "full") {
 			t.Errorf("step %d: %+v, full %d, connect %d, want %s", i, r, full.asked, connect.asked, step.asked)
 		}
 	}
@@ -191,7 +191,8 @@ type scripted struct {
 
 func (s *scripted) Check(context.Context) Result {
 	s.asked++
-	return Result{OK: s.answer == 'u', Local: s.answer == 'l'}
+	causes := map[rune]Cause{'l': Shortage}
+	return Result{OK: s.answer == 'u', Cause: causes[s.answer]}
 }
 
 func TestCombinedOverUDPNeedsARoute(t *testing.T) {

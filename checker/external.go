@@ -106,9 +106,9 @@ func (c *external) notStarted(ctx context.Context, err error) Result {
 	r := failed(ctx, &fault{fmt.Sprintf("can't run %s: %s", escape(c.argv[0], 2*maxExcerpt), why), err})
 	switch {
 	case errors.Is(err, syscall.EAGAIN): // no more processes
-		r.Cause, r.Local = Shortage, true
-	case !r.Local || errors.Is(err, syscall.EPERM): // that is said of the program
-		r.Cause, r.Local = Program, false
+		r.Cause = Shortage
+	case r.Cause != Shortage || errors.Is(err, syscall.EPERM): // that is said of the program
+		r.Cause = Program
 	}
 	return r
 }

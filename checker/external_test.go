@@ -54,7 +54,7 @@ func TestExternal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			leaks(t)
 			r := build(t, externalSpec(c.command), nil).Check(t.Context())
-			if r.OK != c.want.OK || r.Local || !strings.HasSuffix(r.Detail, c.want.Detail) {
+			if r.OK != c.want.OK || r.Cause == Shortage || !strings.HasSuffix(r.Detail, c.want.Detail) {
 				t.Errorf("%+v, want %+v", r, c.want)
 			}
 		})
@@ -78,7 +78,7 @@ func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 	spec := externalSpec(path)
 	spec.Timeout = 4 * short
 	r, took := timed(t, build(t, spec, nil))
-	if r.OK || r.Local || r.Detail != "no end in 600ms, killed: waiting" {
+	if r.OK || r.Cause == Shortage || r.Detail != "no end in 600ms, killed: waiting" {
 		t.Errorf("%+v", r)
 	}
 	if took > spec.Timeout+2*slack {
@@ -180,7 +180,7 @@ func TestExternalWithoutATurnIsOurShortage(t *testing.T) {
 	e.Children <- struct{}{}
 	spec := externalSpec("")
 	spec.Timeout = short
-	if r := build(t, spec, e).Check(t.Context()); r.OK || !r.Local || r.Detail != "too many programs are running already" {
+	if r := build(t, spec, e).Check(t.Context()); r.OK || r.Cause != Shortage || r.Detail != "too many programs are running already" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -191,7 +191,7 @@ func TestCancelledExternalIsKilled(t *testing.T) {
 	time.AfterFunc(50*time.Millisecond, cancel)
 	c := build(t, externalSpec(writeScript(t, "#!/bin/sh\nexec sleep 60\n")), nil)
 	begin := time.Now()
-	if r := c.Check(ctx); r.OK || !r.Local || time.Since(begin) > patient {
+	if r := c.Check(ctx); r.OK || r.Cause != Shortage || time.Since(begin) > patient {
 		t.Errorf("%+v after %v", r, time.Since(begin))
 	}
 }
@@ -274,7 +274,7 @@ func TestExternalPerl(t *testing.T) {
 			spec.Type = "external-perl"
 			r := build(t, spec, nil).Check(t.Context())
 			r.Detail = strings.ReplaceAll(r.Detail, spec.Command, "FILE")
-			if r.OK != c.want.OK || r.Local || !strings.HasPrefix(r.Detail, c.want.Detail) {
+			if r.OK != c.want.OK || r.Cause == Shortage || !strings.HasPrefix(r.Detail, c.want.Detail) {
 				t.Errorf("%+v, want %+v", r, c.want)
 			}
 		})

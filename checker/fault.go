@@ -52,8 +52,7 @@ func failed(ctx context.Context, err error) Result {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		err = errStopped
 	}
-	cause := causeOf(err)
-	return Result{Detail: err.Error(), Cause: cause, Stage: stageOf(err), Local: cause == Shortage, Unjudged: cause == Unjudged}
+	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: stageOf(err)}
 }
 
 // isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL: no local port is

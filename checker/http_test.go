@@ -94,7 +94,7 @@ func TestHTTPAnswers(t *testing.T) {
 			s := serve(t, saying(c.answer))
 			r := build(t, httpSpec(s.addr, c.receive), nil).Check(t.Context())
 			up := c.want[0] == '2'
-			if r.OK != up || r.Detail != c.want || r.Local || r.Warning != "" {
+			if r.OK != up || r.Detail != c.want || r.Cause == Shortage || r.Warning != "" {
 				t.Errorf("%+v, want up %v, %s", r, up, c.want)
 			}
 		})
@@ -126,7 +126,7 @@ func TestHTTPServersThatDoNotAnswerInTime(t *testing.T) {
 			spec := httpSpec(serve(t, c.treat).addr, "All good")
 			spec.NegotiateTimeout = short
 			r, took := timed(t, build(t, spec, nil))
-			if r.OK || r.Local || !strings.HasPrefix(r.Detail, c.want) {
+			if r.OK || r.Cause == Shortage || !strings.HasPrefix(r.Detail, c.want) {
 				t.Errorf("%+v, want %s", r, c.want)
 			}
 			if took < short || took > short+slack {
@@ -192,7 +192,7 @@ func TestHTTPConnectionFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			leaks(t)
 			r := build(t, httpSpec(c.to, "All good"), nil).Check(t.Context())
-			if r.OK || r.Local || r.Detail != c.want {
+			if r.OK || r.Cause == Shortage || r.Detail != c.want {
 				t.Errorf("%+v, want %s", r, c.want)
 			}
 		})
@@ -270,7 +270,7 @@ func TestRequestsThatCanNotBeAskedFor(t *testing.T) {
 		spec := httpSpec(netip.MustParseAddrPort("127.0.0.1:80"), "")
 		spec.URL = url
 		r := build(t, spec, nil).Check(t.Context())
-		if r.OK || r.Detail != "request: "+want || r.Local {
+		if r.OK || r.Detail != "request: "+want || r.Cause == Shortage {
 			t.Errorf("%s: %+v, want %s", url, r, want)
 		}
 	}
@@ -324,7 +324,7 @@ func TestRedirects(t *testing.T) {
 			spec.FollowRedirect = c.follow
 			r := build(t, spec, nil).Check(t.Context())
 			detail := strings.ReplaceAll(r.Detail, fmt.Sprintf(":%d", s.addr.Port()), "")
-			if !strings.HasPrefix(detail, c.want) || r.OK != (c.want == "200 OK") || r.Warning != c.warning || r.Local {
+			if !strings.HasPrefix(detail, c.want) || r.OK != (c.want == "200 OK") || r.Warning != c.warning || r.Cause == Shortage {
 				t.Errorf("%+v, want %s (warning %q)", r, c.want, c.warning)
 			}
 			if name == "loop" && len(s.asked()) != 1+maxRedirects {
@@ -476,7 +476,7 @@ func TestHTTPSFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			spec := httpSpec(c.to, "")
 			spec.Service, spec.URL = "https", "https://"+c.to.String()+"/"
-			if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Local || r.Detail != c.want {
+			if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Cause == Shortage || r.Detail != c.want {
 				t.Errorf("%+v, want %s", r, c.want)
 			}
 		})
@@ -500,7 +500,7 @@ func TestCancelledCheckEndsAtOnceAndBlamesNobody(t *testing.T) {
 	time.AfterFunc(20*time.Millisecond, cancel)
 	begin := time.Now()
 	r := build(t, spec, nil).Check(ctx)
-	if r.OK || !r.Local || r.Detail != "stopped" || time.Since(begin) > slack {
+	if r.OK || r.Cause != Shortage || r.Detail != "stopped" || time.Since(begin) > slack {
 		t.Errorf("%+v after %v", r, time.Since(begin))
 	}
 }

@@ -41,7 +41,7 @@ func TestHTTPStatusesThatAreGood(t *testing.T) {
 			s := httpSpec(serve(t, saying(c.answer)).addr, c.receive)
 			s.HTTPStatus = statusList(c.status)
 			up := c.want[0] >= '1' && c.want[0] <= '5'
-			if r := build(t, s, nil).Check(t.Context()); r.OK != up || r.Detail != c.want || r.Local {
+			if r := build(t, s, nil).Check(t.Context()); r.OK != up || r.Detail != c.want || r.Cause == Shortage {
 				t.Errorf("%+v, want up %v, %s", r, up, c.want)
 			}
 		})

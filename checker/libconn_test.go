@@ -50,12 +50,12 @@ func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.
 		if took > s.NegotiateTimeout+late {
 			t.Errorf("took %v of %v", took, s.NegotiateTimeout)
 		}
-		fits := r.OK == up && r.Detail == want && !r.Local
+		fits := r.OK == up && r.Detail == want && r.Cause != Shortage
 		if !fits && r.Cause == Timeout && s.NegotiateTimeout < inTime {
 			continue
 		}
 		if !fits {
-			t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Local, r.Detail, up, want)
+			t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Cause == Shortage, r.Detail, up, want)
 		}
 		return took, s.NegotiateTimeout
 	}

@@ -202,7 +202,7 @@ func TestLongLargePagesLeaveTimeAndMemoryToOthers(t *testing.T) {
 		peak = max(peak, m.HeapInuse+m.StackInuse)
 		for _, u := range pool.Take() {
 			seen[u.Task] = true
-			if u.Result.OK != (u.Task.Every == every) || !u.Result.conclusive() {
+			if u.Result.OK != (u.Task.Every == every) || !u.Result.Conclusive() {
 				t.Errorf("%+v", u.Result)
 			}
 		}

@@ -208,7 +208,7 @@ func TestTheLoopPings(t *testing.T) {
 			spec := anySpec("ping")
 			spec.Timeout, spec.Attempts, spec.OnLink = 50*time.Millisecond, 3, c.ok
 			r := looped{build(t, spec, &Env{Pinger: &c.pinger})}.Check(t.Context())
-			if r.OK != c.ok || r.Detail != c.want || c.pinger.sent.Load() != c.sent || r.Local != (c.pinger.err == syscall.ENOBUFS) || c.pinger.onLink.Load() != spec.OnLink {
+			if r.OK != c.ok || r.Detail != c.want || c.pinger.sent.Load() != c.sent || (r.Cause == Shortage) != (c.pinger.err == syscall.ENOBUFS) || c.pinger.onLink.Load() != spec.OnLink {
 				t.Errorf("%d sent: %+v", c.pinger.sent.Load(), r)
 			}
 		})

@@ -193,7 +193,7 @@ func TestMySQLEndsWhenCancelled(t *testing.T) {
 		cancel()
 		silence(s, c)
 	})).addr
-	if r := build(t, s, nil).Check(ctx); r.OK || !r.Local || r.Detail != "stopped" {
+	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != Shortage || r.Detail != "stopped" {
 		t.Errorf("%+v", r)
 	}
 }

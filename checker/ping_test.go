@@ -38,11 +38,11 @@ func TestPingIsTriedAgainAfterSilenceOnly(t *testing.T) {
 		"third":       {[]error{silent, silent, nil}, 3, Result{OK: true, Stage: AtMatch, Detail: "echo reply after 1.235ms"}},
 		"none":        {[]error{silent, silent, silent}, 3, Result{Stage: AtConnect, Cause: Timeout, Detail: "ping: no answer in 3 times 5s"}},
 		"unreachable": {[]error{silent, syscall.ENETUNREACH}, 2, Result{Stage: AtConnect, Cause: Unreachable, Detail: "ping: network is unreachable"}},
-		"no socket": {[]error{icmp.ErrDenied}, 1, Result{Stage: AtConnect, Cause: Shortage, Local: true,
+		"no socket": {[]error{icmp.ErrDenied}, 1, Result{Stage: AtConnect, Cause: Shortage,
 			Detail: "ping: forbidden on this machine; CAP_NET_RAW permits it, or a group in net.ipv4.ping_group_range"}},
-		"dropped here":        {[]error{syscall.EPERM}, 1, Result{Stage: AtConnect, Cause: Shortage, Local: true, Detail: "ping: operation not permitted"}},
+		"dropped here":        {[]error{syscall.EPERM}, 1, Result{Stage: AtConnect, Cause: Shortage, Detail: "ping: operation not permitted"}},
 		"refused by a router": {[]error{syscall.EACCES}, 1, Result{Stage: AtConnect, Detail: "ping: permission denied"}},
-		"shortage":            {[]error{syscall.ENOBUFS}, 1, Result{Stage: AtConnect, Cause: Shortage, Local: true, Detail: "ping: no buffer space available"}},
+		"shortage":            {[]error{syscall.ENOBUFS}, 1, Result{Stage: AtConnect, Cause: Shortage, Detail: "ping: no buffer space available"}},
 	} {
 		p := &fakePinger{errs: c.errs}
 		spec := anySpec("ping")

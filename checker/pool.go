@@ -353,7 +353,7 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 		return
 	}
 	now := time.Now()
-	if !r.OK && !r.Local && !t.doubted && (p.stalled.After(start) || p.isLate(now, p.asleep())) {
+	if !r.OK && r.Cause != Shortage && !t.doubted && (p.stalled.After(start) || p.isLate(now, p.asleep())) {
 		t.ran, t.doubted, t.due, t.late = true, true, now, 0
 		p.pending = append(p.pending, Update{Task: t, Result: r, Began: start, Stalled: true})
 		heap.Push(&p.queue, t)
@@ -376,11 +376,11 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 
 // next is when a task is due again after a check from start to now.
 func (p *Pool) next(t *Task, r Result, start, now time.Time) time.Time {
-	if wait := shortageRetry << min(t.shortages, maxDoublings); r.Local && wait < t.Every {
+	if wait := shortageRetry << min(t.shortages, maxDoublings); r.Cause == Shortage && wait < t.Every {
 		t.shortages++
 		return now.Add(wait)
 	}
-	if !r.Local {
+	if r.Cause != Shortage {
 		t.shortages = 0
 	}
 	if !t.ran {

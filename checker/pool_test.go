@@ -171,7 +171,10 @@ func TestOwnShortageIsRepeatedSoon(t *testing.T) {
 		p := run(t)
 		var n atomic.Int32
 		p.Set([]*Task{task(time.Minute, checkFunc(func(context.Context) Result {
-			return Result{Local: n.Add(1) < 3, OK: n.Load() >= 3}
+			if n.Add(1) < 3 {
+				return Result{Cause: Shortage}
+			}
+			return Result{OK: true}
 		}))})
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -179,7 +182,7 @@ func TestOwnShortageIsRepeatedSoon(t *testing.T) {
 			t.Errorf("%d checks in the first second, want two repeats", n.Load())
 		}
 		u := p.Take()
-		if len(u) != 3 || !u[0].Result.Local || u[2].Result.Local {
+		if len(u) != 3 || u[0].Result.Cause != Shortage || u[2].Result.Cause == Shortage {
 			t.Errorf("told %+v", u)
 		}
 	})
@@ -192,7 +195,10 @@ func TestAShortageThatLastsIsRepeatedAtTheInterval(t *testing.T) {
 		var at []time.Duration
 		p.Set([]*Task{task(3*time.Second, checkFunc(func(context.Context) Result {
 			at = append(at, time.Since(begin))
-			return Result{Local: len(at) != 9, OK: len(at) == 9}
+			if len(at) != 9 {
+				return Result{Cause: Shortage}
+			}
+			return Result{OK: true}
 		}))})
 		time.Sleep(22 * time.Second)
 		synctest.Wait()

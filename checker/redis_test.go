@@ -123,7 +123,7 @@ func TestRedisEndsWhenCancelled(t *testing.T) {
 		cancel()
 		silence(s, c)
 	}).addr
-	if r := build(t, s, nil).Check(ctx); r.OK || !r.Local || r.Detail != "stopped" {
+	if r := build(t, s, nil).Check(ctx); r.OK || r.Cause != Shortage || r.Detail != "stopped" {
 		t.Errorf("%+v", r)
 	}
 }

@@ -18,11 +18,7 @@ type Result struct {
 	OK    bool
 	Cause Cause // of a failure
 	Stage Stage // where a failure came; of a success AtConnect when it connected only, else AtMatch or AtStart
-	Local bool  // failed by our own shortage (descriptors, memory, ports, permissions): says nothing about the server
-	// Unjudged is an answer that came and can't be compared with receive in the time that there is for that: it says
-	// nothing about the server either, and the next check is not earlier for it.
-	Unjudged bool
-	Way      Way // by which the answer came
+	Way   Way   // by which the answer came
 	// OwnAnswers is of a failure through the virtual address: the server answers at its own.
 	OwnAnswers bool
 	Detail     string // one line: why it failed, or what was seen; control characters escaped, no secrets
@@ -48,8 +44,8 @@ const (
 	WayVoid               // at its own address, because the way through the virtual one can't be judged now; Warning says why
 )
 
-// conclusive reports whether the result says something about the server.
-func (r Result) conclusive() bool { return !r.Local && !r.Unjudged }
+// Conclusive reports whether the result says something about the server.
+func (r Result) Conclusive() bool { return r.Cause != Shortage && r.Cause != Unjudged }
 
 // Cause is the class of a failure, for those who count failures. Its names are stable.
 type Cause uint8
@@ -65,9 +61,12 @@ const (
 	Lookup                   // a name was not found
 	TLS                      // no handshake, or a certificate that is not trusted
 	Program                  // the checkcommand ended with a status other than 0, or by a signal
-	Shortage                 // our own: Result.Local
-	Unjudged                 // the answer could not be compared: Result.Unjudged
-	Causes                   // how many there are
+	// Shortage is our own, of descriptors, memory, ports or permissions: it says nothing about the server.
+	Shortage
+	// Unjudged is an answer that came and can't be compared with receive in the time that there is for that: it says
+	// nothing about the server either, and the next check is not earlier for it.
+	Unjudged
+	Causes // how many there are
 )
 
 func (c Cause) String() string {

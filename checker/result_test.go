@@ -29,8 +29,8 @@ func TestEachFailureHasItsCause(t *testing.T) {
 		Shortage:    {connect(syscall.EMFILE), connect(syscall.EADDRNOTAVAIL), errStopped},
 	} {
 		for _, err := range errs {
-			if r := failed(t.Context(), err); r.Cause != want || r.Local != (want == Shortage) {
-				t.Errorf("%v: cause %v, local %v; want %v", err, r.Cause, r.Local, want)
+			if r := failed(t.Context(), err); r.Cause != want || (r.Cause == Shortage) != (want == Shortage) {
+				t.Errorf("%v: cause %v, local %v; want %v", err, r.Cause, r.Cause == Shortage, want)
 			}
 		}
 	}

@@ -76,7 +76,7 @@ func TestTLSJudgesTheCertificate(t *testing.T) {
 				c.change(&s)
 			}
 			r := build(t, s, nil).Check(t.Context())
-			if r.OK != c.up || r.Detail != c.detail && !strings.HasPrefix(r.Detail, c.detail+" (") || r.Local || r.Warning != "" {
+			if r.OK != c.up || r.Detail != c.detail && !strings.HasPrefix(r.Detail, c.detail+" (") || r.Cause == Shortage || r.Warning != "" {
 				t.Errorf("%+v\nwant %v: %s", r, c.up, c.detail)
 			}
 		})

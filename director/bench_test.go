@@ -241,7 +241,7 @@ type silent struct{}
 
 func (silent) Check(ctx context.Context) checker.Result {
 	<-ctx.Done()
-	return checker.Result{Local: true}
+	return checker.Result{Cause: checker.Shortage}
 }
 
 // Ten thousand servers of one section fail through the virtual address alone, in a hundred wake-ups. Then all pass.

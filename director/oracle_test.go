@@ -470,7 +470,7 @@ func (o *oracle) answer(p probe, history *[]outcome, began time.Time) checker.Re
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.conditions[p.addr] == short {
-		return checker.Result{Local: true, Detail: "too many open files"}
+		return checker.Result{Cause: checker.Shortage, Detail: "too many open files"}
 	}
 	ok := o.passes(p)
 	r := checker.Result{OK: ok, Detail: o.conditions[p.addr].String(), OwnAnswers: o.failsOnlyThrough(p)}

@@ -28,7 +28,7 @@ func (d *Director) results(updates []checker.Update) {
 			x.v.stages.count(&u.Result.Stages)
 		}
 		d.warnOnce(c, u.Result)
-		if u.Result.Local {
+		if u.Result.Cause == checker.Shortage {
 			d.shortages++
 			c.unbelieved(now, history.Shortage, &u.Result)
 			if d.shortage(c, u.Result) {
@@ -37,7 +37,7 @@ func (d *Director) results(updates []checker.Update) {
 			continue
 		}
 		d.arrived(c)
-		if u.Result.Unjudged {
+		if u.Result.Cause == checker.Unjudged {
 			c.unbelieved(now, history.Unjudged, &u.Result)
 			d.unjudged(c, u.Result)
 			continue

@@ -29,7 +29,7 @@ func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80"}}
 		one, two := &server{real: &parser.Real{}}, &server{real: &parser.Real{}}
-		result := checker.Result{Unjudged: true, Detail: "too long"}
+		result := checker.Result{Cause: checker.Unjudged, Detail: "too long"}
 		c := &check{}
 		kinds := told(t, func(d *Director) {
 			unjudged := func(servers ...*server) {

@@ -513,8 +513,8 @@ func (s *scenario) set(a netip.AddrPort, how string) {
 		"through":  {Detail: "no answer in 5s; at its own address it answers", Cause: checker.Timeout, Stage: checker.AtConnect, OwnAnswers: true},
 		"void":     {OK: true, Way: checker.WayVoid, Warning: "its private service was gone"},
 		"wrong":    {Detail: "status 500", Cause: checker.Answer, Stage: checker.AtMatch},
-		"short":    {Local: true, Detail: "too many open files"},
-		"unjudged": {Unjudged: true, Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /a/"},
+		"short":    {Cause: checker.Shortage, Detail: "too many open files"},
+		"unjudged": {Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /a/"},
 	}[how]
 }
 

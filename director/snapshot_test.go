@@ -150,7 +150,7 @@ func TestADrainedServerIsNotUp(t *testing.T) {
 func TestOwnShortagesAreCountedApart(t *testing.T) {
 	snapshotting(t, func(t *testing.T, s *scenario) {
 		s.mu.Lock()
-		s.health[netip.MustParseAddrPort("10.2.0.1:80")] = checker.Result{Local: true, Cause: checker.Shortage}
+		s.health[netip.MustParseAddrPort("10.2.0.1:80")] = checker.Result{Cause: checker.Shortage}
 		s.mu.Unlock()
 		time.Sleep(4 * time.Second)
 		now := snapshotOf(t, s.director)

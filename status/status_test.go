@@ -54,10 +54,10 @@ func answer(spec checker.Spec) checkFunc {
 			}
 			return checker.Result{Cause: checker.Answer, Stage: checker.AtMatch, Detail: "status 500"}
 		case last == 26:
-			return checker.Result{Unjudged: true, Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /(?=x)(a+)+$/"}
+			return checker.Result{Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /(?=x)(a+)+$/"}
 		case last == 25: // forever
 			<-ctx.Done()
-			return checker.Result{Local: true}
+			return checker.Result{Cause: checker.Shortage}
 		default:
 			return checker.Result{OK: true, Detail: "connected"}
 		}

@@ -53,9 +53,9 @@ func night() *director.Snapshot {
 	order := director.Order{Kind: director.Drain, By: "kim", Why: "new disk"}
 
 	second.Result(at("3h0m0s"), 2, history.Stalled, refused, none)
-	second.Result(at("3h0m1s"), 0, history.Shortage, &checker.Result{Local: true, Cause: checker.Shortage, Detail: "socket: too many open files"}, none)
+	second.Result(at("3h0m1s"), 0, history.Shortage, &checker.Result{Cause: checker.Shortage, Detail: "socket: too many open files"}, none)
 	second.Retire()
-	second.Result(at("3h0m2s"), 2, history.Unjudged, &checker.Result{Unjudged: true, Cause: checker.Unjudged, Detail: "matching took too long with /(a+)+$/"}, none)
+	second.Result(at("3h0m2s"), 2, history.Unjudged, &checker.Result{Cause: checker.Unjudged, Detail: "matching took too long with /(a+)+$/"}, none)
 	second.Result(at("3h0m3s"), 0, history.Failed, &checker.Result{Detail: "status 500 \x1b[31m<h1>"}, history.Verdict{Count: 2, Needed: 3})
 	second.Do(at("3h1m"), history.Held, 0, "")
 	second.Do(at("3h2m"), history.LetGo, 0, "")

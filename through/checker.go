@@ -115,7 +115,7 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 // count is an answer that counts. A failure is explained by what the server's own address says in the time that is left.
 func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	r.Way = checker.WayThrough
-	if r.OK || r.Local || r.Unjudged {
+	if r.OK || !r.Conclusive() {
 		c.missing = c.missing && !r.OK
 		return r
 	}
@@ -133,7 +133,7 @@ func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 func (c *check) instead(r checker.Result) checker.Result {
 	why := fmt.Sprintf("not checked through %v: %s", c.way.Virtual, c.void)
 	if r.OK && c.missing {
-		return checker.Result{Unjudged: true, Cause: checker.Unjudged, Detail: why, Way: checker.WayVoid}
+		return checker.Result{Cause: checker.Unjudged, Detail: why, Way: checker.WayVoid}
 	}
 	if r.Warning != "" {
 		why += "; " + r.Warning
@@ -150,7 +150,7 @@ func (c *check) explain(r, own checker.Result) checker.Result {
 		r.Detail += fmt.Sprintf("; at %v it answers as wanted", c.way.Server)
 	case own.OK:
 		r.Detail += fmt.Sprintf("; at %v it answers: is %v on it? ldirectord CONFIG realserver-script %[1]v", c.way.Server, c.way.Virtual)
-	case !own.Local && !own.Unjudged:
+	case own.Conclusive():
 		r.Detail = fmt.Sprintf("%s; %s", own.Detail, r.Detail)
 	}
 	return r

@@ -23,7 +23,7 @@ func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (void string) {
 	switch {
 	case !stayed:
 		return "the private service was lost"
-	case r.OK || r.Local || r.Unjudged:
+	case r.OK || !r.Conclusive():
 		return ""
 	case k.NoRoute:
 		return "nothing leads there from here"

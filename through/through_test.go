@@ -16,7 +16,7 @@ import (
 )
 
 func TestJudge(t *testing.T) {
-	good, bad, ours, unjudged := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}, checker.Result{Local: true}, checker.Result{Unjudged: true}
+	good, bad, ours, unjudged := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}, checker.Result{Cause: checker.Shortage}, checker.Result{Cause: checker.Unjudged}
 	for _, row := range []struct {
 		r            checker.Result
 		stayed, ipv6 bool
@@ -272,7 +272,7 @@ func (a *answers) Check(ctx context.Context) checker.Result {
 	case <-time.After(r.Took):
 		return r
 	case <-ctx.Done():
-		return checker.Result{Local: true, Detail: "stopped"}
+		return checker.Result{Cause: checker.Shortage, Detail: "stopped"}
 	}
 }
 
@@ -299,7 +299,7 @@ func TestCheck(t *testing.T) {
 		{"wrong pages", wrong, wrong, checker.Result{Cause: checker.Answer, Detail: "500 Oops; through 127.0.0.9: 500 Oops"}, 0, 1},
 		{"dead", silent, silent, checker.Result{Cause: checker.Timeout, Detail: "through 127.0.0.9: connect: no answer in 5s"}, 6 * time.Second, 1},
 		{"refused, then silent", refused, silent, checker.Result{Cause: checker.Refused, Detail: "connect: no answer in 5s; through 127.0.0.9: connect: refused"}, 5 * time.Second, 1},
-		{"our own shortage", checker.Result{Local: true}, up, checker.Result{Local: true}, 0, 0},
+		{"our own shortage", checker.Result{Cause: checker.Shortage}, up, checker.Result{Cause: checker.Shortage}, 0, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -367,12 +367,12 @@ func TestAnswersWithoutTheService(t *testing.T) {
 			t.Errorf("down: %+v", r)
 		}
 		through.then = flush
-		want = checker.Result{Unjudged: true, Cause: checker.Unjudged, Way: checker.WayVoid, Detail: "not checked through 127.0.0.9: the private service was lost"}
+		want = checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid, Detail: "not checked through 127.0.0.9: the private service was lost"}
 		if r := c.Check(t.Context()); r != want {
 			t.Errorf("a server that is down, flushed: %+v", r)
 		}
 		own.list = []checker.Result{refused}
-		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayVoid || r.Unjudged {
+		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayVoid || r.Cause == checker.Unjudged {
 			t.Errorf("its own address fails, too: %+v", r)
 		}
 		through.then = nil

@@ -117,7 +117,7 @@ func printResults(c *call, checks []director.Check, results map[*checker.Task]pr
 			if !r.OK {
 				state = "down"
 			}
-			if r.Local || r.Unjudged { // it says nothing of the server
+			if !r.Conclusive() { // it says nothing of the server
 				state = "unknown"
 			}
 		}
