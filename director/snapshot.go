@@ -136,6 +136,7 @@ type ServerSnapshot struct {
 	Note      string         // the order in words, and that it moved away; "" where the state says all
 	Alias     string         // another name by which an order may mean it; "" for none
 	Held      bool           // down, and in service all the same: see keepserving
+	Braked    bool           // up, though its checks fail, by the brake of checkvip
 	Streak    int            // results in a row that speak against the state
 	Checked   time.Time      // up to a second late; zero before the first result
 	Last      checker.Result // of the last check that says something about the server
@@ -253,7 +254,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
 	for j := &s.first; j != nil; j = j.next {
 		if v.isBraked(j) {
-			now.Note = "not believed: every server that was up fails only through " + v.cfg.CheckVIP.String()
+			now.Braked, now.Note = true, "not believed: every server that was up fails only through "+v.cfg.CheckVIP.String()
 		}
 		if c := j.check; c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
 			now.CertEnd = c.last.CertEnd

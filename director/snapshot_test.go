@@ -97,6 +97,26 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 	})
 }
 
+// A server whose state the brake keeps is up, and says that it is braked.
+func TestASnapshotShowsTheBrake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"] = "checkinterval = 2\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\treal = 10.2.0.3:80 masq\n\tchecktype = connect\n\tcheckvip = yes\n"
+		s.start("one", false)
+		time.Sleep(5 * time.Second)
+		s.set(netip.MustParseAddrPort("10.2.0.1:80"), "through")
+		s.set(netip.MustParseAddrPort("10.2.0.2:80"), "through")
+		time.Sleep(5 * time.Second)
+		for _, r := range snapshotOf(t, s.director).Virtuals[0].Servers {
+			if is := r.Real != "10.2.0.3:80"; !r.Up || r.Braked != is {
+				t.Errorf("%s: up %t, braked %t, want %t", r.Real, r.Up, r.Braked, is)
+			}
+		}
+		s.stop(nil)
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
+
 func TestAReloadKeepsWhatWasCountedAndSince(t *testing.T) {
 	snapshotting(t, func(t *testing.T, s *scenario) {
 		s.configs["two"] = threeAndOne + "\tquiescent = yes\nvirtual = 10.1.0.3:80\n\treal = 10.2.0.5:80 gate\n\tchecktype = connect\n"

@@ -99,8 +99,16 @@ func (e exposition) virtuals(s *director.Snapshot) {
 		})
 	e.ofVirtuals(s, "ldirectord_virtual_draining", "Real servers that left the file and keep their connections, see draintime. Virtual services without any are absent.",
 		func(v *director.VirtualSnapshot) (float64, bool) { return float64(len(v.Leaving)), len(v.Leaving) > 0 })
-	e.ofVirtuals(s, "ldirectord_virtual_guard_held", "Real servers that keepserving holds in service though their checks fail. Absent without keepserving.",
-		func(v *director.VirtualSnapshot) (float64, bool) { return float64(v.Guard.Held), v.Guard.Keeps > 0 })
+	e.ofVirtuals(s, "ldirectord_virtual_guard_held", "Real servers that keepserving, or the brake of checkvip, holds in service though their checks fail. Absent without keepserving while the brake holds nobody.",
+		func(v *director.VirtualSnapshot) (float64, bool) {
+			held := v.Guard.Held
+			for i := range v.Servers {
+				if v.Servers[i].Braked {
+					held++
+				}
+			}
+			return float64(held), v.Guard.Keeps > 0 || held > 0
+		})
 	e.ofVirtuals(s, "ldirectord_virtual_minservers_met", "0 while fewer servers are up than minservers says. Absent without minservers.",
 		func(v *director.VirtualSnapshot) (float64, bool) {
 			return number(v.Enough != nil && v.Enough.Enough), v.Enough != nil

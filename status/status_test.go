@@ -276,6 +276,18 @@ func TestLabelValuesAreEscaped(t *testing.T) {
 	}
 }
 
+// Who is held by keepserving and who by the brake of checkvip is one gauge, which the same alert watches.
+func TestBrakedServersAreHeld(t *testing.T) {
+	braked := []director.ServerSnapshot{{Real: "a", Braked: true}, {Real: "b", Braked: true}, {Real: "c"}}
+	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{
+		{ID: "brake", Servers: braked}, {ID: "both", Servers: braked, Guard: director.GuardSnapshot{Keeps: 1, Held: 1}}, {ID: "none", Servers: braked[2:]},
+	}}
+	want := "\nldirectord_virtual_guard_held{virtual=\"brake\"} 2\nldirectord_virtual_guard_held{virtual=\"both\"} 3\n#"
+	if metrics := metricsOf(t, now); !bytes.Contains(metrics, []byte(want)) {
+		t.Errorf("the metrics lack %s\n%s", want, metrics)
+	}
+}
+
 func TestAServerThatIsNamedTwiceIsOneSeries(t *testing.T) {
 	twice := []director.ServerSnapshot{{Real: "192.0.2.21:80"}, {Real: "192.0.2.21:80"}}
 	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{ID: "a", Servers: twice}, {ID: "b", Servers: twice}}}
