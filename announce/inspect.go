@@ -16,7 +16,7 @@ type Fault struct {
 	Device  string
 	Addr    netip.Prefix // the zero Prefix where it is the device
 	Text    string       // "device lvs0 is down"; of an address: "was announced by a daemon that does not run any more"
-	Command string       // mends it; "" where no command can
+	Command string       // fixes it; "" where no command can
 }
 
 // Inspect finds, without a change: devices that can't have what is wanted on them, addresses that are wanted and are on other

@@ -56,7 +56,7 @@ type device struct {
 	held      map[netip.Addr][]netlink.Addr // more than one where the lengths of their prefixes differ
 }
 
-// unfit is why a device can't have addresses that are announced, and the command that mends it; nil where it can.
+// unfit is why a device can't have addresses that are announced, and the command that fixes it; nil where it can.
 func (d device) unfit(name string) (err error, command string) {
 	up := fmt.Sprintf("ip link set %s up", name)
 	switch {

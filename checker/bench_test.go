@@ -77,7 +77,7 @@ func BenchmarkAnswerOwn(b *testing.B) {
 	b.ReportAllocs()
 	limits := NewMatching()
 	text := strings.NewReader("")
-	server := heard(text)
+	server := havingSaid(text)
 	for b.Loop() {
 		text.Reset(benchAnswer)
 		r := newAnswerReader(b.Context(), patient, limits)

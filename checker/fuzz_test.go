@@ -95,7 +95,7 @@ func FuzzHTTP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		r := answerReader{ctx: t.Context(), timeout: time.Second, buf: make([]byte, 0, 64)}
-		r.reset(heard(bytes.NewReader(text)))
+		r.reset(havingSaid(bytes.NewReader(text)))
 		a, err := r.answer()
 		if err != nil {
 			check.fails(err)

@@ -20,10 +20,10 @@ func (said) Write(b []byte) (int, error)  { return len(b), nil }
 func (said) SetDeadline(time.Time) error  { return nil }
 func (said) LocalAddr() net.Addr          { return &net.TCPAddr{} }
 
-// heard is a connection on which that is all that the server will ever say.
-func heard(text io.Reader) *conn { return &conn{Conn: said{Reader: text}} }
+// havingSaid is a connection on which that is all that the server will ever say.
+func havingSaid(text io.Reader) *conn { return &conn{Conn: said{Reader: text}} }
 
-func dialogueOf(text string) *dialogue { return newDialogue(heard(strings.NewReader(text))) }
+func dialogueOf(text string) *dialogue { return newDialogue(havingSaid(strings.NewReader(text))) }
 
 // Whatever a server says, a check ends, and tells one printable line without the password in it.
 func FuzzTalk(f *testing.F) {

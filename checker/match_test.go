@@ -163,7 +163,7 @@ func TestExtensionsOfChunksAreCounted(t *testing.T) {
 	from := strings.NewReader(okHead + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat(chunk, 1000))
 	r := newAnswerReader(t.Context(), inTime, NewMatching())
 	defer r.close()
-	r.reset(heard(from))
+	r.reset(havingSaid(from))
 	a, err := r.answer()
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 	r := newAnswerReader(t.Context(), inTime, NewMatching())
 	defer r.close()
 	held := max(smallAnswer, cap(r.buf)) // another test may have left a large one
-	r.reset(heard(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"), iotest.ErrReader(io.EOF))))
+	r.reset(havingSaid(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"), iotest.ErrReader(io.EOF))))
 	a, err := r.answer()
 	if err != nil {
 		t.Fatal(err)
