@@ -34,7 +34,7 @@ type Announcer interface {
 
 // announcements are the addresses that are announced, or were.
 type announcements struct {
-	aside[[]announce.Want, places]
+	aside[places]
 	announcer Announcer
 	changes   <-chan struct{}
 	list      []*announcement // in the order of the file
@@ -170,7 +170,9 @@ func (d *Director) announce() {
 		a.due, a.again = true, time.Time{}
 	}
 	d.decideAll(now)
-	a.due = a.due || !reflect.DeepEqual(a.want, a.asked)
+	if !reflect.DeepEqual(a.want, a.asked) {
+		a.due, a.asked = true, a.want
+	}
 	if a.gone != nil && a.idle() && d.isWithdrawn(now) {
 		close(a.gone)
 		a.gone = nil
@@ -277,14 +279,7 @@ func (d *Director) isWithdrawn(now time.Time) bool {
 
 // announces reports whether a virtual service that is to leave the table may still be announced.
 func (d *Director) announces(v *virtual) bool {
-	a := &d.addresses
-	switch {
-	case a.atEnd: // which waited for that
-		return false
-	case d.deps.Withdraw && !a.looked:
-		return true
-	}
-	return slices.ContainsFunc(v.addresses, d.lingers)
+	return d.deps.Withdraw && !d.addresses.looked || slices.ContainsFunc(v.addresses, d.lingers)
 }
 
 // lingers reports whether an address that no virtual service has any more is served on.
@@ -315,9 +310,7 @@ func (d *Director) withdrawAtEnd(ctx context.Context) {
 	if len(a.list) == 0 {
 		return
 	}
-	select {
-	case <-a.done:
-	case <-ctx.Done():
+	if !a.isOver(ctx) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.withdrawWait()+announceTimeout)
@@ -328,12 +321,9 @@ func (d *Director) withdrawAtEnd(ctx context.Context) {
 			return
 		}
 		d.alive()
-		pause := time.NewTimer(max(min(time.Until(a.look), announceRetry), 10*time.Millisecond))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-		}
-		pause.Stop()
+		pause, end := context.WithTimeout(ctx, max(min(time.Until(a.look), announceRetry), 10*time.Millisecond))
+		<-pause.Done()
+		end()
 	}
 }
 
@@ -343,10 +333,15 @@ func (d *Director) announceNow(ctx context.Context) {
 	if len(a.list) == 0 {
 		return
 	}
-	a.due, a.busy = false, false
 	d.decideAll(time.Now())
 	d.placed(a.carryOut(ctx, a.want))
 	d.decideAll(time.Now()) // what follows from that
+}
+
+// begin has what is due carried out, also when ctx ends meanwhile.
+func (a *announcements) begin(ctx context.Context) {
+	want := a.want
+	a.start(func() places { return a.carryOut(context.WithoutCancel(ctx), want) })
 }
 
 func (a *announcements) carryOut(ctx context.Context, want []announce.Want) places {

@@ -103,7 +103,7 @@ type Director struct {
 	lookAt    <-chan time.Time          // when they are looked at next; nil while there are none
 	folder    folder                    // maintenancedir
 	out       map[netip.AddrPort]string // what it took out when it was last readable
-	marker    *marker
+	marker    marker
 	addresses announcements
 	awaiting  []chan<- struct{} // callers that wait for a demotion, or the mark rules to follow
 	// folderTrouble is why maintenancedir can't be read.
@@ -149,7 +149,8 @@ func New(d Deps) *Director {
 		settled: make(chan struct{}),
 		leavers: d.Leavers,
 	}
-	director.addresses.announcer = d.Announcer
+	director.marker = marker{marks: d.Marks, aside: newAside[marked]()}
+	director.addresses = announcements{announcer: d.Announcer, aside: newAside[places]()}
 	director.table = table{client: d.Table, alive: director.alive}
 	return director
 }
@@ -181,8 +182,6 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
 	var pool sync.WaitGroup
 	pool.Go(func() { d.pool.Run(poolCtx) })
-	d.marker = newMarker(poolCtx, d.deps.Marks)
-	d.addresses.aside = newAside(poolCtx, d.addresses.carryOut)
 	d.addresses.due = d.deps.Withdraw
 	d.begin(ctx, p, f, have)
 	d.announce() // before the first order: one without them would withdraw the addresses of the daemon before
@@ -203,9 +202,7 @@ func (d *Director) leaveTable(ended context.Context) {
 		d.cleanup(ctx)
 		d.announceNow(ctx)
 	}
-	select {
-	case <-d.marker.done:
-	case <-ctx.Done():
+	if !d.marker.isOver(ctx) {
 		d.emit(notify.Event{Kind: notify.TableError, Text: "Mark rules can't be removed: a change of them does not end"})
 		return
 	}
@@ -260,6 +257,8 @@ func (d *Director) loop(ctx context.Context) {
 	defer pulse.Stop()
 	started, settled := sync.OnceFunc(func() { close(d.started) }), sync.OnceFunc(func() { close(d.settled) })
 	for {
+		d.marker.begin(ctx)
+		d.addresses.begin(ctx)
 		if d.marker.idle() && d.demotion == nil {
 			started()
 			for _, done := range d.awaiting {
@@ -287,15 +286,10 @@ func (d *Director) loop(ctx context.Context) {
 		case <-d.demotion:
 			d.demotion = nil
 			d.demote(ctx)
-		case d.marker.next() <- d.marker.want:
-			d.marker.ordered()
 		case m := <-d.marker.reports:
 			d.marked(m)
 			d.runOnChangeOfMarked()
 			d.addresses.stale = true
-		case d.addresses.next() <- d.addresses.want:
-			d.addresses.asked = d.addresses.want
-			d.addresses.ordered()
 		case p := <-d.addresses.reports:
 			d.placed(p)
 		case <-d.addresses.changes:

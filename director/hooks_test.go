@@ -22,7 +22,6 @@ func (r *ran) Run(h notify.Hook) { *r = append(*r, h.Argv[len(h.Argv)-1]) }
 func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	var hooks ran
 	d := New(Deps{Hooks: &hooks})
-	d.marker = &marker{}
 	for _, marks := range []int{0, 1} {
 		v := &virtual{cfg: &parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks], Marking: make([]parser.Marking, marks)}, written: &written{}}
 		v.cfg.OnChange = "tell"

@@ -293,7 +293,7 @@ func (d *Director) newPurge(was *virtual) *virtual {
 // mayNotGo reports whether a virtual service that is no longer configured serves on: until the mark rules that replace
 // it, if there are any, are set, and its addresses are not announced any more.
 func (d *Director) mayNotGo(v *virtual) bool {
-	return d.marker.changing() || d.announces(v)
+	return !d.addresses.atEnd && (d.marker.changing() || d.announces(v))
 }
 
 // purge removes the virtual services that are no longer configured, as soon as the table lets it.
@@ -330,7 +330,6 @@ func (d *Director) cleanup(ctx context.Context) {
 	for _, v := range d.purges {
 		v.retry, v.cfg.Marking = time.Time{}, nil
 	}
-	d.marker.due, d.marker.busy = false, false
 	d.allow(ctx, d.demotion, demotionTimeout)
 	hooks := d.tellLeaving("the director stops")
 	d.withdrawAtEnd(ctx)

@@ -26,7 +26,7 @@ type Marks interface {
 
 // marker keeps the mark rules beside the director, because programs are run for them.
 type marker struct {
-	aside[[]fwmark.Rule, marked]
+	aside[marked]
 	marks Marks // nil: there are none to keep
 
 	want    []fwmark.Rule
@@ -42,10 +42,10 @@ type marked struct {
 	err   error
 }
 
-func newMarker(ctx context.Context, marks Marks) *marker {
-	m := &marker{marks: marks}
-	m.aside = newAside(ctx, m.carryOut)
-	return m
+// begin has what is due carried out, also when ctx ends meanwhile.
+func (m *marker) begin(ctx context.Context) {
+	want := m.want
+	m.start(func() marked { return m.carryOut(context.WithoutCancel(ctx), want) })
 }
 
 func (m *marker) carryOut(ctx context.Context, rules []fwmark.Rule) marked {
@@ -106,7 +106,7 @@ func (d *Director) mark() {
 
 // marked reports how an order ended.
 func (d *Director) marked(r marked) {
-	m := d.marker
+	m := &d.marker
 	m.busy = false
 	m.looked = m.looked || r.err == nil
 	for _, what := range r.fixed {
@@ -122,7 +122,7 @@ func (d *Director) marked(r marked) {
 
 // unmark removes, at the end, the rules of the virtual services that go.
 func (d *Director) unmark(ctx context.Context) {
-	if m := d.marker; m.marks == nil || m.looked && len(m.want) == 0 && len(m.current) == 0 {
+	if m := &d.marker; m.marks == nil || m.looked && len(m.want) == 0 && len(m.current) == 0 {
 		return
 	}
 	staying := slices.DeleteFunc(slices.Clone(d.served()), func(v *virtual) bool { return v.cfg.CleanStop })
