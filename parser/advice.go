@@ -20,6 +20,7 @@ func (r *reader) advise(s *section, v *Virtual) {
 	a.servers()
 	a.guard()
 	a.masquerades()
+	a.asksElsewhere()
 	a.announced()
 	a.fallback()
 	a.unused()
@@ -238,6 +239,14 @@ func (a adviser) masquerades() {
 	i := slices.IndexFunc(a.v.Reals, func(r Real) bool { return r.Forward == Masq })
 	if a.v.CheckVIP.IsValid() && i >= 0 {
 		a.at(a.v.Reals[i].At, noEffect, "checkvip is for gate and ipip: a masq server does not have the virtual address and is checked at its own")
+	}
+}
+
+// asksElsewhere warns of a checkvip to which no clients of the section come.
+func (a adviser) asksElsewhere() {
+	vip, addresses := a.v.CheckVIP, a.v.Addresses()
+	if vip.IsValid() && len(addresses) > 0 && !slices.ContainsFunc(addresses, func(p netip.Prefix) bool { return p.Contains(vip) }) {
+		a.warn("checkvip", suspicious, "checkvip = %s is not an address of %s: a server that lacks it is down, whatever clients get", vip, a.v.ID)
 	}
 }
 

@@ -3,6 +3,7 @@ package parser
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -106,10 +107,22 @@ func (r *reader) oneDevice(c *Config) {
 	}
 }
 
+// idleLastResort warns of a global lastresort that no section uses.
+func (r *reader) idleLastResort(c *Config) {
+	pos, written := c.Global.At["lastresort"]
+	announces := func(v Virtual) bool { return v.Announce != "" }
+	if written && c.Global.LastResort != "" && len(c.Virtuals) > 0 && !slices.ContainsFunc(c.Virtuals, announces) {
+		r.warn(order{block: pos.Line}, noEffect, pos, "%s", idleLastResort)
+	}
+}
+
+const idleLastResort = "lastresort counts only with announce"
+
 // announced warns of what takes an address away from clients that are served, and of connections that break when they change
 // the director.
 func (a adviser) announced() {
 	v, servers := a.v, len(a.v.Reals)+len(a.v.Waiting)
+	a.when(a.s.has("lastresort") && v.LastResort != "" && v.Announce == "", "lastresort", noEffect, idleLastResort)
 	if len(v.Announced()) == 0 || servers == 0 {
 		return
 	}
