@@ -45,7 +45,7 @@ func counted(before, next checker.Health, changed, ok bool, r checker.Rule) (v h
 	if !before.Doubted(ok) {
 		return v
 	}
-	v.Count, v.Needed = next.Streak, before.Turns(r)
+	v.Count, v.Needed = uint16(next.Streak), uint16(before.Turns(r))
 	if changed {
 		v.Count = v.Needed
 	}

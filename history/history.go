@@ -88,15 +88,15 @@ type Event struct {
 // Record is equal events in a row: of one check, or of all that is no result.
 type Record struct {
 	Event
-	First, Last   Moment
-	Times         uint32
-	Took          uint32         // µs, of the last result
-	Stages        checker.Stages // of the last result
-	Count, Needed uint16         // how many results counted against the state at the last one, and how many change it; 0 of 0: none
+	First, Last Moment
+	Times       uint32
+	Took        uint32         // µs, of the last result
+	Stages      checker.Stages // of the last result
+	Verdict                    // with the last result
 }
 
 // Verdict is how many results count against the state of a server, and how many change it; zero: none does.
-type Verdict struct{ Count, Needed int }
+type Verdict struct{ Count, Needed uint16 }
 
 // Words are the rule that a state follows: "2 of 3 failures", or with a window "2 of 3 failures in the last 5".
 func (v Verdict) Words(passed bool, window int) string {
@@ -121,8 +121,8 @@ func (h *History) Result(now Moment, check uint8, k Kind, r *checker.Result, v V
 		e.Text, e.Cause, e.Stage = r.Detail, r.Cause, r.Stage
 	}
 	at := h.note(now, e)
-	at.Took, at.Stages = uint32(min(max(r.Took.Microseconds(), 0), 1<<32-1)), r.Stages
-	at.Count, at.Needed = uint16(v.Count), uint16(v.Needed)
+	at.Took = uint32(min(max(r.Took.Microseconds(), 0), 1<<32-1))
+	at.Stages, at.Verdict = r.Stages, v
 }
 
 // Do notes something that was done. Text is as Kind says.
@@ -160,36 +160,34 @@ func (h *History) last(check uint8) *Record {
 
 // Order notes the order that a server has, where that is not what was noted last.
 func (h *History) Order(now Moment, text string) {
-	if was := h.lastOf(Order, Order); was == nil || was.Text != short(text) {
+	if h.lastOf(Order).Text != short(text) {
 		h.Do(now, Order, 0, text)
 	}
 }
 
 // Guard notes whether keepserving holds the server, where that is not what was noted last.
 func (h *History) Guard(now Moment, held bool) {
-	was := h.lastOf(Held, LetGo)
-	switch isHeld := was != nil && was.Kind == Held; {
-	case held && !isHeld:
-		h.Do(now, Held, 0, "")
-	case isHeld && !held:
-		h.Do(now, LetGo, 0, "")
+	if wasHeld := h.lastOf(Held, LetGo).Kind == Held; wasHeld == held {
+		return
 	}
+	kind := LetGo
+	if held {
+		kind = Held
+	}
+	h.Do(now, kind, 0, "")
 }
 
 // IsDown reports whether it was noted last that the server went down, not up.
-func (h *History) IsDown() bool {
-	was := h.lastOf(Down, Up)
-	return was != nil && was.Kind == Down
-}
+func (h *History) IsDown() bool { return h.lastOf(Down, Up).Kind == Down }
 
-// lastOf is the last record of one of two kinds, nil without one.
-func (h *History) lastOf(a, b Kind) *Record {
-	for i := len(h.records) - 1; i >= 0; i-- {
-		if r := &h.records[i]; r.Kind == a || r.Kind == b {
+// lastOf is the last record of these kinds, or an empty one.
+func (h *History) lastOf(kinds ...Kind) Record {
+	for _, r := range slices.Backward(h.records) {
+		if slices.Contains(kinds, r.Kind) {
 			return r
 		}
 	}
-	return nil
+	return Record{}
 }
 
 // Retire makes the checks so far former ones: the numbers may be those of others from now on.

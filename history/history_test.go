@@ -36,7 +36,7 @@ func TestEqualResultsInARowAreOneRecord(t *testing.T) {
 	other.Detail = "status 500"
 	slow.Took = 10 * time.Millisecond
 	for i, r := range []checker.Result{passed, slow, passed, refused, refused, other, passed} {
-		h.Result(Moment(i), 0, map[bool]Kind{true: Passed, false: Failed}[r.OK], &r, Verdict{i, 9})
+		h.Result(Moment(i), 0, map[bool]Kind{true: Passed, false: Failed}[r.OK], &r, Verdict{uint16(i), 9})
 	}
 	h.Result(7, 0, Stalled, &refused, Verdict{})
 	h.Result(8, 1, Passed, &passed, Verdict{}) // another check

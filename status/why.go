@@ -111,7 +111,7 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 		e.Text = e.Check + ": " + e.Text
 	}
 	if r.Needed > 0 {
-		e.Text += "; " + history.Verdict{Count: int(r.Count), Needed: int(r.Needed)}.Words(r.Kind == history.Passed, window)
+		e.Text += "; " + r.Words(r.Kind == history.Passed, window)
 	}
 	if stages := r.Stages.String(); stages != "" {
 		e.Text, e.Stages = e.Text+" ("+stages+")", map[string]float64{}

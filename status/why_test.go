@@ -42,7 +42,7 @@ func night() *director.Snapshot {
 	first.Result(at("2h58m14s"), 0, history.Passed, passed(3000), none)
 	first.Result(at("3h2m5s"), 0, history.Passed, passed(3000), none)
 	for i, clock := range []string{"3h2m7s", "3h2m9s", "3h2m11s"} {
-		first.Result(at(clock), 0, history.Failed, failed, history.Verdict{Count: i + 1, Needed: 3})
+		first.Result(at(clock), 0, history.Failed, failed, history.Verdict{Count: uint16(i + 1), Needed: 3})
 	}
 	first.Do(at("3h2m11s"), history.Down, 0, history.Verdict{Count: 3, Needed: 3}.Words(false, 0))
 	first.Do(at("3h2m11s"), history.Edit, 0, "no answer")
