@@ -42,7 +42,11 @@ func sendSMTP(ctx context.Context, dial dialer, l *letter) (again []string, err 
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	s := smtpSession{conn: conn}
-	if err := s.greet(l.via); err != nil {
+	err = s.step("greeting", func() (err error) {
+		s.client, err = smtp.NewClient(&boundedConn{conn, maxSMTPReplies}, l.via)
+		return err
+	})
+	if err != nil {
 		return unlessFinal(err, l.to), err
 	}
 	return s.send(l)
@@ -52,17 +56,6 @@ func sendSMTP(ctx context.Context, dial dialer, l *letter) (again []string, err 
 type smtpSession struct {
 	conn   net.Conn
 	client *smtp.Client
-}
-
-func (s *smtpSession) greet(server string) error {
-	err := s.step("greeting", func() (err error) {
-		s.client, err = smtp.NewClient(&boundedConn{s.conn, maxSMTPReplies}, server)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return s.step("EHLO", func() error { return s.client.Hello(hostName()) })
 }
 
 // step is one exchange with a deadline of its own.
@@ -82,8 +75,11 @@ func (s *smtpSession) step(name string, exchange func() error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// send is the transaction of one mail. It goes to the recipients whom the server accepts.
+// send says who we are, and is the transaction of one mail. It goes to the recipients whom the server accepts.
 func (s *smtpSession) send(l *letter) (again []string, err error) {
+	if err := s.step("EHLO", func() error { return s.client.Hello(hostName()) }); err != nil {
+		return unlessFinal(err, l.to), err
+	}
 	if err := s.step("MAIL", func() error { return s.client.Mail(l.sender) }); err != nil {
 		return unlessFinal(err, l.to), err
 	}
@@ -94,9 +90,9 @@ func (s *smtpSession) send(l *letter) (again []string, err error) {
 		switch {
 		case err == nil:
 			taken = append(taken, to)
-		case isFinal(err):
+		case refusal(err) >= finalRefusal:
 			refused = cmp.Or(refused, err)
-		case isReply(err):
+		case refusal(err) > 0:
 			later, deferred = append(later, to), cmp.Or(deferred, err)
 		default:
 			return l.to, err
@@ -142,21 +138,20 @@ func smtpAddress(server string) string {
 	return net.JoinHostPort(strings.Trim(server, "[]"), "25")
 }
 
-// isReply reports whether an error is a refusal by the server.
-func isReply(err error) bool {
-	_, is := errors.AsType[*textproto.Error](err)
-	return is
-}
+// finalRefusal is the code from which on a refusal is permanent (RFC 5321, 4.2.1).
+const finalRefusal = 500
 
-// isFinal reports whether a refusal is permanent (RFC 5321, 4.2.1).
-func isFinal(err error) bool {
-	reply, is := errors.AsType[*textproto.Error](err)
-	return is && reply.Code >= 500
+// refusal is the code with which the server refused something; 0 where an error is something else.
+func refusal(err error) int {
+	if reply, is := errors.AsType[*textproto.Error](err); is {
+		return reply.Code
+	}
+	return 0
 }
 
 // unlessFinal are the recipients to try again after an error.
 func unlessFinal(err error, to []string) []string {
-	if isFinal(err) {
+	if refusal(err) >= finalRefusal {
 		return nil
 	}
 	return to
