@@ -8,6 +8,7 @@ import (
 	"net/mail"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -134,13 +135,9 @@ func addresses(list string) []string {
 			found = append(found, inBrackets(part))
 		}
 	}
-	usable := found[:0]
-	for _, a := range found {
-		if a != "" && !strings.ContainsAny(a, " <>\"") { // nothing that would end it in an SMTP command
-			usable = append(usable, a)
-		}
-	}
-	return usable
+	return slices.DeleteFunc(found, func(a string) bool {
+		return a == "" || strings.ContainsAny(a, " <>\"") // which would end it in an SMTP command
+	})
 }
 
 // inBrackets is the address of "Name <address>".
