@@ -14,9 +14,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 
@@ -104,8 +104,8 @@ func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// answer writes what make makes, compressed where the client can read that. What is asked for and not found is a 404.
-func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType string, make func(context.Context) (found bool, body []byte, err error)) {
+// answer writes a body, compressed where the client can read that. What is asked for and not found is a 404.
+func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType string, write func(context.Context) (found bool, body []byte, err error)) {
 	header := w.Header()
 	for name, value := range map[string]string{
 		"Content-Security-Policy": p.policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
@@ -117,7 +117,7 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType strin
 		http.Error(w, why, http.StatusMisdirectedRequest)
 		return
 	}
-	found, body, err := make(r.Context())
+	found, body, err := write(r.Context())
 	if err != nil {
 		http.Error(w, printable.Line(err.Error()), http.StatusServiceUnavailable)
 		return
@@ -142,19 +142,14 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType strin
 // foreign is why a request is not meant for this machine, "" when it is. Somebody else's name that leads here (DNS
 // rebinding) would let that site's script read the page.
 func (p *Pages) foreign(host string) string {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
+	name := strings.ToLower(strings.TrimSuffix((&url.URL{Host: host}).Hostname(), "."))
 	if _, err := netip.ParseAddr(name); err == nil {
 		return ""
 	}
 	own, _ := os.Hostname() // without one there are the other names
 	short, _, _ := strings.Cut(own, ".")
-	allowed := []string{"localhost", own, short, p.Host()}
-	for _, a := range allowed {
-		if a != "" && strings.EqualFold(name, a) {
+	for _, allowed := range []string{"localhost", own, short, p.Host()} {
+		if name != "" && strings.EqualFold(name, allowed) {
 			return ""
 		}
 	}

@@ -2,6 +2,7 @@ package status
 
 import (
 	"bufio"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -14,9 +15,7 @@ type exposition struct{ w *bufio.Writer }
 
 // family begins the samples of one metric. Help is one line.
 func (e exposition) family(name, kind, help string) {
-	for _, s := range []string{"# HELP ", name, " ", help, "\n# TYPE ", name, " ", kind, "\n"} {
-		e.w.WriteString(s)
-	}
+	fmt.Fprintf(e.w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 }
 
 // one writes a metric with one sample, which has no labels.
@@ -45,8 +44,6 @@ func (e exposition) sample(name string, value float64, labels ...string) {
 
 // escaped is how a label value is written.
 var escaped = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
-
-func text(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 func number(b bool) float64 {
 	if b {

@@ -2,6 +2,7 @@ package status
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"maps"
 	"runtime"
@@ -118,7 +119,7 @@ func (e exposition) virtuals(s *director.Snapshot) {
 	for i := range s.Virtuals {
 		v := &s.Virtuals[i]
 		for bound, n := range v.Took.Classes() {
-			e.sample(took+"_bucket", float64(n), "virtual", v.ID, "le", text(bound.Seconds()))
+			e.sample(took+"_bucket", float64(n), "virtual", v.ID, "le", fmt.Sprint(bound.Seconds()))
 		}
 		e.sample(took+"_bucket", float64(v.Took.Count), "virtual", v.ID, "le", "+Inf")
 		e.sample(took+"_sum", v.Took.Sum.Seconds(), "virtual", v.ID)
