@@ -89,7 +89,7 @@ const dateTime = "2006-01-02 15:04:05"
 // one is a server, and what happened to it, the latest first. One that left the file meanwhile has no history.
 func (v *view) one() g.Node {
 	s, now := v.server, *v.Time
-	r := row{v.at, s, s.Trouble()}
+	r := status.Row{At: v.at, Server: s, Trouble: s.Trouble()}
 	var past g.Group
 	if at := slices.IndexFunc(v.why.Servers, func(c status.Case) bool { return c.Virtual == v.at.ID && c.Real == s.Real }); at >= 0 {
 		for _, e := range slices.Backward(v.why.Servers[at].History) {
@@ -99,7 +99,7 @@ func (v *view) one() g.Node {
 	}
 	return g.Group{
 		h.H1(text(s.Real+" "), h.Small(g.Text("of "), link(pageOf(v.at.ID, ""), v.at.ID))),
-		h.P(h.Class("now "+classOf(r.trouble)), r.data(), h.B(h.Class("is"), text(s.State)), text(" since "+s.Since.Format(dateTime)+", for "+s.For(now))),
+		h.P(h.Class("now "+classOf(r.Trouble)), data(&r), h.B(h.Class("is"), text(s.State)), text(" since "+s.Since.Format(dateTime)+", for "+s.For(now))),
 		list(s.Remarks(now)),
 		h.P(text(fmt.Sprintf("Weight: %d; in the table: %s. Active connections: %s. Last check: %s.",
 			s.Weight, status.Number(s.InTable()), status.Number(s.Active()), s.LastCheck(now)))),
@@ -148,7 +148,7 @@ func (v *view) table(t *table) g.Node {
 	return h.Section(caption,
 		h.Table(
 			h.THead(h.Tr(g.Map(t.columns, v.head), heading("", text("what is known")))),
-			h.TBody(g.Map(t.rows, func(r row) g.Node { return v.row(t, &r) })),
+			h.TBody(g.Map(t.rows, func(r status.Row) g.Node { return v.row(t, &r) })),
 		),
 		g.If(isPart, h.P(h.Class("pages"),
 			g.If(t.from > 0, link(v.link("skip", max(t.from-t.max, 0)), "Previous")), g.Text(" "),
@@ -171,7 +171,7 @@ func (v *view) head(c column) g.Node {
 	return heading(c.class, g.If(sorted != "", h.Aria("sort", sorted)), link(v.link("sort", by), c.name))
 }
 
-func (v *view) row(t *table, r *row) g.Node {
+func (v *view) row(t *table, r *status.Row) g.Node {
 	cells := make(g.Group, len(t.columns))
 	for i, c := range t.columns {
 		content := text(c.text(r, *v.Time))
@@ -182,12 +182,12 @@ func (v *view) row(t *table, r *row) g.Node {
 			cells[i] = h.Th(g.Attr("scope", "row"), content)
 		}
 	}
-	return h.Tr(h.Class(classOf(r.trouble)), r.data(), cells, cell("what", r.known(*v.Time)))
+	return h.Tr(h.Class(classOf(r.Trouble)), data(r), cells, cell("what", known(r, *v.Time)))
 }
 
 // data is for the script.
-func (r *row) data() g.Node {
-	return g.Group{h.Data("name", printable.Line(r.name())), h.Data("is", printable.Line(r.is()))}
+func data(r *status.Row) g.Node {
+	return g.Group{h.Data("name", printable.Line(r.Name())), h.Data("is", printable.Line(is(r)))}
 }
 
 func text(t string) g.Node { return g.Text(printable.Line(t)) }

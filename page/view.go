@@ -27,8 +27,8 @@ type view struct {
 func newView(r *status.Report, asked url.Values) *view {
 	v := &view{Report: r, asked: asked, counts: map[string]int{}}
 	for i := range r.Virtuals {
-		for _, s := range r.Virtuals[i].Rows() {
-			v.counts[s.State]++
+		for _, row := range r.Virtuals[i].Rows() {
+			v.counts[row.Server.State]++
 		}
 	}
 	virtual, real := asked.Get("virtual"), asked.Get("real")
@@ -62,15 +62,14 @@ func (v *view) overview() {
 		servers.caption, servers.none = "Servers found", "No server is like that."
 	}
 	all := &table{caption: "Virtual services", none: "No virtual service is like that.", columns: ofServices, max: maxServices}
-	for i := range v.Virtuals {
-		at := &v.Virtuals[i]
-		for _, r := range v.servers(at) {
-			if searches || r.trouble > status.Fine {
+	for _, at := range v.Services() {
+		for _, r := range v.servers(at.At) {
+			if searches || r.Trouble > status.Fine {
 				servers.rows = append(servers.rows, r)
 			}
 		}
-		if r := (row{at, nil, at.Trouble()}); v.wants(&r) {
-			all.rows = append(all.rows, r)
+		if v.wants(&at) {
+			all.rows = append(all.rows, at)
 		}
 	}
 	v.add(servers)
@@ -78,23 +77,18 @@ func (v *view) overview() {
 }
 
 // servers are the servers of a virtual service that are looked for.
-func (v *view) servers(at *status.Virtual) (rows []row) {
-	for _, s := range at.Rows() {
-		if r := (row{at, &s, s.Trouble()}); v.wants(&r) {
-			rows = append(rows, r)
-		}
-	}
-	return rows
+func (v *view) servers(at *status.Virtual) []status.Row {
+	return slices.DeleteFunc(at.Rows(), func(r status.Row) bool { return !v.wants(&r) })
 }
 
 // wants reports whether a row is one that is looked for: it has the state and each of the words.
-func (v *view) wants(r *row) bool {
-	if state := v.asked.Get("state"); state != "" && (r.s == nil || state != r.s.State) {
+func (v *view) wants(r *status.Row) bool {
+	if state := v.asked.Get("state"); state != "" && (r.Server == nil || state != r.Server.State) {
 		return false
 	}
-	text := []string{r.at.ID}
-	if r.s != nil {
-		text = append(text, r.s.Real, r.s.Address, r.s.State, r.s.Reason, r.s.Note, r.s.Unjudged)
+	text := []string{r.At.ID}
+	if s := r.Server; s != nil {
+		text = append(text, s.Real, s.Address, s.State, s.Reason, s.Note, s.Unjudged)
 	}
 	all := strings.ToLower(strings.Join(text, " "))
 	return !slices.ContainsFunc(strings.Fields(strings.ToLower(v.asked.Get("q"))), func(w string) bool { return !strings.Contains(all, w) })

@@ -2,7 +2,6 @@ package status
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -50,17 +49,6 @@ func (r *Report) Remarks() []string {
 	return all
 }
 
-// Up is how many servers are up.
-func (v *Virtual) Up() int {
-	up := 0
-	for i := range v.Servers {
-		if v.Servers[i].State == "up" {
-			up++
-		}
-	}
-	return up
-}
-
 // Remarks are what is wrong with a virtual service besides its servers, and what keepserving does where that makes a
 // difference. They have words of others: escape them.
 func (v *Virtual) Remarks() []string {
@@ -77,64 +65,6 @@ func (v *Virtual) Remarks() []string {
 		all.add("added externally: %s; kept until a reload", strings.Join(v.Added, ", "))
 	}
 	return all
-}
-
-// Rows are the servers of the file, then those that left it, and the fallback server as one more.
-func (v *Virtual) Rows() []Server {
-	rows := slices.Clip(v.Servers)
-	for _, l := range v.Leaving {
-		rows = append(rows, Server{
-			Real: l.Real, State: l.State, Note: "not in the file: " + l.Note, TableWeight: &l.TableWeight, ByHand: l.ByHand, Connections: &l.Connections})
-	}
-	if f := v.Fallback; f != nil {
-		s := Server{Real: f.Server, State: "fallback", Note: "waits", TableWeight: f.TableWeight, ByHand: f.ByHand}
-		if f.Active {
-			s.Note = "answers"
-		}
-		rows = append(rows, s)
-	}
-	return rows
-}
-
-// Trouble is how much there is to see of something.
-type Trouble uint8
-
-// The troubles, the least first.
-const (
-	Fine   Trouble = iota
-	Noted          // the operator wants it so
-	Doubt          // something speaks against it, or nothing is known
-	Broken         // out of service against the operator's will, or held
-)
-
-// Trouble is that of a server.
-func (s *Server) Trouble() Trouble {
-	switch {
-	case s.State == "down":
-		return Broken
-	case s.State == "unknown", s.Unjudged != "", s.ByHand, s.State == "fallback" && s.Note == "answers",
-		s.State == "up" && s.Check != nil && (!s.Check.OK || s.Check.Warning != ""):
-		return Doubt
-	case s.State == "maintenance", s.State == "drained", s.Drained, s.Note != "" && s.State != "fallback":
-		return Noted
-	}
-	return Fine
-}
-
-// Trouble is that of a virtual service. It is broken only where nobody serves, or the table refuses it.
-func (v *Virtual) Trouble() Trouble {
-	worst, serves := Fine, false
-	for _, s := range v.Rows() {
-		worst = max(worst, min(s.Trouble(), Doubt))
-		serves = serves || s.State == "up" || s.State == "off" || strings.HasPrefix(s.Note, "held")
-	}
-	switch {
-	case v.Error != "", !serves && worst > Fine:
-		return Broken
-	case len(v.Added) > 0:
-		return Doubt
-	}
-	return worst
 }
 
 // Remarks are what there is to tell of a server besides its numbers. They have words of others: escape them.

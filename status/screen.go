@@ -3,7 +3,6 @@ package status
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,10 +26,12 @@ func (s *Screen) Take(r *Report, err error) {
 		return
 	}
 	s.was, s.now, s.known = s.now, r, map[string]*Server{}
-	for i := 0; s.was != nil && i < len(s.was.Virtuals); i++ {
-		v := &s.was.Virtuals[i]
-		for _, r := range v.Rows() {
-			s.known[v.ID+" "+r.Real] = &r
+	if s.was == nil {
+		return
+	}
+	for i := range s.was.Virtuals {
+		for _, r := range s.was.Virtuals[i].Rows() {
+			s.known[r.Name()] = r.Server
 		}
 	}
 }
@@ -87,10 +88,9 @@ func (s *Screen) head(at time.Time) []line {
 		lines[1].text = fmt.Sprintf("NO ANSWER, below is what was %s ago: %v", Short(at.Sub(*r.Time)), s.silent)
 	}
 	ill, servers, up := 0, 0, 0
-	for i := range r.Virtuals {
-		v := &r.Virtuals[i]
-		servers, up = servers+len(v.Servers), up+v.Up()
-		if v.Trouble() >= Doubt {
+	for _, v := range r.Services() {
+		servers, up = servers+len(v.At.Servers), up+v.At.Up()
+		if v.Trouble >= Doubt {
 			ill++
 		}
 	}
@@ -107,32 +107,23 @@ const screenColumns = "%c %-22s %-11s %6s %6s %6s %6s  %s"
 
 // body are all virtual services and their servers, those with the most trouble first.
 func (s *Screen) body() (lines []line) {
-	for _, v := range worstFirst(s.now.Virtuals, (*Virtual).Trouble) {
-		t := v.Trouble()
-		lines = append(lines, line{text: fmt.Sprintf("  %s %s, %d of %d up", v.ID, cmp.Or(v.Scheduler, "none"), v.Up(), len(v.Servers)), style: cmp.Or(t.style(), bold)})
-		lines = append(lines, remarked(v.Remarks(), t)...)
-		for _, r := range worstFirst(v.Rows(), (*Server).Trouble) {
-			l := s.server(r, s.known[v.ID+" "+r.Real])
-			l.besides = t > Fine
-			if l.fine && r.State == "fallback" {
+	for _, v := range WorstFirst(s.now.Services()) {
+		title := fmt.Sprintf("  %s %s, %d of %d up", v.At.ID, cmp.Or(v.At.Scheduler, "none"), v.At.Up(), len(v.At.Servers))
+		lines = append(lines, line{text: title, style: cmp.Or(v.Trouble.style(), bold)})
+		lines = append(lines, remarked(v.At.Remarks(), v.Trouble)...)
+		for _, r := range WorstFirst(v.At.Rows()) {
+			if r.Trouble == Fine && r.Server.State == "fallback" {
 				continue
 			}
+			l := s.server(&r)
+			l.besides = v.Trouble > Fine
 			lines = append(lines, l)
 			if !l.fine {
-				lines = append(lines, remarked(r.Remarks(*s.now.Time), r.Trouble())...)
+				lines = append(lines, remarked(r.Server.Remarks(*s.now.Time), r.Trouble)...)
 			}
 		}
 	}
 	return lines
-}
-
-func worstFirst[T any](list []T, trouble func(*T) Trouble) []*T {
-	sorted := make([]*T, len(list))
-	for i := range list {
-		sorted[i] = &list[i]
-	}
-	slices.SortStableFunc(sorted, func(a, b *T) int { return cmp.Compare(trouble(b), trouble(a)) })
-	return sorted
 }
 
 func remarked(remarks []string, t Trouble) (lines []line) {
@@ -143,9 +134,9 @@ func remarked(remarks []string, t Trouble) (lines []line) {
 }
 
 // server is the line of a server, with a mark where it is not as it was.
-func (s *Screen) server(r, was *Server) line {
-	mark, t, fresh := ' ', r.Trouble(), "-"
-	style := t.style()
+func (s *Screen) server(row *Row) line {
+	r, was := row.Server, s.known[row.Name()]
+	mark, style, fresh := ' ', row.Trouble.style(), "-"
 	if s.was != nil && (was == nil || was.State != r.State || was.Note != r.Note || was.InTable() != r.InTable()) {
 		mark, style = '*', style+reverse
 	}
@@ -153,7 +144,7 @@ func (s *Screen) server(r, was *Server) line {
 		fresh = was.Connections.rate(r.Connections, s.now.Time.Sub(*s.was.Time))
 	}
 	text := fmt.Sprintf(screenColumns, mark, "  "+r.Real, r.State, r.For(*s.now.Time), Number(r.InTable()), Number(r.Active()), fresh, r.LastCheck(*s.now.Time))
-	return line{text: text, style: style, server: true, fine: t == Fine}
+	return line{text: text, style: style, server: true, fine: row.Trouble == Fine}
 }
 
 // rate is how many new connections there were each second; "-" where that is not known, as for a server that was put in

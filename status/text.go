@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -74,49 +73,9 @@ func (r *Report) Doing() string {
 func (t page) virtual(v *Virtual, now time.Time) {
 	t.printf("%s %s, %d of %d up\n", v.ID, cmp.Or(v.Scheduler, "none"), v.Up(), len(v.Servers))
 	t.remarks(2, v.Remarks()...)
-	for _, s := range v.Rows() {
-		t.server(&s, now)
+	for _, r := range v.Rows() {
+		t.server(r.Server, now)
 	}
-}
-
-// InTable is the weight that the table has of a server; -1 where it has none.
-func (s *Server) InTable() int64 {
-	if s.TableWeight == nil {
-		return -1
-	}
-	return int64(*s.TableWeight)
-}
-
-// Active is how many active connections a server has; -1 where that is not known.
-func (s *Server) Active() int64 {
-	if s.Connections == nil {
-		return -1
-	}
-	return int64(s.Connections.Active)
-}
-
-// Number is a weight or a number of connections as it is shown.
-func Number(n int64) string {
-	if n < 0 {
-		return "-"
-	}
-	return strconv.FormatInt(n, 10)
-}
-
-// For is how long a server has been in its state; "" where that is not known.
-func (s *Server) For(now time.Time) string {
-	if s.Since.IsZero() {
-		return ""
-	}
-	return Short(now.Sub(s.Since))
-}
-
-// LastCheck is the summary of a server's last check; of a fallback server whether it waits or answers.
-func (s *Server) LastCheck(now time.Time) string {
-	if s.State == "fallback" {
-		return s.Note
-	}
-	return s.Check.Summary(now)
 }
 
 // server is one server. A name that is too long for its column has a line of its own.
@@ -135,18 +94,6 @@ func (t page) server(s *Server, now time.Time) {
 	}
 	t.printf(columns, name, s.State, s.For(now), weight, active, s.LastCheck(now))
 	t.remarks(4, s.Remarks(now)...)
-}
-
-// Summary is how long a check took or why it failed, and when; "-" before the first.
-func (c *Check) Summary(now time.Time) string {
-	switch {
-	case c == nil:
-		return "-"
-	case c.OK:
-		return fmt.Sprintf("%s, %s ago", brief(c.Seconds), Short(now.Sub(c.Time)))
-	default:
-		return fmt.Sprintf("%s, %s ago", c.Cause, Short(now.Sub(c.Time)))
-	}
 }
 
 // remarks writes sentences, each broken between words to fit the width.

@@ -55,8 +55,8 @@ func NewWhy(s *director.Snapshot, started time.Time, carried map[director.Backen
 		v := &s.Virtuals[i]
 		known := newVirtual(v, s.Time, carried)
 		known.Fallback = nil
-		for k, server := range known.Rows() {
-			c := Case{v.ID, server, known.Error, known.Guard, []Entry{}}
+		for k, row := range known.Rows() {
+			c := Case{v.ID, *row.Server, known.Error, known.Guard, []Entry{}}
 			if k < len(v.Servers) {
 				c.History = entries(&v.Servers[k], v.Rule.Of)
 			} else {

@@ -1,0 +1,177 @@
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Row is a server in a table that shows a virtual service, or the virtual service itself.
+type Row struct {
+	At      *Virtual
+	Server  *Server // nil for the virtual service
+	Trouble Trouble
+}
+
+// Name tells a row from all others of a report.
+func (r *Row) Name() string {
+	if r.Server == nil {
+		return r.At.ID
+	}
+	return r.Server.Real + " of " + r.At.ID
+}
+
+// Active is how many active connections there are; -1 where that is not known.
+func (r *Row) Active() int64 {
+	if r.Server != nil {
+		return r.Server.Active()
+	}
+	all := int64(-1)
+	for i := range r.At.Servers {
+		if n := r.At.Servers[i].Active(); n >= 0 {
+			all = max(all, 0) + n
+		}
+	}
+	return all
+}
+
+// Services are the virtual services as rows.
+func (r *Report) Services() []Row {
+	rows := make([]Row, len(r.Virtuals))
+	for i := range r.Virtuals {
+		rows[i] = Row{&r.Virtuals[i], nil, r.Virtuals[i].Trouble()}
+	}
+	return rows
+}
+
+// WorstFirst sorts rows by their trouble.
+func WorstFirst(rows []Row) []Row {
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Trouble, a.Trouble) })
+	return rows
+}
+
+// Rows are the servers of the file, then those that left it, and the fallback server as one more.
+func (v *Virtual) Rows() (rows []Row) {
+	add := func(s *Server) { rows = append(rows, Row{v, s, s.Trouble()}) }
+	for i := range v.Servers {
+		add(&v.Servers[i])
+	}
+	for _, l := range v.Leaving {
+		add(&Server{Real: l.Real, State: l.State, Note: "not in the file: " + l.Note, TableWeight: &l.TableWeight, ByHand: l.ByHand, Connections: &l.Connections})
+	}
+	if f := v.Fallback; f != nil {
+		s := &Server{Real: f.Server, State: "fallback", Note: "waits", TableWeight: f.TableWeight, ByHand: f.ByHand}
+		if f.Active {
+			s.Note = "answers"
+		}
+		add(s)
+	}
+	return rows
+}
+
+// Trouble is how much there is to see of something.
+type Trouble uint8
+
+// The troubles, the least first.
+const (
+	Fine   Trouble = iota
+	Noted          // the operator wants it so
+	Doubt          // something speaks against it, or nothing is known
+	Broken         // out of service against the operator's will, or held
+)
+
+// Trouble is that of a server.
+func (s *Server) Trouble() Trouble {
+	switch {
+	case s.State == "down":
+		return Broken
+	case s.State == "unknown", s.Unjudged != "", s.ByHand, s.State == "fallback" && s.Note == "answers",
+		s.State == "up" && s.Check != nil && (!s.Check.OK || s.Check.Warning != ""):
+		return Doubt
+	case s.State == "maintenance", s.State == "drained", s.Drained, s.Note != "" && s.State != "fallback":
+		return Noted
+	}
+	return Fine
+}
+
+// Trouble is that of a virtual service. It is broken only where nobody serves, or the table refuses it.
+func (v *Virtual) Trouble() Trouble {
+	worst, serves := Fine, false
+	for _, r := range v.Rows() {
+		worst = max(worst, min(r.Trouble, Doubt))
+		serves = serves || r.Server.State == "up" || r.Server.State == "off" || strings.HasPrefix(r.Server.Note, "held")
+	}
+	switch {
+	case v.Error != "", !serves && worst > Fine:
+		return Broken
+	case len(v.Added) > 0:
+		return Doubt
+	}
+	return worst
+}
+
+// Up is how many servers are up.
+func (v *Virtual) Up() int {
+	up := 0
+	for i := range v.Servers {
+		if v.Servers[i].State == "up" {
+			up++
+		}
+	}
+	return up
+}
+
+// InTable is the weight that the table has of a server; -1 where it has none.
+func (s *Server) InTable() int64 {
+	if s.TableWeight == nil {
+		return -1
+	}
+	return int64(*s.TableWeight)
+}
+
+// Active is how many active connections a server has; -1 where that is not known.
+func (s *Server) Active() int64 {
+	if s.Connections == nil {
+		return -1
+	}
+	return int64(s.Connections.Active)
+}
+
+// Number is a weight or a number of connections as it is shown.
+func Number(n int64) string {
+	if n < 0 {
+		return "-"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// For is how long a server has been in its state; "" where that is not known.
+func (s *Server) For(now time.Time) string {
+	if s.Since.IsZero() {
+		return ""
+	}
+	return Short(now.Sub(s.Since))
+}
+
+// LastCheck is the summary of a server's last check; of a fallback server whether it waits or answers.
+func (s *Server) LastCheck(now time.Time) string {
+	if s.State == "fallback" {
+		return s.Note
+	}
+	return s.Check.Summary(now)
+}
+
+// Summary is how long a check took or why it failed, and when; "-" before the first.
+func (c *Check) Summary(now time.Time) string {
+	switch {
+	case c == nil:
+		return "-"
+	case c.OK:
+		return fmt.Sprintf("%s, %s ago", brief(c.Seconds), Short(now.Sub(c.Time)))
+	default:
+		return fmt.Sprintf("%s, %s ago", c.Cause, Short(now.Sub(c.Time)))
+	}
+}
