@@ -117,11 +117,6 @@ func (l *Loaded) forget() {
 		for _, check := range v.Checks() {
 			check.At = nil
 		}
-		for j := range v.Reals {
-			if v.CheckType != parser.Negotiate && v.CheckType != parser.Combined {
-				v.Reals[j].URL = "" // nobody asks for it
-			}
-		}
 	}
 }
 

@@ -52,8 +52,7 @@ func (j *judgement) isWorseThan(other *judgement) bool {
 
 // spec is what a check asks a server.
 func (v *virtual) spec(s *server, j *judgement) checker.Spec {
-	cfg := v.cfg.Check(int(j.number))
-	return specOf(cfg, cfg.Asked(s.real))
+	return specOf(v.cfg.Check(int(j.number)), s.real)
 }
 
 // checkName is how a check of a server is called: https; among several https 443.

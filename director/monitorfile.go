@@ -18,7 +18,7 @@ func (d *Director) monitor(v *virtual, s *server, j *judgement, r checker.Result
 		return
 	}
 	cfg := v.cfg.Check(int(j.number))
-	id := monitorID(cfg, cfg.Asked(s.real))
+	id := monitorID(cfg, s.real)
 	if s.suspended() != "" {
 		d.deps.Monitor.Record(cfg.MonitorFile, id, false, inMaintenance)
 		return
@@ -112,11 +112,12 @@ func monitorID(cfg *parser.Virtual, r *parser.Real) string {
 	if cfg.CheckPort > 0 {
 		checkPort = strconv.Itoa(cfg.CheckPort)
 	}
+	request, receive := cfg.Asks(r)
 	escaped := strings.NewReplacer(`\`, "", ":", `\:`)
 	id := strings.Join([]string{
 		check, string(cfg.Protocol), parser.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port())),
 		cfg.VirtualHost, checkPort, strconv.Itoa(r.Weight), string(r.Forward),
-		escaped.Replace(urlPassword.ReplaceAllString(r.Request, "$1…@")), escaped.Replace(r.Receive),
+		escaped.Replace(urlPassword.ReplaceAllString(request, "$1…@")), escaped.Replace(receive),
 	}, ":")
 	return strings.ReplaceAll(colons.ReplaceAllString(id, " "), `\`, "")
 }

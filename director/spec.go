@@ -29,7 +29,7 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	s := checker.Spec{
 		Type:     string(cfg.CheckType),
 		Protocol: string(cfg.Protocol),
-		Target:   netip.AddrPortFrom(r.Addr.Addr(), uint16(r.CheckPort)),
+		Target:   netip.AddrPortFrom(r.Addr.Addr(), uint16(cfg.PortOf(r))),
 	}
 	if cfg.CheckVIP.IsValid() && r.Forward != parser.Masq {
 		s.Through = checker.Through{Virtual: cfg.CheckVIP, Server: s.Target.Addr()}
@@ -53,11 +53,11 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	}
 	s.Service, s.OnLink = cfg.Service, onLink
 	s.NegotiateTimeout = cfg.NegotiateTimeout.Duration()
-	s.Request, s.Receive = r.Request, r.Receive
+	s.Request, s.Receive = cfg.Asks(r)
 	s.Host, s.SNI = cfg.VirtualHost, cfg.SNI
 	s.TLSVerify, s.TLSCA, s.TLSCert, s.TLSKey, s.TLSExpiryWarn = cfg.TLSVerify, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey, cfg.TLSExpiryWarn
 	if strings.HasPrefix(cfg.Service, "http") {
-		s.URL, s.Method, s.FollowRedirect = r.URL, cfg.HTTPMethod, cfg.FollowRedirect
+		s.URL, s.Method, s.FollowRedirect = cfg.URL(r), cfg.HTTPMethod, cfg.FollowRedirect
 		s.HTTPUser, s.HTTPPasswd = cfg.HTTPUser, cfg.HTTPPasswd
 		s.HTTPHeaders = checker.ListOf(cfg.HTTPHeaders...)
 		s.HTTPStatus = checker.Convert(cfg.HTTPStatus, func(r parser.StatusRange) checker.StatusRange { return checker.StatusRange(r) })

@@ -68,7 +68,7 @@ func (a adviser) check() {
 	if negotiates && v.Protocol == UDP && overTCP[v.Service] && v.CheckPort == 0 {
 		a.warn("service", suspicious, "service=%s is asked by TCP, which says nothing of what clients reach by udp; another service of the machine is asked at its checkport", v.Service)
 	}
-	a.when((v.CheckType == Connect || negotiates && v.Service != "none") && slices.ContainsFunc(v.Reals, func(r Real) bool { return r.CheckPort == 0 }),
+	a.when((v.CheckType == Connect || negotiates && v.Service != "none") && slices.ContainsFunc(v.Reals, func(r Real) bool { return v.PortOf(&r) == 0 }),
 		"checktype", suspicious, "real servers have no port to check; it is given by checkport, by the real server or by the service")
 	// A password may be asked for in clear, unless the file says that this is intended.
 	if negotiates && v.Passwd != "" && !a.s.has("cleartext") && slices.Contains(clearTextServices, v.Service) {
@@ -163,7 +163,7 @@ func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 			continue
 		}
 		for i := range a.v.Reals {
-			if port := strconv.Itoa(check.portOf(&a.v.Reals[i])); port != "0" && !slices.Contains(ports, port) {
+			if port := strconv.Itoa(check.PortOf(&a.v.Reals[i])); port != "0" && !slices.Contains(ports, port) {
 				ports = append(ports, port)
 			}
 		}

@@ -115,7 +115,7 @@ func (r *reader) furtherChecks(v *Virtual, s *section) {
 	}
 }
 
-// with is the section as if a line of alsocheck were its check. It has no real servers; see Asked. What the section says of
+// with is the section as if a line of alsocheck were its check. It has no real servers. What the section says of
 // what to ask, and of a dialogue, is for its own check.
 func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 	one := *v
@@ -145,16 +145,9 @@ func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 func (v *Virtual) Checks() []*Virtual { return append([]*Virtual{v}, v.also...) }
 
 // Check is one of Checks.
-func (v *Virtual) Check(n int) *Virtual { return v.Checks()[n] }
-
-// Asked is what one of the Checks asks a real server of the section.
-func (v *Virtual) Asked(real *Real) *Real {
-	if !v.isAlso {
-		return real
+func (v *Virtual) Check(n int) *Virtual {
+	if n == 0 {
+		return v
 	}
-	one := *real
-	one.OwnRequest, one.Request, one.Receive = false, v.Request, v.Receive
-	one.CheckPort = v.portOf(real)
-	one.URL = string(v.appendURL(nil, &one))
-	return &one
+	return v.also[n-1]
 }

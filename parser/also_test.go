@@ -27,10 +27,11 @@ func TestFurtherChecks(t *testing.T) {
 		cfg := mustParse(t, alsoSection+"\talsocheck = "+line+"\n")
 		v := &cfg.Virtuals[0]
 		check := v.Check(1)
-		asked := check.Asked(&v.Reals[0])
-		got := fmt.Sprintf("%s/%s %d %s %q", check.CheckType, check.Service, asked.CheckPort, asked.Request, asked.Receive)
+		port := check.PortOf(&v.Reals[0])
+		request, receive := check.Asks(&v.Reals[0])
+		got := fmt.Sprintf("%s/%s %d %s %q", check.CheckType, check.Service, port, request, receive)
 		if !check.negotiates() {
-			got = fmt.Sprintf("%s/ %d  %q", check.CheckType, asked.CheckPort, asked.Receive)
+			got = fmt.Sprintf("%s/ %d  %q", check.CheckType, port, receive)
 		}
 		if got != want {
 			t.Errorf("%s: %s, want %s", line, got, want)
@@ -42,8 +43,8 @@ func TestFurtherChecks(t *testing.T) {
 		if check.Login != "me" || check.Check(0) != check || len(v.Checks()) != 2 {
 			t.Errorf("%s: log-in %q, %d checks", line, check.Login, len(v.Checks()))
 		}
-		if own := v.Check(0).Asked(&v.Reals[0]); own != &v.Reals[0] || own.Request != "/own" || own.CheckPort != 21 {
-			t.Errorf("the section's own check asks %+v", own)
+		if own, _ := v.Check(0).Asks(&v.Reals[0]); own != "/own" || v.PortOf(&v.Reals[0]) != 21 {
+			t.Errorf("the section's own check asks %s", own)
 		}
 	}
 }
@@ -66,12 +67,12 @@ func TestTheUsualLoginOfAFurtherCheck(t *testing.T) {
 
 func TestTheURLOfAFurtherCheck(t *testing.T) {
 	v := mustParse(t, alsoSection+"\talsocheck = https 443 \"health\"\n").Virtuals[0]
-	if got := v.Check(1).Asked(&v.Reals[0]).URL; got != "https://192.0.2.2:443/health" {
+	if got := v.Check(1).URL(&v.Reals[0]); got != "https://192.0.2.2:443/health" {
 		t.Errorf("got %s", got)
 	}
 	other := v.Reals[0]
 	other.Addr = netip.MustParseAddrPort("192.0.2.3:0")
-	if got := v.Check(1).Asked(&other).URL; got != "https://192.0.2.3:443/health" {
+	if got := v.Check(1).URL(&other); got != "https://192.0.2.3:443/health" {
 		t.Errorf("got %s", got)
 	}
 }

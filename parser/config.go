@@ -312,11 +312,9 @@ type Real struct {
 	Weight     int
 	Lower      int    // connection thresholds; 0 when none
 	Upper      int    //
-	Request    string // effective
-	Receive    string // effective
-	OwnRequest bool   // the line brought its own request and receive
-	CheckPort  int    // effective port of checks; 0 when there is none
-	URL        string // what an http check asks for
+	Request    string // of the line, see Virtual.Asks
+	Receive    string //
+	OwnRequest bool   // the line brought them
 	At         Position
 	Named      *Named // nil unless the line has one host name
 

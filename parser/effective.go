@@ -81,7 +81,6 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	for i := range s.reals {
 		r.servers(s, &s.reals[i], v)
 	}
-	r.fillReals(v, v.Reals)
 	r.furtherChecks(v, s)
 	if v.hasHeader() {
 		r.announceable(v, s, global)
@@ -145,47 +144,37 @@ func (g *Global) fallbackOf(v *Virtual) *Fallback {
 	return &one
 }
 
-// fillReals gives the real servers the settings of their virtual service.
-func (r *reader) fillReals(v *Virtual, reals []Real) {
-	for i := range reals {
-		real := &reals[i]
-		if !real.OwnRequest {
-			real.Request, real.Receive = v.Request, v.Receive
-		}
-		real.CheckPort = v.portOf(real)
-		real.URL = r.url(v, real)
-		if real.Named != nil {
-			r.fillReals(v, real.Named.Earlier)
-		}
-	}
-}
-
-// portOf is the port of a real server that the check asks, 0 when there is none.
-func (v *Virtual) portOf(real *Real) int {
+// PortOf is the port of a real server that the check asks, 0 when there is none.
+func (v *Virtual) PortOf(real *Real) int {
 	return cmp.Or(v.CheckPort, int(real.Addr.Port()), usualPort(v.Service))
 }
 
-// url is what an http check asks for.
-func (r *reader) url(v *Virtual, real *Real) string {
-	r.scratch = v.appendURL(r.scratch[:0], real)
-	return string(r.scratch)
+// Asks is what the check asks a real server, and what the answer must match: what the server's line brings, else what the
+// section says. The line's strings are for the section's own check alone, see Checks.
+func (v *Virtual) Asks(real *Real) (request, receive string) {
+	if v.takesOwn(real) {
+		return real.Request, real.Receive
+	}
+	return v.Request, v.Receive
 }
 
-// appendURL appends what an http check asks for. A whole URL is asked for as written from http_proxy, and when the server's
+func (v *Virtual) takesOwn(real *Real) bool { return real.OwnRequest && !v.isAlso }
+
+// URL is what an http check asks a real server for. A whole URL is asked for as written from http_proxy, and when the server's
 // own line has it; else the request is just a path.
-func (v *Virtual) appendURL(b []byte, real *Real) []byte {
+func (v *Virtual) URL(real *Real) string {
 	scheme := v.Service
 	if scheme == "http_proxy" {
 		scheme = "http"
 	}
-	path := strings.TrimPrefix(real.Request, "/")
-	if real.OwnRequest && strings.Contains(path, scheme+"://") || !real.OwnRequest && v.Service == "http_proxy" {
-		return append(b, path...)
+	request, _ := v.Asks(real)
+	path, own := strings.TrimPrefix(request, "/"), v.takesOwn(real)
+	if own && strings.Contains(path, scheme+"://") || !own && v.Service == "http_proxy" {
+		return path
 	}
-	b = append(append(b, scheme...), "://"...)
-	b = netip.AddrPortFrom(real.Addr.Addr(), uint16(real.CheckPort)).AppendTo(b)
-	if real.CheckPort == 0 {
-		b = b[:len(b)-1] // there is no port
+	port := ""
+	if number := v.PortOf(real); number > 0 {
+		port = strconv.Itoa(number)
 	}
-	return append(append(b, '/'), path...)
+	return scheme + "://" + FormatAddr(real.Addr.Addr()) + ":" + port + "/" + path
 }

@@ -142,7 +142,7 @@ func (v *Virtual) json(hideSecrets bool) jsonObject {
 	}
 	reals := make([]jsonObject, len(v.Reals))
 	for i := range v.Reals {
-		reals[i] = v.Reals[i].json(hideSecrets)
+		reals[i] = v.realJSON(&v.Reals[i], hideSecrets)
 	}
 	o["reals"] = reals
 	if v.Steps != nil {
@@ -199,8 +199,9 @@ func (v *Virtual) ipvsadm() string {
 	return b.String()
 }
 
-func (r *Real) json(hideSecrets bool) jsonObject {
-	request, url := r.Request, r.URL
+func (v *Virtual) realJSON(r *Real, hideSecrets bool) jsonObject {
+	request, receive := v.Asks(r)
+	url, port := v.URL(r), v.PortOf(r)
 	if hideSecrets {
 		request, url = withoutLogin(request), withoutLogin(url)
 	}
@@ -212,9 +213,9 @@ func (r *Real) json(hideSecrets bool) jsonObject {
 		"l-threshold": orNull(r.Lower, r.hasLower),
 		"u-threshold": orNull(r.Upper, r.hasUpper),
 		"request":     text(request),
-		"receive":     text(r.Receive),
+		"receive":     text(receive),
 		"own_request": r.OwnRequest,
-		"checkport":   orNull(r.CheckPort, r.CheckPort > 0),
+		"checkport":   orNull(port, port > 0),
 		"url":         text(url),
 	}
 }

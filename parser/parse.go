@@ -70,10 +70,9 @@ type reader struct {
 	refusal      string   // how the Perl ldirectord refuses that line
 	crTold       bool     // the carriage returns were
 
-	value   value  // of the line at hand
-	marked  int    // ports and ranges of mark lines so far
-	reals   int    // real servers so far
-	scratch []byte // for URLs
+	value  value // of the line at hand
+	marked int   // ports and ranges of mark lines so far
+	reals  int   // real servers so far
 }
 
 func (r *reader) read(text string) {

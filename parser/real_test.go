@@ -126,7 +126,7 @@ func TestWhatAnHTTPCheckAsksFor(t *testing.T) {
 		if cfg == nil {
 			t.Fatal(found)
 		}
-		if got := cfg.Virtuals[0].Reals[0].URL; got != tc.want {
+		if got := cfg.Virtuals[0].URL(&cfg.Virtuals[0].Reals[0]); got != tc.want {
 			t.Errorf("%s: %s, want %s", tc.section, got, tc.want)
 		}
 	}
