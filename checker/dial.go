@@ -26,13 +26,13 @@ type conn struct {
 
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.watch.read(c, p[:max(n, 0)])
+	c.watch.said(transcript.Received, c, p[:max(n, 0)], MarkFirstByte)
 	return n, err
 }
 
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.watch.wrote(c, p[:max(n, 0)])
+	c.watch.said(transcript.Sent, c, p[:max(n, 0)], MarkSent)
 	return n, err
 }
 
@@ -80,17 +80,11 @@ func (w *watch) mark(m Mark) {
 	}
 }
 
-func (w *watch) read(on net.Conn, p []byte) {
+// said takes down what one side said, which is the end of a stage.
+func (w *watch) said(kind transcript.Kind, on net.Conn, p []byte, m Mark) {
 	if w != nil && len(p) > 0 {
-		w.mark(MarkFirstByte)
-		w.tape.Say(transcript.Received, on, p)
-	}
-}
-
-func (w *watch) wrote(on net.Conn, p []byte) {
-	if w != nil && len(p) > 0 {
-		w.mark(MarkSent)
-		w.tape.Say(transcript.Sent, on, p)
+		w.mark(m)
+		w.tape.Say(kind, on, p)
 	}
 }
 

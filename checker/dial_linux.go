@@ -18,10 +18,16 @@ import (
 // dialTCP connects without net.Dialer, which takes twice as long, with twice as many allocations (BenchmarkDialOwn,
 // BenchmarkDialNet): it starts a goroutine and a timer for each connection, and asks the kernel for both addresses.
 func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn, error) {
-	s, err := openSocket(to, viaTo(ctx, to))
+	fd, err := startTCP(to, viaTo(ctx, to))
 	if err != nil {
 		return nil, err
 	}
+	// Without it what follows a TLS handshake waits for an acknowledgement.
+	if err := syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1); err != nil {
+		syscall.Close(fd)
+		return nil, err
+	}
+	s := &socket{os.NewFile(uintptr(fd), "tcp"), to}
 	c, err := guard(ctx, s, deadline)
 	if err != nil {
 		return nil, err
@@ -37,20 +43,6 @@ func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn,
 type socket struct {
 	*os.File
 	to netip.AddrPort
-}
-
-// openSocket makes a socket and starts to connect it.
-func openSocket(to netip.AddrPort, via *Via) (*socket, error) {
-	fd, err := startTCP(to, via)
-	if err != nil {
-		return nil, err
-	}
-	// Without it what follows a TLS handshake waits for an acknowledgement.
-	if err := syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1); err != nil {
-		syscall.Close(fd)
-		return nil, err
-	}
-	return &socket{os.NewFile(uintptr(fd), "tcp"), to}, nil
 }
 
 // startTCP makes a socket that does not block, and starts to connect it. A nil via is the usual way.

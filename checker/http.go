@@ -156,7 +156,7 @@ func (c *httpCheck) opening() (opening, bool) {
 func (c *httpCheck) resume(ctx context.Context, begun *conn, deadline time.Time) Result {
 	r := newAnswerReader(ctx, c.timeout, c.receive.limits)
 	defer r.close()
-	result := c.ask(ctx, r, begun, deadline)
+	result := c.ask(ctx, &r, begun, deadline)
 	c.sessions.ended(result.OK)
 	return result
 }

@@ -141,52 +141,47 @@ type search struct {
 	waited   time.Duration // for a slot: not part of the timeout
 }
 
-func (s *search) match(ctx context.Context, text []byte) (ok bool, err error) {
-	err = s.bounded(ctx, text, func(budget time.Duration) (err error) {
-		ok, err = s.re.Match(text, budget, &s.spent)
-		return err
-	})
-	return ok, err
+func (s *search) match(ctx context.Context, text []byte) (bool, error) {
+	return inBudget(ctx, s, text, s.re.Match)
 }
 
 // find returns where the first match begins and ends, or nil.
-func (s *search) find(ctx context.Context, text []byte) (at []int, err error) {
-	err = s.bounded(ctx, text, func(budget time.Duration) (err error) {
-		at, err = s.re.Find(text, budget, &s.spent)
-		return err
-	})
-	return at, err
+func (s *search) find(ctx context.Context, text []byte) ([]int, error) {
+	return inBudget(ctx, s, text, s.re.Find)
 }
 
-// bounded matches a text within the budget of the check. A search that may take long waits for a slot. One that exceeds
+// engine is a method of perlre.Regexp.
+type engine[T any] func(text []byte, budget time.Duration, spent *time.Duration) (T, error)
+
+// inBudget matches a text within the budget of the check. A search that may take long waits for a slot. One that exceeds
 // its budget is tried once more, alone. If that fails, too, the result is errUnjudged.
-func (s *search) bounded(ctx context.Context, text []byte, run func(budget time.Duration) error) error {
+func inBudget[T any](ctx context.Context, s *search, text []byte, run engine[T]) (found T, err error) {
 	if !s.re.Heavy(text) {
-		return run(thoroughBudget)
+		return run(text, thoroughBudget, &s.spent)
 	}
 	if !s.thorough {
-		err := s.turn(ctx, s.limits.quick, run)
+		found, err = inTurn(ctx, s, s.limits.quick, text, run)
 		if !errors.Is(err, perlre.ErrBudget) {
-			return err
+			return found, err
 		}
 		s.spent, s.thorough = 0, true
 	}
-	err := s.turn(ctx, s.limits.thorough, run)
+	found, err = inTurn(ctx, s, s.limits.thorough, text, run)
 	if errors.Is(err, perlre.ErrBudget) {
-		return &fault{"cannot be judged: " + err.Error() + " with " + s.String(), errUnjudged}
+		err = &fault{"cannot be judged: " + err.Error() + " with " + s.String(), errUnjudged}
 	}
-	return err
+	return found, err
 }
 
-// turn matches as soon as there is a slot.
-func (s *search) turn(ctx context.Context, l lane, run func(budget time.Duration) error) error {
+// inTurn matches as soon as there is a slot.
+func inTurn[T any](ctx context.Context, s *search, l lane, text []byte, run engine[T]) (found T, err error) {
 	waited, err := acquireSlot(ctx, l.slots)
 	s.waited += waited
 	if err != nil {
-		return err
+		return found, err
 	}
 	defer releaseSlot(l.slots)
-	return run(l.budget - s.spent)
+	return run(text, l.budget-s.spent, &s.spent)
 }
 
 // prolong gives a connection the time for which the search has waited for slots since the last call.

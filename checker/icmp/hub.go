@@ -104,6 +104,16 @@ func open6(uint16) (*net.IPConn, error) {
 	return conn, nil
 }
 
+// forceBuffers sets the sizes of buffers beyond net.core.rmem_max and wmem_max, where that is permitted.
+func forceBuffers(c *net.IPConn, size int) {
+	if raw, err := c.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) {
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUFFORCE, size)
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUFFORCE, size)
+		})
+	}
+}
+
 // limit keeps what is to stay on the link from going further: a router drops it.
 func limit(conn *net.IPConn, w way) error {
 	switch {
