@@ -247,7 +247,7 @@ func TestDurationsAreCountedInTheirClasses(t *testing.T) {
 func BenchmarkSnapshot10k(b *testing.B) {
 	p := planOf(b, many(10000, 80, 1))
 	d := New(Deps{})
-	d.virtuals = p.virtuals
+	d.virtuals, d.global = p.virtuals, &p.Config.Global
 	table := p.Preview()
 	for _, v := range p.virtuals {
 		service := table[v.key]
