@@ -29,6 +29,12 @@ type Machine struct {
 	Unread   []string // what could not be looked at, and why
 }
 
+// NothingSets reports whether no rule on this machine gives packets of a family that mark, or a bit of it, and all
+// could be looked at.
+func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
+	return len(m.Unread) == 0 && !slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.Gives(mark, ipv6) })
+}
+
 // Setting is a rule that sets the mark of packets that come in: in PREROUTING of the mangle table, in a chain
 // that it leads to, or in a chain of nft at that hook.
 type Setting struct {
@@ -40,12 +46,24 @@ type Setting struct {
 	Ours       bool   // in a chain of a daemon, this one or another; see Firewall.Owns
 }
 
+// Gives reports whether packets of a family may have that mark by this rule: the bits that it sets are those of
+// the mark, and at least one of them is 1.
+func (s Setting) Gives(mark uint32, ipv6 bool) bool {
+	family := s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev have both
+	return family && (s.Mark^mark)&s.Mask == 0 && s.Mark&s.Mask != 0
+}
+
 // RoutingRule is a rule of `ip rule` that looks at the mark.
 type RoutingRule struct {
 	IPv6       bool
 	Priority   int
 	Mark, Mask uint32
 	Table      string
+}
+
+// Uses reports whether packets of a family with that mark are routed by this rule.
+func (r RoutingRule) Uses(mark uint32, ipv6 bool) bool {
+	return r.IPv6 == ipv6 && (r.Mark^mark)&r.Mask == 0 && r.Mask != 0
 }
 
 // Owns reports whether a rule is in a chain of this daemon.

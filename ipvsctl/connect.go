@@ -32,13 +32,7 @@ func connect(ctx context.Context, timeout time.Duration) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	uncut := context.AfterFunc(ctx, g.close)
-	err = findFamily(ctx, g)
-	switch {
-	case !uncut():
-		return nil, context.Cause(ctx)
-	case err != nil:
-		g.close()
+	if err := using(ctx, g.close, func() error { return findFamily(ctx, g) }); err != nil {
 		return nil, err
 	}
 	m, err := openMoby()
@@ -47,16 +41,23 @@ func connect(ctx context.Context, timeout time.Duration) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{moby: m, genl: g}
-	uncut = context.AfterFunc(ctx, c.close)
-	err = m.probe()
-	switch {
-	case !uncut():
-		return nil, context.Cause(ctx)
-	case err != nil:
-		c.close()
+	if err := using(ctx, c.close, m.probe); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// using talks on a line that is closed after an error, and when ctx ends first.
+func using(ctx context.Context, end func(), talk func() error) error {
+	uncut := context.AfterFunc(ctx, end)
+	err := talk()
+	if !uncut() {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		end()
+	}
+	return err
 }
 
 // openGenl opens the socket. Timeout is how long an answer is waited for. The family is not looked up yet.
