@@ -143,6 +143,11 @@ func (e *examination) silence(s director.Service, addr netip.Addr) {
 		"the address %s is on lo and arp_ignore is set, so this machine does not answer for it on %s", addr, device)
 }
 
+// broken reports what does not flow. The command fixes it; it is "" where none can.
+func (e *examination) broken(s director.Service, kind, command, format string, args ...any) {
+	e.report(s, Finding{Severity: broken, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...)})
+}
+
 // warn reports what does not flow in each case as expected. The command fixes it; it is "" where none can.
 func (e *examination) warn(s director.Service, kind, command, format string, args ...any) {
 	e.report(s, Finding{Severity: warning, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...)})

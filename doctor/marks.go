@@ -38,7 +38,7 @@ func (e *examination) marking(s director.Service) {
 	case e.marks.NothingSets(s.Config.Mark, s.Config.IPv6):
 		e.broken(s, "mark-unset", "", "nothing sets %s here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS has the daemon set it", markOf(s.Config))
 	}
-	e.routed(s, s.Config.Mark, s.Config.IPv6)
+	e.routed(s, s.Config.IPv6, s.Config.Mark)
 }
 
 func markOf(v *parser.Virtual) string { return nameOf(v.Mark, v.IPv6) }
@@ -66,18 +66,20 @@ func (e *examination) otherRules(s director.Service) {
 	}
 }
 
-// routed: packets that are routed by their mark might never reach the virtual service, or the server that a check asks.
-func (e *examination) routed(s director.Service, mark uint32, ipv6 bool) (is bool) {
+// routed: packets that are routed by their mark might never reach the virtual service, or the server that a check asks. The
+// first mark says it.
+func (e *examination) routed(s director.Service, ipv6 bool, marks ...uint32) {
 	if e.marks == nil {
-		return false
+		return
 	}
-	for _, r := range e.marks.Routing {
-		if r.Uses(mark, ipv6) {
-			e.warn(s, "mark-routed", "", "%s is used by ip rule %d, which sends its packets to table %s", nameOf(mark, ipv6), r.Priority, printable.Line(r.Table))
-			return true
+	for _, mark := range marks {
+		for _, r := range e.marks.Routing {
+			if r.Uses(mark, ipv6) {
+				e.warn(s, "mark-routed", "", "%s is used by ip rule %d, which sends its packets to table %s", nameOf(mark, ipv6), r.Priority, printable.Line(r.Table))
+				return
+			}
 		}
 	}
-	return false
 }
 
 // backEnds: marks are set by iptables, which has two sets of rules on some machines.

@@ -26,15 +26,16 @@ func isThrough(m director.Member) bool { return m.Dest.Forward != ipvsctl.Masq &
 
 // waysOf are checks of the servers by gate and ipip of a virtual service over TCP, through one of its addresses.
 func waysOf(s director.Service) (list []checker.Spec) {
+	to := asked(s.Config)
+	if len(to) == 0 {
+		return nil
+	}
+	virtual := cmp.Or(s.Config.CheckVIP, to[0].Addr())
 	for _, m := range s.Members {
-		to := asked(s.Config)
-		if len(to) == 0 || !isThrough(m) {
+		if !isThrough(m) {
 			continue
 		}
-		way := checker.Through{Virtual: to[0].Addr(), Server: m.Dest.Addr.Addr()}
-		if s.Config.CheckVIP.IsValid() {
-			way.Virtual = s.Config.CheckVIP
-		}
+		way := checker.Through{Virtual: virtual, Server: m.Dest.Addr.Addr()}
 		if m.Dest.Forward == ipvsctl.Tunnel {
 			way.Tunnel = string(parser.IPIP)
 		}
@@ -60,28 +61,30 @@ func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (map[check
 // reaches: clients that are sent to a server which does not answer at the virtual address get nothing.
 func (e *examination) reaches(s director.Service) {
 	var silent []checker.Spec
-	blocked := e.settings[vsConntrack] != "1" && cmp.Or(e.settings[connections], "0") != "0"
+	answered := false
 	for _, way := range waysOf(s) {
 		r := e.reached[way]
 		if !r.OK && r.OwnAnswers {
 			silent = append(silent, way)
 		}
-		blocked = blocked && (r.Way != checker.WayThrough || r.Cause == checker.Timeout) // no answer came in
+		answered = answered || r.Way == checker.WayThrough && r.Cause != checker.Timeout
 	}
-	if blocked && len(silent) > 0 {
+	if len(silent) == 0 {
+		return
+	}
+	tracked := cmp.Or(e.settings[connections], "0") != "0" // by rules of the firewall, which know no connection of IPVS
+	if tracked && !answered && e.settings[vsConntrack] != "1" {
 		e.broken(s, "check-firewall", set(vsConntrack, "1"), "all servers answer at their own addresses and none at the virtual address %s: the firewall here may drop "+
 			"what conntrack does not know; conntrack for IPVS costs speed, a rule that accepts what comes from %[1]s does not", silent[0].Through.Virtual)
-	}
-	for _, way := range silent {
-		if server := way.Through.Server; !blocked || len(silent) == 1 {
-			e.broken(s, "server-vip", e.setUp(server), "real server %s answers at its own address and not at the virtual address %s (%s), so clients that are sent to it get nothing: "+
-				"it lacks the address, or its service does not listen there", server, netip.AddrPortFrom(way.Through.Virtual, way.Target.Port()), e.reached[way].Cause)
+		if len(silent) > 1 {
+			return
 		}
 	}
-}
-
-func (e *examination) broken(s director.Service, kind, command, format string, args ...any) {
-	e.report(s, Finding{Severity: broken, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...)})
+	for _, way := range silent {
+		server := way.Through.Server
+		e.broken(s, "server-vip", e.setUp(server), "real server %s answers at its own address and not at the virtual address %s (%s), so clients that are sent to it get nothing: "+
+			"it lacks the address, or its service does not listen there", server, netip.AddrPortFrom(way.Through.Virtual, way.Target.Port()), e.reached[way].Cause)
+	}
 }
 
 // setUp is the command that sets a real server up for its virtual addresses.
@@ -93,17 +96,20 @@ func (e *examination) setUp(server netip.Addr) string {
 // from the virtual address: by default the kernel drops them where it is an address of its own, as on each director sooner or later.
 func (e *examination) through(s director.Service) {
 	vip := s.Config.CheckVIP
-	_ = vip.IsValid() && slices.ContainsFunc(e.private, func(mark uint32) bool { return e.routed(s, mark, vip.Is6()) }) // the first says it
+	if !vip.IsValid() {
+		return
+	}
+	e.routed(s, vip.Is6(), e.private...)
 	for _, m := range s.Members {
 		r := e.routeTo(m)
-		if !vip.IsValid() || !isThrough(m) || r.local || r.device == "" {
+		if !isThrough(m) || r.local || r.device == "" {
 			continue
 		}
 		if there, known := e.routes[routeQuery{to: vip}]; known && there == (route{}) {
 			e.broken(s, "check-route", fmt.Sprintf("ip route add %s dev %s", single(vip), r.device),
 				"this machine has no route to the virtual address %s, so no check through it leaves; any route will do", vip)
 		}
-		if slices.ContainsFunc(e.services, func(s director.Service) bool { return s.Config.CheckVIP == r.source && r.source.IsValid() }) {
+		if r.source.IsValid() && slices.ContainsFunc(e.services, func(s director.Service) bool { return s.Config.CheckVIP == r.source }) {
 			e.broken(s, "check-source", "", "this machine sends to its servers on %s from the virtual address %s, where answers don't find it; "+
 				"give %[1]s an address of its own in their network", r.device, r.source)
 		}
@@ -125,10 +131,8 @@ func (e *examination) left() {
 		return
 	}
 	marks := strings.Trim(fmt.Sprint(left), "[]")
-	e.report(e.services[0], Finding{
-		Severity: warning, Kind: "check-left", Command: fmt.Sprintf("for mark in %s; do ipvsadm -D -f $mark 2>/dev/null || ipvsadm -D -f $mark -6; done", marks),
-		Text: fmt.Sprintf("private services of checks are left, of no daemon that runs here, with the marks %s; they do no harm", marks),
-	})
+	e.warn(e.services[0], "check-left", fmt.Sprintf("for mark in %s; do ipvsadm -D -f $mark 2>/dev/null || ipvsadm -D -f $mark -6; done", marks),
+		"private services of checks are left, of no daemon that runs here, with the marks %s; they do no harm", marks)
 }
 
 // homeOf is the interface that has an address, or by which it is reached.
