@@ -46,21 +46,21 @@ func routedMarks(ctx context.Context) func(uint32) bool {
 	}
 }
 
-// GoThrough lets the checks of one command go through virtual addresses, by private services of the kernel's table, which
-// end removes. A signal ends the context of the checks.
-func (e *Environment) GoThrough(ctx context.Context, p *director.Plan, ways []checker.Through) (checks context.Context, end func(), err error) {
+// GoThrough does what checks through virtual addresses, by private services of the kernel's table, which it removes in the
+// end. A signal ends the context of the checks, and is the error.
+func (e *Environment) GoThrough(ctx context.Context, p *director.Plan, ways []checker.Through, do func(context.Context)) error {
 	table, err := ipvsctl.Open(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("opening the table for checks through virtual addresses: %w", err)
+		return fmt.Errorf("opening the table for checks through virtual addresses: %w", err)
 	}
+	defer table.Close()
 	checks, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	defer stop()
 	e.through.Start(through.Options{Table: table, Save: func([]ipvsctl.PrivateService) error { return nil }, Taken: routedMarks})
 	e.through.Set(checks, ways, p.Keys())
-	return checks, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-		defer cancel()
-		e.through.Close(ctx)
-		table.Close()
-		stop()
-	}, nil
+	do(checks)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	e.through.Close(ctx)
+	return context.Cause(checks)
 }

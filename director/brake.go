@@ -42,7 +42,7 @@ func (d *Director) brake(x user) bool {
 	b, c := &x.v.brakes[x.j.number], x.j.check
 	fails, stale := c.last.OwnAnswers && x.s.mayBrake(), c.began.Before(b.over)
 	if fails && (b.holds || stale || !x.j.accused.IsZero()) {
-		d.disbelieve(x)
+		x.unbelieved(d.now(), history.Braked, &c.last)
 	}
 	switch {
 	case !fails:
@@ -107,7 +107,7 @@ func (d *Director) decide(b *brake, newest user) {
 	}
 	b.holds = true
 	for _, f := range accused {
-		d.disbelieve(f)
+		f.unbelieved(d.now(), history.Braked, &f.j.check.last)
 	}
 	why := accused[0].j.check.last.Detail
 	d.emit(notify.Event{Kind: notify.GuardHolds, Virtual: v.cfg.ID, Reason: why, Text: fmt.Sprintf("Brake holds: %s: every server that was up "+
@@ -133,9 +133,4 @@ func (v *virtual) fellows(number uint8) (accused, open []user, proof time.Time) 
 		}
 	}
 	return accused, open, proof
-}
-
-// disbelieve remembers a failure that does not count.
-func (d *Director) disbelieve(x user) {
-	x.s.past.Result(history.At(d.now()), x.j.number, history.Braked, &x.j.check.last, history.Verdict{})
 }

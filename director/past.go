@@ -16,8 +16,13 @@ import (
 // unbelieved remembers a result that changes no state.
 func (c *check) unbelieved(now time.Time, k history.Kind, r *checker.Result) {
 	for _, x := range c.users {
-		x.s.past.Result(history.At(now), x.j.number, k, r, history.Verdict{})
+		x.unbelieved(now, k, r)
 	}
+}
+
+// unbelieved remembers it of one server.
+func (x user) unbelieved(now time.Time, k history.Kind, r *checker.Result) {
+	x.s.past.Result(history.At(now), x.j.number, k, r, history.Verdict{})
 }
 
 // rememberTurn remembers that the server changed its state, and by which rule.

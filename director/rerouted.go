@@ -20,8 +20,7 @@ func (s *server) isRerouted(have dests) bool {
 
 // countRerouted reads what servers carry, where some are to be reached by gate.
 func (d *Director) countRerouted(ctx context.Context, v *virtual, have dests) {
-	v.rerouting = slices.ContainsFunc(v.servers, func(s *server) bool { return s.rerouted || s.isRerouted(have) })
-	if !v.rerouting {
+	if !slices.ContainsFunc(v.servers, func(s *server) bool { return s.isRerouted(have) }) {
 		return
 	}
 	counters := d.table.counters(ctx, v.key)

@@ -49,7 +49,6 @@ type virtual struct {
 	stages     StageTimes
 	unjudgedAt time.Time // when it was last reported that an answer of one can't be judged
 
-	rerouting bool    // a server is not reached by gate yet
 	brakes    []brake // of its checks, by their numbers; nil without checkvip
 	strength  strength
 	weighed   bool            // … since something changed

@@ -57,7 +57,7 @@ func (c *call) bothWays(checks []director.Check) (both []director.Check) {
 	build := c.env.Builder()
 	for _, check := range checks {
 		both = append(both, check)
-		if c.ipvs == defaultIPVS && check.Spec.Through != (checker.Through{}) {
+		if c.goesThrough(check) {
 			check.Spec.Through, check.Name = checker.Through{}, check.Name+", own address"
 			own, _ := build(check.Spec) // the plan has built one
 			check.Task = &checker.Task{Checker: own}
@@ -67,23 +67,24 @@ func (c *call) bothWays(checks []director.Check) (both []director.Check) {
 	return both
 }
 
+// goesThrough reports whether a check goes through a virtual address: a table in memory forwards nothing.
+func (c *call) goesThrough(check director.Check) bool {
+	return c.ipvs == defaultIPVS && check.Spec.Through != (checker.Through{})
+}
+
 // probeThrough makes every check once, those through a virtual address by private services of this call.
-func (c *call) probeThrough(ctx context.Context, p *director.Plan, checks []director.Check) (map[*checker.Task]probed, error) {
+func (c *call) probeThrough(ctx context.Context, p *director.Plan, checks []director.Check) (results map[*checker.Task]probed, err error) {
 	var ways []checker.Through
 	for _, check := range checks {
-		if check.Spec.Through != (checker.Through{}) {
+		if c.goesThrough(check) {
 			ways = append(ways, check.Spec.Through)
 		}
 	}
-	if len(ways) == 0 || c.ipvs != defaultIPVS {
+	if len(ways) == 0 {
 		return probeAll(ctx, checks, c.verbose), nil
 	}
-	ctx, end, err := c.env.GoThrough(ctx, p, ways)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	return probeAll(ctx, checks, c.verbose), context.Cause(ctx)
+	err = c.env.GoThrough(ctx, p, ways, func(ctx context.Context) { results = probeAll(ctx, checks, c.verbose) })
+	return results, err
 }
 
 // meant are the words for a virtual service and a real server, "" where there is none.
