@@ -198,21 +198,17 @@ func (r SetOrder) guarded(now *director.Snapshot) (found []director.Backend, why
 // announced are the addresses that the order to withdraw, or not any more, is for.
 func (r SetOrder) announced(now *director.Snapshot, all director.Orders, path string) (found []director.Backend, why string) {
 	back, every := r.Kind == director.Announce, director.Backend{Virtual: director.EveryAddress}
+	isMeant := func(address string) bool { return address == r.Virtual || r.Virtual == every.Virtual }
+	if _, withdrawn := all[every]; back && withdrawn && r.Virtual != every.Virtual {
+		return nil, "every address is withdrawn by order; announce without an address ends that"
+	}
 	for at, o := range all {
-		if back && o.Kind == director.Withdraw && (at.Virtual == r.Virtual || r.Virtual == every.Virtual) {
+		if back && o.Kind == director.Withdraw && isMeant(at.Virtual) {
 			found = append(found, at)
 		}
 	}
-	switch _, withdrawn := all[every]; {
-	case back && withdrawn && r.Virtual != every.Virtual:
-		return nil, "every address is withdrawn by order; announce without an address ends that"
-	case r.Virtual == every.Virtual && len(now.Announcements) > 0 && len(found) == 0:
-		return []director.Backend{every}, ""
-	}
-	for _, one := range now.Announcements {
-		if one.Address == r.Virtual && len(found) == 0 {
-			found = append(found, director.Backend{Virtual: r.Virtual})
-		}
+	if len(found) == 0 && slices.ContainsFunc(now.Announcements, func(one director.AnnouncementSnapshot) bool { return isMeant(one.Address) }) {
+		found = append(found, director.Backend{Virtual: r.Virtual})
 	}
 	return found, strings.TrimSuffix(fmt.Sprintf("%s announces no address %s", path, r.Virtual), " "+every.Virtual)
 }

@@ -34,19 +34,17 @@ type Announcer interface {
 
 // announcements are the addresses that are announced, or were.
 type announcements struct {
-	aside[places]
-	announcer Announcer
-	changes   <-chan struct{}
-	list      []*announcement // in the order of the file
-	want      []announce.Want // of the list, as it was decided last
-	asked     []announce.Want // that was ordered last
-	stale     bool            // it is to be decided anew
-	look      time.Time       // when it is, because time has passed; zero: never
-	again     time.Time       // when it is ordered again, after trouble; zero: there was none
-	atEnd     bool            // all are withdrawn, but for those that cleanstop = no leaves
-	gone      chan struct{}   // closed when all are withdrawn; nil: nobody waits
-	looked    bool            // an order was carried out
-	trouble   string          // why the last order failed
+	aside[[]announce.Want, places]
+	changes <-chan struct{}
+	list    []*announcement // in the order of the file
+	asked   []announce.Want // that was ordered last
+	stale   bool            // it is to be decided anew
+	look    time.Time       // when it is, because time has passed; zero: never
+	again   time.Time       // when it is ordered again, after trouble; zero: there was none
+	atEnd   bool            // all are withdrawn, but for those that cleanstop = no leaves
+	gone    chan struct{}   // closed when all are withdrawn; nil: nobody waits
+	looked  bool            // an order was carried out
+	trouble string          // why the last order failed
 }
 
 // places is how an order ended.
@@ -86,20 +84,23 @@ func onPaper(want []announce.Want) (r places) {
 	return r
 }
 
-// decide is where the address of these virtual services belongs, by what they can do, and why it is not on the device of
+// belongs is the device where an address belongs, by what its virtual services can do, and why that is not the device of
 // announce. Serves reports whether one of them has somebody to serve, decided whether that is known.
-func (one *announcement) decide(marked func(*virtual, netip.Addr) (is, known bool)) (device, why string, serves, decided bool) {
+func (d *Director) belongs(one *announcement) (device, why string, serves, decided bool) {
 	stays, healthy, awaited := false, true, false
 	for _, v := range one.virtuals {
 		n := &v.strength
-		in, known := marked(v, one.addr)
-		weakness := v.weakness(in)
-		in, known = in && v.placed && n.serves, known && n.known
-		serves, awaited = serves || in, awaited || !known
-		if !known {
+		marked, known := d.marker.serves(v, one.addr)
+		in := marked && v.placed && n.serves
+		serves = serves || in
+		if !known || !n.known {
+			awaited = true
 			continue
 		}
-		decided, healthy, why = true, healthy && weakness == "", cmp.Or(why, weakness)
+		decided = true
+		weakness := v.weakness(marked)
+		healthy = healthy && weakness == ""
+		why = cmp.Or(why, weakness)
 		stays = stays || in && (n.Enough || n.holds || v.fallbackIn)
 	}
 	switch { // what a reload brought to an address counts when its first results are there
@@ -160,8 +161,8 @@ func (d *Director) announce() {
 			v.weighed, a.stale = true, true
 		}
 	}
-	if len(a.list) > 0 && a.changes == nil && a.announcer != nil {
-		a.changes = a.announcer.Changes(d.life)
+	if len(a.list) > 0 && a.changes == nil && d.deps.Announcer != nil {
+		a.changes = d.deps.Announcer.Changes(d.life)
 	}
 	if !a.stale && (a.look.IsZero() || now.Before(a.look)) {
 		return
@@ -205,7 +206,7 @@ func (a *announcements) lookAt(when time.Time) {
 // place is where an address should be now. One that is withdrawn by order goes to the last resort, if it has one, and after
 // withdrawwait to no device; its packets are served as long as its virtual services serve.
 func (d *Director) place(one *announcement, now time.Time) {
-	device, why, serves, decided := one.decide(d.marker.serves)
+	device, why, serves, decided := d.belongs(one)
 	one.decided = one.decided || decided
 	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !decided || !one.known, Repair: d.global.Repair}
 	if len(one.virtuals) == 0 {
@@ -334,23 +335,17 @@ func (d *Director) announceNow(ctx context.Context) {
 		return
 	}
 	d.decideAll(time.Now())
-	d.placed(a.carryOut(ctx, a.want))
+	d.placed(d.putAddresses(ctx, a.want))
 	d.decideAll(time.Now()) // what follows from that
 }
 
-// begin has what is due carried out, also when ctx ends meanwhile.
-func (a *announcements) begin(ctx context.Context) {
-	want := a.want
-	a.start(func() places { return a.carryOut(context.WithoutCancel(ctx), want) })
-}
-
-func (a *announcements) carryOut(ctx context.Context, want []announce.Want) places {
-	if a.announcer == nil {
+func (d *Director) putAddresses(ctx context.Context, want []announce.Want) places {
+	if d.deps.Announcer == nil {
 		return onPaper(want)
 	}
 	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()
-	all, err := a.announcer.Sync(ctx, want)
+	all, err := d.deps.Announcer.Sync(ctx, want)
 	return places{all, err}
 }
 

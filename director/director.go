@@ -149,8 +149,8 @@ func New(d Deps) *Director {
 		settled: make(chan struct{}),
 		leavers: d.Leavers,
 	}
-	director.marker = marker{marks: d.Marks, aside: newAside[marked]()}
-	director.addresses = announcements{announcer: d.Announcer, aside: newAside[places]()}
+	director.marker = marker{marks: d.Marks, aside: newAside(director.setMarks)}
+	director.addresses.aside = newAside(director.putAddresses)
 	director.table = table{client: d.Table, alive: director.alive}
 	return director
 }
@@ -257,8 +257,8 @@ func (d *Director) loop(ctx context.Context) {
 	defer pulse.Stop()
 	started, settled := sync.OnceFunc(func() { close(d.started) }), sync.OnceFunc(func() { close(d.settled) })
 	for {
-		d.marker.begin(ctx)
-		d.addresses.begin(ctx)
+		d.marker.start(ctx)
+		d.addresses.start(ctx)
 		if d.marker.idle() && d.demotion == nil {
 			started()
 			for _, done := range d.awaiting {

@@ -71,10 +71,10 @@ func (untilCut) Sync(ctx context.Context, _ []fwmark.Rule) ([]string, error) {
 
 func TestMarkRulesHaveMoreTimeTheMoreTheyAre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := marker{marks: untilCut{}}
+		d := New(Deps{Marks: untilCut{}})
 		for rules, want := range map[int]time.Duration{0: 15 * time.Second, 500: 25 * time.Second} {
 			begin := time.Now()
-			m.carryOut(t.Context(), make([]fwmark.Rule, rules))
+			d.setMarks(t.Context(), make([]fwmark.Rule, rules))
 			if took := time.Since(begin); took != want {
 				t.Errorf("%d rules had %v, want %v", rules, took, want)
 			}

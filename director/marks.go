@@ -26,10 +26,9 @@ type Marks interface {
 
 // marker keeps the mark rules beside the director, because programs are run for them.
 type marker struct {
-	aside[marked]
+	aside[[]fwmark.Rule, marked]
 	marks Marks // nil: there are none to keep
 
-	want    []fwmark.Rule
 	current []fwmark.Rule // as of the last report without an error
 	looked  bool          // an order was carried out, so nothing of a daemon before is left
 	trouble string        // why the last order failed
@@ -42,16 +41,10 @@ type marked struct {
 	err   error
 }
 
-// begin has what is due carried out, also when ctx ends meanwhile.
-func (m *marker) begin(ctx context.Context) {
-	want := m.want
-	m.start(func() marked { return m.carryOut(context.WithoutCancel(ctx), want) })
-}
-
-func (m *marker) carryOut(ctx context.Context, rules []fwmark.Rule) marked {
+func (d *Director) setMarks(ctx context.Context, rules []fwmark.Rule) marked {
 	ctx, cancel := context.WithTimeout(ctx, marksTimeout+time.Duration(len(rules))*ruleTimeout)
 	defer cancel()
-	fixed, err := m.marks.Sync(ctx, rules)
+	fixed, err := d.deps.Marks.Sync(ctx, rules)
 	return marked{rules, fixed, err}
 }
 
@@ -126,7 +119,7 @@ func (d *Director) unmark(ctx context.Context) {
 		return
 	}
 	staying := slices.DeleteFunc(slices.Clone(d.served()), func(v *virtual) bool { return v.cfg.CleanStop })
-	d.marked(d.marker.carryOut(ctx, rulesOf(staying)))
+	d.marked(d.setMarks(ctx, rulesOf(staying)))
 }
 
 func sameRules(a, b []fwmark.Rule) bool {
