@@ -19,9 +19,6 @@ import (
 	"ldirectord/parser"
 )
 
-// maxConfig is the limit on a configuration, in bytes.
-const maxConfig = 64 << 20
-
 // folderTimeout is how long the file system may take to say that a folder is there.
 const folderTimeout = 2 * time.Second
 
@@ -55,7 +52,7 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 
 // Read returns the text of the file.
 func (s Source) Read() ([]byte, error) {
-	text, err := instance.ReadFile(s.Path, maxConfig)
+	text, err := instance.ReadFile(s.Path, parser.MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
@@ -73,7 +70,9 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) *Loa
 	plan, more := director.NewPlan(cfg, s.Checks.Builder())
 	l.Found = append(l.Found, more...)
 	if len(cfg.Virtuals) == 0 && len(cfg.Global.Execute) == 0 && !found.HasErrors() {
-		l.Found = append(l.Found, parser.Diagnostic{Kind: "nothing-to-do", Pos: parser.Position{File: s.Path}, Text: "there is no virtual service, so the daemon has nothing to do"})
+		l.Found = append(l.Found, parser.Diagnostic{
+			Kind: "nothing-to-do", Pos: parser.Position{File: s.Path}, Text: "there is no virtual service, so the daemon has nothing to do",
+		})
 	}
 	if own := doctor.JudgeMarks(cfg); len(own) > 0 {
 		l.Found, plan = append(l.Found, own...), nil

@@ -45,6 +45,9 @@ type OrderedServer struct {
 
 const maxWhy = 200 // bytes of a reason that are kept
 
+// orderKinds are the orders that take no number.
+var orderKinds = []director.OrderKind{director.Drain, director.Maint, director.Ready, director.Obey, director.Withdraw, director.Announce}
+
 // NewSetOrder reads what is ordered: drain, maint, ready, obey, or weight and a number, of which 0 is drain. A reason and
 // an end may be given: a time (18:00), or how long from now (2h).
 func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
@@ -61,7 +64,7 @@ func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
 		if r.Kind, r.Weight = director.Weigh, int(n); n == 0 {
 			r.Kind = director.Drain
 		}
-	case !r.TakesOut() && !r.takesBack() && r.Kind != director.Obey && r.Kind != director.Withdraw:
+	case !slices.Contains(orderKinds, r.Kind):
 		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
 	case r.takesBack() && (why != "" || until != "" || last != ""):
 		return r, errors.New("an order that is taken back has no reason and no end: why, until and for go with drain, maint, weight N, obey and withdraw")

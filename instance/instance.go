@@ -38,7 +38,11 @@ type Files struct{ Pid, State, Lock, Socket, Role, Drain, Names, Claims string }
 
 func (i Instance) files(name string) Files {
 	base := filepath.Join(i.dir, prefix+name)
-	return Files{Pid: base + ".pid", State: base + ".state", Lock: base + ".lock", Socket: base + ".sock", Role: base + ".role", Drain: base + ".drain", Names: base + ".names", Claims: filepath.Join(i.dir, "ldirectord.announce")}
+	return Files{
+		Pid: base + ".pid", State: base + ".state", Lock: base + ".lock", Socket: base + ".sock",
+		Role: base + ".role", Drain: base + ".drain", Names: base + ".names",
+		Claims: filepath.Join(i.dir, prefix+"announce"),
+	}
 }
 
 // Files are those of the daemon, whichever spelling of its configuration made them. The pid file is the one of this
@@ -118,7 +122,10 @@ func (i Instance) baseName(all []record) string {
 // be started again. A container has a new network namespace at each start, and its daemon keeps its name.
 func (i Instance) isTaken(all []record, name string) bool {
 	return slices.ContainsFunc(all, func(r record) bool {
-		return r.base == name && i.compare(r.Daemon) == another && (i.lives(r) || r.NetNS == i.NetNS && r.hasServices())
+		if r.base != name || i.compare(r.Daemon) != another {
+			return false
+		}
+		return i.lives(r) || r.NetNS == i.NetNS && r.hasServices()
 	})
 }
 

@@ -270,7 +270,12 @@ func (o *options) names() []string {
 	if o.config == "" {
 		return append(names, filepath.Base(o.path))
 	}
-	if standard, err := o.dirs.Find(""); err == nil && o.path == standard || err != nil && slices.Contains(o.dirs.Paths(""), o.path) {
+	standard, gone := o.dirs.Find("")
+	isStandard := o.path == standard
+	if gone != nil {
+		isStandard = slices.Contains(o.dirs.Paths(""), o.path)
+	}
+	if isStandard {
 		return append(names, nameless)
 	}
 	return names
