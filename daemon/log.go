@@ -1,12 +1,12 @@
 package daemon
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -20,22 +20,20 @@ import (
 
 // logSink writes events to the log: a file, a syslog facility, or a standard stream. It is a Notifier.
 type logSink struct {
-	logger *logrus.Logger
 	target atomic.Pointer[string]
-	fixed  io.Writer        // in the foreground; nil when target says
-	form   logrus.Formatter // of a standard stream or of JSON; nil when target says
+	fixed  io.Writer // in the foreground; nil when target says
 	header func(time.Time) string
+	json   bool
 
-	// What follows is guarded by the logger's lock.
-	now    string // the target of the line at hand
+	mu     sync.Mutex // guards what follows
 	file   logFile
-	system *syslogWriter
+	system syslogConn
 }
 
 // newLogSink returns the log that the command line and the configuration ask for: in the foreground a standard stream,
 // else logfile, a path or a syslog facility.
 func newLogSink(o Options, global parser.Global) *logSink {
-	l := &logSink{logger: logrus.New()}
+	l := &logSink{json: o.JSONLog}
 	l.setTarget(global.LogFile)
 	l.header = func(at time.Time) string {
 		return fmt.Sprintf("[%s|%s|%d] ", at.Format(time.ANSIC), o.Name, os.Getpid())
@@ -48,58 +46,53 @@ func newLogSink(o Options, global parser.Global) *logSink {
 		l.fixed = os.Stdout // not the command's writer: a lost line of the log is no failure of it
 		l.header = func(at time.Time) string { return fmt.Sprintf("[%s] ", at.Format(time.ANSIC)) }
 	}
-	if o.JSONLog {
-		l.form = &logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}
+	if l.json {
+		l.header = func(time.Time) string { return "" }
 	}
-	l.logger.SetFormatter(l)
-	l.logger.SetOutput(l)
 	return l
 }
 
 // setTarget changes where the log goes, from the next line on.
 func (l *logSink) setTarget(target string) { l.target.Store(&target) }
 
-// Format implements logrus.Formatter. Syslog has a header of its own.
-func (l *logSink) Format(e *logrus.Entry) ([]byte, error) {
-	l.now = *l.target.Load()
+// Notify writes one event where the log goes. One that can't be written there goes to standard error, and nothing stops.
+func (l *logSink) Notify(e notify.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	target, line := *l.target.Load(), l.line(e)
+	toSyslog := l.fixed == nil && !isPath(target)
+	if !toSyslog { // which has a header of its own
+		line = l.header(e.Time) + line
+	}
+	var err error
 	switch {
-	case l.form != nil:
-		return l.form.Format(e)
-	case l.fixed == nil && !isPath(l.now):
-		return []byte(e.Message), nil
+	case toSyslog:
+		err = l.system.send(target, line)
+	case l.fixed != nil:
+		_, err = fmt.Fprintln(l.fixed, line)
 	default:
-		return []byte(l.header(e.Time) + e.Message + "\n"), nil
+		err = l.file.write(filepath.Clean(target), line+"\n")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, line)
 	}
 }
 
-// Notify writes one event.
-func (l *logSink) Notify(e notify.Event) {
+// line is an event as text or JSON.
+func (l *logSink) line(e notify.Event) string {
+	text := printable.Line(e.Text)
+	if !l.json {
+		return text
+	}
 	fields := logrus.Fields{"event": string(e.Kind)}
 	for key, value := range map[string]string{"virtual": e.Virtual, "real": e.Real, "reason": e.Reason} {
 		if value != "" {
 			fields[key] = value
 		}
 	}
-	entry := l.logger.WithTime(e.Time).WithFields(fields)
-	entry.Info(printable.Line(e.Text))
-}
-
-// Write puts one line where the log goes. One that can't be written there goes to standard error, and
-// nothing stops.
-func (l *logSink) Write(line []byte) (int, error) {
-	switch {
-	case l.fixed != nil:
-		return l.fixed.Write(line)
-	case !isPath(l.now):
-		if l.system == nil || l.system.facility != l.now {
-			l.system = newSyslogWriter(l.now)
-		}
-		return l.system.Write(bytes.TrimRight(line, "\n"))
-	}
-	if err := l.file.write(filepath.Clean(l.now), line); err != nil {
-		return os.Stderr.Write(line)
-	}
-	return len(line), nil
+	form := logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}
+	line, _ := form.Format(&logrus.Entry{Time: e.Time, Level: logrus.InfoLevel, Message: text, Data: fields}) // text can't fail
+	return strings.TrimSuffix(string(line), "\n")
 }
 
 func isPath(target string) bool { return strings.HasPrefix(target, "/") }
@@ -111,7 +104,7 @@ type logFile struct {
 	file *os.File
 }
 
-func (f *logFile) write(path string, line []byte) error {
+func (f *logFile) write(path, line string) error {
 	if !f.current(path) {
 		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
 		if err != nil && (f.file == nil || f.path != path) {
@@ -122,7 +115,7 @@ func (f *logFile) write(path string, line []byte) error {
 			f.path, f.file = path, file
 		}
 	}
-	_, err := f.file.Write(line)
+	_, err := f.file.WriteString(line)
 	return err
 }
 

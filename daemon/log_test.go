@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -99,5 +101,49 @@ func TestANewFileOfTheSameTimeAndSizeIsAnotherFile(t *testing.T) {
 	}
 	if stamp(path).same(before) || !stamp(path).same(stamp(path)) {
 		t.Error("a missing file is not told from one that is there")
+	}
+}
+
+// A line of JSON has no header, wherever it goes, and names only what there is to name.
+func TestTheLogAsJSON(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	at := time.Date(2026, 11, 21, 12, 0, 0, 500, time.UTC)
+	var stream strings.Builder
+	for _, l := range []*logSink{
+		newLogSink(Options{Name: "ld.cf", JSONLog: true}, parser.Global{LogFile: path}),
+		newLogSink(Options{JSONLog: true, Debug: true, Stderr: &stream}, parser.Global{}),
+	} {
+		l.Notify(notify.Event{Time: at, Kind: notify.TableError, Virtual: "fwm:3", Reason: "a <b>\n", Text: "not\x1b made"})
+	}
+	want := `{"event":"table-error","level":"info","msg":"not  made","reason":"a \u003cb\u003e\n","time":"2026-11-21T12:00:00.0000005Z","virtual":"fwm:3"}` + "\n"
+	if text, err := os.ReadFile(path); string(text) != want || err != nil {
+		t.Errorf("the file has %s, %v; want %s", text, err, want)
+	}
+	if stream.String() != want {
+		t.Errorf("the stream has %s, want %s", stream.String(), want)
+	}
+}
+
+// Each line goes to the facility that the log has then. A syslog daemon that was restarted gets the next one.
+func TestTheLogInSyslog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	defer func(usual []string) { syslogSockets = usual }(syslogSockets)
+	syslogSockets = []string{path}
+	l := newLogSink(Options{}, parser.Global{LogFile: "local0"})
+	for facility, priority := range map[string]string{"local0": "<134>", "local7": "<190>", "nonsense": "<14>"} {
+		server, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.setTarget(facility)
+		l.Notify(notify.Event{Text: "a line"})
+		line := make([]byte, 200)
+		n, err := server.Read(line)
+		got := string(line[:n])
+		if err != nil || !strings.HasPrefix(got, priority) || !strings.HasSuffix(got, " ldirectord["+strconv.Itoa(os.Getpid())+"]: a line") {
+			t.Errorf("%s: %q, %v", facility, got, err)
+		}
+		server.Close()
+		os.Remove(path)
 	}
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -17,39 +18,32 @@ const (
 // syslogSockets are where a syslog daemon listens.
 var syslogSockets = []string{"/dev/log", "/var/run/syslog", "/run/systemd/journal/dev-log"}
 
-// syslogWriter sends lines to the local syslog daemon as RFC 3164 has them. It is connected again
+// syslogConn sends lines to the local syslog daemon as RFC 3164 has them. It is connected again
 // when the daemon was restarted, and never waits longer than a second.
-type syslogWriter struct {
-	facility string
-	priority int
-	conn     net.Conn
-}
+type syslogConn struct{ conn net.Conn }
 
-func newSyslogWriter(facility string) *syslogWriter {
+// send sends a line to a facility; one that syslog does not know is user.
+func (c *syslogConn) send(facility, line string) error {
 	number, ok := parser.SyslogFacility(facility)
 	if !ok {
 		number, _ = parser.SyslogFacility("user")
 	}
-	return &syslogWriter{facility: facility, priority: number<<3 | severityInfo}
-}
-
-func (w *syslogWriter) Write(line []byte) (int, error) {
-	text := fmt.Sprintf("<%d>%s ldirectord[%d]: %s", w.priority, time.Now().Format(time.Stamp), os.Getpid(), line)
+	text := fmt.Sprintf("<%d>%s ldirectord[%d]: %s", number<<3|severityInfo, time.Now().Format(time.Stamp), os.Getpid(), line)
 	for range 2 {
-		if w.conn == nil {
-			w.conn = dialSyslog()
+		if c.conn == nil {
+			c.conn = dialSyslog()
 		}
-		if w.conn == nil {
+		if c.conn == nil {
 			break
 		}
-		_ = w.conn.SetWriteDeadline(time.Now().Add(syslogTimeout))
-		if _, err := w.conn.Write([]byte(text)); err == nil {
-			return len(line), nil
+		_ = c.conn.SetWriteDeadline(time.Now().Add(syslogTimeout))
+		if _, err := c.conn.Write([]byte(text)); err == nil {
+			return nil
 		}
-		w.conn.Close()
-		w.conn = nil
+		c.conn.Close()
+		c.conn = nil
 	}
-	return fmt.Fprintf(os.Stderr, "%s\n", line)
+	return errors.New("no syslog daemon takes it")
 }
 
 func dialSyslog() net.Conn {
