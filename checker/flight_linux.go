@@ -154,13 +154,14 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	f.head = nil
 	l.release(f)
 	l.pool.running.Go(func() {
-		r := goOn(w, check, s, request, head, end)
-		w.conclude(&r)
+		u := Update{Task: t, Result: goOn(w, check, s, request, head, end), Began: began}
+		w.conclude(&u.Result)
 		if isGuided {
-			r = guided.Finish(ctx, r)
+			l.pool.finishGuided(ctx, guided, u)
+			return
 		}
-		r.Took = time.Since(began)
-		l.pool.finish(ctx, t, r, began)
+		u.Result.Took = time.Since(began)
+		l.pool.finish(ctx, u)
 	})
 }
 

@@ -27,10 +27,11 @@ type Guided interface {
 	Checker
 	// First is the check that it begins with.
 	First() Checker
-	// Way is how that one goes, as far as that is known without waiting: if not, Check makes it all.
-	Way() (via *Via, ok bool)
-	// Confirm reports whether its answer, a success, counts. It takes a moment.
-	Confirm(ctx context.Context) bool
+	// Way is how that one goes from now on, as far as that is known without waiting: if not, Check makes it all.
+	Way(now time.Time) (via *Via, ok bool)
+	// Confirm reports for each of these checks, of which it is one, whether its answer, a success, counts. One of them
+	// speaks for all of a Pool. It takes a moment.
+	Confirm(ctx context.Context, all []Guided) []bool
 	// Finish makes the result of an answer that was not confirmed.
 	Finish(ctx context.Context, r Result) Result
 }

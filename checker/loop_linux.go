@@ -37,7 +37,8 @@ type loop struct {
 	watched []*flight       // by descriptor
 	ends    byTime[*flight] // by deadline
 	idle    []*flight       // to be used again
-	guided  []answered      // to be confirmed
+	passed  []Update        // to be confirmed
+	delayed int             // how often that was put off
 	soon    bool            // the timer is set for the next look
 	now     time.Time       // when it looked last
 	events  [maxEvents]syscall.EpollEvent
@@ -103,6 +104,7 @@ func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
 	for woken := false; ; {
 		l.sendEchoes()
 		l.look(ctx)
+		l.confirm(ctx)
 		l.setTimer(until)
 		var n int
 		n, woken = l.wait()
@@ -114,7 +116,6 @@ func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
 			}
 		}
 		l.expire(ctx)
-		l.confirm(ctx)
 		if woken || !time.Now().Before(until) {
 			return
 		}
@@ -161,14 +162,15 @@ func (l *loop) fallAsleep() bool {
 }
 
 func (l *loop) begin(ctx context.Context, t *Task) {
+	now := time.Now()
 	var via *Via
 	if g, ok := t.Checker.(Guided); ok {
-		if via, ok = g.Way(); !ok {
-			l.pool.running.Go(func() { l.pool.run(ctx, t, time.Now(), nil) })
+		if via, ok = g.Way(now); !ok {
+			l.pool.running.Go(func() { l.pool.run(ctx, t, now, nil) })
 			return
 		}
 	}
-	f := l.newFlight(t)
+	f := l.newFlight(t, now)
 	if via != nil {
 		f.via = via
 	}
@@ -185,7 +187,7 @@ func (l *loop) begin(ctx context.Context, t *Task) {
 	l.fresh = append(l.fresh, f)
 }
 
-func (l *loop) newFlight(t *Task) *flight {
+func (l *loop) newFlight(t *Task, now time.Time) *flight {
 	var f *flight
 	if last := len(l.idle) - 1; last >= 0 {
 		f = l.idle[last]
@@ -196,7 +198,6 @@ func (l *loop) newFlight(t *Task) *flight {
 	}
 	check := lightOf(t.Checker)
 	o, _ := check.opening()
-	now := time.Now()
 	*f = flight{opening: o, task: t, check: check, began: now, end: now.Add(o.timeout), fd: -1, head: f.head[:0], echo: icmp.Echo{Done: f.echo.Done}}
 	heap.Push(&l.ends, f)
 	return f
@@ -252,44 +253,60 @@ func (l *loop) finish(ctx context.Context, f *flight, r Result) {
 	r.conclude(r.Took)
 	t, began := f.task, f.began
 	l.release(f)
-	if g, ok := t.Checker.(Guided); ok {
-		l.guided = append(l.guided, answered{g, Update{Task: t, Result: r}, began})
-		return
+	u := Update{Task: t, Result: r, Began: began}
+	g, guided := t.Checker.(Guided)
+	switch {
+	case !guided:
+		l.pool.finish(ctx, u)
+	case r.OK:
+		l.passed = append(l.passed, u)
+	default:
+		l.pool.running.Go(func() { l.pool.finishGuided(ctx, g, u) })
 	}
-	l.pool.finish(ctx, t, r, began)
 }
 
-// answered is the answer of a check that another one begins with.
-type answered struct {
-	Guided
-	Update
-	began time.Time
-}
-
-// confirm finishes the checks that begin with those that were answered: all that passed in one goroutine, which takes a
-// moment for each, the others in one each.
+// confirm finishes the checks that begin with those that passed, in one goroutine, which takes a moment for each. What began
+// together is confirmed together, also where some answers take a few looks more.
 func (l *loop) confirm(ctx context.Context) {
-	if len(l.guided) == 0 {
+	if len(l.passed) == 0 {
 		return
 	}
-	p, list := l.pool, l.guided
-	l.guided = nil
-	p.running.Go(func() {
-		limited, cancel := context.WithTimeout(ctx, confirmTimeout)
-		defer cancel()
-		for _, a := range list {
-			if a.Result.OK && a.Confirm(limited) {
-				a.Result.Way = WayThrough
-				p.finish(ctx, a.Task, a.Result, a.began)
-				continue
-			}
-			p.running.Go(func() {
-				r := a.Finish(ctx, a.Result)
-				r.Took = time.Since(a.began)
-				p.finish(ctx, a.Task, r, a.began)
-			})
+	if len(l.fresh) > 0 && l.delayed < maxLooks {
+		l.delayed++
+		return
+	}
+	passed := l.passed
+	l.passed, l.delayed = nil, 0
+	l.pool.running.Go(func() { l.pool.confirm(ctx, passed) })
+}
+
+// confirm finishes checks that begin with those that passed.
+func (p *Pool) confirm(ctx context.Context, passed []Update) {
+	limited, cancel := context.WithTimeout(ctx, confirmTimeout)
+	defer cancel()
+	checks := make([]Guided, len(passed))
+	for i, u := range passed {
+		checks[i] = u.Task.Checker.(Guided)
+	}
+	counts := checks[0].Confirm(limited, checks)
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, u := range passed {
+		if !counts[i] {
+			p.running.Go(func() { p.finishGuided(ctx, checks[i], u) })
+			continue
 		}
-	})
+		u.Result.Way = WayThrough
+		p.put(ctx, u, now)
+	}
+}
+
+// finishGuided finishes a check that begins with another one, whose answer is not confirmed.
+func (p *Pool) finishGuided(ctx context.Context, g Guided, u Update) {
+	u.Result = g.Finish(ctx, u.Result)
+	u.Result.Took = time.Since(u.Began)
+	p.finish(ctx, u)
 }
 
 func (l *loop) release(f *flight) {

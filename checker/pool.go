@@ -317,7 +317,7 @@ func (p *Pool) run(ctx context.Context, t *Task, start time.Time, listeners []fu
 	}
 	r := t.Checker.Check(made)
 	r.Took = time.Since(start)
-	p.finish(ctx, t, r, start)
+	p.finish(ctx, Update{Task: t, Result: r, Began: start})
 	for _, take := range listeners {
 		take(tape)
 	}
@@ -346,16 +346,23 @@ func (p *Pool) tell(now time.Time) {
 
 // finish reports the result and puts the task back into the queue. A failure from a time when the process or the machine
 // did not run is ignored once: the check is made again at once.
-func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
+func (p *Pool) finish(ctx context.Context, u Update) {
+	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.put(ctx, u, now)
+}
+
+// put is finish under the lock.
+func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
+	t, r, start := u.Task, u.Result, u.Began
 	if !t.in || ctx.Err() != nil {
 		return
 	}
-	now := time.Now()
 	if !r.OK && r.Cause != Shortage && !t.doubted && (p.stalled.After(start) || p.isLate(now, p.asleep())) {
 		t.ran, t.doubted, t.due, t.late = true, true, now, 0
-		p.pending = append(p.pending, Update{Task: t, Result: r, Began: start, Stalled: true})
+		u.Stalled = true
+		p.pending = append(p.pending, u)
 		heap.Push(&p.queue, t)
 		p.changed()
 		return
@@ -365,7 +372,7 @@ func (p *Pool) finish(ctx context.Context, t *Task, r Result, start time.Time) {
 	t.hasten(now)
 	t.ran, t.ok, t.doubted = true, r.OK, false
 	heap.Push(&p.queue, t)
-	p.pending = append(p.pending, Update{Task: t, Result: r, Began: start})
+	p.pending = append(p.pending, u)
 	if told {
 		p.tell(now)
 	}

@@ -268,7 +268,7 @@ func BenchmarkPool(b *testing.B) {
 				p.queue.Swap(0, len(p.queue)-1)
 				p.queue.Pop()
 				p.mu.Unlock()
-				p.finish(context.Background(), t, ok, time.Now())
+				p.finish(context.Background(), Update{Task: t, Result: ok, Began: time.Now()})
 				if len(p.pending) > 1000 {
 					p.Take()
 				}

@@ -62,7 +62,7 @@ func (d *daemon) connections(ctx context.Context, now *director.Snapshot) map[di
 			return all
 		}
 		for _, s := range v.Servers {
-			if c, in := found[s.Addr]; in {
+			if c, in := found[v.Key][s.Addr]; in {
 				all[director.Backend{Virtual: v.ID, Real: s.Real}] = status.Connections{
 					Active: c.Active, Inactive: c.Inactive, Persistent: c.Persistent, Traffic: new(status.Traffic(c.Traffic)),
 				}

@@ -137,16 +137,18 @@ func (o *oracle) recordedLeavers() []Leaver {
 }
 
 // Counters tells the connections of those that are busy.
-func (w *watched) Counters(ctx context.Context, key ipvsctl.Key) (map[netip.AddrPort]ipvsctl.Counters, error) {
+func (w *watched) Counters(ctx context.Context, keys ...ipvsctl.Key) (map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Counters, error) {
 	if err := w.o.refuses(false); err != nil {
 		return nil, err
 	}
-	counters, err := w.Memory.Counters(ctx, key)
+	counters, err := w.Memory.Counters(ctx, keys...)
 	w.o.mu.Lock()
 	defer w.o.mu.Unlock()
-	for a := range counters {
-		if w.o.busy[a] {
-			counters[a] = ipvsctl.Counters{Active: 1}
+	for _, dests := range counters {
+		for a := range dests {
+			if w.o.busy[a] {
+				dests[a] = ipvsctl.Counters{Active: 1}
+			}
 		}
 	}
 	return counters, err

@@ -557,13 +557,15 @@ type recorder struct {
 	carries map[netip.AddrPort]ipvsctl.Counters // guarded by s.mu
 }
 
-func (r *recorder) Counters(ctx context.Context, key ipvsctl.Key) (map[netip.AddrPort]ipvsctl.Counters, error) {
+func (r *recorder) Counters(ctx context.Context, keys ...ipvsctl.Key) (map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Counters, error) {
 	r.looks.Add(1)
-	counters, err := r.Memory.Counters(ctx, key)
+	counters, err := r.Memory.Counters(ctx, keys...)
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	for addr := range counters {
-		counters[addr] = r.carries[addr]
+	for _, dests := range counters {
+		for addr := range dests {
+			dests[addr] = r.carries[addr]
+		}
 	}
 	return counters, err
 }

@@ -74,5 +74,5 @@ func (t *table) counters(ctx context.Context, key ipvsctl.Key) map[netip.AddrPor
 	counters, err := t.client.Counters(limited, key)
 	t.asked.count(readTable, err)
 	ended(err)
-	return counters
+	return counters[key]
 }

@@ -345,13 +345,15 @@ func TestTheTableIsReadServiceByService(t *testing.T) {
 			t.Errorf("%s: %v, want %v", key, got[key].Dests, service.Dests)
 		}
 	}
-	counters, err := k.Counters(t.Context(), parseOp(t, "-D -f 1").Key)
+	key := parseOp(t, "-D -f 1").Key
+	all, err := k.Counters(t.Context(), key)
+	counters := all[key]
 	const high = 1 << 32
 	second := Counters{Active: 102, Traffic: Traffic{high + 2, 2*high + 2, 3*high + 2, 4*high + 2, 5*high + 2}}
 	if err != nil || len(counters) != 2 || counters[netip.MustParseAddrPort("10.2.0.2:0")] != second {
 		t.Errorf("%v, %v", counters, err)
 	}
-	if read := got[parseOp(t, "-D -f 1").Key].Counters; !maps.Equal(read, counters) {
+	if read := got[key].Counters; !maps.Equal(read, counters) {
 		t.Errorf("read with the table: %v, alone: %v", read, counters)
 	}
 }

@@ -48,17 +48,20 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 	return t, nil
 }
 
-// Counters returns the counters of a service's destinations: zero, because nobody connects.
-func (m *Memory) Counters(_ context.Context, key Key) (map[netip.AddrPort]Counters, error) {
+// Counters returns the counters of these services' destinations: zero, because nobody connects.
+func (m *Memory) Counters(_ context.Context, keys ...Key) (map[Key]map[netip.AddrPort]Counters, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	counters := map[netip.AddrPort]Counters{}
-	if service := m.table[key]; service != nil {
-		for _, d := range service.dests {
-			counters[d.Addr] = Counters{}
+	all := map[Key]map[netip.AddrPort]Counters{}
+	for _, key := range keys {
+		all[key] = map[netip.AddrPort]Counters{}
+		if service := m.table[key]; service != nil {
+			for _, d := range service.dests {
+				all[key][d.Addr] = Counters{}
+			}
 		}
 	}
-	return counters, nil
+	return all, nil
 }
 
 // Do makes changes, see Client.

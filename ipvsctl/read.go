@@ -20,16 +20,28 @@ func (k *Kernel) Read(ctx context.Context) (Table, error) {
 	return table, nil
 }
 
-// Counters returns the counters of a service's destinations; none when the service is not there.
-func (k *Kernel) Counters(ctx context.Context, key Key) (map[netip.AddrPort]Counters, error) {
-	counters := make(map[netip.AddrPort]Counters)
+// Counters returns the counters of these services' destinations, see Client.
+func (k *Kernel) Counters(ctx context.Context, keys ...Key) (map[Key]map[netip.AddrPort]Counters, error) {
+	all := make(map[Key]map[netip.AddrPort]Counters, len(keys))
+	var key Key
 	err := k.request(ctx, func(c *conn) error {
-		return c.genl.dests(key, func(d Dest, n Counters) { counters[d.Addr] = n })
+		for _, key = range keys {
+			if _, twice := all[key]; twice {
+				continue
+			}
+			c.genl.waitOn()
+			counters := make(map[netip.AddrPort]Counters)
+			if err := c.genl.dests(key, func(d Dest, n Counters) { counters[d.Addr] = n }); err != nil {
+				return err
+			}
+			all[key] = counters
+		}
+		return nil
 	})
 	if err != nil {
-		return nil, &OpError{Op: "connections of " + key.String(), Err: err}
+		return all, &OpError{Op: "connections of " + key.String(), Err: err}
 	}
-	return counters, nil
+	return all, nil
 }
 
 // read asks for the services, then for the destinations of each: the kernel lists those of one service at a time, and
@@ -46,9 +58,7 @@ func (g *genl) read(table Table) error {
 		return fmt.Errorf("services: %w", err)
 	}
 	for key, service := range table {
-		if g.seq%Batch == 0 {
-			g.wait()
-		}
+		g.waitOn()
 		service.Dests, service.Counters = make(map[netip.AddrPort]Dest), make(map[netip.AddrPort]Counters)
 		if err := g.dests(key, func(d Dest, n Counters) { service.Dests[d.Addr], service.Counters[d.Addr] = d, n }); err != nil {
 			return fmt.Errorf("destinations of %s: %w", key, err)

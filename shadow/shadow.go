@@ -75,8 +75,8 @@ type ownTable struct {
 }
 
 // Counters returns those of the live table.
-func (t ownTable) Counters(ctx context.Context, key ipvsctl.Key) (map[netip.AddrPort]ipvsctl.Counters, error) {
-	return t.live.Counters(ctx, key)
+func (t ownTable) Counters(ctx context.Context, keys ...ipvsctl.Key) (map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Counters, error) {
+	return t.live.Counters(ctx, keys...)
 }
 
 // nobody runs no command, and writes no file.

@@ -72,33 +72,36 @@ func (c *check) ask(ctx context.Context) (r checker.Result) {
 		return r
 	}
 	r = c.through.Check(checker.WithVia(ctx, c.now.via))
-	c.void = c.judge(ctx, c.way, c.now, r)
+	c.void = c.judge(ctx, &c.now, r)
 	return r
 }
 
 // First implements checker.Guided.
 func (c *check) First() checker.Checker { return c.through }
 
-// Way implements checker.Guided.
-func (c *check) Way() (via *checker.Via, ok bool) {
-	if c.void != "" || !c.on.Load() {
-		return nil, false
-	}
-	c.began = time.Now()
-	c.now, ok = c.known(c.way)
-	return &c.now.via, ok
+// Way implements checker.Guided. It is that of the check before, as long as nothing is known against it.
+func (c *check) Way(now time.Time) (via *checker.Via, ok bool) {
+	c.began = now
+	return &c.now.via, c.void == "" && c.on.Load() && c.now.isPresent() && now.Sub(c.now.looked) < 2*sourceRenewed
 }
 
 // Confirm implements checker.Guided.
-func (c *check) Confirm(ctx context.Context) bool {
-	ok := c.judge(ctx, c.way, c.now, checker.Result{OK: true}) == ""
-	c.missing = c.missing && !ok
-	return ok
+func (c *check) Confirm(ctx context.Context, all []checker.Guided) []bool {
+	then := make([]*service, len(all))
+	for i, g := range all {
+		then[i] = &g.(*check).now
+	}
+	counts := c.confirm(ctx, then...)
+	for i, g := range all {
+		other := g.(*check)
+		other.missing = other.missing && !counts[i]
+	}
+	return counts
 }
 
 // Finish implements checker.Guided.
 func (c *check) Finish(ctx context.Context, r checker.Result) checker.Result {
-	c.void = c.judge(ctx, c.way, c.now, r)
+	c.void = c.judge(ctx, &c.now, r)
 	return c.finish(ctx, r)
 }
 

@@ -20,7 +20,7 @@ const (
 	lineTimeout   = 10 * time.Second // how long is waited for the turn: a thousand first checks come at once
 	checkTimeout  = 2 * time.Second  // how long a check waits for the table
 	setTimeout    = 5 * time.Second  // and a reload
-	sourceRenewed = 10 * time.Second // after which the source of a check is looked for again; at once after a failure
+	sourceRenewed = time.Minute      // after which the source of a check is looked for again; at once after a failure
 )
 
 var errSilent = errors.New("the table does not answer")
@@ -53,12 +53,22 @@ type Services struct {
 // service is a private service.
 type service struct {
 	ipvsctl.PrivateService
-	ours    bool  // what has its mark in the table is ours
-	present *bool // another one each time that it is made; nil: it may not be in the table
+	ours    bool         // what has its mark in the table is ours
+	present *atomic.Bool // false once it may not be in the table; another one each time that it is made, nil before
 
 	via    checker.Via
 	looked time.Time // when the source was found
 }
+
+// lose notes that a service may not be in the table.
+func (sv *service) lose() {
+	if sv.present != nil {
+		sv.present.Store(false)
+	}
+}
+
+// isPresent reports whether a service is in the table as far as known.
+func (sv *service) isPresent() bool { return sv.present != nil && sv.present.Load() }
 
 // New returns services that are not started.
 func New() *Services {
@@ -129,6 +139,7 @@ func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []ipvsc
 		err := s.save()
 		for name, sv := range s.all {
 			if !stay[name] && s.remove(ctx, sv) == nil {
+				sv.lose()
 				delete(s.all, name)
 				delete(s.used, sv.Key.Mark)
 				s.saved = false
@@ -185,7 +196,7 @@ func (s *Services) ready(ctx context.Context, w checker.Through) (now service, e
 			return errNoMark
 		}
 		err := s.save()
-		for err == nil && sv.present == nil {
+		for err == nil && !sv.isPresent() {
 			err = s.make(ctx, sv)
 		}
 		err = cmp.Or(err, s.locate(sv))
@@ -194,23 +205,6 @@ func (s *Services) ready(ctx context.Context, w checker.Through) (now service, e
 	})
 	now.via.To, now.via.Mark = w.Virtual, now.Key.Mark
 	return now, err
-}
-
-// known is the service of a way, if it is ready and nobody is waited for.
-func (s *Services) known(w checker.Through) (now service, ok bool) {
-	select {
-	case s.line <- struct{}{}:
-		defer func() { <-s.line }()
-	default:
-		return now, false
-	}
-	sv := s.all[wanted(w)]
-	if sv == nil || sv.present == nil || time.Since(sv.looked) >= 2*sourceRenewed {
-		return now, false
-	}
-	now = *sv
-	now.via.To, now.via.Mark = w.Virtual, now.Key.Mark
-	return now, true
 }
 
 // make makes a service, or gives it another mark where its own is another's.
@@ -229,7 +223,8 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 		err = s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.AddDest, Key: sv.Key, Dest: sv.Dest})[0]
 	}
 	if err == nil {
-		sv.present = new(bool)
+		sv.present = new(atomic.Bool)
+		sv.present.Store(true)
 	}
 	return err
 }
@@ -237,33 +232,70 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 // look reads the destinations of a service: whether its own is the only one, or there is none.
 func (s *Services) look(ctx context.Context, sv *service) (in, empty bool, err error) {
 	all, err := s.Table.Counters(ctx, sv.Key)
-	_, in = all[sv.Dest.Addr]
-	return in && len(all) == 1, len(all) == 0, err
+	dests := all[sv.Key]
+	_, in = dests[sv.Dest.Addr]
+	return in && len(dests) == 1, len(dests) == 0, err
 }
 
-// judge tells why an answer that came by the service of a way, as it was then, is void; "" if it counts.
-func (s *Services) judge(ctx context.Context, w checker.Through, then service, r checker.Result) (void string) {
+// judge tells why an answer that came by a service, as it was then, is void; "" if it counts.
+func (s *Services) judge(ctx context.Context, then *service, r checker.Result) (void string) {
 	answered := time.Now()
 	err := s.with(ctx, checkTimeout, func(ctx context.Context) error {
-		sv := cmp.Or(s.all[wanted(w)], &service{})
-		in, _, err := s.look(ctx, sv)
-		if err == nil && !in {
-			sv.present = nil
-		}
+		stayed, err := s.stayed(ctx, then)
 		var k Kernel
-		if !r.OK || in && s.locate(sv) != nil {
-			sv.looked = time.Time{} // the next check says why
-		}
 		if !r.OK {
-			k = s.kernel(w.Virtual, then.via.Source, answered)
+			then.looked = time.Time{}
+			if sv := s.all[nameOf(then.PrivateService)]; sv != nil {
+				sv.looked = time.Time{}
+			}
+			k = s.kernel(then.via.To, then.via.Source, answered)
 		}
-		void = Judge(r, in && sv.present == then.present, w.Virtual.Is6(), k)
+		void = Judge(r, stayed[0], then.via.To.Is6(), k)
 		return err
 	})
 	if err != nil {
 		return err.Error()
 	}
 	return void
+}
+
+// confirm reports for each service, as it was when a check began, whether a success that came by it counts. Meanwhile the
+// table is asked once for each.
+func (s *Services) confirm(ctx context.Context, then ...*service) []bool {
+	counts := make([]bool, len(then))
+	_ = s.with(ctx, checkTimeout, func(ctx context.Context) error {
+		stayed, err := s.stayed(ctx, then...)
+		now := time.Now()
+		for i, sv := range then {
+			counts[i] = Judge(checker.Result{OK: true}, stayed[i], sv.via.To.Is6(), Kernel{}) == ""
+			if counts[i] && now.Sub(sv.looked) >= sourceRenewed {
+				s.renew(sv)
+			}
+		}
+		return err
+	})
+	return counts
+}
+
+// stayed reports for each service, as it was when a check began, whether it has been in the table since. Of those that
+// could not be read it does not.
+func (s *Services) stayed(ctx context.Context, then ...*service) ([]bool, error) {
+	keys, stayed := make([]ipvsctl.Key, len(then)), make([]bool, len(then))
+	for i, sv := range then {
+		keys[i] = sv.Key
+	}
+	all, err := s.Table.Counters(ctx, keys...)
+	for i, sv := range then {
+		dests, read := all[sv.Key]
+		if !read {
+			continue
+		}
+		if _, in := dests[sv.Dest.Addr]; !in || len(dests) > 1 {
+			sv.lose()
+		}
+		stayed[i] = sv.isPresent()
+	}
+	return stayed, err
 }
 
 // remove removes a service that is ours.
@@ -291,4 +323,14 @@ func (s *Services) locate(sv *service) error {
 	mtu := cmp.Or(s.at(now.Add(-sourceRenewed))[source].MTU, 1500)
 	sv.via.Source, sv.via.MSS, sv.looked = source, min(mtu, 1500)-100, now
 	return nil
+}
+
+// renew looks for the source again for the checks after one that passed. Without one the next check says why.
+func (s *Services) renew(then *service) {
+	sv := s.all[nameOf(then.PrivateService)]
+	if sv == nil || s.locate(sv) != nil {
+		then.looked = time.Time{}
+		return
+	}
+	then.via.Source, then.via.MSS, then.looked = sv.via.Source, sv.via.MSS, sv.looked
 }

@@ -102,7 +102,7 @@ func (f *fake) use(t *testing.T, w checker.Through) (void string) {
 	if now.via != want {
 		t.Errorf("the way is %+v, want %+v", now.via, want)
 	}
-	return f.judge(t.Context(), w, now, checker.Result{OK: true})
+	return f.judge(t.Context(), &now, checker.Result{OK: true})
 }
 
 // Two servers never share a mark, nor have one that a rule sends elsewhere: without a free mark their checks are void, until
@@ -187,7 +187,7 @@ func TestAServiceThatIsLost(t *testing.T) {
 	if void := f.use(t, gate); void != "" {
 		t.Errorf("made again: %s", void)
 	}
-	if void := f.judge(t.Context(), gate, before, checker.Result{OK: true}); void == "" {
+	if void := f.judge(t.Context(), &before, checker.Result{OK: true}); void == "" {
 		t.Error("an answer from before the service was made again counts")
 	}
 	if void := f.use(t, gate); void != "" {
@@ -235,7 +235,7 @@ func TestAServiceThatIsNotWantedAnyMore(t *testing.T) {
 	if got := inTable(t, f.table); got != "" || len(f.saved) != 0 {
 		t.Errorf("the table has %s, written down is %v", got, f.saved)
 	}
-	if void := f.judge(t.Context(), gate, last, checker.Result{OK: true}); void == "" {
+	if void := f.judge(t.Context(), &last, checker.Result{OK: true}); void == "" {
 		t.Error("an answer that came without the service counts")
 	}
 	if _, err := f.ready(t.Context(), gate); err == nil {

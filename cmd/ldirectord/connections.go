@@ -85,7 +85,7 @@ func printServers(ctx context.Context, kernel *ipvsctl.Kernel, services []*balan
 			return err
 		}
 		for _, m := range s.servers {
-			n := counters[m.addr]
+			n := counters[s.Key][m.addr]
 			out.server(serverLine{s.Config.ID, m.name, m.state, m.weight, n.Active, n.Inactive, n.Persistent})
 		}
 	}

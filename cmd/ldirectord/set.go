@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -127,15 +126,17 @@ func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, 
 	defer table.Close()
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	var keys []ipvsctl.Key
+	for _, s := range servers {
+		keys = append(keys, s.Key)
+	}
 	for {
 		var carry ipvsctl.Counters
-		read := map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Counters{}
+		read, err := table.Counters(ctx, keys...)
+		if err != nil {
+			return err
+		}
 		for _, s := range servers {
-			if read[s.Key] == nil {
-				if read[s.Key], err = table.Counters(ctx, s.Key); err != nil {
-					return err
-				}
-			}
 			carry.Active += read[s.Key][s.Addr].Active
 			carry.Traffic.PacketsIn += read[s.Key][s.Addr].Traffic.PacketsIn
 		}
