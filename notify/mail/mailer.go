@@ -37,7 +37,7 @@ type Mailer struct {
 
 	mu     sync.Mutex // guards what follows
 	rules  map[string]Rule
-	down   map[downServer]reminder
+	down   map[downServer]notify.Event // what reminders say, with the time when the last mail about the server was due
 	timer  *time.Timer
 	due    time.Time // when the timer fires; zero when nothing is due
 	closed bool
@@ -46,17 +46,11 @@ type Mailer struct {
 // downServer is a real server that is down, by the names of its Event.
 type downServer struct{ virtual, real string }
 
-// reminder is what a mail about a server that stays down says.
-type reminder struct {
-	about  notify.Event
-	mailed time.Time // when the last mail about it was due
-}
-
 // New returns a mailer without rules. It calls report for each mail that is to be sent (Mailing), and when mail fails and
 // works again (MailFailed, MailRecovered). Report is called from several goroutines; it must not block or call the
 // Mailer. Close ends it.
 func New(report func(notify.Event)) *Mailer {
-	return &Mailer{report: report, out: newOutbox(report), down: map[downServer]reminder{}}
+	return &Mailer{report: report, out: newOutbox(report), down: map[downServer]notify.Event{}}
 }
 
 // Set replaces the rules, by Event.Virtual. Reminders of servers that are still configured continue, at the new
@@ -140,8 +134,7 @@ func (m *Mailer) send(e notify.Event, l *letter) {
 }
 
 func (m *Mailer) remember(s downServer, e notify.Event) {
-	about := notify.Event{Status: notify.StatusRunning, Virtual: s.virtual, Real: s.real, Reason: e.Reason, Name: e.Name}
-	m.down[s] = reminder{about, e.Time}
+	m.down[s] = notify.Event{Time: e.Time, Status: notify.StatusRunning, Virtual: s.virtual, Real: s.real, Reason: e.Reason, Name: e.Name}
 	m.schedule(s)
 }
 
@@ -153,7 +146,7 @@ func (m *Mailer) forget(s downServer) {
 // schedule sets the timer for the next reminder of a server, unless it fires earlier.
 func (m *Mailer) schedule(s downServer) {
 	freq := m.rules[s.virtual].Freq
-	at := m.down[s].mailed.Add(freq)
+	at := m.down[s].Time.Add(freq)
 	if m.closed || freq <= 0 || !m.due.IsZero() && !at.Before(m.due) {
 		return
 	}
@@ -176,10 +169,10 @@ func (m *Mailer) remind() {
 	now := time.Now()
 	for _, s := range slices.SortedFunc(maps.Keys(m.down), compareDown) {
 		rule := m.rules[s.virtual]
-		if r := m.down[s]; rule.Freq > 0 && !r.mailed.Add(rule.Freq).After(now) {
-			r.mailed, r.about.Time = now, now
-			m.down[s] = r
-			m.remindOf(s, rule, r.about)
+		if e := m.down[s]; rule.Freq > 0 && !e.Time.Add(rule.Freq).After(now) {
+			e.Time = now
+			m.down[s] = e
+			m.remindOf(s, rule, e)
 		}
 		m.schedule(s)
 	}
