@@ -6,40 +6,66 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ldirectord/director"
 )
 
 // exposition writes the text format of Prometheus, version 0.0.4. (Its client library would make the program
 // 3 MB larger, bring nine modules, and make an object of each series at each scrape.) Flush returns an error of
 // the writer.
-type exposition struct{ w *bufio.Writer }
+type exposition struct {
+	w *bufio.Writer
+	s *director.Snapshot
+}
 
-// family begins the samples of one metric. Help is one line.
-func (e exposition) family(name, kind, help string) {
+// family is one metric, to which samples are added.
+type family struct {
+	exposition
+	name string
+}
+
+// family begins a metric. Help is one line.
+func (e exposition) family(name, kind, help string) family {
 	fmt.Fprintf(e.w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+	return family{e, name}
 }
 
-// one writes a metric with one sample, which has no labels.
-func (e exposition) one(name, kind, help string, value float64) {
-	e.family(name, kind, help)
-	e.sample(name, value)
-}
-
-// sample writes one sample with its labels: names and values in turn.
-func (e exposition) sample(name string, value float64, labels ...string) {
-	e.w.WriteString(name)
+// add writes one sample with its labels: names and values in turn.
+func (f family) add(value float64, labels ...string) {
+	f.w.WriteString(f.name)
 	for i := 0; i < len(labels); i += 2 {
-		e.w.WriteByte("{,"[min(i, 1)])
-		e.w.WriteString(labels[i])
-		e.w.WriteString(`="`)
-		escaped.WriteString(e.w, labels[i+1])
-		e.w.WriteByte('"')
+		f.w.WriteByte("{,"[min(i, 1)])
+		f.w.WriteString(labels[i])
+		f.w.WriteString(`="`)
+		escaped.WriteString(f.w, labels[i+1])
+		f.w.WriteByte('"')
 	}
 	if len(labels) > 0 {
-		e.w.WriteByte('}')
+		f.w.WriteByte('}')
 	}
-	e.w.WriteByte(' ')
-	e.w.Write(strconv.AppendFloat(e.w.AvailableBuffer(), value, 'f', -1, 64))
-	e.w.WriteByte('\n')
+	f.w.WriteByte(' ')
+	f.w.Write(strconv.AppendFloat(f.w.AvailableBuffer(), value, 'f', -1, 64))
+	f.w.WriteByte('\n')
+}
+
+// virtuals adds a sample for each virtual service that has one.
+func (f family) virtuals(value func(*director.VirtualSnapshot) (n float64, has bool)) {
+	for i := range f.s.Virtuals {
+		if n, has := value(&f.s.Virtuals[i]); has {
+			f.add(n, "virtual", f.s.Virtuals[i].ID)
+		}
+	}
+}
+
+// servers adds a sample for each real server that has one, with one more label or none.
+func (f family) servers(value func(*director.ServerSnapshot) (n float64, has bool), label ...string) {
+	labels := append([]string{"virtual", "", "real", ""}, label...)
+	for v, r := range f.s.Each() {
+		if n, has := value(r); has {
+			labels[1], labels[3] = v.ID, r.Real
+			f.add(n, labels...)
+		}
+	}
 }
 
 // escaped is how a label value is written.
