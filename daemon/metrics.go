@@ -25,16 +25,15 @@ const (
 	scrapeTimeout = 10 * time.Second // until the client has read its answer; Prometheus waits no longer
 	maxScrapes    = 8                // at once
 	maxProbes     = 8
-	maxReaders    = 4 // of the page
-	listenRetry   = time.Second
+	maxReaders    = 4           // of the page
+	listenRetry   = time.Second // between two tries to listen on an address that is taken
 )
 
 // metricsServer serves metrics and probes on the address of listen, if there is one. serve is called by one goroutine at
 // a time.
 type metricsServer struct {
 	addr    netip.AddrPort
-	end     func()        // ends serving on addr
-	retry   time.Duration // between two tries to listen on an address that is taken
+	end     func() // ends serving on addr
 	handler http.Handler
 	global  atomic.Pointer[parser.Global] // in force
 	emit    func(notify.Event)
@@ -46,7 +45,7 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	routes.HandleFunc("GET /metrics", limited(scrapes, d.answerMetrics))
 	routes.HandleFunc("GET /healthz", limited(probes, answerProbe(d.alive)))
 	routes.HandleFunc("GET /readyz", limited(probes, answerProbe(d.ready)))
-	m := &metricsServer{end: func() {}, retry: listenRetry, emit: d.journal.Emit}
+	m := &metricsServer{end: func() {}, emit: d.journal.Emit}
 	m.handler = m.withPage(d, routes)
 	m.follow(ctx, d.Loaded.Config.Global)
 	return m
@@ -108,7 +107,7 @@ func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 			text := fmt.Sprintf("Not listening: metrics can't be served on %s, it is tried again: %v", addr, err)
 			m.emit(notify.Event{Kind: notify.ListenFailed, Text: text, Reason: err.Error()})
 		}
-		if !instance.Pause(ctx, m.retry) {
+		if !instance.Pause(ctx, listenRetry) {
 			return
 		}
 	}

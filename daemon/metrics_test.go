@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ldirectord/director"
@@ -17,54 +18,51 @@ import (
 
 const awaitLimit = 10 * time.Second
 
-// fetch returns the status and the body of a page, once somebody listens there.
+// fetch returns the status and the body of a page.
 func fetch(t *testing.T, url string) (int, string) {
 	t.Helper()
 	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
-	for end := time.Now().Add(awaitLimit); ; time.Sleep(10 * time.Millisecond) {
-		answer, err := client.Get(url)
-		if err != nil && time.Now().Before(end) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		text, err := io.ReadAll(answer.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer.StatusCode, string(text)
-	}
-}
-
-func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
-	taken, err := net.Listen("tcp4", "127.0.0.1:0")
+	answer, err := client.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := netip.MustParseAddrPort(taken.Addr().String())
-	said := make(chan notify.Event, 10)
-	m := &metricsServer{end: func() {}, retry: 10 * time.Millisecond, handler: hello(), emit: func(e notify.Event) { said <- e }}
-	ctx, cancel := context.WithCancel(t.Context())
-	m.serve(ctx, addr)
-	if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) || !strings.Contains(e.Text, "address already in use") {
-		t.Errorf("%+v", e)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond) // for some failed tries
-	taken.Close()
-	if e := <-said; e.Kind != notify.Listening {
-		t.Errorf("%+v", e)
-	}
-	if code, text := fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK || text != "hello" {
-		t.Errorf("%d %q", code, text)
-	}
-	cancel()
-	m.end()
-	if c, err := net.Dial("tcp", addr.String()); err == nil {
-		c.Close()
-		t.Error("it listens after its end")
-	}
+	return answer.StatusCode, string(text)
+}
+
+func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		taken, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := netip.MustParseAddrPort(taken.Addr().String())
+		said := make(chan notify.Event, 10)
+		m := &metricsServer{end: func() {}, handler: hello(), emit: func(e notify.Event) { said <- e }}
+		ctx, cancel := context.WithCancel(t.Context())
+		m.serve(ctx, addr)
+		if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) || !strings.Contains(e.Text, "address already in use") {
+			t.Errorf("%+v", e)
+		}
+		time.Sleep(10 * listenRetry)
+		taken.Close()
+		if e := <-said; e.Kind != notify.Listening {
+			t.Errorf("%+v", e)
+		}
+		if code, text := fetch(t, "http://"+addr.String()+"/hello"); code != http.StatusOK || text != "hello" {
+			t.Errorf("%d %q", code, text)
+		}
+		cancel()
+		m.end()
+		if c, err := net.Dial("tcp", addr.String()); err == nil {
+			c.Close()
+			t.Error("it listens after its end")
+		}
+	})
 }
 
 func TestWhatIsNotReady(t *testing.T) {
