@@ -255,7 +255,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 	for name, c := range map[string]struct {
 		every  time.Duration
 		treat  func(p *Pool, connection int32) // before the server closes the connection without an answer
-		checks int32
+		checks int
 		told   int
 	}{
 		"a failure while the process was stopped is ignored once": {
@@ -283,7 +283,8 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			leaks(t)
 			p := NewPool()
-			var connections, at, ended atomic.Int32
+			var connections, at atomic.Int32
+			ended := make(chan struct{}, 100)
 			s := serve(t, func(s *testServer, conn net.Conn) {
 				s.request(conn)
 				if at.Add(1) > 1 {
@@ -293,7 +294,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 				at.Add(-1)
 				conn.(*net.TCPConn).CloseWrite()
 				io.Copy(io.Discard, conn) // until the loop has seen it
-				ended.Add(1)
+				ended <- struct{}{}
 			})
 			p.Set([]*Task{{Every: c.every, Checker: build(t, httpSpec(s.addr, "OK-perf"), nil)}})
 			ctx, cancel := context.WithTimeout(t.Context(), patient)
@@ -305,14 +306,21 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 				defer p.mu.Unlock()
 				return len(p.pending)
 			}
-			for (ended.Load() < c.checks || told() < c.told) && ctx.Err() == nil {
-				time.Sleep(time.Millisecond)
+			checks := 0
+			for (checks < c.checks || told() < c.told) && ctx.Err() == nil {
+				select {
+				case <-ended:
+					checks++
+				case <-p.Results():
+				case <-ctx.Done():
+				}
 			}
 			cancel()
 			<-ran
+			checks += len(ended)
 			more := c.every < time.Minute
-			if n, told := ended.Load(), told(); n < c.checks || told < c.told || !more && (n > c.checks || told > c.told) {
-				t.Errorf("%d checks, %d told; want %d and %d", n, told, c.checks, c.told)
+			if told := told(); checks < c.checks || told < c.told || !more && (checks > c.checks || told > c.told) {
+				t.Errorf("%d checks, %d told; want %d and %d", checks, told, c.checks, c.told)
 			}
 		})
 	}
