@@ -177,8 +177,8 @@ func (x *xtables) do(c command) error {
 
 // complaint is what iptables printed, without the command line that the library puts before it.
 func complaint(err error) error {
-	var failed *iptables.Error
-	if !errors.As(err, &failed) {
+	failed, is := errors.AsType[*iptables.Error](err)
+	if !is {
 		return err
 	}
 	status := fmt.Sprintf("exit status %d: ", failed.ExitStatus())

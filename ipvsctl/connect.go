@@ -87,8 +87,8 @@ func (g *genl) lookup() error {
 // lineFailed tells the line's failures from the kernel's refusals. ENOENT may be either: it also says that
 // the module has been unloaded.
 func lineFailed(err error) bool {
-	var errno syscall.Errno
-	if !errors.As(err, &errno) {
+	errno, is := errors.AsType[syscall.Errno](err)
+	if !is {
 		return err != nil
 	}
 	switch errno {

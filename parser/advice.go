@@ -65,7 +65,7 @@ func (a adviser) check() {
 		"an answer to HEAD has no body, so it never matches receive")
 	a.when((v.Service == "http" || v.Service == "https") && strings.Contains(v.Request, "://"), "request", suspicious,
 		"the URL is asked for as a path of each server; only http_proxy and the strings of a real server take a whole URL")
-	if negotiates && v.Protocol == UDP && overTCP[v.Service] && v.CheckPort == 0 {
+	if negotiates && v.Protocol == UDP && !slices.Contains(overUDP, v.Service) && v.CheckPort == 0 {
 		a.warn("service", suspicious, "service=%s is asked by TCP, which says nothing of what clients reach by udp; another service of the machine is asked at its checkport", v.Service)
 	}
 	a.when((v.CheckType == Connect || negotiates && v.Service != "none") && slices.ContainsFunc(v.Reals, func(r Real) bool { return v.PortOf(&r) == 0 }),
@@ -120,11 +120,9 @@ func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.Check
 
 func (v *Virtual) negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }
 
-// overTCP are the services that are asked by TCP and not reached by UDP as well: a web server has both at one port.
-var overTCP = map[string]bool{
-	"ftp": true, "http": true, "http_proxy": true, "imap": true, "imaps": true, "ldap": true, "ldaps": true, "mysql": true, "nntp": true,
-	"oracle": true, "pgsql": true, "pop": true, "pops": true, "smtp": true, "submission": true, "redis": true,
-}
+// overUDP are the services that may be in a virtual service of udp: they are asked by UDP, a server has both at one port
+// (https), or anything may be there. All others are TCP alone.
+var overUDP = []string{"dns", "https", "none", "radius", "simpletcp", "sip", "tls"}
 
 // ports warns of marked ports that no check asks. Where there is one check, its checkport may choose one.
 func (a adviser) ports() {

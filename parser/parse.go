@@ -3,7 +3,6 @@ package parser
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"strings"
 )
 
@@ -18,7 +17,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r := &reader{report: report{file: name, strict: o.Strict}, opts: o}
 	r.globals.Global, r.unwritten = defaults()
 	r.globals.At = map[string]Position{}
-	r.names = names{resolver: o.Resolver, last: o.Last, hosts: map[hostName]*lookup[netip.Addr]{}, ports: map[portName]*lookup[uint16]{}, warned: map[hostName]bool{}, roles: map[hostName]role{}}
+	r.names = newNames(o.Resolver, o.Last)
 	if len(src) > MaxSize {
 		r.error(order{}, tooLarge, Position{File: name}, "the file has %d bytes; it has at most %d", len(src), MaxSize)
 		return nil, r.diagnostics()

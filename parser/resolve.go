@@ -33,6 +33,17 @@ type names struct {
 	warned   map[hostName]bool // there was a warning about its look-up
 }
 
+func newNames(resolver Resolver, last Last) names {
+	return names{
+		resolver: resolver,
+		last:     last,
+		roles:    map[hostName]role{},
+		hosts:    map[hostName]*lookup[netip.Addr]{},
+		ports:    map[portName]*lookup[uint16]{},
+		warned:   map[hostName]bool{},
+	}
+}
+
 type hostName struct {
 	name string
 	ipv6 bool
@@ -217,11 +228,11 @@ func (n *names) lookUpPort(ctx context.Context, key portName) lookup[uint16] {
 // well, and has Why.
 func (c *Config) LookUp(ctx context.Context, resolver Resolver, list []Name) []Name {
 	before := make(map[hostName]Name, len(list))
-	n := names{resolver: resolver, stay: true, refused: c.ownAddresses(), roles: map[hostName]role{}, hosts: make(map[hostName]*lookup[netip.Addr], len(list))}
-	n.last = func(host string, ipv6 bool) []netip.Addr {
+	n := newNames(resolver, func(host string, ipv6 bool) []netip.Addr {
 		name := before[hostName{host, ipv6}]
 		return append([]netip.Addr{name.Addr}, name.Earlier...)
-	}
+	})
+	n.stay, n.refused = true, c.ownAddresses()
 	for _, name := range list {
 		key := hostName{name.Host, name.IPv6}
 		before[key], n.hosts[key] = name, &lookup[netip.Addr]{}
