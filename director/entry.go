@@ -66,13 +66,13 @@ func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
 	return s, nil
 }
 
-// destAddr is the address of a server in the table: with direct routing and tunnelling the kernel
-// keeps the packet's port, so the entry carries the virtual service's (ipvsadm(8), -r).
-func destAddr(cfg *parser.Virtual, a netip.AddrPort, f parser.Forward) netip.AddrPort {
-	if f == parser.Masq || cfg.Protocol == parser.FWM {
-		return a
+// destOf is a server in the table. With direct routing and tunnelling the kernel keeps the packet's port, so the entry has the
+// virtual service's (ipvsadm(8), -r).
+func destOf(cfg *parser.Virtual, addr netip.AddrPort, f parser.Forward, weight int) ipvsctl.Dest {
+	if f != parser.Masq && cfg.Protocol != parser.FWM {
+		addr = netip.AddrPortFrom(addr.Addr(), cfg.Addr.Port())
 	}
-	return netip.AddrPortFrom(a.Addr(), cfg.Addr.Port())
+	return ipvsctl.Dest{Addr: addr, Forward: forwardOf(f), Weight: uint32(weight)}
 }
 
 func forwardOf(f parser.Forward) ipvsctl.Forward {

@@ -120,6 +120,38 @@ func checksOf(virtuals []*virtual, virtual, real string) (list []Check) {
 	return list
 }
 
+// Service is a virtual service of a plan, with all the destinations that it may have.
+type Service struct {
+	Config  *parser.Virtual
+	Key     ipvsctl.Key
+	Members []Member // real servers in file order, then the fallback server
+}
+
+// Member is a real server, or the fallback server, of a virtual service.
+type Member struct {
+	Name     string       // as configured: address:port, or host:port with resolve
+	Dest     ipvsctl.Dest // as it is in the table while it serves
+	Fallback bool
+}
+
+// Services finds the virtual services that an operator means by an id, address:port or mark; "" means all.
+func (p *Plan) Services(virtual string) []Service {
+	var found []Service
+	for _, v := range p.virtuals {
+		if isNamed(v.cfg.ID, virtual) {
+			one := Service{Config: v.cfg, Key: v.key}
+			for _, s := range v.servers {
+				one.Members = append(one.Members, Member{Name: s.name(), Dest: s.dest})
+			}
+			if v.fallback != nil {
+				one.Members = append(one.Members, Member{Name: v.fallbackName, Dest: *v.fallback, Fallback: true})
+			}
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
 func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics) {
 	key := keyOf(cfg)
 	v := &virtual{cfg: cfg, name: keyName(key), key: key}
@@ -130,11 +162,7 @@ func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 	}
 	v.settings = settings
 	if cfg.Fallback != nil {
-		v.fallback = &ipvsctl.Dest{
-			Addr:    destAddr(cfg, cfg.Fallback.Addr, cfg.Fallback.Forward),
-			Forward: forwardOf(cfg.Fallback.Forward),
-			Weight:  uint32(cfg.Fallback.Weight),
-		}
+		v.fallback = new(destOf(cfg, cfg.Fallback.Addr, cfg.Fallback.Forward, cfg.Fallback.Weight))
 		v.fallbackName = cfg.Fallback.Addr.String()
 	}
 	checks, refused, doubted := cfg.Checks(), map[string]bool{}, doubts{}
@@ -188,16 +216,9 @@ func (d doubts) look(spec checker.Spec, j *judgement) *checker.SpecError {
 }
 
 func newServer(cfg *parser.Virtual, r *parser.Real) *server {
-	return &server{
-		real: r,
-		dest: ipvsctl.Dest{
-			Addr:    destAddr(cfg, r.Addr, r.Forward),
-			Forward: forwardOf(r.Forward),
-			Weight:  uint32(r.Weight),
-			Upper:   uint32(r.Upper),
-			Lower:   uint32(r.Lower),
-		},
-	}
+	s := &server{real: r, dest: destOf(cfg, r.Addr, r.Forward, r.Weight)}
+	s.dest.Upper, s.dest.Lower = uint32(r.Upper), uint32(r.Lower)
+	return s
 }
 
 // judgement adds a check of the section to a server, unless the server has an equal one.
