@@ -107,22 +107,28 @@ func (r *reader) oneDevice(c *Config) {
 	}
 }
 
-// idleLastResort warns of a global lastresort that no section uses.
-func (r *reader) idleLastResort(c *Config) {
-	pos, written := c.Global.At["lastresort"]
+const onlyWithAnnounce = " counts only with announce"
+
+// announcesNothing warns of globals that count only where an address is announced.
+func (r *reader) announcesNothing(c *Config) {
 	announces := func(v Virtual) bool { return v.Announce != "" }
-	if written && c.Global.LastResort != "" && len(c.Virtuals) > 0 && !slices.ContainsFunc(c.Virtuals, announces) {
-		r.warn(order{block: pos.Line}, noEffect, pos, "%s", idleLastResort)
+	if len(c.Virtuals) == 0 || slices.ContainsFunc(c.Virtuals, announces) {
+		return
+	}
+	if pos, written := c.Global.At["lastresort"]; written && c.Global.LastResort != "" {
+		r.warn(order{block: pos.Line}, noEffect, pos, "lastresort%s", onlyWithAnnounce)
+	}
+	if pos, written := c.Global.At["withdrawwait"]; written {
+		r.warn(order{block: pos.Line}, noEffect, pos, "withdrawwait%s", onlyWithAnnounce)
 	}
 }
-
-const idleLastResort = "lastresort counts only with announce"
 
 // announced warns of what takes an address away from clients that are served, and of connections that break when they change
 // the director.
 func (a adviser) announced() {
 	v, servers := a.v, len(a.v.Reals)+len(a.v.Waiting)
-	a.when(a.s.has("lastresort") && v.LastResort != "" && v.Announce == "", "lastresort", noEffect, idleLastResort)
+	a.when(a.s.has("lastresort") && v.LastResort != "" && v.Announce == "", "lastresort", noEffect, "lastresort"+onlyWithAnnounce)
+	a.when(len(v.AnnounceAddress) > 0 && v.Announce == "", "announceaddress", noEffect, "announceaddress"+onlyWithAnnounce)
 	if len(v.Announced()) == 0 || servers == 0 {
 		return
 	}

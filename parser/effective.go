@@ -29,7 +29,7 @@ func (r *reader) config() *Config {
 	}
 	r.overlaps(c)
 	r.oneDevice(c)
-	r.idleLastResort(c)
+	r.announcesNothing(c)
 	r.neverFast(c)
 	r.pageAdvice(&c.Global)
 	c.Names = r.names.list()
