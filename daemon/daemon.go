@@ -134,10 +134,10 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 	d.siblings = &siblings{d: d, names: cfg.Global.Execute, role: d.orders.role.Role}
 	d.director = director.New(director.Deps{
 		Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby, Marks: marks(d.Instance),
-		Announcer: announcer(d.lock, d.Instance), Withdraw: len(d.lock.Announced) > 0,
+		Announcer: announcer(d.lock, d.Instance), Withdraw: len(d.lock.Before.Announced) > 0,
 		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Webhook: d.webhook, Maintenance: maintenance.New(watch).Watch,
-		Former: d.Instance.NotOthers(d.lock.Former), Owned: func(keys []ipvsctl.Key) { d.recorded(d.lock.SetVirtuals(keys)) },
-		Leavers: d.lock.Leavers, Leave: func(all []director.Leaver) { d.recorded(d.lock.SetLeavers(all)) },
+		Former: d.Instance.NotOthers(d.lock.Before.Virtuals), Owned: func(keys []ipvsctl.Key) { d.recorded(d.lock.SetVirtuals(keys)) },
+		Leavers: d.lock.Before.Leavers, Leave: func(all []director.Leaver) { d.recorded(d.lock.SetLeavers(all)) },
 		Alive: d.Manager.alive, Pulse: d.Manager.every,
 	})
 	d.Config.Checks.SetVirtuals(plan)

@@ -81,7 +81,7 @@ func announcer(l *instance.Lock, i instance.Instance) director.Announcer {
 	if i.Table != instance.Kernel {
 		return nil
 	}
-	return announce.New(l.Claims, i.Daemon, l.Announced, l.SetAnnounced)
+	return announce.New(l.Claims, i.Daemon, l.Before.Announced, l.SetAnnounced)
 }
 
 // marks keeps the mark rules of this daemon on this machine. A table in memory has none beside it.

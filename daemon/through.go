@@ -28,7 +28,7 @@ func (d *daemon) startThrough(ctx context.Context) {
 		return
 	}
 	services := d.Config.Checks.through
-	services.Start(through.Options{Table: &d.private, Former: d.lock.Private, Save: d.lock.SetPrivate, Taken: routedMarks})
+	services.Start(through.Options{Table: &d.private, Former: d.lock.Before.Private, Save: d.lock.SetPrivate, Taken: routedMarks})
 	services.Set(ctx, d.Loaded.Plan.Ways, d.Loaded.Plan.Keys())
 }
 

@@ -204,8 +204,8 @@ func TestAStateWithoutAFormat(t *testing.T) {
 	if _, err := i.State(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it is recorded: %v", err)
 	}
-	if h := acquire(t, i); h.Former != nil {
-		t.Errorf("taken over: %v", h.Former)
+	if h := acquire(t, i); h.Before.Virtuals != nil {
+		t.Errorf("taken over: %v", h.Before.Virtuals)
 	}
 }
 
@@ -228,8 +228,8 @@ func TestWhatWasLeftInTheTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(h.Former, want) {
-			t.Errorf("%s: %v", phase, h.Former)
+		if !slices.Equal(h.Before.Virtuals, want) {
+			t.Errorf("%s: %v", phase, h.Before.Virtuals)
 		}
 		if filepath.Base(h.Pid) != "ldirectord.ldirectord.cf.pid" || filepath.Base(h.Role) != "ldirectord.ldirectord.role" {
 			t.Errorf("%s: the pid file is %s, the role %s", phase, h.Pid, h.Role)

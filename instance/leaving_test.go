@@ -13,22 +13,22 @@ import (
 func TestWhoLeavesOverTheEnd(t *testing.T) {
 	for _, phase := range []Phase{Running, Ending} {
 		i := daemonOf(t.TempDir(), "/x.cf")
-		before := acquire(t, i)
-		if before.Leavers != nil {
-			t.Errorf("at the first start: %v", before.Leavers)
+		first := acquire(t, i)
+		if first.Before.Leavers != nil {
+			t.Errorf("at the first start: %v", first.Before.Leavers)
 		}
 		who := ipvsctl.Leaver{
 			Key:  ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
 			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Name: "10.2.0.1:8080", Until: time.Now().Add(time.Minute), Stays: true,
 		}
-		if err := before.SetLeavers([]ipvsctl.Leaver{who}); err != nil {
+		if err := first.SetLeavers([]ipvsctl.Leaver{who}); err != nil {
 			t.Fatal(err)
 		}
-		if err := before.SetPhase(phase); err != nil {
+		if err := first.SetPhase(phase); err != nil {
 			t.Fatal(err)
 		}
-		giveBack(before)
-		kept, err := readState(before.State)
+		giveBack(first)
+		kept, err := readState(first.State)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,13 +37,13 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 		}
 		for range 2 { // also one that is killed before it has recorded anything
 			now := acquire(t, i)
-			if len(now.Leavers) != 1 {
-				t.Fatalf("the next daemon knows %v", now.Leavers)
+			if len(now.Before.Leavers) != 1 {
+				t.Fatalf("the next daemon knows %v", now.Before.Leavers)
 			}
-			left := now.Leavers[0].Until.Sub(who.Until)
-			now.Leavers[0].Until = who.Until
-			if now.Leavers[0] != who || left.Abs() > time.Second {
-				t.Errorf("the next daemon knows %+v, %v too long", now.Leavers[0], left)
+			left := now.Before.Leavers[0].Until.Sub(who.Until)
+			now.Before.Leavers[0].Until = who.Until
+			if now.Before.Leavers[0] != who || left.Abs() > time.Second {
+				t.Errorf("the next daemon knows %+v, %v too long", now.Before.Leavers[0], left)
 			}
 			giveBack(now)
 		}

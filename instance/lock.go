@@ -24,11 +24,9 @@ var errEnding = errors.New("the previous daemon does not end")
 // Lock is the exclusive right to be the daemon of a configuration, held until the process exits.
 type Lock struct {
 	Files
-	Former  []ipvsctl.Key    // what the previous daemon left in the table: it handed over, or crashed
-	Leavers []ipvsctl.Leaver // of its configuration, with their times by the clock as it is now
-
-	Private   []ipvsctl.PrivateService // that the previous daemon may have left in the table
-	Announced map[netip.Addr][]string  // the devices on which the daemons before may have left an address
+	// Before is what the previous daemon recorded and may have left behind. Its Virtuals are none when it ended by itself, and
+	// the times of its Leavers are by the clock as it is now.
+	Before State
 
 	lock *os.File
 
@@ -73,18 +71,17 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	if err != nil {
 		return nil, fmt.Errorf("looking at this process: %w", err)
 	}
-	l := &Lock{Files: i.files(i.baseName(all))}
+	l := &Lock{Files: i.files(i.baseName(all)), Before: before.State}
 	l.Pid = i.files(name).Pid
 	if l.lock, err = takeLock(l.Lock); err != nil {
 		return nil, err
 	}
-	if before.Phase != Ending {
-		l.Former = before.Virtuals
+	if before.Phase == Ending {
+		l.Before.Virtuals = nil // its Leavers stay: cleanstop may have left them in the table
 	}
-	l.Private, l.Announced = before.Private, before.Announced
-	l.Leavers = before.leavers() // also of one that ended: cleanstop may have left them in the table
+	l.Before.Leavers = before.leavers()
 	l.now = State{
-		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by, Virtuals: l.Former,
+		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by, Virtuals: l.Before.Virtuals,
 		Leavers: before.Leavers, Announced: before.Announced, Private: before.Private,
 	}
 	if err := l.write(); err != nil {
