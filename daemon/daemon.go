@@ -126,7 +126,7 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 	d.mailer = mail.New(func(e notify.Event) { d.journal.Emit(e) })
 	d.journal = notify.NewJournal(d.log.Notify, d.mailer.Notify, d.tally.Notify, d.tellStarter)
 	d.monitor = notify.NewMonitor(d.journal.Emit)
-	d.mailer.Set(mailRules(cfg, plan))
+	d.mailer.Set(mailRules(plan))
 	d.hooks = notify.NewHooks(d.journal)
 	d.webhook = webhook.New(d.journal.Emit)
 	d.webhook.Set(cfg.Global.Webhook)

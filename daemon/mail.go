@@ -9,26 +9,24 @@ import (
 )
 
 // mailRules are who gets mail about each virtual service, as the configuration has it.
-func mailRules(cfg *parser.Config, plan *director.Plan) map[string]mail.Rule {
+func mailRules(plan *director.Plan) map[string]mail.Rule {
 	rules := map[string]mail.Rule{}
-	reals := map[string][]string{}
 	for _, s := range plan.Services("") {
-		for _, m := range s.Members {
-			if !m.Fallback {
-				reals[s.Config.ID] = append(reals[s.Config.ID], m.Dest.Addr.String())
-			}
-		}
-	}
-	for _, v := range cfg.Virtuals {
+		v := s.Config
 		if v.Mail.To == "" {
 			continue
 		}
 		rule := mail.Rule{
-			To: v.Mail.To, From: cfg.Global.EmailAlertFrom, SMTP: v.Mail.SMTP, Freq: v.Mail.Freq.Duration(),
-			ServiceName: v.ServiceName, Comment: v.Comment, Reals: reals[v.ID],
+			To: v.Mail.To, From: plan.Config.Global.EmailAlertFrom, SMTP: v.Mail.SMTP, Freq: v.Mail.Freq.Duration(),
+			ServiceName: v.ServiceName, Comment: v.Comment,
+		}
+		for _, m := range s.Members {
+			if !m.Fallback {
+				rule.Reals = append(rule.Reals, m.Dest.Addr.String())
+			}
 		}
 		if v.Mail.Detail {
-			rule.Why = "ldirectord " + printable.ShellWord(cfg.Name) + " why"
+			rule.Why = "ldirectord " + printable.ShellWord(plan.Config.Name) + " why"
 		}
 		for bit, status := range map[parser.MailStatus]notify.Status{
 			parser.MailStarting: notify.StatusStarting, parser.MailRunning: notify.StatusRunning,

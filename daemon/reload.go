@@ -264,7 +264,7 @@ func (f *configFile) applySettings(ctx context.Context, l *Loaded) {
 	}
 	d.metrics.follow(ctx, global)
 	d.Config.Checks.SetVirtuals(l.Plan)
-	d.mailer.Set(mailRules(l.Config, l.Plan))
+	d.mailer.Set(mailRules(l.Plan))
 	d.webhook.Set(global.Webhook)
 }
 
