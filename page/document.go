@@ -72,34 +72,26 @@ func (v *view) daemon() g.Node {
 
 // subject is what the page is about.
 func (v *view) subject(file string) g.Node {
+	at := v.about.At
 	switch {
 	case v.missing != "":
 		return h.H1(text(v.missing))
-	case v.server != nil:
+	case v.about.Server != nil:
 		return v.one()
-	case v.at != nil:
-		return g.Group{h.H1(text(v.at.ID+" "), h.Small(text(cmp.Or(v.at.Scheduler, "none")+", "+up(v.at)+" up"))), list(v.at.Remarks())}
+	case at != nil:
+		return g.Group{h.H1(text(at.ID+" "), h.Small(text(cmp.Or(at.Scheduler, "none")+", "+up(at)+" up"))), list(at.Remarks())}
 	}
 	return h.H1(h.Class("hidden"), text("Virtual services of "+file))
 }
 
-// dateTime is in UTC, as all times of the page.
-const dateTime = "2006-01-02 15:04:05"
-
-// one is a server, and what happened to it, the latest first. One that left the file meanwhile has no history.
+// one is a server, and what happened to it. All times are in UTC.
 func (v *view) one() g.Node {
-	s, now := v.server, *v.Time
-	r := status.Row{At: v.at, Server: s, Trouble: s.Trouble()}
-	var past g.Group
-	if at := slices.IndexFunc(v.why.Servers, func(c status.Case) bool { return c.Virtual == v.at.ID && c.Real == s.Real }); at >= 0 {
-		for _, e := range slices.Backward(v.why.Servers[at].History) {
-			past = append(past, h.Tr(h.Class("past "+cmp.Or(happened[e.What], rest)),
-				cell("", e.First.Format(dateTime)), cell("n", status.Short(v.why.Time.Sub(e.Last))), cell("n", fmt.Sprint(e.Times)), cell("what", e.Text)))
-		}
-	}
+	at, s, now := v.about.At, v.about.Server, *v.Time
+	past := v.past()
 	return g.Group{
-		h.H1(text(s.Real+" "), h.Small(g.Text("of "), link(pageOf(v.at.ID, ""), v.at.ID))),
-		h.P(h.Class("now "+classOf(r.Trouble)), data(&r), h.B(h.Class("is"), text(s.State)), text(" since "+s.Since.Format(dateTime)+", for "+s.For(now))),
+		h.H1(text(s.Real+" "), h.Small(g.Text("of "), link(pageOf(at.ID, ""), at.ID))),
+		h.P(h.Class("now "+classOf(v.about.Trouble)), data(&v.about),
+			h.B(h.Class("is"), text(s.State)), text(" since "+s.Since.Format(time.DateTime)+", for "+s.For(now))),
 		list(s.Remarks(now)),
 		h.P(text(fmt.Sprintf("Weight: %d; in the table: %s. Active connections: %s. Last check: %s.",
 			s.Weight, status.Number(s.InTable()), status.Number(s.Active()), s.LastCheck(now)))),
@@ -109,9 +101,23 @@ func (v *view) one() g.Node {
 				h.THead(h.Tr(heading("", text("first, UTC")), heading("n", text("last ago")), heading("n", text("times")), heading("", text("what")))),
 				h.TBody(past),
 			)),
-			h.P(h.Class("none"), text("Nothing is known from before the start at "+v.why.Started.Format(dateTime)+".")),
+			h.P(h.Class("none"), text("Nothing is known from before the start at "+v.why.Started.Format(time.DateTime)+".")),
 		),
 	}
+}
+
+// past are the rows of what happened to the server, the latest first. One that left the file meanwhile has none.
+func (v *view) past() (rows g.Group) {
+	for _, c := range v.why.Servers {
+		if c.Virtual != v.about.At.ID || c.Real != v.about.Server.Real {
+			continue
+		}
+		for _, e := range slices.Backward(c.History) {
+			rows = append(rows, h.Tr(h.Class("past "+cmp.Or(happened[e.What], rest)),
+				cell("", e.First.Format(time.DateTime)), cell("n", status.Short(v.why.Time.Sub(e.Last))), cell("n", fmt.Sprint(e.Times)), cell("what", e.Text)))
+		}
+	}
+	return rows
 }
 
 // happened says how bad it is what happened; all else is rest.

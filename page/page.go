@@ -66,8 +66,8 @@ func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
 			return false, nil, err
 		}
 		v := newView(report, r.URL.Query())
-		if v.server != nil {
-			if v.why, err = p.Why(ctx, v.at.ID, v.server.Real); err != nil {
+		if server := v.about.Server; server != nil {
+			if v.why, err = p.Why(ctx, v.about.At.ID, server.Real); err != nil {
 				return false, nil, err
 			}
 		}

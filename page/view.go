@@ -15,41 +15,37 @@ import (
 // view is what somebody sees of a report.
 type view struct {
 	*status.Report
-	asked   url.Values      // the query: virtual, real, state, q (words), sort (a column, with - before it from the end), skip (rows)
-	at      *status.Virtual // what is asked for; nil for all
-	server  *status.Server  // of it, if one is asked for
-	missing string          // what is asked for and not there
-	why     *status.Why     // of the server
-	counts  map[string]int  // how many servers are in which state
+	asked   url.Values     // the query: virtual, real, state, q (words), sort (a column, with - before it from the end), skip (rows)
+	about   status.Row     // what is asked for; empty for all
+	missing string         // what is asked for and not there
+	why     *status.Why    // of the server
+	counts  map[string]int // how many servers are in which state
 	tables  []*table
 }
 
 func newView(r *status.Report, asked url.Values) *view {
 	v := &view{Report: r, asked: asked, counts: map[string]int{}}
-	for i := range r.Virtuals {
-		for _, row := range r.Virtuals[i].Rows() {
-			v.counts[row.Server.State]++
-		}
-	}
 	virtual, real := asked.Get("virtual"), asked.Get("real")
-	if virtual == "" {
-		v.overview()
-		return v
-	}
-	if at := slices.IndexFunc(r.Virtuals, func(s status.Virtual) bool { return s.ID == virtual }); at >= 0 {
-		v.at = &r.Virtuals[at]
+	for _, service := range r.Services() {
+		if service.At.ID == virtual {
+			v.about = service
+		}
+		for _, row := range service.At.Rows() {
+			v.counts[row.Server.State]++
+			if service.At.ID == virtual && row.Server.Real == real && pageOfServer(&row) != "" {
+				v.about = row
+			}
+		}
 	}
 	switch {
-	case v.at == nil:
+	case virtual == "":
+		v.overview()
+	case v.about.At == nil:
 		v.missing = "There is no virtual service " + virtual + "."
 	case real == "":
-		v.add(&table{caption: "Servers", none: "No server is like that.", columns: ofOne, max: maxServers, rows: v.servers(v.at)})
-	default:
-		if at := slices.IndexFunc(v.at.Servers, func(s status.Server) bool { return s.Real == real }); at >= 0 {
-			v.server = &v.at.Servers[at]
-		} else {
-			v.missing = "There is no server " + real + " in " + virtual + "."
-		}
+		v.add(&table{caption: "Servers", none: "No server is like that.", columns: ofOne, max: maxServers, rows: v.servers(v.about.At)})
+	case v.about.Server == nil:
+		v.missing = "There is no server " + real + " in " + virtual + "."
 	}
 	return v
 }
@@ -101,10 +97,10 @@ func (v *view) title() string {
 		title = fmt.Sprintf("%d down, %s", down, title)
 	}
 	switch {
-	case v.server != nil:
-		return v.server.Real + ", " + title
-	case v.at != nil:
-		return v.at.ID + ", " + title
+	case v.about.Server != nil:
+		return v.about.Server.Real + ", " + title
+	case v.about.At != nil:
+		return v.about.At.ID + ", " + title
 	}
 	return title
 }

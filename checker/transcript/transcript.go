@@ -92,11 +92,11 @@ func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
 func (t *Tape) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if !t.closed {
+		return ""
+	}
 	var b strings.Builder
 	for _, at := range t.turns {
-		if !t.closed {
-			break
-		}
 		shown := fmt.Sprintf("%9.1f ms", float64(at.after)/float64(time.Millisecond))
 		if len(at.text) == 0 {
 			fmt.Fprintf(&b, "%s  %c (%d bytes)\n", shown, at.kind, at.size)

@@ -12,13 +12,5 @@ func trace(ctx context.Context, c *call) error {
 	}
 	asked := c.server()
 	asked.Set("for", c.last)
-	return c.socket().Follow(ctx, "/trace?"+asked.Encode(), flushed{c})
-}
-
-// flushed is for an answer that comes in pieces.
-type flushed struct{ *call }
-
-func (f flushed) Write(p []byte) (int, error) {
-	n, _ := f.out.Write(p) // which remembers an error
-	return n, f.out.Flush()
+	return c.socket().Follow(ctx, "/trace?"+asked.Encode(), c.stdout)
 }
