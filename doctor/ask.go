@@ -84,12 +84,14 @@ func (f *facts) ask(ctx context.Context, services []director.Service, through Re
 	work.Wait()
 }
 
+// note notes how looking at something ended. Both families may be asked on a device.
 func (f *facts) note(what string, err error) {
-	if err != nil {
+	switch {
+	case err != nil:
 		f.unread = append(f.unread, what+": "+err.Error())
-		return
+	case !slices.Contains(f.looked, what):
+		f.looked = append(f.looked, what)
 	}
-	f.looked = append(f.looked, what)
 }
 
 // link is a device and a family of addresses.

@@ -524,6 +524,16 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 	}
 }
 
+func TestWhatBothFamiliesAreAskedOnIsNamedOnce(t *testing.T) {
+	var f facts
+	f.note("who answers on eth0", nil)
+	f.note("who answers on eth0", nil)
+	f.note("sockets", nil)
+	if want := []string{"who answers on eth0", "sockets"}; !slices.Equal(f.looked, want) {
+		t.Errorf("got %q, want %q", f.looked, want)
+	}
+}
+
 func TestAnswersOfNeighboursAreRead(t *testing.T) {
 	reply := []byte{0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 0x21, 192, 0, 2, 10, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1}
 	if addr, hardware, ok := (arp{}).read(reply); !ok || addr != addrOf("192.0.2.10") || hardware != "02:00:00:00:00:21" {
