@@ -31,6 +31,15 @@ func (s *server) mayBrake() bool { return s.verdict() == checker.Up && s.suspend
 // passed reports whether the last check passed through the virtual address.
 func (c *check) passed() bool { return c.last.OK && c.last.Way == checker.WayThrough }
 
+// mayTell reports whether the next check may show whether the way is fine: the last one went by it, or there was none yet.
+func (x user) mayTell() bool {
+	c := x.j.check
+	if !c.known {
+		return x.v.spec(x.s, x.j).Through.Virtual.IsValid()
+	}
+	return c.passed() || c.last.OwnAnswers
+}
+
 // isBraked reports whether the state of a server stays by the brake.
 func (v *virtual) isBraked(j *judgement) bool { return !j.accused.IsZero() && v.brakes[j.number].holds }
 
@@ -128,7 +137,7 @@ func (v *virtual) fellows(number uint8) (accused, open []user, proof time.Time) 
 		switch {
 		case !f.j.accused.IsZero():
 			accused = append(accused, f)
-		case f.s.mayBrake() && (c.passed() || c.last.OwnAnswers || !c.known && v.spec(f.s, f.j).Through.Virtual.IsValid()):
+		case f.s.mayBrake() && f.mayTell():
 			open = append(open, f)
 		}
 	}
