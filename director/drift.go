@@ -30,7 +30,7 @@ func (d *Director) checkDrift(ctx context.Context) {
 	var changes []*change
 	for _, v := range d.served() {
 		v.dirty = v.dirty || slices.ContainsFunc(v.servers, func(s *server) bool { return s.rerouted }) // its connections may have ended
-		if have := table[v.key]; v.written != nil && (have.Key != v.key || !v.written.is(have)) {
+		if have := table[v.key]; v.written != nil && (have.Key != v.key || !v.written.Is(have)) {
 			changes = append(changes, d.found(ctx, v, have))
 		}
 	}
@@ -75,7 +75,7 @@ func (d *Director) notice(v *virtual, have ipvsctl.Service) {
 		v.written, v.placed = nil, false
 		return
 	}
-	ops := ipvsctl.DiffService(v.written.service(v.key), have)
+	ops := ipvsctl.DiffService(v.written.Service(v.key), have)
 	slices.SortStableFunc(ops, func(a, b ipvsctl.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
 	for _, op := range ops {
 		if op.Kind == ipvsctl.EditService {
@@ -84,7 +84,7 @@ func (d *Director) notice(v *virtual, have ipvsctl.Service) {
 			d.noticeDest(v, op)
 		}
 	}
-	v.written = newWritten(ipvsctl.Service{Settings: v.written.settings, Dests: have.Dests})
+	v.written = ipvsctl.CompactOf(ipvsctl.Service{Settings: v.written.Settings, Dests: have.Dests})
 }
 
 // noticeDest takes what somebody else did to a destination.

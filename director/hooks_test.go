@@ -23,7 +23,7 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	var hooks ran
 	d := New(Deps{Hooks: &hooks})
 	for _, marks := range []int{0, 1} {
-		v := &virtual{cfg: &parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks], Marking: make([]parser.Marking, marks)}, written: &written{}}
+		v := &virtual{cfg: &parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks], Marking: make([]parser.Marking, marks)}, written: &ipvsctl.Compact{}}
 		v.cfg.OnChange = "tell"
 		v.servers = []*server{{real: &parser.Real{}, first: judgement{task: &checker.Task{}, health: checker.Assume(checker.Up)}}}
 		d.virtuals = append(d.virtuals, v)

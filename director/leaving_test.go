@@ -75,7 +75,7 @@ func TestOnChangeIsToldWhoLeaves(t *testing.T) {
 	v := &virtual{
 		cfg:     &parser.Virtual{ID: "tcp:10.1.0.1:80"},
 		leavers: map[netip.AddrPort]*leaver{in: {Leaver: Leaver{Addr: in, Name: "10.2.0.1:8080"}}, out: {Leaver: Leaver{Addr: out, Name: "10.2.0.2:80"}}},
-		written: newWritten(ipvsctl.Service{Dests: dests{in: {Addr: in}}}),
+		written: ipvsctl.CompactOf(ipvsctl.Service{Dests: dests{in: {Addr: in}}}),
 	}
 	now, up := v.snapshot()
 	if !slices.Equal(now.Leaving, []string{"10.2.0.1:8080"}) || up != 0 || len(now.Servers) != 0 {

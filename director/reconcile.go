@@ -49,7 +49,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 		switch {
 		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() || ctx.Err() != nil:
 		case v.written != nil:
-			changes = append(changes, d.newChange(ctx, v, v.written.service(v.key)))
+			changes = append(changes, d.newChange(ctx, v, v.written.Service(v.key)))
 		default:
 			unknown = append(unknown, v)
 		}
@@ -151,7 +151,7 @@ func (d *Director) send(ctx context.Context, batch []step) {
 		batch[i].of.v.rememberOp(d.now(), ops[i], err)
 		switch c, op := batch[i].of, ops[i]; {
 		case err == nil:
-			c.v.written.record(op)
+			c.v.written.Record(op)
 			d.emitOp(c.v, op)
 		case op.Kind == ipvsctl.EditService && !errors.Is(err, context.DeadlineExceeded) && !ipvsctl.IsMissing(err):
 			c.refused, c.v.settingsRejected, c.want.Settings = err, true, c.have.Settings
@@ -174,7 +174,7 @@ func (d *Director) do(ctx context.Context, ops ...ipvsctl.Op) []error {
 
 // markWritten notes what the table now has of a virtual service, and runs the hooks that follow from it.
 func (d *Director) markWritten(v *virtual, service ipvsctl.Service) {
-	v.written, v.placed, v.weighed = newWritten(service), true, false
+	v.written, v.placed, v.weighed = ipvsctl.CompactOf(service), true, false
 	for _, s := range v.servers {
 		s.transitioned, s.entered = false, service.Dests[s.dest.Addr].Weight > 0
 	}

@@ -300,7 +300,7 @@ func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	if v.written == nil {
 		return 0, false
 	}
-	dest, in := v.written.dests.Get(addr)
+	dest, in := v.written.Dest(addr)
 	return dest.Weight, in
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 )
 
@@ -251,7 +252,7 @@ func BenchmarkSnapshot10k(b *testing.B) {
 	table := p.Preview()
 	for _, v := range p.virtuals {
 		service := table[v.key]
-		v.written = newWritten(service)
+		v.written = ipvsctl.CompactOf(service)
 		for _, s := range v.servers {
 			s.assume(checker.Assume(checker.Up))
 			s.first.check = &check{known: true}

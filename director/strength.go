@@ -49,7 +49,7 @@ func (v *virtual) weigh() {
 		}
 	}
 	if awaited > 0 && v.written != nil { // a reload replaced them, and the old ones serve on
-		n.serves = n.serves || slices.ContainsFunc(v.written.dests, func(d ipvsctl.Dest) bool { return d.Weight > 0 })
+		n.serves = n.serves || slices.ContainsFunc(v.written.Dests, func(d ipvsctl.Dest) bool { return d.Weight > 0 })
 	}
 	switch {
 	case !n.known:

@@ -23,7 +23,7 @@ type virtual struct {
 	fallback     *ipvsctl.Dest // nil: none
 	fallbackName string        // in the log, with the configured port
 
-	written    *written                // as last written to the table; nil where that is not known
+	written    *ipvsctl.Compact        // as last written to the table; nil where that is not known
 	overridden map[netip.AddrPort]bool // destinations that somebody else changed; kept until their next transition or a reload; nil: none
 	fallbackIn bool                    // the fallback server serves
 

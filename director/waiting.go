@@ -59,7 +59,7 @@ func (v *virtual) keepFound(want, have dests) (serves bool) {
 
 // foundServes reports whether something serves that was found, as the service was last written.
 func (v *virtual) foundServes() bool {
-	return v.written != nil && len(v.found) > 0 && v.keepFound(dests{}, v.written.dests.Map())
+	return v.written != nil && len(v.found) > 0 && v.keepFound(dests{}, v.written.Service(v.key).Dests)
 }
 
 // keepOverrides takes over what somebody else did to a virtual service, which orders its servers follow, and what the

@@ -16,20 +16,14 @@ type Memory struct {
 	OnChange func()
 
 	mu    sync.Mutex // guards table
-	table map[Key]*kept
-}
-
-// kept is a virtual service without more room than it needs.
-type kept struct {
-	settings Settings
-	dests    DestList
+	table map[Key]*Compact
 }
 
 // NewMemory returns a table that holds t at first.
 func NewMemory(t Table) *Memory {
-	m := &Memory{table: map[Key]*kept{}}
+	m := &Memory{table: map[Key]*Compact{}}
 	for key, service := range t {
-		m.table[key] = &kept{service.Settings, ListOf(service.Dests)}
+		m.table[key] = CompactOf(service)
 	}
 	return m
 }
@@ -43,7 +37,7 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 	defer m.mu.Unlock()
 	t := make(Table, len(m.table))
 	for key, service := range m.table {
-		t[key] = Service{Key: key, Settings: service.settings, Dests: service.dests.Map()}
+		t[key] = service.Service(key)
 	}
 	return t, nil
 }
@@ -56,7 +50,7 @@ func (m *Memory) Counters(_ context.Context, keys ...Key) (map[Key]map[netip.Add
 	for _, key := range keys {
 		all[key] = map[netip.AddrPort]Counters{}
 		if service := m.table[key]; service != nil {
-			for _, d := range service.dests {
+			for _, d := range service.Dests {
 				all[key][d.Addr] = Counters{}
 			}
 		}
@@ -100,7 +94,7 @@ func (m *Memory) apply(op Op) (changed bool, err error) {
 		delete(m.table, op.Key)
 		return exists, nil
 	default:
-		return service.change(op)
+		return changeDest(service, op)
 	}
 }
 
@@ -113,9 +107,9 @@ func (m *Memory) putService(op Op, exists bool) (changed bool, err error) {
 	case !schedulers[op.Settings.Scheduler], !engines[op.Settings.PEName]:
 		return false, lacking(op.Settings, m.known)
 	case !exists:
-		m.table[op.Key] = &kept{}
+		m.table[op.Key] = &Compact{}
 	}
-	m.table[op.Key].settings = op.Settings.stored(op.Key.IPv6)
+	m.table[op.Key].Record(op)
 	return true, nil
 }
 
@@ -126,19 +120,15 @@ func (m *Memory) known(module string) bool {
 	return isEngine && engines[engine] || !isEngine && schedulers[name]
 }
 
-// change changes a destination of a virtual service, which is nil where there is none.
-func (k *kept) change(op Op) (changed bool, err error) {
-	if k == nil {
+// changeDest changes a destination of a virtual service, which is nil where there is none.
+func changeDest(service *Compact, op Op) (changed bool, err error) {
+	if service == nil {
 		return false, syscall.ESRCH
 	}
-	switch _, in := k.dests.Get(op.Dest.Addr); {
-	case !in && op.Kind != AddDest:
+	if _, in := service.Dest(op.Dest.Addr); !in && op.Kind != AddDest {
 		return false, syscall.ENOENT
-	case op.Kind == DelDest:
-		k.dests.Remove(op.Dest.Addr)
-	default:
-		k.dests.Put(op.Dest)
 	}
+	service.Record(op)
 	return true, nil
 }
 
