@@ -85,9 +85,9 @@ func onPaper(want []announce.Want) (r places) {
 }
 
 // belongs is the device where an address belongs, by what its virtual services can do, and why that is not the device of
-// announce. Serves reports whether one of them has somebody to serve, decided whether that is known.
-func (d *Director) belongs(one *announcement) (device, why string, serves, decided bool) {
-	stays, healthy, awaited := false, true, false
+// announce. Serves reports whether one of them has somebody to serve.
+func (d *Director) belongs(one *announcement) (device, why string, serves bool) {
+	stays, healthy, awaited, decided := false, true, false, false
 	for _, v := range one.virtuals {
 		n := &v.strength
 		marked, known := d.marker.serves(v, one.addr)
@@ -105,13 +105,14 @@ func (d *Director) belongs(one *announcement) (device, why string, serves, decid
 	}
 	switch { // what a reload brought to an address counts when its first results are there
 	case awaited && !one.decided, !decided:
-		return "", "waits for the first results", serves, one.decided
+		return "", "waits for the first results", serves
 	case healthy, one.last == "" && stays:
 		device = one.device
 	case serves:
 		device = one.last
 	}
-	return device, why, serves, true
+	one.decided = true
+	return device, why, serves
 }
 
 // enlist takes over which addresses the virtual services have now. One that is not among them any more is withdrawn, and
@@ -206,23 +207,20 @@ func (a *announcements) lookAt(when time.Time) {
 // place is where an address should be now. One that is withdrawn by order goes to the last resort, if it has one, and after
 // withdrawwait to no device; its packets are served as long as its virtual services serve.
 func (d *Director) place(one *announcement, now time.Time) {
-	device, why, serves, decided := d.belongs(one)
-	one.decided = one.decided || decided
-	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !decided || !one.known, Repair: d.global.Repair}
+	device, why, serves := d.belongs(one)
+	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !one.decided || !one.known, Repair: d.global.Repair}
 	if len(one.virtuals) == 0 {
 		want.Local = one.want.Local
 	}
-	order := d.withdrawal(one)
-	switch {
-	case order == "":
+	if order := d.withdrawal(one); order == "" {
 		one.left = time.Time{}
 		// Without a route to the address no check goes through it, and a server that failed so would stay out.
 		want.Local = want.Local || slices.ContainsFunc(one.virtuals, func(v *virtual) bool { return v.cfg.CheckVIP == one.addr })
-	case one.left.IsZero() && one.at != "":
-		one.left = now
-	}
-	if order != "" {
+	} else {
 		want.Device, want.Undecided, why = "", !one.known, order
+		if one.left.IsZero() && one.at != "" {
+			one.left = now
+		}
 		if until := one.left.Add(d.withdrawWait()); now.Before(until) {
 			d.addresses.lookAt(until)
 			if one.at != "" && want.Local {
