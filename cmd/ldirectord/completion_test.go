@@ -38,6 +38,8 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 		"a.cf drain [2001 : db8 :: 21": "21]:80",
 		"a.cf connections ":            "192.0.2.10:80 3 [2001:db8::10]:80",
 		"a.cf stop ":                   "",
+		"--help w":                     "withdraw why",
+		"--help st":                    "start stop status standby",
 		"a.cf dr":                      "drain",
 		"none.cf drain ":               "",
 	} {

@@ -31,7 +31,7 @@ _ldirectord() {
 	--log-format) COMPREPLY=($(compgen -W 'text json' -- "$current")) && return ;;
 	--rundir) COMPREPLY=($(compgen -d -- "$current")) && return ;;
 	--help | -h)
-		COMPREPLY=($(compgen -W 'commands options files directives checks status drain standby marks exit' -- "$current"))
+		COMPREPLY=($(compgen -W "commands options files directives checks marks exit $commands" -- "$current"))
 		return
 		;;
 	notify) COMPREPLY=($(compgen -W 'master backup fault stop' -- "$current")) && return ;;

@@ -52,7 +52,7 @@ _ldirectord_argument() {
 
 _arguments -S \
 	'(-d --debug)'{-d,--debug}'[stay in the foreground, log on standard error]' \
-	'(-h --help)'{-h,--help}'[help, also for a topic]::topic:(commands options files directives checks status drain standby marks exit)' \
+	'(-h --help)'{-h,--help}'[help, also for a topic]::topic:(commands options files directives checks marks exit '"${(j: :)${(@)commands%%:*}}"')' \
 	'(-v --version)'{-v,--version}'[the version]' \
 	'--ipvs[which table]:table:(kernel memory)' \
 	'--log-format[form of the log]:form:(text json)' \
