@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -47,9 +48,9 @@ func monitorMessage(kind string, r checker.Result) (message string, line bool) {
 	case "http", "https", "http_proxy":
 		return httpMessage(r), true
 	case "dns":
-		return dnsMessage(r), true
+		return messageOf(r, dnsFailures, "Connection timed out"), true // what the Perl says of every other failure
 	case "ldap", "ldaps":
-		return ldapMessage(r), true
+		return messageOf(r, ldapFailures, "No answer received"), true
 	}
 	return "", true
 }
@@ -68,35 +69,26 @@ func httpMessage(r checker.Result) string {
 	return r.Body
 }
 
-func dnsMessage(r checker.Result) string {
-	switch {
-	case r.OK:
-		return "Success"
-	case r.Stage == checker.AtMatch:
-		return "Response mismatch"
-	}
-	return "Connection timed out" // what the Perl says of every other failure
-}
-
-func ldapMessage(r checker.Result) string {
+// messageOf is success, or what there is to say of a failure at its stage.
+func messageOf(r checker.Result, failures map[checker.Stage]string, other string) string {
 	if r.OK {
 		return "Success"
 	}
-	switch r.Stage {
-	case checker.AtConnect, checker.AtTLS:
-		return "Connection failed"
-	case checker.AtLogin:
-		return "Bind failed"
-	case checker.AtMatch:
-		return "Response mismatch"
-	}
-	return "No answer received"
+	return cmp.Or(failures[r.Stage], other)
 }
 
 var (
 	// urlPassword is a URL up to the password of its log-in, and that (RFC 3986, 3.2.1).
 	urlPassword = regexp.MustCompile(`(//[^/?#:@\s]*:)[^/?#@\s]*@`)
 	colons      = regexp.MustCompile(`:+`)
+
+	dnsFailures  = map[checker.Stage]string{checker.AtMatch: "Response mismatch"}
+	ldapFailures = map[checker.Stage]string{
+		checker.AtConnect: "Connection failed",
+		checker.AtTLS:     "Connection failed",
+		checker.AtLogin:   "Bind failed",
+		checker.AtMatch:   "Response mismatch",
+	}
 )
 
 // monitorID names a check as the Perl does in a monitorfile, but for passwords: its settings with a blank between them
