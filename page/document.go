@@ -94,7 +94,7 @@ func (v *view) one() g.Node {
 			h.B(h.Class("is"), text(s.State)), text(" since "+s.Since.Format(time.DateTime)+", for "+s.For(now))),
 		list(s.Remarks(now)),
 		h.P(text(fmt.Sprintf("Weight: %d; in the table: %s. Active connections: %s. Last check: %s.",
-			s.Weight, status.Number(s.InTable()), status.Number(s.Active()), s.LastCheck(now)))),
+			s.Weight, status.Number(v.about.Weight), status.Number(v.about.Active), s.LastCheck(now)))),
 		h.Section(
 			h.H2(g.Text("What happened "), h.Small(g.Text("the latest first"))),
 			g.If(len(past) > 0, h.Table(

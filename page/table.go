@@ -32,7 +32,7 @@ func is(r *status.Row) string {
 	if r.Server == nil {
 		return up(r.At) + " up"
 	}
-	return r.Server.State + ", weight " + status.Number(r.Server.InTable())
+	return r.Server.State + ", weight " + status.Number(r.Weight)
 }
 
 // up is how many servers of a virtual service are up.
@@ -63,13 +63,13 @@ var (
 	server  = column{"server", "", func(r *status.Row, _ time.Time) string { return r.Server.Real }, func(a, b *status.Row) int { return byName(a.Server.Real, b.Server.Real) }, pageOfServer}
 	service = column{"service", "of", func(r *status.Row, _ time.Time) string { return r.At.ID }, func(a, b *status.Row) int { return cmp.Compare(a.At.ID, b.At.ID) },
 		func(r *status.Row) string { return pageOf(r.At.ID, "") }}
-	active = column{"active", "n opt", func(r *status.Row, _ time.Time) string { return status.Number(r.Active()) }, func(a, b *status.Row) int { return cmp.Compare(a.Active(), b.Active()) }, nil}
+	active = column{"active", "n opt", func(r *status.Row, _ time.Time) string { return status.Number(r.Active) }, func(a, b *status.Row) int { return cmp.Compare(a.Active, b.Active) }, nil}
 
 	ofOne = []column{
 		server,
 		{"state", "is", func(r *status.Row, _ time.Time) string { return r.Server.State }, func(a, b *status.Row) int { return cmp.Compare(a.Server.State, b.Server.State) }, nil},
 		{"for", "n", func(r *status.Row, now time.Time) string { return r.Server.For(now) }, func(a, b *status.Row) int { return b.Server.Since.Compare(a.Server.Since) }, nil},
-		{"weight", "n opt", func(r *status.Row, _ time.Time) string { return status.Number(r.Server.InTable()) }, func(a, b *status.Row) int { return cmp.Compare(a.Server.InTable(), b.Server.InTable()) }, nil},
+		{"weight", "n opt", func(r *status.Row, _ time.Time) string { return status.Number(r.Weight) }, func(a, b *status.Row) int { return cmp.Compare(a.Weight, b.Weight) }, nil},
 		active,
 		{"last check", "opt", func(r *status.Row, now time.Time) string { return r.Server.LastCheck(now) }, nil, nil},
 	}

@@ -11,9 +11,10 @@ import (
 
 // Row is a server in a table that shows a virtual service, or the virtual service itself.
 type Row struct {
-	At      *Virtual
-	Server  *Server // nil for the virtual service
-	Trouble Trouble
+	At             *Virtual
+	Server         *Server // nil for the virtual service
+	Trouble        Trouble
+	Weight, Active int64 // in the table, and its active connections; -1 where there is none, or it is not known
 }
 
 // Name tells a row from all others of a report.
@@ -24,25 +25,17 @@ func (r *Row) Name() string {
 	return r.Server.Real + " of " + r.At.ID
 }
 
-// Active is how many active connections there are; -1 where that is not known.
-func (r *Row) Active() int64 {
-	if r.Server != nil {
-		return r.Server.Active()
-	}
-	all := int64(-1)
-	for i := range r.At.Servers {
-		if n := r.At.Servers[i].Active(); n >= 0 {
-			all = max(all, 0) + n
-		}
-	}
-	return all
-}
-
-// Services are the virtual services as rows.
+// Services are the virtual services as rows, with the connections of all their servers.
 func (r *Report) Services() []Row {
 	rows := make([]Row, len(r.Virtuals))
 	for i := range r.Virtuals {
-		rows[i] = Row{&r.Virtuals[i], nil, r.Virtuals[i].Trouble()}
+		v := &r.Virtuals[i]
+		rows[i] = Row{v, nil, v.Trouble(), -1, -1}
+		for _, s := range v.Servers {
+			if s.Connections != nil {
+				rows[i].Active = max(rows[i].Active, 0) + int64(s.Connections.Active)
+			}
+		}
 	}
 	return rows
 }
@@ -55,7 +48,16 @@ func WorstFirst(rows []Row) []Row {
 
 // Rows are the servers of the file, then those that left it, and the fallback server as one more.
 func (v *Virtual) Rows() (rows []Row) {
-	add := func(s *Server) { rows = append(rows, Row{v, s, s.Trouble()}) }
+	add := func(s *Server) {
+		r := Row{v, s, s.Trouble(), -1, -1}
+		if s.TableWeight != nil {
+			r.Weight = int64(*s.TableWeight)
+		}
+		if s.Connections != nil {
+			r.Active = int64(s.Connections.Active)
+		}
+		rows = append(rows, r)
+	}
 	for i := range v.Servers {
 		add(&v.Servers[i])
 	}
@@ -122,22 +124,6 @@ func (v *Virtual) Up() int {
 		}
 	}
 	return up
-}
-
-// InTable is the weight that the table has of a server; -1 where it has none.
-func (s *Server) InTable() int64 {
-	if s.TableWeight == nil {
-		return -1
-	}
-	return int64(*s.TableWeight)
-}
-
-// Active is how many active connections a server has; -1 where that is not known.
-func (s *Server) Active() int64 {
-	if s.Connections == nil {
-		return -1
-	}
-	return int64(s.Connections.Active)
 }
 
 // Number is a weight or a number of connections as it is shown.

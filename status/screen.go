@@ -16,8 +16,8 @@ type Screen struct {
 	Plain bool   // no colours
 
 	now, was *Report
-	known    map[string]*Server // of was
-	silent   error              // why the daemon did not answer the last time; nil when it did
+	known    map[string]Row // of was
+	silent   error          // why the daemon did not answer the last time; nil when it did
 }
 
 // Take takes the answer of the daemon: its report, or why there is none.
@@ -25,13 +25,13 @@ func (s *Screen) Take(r *Report, err error) {
 	if s.silent = err; err != nil {
 		return
 	}
-	s.was, s.now, s.known = s.now, r, map[string]*Server{}
+	s.was, s.now, s.known = s.now, r, map[string]Row{}
 	if s.was == nil {
 		return
 	}
 	for i := range s.was.Virtuals {
 		for _, r := range s.was.Virtuals[i].Rows() {
-			s.known[r.Name()] = r.Server
+			s.known[r.Name()] = r
 		}
 	}
 }
@@ -134,17 +134,17 @@ func remarked(remarks []string, t Trouble) (lines []line) {
 }
 
 // server is the line of a server, with a mark where it is not as it was.
-func (s *Screen) server(row *Row) line {
-	r, was := row.Server, s.known[row.Name()]
-	mark, style, fresh := ' ', row.Trouble.style(), "-"
-	if s.was != nil && (was == nil || was.State != r.State || was.Note != r.Note || was.InTable() != r.InTable()) {
+func (s *Screen) server(r *Row) line {
+	now, mark, style, fresh := *s.now.Time, ' ', r.Trouble.style(), "-"
+	was, known := s.known[r.Name()]
+	if s.was != nil && (!known || was.Weight != r.Weight || was.Server.State != r.Server.State || was.Server.Note != r.Server.Note) {
 		mark, style = '*', style+reverse
 	}
-	if was != nil {
-		fresh = was.Connections.rate(r.Connections, s.now.Time.Sub(*s.was.Time))
+	if known {
+		fresh = was.Server.Connections.rate(r.Server.Connections, now.Sub(*s.was.Time))
 	}
-	text := fmt.Sprintf(screenColumns, mark, "  "+r.Real, r.State, r.For(*s.now.Time), Number(r.InTable()), Number(r.Active()), fresh, r.LastCheck(*s.now.Time))
-	return line{text: text, style: style, server: true, fine: row.Trouble == Fine}
+	text := fmt.Sprintf(screenColumns, mark, "  "+r.Server.Real, r.Server.State, r.Server.For(now), Number(r.Weight), Number(r.Active), fresh, r.Server.LastCheck(now))
+	return line{text: text, style: style, server: true, fine: r.Trouble == Fine}
 }
 
 // rate is how many new connections there were each second; "-" where that is not known, as for a server that was put in

@@ -338,7 +338,7 @@ func TestANameThatFitsItsColumnHasNoLineOfItsOwn(t *testing.T) {
 	for length, lines := range map[int]int{21: 1, 22: 2} {
 		var b bytes.Buffer
 		p := page{bufio.NewWriter(&b)}
-		p.server(&Server{Real: strings.Repeat("x", length), State: "up"}, time.Time{})
+		p.server(&Row{Server: &Server{Real: strings.Repeat("x", length), State: "up"}, Weight: -1, Active: -1}, time.Time{})
 		p.w.Flush()
 		if got := strings.Count(b.String(), "\n"); got != lines {
 			t.Errorf("a name of %d: %d lines, want %d", length, got, lines)

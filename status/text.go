@@ -74,18 +74,19 @@ func (t page) virtual(v *Virtual, now time.Time) {
 	t.printf("%s %s, %d of %d up\n", v.ID, cmp.Or(v.Scheduler, "none"), v.Up(), len(v.Servers))
 	t.remarks(2, v.Remarks()...)
 	for _, r := range v.Rows() {
-		t.server(r.Server, now)
+		t.server(&r, now)
 	}
 }
 
 // server is one server. A name that is too long for its column has a line of its own.
-func (t page) server(s *Server, now time.Time) {
+func (t page) server(r *Row, now time.Time) {
+	s := r.Server
 	name := "  " + s.Real
 	if len(name) > 23 {
 		t.printf("%s\n", name)
 		name = ""
 	}
-	weight, active := Number(s.InTable()), Number(s.Active())
+	weight, active := Number(r.Weight), Number(r.Active)
 	if s.State == "fallback" { // which has only words, unless somebody changed it
 		active = ""
 		if !s.ByHand {
