@@ -31,8 +31,8 @@ type pinger interface {
 	Close() error
 }
 
-// NewPinger returns the pinger of a daemon: one raw socket a family for all servers (two where some are to be on the link), or, where raw sockets are denied,
-// an unprivileged socket for each ping.
+// NewPinger returns the pinger of a daemon: one raw socket a family for all servers (two where some are to be on the
+// link), or, where raw sockets are denied, an unprivileged socket for each ping.
 func NewPinger() *Pinger { return newPinger(false) }
 
 // NewOneShotPinger returns the pinger of a program that checks once: a socket for each ping.

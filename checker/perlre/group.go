@@ -29,7 +29,6 @@ func (p *parser) group() *node {
 		return p.fail(begin, "more than %d groups in each other", maxNesting)
 	}
 	defer func() { p.nesting-- }()
-	rest := p.src[p.pos:]
 	if !p.ahead("?") && !p.ahead("*") {
 		return p.capture("", begin)
 	}
@@ -41,17 +40,8 @@ func (p *parser) group() *node {
 			return p.lookOrAtomic(open, begin)
 		}
 	}
-	what := ""
-	if recursion := strings.TrimLeft(rest, "?+-"); p.ahead("?") && strings.TrimLeft(recursion, digits) != recursion {
-		what = "recursion"
-	}
-	for _, r := range refused {
-		if p.ahead(r.perl) {
-			what = r.what
-		}
-	}
-	if what != "" {
-		opening := "(" + rest
+	if what := p.unsupported(); what != "" {
+		opening := p.src[begin:]
 		return p.fail(begin, "%s %q is not supported", what, opening[:min(len(opening), 12)])
 	}
 	switch {
@@ -68,6 +58,20 @@ func (p *parser) group() *node {
 	}
 	p.pos++ // the question mark
 	return p.flagGroup(begin)
+}
+
+// unsupported is what a group is for that no engine has; "" for others.
+func (p *parser) unsupported() string {
+	for _, r := range refused {
+		if p.ahead(r.perl) {
+			return r.what
+		}
+	}
+	rest := strings.TrimLeft(p.src[p.pos:], "?+-")
+	if p.ahead("?") && strings.TrimLeft(rest, digits) != rest { // (?1) (?-1) (?+1)
+		return "recursion"
+	}
+	return ""
 }
 
 // lookOrAtomic reads the inside of one of lookarounds.
