@@ -49,7 +49,8 @@ func openHub(asked *waiting, w way) (*hub, error) {
 	}
 	open := open4
 	if w.ipv6 {
-		h.request, h.reply, open = echo6, reply6, open6
+		open = open6
+		h.request, h.reply = byte(ipv6.ICMPTypeEchoRequest), byte(ipv6.ICMPTypeEchoReply)
 	}
 	conn, err := open(h.id)
 	if err != nil {
@@ -65,11 +66,6 @@ func openHub(asked *waiting, w way) (*hub, error) {
 	go h.read()
 	return h, nil
 }
-
-const (
-	echo6  = byte(ipv6.ICMPTypeEchoRequest)
-	reply6 = byte(ipv6.ICMPTypeEchoReply)
-)
 
 // open4 lets the kernel drop what is no reply to us. (Where it can't, receive does.)
 func open4(id uint16) (*net.IPConn, error) {
