@@ -51,7 +51,7 @@ func (a adviser) when(condition bool, directive, kind, text string) {
 func (a adviser) check() {
 	v := a.v
 	negotiates := v.negotiates()
-	if v.runsCommand() && !a.s.has("checkcommand") {
+	if v.runsCommand() && !v.has("checkcommand") {
 		directive := "checktype"
 		if v.isAlso {
 			directive = "alsocheck"
@@ -71,18 +71,18 @@ func (a adviser) check() {
 	a.when((v.CheckType == Connect || negotiates && v.Service != "none") && slices.ContainsFunc(v.Reals, func(r Real) bool { return v.PortOf(&r) == 0 }),
 		"checktype", suspicious, "real servers have no port to check; it is given by checkport, by the real server or by the service")
 	// A password may be asked for in clear, unless the file says that this is intended.
-	if negotiates && v.Passwd != "" && !a.s.has("cleartext") && slices.Contains(clearTextServices, v.Service) {
+	if negotiates && v.Passwd != "" && !v.has("cleartext") && slices.Contains(clearTextServices, v.Service) {
 		a.warn("passwd", suspicious, "whoever answers as %s may ask for this password in clear, and gets it; cleartext=no refuses that, cleartext=yes says that it may be so", v.Service)
 	}
 }
 
 // commands warns of what concerns all checks of the section.
 func (a adviser) commands() {
-	a.when(a.s.has("checkcommand") && !slices.ContainsFunc(a.v.Checks(), (*Virtual).runsCommand), "checkcommand", noEffect,
+	a.when(a.v.has("checkcommand") && !slices.ContainsFunc(a.v.Checks(), (*Virtual).runsCommand), "checkcommand", noEffect,
 		"checkcommand counts only with checktype=external or external-perl")
-	a.when(a.s.has("checkinterval") && !a.globals.Fork, "checkinterval", ownInterval,
+	a.when(a.v.has("checkinterval") && !a.globals.Fork, "checkinterval", ownInterval,
 		"the section's checkinterval counts; the Perl ldirectord ignores it unless fork=yes")
-	if why := a.v.neverFast(); why != "" && a.s.has("fastinterval") {
+	if why := a.v.neverFast(); why != "" && a.v.has("fastinterval") {
 		a.warn("fastinterval", noEffect, "%s", why)
 	}
 }
@@ -127,7 +127,7 @@ var overUDP = []string{"dns", "https", "none", "radius", "simpletcp", "sip", "tl
 // ports warns of marked ports that no check asks. Where there is one check, its checkport may choose one.
 func (a adviser) ports() {
 	checks := a.v.Checks()
-	if len(checks) == 1 && a.s.has("checkport") || slices.ContainsFunc(checks, (*Virtual).runsCommand) {
+	if len(checks) == 1 && a.v.has("checkport") || slices.ContainsFunc(checks, (*Virtual).runsCommand) {
 		return
 	}
 	var at Position

@@ -74,7 +74,7 @@ func (r *reader) announceable(v *Virtual, s *section, global *Global) {
 		r.error(at, conflict, where("lastresort"), "lastresort is the device of announce, %s; it is another one, which is announced as the last resort", v.Announce)
 	}
 	if v.Mark > 0 && len(v.AnnounceAddress) == 0 {
-		if len(v.Marking) == 0 && !s.has("announceaddress") {
+		if len(v.Marking) == 0 && !v.has("announceaddress") {
 			r.error(at, incomplete, where("announce"), "%s has no address to announce; it has mark lines, or announceaddress, or announce = no", v.ID)
 		}
 		for _, m := range v.Marking {
@@ -127,7 +127,7 @@ func (r *reader) announcesNothing(c *Config) {
 // the director.
 func (a adviser) announced() {
 	v, servers := a.v, len(a.v.Reals)+len(a.v.Waiting)
-	a.when(a.s.has("lastresort") && v.LastResort != "" && v.Announce == "", "lastresort", noEffect, "lastresort"+onlyWithAnnounce)
+	a.when(v.has("lastresort") && v.LastResort != "" && v.Announce == "", "lastresort", noEffect, "lastresort"+onlyWithAnnounce)
 	a.when(len(v.AnnounceAddress) > 0 && v.Announce == "", "announceaddress", noEffect, "announceaddress"+onlyWithAnnounce)
 	if len(v.Announced()) == 0 || servers == 0 {
 		return

@@ -10,19 +10,19 @@ import (
 func (r *reader) conflicts(v *Virtual, s *section) {
 	at := s.order(wholeSection)
 	r.oneRule(&v.Settings, at)
-	r.oneDialogue(s, at)
+	r.oneDialogue(v, s, at)
 	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"}, {"httppasswd", "httpuser"}} {
-		if s.has(pair[0]) && !s.has(pair[1]) {
-			r.error(at, incomplete, s.v.At[pair[0]], "%s is given without %s; it is both or neither", pair[0], pair[1])
+		if v.has(pair[0]) && !v.has(pair[1]) {
+			r.error(at, incomplete, v.At[pair[0]], "%s is given without %s; it is both or neither", pair[0], pair[1])
 		}
 	}
-	if s.has("httpuser") && slices.ContainsFunc(v.HTTPHeaders, logsIn) {
-		r.error(at, conflict, s.v.At["httpuser"], "httpuser and an httpheader Authorization both log in; it is one of them")
+	if v.has("httpuser") && slices.ContainsFunc(v.HTTPHeaders, logsIn) {
+		r.error(at, conflict, v.At["httpuser"], "httpuser and an httpheader Authorization both log in; it is one of them")
 	}
 	// The engine reads datagrams alone, and the kernel drops every other packet of the service
 	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
 	if v.PEName != "" && v.Protocol == TCP {
-		r.error(at, conflict, s.v.At["pename"], "pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or a firewall mark")
+		r.error(at, conflict, v.At["pename"], "pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or a firewall mark")
 	}
 }
 
@@ -44,23 +44,23 @@ func (r *reader) oneRule(s *Settings, at order) {
 }
 
 // oneDialogue refuses a single request and its answer beside a dialogue, also those of a real server.
-func (r *reader) oneDialogue(s *section, at order) {
+func (r *reader) oneDialogue(v *Virtual, s *section, at order) {
 	const both = "%s and %s (line %d) both say what a check speaks; with send and expect there is no request or receive"
 	step := "send"
-	if !s.has(step) {
+	if !v.has(step) {
 		step = "expect"
 	}
-	if !s.has(step) {
+	if !v.has(step) {
 		return
 	}
 	for _, other := range []string{"request", "receive"} {
-		if pos, ok := s.v.At[other]; ok {
-			r.error(at, conflict, pos, both, other, step, s.v.At[step].Line)
+		if pos, ok := v.At[other]; ok {
+			r.error(at, conflict, pos, both, other, step, v.At[step].Line)
 		}
 	}
 	for i := range s.reals {
 		if real := &s.reals[i]; real.server.OwnRequest {
-			r.error(at, conflict, real.line.position(), both, "the strings of this real server", step, s.v.At[step].Line)
+			r.error(at, conflict, real.line.position(), both, "the strings of this real server", step, v.At[step].Line)
 		}
 	}
 }

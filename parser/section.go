@@ -22,7 +22,5 @@ type section struct {
 	littleIndent bool     // one with less than four blanks was reported
 }
 
-func (s *section) has(directive string) bool { return s.v.has(directive) }
-
 // order is where the section's diagnostics belong.
 func (s *section) order(p phase) order { return order{block: s.line.number, phase: p} }
