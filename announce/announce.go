@@ -92,8 +92,12 @@ func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err 
 		s.recordIn(next, false)
 		if i < len(want) || trouble != nil && !s.isOthers() {
 			places = append(places, Place{s.Addr, s.at, trouble})
-		} else {
-			a.release(s.Addr)
+		}
+	}
+	for addr := range a.claims {
+		_, left := next[addr]
+		if !left && !slices.ContainsFunc(want, func(w Want) bool { return w.Addr == addr }) {
+			a.release(addr) // for the daemon of another file
 		}
 	}
 	return places, a.record(next)

@@ -288,6 +288,9 @@ func TestOneAddressTwoDaemons(t *testing.T) {
 	expect(again, "", "nothing:")
 	expect(second, "192.0.2.11=lvs1", "-addr 192.0.2.10 lvs1, -route 192.0.2.10: 192.0.2.11 lvs1")
 	expect(again, "192.0.2.10=lvs0", "+route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0")
+	expect(again, "192.0.2.10=-", "-addr 192.0.2.10 lvs0, -route 192.0.2.10: 192.0.2.10 -") // as the director does, before its file has lost it
+	expect(again, "", "nothing:")
+	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1", "+route 192.0.2.10, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1, 192.0.2.11 lvs1")
 }
 
 // Killed before any step, the next daemon puts everything where it should be; what nobody wants any more goes.
