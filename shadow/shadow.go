@@ -149,14 +149,15 @@ func (s *shadow) look(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	why := s.unread
-	if s.unread = ""; err != nil {
+	if err != nil {
 		s.report.Unread++
-		if s.unread = err.Error(); s.unread != why {
-			s.Say("The live table can't be read: " + s.unread)
+		if why := err.Error(); why != s.unread {
+			s.unread = why
+			s.Say("The live table can't be read: " + why)
 		}
 		return
 	}
+	s.unread = ""
 	s.report.Readings++
 	s.table.Store(&live)
 	if ours, err := s.memory.Read(ctx); err == nil {

@@ -152,12 +152,12 @@ func (s *Server) LastCheck(now time.Time) string {
 
 // Summary is how long a check took or why it failed, and when; "-" before the first.
 func (c *Check) Summary(now time.Time) string {
-	switch {
-	case c == nil:
+	if c == nil {
 		return "-"
-	case c.OK:
-		return fmt.Sprintf("%s, %s ago", brief(c.Seconds), Short(now.Sub(c.Time)))
-	default:
-		return fmt.Sprintf("%s, %s ago", c.Cause, Short(now.Sub(c.Time)))
 	}
+	what := c.Cause
+	if c.OK {
+		what = brief(c.Seconds)
+	}
+	return fmt.Sprintf("%s, %s ago", what, Short(now.Sub(c.Time)))
 }

@@ -77,15 +77,15 @@ func (t Trouble) style() string { return [...]string{"", "\x1b[36m", "\x1b[33m",
 // head says what the screen is of.
 func (s *Screen) head(at time.Time) []line {
 	lines := []line{{text: at.Format(time.TimeOnly) + "  " + s.Title, style: bold}}
-	if s.silent != nil {
-		lines = append(lines, line{text: "NO ANSWER: " + s.silent.Error(), style: alarm})
+	r, below := s.now, ""
+	if r != nil {
+		below = fmt.Sprintf(", below is what was %s ago", Short(at.Sub(*r.Time)))
 	}
-	r := s.now
+	if s.silent != nil {
+		lines = append(lines, line{text: fmt.Sprintf("NO ANSWER%s: %v", below, s.silent), style: alarm})
+	}
 	if r == nil {
 		return lines
-	}
-	if s.silent != nil {
-		lines[1].text = fmt.Sprintf("NO ANSWER, below is what was %s ago: %v", Short(at.Sub(*r.Time)), s.silent)
 	}
 	ill, servers, up := 0, 0, 0
 	for _, v := range r.Services() {

@@ -28,7 +28,8 @@ type probed struct {
 // what was said.
 func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	c.env.SetVirtuals(l.Plan)
-	virtual, real := c.meant()
+	words := append(slices.Clone(c.args), "", "")
+	virtual, real := words[0], words[1]
 	checks := l.Plan.ChecksOf(virtual, real)
 	if len(checks) == 0 && real == "" {
 		checks = l.Plan.ChecksOf("", virtual) // the only word is a real server, as other commands have it
@@ -85,12 +86,6 @@ func (c *call) probeThrough(ctx context.Context, p *director.Plan, checks []dire
 	}
 	err = c.env.GoThrough(ctx, p, ways, func(ctx context.Context) { results = probeAll(ctx, checks, c.verbose) })
 	return results, err
-}
-
-// meant are the words for a virtual service and a real server, "" where there is none.
-func (c *call) meant() (virtual, real string) {
-	words := append(slices.Clone(c.args), "", "")
-	return words[0], words[1]
 }
 
 // printTapes prints what was said in each check.
