@@ -71,6 +71,12 @@ func (c *talk) Check(ctx context.Context) Result {
 	return result
 }
 
+// conceals implements concealer.
+func (c *talk) conceals(sent bool, turn string) bool {
+	p, ok := c.protocol.(concealer)
+	return ok && p.conceals(sent, turn)
+}
+
 // dial connects to the server.
 func (c *talk) dial(ctx context.Context, deadline time.Time) (*dialogue, error) {
 	tcp, err := connect(ctx, c.target, deadline, c.timeout)

@@ -25,16 +25,7 @@ func Doubt(s Spec) *SpecError {
 
 // Idle is why a check always fails without asking a server, because a setting that it needs is missing, or nil.
 func Idle(c Checker) *SpecError {
-	if g, ok := c.(Guided); ok {
-		c = g.First()
-	}
-	if s, ok := c.(*sealed); ok {
-		c = s.Checker
-	}
-	if b, ok := c.(*combined); ok {
-		c = b.full
-	}
-	if r, ok := c.(always); ok && !r.OK {
+	if r, ok := bare(c).(always); ok && !r.OK {
 		return &SpecError{"service", fmt.Errorf("%s, so its checks fail", r.Detail)}
 	}
 	return nil

@@ -33,6 +33,21 @@ func New(s Spec, e *Env) (Checker, error) {
 	return sealed, nil
 }
 
+// bare is the check of the service itself, without what is around it.
+func bare(c Checker) Checker {
+	switch c := c.(type) {
+	case Guided:
+		return bare(c.First())
+	case *sealed:
+		return bare(c.Checker)
+	case *combined:
+		return bare(c.full)
+	case *clearText:
+		return bare(c.Checker)
+	}
+	return c
+}
+
 // constructor makes the check of a Spec.
 type constructor func(Spec, *Env) (Checker, error)
 

@@ -56,7 +56,7 @@ func (e *Env) untoldOf(s Spec) *untold {
 // mask hides in a turn of a transcript what must not be read. What a protocol makes of a password may be tried against
 // guesses, and is not shown at all.
 func (h *untold) mask(c Checker, kind transcript.Kind, text string, cut bool) string {
-	if p := concealerOf(c); p != nil && kind != transcript.Note && p.conceals(kind == transcript.Sent, text) {
+	if p, ok := bare(c).(concealer); ok && kind != transcript.Note && p.conceals(kind == transcript.Sent, text) {
 		return ""
 	}
 	text = loginOfOthers.ReplaceAllString(text, "$1$3…$2")
@@ -78,22 +78,6 @@ var loginOfOthers = regexp.MustCompile(`(?m)(://)[^/?#\s]*(@)|^(Authorization: B
 type concealer interface {
 	// conceals reports whether a turn holds what was made of the password, or helps to guess it.
 	conceals(sent bool, turn string) bool
-}
-
-// concealerOf finds the one that a check hides within.
-func concealerOf(c Checker) concealer {
-	switch c := c.(type) {
-	case concealer:
-		return c
-	case *combined:
-		return concealerOf(c.full)
-	case *clearText:
-		return concealerOf(c.Checker)
-	case *talk:
-		p, _ := c.protocol.(concealer)
-		return p
-	}
-	return nil
 }
 
 func newSecrets(s Spec) secrets {
