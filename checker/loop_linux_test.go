@@ -338,3 +338,59 @@ func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 }
+
+// guided is a check whose answer counts or not.
+type guided struct {
+	first  Checker
+	counts bool
+	asked  *atomic.Int32 // how often any was asked to confirm
+}
+
+func (g *guided) First() Checker               { return g.first }
+func (g *guided) Way(time.Time) (*Via, bool)   { return nil, true }
+func (g *guided) Check(context.Context) Result { return Result{Detail: "made without the loop"} }
+func (g *guided) Finish(_ context.Context, r Result) Result {
+	r.Detail += ", finished"
+	return r
+}
+
+func (g *guided) Confirm(_ context.Context, all []Guided) (counts []bool) {
+	g.asked.Add(1)
+	for _, other := range all {
+		counts = append(counts, other.(*guided).counts)
+	}
+	return counts
+}
+
+// What passes together is confirmed together; what fails, or does not count, is finished for itself.
+func TestTheLoopConfirmsWhatPasses(t *testing.T) {
+	leaks(t)
+	good, bad := connectSpec(serve(t, silence).addr), connectSpec(refusingPort(t))
+	var asked atomic.Int32
+	want := map[*Task]string{}
+	var tasks []*Task
+	for range 10 {
+		for _, row := range []struct {
+			spec   Spec
+			counts bool
+			want   string
+		}{{good, true, "connected"}, {good, false, "connected, finished"}, {bad, true, "connect: refused, finished"}} {
+			task := &Task{Every: time.Hour, Checker: &guided{build(t, row.spec, nil), row.counts, &asked}}
+			tasks, want[task] = append(tasks, task), row.want
+		}
+	}
+	p := NewPool()
+	p.Set(tasks)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	p.Run(ctx)
+	all := p.Take()
+	for _, u := range all {
+		if through := u.Result.Way == WayThrough; u.Result.Detail != want[u.Task] || through != (want[u.Task] == "connected") {
+			t.Errorf("%+v, want %s", u.Result, want[u.Task])
+		}
+	}
+	if len(all) != len(tasks) || asked.Load() != 1 {
+		t.Errorf("%d results of %d; asked %d times", len(all), len(tasks), asked.Load())
+	}
+}

@@ -216,13 +216,6 @@ func (g *genl) queue(family uint16, cmd uint8, flags uint16, attrs []byte) {
 // wait gives the answers that are asked for from now on their time. On some machines that takes as long as an answer does.
 func (g *genl) wait() { g.file.SetDeadline(time.Now().Add(g.timeout)) }
 
-// waitOn is wait for one of many requests that follow each other: once in each batch is enough.
-func (g *genl) waitOn() {
-	if g.seq%Batch == 0 {
-		g.wait()
-	}
-}
-
 // ask sends one request.
 func (g *genl) ask(family uint16, cmd uint8, flags uint16, attrs []byte, answer func(attrs) error) error {
 	g.queue(family, cmd, flags, attrs)

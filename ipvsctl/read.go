@@ -29,7 +29,6 @@ func (k *Kernel) Counters(ctx context.Context, keys ...Key) (map[Key]map[netip.A
 			if _, twice := all[key]; twice {
 				continue
 			}
-			c.genl.waitOn()
 			counters := make(map[netip.AddrPort]Counters)
 			if err := c.genl.dests(key, func(d Dest, n Counters) { counters[d.Addr] = n }); err != nil {
 				return err
@@ -58,7 +57,6 @@ func (g *genl) read(table Table) error {
 		return fmt.Errorf("services: %w", err)
 	}
 	for key, service := range table {
-		g.waitOn()
 		service.Dests, service.Counters = make(map[netip.AddrPort]Dest), make(map[netip.AddrPort]Counters)
 		if err := g.dests(key, func(d Dest, n Counters) { service.Dests[d.Addr], service.Counters[d.Addr] = d, n }); err != nil {
 			return fmt.Errorf("destinations of %s: %w", key, err)
@@ -70,6 +68,9 @@ func (g *genl) read(table Table) error {
 
 // dests calls f for each destination of a service; never when it is not there.
 func (g *genl) dests(key Key, f func(Dest, Counters)) error {
+	if g.seq%Batch == 0 { // one of many
+		g.wait()
+	}
 	return g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, appendKey(nil, key), func(a attrs) error {
 		dest, counters, err := parseDest(a[cmdAttrDest], key.IPv6)
 		if err == nil {

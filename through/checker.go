@@ -21,7 +21,7 @@ type check struct {
 	timeout      time.Duration
 
 	began   time.Time
-	now     service // by which it was asked
+	now     passage // by which it was asked
 	void    string  // why the last answer through the virtual address was void
 	missing bool    // by the last answer that counted, the server answers at its own address alone
 }
@@ -66,8 +66,7 @@ func (c *check) Check(ctx context.Context) checker.Result {
 
 // ask asks the server through the virtual address, and judges the answer.
 func (c *check) ask(ctx context.Context) (r checker.Result) {
-	var err error
-	if c.now, err = c.ready(ctx, c.way); err != nil {
+	if err := c.ready(ctx, c.way, &c.now); err != nil {
 		c.void = err.Error()
 		return r
 	}
@@ -87,11 +86,11 @@ func (c *check) Way(now time.Time) (via *checker.Via, ok bool) {
 
 // Confirm implements checker.Guided.
 func (c *check) Confirm(ctx context.Context, all []checker.Guided) []bool {
-	then := make([]*service, len(all))
+	passed := make([]*passage, len(all))
 	for i, g := range all {
-		then[i] = &g.(*check).now
+		passed[i] = &g.(*check).now
 	}
-	counts := c.confirm(ctx, then...)
+	counts := c.confirm(ctx, passed)
 	for i, g := range all {
 		other := g.(*check)
 		other.missing = other.missing && !counts[i]

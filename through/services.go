@@ -55,7 +55,11 @@ type service struct {
 	ipvsctl.PrivateService
 	ours    bool         // what has its mark in the table is ours
 	present *atomic.Bool // false once it may not be in the table; another one each time that it is made, nil before
+}
 
+// passage is how a check reaches its server, by a service as that was when the check began.
+type passage struct {
+	service
 	via    checker.Via
 	looked time.Time // when the source was found
 }
@@ -187,10 +191,9 @@ func (s *Services) save() error {
 	return err
 }
 
-// ready makes the service of a way, unless it is in the table as far as known, and finds how a check reaches it. It is a
-// copy, which judge compares.
-func (s *Services) ready(ctx context.Context, w checker.Through) (now service, err error) {
-	err = s.with(ctx, checkTimeout, func(ctx context.Context) error {
+// ready makes the service of a way, unless it is in the table as far as known, and finds how a check reaches it.
+func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) error {
+	return s.with(ctx, checkTimeout, func(ctx context.Context) error {
 		sv := s.all[wanted(w)]
 		if sv == nil {
 			return errNoMark
@@ -199,12 +202,9 @@ func (s *Services) ready(ctx context.Context, w checker.Through) (now service, e
 		for err == nil && !sv.isPresent() {
 			err = s.make(ctx, sv)
 		}
-		err = cmp.Or(err, s.locate(sv))
-		now = *sv
-		return err
+		p.service, p.via.To, p.via.Mark = *sv, w.Virtual, sv.Key.Mark
+		return cmp.Or(err, s.locate(p, time.Now()))
 	})
-	now.via.To, now.via.Mark = w.Virtual, now.Key.Mark
-	return now, err
 }
 
 // make makes a service, or gives it another mark where its own is another's.
@@ -237,20 +237,17 @@ func (s *Services) look(ctx context.Context, sv *service) (in, empty bool, err e
 	return in && len(dests) == 1, len(dests) == 0, err
 }
 
-// judge tells why an answer that came by a service, as it was then, is void; "" if it counts.
-func (s *Services) judge(ctx context.Context, then *service, r checker.Result) (void string) {
+// judge tells why an answer is void; "" if it counts.
+func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (void string) {
 	answered := time.Now()
 	err := s.with(ctx, checkTimeout, func(ctx context.Context) error {
-		stayed, err := s.stayed(ctx, then)
+		stayed, err := s.stayed(ctx, p)
 		var k Kernel
 		if !r.OK {
-			then.looked = time.Time{}
-			if sv := s.all[nameOf(then.PrivateService)]; sv != nil {
-				sv.looked = time.Time{}
-			}
-			k = s.kernel(then.via.To, then.via.Source, answered)
+			p.looked = time.Time{}
+			k = s.kernel(p.via.To, p.via.Source, answered)
 		}
-		void = Judge(r, stayed[0], then.via.To.Is6(), k)
+		void = Judge(r, stayed[0], p.via.To.Is6(), k)
 		return err
 	})
 	if err != nil {
@@ -259,17 +256,16 @@ func (s *Services) judge(ctx context.Context, then *service, r checker.Result) (
 	return void
 }
 
-// confirm reports for each service, as it was when a check began, whether a success that came by it counts. Meanwhile the
-// table is asked once for each.
-func (s *Services) confirm(ctx context.Context, then ...*service) []bool {
-	counts := make([]bool, len(then))
+// confirm reports for each check that passed whether that counts, and looks for the source of the next one in time.
+func (s *Services) confirm(ctx context.Context, passed []*passage) []bool {
+	counts := make([]bool, len(passed))
 	_ = s.with(ctx, checkTimeout, func(ctx context.Context) error {
-		stayed, err := s.stayed(ctx, then...)
+		stayed, err := s.stayed(ctx, passed...)
 		now := time.Now()
-		for i, sv := range then {
-			counts[i] = Judge(checker.Result{OK: true}, stayed[i], sv.via.To.Is6(), Kernel{}) == ""
-			if counts[i] && now.Sub(sv.looked) >= sourceRenewed {
-				s.renew(sv)
+		for i, p := range passed {
+			counts[i] = Judge(checker.Result{OK: true}, stayed[i], p.via.To.Is6(), Kernel{}) == ""
+			if counts[i] && s.locate(p, now) != nil {
+				p.looked = time.Time{} // the next check says why
 			}
 		}
 		return err
@@ -277,23 +273,20 @@ func (s *Services) confirm(ctx context.Context, then ...*service) []bool {
 	return counts
 }
 
-// stayed reports for each service, as it was when a check began, whether it has been in the table since. Of those that
-// could not be read it does not.
-func (s *Services) stayed(ctx context.Context, then ...*service) ([]bool, error) {
-	keys, stayed := make([]ipvsctl.Key, len(then)), make([]bool, len(then))
-	for i, sv := range then {
-		keys[i] = sv.Key
+// stayed reports for each check whether its service has been in the table since it began: one request for each service. Of
+// those that could not be read it does not.
+func (s *Services) stayed(ctx context.Context, all ...*passage) ([]bool, error) {
+	stayed, keys := make([]bool, len(all)), make([]ipvsctl.Key, len(all))
+	for i, p := range all {
+		keys[i] = p.Key
 	}
-	all, err := s.Table.Counters(ctx, keys...)
-	for i, sv := range then {
-		dests, read := all[sv.Key]
-		if !read {
-			continue
+	table, err := s.Table.Counters(ctx, keys...)
+	for i, p := range all {
+		dests, read := table[p.Key]
+		if _, in := dests[p.Dest.Addr]; read && (!in || len(dests) > 1) {
+			p.lose()
 		}
-		if _, in := dests[sv.Dest.Addr]; !in || len(dests) > 1 {
-			sv.lose()
-		}
-		stayed[i] = sv.isPresent()
+		stayed[i] = read && p.isPresent()
 	}
 	return stayed, err
 }
@@ -307,30 +300,20 @@ func (s *Services) remove(ctx context.Context, sv *service) error {
 	return err
 }
 
-// locate finds the source of checks that go to a service, and the segments that fit there.
-func (s *Services) locate(sv *service) error {
-	now := time.Now()
-	if now.Sub(sv.looked) < sourceRenewed {
+// locate finds the source of a check, and the segments that fit there, unless that was done of late.
+func (s *Services) locate(p *passage, now time.Time) error {
+	if now.Sub(p.looked) < sourceRenewed {
 		return nil
 	}
-	source, err := towards(sv.Dest.Addr.Addr())
+	server := p.Dest.Addr.Addr()
+	source, err := towards(server)
 	if err == nil && s.virtual[source] {
-		err = fmt.Errorf("the only address of this machine towards %v is %v, a virtual one", sv.Dest.Addr.Addr(), source)
+		err = fmt.Errorf("the only address of this machine towards %v is %v, a virtual one", server, source)
 	}
 	if err != nil {
 		return err
 	}
 	mtu := cmp.Or(s.at(now.Add(-sourceRenewed))[source].MTU, 1500)
-	sv.via.Source, sv.via.MSS, sv.looked = source, min(mtu, 1500)-100, now
+	p.via.Source, p.via.MSS, p.looked = source, min(mtu, 1500)-100, now
 	return nil
-}
-
-// renew looks for the source again for the checks after one that passed. Without one the next check says why.
-func (s *Services) renew(then *service) {
-	sv := s.all[nameOf(then.PrivateService)]
-	if sv == nil || s.locate(sv) != nil {
-		then.looked = time.Time{}
-		return
-	}
-	then.via.Source, then.via.MSS, then.looked = sv.via.Source, sv.via.MSS, sv.looked
 }

@@ -94,8 +94,8 @@ func inTable(t *testing.T, table *ipvsctl.Memory) string {
 // use is a check that begins and ends.
 func (f *fake) use(t *testing.T, w checker.Through) (void string) {
 	t.Helper()
-	now, err := f.ready(t.Context(), w)
-	if err != nil {
+	var now passage
+	if err := f.ready(t.Context(), w, &now); err != nil {
 		return err.Error()
 	}
 	want := checker.Via{To: virtual, Mark: now.Key.Mark, Source: netip.MustParseAddr("127.0.0.1"), MSS: 1400}
@@ -179,7 +179,8 @@ func TestAServiceThatIsLost(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
 	gate := way("127.0.0.2", "")
 	f.Set(t.Context(), []checker.Through{gate}, nil)
-	before, _ := f.ready(t.Context(), gate)
+	var before passage
+	f.ready(t.Context(), gate, &before)
 	f.table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelService, Key: before.Key})
 	if void := f.use(t, gate); void == "" {
 		t.Error("lost, and it counts")
@@ -230,7 +231,8 @@ func TestAServiceThatIsNotWantedAnyMore(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
 	gate := way("127.0.0.2", "")
 	f.Set(t.Context(), []checker.Through{gate}, nil)
-	last, _ := f.ready(t.Context(), gate)
+	var last passage
+	f.ready(t.Context(), gate, &last)
 	f.Set(t.Context(), nil, nil)
 	if got := inTable(t, f.table); got != "" || len(f.saved) != 0 {
 		t.Errorf("the table has %s, written down is %v", got, f.saved)
@@ -238,7 +240,7 @@ func TestAServiceThatIsNotWantedAnyMore(t *testing.T) {
 	if void := f.judge(t.Context(), &last, checker.Result{OK: true}); void == "" {
 		t.Error("an answer that came without the service counts")
 	}
-	if _, err := f.ready(t.Context(), gate); err == nil {
+	if f.ready(t.Context(), gate, &passage{}) == nil {
 		t.Error("it is made again")
 	}
 }
