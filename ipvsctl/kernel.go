@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -234,7 +235,7 @@ func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	flags := g.out[g.last+6:]
 	binary.NativeEndian.PutUint16(flags, num16(flags)|unix.NLM_F_ACK)
 	ended, first := make([]error, g.queued), g.seq-g.queued+1
-	_, err = g.file.Write(g.out)
+	_, err = g.call(unix.SYS_WRITE, g.out)
 	g.out, g.queued = g.out[:0], 0
 	for done := false; !done && err == nil; {
 		done, err = g.receive(first, ended, answer)
@@ -245,9 +246,36 @@ func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	return ended, err
 }
 
+// call sends or receives by a raw system call, of which Go's scheduler is not told: checks through virtual addresses ask for
+// each answer, and its monitor thread would be woken each time, which takes longer than all else. IPVS answers at once, but
+// for its lock. A look-up of the family is told: it may load the module.
+func (g *genl) call(number uintptr, p []byte) (int, error) {
+	wait, told := syscall.RawConn.Read, g.file.Read
+	if number == unix.SYS_WRITE {
+		wait, told = syscall.RawConn.Write, g.file.Write
+	}
+	if g.family == 0 {
+		return told(p)
+	}
+	file, err := g.file.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var n uintptr
+	var errno syscall.Errno
+	err = wait(file, func(fd uintptr) bool {
+		n, _, errno = unix.RawSyscall(number, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+		return errno != unix.EAGAIN
+	})
+	if err == nil && errno != 0 {
+		err = errno
+	}
+	return int(n), err
+}
+
 // receive reads what the kernel says next of the requests from number first on, and reports whether the last has ended.
 func (g *genl) receive(first uint32, ended []error, answer func(attrs) error) (done bool, err error) {
-	n, err := g.file.Read(g.in)
+	n, err := g.call(unix.SYS_READ, g.in)
 	if err != nil {
 		return false, err
 	}
