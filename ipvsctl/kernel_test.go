@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -486,16 +487,16 @@ func TestAReadGivesEachBatchOfRequestsItsTime(t *testing.T) {
 func TestCountersOfManyServices(t *testing.T) {
 	table := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-A -f 2 -s rr", "-a -f 2 -r 10.2.0.2:0 -g -w 2")
 	one, two, three := parseOp(t, "-D -f 1").Key, parseOp(t, "-D -f 2").Key, parseOp(t, "-D -f 3").Key
-	asked := 0
+	var asked atomic.Int32
 	k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte {
-		if asked++; asked == 4 {
+		if asked.Add(1) == 4 {
 			return [][]byte{r[0].acked(syscall.EPERM)}
 		}
 		return kernelOf(table)(r)
 	})}
 	all, err := k.Counters(t.Context(), one, two, one, three, Key{Mark: 4})
-	if !errors.Is(err, syscall.EPERM) || !strings.HasPrefix(err.Error(), "ipvs connections of -f 4: ") || asked != 4 {
-		t.Errorf("asked %d times: %v", asked, err)
+	if !errors.Is(err, syscall.EPERM) || !strings.HasPrefix(err.Error(), "ipvs connections of -f 4: ") || asked.Load() != 4 {
+		t.Errorf("asked %d times: %v", asked.Load(), err)
 	}
 	_, read := all[three]
 	if len(all) != 3 || len(all[one]) != 1 || len(all[two]) != 1 || !read {
