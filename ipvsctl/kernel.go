@@ -48,6 +48,7 @@ type genl struct {
 	file    *os.File
 	timeout time.Duration // see wait
 	family  uint16        // the number of IPVS
+	raw     bool          // it is looked up, see call
 
 	out    []byte // requests that are not sent yet
 	last   int    // where the last of them begins
@@ -254,7 +255,7 @@ func (g *genl) call(number uintptr, p []byte) (int, error) {
 	if number == unix.SYS_WRITE {
 		wait, told = syscall.RawConn.Write, g.file.Write
 	}
-	if g.family == 0 {
+	if !g.raw {
 		return told(p)
 	}
 	file, err := g.file.SyscallConn()
