@@ -28,6 +28,7 @@ func (d *daemon) startThrough(ctx context.Context) {
 		return
 	}
 	services := d.Config.Checks.through
+	d.private.Untold = true // there is one request for each answer
 	services.Start(through.Options{Table: &d.private, Former: d.lock.Before.Private, Save: d.lock.SetPrivate, Taken: routedMarks})
 	services.Set(ctx, d.Loaded.Plan.Ways, d.Loaded.Plan.Keys())
 }

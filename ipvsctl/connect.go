@@ -71,7 +71,7 @@ func openGenl(timeout time.Duration) (*genl, error) {
 
 // lookup finds the number of IPVS among the families; ENOENT when the kernel has none.
 func (g *genl) lookup() error {
-	g.family, g.raw = 0, false
+	g.family = 0
 	g.wait()
 	name := appendAttr(nil, ctrlAttrFamilyName, []byte("IPVS\x00")...)
 	err := g.ask(ctrlFamily, ctrlCmdGetFamily, 0, name, func(a attrs) error {
@@ -81,7 +81,6 @@ func (g *genl) lookup() error {
 	if err == nil && g.family == 0 {
 		err = errors.New("an answer without a family")
 	}
-	g.raw = err == nil
 	return err
 }
 

@@ -29,6 +29,9 @@ var (
 // Kernel is the table of the network namespace in which it is opened. The zero Kernel is opened by its first request.
 // It may be shared by goroutines: one request is under way at a time, since moby/ipvs mixes up the answers of two.
 type Kernel struct {
+	// Untold reads counters by system calls that Go's scheduler is not told of: it would wake a thread of its own each time,
+	// which takes longer than all else. While another program keeps the kernel's lock of IPVS, one of Go's processors waits.
+	Untold  bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
 	mu   sync.Mutex // guards conn
@@ -48,7 +51,7 @@ type genl struct {
 	file    *os.File
 	timeout time.Duration // see wait
 	family  uint16        // the number of IPVS
-	raw     bool          // it is looked up, see call
+	untold  bool          // see call
 
 	out    []byte // requests that are not sent yet
 	last   int    // where the last of them begins
@@ -247,15 +250,13 @@ func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	return ended, err
 }
 
-// call sends or receives by a raw system call, of which Go's scheduler is not told: checks through virtual addresses ask for
-// each answer, and its monitor thread would be woken each time, which takes longer than all else. IPVS answers at once, but
-// for its lock. A look-up of the family is told: it may load the module.
+// call sends or receives. Untold it is a raw system call, see Kernel.
 func (g *genl) call(number uintptr, p []byte) (int, error) {
 	wait, told := syscall.RawConn.Read, g.file.Read
 	if number == unix.SYS_WRITE {
 		wait, told = syscall.RawConn.Write, g.file.Write
 	}
-	if !g.raw {
+	if !g.untold {
 		return told(p)
 	}
 	file, err := g.file.SyscallConn()

@@ -25,6 +25,8 @@ func (k *Kernel) Counters(ctx context.Context, keys ...Key) (map[Key]map[netip.A
 	all := make(map[Key]map[netip.AddrPort]Counters, len(keys))
 	var key Key
 	err := k.request(ctx, func(c *conn) error {
+		c.genl.untold = k.Untold
+		defer func() { c.genl.untold = false }()
 		for _, key = range keys {
 			if _, twice := all[key]; twice {
 				continue
