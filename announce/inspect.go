@@ -32,7 +32,7 @@ func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
 		devices[w.Addr], named = w.Devices, sorted(named, w.Devices)
 	}
 	for _, name := range named {
-		if unfit, command := now.devices[name].unfit(name); unfit != nil {
+		if command, unfit := now.devices[name].unfit(name); unfit != nil {
 			found = append(found, Fault{Device: name, Text: unfit.Error(), Command: command})
 		}
 	}

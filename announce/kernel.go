@@ -56,18 +56,18 @@ type device struct {
 	held      map[netip.Addr][]netlink.Addr // more than one where the lengths of their prefixes differ
 }
 
-// unfit is why a device can't have addresses that are announced, and the command that fixes it; nil where it can.
-func (d device) unfit(name string) (err error, command string) {
+// unfit is why a device can't have addresses that are announced, nil where it can, and the command that fixes it.
+func (d device) unfit(name string) (command string, err error) {
 	up := fmt.Sprintf("ip link set %s up", name)
 	switch {
 	case d.index == 0:
-		return fmt.Errorf("device %s is missing", name), fmt.Sprintf("ip link add %s type dummy && %s", name, up)
+		return fmt.Sprintf("ip link add %s type dummy && %s", name, up), fmt.Errorf("device %s is missing", name)
 	case !d.dummy: // a card would answer ARP for the address
-		return fmt.Errorf("device %s is not a dummy device", name), ""
+		return "", fmt.Errorf("device %s is not a dummy device", name)
 	case !d.up:
-		return fmt.Errorf("device %s is down", name), up
+		return up, fmt.Errorf("device %s is down", name)
 	}
-	return nil, ""
+	return "", nil
 }
 
 func readState(k kernel) (state, error) {

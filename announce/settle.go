@@ -110,7 +110,7 @@ func (a *Announcer) obstacle(s *settling) error {
 	if s.Device == "" {
 		return nil
 	}
-	unfit, _ := s.target.unfit(s.Device)
+	_, unfit := s.target.unfit(s.Device)
 	if unfit != nil || s.there || s.Repair || last != s.target.index {
 		return unfit
 	}

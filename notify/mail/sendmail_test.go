@@ -66,10 +66,11 @@ func TestASendmailThatHangsIsKilledWithItsChildren(t *testing.T) {
 	var started sync.WaitGroup
 	started.Go(func() {
 		defer cancel()
-		text, err := os.ReadFile(pids)
+		text, unread := os.ReadFile(pids)
 		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-		if child, err = unix.PidfdOpen(pid, 0); err != nil {
-			t.Errorf("the child %q: %v", text, err)
+		var err error
+		if child, err = unix.PidfdOpen(pid, 0); unread != nil || err != nil {
+			t.Errorf("the child %q: %v, %v", text, unread, err)
 		}
 	})
 	again, err := sendmail(ctx, programs, testLetter("a@example.net"))
