@@ -43,6 +43,16 @@ func (x user) mayTell() bool {
 // isBraked reports whether the state of a server stays by the brake.
 func (v *virtual) isBraked(j *judgement) bool { return !j.accused.IsZero() && v.brakes[j.number].holds }
 
+// isBraking reports whether failures of one of the checks are kept.
+func (v *virtual) isBraking() bool {
+	return slices.ContainsFunc(v.brakes, func(b brake) bool { return b.holds })
+}
+
+// brakeOver tells that a brake is over.
+func (d *Director) brakeOver(v *virtual, why string) {
+	d.emit(notify.Event{Kind: notify.GuardOver, Virtual: v.cfg.ID, Text: fmt.Sprintf("Brake is over: %s: %s", v.cfg.ID, why)})
+}
+
 // brake takes a result, and reports whether it is not to be judged, or not yet.
 func (d *Director) brake(x user) bool {
 	if len(x.v.brakes) == 0 {
@@ -90,7 +100,7 @@ func (d *Director) decide(b *brake, newest user) {
 			f.j.accused = time.Time{}
 		}
 		*b = brake{over: d.now()}
-		d.emit(notify.Event{Kind: notify.GuardOver, Virtual: v.cfg.ID, Text: fmt.Sprintf("Brake is over: %s: checks count again since that of %s", v.cfg.ID, newest.s.name())})
+		d.brakeOver(v, "checks count again since that of "+newest.s.name())
 		return
 	}
 	alone := len(accused)+len(open) == 1

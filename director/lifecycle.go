@@ -94,6 +94,9 @@ func (d *Director) takeOver(v, was *virtual, refines bool) {
 		return
 	}
 	v.inherit(was)
+	if was.isBraking() && !v.isBraking() {
+		d.brakeOver(v, "no check that it kept is left")
+	}
 	if refines {
 		v.keepOverrides(was)
 	}
@@ -159,7 +162,6 @@ func (v *virtual) inherit(was *virtual) {
 	v.fallbackIn, v.fallbackWanted, v.hook, v.lastOnChange = was.fallbackIn, was.fallbackWanted, was.hook, was.lastOnChange
 	v.announced = was.announced
 	v.obeys, v.holds, v.guardTold, v.tellAt = was.obeys, was.holds, was.guardTold, was.tellAt
-	copy(v.brakes, was.brakes)
 	v.placed, v.strength = was.placed, was.strength
 	v.backoff = was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
@@ -176,6 +178,9 @@ func (v *virtual) inherit(was *virtual) {
 		for j := &s.first; j != nil; j = j.next {
 			if o := was.judged(v, s, j); o != nil {
 				j.health, j.reason, j.shortages, j.unjudged, j.holdout, j.accused = o.health, o.reason, o.shortages, o.unjudged, o.holdout, o.accused
+				if !j.accused.IsZero() {
+					v.brakes[j.number] = was.brakes[o.number]
+				}
 			} else {
 				s.past.Retire()
 			}

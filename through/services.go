@@ -25,7 +25,8 @@ const (
 
 var errSilent = errors.New("the table does not answer")
 
-var errNoMark = fmt.Errorf("there is no private service for it, since others use all marks from %#x to %#x (ip rule), or it has left the configuration", ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
+var errNoMark = fmt.Errorf("there is no private service for it, since others use all marks from %#x to %#x (ip rule), or it has left the configuration",
+	ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
 
 // Options are what the services of a daemon need.
 type Options struct {
@@ -76,7 +77,14 @@ func (sv *service) isPresent() bool { return sv.present != nil && sv.present.Loa
 
 // New returns services that are not started.
 func New() *Services {
-	return &Services{line: make(chan struct{}, 1), all: map[ipvsctl.PrivateService]*service{}, used: map[uint32]bool{}, next: map[ipvsctl.Forward]uint32{}, virtual: map[netip.Addr]bool{}, saved: true}
+	return &Services{
+		line:    make(chan struct{}, 1),
+		all:     map[ipvsctl.PrivateService]*service{},
+		used:    map[uint32]bool{},
+		next:    map[ipvsctl.Forward]uint32{},
+		virtual: map[netip.Addr]bool{},
+		saved:   true,
+	}
 }
 
 // Start makes checks go through private services from now on. It changes nothing in the table.
