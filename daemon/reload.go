@@ -94,6 +94,7 @@ func (f *configFile) run(ctx context.Context) {
 // look takes a changed file over, or says that autoreload is off. A file that was only touched has not changed, and one
 // that is missing is waited for.
 func (f *configFile) look(ctx context.Context) {
+	defer settleMemory() // also after a text that changes nothing
 	text, err := f.d.Config.Read()
 	sum := sha256.Sum256(text)
 	if err != nil || sum == f.sum {
@@ -165,6 +166,7 @@ func (f *configFile) reload(ctx context.Context, via Via) (why string) {
 }
 
 func (f *configFile) read(ctx context.Context, via Via, auto bool) (why string) {
+	defer settleMemory() // also after a file that was refused
 	text, err := f.d.Config.Read()
 	return f.take(ctx, text, err, via, auto)
 }
@@ -174,7 +176,6 @@ func (f *configFile) read(ctx context.Context, via Via, auto bool) (why string) 
 func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, auto bool) (why string) {
 	f.d.Manager.reloading()
 	growFreely()
-	defer settleMemory() // also after a file that was refused
 	var l *Loaded
 	if err != nil {
 		why = err.Error()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +11,7 @@ import (
 	"testing"
 )
 
-// A large file that is refused leaves the daemon no larger than it was.
+// A large file that is refused leaves the daemon no larger than it was, and so does one that is only looked at.
 func TestARefusedFileGivesItsMemoryBack(t *testing.T) {
 	if underRace {
 		t.Skip("the race detector has memory of its own: without it")
@@ -31,6 +32,14 @@ func TestARefusedFileGivesItsMemoryBack(t *testing.T) {
 	}
 	within(t, "refusal", func() bool { return d.report().Reloads.Refused > 0 })
 	within(t, "memory given back", func() bool { return resident(t, pid) < before+16<<20 })
+	if err := os.WriteFile(path, bytes.Repeat([]byte("#"), 40<<20), 0o600); err != nil { // another text, which is read though nobody asked
+		t.Fatal(err)
+	}
+	within(t, "file seen", func() bool {
+		text, err := os.ReadFile(filepath.Join(d.dir, "log"))
+		return err == nil && bytes.Contains(text, []byte("ignore new configuration"))
+	})
+	within(t, "memory given back, file ignored", func() bool { return resident(t, pid) < before+16<<20 })
 	if err := os.WriteFile(path, good, 0o600); err != nil {
 		t.Fatal(err)
 	}
