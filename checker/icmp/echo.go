@@ -105,8 +105,8 @@ func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	return rest, nil
 }
 
-// Ping sends one echo request, on the link if it has to be, and returns after how long its reply came. Its errors are that of the network,
-// os.ErrDeadlineExceeded when no reply came in time, and that of ctx.
+// Ping sends one echo request, on the link if it has to be, and returns after how long its reply came. Its errors are that
+// of the network, os.ErrDeadlineExceeded when no reply came in time, and that of ctx.
 func (p *Pinger) Ping(ctx context.Context, to netip.Addr, onLink bool, timeout time.Duration) (took time.Duration, err error) {
 	done := make(chan struct{})
 	e := &Echo{To: to, OnLink: onLink, Done: func(_ *Echo, t time.Duration, failure error) {

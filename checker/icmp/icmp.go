@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"syscall"
 )
@@ -22,8 +21,6 @@ type Pinger struct {
 
 // way is what the echo requests of one socket have in common.
 type way struct{ ipv6, onLink bool }
-
-var ways = []way{{false, false}, {false, true}, {true, false}, {true, true}}
 
 // pinger sends the echo requests of one way.
 type pinger interface {
@@ -44,11 +41,12 @@ func newPinger(oneShot bool) *Pinger {
 
 // Send sends echo requests, with few system calls for many. It does not wait for their replies.
 func (p *Pinger) Send(batch []*Echo) {
-	for _, w := range ways {
-		echoes := slices.DeleteFunc(slices.Clone(batch), func(e *Echo) bool { return w != way{e.To.Is6(), e.OnLink} })
-		if len(echoes) == 0 {
-			continue
-		}
+	byWay := map[way][]*Echo{}
+	for _, e := range batch {
+		w := way{e.To.Is6(), e.OnLink}
+		byWay[w] = append(byWay[w], e)
+	}
+	for w, echoes := range byWay {
 		how, err := p.open(w)
 		if err == nil {
 			how.send(echoes)
