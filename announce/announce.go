@@ -94,9 +94,12 @@ func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err 
 			places = append(places, Place{s.Addr, s.at, trouble})
 		}
 	}
+	needed := map[netip.Addr]bool{}
+	for _, w := range want {
+		needed[w.Addr] = true
+	}
 	for addr := range a.claims {
-		_, left := next[addr]
-		if !left && !slices.ContainsFunc(want, func(w Want) bool { return w.Addr == addr }) {
+		if _, left := next[addr]; !left && !needed[addr] {
 			a.release(addr) // for the daemon of another file
 		}
 	}
