@@ -143,14 +143,15 @@ func (a *announcements) enlist(virtuals []*virtual, now time.Time) {
 	a.stale = true
 }
 
-// of are the addresses that were announced for a virtual service.
-func (a *announcements) of(key ipvsctl.Key) (list []*announcement) {
+// byKey are the addresses that were announced, by their virtual services.
+func (a *announcements) byKey() map[ipvsctl.Key][]*announcement {
+	all := map[ipvsctl.Key][]*announcement{}
 	for _, one := range a.list {
-		if slices.Contains(one.keys, key) {
-			list = append(list, one)
+		for _, key := range one.keys {
+			all[key] = append(all[key], one)
 		}
 	}
-	return list
+	return all
 }
 
 // announce decides where the addresses belong, after something changed, and orders what differs from the last order.

@@ -267,11 +267,12 @@ func (d *Director) disown(owned []*virtual) {
 		owned = append(owned, p)
 		return true
 	})
+	announced := d.addresses.byKey()
 	for _, was := range owned {
 		if v := kept[was.key]; v != nil {
 			v.leftBehind = d.standby
 		} else {
-			d.purges = append(d.purges, d.newPurge(was))
+			d.purges = append(d.purges, d.newPurge(was, announced[was.key]))
 		}
 	}
 }
@@ -286,9 +287,8 @@ func byKey(virtuals []*virtual) map[ipvsctl.Key]*virtual {
 
 // newPurge is a virtual service that is no longer configured, as the log names it. Of what it was, the key may be all that
 // is known. While it is announced, its mark rules stay.
-func (d *Director) newPurge(was *virtual) *virtual {
+func (d *Director) newPurge(was *virtual, addresses []*announcement) *virtual {
 	cfg := &parser.Virtual{ID: keyID(was.key), Settings: parser.Settings{CheckInterval: d.global.CheckInterval}}
-	addresses := d.addresses.of(was.key)
 	if was.cfg != nil && slices.ContainsFunc(addresses, d.lingers) {
 		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
 	}
@@ -303,11 +303,14 @@ func (d *Director) mayNotGo(v *virtual) bool {
 
 // purge removes the virtual services that are no longer configured, as soon as the table lets it.
 func (d *Director) purge(ctx context.Context) {
+	unmarked := false
 	for _, v := range d.purges {
 		if len(v.cfg.Marking) > 0 && !d.announces(v) {
-			v.cfg.Marking = nil
-			d.mark()
+			v.cfg.Marking, unmarked = nil, true
 		}
+	}
+	if unmarked {
+		d.mark()
 	}
 	now, before := time.Now(), len(d.purges)
 	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {

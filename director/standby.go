@@ -67,11 +67,11 @@ func (d *Director) promote(ctx context.Context) {
 func (d *Director) demote(ctx context.Context) {
 	d.status = notify.StatusStopping
 	d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
-	told := map[string]bool{}
+	told, announced := map[string]bool{}, d.addresses.byKey()
 	d.table.until = time.Time{}
 	for _, v := range d.virtuals {
 		if err := d.leave(ctx, v, told); err != nil {
-			rest := d.newPurge(v)
+			rest := d.newPurge(v, announced[v.key])
 			rest.tag = "stop"
 			d.purges = append(d.purges, rest)
 			if !errors.Is(err, errSilent) {
