@@ -394,3 +394,32 @@ func TestTheLoopConfirmsWhatPasses(t *testing.T) {
 		t.Errorf("%d results of %d; asked %d times", len(all), len(tasks), asked.Load())
 	}
 }
+
+// Answers that came in several looks are confirmed together, however slow the last server is: after maxLooks nobody waits for it.
+func TestAnswersOfSeveralLooksAreConfirmedTogether(t *testing.T) {
+	p, l := openLoop(t)
+	g := &guided{counts: true, asked: new(atomic.Int32)}
+	pass := func() {
+		l.passed = append(l.passed, Update{Task: &Task{Every: time.Hour, Checker: g, in: true, index: -1}, Result: Result{OK: true}})
+		l.confirm(t.Context())
+		p.running.Wait()
+	}
+	expect := func(when string, asked int32, confirmed int) {
+		t.Helper()
+		if got := len(p.Take()); g.asked.Load() != asked || got != confirmed {
+			t.Errorf("%s: asked %d times in all, %d confirmed; want %d, %d", when, g.asked.Load(), got, asked, confirmed)
+		}
+	}
+	l.fresh = []*flight{{}}
+	for range maxLooks {
+		pass()
+	}
+	expect("another one is looked at", 0, 0)
+	pass()
+	expect("that one takes longer", 1, maxLooks+1)
+	pass()
+	expect("later ones begin anew", 1, 0)
+	l.fresh = nil
+	pass()
+	expect("there are no others", 2, 2)
+}
