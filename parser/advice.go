@@ -200,13 +200,17 @@ func (a adviser) servers() {
 		return
 	}
 	var otherPort uint16              // of the first server with one
-	lines := map[netip.AddrPort]int{} // of the servers so far; small maps are not allocated
+	lines := map[netip.AddrPort]int{} // of the entries so far; small maps are not allocated
 	for i := range v.Reals {
 		real := &v.Reals[i]
-		if line, ok := lines[real.Addr]; ok {
+		entry := v.EntryOf(real.Addr, real.Forward)
+		switch line, ok := lines[entry]; {
+		case ok && entry == real.Addr:
 			a.at(real.At, repeated, "the real server %s is in this virtual already, in line %d; the kernel has it once", real.Addr, line)
+		case ok:
+			a.at(real.At, repeated, "with %s the kernel has this server and that of line %d once, as %s; only masq changes the port", real.Forward, line, entry)
 		}
-		lines[real.Addr] = real.At.Line
+		lines[entry] = real.At.Line
 		if real.Upper > 0 && real.Lower > real.Upper {
 			a.at(real.At, suspicious, "the lower threshold %d is above the upper one, %d", real.Lower, real.Upper)
 		}
@@ -256,8 +260,7 @@ func (a adviser) at(pos Position, kind, format string, args ...any) {
 // it is. A virtual service at a loopback address is a trial on one machine.
 func (a adviser) keepsPort(f Forward, addr netip.AddrPort) bool {
 	v := a.v
-	return f != Masq && v.Protocol != FWM && !v.Addr.Addr().IsLoopback() &&
-		v.Addr.Port() != 0 && addr.Port() != 0 && addr.Port() != v.Addr.Port()
+	return !v.Addr.Addr().IsLoopback() && v.Addr.Port() != 0 && addr.Port() != 0 && v.EntryOf(addr, f) != addr
 }
 
 func (a adviser) fallback() {

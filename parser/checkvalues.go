@@ -123,17 +123,25 @@ func readMonitorFile(v *value) (string, *problem) {
 	if path == "" {
 		return "", refuse(monitorfileClosed, "the value is empty; it is the path of a file")
 	}
-	return path, try(v.opts.TryFile, path, monitorfileClosed, "the monitor file cannot be opened (%s); it is a file that can be appended to")
+	return path, v.try(v.opts.TryFile, path, monitorfileClosed, "the monitor file cannot be opened (%s); it is a file that can be appended to")
 }
 
-// try tries a file, if that can be done here. The format is for the error.
-func try(open func(path string) error, path, kind, format string) *problem {
+// try tries a file, if that can be done here. The format is for the error. What only the user who asks may not do is no
+// mistake of the file.
+func (v *value) try(open func(path string) error, path, kind, format string) *problem {
 	if open == nil {
 		return nil
 	}
-	if err := open(path); err != nil {
-		return refuse(kind, format, printable.Text(err.Error()))
+	err := open(path)
+	if err == nil {
+		return nil
 	}
+	p := refuse(kind, format, printable.Text(err.Error()))
+	if v.opts.User == nil || v.opts.User(err) == "" {
+		return p
+	}
+	what, _, _ := strings.Cut(p.text, ";")
+	v.warn(kind, "as %s %s; root has the rights", v.opts.User(err), what)
 	return nil
 }
 
@@ -143,5 +151,5 @@ func readableFile(v *value) (string, *problem) {
 	if p != nil {
 		return "", p
 	}
-	return path, try(v.opts.TryRead, path, unreadable, "the file cannot be read (%s)")
+	return path, v.try(v.opts.TryRead, path, unreadable, "the file cannot be read (%s)")
 }

@@ -3,6 +3,7 @@ package parser
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -248,6 +249,39 @@ func TestFilesAreTriedOnce(t *testing.T) {
 	parse(t.Context(), "", []byte("logfile=\"/a\" # b\nvirtual=1\n\tmonitorfile=c # d\n"), o)
 	if fmt.Sprint(tried) != "[/a c]" {
 		t.Errorf("tried %q", tried)
+	}
+}
+
+// What only the user who asks may not open is a warning.
+func TestFilesThatTheUserMayNotOpen(t *testing.T) {
+	try := func(path string) error {
+		if path == "/full" {
+			return fs.ErrInvalid
+		}
+		return fs.ErrPermission
+	}
+	user := func(err error) string {
+		if err == fs.ErrPermission {
+			return "somebody"
+		}
+		return ""
+	}
+	src := "logfile=\"/a\"\nvirtual=1\n\treal=192.0.2.1:443 gate\n\tservice=https\n\tmonitorfile=/b\n\ttlsverify=yes\n\ttlsca=/c\n"
+	for _, c := range []struct {
+		src  string
+		user func(error) string
+		want string
+	}{
+		{src, user, "[:1:9: warning: as somebody the log file cannot be opened (permission denied); root has the rights" +
+			" :5:14: warning: as somebody the monitor file cannot be opened (permission denied); root has the rights" +
+			" :7:8: warning: as somebody the file cannot be read (permission denied); root has the rights]"},
+		{src[:13], nil, "[:1:9: error: the log file cannot be opened (permission denied); it is a file that can be appended to, or a syslog facility]"},
+		{"logfile=\"/full\"\n", user, "[:1:9: error: the log file cannot be opened (invalid argument); it is a file that can be appended to, or a syslog facility]"},
+	} {
+		_, found := Parse(t.Context(), "", []byte(c.src), Options{TryFile: try, TryRead: try, User: c.user})
+		if got := fmt.Sprint(found); got != c.want {
+			t.Errorf("%q:\ngot  %s\nwant %s", c.src, got, c.want)
+		}
 	}
 }
 

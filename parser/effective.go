@@ -149,6 +149,15 @@ func (v *Virtual) PortOf(real *Real) int {
 	return cmp.Or(v.CheckPort, int(real.Addr.Port()), usualPort(v.Service))
 }
 
+// EntryOf is where the kernel's table has a server. With direct routing and tunnelling the kernel keeps the packet's port,
+// so the entry has the virtual service's (ipvsadm(8), -r).
+func (v *Virtual) EntryOf(addr netip.AddrPort, f Forward) netip.AddrPort {
+	if f == Masq || v.Protocol == FWM {
+		return addr
+	}
+	return netip.AddrPortFrom(addr.Addr(), v.Addr.Port())
+}
+
 // Asks is what the check asks a real server, and what the answer must match: what the server's line brings, else what the
 // section says. The line's strings are for the section's own check alone, see Checks.
 func (v *Virtual) Asks(real *Real) (request, receive string) {

@@ -30,7 +30,7 @@ func readLogFile(v *value) (string, *problem) {
 			v.warn(suspicious, "%s is neither a path that begins with / nor a syslog facility%s", quote(text), DidYouMean(text, slices.Sorted(maps.Keys(facilities))))
 		}
 	case !v.globals.Supervised:
-		p = try(v.opts.TryFile, text, logfileClosed, "the log file cannot be opened (%s); it is a file that can be appended to, or a syslog facility")
+		p = v.try(v.opts.TryFile, text, logfileClosed, "the log file cannot be opened (%s); it is a file that can be appended to, or a syslog facility")
 	}
 	return text, p
 }

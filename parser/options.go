@@ -25,6 +25,7 @@ type Options struct {
 	Wait     bool                    // a real server whose host name has no address waits for one, see Virtual.Waiting
 	TryFile  func(path string) error // could a log or monitor file be appended to; nil: not tried
 	TryRead  func(path string) error // opens a file of certificates or a key for reading; nil: not tried
+	User     func(error) string      // the user whose rights alone an error of TryFile or TryRead is about: it is a warning; "" or nil: it is an error
 	DirExist func(path string) bool  // is maintenancedir there; nil: not asked
 	LogFile  string                  // where none is named; empty: the Perl ldirectord's
 	HostName string                  // of this machine, in the default log-ins of ftp and sip

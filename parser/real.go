@@ -151,7 +151,7 @@ func (r *realLine) readOptions(v *value, text string) *problem {
 	if open < 0 {
 		return r.readNumbers(v, text, "")
 	}
-	if open == end || !isSpace(text[max(open-1, 0)]) || end+1 < len(text) && !isSpace(text[end+1]) {
+	if open == end || !isSpace(text[max(open-1, 0)]) || end+1 < len(text) && text[end+1] != ',' && !isSpace(text[end+1]) {
 		return trailer(text[open:])
 	}
 	request, receive, ok := splitPair(text[open : end+1])
@@ -183,11 +183,14 @@ func splitPair(text string) (request, receive string, ok bool) {
 	return pair[1], pair[2], true
 }
 
+// commas that end a word are words of their own, which are skipped: there may be some between the parts.
+var commas = strings.NewReplacer(", ", " , ", ",\t", " , ")
+
 // readNumbers reads the weight before the strings, and the thresholds before or after them.
 func (r *realLine) readNumbers(v *value, before, after string) *problem {
-	list := words(before)
+	list := words(commas.Replace(before))
 	if r.server.OwnRequest {
-		list = append(append(list, ""), words(after)...) // "" for the strings
+		list = append(append(list, ""), words(commas.Replace(after))...) // "" for the strings
 	}
 	weighted, skipped := false, ""
 	for _, word := range list {

@@ -56,6 +56,12 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"virtual=7\n" + gate + "\tservice=http\n\tcheckvip=192.0.2.9\n", "", "checkvip"},
 
 		// advice.go
+		{virtual + gate + "\treal=192.0.2.2:81 gate\n", "with gate the kernel has this server and that of line 2 once, as 192.0.2.2:80; only masq changes the port", ""},
+		{virtual + gate + "\treal=192.0.2.4:81 gate\n", "", "once"},
+		{virtual + gate + "\treal=192.0.2.2:81 masq\n", "", "once"},
+		{virtual + gate + "\treal=192.0.2.2:80 masq\n", "192.0.2.2:80 is in this virtual already, in line 2", ""},
+		{"virtual=3\n" + gate + "\treal=192.0.2.2:81 gate\n", "", "once"},
+		{"virtual=127.0.0.1:80\n" + gate + "\treal=192.0.2.2:81 ipip\n", "with ipip the kernel has this server", ""},
 		{"failurecount=2\nfastinterval=1\n" + virtual + real, "", "fastinterval"},
 		{"fastinterval=1\n" + virtual + real + "\trisecount=2\n", "", "fastinterval"},
 		{"fastinterval=1\n" + virtual + real + "\twindow=2/3\n", "", "fastinterval"},
