@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,8 +23,18 @@ var hangs = map[string]string{
 	"ftp greets":      "login; connect, sent, first byte; timeout waiting for the answer to USER",
 	"ftp password":    "login; connect, sent, first byte; timeout waiting for the answer to PASS",
 	"ftp file":        "answer; connect, sent, first byte; timeout waiting for the answer to CWD",
+	"ftp TLS":         "answer; connect, sent, first byte; timeout waiting for the answer to AUTH",
+	"ftp type":        "answer; connect, sent, first byte; timeout waiting for the answer to TYPE",
+	"ftp port":        "answer; connect, sent, first byte; timeout waiting for the answer to EPSV",
+	"ftp connection":  "connect; connect, sent, first byte; data connect: no answer in 400ms",
+	"ftp begins":      "answer; connect, sent, first byte; timeout waiting for the answer to RETR",
+	"ftp content":     "answer; connect, sent, first byte; timeout in the file",
+	"ftp end":         "answer; connect, sent, first byte; timeout waiting for the end of the transfer",
+	"pop TLS":         "answer; connect, sent, first byte; timeout waiting for the answer to STLS",
 	"pop greets":      "login; connect, sent, first byte; timeout waiting for the answer to USER",
 	"pops password":   "login; connect, TLS, sent, first byte; timeout waiting for the answer to PASS",
+	"imap TLS":        "answer; connect, sent, first byte; timeout waiting for the answer to STARTTLS",
+	"ldap TLS":        "TLS; connect, sent; STARTTLS: timeout",
 	"imap greets":     "login; connect, sent, first byte; timeout waiting for the answer to LOGIN",
 	"imaps greets":    "login; connect, TLS, sent, first byte; timeout waiting for the answer to LOGIN",
 	"simpletcp piece": "answer; connect, sent, first byte; timeout in the answer",
@@ -35,6 +46,7 @@ var hangs = map[string]string{
 	"pgsql login":     "answer; connect, sent, first byte; query: timeout",
 	"oracle accepted": "login; connect, sent, first byte; login: timeout",
 	"dns silent":      "answer; sent; no answer in 400ms",
+	"sip piece":       "answer; connect, sent, first byte; timeout waiting for the answer",
 	"sip silent":      "answer; sent; no answer in 400ms",
 	"radius silent":   "answer; sent; no answer in 400ms (a server is also silent when it does not know us or the …)",
 	"ping silent":     "connect; ; ping: no answer in 400ms",
@@ -100,6 +112,13 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 	head, body := raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n"), raw("\r\nbeginning")
 	mail := steps(say("220 x"), await("EHLO [127.0.0.1]"), say("250-x", "250 STARTTLS"), await("STARTTLS"))
 	user := steps(say("220 x"), await("USER monitor"), say("331 x"))
+	file := steps(user, await("PASS password"), say("230 x"), await("CWD /"), say("250 x"), await("TYPE I"), say("200 x"))
+	fetch := func(from netip.AddrPort) []step {
+		return steps(file, await("EPSV"), say(fmt.Sprintf("229 x (|||%d|)", from.Port())))
+	}
+	transfer := func(from ...step) []step {
+		return steps(fetch(serveScript(t, "127.0.0.1", nil, from...)), await("RETR /folder/file"), say("150 x"))
+	}
 	for _, c := range []struct {
 		name, service string
 		steps         []step
@@ -107,6 +126,11 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 		{"http header", "http", steps(head)}, {"http body", "http", steps(head, body)}, {"https TLS", "https", nil}, {"https body", "https", steps(head, body)},
 		{"smtp greets", "smtp", steps(say("220 x"))}, {"smtp STARTTLS", "smtp", mail}, {"smtp handshake", "smtp", steps(mail, say("220 go"))},
 		{"ftp greets", "ftp", steps(say("220 x"))}, {"ftp password", "ftp", user}, {"ftp file", "ftp", steps(user, await("PASS password"), say("230 x"))},
+		{"ftp TLS", "ftp", steps(say("220 x"), await("AUTH TLS"))}, {"ftp type", "ftp", file[:len(file)-2]}, {"ftp port", "ftp", file},
+		{"ftp connection", "ftp", fetch(deafPort(t))}, {"ftp begins", "ftp", fetch(serveScript(t, "127.0.0.1", nil, stay))},
+		{"ftp content", "ftp", transfer(raw("some"), stay)}, {"ftp end", "ftp", transfer(raw("good"))},
+		{"pop TLS", "pop", steps(say("+OK"), await("STLS"))}, {"imap TLS", "imap", steps(say("* OK"), await("s STARTTLS"))},
+		{"ldap TLS", "ldap", nil}, {"sip piece", "sip", steps(say("SIP/2.0 200 OK"))},
 		{"pop greets", "pop", steps(say("+OK"))}, {"pops password", "pops", steps(say("+OK"), await("USER monitor"), say("+OK"))},
 		{"imap greets", "imap", steps(say("* OK"))}, {"imaps greets", "imaps", steps(say("* OK"))}, {"simpletcp piece", "simpletcp", steps(raw("some"))},
 	} {
@@ -114,8 +138,9 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 		if !slices.Contains([]string{"https", "imaps", "pops"}, c.service) {
 			secure = nil
 		}
-		s := hangSpec(c.service, serveScript(t, "127.0.0.1", secure, append(c.steps, stay)...).String())
-		s.StartTLS = c.name == "smtp STARTTLS" || c.name == "smtp handshake"
+		s := hangSpec(c.service, serveScript(t, "127.0.0.1", secure, slices.Concat(c.steps, steps(stay))...).String())
+		s.StartTLS = secure == nil && strings.Contains(c.name, "TLS") || c.name == "smtp handshake"
+		s.Protocol = "tcp"
 		if c.service == "ftp" {
 			s.Request = "/folder/file"
 		}

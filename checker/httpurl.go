@@ -81,6 +81,9 @@ func urlPort(u *url.URL) (uint16, error) {
 func showURL(u *url.URL) string {
 	shown := *u
 	shown.User = nil
+	if at := strings.LastIndexByte(u.Opaque, '@'); at >= 0 { // before it may be a log-in
+		shown.Opaque = "…" + u.Opaque[at:]
+	}
 	return escape(shown.String(), 2*maxExcerpt)
 }
 

@@ -59,20 +59,23 @@ func (h *untold) mask(c Checker, kind transcript.Kind, text string, cut bool) st
 	if p, ok := bare(c).(concealer); ok && kind != transcript.Note && p.conceals(kind == transcript.Sent, text) {
 		return ""
 	}
+	least := minPart
+	if cut {
+		least = minCut
+		text = cutLogin.ReplaceAllString(text, "$1…") // first: what is left of a password may hold an @
+	}
 	text = loginOfOthers.ReplaceAllString(text, "$1$3…$2")
 	if h == nil {
 		return text
 	}
-	text = h.taped.replace(text)
-	least := minPart
-	if cut {
-		least = minCut
-	}
-	return h.taped.cut(text, least)
+	return h.taped.cut(h.taped.replace(text), least)
 }
 
 // loginOfOthers is one that a server itself gives: in a URL, as that of a redirect, and as it is sent then.
 var loginOfOthers = regexp.MustCompile(`(?m)(://)[^/?#\s]*(@)|^(Authorization: Basic )\S+`)
+
+// cutLogin is the end of a text that was cut where such a log-in, or a host, may be.
+var cutLogin = regexp.MustCompile(`(://)[^/?#\s]*$`)
 
 // concealer is a check of a protocol that does not say a password as it is.
 type concealer interface {
@@ -183,16 +186,17 @@ func (s secrets) hide(text string) string {
 	return text
 }
 
-// cut removes the beginning of a secret from the end of a text, if it has at least the given number of bytes.
+// cut removes the longest beginning of a secret from the end of a text, if it has at least the given number of bytes.
 func (s secrets) cut(text string, least int) string {
+	longest := 0
 	for _, form := range s {
-		for n := min(len(form)-1, len(text)); n >= least; n-- {
+		for n := min(len(form)-1, len(text)); n >= max(least, longest+1); n-- {
 			if strings.HasSuffix(text, form[:n]) {
-				return text[:len(text)-n]
+				longest = n
 			}
 		}
 	}
-	return text
+	return text[:len(text)-longest]
 }
 
 // replace removes secrets that are whole in a text.

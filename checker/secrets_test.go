@@ -51,7 +51,10 @@ func tells(text string) bool {
 }
 
 // holdsDecoded reports whether some base64 in a text is the password.
-func holdsDecoded(text string) bool {
+func holdsDecoded(text string) bool { return decodesTo(text, testPassword[:6]) }
+
+// decodesTo reports whether some base64 in a text holds a part of a secret.
+func decodesTo(text, part string) bool {
 	words := strings.FieldsFunc(text, func(r rune) bool {
 		return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_", r)
 	})
@@ -59,7 +62,7 @@ func holdsDecoded(text string) bool {
 		word = strings.NewReplacer("-", "+", "_", "/").Replace(word)
 		for from := range min(4, len(word)) {
 			decoded, _ := base64.RawStdEncoding.DecodeString(word[from : len(word)-(len(word)-from)%4])
-			if strings.Contains(string(decoded), testPassword[:6]) {
+			if strings.Contains(string(decoded), part) {
 				return true
 			}
 		}

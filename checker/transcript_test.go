@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"encoding/base64"
 	"net"
 	"net/http"
 	"slices"
@@ -88,6 +89,36 @@ func TestNoTranscriptTellsTheLoginOfARedirect(t *testing.T) {
 	text := tape(t, s, nil)
 	if !shows(text, "< Location: http://…@"+page.String()+"/next?a@b", "> GET /next?a@b HTTP/1.1", "> Authorization: Basic …", "< fine") || strings.Contains(text, "kim") {
 		t.Error(text)
+	}
+}
+
+// Wherever a turn is cut, at most 3 bytes of a secret are left before the cut.
+func TestACutTranscriptLeavesNoPartOfASecret(t *testing.T) {
+	const kept, theirs = 2 << 10, "kim:hunter2-p@ss"
+	said := repeated()
+	said["a log-in that the server gave"] = "Location: http://" + theirs + "@192.0.2.21/next"
+	said["that log-in in a request"] = "x\r\nAuthorization: Basic " + base64.StdEncoding.EncodeToString([]byte(theirs)) + "\r\n"
+	said["what begins a longer secret"] = "ab-hunter2-cd"
+	delete(said, "after what is like it") // its pieces are the server's own
+	s := secretSpec("simpletcp")
+	s.HTTPHeaders = ListOf("X-One: ab-hunter2-cd", "X-Two: r2-and-more-of-another-one")
+	hidden := (&Env{}).untoldOf(s)
+	for how, words := range said {
+		for shown := range len(words) + 1 {
+			tape := transcript.New()
+			tape.Say(transcript.Received, nil, []byte(strings.Repeat(".", kept-shown)+words+" and more"))
+			tape.Close(func(kind transcript.Kind, text string, cut bool) string {
+				return hidden.mask(build(t, s, nil), kind, text, cut)
+			})
+			text := strings.ReplaceAll(tape.String(), `\\`, `\`)
+			for _, secret := range []string{testPassword, testLogin, theirs, "ab-hunter2-cd"} {
+				for part := secret; len(part) > 3; part = part[1:] {
+					if strings.Contains(text, part[:4]) || decodesTo(text, part[:4]) {
+						t.Errorf("%s, cut after %d: …%s", how, shown, text[max(0, len(text)-100):])
+					}
+				}
+			}
+		}
 	}
 }
 
