@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -54,12 +55,12 @@ func TestAlertmanagerIsTold(t *testing.T) {
 			t.Errorf("%s %s: %v", r.Method, r.URL, err)
 		}
 		for _, a := range all {
-			told = append(told, a.Labels["alertname"]+map[bool]string{true: " fires", false: " is over"}[a.EndsAt.After(time.Now())])
+			told = append(told, a.Labels["alertname"]+map[bool]string{true: " fires", false: " is over"}[a.EndsAt.IsZero()])
 		}
 		w.WriteHeader(status)
 	}))
 	defer manager.Close()
-	b := &bridge{to: manager.URL + "/", director: "lvs1", last: map[string]state{}}
+	b := &bridge{to: manager.URL + "/", director: "lvs1", firing: map[string][]alert{}, learned: true}
 	post := func(text string) int {
 		w := httptest.NewRecorder()
 		b.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(text)))
@@ -86,6 +87,57 @@ func TestAlertmanagerIsTold(t *testing.T) {
 		b.again(t.Context())
 		if strings.Join(told, ",") != step.again {
 			t.Errorf("%s: told again %q", step.text, told)
+		}
+	}
+}
+
+// What fired before the bridge began is told again until a state of its service comes; what such a state lacks is over.
+func TestWhatFiredBeforeIsToldAgain(t *testing.T) {
+	const known = `[{"labels":{"alertname":"LdirectordServerDown","virtual":"tcp:192.0.2.10:80","real":"192.0.2.29:80"}},
+		{"labels":{"alertname":"LdirectordServerDown","virtual":"tcp:192.0.2.11:80","real":"192.0.2.21:80"},"endsAt":"2026-11-21T12:00:00Z"},
+		{"labels":{"alertname":"SomebodyElse","virtual":"tcp:192.0.2.12:80"}}]`
+	status, told := http.StatusServiceUnavailable, []string{}
+	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			told = append(told, "asked for "+r.URL.Query().Get("filter"))
+			w.WriteHeader(status)
+			fmt.Fprint(w, known)
+			return
+		}
+		var all []alert
+		if err := json.NewDecoder(r.Body).Decode(&all); err != nil {
+			t.Error(err)
+		}
+		for _, a := range all {
+			told = append(told, a.Labels["virtual"]+" "+a.Labels["real"]+map[bool]string{true: " fires", false: " is over"}[a.EndsAt.IsZero()])
+		}
+	}))
+	defer manager.Close()
+	b := &bridge{to: manager.URL, director: `lvs"1`, firing: map[string][]alert{}}
+	again := func() { b.again(t.Context()) }
+	state := func(virtual, servers string) func() {
+		return func() {
+			text := `{"virtual":"` + virtual + `","available":true,"servers":[` + servers + `]}`
+			b.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader(text)))
+		}
+	}
+	const asked = `asked for instance="lvs\"1"`
+	for i, step := range []struct {
+		do     func()
+		status int
+		want   string
+	}{
+		{again, 503, asked},
+		{state("tcp:192.0.2.11:80", ""), 503, "tcp:192.0.2.11:80  is over"},
+		{again, 200, asked + ",tcp:192.0.2.10:80 192.0.2.29:80 fires"},
+		{again, 200, "tcp:192.0.2.10:80 192.0.2.29:80 fires"},
+		{state("tcp:192.0.2.10:80", `{"real":"192.0.2.21:80","state":"down"}`), 200, "tcp:192.0.2.10:80 192.0.2.21:80 fires,tcp:192.0.2.10:80  is over,tcp:192.0.2.10:80 192.0.2.29:80 is over"},
+		{state("tcp:192.0.2.10:80", ""), 200, "tcp:192.0.2.10:80  is over,tcp:192.0.2.10:80 192.0.2.21:80 is over"},
+		{again, 200, ""},
+	} {
+		status, told = step.status, nil
+		if step.do(); strings.Join(told, ",") != step.want {
+			t.Errorf("step %d: told %q, want %q", i, told, step.want)
 		}
 	}
 }
