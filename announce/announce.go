@@ -21,7 +21,7 @@ type Want struct {
 	Device    string   // on which it is announced; "": on none
 	Devices   []string // those of the configuration on which it may be found (announce, lastresort), Device among them
 	Local     bool     // it is served here: a local route delivers its packets also while it is on no device. Device needs it
-	Undecided bool     // leave it as it is found: its first results are not there yet
+	Undecided bool     // leave it on the device where it is found: its first results are not there yet. Device is "" then
 	Repair    bool     // put it there also where it was removed by hand
 }
 
@@ -29,6 +29,7 @@ type Want struct {
 type Place struct {
 	Addr    netip.Addr
 	Device  string // on which we announce it; "": on none, or on one that is down
+	Local   bool   // its local route is there
 	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to another daemon: /etc/ha.d/www.cf (pid 4711)"
 }
 
@@ -91,7 +92,7 @@ func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err 
 		trouble := a.carryOut(k, s, unrecorded)
 		s.recordIn(next, false)
 		if i < len(want) || trouble != nil && !s.isOthers() {
-			places = append(places, Place{s.Addr, s.at, trouble})
+			places = append(places, Place{s.Addr, s.at, s.routed && !s.gone, trouble})
 		}
 	}
 	needed := map[netip.Addr]bool{}

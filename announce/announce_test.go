@@ -14,7 +14,7 @@ import (
 
 // Each line that does not begin with ">" happens; those that do say what Sync did and returned.
 //
-//	sync [repair] ADDR=DEVICE|local|-|? …    every address may be on lvs0 and lvs1
+//	sync [repair] ADDR=DEVICE|local|-|?|?local …   every address may be on lvs0 and lvs1
 //	down, up, lose, make DEVICE              "lose" removes the device
 //	del, add ADDR DEVICE                     by hand
 //	quiet ADDR DEVICE                        by hand, never a source
@@ -47,6 +47,21 @@ var stories = map[string]string{
 		> nothing: 192.0.2.10 lvs1, 192.0.2.11 -
 		sync 192.0.2.10=lvs0 192.0.2.11=-
 		> -addr 192.0.2.10 lvs1, +addr 192.0.2.10 lvs0, -route 192.0.2.11: 192.0.2.10 lvs0, 192.0.2.11 -`,
+	"undecided, its checks have a route": `
+		sync 192.0.2.10=?local 2001:db8::10=?local
+		> +route 192.0.2.10, +route 2001:db8::10: 192.0.2.10 -, 2001:db8::10 -
+		sync 192.0.2.10=?local 2001:db8::10=?
+		> nothing: 192.0.2.10 -, 2001:db8::10 -
+		sync 192.0.2.10=lvs1 2001:db8::10=-
+		> +addr 192.0.2.10 lvs1, -route 2001:db8::10: 192.0.2.10 lvs1, 2001:db8::10 -
+		restart
+		sync 192.0.2.10=?local
+		> nothing: 192.0.2.10 lvs1
+		sync
+		> -addr 192.0.2.10 lvs1, -route 192.0.2.10:
+		refuse +route
+		sync 192.0.2.10=?local
+		> +route 192.0.2.10: 192.0.2.10 - (adding its local route: killed)`,
 	"what left the file is withdrawn": `
 		sync 192.0.2.10=lvs0 2001:db8::10=lvs1 192.0.2.11=lvs0
 		> +route 192.0.2.10, +addr 192.0.2.10 lvs0, +route 2001:db8::10, +addr 2001:db8::10 lvs1, +route 192.0.2.11, +addr 192.0.2.11 lvs0: 192.0.2.10 lvs0, 2001:db8::10 lvs1, 192.0.2.11 lvs0
@@ -234,6 +249,9 @@ func syncLine(t *testing.T, a *Announcer, f *fake, words []string) string {
 		if p.Device == "" {
 			text += "-"
 		}
+		if has := slices.Contains(f.local, p.Addr); has != p.Local {
+			t.Errorf("%s has a local route: %t, and it is said: %t", p.Addr, has, p.Local)
+		}
 		if p.Trouble != nil {
 			text += " (" + p.Trouble.Error() + ")"
 		}
@@ -254,8 +272,8 @@ func wantOf(word string) Want {
 	addr, to, _ := strings.Cut(word, "=")
 	w := Want{Addr: netip.MustParseAddr(addr), Devices: []string{"lvs1", "lvs0"}}
 	switch to {
-	case "?":
-		w.Undecided = true
+	case "?", "?local":
+		w.Undecided, w.Local = true, to != "?"
 	case "local":
 		w.Local = true
 	case "-":
@@ -296,7 +314,7 @@ func TestOneAddressTwoDaemons(t *testing.T) {
 // Killed before any step, the next daemon puts everything where it should be; what nobody wants any more goes.
 func TestKilledAtEveryStep(t *testing.T) {
 	begin := []string{"192.0.2.10=lvs0", "192.0.2.11=lvs0", "2001:db8::10=lvs0"}
-	end := []string{"192.0.2.10=lvs1", "2001:db8::10=-", "192.0.2.12=lvs0", "2001:db8::12=lvs1"}
+	end := []string{"192.0.2.10=lvs1", "2001:db8::10=-", "192.0.2.12=lvs0", "2001:db8::12=lvs1", "192.0.2.13=?local"}
 	for _, next := range [][]string{end, begin, {}} {
 		for at := 1; ; at++ {
 			f, dir := newFake(), t.TempDir()
@@ -309,16 +327,22 @@ func TestKilledAtEveryStep(t *testing.T) {
 			f.killAt = 0
 			second := f.announcer(t, dir, "ldirectord.cf")
 			syncLine(t, second, f, next)
+			held, local := 0, 0
 			for _, word := range next {
 				w := wantOf(word)
+				if w.Device != "" {
+					held++
+				}
+				if w.Local {
+					local++
+				}
 				for _, d := range w.Devices {
 					if has := slices.Contains(f.on(d), w.Addr.String()); has != (d == w.Device) {
 						t.Errorf("killed at step %d, then %v: %s is on %s: %t", at, next, w.Addr, d, has)
 					}
 				}
 			}
-			wanted := slices.DeleteFunc(slices.Clone(next), func(word string) bool { return strings.HasSuffix(word, "=-") })
-			if len(f.held) != len(wanted) || len(f.local) != len(wanted) {
+			if len(f.held) != held || len(f.local) != local {
 				t.Errorf("killed at step %d, then %v: left are %v and routes %v", at, next, f.held, f.local)
 			}
 			if done {

@@ -55,7 +55,7 @@ func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
 }
 
 // Preview is what Sync would change, in words: addresses that are wanted and are on none of their devices, and those of the
-// record that are not wanted where they are.
+// record that are not wanted where they are. One that is only Local is withdrawn by order.
 func (a *Announcer) Preview(want []Want) (changes []string, err error) {
 	if len(want)+len(a.recorded) == 0 {
 		return nil, nil
@@ -66,12 +66,15 @@ func (a *Announcer) Preview(want []Want) (changes []string, err error) {
 	}
 	for _, w := range append(slices.Clone(want), a.leftovers(want)...) {
 		_, ours, foreign := now.find(w, a.recorded[w.Addr])
-		there := foreign != nil || w.Device == ""
+		there, why := foreign != nil || w.Device == "", "not in the file"
+		if w.Device == "" && w.Local {
+			why = "withdrawn by order"
+		}
 		for _, name := range slices.Sorted(maps.Keys(ours)) {
 			if w.Device != "" && slices.Contains(w.Devices, name) {
 				there = true
 			} else {
-				changes = append(changes, fmt.Sprintf("would take %s from %s (not in the file)", single(w.Addr), name))
+				changes = append(changes, fmt.Sprintf("would take %s from %s (%s)", single(w.Addr), name, why))
 			}
 		}
 		if !there {

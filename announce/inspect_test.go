@@ -39,14 +39,18 @@ func TestInspect(t *testing.T) {
 func TestPreview(t *testing.T) {
 	f, dir := newFake(), t.TempDir()
 	runs := f.announcer(t, dir, "www.cf")
-	syncLine(t, runs, f, []string{"192.0.2.10=lvs0", "192.0.2.11=lvs1", "192.0.2.12=lvs0", "2001:db8::1=lvs0"})
+	syncLine(t, runs, f, []string{"192.0.2.10=lvs0", "192.0.2.11=lvs1", "192.0.2.12=lvs0", "192.0.2.15=lvs0", "2001:db8::1=lvs0"})
 	f.byHand(netip.MustParseAddr("192.0.2.14"), "lvs0")
-	want := []Want{wantOf("192.0.2.10=lvs0"), wantOf("192.0.2.11=lvs0"), wantOf("192.0.2.13=lvs0"), wantOf("192.0.2.14=lvs0")}
+	want := []Want{wantOf("192.0.2.10=lvs0"), wantOf("192.0.2.11=lvs0"), wantOf("192.0.2.13=lvs0"), wantOf("192.0.2.14=lvs0"), wantOf("192.0.2.15=lvs0"), wantOf("192.0.2.16=lvs0")}
 	for i := range want {
 		want[i].Devices = []string{"lvs0"}
 	}
+	for i := range want[4:] { // by order
+		want[4+i].Device, want[4+i].Local = "", true
+	}
 	expected := []string{
 		"would take 192.0.2.11/32 from lvs1 (not in the file)", "would put 192.0.2.11/32 on lvs0", "would put 192.0.2.13/32 on lvs0",
+		"would take 192.0.2.15/32 from lvs0 (withdrawn by order)",
 		"would take 192.0.2.12/32 from lvs0 (not in the file)", "would take 2001:db8::1/128 from lvs0 (not in the file)",
 	}
 	if got, err := runs.Preview(want); err != nil || !slices.Equal(got, expected) {

@@ -222,7 +222,7 @@ func TestKernelLongName(t *testing.T) {
 	want := []Want{{Addr: netip.MustParseAddr(four), Device: "lvs-announcemen", Devices: []string{"lvs-announcemen"}, Local: true}}
 	for range 2 {
 		places, err := a.Sync(t.Context(), want)
-		m.expect("long name", fmt.Sprint(places, err), "[{192.0.2.10 lvs-announcemen <nil>}] <nil>")
+		m.expect("long name", fmt.Sprint(places, err), "[{192.0.2.10 lvs-announcemen true <nil>}] <nil>")
 		m.expect("long name", m.found(), "192.0.2.10/32@lvs-announcemen label=lvs-announ:ldir, route 192.0.2.10")
 	}
 }
@@ -278,7 +278,7 @@ func killedAt(t *testing.T, at int, next string) (killed bool) {
 			d.kernel = k
 			return d, err
 		}
-		m.sync(first, false, four+"=lvs1", six+"=lvs1", "192.0.2.11=-")
+		m.sync(first, false, four+"=lvs1", six+"=lvs1", "192.0.2.11=-", "192.0.2.12=?local", "2001:db8::12=?local")
 		killed = d.steps >= at
 		kill(first)
 		second := m.announcer("ldirectord.cf")

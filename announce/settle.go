@@ -49,7 +49,7 @@ func (s *settling) recordIn(next Record, comes bool) {
 	switch {
 	case s.isOthers() || s.gone:
 		delete(next, s.Addr)
-	case !s.Undecided && s.Local:
+	case s.Local:
 		devices := slices.AppendSeq([]string{""}, maps.Keys(s.ours))
 		if comes && s.obstacle == nil {
 			devices = append(devices, s.Device)
@@ -60,11 +60,8 @@ func (s *settling) recordIn(next Record, comes bool) {
 
 // carryOut brings the address to where it is wanted. Nothing is put there that is not recorded.
 func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
-	switch {
-	case s.isOthers():
+	if s.isOthers() {
 		return s.unclaimed
-	case s.Undecided:
-		return nil
 	}
 	var trouble error
 	if s.Local {
@@ -72,6 +69,10 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	}
 	if s.Local && trouble == nil && !s.routed {
 		trouble = while("adding its local route", k.RouteAppend(localRoute(s.Addr)))
+		s.routed = trouble == nil
+	}
+	if s.Undecided {
+		return trouble
 	}
 	if trouble = cmp.Or(trouble, s.obstacle); s.Device != "" && trouble != nil {
 		return trouble
