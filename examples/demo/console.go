@@ -29,6 +29,7 @@ const help = `Try, here:
     weight 3 5     change a weight in the configuration: the daemon sees it
     edit           where the configuration is, for an editor
     status         every server as the daemon sees it
+    why 1          what web1's checks found, and what was done about it
     table          the daemon's table as it is now
     check          what is wrong with the configuration
     probe          make each check once and show the results
@@ -48,7 +49,7 @@ func (s *stage) introduce() {
 		fmt.Fprintf(&b, "    http://%s/    %s\n", w.addr, w.name)
 	}
 	fmt.Fprintf(&b, "    http://%s/    %s, for when all of them are down\n", s.sorry.addr, s.sorry.name)
-	fmt.Fprintf(&b, "    http://%s/metrics    what Prometheus reads\n", s.metrics)
+	fmt.Fprintf(&b, "    http://%s/    what is wrong, for a browser; with /metrics, for Prometheus\n", s.metrics)
 	fmt.Fprintf(&b, "The configuration is %s.\n", s.conf)
 	if s.inKernel() {
 		fmt.Fprintf(&b, "The kernel forwards by its IPVS table.\n")
@@ -90,6 +91,8 @@ func (s *stage) do(ctx context.Context, line string) bool {
 		s.say("Edit %s: when it is saved, the daemon takes it over.", s.conf)
 	case "status":
 		err = s.tell(ctx, "status", "-v")
+	case "why":
+		err = s.each(rest, func(w *web) error { return s.tell(ctx, "why", w.addr) })
 	case "table":
 		err = s.showTable()
 	case "check", "probe":

@@ -92,6 +92,8 @@ func (d *playing) looks() {
 	d.says(d.conf + " is good")
 	d.typeIn("probe")
 	d.says("200 OK")
+	d.typeIn("why 1")
+	d.says(" up since ")
 	d.typeIn("metrics")
 	d.says("ldirectord_server_up{")
 }

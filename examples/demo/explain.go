@@ -16,6 +16,7 @@ var (
 // are replaced. What is not here speaks for itself.
 var meanings = map[string]string{
 	"Added real":       "NAME passed its check: it is in service with weight WEIGHT.",
+	"Added resting":    "NAME is in the table with weight 0: it gets no new connections.",
 	"Restored real":    "NAME is in service with weight WEIGHT.",
 	"Quiescent real":   "NAME failed its check: with weight 0 it gets no new connections.",
 	"Deleted real":     "NAME failed its check: it is out of the table.",
@@ -36,7 +37,11 @@ func (s *stage) explain(line string) string {
 	if w := weights.FindStringSubmatch(line); w != nil {
 		weight = w[1]
 	}
-	return strings.NewReplacer("NAME", s.nameOf(m[3]), "WEIGHT", weight).Replace(meanings[m[1]+" "+m[2]])
+	what := m[1] + " " + m[2]
+	if what == "Added real" && weight == "0" { // it failed its first check, or the file says so
+		what = "Added resting"
+	}
+	return strings.NewReplacer("NAME", s.nameOf(m[3]), "WEIGHT", weight).Replace(meanings[what])
 }
 
 // nameOf the server at an address; the address itself for a stranger.
