@@ -26,6 +26,7 @@ const (
 	maxHeader      = 8 << 10                     // bytes
 	maxBody        = 64 << 10                    // bytes of a request
 	maxClients     = 64                          // connections at once; fewer of them are answered at once
+	crowdPause     = time.Millisecond            // after a client from the network for whom another had to go
 )
 
 // newServer returns an HTTP server that no client can occupy for long. When too many are connected, the one that has
@@ -108,27 +109,36 @@ type clients struct {
 	all []*client  // the oldest first
 }
 
-// follow is called by the server when a connection changes its state.
+// follow is called by the server when a connection changes its state, for a new one before the next is accepted. In a
+// flood from the network that one waits a moment: so each has maxClients moments to ask before its turn to go.
 func (a *clients) follow(conn net.Conn, state http.ConnState) {
 	c := conn.(*client)
+	if crowded := a.change(c, state); crowded && c.uid < 0 {
+		time.Sleep(crowdPause)
+	}
+}
+
+// change returns whether a new one is one too many.
+func (a *clients) change(c *client, state http.ConnState) (crowded bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch state {
 	case http.StateNew:
 		a.all = append(a.all, c)
-		a.makeRoom(c)
+		return a.makeRoom(c)
 	case http.StateActive:
 		c.asked = true
 	case http.StateClosed:
 		a.remove(c)
 	}
+	return false
 }
 
 // makeRoom disconnects, when there are too many, the client that has been silent for longest, or else the newest. The
 // owner is never disconnected.
-func (a *clients) makeRoom(newest *client) {
+func (a *clients) makeRoom(newest *client) (crowded bool) {
 	if len(a.all) <= maxClients {
-		return
+		return false
 	}
 	goes := newest
 	for _, c := range a.all {
@@ -141,6 +151,7 @@ func (a *clients) makeRoom(newest *client) {
 		a.remove(goes)
 		goes.Close()
 	}
+	return true
 }
 
 func (a *clients) remove(c *client) {

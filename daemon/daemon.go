@@ -15,7 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/announce"
 	"ldirectord/director"
+	"ldirectord/fwmark"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 	"ldirectord/maintenance"
@@ -90,17 +92,19 @@ type daemon struct {
 func Run(ctx context.Context, o Options) error {
 	os.Unsetenv(viaEnv) // it is about this start, not about what comes later
 	d := &daemon{Options: o}
-	acquiring, cancel := context.WithTimeout(ctx, EndTimeout)
-	defer cancel()
-	var err error
-	if d.lock, err = o.Instance.Acquire(acquiring, o.Supervisor); err != nil {
-		return err
-	}
-	table, err := openTable(ctx, o.Instance.Table)
+	table, err := openTable(ctx, o.Instance.Table) // first: a daemon that can have none leaves nothing in the run folder
 	if err != nil {
 		return err
 	}
 	defer table.Close()
+	acquiring, cancel := context.WithTimeout(ctx, EndTimeout)
+	defer cancel()
+	if d.lock, err = o.Instance.Acquire(acquiring, o.Supervisor); err != nil {
+		return err
+	}
+	if m, is := table.(*ipvsctl.Memory); is && m.OnChange != nil {
+		m.OnChange() // its file may show the table of another daemon
+	}
 	// Before anybody can know our pid. PIPE is caught and not ignored: children would inherit that.
 	signals, hangups := make(chan os.Signal, 8), make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
@@ -132,14 +136,20 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 	d.webhook.Set(cfg.Global.Webhook)
 	d.orders = newOrders(d)
 	d.siblings = &siblings{d: d, names: cfg.Global.Execute, role: d.orders.role.Role}
-	d.director = director.New(director.Deps{
-		Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby, Marks: marks(d.Instance),
-		Announcer: announcer(d.lock, d.Instance), Withdraw: len(d.lock.Before.Announced) > 0,
+	deps := director.Deps{
+		Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby, Withdraw: len(d.lock.Before.Announced) > 0,
 		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Webhook: d.webhook, Maintenance: maintenance.New(watch).Watch,
-		Former: d.Instance.NotOthers(d.lock.Before.Virtuals), Owned: func(keys []ipvsctl.Key) { d.recorded(d.lock.SetVirtuals(keys)) },
-		Leavers: d.lock.Before.Leavers, Leave: func(all []director.Leaver) { d.recorded(d.lock.SetLeavers(all)) },
+		Former: d.Instance.NotOthers(d.lock.Before.Virtuals), Owned: func(keys []ipvsctl.Key) { d.record(func(s *instance.State) { s.Virtuals = keys }) },
+		Leavers: d.lock.Before.Leavers, Leave: func(all []director.Leaver) { d.record(func(s *instance.State) { s.SetLeavers(all) }) },
 		Alive: d.Manager.alive, Pulse: d.Manager.every,
-	})
+	}
+	if d.Instance.Table == instance.Kernel { // a table in memory has no mark rules and no addresses beside it
+		deps.Marks = fwmark.Open(d.Instance.Chains())
+		deps.Announcer = announce.New(d.lock.Claims, d.Instance.Daemon, d.lock.Before.Announced, func(all announce.Record) error {
+			return d.lock.Update(func(s *instance.State) { s.Announced = all })
+		})
+	}
+	d.director = director.New(deps)
 	d.Config.Checks.SetVirtuals(plan)
 	d.config = newConfigFile(d, hangups)
 }
@@ -147,7 +157,7 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 // live runs the director until a signal or an order ends it. It returns why it ended.
 func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	d.announce()
-	d.recorded(d.lock.SetSiblings(d.Loaded.Config.Global.Execute))
+	d.record(func(s *instance.State) { s.Execute = d.Loaded.Config.Global.Execute })
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	d.openSocket(ctx)
@@ -190,7 +200,7 @@ func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end contex
 				saving, cancel := context.WithTimeout(context.Background(), saveTimeout)
 				d.orders.keep(saving)
 				cancel()
-				d.recorded(d.lock.SetPhase(instance.HandedOver))
+				d.record(func(s *instance.State) { s.Phase = instance.HandedOver })
 				end(director.ErrHandover)
 				return d.awaitEnd(ended, "USR1")
 			default:
@@ -203,7 +213,7 @@ func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end contex
 // leave ends the director and the daemons that execute= names.
 func (d *daemon) leave(by endedBy, ended <-chan error, end context.CancelCauseFunc) error {
 	d.Manager.stopping()
-	d.recorded(d.lock.SetPhase(instance.Ending))
+	d.record(func(s *instance.State) { s.Phase = instance.Ending })
 	d.siblings.stop()
 	end(by)
 	return d.awaitEnd(ended, by)
@@ -222,7 +232,7 @@ func (d *daemon) awaitEnd(ended <-chan error, by endedBy) error {
 		case err := <-ended:
 			return cmp.Or(err, error(by))
 		case <-late.C:
-			d.recorded(d.lock.SetPhase(instance.Running))
+			d.record(func(s *instance.State) { s.Phase = instance.Running })
 			return fmt.Errorf("signal %s, but the table was not left within %v", string(by), directorTimeout)
 		}
 	}
@@ -269,7 +279,10 @@ func (d *daemon) failed(kind notify.Kind, what string, err error) {
 	}
 }
 
-// recorded records that the state file could not be written.
+// record changes what the state file says.
+func (d *daemon) record(change func(*instance.State)) { d.recorded(d.lock.Update(change)) }
+
+// recorded says that the file of the state, or of the role, is not as it should be.
 func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file", err) }
 
 // tellStarter shows who waits for the start which changes of the table fail. The daemon tries them again.

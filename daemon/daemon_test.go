@@ -33,7 +33,7 @@ func TestADirectorThatHangsIsLeft(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		d := &daemon{Options: Options{Manager: &ServiceManager{}}, lock: lock}
-		if err := lock.SetPhase(instance.Ending); err != nil {
+		if err := lock.Update(func(s *instance.State) { s.Phase = instance.Ending }); err != nil {
 			t.Fatal(err)
 		}
 		begun := time.Now()

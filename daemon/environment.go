@@ -1,9 +1,12 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
@@ -13,6 +16,8 @@ import (
 
 // Environment is what the checks of a process share.
 type Environment struct {
+	User string // the user of a command that only asks; "" for root, and where a daemon is to begin
+
 	pinger   *icmp.Pinger
 	children chan struct{}
 	matching *checker.Matching
@@ -33,6 +38,14 @@ func NewEnvironment(pinger *icmp.Pinger) *Environment {
 // Close frees what the checks shared.
 func (e *Environment) Close() { e.pinger.Close() }
 
+// lacksRights returns the user whose rights alone an error is about, "" for none: the daemon will have others.
+func (e *Environment) lacksRights(err error) string {
+	if errors.Is(err, syscall.EACCES) {
+		return e.User
+	}
+	return ""
+}
+
 // Builder returns what makes the checkers of one plan or one command, which share the certificates that they read.
 func (e *Environment) Builder() director.Build {
 	env := &checker.Env{
@@ -45,13 +58,27 @@ func (e *Environment) Builder() director.Build {
 			return virtuals != nil && (*virtuals)[a]
 		},
 	}
-	direct := func(spec checker.Spec) (checker.Checker, error) { return checker.New(spec, env) }
+	direct := func(spec checker.Spec) (checker.Checker, error) {
+		made, err := checker.New(spec, env)
+		if err != nil && e.lacksRights(err) != "" {
+			return forbidden(err.Error()), nil
+		}
+		return made, err
+	}
 	return func(spec checker.Spec) (checker.Checker, error) {
 		if spec.Through == (checker.Through{}) {
 			return direct(spec)
 		}
 		return e.through.New(spec, direct)
 	}
+}
+
+// forbidden is a check with a file that the user who asks may not read.
+type forbidden string
+
+// Check says why no server is asked.
+func (f forbidden) Check(context.Context) checker.Result {
+	return checker.Result{Cause: checker.Shortage, Detail: string(f)}
 }
 
 // SetVirtuals makes the virtual services of a plan those to which no check may be redirected.

@@ -126,6 +126,7 @@ func (s Source) parserOptions() parser.Options {
 		Wait:     s.Wait,
 		TryFile:  tryFile,
 		TryRead:  instance.TryRead,
+		User:     s.Checks.lacksRights,
 		DirExist: isFolder,
 		LogFile:  logOfUnit(),
 		HostName: hostName(),

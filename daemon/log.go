@@ -16,6 +16,7 @@ import (
 	"ldirectord/notify"
 	"ldirectord/parser"
 	"ldirectord/printable"
+	"ldirectord/status"
 )
 
 // logSink writes events to the log: a file, a syslog facility, or a standard stream. It is a Notifier.
@@ -28,6 +29,7 @@ type logSink struct {
 	mu     sync.Mutex // guards what follows
 	file   logFile
 	system syslogConn
+	failed []status.Failure // why the last line could not be written; nil: it was
 }
 
 // newLogSink returns the log that the command line and the configuration ask for: in the foreground a standard stream,
@@ -73,9 +75,18 @@ func (l *logSink) Notify(e notify.Event) {
 	default:
 		err = l.file.write(filepath.Clean(target), line+"\n")
 	}
+	l.failed = nil
 	if err != nil {
 		fmt.Fprintln(os.Stderr, line)
+		l.failed = []status.Failure{{Event: "log-failed", Text: fmt.Sprintf("the log %s can't be written: %v", target, err), At: e.Time}}
 	}
+}
+
+// failures are why the log can't be written, if that is so.
+func (l *logSink) failures() []status.Failure {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
 }
 
 // line is an event as text or JSON.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"ldirectord/announce"
-	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
 	"ldirectord/notify"
@@ -24,14 +23,12 @@ const markTimeout = 20 * time.Second
 type markWatch struct {
 	table   string
 	journal *notify.Journal
-	stop    context.CancelFunc // ends the watch for the configuration before; nil: there was none
+	stop    context.CancelFunc // ends the watch for the configuration before
 }
 
 // follow watches the marks of a configuration until ctx is done, or it is called for another one.
 func (w *markWatch) follow(ctx context.Context, cfg *parser.Config) {
-	if w.stop != nil {
-		w.stop()
-	}
+	w.stop()
 	ctx, w.stop = context.WithCancel(ctx)
 	left := slices.DeleteFunc(slices.Clone(cfg.Virtuals), func(v parser.Virtual) bool {
 		return v.Protocol != parser.FWM || len(v.Marking) > 0
@@ -74,20 +71,4 @@ func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset m
 func Announcements(i instance.Instance) *announce.Announcer {
 	last, _ := i.State() // empty where none is recorded
 	return announce.New(i.Files().Claims, i.Daemon, last.Announced, nil)
-}
-
-// announcer keeps the addresses of this daemon on devices. A table in memory has none beside it.
-func announcer(l *instance.Lock, i instance.Instance) director.Announcer {
-	if i.Table != instance.Kernel {
-		return nil
-	}
-	return announce.New(l.Claims, i.Daemon, l.Before.Announced, l.SetAnnounced)
-}
-
-// marks keeps the mark rules of this daemon on this machine. A table in memory has none beside it.
-func marks(i instance.Instance) director.Marks {
-	if i.Table != instance.Kernel {
-		return nil
-	}
-	return fwmark.Open(i.Chains())
 }

@@ -29,11 +29,10 @@ const (
 	listenRetry   = time.Second // between two tries to listen on an address that is taken
 )
 
-// metricsServer serves metrics and probes on the address of listen, if there is one. serve is called by one goroutine at
+// metricsServer serves metrics and probes on the address of listen, if there is one. follow is called by one goroutine at
 // a time.
 type metricsServer struct {
-	addr    netip.AddrPort
-	end     func() // ends serving on addr
+	end     func() // ends serving
 	handler http.Handler
 	global  atomic.Pointer[parser.Global] // in force
 	emit    func(notify.Event)
@@ -68,25 +67,20 @@ func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerF
 	}
 }
 
-// follow serves what a configuration says.
+// follow serves what a configuration says. When it returns nobody listens on another address than its own.
 func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
-	m.global.Store(&global)
-	m.serve(ctx, global.Listen)
-}
-
-// serve changes the address to listen on; an invalid one is none. When it returns nobody listens on the one before.
-func (m *metricsServer) serve(ctx context.Context, addr netip.AddrPort) {
-	if addr == m.addr {
+	before := m.global.Swap(&global)
+	if before != nil && before.Listen == global.Listen {
 		return
 	}
 	m.end()
-	m.addr, m.end = addr, func() {}
-	if !addr.IsValid() {
+	m.end = func() {}
+	if !global.Listen.IsValid() {
 		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
-	go func() { m.run(ctx, addr); close(ended) }()
+	go func() { m.run(ctx, global.Listen); close(ended) }()
 	m.end = func() { cancel(); <-ended }
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/notify"
+	"ldirectord/parser"
 	"ldirectord/status"
 )
 
@@ -44,7 +45,7 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 		said := make(chan notify.Event, 10)
 		m := &metricsServer{end: func() {}, handler: hello(), emit: func(e notify.Event) { said <- e }}
 		ctx, cancel := context.WithCancel(t.Context())
-		m.serve(ctx, addr)
+		m.follow(ctx, parser.Global{Listen: addr})
 		if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) || !strings.Contains(e.Text, "address already in use") {
 			t.Errorf("%+v", e)
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/director"
+	"ldirectord/instance"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -44,7 +45,7 @@ func newConfigFile(d *daemon, hangups <-chan os.Signal) *configFile {
 	return &configFile{
 		d: d, current: d.Loaded, sum: sha256.Sum256(d.Loaded.Text), hangups: hangups,
 		requests: make(chan request, maxClients), found: make(chan []parser.Name), endLookups: func() {},
-		marks: markWatch{table: d.Instance.Table, journal: d.journal},
+		marks: markWatch{table: d.Instance.Table, journal: d.journal, stop: func() {}},
 	}
 }
 
@@ -196,7 +197,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 		return why
 	}
 	f.d.siblings.change(l.Config.Global.Execute, via)
-	f.d.recorded(f.d.lock.SetSiblings(l.Config.Global.Execute))
+	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
 	f.current = l
 	f.adopt(ctx)
 	f.d.Manager.ready(l.Summary())

@@ -1,12 +1,16 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 
 	"ldirectord/parser"
 )
@@ -27,21 +31,39 @@ func (systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Ad
 	return addrs, err
 }
 
-// Port returns the port of a service name; without a protocol, that of any.
+// Port returns the port of a service name; without a protocol, that of its first entry. The services database is read
+// each time: net reads it once in the life of a process, and finds no capitals in it. But net knows some names by itself.
 func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, error) {
-	protocols := []string{protocol}
-	if protocol == "" {
-		protocols = []string{"tcp", "udp"}
+	database, err := os.ReadFile("/etc/services")
+	if port, ok := portIn(string(database), service, protocol); err == nil && ok {
+		return port, nil
 	}
-	var last error
-	for _, p := range protocols {
-		port, err := net.DefaultResolver.LookupPort(ctx, p, service)
-		if err == nil {
+	if protocol == "" {
+		if port, err := net.DefaultResolver.LookupPort(ctx, "tcp", service); err == nil {
 			return uint16(port), nil
 		}
-		last = err
 	}
-	return 0, fmt.Errorf("service %q: %w", service, last)
+	port, err := net.DefaultResolver.LookupPort(ctx, cmp.Or(protocol, "udp"), service)
+	if err != nil {
+		return 0, fmt.Errorf("service %q: %w", service, err)
+	}
+	return uint16(port), nil
+}
+
+// portIn is the port in the first entry of a services database that has the name, for a protocol or "" for any.
+func portIn(database, service, protocol string) (uint16, bool) {
+	for line := range strings.Lines(database) {
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line) // name, port/protocol, further names
+		if len(fields) < 2 || fields[0] != service && !slices.Contains(fields[2:], service) {
+			continue
+		}
+		number, of, _ := strings.Cut(fields[1], "/")
+		if port, err := strconv.ParseUint(number, 10, 16); err == nil && (protocol == "" || of == protocol) {
+			return uint16(port), true
+		}
+	}
+	return 0, false
 }
 
 // nameKey identifies a name.

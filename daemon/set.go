@@ -39,8 +39,9 @@ type SetAnswer struct {
 // OrderedServer is what an order meant, and where a real server is in the table.
 type OrderedServer struct {
 	director.Backend
-	Key  ipvsctl.Key    `json:"key"`
-	Addr netip.AddrPort `json:"addr"`
+	Key   ipvsctl.Key    `json:"key"`
+	Addr  netip.AddrPort `json:"addr"`
+	Brake bool           `json:"brake,omitempty"` // of a virtual service: checkvip guards it, and keepserving does not
 }
 
 const maxWhy = 200 // bytes of a reason that are kept
@@ -187,7 +188,7 @@ func (r SetOrder) guarded(now *director.Snapshot) (found []director.Backend, why
 	for i := range now.Virtuals {
 		switch v := &now.Virtuals[i]; {
 		case name != v.ID && name != v.Name:
-		case v.Guard.Keeps == 0:
+		case v.Guard.Keeps == 0 && !v.Guard.Brake:
 			why = v.ID + " has no keepserving: its checks have their way"
 		case r.Kind == director.Obey && v.Guard.Rests:
 			why = "every server of " + v.ID + " is up: the order would end at once"
@@ -298,11 +299,14 @@ func inTable(now *director.Snapshot, meant []director.Backend) (list []OrderedSe
 		}
 	}
 	for v, s := range now.Each() {
+		if i, is := index[director.Backend{Virtual: v.ID}]; is {
+			list[i].Brake = v.Guard.Brake && v.Guard.Keeps == 0
+		}
 		at := director.Backend{Virtual: v.ID, Real: s.Real}
 		if i, is := index[at]; is {
 			list[i].Key, list[i].Addr = v.Key, s.Addr
 		} else if slices.Contains(announced, v.ID) {
-			list = append(list, OrderedServer{at, v.Key, s.Addr})
+			list = append(list, OrderedServer{Backend: at, Key: v.Key, Addr: s.Addr})
 		}
 	}
 	return list

@@ -93,7 +93,7 @@ func (s *siblings) run(names []string, line string, via Via) {
 	via = via.And(s.d.Config.Path)
 	self, err := os.Executable()
 	if err != nil {
-		s.d.recorded(err)
+		s.d.failed(notify.HookFailed, "Execute", err)
 		return
 	}
 	for _, name := range via.Others(names, s.d.Config.Dirs) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,7 +31,9 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return status.NewReport(now, d.tally.process(), d.connections(ctx, now)), nil
+	process := d.tally.process()
+	process.Failures = append(d.tally.failures(), d.log.failures()...)
+	return status.NewReport(now, process, d.connections(ctx, now)), nil
 }
 
 // answerWhy answers with what is remembered of the servers that a question means.
@@ -57,12 +60,12 @@ func (d *daemon) connections(ctx context.Context, now *director.Snapshot) map[di
 	defer cancel()
 	all := map[director.Backend]status.Connections{}
 	for _, v := range now.Virtuals {
-		found, err := d.counters.Counters(ctx, v.Key)
+		found, err := d.counters.Services(ctx, v.Key)
 		if err != nil {
 			return all
 		}
 		for _, s := range v.Servers {
-			if c, in := found[v.Key][s.Addr]; in {
+			if c, in := found[v.Key].Counters[s.Addr]; in {
 				all[director.Backend{Virtual: v.ID, Real: s.Real}] = status.Connections{
 					Active: c.Active, Inactive: c.Inactive, Persistent: c.Persistent, Traffic: new(status.Traffic(c.Traffic)),
 				}
@@ -72,16 +75,27 @@ func (d *daemon) connections(ctx context.Context, now *director.Snapshot) map[di
 	return all
 }
 
-// tally is what the daemon knows of itself besides its director. As a Notifier it counts the journal's events.
+// tally is what the daemon knows of itself besides its director. As a Notifier it counts the journal's events, and keeps
+// the last of each kind of failure.
 type tally struct {
-	mu sync.Mutex // guards what follows
-	is status.Process
+	mu   sync.Mutex // guards what follows
+	is   status.Process
+	last map[notify.Kind]failure
 }
+
+// failure is the last failure of a kind, and how many have not ended. Mail has several ways.
+type failure struct {
+	notify.Event
+	open int
+}
+
+// failureLasts is how long a failure is shown whose end nobody tells.
+const failureLasts = 24 * time.Hour
 
 // newTally begins those counters with 0 that somebody may want to be told of: their first event is a change then.
 func newTally(o Options) *tally {
 	now := time.Now()
-	t := &tally{is: status.Process{
+	t := &tally{last: map[notify.Kind]failure{}, is: status.Process{
 		Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
 		Reloads: status.Reloads{Last: now}, Events: map[string]uint64{},
 	}}
@@ -99,6 +113,37 @@ func (t *tally) Notify(e notify.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.is.Events[string(e.Kind)]++
+	switch e.Kind {
+	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed:
+		t.last[e.Kind] = failure{e, t.last[e.Kind].open + 1}
+	case notify.MailRecovered:
+		t.recovered(notify.MailFailed)
+	case notify.PostRecovered:
+		t.recovered(notify.PostFailed)
+	case notify.Listening:
+		t.recovered(notify.ListenFailed)
+	}
+}
+
+// recovered ends a failure of a kind; mu is held.
+func (t *tally) recovered(kind notify.Kind) {
+	was := t.last[kind]
+	was.open--
+	if t.last[kind] = was; was.open <= 0 {
+		delete(t.last, kind)
+	}
+}
+
+// failures are the last ones of each kind that are to be shown.
+func (t *tally) failures() (list []status.Failure) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, kind := range slices.Sorted(maps.Keys(t.last)) {
+		if e := t.last[kind]; time.Since(e.Time) < failureLasts {
+			list = append(list, status.Failure{Event: string(kind), Text: e.Text, At: e.Time.UTC()})
+		}
+	}
+	return list
 }
 
 // reread counts one reading of the file, and why it was refused, "" if it was not.

@@ -9,7 +9,7 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// openTable opens the table that --ipvs names: kernel, memory or memory:FILE.
+// openTable opens the table that --ipvs names: kernel, memory or memory:FILE. It changes nothing.
 func openTable(ctx context.Context, name string) (ipvsctl.Client, error) {
 	kind, file, _ := strings.Cut(name, ":")
 	if kind == instance.Kernel {
@@ -19,17 +19,14 @@ func openTable(ctx context.Context, name string) (ipvsctl.Client, error) {
 	if file == "" {
 		return m, nil
 	}
-	copyTable := func() error {
-		t, err := m.Read(context.Background())
-		if err != nil {
-			return err
-		}
+	m.OnChange = func() { // errors are ignored: tryFile found none
+		t, _ := m.Read(context.Background())
 		text := []byte(ipvsctl.Format(t))
 		if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
-			return os.WriteFile(file, text, 0) // a pipe or a device is never replaced
+			_ = os.WriteFile(file, text, 0) // a pipe or a device is never replaced
+			return
 		}
-		return instance.Replace(file, text, 0o644)
+		_ = instance.Replace(file, text, 0o644)
 	}
-	m.OnChange = func() { _ = copyTable() } // the first one showed that it can be written
-	return m, copyTable()
+	return m, tryFile(file)
 }

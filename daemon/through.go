@@ -29,7 +29,10 @@ func (d *daemon) startThrough(ctx context.Context) {
 	}
 	services := d.Config.Checks.through
 	d.private.Untold = true // there is one request for each answer
-	services.Start(through.Options{Table: &d.private, Former: d.lock.Before.Private, Save: d.lock.SetPrivate, Taken: routedMarks})
+	save := func(all []ipvsctl.PrivateService) error {
+		return d.lock.Update(func(s *instance.State) { s.Private = all })
+	}
+	services.Start(through.Options{Table: &d.private, Former: d.lock.Before.Private, Save: save, Taken: routedMarks})
 	services.Set(ctx, d.Loaded.Plan.Ways, d.Loaded.Plan.Keys())
 }
 

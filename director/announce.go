@@ -20,7 +20,7 @@ import (
 const (
 	announceTimeout = 5 * time.Second // for one order; and, at the end, for an address that can't be withdrawn
 	announceRetry   = time.Second     // after trouble
-	maxDemotionWait = 4 * time.Second // the order to stand by is answered within 5
+	maxDemotionWait = 4 * time.Second // the order to stand by is answered within 5, and the next one, perhaps to serve, waits for it
 )
 
 // EveryAddress is what an order to withdraw has in place of one address.
@@ -37,14 +37,12 @@ type announcements struct {
 	aside[[]announce.Want, places]
 	changes <-chan struct{}
 	list    []*announcement // in the order of the file
-	asked   []announce.Want // that was ordered last
 	stale   bool            // it is to be decided anew
 	look    time.Time       // when it is, because time has passed; zero: never
 	again   time.Time       // when it is ordered again, after trouble; zero: there was none
 	atEnd   bool            // all are withdrawn, but for those that cleanstop = no leaves
 	gone    chan struct{}   // closed when all are withdrawn; nil: nobody waits
 	looked  bool            // an order was carried out
-	trouble string          // why the last order failed
 }
 
 // places is how an order ended.
@@ -59,12 +57,14 @@ type announcement struct {
 	device, last string        // of announce and lastresort
 	virtuals     []*virtual    // none: it left the file …
 	gone         bool          // … and is withdrawn
+	asked        bool          // checks go through it. Without a route to it none does
 	keys         []ipvsctl.Key // of its virtual services, also while there are none
 
 	decided bool // its first results are there, or were
 	want    announce.Want
 	why     string    // it should be elsewhere; "" when it should be announced
 	left    time.Time // since when it is withdrawn by order; zero: it is not
+	routeBy time.Time // until then first checks through it wait for its local route; zero: they don't
 
 	known   bool   // where it is
 	at      string // the device that it is on; "" for none
@@ -76,10 +76,7 @@ type announcement struct {
 // onPaper is where addresses are beside a table that is not the kernel's: where they should be.
 func onPaper(want []announce.Want) (r places) {
 	for _, w := range want {
-		if w.Undecided {
-			w.Device = ""
-		}
-		r.all = append(r.all, announce.Place{Addr: w.Addr, Device: w.Device})
+		r.all = append(r.all, announce.Place{Addr: w.Addr, Device: w.Device, Local: w.Local})
 	}
 	return r
 }
@@ -90,7 +87,7 @@ func (d *Director) belongs(one *announcement) (device, why string, serves bool) 
 	stays, healthy, awaited, decided := false, true, false, false
 	for _, v := range one.virtuals {
 		n := &v.strength
-		marked, known := d.marker.serves(v, one.addr)
+		marked, known := d.marker.serves(v, one)
 		in := marked && v.placed && n.serves
 		serves = serves || in
 		if !known || !n.known {
@@ -116,12 +113,13 @@ func (d *Director) belongs(one *announcement) (device, why string, serves bool) 
 }
 
 // enlist takes over which addresses the virtual services have now. One that is not among them any more is withdrawn, and
-// its virtual services serve on until then.
+// its virtual services serve on until then. First checks through one wait until it is known how its local route came about:
+// without a route they would pass at the servers' own addresses.
 func (a *announcements) enlist(virtuals []*virtual, now time.Time) {
 	byAddr := map[netip.Addr]*announcement{}
 	for _, one := range a.list {
 		byAddr[one.addr] = one
-		one.virtuals = nil
+		one.virtuals, one.asked = nil, false
 	}
 	for _, v := range virtuals {
 		v.addresses = nil
@@ -138,6 +136,9 @@ func (a *announcements) enlist(virtuals []*virtual, now time.Time) {
 			one.device, one.last = v.cfg.Announce, v.cfg.LastResort
 			one.virtuals, one.keys = append(one.virtuals, v), append(one.keys, v.key)
 			v.addresses = append(v.addresses, one)
+			if v.cfg.CheckVIP == addr {
+				one.asked, one.routeBy, a.due = true, cmp.Or(one.routeBy, now.Add(announceTimeout)), true
+			}
 		}
 	}
 	a.stale = true
@@ -154,7 +155,7 @@ func (a *announcements) byKey() map[ipvsctl.Key][]*announcement {
 	return all
 }
 
-// announce decides where the addresses belong, after something changed, and orders what differs from the last order.
+// announce decides where the addresses belong, after something changed.
 func (d *Director) announce() {
 	a, now := &d.addresses, time.Now()
 	for _, v := range d.virtuals {
@@ -173,8 +174,8 @@ func (d *Director) announce() {
 		a.due, a.again = true, time.Time{}
 	}
 	d.decideAll(now)
-	if !reflect.DeepEqual(a.want, a.asked) {
-		a.due, a.asked = true, a.want
+	if d.held {
+		d.runChecks(d.tasks)
 	}
 	if a.gone != nil && a.idle() && d.isWithdrawn(now) {
 		close(a.gone)
@@ -182,17 +183,24 @@ func (d *Director) announce() {
 	}
 }
 
-// decideAll decides where each address belongs.
+// decideAll decides where each address belongs, and orders what differs from the last order.
 func (d *Director) decideAll(now time.Time) {
-	a := &d.addresses
-	a.stale, a.look, a.want = false, a.again, nil
+	a, all := &d.addresses, []announce.Want(nil)
+	a.stale, a.look = false, a.again
 	a.list = slices.DeleteFunc(a.list, func(one *announcement) bool {
 		one.gone = len(one.virtuals) == 0 && a.idle() && d.isGone(one, now)
 		return one.gone
 	})
 	for _, one := range a.list {
 		d.place(one, now)
-		a.want = append(a.want, one.want)
+		want := one.want
+		if want.Undecided {
+			want.Device, want.Local = "", want.Local && one.asked
+		}
+		all = append(all, want)
+	}
+	if !reflect.DeepEqual(all, a.want) {
+		a.due, a.want = true, all
 	}
 }
 
@@ -215,8 +223,7 @@ func (d *Director) place(one *announcement, now time.Time) {
 	}
 	if order := d.withdrawal(one); order == "" {
 		one.left = time.Time{}
-		// Without a route to the address no check goes through it, and a server that failed so would stay out.
-		want.Local = want.Local || slices.ContainsFunc(one.virtuals, func(v *virtual) bool { return v.cfg.CheckVIP == one.addr })
+		want.Local = want.Local || one.asked
 	} else {
 		want.Device, want.Undecided, why = "", !one.known, order
 		if one.left.IsZero() && one.at != "" {
@@ -234,7 +241,18 @@ func (d *Director) place(one *announcement, now time.Time) {
 			want.Devices = append(want.Devices, device)
 		}
 	}
+	if now.Before(one.routeBy) && want.Local && d.addresses.trouble == "" && one.trouble == "" {
+		d.addresses.lookAt(one.routeBy)
+	} else {
+		one.routeBy = time.Time{}
+	}
 	one.want, one.why = want, why
+}
+
+// awaitsRoute reports whether the first check of a server waits until its packets have a way to the virtual address.
+func (x user) awaitsRoute() bool {
+	now := time.Now()
+	return slices.ContainsFunc(x.v.addresses, func(one *announcement) bool { return one.addr == x.v.cfg.CheckVIP && now.Before(one.routeBy) })
 }
 
 // withdrawal is the order by which an address is on no device, "" for none.
@@ -248,10 +266,8 @@ func (d *Director) withdrawal(one *announcement) string {
 	case d.standby, d.demotion != nil && !atEnd:
 		return "the director stands by"
 	}
-	for _, at := range []string{EveryAddress, one.addr.String()} {
-		if o := d.ordered[Backend{Virtual: at}]; o.Kind == Withdraw {
-			return cmp.Or(o.remark("order: "), "by order")
-		}
+	if o := d.ordered.Withdrawal(one.addr); o.Kind != "" {
+		return cmp.Or(o.remark("order: "), "by order")
 	}
 	return ""
 }
@@ -307,10 +323,7 @@ func (a *announcements) withdrawn() <-chan struct{} {
 func (d *Director) withdrawAtEnd(ctx context.Context) {
 	a := &d.addresses
 	a.atEnd = true
-	if len(a.list) == 0 {
-		return
-	}
-	if !a.isOver(ctx) {
+	if len(a.list) == 0 || !a.isOver(ctx) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.withdrawWait()+announceTimeout)
@@ -333,6 +346,7 @@ func (d *Director) announceNow(ctx context.Context) {
 	if len(a.list) == 0 {
 		return
 	}
+	a.due = false
 	d.decideAll(time.Now())
 	d.placed(d.putAddresses(ctx, a.want))
 	d.decideAll(time.Now()) // what follows from that
@@ -373,6 +387,9 @@ func (d *Director) placed(r places) {
 func (d *Director) placedAt(one *announcement, p announce.Place) {
 	was, known := one.at, one.known
 	one.at, one.known = p.Device, true
+	if p.Local {
+		one.routeBy = time.Time{}
+	}
 	d.tellTrouble(&one.trouble, p.Trouble, notify.AnnounceFailed, fmt.Sprintf("%s is not where it should be", one.addr),
 		notify.AnnounceRecovered, fmt.Sprintf("%s is where it should be", one.addr))
 	if was == one.at {

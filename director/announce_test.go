@@ -51,9 +51,12 @@ func (d *devices) Sync(ctx context.Context, want []announce.Want) ([]announce.Pl
 	for _, w := range want {
 		wanted[w.Addr] = true
 		p := announce.Place{Addr: w.Addr}
-		if !w.Undecided {
+		if w.Undecided && w.Local {
+			p.Trouble = d.route(w.Addr)
+		} else if !w.Undecided {
 			p.Trouble = d.settle(w)
 		}
+		p.Local = d.local[w.Addr]
 		if p.Device = d.on[w.Addr]; d.down[p.Device] {
 			p.Device = ""
 		}
@@ -72,9 +75,8 @@ func (d *devices) settle(w announce.Want) error {
 	if d.down[device] {
 		return fmt.Errorf("device %s is down", device)
 	}
-	if serves && !d.local[w.Addr] {
-		d.local[w.Addr] = true
-		d.say(fmt.Sprintf("+ %s local", w.Addr))
+	if serves {
+		d.route(w.Addr)
 	}
 	if was := d.on[w.Addr]; was != device {
 		if delete(d.on, w.Addr); was != "" {
@@ -92,11 +94,25 @@ func (d *devices) settle(w announce.Want) error {
 	return nil
 }
 
+func (d *devices) route(addr netip.Addr) error {
+	if !d.local[addr] {
+		d.local[addr] = true
+		d.say(fmt.Sprintf("+ %s local", addr))
+	}
+	return nil
+}
+
 // where is the device that an address is on.
 func (d *devices) where(addr netip.Addr) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.on[addr]
+}
+
+func (d *devices) isLocal(addr netip.Addr) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.local[addr]
 }
 
 // compareAddresses looks at rest whether those are announced that are served.

@@ -9,6 +9,7 @@ type aside[O, R any] struct {
 	want     O      // what is to be
 	due      bool   // it is to be ordered
 	busy     bool   // an order is carried out
+	trouble  string // why the last one failed
 }
 
 func newAside[O, R any](carryOut func(context.Context, O) R) aside[O, R] {

@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -95,7 +96,7 @@ func (now *Snapshot) Undrained(backends []Backend) (left Backend, why string, an
 	asked := setOf(backends)
 	for v, s := range now.Each() {
 		if at := (Backend{v.ID, s.Real}); asked[at] && s.InTable && s.Effective > 0 {
-			return at, v.Error, true
+			return at, cmp.Or(v.Error, "its entry of the table is another server's too, or was changed externally"), true
 		}
 	}
 	return Backend{}, "", false

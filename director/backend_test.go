@@ -138,6 +138,10 @@ func TestWhichServerIsNotDrainedYet(t *testing.T) {
 		if left != c.left || any != (c.left != Backend{}) || any && why != "no answer" {
 			t.Errorf("%s: %v %q, want %v", what, left, why, c.left)
 		}
+		now.Virtuals[0].Error = ""
+		if _, why, any := now.Undrained(c.order); any && why == "" {
+			t.Errorf("%s: nobody says why", what)
+		}
 	}
 }
 

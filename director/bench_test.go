@@ -91,7 +91,7 @@ func planChecked(t testing.TB, text string, check func(checker.Spec) (checker.Ch
 
 func BenchmarkDesired10k(b *testing.B) {
 	p := planOf(b, many(10000, 80, 1))
-	table := p.Preview()
+	table := p.Preview(nil)
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
 			s.assume(checker.Assume(checker.Up))
@@ -188,6 +188,24 @@ func BenchmarkReload(b *testing.B) {
 	end()
 	if err := <-ended; err != nil {
 		b.Error(err)
+	}
+}
+
+// BenchmarkAnnounceMarks decides where the addresses of 2,000 marks belong, as after each change of a server's state.
+func BenchmarkAnnounceMarks(b *testing.B) {
+	text := "announce = lvs0\n"
+	for i := range 2000 {
+		text += fmt.Sprintf("virtual = %d\n\tmark = 10.1.%d.%d tcp 80\n\treal = 10.2.0.1 gate\n\tcheckport = 80\n\tchecktype = connect\n", i+1, i/250, i%250)
+	}
+	p := planOf(b, text)
+	d := New(Deps{Journal: notify.NewJournal()})
+	d.marker.marks = &markRecorder{}
+	d.virtuals, d.global = p.virtuals, &p.Config.Global
+	d.marked(marked{rules: p.Rules()})
+	d.addresses.enlist(d.virtuals, time.Now())
+	b.ReportAllocs()
+	for b.Loop() {
+		d.decideAll(time.Now())
 	}
 }
 

@@ -34,7 +34,7 @@ func (c *check) passed() bool { return c.last.OK && c.last.Way == checker.WayThr
 // mayTell reports whether the next check may show whether the way is fine: the last one went by it, or there was none yet.
 func (x user) mayTell() bool {
 	c := x.j.check
-	if !c.known {
+	if c.at.IsZero() {
 		return x.v.spec(x.s, x.j).Through.Virtual.IsValid()
 	}
 	return c.passed() || c.last.OwnAnswers
@@ -55,7 +55,7 @@ func (d *Director) brakeOver(v *virtual, why string) {
 
 // brake takes a result, and reports whether it is not to be judged, or not yet.
 func (d *Director) brake(x user) bool {
-	if len(x.v.brakes) == 0 {
+	if len(x.v.brakes) == 0 || x.v.obeys {
 		return false
 	}
 	b, c := &x.v.brakes[x.j.number], x.j.check
@@ -108,9 +108,7 @@ func (d *Director) decide(b *brake, newest user) {
 	accused = slices.DeleteFunc(accused, func(f user) bool {
 		judged := alone || proof.After(f.j.check.began) || d.now().Sub(f.j.accused) > patience
 		if judged {
-			f.j.accused = time.Time{}
-			d.judge(v, f.s, f.j, f.j.check.last)
-			d.hurry(f.j.task, f.j.check)
+			d.judgeAccused(f)
 		}
 		return judged
 	})
@@ -131,6 +129,26 @@ func (d *Director) decide(b *brake, newest user) {
 	why := accused[0].j.check.last.Detail
 	d.emit(notify.Event{Kind: notify.GuardHolds, Virtual: v.cfg.ID, Reason: why, Text: fmt.Sprintf("Brake holds: %s: every server that was up "+
 		"fails, and only through %s, which is this machine's doing: they keep their states: %s", v.cfg.ID, v.cfg.CheckVIP, why)})
+}
+
+// judgeAccused makes the last failure of a server count.
+func (d *Director) judgeAccused(f user) {
+	f.j.accused = time.Time{}
+	d.judge(f.v, f.s, f.j, f.j.check.last)
+	d.hurry(f.j.task, f.j.check)
+}
+
+// releaseBrakes ends the brakes of a virtual service by the order to obey: all failures count, the last ones too.
+func (d *Director) releaseBrakes(v *virtual) {
+	if v.isBraking() {
+		d.brakeOver(v, "by order the checks have their way")
+	}
+	clear(v.brakes)
+	for f := range checked([]*virtual{v}) {
+		if !f.j.accused.IsZero() {
+			d.judgeAccused(f)
+		}
+	}
 }
 
 // fellows are the servers that are accused, others that may show whether the way is fine, and when the last check began that

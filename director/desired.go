@@ -2,6 +2,7 @@ package director
 
 import (
 	"net/netip"
+	"slices"
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
@@ -16,8 +17,14 @@ type dests = map[netip.AddrPort]ipvsctl.Dest
 // first failure. So is what was found while servers had no address. A drained server keeps its connections at weight 0,
 // whatever quiescent says, and does not count as available; nor does one that left the configuration and drains. Overrides
 // come last but for who changes to gate.
+//
+// With announce and quiescent the first servers come together, when each had its first result, before which nothing is
+// announced: mh heeds the order of the entries, which must be the same on all directors, whichever server answers first.
 func (v *virtual) desired(have dests) dests {
 	want := dests{}
+	if v.cfg.Announce != "" && v.cfg.Quiescent && len(have) == 0 && slices.ContainsFunc(v.servers, (*server).isAwaited) {
+		return want
+	}
 	for _, l := range v.leavers {
 		if d, in := have[l.Addr]; in && l.over == "" {
 			put(want, d, 0)

@@ -92,6 +92,7 @@ type Director struct {
 	purges    []*virtual // no longer configured, still in the table
 	checks    map[*checker.Task]*check
 	tasks     []*checker.Task // of checks
+	held      bool            // some of them wait for a route
 	waiting   int             // checks without a result yet
 	status    notify.Status
 	ordered   Orders
@@ -118,9 +119,9 @@ type Director struct {
 type check struct {
 	users    []user // the real servers that have it
 	last     checker.Result
-	at       time.Time     // of last, up to a second late
+	at       time.Time     // of last, up to a second late; zero: there was none
 	began    time.Time     // of last: when the check began
-	known    bool          // last is a result
+	begun    bool          // the pool has it
 	reported bool          // there was a result, or one that says nothing and is not to be waited for
 	hurried  time.Duration // what the pool was told: the fastinterval or askedAgain, 0 while nobody doubts
 }

@@ -66,13 +66,9 @@ func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
 	return s, nil
 }
 
-// destOf is a server in the table. With direct routing and tunnelling the kernel keeps the packet's port, so the entry has the
-// virtual service's (ipvsadm(8), -r).
+// destOf is a server in the table.
 func destOf(cfg *parser.Virtual, addr netip.AddrPort, f parser.Forward, weight int) ipvsctl.Dest {
-	if f != parser.Masq && cfg.Protocol != parser.FWM {
-		addr = netip.AddrPortFrom(addr.Addr(), cfg.Addr.Port())
-	}
-	return ipvsctl.Dest{Addr: addr, Forward: forwardOf(f), Weight: uint32(weight)}
+	return ipvsctl.Dest{Addr: cfg.EntryOf(addr, f), Forward: forwardOf(f), Weight: uint32(weight)}
 }
 
 func forwardOf(f parser.Forward) ipvsctl.Forward {

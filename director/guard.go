@@ -165,22 +165,22 @@ func (d *Director) tellGuard(v *virtual, held []*server) {
 	switch {
 	case before == 0 && v.holds == 0:
 	case before == 0:
-		v.guardTold, v.tellAt = false, d.now().Add(v.cfg.CheckInterval.Duration())
-	case v.holds == 0 && v.guardTold:
+		v.tellAt = d.now().Add(v.cfg.CheckInterval.Duration())
+	case v.holds == 0 && v.tellAt.IsZero():
 		d.sayGuard(v, notify.GuardOver, "is over: %s: nobody is held any more", v.cfg.ID)
 	case v.holds == 0:
 		d.sayGuard(v, notify.GuardChanged, "held for a moment: %s: servers whose checks failed stayed in service", v.cfg.ID)
 	case v.untold(d.now()):
-		v.guardTold = true
+		v.tellAt = time.Time{}
 		d.sayGuard(v, notify.GuardHolds, "holds: %s: checks fail, and keepserving = %s keeps in service: %s", v.cfg.ID, v.cfg.KeepServing, listed(held))
-	case v.guardTold && v.holds > before:
+	case v.tellAt.IsZero() && v.holds > before:
 		d.sayGuard(v, notify.GuardChanged, "holds more: %s: %s", v.cfg.ID, listed(held))
 	}
 }
 
 // untold reports whether it is time to report that servers are held.
 func (v *virtual) untold(now time.Time) bool {
-	return v.holds > 0 && !v.guardTold && !now.Before(v.tellAt)
+	return v.holds > 0 && !v.tellAt.IsZero() && !now.Before(v.tellAt)
 }
 
 func (d *Director) sayGuard(v *virtual, kind notify.Kind, format string, args ...any) {
@@ -201,22 +201,28 @@ func listed(servers []*server) string {
 	return line
 }
 
-// recovered reports whether every server is up that is not out by order. Those without an address don't count.
+// recovered reports whether every server is up that is not out by order, and not by the brake alone. Those without an address
+// don't count.
 func (v *virtual) recovered() bool {
-	return !slices.ContainsFunc(v.servers, func(s *server) bool {
-		return s.first.task != nil && s.weight() > 0 && !s.drained() && s.suspended() == "" && s.verdict() != checker.Up
-	})
+	for x := range checked([]*virtual{v}) {
+		counts, braked := x.s.weight() > 0 && !x.s.drained() && x.s.suspended() == "", x.j.check != nil && x.j.check.last.OwnAnswers
+		if counts && (braked || x.j.health.State != checker.Up) {
+			return false
+		}
+	}
+	return true
 }
 
 // obeyChecks carries the order for a virtual service out.
 func (d *Director) obeyChecks(v *virtual, o Order) {
-	does := "is back"
-	switch obeys := o.Kind == Obey; {
-	case obeys == v.obeys:
+	if v.obeys == (o.Kind == Obey) {
 		return
-	case obeys:
-		does = "lets the checks have their way"
 	}
-	d.sayGuard(v, notify.GuardObeys, "%s: %s%s", does, v.cfg.ID, o.remark(": "))
 	v.obeys, v.dirty = !v.obeys, true
+	if !v.obeys {
+		d.sayGuard(v, notify.GuardObeys, "is back: %s", v.cfg.ID)
+		return
+	}
+	d.sayGuard(v, notify.GuardObeys, "lets the checks have their way: %s%s", v.cfg.ID, o.remark(": "))
+	d.releaseBrakes(v)
 }

@@ -114,7 +114,7 @@ func (d *Director) judgeKnown(v *virtual) {
 	for _, s := range v.servers {
 		was := s.verdict()
 		for j := &s.first; j != nil; j = j.next {
-			if c := d.checks[j.task]; c != nil && c.known && j.health.State == checker.Unknown {
+			if c := d.checks[j.task]; c != nil && !c.at.IsZero() && j.health.State == checker.Unknown {
 				j.health, _ = j.health.Next(c.last.OK, v.rule())
 				j.reason, j.holdout = c.last.Detail, holdoutOf(c.last)
 			}
@@ -161,7 +161,7 @@ func checked(virtuals []*virtual) iter.Seq[user] {
 func (v *virtual) inherit(was *virtual) {
 	v.fallbackIn, v.fallbackWanted, v.hook, v.lastOnChange = was.fallbackIn, was.fallbackWanted, was.hook, was.lastOnChange
 	v.announced = was.announced
-	v.obeys, v.holds, v.guardTold, v.tellAt = was.obeys, was.holds, was.guardTold, was.tellAt
+	v.obeys, v.holds, v.tellAt = was.obeys, was.holds, was.tellAt
 	v.placed, v.strength = was.placed, was.strength
 	v.backoff = was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
@@ -221,7 +221,8 @@ func (d *Director) install(p *Plan, f folder) {
 	for i, t := range p.tasks {
 		checks[t] = &all[i]
 		if was := d.checks[t]; was != nil {
-			*checks[t] = check{last: was.last, at: was.at, began: was.began, known: was.known, reported: was.reported, hurried: was.hurried}
+			*checks[t] = *was
+			checks[t].users = nil
 		}
 		if !checks[t].reported {
 			d.waiting++
@@ -238,7 +239,7 @@ func (d *Director) install(p *Plan, f folder) {
 	}
 	d.checks = checks
 	for t, c := range checks {
-		if c.known {
+		if !c.at.IsZero() {
 			d.hurry(t, c)
 		}
 	}
@@ -298,7 +299,7 @@ func (d *Director) newPurge(was *virtual, addresses []*announcement) *virtual {
 // mayNotGo reports whether a virtual service that is no longer configured serves on: until the mark rules that replace
 // it, if there are any, are set, and its addresses are not announced any more.
 func (d *Director) mayNotGo(v *virtual) bool {
-	return !d.addresses.atEnd && (d.marker.changing() || d.announces(v))
+	return !d.addresses.atEnd && (d.marker.changing() || d.marker.sets(v) || d.announces(v))
 }
 
 // purge removes the virtual services that are no longer configured, as soon as the table lets it.

@@ -59,8 +59,14 @@ func TestAStartWaitsNotLongForAFolderThatHangs(t *testing.T) {
 		if !s.logged("Maintenance folder can't be read, servers in maintenance stay so: " + s.folder + ": no answer in 3s") {
 			t.Error("and nobody is told why")
 		}
+		if why := snapshotOf(t, s.director).Folder; why != "no answer in 3s" {
+			t.Errorf("nor who asks for the status: %q", why)
+		}
 		close(fix)
 		time.Sleep(2 * time.Second)
+		if why := snapshotOf(t, s.director).Folder; why != "" {
+			t.Errorf("when it answers: %s", why)
+		}
 		if now := snapshotOf(t, s.director).Virtuals[0].Servers; now[0].State != "maintenance" || now[1].State != "up" {
 			t.Errorf("when it answers: %s, %s", now[0].State, now[1].State)
 		}

@@ -3,7 +3,6 @@ package director
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -29,9 +28,9 @@ type marker struct {
 	aside[[]fwmark.Rule, marked]
 	marks Marks // nil: there are none to keep
 
-	current []fwmark.Rule // as of the last report without an error
-	looked  bool          // an order was carried out, so nothing of a daemon before is left
-	trouble string        // why the last order failed
+	current []fwmark.Rule            // as of the last report without an error …
+	byMark  map[uint32][]fwmark.Rule // … by their marks
+	looked  bool                     // an order was carried out, so nothing of a daemon before is left
 }
 
 // marked is how an order ended.
@@ -71,16 +70,22 @@ func (m *marker) has(v *virtual) bool {
 		return true
 	}
 	for _, r := range rulesOf([]*virtual{v}) {
-		if !slices.ContainsFunc(m.current, func(s fwmark.Rule) bool { return sameRule(r, s) }) {
+		if !slices.ContainsFunc(m.byMark[r.Mark], func(s fwmark.Rule) bool { return sameRule(r, s) }) {
 			return false
 		}
 	}
 	return true
 }
 
+// sets reports whether packets still get the mark of a virtual service. It stays until then: who removed it would leave
+// them to nobody.
+func (m *marker) sets(v *virtual) bool {
+	return v.key.Protocol == ipvsctl.Mark && slices.ContainsFunc(m.byMark[v.key.Mark], func(r fwmark.Rule) bool { return r.Dest.Addr().Is6() == v.key.IPv6 })
+}
+
 // serves reports whether packets to an address get the mark of a virtual service, and whether that is known. While the rules
-// change, those for the address count that are there.
-func (m *marker) serves(v *virtual, addr netip.Addr) (is, known bool) {
+// change, those for the address count that are there; of an address that is announced also those of a mark that goes.
+func (m *marker) serves(v *virtual, one *announcement) (is, known bool) {
 	switch {
 	case m.has(v):
 		return true, true
@@ -88,8 +93,18 @@ func (m *marker) serves(v *virtual, addr netip.Addr) (is, known bool) {
 		return false, false
 	}
 	return m.changing() && slices.ContainsFunc(m.current, func(r fwmark.Rule) bool {
-		return r.Mark == v.cfg.Mark && r.Dest.Contains(addr)
+		return r.Dest.Contains(one.addr) && (r.Mark == v.cfg.Mark || one.at != "" && m.succeeds(v, r))
 	}), true
+}
+
+// succeeds reports whether a virtual service is about to have the packets of a rule whose mark goes. Until then the service of
+// that mark has them, see mayNotGo.
+func (m *marker) succeeds(v *virtual, r fwmark.Rule) bool {
+	goes := !slices.ContainsFunc(m.want, func(w fwmark.Rule) bool { return w.Mark == r.Mark })
+	return goes && slices.ContainsFunc(rulesOf([]*virtual{v}), func(w fwmark.Rule) bool {
+		w.Mark = r.Mark
+		return sameRule(w, r)
+	})
 }
 
 // mark orders the rules of the virtual services that are served, also of those that left the file.
@@ -109,7 +124,10 @@ func (d *Director) marked(r marked) {
 	if r.err != nil || sameRules(r.rules, m.current) {
 		return
 	}
-	m.current = r.rules
+	m.current, m.byMark = r.rules, map[uint32][]fwmark.Rule{}
+	for _, rule := range r.rules {
+		m.byMark[rule.Mark] = append(m.byMark[rule.Mark], rule)
+	}
 	d.emit(notify.Event{Kind: notify.MarkRules, Text: fmt.Sprintf("Set mark rules: %d", len(r.rules))})
 }
 

@@ -105,7 +105,7 @@ func (d *Director) endMoved() {
 	d.runChecks(d.tasks)
 }
 
-// runChecks makes those of the checks that somebody uses.
+// runChecks makes those of the checks that somebody uses, and that have a way.
 func (d *Director) runChecks(tasks []*checker.Task) {
 	maps.DeleteFunc(d.checks, func(_ *checker.Task, c *check) bool {
 		if len(c.users) == 0 && !c.reported {
@@ -116,7 +116,14 @@ func (d *Director) runChecks(tasks []*checker.Task) {
 	if len(d.checks) < len(tasks) {
 		tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *checker.Task) bool { return d.checks[t] == nil })
 	}
-	d.tasks = tasks
+	d.tasks, d.held = tasks, false
+	for _, c := range d.checks {
+		c.begun = c.begun || !slices.ContainsFunc(c.users, user.awaitsRoute)
+		d.held = d.held || !c.begun
+	}
+	if d.held {
+		tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *checker.Task) bool { return !d.checks[t].begun })
+	}
 	d.pool.Set(tasks)
 	if len(d.traces) > 0 {
 		d.listen()

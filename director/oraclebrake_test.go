@@ -34,9 +34,13 @@ func (o *oracle) failsOnlyThrough(p probe) bool {
 	return p.through.IsValid() && o.conditions[p.addr] == unreached
 }
 
-// isBraked reports whether a server that fails only through the virtual address is in the table as if it were up, and may be.
+// isBraked reports whether a server that fails only through the virtual address is in the table as if it were up, and may be:
+// not where the operator has the checks obeyed.
 func (o *oracle) isBraked(key ipvsctl.Key, s section, e entry, have ipvsctl.Dest) bool {
 	only := false
+	if o.mayObey(key) {
+		return false
+	}
 	for _, p := range s.probes(e) {
 		switch {
 		case o.passes(p):
@@ -54,7 +58,7 @@ func (o *oracle) isBraked(key ipvsctl.Key, s section, e entry, have ipvsctl.Dest
 // up until it failed so too, and no check passed by that way since.
 func (o *oracle) mustBrake(key ipvsctl.Key, s section, addr netip.AddrPort) bool {
 	e, in := s.entry(addr)
-	if !in || o.role != inService || o.isMaintained(key, e) || o.orderFor(key, e, 0) != (Order{}) || o.disturbedLately(addr) {
+	if !in || o.role != inService || o.isMaintained(key, e) || o.orderFor(key, e, 0) != (Order{}) || o.disturbedLately(addr) || o.mayObey(key) {
 		return false
 	}
 	failed := false

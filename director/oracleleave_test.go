@@ -136,20 +136,21 @@ func (o *oracle) recordedLeavers() []Leaver {
 	return o.recorded
 }
 
-// Counters tells the connections of those that are busy.
-func (w *watched) Counters(ctx context.Context, keys ...ipvsctl.Key) (map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Counters, error) {
+// Services tells the connections of those that are busy.
+func (w *watched) Services(ctx context.Context, keys ...ipvsctl.Key) (ipvsctl.Table, error) {
 	if err := w.o.refuses(false); err != nil {
 		return nil, err
 	}
-	counters, err := w.Memory.Counters(ctx, keys...)
+	table, err := w.Memory.Services(ctx, keys...)
 	w.o.mu.Lock()
 	defer w.o.mu.Unlock()
-	for _, dests := range counters {
+	for _, service := range table {
+		dests := service.Counters
 		for a := range dests {
 			if w.o.busy[a] {
 				dests[a] = ipvsctl.Counters{Active: 1}
 			}
 		}
 	}
-	return counters, err
+	return table, err
 }

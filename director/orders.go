@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -20,7 +21,7 @@ const (
 	Maint OrderKind = "maint"  // it is out, as by a file in maintenancedir
 	Weigh OrderKind = "weight" // it has another weight than in the file
 	Ready OrderKind = "ready"  // it has no order
-	Obey  OrderKind = "obey"   // of a virtual service: keepserving holds nobody, until every server is up
+	Obey  OrderKind = "obey"   // of a virtual service: keepserving and checkvip hold nobody, until every server is up
 
 	Withdraw OrderKind = "withdraw" // of an address, or of EveryAddress: it is not announced
 	Announce OrderKind = "announce" // … it has no such order
@@ -97,6 +98,22 @@ func (all Orders) At(now time.Time) Orders {
 	return held
 }
 
+// of is the order for a server. It may have been given while resolve was not in the file, or before the server moved.
+func (all Orders) of(v *virtual, s *server) Order {
+	name, other := s.names()
+	return cmp.Or(all[Backend{v.cfg.ID, name}], all[Backend{v.cfg.ID, cmp.Or(other, name)}])
+}
+
+// Withdrawal is the order by which an address is not announced, also with all others; the zero Order for none.
+func (all Orders) Withdrawal(addr netip.Addr) Order {
+	for _, at := range []string{EveryAddress, addr.String()} {
+		if o := all[Backend{Virtual: at}]; o.Kind == Withdraw {
+			return o
+		}
+	}
+	return Order{}
+}
+
 // clockLook is how often the wall clock is looked at while an order has an end: somebody may set it.
 const clockLook = 10 * time.Second
 
@@ -149,8 +166,7 @@ func (d *Director) applyOrders() {
 	for _, v := range d.virtuals {
 		d.obeyChecks(v, d.ordered[Backend{Virtual: v.cfg.ID}])
 		for _, s := range v.servers {
-			name, other := s.names() // it may have been given while resolve was not in the file, or before the server moved
-			if o := cmp.Or(d.ordered[Backend{v.cfg.ID, name}], d.ordered[Backend{v.cfg.ID, cmp.Or(other, name)}]); o != s.ordered() {
+			if o := d.ordered.of(v, s); o != s.ordered() {
 				drained := s.drained()
 				s.noteOrder(d.now(), o)
 				s.order = new(o)

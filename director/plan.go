@@ -77,16 +77,18 @@ func keysOf(virtuals []*virtual) []ipvsctl.Key {
 	return keys
 }
 
-// Preview is the table that the plan leads to when every server passes its checks.
-func (p *Plan) Preview() ipvsctl.Table {
+// Preview is the table that the plan leads to when every server passes its checks, by these orders.
+func (p *Plan) Preview(orders Orders) ipvsctl.Table {
 	t := ipvsctl.Table{}
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
 			s.assume(checker.Assume(checker.Up))
+			s.order = new(orders.of(v, s))
 		}
 		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(nil)}
 		for _, s := range v.servers {
 			s.assume(checker.Health{})
+			s.order = nil
 		}
 	}
 	return t

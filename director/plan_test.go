@@ -60,7 +60,7 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 			if len(found) > 0 {
 				t.Fatal(found)
 			}
-			if got := ipvsctl.Format(p.Preview()); got != c.want {
+			if got := ipvsctl.Format(p.Preview(nil)); got != c.want {
 				t.Errorf("got\n%swant\n%s", got, c.want)
 			}
 			if key := p.Keys()[0]; p.virtuals[0].cfg.ID != keyID(key) {
@@ -70,6 +70,21 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 				t.Error("a preview changes the plan")
 			}
 		})
+	}
+}
+
+// What is ordered holds in a preview too.
+func TestAPreviewFollowsOrders(t *testing.T) {
+	p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 5\n\treal = 10.2.0.2:80 gate 5\n\treal = 10.2.0.3:80 gate 5\n\treal = 10.2.0.4:80 gate 5\n\tchecktype = connect\n", neverChecked)
+	orders := Orders{}
+	for real, o := range map[string]Order{"10.2.0.1:80": {Kind: Drain}, "10.2.0.2:80": {Kind: Maint}, "10.2.0.3:80": {Kind: Weigh, Weight: 7}} {
+		orders[Backend{"tcp:10.1.0.1:80", real}] = o
+	}
+	if got, want := ipvsctl.Format(p.Preview(orders)), "-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if got := p.virtuals[0].servers[0].ordered(); got != (Order{}) {
+		t.Errorf("a preview changes the plan: %v", got)
 	}
 }
 

@@ -43,7 +43,7 @@ func (d *Director) results(updates []checker.Update) {
 			continue
 		}
 		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check has seen none
-		c.last, c.at, c.began, c.known = u.Result, now, u.Began, true
+		c.last, c.at, c.began = u.Result, now, u.Began
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
 			d.monitor(x.v, x.s, x.j, u.Result)
@@ -118,7 +118,7 @@ func (d *Director) arrived(c *check) {
 		c.reported = true
 		d.waiting--
 		for _, x := range c.users {
-			x.v.weighed = false
+			x.v.weighed, x.v.dirty = false, x.v.dirty || x.v.cfg.Announce != ""
 		}
 	}
 }

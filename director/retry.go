@@ -81,13 +81,14 @@ func (d *Director) nextRetry() (wait time.Duration, any bool) {
 	if look := d.addresses.look; !look.IsZero() && (!any || time.Until(look) < wait) {
 		wait, any = max(time.Until(look), 0), true
 	}
-	purges := slices.DeleteFunc(slices.Clone(d.purges), d.mayNotGo)
-	for _, v := range slices.Concat(d.served(), purges) {
-		if !v.dirty {
-			continue
-		}
-		if w := max(time.Until(v.retry), time.Until(d.table.until), 0); !any || w < wait {
-			wait, any = w, true
+	for _, list := range [...][]*virtual{d.served(), slices.DeleteFunc(slices.Clone(d.purges), d.mayNotGo)} {
+		for _, v := range list {
+			if !v.dirty {
+				continue
+			}
+			if w := max(time.Until(v.retry), time.Until(d.table.until), 0); !any || w < wait {
+				wait, any = w, true
+			}
 		}
 	}
 	return wait, any

@@ -43,6 +43,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	up, down ADDR:PORT…   what the checks of these servers say from now on
 //	through ADDR:PORT…  they fail only through the virtual address, with checkvip
 //	void ADDR:PORT…  the way through it can't be judged, their own addresses answer
+//	no-route         nothing but a local route leads to a virtual address: without it the way through is void
 //	wrong ADDR:PORT…  they can be connected, and answer wrongly
 //	short ADDR:PORT  the checks fail by our own shortage
 //	no-pings         this machine lets the daemon send none
@@ -109,6 +110,7 @@ type scenario struct {
 	devices  *devices
 	hookTime time.Duration
 	noPings  atomic.Bool
+	noRoute  atomic.Bool
 	director *Director
 	journal  *notify.Journal
 	kinds    map[notify.Kind]int // of its events, guarded by mu
@@ -209,6 +211,8 @@ func (s *scenario) step(words []string, body string) {
 		}
 	case "no-pings":
 		s.noPings.Store(true)
+	case "no-route":
+		s.noRoute.Store(true)
 	case "hand":
 		s.hand(words[1:])
 	case "standby", "serve":
@@ -468,6 +472,7 @@ func (s *scenario) take() []string {
 func (s *scenario) check(spec checker.Spec) checker.Result {
 	octets := spec.Target.Addr().As4()
 	time.Sleep(time.Duration(octets[3])*time.Millisecond + time.Duration(int(spec.Target.Port()%900)+len(spec.Type))*time.Microsecond)
+	lost := s.noRoute.Load() && !s.devices.isLocal(spec.Through.Virtual)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -482,6 +487,9 @@ func (s *scenario) check(spec checker.Spec) checker.Result {
 		r = checker.Result{OK: true}
 	case !spec.Through.Virtual.IsValid() && (r.OwnAnswers || r.Way == checker.WayVoid):
 		return checker.Result{OK: true}
+	}
+	if lost && spec.Through.Virtual.IsValid() && (r.OK || r.OwnAnswers) {
+		r = checker.Result{OK: true, Way: checker.WayVoid, Warning: "not checked through it: nothing leads there from here"}
 	}
 	if spec.Through.Virtual.IsValid() && r.Way != checker.WayVoid {
 		r.Way = checker.WayThrough
@@ -557,17 +565,18 @@ type recorder struct {
 	carries map[netip.AddrPort]ipvsctl.Counters // guarded by s.mu
 }
 
-func (r *recorder) Counters(ctx context.Context, keys ...ipvsctl.Key) (map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Counters, error) {
+func (r *recorder) Services(ctx context.Context, keys ...ipvsctl.Key) (ipvsctl.Table, error) {
 	r.looks.Add(1)
-	counters, err := r.Memory.Counters(ctx, keys...)
+	table, err := r.Memory.Services(ctx, keys...)
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	for _, dests := range counters {
+	for _, service := range table {
+		dests := service.Counters
 		for addr := range dests {
 			dests[addr] = r.carries[addr]
 		}
 	}
-	return counters, err
+	return table, err
 }
 
 func (r *recorder) Do(ctx context.Context, ops ...ipvsctl.Op) []error {

@@ -28,6 +28,7 @@ type Snapshot struct {
 	Orders    Orders // in force
 	Over      Orders // that have ended, and are given as before
 	Marks     string // why the mark rules can't be set; "" while they can
+	Folder    string // why maintenancedir can't be read; "" while it can
 	Shortages uint64 // checks that failed by a shortage of this machine
 	Purging   int    // virtual services that are no longer configured and not removed yet
 	Overdue   time.Duration
@@ -86,6 +87,7 @@ type GuardSnapshot struct {
 	Held  int  `json:"held"`            // how many stay in service though their checks fail
 	Obeys bool `json:"obeys,omitempty"` // by order checks may take out every server, until all are up
 	Rests bool `json:"-"`               // all are up that are not out by order
+	Brake bool `json:"-"`               // of checkvip: one may hold servers as well
 }
 
 // Each yields every real server once with its virtual service. One that is configured twice in the same section is one entry
@@ -193,7 +195,7 @@ func (p *Plan) Snapshot() *Snapshot {
 func (d *Director) snapshot() *Snapshot {
 	return &Snapshot{
 		Time: time.Now(), Status: d.status, Standby: d.standby, Orders: d.ordered, Over: maps.Clone(d.over),
-		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Shortages: d.shortages, Purging: len(d.purges),
+		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Folder: d.folderTrouble, Shortages: d.shortages, Purging: len(d.purges),
 		Announcements: d.addresses.describe(), Announcing: d.addresses.trouble,
 		Virtuals: describeAll(d.virtuals), Counted: d.counted, Small: d.global.Metrics == "small",
 	}
@@ -214,7 +216,7 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 		list[i] = VirtualSnapshot{
 			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
 			Written: v.written != nil && !v.dirty, Rule: v.rule(), Error: v.refused, Added: v.added(), Took: v.took, Stages: v.stages, Servers: own,
-			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.quota(), v.holds, v.obeys, v.recovered()},
+			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.quota(), v.holds, v.obeys, v.recovered(), len(v.brakes) > 0},
 			Enough: v.minServers(),
 		}
 	}
@@ -253,9 +255,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	}
 	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
 	for j := &s.first; j != nil; j = j.next {
-		if v.isBraked(j) {
-			now.Braked, now.Note = true, "not believed: every server that was up fails only through "+v.cfg.CheckVIP.String()
-		}
+		now.Braked = now.Braked || v.isBraked(j)
 		if c := j.check; c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
 			now.CertEnd = c.last.CertEnd
 		}
@@ -264,8 +264,11 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 			now.Checks = append(now.Checks, v.describeCheck(s, j))
 		}
 	}
+	if now.Braked {
+		now.Note = strings.TrimSuffix("not believed: every server that was up fails only through "+v.cfg.CheckVIP.String()+"; "+now.Note, "; ")
+	}
 	now.Effective, now.InTable = v.weightAt(s.dest.Addr)
-	if c := worst.check; c != nil && c.known {
+	if c := worst.check; c != nil {
 		now.Checked, now.Last = c.at, c.last
 	}
 	switch now.State {
@@ -278,7 +281,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 
 func (v *virtual) describeCheck(s *server, j *judgement) CheckSnapshot {
 	now := CheckSnapshot{Name: v.checkName(s, j), State: j.health.State.String(), Streak: j.health.Streak, Unjudged: j.cantJudge()}
-	if j.check != nil && j.check.known {
+	if j.check != nil {
 		now.Checked, now.Last = j.check.at, j.check.last
 	}
 	return now

@@ -98,7 +98,7 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 	})
 }
 
-// A server whose state the brake keeps is up, and says that it is braked.
+// A server whose state the brake keeps is up, and says that it is braked, beside its order.
 func TestASnapshotShowsTheBrake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
@@ -108,7 +108,15 @@ func TestASnapshotShowsTheBrake(t *testing.T) {
 		s.set(netip.MustParseAddrPort("10.2.0.1:80"), "through")
 		s.set(netip.MustParseAddrPort("10.2.0.2:80"), "through")
 		time.Sleep(5 * time.Second)
-		for _, r := range snapshotOf(t, s.director).Virtuals[0].Servers {
+		if err := s.director.Order(t.Context(), Orders{{"tcp:10.1.0.1:80", "10.2.0.1:80"}: {Kind: Weigh, Weight: 2, Why: "slow"}}); err != nil {
+			t.Fatal(err)
+		}
+		servers := snapshotOf(t, s.director).Virtuals[0].Servers
+		const braked = "not believed: every server that was up fails only through 10.1.0.1"
+		if got := [...]string{servers[0].Note, servers[1].Note, servers[2].Note}; got != [...]string{braked + "; order: weight 2: slow", braked, ""} {
+			t.Errorf("notes %q", got)
+		}
+		for _, r := range servers {
 			if is := r.Real != "10.2.0.3:80"; !r.Up || r.Braked != is {
 				t.Errorf("%s: up %t, braked %t, want %t", r.Real, r.Up, r.Braked, is)
 			}
@@ -249,13 +257,13 @@ func BenchmarkSnapshot10k(b *testing.B) {
 	p := planOf(b, many(10000, 80, 1))
 	d := New(Deps{})
 	d.virtuals, d.global = p.virtuals, &p.Config.Global
-	table := p.Preview()
+	table := p.Preview(nil)
 	for _, v := range p.virtuals {
 		service := table[v.key]
 		v.written = ipvsctl.CompactOf(service)
 		for _, s := range v.servers {
 			s.assume(checker.Assume(checker.Up))
-			s.first.check = &check{known: true}
+			s.first.check = &check{at: time.Now()}
 		}
 	}
 	b.ReportAllocs()

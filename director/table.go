@@ -71,8 +71,8 @@ func (t *table) counters(ctx context.Context, key ipvsctl.Key) map[netip.AddrPor
 		return nil
 	}
 	limited, ended := t.limit(ctx)
-	counters, err := t.client.Counters(limited, key)
+	found, err := t.client.Services(limited, key)
 	t.asked.count(readTable, err)
 	ended(err)
-	return counters[key]
+	return found[key].Counters
 }

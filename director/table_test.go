@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,6 +204,67 @@ func (u *unreadable) Read(ctx context.Context) (ipvsctl.Table, error) {
 		return nil, errors.New(*why)
 	}
 	return u.recorder.Read(ctx)
+}
+
+// withoutIPVS is a table of a kernel that loses IPVS with all that is in it.
+type withoutIPVS struct {
+	*recorder
+	gone atomic.Bool
+}
+
+func (w *withoutIPVS) open() error {
+	if !w.gone.Load() {
+		return nil
+	}
+	return &ipvsctl.OpError{Op: "open", Err: syscall.ENOENT, Hint: "the module ip_vs can't be loaded"}
+}
+
+func (w *withoutIPVS) Read(ctx context.Context) (ipvsctl.Table, error) {
+	if err := w.open(); err != nil {
+		return nil, err
+	}
+	return w.recorder.Read(ctx)
+}
+
+func (w *withoutIPVS) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+	if err := w.open(); err != nil {
+		return slices.Repeat([]error{err}, len(ops))
+	}
+	return w.recorder.Do(ctx, ops...)
+}
+
+// A kernel that has lost IPVS is no table in which something is missing: the log names IPVS, and all is set up again when
+// it is back.
+func TestAKernelThatLosesIPVS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		table := &withoutIPVS{recorder: s.table}
+		s.client = table
+		s.configs["one"] = threeAndOne
+		s.start("one", false)
+		time.Sleep(5 * time.Second)
+		read := func() string {
+			t, _ := s.table.Memory.Read(s.t.Context()) // memory can be read
+			return ipvsctl.Format(t)
+		}
+		before := read()
+		table.gone.Store(true)
+		s.set(servers[0], "down")
+		time.Sleep(30 * time.Second)
+		said := strings.Join(s.take(), "\n")
+		if !strings.Contains(said, "Table change failed: 10.1.0.1:80: ipvs open: no such file or directory (the module ip_vs can't be loaded)") || strings.Contains(said, "not in the table") {
+			t.Errorf("the log has\n%s", said)
+		}
+		s.hand([]string{"-D", "-t", "10.1.0.1:80"}) // as the module did
+		s.set(servers[0], "up")
+		table.gone.Store(false)
+		time.Sleep(30 * time.Second)
+		if after := read(); after != before {
+			t.Errorf("before\n%safter\n%s", before, after)
+		}
+		s.stop(nil)
+		time.Sleep(time.Second) // checks in flight end
+	})
 }
 
 func TestATableThatCantBeReadIsToldOnceForEachReason(t *testing.T) {

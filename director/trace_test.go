@@ -97,6 +97,12 @@ func TestATraceFollowsTheSchedule(t *testing.T) {
 		if err := errors.Join(s.director.Trace(t.Context(), &two.Trace), s.director.Trace(t.Context(), &same.Trace)); err != nil {
 			t.Error(err)
 		}
+		for i := range maxTraces {
+			third := newTraced("", "10.2.0.2")
+			if err := s.director.Trace(t.Context(), &third.Trace); (err != nil) != (i+2 >= maxTraces) {
+				t.Errorf("trace %d: %v", i+3, err)
+			}
+		}
 		s.director.EndTrace(&two.Trace)
 		time.Sleep(4 * time.Second)
 		if text, _ := two.take(); text != "" {

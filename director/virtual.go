@@ -54,10 +54,9 @@ type virtual struct {
 	weighed   bool            // … since something changed
 	addresses []*announcement // that are announced for it
 
-	obeys     bool      // by the operator's order checks may take out every server
-	holds     int       // how many servers are held
-	guardTold bool      // that was reported …
-	tellAt    time.Time // … or is to be reported then
+	obeys  bool      // by the operator's order checks may take out every server
+	holds  int       // how many servers are held …
+	tellAt time.Time // … which is to be reported then; zero: it was
 
 	found        map[netip.AddrPort]bool // destinations of the table at its first reading that are of no known server, while servers have no address; nil before
 	waitingSince time.Time               // servers have no address; zero when all have one

@@ -19,7 +19,7 @@ import (
 )
 
 // ask does at the same time what takes time.
-func (f *facts) ask(ctx context.Context, services []director.Service, through Reach) {
+func (f *facts) ask(ctx context.Context, services []director.Service) {
 	network, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	programs, cancel := context.WithTimeout(ctx, programTime)
@@ -60,9 +60,9 @@ func (f *facts) ask(ctx context.Context, services []director.Service, through Re
 	for _, s := range services {
 		ways = append(ways, waysOf(s)...)
 	}
-	if through != nil && len(ways) > 0 && f.noIPVS.Kind == "" {
+	if f.daemon.Reach != nil && len(ways) > 0 && f.noIPVS.Kind == "" {
 		at("real servers at the virtual addresses", func() (err error) {
-			f.reached, err = reachable(ctx, through, ways)
+			f.reached, err = reachable(ctx, f.daemon.Reach, ways)
 			return err
 		})
 	}

@@ -90,19 +90,26 @@ func (r Report) IsBroken() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == broken })
 }
 
+// Daemon is what daemons here have on this machine for a configuration, and how that is looked at. The functions are nil
+// with a table in memory: it needs no IPVS in the kernel, nobody can be asked at its virtual addresses, and it announces
+// nothing.
+type Daemon struct {
+	Owns    func(fwmark.Setting) bool // reports whether a mark rule is the daemon's own
+	Private map[uint32]bool           // the marks of private services that daemons of this machine recorded; true for one that runs
+	Reach   Reach
+	Inspect Inspect
+}
+
 // Examine looks at what the services of the configuration at path need of this machine and its neighbours, and changes
-// nothing. owns reports whether a mark rule is the daemon's own; it is nil with a table in memory, for which the kernel
-// needs no IPVS. through is nil where no server can be asked at the virtual address. private are the marks of
-// private services of daemons that run. inspect is nil with a table in memory, which announces nothing.
-func Examine(ctx context.Context, services []director.Service, path string, owns func(fwmark.Setting) bool, through Reach, private map[uint32]bool, inspect Inspect) Report {
-	facts := gather(ctx, services, owns)
-	facts.recorded = private
-	if want := Wanted(services); inspect != nil && len(want) > 0 {
+// nothing.
+func Examine(ctx context.Context, services []director.Service, path string, own Daemon) Report {
+	facts := gather(ctx, services, own)
+	if want := Wanted(services); own.Inspect != nil && len(want) > 0 {
 		var err error
-		facts.faults, err = inspect(want)
+		facts.faults, err = own.Inspect(want)
 		facts.note("announced addresses", err)
 	}
-	facts.ask(ctx, services, through)
+	facts.ask(ctx, services)
 	slices.Sort(facts.looked)
 	slices.Sort(facts.unread)
 	return Report{
@@ -114,9 +121,9 @@ func Examine(ctx context.Context, services []director.Service, path string, owns
 
 // Advise looks at what the file can't show: who may read its passwords and change what root runs, which programs,
 // addresses and kernel modules are there, and what else sets and uses its marks. It asks nobody on the network. The
-// services are those of cfg; owns is as for Examine. The diagnostics are in the order of the file.
-func Advise(ctx context.Context, cfg *parser.Config, services []director.Service, owns func(fwmark.Setting) bool) parser.Diagnostics {
-	e := newExamination(services, gather(ctx, services, owns), cfg.Name)
+// services are those of cfg. The diagnostics are in the order of the file.
+func Advise(ctx context.Context, cfg *parser.Config, services []director.Service, own Daemon) parser.Diagnostics {
+	e := newExamination(services, gather(ctx, services, own), cfg.Name)
 	e.file(cfg)
 	for _, name := range []string{expireTemplate, sloppyTCP} {
 		e.settings[name] = cmp.Or(e.settings[name], "0") // no IPVS yet
@@ -129,11 +136,11 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 			e.takeOver(s)
 			e.behindRouter(s)
 		}
-		if owns == nil && s.Config.CheckVIP.IsValid() {
+		if own.Owns == nil && s.Config.CheckVIP.IsValid() {
 			e.report(s, Finding{Kind: "check-memory", at: s.Config.At["checkvip"], Text: "a table in memory forwards nothing: servers are checked at their own addresses, not as checkvip says"})
 		}
 	}
-	if owns != nil {
+	if own.Owns != nil {
 		e.kernel(ctx)
 	}
 	return e.diagnostics(cfg.Name)

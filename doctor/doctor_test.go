@@ -34,7 +34,7 @@ func TestAdvise(t *testing.T) {
 		t.Fatal(found)
 	}
 	advised := func() (kinds []string) {
-		for _, d := range Advise(t.Context(), cfg, servicesOf(t, config), nil) {
+		for _, d := range Advise(t.Context(), cfg, servicesOf(t, config), Daemon{}) {
 			if d.Kind != "writable-file" { // of the folders above
 				kinds = append(kinds, fmt.Sprintf("%d %s", d.Pos.Line, d.Kind))
 			}
@@ -55,7 +55,7 @@ func TestAdvise(t *testing.T) {
 // A loopback address is here, and nothing that was looked at is left out of the report.
 func TestExamine(t *testing.T) {
 	services := servicesOf(t, "virtual = 127.0.0.9:81\n  real = 127.0.0.1:80 masq\n  checktype = on\n")
-	report := Examine(t.Context(), services, "ld.cf", nil, nil, nil, nil)
+	report := Examine(t.Context(), services, "ld.cf", Daemon{})
 	kinds := map[string]bool{}
 	for _, f := range report.Findings {
 		kinds[f.Kind] = true

@@ -201,6 +201,12 @@ var examineCases = map[string]examineCase{
 			f.routes[routeQuery{to: addrOf("192.0.2.10")}] = route{}
 		}, want: "broken check-route",
 	},
+	"checks of a virtual address to which the daemon adds a route when it serves": {
+		config: "announce = lvs0\n" + through(byGate), spoil: func(f *facts) {
+			toCheck(f)
+			f.routes[routeQuery{to: addrOf("192.0.2.10")}] = route{}
+		}, want: "warning check-route",
+	},
 	"a server that clients do not reach": {
 		config: byGate, spoil: func(f *facts) { answered(f, byGate, notThrough) }, want: "broken server-vip",
 	},
@@ -233,14 +239,14 @@ var examineCases = map[string]examineCase{
 	},
 	"private services, one of no daemon": {
 		config: byGate, spoil: func(f *facts) {
-			f.private, f.recorded = []uint32{0x4c000000, 0x4c000001}, map[uint32]bool{0x4c000000: true}
+			f.private, f.daemon.Private = []uint32{0x4c000000, 0x4c000001}, map[uint32]bool{0x4c000000: true}
 		},
 		want: "warning check-left",
 	},
 	"private services by whose mark packets are routed": {
 		config: through(byGate), spoil: func(f *facts) {
 			toCheck(f)
-			f.private, f.recorded = []uint32{0x4c000000, 0x4c000001}, map[uint32]bool{0x4c000000: true, 0x4c000001: true}
+			f.private, f.daemon.Private = []uint32{0x4c000000, 0x4c000001}, map[uint32]bool{0x4c000000: true, 0x4c000001: true}
 			f.marks = &fwmark.Machine{Routing: []fwmark.RoutingRule{{Priority: 100, Mark: 1, Mask: 1, Table: "isp2"}}}
 		}, want: "warning mark-routed",
 	},

@@ -42,9 +42,8 @@ type facts struct {
 	noPing     bool                            // this program may send no pings
 	nat        string                          // a rule that translates the sources of packets, "" for none
 	marks      *fwmark.Machine                 // who sets and uses marks; nil when nobody asked
-	owns       func(fwmark.Setting) bool
+	daemon     Daemon
 	private    []uint32         // marks of the table's private services
-	recorded   map[uint32]bool  // those of daemons that run
 	faults     []announce.Fault // of devices and addresses that are announced
 	announcer  bool             // a routing daemon runs
 	routers    []netip.Addr     // with which there are sessions of BGP
@@ -60,12 +59,12 @@ type routeQuery struct {
 }
 
 // gather reads what the kernel says without asking on the network or running programs.
-func gather(ctx context.Context, services []director.Service, owns func(fwmark.Setting) bool) facts {
+func gather(ctx context.Context, services []director.Service, own Daemon) facts {
 	f := facts{
-		owns: owns, private: privateHere(), modules: modulesHere(), settings: map[string]string{}, routes: map[routeQuery]route{},
+		daemon: own, private: privateHere(), modules: modulesHere(), settings: map[string]string{}, routes: map[routeQuery]route{},
 		looked: []string{"addresses", "routes", "kernel settings", "modules"},
 	}
-	if owns != nil {
+	if own.Owns != nil {
 		f.noIPVS = withoutIPVS(ctx, f.modules, openTable)
 	}
 	var err error

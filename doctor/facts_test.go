@@ -23,8 +23,8 @@ func TestFactsOfALoopbackAddress(t *testing.T) {
 	services := servicesOf(t, fmt.Sprintf("virtual = 127.0.0.1:80\n  real = 127.0.0.1:80 masq\n  fallback = %s masq\n  checktype = on\n"+
 		"virtual = 127.0.0.1:81\n  real = 127.0.0.1:80 masq\n  fallback = %s masq\n  checktype = on\n", listener.Addr(), gone.Addr()))
 	start := time.Now()
-	f := gather(t.Context(), services, nil)
-	f.ask(t.Context(), services, nil)
+	f := gather(t.Context(), services, Daemon{})
+	f.ask(t.Context(), services)
 	if took := time.Since(start); took > 2*(probeTime+programTime) {
 		t.Errorf("it took %v", took)
 	}

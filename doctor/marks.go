@@ -54,7 +54,7 @@ func nameOf(mark uint32, ipv6 bool) string {
 // otherRules: rules that are not the daemon's set the mark as well.
 func (e *examination) otherRules(s director.Service) {
 	for _, r := range e.marks.Settings {
-		if !r.Gives(s.Config.Mark, s.Config.IPv6) || e.owns != nil && e.owns(r) {
+		if !r.Gives(s.Config.Mark, s.Config.IPv6) || e.daemon.Owns != nil && e.daemon.Owns(r) {
 			continue
 		}
 		whose := "a rule"

@@ -63,7 +63,7 @@ func TestWhatAMachineMakesOfMarks(t *testing.T) {
 		{"no iptables", ownMark, fwmark.Machine{}, "ld.cf:4:7: warning: iptables is not installed here"},
 		{"nothing of this without a mark", "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n", routed, ""},
 	} {
-		e := newExamination(servicesOf(t, tc.src), facts{marks: &tc.machine, owns: func(s fwmark.Setting) bool { return s.Chain == own.Chain }}, "")
+		e := newExamination(servicesOf(t, tc.src), facts{marks: &tc.machine, daemon: Daemon{Owns: func(s fwmark.Setting) bool { return s.Chain == own.Chain }}}, "")
 		e.allMarks()
 		if got := said(&e.findings); !strings.HasPrefix(got, tc.want) || tc.want == "" && got != "" || len(e.list) > 1 {
 			t.Errorf("%s: got %s, want %q", tc.what, got, tc.want)

@@ -106,8 +106,12 @@ func (e *examination) through(s director.Service) {
 			continue
 		}
 		if there, known := e.routes[routeQuery{to: vip}]; known && there == (route{}) {
-			e.broken(s, "check-route", fmt.Sprintf("ip route add %s dev %s", single(vip), r.device),
-				"this machine has no route to the virtual address %s, so no check through it leaves; any route will do", vip)
+			tell, more := e.broken, "any route will do"
+			if slices.Contains(s.Config.Announced(), vip) {
+				tell, more = e.warn, "a daemon that serves adds one, and one that stands by does not"
+			}
+			tell(s, "check-route", fmt.Sprintf("ip route add %s dev %s", single(vip), r.device),
+				"this machine has no route to the virtual address %s, so no check through it leaves; %s", vip, more)
 		}
 		if r.source.IsValid() && slices.ContainsFunc(e.services, func(s director.Service) bool { return s.Config.CheckVIP == r.source }) {
 			e.broken(s, "check-source", "", "this machine sends to its servers on %s from the virtual address %s, where answers don't find it; "+
@@ -126,7 +130,7 @@ func (e *examination) through(s director.Service) {
 
 // left: private services of no daemon that runs. The next daemon of their file removes those that are recorded.
 func (e *examination) left() {
-	left := slices.DeleteFunc(slices.Clone(e.private), func(mark uint32) bool { return e.recorded[mark] })
+	left := slices.DeleteFunc(slices.Clone(e.private), func(mark uint32) bool { return e.daemon.Private[mark] })
 	if len(left) == 0 || len(e.services) == 0 {
 		return
 	}

@@ -183,3 +183,13 @@ func TestTheMemoryOfTenThousandServers(t *testing.T) {
 		})
 	}
 }
+
+func TestACopyStaysAsItIs(t *testing.T) {
+	var h History
+	h.Result(1, 0, Passed, &passed, Verdict{})
+	before := h.Clone()
+	h.Result(2, 0, Passed, &passed, Verdict{})
+	if got := before.line(); got != "1×passed " || h.line() != "2×passed " {
+		t.Errorf("the copy is %s, the other %s", got, h.line())
+	}
+}

@@ -21,10 +21,7 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 			Key:  ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
 			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Name: "10.2.0.1:8080", Until: time.Now().Add(time.Minute), Stays: true,
 		}
-		if err := first.SetLeavers([]ipvsctl.Leaver{who}); err != nil {
-			t.Fatal(err)
-		}
-		if err := first.SetPhase(phase); err != nil {
+		if err := first.Update(func(s *State) { s.SetLeavers([]ipvsctl.Leaver{who}); s.Phase = phase }); err != nil {
 			t.Fatal(err)
 		}
 		giveBack(first)

@@ -5,14 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"sync"
-	"time"
-
-	"ldirectord/ipvsctl"
 )
 
 // ErrRunning: the daemon is running already.
@@ -165,39 +160,8 @@ func takeLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// SetPhase records what the daemon does now.
-func (l *Lock) SetPhase(p Phase) error { return l.record(func(s *State) { s.Phase = p }) }
-
-// SetSiblings records the configurations that execute= names. status asks their daemons too.
-func (l *Lock) SetSiblings(names []string) error {
-	return l.record(func(s *State) { s.Execute = names })
-}
-
-// SetVirtuals records what this daemon may have in the table.
-func (l *Lock) SetVirtuals(virtuals []ipvsctl.Key) error {
-	return l.record(func(s *State) { s.Virtuals = virtuals })
-}
-
-// SetPrivate records the private services that this daemon may have in the table.
-func (l *Lock) SetPrivate(all []ipvsctl.PrivateService) error {
-	return l.record(func(s *State) { s.Private = all })
-}
-
-// SetLeavers records who leaves the configuration.
-func (l *Lock) SetLeavers(all []ipvsctl.Leaver) error {
-	recorded := slices.Clone(all)
-	for i := range recorded {
-		recorded[i].Until = time.Unix(0, int64(SinceBoot()+time.Until(recorded[i].Until)))
-	}
-	return l.record(func(s *State) { s.Leavers = recorded })
-}
-
-// SetAnnounced records on which devices this daemon may have an address.
-func (l *Lock) SetAnnounced(all map[netip.Addr][]string) error {
-	return l.record(func(s *State) { s.Announced = all })
-}
-
-func (l *Lock) record(change func(*State)) error {
+// Update records what the daemon is and may leave behind now: change is called with the state as it was recorded.
+func (l *Lock) Update(change func(*State)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	change(&l.now)

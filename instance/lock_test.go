@@ -39,7 +39,7 @@ func TestLockFolderWaits(t *testing.T) {
 func TestRestore(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	l := acquire(t, i)
-	if err := l.SetSiblings([]string{"y.cf"}); err != nil {
+	if err := l.Update(func(s *State) { s.Execute = []string{"y.cf"} }); err != nil {
 		t.Fatal(err)
 	}
 	for _, lost := range [][]string{{l.State, l.Lock}, {l.State}, {l.Lock}, nil} {
@@ -76,7 +76,7 @@ func TestRestoreSaysWhatFails(t *testing.T) {
 	if err := os.Chmod(i.dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.SetPhase(Ending); err != nil { // only the folder's lock asks who may write there
+	if err := l.Update(func(s *State) { s.Phase = Ending }); err != nil { // only the folder's lock asks who may write there
 		t.Fatal(err)
 	}
 	dir := filepath.Dir(l.State)
@@ -93,7 +93,7 @@ func TestWhatIsRecorded(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	l := acquire(t, i)
 	keys := []ipvsctl.Key{{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
-	if err := errors.Join(l.SetVirtuals(keys), l.SetSiblings([]string{"y.cf"}), l.SetPhase(HandedOver)); err != nil {
+	if err := l.Update(func(s *State) { s.Virtuals, s.Execute, s.Phase = keys, []string{"y.cf"}, HandedOver }); err != nil {
 		t.Fatal(err)
 	}
 	s, err := i.State()

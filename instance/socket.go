@@ -62,8 +62,6 @@ func (s Socket) Order(ctx context.Context, limit time.Duration, path string, wor
 	case errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable,
 		errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", ErrEnding, err)
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%w after %v", ErrNoAnswer, limit+time.Second)
 	case err != nil:
 		return err
 	}
@@ -105,15 +103,18 @@ func (s Socket) Follow(ctx context.Context, path string, w io.Writer) error {
 	return nil
 }
 
-func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path string) ([]byte, error) {
+func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path string) (text []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	answer, err := s.send(ctx, method, path)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		defer answer.Body.Close()
+		text, err = readUpTo(answer.Body, "its answer", maxAnswer)
 	}
-	defer answer.Body.Close()
-	return readUpTo(answer.Body, "its answer", maxAnswer)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w after %v", ErrNoAnswer, limit)
+	}
+	return text, err
 }
 
 // send sends a request. An answer other than 200 is a *Refusal.

@@ -45,6 +45,14 @@ type State struct {
 	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
 }
 
+// SetLeavers sets who leaves the configuration, whose Until is by the clock as it is now.
+func (s *State) SetLeavers(all []ipvsctl.Leaver) {
+	s.Leavers = slices.Clone(all)
+	for i := range s.Leavers {
+		s.Leavers[i].Until = time.Unix(0, int64(SinceBoot()+time.Until(s.Leavers[i].Until)))
+	}
+}
+
 // leavers are those of a record, by the clock as it is now.
 func (s *State) leavers() []ipvsctl.Leaver {
 	all := slices.Clone(s.Leavers)

@@ -1,5 +1,3 @@
-//go:build linux
-
 package ipvsctl
 
 import (
@@ -347,8 +345,8 @@ func TestTheTableIsReadServiceByService(t *testing.T) {
 		}
 	}
 	key := parseOp(t, "-D -f 1").Key
-	all, err := k.Counters(t.Context(), key)
-	counters := all[key]
+	all, err := k.Services(t.Context(), key)
+	counters := all[key].Counters
 	const high = 1 << 32
 	second := Counters{Active: 102, Traffic: Traffic{high + 2, 2*high + 2, 3*high + 2, 4*high + 2, 5*high + 2}}
 	if err != nil || len(counters) != 2 || counters[netip.MustParseAddrPort("10.2.0.2:0")] != second {
@@ -380,7 +378,7 @@ func TestATableThatCantBeReadIsAnError(t *testing.T) {
 		}
 	}
 	k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte { return [][]byte{r[0].acked(syscall.EPERM)} })}
-	if _, err := k.Counters(t.Context(), parseOp(t, "-D -f 1").Key); !errors.Is(err, syscall.EPERM) || !strings.HasPrefix(err.Error(), "ipvs connections of ") {
+	if _, err := k.Services(t.Context(), parseOp(t, "-D -f 1").Key); !errors.Is(err, syscall.EPERM) || !strings.HasPrefix(err.Error(), "ipvs connections of ") {
 		t.Errorf("%v", err)
 	}
 }
@@ -494,12 +492,12 @@ func TestCountersOfManyServices(t *testing.T) {
 		}
 		return kernelOf(table)(r)
 	})}
-	all, err := k.Counters(t.Context(), one, two, one, three, Key{Mark: 4})
+	all, err := k.Services(t.Context(), one, two, one, three, Key{Mark: 4})
 	if !errors.Is(err, syscall.EPERM) || !strings.HasPrefix(err.Error(), "ipvs connections of -f 4: ") || asked.Load() != 4 {
 		t.Errorf("asked %d times: %v", asked.Load(), err)
 	}
 	_, read := all[three]
-	if len(all) != 3 || len(all[one]) != 1 || len(all[two]) != 1 || !read {
+	if len(all) != 3 || len(all[one].Counters) != 1 || len(all[two].Dests) != 1 || !read {
 		t.Errorf("%v", all)
 	}
 }

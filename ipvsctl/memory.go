@@ -42,18 +42,20 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 	return t, nil
 }
 
-// Counters returns the counters of these services' destinations: zero, because nobody connects.
-func (m *Memory) Counters(_ context.Context, keys ...Key) (map[Key]map[netip.AddrPort]Counters, error) {
+// Services returns the destinations of these services. Their counters are zero, because nobody connects.
+func (m *Memory) Services(_ context.Context, keys ...Key) (Table, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all := map[Key]map[netip.AddrPort]Counters{}
+	all := Table{}
 	for _, key := range keys {
-		all[key] = map[netip.AddrPort]Counters{}
+		one := Service{Key: key, Counters: map[netip.AddrPort]Counters{}}
 		if service := m.table[key]; service != nil {
-			for _, d := range service.Dests {
-				all[key][d.Addr] = Counters{}
-			}
+			one.Dests = service.Service(key).Dests
 		}
+		for addr := range one.Dests {
+			one.Counters[addr] = Counters{}
+		}
+		all[key] = one
 	}
 	return all, nil
 }

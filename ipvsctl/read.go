@@ -1,5 +1,3 @@
-//go:build linux
-
 package ipvsctl
 
 import (
@@ -20,9 +18,9 @@ func (k *Kernel) Read(ctx context.Context) (Table, error) {
 	return table, nil
 }
 
-// Counters returns the counters of these services' destinations, see Client.
-func (k *Kernel) Counters(ctx context.Context, keys ...Key) (map[Key]map[netip.AddrPort]Counters, error) {
-	all := make(map[Key]map[netip.AddrPort]Counters, len(keys))
+// Services returns the destinations of these services, see Client.
+func (k *Kernel) Services(ctx context.Context, keys ...Key) (Table, error) {
+	all := make(Table, len(keys))
 	var key Key
 	err := k.request(ctx, func(c *conn) error {
 		c.genl.untold = k.Untold
@@ -31,11 +29,11 @@ func (k *Kernel) Counters(ctx context.Context, keys ...Key) (map[Key]map[netip.A
 			if _, twice := all[key]; twice {
 				continue
 			}
-			counters := make(map[netip.AddrPort]Counters)
-			if err := c.genl.dests(key, func(d Dest, n Counters) { counters[d.Addr] = n }); err != nil {
+			service := Service{Key: key}
+			if err := c.genl.dests(&service); err != nil {
 				return err
 			}
-			all[key] = counters
+			all[key] = service
 		}
 		return nil
 	})
@@ -59,8 +57,7 @@ func (g *genl) read(table Table) error {
 		return fmt.Errorf("services: %w", err)
 	}
 	for key, service := range table {
-		service.Dests, service.Counters = make(map[netip.AddrPort]Dest), make(map[netip.AddrPort]Counters)
-		if err := g.dests(key, func(d Dest, n Counters) { service.Dests[d.Addr], service.Counters[d.Addr] = d, n }); err != nil {
+		if err := g.dests(&service); err != nil {
 			return fmt.Errorf("destinations of %s: %w", key, err)
 		}
 		table[key] = service
@@ -68,15 +65,16 @@ func (g *genl) read(table Table) error {
 	return nil
 }
 
-// dests calls f for each destination of a service; never when it is not there.
-func (g *genl) dests(key Key, f func(Dest, Counters)) error {
+// dests reads the destinations of a service; there are none when it is not there.
+func (g *genl) dests(s *Service) error {
 	if g.seq%Batch == 0 { // one of many
 		g.wait()
 	}
-	return g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, appendKey(nil, key), func(a attrs) error {
-		dest, counters, err := parseDest(a[cmdAttrDest], key.IPv6)
+	s.Dests, s.Counters = make(map[netip.AddrPort]Dest), make(map[netip.AddrPort]Counters)
+	return g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, appendKey(nil, s.Key), func(a attrs) error {
+		dest, counters, err := parseDest(a[cmdAttrDest], s.Key.IPv6)
 		if err == nil {
-			f(dest, counters)
+			s.Dests[dest.Addr], s.Counters[dest.Addr] = dest, counters
 		}
 		return err
 	})

@@ -219,8 +219,8 @@ type Client interface {
 	// gone succeeds. An edit of what is gone fails, and so does the removal of a destination that is gone, see
 	// IsMissing. One call changes a destination once at most.
 	Do(ctx context.Context, ops ...Op) []error
-	// Counters returns the counters of these services' destinations; none of a service that is not there. Where it fails,
-	// those are missing that were not read yet.
-	Counters(ctx context.Context, keys ...Key) (map[Key]map[netip.AddrPort]Counters, error)
+	// Services returns the destinations of these services and their counters; none of a service that is not there. Where it
+	// fails, those services are missing that were not read yet.
+	Services(ctx context.Context, keys ...Key) (Table, error)
 	Close() error
 }

@@ -23,6 +23,11 @@ func TestKernelAnnounced(t *testing.T) {
 	announcing := "checkinterval = 1\nwithdrawwait = 2\nannounce = lvs0\nlastresort = lvs1\n" + section
 	path := l.config(announcing)
 	l.says(l.run(exitOK, path, "plan"), "would put 192.0.2.31/32 on lvs0\n", "would put 2001:db8::31/128 on lvs0\n")
+	l.run(1, path, "withdraw", "192.0.2.31")
+	if out := l.run(exitOK, path, "plan"); strings.Contains(out, "192.0.2.31/32") || !strings.Contains(out, "would put 2001:db8::31/128 on lvs0\n") {
+		t.Errorf("what is withdrawn by order is announced:\n%s", out)
+	}
+	l.run(1, path, "announce", "192.0.2.31")
 	l.run(exitOK, path, "start")
 	l.onDevice("lvs0", four, six)
 	l.onDevice("lvs1")
@@ -130,5 +135,44 @@ func (l *lab) logHas(log, want string) {
 		if time.Since(begin)-l.idle.since(begin) > limit {
 			l.t.Fatalf("%s does not say %q:\n%s", log, want, text)
 		}
+	}
+}
+
+// Where nothing leads to an address before it is announced, its first checks wait for its local route: a server that lacks the
+// address is never in service, also after a kill. At the end the route goes.
+func TestKernelAnnouncedCheckVIP(t *testing.T) {
+	l := newTrafficLab(t)
+	l.sh(`ip -n %[1]sdir link add lvs0 type dummy; ip -n %[1]sdir link set lvs0 up
+		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1 net.ipv4.conf.br0.rp_filter=2`, l.prefix)
+	four, six := lane{forward: "gate", family: "IPv4", vip: "203.0.113.10"}, lane{forward: "gate", family: "IPv6", vip: "2001:db8:f::10"}
+	path := l.config("checkinterval = 1\nchecktimeout = 2\nwithdrawwait = 1\nannounce = lvs0\n" +
+		sections("VIRTUAL = ADDRESS:7000\nREALS:7000\n        checktype = connect\n        checkvip = yes\n", four, six))
+	l.realServerScript(path, "start", 2, 3)
+	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+		l.echo(ns, ":7000")
+	}
+	up := []string{"-r 192.0.2.22:7000 -g -w 1", "-r 192.0.2.23:7000 -g -w 1", "-r [2001:db8:1::22]:7000 -g -w 1", "-r [2001:db8:1::23]:7000 -g -w 1"}
+	serves := func(what string) {
+		t.Helper()
+		l.until(10*time.Second, up...)
+		l.onDevice("lvs0", "2001:db8:f::10/128", "203.0.113.10/32")
+		l.saysWithin(5*time.Second, "Check failed: 192.0.2.21:7000 (tcp:203.0.113.10:7000): through 203.0.113.10: connect: no answer")
+		l.saysWithin(5*time.Second, "Check failed: [2001:db8:1::21]:7000 (tcp:[2001:db8:f::10]:7000): through 2001:db8:f::10: connect: no answer")
+		said := l.logText()
+		for _, wrong := range []string{"Added real server: 192.0.2.21", "Added real server: [2001:db8:1::21]", "not checked"} {
+			if strings.Contains(said, wrong) {
+				t.Errorf("%s: %s\n%s", what, wrong, said)
+			}
+		}
+	}
+	l.run(exitOK, path, "start")
+	serves("start")
+	l.kill()
+	l.sh("ip netns exec %sdir ipvsadm -C", l.prefix)
+	l.run(exitOK, path, "start")
+	serves("after a kill")
+	l.run(exitOK, path, "stop")
+	if out := l.addresses("route show table local proto 77") + l.addresses("-6 route show table local proto 77"); out != "" {
+		t.Errorf("local routes are left: %s", out)
 	}
 }

@@ -70,7 +70,7 @@ func line(lines []string, server string) string {
 // private are the private services of the director, in the form of ipvsadm -Sn.
 func (l *lab) private() (text string) {
 	for _, line := range strings.Split(l.ipvsadm("-Sn"), "\n") {
-		if strings.Contains(line, "-f 127") {
+		if strings.Contains(line, "-f 127") || strings.Contains(line, "-f 128") {
 			text += line + "\n"
 		}
 	}

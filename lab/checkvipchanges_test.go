@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,4 +79,47 @@ func newCheckVIPLab(t *testing.T) (l *lab, path string, servers []string) {
 		"-r [2001:db8:1::21]:7000 -g -w 1", "-r [2001:db8:1::22]:7000 -g -w 1", "-r [2001:db8:1::23]:7000 -g -w 1"}
 	l.until(5*time.Second, servers...)
 	return l, path, servers
+}
+
+// Private services that somebody changes by hand, as a script does that drains a server in all services: no server goes out by it,
+// and they are restored.
+func TestKernelCheckVIPChangedByHand(t *testing.T) {
+	l := newTrafficLab(t)
+	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
+	some := []lane{dr4, tun4, dr6, tun6}
+	path := l.config("checkinterval = 1\nchecktimeout = 2\n" + sections("VIRTUAL = ADDRESS:7000\nREALS:7000\n        checktype = connect\n        checkvip = yes\n", some...))
+	l.realServerScript(path, "start", 1, 2, 3)
+	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+		l.echo(ns, ":7000")
+	}
+	l.run(0, path, "start")
+	defer l.run(0, path, "stop")
+	l.untilServers(4 * 3)
+	made := l.private()
+	for _, change := range []string{"-w 0", "-m", "-x 1", "-w 5", "gone", "another"} {
+		for line := range strings.Lines(l.private()) {
+			words := strings.Fields(line) // -a -f MARK [-6] -r SERVER -g -w 1
+			if words[0] != "-a" {
+				continue
+			}
+			at := words[1 : slices.Index(words, "-r")+2]
+			switch change {
+			case "another":
+				at[len(at)-1] = map[bool]string{true: "[2001:db8:1::22]:0", false: "192.0.2.22:0"}[slices.Contains(words, "-6")]
+				l.sh("ip netns exec %sdir ipvsadm -a %s -g 2>/dev/null || true", l.prefix, strings.Join(at, " "))
+			case "gone":
+				l.ipvsadm(append([]string{"-d"}, at...)...)
+			default:
+				l.ipvsadm(append(append([]string{"-e"}, at...), strings.Fields(change)...)...)
+			}
+		}
+		time.Sleep(4 * time.Second)
+		l.untilServers(4 * 3)
+		if now := l.private(); now != made && change != "another" {
+			t.Errorf("%s: the private services are\n%swant\n%s", change, now, made)
+		}
+	}
+	if said := l.logText(); strings.Contains(said, "Check failed") || strings.Contains(said, "Deleted") || strings.Contains(said, "Brake") {
+		t.Errorf("servers go out:\n%s", said)
+	}
 }

@@ -30,6 +30,7 @@ type fleet struct {
 	webs      map[string]*web // by real server, port 80
 	others    map[string]*web // port 81
 	routing   routing         // of the directors
+	ports     sources         // of the client
 	seen      *watcher
 }
 

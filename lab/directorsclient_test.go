@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,9 +23,18 @@ const (
 	heldStalls      = 3 * time.Second  // without an answer at the end: broken
 )
 
+// sources are the client's ports, each in its turn. A director remembers where a connection went, also one of an earlier row
+// in which servers were out; the next one from that port breaks when it changes the director (docs/directors.md).
+type sources struct{ used atomic.Uint32 }
+
+func (s *sources) next() *net.TCPAddr {
+	return &net.TCPAddr{Port: firstPort + int(s.used.Add(1)%portsInTurn)}
+}
+
 // fleetClient asks an address all the time by new connections, and holds others.
 type fleetClient struct {
 	target string
+	ports  *sources
 	stop   chan struct{}
 	once   sync.Once
 	done   sync.WaitGroup
@@ -55,10 +65,10 @@ type fleetConnection struct {
 // client begins to ask; it ends with the test.
 func (f *fleet) client(address string) *fleetClient {
 	f.t.Helper()
-	c := &fleetClient{target: net.JoinHostPort(address, "80"), stop: make(chan struct{})}
+	c := &fleetClient{target: net.JoinHostPort(address, "80"), ports: &f.ports, stop: make(chan struct{})}
 	f.in("client", func() {
 		for range heldConnections {
-			conn, err := net.DialTimeout("tcp", c.target, 3*time.Second)
+			conn, err := (&net.Dialer{Timeout: 3 * time.Second, LocalAddr: c.ports.next()}).Dial("tcp", c.target)
 			if err != nil {
 				f.t.Errorf("a connection that is held: %v", err)
 				continue
@@ -114,9 +124,9 @@ func (c *fleetClient) pace(due chan<- struct{}) {
 
 func (c *fleetClient) work(due <-chan struct{}) {
 	for range due {
-		r := fleetRequest{start: time.Now(), failure: askFleet(c.target)}
+		r := fleetRequest{start: time.Now(), failure: c.ask()}
 		if r.failure != "" {
-			r.again = askFleet(c.target)
+			r.again = c.ask()
 		}
 		r.end = time.Now()
 		c.mu.Lock()
@@ -125,10 +135,10 @@ func (c *fleetClient) work(due <-chan struct{}) {
 	}
 }
 
-// askFleet makes one request and says why it failed.
-func askFleet(target string) string {
+// ask makes one request and says why it failed.
+func (c *fleetClient) ask() string {
 	deadline := time.Now().Add(fleetTimeout)
-	conn, err := (&net.Dialer{Deadline: deadline}).Dial("tcp", target)
+	conn, err := (&net.Dialer{Deadline: deadline, LocalAddr: c.ports.next()}).Dial("tcp", c.target)
 	if err != nil {
 		return failure(err)
 	}
@@ -190,8 +200,8 @@ func (h *fleetConnection) ask(answers *bufio.Reader) (server string, err error) 
 	return server, err
 }
 
-// waited reports whether it failed because no answer came, rather than a bad one.
-func (r fleetRequest) waited() bool { return r.failure == "timeout" || r.failure == "notconnected" }
+// waited reports whether a request failed because no answer came, rather than a bad one.
+func waited(failure string) bool { return failure == "timeout" || failure == "notconnected" }
 
 // counted is what a client saw.
 type counted struct {
@@ -214,7 +224,7 @@ func (c *fleetClient) count(from time.Time, idle *starvation) counted {
 			continue
 		}
 		n.requests++
-		if r.waited() && idle.since(r.start)-idle.since(r.end) > maxAway {
+		if waited(r.failure) && idle.since(r.start)-idle.since(r.end) > maxAway {
 			n.away++
 			continue
 		}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -225,6 +226,23 @@ func (f *fleet) whole() {
 		f.await(readyTime, fmt.Sprintf("whole table of director %d", n+1), func() bool { return f.seen.servers(n+1) == strings.Count(fleetConfig, "virtual")*3 })
 	}
 	f.ready(directorCount)
+	f.sameOrder()
+}
+
+// sameOrder sees to it that every director has the servers in the same order.
+func (f *fleet) sameOrder() {
+	f.t.Helper()
+	var first map[string][]string
+	for n, d := range f.directors {
+		var order map[string][]string
+		d.in("dir", func() { order = orders(servicesHere()) })
+		if n == 0 {
+			first = order
+		}
+		if !reflect.DeepEqual(first, order) {
+			f.t.Errorf("director %d has the order %v, the first one %v", n+1, order, first)
+		}
+	}
 }
 
 // fleetConfig has two services on one address, one by a mark and one over IPv6.

@@ -128,6 +128,20 @@ func servers(table, service string) (n int) {
 	return n
 }
 
+// orders has the servers of each service in the order of the table, which mh heeds.
+func orders(table string) map[string][]string {
+	order, service := map[string][]string{}, ""
+	for line := range strings.Lines(table) {
+		words := strings.Fields(line)
+		if len(words) > 1 && words[0] == "->" {
+			order[service] = append(order[service], words[1])
+		} else {
+			service = strings.Join(words, " ")
+		}
+	}
+	return order
+}
+
 // on is the device on which a director has an address; "" for none.
 func (w *watcher) on(director int, address string) string {
 	w.mu.Lock()

@@ -154,5 +154,5 @@ func (p *Pages) foreign(host string) string {
 		}
 	}
 	return fmt.Sprintf("This page has no name %q here. It answers to an IP address, to localhost, to %s, and to the name that statushost gives.",
-		printable.Line(name), printable.Line(own))
+		name, printable.Line(own))
 }

@@ -121,7 +121,7 @@ func (s *shadow) tellLasting(ctx context.Context) {
 	if err != nil {
 		return // it ends
 	}
-	explained := explain(s.Plan, known)
+	explained := s.explain(known)
 	for p, d := range s.open {
 		d.Lasted = time.Since(d.Since).Seconds()
 		if d.Lasting || d.Lasted <= explained[p.key].Seconds() {
@@ -142,7 +142,7 @@ const slack = 3 * time.Second
 // explain returns, for each virtual service, how long the times of the file explain a difference. A change is due after as
 // many results as the thresholds ask for. Between two of them there is the interval and, in a daemon that checks one server
 // after the other as the Perl does, the time that all checks take. Each may take all of its time.
-func explain(p *director.Plan, now *director.Snapshot) map[ipvsctl.Key]time.Duration {
+func (s *shadow) explain(now *director.Snapshot) map[ipvsctl.Key]time.Duration {
 	var all time.Duration
 	for _, v := range now.Virtuals {
 		for _, server := range v.Servers {
@@ -150,9 +150,9 @@ func explain(p *director.Plan, now *director.Snapshot) map[ipvsctl.Key]time.Dura
 		}
 	}
 	explained := map[ipvsctl.Key]time.Duration{}
-	for _, v := range p.Services("") {
+	for _, v := range s.services {
 		c := v.Config
-		round := all + max(c.CheckInterval, p.Config.Global.CheckInterval).Duration()
+		round := all + max(c.CheckInterval, s.Plan.Config.Global.CheckInterval).Duration()
 		for _, check := range c.Checks() {
 			round += max(check.CheckTimeout*parser.Seconds(max(check.CheckCount, 1)), check.NegotiateTimeout).Duration()
 		}

@@ -79,7 +79,7 @@ func (s *shadow) publish() error {
 	r := &s.report
 	r.Until, r.Writes = time.Now(), int(s.live.refused.Load())
 	r.Now, r.Absent, r.Virtuals, r.Servers = nil, nil, 0, 0
-	for _, v := range s.Plan.Services("") {
+	for _, v := range s.services {
 		if _, there := s.was.live[v.Key]; !there {
 			r.Absent = append(r.Absent, v.Config.ID)
 			continue

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -42,6 +41,7 @@ type shadow struct {
 	director *director.Director
 	report   Report
 	open     map[place]*Difference
+	services []director.Service // of the plan, whose virtual services are the director's
 	ids      map[ipvsctl.Key]string
 	fallback map[place]bool
 	was      pair
@@ -74,9 +74,9 @@ type ownTable struct {
 	live *readOnly
 }
 
-// Counters returns those of the live table.
-func (t ownTable) Counters(ctx context.Context, keys ...ipvsctl.Key) (map[ipvsctl.Key]map[netip.AddrPort]ipvsctl.Counters, error) {
-	return t.live.Counters(ctx, keys...)
+// Services returns those of the live table.
+func (t ownTable) Services(ctx context.Context, keys ...ipvsctl.Key) (ipvsctl.Table, error) {
+	return t.live.Services(ctx, keys...)
 }
 
 // nobody runs no command, and writes no file.
@@ -168,9 +168,10 @@ func (s *shadow) look(ctx context.Context) {
 
 // adopt makes a plan the one to follow.
 func (s *shadow) adopt(p *director.Plan) {
+	s.services = p.Services("")
 	s.Plan, s.report.Followed, s.fallback, s.ids = p, nil, map[place]bool{}, map[ipvsctl.Key]string{}
 	places := map[[2]string]place{}
-	for _, v := range p.Services("") {
+	for _, v := range s.services {
 		s.ids[v.Key] = v.Config.ID
 		for _, m := range v.Members {
 			at := place{v.Key, m.Dest.Addr}

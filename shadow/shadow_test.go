@@ -53,6 +53,21 @@ func play(t *testing.T, test func(t *testing.T, f *farm)) {
 	})
 }
 
+// carrying is a table in which each server has a connection, as the kernel counts them.
+type carrying struct{ *ipvsctl.Memory }
+
+func (c carrying) Services(ctx context.Context, keys ...ipvsctl.Key) (ipvsctl.Table, error) {
+	table, err := c.Memory.Services(ctx, keys...)
+	for key, service := range table {
+		service.Counters = map[netip.AddrPort]ipvsctl.Counters{}
+		for addr := range service.Dests {
+			service.Counters[addr] = ipvsctl.Counters{Active: 1}
+		}
+		table[key] = service
+	}
+	return table, err
+}
+
 // locked locks the farm. What it returns unlocks it.
 func (f *farm) locked() (unlock func()) {
 	f.mu.Lock()
@@ -117,7 +132,7 @@ func (f *farm) plan(text string) *director.Plan {
 // live starts a daemon over the table. The function that it returns ends it as kill -9 does.
 func (f *farm) live(text string) (kill func()) {
 	ctx, end := context.WithCancelCause(f.t.Context())
-	d := director.New(director.Deps{Table: f.table, Journal: notify.NewJournal(), Hooks: nobody{}, Monitor: nobody{}, Maintenance: maintenance.New(nil).Watch})
+	d := director.New(director.Deps{Table: carrying{f.table}, Journal: notify.NewJournal(), Hooks: nobody{}, Monitor: nobody{}, Maintenance: maintenance.New(nil).Watch})
 	done := make(chan error, 1)
 	plan := f.plan(text)
 	go func() { done <- d.Run(ctx, plan) }()
@@ -132,7 +147,7 @@ func (f *farm) shadow(text string, programs bool) (stop func() Report) {
 	plan := f.plan(text)
 	go func() {
 		r, err := Run(ctx, Options{
-			Live: f.table, Plan: plan, Programs: programs,
+			Live: carrying{f.table}, Plan: plan, Programs: programs,
 			Changed: func(context.Context) *director.Plan { defer f.locked()(); p := f.file; f.file = nil; return p },
 			Say:     func(line string) { defer f.locked()(); f.lines = append(f.lines, line) },
 			Update:  func(r Report) error { defer f.locked()(); f.last = r; return nil },
@@ -285,8 +300,9 @@ func TestWhatIsCompared(t *testing.T) {
 
 // Programs are not run unless that is asked for: their servers are followed, the fallback server with them.
 func TestProgramsAreFollowed(t *testing.T) {
-	text := strings.Replace(config, "checktype = connect", "checktype = external\n\tcheckcommand = /bin/probe", 1)
-	for _, programs := range []bool{false, true} {
+	for _, kind := range []string{"external", "external-perl", "external, with programs"} {
+		kind, _, programs := strings.Cut(kind, ", ")
+		text := strings.Replace(config, "checktype = connect", "checktype = "+kind+"\n\tcheckcommand = /bin/probe", 1)
 		play(t, func(t *testing.T, f *farm) {
 			kill := f.live(text)
 			time.Sleep(time.Second)
@@ -371,6 +387,63 @@ func TestTheLiveTableIsOnlyRead(t *testing.T) {
 	if len(errs) != 1 || errs[0] == nil || r.refused.Load() != 1 || len(table) != 0 || err != nil {
 		t.Errorf("%v, %d refused, %v, %v", errs, r.refused.Load(), table, err)
 	}
+	var last Report
+	s := &shadow{Options: Options{Update: func(r Report) error { last = r; return nil }}}
+	s.live.refused.Store(1)
+	if err := s.publish(); err != nil || last.Writes != 1 {
+		t.Errorf("%v, the report has %d", err, last.Writes)
+	}
+}
+
+// Who saw it first and by how much: the sum has how often, the mean and the most.
+func TestTheSumOfWhoWasFirst(t *testing.T) {
+	var s Sightings
+	for _, by := range []time.Duration{2, 6, 1} {
+		s.lead(Shadow, by*time.Second)
+	}
+	s.lead(Live, 4*time.Second)
+	var text strings.Builder
+	if s.print(&text, "Failures"); text.String() != "Failures: together: 0; shadow first: 3, by 3s, at most 6s; live first: 1, by 4s, at most 4s\n" {
+		t.Error(text.String())
+	}
+}
+
+// What a daemon does besides its table a shadow leaves alone, also while servers fail and come back.
+func TestAShadowDoesNothingElse(t *testing.T) {
+	folder := t.TempDir()
+	text := strings.ReplaceAll(`webhook = http://127.0.0.1:1/
+emailalert = me@example.com
+smtp = 127.0.0.1
+callback = "touch DIR/callback"
+execute = DIR/other.cf
+logfile = "DIR/log"
+statuspage = yes
+listen = 127.0.0.1:1
+`+config+`	announce = lvs0
+	minservers = 1
+	checkvip = yes
+	draintime = 60
+	monitorfile = DIR/monitor
+	onchange = "touch DIR/onchange"
+	fallbackcommand = "touch DIR/fallback"
+`, "DIR", folder)
+	play(t, func(t *testing.T, f *farm) {
+		defer f.live(config)()
+		time.Sleep(time.Second)
+		stop := f.shadow(text, false)
+		for _, down := range []bool{true, false} {
+			time.Sleep(30 * time.Second)
+			f.set(down, "192.0.2.21")
+			f.set(down, "192.0.2.22")
+		}
+		time.Sleep(30 * time.Second)
+		if r := stop(); r.Writes != 0 || r.Readings < 80 {
+			t.Errorf("%+v", r)
+		}
+		if made, err := os.ReadDir(folder); err != nil || len(made) > 0 {
+			t.Errorf("%v: it made %v", err, made)
+		}
+	})
 }
 
 // A table that can't be read is told once, and the comparison continues when it can be.
@@ -409,4 +482,66 @@ func (f *flaky) Read(ctx context.Context) (ipvsctl.Table, error) {
 		return nil, errors.New("broken")
 	}
 	return f.Memory.Read(ctx)
+}
+
+// The Perl makes its checks one after the other, so that what all of them take is part of what the times explain.
+func TestWhatTheTimesExplain(t *testing.T) {
+	f := &farm{t: t}
+	took := func(d time.Duration) director.ServerSnapshot {
+		return director.ServerSnapshot{Last: checker.Result{Took: d}}
+	}
+	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{Servers: []director.ServerSnapshot{took(4 * time.Second)}}, {Servers: []director.ServerSnapshot{took(time.Second), took(time.Second)}}}}
+	// failurecount (interval + timeout of connect + what all take) + slack
+	s := &shadow{}
+	s.Programs = true
+	s.adopt(f.plan(config))
+	if got, want := s.explain(now)[web], 2*(5+2+6)*time.Second+slack; got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// A report has a thousand differences of each kind, and counts the others.
+func TestAReportIsBounded(t *testing.T) {
+	text := strings.Replace(config, "192.0.2.21:80 masq", "10.0.0.1->10.0.4.250:80 masq", 1)
+	play(t, func(t *testing.T, f *farm) {
+		kill := f.live(config)
+		time.Sleep(time.Second)
+		kill()
+		stop := f.shadow(text, false)
+		time.Sleep(2 * time.Minute)
+		now := len(f.now())
+		if r := stop(); r.Lasting < 1200 || len(r.Differences) != 1000 || now != 1000 {
+			t.Errorf("%d last, %d told, %d now", r.Lasting, len(r.Differences), now)
+		}
+	})
+}
+
+// A server that leaves the file while it has connections stays as long here as in the live table, whose connections count.
+func TestAServerThatLeavesKeepsItsConnections(t *testing.T) {
+	text := "draintime = 60\n" + config
+	less := strings.Replace(text, "\treal = 192.0.2.22:80 masq 3\n", "", 1)
+	play(t, func(t *testing.T, f *farm) {
+		plan, next := f.plan(text), f.plan(less)
+		ctx, end := context.WithCancelCause(t.Context())
+		d := director.New(director.Deps{Table: carrying{f.table}, Journal: notify.NewJournal(), Hooks: nobody{}, Monitor: nobody{}, Maintenance: maintenance.New(nil).Watch})
+		done := make(chan error, 1)
+		go func() { done <- d.Run(ctx, plan) }()
+		time.Sleep(time.Second)
+		stop := f.shadow(text, false)
+		time.Sleep(10 * time.Second)
+		if err := d.Reload(t.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+		f.follow(less)
+		time.Sleep(50 * time.Second)
+		if !strings.Contains(f.text(), "192.0.2.22:80 -m -w 0") {
+			t.Errorf("it does not drain:\n%s", f.text())
+		}
+		time.Sleep(time.Minute)
+		if r := stop(); r.Lasting > 0 || strings.Contains(f.text(), "192.0.2.22") {
+			t.Errorf("%q\n%s", f.said(), f.text())
+		}
+		end(director.ErrHandover)
+		<-done
+	})
 }

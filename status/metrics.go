@@ -107,6 +107,10 @@ func (e exposition) announcements() {
 	for _, a := range e.s.Announcements {
 		announced.add(number(a.On == a.Device), "address", a.Address, "device", a.Device)
 	}
+	last := e.family("ldirectord_announced_last_resort", "gauge", "1 while the address is on the device of lastresort. Absent without announce.")
+	for _, a := range e.s.Announcements {
+		last.add(number(a.State == "last resort"), "address", a.Address)
+	}
 	changes := e.family("ldirectord_announcement_changes_total", "counter", "How often the address came, went or moved to another device.")
 	for _, a := range e.s.Announcements {
 		changes.add(float64(a.Changes), "address", a.Address)

@@ -29,11 +29,15 @@ func (r *Report) Remarks() []string {
 		all.add("%d virtual services are to be removed and still in the table", r.Table.Removing)
 	}
 	all.told("mark rules can't be set: ", r.MarkError)
+	all.told("the maintenance folder can't be read, servers in maintenance stay so: ", r.Folder)
 	all.told("addresses can't be announced: ", r.AnnounceError)
 	for _, n := range r.Names {
 		if n.Address.IsValid() { // the servers of one without are remarked on themselves
 			all.add("the name %s cannot be looked up, its last address %s is used: %s", n.Name, n.Address, n.Error)
 		}
+	}
+	for _, f := range r.Failures {
+		all.add("%s ago: %s", Short(r.Time.Sub(f.At)), f.Text)
 	}
 	for _, o := range r.Orders {
 		if o.Lost {
@@ -56,6 +60,8 @@ func (v *Virtual) Remarks() []string {
 	all.told("the table refuses it: ", v.Error)
 	switch g := v.Guard; {
 	case g == nil:
+	case g.Obeys && g.Keeps == 0:
+		all.add("by order the checks have their way until every server is up: checkvip holds nobody")
 	case g.Obeys:
 		all.add("by order the checks have their way until every server is up: keepserving holds nobody")
 	case g.Held > 0:

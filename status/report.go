@@ -24,6 +24,16 @@ type Process struct {
 	Reloads Reloads
 	Events  map[string]uint64 // how many of each kind the journal had
 	Names   []Name            // the host names of the file that can't be looked up
+
+	Failures []Failure // what the daemon's own means failed at
+}
+
+// Failure is one of something that the daemon uses besides servers and table: log, mail, webhook, address of the
+// metrics, commands, monitorfiles.
+type Failure struct {
+	Event string    `json:"event"` // its kind in the journal; log-failed where that is the log itself
+	Text  string    `json:"text"`
+	At    time.Time `json:"at"` // the last one
 }
 
 // Name is a host name that can't be looked up.
@@ -56,7 +66,9 @@ type Report struct {
 	Checks    *Checks    `json:"checks,omitempty"`
 	Table     *Table     `json:"table,omitempty"`
 	MarkError string     `json:"mark_rules_error,omitempty"`
-	Names     []Name     `json:"names,omitempty"` // those that can't be looked up
+	Folder    string     `json:"maintenance_error,omitempty"` // why maintenancedir can't be read
+	Names     []Name     `json:"names,omitempty"`             // those that can't be looked up
+	Failures  []Failure  `json:"failures,omitempty"`          // until it works again, where that is known, and for a day at most
 	Orders    []Order    `json:"orders,omitempty"`
 	Virtuals  []Virtual  `json:"virtuals,omitempty"`
 
@@ -89,7 +101,7 @@ type Virtual struct {
 	ID        string               `json:"id"`
 	Scheduler string               `json:"scheduler"`
 	Fallback  *Fallback            `json:"fallback,omitempty"`
-	Guard     *Guard               `json:"guard,omitempty"`      // absent without keepserving
+	Guard     *Guard               `json:"guard,omitempty"`      // absent without keepserving and the order to obey
 	Enough    *director.MinServers `json:"minservers,omitempty"` // absent without minservers
 	Written   bool                 `json:"written"`              // the table has it as it should be
 	Error     string               `json:"error,omitempty"`
@@ -182,7 +194,7 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 	p.Reloads.Last = p.Reloads.Last.UTC()
 	r := &Report{
 		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: new(p.Started.UTC()), Time: new(s.Time.UTC()),
-		Role: roleOf(s), Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Names: p.Names, Orders: ListOrders(s.Orders, s),
+		Role: roleOf(s), Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Folder: s.Folder, Names: p.Names, Failures: p.Failures, Orders: ListOrders(s.Orders, s),
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
 		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: maps.Collect(s.Table.All())},
 	}
@@ -220,7 +232,7 @@ func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 
 func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director.Backend]Connections) Virtual {
 	out := Virtual{ID: v.ID, Scheduler: v.Scheduler, Fallback: v.Fallback, Written: v.Written, Error: v.Error, Enough: v.Enough, Servers: make([]Server, 0, len(v.Servers))}
-	if v.Guard.Keeps > 0 {
+	if v.Guard.Keeps > 0 || v.Guard.Obeys && v.Guard.Brake {
 		out.Guard = &v.Guard
 	}
 	for _, addr := range v.Added {

@@ -50,7 +50,7 @@ func TestRulesAndDocsKnowTheMetrics(t *testing.T) {
 
 func TestDocsKnowTheFields(t *testing.T) {
 	docs := read(t, "../docs/status.md")
-	for _, form := range []any{Report{}, Reloads{}, Checks{}, Table{}, director.Counts{}, Virtual{}, Fallback{}, Guard{}, Announcement{}, director.MinServers{}, Server{}, Check{}, Connections{}, Traffic{}, Leaver{}, Order{}, director.Order{}, OneCheck{}} {
+	for _, form := range []any{Report{}, Reloads{}, Checks{}, Table{}, director.Counts{}, Virtual{}, Fallback{}, Guard{}, Announcement{}, director.MinServers{}, Server{}, Check{}, Connections{}, Traffic{}, Leaver{}, Order{}, director.Order{}, OneCheck{}, Failure{}} {
 		for field := range reflect.TypeOf(form).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if name != "" && !bytes.Contains(docs, []byte("`"+name+"`")) {

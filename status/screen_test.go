@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // drawing is what a Screen tells a terminal: where to write, colours, to clear, or a character to show.
@@ -131,5 +133,22 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	}
 	if !bytes.Contains([]byte(s.Draw(at, 80, 24)), []byte("208 of 240 servers up, 31 of 60 services in trouble")) {
 		t.Errorf("got\n%s", shown)
+	}
+}
+
+// Whatever the daemon's answer has, the terminal is told to move, to clear and to colour, and nothing else.
+func TestWordsOfOthersMoveNothingOnTheScreen(t *testing.T) {
+	const evil = "\x1b]0;x\a\x1b[2J\u009b2J\r\n\b\u202e\xff"
+	at := time.Unix(1e9, 0).UTC()
+	down := Server{Real: evil, State: "down" + evil, Since: at, Reason: evil, Note: evil, Check: &Check{Cause: evil, Detail: evil, Time: at}}
+	s := &Screen{Title: "ld.cf"}
+	s.Take(&Report{
+		Time: &at, Started: &at, Version: evil, Phase: evil, MarkError: evil, Failures: []Failure{{Text: evil}}, Table: &Table{Error: evil}, Reloads: &Reloads{Last: at, Error: evil}, Checks: &Checks{},
+		Virtuals: []Virtual{{ID: evil, Scheduler: evil, Error: evil, Servers: []Server{down}, Leaving: []Leaver{{Real: evil, State: evil, Note: evil}}}},
+	}, nil)
+	s.Take(nil, errors.New(evil))
+	rest := regexp.MustCompile(`\x1b\[(\d+;1H|K|J|[\d;]*m)`).ReplaceAllString(s.Draw(at, 200, 60), "")
+	if i := strings.IndexFunc(rest, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }); i >= 0 || !strings.Contains(rest, `\u202e`) {
+		t.Errorf("%q", rest)
 	}
 }

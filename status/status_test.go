@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -288,6 +289,23 @@ func TestBrakedServersAreHeld(t *testing.T) {
 	}
 }
 
+// An address is on its device of announce, on the last resort, or on none.
+func TestWhereAnAddressIsAnnounced(t *testing.T) {
+	at := func(state, on string) director.AnnouncementSnapshot {
+		return director.AnnouncementSnapshot{Address: state, State: state, Device: "lvs0", On: on}
+	}
+	now := &director.Snapshot{Announcements: []director.AnnouncementSnapshot{at("announced", "lvs0"), at("last resort", "lvs1"), at("withdrawn", "")}}
+	metrics := metricsOf(t, now)
+	for _, want := range []string{
+		"\nldirectord_announced{address=\"announced\",device=\"lvs0\"} 1\nldirectord_announced{address=\"last resort\",device=\"lvs0\"} 0\nldirectord_announced{address=\"withdrawn\",device=\"lvs0\"} 0\n#",
+		"\nldirectord_announced_last_resort{address=\"announced\"} 0\nldirectord_announced_last_resort{address=\"last resort\"} 1\nldirectord_announced_last_resort{address=\"withdrawn\"} 0\n#",
+	} {
+		if !bytes.Contains(metrics, []byte(want)) {
+			t.Errorf("the metrics lack %s\n%s", want, metrics)
+		}
+	}
+}
+
 func TestAServerThatIsNamedTwiceIsOneSeries(t *testing.T) {
 	twice := []director.ServerSnapshot{{Real: "192.0.2.21:80"}, {Real: "192.0.2.21:80"}}
 	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{ID: "a", Servers: twice}, {ID: "b", Servers: twice}}}
@@ -358,6 +376,16 @@ func TestWhatADaemonIsRemarkedOn(t *testing.T) {
 		if got := strings.Contains(b.String(), "checks are late by 1s"); got != late || strings.Contains(b.String(), "REAL SERVER") || strings.Contains(b.String(), "0 ") && strings.Contains(b.String(), "failed by") {
 			t.Errorf("%g s:\n%s", overdue, b.String())
 		}
+	}
+}
+
+// Who wonders why a server does not come back from maintenance is told.
+func TestAFolderThatCannotBeReadShows(t *testing.T) {
+	s := observed(t)
+	s.Folder = "open /srv/maintenance: permission denied"
+	want := "the maintenance folder can't be read, servers in maintenance stay so: " + s.Folder
+	if all := NewReport(s, process(), nil).Remarks(); !slices.Contains(all, want) {
+		t.Errorf("%q", all)
 	}
 }
 

@@ -29,10 +29,10 @@ func night() *director.Snapshot {
 		return &checker.Result{OK: true, Took: time.Duration(took) * time.Microsecond, Stages: checker.Stages{checker.MarkConnect: 310, checker.MarkFirstByte: took - 50, checker.MarkMatch: took}}
 	}
 	failed := &checker.Result{
-		Cause: checker.Answer, Stage: checker.AtMatch, Detail: `body does not match "ready": got "starting up"`, Took: 5200 * time.Microsecond,
+		Cause: checker.Answer, Stage: checker.AtMatch, Detail: `body does not match /ready/: got "starting up"`, Took: 5200 * time.Microsecond,
 		Stages: checker.Stages{checker.MarkConnect: 300, checker.MarkFirstByte: 5100, checker.MarkMatch: 5200},
 	}
-	refused := &checker.Result{Cause: checker.Refused, Stage: checker.AtConnect, Detail: "connect: connection refused", Took: 400 * time.Microsecond}
+	refused := &checker.Result{Cause: checker.Refused, Stage: checker.AtConnect, Detail: "connect: refused", Took: 400 * time.Microsecond}
 	none, one := history.Verdict{}, history.Verdict{Count: 1, Needed: 3}
 	var first, second history.History
 	first.Result(at("-2h"), 0, history.Passed, passed(2000), none)
@@ -122,5 +122,21 @@ func TestWhyShowsTheLastEntries(t *testing.T) {
 	h := w.Servers[0].History
 	if len(h) != 2 || h[0].What != "edit" || h[1].What != "order" || w.Servers[1].History == nil {
 		t.Errorf("%+v", h)
+	}
+}
+
+// What the table has of a server is told in the words of its director's role.
+func TestWhyTellsWhatTheTableHas(t *testing.T) {
+	for want, change := range map[string]func(*director.Snapshot){
+		"  it is in the table with weight 3\n":                  func(s *director.Snapshot) { s.Virtuals[0].Servers[0].Effective = 3 },
+		"  it is not in the table\n":                            func(s *director.Snapshot) { s.Virtuals[0].Servers[0].InTable = false },
+		"  the director stands by: it leaves the table alone\n": func(s *director.Snapshot) { s.Standby = true },
+	} {
+		now := night()
+		change(now)
+		var text strings.Builder
+		if err := NewWhy(now, time.Now(), nil).WriteText(&text); err != nil || !strings.Contains(text.String(), want) {
+			t.Errorf("%v: no %q in\n%s", err, want, text.String())
+		}
 	}
 }

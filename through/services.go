@@ -63,6 +63,7 @@ type passage struct {
 	service
 	via    checker.Via
 	looked time.Time // when the source was found
+	before Kernel    // at the end of the check before, if that failed
 }
 
 // lose notes that a service may not be in the table.
@@ -138,14 +139,12 @@ func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []ipvsc
 		}
 		s.taken = s.Taken(ctx)
 		clear(s.next)
-		stay, full := map[ipvsctl.PrivateService]bool{}, map[ipvsctl.Forward]bool{}
+		stay := map[ipvsctl.PrivateService]bool{}
 		for _, w := range ways {
 			name := wanted(w)
 			s.virtual[w.Virtual], stay[name] = true, true
-			if sv := (&service{PrivateService: name}); s.all[name] == nil && !full[name.Dest.Forward] {
-				if full[name.Dest.Forward] = s.choose(sv) != nil; sv.Key.Mark != 0 {
-					s.all[name] = sv
-				}
+			if sv := (&service{PrivateService: name}); s.all[name] == nil && s.choose(sv) == nil {
+				s.all[name] = sv
 			}
 		}
 		err := s.save()
@@ -175,12 +174,12 @@ func (s *Services) choose(sv *service) error {
 	if sv.Dest.Forward == ipvsctl.Tunnel {
 		mark, last = last+1, ipvsctl.LastPrivate
 	}
-	for mark = max(mark, s.next[sv.Dest.Forward]); s.used[mark] || s.taken(mark); {
-		if mark++; mark > last {
-			return errNoMark
-		}
+	for mark = max(mark, s.next[sv.Dest.Forward]); mark <= last && (s.used[mark] || s.taken(mark)); {
+		mark++
 	}
-	s.next[sv.Dest.Forward] = mark
+	if s.next[sv.Dest.Forward] = mark; mark > last {
+		return errNoMark
+	}
 	sv.Key.Mark, sv.ours, s.used[mark], s.saved = mark, false, true, false
 	return nil
 }
@@ -219,11 +218,11 @@ func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) err
 func (s *Services) make(ctx context.Context, sv *service) error {
 	err := s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})[0]
 	if errors.Is(err, syscall.EEXIST) {
-		var in, empty bool
-		if in, empty, err = s.look(ctx, sv); err != nil {
+		var free []bool
+		if _, free, err = s.look(ctx, sv); err != nil {
 			return err
 		}
-		if !sv.ours || !in && !empty {
+		if !sv.ours || !free[0] {
 			return cmp.Or(s.choose(sv), s.save())
 		}
 	}
@@ -237,25 +236,40 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 	return err
 }
 
-// look reads the destinations of a service: whether its own is the only one, or there is none.
-func (s *Services) look(ctx context.Context, sv *service) (in, empty bool, err error) {
-	all, err := s.Table.Counters(ctx, sv.Key)
-	dests := all[sv.Key]
-	_, in = dests[sv.Dest.Addr]
-	return in && len(dests) == 1, len(dests) == 0, err
+// look reads services, with one request for each: whether they stayed in the table as they were made, and whether they have
+// no destinations of others. Of those that could not be read neither is known.
+func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bool, err error) {
+	stayed, free = make([]bool, len(all)), make([]bool, len(all))
+	keys := make([]ipvsctl.Key, len(all))
+	for i, sv := range all {
+		keys[i] = sv.Key
+	}
+	table, err := s.Table.Services(ctx, keys...)
+	for i, sv := range all {
+		found, read := table[sv.Key]
+		own, in := found.Dests[sv.Dest.Addr]
+		if read && (len(found.Dests) != 1 || own != sv.Dest) {
+			sv.lose()
+		}
+		stayed[i] = read && sv.isPresent()
+		free[i] = read && (len(found.Dests) == 0 || in && len(found.Dests) == 1)
+	}
+	return stayed, free, err
 }
 
 // judge tells why an answer is void; "" if it counts.
 func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (void string) {
 	answered := time.Now()
 	err := s.with(ctx, checkTimeout, func(ctx context.Context) error {
-		stayed, err := s.stayed(ctx, p)
+		stayed, _, err := s.look(ctx, &p.service)
 		var k Kernel
 		if !r.OK {
 			p.looked = time.Time{}
 			k = s.kernel(p.via.To, p.via.Source, answered)
 		}
-		void = Judge(r, stayed[0], p.via.To.Is6(), k)
+		// What was changed while the check ran does not tell what became of its packets.
+		void = cmp.Or(Judge(r, stayed[0], p.via.To.Is6(), k), Judge(r, true, p.via.To.Is6(), p.before))
+		p.before = k
 		return err
 	})
 	if err != nil {
@@ -266,13 +280,15 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 
 // confirm reports for each check that passed whether that counts, and looks for the source of the next one in time.
 func (s *Services) confirm(ctx context.Context, passed []*passage) []bool {
-	counts := make([]bool, len(passed))
+	counts, services := make([]bool, len(passed)), make([]*service, len(passed))
+	for i, p := range passed {
+		services[i] = &p.service
+	}
 	_ = s.with(ctx, checkTimeout, func(ctx context.Context) error {
-		stayed, err := s.stayed(ctx, passed...)
+		stayed, _, err := s.look(ctx, services...)
 		now := time.Now()
 		for i, p := range passed {
-			counts[i] = Judge(checker.Result{OK: true}, stayed[i], p.via.To.Is6(), Kernel{}) == ""
-			if counts[i] && s.locate(p, now) != nil {
+			if counts[i] = stayed[i]; counts[i] && s.locate(p, now) != nil {
 				p.looked = time.Time{} // the next check says why
 			}
 		}
@@ -281,28 +297,10 @@ func (s *Services) confirm(ctx context.Context, passed []*passage) []bool {
 	return counts
 }
 
-// stayed reports for each check whether its service has been in the table since it began: one request for each service. Of
-// those that could not be read it does not.
-func (s *Services) stayed(ctx context.Context, all ...*passage) ([]bool, error) {
-	stayed, keys := make([]bool, len(all)), make([]ipvsctl.Key, len(all))
-	for i, p := range all {
-		keys[i] = p.Key
-	}
-	table, err := s.Table.Counters(ctx, keys...)
-	for i, p := range all {
-		dests, read := table[p.Key]
-		if _, in := dests[p.Dest.Addr]; read && (!in || len(dests) > 1) {
-			p.lose()
-		}
-		stayed[i] = read && p.isPresent()
-	}
-	return stayed, err
-}
-
 // remove removes a service that is ours.
 func (s *Services) remove(ctx context.Context, sv *service) error {
-	in, empty, err := s.look(ctx, sv)
-	if err == nil && sv.ours && (in || empty) {
+	_, free, err := s.look(ctx, sv)
+	if err == nil && sv.ours && free[0] {
 		err = s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.DelService, Key: sv.Key})[0]
 	}
 	return err

@@ -196,6 +196,36 @@ func TestAServiceThatIsLost(t *testing.T) {
 	}
 }
 
+// A destination that was changed by hand says nothing of its server: with weight 0 the kernel refuses, by masq it is asked at its
+// own address. It is restored.
+func TestAServiceThatIsChanged(t *testing.T) {
+	for what, change := range map[string]func(*ipvsctl.Dest){
+		"no weight":      func(d *ipvsctl.Dest) { d.Weight = 0 },
+		"another method": func(d *ipvsctl.Dest) { d.Forward = ipvsctl.Masq },
+		"a threshold":    func(d *ipvsctl.Dest) { d.Upper = 1 },
+	} {
+		f := newFake(ipvsctl.NewMemory(nil))
+		gate := way("127.0.0.2", "")
+		f.Set(t.Context(), []checker.Through{gate}, nil)
+		var now passage
+		f.ready(t.Context(), gate, &now)
+		changed := now.Dest
+		change(&changed)
+		if err := f.table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.EditDest, Key: now.Key, Dest: changed})[0]; err != nil {
+			t.Fatal(err)
+		}
+		if void := f.judge(t.Context(), &now, checker.Result{Cause: checker.Refused}); void != "the private service was lost" {
+			t.Errorf("%s: a failure counts: %q", what, void)
+		}
+		if void := f.use(t, gate); void != "" {
+			t.Errorf("%s: afterwards: %s", what, void)
+		}
+		if table, _ := f.table.Services(t.Context(), now.Key); table[now.Key].Dests[now.Dest.Addr] != now.Dest {
+			t.Errorf("%s: the table has %v", what, table)
+		}
+	}
+}
+
 func TestTheNextDaemon(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
 	f := newFake(table)
@@ -389,6 +419,29 @@ func TestAnswersWithoutTheService(t *testing.T) {
 		f.Close(t.Context())
 		if r := c.Check(t.Context()); r != refused {
 			t.Errorf("after the end: %+v", r)
+		}
+	})
+}
+
+// A check that began while no answer could come back says nothing, although one could at its end.
+func TestTheWayIsOpenedMeanwhile(t *testing.T) {
+	if sysctl("all", "accept_local") != "0" || sysctl("lo", "accept_local") != "0" {
+		t.Skip("accept_local is set here")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(ipvsctl.NewMemory(nil))
+		silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout, Took: 5 * time.Second}
+		c := f.check(t, &answers{list: []checker.Result{silent}}, &answers{list: []checker.Result{{OK: true}}})
+		f.machine.devices[virtual] = net.Interface{Name: "lo"} // its own address, of which it takes no packets
+		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayVoid {
+			t.Errorf("while the way is closed: %+v", r)
+		}
+		delete(f.machine.devices, virtual)
+		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayVoid {
+			t.Errorf("as it is opened: %+v", r)
+		}
+		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayThrough {
+			t.Errorf("when it is open: %+v", r)
 		}
 	})
 }

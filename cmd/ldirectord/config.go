@@ -43,7 +43,7 @@ func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 		return nil, err
 	}
 	if l.Config != nil {
-		l.Found = append(l.Found, doctor.Advise(ctx, l.Config, l.Plan.Services(""), c.ownsRule())...)
+		l.Found = append(l.Found, doctor.Advise(ctx, l.Config, l.Plan.Services(""), c.daemonHere(l.Plan))...)
 	}
 	l.RefuseWhatNeedsAShell()
 	return l, nil

@@ -80,12 +80,12 @@ func printServers(ctx context.Context, kernel *ipvsctl.Kernel, services []*balan
 		if !s.shown {
 			continue
 		}
-		counters, err := kernel.Counters(ctx, s.Key)
+		table, err := kernel.Services(ctx, s.Key)
 		if err != nil {
 			return err
 		}
 		for _, m := range s.servers {
-			n := counters[s.Key][m.addr]
+			n := table[s.Key].Counters[m.addr]
 			out.server(serverLine{s.Config.ID, m.name, m.state, m.weight, n.Active, n.Inactive, n.Persistent})
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // examine looks at what the configuration needs of this machine and its neighbours, and changes nothing. It fails when
 // something keeps traffic from flowing.
 func examine(ctx context.Context, c *call, l *daemon.Loaded) error {
-	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.ownsRule(), c.reach(l.Plan), c.instance().PrivateMarks(), c.inspect())
+	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.daemonHere(l.Plan))
 	printReport(c, report)
 	if report.IsBroken() {
 		return exit{status: exitFailure}
@@ -24,11 +24,18 @@ func examine(ctx context.Context, c *call, l *daemon.Loaded) error {
 	return nil
 }
 
+// daemonHere is what the daemon has on this machine.
+func (c *call) daemonHere(p *director.Plan) doctor.Daemon {
+	i := c.instance()
+	own := doctor.Daemon{Private: i.PrivateMarks()}
+	if c.ipvs == defaultIPVS {
+		own.Owns, own.Reach, own.Inspect = fwmark.Open(i.Chains()).Owns, c.reach(p), daemon.Announcements(i).Inspect
+	}
+	return own
+}
+
 // reach asks real servers through virtual addresses.
 func (c *call) reach(p *director.Plan) doctor.Reach {
-	if c.ipvs != defaultIPVS {
-		return nil
-	}
 	return func(ctx context.Context, specs []checker.Spec) (map[checker.Spec]checker.Result, error) {
 		var checks []director.Check
 		build := c.env.Builder()
@@ -43,14 +50,6 @@ func (c *call) reach(p *director.Plan) doctor.Reach {
 		}
 		return answers, err
 	}
-}
-
-// inspect looks at the devices on which addresses are announced; nil with a table in memory.
-func (c *call) inspect() doctor.Inspect {
-	if c.ipvs != defaultIPVS {
-		return nil
-	}
-	return daemon.Announcements(c.instance()).Inspect
 }
 
 func printReport(c *call, report doctor.Report) {
@@ -76,12 +75,4 @@ func printReport(c *call, report doctor.Report) {
 	if len(report.Findings) == 0 {
 		fmt.Fprintln(c.out, "nothing found")
 	}
-}
-
-// ownsRule reports whether a mark rule is this daemon's; nil with a table in memory, which has none.
-func (c *call) ownsRule() func(fwmark.Setting) bool {
-	if c.ipvs != defaultIPVS {
-		return nil
-	}
-	return fwmark.Open(c.instance().Chains()).Owns
 }

@@ -33,7 +33,11 @@ func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
 			words = append(words, slices.Sorted(maps.Keys(commands))...)
 		}
 		if of.options {
-			new(options).flags().VisitAll(func(f *pflag.Flag) { words = append(words, "--"+f.Name) })
+			new(options).flags().VisitAll(func(f *pflag.Flag) {
+				if !f.Hidden {
+					words = append(words, "--"+f.Name)
+				}
+			})
 		}
 		if of.topics {
 			words = append(words, topics...)

@@ -123,12 +123,15 @@ func (c *call) run(ctx context.Context) error {
 	}
 	c.env = daemon.NewEnvironment(pinger)
 	defer c.env.Close()
+	if uid := os.Geteuid(); c.command.asks && uid != 0 {
+		c.env.User = instance.UserName(uid)
+	}
 	return c.command.run(ctx, c)
 }
 
-// find finds the configuration. For the status and the end of a daemon its name is enough, wherever its file went.
+// find finds the configuration. For what a running daemon is asked or told its name is enough, wherever its file went.
 func (c *call) find() (err error) {
-	if c.path, err = c.dirs.Find(c.config); err == nil || c.verb != "status" && c.verb != "stop" {
+	if c.path, err = c.dirs.Find(c.config); err == nil || c.verb != "status" && c.verb != "stop" && !c.command.waits {
 		return err
 	}
 	for _, path := range c.dirs.Paths(c.config) {

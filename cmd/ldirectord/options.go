@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -101,7 +102,7 @@ func (o *options) parseCommand(words []string) (args []string, err error) {
 		o.verb = words[0]
 		return words[1:], nil
 	case isCommand(words[1]):
-		o.config, o.verb = words[0], words[1]
+		o.config, o.verb = cmp.Or(words[0], `""`), words[1] // an empty word is no file, and not the daemon without one
 		return words[2:], nil
 	case isCommand(words[0]) && !strings.HasPrefix(words[1], "-"):
 		return nil, fmt.Errorf("%q is not a command: the file comes before the command, as in %s %s", words[1], words[1], words[0])
@@ -182,6 +183,8 @@ func (o *options) flags() *pflag.FlagSet {
 	f.Usage = func() {}
 	f.BoolVarP(&o.debug, "debug", "d", false, "")
 	f.BoolVarP(&o.help, "help", "h", false, "")
+	f.BoolVarP(&o.help, "?", "?", false, "") // the Perl ldirectord's other -h
+	f.Lookup("?").Hidden = true
 	f.BoolVarP(&o.version, "version", "v", false, "")
 	f.StringVar(&o.ipvs, "ipvs", defaultIPVS, "")
 	f.StringVar(&o.logFormat, "log-format", defaultLogFormat, "")

@@ -13,7 +13,7 @@ import (
 )
 
 // plan shows what the configuration would change: the table in the words of ipvsadm, the mark rules in those
-// of iptables, and then addresses that are announced while their services are healthy.
+// of iptables, and then addresses that are announced while their services are healthy. Orders hold in all of them.
 func plan(ctx context.Context, c *call) error {
 	l, err := c.loadAndAdvise(ctx)
 	if err != nil {
@@ -22,11 +22,15 @@ func plan(ctx context.Context, c *call) error {
 	if err := c.accept(l); err != nil {
 		return err
 	}
-	have, commands, err := machine(ctx, c, l.Plan)
+	orders, err := daemon.Ordered(c.instance())
 	if err != nil {
 		return err
 	}
-	ops := ipvsctl.Diff(have, l.Plan.Preview())
+	have, commands, err := machine(ctx, c, l.Plan, orders)
+	if err != nil {
+		return err
+	}
+	ops := ipvsctl.Diff(have, l.Plan.Preview(orders))
 	printOps(c, ops)
 	for _, command := range commands {
 		fmt.Fprintln(c.out, command)
@@ -59,7 +63,7 @@ func printOps(c *call, ops []ipvsctl.Op) {
 
 // machine reads the table that the configuration would change, and which command lines its mark rules and addresses take.
 // A table in memory is the running daemon's own: compared is an empty one, and nothing beside it changes.
-func machine(ctx context.Context, c *call, p *director.Plan) (have ipvsctl.Table, commands []string, err error) {
+func machine(ctx context.Context, c *call, p *director.Plan, orders director.Orders) (have ipvsctl.Table, commands []string, err error) {
 	if c.ipvs != defaultIPVS {
 		fmt.Fprintln(c.out, "# compared with an empty table: one in memory is its daemon's own")
 		return nil, nil, nil
@@ -76,6 +80,12 @@ func machine(ctx context.Context, c *call, p *director.Plan) (have ipvsctl.Table
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the mark rules: %w", err)
 	}
-	addresses, err := daemon.Announcements(c.instance()).Preview(doctor.Wanted(p.Services("")))
+	wanted := doctor.Wanted(p.Services(""))
+	for i := range wanted {
+		if w := &wanted[i]; orders.Withdrawal(w.Addr).Kind != "" {
+			w.Device, w.Local = "", true // it is served on
+		}
+	}
+	addresses, err := daemon.Announcements(c.instance()).Preview(wanted)
 	return have, slices.Concat(rules, addresses), err
 }

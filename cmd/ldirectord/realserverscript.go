@@ -59,17 +59,15 @@ func printRealServerScript(_ context.Context, c *call, l *daemon.Loaded) error {
 // director itself, by a loopback address, is none.
 func realServers(services []director.Service) []*realServer {
 	var servers []*realServer
-	var addresses []netip.Addr
 	byAddr := map[netip.Addr]*realServer{}
 	eachDestination(services, func(_ *parser.Virtual, addr netip.Addr, _ ipvsctl.Forward) {
 		if byAddr[addr] == nil {
 			byAddr[addr] = &realServer{addr: addr}
 			servers = append(servers, byAddr[addr])
-			addresses = append(addresses, addr)
 		}
 	})
 	eachDestination(services, func(v *parser.Virtual, addr netip.Addr, forward ipvsctl.Forward) {
-		byAddr[addr].serve(v, forward, addresses)
+		byAddr[addr].serve(v, forward, servers)
 	})
 	return servers
 }
@@ -86,7 +84,7 @@ func eachDestination(services []director.Service, f func(*parser.Virtual, netip.
 
 // serve notes a virtual service that a machine serves. A network of virtual addresses that holds
 // real servers would cut them off from each other, so it is left out.
-func (s *realServer) serve(v *parser.Virtual, forward ipvsctl.Forward, others []netip.Addr) {
+func (s *realServer) serve(v *parser.Virtual, forward ipvsctl.Forward, all []*realServer) {
 	if forward == ipvsctl.Masq {
 		s.masq = true
 		return
@@ -97,7 +95,7 @@ func (s *realServer) serve(v *parser.Virtual, forward ipvsctl.Forward, others []
 	}
 	for _, p := range addresses {
 		switch {
-		case slices.ContainsFunc(others, p.Contains):
+		case slices.ContainsFunc(all, func(one *realServer) bool { return p.Contains(one.addr) }):
 			s.manual = with(s.manual, fmt.Sprintf("%s of %s, which holds real servers", p, v.ID))
 		case forward == ipvsctl.Tunnel:
 			s.tunnel = with(s.tunnel, p)

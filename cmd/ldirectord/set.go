@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ func order(kind director.OrderKind) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error { return setServers(ctx, c, c.args, string(kind)) }
 }
 
-// obey lets checks take out servers that keepserving holds, until all are up; with --off not any more.
+// obey lets checks take out servers that keepserving or checkvip holds, until all are up; with --off not any more.
 func obeyChecks(ctx context.Context, c *call) error {
 	what := director.Obey
 	if c.off {
@@ -34,8 +35,8 @@ func obeyChecks(ctx context.Context, c *call) error {
 // set orders something for real servers: its last words say what.
 func set(ctx context.Context, c *call) error {
 	at := len(c.args) - 1
-	if c.args[at-1] == string(director.Weigh) {
-		at--
+	if _, err := strconv.Atoi(c.args[at]); err == nil || c.args[at-1] == string(director.Weigh) {
+		at-- // a number belongs to the word before it, also where that is misspelt
 	}
 	servers, what := c.args[:at], strings.Join(c.args[at:], " ")
 	if len(servers) < 1 || len(servers) > 2 {
@@ -67,7 +68,7 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 		return err
 	}
 	for _, s := range answer.Servers {
-		printOrdered(c, order, s.Backend)
+		printOrdered(c, order, s)
 	}
 	for _, id := range answer.Refusing {
 		c.warn("warning: %s refuses the clients of a server that is drained; its scheduler does not with schedflags=sh-fallback or mh-fallback", id)
@@ -82,12 +83,19 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	return awaitCarried(ctx, c, answer.Servers, "connections are left", func(carry ipvsctl.Counters) bool { return carry.Active == 0 })
 }
 
-func printOrdered(c *call, order daemon.SetOrder, at director.Backend) {
-	switch {
-	case order.Kind == director.Withdraw, order.Kind == director.Announce:
-		printWithdrawn(c, order, at)
+func printOrdered(c *call, order daemon.SetOrder, s daemon.OrderedServer) {
+	at := s.Backend
+	address := strings.Replace(at.Virtual, director.EveryAddress, "every address", 1)
+	switch withdraws := order.Kind == director.Withdraw; {
+	case at.Real != "" && (withdraws || order.Kind == director.Announce): // a server of the address
+	case withdraws:
+		fmt.Fprintln(c.out, address, "is withdrawn")
+	case order.Kind == director.Announce:
+		fmt.Fprintln(c.out, address, "is announced as its services serve")
 	case at.Real == "" && order.Kind == director.Obey:
 		fmt.Fprintf(c.out, "the checks of %s have their way until every server is up\n", at)
+	case at.Real == "" && s.Brake:
+		fmt.Fprintf(c.out, "checkvip guards %s again\n", at)
 	case at.Real == "":
 		fmt.Fprintf(c.out, "keepserving guards %s again\n", at)
 	case c.verb == "drain" || c.verb == "undrain":
@@ -132,13 +140,13 @@ func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, 
 	}
 	for {
 		var carry ipvsctl.Counters
-		read, err := table.Counters(ctx, keys...)
+		read, err := table.Services(ctx, keys...)
 		if err != nil {
 			return err
 		}
 		for _, s := range servers {
-			carry.Active += read[s.Key][s.Addr].Active
-			carry.Traffic.PacketsIn += read[s.Key][s.Addr].Traffic.PacketsIn
+			carry.Active += read[s.Key].Counters[s.Addr].Active
+			carry.Traffic.PacketsIn += read[s.Key].Counters[s.Addr].Traffic.PacketsIn
 		}
 		if done(carry) {
 			return nil

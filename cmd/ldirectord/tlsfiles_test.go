@@ -63,19 +63,7 @@ func serveTLS(t *testing.T, own pair) (address string, shown *atomic.Int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				c.(*tls.Conn).Handshake()
-				c.Close()
-			}()
-		}
-	}()
+	accept(t, l, func(c net.Conn) { c.(*tls.Conn).Handshake() })
 	return l.Addr().String(), shown
 }
 

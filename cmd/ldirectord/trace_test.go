@@ -44,8 +44,10 @@ func TestTraceShowsTheDaemonsChecks(t *testing.T) {
 	if out := call(1, "trace", "192.0.2.10:80", "192.0.2.99"); !strings.Contains(out, "there is no server 192.0.2.99 of 192.0.2.10:80") {
 		t.Error(out)
 	}
-	if out := call(1, "trace", "192.0.2.10:80", real, "--for", "ever"); !strings.Contains(out, `"ever" is not a time for a trace`) {
-		t.Error(out)
+	for _, long := range []string{"ever", "25h", "0s", "60"} {
+		if out := call(1, "trace", "192.0.2.10:80", real, "--for", long); !strings.Contains(out, fmt.Sprintf("%q is not a time for a trace", long)) {
+			t.Error(out)
+		}
 	}
 	if out := call(0, "trace", real, "--for", "100ms"); !strings.HasPrefix(out, strings.Replace(title, "3500ms", "100ms", 1)) {
 		t.Error(out)

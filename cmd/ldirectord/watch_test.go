@@ -28,6 +28,7 @@ type terminal struct {
 	first, second [][]rune   // its two screens, rows of characters
 	other         bool       // the second one shows
 	cursor, wraps bool
+	coloured      bool // it was told a colour
 	row, column   int
 	rest          []byte // of an escape sequence that has not come whole
 }
@@ -142,6 +143,7 @@ func (term *terminal) obey(values string, what byte) {
 	case key == "?7h" || key == "?7l":
 		term.wraps = what == 'h'
 	case what == 'm':
+		term.coloured = true
 	case key == "2J":
 		*rows = nil
 	case key == "K", key == "J":
@@ -252,15 +254,15 @@ func TestWatchOnATerminal(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("q: %v", err)
 	}
-	term.restored(before)
+	term.restored(before, true)
 }
 
 // restored looks at the terminal after the end.
-func (term *terminal) restored(before unix.Termios) {
+func (term *terminal) restored(before unix.Termios, coloured bool) {
 	term.t.Helper()
 	text := term.await("what was there")
-	if term.other || !term.cursor || !term.wraps || term.modes() != before || text != "what was there\n" {
-		term.t.Errorf("second screen %t, cursor %t, wraps %t, modes %+v, before %+v:\n%s", term.other, term.cursor, term.wraps, term.modes(), before, text)
+	if term.other || !term.cursor || !term.wraps || term.coloured != coloured || term.modes() != before || text != "what was there\n" {
+		term.t.Errorf("second screen %t, cursor %t, wraps %t, colours %t, modes %+v, before %+v:\n%s", term.other, term.cursor, term.wraps, term.coloured, term.modes(), before, text)
 	}
 }
 
@@ -285,7 +287,7 @@ func TestWatchGivesTheTerminalBack(t *testing.T) {
 			if err := cmd.Wait(); err != nil {
 				t.Error(err)
 			}
-			term.restored(before)
+			term.restored(before, false)
 		})
 	}
 }

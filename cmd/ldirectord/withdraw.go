@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
-	"ldirectord/daemon"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 )
@@ -18,14 +15,6 @@ const quietTime = 3 * time.Second
 func withdraw(kind director.OrderKind) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error {
 		return setServers(ctx, c, []string{append(c.args, director.EveryAddress)[0], ""}, string(kind))
-	}
-}
-
-// printWithdrawn says what is ordered for addresses: the rest of the answer is their servers.
-func printWithdrawn(c *call, order daemon.SetOrder, at director.Backend) {
-	what := map[director.OrderKind]string{director.Withdraw: "is withdrawn", director.Announce: "is announced as its services serve"}[order.Kind]
-	if at.Real == "" {
-		fmt.Fprintln(c.out, strings.Replace(at.Virtual, director.EveryAddress, "every address", 1), what)
 	}
 }
 

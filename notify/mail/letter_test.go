@@ -72,7 +72,7 @@ func TestMailIsReadableByTheStandard(t *testing.T) {
 	rule := Rule{To: "Überwacher <a@example.net>", From: "Wächter <lvs@example.net>", SMTP: "mail",
 		ServiceName: strings.Repeat("Größe ", 20), Comment: strings.Repeat("é", maxMailLine)}
 	at := time.Date(2026, 10, 7, 12, 0, 0, 0, time.FixedZone("", 7200))
-	l := newLetter(rule, notify.Event{Time: at, Status: notify.StatusRunning}, "Added real server: x (y)")
+	l := newLetter(rule, notify.Event{Time: at, Status: notify.StatusRunning, Kind: notify.Deleted, Reason: "Größe 大"}, "Added real server: x (y)")
 	for line := range strings.SplitSeq(l.text(), "\n") {
 		if len(line) > 998 {
 			t.Errorf("a line has %d bytes", len(line))
@@ -85,6 +85,10 @@ func TestMailIsReadableByTheStandard(t *testing.T) {
 	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
 	if err != nil || subject != l.subject {
 		t.Errorf("subject %q, %v; want %q", subject, err, l.subject)
+	}
+	raw := m.Header.Get("X-Ldirectord-Reason")
+	if reason, err := new(mime.WordDecoder).DecodeHeader(raw); err != nil || reason != "Größe 大" || !isASCII(raw) {
+		t.Errorf("reason %q, %q, %v", raw, reason, err)
 	}
 	if date, err := m.Header.Date(); err != nil || !date.Equal(at) {
 		t.Errorf("date %v, %v; want %v", date, err, at)

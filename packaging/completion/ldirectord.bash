@@ -9,6 +9,9 @@ _ldirectord_values() {
 	sed -En "s/^[[:blank:]]*${directive}6?[[:blank:]]*=[[:blank:]]*([^[:blank:]>]+)([[:blank:]].*)?\$/\1/p" "$folder$file" 2>/dev/null
 }
 
+# The addresses of virtual services, without port and brackets.
+_ldirectord_addresses() { _ldirectord_values virtual "$1" | sed -En 's/^\[?([[:xdigit:].:]+)\]?:[^:]+$/\1/p' | sort -u; }
+
 # Offers values that begin with what is typed, of which bash replaces what comes after the last colon.
 _ldirectord_offer() {
 	local typed=${COMP_LINE:0:COMP_POINT} value
@@ -46,6 +49,7 @@ _ldirectord() {
 		set) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u; printf '%s\n' drain maint ready weight) && return ;;
 		trace) _ldirectord_offer < <(_ldirectord_values virtual "$given"; _ldirectord_values real "$given") && return ;;
 		drain | undrain | undo | why) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u) && return ;;
+		withdraw | announce) _ldirectord_offer < <(_ldirectord_addresses "$given") && return ;;
 		connections | obey | probe) _ldirectord_offer < <(_ldirectord_values virtual "$given" | sort -u) && return ;;
 		esac
 		[[ $commands =~ (^|[[:space:]])"$word"([[:space:]]|$) ]] && return

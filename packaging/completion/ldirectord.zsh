@@ -23,7 +23,7 @@ commands=(
 	'set:drain, maintenance or another weight, with a reason and an end'
 	'undo:no order for a server'
 	'orders:which orders there are'
-	'obey:checks may take out all that keepserving holds'
+	'obey:checks may take out all that keepserving or checkvip holds'
 	'withdraw:an address is not announced'
 	'announce:an address is announced again'
 	'realserver-script:what sets a real server up'
@@ -38,7 +38,7 @@ _ldirectord_values() {
 	for folder in /etc/ha.d/ /etc/ha.d/conf/ ''; do
 		[[ ! -f $folder$file ]] || break
 	done
-	compadd -- ${(fu)"$(sed -En "s/^[[:blank:]]*${1}6?[[:blank:]]*=[[:blank:]]*([^[:blank:]>]+)([[:blank:]].*)?\$/\1/p" "$folder$file" 2>/dev/null)"}
+	compadd -- ${(fu)"$(sed -En "s/^[[:blank:]]*${1}6?[[:blank:]]*=[[:blank:]]*([^[:blank:]>]+)([[:blank:]].*)?\$/\1/p" "$folder$file" 2>/dev/null | sed -En "${2-p}")"}
 }
 
 _ldirectord_argument() {
@@ -46,6 +46,7 @@ _ldirectord_argument() {
 	*' set '*) _ldirectord_values real; compadd drain maint ready weight ;;
 	*' trace '*) _ldirectord_values virtual; _ldirectord_values real ;;
 	*' drain '*|*' undrain '*|*' undo '*|*' why '*) _ldirectord_values real ;;
+	*' withdraw '*|*' announce '*) _ldirectord_values virtual 's/^\[?([[:xdigit:].:]+)\]?:[^:]+$/\1/p' ;;
 	*' connections '*|*' obey '*|*' probe '*) _ldirectord_values virtual ;;
 	esac
 }

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// evil is what a terminal, a browser, a mail program or a log would act on.
+const evil = "\x1b]0;evil\a\x1b[2J\u009b31m\u202egnp\u2028\u0085\x9b\xff\x00\b\"'</script><script>alert(1)</script><!--\tBcc: evil {{.}} $(reboot)"
+
+// hostile serves each client: what it says first, and after each line.
+func hostile(t *testing.T, first, then string) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accept(t, l, func(c net.Conn) {
+		io.WriteString(c, first)
+		for lines := bufio.NewScanner(c); lines.Scan(); io.WriteString(c, then) {
+		}
+	})
+	return l.Addr().String()
+}
+
+// accept serves each client in a goroutine of its own, until the test ends.
+func accept(t *testing.T, l net.Listener, serve func(net.Conn)) {
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				serve(c)
+			}()
+		}
+	}()
+}
+
+// mailbox takes mail, and keeps all that it is told.
+type mailbox struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (m *mailbox) said() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.text.String()
+}
+
+func (m *mailbox) serve(c net.Conn) {
+	io.WriteString(c, "220 x\r\n")
+	data := false
+	for lines := bufio.NewScanner(c); lines.Scan(); {
+		line := lines.Text()
+		m.mu.Lock()
+		m.text.WriteString(line + "\n")
+		m.mu.Unlock()
+		switch {
+		case data && line != ".":
+		case line == "DATA":
+			data = true
+			io.WriteString(c, "354 x\r\n")
+		default:
+			data = false
+			io.WriteString(c, "250 x\r\n")
+		}
+	}
+}
+
+// Whatever servers say, all that we show and tell has only what is printable, and nothing that a browser runs.
+func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
+	posted, box := make(chan string, 1000), &mailbox{}
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		posted <- string(text)
+	}))
+	defer hook.Close()
+	mail, noMail := net.Listen("tcp4", "127.9.8.7:25")
+	if noMail == nil {
+		accept(t, mail, box.serve)
+	}
+	dir, listen := t.TempDir(), freeAddr(t)
+	script := filepath.Join(dir, "probe")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\ncat <<'END'\n"+evil+"\nEND\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	config := fmt.Sprintf("listen = %s\nstatuspage = yes\nwebhook = %s/\nemailalert = me@example.com\nemailalertdetail = yes\nsmtp = 127.9.8.7\ncheckinterval = 1\nchecktimeout = 1\nnegotiatetimeout = 1\n",
+		listen, hook.URL)
+	number := 0
+	section := func(server, more string) {
+		number++
+		config += fmt.Sprintf("virtual = 10.1.0.1:%d\n\treal = %s masq\n\tonchange = \"{ cat; } >>%s/changes; :\"\n%s", 7000+number, server, dir, more)
+	}
+	page := "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 150\r\n\r\n" + strings.Repeat(evil, 3)
+	var turned atomic.Bool
+	turning := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, map[bool]string{true: evil, false: "good"}[turned.Load()])
+	}))
+	defer turning.Close()
+	section(turning.Listener.Addr().String(), "\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
+	section(hostile(t, "", "HTTP/1.1 500 "+evil+"\r\n\r\n"), "\tservice = http\n\trequest = \"/\"\n")
+	section(hostile(t, "", page), "\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
+	section(hostile(t, "", "HTTP/1.1 302 "+evil+"\r\nLocation: ftp://x/"+evil+"\r\n\r\n"), "\tservice = http\n\trequest = \"/\"\n\treceive = \"good\"\n")
+	for service, first := range map[string]string{"smtp": "500 ", "ftp": "530 ", "pop": "-ERR ", "imap": "* NO ", "nntp": "400 ", "redis": "-", "simpletcp": "", "mysql": "", "pgsql": "", "ldap": "", "sip": "", "tls": ""} {
+		section(hostile(t, first+evil+"\r\n", first+evil+"\r\n"), "\tservice = "+service+"\n\tlogin = \"u\"\n\tpasswd = \"passwd-1\"\n\trequest = \"SELECT 1\"\n\treceive = \"good\"\n")
+	}
+	section("127.0.0.1:9", "\tchecktype = external\n\tcheckcommand = \""+script+"\"\n")
+	d := launched(t, "start", config)
+	harmless := func(what, text string) {
+		t.Helper()
+		if len(text) < 20 {
+			t.Errorf("%s says nothing: %q", what, text)
+		}
+		for i, r := range text {
+			if r != '\n' && !unicode.IsPrint(r) || r == utf8.RuneError {
+				t.Fatalf("%s: %U at …%q", what, r, text[max(0, i-80):min(len(text), i+20)])
+			}
+		}
+	}
+	unhurt := func(what, html string) {
+		t.Helper()
+		if harmless(what, strings.ReplaceAll(html, "\t", "")); strings.Contains(html, "<script>alert") || strings.Contains(html, "<!--") {
+			t.Errorf("%s: %s", what, html)
+		}
+	}
+	shows := func(want string) {
+		t.Helper()
+		for end := time.Now().Add(awaitLimit); ; time.Sleep(100 * time.Millisecond) {
+			if _, text := fetch(t, "http://"+listen+"/"); strings.Contains(text, want) {
+				return
+			} else if time.Now().After(end) {
+				t.Fatalf("not %s: %s", want, text)
+			}
+		}
+	}
+	shows(`data-is="1 of 1 up"`)
+	turned.Store(true) // there is mail about who was up
+	shows(fmt.Sprintf(`<b>%d</b> <span class="is">down<`, number))
+	for _, words := range []string{"status", "status -v", "status --json", "probe", "probe -v", "why SERVER", "plan", "check"} {
+		for _, v := range d.report().Virtuals[:6] {
+			args := strings.Fields(strings.ReplaceAll(words, "SERVER", v.ID+" "+v.Servers[0].Real))
+			said, _ := exec.Command(program(t), append(d.args, args...)...).CombinedOutput() // whatever its status is
+			harmless(strings.Join(args, " "), string(said))
+			if !strings.Contains(words, "SERVER") {
+				break
+			}
+		}
+	}
+	if os.Geteuid() == 0 {
+		second := d.report().Virtuals[1]
+		said, err := exec.Command(program(t), append(d.args, "trace", second.ID, second.Servers[0].Real, "--for", "1500ms")...).Output()
+		if harmless("trace", string(said)); err != nil || !strings.Contains(string(said), `\x1b]0;evil`) {
+			t.Errorf("trace: %v: %s", err, said)
+		}
+	}
+	for _, path := range []string{"status.json", "metrics"} {
+		_, text := fetch(t, "http://"+listen+"/"+path)
+		harmless(path, text)
+	}
+	_, text := fetch(t, "http://"+listen+"/")
+	unhurt("the page", text)
+	for _, v := range d.report().Virtuals {
+		at := "virtual=" + v.ID + "&real=" + v.Servers[0].Real
+		_, text := fetch(t, "http://"+listen+"/why.json?"+at)
+		harmless("why.json of "+v.ID, text)
+		_, text = fetch(t, "http://"+listen+"/?"+at)
+		unhurt("the page of "+v.ID, text)
+	}
+	d.tell("stop")
+	for what, file := range map[string]string{"the log": d.dir + "/log", "onchange": dir + "/changes"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		harmless(what, string(text))
+	}
+	if noMail == nil {
+		harmless("the mail", box.said())
+	}
+	if len(posted) == 0 {
+		t.Error("nothing was posted")
+	}
+	for n := len(posted); n > 0; n-- {
+		harmless("the webhook", <-posted)
+	}
+	d.tell("start") // for the end of the test
+}

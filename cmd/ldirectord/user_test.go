@@ -1,0 +1,60 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// What the machine forbids the user who asks is no mistake of the file; the daemon of that user can't have it so.
+func TestWhatAUserMayNotOpenIsNoMistake(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	asNobody := func(want int, args ...string) string {
+		t.Helper()
+		c := exec.Command("/proc/self/exe") // whose folder is root's
+		c.Args = append([]string{"ldirectord", "--ipvs", "memory", "--rundir", dir, filepath.Join(dir, "ld.cf")}, args...)
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		out, _ := c.CombinedOutput()
+		if got := c.ProcessState.ExitCode(); got != want {
+			t.Errorf("%q: exit status %d, want %d\n%s", args, got, want, out)
+		}
+		return strings.ReplaceAll(string(out), dir+"/", "")
+	}
+	write := func(name, text string, mode os.FileMode) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("ca.pem", "of root", 0o600)
+	section := "virtual = 10.1.0.1:443\n\treal = 127.0.0.1:1 masq\n\tservice = https\n\ttlsverify = yes\n\ttlsca = " + dir + "/ca.pem\n"
+	write("ld.cf", "logfile = \""+dir+"/log\"\n"+section, 0o644)
+	for _, want := range []string{
+		"ld.cf:1:11: warning: as nobody the log file cannot be opened (open log: permission denied); root has the rights\n",
+		"ld.cf:6:10: warning: as nobody the file cannot be read (open ca.pem: permission denied); root has the rights\n",
+		"ld.cf is good: ",
+	} {
+		if out := asNobody(exitOK, "check"); !strings.Contains(out, want) {
+			t.Errorf("check: want %s\n%s", want, out)
+		}
+	}
+	if out := asNobody(exitFailure, "probe"); !strings.Contains(out, "unknown  0.0ms  tlsca: open ca.pem: permission denied\n") {
+		t.Errorf("probe: %s", out)
+	}
+	for _, verb := range []string{"start", "standby", "reload", "restart", "status"} {
+		if out := asNobody(exitConfig, verb); !strings.Contains(out, "at line 1: column 11: the log file cannot be opened (open log: permission denied); it is ") {
+			t.Errorf("%s: %s", verb, out)
+		}
+	}
+	write("ld.cf", "logfile = \"/nowhere/log\"\n"+section, 0o644) // not root's either
+	asNobody(exitConfig, "check")
+}

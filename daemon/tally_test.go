@@ -1,0 +1,72 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+func TestFailuresAreShownUntilTheyEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tally := newTally(Options{})
+		shown := func() string {
+			var texts []string
+			for _, f := range tally.failures() {
+				texts = append(texts, f.Text)
+			}
+			return strings.Join(texts, ", ")
+		}
+		happens := func(kind notify.Kind, text string) {
+			tally.Notify(notify.Event{Time: time.Now(), Kind: kind, Text: text})
+		}
+		for _, step := range []struct {
+			kind       notify.Kind
+			text, want string
+		}{
+			{notify.CheckFailed, "a server", ""},
+			{notify.MailFailed, "mail to a", "mail to a"},
+			{notify.MailFailed, "mail to b", "mail to b"},
+			{notify.MailRecovered, "mail to a", "mail to b"},
+			{notify.MailRecovered, "mail to b", ""},
+			{notify.MailRecovered, "mail to c", ""},
+			{notify.ListenFailed, "listen", "listen"},
+			{notify.PostFailed, "post", "listen, post"},
+			{notify.Listening, "", "post"},
+			{notify.PostRecovered, "", ""},
+			{notify.HookFailed, "command", "command"},
+			{notify.MonitorFailed, "monitor", "command, monitor"},
+		} {
+			happens(step.kind, step.text)
+			if got := shown(); got != step.want {
+				t.Errorf("after %s %q: %q, want %q", step.kind, step.text, got, step.want)
+			}
+		}
+		time.Sleep(failureLasts)
+		if got := shown(); got != "" {
+			t.Errorf("after a day: %q", got)
+		}
+	})
+}
+
+func TestALogThatCannotBeWrittenIsAFailure(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "missing", "log")
+	l := newLogSink(Options{Name: "ldirectord"}, parser.Global{LogFile: path})
+	e := notify.Event{Time: time.Now(), Kind: notify.Starting, Text: "a line for standard error, too"}
+	l.Notify(e)
+	if got := l.failures(); len(got) != 1 || !strings.Contains(got[0].Text, path) || !got[0].At.Equal(e.Time) {
+		t.Errorf("failures: %+v", got)
+	}
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l.Notify(e)
+	if got := l.failures(); got != nil {
+		t.Errorf("failures of a log that can be written again: %+v", got)
+	}
+}
