@@ -62,7 +62,8 @@ func TestKernelFailover(t *testing.T) {
 	l.crash(path)
 
 	rs2.stop()
-	took = l.until(detection, "-t 192.0.2.10:80 -r 127.0.0.1:80 -g -w 1", "-t 198.51.100.10:80 -r 127.0.0.1:80 -g -w 1")
+	took = l.until(detection, "-t 192.0.2.10:80 -r 127.0.0.1:80 -g -w 1", "-t 198.51.100.10:80 -r 127.0.0.1:80 -g -w 1",
+		"-t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 0", "no -t 198.51.100.10:80 -r 192.0.2.22:80")
 	t.Logf("the fallback server was in after %v", took.Round(time.Millisecond))
 	for _, vip := range []string{drVIP, natVIP} {
 		l.served(vip, "dir")

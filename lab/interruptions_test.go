@@ -110,7 +110,7 @@ func (f *failures) clockJumps(number string) {
 		was, before := f.table(), len(f.logText())
 		f.setClock(jump.by)
 		time.Sleep(2500 * time.Millisecond)
-		r.unchanged(f, was, before)
+		r.unchanged(f, was, before, false)
 		o := f.fails("rs1", silent.on())
 		r.out = f.seen(o)
 		r.back = f.heals(o, well.on())

@@ -31,6 +31,7 @@ func TestKernelShadow(t *testing.T) {
 	path := l.config(shadowConfig)
 	l.run(0, path, "start")
 	l.until(2*time.Second, "-r 192.0.2.21:80", "-r 192.0.2.22:80")
+	l.logHas(l.log, "192.0.2.22:80") // the table is changed first, and the log is a file too
 	before := l.files()
 	report := filepath.Join(t.TempDir(), "shadow.json")
 	shadow := l.beginShadow(path, "--report", report)
@@ -72,6 +73,9 @@ func TestKernelShadow(t *testing.T) {
 		t.Errorf("it prints\n%sthe page has\n%s", out, shown)
 	}
 	l.run(0, path, "stop")
+	for _, long := range []string{"ever", "0s", "5"} {
+		l.run(255, path, "shadow", "--for", long)
+	}
 
 	cmd := l.command(path, "shadow", "--for", "2s")
 	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "nothing was compared") {
@@ -91,7 +95,7 @@ func (l *lab) listener(ns string) (listener net.Listener) {
 	return listener
 }
 
-// files are the names in the run folder.
+// files are the names in the run folder, without those that the daemon is about to rename.
 func (l *lab) files() string {
 	l.t.Helper()
 	list, err := os.ReadDir(l.dir)
@@ -100,7 +104,9 @@ func (l *lab) files() string {
 	}
 	var names strings.Builder
 	for _, e := range list {
-		names.WriteString(e.Name() + "\n")
+		if !strings.HasSuffix(e.Name(), ".new") {
+			names.WriteString(e.Name() + "\n")
+		}
 	}
 	return names.String()
 }

@@ -103,8 +103,9 @@ var (
 	blanks    = regexp.MustCompile(` +`)
 )
 
-// steady is a text without times, process ids and the version.
+// steady is a text without times, process ids and the version. A check may be under way when its server ends.
 func steady(text string) string {
+	text = strings.ReplaceAll(text, "connection reset in the header", "connect: refused")
 	text = logPrefix.ReplaceAllString(text, "$1$2 -")
 	return strings.ReplaceAll(blanks.ReplaceAllString(elapsed.ReplaceAllString(text, "-"), " "), " \n", "\n")
 }
