@@ -93,7 +93,7 @@ test: vet ldirectord
 test-all: ldirectord
 	@testdata/servers/install
 	@$(MAKE) staticcheck misspell
-	REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' $(call packages_with,TestReal)
+	LDIRECTORD=$(CURDIR)/ldirectord REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' $(call packages_with,TestReal)
 	LONG_TESTS=20s $(GO) test -count=1 -run '^TestLong' ./checker
 	@PEERS='http 10' REPEATS=1 WINDOW=2s $(MAKE) --no-print-directory peers
 	@$(MAKE) --no-print-directory page-test
