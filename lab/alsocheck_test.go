@@ -94,27 +94,33 @@ func (g *group) play() string {
 		in = seconds(g.untilFrom(healed, bound, "-f 3 -r 192.0.2.21:80"))
 	}
 	time.Sleep(time.Second)
-	lost, of, late := requestsOf(g.https, seen, healed)
-	plainLost, plainOf, _ := requestsOf(g.http, seen, healed)
-	if late > 0 || g.also == "" && lost == 0 || plainLost > 0 { // with alsocheck it may be out before the next request
+	lost, of, late, _ := g.requestsOf(g.https, seen, healed)
+	plainLost, plainOf, _, cut := g.requestsOf(g.http, seen, healed)
+	if late > 0 || g.also == "" && lost == 0 || plainLost > cut { // with alsocheck it may be out before the next request
 		g.t.Errorf("%d of %d https requests failed, %d of them after the server was out, and %d of %d http", lost, of, late, plainLost, plainOf)
 	}
 	g.run(0, g.path, "stop")
 	return fmt.Sprintf("%d of %d | %d of %d | %s | %s", lost, of, plainLost, plainOf, out, in)
 }
 
-// requestsOf counts the requests of clients, those that failed, and of these the ones that began from one time to another.
-func requestsOf(clients []*questioner, from, until time.Time) (lost, of, late int) {
+// requestsOf counts the requests of clients, those that failed, and of these the ones that began from one time to another, and the
+// ones on their way at the first of them: the kernel cuts those to a server that is removed.
+func (g *group) requestsOf(clients []*questioner, from, until time.Time) (lost, of, late, cut int) {
+	const moment = 200 * time.Millisecond // in which a request is answered, and a removal seen
 	for _, c := range clients {
 		for _, a := range c.end() {
 			of++
-			if a.failure == "" {
+			if a.failure == "" || g.idle.since(a.at)-g.idle.since(a.end) > maxAway { // or this kernel stood still meanwhile
 				continue
 			}
-			if lost++; a.at.After(from) && a.at.Before(until) {
+			lost++
+			switch {
+			case a.at.After(from) && a.at.Before(until):
 				late++
+			case a.at.Before(from) && a.at.After(from.Add(-moment)):
+				cut++
 			}
 		}
 	}
-	return lost, of, late
+	return lost, of, late, cut
 }

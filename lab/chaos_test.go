@@ -309,7 +309,7 @@ func (c *chaos) suspendDaemon() {
 func (c *chaos) becomes(want string, limit time.Duration) {
 	c.t.Helper()
 	c.say("quiet")
-	for end := time.Now().Add(limit); c.table() != want && time.Now().Before(end); {
+	for begin := time.Now(); c.table() != want && time.Since(begin)-c.idle.since(begin) < limit; {
 		time.Sleep(100 * time.Millisecond)
 	}
 	c.say("right")

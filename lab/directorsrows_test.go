@@ -52,6 +52,7 @@ func (f *fleet) plays(r fleetRow) {
 		if r.before != nil {
 			r.before()
 		}
+		begun := time.Now()
 		c := f.client(r.address)
 		time.Sleep(beforeChange)
 		before := c.count(time.Time{}, f.idle)
@@ -62,6 +63,7 @@ func (f *fleet) plays(r fleetRow) {
 			r.ends()
 		}
 		n, lost, bad := c.count(from, f.idle), f.idle.since(from), f.seen.longest(from, f.idle)
+		away := f.idle.since(begun) // also before the change
 		c.end()
 		if r.restore != nil {
 			r.restore()
@@ -74,7 +76,7 @@ func (f *fleet) plays(r fleetRow) {
 		if broken == "" {
 			return
 		}
-		if lost < maxLostInRow || attempt == rowAttempts {
+		if away < maxLostInRow || attempt == rowAttempts {
 			f.t.Errorf("%s at %s: %s; requests failed after %v s\n%s", r.name, from.Format(time.TimeOnly+".00"), broken, n.when, f.state())
 			return
 		}

@@ -207,12 +207,10 @@ func (f *failures) seen(o *outage) string {
 	for !out() && time.Since(from)-f.idle.since(from) <= bound {
 		time.Sleep(20 * time.Millisecond)
 	}
-	limit := bound
 	if lost := f.idle.since(from); lost >= maxLostInRow {
 		f.rows[len(f.rows)-1].note("this kernel stood still for %s s", seconds(lost))
-		limit += checkTimeout
 	}
-	took := f.untilFrom(from, limit, "no "+entry(o.server))
+	took := f.untilFrom(from, bound, "no "+entry(o.server))
 	o.seen = time.Now()
 	return seconds(took)
 }

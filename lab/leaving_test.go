@@ -123,7 +123,7 @@ type questioner struct {
 
 // asked is what came of one question.
 type asked struct {
-	at      time.Time
+	at, end time.Time
 	server  string
 	failure string
 }
@@ -144,7 +144,7 @@ func (a *questioner) ask(pause time.Duration, ask func() (string, error)) {
 	for {
 		one := asked{at: time.Now()}
 		server, err := ask()
-		if one.server = server; err != nil {
+		if one.end, one.server = time.Now(), server; err != nil {
 			one.failure = err.Error()
 		}
 		a.mu.Lock()

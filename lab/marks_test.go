@@ -64,7 +64,7 @@ func (l *lab) within(limit time.Duration, lines ...string) {
 		if missing == "" && jumps == 1 {
 			return
 		}
-		if time.Since(start) > limit {
+		if time.Since(start)-l.idle.since(start) > limit {
 			l.t.Fatalf("%d jumps, missing: %s\n%s\nlog:\n%s", jumps, missing, marks, l.logText())
 		}
 	}
@@ -92,9 +92,15 @@ func TestKernelMarkThatNobodySetsIsTold(t *testing.T) {
 // saysWithin waits for a line of the log.
 func (l *lab) saysWithin(limit time.Duration, text string) {
 	l.t.Helper()
-	for start := time.Now(); !strings.Contains(l.logText(), text); time.Sleep(50 * time.Millisecond) {
-		if time.Since(start) > limit {
-			l.t.Fatalf("the log does not have: %s\n%s", text, l.logText())
+	l.saysSince(0, limit, text)
+}
+
+// saysSince waits for a line that the log gets after it had a length.
+func (l *lab) saysSince(before int, limit time.Duration, text string) {
+	l.t.Helper()
+	for start := time.Now(); !strings.Contains(l.logText()[before:], text); time.Sleep(50 * time.Millisecond) {
+		if time.Since(start)-l.idle.since(start) > limit {
+			l.t.Fatalf("the log does not have: %s\n%s", text, l.logText()[before:])
 		}
 	}
 }

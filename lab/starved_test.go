@@ -11,6 +11,7 @@ import (
 type starvation struct {
 	mu     sync.Mutex // guards what follows
 	spells []spell
+	begun  time.Time // the nap under way; zero: there is none
 }
 
 type spell struct {
@@ -25,21 +26,17 @@ const (
 
 // watchStarvation measures until the test ends.
 func watchStarvation(t *testing.T) *starvation {
-	s := &starvation{}
+	s := &starvation{begun: time.Now()}
 	stop, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		for {
-			begin := time.Now()
 			select {
 			case <-stop:
+				s.wakes(time.Time{})
 				return
 			case <-time.After(nap):
-			}
-			if now := time.Now(); now.Sub(begin) > nap+minLost {
-				s.mu.Lock()
-				s.spells = append(s.spells, spell{now, now.Sub(begin) - nap})
-				s.mu.Unlock()
+				s.wakes(time.Now())
 			}
 		}
 	}()
@@ -47,10 +44,23 @@ func watchStarvation(t *testing.T) *starvation {
 	return s
 }
 
-// since is how much was lost since a time.
+// wakes ends a nap and begins the next one; there is none after the zero time.
+func (s *starvation) wakes(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if lost := now.Sub(s.begun) - nap; lost > minLost {
+		s.spells = append(s.spells, spell{now, lost})
+	}
+	s.begun = now
+}
+
+// since is how much was lost since a time. Who asks may run before the nap ends that was too long.
 func (s *starvation) since(from time.Time) (lost time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if now := time.Now(); !s.begun.IsZero() && now.Sub(s.begun) > nap+minLost {
+		lost = min(now.Sub(s.begun)-nap, now.Sub(from))
+	}
 	for i := len(s.spells) - 1; i >= 0 && s.spells[i].end.After(from); i-- {
 		lost += min(s.spells[i].lost, s.spells[i].end.Sub(from))
 	}
