@@ -21,10 +21,7 @@ func TestKernelCheckVIP(t *testing.T) {
 	servers := []string{"-r 192.0.2.21:7000 -g -w 1", "-r 192.0.2.22:7000 -g -w 1", "-r 192.0.2.23:7000 -g -w 1",
 		"-r [2001:db8:1::21]:7000 -g -w 1", "-r [2001:db8:1::22]:7000 -g -w 1", "-r [2001:db8:1::23]:7000 -g -w 1"}
 	l.until(5*time.Second, servers...)
-	made := l.private()
-	if strings.Count(made, "-A ") != 6 || strings.Count(made, "-a ") != 6 {
-		t.Fatalf("the private services are\n%s", made)
-	}
+	made := l.privateAre(6)
 
 	for _, lost := range []struct{ server, address, del, add string }{
 		{"192.0.2.21", dr4.vip, "192.0.2.10/32 dev lo", "192.0.2.10/32 dev lo"},
@@ -79,9 +76,24 @@ func (l *lab) private() (text string) {
 
 func (l *lab) privateIs(want string) {
 	l.t.Helper()
-	for end := time.Now().Add(5 * time.Second); l.private() != want; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
+	for begin := time.Now(); l.private() != want; time.Sleep(20 * time.Millisecond) {
+		if time.Since(begin)-l.idle.since(begin) > 5*time.Second {
 			l.t.Fatalf("the private services are\n%swant\n%s\n%s", l.private(), want, l.logText())
+		}
+	}
+}
+
+// privateAre waits for a number of private services with a server each, and returns them. A daemon makes them with its first
+// checks, for which start waits a moment only.
+func (l *lab) privateAre(n int) (made string) {
+	l.t.Helper()
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		made = l.private()
+		if strings.Count(made, "-A ") == n && strings.Count(made, "-a ") == n {
+			return made
+		}
+		if time.Since(begin)-l.idle.since(begin) > 5*time.Second {
+			l.t.Fatalf("want %d private services:\n%s\n%s", n, made, l.logText())
 		}
 	}
 }

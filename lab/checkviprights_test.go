@@ -3,7 +3,6 @@ package lab
 import (
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
 )
@@ -33,10 +32,7 @@ func TestKernelCheckVIPRights(t *testing.T) {
 	}
 	defer l.run(0, path, "stop")
 	l.until(5*time.Second, servers...)
-	made := l.private()
-	if strings.Count(made, "-a ") != 6 {
-		t.Fatalf("the private services are\n%s\n%s", made, l.logText())
-	}
+	made := l.privateAre(6)
 	l.sh("ip -n %srs1 addr del 192.0.2.10/32 dev lo", l.prefix)
 	l.until(5*time.Second, "no "+servers[0])
 	l.sh("ip -n %srs1 addr add 192.0.2.10/32 dev lo", l.prefix)

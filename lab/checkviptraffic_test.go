@@ -58,24 +58,30 @@ func TestKernelCheckVIPCountsNothing(t *testing.T) {
 		t.Errorf("failed: %v", failed)
 	}
 	time.Sleep(3 * time.Second) // the kernel sums up every 2 s
-	stats := l.ipvsadm("-Ln", "--stats", "--exact")
 	for port := range choices {
 		for _, w := range []lane{dr4, tun6} {
-			if want := fmt.Sprintf("TCP  %s", net.JoinHostPort(w.vip, port)); connectionsOf(stats, want) != fmt.Sprint(requests) {
-				t.Errorf("%s (%s): %d requests, and the kernel counted %s connections\n%s", want, choices[port], requests, connectionsOf(stats, want), stats)
+			service := fmt.Sprintf("TCP  %s", net.JoinHostPort(w.vip, port))
+			counted, stats := l.connectionsOf(service)
+			for begin := time.Now(); counted < requests && time.Since(begin)-l.idle.since(begin) < 5*time.Second; time.Sleep(100 * time.Millisecond) {
+				counted, stats = l.connectionsOf(service)
+			}
+			if counted != requests {
+				t.Errorf("%s (%s): %d requests, and the kernel counted %d connections\n%s", service, choices[port], requests, counted, stats)
 			}
 		}
 	}
 }
 
-// connectionsOf are the connections of a service as ipvsadm shows them.
-func connectionsOf(stats, service string) string {
+// connectionsOf is how many connections a service had, and all that ipvsadm shows.
+func (l *lab) connectionsOf(service string) (n int, stats string) {
+	l.t.Helper()
+	stats = l.ipvsadm("-Ln", "--stats", "--exact")
 	for line := range strings.Lines(stats) {
 		if rest, ours := strings.CutPrefix(line, service+" "); ours {
-			return strings.Fields(rest)[0]
+			fmt.Sscan(rest, &n)
 		}
 	}
-	return "no"
+	return n, stats
 }
 
 // echoed asks an echo server as a client, and reports what is wrong with the answer.

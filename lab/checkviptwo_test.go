@@ -41,10 +41,7 @@ func TestKernelCheckVIPTwoDaemons(t *testing.T) {
 		t.Error(err)
 	}
 	l.until(10*time.Second, both...)
-	all := l.private()
-	if strings.Count(all, "-A ") != 12 || strings.Count(all, "-a ") != 12 {
-		t.Fatalf("the private services of both are\n%s\n%s", all, l.logText())
-	}
+	all := l.privateAre(12)
 
 	before := len(l.logText())
 	l.kill()
