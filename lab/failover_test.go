@@ -74,16 +74,20 @@ func TestKernelFailover(t *testing.T) {
 	rs1.start()
 	took = l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.21:80 -g -w 1", "-t 198.51.100.10:80 -r 192.0.2.21:80 -m -w 1", "no 127.0.0.1")
 	t.Logf("a server was back after %v", took.Round(time.Millisecond))
+	before := len(l.logText())
 	rs2.start()
 	l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 1", "-t 198.51.100.10:80 -r 192.0.2.22:80 -m -w 1")
+	l.saysSince(before, 10*time.Second, "] Restored real server: 192.0.2.22:80 (192.0.2.10:80)") // the table is changed first
+	l.saysSince(before, 10*time.Second, "] Added real server: 192.0.2.22:80 (198.51.100.10:80)")
 	for _, vip := range []string{drVIP, natVIP} {
 		l.served(vip, "rs1", "rs2")
 	}
 
-	before := len(l.logText())
+	before = len(l.logText())
 	l.config(fmt.Sprintf(failoverConfig, "7"))
 	l.run(0, path, "reload")
 	l.until(2*time.Second, "-t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 7")
+	l.saysSince(before, 10*time.Second, "192.0.2.22:80 (192.0.2.10:80) (Weight set to 7)")
 	time.Sleep(2 * time.Second)
 	if n, lines := l.changes(before); n != 1 {
 		t.Errorf("a reload that changes one weight made %d changes:\n%s", n, lines)

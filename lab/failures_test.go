@@ -283,7 +283,7 @@ func (f *failures) allDie() {
 	for _, name := range all {
 		dead = append(dead, f.fails(name, (*web).stop))
 	}
-	last := time.Now()
+	last := dead[len(dead)-1].from
 	f.until(bound, "-t "+natVIP+":80 -r 127.0.0.1:80")
 	r.note("fallback server in after %s s", seconds(time.Since(last)))
 	for _, o := range dead {

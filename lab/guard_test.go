@@ -116,8 +116,12 @@ func (g *guardLab) isIn() (names []string) {
 	return names
 }
 
+// expectHeld waits until the table has a number of servers, and sees that it stays so.
 func (g *guardLab) expectHeld(n int) {
 	g.t.Helper()
+	for end := time.Now().Add(2 * bound); len(g.isIn()) != n && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond)
+	}
 	time.Sleep(2500 * time.Millisecond) // every server was checked, and it was told
 	if in := g.isIn(); len(in) != n {
 		g.t.Errorf("in service: %v, want %d", in, n)

@@ -87,8 +87,9 @@ func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
 	l.says(l.run(0, path, "check"), ":8:17: warning: this machine's kernel has no module ip_vs_nosuch")
 	l.run(0, path, "reload")
 	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 90\n", "-a -t 192.0.2.10:82 -r 192.0.2.1:82 -m -w 1\n")
-	time.Sleep(1500 * time.Millisecond) // more tries than one
 	const told = "Table change failed: 192.0.2.10:80: ipvs -E -t 192.0.2.10:80 -s nosuch: no such file or directory (the kernel lacks module ip_vs_nosuch)"
+	l.saysWithin(5*time.Second, told)
+	time.Sleep(1500 * time.Millisecond) // more tries than one
 	if log := l.logText(); strings.Count(log, told) != 1 || strings.Count(log, "Table change failed") != 1 {
 		t.Errorf("the log has not one error:\n%s", log)
 	}

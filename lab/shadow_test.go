@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -124,13 +125,27 @@ func (l *lab) beginShadow(path string, args ...string) *shadowing {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	report := filepath.Join(l.t.TempDir(), "report")
+	if i := slices.Index(args, "--report"); i >= 0 {
+		report = args[i+1]
+	} else {
+		args = append(args, "--report", report)
+	}
 	s := &shadowing{l, l.command(append([]string{path, "shadow"}, args...)...), out}
 	s.cmd.Stdout, s.cmd.Stderr = out, out
 	if err := s.cmd.Start(); err != nil {
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(func() { s.cmd.Process.Kill() })
-	time.Sleep(3 * time.Second) // it has read the table, and all servers have a result
+	var r struct{ Readings int }
+	for end := time.Now().Add(20 * time.Second); r.Readings < 2; time.Sleep(50 * time.Millisecond) { // all servers have a result by the second
+		if text, err := os.ReadFile(report); err == nil {
+			_ = json.Unmarshal(text, &r) // the next look sees the whole of it
+		}
+		if time.Now().After(end) {
+			l.t.Fatalf("it has read the table %d times:\n%s", r.Readings, s.text())
+		}
+	}
 	return s
 }
 

@@ -59,7 +59,7 @@ func (s *starvation) since(from time.Time) (lost time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := time.Now(); !s.begun.IsZero() && now.Sub(s.begun) > nap+minLost {
-		lost = min(now.Sub(s.begun)-nap, now.Sub(from))
+		lost = max(0, min(now.Sub(s.begun)-nap, now.Sub(from)))
 	}
 	for i := len(s.spells) - 1; i >= 0 && s.spells[i].end.After(from); i-- {
 		lost += min(s.spells[i].lost, s.spells[i].end.Sub(from))

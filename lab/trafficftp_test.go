@@ -93,6 +93,24 @@ secure_chroot_dir=%s
 		server.Process.Kill()
 		server.Wait()
 	})
+	l.listens(ns, "21") // the next check after one that fails is half a minute later
+}
+
+// listens waits until a program answers at a port.
+func (l *lab) listens(ns, port string) {
+	l.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		var conn net.Conn
+		var err error
+		l.in(ns, func() { conn, err = net.DialTimeout("tcp4", "127.0.0.1:"+port, requestTimeout) })
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(end) {
+			l.t.Fatalf("%s: %v", ns, err)
+		}
+	}
 }
 
 // fetch gets status.txt as a client, and returns the first word of it, or the error.

@@ -55,7 +55,7 @@ func (l *lab) release(w *web, loads *keptAlive, client int, out, in func()) {
 	out()
 	l.until(5*time.Second, entry+"0")
 	since := time.Now()
-	loads.until(30, since) // connections begun since then
+	loads.until(30, since) // connections begun since then, and none from before
 	if n := loads.begun(w.ns, since); n != 0 {
 		l.t.Errorf("%d new connections to %s, which has weight 0", n, w.ns)
 	}
@@ -97,6 +97,7 @@ type keptAlive struct {
 	mu          sync.Mutex // guards what follows
 	requests    int
 	connections []connection
+	asking      map[netip.Addr]time.Time // when the connection of each client began that it has
 	failures    []string
 }
 
@@ -109,7 +110,7 @@ type connection struct {
 const requestsPerConnection = 5
 
 func (l *lab) keepAsking(clients []int) *keptAlive {
-	k := &keptAlive{stop: make(chan struct{})}
+	k := &keptAlive{stop: make(chan struct{}), asking: map[netip.Addr]time.Time{}}
 	for _, n := range clients {
 		k.done.Go(func() {
 			if err := l.enter("client", func() { k.ask(dr4.client(n)) }); err != nil {
@@ -129,6 +130,9 @@ func (k *keptAlive) ask(client netip.Addr) {
 		default:
 		}
 		begun := time.Now()
+		k.mu.Lock()
+		k.asking[client] = begun
+		k.mu.Unlock()
 		server, n, err := severalRequests(client)
 		k.mu.Lock()
 		k.requests += n
@@ -166,11 +170,23 @@ func severalRequests(client netip.Addr) (server string, n int, err error) {
 	return server, n, nil
 }
 
-// until waits for a number of connections that began after a time.
+// until waits for a number of connections that began after a time, and for the end of those that began before.
 func (k *keptAlive) until(n int, since time.Time) {
-	for end := time.Now().Add(10 * time.Second); k.begun("", since) < n && time.Now().Before(end); {
+	for end := time.Now().Add(10 * time.Second); (k.begun("", since) < n || k.old(since)) && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// old reports whether a client has a connection from before a time.
+func (k *keptAlive) old(since time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, begun := range k.asking {
+		if !begun.After(since) {
+			return true
+		}
+	}
+	return false
 }
 
 // begun counts the connections to a server, or to all, that began after a time.
