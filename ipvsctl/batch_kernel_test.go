@@ -63,7 +63,7 @@ func TestKernelChangesInBatchesCostLess(t *testing.T) {
 		name       string
 		have, want Table
 	}{{"add", none, up}, {"edit", up, down}, {"delete", down, none}, {"add again", none, up}} {
-		var batches, moby time.Duration
+		var batches, moby, slowBatch, slowMoby time.Duration
 		ops := Diff(step.have, step.want)
 		if step.name == "add again" {
 			slices.Reverse(ops) // the kernel looks for a destination among those removed lately, from the last one on
@@ -73,9 +73,11 @@ func TestKernelChangesInBatchesCostLess(t *testing.T) {
 			do(t, k, part[:len(part)/2]...)
 			between := time.Now()
 			mobyDests(t, h, part[len(part)/2:])
-			batches, moby = batches+between.Sub(begun), moby+time.Since(between)
+			inBatches, byMoby := between.Sub(begun), time.Since(between)
+			batches, moby, slowBatch, slowMoby = batches+inBatches, moby+byMoby, max(slowBatch, inBatches), max(slowMoby, byMoby)
 		}
-		each := time.Duration(len(ops) / 2)
+		batches, moby = batches-slowBatch, moby-slowMoby // the machine may have stood still in one part
+		each := time.Duration(len(ops) / 2 * 19 / 20)
 		t.Logf("%s: %v for a change, by moby/ipvs %v: %.2f", step.name, batches/each, moby/each, float64(batches)/float64(moby))
 		if float64(batches) > 0.3*float64(moby) {
 			t.Errorf("%s: not less than 0.3 of moby/ipvs", step.name)
