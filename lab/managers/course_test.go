@@ -6,7 +6,10 @@ import (
 	"time"
 )
 
-const eventTime = 2 * time.Minute // for one take-over to be over
+const (
+	eventTime   = 2 * time.Minute  // for one take-over to be over
+	messageTime = 30 * time.Second // after which one that heartbeat was to make is not to come any more
+)
 
 // course is a cluster that runs its directors in one way, and what clients saw of it.
 type course struct {
@@ -32,17 +35,27 @@ func (o *course) begin() (active, other *machine) {
 	return active, other
 }
 
-// moves has the address go to a director, and measures.
-func (o *course) moves(event string, to, from *machine, happen func()) {
+// moves has the address go to a director, and measures. It reports whether it went.
+func (o *course) moves(event string, to, from *machine, happen func()) bool {
 	o.t.Helper()
 	begun, exposure := time.Now(), o.watch()
 	happen()
-	await(o.t, eventTime, "address on "+to.name, to.hasAddress)
+	lost := false
+	await(o.t, eventTime, "address on "+to.name, func() bool {
+		lost = time.Since(begun) > messageTime && to.lostMessage()
+		return lost || to.hasAddress()
+	})
+	if lost {
+		exposure.end()
+		o.result.late = append(o.result.late, event+": heartbeat lost a message of its own")
+		return false
+	}
 	o.settle()
 	gap, exposed := o.client.gap(begun), exposure.end()
 	o.t.Logf("%s: a gap of %.1f s, %.1f s of it with the address and without the table", event, gap.Seconds(), exposed.Seconds())
 	o.result.add(o.way, event, gap, exposed, o.limit)
 	o.serves(to, from)
+	return true
 }
 
 // serves checks that one director has the whole table and the other one, unless it is dead, none.

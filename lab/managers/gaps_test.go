@@ -74,7 +74,11 @@ func (g *gaps) String() string {
 	for _, way := range g.ways {
 		fmt.Fprintf(&out, "%-18s", way)
 		for _, event := range g.events {
-			fmt.Fprintf(&out, " %*.1f ", len(event), g.shortest[[2]string{way, event}].Seconds())
+			gap := "-"
+			if shortest, known := g.shortest[[2]string{way, event}]; known {
+				gap = fmt.Sprintf("%.1f", shortest.Seconds())
+			}
+			fmt.Fprintf(&out, " %*s ", len(event), gap)
 		}
 		out.WriteByte('\n')
 	}

@@ -93,10 +93,10 @@ func (o *course) heartbeat() {
 	defer o.both((*machine).reset)
 	active, other := o.begin()
 	o.atRest(o.t)
-	o.moves("standby", other, active, func() { active.sh("/usr/share/heartbeat/hb_standby") })
-	o.atRest(o.t)
-	active, other = other, active
-	o.moves("dead", other, active, active.die)
+	if o.moves("standby", other, active, func() { active.sh("/usr/share/heartbeat/hb_standby") }) {
+		o.atRest(o.t)
+		o.moves("dead", active, other, other.die)
+	}
 }
 
 func (m *machine) startHeartbeat(resources string) {
@@ -105,7 +105,7 @@ func (m *machine) startHeartbeat(resources string) {
 	m.put("/etc/ha.d/ha.cf", example(m.t, "heartbeat/ha.cf"))
 	m.put("/etc/ha.d/haresources", resources)
 	m.put("/etc/ha.d/authkeys", "auth 1\n1 sha1 lab\n")
-	m.sh("chmod 600 /etc/ha.d/authkeys; /etc/init.d/heartbeat start >/var/log/heartbeat-start.log 2>&1")
+	m.sh("chmod 600 /etc/ha.d/authkeys; rm -f /var/log/ha-log; /etc/init.d/heartbeat start >/var/log/heartbeat-start.log 2>&1")
 }
 
 // atRest waits until heartbeat has ended what it does: it works on after it has set the address, and ignores an
@@ -117,6 +117,12 @@ func (c *cluster) atRest(t *testing.T) {
 			return m.holds(`state=$(cl_status rscstatus) && [ "$state" != transition ]`)
 		})
 	})
+}
+
+// lostMessage reports whether heartbeat lost what its own programs told it: all write to one pipe, some a message in several
+// parts, and two at once mix theirs. A take-over that was asked for so never comes, and the event is played again.
+func (m *machine) lostMessage() bool {
+	return m.holds("grep -qs 'NV failure (msgfromsteam)' /var/log/ha-log")
 }
 
 // linkResource makes the program heartbeat's script.
