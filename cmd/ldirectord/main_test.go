@@ -50,6 +50,7 @@ func program(t *testing.T) string {
 //
 //	exits N ARG…       runs ldirectord ARG… with this test's run folder and table, and compares its exit status
 //	await FILE REGEXP  waits until the file matches; await ! until it does not, or is not there
+//	shows REGEXP ARG…  runs ldirectord ARG… so until its standard output matches, whatever its exit status is
 //	signal NAME        sends a signal to the daemon of ld.cf, and waits for the end of one that is killed
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -57,6 +58,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
 			"await":  await,
+			"shows":  shows,
 			"signal": sendSignal,
 		},
 		Setup: func(e *testscript.Env) error {
@@ -93,10 +95,8 @@ func expandFiles(dir string) error {
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	dir := ts.MkAbs(".")
-	all := append([]string{"--rundir", dir, "--ipvs", "memory:" + filepath.Join(dir, "table")}, args[1:]...)
 	got := 0
-	if err := ts.Exec("ldirectord", all...); err != nil {
+	if err := execHere(ts, args[1:]); err != nil {
 		exit, ok := err.(*exec.ExitError)
 		if !ok {
 			ts.Fatalf("%v", err)
@@ -108,7 +108,27 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-const awaitLimit = 10 * time.Second
+// execHere runs ldirectord with this test's run folder and table.
+func execHere(ts *testscript.TestScript, args []string) error {
+	dir := ts.MkAbs(".")
+	return ts.Exec("ldirectord", append([]string{"--rundir", dir, "--ipvs", "memory:" + filepath.Join(dir, "table")}, args...)...)
+}
+
+// awaitLimit only tells what is late on a busy machine from what never comes.
+const awaitLimit = 30 * time.Second
+
+func shows(ts *testscript.TestScript, _ bool, args []string) {
+	re := regexp.MustCompile("(?m)" + args[0])
+	for end := time.Now().Add(awaitLimit); ; time.Sleep(10 * time.Millisecond) {
+		_ = execHere(ts, args[1:])
+		if re.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("waited %v for %s", awaitLimit, args[0])
+		}
+	}
+}
 
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	absent := args[0] == "!"

@@ -72,10 +72,12 @@ func (d *runningDaemon) report() *status.Report {
 	return r
 }
 
-// freeAddr is an address of loopback at which nobody listens at the moment.
+// freeAddr is an address of loopback at which nobody listens, of this process alone: at 127.0.0.1 other tests take any
+// port that is free.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	pid := os.Getpid()
+	l, err := net.Listen("tcp4", fmt.Sprintf("127.%d.%d.%d:0", 64+pid>>16, pid>>8&255, pid&255))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,16 +183,15 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 		io.WriteString(c, "GET /status HTTP/1.1\r\nHost: a\r\n\r\n")
 	}
 	before := d.report()
-	time.Sleep(2 * time.Second)
-	after := d.report()
-	for i, v := range after.Virtuals {
-		if n := v.Servers[0].Checks - before.Virtuals[i].Servers[0].Checks; n == 0 {
-			t.Fatalf("%s: no check in 2 s, want one a second", v.ID)
+	within(t, "two more checks of each server, and none late", func() bool { // the clients stay as they are meanwhile
+		after := d.report()
+		for i, v := range after.Virtuals {
+			if v.Servers[0].Checks < before.Virtuals[i].Servers[0].Checks+2 {
+				return false
+			}
 		}
-	}
-	if after.Checks.Overdue > 1 {
-		t.Errorf("checks are late by %v s", after.Checks.Overdue)
-	}
+		return after.Checks.Overdue <= 1
+	})
 	if code, _ := fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {
 		t.Errorf("others are not answered: %d", code)
 	}

@@ -93,7 +93,10 @@ func TestTheShippedStandbyFilesFit(t *testing.T) {
 	if err := director.Start(); err != nil {
 		t.Fatal(err)
 	}
-	within(t, "daemon", func() bool { return call("ldirectord status").Run() == nil })
+	within(t, "daemon that has checked", func() bool {
+		said, err := call("ldirectord status -v").Output()
+		return err == nil && strings.Contains(string(said), " 1 of 1 up\n")
+	})
 	serves := func() bool {
 		text, err := os.ReadFile(table)
 		return err == nil && strings.Contains(string(text), "-r 10.2.0.1:7000")

@@ -36,9 +36,13 @@ func TestTraceShowsTheDaemonsChecks(t *testing.T) {
 	call(1, "trace", "192.0.2.10:80", real)
 	call(0, "start")
 	defer call(0, "stop")
-	out := call(0, "trace", "192.0.2.10:80", real, "--for", "3500ms")
+	var out string
+	within(t, "three checks in a trace", func() bool { // a busy machine makes fewer
+		out = call(0, "trace", "192.0.2.10:80", real, "--for", "3500ms")
+		return strings.Count(out, "    up: 200 OK\n") >= 3
+	})
 	title := fmt.Sprintf("checks of %s of tcp:192.0.2.10:80 for 3500ms\n", real)
-	if n := strings.Count(out, "\n          "); !strings.HasPrefix(out, title) || strings.Count(out, "  > GET /health HTTP/1.1\n") < 3 || strings.Count(out, "    up: 200 OK\n") < 3 || n < 6 {
+	if n := strings.Count(out, "\n          "); !strings.HasPrefix(out, title) || strings.Count(out, "  > GET /health HTTP/1.1\n") < 3 || n < 6 {
 		t.Error(out)
 	}
 	if out := call(1, "trace", "192.0.2.10:80", "192.0.2.99"); !strings.Contains(out, "there is no server 192.0.2.99 of 192.0.2.10:80") {
