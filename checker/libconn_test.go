@@ -42,22 +42,33 @@ func checkScenes(t *testing.T, good Spec, scenes []scene) {
 // an earlier one, when the machine is busy: then it gets more time.
 func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.Duration, of time.Duration) {
 	t.Helper()
-	for first := s.NegotiateTimeout; ; s.NegotiateTimeout *= 5 {
-		want := strings.ReplaceAll(detail, first.String(), s.NegotiateTimeout.String())
+	first := s.NegotiateTimeout
+	moreTime(first, func(limit time.Duration) (Result, bool) {
+		s.NegotiateTimeout = limit
 		begin := time.Now()
 		r := build(t, s, e).Check(t.Context())
-		took = time.Since(begin)
-		if took > s.NegotiateTimeout+late {
-			t.Errorf("took %v of %v", took, s.NegotiateTimeout)
+		took, of = time.Since(begin), limit
+		if took > limit+late {
+			t.Errorf("took %v of %v", took, limit)
 		}
-		fits := r.OK == up && r.Detail == want && r.Cause != Shortage
-		if !fits && r.Cause == Timeout && s.NegotiateTimeout < inTime {
+		return r, r.OK == up && r.Detail == strings.ReplaceAll(detail, first.String(), limit.String()) && r.Cause != Shortage
+	}, func(r Result) {
+		t.Errorf("up %v (local %v): %s\nwant %v: %s, in %v", r.OK, r.Cause == Shortage, r.Detail, up, detail, first)
+	})
+	return took, of
+}
+
+// moreTime makes a check that is to fit, with a limit, and with more as long as it only lacks time.
+func moreTime(limit time.Duration, check func(limit time.Duration) (r Result, fits bool), wrong func(Result)) {
+	for ; ; limit *= 5 {
+		r, fits := check(limit)
+		if !fits && r.Cause == Timeout && limit < inTime {
 			continue
 		}
 		if !fits {
-			t.Errorf("up %v (local %v): %s\nwant %v: %s", r.OK, r.Cause == Shortage, r.Detail, up, want)
+			wrong(r)
 		}
-		return took, s.NegotiateTimeout
+		return
 	}
 }
 

@@ -111,7 +111,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 			}
 			for range 20 {
 				wait.Go(func() {
-					if _, err := p.Ping(t.Context(), loopbacks[0], false, c.timeout); err != nil {
+					if _, err := p.Ping(t.Context(), loopbacks[0], false, patient); err != nil {
 						t.Errorf("a healthy server: %v", err)
 					}
 				})
