@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/http"
@@ -103,7 +104,7 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 				s = answering(t, c.handle)
 			}
 			var answer map[string]any
-			err := s.Order(t.Context(), c.limit, "/role", nil, &answer)
+			err := s.Order(t.Context(), cmp.Or(c.limit, time.Minute), "/role", nil, &answer)
 			if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.text) {
 				t.Fatalf("%v, want %v with %q", err, c.is, c.text)
 			}

@@ -91,12 +91,20 @@ func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {
 	var got []Event
 	j := NewJournal(func(e Event) { got = append(got, e) })
 	h := NewHooks(j)
-	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell("exec sleep 300")})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
+	gate := filepath.Join(t.TempDir(), "gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line := "echo >" + gate + "; exec sleep 300"
+	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(line)})
+	if _, err := os.ReadFile(gate); err != nil { // waits until it runs
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
 	h.Close(ctx)
 	j.Close(t.Context())
-	if want := "Command failed: exec sleep 300: killed, because the daemon ends"; len(got) != 1 || got[0].Text != want {
+	if want := "Command failed: " + line + ": killed, because the daemon ends"; len(got) != 1 || got[0].Text != want {
 		t.Errorf("got %+v, want %q", got, want)
 	}
 }

@@ -142,7 +142,9 @@ func TestListenTakesTheNextFreePort(t *testing.T) {
 }
 
 func TestWebServer(t *testing.T) {
-	w, err := openWeb("web1", netip.MustParseAddrPort("127.0.0.1:8081"), 200, "Hello.")
+	pid := os.Getpid() // another test may want a port of 127.0.0.1 while it is closed
+	own := netip.AddrFrom4([4]byte{127, byte(64 + pid>>16), byte(pid >> 8), byte(pid)})
+	w, err := openWeb("web1", netip.AddrPortFrom(own, 8081), 200, "Hello.")
 	if err != nil {
 		t.Fatal(err)
 	}
