@@ -116,7 +116,7 @@ const (
 	inTime  = 10 * time.Second       // for checks that the server answers
 	tooLate = 400 * time.Millisecond // for those it does not
 	slowly  = tooLate / 10
-	late    = 4 * time.Second // how much longer a check may take on a busy machine
+	late    = 2 * time.Second // how much longer a check may take on a busy machine
 )
 
 // serveScript starts a fake server on a loopback address until the test ends.

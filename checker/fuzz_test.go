@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -34,22 +33,13 @@ const maxGoroutines = 200
 // fuzzing judges what comes of one answer.
 type fuzzing struct {
 	*testing.T
-	begin time.Duration // as busy has it
-}
-
-// busy is the processor time of this process: a busy machine lets it stand still for longer.
-func busy() time.Duration {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		panic(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	begin time.Time
 }
 
 func fuzz(t *testing.T) fuzzing {
-	f := fuzzing{t, busy()}
+	f := fuzzing{t, time.Now()}
 	t.Cleanup(func() {
-		if took := busy() - f.begin; took > maxFuzzTime {
+		if took := time.Since(f.begin); took > maxFuzzTime {
 			t.Errorf("took %v", took)
 		}
 		// On a machine that does other things those that are about to end may be many for a moment.

@@ -19,7 +19,7 @@ import (
 const (
 	patient = 5 * time.Second        // for pings that must not meet their deadline
 	short   = 150 * time.Millisecond // for those that must
-	slack   = 3 * time.Second        // what a busy machine may add
+	slack   = 500 * time.Millisecond // what a busy machine may add
 )
 
 var loopbacks = []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")}
