@@ -62,6 +62,8 @@ func Run(ctx context.Context, c Command) error {
 		err = cmd.Run()
 	}
 	switch {
+	case cmd.ProcessState == nil && err == limited.Err(): // that was done before it could be started
+		return context.Cause(limited)
 	case cmd.ProcessState == nil:
 		return err
 	case cmd.ProcessState.Success(): // another process may hold its output open

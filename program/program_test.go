@@ -156,6 +156,9 @@ func TestAProgramIsKilledWhenItsContextIsDone(t *testing.T) {
 	if err := Run(ctx, c); err != why {
 		t.Error(err)
 	}
+	if err := Run(ctx, c); err != why {
+		t.Errorf("one that was done before: %v", err)
+	}
 }
 
 func TestWhatAProgramLeavesRunningIsNotWaitedFor(t *testing.T) {
