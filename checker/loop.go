@@ -254,15 +254,20 @@ func (l *loop) finish(ctx context.Context, f *flight, r Result) {
 	t, began := f.task, f.began
 	l.release(f)
 	u := Update{Task: t, Result: r, Began: began}
-	g, guided := t.Checker.(Guided)
-	switch {
-	case !guided:
-		l.pool.finish(ctx, u)
-	case r.OK:
-		l.passed = append(l.passed, u)
-	default:
-		l.pool.running.Go(func() { l.pool.finishGuided(ctx, g, u) })
+	if g, guided := t.Checker.(Guided); guided {
+		l.finishGuided(ctx, g, u)
+		return
 	}
+	l.pool.finish(ctx, u)
+}
+
+// finishGuided goes on with a check that began with one that is done. In finish the update of every check would be allocated.
+func (l *loop) finishGuided(ctx context.Context, g Guided, u Update) {
+	if u.Result.OK {
+		l.passed = append(l.passed, u)
+		return
+	}
+	l.pool.running.Go(func() { l.pool.finishGuided(ctx, g, u) })
 }
 
 // confirm finishes the checks that begin with those that passed, in one goroutine, which takes a moment for each. What began

@@ -382,6 +382,16 @@ func (g *guided) Confirm(_ context.Context, all []Guided) (counts []bool) {
 	return counts
 }
 
+// The result of a check by connect is handed on without memory of its own.
+func TestACheckOfTheLoopAllocatesNothing(t *testing.T) {
+	_, l := openLoop(t)
+	task := &Task{Every: time.Hour, Checker: build(t, connectSpec(refusingPort(t)), nil)}
+	now := time.Now()
+	if n := testing.AllocsPerRun(100, func() { l.finish(t.Context(), l.newFlight(task, now), Result{OK: true}) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // What passes together is confirmed together; what fails, or does not count, is finished for itself.
 func TestTheLoopConfirmsWhatPasses(t *testing.T) {
 	leaks(t)

@@ -40,8 +40,7 @@ func (v *virtual) serves(s *server) bool {
 	if s.weight() == 0 || s.drained() || state != checker.Up && (state != checker.Unknown || !s.kept) {
 		return false
 	}
-	weight, _ := v.weightAt(s.dest.Addr)
-	return !v.isOutByHand(s) && !(s.rerouted && weight == 0)
+	return !v.isOutByHand(s) && !(s.rerouted && v.weighsNothing(s))
 }
 
 // follow takes over what the checks of a server say now. One that goes down and served until then is held; guard decides
@@ -137,8 +136,13 @@ func (v *virtual) release() (held []*server) {
 
 // isOutByHand reports whether somebody else took a server out of service.
 func (v *virtual) isOutByHand(s *server) bool {
+	return v.overridden[s.dest.Addr] && v.weighsNothing(s) // in the order of their cost: each result asks
+}
+
+// weighsNothing reports whether a server has no weight, or is not there, as the table was last written.
+func (v *virtual) weighsNothing(s *server) bool {
 	weight, _ := v.weightAt(s.dest.Addr)
-	return weight == 0 && v.overridden[s.dest.Addr]
+	return weight == 0
 }
 
 // guard decides who is held, after something changed.

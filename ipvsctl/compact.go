@@ -30,7 +30,8 @@ func (c *Compact) Service(key Key) Service {
 
 // Is reports whether a service is this one, whatever its key.
 func (c *Compact) Is(s Service) bool {
-	return c.Settings == s.Settings && slices.Equal(c.Dests, CompactOf(s).Dests)
+	return c.Settings == s.Settings && len(c.Dests) == len(s.Dests) &&
+		!slices.ContainsFunc(c.Dests, func(d Dest) bool { return s.Dests[d.Addr] != d })
 }
 
 // find is where an address is, or would be.
