@@ -83,6 +83,19 @@ func (m *marker) sets(v *virtual) bool {
 	return v.key.Protocol == ipvsctl.Mark && slices.ContainsFunc(m.byMark[v.key.Mark], func(r fwmark.Rule) bool { return r.Dest.Addr().Is6() == v.key.IPv6 })
 }
 
+// awaits reports whether packets of a virtual service are to get a mark for which the rule can't be set. Until it is they have
+// that service alone.
+func (m *marker) awaits(v *virtual) bool {
+	return m.trouble != "" && v.key.Addr.IsValid() && slices.ContainsFunc(m.want, func(r fwmark.Rule) bool {
+		if slices.ContainsFunc(m.byMark[r.Mark], func(s fwmark.Rule) bool { return sameRule(r, s) }) {
+			return false
+		}
+		port, protocol := v.key.Addr.Port(), fwmark.Protocol(v.key.Protocol.String())
+		return r.Dest.Contains(v.key.Addr.Addr()) && (r.Protocol == fwmark.All || r.Protocol == protocol) &&
+			(r.Ports == nil || slices.ContainsFunc(r.Ports, func(p fwmark.Ports) bool { return p.First <= port && port <= p.Last }))
+	})
+}
+
 // serves reports whether packets to an address get the mark of a virtual service, and whether that is known. While the rules
 // change, those for the address count that are there; of an address that is announced also those of a mark that goes.
 func (m *marker) serves(v *virtual, one *announcement) (is, known bool) {
