@@ -261,7 +261,7 @@ func (l *loop) finish(ctx context.Context, f *flight, r Result) {
 	l.pool.finish(ctx, u)
 }
 
-// finishGuided goes on with a check that began with one that is done. In finish the update of every check would be allocated.
+// finishGuided continues a check that began with one that is done. In finish the update of every check would be allocated.
 func (l *loop) finishGuided(ctx context.Context, g Guided, u Update) {
 	if u.Result.OK {
 		l.passed = append(l.passed, u)
