@@ -16,17 +16,21 @@ import (
 	"ldirectord/program"
 )
 
-// maxAnswer is how many bytes the kernel puts into one answer at most.
-const maxAnswer = 1 << 16
+// Room for an answer, in bytes. For each the kernel takes, and clears, as much memory as the socket ever had room for, up to
+// 32 kB (netlink_dump in net/netlink/af_netlink.c), and puts no more into it than there is room for from shortAnswer on.
+const (
+	maxAnswer   = 1 << 16 // for whole tables
+	shortAnswer = 1 << 13 // for a service
+)
 
 // moduleTimeout is how long modprobe may take.
 const moduleTimeout = 10 * time.Second
 
 var errReloaded = errors.New("the module ip_vs was unloaded and loaded again")
 
-// connect opens a line. Timeout is how long an answer on it is waited for.
-func connect(ctx context.Context, timeout time.Duration) (*conn, error) {
-	g, err := openGenl(timeout)
+// connect opens a line. Timeout is how long an answer on it is waited for, room how long one may be.
+func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error) {
+	g, err := openGenl(timeout, room)
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +62,13 @@ func using(ctx context.Context, end func(), talk func() error) error {
 	return err
 }
 
-// openGenl opens the socket. Timeout is how long an answer is waited for. The family is not looked up yet.
-func openGenl(timeout time.Duration) (*genl, error) {
+// openGenl opens the socket, see connect. The family is not looked up yet.
+func openGenl(timeout time.Duration, room int) (*genl, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_GENERIC)
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	return &genl{file: os.NewFile(uintptr(fd), "netlink"), timeout: timeout, in: make([]byte, maxAnswer)}, nil
+	return &genl{file: os.NewFile(uintptr(fd), "netlink"), timeout: timeout, in: make([]byte, room)}, nil
 }
 
 // lookup finds the number of IPVS among the families; ENOENT when the kernel has none.

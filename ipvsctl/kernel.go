@@ -29,6 +29,7 @@ var (
 type Kernel struct {
 	// Untold reads counters by system calls that Go's scheduler is not told of: it would wake a thread of its own each time,
 	// which takes longer than all else. While another program keeps the kernel's lock of IPVS, one of Go's processors waits.
+	// Answers are short then: it is for a service at a time.
 	Untold  bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
@@ -125,7 +126,11 @@ func (k *Kernel) request(ctx context.Context, talk func(*conn) error) error {
 		return context.Cause(ctx)
 	}
 	if k.conn == nil {
-		c, err := connect(ctx, cmp.Or(k.timeout, answerTimeout))
+		room := maxAnswer
+		if k.Untold {
+			room = shortAnswer
+		}
+		c, err := connect(ctx, cmp.Or(k.timeout, answerTimeout), room)
 		if err != nil {
 			return openError(err)
 		}
