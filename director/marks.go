@@ -70,11 +70,16 @@ func (m *marker) has(v *virtual) bool {
 		return true
 	}
 	for _, r := range rulesOf([]*virtual{v}) {
-		if !slices.ContainsFunc(m.byMark[r.Mark], func(s fwmark.Rule) bool { return sameRule(r, s) }) {
+		if !m.isSet(r) {
 			return false
 		}
 	}
 	return true
+}
+
+// isSet reports whether a rule is set.
+func (m *marker) isSet(r fwmark.Rule) bool {
+	return slices.ContainsFunc(m.byMark[r.Mark], func(s fwmark.Rule) bool { return sameRule(r, s) })
 }
 
 // sets reports whether packets still get the mark of a virtual service. It stays until then: who removed it would leave
@@ -86,12 +91,9 @@ func (m *marker) sets(v *virtual) bool {
 // awaits reports whether packets of a virtual service are to get a mark for which the rule can't be set. Until it is they have
 // that service alone.
 func (m *marker) awaits(v *virtual) bool {
+	port, protocol := v.key.Addr.Port(), fwmark.Protocol(v.key.Protocol.String())
 	return m.trouble != "" && v.key.Addr.IsValid() && slices.ContainsFunc(m.want, func(r fwmark.Rule) bool {
-		if slices.ContainsFunc(m.byMark[r.Mark], func(s fwmark.Rule) bool { return sameRule(r, s) }) {
-			return false
-		}
-		port, protocol := v.key.Addr.Port(), fwmark.Protocol(v.key.Protocol.String())
-		return r.Dest.Contains(v.key.Addr.Addr()) && (r.Protocol == fwmark.All || r.Protocol == protocol) &&
+		return !m.isSet(r) && r.Dest.Contains(v.key.Addr.Addr()) && (r.Protocol == fwmark.All || r.Protocol == protocol) &&
 			(r.Ports == nil || slices.ContainsFunc(r.Ports, func(p fwmark.Ports) bool { return p.First <= port && port <= p.Last }))
 	})
 }

@@ -47,7 +47,7 @@ func TestKernelAnnounced(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.run(exitOK, other, "start")
-	l.logHas(l.log+"2", "belongs to another daemon: "+path)
+	l.fileSays(l.log+"2", 0, 10*time.Second, "belongs to another daemon: "+path)
 	l.run(exitOK, other, "stop")
 	l.onDevice("lvs0", four, six)
 	l.onDevice("lvs1")
@@ -123,21 +123,6 @@ func (l *lab) watchAddresses() func() string {
 	}
 }
 
-// logHas waits until a log has a text.
-func (l *lab) logHas(log, want string) {
-	l.t.Helper()
-	const limit = 10 * time.Second
-	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		text, _ := os.ReadFile(log)
-		if strings.Contains(string(text), want) {
-			return
-		}
-		if time.Since(begin)-l.idle.since(begin) > limit {
-			l.t.Fatalf("%s does not say %q:\n%s", log, want, text)
-		}
-	}
-}
-
 // Where nothing leads to an address before it is announced, its first checks wait for its local route: a server that lacks the
 // address is never in service, also after a kill. At the end the route goes.
 func TestKernelAnnouncedCheckVIP(t *testing.T) {
@@ -156,8 +141,8 @@ func TestKernelAnnouncedCheckVIP(t *testing.T) {
 		t.Helper()
 		l.until(10*time.Second, up...)
 		l.onDevice("lvs0", "2001:db8:f::10/128", "203.0.113.10/32")
-		l.logHas(l.log, "Check failed: 192.0.2.21:7000 (tcp:203.0.113.10:7000): through 203.0.113.10: connect: no answer")
-		l.logHas(l.log, "Check failed: [2001:db8:1::21]:7000 (tcp:[2001:db8:f::10]:7000): through 2001:db8:f::10: connect: no answer")
+		l.saysWithin(10*time.Second, "Check failed: 192.0.2.21:7000 (tcp:203.0.113.10:7000): through 203.0.113.10: connect: no answer")
+		l.saysWithin(10*time.Second, "Check failed: [2001:db8:1::21]:7000 (tcp:[2001:db8:f::10]:7000): through 2001:db8:f::10: connect: no answer")
 		said := l.logText()
 		for _, wrong := range []string{"Added real server: 192.0.2.21", "Added real server: [2001:db8:1::21]", "not checked"} {
 			if strings.Contains(said, wrong) {

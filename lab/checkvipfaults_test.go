@@ -106,13 +106,7 @@ func (l *lab) outOf(lanes []lane, says string, before int) {
 	l.t.Logf("out after %v", took.Round(10*time.Millisecond))
 	for _, w := range lanes {
 		for _, text := range []string{fmt.Sprintf("through %s: %s", w.vip, says), fmt.Sprintf("; at %s it answers: is %s on it?", w.real(1), w.vip)} {
-			begin := time.Now() // the log is written beside the table
-			for !strings.Contains(l.logText()[before:], text) && time.Since(begin)-l.idle.since(begin) < time.Second {
-				time.Sleep(20 * time.Millisecond)
-			}
-			if said := l.logText()[before:]; !strings.Contains(said, text) {
-				l.t.Errorf("the log does not have: %s\n%s", text, said)
-			}
+			l.saysSince(before, time.Second, text) // the log is written beside the table
 		}
 	}
 }

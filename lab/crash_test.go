@@ -27,7 +27,7 @@ func TestKernelCrashedDaemonLeavesNothingBehind(t *testing.T) {
 	l.run(0, other, "start")
 	l.run(0, path, "start")
 	l.until(time.Second, "no 192.0.2.31", "-t 192.0.2.32:7000 -r", "-t 192.0.2.33:7000 -r", "-A -t 192.0.2.39:7000")
-	l.logHas(l.log, "Purged virtual server (start): 192.0.2.31:7000") // it is written a moment after the table
+	l.saysWithin(10*time.Second, "Purged virtual server (start): 192.0.2.31:7000") // it is written a moment after the table
 	l.run(0, path, "stop")
 	l.run(0, other, "stop")
 	l.until(time.Second, "no 192.0.2.32", "no 192.0.2.33", "-A -t 192.0.2.39:7000")

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -98,9 +99,20 @@ func (l *lab) saysWithin(limit time.Duration, text string) {
 // saysSince waits for a line that the log gets after it had a length.
 func (l *lab) saysSince(before int, limit time.Duration, text string) {
 	l.t.Helper()
-	for start := time.Now(); !strings.Contains(l.logText()[before:], text); time.Sleep(50 * time.Millisecond) {
+	l.fileSays(l.log, before, limit, text)
+}
+
+// fileSays is saysSince for any log, which need not be there yet.
+func (l *lab) fileSays(log string, before int, limit time.Duration, text string) {
+	l.t.Helper()
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		said, _ := os.ReadFile(log)
+		said = said[min(before, len(said)):]
+		if strings.Contains(string(said), text) {
+			return
+		}
 		if time.Since(start)-l.idle.since(start) > limit {
-			l.t.Fatalf("the log does not have: %s\n%s", text, l.logText()[before:])
+			l.t.Fatalf("%s does not have: %s\n%s", log, text, said)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func TestKernelShadow(t *testing.T) {
 	path := l.config(shadowConfig)
 	l.run(0, path, "start")
 	l.until(2*time.Second, "-r 192.0.2.21:80", "-r 192.0.2.22:80")
-	l.logHas(l.log, "192.0.2.22:80") // the table is changed first, and the log is a file too
+	l.saysWithin(10*time.Second, "192.0.2.22:80") // the table is changed first, and the log is a file too
 	before := l.files()
 	report := filepath.Join(t.TempDir(), "shadow.json")
 	shadow := l.beginShadow(path, "--report", report)
