@@ -15,42 +15,89 @@ type command struct {
 	takes    string // what may come after the command, options aside; "" with the Perl's
 	min, max int    // words
 
+	options string // the long options that it has a use for, but for those of every command
+
 	asks  bool // it starts nothing: findings are printed as file:line:column
 	waits bool // real servers may wait for addresses: the daemon may have begun without them
 }
 
 const onlyOptions = "only options"
 
+// everywhere are the options of every command: the Perl ldirectord's, and where and for which table it works.
+const everywhere = "debug help version ipvs log-format rundir"
+
+// orderOptions are those of an order that lasts.
+const orderOptions = "for json until why"
+
 // commands are all of them.
 var commands = map[string]command{
-	"start":        {run: start},
-	"stop":         {run: stop},
-	"restart":      {run: loaded(restart)},
-	"try-restart":  {run: tryRestart},
-	"reload":       {run: loaded(reload)},
-	"force-reload": {run: loaded(reload)},
-	"status":       {run: showStatus},
+	"start":        {run: start, options: "foreground strict"},
+	"stop":         {run: stop, options: "keep"},
+	"restart":      {run: loaded(restart), options: "foreground strict"},
+	"try-restart":  {run: tryRestart, options: "foreground strict"},
+	"reload":       {run: loaded(reload), options: "json strict"},
+	"force-reload": {run: loaded(reload), options: "json strict"},
+	"status":       {run: showStatus, options: "json verbose watch"},
 
-	"check":    {run: check, takes: onlyOptions, asks: true},
-	"plan":     {run: plan, takes: onlyOptions, asks: true},
-	"probe":    {run: loaded(probe), takes: "[VIRTUAL] [REAL]", max: 2, asks: true},
-	"shadow":   {run: loaded(runShadow), takes: onlyOptions, asks: true, waits: true},
-	"trace":    {run: trace, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
-	"standby":  {run: standby, takes: onlyOptions},
-	"notify":   {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4},
-	"drain":    {run: order(director.Drain), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
-	"undrain":  {run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
-	"set":      {run: set, takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4, asks: true, waits: true},
-	"undo":     {run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
-	"orders":   {run: orders, takes: onlyOptions, asks: true, waits: true},
-	"why":      {run: why, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true},
-	"obey":     {run: obeyChecks, takes: "VIRTUAL", min: 1, max: 1, asks: true, waits: true},
-	"withdraw": {run: withdraw(director.Withdraw), takes: "[ADDRESS]", max: 1, asks: true, waits: true},
-	"announce": {run: withdraw(director.Announce), takes: "[ADDRESS]", max: 1, asks: true, waits: true},
+	"check": {run: check, takes: onlyOptions, asks: true, options: "json strict with-secrets"},
+	"plan":  {run: plan, takes: onlyOptions, asks: true, options: "json strict"},
+	"probe": {
+		run: loaded(probe), takes: "[VIRTUAL] [REAL]", max: 2, asks: true,
+		options: "json strict verbose",
+	},
+	"shadow": {
+		run: loaded(runShadow), takes: onlyOptions, asks: true, waits: true,
+		options: "for report strict with-programs",
+	},
+	"trace": {
+		run: trace, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true,
+		options: "for",
+	},
+	"standby": {run: standby, takes: onlyOptions, options: "foreground strict"},
+	"notify":  {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4},
+	"drain": {
+		run: order(director.Drain), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true,
+		options: orderOptions + " force timeout wait",
+	},
+	"undrain": {
+		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true,
+		options: "json",
+	},
+	"set": {
+		run: set, takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4, asks: true, waits: true,
+		options: orderOptions + " force timeout wait",
+	},
+	"undo": {
+		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true,
+		options: "json",
+	},
+	"orders": {run: orders, takes: onlyOptions, asks: true, waits: true, options: "json"},
+	"why": {
+		run: why, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true,
+		options: "json lines",
+	},
+	"obey": {
+		run: obeyChecks, takes: "VIRTUAL", min: 1, max: 1, asks: true, waits: true,
+		options: orderOptions + " off",
+	},
+	"withdraw": {
+		run: withdraw(director.Withdraw), takes: "[ADDRESS]", max: 1, asks: true, waits: true,
+		options: orderOptions + " timeout wait",
+	},
+	"announce": {
+		run: withdraw(director.Announce), takes: "[ADDRESS]", max: 1, asks: true, waits: true,
+		options: "json",
+	},
 
 	"realserver-script": {run: loaded(printRealServerScript), takes: "[SERVER]", max: 1, asks: true, waits: true},
-	"connections":       {run: loaded(connections), takes: "[VIRTUAL]", max: 1, asks: true, waits: true},
-	"doctor":            {run: loaded(examine), takes: onlyOptions, asks: true, waits: true},
+	"connections": {
+		run: loaded(connections), takes: "[VIRTUAL]", max: 1, asks: true, waits: true,
+		options: "json",
+	},
+	"doctor": {
+		run: loaded(examine), takes: onlyOptions, asks: true, waits: true,
+		options: "json",
+	},
 }
 
 // loaded is a command that needs the configuration. One that is refused ends it.

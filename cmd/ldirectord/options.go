@@ -70,6 +70,9 @@ func (o *options) parse(args []string) error {
 		return badOption(err)
 	}
 	rest := f.Args()
+	if len(rest) > 1 && (rest[1] == "--help" || rest[1] == "-h") && !isCommand(rest[0]) { // FILE --help TOPIC
+		o.help, rest = true, rest[2:]
+	}
 	if o.help && len(rest) > 0 {
 		o.topic = rest[0]
 	}
@@ -84,7 +87,29 @@ func (o *options) parse(args []string) error {
 	if err := o.parseArgs(f, args); err != nil {
 		return err
 	}
+	if o.help {
+		return nil
+	}
+	if err := o.refuseUseless(f); err != nil {
+		return err
+	}
 	return o.validate(f)
+}
+
+// refuseUseless refuses options that the command has no use for: a script would believe that they count.
+func (o *options) refuseUseless(f *pflag.FlagSet) (err error) {
+	own := strings.Fields(o.command.options)
+	f.Visit(func(flag *pflag.Flag) {
+		if slices.Contains(own, flag.Name) || slices.Contains(strings.Fields(everywhere), flag.Name) {
+			return
+		}
+		err = fmt.Errorf("%s has no --%s", o.verb, flag.Name)
+		if len(own) > 0 {
+			slices.Sort(own)
+			err = fmt.Errorf("%w; it has --%s", err, strings.Join(own, ", --"))
+		}
+	})
+	return err
 }
 
 // parseCommand reads `[CONFIG] COMMAND` and returns the words after it. Where the second word is a command, the first
@@ -145,7 +170,8 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 			return fmt.Errorf("%s: %w", o.verb, err)
 		}
 	}
-	if o.command.takes == "" && (len(rest) == 0 || !strings.HasPrefix(rest[0], "--")) {
+	isLong := func(word string) bool { return strings.HasPrefix(word, "--") }
+	if o.command.takes == "" && !slices.ContainsFunc(rest, isLong) {
 		return nil
 	}
 	f.SetInterspersed(true)
@@ -158,6 +184,7 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	}
 	o.args = f.Args()
 	switch {
+	case o.command.takes == "":
 	case len(o.args) < o.command.min:
 		return fmt.Errorf("%s: %s must come after it", o.verb, o.command.takes)
 	case len(o.args) > o.command.max:
@@ -223,6 +250,12 @@ func (o *options) validate(f *pflag.FlagSet) error {
 			return fmt.Errorf("--ipvs %s: %w", o.ipvs, err)
 		}
 		o.ipvs = "memory:" + path
+	}
+	if f.Changed("timeout") && !o.wait && o.verb != "wait" {
+		return errors.New("--timeout: it is the limit of --wait, which is not there")
+	}
+	if o.secrets && !o.jsonOut {
+		return errors.New("--with-secrets: it goes with --json")
 	}
 	if f.Changed("watch") && (o.watch < minWatch || o.watch > maxWatch || o.verb != "status" || o.jsonOut) {
 		return fmt.Errorf("--watch=%s: from 1s to 1h are allowed, with status, without --json", f.Lookup("watch").Value)

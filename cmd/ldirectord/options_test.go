@@ -16,7 +16,7 @@ func TestTwoMeaningsOfV(t *testing.T) {
 		"a.cf status --verbose":   {config: "a.cf", verb: "status", verbose: true},
 		"a.cf status whatever":    {config: "a.cf", verb: "status"},
 		"a.cf stop -v":            {config: "a.cf", verb: "stop"},
-		"a.cf status whatever -v": {config: "a.cf", verb: "status"},
+		"a.cf status whatever -v": {config: "a.cf", verb: "status", verbose: true},
 	} {
 		var got options
 		if err := got.parse(strings.Fields(line)); err != nil {

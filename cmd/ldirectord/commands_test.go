@@ -1,0 +1,103 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// An option that a command has no use for is refused, wherever it stands: a script would believe that it counts.
+func TestNoOptionIsSwallowed(t *testing.T) {
+	for line, want := range map[string]string{
+		"a.cf plan --for 3h":              "plan has no --for; it has --",
+		"--for 3h a.cf plan":              "plan has no --for; it has --",
+		"a.cf start --keep":               "start has no --keep; it has --foreground, --strict",
+		"a.cf stop now --json":            "stop has no --json; it has --keep",
+		"a.cf undrain S --wait":           "undrain has no --wait; it has --json",
+		"a.cf trace S --json":             "trace has no --json; it has --for",
+		"a.cf notify master --foreground": "notify has no --foreground",
+		"a.cf realserver-script --json":   "realserver-script has no --json",
+		"a.cf drain S --timeout 5m":       "--timeout: it is the limit of --wait, which is not there",
+		"a.cf check --with-secrets":       "--with-secrets: it goes with --json",
+	} {
+		var o options
+		if err := o.parse(strings.Fields(line)); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}
+
+// The Perl ldirectord's options, and where and for which table a command works, count with every command.
+func TestOptionsOfEveryCommand(t *testing.T) {
+	words := strings.Fields("a b c d")
+	for verb, c := range commands {
+		for _, option := range strings.Fields("-d --debug --rundir=/tmp/x --ipvs=memory --log-format=json") {
+			args := append([]string{option, "a.cf", verb}, words[:c.min]...)
+			if err := new(options).parse(args); err != nil {
+				t.Errorf("%v: %v", args, err)
+			}
+		}
+	}
+}
+
+// Each option of the table is one, and each option is in the table.
+func TestTheTableOfCommandsNamesEveryOption(t *testing.T) {
+	named := strings.Fields(everywhere)
+	for verb, c := range commands {
+		for _, option := range strings.Fields(c.options) {
+			if new(options).flags().Lookup(option) == nil {
+				t.Errorf("%s: there is no --%s", verb, option)
+			}
+			named = append(named, option)
+		}
+	}
+	new(options).flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && !slices.Contains(named, f.Name) {
+			t.Errorf("no command has --%s", f.Name)
+		}
+	})
+}
+
+// What units, the init script, the agents, examples and documents pass is not refused.
+func TestWhatOthersPassIsTaken(t *testing.T) {
+	call := regexp.MustCompile(`(?:ldirectord|"\$program")((?: +[\w./:$%{}"@=\[\]-]+)+)`)
+	useless := regexp.MustCompile(` has no --|unknown (flag|shorthand)`)
+	seen := map[string]int{}
+	for _, root := range []string{"../../packaging", "../../examples", "../../docs", "../../README.md"} {
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || strings.HasSuffix(path, ".go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, found := range call.FindAllStringSubmatch(string(text), -1) {
+				words := strings.Fields(strings.ReplaceAll(found[1], `"`, ""))
+				var o options
+				err := o.parse(words)
+				switch {
+				case err == nil:
+					seen[filepath.Base(filepath.Dir(path))]++
+				case o.verb != "" && useless.MatchString(err.Error()):
+					t.Errorf("%s: %s: %v", path, found[0], err)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen["systemd"] < 8 || seen["ocf"] < 4 || seen["keepalived"] < 2 || seen["docs"] < 50 {
+		t.Errorf("too few were looked at: %v", seen)
+	}
+	for _, verb := range strings.Fields("start stop restart try-restart reload force-reload status") {
+		if err := new(options).parse([]string{"/etc/ldirectord.cf", verb}); err != nil {
+			t.Errorf("%s: %v", verb, err)
+		}
+	}
+}
