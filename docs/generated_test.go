@@ -2,6 +2,9 @@ package docs
 
 import (
 	"flag"
+	"go/ast"
+	goparser "go/parser"
+	"go/token"
 	"os"
 	"regexp"
 	"strings"
@@ -60,18 +63,59 @@ func TestTheExampleOfWhyIsWhatItShows(t *testing.T) {
 			example += "\n"
 		}
 	}
-	text := readDoc(t, "status.md")
-	before, rest, found := strings.Cut(text, "<!-- why -->\n")
-	_, after, ended := strings.Cut(rest, "\n<!-- end -->\n")
-	want := before + "<!-- why -->\n" + example + "\n<!-- end -->\n" + after
+	hold(t, "status.md", "<!-- why -->\n", example, "\n<!-- end -->\n")
+}
+
+// The list of events in status.md has the kinds of package notify, with their comments.
+func TestTheListOfEvents(t *testing.T) {
+	list := "| `event` | What happened |\n|---|---|\n"
+	kinds := 0
+	for _, s := range constantsOf(t, "../notify/event.go", "Kind") {
+		if s.Comment == nil {
+			t.Errorf("the event %s has no comment", s.Names[0].Name)
+		}
+		kind := strings.Trim(s.Values[0].(*ast.BasicLit).Value, `"`)
+		list += "| `" + kind + "` | " + strings.TrimSpace(s.Comment.Text()) + " |\n"
+		kinds++
+	}
+	if kinds < 50 {
+		t.Fatalf("%d kinds of events: is the code read?", kinds)
+	}
+	hold(t, "status.md", "<!-- events -->\n", list, "<!-- end events -->\n")
+}
+
+// constantsOf are the constants of a type in a file of Go.
+func constantsOf(t *testing.T, file, typ string) (found []*ast.ValueSpec) {
+	t.Helper()
+	parsed, err := goparser.ParseFile(token.NewFileSet(), file, nil, goparser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		if s, is := n.(*ast.ValueSpec); is {
+			if name, is := s.Type.(*ast.Ident); is && name.Name == typ {
+				found = append(found, s)
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// hold compares what a document has between two lines with what it should have, and with -update writes it.
+func hold(t *testing.T, file, begin, want, end string) {
+	t.Helper()
+	text := readDoc(t, file)
+	before, rest, found := strings.Cut(text, begin)
+	has, after, ended := strings.Cut(rest, end)
 	switch {
 	case !found || !ended:
-		t.Fatal("status.md has no example of why")
-	case want == text:
+		t.Fatalf("%s has no part that begins with %q", file, begin)
+	case has == want:
 	case !*update:
-		t.Error("status.md does not show what why does: write it with -update")
+		t.Errorf("%s does not have what the code has after %q: write it with -update", file, begin)
 	default:
-		if err := os.WriteFile("status.md", []byte(want), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,69 +7,69 @@ import "time"
 // Kind names what happened. The names are stable: log watchers may match them.
 type Kind string
 
-// What can happen.
+// What can happen. docs/status.md has this list, with these comments.
 const (
-	Starting       Kind = "starting"       // the daemon has begun
-	Terminated     Kind = "terminated"     // the daemon ends, with the signal's name
-	Reloading      Kind = "reloading"      // by a signal
-	ConfigChanged  Kind = "config-changed" // the file was changed
-	ConfigReread   Kind = "config-reread"  // … and is in force
-	ConfigIgnored  Kind = "config-ignored" // … and autoreload is off
-	ConfigError    Kind = "config-error"   // … and was refused
-	ConfigWarning  Kind = "config-warning" // accepted, but surely a mistake
-	NameFound      Kind = "name-found"     // a host name of the file that had no answer has one
-	NameMoved      Kind = "name-moved"     // … has another address
-	NameLost       Kind = "name-lost"      // … has no answer any more, its last address counts
-	AddedVirtual   Kind = "added-virtual"
-	ChangedVirtual Kind = "changed-virtual"
-	PurgedVirtual  Kind = "purged-virtual"
-	Added          Kind = "added"           // a destination was added
-	Restored       Kind = "restored"        // its weight is not 0 any more
-	Promoted       Kind = "promoted"        // it stood by, and serves now
-	StandingBy     Kind = "standing-by"     // it checks, and leaves the table alone
-	Drained        Kind = "drained"         // weight 0 by the operator's order
-	Quiescent      Kind = "quiescent"       // weight 0 because it is down
-	Deleted        Kind = "deleted"         // removed because it is down, or a fallback server because it is not needed
-	Purged         Kind = "purged"          // removed because it is not configured
-	SoftFailure    Kind = "soft-failure"    // failed, but not often enough to be down
-	SoftReset      Kind = "soft-reset"      // passed before it had failed often enough
-	CheckFailed    Kind = "check-failed"    // it is down now
+	Starting       Kind = "starting"        // the daemon starts
+	Terminated     Kind = "terminated"      // the daemon ends; the line names the signal
+	Reloading      Kind = "reloading"       // a signal asked for a reload
+	ConfigChanged  Kind = "config-changed"  // the configuration file was changed
+	ConfigReread   Kind = "config-reread"   // the changed file is in force
+	ConfigIgnored  Kind = "config-ignored"  // the file was changed and autoreload is off
+	ConfigError    Kind = "config-error"    // the changed file was refused
+	ConfigWarning  Kind = "config-warning"  // the file was accepted, with a likely mistake
+	NameFound      Kind = "name-found"      // a host name that had no address has one
+	NameMoved      Kind = "name-moved"      // a host name has another address
+	NameLost       Kind = "name-lost"       // a host name has no address any more; the last one counts
+	AddedVirtual   Kind = "added-virtual"   // a virtual service was added
+	ChangedVirtual Kind = "changed-virtual" // the settings of a virtual service were changed
+	PurgedVirtual  Kind = "purged-virtual"  // a virtual service was removed
+	Added          Kind = "added"           // a server was added to the table
+	Restored       Kind = "restored"        // a server has a weight again
+	Promoted       Kind = "promoted"        // the director stood by and serves now
+	StandingBy     Kind = "standing-by"     // the director checks and leaves the table alone
+	Drained        Kind = "drained"         // a server has weight 0 by order
+	Quiescent      Kind = "quiescent"       // a server has weight 0 because it is down
+	Deleted        Kind = "deleted"         // a server was removed because it is down, or a fallback server that is not needed
+	Purged         Kind = "purged"          // a server was removed because it is not configured
+	SoftFailure    Kind = "soft-failure"    // a check failed, not yet often enough for the server to be down
+	SoftReset      Kind = "soft-reset"      // a check passed before it had failed often enough
+	CheckFailed    Kind = "check-failed"    // a server is down
 	CheckWarning   Kind = "check-warning"   // a check passed in a way that needs a look
-	LocalShortage  Kind = "local-shortage"  // this machine lacks descriptors, memory or ports: checks say nothing
-	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it says nothing
+	LocalShortage  Kind = "local-shortage"  // this machine lacks descriptors, memory or ports: checks tell nothing
+	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it tells nothing
 	ChangedByHand  Kind = "changed-by-hand" // another program changed our part of the table
 	MarkRules      Kind = "mark-rules"      // the rules that set firewall marks were changed
-	TableError     Kind = "table-error"     // a change of the table failed and is retried
-	TableRecovered Kind = "table-recovered" // … and works again
+	TableError     Kind = "table-error"     // a change of the table failed; it is tried again
+	TableRecovered Kind = "table-recovered" // changes of the table succeed again
 	HookSaid       Kind = "hook-said"       // a command of the operator wrote something
 	HookFailed     Kind = "hook-failed"     // a command of the operator failed
 	Mailing        Kind = "mailing"         // a mail is on its way
-	MailFailed     Kind = "mail-failed"     // mail can't be sent
-	MailRecovered  Kind = "mail-recovered"  // … and works again
+	MailFailed     Kind = "mail-failed"     // a mail can't be sent
+	MailRecovered  Kind = "mail-recovered"  // mail can be sent again
 	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written
-	MaintenanceOn  Kind = "maintenance-on"
-	MaintenanceOff Kind = "maintenance-off"
-	Ordered        Kind = "ordered"         // an order with more to it than drain was given or undone
+	MaintenanceOn  Kind = "maintenance-on"  // maintenance of a server begins
+	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
+	Ordered        Kind = "ordered"         // an order was given or undone; one that only drains has no line of its own
 	OrderEnded     Kind = "order-ended"     // the time of an order is over
-	GuardHolds     Kind = "guard-holds"     // keepserving, or the brake of checkvip, keeps servers in service whose checks fail
-	GuardChanged   Kind = "guard-changed"   // … and now other ones
-	GuardOver      Kind = "guard-over"      // … and now none
+	GuardHolds     Kind = "guard-holds"     // keepserving or the brake of checkvip keeps servers in service that fail their checks
+	GuardChanged   Kind = "guard-changed"   // keepserving keeps other servers
+	GuardOver      Kind = "guard-over"      // keepserving or the brake keeps no server any more
 	GuardObeys     Kind = "guard-obeys"     // by order checks may take out every server, or not any more
 	Announced      Kind = "announced"       // an address is on the device of announce
-	LastResort     Kind = "last-resort"     // … on that of lastresort
-	Withdrawn      Kind = "withdrawn"       // … on none
-	AnnounceFailed Kind = "announce-failed" // … where it should not be
+	LastResort     Kind = "last-resort"     // an address is on the device of lastresort
+	Withdrawn      Kind = "withdrawn"       // an address is on no device
+	AnnounceFailed Kind = "announce-failed" // an address is where it should not be, or can't be put where it should be
 	LastServer     Kind = "last-server"     // the last server of a virtual service is in maintenance
 	FolderError    Kind = "folder-error"    // maintenancedir can't be read
-	FolderReadable Kind = "folder-readable" // … and can again
-	Listening      Kind = "listening"       // the metrics have an address
-	ListenFailed   Kind = "listen-failed"   // the control socket, or the address of the metrics, can't be used
-	Lost           Kind = "events-lost"     // a receiver was too slow
+	FolderReadable Kind = "folder-readable" // maintenancedir can be read again
+	Listening      Kind = "listening"       // the daemon serves at the address of listen
+	ListenFailed   Kind = "listen-failed"   // the control socket or the address of listen can't be used
+	Lost           Kind = "events-lost"     // a receiver was too slow and missed events
 
-	AnnounceRecovered Kind = "announce-recovered"
+	AnnounceRecovered Kind = "announce-recovered" // addresses are where they should be again
 
 	PostFailed    Kind = "webhook-failed"    // a state can't be posted
-	PostRecovered Kind = "webhook-recovered" // … and can again
+	PostRecovered Kind = "webhook-recovered" // states can be posted again
 )
 
 // Status is what the daemon did when something happened, by the names of emailalertstatus.
