@@ -1,7 +1,9 @@
 package docs
 
 import (
+	"cmp"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -71,6 +73,38 @@ func TestArchitectureNamesEveryPackage(t *testing.T) {
 			t.Errorf("architecture.md's table has the package %s, which is not there", name)
 		}
 	}
+}
+
+// The column "Imports from here" of that table is what the packages import.
+func TestTheImportsOfArchitecture(t *testing.T) {
+	list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	imports := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		var ours []string
+		for _, i := range words[1:] {
+			if name, is := strings.CutPrefix(i, "ldirectord/"); is {
+				ours = append(ours, "`"+name+"`")
+			}
+		}
+		imports[strings.TrimPrefix(words[0], "ldirectord/")] = cmp.Or(strings.Join(ours, ", "), "none")
+	}
+	_, table, _ := strings.Cut(readDoc(t, "architecture.md"), "\n## Packages\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	want := regexp.MustCompile("(?m)^(\\| `([^`]+)` \\|.*\\|) ([^|]*) \\|$").ReplaceAllStringFunc(table, func(row string) string {
+		cells := strings.Split(row, " | ")
+		name := strings.Trim(cells[0], "|` ")
+		if found := imports[name]; found != "" {
+			cells[2] = found + " |"
+		}
+		return strings.Join(cells, " | ")
+	})
+	hold(t, "architecture.md", "\n## Packages\n", want, "\n## ")
 }
 
 func readDoc(t *testing.T, name string) string {
