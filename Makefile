@@ -15,6 +15,7 @@
 # make package-test as root on Debian: the packages, on a clean Debian
 # make bare-test    as root on Debian: a first hour as an ordinary user of a bare one
 # make mutate       how many changed conditions and sums the packages' own tests notice; MUTATE=./director chooses one
+# make size        the Go tokens of each package of the program, wide lines, large types
 # make peers        as root: what a check costs beside keepalived and a small C program, in ten minutes; PEERS="http 1000" chooses
 # make bench-compare  what a change costs: the benchmarks of BASE=REVISION and of this tree
 # make fuzz bench   every fuzz target for FUZZTIME; the benchmarks
@@ -69,7 +70,7 @@ endif
 .DELETE_ON_ERROR:
 .PHONY: help build test test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-kernel long-judgement \
 	long-gaps long-shadow long-directors directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
-	peers mutate fuzz demo clean always
+	peers size mutate fuzz demo clean always
 
 build: ldirectord
 
@@ -235,6 +236,9 @@ fuzz:
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$package || exit 1; \
 		done; \
 	done
+
+size:
+	@$(GO) run ./testdata/size
 
 mutate:
 	@GREMLINS=$(GREMLINS) testdata/mutate/mutate $(MUTATE)

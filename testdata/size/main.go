@@ -1,0 +1,160 @@
+// Size prints the Go tokens of each package of the program, the lines of more than 120 columns, and the largest types:
+// those with more than 25 methods, and the structs with more than 25 lines of fields.
+//
+// Tokens measure code where lines measure width. Comments and tests don't count, nor does what the program does not have.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	columns = 120 // of a line; a tab counts eight
+	most    = 25  // methods of a type, lines of fields of a struct
+)
+
+// size is what was counted.
+type size struct {
+	tokens  map[string]int // of packages
+	methods map[string]int // of types
+	wide    []string       // lines
+	large   []string       // structs
+}
+
+func main() {
+	files, err := programFiles()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "size:", err)
+		os.Exit(1)
+	}
+	s := size{tokens: map[string]int{}, methods: map[string]int{}}
+	for _, file := range files {
+		if err := s.count(file); err != nil {
+			fmt.Fprintln(os.Stderr, "size:", err)
+			os.Exit(1)
+		}
+	}
+	s.print()
+}
+
+// programFiles are the Go files of the program's packages.
+func programFiles() (files []string, err error) {
+	const format = `{{if not .Standard}}{{if .Module.Main}}{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}{{"\n"}}{{end}}{{end}}{{end}}`
+	out, err := exec.Command("go", "list", "-deps", "-f", format, "./cmd/ldirectord").Output()
+	if err != nil {
+		return nil, fmt.Errorf("asking for the packages of the program: %w", err)
+	}
+	here, err := os.Getwd()
+	for _, file := range strings.Fields(string(out)) {
+		files = append(files, strings.TrimPrefix(file, here+"/"))
+	}
+	return files, err
+}
+
+func (s *size) count(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	folder, set := filepath.Dir(file), token.NewFileSet()
+	s.tokens[folder] += tokens(set.AddFile(file, set.Base(), len(text)), text)
+	for i, line := range bytes.Split(text, []byte("\n")) {
+		if utf8.RuneCount(bytes.ReplaceAll(line, []byte("\t"), []byte("        "))) > columns {
+			s.wide = append(s.wide, fmt.Sprintf("%s:%d", file, i+1))
+		}
+	}
+	parsed, err := parser.ParseFile(set, file, text, parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			if n.Recv != nil {
+				s.methods[folder+"."+receiver(n.Recv.List[0].Type)]++
+			}
+		case *ast.TypeSpec:
+			if fields, is := n.Type.(*ast.StructType); is && len(fields.Fields.List) > most {
+				s.large = append(s.large, fmt.Sprintf("%s.%s has %d lines of fields", folder, n.Name.Name, len(fields.Fields.List)))
+			}
+		}
+		return true
+	})
+	return nil
+}
+
+// tokens counts without the semicolons that the scanner adds.
+func tokens(file *token.File, text []byte) (n int) {
+	var s scanner.Scanner
+	s.Init(file, text, nil, 0)
+	for {
+		switch _, t, literal := s.Scan(); {
+		case t == token.EOF:
+			return n
+		case t != token.SEMICOLON || literal != "\n":
+			n++
+		}
+	}
+}
+
+// receiver is the name of a method's type.
+func receiver(e ast.Expr) string {
+	switch t := e.(type) {
+	case *ast.StarExpr:
+		return receiver(t.X)
+	case *ast.IndexExpr:
+		return receiver(t.X)
+	case *ast.IndexListExpr:
+		return receiver(t.X)
+	default:
+		return t.(*ast.Ident).Name
+	}
+}
+
+func (s *size) print() {
+	total := 0
+	for _, n := range s.tokens {
+		total += n
+	}
+	fmt.Printf("%7d tokens\n", total)
+	for _, folder := range largest(s.tokens) {
+		fmt.Printf("%7d %s\n", s.tokens[folder], folder)
+	}
+	for _, name := range largest(s.methods) {
+		if n := s.methods[name]; n > most {
+			fmt.Printf("%s has %d methods\n", name, n)
+		}
+	}
+	for _, text := range s.large {
+		fmt.Println(text)
+	}
+	fmt.Printf("%d lines of more than %d columns", len(s.wide), columns)
+	if len(s.wide) > 0 {
+		fmt.Printf(", the first %s", s.wide[0])
+	}
+	fmt.Println()
+}
+
+func largest(counts map[string]int) (names []string) {
+	for name := range counts {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if counts[a] != counts[b] {
+			return counts[b] - counts[a]
+		}
+		return strings.Compare(a, b)
+	})
+	return names
+}
