@@ -1,7 +1,7 @@
 // Size prints the Go tokens of each package of the program, the lines of more than 120 columns, and the largest types:
 // those with more than 25 methods, and the structs with more than 25 lines of fields.
 //
-// Tokens measure code where lines measure width. Comments and tests don't count, nor does what the program does not have.
+// Tokens measure code where lines measure width. Comments don't count, nor does what the program does not have.
 package main
 
 import (
@@ -29,7 +29,7 @@ type size struct {
 	tokens  map[string]int // of packages
 	methods map[string]int // of types
 	wide    []string       // lines
-	large   []string       // structs
+	lines   map[string]int // of fields, of large structs
 }
 
 func main() {
@@ -38,7 +38,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "size:", err)
 		os.Exit(1)
 	}
-	s := size{tokens: map[string]int{}, methods: map[string]int{}}
+	s := size{tokens: map[string]int{}, methods: map[string]int{}, lines: map[string]int{}}
 	for _, file := range files {
 		if err := s.count(file); err != nil {
 			fmt.Fprintln(os.Stderr, "size:", err)
@@ -50,7 +50,8 @@ func main() {
 
 // programFiles are the Go files of the program's packages.
 func programFiles() (files []string, err error) {
-	const format = `{{if not .Standard}}{{if .Module.Main}}{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}{{"\n"}}{{end}}{{end}}{{end}}`
+	const format = `{{if not .Standard}}{{if .Module.Main}}` +
+		`{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}{{"\n"}}{{end}}{{end}}{{end}}`
 	out, err := exec.Command("go", "list", "-deps", "-f", format, "./cmd/ldirectord").Output()
 	if err != nil {
 		return nil, fmt.Errorf("asking for the packages of the program: %w", err)
@@ -85,8 +86,8 @@ func (s *size) count(file string) error {
 				s.methods[folder+"."+receiver(n.Recv.List[0].Type)]++
 			}
 		case *ast.TypeSpec:
-			if fields, is := n.Type.(*ast.StructType); is && len(fields.Fields.List) > most {
-				s.large = append(s.large, fmt.Sprintf("%s.%s has %d lines of fields", folder, n.Name.Name, len(fields.Fields.List)))
+			if t, is := n.Type.(*ast.StructType); is && len(t.Fields.List) > most {
+				s.lines[folder+"."+n.Name.Name] = len(t.Fields.List)
 			}
 		}
 		return true
@@ -136,8 +137,8 @@ func (s *size) print() {
 			fmt.Printf("%s has %d methods\n", name, n)
 		}
 	}
-	for _, text := range s.large {
-		fmt.Println(text)
+	for _, name := range largest(s.lines) {
+		fmt.Printf("%s has %d lines of fields\n", name, s.lines[name])
 	}
 	fmt.Printf("%d lines of more than %d columns", len(s.wide), columns)
 	if len(s.wide) > 0 {
