@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// An option that a command has no use for is refused, wherever it stands: a script would believe that it counts.
+// An option that a command has no use for is refused, before and after it: a script would believe that it counts.
 func TestNoOptionIsSwallowed(t *testing.T) {
 	for line, want := range map[string]string{
 		"a.cf plan --for 3h":              "plan has no --for; it has --",
