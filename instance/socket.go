@@ -11,18 +11,21 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"ldirectord/printable"
 )
 
-// AskTimeout is how long a question at the control socket may take.
+// AskTimeout is how long the daemon may take to answer a question at the control socket.
 const AskTimeout = 2 * time.Second
 
 const (
-	maxAnswer  = 256 << 20 // bytes of an answer; 100,000 servers take 60 MB
-	maxRefusal = 64 << 10  // bytes of an answer that says why there is none
+	patience   = 3 * time.Second        // for which a busy machine is given time
+	pauseAfter = 100 * time.Millisecond // a connection that the daemon closed
+	maxAnswer  = 256 << 20              // bytes of an answer; 100,000 servers take 60 MB
+	maxRefusal = 64 << 10               // bytes of an answer that says why there is none
 )
 
 // Why an order at the control socket has no answer.
@@ -38,10 +41,13 @@ type Socket string
 // Ask asks the running daemon for something and returns the body of its answer. An answer other than 200 is an
 // error with the daemon's reason.
 func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
-	text, err := s.exchange(ctx, AskTimeout, http.MethodGet, path)
+	text, err := s.exchange(ctx, patience, http.MethodGet, path)
+	var dial *net.OpError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("asking the daemon: it has no socket %s; its log says why, if it is not another program", s)
+	case isDial(err, &dial):
+		return nil, fmt.Errorf("asking the daemon: nothing answers at %s: %w", s, dial.Err)
 	case err != nil:
 		return nil, fmt.Errorf("asking the daemon: %w", err)
 	}
@@ -55,12 +61,14 @@ func (s Socket) Order(ctx context.Context, limit time.Duration, path string, wor
 	var dial *net.OpError
 	var refused *Refusal
 	switch {
-	case errors.As(err, &dial) && dial.Op == "dial" && !errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, ErrEnding):
+		return err
+	case isDial(err, &dial) && !errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrNoListener, err)
 	case errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status == http.StatusMethodNotAllowed):
 		return fmt.Errorf("%w: the previous version answers there", ErrNoListener)
 	case errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable,
-		errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.ErrUnexpectedEOF):
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", ErrEnding, err)
 	case err != nil:
 		return err
@@ -117,26 +125,71 @@ func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path 
 	return text, err
 }
 
-// send sends a request. An answer other than 200 is a *Refusal.
+// isDial reports whether nothing took a connection.
+func isDial(err error, dial **net.OpError) bool { return errors.As(err, dial) && (*dial).Op == "dial" }
+
+// send sends a request, again where the daemon closed the connection before it had read it: on a busy machine a request
+// can come later than the daemon waits. An answer other than 200 is a *Refusal.
 func (s Socket) send(ctx context.Context, method, path string) (*http.Response, error) {
+	for begun, cut := time.Now(), false; ; {
+		answer, unread, err := s.sendOnce(ctx, method, path)
+		var dial *net.OpError
+		switch {
+		case cut && isDial(err, &dial):
+			return nil, fmt.Errorf("%w: it closed its socket", ErrEnding)
+		case !unread:
+			return answer, err
+		case time.Since(begun) > patience-pauseAfter || !Pause(ctx, pauseAfter):
+			const why = "no request came in time, for %v: this machine is busy"
+			return nil, fmt.Errorf("%w: "+why, ErrNoAnswer, patience)
+		}
+		cut = true
+	}
+}
+
+// sendOnce also reports whether the daemon has closed the connection and can't have read the request.
+func (s Socket) sendOnce(ctx context.Context, method, path string) (answer *http.Response, unread bool, err error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://ldirectord"+path, nil)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	var sent, connected atomic.Bool
 	transport := &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", string(s))
+			conn, err := new(net.Dialer).DialContext(ctx, "unix", string(s))
+			connected.Store(err == nil)
+			return watched{conn, &sent}, err
 		},
 	}
-	answer, err := transport.RoundTrip(r)
-	if err != nil || answer.StatusCode == http.StatusOK {
-		return answer, err
+	answer, err = transport.RoundTrip(r)
+	if err != nil {
+		// The kernel says RESET, and not EOF, where the other side has left something unread.
+		lost := !sent.Load() || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+		return nil, connected.Load() && lost && ctx.Err() == nil, err
+	}
+	if answer.StatusCode == http.StatusOK {
+		return answer, false, nil
 	}
 	defer answer.Body.Close()
 	text, err := readUpTo(answer.Body, "its answer", maxAnswer)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return nil, &Refusal{answer.StatusCode, printable.Line(strings.TrimSpace(string(text[:min(len(text), maxRefusal)])))}
+	said := strings.TrimSpace(string(text[:min(len(text), maxRefusal)]))
+	return nil, false, &Refusal{answer.StatusCode, printable.Line(said)}
+}
+
+// watched is a connection that notes when something was sent.
+type watched struct {
+	net.Conn
+	sent *atomic.Bool
+}
+
+func (w watched) Write(b []byte) (int, error) {
+	n, err := w.Conn.Write(b)
+	if n > 0 {
+		w.sent.Store(true)
+	}
+	return n, err
 }

@@ -8,8 +8,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // answering is a control socket at which handle answers.
@@ -46,6 +49,99 @@ func TestAskReturnsTheAnswer(t *testing.T) {
 	s = Socket(filepath.Join(t.TempDir(), "none.sock"))
 	if _, err := s.Ask(t.Context(), "/"); err == nil || !strings.HasPrefix(err.Error(), "asking the daemon: it has no socket "+string(s)) {
 		t.Errorf("no socket: %v", err)
+	}
+}
+
+// closing closes left connections without reading, and then answers as handle does.
+type closing struct {
+	net.Listener
+	left   *atomic.Int32
+	unread bool // only when something has come
+}
+
+func (c closing) Accept() (net.Conn, error) {
+	for {
+		conn, err := c.Listener.Accept()
+		if err != nil || c.left.Add(-1) < 0 {
+			return conn, err
+		}
+		if c.unread {
+			raw, _ := conn.(*net.UnixConn).SyscallConn()
+			raw.Read(func(fd uintptr) bool {
+				n, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK)
+				return n > 0 || err != unix.EAGAIN
+			})
+		}
+		conn.Close()
+	}
+}
+
+// What a daemon closed before it had read the request is sent again, and carried out once.
+func TestWhatWasNotReadIsSentAgain(t *testing.T) {
+	for about, unread := range map[string]bool{"before it was sent": false, "when it was sent": true} {
+		t.Run(about, func(t *testing.T) {
+			left, carriedOut := &atomic.Int32{}, atomic.Int32{}
+			path := filepath.Join(t.TempDir(), "a.sock")
+			l, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				carriedOut.Add(1)
+				w.Write([]byte("{}"))
+			})}
+			go server.Serve(closing{l, left, unread})
+			defer server.Close()
+			left.Store(2)
+			if text, err := Socket(path).Ask(t.Context(), "/status"); err != nil || string(text) != "{}" {
+				t.Errorf("%q, %v", text, err)
+			}
+			left.Store(2)
+			if err := Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{})); err != nil {
+				t.Error(err)
+			}
+			if n := carriedOut.Load(); n != 2 {
+				t.Errorf("%d requests were carried out, want 2", n)
+			}
+			left.Store(1000)
+			err = Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{}))
+			const want = "the daemon does not answer: no request came in time, for 3s: this machine is busy"
+			if !errors.Is(err, ErrNoAnswer) || err.Error() != want {
+				t.Errorf("%v, want %s", err, want)
+			}
+		})
+	}
+}
+
+// What it may have read is not sent again.
+func TestWhatMayHaveBeenReadIsSentOnce(t *testing.T) {
+	var read atomic.Int32
+	s := answering(t, func(http.ResponseWriter, *http.Request) {
+		read.Add(1)
+		panic(http.ErrAbortHandler)
+	})
+	err := s.Order(t.Context(), time.Minute, "/set", nil, new(struct{}))
+	if n := read.Load(); n != 1 || !errors.Is(err, ErrEnding) {
+		t.Errorf("sent %d times; %v", n, err)
+	}
+}
+
+// A daemon that ends while it is asked is ending, and not silent.
+func TestADaemonThatEndsMeanwhile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		conn, err := l.Accept()
+		l.Close() // removes the socket
+		if err == nil {
+			conn.Close()
+		}
+	}()
+	if err := Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{})); !errors.Is(err, ErrEnding) {
+		t.Error(err)
 	}
 }
 

@@ -103,7 +103,9 @@ func TestEachExitStatusIsExplained(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, status := range []int{exitOK, exitFailure, exitConfig, exitStopped, exitForegroundConfig, exitUsage} {
+		for _, status := range []int{
+			exitOK, exitFailure, exitConfig, exitStopped, exitUnknown, exitForegroundConfig, exitUsage,
+		} {
 			if !regexp.MustCompile(`(?m)^( +|\.It )` + strconv.Itoa(status) + `\b`).Match(text) {
 				t.Errorf("%s does not explain %d", path, status)
 			}

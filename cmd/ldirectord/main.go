@@ -30,6 +30,7 @@ const (
 	exitFailure = 1   // also: a status that found a stale pid file, a reload without a daemon
 	exitConfig  = 2   // the configuration is refused
 	exitStopped = 3   // status: no daemon
+	exitUnknown = 4   // status with --verbose or --json: it runs, and nothing can be shown
 	exitUsage   = 255 // usage error
 )
 

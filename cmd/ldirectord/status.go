@@ -16,7 +16,7 @@ import (
 const siblingTimeout = 10 * time.Second
 
 // showStatus shows if the daemon runs, in the words and exit statuses of the Perl ldirectord. With --verbose or
-// --json the daemon reports on itself, and that changes no exit status.
+// --json the daemon reports on itself; when it can't, that has an exit status of its own.
 func showStatus(ctx context.Context, c *call) error {
 	found := c.instance().Find()
 	if pid := found.Pid; pid != 0 {
@@ -24,11 +24,11 @@ func showStatus(ctx context.Context, c *call) error {
 			return watch(ctx, c)
 		}
 		c.say(fmt.Sprintf("ldirectord for %s is running with pid: %d", c.path, pid))
-		showReport(ctx, c, pid)
+		err := showReport(ctx, c, pid)
 		if !c.jsonOut {
 			showSiblings(ctx, c, found.State.Execute)
 		}
-		return nil
+		return err
 	}
 	if c.jsonOut {
 		c.printJSON(&status.Report{Config: c.path}, "  ")
@@ -63,21 +63,22 @@ func sayElsewhere(c *call) {
 }
 
 // showReport prints the daemon's report, if that is wanted.
-func showReport(ctx context.Context, c *call, pid int) {
+func showReport(ctx context.Context, c *call, pid int) error {
 	if !c.verbose && !c.jsonOut {
-		return
+		return nil
 	}
 	report, err := c.report(ctx)
 	switch {
 	case err != nil && c.jsonOut:
 		c.printJSON(&status.Report{Running: true, Config: c.path, Pid: pid, Error: err.Error()}, "  ")
+		return exit{status: exitUnknown}
 	case err != nil:
-		c.warn("%v", err)
+		return exit{exitUnknown, err}
 	case c.jsonOut:
 		c.printJSON(report, "  ")
-	default:
-		_ = report.WriteText(c.out) // which remembers an error itself
+		return nil
 	}
+	return report.WriteText(c.out)
 }
 
 // report asks the running daemon for its status.
