@@ -155,6 +155,12 @@ func isPerl(argv []string) (config string, is bool) {
 	return "", false
 }
 
+// IsPerl reports whether the process is the Perl ldirectord, of whatever configuration.
+func (p Process) IsPerl() bool {
+	_, is := isPerl(argv(p.Pid))
+	return is
+}
+
 func withoutOptions(words []string) []string {
 	for len(words) > 0 && strings.HasPrefix(words[0], "-") {
 		words = words[1:]

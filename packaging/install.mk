@@ -9,6 +9,8 @@ UNITDIR ?= /usr/lib/systemd/system
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 AGENT   ?= /usr/lib/ocf/resource.d/heartbeat/ldirectord
+# Of the files that are an operator's from then on.
+ETC     ?= /etc
 
 # Whatever the umask is.
 INSTALL  = install -D -m 0644
@@ -41,24 +43,26 @@ install-files: $(PROGRAM)
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/systemd packaging/systemd/ldirectord-forking.service packaging/systemd/*.conf
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/container packaging/container/*
 	cd examples && find . -type f -not -path './demo/*' -exec $(INSTALL) '{}' '$(abspath $(DESTDIR)/)$(DOCDIR)/examples/{}' ';'
-	$(KEEP) 0644 packaging/logrotate $(DESTDIR)/etc/logrotate.d/ldirectord
+	$(KEEP) 0644 packaging/logrotate $(DESTDIR)$(ETC)/logrotate.d/ldirectord
 
 # The licences: ours, and those of the modules in the binary.
 install-terms:
 	$(INSTALL) -t $(DESTDIR)$(TERMSDIR) LICENSE NOTICE
 	$(LICENCES) ./cmd/ldirectord >build/LICENSES && $(INSTALL) -t $(DESTDIR)$(TERMSDIR) build/LICENSES
 
-# What Debian demands besides: its form of the licence, and a changelog.
+# What Debian demands besides: its form of the licence, and a changelog. And the sums of all that the package ever wrote
+# to /etc.
 install-copyright:
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR) packaging/deb/copyright
+	$(INSTALL) -t $(DESTDIR)/usr/share/ldirectord packaging/deb/written
 	printf 'ldirectord (2:%s-1) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- %s  %s\n' '$(VERSION)' '$(PACKAGER)' \
 		"$$(LC_ALL=C date -u -R -d @$(SOURCE_DATE_EPOCH))" | gzip -9nc | $(INSTALL) /dev/stdin $(DESTDIR)$(DOCDIR)/changelog.Debian.gz
 	$(INSTALL) packaging/deb/lintian-overrides $(DESTDIR)/usr/share/lintian/overrides/ldirectord
 
 # For machines without systemd.
 install-sysv:
-	install -D -m 0755 packaging/init/ldirectord $(DESTDIR)/etc/init.d/ldirectord
-	$(KEEP) 0644 packaging/init/default $(DESTDIR)/etc/default/ldirectord
+	install -D -m 0755 packaging/init/ldirectord $(DESTDIR)$(ETC)/init.d/ldirectord
+	$(KEEP) 0644 packaging/init/default $(DESTDIR)$(ETC)/default/ldirectord
 
 # Files of /etc that an operator changed stay, and so do ldirectord.cf and what is in /run and /var/log.
 uninstall:
@@ -80,7 +84,7 @@ deb rpm: $(PROGRAM)
 
 PACKAGES ?= build
 deb: PARTS  = install install-sysv install-copyright
-deb: LAYOUT = TERMSDIR=/usr/share/doc/ldirectord UNITDIR=/lib/systemd/system ZSHDIR=/usr/share/zsh/vendor-completions AGENT=/usr/lib/ldirectord/ocf-agent
+deb: LAYOUT = TERMSDIR=/usr/share/doc/ldirectord UNITDIR=/lib/systemd/system ZSHDIR=/usr/share/zsh/vendor-completions AGENT=/usr/lib/ldirectord/ocf-agent ETC=/usr/share/ldirectord/etc
 rpm: PARTS  = install
 rpm: LAYOUT = TERMSDIR=/terms
 

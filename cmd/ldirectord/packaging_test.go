@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -250,5 +252,20 @@ func brokenLinks(t *testing.T, dir string) {
 	}
 	if followed < 40 {
 		t.Errorf("only %d links in %s", followed, dir)
+	}
+}
+
+// The package takes for unchanged what has one of these sums: those of today, too. Lines are only added.
+func TestThePackageKnowsWhatItWrites(t *testing.T) {
+	known := packaged(t, "deb/written")
+	for file, source := range map[string]string{
+		"default/ldirectord":     "init/default",
+		"init.d/ldirectord":      "init/ldirectord",
+		"logrotate.d/ldirectord": "logrotate",
+	} {
+		line := fmt.Sprintf("%x  %s\n", sha256.Sum256([]byte(packaged(t, source))), file)
+		if !strings.Contains(known, line) {
+			t.Errorf("packaging/deb/written lacks the line %s", line)
+		}
 	}
 }

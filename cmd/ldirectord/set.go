@@ -115,7 +115,8 @@ func unconfirmed(c *call, unanswered error) error {
 	case errors.Is(unanswered, instance.ErrNoAnswer):
 		return fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can", unanswered, found.Pid)
 	case found.State.Pid == 0:
-		return fmt.Errorf("the daemon with pid %d takes no orders for servers: the order counts from the next start of this program", found.Pid)
+		why := cmp.Or(c.perlRuns(), fmt.Errorf("the daemon with pid %d takes no orders for servers", found.Pid))
+		return fmt.Errorf("%w; the order counts from the next start of this program", why)
 	case c.wait:
 		return fmt.Errorf("the daemon with pid %d follows the order, but does not say when: --wait can't wait for it", found.Pid)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -65,6 +66,9 @@ func sayElsewhere(c *call) {
 // showReport prints the daemon's report, if that is wanted.
 func showReport(ctx context.Context, c *call, pid int) error {
 	if !c.verbose && !c.jsonOut {
+		if err := c.perlRuns(); err != nil {
+			c.warn("%v", err)
+		}
 		return nil
 	}
 	report, err := c.report(ctx)
@@ -81,13 +85,32 @@ func showReport(ctx context.Context, c *call, pid int) error {
 	return report.WriteText(c.out)
 }
 
+// perlRuns is the error where the Perl ldirectord runs, which answers no questions.
+func (c *call) perlRuns() error {
+	p := c.instance().Find()
+	if !p.IsPerl() {
+		return nil
+	}
+	restart := fmt.Sprintf("ldirectord %s restart", cmp.Or(c.config, c.path))
+	return fmt.Errorf("pid %d is the Perl ldirectord; %q takes over from it, no connection ends", p.Pid, restart)
+}
+
 // report asks the running daemon for its status.
 func (c *call) report(ctx context.Context) (*status.Report, error) {
-	text, err := c.socket().Ask(ctx, "/status")
+	text, err := c.ask(ctx, "/status")
 	if err != nil {
 		return nil, err
 	}
 	return status.ReadReport(text)
+}
+
+// ask asks the running daemon.
+func (c *call) ask(ctx context.Context, path string) ([]byte, error) {
+	text, err := c.socket().Ask(ctx, path)
+	if err != nil {
+		err = cmp.Or(c.perlRuns(), err)
+	}
+	return text, err
 }
 
 // showSiblings prints the status of the daemons that execute= names.

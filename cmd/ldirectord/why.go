@@ -15,7 +15,7 @@ func why(ctx context.Context, c *call) error {
 	if c.instance().Find().Pid == 0 {
 		return fmt.Errorf("no daemon runs for %s: only one that runs knows what happened", c.path)
 	}
-	text, err := c.socket().Ask(ctx, "/why?"+asked.Encode())
+	text, err := c.ask(ctx, "/why?"+asked.Encode())
 	if err != nil {
 		return err
 	}

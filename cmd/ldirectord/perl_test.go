@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// After the package is there the Perl program still runs: what asks it says so, and which command takes over.
+func TestThePerlDaemonIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.cf")
+	config := "virtual = 10.1.0.1:7000\n\treal = 10.2.0.1:7000 gate\n\tchecktype = on\n"
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	perl := exec.Command("/bin/sh")
+	perl.Args = []string{"/usr/bin/perl", "-s", "/usr/sbin/ldirectord", file, "start"}
+	in, err := perl.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := perl.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { in.Close(); perl.Wait() }()
+	pid := perl.Process.Pid
+	for end := time.Now().Add(10 * time.Second); ; { // the name comes a moment after the start
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if strings.HasPrefix(string(line), "/usr/bin/perl") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("process %d is %q", pid, line)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ldirectord.x.cf.pid"), fmt.Appendln(nil, pid), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	restart := `"ldirectord ` + file + ` restart"`
+	want := fmt.Sprintf("pid %d is the Perl ldirectord; %s takes over from it, no connection ends", pid, restart)
+	for _, c := range []struct {
+		words  string
+		status int
+		more   string
+	}{
+		{"status", 0, ""},
+		{"status -v", 4, ""},
+		{"why 10.2.0.1", 1, ""},
+		{"drain 10.2.0.1:7000 --force", 1, "; the order counts from the next start of this program"},
+	} {
+		args := append([]string{"--rundir", dir, file}, strings.Fields(c.words)...)
+		out, err := exec.Command(program(t), args...).CombinedOutput()
+		status := 0
+		if exit, ok := err.(*exec.ExitError); ok {
+			status = exit.ExitCode()
+		}
+		if status != c.status || !strings.Contains(string(out), want+c.more) {
+			t.Errorf("%s ended with %d:\n%s", c.words, status, out)
+		}
+	}
+	out, _ := exec.Command(program(t), "--rundir", dir, file, "status", "--json").Output()
+	if !strings.Contains(string(out), fmt.Sprintf("pid %d is the Perl ldirectord", pid)) {
+		t.Errorf("as JSON:\n%s", out)
+	}
+}
