@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"ldirectord/checker"
 )
@@ -191,5 +192,59 @@ func TestACopyStaysAsItIs(t *testing.T) {
 	h.Result(2, 0, Passed, &passed, Verdict{})
 	if got := before.line(); got != "1×passed " || h.line() != "2×passed " {
 		t.Errorf("the copy is %s, the other %s", got, h.line())
+	}
+}
+
+func TestWhatWasNotedLastOfUpAndDown(t *testing.T) {
+	var h History
+	for _, c := range []struct {
+		kind Kind
+		want bool
+	}{{Add, false}, {Down, true}, {Edit, true}, {Up, false}, {Changed, false}} {
+		h.Do(1, c.kind, 0, "")
+		if h.IsDown() != c.want {
+			t.Errorf("after %s: down %v, want %v", c.kind, h.IsDown(), c.want)
+		}
+	}
+}
+
+// Equal texts are kept once, also that of the first record.
+func TestEqualTextsShareTheirMemory(t *testing.T) {
+	var h History
+	for i, text := range []string{"refused", "reset", "refused", "reset"} {
+		h.Do(Moment(i), Edit, uint32(i), strings.Clone(text))
+	}
+	for i, r := range h.Records()[2:] {
+		if unsafe.StringData(r.Text) != unsafe.StringData(h.Records()[i].Text) {
+			t.Errorf("%q is kept twice", r.Text)
+		}
+	}
+	if one, two := (&History{h.records[:2:2]}).Size(), (&History{h.records[1:3:3]}).Size(); one != two {
+		t.Errorf("%d and %d bytes for two records with two texts", one, two)
+	}
+}
+
+// Most histories stay short: a list has room for what it has, and at most two more.
+func TestAListGrowsByLittle(t *testing.T) {
+	var list []Record
+	for i, want := range []int{1, 2, 4, 4, 6, 6, 8, 8} {
+		if list = added(list, Record{Times: uint32(i)}); cap(list) != want {
+			t.Errorf("%d records have room for %d, want %d", len(list), cap(list), want)
+		}
+	}
+	for i, r := range list {
+		if r.Times != uint32(i) {
+			t.Errorf("record %d is number %d", i, r.Times)
+		}
+	}
+}
+
+func TestATimeIsKeptWithinItsBounds(t *testing.T) {
+	for took, want := range map[time.Duration]uint32{-time.Second: 0, 0: 0, time.Millisecond: 1000, 2 * time.Hour: 1<<32 - 1} {
+		var h History
+		h.Result(1, 0, Passed, &checker.Result{OK: true, Took: took}, Verdict{})
+		if got := h.Records()[0].Took; got != want {
+			t.Errorf("%v is kept as %d µs, want %d", took, got, want)
+		}
 	}
 }
