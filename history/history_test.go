@@ -240,7 +240,9 @@ func TestAListGrowsByLittle(t *testing.T) {
 }
 
 func TestATimeIsKeptWithinItsBounds(t *testing.T) {
-	for took, want := range map[time.Duration]uint32{-time.Second: 0, 0: 0, time.Millisecond: 1000, 2 * time.Hour: 1<<32 - 1} {
+	const most = 1<<32 - 1
+	kept := map[time.Duration]uint32{-time.Second: 0, 0: 0, time.Millisecond: 1000, 2 * time.Hour: most}
+	for took, want := range kept {
 		var h History
 		h.Result(1, 0, Passed, &checker.Result{OK: true, Took: took}, Verdict{})
 		if got := h.Records()[0].Took; got != want {
