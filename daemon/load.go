@@ -27,7 +27,7 @@ type Source struct {
 	Path   string
 	Names  string // the file with the last addresses of host names
 	Strict bool
-	Wait   bool // real servers may wait for the addresses of their names
+	Wait   bool // real servers wait for the addresses of their names; only check calls that an error
 	Checks *Environment
 	Dirs   instance.ConfigDirs // where execute= looks for files
 }

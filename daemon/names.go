@@ -130,7 +130,8 @@ func news(before, now parser.Name) (kind notify.Kind, text string) {
 // not matter here. It reports whether the director has taken the addresses.
 func (f *configFile) refine(ctx context.Context, names []parser.Name) bool {
 	o := f.d.Config.parserOptions()
-	o.Resolver, o.Last, o.Wait = known(names), known(f.inService(ctx)).last(o.Last), true
+	o.Resolver, o.Last = known(names), known(f.inService(ctx)).last(o.Last)
+	o.Before, o.Refines = f.current.Config, true
 	l := f.d.Config.prepare(ctx, f.current.Text, o)
 	if l.Plan == nil {
 		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: addresses of names can't be taken over: %s", os.Getpid(), l.Found.Errors()[0]))

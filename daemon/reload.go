@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -207,7 +208,8 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 // prepare makes a text ready to run, and returns why it is refused, "" if it is not.
 func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Loaded, why string) {
 	o := f.d.Config.parserOptions()
-	o.Last, o.Wait = known(f.inService(ctx)).last(o.Last), false
+	o.Last, o.Before = known(f.inService(ctx)).last(o.Last), f.current.Config
+	o.Refines = auto && bytes.Equal(text, f.current.Text) // a certificate is new
 	l = f.d.Config.prepare(ctx, text, o)
 	if ctx.Err() != nil {
 		return l, "the daemon ends"

@@ -42,6 +42,7 @@ type OrderedServer struct {
 	Key   ipvsctl.Key    `json:"key"`
 	Addr  netip.AddrPort `json:"addr"`
 	Brake bool           `json:"brake,omitempty"` // of a virtual service: checkvip guards it, and keepserving does not
+	Waits bool           `json:"waits,omitempty"` // it has no address yet
 }
 
 const maxWhy = 200 // bytes of a reason that are kept
@@ -304,7 +305,7 @@ func inTable(now *director.Snapshot, meant []director.Backend) (list []OrderedSe
 		}
 		at := director.Backend{Virtual: v.ID, Real: s.Real}
 		if i, is := index[at]; is {
-			list[i].Key, list[i].Addr = v.Key, s.Addr
+			list[i].Key, list[i].Addr, list[i].Waits = v.Key, s.Addr, s.Waits
 		} else if slices.Contains(announced, v.ID) {
 			list = append(list, OrderedServer{Backend: at, Key: v.Key, Addr: s.Addr})
 		}

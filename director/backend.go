@@ -21,10 +21,10 @@ func (b Backend) IsMeant(virtual, real string) bool {
 }
 
 // Backends finds the servers that an operator means: real is address:port, address alone or the name, virtual an id,
-// address:port or mark; "" means any. One whose name has no address yet is not among them.
+// address:port or mark; "" means any. A range whose names have no address yet is not among them.
 func (now *Snapshot) Backends(virtual, real string) (found []Backend) {
 	for v, s := range now.Each() {
-		if isNamed(v.ID, virtual) && s.Addr.IsValid() && !s.Moved && s.isMeant(real) {
+		if isNamed(v.ID, virtual) && (s.Waits || s.Addr.IsValid()) && !s.Moved && s.isMeant(real) {
 			found = append(found, Backend{v.ID, s.Real})
 		}
 	}
@@ -50,7 +50,7 @@ func isNamed(id, word string) bool {
 
 // isMeant reports whether an operator's word for a real server means this one, by its name or its address.
 func (s *ServerSnapshot) isMeant(word string) bool {
-	return word == "" || isMeant(s.Real, word) || s.Address != "" && isMeant(s.Alias, word)
+	return word == "" || isMeant(s.Real, word) || isMeant(s.Alias, word)
 }
 
 // isMeant reports whether an operator's word for a real server means the one of this name.

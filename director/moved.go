@@ -27,12 +27,30 @@ func (b *planBuilder) earlier(v *virtual) {
 			if made[e.dest.Addr] || len(v.at(e.dest.Addr)) > 0 {
 				continue
 			}
-			for number := range v.cfg.Checks() {
-				_, _ = b.judgement(v, e, number) // an error is the new server's as well
-			}
+			b.check(v, e)
 			e.moved, made[e.dest.Addr] = s, true
 			v.earlier = append(v.earlier, e)
 		}
+	}
+}
+
+// staying makes the servers that stay though they have left the file.
+func (b *planBuilder) staying(v *virtual) {
+	var all []*server
+	for i := range v.cfg.Staying {
+		if s := newServer(v.cfg, &v.cfg.Staying[i]); len(v.at(s.dest.Addr)) == 0 {
+			b.check(v, s)
+			s.stays = true
+			all = append(all, s)
+		}
+	}
+	v.servers, v.byAddr = append(v.servers, all...), nil
+}
+
+// check makes the checks of a server beside those of the file, which have the same mistakes.
+func (b *planBuilder) check(v *virtual, s *server) {
+	for number := range v.cfg.Checks() {
+		_, _ = b.judgement(v, s, number)
 	}
 }
 

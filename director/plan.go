@@ -97,9 +97,11 @@ func (p *Plan) Preview(orders Orders) ipvsctl.Table {
 // Check is one check of a plan and where it is used.
 type Check struct {
 	Virtual, Real string
-	Name          string // http; with its port where the server has several checks: http 80
+	Key           ipvsctl.Key // of the virtual service
+	Name          string      // http; with its port where the server has several checks: http 80
 	Spec          checker.Spec
-	Task          *checker.Task // nil with checktype=off
+	Task          *checker.Task // nil with checktype=off, and without an address
+	Waits         string        // why the server has no address; "" when it has one
 }
 
 // Checks lists every check of the plan in the order of the file.
@@ -110,12 +112,25 @@ func (p *Plan) ChecksOf(virtual, real string) []Check { return checksOf(p.virtua
 
 func checksOf(virtuals []*virtual, virtual, real string) (list []Check) {
 	for _, v := range virtuals {
+		if !isNamed(v.cfg.ID, virtual) {
+			continue
+		}
 		for _, s := range v.servers {
-			if !isNamed(v.cfg.ID, virtual) || real != "" && !isMeant(s.name(), real) && !isMeant(s.real.Addr.String(), real) {
+			name, other := s.names()
+			if real != "" && !isMeant(name, real) && !isMeant(other, real) {
 				continue
 			}
+			at := Check{Virtual: v.cfg.ID, Key: v.key, Real: name}
 			for j := &s.first; j != nil; j = j.next {
-				list = append(list, Check{Virtual: v.cfg.ID, Real: s.name(), Name: v.checkName(s, j), Spec: v.spec(s, j), Task: j.task})
+				at.Name, at.Spec, at.Task = v.checkName(s, j), v.spec(s, j), j.task
+				list = append(list, at)
+			}
+		}
+		for i := range v.cfg.Waiting {
+			w := &v.cfg.Waiting[i]
+			at := Check{Virtual: v.cfg.ID, Key: v.key, Real: w.Name, Name: "-", Waits: noAddress(w)}
+			if real == "" || isMeant(w.Name, real) {
+				list = append(list, at)
 			}
 		}
 	}
@@ -187,6 +202,7 @@ func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 			}
 		}
 	}
+	b.staying(v)
 	b.earlier(v)
 	return v, found
 }

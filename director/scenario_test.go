@@ -103,6 +103,7 @@ type scenario struct {
 	watch    func(context.Context, string) <-chan struct{}
 	running  string                  // the name of the configuration
 	names    map[string]netip.Addr   // of hosts
+	current  *Plan                   // that the director got last
 	past     map[string][]netip.Addr // theirs when the file was read last, and before
 	table    *recorder
 	client   ipvsctl.Client // the table as the director has it
@@ -181,7 +182,7 @@ func (s *scenario) step(words []string, body string) {
 		s.start(words[1], len(words) > 2)
 	case "reload":
 		s.running = words[1]
-		if err := s.director.Reload(s.t.Context(), s.plan(words[1])); err != nil {
+		if err := s.director.Reload(s.t.Context(), s.waitingPlan(words[1], false)); err != nil {
 			s.t.Error(err)
 		}
 	case "name":
@@ -191,7 +192,7 @@ func (s *scenario) step(words []string, body string) {
 		if s.running == "" {
 			break
 		}
-		if err := s.director.Refine(s.t.Context(), s.waitingPlan(s.running)); err != nil {
+		if err := s.director.Refine(s.t.Context(), s.waitingPlan(s.running, true)); err != nil {
 			s.t.Error(err)
 		}
 	case "lost":
@@ -360,7 +361,8 @@ func (s *scenario) start(name string, standby bool) {
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end, s.ended = end, make(chan error, 1)
 	s.running = name
-	p := s.waitingPlan(name)
+	s.current = nil
+	p := s.waitingPlan(name, false)
 	go func() { s.ended <- s.director.Run(ctx, p) }()
 }
 
@@ -402,9 +404,15 @@ func (s *scenario) Port(context.Context, string, string) (uint16, error) {
 
 func (s *scenario) plan(name string) *Plan { return s.planWith(name, parser.Options{Resolver: s}) }
 
-// waitingPlan is one in which servers wait for their addresses.
-func (s *scenario) waitingPlan(name string) *Plan {
-	return s.planWith(name, parser.Options{Resolver: s, Wait: true})
+// waitingPlan is one in which servers wait for their addresses. It follows the current one: its names may have changed,
+// or it is another.
+func (s *scenario) waitingPlan(name string, refines bool) *Plan {
+	o := parser.Options{Resolver: s, Wait: true, Refines: refines}
+	if s.current != nil {
+		o.Before = s.current.Config
+	}
+	s.current = s.planWith(name, o)
+	return s.current
 }
 
 func (s *scenario) planWith(name string, o parser.Options) *Plan {

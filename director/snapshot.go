@@ -124,6 +124,8 @@ type FallbackSnapshot struct {
 type ServerSnapshot struct {
 	Real      string         // as configured: address:port, or host:port with resolve
 	Address   string         // of that host, without a port; else ""
+	Host      string         // where Real is its address
+	Waits     bool           // it is one server that has no address yet
 	Moved     bool           // the host has another address now; the server serves until that one is up
 	Addr      netip.AddrPort // in the table
 	State     string         // unknown, up, down, drained, maintenance or off
@@ -233,8 +235,10 @@ func (v *virtual) describeServers(list []ServerSnapshot) {
 	}
 	for i := range v.cfg.Waiting {
 		w := &v.cfg.Waiting[i]
-		why := "no address: " + w.Host + ": " + w.Why
-		list[len(v.servers)+i] = ServerSnapshot{Real: w.Name, State: checker.Unknown.String(), Since: v.waitingSince, Weight: w.Weight, Reason: why}
+		list[len(v.servers)+i] = ServerSnapshot{
+			Real: w.Name, Waits: !w.IsRange, State: checker.Unknown.String(), Since: v.waitingSince,
+			Weight: w.Weight, Reason: noAddress(w),
+		}
 	}
 }
 
@@ -244,15 +248,22 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Addr, now.Weight = s.dest.Addr, int(s.dest.Weight)
 	if now.Moved = s.moved != nil; s.followed() {
 		now.Address = s.real.Addr.Addr().String()
+	} else if named := s.named(); named != nil && !now.Moved {
+		now.Host = named.Host
 	}
 	worst := s.worst()
 	now.State, now.Since, now.Streak = s.stateName(), s.since, worst.health.Streak
 	now.Up, now.Held = s.state() == checker.Up && !s.held && !s.drained(), s.held && !s.drained()
 	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained()
 	now.Order, now.Note = s.order, s.note()
-	if now.Moved {
-		now.Note = strings.TrimSuffix("its name has another address; it serves until that one is up, or it fails; "+now.Note, "; ")
+	why := ""
+	switch {
+	case now.Moved:
+		why = "its name has another address; it serves until that one is up, or it fails; "
+	case s.stays:
+		why = "it left the file, and stays until every name there has an address, or until the next reload; "
 	}
+	now.Note = strings.TrimSuffix(why+now.Note, "; ")
 	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
 	for j := &s.first; j != nil; j = j.next {
 		now.Braked = now.Braked || v.isBraked(j)

@@ -279,7 +279,7 @@ func TestASnapshotShowsServersWithoutAnAddress(t *testing.T) {
 		s.start("one", false)
 		time.Sleep(5 * time.Second)
 		s.names["web1.example"] = netip.MustParseAddr("10.2.0.1")
-		if err := s.director.Refine(t.Context(), s.waitingPlan("one")); err != nil {
+		if err := s.director.Refine(t.Context(), s.waitingPlan("one", true)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Second)

@@ -17,7 +17,7 @@ type virtual struct {
 	name         string // in the log: address:port, or the mark
 	key          ipvsctl.Key
 	settings     ipvsctl.Settings
-	servers      []*server     // those of the file, then those that moved away
+	servers      []*server     // those of the file, then those that stay without it, then those that moved away
 	earlier      []*server     // of a plan: where its servers may have moved from
 	byAddr       []*server     // the servers in the order of their addresses in the table; nil: see at
 	fallback     *ipvsctl.Dest // nil: none
@@ -67,6 +67,7 @@ type server struct {
 	real  *parser.Real
 	dest  ipvsctl.Dest // as configured
 	moved *server      // the server at the new address of the name that this one had; nil: this one is of the file
+	stays bool         // it has left the file, see parser.Virtual.Staying
 	first judgement    // of its check; without a task with checktype=off: never in
 
 	maintenance  string // the file that takes it out, "" for none

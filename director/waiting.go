@@ -5,11 +5,14 @@ import (
 	"iter"
 	"maps"
 	"net/netip"
+
+	"ldirectord/parser"
 )
 
 // This file is about real servers whose host name has no address yet. They are unknown and in no table. They count as
 // down, so that the fallback server can serve. But what the table had of their virtual service at the start may be one
-// of them, and is kept as it is until every name has an address.
+// of them, and is kept as it is until every name has an address. Servers that left the file when such a name came stay
+// too, and are checked.
 
 // Refine replaces the current plan by one that differs only in servers whose names have got an address. Unlike a reload
 // it keeps overrides. It returns when the table follows, or ctx is done.
@@ -20,13 +23,16 @@ func (d *Director) Refine(ctx context.Context, p *Plan) error {
 // waits reports whether a server of the virtual service has no address.
 func (v *virtual) waits() bool { return len(v.cfg.Waiting) > 0 }
 
+// noAddress is why a server has none.
+func noAddress(w *parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }
+
 // inheritFound takes over what was found, but for what has an owner now. When all have an address, the rest goes.
 func (v *virtual) inheritFound(was *virtual) {
 	if !v.waits() {
 		return
 	}
 	v.waitingSince = was.waitingSince
-	if was.found != nil {
+	if was.found != nil || was.placed { // what a director has set up has owners
 		v.found = v.ownerless(maps.Keys(was.found))
 	}
 }

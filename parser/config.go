@@ -258,6 +258,7 @@ type Virtual struct {
 
 	Reals   []Real    // in file order, ranges spread out
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
+	Staying []Real    // servers that left when a name without an address came, which may be mistyped
 
 	also      []*Virtual // see Checks
 	alsoTexts []string   // the lines of alsocheck as written, without blanks that do not count
@@ -330,11 +331,12 @@ type Named struct {
 
 // Waiting is a line of real servers that counts when its host name has an address.
 type Waiting struct {
-	Name   string // the servers as written: web1:80
-	Host   string // the name that has no address
-	Why    string // it has none
-	Weight int
-	At     Position
+	Name    string // of one server as orders call it, web1:80, of a range as written
+	IsRange bool
+	Host    string // the name that has no address
+	Why     string // it has none
+	Weight  int
+	At      Position
 }
 
 // Fallback is a fallback server.

@@ -1,6 +1,10 @@
 package parser
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+)
 
 // This file replaces names by addresses, and reports those without one.
 
@@ -10,7 +14,9 @@ func (r *reader) hostAddress(at order, kind string, l line, text string, ipv6 bo
 	host := r.names.host(text, ipv6)
 	if host.reason != "" {
 		p := refuse(kind, "the address %s cannot be used: %s", quote(text), host.reason).around(text)
-		p.lookup = host.failure != ""
+		if p.lookup = host.failure != ""; p.lookup && kind == realHost && !r.opts.Wait {
+			p.text += "; start and reload take the file, and the server waits for an address"
+		}
 		r.problem(at, l, p)
 		return netip.Addr{}, false
 	}
@@ -168,12 +174,38 @@ func (r *reader) named(line *realLine, ipv6 bool, server Real, port uint16) *Nam
 	return n
 }
 
+// keepLeaving keeps, while names have no address, the servers of the configuration before if one of the names is new
+// here. They stay until all have one, or until the next reload. Those that are here are among them.
+func (v *Virtual) keepLeaving(before *Config, refines bool) {
+	if before == nil || len(v.Waiting) == 0 {
+		return
+	}
+	i := slices.IndexFunc(before.Virtuals, func(was Virtual) bool { return was.ID == v.ID })
+	if i < 0 {
+		return
+	}
+	was := &before.Virtuals[i]
+	isNew := func(w Waiting) bool {
+		return !slices.ContainsFunc(was.Waiting, func(old Waiting) bool { return old.Host == w.Host })
+	}
+	switch {
+	case refines:
+		v.Staying = was.Staying
+	case slices.ContainsFunc(v.Waiting, isNew):
+		v.Staying = was.Reals
+	}
+}
+
 // waiting is a line whose only trouble is a look-up that failed.
 func (r *reader) waiting(at order, line *realLine, ipv6 bool) (w Waiting, ok bool) {
-	if r.names.port(line.port, "").reason != "" {
+	port := r.names.port(line.port, "")
+	if port.reason != "" {
 		return w, false
 	}
 	w = Waiting{Name: line.name(), Weight: line.server.Weight, At: line.line.position()}
+	if w.IsRange = line.last != ""; !w.IsRange {
+		w.Name = line.first + ":" + strconv.Itoa(int(port.value))
+	}
 	for _, text := range line.hosts() {
 		host := r.names.host(text, ipv6)
 		switch {

@@ -23,6 +23,8 @@ type Options struct {
 	Resolver Resolver                // nil: only numeric addresses and ports
 	Last     Last                    // counts, with a warning, where the look-up of a host name fails; nil: nothing is known
 	Wait     bool                    // a real server whose host name has no address waits for one, see Virtual.Waiting
+	Before   *Config                 // in force until now, see Virtual.Staying; nil: none
+	Refines  bool                    // … of which only addresses of names have changed
 	TryFile  func(path string) error // could a log or monitor file be appended to; nil: not tried
 	TryRead  func(path string) error // opens a file of certificates or a key for reading; nil: not tried
 	User     func(error) string      // the user whose rights alone an error of TryFile or TryRead is about: it is a warning; "" or nil: it is an error

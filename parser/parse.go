@@ -32,6 +32,9 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 		cfg = r.config()
 	}
 	cfg.Virtuals = r.sound(cfg.Virtuals)
+	for i := range cfg.Virtuals {
+		cfg.Virtuals[i].keepLeaving(o.Before, o.Refines)
+	}
 	return cfg, r.diagnostics()
 }
 

@@ -77,6 +77,7 @@ func (v *Virtual) Remarks() []string {
 func (s *Server) Remarks(now time.Time) []string {
 	var all sentences
 	all.told("its address is ", s.Address)
+	all.told("its name is ", s.Name)
 	all.told("", s.Reason)
 	for _, c := range s.EachCheck {
 		all.add("%s: %s (%s)", c.Name, c.State, c.Last.Summary(now))

@@ -132,6 +132,7 @@ type (
 type Server struct {
 	Real        string            `json:"real"`
 	Address     string            `json:"address,omitempty"` // where real is a host name
+	Name        string            `json:"name,omitempty"`    // the host name of the file where real is its address
 	State       string            `json:"state"`             // unknown, up, down, drained, maintenance or off
 	Since       time.Time         `json:"since"`
 	InState     float64           `json:"seconds_in_state"`
@@ -257,7 +258,8 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 
 func newServer(s *director.ServerSnapshot, now time.Time) Server {
 	out := Server{
-		Real: s.Real, Address: s.Address, State: s.State, Since: s.Since.UTC(), InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
+		Real: s.Real, Address: s.Address, Name: s.Host, State: s.State,
+		Since: s.Since.UTC(), InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
 		ByHand: s.ByHand, Unjudged: s.Unjudged, Drained: s.Drained, Note: s.Note, Streak: s.Streak, Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
 		Failures: maps.Collect(s.Tally.Failures()),
 	}

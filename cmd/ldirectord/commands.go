@@ -17,8 +17,8 @@ type command struct {
 
 	options string // the long options that it has a use for, but for those of every command
 
-	asks  bool // it starts nothing: findings are printed as file:line:column
-	waits bool // real servers may wait for addresses: the daemon may have begun without them
+	asks   bool // it starts nothing: findings are printed as file:line:column
+	byName bool // a running daemon is found by the name of the file, wherever that went
 }
 
 const onlyOptions = "only options"
@@ -46,56 +46,56 @@ var commands = map[string]command{
 		options: "json strict verbose",
 	},
 	"shadow": {
-		run: loaded(runShadow), takes: onlyOptions, asks: true, waits: true,
+		run: loaded(runShadow), takes: onlyOptions, asks: true, byName: true,
 		options: "for report strict with-programs",
 	},
 	"trace": {
-		run: trace, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true,
+		run: trace, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
 		options: "for",
 	},
 	"standby": {run: standby, takes: onlyOptions, options: "foreground strict"},
 	"notify":  {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4},
 	"drain": {
-		run: order(director.Drain), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true,
+		run: order(director.Drain), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
 		options: orderOptions + " force timeout wait",
 	},
 	"undrain": {
-		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true,
+		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
 		options: "json",
 	},
 	"set": {
-		run: set, takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4, asks: true, waits: true,
+		run: set, takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4, asks: true, byName: true,
 		options: orderOptions + " force timeout wait",
 	},
 	"undo": {
-		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true,
+		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
 		options: "json",
 	},
-	"orders": {run: orders, takes: onlyOptions, asks: true, waits: true, options: "json"},
+	"orders": {run: orders, takes: onlyOptions, asks: true, byName: true, options: "json"},
 	"why": {
-		run: why, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, waits: true,
+		run: why, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
 		options: "json lines",
 	},
 	"obey": {
-		run: obeyChecks, takes: "VIRTUAL", min: 1, max: 1, asks: true, waits: true,
+		run: obeyChecks, takes: "VIRTUAL", min: 1, max: 1, asks: true, byName: true,
 		options: orderOptions + " off",
 	},
 	"withdraw": {
-		run: withdraw(director.Withdraw), takes: "[ADDRESS]", max: 1, asks: true, waits: true,
+		run: withdraw(director.Withdraw), takes: "[ADDRESS]", max: 1, asks: true, byName: true,
 		options: orderOptions + " timeout wait",
 	},
 	"announce": {
-		run: withdraw(director.Announce), takes: "[ADDRESS]", max: 1, asks: true, waits: true,
+		run: withdraw(director.Announce), takes: "[ADDRESS]", max: 1, asks: true, byName: true,
 		options: "json",
 	},
 
-	"realserver-script": {run: loaded(printRealServerScript), takes: "[SERVER]", max: 1, asks: true, waits: true},
+	"realserver-script": {run: loaded(printRealServerScript), takes: "[SERVER]", max: 1, asks: true, byName: true},
 	"connections": {
-		run: loaded(connections), takes: "[VIRTUAL]", max: 1, asks: true, waits: true,
+		run: loaded(connections), takes: "[VIRTUAL]", max: 1, asks: true, byName: true,
 		options: "json",
 	},
 	"doctor": {
-		run: loaded(examine), takes: onlyOptions, asks: true, waits: true,
+		run: loaded(examine), takes: onlyOptions, asks: true, byName: true,
 		options: "json",
 	},
 }

@@ -12,15 +12,14 @@ import (
 // source is the configuration of this call.
 func (c *call) source() daemon.Source {
 	return daemon.Source{
-		Path: c.path, Names: c.instance().Files().Names, Strict: c.strict, Wait: c.command.waits, Checks: c.env, Dirs: c.dirs,
+		Path: c.path, Names: c.instance().Files().Names, Strict: c.strict, Wait: c.verb != "check",
+		Checks: c.env, Dirs: c.dirs,
 	}
 }
 
 // load reads the configuration and prints what is wrong with it. One that is refused is an error.
-func (c *call) load(ctx context.Context) (*daemon.Loaded, error) { return c.loadFrom(ctx, c.source()) }
-
-func (c *call) loadFrom(ctx context.Context, s daemon.Source) (*daemon.Loaded, error) {
-	l, err := daemon.Load(ctx, s)
+func (c *call) load(ctx context.Context) (*daemon.Loaded, error) {
+	l, err := daemon.Load(ctx, c.source())
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,14 @@ func plan(ctx context.Context, c *call) error {
 		return err
 	}
 	ops := ipvsctl.Diff(have, l.Plan.Preview(orders))
-	printOps(c, ops)
+	waits := map[ipvsctl.Key]bool{}
+	for _, check := range l.Plan.Checks() {
+		if check.Waits != "" {
+			waits[check.Key] = true
+			fmt.Fprintf(c.out, "# %s of %s is unknown: %s\n", check.Real, check.Virtual, check.Waits)
+		}
+	}
+	printOps(c, ops, waits)
 	for _, command := range commands {
 		fmt.Fprintln(c.out, command)
 	}
@@ -42,13 +49,16 @@ func plan(ctx context.Context, c *call) error {
 }
 
 // printOps shows changes and when they are made. One that cannot be made is a comment, and what is within a
-// virtual service that cannot be set up is left out.
-func printOps(c *call, ops []ipvsctl.Op) {
+// virtual service that cannot be set up is left out. Waits are virtual services with a server that has no address.
+func printOps(c *call, ops []ipvsctl.Op, waits map[ipvsctl.Key]bool) {
 	missing := map[ipvsctl.Key]bool{}
 	for _, op := range ops {
 		err, when := op.Check(), ""
 		if op.Kind == ipvsctl.AddDest {
 			when = "   # after its first successful check"
+		}
+		if op.Kind == ipvsctl.DelDest && waits[op.Key] {
+			when = "   # unless it is to stay until every name has an address"
 		}
 		switch {
 		case missing[op.Key]:

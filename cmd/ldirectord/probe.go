@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -47,7 +48,9 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	} else {
 		printResults(c, both, results)
 	}
-	if slices.ContainsFunc(checks, func(check director.Check) bool { return check.Task != nil && !results[check.Task].OK }) {
+	if slices.ContainsFunc(checks, func(check director.Check) bool {
+		return check.Waits != "" || check.Task != nil && !results[check.Task].OK
+	}) {
 		return exit{status: exitFailure}
 	}
 	return nil
@@ -91,7 +94,7 @@ func (c *call) probeThrough(ctx context.Context, p *director.Plan, checks []dire
 // printTapes prints what was said in each check.
 func printTapes(c *call, checks []director.Check, results map[*checker.Task]probed) {
 	for _, check := range checks {
-		fmt.Fprintf(c.out, "%s %s %s\n", check.Virtual, check.Real, check.Name)
+		fmt.Fprintf(c.out, "%s %s %s\n", check.Virtual, check.Real, cmp.Or(check.Waits, check.Name))
 		if r, made := results[check.Task]; made {
 			fmt.Fprint(c.out, r.tape) // which remembers an error
 		}
@@ -103,7 +106,10 @@ func printResults(c *call, checks []director.Check, results map[*checker.Task]pr
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "VIRTUAL\tREAL\tCHECK\tSTATE\tTIME\tDETAIL")
 	for _, c := range checks {
-		kind, state, took, detail := c.Name, "off", "-", ""
+		kind, state, took, detail := c.Name, "off", "-", c.Waits
+		if c.Waits != "" {
+			state = "unknown"
+		}
 		if c.Task != nil {
 			r := results[c.Task]
 			state, took, detail = "up", fmt.Sprintf("%.1fms", float64(r.Took)/float64(time.Millisecond)), r.Detail

@@ -69,6 +69,9 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	}
 	for _, s := range answer.Servers {
 		printOrdered(c, order, s)
+		if s.Waits {
+			c.warn("%s waits for an address; the order counts then", s.Real)
+		}
 	}
 	for _, id := range answer.Refusing {
 		c.warn("warning: %s refuses the clients of a server that is drained; its scheduler does not with schedflags=sh-fallback or mh-fallback", id)

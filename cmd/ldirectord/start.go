@@ -46,13 +46,9 @@ func standby(ctx context.Context, c *call) error {
 }
 
 // begin starts the daemon in the role that it has, unless it runs. One that is ending is waited for. prepare is called
-// before; runs is whether a daemon runs. Where none runs, serving without some servers is better than not at all: they
-// wait for the addresses of their names.
+// before; runs is whether a daemon runs.
 func (c *call) begin(ctx context.Context, prepare func(l *daemon.Loaded, runs bool) error) error {
-	found := c.instance().Find()
-	source := c.source()
-	source.Wait = found.Pid == 0 || isEnding(found)
-	l, err := c.loadFrom(ctx, source)
+	l, err := c.load(ctx)
 	if err != nil {
 		return err
 	}
