@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,14 +24,16 @@ const (
 	requestTimeout = instance.AskTimeout         // for a whole request, as its sender sees it
 	handlerTimeout = instance.AskTimeout * 3 / 4 // until the answer begins
 	writeTimeout   = 5 * time.Second             // until the sender has read the answer
+	stallTimeout   = 2 * time.Second             // until it has read some more of it
+	maxPart        = 4 << 10                     // bytes that are written at once
 	maxHeader      = 8 << 10                     // bytes
 	maxBody        = 64 << 10                    // bytes of a request
-	maxClients     = 64                          // connections at once; fewer of them are answered at once
+	maxClients     = 256                         // connections at once; fewer of them are answered at once
 	crowdPause     = time.Millisecond            // after a client from the network for whom another had to go
 )
 
 // newServer returns an HTTP server that no client can occupy for long. When too many are connected, the one that has
-// been silent for longest is disconnected. Requests end with ctx.
+// been silent, or waits for its turn, for longest is disconnected. Requests end with ctx.
 func newServer(ctx context.Context, handler http.Handler) *http.Server {
 	all := &clients{}
 	s := &http.Server{
@@ -53,8 +56,31 @@ func newServer(ctx context.Context, handler http.Handler) *http.Server {
 // client is a connection with what is known of the process at its other end.
 type client struct {
 	net.Conn
-	uid   int  // -1 when it is not known
-	asked bool // a request came
+	uid   int         // -1 when it is not known
+	asked bool        // a request came
+	waits atomic.Bool // for a slot
+	end   time.Time   // when the whole answer must be read
+}
+
+// SetWriteDeadline is for the whole answer.
+func (c *client) SetWriteDeadline(end time.Time) error {
+	c.end = end
+	return nil
+}
+
+// Write ends at the deadline, or when the client reads no more.
+func (c *client) Write(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		end := time.Now().Add(stallTimeout)
+		if c.end.Before(end) {
+			end = c.end
+		}
+		_ = c.Conn.SetWriteDeadline(end) // a socket can
+		more := 0
+		more, err = c.Conn.Write(p[n:min(n+maxPart, len(p))])
+		n += more
+	}
+	return n, err
 }
 
 type clientKey struct{}
@@ -134,15 +160,15 @@ func (a *clients) change(c *client, state http.ConnState) (crowded bool) {
 	return false
 }
 
-// makeRoom disconnects, when there are too many, the client that has been silent for longest, or else the newest. The
-// owner is never disconnected.
+// makeRoom disconnects, when there are too many, the oldest client that is silent or waits for its turn, or else the
+// newest. The owner is never disconnected.
 func (a *clients) makeRoom(newest *client) (crowded bool) {
 	if len(a.all) <= maxClients {
 		return false
 	}
 	goes := newest
 	for _, c := range a.all {
-		if !c.asked && !c.isOwner() {
+		if (!c.asked || c.waits.Load()) && !c.isOwner() {
 			goes = c
 			break
 		}
@@ -169,6 +195,8 @@ var errCrowded = errors.New("too many ask at once")
 
 // take waits for a slot until ctx is done.
 func (s *slots) take(ctx context.Context, who *client) (release func(), err error) {
+	who.waits.Store(true)
+	defer who.waits.Store(false)
 	reserved := s.reserved
 	if !who.isOwner() {
 		reserved = nil

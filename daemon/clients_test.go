@@ -7,31 +7,44 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// Whoever connects and says nothing keeps nobody from an answer: 200 at once, who come again when they are sent
-// away, are more than twice what the server keeps.
-func TestSilentConnectionsKeepNobodyOut(t *testing.T) {
-	routes := http.NewServeMux()
-	routes.HandleFunc("GET /hello", limited(newSlots(1), func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hello")) }))
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := newServer(t.Context(), routes)
-	go server.Serve(listener{l})
-	t.Cleanup(func() { server.Close() })
-	flood(t, l.Addr().String(), 200)
-	for range 5 {
-		if code, text := fetch(t, "http://"+l.Addr().String()+"/hello"); code != http.StatusOK || text != "hello" {
-			t.Errorf("%d %q", code, text)
-		}
+// Whoever connects and says nothing, or asks and reads nothing, keeps nobody from an answer: 300 at once, who come
+// again when they are sent away, are more than what the server keeps.
+func TestWhoHangsOnKeepsNobodyOut(t *testing.T) {
+	for what, request := range map[string]string{
+		"silent": "GET /probe HTTP/1.1\r\nX: ",
+		"unread": "GET /large HTTP/1.1\r\nHost: a\r\n\r\n",
+	} {
+		t.Run(what, func(t *testing.T) {
+			routes, text := http.NewServeMux(), make([]byte, 16<<20)
+			say := func(text []byte) http.HandlerFunc {
+				return func(w http.ResponseWriter, _ *http.Request) { w.Write(text) }
+			}
+			routes.HandleFunc("GET /large", limited(newSlots(8), say(text)))
+			routes.HandleFunc("GET /probe", limited(newSlots(1), say([]byte("ok"))))
+			l, err := net.Listen("tcp4", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := newServer(t.Context(), routes)
+			go server.Serve(listener{l})
+			t.Cleanup(func() { server.Close() })
+			flood(t, l.Addr().String(), request, 300)
+			for range 30 {
+				code, text := fetch(t, "http://"+l.Addr().String()+"/probe")
+				if code != http.StatusOK || text != "ok" {
+					t.Fatalf("%d %q", code, text)
+				}
+			}
+		})
 	}
 }
 
-// flood keeps n connections open that never send a whole head.
-func flood(t *testing.T, addr string, n int) {
+// flood keeps n connections open that send this and read nothing.
+func flood(t *testing.T, addr, request string, n int) {
 	t.Helper()
 	first := make(chan struct{}, n)
 	for range n {
@@ -46,20 +59,47 @@ func flood(t *testing.T, addr string, n int) {
 				if err != nil {
 					return // the server is gone
 				}
-				c.Write([]byte("GET /hello HTTP/1.1\r\nX: "))
-				c.SetDeadline(time.Now().Add(awaitLimit))
-				io.Copy(io.Discard, c)
-				c.Close()
-				select {
-				case <-t.Context().Done():
-				case <-time.After(20 * time.Millisecond):
+				c.(*net.TCPConn).SetReadBuffer(2048)
+				c.Write([]byte(request))
+				for err = nil; err == nil && t.Context().Err() == nil; _, err = c.Write([]byte("x")) {
+					select { // until it is closed
+					case <-t.Context().Done():
+					case <-time.After(20 * time.Millisecond):
+					}
 				}
+				c.Close()
 			}
 		}()
 	}
 	for range n {
 		<-first
 	}
+}
+
+// An answer may take until its deadline while it is read, and 2 s where it is not.
+func TestAnAnswerThatIsNotReadEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mine, theirs := strangers(1)
+		c, text := mine[0], make([]byte, 10*maxPart)
+		c.SetWriteDeadline(time.Now().Add(time.Minute))
+		go func() {
+			for range 5 {
+				time.Sleep(stallTimeout - time.Second)
+				io.ReadFull(theirs[0], make([]byte, maxPart))
+			}
+		}()
+		began := time.Now()
+		n, err := c.Write(text)
+		want := 5*(stallTimeout-time.Second) + stallTimeout
+		if took := time.Since(began); n != 5*maxPart || err == nil || took != want {
+			t.Errorf("%d bytes in %v: %v", n, took, err)
+		}
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		began = time.Now()
+		if _, err := c.Write(text); err == nil || time.Since(began) != time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
 }
 
 // strangers are both ends of connections of a user who is not the owner.
@@ -77,10 +117,10 @@ func isOpen(c net.Conn) bool {
 	return err != nil && strings.Contains(err.Error(), "timeout")
 }
 
-// The one that was silent for longest goes, then the newest; the owner's never.
+// The oldest that is silent or waits for its turn goes, then the newest; the owner's never.
 func TestWhoGoesFromTheCrowd(t *testing.T) {
 	all := &clients{}
-	mine, theirs := strangers(maxClients + 3)
+	mine, theirs := strangers(maxClients + 4)
 	for _, c := range mine[:maxClients] {
 		all.follow(c, http.StateNew)
 	}
@@ -90,11 +130,19 @@ func TestWhoGoesFromTheCrowd(t *testing.T) {
 		t.Error("with a silent one: the oldest that is silent goes")
 	}
 	all.follow(mine[1], http.StateClosed)
+	all.follow(mine[3], http.StateActive)
+	all.follow(mine[2], http.StateActive)
+	mine[2].waits.Store(true)
+	all.follow(mine[maxClients+3], http.StateNew)
+	if isOpen(theirs[2]) || !isOpen(theirs[3]) {
+		t.Error("one that waits for its turn stays")
+	}
+	all.follow(mine[2], http.StateClosed)
 	for _, c := range mine {
 		all.follow(c, http.StateActive)
 	}
 	all.follow(mine[maxClients+1], http.StateNew)
-	if isOpen(theirs[maxClients+1]) || !isOpen(theirs[2]) {
+	if isOpen(theirs[maxClients+1]) || !isOpen(theirs[3]) {
 		t.Error("with none silent: the newest goes")
 	}
 	mine[maxClients+2].uid = 0

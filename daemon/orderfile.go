@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,9 @@ import (
 // Ordered are the orders that hold for a daemon, as their file has them.
 func Ordered(i instance.Instance) (director.Orders, error) {
 	all, err := orderFile(i.Files().Drain).read()
+	if errors.Is(err, instance.ErrForeign) {
+		return director.Orders{}, nil
+	}
 	return all.At(time.Now()), err
 }
 
@@ -31,6 +35,7 @@ func (f orderFile) read() (director.Orders, error) {
 	}
 	all := director.Orders{}
 	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "# {") {
 			var o status.Order
 			if bad := json.Unmarshal([]byte(line[len("# "):]), &o); bad != nil {
@@ -39,7 +44,7 @@ func (f orderFile) read() (director.Orders, error) {
 			}
 			all[o.Backend] = o.Order
 		}
-		virtual, real, ok := strings.Cut(strings.TrimSpace(line), " ")
+		virtual, real, ok := strings.Cut(line, " ")
 		at := director.Backend{Virtual: virtual, Real: real}
 		if _, told := all[at]; ok && !told && !strings.HasPrefix(line, "#") {
 			all[at] = director.Order{Kind: director.Drain}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -98,12 +100,21 @@ func (f *configFile) run(ctx context.Context) {
 func (f *configFile) look(ctx context.Context) {
 	defer settleMemory() // also after a text that changes nothing
 	text, err := f.d.Config.Read()
+	if err != nil {
+		text = []byte(err.Error()) // told once
+	}
 	sum := sha256.Sum256(text)
-	if err != nil || sum == f.sum {
+	if errors.Is(err, fs.ErrNotExist) || sum == f.sum {
 		return
 	}
 	f.sum = sum
 	global, path := f.current.Config.Global, f.d.Config.Path
+	if err != nil {
+		if global.AutoReload {
+			f.take(ctx, nil, err, nil, true)
+		}
+		return
+	}
 	f.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", path))
 	if executable(global.Callback) {
 		f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})

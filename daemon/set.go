@@ -318,10 +318,11 @@ func (o *orders) orderFile() orderFile { return orderFile(o.d.lock.Drain) }
 // recorded are the orders in the file, with those of commands that got no answer. A file that is lost while the daemon runs
 // is no order.
 func (o *orders) recorded() (director.Orders, error) {
-	if !instance.Exists(o.d.lock.Drain) {
+	all, err := o.orderFile().read()
+	if !instance.Exists(o.d.lock.Drain) || errors.Is(err, instance.ErrForeign) {
 		return o.given, nil
 	}
-	return o.orderFile().read()
+	return all, err
 }
 
 // pass has the director carry orders out. Those that it did not take are followed later, as what is new in the file.

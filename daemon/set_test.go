@@ -44,6 +44,13 @@ func TestTheFileOfOrders(t *testing.T) {
 			plain = append(plain, strings.TrimSpace(line))
 		}
 	}
+	bad := orderFile(filepath.Join(dir, "bad"))
+	if err := os.WriteFile(string(bad), []byte(instance.OrdersFormat+"\n # {1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := bad.read(); len(all) != 0 || err == nil {
+		t.Errorf("an order that is none: %v, %v", all, err)
+	}
 	if got := strings.Join(plain, ", "); got != "fwm:3 10.2.0.2:25, tcp:10.1.0.1:80 10.2.0.1:80" {
 		t.Errorf("an earlier build drains %s", got)
 	}

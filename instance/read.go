@@ -66,12 +66,18 @@ func TryRead(path string) error {
 	return f.Close()
 }
 
-// Read reads a file of the run folder; it is empty where there is none. Read follows no link, and refuses files of users
-// other than root, this process's user and the folder's owner.
+// ErrForeign is of a file that others put into the run folder. It counts as none, and a new one replaces it.
+var ErrForeign = errors.New("it is ignored: another user's, or no regular file")
+
+// Read reads a file of the run folder; it is empty where there is none. Read follows no link. Of users other than root,
+// this process's user and the folder's owner it is ErrForeign.
 func Read(path string) ([]byte, error) {
 	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	}
+	if info, gone := os.Lstat(path); err != nil && gone == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %w", ErrForeign, err)
 	}
 	if err != nil {
 		return nil, err

@@ -78,7 +78,7 @@ func trusted(f *os.File) error {
 	case owner == 0, int(owner) == os.Geteuid(), owner == ownerOf(folder):
 		return nil
 	default:
-		return fmt.Errorf("%s belongs to the user %d", f.Name(), owner)
+		return fmt.Errorf("%s belongs to the user %d: %w", f.Name(), owner, ErrForeign)
 	}
 }
 

@@ -231,7 +231,8 @@ func TestTheNoteOfAFileIsItsFirstLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"none": "", "blank": "", "one": ": new disk", "two": ": new disk", "other": ": new ? disk", "pipe": "", ".": "", "gone": "",
+		"none": "", "blank": "", "one": ": new disk", "two": ": new disk", "other": `: new \xff disk`,
+		"pipe": "", ".": "", "gone": "",
 	} {
 		if got := readNote(filepath.Join(dir, name)).text; got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"ldirectord/printable"
 )
 
 const (
@@ -48,13 +50,14 @@ func readNote(path string) (n note) {
 		}
 	}
 	if why != "" {
-		n.text = ": " + strings.ToValidUTF8(why[:min(len(why), maxNote)], "?")
+		start, _ := printable.Cut(why, maxNote)
+		n.text = ": " + printable.Line(start)
 	}
 	if end == "" {
 		return n
 	}
 	if n.until, err = ParseUntil(end, info.ModTime()); err != nil {
-		n.text += "; no end: " + strings.ToValidUTF8(err.Error(), "?")
+		n.text += "; no end: " + err.Error()
 	} else {
 		n.text += "; until " + n.until.Local().Format(time.DateTime)
 	}

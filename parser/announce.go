@@ -11,6 +11,7 @@ import (
 
 const (
 	maxDevice               = 15 // bytes of a device's name (linux/if.h, IFNAMSIZ)
+	inDevice                = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 	maxWithdrawWait Seconds = 10 // what the end of the daemon leaves time for
 )
 
@@ -20,8 +21,9 @@ func readDevice(v *value) (string, *problem) {
 	switch {
 	case name == "no":
 		return "", nil
-	case name == "" || len(name) > maxDevice || name == "." || name == ".." || strings.ContainsAny(name, "/: \t,"):
-		return "", bad("%s is not a device; it is the name of a dummy device such as lvs0, of at most %d bytes, or no", quote(v.text), maxDevice)
+	case name == "" || len(name) > maxDevice || name == "." || name == ".." || strings.Trim(name, inDevice) != "":
+		return "", bad("%s is not a device; it is the name of a dummy device such as lvs0, or no; a name has "+
+			"at most %d letters, digits, dots, hyphens and underscores", quote(v.text), maxDevice)
 	}
 	return name, nil
 }

@@ -24,7 +24,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/fwmark":         {"ldirectord/printable", "ldirectord/program"},
 		"ldirectord/announce":       {"ldirectord/instance"},
 		"ldirectord/instance":       {"ldirectord/ipvsctl", "ldirectord/printable"},
-		"ldirectord/maintenance":    {"ldirectord/parser"},
+		"ldirectord/maintenance":    {"ldirectord/parser", "ldirectord/printable"},
 		"ldirectord/director":       {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/transcript", "ldirectord/fwmark", "ldirectord/history", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
 		"ldirectord/doctor":         {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable"},
 		"ldirectord/shadow":         {"ldirectord/checker", "ldirectord/director", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},

@@ -3,9 +3,11 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -55,13 +57,18 @@ func post(ctx context.Context, client *http.Client, to string, text []byte) erro
 	return nil
 }
 
-// reason is the error of a try without its URL, as a line.
+// reason is the error of a try without its URL, as a line. Of an answer it has no words: a receiver may repeat the URL.
 func reason(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("no answer in %v", tryTime)
 	}
 	if of, is := errors.AsType[*url.Error](err); is {
 		err = of.Err
+	}
+	_, network := errors.AsType[*net.OpError](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	if !network && !untrusted && !errors.Is(err, http.ErrSchemeMismatch) {
+		return errors.New("no answer that can be read as HTTP")
 	}
 	return errors.New(printable.Line(err.Error()))
 }

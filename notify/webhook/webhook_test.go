@@ -307,11 +307,52 @@ func TestWithoutAURLNobodyIsTold(t *testing.T) {
 }
 
 func TestReasonsAreOneLineWithoutTheURL(t *testing.T) {
-	err := &url.Error{Op: "Post", URL: target, Err: errors.New("malformed HTTP response \"\x1b[2J\n\"")}
-	if got, want := reason(t.Context(), err).Error(), `malformed HTTP response " [2J "`; got != want {
+	of := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("\x1b[2J\n")}
+	err := &url.Error{Op: "Post", URL: target, Err: of}
+	if got, want := reason(t.Context(), err).Error(), "dial tcp:  [2J "; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := name("http://a:b@c:1/d?e"); got != "http://c:1" {
 		t.Errorf("name %q", got)
+	}
+}
+
+// Whatever a receiver says again of what it was sent, wherever that is no HTTP, none of it is shown.
+func TestWhatAReceiverSaysIsNotShown(t *testing.T) {
+	for _, answer := range []string{
+		"%s\r\n\r\n", "HTTP/1.1 %s\r\n\r\n", "HTTP/%s 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\n%s\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n%s: x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: %s\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: %s\r\n\r\n",
+		"HTTP/1.1 302 Found\r\nLocation: http://[%s\r\n\r\n",
+		"HTTP/1.1 500 %s\r\n\r\n", "HTTP/1.1 101 %s\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n",
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			defer l.Close()
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			said := make([]byte, 4096)
+			n, _ := c.Read(said)
+			line, _, _ := strings.Cut(string(said[:n]), "\r\n")
+			fmt.Fprintf(c, answer, strings.ReplaceAll(line, " ", "_")+"_bWU6czNjcmV0LTE=")
+		}()
+		to := strings.Replace(target, "hooks.example", l.Addr().String(), 1)
+		err = post(t.Context(), newClient(), to, []byte("{}"))
+		if err == nil && !strings.Contains(answer, "chunked") && !strings.Contains(answer, "%s: x") {
+			t.Errorf("%q is taken", answer)
+		}
+		for _, secret := range []string{"s3cret", "token", "bWU6"} {
+			if err != nil && strings.Contains(err.Error(), secret) {
+				t.Errorf("%q: %v", answer, err)
+			}
+		}
 	}
 }
