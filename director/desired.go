@@ -20,6 +20,7 @@ type dests = map[netip.AddrPort]ipvsctl.Dest
 //
 // With announce and quiescent the first servers come together, when each had its first result, before which nothing is
 // announced: mh heeds the order of the entries, which must be the same on all directors, whichever server answers first.
+// Those that are back later are kept as they are found while they wait for others, see gathers.
 func (v *virtual) desired(have dests) dests {
 	want := dests{}
 	if v.cfg.Announce != "" && v.cfg.Quiescent && len(have) == 0 && slices.ContainsFunc(v.servers, (*server).isAwaited) {
@@ -30,7 +31,7 @@ func (v *virtual) desired(have dests) dests {
 			put(want, d, 0)
 		}
 	}
-	up, unknown := false, false
+	up, unknown, gathers := false, false, v.gathers()
 	for _, s := range v.servers {
 		if s.draining() {
 			if _, in := have[s.dest.Addr]; in || s.state() == checker.Up {
@@ -38,12 +39,12 @@ func (v *virtual) desired(have dests) dests {
 			}
 			continue
 		}
-		switch s.state() {
-		case checker.Down:
+		switch state := s.state(); {
+		case state == checker.Down:
 			if v.cfg.Quiescent {
 				put(want, s.dest, 0)
 			}
-		case checker.Unknown:
+		case state == checker.Unknown, state == checker.Up && gathers:
 			unknown = true
 			if d, ok := have[s.dest.Addr]; ok {
 				put(want, s.dest, min(d.Weight, 1)*s.weight())
@@ -51,7 +52,7 @@ func (v *virtual) desired(have dests) dests {
 		}
 	}
 	for _, s := range v.servers {
-		if s.state() == checker.Up && !s.drained() {
+		if s.state() == checker.Up && !s.drained() && !gathers {
 			up = true
 			put(want, s.dest, s.weight())
 		}

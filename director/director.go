@@ -121,6 +121,7 @@ type check struct {
 	last     checker.Result
 	at       time.Time     // of last, up to a second late; zero: there was none
 	began    time.Time     // of last: when the check began
+	answered time.Time     // when the last check began that ended, whatever it said
 	begun    bool          // the pool has it
 	reported bool          // there was a result, or one that says nothing and is not to be waited for
 	hurried  time.Duration // what the pool was told: the fastinterval or askedAgain, 0 while nobody doubts

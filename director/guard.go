@@ -40,7 +40,7 @@ func (v *virtual) serves(s *server) bool {
 	if s.weight() == 0 || s.drained() || state != checker.Up && (state != checker.Unknown || !s.kept) {
 		return false
 	}
-	return !v.isOutByHand(s) && !(s.rerouted && v.weighsNothing(s))
+	return !v.isOutByHand(s) && !((s.rerouted || v.gathers()) && v.weighsNothing(s))
 }
 
 // follow takes over what the checks of a server say now. One that goes down and served until then is held; guard decides

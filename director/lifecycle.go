@@ -162,7 +162,7 @@ func (v *virtual) inherit(was *virtual) {
 	v.fallbackIn, v.fallbackWanted, v.hook, v.lastOnChange = was.fallbackIn, was.fallbackWanted, was.hook, was.lastOnChange
 	v.announced = was.announced
 	v.obeys, v.holds, v.tellAt = was.obeys, was.holds, was.tellAt
-	v.placed, v.strength = was.placed, was.strength
+	v.placed, v.strength, v.back = was.placed, was.strength, was.back
 	v.backoff = was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
 	v.took, v.stages, v.unjudgedAt = was.took, was.stages, was.unjudgedAt

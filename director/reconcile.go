@@ -37,6 +37,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 	var unknown []*virtual
 	now := time.Now()
 	for _, v := range d.virtuals {
+		v.gathered()
 		if v.dirty || v.obeys || v.untold(now) {
 			v.observe(d.now())
 			d.guard(v)

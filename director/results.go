@@ -22,6 +22,7 @@ func (d *Director) results(updates []checker.Update) {
 			c.unbelieved(now, history.Stalled, &u.Result)
 			continue
 		}
+		c.answered = u.Began
 		for _, x := range c.users {
 			x.s.tally.count(u.Result)
 			x.v.took.count(u.Result.Took)
@@ -61,10 +62,14 @@ func (d *Director) results(updates []checker.Update) {
 func (d *Director) hurry(t *checker.Task, c *check) {
 	var every time.Duration
 	for _, x := range c.users {
-		if x.v.cfg.FastInterval == 0 || !x.j.health.Doubted(c.last.OK) {
+		fast := x.v.cfg.FastInterval.Duration()
+		switch {
+		case x.awaits():
+			fast = askedAgain
+		case !x.j.health.Doubted(c.last.OK):
 			continue
 		}
-		if fast := x.v.cfg.FastInterval.Duration(); every == 0 || fast < every {
+		if fast > 0 && (every == 0 || fast < every) {
 			every = fast
 		}
 	}
@@ -108,6 +113,9 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 		v.rememberTurn(d.now(), s, j, was, by)
 		if was != checker.Unknown {
 			s.tally.Transitions++
+		}
+		if s.verdict() == checker.Up {
+			d.gather(v, j)
 		}
 	}
 }

@@ -52,6 +52,7 @@ type virtual struct {
 	brakes    []brake // of its checks, by their numbers; nil without checkvip
 	strength  strength
 	weighed   bool            // … since something changed
+	back      time.Time       // while servers that are back wait for others: when the check of the first began
 	addresses []*announcement // that are announced for it
 
 	obeys  bool      // by the operator's order checks may take out every server
@@ -136,8 +137,11 @@ const offState checker.State = 255
 
 // available reports whether a virtual service has a server that is up, and whether that is known yet.
 func (v *virtual) available() (up, known bool) {
-	if v.foundServes() {
+	switch {
+	case v.foundServes():
 		return true, true
+	case v.gathers():
+		return false, false
 	}
 	known = true
 	for _, s := range v.servers {

@@ -20,6 +20,7 @@ func TestDirectors(t *testing.T) {
 	f.machinesDie()
 	f.ordersAreObeyed()
 	f.serversDie()
+	f.directorsReturn()
 	f.start(guarded + fleetConfig)
 	f.lastResorts()
 }
@@ -75,6 +76,40 @@ func (f *fleet) blind(how, device string, happens, restore func()) {
 // servers takes the way by the router.
 func (f *fleet) link(to string) func() {
 	return func() { f.sh("ip -n %sdir link set s0 %s", f.directors[0].prefix, to) }
+}
+
+// directorsReturn has directors get back the servers that they lost: what the others hold breaks no more than when a cold
+// one is added.
+func (f *fleet) directorsReturn() {
+	for _, r := range []struct {
+		name      string
+		directors []int
+		switches  []string
+	}{
+		{"a director is back: its cable to the servers", []int{1}, []string{"s"}},
+		{"a director is back: its cables on both sides", []int{1}, []string{"x", "s"}},
+		{"two directors are back at once", []int{1, 2}, []string{"s"}},
+	} {
+		each := func(change func(director int, at string)) {
+			for _, director := range r.directors {
+				for _, at := range r.switches {
+					change(director, at)
+				}
+			}
+		}
+		f.plays(fleetRow{name: r.name, bounds: planned, settles: 8 * time.Second, before: func() {
+			each(f.pull)
+			for _, director := range r.directors {
+				f.announcedBy(director, "")()
+			}
+			f.ready(directorCount-len(r.directors), vip)
+		}, happens: func() { each(f.plug) }, restore: f.whole})
+	}
+	f.plays(fleetRow{name: "a director is back: its link to the servers", bounds: planned, settles: 8 * time.Second, before: func() {
+		f.link("down")()
+		f.announcedBy(1, "")()
+		f.ready(directorCount-1, vip)
+	}, happens: f.link("up"), restore: f.whole})
 }
 
 // dies has a machine die: it is off both switches.
@@ -163,6 +198,11 @@ func (f *fleet) serversDie() {
 // lastResorts are the rows with a last resort, and a guard against mass failure.
 func (f *fleet) lastResorts() {
 	f.checksFail()
+	f.plays(fleetRow{name: "all directors leave the last resort", bounds: planned, before: func() {
+		f.all(f.webs, misread)
+		f.announcedByAll(lastResortOn)()
+		f.ready(directorCount, vip)
+	}, happens: func() { f.all(f.webs, well) }, ends: f.announcedByAll(announceOn), restore: f.whole})
 	f.plays(fleetRow{name: "one of two services of an address is down, last resort", bounds: planned,
 		happens: func() { f.all(f.others, broken) },
 		ends:    f.announcedByAll(lastResortOn),

@@ -1,0 +1,51 @@
+package director
+
+import (
+	"slices"
+	"time"
+)
+
+// This file is about servers that are back where too few were up: the address was withdrawn for that, or is on the last
+// resort. They come into the table together, when each server that counts has a result since the first of them passed: mh
+// over a part of the servers would send the connections of other directors elsewhere. All are asked at once, so that takes one
+// check's timeout.
+
+// isAway reports whether too few servers are up, and the addresses are elsewhere for that.
+func (v *virtual) isAway() bool {
+	isThere := func(one *announcement) bool { return one.at == one.device }
+	return v.strength.known && !(v.strength.Enough && v.strength.serves) && len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, isThere)
+}
+
+// awaits reports whether a check is waited for: it has no result since the first server was back.
+func (x user) awaits() bool {
+	counts := x.s.weight() > 0 && !x.s.held && !x.s.drained() && x.s.suspended() == ""
+	return counts && x.j.check.answered.Before(x.v.back)
+}
+
+// gathers reports whether servers that are back wait for others.
+func (v *virtual) gathers() bool { return !v.back.IsZero() }
+
+// gathered ends that, as soon as no server is waited for.
+func (v *virtual) gathered() {
+	if !v.gathers() {
+		return
+	}
+	away := v.isAway()
+	for x := range checked([]*virtual{v}) {
+		if away && x.awaits() {
+			return
+		}
+	}
+	v.back, v.dirty = time.Time{}, true
+}
+
+// gather has every server asked at once when the first one is back, by a check.
+func (d *Director) gather(v *virtual, by *judgement) {
+	if !v.isAway() || v.gathers() {
+		return
+	}
+	v.back = by.check.began
+	for x := range checked([]*virtual{v}) {
+		d.hurry(x.j.task, x.j.check)
+	}
+}
