@@ -6,14 +6,15 @@ import (
 )
 
 // This file is about servers that are back where too few were up: the address was withdrawn for that, or is on the last
-// resort. They come into the table together, when each server that counts has a result since the first of them passed: mh
-// over a part of the servers would send the connections of other directors elsewhere. All are asked at once, so that takes one
-// check's timeout.
+// resort. They come into the table together, when each server that counts has a result since the first of them passed:
+// mh over a part of the servers would send the connections of other directors elsewhere. All are asked at once, so that
+// takes one check's timeout.
 
 // isAway reports whether too few servers are up, and the addresses are elsewhere for that.
 func (v *virtual) isAway() bool {
-	isThere := func(one *announcement) bool { return one.at == one.device }
-	return v.strength.known && !(v.strength.Enough && v.strength.serves) && len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, isThere)
+	n, isThere := &v.strength, func(one *announcement) bool { return one.at == one.device }
+	weak := n.known && !(n.Enough && n.serves)
+	return weak && len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, isThere)
 }
 
 // awaits reports whether a check is waited for: it has no result since the first server was back.

@@ -78,8 +78,8 @@ func (f *fleet) link(to string) func() {
 	return func() { f.sh("ip -n %sdir link set s0 %s", f.directors[0].prefix, to) }
 }
 
-// directorsReturn has directors get back the servers that they lost: what the others hold breaks no more than when a cold
-// one is added.
+// directorsReturn has directors get back the servers that they lost: what the others hold breaks no more than when a
+// cold one is added.
 func (f *fleet) directorsReturn() {
 	for _, r := range []struct {
 		name      string
@@ -105,7 +105,8 @@ func (f *fleet) directorsReturn() {
 			f.ready(directorCount-len(r.directors), vip)
 		}, happens: func() { each(f.plug) }, restore: f.whole})
 	}
-	f.plays(fleetRow{name: "a director is back: its link to the servers", bounds: planned, settles: 8 * time.Second, before: func() {
+	const link = "a director is back: its link to the servers"
+	f.plays(fleetRow{name: link, bounds: planned, settles: 8 * time.Second, before: func() {
 		f.link("down")()
 		f.announcedBy(1, "")()
 		f.ready(directorCount-1, vip)
