@@ -5,6 +5,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -79,6 +80,7 @@ type daemon struct {
 	tally    *tally
 	siblings *siblings
 	orders   *orders
+	claims   *claims
 	config   *configFile
 	socket   *controlSocket // nil when it could not be made
 	metrics  *metricsServer
@@ -134,12 +136,12 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 	d.hooks = notify.NewHooks(d.journal)
 	d.webhook = webhook.New(d.journal.Emit)
 	d.webhook.Set(cfg.Global.Webhook)
-	d.orders = newOrders(d)
+	d.orders, d.claims = newOrders(d), newClaims(d)
 	d.siblings = &siblings{d: d, names: cfg.Global.Execute, role: d.orders.role.Role}
 	deps := director.Deps{
 		Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby, Withdraw: len(d.lock.Before.Announced) > 0,
 		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Webhook: d.webhook, Maintenance: maintenance.New(watch).Watch,
-		Former: d.Instance.NotOthers(d.lock.Before.Virtuals), Owned: func(keys []ipvsctl.Key) { d.record(func(s *instance.State) { s.Virtuals = keys }) },
+		Former: d.lock.Before.Virtuals, Claims: d.claims,
 		Leavers: d.lock.Before.Leavers, Leave: func(all []director.Leaver) { d.record(func(s *instance.State) { s.SetLeavers(all) }) },
 		Alive: d.Manager.alive, Pulse: d.Manager.every,
 	}
@@ -171,6 +173,7 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	}()
 	go d.settle(ctx, d.Loaded.Summary())
 	go d.orders.follow(ctx)
+	go d.claims.follow(ctx)
 	go d.keepFiles(ctx)
 	go d.config.run(ctx)
 	d.Loaded = nil // d.config has the one in force
@@ -200,7 +203,9 @@ func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end contex
 				saving, cancel := context.WithTimeout(context.Background(), saveTimeout)
 				d.orders.keep(saving)
 				cancel()
-				d.record(func(s *instance.State) { s.Phase = instance.HandedOver })
+				d.record(func(s *instance.State) {
+					s.Phase, s.Kept = instance.HandedOver, instance.SinceBoot()+instance.Handover
+				})
 				end(director.ErrHandover)
 				return d.awaitEnd(ended, "USR1")
 			default:
@@ -216,7 +221,11 @@ func (d *daemon) leave(by endedBy, ended <-chan error, end context.CancelCauseFu
 	d.record(func(s *instance.State) { s.Phase = instance.Ending })
 	d.siblings.stop()
 	end(by)
-	return d.awaitEnd(ended, by)
+	err := d.awaitEnd(ended, by)
+	if errors.Is(err, by) { // what it left is for others
+		d.record(func(s *instance.State) { s.Virtuals, s.Waits = nil, nil })
+	}
+	return err
 }
 
 // awaitEnd waits until the director has ended, which was told to. One that hangs is left: what it may have in the
@@ -287,7 +296,7 @@ func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file",
 
 // tellStarter shows who waits for the start which changes of the table fail. The daemon tries them again.
 func (d *daemon) tellStarter(e notify.Event) {
-	if d.Ready != nil && e.Kind == notify.TableError {
+	if d.Ready != nil && (e.Kind == notify.TableError || e.Kind == notify.Shared) {
 		fmt.Fprintln(d.Ready, e.Text) // an error: the start is over
 	}
 }

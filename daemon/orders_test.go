@@ -142,6 +142,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 			t.Fatal(err, old)
 		}
 		d := &daemon{Options: Options{Config: source, Loaded: old, Manager: &ServiceManager{}}, tally: newTally(Options{}), director: director.New(director.Deps{})}
+		d.claims = &claims{}
 		d.log = newLogSink(d.Options, old.Config.Global)
 		d.mailer = mail.New(func(notify.Event) {})
 		d.webhook = webhook.New(func(notify.Event) {})

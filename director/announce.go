@@ -86,6 +86,9 @@ func onPaper(want []announce.Want) (r places) {
 func (d *Director) belongs(one *announcement) (device, why string, serves bool) {
 	stays, healthy, awaited, decided := false, true, false, false
 	for _, v := range one.virtuals {
+		if !v.isOurs() {
+			continue
+		}
 		n := &v.strength
 		marked, known := d.marker.serves(v, one)
 		in := marked && v.placed && n.serves
@@ -265,6 +268,8 @@ func (d *Director) withdrawal(one *announcement) string {
 		return "the director stops"
 	case d.standby, d.demotion != nil && !atEnd:
 		return "the director stands by"
+	case !slices.ContainsFunc(one.virtuals, (*virtual).isOurs):
+		return "belongs to " + one.virtuals[0].owner
 	}
 	if o := d.ordered.Withdrawal(one.addr); o.Kind != "" {
 		return cmp.Or(o.remark("order: "), "by order")

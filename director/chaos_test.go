@@ -387,7 +387,7 @@ func (c *chaos) start() {
 	c.director = New(Deps{
 		Announcer: c.devices, Withdraw: true,
 		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Webhook: slowHooks{}, Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
-		Former: c.oracle.claimed(), Owned: c.oracle.claim, Standby: c.oracle.rests(),
+		Former: c.oracle.claimed(), Claims: claimer(c.oracle.claim), Standby: c.oracle.rests(),
 		Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers,
 	})
 	ctx, end := context.WithCancelCause(context.Background())

@@ -67,7 +67,7 @@ func (d *Director) tellLeaving(why string) <-chan struct{} {
 		return end
 	}
 	for _, v := range d.served() {
-		if !d.tells(v) || !v.cfg.CleanStop || v.lastOnChange != nil && !v.announced {
+		if !d.tells(v) || !d.goes(v) || v.lastOnChange != nil && !v.announced {
 			continue
 		}
 		now, up := v.snapshot()

@@ -52,9 +52,9 @@ type Deps struct {
 	// Former are the virtual services of the daemon before, which handed over or crashed. Those that the
 	// plan does not have are purged.
 	Former []ipvsctl.Key
-	// Owned, if not nil, is told which virtual services this director may have in the table: before it adds one
-	// and after it removed one. After a crash or a handover, what it was told last is Former of the next daemon.
-	Owned func([]ipvsctl.Key)
+	// Claims, if not nil, say which virtual services other daemons have. After a crash or a handover, what was
+	// claimed last is Former of the next daemon.
+	Claims Claims
 	// Leavers are those that left the configuration of the daemon before while their connections had not ended.
 	Leavers []Leaver
 	// Leave, if not nil, is told who does so now, each time that changes: before the table does, where one
@@ -89,7 +89,10 @@ type Director struct {
 	global    *parser.Global
 	tls       checker.TLSSums
 	virtuals  []*virtual
-	purges    []*virtual // no longer configured, still in the table
+	ours      []*virtual             // of these, those that belong in the table
+	beside    map[ipvsctl.Key]string // who else waits for one, or changes it as well
+	claims    <-chan struct{}        // who has what may have changed; nil: there are no others
+	purges    []*virtual             // no longer configured, still in the table
 	checks    map[*checker.Task]*check
 	tasks     []*checker.Task // of checks
 	held      bool            // some of them wait for a route
@@ -154,6 +157,9 @@ func New(d Deps) *Director {
 	director.marker = marker{marks: d.Marks, aside: newAside(director.setMarks)}
 	director.addresses.aside = newAside(director.putAddresses)
 	director.table = table{client: d.Table, alive: director.alive}
+	if d.Claims != nil {
+		director.claims = d.Claims.Changed()
+	}
 	return director
 }
 
@@ -296,6 +302,8 @@ func (d *Director) loop(ctx context.Context) {
 			d.placed(p)
 		case <-d.addresses.changes:
 			d.addresses.recheck()
+		case <-d.claims:
+			d.claimAgain(ctx)
 		case <-drift.C:
 			d.checkDrift(ctx)
 			d.marker.recheck()

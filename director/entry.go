@@ -19,8 +19,8 @@ func keyName(k ipvsctl.Key) string {
 	return k.Addr.String()
 }
 
-// keyID is the parser's id of a virtual service.
-func keyID(k ipvsctl.Key) string {
+// KeyID is the parser's id of a virtual service.
+func KeyID(k ipvsctl.Key) string {
 	kind := k.Protocol.String()
 	if k.Protocol == ipvsctl.Mark {
 		kind = "fwm"
@@ -31,7 +31,8 @@ func keyID(k ipvsctl.Key) string {
 	return kind + ":" + keyName(k)
 }
 
-func keyOf(cfg *parser.Virtual) ipvsctl.Key {
+// KeyOf is the virtual service of a section in the table.
+func KeyOf(cfg *parser.Virtual) ipvsctl.Key {
 	if cfg.Protocol == parser.FWM {
 		return ipvsctl.Key{Protocol: ipvsctl.Mark, Mark: cfg.Mark, IPv6: cfg.IPv6}
 	}

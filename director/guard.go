@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"ldirectord/checker"
@@ -153,10 +152,10 @@ func (d *Director) guard(v *virtual) {
 		delete(d.ordered, at)
 		d.sayGuard(v, notify.GuardObeys, "is back: %s: every server is up", v.cfg.ID)
 	}
-	if v.cfg.KeepServing.N == 0 && v.holds == 0 && !d.standby { // there nobody counts who is held
+	if v.cfg.KeepServing.N == 0 && v.holds == 0 && v.isOurs() { // there nobody counts who is held
 		return
 	}
-	if held := v.release(); !d.standby { // where nobody is in service
+	if held := v.release(); v.isOurs() { // where nobody is in service
 		d.tellGuard(v, held)
 	}
 }
@@ -193,16 +192,11 @@ func (d *Director) sayGuard(v *virtual, kind notify.Kind, format string, args ..
 
 // listed are servers in one line, not too many of them.
 func listed(servers []*server) string {
-	const most = 10
 	var names []string
-	for _, s := range servers[:min(len(servers), most)] {
+	for _, s := range servers {
 		names = append(names, s.name())
 	}
-	line := strings.Join(names, ", ")
-	if more := len(servers) - most; more > 0 {
-		line += fmt.Sprintf(" and %d more", more)
-	}
-	return line
+	return Listed(names)
 }
 
 // recovered reports whether every server is up that is not out by order, and not by the brake alone. Those without an address

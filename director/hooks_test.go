@@ -28,6 +28,7 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 		v.servers = []*server{{real: &parser.Real{}, first: judgement{task: &checker.Task{}, health: checker.Assume(checker.Up)}}}
 		d.virtuals = append(d.virtuals, v)
 	}
+	d.ours = d.virtuals
 	d.runOnChangeOfMarked()
 	if !slices.Equal(hooks, ran{"tell fwm:3 available 1 1"}) {
 		t.Errorf("%q", hooks)
@@ -128,6 +129,7 @@ func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 		v.cfg.OnChange, v.cfg.CleanStop = "tell", true
 		d.virtuals = append(d.virtuals, v)
 	}
+	d.ours = d.virtuals
 	ended := d.tellLeaving("test")
 	for i, hook := range hooks {
 		select {

@@ -22,11 +22,16 @@ import (
 // say otherwise. Destinations of our virtual services that are not configured are purged.
 func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Table) {
 	d.status = notify.StatusStarting
+	var former []*virtual
+	for _, key := range d.deps.Former {
+		former = append(former, &virtual{key: key})
+	}
+	d.assign(p.virtuals, former)
 	for _, v := range p.virtuals {
 		v.tag = "start"
 		found, there := have[v.key]
-		v.addEarlier(func(s *server) bool { return !d.standby && d.mayServeFrom(s, found) })
-		if !there || d.standby {
+		v.addEarlier(func(s *server) bool { return v.isOurs() && d.mayServeFrom(s, found) })
+		if !there || !v.isOurs() {
 			continue
 		}
 		for _, s := range v.servers {
@@ -42,13 +47,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 		}
 	}
 	d.install(p, f)
-	var former []*virtual
-	for _, key := range d.deps.Former {
-		if _, there := have[key]; there {
-			former = append(former, &virtual{key: key})
-		}
-	}
-	d.disown(former)
+	d.disown(slices.DeleteFunc(former, func(v *virtual) bool { return have[v.key].Key != v.key }))
 	d.mark()
 	d.recordOwned()
 	d.recordLeavers()
@@ -70,7 +69,11 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	owned, before := d.owned(), byKey(d.virtuals)
 	for _, v := range p.virtuals {
 		v.addEarlier(before[v.key].servesFrom)
+		if was := before[v.key]; was != nil {
+			v.owner = was.owner
+		}
 	}
+	d.assign(p.virtuals, slices.Concat(owned, d.purges))
 	p.adopt(d.virtuals, d.tls)
 	for _, v := range p.virtuals {
 		v.tag, v.dirty = "start", true
@@ -100,7 +103,7 @@ func (d *Director) takeOver(v, was *virtual, refines bool) {
 	if refines {
 		v.keepOverrides(was)
 	}
-	if d.standby {
+	if !was.isOurs() {
 		return
 	}
 	for _, l := range was.leavers {
@@ -249,18 +252,11 @@ func (d *Director) install(p *Plan, f folder) {
 	d.runChecks(p.tasks)
 }
 
-// recordOwned passes on which virtual services this director may have in the table.
-func (d *Director) recordOwned() {
-	if d.deps.Owned != nil {
-		d.deps.Owned(keysOf(slices.Concat(d.owned(), d.purges)))
-	}
-}
-
 // disown queues for removal those of these virtual services that the plan does not keep in the table. This director, or
 // the daemon before, put them there.
 func (d *Director) disown(owned []*virtual) {
 	kept := byKey(d.virtuals)
-	maps.DeleteFunc(kept, func(_ ipvsctl.Key, v *virtual) bool { return d.standby && v.cfg.CleanStop })
+	maps.DeleteFunc(kept, func(_ ipvsctl.Key, v *virtual) bool { return !v.isOurs() && v.cfg.CleanStop })
 	d.purges = slices.DeleteFunc(d.purges, func(p *virtual) bool {
 		if kept[p.key] == nil {
 			return false
@@ -289,7 +285,7 @@ func byKey(virtuals []*virtual) map[ipvsctl.Key]*virtual {
 // newPurge is a virtual service that is no longer configured, as the log names it. Of what it was, the key may be all that
 // is known. While it is announced, its mark rules stay.
 func (d *Director) newPurge(was *virtual, addresses []*announcement) *virtual {
-	cfg := &parser.Virtual{ID: keyID(was.key), Settings: parser.Settings{CheckInterval: d.global.CheckInterval}}
+	cfg := &parser.Virtual{ID: KeyID(was.key), Settings: parser.Settings{CheckInterval: d.global.CheckInterval}}
 	if was.cfg != nil && slices.ContainsFunc(addresses, d.lingers) {
 		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
 	}
@@ -318,6 +314,9 @@ func (d *Director) purge(ctx context.Context) {
 		if d.mayNotGo(v) || v.retry.After(now) || d.table.silent() || ctx.Err() != nil {
 			return false
 		}
+		if d.leaveTo(v) {
+			return true
+		}
 		op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
 		if err := d.do(ctx, op)[0]; err != nil {
 			d.failed(ctx, v, err)
@@ -340,6 +339,7 @@ func (d *Director) cleanup(ctx context.Context) {
 		v.retry, v.cfg.Marking = time.Time{}, nil
 	}
 	d.allow(ctx, d.demotion, demotionTimeout)
+	d.assign(d.ours, d.purges) // who waits now
 	hooks := d.tellLeaving("the director stops")
 	d.withdrawAtEnd(ctx)
 	d.allow(ctx, hooks, demotionTimeout)

@@ -24,11 +24,11 @@ func TestADirectorRecordsWhatItHasInTheTable(t *testing.T) {
 		var mu sync.Mutex // guards told
 		var told [][]ipvsctl.Key
 		owned := func() [][]ipvsctl.Key { mu.Lock(); defer mu.Unlock(); return told }
-		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Owned: func(keys []ipvsctl.Key) {
+		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Claims: claimer(func(keys []ipvsctl.Key) {
 			mu.Lock()
 			defer mu.Unlock()
 			told = append(told, keys)
-		}})
+		})})
 		ctx, end := context.WithCancelCause(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, s.plan("two")) }()

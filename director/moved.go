@@ -107,7 +107,7 @@ func (d *Director) endMoved() {
 		}
 		v.servers, v.byAddr = slices.DeleteFunc(slices.Clone(before), (*server).isDone), nil
 		ended, v.dirty = true, true
-		if !d.standby {
+		if v.isOurs() {
 			v.sendOffAll(before)
 		}
 	}

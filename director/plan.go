@@ -170,7 +170,7 @@ func (p *Plan) Services(virtual string) []Service {
 }
 
 func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics) {
-	key := keyOf(cfg)
+	key := KeyOf(cfg)
 	v := &virtual{cfg: cfg, name: keyName(key), key: key}
 	var found parser.Diagnostics
 	settings, err := settingsOf(cfg)

@@ -63,8 +63,8 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 			if got := ipvsctl.Format(p.Preview(nil)); got != c.want {
 				t.Errorf("got\n%swant\n%s", got, c.want)
 			}
-			if key := p.Keys()[0]; p.virtuals[0].cfg.ID != keyID(key) {
-				t.Errorf("%v is named %s, want %s", key, keyID(key), p.virtuals[0].cfg.ID)
+			if key := p.Keys()[0]; p.virtuals[0].cfg.ID != KeyID(key) {
+				t.Errorf("%v is named %s, want %s", key, KeyID(key), p.virtuals[0].cfg.ID)
 			}
 			if p.virtuals[0].servers[0].first.health != (checker.Health{}) {
 				t.Error("a preview changes the plan")

@@ -43,7 +43,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 			d.guard(v)
 		}
 		v.weighed = v.weighed && !v.dirty
-		v.dirty = v.dirty && !d.standby // a promotion makes all so
+		v.dirty = v.dirty && v.isOurs() // who gets it makes it so
 	}
 	d.endMoved() // those whom the guard does not hold any more
 	for _, v := range d.served() {

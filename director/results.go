@@ -86,7 +86,7 @@ func (d *Director) repeat(t *checker.Task, c *check, every time.Duration) {
 
 // judge applies one result of one check to one server of one virtual service.
 func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) {
-	was, served, before, rule := s.verdict(), v.serves(s) && (s.entered || d.standby), j.health, v.rule()
+	was, served, before, rule := s.verdict(), v.serves(s) && (s.entered || !v.isOurs()), j.health, v.rule()
 	next, changed := before.Next(r.OK, rule)
 	j.health, j.shortages = next, 0
 	by := counted(before, next, changed, r.OK, rule)
@@ -155,7 +155,7 @@ func (d *Director) unjudged(c *check, r checker.Result) {
 			x.j.unjudged = &unjudged{}
 		}
 		kind, detail := notify.CheckWarning, x.v.named(x.s, x.j, r.Detail)
-		if now.Sub(x.v.unjudgedAt) > unjudgedQuiet {
+		if x.v.isOurs() && now.Sub(x.v.unjudgedAt) > unjudgedQuiet {
 			kind = notify.Unjudged
 		}
 		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {

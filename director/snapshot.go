@@ -62,6 +62,8 @@ type VirtualSnapshot struct {
 	Refuses   bool              // clients of a server with weight 0 are refused
 	Fallback  *FallbackSnapshot // nil: none
 	Rule      checker.Rule      // by which its servers go up and down
+	Owner     string            // the other daemon of this machine that has it; "" for none
+	Beside    string            // one that waits for it, or changes it as well
 	Written   bool              // the table is as the director wants it
 	Error     string            // why the table refused the last change; "" when it did not
 	Added     []netip.AddrPort  // somebody else's servers, which are kept
@@ -190,7 +192,7 @@ func (d *Director) look(ctx context.Context, snapshot func() *Snapshot) (*Snapsh
 func (p *Plan) Snapshot() *Snapshot {
 	a := announcements{}
 	a.enlist(p.virtuals, time.Time{})
-	return &Snapshot{Standby: true, Virtuals: describeAll(p.virtuals), Announcements: a.describe()}
+	return &Snapshot{Standby: true, Virtuals: describeAll(p.virtuals, nil), Announcements: a.describe()}
 }
 
 // snapshot copies what is known: one to three milliseconds for 10,000 servers.
@@ -199,11 +201,11 @@ func (d *Director) snapshot() *Snapshot {
 		Time: time.Now(), Status: d.status, Standby: d.standby, Orders: d.ordered, Over: maps.Clone(d.over),
 		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Folder: d.folderTrouble, Shortages: d.shortages, Purging: len(d.purges),
 		Announcements: d.addresses.describe(), Announcing: d.addresses.trouble,
-		Virtuals: describeAll(d.virtuals), Counted: d.counted, Small: d.global.Metrics == "small",
+		Virtuals: describeAll(d.virtuals, d.beside), Counted: d.counted, Small: d.global.Metrics == "small",
 	}
 }
 
-func describeAll(virtuals []*virtual) []VirtualSnapshot {
+func describeAll(virtuals []*virtual, beside map[ipvsctl.Key]string) []VirtualSnapshot {
 	list := make([]VirtualSnapshot, len(virtuals))
 	all := 0
 	for _, v := range virtuals {
@@ -219,7 +221,13 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
 			Written: v.written != nil && !v.dirty, Rule: v.rule(), Error: v.refused, Added: v.added(), Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.quota(), v.holds, v.obeys, v.recovered(), len(v.brakes) > 0},
-			Enough: v.minServers(),
+			Enough: v.minServers(), Beside: beside[v.key],
+		}
+		if v.owner != activeDirector {
+			list[i].Owner = v.owner
+		}
+		if v.owner != "" {
+			list[i].Beside = ""
 		}
 	}
 	return list

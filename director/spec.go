@@ -79,7 +79,7 @@ func stepOf(s parser.Step) checker.Step {
 // externalArgs are the four arguments of an external check: virtual address or mark, virtual port,
 // real address, real port; 0 for no port.
 func externalArgs(cfg *parser.Virtual, r *parser.Real) [4]string {
-	virtual, port := keyName(keyOf(cfg)), "0"
+	virtual, port := keyName(KeyOf(cfg)), "0"
 	if cfg.Protocol != parser.FWM {
 		virtual = parser.FormatAddr(cfg.Addr.Addr())
 		port = strconv.Itoa(int(cfg.Addr.Port()))

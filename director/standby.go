@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"ldirectord/checker"
@@ -17,22 +16,6 @@ import (
 // checks say at that moment. SetStandby returns when the table and the mark rules follow, or ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) { d.setRole(ctx, standby, done) })
-}
-
-// served are the virtual services that belong in the table.
-func (d *Director) served() []*virtual {
-	if d.standby {
-		return nil
-	}
-	return d.virtuals
-}
-
-// owned are the virtual services that this director may have in the table.
-func (d *Director) owned() []*virtual {
-	if !d.standby {
-		return d.virtuals
-	}
-	return slices.DeleteFunc(slices.Clone(d.virtuals), func(v *virtual) bool { return !v.leftBehind })
 }
 
 func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct{}) {
@@ -54,6 +37,7 @@ func (d *Director) promote(ctx context.Context) {
 	d.standby, d.addresses.stale = false, true
 	d.status = notify.StatusStarting
 	d.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
+	d.recordOwned()
 	d.disown(nil)
 	for _, v := range d.virtuals {
 		v.tag, v.dirty, v.leftBehind = "start", true, false
@@ -69,7 +53,8 @@ func (d *Director) demote(ctx context.Context) {
 	d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	told, announced := map[string]bool{}, d.addresses.byKey()
 	d.table.until = time.Time{}
-	for _, v := range d.virtuals {
+	d.assign(d.ours, d.purges) // who waits now
+	for _, v := range d.served() {
 		if err := d.leave(ctx, v, told); err != nil {
 			rest := d.newPurge(v, announced[v.key])
 			rest.tag = "stop"
@@ -79,7 +64,7 @@ func (d *Director) demote(ctx context.Context) {
 			}
 		}
 		v.forget()
-		v.leftBehind = !v.cfg.CleanStop
+		v.leftBehind = !v.cfg.CleanStop && d.beside[v.key] == ""
 	}
 	d.standby = true
 	d.addresses.gone, d.addresses.stale = nil, true
@@ -91,7 +76,7 @@ func (d *Director) demote(ctx context.Context) {
 // leave removes a virtual service for good, if cleanstop says so. Told has the servers that were reported already.
 func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) error {
 	leaving := v.leaving(told)
-	if !v.cfg.CleanStop {
+	if !v.cfg.CleanStop || d.leaveTo(v) {
 		return nil
 	}
 	if d.table.silent() {

@@ -32,7 +32,7 @@ virtual = 10.1.0.2:80
 		s.journal = s.newJournal()
 		var ours []ipvsctl.Key
 		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Standby: true, Former: former[:3],
-			Owned: func(keys []ipvsctl.Key) { ours = keys }})
+			Claims: claimer(func(keys []ipvsctl.Key) { ours = keys })})
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, s.plan("one")) }()

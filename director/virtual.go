@@ -22,6 +22,7 @@ type virtual struct {
 	byAddr       []*server     // the servers in the order of their addresses in the table; nil: see at
 	fallback     *ipvsctl.Dest // nil: none
 	fallbackName string        // in the log, with the configured port
+	owner        string        // who else has it in the table, see assign; "": it is ours
 
 	written    *ipvsctl.Compact        // as last written to the table; nil where that is not known
 	overridden map[netip.AddrPort]bool // destinations that somebody else changed; kept until their next transition or a reload; nil: none

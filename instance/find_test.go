@@ -357,7 +357,9 @@ func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
 		return ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort(addr)}
 	}
 	i := daemonOf(dir, "/x.cf")
-	for name, d := range map[string]Daemon{"y.cf": {"/y.cf", "memory", NetNS()}, "z.cf": {"/z.cf", "memory:other", NetNS()}} {
+	i.Table = "memory:file"
+	y, z := Daemon{"/y.cf", i.Table, NetNS()}, Daemon{"/z.cf", "memory:other", NetNS()}
+	for name, d := range map[string]Daemon{"y.cf": y, "z.cf": z} {
 		s, _ := serving(t, d, name)
 		s.Virtuals = []ipvsctl.Key{key(map[string]string{"y.cf": "10.1.0.1:80", "z.cf": "10.1.0.2:80"}[name])}
 		forge(t, i, name, s)

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"ldirectord/ipvsctl"
 )
 
 const prefix = "ldirectord."
@@ -257,19 +255,4 @@ func (i Instance) State() (State, error) {
 		return State{}, fmt.Errorf("nothing is recorded of a daemon for %s: %w", i.Path, os.ErrNotExist)
 	}
 	return r.State, nil
-}
-
-// NotOthers returns keys without the virtual services that other running daemons have in the table: a service may have
-// moved to another configuration.
-func (i Instance) NotOthers(keys []ipvsctl.Key) []ipvsctl.Key {
-	taken := map[ipvsctl.Key]bool{}
-	for _, r := range i.others(i.records()) {
-		if r.Table != i.Table || r.NetNS != i.NetNS || r.Phase != Running {
-			continue
-		}
-		for _, k := range r.Virtuals {
-			taken[k] = true
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(keys), func(k ipvsctl.Key) bool { return taken[k] })
 }

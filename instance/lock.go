@@ -74,6 +74,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	if before.Phase == Ending {
 		l.Before.Virtuals = nil // its Leavers stay: cleanstop may have left them in the table
 	}
+	l.Before.Virtuals = i.NotOthers(l.Before.Virtuals)
 	l.Before.Leavers = before.leavers()
 	l.now = State{
 		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by, Virtuals: l.Before.Virtuals,

@@ -125,16 +125,19 @@ func isOurs(argv []string) bool {
 }
 
 // onKernel reports whether a daemon of this program with this command line has the kernel's table.
-func onKernel(argv []string) bool {
+func onKernel(argv []string) bool { return optionOf(argv, "--ipvs", Kernel) == Kernel }
+
+// optionOf is the value of an option in a command line.
+func optionOf(argv []string, name, without string) string {
 	for i, word := range argv {
-		if table, ok := strings.CutPrefix(word, "--ipvs="); ok {
-			return table == Kernel
+		if value, ok := strings.CutPrefix(word, name+"="); ok {
+			return value
 		}
-		if word == "--ipvs" && i+1 < len(argv) {
-			return argv[i+1] == Kernel
+		if word == name && i+1 < len(argv) {
+			return argv[i+1]
 		}
 	}
-	return true
+	return without
 }
 
 // isPerl reports whether a command line is that of the Perl ldirectord, and for which configuration: "" without one.

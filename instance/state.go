@@ -39,6 +39,9 @@ type State struct {
 	Supervisor Supervisor       `json:",omitempty"`
 	Execute    []string         `json:",omitempty"` // the configurations of its siblings
 	Virtuals   []ipvsctl.Key    `json:",omitempty"` // what it may have in the table, unless it is ending
+	Waits      []ipvsctl.Key    `json:",omitempty"` // what it takes over from another daemon, as soon as it may
+	Yields     bool             `json:",omitempty"` // others may take over what it has in the table: it stands by
+	Kept       time.Duration    `json:",omitempty"` // by SinceBoot: so long Virtuals are for its next daemon
 	Leavers    []ipvsctl.Leaver `json:",omitempty"` // of those virtual services; Until is by SinceBoot, which nobody sets
 
 	Private   []ipvsctl.PrivateService `json:",omitempty"` // for checks, that it may have in the table

@@ -27,6 +27,8 @@ const (
 	Restored       Kind = "restored"        // a server has a weight again
 	Promoted       Kind = "promoted"        // the director stood by and serves now
 	StandingBy     Kind = "standing-by"     // the director checks and leaves the table alone
+	TakenOver      Kind = "taken-over"      // virtual services came from another daemon, or were left to it
+	Shared         Kind = "shared"          // another daemon has virtual services of the file, too
 	Drained        Kind = "drained"         // a server has weight 0 by order
 	Quiescent      Kind = "quiescent"       // a server has weight 0 because it is down
 	Deleted        Kind = "deleted"         // a server that is down, or a fallback server, was removed

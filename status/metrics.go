@@ -66,6 +66,9 @@ func (e exposition) virtuals() {
 	}
 	e.family("ldirectord_virtual_written", "gauge", "1 when the table has the virtual service as it should be.").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) { return number(v.Written), true })
+	elsewhere := "1 while the virtual service belongs to another daemon of this machine. Others are absent."
+	e.family("ldirectord_virtual_elsewhere", "gauge", elsewhere).virtuals(
+		func(v *director.VirtualSnapshot) (float64, bool) { return 1, v.Owner != "" })
 	e.family("ldirectord_virtual_fallback_active", "gauge", "1 while the fallback server serves the virtual service.").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) {
 			return number(v.Fallback != nil && v.Fallback.Active), v.Fallback != nil

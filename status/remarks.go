@@ -58,6 +58,10 @@ func (r *Report) Remarks() []string {
 func (v *Virtual) Remarks() []string {
 	var all sentences
 	all.told("the table refuses it: ", v.Error)
+	if v.Owner != "" {
+		all.add("belongs to %s; this daemon checks, and takes over what that one leaves", v.Owner)
+	}
+	all.told("it is also of ", v.Beside)
 	switch g := v.Guard; {
 	case g == nil:
 	case g.Obeys && g.Keeps == 0:

@@ -1,0 +1,159 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"ldirectord/instance"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+)
+
+const (
+	claimTimeout = time.Second            // how long the run folders may be locked by others
+	waitInterval = 200 * time.Millisecond // between two looks while another daemon has what this one waits for
+)
+
+// claims are the claims of this daemon on virtual services, for its director. A daemon that lives, and recorded one
+// as its own, has it: the record is written while the run folders are locked.
+type claims struct {
+	d       *daemon
+	changed chan struct{}
+
+	mu         sync.Mutex // guards what follows
+	neighbours *neighbours
+	mine       map[ipvsctl.Key]bool // that no other one takes
+	has, waits []ipvsctl.Key        // as recorded …
+	yields     bool                 // … and that others may take what it has
+	last       string               // digest of what was seen last
+	soon       bool                 // another one has what we wait for, or changes what is ours
+	everybody  bool                 // all command lines are to be looked at
+	told       map[string]bool
+}
+
+func newClaims(d *daemon) *claims {
+	c := &claims{d: d, changed: make(chan struct{}, 1), everybody: true}
+	c.neighbours = newNeighbours(d.Instance, d.Config)
+	if d.lock.Before.IsHandedOver() {
+		c.mine = setOf(d.lock.Before.Virtuals)
+	}
+	return c
+}
+
+// Changed implements director.Claims.
+func (c *claims) Changed() <-chan struct{} { return c.changed }
+
+// Take implements director.Claims.
+func (c *claims) Take(keys, left []ipvsctl.Key) (theirs, beside map[ipvsctl.Key]string) {
+	ctx, cancel := context.WithTimeout(context.Background(), claimTimeout)
+	defer cancel()
+	defer c.d.Instance.LockFolders(ctx)()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	theirs, beside = map[ipvsctl.Key]string{}, map[ipvsctl.Key]string{}
+	all := c.neighbours.look(ctx, c.everybody)
+	c.everybody, c.last = false, digest(all)
+	for _, n := range all {
+		for _, k := range n.has {
+			if beside[k] = n.name; !c.mine[k] {
+				theirs[k] = n.name
+			}
+		}
+		for _, k := range n.waits {
+			beside[k] = n.name
+		}
+	}
+	isTheirs := func(k ipvsctl.Key) bool { return theirs[k] != "" }
+	has := slices.DeleteFunc(slices.Concat(keys, left), isTheirs)
+	slices.SortFunc(has, ipvsctl.Key.Compare)
+	has = slices.Compact(has)
+	waits := slices.DeleteFunc(slices.Clone(keys), func(k ipvsctl.Key) bool { return !isTheirs(k) })
+	c.record(has, waits, len(keys) == 0)
+	c.tell(all, setOf(waits))
+	return theirs, beside
+}
+
+// record writes down what this daemon has and what it waits for, if that changed.
+func (c *claims) record(has, waits []ipvsctl.Key, yields bool) {
+	if !slices.Equal(has, c.has) || !slices.Equal(waits, c.waits) || yields != c.yields {
+		c.has, c.waits, c.yields = has, waits, yields
+		c.d.record(func(s *instance.State) { s.Virtuals, s.Waits, s.Yields = has, waits, yields })
+	}
+	if c.mine = setOf(has); yields {
+		c.mine = nil
+	}
+}
+
+// tell says once what this daemon and others have in common.
+func (c *claims) tell(all []neighbour, waits map[ipvsctl.Key]bool) {
+	told := map[string]bool{}
+	say := func(format, ids string, who ...any) {
+		if ids != "" {
+			told[fmt.Sprintf(format, append(who, ids)...)] = true
+		}
+	}
+	c.soon = len(waits) > 0
+	for _, n := range all {
+		say("Belong to %s: %s; this daemon takes over what that one leaves", common(n.has, waits), n.name)
+		say("Awaited by %s: %s; it takes over what this daemon leaves", common(n.waits, c.mine), n.name)
+		changed := common(n.has, c.mine)
+		c.soon = c.soon || changed != ""
+		say("Changed by %s too: %s; its changes count as made by hand", changed, n.name)
+	}
+	for _, what := range c.neighbours.unknown {
+		told["Other directors: "+what+"; what it has in common with this daemon, both change"] = true
+	}
+	for _, text := range slices.Sorted(maps.Keys(told)) {
+		if !c.told[text] {
+			c.d.journal.Emit(notify.Event{Kind: notify.Shared, Text: text})
+		}
+	}
+	c.told = told
+}
+
+// follow tells the director, until ctx is done, when others may have something else than before.
+func (c *claims) follow(ctx context.Context) {
+	for wait := waitInterval; instance.Pause(ctx, wait); {
+		looking, cancel := context.WithTimeout(ctx, claimTimeout)
+		changed, soon := c.lookAgain(looking)
+		cancel()
+		if changed {
+			select {
+			case c.changed <- struct{}{}:
+			default:
+			}
+		}
+		if wait = pollInterval; soon {
+			wait = waitInterval
+		}
+	}
+}
+
+// lookAgain reports whether others have, or wait for, something else than at the last look, and whether that is to be
+// known soon.
+func (c *claims) lookAgain(ctx context.Context) (changed, soon bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := c.last
+	c.last = digest(c.neighbours.look(ctx, false))
+	return c.last != last, c.soon
+}
+
+// digest is another text when one of them has, or waits for, something else.
+func digest(all []neighbour) (text string) {
+	for _, n := range all {
+		text += fmt.Sprintln(n.name, n.since, len(n.has), len(n.waits))
+	}
+	return text
+}
+
+// lookAtEverybody has the next claim look at all command lines.
+func (c *claims) lookAtEverybody() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.everybody = true
+}

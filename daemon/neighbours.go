@@ -1,0 +1,144 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/director"
+	"ldirectord/instance"
+	"ldirectord/ipvsctl"
+	"ldirectord/parser"
+)
+
+// crashWait is how long the virtual services of a daemon that was seen and has crashed are left to its next one.
+const crashWait = 10 * time.Second
+
+// neighbours are the other directors on the same table.
+type neighbours struct {
+	of    instance.Instance
+	dirs  instance.ConfigDirs
+	names parser.Options
+
+	records map[string]instance.Other
+	seen    map[string]time.Time // when daemons were seen alive, by the paths of their records
+	perls   map[instance.Process]*perl
+	unknown []string // what is told of those of which it is not known what they have
+}
+
+// neighbour is one of them.
+type neighbour struct {
+	name       string    // b.cf, pid 852
+	since      time.Time // of what it has, or waits for
+	has, waits []ipvsctl.Key
+}
+
+// perl is a Perl ldirectord. What it has is in its file.
+type perl struct {
+	instance.Stranger
+	path string
+	read fileStamp // of the file
+	has  []ipvsctl.Key
+}
+
+// newNeighbours are those of the daemon of a configuration.
+func newNeighbours(i instance.Instance, s Source) *neighbours {
+	o := s.parserOptions()
+	o.Wait = true
+	seen, perls := map[string]time.Time{}, map[instance.Process]*perl{}
+	return &neighbours{of: i, dirs: s.Dirs, names: o, seen: seen, perls: perls}
+}
+
+// look finds them. With everybody it looks at all command lines.
+func (n *neighbours) look(ctx context.Context, everybody bool) (list []neighbour) {
+	now := time.Now()
+	n.records = n.of.Others(n.records)
+	for path, o := range n.records {
+		if o.Path == "" {
+			continue
+		}
+		one := neighbour{name: fmt.Sprintf("%s, pid %d", filepath.Base(o.Path), o.Pid), since: o.Recorded()}
+		if o.Lives {
+			n.seen[path], one.waits = now, o.Waits
+		}
+		crashed := o.Phase == instance.Running && now.Sub(n.seen[path]) < crashWait
+		if o.Lives || o.IsHandedOver() || crashed {
+			one.has = o.Has()
+		}
+		list = append(list, one)
+	}
+	n.findPerls(everybody)
+	for _, p := range n.perls {
+		p.follow(ctx, n.names)
+		name := fmt.Sprintf("the Perl ldirectord of %s, pid %d", filepath.Base(p.path), p.Pid)
+		list = append(list, neighbour{name: name, since: p.read.ModTime(), has: p.has})
+	}
+	slices.SortFunc(list, func(a, b neighbour) int { return strings.Compare(a.name, b.name) })
+	return list
+}
+
+// findPerls notes which Perl ldirectords run.
+func (n *neighbours) findPerls(everybody bool) {
+	if everybody {
+		n.unknown = nil
+	}
+	for _, s := range n.of.Strangers(n.records, everybody) {
+		path := s.Path(n.dirs)
+		switch {
+		case n.perls[s.Process] != nil, n.of.Find().Pid == s.Pid: // its next one is the daemon here
+		case s.Proved && instance.TryRead(path) == nil:
+			n.perls[s.Process] = &perl{Stranger: s, path: path}
+		case s.RunDir != "":
+			what := fmt.Sprintf("the run folder %s of pid %d is not looked at", s.RunDir, s.Pid)
+			n.unknown = append(n.unknown, what)
+		case everybody:
+			what := "the file of the Perl ldirectord with pid %d can't be read, or its network namespace"
+			n.unknown = append(n.unknown, fmt.Sprintf(what, s.Pid))
+		}
+	}
+	for process, p := range n.perls {
+		if !p.Lives() {
+			delete(n.perls, process)
+		}
+	}
+}
+
+// follow reads the file of a Perl ldirectord again when it has changed.
+func (p *perl) follow(ctx context.Context, o parser.Options) {
+	now := stamp(p.path)
+	if now.same(p.read) {
+		return
+	}
+	text, err := instance.ReadFile(p.path, parser.MaxSize)
+	if p.read = now; err != nil {
+		return
+	}
+	if cfg, _ := parser.Parse(ctx, p.path, text, o); cfg != nil {
+		p.has = nil
+		for i := range cfg.Virtuals {
+			p.has = append(p.has, director.KeyOf(&cfg.Virtuals[i]))
+		}
+	}
+}
+
+// common are those of the keys that are in all, as the file calls them.
+func common(keys []ipvsctl.Key, all map[ipvsctl.Key]bool) string {
+	var ids []string
+	for _, k := range keys {
+		if all[k] {
+			ids = append(ids, director.KeyID(k))
+		}
+	}
+	return director.Listed(ids)
+}
+
+func setOf(keys []ipvsctl.Key) map[ipvsctl.Key]bool {
+	set := make(map[ipvsctl.Key]bool, len(keys))
+	for _, k := range keys {
+		set[k] = true
+	}
+	return set
+}

@@ -1,0 +1,123 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+)
+
+// Claims tell which virtual services other daemons of this machine have in the table. Who has one keeps it.
+type Claims interface {
+	// Take makes these virtual services this director's, but for those that another daemon has: it waits for
+	// them. It gives up all others but those in left, which may still be in the table by it. Theirs is who has
+	// which of them, beside who else has one, waits for it or changes it. It is called before a virtual service
+	// is added and after one went.
+	Take(keys, left []ipvsctl.Key) (theirs, beside map[ipvsctl.Key]string)
+	// Changed tells that either may be different now.
+	Changed() <-chan struct{}
+}
+
+// activeDirector has the virtual services of a director that stands by.
+const activeDirector = "the active director"
+
+// isOurs reports whether a virtual service belongs in the table by this director. One that does not is checked, and
+// no more.
+func (v *virtual) isOurs() bool { return v.owner == "" }
+
+// served are the virtual services that belong in the table.
+func (d *Director) served() []*virtual { return d.ours }
+
+// owned are the virtual services that this director may have in the table.
+func (d *Director) owned() []*virtual {
+	isOthers := func(v *virtual) bool { return !v.isOurs() && !v.leftBehind }
+	return slices.DeleteFunc(slices.Clone(d.virtuals), isOthers)
+}
+
+// assign decides who has each virtual service. Left are those that are no longer configured and may be in the table.
+// It returns those that another daemon had.
+func (d *Director) assign(virtuals, left []*virtual) (gained []*virtual) {
+	var theirs map[ipvsctl.Key]string
+	claimed := virtuals
+	if d.standby {
+		claimed = nil
+	}
+	if d.deps.Claims != nil {
+		theirs, d.beside = d.deps.Claims.Take(keysOf(claimed), keysOf(left))
+	}
+	d.ours = nil
+	for _, v := range virtuals {
+		was := v.owner
+		if v.owner = theirs[v.key]; d.standby {
+			v.owner = activeDirector
+		}
+		if v.isOurs() {
+			d.ours = append(d.ours, v)
+		}
+		if was != "" && was != activeDirector && v.isOurs() {
+			gained = append(gained, v)
+		}
+	}
+	return gained
+}
+
+// recordOwned passes on which virtual services this director may have in the table. Those that another daemon does
+// not have any more it takes over, as they are found there.
+func (d *Director) recordOwned() {
+	left := slices.DeleteFunc(slices.Clone(d.virtuals), func(v *virtual) bool { return !v.leftBehind })
+	gained := d.assign(d.virtuals, slices.Concat(left, d.purges))
+	if len(gained) == 0 {
+		return
+	}
+	for _, v := range gained {
+		v.tag, v.dirty, v.leftBehind = "start", true, false
+	}
+	d.emit(notify.Event{Kind: notify.TakenOver, Text: "Taken over: " + named(gained)})
+	d.addresses.stale = true
+	d.mark()
+}
+
+// claimAgain follows what other daemons did: what one took away that ended is back at once.
+func (d *Director) claimAgain(ctx context.Context) {
+	if d.demotion == nil {
+		d.recordOwned()
+	}
+	d.sync(ctx, nil)
+	d.checkDrift(ctx)
+}
+
+// goes reports whether a virtual service is removed when this director leaves it: by cleanstop, unless another daemon
+// waits.
+func (d *Director) goes(v *virtual) bool { return v.cfg.CleanStop && d.beside[v.key] == "" }
+
+// leaveTo leaves a virtual service in the table to another daemon that has it or waits for it.
+func (d *Director) leaveTo(v *virtual) bool {
+	to := d.beside[v.key]
+	if to != "" {
+		text := fmt.Sprintf("Left to %s: %s", to, v.name)
+		d.emit(notify.Event{Kind: notify.TakenOver, Virtual: v.cfg.ID, Text: text})
+	}
+	return to != ""
+}
+
+// named are virtual services in one line, not too many of them.
+func named(virtuals []*virtual) string {
+	var ids []string
+	for _, v := range virtuals {
+		ids = append(ids, v.cfg.ID)
+	}
+	return Listed(ids)
+}
+
+// Listed is a list in one line, not too much of it.
+func Listed(names []string) string {
+	const most = 10
+	line := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
+		line += fmt.Sprintf(" and %d more", more)
+	}
+	return line
+}

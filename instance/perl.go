@@ -1,0 +1,94 @@
+package instance
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Stranger is another director on the kernel's table that keeps no record here: the Perl ldirectord, or a daemon of
+// this program with a run folder of its own.
+type Stranger struct {
+	Process
+	Config string // the Perl's word for its configuration, "" for none
+	Proved bool   // it is a Perl, in this network namespace
+	RunDir string // that of a daemon of this program; "" for a Perl
+	forked []Process
+}
+
+// Lives reports whether it, or a process that it forked, has not ended.
+func (s *Stranger) Lives() bool {
+	for _, pid := range s.Forked() {
+		if p, err := processOf(pid); err == nil && !slices.Contains(s.forked, p) {
+			s.forked = append(s.forked, p)
+		}
+	}
+	return s.Process.Lives() || slices.ContainsFunc(s.forked, Process.Lives)
+}
+
+// Strangers finds the Perl ldirectords that pid files of the run folders name. With everybody it looks at all command
+// lines, also for daemons of this program that the records do not have.
+func (i Instance) Strangers(records map[string]Other, everybody bool) (found []Stranger) {
+	if i.Table != Kernel {
+		return nil
+	}
+	known := map[int]bool{0: true, os.Getpid(): true, os.Getppid(): true}
+	for _, o := range records {
+		known[o.Pid] = true
+	}
+	for _, r := range i.records() {
+		known[r.Pid] = true
+	}
+	for _, pid := range i.pids(everybody) {
+		line := argv(pid)
+		config, perl := isPerl(line)
+		dir := optionOf(line, "--rundir", "")
+		known[pid] = known[pid] || dir != "" && slices.Contains(i.folders(), filepath.Clean(dir))
+		elsewhere := dir != "" && isOurs(line) && onKernel(line)
+		if known[pid] || !perl && !elsewhere || !i.sharesNetNS(pid) {
+			continue
+		}
+		known[pid] = true
+		if p, err := processOf(pid); err == nil {
+			proved := perl && netNSOf(strconv.Itoa(pid)) != 0
+			found = append(found, Stranger{Process: p, Config: config, Proved: proved, RunDir: dir})
+		}
+	}
+	return found
+}
+
+// pids are the processes that pid files name, or all.
+func (i Instance) pids(everybody bool) (list []int) {
+	for _, dir := range i.folders() {
+		files, _ := filepath.Glob(filepath.Join(dir, prefix+"*.pid")) // the pattern is good
+		for _, path := range files {
+			pid, _ := readPid(path)
+			list = append(list, pid)
+		}
+	}
+	if everybody {
+		folders, _ := filepath.Glob("/proc/[0-9]*")
+		for _, dir := range folders {
+			pid, _ := strconv.Atoi(filepath.Base(dir))
+			list = append(list, pid)
+		}
+	}
+	return list
+}
+
+// Path is where a Perl ldirectord found its configuration.
+func (s *Stranger) Path(dirs ConfigDirs) string {
+	if filepath.IsAbs(s.Config) || s.Config == "" {
+		path, _ := dirs.Find(s.Config)
+		return path
+	}
+	dirs = append(slices.Clone(dirs), "/proc/"+strconv.Itoa(s.Pid)+"/cwd")
+	for _, path := range dirs.Paths(strings.TrimPrefix(s.Config, "./")) {
+		if Exists(path) {
+			return path
+		}
+	}
+	return ""
+}
