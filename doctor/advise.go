@@ -38,6 +38,7 @@ func (e *examination) kernel(ctx context.Context) {
 		e.add(e.noIPVS)
 	}
 	e.addressesAway()
+	e.unseen()
 	if !usesMarks(e.services) {
 		return
 	}

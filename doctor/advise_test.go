@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/parser"
 )
 
 // A kernel without IPVS is known by the list of its modules, or where there is none by its own answer. A module that
@@ -214,4 +215,32 @@ func said(f *findings) string {
 		text.WriteString(d.String() + "\n")
 	}
 	return text.String()
+}
+
+// A file with servers that only checkvip looks at as clients do is told so once, and not counted.
+func TestCheckRecommendsCheckVIPOnce(t *testing.T) {
+	connect := strings.ReplaceAll(byGate, "checktype = on", "checktype = connect")
+	other := strings.ReplaceAll(connect, "10:80", "11:80")
+	for _, c := range []struct {
+		config string
+		want   int // notes
+	}{
+		{connect + other, 1},
+		{byGate, 0}, // checks nothing
+		{strings.ReplaceAll(connect, " gate", " masq"), 0},
+		{connect + other + "  checkvip = no\n", 0},
+		{through(byGate) + other, 0},
+	} {
+		e := newExamination(servicesOf(t, c.config), facts{}, "ld.cf")
+		e.unseen()
+		found := e.diagnostics("ld.cf")
+		if len(found) != c.want || len(found.Warnings()) > 0 {
+			t.Errorf("%s%v", c.config, found)
+		}
+		for _, d := range found {
+			if d.Severity != parser.Note || !strings.HasPrefix(d.String(), "ld.cf:1:11: note: ") || !strings.Contains(d.Text, "checkvip = yes") {
+				t.Error(d)
+			}
+		}
+	}
 }

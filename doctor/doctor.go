@@ -17,6 +17,7 @@ import (
 const (
 	broken  = "broken"  // some traffic does not flow
 	warning = "warning" // it flows, but not in each case as expected
+	note    = "note"    // check recommends it
 )
 
 // Finding is something on this machine or on a real server that does not fit the configuration.
@@ -151,7 +152,12 @@ func (f *findings) diagnostics(file string) (found parser.Diagnostics) {
 	for _, one := range f.list {
 		at := one.at
 		at.File = cmp.Or(at.File, file)
-		found = append(found, parser.Diagnostic{Severity: parser.Warning, Kind: one.Kind, Pos: at, Text: one.advice()})
+		severity := parser.Warning
+		if one.Severity == note {
+			severity = parser.Note
+		}
+		found = append(found, parser.Diagnostic{Severity: severity, Kind: one.Kind, Pos: at,
+			Text: one.advice()})
 	}
 	return found.ByPosition()
 }

@@ -74,6 +74,11 @@ func healthyFacts() facts {
 	}
 }
 
+// asks has doctor ask at virtual addresses.
+func asks(f *facts) {
+	f.daemon.Reach = func(context.Context, []checker.Spec) (map[checker.Spec]checker.Result, error) { return nil, nil }
+}
+
 // toCheck is what checks through a virtual address need.
 func toCheck(f *facts) {
 	f.settings["net.ipv4.conf.all.accept_local"], f.settings["net.ipv4.conf.all.rp_filter"] = "1", "0"
@@ -194,6 +199,34 @@ var examineCases = map[string]examineCase{
 			toCheck(f)
 			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", mtu: 1500, source: addrOf("192.0.2.10")}
 		}, want: "broken check-source",
+	},
+	"checks from a virtual address that the servers have, without checkvip": {
+		config: byGate, spoil: func(f *facts) {
+			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", mtu: 1500, source: addrOf("192.0.2.10")}
+		}, want: "broken check-source",
+	},
+	"a virtual address towards masq servers, which do not have it": {
+		config: byMasq, spoil: func(f *facts) {
+			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", mtu: 1500, source: addrOf("192.0.2.10")}
+		},
+	},
+	"a virtual address towards the gateway": {
+		config: byGate, spoil: func(f *facts) {
+			f.routes[routeQuery{to: client()}] = route{device: "eth0", gateway: true, source: addrOf("192.0.2.10")}
+		}, want: "warning check-source",
+	},
+	"servers that nothing looks at through the virtual address": {
+		config: byGate, spoil: func(f *facts) { toCheck(f); asks(f); f.settings["net.ipv4.conf.all.accept_local"] = "0" }, want: "warning check-martian",
+	},
+	"servers that nothing looks at, and the virtual address is on another interface": {
+		config: byGate, spoil: func(f *facts) { toCheck(f); asks(f); f.settings[ofDevice("eth0", reversePath)] = "1"; away(f) }, want: "warning check-filter",
+	},
+	"servers that are looked at, also of a standby": {
+		config: byGate, spoil: func(f *facts) {
+			asks(f)
+			f.settings["net.ipv4.conf.all.accept_local"] = "0"
+			f.devices[2].prefixes = f.devices[2].prefixes[:1]
+		},
 	},
 	"checks of a virtual address without a route": {
 		config: through(byGate), spoil: func(f *facts) {

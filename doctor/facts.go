@@ -143,9 +143,7 @@ func routeQueries(services []director.Service) []routeQuery {
 		for _, m := range s.Members {
 			list = append(list, routeQuery{to: m.Dest.Addr.Addr()})
 		}
-		if isAnnounced(s) {
-			list = append(list, routeQuery{to: client()}, routeQuery{client(), s.Config.Mark})
-		}
+		list = append(list, routeQuery{to: client()}, routeQuery{client(), s.Config.Mark})
 	}
 	return list
 }

@@ -94,18 +94,22 @@ func (e *examination) setUp(server netip.Addr) string {
 
 // through: the kernel looks for a route to the virtual address before it asks IPVS. Answers must find this machine, and come
 // from the virtual address: by default the kernel drops them where it is an address of its own, as on each director sooner or later.
+// Without checkvip doctor alone asks there, and only where the address is now.
 func (e *examination) through(s director.Service) {
-	vip := s.Config.CheckVIP
-	if !vip.IsValid() {
-		return
+	vip, tell, lost := s.Config.CheckVIP, e.broken, "so its servers are checked at their own addresses"
+	checked, here := vip.IsValid(), true
+	if checked {
+		e.routed(s, vip.Is6(), e.private...)
+	} else if all := s.Config.Addresses(); len(all) > 0 {
+		vip, tell, lost = all[0].Addr(), e.warn, "so nothing can look whether its servers answer there, as clients ask them"
+		here = e.daemon.Reach != nil && len(waysOf(s)) > 0 && e.deviceWith(vip) != ""
 	}
-	e.routed(s, vip.Is6(), e.private...)
 	for _, m := range s.Members {
 		r := e.routeTo(m)
 		if !isThrough(m) || r.local || r.device == "" {
 			continue
 		}
-		if there, known := e.routes[routeQuery{to: vip}]; known && there == (route{}) {
+		if there, known := e.routes[routeQuery{to: vip}]; checked && known && there == (route{}) {
 			tell, more := e.broken, "any route will do"
 			if slices.Contains(s.Config.Announced(), vip) {
 				tell, more = e.warn, "a daemon that serves adds one, and one that stands by does not"
@@ -113,18 +117,40 @@ func (e *examination) through(s director.Service) {
 			tell(s, "check-route", fmt.Sprintf("ip route add %s dev %s", single(vip), r.device),
 				"this machine has no route to the virtual address %s, so no check through it leaves; %s", vip, more)
 		}
-		if r.source.IsValid() && slices.ContainsFunc(e.services, func(s director.Service) bool { return s.Config.CheckVIP == r.source }) {
-			e.broken(s, "check-source", "", "this machine sends to its servers on %s from the virtual address %s, where answers don't find it; "+
-				"give %[1]s an address of its own in their network", r.device, r.source)
+		e.source(s, vip, r, "servers", e.broken)
+		if out := e.routes[routeQuery{to: client()}]; out.gateway {
+			e.source(s, vip, out, "gateway", e.warn)
 		}
-		if vip.Is4() && e.deviceSetting(r.device, acceptLocal) == "0" {
-			e.broken(s, "check-martian", set(ofDevice(r.device, acceptLocal), "1"), "answers to checks through %s, which come from that address by %s, are dropped "+
-				"where this machine has it, so its servers are checked at their own addresses (accept_local)", vip, r.device)
+		if here && vip.Is4() && e.deviceSetting(r.device, acceptLocal) == "0" {
+			tell(s, "check-martian", set(ofDevice(r.device, acceptLocal), "1"), "answers to checks through %s, which come from "+
+				"that address by %s, are dropped where this machine has it, %s (accept_local)", vip, r.device, lost)
 		}
-		if vip.Is4() && e.deviceSetting(r.device, reversePath) == "1" && e.homeOf(vip) != r.device {
-			e.broken(s, "check-filter", set(ofDevice(r.device, reversePath), "2"), "answers to checks through %s, which come by %s, are dropped: "+
-				"the address is on another interface, or the route to it leads there (rp_filter)", vip, r.device)
+		if here && vip.Is4() && e.deviceSetting(r.device, reversePath) == "1" && e.homeOf(vip) != r.device {
+			tell(s, "check-filter", set(ofDevice(r.device, reversePath), "2"), "answers to checks through %s, which come by %s, "+
+				"are dropped: the address is on another interface, or the route to it leads there (rp_filter)", vip, r.device)
 		}
+	}
+}
+
+// source: what leaves from a virtual address is answered to whatever has that address, as its servers have.
+func (e *examination) source(s director.Service, vip netip.Addr, by route, to string, tell teller) {
+	if by.source.IsValid() && by.source == vip {
+		tell(s, "check-source", "", "this machine sends to its %s on %s from the virtual address %s, "+
+			"where answers don't find it; give %[2]s an address of its own in their network", to, by.device, vip)
+	}
+}
+
+// teller reports what is found for a virtual service, see broken and warn.
+type teller func(s director.Service, kind, command, format string, args ...any)
+
+// unseen recommends checkvip, once for a file that does not have it.
+func (e *examination) unseen() {
+	isUnseen := func(s director.Service) bool { return s.Config.WhyNotVIP() == "" && len(waysOf(s)) > 0 }
+	isChosen := func(s director.Service) bool { return s.Config.At["checkvip"].Line > 0 }
+	if i := slices.IndexFunc(e.services, isUnseen); i >= 0 && !slices.ContainsFunc(e.services, isChosen) {
+		e.report(e.services[i], Finding{Severity: note, Kind: "no-checkvip",
+			Text: "servers by gate and ipip are checked at their own addresses, so one that lacks the virtual address " +
+				"is up and its clients get nothing; checkvip = yes checks them as clients ask"})
 	}
 }
 
@@ -141,10 +167,15 @@ func (e *examination) left() {
 
 // homeOf is the interface that has an address, or by which it is reached.
 func (e *examination) homeOf(addr netip.Addr) string {
+	return cmp.Or(e.deviceWith(addr), e.routes[routeQuery{to: addr}].device)
+}
+
+// deviceWith is the interface that has an address; "" for none.
+func (e *examination) deviceWith(addr netip.Addr) string {
 	for _, d := range e.devices {
 		if slices.ContainsFunc(d.prefixes, func(p netip.Prefix) bool { return p.Addr() == addr }) {
 			return d.Name
 		}
 	}
-	return e.routes[routeQuery{to: addr}].device
+	return ""
 }

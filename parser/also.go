@@ -131,7 +131,7 @@ func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 		one.Passwd = ""
 	}
 	one.fillService(hostName)
-	if one.whyNotVIP() != "" {
+	if one.WhyNotVIP() != "" {
 		one.CheckVIP = netip.Addr{}
 	}
 	one.At = maps.Clone(v.At)

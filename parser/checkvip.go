@@ -42,13 +42,13 @@ func (r *reader) fillCheckVIP(v *Virtual, s *section) {
 	if v.CheckVIP.IsLoopback() {
 		r.error(at, badValue, pos, "checkvip leads to %s, which never leaves this machine; it is an address that clients can reach", v.CheckVIP)
 	}
-	if why := v.whyNotVIP(); why != "" {
+	if why := v.WhyNotVIP(); why != "" {
 		r.error(at, conflict, pos, "checkvip is given with checktype=%s, but %s; it is for connect (of tcp), negotiate and N", v.CheckType, why)
 	}
 }
 
-// whyNotVIP is why the check of a section does not go through the virtual address; "" if it does.
-func (v *Virtual) whyNotVIP() string {
+// WhyNotVIP is why the check of a section does not go through the virtual address; "" if it does.
+func (v *Virtual) WhyNotVIP() string {
 	switch {
 	case v.runsCommand():
 		return "sockets of a program cannot be marked for IPVS"

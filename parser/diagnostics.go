@@ -11,18 +11,14 @@ import (
 // Severity of a diagnostic.
 type Severity uint8
 
-// A configuration with an Error is refused.
+// A configuration with an Error is refused. A Note recommends something.
 const (
 	Warning Severity = iota
 	Error
+	Note
 )
 
-func (s Severity) String() string {
-	if s == Error {
-		return "error"
-	}
-	return "warning"
-}
+func (s Severity) String() string { return [...]string{"warning", "error", "note"}[s] }
 
 // The kinds of errors. They are stable: scripts may compare them.
 const (

@@ -1,6 +1,7 @@
 package through
 
 import (
+	"cmp"
 	"fmt"
 
 	"ldirectord/checker"
@@ -28,7 +29,8 @@ func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (void string) {
 	case k.NoRoute:
 		return "nothing leads there from here"
 	case !ipv6 && k.Local && !k.AcceptLocal:
-		return fmt.Sprintf("it is an address of this machine, and net.ipv4.conf.%s.accept_local is 0", k.Device)
+		device := cmp.Or(k.Device, "all")
+		return fmt.Sprintf("it is an address of this machine, and net.ipv4.conf.%s.accept_local is 0", device)
 	case !ipv6 && k.Strict && !k.Same:
 		return fmt.Sprintf("it is not on %s, and the larger rp_filter of net.ipv4.conf.%[1]s and all is 1", k.Device)
 	}

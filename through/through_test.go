@@ -33,6 +33,7 @@ func TestJudge(t *testing.T) {
 		{bad, true, false, Kernel{NoRoute: true}, "nothing leads there"},
 		{bad, true, true, Kernel{NoRoute: true}, "nothing leads there"},
 		{bad, true, false, Kernel{Local: true, Device: "s0"}, "net.ipv4.conf.s0.accept_local is 0"},
+		{bad, true, false, Kernel{Local: true}, "net.ipv4.conf.all.accept_local is 0"},
 		{bad, true, true, Kernel{Local: true, Device: "s0", Strict: true}, ""},
 		{bad, true, false, Kernel{Local: true, AcceptLocal: true}, ""},
 		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Device: "s0"}, "rp_filter of net.ipv4.conf.s0 and all is 1"},

@@ -72,16 +72,15 @@ func checkJSON(c *call, l *daemon.Loaded) error {
 		out.Config = l.Config.WithoutSecrets()
 	}
 	for _, d := range l.Found {
-		f := finding{Severity: "warning", Kind: d.Kind, File: d.Pos.File, Text: d.Text}
+		f := finding{Severity: d.Severity.String(), Kind: d.Kind, File: d.Pos.File, Text: d.Text}
 		if d.Pos.Line > 0 {
 			f.Line, f.Column = &d.Pos.Line, &d.Pos.Column
 		}
 		if d.Severity == parser.Error {
-			f.Severity = "error"
 			if out.Error == nil {
 				out.Error, out.ErrorKind, out.ErrorLine = &f.Text, &f.Kind, f.Line
 			}
-		} else {
+		} else if d.Severity == parser.Warning {
 			out.Warnings = append(out.Warnings, f)
 		}
 		out.Diagnostics = append(out.Diagnostics, f)

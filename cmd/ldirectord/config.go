@@ -70,7 +70,8 @@ func (c *call) printFindings(found parser.Diagnostics) {
 		ordered, worded = found.ByPosition(), parser.Diagnostic.String
 	}
 	for _, d := range ordered {
-		if d.Severity == parser.Error || advice || slices.Contains(perlWarnings, d.Kind) {
+		heard := advice && d.Severity != parser.Note || slices.Contains(perlWarnings, d.Kind)
+		if d.Severity == parser.Error || heard {
 			c.say(worded(d))
 		}
 	}
