@@ -69,6 +69,7 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 	if usesMarks(services) || len(f.private) > 0 {
 		at("firewall marks", func() error {
 			f.marks = inspectMarks(programs)
+			f.tryMarks(programs, services)
 			if len(f.marks.Unread) > 0 {
 				return errors.New(strings.Join(f.marks.Unread, "; "))
 			}

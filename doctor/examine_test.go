@@ -327,6 +327,12 @@ var examineCases = map[string]examineCase{
 		config: byGate, spoil: answering("02:00:00:00:00:99"), want: "warning stranger-answers",
 	},
 	"a server that keeps silent": {config: byGate, spoil: answering()},
+	"marks that can't be set": {
+		config: "virtual = 3\n  mark = 192.0.2.10 tcp 80\n  real = 192.0.2.21:80 gate\n  quiescent = yes\n  checktype = on\n", spoil: func(f *facts) {
+			f.marks = &fwmark.Machine{BackEnd: fwmark.NFT}
+			f.unsettable = map[bool]Finding{false: {Severity: broken, Kind: "mark-unsettable", Text: "no mark can be set: why", Command: "update-alternatives"}}
+		}, want: "broken mark-unsettable",
+	},
 	"gate through a router": {
 		config: byGate, spoil: func(f *facts) { f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", gateway: true} }, want: "broken gate-routed",
 	},

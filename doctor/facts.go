@@ -42,6 +42,7 @@ type facts struct {
 	noPing     bool                            // this program may send no pings
 	nat        string                          // a rule that translates the sources of packets, "" for none
 	marks      *fwmark.Machine                 // who sets and uses marks; nil when nobody asked
+	unsettable map[bool]Finding                // why marks can't be set, by IPv6; a zero Finding where they can
 	daemon     Daemon
 	private    []uint32         // marks of the table's private services
 	faults     []announce.Fault // of devices and addresses that are announced

@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 
@@ -25,6 +26,21 @@ func inspectMarks(ctx context.Context) *fwmark.Machine {
 		machine.Unread = append(machine.Unread, err.Error())
 	}
 	return &machine
+}
+
+// tryMarks tries to set marks as the daemon does, which only root may.
+func (f *facts) tryMarks(ctx context.Context, services []director.Service) {
+	f.unsettable = map[bool]Finding{}
+	for _, s := range services {
+		ipv6 := s.Config.IPv6
+		if _, done := f.unsettable[ipv6]; done || len(s.Config.Marking) == 0 || f.daemon.Owns == nil || os.Geteuid() != 0 {
+			continue
+		}
+		f.unsettable[ipv6] = Finding{}
+		if fix, err := fwmark.Try(ctx, ipv6); err != nil {
+			f.unsettable[ipv6] = Finding{Severity: broken, Kind: "mark-unsettable", Command: fix, Text: "no mark can be set: " + err.Error()}
+		}
+	}
 }
 
 // marking looks at the mark of a virtual service.
@@ -89,9 +105,13 @@ func (e *examination) backEnds(s director.Service) {
 	if m.BackEnd == fwmark.NFT {
 		other = fwmark.Legacy
 	}
+	tried := e.unsettable[s.Config.IPv6]
 	switch at := s.Config.Marking[0].At; {
 	case m.BackEnd == "":
 		e.report(s, Finding{Severity: broken, Kind: "mark-unsettable", at: at, Text: "iptables is not installed here, so no mark can be set"})
+	case tried.Kind != "":
+		tried.at = at
+		e.report(s, tried)
 	case m.Other:
 		e.report(s, Finding{
 			Severity: warning, Kind: "mark-backends", at: at,

@@ -1,0 +1,32 @@
+package fwmark
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"ldirectord/program"
+)
+
+// Try tells why no mark of a family can be set here, and the command that has another program set them; "" for none. For
+// that it makes a chain to which nothing leads, and removes it.
+func Try(ctx context.Context, ipv6 bool) (fix string, err error) {
+	name := iptablesOf(ipv6)
+	if err = try(ctx, name, ipv6); err == nil {
+		return "", nil
+	}
+	for _, b := range []BackEnd{Legacy, NFT} {
+		if path, _ := program.Find(programOf(b, ipv6)); path != "" && try(ctx, path, ipv6) == nil {
+			return fmt.Sprintf("update-alternatives --set %s %s", name, path), err
+		}
+	}
+	return "", err
+}
+
+func try(ctx context.Context, program string, ipv6 bool) error {
+	f, chain := family{tables: &xtables{program: program, ipv6: ipv6}}, fmt.Sprintf("ldirectord-%d", os.Getpid())
+	if err := f.build(ctx, chain, []string{"-j MARK --set-mark 1"}); err != nil {
+		return err
+	}
+	return f.discard(ctx, chain)
+}

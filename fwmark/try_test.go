@@ -1,0 +1,60 @@
+package fwmark
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Programs that list rules and can set none are found by trying, and the one that can set them is the fix.
+func TestTryFindsTheProgramThatSetsMarks(t *testing.T) {
+	const lacks, works = "echo 'iptables: TABLE_ADD failed (Operation not supported): table mangle' >&2; exit 4", "exit 0"
+	for _, c := range []struct {
+		own, legacy, nft string
+		err, fix         string
+	}{
+		{works, lacks, lacks, "", ""},
+		{lacks, works, lacks, "(the kernel lacks the table: ", "update-alternatives --set iptables DIR/iptables-legacy"},
+		{lacks, lacks, works, "(the kernel lacks the table: ", "update-alternatives --set iptables DIR/iptables-nft"},
+		{lacks, lacks, lacks, "(the kernel lacks the table: ", ""},
+	} {
+		dir := t.TempDir()
+		t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+		for name, does := range map[string]string{"iptables": c.own, "iptables-legacy": c.legacy, "iptables-nft": c.nft} {
+			script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = --version ] && { echo iptables v1.8.9; exit; }\n"+
+				"case \"$*\" in *-S*) exit 0 ;; esac\necho \"$*\" >>%s/%s.said\n%s\n", dir, name, does)
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fix, err := Try(t.Context(), false)
+		if want := strings.ReplaceAll(c.fix, "DIR", dir); fix != want || (err == nil) != (c.err == "") {
+			t.Errorf("%q, %v; want %q, %s", fix, err, want, c.err)
+		}
+		if err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Error(err)
+		}
+		said, _ := os.ReadFile(filepath.Join(dir, "iptables.said"))
+		if c.own == works && (!strings.Contains(string(said), " -N ldirectord-") || !strings.Contains(string(said), " -X ldirectord-")) {
+			t.Errorf("it is not removed:\n%s", said)
+		}
+	}
+}
+
+// What the kernel of this machine takes, it takes from Try, which leaves nothing.
+func TestTryLeavesNothing(t *testing.T) {
+	if os.Getenv(apart) == "" {
+		t.Skip("needs root and network namespaces")
+	}
+	for _, ipv6 := range []bool{false, true} {
+		x := &xtables{program: iptablesOf(ipv6), ipv6: ipv6}
+		if _, err := Try(t.Context(), ipv6); err != nil {
+			t.Skip(err)
+		}
+		if table, err := x.list(t.Context(), false); err != nil || table.rules() > 0 || len(table) > 5 {
+			t.Errorf("%v, %v", table, err)
+		}
+	}
+}
