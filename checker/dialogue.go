@@ -63,11 +63,11 @@ func (c *talk) Check(ctx context.Context) Result {
 	}
 	defer d.close()
 	seen, err := c.protocol.run(ctx, d)
-	c.sessions.ended(err == nil)
 	result := concluded(ctx, seen, err)
 	if d.conn.tls != nil {
 		result.Warning = c.rules.warning(d.conn.tls)
 	}
+	c.sessions.ended(err == nil && result.Warning == "")
 	return result
 }
 

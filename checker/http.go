@@ -158,7 +158,7 @@ func (c *httpCheck) resume(ctx context.Context, begun *conn, deadline time.Time)
 	r := newAnswerReader(ctx, c.timeout, c.receive.limits)
 	defer r.close()
 	result := c.ask(ctx, &r, begun, deadline)
-	c.sessions.ended(result.OK)
+	c.sessions.ended(result.OK && result.Warning == "")
 	return result
 }
 

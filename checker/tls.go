@@ -42,7 +42,7 @@ func (d *dialogue) verdict() error {
 	return nil
 }
 
-// warning tells of a certificate that ends soon, in words that change once a day.
+// warning tells of a certificate that ends soon, or has ended.
 func (r tlsRules) warning(t *tls.Conn) string {
 	shown := t.ConnectionState().PeerCertificates
 	if r.warnDays == 0 || len(shown) == 0 {
@@ -51,23 +51,15 @@ func (r tlsRules) warning(t *tls.Conn) string {
 	return expiry(shown[0], time.Now(), r.warnDays)
 }
 
-// expiry is the warning about a certificate that ends within that many days, or "".
+// expiry is the warning about a certificate that ends within that many days, or "". It changes once, when that ends.
 func expiry(c *x509.Certificate, now time.Time, within int) string {
-	const oneDay = 24 * time.Hour
-	left := c.NotAfter.Sub(now)
-	days := int(left / oneDay)
-	switch name := certificateText(c); {
-	case left > time.Duration(within)*oneDay:
-		return ""
+	switch left := c.NotAfter.Sub(now); {
 	case left < 0:
-		return fmt.Sprintf("%s ended on %s", name, day(c.NotAfter))
-	case days == 0:
-		return fmt.Sprintf("%s ends in less than a day", name)
-	case days == 1:
-		return fmt.Sprintf("%s ends in 1 day, on %s", name, day(c.NotAfter))
-	default:
-		return fmt.Sprintf("%s ends in %d days, on %s", name, days, day(c.NotAfter))
+		return fmt.Sprintf("%s ended on %s", certificateText(c), day(c.NotAfter))
+	case left <= time.Duration(within)*24*time.Hour:
+		return fmt.Sprintf("%s ends on %s", certificateText(c), day(c.NotAfter))
 	}
+	return ""
 }
 
 // certificateText names a certificate for a message.

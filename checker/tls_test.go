@@ -150,17 +150,17 @@ func TestTLSDoesNotWaitForALongGoodbye(t *testing.T) {
 	}
 }
 
-func TestCertificatesAreWarnedAboutOnceADay(t *testing.T) {
+func TestAWarningOfACertificateChangesOnlyWhenItEnds(t *testing.T) {
 	now := time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
 	const oneDay = 24 * time.Hour
 	for left, want := range map[time.Duration]string{
 		15 * oneDay:             "",
 		14*oneDay + time.Second: "",
-		14 * oneDay:             "certificate of www.example.org ends in 14 days, on 2026-12-04",
-		14*oneDay - time.Second: "certificate of www.example.org ends in 13 days, on 2026-12-04",
-		13*oneDay + time.Second: "certificate of www.example.org ends in 13 days, on 2026-12-03",
-		2*oneDay - time.Second:  "certificate of www.example.org ends in 1 day, on 2026-11-22",
-		oneDay - time.Second:    "certificate of www.example.org ends in less than a day",
+		14 * oneDay:             "certificate of www.example.org ends on 2026-12-04",
+		14*oneDay - time.Second: "certificate of www.example.org ends on 2026-12-04",
+		13*oneDay + time.Second: "certificate of www.example.org ends on 2026-12-03",
+		2*oneDay - time.Second:  "certificate of www.example.org ends on 2026-11-22",
+		oneDay - time.Second:    "certificate of www.example.org ends on 2026-11-21",
 		-time.Second:            "certificate of www.example.org ended on 2026-11-20",
 		-400 * oneDay:           "certificate of www.example.org ended on 2025-10-16",
 	} {
@@ -175,7 +175,7 @@ func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
 	leaks(t)
 	a := newAuthority(t)
 	soon := &tls.Config{Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", 80*time.Hour)}}
-	want := "certificate of 127.0.0.1 ends in 3 days, on " + day(time.Now().Add(80*time.Hour))
+	want := "certificate of 127.0.0.1 ends on " + day(time.Now().Add(80*time.Hour))
 	s := serveTLS(t, "127.0.0.1", soon)
 	for days, want := range map[int]string{0: "", 3: "", 4: want} {
 		s.TLSExpiryWarn = days
@@ -185,8 +185,8 @@ func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
 	}
 }
 
-// A session that is resumed shows the certificate that the server had, not the one that it has.
-func TestACertificateThatMattersIsShownAtEachCheck(t *testing.T) {
+// A session that is resumed shows the certificate that the server had, not the one that it has: none is after a warning.
+func TestACertificateThatIsWarnedAboutIsShownAtEachCheck(t *testing.T) {
 	leaks(t)
 	a := newAuthority(t)
 	certs := []tls.Certificate{a.issue(t, "127.0.0.1", 80*time.Hour), a.issue(t, "127.0.0.1", 200*time.Hour)}

@@ -30,7 +30,7 @@ type sessions struct {
 
 func newSessions() *sessions { return &sessions{tls.NewLRUClientSessionCache(tlsSessions), maxResumed} }
 
-// ended notes how a check ended. After a failure, and in turn, the next one makes a full handshake.
+// ended notes how a check ended. After a failure or a warning, and in turn, the next one makes a full handshake.
 func (s *sessions) ended(ok bool) {
 	if s == nil {
 		return
@@ -65,7 +65,7 @@ func (e *Env) tlsRules(s Spec) (r tlsRules, err error) {
 // config returns how to speak TLS with a server that is called by the first of some host[:port], the
 // last of which may be its address. By default a check asks whether a server is healthy, not who it is:
 // the certificate is not verified, and old versions and cipher suites are taken as well. Each checker
-// keeps its own sessions; none are kept where the server's certificate or ours matters, as a resumed session shows an old one.
+// keeps its own sessions; none are kept where the server's certificate or ours decides, as a resumed session shows an old one.
 func (r tlsRules) config(kept *sessions, hosts ...string) *tls.Config {
 	c := &tls.Config{
 		ServerName:         serverName(hosts...),
@@ -80,7 +80,7 @@ func (r tlsRules) config(kept *sessions, hosts ...string) *tls.Config {
 		c.ServerName = certificateName(hosts...)
 		c.VerifyConnection = refuseShortKeys
 	}
-	if kept != nil && !r.verify && r.warnDays == 0 && r.own == nil {
+	if kept != nil && !r.verify && r.own == nil {
 		c.ClientSessionCache = kept
 	}
 	if r.own != nil { // shown whatever authorities the server names: it may know more than those

@@ -238,7 +238,7 @@ type Virtual struct {
 	TLSCA          string // path; "" for the system's authorities
 	TLSCert        string // path; set together with TLSKey
 	TLSKey         string
-	TLSExpiryWarn  int // days, 1 to 3650; 0: no warning
+	TLSExpiryWarn  int // days; 0: no warning
 	StartTLS       bool
 	ClearText      bool     // the password may be sent in clear
 	HTTPStatus     Statuses // nil for 2xx

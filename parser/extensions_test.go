@@ -56,6 +56,17 @@ func TestOnlyStepsHaveEscapedQuotes(t *testing.T) {
 	}
 }
 
+// A certificate that ends is warned about unless the file says never.
+func TestCertificatesAreWarnedAboutByDefault(t *testing.T) {
+	for written, want := range map[string]int{"": 14, "tlsexpirywarn = 30": 30, "tlsexpirywarn = 0": 0} {
+		file := "virtual = 192.0.2.1:443\n\treal = 192.0.2.11:443 gate\n\tservice = https\n\t" + written + "\n"
+		cfg, found := Parse(t.Context(), "ld.cf", []byte(file), Options{})
+		if len(found) > 0 || cfg.Virtuals[0].TLSExpiryWarn != want {
+			t.Errorf("%q: %v, %+v", written, found, cfg.Virtuals)
+		}
+	}
+}
+
 func TestExtensionsCountInNegotiateChecks(t *testing.T) {
 	for checkType, ignored := range map[string]bool{
 		"negotiate": false, "3": false, "on": false, "off": false, "connect": true, "ping": true, "external": true, "external-perl": true,

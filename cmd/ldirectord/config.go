@@ -70,8 +70,8 @@ func (c *call) printFindings(found parser.Diagnostics) {
 		ordered, worded = found.ByPosition(), parser.Diagnostic.String
 	}
 	for _, d := range ordered {
-		heard := advice && d.Severity != parser.Note || slices.Contains(perlWarnings, d.Kind)
-		if d.Severity == parser.Error || heard {
+		told := advice && d.Severity != parser.Note || slices.Contains(perlWarnings, d.Kind)
+		if d.Severity == parser.Error || told {
 			c.say(worded(d))
 		}
 	}
