@@ -185,7 +185,8 @@ func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
 	}
 }
 
-// A session that is resumed shows the certificate that the server had, not the one that it has: none is after a warning.
+// A session that is resumed shows the certificate that the server had, not the one that it has: none is resumed after a
+// warning.
 func TestACertificateThatIsWarnedAboutIsShownAtEachCheck(t *testing.T) {
 	leaks(t)
 	a := newAuthority(t)

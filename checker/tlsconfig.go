@@ -65,7 +65,8 @@ func (e *Env) tlsRules(s Spec) (r tlsRules, err error) {
 // config returns how to speak TLS with a server that is called by the first of some host[:port], the
 // last of which may be its address. By default a check asks whether a server is healthy, not who it is:
 // the certificate is not verified, and old versions and cipher suites are taken as well. Each checker
-// keeps its own sessions; none are kept where the server's certificate or ours decides, as a resumed session shows an old one.
+// keeps its own sessions; none are kept where the server's certificate or ours decides, as a resumed session shows an
+// old one.
 func (r tlsRules) config(kept *sessions, hosts ...string) *tls.Config {
 	c := &tls.Config{
 		ServerName:         serverName(hosts...),

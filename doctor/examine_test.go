@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -76,7 +77,14 @@ func healthyFacts() facts {
 
 // asks has doctor ask at virtual addresses.
 func asks(f *facts) {
-	f.daemon.Reach = func(context.Context, []checker.Spec) (map[checker.Spec]checker.Result, error) { return nil, nil }
+	f.daemon.Reach = func(context.Context, []checker.Spec) (map[checker.Spec]checker.Result, error) {
+		return nil, nil
+	}
+}
+
+// fromVIP has the virtual address be the source of what goes to another one.
+func fromVIP(f *facts, to netip.Addr, gateway bool) {
+	f.routes[routeQuery{to: to}] = route{device: "eth0", mtu: 1500, gateway: gateway, source: addrOf("192.0.2.10")}
 }
 
 // toCheck is what checks through a virtual address need.
@@ -202,24 +210,33 @@ var examineCases = map[string]examineCase{
 	},
 	"checks from a virtual address that the servers have, without checkvip": {
 		config: byGate, spoil: func(f *facts) {
-			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", mtu: 1500, source: addrOf("192.0.2.10")}
+			fromVIP(f, addrOf("192.0.2.21"), false)
 		}, want: "broken check-source",
 	},
 	"a virtual address towards masq servers, which do not have it": {
 		config: byMasq, spoil: func(f *facts) {
-			f.routes[routeQuery{to: addrOf("192.0.2.21")}] = route{device: "eth0", mtu: 1500, source: addrOf("192.0.2.10")}
+			fromVIP(f, addrOf("192.0.2.21"), false)
 		},
 	},
 	"a virtual address towards the gateway": {
 		config: byGate, spoil: func(f *facts) {
-			f.routes[routeQuery{to: client()}] = route{device: "eth0", gateway: true, source: addrOf("192.0.2.10")}
+			fromVIP(f, client(), true)
 		}, want: "warning check-source",
 	},
 	"servers that nothing looks at through the virtual address": {
-		config: byGate, spoil: func(f *facts) { toCheck(f); asks(f); f.settings["net.ipv4.conf.all.accept_local"] = "0" }, want: "warning check-martian",
+		config: byGate, spoil: func(f *facts) {
+			toCheck(f)
+			asks(f)
+			f.settings["net.ipv4.conf.all.accept_local"] = "0"
+		}, want: "warning check-martian",
 	},
 	"servers that nothing looks at, and the virtual address is on another interface": {
-		config: byGate, spoil: func(f *facts) { toCheck(f); asks(f); f.settings[ofDevice("eth0", reversePath)] = "1"; away(f) }, want: "warning check-filter",
+		config: byGate, spoil: func(f *facts) {
+			toCheck(f)
+			asks(f)
+			f.settings[ofDevice("eth0", reversePath)] = "1"
+			away(f)
+		}, want: "warning check-filter",
 	},
 	"servers that are looked at, also of a standby": {
 		config: byGate, spoil: func(f *facts) {
@@ -328,9 +345,10 @@ var examineCases = map[string]examineCase{
 	},
 	"a server that keeps silent": {config: byGate, spoil: answering()},
 	"marks that can't be set": {
-		config: "virtual = 3\n  mark = 192.0.2.10 tcp 80\n  real = 192.0.2.21:80 gate\n  quiescent = yes\n  checktype = on\n", spoil: func(f *facts) {
+		config: strings.Replace(byGate, "192.0.2.10:80", "3\n  mark = 192.0.2.10 tcp 80", 1),
+		spoil: func(f *facts) {
 			f.marks = &fwmark.Machine{BackEnd: fwmark.NFT}
-			f.unsettable = map[bool]Finding{false: {Severity: broken, Kind: "mark-unsettable", Text: "no mark can be set: why", Command: "update-alternatives"}}
+			f.unsettable = map[bool]Finding{false: unsettable(errors.New("why"), "update-alternatives")}
 		}, want: "broken mark-unsettable",
 	},
 	"gate through a router": {

@@ -32,15 +32,19 @@ func inspectMarks(ctx context.Context) *fwmark.Machine {
 func (f *facts) tryMarks(ctx context.Context, services []director.Service) {
 	f.unsettable = map[bool]Finding{}
 	for _, s := range services {
-		ipv6 := s.Config.IPv6
-		if _, done := f.unsettable[ipv6]; done || len(s.Config.Marking) == 0 || f.daemon.Owns == nil || os.Geteuid() != 0 {
-			continue
-		}
-		f.unsettable[ipv6] = Finding{}
-		if fix, err := fwmark.Try(ctx, ipv6); err != nil {
-			f.unsettable[ipv6] = Finding{Severity: broken, Kind: "mark-unsettable", Command: fix, Text: "no mark can be set: " + err.Error()}
+		ipv6, mayTry := s.Config.IPv6, f.daemon.Owns != nil && os.Geteuid() == 0
+		if _, done := f.unsettable[ipv6]; !done && mayTry && len(s.Config.Marking) > 0 {
+			f.unsettable[ipv6] = Finding{}
+			if fix, err := fwmark.Try(ctx, ipv6); err != nil {
+				f.unsettable[ipv6] = unsettable(err, fix)
+			}
 		}
 	}
+}
+
+func unsettable(why error, fix string) Finding {
+	text := "no mark can be set: " + why.Error()
+	return Finding{Severity: broken, Kind: "mark-unsettable", Command: fix, Text: text}
 }
 
 // marking looks at the mark of a virtual service.

@@ -101,7 +101,8 @@ func (e *examination) through(s director.Service) {
 	if checked {
 		e.routed(s, vip.Is6(), e.private...)
 	} else if all := s.Config.Addresses(); len(all) > 0 {
-		vip, tell, lost = all[0].Addr(), e.warn, "so nothing can look whether its servers answer there, as clients ask them"
+		vip, tell = all[0].Addr(), e.warn
+		lost = "so nothing sees whether its servers answer there, as clients ask"
 		here = e.daemon.Reach != nil && len(waysOf(s)) > 0 && e.deviceWith(vip) != ""
 	}
 	for _, m := range s.Members {
@@ -122,12 +123,14 @@ func (e *examination) through(s director.Service) {
 			e.source(s, vip, out, "gateway", e.warn)
 		}
 		if here && vip.Is4() && e.deviceSetting(r.device, acceptLocal) == "0" {
-			tell(s, "check-martian", set(ofDevice(r.device, acceptLocal), "1"), "answers to checks through %s, which come from "+
-				"that address by %s, are dropped where this machine has it, %s (accept_local)", vip, r.device, lost)
+			tell(s, "check-martian", set(ofDevice(r.device, acceptLocal), "1"),
+				"answers to checks through %s, which come from that address by %s, are dropped "+
+					"where this machine has it, %s (accept_local)", vip, r.device, lost)
 		}
 		if here && vip.Is4() && e.deviceSetting(r.device, reversePath) == "1" && e.homeOf(vip) != r.device {
-			tell(s, "check-filter", set(ofDevice(r.device, reversePath), "2"), "answers to checks through %s, which come by %s, "+
-				"are dropped: the address is on another interface, or the route to it leads there (rp_filter)", vip, r.device)
+			tell(s, "check-filter", set(ofDevice(r.device, reversePath), "2"),
+				"answers to checks through %s, which come by %s, are dropped: the address is on "+
+					"another interface, or the route to it leads there (rp_filter)", vip, r.device)
 		}
 	}
 }
@@ -136,7 +139,8 @@ func (e *examination) through(s director.Service) {
 func (e *examination) source(s director.Service, vip netip.Addr, by route, to string, tell teller) {
 	if by.source.IsValid() && by.source == vip {
 		tell(s, "check-source", "", "this machine sends to its %s on %s from the virtual address %s, "+
-			"where answers don't find it; give %[2]s an address of its own in their network", to, by.device, vip)
+			"where answers don't find it; give %[2]s an address of its own in their network",
+			to, by.device, vip)
 	}
 }
 
@@ -149,8 +153,9 @@ func (e *examination) unseen() {
 	isChosen := func(s director.Service) bool { return s.Config.At["checkvip"].Line > 0 }
 	if i := slices.IndexFunc(e.services, isUnseen); i >= 0 && !slices.ContainsFunc(e.services, isChosen) {
 		e.report(e.services[i], Finding{Severity: note, Kind: "no-checkvip",
-			Text: "servers by gate and ipip are checked at their own addresses, so one that lacks the virtual address " +
-				"is up and its clients get nothing; checkvip = yes checks them as clients ask"})
+			Text: "servers by gate and ipip are checked at their own addresses, so one that lacks the " +
+				"virtual address is up and its clients get nothing; checkvip = yes checks them as " +
+				"clients ask"})
 	}
 }
 

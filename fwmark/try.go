@@ -8,8 +8,8 @@ import (
 	"ldirectord/program"
 )
 
-// Try tells why no mark of a family can be set here, and the command that has another program set them; "" for none. For
-// that it makes a chain to which nothing leads, and removes it.
+// Try tells why no mark of a family can be set here, and the command that has another program set them; "" for none.
+// For that it makes a chain to which nothing leads, and removes it.
 func Try(ctx context.Context, ipv6 bool) (fix string, err error) {
 	name := iptablesOf(ipv6)
 	if err = try(ctx, name, ipv6); err == nil {

@@ -56,9 +56,11 @@ var doctorCases = []doctorCase{
 		ip netns exec %[1]sdir ipvsadm -A -f 127506842${#family} -s rr -o $family; done`},
 	{name: "martian answers", kind: "check-martian", config: throughVIP, spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.accept_local=0"},
 	{name: "martian answers, and no checkvip", kind: "check-martian", config: healthy,
-		spoil: "ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.accept_local=0 net.ipv4.conf.br0.accept_local=0"},
-	{name: "a source that the servers have", kind: "check-source", config: healthy, spoil: "ip -n %[1]sdir route replace 192.0.2.0/24 dev br0 src 192.0.2.10",
-		fix: "ip -n %[1]sdir route replace 192.0.2.0/24 dev br0 src 192.0.2.1"},
+		spoil: `ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.all.accept_local=0
+			ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=0`},
+	{name: "a source that the servers have", kind: "check-source", config: healthy,
+		spoil: "ip -n %[1]sdir route replace 192.0.2.0/24 dev br0 src 192.0.2.10",
+		fix:   "ip -n %[1]sdir route replace 192.0.2.0/24 dev br0 src 192.0.2.1"},
 	{name: "filtered answers", kind: "check-filter", config: `virtual = 198.51.100.10:80
         real = 192.0.2.21:80 gate
         checktype = connect

@@ -384,9 +384,10 @@ var directives = chapters(
 			section: setting(func(v *Virtual) *string { return &v.TLSKey }, readableFile),
 			Doc:     "File of the key of the client certificate, as PEM. Quotes are optional."},
 		{Name: "tlsexpirywarn", Value: "days, 0 to 3650", Default: "14", Extension: true, appliesTo: overTLS,
-			section: setting(func(v *Virtual) *int { return &v.TLSExpiryWarn }, number[int](0, maxExpiryWarn)),
-			Doc: "Warn of a server's certificate that ends within this number of days, or has ended: in the log once, in status and why. " +
-				"The server stays up. 0: never."},
+			section: setting(func(v *Virtual) *int { return &v.TLSExpiryWarn },
+				number[int](0, maxExpiryWarn)),
+			Doc: "Warn of a server's certificate that ends within this number of days, or has ended: " +
+				"once in the log, in status and why. The server stays up. 0: never."},
 		{Name: "starttls", Value: yesOrNo, Default: "no", Extension: true, appliesTo: forServices(startTLSServices...),
 			section: setting(func(v *Virtual) *bool { return &v.StartTLS }, yesNo),
 			Doc:     "Switch to TLS before anything else is sent. For ftp, imap, ldap, pop, smtp and submission."},
