@@ -123,6 +123,7 @@ func (s Source) parserOptions() parser.Options {
 	return parser.Options{
 		Resolver: systemNames{},
 		Last:     nameFile(s.Names).last(),
+		Own:      ownAddress(),
 		Wait:     s.Wait,
 		TryFile:  tryFile,
 		TryRead:  instance.TryRead,

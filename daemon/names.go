@@ -71,7 +71,7 @@ func (f *configFile) search(ctx context.Context, names []parser.Name, wait time.
 	}
 	cfg := f.current.Config
 	lookUp := func(ctx context.Context, names []parser.Name) []parser.Name {
-		return cfg.LookUp(ctx, systemNames{}, names)
+		return cfg.LookUp(ctx, parser.Options{Resolver: systemNames{}, Own: ownAddress()}, names)
 	}
 	go func() {
 		found := awaitChange(ctx, lookUp, names, wait, next)

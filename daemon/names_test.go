@@ -53,7 +53,7 @@ func (l *later) Port(context.Context, string, string) (uint16, error) {
 // asking looks names up with a resolver.
 func asking(r parser.Resolver) lookUp {
 	return func(ctx context.Context, names []parser.Name) []parser.Name {
-		return (&parser.Config{}).LookUp(ctx, r, names)
+		return (&parser.Config{}).LookUp(ctx, parser.Options{Resolver: r}, names)
 	}
 }
 

@@ -75,7 +75,7 @@ func moves(t *testing.T, server *os.Process, zone string) {
 		t.Fatal(found)
 	}
 	look := func(ctx context.Context, names []parser.Name) []parser.Name {
-		return cfg.LookUp(ctx, systemNames{}, names)
+		return cfg.LookUp(ctx, parser.Options{Resolver: systemNames{}}, names)
 	}
 	change := func(what string) []parser.Name {
 		ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"ldirectord/parser"
 )
@@ -64,6 +65,20 @@ func portIn(database, service, protocol string) (uint16, bool) {
 		}
 	}
 	return 0, false
+}
+
+// ownAddress returns whether an address is one of this machine. They are asked for when the first one is judged.
+func ownAddress() func(netip.Addr) bool {
+	own := sync.OnceValue(func() map[netip.Addr]bool {
+		all, _ := net.InterfaceAddrs()
+		is := make(map[netip.Addr]bool, len(all))
+		for _, one := range all {
+			p, _ := netip.ParsePrefix(one.String())
+			is[p.Addr()] = true
+		}
+		return is
+	})
+	return func(a netip.Addr) bool { return own()[a] }
 }
 
 // nameKey identifies a name.

@@ -214,6 +214,11 @@ func (a adviser) servers() {
 		if real.Upper > 0 && real.Lower > real.Upper {
 			a.at(real.At, suspicious, "the lower threshold %d is above the upper one, %d", real.Lower, real.Upper)
 		}
+		addr, onTrial := real.Addr.Addr(), v.Addr.Addr().IsLoopback()
+		if real.Forward == Masq && real.Named == nil && addr.IsLoopback() && !onTrial {
+			a.at(real.At, suspicious, "with masq clients of other machines do not reach %s: "+
+				"the kernel stops their packets; gate leads to this machine", addr)
+		}
 		if otherPort == 0 && a.keepsPort(real.Forward, real.Addr) {
 			otherPort = real.Addr.Port()
 			a.at(real.At, noEffect, "with %s clients reach the server at port %d, not %d; only masq changes the port",

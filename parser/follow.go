@@ -40,11 +40,51 @@ func (n *names) earlier(key hostName) []netip.Addr {
 	return slices.DeleteFunc(n.lastOf(key), func(a netip.Addr) bool { return a == n.hosts[key].value })
 }
 
-// refuses reports whether a name may not have an address.
-func (n *names) refuses(key hostName, a netip.Addr) bool { return n.refused[a] && n.follows(key) }
+// refusal is why a name may not have an address; "" when it may. One that is looked up again leads to this machine only
+// where it did so when it was read.
+func (n *names) refusal(key hostName, a netip.Addr) string {
+	what := noHost(a)
+	if last := n.lastOf(key); what == "" && n.follows(key) {
+		switch near := n.near(a); {
+		case n.refused[a]:
+			what = "a virtual address of the file"
+		case slices.Contains(last, a), !n.again && (len(last) == 0 || n.near(last[0]) != ""):
+		default:
+			what = near
+		}
+	}
+	if what != "" {
+		what = "the answer " + a.String() + " is refused, it is " + what
+	}
+	return what
+}
 
-func refusedOwn(a netip.Addr) string {
-	return "the answer " + a.String() + " is refused, it is a virtual address of the file"
+// near is how an address leads to this machine, or to no other network; "" for others.
+func (n *names) near(a netip.Addr) string {
+	switch {
+	case a.IsLoopback():
+		return "a loopback address"
+	case a.IsLinkLocalUnicast():
+		return "a link-local address"
+	case n.own != nil && n.own(a):
+		return "an address of this machine"
+	}
+	return ""
+}
+
+// noHost is what an address is that no server can have; "" for others. The kernel's table refuses it.
+func noHost(a netip.Addr) string {
+	switch {
+	case a.IsUnspecified():
+		return "no address of a host"
+	case a.IsMulticast():
+		return "a multicast address"
+	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return "the broadcast address"
+	case a.Is6() && a.IsLinkLocalUnicast():
+		return "a link-local address, and IPVS knows no scope"
+	}
+	return ""
 }
 
 // refuseOwn takes back the answers that lead a real server to a virtual address of the configuration: packets for it
@@ -60,8 +100,8 @@ func (n *names) refuseOwn(cfg *Config) {
 		}
 	}
 	for key, l := range n.hosts {
-		if l.value.IsValid() && n.refuses(key, l.value) {
-			*l = n.failed(key, refusedOwn(l.value))
+		if why := n.refusal(key, l.value); l.value.IsValid() && why != "" {
+			*l = n.failed(key, why)
 		}
 	}
 }

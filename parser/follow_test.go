@@ -70,3 +70,117 @@ virtual = 1
 		}
 	}
 }
+
+// A name that is looked up again leads to this machine only where it did so when it was read. What can be no host is no
+// address of any name.
+func TestAnswersThatAreRefused(t *testing.T) {
+	own := netip.MustParseAddr("192.0.2.77")
+	isOwn := func(a netip.Addr) bool { return a == own || a == netip.MustParseAddr("2001:db8::77") }
+	for _, c := range []struct {
+		answer   string // to a name that had another address …
+		why      string
+		anywhere bool // … and also to one that had none
+	}{
+		{"0.0.0.0", "no address of a host", true},
+		{"::", "no address of a host", true},
+		{"224.0.0.1", "a multicast address", true},
+		{"ff02::1", "a multicast address", true},
+		{"255.255.255.255", "the broadcast address", true},
+		{"fe80::1", "a link-local address, and IPVS knows no scope", true},
+		{"127.0.0.1", "a loopback address", false},
+		{"127.9.9.9", "a loopback address", false},
+		{"::1", "a loopback address", false},
+		{"169.254.169.254", "a link-local address", false},
+		{"192.0.2.77", "an address of this machine", false},
+		{"2001:db8::77", "an address of this machine", false},
+		{"::ffff:127.0.0.1", "a loopback address", false},
+		{"::ffff:224.0.0.1", "a multicast address", true},
+		{"192.0.2.1", "a virtual address of the file", true},
+		{"2001:db8::1", "a virtual address of the file", true},
+		{"192.0.2.12", "", false},
+		{"2001:db8::12", "", false},
+	} {
+		answer := netip.MustParseAddr(c.answer)
+		src, before := "virtual=192.0.2.1:80\n\treal=web:80 masq\n", netip.MustParseAddr("192.0.2.11")
+		six := answer.Unmap().Is6()
+		if six {
+			src = "virtual6=[2001:db8::1]:80\n\treal6=web:80 masq\n"
+			before = netip.MustParseAddr("2001:db8::11")
+		}
+		o := Options{Resolver: answers{"web": {answer}}, Own: isOwn, Wait: true}
+		read := func(last ...netip.Addr) Name {
+			o.Last = func(string, bool) []netip.Addr { return last }
+			cfg, found := parse(t.Context(), "", []byte("resolve=1\n"+src), o)
+			if cfg == nil || len(cfg.Names) != 1 {
+				t.Fatal(c.answer, found)
+			}
+			lookUp := func(had netip.Addr) Name {
+				names := []Name{{Host: "web", IPv6: six, Addr: had, Followed: true}}
+				return cfg.LookUp(t.Context(), o, names)[0]
+			}
+			again := lookUp(before)
+			if wants := c.why != ""; (again.Why != "") != wants || wants && again.Addr != before {
+				t.Errorf("%s while it runs: %v", c.answer, again)
+			}
+			if same := lookUp(answer.Unmap()); (same.Why != "") != c.anywhere {
+				t.Errorf("%s, which it was read with: %v", c.answer, same)
+			}
+			return cfg.Names[0]
+		}
+		why := ""
+		if c.why != "" {
+			why = "the answer " + answer.Unmap().String() + " is refused, it is " + c.why
+		}
+		if n := read(before); n.Why != why || why != "" && n.Addr != before {
+			t.Errorf("%s at a reading with another address before: %v", c.answer, n)
+		}
+		if n := read(); (n.Why != "") != c.anywhere || n.Addr.IsValid() == c.anywhere {
+			t.Errorf("%s at the first reading: %v", c.answer, n)
+		}
+	}
+}
+
+// What can be no server is an error where it is written, and a sinkhole's answer no address.
+func TestAddressesThatNoServerHas(t *testing.T) {
+	const four, six = "virtual=192.0.2.1:80\n\treal=", "virtual6=[2001:db8::1]:80\n\treal6="
+	const masq = "with masq clients of other machines do not reach %s: the kernel stops their packets; " +
+		"gate leads to this machine"
+	sinkhole := answers{"web": {netip.IPv4Unspecified()}, "web6": {netip.IPv6Unspecified()}}
+	error := func(addr, what string) string {
+		return fmt.Sprintf("the address %q cannot be a server's: it is %s", addr, what)
+	}
+	waits := func(name, answer string) string {
+		return fmt.Sprintf("the name %q has no address, its servers wait for one: "+
+			"the answer %s is refused, it is no address of a host", name, answer)
+	}
+	for _, c := range []struct {
+		src  string
+		kind string
+		want string
+	}{
+		{four + "0.0.0.0:80 gate\n", realHost, error("0.0.0.0", "no address of a host")},
+		{four + "192.0.2.2->224.0.0.9:80 gate\n", realHost, error("224.0.0.9", "a multicast address")},
+		{four + "255.255.255.255:80 gate\n", realHost, error("255.255.255.255", "the broadcast address")},
+		{four + "9.9.9.9:80 gate\n\tfallback=0.0.0.0\n", fallbackHost,
+			error("0.0.0.0", "no address of a host")},
+		{six + "[ff02::1]:80 gate\n", realHost, error("[ff02::1]", "a multicast address")},
+		{six + "[::]:80 gate\n", realHost, error("[::]", "no address of a host")},
+		{six + "[fe80::1]:80 gate\n", realHost,
+			error("[fe80::1]", "a link-local address, and IPVS knows no scope")},
+		{four + "127.0.0.1:80 masq\n", suspicious, fmt.Sprintf(masq, "127.0.0.1")},
+		{six + "[::1]:80 masq\n", suspicious, fmt.Sprintf(masq, "::1")},
+		{"virtual=127.0.0.9:80\n\treal=127.0.0.1:80 masq\n", "", ""},
+		{four + "127.0.0.1:80 gate\n\treal=169.254.9.9:80 gate\n", "", ""},
+		{four + "web:80 gate\n", nameInVain, waits("web", "0.0.0.0")},
+		{six + "web6:80 gate\n", nameInVain, waits("web6", "::")},
+	} {
+		_, found := parse(t.Context(), "x", []byte(c.src), Options{Resolver: sinkhole, Wait: true})
+		var kinds, texts string
+		for _, d := range found {
+			kinds, texts = kinds+d.Kind, texts+d.Text
+		}
+		if kinds != c.kind || texts != c.want {
+			t.Errorf("%q\ngot  %s: %s\nwant %s: %s", c.src, kinds, texts, c.kind, c.want)
+		}
+	}
+}

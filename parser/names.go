@@ -20,6 +20,11 @@ func (r *reader) hostAddress(at order, kind string, l line, text string, ipv6 bo
 		r.problem(at, l, p)
 		return netip.Addr{}, false
 	}
+	if what := noHost(host.value); what != "" && kind != badVirtualAddress {
+		p := refuse(kind, "the address %s cannot be a server's: it is %s", quote(text), what)
+		r.problem(at, l, p.around(text))
+		return netip.Addr{}, false
+	}
 	if host.failure != "" {
 		r.warnOfName(at, l, text, ipv6, "cannot be looked up, its last address "+host.value.String()+" is used", host.failure)
 	}

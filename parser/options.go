@@ -22,6 +22,7 @@ type Last func(host string, ipv6 bool) []netip.Addr
 type Options struct {
 	Resolver Resolver                // nil: only numeric addresses and ports
 	Last     Last                    // counts, with a warning, where the look-up of a host name fails; nil: nothing is known
+	Own      func(netip.Addr) bool   // is it an address of this machine; nil: not asked
 	Wait     bool                    // a real server whose host name has no address waits for one, see Virtual.Waiting
 	Before   *Config                 // in force until now, see Virtual.Staying; nil: none
 	Refines  bool                    // … of which only addresses of names have changed

@@ -17,7 +17,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r := &reader{report: report{file: name, strict: o.Strict}, opts: o}
 	r.globals.Global, r.unwritten = defaults()
 	r.globals.At = map[string]Position{}
-	r.names = newNames(o.Resolver, o.Last)
+	r.names = newNames(o)
 	if len(src) > MaxSize {
 		r.error(order{}, tooLarge, Position{File: name}, "the file has %d bytes; it has at most %d", len(src), MaxSize)
 		return nil, r.diagnostics()

@@ -74,7 +74,7 @@ func TestRealServers(t *testing.T) {
 		{v4, `real=192.0.2.2:65536 gate`, realPort},
 		{v4, `real=192.0.2.4->192.0.2.2 gate`, badRealRange},
 		{v4, `real=10.0.0.0->10.1.0.0 gate`, badRealRange},
-		{v6, `real6=[::]->[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff] gate`, badRealRange},
+		{v6, `real6=[::2]->[efff:ffff:ffff:ffff:ffff:ffff:ffff:ffff] gate`, badRealRange},
 		{v6, `real6=[2001:db8::2 gate`, realHost},
 		{v6, `real6=2001:db8::2 gate`, realHost},
 		{v6, `real6=[::ffff:192.0.2.2] gate`, realHost},

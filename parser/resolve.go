@@ -25,7 +25,9 @@ const (
 type names struct {
 	resolver Resolver
 	last     Last
+	own      func(netip.Addr) bool
 	stay     bool                // an answer that has the last address too means it
+	again    bool                // the names were read before
 	refused  map[netip.Addr]bool // where a name that is looked up again may not lead to
 	roles    map[hostName]role
 	hosts    map[hostName]*lookup[netip.Addr]
@@ -33,10 +35,11 @@ type names struct {
 	warned   map[hostName]bool // there was a warning about its look-up
 }
 
-func newNames(resolver Resolver, last Last) names {
+func newNames(o Options) names {
 	return names{
-		resolver: resolver,
-		last:     last,
+		resolver: o.Resolver,
+		last:     o.Last,
+		own:      o.Own,
 		roles:    map[hostName]role{},
 		hosts:    map[hostName]*lookup[netip.Addr]{},
 		ports:    map[portName]*lookup[uint16]{},
@@ -168,7 +171,7 @@ func (n *names) lookUpHost(ctx context.Context, key hostName) lookup[netip.Addr]
 	for i := range addrs {
 		addrs[i] = addrs[i].Unmap().WithZone("")
 	}
-	if a := n.lastOf(key); n.stay && len(a) > 0 && slices.Contains(addrs, a[0]) && !n.refuses(key, a[0]) {
+	if a := n.lastOf(key); n.stay && len(a) > 0 && slices.Contains(addrs, a[0]) && n.refusal(key, a[0]) == "" {
 		return lookup[netip.Addr]{value: a[0]}
 	}
 	why := "it has no IPv4 address"
@@ -179,10 +182,9 @@ func (n *names) lookUpHost(ctx context.Context, key hostName) lookup[netip.Addr]
 		if a.Is6() != key.ipv6 {
 			continue
 		}
-		if !n.refuses(key, a) {
+		if why = n.refusal(key, a); why == "" {
 			return lookup[netip.Addr]{value: a}
 		}
-		why = refusedOwn(a)
 	}
 	return n.failed(key, why)
 }
@@ -190,7 +192,7 @@ func (n *names) lookUpHost(ctx context.Context, key hostName) lookup[netip.Addr]
 // failed is a look-up that failed: the last address that is known counts, if there is one.
 func (n *names) failed(key hostName, why string) lookup[netip.Addr] {
 	l := lookup[netip.Addr]{reason: why, failure: why}
-	if a := n.lastOf(key); len(a) > 0 && !n.refuses(key, a[0]) {
+	if a := n.lastOf(key); len(a) > 0 && n.refusal(key, a[0]) == "" {
 		l.value, l.reason = a[0], ""
 	}
 	return l
@@ -226,13 +228,15 @@ func (n *names) lookUpPort(ctx context.Context, key portName) lookup[uint16] {
 // LookUp looks the names of a configuration up again, with the deadline that the names of a file have. A name whose
 // answer has the address that it had keeps that one: the order of an answer means nothing. One that fails keeps it as
 // well, and has Why.
-func (c *Config) LookUp(ctx context.Context, resolver Resolver, list []Name) []Name {
+// Of the options the resolver and the own addresses count.
+func (c *Config) LookUp(ctx context.Context, o Options, list []Name) []Name {
 	before := make(map[hostName]Name, len(list))
-	n := newNames(resolver, func(host string, ipv6 bool) []netip.Addr {
+	o.Last = func(host string, ipv6 bool) []netip.Addr {
 		name := before[hostName{host, ipv6}]
 		return append([]netip.Addr{name.Addr}, name.Earlier...)
-	})
-	n.stay, n.refused = true, c.ownAddresses()
+	}
+	n := newNames(o)
+	n.stay, n.again, n.refused = true, true, c.ownAddresses()
 	for _, name := range list {
 		key := hostName{name.Host, name.IPv6}
 		before[key], n.hosts[key] = name, &lookup[netip.Addr]{}

@@ -173,19 +173,21 @@ func (a answers) Port(context.Context, string, string) (uint16, error) {
 }
 
 func TestLookUpAgain(t *testing.T) {
-	one, two, six := netip.MustParseAddr("::ffff:192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("fe80::6%eth0")
+	one, two := netip.MustParseAddr("::ffff:192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	six := netip.MustParseAddr("2001:db8::6%eth0")
 	r := answers{"both": {six, one, two}, "four": {one}, "six": {six}}
 	list := []Name{
 		{Host: "six", IPv6: true}, {Host: "both", IPv6: true}, {Host: "both", Addr: two}, {Host: "four", IPv6: true},
 		{Host: "four", Addr: netip.MustParseAddr("192.0.2.9")}, {Host: "six"}, {Host: "none", Addr: two},
 	}
 	var got []string
-	for _, n := range (&Config{}).LookUp(t.Context(), r, list) {
+	for _, n := range (&Config{}).LookUp(t.Context(), Options{Resolver: r}, list) {
 		got = append(got, fmt.Sprint(n.Host, " ", n.IPv6, " ", n.Addr, " ", n.Why))
 	}
 	want := []string{
-		"both false 192.0.2.2 ", "both true fe80::6 ", "four false 192.0.2.1 ", "four true invalid IP it has no IPv6 address",
-		"none false 192.0.2.2 no answer", "six false invalid IP it has no IPv4 address", "six true fe80::6 ",
+		"both false 192.0.2.2 ", "both true 2001:db8::6 ", "four false 192.0.2.1 ",
+		"four true invalid IP it has no IPv6 address", "none false 192.0.2.2 no answer",
+		"six false invalid IP it has no IPv4 address", "six true 2001:db8::6 ",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -23,6 +23,7 @@ func starting(w http.ResponseWriter, _ *http.Request) {
 
 // asExample replaces what differs from one run to the next: times, addresses, and blanks before a line.
 func asExample(text string) string {
+	text = regexp.MustCompile(`(?m)^.*: warning: .*\n`).ReplaceAllString(text, "")
 	text = regexp.MustCompile(`\d+\.\d ms`).ReplaceAllString(text, "T ms")
 	text = regexp.MustCompile(`(127\.0\.0\.1|192\.0\.2\.22)(:\d+)?`).ReplaceAllString(text, "SERVER")
 	return strings.TrimSpace(regexp.MustCompile(`(?m)^ +`).ReplaceAllString(text, ""))
