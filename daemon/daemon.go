@@ -310,7 +310,7 @@ func (d *daemon) announce() {
 	if !d.PidFile {
 		return
 	}
-	for _, f := range d.Loaded.Found {
+	for _, f := range d.Loaded.Found.ForLog() {
 		d.journal.Emit(notify.Event{Kind: notify.ConfigWarning, Text: Message(f)})
 	}
 }

@@ -225,7 +225,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Lo
 	if ctx.Err() != nil {
 		return l, "the daemon ends"
 	}
-	for _, d := range l.Found {
+	for _, d := range l.Found.ForLog() {
 		kind := notify.ConfigWarning
 		if d.Severity == parser.Error {
 			kind = notify.ConfigError

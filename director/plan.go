@@ -5,6 +5,7 @@ package director
 import (
 	"cmp"
 	"errors"
+	"strings"
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
@@ -36,10 +37,27 @@ func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 		found = append(found, diags...)
 		p.virtuals = append(p.virtuals, v)
 	}
+	found = append(found, unreadablePatterns(cfg.Unsound, build)...)
 	if found.HasErrors() {
 		return nil, found
 	}
 	return p, found
+}
+
+// unreadablePatterns are those in sections with another error: one mistake must not hide another.
+func unreadablePatterns(sections []parser.Virtual, build Build) (found parser.Diagnostics) {
+	for i := range sections {
+		cfg := &sections[i]
+		cfg.Reals, cfg.Fallback = []parser.Real{{}}, nil
+		p := &Plan{Config: &parser.Config{}, TLS: checker.TLSSums{}, jobs: map[job]*checker.Task{}}
+		_, all := (&planBuilder{p, build}).virtual(cfg)
+		for _, d := range all.Errors() {
+			if strings.HasPrefix(d.Text, "receive: ") || strings.HasPrefix(d.Text, "expect: ") {
+				found = append(found, d)
+			}
+		}
+	}
+	return found
 }
 
 // planBuilder makes the checkers of a plan, equal ones once.

@@ -46,6 +46,22 @@ func (f Finding) advice() string {
 	return f.Text + "; to fix it: " + f.Command
 }
 
+// Brief are the findings for a person: of those alike but for the server three, and how many more there are.
+func (r Report) Brief() []Finding {
+	return parser.Thin(r.Findings, func(f Finding) string {
+		return f.Severity + f.Kind + parser.WithoutPlaces(f.Text)
+	}, func(_ Finding, others []Finding) Finding {
+		var of []string
+		for _, f := range others {
+			of = append(of, append(parser.Places(f.Text), f.Virtuals...)[0])
+		}
+		one := others[0]
+		one.Command = ""
+		one.Text = fmt.Sprintf("and %d more", len(others)) + parser.Listed(": ", slices.Compact(of))
+		return one
+	})
+}
+
 // findings collects what is found, each once.
 type findings struct {
 	list  []Finding

@@ -72,7 +72,9 @@ func (a adviser) check() {
 		"checktype", suspicious, "real servers have no port to check; it is given by checkport, by the real server or by the service")
 	// A password may be asked for in clear, unless the file says that this is intended.
 	if negotiates && v.Passwd != "" && !v.has("cleartext") && slices.Contains(clearTextServices, v.Service) {
-		a.warn("passwd", suspicious, "whoever answers as %s may ask for this password in clear, and gets it; cleartext=no refuses that, cleartext=yes says that it may be so", v.Service)
+		a.warn("passwd", suspicious, "a %s server may ask for this password unencrypted, and gets it: it can "+
+			"be read on the way; cleartext=no forbids that, cleartext=yes allows it without this warning; "+
+			"the Perl ldirectord knows neither", v.Service)
 	}
 }
 

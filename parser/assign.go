@@ -1,5 +1,7 @@
 package parser
 
+import "strings"
+
 // assign reads a value and sets it, in the globals when s is nil.
 func (r *reader) assign(at order, l line, d *Directive, s *section) {
 	v := &r.value
@@ -79,7 +81,8 @@ func (r *reader) notes(at order, v *value) {
 		if n.tolerated && r.strict {
 			severity = Error
 		}
-		r.add(at, Diagnostic{Severity: severity, Kind: n.kind, Pos: v.line.position(), Text: n.text})
+		text := v.line.named(n.text)
+		r.add(at, Diagnostic{Severity: severity, Kind: n.kind, Pos: v.line.position(), Text: text})
 	}
 }
 
@@ -88,5 +91,14 @@ func (r *reader) problem(at order, l line, p *problem) {
 		r.tolerate(at, l, p.kind, l.position(), p.text)
 		return
 	}
-	r.add(at, Diagnostic{Severity: Error, Kind: p.kind, Pos: l.around(p.part), Text: p.text, lookup: p.lookup})
+	text := l.named(p.text)
+	r.add(at, Diagnostic{Severity: Error, Kind: p.kind, Pos: l.around(p.part), Text: text, lookup: p.lookup})
+}
+
+// named says of which directive a text speaks that begins with the value.
+func (l line) named(text string) string {
+	if rest, ok := strings.CutPrefix(text, "the value "); ok {
+		return "the value of " + l.name + " " + rest
+	}
+	return text
 }

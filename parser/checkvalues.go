@@ -1,6 +1,9 @@
 package parser
 
 import (
+	"errors"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,6 +140,9 @@ func (v *value) try(open func(path string) error, path, kind, format string) *pr
 		return nil
 	}
 	p := refuse(kind, format, printable.Text(err.Error()))
+	if errors.Is(err, fs.ErrNotExist) && (kind == logfileClosed || kind == monitorfileClosed) {
+		p.text += "; to fix it: mkdir -p " + printable.ShellWord(filepath.Dir(path))
+	}
 	if v.opts.User == nil || v.opts.User(err) == "" {
 		return p
 	}

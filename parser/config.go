@@ -18,6 +18,7 @@ type Config struct {
 	Global   Global
 	Virtuals []Virtual // in file order
 	Names    []Name    // the host names that were looked up, sorted
+	Unsound  []Virtual // of sections with an error, as far as they could be read: for what else is wrong in them
 
 	hidesSecrets bool // in its JSON
 }

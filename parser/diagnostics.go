@@ -74,6 +74,7 @@ type Diagnostic struct {
 	cause Position
 
 	lookup bool // the error is a look-up that failed
+	again  bool // one like it was shown, with its line
 }
 
 // At is where a person should look.

@@ -22,6 +22,9 @@ var facilities = map[string]int{
 func readLogFile(v *value) (string, *problem) {
 	text, p := inQuotes(v)
 	if p != nil {
+		if strings.HasPrefix(v.text, "/") {
+			p.text = "the value is not in double quotes; it is " + quote(v.text)
+		}
 		return "", p
 	}
 	switch {

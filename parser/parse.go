@@ -31,28 +31,30 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 		r.report = found
 		cfg = r.config()
 	}
-	cfg.Virtuals = r.sound(cfg.Virtuals)
+	cfg.Virtuals, cfg.Unsound = r.sort(cfg.Virtuals)
 	for i := range cfg.Virtuals {
 		cfg.Virtuals[i].keepLeaving(o.Before, o.Refines)
 	}
 	return cfg, r.diagnostics()
 }
 
-// sound are the virtual services of the sections without an error.
-func (r *reader) sound(all []Virtual) []Virtual {
+// sort separates the virtual services of sections without an error from the others.
+func (r *reader) sort(all []Virtual) (sound, unsound []Virtual) {
 	broken := map[int]bool{}
 	for _, e := range r.entries {
 		if e.Severity == Error {
 			broken[e.block] = true
 		}
 	}
-	sound := all[:0]
+	sound = all[:0]
 	for i, s := range r.sections {
 		if all[i].hasHeader() && !broken[s.line.number] {
 			sound = append(sound, all[i])
+		} else {
+			unsound = append(unsound, all[i])
 		}
 	}
-	return sound
+	return sound, unsound
 }
 
 // reader takes in a file line by line. It has many methods because one reading reports every mistake: each step notes

@@ -42,6 +42,10 @@ func TestRealConfigs(t *testing.T) {
 			if why := unlike(found, row[3] == "3", row[4]); why != "" {
 				t.Error(why)
 			}
+			const aScreen = 40
+			if brief := found.ByPosition().Brief(); len(brief) >= aScreen || hides(found, brief) != "" {
+				t.Errorf("check prints %d lines; %s", len(brief), hides(found, brief))
+			}
 		})
 	}
 }

@@ -17,7 +17,7 @@ func (d Diagnostic) Render(src []byte) string {
 	for range at.Line - 1 {
 		_, src, _ = bytes.Cut(src, []byte("\n"))
 	}
-	if at.Line == 0 || len(src) == 0 {
+	if at.Line == 0 || len(src) == 0 || d.again {
 		return text
 	}
 	line, _, _ := bytes.Cut(src, []byte("\n"))

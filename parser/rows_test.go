@@ -210,13 +210,14 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + "\tnetmask=255.0.255.0\n", "has holes", ""},
 
 		// values.go
-		{"emailalert=\"\"\n", "the value is empty; it is text", ""},
+		{"emailalert=\"\"\n", "the value of emailalert is empty; it is text", ""},
 		{"emailalert=a\"b\n", "a quote has no partner", ""},
 		{"emailalert=a\"\"b\n", "", "a quote has no partner"},
 		{virtual + "\treceive=“OK”\n", "not in double quotes but in typographic ones", ""},
 		{virtual + "\treceive='OK'\n", "not in double quotes but in single ones", ""},
-		{"fallbackcommand=\"\"\n", "the value is empty", ""},
-		{virtual + "\tfallbackcommand=\"\"\n", "the value is empty; it is text, in double quotes if you like", ""},
+		{"logfile=/tmp/x.log\n", `not in double quotes; it is "/tmp/x.log"`, ""},
+		{"fallbackcommand=\"\"\n", "the value of fallbackcommand is empty", ""},
+		{virtual + "\tfallbackcommand=\"\"\n", "the value of fallbackcommand is empty; it is text", ""},
 	} {
 		_, found := Parse(t.Context(), "a.cf", []byte(row.src), Options{})
 		var said strings.Builder

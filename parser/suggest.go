@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -27,10 +28,17 @@ func nearest(word string, known []string) string {
 		return longer[0]
 	}
 	for edits := range maxDistance + 1 {
+		best := ""
 		for _, k := range known {
 			if 2*edits < len(k) && isNear(word, k, edits) { // short words have too many neighbours
-				return k
+				if k[0] == word[0] { // the first letter is seldom wrong
+					return k
+				}
+				best = cmp.Or(best, k)
 			}
+		}
+		if best != "" {
+			return best
 		}
 	}
 	return ""

@@ -18,12 +18,12 @@ func check(ctx context.Context, c *call) error {
 	if c.jsonOut {
 		return checkJSON(c, l)
 	}
-	for _, d := range l.Found.ByPosition() {
-		line := d.String()
+	for _, d := range l.Found.ByPosition().Brief() {
+		line := d.String() + "\n"
 		if isTerminal(os.Stdout) {
 			line = d.Render(l.Text) // with the line itself
 		}
-		fmt.Fprintln(c.out, line)
+		fmt.Fprint(c.out, line)
 	}
 	warnings := ""
 	if n := len(l.Found.Warnings()); n > 0 {

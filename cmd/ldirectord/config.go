@@ -65,17 +65,14 @@ func refused(c *call, found parser.Diagnostics) int {
 // warnings, not the advice. Commands that the Perl does not have print them in the order of the file.
 func (c *call) printFindings(found parser.Diagnostics) {
 	advice := c.verb != "status" && c.verb != "stop"
-	ordered, worded := slices.Concat(found.Errors(), found.Warnings()), daemon.Message
+	ordered, worded := slices.Concat(found.Errors(), found.Warnings()).ForLog(), daemon.Message
 	if c.command.asks {
-		ordered, worded = found.ByPosition(), parser.Diagnostic.String
+		ordered, worded = found.ByPosition().Brief(), parser.Diagnostic.String
 	}
 	for _, d := range ordered {
-		told := advice && d.Severity != parser.Note || slices.Contains(perlWarnings, d.Kind)
+		told := advice && d.Severity != parser.Note || d.IsPerls()
 		if d.Severity == parser.Error || told {
 			c.say(worded(d))
 		}
 	}
 }
-
-// perlWarnings are the kinds of warnings that the Perl ldirectord has too.
-var perlWarnings = []string{"deprecated", "missing-dir", "own-interval"}

@@ -65,7 +65,7 @@ func printReport(c *call, report doctor.Report) {
 		}{!report.IsBroken(), status, report}, " ")
 		return
 	}
-	for _, f := range report.Findings {
+	for _, f := range report.Brief() {
 		fmt.Fprintln(c.out, printable.Line(f.String()))
 	}
 	fmt.Fprintf(c.out, "looked at: %s\n", strings.Join(report.LookedAt, ", "))

@@ -1,0 +1,118 @@
+package parser
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxAlike  = 3  // findings alike that are shown
+	maxListed = 10 // lines or servers of the others that are listed
+)
+
+// differing are the lines, ports and addresses, which have two dots or colons, in texts that are else the same.
+var differing = regexp.MustCompile(`\b(lines?|ports?) \d+|\[?[0-9a-fA-F]*([.:][0-9a-fA-F]*){2,}\]?(:\d+)?`)
+
+// quotedName is a name in a finding about names.
+var quotedName = regexp.MustCompile(`"[^"]*"`)
+
+// WithoutPlaces is what findings alike have in common: the text without lines, ports and addresses.
+func WithoutPlaces(text string) string { return differing.ReplaceAllString(text, "…") }
+
+// Places are the lines, ports and addresses in a text.
+func Places(text string) []string { return differing.FindAllString(text, -1) }
+
+// IsPerls reports whether the Perl ldirectord warns of the same, in a line of its own.
+func (d Diagnostic) IsPerls() bool {
+	return d.Severity == Warning && slices.Contains([]string{deprecated, missingDir, ownInterval}, d.Kind)
+}
+
+// common is what findings alike have in common.
+func (d Diagnostic) common() string {
+	text := WithoutPlaces(d.Text)
+	if slices.Contains([]string{realHost, realPort, nameInVain}, d.Kind) {
+		text = quotedName.ReplaceAllString(text, "…")
+	}
+	return fmt.Sprintln(d.Severity, d.Kind, text)
+}
+
+// Brief are the findings for a person: of those alike three, and how many more there are, with their lines; each list
+// of what is allowed once.
+func (ds Diagnostics) Brief() Diagnostics { return ds.brief(func(Diagnostic) bool { return false }) }
+
+// ForLog is Brief, with each line that the Perl ldirectord has.
+func (ds Diagnostics) ForLog() Diagnostics { return ds.brief(Diagnostic.IsPerls) }
+
+func (ds Diagnostics) brief(isKept func(Diagnostic) bool) Diagnostics {
+	brief := Thin(ds, func(d Diagnostic) string {
+		if isKept(d) {
+			return ""
+		}
+		return d.common()
+	}, asOne)
+	listed, shown := map[string]bool{}, map[string]bool{}
+	for i := range brief {
+		d := &brief[i]
+		before, list, _ := strings.Cut(d.Text, "; it is one of ")
+		if listed[list] && list != "" {
+			d.Text = before
+		}
+		d.again = d.again || shown[d.common()]
+		listed[list], shown[d.common()] = true, true
+	}
+	return brief
+}
+
+// Thin returns, of things alike, the first three, and what sum makes of the others and the third one. Things with the
+// key "" are like no other.
+func Thin[T any](all []T, key func(T) string, sum func(like T, others []T) T) (few []T) {
+	groups := map[string][]T{}
+	keys := make([]string, len(all))
+	for i, one := range all {
+		keys[i] = key(one)
+		groups[keys[i]] = append(groups[keys[i]], one)
+	}
+	shown := map[string]int{}
+	for i, one := range all {
+		shown[keys[i]]++
+		switch n, alike := shown[keys[i]], groups[keys[i]]; {
+		case keys[i] == "", n <= maxAlike, len(alike) == maxAlike+1: // a sum of one is no shorter
+			few = append(few, one)
+		case n == maxAlike+1:
+			few = append(few, sum(alike[maxAlike-1], alike[maxAlike:]))
+		}
+	}
+	return few
+}
+
+// asOne says how many others there are, and where; like is the last one that is shown.
+func asOne(like Diagnostic, others []Diagnostic) Diagnostic {
+	var lines []string
+	for _, d := range Diagnostics(others).ByPosition() {
+		if line := d.At().Line; line > 0 {
+			lines = append(lines, strconv.Itoa(line))
+		}
+	}
+	one := others[0]
+	one.again = true
+	one.Text = fmt.Sprintf("and %d more", len(others))
+	if len(lines) > 0 {
+		one.Text += fmt.Sprintf(" like line %d", like.At().Line) + Listed(": lines ", slices.Compact(lines))
+	}
+	return one
+}
+
+// Listed are the first of some places, after words that say what they are; "" when there are none.
+func Listed(what string, places []string) string {
+	if len(places) == 0 {
+		return ""
+	}
+	more := ""
+	if len(places) > maxListed {
+		places, more = places[:maxListed], ", …"
+	}
+	return what + strings.Join(places, ", ") + more
+}
