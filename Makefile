@@ -42,6 +42,10 @@ LDIRECTORD ?= $(CURDIR)/ldirectord
 REFERENCE  ?= $(wildcard /usr/sbin/ldirectord)
 GOTESTSUM_VERSION = v1.13.0
 GOTESTSUM   = $(GO) run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --format pkgname --format-hide-empty-pkg --hide-summary skipped
+# With REPLAY, which .ci/run sets, a test that fails is played once more, alone (lab/replay).
+replayed    = $(if $(REPLAY),$(GO) run ./lab/replay build/$(1).json )
+tests       = $(if $(REPLAY),$(call replayed,$(1))$(GOTESTSUM) --format $(2) --jsonfile build/$(1).json --,$(GO) test)
+script      = $(if $(REPLAY),$(GO) run ./lab/replay -script build/$(1).log )
 GREMLINS    = github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 BENCHSTAT   = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 MISSPELL    = github.com/golangci/misspell/cmd/misspell@v0.8.0
@@ -68,7 +72,7 @@ endif
 
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: help build test test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-kernel long-judgement \
+.PHONY: help build test expected test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-kernel long-judgement \
 	long-gaps long-shadow long-directors directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers size mutate fuzz demo clean always
 
@@ -87,15 +91,21 @@ build/version: always
 
 # Unit tests leave the processors to the guests, whose tests measure times. What fails in one part hides nothing of the
 # others.
-test: vet ldirectord
-	@$(MAKE) -j3 -k --no-print-directory unit-test kernel-test-1 kernel-test-2; ended=$$?; testdata/skipped build/unit-test.json; exit $$ended
+test: expected vet ldirectord
+	@$(MAKE) -j3 -k --no-print-directory $(TESTED); ended=$$?; testdata/skipped build/unit-test.json; \
+		testdata/sum $(TESTED:%=build/%); exit $$ended
+
+TESTED = unit-test kernel-test-1 kernel-test-2
+expected:
+	@echo 'make test takes ten to twenty minutes on two processors. The first lines come after the build.'
+	@rm -f $(TESTED:%=build/%.json) $(TESTED:%=build/%.again-*.json)
 
 # The Perl program is left out of the scenarios here: what it did is recorded. Two parts at a time, a processor each.
 test-all: ldirectord
 	@testdata/servers/install
 	@$(MAKE) staticcheck misspell
-	LDIRECTORD=$(CURDIR)/ldirectord REAL_TESTS=required $(GO) test -count=1 -run '^TestReal' $(call packages_with,TestReal)
-	LONG_TESTS=20s $(GO) test -count=1 -run '^TestLong' ./checker
+	LDIRECTORD=$(CURDIR)/ldirectord REAL_TESTS=required $(call tests,real-tests,standard-quiet) -count=1 -run '^TestReal' $(call packages_with,TestReal)
+	LONG_TESTS=20s $(call tests,long-tests,standard-quiet) -count=1 -run '^TestLong' ./checker
 	@PEERS='http 10' REPEATS=1 WINDOW=2s $(MAKE) --no-print-directory peers
 	@$(MAKE) --no-print-directory page-test
 	@$(MAKE) -j2 -k -O REFERENCE= all-faults all-chaos conformance shadow-test manager-test-1 bare-test package-test manager-test-2 systemd-test directors-test
@@ -106,20 +116,20 @@ long: long-runs long-chaos long-kernel long-judgement long-gaps long-shadow long
 unit-test:
 	@$(if $(RACE),,echo 'skipped: the race detector: it needs gcc')
 	@mkdir -p build
-	@$(if $(RACE),CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 )nice -n 19 $(GOTESTSUM) --jsonfile build/unit-test.json -- $(RACE) -skip '^TestKernel' ./...; \
+	@$(if $(RACE),CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 )nice -n 19 $(call replayed,unit-test)$(GOTESTSUM) --jsonfile build/unit-test.json -- $(RACE) -skip '^TestKernel' ./...; \
 		ended=$$?; [ "$(MAKELEVEL)" != 0 ] || testdata/skipped build/unit-test.json; exit $$ended
 
 # Two guests, a processor each.
 KERNEL_TEST_1 = ^TestKernel(Failures|Chaos|Doctor|Tutorial)
 kernel-test: kernel-test-1 kernel-test-2
 kernel-test-1 kernel-test-2: ldirectord
-	@LDIRECTORD=$(CURDIR)/ldirectord GOTEST='$(GOTESTSUM) --format testname --jsonfile build/$@.json --' \
+	@mkdir -p build; LDIRECTORD=$(CURDIR)/ldirectord GOTEST='$(call replayed,$@)$(GOTESTSUM) --format testname --jsonfile build/$@.json --' \
 		testdata/lab/kernel-test $(if $(filter %-1,$@),-run '$(KERNEL_TEST_1)' ./lab,-skip '$(KERNEL_TEST_1)' $(call packages_with,TestKernel))
 
 # Every row of docs/failures.md, and the time until a failure is seen.
 JUDGEMENT = LongGuard|LongGroup|LongRemovals|LongFastDetection|OrdersEnd
 all-faults: ldirectord
-	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
+	GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
 		-run '^TestKernel(LongFailures|LongDetection|$(JUDGEMENT))$$' ./lab
 
 # Three times the rows of what docs/judgement.md describes.
@@ -154,7 +164,7 @@ traffic: ldirectord
 # The first binary decides: LDIRECTORD=/usr/sbin/ldirectord tries the Perl program alone.
 conformance: ldirectord
 	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) build -o $$suite ./cmd/conformance && \
-		testdata/lab/kernel-test -c $$suite/conformance -run '$(RUN)' $(LDIRECTORD) $(filter-out $(LDIRECTORD),$(REFERENCE))
+		$(call script,$@)testdata/lab/kernel-test -c $$suite/conformance -run '$(RUN)' $(LDIRECTORD) $(filter-out $(LDIRECTORD),$(REFERENCE))
 
 # The shadow beside the Perl ldirectord of Debian's package: no difference in a table at rest.
 SHADOWED = connect default-quiescent external-exit-codes failurecount fallback-global http-quiescent-no \
@@ -164,7 +174,7 @@ SHADOWED = connect default-quiescent external-exit-codes failurecount fallback-g
 shadow-test long-shadow: ldirectord
 	@testdata/servers/install
 	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && testdata/servers/perl $$suite && $(GO) build -o $$suite ./cmd/conformance && \
-		testdata/lab/kernel-test -c $$suite/conformance -p 6 -shadow $(LDIRECTORD) \
+		$(call script,$@)testdata/lab/kernel-test -c $$suite/conformance -p 6 -shadow $(LDIRECTORD) \
 		-run '$(if $(filter long-%,$@),$(RUN),^($(shell echo $(SHADOWED) | tr ' ' '|'))$$)' $$suite/usr/sbin/ldirectord
 
 # Heartbeat, pacemaker and keepalived on two machines of the lab: six minutes for each half. With LONG_TESTS=1 also the
@@ -173,18 +183,18 @@ manager-test: manager-test-1 manager-test-2
 manager-test-1 manager-test-2: ldirectord
 	@testdata/servers/install
 	LDIRECTORD=$(CURDIR)/ldirectord REFERENCE=$(REFERENCE) MANAGER_TESTS=required UML_MEMORY=1500M UML_SECONDS=2400 \
-		$(GO) test -count=1 -timeout 40m -v -exec $(CURDIR)/testdata/lab/uml-run -run '$(RUN)' \
+		$(call tests,$@,standard-verbose) -count=1 -timeout 40m -v -exec $(CURDIR)/testdata/lab/uml-run -run '$(RUN)' \
 		-skip '^TestManager($(if $(filter %-1,$@),Pacemaker|Keepalived,Heartbeat|Agents))' ./lab/managers
 
 # Several directors, a router and real servers with BIRD, and with FRR; the table of docs/directors.md.
 directors-test long-directors: ldirectord
 	@testdata/servers/install
 	LDIRECTORD=$(CURDIR)/ldirectord DIRECTORS_TESTS=required UML_MEMORY=1200M UML_SECONDS=$(if $(filter long-%,$@),2400,900) GOFLAGS=-v \
-		testdata/lab/kernel-test -run '^TestDirectors' $(if $(filter long-%,$@),-count=3) ./lab
+		GOTEST='$(call tests,$@,standard-verbose)' testdata/lab/kernel-test -run '^TestDirectors' $(if $(filter long-%,$@),-count=3) ./lab
 
 # The units with a real systemd.
 systemd-test: ldirectord
-	@LDIRECTORD=$(CURDIR)/ldirectord testdata/lab/systemd-test
+	@LDIRECTORD=$(CURDIR)/ldirectord $(call script,$@)testdata/lab/systemd-test
 
 # The page with a real browser, which needs a minute.
 AXE = build/axe/node_modules/axe-core/axe.min.js
@@ -192,17 +202,17 @@ BROWSER_TEST = cd page/browser && LDIRECTORD=$(CURDIR)/ldirectord $(if $(shell c
 page-test page-pictures: ldirectord $(if $(shell command -v npm),$(AXE))
 	@testdata/servers/install
 	@$(if $(shell command -v npm),,echo 'skipped: accessibility: axe-core needs npm')
-	$(if $(filter %-pictures,$@),export PICTURES=$(CURDIR)/docs; )$(BROWSER_TEST) $(if $(filter %-pictures,$@),-run Pictures )./...
+	$(if $(filter %-pictures,$@),export PICTURES=$(CURDIR)/docs; )$(call script,$@)sh -c '$(BROWSER_TEST) $(if $(filter %-pictures,$@),-run Pictures )./...'
 
 $(AXE): page/browser/package.json page/browser/package-lock.json
 	@mkdir -p build/axe && cp $^ build/axe && cd build/axe && npm ci --ignore-scripts --no-audit --no-fund --silent
 
 package-test:
-	@MAKEFLAGS= testdata/lab/package-test
+	@MAKEFLAGS= $(call script,$@)testdata/lab/package-test
 
 # A first hour as an ordinary user of a bare Debian.
 bare-test:
-	@MAKEFLAGS= testdata/lab/bare-test
+	@MAKEFLAGS= $(call script,$@)testdata/lab/bare-test
 
 # What the tests use of Go's modules besides the program's own.
 modules:
@@ -223,7 +233,7 @@ bench:
 
 # docs/performance.md says how to read it.
 peers: ldirectord
-	@LDIRECTORD=$(LDIRECTORD) testdata/peers/peers
+	@LDIRECTORD=$(LDIRECTORD) $(call script,$@)testdata/peers/peers
 
 bench-compare:
 	@BENCHSTAT=$(BENCHSTAT) testdata/bench-compare '$(BASE)'

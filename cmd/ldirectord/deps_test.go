@@ -43,6 +43,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/lab":                nil,
 		"ldirectord/lab/managers":       nil,
 		"ldirectord/lab/peers":          nil,
+		"ldirectord/lab/replay":         nil,
 		"ldirectord/packaging/licences": nil,
 	}
 	libraries := map[string][]string{

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// crash is what no test may do, wherever its package says so.
+var crash = regexp.MustCompile(`(?m)WARNING: DATA RACE|^\s*panic: |^fatal error: |deadlock|SIGSEGV|\bOops\b` +
+	`|uml-run: (no end|the kernel|stands still)|^signal: `)
+
+// harm is what a failing test must not say: clients got no answer, or the kernel's table was wrong.
+var harm = regexp.MustCompile(`(?i)requests?\b.*\b(failed|lost)|\blost\b|left after stop` +
+	`|client.*\b(answer|got|notices)` +
+	`|\btable (is|was|has|does not have)\b|connections?.*\b(broken|broke)\b`)
+
+// isGrave returns the line for which a failure is final, "" without one.
+func isGrave(output string) string {
+	for line := range strings.Lines(output) {
+		if crash.MatchString(line) || harm.MatchString(line) {
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
+}
+
+type test struct{ pkg, name string }
+
+func (t test) String() string { return t.pkg + " " + t.name }
+
+// event is a line of `go test -json`.
+type event struct{ Action, Package, Test, Output string }
+
+func events(text []byte) (all []event) {
+	for line := range bytes.Lines(text) {
+		var e event
+		if json.Unmarshal(line, &e) == nil && e.Package != "" {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// root is the test that this one belongs to.
+func root(name string) string {
+	name, _, _ = strings.Cut(name, "/")
+	return name
+}
+
+// judge returns the tests that failed, or why the run as a whole has: then nothing of it is played again.
+func judge(text []byte) (failed []test, grave string) {
+	result := map[test]string{} // of tests, and under no name of packages
+	output := map[test]string{}
+	for _, e := range events(text) {
+		t := test{e.Package, root(e.Test)}
+		switch e.Action {
+		case "start", "run":
+			result[test{e.Package, e.Test}] = "no end"
+		case "pass", "fail", "skip":
+			result[test{e.Package, e.Test}] = e.Action
+		case "output":
+			output[t] += e.Output
+		}
+	}
+	broken := map[string]bool{} // packages that failed
+	for t, r := range result {
+		switch {
+		case r == "no end":
+			return nil, fmt.Sprintf("%s has no end", t)
+		case r == "fail" && t.name == "":
+			broken[t.pkg] = true
+		case r == "fail" && t.name == root(t.name):
+			failed = append(failed, t)
+		}
+	}
+	for t, said := range output {
+		if line := crash.FindString(said); broken[t.pkg] && line != "" {
+			return nil, fmt.Sprintf("%s: %s", t, strings.TrimSpace(line))
+		}
+	}
+	for _, t := range failed {
+		if line := isGrave(output[t]); line != "" {
+			return nil, fmt.Sprintf("%s: %s", t, line)
+		}
+		delete(broken, t.pkg)
+	}
+	switch {
+	case len(broken) > 0 || len(failed) == 0:
+		return nil, "not only tests failed"
+	case len(failed) > maxFlaky:
+		return nil, fmt.Sprintf("%d tests failed", len(failed))
+	}
+	slices.SortFunc(failed, func(a, b test) int { return cmp.Compare(a.String(), b.String()) })
+	return failed, ""
+}
+
+// passed reports whether the events are those of a test that passed.
+func passed(text []byte, t test) bool {
+	return slices.ContainsFunc(events(text), func(e event) bool {
+		return e.Action == "pass" && e.Package == t.pkg && e.Test == t.name
+	})
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const head = "package x\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nvar _ = os.Args\n\n"
+
+// fails is a test that fails the first time.
+func fails(name, says string) string {
+	return "func " + name + "(t *testing.T) {\n\tif os.Mkdir(\"" + name + "\", 0o755) == nil {\n\t\tt.Error(\"" +
+		says + "\")\n\t}\n}\n"
+}
+
+// What CI makes of a run: each branch with a small package of its own.
+func TestWhatIsPlayedAgain(t *testing.T) {
+	if _, err := exec.LookPath(goCommand()); err != nil {
+		t.Skip("there is no go command here")
+	}
+	const (
+		good    = "func TestGood(t *testing.T) {}\n"
+		bad     = "func TestBad(t *testing.T) { t.Error() }\n"
+		panics  = "func TestP(t *testing.T) { panic(1) }\n"
+		locked  = "func TestD(t *testing.T) { select {} }\n"
+		exits   = "func TestG(t *testing.T) { os.Exit(3) }\n"
+		unbuilt = "func TestX(t *testing.T) { nothing() }\n"
+		hangs   = "func TestH(t *testing.T) {\n\tr, _, _ := os.Pipe()\n\tr.Read(make([]byte, 1))\n}\n"
+		main    = "func TestMain(m *testing.M) {\n\tm.Run()\n\tos.Exit(1)\n}\n"
+		guest   = "func TestMain(m *testing.M) {\n\tm.Run()\n\tprintln(\"uml-run: the kernel ended\")\n\tos.Exit(125)\n}\n"
+		skips   = "func TestS(t *testing.T) {\n\tif os.Mkdir(\"s\", 0o755) != nil {\n\t\tt.Skip()\n\t}\n\tt.Error()\n}\n"
+		sub     = "func TestS(t *testing.T) { t.Run(\"a\", testF) }\n"
+	)
+	three := fails("TestA", "") + fails("TestB", "") + fails("TestC", "")
+	for name, c := range map[string]struct {
+		source string
+		flaky  string // what is noted
+		says   string // "": it ends well
+	}{
+		"good":               {source: good},
+		"flaky":              {source: good + fails("TestF", "late"), flaky: "x TestF\n"},
+		"a subtest":          {source: sub + fails("testF", "no"), flaky: "x TestS\n"},
+		"three are flaky":    {source: three, flaky: "x TestA\nx TestB\nx TestC\n"},
+		"four are too many":  {source: three + fails("TestD", ""), says: "4 tests failed"},
+		"bad":                {source: bad, says: "x TestBad failed again"},
+		"bad and flaky":      {source: bad + fails("TestF", ""), says: "x TestBad failed again"},
+		"skipped again":      {source: skips, says: "it did not pass"},
+		"a race":             {source: fails("TestRace", "WARNING: DATA RACE"), says: "DATA RACE"},
+		"a panic":            {source: good + panics, says: "not played again"},
+		"a panic beside it":  {source: fails("TestF", "") + panics, says: "not played again"},
+		"a deadlock":         {source: good + locked, says: "not played again"},
+		"a hang":             {source: good + hangs, says: "not played again"},
+		"an ended guest":     {source: good + guest, says: "uml-run: the kernel"},
+		"it ends too early":  {source: good + fails("TestF", "") + exits, says: "not played again"},
+		"TestMain fails":     {source: good + main, says: "not only tests failed"},
+		"it does not build":  {source: unbuilt, says: "not only tests failed"},
+		"a client's request": {source: fails("TestF", "3 of 80 requests failed"), says: "requests failed"},
+		"a wrong table":      {source: fails("TestF", "the table is\\n10.1.0.1:80"), says: "the table is"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, said := newPlayer(t)
+			write(t, filepath.Join(p.dir, "go.mod"), "module x\n")
+			write(t, filepath.Join(p.dir, "x_test.go"), head+c.source)
+			file := filepath.Join(p.dir, "x.json")
+			tool := goCommand() + ` test -json "$@" >x.json`
+			err := p.tests(file, []string{"sh", "-c", tool, "--", "-timeout=5s", "./..."})
+			check(t, p, said, err, c.says, c.flaky)
+			if _, err := os.Stat(filepath.Join(p.dir, "x.again-1.json")); c.flaky != "" && err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAScriptIsPlayedAgain(t *testing.T) {
+	for name, c := range map[string]struct{ script, flaky, says string }{
+		"good":            {script: "true"},
+		"flaky":           {script: "mkdir seen || exit 0; exit 1", flaky: "sh -c "},
+		"bad":             {script: "exit 3", says: "exit status 3, and again: sh: exit status 3"},
+		"a client":        {script: "echo 'FAIL upgrade: a client notices nothing'; exit 1", says: "not played again"},
+		"an ended kernel": {script: "echo 'uml-run: no end within 600 s'; exit 125", says: "not played again"},
+		"late":            {script: "mkdir seen && exit 1; sleep 60", says: "and again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, said := newPlayer(t)
+			if name == "late" {
+				p.until = time.Now().Add(200 * time.Millisecond)
+			}
+			err := p.script(filepath.Join(p.dir, "s.log"), []string{"sh", "-c", c.script})
+			check(t, p, said, err, c.says, c.flaky)
+		})
+	}
+}
+
+func newPlayer(t *testing.T) (player, *bytes.Buffer) {
+	dir := t.TempDir()
+	said := new(bytes.Buffer)
+	return player{flaky: filepath.Join(dir, "flaky"), until: time.Now().Add(time.Minute), out: said, dir: dir}, said
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t *testing.T, p player, said *bytes.Buffer, err error, want, flaky string) {
+	t.Helper()
+	if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		t.Errorf("ended with %v, want %q\n%s", err, want, said)
+	}
+	noted, _ := os.ReadFile(p.flaky)
+	if flaky == "" && len(noted) > 0 || !strings.HasPrefix(string(noted), flaky) {
+		t.Errorf("noted is %q, want %q\n%s", noted, flaky, said)
+	}
+}
