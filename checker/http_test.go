@@ -287,6 +287,14 @@ func redirectTo(location func(*testServer) string) func(*testServer, net.Conn) {
 	}
 }
 
+const noLocalhost = "nothing here knows the name localhost: there is no /etc/hosts"
+
+// knowsLocalhost reports whether this machine has an address for localhost: a container may have none.
+func knowsLocalhost() bool {
+	_, err := net.LookupHost("localhost")
+	return err == nil
+}
+
 func TestRedirects(t *testing.T) {
 	other := serveOn(t, "127.0.0.2:0", saying(okHead+"\r\nAll good"))
 	elsewhere := func(*testServer) string { return fmt.Sprintf("http://127.0.0.2:%d/there", other.addr.Port()) }
@@ -322,6 +330,9 @@ func TestRedirects(t *testing.T) {
 			"redirected to http://no-such-host.invalid/x: look-up of no-such-host.invalid failed: ", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name == "same server by name" && !knowsLocalhost() {
+				t.Skip(noLocalhost)
+			}
 			leaks(t)
 			s := serve(t, redirectTo(c.location))
 			spec := httpSpec(s.addr, "All good")

@@ -42,6 +42,10 @@ func TestStagesOfGoodServers(t *testing.T) {
 		"dns":     {Spec{Type: "negotiate", Service: "dns", Target: names, NegotiateTimeout: inTime, Protocol: "udp", Request: "/a.example", Receive: "192"}, "sent, first byte, whole answer, match"},
 		"off":     {Spec{Type: "on"}, ""},
 	} {
+		if name == "by name" && !knowsLocalhost() {
+			t.Log(noLocalhost)
+			continue
+		}
 		for way, made := range map[string]Checker{"in a goroutine": build(t, c.spec, &Env{HostName: "x"}), "in the loop": looped{build(t, c.spec, &Env{HostName: "x"})}} {
 			if r := made.Check(t.Context()); !r.OK || r.Stages.reached() != c.want {
 				t.Errorf("%s %s: %v %s: %s\nwant %s", name, way, r.OK, r.Detail, r.Stages.reached(), c.want)

@@ -64,6 +64,10 @@ func TestRealTLS(t *testing.T) {
 		{"an endless header", "http://" + endlessHeader(t) + "/s3cret", authority, "", "can be read as HTTP"},
 		{"a proxy", "http://hooks.example/s3cret", authority, "http://me:s3cret@" + closed.Addr().String(), "proxyconnect tcp: dial tcp " + closed.Addr().String() + ": connect: connection refused"},
 	} {
+		if _, err := net.LookupHost("localhost"); err != nil && c.what == "another name" {
+			t.Log("nothing here knows the name localhost: there is no /etc/hosts")
+			continue
+		}
 		run := exec.Command(os.Args[0], "-test.run=^TestRealTLS$")
 		run.Env = append(os.Environ(), "WEBHOOK_TEST_URL="+c.to, "SSL_CERT_FILE="+c.authority, "SSL_CERT_DIR=/nonexistent", "HTTP_PROXY="+c.proxy, "HTTPS_PROXY=", "https_proxy=", "http_proxy=", "NO_PROXY=")
 		began := time.Now()
