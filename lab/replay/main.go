@@ -1,11 +1,11 @@
-// Command replay runs tests for CI. A test that fails is played once more, alone: if it passes then it is flaky, which is
-// written down, to be mended. What is never flaky stays a failure: see grave.go.
+// Command replay runs tests for CI. A test that fails is played once more, alone: if it passes then it is flaky, which
+// is written down, to be fixed. What is never flaky stays a failure: see grave.go.
 //
 //	replay FILE.json COMMAND... -- ARG...    COMMAND runs `go test ARG...` and writes its events to FILE.json
 //	replay -script FILE.log COMMAND...       any other test; its output is kept in FILE.log
 //
-// The environment has REPLAY, the file to which flaky tests are added, and REPLAY_UNTIL, the time after which nothing is
-// played again, in seconds since 1970.
+// The environment has REPLAY, the file to which flaky tests are added, and REPLAY_UNTIL, after which nothing is played
+// again, in seconds since 1970.
 package main
 
 import (

@@ -12,10 +12,14 @@ import (
 
 const head = "package x\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nvar _ = os.Args\n\n"
 
+func source(name, body string) string {
+	return "func Test" + name + "(t *testing.T) { " + body + " }\n"
+}
+
 // fails is a test that fails the first time.
 func fails(name, says string) string {
-	return "func " + name + "(t *testing.T) {\n\tif os.Mkdir(\"" + name + "\", 0o755) == nil {\n\t\tt.Error(\"" +
-		says + "\")\n\t}\n}\n"
+	body := `if os.Mkdir("` + name + `", 0o755) == nil { t.Error("` + says + `") }`
+	return "func " + name + "(t *testing.T) { " + body + " }\n"
 }
 
 // What CI makes of a run: each branch with a small package of its own.
@@ -23,18 +27,18 @@ func TestWhatIsPlayedAgain(t *testing.T) {
 	if _, err := exec.LookPath(goCommand()); err != nil {
 		t.Skip("there is no go command here")
 	}
-	const (
-		good    = "func TestGood(t *testing.T) {}\n"
-		bad     = "func TestBad(t *testing.T) { t.Error() }\n"
-		panics  = "func TestP(t *testing.T) { panic(1) }\n"
-		locked  = "func TestD(t *testing.T) { select {} }\n"
-		exits   = "func TestG(t *testing.T) { os.Exit(3) }\n"
-		unbuilt = "func TestX(t *testing.T) { nothing() }\n"
-		hangs   = "func TestH(t *testing.T) {\n\tr, _, _ := os.Pipe()\n\tr.Read(make([]byte, 1))\n}\n"
-		main    = "func TestMain(m *testing.M) {\n\tm.Run()\n\tos.Exit(1)\n}\n"
-		guest   = "func TestMain(m *testing.M) {\n\tm.Run()\n\tprintln(\"uml-run: the kernel ended\")\n\tos.Exit(125)\n}\n"
-		skips   = "func TestS(t *testing.T) {\n\tif os.Mkdir(\"s\", 0o755) != nil {\n\t\tt.Skip()\n\t}\n\tt.Error()\n}\n"
-		sub     = "func TestS(t *testing.T) { t.Run(\"a\", testF) }\n"
+	var (
+		good    = source("Good", "")
+		bad     = source("Bad", "t.Error()")
+		panics  = source("P", "panic(1)")
+		locked  = source("D", "select {}")
+		exits   = source("G", "os.Exit(3)")
+		unbuilt = source("X", "nothing()")
+		hangs   = source("H", "r, _, _ := os.Pipe(); r.Read(make([]byte, 1))")
+		skips   = source("S", `if os.Mkdir("s", 0o755) != nil { t.Skip() }; t.Error()`)
+		sub     = source("S", `t.Run("a", testF)`)
+		main    = "func TestMain(m *testing.M) { m.Run(); os.Exit(1) }\n"
+		guest   = `func TestMain(m *testing.M) { m.Run(); println("uml-run: the kernel"); os.Exit(125) }` + "\n"
 	)
 	three := fails("TestA", "") + fails("TestB", "") + fails("TestC", "")
 	for name, c := range map[string]struct {
@@ -83,7 +87,7 @@ func TestAScriptIsPlayedAgain(t *testing.T) {
 		"good":            {script: "true"},
 		"flaky":           {script: "mkdir seen || exit 0; exit 1", flaky: "sh -c "},
 		"bad":             {script: "exit 3", says: "exit status 3, and again: sh: exit status 3"},
-		"a client":        {script: "echo 'FAIL upgrade: a client notices nothing'; exit 1", says: "not played again"},
+		"a client":        {script: "echo 'FAIL a client notices nothing'; exit 1", says: "not played again"},
 		"an ended kernel": {script: "echo 'uml-run: no end within 600 s'; exit 125", says: "not played again"},
 		"late":            {script: "mkdir seen && exit 1; sleep 60", says: "and again"},
 	} {
