@@ -7,6 +7,7 @@
 # make long-judgement  of these, three times the rows of docs/judgement.md
 # make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
 # make conformance  every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
+# make neighbours-test  as root on Debian: pairs of daemons with a virtual service in common, also beside the Perl ldirectord
 # make shadow-test  as root on Debian: the shadow beside the Perl ldirectord in twenty scenarios; long-shadow in all
 # make manager-test as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
 # make directors-test  as root on Debian: several directors that announce addresses by BGP, with BIRD and FRR; long-directors plays it three times
@@ -73,7 +74,7 @@ endif
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
 .PHONY: help build test expected test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-kernel long-judgement \
-	long-gaps long-shadow long-directors directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
+	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers size mutate fuzz demo clean always
 
 build: ldirectord
@@ -108,10 +109,10 @@ test-all: ldirectord
 	LONG_TESTS=20s $(call tests,long-tests,standard-quiet) -count=1 -run '^TestLong' ./checker
 	@PEERS='http 10' REPEATS=1 WINDOW=2s $(MAKE) --no-print-directory peers
 	@$(MAKE) --no-print-directory page-test
-	@$(MAKE) -j2 -k -O REFERENCE= all-faults all-chaos conformance shadow-test manager-test-1 bare-test package-test manager-test-2 systemd-test directors-test
+	@$(MAKE) -j2 -k -O REFERENCE= all-faults all-chaos conformance shadow-test neighbours-test manager-test-1 bare-test package-test manager-test-2 systemd-test directors-test
 	@$(MAKE) fuzz FUZZTIME=20000x
 
-long: long-runs long-chaos long-kernel long-judgement long-gaps long-shadow long-directors mutate
+long: long-runs long-chaos long-kernel long-judgement long-gaps long-shadow long-directors long-neighbours mutate
 
 unit-test:
 	@$(if $(RACE),,echo 'skipped: the race detector: it needs gcc')
@@ -176,6 +177,13 @@ shadow-test long-shadow: ldirectord
 	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && testdata/servers/perl $$suite && $(GO) build -o $$suite ./cmd/conformance && \
 		$(call script,$@)testdata/lab/kernel-test -c $$suite/conformance -p 6 -shadow $(LDIRECTORD) \
 		-run '$(if $(filter long-%,$@),$(RUN),^($(shell echo $(SHADOWED) | tr ' ' '|'))$$)' $$suite/usr/sbin/ldirectord
+
+# Pairs of daemons on one table, some beside the Perl ldirectord of Debian's package. The long ones wait for times to pass.
+neighbours-test long-neighbours: ldirectord
+	@testdata/servers/install
+	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && testdata/servers/perl $$suite && \
+		PERL_LDIRECTORD=$$suite/usr/sbin/ldirectord LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 GOFLAGS=-v \
+		testdata/lab/kernel-test -run '^TestKernelLongNeighbours$(if $(filter long-%,$@),Wait,(Perl)?)$$' ./lab
 
 # Heartbeat, pacemaker and keepalived on two machines of the lab: six minutes for each half. With LONG_TESTS=1 also the
 # gaps of a table that is always in place and, where REFERENCE names the Perl program, of that.

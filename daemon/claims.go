@@ -110,6 +110,9 @@ func (c *claims) tell(all []neighbour, waits map[ipvsctl.Key]bool) {
 	for _, text := range slices.Sorted(maps.Keys(told)) {
 		if !c.told[text] {
 			c.d.journal.Emit(notify.Event{Kind: notify.Shared, Text: text})
+			if c.d.Ready != nil { // closed after the start
+				fmt.Fprintln(c.d.Ready, text)
+			}
 		}
 	}
 	c.told = told

@@ -296,7 +296,7 @@ func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file",
 
 // tellStarter shows who waits for the start which changes of the table fail. The daemon tries them again.
 func (d *daemon) tellStarter(e notify.Event) {
-	if d.Ready != nil && (e.Kind == notify.TableError || e.Kind == notify.Shared) {
+	if d.Ready != nil && e.Kind == notify.TableError {
 		fmt.Fprintln(d.Ready, e.Text) // an error: the start is over
 	}
 }

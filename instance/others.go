@@ -24,6 +24,8 @@ type Other struct {
 	State
 	Lives bool // it has the lock on its file
 	info  os.FileInfo
+	found time.Time // when it was as info says first …
+	read  time.Time // … and when it was read
 }
 
 // Has are the virtual services that are its own while it is there.
@@ -57,8 +59,11 @@ func (i Instance) Others(before map[string]Other) map[string]Other {
 				continue
 			}
 			o, known := before[path]
-			if !known || !os.SameFile(info, o.info) || !info.ModTime().Equal(o.info.ModTime()) {
-				o = Other{info: info}
+			if !known || !o.isOf(info) {
+				o = Other{info: info, found: time.Now()}
+			}
+			if o.isYoung() {
+				o.State, o.read = State{}, time.Now()
 				if s, err := readState(path); err == nil && i.shares(s.Daemon, dir) {
 					o.State = s
 				}
@@ -69,6 +74,14 @@ func (i Instance) Others(before map[string]Other) map[string]Other {
 	}
 	return all
 }
+
+// isOf reports whether a record is that of a file as it is now.
+func (o *Other) isOf(now os.FileInfo) bool {
+	return os.SameFile(now, o.info) && now.ModTime().Equal(o.info.ModTime())
+}
+
+// isYoung reports whether another record may have been written since it was read, with the same inode and time.
+func (o *Other) isYoung() bool { return o.read.Sub(o.found) < time.Second }
 
 // shares reports whether a daemon of a folder is another one on the same table.
 func (i Instance) shares(d Daemon, dir string) bool {
