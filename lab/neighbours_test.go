@@ -17,7 +17,8 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// Pairs of daemons with a virtual service in common. Several pairs share a guest: each has files of its own, and ends what it began.
+// Pairs of daemons with a virtual service in common. Several pairs share a guest: each has files of its own, and ends
+// what it began.
 
 // pair is a lab for two daemons: a.cf has weight 1 for its server, b.cf weight 5.
 type pair struct {
@@ -34,7 +35,8 @@ const pairService = "192.0.2.10:7000"
 
 // section is a virtual service with one server.
 func section(virtual string, weight int, more string) string {
-	return fmt.Sprintf("virtual = %s\n\treal = 192.0.2.21:7000 gate %d\n\tchecktype = connect\n\tcheckport = 7000\n%s", virtual, weight, more)
+	const text = "virtual = %s\n\treal = 192.0.2.21:7000 gate %d\n\tchecktype = connect\n\tcheckport = 7000\n%s"
+	return fmt.Sprintf(text, virtual, weight, more)
 }
 
 // file writes a configuration, whose log is beside it.
@@ -60,7 +62,8 @@ func pairs(t *testing.T, scenes map[string]func(*pair)) {
 			own := *l
 			own.t, own.dir = t, t.TempDir()
 			p := &pair{lab: &own}
-			p.a, p.b = p.file("a.cf", section(pairService, 1, "")), p.file("b.cf", section(pairService, 5, ""))
+			p.a = p.file("a.cf", section(pairService, 1, ""))
+			p.b = p.file("b.cf", section(pairService, 5, ""))
 			t.Cleanup(func() {
 				p.end()
 				for _, path := range []string{p.b, p.a} {
@@ -153,7 +156,8 @@ func (p *pair) weights(want ...string) {
 	}
 	p.end()
 	if !slices.Equal(p.seen, want) || p.gap > time.Second {
-		p.t.Errorf("weights were %v, want %v; empty for %v\na.cf:\n%s\nb.cf:\n%s", p.seen, want, p.gap, p.log("a"), p.log("b"))
+		p.t.Errorf("weights were %v, want %v; empty for %v", p.seen, want, p.gap)
+		p.t.Logf("a.cf:\n%s\nb.cf:\n%s", p.log("a"), p.log("b"))
 	}
 }
 
@@ -203,21 +207,27 @@ func (p *pair) begin() {
 	p.run(exitOK, p.a, "start")
 	p.watch()
 	said := p.run(exitOK, p.b, "start")
-	if want := fmt.Sprintf("Belong to a.cf, pid %d: tcp:192.0.2.10:7000", p.pidOf("a")); !strings.Contains(said, want) {
+	want := fmt.Sprintf("Belong to a.cf, pid %d: tcp:192.0.2.10:7000", p.pidOf("a"))
+	if !strings.Contains(said, want) {
 		p.t.Errorf("start says %q, not %q", said, want)
 	}
+}
+
+// director is a command in the director.
+func (p *pair) director(words ...string) *exec.Cmd {
+	return exec.Command("ip", append([]string{"netns", "exec", p.prefix + "dir"}, words...)...)
 }
 
 // inRun runs the program with the usual run folder.
 func (p *pair) inRun(words ...string) string {
 	p.t.Helper()
-	out, err := exec.Command("ip", append([]string{"netns", "exec", p.prefix + "dir", program(p.t)}, words...)...).CombinedOutput()
+	out, err := p.director(append([]string{program(p.t)}, words...)...).CombinedOutput()
 	if err != nil {
 		p.t.Fatalf("%v: %v: %s", words, err, out)
 	}
 	if words[1] == "start" {
 		p.t.Cleanup(func() {
-			_ = exec.Command("ip", "netns", "exec", p.prefix+"dir", program(p.t), words[0], "stop").Run()
+			_ = p.director(program(p.t), words[0], "stop").Run()
 		})
 	}
 	return string(out)
@@ -230,8 +240,7 @@ func (p *pair) perl(words ...string) {
 	if program == "" {
 		p.t.Skip("PERL_LDIRECTORD names no Perl ldirectord")
 	}
-	args := append([]string{"netns", "exec", p.prefix + "dir", program}, words...)
-	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+	if out, err := p.director(append([]string{program}, words...)...).CombinedOutput(); err != nil {
 		p.t.Fatalf("%v: %v: %s", words, err, out)
 	}
 }
@@ -241,7 +250,7 @@ func (p *pair) startPerl(path string) {
 	p.t.Helper()
 	p.perl(path, "start")
 	p.t.Cleanup(func() {
-		_ = exec.Command("ip", "netns", "exec", p.prefix+"dir", os.Getenv("PERL_LDIRECTORD"), path, "stop").Run()
+		_ = p.director(os.Getenv("PERL_LDIRECTORD"), path, "stop").Run()
 	})
 }
 
@@ -262,7 +271,8 @@ func TestKernelNeighbours(t *testing.T) {
 			p.begin()
 			p.logged("a", fmt.Sprintf("Awaited by b.cf, pid %d: tcp:192.0.2.10:7000", p.pidOf("b")))
 			for path, want := range map[string]string{
-				p.a: fmt.Sprintf("it is also of b.cf, pid %d", p.pidOf("b")), p.b: fmt.Sprintf("belongs to a.cf, pid %d", p.pidOf("a")),
+				p.a: fmt.Sprintf("it is also of b.cf, pid %d", p.pidOf("b")),
+				p.b: fmt.Sprintf("belongs to a.cf, pid %d", p.pidOf("a")),
 			} {
 				if said := p.run(exitOK, path, "status", "-v"); !strings.Contains(said, want) {
 					p.t.Errorf("status of %s does not say %q:\n%s", path, want, said)
@@ -300,7 +310,8 @@ func TestKernelLongNeighbours(t *testing.T) {
 			starts.Wait()
 			p.t.Log(p.table())
 			for _, name := range []string{"a", "b"} {
-				if strings.Contains(p.log(name), "Belong to") == strings.Contains(p.log(name), "Added real server") {
+				waits, serves := strings.Contains(p.log(name), "Belong to"), strings.Contains(p.log(name), "Added real server")
+				if waits == serves {
 					p.t.Errorf("%s.cf:\n%s", name, p.log(name))
 				}
 			}
@@ -380,7 +391,8 @@ func TestKernelLongNeighbours(t *testing.T) {
 		"another run folder": func(p *pair) {
 			p.run(exitOK, p.a, "start")
 			p.watch()
-			if said := p.inRun(p.b, "start"); !strings.Contains(said, "Other directors: the run folder "+p.dir) {
+			said := p.inRun(p.b, "start")
+			if !strings.Contains(said, "Other directors: the run folder "+p.dir) {
 				p.t.Errorf("start says %q", said)
 			}
 			p.logged("a", "Changed by b.cf") // whose folder it reads as well
@@ -396,7 +408,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 			p.weights("1", "5")
 		},
 		"a pid namespace of its own": func(p *pair) {
-			cmd := exec.Command("ip", "netns", "exec", p.prefix+"dir", "unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
+			cmd := p.director("unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
 				program(p.t), "--rundir", p.dir, p.a, "start", "--foreground")
 			if err := cmd.Start(); err != nil {
 				p.t.Fatal(err)
