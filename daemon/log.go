@@ -30,6 +30,7 @@ type logSink struct {
 	file   logFile
 	system syslogConn
 	failed []status.Failure // why the last line could not be written; nil: it was
+	lost   int              // lines that no file got of late
 }
 
 // newLogSink returns the log that the command line and the configuration ask for: in the foreground a standard stream,
@@ -58,27 +59,45 @@ func newLogSink(o Options, global parser.Global) *logSink {
 func (l *logSink) setTarget(target string) { l.target.Store(&target) }
 
 // Notify writes one event where the log goes. One that can't be written there goes to standard error, and nothing stops.
+// The next line tells how many were lost.
 func (l *logSink) Notify(e notify.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var err error
+	if l.lost > 0 {
+		text := fmt.Sprintf("%d lines were lost: %s", l.lost, l.failed[0].Text)
+		err = l.put(notify.Event{Time: e.Time, Kind: notify.Lost, Text: text})
+	}
+	if err == nil {
+		l.lost, err = 0, l.put(e)
+	}
+	if l.failed = nil; err == nil {
+		return
+	}
+	target := *l.target.Load()
+	if isPath(target) {
+		l.lost++
+	}
+	fmt.Fprintln(os.Stderr, l.header(e.Time)+l.line(e))
+	text := fmt.Sprintf("the log %s can't be written: %v", target, err)
+	l.failed = []status.Failure{{Event: "log-failed", Text: text, At: e.Time}}
+}
+
+// put writes an event; mu is held.
+func (l *logSink) put(e notify.Event) error {
 	target, line := *l.target.Load(), l.line(e)
 	toSyslog := l.fixed == nil && !isPath(target)
 	if !toSyslog { // which has a header of its own
 		line = l.header(e.Time) + line
 	}
-	var err error
 	switch {
 	case toSyslog:
-		err = l.system.send(target, line)
+		return l.system.send(target, line)
 	case l.fixed != nil:
-		_, err = fmt.Fprintln(l.fixed, line)
+		_, err := fmt.Fprintln(l.fixed, line)
+		return err
 	default:
-		err = l.file.write(filepath.Clean(target), line+"\n")
-	}
-	l.failed = nil
-	if err != nil {
-		fmt.Fprintln(os.Stderr, line)
-		l.failed = []status.Failure{{Event: "log-failed", Text: fmt.Sprintf("the log %s can't be written: %v", target, err), At: e.Time}}
+		return l.file.write(filepath.Clean(target), line+"\n")
 	}
 }
 
@@ -113,6 +132,7 @@ func isPath(target string) bool { return strings.HasPrefix(target, "/") }
 type logFile struct {
 	path string
 	file *os.File
+	torn bool // a part of the last line is written
 }
 
 func (f *logFile) write(path, line string) error {
@@ -123,10 +143,14 @@ func (f *logFile) write(path, line string) error {
 		}
 		if err == nil {
 			f.file.Close()
-			f.path, f.file = path, file
+			*f = logFile{path: path, file: file}
 		}
 	}
-	_, err := f.file.WriteString(line)
+	if f.torn {
+		line = "\n" + line
+	}
+	n, err := f.file.WriteString(line)
+	f.torn = err != nil && (f.torn || n > 0)
 	return err
 }
 

@@ -73,6 +73,47 @@ func TestTheLogGoesOnWithoutDescriptors(t *testing.T) {
 	}
 }
 
+// A disk that fills up tears a line. After room is made the next one begins anew, and what was lost is counted.
+func TestAFullDiskTearsNoSecondLine(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("log", dir, "tmpfs", 0, "size=8k"); err != nil {
+		t.Skip("needs a file system of its own: ", err)
+	}
+	defer syscall.Unmount(dir, 0)
+	fill, path := filepath.Join(dir, "fill"), filepath.Join(dir, "log")
+	if err := os.WriteFile(fill, make([]byte, 4096), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := newLogSink(Options{Name: "ld.cf"}, parser.Global{LogFile: path})
+	said := func(text string) { l.Notify(notify.Event{Time: time.Now(), Kind: notify.Starting, Text: text}) }
+	for i := 0; l.failures() == nil && i < 1000; i++ {
+		said("a line of the log")
+	}
+	said("lost")
+	said("lost")
+	if failed := l.failures(); len(failed) != 1 || !strings.Contains(failed[0].Text, syscall.ENOSPC.Error()) {
+		t.Fatalf("the disk is not full: %v", failed)
+	}
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	said("after room is made")
+	said("the next one")
+	text, err := os.ReadFile(path)
+	l.file.file.Close()
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	if err != nil || len(lines) < 5 || l.failures() != nil {
+		t.Fatalf("%v, %v:\n%s", err, l.failures(), text)
+	}
+	counted := "] 3 lines were lost: the log " + path + " can't be written: "
+	for i, want := range []string{counted, "] after room is made", "] the next one"} {
+		line := lines[len(lines)-3+i]
+		if !strings.HasPrefix(line, "[") || !strings.Contains(line, want) || strings.Count(line, "[") != 1 {
+			t.Errorf("%q, want %q", line, want)
+		}
+	}
+}
+
 func TestANewFileOfTheSameTimeAndSizeIsAnotherFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ld.cf")
 	write := func(name, text string) {

@@ -149,6 +149,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 		e.needed(s)
 		e.templates(s)
 		e.pings(s)
+		e.mails(s)
 		if isAnnounced(s) {
 			e.takeOver(s)
 			e.behindRouter(s)

@@ -41,6 +41,7 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 		e.translation(s)
 		e.templates(s)
 		e.pings(s)
+		e.mails(s)
 		e.removed(s)
 		e.reuse(s)
 		e.takeOver(s)
@@ -194,6 +195,14 @@ func (e *examination) pings(s director.Service) {
 			Severity: warning, Kind: "no-ping", at: at, Command: set("net.ipv4.ping_group_range", "'0 2147483647'"),
 			Text: "this user may send no pings here, nor may a daemon without CAP_NET_RAW: servers that are checked by ping stay as they are, and new ones stay out",
 		})
+	}
+}
+
+// mails: what is to be mailed by this machine needs a program.
+func (e *examination) mails(s director.Service) {
+	if m := s.Config.Mail; e.noMail && m.To != "" && m.SMTP == "" {
+		e.report(s, Finding{Severity: warning, Kind: "no-mail", at: s.Config.At["emailalert"],
+			Text: "there is no mail program here, so emailalert sends nothing; smtp = HOST needs none"})
 	}
 }
 

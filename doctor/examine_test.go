@@ -400,6 +400,14 @@ var examineCases = map[string]examineCase{
 		config: "virtual = 192.0.2.10:53\n  protocol = udp\n  real = 192.0.2.21:53 masq\n  quiescent = yes\n  checktype = connect\n",
 		spoil:  func(f *facts) { f.noPing = true }, want: "warning no-ping",
 	},
+	"mail without a program": {
+		config: byMasq + "  emailalert = root\n",
+		spoil:  func(f *facts) { f.noMail = true }, want: "warning no-mail",
+	},
+	"mail by SMTP without a program": {
+		config: byMasq + "  emailalert = root\n  smtp = 192.0.2.25\n",
+		spoil:  func(f *facts) { f.noMail = true },
+	},
 	"pings that are forbidden and not needed": {config: strings.ReplaceAll(byMasq, "= on", "= connect"), spoil: func(f *facts) { f.noPing = true }},
 	"FTP by masq": {
 		config: strings.ReplaceAll(byMasq, "10:80", "10:21"), want: "broken ftp-module",

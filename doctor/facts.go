@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,8 @@ import (
 	"ldirectord/fwmark"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+	"ldirectord/notify/mail"
 )
 
 const (
@@ -40,6 +43,7 @@ type facts struct {
 	refused    map[netip.AddrPort]error        // fallback servers that accept no connection
 	reached    map[checker.Spec]checker.Result // of real servers at virtual addresses
 	noPing     bool                            // this program may send no pings
+	noMail     bool                            // there is a shell and no mail program
 	nat        string                          // a rule that translates the sources of packets, "" for none
 	marks      *fwmark.Machine                 // who sets and uses marks; nil when nobody asked
 	unsettable map[bool]Finding                // why marks can't be set, by IPv6; a zero Finding where they can
@@ -81,6 +85,8 @@ func gather(ctx context.Context, services []director.Service, own Daemon) facts 
 	f.findRoutes(services)
 	f.readSettings()
 	f.noPing = slices.ContainsFunc(services, func(s director.Service) bool { return pingAt(s).Line > 0 }) && !mayPing(ctx)
+	_, noShell := exec.LookPath(notify.Shell("")[0])
+	f.noMail = noShell == nil && !mail.HasProgram()
 	f.ftpLoaded = instance.Exists("/sys/module/" + ftpModule) // one that is built in shows only if it has parameters, as this one has
 	return f
 }

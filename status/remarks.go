@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"ldirectord/printable"
 )
 
 // sentences are remarks, with what others said as they said it: who shows them escapes it.
@@ -37,7 +39,11 @@ func (r *Report) Remarks() []string {
 		}
 	}
 	for _, f := range r.Failures {
-		all.add("%s ago: %s", Short(r.Time.Sub(f.At)), f.Text)
+		start, more := fmt.Sprintf("%s ago: %s", Short(r.Time.Sub(f.At)), f.Text), ""
+		if f.Event == "mail-failed" { // which has all that a program said: the log tells it
+			start, more = printable.Cut(start, width-len("…"))
+		}
+		all = append(all, start+more)
 	}
 	for _, o := range r.Orders {
 		if o.Lost {

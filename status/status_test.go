@@ -389,6 +389,23 @@ func TestAFolderThatCannotBeReadShows(t *testing.T) {
 	}
 }
 
+// What a mail program says at length is in the log.
+func TestAMailThatFailsIsOneLine(t *testing.T) {
+	s, p := observed(t), process()
+	long := "failed to send email message to root by sendmail: /usr/sbin/sendmail: exit status 1: " +
+		strings.Repeat("words ", 90)
+	p.Failures = []Failure{{Event: "mail-failed", Text: long, At: s.Time}}
+	var b strings.Builder
+	if err := NewReport(s, p, nil).WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	_, told, _ := strings.Cut(b.String(), "0s ago: failed to send email message to root by sendmail")
+	first, next, _ := strings.Cut(told, "\n")
+	if !strings.HasSuffix(first, "…") || strings.HasPrefix(next, "words") {
+		t.Errorf("%s", b.String())
+	}
+}
+
 func TestDurationsAreShort(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0s", 0: "0s", 59900 * time.Millisecond: "59s", time.Minute: "1m0s", 61 * time.Minute: "1h1m",

@@ -25,6 +25,9 @@ func showStatus(ctx context.Context, c *call) error {
 			return watch(ctx, c)
 		}
 		c.say(fmt.Sprintf("ldirectord for %s is running with pid: %d", c.path, pid))
+		if last, _ := c.roleFile().Read(); last.Role == instance.Standby && !c.verbose && !c.jsonOut {
+			c.say("standing by: it checks and leaves the table to another director")
+		}
 		err := showReport(ctx, c, pid)
 		if !c.jsonOut {
 			showSiblings(ctx, c, found.State.Execute)
