@@ -114,6 +114,10 @@ func (t *tally) Notify(e notify.Event) {
 	defer t.mu.Unlock()
 	t.is.Events[string(e.Kind)]++
 	switch e.Kind {
+	case notify.ChangedByHand, notify.Shared, notify.TakenOver, notify.TableError, notify.LocalShortage,
+		notify.LastServer, notify.GuardHolds, notify.Promoted, notify.StandingBy, notify.AnnounceFailed,
+		notify.ConfigError:
+		t.happened(e)
 	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed:
 		t.last[e.Kind] = failure{e, t.last[e.Kind].open + 1}
 	case notify.MailRecovered:
@@ -123,6 +127,20 @@ func (t *tally) Notify(e notify.Event) {
 	case notify.Listening:
 		t.recovered(notify.ListenFailed)
 	}
+}
+
+// lastEvents is how many of those that matter are shown.
+const lastEvents = 5
+
+// happened keeps an event; those of a kind that come at once are one, with a count. mu is held.
+func (t *tally) happened(e notify.Event) {
+	all := t.is.Last
+	if n := len(all); n > 0 && all[n-1].Event == string(e.Kind) && e.Time.Sub(all[n-1].At) < time.Second {
+		all[n-1].More++
+		return
+	}
+	t.is.Last = append(all[max(len(all)+1-lastEvents, 0):],
+		status.Failure{Event: string(e.Kind), Text: e.Text, At: e.Time.UTC()})
 }
 
 // recovered ends a failure of a kind; mu is held.
@@ -174,6 +192,6 @@ func (t *tally) process() status.Process {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.is
-	now.Events = maps.Clone(now.Events)
+	now.Events, now.Last = maps.Clone(now.Events), slices.Clone(now.Last)
 	return now
 }

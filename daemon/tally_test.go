@@ -54,6 +54,30 @@ func TestFailuresAreShownUntilTheyEnd(t *testing.T) {
 	})
 }
 
+// The last events that matter are shown: those that come at once as one, and no more than five.
+func TestTheLastEventsThatMatter(t *testing.T) {
+	tally, now := newTally(Options{}), time.Now()
+	happens := func(after time.Duration, kind notify.Kind, text string) {
+		tally.Notify(notify.Event{Time: now.Add(after), Kind: kind, Text: text})
+	}
+	for range 2000 {
+		happens(0, notify.ChangedByHand, "the table is emptied")
+	}
+	happens(0, notify.Added, "a server")
+	before := tally.process()
+	happens(10*time.Millisecond, notify.ChangedByHand, "a mark rule")
+	if last := before.Last; len(last) != 1 || last[0].More != 1999 || last[0].Event != "changed-by-hand" {
+		t.Errorf("%+v", last)
+	}
+	for i := range 5 {
+		happens(time.Duration(i+1)*time.Minute, notify.TableError, "refused")
+	}
+	last := tally.process().Last
+	if len(last) != 5 || last[0].More != 0 || !last[4].At.Equal(now.Add(5*time.Minute)) {
+		t.Errorf("%+v", last)
+	}
+}
+
 func TestALogThatCannotBeWrittenIsAFailure(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing", "log")
 	l := newLogSink(Options{Name: "ldirectord"}, parser.Global{LogFile: path})

@@ -27,6 +27,7 @@ const manyChecks = `virtual = 10.1.0.1:80
 	alsocheck = external
 	alsocheck = pop 110
 	alsocheck = connect 81
+	tlsexpirywarn = 0
 `
 
 func TestAPlanHasEachCheckOfAServerOnce(t *testing.T) {

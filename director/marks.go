@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"ldirectord/fwmark"
@@ -134,6 +135,11 @@ func (d *Director) marked(r marked) {
 	m.looked = m.looked || r.err == nil
 	for _, what := range r.fixed {
 		d.emit(notify.Event{Kind: notify.ChangedByHand, Text: fmt.Sprintf("Restored mark rules: %s", what)})
+		for _, v := range d.served() {
+			if len(v.cfg.Marking) > 0 && v.key.IPv6 == strings.HasPrefix(what, "IPv6") {
+				v.noteChange(d.now(), "mark rules: "+what+"; restored")
+			}
+		}
 	}
 	d.tellTrouble(&m.trouble, r.err, notify.TableError, "Mark rules can't be set", notify.TableRecovered, "Mark rules can be set again")
 	if r.err != nil || sameRules(r.rules, m.current) {

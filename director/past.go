@@ -81,6 +81,13 @@ func (s *server) noteChange(now time.Time, format string, args ...any) {
 	s.past.Do(history.At(now), history.Changed, 0, fmt.Sprintf(format, args...))
 }
 
+// noteChange remembers of each server what somebody did to the virtual service.
+func (v *virtual) noteChange(now time.Time, what string) {
+	for _, s := range v.servers {
+		s.noteChange(now, "changed externally: %s", what)
+	}
+}
+
 // noteOrder remembers that the server has another order.
 func (s *server) noteOrder(now time.Time, o Order) {
 	was, what := s.ordered(), "order undone: "

@@ -55,7 +55,10 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	s.NegotiateTimeout = cfg.NegotiateTimeout.Duration()
 	s.Request, s.Receive = cfg.Asks(r)
 	s.Host, s.SNI = cfg.VirtualHost, cfg.SNI
-	s.TLSVerify, s.TLSCA, s.TLSCert, s.TLSKey, s.TLSExpiryWarn = cfg.TLSVerify, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey, cfg.TLSExpiryWarn
+	s.TLSVerify, s.TLSCA, s.TLSCert, s.TLSKey = cfg.TLSVerify, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey
+	if cfg.OverTLS() {
+		s.TLSExpiryWarn = cfg.TLSExpiryWarn
+	}
 	if strings.HasPrefix(cfg.Service, "http") {
 		s.URL, s.Method, s.FollowRedirect = cfg.URL(r), cfg.HTTPMethod, cfg.FollowRedirect
 		s.HTTPUser, s.HTTPPasswd = cfg.HTTPUser, cfg.HTTPPasswd

@@ -23,12 +23,15 @@ var (
 var (
 	overHTTP = forServices("http", "https", "http_proxy")
 	overTLS  = &appliesTo{
-		counts: func(v *Virtual) bool {
-			return slices.Contains(tlsServices, v.Service) || v.StartTLS && slices.Contains(startTLSServices, v.Service)
-		},
-		where: enumerate(tlsServices) + ", and with starttls=yes for " + enumerate(startTLSServices),
+		counts: (*Virtual).OverTLS,
+		where:  enumerate(tlsServices) + ", and with starttls=yes for " + enumerate(startTLSServices),
 	}
 )
+
+// OverTLS reports whether the service is spoken over TLS.
+func (v *Virtual) OverTLS() bool {
+	return slices.Contains(tlsServices, v.Service) || v.StartTLS && slices.Contains(startTLSServices, v.Service)
+}
 
 func forServices(names ...string) *appliesTo {
 	return &appliesTo{

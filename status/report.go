@@ -26,6 +26,7 @@ type Process struct {
 	Names   []Name            // the host names of the file that can't be looked up
 
 	Failures []Failure // what the daemon's own means failed at
+	Last     []Failure // the last events of the log that matter, also what others did
 }
 
 // Failure is one of something that the daemon uses besides servers and table: log, mail, webhook, address of the
@@ -33,7 +34,8 @@ type Process struct {
 type Failure struct {
 	Event string    `json:"event"` // its kind in the journal; log-failed where that is the log itself
 	Text  string    `json:"text"`
-	At    time.Time `json:"at"` // the last one
+	At    time.Time `json:"at"`             // the last one
+	More  int       `json:"more,omitempty"` // that came at once and are like it
 }
 
 // Name is a host name that can't be looked up.
@@ -69,6 +71,7 @@ type Report struct {
 	Folder    string     `json:"maintenance_error,omitempty"` // why maintenancedir can't be read
 	Names     []Name     `json:"names,omitempty"`             // those that can't be looked up
 	Failures  []Failure  `json:"failures,omitempty"`          // until it works again, where that is known, and for a day at most
+	Last      []Failure  `json:"last_events,omitempty"`
 	Orders    []Order    `json:"orders,omitempty"`
 	Virtuals  []Virtual  `json:"virtuals,omitempty"`
 
@@ -201,7 +204,7 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
 		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: maps.Collect(s.Table.All())},
 	}
-	r.Announcements, r.AnnounceError = s.Announcements, s.Announcing
+	r.Last, r.Announcements, r.AnnounceError = p.Last, s.Announcements, s.Announcing
 	for i := range s.Virtuals {
 		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time, carried))
 	}

@@ -406,6 +406,23 @@ func TestAMailThatFailsIsOneLine(t *testing.T) {
 	}
 }
 
+// The last events that matter come last, with the day where that is another one.
+func TestTheLastEventsAreShown(t *testing.T) {
+	s, p := observed(t), process()
+	p.Last = []Failure{
+		{Text: "the table was emptied", At: s.Time.Add(-48 * time.Hour), More: 2}, {Text: "today", At: s.Time},
+	}
+	var b strings.Builder
+	if err := NewReport(s, p, nil).WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	day, clock := s.Time.Add(-48*time.Hour).Local().Format("Jan 02 15:04"), s.Time.Local().Format(time.TimeOnly)
+	want := "\nLAST EVENTS\n  " + day + "  the table was emptied (and 2 more)\n  " + clock + "      today\n"
+	if !strings.HasSuffix(b.String(), want) {
+		t.Errorf("%s\nwant %s", b.String(), want)
+	}
+}
+
 func TestDurationsAreShort(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0s", 0: "0s", 59900 * time.Millisecond: "59s", time.Minute: "1m0s", 61 * time.Minute: "1h1m",

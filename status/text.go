@@ -30,7 +30,25 @@ func (r *Report) WriteText(w io.Writer) error {
 	for i := range r.Virtuals {
 		t.virtual(&r.Virtuals[i], *r.Time)
 	}
+	if len(r.Last) > 0 {
+		t.printf("\nLAST EVENTS\n")
+	}
+	for _, e := range r.Last {
+		text := e.Text
+		if e.More > 0 {
+			text += fmt.Sprintf(" (and %d more)", e.More)
+		}
+		t.hanging(fmt.Sprintf("  %-14s", clock(e.At, *r.Time)), text)
+	}
 	return t.w.Flush()
+}
+
+// clock is when something happened, in local time: an instant of today, or the day too.
+func clock(at, now time.Time) string {
+	if day := time.DateOnly; at.Local().Format(day) == now.Local().Format(day) {
+		return at.Local().Format(time.TimeOnly)
+	}
+	return at.Local().Format("Jan 02 15:04")
 }
 
 // page is text on its way out. Flush returns an error of the writer.

@@ -195,13 +195,9 @@ func (c *Case) inTable(w *Why) string {
 }
 
 func (t page) entry(e *Entry, now time.Time) {
-	form := "Jan 02 15:04"
-	if day := time.DateOnly; e.First.Local().Format(day) == now.Local().Format(day) {
-		form = time.TimeOnly
-	}
 	times := ""
 	if e.Times > 1 {
 		times = fmt.Sprint(e.Times)
 	}
-	t.hanging(fmt.Sprintf("  %-14s %8s %6s  ", e.First.Local().Format(form), Short(now.Sub(e.Last)), times), e.Text)
+	t.hanging(fmt.Sprintf("  %-14s %8s %6s  ", clock(e.First, now), Short(now.Sub(e.Last)), times), e.Text)
 }
