@@ -140,8 +140,8 @@ func (r SetOrder) carryOut(now *director.Snapshot, all director.Orders, path str
 	if err != nil {
 		return nil, err
 	}
-	if p, last := now.Last(meant, all); last && r.TakesOut() && !r.Force {
-		return nil, refusal(fmt.Sprintf("%s is the last server of %s; --force orders %s all the same", p.Real, p.Virtual, r.What()))
+	if last := now.Last(meant, all); len(last) > 0 && r.TakesOut() && !r.Force {
+		return nil, lastServers(last, r.What())
 	}
 	for _, p := range append(now.Aliases(meant), meant...) {
 		delete(all, p)
@@ -155,6 +155,15 @@ func (r SetOrder) carryOut(now *director.Snapshot, all director.Orders, path str
 		return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
 	}
 	return meant, nil
+}
+
+// lastServers refuses an order for the last servers of virtual services.
+func lastServers(last []director.Backend, what string) refusal {
+	names := make([]string, len(last))
+	for i, at := range last {
+		names[i] = fmt.Sprintf("%s is the last server of %s", at.Real, at.Virtual)
+	}
+	return refusal(fmt.Sprintf("%s; --force orders %s all the same", strings.Join(names, ", "), what))
 }
 
 const howCalled = "a virtual service is called ADDRESS:PORT, as status has it, or by its mark"

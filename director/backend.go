@@ -58,9 +58,9 @@ func isMeant(name, word string) bool {
 	return name == word || strings.HasPrefix(name, word+":")
 }
 
-// Last finds one of these servers without which, and without all that orders take out, nobody serves its virtual
-// service. Where nobody serves it as it is, that is a server without which nobody is left who could.
-func (now *Snapshot) Last(backends []Backend, orders Orders) (last Backend, any bool) {
+// Last finds, of each virtual service that none serves without these servers, and without all that orders take out, one
+// of them. Where none serves it as it is, that is a server without which none is left that could.
+func (now *Snapshot) Last(backends []Backend, orders Orders) (last []Backend) {
 	goes := setOf(backends)
 	for _, v := range now.Virtuals {
 		var serve, others, othersServe bool
@@ -77,10 +77,10 @@ func (now *Snapshot) Last(backends []Backend, orders Orders) (last Backend, any 
 			}
 		}
 		if asked != (Backend{}) && !othersServe && (serve || !others) {
-			return asked, true
+			last = append(last, asked)
 		}
 	}
-	return Backend{}, false
+	return last
 }
 
 // serves reports whether a server gets new connections. Where the table does not say, its checks do.

@@ -15,9 +15,19 @@ func check(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	isRefused := l.Plan == nil || c.noWarnings && len(l.Found.Warnings()) > 0
 	if c.jsonOut {
-		return checkJSON(c, l)
+		checkJSON(c, l, isRefused)
+	} else {
+		printCheck(c, l, isRefused)
 	}
+	if isRefused {
+		return exit{status: exitConfig}
+	}
+	return nil
+}
+
+func printCheck(c *call, l *daemon.Loaded, isRefused bool) {
 	for _, d := range l.Found.ByPosition().Brief() {
 		line := d.String() + "\n"
 		if isTerminal(os.Stdout) {
@@ -29,12 +39,11 @@ func check(ctx context.Context, c *call) error {
 	if n := len(l.Found.Warnings()); n > 0 {
 		warnings = fmt.Sprintf(", warnings: %d", n)
 	}
-	if l.Plan == nil {
+	if isRefused {
 		fmt.Fprintf(c.out, "%s is refused: errors: %d%s\n", c.path, len(l.Found.Errors()), warnings)
-		return exit{status: exitConfig}
+		return
 	}
 	fmt.Fprintf(c.out, "%s is good: v%s%s\n", c.path, l.Summary()[1:], warnings)
-	return nil
 }
 
 func isTerminal(f *os.File) bool {
@@ -42,19 +51,9 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// finding is a diagnostic in the JSON form.
-type finding struct {
-	Severity string `json:"severity"`
-	Kind     string `json:"kind"`
-	File     string `json:"file"`
-	Line     *int   `json:"line"`
-	Column   *int   `json:"column"`
-	Text     string `json:"text"`
-}
-
 // checkJSON prints the result in the form of the conformance corpus: the first error as error, kind
 // and line, all findings, and the effective configuration, whose secrets are hidden unless they are asked for.
-func checkJSON(c *call, l *daemon.Loaded) error {
+func checkJSON(c *call, l *daemon.Loaded, isRefused bool) {
 	out := struct {
 		OK          bool           `json:"ok"`
 		Exit        int            `json:"exit"`
@@ -64,30 +63,20 @@ func checkJSON(c *call, l *daemon.Loaded) error {
 		Warnings    []finding      `json:"warnings"`
 		Diagnostics []finding      `json:"diagnostics"`
 		Config      *parser.Config `json:"config,omitempty"`
-	}{OK: l.Plan != nil, Warnings: []finding{}, Diagnostics: []finding{}, Config: l.Config}
-	if !out.OK {
+	}{OK: !isRefused, Warnings: []finding{}, Diagnostics: findings(l.Found), Config: l.Config}
+	if isRefused {
 		out.Exit = exitConfig
 	}
 	if l.Config != nil && !c.secrets {
 		out.Config = l.Config.WithoutSecrets()
 	}
-	for _, d := range l.Found {
-		f := finding{Severity: d.Severity.String(), Kind: d.Kind, File: d.Pos.File, Text: d.Text}
-		if d.Pos.Line > 0 {
-			f.Line, f.Column = &d.Pos.Line, &d.Pos.Column
+	for i, d := range l.Found {
+		switch f := &out.Diagnostics[i]; {
+		case d.Severity == parser.Warning:
+			out.Warnings = append(out.Warnings, *f)
+		case d.Severity == parser.Error && out.Error == nil:
+			out.Error, out.ErrorKind, out.ErrorLine = &f.Text, &f.Kind, f.Line
 		}
-		if d.Severity == parser.Error {
-			if out.Error == nil {
-				out.Error, out.ErrorKind, out.ErrorLine = &f.Text, &f.Kind, f.Line
-			}
-		} else if d.Severity == parser.Warning {
-			out.Warnings = append(out.Warnings, f)
-		}
-		out.Diagnostics = append(out.Diagnostics, f)
 	}
 	c.printJSON(out, " ")
-	if !out.OK {
-		return exit{status: exitConfig}
-	}
-	return nil
 }

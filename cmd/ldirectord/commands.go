@@ -35,14 +35,14 @@ var commands = map[string]command{
 	"stop":         {run: stop, options: "keep"},
 	"restart":      {run: loaded(restart), options: "foreground strict"},
 	"try-restart":  {run: tryRestart, options: "foreground strict"},
-	"reload":       {run: loaded(reload), options: "json strict"},
-	"force-reload": {run: loaded(reload), options: "json strict"},
+	"reload":       {run: answered(loaded(reload)), options: "json strict"},
+	"force-reload": {run: answered(loaded(reload)), options: "json strict"},
 	"status":       {run: showStatus, options: "json verbose watch"},
 
-	"check": {run: check, takes: onlyOptions, asks: true, options: "json strict with-secrets"},
-	"plan":  {run: plan, takes: onlyOptions, asks: true, options: "json strict"},
+	"check": {run: check, takes: onlyOptions, asks: true, options: "json strict warnings-are-errors with-secrets"},
+	"plan":  {run: answered(plan), takes: onlyOptions, asks: true, options: "exit-code json strict"},
 	"probe": {
-		run: loaded(probe), takes: "[VIRTUAL] [REAL]", max: 2, asks: true,
+		run: answered(loaded(probe)), takes: "[VIRTUAL] [REAL]", max: 2, asks: true,
 		options: "json strict verbose",
 	},
 	"shadow": {
@@ -56,20 +56,24 @@ var commands = map[string]command{
 	"standby": {run: standby, takes: onlyOptions, options: "foreground strict"},
 	"notify":  {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4},
 	"drain": {
-		run: order(director.Drain), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
+		run: answered(order(director.Drain)), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
 		options: orderOptions + " force timeout wait",
 	},
 	"undrain": {
-		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
+		run: answered(order(director.Ready)), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
 		options: "json",
 	},
 	"set": {
-		run: set, takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4, asks: true, byName: true,
-		options: orderOptions + " force timeout wait",
+		run: answered(set), takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4,
+		asks: true, byName: true, options: orderOptions + " force timeout wait",
 	},
 	"undo": {
-		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
+		run: answered(order(director.Ready)), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
 		options: "json",
+	},
+	"wait": {
+		run: answered(waitFor), takes: "[VIRTUAL] REAL up|out", min: 2, max: 3, asks: true, byName: true,
+		options: "json timeout",
 	},
 	"orders": {run: orders, takes: onlyOptions, asks: true, byName: true, options: "json"},
 	"why": {
@@ -77,15 +81,15 @@ var commands = map[string]command{
 		options: "json lines",
 	},
 	"obey": {
-		run: obeyChecks, takes: "VIRTUAL", min: 1, max: 1, asks: true, byName: true,
+		run: answered(obeyChecks), takes: "VIRTUAL", min: 1, max: 1, asks: true, byName: true,
 		options: orderOptions + " off",
 	},
 	"withdraw": {
-		run: withdraw(director.Withdraw), takes: "[ADDRESS]", max: 1, asks: true, byName: true,
+		run: answered(withdraw(director.Withdraw)), takes: "[ADDRESS]", max: 1, asks: true, byName: true,
 		options: orderOptions + " timeout wait",
 	},
 	"announce": {
-		run: withdraw(director.Announce), takes: "[ADDRESS]", max: 1, asks: true, byName: true,
+		run: answered(withdraw(director.Announce)), takes: "[ADDRESS]", max: 1, asks: true, byName: true,
 		options: "json",
 	},
 

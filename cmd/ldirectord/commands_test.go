@@ -66,7 +66,7 @@ func TestTheTableOfCommandsNamesEveryOption(t *testing.T) {
 
 // What units, the init script, the agents, examples and documents pass is not refused.
 func TestWhatOthersPassIsTaken(t *testing.T) {
-	call := regexp.MustCompile(`(?:ldirectord|"\$program")((?: +[\w./:$%{}"@=\[\]-]+)+)`)
+	call := regexp.MustCompile(`(?:ldirectord|"\$program")((?: +[\w./:$%{}"@=\[\]-]*[\w/$%{}"@=\[\]-])+)`)
 	useless := regexp.MustCompile(` has no --|unknown (flag|shorthand)`)
 	seen := map[string]int{}
 	for _, root := range []string{"../../packaging", "../../examples", "../../docs", "../../README.md"} {

@@ -31,6 +31,7 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 	for words, want := range map[string]string{ // as bash takes a line apart: at blanks and colons
 		"a.cf drain ":                  "192.0.2.21:80 192.0.2.22:80 [2001:db8::21]:80",
 		"a.cf set 192.0.2.22:80 m":     "maint",
+		"a.cf wait 192.0.2.22:80 u":    "up",
 		"a.cf undo 192.0.2.22":         "192.0.2.22:80",
 		"a.cf why 192.0.2.22":          "192.0.2.22:80",
 		"a.cf undrain 192.0.2.2":       "192.0.2.21:80 192.0.2.22:80",
@@ -41,7 +42,7 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 		"a.cf announce 192":            "192.0.2.10",
 		"a.cf withdraw 2001 : db":      "db8::10",
 		"a.cf stop ":                   "",
-		"--help w":                     "withdraw why",
+		"--help w":                     "wait withdraw why",
 		"--help st":                    "start stop status standby",
 		"a.cf dr":                      "drain",
 		"none.cf drain ":               "",

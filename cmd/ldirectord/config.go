@@ -30,6 +30,9 @@ func (c *call) load(ctx context.Context) (*daemon.Loaded, error) {
 func (c *call) accept(l *daemon.Loaded) error {
 	c.printFindings(l.Found)
 	if l.Plan == nil {
+		if c.answer != nil {
+			c.answer["error"] = l.Found.Errors()[0].Text
+		}
 		return exit{status: refused(c, l.Found)}
 	}
 	return nil
@@ -64,6 +67,10 @@ func refused(c *call, found parser.Diagnostics) int {
 // printFindings prints findings, errors first: the Perl ldirectord ends with one. status and stop print the Perl's
 // warnings, not the advice. Commands that the Perl does not have print them in the order of the file.
 func (c *call) printFindings(found parser.Diagnostics) {
+	if c.answer != nil {
+		c.answer["diagnostics"] = findings(found)
+		return
+	}
 	advice := c.verb != "status" && c.verb != "stop"
 	ordered, worded := slices.Concat(found.Errors(), found.Warnings()).ForLog(), daemon.Message
 	if c.command.asks {

@@ -31,6 +31,8 @@ const (
 	exitConfig  = 2   // the configuration is refused
 	exitStopped = 3   // status: no daemon
 	exitUnknown = 4   // status with --verbose or --json: it runs, and nothing can be shown
+	exitChanges = 4   // plan with --exit-code: it would change something
+	exitLate    = 4   // wait: not in time
 	exitUsage   = 255 // usage error
 )
 
@@ -57,6 +59,7 @@ type call struct {
 	env            *daemon.Environment
 	manager        *daemon.ServiceManager
 	via            daemon.Via
+	answer         map[string]any // with --json; nil without, and where a command has a shape of its own
 }
 
 // exit is how a command ends that did not succeed, or fail in the usual way. Everything was said, unless err is set.

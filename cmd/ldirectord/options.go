@@ -23,30 +23,32 @@ import (
 
 // options are the command line.
 type options struct {
-	debug     bool
-	help      bool
-	version   bool
-	ipvs      string // kernel, memory or memory:FILE
-	logFormat string // text or json
-	runDir    string // without --rundir: what chooseRunDir finds
-	jsonOut   bool
-	verbose   bool
-	watch     time.Duration // 0: once
-	strict    bool
-	secrets   bool // --with-secrets
-	wait      bool
-	force     bool
-	why       string
-	until     string
-	last      string // --for
-	lines     int    // -n
-	keep      bool
-	off       bool
-	stay      bool // --foreground
-	programs  bool // --with-programs
-	reportTo  string
-	timeout   time.Duration
-	args      []string // after the command
+	debug      bool
+	help       bool
+	version    bool
+	ipvs       string // kernel, memory or memory:FILE
+	logFormat  string // text or json
+	runDir     string // without --rundir: what chooseRunDir finds
+	jsonOut    bool
+	verbose    bool
+	watch      time.Duration // 0: once
+	strict     bool
+	secrets    bool // --with-secrets
+	exitCode   bool
+	noWarnings bool // --warnings-are-errors
+	wait       bool
+	force      bool
+	why        string
+	until      string
+	last       string // --for
+	lines      int    // -n
+	keep       bool
+	off        bool
+	stay       bool // --foreground
+	programs   bool // --with-programs
+	reportTo   string
+	timeout    time.Duration
+	args       []string // after the command
 
 	topic  string // of --help; "" without one
 	config string // as given; "" without one
@@ -222,6 +224,8 @@ func (o *options) flags() *pflag.FlagSet {
 	f.BoolVar(&o.verbose, "verbose", false, "")
 	f.DurationVar(&o.watch, "watch", 0, "")
 	f.Lookup("watch").NoOptDefVal = defaultWatch
+	f.BoolVar(&o.exitCode, "exit-code", false, "")
+	f.BoolVar(&o.noWarnings, "warnings-are-errors", false, "")
 	f.BoolVar(&o.wait, "wait", false, "")
 	f.BoolVar(&o.force, "force", false, "")
 	f.StringVar(&o.why, "why", "", "")

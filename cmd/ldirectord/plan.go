@@ -35,47 +35,85 @@ func plan(ctx context.Context, c *call) error {
 	for _, check := range l.Plan.Checks() {
 		if check.Waits != "" {
 			waits[check.Key] = true
-			fmt.Fprintf(c.out, "# %s of %s is unknown: %s\n", check.Real, check.Virtual, check.Waits)
+			c.note(fmt.Sprintf("%s of %s is unknown: %s", check.Real, check.Virtual, check.Waits))
 		}
 	}
-	printOps(c, ops, waits)
+	changes := planned(ops, waits)
 	for _, command := range commands {
-		fmt.Fprintln(c.out, command)
+		changes = append(changes, change{Command: command})
 	}
-	if len(ops)+len(commands) == 0 {
-		fmt.Fprintln(c.out, "# nothing to change")
+	if c.answer != nil {
+		c.answer["changes"] = changes
+	} else {
+		printChanges(c, changes)
+	}
+	if c.exitCode && len(changes) > 0 {
+		return exit{status: exitChanges}
 	}
 	return nil
 }
 
-// printOps shows changes and when they are made. One that cannot be made is a comment, and what is within a
-// virtual service that cannot be set up is left out. Waits are virtual services with a server that has no address.
-func printOps(c *call, ops []ipvsctl.Op, waits map[ipvsctl.Key]bool) {
-	missing := map[ipvsctl.Key]bool{}
-	for _, op := range ops {
-		err, when := op.Check(), ""
-		if op.Kind == ipvsctl.AddDest {
-			when = "   # after its first successful check"
-		}
-		if op.Kind == ipvsctl.DelDest && waits[op.Key] {
-			when = "   # unless it is to stay until every name has an address"
-		}
+// note says something of the whole plan.
+func (c *call) note(text string) {
+	if c.answer == nil {
+		fmt.Fprintln(c.out, "#", text)
+		return
+	}
+	notes, _ := c.answer["notes"].([]string)
+	c.answer["notes"] = append(notes, text)
+}
+
+// change is what a configuration would change, as a command.
+type change struct {
+	Command string `json:"command"`
+	When    string `json:"when,omitempty"`  // "" for at once
+	Error   string `json:"error,omitempty"` // why it can't be made
+}
+
+func printChanges(c *call, changes []change) {
+	for _, one := range changes {
 		switch {
-		case missing[op.Key]:
-		case err != nil:
-			missing[op.Key] = op.Kind == ipvsctl.AddService
-			fmt.Fprintf(c.out, "# not made: %s: %v\n", op, err)
+		case one.Error != "":
+			fmt.Fprintf(c.out, "# not made: %s: %s\n", one.Command, one.Error)
+		case one.When != "":
+			fmt.Fprintf(c.out, "%s   # %s\n", one.Command, one.When)
 		default:
-			fmt.Fprintf(c.out, "%s%s\n", op, when)
+			fmt.Fprintln(c.out, one.Command)
 		}
 	}
+	if len(changes) == 0 {
+		fmt.Fprintln(c.out, "# nothing to change")
+	}
+}
+
+// planned are changes of the table, and when they are made. What is within a virtual service that cannot be set up is
+// left out. Waits are virtual services with a server that has no address.
+func planned(ops []ipvsctl.Op, waits map[ipvsctl.Key]bool) []change {
+	changes, missing := []change{}, map[ipvsctl.Key]bool{}
+	for _, op := range ops {
+		if missing[op.Key] {
+			continue
+		}
+		one := change{Command: op.String()}
+		switch err := op.Check(); {
+		case err != nil:
+			missing[op.Key] = op.Kind == ipvsctl.AddService
+			one.Error = err.Error()
+		case op.Kind == ipvsctl.AddDest:
+			one.When = "after its first successful check"
+		case op.Kind == ipvsctl.DelDest && waits[op.Key]:
+			one.When = "unless it is to stay until every name has an address"
+		}
+		changes = append(changes, one)
+	}
+	return changes
 }
 
 // machine reads the table that the configuration would change, and which command lines its mark rules and addresses take.
 // A table in memory is the running daemon's own: compared is an empty one, and nothing beside it changes.
 func machine(ctx context.Context, c *call, p *director.Plan, orders director.Orders) (have ipvsctl.Table, commands []string, err error) {
 	if c.ipvs != defaultIPVS {
-		fmt.Fprintln(c.out, "# compared with an empty table: one in memory is its daemon's own")
+		c.note("compared with an empty table: one in memory is its daemon's own")
 		return nil, nil, nil
 	}
 	table, err := ipvsctl.Open(ctx)

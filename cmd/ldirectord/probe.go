@@ -43,10 +43,13 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if err != nil {
 		return err
 	}
-	if c.verbose {
+	switch {
+	case c.answer != nil:
+		c.answer["checks"] = rowsOf(both, results)
+	case c.verbose:
 		printTapes(c, both, results)
-	} else {
-		printResults(c, both, results)
+	default:
+		printResults(c, rowsOf(both, results))
 	}
 	if slices.ContainsFunc(checks, func(check director.Check) bool {
 		return check.Waits != "" || check.Task != nil && !results[check.Task].OK
@@ -101,29 +104,61 @@ func printTapes(c *call, checks []director.Check, results map[*checker.Task]prob
 	}
 }
 
-// printResults prints the table.
-func printResults(c *call, checks []director.Check, results map[*checker.Task]probed) {
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "VIRTUAL\tREAL\tCHECK\tSTATE\tTIME\tDETAIL")
+// row is a check in the table of results.
+type row struct {
+	Virtual string  `json:"virtual"`
+	Real    string  `json:"real"`
+	Check   string  `json:"check"`
+	State   string  `json:"state"` // up, down, unknown, off
+	Seconds float64 `json:"seconds"`
+	Detail  string  `json:"detail,omitempty"`
+	Said    string  `json:"said,omitempty"` // with --verbose
+
+	made bool
+}
+
+func rowsOf(checks []director.Check, results map[*checker.Task]probed) []row {
+	rows := []row{}
 	for _, c := range checks {
-		kind, state, took, detail := c.Name, "off", "-", c.Waits
+		one := row{Virtual: c.Virtual, Real: c.Real, Check: c.Name, State: "off", Detail: c.Waits}
 		if c.Waits != "" {
-			state = "unknown"
+			one.State = "unknown"
 		}
 		if c.Task != nil {
-			r := results[c.Task]
-			state, took, detail = "up", fmt.Sprintf("%.1fms", float64(r.Took)/float64(time.Millisecond)), r.Detail
-			if r.Warning != "" {
-				detail += "; " + r.Warning
-			}
-			if !r.OK {
-				state = "down"
-			}
-			if !r.Conclusive() { // it says nothing of the server
-				state = "unknown"
-			}
+			one.take(results[c.Task])
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Virtual, c.Real, kind, state, took, detail)
+		rows = append(rows, one)
+	}
+	return rows
+}
+
+// take takes in what came of the check.
+func (one *row) take(r probed) {
+	one.State, one.Seconds, one.Detail, one.made = "up", r.Took.Seconds(), r.Detail, true
+	if r.Warning != "" {
+		one.Detail += "; " + r.Warning
+	}
+	if !r.OK {
+		one.State = "down"
+	}
+	if !r.Conclusive() { // it says nothing of the server
+		one.State = "unknown"
+	}
+	if r.tape != nil {
+		one.Said = r.tape.String()
+	}
+}
+
+// printResults prints the table.
+func printResults(c *call, rows []row) {
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "VIRTUAL\tREAL\tCHECK\tSTATE\tTIME\tDETAIL")
+	for _, r := range rows {
+		took := "-"
+		if r.made {
+			took = fmt.Sprintf("%.1fms", 1000*r.Seconds)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Virtual, r.Real, r.Check, r.State, took, r.Detail)
 	}
 	w.Flush()
 }

@@ -47,6 +47,9 @@ func set(ctx context.Context, c *call) error {
 
 func setServers(ctx context.Context, c *call, servers []string, what string) error {
 	order, err := daemon.NewSetOrder(what, c.why, c.until, c.last)
+	if err == nil && c.wait && !order.TakesOut() && order.Kind != director.Withdraw {
+		err = errors.New("--wait goes with drain, maint and withdraw")
+	}
 	if err != nil {
 		return exit{exitUsage, fmt.Errorf("%s: %w", c.verb, err)}
 	}
@@ -67,8 +70,12 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	if err != nil {
 		return err
 	}
+	var list []orderedServer
 	for _, s := range answer.Servers {
-		printOrdered(c, order, s)
+		list = append(list, orderedServer{s.Backend, order.What(), s.Waits})
+		if c.answer == nil {
+			printOrdered(c, order, s)
+		}
 		if s.Waits {
 			c.warn("%s waits for an address; the order counts then", s.Real)
 		}
@@ -76,7 +83,10 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	for _, id := range answer.Refusing {
 		c.warn("warning: %s refuses the clients of a server that is drained; its scheduler does not with schedflags=sh-fallback or mh-fallback", id)
 	}
-	if !c.wait || !order.TakesOut() && order.Kind != director.Withdraw {
+	if c.answer != nil {
+		c.answer["servers"] = list
+	}
+	if !c.wait {
 		return nil
 	}
 	c.out.Flush() // which remembers an error
@@ -84,6 +94,13 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 		return awaitCarried(ctx, c, answer.Servers, "packets still come", quiet())
 	}
 	return awaitCarried(ctx, c, answer.Servers, "connections are left", func(carry ipvsctl.Counters) bool { return carry.Active == 0 })
+}
+
+// orderedServer is for what an order was given, and which, in JSON.
+type orderedServer struct {
+	director.Backend
+	Order string `json:"order"`
+	Waits bool   `json:"waits_for_address,omitempty"`
 }
 
 func printOrdered(c *call, order daemon.SetOrder, s daemon.OrderedServer) {

@@ -97,7 +97,10 @@ func reload(ctx context.Context, c *call, _ *daemon.Loaded) error {
 	found := c.instance().Find()
 	switch {
 	case found.Pid == 0:
-		c.say("ldirectord is stopped for " + c.path)
+		stopped := "ldirectord is stopped for " + c.path
+		if c.say(stopped); c.answer != nil {
+			c.answer["error"] = stopped
+		}
 		return exit{status: exitFailure}
 	case c.waitsForUs(found):
 		return nil

@@ -11,24 +11,9 @@ import (
 
 // why tells of a real server what its checks found, and what was done about it.
 func why(ctx context.Context, c *call) error {
-	asked := c.server()
-	if c.instance().Find().Pid == 0 {
-		return fmt.Errorf("no daemon runs for %s: only one that runs knows what happened", c.path)
-	}
-	text, err := c.ask(ctx, "/why?"+asked.Encode())
+	found, err := c.askWhy(ctx)
 	if err != nil {
 		return err
-	}
-	found := &status.Why{}
-	if err := json.Unmarshal(text, found); err != nil {
-		return fmt.Errorf("reading the daemon's answer: %w", err)
-	}
-	if len(found.Servers) == 0 {
-		of := ""
-		if asked.Has("virtual") {
-			of = " in " + asked.Get("virtual")
-		}
-		return fmt.Errorf("%s has no real server %s%s", c.path, asked.Get("server"), of)
 	}
 	found.Last(c.lines)
 	if c.jsonOut {
@@ -36,6 +21,30 @@ func why(ctx context.Context, c *call) error {
 		return nil
 	}
 	return found.WriteText(c.out)
+}
+
+// askWhy asks the running daemon for what it knows of [VIRTUAL] REAL. A server that it does not have is an error.
+func (c *call) askWhy(ctx context.Context) (*status.Why, error) {
+	asked := c.server()
+	if c.instance().Find().Pid == 0 {
+		return nil, fmt.Errorf("no daemon runs for %s: only one that runs knows what happened", c.path)
+	}
+	text, err := c.ask(ctx, "/why?"+asked.Encode())
+	if err != nil {
+		return nil, err
+	}
+	found := &status.Why{}
+	if err := json.Unmarshal(text, found); err != nil {
+		return nil, fmt.Errorf("reading the daemon's answer: %w", err)
+	}
+	if len(found.Servers) == 0 {
+		of := ""
+		if asked.Has("virtual") {
+			of = " in " + asked.Get("virtual")
+		}
+		return nil, fmt.Errorf("%s has no real server %s%s", c.path, asked.Get("server"), of)
+	}
+	return found, nil
 }
 
 // server are the words [VIRTUAL] REAL, as the daemon is asked.

@@ -25,8 +25,8 @@ _ldirectord_offer() {
 }
 _ldirectord() {
 	local commands='start stop restart try-restart reload force-reload status check plan probe trace shadow standby notify
-		drain undrain set undo orders obey withdraw announce why realserver-script connections doctor'
-	local options='--debug --help --version --ipvs --log-format --rundir --strict --json --verbose --watch --wait --force
+		drain undrain wait set undo orders obey withdraw announce why realserver-script connections doctor'
+	local options='--debug --help --version --ipvs --log-format --rundir --strict --json --exit-code --warnings-are-errors --verbose --watch --wait --force
 		--keep --off --foreground --timeout --with-secrets --why --until --for --lines --report --with-programs'
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	case $previous in
@@ -47,6 +47,7 @@ _ldirectord() {
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		case $word in
 		set) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u; printf '%s\n' drain maint ready weight) && return ;;
+		wait) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u; printf '%s\n' up out) && return ;;
 		trace) _ldirectord_offer < <(_ldirectord_values virtual "$given"; _ldirectord_values real "$given") && return ;;
 		drain | undrain | undo | why) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u) && return ;;
 		withdraw | announce) _ldirectord_offer < <(_ldirectord_addresses "$given") && return ;;

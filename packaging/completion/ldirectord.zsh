@@ -20,6 +20,7 @@ commands=(
 	'notify:what keepalived tells'
 	'drain:no new connections for a server'
 	'undrain:let it have them again'
+	'wait:until a server is up or out'
 	'set:drain, maintenance or another weight, with a reason and an end'
 	'undo:no order for a server'
 	'orders:which orders there are'
@@ -44,6 +45,7 @@ _ldirectord_values() {
 _ldirectord_argument() {
 	case " ${words[*]} " in
 	*' set '*) _ldirectord_values real; compadd drain maint ready weight ;;
+	*' wait '*) _ldirectord_values real; compadd up out ;;
 	*' trace '*) _ldirectord_values virtual; _ldirectord_values real ;;
 	*' drain '*|*' undrain '*|*' undo '*|*' why '*) _ldirectord_values real ;;
 	*' withdraw '*|*' announce '*) _ldirectord_values virtual 's/^\[?([[:xdigit:].:]+)\]?:[^:]+$/\1/p' ;;
@@ -63,6 +65,8 @@ _arguments -S \
 	'--off[with obey\: not any more]' \
 	'--strict[with check\: refuse what the Perl refuses]' \
 	'--json[the answer as JSON]' \
+	'--exit-code[with plan\: 4 when something would change]' \
+	'--warnings-are-errors[with check\: refuse what it warns of]' \
 	'--with-secrets[with check --json\: passwords too]' \
 	'--verbose[with status\: every server, with probe\: what was said]' \
 	'--watch=-[with status\: at each interval]::time:' \

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"ldirectord/parser"
+)
+
+// answered makes a command answer with --json in one shape, what it did with what came of it: ok, exit, error, the
+// diagnostics of the file, and what the command puts in c.answer.
+func answered(run func(context.Context, *call) error) func(context.Context, *call) error {
+	return func(ctx context.Context, c *call) error {
+		if !c.jsonOut {
+			return run(ctx, c)
+		}
+		c.answer = map[string]any{"error": nil}
+		err := run(ctx, c)
+		status := exitOK
+		if e, ok := errors.AsType[exit](err); ok {
+			status = e.status
+		} else if err != nil {
+			status = exitFailure
+		}
+		if err != nil && err.Error() != "" {
+			c.answer["error"] = err.Error()
+		}
+		c.answer["ok"], c.answer["exit"] = status == exitOK, status
+		c.printJSON(c.answer, "  ")
+		return err
+	}
+}
+
+// finding is a diagnostic in the JSON form.
+type finding struct {
+	Severity string `json:"severity"`
+	Kind     string `json:"kind"`
+	File     string `json:"file"`
+	Line     *int   `json:"line"`
+	Column   *int   `json:"column"`
+	Text     string `json:"text"`
+}
+
+func findings(found parser.Diagnostics) []finding {
+	list := make([]finding, len(found))
+	for i, d := range found {
+		list[i] = finding{Severity: d.Severity.String(), Kind: d.Kind, File: d.Pos.File, Text: d.Text}
+		if d.Pos.Line > 0 {
+			list[i].Line, list[i].Column = &d.Pos.Line, &d.Pos.Column
+		}
+	}
+	return list
+}
