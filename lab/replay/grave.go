@@ -12,7 +12,7 @@ import (
 
 // crash is what no test may do, wherever its package says so.
 var crash = regexp.MustCompile(`(?m)WARNING: DATA RACE|^\s*panic: |^fatal error: |deadlock|SIGSEGV|\bOops\b` +
-	`|uml-run: (no end|the kernel|stands still)|^signal: `)
+	`|uml-run: (no end|the kernel|the guest)|^signal: `)
 
 // harm is what a failing test must not say: clients got no answer, or the kernel's table was wrong.
 var harm = regexp.MustCompile(`(?i)requests?\b.*\b(failed|lost)|\blost\b|left after stop` +
