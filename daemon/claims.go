@@ -11,11 +11,12 @@ import (
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
+	"ldirectord/parser"
 )
 
 const (
 	claimTimeout = time.Second            // how long the run folders may be locked by others
-	waitInterval = 200 * time.Millisecond // between two looks while another daemon has what this one waits for
+	waitInterval = 300 * time.Millisecond // between two looks while another daemon has what this one waits for
 )
 
 // claims are the claims of this daemon on virtual services, for its director. A daemon that lives, and recorded one
@@ -30,6 +31,8 @@ type claims struct {
 	has, waits []ipvsctl.Key        // as recorded …
 	yields     bool                 // … and that others may take what it has
 	last       string               // digest of what was seen last
+	contested  bool                 // another one changes what is ours: the table is looked at
+	marking    []parser.Virtual     // of the file
 	soon       bool                 // another one has what we wait for, or changes what is ours
 	everybody  bool                 // all command lines are to be looked at
 	told       map[string]bool
@@ -37,7 +40,7 @@ type claims struct {
 
 func newClaims(d *daemon) *claims {
 	c := &claims{d: d, changed: make(chan struct{}, 1), everybody: true}
-	c.neighbours = newNeighbours(d.Instance, d.Config)
+	c.neighbours, c.marking = newNeighbours(d.Instance, d.Config), d.Loaded.Config.Virtuals
 	if d.lock.Before.IsHandedOver() {
 		c.mine = setOf(d.lock.Before.Virtuals)
 	}
@@ -96,17 +99,22 @@ func (c *claims) tell(all []neighbour, waits map[ipvsctl.Key]bool) {
 			told[fmt.Sprintf(format, append(who, ids)...)] = true
 		}
 	}
-	c.soon = len(waits) > 0
+	c.contested = false
 	for _, n := range all {
 		say("Belong to %s: %s; this daemon takes over what that one leaves", common(n.has, waits), n.name)
 		say("Awaited by %s: %s; it takes over what this daemon leaves", common(n.waits, c.mine), n.name)
 		changed := common(n.has, c.mine)
-		c.soon = c.soon || changed != ""
+		c.contested = c.contested || changed != ""
 		say("Changed by %s too: %s; its changes count as made by hand", changed, n.name)
+		for i := range c.marking {
+			v := &c.marking[i]
+			say("Marked here: %s has packets of %s: %s", caught(v, n.has), v.ID, n.name)
+		}
 	}
 	for _, what := range c.neighbours.unknown {
 		told["Other directors: "+what+"; what it has in common with this daemon, both change"] = true
 	}
+	c.soon = len(waits) > 0 || c.contested
 	for _, text := range slices.Sorted(maps.Keys(told)) {
 		if !c.told[text] {
 			c.d.journal.Emit(notify.Event{Kind: notify.Shared, Text: text})
@@ -143,7 +151,7 @@ func (c *claims) lookAgain(ctx context.Context) (changed, soon bool) {
 	defer c.mu.Unlock()
 	last := c.last
 	c.last = digest(c.neighbours.look(ctx, false))
-	return c.last != last, c.soon
+	return c.last != last || c.contested, c.soon
 }
 
 // digest is another text when one of them has, or waits for, something else.
@@ -154,9 +162,9 @@ func digest(all []neighbour) (text string) {
 	return text
 }
 
-// lookAtEverybody has the next claim look at all command lines.
-func (c *claims) lookAtEverybody() {
+// renew has the next claim, for another file, look at all command lines.
+func (c *claims) renew(cfg *parser.Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.everybody = true
+	c.everybody, c.marking = true, cfg.Virtuals
 }

@@ -141,7 +141,7 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 	deps := director.Deps{
 		Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby, Withdraw: len(d.lock.Before.Announced) > 0,
 		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Webhook: d.webhook, Maintenance: maintenance.New(watch).Watch,
-		Former: d.lock.Before.Virtuals, Claims: d.claims,
+		Former: d.lock.Before.Virtuals, Claims: d.claims, Through: d.Config.Checks.through.Leave,
 		Leavers: d.lock.Before.Leavers, Leave: func(all []director.Leaver) { d.record(func(s *instance.State) { s.SetLeavers(all) }) },
 		Alive: d.Manager.alive, Pulse: d.Manager.every,
 	}

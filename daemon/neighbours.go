@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -124,11 +125,38 @@ func (p *perl) follow(ctx context.Context, o parser.Options) {
 	}
 }
 
+// Shared is what other directors have, or wait for, on the table of a daemon: in words, by its virtual service.
+// Unknown says of whom that is not known.
+func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[ipvsctl.Key]string, unknown []string) {
+	n, mine := newNeighbours(i, s), setOf(i.Find().State.Virtuals)
+	shared = map[ipvsctl.Key]string{}
+	for _, one := range n.look(ctx, true) {
+		for _, k := range one.waits {
+			shared[k] = cmp.Or(shared[k], "is also of "+one.name)
+		}
+		for _, k := range one.has {
+			if shared[k] = "belongs to " + one.name + "; the daemon of this file waits for it"; mine[k] {
+				shared[k] = "is also of " + one.name
+			}
+		}
+	}
+	return shared, n.unknown
+}
+
 // common are those of the keys that are in all, as the file calls them.
 func common(keys []ipvsctl.Key, all map[ipvsctl.Key]bool) string {
+	return chosen(keys, func(k ipvsctl.Key) bool { return all[k] })
+}
+
+// caught are those of the keys whose packets get the mark of a virtual service.
+func caught(v *parser.Virtual, keys []ipvsctl.Key) string {
+	return chosen(keys, func(k ipvsctl.Key) bool { return director.Catches(v, k) })
+}
+
+func chosen(keys []ipvsctl.Key, is func(ipvsctl.Key) bool) string {
 	var ids []string
 	for _, k := range keys {
-		if all[k] {
+		if is(k) {
 			ids = append(ids, director.KeyID(k))
 		}
 	}

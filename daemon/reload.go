@@ -260,7 +260,7 @@ func (f *configFile) adopt(ctx context.Context) {
 // what the director changes is reported in the new log, by the new mails.
 func (f *configFile) install(ctx context.Context, l *Loaded, give func(context.Context, *director.Plan) error) error {
 	f.applySettings(ctx, l)
-	f.d.claims.lookAtEverybody()
+	f.d.claims.renew(l.Config)
 	services := f.d.Config.Checks.through
 	services.Set(ctx, slices.Concat(f.current.Plan.Ways, l.Plan.Ways), l.Plan.Keys())
 	err := give(ctx, l.Plan)

@@ -3,6 +3,7 @@ package director
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -49,6 +50,7 @@ func (d *Director) assign(virtuals, left []*virtual) (gained []*virtual) {
 		theirs, d.beside = d.deps.Claims.Take(keysOf(claimed), keysOf(left))
 	}
 	d.ours = nil
+	aside, used := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for _, v := range virtuals {
 		was := v.owner
 		if v.owner = theirs[v.key]; d.standby {
@@ -60,6 +62,12 @@ func (d *Director) assign(virtuals, left []*virtual) (gained []*virtual) {
 		if was != "" && was != activeDirector && v.isOurs() {
 			gained = append(gained, v)
 		}
+		addr := v.cfg.CheckVIP
+		used[addr] = used[addr] || theirs[v.key] == ""
+		aside[addr] = !used[addr]
+	}
+	if d.deps.Through != nil {
+		d.deps.Through(aside)
 	}
 	return gained
 }

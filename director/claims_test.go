@@ -1,7 +1,15 @@
 package director
 
 import (
+	"context"
+	"maps"
+	"net/netip"
 	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
 
 	"ldirectord/ipvsctl"
 )
@@ -15,3 +23,100 @@ func (c claimer) Take(keys, left []ipvsctl.Key) (theirs, beside map[ipvsctl.Key]
 }
 
 func (c claimer) Changed() <-chan struct{} { return nil }
+
+// neighbour is another daemon.
+type neighbour struct {
+	changed chan struct{}
+
+	mu         sync.Mutex // guards what follows
+	has, waits map[ipvsctl.Key]bool
+	last       []ipvsctl.Key // that the director was given
+}
+
+func (n *neighbour) Take(keys, left []ipvsctl.Key) (theirs, beside map[ipvsctl.Key]string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	theirs, beside = map[ipvsctl.Key]string{}, map[ipvsctl.Key]string{}
+	for k := range n.has {
+		theirs[k], beside[k] = "b.cf, pid 7", "b.cf, pid 7"
+	}
+	for k := range n.waits {
+		beside[k] = "b.cf, pid 7"
+	}
+	n.last = slices.DeleteFunc(slices.Concat(keys, left), func(k ipvsctl.Key) bool { return n.has[k] })
+	return theirs, beside
+}
+
+func (n *neighbour) Changed() <-chan struct{} { return n.changed }
+
+// becomes has the neighbour have, and wait for, these virtual services.
+func (n *neighbour) becomes(has, waits map[ipvsctl.Key]bool) {
+	n.mu.Lock()
+	n.has, n.waits = maps.Clone(has), maps.Clone(waits)
+	n.mu.Unlock()
+	n.changed <- struct{}{}
+	synctest.Wait()
+}
+
+const besideAnother = `checkinterval = 1
+virtual = 10.1.0.1:80
+	real = 10.2.0.1:80 gate 5
+	checktype = connect
+	onchange = tell
+	emailalert = me@example.com
+virtual = 10.1.0.2:80
+	real = 10.2.0.1:80 gate 5
+	checktype = connect
+`
+
+// For a virtual service of another daemon a director checks, and writes and sends nothing. It takes it over as it is
+// found, and leaves what another one waits for.
+func TestADirectorBesideAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"] = besideAnother
+		s.hand([]string{"-A", "-t", "10.1.0.1:80", "-s", "wrr"})
+		s.hand([]string{"-a", "-t", "10.1.0.1:80", "-r", "10.2.0.1:80", "-g", "-w", "1"})
+		s.take()
+		s.journal = s.newJournal()
+		theirs := map[ipvsctl.Key]bool{keyFor(netip.MustParseAddrPort("10.1.0.1:80")): true}
+		n := &neighbour{changed: make(chan struct{}), has: theirs}
+		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Claims: n})
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(ctx, s.plan("one")) }()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		does := func(want, never string) {
+			t.Helper()
+			got := strings.Join(s.take(), "\n")
+			if !strings.Contains(got, want) || never != "" && strings.Contains(got, never) {
+				t.Errorf("want %q, never %q:\n%s", want, never, got)
+			}
+		}
+		does("-a -t 10.1.0.2:80", "10.1.0.1:80")
+		now, err := d.Snapshot(ctx)
+		if err != nil || now.Virtuals[0].Owner != "b.cf, pid 7" || now.Virtuals[0].Servers[0].State != "up" {
+			t.Errorf("%v %+v", err, now)
+		}
+		order := Orders{Backend{"tcp:10.1.0.1:80", "10.2.0.1:80"}: {Kind: Weigh, Weight: 7}}
+		if err := d.Order(ctx, order); err != nil {
+			t.Error(err)
+		}
+		does("", "-e -t 10.1.0.1:80")
+		n.becomes(nil, nil)
+		does("-e -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 7", "-A -t")
+		s.hand([]string{"-d", "-t", "10.1.0.1:80", "-r", "10.2.0.1:80"})
+		n.becomes(nil, theirs) // who empties it is not heeded
+		does("-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 7", "")
+		end()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		does("-D -t 10.1.0.2:80", "-D -t 10.1.0.1:80")
+		if err := s.journal.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second) // checks in flight end
+	})
+}

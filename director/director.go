@@ -55,6 +55,9 @@ type Deps struct {
 	// Claims, if not nil, say which virtual services other daemons have. After a crash or a handover, what was
 	// claimed last is Former of the next daemon.
 	Claims Claims
+	// Through, if not nil, is told by which virtual addresses no check goes, because other daemons have their
+	// services.
+	Through func(left map[netip.Addr]bool)
 	// Leavers are those that left the configuration of the daemon before while their connections had not ended.
 	Leavers []Leaver
 	// Leave, if not nil, is told who does so now, each time that changes: before the table does, where one

@@ -75,20 +75,21 @@ func (d *Director) notice(v *virtual, have ipvsctl.Service) {
 		v.written, v.placed = nil, false
 		return
 	}
+	empties := d.beside[v.key] != "" && !serving(have.Dests)
 	ops := ipvsctl.DiffService(v.written.Service(v.key), have)
 	slices.SortStableFunc(ops, func(a, b ipvsctl.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
 	for _, op := range ops {
 		if op.Kind == ipvsctl.EditService {
 			d.reportOverride(v, netip.AddrPort{}, "the virtual service was changed; restoring it")
 		} else {
-			d.noticeDest(v, op)
+			d.noticeDest(v, op, empties)
 		}
 	}
 	v.written = ipvsctl.CompactOf(ipvsctl.Service{Settings: v.written.Settings, Dests: have.Dests})
 }
 
-// noticeDest takes what somebody else did to a destination.
-func (d *Director) noticeDest(v *virtual, op ipvsctl.Op) {
+// noticeDest takes what somebody else did to a destination. What another director empties is restored.
+func (d *Director) noticeDest(v *virtual, op ipvsctl.Op, empties bool) {
 	addr, in, what := op.Dest.Addr, true, fmt.Sprintf("has weight %d", op.Dest.Weight)
 	switch op.Kind {
 	case ipvsctl.AddDest:
@@ -98,7 +99,7 @@ func (d *Director) noticeDest(v *virtual, op ipvsctl.Op) {
 	}
 	s := v.serverAt(addr)
 	keptOut := s != nil && s.suspended() != ""
-	if !v.found[addr] && (v.cfg.Repair || keptOut && (in || d.global.ReaddQuiescent)) {
+	if !v.found[addr] && (v.cfg.Repair || empties || keptOut && (in || d.global.ReaddQuiescent)) {
 		d.reportOverride(v, addr, what+"; restoring it")
 		delete(v.overridden, addr)
 		return

@@ -2,6 +2,7 @@ package director
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"ldirectord/checker"
@@ -29,6 +30,13 @@ func KeyID(k ipvsctl.Key) string {
 		}
 	}
 	return kind + ":" + keyName(k)
+}
+
+// Catches reports whether a mark rule of a section gives its mark to packets of another virtual service.
+func Catches(cfg *parser.Virtual, other ipvsctl.Key) bool {
+	return slices.ContainsFunc(cfg.Marking, func(m parser.Marking) bool {
+		return other.Addr.IsValid() && m.Catches(other.Addr, other.Protocol.String())
+	})
 }
 
 // KeyOf is the virtual service of a section in the table.

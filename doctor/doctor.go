@@ -6,10 +6,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"ldirectord/director"
 	"ldirectord/fwmark"
+	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
 
@@ -115,6 +117,8 @@ type Daemon struct {
 	Private map[uint32]bool           // the marks of private services that daemons of this machine recorded; true for one that runs
 	Reach   Reach
 	Inspect Inspect
+	Shared  map[ipvsctl.Key]string // what other directors on the table have or wait for, in words
+	Unknown []string               // of whom that is not known
 }
 
 // Examine looks at what the services of the configuration at path need of this machine and its neighbours, and changes
@@ -125,6 +129,9 @@ func Examine(ctx context.Context, services []director.Service, path string, own 
 		var err error
 		facts.faults, err = own.Inspect(want)
 		facts.note("announced addresses", err)
+	}
+	if facts.unread = append(facts.unread, own.Unknown...); own.Shared != nil {
+		facts.looked = append(facts.looked, "other directors")
 	}
 	facts.ask(ctx, services)
 	slices.Sort(facts.looked)
@@ -147,6 +154,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 	}
 	for _, s := range services {
 		e.needed(s)
+		e.shared(s)
 		e.templates(s)
 		e.pings(s)
 		e.mails(s)
@@ -162,6 +170,19 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 		e.kernel(ctx)
 	}
 	return e.diagnostics(cfg.Name)
+}
+
+// shared: who else has the virtual service, or one whose packets get its mark.
+func (e *examination) shared(s director.Service) {
+	if who := e.daemon.Shared[s.Key]; who != "" {
+		e.warn(s, "two-daemons", "", "%s", who)
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(e.daemon.Shared), ipvsctl.Key.Compare) {
+		if director.Catches(s.Config, k) {
+			const text = "%s has the packets of %s, which %s"
+			e.warn(s, "mark-catches", "", text, markOf(s.Config), director.KeyID(k), e.daemon.Shared[k])
+		}
+	}
 }
 
 // diagnostics are the findings as warnings of a file, in the order of the file.

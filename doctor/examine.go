@@ -33,6 +33,7 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 		if e.noIPVS.Kind != "" {
 			e.report(s, e.noIPVS)
 		}
+		e.shared(s)
 		e.addresses(s)
 		e.marking(s)
 		e.forwarding(s)

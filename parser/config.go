@@ -303,6 +303,16 @@ type Marking struct {
 	At       Position
 }
 
+// Catches reports whether the rule is for packets to an address and port by a protocol.
+func (m Marking) Catches(to netip.AddrPort, protocol string) bool {
+	if !m.Dest.Contains(to.Addr()) || m.Protocol != "all" && m.Protocol != protocol {
+		return false
+	}
+	port := to.Port()
+	isIn := func(r PortRange) bool { return r.First <= port && port <= r.Last }
+	return m.Ports == nil || slices.ContainsFunc(m.Ports, isIn)
+}
+
 // PortRange is a range of ports, both ends included, 1 to 65535.
 type PortRange struct{ First, Last uint16 }
 

@@ -48,7 +48,7 @@ func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Chec
 // Check implements checker.Checker. While the way is void the server's own address is asked at the same time: a dead server
 // is out in time.
 func (c *check) Check(ctx context.Context) checker.Result {
-	if !c.on.Load() {
+	if !c.isOn() {
 		return c.own.Check(ctx)
 	}
 	c.began = time.Now()
@@ -62,6 +62,12 @@ func (c *check) Check(ctx context.Context) checker.Result {
 		return c.count(ctx, r)
 	}
 	return c.instead(there)
+}
+
+// isOn reports whether the check goes through its private service.
+func (c *check) isOn() bool {
+	left := c.left.Load()
+	return c.on.Load() && (left == nil || !(*left)[c.way.Virtual])
 }
 
 // ask asks the server through the virtual address, and judges the answer.
@@ -81,7 +87,7 @@ func (c *check) First() checker.Checker { return c.through }
 // Way implements checker.Guided. It is that of the check before, as long as nothing is known against it.
 func (c *check) Way(now time.Time) (via *checker.Via, ok bool) {
 	c.began = now
-	return &c.now.via, c.void == "" && c.on.Load() && c.now.isPresent() && now.Sub(c.now.looked) < 2*sourceRenewed
+	return &c.now.via, c.void == "" && c.isOn() && c.now.isPresent() && now.Sub(c.now.looked) < 2*sourceRenewed
 }
 
 // Confirm implements checker.Guided.

@@ -39,7 +39,8 @@ type Options struct {
 // Services are the private services of one daemon. While they are not started, checks go to the servers' own addresses.
 type Services struct {
 	on   atomic.Bool
-	line chan struct{} // has room for the one who uses the table and what follows
+	left atomic.Pointer[map[netip.Addr]bool] // virtual addresses whose virtual services are left to others
+	line chan struct{}                       // has room for the one who uses the table and what follows
 
 	Options
 	all     map[ipvsctl.PrivateService]*service // by themselves, without their marks
@@ -97,6 +98,9 @@ func (s *Services) Start(o Options) {
 	}
 	s.on.Store(true)
 }
+
+// Leave has checks through these virtual addresses go to the servers' own: another daemon has their virtual services.
+func (s *Services) Leave(virtual map[netip.Addr]bool) { s.left.Store(&virtual) }
 
 func nameOf(p ipvsctl.PrivateService) ipvsctl.PrivateService {
 	p.Key.Mark = 0

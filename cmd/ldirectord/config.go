@@ -45,7 +45,8 @@ func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 		return nil, err
 	}
 	if l.Config != nil {
-		l.Found = append(l.Found, doctor.Advise(ctx, l.Config, l.Plan.Services(""), c.daemonHere(l.Plan))...)
+		own := c.daemonHere(ctx, l.Plan)
+		l.Found = append(l.Found, doctor.Advise(ctx, l.Config, l.Plan.Services(""), own)...)
 	}
 	l.RefuseWhatNeedsAShell()
 	return l, nil

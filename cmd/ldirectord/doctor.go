@@ -16,7 +16,7 @@ import (
 // examine looks at what the configuration needs of this machine and its neighbours, and changes nothing. It fails when
 // something keeps traffic from flowing.
 func examine(ctx context.Context, c *call, l *daemon.Loaded) error {
-	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.daemonHere(l.Plan))
+	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.daemonHere(ctx, l.Plan))
 	printReport(c, report)
 	if report.IsBroken() {
 		return exit{status: exitFailure}
@@ -25,9 +25,10 @@ func examine(ctx context.Context, c *call, l *daemon.Loaded) error {
 }
 
 // daemonHere is what the daemon has on this machine.
-func (c *call) daemonHere(p *director.Plan) doctor.Daemon {
+func (c *call) daemonHere(ctx context.Context, p *director.Plan) doctor.Daemon {
 	i := c.instance()
 	own := doctor.Daemon{Private: i.PrivateMarks()}
+	own.Shared, own.Unknown = daemon.Shared(ctx, i, c.source())
 	if c.ipvs == defaultIPVS {
 		own.Owns, own.Reach, own.Inspect = fwmark.Open(i.Chains()).Owns, c.reach(p), daemon.Announcements(i).Inspect
 	}

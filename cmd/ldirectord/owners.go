@@ -123,7 +123,8 @@ func (o *owners) of(c ipvsctl.Connection) []*balanced {
 		return only(o.byKey[ipvsctl.Key{Mark: mark, IPv6: ipv6}])
 	}
 	for _, b := range o.marks {
-		if slices.ContainsFunc(b.Config.Marking, func(m parser.Marking) bool { return marks(m, c) }) {
+		gives := func(m parser.Marking) bool { return m.Catches(c.Virtual, c.Protocol.String()) }
+		if slices.ContainsFunc(b.Config.Marking, gives) {
 			return only(b)
 		}
 	}
@@ -162,13 +163,4 @@ func servicePorts(c ipvsctl.Connection) []uint16 {
 		return []uint16{port, ftpPort, 0}
 	}
 	return []uint16{port, 0}
-}
-
-// marks reports whether a mark rule applies to the packets of c.
-func marks(m parser.Marking, c ipvsctl.Connection) bool {
-	if !m.Dest.Contains(c.Virtual.Addr()) || m.Protocol != "all" && m.Protocol != c.Protocol.String() {
-		return false
-	}
-	port := c.Virtual.Port()
-	return m.Ports == nil || slices.ContainsFunc(m.Ports, func(r parser.PortRange) bool { return r.First <= port && port <= r.Last })
 }
