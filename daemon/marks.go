@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/announce"
+	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
 	"ldirectord/notify"
@@ -57,9 +58,10 @@ func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset m
 		v := &virtuals[i]
 		was, is := unset[v.ID], m.NothingSets(v.Mark, v.IPv6)
 		unset[v.ID] = is
-		text := fmt.Sprintf("Nothing sets mark %d on this machine: %s gets no packets", v.Mark, v.ID)
+		name := director.Label(v.ID, v.ServiceName)
+		text := fmt.Sprintf("Nothing sets mark %d on this machine: %s gets no packets", v.Mark, name)
 		if !is {
-			text = fmt.Sprintf("Mark %d is set again: %s", v.Mark, v.ID)
+			text = fmt.Sprintf("Mark %d is set again: %s", v.Mark, name)
 		}
 		if is != was {
 			w.journal.Emit(notify.Event{Kind: notify.MarkRules, Virtual: v.ID, Text: text})

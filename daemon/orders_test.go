@@ -169,8 +169,9 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 // An address without its port names no virtual service, and it is not to look as if the server were missing.
 func TestWhoIsNotThereToDrain(t *testing.T) {
 	for virtual, want := range map[string]string{
-		"":         "a.cf has no real server 10.0.0.1",
-		"10.9.9.1": "a.cf has no virtual service 10.9.9.1 with a real server 10.0.0.1; a virtual service is called ADDRESS:PORT, as status has it, or by its mark",
+		"": "a.cf has no real server 10.0.0.1",
+		"10.9.9.1": "a.cf has no virtual service 10.9.9.1 with a real server 10.0.0.1; " +
+			"a virtual service is called ADDRESS:PORT, as status has it, by its mark or by its servicename",
 	} {
 		if _, err := (SetOrder{Virtual: virtual, Real: "10.0.0.1"}).meant(&director.Snapshot{}, nil, "a.cf"); err == nil || err.Error() != want {
 			t.Error(err)

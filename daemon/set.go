@@ -166,10 +166,17 @@ func lastServers(last []director.Backend, what string) refusal {
 	return refusal(fmt.Sprintf("%s; --force orders %s all the same", strings.Join(names, ", "), what))
 }
 
-const howCalled = "a virtual service is called ADDRESS:PORT, as status has it, or by its mark"
+const howCalled = "a virtual service is called ADDRESS:PORT, as status has it, by its mark or by its servicename"
 
 // meant is what the order is for. One for what the file lost can be undone.
 func (r SetOrder) meant(now *director.Snapshot, all director.Orders, path string) ([]director.Backend, error) {
+	virtual := &r.Virtual
+	if r.Virtual == "" && len(now.Backends("", r.Real)) == 0 { // the only word, as for obey
+		virtual = &r.Real
+	}
+	if err := now.Called(virtual); err != nil {
+		return nil, refusal(err.Error())
+	}
 	found, why := now.Backends(r.Virtual, r.Real), fmt.Sprintf("%s has no real server %s", path, r.Real)
 	switch {
 	case r.Kind == director.Withdraw, r.Kind == director.Announce:

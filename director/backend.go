@@ -2,6 +2,7 @@ package director
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -40,6 +41,37 @@ func (now *Snapshot) Aliases(servers []Backend) (others []Backend) {
 		}
 	}
 	return others
+}
+
+// Label is how a virtual service is shown: by its id, with the servicename beside it.
+func Label(id, servicename string) string {
+	if servicename == "" {
+		return id
+	}
+	return id + " [" + servicename + "]"
+}
+
+// Called makes of an operator's word for a virtual service the id of the one that has it as its servicename. Ids,
+// addresses and marks go before names.
+func (now *Snapshot) Called(word *string) error {
+	var ids []string
+	for i := range now.Virtuals {
+		v := &now.Virtuals[i]
+		if isNamed(v.ID, *word) {
+			return nil
+		}
+		if v.Title == *word {
+			ids = append(ids, v.ID)
+		}
+	}
+	switch len(ids) {
+	case 0:
+	case 1:
+		*word = ids[0]
+	default:
+		return fmt.Errorf("%s is the name of several virtual services: %s", *word, strings.Join(ids, ", "))
+	}
+	return nil
 }
 
 // isNamed reports whether an operator's word for a virtual service means the one with this id.

@@ -50,7 +50,8 @@ func (v *virtual) isBraking() bool {
 
 // brakeOver tells that a brake is over.
 func (d *Director) brakeOver(v *virtual, why string) {
-	d.emit(notify.Event{Kind: notify.GuardOver, Virtual: v.cfg.ID, Text: fmt.Sprintf("Brake is over: %s: %s", v.cfg.ID, why)})
+	text := "Brake is over: " + v.label() + ": " + why
+	d.emit(notify.Event{Kind: notify.GuardOver, Virtual: v.cfg.ID, Text: text})
 }
 
 // brake takes a result, and reports whether it is not to be judged, or not yet.
@@ -128,7 +129,8 @@ func (d *Director) decide(b *brake, newest user) {
 	}
 	why := accused[0].j.check.last.Detail
 	d.emit(notify.Event{Kind: notify.GuardHolds, Virtual: v.cfg.ID, Reason: why, Text: fmt.Sprintf("Brake holds: %s: every server that was up "+
-		"fails, and only through %s, which is this machine's doing: they keep their states: %s", v.cfg.ID, v.cfg.CheckVIP, why)})
+		"fails, and only through %s, which is this machine's doing: they keep their states: %s",
+		v.label(), v.cfg.CheckVIP, why)})
 }
 
 // judgeAccused makes the last failure of a server count.

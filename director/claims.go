@@ -105,7 +105,7 @@ func (d *Director) goes(v *virtual) bool { return v.cfg.CleanStop && d.beside[v.
 func (d *Director) leaveTo(v *virtual) bool {
 	to := d.beside[v.key]
 	if to != "" {
-		text := fmt.Sprintf("Left to %s: %s", to, v.name)
+		text := fmt.Sprintf("Left to %s: %s", to, v.called())
 		d.emit(notify.Event{Kind: notify.TakenOver, Virtual: v.cfg.ID, Text: text})
 	}
 	return to != ""
@@ -115,7 +115,7 @@ func (d *Director) leaveTo(v *virtual) bool {
 func named(virtuals []*virtual) string {
 	var ids []string
 	for _, v := range virtuals {
-		ids = append(ids, v.cfg.ID)
+		ids = append(ids, v.label())
 	}
 	return Listed(ids)
 }

@@ -131,12 +131,12 @@ func (d *Director) release(v *virtual, have dests) {
 
 // reportOverride reports a change that somebody else made to a virtual service, or to the destination at addr.
 func (d *Director) reportOverride(v *virtual, addr netip.AddrPort, what string) {
-	text, real := fmt.Sprintf("Changed externally: %s: %s", v.name, what), ""
+	text, real := fmt.Sprintf("Changed externally: %s: %s", v.called(), what), ""
 	if !addr.IsValid() {
 		v.noteChange(d.now(), what)
 	} else {
 		real = addr.String()
-		text = fmt.Sprintf("Changed externally: %s (%s) %s", real, v.name, what)
+		text = fmt.Sprintf("Changed externally: %s (%s) %s", real, v.called(), what)
 	}
 	if s := v.serverAt(addr); s != nil {
 		s.noteChange(d.now(), "changed externally: %s", what)

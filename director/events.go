@@ -55,7 +55,8 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 		}
 	case ipvsctl.EditDest:
 		if kind == "real" && s != nil && (s.draining() || s.rerouted) && op.Dest.Weight == 0 {
-			e.Kind, e.Text = notify.Drained, fmt.Sprintf("Drained real server: %s (%s) (Weight set to 0)", tableName(table, name), v.name)
+			e.Kind, e.Text = notify.Drained, fmt.Sprintf("Drained real server: %s (%s) (Weight set to 0)",
+				tableName(table, name), v.called())
 			e.Reason = cmp.Or(s.note(), e.Reason)
 			return
 		}

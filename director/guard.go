@@ -2,7 +2,6 @@ package director
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -150,7 +149,7 @@ func (d *Director) guard(v *virtual) {
 		at := Backend{Virtual: v.cfg.ID}
 		v.obeys, d.over[at], d.ordered = false, d.ordered[at], maps.Clone(d.ordered)
 		delete(d.ordered, at)
-		d.sayGuard(v, notify.GuardObeys, "is back: %s: every server is up", v.cfg.ID)
+		d.sayGuard(v, notify.GuardObeys, "is back", ": every server is up")
 	}
 	if v.cfg.KeepServing.N == 0 && v.holds == 0 && v.isOurs() { // there nobody counts who is held
 		return
@@ -170,14 +169,17 @@ func (d *Director) tellGuard(v *virtual, held []*server) {
 	case before == 0:
 		v.tellAt = d.now().Add(v.cfg.CheckInterval.Duration())
 	case v.holds == 0 && v.tellAt.IsZero():
-		d.sayGuard(v, notify.GuardOver, "is over: %s: nobody is held any more", v.cfg.ID)
+		d.sayGuard(v, notify.GuardOver, "is over", ": nobody is held any more")
 	case v.holds == 0:
-		d.sayGuard(v, notify.GuardChanged, "held for a moment: %s: servers whose checks failed stayed in service", v.cfg.ID)
+		d.sayGuard(v, notify.GuardChanged, "held for a moment",
+			": servers whose checks failed stayed in service")
 	case v.untold(d.now()):
 		v.tellAt = time.Time{}
-		d.sayGuard(v, notify.GuardHolds, "holds: %s: checks fail, and keepserving = %s keeps in service: %s", v.cfg.ID, v.cfg.KeepServing, listed(held))
+		least := v.cfg.KeepServing.String()
+		d.sayGuard(v, notify.GuardHolds, "holds",
+			": checks fail, and keepserving = "+least+" keeps in service: "+listed(held))
 	case v.tellAt.IsZero() && v.holds > before:
-		d.sayGuard(v, notify.GuardChanged, "holds more: %s: %s", v.cfg.ID, listed(held))
+		d.sayGuard(v, notify.GuardChanged, "holds more", ": "+listed(held))
 	}
 }
 
@@ -186,8 +188,8 @@ func (v *virtual) untold(now time.Time) bool {
 	return v.holds > 0 && !v.tellAt.IsZero() && !now.Before(v.tellAt)
 }
 
-func (d *Director) sayGuard(v *virtual, kind notify.Kind, format string, args ...any) {
-	d.emit(notify.Event{Kind: kind, Virtual: v.cfg.ID, Text: "Guard " + fmt.Sprintf(format, args...)})
+func (d *Director) sayGuard(v *virtual, kind notify.Kind, does, more string) {
+	d.emit(notify.Event{Kind: kind, Virtual: v.cfg.ID, Text: "Guard " + does + ": " + v.label() + more})
 }
 
 // listed are servers in one line, not too many of them.
@@ -218,9 +220,9 @@ func (d *Director) obeyChecks(v *virtual, o Order) {
 	}
 	v.obeys, v.dirty = !v.obeys, true
 	if !v.obeys {
-		d.sayGuard(v, notify.GuardObeys, "is back: %s", v.cfg.ID)
+		d.sayGuard(v, notify.GuardObeys, "is back", "")
 		return
 	}
-	d.sayGuard(v, notify.GuardObeys, "lets the checks have their way: %s%s", v.cfg.ID, o.remark(": "))
+	d.sayGuard(v, notify.GuardObeys, "lets the checks have their way", o.remark(": "))
 	d.releaseBrakes(v)
 }

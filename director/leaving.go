@@ -147,7 +147,9 @@ func (v *virtual) emitLeaving(op ipvsctl.Op, e *notify.Event) bool {
 	}
 	e.Real, e.Kind, e.Text = l.Addr.String(), notify.Purged, fmt.Sprintf("Purged real server (%s): %s (%s)", cmp.Or(l.over, v.tag), l.Addr, v.name)
 	if drains {
-		e.Kind, e.Text = notify.Drained, fmt.Sprintf("Draining real server: %s (%s) (Weight set to 0) since it is not configured", l.Addr, v.name)
+		e.Kind = notify.Drained
+		e.Text = fmt.Sprintf("Draining real server: %s (%s) (Weight set to 0) since it is not configured",
+			l.Addr, v.called())
 	}
 	return true
 }

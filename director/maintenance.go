@@ -84,17 +84,19 @@ func (d *Director) maintain() {
 			switch {
 			case s.maintenance == "":
 				s.noteChange(d.now(), "maintenance begins by file %s", file)
-				d.say(v, s, notify.MaintenanceOn, fmt.Sprintf("Maintenance begins: %s (%s) by file %s", s.label(), v.cfg.ID, file), file)
+				text := "Maintenance begins: " + v.labelOf(s) + " by file " + file
+				d.say(v, s, notify.MaintenanceOn, text, file)
 			case file == "":
 				s.noteChange(d.now(), "maintenance ends")
-				d.say(v, s, notify.MaintenanceOff, fmt.Sprintf("Maintenance ends: %s (%s)", s.label(), v.cfg.ID), "")
+				d.say(v, s, notify.MaintenanceOff, "Maintenance ends: "+v.labelOf(s), "")
 			}
 			s.maintenance = file
 			s.goOut()
 			s.transitioned, v.dirty = true, true
 		}
 		if up, known := v.available(); taken != nil && !up && known {
-			d.say(v, taken, notify.LastServer, fmt.Sprintf("Maintenance takes the last server: %s (%s)", taken.label(), v.cfg.ID), taken.maintenance)
+			text := "Maintenance takes the last server: " + v.labelOf(taken)
+			d.say(v, taken, notify.LastServer, text, taken.maintenance)
 		}
 	}
 }

@@ -151,10 +151,17 @@ func (d *Director) replaceOrders(all Orders) {
 // the guard does.
 func (d *Director) sayOrder(at Backend, o Order, kind notify.Kind, what string) {
 	if o.Kind != Obey && !o.isPlain() {
-		text := fmt.Sprintf("%s: %s (%s): %s", what, at.Real, at.Virtual, o)
-		if at.Real == "" {
-			text = fmt.Sprintf("%s: %s: %s", what, at, o)
+		name := at.Virtual
+		for _, v := range d.virtuals {
+			if v.cfg.ID == name {
+				name = v.label()
+				break
+			}
 		}
+		if at.Real != "" {
+			name = at.Real + " (" + name + ")"
+		}
+		text := fmt.Sprintf("%s: %s: %s", what, name, o)
 		d.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
 	}
 }

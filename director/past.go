@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -103,9 +104,11 @@ func (s *server) noteOrder(now time.Time, o Order) {
 // Why is a Snapshot of those servers alone that an operator means, with all that is remembered of each. It waits as
 // Snapshot does. Virtual and real are as for Snapshot.Backends; servers without an address, or whose names have moved, are
 // among them.
-func (d *Director) Why(ctx context.Context, virtual, real string) (*Snapshot, error) {
-	return d.look(ctx, func() *Snapshot {
+func (d *Director) Why(ctx context.Context, virtual, real string) (found *Snapshot, err error) {
+	var refused error
+	found, err = d.look(ctx, func() *Snapshot {
 		now := d.snapshot()
+		refused = now.Called(&virtual)
 		for i, v := range d.virtuals {
 			list := now.Virtuals[i].Servers
 			for k, s := range v.servers {
@@ -117,6 +120,7 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (*Snapshot, er
 		now.only(virtual, real)
 		return now
 	})
+	return found, cmp.Or(err, refused)
 }
 
 // checkNames are the names of a server's checks, by their numbers in the section.

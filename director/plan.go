@@ -115,8 +115,7 @@ func (p *Plan) Preview(orders Orders) ipvsctl.Table {
 // Check is one check of a plan and where it is used.
 type Check struct {
 	Virtual, Real string
-	Key           ipvsctl.Key // of the virtual service
-	Name          string      // http; with its port where the server has several checks: http 80
+	Name          string // http; with its port where the server has several checks: http 80
 	Spec          checker.Spec
 	Task          *checker.Task // nil with checktype=off, and without an address
 	Waits         string        // why the server has no address; "" when it has one
@@ -138,7 +137,7 @@ func checksOf(virtuals []*virtual, virtual, real string) (list []Check) {
 			if real != "" && !isMeant(name, real) && !isMeant(other, real) {
 				continue
 			}
-			at := Check{Virtual: v.cfg.ID, Key: v.key, Real: name}
+			at := Check{Virtual: v.cfg.ID, Real: name}
 			for j := &s.first; j != nil; j = j.next {
 				at.Name, at.Spec, at.Task = v.checkName(s, j), v.spec(s, j), j.task
 				list = append(list, at)
@@ -146,7 +145,7 @@ func checksOf(virtuals []*virtual, virtual, real string) (list []Check) {
 		}
 		for i := range v.cfg.Waiting {
 			w := &v.cfg.Waiting[i]
-			at := Check{Virtual: v.cfg.ID, Key: v.key, Real: w.Name, Name: "-", Waits: noAddress(w)}
+			at := Check{Virtual: v.cfg.ID, Real: w.Name, Name: "-", Waits: noAddress(w)}
 			if real == "" || isMeant(w.Name, real) {
 				list = append(list, at)
 			}

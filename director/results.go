@@ -101,7 +101,7 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	softly, _ := before.Soft(rule)
 	switch {
 	case changed && !r.OK:
-		d.say(v, s, notify.CheckFailed, fmt.Sprintf("Check failed: %s (%s): %s", s.label(), v.cfg.ID, r.Detail), r.Detail)
+		d.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+r.Detail, r.Detail)
 	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && softly > 0 && next.Streak == 0):
 		d.say(v, s, notify.SoftReset, v.about(s, j, "Resetting soft failure count: %s (%s)", s.label(), v.cfg.ID), "")
 	case !r.OK && next.State == checker.Up:
@@ -139,7 +139,8 @@ func (d *Director) shortage(c *check, r checker.Result) (lasts bool) {
 		lasts = lasts || x.j.shortages >= 3
 		if x.j.shortages == 3 {
 			detail := x.v.named(x.s, x.j, r.Detail)
-			text := fmt.Sprintf("Local resource shortage: cannot check %s (%s), keeping its state %s: %s", x.s.label(), x.v.cfg.ID, x.j.health.State, detail)
+			text := fmt.Sprintf("Local resource shortage: cannot check %s, keeping its state %s: %s",
+				x.v.labelOf(x.s), x.j.health.State, detail)
 			d.say(x.v, x.s, notify.LocalShortage, text, detail)
 		}
 	}
@@ -159,7 +160,8 @@ func (d *Director) unjudged(c *check, r checker.Result) {
 			kind = notify.Unjudged
 		}
 		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {
-			text := fmt.Sprintf("Check not judged: %s (%s), keeping its state %s: %s", x.s.label(), x.v.cfg.ID, x.j.health.State, detail)
+			text := fmt.Sprintf("Check not judged: %s, keeping its state %s: %s",
+				x.v.labelOf(x.s), x.j.health.State, detail)
 			d.say(x.v, x.s, kind, text, detail)
 			x.j.unjudged.at = now
 			x.v.unjudgedAt = now
@@ -179,6 +181,6 @@ func (d *Director) warnOnce(c *check, r checker.Result) {
 	for _, x := range c.users {
 		warning := x.v.named(x.s, x.j, r.Warning)
 		x.s.noteChange(d.now(), "warning: %s", warning)
-		d.say(x.v, x.s, notify.CheckWarning, fmt.Sprintf("Check warning: %s (%s): %s", x.s.label(), x.v.cfg.ID, warning), warning)
+		d.say(x.v, x.s, notify.CheckWarning, "Check warning: "+x.v.labelOf(x.s)+": "+warning, warning)
 	}
 }

@@ -45,7 +45,7 @@ func (d *Director) succeeded(v *virtual) {
 	}
 	v.backoff, v.retry, v.refused = 0, time.Time{}, ""
 	d.emit(notify.Event{Kind: notify.TableRecovered, Virtual: v.cfg.ID,
-		Text: fmt.Sprintf("Table changes succeed again: %s", v.name)})
+		Text: fmt.Sprintf("Table changes succeed again: %s", v.called())})
 }
 
 // failed reports that a change did not succeed, once until one does or the configuration is another one, and sets the
@@ -66,7 +66,7 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 		}
 		d.table.told = unanswered
 		d.emit(notify.Event{Kind: notify.TableError, Virtual: v.cfg.ID, Reason: err.Error(),
-			Text: fmt.Sprintf("Table change failed: %s: %v", v.name, err)})
+			Text: fmt.Sprintf("Table change failed: %s: %v", v.called(), err)})
 	}
 	v.refused = err.Error()
 	v.backoff = min(max(v.backoff*2, firstRetry), max(v.cfg.CheckInterval.Duration(), minLastRetry))

@@ -89,11 +89,11 @@ func (v *virtual) weakness(marked bool) string {
 	n := &v.strength
 	switch {
 	case !v.placed:
-		return v.cfg.ID + " is not in the table" + cmp.Or(": "+v.refused, "")
+		return v.label() + " is not in the table" + cmp.Or(": "+v.refused, "")
 	case !marked:
-		return "the mark rules of " + v.cfg.ID + " are not set"
+		return "the mark rules of " + v.label() + " are not set"
 	case !n.Enough || !n.serves:
-		return fmt.Sprintf("%s: %d of %d up, %d needed", v.cfg.ID, n.Up, v.size(), n.Needed)
+		return fmt.Sprintf("%s: %d of %d up, %d needed", v.label(), n.Up, v.size(), n.Needed)
 	}
 	return ""
 }

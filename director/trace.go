@@ -53,6 +53,9 @@ func (d *Director) EndTrace(t *Trace) {
 
 // find finds the server of a trace, and says why there can't be one.
 func (d *Director) find(t *Trace) error {
+	if err := d.snapshot().Called(&t.Virtual); err != nil {
+		return err
+	}
 	found, asked := checksOf(d.virtuals, t.Virtual, t.Real), t.Real
 	if t.Virtual != "" {
 		asked += " of " + t.Virtual

@@ -91,6 +91,12 @@ type server struct {
 	counted bool             // … if it had the server and counts
 }
 
+// label, called and labelOf are how lines that the Perl ldirectord has not call the virtual service, by its id or its
+// name, and one of its servers.
+func (v *virtual) label() string            { return Label(v.cfg.ID, v.cfg.ServiceName) }
+func (v *virtual) called() string           { return Label(v.name, v.cfg.ServiceName) }
+func (v *virtual) labelOf(s *server) string { return s.label() + " (" + v.label() + ")" }
+
 // name is how orders, the status and metrics call a server.
 func (s *server) name() string {
 	name, _ := s.names()

@@ -59,7 +59,8 @@ func (v *view) form() g.Node {
 		g.Map([]string{"virtual", "state", "sort"}, func(name string) g.Node {
 			return g.If(v.asked.Get(name) != "", h.Input(h.Type("hidden"), h.Name(name), h.Value(v.asked.Get(name))))
 		}),
-		h.Input(h.Type("search"), h.Name("q"), h.Value(printable.Line(v.asked.Get("q"))), h.Aria("label", "Filter by words"), h.Placeholder("address, service, reason"),
+		h.Input(h.Type("search"), h.Name("q"), h.Value(printable.Line(v.asked.Get("q"))),
+			h.Aria("label", "Filter by words"), h.Placeholder("address, name, reason"),
 			h.AutoComplete("off"), g.Attr("spellcheck", "false")),
 		h.Button(g.Text("Filter")))
 }
@@ -79,7 +80,8 @@ func (v *view) subject(file string) g.Node {
 	case v.about.Server != nil:
 		return v.one()
 	case at != nil:
-		return g.Group{h.H1(text(at.ID+" "), h.Small(text(cmp.Or(at.Scheduler, "none")+", "+up(at)+" up"))), list(at.Remarks())}
+		scheduler := text(cmp.Or(at.Scheduler, "none") + ", " + up(at) + " up")
+		return g.Group{h.H1(text(at.Label()+" "), h.Small(scheduler)), list(at.Remarks())}
 	}
 	return h.H1(h.Class("hidden"), text("Virtual services of "+file))
 }
@@ -89,7 +91,7 @@ func (v *view) one() g.Node {
 	at, s, now := v.about.At, v.about.Server, *v.Time
 	past := v.past()
 	return g.Group{
-		h.H1(text(s.Real+" "), h.Small(g.Text("of "), link(pageOf(at.ID, ""), at.ID))),
+		h.H1(text(s.Real+" "), h.Small(g.Text("of "), link(pageOf(at.ID, ""), at.Label()))),
 		h.P(h.Class("now "+classOf(v.about.Trouble)), data(&v.about),
 			h.B(h.Class("is"), text(s.State)), text(" since "+s.Since.Format(time.DateTime)+", for "+s.For(now))),
 		list(s.Remarks(now)),

@@ -414,3 +414,26 @@ func TestWithoutAReport(t *testing.T) {
 		}
 	}
 }
+
+// A virtual service is shown and found by its servicename.
+func TestServiceNames(t *testing.T) {
+	r := newReport(
+		status.Virtual{ID: "tcp:192.0.2.1:80", Title: "Shop <1>",
+			Servers: []status.Server{newServer("10.0.0.1:80", "down")}},
+		status.Virtual{ID: "tcp:192.0.2.2:80", Servers: []status.Server{newServer("10.0.0.2:80", "down")}},
+	)
+	r.Virtuals[1].Servers[0].Name = "web2.example"
+	for url, want := range map[string]string{
+		"/?q=shop":                   "10.0.0.1:80 tcp:192.0.2.1:80 [Shop &lt;1&gt;] down",
+		"/?virtual=tcp:192.0.2.1:80": "tcp:192.0.2.1:80 [Shop &lt;1&gt;] none, 0 of 1 up",
+		"/?q=web2.example":           "10.0.0.2:80 tcp:192.0.2.2:80 down",
+		"/?virtual=tcp:192.0.2.1:80&real=10.0.0.1:80": "10.0.0.1:80 of tcp:192.0.2.1:80 [Shop &lt;1&gt;]",
+	} {
+		if text := read(t, r, url); !strings.Contains(text, want) {
+			t.Errorf("%s has no %q:\n%s", url, want, text)
+		}
+	}
+	if text := read(t, r, "/?q=shop"); strings.Contains(text, "10.0.0.2") {
+		t.Error(text)
+	}
+}

@@ -61,7 +61,8 @@ type column struct {
 // The tables' columns. All have what is known as the last one.
 var (
 	server  = column{"server", "", func(r *status.Row, _ time.Time) string { return r.Server.Real }, func(a, b *status.Row) int { return byName(a.Server.Real, b.Server.Real) }, pageOfServer}
-	service = column{"service", "of", func(r *status.Row, _ time.Time) string { return r.At.ID }, func(a, b *status.Row) int { return cmp.Compare(a.At.ID, b.At.ID) },
+	service = column{"service", "of", func(r *status.Row, _ time.Time) string { return r.At.Label() },
+		func(a, b *status.Row) int { return cmp.Compare(a.At.ID, b.At.ID) },
 		func(r *status.Row) string { return pageOf(r.At.ID, "") }}
 	active = column{"active", "n opt", func(r *status.Row, _ time.Time) string { return status.Number(r.Active) }, func(a, b *status.Row) int { return cmp.Compare(a.Active, b.Active) }, nil}
 

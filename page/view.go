@@ -82,7 +82,7 @@ func (v *view) wants(r *status.Row) bool {
 	if state := v.asked.Get("state"); state != "" && (r.Server == nil || state != r.Server.State) {
 		return false
 	}
-	text := []string{r.At.ID}
+	text := []string{r.At.Label()}
 	if s := r.Server; s != nil {
 		text = append(text, s.Real, s.Address, s.Name, s.State, s.Reason, s.Note, s.Unjudged)
 	}
@@ -100,7 +100,7 @@ func (v *view) title() string {
 	case v.about.Server != nil:
 		return v.about.Server.Real + ", " + title
 	case v.about.At != nil:
-		return v.about.At.ID + ", " + title
+		return v.about.At.Label() + ", " + title
 	}
 	return title
 }

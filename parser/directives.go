@@ -282,7 +282,7 @@ var directives = chapters(
 			Doc:     "Schedule each packet by itself; only for udp."},
 		{Name: "servicename", Form: FreeText, Value: "text", empty: nullUnlessWritten,
 			section: setting(func(v *Virtual) *string { return &v.ServiceName }, freeText),
-			Doc:     "Name of the service in mails."},
+			Doc:     "Name of the service in mails, status, log and alerts. Commands take it for VIRTUAL."},
 		{Name: "comment", Form: FreeText, Value: "text", empty: nullUnlessWritten,
 			section: setting(func(v *Virtual) *string { return &v.Comment }, freeText),
 			Doc:     "Note on the service in mails."},

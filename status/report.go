@@ -102,6 +102,7 @@ type Table struct {
 // Virtual is a virtual service.
 type Virtual struct {
 	ID        string               `json:"id"`
+	Title     string               `json:"servicename,omitempty"`
 	Owner     string               `json:"belongs_to,omitempty"` // another daemon; this one only checks
 	Beside    string               `json:"also_of,omitempty"`    // one that waits for it, or changes it as well
 	Scheduler string               `json:"scheduler"`
@@ -237,7 +238,10 @@ func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 }
 
 func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director.Backend]Connections) Virtual {
-	out := Virtual{ID: v.ID, Scheduler: v.Scheduler, Fallback: v.Fallback, Written: v.Written, Error: v.Error, Enough: v.Enough, Servers: make([]Server, 0, len(v.Servers))}
+	out := Virtual{
+		ID: v.ID, Title: v.Title, Scheduler: v.Scheduler, Fallback: v.Fallback, Written: v.Written,
+		Error: v.Error, Enough: v.Enough, Servers: make([]Server, 0, len(v.Servers)),
+	}
 	out.Owner, out.Beside = v.Owner, v.Beside
 	if v.Guard.Keeps > 0 || v.Guard.Obeys && v.Guard.Brake {
 		out.Guard = &v.Guard

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ldirectord/director"
 )
 
 // Row is a server in a table that shows a virtual service, or the virtual service itself.
@@ -24,6 +26,9 @@ func (r *Row) Name() string {
 	}
 	return r.Server.Real + " of " + r.At.ID
 }
+
+// Label is the virtual service's id, with its servicename.
+func (v *Virtual) Label() string { return director.Label(v.ID, v.Title) }
 
 // Services are the virtual services as rows, with the connections of all their servers.
 func (r *Report) Services() []Row {

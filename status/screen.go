@@ -108,7 +108,8 @@ const screenColumns = "%c %-22s %-11s %6s %6s %6s %6s  %s"
 // body are all virtual services and their servers, those with the most trouble first.
 func (s *Screen) body() (lines []line) {
 	for _, v := range WorstFirst(s.now.Services()) {
-		title := fmt.Sprintf("  %s %s, %d of %d up", v.At.ID, cmp.Or(v.At.Scheduler, "none"), v.At.Up(), len(v.At.Servers))
+		scheduler := cmp.Or(v.At.Scheduler, "none")
+		title := fmt.Sprintf("  %s %s, %d of %d up", v.At.Label(), scheduler, v.At.Up(), len(v.At.Servers))
 		lines = append(lines, line{text: title, style: cmp.Or(v.Trouble.style(), bold)})
 		lines = append(lines, remarked(v.At.Remarks(), v.Trouble)...)
 		for _, r := range WorstFirst(v.At.Rows()) {

@@ -24,6 +24,7 @@ type Why struct {
 // Case is one real server of one virtual service.
 type Case struct {
 	Virtual    string  `json:"virtual"`
+	Title      string  `json:"servicename,omitempty"`
 	Server             // as in a Report
 	TableError string  `json:"table_error,omitempty"` // why the table refuses the virtual service
 	Guard      *Guard  `json:"guard,omitempty"`
@@ -56,7 +57,7 @@ func NewWhy(s *director.Snapshot, started time.Time, carried map[director.Backen
 		known := newVirtual(v, s.Time, carried)
 		known.Fallback = nil
 		for k, row := range known.Rows() {
-			c := Case{v.ID, *row.Server, known.Error, known.Guard, []Entry{}}
+			c := Case{v.ID, v.Title, *row.Server, known.Error, known.Guard, []Entry{}}
 			if k < len(v.Servers) {
 				c.History = entries(&v.Servers[k], v.Rule.Of)
 			} else {
@@ -170,7 +171,9 @@ func (w *Why) WriteText(out io.Writer) error {
 }
 
 func (t page) explain(c *Case, w *Why) {
-	t.remarks(0, fmt.Sprintf("%s of %s: %s since %s, for %s", c.Real, c.Virtual, c.State, c.Since.Local().Format(time.DateTime), Short(w.Time.Sub(c.Since))))
+	since := c.Since.Local().Format(time.DateTime)
+	t.remarks(0, fmt.Sprintf("%s of %s: %s since %s, for %s",
+		c.Real, director.Label(c.Virtual, c.Title), c.State, since, Short(w.Time.Sub(c.Since))))
 	t.remarks(2, c.Remarks(w.Time)...)
 	t.remarks(2, c.inTable(w))
 	t.remarks(2, (&Virtual{Error: c.TableError, Guard: c.Guard}).Remarks()...)

@@ -15,6 +15,9 @@ import (
 // the counters of each server.
 func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	virtual := strings.Join(c.args, "")
+	if err := l.Plan.Snapshot().Called(&virtual); err != nil {
+		return err
+	}
 	shown := l.Plan.Services(virtual)
 	if len(shown) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no virtual service %s", c.path, virtual)

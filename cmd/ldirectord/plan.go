@@ -31,14 +31,14 @@ func plan(ctx context.Context, c *call) error {
 		return err
 	}
 	ops := ipvsctl.Diff(have, l.Plan.Preview(orders))
-	waits := map[ipvsctl.Key]bool{}
 	for _, check := range l.Plan.Checks() {
 		if check.Waits != "" {
-			waits[check.Key] = true
-			c.note(fmt.Sprintf("%s of %s is unknown: %s", check.Real, check.Virtual, check.Waits))
+			c.note(fmt.Sprintf("%s of %s is unknown: %s; "+
+				"a reload that brings the name removes no server there",
+				check.Real, check.Virtual, check.Waits))
 		}
 	}
-	changes := planned(ops, waits)
+	changes := planned(ops)
 	for _, command := range commands {
 		changes = append(changes, change{Command: command})
 	}
@@ -87,8 +87,8 @@ func printChanges(c *call, changes []change) {
 }
 
 // planned are changes of the table, and when they are made. What is within a virtual service that cannot be set up is
-// left out. Waits are virtual services with a server that has no address.
-func planned(ops []ipvsctl.Op, waits map[ipvsctl.Key]bool) []change {
+// left out.
+func planned(ops []ipvsctl.Op) []change {
 	changes, missing := []change{}, map[ipvsctl.Key]bool{}
 	for _, op := range ops {
 		if missing[op.Key] {
@@ -101,8 +101,6 @@ func planned(ops []ipvsctl.Op, waits map[ipvsctl.Key]bool) []change {
 			one.Error = err.Error()
 		case op.Kind == ipvsctl.AddDest:
 			one.When = "after its first successful check"
-		case op.Kind == ipvsctl.DelDest && waits[op.Key]:
-			one.When = "unless it is to stay until every name has an address"
 		}
 		changes = append(changes, one)
 	}

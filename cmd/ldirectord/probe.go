@@ -31,6 +31,9 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	c.env.SetVirtuals(l.Plan)
 	words := append(slices.Clone(c.args), "", "")
 	virtual, real := words[0], words[1]
+	if err := l.Plan.Snapshot().Called(&virtual); err != nil {
+		return err
+	}
 	checks := l.Plan.ChecksOf(virtual, real)
 	if len(checks) == 0 && real == "" {
 		checks = l.Plan.ChecksOf("", virtual) // the only word is a real server, as other commands have it
