@@ -47,7 +47,7 @@ func (i Instance) Strangers(records map[string]Other, everybody bool) (found []S
 		dir := optionOf(line, "--rundir", "")
 		known[pid] = known[pid] || dir != "" && slices.Contains(i.folders(), filepath.Clean(dir))
 		elsewhere := dir != "" && isOurs(line) && onKernel(line)
-		if known[pid] || !perl && !elsewhere || !i.sharesNetNS(pid) {
+		if known[pid] || !perl && !elsewhere || !i.sharesNetNS(pid) || !isTrusted(pid) {
 			continue
 		}
 		known[pid] = true
@@ -57,6 +57,12 @@ func (i Instance) Strangers(records map[string]Other, everybody bool) (found []S
 		}
 	}
 	return found
+}
+
+// isTrusted reports whether a process is of root or of our user. Others have no table, whatever they call themselves.
+func isTrusted(pid int) bool {
+	ids := statusOf(pid, "Uid")
+	return len(ids) > 1 && (ids[1] == "0" || ids[1] == strconv.Itoa(os.Geteuid()))
 }
 
 // pids are the processes that pid files name, or all.

@@ -21,8 +21,17 @@ type standIn struct {
 
 func pretend(t *testing.T, name string, words ...string) standIn {
 	t.Helper()
+	return pretendAs(t, uint32(os.Geteuid()), name, words...)
+}
+
+// pretendAs starts it as another user.
+func pretendAs(t *testing.T, user uint32, name string, words ...string) standIn {
+	t.Helper()
 	cmd := exec.Command("/bin/sh")
 	cmd.Args = append([]string{name, "-s"}, words...)
+	if user != uint32(os.Geteuid()) {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
+	}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -231,5 +240,22 @@ func TestTheChildrenOfThePerlDaemon(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("found %v, want %d", got, child)
 		}
+	}
+}
+
+// Any user may run a program of this name: it keeps no virtual service from us.
+func TestAPerlOfAnotherUserHoldsNothing(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start a process of another user")
+	}
+	i := New(t.TempDir(), Daemon{Path: "/b/x.cf", Table: Kernel, NetNS: NetNS()}, "x.cf")
+	words := []string{"/usr/sbin/ldirectord", "/a/x.cf", "start"}
+	root, other := pretend(t, "/usr/bin/perl", words...), pretendAs(t, 12345, "/usr/bin/perl", words...)
+	found := map[int]bool{}
+	for _, s := range i.Strangers(nil, true) {
+		found[s.Pid] = true
+	}
+	if !found[root.Process.Pid] || found[other.Process.Pid] {
+		t.Errorf("found %v; root has %d, another user %d", found, root.Process.Pid, other.Process.Pid)
 	}
 }
