@@ -3,8 +3,10 @@ package page
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	g "maragu.dev/gomponents"
@@ -114,7 +116,9 @@ func (v *view) past() (rows g.Group) {
 		if c.Virtual != v.about.At.ID || c.Real != v.about.Server.Real {
 			continue
 		}
-		for _, e := range slices.Backward(c.History) {
+		slices.Reverse(c.History)
+		slices.SortStableFunc(c.History, func(a, b status.Entry) int { return b.Last.Compare(a.Last) })
+		for _, e := range c.History {
 			rows = append(rows, h.Tr(h.Class("past "+cmp.Or(happened[e.What], rest)),
 				cell("", e.First.Format(time.DateTime)), cell("n", status.Short(v.why.Time.Sub(e.Last))), cell("n", fmt.Sprint(e.Times)), cell("what", e.Text)))
 		}
@@ -144,19 +148,19 @@ func (v *view) totals() g.Node {
 }
 
 func (v *view) table(t *table) g.Node {
-	to, isPart := t.from+len(t.rows), len(t.rows) < t.all
-	count := fmt.Sprint(t.all)
+	to, isPart := t.from+len(t.groups), len(t.groups) < t.all
+	count := fmt.Sprint(len(t.rows))
 	if isPart {
 		count = fmt.Sprintf("%d to %d of %d", t.from+1, to, t.all)
 	}
 	caption := h.H2(g.Text(t.caption+" "), h.Small(g.Text(count)))
-	if len(t.rows) == 0 {
+	if len(t.groups) == 0 {
 		return h.Section(caption, h.P(h.Class("none"), g.Text(t.none)))
 	}
 	return h.Section(caption,
 		h.Table(
 			h.THead(h.Tr(g.Map(t.columns, v.head), heading("", text("what is known")))),
-			h.TBody(g.Map(t.rows, func(r status.Row) g.Node { return v.row(t, &r) })),
+			h.TBody(g.Map(t.groups, func(rows []status.Row) g.Node { return v.group(t, rows) })),
 		),
 		g.If(isPart, h.P(h.Class("pages"),
 			g.If(t.from > 0, link(v.link("skip", max(t.from-t.max, 0)), "Previous")), g.Text(" "),
@@ -177,6 +181,26 @@ func (v *view) head(c column) g.Node {
 		sorted = "descending"
 	}
 	return heading(c.class, g.If(sorted != "", h.Aria("sort", sorted)), link(v.link("sort", by), c.name))
+}
+
+// group is a row, or one that opens and has some of the rows in it, with a link to all.
+func (v *view) group(t *table, rows []status.Row) g.Node {
+	r, n := &rows[0], len(rows)
+	if n == 1 {
+		return v.row(t, r)
+	}
+	shown := rows[:min(n, max(maxOpened/len(t.groups), 5))]
+	why, what := r.Reason(), fmt.Sprintf("%d servers", n)
+	all := url.Values{"q": {why}}
+	if s := r.Server; s != nil {
+		all = url.Values{"state": {s.State}, "q": {strings.TrimPrefix(why, s.State+": ")}}
+	}
+	return h.Tr(h.Class(classOf(r.Trouble)), h.Data("name", printable.Line(why)), h.Data("is", what),
+		h.Td(g.Attr("colspan", fmt.Sprint(len(t.columns)+1)), h.Details(
+			h.Summary(h.B(text(fmt.Sprint(n, " × "))), h.Span(h.Class("is"), text(why))),
+			h.Table(h.TBody(g.Map(shown, func(r status.Row) g.Node { return v.row(t, &r) }))),
+			g.If(len(shown) < n, h.P(link("?"+all.Encode(), fmt.Sprintf("all %d", n)))),
+		)))
 }
 
 func (v *view) row(t *table, r *status.Row) g.Node {

@@ -36,7 +36,14 @@
 		if (!fresh) throw new Error("it is another page");
 		if (page.documentElement.dataset.version !== document.documentElement.dataset.version) return location.reload();
 		const before = rows(), link = document.activeElement?.closest("main a")?.getAttribute("href");
+		const open = new Set([...old.querySelectorAll("details[open]")].map(d => d.closest("tr").dataset.name));
+		const held = document.activeElement?.closest("main summary")?.closest("tr").dataset.name;
 		old.replaceWith(fresh);
+		for (const d of fresh.querySelectorAll("details")) {
+			const name = d.closest("tr").dataset.name;
+			d.open = open.has(name);
+			if (name === held) d.firstChild.focus({preventScroll: true});
+		}
 		document.title = page.title;
 		if (link) [...fresh.querySelectorAll("a")].find(a => a.getAttribute("href") === link)?.focus({preventScroll: true});
 		if (said.classList.contains("stale")) said.textContent = "";

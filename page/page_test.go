@@ -121,12 +121,14 @@ func TestFirstView(t *testing.T) {
 	text := read(t, some(), "/")
 	inOrder(t, text,
 		"serving , version 1.2, up for 1h0m, as of 03:12:45 UTC", "the table can&#39;t be read: permission denied",
-		"3 down", "1 unknown", "1 maintenance", "1 off", "4 up", "Not healthy 9",
+		"3 down", "1 unknown", "1 maintenance", "1 off", "4 up",
+		"Virtual services in trouble 4", "tcp:192.0.2.2:80 0 of 1 - wlc",
+		"tcp:192.0.2.4:80 1 of 1 - none the table refuses it: no such scheduler", "tcp:192.0.2.1:80 3 of 6",
+		"fwm:3 0 of 1 - sh keepserving holds 1", "Not healthy 9",
 		"10.0.0.2:80 tcp:192.0.2.1:80 down 1m0s - - refused, 0s ago connect: refused", "10.0.1.1:80", "10.0.0.7:80 fwm:3 down 1m0s - - refused, 0s ago connect: refused; held",
 		"10.0.0.1:80 tcp:192.0.2.1:80 unknown", "10.0.0.9:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago changed externally",
 		"10.0.0.6:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago warning: the certificate", "127.0.0.1:80 tcp:192.0.2.2:80 fallback - - answers", "10.0.0.8:80 tcp:192.0.2.1:80 maintenance", "10.0.1.9:80 tcp:192.0.2.2:80 drained 0 0 - not in the file",
-		"Virtual services 5", "tcp:192.0.2.2:80 0 of 1 - wlc", "tcp:192.0.2.4:80 1 of 1 - none the table refuses it: no such scheduler",
-		"tcp:192.0.2.1:80 3 of 6", "fwm:3 0 of 1 - sh keepserving holds 1", "tcp:192.0.2.3:80 0 of 1 - rr its servers are not checked",
+		"Other virtual services 1", "tcp:192.0.2.3:80 0 of 1 - rr its servers are not checked",
 	)
 	if strings.Contains(text, "10.0.0.10:80") || strings.Contains(text, "10.0.2.1:80") {
 		t.Errorf("it has healthy servers:\n%s", text)
@@ -160,7 +162,9 @@ func TestViews(t *testing.T) {
 		{"/?virtual=tcp:192.0.2.2:80", []string{"0 of 1 up", "10.0.1.1:80", "127.0.0.1:80 fallback - - answers", "10.0.1.9:80 drained 0 0 - not in the file: draining, 3 connections"}, "10.0.0"},
 		{"/?virtual=tcp:192.0.2.1:80&q=refused", []string{"Servers 1", "10.0.0.2:80"}, "10.0.0.10"},
 		{"/?virtual=tcp:192.0.2.1:80&real=10.0.0.2:80", []string{"10.0.0.2:80 of tcp:192.0.2.1:80", "down since 2026-11-21 03:11:45, for 1m0s", "connect: refused", "Weight: 1; in the table: -. Active connections: -. Last check: refused, 0s ago.",
-			"2026-11-21 03:11:45 1m0s 1 table: removed", "2026-11-21 03:11:45 0s 6 failed after 1ms: 10.0.0.2:80", "2026-11-21 02:12:45 1m1s 354 passed", "before the start at 2026-11-21 02:12:45"}, "of others"},
+			"2026-11-21 03:11:45 0s 6 failed after 1ms: 10.0.0.2:80",
+			"2026-11-21 03:11:45 1m0s 1 table: removed",
+			"2026-11-21 02:12:45 1m1s 354 passed", "before the start at 2026-11-21 02:12:45"}, "of others"},
 		{"/?virtual=tcp:192.0.2.9:80", []string{"There is no virtual service tcp:192.0.2.9:80."}, "Servers"},
 		{"/?virtual=fwm:3&real=x", []string{"There is no server x in fwm:3."}, "Servers"},
 		{"/?state=maintenance", []string{"Servers found 1", "10.0.0.8:80", "Virtual services 0"}, "10.0.0.2"},
@@ -226,16 +230,17 @@ func TestSize(t *testing.T) {
 		}
 	}
 	r := crowd(2000)
-	inOrder(t, read(t, r, "/"), "2000 down", "8000 up", "Not healthy 1 to 200 of 2000", "Next", "Virtual services 2500")
+	inOrder(t, read(t, r, "/"), "2000 down", "8000 up", "Not healthy 1 to 200 of 2000", "Next")
 	_, text := ask(t, newPages(r).Page, "/?skip=400", nil)
 	inOrder(t, text, `<a href="?skip=200">Previous`, `<a href="?skip=600">Next`)
 	seen := map[string]bool{}
 	for url := "/"; url != ""; {
 		_, text = ask(t, newPages(r).Page, url, nil)
-		for _, m := range regexp.MustCompile(`data-name="([^" ]* of [^"]*)"`).FindAllStringSubmatch(text, -1) {
+		server := regexp.MustCompile(`data-name="([^" ]*:8080 of [^"]*)"`)
+		for _, m := range server.FindAllStringSubmatch(text, -1) {
 			seen[m[1]] = true
 		}
-		text, _, _ = strings.Cut(text, "Virtual services <small>")
+		text, _, _ = strings.Cut(text, "irtual services <small>")
 		url = ""
 		if m := regexp.MustCompile(`<a href="([^"]*)">Next`).FindStringSubmatch(text); m != nil {
 			url = "/" + m[1]
@@ -244,6 +249,36 @@ func TestSize(t *testing.T) {
 	if len(seen) != 2000 {
 		t.Errorf("%d servers are on all pages", len(seen))
 	}
+}
+
+// Servers of one reason are one row that opens, also without a script; some of them are in it, and a link to all.
+func TestRowsOfOneReasonAreOneRow(t *testing.T) {
+	r := newReport()
+	for i := range 300 {
+		v := status.Virtual{ID: fmt.Sprintf("tcp:192.0.2.%d:80", i+1), Nothing: true}
+		for j := range 2 {
+			v.Servers = append(v.Servers, newServer(fmt.Sprintf("10.0.%d.%d:80", i, j+1), "down"))
+		}
+		r.Virtuals = append(r.Virtuals, v)
+	}
+	r.Virtuals[7].Servers[0].Reason = "status 503"
+	text := read(t, r, "/")
+	inOrder(t, text, "Virtual services in trouble 300",
+		"300 × 0 of 2 up; no server serves, and there is no fallback: clients get nothing",
+		"tcp:192.0.2.1:80 0 of 2", "all 300", "Not healthy 600",
+		"599 × down: connect: refused", "10.0.0.1:80", "all 599", "10.0.7.1:80", "503")
+	if rows := strings.Count(text, " - - refused"); rows != maxOpened/2+1 {
+		t.Errorf("%d servers are shown", rows)
+	}
+	_, html := ask(t, newPages(r).Page, "/", nil)
+	inOrder(t, html, "<details><summary>", `<a href="?q=connect%3A+refused&amp;state=down">all 599</a>`)
+	text = read(t, r, "/?q=connect%3A+refused&state=down")
+	inOrder(t, text, "Servers found 1 to 200 of 599", "10.0.0.1:80", "Next")
+	if text := read(t, r, "/?sort=server"); strings.Contains(text, "×") {
+		t.Errorf("sorted rows are joined:\n%s", text)
+	}
+	r.Virtuals = r.Virtuals[:3]
+	inOrder(t, read(t, r, "/"), "in trouble 3", "tcp:192.0.2.1:80 0 of 2", "6 × down: connect: refused")
 }
 
 func BenchmarkPage10k(b *testing.B) {

@@ -16,6 +16,7 @@ import (
 const (
 	maxServers  = 200
 	maxServices = 2500
+	maxOpened   = 200 // in groups that open
 )
 
 // table is rows, and of many only a part.
@@ -24,7 +25,9 @@ type table struct {
 	columns       []column
 	max           int // rows on one page
 	rows          []status.Row
-	from, all     int // how many rows are on the pages before, and on all
+	joins         bool           // rows of one reason are one that opens
+	groups        [][]status.Row // on this page
+	from, all     int            // how many groups are on the pages before, and on all
 }
 
 // is what the script tells of a row when it changes.
@@ -89,6 +92,7 @@ func (v *view) add(t *table) {
 	by, backwards := strings.CutPrefix(v.asked.Get("sort"), "-")
 	for _, c := range t.columns {
 		if c.name == by && c.compare != nil {
+			t.joins = false
 			slices.SortStableFunc(t.rows, func(a, b status.Row) int {
 				if backwards {
 					a, b = b, a
@@ -97,9 +101,12 @@ func (v *view) add(t *table) {
 			})
 		}
 	}
-	t.all = len(t.rows)
+	if t.groups = status.Alike(t.rows); !t.joins {
+		t.groups = slices.Collect(slices.Chunk(t.rows, 1))
+	}
+	t.all = len(t.groups)
 	t.from = min(v.skip(), t.all)
-	t.rows = t.rows[t.from:min(t.from+t.max, t.all)]
+	t.groups = t.groups[t.from:min(t.from+t.max, t.all)]
 	v.tables = append(v.tables, t)
 }
 

@@ -53,20 +53,31 @@ func newView(r *status.Report, asked url.Values) *view {
 // overview is every server that needs a look, or that is searched, and the virtual services.
 func (v *view) overview() {
 	servers := &table{caption: "Not healthy", none: "Every server is healthy.", columns: ofAll, max: maxServers}
+	servers.joins = true
 	searches := v.asked.Get("state") != "" || strings.TrimSpace(v.asked.Get("q")) != ""
 	if searches {
-		servers.caption, servers.none = "Servers found", "No server is like that."
+		servers.caption, servers.none, servers.joins = "Servers found", "No server is like that.", false
 	}
+	ill := &table{caption: "Virtual services in trouble", columns: ofServices, max: maxServices, joins: true}
 	all := &table{caption: "Virtual services", none: "No virtual service is like that.", columns: ofServices, max: maxServices}
+	splits := !searches && v.asked.Get("sort") == "" && v.skip() == 0
 	for _, at := range v.Services() {
 		for _, r := range v.servers(at.At) {
 			if searches || r.Trouble > status.Fine {
 				servers.rows = append(servers.rows, r)
 			}
 		}
-		if v.wants(&at) {
+		switch {
+		case !v.wants(&at):
+		case at.Trouble >= status.Doubt && splits:
+			ill.rows = append(ill.rows, at)
+		default:
 			all.rows = append(all.rows, at)
 		}
+	}
+	if len(ill.rows) > 0 {
+		v.add(ill)
+		all.caption, all.none = "Other virtual services", "There is no other virtual service."
 	}
 	v.add(servers)
 	v.add(all)

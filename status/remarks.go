@@ -77,6 +77,9 @@ func (v *Virtual) Remarks() []string {
 	case g.Held > 0:
 		all.add("keepserving holds %d in service though their checks fail: the least is %d", g.Held, g.Keeps)
 	}
+	if v.Nothing {
+		all.add("no server serves, and there is no fallback: clients get nothing")
+	}
 	if len(v.Added) > 0 {
 		all.add("added externally: %s; kept until a reload", strings.Join(v.Added, ", "))
 	}

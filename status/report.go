@@ -111,7 +111,8 @@ type Virtual struct {
 	Enough    *director.MinServers `json:"minservers,omitempty"` // absent without minservers
 	Written   bool                 `json:"written"`              // the table has it as it should be
 	Error     string               `json:"error,omitempty"`
-	Added     []string             `json:"added_by_hand,omitempty"` // destinations that are not configured
+	Nothing   bool                 `json:"serves_nothing,omitempty"` // no server and no fallback serves
+	Added     []string             `json:"added_by_hand,omitempty"`  // destinations that are not configured
 	Servers   []Server             `json:"servers"`
 	Leaving   []Leaver             `json:"leaving,omitempty"` // servers that left the file and drain
 }
@@ -207,7 +208,9 @@ func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Con
 	}
 	r.Last, r.Announcements, r.AnnounceError = p.Last, s.Announcements, s.Announcing
 	for i := range s.Virtuals {
-		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time, carried))
+		v := newVirtual(&s.Virtuals[i], s.Time, carried)
+		v.Nothing = !s.Standby && v.servesNothing()
+		r.Virtuals = append(r.Virtuals, v)
 	}
 	return r
 }

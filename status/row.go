@@ -104,12 +104,18 @@ func (s *Server) Trouble() Trouble {
 	return Fine
 }
 
+// serves reports whether the state of a server is one in which it is to serve.
+func (r *Row) serves() bool {
+	s := r.Server
+	return s.State == "up" || s.State == "off" || strings.HasPrefix(s.Note, "held")
+}
+
 // Trouble is that of a virtual service. It is broken only where nobody serves, or the table refuses it.
 func (v *Virtual) Trouble() Trouble {
 	worst, serves := Fine, false
 	for _, r := range v.Rows() {
 		worst = max(worst, min(r.Trouble, Doubt))
-		serves = serves || r.Server.State == "up" || r.Server.State == "off" || strings.HasPrefix(r.Server.Note, "held")
+		serves = serves || r.serves()
 	}
 	switch {
 	case v.Error != "", !serves && worst > Fine:
@@ -118,6 +124,16 @@ func (v *Virtual) Trouble() Trouble {
 		return Doubt
 	}
 	return worst
+}
+
+// servesNothing reports whether clients get nothing: no server is to serve, none is in the table with a weight, and
+// there is no fallback.
+func (v *Virtual) servesNothing() bool {
+	serves := v.Fallback != nil || v.Error != "" || v.Owner != "" || len(v.Servers) == 0
+	for _, r := range v.Rows() {
+		serves = serves || r.serves() || r.Weight > 0
+	}
+	return !serves
 }
 
 // Up is how many servers are up.

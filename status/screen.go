@@ -40,7 +40,7 @@ func (s *Screen) Take(r *Report, err error) {
 func (s *Screen) Draw(at time.Time, columns, rows int) string {
 	lines := s.head(at)
 	if s.now != nil {
-		lines = append(lines, fit(s.body(), rows-len(lines))...)
+		lines = append(lines, fit(s.body(rows-len(lines)), rows-len(lines))...)
 	}
 	lines = lines[:min(len(lines), rows)]
 	var b strings.Builder
@@ -105,15 +105,42 @@ func (s *Screen) head(at time.Time) []line {
 // screenColumns of a server: a mark, its name, state, time in it, weight, active connections, new ones a second, last check.
 const screenColumns = "%c %-22s %-11s %6s %6s %6s %6s  %s"
 
-// body are all virtual services and their servers, those with the most trouble first.
-func (s *Screen) body() (lines []line) {
+// body are all virtual services and their servers, those with the most trouble first. Where that has no room, servers
+// of one reason are one line.
+func (s *Screen) body(room int) []line {
+	lines := s.services(nil)
+	if len(lines) <= room {
+		return lines
+	}
+	var ill []Row
+	for _, v := range s.now.Services() {
+		for _, r := range v.At.Rows() {
+			if r.Trouble >= Doubt {
+				ill = append(ill, r)
+			}
+		}
+	}
+	lines = nil
+	told := map[string]bool{}
+	for _, same := range Alike(WorstFirst(ill)) {
+		if r := same[0]; len(same) > 1 {
+			told[r.Reason()] = true
+			text := fmt.Sprintf("  %d × %s", len(same), r.Reason())
+			lines = append(lines, line{text: text, style: r.Trouble.style()})
+		}
+	}
+	return append(lines, s.services(told)...)
+}
+
+// services are all virtual services, and their servers but for those whose reason is told.
+func (s *Screen) services(told map[string]bool) (lines []line) {
 	for _, v := range WorstFirst(s.now.Services()) {
 		scheduler := cmp.Or(v.At.Scheduler, "none")
 		title := fmt.Sprintf("  %s %s, %d of %d up", v.At.Label(), scheduler, v.At.Up(), len(v.At.Servers))
 		lines = append(lines, line{text: title, style: cmp.Or(v.Trouble.style(), bold)})
 		lines = append(lines, remarked(v.At.Remarks(), v.Trouble)...)
 		for _, r := range WorstFirst(v.At.Rows()) {
-			if r.Trouble == Fine && r.Server.State == "fallback" {
+			if r.Trouble == Fine && r.Server.State == "fallback" || told[r.Reason()] {
 				continue
 			}
 			l := s.server(&r)

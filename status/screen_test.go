@@ -128,10 +128,15 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	for i := range 30 {
 		r.Virtuals[i].Servers[0].State = "down"
 	}
-	if shown := written(t, s, at, 80, 24); !strings.HasSuffix(shown, "\n… and 230 more, 22 of them in trouble\n") {
+	for i := range 3 { // of another reason
+		r.Virtuals[i].Servers[1].State, r.Virtuals[i].Servers[1].Reason = "down", "status 503"
+	}
+	shown = written(t, s, at, 80, 24)
+	if !strings.Contains(shown, "\n  30 × down\n  tcp:10.1.0.0:80 wrr, 2 of 4 up\n    10.2.0.1:80 ") ||
+		!strings.HasSuffix(shown, "\n… and 207 more, 2 of them in trouble\n") {
 		t.Errorf("got\n%s", shown)
 	}
-	if !bytes.Contains([]byte(s.Draw(at, 80, 24)), []byte("208 of 240 servers up, 31 of 60 services in trouble")) {
+	if !bytes.Contains([]byte(s.Draw(at, 80, 24)), []byte("205 of 240 servers up, 31 of 60 services in trouble")) {
 		t.Errorf("got\n%s", shown)
 	}
 }

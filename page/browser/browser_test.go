@@ -267,7 +267,7 @@ func TestWordsOfServersDoNothing(t *testing.T) {
 	b.want("document.querySelectorAll('img, main script').length", 0.0)
 	b.want("document.querySelectorAll('main').length", 1.0)
 	b.want("document.title.startsWith('2 down')", true)
-	b.want("document.querySelector('.what').textContent.includes('<script>')", true)
+	b.want("[...document.querySelectorAll('.what')].some(e => e.textContent.includes('<script>'))", true)
 }
 
 func TestPauseAndADaemonThatEnded(t *testing.T) {
@@ -301,6 +301,43 @@ func TestWithoutScript(t *testing.T) {
 	b.await("Servers found <small>3</small>", `aria-sort="descending"`)
 	b.do(chromedp.Navigate(f.url + "?virtual=tcp:192.0.2.10:80"))
 	b.await("<h1>tcp:192.0.2.10:80", "127.1.2.26:", "fallback")
+}
+
+// Servers of one reason are one row that opens, and that stays open when the page is brought up to date.
+func TestARowThatOpens(t *testing.T) {
+	f := newFarm(t)
+	b := newTab(t, chromedp.Navigate(f.url))
+	b.await("Every server is healthy.")
+	for i := range 6 {
+		f.say(fmt.Sprintf("127.1.2.%d", 21+i), "starting up")
+	}
+	b.await("<b>6 × </b>", "Virtual services in trouble")
+	b.want(`document.querySelector("details table").checkVisibility()`, false)
+	b.do(chromedp.Click("summary", chromedp.ByQuery))
+	b.want(`document.querySelector("details table").checkVisibility()`, true)
+	f.say("127.1.3.1", "starting over")
+	b.await("starting over")
+	b.want(`document.querySelector("details").open`, true)
+	b.want(`document.activeElement.tagName`, "SUMMARY")
+
+	still := newTab(t, emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(f.url))
+	still.await("<b>6 × </b>")
+	still.do(chromedp.Click("summary", chromedp.ByQuery))
+	still.await(`<details open="">`)
+}
+
+// What is typed into the filter can be read at every width.
+func TestTheFilterIsWideEnough(t *testing.T) {
+	f := newFarm(t)
+	b := newTab(t, chromedp.Navigate(f.url))
+	b.await("Every server is healthy.")
+	for _, width := range []int64{320, 360, 390, 420, 460, 500, 560, 600, 640, 641, 700, 768, 900, 1024, 1280} {
+		b.do(emulation.SetDeviceMetricsOverride(width, 800, 1, width < 600))
+		if got := b.value(`document.querySelector("input[name=q]").offsetWidth`).(float64); got < 150 {
+			t.Errorf("at %d it has %v pixels", width, got)
+		}
+		b.want("document.documentElement.scrollWidth <= innerWidth", true)
+	}
 }
 
 // look is how a page is shown.

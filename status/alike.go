@@ -1,0 +1,44 @@
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
+
+// maxAlike is how many rows of one reason are shown as they are.
+const maxAlike = 3
+
+// Reason is what a row has in common with others: its state, and why it is so.
+func (r *Row) Reason() string {
+	s := r.Server
+	if s == nil {
+		up := fmt.Sprintf("%d of %d up", r.At.Up(), len(r.At.Servers))
+		return strings.Join(append([]string{up}, r.At.Remarks()...), "; ")
+	}
+	why := cmp.Or(s.Reason, s.Unjudged, s.Note)
+	if why == "" && s.Check != nil {
+		why = s.Check.Warning
+	}
+	return strings.TrimSuffix(s.State+": "+why, ": ")
+}
+
+// Alike puts rows of one reason together, in the place of the first, where there are more than three.
+func Alike(rows []Row) (groups [][]Row) {
+	count, at := map[string]int{}, map[string]int{}
+	for i := range rows {
+		count[rows[i].Reason()]++
+	}
+	for _, r := range rows {
+		why := r.Reason()
+		if i, begun := at[why]; begun {
+			groups[i] = append(groups[i], r)
+			continue
+		}
+		if count[why] > maxAlike {
+			at[why] = len(groups)
+		}
+		groups = append(groups, []Row{r})
+	}
+	return groups
+}
