@@ -349,4 +349,7 @@ func (l *loop) expire(ctx context.Context) {
 
 // suspended is how long the machine has been suspended since its boot: what CLOCK_BOOTTIME counts and
 // CLOCK_MONOTONIC does not (clock_gettime(2)).
-func suspended() time.Duration { return clock(unix.CLOCK_BOOTTIME) - clock(unix.CLOCK_MONOTONIC) }
+func suspended() time.Duration { return SinceBoot() - clock(unix.CLOCK_MONOTONIC) }
+
+// SinceBoot is the time since the boot, which nobody sets.
+func SinceBoot() time.Duration { return clock(unix.CLOCK_BOOTTIME) }

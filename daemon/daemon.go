@@ -341,7 +341,9 @@ func (d *daemon) settle(ctx context.Context, summary string) {
 // keepFiles makes again, until ctx is done, what was lost in the run folder, and saves orders that could not be saved.
 // What fails is tried again; the commands that miss it say so.
 func (d *daemon) keepFiles(ctx context.Context) {
+	ahead := wallClock() - instance.SinceBoot()
 	for instance.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that ends makes nothing again
+		ahead = d.followClock(ahead, instance.SinceBoot)
 		_ = d.lock.Restore()
 		if d.socket != nil {
 			_ = d.socket.restore(ctx)

@@ -42,6 +42,9 @@ func (f orderFile) read() (director.Orders, error) {
 				err = fmt.Errorf("reading the orders: %s: %w", f, bad)
 				continue
 			}
+			if o.Boot != instance.BootID() {
+				o.Ends = 0 // from now on the wall clock decides
+			}
 			all[o.Backend] = o.Order
 		}
 		virtual, real, ok := strings.Cut(line, " ")

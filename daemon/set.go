@@ -28,6 +28,8 @@ type SetOrder struct {
 	Real    string // "" with Obey, and to take that back
 	Force   bool   // also for the last server of a virtual service
 	director.Order
+
+	last string // how long it lasts; "" where it ends at a time, or never
 }
 
 // SetAnswer is the outcome of a SetOrder.
@@ -71,7 +73,10 @@ func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
 	case r.takesBack() && (why != "" || until != "" || last != ""):
 		return r, errors.New("an order that is taken back has no reason and no end: why, until and for go with drain, maint, weight N, obey and withdraw")
 	}
-	r.Until, err = endOf(until, last, now)
+	r.last = last
+	if r.Until, err = endOf(until, last, now); last != "" {
+		r.Boot, r.Ends = instance.BootID(), instance.SinceBoot()+r.Until.Sub(now)
+	}
 	return r, err
 }
 
@@ -105,7 +110,9 @@ func second(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
 // Send gives the order to the running daemon. Errors are those of instance.Socket.Order.
 func (r SetOrder) Send(ctx context.Context, s instance.Socket) (answer SetAnswer, err error) {
 	words := url.Values{"virtual": {r.Virtual}, "server": {r.Real}, "order": {r.What()}, "why": {r.Why}}
-	if !r.Until.IsZero() {
+	if r.last != "" {
+		words.Set("for", r.last)
+	} else if !r.Until.IsZero() {
 		words.Set("until", r.Until.Format(time.RFC3339))
 	}
 	if r.Force {

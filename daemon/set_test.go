@@ -14,6 +14,30 @@ import (
 	"ldirectord/instance"
 )
 
+// An order for a time is one of this boot. After another one the wall clock decides, and so it does for earlier builds.
+func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
+	file := orderFile(filepath.Join(t.TempDir(), "drain"))
+	r, err := NewSetOrder("maint", "", "", "2h")
+	if left := r.Ends - instance.SinceBoot(); err != nil || left < time.Hour || left > 2*time.Hour || r.Boot == "" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	until, _ := NewSetOrder("maint", "", "23:59", "")
+	at := func(real string) director.Backend { return director.Backend{Virtual: "fwm:3", Real: real} }
+	former, earlier := r.Order, r.Order
+	former.Boot, earlier.Boot, earlier.Ends = "another", "", 0
+	all := director.Orders{at("a:1"): r.Order, at("b:1"): former, at("c:1"): earlier, at("d:1"): until.Order}
+	if err := file.write(all); err != nil {
+		t.Fatal(err)
+	}
+	got, err := file.read()
+	if err != nil || got[at("a:1")] != r.Order || got[at("c:1")] != earlier || got[at("d:1")] != until.Order {
+		t.Errorf("%v, %v; want %v", got, err, all)
+	}
+	if o := got[at("b:1")]; o.Ends != 0 || !o.End().Equal(r.Until) || until.Ends != 0 {
+		t.Errorf("of another boot: %+v", o)
+	}
+}
+
 // What is recorded is read again as it was. Earlier builds read who is taken out, and what they wrote is read.
 func TestTheFileOfOrders(t *testing.T) {
 	dir := t.TempDir()

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"ldirectord/checker"
 	"ldirectord/notify"
 )
 
@@ -36,6 +37,10 @@ type Order struct {
 	By     string    `json:"by,omitempty"` // the user who gave it, where that is known
 	Since  time.Time `json:"since,omitzero"`
 	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
+
+	// Of an order for a time: when it ends since the boot, see End. Its file may outlive that.
+	Ends time.Duration `json:"boot_end,omitempty"`
+	Boot string        `json:"boot,omitempty"`
 }
 
 // What is the order without who gave it and why: "weight 20".
@@ -49,8 +54,8 @@ func (o Order) What() string {
 // String is the whole order in words, in local time: "maint until 2026-11-21 18:00:00 by root: new disk".
 func (o Order) String() string {
 	text := o.What()
-	if !o.Until.IsZero() {
-		text += " until " + o.Until.Local().Format(time.DateTime)
+	if end := o.End(); !end.IsZero() {
+		text += " until " + end.Local().Format(time.DateTime)
 	}
 	if o.By != "" {
 		text += " by " + o.By
@@ -64,8 +69,17 @@ func (o Order) String() string {
 // TakesOut reports whether a server with the order gets no new connections.
 func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
 
+// End is when the order ends by the wall clock as it is now. Until is right until somebody sets that.
+func (o Order) End() time.Time {
+	left := o.Ends - checker.SinceBoot() // first: who stands still between ends no order early
+	if by := time.Now().Add(left).Sub(o.Until); o.Ends > 0 && by.Abs() > clockSet {
+		return o.Until.Add(by.Round(time.Second))
+	}
+	return o.Until
+}
+
 // IsOver reports whether the order has ended.
-func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.Until.After(now) }
+func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.End().After(now) }
 
 // isPlain reports whether there is nothing to tell but what a state says: drained, or that the guard obeys.
 func (o Order) isPlain() bool {
@@ -116,6 +130,9 @@ func (all Orders) Withdrawal(addr netip.Addr) Order {
 
 // clockLook is how often the wall clock is looked at while an order has an end: somebody may set it.
 const clockLook = 10 * time.Second
+
+// clockSet is more than two readings of the clocks differ by, unless somebody set one.
+const clockSet = 2 * time.Second
 
 // Order makes these the orders that hold. It returns when the table was told, which may have refused it, or ctx is done.
 func (d *Director) Order(ctx context.Context, all Orders) error {
@@ -189,11 +206,15 @@ func (d *Director) endOrders(now time.Time) {
 	d.orderEnd = time.Time{}
 	for _, at := range d.ordered.Sorted() {
 		o := d.ordered[at]
+		end := o.End()
+		if o.Ends > 0 && end.After(now.Add(clockLook)) {
+			end = now.Add(clockLook)
+		}
 		if o.IsOver(now) {
 			d.over[at] = o
 			d.sayOrder(at, o, notify.OrderEnded, "Order ended")
-		} else if !o.Until.IsZero() && (d.orderEnd.IsZero() || o.Until.Before(d.orderEnd)) {
-			d.orderEnd = o.Until
+		} else if !end.IsZero() && (d.orderEnd.IsZero() || end.Before(d.orderEnd)) {
+			d.orderEnd = end
 		}
 	}
 	d.ordered = d.ordered.At(now)

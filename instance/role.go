@@ -74,6 +74,12 @@ func SinceBoot() time.Duration {
 	return time.Duration(t.Nano())
 }
 
+// BootID tells this boot from others; "" where that is not known.
+func BootID() string {
+	text, _ := ReadFile("/proc/sys/kernel/random/boot_id", 64)
+	return strings.TrimSpace(string(text))
+}
+
 // RoleFile is the path of the file with the last order: the role in the first line, then the format, and when it was
 // given. The file survives the daemon, but not a boot.
 type RoleFile string

@@ -61,6 +61,7 @@ const (
 	LastResort     Kind = "last-resort"     // an address is on the device of lastresort
 	Withdrawn      Kind = "withdrawn"       // an address is on no device
 	AnnounceFailed Kind = "announce-failed" // an address is not where it should be
+	ClockSet       Kind = "clock-set"       // somebody set the clock of this machine
 	LastServer     Kind = "last-server"     // the last server of a virtual service is in maintenance
 	FolderError    Kind = "folder-error"    // maintenancedir can't be read
 	FolderReadable Kind = "folder-readable" // maintenancedir can be read again

@@ -235,7 +235,9 @@ func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 	}
 	list := make([]Order, 0, len(all))
 	for _, at := range all.Sorted() {
-		list = append(list, Order{at, !known[at], all[at]})
+		o := Order{at, !known[at], all[at]}
+		o.Until = o.End()
+		list = append(list, o)
 	}
 	return list
 }

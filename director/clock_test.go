@@ -1,0 +1,82 @@
+package director
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/notify"
+)
+
+// An order for two hours lasts two hours of the boot clock, wherever somebody puts the other one. The wall clock of
+// this test is not the machine's, so every sleep puts it forward.
+func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lasts := func(wall, boot time.Duration) Order {
+			return Order{Kind: Maint, Until: time.Now().Add(wall), Ends: checker.SinceBoot() + boot}
+		}
+		at := func(real string) Backend { return Backend{"tcp:10.1.0.1:80", real} }
+		p, _ := planned(t, "checkinterval = 1\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n"+
+			"\treal = 10.2.0.2:80 gate\n\treal = 10.2.0.3:80 gate\n\tchecktype = connect\n", neverChecked)
+		given := Orders{
+			at("10.2.0.1:80"): lasts(2*time.Hour, 2*time.Hour),
+			at("10.2.0.2:80"): lasts(10*time.Hour, time.Millisecond), // over: put back by ten hours
+			at("10.2.0.3:80"): {Kind: Maint, Until: time.Now().Add(2 * time.Hour)},
+		}
+		for checker.SinceBoot() < given[at("10.2.0.2:80")].Ends { // which is not the faked clock
+		}
+		journal := notify.NewJournal()
+		d := New(Deps{Journal: journal, Orders: given, Table: ipvsctl.NewMemory(nil)})
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(ctx, p) }()
+		for _, step := range []struct {
+			wait time.Duration
+			left []string
+		}{
+			{time.Minute, []string{"10.2.0.1:80", "10.2.0.3:80"}},
+			{time.Hour, []string{"10.2.0.1:80", "10.2.0.3:80"}},
+			{3 * time.Hour, []string{"10.2.0.1:80"}},
+		} {
+			time.Sleep(step.wait)
+			synctest.Wait()
+			now, err := d.Snapshot(ctx)
+			if err != nil || len(now.Orders) != len(step.left) {
+				t.Fatalf("after %v: %v, %v; want %v", step.wait, now.Orders, err, step.left)
+			}
+			for _, real := range step.left {
+				if now.Orders[at(real)].Kind != Maint {
+					t.Errorf("after %v: %v, want %v", step.wait, now.Orders, step.left)
+				}
+			}
+		}
+		if err := d.Order(ctx, given); err != nil { // who keeps the orders does not know what ended
+			t.Fatal(err)
+		}
+		now, _ := d.Snapshot(ctx)
+		o, is := now.Orders[at("10.2.0.1:80")]
+		left := time.Until(o.End())
+		if !is || left < time.Hour || left > 2*time.Hour+time.Second || len(now.Orders) != 1 {
+			t.Errorf("it ends in %v: %v", left, now.Orders)
+		}
+		end()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := journal.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// As long as nobody sets the clock an order ends when it was said to, to the second.
+func TestAnEndStaysWhereNobodySetsTheClock(t *testing.T) {
+	until := time.Now().Add(time.Hour)
+	o := Order{Kind: Drain, Until: until, Ends: checker.SinceBoot() + time.Hour + time.Second}
+	if !o.End().Equal(until) || o.IsOver(time.Now()) {
+		t.Errorf("%v, not %v", o.End(), until)
+	}
+}
