@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -30,7 +31,7 @@ type claims struct {
 	mine       map[ipvsctl.Key]bool // that no other one takes
 	has, waits []ipvsctl.Key        // as recorded …
 	yields     bool                 // … and that others may take what it has
-	last       string               // digest of what was seen last
+	last       []neighbour          // as they were seen
 	contested  bool                 // another one changes what is ours: the table is looked at
 	marking    []parser.Virtual     // of the file
 	soon       bool                 // another one has what we wait for, or changes what is ours
@@ -59,7 +60,7 @@ func (c *claims) Take(keys, left []ipvsctl.Key) (theirs, beside map[ipvsctl.Key]
 	defer c.mu.Unlock()
 	theirs, beside = map[ipvsctl.Key]string{}, map[ipvsctl.Key]string{}
 	all := c.neighbours.look(ctx, c.everybody)
-	c.everybody, c.last = false, digest(all)
+	c.everybody, c.last = false, all
 	for _, n := range all {
 		for _, k := range n.has {
 			if beside[k] = n.name; !c.mine[k] {
@@ -149,17 +150,10 @@ func (c *claims) follow(ctx context.Context) {
 func (c *claims) lookAgain(ctx context.Context) (changed, soon bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	last := c.last
-	c.last = digest(c.neighbours.look(ctx, false))
-	return c.last != last || c.contested, c.soon
-}
-
-// digest is another text when one of them has, or waits for, something else.
-func digest(all []neighbour) (text string) {
-	for _, n := range all {
-		text += fmt.Sprintln(n.name, n.since, len(n.has), len(n.waits))
-	}
-	return text
+	now := c.neighbours.look(ctx, false)
+	changed = c.contested || !reflect.DeepEqual(now, c.last)
+	c.last = now
+	return changed, c.soon
 }
 
 // renew has the next claim, for another file, look at all command lines.

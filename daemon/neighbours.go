@@ -32,8 +32,7 @@ type neighbours struct {
 
 // neighbour is one of them.
 type neighbour struct {
-	name       string    // b.cf, pid 852
-	since      time.Time // of what it has, or waits for
+	name       string // b.cf, pid 852
 	has, waits []ipvsctl.Key
 }
 
@@ -61,7 +60,7 @@ func (n *neighbours) look(ctx context.Context, everybody bool) (list []neighbour
 		if o.Path == "" {
 			continue
 		}
-		one := neighbour{name: fmt.Sprintf("%s, pid %d", filepath.Base(o.Path), o.Pid), since: o.Recorded()}
+		one := neighbour{name: fmt.Sprintf("%s, pid %d", filepath.Base(o.Path), o.Pid)}
 		if o.Lives {
 			n.seen[path], one.waits = now, o.Waits
 		}
@@ -75,7 +74,7 @@ func (n *neighbours) look(ctx context.Context, everybody bool) (list []neighbour
 	for _, p := range n.perls {
 		p.follow(ctx, n.names)
 		name := fmt.Sprintf("the Perl ldirectord of %s, pid %d", filepath.Base(p.path), p.Pid)
-		list = append(list, neighbour{name: name, since: p.read.ModTime(), has: p.has})
+		list = append(list, neighbour{name: name, has: p.has})
 	}
 	slices.SortFunc(list, func(a, b neighbour) int { return strings.Compare(a.name, b.name) })
 	return list

@@ -36,9 +36,6 @@ func (o *Other) Has() []ipvsctl.Key {
 	return o.Virtuals
 }
 
-// Recorded is when that was.
-func (o *Other) Recorded() time.Time { return o.info.ModTime() }
-
 // IsHandedOver reports whether it left its virtual services to its next daemon a moment ago.
 func (s *State) IsHandedOver() bool {
 	left := s.Kept - SinceBoot()
@@ -69,6 +66,9 @@ func (i Instance) Others(before map[string]Other) map[string]Other {
 				}
 			}
 			o.Lives = o.Path != "" && o.isProved(base+".lock")
+			if !o.Lives && i.compare(o.Daemon) != another { // the same daemon, which had another run folder
+				o.State = State{}
+			}
 			all[path] = o
 		}
 	}

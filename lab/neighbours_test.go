@@ -421,6 +421,68 @@ func TestKernelLongNeighbours(t *testing.T) {
 			p.stays(2 * time.Second)
 			p.weights("1")
 		},
+		"hidden processes": func(p *pair) {
+			p.run(exitOK, p.a, "start")
+			p.watch()
+			cmd := p.director("unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
+				program(p.t), "--rundir", p.dir, p.b, "start", "--foreground") // it sees itself alone
+			if err := cmd.Start(); err != nil {
+				p.t.Fatal(err)
+			}
+			p.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+			p.logged("b", "Belong to a.cf")
+			p.stays(2 * time.Second)
+			p.run(exitOK, p.a, "stop")
+			p.weights("1", "5")
+		},
+		"two files with one mark": func(p *pair) {
+			p.file("a.cf", section("3", 1, "\tmark = 192.0.2.10 tcp 7000\n"))
+			p.file("b.cf", section("3", 5, "\tmark = 192.0.2.10 tcp 7000\n"))
+			p.run(exitOK, p.a, "start")
+			p.run(exitOK, p.b, "start")
+			p.until(5*time.Second, "-f 3 -r 192.0.2.21:7000 -g -w 1")
+			if n := strings.Count(p.marks(), "-j MARK"); n != 1 {
+				p.t.Errorf("%d rules:\n%s", n, p.marks())
+			}
+			p.run(exitOK, p.a, "stop")
+			p.until(5*time.Second, "-f 3 -r 192.0.2.21:7000 -g -w 5")
+			p.within(5*time.Second, "-j MARK --set-xmark 0x3/0xffffffff")
+		},
+		"a mark and an address": func(p *pair) {
+			p.run(exitOK, p.a, "start")
+			p.watch()
+			p.file("b.cf", section("3", 5, "\tmark = 192.0.2.10 tcp 7000\n"))
+			want := fmt.Sprintf("Marked here: fwm:3 has packets of a.cf, pid %d: tcp:192.0.2.10:7000", p.pidOf("a"))
+			if said := p.run(exitOK, p.b, "start"); !strings.Contains(said, want) {
+				p.t.Errorf("start says %q", said)
+			}
+			p.until(5*time.Second, "-f 3 -r 192.0.2.21:7000 -g -w 5")
+			p.weights("1")
+		},
+		"announced and checked through the address": func(p *pair) {
+			p.sh("ip -n %[1]sdir link add lvs0 type dummy; ip -n %[1]sdir link set lvs0 up", p.prefix)
+			p.t.Cleanup(func() { p.sh("ip -n %sdir link del lvs0", p.prefix) })
+			for name, weight := range map[string]int{"a.cf": 1, "b.cf": 5} {
+				p.file(name, "announce = lvs0\n"+section(pairService, weight, "\tcheckvip = yes\n"))
+			}
+			p.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", p.prefix)
+			p.sh("ip -n %sdir addr del 192.0.2.10/32 dev br0", p.prefix)
+			p.t.Cleanup(func() {
+				if p.t.Failed() {
+					p.t.Logf("a.cf:\n%s\nb.cf:\n%s", p.log("a"), p.log("b"))
+				}
+			})
+			p.t.Cleanup(func() { p.sh("ip -n %sdir addr add 192.0.2.10/32 dev br0", p.prefix) })
+			p.run(exitOK, p.a, "start")
+			p.onDevice("lvs0", "192.0.2.10/32")
+			p.run(exitOK, p.b, "start")
+			time.Sleep(2 * time.Second)
+			p.privateAre(1)
+			p.run(exitOK, p.a, "stop")
+			p.becomes(5*time.Second, "5")
+			p.onDevice("lvs0", "192.0.2.10/32")
+			p.privateAre(1)
+		},
 		"one file, however spelt": func(p *pair) {
 			p.run(exitOK, p.a, "start")
 			link := filepath.Join(p.dir, "link.cf")
@@ -471,6 +533,21 @@ func TestKernelLongNeighboursPerl(t *testing.T) {
 			p.end()
 			if p.gap > time.Second {
 				p.t.Errorf("empty for %v", p.gap)
+			}
+		},
+		"the Perl's file can't be read": func(p *pair) {
+			p.startPerl(p.a)
+			p.watch()
+			if err := os.Rename(p.a, p.a+".gone"); err != nil {
+				p.t.Fatal(err)
+			}
+			said := p.run(exitOK, p.b, "start")
+			if !strings.Contains(said, "Other directors: the file of the Perl ldirectord with pid ") {
+				p.t.Errorf("start says %q", said)
+			}
+			p.becomes(5*time.Second, "5") // it serves
+			if err := os.Rename(p.a+".gone", p.a); err != nil {
+				p.t.Fatal(err)
 			}
 		},
 		"the Perl starts later": func(p *pair) {
