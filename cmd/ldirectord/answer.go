@@ -7,8 +7,8 @@ import (
 	"ldirectord/parser"
 )
 
-// answered makes a command answer with --json in one shape, what it did with what came of it: ok, exit, error, the
-// diagnostics of the file, and what the command puts in c.answer.
+// answered makes a command answer with --json in one shape: ok, exit, error, the diagnostics of the file, and what the
+// command puts in c.answer.
 func answered(run func(context.Context, *call) error) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error {
 		if !c.jsonOut {
@@ -26,7 +26,7 @@ func answered(run func(context.Context, *call) error) func(context.Context, *cal
 			c.answer["error"] = err.Error()
 		}
 		c.answer["ok"], c.answer["exit"] = status == exitOK, status
-		c.printJSON(c.answer, "  ")
+		c.printJSON(c.answer)
 		return err
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"ldirectord/daemon"
-	"ldirectord/parser"
 )
 
 // check reads the configuration and prints all that is to be said of it, and of the machine it is for.
@@ -16,8 +15,8 @@ func check(ctx context.Context, c *call) error {
 		return err
 	}
 	isRefused := l.Plan == nil || c.noWarnings && len(l.Found.Warnings()) > 0
-	if c.jsonOut {
-		checkJSON(c, l, isRefused)
+	if c.answer != nil {
+		answerCheck(c, l)
 	} else {
 		printCheck(c, l, isRefused)
 	}
@@ -51,32 +50,19 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// checkJSON prints the result in the form of the conformance corpus: the first error as error, kind
-// and line, all findings, and the effective configuration, whose secrets are hidden unless they are asked for.
-func checkJSON(c *call, l *daemon.Loaded, isRefused bool) {
-	out := struct {
-		OK          bool           `json:"ok"`
-		Exit        int            `json:"exit"`
-		Error       *string        `json:"error"`
-		ErrorKind   *string        `json:"error_kind"`
-		ErrorLine   *int           `json:"error_line"`
-		Warnings    []finding      `json:"warnings"`
-		Diagnostics []finding      `json:"diagnostics"`
-		Config      *parser.Config `json:"config,omitempty"`
-	}{OK: !isRefused, Warnings: []finding{}, Diagnostics: findings(l.Found), Config: l.Config}
-	if isRefused {
-		out.Exit = exitConfig
+// answerCheck answers in the form of the conformance corpus: the first error as error, kind and line, all findings, and
+// the effective configuration, whose secrets are hidden unless they are asked for.
+func answerCheck(c *call, l *daemon.Loaded) {
+	c.answer["warnings"], c.answer["diagnostics"] = findings(l.Found.Warnings()), findings(l.Found)
+	c.answer["error_kind"], c.answer["error_line"] = nil, nil
+	if errors := findings(l.Found.Errors()); len(errors) > 0 {
+		c.answer["error"], c.answer["error_kind"], c.answer["error_line"] = errors[0].Text, errors[0].Kind, errors[0].Line
 	}
-	if l.Config != nil && !c.secrets {
-		out.Config = l.Config.WithoutSecrets()
+	switch {
+	case l.Config == nil:
+	case c.secrets:
+		c.answer["config"] = l.Config
+	default:
+		c.answer["config"] = l.Config.WithoutSecrets()
 	}
-	for i, d := range l.Found {
-		switch f := &out.Diagnostics[i]; {
-		case d.Severity == parser.Warning:
-			out.Warnings = append(out.Warnings, *f)
-		case d.Severity == parser.Error && out.Error == nil:
-			out.Error, out.ErrorKind, out.ErrorLine = &f.Text, &f.Kind, f.Line
-		}
-	}
-	c.printJSON(out, " ")
 }

@@ -54,16 +54,9 @@ func (c *call) reach(p *director.Plan) doctor.Reach {
 }
 
 func printReport(c *call, report doctor.Report) {
-	if c.jsonOut {
-		status := exitOK
-		if report.IsBroken() {
-			status = exitFailure
-		}
-		c.printJSON(struct {
-			OK   bool `json:"ok"`
-			Exit int  `json:"exit"`
-			doctor.Report
-		}{!report.IsBroken(), status, report}, " ")
+	if c.answer != nil {
+		c.answer["faults"], c.answer["looked_at"] = report.Findings, report.LookedAt
+		c.answer["not_looked_at"] = report.NotLookedAt
 		return
 	}
 	for _, f := range report.Brief() {

@@ -152,10 +152,10 @@ func (c *call) find() (err error) {
 }
 
 // printJSON answers with a value.
-func (c *call) printJSON(value any, indent string) {
+func (c *call) printJSON(value any) {
 	e := json.NewEncoder(c.out)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", indent)
+	e.SetIndent("", "  ")
 	_ = e.Encode(value) // c.out remembers an error itself
 }
 

@@ -19,7 +19,7 @@ func orders(ctx context.Context, c *call) error {
 	case err != nil:
 		return err
 	case c.jsonOut:
-		c.printJSON(list, "  ")
+		c.printJSON(list)
 		return nil
 	}
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)

@@ -116,8 +116,6 @@ type row struct {
 	Seconds float64 `json:"seconds"`
 	Detail  string  `json:"detail,omitempty"`
 	Said    string  `json:"said,omitempty"` // with --verbose
-
-	made bool
 }
 
 func rowsOf(checks []director.Check, results map[*checker.Task]probed) []row {
@@ -137,7 +135,7 @@ func rowsOf(checks []director.Check, results map[*checker.Task]probed) []row {
 
 // take takes in what came of the check.
 func (one *row) take(r probed) {
-	one.State, one.Seconds, one.Detail, one.made = "up", r.Took.Seconds(), r.Detail, true
+	one.State, one.Seconds, one.Detail = "up", r.Took.Seconds(), r.Detail
 	if r.Warning != "" {
 		one.Detail += "; " + r.Warning
 	}
@@ -158,7 +156,7 @@ func printResults(c *call, rows []row) {
 	fmt.Fprintln(w, "VIRTUAL\tREAL\tCHECK\tSTATE\tTIME\tDETAIL")
 	for _, r := range rows {
 		took := "-"
-		if r.made {
+		if r.Seconds > 0 {
 			took = fmt.Sprintf("%.1fms", 1000*r.Seconds)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Virtual, r.Real, r.Check, r.State, took, r.Detail)

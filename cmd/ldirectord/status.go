@@ -35,7 +35,7 @@ func showStatus(ctx context.Context, c *call) error {
 		return err
 	}
 	if c.jsonOut {
-		c.printJSON(&status.Report{Config: c.path}, "  ")
+		c.printJSON(&status.Report{Config: c.path})
 	}
 	if _, err := c.load(ctx); err != nil {
 		return err
@@ -77,12 +77,12 @@ func showReport(ctx context.Context, c *call, pid int) error {
 	report, err := c.report(ctx)
 	switch {
 	case err != nil && c.jsonOut:
-		c.printJSON(&status.Report{Running: true, Config: c.path, Pid: pid, Error: err.Error()}, "  ")
+		c.printJSON(&status.Report{Running: true, Config: c.path, Pid: pid, Error: err.Error()})
 		return exit{status: exitUnknown}
 	case err != nil:
 		return exit{exitUnknown, err}
 	case c.jsonOut:
-		c.printJSON(report, "  ")
+		c.printJSON(report)
 		return nil
 	}
 	return report.WriteText(c.out)

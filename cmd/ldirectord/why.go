@@ -17,7 +17,7 @@ func why(ctx context.Context, c *call) error {
 	}
 	found.Last(c.lines)
 	if c.jsonOut {
-		c.printJSON(found, "  ")
+		c.printJSON(found)
 		return nil
 	}
 	return found.WriteText(c.out)
