@@ -153,12 +153,11 @@ func (s Socket) sendOnce(ctx context.Context, method, path string) (answer *http
 	if err != nil {
 		return nil, false, err
 	}
-	var sent, connected atomic.Bool
+	var sent atomic.Bool
 	transport := &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, err := new(net.Dialer).DialContext(ctx, "unix", string(s))
-			connected.Store(err == nil)
 			return watched{conn, &sent}, err
 		},
 	}
@@ -166,7 +165,7 @@ func (s Socket) sendOnce(ctx context.Context, method, path string) (answer *http
 	if err != nil {
 		// The kernel says RESET, and not EOF, where the other side has left something unread.
 		lost := !sent.Load() || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-		return nil, connected.Load() && lost && ctx.Err() == nil, err
+		return nil, lost && !isDial(err, new(*net.OpError)) && ctx.Err() == nil, err
 	}
 	if answer.StatusCode == http.StatusOK {
 		return answer, false, nil

@@ -56,7 +56,8 @@ func answerCheck(c *call, l *daemon.Loaded) {
 	c.answer["warnings"], c.answer["diagnostics"] = findings(l.Found.Warnings()), findings(l.Found)
 	c.answer["error_kind"], c.answer["error_line"] = nil, nil
 	if errors := findings(l.Found.Errors()); len(errors) > 0 {
-		c.answer["error"], c.answer["error_kind"], c.answer["error_line"] = errors[0].Text, errors[0].Kind, errors[0].Line
+		e := errors[0]
+		c.answer["error"], c.answer["error_kind"], c.answer["error_line"] = e.Text, e.Kind, e.Line
 	}
 	switch {
 	case l.Config == nil:

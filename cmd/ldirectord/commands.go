@@ -39,7 +39,10 @@ var commands = map[string]command{
 	"force-reload": {run: answered(loaded(reload)), options: "json strict"},
 	"status":       {run: showStatus, options: "json verbose watch"},
 
-	"check": {run: answered(check), takes: onlyOptions, asks: true, options: "json strict warnings-are-errors with-secrets"},
+	"check": {
+		run: answered(check), takes: onlyOptions, asks: true,
+		options: "json strict warnings-are-errors with-secrets",
+	},
 	"plan":  {run: answered(plan), takes: onlyOptions, asks: true, options: "exit-code json strict"},
 	"probe": {
 		run: answered(loaded(probe)), takes: "[VIRTUAL] [REAL]", max: 2, asks: true,

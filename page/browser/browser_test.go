@@ -382,8 +382,9 @@ func TestAccessibility(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := trouble(t)
+	f.say("127.1.2.21", "upstream down") // four of one reason are one row
 	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("4 down", "maintenance")
+	b.await("5 down", "maintenance", "<b>4 × </b>")
 	real := b.value(`document.querySelector('main a[href*="real="]').getAttribute("href")`).(string)
 	for _, l := range looks {
 		for _, page := range []string{"?", "?virtual=tcp:192.0.2.10:80&sort=-for", real, "?q=nothing", "?virtual=none"} {
