@@ -27,6 +27,7 @@ type Source struct {
 	Path   string
 	Names  string // the file with the last addresses of host names
 	Strict bool
+	Alone  bool // names are left alone
 	Wait   bool // real servers wait for the addresses of their names; only check calls that an error
 	Checks *Environment
 	Dirs   instance.ConfigDirs // where execute= looks for files
@@ -120,7 +121,7 @@ func (l *Loaded) forget() {
 }
 
 func (s Source) parserOptions() parser.Options {
-	return parser.Options{
+	o := parser.Options{
 		Resolver: systemNames{},
 		Last:     nameFile(s.Names).last(),
 		Own:      ownAddress(),
@@ -133,6 +134,10 @@ func (s Source) parserOptions() parser.Options {
 		HostName: hostName(),
 		Strict:   s.Strict,
 	}
+	if s.Alone {
+		o.Resolver = noNames{}
+	}
+	return o
 }
 
 // isFolder reports whether a folder is there. One that hangs, as on a file server that is gone, counts as there.

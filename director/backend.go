@@ -45,18 +45,17 @@ func (now *Snapshot) Aliases(servers []Backend) (others []Backend) {
 
 // Label is how a virtual service is shown: by its id, with the servicename beside it.
 func Label(id, servicename string) string {
-	if servicename == "" {
-		return id
+	if servicename != "" {
+		id += " [" + servicename + "]"
 	}
-	return id + " [" + servicename + "]"
+	return id
 }
 
 // Called makes of an operator's word for a virtual service the id of the one that has it as its servicename. Ids,
 // addresses and marks go before names.
 func (now *Snapshot) Called(word *string) error {
 	var ids []string
-	for i := range now.Virtuals {
-		v := &now.Virtuals[i]
+	for _, v := range now.Virtuals {
 		if isNamed(v.ID, *word) {
 			return nil
 		}
@@ -64,11 +63,9 @@ func (now *Snapshot) Called(word *string) error {
 			ids = append(ids, v.ID)
 		}
 	}
-	switch len(ids) {
-	case 0:
-	case 1:
+	if len(ids) == 1 {
 		*word = ids[0]
-	default:
+	} else if len(ids) > 1 {
 		return fmt.Errorf("%s is the name of several virtual services: %s", *word, strings.Join(ids, ", "))
 	}
 	return nil

@@ -175,9 +175,9 @@ func (d *Director) tellGuard(v *virtual, held []*server) {
 			": servers whose checks failed stayed in service")
 	case v.untold(d.now()):
 		v.tellAt = time.Time{}
-		least := v.cfg.KeepServing.String()
 		d.sayGuard(v, notify.GuardHolds, "holds",
-			": checks fail, and keepserving = "+least+" keeps in service: "+listed(held))
+			": checks fail, and keepserving = "+v.cfg.KeepServing.String()+
+				" keeps in service: "+listed(held))
 	case v.tellAt.IsZero() && v.holds > before:
 		d.sayGuard(v, notify.GuardChanged, "holds more", ": "+listed(held))
 	}

@@ -172,7 +172,6 @@ func (d *Director) sayOrder(at Backend, o Order, kind notify.Kind, what string) 
 		for _, v := range d.virtuals {
 			if v.cfg.ID == name {
 				name = v.label()
-				break
 			}
 		}
 		if at.Real != "" {

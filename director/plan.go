@@ -143,8 +143,7 @@ func checksOf(virtuals []*virtual, virtual, real string) (list []Check) {
 				list = append(list, at)
 			}
 		}
-		for i := range v.cfg.Waiting {
-			w := &v.cfg.Waiting[i]
+		for _, w := range v.cfg.Waiting {
 			at := Check{Virtual: v.cfg.ID, Real: w.Name, Name: "-", Waits: noAddress(w)}
 			if real == "" || isMeant(w.Name, real) {
 				list = append(list, at)

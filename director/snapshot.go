@@ -245,7 +245,7 @@ func (v *virtual) describeServers(list []ServerSnapshot) {
 		w := &v.cfg.Waiting[i]
 		list[len(v.servers)+i] = ServerSnapshot{
 			Real: w.Name, Waits: !w.IsRange, State: checker.Unknown.String(), Since: v.waitingSince,
-			Weight: w.Weight, Reason: noAddress(w),
+			Weight: w.Weight, Reason: noAddress(*w),
 		}
 	}
 }
@@ -256,8 +256,8 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Addr, now.Weight = s.dest.Addr, int(s.dest.Weight)
 	if now.Moved = s.moved != nil; s.followed() {
 		now.Address = s.real.Addr.Addr().String()
-	} else if named := s.named(); named != nil && !now.Moved {
-		now.Host = named.Host
+	} else if s.real.Named != nil {
+		now.Host = s.real.Named.Host
 	}
 	worst := s.worst()
 	now.State, now.Since, now.Streak = s.stateName(), s.since, worst.health.Streak

@@ -64,9 +64,6 @@ func (d *Director) find(t *Trace) error {
 		return fmt.Errorf("there is no server %s", asked)
 	}
 	first := found[0]
-	if first.Waits != "" {
-		return fmt.Errorf("%s is not checked: %s", first.Real, first.Waits)
-	}
 	if slices.ContainsFunc(found, func(c Check) bool { return c.Virtual != first.Virtual || c.Real != first.Real }) {
 		return fmt.Errorf("%s is more than one server: name one as status -v does", asked)
 	}

@@ -24,7 +24,7 @@ func (d *Director) Refine(ctx context.Context, p *Plan) error {
 func (v *virtual) waits() bool { return len(v.cfg.Waiting) > 0 }
 
 // noAddress is why a server has none.
-func noAddress(w *parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }
+func noAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }
 
 // inheritFound takes over what was found, but for what has an owner now. When all have an address, the rest goes.
 func (v *virtual) inheritFound(was *virtual) {

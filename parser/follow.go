@@ -45,12 +45,12 @@ func (n *names) earlier(key hostName) []netip.Addr {
 func (n *names) refusal(key hostName, a netip.Addr) string {
 	what := noHost(a)
 	if last := n.lastOf(key); what == "" && n.follows(key) {
-		switch near := n.near(a); {
+		switch {
 		case n.refused[a]:
 			what = "a virtual address of the file"
 		case slices.Contains(last, a), !n.again && (len(last) == 0 || n.near(last[0]) != ""):
 		default:
-			what = near
+			what = n.near(a)
 		}
 	}
 	if what != "" {
@@ -79,7 +79,7 @@ func noHost(a netip.Addr) string {
 		return "no address of a host"
 	case a.IsMulticast():
 		return "a multicast address"
-	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+	case a == netip.MustParseAddr("255.255.255.255"):
 		return "the broadcast address"
 	case a.Is6() && a.IsLinkLocalUnicast():
 		return "a link-local address, and IPVS knows no scope"

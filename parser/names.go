@@ -1,9 +1,9 @@
 package parser
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 )
 
 // This file replaces names by addresses, and reports those without one.
@@ -190,14 +190,14 @@ func (v *Virtual) keepLeaving(before *Config, refines bool) {
 		return
 	}
 	was := &before.Virtuals[i]
-	isNew := func(w Waiting) bool {
-		return !slices.ContainsFunc(was.Waiting, func(old Waiting) bool { return old.Host == w.Host })
-	}
-	switch {
-	case refines:
+	if refines {
 		v.Staying = was.Staying
-	case slices.ContainsFunc(v.Waiting, isNew):
-		v.Staying = was.Reals
+		return
+	}
+	for _, w := range v.Waiting {
+		if !slices.ContainsFunc(was.Waiting, func(old Waiting) bool { return old.Host == w.Host }) {
+			v.Staying = was.Reals
+		}
 	}
 }
 
@@ -209,7 +209,7 @@ func (r *reader) waiting(at order, line *realLine, ipv6 bool) (w Waiting, ok boo
 	}
 	w = Waiting{Name: line.name(), Weight: line.server.Weight, At: line.line.position()}
 	if w.IsRange = line.last != ""; !w.IsRange {
-		w.Name = line.first + ":" + strconv.Itoa(int(port.value))
+		w.Name = fmt.Sprint(line.first, ":", port.value)
 	}
 	for _, text := range line.hosts() {
 		host := r.names.host(text, ipv6)

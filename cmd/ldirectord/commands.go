@@ -32,18 +32,18 @@ const orderOptions = "for json until why"
 // commands are all of them.
 var commands = map[string]command{
 	"start":        {run: start, options: "foreground strict"},
-	"stop":         {run: stop, options: "keep"},
+	"stop":         {run: stop, byName: true, options: "keep"},
 	"restart":      {run: loaded(restart), options: "foreground strict"},
 	"try-restart":  {run: tryRestart, options: "foreground strict"},
 	"reload":       {run: answered(loaded(reload)), options: "json strict"},
 	"force-reload": {run: answered(loaded(reload)), options: "json strict"},
-	"status":       {run: showStatus, options: "json verbose watch"},
+	"status":       {run: showStatus, byName: true, options: "json verbose watch"},
 
 	"check": {
 		run: answered(check), takes: onlyOptions, asks: true,
-		options: "json strict warnings-are-errors with-secrets",
+		options: "json no-lookup strict warnings-are-errors with-secrets",
 	},
-	"plan":  {run: answered(plan), takes: onlyOptions, asks: true, options: "exit-code json strict"},
+	"plan": {run: answered(plan), takes: onlyOptions, asks: true, options: "exit-code json strict"},
 	"probe": {
 		run: answered(loaded(probe)), takes: "[VIRTUAL] [REAL]", max: 2, asks: true,
 		options: "json strict verbose",

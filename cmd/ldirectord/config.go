@@ -13,7 +13,7 @@ import (
 func (c *call) source() daemon.Source {
 	return daemon.Source{
 		Path: c.path, Names: c.instance().Files().Names, Strict: c.strict, Wait: c.verb != "check",
-		Checks: c.env, Dirs: c.dirs,
+		Alone: c.noLookup, Checks: c.env, Dirs: c.dirs,
 	}
 }
 

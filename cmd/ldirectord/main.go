@@ -135,8 +135,7 @@ func (c *call) run(ctx context.Context) error {
 
 // find finds the configuration. For what a running daemon is asked or told its name is enough, wherever its file went.
 func (c *call) find() (err error) {
-	byName := c.command.byName || c.verb == "status" || c.verb == "stop"
-	if c.path, err = c.dirs.Find(c.config); err == nil || !byName {
+	if c.path, err = c.dirs.Find(c.config); err == nil || !c.command.byName {
 		return err
 	}
 	for _, path := range c.dirs.Paths(c.config) {

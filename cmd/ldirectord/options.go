@@ -34,6 +34,7 @@ type options struct {
 	watch      time.Duration // 0: once
 	strict     bool
 	secrets    bool // --with-secrets
+	noLookup   bool
 	exitCode   bool
 	noWarnings bool // --warnings-are-errors
 	wait       bool
@@ -221,6 +222,7 @@ func (o *options) flags() *pflag.FlagSet {
 	f.BoolVar(&o.strict, "strict", false, "")
 	f.BoolVar(&o.jsonOut, "json", false, "")
 	f.BoolVar(&o.secrets, "with-secrets", false, "")
+	f.BoolVar(&o.noLookup, "no-lookup", false, "")
 	f.BoolVar(&o.verbose, "verbose", false, "")
 	f.DurationVar(&o.watch, "watch", 0, "")
 	f.Lookup("watch").NoOptDefVal = defaultWatch

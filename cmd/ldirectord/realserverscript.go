@@ -35,6 +35,11 @@ type realServer struct {
 func printRealServerScript(_ context.Context, c *call, l *daemon.Loaded) error {
 	servers, name, server := realServers(l.Plan.Services("")), c.instanceName(), ""
 	if len(c.args) == 1 {
+		for _, n := range l.Config.Names {
+			if n.Host == c.args[0] && n.Addr.IsValid() {
+				c.args[0] = n.Addr.String()
+			}
+		}
 		one, err := findServer(servers, c.args[0])
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.path, err)

@@ -26,7 +26,7 @@ _ldirectord_offer() {
 _ldirectord() {
 	local commands='start stop restart try-restart reload force-reload status check plan probe trace shadow standby notify
 		drain undrain wait set undo orders obey withdraw announce why realserver-script connections doctor'
-	local options='--debug --help --version --ipvs --log-format --rundir --strict --json --exit-code --warnings-are-errors --verbose --watch --wait --force
+	local options='--debug --help --version --ipvs --log-format --rundir --strict --no-lookup --json --exit-code --warnings-are-errors --verbose --watch --wait --force
 		--keep --off --foreground --timeout --with-secrets --why --until --for --lines --report --with-programs'
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	case $previous in

@@ -64,6 +64,7 @@ _arguments -S \
 	'--keep[with stop\: leave the table as it is]' \
 	'--off[with obey\: not any more]' \
 	'--strict[with check\: refuse what the Perl refuses]' \
+	'--no-lookup[with check\: leave host names alone]' \
 	'--json[the answer as JSON]' \
 	'--exit-code[with plan\: 4 when something would change]' \
 	'--warnings-are-errors[with check\: refuse what it warns of]' \
