@@ -52,7 +52,7 @@ func (f Finding) advice() string {
 func (r Report) Brief() []Finding {
 	return parser.Thin(r.Findings, func(f Finding) string {
 		return f.Severity + f.Kind + parser.WithoutPlaces(f.Text)
-	}, func(_ Finding, others []Finding) Finding {
+	}, func(others []Finding) Finding {
 		var of []string
 		for _, f := range others {
 			of = append(of, append(parser.Places(f.Text), f.Virtuals...)[0])

@@ -66,30 +66,28 @@ func (ds Diagnostics) brief(isKept func(Diagnostic) bool) Diagnostics {
 	return brief
 }
 
-// Thin returns, of things alike, the first three, and what sum makes of the others and the third one. Things with the
-// key "" are like no other.
-func Thin[T any](all []T, key func(T) string, sum func(like T, others []T) T) (few []T) {
-	groups := map[string][]T{}
-	keys := make([]string, len(all))
-	for i, one := range all {
-		keys[i] = key(one)
-		groups[keys[i]] = append(groups[keys[i]], one)
+// Thin returns, of things alike, the first three, and after them what sum makes of the others. Things with the key ""
+// are like no other.
+func Thin[T any](all []T, key func(T) string, sum func(others []T) T) (few []T) {
+	groups, told := map[string][]T{}, map[string]bool{}
+	for _, one := range all {
+		groups[key(one)] = append(groups[key(one)], one)
 	}
-	shown := map[string]int{}
-	for i, one := range all {
-		shown[keys[i]]++
-		switch n, alike := shown[keys[i]], groups[keys[i]]; {
-		case keys[i] == "", n <= maxAlike, len(alike) == maxAlike+1: // a sum of one is no shorter
+	for _, one := range all {
+		k := key(one)
+		switch alike := groups[k]; {
+		case k == "", len(alike) <= maxAlike+1: // a sum of one is no shorter
 			few = append(few, one)
-		case n == maxAlike+1:
-			few = append(few, sum(alike[maxAlike-1], alike[maxAlike:]))
+		case !told[k]:
+			told[k] = true
+			few = append(append(few, alike[:maxAlike]...), sum(alike[maxAlike:]))
 		}
 	}
 	return few
 }
 
-// asOne says how many others there are, and where; like is the last one that is shown.
-func asOne(like Diagnostic, others []Diagnostic) Diagnostic {
+// asOne says how many others there are, and where.
+func asOne(others []Diagnostic) Diagnostic {
 	var lines []string
 	for _, d := range Diagnostics(others).ByPosition() {
 		if line := d.At().Line; line > 0 {
@@ -98,10 +96,7 @@ func asOne(like Diagnostic, others []Diagnostic) Diagnostic {
 	}
 	one := others[0]
 	one.again = true
-	one.Text = fmt.Sprintf("and %d more", len(others))
-	if len(lines) > 0 {
-		one.Text += fmt.Sprintf(" like line %d", like.At().Line) + Listed(": lines ", slices.Compact(lines))
-	}
+	one.Text = fmt.Sprintf("and %d more", len(others)) + Listed(": lines ", slices.Compact(lines))
 	return one
 }
 
