@@ -146,6 +146,7 @@ type ServerSnapshot struct {
 	Streak    int            // results in a row that speak against the state
 	Checked   time.Time      // up to a second late; zero before the first result
 	Last      checker.Result // of the last check that says something about the server
+	Due       time.Time      // when it is checked next; zero where that is not known
 	Reason    string         // why it is out: of the last failure while it is down, the file of its maintenance, the name without an address
 	Unjudged  string         // why its last answer can't be judged, so that its state is kept; "" when it can
 	Tally     Tally
@@ -277,6 +278,12 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 		now.Braked = now.Braked || v.isBraked(j)
 		if c := j.check; c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
 			now.CertEnd = c.last.CertEnd
+		}
+		if c := j.check; c != nil && !c.answered.IsZero() {
+			due := c.answered.Add(cmp.Or(c.hurried, j.task.Every))
+			if now.Due.IsZero() || due.Before(now.Due) {
+				now.Due = due
+			}
 		}
 		now.Unjudged = cmp.Or(now.Unjudged, v.named(s, j, j.cantJudge()))
 		if s.first.next != nil {

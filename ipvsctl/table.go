@@ -20,7 +20,7 @@ const (
 	Mark Protocol = 0
 	TCP  Protocol = 6
 	UDP  Protocol = 17
-	SCTP Protocol = 132
+	SCTP Protocol = 132 // read only: no file has such a service
 )
 
 var protocolNames = map[Protocol]string{Mark: "mark", TCP: "tcp", UDP: "udp", SCTP: "sctp"}
@@ -110,7 +110,7 @@ type Encapsulation uint8
 // The encapsulations.
 const (
 	IPIP Encapsulation = 0
-	GUE  Encapsulation = 1
+	GUE  Encapsulation = 1 // read only, as GRE: a file has ipip alone
 	GRE  Encapsulation = 2
 )
 

@@ -152,6 +152,7 @@ type Server struct {
 	Note        string            `json:"note,omitempty"`     // what else there is to its state: held, moved away, its order
 	Streak      int               `json:"streak"`             // results in a row that speak against the state
 	Check       *Check            `json:"last_check"`
+	Next        time.Time         `json:"next_check,omitzero"`
 	Checks      uint64            `json:"checks"`
 	Transitions uint64            `json:"transitions"`
 	Failures    map[string]uint32 `json:"failures,omitempty"`   // by cause
@@ -283,6 +284,9 @@ func newServer(s *director.ServerSnapshot, now time.Time) Server {
 	}
 	if s.InTable {
 		out.TableWeight = &s.Effective
+	}
+	if !s.Due.IsZero() {
+		out.Next = s.Due.UTC()
 	}
 	out.Check = newCheck(&director.CheckSnapshot{Checked: s.Checked, Last: s.Last})
 	for i := range s.Checks {

@@ -175,6 +175,9 @@ func (t page) explain(c *Case, w *Why) {
 	t.remarks(0, fmt.Sprintf("%s of %s: %s since %s, for %s",
 		c.Real, director.Label(c.Virtual, c.Title), c.State, since, Short(w.Time.Sub(c.Since))))
 	t.remarks(2, c.Remarks(w.Time)...)
+	if !c.Next.IsZero() {
+		t.remarks(2, "its next check is due in "+Short(c.Next.Sub(w.Time)))
+	}
 	t.remarks(2, c.inTable(w))
 	t.remarks(2, (&Virtual{Error: c.TableError, Guard: c.Guard}).Remarks()...)
 	if len(c.History) > 0 {

@@ -126,6 +126,21 @@ func TestWhyShowsTheLastEntries(t *testing.T) {
 }
 
 // What the table has of a server is told in the words of its director's role.
+func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
+	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+	c := Case{Virtual: "tcp:192.0.2.10:80", Server: Server{Real: "192.0.2.21:80", State: "up", Since: now}}
+	for next, want := range map[time.Time]bool{{}: false, now.Add(4 * time.Second): true} {
+		c.Next = next
+		var b strings.Builder
+		if err := (&Why{Time: now, Started: now, Servers: []Case{c}}).WriteText(&b); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), "\n  its next check is due in 4s\n"); got != want {
+			t.Errorf("%v:\n%s", next, b.String())
+		}
+	}
+}
+
 func TestWhyTellsWhatTheTableHas(t *testing.T) {
 	for want, change := range map[string]func(*director.Snapshot){
 		"  it is in the table with weight 3\n":                  func(s *director.Snapshot) { s.Virtuals[0].Servers[0].Effective = 3 },

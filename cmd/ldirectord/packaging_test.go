@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,55 @@ func TestAUserOfItsOwnIsAsked(t *testing.T) {
 func TestTheUnitKnowsTheExitStatuses(t *testing.T) {
 	if want := "\nRestartPreventExitStatus=78 255\n"; exitForegroundConfig != 78 || exitUsage != 255 || !strings.Contains(packaged(t, "systemd/ldirectord.service"), want) {
 		t.Errorf("the unit lacks %q", want)
+	}
+}
+
+// The header of the init script is in the form that insserv and others read (LSB, 22.7).
+func TestTheHeaderOfTheInitScript(t *testing.T) {
+	text := packaged(t, "init/ldirectord")
+	_, header, begun := strings.Cut(text, "\n### BEGIN INIT INFO\n")
+	header, _, ended := strings.Cut(header, "\n### END INIT INFO\n")
+	if !begun || !ended || !strings.HasPrefix(text, "#!/bin/sh\n### BEGIN") {
+		t.Fatalf("no header:\n%s", text)
+	}
+	line := regexp.MustCompile(`^# ([A-Z][A-Za-z-]+): +(\S.*\S|\S)$`)
+	fields := map[string][]string{}
+	for _, l := range strings.Split(header, "\n") {
+		m := line.FindStringSubmatch(l)
+		if m == nil || fields[m[1]] != nil {
+			t.Errorf("not one field: %q", l)
+			continue
+		}
+		fields[m[1]] = strings.Fields(m[2])
+	}
+	facilities := []string{"$local_fs", "$network", "$named", "$portmap", "$remote_fs", "$syslog", "$time", "$all"}
+	for _, name := range []string{"Required-Start", "Required-Stop", "Should-Start", "Should-Stop"} {
+		for _, f := range fields[name] {
+			if !slices.Contains(facilities, f) {
+				t.Errorf("%s has %s, which is no facility", name, f)
+			}
+		}
+	}
+	needed := strings.Fields("Provides Required-Start Required-Stop Default-Start Default-Stop Short-Description")
+	for _, name := range needed {
+		if len(fields[name]) == 0 {
+			t.Errorf("no %s", name)
+		}
+	}
+	for _, level := range fields["Default-Start"] {
+		if !strings.Contains("12345", level) || slices.Contains(fields["Default-Stop"], level) {
+			t.Errorf("it starts in %s, and stops in %v", level, fields["Default-Stop"])
+		}
+	}
+	for _, f := range []string{"$network", "$remote_fs", "$syslog"} { // the log may go to syslog, /usr be remote
+		for _, when := range []string{"Required-Start", "Required-Stop"} {
+			if !slices.Contains(fields[when], f) {
+				t.Errorf("%s lacks %s", when, f)
+			}
+		}
+	}
+	if !slices.Equal(fields["Provides"], []string{"ldirectord"}) {
+		t.Errorf("it provides %v", fields["Provides"])
 	}
 }
 

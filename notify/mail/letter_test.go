@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,34 @@ func TestAddressesAreEncodedOnlyWhereTheyMust(t *testing.T) {
 	}
 	if isASCII("\u0080") || !isASCII("\u007f") {
 		t.Error("ASCII ends at 0x7f")
+	}
+}
+
+// A cluster manager starts the daemon without a user's environment (resource-agents 01ccd21e2): the sender is the user
+// of the process all the same.
+func TestTheSenderNeedsNoEnvironment(t *testing.T) {
+	text, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		t.Skip(err)
+	}
+	name := ""
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Split(line, ":"); len(f) > 2 && f[2] == strconv.Itoa(os.Getuid()) && name == "" {
+			name = f[0]
+		}
+	}
+	if name == "" {
+		t.Skip("this user is not in /etc/passwd")
+	}
+	for _, v := range []string{"USER", "LOGNAME", "USERNAME", "HOME"} {
+		t.Setenv(v, "somebody-else")
+		if err := os.Unsetenv(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := newLetter(Rule{To: "admin@example.net"}, notify.Event{Time: time.Now()}, "text")
+	if want := name + "@" + hostName(); l.sender != want {
+		t.Errorf("the sender is %q, want %q", l.sender, want)
 	}
 }
 
