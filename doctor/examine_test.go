@@ -242,8 +242,9 @@ var examineCases = map[string]examineCase{
 		config: byGate, spoil: func(f *facts) {
 			asks(f)
 			f.settings["net.ipv4.conf.all.accept_local"] = "0"
+			f.routes[routeQuery{to: addrOf("192.0.2.10")}] = route{device: "eth0"}
 			f.devices[2].prefixes = f.devices[2].prefixes[:1]
-		},
+		}, want: "broken virtual-address",
 	},
 	"checks of a virtual address without a route": {
 		config: through(byGate), spoil: func(f *facts) {

@@ -97,17 +97,18 @@ func (e *examination) setUp(server netip.Addr) string {
 // Without checkvip doctor alone asks there, and only where the address is now.
 func (e *examination) through(s director.Service) {
 	vip, tell, lost := s.Config.CheckVIP, e.broken, "so its servers are checked at their own addresses"
-	checked, here := vip.IsValid(), true
+	checked := vip.IsValid()
+	here := checked
 	if checked {
 		e.routed(s, vip.Is6(), e.private...)
 	} else if all := s.Config.Addresses(); len(all) > 0 {
 		vip, tell = all[0].Addr(), e.warn
 		lost = "so nothing sees whether its servers answer there, as clients ask"
-		here = e.daemon.Reach != nil && len(waysOf(s)) > 0 && e.deviceWith(vip) != ""
+		here = e.daemon.Reach != nil && len(waysOf(s)) > 0 && e.ends(s.Config, single(vip), s.Config.Mark)
 	}
 	for _, m := range s.Members {
 		r := e.routeTo(m)
-		if !isThrough(m) || r.local || r.device == "" {
+		if !isThrough(m) || r.local || r.device == "" || !vip.IsValid() {
 			continue
 		}
 		if there, known := e.routes[routeQuery{to: vip}]; checked && known && there == (route{}) {
@@ -118,9 +119,13 @@ func (e *examination) through(s director.Service) {
 			tell(s, "check-route", fmt.Sprintf("ip route add %s dev %s", single(vip), r.device),
 				"this machine has no route to the virtual address %s, so no check through it leaves; %s", vip, more)
 		}
-		e.source(s, vip, r, "servers", e.broken)
-		if out := e.routes[routeQuery{to: client()}]; out.gateway {
-			e.source(s, vip, out, "gateway", e.warn)
+		tells := "this machine sends to its %s on %s from the virtual address %s, where answers don't find " +
+			"it; give %[2]s an address of its own in their network"
+		if r.source == vip {
+			e.broken(s, "check-source", "", tells, "servers", r.device, vip)
+		}
+		if out := e.routes[routeQuery{to: client()}]; out.gateway && out.source == vip {
+			e.warn(s, "check-source", "", tells, "gateway", out.device, vip)
 		}
 		if here && vip.Is4() && e.deviceSetting(r.device, acceptLocal) == "0" {
 			tell(s, "check-martian", set(ofDevice(r.device, acceptLocal), "1"),
@@ -134,18 +139,6 @@ func (e *examination) through(s director.Service) {
 		}
 	}
 }
-
-// source: what leaves from a virtual address is answered to whatever has that address, as its servers have.
-func (e *examination) source(s director.Service, vip netip.Addr, by route, to string, tell teller) {
-	if by.source.IsValid() && by.source == vip {
-		tell(s, "check-source", "", "this machine sends to its %s on %s from the virtual address %s, "+
-			"where answers don't find it; give %[2]s an address of its own in their network",
-			to, by.device, vip)
-	}
-}
-
-// teller reports what is found for a virtual service, see broken and warn.
-type teller func(s director.Service, kind, command, format string, args ...any)
 
 // unseen recommends checkvip, once for a file that does not have it.
 func (e *examination) unseen() {
@@ -172,15 +165,10 @@ func (e *examination) left() {
 
 // homeOf is the interface that has an address, or by which it is reached.
 func (e *examination) homeOf(addr netip.Addr) string {
-	return cmp.Or(e.deviceWith(addr), e.routes[routeQuery{to: addr}].device)
-}
-
-// deviceWith is the interface that has an address; "" for none.
-func (e *examination) deviceWith(addr netip.Addr) string {
 	for _, d := range e.devices {
 		if slices.ContainsFunc(d.prefixes, func(p netip.Prefix) bool { return p.Addr() == addr }) {
 			return d.Name
 		}
 	}
-	return ""
+	return e.routes[routeQuery{to: addr}].device
 }
