@@ -7,12 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
-
-	"ldirectord/instance"
 )
 
 // Want is what should become of one address.
@@ -30,31 +26,34 @@ type Place struct {
 	Addr    netip.Addr
 	Device  string // on which we announce it; "": on none, or on one that is down
 	Local   bool   // its local route is there
-	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to another daemon: /etc/ha.d/www.cf (pid 4711)"
+	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to www.cf, pid 4711"
 }
 
 // Announcer keeps the addresses of one daemon on devices. Its own are known by the label DEVICE:ldir (IPv4), or by the
 // record and because they are never a source (IPv6): an address of somebody else is left alone.
 type Announcer struct {
-	folder string // of the claims
-	by     instance.Daemon
+	claims Claims
 	save   func(Record) error
 	open   func() (kernel, error)
 
 	mu       sync.Mutex // guards what follows
 	recorded Record
-	claims   map[netip.Addr]*os.File // the addresses that are ours, among the daemons of this machine
-	placed   map[netip.Addr]int      // the device (index) where Sync put or found it: if it is gone from there, it was removed by hand
+	mine     Record             // what this daemon recorded itself
+	placed   map[netip.Addr]int // where Sync put or found it, by index: if it is gone, it was removed by hand
 }
 
+// Claims tell which addresses other daemons of this machine have, and by whom. None writes its record before release
+// is called.
+type Claims func(context.Context) (theirs map[netip.Addr]string, release func())
+
 // Record has the devices on which an address may be by a daemon and those before it, for the next one. It is written before
-// the kernel is changed. The device "" is the local route.
+// the kernel is changed. The device "" is the local route. An address that is wanted, and on none, is in it as well:
+// it is claimed.
 type Record = map[netip.Addr][]string
 
-// New is the announcer of a daemon. The claims are files in a folder (instance.Files.Claims), before is the record that the
-// daemon before saved, and save replaces it.
-func New(folder string, by instance.Daemon, before Record, save func(Record) error) *Announcer {
-	return &Announcer{folder: folder, by: by, save: save, open: openKernel, recorded: before, claims: map[netip.Addr]*os.File{}, placed: map[netip.Addr]int{}}
+// New is the announcer of a daemon. Before is the record that the daemon before saved, and save replaces it.
+func New(before Record, claims Claims, save func(Record) error) *Announcer {
+	return &Announcer{claims: claims, save: save, open: openKernel, recorded: before, placed: map[netip.Addr]int{}}
 }
 
 // Sync compares what is wanted with what the kernel says, and changes what differs: routes before addresses that come,
@@ -70,20 +69,14 @@ func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err 
 		return nil, err
 	}
 	defer k.Close()
-	all, next := []settling{}, Record{}
-	for _, w := range append(slices.Clone(want), a.leftovers(want)...) {
-		all = append(all, settling{Want: w, unclaimed: a.claim(w.Addr)})
-	}
-	now, err := readState(k) // after the claims: nobody else changes it then
+	theirs, release := a.claims(ctx)
+	now, err := readState(k)
 	if err != nil {
+		release()
 		return nil, err
 	}
-	maps.Copy(next, a.recorded)
-	for i := range all {
-		a.plan(now, &all[i])
-		all[i].recordIn(next, true)
-	}
-	unrecorded := a.record(next)
+	all, next, unrecorded := a.claim(now, theirs, want)
+	release()
 	for i := range all {
 		if err := ctx.Err(); err != nil {
 			return places, fmt.Errorf("announcing addresses: %w", err)
@@ -95,16 +88,27 @@ func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err 
 			places = append(places, Place{s.Addr, s.at, s.routed && !s.gone, trouble})
 		}
 	}
-	needed := map[netip.Addr]bool{}
-	for _, w := range want {
-		needed[w.Addr] = true
-	}
-	for addr := range a.claims {
-		if _, left := next[addr]; !left && !needed[addr] {
-			a.release(addr) // for the daemon of another file
-		}
-	}
 	return places, a.record(next)
+}
+
+// claim plans what becomes of each address, and records it: what others have recorded is theirs.
+func (a *Announcer) claim(now state, theirs map[netip.Addr]string, want []Want) ([]settling, Record, error) {
+	all, next := []settling{}, Record{}
+	maps.Copy(next, a.recorded)
+	for i, w := range append(slices.Clone(want), a.leftovers(want)...) {
+		s := settling{Want: w, wanted: i < len(want)}
+		if _, ours := a.mine[w.Addr]; !ours {
+			s.owner = theirs[w.Addr]
+		}
+		a.plan(now, &s)
+		s.recordIn(next, true)
+		all = append(all, s)
+	}
+	unrecorded := a.record(next)
+	if unrecorded == nil {
+		a.mine = next
+	}
+	return all, next, unrecorded
 }
 
 // leftovers are the addresses of the record that nobody wants.
@@ -135,23 +139,4 @@ func (a *Announcer) record(next Record) error {
 // sorted has each of both lists once.
 func sorted(a, b []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
-}
-
-// claim makes an address this daemon's: instance.ErrClaimed where another one of this machine has it.
-func (a *Announcer) claim(addr netip.Addr) (err error) {
-	if a.claims[addr] == nil {
-		a.claims[addr], err = instance.Claim(a.claimFile(addr), fmt.Sprintf("%s (pid %d)", a.by.Path, os.Getpid()))
-	}
-	return err
-}
-
-// release gives up the claim on an address, as the end of the process does.
-func (a *Announcer) release(addr netip.Addr) {
-	a.claims[addr].Close() // which a nil file refuses
-	delete(a.claims, addr)
-}
-
-// claimFile is the one of an address in a network namespace.
-func (a *Announcer) claimFile(addr netip.Addr) string {
-	return filepath.Join(a.folder, fmt.Sprintf("%s@%d", addr, a.by.NetNS))
 }

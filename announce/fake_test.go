@@ -1,6 +1,7 @@
 package announce
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,8 +13,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"ldirectord/instance"
 )
 
 var errKilled = errors.New("killed")
@@ -28,11 +27,12 @@ type fake struct {
 	torn   int      // that many lists change while they are read
 	killAt int      // the step that is not done any more, nor any after it; 0: none
 
-	records map[string]Record // of each file
+	records map[string]Record     // of each file
+	daemons map[string]*Announcer // the last one of each file
 }
 
 func newFake() *fake {
-	f := &fake{records: map[string]Record{}}
+	f := &fake{records: map[string]Record{}, daemons: map[string]*Announcer{}}
 	for _, name := range []string{"lo", "lvs0", "lvs1", "eth0"} {
 		f.set(name, true)
 	}
@@ -168,22 +168,33 @@ func (f *fake) on(name string) (addrs []string) {
 	return addrs
 }
 
-// announcer is that of the next daemon of a file, with a run folder.
-func (f *fake) announcer(t *testing.T, dir, file string) *Announcer {
+// announcer is that of the next daemon of a file.
+func (f *fake) announcer(t *testing.T, file string) *Announcer {
 	t.Helper()
-	by := instance.Daemon{Path: "/etc/ha.d/" + file, Table: instance.Kernel, NetNS: 1}
-	a := New(instance.New(dir, by, file).Files().Claims, by, f.records[file], func(r Record) error {
+	save := func(r Record) error {
 		f.records[file] = maps.Clone(r)
 		return nil
-	})
+	}
+	a := New(f.records[file], claimsOf(file, f.daemons, f.records), save)
 	a.open = func() (kernel, error) { return f, nil }
-	t.Cleanup(func() { kill(a) })
+	f.daemons[file] = a
 	return a
 }
 
-// kill gives up the claims, as the end of a process does.
-func kill(a *Announcer) {
-	for addr := range a.claims {
-		a.release(addr)
+// claimsOf are the claims of a file's daemon beside those of others, by their records.
+func claimsOf(file string, daemons map[string]*Announcer, records map[string]Record) Claims {
+	return func(context.Context) (theirs map[netip.Addr]string, release func()) {
+		theirs = map[netip.Addr]string{}
+		for other, a := range daemons {
+			for addr := range records[other] {
+				if other != file && a.claims != nil {
+					theirs[addr] = other + ", pid 7"
+				}
+			}
+		}
+		return theirs, func() {}
 	}
 }
+
+// kill gives up the claims, as the end of a process does.
+func kill(a *Announcer) { a.claims = nil }

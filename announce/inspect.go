@@ -1,14 +1,11 @@
 package announce
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/netip"
 	"slices"
-
-	"ldirectord/instance"
 )
 
 // Fault is what keeps addresses from a device, or an address that should not be on one.
@@ -20,13 +17,15 @@ type Fault struct {
 }
 
 // Inspect finds, without a change: devices that can't have what is wanted on them, addresses that are wanted and are on other
-// devices too, and addresses with our label that no running daemon has. For an Announcer that only looks, New needs no record
-// and nothing that saves one.
+// devices too, and addresses with our label that no running daemon has. For an Announcer that only looks, New needs
+// nothing that saves a record, and its claims are those of all daemons that run.
 func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
 	now, err := a.look()
 	if err != nil {
 		return nil, err
 	}
+	has, release := a.claims(context.Background())
+	defer release()
 	devices, named := map[netip.Addr][]string{}, []string(nil)
 	for _, w := range want {
 		devices[w.Addr], named = w.Devices, sorted(named, w.Devices)
@@ -39,8 +38,7 @@ func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
 	for name, d := range now.devices {
 		for addr, held := range d.held {
 			text := ""
-			locked, bad := instance.IsLocked(a.claimFile(addr))
-			if slices.ContainsFunc(held, isOurs) && !locked && (bad == nil || errors.Is(bad, fs.ErrNotExist)) {
+			if slices.ContainsFunc(held, isOurs) && has[addr] == "" {
 				text = "was announced by a daemon that does not run any more"
 			} else if on, wanted := devices[addr]; wanted && !slices.Contains(on, name) {
 				text = "is on this device too"

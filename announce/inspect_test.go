@@ -8,8 +8,8 @@ import (
 )
 
 func TestInspect(t *testing.T) {
-	f, dir := newFake(), t.TempDir()
-	gone, runs := f.announcer(t, dir, "www.cf"), f.announcer(t, dir, "mail.cf")
+	f := newFake()
+	gone, runs := f.announcer(t, "www.cf"), f.announcer(t, "mail.cf")
 	syncLine(t, gone, f, []string{"192.0.2.10=lvs0"})
 	syncLine(t, runs, f, []string{"192.0.2.11=lvs0", "192.0.2.12=lvs1"})
 	kill(gone)
@@ -17,7 +17,7 @@ func TestInspect(t *testing.T) {
 	f.set("lvs1", false)
 	want := []Want{wantOf("192.0.2.11=lvs0"), wantOf("192.0.2.12=lvs1")}
 	want[1].Devices = append(want[1].Devices, "lvs2", "eth0")
-	found, err := f.announcer(t, dir, "other.cf").Inspect(want)
+	found, err := f.announcer(t, "other.cf").Inspect(want)
 	var got []string
 	for _, f := range found {
 		got = append(got, fmt.Sprint(f.Addr, " ", f.Device, " ", f.Text, ": ", f.Command))
@@ -37,8 +37,8 @@ func TestInspect(t *testing.T) {
 
 // What is on a device of the file stays; what the record has and the file has not goes, and what is somebody else's does neither.
 func TestPreview(t *testing.T) {
-	f, dir := newFake(), t.TempDir()
-	runs := f.announcer(t, dir, "www.cf")
+	f := newFake()
+	runs := f.announcer(t, "www.cf")
 	syncLine(t, runs, f, []string{"192.0.2.10=lvs0", "192.0.2.11=lvs1", "192.0.2.12=lvs0", "192.0.2.15=lvs0", "2001:db8::1=lvs0"})
 	f.byHand(netip.MustParseAddr("192.0.2.14"), "lvs0")
 	want := []Want{wantOf("192.0.2.10=lvs0"), wantOf("192.0.2.11=lvs0"), wantOf("192.0.2.13=lvs0"), wantOf("192.0.2.14=lvs0"), wantOf("192.0.2.15=lvs0"), wantOf("192.0.2.16=lvs0")}

@@ -16,8 +16,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"ldirectord/instance"
 )
 
 const apart = "ANNOUNCE_TEST_APART" // this process has a network of its own, and may make none
@@ -26,8 +24,9 @@ const apart = "ANNOUNCE_TEST_APART" // this process has a network of its own, an
 // the test, and the network with it.
 type machine struct {
 	*testing.T
-	dir    string
-	record Record
+	record  Record
+	records map[string]Record     // of each file
+	daemons map[string]*Announcer // the last one of each file
 }
 
 func newMachine(t *testing.T) *machine {
@@ -35,7 +34,7 @@ func newMachine(t *testing.T) *machine {
 	if os.Getenv("IPVS_TESTS") == "" {
 		t.Skip("needs root and the lab (testdata/lab/kernel-test)")
 	}
-	m := &machine{T: t, dir: t.TempDir()}
+	m := &machine{T: t, records: map[string]Record{}, daemons: map[string]*Announcer{}}
 	runtime.LockOSThread()
 	if os.Getenv(apart) != "" {
 		m.must("link del lvs0; link del lvs1") // of the test that runs this one
@@ -61,10 +60,12 @@ func (m *machine) must(commands string) (out string) {
 
 // announcer is that of the next daemon of a file.
 func (m *machine) announcer(file string) *Announcer {
-	by := instance.Daemon{Path: "/etc/ha.d/" + file, Table: instance.Kernel}
-	a := New(instance.New(m.dir, by, file).Files().Claims, by, m.record, func(r Record) error { m.record = r; return nil })
-	m.Cleanup(func() { kill(a) })
-	return a
+	save := func(r Record) error {
+		m.record, m.records[file] = r, r
+		return nil
+	}
+	m.daemons[file] = New(m.record, claimsOf(file, m.daemons, m.records), save)
+	return m.daemons[file]
 }
 
 // sync has the words wanted, and returns where the addresses are.
@@ -248,7 +249,7 @@ func TestKernelTwoDaemons(t *testing.T) {
 	m.sync(first, false, four+"=lvs0", six+"=lvs0")
 	m.record = nil // that of the other file
 	got := m.sync(second, true, four+"=lvs1", six+"=-")
-	other := fmt.Sprintf("belongs to another daemon: /etc/ha.d/www.cf (pid %d)", os.Getpid())
+	const other = "belongs to www.cf, pid 7"
 	m.expect("second", got, four+"= "+other+", "+six+"= "+other)
 	m.expect("untouched", m.found(), bothOn0)
 	kill(first)

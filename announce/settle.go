@@ -2,29 +2,27 @@ package announce
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
 
 	"github.com/vishvananda/netlink"
-
-	"ldirectord/instance"
 )
 
 // settling is what is to be done for one address.
 type settling struct {
 	Want
-	target    device
-	ours      map[string]netlink.Addr // by their devices
-	at        string                  // where it is announced
-	routed    bool                    // its local route is there
-	there     bool                    // it is on its device
-	unclaimed error                   // why it could not be claimed
-	obstacle  error                   // why it can't come to its device
-	foreign   error                   // it is somewhere by somebody else
-	gone      bool                    // nothing of us is left
+	target   device
+	ours     map[string]netlink.Addr // by their devices
+	at       string                  // where it is announced
+	routed   bool                    // its local route is there
+	there    bool                    // it is on its device
+	wanted   bool                    // it is not left over
+	owner    string                  // the other daemon that has it; "": none
+	obstacle error                   // why it can't come to its device
+	foreign  error                   // it is somewhere by somebody else
+	gone     bool                    // nothing of us is left
 }
 
 // plan looks at one address.
@@ -42,7 +40,7 @@ func (a *Announcer) plan(now state, s *settling) {
 }
 
 // isOthers reports whether another daemon has the address.
-func (s *settling) isOthers() bool { return errors.Is(s.unclaimed, instance.ErrClaimed) }
+func (s *settling) isOthers() bool { return s.owner != "" }
 
 // recordIn records where the address may be by us, also on the device that it comes to.
 func (s *settling) recordIn(next Record, comes bool) {
@@ -56,16 +54,19 @@ func (s *settling) recordIn(next Record, comes bool) {
 		}
 		next[s.Addr] = sorted(devices, nil)
 	}
+	if _, recorded := next[s.Addr]; !recorded && s.wanted && !s.isOthers() {
+		next[s.Addr] = nil // claimed
+	}
 }
 
 // carryOut brings the address to where it is wanted. Nothing is put there that is not recorded.
 func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	if s.isOthers() {
-		return s.unclaimed
+		return fmt.Errorf("belongs to %s", s.owner)
 	}
 	var trouble error
 	if s.Local {
-		trouble = cmp.Or(s.unclaimed, unrecorded)
+		trouble = unrecorded
 	}
 	if s.Local && trouble == nil && !s.routed {
 		trouble = while("adding its local route", k.RouteAppend(localRoute(s.Addr)))

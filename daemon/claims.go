@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"reflect"
 	"slices"
 	"sync"
@@ -125,6 +126,20 @@ func (c *claims) tell(all []neighbour, waits map[ipvsctl.Key]bool) {
 		}
 	}
 	c.told = told
+}
+
+// addresses are those that others announce, see announce.Claims.
+func (c *claims) addresses(ctx context.Context) (theirs map[netip.Addr]string, release func()) {
+	release = c.d.Instance.LockFolders(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	theirs = map[netip.Addr]string{}
+	for _, n := range c.neighbours.look(ctx, false) {
+		for addr := range n.announced {
+			theirs[addr] = n.name
+		}
+	}
+	return theirs, release
 }
 
 // follow tells the director, until ctx is done, when others may have something else than before.

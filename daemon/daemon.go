@@ -147,9 +147,10 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 	}
 	if d.Instance.Table == instance.Kernel { // a table in memory has no mark rules and no addresses beside it
 		deps.Marks = fwmark.Open(d.Instance.Chains())
-		deps.Announcer = announce.New(d.lock.Claims, d.Instance.Daemon, d.lock.Before.Announced, func(all announce.Record) error {
+		save := func(all announce.Record) error {
 			return d.lock.Update(func(s *instance.State) { s.Announced = all })
-		})
+		}
+		deps.Announcer = announce.New(d.lock.Before.Announced, d.claims.addresses, save)
 	}
 	d.director = director.New(deps)
 	d.Config.Checks.SetVirtuals(plan)

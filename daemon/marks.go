@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -72,5 +73,17 @@ func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset m
 // Announcements is for looking at what an instance announces, without a change.
 func Announcements(i instance.Instance) *announce.Announcer {
 	last, _ := i.State() // empty where none is recorded
-	return announce.New(i.Files().Claims, i.Daemon, last.Announced, nil)
+	return announce.New(last.Announced, func(context.Context) (has map[netip.Addr]string, release func()) {
+		has = map[netip.Addr]string{}
+		all := i.Others(nil)
+		all[i.Path] = instance.Other{State: last, Lives: i.Find().Pid != 0}
+		for _, o := range all {
+			for addr := range o.Announced {
+				if o.Lives {
+					has[addr] = o.Path
+				}
+			}
+		}
+		return has, func() {}
+	}, nil)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/announce"
 	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
@@ -34,6 +35,7 @@ type neighbours struct {
 type neighbour struct {
 	name       string // b.cf, pid 852
 	has, waits []ipvsctl.Key
+	announced  announce.Record
 }
 
 // perl is a Perl ldirectord. What it has is in its file.
@@ -66,7 +68,7 @@ func (n *neighbours) look(ctx context.Context, everybody bool) (list []neighbour
 		}
 		crashed := o.Phase == instance.Running && now.Sub(n.seen[path]) < crashWait
 		if o.Lives || o.IsHandedOver() || crashed {
-			one.has = o.Has()
+			one.has, one.announced = o.Has(), o.Announced
 		}
 		list = append(list, one)
 	}

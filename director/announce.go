@@ -200,7 +200,10 @@ func (d *Director) decideAll(now time.Time) {
 		if want.Undecided {
 			want.Device, want.Local = "", want.Local && one.asked
 		}
-		all = append(all, want)
+		left := len(one.virtuals) > 0 && !slices.ContainsFunc(one.virtuals, (*virtual).isOurs)
+		if !left || !one.known || one.at != "" || want.Local { // else it is for others
+			all = append(all, want)
+		}
 	}
 	if !reflect.DeepEqual(all, a.want) {
 		a.due, a.want = true, all

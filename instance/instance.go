@@ -32,14 +32,13 @@ func New(dir string, d Daemon, names ...string) Instance {
 }
 
 // Files are the files of a daemon in the run folder.
-type Files struct{ Pid, State, Lock, Socket, Role, Drain, Names, Claims string }
+type Files struct{ Pid, State, Lock, Socket, Role, Drain, Names string }
 
 func (i Instance) files(name string) Files {
 	base := filepath.Join(i.dir, prefix+name)
 	return Files{
 		Pid: base + ".pid", State: base + ".state", Lock: base + ".lock", Socket: base + ".sock",
 		Role: base + ".role", Drain: base + ".drain", Names: base + ".names",
-		Claims: filepath.Join(i.dir, prefix+"announce"),
 	}
 }
 

@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"ldirectord/printable"
 )
 
 // lockWait is how long another process may hold the lock on the run folder. It takes milliseconds.
@@ -132,27 +129,6 @@ func IsLocked(path string) (bool, error) {
 		return false, err
 	}
 	return l.Type != unix.F_UNLCK, nil
-}
-
-// ErrClaimed: another process has it.
-var ErrClaimed = errors.New("belongs to another daemon")
-
-// Claim takes what a file represents for this process, until the file is closed or the process ends. Its folder is made. by
-// says who has it, for the error of those who come later: ErrClaimed, wrapped.
-func Claim(path, by string) (*os.File, error) {
-	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("making the folder of locks: %w", err)
-	}
-	f, err := openLock(path)
-	if err != nil {
-		return nil, err
-	}
-	if tryLock(f) != nil {
-		defer f.Close()
-		text, _ := readAll(f, MaxFile)
-		return nil, fmt.Errorf("%w: %s", ErrClaimed, printable.Line(string(text)))
-	}
-	return f, os.WriteFile(path, []byte(by), 0o600)
 }
 
 // LockFolder keeps others from changing the run folder until the returned file is closed. It is for milliseconds, to read
