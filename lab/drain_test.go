@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A drained server gets no new connections, keeps the one it has, and --wait returns when that has ended.
+// A drained server gets no new connections, keeps the one it has, and --wait and wait return when that has ended.
 func TestKernelDrainWaitsForConnections(t *testing.T) {
 	l := newLab(t)
 	for _, ns := range []string{"rs1", "rs2"} {
@@ -42,6 +42,7 @@ virtual = 198.51.100.10:7000
 	if !talks(held) {
 		t.Error("the open connection was cut")
 	}
+	l.run(4, path, "wait", "192.0.2.21", "out", "--timeout", "300ms")
 	held.Close()
 	select {
 	case err := <-ended:
@@ -51,10 +52,12 @@ virtual = 198.51.100.10:7000
 	case <-time.After(20 * time.Second):
 		t.Error("drain --wait does not return though the connection has ended")
 	}
+	l.run(0, path, "wait", "192.0.2.21", "out")
 	l.run(1, path, "drain", "192.0.2.22") // the last one
 	l.run(0, path, "restart")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 0")
 	l.run(0, path, "undrain", "192.0.2.21")
+	l.run(0, path, "wait", "192.0.2.21", "up")
 	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 1")
 	l.run(0, path, "stop")
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,7 +67,9 @@ virtual = 198.51.100.10:7000
 	if said, err := as("daemon", "drain", "192.0.2.21").CombinedOutput(); err == nil || !strings.Contains(string(said), "orders are taken from root") {
 		t.Errorf("an order of a member of the group is answered by %s, %v", said, err)
 	}
-	if text, err := ask("nogroup"); err != nil || !strings.Contains(text, "permission denied") {
+	text, err = ask("nogroup")
+	unknown, ended := errors.AsType[*exec.ExitError](err)
+	if !ended || unknown.ExitCode() != 4 || !strings.Contains(text, "permission denied") {
 		t.Errorf("somebody else is answered %s, %v", text, err)
 	}
 }
