@@ -105,8 +105,8 @@ func (s *Screen) head(at time.Time) []line {
 // screenColumns of a server: a mark, its name, state, time in it, weight, active connections, new ones a second, last check.
 const screenColumns = "%c %-22s %-11s %6s %6s %6s %6s  %s"
 
-// body are all virtual services and their servers, those with the most trouble first. Where that has no room, servers
-// of one reason are one line.
+// body are all virtual services and their servers, those with the most trouble first. Where that has no room, those
+// of one reason are summed up in a line.
 func (s *Screen) body(room int) []line {
 	lines := s.services(nil)
 	if len(lines) <= room {
@@ -114,7 +114,7 @@ func (s *Screen) body(room int) []line {
 	}
 	var ill []Row
 	for _, v := range s.now.Services() {
-		for _, r := range v.At.Rows() {
+		for _, r := range append([]Row{v}, v.At.Rows()...) {
 			if r.Trouble >= Doubt {
 				ill = append(ill, r)
 			}
@@ -138,7 +138,9 @@ func (s *Screen) services(told map[string]bool) (lines []line) {
 		scheduler := cmp.Or(v.At.Scheduler, "none")
 		title := fmt.Sprintf("  %s %s, %d of %d up", v.At.Label(), scheduler, v.At.Up(), len(v.At.Servers))
 		lines = append(lines, line{text: title, style: cmp.Or(v.Trouble.style(), bold)})
-		lines = append(lines, remarked(v.At.Remarks(), v.Trouble)...)
+		if !told[v.Reason()] {
+			lines = append(lines, remarked(v.At.Remarks(), v.Trouble)...)
+		}
 		for _, r := range WorstFirst(v.At.Rows()) {
 			if r.Trouble == Fine && r.Server.State == "fallback" || told[r.Reason()] {
 				continue
