@@ -44,6 +44,8 @@ func TestKernelTraffic(t *testing.T) {
 		t.Run("udp", m.datagrams),
 		t.Run("release", m.rollingRelease),
 		t.Run("ipip to gate", m.reroute),
+		t.Run("other networks", m.otherNetworks),
+		t.Run("own server", m.ownServer),
 	}
 
 	m.lab.realServerScript(addresses, "stop", 1, 2, 3)

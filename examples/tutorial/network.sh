@@ -4,6 +4,7 @@
 #   network.sh start          makes the machines and starts the web servers
 #   network.sh start web1     starts one web server again: web1, web2, or fallback on the director
 #   network.sh stop web1      stops one web server
+#   network.sh direct         a second cable from each web server, to the client: answers need not pass the director
 #   network.sh stop           removes everything
 set -eu
 state=/run/ldirectord-tutorial
@@ -21,6 +22,16 @@ link() {
 	ip -n "$1" address add "$2/24" dev eth0
 	ip -n "$1" link set eth0 up
 	ip -n "$1" route add default via "$network.1"
+}
+
+# direct NAME: a cable to the client. Packets of one connection come by one cable and go by the other.
+direct() {
+	ip -n client link add "to-$1" type veth peer name eth1 netns "$1"
+	ip -n client address add 198.51.100.7/32 dev "to-$1"
+	ip -n client link set "to-$1" up
+	ip -n "$1" link set eth1 up
+	ip -n "$1" route add 198.51.100.7/32 dev eth1
+	for machine in client "$1"; do ip netns exec "$machine" sysctl -qw net.ipv4.conf.all.rp_filter=2; done
 }
 
 # start_server NAME: a web server whose only page is its name.
@@ -57,6 +68,7 @@ stop)
 	for machine in client web1 web2 director; do ip netns delete "$machine"; done
 	rm -r "$state"
 	;;
+direct) for server in web1 web2; do direct "$server"; done ;;
 "start "*) start_server "$2" ;;
 "stop "*) stop_server "$2" ;;
 *)
