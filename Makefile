@@ -127,11 +127,11 @@ kernel-test-1 kernel-test-2: ldirectord
 	@mkdir -p build; LDIRECTORD=$(CURDIR)/ldirectord GOTEST='$(call replayed,$@)$(GOTESTSUM) --format testname --jsonfile build/$@.json --' \
 		testdata/lab/kernel-test $(if $(filter %-1,$@),-run '$(KERNEL_TEST_1)' ./lab,-skip '$(KERNEL_TEST_1)' $(call packages_with,TestKernel))
 
-# Every row of docs/failures.md, and the time until a failure is seen.
+# Every row of docs/failures.md and docs/night.md, and the time until a failure is seen.
 JUDGEMENT = LongGuard|LongGroup|LongRemovals|LongFastDetection|OrdersEnd
 all-faults: ldirectord
 	GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
-		-run '^TestKernel(LongFailures|LongDetection|$(JUDGEMENT))$$' ./lab
+		-run '^TestKernel(LongFailures|LongDetection|LongNight|$(JUDGEMENT))$$' ./lab
 
 # Three times the rows of what docs/judgement.md describes.
 long-judgement: ldirectord

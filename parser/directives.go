@@ -102,12 +102,6 @@ var directives = chapters(
 		{Name: "supervised", Value: yesOrNo, Default: "no",
 			global: setting(func(g *Global) *bool { return &g.Supervised }, yesNo),
 			Doc:    "Stay in the foreground, log on standard output and write no pid file."},
-		{Name: "fork", Value: yesOrNo, Default: "no",
-			global: setting(func(g *Global) *bool { return &g.Fork }, yesNo),
-			Doc:    "No effect: checks run at the same time anyway."},
-		{Name: "readdquiescent", Value: yesOrNo, Default: "no",
-			global: setting(func(g *Global) *bool { return &g.ReaddQuiescent }, yesNo),
-			Doc:    "Put a server that was removed by hand back with weight 0 when it goes down."},
 		{Name: "emailalertfrom", Form: Text, Value: "ADDRESS",
 			global: setting(func(g *Global) *string { return &g.EmailAlertFrom }, rawText),
 			Doc:    "Sender of mails, without quotes. Default: USER@HOST."},
@@ -172,9 +166,6 @@ var directives = chapters(
 			Doc: "Time from the end of a check whose result speaks against the state of its server, which is not enough to change it, to a further " +
 				"check: with `failurecount`, `risecount` or `window`. The checks of `checkinterval` are made as well. There are at most 500 further " +
 				"checks a second for all servers. With 0 there are none."},
-		{Name: "checkcount", Value: "1 or more", Default: "1",
-			either: setting(func(s *Settings) *int { return &s.CheckCount }, readCheckCount),
-			Doc:    "Deprecated: tries of one ping check. `failurecount` is the number of failed checks."},
 	}},
 	chapter{"What happens to the table", []Directive{
 		{Name: "quiescent", Value: yesOrNo, Default: "no",
@@ -283,9 +274,6 @@ var directives = chapters(
 		{Name: "servicename", Form: FreeText, Value: "text", empty: nullUnlessWritten,
 			section: setting(func(v *Virtual) *string { return &v.ServiceName }, freeText),
 			Doc:     "Name of the service in mails, status, log and alerts. Commands take it for VIRTUAL."},
-		{Name: "comment", Form: FreeText, Value: "text", empty: nullUnlessWritten,
-			section: setting(func(v *Virtual) *string { return &v.Comment }, freeText),
-			Doc:     "Note on the service in mails."},
 	}},
 	chapter{"Firewall marks", []Directive{
 		{Name: "mark", Value: markForm, Extension: true, Repeats: true,
@@ -359,12 +347,6 @@ var directives = chapters(
 			section: setting(func(v *Virtual) *bool { return &v.ClearText }, yesNo),
 			Doc: "Whether a server that asks for the password in clear gets it. For mysql and pgsql. With yes it does, with a warning; with no " +
 				"the check fails."},
-		{Name: "monitorfile", Form: Text, Value: `"PATH"`,
-			section: setting(func(v *Virtual) *string { return &v.MonitorFile }, readMonitorFile),
-			Doc:     "File that gets a line for each check. Quotes are optional."},
-		{Name: "load", Form: QuotedText, Value: `"TEXT"`,
-			section: setting(func(v *Virtual) *string { return &v.Load }, readLoad),
-			Doc:     "No effect; accepted for old files."},
 	}},
 	chapter{"TLS", []Directive{
 		{Name: "sni", Form: Text, Value: `"NAME"`, Extension: true,
@@ -423,6 +405,26 @@ var directives = chapters(
 		{Name: "dnsrcode", Value: "NOERROR, NXDOMAIN, REFUSED, SERVFAIL or NOTAUTH", Extension: true, appliesTo: forServices("dns"),
 			section: setting(func(v *Virtual) *string { return &v.DNSRcode }, upperWord("NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH")),
 			Doc:     "Answer code that means up in a dns check. Without it NOERROR."},
+	}},
+	chapter{"Accepted, no longer needed", []Directive{
+		{Name: "fork", Value: yesOrNo, Default: "no",
+			global: setting(func(g *Global) *bool { return &g.Fork }, yesNo),
+			Doc:    "No effect: checks run at the same time anyway."},
+		{Name: "readdquiescent", Value: yesOrNo, Default: "no",
+			global: setting(func(g *Global) *bool { return &g.ReaddQuiescent }, yesNo),
+			Doc:    "Put a server that was removed by hand back with weight 0 when it goes down."},
+		{Name: "checkcount", Value: "1 or more", Default: "1",
+			either: setting(func(s *Settings) *int { return &s.CheckCount }, readCheckCount),
+			Doc:    "Deprecated: tries of one ping check. `failurecount` is the number of failed checks."},
+		{Name: "comment", Form: FreeText, Value: "text", empty: nullUnlessWritten,
+			section: setting(func(v *Virtual) *string { return &v.Comment }, freeText),
+			Doc:     "Note on the service in mails."},
+		{Name: "monitorfile", Form: Text, Value: `"PATH"`,
+			section: setting(func(v *Virtual) *string { return &v.MonitorFile }, readMonitorFile),
+			Doc:     "File that gets a line for each check. Quotes are optional."},
+		{Name: "load", Form: QuotedText, Value: `"TEXT"`,
+			section: setting(func(v *Virtual) *string { return &v.Load }, readLoad),
+			Doc:     "No effect; accepted for old files."},
 	}},
 )
 
