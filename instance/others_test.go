@@ -8,12 +8,14 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// The lock proves that a daemon lives, whatever its pid is. A record that was written again in the same moment is read again.
+// The lock proves that a daemon lives, whatever its pid is. A record that was written again in the same moment is
+// read again.
 func TestOthersLiveByTheirLock(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	i.Table = "memory:file"
 	key := ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}
-	y := State{Format: format, Daemon: Daemon{"/y.cf", i.Table, i.NetNS}, Process: Process{Pid: 1 << 30}, Phase: Running}
+	y := State{Format: format, Daemon: Daemon{"/y.cf", i.Table, i.NetNS}, Phase: Running}
+	y.Pid = 1 << 30
 	y.Virtuals = []ipvsctl.Key{key}
 	release := forge(t, i, "y.cf", y)
 	z := y
@@ -50,7 +52,8 @@ func TestAHandOverIsKeptForAWhile(t *testing.T) {
 		left  time.Duration
 		is    bool
 	}{
-		{HandedOver, Handover - time.Second, true}, {HandedOver, -time.Second, false}, {Running, time.Second, false},
+		{HandedOver, Handover - time.Second, true}, {HandedOver, -time.Second, false},
+		{Running, time.Second, false},
 		{HandedOver, time.Hour, false}, // of another boot
 	} {
 		if s := (State{Phase: c.phase, Kept: SinceBoot() + c.left}); s.IsHandedOver() != c.is {
