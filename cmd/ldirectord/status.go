@@ -90,30 +90,20 @@ func showReport(ctx context.Context, c *call, pid int) error {
 
 // perlRuns is the error where the Perl ldirectord runs, which answers no questions.
 func (c *call) perlRuns() error {
-	p := c.instance().Find()
-	if !p.IsPerl() {
-		return nil
+	if p := c.instance().Find(); p.IsPerl() {
+		return fmt.Errorf("pid %d is the Perl ldirectord; \"ldirectord %s restart\" takes over from it, "+
+			"no connection ends", p.Pid, cmp.Or(c.config, c.path))
 	}
-	restart := fmt.Sprintf("ldirectord %s restart", cmp.Or(c.config, c.path))
-	return fmt.Errorf("pid %d is the Perl ldirectord; %q takes over from it, no connection ends", p.Pid, restart)
+	return nil
 }
 
 // report asks the running daemon for its status.
 func (c *call) report(ctx context.Context) (*status.Report, error) {
-	text, err := c.ask(ctx, "/status")
+	text, err := c.socket().Ask(ctx, "/status")
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(c.perlRuns(), err)
 	}
 	return status.ReadReport(text)
-}
-
-// ask asks the running daemon.
-func (c *call) ask(ctx context.Context, path string) ([]byte, error) {
-	text, err := c.socket().Ask(ctx, path)
-	if err != nil {
-		err = cmp.Or(c.perlRuns(), err)
-	}
-	return text, err
 }
 
 // showSiblings prints the status of the daemons that execute= names.

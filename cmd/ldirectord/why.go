@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,9 +31,9 @@ func (c *call) askWhy(ctx context.Context) (*status.Why, error) {
 	if c.instance().Find().Pid == 0 {
 		return nil, fmt.Errorf("no daemon runs for %s: only one that runs knows what happened", c.path)
 	}
-	text, err := c.ask(ctx, "/why?"+asked.Encode())
+	text, err := c.socket().Ask(ctx, "/why?"+asked.Encode())
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(c.perlRuns(), err)
 	}
 	found := &status.Why{}
 	if err := json.Unmarshal(text, found); err != nil {
