@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	g "maragu.dev/gomponents"
@@ -58,7 +57,7 @@ func document(v *view) g.Node {
 // form filters; the rest of the query stays.
 func (v *view) form() g.Node {
 	return h.Form(h.Role("search"),
-		g.Map([]string{"virtual", "state", "sort"}, func(name string) g.Node {
+		g.Map([]string{"virtual", "state", "reason", "sort"}, func(name string) g.Node {
 			return g.If(v.asked.Get(name) != "", h.Input(h.Type("hidden"), h.Name(name), h.Value(v.asked.Get(name))))
 		}),
 		h.Input(h.Type("search"), h.Name("q"), h.Value(printable.Line(v.asked.Get("q"))),
@@ -190,16 +189,12 @@ func (v *view) group(t *table, rows []status.Row) g.Node {
 		return v.row(t, r)
 	}
 	shown := rows[:min(n, max(maxOpened/len(t.groups), 5))]
-	why, what := r.Reason(), fmt.Sprintf("%d servers", n)
-	all := url.Values{"q": {why}}
-	if s := r.Server; s != nil {
-		all = url.Values{"state": {s.State}, "q": {strings.TrimPrefix(why, s.State+": ")}}
-	}
-	return h.Tr(h.Class(classOf(r.Trouble)), h.Data("name", printable.Line(why)), h.Data("is", what),
+	why := r.Reason()
+	return h.Tr(h.Class(classOf(r.Trouble)), h.Data("name", printable.Line(why)), h.Data("is", fmt.Sprint(n)),
 		h.Td(g.Attr("colspan", fmt.Sprint(len(t.columns)+1)), h.Details(
 			h.Summary(h.B(text(fmt.Sprint(n, " × "))), h.Span(h.Class("is"), text(why))),
 			h.Table(h.TBody(g.Map(shown, func(r status.Row) g.Node { return v.row(t, &r) }))),
-			g.If(len(shown) < n, h.P(link("?"+all.Encode(), fmt.Sprintf("all %d", n)))),
+			g.If(len(shown) < n, h.P(link("?reason="+url.QueryEscape(why), fmt.Sprintf("all %d", n)))),
 		)))
 }
 

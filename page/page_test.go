@@ -271,9 +271,11 @@ func TestRowsOfOneReasonAreOneRow(t *testing.T) {
 		t.Errorf("%d servers are shown", rows)
 	}
 	_, html := ask(t, newPages(r).Page, "/", nil)
-	inOrder(t, html, "<details><summary>", `<a href="?q=connect%3A+refused&amp;state=down">all 599</a>`)
-	text = read(t, r, "/?q=connect%3A+refused&state=down")
-	inOrder(t, text, "Servers found 1 to 200 of 599", "10.0.0.1:80", "Next")
+	inOrder(t, html, "<details><summary>", `<a href="?reason=down%3A+connect%3A+refused">all 599</a>`)
+	text = read(t, r, "/?reason=down%3A+connect%3A+refused")
+	inOrder(t, text, "Servers found 1 to 200 of 599", "10.0.0.1:80", "Next", "Virtual services 0")
+	href := regexp.MustCompile(`<a href="([^"]*)">all 300`).FindStringSubmatch(html)
+	inOrder(t, read(t, r, "/"+href[1]), "Servers found 0", "Virtual services 300", "tcp:192.0.2.1:80 0 of 2")
 	if text := read(t, r, "/?sort=server"); strings.Contains(text, "×") {
 		t.Errorf("sorted rows are joined:\n%s", text)
 	}

@@ -15,7 +15,8 @@ import (
 // view is what somebody sees of a report.
 type view struct {
 	*status.Report
-	asked   url.Values     // the query: virtual, real, state, q (words), sort (a column, with - before it from the end), skip (rows)
+	// The query: virtual, real, state, reason, q (words), sort (a column, - before it: from the end), skip (rows).
+	asked   url.Values
 	about   status.Row     // what is asked for; empty for all
 	missing string         // what is asked for and not there
 	why     *status.Why    // of the server
@@ -54,7 +55,7 @@ func newView(r *status.Report, asked url.Values) *view {
 func (v *view) overview() {
 	servers := &table{caption: "Not healthy", none: "Every server is healthy.", columns: ofAll, max: maxServers}
 	servers.joins = true
-	searches := v.asked.Get("state") != "" || strings.TrimSpace(v.asked.Get("q")) != ""
+	searches := v.asked.Get("state")+v.asked.Get("reason") != "" || strings.TrimSpace(v.asked.Get("q")) != ""
 	if searches {
 		servers.caption, servers.none, servers.joins = "Servers found", "No server is like that.", false
 	}
@@ -91,6 +92,9 @@ func (v *view) servers(at *status.Virtual) []status.Row {
 // wants reports whether a row is one that is looked for: it has the state and each of the words.
 func (v *view) wants(r *status.Row) bool {
 	if state := v.asked.Get("state"); state != "" && (r.Server == nil || state != r.Server.State) {
+		return false
+	}
+	if why := v.asked.Get("reason"); why != "" && why != r.Reason() {
 		return false
 	}
 	text := []string{r.At.Label()}
