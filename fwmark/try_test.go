@@ -1,11 +1,13 @@
 package fwmark
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Programs that list rules and can set none are found by trying, and the one that can set them is the fix.
@@ -47,6 +49,24 @@ func TestTryFindsTheProgramThatSetsMarks(t *testing.T) {
 		if c.own == works && !(gone && strings.Contains(string(said), " -N ldirectord-")) {
 			t.Errorf("it is not removed:\n%s", said)
 		}
+	}
+}
+
+// While others have the lock nothing is known.
+func TestTryBlamesNoLock(t *testing.T) {
+	const locked = "echo 'Another app is currently holding the xtables lock.' >&2; exit 4"
+	for _, does := range []string{locked, "exec sleep 1"} {
+		dir := t.TempDir()
+		t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+		script := "#!/bin/sh\n[ \"$1\" = --version ] && { echo iptables v1.8.9; exit; }\n" + does + "\n"
+		if err := os.WriteFile(filepath.Join(dir, "iptables"), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		if fix, err := Try(ctx, false); err != nil || fix != "" {
+			t.Errorf("%s: %q, %v", does, fix, err)
+		}
+		cancel()
 	}
 }
 
