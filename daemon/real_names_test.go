@@ -218,3 +218,19 @@ func until(t *testing.T, holds func() bool) {
 		}
 	}
 }
+
+func TestOwnAddress(t *testing.T) {
+	is := ownAddress()
+	all, err := net.InterfaceAddrs()
+	if err != nil || len(all) == 0 {
+		t.Skip("this machine has no address: ", err)
+	}
+	for _, one := range all {
+		if p := netip.MustParsePrefix(one.String()); !is(p.Addr()) {
+			t.Errorf("%s is not this machine's", p)
+		}
+	}
+	if other := netip.MustParseAddr("192.0.2.200"); is(other) {
+		t.Errorf("%s is this machine's", other)
+	}
+}

@@ -33,7 +33,8 @@ type configFile struct {
 	requests   chan request
 	found      chan []parser.Name // names of which something is new
 	endLookups context.CancelFunc // ends the search for them
-	adopted    time.Time          // when the file in force was taken over
+	adopted    time.Time          // when the file in force was taken over …
+	auto       bool               // … or read again, and nobody had asked for it
 	tls        tlsWatch
 	marks      markWatch
 }
@@ -210,7 +211,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 	}
 	f.d.siblings.change(l.Config.Global.Execute, via)
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
-	f.current = l
+	f.current, f.auto = l, auto
 	f.adopt(ctx)
 	f.d.Manager.ready(l.Summary())
 	return ""
@@ -220,7 +221,8 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Loaded, why string) {
 	o := f.d.Config.parserOptions()
 	o.Last, o.Before = known(f.inService(ctx)).last(o.Last), f.current.Config
-	o.Refines = auto && bytes.Equal(text, f.current.Text) // a certificate is new
+	// A certificate is new, or somebody asks for what autoreload has just taken.
+	o.Refines = (auto || f.auto) && bytes.Equal(text, f.current.Text)
 	l = f.d.Config.prepare(ctx, text, o)
 	if ctx.Err() != nil {
 		return l, "the daemon ends"

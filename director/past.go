@@ -1,7 +1,6 @@
 package director
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -120,7 +119,10 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (found *Snapsh
 		now.only(virtual, real)
 		return now
 	})
-	return found, cmp.Or(err, refused)
+	if err != nil { // it may still be looked for
+		return nil, err
+	}
+	return found, refused
 }
 
 // checkNames are the names of a server's checks, by their numbers in the section.
