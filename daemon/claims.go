@@ -42,7 +42,7 @@ type claims struct {
 
 func newClaims(d *daemon) *claims {
 	c := &claims{d: d, changed: make(chan struct{}, 1), everybody: true}
-	c.neighbours, c.marking = newNeighbours(d.Instance, d.Config), d.Loaded.Config.Virtuals
+	c.neighbours, c.marking = newNeighbours(d.Instance, d.lock.State, d.Config), d.Loaded.Config.Virtuals
 	if d.lock.Before.IsHandedOver() {
 		c.mine = setOf(d.lock.Before.Virtuals)
 	}

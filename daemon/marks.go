@@ -75,9 +75,8 @@ func Announcements(i instance.Instance) *announce.Announcer {
 	last, _ := i.State() // empty where none is recorded
 	return announce.New(last.Announced, func(context.Context) (has map[netip.Addr]string, release func()) {
 		has = map[netip.Addr]string{}
-		all := i.Others(nil)
-		all[i.Path] = instance.Other{State: last, Lives: i.Find().Pid != 0}
-		for _, o := range all {
+		own := instance.Other{State: last, Lives: i.Find().Pid != 0}
+		for _, o := range append(i.Others(""), own) {
 			for addr := range o.Announced {
 				if o.Lives {
 					has[addr] = o.Path

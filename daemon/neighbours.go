@@ -21,12 +21,10 @@ const crashWait = 10 * time.Second
 
 // neighbours are the other directors on the same table.
 type neighbours struct {
-	of    instance.Instance
-	dirs  instance.ConfigDirs
-	names parser.Options
-
-	records map[string]instance.Other
-	seen    map[string]time.Time // when daemons were seen alive, by the paths of their records
+	of      instance.Instance
+	own     string // the record that is not one of them
+	source  Source
+	seen    map[string]time.Time // when daemons were seen alive, by the paths of their files
 	perls   map[instance.Process]*perl
 	unknown []string // what is told of those of which it is not known what they have
 }
@@ -47,34 +45,30 @@ type perl struct {
 }
 
 // newNeighbours are those of the daemon of a configuration.
-func newNeighbours(i instance.Instance, s Source) *neighbours {
-	o := s.parserOptions()
-	o.Wait = true
+func newNeighbours(i instance.Instance, own string, s Source) *neighbours {
+	s.Wait = true
 	seen, perls := map[string]time.Time{}, map[instance.Process]*perl{}
-	return &neighbours{of: i, dirs: s.Dirs, names: o, seen: seen, perls: perls}
+	return &neighbours{of: i, own: own, source: s, seen: seen, perls: perls}
 }
 
 // look finds them. With everybody it looks at all command lines.
 func (n *neighbours) look(ctx context.Context, everybody bool) (list []neighbour) {
 	now := time.Now()
-	n.records = n.of.Others(n.records)
-	for path, o := range n.records {
-		if o.Path == "" {
-			continue
-		}
+	others := n.of.Others(n.own)
+	for _, o := range others {
 		one := neighbour{name: fmt.Sprintf("%s, pid %d", filepath.Base(o.Path), o.Pid)}
 		if o.Lives {
-			n.seen[path], one.waits = now, o.Waits
+			n.seen[o.Path], one.waits = now, o.Waits
 		}
-		crashed := o.Phase == instance.Running && now.Sub(n.seen[path]) < crashWait
+		crashed := o.Phase == instance.Running && now.Sub(n.seen[o.Path]) < crashWait
 		if o.Lives || o.IsHandedOver() || crashed {
 			one.has, one.announced = o.Has(), o.Announced
 		}
 		list = append(list, one)
 	}
-	n.findPerls(everybody)
+	n.findPerls(others, everybody)
 	for _, p := range n.perls {
-		p.follow(ctx, n.names)
+		p.follow(ctx, n.source)
 		name := fmt.Sprintf("the Perl ldirectord of %s, pid %d", filepath.Base(p.path), p.Pid)
 		list = append(list, neighbour{name: name, has: p.has})
 	}
@@ -83,12 +77,12 @@ func (n *neighbours) look(ctx context.Context, everybody bool) (list []neighbour
 }
 
 // findPerls notes which Perl ldirectords run.
-func (n *neighbours) findPerls(everybody bool) {
+func (n *neighbours) findPerls(others []instance.Other, everybody bool) {
 	if everybody {
 		n.unknown = nil
 	}
-	for _, s := range n.of.Strangers(n.records, everybody) {
-		path := s.Path(n.dirs)
+	for _, s := range n.of.Strangers(others, everybody) {
+		path, _ := n.source.Dirs.Find(s.Config)
 		switch {
 		case n.perls[s.Process] != nil, n.of.Find().Pid == s.Pid: // its next one is the daemon here
 		case s.Proved && instance.TryRead(path) == nil:
@@ -109,7 +103,7 @@ func (n *neighbours) findPerls(everybody bool) {
 }
 
 // follow reads the file of a Perl ldirectord again when it has changed.
-func (p *perl) follow(ctx context.Context, o parser.Options) {
+func (p *perl) follow(ctx context.Context, s Source) {
 	now := stamp(p.path)
 	if now.same(p.read) {
 		return
@@ -118,7 +112,7 @@ func (p *perl) follow(ctx context.Context, o parser.Options) {
 	if p.read = now; err != nil {
 		return
 	}
-	if cfg, _ := parser.Parse(ctx, p.path, text, o); cfg != nil {
+	if cfg, _ := parser.Parse(ctx, p.path, text, s.parserOptions()); cfg != nil {
 		p.has = nil
 		for i := range cfg.Virtuals {
 			p.has = append(p.has, director.KeyOf(&cfg.Virtuals[i]))
@@ -129,7 +123,7 @@ func (p *perl) follow(ctx context.Context, o parser.Options) {
 // Shared is what other directors have, or wait for, on the table of a daemon: in words, by its virtual service.
 // Unknown says of whom that is not known.
 func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[ipvsctl.Key]string, unknown []string) {
-	n, mine := newNeighbours(i, s), setOf(i.Find().State.Virtuals)
+	n, mine := newNeighbours(i, "", s), setOf(i.Find().State.Virtuals)
 	shared = map[ipvsctl.Key]string{}
 	for _, one := range n.look(ctx, true) {
 		for _, k := range one.waits {

@@ -23,9 +23,6 @@ const private = "memory"
 type Other struct {
 	State
 	Lives bool // it has the lock on its file
-	info  os.FileInfo
-	found time.Time // when it was as info says first …
-	read  time.Time // … and when it was read
 }
 
 // Has are the virtual services that are its own while it is there.
@@ -42,61 +39,38 @@ func (s *State) IsHandedOver() bool {
 	return s.Phase == HandedOver && left > 0 && left <= Handover
 }
 
-// Others are the records of the other daemons on the table, by their paths. Before is what the last call returned: a
-// record that has not changed since is not read again. Entries without a Path are of no other daemon.
-func (i Instance) Others(before map[string]Other) map[string]Other {
-	all := map[string]Other{}
+// Others are the records of the other daemons on the table. The record own need not be read.
+func (i Instance) Others(own string) (all []Other) {
 	for _, dir := range i.folders() {
-		paths, _ := os.ReadDir(dir)
-		for _, entry := range paths {
+		entries, _ := os.ReadDir(dir)
+		for _, entry := range entries {
 			path := filepath.Join(dir, entry.Name())
 			base, isState := strings.CutSuffix(path, ".state")
-			info, err := os.Lstat(path)
-			if !isState || !strings.HasPrefix(entry.Name(), prefix) || err != nil {
+			if path == own || !isState || !strings.HasPrefix(entry.Name(), prefix) {
 				continue
 			}
-			o, known := before[path]
-			if !known || !o.isOf(info) {
-				o = Other{info: info, found: time.Now()}
+			s, err := readState(path)
+			o := Other{s, isProved(s.Process, base+".lock")}
+			if err == nil && s.Format > 0 && i.shares(&o, dir) {
+				all = append(all, o)
 			}
-			if o.isYoung() {
-				o.State, o.read = State{}, time.Now()
-				if s, err := readState(path); err == nil && i.shares(s.Daemon, dir) {
-					o.State = s
-				}
-			}
-			o.Lives = o.Path != "" && o.isProved(base+".lock")
-			if !o.Lives && i.compare(o.Daemon) != another { // the same daemon, which had another run folder
-				o.State = State{}
-			}
-			all[path] = o
 		}
 	}
 	return all
 }
 
-// isOf reports whether a record is that of a file as it is now.
-func (o *Other) isOf(now os.FileInfo) bool {
-	return os.SameFile(now, o.info) && now.ModTime().Equal(o.info.ModTime())
+// shares reports whether the daemon of a record is another one on the same table. With the same file it is, in
+// another run folder, as long as it lives.
+func (i Instance) shares(o *Other, dir string) bool {
+	same := o.Table == i.Table && o.NetNS == i.NetNS && i.Table != private
+	return same && (i.compare(o.Daemon) == another || dir != i.dir && o.Lives)
 }
 
-// isYoung reports whether another record may have been written since it was read, with the same inode and time.
-func (o *Other) isYoung() bool { return o.read.Sub(o.found) < time.Second }
-
-// shares reports whether a daemon of a folder is another one on the same table.
-func (i Instance) shares(d Daemon, dir string) bool {
-	same := d.Table == i.Table && d.NetNS == i.NetNS && i.Table != private
-	return same && (dir != i.dir || i.compare(d) == another)
-}
-
-// isProved reports whether the daemon is proved to run: by its lock, whatever this process sees of others. Where that
+// isProved reports whether a daemon is proved to run: by its lock, whatever this process sees of others. Where that
 // is not to be looked at, the process with its number and its time of start proves it.
-func (o *Other) isProved(lock string) bool {
+func isProved(p Process, lock string) bool {
 	locked, err := IsLocked(lock)
-	if err != nil {
-		return o.Process.Lives()
-	}
-	return locked
+	return locked || err != nil && p.Lives()
 }
 
 // folders are the run folders of daemons on the same table, each once, in one order.
@@ -132,7 +106,7 @@ func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 // another configuration.
 func (i Instance) NotOthers(keys []ipvsctl.Key) []ipvsctl.Key {
 	taken := map[ipvsctl.Key]bool{}
-	for _, o := range i.Others(nil) {
+	for _, o := range i.Others("") {
 		if o.Lives && o.Phase == Running {
 			for _, k := range o.Has() {
 				taken[k] = true

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Stranger is another director on the kernel's table that keeps no record here: the Perl ldirectord, or a daemon of
@@ -30,12 +29,12 @@ func (s *Stranger) Lives() bool {
 
 // Strangers finds the Perl ldirectords that pid files of the run folders name. With everybody it looks at all command
 // lines, also for daemons of this program that the records do not have.
-func (i Instance) Strangers(records map[string]Other, everybody bool) (found []Stranger) {
+func (i Instance) Strangers(others []Other, everybody bool) (found []Stranger) {
 	if i.Table != Kernel {
 		return nil
 	}
 	known := map[int]bool{0: true, os.Getpid(): true, os.Getppid(): true}
-	for _, o := range records {
+	for _, o := range others {
 		known[o.Pid] = true
 	}
 	for _, r := range i.records() {
@@ -82,19 +81,4 @@ func (i Instance) pids(everybody bool) (list []int) {
 		}
 	}
 	return list
-}
-
-// Path is where a Perl ldirectord found its configuration.
-func (s *Stranger) Path(dirs ConfigDirs) string {
-	if filepath.IsAbs(s.Config) || s.Config == "" {
-		path, _ := dirs.Find(s.Config)
-		return path
-	}
-	dirs = append(slices.Clone(dirs), "/proc/"+strconv.Itoa(s.Pid)+"/cwd")
-	for _, path := range dirs.Paths(strings.TrimPrefix(s.Config, "./")) {
-		if Exists(path) {
-			return path
-		}
-	}
-	return ""
 }
