@@ -45,6 +45,7 @@ type OrderedServer struct {
 	Addr  netip.AddrPort `json:"addr"`
 	Brake bool           `json:"brake,omitempty"` // of a virtual service: checkvip guards it, and keepserving does not
 	Waits bool           `json:"waits,omitempty"` // it has no address yet
+	Owner string         `json:"owner,omitempty"` // the other daemon that has the virtual service
 }
 
 const maxWhy = 200 // bytes of a reason that are kept
@@ -328,7 +329,7 @@ func inTable(now *director.Snapshot, meant []director.Backend) (list []OrderedSe
 		}
 		at := director.Backend{Virtual: v.ID, Real: s.Real}
 		if i, is := index[at]; is {
-			list[i].Key, list[i].Addr, list[i].Waits = v.Key, s.Addr, s.Waits
+			list[i].Key, list[i].Addr, list[i].Waits, list[i].Owner = v.Key, s.Addr, s.Waits, v.Owner
 		} else if slices.Contains(announced, v.ID) {
 			list = append(list, OrderedServer{Backend: at, Key: v.Key, Addr: s.Addr})
 		}

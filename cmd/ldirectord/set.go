@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,6 +80,9 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 		if s.Waits {
 			c.warn("%s waits for an address; the order counts then", s.Real)
 		}
+		if s.Owner != "" {
+			c.warn("%s belongs to %s; the order counts when this daemon has it", s.Virtual, s.Owner)
+		}
 	}
 	for _, id := range answer.Refusing {
 		c.warn("warning: %s refuses the clients of a server that is drained; its scheduler does not with schedflags=sh-fallback or mh-fallback", id)
@@ -90,6 +94,8 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 		return nil
 	}
 	c.out.Flush() // which remembers an error
+	isOthers := func(s daemon.OrderedServer) bool { return s.Owner != "" }
+	answer.Servers = slices.DeleteFunc(answer.Servers, isOthers)
 	if order.Kind == director.Withdraw {
 		return awaitCarried(ctx, c, answer.Servers, "packets still come", quiet())
 	}
