@@ -2,27 +2,25 @@ package ipvsctl
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // Format writes the table as "ipvsadm -Sn" does, in its order, and as "ipvsadm -R" reads it: a line for
 // each service, followed by one for each of its destinations. Unlike ipvsadm it also names thresholds.
 func Format(t Table) string {
-	var b []byte
+	var b strings.Builder
 	for _, key := range t.Keys() {
 		service := t[key]
-		b = append(b, Op{Kind: AddService, Key: key, Settings: service.Settings}.String()...)
-		b = append(b, '\n')
+		b.WriteString(Op{Kind: AddService, Key: key, Settings: service.Settings}.String() + "\n")
 		for _, addr := range slices.SortedFunc(maps.Keys(service.Dests), netip.AddrPort.Compare) {
-			b = append(b, Op{Kind: AddDest, Key: key, Dest: service.Dests[addr]}.String()...)
-			b = append(b, '\n')
+			b.WriteString(Op{Kind: AddDest, Key: key, Dest: service.Dests[addr]}.String() + "\n")
 		}
 	}
-	return string(b)
+	return b.String()
 }
 
 // opOptions are ipvsadm's names of the operations.
@@ -34,133 +32,105 @@ var opOptions = [...]string{
 // String is the change as arguments of ipvsadm: "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1".
 func (op Op) String() string {
 	if int(op.Kind) >= len(opOptions) {
-		return "unknown operation " + strconv.Itoa(int(op.Kind))
+		return fmt.Sprintf("unknown operation %d", op.Kind)
 	}
-	b := append(make([]byte, 0, 96), opOptions[op.Kind]...)
-	b = append(b, ' ')
-	b = op.Key.append(b)
+	text := opOptions[op.Kind] + " " + op.Key.String()
 	switch op.Kind {
 	case AddService, EditService:
-		b = append(b, ' ')
-		b = op.Settings.append(b, op.Key.IPv6)
+		return text + " " + op.Settings.text(op.Key.IPv6)
 	case AddDest, EditDest:
-		b = append(b, ' ')
-		b = op.Dest.append(b)
+		return text + " " + op.Dest.String()
 	case DelDest:
-		b = append(b, " -r "...)
-		b = op.Dest.Addr.AppendTo(b)
+		return text + " -r " + op.Dest.Addr.String()
 	}
-	return string(b)
-}
-
-// appendNumber appends an option with its number.
-func appendNumber[N ~uint8 | ~uint16 | ~uint32](b []byte, option string, n N) []byte {
-	return strconv.AppendUint(append(b, option...), uint64(n), 10)
+	return text
 }
 
 // String is the key as arguments of ipvsadm: "-t 10.1.0.1:80", "-f 7", "-f 7 -6".
-func (k Key) String() string { return string(k.append(nil)) }
-
-func (k Key) append(b []byte) []byte {
+func (k Key) String() string {
 	switch k.Protocol {
 	case Mark:
-		b = appendNumber(b, "-f ", k.Mark)
+		text := fmt.Sprintf("-f %d", k.Mark)
 		if k.IPv6 {
-			b = append(b, " -6"...)
+			text += " -6"
 		}
-		return b
+		return text
 	case TCP:
-		b = append(b, "-t "...)
+		return "-t " + k.Addr.String()
 	case UDP:
-		b = append(b, "-u "...)
+		return "-u " + k.Addr.String()
 	case SCTP:
-		b = append(b, "--sctp-service "...)
-	default:
-		b = appendNumber(b, "protocol ", k.Protocol)
-		b = append(b, ' ')
+		return "--sctp-service " + k.Addr.String()
 	}
-	return k.Addr.AppendTo(b)
+	return fmt.Sprintf("protocol %d %s", uint8(k.Protocol), k.Addr)
 }
 
 // String is the service as ipvsadm adds it: "-t 10.1.0.1:80 -s wrr -p 600".
-func (s Service) String() string {
-	b := append(s.Key.append(nil), ' ')
-	return string(s.Settings.append(b, s.Key.IPv6))
-}
+func (s Service) String() string { return s.Key.String() + " " + s.Settings.text(s.Key.IPv6) }
 
-func (s Settings) append(b []byte, ipv6 bool) []byte {
-	b = append(b, "-s "...)
-	b = append(b, s.Scheduler...)
+func (s Settings) text(ipv6 bool) string {
+	text := "-s " + s.Scheduler
 	if s.Flags&Persistent != 0 {
-		b = appendNumber(b, " -p ", s.Timeout)
-		b = appendNetmask(b, s.Netmask, ipv6)
+		text += fmt.Sprintf(" -p %d", s.Timeout) + netmaskText(s.Netmask, ipv6)
 	}
 	if s.PEName != "" {
-		b = append(b, " --pe "...)
-		b = append(b, s.PEName...)
+		text += " --pe " + s.PEName
 	}
 	if s.Flags&OnePacket != 0 {
-		b = append(b, " -o"...)
+		text += " -o"
 	}
 	if names := schedFlagNames(s.Scheduler, s.Flags); len(names) > 0 {
-		b = append(b, " -b "...)
-		b = append(b, strings.Join(names, ",")...)
+		text += " -b " + strings.Join(names, ",")
 	}
-	return b
+	return text
 }
 
-func appendNetmask(b []byte, mask uint32, ipv6 bool) []byte {
-	if mask == EachClient(ipv6) {
-		return b
+func netmaskText(mask uint32, ipv6 bool) string {
+	switch {
+	case mask == EachClient(ipv6):
+		return ""
+	case ipv6:
+		return fmt.Sprintf(" -M %d", mask)
 	}
-	b = append(b, " -M "...)
-	if ipv6 {
-		return strconv.AppendUint(b, uint64(mask), 10)
-	}
-	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, mask))).AppendTo(b)
+	return " -M " + netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, mask))).String()
 }
 
 // String is the destination as ipvsadm adds it: "-r 10.2.0.1:80 -g -w 1".
-func (d Dest) String() string { return string(d.append(nil)) }
-
-func (d Dest) append(b []byte) []byte {
-	b = append(b, "-r "...)
-	b = d.Addr.AppendTo(b)
+func (d Dest) String() string {
+	forward := " -g" // ipvsadm has no option for Local: it is what -g makes of the director's own addresses
 	switch d.Forward {
 	case Masq:
-		b = append(b, " -m"...)
+		forward = " -m"
 	case Tunnel:
-		b = append(b, " -i"...)
-	default: // ipvsadm has no option for Local: it is what -g makes of the director's own addresses
-		b = append(b, " -g"...)
+		forward = " -i"
 	}
-	b = appendNumber(b, " -w ", d.Weight)
+	text := "-r " + d.Addr.String() + forward + fmt.Sprintf(" -w %d", d.Weight)
 	if d.Upper != 0 {
-		b = appendNumber(b, " -x ", d.Upper)
+		text += fmt.Sprintf(" -x %d", d.Upper)
 	}
 	if d.Lower != 0 {
-		b = appendNumber(b, " -y ", d.Lower)
+		text += fmt.Sprintf(" -y %d", d.Lower)
 	}
-	return d.Encap.append(b)
+	return text + d.Encap.text()
 }
 
-func (e Encap) append(b []byte) []byte {
+func (e Encap) text() string {
+	text := ""
 	switch e.Type {
 	case IPIP:
-		return b
+		return ""
 	case GUE:
-		b = appendNumber(b, " --tun-type gue --tun-port ", e.Port)
+		text = fmt.Sprintf(" --tun-type gue --tun-port %d", e.Port)
 	case GRE:
-		b = append(b, " --tun-type gre"...)
+		text = " --tun-type gre"
 	default:
-		b = appendNumber(b, " --tun-type ", e.Type)
+		text = fmt.Sprintf(" --tun-type %d", e.Type)
 	}
 	switch {
 	case e.Flags&RemoteChecksum != 0:
-		return append(b, " --tun-remcsum"...)
+		return text + " --tun-remcsum"
 	case e.Flags&Checksum != 0:
-		return append(b, " --tun-csum"...)
-	default:
-		return append(b, " --tun-nocsum"...)
+		return text + " --tun-csum"
 	}
+	return text + " --tun-nocsum"
 }
