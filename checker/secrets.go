@@ -20,8 +20,6 @@ const (
 	minSecret = 8
 	// minPart is how long a secret must be, in bytes, to be taken out of the middle of a word.
 	minPart = 4
-	// minCore is how long a secret must be, in bytes, to be looked for in the middle of base64.
-	minCore = 6
 	// minCut is how much of a secret before a cut, in bytes, is taken out as well.
 	minCut = 2
 )
@@ -112,41 +110,28 @@ func (s secrets) sorted() secrets {
 	return slices.Clip(slices.Compact(s))
 }
 
-// add adds the forms of a user's password: as it is, as messages and protocols quote it, as in HTML, in a URL, and in
-// base64, alone or after the user (RFC 7617, RFC 4616), or in the middle of something else.
+// add adds the forms of a user's password: as it is, as messages quote it, as in HTML, in a URL, and in base64, alone or
+// after the user (RFC 7617).
 func (s *secrets) add(user, password string) {
 	if password == "" {
 		return
 	}
-	quoted := inner(strconv.Quote(password))
-	*s = append(*s, password, quoted, inner(strconv.Quote(quoted)), escape(password, len(password)),
-		url.QueryEscape(password), url.PathEscape(password), url.UserPassword("", password).String()[1:], forgive(password), forgive(quoted))
 	page := html.EscapeString(password)
-	for _, text := range []string{page, strings.ReplaceAll(page, "&#34;", "&quot;")} {
-		*s = append(*s, text, inner(strconv.Quote(text)))
+	forms := []string{
+		password, page, strings.ReplaceAll(page, "&#34;", "&quot;"), escape(password, len(password)), forgive(password),
+		forgive(inner(strconv.Quote(password))), url.QueryEscape(password), url.PathEscape(password), url.UserPassword("", password).String()[1:],
 	}
-	for _, login := range []string{password, user + ":" + password, "\x00" + user + "\x00" + password, user + "\x00" + user + "\x00" + password} {
-		for _, coding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
-			*s = append(*s, coding.EncodeToString([]byte(login)))
-		}
+	for _, form := range forms {
+		quoted := inner(strconv.Quote(form))
+		*s = append(*s, form, quoted, inner(strconv.Quote(quoted)))
 	}
-	if len(password) < minCore {
-		return
-	}
-	for before := range 3 {
-		*s = append(*s, core(base64.RawStdEncoding, password, before), core(base64.RawURLEncoding, password, before))
+	for _, login := range []string{password, user + ":" + password} {
+		*s = append(*s, base64.RawStdEncoding.EncodeToString([]byte(login)))
 	}
 }
 
 // inner is a quoted text without its quotes.
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
-
-// core is the part of base64 that depends on a text alone, when other bytes precede it: before is how many.
-func core(coding *base64.Encoding, text string, before int) string {
-	whole := coding.EncodeToString(append(make([]byte, before), text...))
-	first := (8*before + 5) / 6
-	return whole[first : 8*(before+len(text))/6]
-}
 
 // hideIn takes the secrets out of all that a result tells.
 func (h *untold) hideIn(r *Result) {

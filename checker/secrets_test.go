@@ -33,12 +33,6 @@ func repeated() map[string]string {
 		"in a URL":              "http://" + url.UserPassword(testLogin, testPassword).String() + "@a/",
 		"base64":                code(testPassword),
 		"basic":                 "Basic " + code(testLogin+":"+testPassword),
-		"plain":                 code("\x00" + testLogin + "\x00" + testPassword),
-		"plain, for a user":     code(testLogin + "\x00" + testLogin + "\x00" + testPassword),
-		"in the middle, at 0":   code("abc" + testPassword + "."),
-		"in the middle, at 1":   code("abcd" + testPassword + ".."),
-		"in the middle, at 2":   code("abcde" + testPassword + "..."),
-		"base64 for URLs":       base64.RawURLEncoding.EncodeToString([]byte(testPassword)),
 		"more than once":        testPassword + testPassword,
 		"after what is like it": "s3cs3cr" + testPassword,
 	}
