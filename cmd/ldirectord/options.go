@@ -218,28 +218,36 @@ func (o *options) flags() *pflag.FlagSet {
 	f.BoolVarP(&o.version, "version", "v", false, "")
 	f.StringVar(&o.ipvs, "ipvs", defaultIPVS, "")
 	f.StringVar(&o.logFormat, "log-format", defaultLogFormat, "")
-	f.StringVar(&o.runDir, "rundir", "", "")
-	f.BoolVar(&o.strict, "strict", false, "")
-	f.BoolVar(&o.jsonOut, "json", false, "")
-	f.BoolVar(&o.secrets, "with-secrets", false, "")
-	f.BoolVar(&o.noLookup, "no-lookup", false, "")
-	f.BoolVar(&o.verbose, "verbose", false, "")
 	f.DurationVar(&o.watch, "watch", 0, "")
 	f.Lookup("watch").NoOptDefVal = defaultWatch
-	f.BoolVar(&o.exitCode, "exit-code", false, "")
-	f.BoolVar(&o.noWarnings, "warnings-are-errors", false, "")
-	f.BoolVar(&o.wait, "wait", false, "")
-	f.BoolVar(&o.force, "force", false, "")
-	f.StringVar(&o.why, "why", "", "")
-	f.StringVar(&o.until, "until", "", "")
-	f.StringVar(&o.last, "for", "", "")
 	f.IntVarP(&o.lines, "lines", "n", 20, "")
-	f.BoolVar(&o.keep, "keep", false, "")
-	f.BoolVar(&o.off, "off", false, "")
-	f.BoolVar(&o.stay, "foreground", false, "")
-	f.BoolVar(&o.programs, "with-programs", false, "")
-	f.StringVar(&o.reportTo, "report", "", "")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "")
+	for name, to := range map[string]*bool{
+		"strict":              &o.strict,
+		"json":                &o.jsonOut,
+		"with-secrets":        &o.secrets,
+		"no-lookup":           &o.noLookup,
+		"verbose":             &o.verbose,
+		"exit-code":           &o.exitCode,
+		"warnings-are-errors": &o.noWarnings,
+		"wait":                &o.wait,
+		"force":               &o.force,
+		"keep":                &o.keep,
+		"off":                 &o.off,
+		"foreground":          &o.stay,
+		"with-programs":       &o.programs,
+	} {
+		f.BoolVar(to, name, false, "")
+	}
+	for name, to := range map[string]*string{
+		"rundir": &o.runDir,
+		"why":    &o.why,
+		"until":  &o.until,
+		"for":    &o.last,
+		"report": &o.reportTo,
+	} {
+		f.StringVar(to, name, "", "")
+	}
 	return f
 }
 
