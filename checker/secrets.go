@@ -110,16 +110,17 @@ func (s secrets) sorted() secrets {
 	return slices.Clip(slices.Compact(s))
 }
 
-// add adds the forms of a user's password: as it is, as messages quote it, as in HTML, in a URL, and in base64, alone or
-// after the user (RFC 7617).
+// add adds the forms of a user's password: as it is, as messages quote it, as in HTML, in a URL, and in base64, alone
+// or after the user (RFC 7617).
 func (s *secrets) add(user, password string) {
 	if password == "" {
 		return
 	}
 	page := html.EscapeString(password)
 	forms := []string{
-		password, page, strings.ReplaceAll(page, "&#34;", "&quot;"), escape(password, len(password)), forgive(password),
-		forgive(inner(strconv.Quote(password))), url.QueryEscape(password), url.PathEscape(password), url.UserPassword("", password).String()[1:],
+		password, page, strings.ReplaceAll(page, "&#34;", "&quot;"), escape(password, len(password)),
+		forgive(password), forgive(inner(strconv.Quote(password))),
+		url.QueryEscape(password), url.PathEscape(password), url.UserPassword("", password).String()[1:],
 	}
 	for _, form := range forms {
 		quoted := inner(strconv.Quote(form))

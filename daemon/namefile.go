@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"slices"
 	"sync"
 
 	"ldirectord/instance"
@@ -69,13 +68,11 @@ func (f nameFile) write(names []parser.Name) error {
 }
 
 // last returns the addresses in the file, which is read when the first one is asked for. A file that can't be read
-// has none.
+// has none. They are of both families: the parser takes those that it needs.
 func (f nameFile) last() parser.Last {
 	read := sync.OnceValue(func() map[string][]netip.Addr {
 		addrs, _ := f.read()
 		return addrs
 	})
-	return func(host string, ipv6 bool) []netip.Addr {
-		return slices.DeleteFunc(slices.Clone(read()[host]), func(a netip.Addr) bool { return a.Is6() != ipv6 })
-	}
+	return func(host string, _ bool) []netip.Addr { return read()[host] }
 }

@@ -134,13 +134,13 @@ func (c *controlSocket) allow(group string) error {
 		return nil
 	}
 	gid, err := groupID(group)
+	if err == nil {
+		err = os.Lchown(c.path, -1, gid)
+	}
+	if err == nil {
+		err = os.Chmod(c.path, 0o660)
+	}
 	if err != nil {
-		return fmt.Errorf("statusgroup: %w", err)
-	}
-	if err := os.Lchown(c.path, -1, gid); err != nil {
-		return fmt.Errorf("statusgroup: %w", err)
-	}
-	if err := os.Chmod(c.path, 0o660); err != nil {
 		return fmt.Errorf("statusgroup: %w", err)
 	}
 	return nil
