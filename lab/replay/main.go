@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -28,15 +29,17 @@ const maxFlaky = 3
 
 func main() {
 	seconds, err := strconv.ParseInt(os.Getenv("REPLAY_UNTIL"), 10, 64)
-	if err != nil || os.Getenv("REPLAY") == "" || len(os.Args) < 3 {
+	if err != nil || os.Getenv("REPLAY") == "" || len(os.Args) < 4 {
 		fmt.Fprintln(os.Stderr, "replay: REPLAY, REPLAY_UNTIL and a command are needed")
 		os.Exit(2)
 	}
 	p := player{flaky: os.Getenv("REPLAY"), until: time.Unix(seconds, 0), out: os.Stdout}
-	if args := os.Args[1:]; args[0] == "-script" {
-		err = p.script(args[1], args[2:])
-	} else {
-		err = p.tests(args[0], args[1:])
+	file, command, play := os.Args[1], os.Args[2:], p.tests
+	if file == "-script" {
+		file, command, play = command[0], command[1:], p.script
+	}
+	if err = os.MkdirAll(filepath.Dir(file), 0o755); err == nil {
+		err = play(file, command)
 	}
 	if err != nil {
 		fmt.Println("replay:", err)
