@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 
 	"ldirectord/instance"
@@ -68,11 +69,13 @@ func (f nameFile) write(names []parser.Name) error {
 }
 
 // last returns the addresses in the file, which is read when the first one is asked for. A file that can't be read
-// has none. They are of both families: the parser takes those that it needs.
+// has none.
 func (f nameFile) last() parser.Last {
 	read := sync.OnceValue(func() map[string][]netip.Addr {
 		addrs, _ := f.read()
 		return addrs
 	})
-	return func(host string, _ bool) []netip.Addr { return read()[host] }
+	return func(host string, ipv6 bool) []netip.Addr {
+		return slices.DeleteFunc(slices.Clone(read()[host]), func(a netip.Addr) bool { return a.Is6() != ipv6 })
+	}
 }
