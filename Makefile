@@ -17,6 +17,7 @@
 # make bare-test    as root on Debian: a first hour as an ordinary user of a bare one
 # make mutate       how many changed conditions and sums the packages' own tests notice; MUTATE=./director chooses one
 # make size        the Go tokens of each package of the program, wide lines, large types
+# make perl-cost    as root on Debian: what external-perl costs beside the Perl ldirectord, by fork=yes and no
 # make peers        as root: what a check costs beside keepalived and a small C program, in ten minutes; PEERS="http 1000" chooses
 # make bench-compare  what a change costs: the benchmarks of BASE=REVISION and of this tree
 # make fuzz bench   every fuzz target for FUZZTIME; the benchmarks
@@ -75,7 +76,7 @@ endif
 .DELETE_ON_ERROR:
 .PHONY: help build test expected test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-kernel long-judgement \
 	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
-	peers size mutate fuzz demo clean always
+	peers perl-cost size mutate fuzz demo clean always
 
 build: ldirectord
 
@@ -239,7 +240,10 @@ staticcheck:
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
-# docs/performance.md says how to read it.
+# docs/performance.md says how to read these.
+perl-cost: ldirectord
+	@LDIRECTORD=$(LDIRECTORD) testdata/perl-cost
+
 peers: ldirectord
 	@LDIRECTORD=$(LDIRECTORD) $(call script,$@)testdata/peers/peers
 

@@ -91,6 +91,8 @@ type Env struct {
 	IsVirtual func(netip.AddrPort) bool
 	// Children bounds the external programs running at once; nil: no bound.
 	Children chan struct{}
+	// Perls run the files of external-perl; nil: each check has one of its own.
+	Perls *Perls
 	// Matching bounds the search of answers; nil: bounds of this Env's own.
 	Matching *Matching
 	// HostName of this machine, for greetings and default log-ins.

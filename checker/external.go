@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -27,8 +25,9 @@ const (
 // external runs a program, and takes exit status 0 for "up".
 type external struct {
 	argv     []string
-	input    string // for its standard input
+	run      func(context.Context) (said []byte, err error)
 	timeout  time.Duration
+	latest   time.Duration // when run has ended, if it can end
 	children chan struct{}
 	running  chan Result // of a program that did not end when it was killed
 }
@@ -36,11 +35,14 @@ type external struct {
 // newExternal takes the command as the name of a program, without arguments and without a shell, as
 // the Perl ldirectord does.
 func newExternal(s Spec, e *Env) (Checker, error) {
-	return newProgram(s, e, cmp.Or(s.Command, "/bin/true")), nil
+	c := newProgram(s, e, cmp.Or(s.Command, "/bin/true"))
+	c.run = c.runProgram
+	return c, nil
 }
 
 func newProgram(s Spec, e *Env, command ...string) *external {
-	return &external{argv: append(command, s.Args[:]...), timeout: s.Timeout, children: e.Children}
+	latest := s.Timeout + program.Patience + killDelay
+	return &external{argv: append(command, s.Args[:]...), timeout: s.Timeout, latest: latest, children: e.Children}
 }
 
 // Check implements Checker. Waiting until one more program may run is no part of its time.
@@ -50,7 +52,7 @@ func (c *external) Check(ctx context.Context) Result {
 		case <-c.running:
 			c.running = nil
 		default:
-			return Result{Cause: Timeout, Stage: AtAnswer, Detail: "the program of the last check can't be killed"}
+			return c.stuck()
 		}
 	}
 	if _, err := acquire(ctx, c.children, c.timeout, errCrowded); err != nil {
@@ -58,44 +60,63 @@ func (c *external) Check(ctx context.Context) Result {
 	}
 	ended := make(chan Result, 1)
 	go func() {
-		r := c.run(ctx)
+		said, err := c.run(ctx)
 		releaseSlot(c.children)
-		ended <- r
+		ended <- c.judge(ctx, said, err)
 	}()
-	timer := time.NewTimer(c.timeout + killDelay)
+	timer := time.NewTimer(c.latest)
 	defer timer.Stop()
 	select {
 	case r := <-ended:
 		return r
 	case <-timer.C:
 		c.running = ended
-		return Result{Cause: Timeout, Stage: AtAnswer, Detail: fmt.Sprintf("no end in %v, and it can't be killed", c.timeout)}
+		return c.stuck()
 	}
+}
+
+// stuck is the result of a program that this machine's kernel does not start, or not end when it is killed.
+func (c *external) stuck() Result {
+	why := fmt.Sprintf("not started, or not ended when it was killed, in %v", c.latest)
+	return Result{Cause: Shortage, Stage: AtAnswer, Detail: why}
 }
 
 // errCrowded is a shortage of this machine.
 var errCrowded = &fault{"too many programs are running already", syscall.ENOMEM}
 
-// run runs the program to its end, or kills it and what it started at the timeout.
-func (c *external) run(ctx context.Context) Result {
+// runProgram runs the program to its end, or kills it and what it started at the timeout.
+func (c *external) runProgram(ctx context.Context) ([]byte, error) {
 	said := &program.Output{Max: maxOutput}
-	err := program.Run(ctx, program.Command{Argv: c.argv, Stdin: c.input, Limit: c.timeout, Stdout: said, Stderr: said})
+	err := program.Run(ctx, program.Command{Argv: c.argv, Limit: c.timeout, Stdout: said, Stderr: said})
+	return said.Text, err
+}
+
+// judge is the result of a program that said something, and ended with an error or not.
+func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 	if w := watchOf(ctx); w.isTaped() {
 		w.remark("ran %q", c.argv)
-		w.tape.Say(transcript.Received, c, said.Text)
+		w.tape.Say(transcript.Received, c, said)
 	}
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return passed(withOutput("exit status 0", said.Text))
-	case errors.Is(ctx.Err(), context.Canceled):
-		return failed(ctx, errStopped)
-	case errors.Is(err, context.DeadlineExceeded):
-		return Result{Cause: Timeout, Stage: AtAnswer, Detail: withOutput(fmt.Sprintf("no end in %v, killed", c.timeout), said.Text)}
-	case errors.As(err, &exit):
-		return Result{Cause: Program, Stage: AtAnswer, Detail: withOutput(ending(exit.ProcessState), said.Text)}
+	if exit, is := errors.AsType[*exec.ExitError](err); is {
+		err = ending(exit.Sys().(syscall.WaitStatus))
 	}
-	return c.notStarted(ctx, err)
+	failure := Result{Cause: Program, Stage: AtAnswer}
+	switch err := err.(type) {
+	case nil:
+		return passed(withOutput("exit status 0", said))
+	case ending:
+		failure.Detail = withOutput(err.Error(), said)
+	case *program.TimeoutError:
+		failure.Cause, failure.Detail = Timeout, withOutput(err.Error()+", killed", said)
+		if err.Starved {
+			failure.Cause = Shortage
+		}
+	case *fault:
+		return failed(ctx, err)
+	default:
+		return c.notStarted(ctx, err)
+	}
+	return failure
 }
 
 func (c *external) notStarted(ctx context.Context, err error) Result {
@@ -113,9 +134,11 @@ func (c *external) notStarted(ctx context.Context, err error) Result {
 	return r
 }
 
-// ending says how a program failed. A death by a signal is a failure; the Perl takes it for status 0.
-func ending(state *os.ProcessState) string {
-	status, _ := state.Sys().(syscall.WaitStatus)
+// ending is how a program failed. A death by a signal is a failure; the Perl takes it for status 0.
+type ending syscall.WaitStatus
+
+func (e ending) Error() string {
+	status := syscall.WaitStatus(e)
 	if status.Signaled() {
 		return fmt.Sprintf("died of signal %d (%s)", int(status.Signal()), status.Signal())
 	}
@@ -130,15 +153,4 @@ func withOutput(text string, output []byte) string {
 		}
 	}
 	return text
-}
-
-//go:embed externalperl.pl
-var perlRunner string
-
-// newExternalPerl runs a Perl file in a Perl of its own for each check. The Perl ldirectord
-// reads it once into itself; here a file that hangs or crashes harms only its own check.
-func newExternalPerl(s Spec, e *Env) (Checker, error) {
-	c := newProgram(s, e, "perl", "-", s.Command)
-	c.input = perlRunner
-	return c, nil
 }

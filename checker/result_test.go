@@ -38,7 +38,8 @@ func TestEachFailureHasItsCause(t *testing.T) {
 
 func TestProgramsFailByTheirStatusOrInTime(t *testing.T) {
 	for command, want := range map[string]Cause{"/bin/false": Program, "/no/such/program": Program, "/bin/sleep 9": Timeout} {
-		c := &external{argv: strings.Fields(command), timeout: 50 * time.Millisecond}
+		c := &external{argv: strings.Fields(command), timeout: 50 * time.Millisecond, latest: time.Minute}
+		c.run = c.runProgram
 		if r := c.Check(t.Context()); r.OK || r.Cause != want {
 			t.Errorf("%s: %+v, want %v", command, r, want)
 		}

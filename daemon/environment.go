@@ -21,6 +21,7 @@ type Environment struct {
 	pinger   *icmp.Pinger
 	children chan struct{}
 	matching *checker.Matching
+	perls    checker.Perls
 	virtuals atomic.Pointer[map[netip.AddrPort]bool]
 	through  *through.Services
 }
@@ -36,7 +37,10 @@ func NewEnvironment(pinger *icmp.Pinger) *Environment {
 }
 
 // Close frees what the checks shared.
-func (e *Environment) Close() { e.pinger.Close() }
+func (e *Environment) Close() {
+	e.perls.Renew()
+	e.pinger.Close()
+}
 
 // lacksRights returns the user whose rights alone an error is about, "" for none: the daemon will have others.
 func (e *Environment) lacksRights(err error) string {
@@ -46,12 +50,15 @@ func (e *Environment) lacksRights(err error) string {
 	return ""
 }
 
-// Builder returns what makes the checkers of one plan or one command, which share the certificates that they read.
+// Builder returns what makes the checkers of one plan or one command, which share the certificates that they read. Perl
+// files, and what they use, are read again.
 func (e *Environment) Builder() director.Build {
+	e.perls.Renew()
 	env := &checker.Env{
 		Pinger:   e.pinger,
 		Children: e.children,
 		Matching: e.matching,
+		Perls:    &e.perls,
 		HostName: hostName(),
 		IsVirtual: func(a netip.AddrPort) bool {
 			virtuals := e.virtuals.Load()

@@ -12,20 +12,19 @@ import (
 // maxDescendants bounds how many processes of one program are looked for.
 const maxDescendants = 10000
 
-// kill kills a program that leads a process group, its group, and its descendants that left the group by setsid. One
+// Kill kills a program that leads a process group, its group, and its descendants that left the group by setsid. One
 // whose parent has ended is a child of init and is not found. PR_SET_CHILD_SUBREAPER would make it our child instead,
 // but for the whole process: os/exec could no longer wait for its own.
-func kill(pid int) error {
+func Kill(pid int) {
 	all := []int{pid}
 	for i := 0; i < len(all) && len(all) < maxDescendants; i++ {
 		syscall.Kill(all[i], syscall.SIGSTOP) // it starts no more of them
 		all = append(all, children(all[i])...)
 	}
-	err := syscall.Kill(-pid, syscall.SIGKILL)
+	syscall.Kill(-pid, syscall.SIGKILL)
 	for _, descendant := range all[1:] {
 		syscall.Kill(descendant, syscall.SIGKILL)
 	}
-	return err
 }
 
 // children are the processes that the threads of a process started. A kernel without CONFIG_PROC_CHILDREN shows none.

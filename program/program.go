@@ -28,9 +28,17 @@ type Command struct {
 }
 
 // TimeoutError says that a program was killed because its limit was reached. It is a context.DeadlineExceeded.
-type TimeoutError struct{ Limit time.Duration }
+type TimeoutError struct {
+	Limit   time.Duration
+	Starved bool // it waited too long for a processor
+}
 
-func (e *TimeoutError) Error() string { return fmt.Sprintf("no end in %v", e.Limit) }
+func (e *TimeoutError) Error() string {
+	if e.Starved {
+		return fmt.Sprintf("no end in %v, more than %v of it without a processor", e.Limit+Patience, Patience)
+	}
+	return fmt.Sprintf("no end in %v", e.Limit)
+}
 
 // Unwrap makes errors.Is know what kind of error this is.
 func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
@@ -53,29 +61,36 @@ func Find(name string) (string, error) {
 // of ctx when that is done, or says why the program could not be started. A script without #! is given to the shell,
 // as execvp(3) does.
 func Run(ctx context.Context, c Command) error {
-	limited, cancel := context.WithTimeoutCause(ctx, c.Limit, &TimeoutError{c.Limit})
-	defer cancel()
-	cmd := c.prepare(limited, c.Argv...)
-	err := cmd.Run()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	cmd := c.prepare(c.Argv...)
+	err := cmd.Start()
 	if errors.Is(err, syscall.ENOEXEC) {
-		cmd = c.prepare(limited, append([]string{"/bin/sh", cmd.Path}, c.Argv[1:]...)...)
-		err = cmd.Run()
+		cmd = c.prepare(append([]string{"/bin/sh", cmd.Path}, c.Argv[1:]...)...)
+		err = cmd.Start()
+	}
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	err, killed := Await(ctx, ended, cmd.Process.Pid, c.Limit)
+	if killed != nil {
+		Kill(cmd.Process.Pid)
+		err = <-ended
 	}
 	switch {
-	case cmd.ProcessState == nil && err == limited.Err(): // that was done before it could be started
-		return context.Cause(limited)
-	case cmd.ProcessState == nil:
-		return err
 	case cmd.ProcessState.Success(): // another process may hold its output open
 		return nil
-	case limited.Err() != nil && signalled(cmd.ProcessState):
-		return context.Cause(limited)
+	case killed != nil && signalled(cmd.ProcessState):
+		return killed
 	}
 	return err
 }
 
-func (c *Command) prepare(ctx context.Context, argv ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+func (c *Command) prepare(argv ...string) *exec.Cmd {
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), c.Env...)
 	if c.Stdin != "" {
 		cmd.Stdin = strings.NewReader(c.Stdin)
@@ -87,7 +102,6 @@ func (c *Command) prepare(ctx context.Context, argv ...string) *exec.Cmd {
 		cmd.Stderr = c.Stderr
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return kill(cmd.Process.Pid) }
 	cmd.WaitDelay = pipeDelay
 	return cmd
 }

@@ -1,0 +1,116 @@
+package checker
+
+import (
+	"context"
+	_ "embed"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"ldirectord/program"
+)
+
+//go:embed externalperl.pl
+var perlRunner string
+
+// newExternalPerl runs a Perl file. The Perl ldirectord reads it once into itself; here a perl of its own does, which
+// forks for each check: a file that hangs or crashes harms only its own check.
+func newExternalPerl(s Spec, e *Env) (Checker, error) {
+	c := newProgram(s, e, "perl", "-", s.Command)
+	perls := e.Perls
+	if perls == nil {
+		perls = &Perls{all: map[string]perl{}}
+	}
+	c.latest *= 3 // each of the three waits of runPerl
+	c.run = func(ctx context.Context) ([]byte, error) { return c.runPerl(ctx, perls) }
+	return c, nil
+}
+
+// Perls has a perl for each file. The zero value has none.
+type Perls struct {
+	mu  sync.Mutex
+	all map[string]perl
+}
+
+type perl struct {
+	*program.Helper
+	file syscall.Stat_t // as it was compiled
+}
+
+// Renew makes the next check of each file start a new perl. The others end when they have answered.
+func (p *Perls) Renew() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, of := range p.all {
+		of.Close()
+	}
+	p.all = map[string]perl{}
+}
+
+// ask has a check begin, by the perl of its file. A file that changed has a new one.
+func (p *Perls) ask(argv []string, check ...string) (*program.Helper, <-chan string, error) {
+	var now syscall.Stat_t
+	_ = syscall.Stat(argv[2], &now) // perl says why it can't be read
+	now.Atim, now.Blocks = syscall.Timespec{}, 0
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of, is := p.all[argv[2]]
+	if is && of.file == now {
+		if answers, err := of.Ask(check...); err == nil {
+			return of.Helper, answers, nil
+		}
+	}
+	if is {
+		of.Close()
+	}
+	h, err := program.StartHelper(program.Command{Argv: argv, Stdin: perlRunner})
+	if err != nil {
+		return nil, nil, err
+	}
+	p.all[argv[2]] = perl{h, now}
+	answers, err := h.Ask(check...)
+	return h, answers, err
+}
+
+// errPerl is a shortage of this machine, or somebody killed it.
+var errPerl = &fault{"the perl that compiled the file ended, does not answer or can't fork", syscall.ENOMEM}
+
+// runPerl has the file's perl fork, waits for the end of that process, or kills it at the timeout.
+func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
+	h, answers, err := perls.ask(c.argv[:3], c.argv[3:]...)
+	if err != nil {
+		return nil, err
+	}
+	began, err := program.Await(ctx, answers, h.Pid, c.timeout)
+	if began == "" {
+		if err = h.End(err); err == program.ErrEnded {
+			err = errPerl
+		}
+		return nil, err
+	}
+	pid, _ := strconv.Atoi(began)
+	if pid <= 1 {
+		return nil, errPerl
+	}
+	end, late := program.Await(ctx, answers, pid, c.timeout)
+	if late != nil {
+		program.Kill(pid)
+		if end, err = program.Await(ctx, answers, h.Pid, killDelay); err != nil {
+			_ = h.End(err)
+		}
+	}
+	word, text, _ := strings.Cut(end, "\t")
+	status, _ := strconv.Atoi(word)
+	said, _ := hex.DecodeString(text)
+	switch {
+	case late != nil && (end == "" || syscall.WaitStatus(status).Signaled()):
+		err = late
+	case end == "":
+		err = errPerl
+	case status != 0:
+		err = ending(status)
+	}
+	return said, err
+}

@@ -1,0 +1,268 @@
+package checker
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"ldirectord/program"
+)
+
+// perlFile is a file of external-perl checks, with the perls of its own. They are killed after the test.
+type perlFile struct {
+	t     *testing.T
+	env   *Env
+	path  string
+	limit time.Duration
+}
+
+func newPerlFile(t *testing.T, code string) *perlFile {
+	if _, err := exec.LookPath("perl"); err != nil {
+		t.Skip("needs perl")
+	}
+	leaks(t)
+	perls := &Perls{}
+	perls.Renew()
+	t.Cleanup(perls.Renew)
+	return &perlFile{t, &Env{Perls: perls}, writeScript(t, code), patient}
+}
+
+// check makes a check with other words than the usual ones.
+func (f *perlFile) check(words ...string) Result {
+	spec := externalSpec(f.path)
+	spec.Type, spec.Timeout = "external-perl", f.limit
+	copy(spec.Args[:], words)
+	r := build(f.t, spec, f.env).Check(f.t.Context())
+	r.Detail = strings.ReplaceAll(r.Detail, f.path, "FILE")
+	return r
+}
+
+func (f *perlFile) expect(want string, words ...string) {
+	f.t.Helper()
+	if r := f.check(words...); r.Detail != want || r.OK != strings.HasPrefix(want, "exit status 0") {
+		f.t.Errorf("%q: %+v, want %q", words, r, want)
+	}
+}
+
+// pid is the perl of the file.
+func (f *perlFile) pid() int { return f.env.Perls.all[f.path].Pid }
+
+// Whatever a check does to its process, the next one finds all as the first.
+func TestPerlChecksAreIsolated(t *testing.T) {
+	const show = `
+		my $do = $ARGV[0];
+		our $count; $count++;
+		my $cwd = readlink "/proc/self/cwd";
+		print join(" ", $count, "@ARGV[1,2]", $ENV{ADDED} || "-", $cwd eq "/" ? "moved" : "there",
+			eof(STDIN) ? "eof" : "in", join("", grep $SIG{$_} && $SIG{$_} ne "DEFAULT", keys %SIG),
+			umask, $0, time - $^T < 60 ? "now" : "then"), "\n";
+		@ARGV = (); $ENV{ADDED} = 1; chdir "/"; umask 0; $0 = "other";
+		$SIG{$_} = "IGNORE" for qw(TERM INT CHLD PIPE);
+		$/ = undef; $| = 1; $, = "x"; $_ = 7; *main::ld_log = sub { }; *main::compile = sub { };
+		$! = 0; eval $do; die $@ if $@;
+		exit 0;`
+	f := newPerlFile(t, show)
+	first := f.check("1", "a", "b")
+	if !first.OK || !strings.HasPrefix(first.Detail, "exit status 0: 1 a b - there eof FPE ") {
+		t.Fatalf("%+v", first)
+	}
+	pid := f.pid()
+	for do, want := range map[string]string{
+		"exit 7":            "exit status 7",
+		"exit":              "",
+		"die 'no good'":     "exit status 255",
+		"last":              "exit status 255",
+		"next":              "exit status 255",
+		"goto done":         "exit status 255",
+		"exec '/bin/false'": "exit status 1",
+		"kill 'KILL', $$":   "died of signal 9 (killed)",
+		"alarm 1; $SIG{ALRM} = 'DEFAULT'; sleep 60":           "died of signal 14 (alarm clock)",
+		"close STDOUT; close STDERR; exit 4":                  "exit status 4",
+		"require POSIX; POSIX::close($_) for 0 .. 63; exit 5": "exit status 5",
+		"require POSIX; POSIX::_exit(6)":                      "exit status 6",
+		"system 'sleep 60 &'; exit 0":                         "",
+		"print 'x' x 1_000_000":                               "",
+		"while (1) { wait > 0 or last } exit 8":               "exit status 8",
+		"fork; exit 9":                                        "exit status 9",
+		"setpgrp; exit 3":                                     "exit status 3",
+	} {
+		r := f.check(do, "a", "b")
+		if want = strings.TrimSpace(want); want == "" {
+			want = "exit status 0"
+		}
+		line := strings.TrimPrefix(first.Detail, "exit status 0")
+		if r.Detail != want+line && r.Detail != want && r.Detail != want+": " {
+			t.Errorf("%s: %+v, want %s%s", do, r, want, line)
+		}
+		if again := f.check("1", "a", "b"); again.Detail != first.Detail {
+			t.Errorf("after %s: %q, want %q", do, again.Detail, first.Detail)
+		}
+	}
+	if f.pid() != pid {
+		t.Error("the perl was started again")
+	}
+}
+
+// One perl compiles the file, whatever is asked at once. A change of the file, and a reload, have a new one.
+func TestAPerlIsStartedForEachChangeOfItsFile(t *testing.T) {
+	f := newPerlFile(t, "BEGIN { $main::perl = $$ } print $main::perl; exit 1;")
+	var wait sync.WaitGroup
+	said := make([]string, 20)
+	for i := range said {
+		wait.Go(func() { said[i] = f.check(strconv.Itoa(i)).Detail })
+	}
+	wait.Wait()
+	one := fmt.Sprintf("exit status 1: %d", f.pid())
+	if slices.ContainsFunc(said, func(s string) bool { return s != one }) {
+		t.Errorf("%q, want %q", said, one)
+	}
+	before := f.pid()
+	f.env.Perls.Renew()
+	if f.check(); f.pid() == before {
+		t.Error("a reload has the perl of before")
+	}
+	if err := os.WriteFile(f.path, []byte("print 'new'; exit 2;"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f.expect("exit status 2: new")
+	if err := os.Remove(f.path); err != nil {
+		t.Fatal(err)
+	}
+	f.expect("exit status 2: can't open FILE: No such file or directory")
+}
+
+// A perl that is killed, or hangs, is a shortage of this machine, and a new one has the next check.
+func TestAPerlThatDoesNotAnswerIsStartedAgain(t *testing.T) {
+	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "stopped": syscall.SIGSTOP} {
+		t.Run(name, func(t *testing.T) {
+			f := newPerlFile(t, "print 'fine'")
+			f.expect("exit status 0: fine")
+			before := f.pid()
+			if err := syscall.Kill(before, signal); err != nil {
+				t.Fatal(err)
+			}
+			f.limit = short
+			for range 3 { // the kernel may take a moment for the signal
+				if r := f.check(); !r.OK && r.Cause != Shortage {
+					t.Errorf("%+v", r)
+				}
+			}
+			if !gone(t, strconv.Itoa(before)) {
+				t.Error("it lives")
+			}
+			f.limit = patient
+			f.expect("exit status 0: fine")
+		})
+	}
+}
+
+// What hangs, in a check or while the file is compiled, fails at its limit, together with all that it started, and
+// holds no other check up.
+func TestAPerlFileThatHangsFails(t *testing.T) {
+	pids := filepath.Join(t.TempDir(), "pids")
+	hang := `$| = 1; system "sleep 60 & echo \$! $$ >` + pids + `"; $SIG{TERM} = "IGNORE"; sleep 60;`
+	for name, code := range map[string]string{
+		"a check":        `exit 0 if $ARGV[0] eq "good"; print "waiting\n";` + hang,
+		"the whole file": "BEGIN { " + hang + " }",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newPerlFile(t, code)
+			var wait sync.WaitGroup
+			if name == "a check" {
+				f.expect("exit status 0", "good")
+			}
+			f.limit = 4 * short
+			for range 5 {
+				wait.Go(func() {
+					r := f.check("bad")
+					if r.OK || r.Cause != Timeout || !strings.HasPrefix(r.Detail, "no end in") {
+						t.Errorf("%+v", r)
+					}
+				})
+			}
+			wait.Wait()
+			written, err := os.ReadFile(pids)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, pid := range strings.Fields(string(written)) {
+				if !gone(t, pid) {
+					t.Errorf("process %s lives", pid)
+				}
+			}
+		})
+	}
+}
+
+// The end of the daemon, however it ends, ends the perl and its checks.
+func TestAPerlEndsWithTheDaemon(t *testing.T) {
+	if path := os.Getenv("PERL_TEST_FILE"); path != "" {
+		h, err := program.StartHelper(program.Command{Argv: []string{"perl", "-", path}, Stdin: perlRunner})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers, _ := h.Ask("a", "b", "c", "d")
+		fmt.Println(h.Pid, <-answers)
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}
+	run := exec.Command(os.Args[0], "-test.run=^TestAPerlEndsWithTheDaemon$")
+	run.Env = append(os.Environ(), "PERL_TEST_FILE="+newPerlFile(t, "sleep 60").path)
+	said, _ := run.Output()
+	pids := strings.Fields(string(said))
+	if len(pids) != 2 {
+		t.Fatalf("said %q", said)
+	}
+	for _, pid := range pids {
+		if !gone(t, pid) {
+			t.Errorf("process %s lives", pid)
+		}
+	}
+}
+
+// On a machine with ten times as much to do as it can, no healthy server is out, and what hangs fails all the same.
+func TestABusyMachineTakesNoServerOut(t *testing.T) {
+	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
+		t.Skip("the kernel does not say how long a process waited for a processor")
+	}
+	const work = "for ((i = 0; i < 20000; i++)); do :; done" // 60 ms of a processor
+	good := newPerlFile(t, "my $i; $i++ while $i < 1_000_000; exit 0")
+	good.limit = 300 * time.Millisecond
+	program := externalSpec(writeScript(t, "#!/bin/bash\n"+work))
+	program.Timeout = good.limit
+	asleep := program
+	asleep.Command = writeScript(t, "#!/bin/sh\nsleep 60\n")
+	for range 10 * runtime.NumCPU() {
+		busy := exec.Command("/bin/sh", "-c", "while :; do :; done")
+		if err := busy.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { busy.Process.Kill(); busy.Wait() })
+	}
+	var wait sync.WaitGroup
+	for range 10 {
+		wait.Go(func() {
+			of := map[string]Result{"perl": good.check()}
+			of["program"] = build(t, program, nil).Check(t.Context())
+			for what, r := range of {
+				if !r.OK && r.Cause != Shortage {
+					t.Errorf("%s: %+v", what, r)
+				}
+			}
+		})
+	}
+	wait.Go(func() {
+		if r := build(t, asleep, nil).Check(t.Context()); r.OK || r.Cause != Timeout {
+			t.Errorf("asleep: %+v", r)
+		}
+	})
+	wait.Wait()
+}
