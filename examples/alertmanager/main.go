@@ -12,7 +12,10 @@ import (
 	"io"
 	"log"
 	"maps"
+	"mime"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
@@ -27,7 +30,11 @@ import (
 const (
 	repeat  = time.Minute     // Alertmanager forgets what is not told again within its resolve_timeout
 	tryTime = 5 * time.Second // for one request
-	maxText = 16 << 20        // bytes that are read at once
+	maxText = 1 << 20         // bytes of a state
+	maxList = 64 << 20        // bytes of Alertmanager's alerts
+	maxKept = 20000           // alerts that are kept
+	maxWord = 1000            // bytes of a name or a reason
+	maxAsks = 16              // states at once
 )
 
 // state is what ldirectord posts.
@@ -66,7 +73,7 @@ func alerts(s state, director string, now time.Time) (firing, over []alert) {
 			over = append(over, a)
 			return
 		}
-		a.Annotations = map[string]string{"summary": summary, "description": why}
+		a.Annotations = map[string]string{"summary": summary, "description": why[:min(len(why), maxWord)]}
 		firing = append(firing, a)
 	}
 	planned := strings.HasPrefix(s.Reason, "the director ") // it stops or stands by: another one may serve
@@ -85,46 +92,149 @@ func alerts(s state, director string, now time.Time) (firing, over []alert) {
 // bridge keeps what fires of each virtual service, because Alertmanager is to be told again.
 type bridge struct {
 	to, director string
-	mu           sync.Mutex // also orders the requests: an older state never comes after a newer one
-	firing       map[string][]alert
-	learned      bool // what fired before the bridge began is in firing
+	hosts        []string      // names of this machine, under which it may be asked
+	asks         chan struct{} // full when too many ask
+
+	mu      sync.Mutex // guards what follows; never held while somebody is waited for
+	firing  map[string][]alert
+	telling map[string]chan struct{} // services of which Alertmanager is being told; closed when it has been
+	learned bool                     // what fired before the bridge began is in firing
+}
+
+func newBridge(to, director string, hosts ...string) *bridge {
+	return &bridge{
+		to: to, director: director, hosts: append(hosts, "localhost"), asks: make(chan struct{}, maxAsks),
+		firing: map[string][]alert{}, telling: map[string]chan struct{}{},
+	}
+}
+
+// isOurs reports whether a request was meant for this machine: a page in a browser can have a name of its own that
+// leads here.
+func (b *bridge) isOurs(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	named := func(ours string) bool { return strings.EqualFold(ours, host) }
+	return err == nil || slices.ContainsFunc(b.hosts, named)
+}
+
+// take waits for the turn to tell of a service: an older state never comes after a newer one.
+func (b *bridge) take(ctx context.Context, virtual string) error {
+	for {
+		b.mu.Lock()
+		busy := b.telling[virtual]
+		if busy == nil {
+			b.telling[virtual] = make(chan struct{})
+		}
+		b.mu.Unlock()
+		if busy == nil {
+			return nil
+		}
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (b *bridge) release(virtual string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.telling[virtual])
+	delete(b.telling, virtual)
+}
+
+// keep makes alerts those that fire of a service, and returns those that did before. It reports whether there is room.
+func (b *bridge) keep(virtual string, firing []alert) (before []alert, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before = b.firing[virtual]
+	kept := len(firing) - len(before)
+	for _, all := range b.firing {
+		kept += max(len(all), 1)
+	}
+	if kept > maxKept && len(firing) > len(before) {
+		return nil, false
+	}
+	b.firing[virtual] = firing
+	if len(firing) == 0 && b.learned {
+		delete(b.firing, virtual)
+	}
+	return before, len(b.firing) <= maxKept
 }
 
 // ServeHTTP takes a state. ldirectord tries again when Alertmanager could not be told.
 func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case !b.isOurs(r.Host):
+		http.Error(w, "ask by an address, localhost, or a name that -host gives", http.StatusMisdirectedRequest)
+		return
+	case r.Method != http.MethodPost:
+		http.Error(w, "states are posted", http.StatusMethodNotAllowed)
+		return
+	case kind != "application/json": // which a page of another site must not post
+		http.Error(w, "a state is application/json", http.StatusUnsupportedMediaType)
+		return
+	}
+	select {
+	case b.asks <- struct{}{}:
+		defer func() { <-b.asks }()
+	default:
+		http.Error(w, "too many ask at once", http.StatusServiceUnavailable)
+		return
+	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxText))
 	var s state
 	if err == nil {
 		err = json.Unmarshal(text, &s)
 	}
-	if err != nil || s.Virtual == "" || r.Method != http.MethodPost {
+	if err != nil || s.Virtual == "" || len(s.Virtual) > maxWord {
 		http.Error(w, "this is no state of a virtual service", http.StatusBadRequest)
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	ctx, cancel := context.WithTimeout(r.Context(), tryTime)
+	defer cancel()
+	if b.take(ctx, s.Virtual) != nil {
+		http.Error(w, "Alertmanager is still being told of it", http.StatusServiceUnavailable)
+		return
+	}
+	defer b.release(s.Virtual)
 	now := time.Now()
 	firing, over := alerts(s, b.director, now)
-	for _, a := range b.firing[s.Virtual] { // of servers that are no longer in the service
+	before, ok := b.keep(s.Virtual, firing)
+	if !ok {
+		http.Error(w, "too many alerts are kept", http.StatusInsufficientStorage)
+		return
+	}
+	for _, a := range before { // of servers that are no longer in the service
 		if !slices.ContainsFunc(slices.Concat(firing, over), func(told alert) bool { return maps.Equal(told.Labels, a.Labels) }) {
 			over = append(over, alert{Labels: a.Labels, EndsAt: now})
 		}
 	}
-	b.firing[s.Virtual] = firing
-	if err := b.post(r.Context(), slices.Concat(firing, over)); err != nil {
+	if err := b.post(ctx, slices.Concat(firing, over)); err != nil {
 		log.Print(err)
 		http.Error(w, "Alertmanager can't be told", http.StatusBadGateway)
 	}
 }
 
-// again tells Alertmanager of all that is still down.
+// again tells Alertmanager of all that is still down. What it is just told of is left out.
 func (b *bridge) again(ctx context.Context) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	if err := b.learn(ctx); err != nil {
 		log.Print(err)
 	}
-	all := slices.Concat(slices.Collect(maps.Values(b.firing))...)
+	var all []alert
+	b.mu.Lock()
+	for virtual, firing := range b.firing {
+		if len(firing) > 0 && b.telling[virtual] == nil {
+			b.telling[virtual] = make(chan struct{})
+			defer b.release(virtual)
+			all = append(all, firing...)
+		}
+	}
+	b.mu.Unlock()
 	if len(all) == 0 {
 		return
 	}
@@ -135,7 +245,10 @@ func (b *bridge) again(ctx context.Context) {
 
 // learn asks Alertmanager, once, what fires from before the bridge began: ldirectord tells only what changes.
 func (b *bridge) learn(ctx context.Context) error {
-	if b.learned {
+	b.mu.Lock()
+	learned := b.learned
+	b.mu.Unlock()
+	if learned {
 		return nil
 	}
 	text, err := b.ask(ctx, http.MethodGet, "?filter="+url.QueryEscape("instance="+strconv.Quote(b.director)), nil)
@@ -146,14 +259,17 @@ func (b *bridge) learn(ctx context.Context) error {
 	if err := json.Unmarshal(text, &found); err != nil {
 		return fmt.Errorf("reading Alertmanager's alerts: %w", err)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	before := map[string][]alert{}
-	for _, a := range found {
+	for _, a := range found[:min(len(found), maxKept)] {
 		virtual, name := a.Labels["virtual"], a.Labels["alertname"]
 		if _, newer := b.firing[virtual]; !newer && (name == unavailable || name == serverDown) {
 			before[virtual] = append(before[virtual], alert{Labels: a.Labels, Annotations: a.Annotations})
 		}
 	}
 	maps.Copy(b.firing, before)
+	maps.DeleteFunc(b.firing, func(_ string, firing []alert) bool { return len(firing) == 0 })
 	b.learned = true
 	return nil
 }
@@ -181,7 +297,7 @@ func (b *bridge) ask(ctx context.Context, method, query string, text []byte) ([]
 		return nil, fmt.Errorf("asking Alertmanager: %w", err)
 	}
 	defer answer.Body.Close()
-	said, err := io.ReadAll(io.LimitReader(answer.Body, maxText))
+	said, err := io.ReadAll(io.LimitReader(answer.Body, maxList))
 	if answer.StatusCode/100 != 2 {
 		return nil, fmt.Errorf("asking Alertmanager: status %s: %.200q", answer.Status, said)
 	}
@@ -193,8 +309,9 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:9098", "address for webhook = http://ADDRESS/")
 	to := flag.String("alertmanager", "http://127.0.0.1:9093", "URL of Alertmanager")
 	director := flag.String("instance", host, "label instance of the alerts")
+	name := flag.String("host", host, "name under which ldirectord asks, beside addresses and localhost")
 	flag.Parse()
-	b := &bridge{to: *to, director: *director, firing: map[string][]alert{}}
+	b := newBridge(*to, *director, host, *name)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	go func() {
@@ -207,7 +324,7 @@ func main() {
 			}
 		}
 	}()
-	server := &http.Server{Addr: *listen, Handler: b, ReadTimeout: tryTime, WriteTimeout: 2 * tryTime}
+	server := &http.Server{Addr: *listen, Handler: b, ReadTimeout: tryTime, WriteTimeout: 3 * tryTime}
 	go func() { <-ctx.Done(); server.Close() }()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal(err)

@@ -60,10 +60,11 @@ func TestAlertmanagerIsTold(t *testing.T) {
 		w.WriteHeader(status)
 	}))
 	defer manager.Close()
-	b := &bridge{to: manager.URL + "/", director: "lvs1", firing: map[string][]alert{}, learned: true}
+	b := newBridge(manager.URL+"/", "lvs1")
+	b.learned = true
 	post := func(text string) int {
 		w := httptest.NewRecorder()
-		b.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(text)))
+		b.ServeHTTP(w, posted(text))
 		return w.Code
 	}
 	const down = `{"virtual":"tcp:192.0.2.10:80","available":false,"servers":[{"real":"192.0.2.21:80","state":"down","reason":"refused"}]}`
@@ -113,12 +114,12 @@ func TestWhatFiredBeforeIsToldAgain(t *testing.T) {
 		}
 	}))
 	defer manager.Close()
-	b := &bridge{to: manager.URL, director: `lvs"1`, firing: map[string][]alert{}}
+	b := newBridge(manager.URL, `lvs"1`)
 	again := func() { b.again(t.Context()) }
 	state := func(virtual, servers string) func() {
 		return func() {
 			text := `{"virtual":"` + virtual + `","available":true,"servers":[` + servers + `]}`
-			b.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader(text)))
+			b.ServeHTTP(httptest.NewRecorder(), posted(text))
 		}
 	}
 	const asked = `asked for instance="lvs\"1"`
@@ -138,6 +139,114 @@ func TestWhatFiredBeforeIsToldAgain(t *testing.T) {
 		status, told = step.status, nil
 		if step.do(); strings.Join(told, ",") != step.want {
 			t.Errorf("step %d: told %q, want %q", i, told, step.want)
+		}
+	}
+}
+
+// posted is a state as ldirectord posts it.
+func posted(text string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(text))
+	r.Host = "127.0.0.1:9098"
+	r.Header.Set("Content-Type", "application/json; charset=utf-8")
+	return r
+}
+
+// A page in a browser can post neither JSON nor to this Host.
+func TestWhoMayPost(t *testing.T) {
+	manager := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer manager.Close()
+	b := newBridge(manager.URL, "lvs1", "Director", "lvs.example")
+	for _, c := range []struct {
+		method, kind, host string
+		want               int
+	}{
+		{"POST", "application/json", "127.0.0.1", 200}, {"POST", "application/json", "[::1]:9098", 200},
+		{"POST", "application/json", "localhost:9098", 200}, {"POST", "application/json", "director", 200},
+		{"POST", "application/json", "LVS.example:9098", 200},
+		{"POST", "application/json", "evil.example", 421},
+		{"POST", "application/json", "127.0.0.1.evil.example", 421}, {"POST", "application/json", "", 421},
+		{"POST", "text/plain", "127.0.0.1", 415}, {"POST", "", "127.0.0.1", 415},
+		{"POST", "application/x-www-form-urlencoded", "127.0.0.1", 415},
+		{"GET", "application/json", "127.0.0.1", 405},
+	} {
+		r := posted(`{"virtual":"tcp:192.0.2.10:80","available":true}`)
+		r.Method, r.Host = c.method, c.host
+		r.Header.Set("Content-Type", c.kind)
+		w := httptest.NewRecorder()
+		if b.ServeHTTP(w, r); w.Code != c.want {
+			t.Errorf("%+v: %d %s", c, w.Code, w.Body)
+		}
+	}
+}
+
+// Invented services take no more room than there is, and a service that is healthy takes none.
+func TestStatesAreBounded(t *testing.T) {
+	manager := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer manager.Close()
+	b := newBridge(manager.URL, "lvs1")
+	b.learned = true
+	post := func(virtual, more string) int {
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, posted(`{"virtual":"`+virtual+`",`+more+`}`))
+		return w.Code
+	}
+	if code := post("large", `"reason":"`+strings.Repeat("r", maxText)+`"`); code != http.StatusBadRequest {
+		t.Errorf("a large state: %d", code)
+	}
+	post("long", `"reason":"`+strings.Repeat("r", maxText/2)+`"`)
+	if a := b.firing["long"]; len(a) != 1 || len(a[0].Annotations["description"]) != maxWord {
+		t.Errorf("%d alerts are kept of a long reason", len(a))
+	}
+	down := strings.Repeat(`{"real":"a","state":"down"},`, 3000)
+	servers := `"servers":[` + strings.TrimSuffix(down, ",") + `]`
+	for i := range 10 {
+		code := post(fmt.Sprint("service", i), servers)
+		if fits := i < 6; fits != (code == http.StatusOK) {
+			t.Errorf("service %d: %d", i, code)
+		}
+	}
+	for i := range 6 {
+		post(fmt.Sprint("service", i), `"available":true`)
+	}
+	if post("long", `"available":true`); len(b.firing) != 0 {
+		t.Errorf("%d services are kept", len(b.firing))
+	}
+}
+
+// Who waits for a slow Alertmanager delays no other service, and states of one service come one after the other.
+func TestASlowAlertmanagerDelaysNoOtherService(t *testing.T) {
+	asked, answer := make(chan string), make(chan bool)
+	manager := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var all []alert
+		_ = json.NewDecoder(r.Body).Decode(&all)
+		asked <- all[0].Labels["virtual"]
+		<-answer
+	}))
+	defer manager.Close()
+	b := newBridge(manager.URL, "lvs1")
+	b.learned = true
+	ended := make(chan int)
+	post := func(virtual string) {
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, posted(`{"virtual":"`+virtual+`"}`))
+		ended <- w.Code
+	}
+	go post("a")
+	first := <-asked
+	go post("a")
+	go post("b")
+	if second := <-asked; first != "a" || second != "b" {
+		t.Errorf("asked for %s, then %s", first, second)
+	}
+	answer <- true
+	answer <- true
+	if third := <-asked; third != "a" {
+		t.Errorf("at last for %s", third)
+	}
+	answer <- true
+	for range 3 {
+		if code := <-ended; code != http.StatusOK {
+			t.Errorf("status %d", code)
 		}
 	}
 }
