@@ -185,18 +185,19 @@ func (v *Virtual) keepLeaving(before *Config, refines bool) {
 	if before == nil || len(v.Waiting) == 0 {
 		return
 	}
-	i := slices.IndexFunc(before.Virtuals, func(was Virtual) bool { return was.ID == v.ID })
-	if i < 0 {
-		return
-	}
-	was := &before.Virtuals[i]
-	if refines {
-		v.Staying = was.Staying
-		return
-	}
-	for _, w := range v.Waiting {
-		if !slices.ContainsFunc(was.Waiting, func(old Waiting) bool { return old.Host == w.Host }) {
-			v.Staying = was.Reals
+	for i := range before.Virtuals {
+		was := &before.Virtuals[i]
+		if was.ID != v.ID {
+			continue
+		}
+		if refines {
+			v.Staying = was.Staying
+			return
+		}
+		for _, w := range v.Waiting {
+			if !slices.ContainsFunc(was.Waiting, func(old Waiting) bool { return old.Host == w.Host }) {
+				v.Staying = was.Reals
+			}
 		}
 	}
 }

@@ -154,3 +154,45 @@ func TestADeadNameServerHoldsUpNoOtherName(t *testing.T) {
 		}
 	})
 }
+
+// Servers stay by section: where a reload brings a name without an address, not where it had none before.
+func TestServersThatStay(t *testing.T) {
+	book := answers{"here": {netip.MustParseAddr("192.0.2.7")}}
+	read := func(src string, o Options) *Config {
+		o.Resolver, o.Wait = book, true
+		cfg, found := parse(t.Context(), "", []byte(src), o)
+		if cfg == nil {
+			t.Fatal(found)
+		}
+		return cfg
+	}
+	staying := func(cfg *Config) (all []string) {
+		for _, v := range cfg.Virtuals {
+			for _, s := range v.Staying {
+				all = append(all, v.ID+" "+s.Addr.String())
+			}
+		}
+		return all
+	}
+	const one = "virtual=192.0.2.1:80\n\treal="
+	const two = " masq\nvirtual=192.0.2.2:80\n\treal=192.0.2.12:80 masq\n\treal="
+	before := read(one+"192.0.2.11:80"+two+"dead:80 masq\n", Options{})
+	brings := read(one+"mistyped:80"+two+"dead:81 masq\n", Options{Before: before})
+	refined := Options{Before: brings, Refines: true}
+	for _, c := range []struct {
+		what string
+		cfg  *Config
+		want string
+	}{
+		{"the name is new in the first section", brings, "[tcp:192.0.2.1:80 192.0.2.11:80]"},
+		{"addresses of names have changed", read(one+"mistyped:80"+two+"here:81 masq\n", refined),
+			"[tcp:192.0.2.1:80 192.0.2.11:80]"},
+		{"it has an address", read(one+"here:80"+two+"dead:81 masq\n", refined), "[]"},
+		{"the next reload", read(one+"mistyped:80"+two+"dead:81 masq\n", Options{Before: brings}), "[]"},
+		{"the first reading", read(one+"mistyped:80"+two+"dead:81 masq\n", Options{}), "[]"},
+	} {
+		if got := fmt.Sprint(staying(c.cfg)); got != c.want {
+			t.Errorf("%s: %s stay, want %s", c.what, got, c.want)
+		}
+	}
+}
