@@ -132,7 +132,7 @@ kernel-test-1 kernel-test-2: ldirectord
 JUDGEMENT = LongGuard|LongGroup|LongRemovals|LongFastDetection|OrdersEnd
 all-faults: ldirectord
 	GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
-		-run '^TestKernel(LongFailures|LongDetection|LongNight|$(JUDGEMENT))$$' ./lab
+		-run '^TestKernel(LongFailures|LongDetection|LongNight|CheckVIPMarksChanged|$(JUDGEMENT))$$' ./lab
 
 # Three times the rows of what docs/judgement.md describes.
 long-judgement: ldirectord

@@ -102,6 +102,17 @@ var stories = map[string]string{
 		up lvs0
 		sync 192.0.2.10=lvs0 2001:db8::10=lvs0
 		> +addr 192.0.2.10 lvs0, +addr 2001:db8::10 lvs0: 192.0.2.10 lvs0, 2001:db8::10 lvs0`,
+	"what is removed by hand after its device was down stays removed, though that is told later": `
+		sync 192.0.2.10=lvs0
+		> +route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0
+		down lvs0
+		up lvs0
+		sync 192.0.2.10=lvs0
+		> nothing: 192.0.2.10 lvs0
+		del 192.0.2.10 lvs0
+		seen lvs0
+		sync 192.0.2.10=lvs0
+		> nothing: 192.0.2.10 - (was removed from lvs0 by hand)`,
 	"an address stays where it is while its new device can't have it": `
 		sync 192.0.2.10=lvs0
 		> +route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0

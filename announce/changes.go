@@ -50,9 +50,10 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// forget forgets what was on a device that went down: IPv6 addresses are removed then, not by hand.
+// forget forgets what was on a device that went down: IPv6 addresses are removed then, not by hand. Those of IPv4 stay,
+// and it may be told late.
 func (a *Announcer) forget(index int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	maps.DeleteFunc(a.placed, func(_ netip.Addr, on int) bool { return on == index })
+	maps.DeleteFunc(a.placed, func(addr netip.Addr, on int) bool { return addr.Is6() && on == index })
 }

@@ -185,6 +185,18 @@ type Via struct {
 	MSS    int        // the longest TCP segment, in bytes: the route to an address of this machine knows none
 }
 
+// Astray is said of a way by which packets don't come to the private service.
+const Astray = "packets with its mark don't come to its private service"
+
+// Knock begins a TCP connection by a way, and leaves it.
+func Knock(v Via, to netip.AddrPort) error {
+	fd, err := startTCP(to, &v)
+	if err == nil {
+		closeSocket(fd)
+	}
+	return err
+}
+
 type viaKey struct{}
 
 // WithVia makes the checks of a context go that way.

@@ -15,6 +15,7 @@ import (
 	"ldirectord/fwmark"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
+	"ldirectord/printable"
 	"ldirectord/through"
 )
 
@@ -32,7 +33,11 @@ func (d *daemon) startThrough(ctx context.Context) {
 	save := func(all []ipvsctl.PrivateService) error {
 		return d.lock.Update(func(s *instance.State) { s.Private = all })
 	}
-	services.Start(through.Options{Table: &d.private, Former: d.lock.Before.Private, Save: save, Taken: routedMarks})
+	services.Start(through.Options{
+		Table: &d.private, Former: d.lock.Before.Private, Save: save, Taken: routedMarks,
+		Knock: checker.Knock, Diverts: diverters(),
+		Config: printable.ShellWord(d.Instance.Path),
+	})
 	services.Set(ctx, d.Loaded.Plan.Ways, d.Loaded.Plan.Keys())
 }
 
@@ -50,6 +55,21 @@ func routedMarks(ctx context.Context) func(uint32) bool {
 	}
 }
 
+// diverters names what may send packets with a mark elsewhere, as it was within the last minute.
+func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
+	var m fwmark.Machine
+	var read time.Time
+	return func(ctx context.Context, mark uint32, ipv6 bool) string {
+		if time.Since(read) > time.Minute {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rulesTimeout)
+			defer cancel()
+			m, _ = fwmark.Inspect(ctx) // what was found until then
+			read = time.Now()
+		}
+		return m.Diverts(mark, ipv6)
+	}
+}
+
 // GoThrough does what checks through virtual addresses, by private services of the kernel's table, which it removes in the
 // end. A signal ends the context of the checks, and is the error.
 func (e *Environment) GoThrough(ctx context.Context, p *director.Plan, ways []checker.Through, do func(context.Context)) error {
@@ -60,7 +80,10 @@ func (e *Environment) GoThrough(ctx context.Context, p *director.Plan, ways []ch
 	defer table.Close()
 	checks, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	defer stop()
-	e.through.Start(through.Options{Table: table, Save: func([]ipvsctl.PrivateService) error { return nil }, Taken: routedMarks})
+	e.through.Start(through.Options{
+		Table: table, Save: func([]ipvsctl.PrivateService) error { return nil }, Taken: routedMarks,
+		Knock: checker.Knock, Diverts: diverters(), Config: printable.ShellWord(p.Config.Name),
+	})
 	e.through.Set(checks, ways, p.Keys())
 	do(checks)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)

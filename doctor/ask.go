@@ -66,7 +66,7 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 			return err
 		})
 	}
-	if usesMarks(services) || len(f.private) > 0 {
+	if usesMarks(services) || len(f.private) > 0 || checksThrough(services) {
 		at("firewall marks", func() error {
 			f.marks = inspectMarks(programs)
 			f.tryMarks(programs, services)

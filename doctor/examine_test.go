@@ -268,6 +268,36 @@ var examineCases = map[string]examineCase{
 	"a server of which nothing can be said": {
 		config: byGate, spoil: func(f *facts) { answered(f, byGate, checker.Result{OK: true, Way: checker.WayVoid}) },
 	},
+	"checks that a rule sends elsewhere": {
+		config: through(byGate), spoil: func(f *facts) {
+			toCheck(f)
+			why := "not checked through 192.0.2.10: " + checker.Astray + ": a rule restores marks"
+			answered(f, through(byGate), checker.Result{OK: true, Way: checker.WayVoid, Warning: why})
+		}, want: "broken check-mark",
+	},
+	"a rule that gives clients the mark of a private service, and one that restores it": {
+		config: through(byGate), spoil: func(f *facts) {
+			toCheck(f)
+			set := fwmark.Setting{BackEnd: fwmark.Legacy, Chain: "PREROUTING", Rule: "-j MARK"}
+			set.Mark, set.Mask = 0x4c000000, wholeMark
+			restored, low, other := set, set, set
+			restored.Restores, low.Mark, other.IPv6 = true, 7, true
+			f.marks = &fwmark.Machine{Settings: []fwmark.Setting{set, restored, low, other}}
+		}, want: "warning mark-reserved, warning mark-reserved",
+	},
+	"a reverse path filter of the firewall": {
+		config: byGate6, spoil: func(f *facts) {
+			behindFirewall(f)
+			f.marks = &fwmark.Machine{Filters: []string{"ip6tables -t raw -I PREROUTING -s %s -j ACCEPT"}}
+			answered(f, byGate6, notThrough)
+		}, want: "broken check-filter",
+	},
+	"a reverse path filter of IPv6, and a service of IPv4": {
+		config: byGate, spoil: func(f *facts) {
+			f.marks = &fwmark.Machine{Filters: []string{"ip6tables -t raw -I PREROUTING -s %s -j ACCEPT"}}
+			answered(f, byGate, notThrough)
+		}, want: "broken server-vip",
+	},
 	"one server, and a firewall": {
 		config: byIPIP, spoil: func(f *facts) { behindFirewall(f); answered(f, byIPIP, notThrough) },
 		want: "broken check-firewall, broken server-vip, warning tunnel-mtu",

@@ -68,8 +68,21 @@ func (e *examination) reaches(s director.Service) {
 			silent = append(silent, way)
 		}
 		answered = answered || r.Way == checker.WayThrough && r.Cause != checker.Timeout
+		if why := r.Warning + r.Detail; r.Way == checker.WayVoid && strings.Contains(why, checker.Astray) {
+			e.broken(s, "check-mark", "", "%s; the rule has to leave out what checks send: "+
+				"-m mark ! --mark %#x/%#x", why, ipvsctl.FirstPrivate, reserved)
+		}
 	}
 	if len(silent) == 0 {
+		return
+	}
+	vip := silent[0].Through.Virtual
+	if !answered && vip.Is6() && e.marks != nil && len(e.marks.Filters) > 0 {
+		for _, pass := range e.marks.Filters {
+			e.broken(s, "check-filter", fmt.Sprintf(pass, vip), "all servers answer at their own "+
+				"addresses and none at the virtual address %s: a reverse path filter of the firewall "+
+				"drops what comes from an address of this machine", vip)
+		}
 		return
 	}
 	tracked := cmp.Or(e.settings[connections], "0") != "0" // by rules of the firewall, which know no connection of IPVS
@@ -101,6 +114,7 @@ func (e *examination) through(s director.Service) {
 	here := checked
 	if checked {
 		e.routed(s, vip.Is6(), e.private...)
+		e.opened(s, vip.Is6())
 	} else if all := s.Config.Addresses(); len(all) > 0 {
 		vip, tell = all[0].Addr(), e.warn
 		lost = "so nothing sees whether its servers answer there, as clients ask"
@@ -136,6 +150,22 @@ func (e *examination) through(s director.Service) {
 			tell(s, "check-filter", set(ofDevice(r.device, reversePath), "2"),
 				"answers to checks through %s, which come by %s, are dropped: the address is on "+
 					"another interface, or the route to it leads there (rp_filter)", vip, r.device)
+		}
+	}
+}
+
+// reserved are the bits that the marks of private services have in common.
+const reserved = ^(ipvsctl.FirstPrivate ^ ipvsctl.LastPrivate)
+
+// opened: what comes in with the mark of a private service reaches any port of its real server.
+func (e *examination) opened(s director.Service, ipv6 bool) {
+	if e.marks == nil {
+		return
+	}
+	for _, r := range e.marks.Settings {
+		if r.Reaches(ipvsctl.FirstPrivate, reserved, ipv6) {
+			e.warn(s, "mark-reserved", "", "%s; a packet that gets a mark from %#x to %#x by it comes "+
+				"to a real server, at any port", r, ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
 		}
 	}
 }

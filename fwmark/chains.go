@@ -165,9 +165,9 @@ func normalAll(rules []string) []string {
 	return all
 }
 
-// reachable are the chains that an incoming packet can pass: PREROUTING, and those that it leads to.
-func (l listing) reachable() []string {
-	chains := []string{prerouting}
+// reachable are the chains that a packet can pass from one on, such as PREROUTING, and those that it leads to.
+func (l listing) reachable(from string) []string {
+	chains := []string{from}
 	for i := 0; i < len(chains); i++ {
 		for _, rule := range l[chains[i]] {
 			to := target(rule)

@@ -1,11 +1,13 @@
 package fwmark
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	"ldirectord/printable"
 	"ldirectord/program"
 )
 
@@ -22,9 +24,11 @@ const (
 
 // Machine is what sets and uses firewall marks on this machine.
 type Machine struct {
-	BackEnd  BackEnd // what iptables is here; empty: not installed
-	Settings []Setting
+	BackEnd  BackEnd   // what iptables is here; empty: not installed
+	Settings []Setting // of packets that come in
+	Outgoing []Setting // of those that this machine sends
 	Routing  []RoutingRule
+	Filters  []string // commands by which an address, %s, passes a reverse path filter for IPv6
 	Other    bool     // the back end that iptables is not has rules in its mangle tables
 	Unread   []string // what could not be looked at, and why
 }
@@ -35,7 +39,7 @@ func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
 	return len(m.Unread) == 0 && !slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.Gives(mark, ipv6) })
 }
 
-// Setting is a rule that sets the mark of packets that come in: in PREROUTING of the mangle table, in a chain
+// Setting is a rule that sets the mark of packets: in PREROUTING or OUTPUT of the mangle table, in a chain
 // that it leads to, or in a chain of nft at that hook.
 type Setting struct {
 	BackEnd    BackEnd
@@ -44,13 +48,53 @@ type Setting struct {
 	Rule       string // as its program prints it; with Native: its handle
 	Mark, Mask uint32 // the bits of Mask become those of Mark; the others stay
 	Ours       bool   // in a chain of a daemon, this one or another; see Firewall.Owns
+	Restores   bool   // the bits of Mask become those of the connection's mark, whatever that is
 }
 
 // Gives reports whether packets of a family may have that mark by this rule: the bits that it sets are those of
 // the mark, and at least one of them is 1.
 func (s Setting) Gives(mark uint32, ipv6 bool) bool {
-	family := s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev have both
-	return family && (s.Mark^mark)&s.Mask == 0 && s.Mark&s.Mask != 0
+	return s.isOf(ipv6) && !s.Restores && (s.Mark^mark)&s.Mask == 0 && s.Mark&s.Mask != 0
+}
+
+// isOf reports whether a rule sees packets of a family.
+func (s Setting) isOf(ipv6 bool) bool {
+	return s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev have both
+}
+
+// Reaches reports whether packets of a family may have a mark that begins with these bits by this rule.
+func (s Setting) Reaches(mark, bits uint32, ipv6 bool) bool {
+	gives := s.Restores || (s.Mark^mark)&s.Mask&bits == 0
+	return s.isOf(ipv6) && gives && mark&s.Mask&bits != 0
+}
+
+// String says what the rule does to marks, and where it is.
+func (s Setting) String() string {
+	does := "sets marks"
+	switch {
+	case s.Restores:
+		does = "restores the marks of connections"
+	case s.Mark&s.Mask == 0:
+		does = "takes marks off"
+	case s.Mask != wholeMark:
+		does = "sets some bits of marks"
+	}
+	return printable.Line(fmt.Sprintf("a rule in chain %s (%s) %s: %s", s.Chain, s.BackEnd, does, s.Rule))
+}
+
+// Diverts names a rule that may keep what this machine sends with a mark from what looks for the mark.
+func (m Machine) Diverts(mark uint32, ipv6 bool) string {
+	for _, s := range m.Outgoing {
+		if s.isOf(ipv6) {
+			return s.String()
+		}
+	}
+	for _, r := range m.Routing {
+		if r.Uses(mark, ipv6) {
+			return fmt.Sprintf("ip rule %d sends them to table %s", r.Priority, printable.Line(r.Table))
+		}
+	}
+	return "no rule was found that would do that (iptables, nft, ip rule)"
 }
 
 // RoutingRule is a rule of `ip rule` that looks at the mark.
@@ -120,21 +164,39 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 		m.unread(name, err)
 		return
 	}
-	m.addSettings(table, b, ipv6)
+	if ipv6 {
+		raw, _ := listPresent(ctx, path, b, "raw", ipv6)
+		m.Filters = append(m.Filters, raw.filters(name+" -t raw")...)
+		m.Filters = append(m.Filters, table.filters(name+" -t mangle")...)
+	}
+	m.Settings = append(m.Settings, table.settings(prerouting, b, ipv6)...)
+	m.Outgoing = append(m.Outgoing, table.settings("OUTPUT", b, ipv6)...)
 	m.Other = m.Other || b != m.BackEnd && table.rules() > 0
 }
 
-func (m *Machine) addSettings(table listing, b BackEnd, ipv6 bool) {
-	for _, chain := range table.reachable() {
-		for _, rule := range table[chain] {
-			if mark, mask, ok := markOf(rule); ok {
-				m.Settings = append(m.Settings, Setting{
-					BackEnd: b, IPv6: ipv6, Chain: chain, Rule: rule, Mark: mark, Mask: mask,
-					Ours: strings.HasPrefix(chain, everyDaemon),
-				})
+// settings are the rules that set marks in a chain, and in those that it leads to.
+func (l listing) settings(from string, b BackEnd, ipv6 bool) (list []Setting) {
+	for _, chain := range l.reachable(from) {
+		for _, rule := range l[chain] {
+			if s, ok := markOf(rule); ok {
+				s.BackEnd, s.IPv6, s.Chain, s.Rule = b, ipv6, chain, rule
+				s.Ours = strings.HasPrefix(chain, everyDaemon)
+				list = append(list, s)
 			}
 		}
 	}
+	return list
+}
+
+// filters are for a table of ip6tables what Filters has.
+func (l listing) filters(table string) (list []string) {
+	looksBack := func(rule string) bool { return slices.Contains(words(rule), "rpfilter") }
+	for _, chain := range l.reachable(prerouting) {
+		if slices.ContainsFunc(l[chain], looksBack) {
+			list = append(list, fmt.Sprintf("%s -I %s -s %%s -j ACCEPT", table, chain))
+		}
+	}
+	return list
 }
 
 func (l listing) rules() int {
@@ -146,9 +208,13 @@ func (l listing) rules() int {
 }
 
 // markOf is what a rule of `iptables -S` makes of the mark.
-func markOf(rule string) (mark, mask uint32, ok bool) {
-	if !slices.Contains([]string{"MARK", "TPROXY"}, target(rule)) {
-		return 0, 0, false
+func markOf(rule string) (s Setting, ok bool) {
+	switch target(rule) {
+	case "MARK", "TPROXY":
+		s.Mark, s.Mask, ok = parseMark(after(rule, "--set-xmark", "--set-mark", "--tproxy-mark"))
+	case "CONNMARK":
+		s.Restores = slices.Contains(words(rule), "--restore-mark")
+		_, s.Mask, ok = parseMark("0/" + cmp.Or(after(rule, "--nfmask"), "0xffffffff"))
 	}
-	return parseMark(after(rule, "--set-xmark", "--set-mark", "--tproxy-mark"))
+	return s, ok && (s.Restores || target(rule) != "CONNMARK")
 }

@@ -2,6 +2,7 @@ package fwmark
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -19,8 +20,8 @@ func TestMarkOfARule(t *testing.T) {
 		{"-j CONNMARK --set-xmark 0x8/0xffffffff", 0, 0, false},
 		{"", 0, 0, false},
 	} {
-		if mark, mask, ok := markOf(c.rule); mark != c.mark || mask != c.mask || ok != c.ok {
-			t.Errorf("%s: %#x/%#x %v", c.rule, mark, mask, ok)
+		if s, ok := markOf(c.rule); ok != c.ok || ok && (s.Mark != c.mark || s.Mask != c.mask) {
+			t.Errorf("%s: %#x/%#x %v", c.rule, s.Mark, s.Mask, ok)
 		}
 	}
 }
@@ -40,7 +41,8 @@ func TestChainsReachedFromPrerouting(t *testing.T) {
 -A b -j loop
 -A loop -j a
 `)
-	if got, want := table.reachable(), []string{"PREROUTING", "a", "b", "loop"}; !reflect.DeepEqual(got, want) {
+	want := []string{"PREROUTING", "a", "b", "loop"}
+	if got := table.reachable(prerouting); !reflect.DeepEqual(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -56,6 +58,15 @@ func TestMarksThatNFTSets(t *testing.T) {
 {"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 4, "expr": [{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": "192.0.2.1"}}, {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 7}}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 5, "expr": [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"|": [{"meta": {"key": "mark"}}, 8]}}}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 6, "expr": [{"counter": {"packets": 0, "bytes": 0}}, {"jump": {"target": "more"}}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 11, "expr": [
+ {"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": "ipv6"}},
+ {"match": {"op": "==", "left": {"fib": {"result": "oif", "flags": ["saddr", "mark", "iif"]}}, "right": false}},
+ {"drop": null}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "pre", "handle": 12, "expr": [
+ {"match": {"op": "==", "left": {"fib": {"result": "type", "flags": ["daddr"]}}, "right": "local"}},
+ {"accept": null}]}},
+{"rule": {"family": "inet", "table": "fw", "chain": "out", "handle": 10, "expr": [
+ {"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"ct": {"key": "mark"}}}}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "more", "handle": 7, "expr": [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"|": [{"&": [{"meta": {"key": "mark"}}, 2303]}, 2048]}}}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "more", "handle": 8, "expr": [{"mangle": {"key": {"ct": {"key": "mark"}}, "value": 3}}, {"xt": {"type": "target", "name": "MARK"}}, {"accept": null}]}},
 {"rule": {"family": "inet", "table": "fw", "chain": "out", "handle": 9, "expr": [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 9}}]}}]}`))
@@ -69,6 +80,16 @@ func TestMarksThatNFTSets(t *testing.T) {
 	}
 	if !reflect.DeepEqual(m.Settings, want) {
 		t.Errorf("%+v\nwant %+v", m.Settings, want)
+	}
+	sent := []Setting{
+		{BackEnd: Native, Chain: "inet fw out", Rule: "handle 10", Mask: wholeMark, Restores: true},
+		{BackEnd: Native, Chain: "inet fw out", Rule: "handle 9", Mark: 9, Mask: wholeMark},
+	}
+	if !reflect.DeepEqual(m.Outgoing, sent) {
+		t.Errorf("of packets that are sent: %+v\nwant %+v", m.Outgoing, sent)
+	}
+	if want := []string{"nft insert rule inet fw pre ip6 saddr %s accept"}; !slices.Equal(m.Filters, want) {
+		t.Errorf("reverse path filters: %q, want %q", m.Filters, want)
 	}
 	if err := m.parseNFT([]byte(`{"nftables": [`)); err == nil {
 		t.Error("half an answer is no error")
@@ -129,6 +150,55 @@ func TestRoutingRuleUsesMarksOfItsMask(t *testing.T) {
 	} {
 		if got := tc.r.Uses(tc.mark, false); got != tc.want {
 			t.Errorf("%+v, mark %#x: %v", tc.r, tc.mark, got)
+		}
+	}
+}
+
+func TestWhatARuleDoesToMarks(t *testing.T) {
+	const first, bits, restores = 0x4c000000, 0xff000000, "restores the marks of connections"
+	for _, c := range []struct {
+		rule    string
+		says    string // "" where it sets no mark of a packet
+		reaches bool   // the marks of checks through virtual addresses
+	}{
+		{"-j MARK --set-xmark 0x6/0xffffffff", "sets marks", false},
+		{"-j MARK --set-xmark 0x4c000001/0xffffffff", "sets marks", true},
+		{"-j MARK --set-xmark 0x0/0xffffffff", "takes marks off", false},
+		{"-j MARK --set-xmark 0x100/0x100", "sets some bits of marks", false},
+		{"-j MARK --set-xmark 0x4000000/0x4000000", "sets some bits of marks", true},
+		{"-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff", restores, true},
+		{"-j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff", restores, false},
+		{"-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff", "", false},
+		{"-j ACCEPT", "", false},
+	} {
+		table := parseListing("-P OUTPUT ACCEPT\n-N a\n-A OUTPUT -j a\n-A a " + c.rule + "\n")
+		found := table.settings("OUTPUT", Legacy, false)
+		if c.says == "" && len(found) == 0 {
+			continue
+		}
+		want := "a rule in chain a (iptables-legacy) " + c.says + ": " + c.rule
+		if len(found) != 1 || found[0].String() != want || found[0].Reaches(first, bits, false) != c.reaches ||
+			found[0].Reaches(first, bits, true) {
+			t.Errorf("%s: %v, want %s, reaches: %v", c.rule, found, want, c.reaches)
+		}
+	}
+}
+
+func TestWhatDivertsAMark(t *testing.T) {
+	route := RoutingRule{Priority: 5, Mark: 7, Mask: wholeMark, Table: "vpn"}
+	rule := Setting{BackEnd: Native, IPv6: true, Chain: "ip6 vpn out", Rule: "handle 4", Restores: true}
+	m := Machine{Routing: []RoutingRule{route}, Outgoing: []Setting{rule}}
+	for _, c := range []struct {
+		mark uint32
+		ipv6 bool
+		want string
+	}{
+		{7, false, "ip rule 5 sends them to table vpn"},
+		{8, false, "no rule was found that would do that (iptables, nft, ip rule)"},
+		{8, true, "a rule in chain ip6 vpn out (nft) restores the marks of connections: handle 4"},
+	} {
+		if got := m.Diverts(c.mark, c.ipv6); got != c.want {
+			t.Errorf("mark %d, IPv6 %v: %s", c.mark, c.ipv6, got)
 		}
 	}
 }

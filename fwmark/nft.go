@@ -45,6 +45,7 @@ func (o nftObject) path(chain string) string { return o.Family + " " + o.Table +
 // nftExpression is one step of a rule, as far as we look: a jump, or a mark that is set.
 type nftExpression struct {
 	Jump, Goto struct{ Target string }
+	Match      struct{ Left json.RawMessage }
 	Mangle     struct {
 		Key   struct{ Meta struct{ Key string } }
 		Value json.RawMessage
@@ -58,43 +59,68 @@ func (m *Machine) parseNFT(out []byte) error {
 	if err := json.Unmarshal(out, &ruleset); err != nil {
 		return err
 	}
-	var seen []string // the chains that packets which come in pass
+	var in, sent []string // the chains that packets pass which come in, which this machine sends
 	rules := map[string][]*nftObject{}
 	for _, o := range ruleset.Objects {
-		if c := o.Chain; c != nil && slices.Contains([]string{"prerouting", "ingress"}, c.Hook) {
-			seen = append(seen, c.path(c.Name))
+		switch c := o.Chain; {
+		case c != nil && (c.Hook == "prerouting" || c.Hook == "ingress"):
+			in = append(in, c.path(c.Name))
+		case c != nil && c.Hook == "output":
+			sent = append(sent, c.path(c.Name))
 		}
 		if r := o.Rule; r != nil {
 			rules[r.path(r.Chain)] = append(rules[r.path(r.Chain)], r)
-		}
-	}
-	for i := 0; i < len(seen); i++ {
-		for _, r := range rules[seen[i]] {
-			for _, e := range r.Expr {
-				if next := r.path(e.Jump.Target + e.Goto.Target); !slices.Contains(seen, next) {
-					seen = append(seen, next) // of a rule that leads nowhere, without rules
-				}
-				m.addNative(r, e)
+			if r.Family != "ip" && slices.ContainsFunc(r.Expr, nftExpression.looksBack) {
+				m.Filters = append(m.Filters, "nft insert rule "+r.path(r.Chain)+" ip6 saddr %s accept")
 			}
 		}
 	}
+	m.Settings = append(m.Settings, nativeSettings(in, rules)...)
+	m.Outgoing = append(m.Outgoing, nativeSettings(sent, rules)...)
 	return nil
 }
 
-// addNative adds what a rule makes of the mark; the MARK target of iptables' own rules is read by iptables.
-func (m *Machine) addNative(r *nftObject, e nftExpression) {
+// looksBack reports whether a rule asks by which interface an address is reached.
+func (e nftExpression) looksBack() bool {
+	var left struct{ Fib struct{ Result string } }
+	bad := json.Unmarshal(e.Match.Left, &left)
+	return bad == nil && left.Fib.Result != "" && left.Fib.Result != "type"
+}
+
+// nativeSettings are the rules that set marks in some chains, and in those that they lead to; the MARK target of
+// iptables' own rules is read by iptables.
+func nativeSettings(chains []string, rules map[string][]*nftObject) (list []Setting) {
+	for i := 0; i < len(chains); i++ {
+		for _, r := range rules[chains[i]] {
+			for _, e := range r.Expr {
+				if next := r.path(e.Jump.Target + e.Goto.Target); !slices.Contains(chains, next) {
+					chains = append(chains, next) // of a rule that leads nowhere, without rules
+				}
+				if s, ok := r.setting(e); ok {
+					list = append(list, s)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// setting is what a rule makes of the mark.
+func (r *nftObject) setting(e nftExpression) (s Setting, ok bool) {
 	if e.Mangle.Key.Meta.Key != "mark" {
-		return
+		return s, false
 	}
 	mark, mask, ok := nativeMark(e.Mangle.Value)
-	if !ok {
-		return
+	var from struct{ Ct struct{ Key string } }
+	restores := !ok && json.Unmarshal(e.Mangle.Value, &from) == nil && from.Ct.Key == "mark"
+	if restores {
+		mask = wholeMark
 	}
-	m.Settings = append(m.Settings, Setting{
+	return Setting{
 		BackEnd: Native, IPv6: r.Family == "ip6", Chain: r.path(r.Chain),
 		Rule: fmt.Sprintf("handle %d", r.Handle), Mark: mark, Mask: mask,
-		Ours: strings.HasPrefix(r.Chain, everyDaemon),
-	})
+		Ours: strings.HasPrefix(r.Chain, everyDaemon), Restores: restores,
+	}, ok || restores
 }
 
 // nativeMark reads a value: a number, or the mark with bits taken out (&) and put in (|).

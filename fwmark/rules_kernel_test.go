@@ -523,12 +523,21 @@ func inspectMachine(t *testing.T, k *kernel) {
 	}
 	b := BackEnd(k.ipv4)
 	want := []Setting{
-		{b, false, chainPrefix("mine") + "1", "-d 192.0.2.10/32 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x8/0xffffffff", 8, wholeMark, true},
-		{b, false, "theirs", `-p tcp -m comment --comment "two words" -j MARK --set-xmark 0x10/0xf0`, 0x10, 0xf0, false},
-		{b, true, chainPrefix("other") + "1", "-d 2001:db8::10/128 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x9/0xffffffff", 9, wholeMark, true},
+		{b, false, chainPrefix("mine") + "1",
+			"-d 192.0.2.10/32 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x8/0xffffffff",
+			8, wholeMark, true, false},
+		{b, false, "theirs", `-p tcp -m comment --comment "two words" -j MARK --set-xmark 0x10/0xf0`,
+			0x10, 0xf0, false, false},
+		{b, true, chainPrefix("other") + "1",
+			"-d 2001:db8::10/128 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x9/0xffffffff",
+			9, wholeMark, true, false},
 	}
 	if !reflect.DeepEqual(m.Settings, want) {
 		t.Errorf("settings\n%+v\nwant\n%+v", m.Settings, want)
+	}
+	sent := []Setting{{b, false, "OUTPUT", "-j MARK --set-xmark 0x6/0xffffffff", 6, wholeMark, false, false}}
+	if !reflect.DeepEqual(m.Outgoing, sent) {
+		t.Errorf("of packets that are sent\n%+v\nwant\n%+v", m.Outgoing, sent)
 	}
 	for _, s := range m.Settings {
 		if got := f.Owns(s); got != (s.Mark == 8) {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,8 @@ func TestKernelCheckVIP(t *testing.T) {
 		l.sh("ip -n %srs1 addr del %s", l.prefix, lost.del)
 		l.until(5*time.Second, "no "+line(servers, lost.server))
 		l.saysWithin(time.Second, "through "+lost.address+": connect: ")
-		l.saysWithin(time.Second, "; at "+lost.server+" it answers: is "+lost.address+" on it? ldirectord CONFIG realserver-script "+lost.server)
+		l.saysWithin(time.Second, fmt.Sprintf("; at %s it answers: is %s on it? ldirectord '%s' "+
+			"realserver-script %[1]s", lost.server, lost.address, path))
 		l.sh("ip -n %srs1 addr add %s", l.prefix, lost.add)
 		l.until(5*time.Second, servers...)
 	}

@@ -87,3 +87,42 @@ func (l *lab) large(ns string) {
 	go s.Serve(listener)
 	l.t.Cleanup(func() { s.Close() })
 }
+
+// The director's own address is on lo, as where routing is done to the host: a failure is judged by the interface of
+// the route to the server, where answers come in.
+func TestKernelCheckVIPFromLo(t *testing.T) {
+	l, path, servers := newCheckVIPLab(t)
+	defer l.run(0, path, "stop")
+	l.sh(`ip -n %[1]sdir addr add 192.0.2.99/32 dev lo
+		ip -n %[1]sdir route replace 192.0.2.0/24 dev br0 proto kernel scope link src 192.0.2.99`, l.prefix)
+	l.run(0, path, "restart")
+	l.until(5*time.Second, servers...)
+	time.Sleep(2 * time.Second)
+	if !strings.Contains(l.ipvsadm("-Lnc"), "192.0.2.99:") {
+		t.Error("no check comes from the address on lo")
+	}
+	l.sh("ip -n %srs1 addr del 192.0.2.10/32 dev lo", l.prefix)
+	l.until(5*time.Second, "no "+servers[0])
+	l.sh(`ip -n %[1]srs1 addr add 192.0.2.10/32 dev lo
+		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=0
+		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.lo.accept_local=1`, l.prefix)
+	l.saysWithin(10*time.Second, "net.ipv4.conf.br0.accept_local is 0")
+	l.until(time.Second, servers[1:]...)
+}
+
+// A reverse path filter of the firewall drops what comes from the director's own address of IPv6, as that of firewalld:
+// no server goes out, and what doctor says to do helps.
+func TestKernelCheckVIPFilter6(t *testing.T) {
+	l, path, servers := newCheckVIPLab(t)
+	defer l.run(0, path, "stop")
+	l.sh("ip netns exec %sdir ip6tables-legacy -t raw -A PREROUTING -i br0 -m rpfilter --invert -j DROP", l.prefix)
+	const command = "ip6tables-legacy -t raw -I PREROUTING -s 2001:db8:1::10 -j ACCEPT"
+	l.says(l.run(1, path, "doctor"), "broken: tcp:[2001:db8:1::10]:7000: all servers answer at their own "+
+		"addresses and none at the virtual address 2001:db8:1::10: a reverse path filter",
+		"to fix it: "+command)
+	l.saysWithin(10*time.Second, "Brake holds: tcp:[2001:db8:1::10]:7000")
+	l.until(time.Second, servers...)
+	l.sh("ip netns exec %sdir %s", l.prefix, command)
+	l.saysWithin(10*time.Second, "Brake is over: tcp:[2001:db8:1::10]:7000")
+	l.run(0, path, "doctor")
+}

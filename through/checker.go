@@ -40,7 +40,7 @@ func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Chec
 	spec.OnLink = false // the table leads there
 	there := netip.AddrPortFrom(c.way.Virtual, spec.Target.Port())
 	spec.URL = strings.Replace(spec.URL, "://"+spec.Target.String()+"/", "://"+there.String()+"/", 1)
-	spec.Target = there
+	spec.Target, c.now.port = there, there.Port()
 	c.through, err = build(spec)
 	return c, err
 }
@@ -87,7 +87,7 @@ func (c *check) First() checker.Checker { return c.through }
 // Way implements checker.Guided. It is that of the check before, as long as nothing is known against it.
 func (c *check) Way(now time.Time) (via *checker.Via, ok bool) {
 	c.began = now
-	return &c.now.via, c.void == "" && c.isOn() && c.now.isPresent() && now.Sub(c.now.looked) < 2*sourceRenewed
+	return &c.now.via, c.void == "" && c.isOn() && c.now.isPresent() && now.Sub(c.now.looked) < 2*wayRenewed
 }
 
 // Confirm implements checker.Guided.
@@ -157,7 +157,8 @@ func (c *check) explain(r, own checker.Result) checker.Result {
 	case own.OK && r.Cause == checker.Answer:
 		r.Detail += fmt.Sprintf("; at %v it answers as wanted", c.way.Server)
 	case own.OK:
-		r.Detail += fmt.Sprintf("; at %v it answers: is %v on it? ldirectord CONFIG realserver-script %[1]v", c.way.Server, c.way.Virtual)
+		r.Detail += fmt.Sprintf("; at %v it answers: is %v on it? ldirectord %s realserver-script %[1]v",
+			c.way.Server, c.way.Virtual, c.Config)
 	case own.Conclusive():
 		r.Detail = fmt.Sprintf("%s; %s", own.Detail, r.Detail)
 	}

@@ -9,10 +9,9 @@ import (
 
 // Kernel is what decides whether answers of a virtual address can come back to this machine.
 type Kernel struct {
-	Device      string // by which they come: that of the check's own address
+	Device      string // by which they come: that of the route to the server
 	Local       bool   // the virtual address is one of this machine
 	Same        bool   // it is, or the route to it leads, on Device
-	NoRoute     bool   // nothing leads to it
 	AcceptLocal bool   // net.ipv4.conf: accept_local of Device or of all is 1
 	Strict      bool   // the greater rp_filter of Device and of all is 1
 }
@@ -23,11 +22,9 @@ type Kernel struct {
 func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (void string) {
 	switch {
 	case !stayed:
-		return "the private service was lost"
+		return errLost.Error()
 	case r.OK || !r.Conclusive():
 		return ""
-	case k.NoRoute:
-		return "nothing leads there from here"
 	case !ipv6 && k.Local && !k.AcceptLocal:
 		device := cmp.Or(k.Device, "all")
 		return fmt.Sprintf("it is an address of this machine, and net.ipv4.conf.%s.accept_local is 0", device)

@@ -1,27 +1,33 @@
 package through
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/vishvananda/netlink"
 )
 
 // machine is what is known of the addresses of this machine.
 type machine struct {
 	devices map[netip.Addr]net.Interface
+	byIndex map[int]net.Interface
 	read    time.Time
 }
 
-// at is the device of each address, at a time or later.
-func (m *machine) at(when time.Time) map[netip.Addr]net.Interface {
+// at is what is known at a time or later.
+func (m *machine) at(when time.Time) *machine {
 	if !m.read.Before(when) {
-		return m.devices
+		return m
 	}
-	m.read, m.devices = time.Now(), map[netip.Addr]net.Interface{}
+	m.read, m.devices, m.byIndex = time.Now(), map[netip.Addr]net.Interface{}, map[int]net.Interface{}
 	all, _ := net.Interfaces() // without them nothing is known to be here, and a failure counts less
 	for _, i := range all {
+		m.byIndex[i.Index] = i
 		addrs, _ := i.Addrs()
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil {
@@ -33,29 +39,29 @@ func (m *machine) at(when time.Time) map[netip.Addr]net.Interface {
 			}
 		}
 	}
-	return m.devices
+	return m
 }
 
-// towards is the address of this machine that the kernel takes towards another one. Nothing is sent.
-func towards(to netip.Addr) (netip.Addr, error) {
-	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, 9)))
-	if err != nil {
-		return netip.Addr{}, err
+// towards is the address of this machine that the kernel takes towards another one, and the device. Nothing is sent.
+func towards(to netip.Addr) (source netip.Addr, device int, err error) {
+	routes, err := netlink.RouteGet(to.AsSlice())
+	if err != nil || len(routes) == 0 {
+		return source, 0, cmp.Or(err, error(syscall.ENETUNREACH))
 	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
+	source, _ = netip.AddrFromSlice(routes[0].Src)
+	return source.Unmap(), routes[0].LinkIndex, nil
 }
 
-// kernel reads what decides, at a time or later, whether an answer of a virtual address comes back to a source.
-func (m *machine) kernel(virtual, source netip.Addr, when time.Time) Kernel {
-	devices := m.at(when)
-	k := Kernel{Device: devices[source].Name}
-	if _, k.Local = devices[virtual]; !k.Local {
-		var err error
-		virtual, err = towards(virtual)
-		k.NoRoute = err != nil
+// kernel reads what decides, at a time or later, whether an answer of a virtual address comes back from a server.
+func (m *machine) kernel(virtual, server netip.Addr, when time.Time) Kernel {
+	_, in, _ := towards(server)
+	_, to, _ := towards(virtual)
+	home, local := m.at(when).devices[virtual]
+	if !local {
+		home = m.byIndex[to]
 	}
-	k.Same = devices[virtual].Name == k.Device
+	k := Kernel{Device: m.byIndex[in].Name, Local: local}
+	k.Same = home.Name == k.Device
 	k.Strict = max(sysctl("all", "rp_filter"), sysctl(k.Device, "rp_filter")) == "1"
 	k.AcceptLocal = max(sysctl("all", "accept_local"), sysctl(k.Device, "accept_local")) == "1"
 	return k

@@ -17,13 +17,18 @@ import (
 )
 
 const (
-	lineTimeout   = 10 * time.Second // how long is waited for the turn: a thousand first checks come at once
-	checkTimeout  = 2 * time.Second  // how long a check waits for the table
-	setTimeout    = 5 * time.Second  // and a reload
-	sourceRenewed = time.Minute      // after which the source of a check is looked for again; at once after a failure
+	lineTimeout  = 10 * time.Second // how long is waited for the turn: a thousand first checks come at once
+	checkTimeout = 2 * time.Second  // how long a check waits for the table
+	setTimeout   = 5 * time.Second  // and a reload
+	wayRenewed   = time.Minute      // after which the way of a check is looked at again; at once after a failure
+	eachRenewed  = 20 * time.Second // … where several checks go by one service
+	summedUp     = 5 * time.Second  // the kernel sums its counters up every two, and a check may come just before
 )
 
-var errSilent = errors.New("the table does not answer")
+var (
+	errSilent = errors.New("the table does not answer")
+	errLost   = errors.New("the private service was lost")
+)
 
 var errNoMark = fmt.Errorf("there is no private service for it, since others use all marks from %#x to %#x (ip rule), or it has left the configuration",
 	ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
@@ -34,6 +39,10 @@ type Options struct {
 	Former []ipvsctl.PrivateService                     // what the daemon before may have left
 	Save   func([]ipvsctl.PrivateService) error         // writes all down that may be in the table, before it is
 	Taken  func(context.Context) func(mark uint32) bool // which marks others use; asked only when one is chosen
+	Knock  func(checker.Via, netip.AddrPort) error      // sends one packet by a way: checker.Knock
+	Config string                                       // the configuration, as a word of a shell
+	// Diverts names what may send packets with a mark elsewhere.
+	Diverts func(ctx context.Context, mark uint32, ipv6 bool) string
 }
 
 // Services are the private services of one daemon. While they are not started, checks go to the servers' own addresses.
@@ -55,27 +64,41 @@ type Services struct {
 // service is a private service.
 type service struct {
 	ipvsctl.PrivateService
-	ours    bool         // what has its mark in the table is ours
-	present *atomic.Bool // false once it may not be in the table; another one each time that it is made, nil before
+	ours   bool // what has its mark in the table is ours
+	*entry      // another one each time that it is made, nil before
+}
+
+// entry is a service in the table.
+type entry struct {
+	present     atomic.Bool // false once it may not be there
+	connections uint32      // that are remembered, as read last
+	packets     uint64      // that came in all, as summed up then
+	moved       time.Time   // when more of them were found than before
+	of          *passage    // by which a check went last
+	shared      bool        // there are several
+	restored    bool        // it was lost before, and no check failed since
 }
 
 // passage is how a check reaches its server, by a service as that was when the check began.
 type passage struct {
 	service
 	via    checker.Via
-	looked time.Time // when the source was found
+	port   uint16
+	looked time.Time // when the source was found, and that packets come to the service
 	before Kernel    // at the end of the check before, if that failed
+	stray  error     // they don't …
+	seen   time.Time // … as was found then
 }
 
 // lose notes that a service may not be in the table.
 func (sv *service) lose() {
-	if sv.present != nil {
+	if sv.entry != nil {
 		sv.present.Store(false)
 	}
 }
 
 // isPresent reports whether a service is in the table as far as known.
-func (sv *service) isPresent() bool { return sv.present != nil && sv.present.Load() }
+func (sv *service) isPresent() bool { return sv.entry != nil && sv.present.Load() }
 
 // New returns services that are not started.
 func New() *Services {
@@ -214,7 +237,10 @@ func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) err
 			err = s.make(ctx, sv)
 		}
 		p.service, p.via.To, p.via.Mark = *sv, w.Virtual, sv.Key.Mark
-		return cmp.Or(err, s.locate(p, time.Now()))
+		if err == nil {
+			err = s.locate(ctx, p, time.Now())
+		}
+		return err
 	})
 }
 
@@ -234,7 +260,7 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 		err = s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.AddDest, Key: sv.Key, Dest: sv.Dest})[0]
 	}
 	if err == nil {
-		sv.present = new(atomic.Bool)
+		sv.entry = &entry{restored: sv.entry != nil}
 		sv.present.Store(true)
 	}
 	return err
@@ -256,6 +282,11 @@ func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bo
 			sv.lose()
 		}
 		stayed[i] = read && sv.isPresent()
+		if c := found.Counters[sv.Dest.Addr]; stayed[i] {
+			if sv.connections = c.Active + c.Inactive; sv.packets != c.Traffic.PacketsIn {
+				sv.packets, sv.moved = c.Traffic.PacketsIn, time.Now()
+			}
+		}
 		free[i] = read && (len(found.Dests) == 0 || in && len(found.Dests) == 1)
 	}
 	return stayed, free, err
@@ -269,11 +300,20 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 		var k Kernel
 		if !r.OK {
 			p.looked = time.Time{}
-			k = s.kernel(p.via.To, p.via.Source, answered)
+			k = s.kernel(p.via.To, p.Dest.Addr.Addr(), answered)
 		}
 		// What was changed while the check ran does not tell what became of its packets.
 		void = cmp.Or(Judge(r, stayed[0], p.via.To.Is6(), k), Judge(r, true, p.via.To.Is6(), p.before))
 		p.before = k
+		if void == "" && !r.OK && p.restored {
+			// A connection from before may have left a route of another method: an edit ends that.
+			p.restored, void = false, errLost.Error()
+			edit := ipvsctl.Op{Kind: ipvsctl.AddDest, Key: p.Key, Dest: p.Dest}
+			return cmp.Or(err, s.Table.Do(ctx, edit)[0])
+		}
+		if void == "" && (r.OK || r.Conclusive()) && p.isDoubted(answered) {
+			err = s.knock(ctx, p)
+		}
 		return err
 	})
 	if err != nil {
@@ -292,8 +332,8 @@ func (s *Services) confirm(ctx context.Context, passed []*passage) []bool {
 		stayed, _, err := s.look(ctx, services...)
 		now := time.Now()
 		for i, p := range passed {
-			if counts[i] = stayed[i]; counts[i] && s.locate(p, now) != nil {
-				p.looked = time.Time{} // the next check says why
+			if counts[i] = stayed[i] && s.locate(ctx, p, now) == nil; !counts[i] {
+				p.looked = time.Time{} // whoever looks next says why
 			}
 		}
 		return err
@@ -310,20 +350,63 @@ func (s *Services) remove(ctx context.Context, sv *service) error {
 	return err
 }
 
-// locate finds the source of a check, and the segments that fit there, unless that was done of late.
-func (s *Services) locate(p *passage, now time.Time) error {
-	if now.Sub(p.looked) < sourceRenewed {
+// isDoubted reports whether packets may not come to the service: none came of late, or those of other checks alone.
+func (p *passage) isDoubted(now time.Time) bool {
+	return p.looked.IsZero() || now.Sub(p.moved) > summedUp || p.shared && now.Sub(p.looked) > eachRenewed
+}
+
+// knock tells why packets of a check don't come to its service; nil if they do: each that begins a connection is
+// remembered there at once. A rule of the firewall may change their marks.
+func (s *Services) knock(ctx context.Context, p *passage) error {
+	if p.stray != nil && time.Since(p.seen) < wayRenewed {
+		return p.stray
+	}
+	p.stray = nil
+	for range 2 { // another connection may end meanwhile
+		_, _, unread := s.look(ctx, &p.service)
+		before := p.connections
+		if err := s.Knock(p.via, netip.AddrPortFrom(p.via.To, p.port)); err != nil {
+			return fmt.Errorf("no packet can be sent there: %w", err)
+		}
+		stayed, _, err := s.look(ctx, &p.service)
+		switch err = cmp.Or(unread, err); {
+		case err != nil:
+			return err
+		case !stayed[0]:
+			return errLost
+		case p.connections > before:
+			p.moved = time.Now()
+			return nil
+		}
+	}
+	p.seen, p.stray = time.Now(), fmt.Errorf("%s: %s", checker.Astray, s.Diverts(ctx, p.Key.Mark, p.Key.IPv6))
+	return p.stray
+}
+
+// locate finds the source of a check, and the segments that fit there, and looks whether its packets come to its
+// service, unless that was done of late.
+func (s *Services) locate(ctx context.Context, p *passage, now time.Time) error {
+	p.shared = p.shared || p.of != nil && p.of != p
+	p.of = p
+	doubted := p.isDoubted(now)
+	if !doubted && now.Sub(p.looked) < wayRenewed {
 		return nil
 	}
 	server := p.Dest.Addr.Addr()
-	source, err := towards(server)
+	source, device, err := towards(server)
 	if err == nil && s.virtual[source] {
 		err = fmt.Errorf("the only address of this machine towards %v is %v, a virtual one", server, source)
 	}
 	if err != nil {
 		return err
 	}
-	mtu := cmp.Or(s.at(now.Add(-sourceRenewed))[source].MTU, 1500)
-	p.via.Source, p.via.MSS, p.looked = source, min(mtu, 1500)-100, now
-	return nil
+	mtu := cmp.Or(s.at(now.Add(-wayRenewed)).byIndex[device].MTU, 1500)
+	p.via.Source, p.via.MSS = source, min(mtu, 1500)-100
+	if doubted {
+		err = s.knock(ctx, p)
+	}
+	if err == nil {
+		p.looked = now
+	}
+	return err
 }

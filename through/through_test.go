@@ -28,10 +28,8 @@ func TestJudge(t *testing.T) {
 		{good, false, false, Kernel{}, "lost"},
 		{bad, false, false, Kernel{}, "lost"},
 		{bad, true, false, Kernel{}, ""},
-		{ours, true, false, Kernel{NoRoute: true}, ""},
-		{unjudged, true, false, Kernel{}, ""},
-		{bad, true, false, Kernel{NoRoute: true}, "nothing leads there"},
-		{bad, true, true, Kernel{NoRoute: true}, "nothing leads there"},
+		{ours, true, false, Kernel{Strict: true}, ""},
+		{unjudged, true, false, Kernel{Strict: true}, ""},
 		{bad, true, false, Kernel{Local: true, Device: "s0"}, "net.ipv4.conf.s0.accept_local is 0"},
 		{bad, true, false, Kernel{Local: true}, "net.ipv4.conf.all.accept_local is 0"},
 		{bad, true, true, Kernel{Local: true, Device: "s0", Strict: true}, ""},
@@ -56,16 +54,47 @@ func way(server string, tunnel string) checker.Through {
 
 type fake struct {
 	*Services
-	table *ipvsctl.Memory
-	saved []ipvsctl.PrivateService
-	full  error
+	table  *ipvsctl.Memory
+	saved  []ipvsctl.PrivateService
+	full   error
+	astray bool   // packets don't come to their services …
+	only   uint16 // … those to this port, unless it is 0
+	knocks int
+	count  ipvsctl.Counters // of every destination
+}
+
+// counting is the table of a fake.
+type counting struct {
+	*ipvsctl.Memory
+	f *fake
+}
+
+func (c counting) Services(ctx context.Context, keys ...ipvsctl.Key) (ipvsctl.Table, error) {
+	all, err := c.Memory.Services(ctx, keys...)
+	for _, service := range all {
+		for addr := range service.Counters {
+			service.Counters[addr] = c.f.count
+		}
+	}
+	return all, err
+}
+
+// knock is one packet of a check. The kernel sums up the packets later.
+func (f *fake) knock(_ checker.Via, to netip.AddrPort) error {
+	f.knocks++
+	if !f.astray || f.only != 0 && f.only != to.Port() {
+		f.count.Inactive++
+	}
+	return nil
 }
 
 func newFake(table *ipvsctl.Memory, former ...ipvsctl.PrivateService) *fake {
 	f := &fake{Services: New(), table: table}
 	f.Start(Options{
-		Table: table, Former: former,
-		Save: func(all []ipvsctl.PrivateService) error { f.saved = all; return f.full },
+		Table: counting{table, f}, Former: former, Knock: f.knock,
+		Config:  "'/etc/x.cf'",
+		Diverts: func(context.Context, uint32, bool) string { return "a rule" },
+		Save:    func(all []ipvsctl.PrivateService) error { f.saved = all; return f.full },
 		Taken: func(context.Context) func(uint32) bool {
 			return func(m uint32) bool { return m == ipvsctl.FirstPrivate+1 }
 		},
@@ -315,7 +344,7 @@ func TestCheck(t *testing.T) {
 	silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout, Took: 5 * time.Second}
 	wrong := checker.Result{Detail: "500 Oops", Cause: checker.Answer}
 	slow := checker.Result{OK: true, Took: 3 * time.Second}
-	const isOn = "; at 127.0.0.2 it answers: is 127.0.0.9 on it? ldirectord CONFIG realserver-script 127.0.0.2"
+	const isOn = "; at 127.0.0.2 it answers: is 127.0.0.9 on it? ldirectord '/etc/x.cf' realserver-script 127.0.0.2"
 	for _, row := range []struct {
 		name         string
 		through, own checker.Result
@@ -353,7 +382,13 @@ func TestCheck(t *testing.T) {
 
 func (f *fake) check(t *testing.T, through, own checker.Checker) checker.Checker {
 	t.Helper()
-	spec := checker.Spec{Type: "connect", Timeout: 5 * time.Second, Target: netip.MustParseAddrPort("127.0.0.2:80"), Through: way("127.0.0.2", "")}
+	return f.checkOf(t, "127.0.0.2:80", through, own)
+}
+
+func (f *fake) checkOf(t *testing.T, target string, through, own checker.Checker) checker.Checker {
+	t.Helper()
+	spec := checker.Spec{Type: "connect", Timeout: 5 * time.Second, Through: way("127.0.0.2", "")}
+	spec.Target = netip.MustParseAddrPort(target)
 	f.Set(t.Context(), []checker.Through{spec.Through}, nil)
 	c, err := f.New(spec, func(s checker.Spec) (checker.Checker, error) {
 		if s.Target.Addr() == virtual {
@@ -396,6 +431,7 @@ func TestAnswersWithoutTheService(t *testing.T) {
 			}
 		}
 		through.then, through.list = nil, []checker.Result{refused}
+		c.Check(t.Context()) // the first failure after a loss says nothing
 		if r := c.Check(t.Context()); r.OK || !r.OwnAnswers {
 			t.Errorf("down: %+v", r)
 		}
@@ -409,6 +445,7 @@ func TestAnswersWithoutTheService(t *testing.T) {
 			t.Errorf("its own address fails, too: %+v", r)
 		}
 		through.then = nil
+		c.Check(t.Context())
 		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayThrough || r.OwnAnswers {
 			t.Errorf("down at both: %+v", r)
 		}
@@ -459,4 +496,108 @@ func TestACheckThatIsLeftOutIsKnown(t *testing.T) {
 	if err != nil || (checker.Idle(c) == nil) != (checker.Idle(own) == nil) {
 		t.Errorf("%v; its own check: %v, through the virtual address: %v", err, checker.Idle(own), checker.Idle(c))
 	}
+}
+
+// Rules of others may change the marks of checks. A check whose packets don't come to its service is void, and is not
+// sent; nobody goes out or comes in by it. That is found at once when a check fails or passes after a failure, and for
+// others when no packets come to the service.
+func TestAWayThatLeadsElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(ipvsctl.NewMemory(nil))
+		up, down := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}
+		through, own := &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}}
+		c := f.check(t, through, own)
+		ask := func(when string, counts bool, want checker.Result) {
+			t.Helper()
+			time.Sleep(3 * time.Second)
+			r := c.Check(t.Context())
+			void := r.Warning + r.Detail
+			const why = "not checked through 127.0.0.9: " + checker.Astray + ": a rule"
+			if r.OK != want.OK || (r.Way == checker.WayThrough) != counts || !counts && void != why {
+				t.Errorf("%s: %+v", when, r)
+			}
+		}
+		passes := func() { f.count.Traffic.PacketsIn++ }
+		through.then = passes
+		ask("first", true, up)
+		for range 9 {
+			ask("up", true, up)
+		}
+		if f.knocks > 2 {
+			t.Errorf("%d packets more than checks need", f.knocks)
+		}
+
+		f.astray, through.then, through.list = true, nil, []checker.Result{down}
+		ask("a healthy server seems to fail", false, up)
+		asked, knocks := through.asked, f.knocks
+		for range 10 {
+			ask("later", false, up)
+		}
+		if through.asked != asked || f.knocks > knocks {
+			t.Errorf("checks were sent elsewhere, %d, and %d packets", through.asked-asked, f.knocks-knocks)
+		}
+		f.astray, through.then = false, passes
+		time.Sleep(wayRenewed)
+		ask("without the rule a server that lacks the address is out", true, down)
+
+		f.astray, through.then, through.list = true, nil, []checker.Result{up}
+		ask("it seems to pass", false, checker.Result{})
+		f.astray, through.then = false, passes
+		time.Sleep(wayRenewed)
+		ask("without the rule it is back", true, up)
+
+		f.astray, through.then = true, nil
+		for i := 0; ; i++ {
+			if r := c.Check(t.Context()); r.Way == checker.WayVoid {
+				break
+			}
+			if i > 3 {
+				t.Fatal("checks that pass elsewhere count")
+			}
+			time.Sleep(3 * time.Second)
+		}
+		own.list = []checker.Result{down}
+		if r := c.Check(t.Context()); r.OK || !r.Conclusive() {
+			t.Errorf("a server that dies meanwhile: %+v", r)
+		}
+	})
+}
+
+// A connection that ends just as another one begins says nothing.
+func TestAConnectionThatEnds(t *testing.T) {
+	f := newFake(ipvsctl.NewMemory(nil))
+	f.Set(t.Context(), []checker.Through{way("127.0.0.2", "")}, nil)
+	f.Options.Knock = func(checker.Via, netip.AddrPort) error {
+		if f.knocks++; f.knocks > 1 {
+			f.count.Active++
+		}
+		return nil
+	}
+	if void := f.use(t, way("127.0.0.2", "")); void != "" || f.knocks != 2 {
+		t.Errorf("%q after %d", void, f.knocks)
+	}
+	f.Options.Knock = func(checker.Via, netip.AddrPort) error { return errors.New("not permitted") }
+	if void := f.use(t, way("127.0.0.2", "")); void != "no packet can be sent there: not permitted" {
+		t.Errorf("%q", void)
+	}
+}
+
+// Two checks of one server share its service: packets of the one say nothing of the other.
+func TestTwoChecksOfAServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(ipvsctl.NewMemory(nil))
+		up := &answers{list: []checker.Result{{OK: true}}, then: func() { f.count.Traffic.PacketsIn++ }}
+		one, two := f.checkOf(t, "127.0.0.2:80", up, up), f.checkOf(t, "127.0.0.2:81", up, up)
+		one.Check(t.Context())
+		two.Check(t.Context())
+		f.astray, f.only = true, 81
+		for began := time.Now(); two.Check(t.Context()).Way == checker.WayThrough; time.Sleep(2 * time.Second) {
+			if one.Check(t.Context()).Way != checker.WayThrough {
+				t.Fatal("the one that comes to its service is void")
+			}
+			if time.Since(began) > eachRenewed+3*time.Second {
+				t.Fatal("the one that does not come to it counts")
+			}
+		}
+	})
 }

@@ -48,7 +48,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 	}
 	libraries := map[string][]string{
 		"github.com/moby/ipvs":          {"ldirectord/ipvsctl"},
-		"github.com/vishvananda/":       {"ldirectord/announce", "ldirectord/doctor"},
+		"github.com/vishvananda/":       {"ldirectord/announce", "ldirectord/doctor", "ldirectord/through"},
 		"github.com/go-ping/ping":       {"ldirectord/checker/icmp"},
 		"golang.org/x/net/":             {"ldirectord/checker/icmp", "ldirectord/cmd/conformance", "ldirectord/doctor"},
 		"github.com/miekg/dns":          {"ldirectord/checker"},

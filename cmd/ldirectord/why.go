@@ -24,8 +24,7 @@ func why(ctx context.Context, c *call) error {
 	return found.WriteText(c.out)
 }
 
-// askWhy asks the running daemon for what it knows of [VIRTUAL] REAL. A server that it does not have is an error,
-// with an empty answer.
+// askWhy asks the running daemon for what it knows of [VIRTUAL] REAL. A server that it does not have is an error.
 func (c *call) askWhy(ctx context.Context) (*status.Why, error) {
 	asked := c.server()
 	if c.instance().Find().Pid == 0 {
@@ -44,7 +43,7 @@ func (c *call) askWhy(ctx context.Context) (*status.Why, error) {
 		if asked.Has("virtual") {
 			of = " in " + asked.Get("virtual")
 		}
-		return found, fmt.Errorf("%s has no real server %s%s", c.path, asked.Get("server"), of)
+		return nil, fmt.Errorf("%s has no real server %s%s", c.path, asked.Get("server"), of)
 	}
 	return found, nil
 }
