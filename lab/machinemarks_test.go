@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -99,5 +101,41 @@ func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 	l.run(0, path, "stop")
 	if rules, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle", "-S").Output(); err != nil || strings.Contains(string(rules), "LDIRECTORD") {
 		t.Errorf("stop leaves (%v)\n%s", err, rules)
+	}
+}
+
+// iptables of the back end that this kernel does not have lists an empty table and sets no mark: doctor tries. It names
+// the other one.
+func TestKernelDoctorTriesToSetMarks(t *testing.T) {
+	l := newLabOf(t, 0)
+	const nft, legacy = "/usr/sbin/xtables-nft-multi", "/usr/sbin/iptables-legacy"
+	dir := t.TempDir()
+	for _, name := range []string{"iptables", "ip6tables"} {
+		if err := os.Symlink(nft, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tables := func(program string, args ...string) ([]byte, error) {
+		words := append([]string{"netns", "exec", l.prefix + "dir", program, "-t", "mangle"}, args...)
+		return exec.Command("ip", words...).Output()
+	}
+	able := func(program string) bool {
+		_, err := tables(program, "-N", "TRY")
+		tables(program, "-X", "TRY")
+		return err == nil
+	}
+	if able(filepath.Join(dir, "iptables")) || !able(legacy) {
+		t.Skip("this kernel has nf_tables, or no iptables-legacy")
+	}
+	path := l.config(marksConfig)
+	if out := l.output(path, "doctor"); strings.Contains(out, "no mark can be set") {
+		t.Errorf("with iptables-legacy:\n%s", out)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	out := l.run(1, path, "doctor")
+	l.says(out, "broken: fwm:3: no mark can be set: iptables -t mangle -N ",
+		"; to fix it: update-alternatives --set iptables "+legacy+"\n")
+	if left, err := tables(legacy, "-S"); err != nil || strings.Contains(string(left), "ldirectord-") {
+		t.Errorf("doctor left\n%s\n%v", left, err)
 	}
 }
