@@ -103,9 +103,9 @@ func (s *server) noteOrder(now time.Time, o Order) {
 // Why is a Snapshot of those servers alone that an operator means, with all that is remembered of each. It waits as
 // Snapshot does. Virtual and real are as for Snapshot.Backends; servers without an address, or whose names have moved, are
 // among them.
-func (d *Director) Why(ctx context.Context, virtual, real string) (found *Snapshot, err error) {
+func (d *Director) Why(ctx context.Context, virtual, real string) (*Snapshot, error) {
 	var refused error
-	found, err = d.look(ctx, func() *Snapshot {
+	found, err := d.look(ctx, func() *Snapshot {
 		now := d.snapshot()
 		refused = now.Called(&virtual)
 		for i, v := range d.virtuals {
