@@ -21,14 +21,15 @@ func newExternalPerl(s Spec, e *Env) (Checker, error) {
 	c := newProgram(s, e, "perl", "-", s.Command)
 	perls := e.Perls
 	if perls == nil {
-		perls = &Perls{all: map[string]perl{}}
+		perls = &Perls{}
+		perls.Renew()
 	}
 	c.latest *= 3 // each of the three waits of runPerl
 	c.run = func(ctx context.Context) ([]byte, error) { return c.runPerl(ctx, perls) }
 	return c, nil
 }
 
-// Perls has a perl for each file. The zero value has none.
+// Perls has a perl for each file. Renew makes it ready for use.
 type Perls struct {
 	mu  sync.Mutex
 	all map[string]perl
@@ -95,7 +96,7 @@ func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
 		return nil, errPerl
 	}
 	end, late := program.Await(ctx, answers, pid, c.timeout)
-	if late != nil {
+	if late != nil || end == "" {
 		program.Kill(pid)
 		if end, err = program.Await(ctx, answers, h.Pid, killDelay); err != nil {
 			_ = h.End(err)

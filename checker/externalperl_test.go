@@ -165,6 +165,31 @@ func TestAPerlThatDoesNotAnswerIsStartedAgain(t *testing.T) {
 	}
 }
 
+// When the perl is lost, what it had begun is killed.
+func TestAPerlThatEndsLeavesNoCheckBehind(t *testing.T) {
+	gate := filepath.Join(t.TempDir(), "gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := newPerlFile(t, `open my $gate, ">", "`+gate+`"; print $gate $$; close $gate; sleep 60`)
+	ended := make(chan Result)
+	go func() { ended <- f.check() }()
+	pid, err := os.ReadFile(gate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(f.pid(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-ended; r.OK || r.Cause != Shortage {
+		t.Errorf("%+v", r)
+	}
+
+	if !gone(t, string(pid)) {
+		t.Errorf("process %s lives", pid)
+	}
+}
+
 // What hangs, in a check or while the file is compiled, fails at its limit, together with all that it started, and
 // holds no other check up.
 func TestAPerlFileThatHangsFails(t *testing.T) {
