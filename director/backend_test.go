@@ -1,8 +1,8 @@
 package director
 
 import (
-	"slices"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"ldirectord/checker"

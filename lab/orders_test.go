@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -37,5 +39,49 @@ virtual = 198.51.100.10:7000
 	l.until(15*time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 20")
 	l.run(0, path, "undo", "192.0.2.22")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 3")
+	l.run(0, path, "stop")
+}
+
+// Somebody sets the clock of the machine, and takes that back: an order for a time lasts that long all the same.
+func TestKernelAnOrderOutlastsTheClock(t *testing.T) {
+	if text, _ := os.ReadFile("/proc/cpuinfo"); !strings.Contains(string(text), "User Mode Linux") {
+		t.Skip("only the clock of a guest is set")
+	}
+	l := newLab(t)
+	for _, ns := range []string{"rs1", "rs2"} {
+		l.echo(ns, ":7000")
+	}
+	path := l.config(`checkinterval = 1
+virtual = 198.51.100.10:7000
+        real = 192.0.2.21:7000 masq
+        real = 192.0.2.22:7000 masq
+        scheduler = wrr
+        checktype = connect
+`)
+	l.run(0, path, "start")
+	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.22:7000 -m -w 1")
+	begun := time.Now()
+	l.run(0, path, "set", "192.0.2.21", "maint", "--for", "6s")
+	put := func(by time.Duration) {
+		now := syscall.NsecToTimeval(time.Now().Add(by).UnixNano())
+		if err := syscall.Settimeofday(&now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(3 * time.Hour)
+	t.Cleanup(func() { put(-3 * time.Hour) })
+	l.saysWithin(10*time.Second, "The clock was put forward by ")
+	table := l.table()
+	early := time.Since(begun) < 5*time.Second // by the monotonic clock
+	if early && strings.Contains(table, "192.0.2.21") {
+		t.Errorf("the order ended with the clock:\n%s", table)
+	}
+	put(-5 * time.Hour)
+	t.Cleanup(func() { put(5 * time.Hour) })
+	l.saysWithin(10*time.Second, "The clock was put back by ")
+	l.until(25*time.Second, "-r 192.0.2.21:7000 -m -w 1")
+	if took := time.Since(begun); took < 5*time.Second {
+		t.Errorf("it ended after %v", took)
+	}
 	l.run(0, path, "stop")
 }

@@ -13,8 +13,7 @@ import (
 func waitFor(ctx context.Context, c *call) error {
 	last := len(c.args) - 1
 	word := c.args[last]
-	is, known := map[string]func(status.Case) bool{"up": isUp, "out": c.isOut}[word]
-	if !known {
+	if word != "up" && word != "out" {
 		return exit{exitUsage, fmt.Errorf("wait: %q: up and out are allowed", word)}
 	}
 	c.args = c.args[:last]
@@ -24,31 +23,34 @@ func waitFor(ctx context.Context, c *call) error {
 	}
 	ending, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	for awaited := now.Servers; ; {
-		pending := slices.DeleteFunc(awaited, is)
-		if len(pending) == 0 {
+	awaited := now.Servers
+	for {
+		awaited = slices.DeleteFunc(awaited, func(s status.Case) bool { return c.isAs(s, word) })
+		if len(awaited) == 0 {
 			return nil
 		}
 		if !instance.Pause(ending, idleInterval) {
-			s := pending[0]
+			s := awaited[0]
 			late := fmt.Errorf("%s of %s is not %s after %v", s.Real, s.Virtual, word, c.timeout)
 			return exit{exitLate, late}
 		}
-		awaited = pending
-		if now, err = c.askWhy(ctx); err == nil { // a daemon that ends may be followed by another one
+		now, err := c.askWhy(ctx)
+		switch {
+		case now == nil: // a daemon that ends may be followed by another one
+		case err != nil && word == "up": // it has left the file
+			return err
+		default:
 			awaited = now.Servers
 		}
 	}
 }
 
-// isUp reports whether a server gets new connections.
-func isUp(s status.Case) bool { return s.TableWeight != nil && *s.TableWeight > 0 }
-
-// isOut reports whether a server is not in the table, or has neither weight nor connections there.
-func (c *call) isOut(s status.Case) bool {
-	if s.TableWeight == nil {
-		return true
+// isAs reports whether a server is up, with a weight in the table, or out: not there, or with neither weight nor
+// connections.
+func (c *call) isAs(s status.Case, word string) bool {
+	if s.TableWeight == nil || *s.TableWeight > 0 {
+		return (s.TableWeight == nil) == (word == "out")
 	}
 	isIdle := c.ipvs != defaultIPVS || s.Connections != nil && s.Connections.Active == 0
-	return *s.TableWeight == 0 && isIdle
+	return word == "out" && isIdle
 }

@@ -24,7 +24,8 @@ func why(ctx context.Context, c *call) error {
 	return found.WriteText(c.out)
 }
 
-// askWhy asks the running daemon for what it knows of [VIRTUAL] REAL. A server that it does not have is an error.
+// askWhy asks the running daemon for what it knows of [VIRTUAL] REAL. A server that it does not have is an error,
+// with an empty answer.
 func (c *call) askWhy(ctx context.Context) (*status.Why, error) {
 	asked := c.server()
 	if c.instance().Find().Pid == 0 {
@@ -43,7 +44,7 @@ func (c *call) askWhy(ctx context.Context) (*status.Why, error) {
 		if asked.Has("virtual") {
 			of = " in " + asked.Get("virtual")
 		}
-		return nil, fmt.Errorf("%s has no real server %s%s", c.path, asked.Get("server"), of)
+		return found, fmt.Errorf("%s has no real server %s%s", c.path, asked.Get("server"), of)
 	}
 	return found, nil
 }
