@@ -2,7 +2,6 @@ package director
 
 import (
 	"cmp"
-	"fmt"
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
@@ -14,11 +13,11 @@ func (d *Director) emitOp(v *virtual, op ipvsctl.Op) {
 	e := notify.Event{Virtual: v.cfg.ID, Weight: int(op.Dest.Weight)}
 	switch op.Kind {
 	case ipvsctl.AddService:
-		e.Kind, e.Text = notify.AddedVirtual, "Added virtual server: "+v.name
+		e.Say(notify.AddedVirtual, "Added virtual server: %s", v.name)
 	case ipvsctl.EditService:
-		e.Kind, e.Text = notify.ChangedVirtual, "Changed virtual server: "+v.name
+		e.Say(notify.ChangedVirtual, "Changed virtual server: %s", v.name)
 	case ipvsctl.DelService:
-		e.Kind, e.Text = notify.PurgedVirtual, fmt.Sprintf("Purged virtual server (%s): %s", v.tag, v.name)
+		e.Say(notify.PurgedVirtual, "Purged virtual server (%s): %s", v.tag, v.name)
 	default:
 		d.emitDestOp(v, op, &e)
 	}
@@ -49,25 +48,25 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	e.Real = op.Dest.Addr.String()
 	switch op.Kind {
 	case ipvsctl.AddDest:
-		e.Kind, e.Text = notify.Added, fmt.Sprintf("Added %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
+		e.Say(notify.Added, "Added %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
 		if kind == "real" && down && d.global.ReaddQuiescent {
-			e.Kind, e.Text = notify.Quiescent, fmt.Sprintf("Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
+			e.Say(notify.Quiescent, "Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
 		}
 	case ipvsctl.EditDest:
 		if kind == "real" && s != nil && (s.draining() || s.rerouted) && op.Dest.Weight == 0 {
-			e.Kind, e.Text = notify.Drained, fmt.Sprintf("Drained real server: %s (%s) (Weight set to 0)",
+			e.Say(notify.Drained, "Drained real server: %s (%s) (Weight set to 0)",
 				tableName(table, name), v.called())
 			e.Reason = cmp.Or(s.note(), e.Reason)
 			return
 		}
-		e.Kind, e.Text = notify.Restored, fmt.Sprintf("Restored %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
+		e.Say(notify.Restored, "Restored %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
 		if kind == "real" && down {
-			e.Kind, e.Text = notify.Quiescent, fmt.Sprintf("Quiescent %s server: %s (%s) (Weight set to 0)", kind, tableName(table, name), v.name)
+			e.Say(notify.Quiescent, "Quiescent %s server: %s (%s) (Weight set to 0)", kind, tableName(table, name), v.name)
 		}
 	case ipvsctl.DelDest:
-		e.Kind, e.Text = notify.Deleted, fmt.Sprintf("Deleted %s server: %s (%s)", kind, tableName(table, name), v.name)
+		e.Say(notify.Deleted, "Deleted %s server: %s (%s)", kind, tableName(table, name), v.name)
 		if s == nil && !e.Fallback {
-			e.Kind, e.Text = notify.Purged, fmt.Sprintf("Purged real server (%s): %s (%s)", v.tag, table, v.name)
+			e.Say(notify.Purged, "Purged real server (%s): %s (%s)", v.tag, table, v.name)
 		}
 	}
 }

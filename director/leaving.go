@@ -145,7 +145,8 @@ func (v *virtual) emitLeaving(op ipvsctl.Op, e *notify.Event) bool {
 	if l == nil || !drains && op.Kind != ipvsctl.DelDest {
 		return false
 	}
-	e.Real, e.Kind, e.Text = l.Addr.String(), notify.Purged, fmt.Sprintf("Purged real server (%s): %s (%s)", cmp.Or(l.over, v.tag), l.Addr, v.name)
+	e.Real = l.Addr.String()
+	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(l.over, v.tag), l.Addr, v.name)
 	if drains {
 		e.Kind = notify.Drained
 		e.Text = fmt.Sprintf("Draining real server: %s (%s) (Weight set to 0) since it is not configured",

@@ -3,7 +3,6 @@ package doctor
 // What keeps addresses that are announced from their clients.
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -73,11 +72,12 @@ func (e *examination) announced(s director.Service) {
 		case !f.Addr.IsValid() && on:
 			e.broken(s, "announce-device", f.Command, "%s, so no address is announced on it", f.Text)
 		case f.Addr.IsValid() && (on || slices.Contains(v.Announced(), f.Addr.Addr())):
-			e.report(s, Finding{Severity: warning, Kind: "announce-address", Text: fmt.Sprintf("%s, found on %s, %s", f.Addr.Addr(), f.Device, f.Text), Command: f.Command})
+			e.warn(s, "announce-address", f.Command, "%s, found on %s, %s", f.Addr.Addr(), f.Device, f.Text)
 		}
 	}
 	if !e.announcer && len(e.routers) == 0 {
-		e.report(s, Finding{Severity: warning, Kind: "announce-daemon", at: v.At["announce"], Text: "no routing daemon runs here, such as bird or bgpd, so nobody announces the addresses; start it"})
+		e.warnOf(s, v.At["announce"], "announce-daemon", "",
+			"no routing daemon runs here, such as bird or bgpd, so nobody announces the addresses; start it")
 	}
 	out := e.routes[routeQuery{to: client()}].device
 	for _, r := range e.routers {

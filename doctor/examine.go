@@ -152,7 +152,12 @@ func (e *examination) broken(s director.Service, kind, command, format string, a
 
 // warn reports what does not flow in each case as expected. The command fixes it; it is "" where none can.
 func (e *examination) warn(s director.Service, kind, command, format string, args ...any) {
-	e.report(s, Finding{Severity: warning, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...)})
+	e.warnOf(s, parser.Position{}, kind, command, format, args...)
+}
+
+// warnOf is warn for a place in the section.
+func (e *examination) warnOf(s director.Service, at parser.Position, kind, command, format string, args ...any) {
+	e.report(s, Finding{Severity: warning, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...), at: at})
 }
 
 // unset warns where a setting of the kernel is 0 and should be 1.
@@ -172,10 +177,8 @@ func (e *examination) translation(s director.Service) {
 // templates: known clients are sent to a server of weight 0 as long as their persistence lasts.
 func (e *examination) templates(s director.Service) {
 	if v := s.Config; v.Persistent > 0 && v.Quiescent && e.settings[expireTemplate] == "0" {
-		e.report(s, Finding{
-			Severity: warning, Kind: "sticky-quiescent", Command: set(expireTemplate, "1"), at: v.At["persistent"],
-			Text: "clients stay with a quiescent server until their persistence ends",
-		})
+		e.warnOf(s, v.At["persistent"], "sticky-quiescent", set(expireTemplate, "1"),
+			"clients stay with a quiescent server until their persistence ends")
 	}
 }
 
@@ -192,18 +195,17 @@ func pingAt(s director.Service) (at parser.Position) {
 // pings: where none may be sent, servers stay as they are.
 func (e *examination) pings(s director.Service) {
 	if at := pingAt(s); e.noPing && at.Line > 0 {
-		e.report(s, Finding{
-			Severity: warning, Kind: "no-ping", at: at, Command: set("net.ipv4.ping_group_range", "'0 2147483647'"),
-			Text: "this user may send no pings here, nor may a daemon without CAP_NET_RAW: servers that are checked by ping stay as they are, and new ones stay out",
-		})
+		e.warnOf(s, at, "no-ping", set("net.ipv4.ping_group_range", "'0 2147483647'"),
+			"this user may send no pings here, nor may a daemon without CAP_NET_RAW: "+
+				"servers that are checked by ping stay as they are, and new ones stay out")
 	}
 }
 
 // mails: what is to be mailed by this machine needs a program.
 func (e *examination) mails(s director.Service) {
 	if m := s.Config.Mail; e.noMail && m.To != "" && m.SMTP == "" {
-		e.report(s, Finding{Severity: warning, Kind: "no-mail", at: s.Config.At["emailalert"],
-			Text: "there is no mail program here, so emailalert sends nothing; smtp = HOST needs none"})
+		e.warnOf(s, s.Config.At["emailalert"], "no-mail", "",
+			"there is no mail program here, so emailalert sends nothing; smtp = HOST needs none")
 	}
 }
 

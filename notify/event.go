@@ -2,7 +2,10 @@
 // monitorfiles.
 package notify
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Kind names what happened. The names are stable: log watchers may match them.
 type Kind string
@@ -105,4 +108,9 @@ type Event struct {
 	Lasted  time.Duration // … and how long that lasted
 	Left    int           // how many servers of the virtual service are in service now …
 	Servers int           // … of how many; 0: that is not counted
+}
+
+// Say makes the event one of a kind, in words.
+func (e *Event) Say(kind Kind, format string, args ...any) {
+	e.Kind, e.Text = kind, fmt.Sprintf(format, args...)
 }

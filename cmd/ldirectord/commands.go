@@ -17,8 +17,8 @@ type command struct {
 
 	options string // the long options that it has a use for, but for those of every command
 
-	asks   bool // it starts nothing: findings are printed as file:line:column
-	byName bool // a running daemon is found by the name of the file, wherever that went
+	perls  bool // it starts or ends a daemon, or tells of it, as the Perl does; others print findings as file:line:column
+	byFile bool // the file must be there; to others its name is enough where a daemon runs
 }
 
 const onlyOptions = "only options"
@@ -31,78 +31,77 @@ const orderOptions = "for json until why"
 
 // commands are all of them.
 var commands = map[string]command{
-	"start":        {run: start, options: "foreground strict"},
-	"stop":         {run: stop, byName: true, options: "keep"},
-	"restart":      {run: loaded(restart), options: "foreground strict"},
-	"try-restart":  {run: tryRestart, options: "foreground strict"},
-	"reload":       {run: answered(loaded(reload)), options: "json strict"},
-	"force-reload": {run: answered(loaded(reload)), options: "json strict"},
-	"status":       {run: showStatus, byName: true, options: "json verbose watch"},
+	"start":        {run: start, options: "foreground strict", perls: true, byFile: true},
+	"stop":         {run: stop, options: "keep", perls: true},
+	"restart":      {run: loaded(restart), options: "foreground strict", perls: true, byFile: true},
+	"try-restart":  {run: tryRestart, options: "foreground strict", perls: true, byFile: true},
+	"reload":       {run: answered(loaded(reload)), options: "json strict", perls: true, byFile: true},
+	"force-reload": {run: answered(loaded(reload)), options: "json strict", perls: true, byFile: true},
+	"status":       {run: showStatus, options: "json verbose watch", perls: true},
 
 	"check": {
-		run: answered(check), takes: onlyOptions, asks: true,
-		options: "json no-lookup strict warnings-are-errors with-secrets",
+		run: answered(check), takes: onlyOptions,
+		options: "json no-lookup strict warnings-are-errors with-secrets", byFile: true,
 	},
-	"plan": {run: answered(plan), takes: onlyOptions, asks: true, options: "exit-code json strict"},
+	"plan": {run: answered(plan), takes: onlyOptions, options: "exit-code json strict", byFile: true},
 	"probe": {
-		run: answered(loaded(probe)), takes: "[VIRTUAL] [REAL]", max: 2, asks: true,
-		options: "json strict verbose",
+		run: answered(loaded(probe)), takes: "[VIRTUAL] [REAL]", max: 2,
+		options: "json strict verbose", byFile: true,
 	},
 	"shadow": {
-		run: loaded(runShadow), takes: onlyOptions, asks: true, byName: true,
+		run: loaded(runShadow), takes: onlyOptions,
 		options: "for report strict with-programs",
 	},
 	"trace": {
-		run: trace, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
+		run: trace, takes: "[VIRTUAL] REAL", min: 1, max: 2,
 		options: "for",
 	},
-	"standby": {run: standby, takes: onlyOptions, options: "foreground strict"},
-	"notify":  {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4},
+	"standby": {run: standby, takes: onlyOptions, options: "foreground strict", perls: true, byFile: true},
+	"notify":  {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4, perls: true, byFile: true},
 	"drain": {
-		run: answered(order(director.Drain)), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
+		run: answered(order(director.Drain)), takes: "[VIRTUAL] REAL", min: 1, max: 2,
 		options: orderOptions + " force timeout wait",
 	},
 	"undrain": {
-		run: answered(order(director.Ready)), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
+		run: answered(order(director.Ready)), takes: "[VIRTUAL] REAL", min: 1, max: 2,
 		options: "json",
 	},
 	"set": {
-		run: answered(set), takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4,
-		asks: true, byName: true, options: orderOptions + " force timeout wait",
+		run: answered(set), takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4, options: orderOptions + " force timeout wait",
 	},
 	"undo": {
-		run: answered(order(director.Ready)), takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
+		run: answered(order(director.Ready)), takes: "[VIRTUAL] REAL", min: 1, max: 2,
 		options: "json",
 	},
 	"wait": {
-		run: answered(waitFor), takes: "[VIRTUAL] REAL up|out", min: 2, max: 3, asks: true, byName: true,
+		run: answered(waitFor), takes: "[VIRTUAL] REAL up|out", min: 2, max: 3,
 		options: "json timeout",
 	},
-	"orders": {run: orders, takes: onlyOptions, asks: true, byName: true, options: "json"},
+	"orders": {run: orders, takes: onlyOptions, options: "json"},
 	"why": {
-		run: why, takes: "[VIRTUAL] REAL", min: 1, max: 2, asks: true, byName: true,
+		run: why, takes: "[VIRTUAL] REAL", min: 1, max: 2,
 		options: "json lines",
 	},
 	"obey": {
-		run: answered(obeyChecks), takes: "VIRTUAL", min: 1, max: 1, asks: true, byName: true,
+		run: answered(obeyChecks), takes: "VIRTUAL", min: 1, max: 1,
 		options: orderOptions + " off",
 	},
 	"withdraw": {
-		run: answered(withdraw(director.Withdraw)), takes: "[ADDRESS]", max: 1, asks: true, byName: true,
+		run: answered(withdraw(director.Withdraw)), takes: "[ADDRESS]", max: 1,
 		options: orderOptions + " timeout wait",
 	},
 	"announce": {
-		run: answered(withdraw(director.Announce)), takes: "[ADDRESS]", max: 1, asks: true, byName: true,
+		run: answered(withdraw(director.Announce)), takes: "[ADDRESS]", max: 1,
 		options: "json",
 	},
 
-	"realserver-script": {run: loaded(printRealServerScript), takes: "[SERVER]", max: 1, asks: true, byName: true},
+	"realserver-script": {run: loaded(printRealServerScript), takes: "[SERVER]", max: 1},
 	"connections": {
-		run: loaded(connections), takes: "[VIRTUAL]", max: 1, asks: true, byName: true,
+		run: loaded(connections), takes: "[VIRTUAL]", max: 1,
 		options: "json",
 	},
 	"doctor": {
-		run: answered(loaded(examine)), takes: onlyOptions, asks: true, byName: true,
+		run: answered(loaded(examine)), takes: onlyOptions,
 		options: "json",
 	},
 }

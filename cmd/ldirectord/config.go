@@ -74,7 +74,7 @@ func (c *call) printFindings(found parser.Diagnostics) {
 	}
 	advice := c.verb != "status" && c.verb != "stop"
 	ordered, worded := slices.Concat(found.Errors(), found.Warnings()).ForLog(), daemon.Message
-	if c.command.asks {
+	if !c.command.perls {
 		ordered, worded = found.ByPosition().Brief(), parser.Diagnostic.String
 	}
 	for _, d := range ordered {

@@ -127,7 +127,7 @@ func (c *call) run(ctx context.Context) error {
 	}
 	c.env = daemon.NewEnvironment(pinger)
 	defer c.env.Close()
-	if uid := os.Geteuid(); c.command.asks && uid != 0 {
+	if uid := os.Geteuid(); !c.command.perls && uid != 0 {
 		c.env.User = instance.UserName(uid)
 	}
 	return c.command.run(ctx, c)
@@ -135,7 +135,7 @@ func (c *call) run(ctx context.Context) error {
 
 // find finds the configuration. For what a running daemon is asked or told its name is enough, wherever its file went.
 func (c *call) find() (err error) {
-	if c.path, err = c.dirs.Find(c.config); err == nil || !c.command.byName {
+	if c.path, err = c.dirs.Find(c.config); err == nil || c.command.byFile {
 		return err
 	}
 	for _, path := range c.dirs.Paths(c.config) {
