@@ -74,11 +74,7 @@ func (i Instance) pids(everybody bool) (list []int) {
 		}
 	}
 	if everybody {
-		folders, _ := filepath.Glob("/proc/[0-9]*")
-		for _, dir := range folders {
-			pid, _ := strconv.Atoi(filepath.Base(dir))
-			list = append(list, pid)
-		}
+		list = append(list, allPids()...)
 	}
 	return list
 }

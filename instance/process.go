@@ -174,10 +174,8 @@ func withoutOptions(words []string) []string {
 // Forked lists the processes that the Perl ldirectord made with fork=yes, one for each virtual service. They
 // would continue to change the table after its end.
 func (p Process) Forked() (children []int) {
-	folders, _ := filepath.Glob("/proc/[0-9]*") // the pattern is good
-	for _, dir := range folders {
-		child, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil || !slices.Equal(statusOf(child, "PPid"), []string{strconv.Itoa(p.Pid)}) {
+	for _, child := range allPids() {
+		if !slices.Equal(statusOf(child, "PPid"), []string{strconv.Itoa(p.Pid)}) {
 			continue
 		}
 		if line := argv(child); len(line) > 0 && strings.HasPrefix(line[0], "ldirectord ") {
@@ -185,4 +183,14 @@ func (p Process) Forked() (children []int) {
 		}
 	}
 	return children
+}
+
+// allPids are the numbers of all processes.
+func allPids() (pids []int) {
+	folders, _ := filepath.Glob("/proc/[0-9]*") // the pattern is good
+	for _, dir := range folders {
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		pids = append(pids, pid)
+	}
+	return pids
 }

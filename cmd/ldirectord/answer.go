@@ -7,28 +7,23 @@ import (
 	"ldirectord/parser"
 )
 
-// answered makes a command answer with --json in one shape: ok, exit, error, the diagnostics of the file, and what the
+// answered runs a command and answers in the shape of most: ok, exit, error, the diagnostics of the file, and what the
 // command puts in c.answer.
-func answered(run func(context.Context, *call) error) func(context.Context, *call) error {
-	return func(ctx context.Context, c *call) error {
-		if !c.jsonOut {
-			return run(ctx, c)
-		}
-		c.answer = map[string]any{"error": nil}
-		err := run(ctx, c)
-		status := exitOK
-		if e, ok := errors.AsType[exit](err); ok {
-			status = e.status
-		} else if err != nil {
-			status = exitFailure
-		}
-		if err != nil && err.Error() != "" {
-			c.answer["error"] = err.Error()
-		}
-		c.answer["ok"], c.answer["exit"] = status == exitOK, status
-		c.printJSON(c.answer)
-		return err
+func answered(ctx context.Context, c *call) error {
+	c.answer = map[string]any{"error": nil}
+	err := c.command.run(ctx, c)
+	status := exitOK
+	if e, ok := errors.AsType[exit](err); ok {
+		status = e.status
+	} else if err != nil {
+		status = exitFailure
 	}
+	if err != nil && err.Error() != "" {
+		c.answer["error"] = err.Error()
+	}
+	c.answer["ok"], c.answer["exit"] = status == exitOK, status
+	c.printJSON(c.answer)
+	return err
 }
 
 // finding is a diagnostic in the JSON form.

@@ -19,6 +19,8 @@ type command struct {
 
 	perls  bool // it starts or ends a daemon, or tells of it, as the Perl does; others print findings as file:line:column
 	byFile bool // the file must be there; to others its name is enough where a daemon runs
+
+	ownJSON bool // with --json it answers in a shape of its own, see answered
 }
 
 const onlyOptions = "only options"
@@ -35,17 +37,17 @@ var commands = map[string]command{
 	"stop":         {run: stop, options: "keep", perls: true},
 	"restart":      {run: loaded(restart), options: "foreground strict", perls: true, byFile: true},
 	"try-restart":  {run: tryRestart, options: "foreground strict", perls: true, byFile: true},
-	"reload":       {run: answered(loaded(reload)), options: "json strict", perls: true, byFile: true},
-	"force-reload": {run: answered(loaded(reload)), options: "json strict", perls: true, byFile: true},
-	"status":       {run: showStatus, options: "json verbose watch", perls: true},
+	"reload":       {run: loaded(reload), options: "json strict", perls: true, byFile: true},
+	"force-reload": {run: loaded(reload), options: "json strict", perls: true, byFile: true},
+	"status":       {run: showStatus, options: "json verbose watch", perls: true, ownJSON: true},
 
 	"check": {
-		run: answered(check), takes: onlyOptions,
+		run: check, takes: onlyOptions,
 		options: "json no-lookup strict warnings-are-errors with-secrets", byFile: true,
 	},
-	"plan": {run: answered(plan), takes: onlyOptions, options: "exit-code json strict", byFile: true},
+	"plan": {run: plan, takes: onlyOptions, options: "exit-code json strict", byFile: true},
 	"probe": {
-		run: answered(loaded(probe)), takes: "[VIRTUAL] [REAL]", max: 2,
+		run: loaded(probe), takes: "[VIRTUAL] [REAL]", max: 2,
 		options: "json strict verbose", byFile: true,
 	},
 	"shadow": {
@@ -59,49 +61,49 @@ var commands = map[string]command{
 	"standby": {run: standby, takes: onlyOptions, options: "foreground strict", perls: true, byFile: true},
 	"notify":  {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4, perls: true, byFile: true},
 	"drain": {
-		run: answered(order(director.Drain)), takes: "[VIRTUAL] REAL", min: 1, max: 2,
+		run: order(director.Drain), takes: "[VIRTUAL] REAL", min: 1, max: 2,
 		options: orderOptions + " force timeout wait",
 	},
 	"undrain": {
-		run: answered(order(director.Ready)), takes: "[VIRTUAL] REAL", min: 1, max: 2,
+		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2,
 		options: "json",
 	},
 	"set": {
-		run: answered(set), takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4, options: orderOptions + " force timeout wait",
+		run: set, takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4, options: orderOptions + " force timeout wait",
 	},
 	"undo": {
-		run: answered(order(director.Ready)), takes: "[VIRTUAL] REAL", min: 1, max: 2,
+		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2,
 		options: "json",
 	},
 	"wait": {
-		run: answered(waitFor), takes: "[VIRTUAL] REAL up|out", min: 2, max: 3,
+		run: waitFor, takes: "[VIRTUAL] REAL up|out", min: 2, max: 3,
 		options: "json timeout",
 	},
-	"orders": {run: orders, takes: onlyOptions, options: "json"},
+	"orders": {run: orders, takes: onlyOptions, options: "json", ownJSON: true},
 	"why": {
 		run: why, takes: "[VIRTUAL] REAL", min: 1, max: 2,
-		options: "json lines",
+		options: "json lines", ownJSON: true,
 	},
 	"obey": {
-		run: answered(obeyChecks), takes: "VIRTUAL", min: 1, max: 1,
+		run: obeyChecks, takes: "VIRTUAL", min: 1, max: 1,
 		options: orderOptions + " off",
 	},
 	"withdraw": {
-		run: answered(withdraw(director.Withdraw)), takes: "[ADDRESS]", max: 1,
+		run: withdraw(director.Withdraw), takes: "[ADDRESS]", max: 1,
 		options: orderOptions + " timeout wait",
 	},
 	"announce": {
-		run: answered(withdraw(director.Announce)), takes: "[ADDRESS]", max: 1,
+		run: withdraw(director.Announce), takes: "[ADDRESS]", max: 1,
 		options: "json",
 	},
 
 	"realserver-script": {run: loaded(printRealServerScript), takes: "[SERVER]", max: 1},
 	"connections": {
 		run: loaded(connections), takes: "[VIRTUAL]", max: 1,
-		options: "json",
+		options: "json", ownJSON: true,
 	},
 	"doctor": {
-		run: answered(loaded(examine)), takes: onlyOptions,
+		run: loaded(examine), takes: onlyOptions,
 		options: "json",
 	},
 }

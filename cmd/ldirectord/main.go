@@ -130,6 +130,9 @@ func (c *call) run(ctx context.Context) error {
 	if uid := os.Geteuid(); !c.command.perls && uid != 0 {
 		c.env.User = instance.UserName(uid)
 	}
+	if c.jsonOut && !c.command.ownJSON {
+		return answered(ctx, c)
+	}
 	return c.command.run(ctx, c)
 }
 
