@@ -119,7 +119,7 @@ func (c *claims) tell(all []neighbour, waits map[ipvsctl.Key]bool) {
 	c.soon = len(waits) > 0 || c.contested
 	for _, text := range slices.Sorted(maps.Keys(told)) {
 		if !c.told[text] {
-			c.d.journal.Emit(notify.Event{Kind: notify.Shared, Text: text})
+			c.d.say(notify.Shared, text)
 			if c.d.Ready != nil { // closed after the start
 				fmt.Fprintln(c.d.Ready, text)
 			}

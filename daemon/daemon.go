@@ -259,9 +259,9 @@ func (d *daemon) finish(cause error) error {
 	switch {
 	case asked:
 		cause = nil
-		d.journal.Emit(notify.Event{Kind: notify.Terminated, Text: fmt.Sprintf("Linux Director Daemon terminated on signal: %s", string(by))})
+		d.say(notify.Terminated, "Linux Director Daemon terminated on signal: "+string(by))
 	case cause != nil:
-		d.journal.Emit(notify.Event{Kind: notify.Terminated, Text: fmt.Sprintf("Linux Director Daemon ended: %v", cause)})
+		d.say(notify.Terminated, fmt.Sprintf("Linux Director Daemon ended: %v", cause))
 	}
 	begun := cmp.Or(d.ending, time.Now())
 	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(hooksTimeout))
@@ -280,6 +280,11 @@ func (d *daemon) finish(cause error) error {
 		d.log.Notify(notify.Event{Time: time.Now(), Kind: notify.MailFailed, Text: fmt.Sprintf("Mail was not sent: %v", err)})
 	}
 	return cause
+}
+
+// say records what happened.
+func (d *daemon) say(kind notify.Kind, text string) {
+	d.journal.Emit(notify.Event{Kind: kind, Text: text})
 }
 
 // failed records an error of the daemon's own, if there is one.
@@ -307,12 +312,12 @@ func (d *daemon) announce() {
 	if !d.PidFile {
 		how = fmt.Sprintf("with pid: %d", os.Getpid())
 	}
-	d.journal.Emit(notify.Event{Kind: notify.Starting, Text: fmt.Sprintf("Starting Linux Director %s %s", d.Version, how)})
+	d.say(notify.Starting, fmt.Sprintf("Starting Linux Director %s %s", d.Version, how))
 	if !d.PidFile {
 		return
 	}
 	for _, f := range d.Loaded.Found.ForLog() {
-		d.journal.Emit(notify.Event{Kind: notify.ConfigWarning, Text: Message(f)})
+		d.say(notify.ConfigWarning, Message(f))
 	}
 }
 

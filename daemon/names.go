@@ -97,7 +97,7 @@ func (f *configFile) adoptNames(ctx context.Context, found []parser.Name) {
 		}
 		names[i] = n
 		moved = moved || n.Addr != before.Addr
-		f.say(news(before, n))
+		f.d.say(news(before, n))
 	}
 	wait := minLookupRetry
 	switch {
@@ -134,7 +134,7 @@ func (f *configFile) refine(ctx context.Context, names []parser.Name) bool {
 	o.Before, o.Refines = f.current.Config, true
 	l := f.d.Config.prepare(ctx, f.current.Text, o)
 	if l.Plan == nil {
-		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: addresses of names can't be taken over: %s", os.Getpid(), l.Found.Errors()[0]))
+		f.d.say(notify.ConfigError, fmt.Sprintf("Error [%d]: addresses of names can't be taken over: %s", os.Getpid(), l.Found.Errors()[0]))
 		return false
 	}
 	l.forget()

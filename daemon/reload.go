@@ -116,14 +116,14 @@ func (f *configFile) look(ctx context.Context) {
 		}
 		return
 	}
-	f.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", path))
+	f.d.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", path))
 	if executable(global.Callback) {
 		f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})
 	}
 	if global.AutoReload {
 		f.take(ctx, text, nil, nil, true)
 	} else {
-		f.say(notify.ConfigIgnored, " - ignore new configuration")
+		f.d.say(notify.ConfigIgnored, " - ignore new configuration")
 	}
 }
 
@@ -133,7 +133,7 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	if len(changed) == 0 {
 		return
 	}
-	f.say(notify.ConfigChanged, fmt.Sprintf("Certificate, key or authority has changed on disk: %s", strings.Join(changed, " or ")))
+	f.d.say(notify.ConfigChanged, fmt.Sprintf("Certificate, key or authority has changed on disk: %s", strings.Join(changed, " or ")))
 	f.read(ctx, nil, true)
 }
 
@@ -175,7 +175,7 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 
 // reload reads the file because somebody asked for it. It returns why the file was refused, "" if it was not.
 func (f *configFile) reload(ctx context.Context, via Via) (why string) {
-	f.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
+	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
 	return f.read(ctx, via, false)
 }
 
@@ -193,7 +193,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 	var l *Loaded
 	if err != nil {
 		why = err.Error()
-		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
+		f.d.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
 	} else {
 		l, why = f.prepare(ctx, text, auto)
 		f.sum = sha256.Sum256(text)
@@ -232,7 +232,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Lo
 		if d.Severity == parser.Error {
 			kind = notify.ConfigError
 		}
-		f.say(kind, Message(d))
+		f.d.say(kind, Message(d))
 	}
 	if l.Plan == nil {
 		return l, l.Found.Errors()[0].String()
@@ -240,11 +240,11 @@ func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Lo
 	l.forget()
 	if auto && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
 		why = fmt.Sprintf("%s has no virtual service any more: the old configuration stays; HUP takes the new one", f.d.Config.Path)
-		f.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
+		f.d.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
 		return l, why
 	}
 	if auto {
-		f.say(notify.ConfigReread, " - reread new configuration")
+		f.d.say(notify.ConfigReread, " - reread new configuration")
 	}
 	return l, ""
 }
@@ -284,10 +284,6 @@ func (f *configFile) applySettings(ctx context.Context, l *Loaded) {
 	d.Config.Checks.SetVirtuals(l.Plan)
 	d.mailer.Set(mailRules(l.Plan))
 	d.webhook.Set(global.Webhook)
-}
-
-func (f *configFile) say(kind notify.Kind, text string) {
-	f.d.journal.Emit(notify.Event{Kind: kind, Text: text})
 }
 
 func executable(path string) bool {

@@ -50,8 +50,7 @@ func (v *virtual) isBraking() bool {
 
 // brakeOver tells that a brake is over.
 func (d *Director) brakeOver(v *virtual, why string) {
-	text := "Brake is over: " + v.label() + ": " + why
-	d.emit(notify.Event{Kind: notify.GuardOver, Virtual: v.cfg.ID, Text: text})
+	d.say(v, nil, notify.GuardOver, "Brake is over: "+v.label()+": "+why, "")
 }
 
 // brake takes a result, and reports whether it is not to be judged, or not yet.
@@ -128,9 +127,9 @@ func (d *Director) decide(b *brake, newest user) {
 		f.unbelieved(d.now(), history.Braked, &f.j.check.last)
 	}
 	why := accused[0].j.check.last.Detail
-	d.emit(notify.Event{Kind: notify.GuardHolds, Virtual: v.cfg.ID, Reason: why, Text: fmt.Sprintf("Brake holds: %s: every server that was up "+
+	d.say(v, nil, notify.GuardHolds, fmt.Sprintf("Brake holds: %s: every server that was up "+
 		"fails, and only through %s, which is this machine's doing: they keep their states: %s",
-		v.label(), v.cfg.CheckVIP, why)})
+		v.label(), v.cfg.CheckVIP, why), why)
 }
 
 // judgeAccused makes the last failure of a server count.

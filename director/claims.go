@@ -105,8 +105,7 @@ func (d *Director) goes(v *virtual) bool { return v.cfg.CleanStop && d.beside[v.
 func (d *Director) leaveTo(v *virtual) bool {
 	to := d.beside[v.key]
 	if to != "" {
-		text := fmt.Sprintf("Left to %s: %s", to, v.called())
-		d.emit(notify.Event{Kind: notify.TakenOver, Virtual: v.cfg.ID, Text: text})
+		d.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", to, v.called()), "")
 	}
 	return to != ""
 }

@@ -335,8 +335,13 @@ func (d *Director) driftInterval() time.Duration {
 	return max(interval.Duration(), minDrift) * 9 / 10
 }
 
+// say records an event of a virtual service, and of one of its servers, if not nil.
 func (d *Director) say(v *virtual, s *server, kind notify.Kind, text, reason string) {
-	d.emit(notify.Event{Kind: kind, Virtual: v.cfg.ID, Real: s.name(), Text: text, Reason: reason})
+	e := notify.Event{Kind: kind, Virtual: v.cfg.ID, Text: text, Reason: reason}
+	if s != nil {
+		e.Real = s.name()
+	}
+	d.emit(e)
 }
 
 // emit records an event with the current status of the daemon.

@@ -189,7 +189,7 @@ func (v *virtual) untold(now time.Time) bool {
 }
 
 func (d *Director) sayGuard(v *virtual, kind notify.Kind, does, more string) {
-	d.emit(notify.Event{Kind: kind, Virtual: v.cfg.ID, Text: "Guard " + does + ": " + v.label() + more})
+	d.say(v, nil, kind, "Guard "+does+": "+v.label()+more, "")
 }
 
 // listed are servers in one line, not too many of them.

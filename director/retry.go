@@ -44,8 +44,7 @@ func (d *Director) succeeded(v *virtual) {
 		return
 	}
 	v.backoff, v.retry, v.refused = 0, time.Time{}, ""
-	d.emit(notify.Event{Kind: notify.TableRecovered, Virtual: v.cfg.ID,
-		Text: fmt.Sprintf("Table changes succeed again: %s", v.called())})
+	d.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
 }
 
 // failed reports that a change did not succeed, once until one does or the configuration is another one, and sets the
@@ -65,8 +64,7 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 			return
 		}
 		d.table.told = unanswered
-		d.emit(notify.Event{Kind: notify.TableError, Virtual: v.cfg.ID, Reason: err.Error(),
-			Text: fmt.Sprintf("Table change failed: %s: %v", v.called(), err)})
+		d.say(v, nil, notify.TableError, fmt.Sprintf("Table change failed: %s: %v", v.called(), err), err.Error())
 	}
 	v.refused = err.Error()
 	v.backoff = min(max(v.backoff*2, firstRetry), max(v.cfg.CheckInterval.Duration(), minLastRetry))
