@@ -134,7 +134,8 @@ func (f *configFile) refine(ctx context.Context, names []parser.Name) bool {
 	o.Before, o.Refines = f.current.Config, true
 	l := f.d.Config.prepare(ctx, f.current.Text, o)
 	if l.Plan == nil {
-		f.d.say(notify.ConfigError, fmt.Sprintf("Error [%d]: addresses of names can't be taken over: %s", os.Getpid(), l.Found.Errors()[0]))
+		const text = "Error [%d]: addresses of names can't be taken over: %s"
+		f.d.say(notify.ConfigError, fmt.Sprintf(text, os.Getpid(), l.Found.Errors()[0]))
 		return false
 	}
 	l.forget()

@@ -133,7 +133,8 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	if len(changed) == 0 {
 		return
 	}
-	f.d.say(notify.ConfigChanged, fmt.Sprintf("Certificate, key or authority has changed on disk: %s", strings.Join(changed, " or ")))
+	files := strings.Join(changed, " or ")
+	f.d.say(notify.ConfigChanged, "Certificate, key or authority has changed on disk: "+files)
 	f.read(ctx, nil, true)
 }
 

@@ -59,9 +59,11 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 			e.Reason = cmp.Or(s.note(), e.Reason)
 			return
 		}
-		e.Say(notify.Restored, "Restored %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
+		e.Say(notify.Restored, "Restored %s server: %s (%s) (Weight set to %d)",
+			kind, name, v.name, op.Dest.Weight)
 		if kind == "real" && down {
-			e.Say(notify.Quiescent, "Quiescent %s server: %s (%s) (Weight set to 0)", kind, tableName(table, name), v.name)
+			e.Say(notify.Quiescent, "Quiescent %s server: %s (%s) (Weight set to 0)",
+				kind, tableName(table, name), v.name)
 		}
 	case ipvsctl.DelDest:
 		e.Say(notify.Deleted, "Deleted %s server: %s (%s)", kind, tableName(table, name), v.name)

@@ -64,7 +64,8 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 			return
 		}
 		d.table.told = unanswered
-		d.say(v, nil, notify.TableError, fmt.Sprintf("Table change failed: %s: %v", v.called(), err), err.Error())
+		d.say(v, nil, notify.TableError,
+			fmt.Sprintf("Table change failed: %s: %v", v.called(), err), err.Error())
 	}
 	v.refused = err.Error()
 	v.backoff = min(max(v.backoff*2, firstRetry), max(v.cfg.CheckInterval.Duration(), minLastRetry))

@@ -77,7 +77,8 @@ func (e *examination) announced(s director.Service) {
 	}
 	if !e.announcer && len(e.routers) == 0 {
 		e.warnOf(s, v.At["announce"], "announce-daemon", "",
-			"no routing daemon runs here, such as bird or bgpd, so nobody announces the addresses; start it")
+			"no routing daemon runs here, such as bird or bgpd, "+
+				"so nobody announces the addresses; start it")
 	}
 	out := e.routes[routeQuery{to: client()}].device
 	for _, r := range e.routers {

@@ -157,7 +157,8 @@ func (e *examination) warn(s director.Service, kind, command, format string, arg
 
 // warnOf is warn for a place in the section.
 func (e *examination) warnOf(s director.Service, at parser.Position, kind, command, format string, args ...any) {
-	e.report(s, Finding{Severity: warning, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...), at: at})
+	text := fmt.Sprintf(format, args...)
+	e.report(s, Finding{Severity: warning, Kind: kind, Command: command, Text: text, at: at})
 }
 
 // unset warns where a setting of the kernel is 0 and should be 1.

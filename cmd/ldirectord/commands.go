@@ -17,7 +17,7 @@ type command struct {
 
 	options string // the long options that it has a use for, but for those of every command
 
-	perls  bool // it starts or ends a daemon, or tells of it, as the Perl does; others print findings as file:line:column
+	perls  bool // it is one of the Perl's, or of a cluster manager; others print findings as file:line:column
 	byFile bool // the file must be there; to others its name is enough where a daemon runs
 
 	ownJSON bool // with --json it answers in a shape of its own, see answered
@@ -59,7 +59,10 @@ var commands = map[string]command{
 		options: "for",
 	},
 	"standby": {run: standby, takes: onlyOptions, options: "foreground strict", perls: true, byFile: true},
-	"notify":  {run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4, perls: true, byFile: true},
+	"notify": {
+		run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4,
+		perls: true, byFile: true,
+	},
 	"drain": {
 		run: order(director.Drain), takes: "[VIRTUAL] REAL", min: 1, max: 2,
 		options: orderOptions + " force timeout wait",
@@ -69,7 +72,8 @@ var commands = map[string]command{
 		options: "json",
 	},
 	"set": {
-		run: set, takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4, options: orderOptions + " force timeout wait",
+		run: set, takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4,
+		options: orderOptions + " force timeout wait",
 	},
 	"undo": {
 		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2,
