@@ -145,7 +145,7 @@ func (d *Director) releaseBrakes(v *virtual) {
 		d.brakeOver(v, "by order the checks have their way")
 	}
 	clear(v.brakes)
-	for f := range checked([]*virtual{v}) {
+	for f := range checked(v) {
 		if !f.j.accused.IsZero() {
 			d.judgeAccused(f)
 		}
@@ -155,7 +155,7 @@ func (d *Director) releaseBrakes(v *virtual) {
 // fellows are the servers that are accused, others that may show whether the way is fine, and when the last check began that
 // passed by it: those by the same line of the section.
 func (v *virtual) fellows(number uint8) (accused, open []user, proof time.Time) {
-	for f := range checked([]*virtual{v}) {
+	for f := range checked(v) {
 		if f.j.number != number {
 			continue
 		}

@@ -32,7 +32,7 @@ func (v *virtual) gathered() {
 		return
 	}
 	away := v.isAway()
-	for x := range checked([]*virtual{v}) {
+	for x := range checked(v) {
 		if away && x.awaits() {
 			return
 		}
@@ -46,7 +46,7 @@ func (d *Director) gather(v *virtual, by *judgement) {
 		return
 	}
 	v.back = by.check.began
-	for x := range checked([]*virtual{v}) {
+	for x := range checked(v) {
 		d.hurry(x.j.task, x.j.check)
 	}
 }

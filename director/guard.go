@@ -204,7 +204,7 @@ func listed(servers []*server) string {
 // recovered reports whether every server is up that is not out by order, and not by the brake alone. Those without an address
 // don't count.
 func (v *virtual) recovered() bool {
-	for x := range checked([]*virtual{v}) {
+	for x := range checked(v) {
 		counts, braked := x.s.weight() > 0 && !x.s.drained() && x.s.suspended() == "", x.j.check != nil && x.j.check.last.OwnAnswers
 		if counts && (braked || x.j.health.State != checker.Up) {
 			return false

@@ -132,12 +132,12 @@ func (d *Director) judgeKnown(v *virtual) {
 // adopt makes the plan continue the checks that run already.
 func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 	adopted := make(map[*checker.Task]*checker.Task, len(p.tasks))
-	for x := range checked(virtuals) {
+	for x := range checked(virtuals...) {
 		if t := p.jobs[x.v.job(x.s, x.j, tls)]; t != nil {
 			adopted[t] = x.j.task
 		}
 	}
-	for x := range checked(p.virtuals) {
+	for x := range checked(p.virtuals...) {
 		x.j.task = cmp.Or(adopted[x.j.task], x.j.task)
 	}
 	for i, t := range p.tasks {
@@ -146,7 +146,7 @@ func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 }
 
 // checked are all checks of all servers, but for those with checktype=off.
-func checked(virtuals []*virtual) iter.Seq[user] {
+func checked(virtuals ...*virtual) iter.Seq[user] {
 	return func(yield func(user) bool) {
 		for _, v := range virtuals {
 			for _, s := range v.servers {
@@ -236,7 +236,7 @@ func (d *Director) install(p *Plan, f folder) {
 			v.waitingSince = time.Now()
 		}
 	}
-	for x := range checked(d.virtuals) {
+	for x := range checked(d.virtuals...) {
 		x.j.check = checks[x.j.task]
 		x.j.check.users = append(x.j.check.users, x)
 	}
