@@ -94,28 +94,19 @@ func (e *examination) markAddresses(s director.Service) {
 }
 
 func (f *findings) secrets(cfg *parser.Config) {
-	at, ok := firstSecret(cfg)
-	if !ok {
-		return
-	}
-	if info, err := os.Stat(cfg.Name); err == nil && info.Mode().Perm()&0o077 != 0 {
+	at := firstSecret(cfg)
+	if info, err := os.Stat(cfg.Name); at.Line > 0 && err == nil && info.Mode().Perm()&0o077 != 0 {
 		f.warnAt(at, "readable-secret", "chmod 600 "+printable.ShellWord(cfg.Name),
 			"passwords are in a file of mode %#o, which others than its owner can read", info.Mode().Perm())
 	}
 }
 
-func firstSecret(cfg *parser.Config) (parser.Position, bool) {
-	if at, ok := cfg.Global.At["webhook"]; ok {
-		return at, true
-	}
+func firstSecret(cfg *parser.Config) parser.Position {
+	at := cfg.Global.At["webhook"]
 	for _, v := range cfg.Virtuals {
-		for _, name := range []string{"passwd", "secret", "httppasswd"} {
-			if at, ok := v.At[name]; ok {
-				return at, true
-			}
-		}
+		at = cmp.Or(at, v.At["passwd"], v.At["secret"], v.At["httppasswd"])
 	}
-	return parser.Position{}, false
+	return at
 }
 
 // programs warns of external checks whose program can't be run: they fail, so no server would be up.

@@ -163,7 +163,8 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 			e.behindRouter(s)
 		}
 		if own.Owns == nil && s.Config.CheckVIP.IsValid() {
-			e.report(s, Finding{Kind: "check-memory", at: s.Config.At["checkvip"], Text: "a table in memory forwards nothing: servers are checked at their own addresses, not as checkvip says"})
+			e.warnOf(s, s.Config.At["checkvip"], "check-memory", "",
+				"a table in memory forwards nothing: servers are checked at their own addresses, not as checkvip says")
 		}
 	}
 	if own.Owns != nil {

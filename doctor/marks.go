@@ -4,7 +4,6 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -121,9 +120,7 @@ func (e *examination) backEnds(s director.Service) {
 		tried.at = at
 		e.report(s, tried)
 	case m.Other:
-		e.report(s, Finding{
-			Severity: warning, Kind: "mark-backends", at: at,
-			Text: fmt.Sprintf("iptables is %s here, and %s has rules in its mangle table as well, which act on the same packets", m.BackEnd, other),
-		})
+		e.warnOf(s, at, "mark-backends", "",
+			"iptables is %s here, and %s has rules in its mangle table as well, which act on the same packets", m.BackEnd, other)
 	}
 }

@@ -99,10 +99,8 @@ func devicesHere() ([]device, error) {
 // networks are addresses with the length of their network.
 func networks(list []net.Addr) (all []netip.Prefix) {
 	for _, a := range list {
-		if n, ok := a.(*net.IPNet); ok {
-			addr, _ := netip.AddrFromSlice(n.IP)
-			length, _ := n.Mask.Size()
-			all = append(all, netip.PrefixFrom(addr.Unmap(), length))
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			all = append(all, p)
 		}
 	}
 	return all
