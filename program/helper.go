@@ -62,9 +62,7 @@ func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
 	h.to.Close()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.err = cmp.Or(h.err, err); h.ready {
-		h.err = ErrEnded
-	}
+	h.err = cmp.Or(h.err, err)
 	for _, answers := range h.waiting {
 		close(answers)
 	}
@@ -110,7 +108,7 @@ func (h *Helper) End(why error) error {
 		Kill(h.Pid)
 	}
 	if h.err = cmp.Or(h.err, why); h.ready {
-		h.err = ErrEnded
+		return ErrEnded
 	}
 	return h.err
 }

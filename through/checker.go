@@ -92,15 +92,23 @@ func (c *check) Way(now time.Time) (via *checker.Via, ok bool) {
 
 // Confirm implements checker.Guided.
 func (c *check) Confirm(ctx context.Context, all []checker.Guided) []bool {
-	passed := make([]*passage, len(all))
+	counts, services := make([]bool, len(all)), make([]*service, len(all))
 	for i, g := range all {
-		passed[i] = &g.(*check).now
+		services[i] = &g.(*check).now.service
 	}
-	counts := c.confirm(ctx, passed)
-	for i, g := range all {
-		other := g.(*check)
-		other.missing = other.missing && !counts[i]
-	}
+	_ = c.with(ctx, checkTimeout, func(ctx context.Context) error {
+		stayed, _, err := c.look(ctx, services...)
+		now := time.Now()
+		for i, g := range all {
+			other := g.(*check)
+			if counts[i] = stayed[i] && c.locate(ctx, &other.now, now) == nil; counts[i] {
+				other.missing = false
+			} else {
+				other.now.looked = time.Time{} // whoever looks next says why
+			}
+		}
+		return err
+	})
 	return counts
 }
 

@@ -322,25 +322,6 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 	return void
 }
 
-// confirm reports for each check that passed whether that counts, and looks for the source of the next one in time.
-func (s *Services) confirm(ctx context.Context, passed []*passage) []bool {
-	counts, services := make([]bool, len(passed)), make([]*service, len(passed))
-	for i, p := range passed {
-		services[i] = &p.service
-	}
-	_ = s.with(ctx, checkTimeout, func(ctx context.Context) error {
-		stayed, _, err := s.look(ctx, services...)
-		now := time.Now()
-		for i, p := range passed {
-			if counts[i] = stayed[i] && s.locate(ctx, p, now) == nil; !counts[i] {
-				p.looked = time.Time{} // whoever looks next says why
-			}
-		}
-		return err
-	})
-	return counts
-}
-
 // remove removes a service that is ours.
 func (s *Services) remove(ctx context.Context, sv *service) error {
 	_, free, err := s.look(ctx, sv)
