@@ -164,7 +164,8 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 		}
 		if own.Owns == nil && s.Config.CheckVIP.IsValid() {
 			e.warnOf(s, s.Config.At["checkvip"], "check-memory", "",
-				"a table in memory forwards nothing: servers are checked at their own addresses, not as checkvip says")
+				"a table in memory forwards nothing: servers are checked at their own addresses, "+
+					"not as checkvip says")
 		}
 	}
 	if own.Owns != nil {

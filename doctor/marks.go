@@ -121,6 +121,7 @@ func (e *examination) backEnds(s director.Service) {
 		e.report(s, tried)
 	case m.Other:
 		e.warnOf(s, at, "mark-backends", "",
-			"iptables is %s here, and %s has rules in its mangle table as well, which act on the same packets", m.BackEnd, other)
+			"iptables is %s here, and %s has rules in its mangle table as well, "+
+				"which act on the same packets", m.BackEnd, other)
 	}
 }

@@ -88,7 +88,8 @@ func (e *examination) reaches(s director.Service) {
 	tracked := cmp.Or(e.settings[connections], "0") != "0" // by rules of the firewall, which know no connection of IPVS
 	if tracked && !answered && e.settings[vsConntrack] != "1" {
 		e.broken(s, "check-firewall", set(vsConntrack, "1"), "all servers answer at their own addresses and none at the virtual address %s: the firewall here may drop "+
-			"what conntrack does not know; conntrack for IPVS costs speed, a rule that accepts what comes from %[1]s does not", vip)
+			"what conntrack does not know; conntrack for IPVS costs speed, "+
+			"a rule that accepts what comes from %[1]s does not", vip)
 		if len(silent) > 1 {
 			return
 		}
@@ -96,7 +97,8 @@ func (e *examination) reaches(s director.Service) {
 	for _, way := range silent {
 		server := way.Through.Server
 		e.broken(s, "server-vip", e.setUp(server), "real server %s answers at its own address and not at the virtual address %s (%s), so clients that are sent to it get nothing: "+
-			"it lacks the address, or its service does not listen there", server, netip.AddrPortFrom(vip, way.Target.Port()), e.reached[way].Cause)
+			"it lacks the address, or its service does not listen there",
+			server, netip.AddrPortFrom(vip, way.Target.Port()), e.reached[way].Cause)
 	}
 }
 
