@@ -103,10 +103,6 @@ func (v *Virtual) neverFast() string {
 
 // neverFast warns of a global fastinterval that changes nothing anywhere.
 func (r *reader) neverFast(c *Config) {
-	pos, ok := c.Global.At["fastinterval"]
-	if !ok {
-		return
-	}
 	why := ""
 	for i := range c.Virtuals {
 		if why = c.Virtuals[i].neverFast(); why == "" {
@@ -114,7 +110,7 @@ func (r *reader) neverFast(c *Config) {
 		}
 	}
 	if why != "" {
-		r.warn(order{block: pos.Line}, noEffect, pos, "%s", why)
+		r.useless("fastinterval", why)
 	}
 }
 

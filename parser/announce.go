@@ -117,12 +117,10 @@ func (r *reader) announcesNothing(c *Config) {
 	if len(c.Virtuals) == 0 || slices.ContainsFunc(c.Virtuals, announces) {
 		return
 	}
-	if pos, written := c.Global.At["lastresort"]; written && c.Global.LastResort != "" {
-		r.warn(order{block: pos.Line}, noEffect, pos, "lastresort%s", onlyWithAnnounce)
+	if c.Global.LastResort != "" {
+		r.useless("lastresort", "lastresort"+onlyWithAnnounce)
 	}
-	if pos, written := c.Global.At["withdrawwait"]; written {
-		r.warn(order{block: pos.Line}, noEffect, pos, "withdrawwait%s", onlyWithAnnounce)
-	}
+	r.useless("withdrawwait", "withdrawwait"+onlyWithAnnounce)
 }
 
 // announced warns of what takes an address away from clients that are served, and of connections that break when they change

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ldirectord/printable"
 )
 
 const (
@@ -69,19 +71,11 @@ func (ds Diagnostics) brief(isKept func(Diagnostic) bool) Diagnostics {
 // Thin returns, of things alike, the first three, and after them what sum makes of the others. Things with the key ""
 // are like no other.
 func Thin[T any](all []T, key func(T) string, sum func(others []T) T) (few []T) {
-	groups, told := map[string][]T{}, map[string]bool{}
-	for _, one := range all {
-		groups[key(one)] = append(groups[key(one)], one)
-	}
-	for _, one := range all {
-		k := key(one)
-		switch alike := groups[k]; {
-		case k == "", len(alike) <= maxAlike+1: // a sum of one is no shorter
-			few = append(few, one)
-		case !told[k]:
-			told[k] = true
-			few = append(append(few, alike[:maxAlike]...), sum(alike[maxAlike:]))
+	for _, alike := range printable.Alike(all, maxAlike+1, key) { // a sum of one is no shorter
+		if len(alike) > 1 {
+			alike = append(alike[:maxAlike:maxAlike], sum(alike[maxAlike:]))
 		}
+		few = append(few, alike...)
 	}
 	return few
 }

@@ -66,7 +66,7 @@ func (n *names) near(a netip.Addr) string {
 		return "a loopback address"
 	case a.IsLinkLocalUnicast():
 		return "a link-local address"
-	case n.own != nil && n.own(a):
+	case n.Own != nil && n.Own(a):
 		return "an address of this machine"
 	}
 	return ""

@@ -99,11 +99,18 @@ func readStatusHost(v *value) (string, *problem) {
 
 // pageAdvice warns of a page that nobody can reach.
 func (r *reader) pageAdvice(g *Global) {
-	if pos := g.At["statuspage"]; g.StatusPage && !g.Listen.IsValid() {
-		r.warn(order{block: pos.Line}, noEffect, pos, "statuspage has no effect without listen")
+	if g.StatusPage && !g.Listen.IsValid() {
+		r.useless("statuspage", "statuspage has no effect without listen")
 	}
-	if pos := g.At["statushost"]; g.StatusHost != "" && !g.StatusPage {
-		r.warn(order{block: pos.Line}, noEffect, pos, "statushost has no effect without statuspage=yes")
+	if g.StatusHost != "" && !g.StatusPage {
+		r.useless("statushost", "statushost has no effect without statuspage=yes")
+	}
+}
+
+// useless warns of a directive outside the sections that changes nothing, if it is written.
+func (r *reader) useless(directive, text string) {
+	if pos, written := r.globals.At[directive]; written {
+		r.warn(order{block: pos.Line}, noEffect, pos, "%s", text)
 	}
 }
 

@@ -23,27 +23,23 @@ const (
 
 // names are the names of a file, each distinct one once. They are noted as they are asked for, and then all looked up.
 type names struct {
-	resolver Resolver
-	last     Last
-	own      func(netip.Addr) bool
-	stay     bool                // an answer that has the last address too means it
-	again    bool                // the names were read before
-	refused  map[netip.Addr]bool // where a name that is looked up again may not lead to
-	roles    map[hostName]role
-	hosts    map[hostName]*lookup[netip.Addr]
-	ports    map[portName]*lookup[uint16]
-	warned   map[hostName]bool // there was a warning about its look-up
+	Options
+	stay    bool                // an answer that has the last address too means it
+	again   bool                // the names were read before
+	refused map[netip.Addr]bool // where a name that is looked up again may not lead to
+	roles   map[hostName]role
+	hosts   map[hostName]*lookup[netip.Addr]
+	ports   map[portName]*lookup[uint16]
+	warned  map[hostName]bool // there was a warning about its look-up
 }
 
 func newNames(o Options) names {
 	return names{
-		resolver: o.Resolver,
-		last:     o.Last,
-		own:      o.Own,
-		roles:    map[hostName]role{},
-		hosts:    map[hostName]*lookup[netip.Addr]{},
-		ports:    map[portName]*lookup[uint16]{},
-		warned:   map[hostName]bool{},
+		Options: o,
+		roles:   map[hostName]role{},
+		hosts:   map[hostName]*lookup[netip.Addr]{},
+		ports:   map[portName]*lookup[uint16]{},
+		warned:  map[hostName]bool{},
 	}
 }
 
@@ -136,7 +132,7 @@ func (n *names) port(text, protocol string) lookup[uint16] {
 // lookUp answers everything that was noted. It returns when all answers are in or the deadline is over, and reports
 // whether there was anything to look up.
 func (n *names) lookUp(ctx context.Context) bool {
-	if n.resolver == nil || len(n.hosts)+len(n.ports) == 0 {
+	if n.Resolver == nil || len(n.hosts)+len(n.ports) == 0 {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupDeadline)
@@ -164,7 +160,7 @@ func (n *names) lookUp(ctx context.Context) bool {
 }
 
 func (n *names) lookUpHost(ctx context.Context, key hostName) lookup[netip.Addr] {
-	addrs, err := n.resolver.Host(ctx, key.name, key.ipv6)
+	addrs, err := n.Resolver.Host(ctx, key.name, key.ipv6)
 	if err != nil {
 		return n.failed(key, printable.Text(err.Error()))
 	}
@@ -200,10 +196,11 @@ func (n *names) failed(key hostName, why string) lookup[netip.Addr] {
 
 // lastOf are the addresses that a name had, the last one first.
 func (n *names) lastOf(key hostName) []netip.Addr {
-	if n.last == nil {
+	if n.Last == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(n.last(key.name, key.ipv6)), func(a netip.Addr) bool { return !a.IsValid() || a.Is6() != key.ipv6 })
+	isOther := func(a netip.Addr) bool { return !a.IsValid() || a.Is6() != key.ipv6 }
+	return slices.DeleteFunc(slices.Clone(n.Last(key.name, key.ipv6)), isOther)
 }
 
 // list is what became of the look-ups of host names.
@@ -218,7 +215,7 @@ func (n *names) list() (list []Name) {
 }
 
 func (n *names) lookUpPort(ctx context.Context, key portName) lookup[uint16] {
-	p, err := n.resolver.Port(ctx, key.name, key.protocol)
+	p, err := n.Resolver.Port(ctx, key.name, key.protocol)
 	if err != nil {
 		return lookup[uint16]{reason: printable.Text(err.Error())}
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+
+	"ldirectord/printable"
 )
 
 // maxAlike is how many rows of one reason are shown as they are.
@@ -24,21 +26,6 @@ func (r *Row) Reason() string {
 }
 
 // Alike puts rows of one reason together, in the place of the first, where there are more than three.
-func Alike(rows []Row) (groups [][]Row) {
-	count, at := map[string]int{}, map[string]int{}
-	for i := range rows {
-		count[rows[i].Reason()]++
-	}
-	for _, r := range rows {
-		why := r.Reason()
-		if i, begun := at[why]; begun {
-			groups[i] = append(groups[i], r)
-			continue
-		}
-		if count[why] > maxAlike {
-			at[why] = len(groups)
-		}
-		groups = append(groups, []Row{r})
-	}
-	return groups
+func Alike(rows []Row) [][]Row {
+	return printable.Alike(rows, maxAlike, func(r Row) string { return r.Reason() })
 }

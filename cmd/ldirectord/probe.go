@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -50,7 +49,7 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	case c.answer != nil:
 		c.answer["checks"] = rowsOf(both, results)
 	case c.verbose:
-		printTapes(c, both, results)
+		printTapes(c, rowsOf(both, results))
 	default:
 		printResults(c, rowsOf(both, results))
 	}
@@ -98,12 +97,12 @@ func (c *call) probeThrough(ctx context.Context, p *director.Plan, checks []dire
 }
 
 // printTapes prints what was said in each check.
-func printTapes(c *call, checks []director.Check, results map[*checker.Task]probed) {
-	for _, check := range checks {
-		fmt.Fprintf(c.out, "%s %s %s\n", check.Virtual, check.Real, cmp.Or(check.Waits, check.Name))
-		if r, made := results[check.Task]; made {
-			fmt.Fprint(c.out, r.tape) // which remembers an error
+func printTapes(c *call, rows []row) {
+	for _, r := range rows {
+		if r.Check == "-" { // it has no address to check
+			r.Check = r.Detail
 		}
+		fmt.Fprintf(c.out, "%s %s %s\n%s", r.Virtual, r.Real, r.Check, r.Said) // which remembers an error
 	}
 }
 

@@ -1,0 +1,22 @@
+package printable
+
+// Alike puts things of one key together, in the place of the first, where there are more of them than most. Things with
+// the key "" are like no other.
+func Alike[T any](all []T, most int, key func(T) string) (groups [][]T) {
+	count, at := map[string]int{}, map[string]int{}
+	for _, one := range all {
+		count[key(one)]++
+	}
+	for _, one := range all {
+		k := key(one)
+		if i, begun := at[k]; begun {
+			groups[i] = append(groups[i], one)
+			continue
+		}
+		if k != "" && count[k] > most {
+			at[k] = len(groups)
+		}
+		groups = append(groups, []T{one})
+	}
+	return groups
+}
