@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
@@ -28,23 +29,23 @@ type claims struct {
 	changed chan struct{}
 
 	mu         sync.Mutex // guards what follows
-	neighbours *neighbours
-	mine       map[ipvsctl.Key]bool // that no other one takes
-	has, waits []ipvsctl.Key        // as recorded …
-	yields     bool                 // … and that others may take what it has
-	last       []neighbour          // as they were seen
-	contested  bool                 // another one changes what is ours: the table is looked at
-	marking    []parser.Virtual     // of the file
-	soon       bool                 // another one has what we wait for, or changes what is ours
-	everybody  bool                 // all command lines are to be looked at
+	neighbours neighbours
+	mine       keySet           // that no other one takes
+	has, waits keySet           // as recorded …
+	yields     bool             // … and that others may take what it has
+	last       []neighbour      // as they were seen
+	contested  bool             // another one changes what is ours: the table is looked at
+	marking    []parser.Virtual // of the file
 	told       map[string]bool
 }
 
 func newClaims(d *daemon) *claims {
-	c := &claims{d: d, changed: make(chan struct{}, 1), everybody: true}
-	c.neighbours, c.marking = newNeighbours(d.Instance, d.lock.State, d.Config), d.Loaded.Config.Virtuals
+	c := &claims{d: d, changed: make(chan struct{}, 1), mine: keySet{}, marking: d.Loaded.Config.Virtuals}
+	c.neighbours = newNeighbours(d.Instance, d.Config)
 	if d.lock.Before.IsHandedOver() {
-		c.mine = setOf(d.lock.Before.Virtuals)
+		for _, k := range d.lock.Before.Virtuals {
+			c.mine[k] = true
+		}
 	}
 	return c
 }
@@ -60,9 +61,8 @@ func (c *claims) Take(keys, left []ipvsctl.Key) (theirs, beside map[ipvsctl.Key]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	theirs, beside = map[ipvsctl.Key]string{}, map[ipvsctl.Key]string{}
-	all := c.neighbours.look(ctx, c.everybody)
-	c.everybody, c.last = false, all
-	for _, n := range all {
+	c.last = c.neighbours.look(ctx)
+	for _, n := range c.last {
 		for _, k := range n.has {
 			if beside[k] = n.name; !c.mine[k] {
 				theirs[k] = n.name
@@ -72,51 +72,59 @@ func (c *claims) Take(keys, left []ipvsctl.Key) (theirs, beside map[ipvsctl.Key]
 			beside[k] = n.name
 		}
 	}
-	isTheirs := func(k ipvsctl.Key) bool { return theirs[k] != "" }
-	has := slices.DeleteFunc(slices.Concat(keys, left), isTheirs)
-	slices.SortFunc(has, ipvsctl.Key.Compare)
-	has = slices.Compact(has)
-	waits := slices.DeleteFunc(slices.Clone(keys), func(k ipvsctl.Key) bool { return !isTheirs(k) })
+	has, waits := keySet{}, keySet{}
+	for i, k := range slices.Concat(keys, left) {
+		if theirs[k] == "" {
+			has[k] = true
+		} else if i < len(keys) {
+			waits[k] = true
+		}
+	}
 	c.record(has, waits, len(keys) == 0)
-	c.tell(all, setOf(waits))
+	c.tell()
 	return theirs, beside
 }
 
 // record writes down what this daemon has and what it waits for, if that changed.
-func (c *claims) record(has, waits []ipvsctl.Key, yields bool) {
-	if !slices.Equal(has, c.has) || !slices.Equal(waits, c.waits) || yields != c.yields {
-		c.has, c.waits, c.yields = has, waits, yields
-		c.d.record(func(s *instance.State) { s.Virtuals, s.Waits, s.Yields = has, waits, yields })
-	}
-	if c.mine = setOf(has); yields {
+func (c *claims) record(has, waits keySet, yields bool) {
+	if c.mine = has; yields {
 		c.mine = nil
 	}
+	if maps.Equal(has, c.has) && maps.Equal(waits, c.waits) && yields == c.yields {
+		return
+	}
+	c.has, c.waits, c.yields = has, waits, yields
+	c.d.record(func(s *instance.State) { s.Virtuals, s.Waits, s.Yields = has.sorted(), waits.sorted(), yields })
 }
 
 // tell says once what this daemon and others have in common.
-func (c *claims) tell(all []neighbour, waits map[ipvsctl.Key]bool) {
+func (c *claims) tell() {
 	told := map[string]bool{}
-	say := func(format, ids string, who ...any) {
-		if ids != "" {
-			told[fmt.Sprintf(format, append(who, ids)...)] = true
+	say := func(before string, ids []string, after string) {
+		if len(ids) > 0 {
+			told[before+director.Listed(ids)+after] = true
 		}
 	}
 	c.contested = false
-	for _, n := range all {
-		say("Belong to %s: %s; this daemon takes over what that one leaves", common(n.has, waits), n.name)
-		say("Awaited by %s: %s; it takes over what this daemon leaves", common(n.waits, c.mine), n.name)
-		changed := common(n.has, c.mine)
-		c.contested = c.contested || changed != ""
-		say("Changed by %s too: %s; its changes count as made by hand", changed, n.name)
+	for _, n := range c.last {
+		belong, theirs := " belong to ", called(n.has, c.waits.has)
+		if len(theirs) == 1 {
+			belong = " belongs to "
+		}
+		say("", theirs, belong+n.name+": this daemon takes over when it leaves")
+		say(n.name+", waits for ", called(n.waits, c.mine.has), ": it takes over when this daemon leaves")
+		changed := called(n.has, c.mine.has)
+		c.contested = c.contested || len(changed) > 0
+		say("Changed by "+n.name+" too: ", changed, "; its changes count as made by hand")
 		for i := range c.marking {
 			v := &c.marking[i]
-			say("Marked here: %s has packets of %s: %s", caught(v, n.has), v.ID, n.name)
+			caught := called(n.has, func(k ipvsctl.Key) bool { return director.Catches(v, k) })
+			say("Marked here: "+v.ID+" has packets of "+n.name+": ", caught, "")
 		}
 	}
 	for _, what := range c.neighbours.unknown {
 		told["Other directors: "+what+"; what it has in common with this daemon, both change"] = true
 	}
-	c.soon = len(waits) > 0 || c.contested
 	for _, text := range slices.Sorted(maps.Keys(told)) {
 		if !c.told[text] {
 			c.d.say(notify.Shared, text)
@@ -134,7 +142,7 @@ func (c *claims) addresses(ctx context.Context) (theirs map[netip.Addr]string, r
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	theirs = map[netip.Addr]string{}
-	for _, n := range c.neighbours.look(ctx, false) {
+	for _, n := range c.neighbours.look(ctx) {
 		for addr := range n.announced {
 			theirs[addr] = n.name
 		}
@@ -145,35 +153,50 @@ func (c *claims) addresses(ctx context.Context) (theirs map[netip.Addr]string, r
 // follow tells the director, until ctx is done, when others may have something else than before.
 func (c *claims) follow(ctx context.Context) {
 	for wait := waitInterval; instance.Pause(ctx, wait); {
-		looking, cancel := context.WithTimeout(ctx, claimTimeout)
-		changed, soon := c.lookAgain(looking)
-		cancel()
-		if changed {
-			select {
-			case c.changed <- struct{}{}:
-			default:
-			}
-		}
-		if wait = pollInterval; soon {
-			wait = waitInterval
-		}
+		wait = c.lookAgain(ctx)
 	}
 }
 
-// lookAgain reports whether others have, or wait for, something else than at the last look, and whether that is to be
-// known soon.
-func (c *claims) lookAgain(ctx context.Context) (changed, soon bool) {
+// lookAgain tells the director when others have, or wait for, something else than at the last look. It returns how
+// long the next one has time.
+func (c *claims) lookAgain(ctx context.Context) time.Duration {
+	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
+	defer cancel()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.neighbours.look(ctx, false)
-	changed = c.contested || !reflect.DeepEqual(now, c.last)
-	c.last = now
-	return changed, c.soon
+	now := c.neighbours.look(ctx)
+	if c.contested || !reflect.DeepEqual(now, c.last) {
+		select {
+		case c.changed <- struct{}{}:
+		default:
+		}
+	}
+	if c.last = now; c.contested || len(c.waits) > 0 {
+		return waitInterval
+	}
+	return pollInterval
 }
 
-// renew has the next claim, for another file, look at all command lines.
+// renew has the next look, for another file, be at all command lines.
 func (c *claims) renew(cfg *parser.Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.everybody, c.marking = true, cfg.Virtuals
+	c.neighbours.everybody, c.marking = true, cfg.Virtuals
+}
+
+// keySet are the keys of virtual services.
+type keySet map[ipvsctl.Key]bool
+
+func (s keySet) has(k ipvsctl.Key) bool { return s[k] }
+
+func (s keySet) sorted() []ipvsctl.Key { return slices.SortedFunc(maps.Keys(s), ipvsctl.Key.Compare) }
+
+// called are those of the keys that are meant, as the file calls them.
+func called(keys []ipvsctl.Key, isMeant func(ipvsctl.Key) bool) (ids []string) {
+	for _, k := range keys {
+		if isMeant(k) {
+			ids = append(ids, director.KeyID(k))
+		}
+	}
+	return ids
 }

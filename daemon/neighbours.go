@@ -21,12 +21,12 @@ const crashWait = 10 * time.Second
 
 // neighbours are the other directors on the same table.
 type neighbours struct {
-	of      instance.Instance
-	own     string // the record that is not one of them
-	source  Source
-	seen    map[string]time.Time // when daemons were seen alive, by the paths of their files
-	perls   map[instance.Process]*perl
-	unknown []string // what is told of those of which it is not known what they have
+	of        instance.Instance
+	source    Source
+	seen      map[string]time.Time // when daemons were seen alive, by the paths of their files
+	perls     map[instance.Process]*perl
+	unknown   []string // what is told of those of which it is not known what they have
+	everybody bool     // the next look is at all command lines
 }
 
 // neighbour is one of them.
@@ -45,16 +45,16 @@ type perl struct {
 }
 
 // newNeighbours are those of the daemon of a configuration.
-func newNeighbours(i instance.Instance, own string, s Source) *neighbours {
+func newNeighbours(i instance.Instance, s Source) neighbours {
 	s.Wait = true
 	seen, perls := map[string]time.Time{}, map[instance.Process]*perl{}
-	return &neighbours{of: i, own: own, source: s, seen: seen, perls: perls}
+	return neighbours{of: i, source: s, seen: seen, perls: perls, everybody: true}
 }
 
-// look finds them. With everybody it looks at all command lines.
-func (n *neighbours) look(ctx context.Context, everybody bool) (list []neighbour) {
+// look finds them.
+func (n *neighbours) look(ctx context.Context) (list []neighbour) {
 	now := time.Now()
-	others := n.of.Others(n.own)
+	others, known := n.of.Others()
 	for _, o := range others {
 		one := neighbour{name: fmt.Sprintf("%s, pid %d", filepath.Base(o.Path), o.Pid)}
 		if o.Lives {
@@ -66,7 +66,7 @@ func (n *neighbours) look(ctx context.Context, everybody bool) (list []neighbour
 		}
 		list = append(list, one)
 	}
-	n.findPerls(others, everybody)
+	n.findPerls(known)
 	for _, p := range n.perls {
 		p.follow(ctx, n.source)
 		name := fmt.Sprintf("the Perl ldirectord of %s, pid %d", filepath.Base(p.path), p.Pid)
@@ -76,25 +76,27 @@ func (n *neighbours) look(ctx context.Context, everybody bool) (list []neighbour
 	return list
 }
 
-// findPerls notes which Perl ldirectords run.
-func (n *neighbours) findPerls(others []instance.Other, everybody bool) {
-	if everybody {
+// findPerls notes which Perl ldirectords run, besides processes that are known.
+func (n *neighbours) findPerls(known map[int]bool) {
+	if n.everybody {
 		n.unknown = nil
 	}
-	for _, s := range n.of.Strangers(others, everybody) {
+	for _, s := range n.of.Strangers(known, n.everybody) {
 		path, _ := n.source.Dirs.Find(s.Config)
 		switch {
 		case n.perls[s.Process] != nil, n.of.Find().Pid == s.Pid: // its next one is the daemon here
 		case s.Proved && instance.TryRead(path) == nil:
 			n.perls[s.Process] = &perl{Stranger: s, path: path}
+		case !n.everybody:
 		case s.RunDir != "":
 			what := fmt.Sprintf("the run folder %s of pid %d is not looked at", s.RunDir, s.Pid)
 			n.unknown = append(n.unknown, what)
-		case everybody:
-			what := "the file of the Perl ldirectord with pid %d can't be read, or its network namespace"
-			n.unknown = append(n.unknown, fmt.Sprintf(what, s.Pid))
+		default:
+			what := fmt.Sprintf("the file of the Perl ldirectord with pid %d can't be read", s.Pid)
+			n.unknown = append(n.unknown, what+", or its network namespace")
 		}
 	}
+	n.everybody = false
 	for process, p := range n.perls {
 		if !p.Lives() {
 			delete(n.perls, process)
@@ -123,45 +125,18 @@ func (p *perl) follow(ctx context.Context, s Source) {
 // Shared is what other directors have, or wait for, on the table of a daemon: in words, by its virtual service.
 // Unknown says of whom that is not known.
 func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[ipvsctl.Key]string, unknown []string) {
-	n, mine := newNeighbours(i, "", s), setOf(i.Find().State.Virtuals)
+	n, mine := newNeighbours(i, s), i.Find().State.Virtuals
 	shared = map[ipvsctl.Key]string{}
-	for _, one := range n.look(ctx, true) {
+	for _, one := range n.look(ctx) {
 		for _, k := range one.waits {
-			shared[k] = cmp.Or(shared[k], "is also of "+one.name)
+			shared[k] = cmp.Or(shared[k], one.name+", waits for it")
 		}
 		for _, k := range one.has {
-			if shared[k] = "belongs to " + one.name + "; the daemon of this file waits for it"; mine[k] {
+			shared[k] = "belongs to " + one.name + "; the daemon of this file waits for it"
+			if slices.Contains(mine, k) {
 				shared[k] = "is also of " + one.name
 			}
 		}
 	}
 	return shared, n.unknown
-}
-
-// common are those of the keys that are in all, as the file calls them.
-func common(keys []ipvsctl.Key, all map[ipvsctl.Key]bool) string {
-	return chosen(keys, func(k ipvsctl.Key) bool { return all[k] })
-}
-
-// caught are those of the keys whose packets get the mark of a virtual service.
-func caught(v *parser.Virtual, keys []ipvsctl.Key) string {
-	return chosen(keys, func(k ipvsctl.Key) bool { return director.Catches(v, k) })
-}
-
-func chosen(keys []ipvsctl.Key, is func(ipvsctl.Key) bool) string {
-	var ids []string
-	for _, k := range keys {
-		if is(k) {
-			ids = append(ids, director.KeyID(k))
-		}
-	}
-	return director.Listed(ids)
-}
-
-func setOf(keys []ipvsctl.Key) map[ipvsctl.Key]bool {
-	set := make(map[ipvsctl.Key]bool, len(keys))
-	for _, k := range keys {
-		set[k] = true
-	}
-	return set
 }

@@ -181,7 +181,7 @@ func (e *examination) shared(s director.Service) {
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(e.daemon.Shared), ipvsctl.Key.Compare) {
 		if director.Catches(s.Config, k) {
-			const text = "%s has the packets of %s, which %s"
+			const text = "%s has the packets of %s (%s)"
 			e.warn(s, "mark-catches", "", text, markOf(s.Config), director.KeyID(k), e.daemon.Shared[k])
 		}
 	}

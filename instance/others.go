@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"ldirectord/ipvsctl"
@@ -39,24 +38,21 @@ func (s *State) IsHandedOver() bool {
 	return s.Phase == HandedOver && left > 0 && left <= Handover
 }
 
-// Others are the records of the other daemons on the table. The record own need not be read.
-func (i Instance) Others(own string) (all []Other) {
-	for _, dir := range i.folders() {
-		entries, _ := os.ReadDir(dir)
-		for _, entry := range entries {
-			path := filepath.Join(dir, entry.Name())
-			base, isState := strings.CutSuffix(path, ".state")
-			if path == own || !isState || !strings.HasPrefix(entry.Name(), prefix) {
-				continue
-			}
-			s, err := readState(path)
-			o := Other{s, isProved(s.Process, base+".lock")}
-			if err == nil && s.Format > 0 && i.shares(&o, dir) {
+// Others are the records of the other daemons on the table. Known are the processes that are no
+// strangers: this one, its parent, and those that a record names and that run.
+func (i Instance) Others() (all []Other, known map[int]bool) {
+	known = map[int]bool{os.Getpid(): true, os.Getppid(): true}
+	there := i
+	for _, there.dir = range i.folders() {
+		for _, r := range there.records() {
+			o := Other{r.State, isProved(r.Process, there.files(r.base).Lock)}
+			known[r.Pid] = known[r.Pid] || o.Lives
+			if i.shares(&o, there.dir) {
 				all = append(all, o)
 			}
 		}
 	}
-	return all
+	return all, known
 }
 
 // shares reports whether the daemon of a record is another one on the same table. With the same file it is, in
@@ -106,7 +102,8 @@ func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 // another configuration.
 func (i Instance) NotOthers(keys []ipvsctl.Key) []ipvsctl.Key {
 	taken := map[ipvsctl.Key]bool{}
-	for _, o := range i.Others("") {
+	others, _ := i.Others()
+	for _, o := range others {
 		if o.Lives && o.Phase == Running {
 			for _, k := range o.Has() {
 				taken[k] = true

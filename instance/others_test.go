@@ -24,14 +24,14 @@ func TestOthersLiveByTheirLock(t *testing.T) {
 	own := y
 	own.Daemon = i.Daemon
 	forge(t, i, "x.cf", own)
-	one := i.Others("")
+	one, _ := i.Others()
 	if len(one) != 1 || !one[0].Lives || len(one[0].Has()) != 1 {
 		t.Fatalf("%+v", one)
 	}
 	release()
 	y.Yields = true
 	forge(t, i, "y.cf", y)()
-	if one = i.Others(""); len(one) != 1 || one[0].Lives || len(one[0].Has()) != 0 {
+	if one, _ = i.Others(); len(one) != 1 || one[0].Lives || len(one[0].Has()) != 0 {
 		t.Errorf("%+v", one)
 	}
 }

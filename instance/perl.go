@@ -28,28 +28,24 @@ func (s *Stranger) Lives() bool {
 }
 
 // Strangers finds the Perl ldirectords that pid files of the run folders name. With everybody it looks at all command
-// lines, also for daemons of this program that the records do not have.
-func (i Instance) Strangers(others []Other, everybody bool) (found []Stranger) {
+// lines, also for daemons of this program that the records do not have. Those that are known it leaves out.
+func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Stranger) {
 	if i.Table != Kernel {
 		return nil
 	}
-	known := map[int]bool{0: true, os.Getpid(): true, os.Getppid(): true}
-	for _, o := range others {
-		known[o.Pid] = true
+	pids := i.pids()
+	if everybody {
+		pids = allPids()
 	}
-	for _, r := range i.records() {
-		known[r.Pid] = true
-	}
-	for _, pid := range i.pids(everybody) {
+	for _, pid := range pids {
 		line := argv(pid)
 		config, perl := isPerl(line)
 		dir := optionOf(line, "--rundir", "")
-		known[pid] = known[pid] || dir != "" && slices.Contains(i.folders(), filepath.Clean(dir))
-		elsewhere := dir != "" && isOurs(line) && onKernel(line)
+		recorded := dir == "" || slices.Contains(i.folders(), filepath.Clean(dir))
+		elsewhere := !recorded && isOurs(line) && onKernel(line)
 		if known[pid] || !perl && !elsewhere || !i.sharesNetNS(pid) || !isTrusted(pid) {
 			continue
 		}
-		known[pid] = true
 		if p, err := processOf(pid); err == nil {
 			proved := perl && netNSOf(strconv.Itoa(pid)) != 0
 			found = append(found, Stranger{Process: p, Config: config, Proved: proved, RunDir: dir})
@@ -64,17 +60,14 @@ func isTrusted(pid int) bool {
 	return len(ids) > 1 && (ids[1] == "0" || ids[1] == strconv.Itoa(os.Geteuid()))
 }
 
-// pids are the processes that pid files name, or all.
-func (i Instance) pids(everybody bool) (list []int) {
+// pids are the processes that pid files name.
+func (i Instance) pids() (list []int) {
 	for _, dir := range i.folders() {
 		files, _ := filepath.Glob(filepath.Join(dir, prefix+"*.pid")) // the pattern is good
 		for _, path := range files {
 			pid, _ := readPid(path)
 			list = append(list, pid)
 		}
-	}
-	if everybody {
-		list = append(list, allPids()...)
 	}
 	return list
 }

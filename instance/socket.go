@@ -171,12 +171,11 @@ func (s Socket) sendOnce(ctx context.Context, method, path string) (answer *http
 		return answer, false, nil
 	}
 	defer answer.Body.Close()
-	text, err := readUpTo(answer.Body, "its answer", maxAnswer)
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
 	if err != nil {
 		return nil, false, err
 	}
-	said := strings.TrimSpace(string(text[:min(len(text), maxRefusal)]))
-	return nil, false, &Refusal{answer.StatusCode, printable.Line(said)}
+	return nil, false, &Refusal{answer.StatusCode, printable.Line(strings.TrimSpace(string(text)))}
 }
 
 // watched is a connection that notes when something was sent.

@@ -107,11 +107,7 @@ func (r record) hasServices() bool {
 
 // lives reports whether the daemon that wrote a record is running.
 func (i Instance) lives(r record) bool {
-	if !i.mayName(r.Pid) || !r.Process.Lives() {
-		return false
-	}
-	locked, err := IsLocked(i.files(r.base).Lock)
-	return locked || err != nil // without access to the lock the time of start decides
+	return i.mayName(r.Pid) && r.Process.Lives() && isProved(r.Process, i.files(r.base).Lock)
 }
 
 // PrivateMarks are those of the private services that running daemons of the run folder may have in the table.

@@ -47,7 +47,7 @@ func TestKernelAnnounced(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.run(exitOK, other, "start")
-	l.fileSays(l.log+"2", 0, 10*time.Second, "Belong to ldirectord.cf, pid ")
+	l.fileSays(l.log+"2", 0, 10*time.Second, "belong to ldirectord.cf, pid ")
 	l.run(exitOK, other, "stop")
 	l.onDevice("lvs0", four, six)
 	l.onDevice("lvs1")

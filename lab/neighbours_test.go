@@ -207,7 +207,7 @@ func (p *pair) begin() {
 	p.run(exitOK, p.a, "start")
 	p.watch()
 	said := p.run(exitOK, p.b, "start")
-	want := fmt.Sprintf("Belong to a.cf, pid %d: tcp:192.0.2.10:7000", p.pidOf("a"))
+	want := fmt.Sprintf("tcp:192.0.2.10:7000 belongs to a.cf, pid %d", p.pidOf("a"))
 	if !strings.Contains(said, want) {
 		p.t.Errorf("start says %q, not %q", said, want)
 	}
@@ -269,7 +269,7 @@ func TestKernelNeighbours(t *testing.T) {
 	pairs(t, map[string]func(*pair){
 		"the first stops": func(p *pair) {
 			p.begin()
-			p.logged("a", fmt.Sprintf("Awaited by b.cf, pid %d: tcp:192.0.2.10:7000", p.pidOf("b")))
+			p.logged("a", fmt.Sprintf("b.cf, pid %d, waits for tcp:192.0.2.10:7000", p.pidOf("b")))
 			for path, want := range map[string]string{
 				p.a: fmt.Sprintf("it is also of b.cf, pid %d", p.pidOf("b")),
 				p.b: fmt.Sprintf("belongs to a.cf, pid %d", p.pidOf("a")),
@@ -311,7 +311,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 			p.t.Log(p.table())
 			for _, name := range []string{"a", "b"} {
 				log := p.log(name)
-				if strings.Contains(log, "Belong to") == strings.Contains(log, "Added real server") {
+				if strings.Contains(log, "belongs to") == strings.Contains(log, "Added real server") {
 					p.t.Errorf("%s.cf:\n%s", name, p.log(name))
 				}
 			}
@@ -376,7 +376,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 			p.run(exitOK, p.a, "notify", "backup")
 			p.becomes(5*time.Second, "5")
 			p.run(exitOK, p.a, "notify", "master")
-			p.logged("a", "Belong to b.cf")
+			p.logged("a", "belongs to b.cf")
 			p.run(exitOK, p.b, "stop")
 			p.becomes(5*time.Second, "1")
 			p.weights("1", "5", "1")
@@ -401,7 +401,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 		"a unit in /run, and a manager's with a folder of its own": func(p *pair) {
 			p.inRun(p.a, "start")
 			p.watch()
-			if said := p.run(exitOK, p.b, "start"); !strings.Contains(said, "Belong to a.cf") {
+			if said := p.run(exitOK, p.b, "start"); !strings.Contains(said, "belongs to a.cf") {
 				p.t.Errorf("start says %q", said)
 			}
 			p.inRun(p.a, "stop")
@@ -415,7 +415,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 			}
 			p.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 			p.watch()
-			if said := p.run(exitOK, p.b, "start"); !strings.Contains(said, "Belong to a.cf, pid 1: tcp") {
+			if said := p.run(exitOK, p.b, "start"); !strings.Contains(said, "belongs to a.cf, pid 1:") {
 				p.t.Errorf("start says %q", said)
 			}
 			p.stays(2 * time.Second)
@@ -430,7 +430,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 				p.t.Fatal(err)
 			}
 			p.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-			p.logged("b", "Belong to a.cf")
+			p.logged("b", "belongs to a.cf")
 			p.stays(2 * time.Second)
 			p.run(exitOK, p.a, "stop")
 			p.weights("1", "5")
@@ -500,7 +500,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 
 func TestKernelLongNeighboursPerl(t *testing.T) {
 	long(t)
-	belongs := "Belong to the Perl ldirectord of a.cf, pid "
+	belongs := "belongs to the Perl ldirectord of a.cf, pid "
 	pairs(t, map[string]func(*pair){
 		"the Perl stops": func(p *pair) {
 			p.startPerl(p.a)
@@ -590,7 +590,7 @@ func TestKernelLongNeighboursWait(t *testing.T) {
 			p.becomes(10*time.Second, "5")
 			p.weights("1", "5")
 			p.run(exitOK, p.a, "start") // what its old record has holds nothing
-			p.logged("a", "Belong to b.cf")
+			p.logged("a", "belongs to b.cf")
 			p.becomes(time.Second, "5")
 		},
 		"the first hands over to nobody": func(p *pair) {
