@@ -56,7 +56,7 @@ func after(rule string, options ...string) string {
 // A generation is one of our chains with all its rules.
 type generation struct {
 	chain string
-	rules []string // in the form of line.String
+	rules []string // in the form of Rule.line
 	jumps []string // the rules of PREROUTING that lead to it, as printed
 }
 

@@ -115,19 +115,19 @@ func printed(rule string) string {
 		return rule
 	}
 	var b strings.Builder
-	if l.dest.IsValid() {
-		fmt.Fprintf(&b, "-d %s ", l.dest)
+	if l.Dest.IsValid() {
+		fmt.Fprintf(&b, "-d %s ", l.Dest)
 	}
-	if l.protocol != All {
-		fmt.Fprintf(&b, "-p %s ", l.protocol)
+	if l.Protocol != All {
+		fmt.Fprintf(&b, "-p %s ", l.Protocol)
 	}
 	switch {
-	case len(l.ports) == 1:
-		fmt.Fprintf(&b, "-m %s --dport %s ", l.protocol, l.ports[0])
-	case len(l.ports) > 1:
-		fmt.Fprintf(&b, "-m multiport --dports %s ", joinPorts(l.ports))
+	case len(l.Ports) == 1:
+		fmt.Fprintf(&b, "-m %s --dport %s ", l.Protocol, l.Ports[0])
+	case len(l.Ports) > 1:
+		fmt.Fprintf(&b, "-m multiport --dports %s ", joinPorts(l.Ports))
 	}
-	fmt.Fprintf(&b, "-j MARK --set-xmark %#x/0xffffffff", l.mark)
+	fmt.Fprintf(&b, "-j MARK --set-xmark %#x/0xffffffff", l.Mark)
 	return b.String()
 }
 
@@ -146,23 +146,23 @@ func (f *fakeTables) pass(p packet, chain string, mark uint32) uint32 {
 		if _, isChain := f.chains[target(rule)]; isChain {
 			mark = f.pass(p, target(rule), mark)
 		} else if l, ok := parseLine(words(rule)); ok && l.matches(p) {
-			mark = l.mark
+			mark = l.Mark
 		}
 	}
 	return mark
 }
 
-func (l line) matches(p packet) bool {
+func (l Rule) matches(p packet) bool {
 	inPorts := func(r Ports) bool { return r.First <= p.port && p.port <= r.Last }
-	return (!l.dest.IsValid() || l.dest.Contains(p.dest)) && (l.protocol == All || l.protocol == p.protocol) &&
-		(len(l.ports) == 0 || slices.ContainsFunc(l.ports, inPorts))
+	return (!l.Dest.IsValid() || l.Dest.Contains(p.dest)) && (l.Protocol == All || l.Protocol == p.protocol) &&
+		(len(l.Ports) == 0 || slices.ContainsFunc(l.Ports, inPorts))
 }
 
 // markWanted is what rules give a packet: the last that matches counts.
 func markWanted(rules []Rule, p packet) uint32 {
 	mark := uint32(0)
 	for _, r := range rules {
-		if (line{r.Dest, r.Protocol, r.Ports, r.Mark}).matches(p) {
+		if r.matches(p) {
 			mark = r.Mark
 		}
 	}

@@ -69,7 +69,7 @@ type xtables struct {
 	program string // iptables or ip6tables
 	ipv6    bool
 	library *iptables.IPTables // made at the first change
-	running chan struct{}      // closed at the end of the last run
+	running chan error         // has the end of a run that was left alone
 }
 
 func (x *xtables) list(ctx context.Context, idle bool) (listing, error) {
@@ -133,14 +133,12 @@ func (x *xtables) run(ctx context.Context, c command) error {
 			return fmt.Errorf("%s: the run of iptables before this one has not ended", what)
 		}
 	}
-	running, result := make(chan struct{}), make(chan error, 1)
+	running := make(chan error, 1)
 	x.running = running
-	go func() {
-		defer close(running)
-		result <- x.do(c)
-	}()
+	go func() { running <- x.do(c) }()
 	select {
-	case err := <-result:
+	case err := <-running:
+		x.running = nil
 		if err != nil {
 			return hint(fmt.Errorf("%s: %w", what, complaint(err)), mangle, what)
 		}

@@ -12,14 +12,6 @@ import (
 // packet's mark (ip_vs_service_find in net/netfilter/ipvs/ip_vs_ctl.c), so no bit of an earlier mark may stay.
 const wholeMark = 0xffffffff
 
-// A line is a rule of a chain that we could have set. Two that mean the same are written the same.
-type line struct {
-	dest     netip.Prefix // invalid: every address
-	protocol Protocol
-	ports    []Ports
-	mark     uint32
-}
-
 // linesOf makes lines of rules of one family. A line that comes twice is set once, at its last place: the later of two
 // rules sets the mark.
 func linesOf(rules []Rule, ipv6 bool) (lines []string) {
@@ -28,7 +20,7 @@ func linesOf(rules []Rule, ipv6 bool) (lines []string) {
 			continue
 		}
 		for _, ports := range splitPorts(mergePorts(r.Ports)) {
-			text := line{r.Dest.Masked(), r.Protocol, ports, r.Mark}.String()
+			text := Rule{r.Mark, r.Dest.Masked(), r.Protocol, ports}.line()
 			lines = slices.DeleteFunc(lines, func(earlier string) bool { return earlier == text })
 			lines = append(lines, text)
 		}
@@ -36,61 +28,61 @@ func linesOf(rules []Rule, ipv6 bool) (lines []string) {
 	return lines
 }
 
-// String is the line as arguments of iptables.
-func (l line) String() string {
+// line is a rule as arguments of iptables. Two that mean the same are written the same.
+func (l Rule) line() string {
 	var words []string
-	if l.dest.IsValid() && l.dest.Bits() > 0 {
-		words = append(words, "-d", l.dest.String())
+	if l.Dest.IsValid() && l.Dest.Bits() > 0 {
+		words = append(words, "-d", l.Dest.String())
 	}
-	if l.protocol != All {
-		words = append(words, "-p", string(l.protocol))
+	if l.Protocol != All {
+		words = append(words, "-p", string(l.Protocol))
 	}
 	switch {
-	case len(l.ports) == 1:
-		words = append(words, "--dport", l.ports[0].String())
-	case len(l.ports) > 1:
-		words = append(words, "-m", "multiport", "--dports", joinPorts(l.ports))
+	case len(l.Ports) == 1:
+		words = append(words, "--dport", l.Ports[0].String())
+	case len(l.Ports) > 1:
+		words = append(words, "-m", "multiport", "--dports", joinPorts(l.Ports))
 	}
-	words = append(words, "-j", "MARK", "--set-mark", strconv.FormatUint(uint64(l.mark), 10))
+	words = append(words, "-j", "MARK", "--set-mark", strconv.FormatUint(uint64(l.Mark), 10))
 	return strings.Join(words, " ")
 }
 
-// normal is a rule of `iptables -S` in the form of line.String, so that equal rules are equal texts whatever
+// normal is a rule of `iptables -S` in the form of Rule.line, so that equal rules are equal texts whatever
 // back end and version printed them; a rule that is not our rule is as it was printed.
 func normal(rule string) string {
 	l, ok := parseLine(words(rule))
 	if !ok {
 		return rule
 	}
-	return l.String()
+	return l.line()
 }
 
 // parseLine reads what follows `-A CHAIN`. It is not ok if it has something that our rules never have.
-func parseLine(words []string) (line, bool) {
-	l := line{protocol: All}
+func parseLine(words []string) (Rule, bool) {
+	l := Rule{Protocol: All}
 	marks := false
 	for len(words) > 1 {
 		ok := true
 		switch option, value := words[0], words[1]; option {
 		case "-d":
-			l.dest, ok = parseDest(value)
+			l.Dest, ok = parseDest(value)
 		case "-p":
-			l.protocol, ok = protocols[value]
+			l.Protocol, ok = protocols[value]
 		case "-m":
 			ok = slices.Contains([]string{"tcp", "udp", "sctp", "multiport"}, value)
 		case "--dport", "--dports":
-			l.ports, ok = parsePorts(value)
+			l.Ports, ok = parsePorts(value)
 		case "-j":
 			ok = value == "MARK"
 		case "--set-xmark", "--set-mark":
 			var mask uint32
-			l.mark, mask, ok = parseMark(value)
+			l.Mark, mask, ok = parseMark(value)
 			ok, marks = ok && mask == wholeMark, true
 		default:
 			ok = false
 		}
 		if !ok {
-			return line{}, false
+			return Rule{}, false
 		}
 		words = words[2:]
 	}

@@ -54,25 +54,24 @@ type nftExpression struct {
 
 func (m *Machine) parseNFT(out []byte) error {
 	var ruleset struct {
-		Objects []struct{ Chain, Rule *nftObject } `json:"nftables"`
+		Objects []struct{ Chain, Rule nftObject } `json:"nftables"`
 	}
 	if err := json.Unmarshal(out, &ruleset); err != nil {
 		return err
 	}
 	var in, sent []string // the chains that packets pass which come in, which this machine sends
-	rules := map[string][]*nftObject{}
-	for _, o := range ruleset.Objects {
-		switch c := o.Chain; {
-		case c != nil && (c.Hook == "prerouting" || c.Hook == "ingress"):
+	rules := map[string][]nftObject{}
+	for _, o := range ruleset.Objects { // of which each is one of both, or neither
+		c, r := o.Chain, o.Rule
+		switch c.Hook {
+		case "prerouting", "ingress":
 			in = append(in, c.path(c.Name))
-		case c != nil && c.Hook == "output":
+		case "output":
 			sent = append(sent, c.path(c.Name))
 		}
-		if r := o.Rule; r != nil {
-			rules[r.path(r.Chain)] = append(rules[r.path(r.Chain)], r)
-			if r.Family != "ip" && slices.ContainsFunc(r.Expr, nftExpression.looksBack) {
-				m.Filters = append(m.Filters, "nft insert rule "+r.path(r.Chain)+" ip6 saddr %s accept")
-			}
+		rules[r.path(r.Chain)] = append(rules[r.path(r.Chain)], r)
+		if r.Family != "ip" && slices.ContainsFunc(r.Expr, nftExpression.looksBack) {
+			m.Filters = append(m.Filters, "nft insert rule "+r.path(r.Chain)+" ip6 saddr %s accept")
 		}
 	}
 	m.Settings = append(m.Settings, nativeSettings(in, rules)...)
@@ -89,7 +88,7 @@ func (e nftExpression) looksBack() bool {
 
 // nativeSettings are the rules that set marks in some chains, and in those that they lead to; the MARK target of
 // iptables' own rules is read by iptables.
-func nativeSettings(chains []string, rules map[string][]*nftObject) (list []Setting) {
+func nativeSettings(chains []string, rules map[string][]nftObject) (list []Setting) {
 	for i := 0; i < len(chains); i++ {
 		for _, r := range rules[chains[i]] {
 			for _, e := range r.Expr {
@@ -106,7 +105,7 @@ func nativeSettings(chains []string, rules map[string][]*nftObject) (list []Sett
 }
 
 // setting is what a rule makes of the mark.
-func (r *nftObject) setting(e nftExpression) (s Setting, ok bool) {
+func (r nftObject) setting(e nftExpression) (s Setting, ok bool) {
 	if e.Mangle.Key.Meta.Key != "mark" {
 		return s, false
 	}

@@ -576,7 +576,8 @@ func native(t *testing.T) {
 
 func realErrors(t *testing.T, k *kernel) {
 	x := &xtables{program: k.ipv4}
-	err := x.run(t.Context(), command{option: appendRule, chain: "NOWHERE", rule: line{dest: netip.MustParsePrefix("192.0.2.1/32"), protocol: All, mark: 8}.String()})
+	r := Rule{Dest: netip.MustParsePrefix("192.0.2.1/32"), Protocol: All, Mark: 8}
+	err := x.run(t.Context(), command{option: appendRule, chain: "NOWHERE", rule: r.line()})
 	if err == nil || !strings.HasPrefix(err.Error(), k.ipv4+" -t mangle -A NOWHERE -d 192.0.2.1/32 -j MARK --set-mark 8: ") {
 		t.Errorf("error %v", err)
 	}
