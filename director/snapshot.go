@@ -276,10 +276,11 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
 	for j := &s.first; j != nil; j = j.next {
 		now.Braked = now.Braked || v.isBraked(j)
-		if c := j.check; c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
+		c := j.check
+		if c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
 			now.CertEnd = c.last.CertEnd
 		}
-		if c := j.check; c != nil && !c.answered.IsZero() {
+		if c != nil && !c.answered.IsZero() {
 			due := c.answered.Add(cmp.Or(c.hurried, j.task.Every))
 			if now.Due.IsZero() || due.Before(now.Due) {
 				now.Due = due

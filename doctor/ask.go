@@ -37,13 +37,14 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 			f.note(what, err)
 		})
 	}
+	answers := func(addr netip.Addr, hardware string) {
+		mu.Lock()
+		defer mu.Unlock()
+		f.neighbours.add(addr, hardware)
+	}
 	for _, questions := range f.questions(services) { // notes what can't be asked: no probe runs yet
 		at("who answers on "+questions[0].device.Name, func() error {
-			found, err := askNeighbours(network, questions)
-			mu.Lock()
-			defer mu.Unlock()
-			f.neighbours.merge(found)
-			return err
+			return askNeighbours(network, questions, answers)
 		})
 	}
 	at("sockets", func() (err error) {

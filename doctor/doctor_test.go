@@ -114,7 +114,9 @@ func TestQuestionsAreSentTwice(t *testing.T) {
 func TestNeighboursOfAllLinksAreMerged(t *testing.T) {
 	n := neighbours{}
 	n.add(addrOf("192.0.2.10"), "a")
-	n.merge(neighbours{addrOf("192.0.2.10"): {"a", "b"}, addrOf("192.0.2.11"): {"c"}})
+	n.add(addrOf("192.0.2.10"), "a")
+	n.add(addrOf("192.0.2.10"), "b")
+	n.add(addrOf("192.0.2.11"), "c")
 	if want := (neighbours{addrOf("192.0.2.10"): {"a", "b"}, addrOf("192.0.2.11"): {"c"}}); !reflect.DeepEqual(n, want) {
 		t.Errorf("got %v, want %v", n, want)
 	}

@@ -28,14 +28,6 @@ func (n neighbours) add(addr netip.Addr, hardware string) {
 	}
 }
 
-func (n neighbours) merge(more neighbours) {
-	for addr, list := range more {
-		for _, hardware := range list {
-			n.add(addr, hardware)
-		}
-	}
-}
-
 // protocol asks for owners of addresses on one device.
 type protocol interface {
 	SetDeadline(time.Time) error
@@ -48,40 +40,38 @@ type protocol interface {
 
 // askNeighbours asks questions of one device and family until ctx ends. It always waits that long: a server that should
 // not answer is found only by its answer.
-func askNeighbours(ctx context.Context, questions []question) (neighbours, error) {
+func askNeighbours(ctx context.Context, questions []question, found func(netip.Addr, string)) error {
 	d, open := questions[0].device, openARP
 	if questions[0].source.Is6() {
 		open = openND
 	}
 	p, err := open(d)
 	if err != nil {
-		return nil, fmt.Errorf("opening a socket to ask for addresses: %w", err)
+		return fmt.Errorf("opening a socket to ask for addresses: %w", err)
 	}
 	defer p.Close()
 	deadline, _ := ctx.Deadline()
 	if err := p.SetDeadline(deadline); err != nil {
-		return nil, fmt.Errorf("asking for addresses on %s: %w", d.Name, err)
+		return fmt.Errorf("asking for addresses on %s: %w", d.Name, err)
 	}
 	sent := make(chan error, 1)
 	go func() { sent <- sendTwice(ctx, questions, p.send) }()
-	found, err := receiveAll(p)
-	return found, errors.Join(err, <-sent)
+	return errors.Join(receiveAll(p, found), <-sent)
 }
 
-// receiveAll collects answers until the deadline.
-func receiveAll(p protocol) (neighbours, error) {
-	found := neighbours{}
+// receiveAll tells of answers until the deadline.
+func receiveAll(p protocol, found func(addr netip.Addr, hardware string)) error {
 	buffer := make([]byte, 1500)
 	for {
 		n, err := p.receive(buffer)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return found, nil
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("receiving answers for addresses: %w", err)
+			return fmt.Errorf("receiving answers for addresses: %w", err)
 		}
 		if addr, hardware, ok := p.read(buffer[:n]); ok {
-			found.add(addr, hardware)
+			found(addr, hardware)
 		}
 	}
 }

@@ -122,6 +122,7 @@ func (e *examination) through(s director.Service) {
 		lost = "so nothing sees whether its servers answer there, as clients ask"
 		here = e.daemon.Reach != nil && len(waysOf(s)) > 0 && e.ends(s.Config, single(vip), s.Config.Mark)
 	}
+	here = here && vip.Is4() // IPv6 has neither setting
 	for _, m := range s.Members {
 		r := e.routeTo(m)
 		if !isThrough(m) || r.local || r.device == "" || !vip.IsValid() {
@@ -143,12 +144,12 @@ func (e *examination) through(s director.Service) {
 		if out := e.routes[routeQuery{to: client()}]; out.gateway && out.source == vip {
 			e.warn(s, "check-source", "", tells, "gateway", out.device, vip)
 		}
-		if here && vip.Is4() && e.deviceSetting(r.device, acceptLocal) == "0" {
+		if here && e.deviceSetting(r.device, acceptLocal) == "0" {
 			tell(s, "check-martian", set(ofDevice(r.device, acceptLocal), "1"),
 				"answers to checks through %s, which come from that address by %s, are dropped "+
 					"where this machine has it, %s (accept_local)", vip, r.device, lost)
 		}
-		if here && vip.Is4() && e.deviceSetting(r.device, reversePath) == "1" && e.homeOf(vip) != r.device {
+		if here && e.deviceSetting(r.device, reversePath) == "1" && e.homeOf(vip) != r.device {
 			tell(s, "check-filter", set(ofDevice(r.device, reversePath), "2"),
 				"answers to checks through %s, which come by %s, are dropped: the address is on "+
 					"another interface, or the route to it leads there (rp_filter)", vip, r.device)
