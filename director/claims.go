@@ -29,9 +29,6 @@ const activeDirector = "the active director"
 // no more.
 func (v *virtual) isOurs() bool { return v.owner == "" }
 
-// served are the virtual services that belong in the table.
-func (d *Director) served() []*virtual { return d.ours }
-
 // owned are the virtual services that this director may have in the table.
 func (d *Director) owned() []*virtual {
 	isOthers := func(v *virtual) bool { return !v.isOurs() && !v.leftBehind }

@@ -66,7 +66,7 @@ func (d *Director) tellLeaving(why string) <-chan struct{} {
 		left.Add(1)
 		return end
 	}
-	for _, v := range d.served() {
+	for _, v := range d.ours {
 		if !d.tells(v) || !d.goes(v) || v.lastOnChange != nil && !v.announced {
 			continue
 		}

@@ -28,7 +28,7 @@ func (d *Director) checkDrift(ctx context.Context) {
 	}
 	d.noteCounters(table)
 	var changes []*change
-	for _, v := range d.served() {
+	for _, v := range d.ours {
 		v.dirty = v.dirty || slices.ContainsFunc(v.servers, func(s *server) bool { return s.rerouted }) // its connections may have ended
 		if have := table[v.key]; v.written != nil && (have.Key != v.key || !v.written.Is(have)) {
 			changes = append(changes, d.found(ctx, v, have))

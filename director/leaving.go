@@ -63,7 +63,7 @@ func (v *virtual) allLeavers() []*leaver {
 // recordLeavers passes on who leaves, and who moved away and is in maintenance. It sees to it that they are looked at.
 func (d *Director) recordLeavers() {
 	var all []Leaver
-	for _, v := range d.served() {
+	for _, v := range d.ours {
 		for _, l := range v.allLeavers() {
 			all = append(all, l.Leaver)
 		}
@@ -85,7 +85,7 @@ func (d *Director) recordLeavers() {
 // lookAtLeavers ends the stay of those whose connections have ended, or whose time is over.
 func (d *Director) lookAtLeavers(ctx context.Context) {
 	d.lookAt = nil
-	for _, v := range d.served() {
+	for _, v := range d.ours {
 		if len(v.leavers) == 0 {
 			continue
 		}

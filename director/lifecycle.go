@@ -345,7 +345,7 @@ func (d *Director) cleanup(ctx context.Context) {
 	d.allow(ctx, hooks, demotionTimeout)
 	d.purge(ctx)
 	told, left := map[string]bool{}, 0
-	for _, v := range d.served() {
+	for _, v := range d.ours {
 		err := d.leave(ctx, v, told)
 		switch {
 		case errors.Is(err, errSilent):

@@ -125,7 +125,7 @@ func (m *marker) succeeds(v *virtual, r fwmark.Rule) bool {
 
 // mark orders the rules of the virtual services that are served, also of those that left the file.
 func (d *Director) mark() {
-	d.marker.order(rulesOf(slices.Concat(d.purges, d.served())))
+	d.marker.order(rulesOf(slices.Concat(d.purges, d.ours)))
 }
 
 // marked reports how an order ended.
@@ -135,7 +135,7 @@ func (d *Director) marked(r marked) {
 	m.looked = m.looked || r.err == nil
 	for _, what := range r.fixed {
 		d.emit(notify.Event{Kind: notify.ChangedByHand, Text: fmt.Sprintf("Restored mark rules: %s", what)})
-		for _, v := range d.served() {
+		for _, v := range d.ours {
 			if len(v.cfg.Marking) > 0 && v.key.IPv6 == strings.HasPrefix(what, "IPv6") {
 				v.noteChange(d.now(), "mark rules: "+what+"; restored")
 			}
@@ -157,7 +157,7 @@ func (d *Director) unmark(ctx context.Context) {
 	if m := &d.marker; m.marks == nil || m.looked && len(m.want) == 0 && len(m.current) == 0 {
 		return
 	}
-	staying := slices.DeleteFunc(slices.Clone(d.served()), func(v *virtual) bool { return v.cfg.CleanStop })
+	staying := slices.DeleteFunc(slices.Clone(d.ours), func(v *virtual) bool { return v.cfg.CleanStop })
 	d.marked(d.setMarks(ctx, rulesOf(staying)))
 }
 

@@ -89,7 +89,7 @@ func (d *Director) runOnChange(v *virtual) {
 
 // runOnChangeOfMarked does so for the virtual services whose packets are marked, after their rules were set or could not be.
 func (d *Director) runOnChangeOfMarked() {
-	for _, v := range d.served() {
+	for _, v := range d.ours {
 		if len(v.cfg.Marking) > 0 && v.written != nil {
 			d.runOnChange(v)
 		}

@@ -46,7 +46,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 		v.dirty = v.dirty && v.isOurs() // who gets it makes it so
 	}
 	d.endMoved() // those whom the guard does not hold any more
-	for _, v := range d.served() {
+	for _, v := range d.ours {
 		switch {
 		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() || ctx.Err() != nil:
 		case v.written != nil:

@@ -80,7 +80,7 @@ func (d *Director) nextRetry() (wait time.Duration, any bool) {
 	if look := d.addresses.look; !look.IsZero() && (!any || time.Until(look) < wait) {
 		wait, any = max(time.Until(look), 0), true
 	}
-	for _, list := range [...][]*virtual{d.served(), slices.DeleteFunc(slices.Clone(d.purges), d.mayNotGo)} {
+	for _, list := range [...][]*virtual{d.ours, slices.DeleteFunc(slices.Clone(d.purges), d.mayNotGo)} {
 		for _, v := range list {
 			if !v.dirty {
 				continue

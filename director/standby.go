@@ -54,7 +54,7 @@ func (d *Director) demote(ctx context.Context) {
 	told, announced := map[string]bool{}, d.addresses.byKey()
 	d.table.until = time.Time{}
 	d.assign(d.ours, d.purges) // who waits now
-	for _, v := range d.served() {
+	for _, v := range d.ours {
 		if err := d.leave(ctx, v, told); err != nil {
 			rest := d.newPurge(v, announced[v.key])
 			rest.tag = "stop"
