@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -10,8 +11,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/sirupsen/logrus"
 
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -114,15 +113,15 @@ func (l *logSink) line(e notify.Event) string {
 	if !l.json {
 		return text
 	}
-	fields := logrus.Fields{"event": string(e.Kind)}
+	at := e.Time.Format(time.RFC3339Nano)
+	fields := map[string]string{"event": string(e.Kind), "level": "info", "msg": text, "time": at}
 	for key, value := range map[string]string{"virtual": e.Virtual, "real": e.Real, "reason": e.Reason} {
 		if value != "" {
 			fields[key] = value
 		}
 	}
-	form := logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}
-	line, _ := form.Format(&logrus.Entry{Time: e.Time, Level: logrus.InfoLevel, Message: text, Data: fields}) // text can't fail
-	return strings.TrimSuffix(string(line), "\n")
+	line, _ := json.Marshal(fields) // text can't fail
+	return string(line)
 }
 
 func isPath(target string) bool { return strings.HasPrefix(target, "/") }

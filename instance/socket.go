@@ -42,11 +42,10 @@ type Socket string
 // error with the daemon's reason.
 func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 	text, err := s.exchange(ctx, patience, http.MethodGet, path)
-	var dial *net.OpError
-	switch {
+	switch dial := unconnected(err); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("asking the daemon: it has no socket %s; its log says why, if it is not another program", s)
-	case isDial(err, &dial):
+	case dial != nil:
 		return nil, fmt.Errorf("asking the daemon: nothing answers at %s: %w", s, dial.Err)
 	case err != nil:
 		return nil, fmt.Errorf("asking the daemon: %w", err)
@@ -58,16 +57,18 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 // as limit. Errors are ErrNoListener, ErrEnding, ErrNoAnswer or a *Refusal, all of them wrapped.
 func (s Socket) Order(ctx context.Context, limit time.Duration, path string, words url.Values, answer any) error {
 	text, err := s.exchange(ctx, limit+time.Second, http.MethodPost, path+"?"+words.Encode())
-	var dial *net.OpError
-	var refused *Refusal
+	status := 0
+	if refused, is := errors.AsType[*Refusal](err); is {
+		status = refused.Status
+	}
 	switch {
 	case errors.Is(err, ErrEnding):
 		return err
-	case isDial(err, &dial) && !errors.Is(err, fs.ErrPermission):
+	case unconnected(err) != nil && !errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrNoListener, err)
-	case errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status == http.StatusMethodNotAllowed):
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
 		return fmt.Errorf("%w: the previous version answers there", ErrNoListener)
-	case errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable,
+	case status == http.StatusServiceUnavailable,
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", ErrEnding, err)
 	case err != nil:
@@ -125,17 +126,21 @@ func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path 
 	return text, err
 }
 
-// isDial reports whether nothing took a connection.
-func isDial(err error, dial **net.OpError) bool { return errors.As(err, dial) && (*dial).Op == "dial" }
+// unconnected is why nothing took a connection; nil: something did.
+func unconnected(err error) *net.OpError {
+	if dial, is := errors.AsType[*net.OpError](err); is && dial.Op == "dial" {
+		return dial
+	}
+	return nil
+}
 
 // send sends a request, again where the daemon closed the connection before it had read it: on a busy machine a request
 // can come later than the daemon waits. An answer other than 200 is a *Refusal.
 func (s Socket) send(ctx context.Context, method, path string) (*http.Response, error) {
 	for begun, cut := time.Now(), false; ; {
 		answer, unread, err := s.sendOnce(ctx, method, path)
-		var dial *net.OpError
 		switch {
-		case cut && isDial(err, &dial):
+		case cut && unconnected(err) != nil:
 			return nil, fmt.Errorf("%w: it closed its socket", ErrEnding)
 		case !unread:
 			return answer, err
@@ -165,7 +170,7 @@ func (s Socket) sendOnce(ctx context.Context, method, path string) (answer *http
 	if err != nil {
 		// The kernel says RESET, and not EOF, where the other side has left something unread.
 		lost := !sent.Load() || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-		return nil, lost && !isDial(err, new(*net.OpError)) && ctx.Err() == nil, err
+		return nil, lost && unconnected(err) == nil && ctx.Err() == nil, err
 	}
 	if answer.StatusCode == http.StatusOK {
 		return answer, false, nil
