@@ -59,7 +59,9 @@ func counted(before, next checker.Health, changed, ok bool, r checker.Rule) (v h
 
 // rememberOp remembers what the table was told of a server, and what it answered.
 func (v *virtual) rememberOp(now time.Time, op ipvsctl.Op, err error) {
-	kinds := map[ipvsctl.OpKind]history.Kind{ipvsctl.AddDest: history.Add, ipvsctl.EditDest: history.Edit, ipvsctl.DelDest: history.Remove}
+	kinds := [...]history.Kind{
+		ipvsctl.AddDest: history.Add, ipvsctl.EditDest: history.Edit, ipvsctl.DelDest: history.Remove,
+	}
 	why := ""
 	if err != nil {
 		why = err.Error()

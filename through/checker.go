@@ -1,6 +1,7 @@
 package through
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -28,10 +29,7 @@ type check struct {
 
 // New makes the check of a Spec whose Through is set. Build makes those that ask one address.
 func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Checker, error)) (checker.Checker, error) {
-	c := &check{Services: s, way: spec.Through, timeout: spec.Timeout}
-	if spec.Type == "negotiate" {
-		c.timeout = spec.NegotiateTimeout
-	}
+	c := &check{Services: s, way: spec.Through, timeout: cmp.Or(spec.Timeout, spec.NegotiateTimeout)}
 	var err error
 	spec.Through = checker.Through{}
 	if c.own, err = build(spec); err != nil {
