@@ -13,6 +13,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"ldirectord/instance"
 )
 
 const (
@@ -41,7 +43,7 @@ func openKernel() (kernel, error) {
 		err = k.SetSocketTimeout(answerTime)
 		_ = k.SetStrictCheck(true) // so that the kernel lists ours alone of all its routes; those before Linux 4.20 can't
 	}
-	return k, while("opening a socket for addresses", err)
+	return k, instance.While("opening a socket for addresses", err)
 }
 
 // state is what the kernel has.
@@ -99,7 +101,7 @@ func readState(k kernel) (state, error) {
 	for _, r := range routes {
 		s.routed[prefixOf(r.Dst)] = true
 	}
-	return s, while("reading devices and addresses", err)
+	return s, instance.While("reading devices and addresses", err)
 }
 
 // find finds an address on the devices where it may be: at which of those that are up, ours by their devices, and that

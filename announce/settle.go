@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
+
+	"ldirectord/instance"
 )
 
 // settling is what is to be done for one address.
@@ -69,7 +71,7 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 		trouble = unrecorded
 	}
 	if s.Local && trouble == nil && !s.routed {
-		trouble = while("adding its local route", k.RouteAppend(localRoute(s.Addr)))
+		trouble = instance.While("adding its local route", k.RouteAppend(localRoute(s.Addr)))
 		s.routed = trouble == nil
 	}
 	if s.Undecided {
@@ -82,7 +84,7 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 		if name == s.Device {
 			continue
 		}
-		if err := while("removing it from "+name, k.AddrDel(nil, &h)); err != nil {
+		if err := instance.While("removing it from "+name, k.AddrDel(nil, &h)); err != nil {
 			return err
 		}
 		delete(s.ours, name)
@@ -91,14 +93,14 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	switch {
 	case s.Device != "":
 		if !s.there {
-			trouble = while("announcing it", k.AddrAdd(nil, addressOn(s.target, s.Want)))
+			trouble = instance.While("announcing it", k.AddrAdd(nil, addressOn(s.target, s.Want)))
 		}
 		if trouble == nil {
 			s.at, s.ours[s.Device], a.placed[s.Addr] = s.Device, netlink.Addr{}, s.target.index
 		}
 	case !s.Local:
 		if s.routed {
-			trouble = while("removing its local route", k.RouteDel(localRoute(s.Addr)))
+			trouble = instance.While("removing its local route", k.RouteDel(localRoute(s.Addr)))
 		}
 		s.gone = trouble == nil
 	}
@@ -118,12 +120,4 @@ func (a *Announcer) obstacle(s *settling) error {
 	}
 	a.placed[s.Addr] = last
 	return fmt.Errorf("was removed from %s by hand", s.Device)
-}
-
-// while is an error with what was being done.
-func while(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", doing, err)
 }

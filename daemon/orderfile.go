@@ -66,8 +66,6 @@ func (f orderFile) write(all director.Orders) error {
 		}
 	}
 	slices.Sort(lines[1:]) // the comments come first
-	if err := instance.Write(string(f), []byte(strings.Join(lines, "")), 0o600); err != nil {
-		return fmt.Errorf("recording the orders: %w", err)
-	}
-	return nil
+	err := instance.Write(string(f), []byte(strings.Join(lines, "")), 0o600)
+	return instance.While("recording the orders", err)
 }

@@ -140,10 +140,7 @@ func (c *controlSocket) allow(group string) error {
 	if err == nil {
 		err = os.Chmod(c.path, 0o660)
 	}
-	if err != nil {
-		return fmt.Errorf("statusgroup: %w", err)
-	}
-	return nil
+	return instance.While("statusgroup", err)
 }
 
 func groupID(name string) (int, error) {

@@ -109,7 +109,7 @@ func (i Instance) MayStart() error {
 	}
 	trial := state + ".trial"
 	if err := Write(trial, make([]byte, size), 0o600); err != nil {
-		return fmt.Errorf("trying to write in the run folder: %w", err)
+		return While("trying to write in the run folder", err)
 	}
 	if err := os.Remove(trial); !errors.Is(err, os.ErrNotExist) { // another start at the same time may have removed it
 		return err
@@ -175,10 +175,7 @@ func (l *Lock) write() error {
 	if err == nil {
 		err = Replace(l.State, append(text, '\n'), 0o644)
 	}
-	if err != nil {
-		return fmt.Errorf("recording the state: %w", err)
-	}
-	return nil
+	return While("recording the state", err)
 }
 
 // Restore makes the state and the lock again when they were removed: without them nobody finds the daemon, and another
@@ -205,10 +202,7 @@ func (l *Lock) Restore() error {
 
 // WritePid makes the pid file.
 func (l *Lock) WritePid() error {
-	if err := Write(l.Pid, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
-		return fmt.Errorf("the pid file: %w", err)
-	}
-	return nil
+	return While("the pid file", Write(l.Pid, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644))
 }
 
 // RemovePid removes the pid file, if it is ours.

@@ -111,16 +111,14 @@ func givenIn(line string) time.Duration {
 // Write makes an order the last one.
 func (f RoleFile) Write(last RoleOrder) error {
 	text := fmt.Sprintf("%s\n%s %d\n", last.Role, OrdersFormat, last.Given)
-	if err := Write(string(f), []byte(text), 0o600); err != nil {
-		return fmt.Errorf("recording the role: %w", err)
-	}
-	return nil
+	return While("recording the role", Write(string(f), []byte(text), 0o600))
 }
 
 // Clear removes the last order.
 func (f RoleFile) Clear() error {
-	if err := os.Remove(string(f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("clearing the role: %w", err)
+	err := os.Remove(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return nil
+	return While("clearing the role", err)
 }

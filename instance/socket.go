@@ -47,10 +47,8 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 		return nil, fmt.Errorf("asking the daemon: it has no socket %s; its log says why, if it is not another program", s)
 	case dial != nil:
 		return nil, fmt.Errorf("asking the daemon: nothing answers at %s: %w", s, dial.Err)
-	case err != nil:
-		return nil, fmt.Errorf("asking the daemon: %w", err)
 	}
-	return text, nil
+	return text, While("asking the daemon", err)
 }
 
 // Order gives the running daemon an order and reads its answer, which is JSON, into answer. The daemon may take as long
@@ -74,10 +72,7 @@ func (s Socket) Order(ctx context.Context, limit time.Duration, path string, wor
 	case err != nil:
 		return err
 	}
-	if err := json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("reading the daemon's answer: %w", err)
-	}
-	return nil
+	return While("reading the daemon's answer", json.Unmarshal(text, answer))
 }
 
 // Refusal is an answer other than 200.
@@ -106,10 +101,7 @@ func (s Socket) Follow(ctx context.Context, path string, w io.Writer) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("it ended before its answer did")
 	}
-	if err != nil {
-		return fmt.Errorf("asking the daemon: %w", err)
-	}
-	return nil
+	return While("asking the daemon", err)
 }
 
 func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path string) (text []byte, err error) {

@@ -82,14 +82,14 @@ func trusted(f *os.File) error {
 // openLock opens a lock file. Only its owner can: who can open it can hold the lock forever.
 func openLock(path string) (*os.File, error) {
 	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("opening the lock: %w; --rundir names another folder", err)
+	if err == nil {
+		err = trusted(f)
 	}
-	if err = trusted(f); err == nil {
+	if err == nil {
 		err = giveToFolder(f)
 	}
 	if err != nil {
-		f.Close()
+		f.Close() // nil where it was not opened
 		return nil, fmt.Errorf("opening the lock: %w; --rundir names another folder", err)
 	}
 	return f, nil
@@ -153,4 +153,12 @@ func (i Instance) LockFolder(ctx context.Context) (*os.File, error) {
 			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
 		}
 	}
+}
+
+// While is an error with what was being done, nil for none.
+func While(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
 }
