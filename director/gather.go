@@ -31,10 +31,11 @@ func (v *virtual) gathered() {
 	if !v.gathers() {
 		return
 	}
-	away := v.isAway()
-	for x := range checked(v) {
-		if away && x.awaits() {
-			return
+	if v.isAway() {
+		for x := range checked(v) {
+			if x.awaits() {
+				return
+			}
 		}
 	}
 	v.back, v.dirty = time.Time{}, true

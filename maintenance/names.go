@@ -93,16 +93,12 @@ func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
 			if found, err := n.lookup(ctx, addr.String()); err == nil && len(found) > 0 {
 				host = strings.TrimSuffix(found[0], ".")
 			}
-			n.learn(addr, host)
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.known[addr] = name{cmp.Or(host, n.known[addr].host), time.Now().Add(namesValid)}
 		})
 	}
 	all.Wait()
-}
-
-func (n *names) learn(a netip.Addr, host string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.known[a] = name{cmp.Or(host, n.known[a].host), time.Now().Add(namesValid)}
 }
 
 // hasNames reports whether any file may be named by a host name.

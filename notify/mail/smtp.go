@@ -77,10 +77,11 @@ func (s *smtpSession) step(name string, exchange func() error) error {
 
 // send says who we are, and is the transaction of one mail. It goes to the recipients whom the server accepts.
 func (s *smtpSession) send(l *letter) (again []string, err error) {
-	if err := s.step("EHLO", func() error { return s.client.Hello(hostName()) }); err != nil {
-		return unlessFinal(err, l.to), err
+	err = s.step("EHLO", func() error { return s.client.Hello(hostName()) })
+	if err == nil {
+		err = s.step("MAIL", func() error { return s.client.Mail(l.sender) })
 	}
-	if err := s.step("MAIL", func() error { return s.client.Mail(l.sender) }); err != nil {
+	if err != nil {
 		return unlessFinal(err, l.to), err
 	}
 	var taken, later []string
