@@ -70,7 +70,10 @@ func (d *Durations) count(took time.Duration) {
 }
 
 // StageTimes counts how long each stage of checks took, of those that got through it.
-type StageTimes [checker.Marks]struct {
+type StageTimes [checker.Marks]StageTime
+
+// StageTime is how often checks got through a stage, and how long that took in all.
+type StageTime struct {
 	Count uint64
 	Sum   time.Duration
 }

@@ -81,7 +81,7 @@ func (v *view) subject(file string) g.Node {
 	case v.about.Server != nil:
 		return v.one()
 	case at != nil:
-		scheduler := text(cmp.Or(at.Scheduler, "none") + ", " + up(at) + " up")
+		scheduler := text(cmp.Or(at.Scheduler, "none") + ", " + at.OfAll() + " up")
 		return g.Group{h.H1(text(at.Label()+" "), h.Small(scheduler)), list(at.Remarks())}
 	}
 	return h.H1(h.Class("hidden"), text("Virtual services of "+file))

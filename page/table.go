@@ -2,7 +2,6 @@ package page
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -33,13 +32,10 @@ type table struct {
 // is what the script tells of a row when it changes.
 func is(r *status.Row) string {
 	if r.Server == nil {
-		return up(r.At) + " up"
+		return r.At.OfAll() + " up"
 	}
 	return r.Server.State + ", weight " + status.Number(r.Weight)
 }
-
-// up is how many servers of a virtual service are up.
-func up(v *status.Virtual) string { return fmt.Sprintf("%d of %d", v.Up(), len(v.Servers)) }
 
 // known is all that no other column has.
 func known(r *status.Row, now time.Time) string {
@@ -80,7 +76,8 @@ var (
 	ofAll      = slices.Insert(slices.Clone(ofOne), 1, service)
 	ofServices = []column{
 		service,
-		{"up", "n is", func(r *status.Row, _ time.Time) string { return up(r.At) }, func(a, b *status.Row) int { return cmp.Compare(a.At.Up(), b.At.Up()) }, nil},
+		{"up", "n is", func(r *status.Row, _ time.Time) string { return r.At.OfAll() },
+			func(a, b *status.Row) int { return cmp.Compare(a.At.Up(), b.At.Up()) }, nil},
 		active,
 		{"scheduler", "opt", func(r *status.Row, _ time.Time) string { return cmp.Or(r.At.Scheduler, "none") }, nil, nil},
 	}

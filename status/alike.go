@@ -2,7 +2,6 @@ package status
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 
 	"ldirectord/printable"
@@ -15,8 +14,7 @@ const maxAlike = 3
 func (r *Row) Reason() string {
 	s := r.Server
 	if s == nil {
-		up := fmt.Sprintf("%d of %d up", r.At.Up(), len(r.At.Servers))
-		return strings.Join(append([]string{up}, r.At.Remarks()...), "; ")
+		return strings.Join(append([]string{r.At.OfAll() + " up"}, r.At.Remarks()...), "; ")
 	}
 	why := cmp.Or(s.Reason, s.Unjudged, s.Note)
 	if why == "" && s.Check != nil {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"runtime"
 	"slices"
-	"time"
 
 	"ldirectord/checker"
 	"ldirectord/director"
@@ -150,21 +149,19 @@ func (e exposition) servers() {
 
 // stages are how long checks took by stage, where they got through it.
 func (e exposition) stages() {
-	took := e.family("ldirectord_check_stage_seconds_total", "counter", "Time that checks of a virtual service's servers spent in a stage; a stage is absent until the first.")
-	e.eachStage(func(virtual, stage string, _ uint64, sum time.Duration) {
-		took.add(sum.Seconds(), "virtual", virtual, "stage", stage)
-	})
-	got := e.family("ldirectord_check_stages_total", "counter", "How often checks got through a stage.")
-	e.eachStage(func(virtual, stage string, n uint64, _ time.Duration) {
-		got.add(float64(n), "virtual", virtual, "stage", stage)
-	})
+	took := "Time that checks of a virtual service's servers spent in a stage; a stage is absent until the first."
+	e.family("ldirectord_check_stage_seconds_total", "counter", took).stages(
+		func(t director.StageTime) float64 { return t.Sum.Seconds() })
+	e.family("ldirectord_check_stages_total", "counter", "How often checks got through a stage.").stages(
+		func(t director.StageTime) float64 { return float64(t.Count) })
 }
 
-func (e exposition) eachStage(add func(virtual, stage string, n uint64, sum time.Duration)) {
-	for i := range e.s.Virtuals {
-		for mark, t := range e.s.Virtuals[i].Stages {
+// stages adds a sample for each stage of the checks of each virtual service.
+func (f family) stages(value func(director.StageTime) float64) {
+	for i := range f.s.Virtuals {
+		for mark, t := range f.s.Virtuals[i].Stages {
 			if t.Count > 0 {
-				add(e.s.Virtuals[i].ID, checker.Mark(mark).String(), t.Count, t.Sum)
+				f.add(value(t), "virtual", f.s.Virtuals[i].ID, "stage", checker.Mark(mark).String())
 			}
 		}
 	}

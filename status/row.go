@@ -147,6 +147,14 @@ func (v *Virtual) Up() int {
 	return up
 }
 
+// OfAll is how many servers are up, and of how many.
+func (v *Virtual) OfAll() string { return fmt.Sprintf("%d of %d", v.Up(), len(v.Servers)) }
+
+// title is a virtual service in a line.
+func (v *Virtual) title() string {
+	return fmt.Sprintf("%s %s, %s up", v.Label(), cmp.Or(v.Scheduler, "none"), v.OfAll())
+}
+
 // Number is a weight or a number of connections as it is shown.
 func Number(n int64) string {
 	if n < 0 {

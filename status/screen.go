@@ -135,9 +135,7 @@ func (s *Screen) body(room int) []line {
 // services are all virtual services, and their servers but for those whose reason is told.
 func (s *Screen) services(told map[string]bool) (lines []line) {
 	for _, v := range WorstFirst(s.now.Services()) {
-		scheduler := cmp.Or(v.At.Scheduler, "none")
-		title := fmt.Sprintf("  %s %s, %d of %d up", v.At.Label(), scheduler, v.At.Up(), len(v.At.Servers))
-		lines = append(lines, line{text: title, style: cmp.Or(v.Trouble.style(), bold)})
+		lines = append(lines, line{text: "  " + v.At.title(), style: cmp.Or(v.Trouble.style(), bold)})
 		if !told[v.Reason()] {
 			lines = append(lines, remarked(v.At.Remarks(), v.Trouble)...)
 		}

@@ -89,7 +89,7 @@ func (r *Report) Doing() string {
 }
 
 func (t page) virtual(v *Virtual, now time.Time) {
-	t.printf("%s %s, %d of %d up\n", printable.Line(v.Label()), cmp.Or(v.Scheduler, "none"), v.Up(), len(v.Servers))
+	t.printf("%s\n", printable.Line(v.title()))
 	t.remarks(2, v.Remarks()...)
 	for _, r := range v.Rows() {
 		t.server(&r, now)

@@ -145,7 +145,7 @@ func (c *call) find() (err error) {
 		gone := c.options
 		gone.path = path
 		gone.chooseRunDir()
-		if gone.instance().Find().Pid != 0 {
+		if gone.found().Pid != 0 {
 			c.path = path
 			return nil
 		}

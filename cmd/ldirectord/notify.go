@@ -88,7 +88,7 @@ func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (given,
 		return given{}, err
 	}
 	now, unsaved := c.recordRole(ctx, begun, change.After)
-	found := c.instance().Find()
+	found := c.found()
 	follows := now.StaysUp() && found.Pid != 0 && c.instance().Stays(found.Process)
 	switch silent := !errors.Is(err, instance.ErrNoListener) && !errors.Is(err, instance.ErrEnding); {
 	case follows && unsaved != nil:
@@ -187,7 +187,7 @@ func carryOut(ctx context.Context, c *call, role instance.Role) error {
 	case instance.Started, instance.Active:
 		return c.begin(ctx, c.mayStart)
 	case instance.Stopped:
-		if found := c.instance().Find(); found.Pid != 0 {
+		if found := c.found(); found.Pid != 0 {
 			return end(ctx, found.Process, unix.SIGTERM)
 		}
 	}

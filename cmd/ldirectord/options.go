@@ -298,7 +298,7 @@ func (o *options) chooseRunDir() {
 		return
 	}
 	for _, o.runDir = range []string{instance.UnitFolder, defaultRunDir} {
-		if o.instance().Find().Pid != 0 {
+		if o.found().Pid != 0 {
 			return
 		}
 	}
@@ -312,6 +312,9 @@ func (o *options) instance() instance.Instance {
 	d := instance.Daemon{Path: o.path, Table: o.ipvs, NetNS: instance.NetNS()}
 	return instance.New(o.runDir, d, o.names()...)
 }
+
+// found is what runs of it.
+func (o *options) found() instance.Found { return o.instance().Find() }
 
 // names are those that the pid file may have, first the one of this command line. The file that is taken without
 // CONFIG has two.

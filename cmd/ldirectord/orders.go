@@ -35,7 +35,7 @@ func orders(ctx context.Context, c *call) error {
 }
 
 func (c *call) orders(ctx context.Context) ([]status.Order, error) {
-	if c.instance().Find().State.Pid != 0 {
+	if c.found().State.Pid != 0 {
 		report, err := c.report(ctx)
 		if err != nil {
 			return nil, err

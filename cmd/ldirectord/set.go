@@ -134,7 +134,7 @@ func printOrdered(c *call, order daemon.SetOrder, s daemon.OrderedServer) {
 // unconfirmed is what is to be said of an order that is recorded and was not answered: nothing if our
 // daemon runs and just has no such socket: it follows the file.
 func unconfirmed(c *call, unanswered error) error {
-	found := c.instance().Find()
+	found := c.found()
 	switch {
 	case found.Pid == 0 || errors.Is(unanswered, instance.ErrEnding):
 		return fmt.Errorf("no daemon runs for %s: the order counts from its next start", c.path)

@@ -52,7 +52,7 @@ func (c *call) begin(ctx context.Context, prepare func(l *daemon.Loaded, runs bo
 	if err != nil {
 		return err
 	}
-	if c.waitsForUs(c.instance().Find()) {
+	if c.waitsForUs(c.found()) {
 		return nil
 	}
 	runs, err := runs(ctx, c, l)
@@ -76,7 +76,7 @@ func (c *call) waitsForUs(daemon instance.Found) bool { return len(c.via) > 0 &&
 
 // runs reports whether the daemon runs and stays. That is an error for a process that was to be the one.
 func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
-	found := c.instance().Find()
+	found := c.found()
 	if found.Pid == 0 {
 		return false, c.instance().MayStart()
 	}
@@ -94,7 +94,7 @@ func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 // reload has the running daemon read the file again, if it is good, and waits until the table follows it. A daemon
 // without a control socket gets a signal, and does not say what became of it.
 func reload(ctx context.Context, c *call, _ *daemon.Loaded) error {
-	found := c.instance().Find()
+	found := c.found()
 	switch {
 	case found.Pid == 0:
 		stopped := "ldirectord is stopped for " + c.path
@@ -107,7 +107,7 @@ func reload(ctx context.Context, c *call, _ *daemon.Loaded) error {
 	}
 	err := c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", map[string][]string{"via": c.via}, new(struct{}))
 	switch {
-	case errors.Is(err, instance.ErrEnding) && c.waitsForUs(c.instance().Find()):
+	case errors.Is(err, instance.ErrEnding) && c.waitsForUs(c.found()):
 		return nil
 	case errors.Is(err, instance.ErrNoListener):
 		return send(found.Pid, unix.SIGHUP)

@@ -19,7 +19,7 @@ const siblingTimeout = 10 * time.Second
 // showStatus shows if the daemon runs, in the words and exit statuses of the Perl ldirectord. With --verbose or
 // --json the daemon reports on itself; when it can't, that has an exit status of its own.
 func showStatus(ctx context.Context, c *call) error {
-	found := c.instance().Find()
+	found := c.found()
 	if pid := found.Pid; pid != 0 {
 		if c.watch != 0 {
 			return watch(ctx, c)
@@ -90,7 +90,7 @@ func showReport(ctx context.Context, c *call, pid int) error {
 
 // perlRuns is the error where the Perl ldirectord runs, which answers no questions.
 func (c *call) perlRuns() error {
-	if p := c.instance().Find(); p.IsPerl() {
+	if p := c.found(); p.IsPerl() {
 		return fmt.Errorf("pid %d is the Perl ldirectord; \"ldirectord %s restart\" takes over from it, "+
 			"no connection ends", p.Pid, cmp.Or(c.config, c.path))
 	}

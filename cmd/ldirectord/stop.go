@@ -14,7 +14,7 @@ import (
 
 // stop ends the running daemon, whatever state the file is in, and waits until it has cleaned up.
 func stop(ctx context.Context, c *call) error {
-	found := c.instance().Find()
+	found := c.found()
 	switch {
 	case found.Pid == 0:
 		_, err := c.load(ctx)
@@ -61,7 +61,7 @@ func send(pid int, sig syscall.Signal) error {
 
 // restart lets a new daemon take over from the running one, whose table stays as it is meanwhile.
 func restart(ctx context.Context, c *call, l *daemon.Loaded) error {
-	if found := c.instance().Find(); found.Pid != 0 {
+	if found := c.found(); found.Pid != 0 {
 		if by := found.State.Supervisor; by != "" {
 			return restartSupervised(ctx, c, by)
 		}
@@ -90,7 +90,7 @@ func keepSpelling(c *call, before instance.State) {
 
 // tryRestart restarts a daemon that runs.
 func tryRestart(ctx context.Context, c *call) error {
-	if c.instance().Find().Pid == 0 {
+	if c.found().Pid == 0 {
 		_, err := c.load(ctx)
 		return err
 	}

@@ -28,7 +28,7 @@ func why(ctx context.Context, c *call) error {
 // with an empty answer.
 func (c *call) askWhy(ctx context.Context) (*status.Why, error) {
 	asked := c.server()
-	if c.instance().Find().Pid == 0 {
+	if c.found().Pid == 0 {
 		return nil, fmt.Errorf("no daemon runs for %s: only one that runs knows what happened", c.path)
 	}
 	text, err := c.socket().Ask(ctx, "/why?"+asked.Encode())
