@@ -2,11 +2,8 @@ package daemon
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 
@@ -56,10 +53,7 @@ func (f nameFile) write(names []parser.Name) error {
 		}
 	}
 	if len(kept.Names) == 0 {
-		if err := os.Remove(string(f)); !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return nil
+		return instance.Remove(string(f))
 	}
 	text, err := json.Marshal(kept)
 	if err != nil {

@@ -77,10 +77,7 @@ func stamp(path string) fileStamp {
 }
 
 func (s fileStamp) same(other fileStamp) bool {
-	if s.FileInfo == nil || other.FileInfo == nil {
-		return s.FileInfo == other.FileInfo
-	}
-	return s.isOf(other) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size()
+	return s == other || s.isOf(other) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size()
 }
 
 // isOf reports whether both are of one file, whatever is written in it.

@@ -77,10 +77,12 @@ func (d *Director) recordOwned() {
 	if len(gained) == 0 {
 		return
 	}
+	var names []string
 	for _, v := range gained {
 		v.tag, v.dirty, v.leftBehind = "start", true, false
+		names = append(names, v.label())
 	}
-	d.emit(notify.Event{Kind: notify.TakenOver, Text: "Taken over: " + named(gained)})
+	d.emit(notify.Event{Kind: notify.TakenOver, Text: "Taken over: " + Listed(names)})
 	d.addresses.stale = true
 	d.mark()
 }
@@ -105,15 +107,6 @@ func (d *Director) leaveTo(v *virtual) bool {
 		d.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", to, v.called()), "")
 	}
 	return to != ""
-}
-
-// named are virtual services in one line, not too many of them.
-func named(virtuals []*virtual) string {
-	var ids []string
-	for _, v := range virtuals {
-		ids = append(ids, v.label())
-	}
-	return Listed(ids)
 }
 
 // Listed is a list in one line, not too much of it.

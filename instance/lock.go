@@ -111,10 +111,7 @@ func (i Instance) MayStart() error {
 	if err := Write(trial, make([]byte, size), 0o600); err != nil {
 		return While("trying to write in the run folder", err)
 	}
-	if err := os.Remove(trial); !errors.Is(err, os.ErrNotExist) { // another start at the same time may have removed it
-		return err
-	}
-	return nil
+	return Remove(trial) // which another start at the same time may have removed
 }
 
 // checkFolderOwner refuses to start a daemon of root in a folder of another user. Files there name only processes of that

@@ -1,10 +1,7 @@
 package instance
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -116,9 +113,5 @@ func (f RoleFile) Write(last RoleOrder) error {
 
 // Clear removes the last order.
 func (f RoleFile) Clear() error {
-	err := os.Remove(string(f))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return While("clearing the role", err)
+	return While("clearing the role", Remove(string(f)))
 }

@@ -43,6 +43,14 @@ func Replace(path string, text []byte, mode os.FileMode) error {
 	return nil
 }
 
+// Remove removes a file, if it is there.
+func Remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // CheckFolder refuses a run folder in which other users could replace our files.
 func CheckFolder(dir string) error {
 	info, err := os.Stat(dir)
