@@ -76,7 +76,7 @@ func Announcements(i instance.Instance) *announce.Announcer {
 	return announce.New(last.Announced, func(context.Context) (has map[netip.Addr]string, release func()) {
 		has = map[netip.Addr]string{}
 		own := instance.Other{State: last, Lives: i.Find().Pid != 0}
-		others, _ := i.Others()
+		others, _ := i.Others(nil)
 		for _, o := range append(others, own) {
 			for addr := range o.Announced {
 				if o.Lives {

@@ -23,6 +23,7 @@ const crashWait = 10 * time.Second
 type neighbours struct {
 	of        instance.Instance
 	source    Source
+	kept      instance.Kept
 	seen      map[string]time.Time // when daemons were seen alive, by the paths of their files
 	perls     map[instance.Process]*perl
 	unknown   []string // what is told of those of which it is not known what they have
@@ -48,13 +49,13 @@ type perl struct {
 func newNeighbours(i instance.Instance, s Source) neighbours {
 	s.Wait = true
 	seen, perls := map[string]time.Time{}, map[instance.Process]*perl{}
-	return neighbours{of: i, source: s, seen: seen, perls: perls, everybody: true}
+	return neighbours{of: i, source: s, kept: instance.Kept{}, seen: seen, perls: perls, everybody: true}
 }
 
 // look finds them.
 func (n *neighbours) look(ctx context.Context) (list []neighbour) {
 	now := time.Now()
-	others, known := n.of.Others()
+	others, known := n.of.Others(n.kept)
 	for _, o := range others {
 		one := neighbour{name: fmt.Sprintf("%s, pid %d", filepath.Base(o.Path), o.Pid)}
 		if o.Lives {

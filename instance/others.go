@@ -40,11 +40,11 @@ func (s *State) IsHandedOver() bool {
 
 // Others are the records of the other daemons on the table. Known are the processes that are no
 // strangers: this one, its parent, and those that a record names and that run.
-func (i Instance) Others() (all []Other, known map[int]bool) {
+func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	known = map[int]bool{os.Getpid(): true, os.Getppid(): true}
 	there := i
 	for _, there.dir = range i.folders() {
-		for _, r := range there.records() {
+		for _, r := range there.recordsBy(kept) {
 			o := Other{r.State, isProved(r.Process, there.files(r.base).Lock)}
 			known[r.Pid] = known[r.Pid] || o.Lives
 			if i.shares(&o, there.dir) {
@@ -102,7 +102,7 @@ func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 // another configuration.
 func (i Instance) NotOthers(keys []ipvsctl.Key) []ipvsctl.Key {
 	taken := map[ipvsctl.Key]bool{}
-	others, _ := i.Others()
+	others, _ := i.Others(nil)
 	for _, o := range others {
 		if o.Lives && o.Phase == Running {
 			for _, k := range o.Has() {

@@ -1,7 +1,10 @@
 package instance
 
 import (
+	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -24,14 +27,14 @@ func TestOthersLiveByTheirLock(t *testing.T) {
 	own := y
 	own.Daemon = i.Daemon
 	forge(t, i, "x.cf", own)
-	one, _ := i.Others()
+	one, _ := i.Others(nil)
 	if len(one) != 1 || !one[0].Lives || len(one[0].Has()) != 1 {
 		t.Fatalf("%+v", one)
 	}
 	release()
 	y.Yields = true
 	forge(t, i, "y.cf", y)()
-	if one, _ = i.Others(); len(one) != 1 || one[0].Lives || len(one[0].Has()) != 0 {
+	if one, _ = i.Others(nil); len(one) != 1 || one[0].Lives || len(one[0].Has()) != 0 {
 		t.Errorf("%+v", one)
 	}
 }
@@ -49,5 +52,41 @@ func TestAHandOverIsKeptForAWhile(t *testing.T) {
 		if s := (State{Phase: c.phase, Kept: SinceBoot() + c.left}); s.IsHandedOver() != c.is {
 			t.Errorf("%s, %v left", c.phase, c.left)
 		}
+	}
+}
+
+// Each second others are looked at: a record of thousands of virtual services is not read again for that.
+func TestARecordIsReadOnceUntilItChanges(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ldirectord.x.cf.state")
+	put := func(pid int, age time.Duration) {
+		text := fmt.Sprintf(`{"Format": 1, "Pid": %d}`, pid)
+		if err := Replace(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		when := time.Now().Add(-age)
+		if err := os.Chtimes(path, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := Kept{}
+	read := func() int {
+		s, err := kept.read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Pid
+	}
+	put(7, time.Minute)
+	first := read()
+	kept[path] = keptState{kept[path].file, State{Process: Process{Pid: 8}}}
+	again := read()
+	put(9, 0)
+	changed := read()
+	if first != 7 || again != 8 || changed != 9 {
+		t.Errorf("read %d, again %d, changed %d", first, again, changed)
+	}
+	if kept[path].Pid != 8 {
+		t.Error("one that was just written is kept: another one in the same moment would not be seen")
 	}
 }

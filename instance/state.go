@@ -83,8 +83,34 @@ type record struct {
 	base string // the name of its files
 }
 
+// Kept are records that were read, by their paths. One is read again when its file is another one.
+type Kept map[string]keptState
+
+type keptState struct {
+	file os.FileInfo
+	State
+}
+
+// read reads a record. From nil it is read each time.
+func (all Kept) read(path string) (State, error) {
+	file, err := os.Lstat(path)
+	if err != nil {
+		return State{}, err
+	}
+	if k, is := all[path]; is && os.SameFile(file, k.file) && file.ModTime().Equal(k.file.ModTime()) {
+		return k.State, nil
+	}
+	s, err := readState(path)
+	if all != nil && err == nil && time.Since(file.ModTime()) > time.Second { // else the next one may look the same
+		all[path] = keptState{file, s}
+	}
+	return s, err
+}
+
 // records are all that are there.
-func (i Instance) records() (found []record) {
+func (i Instance) records() []record { return i.recordsBy(nil) }
+
+func (i Instance) recordsBy(all Kept) (found []record) {
 	entries, _ := os.ReadDir(i.dir)
 	for _, e := range entries {
 		name, isOurs := strings.CutPrefix(e.Name(), prefix)
@@ -92,7 +118,7 @@ func (i Instance) records() (found []record) {
 		if !isOurs || !isState {
 			continue
 		}
-		if s, err := readState(filepath.Join(i.dir, e.Name())); err == nil && s.Format > 0 {
+		if s, err := all.read(filepath.Join(i.dir, e.Name())); err == nil && s.Format > 0 {
 			found = append(found, record{State: s, base: base})
 		}
 	}
