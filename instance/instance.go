@@ -75,7 +75,9 @@ func (i Instance) Find() Found {
 			return Found{Process: p}
 		}
 	}
-	return Found{Stale: i.isStale(all)}
+	_, left := readPid(i.PidFile())
+	_, held := i.userOf(all, i.names[0])
+	return Found{Stale: left && !held}
 }
 
 // own is the record of this daemon, zero if there is none, and whether it runs. Among several, one that runs comes first.
@@ -203,15 +205,6 @@ func (i Instance) perlMeans(config string) bool {
 	default:
 		return slices.Contains(i.names, filepath.Base(config))
 	}
-}
-
-// isStale reports whether the pid file of this command line was left by a daemon that has ended.
-func (i Instance) isStale(all []record) bool {
-	if _, there := readPid(i.PidFile()); !there {
-		return false
-	}
-	_, held := i.userOf(all, i.names[0])
-	return !held
 }
 
 // Stays reports whether a daemon continues. One that was just told to end takes a moment to record it.
