@@ -189,12 +189,12 @@ var directives = chapters(
 			Doc: "Undo changes made to real servers by hand within one `checkinterval`. With no, such a change counts until the next transition " +
 				"of that server or a reload. A server in maintenance is always repaired."},
 		{Name: "fallback", Value: fallbackForm,
-			global: field[Global]{read: readFallback[Global]}, section: field[Virtual]{read: readFallback[Virtual]},
+			either: field[Settings]{read: readFallback},
 			Doc: "Fallback server of IPv4 services: in the table while all real servers are down. Without a port it has the port of the " +
 				"service; without a method it is gate."},
 		{Name: "fallback6", Value: fallbackForm,
-			global: field[Global]{read: readFallback[Global]}, section: field[Virtual]{read: readFallback[Virtual]},
-			Doc: "The same for IPv6 services."},
+			either: field[Settings]{read: readFallback},
+			Doc:    "The same for IPv6 services."},
 		{Name: "fallbackcommand", Form: Text, Value: "PROGRAM",
 			either: setting(func(s *Settings) *string { return &s.FallbackCommand }, readFallbackCommand),
 			Doc: "Program to run when the fallback comes and goes. Its arguments: `start` when the last server goes down, `stop` when the first " +

@@ -24,10 +24,11 @@ func setting[T, V any](in func(*T) *V, read func(*value) (V, *problem)) field[T]
 
 // within is a field of the Settings in a T.
 func within[T any](f field[Settings], in func(*T) *Settings) field[T] {
-	return field[T]{
-		read: func(t *T, v *value) *problem { return f.read(in(t), v) },
-		get:  func(t *T) any { return f.get(in(t)) },
+	of := field[T]{read: func(t *T, v *value) *problem { return f.read(in(t), v) }}
+	if f.get != nil {
+		of.get = func(t *T) any { return f.get(in(t)) }
 	}
+	return of
 }
 
 // Global reports whether the directive may be written outside the sections.
