@@ -25,13 +25,7 @@ type AlsoCheck struct {
 // maxAlsoChecks bounds what is asked of one server.
 const maxAlsoChecks = 16
 
-var (
-	alsoTypes  = append([]string{string(Connect), string(Ping), string(External)}, serviceNames...)
-	alsoChecks = field[Virtual]{
-		read: readAlsoCheck,
-		get:  func(v *Virtual) any { return v.alsoTexts },
-	}
-)
+var alsoTypes = append([]string{string(Connect), string(Ping), string(External)}, serviceNames...)
 
 func readAlsoCheck(virtual *Virtual, v *value) *problem {
 	if len(virtual.AlsoChecks) == maxAlsoChecks {

@@ -45,11 +45,6 @@ func parsePart(text string) (k KeepServing, ok bool) {
 
 var checkTypes = []string{string(Negotiate), string(Connect), string(Ping), string(External), string(ExternalPerl), string(On), string(Off)}
 
-var checkTypeAndConnects = field[Virtual]{
-	read: readCheckType,
-	get:  func(v *Virtual) any { return v.CheckType },
-}
-
 // readCheckType takes a value that is a number for the number of connects. The Perl ldirectord does so
 // for any value with a digit in it.
 func readCheckType(virtual *Virtual, v *value) *problem {

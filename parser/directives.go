@@ -97,7 +97,7 @@ var directives = chapters(
 			global: setting(func(g *Global) *string { return &g.LogFile }, readLogFile),
 			Doc:    "Where the log goes: a path, or a facility of syslog(3). What does not begin with a slash is a facility."},
 		{Name: "execute", Form: Text, Value: "CONFIG", Repeats: true,
-			global: executes,
+			global: field[Global]{read: readExecute, get: sortedExecutes},
 			Doc:    "Another configuration to start, reload and stop along with this one."},
 		{Name: "supervised", Value: yesOrNo, Default: "no",
 			global: setting(func(g *Global) *bool { return &g.Supervised }, yesNo),
@@ -277,7 +277,7 @@ var directives = chapters(
 	}},
 	chapter{"Firewall marks", []Directive{
 		{Name: "mark", Value: markForm, Extension: true, Repeats: true,
-			section: marks,
+			section: field[Virtual]{read: readMark, get: func(v *Virtual) any { return v.Marking }},
 			Doc:     "Packets that get the firewall mark of the section. See below."},
 	}},
 	chapter{"Persistence", []Directive{
@@ -295,7 +295,7 @@ var directives = chapters(
 	}},
 	chapter{"The check", []Directive{
 		{Name: "checktype", Value: "negotiate, connect, ping, external, external-perl, on, off, or N", Default: "negotiate",
-			section: checkTypeAndConnects,
+			section: field[Virtual]{read: readCheckType, get: func(v *Virtual) any { return v.CheckType }},
 			Doc: "How servers are checked. negotiate speaks the protocol of `service`; connect opens a TCP connection, or pings with udp; " +
 				"external runs `checkcommand`; on and off check nothing; N is one negotiate, then N connects."},
 		{Name: "service", Value: enumerate(serviceNames),
@@ -310,7 +310,7 @@ var directives = chapters(
 				"With yes under a mark it is the first single address of the `mark` lines. masq servers, and `alsocheck` with ping or external, are " +
 				"checked at the server's own address. It is not for the check types ping, external, on and off, nor for connect with udp. See [checkvip.md](checkvip.md)."},
 		{Name: "alsocheck", Form: Strings, Value: alsoCheckForm, Extension: true, Repeats: true,
-			section: alsoChecks,
+			section: field[Virtual]{read: readAlsoCheck, get: func(v *Virtual) any { return v.alsoTexts }},
 			Doc: "A further check that must pass. TYPE is connect, ping, external (which runs `checkcommand`) or a `service`. Without PORT it asks the port of " +
 				"the server; under a mark it is needed. `request`, `receive` and the strings of a real server are for the check of the section alone."},
 		{Name: "request", Form: QuotedText, Value: `"TEXT"`, Default: "/",
@@ -383,7 +383,8 @@ var directives = chapters(
 			section: setting(func(v *Virtual) *Statuses { return &v.HTTPStatus }, readStatuses),
 			Doc:     "Statuses that mean up, from 100 to 599; without it 200 to 299."},
 		{Name: "httpheader", Form: Text, Value: "Name: value", Extension: true, Repeats: true, Secret: true, appliesTo: overHTTP,
-			section: httpHeaders,
+			section: field[Virtual]{read: readHTTPHeader,
+				get: func(v *Virtual) any { return v.HTTPHeaders }},
 			Doc:     "A further header of the request. Quotes are optional; with a `#` in the value they are needed."},
 		{Name: "httpuser", Form: QuotedText, Value: `"NAME"`, Extension: true, Secret: true, appliesTo: overHTTP,
 			section: setting(func(v *Virtual) *string { return &v.HTTPUser }, readHTTPUser),

@@ -44,24 +44,26 @@ func SyslogFacility(name string) (number int, ok bool) {
 	return number, ok
 }
 
-// executes adds the name of another configuration, unless it is there.
-var executes = field[Global]{
-	read: func(g *Global, v *value) *problem {
-		name, p := textOrNone(v)
-		switch {
-		case p != nil || name == "":
-			return p
-		case v.globals.executes[name]:
-			v.warn(repeated, "the configuration %s is named before", quote(name))
-			return nil
-		case v.globals.executes == nil:
-			v.globals.executes = map[string]bool{}
-		}
-		v.globals.executes[name] = true
-		g.Execute = append(g.Execute, name)
+// readExecute adds the name of another configuration, unless it is there.
+func readExecute(g *Global, v *value) *problem {
+	name, p := textOrNone(v)
+	switch {
+	case p != nil || name == "":
+		return p
+	case v.globals.executes[name]:
+		v.warn(repeated, "the configuration %s is named before", quote(name))
 		return nil
-	},
-	get: func(g *Global) any { return append([]string{}, slices.Sorted(slices.Values(g.Execute))...) },
+	case v.globals.executes == nil:
+		v.globals.executes = map[string]bool{}
+	}
+	v.globals.executes[name] = true
+	g.Execute = append(g.Execute, name)
+	return nil
+}
+
+// sortedExecutes is what JSON shows of them.
+func sortedExecutes(g *Global) any {
+	return append([]string{}, slices.Sorted(slices.Values(g.Execute))...)
 }
 
 func readMaintenanceDir(v *value) (string, *problem) {

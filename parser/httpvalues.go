@@ -56,11 +56,6 @@ func statusNumber(s string) int {
 	return n
 }
 
-var httpHeaders = field[Virtual]{
-	read: readHTTPHeader,
-	get:  func(v *Virtual) any { return v.HTTPHeaders },
-}
-
 // readHTTPHeader takes a field as RFC 9110, section 5, has it, with one blank after its colon. As it
 // may be a secret, no message repeats its value.
 func readHTTPHeader(virtual *Virtual, v *value) *problem {

@@ -29,11 +29,6 @@ var markProtocols = []string{"tcp", "udp", "sctp", "all"}
 
 const allPorts = "all"
 
-var marks = field[Virtual]{
-	read: readMark,
-	get:  func(v *Virtual) any { return v.Marking },
-}
-
 func readMark(_ *Virtual, v *value) *problem {
 	s := v.section
 	if s.host != "" {
