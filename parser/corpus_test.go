@@ -227,62 +227,15 @@ func (e *expected) differs(t *testing.T, cfg *Config, brief bool) string {
 
 func asJSON(t *testing.T, cfg *Config) object {
 	t.Helper()
-	got := object{}
-	decodeAs(t, cfg, &got)
-	virtuals := got["virtuals"].([]any)
-	for i, v := range virtuals {
-		own := object{}
-		decodeAs(t, cfg.Virtuals[i].own(), &own)
-		v.(object)["own"], v.(object)["ipvsadm"] = own, cfg.Virtuals[i].ipvsadm()
-	}
-	return got
-}
-
-// decodeAs is a value as its JSON has it.
-func decodeAs(t *testing.T, value any, to *object) {
-	t.Helper()
-	text, err := json.Marshal(value)
-	if err == nil {
-		err = json.Unmarshal(text, to)
-	}
+	text, err := json.Marshal(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// own is what the section says itself of what could be global.
-func (v *Virtual) own() jsonObject {
-	own := jsonObject{}
-	for name := range v.At {
-		if d := byName[name]; d.either.get != nil && !d.Extension {
-			own[name] = jsonValue(d.either.get(&v.Settings))
-		}
+	var got object
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
 	}
-	if v.OwnFallback {
-		own["fallback"] = v.Fallback.json()
-	}
-	return own
-}
-
-// ipvsadm are the arguments that describe the service to ipvsadm(8), after -A or -E.
-func (v *Virtual) ipvsadm() string {
-	var b strings.Builder
-	add := func(condition bool, word, value string) {
-		if condition {
-			b.WriteString(word + value)
-		}
-	}
-	add(v.Protocol == TCP, "-t ", v.Addr.String())
-	add(v.Protocol == UDP, "-u ", v.Addr.String())
-	add(v.Protocol == FWM, "-f ", strconv.FormatUint(uint64(v.Mark), 10))
-	add(v.Protocol == FWM && v.IPv6, " -6", "")
-	add(v.Protocol == UDP && v.OnePacket, " -o", "")
-	add(true, " -s ", v.Scheduler)
-	add(v.Persistent > 0, " -p ", strconv.Itoa(v.Persistent))
-	add(v.Persistent > 0 && v.Netmask != (Netmask{}), " -M ", v.Netmask.String())
-	add(v.Persistent > 0 && v.PEName != "", " --pe ", v.PEName)
-	add(v.SchedFlags != "", " -b ", v.SchedFlags)
-	return b.String()
+	return got
 }
 
 // firstDifference compares two values from JSON. Partial objects may lack keys.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -129,7 +130,7 @@ func (s MailStatus) MarshalJSON() ([]byte, error) {
 func (v *Virtual) json(hideSecrets bool) jsonObject {
 	o := jsonObject{
 		"id": v.ID, "server": nil, "port": v.Addr.Port(), "fwm": nil, "addressfamily": "inet", "num_connects": v.NumConnects,
-		"fallback": v.Fallback.json(),
+		"fallback": v.Fallback.json(), "own": v.own(), "ipvsadm": v.ipvsadm(),
 	}
 	if v.IPv6 {
 		o["addressfamily"] = "inet6"
@@ -161,6 +162,41 @@ func (v *Virtual) json(hideSecrets bool) jsonObject {
 		}
 	}
 	return o
+}
+
+// own is what the section says itself of what could be global.
+func (v *Virtual) own() jsonObject {
+	own := jsonObject{}
+	for name := range v.At {
+		if d := byName[name]; d.either.get != nil && !d.Extension {
+			own[name] = jsonValue(d.either.get(&v.Settings))
+		}
+	}
+	if v.OwnFallback {
+		own["fallback"] = v.Fallback.json()
+	}
+	return own
+}
+
+// ipvsadm are the arguments that describe the service to ipvsadm(8), after -A or -E.
+func (v *Virtual) ipvsadm() string {
+	var b strings.Builder
+	add := func(condition bool, word, value string) {
+		if condition {
+			b.WriteString(word + value)
+		}
+	}
+	add(v.Protocol == TCP, "-t ", v.Addr.String())
+	add(v.Protocol == UDP, "-u ", v.Addr.String())
+	add(v.Protocol == FWM, "-f ", strconv.FormatUint(uint64(v.Mark), 10))
+	add(v.Protocol == FWM && v.IPv6, " -6", "")
+	add(v.Protocol == UDP && v.OnePacket, " -o", "")
+	add(true, " -s ", v.Scheduler)
+	add(v.Persistent > 0, " -p ", strconv.Itoa(v.Persistent))
+	add(v.Persistent > 0 && v.Netmask != (Netmask{}), " -M ", v.Netmask.String())
+	add(v.Persistent > 0 && v.PEName != "", " --pe ", v.PEName)
+	add(v.SchedFlags != "", " -b ", v.SchedFlags)
+	return b.String()
 }
 
 func (v *Virtual) realJSON(r *Real, hideSecrets bool) jsonObject {
