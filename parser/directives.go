@@ -385,7 +385,8 @@ var directives = chapters(
 		{Name: "httpheader", Form: Text, Value: "Name: value", Extension: true, Repeats: true, Secret: true, appliesTo: overHTTP,
 			section: field[Virtual]{read: readHTTPHeader,
 				get: func(v *Virtual) any { return v.HTTPHeaders }},
-			Doc:     "A further header of the request. Quotes are optional; with a `#` in the value they are needed."},
+			Doc: "A further header of the request. " +
+				"Quotes are optional; with a `#` in the value they are needed."},
 		{Name: "httpuser", Form: QuotedText, Value: `"NAME"`, Extension: true, Secret: true, appliesTo: overHTTP,
 			section: setting(func(v *Virtual) *string { return &v.HTTPUser }, readHTTPUser),
 			Doc:     "User of basic authentication. Needs `httppasswd`."},

@@ -255,15 +255,15 @@ func (o *options) validate(f *pflag.FlagSet) error {
 	if o.lines < 1 {
 		return fmt.Errorf("--lines %d: 1 and more are allowed", o.lines)
 	}
-	if o.ipvs != "kernel" && o.ipvs != "memory" && !strings.HasPrefix(o.ipvs, "memory:") {
-		return fmt.Errorf("--ipvs %s: kernel, memory and memory:FILE are allowed", o.ipvs)
-	}
-	if file, ok := strings.CutPrefix(o.ipvs, "memory:"); ok {
+	switch file, inFile := strings.CutPrefix(o.ipvs, "memory:"); {
+	case inFile:
 		path, err := filepath.Abs(file)
 		if err != nil {
 			return fmt.Errorf("--ipvs %s: %w", o.ipvs, err)
 		}
 		o.ipvs = "memory:" + path
+	case o.ipvs != "kernel" && o.ipvs != "memory":
+		return fmt.Errorf("--ipvs %s: kernel, memory and memory:FILE are allowed", o.ipvs)
 	}
 	if f.Changed("timeout") && !o.wait && o.verb != "wait" {
 		return errors.New("--timeout: it is the limit of --wait, which is not there")
