@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/sirupsen/logrus"
 
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -113,15 +114,16 @@ func (l *logSink) line(e notify.Event) string {
 	if !l.json {
 		return text
 	}
-	at := e.Time.Format(time.RFC3339Nano)
-	fields := map[string]string{"event": string(e.Kind), "level": "info", "msg": text, "time": at}
+	fields := logrus.Fields{"event": string(e.Kind)}
 	for key, value := range map[string]string{"virtual": e.Virtual, "real": e.Real, "reason": e.Reason} {
 		if value != "" {
 			fields[key] = value
 		}
 	}
-	line, _ := json.Marshal(fields) // text can't fail
-	return string(line)
+	form := logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}
+	entry := &logrus.Entry{Time: e.Time, Level: logrus.InfoLevel, Message: text, Data: fields}
+	line, _ := form.Format(entry) // text can't fail
+	return strings.TrimSuffix(string(line), "\n")
 }
 
 func isPath(target string) bool { return strings.HasPrefix(target, "/") }

@@ -58,7 +58,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"github.com/jackc/pgx":          {"ldirectord/checker"},
 		"github.com/sijms/go-ora":       {"ldirectord/checker"},
 		"github.com/dlclark/regexp2":    {"ldirectord/checker/perlre"},
-		"github.com/sirupsen/logrus":    {"ldirectord/ipvsctl"}, // to silence moby/ipvs
+		"github.com/sirupsen/logrus":    {"ldirectord/daemon", "ldirectord/ipvsctl"},
 		"github.com/fsnotify/fsnotify":  {"ldirectord/daemon"},
 		"github.com/spf13/pflag":        {"ldirectord/cmd/ldirectord"},
 		"github.com/coreos/go-iptables": {"ldirectord/fwmark"},
