@@ -1,5 +1,5 @@
-// Package announce keeps virtual addresses on dummy devices, where a routing daemon finds them and announces them, and the
-// local routes by which their packets are served. It knows no health: which address is where is decided by others.
+// Package announce keeps virtual addresses on dummy devices, where a routing daemon finds them and announces them, and
+// the local routes by which their packets are served. It knows no health: which address is where is decided by others.
 package announce
 
 import (
@@ -13,12 +13,15 @@ import (
 
 // Want is what should become of one address.
 type Want struct {
-	Addr      netip.Addr
-	Device    string   // on which it is announced; "": on none
-	Devices   []string // those of the configuration on which it may be found (announce, lastresort), Device among them
-	Local     bool     // it is served here: a local route delivers its packets also while it is on no device. Device needs it
-	Undecided bool     // leave it on the device where it is found: its first results are not there yet. Device is "" then
-	Repair    bool     // put it there also where it was removed by hand
+	Addr   netip.Addr
+	Device string // on which it is announced; "": on none
+	// those of the configuration on which it may be found (announce, lastresort), Device among them
+	Devices []string
+	// it is served here: a local route delivers its packets also while it is on no device. Device needs it
+	Local bool
+	// leave it on the device where it is found: its first results are not there yet. Device is "" then
+	Undecided bool
+	Repair    bool // put it there also where it was removed by hand
 }
 
 // Place is where an address is.
@@ -46,9 +49,9 @@ type Announcer struct {
 // is called.
 type Claims func(context.Context) (theirs map[netip.Addr]string, release func())
 
-// Record has the devices on which an address may be by a daemon and those before it, for the next one. It is written before
-// the kernel is changed. The device "" is the local route. An address that is wanted, and on none, is in it as well:
-// it is claimed.
+// Record has the devices on which an address may be by a daemon and those before it, for the next one. It is written
+// before the kernel is changed. The device "" is the local route. An address that is wanted, and on none, is in it as
+// well: it is claimed.
 type Record = map[netip.Addr][]string
 
 // New is the announcer of a daemon. Before is the record that the daemon before saved, and save replaces it.
@@ -57,10 +60,10 @@ func New(before Record, claims Claims, save func(Record) error) *Announcer {
 }
 
 // Sync compares what is wanted with what the kernel says, and changes what differs: routes before addresses that come,
-// addresses before routes that go, removal from one device before the other gets it. It returns a place for each address
-// that is wanted, in this order. An address that was removed by hand comes back only with Repair, or after it was wanted
-// elsewhere; one whose new device is missing or down stays where it is. What the record has and nobody wants is withdrawn; if
-// that fails, its place follows the others. ctx ends Sync between two addresses.
+// addresses before routes that go, removal from one device before the other gets it. It returns a place for each
+// address that is wanted, in this order. An address that was removed by hand comes back only with Repair, or after it
+// was wanted elsewhere; one whose new device is missing or down stays where it is. What the record has and nobody wants
+// is withdrawn; if that fails, its place follows the others. ctx ends Sync between two addresses.
 func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -26,7 +26,8 @@ func (a *Announcer) Changes(ctx context.Context) <-chan struct{} {
 
 // follow returns at the first error, also when there were more changes than the socket holds.
 func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
-	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
+	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR,
+		unix.RTNLGRP_IPV6_IFADDR)
 	if err != nil {
 		return
 	}

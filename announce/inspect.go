@@ -10,15 +10,16 @@ import (
 
 // Fault is what keeps addresses from a device, or an address that should not be on one.
 type Fault struct {
-	Device  string
-	Addr    netip.Prefix // the zero Prefix where it is the device
-	Text    string       // "device lvs0 is down"; of an address: "was announced by a daemon that does not run any more"
-	Command string       // fixes it; "" where no command can
+	Device string
+	Addr   netip.Prefix // the zero Prefix where it is the device
+	// "device lvs0 is down"; of an address: "was announced by a daemon that does not run any more"
+	Text    string
+	Command string // fixes it; "" where no command can
 }
 
-// Inspect finds, without a change: devices that can't have what is wanted on them, addresses that are wanted and are on other
-// devices too, and addresses with our label that no running daemon has. For an Announcer that only looks, New needs
-// nothing that saves a record, and its claims are those of all daemons that run.
+// Inspect finds, without a change: devices that can't have what is wanted on them, addresses that are wanted and are on
+// other devices too, and addresses with our label that no running daemon has. For an Announcer that only looks, New
+// needs nothing that saves a record, and its claims are those of all daemons that run.
 func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
 	now, err := a.look()
 	if err != nil {
@@ -45,15 +46,16 @@ func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
 			}
 			if text != "" {
 				prefix := prefixOf(held[0].IPNet)
-				found = append(found, Fault{name, prefix, text, fmt.Sprintf("ip address del %s dev %s", prefix, name)})
+				found = append(found, Fault{name, prefix, text,
+					fmt.Sprintf("ip address del %s dev %s", prefix, name)})
 			}
 		}
 	}
 	return found, nil
 }
 
-// Preview is what Sync would change, in words: addresses that are wanted and are on none of their devices, and those of the
-// record that are not wanted where they are. One that is only Local is withdrawn by order.
+// Preview is what Sync would change, in words: addresses that are wanted and are on none of their devices, and those of
+// the record that are not wanted where they are. One that is only Local is withdrawn by order.
 func (a *Announcer) Preview(want []Want) (changes []string, err error) {
 	if len(want)+len(a.recorded) == 0 {
 		return nil, nil
@@ -72,7 +74,8 @@ func (a *Announcer) Preview(want []Want) (changes []string, err error) {
 			if w.Device != "" && slices.Contains(w.Devices, name) {
 				there = true
 			} else {
-				changes = append(changes, fmt.Sprintf("would take %s from %s (%s)", single(w.Addr), name, why))
+				changes = append(changes,
+					fmt.Sprintf("would take %s from %s (%s)", single(w.Addr), name, why))
 			}
 		}
 		if !there {

@@ -41,7 +41,8 @@ func openKernel() (kernel, error) {
 	k, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err == nil {
 		err = k.SetSocketTimeout(answerTime)
-		_ = k.SetStrictCheck(true) // so that the kernel lists ours alone of all its routes; those before Linux 4.20 can't
+		// so that the kernel lists ours alone of all its routes; those before Linux 4.20 can't
+		_ = k.SetStrictCheck(true)
 	}
 	return k, instance.While("opening a socket for addresses", err)
 }
@@ -63,7 +64,8 @@ func (d device) unfit(name string) (command string, err error) {
 	up := fmt.Sprintf("ip link set %s up", name)
 	switch {
 	case d.index == 0:
-		return fmt.Sprintf("ip link add %s type dummy && %s", name, up), fmt.Errorf("device %s is missing", name)
+		return fmt.Sprintf("ip link add %s type dummy && %s", name, up), fmt.Errorf("device %s is missing",
+			name)
 	case !d.dummy: // a card would answer ARP for the address
 		return "", fmt.Errorf("device %s is not a dummy device", name)
 	case !d.up:
@@ -82,7 +84,8 @@ func readState(k kernel) (state, error) {
 		var noLinks, noAddrs, noRoutes error
 		links, noLinks = k.LinkList()
 		held, noAddrs = k.AddrList(nil, netlink.FAMILY_ALL)
-		routes, noRoutes = k.RouteListFiltered(netlink.FAMILY_ALL, ours, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TYPE)
+		routes, noRoutes = k.RouteListFiltered(netlink.FAMILY_ALL, ours,
+			netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TYPE)
 		err = cmp.Or(noLinks, noAddrs, noRoutes)
 	}
 	on := map[int]map[netip.Addr][]netlink.Addr{}
@@ -137,7 +140,8 @@ func prefixOf(n *net.IPNet) netip.Prefix {
 func isOurs(h netlink.Addr) bool { return strings.HasSuffix(h.Label, ourLabel) }
 
 // addressOn is the address on its device. IPv4: without a broadcast address, with which FRR keeps an address that was
-// removed. A label has 15 bytes at most. IPv6: without looking for duplicates, and never the source of this machine's own packets (preferred for 0 seconds).
+// removed. A label has 15 bytes at most. IPv6: without looking for duplicates, and never the source of this machine's
+// own packets (preferred for 0 seconds).
 func addressOn(d device, w Want) *netlink.Addr {
 	h := &netlink.Addr{IPNet: single(w.Addr), LinkIndex: d.index}
 	if w.Addr.Is4() {
@@ -150,7 +154,8 @@ func addressOn(d device, w Want) *netlink.Addr {
 
 // localRoute delivers the packets for an address here, as the route does that the kernel adds for an address of lo.
 func localRoute(addr netip.Addr) *netlink.Route {
-	return &netlink.Route{Dst: single(addr), LinkIndex: loopback, Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL, Scope: netlink.SCOPE_HOST, Protocol: ourProtocol}
+	return &netlink.Route{Dst: single(addr), LinkIndex: loopback, Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL,
+		Scope: netlink.SCOPE_HOST, Protocol: ourProtocol}
 }
 
 func single(addr netip.Addr) *net.IPNet {

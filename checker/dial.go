@@ -162,7 +162,8 @@ func (c *conn) Close() error {
 // connect opens a TCP connection to a server. Its errors tell what went wrong in the operator's words.
 func connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout time.Duration) (*conn, error) {
 	if to.Port() == 0 {
-		return nil, AtConnect.of(fmt.Errorf("no port to connect to: neither the real server nor checkport gives one"))
+		return nil, AtConnect.of(
+			fmt.Errorf("no port to connect to: neither the real server nor checkport gives one"))
 	}
 	c, err := dialTCP(ctx, to, deadline)
 	if err != nil {
@@ -175,8 +176,8 @@ func connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout
 	return c, nil
 }
 
-// Via is how packets of a check reach the server that a private service of IPVS has, though they go to a virtual address.
-// Or, with OnLink and To alone, it is without a router to a server: a route over one is as good as none.
+// Via is how packets of a check reach the server that a private service of IPVS has, though they go to a virtual
+// address. Or, with OnLink and To alone, it is without a router to a server: a route over one is as good as none.
 type Via struct {
 	OnLink bool
 	To     netip.Addr // the virtual address; packets to others go there as ever

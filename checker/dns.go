@@ -94,11 +94,13 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 	return concluded(ctx, seen, err)
 }
 
-func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte, deadline time.Time) (answer *dns.Msg, err error) {
-	q := question{to: c.target, timeout: c.timeout, resend: dnsResend, patience: maxStrays, accept: func(_ *conn, datagram []byte) error {
-		answer, err = parseDNS(datagram, m)
-		return err
-	}}
+func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte, deadline time.Time) (answer *dns.Msg,
+	err error) {
+	q := question{to: c.target, timeout: c.timeout, resend: dnsResend, patience: maxStrays,
+		accept: func(_ *conn, datagram []byte) error {
+			answer, err = parseDNS(datagram, m)
+			return err
+		}}
 	err = q.ask(ctx, deadline, func(net.Addr) []byte { return packed })
 	return answer, err
 }
@@ -162,7 +164,8 @@ func beginsDNS(raw []byte, asked *dns.Msg) error {
 		return io.ErrUnexpectedEOF
 	}
 	q := asked.Question[0]
-	if !strings.EqualFold(name, q.Name) || binary.BigEndian.Uint16(raw[end:]) != q.Qtype || binary.BigEndian.Uint16(raw[end+2:]) != q.Qclass {
+	if !strings.EqualFold(name, q.Name) || binary.BigEndian.Uint16(raw[end:]) != q.Qtype ||
+		binary.BigEndian.Uint16(raw[end+2:]) != q.Qclass {
 		return errNotYet
 	}
 	return nil
@@ -197,7 +200,8 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 	if len(got) == 0 {
 		return "", fmt.Errorf("no %s record for %s", dns.TypeToString[c.question.Qtype], c.name())
 	}
-	return "", mismatch("%s does not match %s: got %s", c.name(), c.receive, escape(strings.Join(got, ", "), maxExcerpt))
+	return "", mismatch("%s does not match %s: got %s", c.name(), c.receive,
+		escape(strings.Join(got, ", "), maxExcerpt))
 }
 
 // name is what is looked up, for messages.
@@ -212,7 +216,8 @@ func dnsText(rr dns.RR) string {
 	case *dns.TXT:
 		return strings.Join(rr.Txt, "")
 	case *dns.SOA:
-		return fmt.Sprintf("%s %s %d %d %d %d %d", dnsName(rr.Ns), dnsName(rr.Mbox), rr.Serial, rr.Refresh, rr.Retry, rr.Expire, rr.Minttl)
+		return fmt.Sprintf("%s %s %d %d %d %d %d", dnsName(rr.Ns), dnsName(rr.Mbox), rr.Serial, rr.Refresh,
+			rr.Retry, rr.Expire, rr.Minttl)
 	default:
 		return dnsName(strings.TrimPrefix(rr.String(), rr.Header().String()))
 	}

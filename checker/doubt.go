@@ -40,5 +40,7 @@ func explosion(pattern string) error {
 	if !ok {
 		return nil
 	}
-	return fmt.Errorf("%s, at character %d of the pattern: an answer that nearly matches may take too long to be judged", why, pos+1)
+	return fmt.Errorf(
+		"%s, at character %d of the pattern: an answer that nearly matches may take too long to be judged", why,
+		pos+1)
 }

@@ -58,10 +58,11 @@ func failed(ctx context.Context, err error) Result {
 // isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL: no local port is
 // left.) No route to the server is none: the server can't be reached.
 //
-// EPERM is one: a firewall rule of this machine, or its full table of connections, dropped what was sent, and no network
-// says so. EACCES is none but for a ping socket: with IPv6 a router, or the server, says it.
+// EPERM is one: a firewall rule of this machine, or its full table of connections, dropped what was sent, and no
+// network says so. EACCES is none but for a ping socket: with IPv6 a router, or the server, says it.
 func isShortage(err error) bool {
-	ours := []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL, syscall.EPERM, icmp.ErrDenied}
+	ours := []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
+		syscall.EPERM, icmp.ErrDenied}
 	return slices.ContainsFunc(ours, func(e error) bool { return errors.Is(err, e) })
 }
 

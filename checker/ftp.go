@@ -28,7 +28,8 @@ func newFTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	if s.Request == "/" && s.Receive == "" {
 		s.Request = ""
 	}
-	return newTalk(s, e, ftp{s.Target.Addr(), s.NegotiateTimeout, cmp.Or(s.Login, "anonymous"), s.Passwd, s.Request, receive})
+	return newTalk(s, e,
+		ftp{s.Target.Addr(), s.NegotiateTimeout, cmp.Or(s.Login, "anonymous"), s.Passwd, s.Request, receive})
 }
 
 func (t ftp) run(ctx context.Context, d *dialogue) (string, error) {
@@ -105,7 +106,8 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 	}
 	file := show(t.file)
 	if len(content) > maxFile {
-		return fmt.Sprintf("%s: %d bytes", file, maxFile), t.receive.want(ctx, fmt.Sprintf("%s in its first %d bytes", file, maxFile), content[:maxFile])
+		return fmt.Sprintf("%s: %d bytes", file, maxFile), t.receive.want(ctx,
+			fmt.Sprintf("%s in its first %d bytes", file, maxFile), content[:maxFile])
 	}
 	done, err := d.reply("FTP", "the end of the transfer")
 	if err == nil && !done.good() {
@@ -129,7 +131,8 @@ func (t ftp) read(ctx context.Context, d *dialogue, data *conn) ([]byte, error) 
 	if err == nil && len(content) == largeBody {
 		content, err = t.readOn(ctx, d, data, content)
 	}
-	if err != nil && !(d.conn.tls != nil && isClosed(err)) { // many servers end without a word of TLS; the reply tells
+	// many servers end without a word of TLS; the reply tells
+	if err != nil && !(d.conn.tls != nil && isClosed(err)) {
 		return nil, &fault{reason(err) + " in the file", err}
 	}
 	return content, nil

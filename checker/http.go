@@ -60,7 +60,8 @@ func newHTTP(s Spec, e *Env) (Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &httpCheck{httpRules: rules, target: netip.AddrPortFrom(s.Target.Addr().Unmap(), s.Target.Port()), url: s.URL}
+	c := &httpCheck{httpRules: rules, target: netip.AddrPortFrom(s.Target.Addr().Unmap(), s.Target.Port()),
+		url: s.URL}
 	u, err := parseTarget(s.URL)
 	if err != nil {
 		return always{Detail: "request: " + err.Error()}, nil
@@ -151,7 +152,8 @@ func (c *httpCheck) Check(ctx context.Context) Result {
 }
 
 func (c *httpCheck) opening() (opening, bool) {
-	return opening{to: c.target, request: c.text, timeout: c.timeout}, c.tls == nil && c.direct && c.target.Port() != 0
+	return opening{to: c.target, request: c.text, timeout: c.timeout}, c.tls == nil && c.direct &&
+		c.target.Port() != 0
 }
 
 func (c *httpCheck) resume(ctx context.Context, begun *conn, deadline time.Time) Result {
@@ -218,7 +220,8 @@ func (at *trail) withoutForeignText(err error) error {
 }
 
 // walk follows redirects as far as it may, judges the last answer, and returns its status line.
-func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun *conn, deadline time.Time) (seen string, err error) {
+func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun *conn, deadline time.Time) (seen string,
+	err error) {
 	if err := c.locate(ctx, &at.hop, deadline); err != nil {
 		return "", err
 	}
@@ -229,7 +232,8 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun 
 	for followed := 0; ; followed++ {
 		at.foreign = at.hop.away && followed > 0
 		a, err := c.exchange(ctx, &at.hop, r, begun, deadline)
-		if part := begun.inLoop(); part != nil && err == nil && (c.redirects(&a, followed) || c.receive.re.Heavy(a.body)) {
+		if part := begun.inLoop(); part != nil && err == nil &&
+			(c.redirects(&a, followed) || c.receive.re.Heavy(a.body)) {
 			part.waits = true
 			return "", errWaits
 		}
@@ -300,8 +304,10 @@ func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to neti
 	return netip.AddrPortFrom(addrs[0], port), true
 }
 
-// exchange sends a request, unless begun has it sent, and reads the answer, with its body when the status is the wanted one.
-func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun *conn, deadline time.Time) (httpAnswer, error) {
+// exchange sends a request, unless begun has it sent, and reads the answer, with its body when the status is the wanted
+// one.
+func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun *conn, deadline time.Time) (httpAnswer,
+	error) {
 	server := begun
 	if begun == nil {
 		var err error
@@ -395,7 +401,8 @@ func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen s
 	page := firstWords(a.body)
 	at.said = cmp.Or(page, firstWords(a.statusSaid()))
 	if a.cut {
-		return "", mismatch("body does not match %s in its first %d bytes: got %s", c.receive, maxBody, excerpt([]byte(page)))
+		return "", mismatch("body does not match %s in its first %d bytes: got %s", c.receive, maxBody,
+			excerpt([]byte(page)))
 	}
 	return "", mismatch("body does not match %s: got %s", c.receive, excerpt([]byte(page)))
 }

@@ -166,7 +166,8 @@ func (r *answerReader) broken(part string, err error) error {
 	case errors.Is(err, errUnjudged), errors.Is(err, errStopped):
 		return err
 	case r.waited > longTurn && !isTimeout(err): // a server may not wait that long
-		text := fmt.Sprintf("cannot be judged: %s in %s, after it waited %v for its turn", reason(err), part, r.waited.Round(time.Millisecond))
+		text := fmt.Sprintf("cannot be judged: %s in %s, after it waited %v for its turn", reason(err), part,
+			r.waited.Round(time.Millisecond))
 		return &fault{text, errUnjudged}
 	}
 	return readFault(part, r.total > 0, r.timeout, err)
@@ -363,7 +364,8 @@ func (r *answerReader) chunks() (body []byte, cut bool, err error) {
 			}
 			if r.pos == len(r.buf) {
 				if err := r.fill(); err != nil {
-					return nil, false, r.broken(fmt.Sprintf("the body, %d bytes came", r.kept-begin), err)
+					return nil, false,
+						r.broken(fmt.Sprintf("the body, %d bytes came", r.kept-begin), err)
 				}
 			}
 			n := min(size, len(r.buf)-r.pos, begin+maxBody-r.kept)

@@ -54,7 +54,8 @@ func (t ldapTalk) ask(stream *libConn) (name string, err error) {
 		return "", stream.fault(loginStep, ldapRefusal(err))
 	}
 	if name, err = t.search(l); err != nil {
-		err = stream.fault(libStep{AtAnswer, "search", "search of " + excerpt([]byte(t.base))}, ldapRefusal(err))
+		err = stream.fault(libStep{AtAnswer, "search", "search of " + excerpt([]byte(t.base))},
+			ldapRefusal(err))
 	}
 	return name, err
 }

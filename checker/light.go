@@ -11,8 +11,8 @@ import (
 	"ldirectord/checker/icmp"
 )
 
-// lightCheck is a check that begins with a connection and at most one request. The loop makes it without a goroutine of its
-// own, unless something in it has to wait.
+// lightCheck is a check that begins with a connection and at most one request. The loop makes it without a goroutine of
+// its own, unless something in it has to wait.
 type lightCheck interface {
 	Checker
 	// opening is how the check begins; ok is false for one that needs a goroutine.
@@ -21,16 +21,16 @@ type lightCheck interface {
 	resume(ctx context.Context, c *conn, deadline time.Time) Result
 }
 
-// Guided is a check that begins with another one, which goes its own way, and whose answer may not count. If that one is
-// light, the loop makes it.
+// Guided is a check that begins with another one, which goes its own way, and whose answer may not count. If that one
+// is light, the loop makes it.
 type Guided interface {
 	Checker
 	// First is the check that it begins with.
 	First() Checker
 	// Way is how that one goes from now on, as far as that is known without waiting: if not, Check makes it all.
 	Way(now time.Time) (via *Via, ok bool)
-	// Confirm reports for each of these checks, of which it is one, whether its answer, a success, counts. One of them
-	// speaks for all of a Pool. It takes a moment.
+	// Confirm reports for each of these checks, of which it is one, whether its answer, a success, counts. One of
+	// them speaks for all of a Pool. It takes a moment.
 	Confirm(ctx context.Context, all []Guided) []bool
 	// Finish makes the result of an answer that was not confirmed.
 	Finish(ctx context.Context, r Result) Result

@@ -17,8 +17,8 @@ import (
 const (
 	maxEvents = 128
 	maxIdle   = 256 // flights to be used again
-	// A server that is near answers within lookEvery. Its socket is looked at maxLooks times, which costs one wake-up for
-	// all that began together; only then the kernel is asked to wake the loop for it alone.
+	// A server that is near answers within lookEvery. Its socket is looked at maxLooks times, which costs one
+	// wake-up for all that began together; only then the kernel is asked to wake the loop for it alone.
 	lookEvery = time.Millisecond
 	maxLooks  = 4
 	// confirmTimeout is for all checks that were answered at the same time and are to be confirmed.
@@ -26,8 +26,8 @@ const (
 )
 
 // loop makes light checks in one goroutine, over one epoll descriptor. That descriptor lies in Go's poller: a goroutine
-// that blocks in epoll_wait(2) itself would keep a thread, and wake another one each time. The time to wake is a timer of
-// the kernel's: Go's poller counts in milliseconds, and would wake twice for one of its own.
+// that blocks in epoll_wait(2) itself would keep a thread, and wake another one each time. The time to wake is a timer
+// of the kernel's: Go's poller counts in milliseconds, and would wake twice for one of its own.
 type loop struct {
 	pool    *Pool
 	poll    *os.File // the epoll descriptor
@@ -198,7 +198,8 @@ func (l *loop) newFlight(t *Task, now time.Time) *flight {
 	}
 	check := lightOf(t.Checker)
 	o, _ := check.opening()
-	*f = flight{opening: o, task: t, check: check, began: now, end: now.Add(o.timeout), fd: -1, head: f.head[:0], echo: icmp.Echo{Done: f.echo.Done}}
+	*f = flight{opening: o, task: t, check: check, began: now, end: now.Add(o.timeout), fd: -1, head: f.head[:0],
+		echo: icmp.Echo{Done: f.echo.Done}}
 	heap.Push(&l.ends, f)
 	return f
 }
@@ -261,7 +262,8 @@ func (l *loop) finish(ctx context.Context, f *flight, r Result) {
 	l.pool.finish(ctx, u)
 }
 
-// finishGuided continues a check that began with one that is done. In finish the update of every check would be allocated.
+// finishGuided continues a check that began with one that is done. In finish the update of every check would be
+// allocated.
 func (l *loop) finishGuided(ctx context.Context, g Guided, u Update) {
 	if u.Result.OK {
 		l.passed = append(l.passed, u)
@@ -270,8 +272,8 @@ func (l *loop) finishGuided(ctx context.Context, g Guided, u Update) {
 	l.pool.running.Go(func() { l.pool.finishGuided(ctx, g, u) })
 }
 
-// confirm finishes the checks that begin with those that passed, in one goroutine, which takes a moment for each. What began
-// together is confirmed together, also where some answers take a few looks more.
+// confirm finishes the checks that begin with those that passed, in one goroutine, which takes a moment for each. What
+// began together is confirmed together, also where some answers take a few looks more.
 func (l *loop) confirm(ctx context.Context) {
 	if len(l.passed) == 0 {
 		return

@@ -9,8 +9,8 @@ import (
 	"ldirectord/checker/perlre"
 )
 
-// What matching may cost. All matching of one check has one budget of processor time. When that is spent the check tries
-// again with a larger one, one check at a time.
+// What matching may cost. All matching of one check has one budget of processor time. When that is spent the check
+// tries again with a larger one, one check at a time.
 const (
 	quickBudget    = 250 * time.Millisecond
 	thoroughBudget = 2 * time.Second
@@ -50,11 +50,13 @@ var errUnjudged = errors.New("cannot be judged")
 // acquireSlot waits for a free slot to match an answer, and returns how long it waited.
 func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {
 	return acquire(ctx, slots, maxSlotWait,
-		&fault{"cannot be judged: no turn for it in " + maxSlotWait.String() + ": too many answers are being matched", errUnjudged})
+		&fault{"cannot be judged: no turn for it in " + maxSlotWait.String() +
+			": too many answers are being matched", errUnjudged})
 }
 
 // acquire waits for a free slot, no longer than patience allows, and returns how long it waited. Nil has slots for all.
-func acquire(ctx context.Context, slots chan struct{}, patience time.Duration, crowded error) (waited time.Duration, err error) {
+func acquire(ctx context.Context, slots chan struct{}, patience time.Duration, crowded error) (waited time.Duration,
+	err error) {
 	if slots == nil {
 		return 0, nil
 	}
@@ -153,8 +155,8 @@ func (s *search) find(ctx context.Context, text []byte) ([]int, error) {
 // engine is a method of perlre.Regexp.
 type engine[T any] func(text []byte, budget time.Duration, spent *time.Duration) (T, error)
 
-// inBudget matches a text within the budget of the check. A search that may take long waits for a slot. One that exceeds
-// its budget is tried once more, alone. If that fails, too, the result is errUnjudged.
+// inBudget matches a text within the budget of the check. A search that may take long waits for a slot. One that
+// exceeds its budget is tried once more, alone. If that fails, too, the result is errUnjudged.
 func inBudget[T any](ctx context.Context, s *search, text []byte, run engine[T]) (found T, err error) {
 	if !s.re.Heavy(text) {
 		return run(text, thoroughBudget, &s.spent)

@@ -67,7 +67,8 @@ func (t mysqlTalk) logIn(server *libConn) (sqlSession, error) {
 	}
 	conn, err := connector.Connect(context.Background())
 	if errors.Is(err, mysql.ErrCleartextPassword) {
-		return nil, errors.New("the server asks for the password in clear (mysql_clear_password), which is never sent")
+		return nil, errors.New(
+			"the server asks for the password in clear (mysql_clear_password), which is never sent")
 	}
 	if err != nil {
 		return nil, err

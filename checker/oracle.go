@@ -49,8 +49,9 @@ func newOracleQuery(s Spec, e *Env, query string) (Checker, error) {
 	c.config.SessionDataUnitSize, c.config.TransportDataUnitSize = oracleUnit, 0xffff
 	c.config.PrefetchRows = 1
 	c.config.ClientInfo = configurations.ClientInfo{
-		ProgramPath: "ldirectord", ProgramName: "ldirectord", DriverName: "ldirectord", OSUserName: "ldirectord",
-		HostName: e.HostName, PID: os.Getpid(), Language: "AMERICAN", Territory: "AMERICA",
+		ProgramPath: "ldirectord", ProgramName: "ldirectord", DriverName: "ldirectord",
+		OSUserName: "ldirectord",
+		HostName:   e.HostName, PID: os.Getpid(), Language: "AMERICAN", Territory: "AMERICA",
 	}
 	return c, nil
 }

@@ -32,7 +32,8 @@ func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
 	kept := newSessions()
 	c := &clearText{refused: s.NoClearText}
 	c.Checker = &pgsqlCheck{
-		talk:     talk{target: s.Target, timeout: s.NegotiateTimeout, tls: tlsRules{}.config(kept, s.SNI, s.Host), sessions: kept, later: true},
+		talk: talk{target: s.Target, timeout: s.NegotiateTimeout,
+			tls: tlsRules{}.config(kept, s.SNI, s.Host), sessions: kept, later: true},
 		login:    s.Login,
 		passwd:   s.Passwd,
 		database: s.Database,
@@ -146,7 +147,8 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 		case *pgproto3.ErrorResponse:
 			return &refusal{m.Message, m.Code}
 		case pgproto3.AuthenticationResponseMessage:
-			if _, clear := m.(*pgproto3.AuthenticationCleartextPassword); clear && !hidden && c.passwd != "" {
+			if _, clear := m.(*pgproto3.AuthenticationCleartextPassword); clear && !hidden &&
+				c.passwd != "" {
 				if err := c.clear.ask(); err != nil {
 					return err
 				}
@@ -159,7 +161,8 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 }
 
 // authenticate answers one demand of the server.
-func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram *scramLogin, demand pgproto3.AuthenticationResponseMessage) error {
+func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram *scramLogin,
+	demand pgproto3.AuthenticationResponseMessage) error {
 	if _, done := demand.(*pgproto3.AuthenticationOk); !done && c.passwd == "" {
 		return errors.New("the server wants a password")
 	}

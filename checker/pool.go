@@ -14,21 +14,21 @@ import (
 const Tick = 10 * time.Millisecond
 
 const (
-	// firstPerTick is how many new tasks start in one tick: ten thousand new servers are checked within a second, and
-	// not all at the same time.
+	// firstPerTick is how many new tasks start in one tick: ten thousand new servers are checked within a second,
+	// and not all at the same time.
 	firstPerTick = 200
-	// A wake-up costs more than a check. So that one starts many, the checks of an interval are due on a grid. It is as
-	// coarse as one instant has perGrid checks, but never coarser than a share of the interval.
+	// A wake-up costs more than a check. So that one starts many, the checks of an interval are due on a grid. It
+	// is as coarse as one instant has perGrid checks, but never coarser than a share of the interval.
 	perGrid   = 50
 	gridShare = 20
-	// maxSleep is the longest time between two wake-ups, and how late a success after a success may be reported if all
-	// intervals are as long.
+	// maxSleep is the longest time between two wake-ups, and how late a success after a success may be reported if
+	// all intervals are as long.
 	maxSleep = time.Second
-	// stallAfter is how late the pool may wake before failures from that time are ignored: when the process was stopped
-	// or the machine was suspended, they say nothing about the servers.
+	// stallAfter is how late the pool may wake before failures from that time are ignored: when the process was
+	// stopped or the machine was suspended, they say nothing about the servers.
 	stallAfter = 500 * time.Millisecond
-	// shortageRetry is the wait before a check is repeated that failed by a shortage of this machine. It doubles with each
-	// more in a row, up to the interval: a shortage may last for good.
+	// shortageRetry is the wait before a check is repeated that failed by a shortage of this machine. It doubles
+	// with each more in a row, up to the interval: a shortage may last for good.
 	shortageRetry = 200 * time.Millisecond
 	maxDoublings  = 16
 	// extraEvery is the time between two checks of all hurried tasks together, but for those of their schedule: a
@@ -44,11 +44,12 @@ type Task struct {
 	Checker Checker
 
 	// What follows is guarded by the pool's mu.
-	due       time.Time
-	late      time.Duration // how much later it is due by its interval; 0: that is due
-	hurried   time.Duration // from the end of one check to the start of the next, at most; 0: it is made by its interval
-	index     int           // in the queue, -1 while its check runs
-	in        bool          // the pool has it
+	due  time.Time
+	late time.Duration // how much later it is due by its interval; 0: that is due
+	// from the end of one check to the start of the next, at most; 0: it is made by its interval
+	hurried   time.Duration
+	index     int  // in the queue, -1 while its check runs
+	in        bool // the pool has it
 	ran       bool
 	ok        bool  // of the last result
 	doubted   bool  // the last result was ignored
@@ -61,15 +62,17 @@ func (t *Task) moved(index int) { t.index = index }
 
 // Update is the result of one check of a task.
 type Update struct {
-	Task    *Task
-	Result  Result
-	Began   time.Time // the check
-	Stalled bool      // a failure from a time when the process or the machine did not run: it says nothing, and the check is made again
+	Task   *Task
+	Result Result
+	Began  time.Time // the check
+	// a failure from a time when the process or the machine did not run: it says nothing, and the check is made
+	// again
+	Stalled bool
 }
 
-// Pool makes checks on time: each task at its own interval, and never twice at the same time. A task has a goroutine only
-// while its check runs, and a light check (connect, plain HTTP, ping) not even then: the goroutine of Run makes it. A Pool
-// is safe for use by several goroutines.
+// Pool makes checks on time: each task at its own interval, and never twice at the same time. A task has a goroutine
+// only while its check runs, and a light check (connect, plain HTTP, ping) not even then: the goroutine of Run makes
+// it. A Pool is safe for use by several goroutines.
 type Pool struct {
 	wake    chan struct{} // the schedule changed
 	results chan struct{} // there is something to Take
@@ -97,11 +100,12 @@ type Pool struct {
 
 // NewPool returns a pool without tasks. It does nothing until Run.
 func NewPool() *Pool {
-	return &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended, epoch: time.Now()}
+	return &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
+		epoch: time.Now()}
 }
 
-// Set makes tasks the tasks of the pool. Those that it already has keep their schedule. New ones are checked at once. The
-// others are dropped: no result of them is reported any more.
+// Set makes tasks the tasks of the pool. Those that it already has keep their schedule. New ones are checked at once.
+// The others are dropped: no result of them is reported any more.
 func (p *Pool) Set(tasks []*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,9 +138,9 @@ func (p *Pool) Set(tasks []*Task) {
 	p.changed()
 }
 
-// Hurry makes extra checks of a task until it is called with 0: each one as long after the end of the one before, where that
-// is sooner than the task's interval says. There are at most 500 of them a second for all tasks. Where one has to wait
-// for its turn, it comes later, or not before the task is due anyway.
+// Hurry makes extra checks of a task until it is called with 0: each one as long after the end of the one before, where
+// that is sooner than the task's interval says. There are at most 500 of them a second for all tasks. Where one has to
+// wait for its turn, it comes later, or not before the task is due anyway.
 func (p *Pool) Hurry(t *Task, every time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -188,8 +192,8 @@ func (p *Pool) Listen(listeners map[*Task][]func(*transcript.Tape)) {
 	p.listeners = listeners
 }
 
-// Results is signalled when there is something to Take. A success after a success may be reported up to a second late, or
-// as late as the shortest interval.
+// Results is signalled when there is something to Take. A success after a success may be reported up to a second late,
+// or as late as the shortest interval.
 func (p *Pool) Results() <-chan struct{} { return p.results }
 
 // Take returns the results since the last call, oldest first. They are good until the next call.
@@ -344,8 +348,8 @@ func (p *Pool) tell(now time.Time) {
 	signal(p.results)
 }
 
-// finish reports the result and puts the task back into the queue. A failure from a time when the process or the machine
-// did not run is ignored once: the check is made again at once.
+// finish reports the result and puts the task back into the queue. A failure from a time when the process or the
+// machine did not run is ignored once: the check is made again at once.
 func (p *Pool) finish(ctx context.Context, u Update) {
 	now := time.Now()
 	p.mu.Lock()
@@ -409,9 +413,9 @@ func (p *Pool) isLate(now time.Time, slept time.Duration) bool {
 	return now.Sub(p.planned) > stallAfter || slept-p.slept > stallAfter
 }
 
-// phase is when a job is made after its first check: a tenth of its interval after it at the earliest, and as much later
-// than the interval at the latest. Steps of the golden ratio spread any number of jobs evenly over the grid, whenever they
-// are added.
+// phase is when a job is made after its first check: a tenth of its interval after it at the earliest, and as much
+// later than the interval at the latest. Steps of the golden ratio spread any number of jobs evenly over the grid,
+// whenever they are added.
 func (p *Pool) phase(first time.Time, every time.Duration) time.Time {
 	_, p.spread = math.Modf(p.spread + 0.6180339887498949)
 	grid := gridOf(every, p.every[every])

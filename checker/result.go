@@ -30,7 +30,8 @@ type Result struct {
 	Took time.Duration
 	// Stages are when each stage was done.
 	Stages Stages
-	// CertEnd is when the certificate ends that the server showed, in seconds since the epoch; 0 where it showed none.
+	// CertEnd is when the certificate ends that the server showed, in seconds since the epoch; 0 where it showed
+	// none.
 	CertEnd int64
 }
 
@@ -41,7 +42,8 @@ type Way uint8
 const (
 	WayOwn     Way = iota // at its own address
 	WayThrough            // through the virtual address, as Spec.Through says
-	WayVoid               // at its own address, because the way through the virtual one can't be judged now; Warning says why
+	// at its own address, because the way through the virtual one can't be judged now; Warning says why
+	WayVoid
 )
 
 // Conclusive reports whether the result says something about the server.
@@ -63,14 +65,15 @@ const (
 	Program                  // the checkcommand ended with a status other than 0, or by a signal
 	// Shortage is our own, of descriptors, memory, ports or permissions: it says nothing about the server.
 	Shortage
-	// Unjudged is an answer that came and can't be compared with receive in the time that there is for that: it says
-	// nothing about the server either, and the next check is not earlier for it.
+	// Unjudged is an answer that came and can't be compared with receive in the time that there is for that: it
+	// says nothing about the server either, and the next check is not earlier for it.
 	Unjudged
 	Causes // how many there are
 )
 
 func (c Cause) String() string {
-	return [Causes]string{"other", "answer", "timeout", "refused", "closed", "unreachable", "lookup", "tls", "program", "shortage", "unjudged"}[c]
+	return [Causes]string{"other", "answer", "timeout", "refused", "closed", "unreachable", "lookup", "tls",
+		"program", "shortage", "unjudged"}[c]
 }
 
 // causeOf is the class of an error that ended a check.
@@ -95,7 +98,8 @@ func causeOf(err error) Cause {
 		return Refused
 	case isClosed(err), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
 		return Closed
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.ENETDOWN), errors.Is(err, syscall.EHOSTDOWN):
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err,
+		syscall.ENETDOWN), errors.Is(err, syscall.EHOSTDOWN):
 		return Unreachable
 	case errors.As(err, &record), errors.As(err, &failed), errors.As(err, &refusal):
 		return TLS
@@ -119,8 +123,9 @@ const (
 	AtMatch                // to compare the answer with receive
 )
 
-// Stages are when each stage of a check was done for the first time, in µs since its start; 0: it was not, or a check of
-// that protocol has none. They need not come in this order: a server that greets says something before anything is sent to it.
+// Stages are when each stage of a check was done for the first time, in µs since its start; 0: it was not, or a check
+// of that protocol has none. They need not come in this order: a server that greets says something before anything is
+// sent to it.
 type Stages [Marks]uint32
 
 // Mark is the end of a stage of a check, for those who measure. Its names are stable.

@@ -98,7 +98,8 @@ func panicPlace() string {
 		case strings.Contains(f.Function, ".(*sealed).") && begun, !more:
 			return strings.Join(places, " < ")
 		case begun && !strings.HasPrefix(f.Function, "runtime."):
-			places = append(places, fmt.Sprintf("%s %s:%d", path.Base(f.Function), path.Base(f.File), f.Line))
+			places = append(places,
+				fmt.Sprintf("%s %s:%d", path.Base(f.Function), path.Base(f.File), f.Line))
 		}
 	}
 	return strings.Join(places, " < ")

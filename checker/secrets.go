@@ -35,7 +35,8 @@ type untold struct {
 
 // untoldOf is that of a Spec. Many servers share it.
 func (e *Env) untoldOf(s Spec) *untold {
-	key := Spec{Login: s.Login, Passwd: s.Passwd, Secret: s.Secret, HTTPUser: s.HTTPUser, HTTPPasswd: s.HTTPPasswd, HTTPHeaders: s.HTTPHeaders}
+	key := Spec{Login: s.Login, Passwd: s.Passwd, Secret: s.Secret, HTTPUser: s.HTTPUser, HTTPPasswd: s.HTTPPasswd,
+		HTTPHeaders: s.HTTPHeaders}
 	if strings.Contains(s.URL, "@") {
 		key.URL = s.URL
 	}
@@ -205,7 +206,8 @@ func hideWord(text, secret string) string {
 			return text
 		}
 		found += at
-		if at = found + len(secret); !isWord(utf8.DecodeLastRuneInString(text[:found])) && !isWord(utf8.DecodeRuneInString(text[at:])) {
+		if at = found + len(secret); !isWord(utf8.DecodeLastRuneInString(text[:found])) &&
+			!isWord(utf8.DecodeRuneInString(text[at:])) {
 			text = text[:found] + "…" + text[at:]
 			at = found + len("…")
 		}

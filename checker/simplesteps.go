@@ -114,7 +114,8 @@ func (h *session) expect(ctx context.Context, step simpleStep) error {
 			return err
 		}
 		if len(h.received) >= maxHeard {
-			return mismatch("no match for %s in %d bytes: got %s", step.expect.String(), maxHeard, excerpt(h.received))
+			return mismatch("no match for %s in %d bytes: got %s", step.expect.String(), maxHeard,
+				excerpt(h.received))
 		}
 		if err := h.read(); err != nil {
 			return h.broken(step, err)

@@ -88,7 +88,8 @@ func closeWrite(c *conn) {
 }
 
 func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer, deadline time.Time) error {
-	q := question{to: c.target, timeout: c.timeout, accept: func(from *conn, datagram []byte) error { return a.datagram(ctx, from, datagram) }}
+	q := question{to: c.target, timeout: c.timeout,
+		accept: func(from *conn, datagram []byte) error { return a.datagram(ctx, from, datagram) }}
 	err := q.ask(ctx, deadline, func(net.Addr) []byte { return c.request })
 	if isTimeout(err) && a.received > 0 {
 		return a.mismatch()
@@ -139,7 +140,8 @@ func (a *simpleAnswer) mismatch() error {
 	case a.received == 0:
 		return errors.New("connection closed without an answer")
 	case a.received >= maxSimpleAnswer:
-		return mismatch("no line matches %s in the first %d bytes: got %s", a.search, maxSimpleAnswer, excerpt(a.first))
+		return mismatch("no line matches %s in the first %d bytes: got %s", a.search, maxSimpleAnswer,
+			excerpt(a.first))
 	}
 	return mismatch("no line matches %s: got %s", a.search, excerpt(a.first))
 }

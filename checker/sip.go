@@ -21,14 +21,16 @@ type sip struct{ user string }
 func newSIP(s Spec, e *Env) (Checker, error) {
 	t := sip{cleanField(cmp.Or(s.Login, "ldirectord@"+e.HostName))}
 	if s.Protocol == "udp" {
-		return &sipUDP{t, question{to: s.Target, timeout: s.NegotiateTimeout, resend: sipResend, patience: maxStrays}}, nil
+		return &sipUDP{t, question{to: s.Target, timeout: s.NegotiateTimeout, resend: sipResend,
+			patience: maxStrays}}, nil
 	}
 	return newTalk(s, e, t)
 }
 
 // with asks by TCP.
 func (t sip) run(_ context.Context, d *dialogue) (string, error) {
-	if err := d.send("the request", strings.TrimSuffix(t.request("TCP", d.conn.LocalAddr(), rand.Text()), "\r\n")); err != nil {
+	if err := d.send("the request",
+		strings.TrimSuffix(t.request("TCP", d.conn.LocalAddr(), rand.Text()), "\r\n")); err != nil {
 		return "", err
 	}
 	for {

@@ -68,7 +68,8 @@ func startTCP(to netip.AddrPort, via *Via) (int, error) {
 	return fd, nil
 }
 
-// prepare sets up a socket that is not connected yet. A port is chosen when it connects, so that one port may serve many ways.
+// prepare sets up a socket that is not connected yet. A port is chosen when it connects, so that one port may serve
+// many ways.
 func (v *Via) prepare(fd int, tcp bool) error {
 	switch {
 	case v.OnLink && v.To.Is4():
@@ -78,7 +79,8 @@ func (v *Via) prepare(fd int, tcp bool) error {
 	}
 	err := setOption(fd, unix.SOL_SOCKET, unix.SO_MARK, int32(v.Mark))
 	if err == nil && tcp {
-		err = errors.Join(setOption(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1), setOption(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, int32(v.MSS)))
+		err = errors.Join(setOption(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
+			setOption(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, int32(v.MSS)))
 	}
 	return cmp.Or(err, withAddress(unix.SYS_BIND, fd, netip.AddrPortFrom(v.Source, 0)))
 }
@@ -124,8 +126,8 @@ func (s *socket) LocalAddr() net.Addr {
 	return &net.TCPAddr{}
 }
 
-// The loop's system calls never block. Made raw, they are not told to Go's scheduler: it would wake its monitor thread for
-// each group of checks, which costs a third of a check by connect at 100 servers.
+// The loop's system calls never block. Made raw, they are not told to Go's scheduler: it would wake its monitor thread
+// for each group of checks, which costs a third of a check by connect at 100 servers.
 
 // connectTo starts to connect a socket that does not block, or tells how that goes (connect(2)).
 func connectTo(fd int, to netip.AddrPort) error { return withAddress(unix.SYS_CONNECT, fd, to) }
@@ -144,7 +146,8 @@ func withAddress(call uintptr, fd int, at netip.AddrPort) (err error) {
 
 // setOption sets an option of a socket to a number.
 func setOption(fd, level, name int, value int32) error {
-	_, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name), uintptr(unsafe.Pointer(&value)), unsafe.Sizeof(value), 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name),
+		uintptr(unsafe.Pointer(&value)), unsafe.Sizeof(value), 0)
 	if errno != 0 {
 		return errno
 	}

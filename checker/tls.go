@@ -26,7 +26,8 @@ func (handshakeOnly) run(_ context.Context, d *dialogue) (string, error) {
 	}
 	state := d.conn.tls.ConnectionState()
 	leaf := state.PeerCertificates[0]
-	return fmt.Sprintf("%s, %s until %s", tls.VersionName(state.Version), certificateText(leaf), day(leaf.NotAfter)), nil
+	return fmt.Sprintf("%s, %s until %s", tls.VersionName(state.Version), certificateText(leaf),
+		day(leaf.NotAfter)), nil
 }
 
 // verdict closes TLS and waits for the server to do so. From TLS 1.3 on the client's handshake is over
@@ -90,7 +91,8 @@ func tlsFacts(s tls.ConnectionState) string {
 	}
 	slices.Sort(names)
 	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
-	return fmt.Sprintf("%s, certificate of %s until %s", text, escape(strings.Join(names, " "), 10*maxExcerpt), day(leaf.NotAfter))
+	return fmt.Sprintf("%s, certificate of %s until %s", text, escape(strings.Join(names, " "), 10*maxExcerpt),
+		day(leaf.NotAfter))
 }
 
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }

@@ -85,7 +85,9 @@ func (r tlsRules) config(kept *sessions, hosts ...string) *tls.Config {
 		c.ClientSessionCache = kept
 	}
 	if r.own != nil { // shown whatever authorities the server names: it may know more than those
-		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return r.own, nil }
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return r.own, nil
+		}
 	}
 	return c
 }

@@ -94,7 +94,8 @@ type daemon struct {
 func Run(ctx context.Context, o Options) error {
 	os.Unsetenv(viaEnv) // it is about this start, not about what comes later
 	d := &daemon{Options: o}
-	table, err := openTable(ctx, o.Instance.Table) // first: a daemon that can have none leaves nothing in the run folder
+	// first: a daemon that can have none leaves nothing in the run folder
+	table, err := openTable(ctx, o.Instance.Table)
 	if err != nil {
 		return err
 	}
@@ -139,11 +140,14 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 	d.orders, d.claims = newOrders(d), newClaims(d)
 	d.siblings = &siblings{d: d, names: cfg.Global.Execute, role: d.orders.role.Role}
 	deps := director.Deps{
-		Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby, Withdraw: len(d.lock.Before.Announced) > 0,
-		Monitor: d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Webhook: d.webhook, Maintenance: maintenance.New(watch).Watch,
-		Former: d.lock.Before.Virtuals, Claims: d.claims, Through: d.Config.Checks.through.Leave,
-		Leavers: d.lock.Before.Leavers, Leave: func(all []director.Leaver) { d.record(func(s *instance.State) { s.SetLeavers(all) }) },
-		Alive: d.Manager.alive, Pulse: d.Manager.every,
+		Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby,
+		Withdraw: len(d.lock.Before.Announced) > 0,
+		Monitor:  d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Webhook: d.webhook,
+		Maintenance: maintenance.New(watch).Watch,
+		Former:      d.lock.Before.Virtuals, Claims: d.claims, Through: d.Config.Checks.through.Leave,
+		Leavers: d.lock.Before.Leavers,
+		Leave:   func(all []director.Leaver) { d.record(func(s *instance.State) { s.SetLeavers(all) }) },
+		Alive:   d.Manager.alive, Pulse: d.Manager.every,
 	}
 	if d.Instance.Table == instance.Kernel { // a table in memory has no mark rules and no addresses beside it
 		deps.Marks = fwmark.Open(d.Instance.Chains())
@@ -210,7 +214,8 @@ func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end contex
 				end(director.ErrHandover)
 				return d.awaitEnd(ended, "USR1")
 			default:
-				return d.leave(endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG")), ended, end)
+				return d.leave(endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG")),
+					ended, end)
 			}
 		}
 	}
@@ -243,7 +248,8 @@ func (d *daemon) awaitEnd(ended <-chan error, by endedBy) error {
 			return cmp.Or(err, error(by))
 		case <-late.C:
 			d.record(func(s *instance.State) { s.Phase = instance.Running })
-			return fmt.Errorf("signal %s, but the table was not left within %v", string(by), directorTimeout)
+			return fmt.Errorf("signal %s, but the table was not left within %v", string(by),
+				directorTimeout)
 		}
 	}
 }
@@ -277,7 +283,8 @@ func (d *daemon) finish(cause error) error {
 		fmt.Fprintf(d.Stderr, "ldirectord: %v\n", err)
 	}
 	if err := d.mailer.Close(ctx); err != nil { // the journal is closed: straight to the log
-		d.log.Notify(notify.Event{Time: time.Now(), Kind: notify.MailFailed, Text: fmt.Sprintf("Mail was not sent: %v", err)})
+		d.log.Notify(notify.Event{Time: time.Now(), Kind: notify.MailFailed,
+			Text: fmt.Sprintf("Mail was not sent: %v", err)})
 	}
 	return cause
 }

@@ -72,7 +72,8 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) *Loa
 	l.Found = append(l.Found, more...)
 	if len(cfg.Virtuals) == 0 && len(cfg.Global.Execute) == 0 && !found.HasErrors() {
 		l.Found = append(l.Found, parser.Diagnostic{
-			Kind: "nothing-to-do", Pos: parser.Position{File: s.Path}, Text: "there is no virtual service, so the daemon has nothing to do",
+			Kind: "nothing-to-do", Pos: parser.Position{File: s.Path},
+			Text: "there is no virtual service, so the daemon has nothing to do",
 		})
 	}
 	if own := doctor.JudgeMarks(cfg); len(own) > 0 {
@@ -219,7 +220,9 @@ func Message(d parser.Diagnostic) string {
 	case d.Pos.Line == 0:
 		return fmt.Sprintf("%s [%d]: %s: %s", word, os.Getpid(), at.File, d.Text)
 	case at.Line != d.Pos.Line:
-		return fmt.Sprintf("%s [%d] reading file %s at line %d: line %d, column %d: %s", word, os.Getpid(), at.File, d.Pos.Line, at.Line, at.Column, d.Text)
+		return fmt.Sprintf("%s [%d] reading file %s at line %d: line %d, column %d: %s", word, os.Getpid(),
+			at.File, d.Pos.Line, at.Line, at.Column, d.Text)
 	}
-	return fmt.Sprintf("%s [%d] reading file %s at line %d: column %d: %s", word, os.Getpid(), at.File, at.Line, at.Column, d.Text)
+	return fmt.Sprintf("%s [%d] reading file %s at line %d: column %d: %s", word, os.Getpid(), at.File, at.Line,
+		at.Column, d.Text)
 }

@@ -58,8 +58,8 @@ func newLogSink(o Options, global parser.Global) *logSink {
 // setTarget changes where the log goes, from the next line on.
 func (l *logSink) setTarget(target string) { l.target.Store(&target) }
 
-// Notify writes one event where the log goes. One that can't be written there goes to standard error, and nothing stops.
-// The next line tells how many were lost.
+// Notify writes one event where the log goes. One that can't be written there goes to standard error, and nothing
+// stops. The next line tells how many were lost.
 func (l *logSink) Notify(e notify.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

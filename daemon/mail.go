@@ -17,7 +17,8 @@ func mailRules(plan *director.Plan) map[string]mail.Rule {
 			continue
 		}
 		rule := mail.Rule{
-			To: v.Mail.To, From: plan.Config.Global.EmailAlertFrom, SMTP: v.Mail.SMTP, Freq: v.Mail.Freq.Duration(),
+			To: v.Mail.To, From: plan.Config.Global.EmailAlertFrom, SMTP: v.Mail.SMTP,
+			Freq:        v.Mail.Freq.Duration(),
 			ServiceName: v.ServiceName, Comment: v.Comment,
 		}
 		for _, m := range s.Members {

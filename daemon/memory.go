@@ -14,7 +14,8 @@ import (
 // would waste memory with a large configuration, and time with a small one: checks leave little to collect.
 const gcHeadroom = 3 << 20
 
-// Bounds of that growth, in percent of the heap. With the upper one a small heap grows to 2 MB: Go takes the same share of 4 MB.
+// Bounds of that growth, in percent of the heap. With the upper one a small heap grows to 2 MB: Go takes the same share
+// of 4 MB.
 const (
 	minGCPercent = 20
 	maxGCPercent = 50
@@ -43,8 +44,9 @@ func settleMemory() {
 	collectAt(min(max(int(gcHeadroom*100/m.HeapAlloc), minGCPercent), maxGCPercent))
 }
 
-// releaseProgram gives back the pages of the program itself: most of them were only needed to start. The kernel maps again
-// those that are used, from its cache of the file. A mapping that has pages of its own is left alone: no file has them.
+// releaseProgram gives back the pages of the program itself: most of them were only needed to start. The kernel maps
+// again those that are used, from its cache of the file. A mapping that has pages of its own is left alone: no file has
+// them.
 func releaseProgram() {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {

@@ -29,8 +29,8 @@ const (
 	listenRetry   = time.Second // between two tries to listen on an address that is taken
 )
 
-// metricsServer serves metrics and probes on the address of listen, if there is one. follow is called by one goroutine at
-// a time.
+// metricsServer serves metrics and probes on the address of listen, if there is one. follow is called by one goroutine
+// at a time.
 type metricsServer struct {
 	end     func() // ends serving
 	handler http.Handler
@@ -53,7 +53,8 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 // withPage adds the page, which is there while statuspage says so.
 func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerFunc {
 	all, readers := http.NewServeMux(), newSlots(maxReaders)
-	pages := page.New(page.Source{Report: d.report, Why: d.why, Host: func() string { return m.global.Load().StatusHost }})
+	pages := page.New(
+		page.Source{Report: d.report, Why: d.why, Host: func() string { return m.global.Load().StatusHost }})
 	all.Handle("/", routes)
 	all.HandleFunc("GET /{$}", limited(readers, pages.Page))
 	all.HandleFunc("GET /status.json", limited(readers, pages.Status))
@@ -92,13 +93,15 @@ func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 			server := newServer(ctx, m.handler)
 			server.WriteTimeout = scrapeTimeout
 			go server.Serve(listener{l})
-			m.emit(notify.Event{Kind: notify.Listening, Text: fmt.Sprintf("Metrics are served on %s", addr)})
+			m.emit(notify.Event{Kind: notify.Listening,
+				Text: fmt.Sprintf("Metrics are served on %s", addr)})
 			<-ctx.Done()
 			server.Close()
 			return
 		}
 		if !reported {
-			text := fmt.Sprintf("Not listening: metrics can't be served on %s, it is tried again: %v", addr, err)
+			text := fmt.Sprintf("Not listening: metrics can't be served on %s, it is tried again: %v", addr,
+				err)
 			m.emit(notify.Event{Kind: notify.ListenFailed, Text: text, Reason: err.Error()})
 		}
 		if !instance.Pause(ctx, listenRetry) {

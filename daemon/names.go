@@ -24,7 +24,8 @@ type lookUp func(ctx context.Context, names []parser.Name) []parser.Name
 
 // awaitChange looks names up, first after wait and then after what next makes of the last wait, until at least one has
 // another address, or has an answer and had none, or the other way round. It returns those.
-func awaitChange(ctx context.Context, lookUp lookUp, names []parser.Name, wait time.Duration, next func(time.Duration) time.Duration) []parser.Name {
+func awaitChange(ctx context.Context, lookUp lookUp, names []parser.Name, wait time.Duration,
+	next func(time.Duration) time.Duration) []parser.Name {
 	before := known(names)
 	for ; ; wait = next(wait) {
 		if !instance.Pause(ctx, wait) {
@@ -55,7 +56,8 @@ func (f *configFile) followNames(ctx context.Context, wait time.Duration) {
 	cfg, longest := f.current.Config, maxLookupRetry
 	if every := cfg.Global.Resolve.Duration(); every > 0 {
 		longest = min(longest, every)
-		f.search(ctx, followed(cfg.Names), every-time.Since(f.adopted)%every, func(time.Duration) time.Duration { return every })
+		f.search(ctx, followed(cfg.Names), every-time.Since(f.adopted)%every,
+			func(time.Duration) time.Duration { return every })
 	}
 	f.search(ctx, unanswered(cfg.Names), wait, upTo(longest))
 }
@@ -65,7 +67,8 @@ func upTo(longest time.Duration) func(time.Duration) time.Duration {
 	return func(wait time.Duration) time.Duration { return min(2*wait, longest) }
 }
 
-func (f *configFile) search(ctx context.Context, names []parser.Name, wait time.Duration, next func(time.Duration) time.Duration) {
+func (f *configFile) search(ctx context.Context, names []parser.Name, wait time.Duration,
+	next func(time.Duration) time.Duration) {
 	if len(names) == 0 {
 		return
 	}
@@ -114,15 +117,19 @@ func (f *configFile) adoptNames(ctx context.Context, found []parser.Name) {
 func news(before, now parser.Name) (kind notify.Kind, text string) {
 	switch {
 	case now.Why != "":
-		return notify.NameLost, fmt.Sprintf("The name %s cannot be looked up, its last address %s stays: %s", now.Host, now.Addr, now.Why)
+		return notify.NameLost, fmt.Sprintf("The name %s cannot be looked up, its last address %s stays: %s",
+			now.Host, now.Addr, now.Why)
 	case !before.Addr.IsValid():
 		return notify.NameFound, fmt.Sprintf("The name %s has an address now: %s", now.Host, now.Addr)
 	case before.Why == "":
-		return notify.NameMoved, fmt.Sprintf("The name %s has another address: it was %s and is %s", now.Host, before.Addr, now.Addr)
+		return notify.NameMoved, fmt.Sprintf("The name %s has another address: it was %s and is %s", now.Host,
+			before.Addr, now.Addr)
 	case before.Addr == now.Addr:
-		return notify.NameFound, fmt.Sprintf("The name %s can be looked up again, its address is still %s", now.Host, now.Addr)
+		return notify.NameFound, fmt.Sprintf("The name %s can be looked up again, its address is still %s",
+			now.Host, now.Addr)
 	default:
-		return notify.NameFound, fmt.Sprintf("The name %s can be looked up again, its address was %s and is %s", now.Host, before.Addr, now.Addr)
+		return notify.NameFound, fmt.Sprintf("The name %s can be looked up again, its address was %s and is %s",
+			now.Host, before.Addr, now.Addr)
 	}
 }
 
@@ -155,8 +162,8 @@ func (f *configFile) remember() {
 	f.d.failed(notify.HookFailed, "Addresses of names can't be kept", nameFile(f.d.lock.Names).write(names))
 }
 
-// inService are the names of the configuration in force. Of their earlier addresses they have those at which servers are
-// in service yet; when that can't be known, all.
+// inService are the names of the configuration in force. Of their earlier addresses they have those at which servers
+// are in service yet; when that can't be known, all.
 func (f *configFile) inService(ctx context.Context) []parser.Name {
 	names := slices.Clone(f.current.Config.Names)
 	if len(followed(names)) == 0 {
@@ -171,7 +178,8 @@ func (f *configFile) inService(ctx context.Context) []parser.Name {
 		serves[s.Addr.Addr()] = serves[s.Addr.Addr()] || s.Moved
 	}
 	for i := range names {
-		names[i].Earlier = slices.DeleteFunc(slices.Clone(names[i].Earlier), func(a netip.Addr) bool { return !serves[a] })
+		names[i].Earlier = slices.DeleteFunc(slices.Clone(names[i].Earlier),
+			func(a netip.Addr) bool { return !serves[a] })
 	}
 	return names
 }

@@ -99,7 +99,9 @@ func isAwaited(ctx context.Context) error {
 func answerOrder(limit time.Duration, carryOut func(context.Context, url.Values) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !clientOf(r).isOwner() {
-			http.Error(w, "orders are taken from root and who runs the daemon alone; the members of statusgroup may ask for its status", http.StatusForbidden)
+			http.Error(w,
+				"orders are taken from root and who runs the daemon alone; the members of "+
+					"statusgroup may ask for its status", http.StatusForbidden)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), limit)

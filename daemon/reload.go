@@ -138,7 +138,8 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	f.read(ctx, nil, true)
 }
 
-// answer reads the file for all who ask for it now. Who asks later gets a reading of his own: the file may have changed.
+// answer reads the file for all who ask for it now. Who asks later gets a reading of his own: the file may have
+// changed.
 func (f *configFile) answer(ctx context.Context, r request) {
 	via, answers := r.via, []chan<- string{r.answer}
 	for len(f.requests) > 0 {
@@ -240,7 +241,9 @@ func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Lo
 	}
 	l.forget()
 	if auto && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
-		why = fmt.Sprintf("%s has no virtual service any more: the old configuration stays; HUP takes the new one", f.d.Config.Path)
+		why = fmt.Sprintf(
+			"%s has no virtual service any more: the old configuration stays; HUP takes the new one",
+			f.d.Config.Path)
 		f.d.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
 		return l, why
 	}

@@ -27,14 +27,16 @@ func (systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Ad
 		network = "ip6"
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, name)
-	if failed, is := errors.AsType[*net.DNSError](err); is && failed.Server != "" { // without the name, which the caller knows
+	// without the name, which the caller knows
+	if failed, is := errors.AsType[*net.DNSError](err); is && failed.Server != "" {
 		return nil, fmt.Errorf("%s (asked %s)", failed.Err, failed.Server)
 	}
 	return addrs, err
 }
 
 // Port returns the port of a service name; without a protocol, that of its first entry. The services database is read
-// each time: net reads it once in the life of a process, and finds no capitals in it. But net knows some names by itself.
+// each time: net reads it once in the life of a process, and finds no capitals in it. But net knows some names by
+// itself.
 func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, error) {
 	database, err := os.ReadFile("/etc/services")
 	if port, ok := portIn(string(database), service, protocol); err == nil && ok {

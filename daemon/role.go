@@ -19,12 +19,13 @@ type RoleAnswer struct {
 
 func (o *orders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }
 
-// answerRole carries an order out and keeps it for the next daemon, also when who gave it was killed meanwhile: run ends
-// later than the request's ctx. An order that ends the daemon is answered before its end.
+// answerRole carries an order out and keeps it for the next daemon, also when who gave it was killed meanwhile: run
+// ends later than the request's ctx. An order that ends the daemon is answered before its end.
 func (o *orders) answerRole(run, ctx context.Context, words url.Values) (any, error) {
 	change := instance.RoleChange(words.Get("to"))
 	if !change.IsKnown() {
-		return nil, refusal(fmt.Sprintf("%q is not a role: %s, %s and %s are allowed", change, instance.ToServe, instance.ToLeave, instance.ToStayUp))
+		return nil, refusal(fmt.Sprintf("%q is not a role: %s, %s and %s are allowed", change, instance.ToServe,
+			instance.ToLeave, instance.ToStayUp))
 	}
 	given := instance.SinceBoot()
 	if ns, err := strconv.ParseInt(words.Get("given"), 10, 64); err == nil {
@@ -50,7 +51,8 @@ func (o *orders) answerRole(run, ctx context.Context, words url.Values) (any, er
 }
 
 // changeRole carries an order out in its turn, unless a later one came before it.
-func (o *orders) changeRole(ctx context.Context, change instance.RoleChange, given time.Duration, via Via) (RoleAnswer, error) {
+func (o *orders) changeRole(ctx context.Context, change instance.RoleChange, given time.Duration, via Via) (RoleAnswer,
+	error) {
 	release, err := o.inTurn(ctx)
 	if err != nil {
 		return RoleAnswer{}, err

@@ -34,27 +34,30 @@ type SetOrder struct {
 
 // SetAnswer is the outcome of a SetOrder.
 type SetAnswer struct {
-	Servers  []OrderedServer `json:"servers"`
-	Refusing []string        `json:"refusing,omitempty"` // virtual services that refuse the clients of a drained server
+	Servers []OrderedServer `json:"servers"`
+	// virtual services that refuse the clients of a drained server
+	Refusing []string `json:"refusing,omitempty"`
 }
 
 // OrderedServer is what an order meant, and where a real server is in the table.
 type OrderedServer struct {
 	director.Backend
-	Key   ipvsctl.Key    `json:"key"`
-	Addr  netip.AddrPort `json:"addr"`
-	Brake bool           `json:"brake,omitempty"` // of a virtual service: checkvip guards it, and keepserving does not
-	Waits bool           `json:"waits,omitempty"` // it has no address yet
-	Owner string         `json:"owner,omitempty"` // the other daemon that has the virtual service
+	Key  ipvsctl.Key    `json:"key"`
+	Addr netip.AddrPort `json:"addr"`
+	// of a virtual service: checkvip guards it, and keepserving does not
+	Brake bool   `json:"brake,omitempty"`
+	Waits bool   `json:"waits,omitempty"` // it has no address yet
+	Owner string `json:"owner,omitempty"` // the other daemon that has the virtual service
 }
 
 const maxWhy = 200 // bytes of a reason that are kept
 
 // orderKinds are the orders that take no number.
-var orderKinds = []director.OrderKind{director.Drain, director.Maint, director.Ready, director.Obey, director.Withdraw, director.Announce}
+var orderKinds = []director.OrderKind{director.Drain, director.Maint, director.Ready, director.Obey, director.Withdraw,
+	director.Announce}
 
-// NewSetOrder reads what is ordered: drain, maint, ready, obey, or weight and a number, of which 0 is drain. A reason and
-// an end may be given: a time (18:00), or how long from now (2h).
+// NewSetOrder reads what is ordered: drain, maint, ready, obey, or weight and a number, of which 0 is drain. A reason
+// and an end may be given: a time (18:00), or how long from now (2h).
 func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
 	why, more := printable.Cut(printable.Line(strings.TrimSpace(why)), maxWhy)
 	now := time.Now()
@@ -64,7 +67,8 @@ func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
 	case weighs:
 		n, err := strconv.ParseUint(number, 10, 31)
 		if err != nil {
-			return r, fmt.Errorf("%q is not a weight: 1 to %d are allowed, and 0, which is drain", number, 1<<31-1)
+			return r, fmt.Errorf("%q is not a weight: 1 to %d are allowed, and 0, which is drain", number,
+				1<<31-1)
 		}
 		if r.Kind, r.Weight = director.Weigh, int(n); n == 0 {
 			r.Kind = director.Drain
@@ -72,7 +76,9 @@ func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
 	case !slices.Contains(orderKinds, r.Kind):
 		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
 	case r.takesBack() && (why != "" || until != "" || last != ""):
-		return r, errors.New("an order that is taken back has no reason and no end: why, until and for go with drain, maint, weight N, obey and withdraw")
+		return r, errors.New(
+			"an order that is taken back has no reason and no end: why, until and for go with drain, " +
+				"maint, weight N, obey and withdraw")
 	}
 	r.last = last
 	if r.Until, err = endOf(until, last, now); last != "" {
@@ -92,7 +98,8 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 	case last != "":
 		d, unit, ok := parser.ParseSeconds(last)
 		if !ok || unit == "" || d < 1 || d > 3650*24*3600 {
-			return now, fmt.Errorf("%q is not a time that an order can last: 90s, 30m, 2h or 1d are, up to 3650d", last)
+			return now, fmt.Errorf(
+				"%q is not a time that an order can last: 90s, 30m, 2h or 1d are, up to 3650d", last)
 		}
 		return second(now.Add(d.Duration())), nil
 	case until == "":
@@ -143,7 +150,8 @@ func (r SetOrder) Record(ctx context.Context, i instance.Instance, plan *directo
 }
 
 // carryOut changes the orders that hold, records them, and returns for what.
-func (r SetOrder) carryOut(now *director.Snapshot, all director.Orders, path string, file orderFile) ([]director.Backend, error) {
+func (r SetOrder) carryOut(now *director.Snapshot, all director.Orders, path string,
+	file orderFile) ([]director.Backend, error) {
 	meant, err := r.meant(now, all, path)
 	if err != nil {
 		return nil, err
@@ -192,7 +200,8 @@ func (r SetOrder) meant(now *director.Snapshot, all director.Orders, path string
 	case r.Kind == director.Obey || r.Kind == director.Ready && r.Real == "":
 		found, why = r.guarded(now)
 	case r.Virtual != "":
-		why = fmt.Sprintf("%s has no virtual service %s with a real server %s; %s", path, r.Virtual, r.Real, howCalled)
+		why = fmt.Sprintf("%s has no virtual service %s with a real server %s; %s", path, r.Virtual, r.Real,
+			howCalled)
 	}
 	known := append(now.Aliases(found), found...)
 	for _, p := range all.Sorted() {
@@ -225,7 +234,8 @@ func (r SetOrder) guarded(now *director.Snapshot) (found []director.Backend, why
 }
 
 // announced are the addresses that the order to withdraw, or not any more, is for.
-func (r SetOrder) announced(now *director.Snapshot, all director.Orders, path string) (found []director.Backend, why string) {
+func (r SetOrder) announced(now *director.Snapshot, all director.Orders, path string) (found []director.Backend,
+	why string) {
 	back, every := r.Kind == director.Announce, director.Backend{Virtual: director.EveryAddress}
 	isMeant := func(address string) bool { return address == r.Virtual || r.Virtual == every.Virtual }
 	if _, withdrawn := all[every]; back && withdrawn && r.Virtual != every.Virtual {
@@ -236,14 +246,15 @@ func (r SetOrder) announced(now *director.Snapshot, all director.Orders, path st
 			found = append(found, at)
 		}
 	}
-	if len(found) == 0 && slices.ContainsFunc(now.Announcements, func(one director.AnnouncementSnapshot) bool { return isMeant(one.Address) }) {
+	if len(found) == 0 && slices.ContainsFunc(now.Announcements,
+		func(one director.AnnouncementSnapshot) bool { return isMeant(one.Address) }) {
 		found = append(found, director.Backend{Virtual: r.Virtual})
 	}
 	return found, strings.TrimSuffix(fmt.Sprintf("%s announces no address %s", path, r.Virtual), " "+every.Virtual)
 }
 
-// set carries an order out in its turn, by what runs then. It is recorded before anything changes: what can't be recorded
-// is not done.
+// set carries an order out in its turn, by what runs then. It is recorded before anything changes: what can't be
+// recorded is not done.
 func (o *orders) set(ctx context.Context, words url.Values) (any, error) {
 	r, err := NewSetOrder(words.Get("order"), words.Get("why"), words.Get("until"), words.Get("for"))
 	if err != nil {
@@ -303,13 +314,16 @@ func (o *orders) isOut(ctx context.Context, servers []director.Backend) error {
 		return fmt.Errorf("the order is recorded: %w", err)
 	}
 	if p, why, any := now.Undrained(servers); any {
-		return refusal(fmt.Sprintf("the order is recorded, but %s still gets new connections of %s, and it is tried again: %s", p.Real, p.Virtual, why))
+		return refusal(
+			fmt.Sprintf(
+				"the order is recorded, but %s still gets new connections of %s, and it is tried "+
+					"again: %s", p.Real, p.Virtual, why))
 	}
 	return nil
 }
 
-// inTable is what is meant, and then the servers of addresses that are meant, with their places in the table; what is not
-// there has none.
+// inTable is what is meant, and then the servers of addresses that are meant, with their places in the table; what is
+// not there has none.
 func inTable(now *director.Snapshot, meant []director.Backend) (list []OrderedServer) {
 	index := map[director.Backend]int{}
 	for i, at := range meant {
@@ -339,8 +353,8 @@ func inTable(now *director.Snapshot, meant []director.Backend) (list []OrderedSe
 
 func (o *orders) orderFile() orderFile { return orderFile(o.d.lock.Drain) }
 
-// recorded are the orders in the file, with those of commands that got no answer. A file that is lost while the daemon runs
-// is no order.
+// recorded are the orders in the file, with those of commands that got no answer. A file that is lost while the daemon
+// runs is no order.
 func (o *orders) recorded() (director.Orders, error) {
 	all, err := o.orderFile().read()
 	if !instance.Exists(o.d.lock.Drain) || errors.Is(err, instance.ErrForeign) {

@@ -35,7 +35,8 @@ func (v Via) Env() string { return viaEnv + "=" + strings.Join(v, "\n") }
 func (v Via) Others(names []string, dirs instance.ConfigDirs) (words []string) {
 	for _, name := range names {
 		path, err := dirs.Find(name)
-		if err == nil && slices.ContainsFunc(v, func(other string) bool { return path == other || stamp(path).isOf(stamp(other)) }) {
+		if err == nil && slices.ContainsFunc(v,
+			func(other string) bool { return path == other || stamp(path).isOf(stamp(other)) }) {
 			continue
 		}
 		if strings.HasPrefix(name, "-") {

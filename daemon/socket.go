@@ -46,9 +46,10 @@ func (d *daemon) openSocket(ctx context.Context) {
 	routes.HandleFunc("GET /trace", d.answerTrace)
 	routes.HandleFunc("GET /why", limited(newSlots(maxAnswers), d.answerWhy))
 	routes.HandleFunc("POST /reload", answerOrder(ReloadTimeout, d.config.answerReload))
-	routes.HandleFunc("POST /role", answerOrder(OrderTimeout, func(asked context.Context, words url.Values) (any, error) {
-		return d.orders.answerRole(ctx, asked, words)
-	}))
+	routes.HandleFunc("POST /role",
+		answerOrder(OrderTimeout, func(asked context.Context, words url.Values) (any, error) {
+			return d.orders.answerRole(ctx, asked, words)
+		}))
 	routes.HandleFunc("POST /set", answerOrder(OrderTimeout, d.orders.set))
 	s, err := listenAt(ctx, d.lock.Socket, routes)
 	if err == nil {
@@ -76,7 +77,9 @@ func listenAt(ctx context.Context, path string, handler http.Handler) (*controlS
 func bind(ctx context.Context, path string) (net.Listener, error) {
 	fresh := path + ".new"
 	if len(fresh) > maxPath {
-		return nil, fmt.Errorf("making the control socket: the path %s is longer than %d bytes; --rundir names another folder", fresh, maxPath)
+		return nil, fmt.Errorf(
+			"making the control socket: the path %s is longer than %d bytes; --rundir names another folder",
+			fresh, maxPath)
 	}
 	for _, way := range []string{path, fresh} {
 		if err := socketOrNothing(way); err != nil {
@@ -92,7 +95,8 @@ func bind(ctx context.Context, path string) (net.Listener, error) {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	if err := os.Rename(fresh, path); err != nil {
-		return nil, errors.Join(fmt.Errorf("making the control socket: %w", err), l.Close(), removeSocket(fresh))
+		return nil, errors.Join(fmt.Errorf("making the control socket: %w", err), l.Close(),
+			removeSocket(fresh))
 	}
 	return l, nil
 }
@@ -154,7 +158,8 @@ func groupID(name string) (int, error) {
 	return int(id), nil
 }
 
-// close ends the socket and removes it. An answer that is being written, as to the order to leave, has lastWords for that.
+// close ends the socket and removes it. An answer that is being written, as to the order to leave, has lastWords for
+// that.
 func (c *controlSocket) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()

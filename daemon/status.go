@@ -67,7 +67,8 @@ func (d *daemon) connections(ctx context.Context, now *director.Snapshot) map[di
 		for _, s := range v.Servers {
 			if c, in := found[v.Key].Counters[s.Addr]; in {
 				all[director.Backend{Virtual: v.ID, Real: s.Real}] = status.Connections{
-					Active: c.Active, Inactive: c.Inactive, Persistent: c.Persistent, Traffic: new(status.Traffic(c.Traffic)),
+					Active: c.Active, Inactive: c.Inactive, Persistent: c.Persistent,
+					Traffic: new(status.Traffic(c.Traffic)),
 				}
 			}
 		}
@@ -75,8 +76,8 @@ func (d *daemon) connections(ctx context.Context, now *director.Snapshot) map[di
 	return all
 }
 
-// tally is what the daemon knows of itself besides its director. As a Notifier it counts the journal's events, and keeps
-// the last of each kind of failure.
+// tally is what the daemon knows of itself besides its director. As a Notifier it counts the journal's events, and
+// keeps the last of each kind of failure.
 type tally struct {
 	mu   sync.Mutex // guards what follows
 	is   status.Process
@@ -100,7 +101,8 @@ func newTally(o Options) *tally {
 		Reloads: status.Reloads{Last: now}, Events: map[string]uint64{},
 	}}
 	for _, kind := range []notify.Kind{
-		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed, notify.MonitorFailed, notify.ListenFailed,
+		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed,
+		notify.MonitorFailed, notify.ListenFailed,
 		notify.LocalShortage, notify.Unjudged, notify.LastServer, notify.ChangedByHand, notify.Lost,
 	} {
 		t.is.Events[string(kind)] = 0

@@ -28,7 +28,8 @@ func (c *syslogConn) send(facility, line string) error {
 	if !ok {
 		number, _ = parser.SyslogFacility("user")
 	}
-	text := fmt.Sprintf("<%d>%s ldirectord[%d]: %s", number<<3|severityInfo, time.Now().Format(time.Stamp), os.Getpid(), line)
+	text := fmt.Sprintf("<%d>%s ldirectord[%d]: %s", number<<3|severityInfo, time.Now().Format(time.Stamp),
+		os.Getpid(), line)
 	for range 2 {
 		if c.conn == nil {
 			c.conn = dialSyslog()

@@ -22,8 +22,8 @@ import (
 // rulesTimeout is for the programs that show who uses firewall marks.
 const rulesTimeout = 5 * time.Second
 
-// startThrough lets checks go through virtual addresses, by private services of the kernel's table. Those of a daemon that
-// was killed are used again, or go.
+// startThrough lets checks go through virtual addresses, by private services of the kernel's table. Those of a daemon
+// that was killed are used again, or go.
 func (d *daemon) startThrough(ctx context.Context) {
 	if d.Instance.Table != instance.Kernel {
 		return
@@ -51,7 +51,8 @@ func routedMarks(ctx context.Context) func(uint32) bool {
 		return m.Routing
 	})
 	return func(mark uint32) bool {
-		return slices.ContainsFunc(rules(), func(r fwmark.RoutingRule) bool { return r.Uses(mark, false) || r.Uses(mark, true) })
+		return slices.ContainsFunc(rules(),
+			func(r fwmark.RoutingRule) bool { return r.Uses(mark, false) || r.Uses(mark, true) })
 	}
 }
 
@@ -70,9 +71,10 @@ func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
 	}
 }
 
-// GoThrough does what checks through virtual addresses, by private services of the kernel's table, which it removes in the
-// end. A signal ends the context of the checks, and is the error.
-func (e *Environment) GoThrough(ctx context.Context, p *director.Plan, ways []checker.Through, do func(context.Context)) error {
+// GoThrough does what checks through virtual addresses, by private services of the kernel's table, which it removes in
+// the end. A signal ends the context of the checks, and is the error.
+func (e *Environment) GoThrough(ctx context.Context, p *director.Plan, ways []checker.Through,
+	do func(context.Context)) error {
 	table, err := ipvsctl.Open(ctx)
 	if err != nil {
 		return fmt.Errorf("opening the table for checks through virtual addresses: %w", err)

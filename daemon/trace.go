@@ -41,11 +41,13 @@ func (d *daemon) answerTrace(w http.ResponseWriter, r *http.Request) {
 	span := cmp.Or(words.Get("for"), traceDefault)
 	last, unit, ok := parser.ParseSeconds(span)
 	if !ok || unit == "" || last <= 0 || last > maxTrace {
-		http.Error(w, fmt.Sprintf("%q is not a time for a trace: 90s, 30m, 2h or 1d are, up to 1d", span), http.StatusConflict)
+		http.Error(w, fmt.Sprintf("%q is not a time for a trace: 90s, 30m, 2h or 1d are, up to 1d", span),
+			http.StatusConflict)
 		return
 	}
 	s := newTrace()
-	t := &director.Trace{Virtual: words.Get("virtual"), Real: words.Get("server"), Take: s.take, End: func() { close(s.ended) }}
+	t := &director.Trace{Virtual: words.Get("virtual"), Real: words.Get("server"), Take: s.take,
+		End: func() { close(s.ended) }}
 	ctx, cancel := context.WithTimeout(r.Context(), handlerTimeout)
 	defer cancel()
 	defer d.director.EndTrace(t)

@@ -20,7 +20,8 @@ import (
 const (
 	announceTimeout = 5 * time.Second // for one order; and, at the end, for an address that can't be withdrawn
 	announceRetry   = time.Second     // after trouble
-	maxDemotionWait = 4 * time.Second // the order to stand by is answered within 5, and the next one, perhaps to serve, waits for it
+	// the order to stand by is answered within 5, and the next one, perhaps to serve, waits for it
+	maxDemotionWait = 4 * time.Second
 )
 
 // EveryAddress is what an order to withdraw has in place of one address.
@@ -81,8 +82,8 @@ func onPaper(want []announce.Want) (r places) {
 	return r
 }
 
-// belongs is the device where an address belongs, by what its virtual services can do, and why that is not the device of
-// announce. Serves reports whether one of them has somebody to serve.
+// belongs is the device where an address belongs, by what its virtual services can do, and why that is not the device
+// of announce. Serves reports whether one of them has somebody to serve.
 func (d *Director) belongs(one *announcement) (device, why string, serves bool) {
 	stays, healthy, awaited, decided := false, true, false, false
 	for _, v := range one.virtuals {
@@ -115,9 +116,9 @@ func (d *Director) belongs(one *announcement) (device, why string, serves bool) 
 	return device, why, serves
 }
 
-// enlist takes over which addresses the virtual services have now. One that is not among them any more is withdrawn, and
-// its virtual services serve on until then. First checks through one wait until it is known how its local route came about:
-// without a route they would pass at the servers' own addresses.
+// enlist takes over which addresses the virtual services have now. One that is not among them any more is withdrawn,
+// and its virtual services serve on until then. First checks through one wait until it is known how its local route
+// came about: without a route they would pass at the servers' own addresses.
 func (a *announcements) enlist(virtuals []*virtual, now time.Time) {
 	byAddr := map[netip.Addr]*announcement{}
 	for _, one := range a.list {
@@ -140,7 +141,8 @@ func (a *announcements) enlist(virtuals []*virtual, now time.Time) {
 			one.virtuals, one.keys = append(one.virtuals, v), append(one.keys, v.key)
 			v.addresses = append(v.addresses, one)
 			if v.cfg.CheckVIP == addr {
-				one.asked, one.routeBy, a.due = true, cmp.Or(one.routeBy, now.Add(announceTimeout)), true
+				one.asked, one.routeBy, a.due = true, cmp.Or(one.routeBy, now.Add(announceTimeout)),
+					true
 			}
 		}
 	}
@@ -219,11 +221,12 @@ func (a *announcements) lookAt(when time.Time) {
 	}
 }
 
-// place is where an address should be now. One that is withdrawn by order goes to the last resort, if it has one, and after
-// withdrawwait to no device; its packets are served as long as its virtual services serve.
+// place is where an address should be now. One that is withdrawn by order goes to the last resort, if it has one, and
+// after withdrawwait to no device; its packets are served as long as its virtual services serve.
 func (d *Director) place(one *announcement, now time.Time) {
 	device, why, serves := d.belongs(one)
-	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !one.decided || !one.known, Repair: d.global.Repair}
+	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !one.decided || !one.known,
+		Repair: d.global.Repair}
 	if len(one.virtuals) == 0 {
 		want.Local = one.want.Local
 	}
@@ -258,12 +261,14 @@ func (d *Director) place(one *announcement, now time.Time) {
 // awaitsRoute reports whether the first check of a server waits until its packets have a way to the virtual address.
 func (x user) awaitsRoute() bool {
 	now := time.Now()
-	return slices.ContainsFunc(x.v.addresses, func(one *announcement) bool { return one.addr == x.v.cfg.CheckVIP && now.Before(one.routeBy) })
+	return slices.ContainsFunc(x.v.addresses,
+		func(one *announcement) bool { return one.addr == x.v.cfg.CheckVIP && now.Before(one.routeBy) })
 }
 
 // withdrawal is the order by which an address is on no device, "" for none.
 func (d *Director) withdrawal(one *announcement) string {
-	atEnd, cleans := d.addresses.atEnd, slices.ContainsFunc(one.virtuals, func(v *virtual) bool { return v.cfg.CleanStop })
+	atEnd, cleans := d.addresses.atEnd,
+		slices.ContainsFunc(one.virtuals, func(v *virtual) bool { return v.cfg.CleanStop })
 	switch {
 	case len(one.virtuals) == 0:
 		return "it left the file"
@@ -285,7 +290,8 @@ func (d *Director) isGone(one *announcement, now time.Time) bool {
 	return one.known && one.at == "" && !now.Before(one.left.Add(d.withdrawWait()))
 }
 
-// withdrawWait is how long what is withdrawn is served on. Who orders a demotion waits for it, and not longer than a moment.
+// withdrawWait is how long what is withdrawn is served on. Who orders a demotion waits for it, and not longer than a
+// moment.
 func (d *Director) withdrawWait() time.Duration {
 	wait := d.global.WithdrawWait.Duration()
 	if d.standby || d.demotion != nil {
@@ -385,7 +391,8 @@ func (d *Director) placed(r places) {
 			r.err = errors.Join(r.err, fmt.Errorf("%s can't be withdrawn: %w", p.Addr, p.Trouble))
 		}
 	}
-	d.tellTrouble(&a.trouble, r.err, notify.AnnounceFailed, "Addresses can't be announced", notify.AnnounceRecovered, "Addresses can be announced again")
+	d.tellTrouble(&a.trouble, r.err, notify.AnnounceFailed, "Addresses can't be announced",
+		notify.AnnounceRecovered, "Addresses can be announced again")
 	if a.trouble != "" || slices.ContainsFunc(a.list, func(one *announcement) bool { return one.trouble != "" }) {
 		a.again = time.Now().Add(announceRetry)
 	}
@@ -398,7 +405,8 @@ func (d *Director) placedAt(one *announcement, p announce.Place) {
 	if p.Local {
 		one.routeBy = time.Time{}
 	}
-	d.tellTrouble(&one.trouble, p.Trouble, notify.AnnounceFailed, fmt.Sprintf("%s is not where it should be", one.addr),
+	d.tellTrouble(&one.trouble, p.Trouble, notify.AnnounceFailed,
+		fmt.Sprintf("%s is not where it should be", one.addr),
 		notify.AnnounceRecovered, fmt.Sprintf("%s is where it should be", one.addr))
 	if was == one.at {
 		return
@@ -412,12 +420,14 @@ func (d *Director) placedAt(one *announcement, p announce.Place) {
 	if !one.left.IsZero() && was == one.device {
 		one.left = one.since
 	}
-	e := notify.Event{Kind: notify.Announced, Text: fmt.Sprintf("Announced %s on %s", one.addr, one.at), Reason: why}
+	e := notify.Event{Kind: notify.Announced, Text: fmt.Sprintf("Announced %s on %s", one.addr, one.at),
+		Reason: why}
 	switch one.state() {
 	case "withdrawn":
 		e.Kind, e.Text = notify.Withdrawn, fmt.Sprintf("Withdrew %s from %s: %s", one.addr, was, why)
 	case "last resort":
-		e.Kind, e.Text = notify.LastResort, fmt.Sprintf("Announced %s on %s, the last resort: %s", one.addr, one.at, why)
+		e.Kind, e.Text = notify.LastResort,
+			fmt.Sprintf("Announced %s on %s, the last resort: %s", one.addr, one.at, why)
 	}
 	d.emit(e)
 	for _, v := range one.virtuals {
@@ -442,8 +452,9 @@ func (one *announcement) state() string {
 func (a *announcements) describe() (list []AnnouncementSnapshot) {
 	for _, one := range a.list {
 		now := AnnouncementSnapshot{
-			Address: one.addr.String(), Device: one.device, On: one.at, State: one.state(), Since: one.since.UTC(),
-			Why: cmp.Or(one.trouble, one.why), Fails: one.trouble != "", Changes: one.changes,
+			Address: one.addr.String(), Device: one.device, On: one.at, State: one.state(),
+			Since: one.since.UTC(),
+			Why:   cmp.Or(one.trouble, one.why), Fails: one.trouble != "", Changes: one.changes,
 		}
 		for _, v := range one.virtuals {
 			now.IDs = append(now.IDs, v.cfg.ID)

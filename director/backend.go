@@ -16,9 +16,11 @@ type Backend struct {
 // String is the name for people: 192.0.2.21:80 of tcp:192.0.2.1:80.
 func (b Backend) String() string { return strings.TrimPrefix(b.Real+" of "+b.Virtual, " of ") }
 
-// IsMeant reports whether an operator's words mean it: a server as by Snapshot.Backends; a virtual service by its name alone.
+// IsMeant reports whether an operator's words mean it: a server as by Snapshot.Backends; a virtual service by its name
+// alone.
 func (b Backend) IsMeant(virtual, real string) bool {
-	return isNamed(b.Virtual, virtual) && isMeant(b.Real, real) || virtual == "" && b.Real == "" && isNamed(b.Virtual, real)
+	return isNamed(b.Virtual, virtual) && isMeant(b.Real, real) ||
+		virtual == "" && b.Real == "" && isNamed(b.Virtual, real)
 }
 
 // Backends finds the servers that an operator means: real is address:port, address alone or the name, virtual an id,
@@ -125,7 +127,8 @@ func (now *Snapshot) Undrained(backends []Backend) (left Backend, why string, an
 	asked := setOf(backends)
 	for v, s := range now.Each() {
 		if at := (Backend{v.ID, s.Real}); asked[at] && s.InTable && s.Effective > 0 {
-			return at, cmp.Or(v.Error, "its entry of the table is another server's too, or was changed externally"), true
+			return at, cmp.Or(v.Error,
+				"its entry of the table is another server's too, or was changed externally"), true
 		}
 	}
 	return Backend{}, "", false

@@ -10,19 +10,20 @@ import (
 	"ldirectord/notify"
 )
 
-// This file is about the brake of checkvip: when all servers of a section that were up fail only through the virtual address,
-// that is this machine's doing, and their states stay. A pass through it shows that the way is fine.
+// This file is about the brake of checkvip: when all servers of a section that were up fail only through the virtual
+// address, that is this machine's doing, and their states stay. A pass through it shows that the way is fine.
 
 // askedAgain is after what time a server is asked that may show whether the way is fine.
 const askedAgain = 100 * time.Millisecond
 
-// brake is what is known of the way of one line of checks in a section. A server is accused while its failures by that way
-// are not judged.
+// brake is what is known of the way of one line of checks in a section. A server is accused while its failures by that
+// way are not judged.
 type brake struct {
 	accuses bool      // servers are accused
 	holds   bool      // … and nobody can show that the way is fine, so their states stay
 	over    time.Time // when that ended last: a check that began before says nothing
-	newest  user      // a server that passed in this wake-up, or else the last that had a result; zero: nothing is to be decided
+	// a server that passed in this wake-up, or else the last that had a result; zero: nothing is to be decided
+	newest user
 }
 
 // mayBrake reports whether a server is up, so that the brake may hold it.
@@ -31,7 +32,8 @@ func (s *server) mayBrake() bool { return s.verdict() == checker.Up && s.suspend
 // passed reports whether the last check passed through the virtual address.
 func (c *check) passed() bool { return c.last.OK && c.last.Way == checker.WayThrough }
 
-// mayTell reports whether the next check may show whether the way is fine: the last one went by it, or there was none yet.
+// mayTell reports whether the next check may show whether the way is fine: the last one went by it, or there was none
+// yet.
 func (x user) mayTell() bool {
 	c := x.j.check
 	if c.at.IsZero() {
@@ -87,8 +89,8 @@ func (d *Director) settleBrakes() {
 	}
 }
 
-// decide judges the failures that tell of their servers, and holds those that tell of this machine. Where nothing shows which
-// they do, it asks others.
+// decide judges the failures that tell of their servers, and holds those that tell of this machine. Where nothing shows
+// which they do, it asks others.
 func (d *Director) decide(b *brake, newest user) {
 	v := newest.v
 	accused, open, proof := v.fellows(newest.j.number)
@@ -152,8 +154,8 @@ func (d *Director) releaseBrakes(v *virtual) {
 	}
 }
 
-// fellows are the servers that are accused, others that may show whether the way is fine, and when the last check began that
-// passed by it: those by the same line of the section.
+// fellows are the servers that are accused, others that may show whether the way is fine, and when the last check began
+// that passed by it: those by the same line of the section.
 func (v *virtual) fellows(number uint8) (accused, open []user, proof time.Time) {
 	for f := range checked(v) {
 		if f.j.number != number {

@@ -9,8 +9,8 @@ import (
 // demotionTimeout is how long virtual services stay in the table for the commands that are told that they leave it.
 const demotionTimeout = 3 * time.Second
 
-// beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to where nothing
-// serves. Meanwhile the director continues.
+// beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to where
+// nothing serves. Meanwhile the director continues.
 func (d *Director) beginDemotion(ctx context.Context) {
 	told, gone := d.tellLeaving("the director stands by"), d.addresses.withdrawn()
 	if told == nil && gone == nil {
@@ -50,8 +50,8 @@ func (d *Director) allow(ctx context.Context, ended <-chan struct{}, limit time.
 	}
 }
 
-// tellLeaving tells of the virtual services that are about to leave the table. The channel is closed when the commands have
-// ended and the webhook was tried; it is nil when nobody is told.
+// tellLeaving tells of the virtual services that are about to leave the table. The channel is closed when the commands
+// have ended and the webhook was tried; it is nil when nobody is told.
 func (d *Director) tellLeaving(why string) <-chan struct{} {
 	ended, any := make(chan struct{}), false
 	var left atomic.Int32 // commands, and this function

@@ -13,17 +13,18 @@ type dests = map[netip.AddrPort]ipvsctl.Dest
 // desired returns the destinations that a virtual service should have, by what is configured, what the checks say, and
 // what the table has now.
 //
-// An unknown server is kept as it is found: it gets no traffic before its first success, and keeps what it has until its
-// first failure. So is what was found while servers had no address. A drained server keeps its connections at weight 0,
-// whatever quiescent says, and does not count as available; nor does one that left the configuration and drains. Overrides
-// come last but for who changes to gate.
+// An unknown server is kept as it is found: it gets no traffic before its first success, and keeps what it has until
+// its first failure. So is what was found while servers had no address. A drained server keeps its connections at
+// weight 0, whatever quiescent says, and does not count as available; nor does one that left the configuration and
+// drains. Overrides come last but for who changes to gate.
 //
 // With announce and quiescent the first servers come together, when each had its first result, before which nothing is
-// announced: mh heeds the order of the entries, which must be the same on all directors, whichever server answers first.
-// Those that are back later are kept as they are found while they wait for others, see gathers.
+// announced: mh heeds the order of the entries, which must be the same on all directors, whichever server answers
+// first. Those that are back later are kept as they are found while they wait for others, see gathers.
 func (v *virtual) desired(have dests) dests {
 	want := dests{}
-	if v.cfg.Announce != "" && v.cfg.Quiescent && len(have) == 0 && slices.ContainsFunc(v.servers, (*server).isAwaited) {
+	if v.cfg.Announce != "" && v.cfg.Quiescent && len(have) == 0 &&
+		slices.ContainsFunc(v.servers, (*server).isAwaited) {
 		return want
 	}
 	for _, l := range v.leavers {

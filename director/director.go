@@ -30,8 +30,8 @@ type Deps struct {
 	Journal *notify.Journal
 	// Hooks runs the operator's commands.
 	Hooks interface{ Run(notify.Hook) }
-	// Webhook posts the state of a virtual service, and calls tried after the first try; nil: nobody is posted to. It must
-	// not block, as webhook.Poster does not.
+	// Webhook posts the state of a virtual service, and calls tried after the first try; nil: nobody is posted to.
+	// It must not block, as webhook.Poster does not.
 	Webhook interface {
 		Post(virtual string, state []byte, tried func())
 	}
@@ -45,8 +45,8 @@ type Deps struct {
 	Maintenance func(ctx context.Context, dir string, servers []maintenance.Server) <-chan maintenance.Reading
 	// Marks keeps the mark rules; nil: there are none in the plans, or nobody keeps them.
 	Marks Marks
-	// Announcer keeps addresses on devices; nil: it is only noted where they should be. Withdraw says that there may
-	// be some of a daemon before, also if the plan has none.
+	// Announcer keeps addresses on devices; nil: it is only noted where they should be. Withdraw says that there
+	// may be some of a daemon before, also if the plan has none.
 	Announcer Announcer
 	Withdraw  bool
 	// Former are the virtual services of the daemon before, which handed over or crashed. Those that the
@@ -88,24 +88,25 @@ type Director struct {
 	die     context.CancelFunc
 
 	// What follows belongs to the goroutine of Run.
-	clock     time.Time // see now
-	global    *parser.Global
-	tls       checker.TLSSums
-	virtuals  []*virtual
-	ours      []*virtual             // of these, those that belong in the table
-	beside    map[ipvsctl.Key]string // who else waits for one, or changes it as well
-	claims    <-chan struct{}        // who has what may have changed; nil: there are no others
-	purges    []*virtual             // no longer configured, still in the table
-	checks    map[*checker.Task]*check
-	tasks     []*checker.Task // of checks
-	held      bool            // some of them wait for a route
-	waiting   int             // checks without a result yet
-	status    notify.Status
-	ordered   Orders
-	over      Orders    // that ended here, as long as they are still given
-	orderEnd  time.Time // when the next one ends; zero: none does
-	standby   bool
-	demotion  <-chan struct{}           // closed when the commands of one under way have ended, or had their time; nil: there is none
+	clock    time.Time // see now
+	global   *parser.Global
+	tls      checker.TLSSums
+	virtuals []*virtual
+	ours     []*virtual             // of these, those that belong in the table
+	beside   map[ipvsctl.Key]string // who else waits for one, or changes it as well
+	claims   <-chan struct{}        // who has what may have changed; nil: there are no others
+	purges   []*virtual             // no longer configured, still in the table
+	checks   map[*checker.Task]*check
+	tasks    []*checker.Task // of checks
+	held     bool            // some of them wait for a route
+	waiting  int             // checks without a result yet
+	status   notify.Status
+	ordered  Orders
+	over     Orders    // that ended here, as long as they are still given
+	orderEnd time.Time // when the next one ends; zero: none does
+	standby  bool
+	// closed when the commands of one under way have ended, or had their time; nil: there is none
+	demotion  <-chan struct{}
 	leavers   []Leaver                  // of all virtual services, as last passed on
 	lookAt    <-chan time.Time          // when they are looked at next; nil while there are none
 	folder    folder                    // maintenancedir
@@ -214,7 +215,8 @@ func (d *Director) leaveTable(ended context.Context) {
 		d.announceNow(ctx)
 	}
 	if !d.marker.isOver(ctx) {
-		d.emit(notify.Event{Kind: notify.TableError, Text: "Mark rules can't be removed: a change of them does not end"})
+		d.emit(notify.Event{Kind: notify.TableError,
+			Text: "Mark rules can't be removed: a change of them does not end"})
 		return
 	}
 	if !handedOver {
@@ -227,7 +229,8 @@ func (d *Director) Reload(ctx context.Context, p *Plan) error {
 	return d.replace(ctx, p, false)
 }
 
-// replace hands the director another plan, with what its maintenancedir says. It may refine the current one, see Refine.
+// replace hands the director another plan, with what its maintenancedir says. It may refine the current one, see
+// Refine.
 func (d *Director) replace(ctx context.Context, p *Plan, refines bool) error {
 	f := d.openFolder(ctx, p)
 	err := d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {

@@ -22,14 +22,16 @@ func (d *Director) checkDrift(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	d.tellTrouble(&d.unread, err, notify.TableError, "Table can't be read", notify.TableRecovered, "Table can be read again")
+	d.tellTrouble(&d.unread, err, notify.TableError, "Table can't be read", notify.TableRecovered,
+		"Table can be read again")
 	if err != nil {
 		return
 	}
 	d.noteCounters(table)
 	var changes []*change
 	for _, v := range d.ours {
-		v.dirty = v.dirty || slices.ContainsFunc(v.servers, func(s *server) bool { return s.rerouted }) // its connections may have ended
+		// its connections may have ended
+		v.dirty = v.dirty || slices.ContainsFunc(v.servers, func(s *server) bool { return s.rerouted })
 		if have := table[v.key]; v.written != nil && (have.Key != v.key || !v.written.Is(have)) {
 			changes = append(changes, d.found(ctx, v, have))
 		}
@@ -50,8 +52,10 @@ func (d *Director) noteCounters(table ipvsctl.Table) {
 	}
 }
 
-// tellTrouble reports trouble once for each reason, and once that it is over. Told is the reason that was reported last.
-func (d *Director) tellTrouble(told *string, err error, fails notify.Kind, failed string, works notify.Kind, again string) {
+// tellTrouble reports trouble once for each reason, and once that it is over. Told is the reason that was reported
+// last.
+func (d *Director) tellTrouble(told *string, err error, fails notify.Kind, failed string, works notify.Kind,
+	again string) {
 	e, why := notify.Event{Kind: works, Text: again}, ""
 	if err != nil {
 		why = err.Error()

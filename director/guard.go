@@ -10,8 +10,8 @@ import (
 	"ldirectord/notify"
 )
 
-// This file is about keepserving: checks alone leave at least N servers in service. A server that fails and has to stay is
-// held: it is down, and the table has it as if it were up.
+// This file is about keepserving: checks alone leave at least N servers in service. A server that fails and has to stay
+// is held: it is down, and the table has it as if it were up.
 
 // quota is how many servers checks must leave in service; 0: they may take out all.
 func (v *virtual) quota() int { return v.cfg.KeepServing.Of(v.weighted()) }
@@ -41,8 +41,8 @@ func (v *virtual) serves(s *server) bool {
 	return !v.isOutByHand(s) && !((s.rerouted || v.gathers()) && v.weighsNothing(s))
 }
 
-// follow takes over what the checks of a server say now. One that goes down and served until then is held; guard decides
-// whether it stays so. It reports whether that concerns the table.
+// follow takes over what the checks of a server say now. One that goes down and served until then is held; guard
+// decides whether it stays so. It reports whether that concerns the table.
 func (v *virtual) follow(s *server, served bool) bool {
 	was := s.held
 	switch s.verdict() {
@@ -61,8 +61,8 @@ func (s *server) goOut() { s.held, s.kept, s.entered = false, false, false }
 // letGo ends that it is held.
 func (s *server) letGo() { s.held, s.entered, s.transitioned = false, false, true }
 
-// reordered takes over another order. A held server that is drained keeps its connections, and goes when the drain ends: it
-// comes back by a success alone.
+// reordered takes over another order. A held server that is drained keeps its connections, and goes when the drain
+// ends: it comes back by a success alone.
 func (s *server) reordered(wasDrained bool) {
 	if s.suspended() != "" || wasDrained && !s.drained() {
 		s.goOut()
@@ -159,8 +159,8 @@ func (d *Director) guard(v *virtual) {
 	}
 }
 
-// tellGuard reports once that servers are held, after a checkinterval, when it is known which, and once that none is any
-// more.
+// tellGuard reports once that servers are held, after a checkinterval, when it is known which, and once that none is
+// any more.
 func (d *Director) tellGuard(v *virtual, held []*server) {
 	before := v.holds
 	v.holds = len(held)
@@ -201,11 +201,12 @@ func listed(servers []*server) string {
 	return Listed(names)
 }
 
-// recovered reports whether every server is up that is not out by order, and not by the brake alone. Those without an address
-// don't count.
+// recovered reports whether every server is up that is not out by order, and not by the brake alone. Those without an
+// address don't count.
 func (v *virtual) recovered() bool {
 	for x := range checked(v) {
-		counts, braked := x.s.weight() > 0 && !x.s.drained() && x.s.suspended() == "", x.j.check != nil && x.j.check.last.OwnAnswers
+		counts, braked := x.s.weight() > 0 && !x.s.drained() && x.s.suspended() == "", x.j.check != nil &&
+			x.j.check.last.OwnAnswers
 		if counts && (braked || x.j.health.State != checker.Up) {
 			return false
 		}

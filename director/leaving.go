@@ -30,8 +30,8 @@ type leaver struct {
 	over    string           // why it goes now; "" while it stays
 }
 
-// sendOff lets a server leave the virtual service, of which it is not a part any more. It drains if draintime says so. One
-// that the table does not have is forgotten with the next change.
+// sendOff lets a server leave the virtual service, of which it is not a part any more. It drains if draintime says so.
+// One that the table does not have is forgotten with the next change.
 func (v *virtual) sendOff(l leaver) {
 	if v.cfg.DrainTime == 0 || len(v.at(l.Addr)) > 0 || v.leavers[l.Addr] != nil {
 		return
@@ -97,7 +97,8 @@ func (d *Director) lookAtLeavers(ctx context.Context) {
 			}
 			weight, in := v.weightAt(l.Addr)
 			wasIdle := l.idle
-			l.idle = known && in && weight == 0 && carries.Idle() // one with weight still serves, see keepServing
+			// one with weight still serves, see keepServing
+			l.idle = known && in && weight == 0 && carries.Idle()
 			switch {
 			case !time.Now().Before(l.Until):
 				l.over = "draintime is over, " + Carried(l.carries)
@@ -133,7 +134,8 @@ func plural(n uint32, what string) string {
 func (v *virtual) describeLeavers() (list []LeaverSnapshot) {
 	for _, l := range v.allLeavers() {
 		if weight, in := v.weightAt(l.Addr); in {
-			list = append(list, LeaverSnapshot{Leaver: l.Leaver, Carries: l.carries, Effective: weight, ByHand: v.overridden[l.Addr]})
+			list = append(list, LeaverSnapshot{Leaver: l.Leaver, Carries: l.carries, Effective: weight,
+				ByHand: v.overridden[l.Addr]})
 		}
 	}
 	return list

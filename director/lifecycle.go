@@ -162,7 +162,8 @@ func checked(virtuals ...*virtual) iter.Seq[user] {
 
 // inherit takes over what was known of a virtual service, but no overrides: a reload ends them.
 func (v *virtual) inherit(was *virtual) {
-	v.fallbackIn, v.fallbackWanted, v.hook, v.lastOnChange = was.fallbackIn, was.fallbackWanted, was.hook, was.lastOnChange
+	v.fallbackIn, v.fallbackWanted, v.hook, v.lastOnChange = was.fallbackIn, was.fallbackWanted, was.hook,
+		was.lastOnChange
 	v.announced = was.announced
 	v.obeys, v.holds, v.tellAt = was.obeys, was.holds, was.tellAt
 	v.placed, v.strength, v.back = was.placed, was.strength, was.back
@@ -180,7 +181,8 @@ func (v *virtual) inherit(was *virtual) {
 		}
 		for j := &s.first; j != nil; j = j.next {
 			if o := was.judged(v, s, j); o != nil {
-				j.health, j.reason, j.shortages, j.unjudged, j.holdout, j.accused = o.health, o.reason, o.shortages, o.unjudged, o.holdout, o.accused
+				j.health, j.reason, j.shortages, j.unjudged, j.holdout, j.accused = o.health, o.reason,
+					o.shortages, o.unjudged, o.holdout, o.accused
 				if !j.accused.IsZero() {
 					v.brakes[j.number] = was.brakes[o.number]
 				}
@@ -201,12 +203,13 @@ func (s *server) inherit(was *server, served bool) {
 	}
 }
 
-// judged is what was known by the same check of the same server, nil where there was none. A renewed certificate makes a new
-// task, but not another check.
+// judged is what was known by the same check of the same server, nil where there was none. A renewed certificate makes
+// a new task, but not another check.
 func (v *virtual) judged(now *virtual, s *server, j *judgement) *judgement {
 	for _, old := range v.at(s.dest.Addr) {
 		for o := &old.first; o != nil; o = o.next {
-			if o.task == j.task || v.cfg.CheckInterval == now.cfg.CheckInterval && v.spec(old, o) == now.spec(s, j) {
+			if o.task == j.task ||
+				v.cfg.CheckInterval == now.cfg.CheckInterval && v.spec(old, o) == now.spec(s, j) {
 				return o
 			}
 		}
@@ -282,8 +285,8 @@ func byKey(virtuals []*virtual) map[ipvsctl.Key]*virtual {
 	return all
 }
 
-// newPurge is a virtual service that is no longer configured, as the log names it. Of what it was, the key may be all that
-// is known. While it is announced, its mark rules stay.
+// newPurge is a virtual service that is no longer configured, as the log names it. Of what it was, the key may be all
+// that is known. While it is announced, its mark rules stay.
 func (d *Director) newPurge(was *virtual, addresses []*announcement) *virtual {
 	cfg := &parser.Virtual{ID: KeyID(was.key), Settings: parser.Settings{CheckInterval: d.global.CheckInterval}}
 	if was.cfg != nil && slices.ContainsFunc(addresses, d.lingers) {
@@ -355,6 +358,7 @@ func (d *Director) cleanup(ctx context.Context) {
 		}
 	}
 	if left > 0 {
-		d.emit(notify.Event{Kind: notify.TableError, Reason: errSilent.Error(), Text: fmt.Sprintf("Table change failed: %d more virtual services stay: %v", left, errSilent)})
+		d.emit(notify.Event{Kind: notify.TableError, Reason: errSilent.Error(),
+			Text: fmt.Sprintf("Table change failed: %d more virtual services stay: %v", left, errSilent)})
 	}
 }

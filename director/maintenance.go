@@ -58,13 +58,14 @@ func (d *Director) enter(f folder) {
 	d.obey(f.first)
 }
 
-// obey takes out the servers that the folder names. While it can't be read, nobody comes back. That is reported once for
-// each reason.
+// obey takes out the servers that the folder names. While it can't be read, nobody comes back. That is reported once
+// for each reason.
 func (d *Director) obey(r maintenance.Reading) {
 	if r.Err == nil {
 		d.out = r.Out
 	}
-	d.tellTrouble(&d.folderTrouble, r.Err, notify.FolderError, "Maintenance folder can't be read, servers in maintenance stay so: "+d.folder.dir,
+	d.tellTrouble(&d.folderTrouble, r.Err, notify.FolderError,
+		"Maintenance folder can't be read, servers in maintenance stay so: "+d.folder.dir,
 		notify.FolderReadable, "Maintenance folder can be read again: "+d.folder.dir)
 	d.maintain()
 }

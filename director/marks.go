@@ -86,21 +86,25 @@ func (m *marker) isSet(r fwmark.Rule) bool {
 // sets reports whether packets still get the mark of a virtual service. It stays until then: who removed it would leave
 // them to nobody.
 func (m *marker) sets(v *virtual) bool {
-	return v.key.Protocol == ipvsctl.Mark && slices.ContainsFunc(m.byMark[v.key.Mark], func(r fwmark.Rule) bool { return r.Dest.Addr().Is6() == v.key.IPv6 })
+	return v.key.Protocol == ipvsctl.Mark && slices.ContainsFunc(m.byMark[v.key.Mark],
+		func(r fwmark.Rule) bool { return r.Dest.Addr().Is6() == v.key.IPv6 })
 }
 
-// awaits reports whether packets of a virtual service are to get a mark for which the rule can't be set. Until it is they have
-// that service alone.
+// awaits reports whether packets of a virtual service are to get a mark for which the rule can't be set. Until it is
+// they have that service alone.
 func (m *marker) awaits(v *virtual) bool {
 	port, protocol := v.key.Addr.Port(), fwmark.Protocol(v.key.Protocol.String())
 	return m.trouble != "" && v.key.Addr.IsValid() && slices.ContainsFunc(m.want, func(r fwmark.Rule) bool {
-		return !m.isSet(r) && r.Dest.Contains(v.key.Addr.Addr()) && (r.Protocol == fwmark.All || r.Protocol == protocol) &&
-			(r.Ports == nil || slices.ContainsFunc(r.Ports, func(p fwmark.Ports) bool { return p.First <= port && port <= p.Last }))
+		return !m.isSet(r) && r.Dest.Contains(v.key.Addr.Addr()) &&
+			(r.Protocol == fwmark.All || r.Protocol == protocol) &&
+			(r.Ports == nil || slices.ContainsFunc(r.Ports,
+				func(p fwmark.Ports) bool { return p.First <= port && port <= p.Last }))
 	})
 }
 
-// serves reports whether packets to an address get the mark of a virtual service, and whether that is known. While the rules
-// change, those for the address count that are there; of an address that is announced also those of a mark that goes.
+// serves reports whether packets to an address get the mark of a virtual service, and whether that is known. While the
+// rules change, those for the address count that are there; of an address that is announced also those of a mark that
+// goes.
 func (m *marker) serves(v *virtual, one *announcement) (is, known bool) {
 	switch {
 	case m.has(v):
@@ -113,8 +117,8 @@ func (m *marker) serves(v *virtual, one *announcement) (is, known bool) {
 	}), true
 }
 
-// succeeds reports whether a virtual service is about to have the packets of a rule whose mark goes. Until then the service of
-// that mark has them, see mayNotGo.
+// succeeds reports whether a virtual service is about to have the packets of a rule whose mark goes. Until then the
+// service of that mark has them, see mayNotGo.
 func (m *marker) succeeds(v *virtual, r fwmark.Rule) bool {
 	goes := !slices.ContainsFunc(m.want, func(w fwmark.Rule) bool { return w.Mark == r.Mark })
 	return goes && slices.ContainsFunc(rulesOf([]*virtual{v}), func(w fwmark.Rule) bool {
@@ -141,7 +145,8 @@ func (d *Director) marked(r marked) {
 			}
 		}
 	}
-	d.tellTrouble(&m.trouble, r.err, notify.TableError, "Mark rules can't be set", notify.TableRecovered, "Mark rules can be set again")
+	d.tellTrouble(&m.trouble, r.err, notify.TableError, "Mark rules can't be set", notify.TableRecovered,
+		"Mark rules can be set again")
 	if r.err != nil || sameRules(r.rules, m.current) {
 		return
 	}

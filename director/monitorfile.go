@@ -48,7 +48,8 @@ func monitorMessage(kind string, r checker.Result) (message string, line bool) {
 	case "http", "https", "http_proxy":
 		return httpMessage(r), true
 	case "dns":
-		return messageOf(r, dnsFailures, "Connection timed out"), true // what the Perl says of every other failure
+		// what the Perl says of every other failure
+		return messageOf(r, dnsFailures, "Connection timed out"), true
 	case "ldap", "ldaps":
 		return messageOf(r, ldapFailures, "No answer received"), true
 	}

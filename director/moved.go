@@ -11,8 +11,8 @@ import (
 	"ldirectord/parser"
 )
 
-// This file is about servers whose host name has another address now. The new address is a new server. The old one stays
-// in service, and is checked, until the new one is up, or until it fails itself.
+// This file is about servers whose host name has another address now. The new address is a new server. The old one
+// stays in service, and is checked, until the new one is up, or until it fails itself.
 
 // earlier makes the servers that those of a virtual service may have moved from. What is at an address of the file has
 // not moved away.
@@ -60,8 +60,8 @@ func (v *virtual) addEarlier(serves func(*server) bool) {
 	v.earlier, v.byAddr = nil, nil
 }
 
-// servesFrom reports whether a server that moved away is in service, as the virtual service was before a reload; nil: it is
-// new.
+// servesFrom reports whether a server that moved away is in service, as the virtual service was before a reload; nil:
+// it is new.
 func (v *virtual) servesFrom(s *server) bool {
 	if v == nil {
 		return false
@@ -71,8 +71,8 @@ func (v *virtual) servesFrom(s *server) bool {
 	return old != nil && old.works() && (in || old.verdict() == checker.Up)
 }
 
-// mayServeFrom reports whether a server that moved away was in service when the daemon before ended, as the table was found,
-// or in maintenance.
+// mayServeFrom reports whether a server that moved away was in service when the daemon before ended, as the table was
+// found, or in maintenance.
 func (d *Director) mayServeFrom(s *server, found ipvsctl.Service) bool {
 	_, serves := found.Dests[s.dest.Addr]
 	for _, l := range d.deps.Leavers {
@@ -88,10 +88,11 @@ func (s *server) works() bool {
 	return s.first.task != nil && (s.held || s.verdict() != checker.Down)
 }
 
-// isDone reports whether a server that moved away has failed, or is not needed any more: the new one is up. In maintenance
-// it is not when the new one, in maintenance as well, passes its checks.
+// isDone reports whether a server that moved away has failed, or is not needed any more: the new one is up. In
+// maintenance it is not when the new one, in maintenance as well, passes its checks.
 func (s *server) isDone() bool {
-	return s.moved != nil && (!s.works() || s.moved.state() == checker.Up || s.suspended() != "" && s.moved.verdict() == checker.Up)
+	return s.moved != nil &&
+		(!s.works() || s.moved.state() == checker.Up || s.suspended() != "" && s.moved.verdict() == checker.Up)
 }
 
 // endMoved ends what moved away and is done. With a draintime it drains.
@@ -148,8 +149,8 @@ func (d *Director) runChecks(tasks []*checker.Task) {
 	}
 }
 
-// names are how a server is called, as the file does and with the configured port, and the other name by which orders may
-// mean it: its address or its host; "" for none.
+// names are how a server is called, as the file does and with the configured port, and the other name by which orders
+// may mean it: its address or its host; "" for none.
 func (s *server) names() (name, other string) {
 	addr, named := s.real.Addr.String(), s.named()
 	if named == nil {

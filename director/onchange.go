@@ -11,11 +11,12 @@ import (
 
 // VirtualState is a virtual service at one moment, as onchange reads it.
 type VirtualState struct {
-	Virtual   string        `json:"virtual"`
-	Available bool          `json:"available"`            // a server is up or held, and packets reach it
-	Reason    string        `json:"reason,omitempty"`     // why it is not, though a server is up
-	Fallback  bool          `json:"fallback"`             // the fallback server serves
-	Announced *bool         `json:"announced,omitempty"`  // its addresses are on the device of announce; absent without it
+	Virtual   string `json:"virtual"`
+	Available bool   `json:"available"`        // a server is up or held, and packets reach it
+	Reason    string `json:"reason,omitempty"` // why it is not, though a server is up
+	Fallback  bool   `json:"fallback"`         // the fallback server serves
+	// its addresses are on the device of announce; absent without it
+	Announced *bool         `json:"announced,omitempty"`
 	Enough    *MinServers   `json:"minservers,omitempty"` // absent without minservers
 	Servers   []ServerState `json:"servers"`
 	Leaving   []string      `json:"leaving,omitempty"` // who left the file and drains
@@ -36,7 +37,8 @@ func (v *virtual) snapshot() (now VirtualState, up int) {
 	now = VirtualState{Virtual: v.cfg.ID, Fallback: v.fallbackIn, Enough: v.minServers()}
 	now.Available, _ = v.available()
 	if len(v.addresses) > 0 {
-		now.Announced = new(!slices.ContainsFunc(v.addresses, func(one *announcement) bool { return one.at != one.device }))
+		now.Announced = new(
+			!slices.ContainsFunc(v.addresses, func(one *announcement) bool { return one.at != one.device }))
 	}
 	servers := make([]ServerSnapshot, v.size())
 	v.describeServers(servers)
@@ -71,8 +73,8 @@ func (d *Director) tells(v *virtual) bool { return v.cfg.OnChange != "" || d.pos
 
 func (d *Director) posts() bool { return d.deps.Webhook != nil && d.global.Webhook != "" }
 
-// runOnChange tells the state of a virtual service when it is not what was told last. A
-// service is not available before the rules that mark its packets are set. When they can't be changed later, it stays so.
+// runOnChange tells the state of a virtual service when it is not what was told last. A service is not available before
+// the rules that mark its packets are set. When they can't be changed later, it stays so.
 func (d *Director) runOnChange(v *virtual) {
 	if _, known := v.available(); !d.tells(v) || !known || d.demotion != nil {
 		return
@@ -87,7 +89,8 @@ func (d *Director) runOnChange(v *virtual) {
 	d.tellChange(v, now, up, nil)
 }
 
-// runOnChangeOfMarked does so for the virtual services whose packets are marked, after their rules were set or could not be.
+// runOnChangeOfMarked does so for the virtual services whose packets are marked, after their rules were set or could
+// not be.
 func (d *Director) runOnChangeOfMarked() {
 	for _, v := range d.ours {
 		if len(v.cfg.Marking) > 0 && v.written != nil {
@@ -96,8 +99,8 @@ func (d *Director) runOnChangeOfMarked() {
 	}
 }
 
-// tellChange runs the command and posts to the webhook, unless they were last told the same. Begin, if not nil, is called
-// for each of the two, and what it returns when that one has ended.
+// tellChange runs the command and posts to the webhook, unless they were last told the same. Begin, if not nil, is
+// called for each of the two, and what it returns when that one has ended.
 func (d *Director) tellChange(v *virtual, now VirtualState, up int, begin func() (end func())) {
 	text, err := json.Marshal(now)
 	if err != nil || bytes.Equal(text, v.lastOnChange) {
@@ -119,5 +122,6 @@ func (d *Director) tellChange(v *virtual, now VirtualState, up int, begin func()
 		word = "available"
 	}
 	line := fmt.Sprintf("%s %s %s %d %d", v.cfg.OnChange, v.cfg.ID, word, up, len(now.Servers))
-	d.deps.Hooks.Run(notify.Hook{Lane: "onchange", Key: v.cfg.ID, Argv: notify.Shell(line), Stdin: input, Ended: begin()})
+	d.deps.Hooks.Run(notify.Hook{Lane: "onchange", Key: v.cfg.ID, Argv: notify.Shell(line), Stdin: input,
+		Ended: begin()})
 }

@@ -22,7 +22,8 @@ const (
 	Maint OrderKind = "maint"  // it is out, as by a file in maintenancedir
 	Weigh OrderKind = "weight" // it has another weight than in the file
 	Ready OrderKind = "ready"  // it has no order
-	Obey  OrderKind = "obey"   // of a virtual service: keepserving and checkvip hold nobody, until every server is up
+	// of a virtual service: keepserving and checkvip hold nobody, until every server is up
+	Obey OrderKind = "obey"
 
 	Withdraw OrderKind = "withdraw" // of an address, or of EveryAddress: it is not announced
 	Announce OrderKind = "announce" // … it has no such order
@@ -134,7 +135,8 @@ const clockLook = 10 * time.Second
 // clockSet is more than two readings of the clocks differ by, unless somebody set one.
 const clockSet = 2 * time.Second
 
-// Order makes these the orders that hold. It returns when the table was told, which may have refused it, or ctx is done.
+// Order makes these the orders that hold. It returns when the table was told, which may have refused it, or ctx is
+// done.
 func (d *Director) Order(ctx context.Context, all Orders) error {
 	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
 		d.replaceOrders(all)

@@ -103,8 +103,8 @@ func (s *server) noteOrder(now time.Time, o Order) {
 }
 
 // Why is a Snapshot of those servers alone that an operator means, with all that is remembered of each. It waits as
-// Snapshot does. Virtual and real are as for Snapshot.Backends; servers without an address, or whose names have moved, are
-// among them.
+// Snapshot does. Virtual and real are as for Snapshot.Backends; servers without an address, or whose names have moved,
+// are among them.
 func (d *Director) Why(ctx context.Context, virtual, real string) (*Snapshot, error) {
 	var refused error
 	found, err := d.look(ctx, func() *Snapshot {
@@ -142,7 +142,9 @@ func (now *Snapshot) only(virtual, real string) {
 	for i := range now.Virtuals {
 		v := &now.Virtuals[i]
 		v.Servers = slices.DeleteFunc(v.Servers, func(s ServerSnapshot) bool { return !s.isMeant(real) })
-		v.Leaving = slices.DeleteFunc(v.Leaving, func(l LeaverSnapshot) bool { return real != "" && !isMeant(l.Name, real) })
+		v.Leaving = slices.DeleteFunc(v.Leaving,
+			func(l LeaverSnapshot) bool { return real != "" && !isMeant(l.Name, real) })
 	}
-	now.Virtuals = slices.DeleteFunc(now.Virtuals, func(v VirtualSnapshot) bool { return len(v.Servers)+len(v.Leaving) == 0 })
+	now.Virtuals = slices.DeleteFunc(now.Virtuals,
+		func(v VirtualSnapshot) bool { return len(v.Servers)+len(v.Leaving) == 0 })
 }

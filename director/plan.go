@@ -177,7 +177,8 @@ func (p *Plan) Services(virtual string) []Service {
 				one.Members = append(one.Members, Member{Name: s.name(), Dest: s.dest})
 			}
 			if v.fallback != nil {
-				one.Members = append(one.Members, Member{Name: v.fallbackName, Dest: *v.fallback, Fallback: true})
+				one.Members = append(one.Members,
+					Member{Name: v.fallbackName, Dest: *v.fallback, Fallback: true})
 			}
 			found = append(found, one)
 		}

@@ -48,7 +48,8 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 	d.endMoved() // those whom the guard does not hold any more
 	for _, v := range d.ours {
 		switch {
-		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() || ctx.Err() != nil:
+		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() ||
+			ctx.Err() != nil:
 		case v.written != nil:
 			changes = append(changes, d.newChange(ctx, v, v.written.Service(v.key)))
 		default:
@@ -128,7 +129,8 @@ func (d *Director) carryOut(ctx context.Context, changes []*change) {
 			}
 		}
 		if round == ipvsctl.Rounds-1 && len(steps) > ipvsctl.Batch {
-			slices.Reverse(steps) // the kernel looks for what comes back among the last removed first: else it looks long
+			// the kernel looks for what comes back among the last removed first: else it looks long
+			slices.Reverse(steps)
 		}
 		for batch := range slices.Chunk(steps, ipvsctl.Batch) {
 			d.send(ctx, batch)
@@ -136,7 +138,8 @@ func (d *Director) carryOut(ctx context.Context, changes []*change) {
 	}
 }
 
-// send makes the changes of one batch. When the table refuses only the settings of a virtual service, the old ones stay.
+// send makes the changes of one batch. When the table refuses only the settings of a virtual service, the old ones
+// stay.
 func (d *Director) send(ctx context.Context, batch []step) {
 	if d.table.silent() || ctx.Err() != nil {
 		for _, s := range batch {
@@ -154,7 +157,8 @@ func (d *Director) send(ctx context.Context, batch []step) {
 		case err == nil:
 			c.v.written.Record(op)
 			d.emitOp(c.v, op)
-		case op.Kind == ipvsctl.EditService && !errors.Is(err, context.DeadlineExceeded) && !ipvsctl.IsMissing(err):
+		case op.Kind == ipvsctl.EditService && !errors.Is(err, context.DeadlineExceeded) &&
+			!ipvsctl.IsMissing(err):
 			c.refused, c.v.settingsRejected, c.want.Settings = err, true, c.have.Settings
 		default:
 			c.err = cmp.Or(c.err, err)

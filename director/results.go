@@ -57,8 +57,8 @@ func (d *Director) results(updates []checker.Update) {
 	d.settleBrakes()
 }
 
-// hurry asks for further checks while the last result speaks against the state of a server: by the shortest fastinterval
-// of those that use the check.
+// hurry asks for further checks while the last result speaks against the state of a server: by the shortest
+// fastinterval of those that use the check.
 func (d *Director) hurry(t *checker.Task, c *check) {
 	var every time.Duration
 	for _, x := range c.users {
@@ -102,11 +102,14 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	switch {
 	case changed && !r.OK:
 		d.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+r.Detail, r.Detail)
-	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && softly > 0 && next.Streak == 0):
-		d.say(v, s, notify.SoftReset, v.about(s, j, "Resetting soft failure count: %s (%s)", s.label(), v.cfg.ID), "")
+	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && softly > 0 &&
+		next.Streak == 0):
+		d.say(v, s, notify.SoftReset,
+			v.about(s, j, "Resetting soft failure count: %s (%s)", s.label(), v.cfg.ID), "")
 	case !r.OK && next.State == checker.Up:
 		failed, limit := next.Soft(rule)
-		d.say(v, s, notify.SoftFailure, v.about(s, j, "Soft failure real server: %s (%s) failure %d/%d", s.label(), v.cfg.ID, failed, limit), r.Detail)
+		d.say(v, s, notify.SoftFailure, v.about(s, j, "Soft failure real server: %s (%s) failure %d/%d",
+			s.label(), v.cfg.ID, failed, limit), r.Detail)
 	}
 	if s.verdict() != was {
 		s.transitioned, v.dirty = v.follow(s, served) || s.transitioned, true

@@ -92,8 +92,8 @@ type GuardSnapshot struct {
 	Brake bool `json:"-"`               // of checkvip: one may hold servers as well
 }
 
-// Each yields every real server once with its virtual service. One that is configured twice in the same section is one entry
-// of the table.
+// Each yields every real server once with its virtual service. One that is configured twice in the same section is one
+// entry of the table.
 func (now *Snapshot) Each() iter.Seq2[*VirtualSnapshot, *ServerSnapshot] {
 	return func(yield func(*VirtualSnapshot, *ServerSnapshot) bool) {
 		seen := map[string]bool{}
@@ -116,9 +116,10 @@ func (now *Snapshot) Each() iter.Seq2[*VirtualSnapshot, *ServerSnapshot] {
 
 // FallbackSnapshot is the fallback server of a virtual service at one moment.
 type FallbackSnapshot struct {
-	Server      string  `json:"server"`                    // address:port as configured
-	Active      bool    `json:"active"`                    // it serves
-	TableWeight *uint32 `json:"table_weight"`              // as the director last wrote the table; null when it is not there
+	Server string `json:"server"` // address:port as configured
+	Active bool   `json:"active"` // it serves
+	// as the director last wrote the table; null when it is not there
+	TableWeight *uint32 `json:"table_weight"`
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // somebody else changed its entry, which is kept
 }
 
@@ -147,13 +148,15 @@ type ServerSnapshot struct {
 	Checked   time.Time      // up to a second late; zero before the first result
 	Last      checker.Result // of the last check that says something about the server
 	Due       time.Time      // when it is checked next; zero where that is not known
-	Reason    string         // why it is out: of the last failure while it is down, the file of its maintenance, the name without an address
-	Unjudged  string         // why its last answer can't be judged, so that its state is kept; "" when it can
-	Tally     Tally
-	Carries   ipvsctl.Counters
-	Counted   bool            // Carries is known
-	CertEnd   int64           // of all certificates that it showed the first to end, in seconds since the epoch; 0: none
-	Checks    []CheckSnapshot // of a server with several; the fields above are of the worst one
+	// why it is out: of the last failure while it is down, the file of its maintenance, the name without an address
+	Reason   string
+	Unjudged string // why its last answer can't be judged, so that its state is kept; "" when it can
+	Tally    Tally
+	Carries  ipvsctl.Counters
+	Counted  bool // Carries is known
+	// of all certificates that it showed the first to end, in seconds since the epoch; 0: none
+	CertEnd int64
+	Checks  []CheckSnapshot // of a server with several; the fields above are of the worst one
 
 	Past       *history.History // with Why alone
 	CheckNames map[uint8]string // … by their numbers there
@@ -200,7 +203,8 @@ func (p *Plan) Snapshot() *Snapshot {
 func (d *Director) snapshot() *Snapshot {
 	return &Snapshot{
 		Time: time.Now(), Status: d.status, Standby: d.standby, Orders: d.ordered, Over: maps.Clone(d.over),
-		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Folder: d.folderTrouble, Shortages: d.shortages, Purging: len(d.purges),
+		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Folder: d.folderTrouble,
+		Shortages: d.shortages, Purging: len(d.purges),
 		Announcements: d.addresses.describe(), Announcing: d.addresses.trouble,
 		Virtuals: describeAll(d.virtuals, d.beside), Counted: d.counted, Small: d.global.Metrics == "small",
 	}
@@ -219,9 +223,13 @@ func describeAll(virtuals []*virtual, beside map[ipvsctl.Key]string) []VirtualSn
 		servers = servers[n:]
 		v.describeServers(own)
 		list[i] = VirtualSnapshot{
-			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key, Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(), Fallback: v.describeFallback(),
-			Written: v.written != nil && !v.dirty, Rule: v.rule(), Error: v.refused, Added: v.added(), Took: v.took, Stages: v.stages, Servers: own,
-			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.quota(), v.holds, v.obeys, v.recovered(), len(v.brakes) > 0},
+			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key,
+			Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(),
+			Fallback: v.describeFallback(),
+			Written:  v.written != nil && !v.dirty, Rule: v.rule(), Error: v.refused, Added: v.added(),
+			Took: v.took, Stages: v.stages, Servers: own,
+			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.quota(), v.holds, v.obeys, v.recovered(),
+				len(v.brakes) > 0},
 			Enough: v.minServers(), Beside: beside[v.key],
 		}
 		if v.owner != activeDirector {
@@ -292,7 +300,8 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 		}
 	}
 	if now.Braked {
-		now.Note = strings.TrimSuffix("not believed: every server that was up fails only through "+v.cfg.CheckVIP.String()+"; "+now.Note, "; ")
+		now.Note = strings.TrimSuffix("not believed: every server that was up fails only through "+
+			v.cfg.CheckVIP.String()+"; "+now.Note, "; ")
 	}
 	now.Effective, now.InTable = v.weightAt(s.dest.Addr)
 	if c := worst.check; c != nil {
@@ -307,7 +316,8 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 }
 
 func (v *virtual) describeCheck(s *server, j *judgement) CheckSnapshot {
-	now := CheckSnapshot{Name: v.checkName(s, j), State: j.health.State.String(), Streak: j.health.Streak, Unjudged: j.cantJudge()}
+	now := CheckSnapshot{Name: v.checkName(s, j), State: j.health.State.String(), Streak: j.health.Streak,
+		Unjudged: j.cantJudge()}
 	if j.check != nil {
 		now.Checked, now.Last = j.check.at, j.check.last
 	}

@@ -63,7 +63,8 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 		s.URL, s.Method, s.FollowRedirect = cfg.URL(r), cfg.HTTPMethod, cfg.FollowRedirect
 		s.HTTPUser, s.HTTPPasswd = cfg.HTTPUser, cfg.HTTPPasswd
 		s.HTTPHeaders = checker.ListOf(cfg.HTTPHeaders...)
-		s.HTTPStatus = checker.Convert(cfg.HTTPStatus, func(r parser.StatusRange) checker.StatusRange { return checker.StatusRange(r) })
+		s.HTTPStatus = checker.Convert(cfg.HTTPStatus,
+			func(r parser.StatusRange) checker.StatusRange { return checker.StatusRange(r) })
 		return s
 	}
 	s.Login, s.Passwd, s.Database, s.Secret = cfg.Login, cfg.Passwd, cfg.Database, cfg.Secret

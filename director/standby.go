@@ -12,8 +12,8 @@ import (
 )
 
 // SetStandby puts the director on standby, or makes it serve. On standby it checks every server and leaves the table
-// alone; its virtual services have gone from it as cleanstop says. When it serves again, it puts into the table what the
-// checks say at that moment. SetStandby returns when the table and the mark rules follow, or ctx is done.
+// alone; its virtual services have gone from it as cleanstop says. When it serves again, it puts into the table what
+// the checks say at that moment. SetStandby returns when the table and the mark rules follow, or ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) { d.setRole(ctx, standby, done) })
 }
@@ -94,8 +94,8 @@ func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) 
 	return nil
 }
 
-// leaving are the servers that a stop reports: those that are up. One that several virtual services have in the same way
-// is reported for the first of them, as by the Perl ldirectord.
+// leaving are the servers that a stop reports: those that are up. One that several virtual services have in the same
+// way is reported for the first of them, as by the Perl ldirectord.
 func (v *virtual) leaving(told map[string]bool) (up []*server) {
 	for _, s := range v.servers {
 		if id := monitorID(v.cfg, s.real); s.state() == checker.Up && !told[id] {

@@ -9,8 +9,8 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// strength is whether enough servers of a virtual service are up, see minservers. Who is held, drained, in maintenance or
-// without a weight does not count. With checktype=off those count that somebody put into the table.
+// strength is whether enough servers of a virtual service are up, see minservers. Who is held, drained, in maintenance
+// or without a weight does not count. With checktype=off those count that somebody put into the table.
 type strength struct {
 	MinServers
 	known  bool // every server had its first result
@@ -49,7 +49,8 @@ func (v *virtual) weigh() {
 		}
 	}
 	if awaited > 0 && v.written != nil { // a reload replaced them, and the old ones serve on
-		n.serves = n.serves || slices.ContainsFunc(v.written.Dests, func(d ipvsctl.Dest) bool { return d.Weight > 0 })
+		n.serves = n.serves ||
+			slices.ContainsFunc(v.written.Dests, func(d ipvsctl.Dest) bool { return d.Weight > 0 })
 	}
 	switch {
 	case !n.known:
@@ -83,8 +84,8 @@ func (v *virtual) minServers() *MinServers {
 	return new(v.strength.MinServers)
 }
 
-// weakness is why the address of a virtual service should be elsewhere; "" when it is healthy. Marked reports whether its
-// mark rules are set.
+// weakness is why the address of a virtual service should be elsewhere; "" when it is healthy. Marked reports whether
+// its mark rules are set.
 func (v *virtual) weakness(marked bool) string {
 	n := &v.strength
 	switch {

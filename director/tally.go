@@ -104,7 +104,8 @@ const (
 )
 
 func (o operation) String() string {
-	return [operations]string{"add-service", "edit-service", "delete-service", "add-destination", "edit-destination", "delete-destination", "read"}[o]
+	return [operations]string{"add-service", "edit-service", "delete-service", "add-destination",
+		"edit-destination", "delete-destination", "read"}[o]
 }
 
 // Operations counts what was asked of the table.

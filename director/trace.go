@@ -21,7 +21,8 @@ const endTraceTimeout = 5 * time.Second
 type Trace struct {
 	Virtual, Real string // an operator's words, as for Snapshot.Backends; then the names of the configuration
 	Take          func(check string, t *transcript.Tape)
-	End           func() // called once when the configuration has no check of this server (any more): the trace has ended
+	// called once when the configuration has no check of this server (any more): the trace has ended
+	End func()
 }
 
 // Trace begins a trace. The checks are those of the schedule. It continues over reloads.
@@ -64,7 +65,8 @@ func (d *Director) find(t *Trace) error {
 		return fmt.Errorf("there is no server %s", asked)
 	}
 	first := found[0]
-	if slices.ContainsFunc(found, func(c Check) bool { return c.Virtual != first.Virtual || c.Real != first.Real }) {
+	if slices.ContainsFunc(found,
+		func(c Check) bool { return c.Virtual != first.Virtual || c.Real != first.Real }) {
 		return fmt.Errorf("%s is more than one server: name one as status -v does", asked)
 	}
 	if len(d.traces) == maxTraces {
@@ -82,7 +84,8 @@ func (d *Director) listen() {
 		for _, c := range checksOf(d.virtuals, t.Virtual, t.Real) {
 			if d.checks[c.Task] != nil {
 				made = true
-				listeners[c.Task] = append(listeners[c.Task], func(tape *transcript.Tape) { t.Take(c.Name, tape) })
+				listeners[c.Task] = append(listeners[c.Task],
+					func(tape *transcript.Tape) { t.Take(c.Name, tape) })
 			}
 		}
 		if !made {

@@ -24,9 +24,10 @@ type virtual struct {
 	fallbackName string        // in the log, with the configured port
 	owner        string        // who else has it in the table, see assign; "": it is ours
 
-	written    *ipvsctl.Compact        // as last written to the table; nil where that is not known
-	overridden map[netip.AddrPort]bool // destinations that somebody else changed; kept until their next transition or a reload; nil: none
-	fallbackIn bool                    // the fallback server serves
+	written *ipvsctl.Compact // as last written to the table; nil where that is not known
+	// destinations that somebody else changed; kept until their next transition or a reload; nil: none
+	overridden map[netip.AddrPort]bool
+	fallbackIn bool // the fallback server serves
 
 	fallbackWanted bool   // the fallback server was to serve when that was last known
 	hook           string // what the fallbackcommand was last called with: start, stop, or nothing yet
@@ -60,8 +61,10 @@ type virtual struct {
 	holds  int       // how many servers are held …
 	tellAt time.Time // … which is to be reported then; zero: it was
 
-	found        map[netip.AddrPort]bool // destinations of the table at its first reading that are of no known server, while servers have no address; nil before
-	waitingSince time.Time               // servers have no address; zero when all have one
+	// destinations of the table at its first reading that are of no known server, while servers have no address;
+	// nil before
+	found        map[netip.AddrPort]bool
+	waitingSince time.Time // servers have no address; zero when all have one
 }
 
 // server is one real server of a virtual service.
@@ -116,11 +119,12 @@ func (s *server) followed() bool { return s.real.Named != nil && s.real.Named.Fo
 
 // rule is by which results a server of the virtual service is up or down.
 func (v *virtual) rule() checker.Rule {
-	return checker.Rule{Fall: v.cfg.FailureCount, Rise: v.cfg.RiseCount, Need: v.cfg.Window.Need, Of: v.cfg.Window.Of}
+	return checker.Rule{Fall: v.cfg.FailureCount, Rise: v.cfg.RiseCount, Need: v.cfg.Window.Need,
+		Of: v.cfg.Window.Of}
 }
 
-// state is what the table is made from: a server in maintenance is down, whatever its checks say, and one that is held is
-// up.
+// state is what the table is made from: a server in maintenance is down, whatever its checks say, and one that is held
+// is up.
 func (s *server) state() checker.State {
 	if s.first.task == nil {
 		return offState
@@ -171,7 +175,8 @@ func (v *virtual) at(addr netip.AddrPort) []*server {
 		v.byAddr = slices.Clone(v.servers)
 		slices.SortStableFunc(v.byAddr, func(a, b *server) int { return a.dest.Addr.Compare(b.dest.Addr) })
 	}
-	first, _ := slices.BinarySearchFunc(v.byAddr, addr, func(s *server, a netip.AddrPort) int { return s.dest.Addr.Compare(a) })
+	first, _ := slices.BinarySearchFunc(v.byAddr, addr,
+		func(s *server, a netip.AddrPort) int { return s.dest.Addr.Compare(a) })
 	end := first
 	for end < len(v.byAddr) && v.byAddr[end].dest.Addr == addr {
 		end++

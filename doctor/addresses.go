@@ -35,7 +35,8 @@ func primaryAddresses() ([]netip.Addr, error) {
 // timed are the global addresses with a lifetime.
 func timed(list []netlink.Addr) (addrs []netip.Addr) {
 	for _, a := range list {
-		if addr, ok := netip.AddrFromSlice(a.IP); ok && a.Scope == unix.RT_SCOPE_UNIVERSE && a.Flags&unix.IFA_F_PERMANENT == 0 {
+		if addr, ok := netip.AddrFromSlice(a.IP); ok && a.Scope == unix.RT_SCOPE_UNIVERSE &&
+			a.Flags&unix.IFA_F_PERMANENT == 0 {
 			addrs = append(addrs, addr)
 		}
 	}
@@ -77,8 +78,11 @@ func takesMachine(cfg *parser.Config, primary []netip.Addr) (found parser.Diagno
 			}
 			found = append(found, parser.Diagnostic{
 				Severity: parser.Error, Kind: "own-address", Pos: m.At,
-				Text: fmt.Sprintf("all ports of %s are marked, which is the address of this machine itself: what is meant for it, such as ssh, would go to the real servers; "+
-					"name the ports, or take an address that is the service's alone", primary[i]),
+				Text: fmt.Sprintf(
+					"all ports of %s are marked, which is the address of this machine itself: "+
+						"what is meant for it, such as ssh, would go to the real servers; "+
+						"name the ports, or take an address that is the service's alone",
+					primary[i]),
 			})
 		}
 	}
@@ -87,13 +91,17 @@ func takesMachine(cfg *parser.Config, primary []netip.Addr) (found parser.Diagno
 
 // JudgeMarks refuses marks that would forward this machine's own packets to real servers.
 func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
-	if !slices.ContainsFunc(cfg.Virtuals, func(v parser.Virtual) bool { return slices.ContainsFunc(v.Marking, parser.Marking.AllPorts) }) {
+	if !slices.ContainsFunc(cfg.Virtuals,
+		func(v parser.Virtual) bool { return slices.ContainsFunc(v.Marking, parser.Marking.AllPorts) }) {
 		return nil
 	}
 	primary, err := primaryAddresses()
 	if err != nil {
-		return parser.Diagnostics{{Severity: parser.Error, Kind: "own-address", Pos: parser.Position{File: cfg.Name},
-			Text: fmt.Sprintf("which addresses are this machine's own can't be read, so marks of all ports can't be judged: %v", err)}}
+		return parser.Diagnostics{{Severity: parser.Error, Kind: "own-address",
+			Pos: parser.Position{File: cfg.Name},
+			Text: fmt.Sprintf(
+				"which addresses are this machine's own can't be read, so marks of all ports can't "+
+					"be judged: %v", err)}}
 	}
 	return takesMachine(cfg, primary)
 }

@@ -54,7 +54,9 @@ func (e *examination) allMarks() {
 		e.markAddresses(s)
 	}
 	if unread := e.marks.Unread; len(unread) > 0 {
-		e.add(Finding{Kind: "mark-unread", Text: "what sets and uses firewall marks on this machine can't all be looked at: " + strings.Join(unread, "; ")})
+		e.add(Finding{Kind: "mark-unread",
+			Text: "what sets and uses firewall marks on this machine can't all be looked at: " +
+				strings.Join(unread, "; ")})
 	}
 }
 
@@ -69,7 +71,8 @@ func (e *examination) addressesAway() {
 			continue
 		}
 		if len(away) == 0 {
-			first = Finding{Kind: "virtual-address", Text: offMachine(single(addr)), at: s.Config.At["virtual"]}
+			first = Finding{Kind: "virtual-address", Text: offMachine(single(addr)),
+				at: s.Config.At["virtual"]}
 		}
 		away[addr] = true
 	}
@@ -118,11 +121,13 @@ func (f *findings) programs(cfg *parser.Config) {
 		case runs(&v, parser.External):
 			if _, err := exec.LookPath(v.CheckCommand); err != nil {
 				err = cmp.Or(errors.Unwrap(err), err) // its text has the path twice
-				f.warnAt(at, "missing-program", "", "the checkcommand can't be run, so every server is down: %v", err)
+				f.warnAt(at, "missing-program", "",
+					"the checkcommand can't be run, so every server is down: %v", err)
 			}
 		case runs(&v, parser.ExternalPerl):
 			if err := instance.TryRead(v.CheckCommand); err != nil {
-				f.warnAt(at, "missing-program", "", "the checkcommand can't be read, so every server is down: %v", err)
+				f.warnAt(at, "missing-program", "",
+					"the checkcommand can't be read, so every server is down: %v", err)
 			}
 		}
 	}
@@ -138,6 +143,7 @@ func (f *findings) group(g parser.Global) {
 		return
 	}
 	if _, err := user.LookupGroup(g.StatusGroup); err != nil {
-		f.warnAt(g.At["statusgroup"], "missing-group", "", "there is no group %s here, so only root may ask for the state", g.StatusGroup)
+		f.warnAt(g.At["statusgroup"], "missing-group", "",
+			"there is no group %s here, so only root may ask for the state", g.StatusGroup)
 	}
 }

@@ -22,7 +22,8 @@ func Wanted(services []director.Service) (list []announce.Want) {
 	for _, s := range services {
 		for _, addr := range s.Config.Announced() {
 			if !slices.ContainsFunc(list, func(w announce.Want) bool { return w.Addr == addr }) {
-				list = append(list, announce.Want{Addr: addr, Device: s.Config.Announce, Devices: devicesOf(s.Config)})
+				list = append(list, announce.Want{Addr: addr, Device: s.Config.Announce,
+					Devices: devicesOf(s.Config)})
 			}
 		}
 	}
@@ -82,11 +83,16 @@ func (e *examination) announced(s director.Service) {
 	}
 	out := e.routes[routeQuery{to: client()}].device
 	for _, r := range e.routers {
-		if in := e.routes[routeQuery{to: r}].device; r.Is4() && in != "" && out != "" && in != out && e.deviceSetting(in, reversePath) == "1" {
-			e.broken(s, "announce-filter", set(ofDevice(in, reversePath), "2"), "packets of clients come by %s, where the router %s is, and are dropped: the route to clients leads to %s (rp_filter)", in, r, out)
+		if in := e.routes[routeQuery{to: r}].device; r.Is4() && in != "" && out != "" && in != out &&
+			e.deviceSetting(in, reversePath) == "1" {
+			e.broken(s, "announce-filter", set(ofDevice(in, reversePath), "2"),
+				"packets of clients come by %s, where the router %s is, and are dropped: the route "+
+					"to clients leads to %s (rp_filter)", in, r, out)
 		}
 	}
 	if !v.IPv6 && e.routes[routeQuery{client(), v.Mark}].local && e.deviceSetting(out, srcValidMark) == "1" {
-		e.broken(s, "announce-mark", set(ofDevice("all", srcValidMark), "0"), "packets with %s are dropped: ip rule takes the addresses of their clients for this machine's own (src_valid_mark)", markOf(v))
+		e.broken(s, "announce-mark", set(ofDevice("all", srcValidMark), "0"),
+			"packets with %s are dropped: ip rule takes the addresses of their clients for this "+
+				"machine's own (src_valid_mark)", markOf(v))
 	}
 }

@@ -109,7 +109,8 @@ func (f *facts) questions(services []director.Service) [][]question {
 	for l, addrs := range f.links(services) {
 		d, source := f.sourceOn(l, addrs)
 		if !source.IsValid() {
-			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: no address or no ARP there", l.device))
+			f.unread = append(f.unread,
+				fmt.Sprintf("who answers on %s: no address or no ARP there", l.device))
 			continue
 		}
 		var questions []question
@@ -118,7 +119,8 @@ func (f *facts) questions(services []director.Service) [][]question {
 		}
 		if len(questions) > maxQuestions {
 			questions = questions[:maxQuestions]
-			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: all addresses but the first %d", l.device, maxQuestions))
+			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: all addresses but the first %d",
+				l.device, maxQuestions))
 		}
 		list = append(list, questions)
 	}
@@ -168,14 +170,15 @@ func isMasqueraded(s director.Service) bool {
 	return slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward == ipvsctl.Masq })
 }
 
-// fallbackServers are those of TCP to which a connection is tried. Those on this machine by gate or ipip are left out: they
-// answer for the virtual address, and a connection to that goes through IPVS.
+// fallbackServers are those of TCP to which a connection is tried. Those on this machine by gate or ipip are left out:
+// they answer for the virtual address, and a connection to that goes through IPVS.
 func (f *facts) fallbackServers(services []director.Service) []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, s := range services {
 		for _, m := range s.Members {
 			local := m.Dest.Forward != ipvsctl.Masq && f.routeTo(m).local
-			if m.Fallback && !local && s.Config.Protocol != parser.UDP && m.Dest.Addr.Port() != 0 && !slices.Contains(list, m.Dest.Addr) {
+			if m.Fallback && !local && s.Config.Protocol != parser.UDP && m.Dest.Addr.Port() != 0 &&
+				!slices.Contains(list, m.Dest.Addr) {
 				list = append(list, m.Dest.Addr)
 			}
 		}

@@ -109,12 +109,13 @@ func (r Report) IsBroken() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == broken })
 }
 
-// Daemon is what daemons here have on this machine for a configuration, and how that is looked at. The functions are nil
-// with a table in memory: it needs no IPVS in the kernel, nobody can be asked at its virtual addresses, and it announces
-// nothing.
+// Daemon is what daemons here have on this machine for a configuration, and how that is looked at. The functions are
+// nil with a table in memory: it needs no IPVS in the kernel, nobody can be asked at its virtual addresses, and it
+// announces nothing.
 type Daemon struct {
-	Owns    func(fwmark.Setting) bool // reports whether a mark rule is the daemon's own
-	Private map[uint32]bool           // the marks of private services that daemons of this machine recorded; true for one that runs
+	Owns func(fwmark.Setting) bool // reports whether a mark rule is the daemon's own
+	// the marks of private services that daemons of this machine recorded; true for one that runs
+	Private map[uint32]bool
 	Reach   Reach
 	Inspect Inspect
 	Shared  map[ipvsctl.Key]string // what other directors on the table have or wait for, in words
@@ -204,5 +205,6 @@ func (f *findings) diagnostics(file string) (found parser.Diagnostics) {
 
 // bySeverity compares findings: those that are broken come first, and then the order of the file counts.
 func bySeverity(a, b Finding) int {
-	return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Column, b.at.Column))
+	return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.at.Line, b.at.Line),
+		cmp.Compare(a.at.Column, b.at.Column))
 }

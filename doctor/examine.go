@@ -137,12 +137,14 @@ func (e *examination) silence(s director.Service, addr netip.Addr) {
 		return
 	}
 	for _, d := range e.devices {
-		if !d.is(net.FlagLoopback) && slices.ContainsFunc(d.prefixes, func(p netip.Prefix) bool { return p.Addr() == addr }) {
+		if !d.is(net.FlagLoopback) &&
+			slices.ContainsFunc(d.prefixes, func(p netip.Prefix) bool { return p.Addr() == addr }) {
 			return
 		}
 	}
 	e.broken(s, "director-silent", fmt.Sprintf("ip address add %s/32 dev %s", addr, device),
-		"the address %s is on lo and arp_ignore is set, so this machine does not answer for it on %s", addr, device)
+		"the address %s is on lo and arp_ignore is set, so this machine does not answer for it on %s", addr,
+		device)
 }
 
 // broken reports what does not flow. The command fixes it; it is "" where none can.
@@ -171,7 +173,8 @@ func (e *examination) unset(s director.Service, setting, kind, format string, ar
 // translation: rules of NAT see the packets of IPVS only when conntrack does.
 func (e *examination) translation(s director.Service) {
 	if e.nat != "" && isMasqueraded(s) {
-		e.unset(s, vsConntrack, "conntrack", "rules of NAT do not act on what IPVS forwards, which conntrack does not see: %s", e.nat)
+		e.unset(s, vsConntrack, "conntrack",
+			"rules of NAT do not act on what IPVS forwards, which conntrack does not see: %s", e.nat)
 	}
 }
 
@@ -214,7 +217,8 @@ func (e *examination) mails(s director.Service) {
 func (e *examination) removed(s director.Service) {
 	if !s.Config.Quiescent && len(s.Config.Reals) > 0 {
 		e.unset(s, expireNoDest, "lost-connections",
-			"without quiescent a failed server is removed, and its open connections hang until they time out instead of ending at once")
+			"without quiescent a failed server is removed, and its open connections hang until they time "+
+				"out instead of ending at once")
 	}
 }
 
@@ -224,23 +228,30 @@ func (e *examination) reuse(s director.Service) {
 	switch {
 	case s.Config.Protocol == parser.UDP:
 	case s.Config.CheckVIP.IsValid() && e.settings[connReuse] == "0":
-		e.broken(s, "port-reuse", set(connReuse, "1"), "a check through the virtual address that uses a port again reaches another server than the one it asks, "+
-			"as a client that does so is sent to its old server")
+		e.broken(s, "port-reuse", set(connReuse, "1"),
+			"a check through the virtual address that uses a port again reaches another server than the "+
+				"one it asks, "+
+				"as a client that does so is sent to its old server")
 	case !slow:
-		e.unset(s, connReuse, "port-reuse", "a client that uses a port again is sent to its old server, even to one of weight 0")
+		e.unset(s, connReuse, "port-reuse",
+			"a client that uses a port again is sent to its old server, even to one of weight 0")
 	}
 }
 
 // takeOver: another director that takes over knows none of the open connections.
 func (e *examination) takeOver(s director.Service) {
 	steady := s.Config.Scheduler == "sh" || s.Config.Scheduler == "mh"
-	forwarded := slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward != ipvsctl.Masq })
+	forwarded := slices.ContainsFunc(s.Members,
+		func(m director.Member) bool { return m.Dest.Forward != ipvsctl.Masq })
 	switch {
 	case !steady || !forwarded || s.Config.Protocol == parser.UDP:
 	case isAnnounced(s) && s.Config.Scheduler == "mh" && e.settings[sloppyTCP] == "0":
-		e.broken(s, "take-over", set(sloppyTCP, "1"), "connections that change the director break, though mh would send them to the same server")
+		e.broken(s, "take-over", set(sloppyTCP, "1"),
+			"connections that change the director break, though mh would send them to the same server")
 	default:
-		e.unset(s, sloppyTCP, "take-over", "a director that takes over drops open connections, though %s would send them to the same server; matters with two directors",
+		e.unset(s, sloppyTCP, "take-over",
+			"a director that takes over drops open connections, though %s would send them to the same "+
+				"server; matters with two directors",
 			s.Config.Scheduler)
 	}
 }
@@ -255,7 +266,9 @@ func (e *examination) needed(s director.Service) {
 		if e.modules.lacks(n.module) {
 			e.report(s, Finding{
 				Severity: broken, Kind: "missing-module", at: s.Config.At[n.directive],
-				Text: "this machine's kernel has no module " + n.module + ": the virtual service cannot be set up, or stays as it is; install the package that has it",
+				Text: "this machine's kernel has no module " + n.module +
+					": the virtual service cannot be set up, or stays as it is; install the " +
+					"package that has it",
 			})
 		}
 	}
@@ -268,6 +281,8 @@ func (e *examination) ftp(s director.Service) {
 	v := s.Config
 	isFTP := v.Protocol == parser.TCP && v.Addr.Port() == ftpPort || v.Mark != 0 && v.Service == "ftp"
 	if isFTP && e.noIPVS.Kind == "" && isMasqueraded(s) && !e.ftpLoaded {
-		e.broken(s, "ftp-module", "modprobe "+ftpModule, "data connections of FTP do not pass masq: %s is not loaded, and the kernel does not load it by itself", ftpModule)
+		e.broken(s, "ftp-module", "modprobe "+ftpModule,
+			"data connections of FTP do not pass masq: %s is not loaded, and the kernel does not load it "+
+				"by itself", ftpModule)
 	}
 }

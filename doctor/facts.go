@@ -24,7 +24,8 @@ import (
 )
 
 const (
-	probeTime      = time.Second     // for everything that is asked on the network, and for each answer of the kernel
+	// for everything that is asked on the network, and for each answer of the kernel
+	probeTime      = time.Second
 	programTime    = 5 * time.Second // for all the programs that list rules
 	maxQuestions   = 1024            // asked on the network, of each kind
 	maxConnections = 100             // at the same time
@@ -32,12 +33,13 @@ const (
 
 // facts are what an examination looks at. They are gathered first, so that it depends on nothing else.
 type facts struct {
-	settings   map[string]string // of the kernel (sysctl(8)), without those it does not have
-	devices    []device
-	routes     map[routeQuery]route
-	modules    kernelModules
-	noIPVS     Finding                         // zero where the kernel has it
-	ftpLoaded  bool                            // the module ip_vs_ftp is loaded: the kernel does not load it by itself
+	settings map[string]string // of the kernel (sysctl(8)), without those it does not have
+	devices  []device
+	routes   map[routeQuery]route
+	modules  kernelModules
+	noIPVS   Finding // zero where the kernel has it
+	// the module ip_vs_ftp is loaded: the kernel does not load it by itself
+	ftpLoaded  bool
 	listening  listeners                       // nil when they are not known
 	neighbours neighbours                      // who answers for which address on the network
 	refused    map[netip.AddrPort]error        // fallback servers that accept no connection
@@ -66,7 +68,8 @@ type routeQuery struct {
 // gather reads what the kernel says without asking on the network or running programs.
 func gather(ctx context.Context, services []director.Service, own Daemon) facts {
 	f := facts{
-		daemon: own, private: privateHere(), modules: modulesHere(), settings: map[string]string{}, routes: map[routeQuery]route{},
+		daemon: own, private: privateHere(), modules: modulesHere(), settings: map[string]string{},
+		routes: map[routeQuery]route{},
 		looked: []string{"addresses", "routes", "kernel settings", "modules"},
 	}
 	if own.Owns != nil {
@@ -84,10 +87,12 @@ func gather(ctx context.Context, services []director.Service, own Daemon) facts 
 	}
 	f.findRoutes(services)
 	f.readSettings()
-	f.noPing = slices.ContainsFunc(services, func(s director.Service) bool { return pingAt(s).Line > 0 }) && !mayPing(ctx)
+	f.noPing = slices.ContainsFunc(services, func(s director.Service) bool { return pingAt(s).Line > 0 }) &&
+		!mayPing(ctx)
 	_, noShell := exec.LookPath(notify.Shell("")[0])
 	f.noMail = noShell == nil && !mail.HasProgram()
-	f.ftpLoaded = instance.Exists("/sys/module/" + ftpModule) // one that is built in shows only if it has parameters, as this one has
+	// one that is built in shows only if it has parameters, as this one has
+	f.ftpLoaded = instance.Exists("/sys/module/" + ftpModule)
 	return f
 }
 
@@ -96,7 +101,8 @@ func privateHere() (marks []uint32) {
 	text, _ := instance.ReadFile("/proc/net/ip_vs", maxTable) // not there without IPVS
 	for line := range strings.Lines(string(text)) {
 		var mark uint32
-		if _, err := fmt.Sscanf(line, "FWM %X rr ops", &mark); err == nil && mark >= ipvsctl.FirstPrivate && mark <= ipvsctl.LastPrivate {
+		if _, err := fmt.Sscanf(line, "FWM %X rr ops", &mark); err == nil && mark >= ipvsctl.FirstPrivate &&
+			mark <= ipvsctl.LastPrivate {
 			marks = append(marks, mark)
 		}
 	}
@@ -186,7 +192,8 @@ func (f *facts) readSettings() {
 	if _, err := os.Stat("/proc/sys/net/ipv4/vs"); err != nil {
 		f.unread = append(f.unread, "settings of IPVS: the module ip_vs is not loaded")
 	}
-	for _, name := range []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack, connections} {
+	for _, name := range []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP,
+		vsConntrack, connections} {
 		f.readSetting(name, strings.ReplaceAll(name, ".", "/"))
 	}
 	f.readDevices(arpIgnore, reversePath, acceptLocal, forwards)

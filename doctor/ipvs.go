@@ -12,7 +12,8 @@ import (
 
 // withoutIPVS returns the finding that the kernel has no IPVS; it is zero where the kernel has it, or has a module that
 // the daemon can load. The kernel itself is asked only where it has no list of modules, as in a container.
-func withoutIPVS(ctx context.Context, kernel kernelModules, open func(context.Context) (ipvsctl.Client, error)) Finding {
+func withoutIPVS(ctx context.Context, kernel kernelModules,
+	open func(context.Context) (ipvsctl.Client, error)) Finding {
 	if kernel.lacks("ip_vs") {
 		return noIPVS("it has no module ip_vs; install the package that has it", "")
 	}
@@ -26,7 +27,8 @@ func withoutIPVS(ctx context.Context, kernel kernelModules, open func(context.Co
 	if !errors.Is(err, syscall.ENOENT) {
 		return Finding{} // it is there, but maybe not for us
 	}
-	return noIPVS("the module ip_vs is not loaded; from within a container it must be loaded on the host", "modprobe ip_vs")
+	return noIPVS("the module ip_vs is not loaded; from within a container it must be loaded on the host",
+		"modprobe ip_vs")
 }
 
 func noIPVS(why, command string) Finding {

@@ -59,7 +59,9 @@ func (e *examination) marking(s director.Service) {
 		e.otherRules(s)
 		e.backEnds(s)
 	case e.marks.NothingSets(s.Config.Mark, s.Config.IPv6):
-		e.broken(s, "mark-unset", "", "nothing sets %s here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS has the daemon set it", markOf(s.Config))
+		e.broken(s, "mark-unset", "",
+			"nothing sets %s here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS "+
+				"has the daemon set it", markOf(s.Config))
 	}
 	e.routed(s, s.Config.IPv6, s.Config.Mark)
 }
@@ -84,13 +86,14 @@ func (e *examination) otherRules(s director.Service) {
 		if r.Ours {
 			whose = "a rule of another ldirectord"
 		}
-		e.warn(s, "mark-taken", "", "%s is set by %s too, in chain %s (%s): %s", markOf(s.Config), whose, printable.Line(r.Chain), r.BackEnd, printable.Line(r.Rule))
+		e.warn(s, "mark-taken", "", "%s is set by %s too, in chain %s (%s): %s", markOf(s.Config), whose,
+			printable.Line(r.Chain), r.BackEnd, printable.Line(r.Rule))
 		return
 	}
 }
 
-// routed: packets that are routed by their mark might never reach the virtual service, or the server that a check asks. The
-// first mark says it.
+// routed: packets that are routed by their mark might never reach the virtual service, or the server that a check asks.
+// The first mark says it.
 func (e *examination) routed(s director.Service, ipv6 bool, marks ...uint32) {
 	if e.marks == nil {
 		return
@@ -98,7 +101,9 @@ func (e *examination) routed(s director.Service, ipv6 bool, marks ...uint32) {
 	for _, mark := range marks {
 		for _, r := range e.marks.Routing {
 			if r.Uses(mark, ipv6) {
-				e.warn(s, "mark-routed", "", "%s is used by ip rule %d, which sends its packets to table %s", nameOf(mark, ipv6), r.Priority, printable.Line(r.Table))
+				e.warn(s, "mark-routed", "",
+					"%s is used by ip rule %d, which sends its packets to table %s",
+					nameOf(mark, ipv6), r.Priority, printable.Line(r.Table))
 				return
 			}
 		}
@@ -115,7 +120,8 @@ func (e *examination) backEnds(s director.Service) {
 	tried := e.unsettable[s.Config.IPv6]
 	switch at := s.Config.Marking[0].At; {
 	case m.BackEnd == "":
-		e.report(s, Finding{Severity: broken, Kind: "mark-unsettable", at: at, Text: "iptables is not installed here, so no mark can be set"})
+		e.report(s, Finding{Severity: broken, Kind: "mark-unsettable", at: at,
+			Text: "iptables is not installed here, so no mark can be set"})
 	case tried.Kind != "":
 		tried.at = at
 		e.report(s, tried)

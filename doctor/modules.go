@@ -50,7 +50,8 @@ func (m kernelModules) read(folder string) kernelModules {
 	return m
 }
 
-// lacks reports whether a module is neither loaded nor there to be loaded. Without a list nothing is known to be missing.
+// lacks reports whether a module is neither loaded nor there to be loaded. Without a list nothing is known to be
+// missing.
 func (m kernelModules) lacks(module string) bool {
 	if len(m.listed) == 0 || slices.Contains(m.listed, module) {
 		return false

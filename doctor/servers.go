@@ -21,13 +21,14 @@ func (e *examination) forwarding(s director.Service) {
 			continue
 		}
 		if setting := e.notForwarding(m); setting != "" {
-			e.broken(s, "forwarding", set(setting, "1"), "answers of masq servers do not get back to clients: this machine does not forward")
+			e.broken(s, "forwarding", set(setting, "1"),
+				"answers of masq servers do not get back to clients: this machine does not forward")
 		}
 	}
 }
 
-// notForwarding is the setting that keeps a server's answers from being forwarded, "" if none does. For IPv4 the setting
-// of the incoming device decides (ip_forward sets it for each), for IPv6 the one of all devices.
+// notForwarding is the setting that keeps a server's answers from being forwarded, "" if none does. For IPv4 the
+// setting of the incoming device decides (ip_forward sets it for each), for IPv6 the one of all devices.
 func (e *examination) notForwarding(m director.Member) string {
 	if m.Dest.Addr.Addr().Is6() {
 		return e.ifZero(forward6)
@@ -68,7 +69,9 @@ func (e *examination) behindRouter(s director.Service) {
 	}
 	for _, m := range s.Members {
 		if m.Dest.Forward == ipvsctl.Route && e.routeTo(m).gateway {
-			e.broken(s, "gate-routed", "", "%s is behind a router, which gate can't pass: packets keep the virtual address; use ipip for it%s", m.Dest.Addr.Addr(), more)
+			e.broken(s, "gate-routed", "",
+				"%s is behind a router, which gate can't pass: packets keep the virtual address; use "+
+					"ipip for it%s", m.Dest.Addr.Addr(), more)
 		}
 	}
 }
@@ -80,10 +83,12 @@ func (e *examination) answering(s director.Service, p netip.Prefix, hardware str
 	switch {
 	case known:
 		e.broken(s, "server-answers", e.setUp(server),
-			"real server %s answers for the virtual address %s on the network, so clients find it in place of this director", server, p.Addr())
+			"real server %s answers for the virtual address %s on the network, so clients find it in "+
+				"place of this director", server, p.Addr())
 	case e.ends(s.Config, p, s.Config.Mark):
 		e.warn(s, "stranger-answers", fmt.Sprintf("arping -c 3 -I %s %s", e.deviceOf(p.Addr()), p.Addr()),
-			"a machine that is not a real server (%s) answers for the virtual address %s as well; find out which", hardware, p.Addr())
+			"a machine that is not a real server (%s) answers for the virtual address %s as well; find "+
+				"out which", hardware, p.Addr())
 	}
 }
 
@@ -110,14 +115,16 @@ func (e *examination) tunnels(s director.Service) {
 		if m.Dest.Forward != ipvsctl.Tunnel {
 			continue
 		}
-		up := slices.ContainsFunc(e.devices, func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
+		up := slices.ContainsFunc(e.devices,
+			func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
 		if up && e.deviceSetting(tunnel4, reversePath) == "1" {
 			report := e.warn
 			if e.routeTo(m).local { // it is that server, for another director
 				report = e.broken
 			}
 			report(s, "tunnel-filter", set(ofDevice(tunnel4, reversePath), "2"),
-				"this machine has %s up and drops what comes out of it: its clients are reached by another interface (rp_filter)", tunnel4)
+				"this machine has %s up and drops what comes out of it: its clients are reached by "+
+					"another interface (rp_filter)", tunnel4)
 		}
 		header := 20
 		if m.Dest.Addr.Addr().Is6() {
@@ -125,8 +132,10 @@ func (e *examination) tunnels(s director.Service) {
 		}
 		if r := e.routeTo(m); !r.local && r.mtu > 0 && r.mtu < maxPacket+header {
 			e.warn(s, "tunnel-mtu", fmt.Sprintf("ip link set dev %s mtu %d", r.device, maxPacket+header),
-				"packets of %d bytes do not fit into the tunnel on %s, which takes %d with its header: clients whose ICMP is filtered hang; "+
-					"raise the MTU where the network allows it, or let the servers offer less (TCPMSS --set-mss %d)",
+				"packets of %d bytes do not fit into the tunnel on %s, which takes %d with its "+
+					"header: clients whose ICMP is filtered hang; "+
+					"raise the MTU where the network allows it, or let the servers offer less "+
+					"(TCPMSS --set-mss %d)",
 				maxPacket, r.device, r.mtu, r.mtu-header-40)
 		}
 	}
@@ -140,7 +149,9 @@ func (e *examination) own(s director.Service) {
 		}
 		if m.Dest.Forward == ipvsctl.Masq {
 			if m.Dest.Addr.Addr().IsLoopback() {
-				e.broken(s, "masq-loopback", "", "%s is never reached: the kernel drops what comes from outside for a loopback address; use gate for it", m.Name)
+				e.broken(s, "masq-loopback", "",
+					"%s is never reached: the kernel drops what comes from outside for a "+
+						"loopback address; use gate for it", m.Name)
 			}
 			continue
 		}
@@ -152,7 +163,9 @@ func (e *examination) own(s director.Service) {
 			if m.Fallback {
 				report, kind, what = e.warn, "sorry-server", "fallback server"
 			}
-			report(s, kind, "", "%s %s is this machine, where nothing listens on %s: what comes for the virtual service keeps its address and port; have it listen there or on every address",
+			report(s, kind, "",
+				"%s %s is this machine, where nothing listens on %s: what comes for the virtual "+
+					"service keeps its address and port; have it listen there or on every address",
 				what, m.Name, to)
 		}
 	}
@@ -177,7 +190,8 @@ func asked(v *parser.Virtual) (list []netip.AddrPort) {
 func (e *examination) fallback(s director.Service) {
 	for _, m := range s.Members {
 		if err := e.refused[m.Dest.Addr]; m.Fallback && err != nil {
-			e.warn(s, "sorry-server", "", "fallback server %s accepts no connection: %s; start it", m.Name, reason(err))
+			e.warn(s, "sorry-server", "", "fallback server %s accepts no connection: %s; start it", m.Name,
+				reason(err))
 		}
 	}
 }

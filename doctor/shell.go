@@ -15,8 +15,8 @@ import (
 // NoShell is the kind of what JudgePrograms finds.
 const NoShell = "missing-shell"
 
-// JudgePrograms finds what a configuration runs and this machine lacks, where it has no shell: an image with the program
-// alone will never have it. Elsewhere a program may still be installed. The daemon runs all the same.
+// JudgePrograms finds what a configuration runs and this machine lacks, where it has no shell: an image with the
+// program alone will never have it. Elsewhere a program may still be installed. The daemon runs all the same.
 func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
 	return judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram())
 }
@@ -44,13 +44,15 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 		}
 	})
 	for _, v := range cfg.Virtuals {
-		for kind, command := range map[parser.CheckType]string{parser.External: v.CheckCommand, parser.ExternalPerl: "perl"} {
+		for kind, command := range map[parser.CheckType]string{parser.External: v.CheckCommand,
+			parser.ExternalPerl: "perl"} {
 			if at, written := v.At["checkcommand"]; written && runs(&v, kind) && lacking(command) != "" {
 				lacks(at, "%s here, so checkcommand never runs", lacking(command))
 			}
 		}
 		if v.Mail.To != "" && v.Mail.SMTP == "" && !canMail {
-			lacks(cmp.Or(v.At["emailalert"], cfg.Global.At["emailalert"]), "mail program here, so emailalert sends nothing; smtp = HOST needs none")
+			lacks(cmp.Or(v.At["emailalert"], cfg.Global.At["emailalert"]),
+				"mail program here, so emailalert sends nothing; smtp = HOST needs none")
 		}
 	}
 	return f.diagnostics(cfg.Name)

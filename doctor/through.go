@@ -40,7 +40,8 @@ func waysOf(s director.Service) (list []checker.Spec) {
 			way.Tunnel = string(parser.IPIP)
 		}
 		list = append(list, checker.Spec{
-			Type: string(parser.Connect), Protocol: string(parser.TCP), Timeout: probeTime, Through: way, Target: netip.AddrPortFrom(way.Server, to[0].Port()),
+			Type: string(parser.Connect), Protocol: string(parser.TCP), Timeout: probeTime, Through: way,
+			Target: netip.AddrPortFrom(way.Server, to[0].Port()),
 		})
 	}
 	return list
@@ -85,31 +86,37 @@ func (e *examination) reaches(s director.Service) {
 		}
 		return
 	}
-	tracked := cmp.Or(e.settings[connections], "0") != "0" // by rules of the firewall, which know no connection of IPVS
+	// by rules of the firewall, which know no connection of IPVS
+	tracked := cmp.Or(e.settings[connections], "0") != "0"
 	if tracked && !answered && e.settings[vsConntrack] != "1" {
-		e.broken(s, "check-firewall", set(vsConntrack, "1"), "all servers answer at their own addresses and none at the virtual address %s: the firewall here may drop "+
-			"what conntrack does not know; conntrack for IPVS costs speed, "+
-			"a rule that accepts what comes from %[1]s does not", vip)
+		e.broken(s, "check-firewall", set(vsConntrack, "1"),
+			"all servers answer at their own addresses and none at the virtual address %s: the firewall "+
+				"here may drop "+
+				"what conntrack does not know; conntrack for IPVS costs speed, "+
+				"a rule that accepts what comes from %[1]s does not", vip)
 		if len(silent) > 1 {
 			return
 		}
 	}
 	for _, way := range silent {
 		server := way.Through.Server
-		e.broken(s, "server-vip", e.setUp(server), "real server %s answers at its own address and not at the virtual address %s (%s), so clients that are sent to it get nothing: "+
-			"it lacks the address, or its service does not listen there",
+		e.broken(s, "server-vip", e.setUp(server),
+			"real server %s answers at its own address and not at the virtual address %s (%s), so "+
+				"clients that are sent to it get nothing: "+
+				"it lacks the address, or its service does not listen there",
 			server, netip.AddrPortFrom(vip, way.Target.Port()), e.reached[way].Cause)
 	}
 }
 
 // setUp is the command that sets a real server up for its virtual addresses.
 func (e *examination) setUp(server netip.Addr) string {
-	return fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", printable.ShellWord(e.path), server, server)
+	return fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", printable.ShellWord(e.path),
+		server, server)
 }
 
-// through: the kernel looks for a route to the virtual address before it asks IPVS. Answers must find this machine, and come
-// from the virtual address: by default the kernel drops them where it is an address of its own, as on each director sooner or later.
-// Without checkvip doctor alone asks there, and only where the address is now.
+// through: the kernel looks for a route to the virtual address before it asks IPVS. Answers must find this machine, and
+// come from the virtual address: by default the kernel drops them where it is an address of its own, as on each
+// director sooner or later. Without checkvip doctor alone asks there, and only where the address is now.
 func (e *examination) through(s director.Service) {
 	vip, tell, lost := s.Config.CheckVIP, e.broken, "so its servers are checked at their own addresses"
 	checked := vip.IsValid()
@@ -134,7 +141,8 @@ func (e *examination) through(s director.Service) {
 				tell, more = e.warn, "a daemon that serves adds one, and one that stands by does not"
 			}
 			tell(s, "check-route", fmt.Sprintf("ip route add %s dev %s", single(vip), r.device),
-				"this machine has no route to the virtual address %s, so no check through it leaves; %s", vip, more)
+				"this machine has no route to the virtual address %s, "+
+					"so no check through it leaves; %s", vip, more)
 		}
 		tells := "this machine sends to its %s on %s from the virtual address %s, where answers don't find " +
 			"it; give %[2]s an address of its own in their network"
@@ -192,8 +200,10 @@ func (e *examination) left() {
 		return
 	}
 	marks := strings.Trim(fmt.Sprint(left), "[]")
-	e.warn(e.services[0], "check-left", fmt.Sprintf("for mark in %s; do ipvsadm -D -f $mark 2>/dev/null || ipvsadm -D -f $mark -6; done", marks),
-		"private services of checks are left, of no daemon that runs here, with the marks %s; they do no harm", marks)
+	e.warn(e.services[0], "check-left", fmt.Sprintf(
+		"for mark in %s; do ipvsadm -D -f $mark 2>/dev/null || ipvsadm -D -f $mark -6; done", marks),
+		"private services of checks are left, of no daemon that runs here, with the marks %s; they do no harm",
+		marks)
 }
 
 // homeOf is the interface that has an address, or by which it is reached.

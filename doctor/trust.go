@@ -97,7 +97,8 @@ func openTo(path string) (why, command string) {
 	sticky := mode.IsDir() && mode&fs.ModeSticky != 0
 	switch {
 	case owner.Uid != 0 && int(owner.Uid) != os.Geteuid():
-		return fmt.Sprintf("%s belongs to %s", path, instance.UserName(int(owner.Uid))), "chown root " + printable.ShellWord(path)
+		return fmt.Sprintf("%s belongs to %s", path, instance.UserName(int(owner.Uid))), "chown root " +
+			printable.ShellWord(path)
 	case writable != 0 && !sticky:
 		return fmt.Sprintf("%s has mode %#o", path, mode.Perm()), "chmod go-w " + printable.ShellWord(path)
 	}

@@ -62,10 +62,12 @@ type generation struct {
 
 // state is what one table has of one daemon.
 type state struct {
-	generations []generation      // by number
-	before      []string          // the rules of PREROUTING before our first jump, without the jumps of other daemons
-	jumpAt      int               // where in PREROUTING, from 1, a new jump goes: after the jumps of daemons at its start
-	otherJumps  map[string]string // our chain to the chain, other than PREROUTING, with a rule that leads to it
+	generations []generation // by number
+	// the rules of PREROUTING before our first jump, without the jumps of other daemons
+	before []string
+	// where in PREROUTING, from 1, a new jump goes: after the jumps of daemons at its start
+	jumpAt     int
+	otherJumps map[string]string // our chain to the chain, other than PREROUTING, with a rule that leads to it
 }
 
 func readState(table listing, prefix string) state {
@@ -119,7 +121,8 @@ func (s *state) readJumps(rules []string, prefix string) {
 // daemons' jumps.
 func (s *state) current(want []string) (chain string, ok bool) {
 	for _, g := range s.generations {
-		if len(want) > 0 && slices.Equal(g.rules, want) && slices.Equal(g.jumps, []string{jumpTo(g.chain)}) && len(s.before) == 0 {
+		if len(want) > 0 && slices.Equal(g.rules, want) && slices.Equal(g.jumps, []string{jumpTo(g.chain)}) &&
+			len(s.before) == 0 {
 			return g.chain, true
 		}
 	}

@@ -70,7 +70,8 @@ func rulesDamage(g generation, set []string) []string {
 	for i, rule := range g.rules {
 		switch {
 		case !slices.Contains(set, rule):
-			lines = append(lines, fmt.Sprintf("the rule %q was in chain %s, and is not our rule", rule, g.chain))
+			lines = append(lines,
+				fmt.Sprintf("the rule %q was in chain %s, and is not our rule", rule, g.chain))
 		case slices.Contains(g.rules[:i], rule):
 			lines = append(lines, fmt.Sprintf("the rule %q was twice in chain %s", rule, g.chain))
 		}

@@ -36,7 +36,8 @@ type Machine struct {
 // NothingSets reports whether no rule on this machine gives packets of a family that mark, or a bit of it, and all
 // could be looked at.
 func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
-	return len(m.Unread) == 0 && !slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.Gives(mark, ipv6) })
+	return len(m.Unread) == 0 &&
+		!slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.Gives(mark, ipv6) })
 }
 
 // Setting is a rule that sets the mark of packets: in PREROUTING or OUTPUT of the mangle table, in a chain

@@ -16,7 +16,8 @@ import (
 
 // tables are the mangle tables of one family.
 type tables interface {
-	// list reads every chain. With idle, no rule was ever asked for: where there can be no table, the listing is empty.
+	// list reads every chain. With idle, no rule was ever asked for: where there can be no table, the listing is
+	// empty.
 	list(ctx context.Context, idle bool) (listing, error)
 	run(context.Context, command) error
 }
@@ -62,9 +63,9 @@ func iptablesOf(ipv6 bool) string {
 	return "iptables"
 }
 
-// xtables changes the table with go-iptables, which runs iptables for each rule. It has no deadline and can't be stopped:
-// a run that outlives patience is left alone, and the next waits for its end. Listing runs iptables itself, which can be
-// bounded.
+// xtables changes the table with go-iptables, which runs iptables for each rule. It has no deadline and can't be
+// stopped: a run that outlives patience is left alone, and the next waits for its end. Listing runs iptables itself,
+// which can be bounded.
 type xtables struct {
 	program string // iptables or ip6tables
 	ipv6    bool
@@ -115,10 +116,11 @@ func listPresent(ctx context.Context, path string, b BackEnd, table string, ipv6
 	return list(ctx, path, table)
 }
 
-// passing reports whether a failure may be gone the next time. The others mean that this kernel or this user can have no
-// table at all.
+// passing reports whether a failure may be gone the next time. The others mean that this kernel or this user can have
+// no table at all.
 func passing(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "xtables lock")
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		strings.Contains(err.Error(), "xtables lock")
 }
 
 // run runs iptables and waits for it, not longer than patience.
@@ -197,7 +199,8 @@ func hint(err error, table, command string) error {
 	case strings.Contains(text, "use 'nft' tool"):
 		return fmt.Errorf("%w (nft put rules of its own into the table %s)", err, table)
 	case strings.Contains(text, "can't initialize"), strings.Contains(text, "TABLE_ADD failed"):
-		return fmt.Errorf("%w (the kernel lacks the table: module iptable_%s, ip6table_%[2]s or nf_tables)", err, table)
+		return fmt.Errorf("%w (the kernel lacks the table: module iptable_%s, ip6table_%[2]s or nf_tables)",
+			err, table)
 	case strings.Contains(command, "-j MARK") && lacksModule.MatchString(text):
 		return fmt.Errorf("%w (needs the kernel modules %s)", err, modules(command))
 	}

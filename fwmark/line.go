@@ -98,7 +98,8 @@ func parseDest(text string) (netip.Prefix, bool) {
 }
 
 // protocols are those that iptables prints: a name, or the number where /etc/protocols has no name for it.
-var protocols = map[string]Protocol{"tcp": TCP, "6": TCP, "udp": UDP, "17": UDP, "sctp": SCTP, "132": SCTP, "all": All, "0": All}
+var protocols = map[string]Protocol{"tcp": TCP, "6": TCP, "udp": UDP, "17": UDP, "sctp": SCTP, "132": SCTP, "all": All,
+	"0": All}
 
 func parsePorts(text string) ([]Ports, bool) {
 	var ports []Ports

@@ -41,7 +41,8 @@ func (m *Machine) parseRouting(out []byte, ipv6 bool) error {
 		if !ok {
 			return fmt.Errorf("mark %q", text)
 		}
-		m.Routing = append(m.Routing, RoutingRule{IPv6: ipv6, Priority: r.Priority, Mark: mark, Mask: mask, Table: r.Table})
+		m.Routing = append(m.Routing,
+			RoutingRule{IPv6: ipv6, Priority: r.Priority, Mark: mark, Mask: mask, Table: r.Table})
 	}
 	return nil
 }

@@ -32,8 +32,8 @@ func (p Ports) String() string {
 	return fmt.Sprintf("%d:%d", p.First, p.Last)
 }
 
-// Rule gives packets to some addresses and ports a mark. Its family is Dest's. It is as the parser lets it through: iptables
-// judges what it can't set.
+// Rule gives packets to some addresses and ports a mark. Its family is Dest's. It is as the parser lets it through:
+// iptables judges what it can't set.
 type Rule struct {
 	Mark     uint32       // 1 or more
 	Dest     netip.Prefix // invalid in one that is read: every address

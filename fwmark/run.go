@@ -23,7 +23,8 @@ const (
 // run is what a program prints. Its error has what the program complained of.
 func run(ctx context.Context, path string, args ...string) (string, error) {
 	out, complaint := &program.Output{Max: maxOutput}, &program.Output{Max: maxError}
-	err := program.Run(ctx, program.Command{Argv: append([]string{path}, args...), Limit: patience, Stdout: out, Stderr: complaint})
+	err := program.Run(ctx,
+		program.Command{Argv: append([]string{path}, args...), Limit: patience, Stdout: out, Stderr: complaint})
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && len(complaint.Text) > 0:

@@ -33,9 +33,9 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 // mark. Without wanted rules it removes our chains. A packet that is marked before and after is marked all the time
 // between, also when we are killed at any moment; the next Sync finishes what was begun.
 //
-// It returns a line for everything that was not as the last Sync left it, or, at the first Sync, for what a run that was
-// cut short left. Each family is tried, whatever becomes of the other; where a rule can't be set, nothing of its family is
-// changed. Reading takes 2 ms; a change runs iptables for every rule, 1000 of them take 3 to 6 s.
+// It returns a line for everything that was not as the last Sync left it, or, at the first Sync, for what a run that
+// was cut short left. Each family is tried, whatever becomes of the other; where a rule can't be set, nothing of its
+// family is changed. Reading takes 2 ms; a change runs iptables for every rule, 1000 of them take 3 to 6 s.
 func (f *Firewall) Sync(ctx context.Context, want []Rule) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package history keeps what happened to one real server of late: what its checks found, and what was made of that. Equal
-// results in a row are one record, so that months of successes take as much memory as one. It decides nothing.
+// Package history keeps what happened to one real server of late: what its checks found, and what was made of that.
+// Equal results in a row are one record, so that months of successes take as much memory as one. It decides nothing.
 package history
 
 import (
@@ -36,7 +36,8 @@ func (m Moment) Time() time.Time { return time.Unix(0, int64(m)).UTC() }
 // Kind is what happened: what a check found, or what was done about a server or to it.
 type Kind uint8
 
-// What can happen. Only the first two say something about the server, and the next four are results that were not believed.
+// What can happen. Only the first two say something about the server, and the next four are results that were not
+// believed.
 const (
 	Passed   Kind = iota
 	Failed        // it counts
@@ -210,7 +211,8 @@ func (h *History) Size() int {
 	n := int(unsafe.Sizeof(*h)) + cap(h.records)*int(unsafe.Sizeof(Record{}))
 	for i := range h.records {
 		r := &h.records[i]
-		if !slices.ContainsFunc(h.records[:i], func(o Record) bool { return o.Text == r.Text }) { // which share it
+		// which share it
+		if !slices.ContainsFunc(h.records[:i], func(o Record) bool { return o.Text == r.Text }) {
 			n += len(r.Text)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 // Kernel is the table of the kernel, as --ipvs names it.
 const Kernel = "kernel"
 
-// Daemon identifies a daemon. The same file may have another one on another table, or in another network namespace, which
-// has a table of its own.
+// Daemon identifies a daemon. The same file may have another one on another table, or in another network namespace,
+// which has a table of its own.
 type Daemon struct {
 	Path  string // of the configuration, absolute, as it was found: links in it may be changed
 	Table string // kernel, memory or memory:FILE

@@ -80,7 +80,8 @@ func (i Instance) Find() Found {
 	return Found{Stale: left && !held}
 }
 
-// own is the record of this daemon, zero if there is none, and whether it runs. Among several, one that runs comes first.
+// own is the record of this daemon, zero if there is none, and whether it runs. Among several, one that runs comes
+// first.
 func (i Instance) own(all []record) (own record, lives bool) {
 	var best int
 	for _, r := range all {
@@ -117,8 +118,8 @@ func (i Instance) baseName(all []record) string {
 	return i.names[0]
 }
 
-// isTaken reports whether a name belongs to another daemon: one that runs, or one that left services in the table and may
-// be started again. A container has a new network namespace at each start, and its daemon keeps its name.
+// isTaken reports whether a name belongs to another daemon: one that runs, or one that left services in the table and
+// may be started again. A container has a new network namespace at each start, and its daemon keeps its name.
 func (i Instance) isTaken(all []record, name string) bool {
 	return slices.ContainsFunc(all, func(r record) bool {
 		if r.base != name || i.compare(r.Daemon) != another {
@@ -159,8 +160,8 @@ func (i Instance) isOther(all []record, pid int) bool {
 	return slices.ContainsFunc(i.others(all), func(r record) bool { return r.Pid == pid })
 }
 
-// isDirector reports whether a process that our pid file names is a director: one of this program whose state is lost, or
-// the Perl ldirectord of this configuration.
+// isDirector reports whether a process that our pid file names is a director: one of this program whose state is lost,
+// or the Perl ldirectord of this configuration.
 func (i Instance) isDirector(pid int) bool {
 	if !i.sharesNetNS(pid) || !i.mayName(pid) {
 		return false

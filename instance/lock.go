@@ -19,8 +19,8 @@ var errEnding = errors.New("the previous daemon does not end")
 // Lock is the exclusive right to be the daemon of a configuration, held until the process exits.
 type Lock struct {
 	Files
-	// Before is what the previous daemon recorded and may have left behind. Its Virtuals are none when it ended by itself, and
-	// the times of its Leavers are by the clock as it is now.
+	// Before is what the previous daemon recorded and may have left behind. Its Virtuals are none when it ended by
+	// itself, and the times of its Leavers are by the clock as it is now.
 	Before State
 
 	lock *os.File
@@ -29,8 +29,8 @@ type Lock struct {
 	now State      // as recorded
 }
 
-// Acquire makes this process the daemon, and records who has it in the foreground. It waits for a daemon that is ending;
-// for one that runs it returns ErrRunning.
+// Acquire makes this process the daemon, and records who has it in the foreground. It waits for a daemon that is
+// ending; for one that runs it returns ErrRunning.
 func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	for {
 		l, err := i.tryAcquire(ctx, by)
@@ -40,7 +40,8 @@ func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	}
 }
 
-// tryAcquire holds the folder's lock, so that one of all who try at the same time succeeds, however they spell the file.
+// tryAcquire holds the folder's lock, so that one of all who try at the same time succeeds, however they spell the
+// file.
 func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	folder, err := i.LockFolder(ctx)
 	if err != nil {
@@ -77,8 +78,9 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	l.Before.Virtuals = i.NotOthers(l.Before.Virtuals)
 	l.Before.Leavers = before.leavers()
 	l.now = State{
-		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by, Virtuals: l.Before.Virtuals,
-		Leavers: before.Leavers, Announced: before.Announced, Private: before.Private,
+		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by,
+		Virtuals: l.Before.Virtuals,
+		Leavers:  before.Leavers, Announced: before.Announced, Private: before.Private,
 	}
 	if err := l.write(); err != nil {
 		l.lock.Close()
@@ -89,7 +91,9 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 
 // taken is the error that the daemon of another file has a name.
 func taken(name, path string, pid int) error {
-	return fmt.Errorf("the daemon of %s has the name %s already (pid %d): call one of the files otherwise, or give it another --rundir", path, name, pid)
+	return fmt.Errorf(
+		"the daemon of %s has the name %s already (pid %d): call one of the files otherwise, or give it "+
+			"another --rundir", path, name, pid)
 }
 
 // MayStart returns why a daemon may not start for this file, nil if it may. It tries to write as much as the next
@@ -114,21 +118,23 @@ func (i Instance) MayStart() error {
 	return Remove(trial) // which another start at the same time may have removed
 }
 
-// checkFolderOwner refuses to start a daemon of root in a folder of another user. Files there name only processes of that
-// user, see mayName: no command would find the daemon.
+// checkFolderOwner refuses to start a daemon of root in a folder of another user. Files there name only processes of
+// that user, see mayName: no command would find the daemon.
 func (i Instance) checkFolderOwner() error {
 	info, err := os.Stat(i.dir)
 	if err != nil { // Acquire reports it
 		return nil
 	}
 	if owner := ownerOf(info); os.Geteuid() == 0 && owner != 0 {
-		return fmt.Errorf("the run folder %s belongs to the user %d: start the daemon as that user, or --rundir names another", i.dir, owner)
+		return fmt.Errorf(
+			"the run folder %s belongs to the user %d: start the daemon as that user, or --rundir names "+
+				"another", i.dir, owner)
 	}
 	return nil
 }
 
-// name is the one that the pid file will have. A daemon on another table or in another network namespace may have the one
-// of this command line, and keeps it.
+// name is the one that the pid file will have. A daemon on another table or in another network namespace may have the
+// one of this command line, and keeps it.
 func (i Instance) name(all []record) (string, error) {
 	name := i.names[0]
 	r, held := i.userOf(all, name)

@@ -61,14 +61,16 @@ func startOf(pid int) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // a program's name may have any character
+	// a program's name may have any character
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
 		return 0, fmt.Errorf("process %d has ended", pid)
 	}
 	return strconv.ParseUint(fields[19], 10, 64)
 }
 
-// isKilled reports whether a process was sent SIGKILL: it is running no more, even if the kernel has not removed it yet.
+// isKilled reports whether a process was sent SIGKILL: it is running no more, even if the kernel has not removed it
+// yet.
 func isKilled(pid int) bool {
 	const bit = 1 << (syscall.SIGKILL - 1)
 	pending := statusOf(pid, "ShdPnd")
@@ -121,7 +123,8 @@ func isOurs(argv []string) bool {
 		return false
 	}
 	program := filepath.Base(argv[0])
-	return (program == "ldirectord" || program == filepath.Base(os.Args[0])) && slices.ContainsFunc(argv[1:], starts)
+	return (program == "ldirectord" || program == filepath.Base(os.Args[0])) &&
+		slices.ContainsFunc(argv[1:], starts)
 }
 
 // onKernel reports whether a daemon of this program with this command line has the kernel's table.

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OrdersFormat is the line that says how a file of orders is written. Builds before it had a version wrote no such line.
+// OrdersFormat is the line that says how a file of orders is written. Builds before it had a version wrote no such
+// line.
 const OrdersFormat = "# ldirectord 2"
 
 // Role is what a cluster manager last told the director of a configuration to be.
@@ -95,8 +96,8 @@ func (f RoleFile) Read() (RoleOrder, error) {
 	return RoleOrder{}, fmt.Errorf("reading the role: %s holds %q, which is none", f, word[:min(len(word), 64)])
 }
 
-// givenIn reads the time from the format's line. It is 0 for a file without that line, and for a time in the future, which
-// is of a former boot.
+// givenIn reads the time from the format's line. It is 0 for a file without that line, and for a time in the future,
+// which is of a former boot.
 func givenIn(line string) time.Duration {
 	ns, err := strconv.ParseInt(strings.TrimSpace(strings.TrimPrefix(line, OrdersFormat)), 10, 64)
 	if given := time.Duration(ns); err == nil && given <= SinceBoot() {

@@ -30,7 +30,8 @@ const (
 
 // Why an order at the control socket has no answer.
 var (
-	ErrNoListener = errors.New("no daemon takes orders at the control socket") // none runs, it has no socket, or it is of another version
+	// none runs, it has no socket, or it is of another version
+	ErrNoListener = errors.New("no daemon takes orders at the control socket")
 	ErrEnding     = errors.New("the daemon is ending")
 	ErrNoAnswer   = errors.New("the daemon does not answer")
 )
@@ -44,7 +45,8 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 	text, err := s.exchange(ctx, patience, http.MethodGet, path)
 	switch dial := unconnected(err); {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("asking the daemon: it has no socket %s; its log says why, if it is not another program", s)
+		return nil, fmt.Errorf(
+			"asking the daemon: it has no socket %s; its log says why, if it is not another program", s)
 	case dial != nil:
 		return nil, fmt.Errorf("asking the daemon: nothing answers at %s: %w", s, dial.Err)
 	}

@@ -36,13 +36,14 @@ type State struct {
 	Name string // of its pid file
 	Process
 	Phase      Phase
-	Supervisor Supervisor       `json:",omitempty"`
-	Execute    []string         `json:",omitempty"` // the configurations of its siblings
-	Virtuals   []ipvsctl.Key    `json:",omitempty"` // what it may have in the table, unless it is ending
-	Waits      []ipvsctl.Key    `json:",omitempty"` // what it takes over from another daemon, as soon as it may
-	Yields     bool             `json:",omitempty"` // others may take over what it has in the table: it stands by
-	Kept       time.Duration    `json:",omitempty"` // by SinceBoot: so long Virtuals are for its next daemon
-	Leavers    []ipvsctl.Leaver `json:",omitempty"` // of those virtual services; Until is by SinceBoot, which nobody sets
+	Supervisor Supervisor    `json:",omitempty"`
+	Execute    []string      `json:",omitempty"` // the configurations of its siblings
+	Virtuals   []ipvsctl.Key `json:",omitempty"` // what it may have in the table, unless it is ending
+	Waits      []ipvsctl.Key `json:",omitempty"` // what it takes over from another daemon, as soon as it may
+	Yields     bool          `json:",omitempty"` // others may take over what it has in the table: it stands by
+	Kept       time.Duration `json:",omitempty"` // by SinceBoot: so long Virtuals are for its next daemon
+	// of those virtual services; Until is by SinceBoot, which nobody sets
+	Leavers []ipvsctl.Leaver `json:",omitempty"`
 
 	Private   []ipvsctl.PrivateService `json:",omitempty"` // for checks, that it may have in the table
 	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
@@ -125,8 +126,8 @@ func (i Instance) recordsBy(all Kept) (found []record) {
 	return found
 }
 
-// hasServices reports whether only this record names services that may be in the kernel's table, for a file that is still
-// there.
+// hasServices reports whether only this record names services that may be in the kernel's table, for a file that is
+// still there.
 func (r record) hasServices() bool {
 	return r.Table == Kernel && r.Phase != Ending && len(r.Virtuals) > 0 && Exists(r.Path)
 }

@@ -15,8 +15,8 @@ import (
 // lockWait is how long another process may hold the lock on the run folder. It takes milliseconds.
 const lockWait = 5 * time.Second
 
-// Write replaces a file of the run folder atomically: a reader sees the old one or the new one, and on a full disk the old
-// one stays. It follows no link.
+// Write replaces a file of the run folder atomically: a reader sees the old one or the new one, and on a full disk the
+// old one stays. It follows no link.
 func Write(path string, text []byte, mode os.FileMode) error {
 	if err := CheckFolder(filepath.Dir(path)); err != nil {
 		return err
@@ -27,7 +27,8 @@ func Write(path string, text []byte, mode os.FileMode) error {
 // Replace is Write for a file in any folder.
 func Replace(path string, text []byte, mode os.FileMode) error {
 	fresh := fmt.Sprintf("%s.%d.new", path, os.Getpid())
-	_ = os.Remove(fresh) // of a process that was killed and had our pid; if it can't be removed, the next line fails
+	// of a process that was killed and had our pid; if it can't be removed, the next line fails
+	_ = os.Remove(fresh)
 	f, err := os.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
@@ -63,7 +64,9 @@ func CheckFolder(dir string) error {
 	if info.Mode()&groupAndOthers == 0 || info.Mode()&os.ModeSticky != 0 && ours {
 		return nil
 	}
-	return fmt.Errorf("the run folder %s (%v) can be written by others than its owner: chmod go-w it, or --rundir names another", dir, info.Mode())
+	return fmt.Errorf(
+		"the run folder %s (%v) can be written by others than its owner: chmod go-w it, or --rundir names "+
+			"another", dir, info.Mode())
 }
 
 // ownerOf is the owner of a file or a folder.
@@ -139,8 +142,8 @@ func IsLocked(path string) (bool, error) {
 	return l.Type != unix.F_UNLCK, nil
 }
 
-// LockFolder keeps others from changing the run folder until the returned file is closed. It is for milliseconds, to read
-// what is there and write it again.
+// LockFolder keeps others from changing the run folder until the returned file is closed. It is for milliseconds, to
+// read what is there and write it again.
 func (i Instance) LockFolder(ctx context.Context) (*os.File, error) {
 	if err := CheckFolder(i.dir); err != nil {
 		return nil, err

@@ -40,7 +40,8 @@ func (k Key) check() error {
 		return nil
 	case TCP, UDP, SCTP:
 		if k.Mark != 0 || k.IPv6 != k.Addr.Addr().Is6() {
-			return fmt.Errorf("an address service has no mark, and the family of its address: %w", syscall.EINVAL)
+			return fmt.Errorf("an address service has no mark, and the family of its address: %w",
+				syscall.EINVAL)
 		}
 		return checkAddr("virtual service", k.Addr)
 	default:

@@ -36,7 +36,8 @@ func (c *Compact) Is(s Service) bool {
 
 // find is where an address is, or would be.
 func (c *Compact) find(addr netip.AddrPort) (at int, in bool) {
-	return slices.BinarySearchFunc(c.Dests, addr, func(d Dest, addr netip.AddrPort) int { return d.Addr.Compare(addr) })
+	return slices.BinarySearchFunc(c.Dests, addr,
+		func(d Dest, addr netip.AddrPort) int { return d.Addr.Compare(addr) })
 }
 
 // Dest returns the destination of an address, and whether there is one.
@@ -48,7 +49,8 @@ func (c *Compact) Dest(addr netip.AddrPort) (d Dest, in bool) {
 	return d, in
 }
 
-// Record notes a change of the service or of a destination that was made. A nil Compact is a service of which nothing is known.
+// Record notes a change of the service or of a destination that was made. A nil Compact is a service of which nothing
+// is known.
 func (c *Compact) Record(op Op) {
 	if c == nil {
 		return

@@ -16,8 +16,9 @@ import (
 	"ldirectord/program"
 )
 
-// Room for an answer, in bytes. For each the kernel takes, and clears, as much memory as the socket ever had room for, up to
-// 32 kB (netlink_dump in net/netlink/af_netlink.c), and puts no more into it than there is room for from shortAnswer on.
+// Room for an answer, in bytes. For each the kernel takes, and clears, as much memory as the socket ever had room for,
+// up to 32 kB (netlink_dump in net/netlink/af_netlink.c), and puts no more into it than there is room for from
+// shortAnswer on.
 const (
 	maxAnswer   = 1 << 16 // for whole tables
 	shortAnswer = 1 << 13 // for a service
@@ -64,7 +65,8 @@ func using(ctx context.Context, end func(), talk func() error) error {
 
 // openGenl opens the socket, see connect. The family is not looked up yet.
 func openGenl(timeout time.Duration, room int) (*genl, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_GENERIC)
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
+		unix.NETLINK_GENERIC)
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
@@ -134,7 +136,8 @@ func loadModule(ctx context.Context) error {
 		return err
 	}
 	said := &program.Output{Max: 4096}
-	err = program.Run(ctx, program.Command{Argv: []string{modprobe, "ip_vs"}, Limit: moduleTimeout, Stdout: said, Stderr: said})
+	err = program.Run(ctx,
+		program.Command{Argv: []string{modprobe, "ip_vs"}, Limit: moduleTimeout, Stdout: said, Stderr: said})
 	var exit *exec.ExitError
 	switch first, _, _ := strings.Cut(string(said.Text), "\n"); {
 	case err == nil:

@@ -9,8 +9,8 @@ type Counters struct {
 	Traffic    Traffic
 }
 
-// Traffic is what a destination carried since it was added (ipvsadm(8), --stats). Where answers do not come back through
-// the director nothing goes out.
+// Traffic is what a destination carried since it was added (ipvsadm(8), --stats). Where answers do not come back
+// through the director nothing goes out.
 type Traffic struct {
 	Connections           uint64
 	PacketsIn, PacketsOut uint64

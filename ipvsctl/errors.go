@@ -73,8 +73,8 @@ func (m absentModule) Unwrap() error { return syscall.ENOENT }
 
 const hintPermission = "it takes root, or the capability CAP_NET_ADMIN"
 
-// IsMissing reports whether a change was refused because its virtual service, or its destination, is not in the table. It
-// is true as well where the kernel has no IPVS any more: reading the table, which comes next, says so.
+// IsMissing reports whether a change was refused because its virtual service, or its destination, is not in the table.
+// It is true as well where the kernel has no IPVS any more: reading the table, which comes next, says so.
 func IsMissing(err error) bool {
 	var module absentModule
 	return errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENOENT) && !errors.As(err, &module)

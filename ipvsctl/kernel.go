@@ -27,9 +27,9 @@ var (
 // Kernel is the table of the network namespace in which it is opened. The zero Kernel is opened by its first request.
 // It may be shared by goroutines: one request is under way at a time, since moby/ipvs mixes up the answers of two.
 type Kernel struct {
-	// Untold reads counters by system calls that Go's scheduler is not told of: it would wake a thread of its own each time,
-	// which takes longer than all else. While another program keeps the kernel's lock of IPVS, one of Go's processors waits.
-	// Answers are short then: it is for a service at a time.
+	// Untold reads counters by system calls that Go's scheduler is not told of: it would wake a thread of its own
+	// each time, which takes longer than all else. While another program keeps the kernel's lock of IPVS, one of
+	// Go's processors waits. Answers are short then: it is for a service at a time.
 	Untold  bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
@@ -180,8 +180,8 @@ func isLoaded(module string) bool {
 // destCommands are the commands that change destinations.
 var destCommands = map[OpKind]uint8{AddDest: cmdNewDest, EditDest: cmdSetDest, DelDest: cmdDelDest}
 
-// changeDests makes the changes of destinations whose result is errPending, in one send, and in another the additions of
-// what was there as edits. Its own error is one of the line: what has no result by then is still pending.
+// changeDests makes the changes of destinations whose result is errPending, in one send, and in another the additions
+// of what was there as edits. Its own error is one of the line: what has no result by then is still pending.
 func (g *genl) changeDests(ops []Op, results []error) error {
 	for range 2 {
 		var asked []int
@@ -221,7 +221,8 @@ func (g *genl) queue(family uint16, cmd uint8, flags uint16, attrs []byte) {
 	g.out = append(append(g.out, 0, 0, 0, 0, cmd, 1, 0, 0), attrs...)
 }
 
-// wait gives the answers that are asked for from now on their time. On some machines that takes as long as an answer does.
+// wait gives the answers that are asked for from now on their time. On some machines that takes as long as an answer
+// does.
 func (g *genl) wait() { g.file.SetDeadline(time.Now().Add(g.timeout)) }
 
 // ask sends one request.

@@ -76,8 +76,8 @@ const (
 	forwardMask Forward = 0x07   // IP_VS_CONN_F_FWD_MASK
 )
 
-// attrs are the values of attributes by their types, without the flag bits; nil for one that is not there. No type that is
-// read is 16 or more.
+// attrs are the values of attributes by their types, without the flag bits; nil for one that is not there. No type that
+// is read is 16 or more.
 type attrs [16][]byte
 
 // readAttrs reads a list of attributes.

@@ -32,9 +32,11 @@ func ParseSchedFlags(scheduler, list string) (flags Flags, err error) {
 		switch {
 		case name == "":
 		case i < 0:
-			return 0, fmt.Errorf("unknown scheduler flag %q; allowed are %s", name, strings.Join(allowedFlags(scheduler), ", "))
+			return 0, fmt.Errorf("unknown scheduler flag %q; allowed are %s", name,
+				strings.Join(allowedFlags(scheduler), ", "))
 		case !schedFlags[i].isFor(scheduler):
-			return 0, fmt.Errorf("scheduler flag %q is for scheduler %s, not %s", name, schedFlags[i].scheduler, scheduler)
+			return 0, fmt.Errorf("scheduler flag %q is for scheduler %s, not %s", name,
+				schedFlags[i].scheduler, scheduler)
 		default:
 			flags |= schedFlags[i].flag
 		}

@@ -146,7 +146,8 @@ type Leaver struct {
 	Addr  netip.AddrPort
 	Name  string    // address:port as it was configured
 	Until time.Time // it goes then at the latest
-	Stays bool      `json:",omitzero"` // it is in maintenance, and serves again when that ends: Until does not count
+	// it is in maintenance, and serves again when that ends: Until does not count
+	Stays bool `json:",omitzero"`
 }
 
 // Service is a virtual service with its destinations by address.
@@ -210,8 +211,8 @@ const Batch = 64
 
 // Client reads and changes one table. It is not for several goroutines at once.
 type Client interface {
-	// Read returns the whole table, also what is not ours, as a copy that the caller may keep. The kernel
-	// hands it out in parts: an entry that others change meanwhile may be missing or show its old state. Private services
+	// Read returns the whole table, also what is not ours, as a copy that the caller may keep. The kernel hands it
+	// out in parts: an entry that others change meanwhile may be missing or show its old state. Private services
 	// are left out: each would cost a request.
 	Read(ctx context.Context) (Table, error)
 	// Do makes changes, in their order, and returns the result of each: nil, or an *OpError. One that fails does
@@ -219,8 +220,8 @@ type Client interface {
 	// gone succeeds. An edit of what is gone fails, and so does the removal of a destination that is gone, see
 	// IsMissing. One call changes a destination once at most.
 	Do(ctx context.Context, ops ...Op) []error
-	// Services returns the destinations of these services and their counters; none of a service that is not there. Where it
-	// fails, those services are missing that were not read yet.
+	// Services returns the destinations of these services and their counters; none of a service that is not there.
+	// Where it fails, those services are missing that were not read yet.
 	Services(ctx context.Context, keys ...Key) (Table, error)
 	Close() error
 }

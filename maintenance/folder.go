@@ -48,7 +48,8 @@ type Watcher struct {
 // New returns a watcher. Signal sends when the entries of a folder change, until ctx is done; nil: folders are only
 // polled.
 func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher {
-	return &Watcher{signal: signal, list: entries, names: newNames(net.DefaultResolver.LookupAddr), turns: map[string]chan struct{}{}}
+	return &Watcher{signal: signal, list: entries, names: newNames(net.DefaultResolver.LookupAddr),
+		turns: map[string]chan struct{}{}}
 }
 
 // Watch sends which of the servers the folder takes out: first as soon as that is known, then when it changes, until

@@ -36,7 +36,8 @@ func newNames(lookup func(context.Context, string) ([]string, error)) *names {
 }
 
 // files are the names by which a file takes a server out, in the order of the Perl ldirectord: address, host name and
-// its first part, each with and without the port. The configuration's own host name comes before the one of the address.
+// its first part, each with and without the port. The configuration's own host name comes before the one of the
+// address.
 func (n *names) files(s Server) []string {
 	hosts := []string{parser.FormatAddr(s.Addr.Addr())}
 	if s.Addr.Addr().Is6() {

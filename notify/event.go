@@ -1,5 +1,5 @@
-// Package notify reports what happened: a journal that hands events to the log and to mail, commands of the operator, and
-// monitorfiles.
+// Package notify reports what happened: a journal that hands events to the log and to mail, commands of the operator,
+// and monitorfiles.
 package notify
 
 import (

@@ -90,7 +90,8 @@ func (h *Hooks) work(lane string) {
 		said := strings.TrimSpace(string(out))
 		e := Event{Kind: HookSaid, Virtual: hook.Key, Reason: said, Text: "Command said: " + hook.name()}
 		if err != nil {
-			e.Kind, e.Reason, e.Text = HookFailed, err.Error(), fmt.Sprintf("Command failed: %s: %v", hook.name(), err)
+			e.Kind, e.Reason, e.Text = HookFailed, err.Error(),
+				fmt.Sprintf("Command failed: %s: %v", hook.name(), err)
 		}
 		if said != "" {
 			e.Text += fmt.Sprintf(": %q", said)

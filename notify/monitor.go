@@ -73,7 +73,8 @@ func (m *Monitor) write(results []result, lost int) {
 }
 
 func (m *Monitor) fail(err error) {
-	m.report(Event{Time: time.Now(), Kind: MonitorFailed, Reason: err.Error(), Text: fmt.Sprintf("Error writing to monitorfile: %v", err)})
+	m.report(Event{Time: time.Now(), Kind: MonitorFailed, Reason: err.Error(),
+		Text: fmt.Sprintf("Error writing to monitorfile: %v", err)})
 }
 
 // append adds the line as the Perl writes it.
@@ -82,7 +83,8 @@ func (r result) append(b []byte) []byte {
 	if r.up {
 		state = "up"
 	}
-	return fmt.Appendf(b, "[%s] [%d] %s [%s] %s\n", r.at.Format(time.ANSIC), os.Getpid(), r.id, state, escape(r.message))
+	return fmt.Appendf(b, "[%s] [%d] %s [%s] %s\n", r.at.Format(time.ANSIC), os.Getpid(), r.id, state,
+		escape(r.message))
 }
 
 // appendFile does not wait for a reader when the file is a pipe.

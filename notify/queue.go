@@ -17,8 +17,8 @@ type queue[T any] struct {
 	closed bool
 }
 
-// newQueue returns a queue of at most max items. Its goroutine hands over what has come, and how many were lost after that,
-// until close.
+// newQueue returns a queue of at most max items. Its goroutine hands over what has come, and how many were lost after
+// that, until close.
 func newQueue[T any](max int, handOver func(items []T, lost int)) *queue[T] {
 	q := &queue[T]{max: max, ready: make(chan struct{}, 1), ended: make(chan struct{})}
 	go q.run(handOver)

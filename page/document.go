@@ -26,9 +26,9 @@ const (
 
 func classOf(t status.Trouble) string { return [...]string{good, rest, doubt, bad}[t] }
 
-// document is the HTML of a view. Every text and attribute is escaped where it is written; only style and script, which are
-// parts of the program, are not. The elements are functions: html/template would keep all methods of the program in the
-// binary, which makes it 4 MB larger.
+// document is the HTML of a view. Every text and attribute is escaped where it is written; only style and script, which
+// are parts of the program, are not. The elements are functions: html/template would keep all methods of the program in
+// the binary, which makes it 4 MB larger.
 func document(v *view) g.Node {
 	file := filepath.Base(v.Config)
 	return components.HTML5(components.HTML5Props{
@@ -45,7 +45,8 @@ func document(v *view) g.Node {
 			h.Header(
 				h.A(h.Class("home"), h.Href("?"), text(file)),
 				v.form(),
-				h.Button(h.ID("pause"), h.Type("button"), h.Aria("pressed", "false"), g.Attr("hidden"), g.Text("Pause")),
+				h.Button(h.ID("pause"), h.Type("button"), h.Aria("pressed", "false"), g.Attr("hidden"),
+					g.Text("Pause")),
 				h.P(h.ID("said"), h.Role("status")),
 			),
 			h.Main(v.daemon(), list(v.Remarks()), v.subject(file), v.totals(), g.Map(v.tables, v.table)),
@@ -58,7 +59,8 @@ func document(v *view) g.Node {
 func (v *view) form() g.Node {
 	return h.Form(h.Role("search"),
 		g.Map([]string{"virtual", "state", "reason", "sort"}, func(name string) g.Node {
-			return g.If(v.asked.Get(name) != "", h.Input(h.Type("hidden"), h.Name(name), h.Value(v.asked.Get(name))))
+			return g.If(v.asked.Get(name) != "",
+				h.Input(h.Type("hidden"), h.Name(name), h.Value(v.asked.Get(name))))
 		}),
 		h.Input(h.Type("search"), h.Name("q"), h.Value(printable.Line(v.asked.Get("q"))),
 			h.Aria("label", "Filter by words"), h.Placeholder("address, name, reason"),
@@ -94,17 +96,20 @@ func (v *view) one() g.Node {
 	return g.Group{
 		h.H1(text(s.Real+" "), h.Small(g.Text("of "), link(pageOf(at.ID, ""), at.Label()))),
 		h.P(h.Class("now "+classOf(v.about.Trouble)), data(&v.about),
-			h.B(h.Class("is"), text(s.State)), text(" since "+s.Since.Format(time.DateTime)+", for "+s.For(now))),
+			h.B(h.Class("is"), text(s.State)),
+			text(" since "+s.Since.Format(time.DateTime)+", for "+s.For(now))),
 		list(s.Remarks(now)),
 		h.P(text(fmt.Sprintf("Weight: %d; in the table: %s. Active connections: %s. Last check: %s.",
 			s.Weight, status.Number(v.about.Weight), status.Number(v.about.Active), s.LastCheck(now)))),
 		h.Section(
 			h.H2(g.Text("What happened "), h.Small(g.Text("the latest first"))),
 			g.If(len(past) > 0, h.Table(
-				h.THead(h.Tr(heading("", text("first, UTC")), heading("n", text("last ago")), heading("n", text("times")), heading("", text("what")))),
+				h.THead(h.Tr(heading("", text("first, UTC")), heading("n", text("last ago")),
+					heading("n", text("times")), heading("", text("what")))),
 				h.TBody(past),
 			)),
-			h.P(h.Class("none"), text("Nothing is known from before the start at "+v.why.Started.Format(time.DateTime)+".")),
+			h.P(h.Class("none"), text("Nothing is known from before the start at "+
+				v.why.Started.Format(time.DateTime)+".")),
 		),
 	}
 }
@@ -119,7 +124,8 @@ func (v *view) past() (rows g.Group) {
 		slices.SortStableFunc(c.History, func(a, b status.Entry) int { return b.Last.Compare(a.Last) })
 		for _, e := range c.History {
 			rows = append(rows, h.Tr(h.Class("past "+cmp.Or(happened[e.What], rest)),
-				cell("", e.First.Format(time.DateTime)), cell("n", status.Short(v.why.Time.Sub(e.Last))), cell("n", fmt.Sprint(e.Times)), cell("what", e.Text)))
+				cell("", e.First.Format(time.DateTime)), cell("n", status.Short(
+					v.why.Time.Sub(e.Last))), cell("n", fmt.Sprint(e.Times)), cell("what", e.Text)))
 		}
 	}
 	return rows
@@ -127,7 +133,8 @@ func (v *view) past() (rows g.Group) {
 
 // happened says how bad it is what happened; all else is rest.
 var happened = map[string]string{
-	"down": bad, "failed": bad, "shortage": doubt, "unjudged": doubt, "stalled": doubt, "held": doubt, "changed": doubt, "passed": good, "up": good,
+	"down": bad, "failed": bad, "shortage": doubt, "unjudged": doubt, "stalled": doubt, "held": doubt,
+	"changed": doubt, "passed": good, "up": good,
 }
 
 // totals are how many servers are in which state, each a link to those.
@@ -137,10 +144,13 @@ func (v *view) totals() g.Node {
 	}
 	asked := v.asked.Get("state")
 	return h.Nav(h.Aria("label", "Servers by state"), h.Ul(h.Class("totals"),
-		g.Map([][2]string{{"down", bad}, {"unknown", doubt}, {"maintenance", rest}, {"drained", rest}, {"off", rest}, {"up", good}}, func(t [2]string) g.Node {
+		g.Map([][2]string{{"down", bad}, {"unknown", doubt}, {"maintenance", rest}, {"drained", rest},
+			{"off", rest}, {"up", good}}, func(t [2]string) g.Node {
 			state, class := t[0], t[1]
-			return g.If(v.counts[state] > 0, h.Li(h.Class(class), h.A(h.Href("?state="+state), g.If(state == asked, h.Aria("current", "true")),
-				h.B(text(fmt.Sprint(v.counts[state]))), g.Text(" "), h.Span(h.Class("is"), text(state)))))
+			return g.If(v.counts[state] > 0, h.Li(h.Class(class),
+				h.A(h.Href("?state="+state), g.If(state == asked, h.Aria("current", "true")),
+					h.B(text(fmt.Sprint(v.counts[state]))), g.Text(" "),
+					h.Span(h.Class("is"), text(state)))))
 		}),
 		g.If(asked != "", h.Li(h.Class("rest"), link("?", "all"))),
 	))
@@ -220,7 +230,8 @@ func data(r *status.Row) g.Node {
 func text(t string) g.Node { return g.Text(printable.Line(t)) }
 
 func list(texts []string) g.Node {
-	return g.If(len(texts) > 0, h.Ul(h.Class("remarks"), g.Map(texts, func(t string) g.Node { return h.Li(text(t)) })))
+	return g.If(len(texts) > 0,
+		h.Ul(h.Class("remarks"), g.Map(texts, func(t string) g.Node { return h.Li(text(t)) })))
 }
 
 func link(to, t string) g.Node {

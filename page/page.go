@@ -34,7 +34,8 @@ var script string
 type Source struct {
 	Report func(context.Context) (*status.Report, error)                      // of this moment
 	Why    func(_ context.Context, virtual, real string) (*status.Why, error) // of one server; virtual may be ""
-	Host   func() string                                                      // a name of the machine besides its own; "" for none
+	// a name of the machine besides its own; "" for none
+	Host func() string
 }
 
 // Pages are the answers to browsers.
@@ -47,7 +48,8 @@ type Pages struct {
 func New(from Source) *Pages {
 	return &Pages{
 		Source: from,
-		policy: "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) + "; img-src data:; connect-src 'self'; " +
+		policy: "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) +
+			"; img-src data:; connect-src 'self'; " +
 			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 	}
 }
@@ -91,7 +93,8 @@ func (p *Pages) Status(w http.ResponseWriter, r *http.Request) {
 // Because answers with what is remembered of a server: real, of one service or of all.
 func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 	if r.FormValue("real") == "" {
-		http.Error(w, "which server? Ask for why.json?virtual=ID&real=ADDRESS:PORT; virtual may be left out", http.StatusBadRequest)
+		http.Error(w, "which server? Ask for why.json?virtual=ID&real=ADDRESS:PORT; virtual may be left out",
+			http.StatusBadRequest)
 		return
 	}
 	p.answer(w, r, "application/json", func(ctx context.Context) (found bool, body []byte, err error) {
@@ -105,10 +108,12 @@ func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 }
 
 // answer writes a body, compressed where the client can read that. What is asked for and not found is a 404.
-func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType string, write func(context.Context) (found bool, body []byte, err error)) {
+func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType string,
+	write func(context.Context) (found bool, body []byte, err error)) {
 	header := w.Header()
 	for name, value := range map[string]string{
-		"Content-Security-Policy": p.policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
+		"Content-Security-Policy": p.policy, "X-Content-Type-Options": "nosniff",
+		"Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
 		"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store", "Vary": "Accept-Encoding",
 	} {
 		header.Set(name, value)
@@ -153,6 +158,8 @@ func (p *Pages) foreign(host string) string {
 			return ""
 		}
 	}
-	return fmt.Sprintf("This page has no name %q here. It answers to an IP address, to localhost, to %s, and to the name that statushost gives.",
+	return fmt.Sprintf(
+		"This page has no name %q here. It answers to an IP address, to localhost, to %s, and to the name "+
+			"that statushost gives.",
 		name, printable.Line(own))
 }

@@ -59,19 +59,25 @@ type column struct {
 
 // The tables' columns. All have what is known as the last one.
 var (
-	server  = column{"server", "", func(r *status.Row, _ time.Time) string { return r.Server.Real }, func(a, b *status.Row) int { return byName(a.Server.Real, b.Server.Real) }, pageOfServer}
+	server = column{"server", "", func(r *status.Row, _ time.Time) string { return r.Server.Real },
+		func(a, b *status.Row) int { return byName(a.Server.Real, b.Server.Real) }, pageOfServer}
 	service = column{"service", "of", func(r *status.Row, _ time.Time) string { return r.At.Label() },
 		func(a, b *status.Row) int { return cmp.Compare(a.At.ID, b.At.ID) },
 		func(r *status.Row) string { return pageOf(r.At.ID, "") }}
-	active = column{"active", "n opt", func(r *status.Row, _ time.Time) string { return status.Number(r.Active) }, func(a, b *status.Row) int { return cmp.Compare(a.Active, b.Active) }, nil}
+	active = column{"active", "n opt", func(r *status.Row, _ time.Time) string { return status.Number(r.Active) },
+		func(a, b *status.Row) int { return cmp.Compare(a.Active, b.Active) }, nil}
 
 	ofOne = []column{
 		server,
-		{"state", "is", func(r *status.Row, _ time.Time) string { return r.Server.State }, func(a, b *status.Row) int { return cmp.Compare(a.Server.State, b.Server.State) }, nil},
-		{"for", "n", func(r *status.Row, now time.Time) string { return r.Server.For(now) }, func(a, b *status.Row) int { return b.Server.Since.Compare(a.Server.Since) }, nil},
-		{"weight", "n opt", func(r *status.Row, _ time.Time) string { return status.Number(r.Weight) }, func(a, b *status.Row) int { return cmp.Compare(a.Weight, b.Weight) }, nil},
+		{"state", "is", func(r *status.Row, _ time.Time) string { return r.Server.State },
+			func(a, b *status.Row) int { return cmp.Compare(a.Server.State, b.Server.State) }, nil},
+		{"for", "n", func(r *status.Row, now time.Time) string { return r.Server.For(now) },
+			func(a, b *status.Row) int { return b.Server.Since.Compare(a.Server.Since) }, nil},
+		{"weight", "n opt", func(r *status.Row, _ time.Time) string { return status.Number(r.Weight) },
+			func(a, b *status.Row) int { return cmp.Compare(a.Weight, b.Weight) }, nil},
 		active,
-		{"last check", "opt", func(r *status.Row, now time.Time) string { return r.Server.LastCheck(now) }, nil, nil},
+		{"last check", "opt", func(r *status.Row, now time.Time) string { return r.Server.LastCheck(now) }, nil,
+			nil},
 	}
 	ofAll      = slices.Insert(slices.Clone(ofOne), 1, service)
 	ofServices = []column{
@@ -79,7 +85,8 @@ var (
 		{"up", "n is", func(r *status.Row, _ time.Time) string { return r.At.OfAll() },
 			func(a, b *status.Row) int { return cmp.Compare(a.At.Up(), b.At.Up()) }, nil},
 		active,
-		{"scheduler", "opt", func(r *status.Row, _ time.Time) string { return cmp.Or(r.At.Scheduler, "none") }, nil, nil},
+		{"scheduler", "opt", func(r *status.Row, _ time.Time) string { return cmp.Or(r.At.Scheduler, "none") },
+			nil, nil},
 	}
 )
 

@@ -44,7 +44,8 @@ func newView(r *status.Report, asked url.Values) *view {
 	case v.about.At == nil:
 		v.missing = "There is no virtual service " + virtual + "."
 	case real == "":
-		v.add(&table{caption: "Servers", none: "No server is like that.", columns: ofOne, max: maxServers, rows: v.servers(v.about.At)})
+		v.add(&table{caption: "Servers", none: "No server is like that.", columns: ofOne, max: maxServers,
+			rows: v.servers(v.about.At)})
 	case v.about.Server == nil:
 		v.missing = "There is no server " + real + " in " + virtual + "."
 	}
@@ -60,7 +61,8 @@ func (v *view) overview() {
 		servers.caption, servers.none, servers.joins = "Servers found", "No server is like that.", false
 	}
 	ill := &table{caption: "Virtual services in trouble", columns: ofServices, max: maxServices, joins: true}
-	all := &table{caption: "Virtual services", none: "No virtual service is like that.", columns: ofServices, max: maxServices}
+	all := &table{caption: "Virtual services", none: "No virtual service is like that.", columns: ofServices,
+		max: maxServices}
 	splits := !searches && v.asked.Get("sort") == "" && v.skip() == 0
 	for _, at := range v.Services() {
 		for _, r := range v.servers(at.At) {
@@ -102,7 +104,8 @@ func (v *view) wants(r *status.Row) bool {
 		text = append(text, s.Real, s.Address, s.Name, s.State, s.Reason, s.Note, s.Unjudged)
 	}
 	all := strings.ToLower(strings.Join(text, " "))
-	return !slices.ContainsFunc(strings.Fields(strings.ToLower(v.asked.Get("q"))), func(w string) bool { return !strings.Contains(all, w) })
+	return !slices.ContainsFunc(strings.Fields(strings.ToLower(v.asked.Get("q"))),
+		func(w string) bool { return !strings.Contains(all, w) })
 }
 
 // title is what a tab of the browser shows.

@@ -53,7 +53,9 @@ func (h *header) readBracketed(v *value, word string) *problem {
 		return refuse(v6UnderVirtual, "an IPv6 address is under virtual; virtual6 is for it")
 	}
 	if !ok {
-		return refuse(badVirtualAddress, "%s is not an IPv6 address; it is groups of hexadecimal digits with colons, without a scope", quote(host))
+		return refuse(badVirtualAddress,
+			"%s is not an IPv6 address; it is groups of hexadecimal digits with colons, without a scope",
+			quote(host))
 	}
 	h.host, h.port = "["+host+"]", port
 	return nil
@@ -63,16 +65,19 @@ func (h *header) readAddress(v *value, word string) *problem {
 	host, port, ok := strings.Cut(word, ":")
 	switch {
 	case looksLikeIPv6(word):
-		return refuse(badVirtualAddress, "the IPv6 address %s has no brackets; it is virtual6=[ADDRESS]:PORT", quote(word))
+		return refuse(badVirtualAddress, "the IPv6 address %s has no brackets; it is virtual6=[ADDRESS]:PORT",
+			quote(word))
 	case !ok:
 		return refuse(badVirtualAddress, "%s has no port; %s", quote(word), headerForms)
 	case !all(host, isHostByte):
 		return refuse(badVirtualAddress, "%s is not an address and port; %s", quote(word), headerForms)
 	case host == "tcp" || host == "udp":
-		return refuse(badVirtualAddress, "%s comes before the address; it is a line of its own, protocol=%s", quote(host+":"), host)
+		return refuse(badVirtualAddress, "%s comes before the address; it is a line of its own, protocol=%s",
+			quote(host+":"), host)
 	}
 	if port = h.portOf(v, port); port == "" {
-		return refuse(badVirtualAddress, "%s has no port; it is a number or service name right after the colon", quote(word))
+		return refuse(badVirtualAddress, "%s has no port; it is a number or service name right after the colon",
+			quote(word))
 	}
 	h.host, h.port = host, port
 	return nil
@@ -110,8 +115,8 @@ func looksLikeIPv6(s string) bool {
 	return strings.Count(s, ":") >= 2 && (readsIPv6(s) || readsIPv6(s[:strings.LastIndexByte(s, ':')]))
 }
 
-// numeric are the hosts that the C library reads as an address and does not look up: numbers with dots, be they decimal,
-// octal or hexadecimal.
+// numeric are the hosts that the C library reads as an address and does not look up: numbers with dots, be they
+// decimal, octal or hexadecimal.
 var numeric = regexp.MustCompile(`^(?i)([0-9]+|0x[0-9a-f]*)(\.([0-9]+|0x[0-9a-f]*))*$`)
 
 // FormatAddr writes an address as the configuration does: IPv6 in brackets.

@@ -60,16 +60,23 @@ func (a adviser) check() {
 			directive, v.CheckType, v.CheckCommand)
 	}
 	a.when(v.CheckType == Negotiate && v.Service == "none" && !v.has("service"), "virtual", suspicious,
-		"no service is given and the port suggests none: a negotiate check then finds every server up; set service or checktype")
+		"no service is given and the port suggests none: a negotiate check then finds every server up; set "+
+			"service or checktype")
 	a.when(v.HTTPMethod == "HEAD" && v.Receive != "" && negotiates, "receive", suspicious,
 		"an answer to HEAD has no body, so it never matches receive")
-	a.when((v.Service == "http" || v.Service == "https") && strings.Contains(v.Request, "://"), "request", suspicious,
-		"the URL is asked for as a path of each server; only http_proxy and the strings of a real server take a whole URL")
+	a.when((v.Service == "http" || v.Service == "https") && strings.Contains(v.Request, "://"), "request",
+		suspicious,
+		"the URL is asked for as a path of each server; only http_proxy and the strings of a real server "+
+			"take a whole URL")
 	if negotiates && v.Protocol == UDP && !slices.Contains(overUDP, v.Service) && v.CheckPort == 0 {
-		a.warn("service", suspicious, "service=%s is asked by TCP, which says nothing of what clients reach by udp; another service of the machine is asked at its checkport", v.Service)
+		a.warn("service", suspicious,
+			"service=%s is asked by TCP, which says nothing of what clients reach by udp; another "+
+				"service of the machine is asked at its checkport", v.Service)
 	}
-	a.when((v.CheckType == Connect || negotiates && v.Service != "none") && slices.ContainsFunc(v.Reals, func(r Real) bool { return v.PortOf(&r) == 0 }),
-		"checktype", suspicious, "real servers have no port to check; it is given by checkport, by the real server or by the service")
+	a.when((v.CheckType == Connect || negotiates && v.Service != "none") &&
+		slices.ContainsFunc(v.Reals, func(r Real) bool { return v.PortOf(&r) == 0 }),
+		"checktype", suspicious,
+		"real servers have no port to check; it is given by checkport, by the real server or by the service")
 	// A password may be asked for in clear, unless the file says that this is intended.
 	if negotiates && v.Passwd != "" && !v.has("cleartext") && slices.Contains(clearTextServices, v.Service) {
 		a.warn("passwd", suspicious, "a %s server may ask for this password unencrypted, and gets it: it can "+
@@ -80,7 +87,8 @@ func (a adviser) check() {
 
 // commands warns of what concerns all checks of the section.
 func (a adviser) commands() {
-	a.when(a.v.has("checkcommand") && !slices.ContainsFunc(a.v.Checks(), (*Virtual).runsCommand), "checkcommand", noEffect,
+	a.when(a.v.has("checkcommand") && !slices.ContainsFunc(a.v.Checks(), (*Virtual).runsCommand), "checkcommand",
+		noEffect,
 		"checkcommand counts only with checktype=external or external-perl")
 	a.when(a.v.has("checkinterval") && !a.globals.Fork, "checkinterval", ownInterval,
 		"the section's checkinterval counts; the Perl ldirectord ignores it unless fork=yes")
@@ -94,7 +102,8 @@ func (v *Virtual) neverFast() string {
 	switch {
 	case v.FastInterval == 0:
 	case v.FastInterval >= v.CheckInterval:
-		return fmt.Sprintf("fastinterval has no effect: it is not shorter than checkinterval, %v", v.CheckInterval.Duration())
+		return fmt.Sprintf("fastinterval has no effect: it is not shorter than checkinterval, %v",
+			v.CheckInterval.Duration())
 	case v.FailureCount == 1 && v.RiseCount == 1 && v.Window.Of == 0:
 		return "fastinterval has no effect where one result decides; it needs failurecount, risecount or window"
 	}
@@ -118,8 +127,8 @@ func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.Check
 
 func (v *Virtual) negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }
 
-// overUDP are the services that may be in a virtual service of udp: they are asked by UDP, a server has both at one port
-// (https), or anything may be there. All others are TCP alone.
+// overUDP are the services that may be in a virtual service of udp: they are asked by UDP, a server has both at one
+// port (https), or anything may be there. All others are TCP alone.
 var overUDP = []string{"dns", "https", "none", "radius", "simpletcp", "sip", "tls"}
 
 // ports warns of marked ports that no check asks. Where there is one check, its checkport may choose one.
@@ -133,7 +142,8 @@ func (a adviser) ports() {
 	asked := a.askedPorts(checks)
 	for _, m := range a.v.Marking {
 		for _, p := range m.Ports {
-			if p.First != p.Last || slices.Contains(asked, p.String()) || slices.Contains(unasked, p.String()) {
+			if p.First != p.Last || slices.Contains(asked, p.String()) ||
+				slices.Contains(unasked, p.String()) {
 				continue
 			}
 			if unasked = append(unasked, p.String()); len(unasked) == 1 {
@@ -148,18 +158,22 @@ func (a adviser) ports() {
 	if len(checks) > 1 {
 		by = "the checks ask " + enumerate(asked)
 	}
-	a.at(at, suspicious, "%s alone, so a server whose %s does not answer stays in service; alsocheck asks one more, "+
-		"checkport says which one is to count for all, checktype=external asks what it likes", by, strings.Join(unasked, " or "))
+	a.at(at, suspicious,
+		"%s alone, so a server whose %s does not answer stays in service; alsocheck asks one more, "+
+			"checkport says which one is to count for all, checktype=external asks what it likes", by,
+		strings.Join(unasked, " or "))
 }
 
 // askedPorts are the ports that checks ask of the servers.
 func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 	for _, check := range checks {
-		if check.CheckType != Connect && (!check.negotiates() || check.CheckType == Negotiate && check.Service == "none") {
+		if check.CheckType != Connect &&
+			(!check.negotiates() || check.CheckType == Negotiate && check.Service == "none") {
 			continue
 		}
 		for i := range a.v.Reals {
-			if port := strconv.Itoa(check.PortOf(&a.v.Reals[i])); port != "0" && !slices.Contains(ports, port) {
+			if port := strconv.Itoa(check.PortOf(&a.v.Reals[i])); port != "0" &&
+				!slices.Contains(ports, port) {
 				ports = append(ports, port)
 			}
 		}
@@ -167,12 +181,13 @@ func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 	return ports
 }
 
-// RefusesClientsOfTheDown reports whether the kernel refuses the clients whose server has weight 0: these schedulers choose
-// by the client's address, and look at the weight only with their flag.
+// RefusesClientsOfTheDown reports whether the kernel refuses the clients whose server has weight 0: these schedulers
+// choose by the client's address, and look at the weight only with their flag.
 func (v *Virtual) RefusesClientsOfTheDown() bool {
-	return (v.Scheduler == "mh" || v.Scheduler == "sh") && !slices.ContainsFunc(strings.Split(v.SchedFlags, ","), func(flag string) bool {
-		return flag == v.Scheduler+"-fallback" || flag == "flag-1"
-	})
+	return (v.Scheduler == "mh" || v.Scheduler == "sh") &&
+		!slices.ContainsFunc(strings.Split(v.SchedFlags, ","), func(flag string) bool {
+			return flag == v.Scheduler+"-fallback" || flag == "flag-1"
+		})
 }
 
 func (a adviser) kernel() {
@@ -184,10 +199,15 @@ func (a adviser) kernel() {
 	a.when(v.Protocol != FWM && v.Addr.Port() == 0 && !persists, "virtual", suspicious,
 		"the kernel takes port 0, all ports, only with persistent; this virtual service is not set up")
 	if v.Quiescent && v.RefusesClientsOfTheDown() {
-		a.warn("scheduler", suspicious, "with quiescent=yes scheduler %s refuses the clients of a server that is out as long as it is out; schedflags=%[1]s-fallback sends them to others", v.Scheduler)
+		a.warn("scheduler", suspicious,
+			"with quiescent=yes scheduler %s refuses the clients of a server that is out as long as it "+
+				"is out; schedflags=%[1]s-fallback sends them to others", v.Scheduler)
 	}
-	if i := slices.IndexFunc(v.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 && v.PEName != "" && persists {
-		a.warn("pename", suspicious, "pename=sip reads udp alone; the kernel drops the other packets of line %d", v.Marking[i].At.Line)
+	if i := slices.IndexFunc(v.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 &&
+		v.PEName != "" && persists {
+		a.warn("pename", suspicious,
+			"pename=sip reads udp alone; the kernel drops the other packets of line %d",
+			v.Marking[i].At.Line)
 	}
 }
 
@@ -204,13 +224,18 @@ func (a adviser) servers() {
 		entry := v.EntryOf(real.Addr, real.Forward)
 		switch line, ok := lines[entry]; {
 		case ok && entry == real.Addr:
-			a.at(real.At, repeated, "the real server %s is in this virtual already, in line %d; the kernel has it once", real.Addr, line)
+			a.at(real.At, repeated,
+				"the real server %s is in this virtual already, in line %d; the kernel has it once",
+				real.Addr, line)
 		case ok:
-			a.at(real.At, repeated, "with %s the kernel has this server and that of line %d once, as %s; only masq changes the port", real.Forward, line, entry)
+			a.at(real.At, repeated,
+				"with %s the kernel has this server and that of line %d once, as %s; only masq "+
+					"changes the port", real.Forward, line, entry)
 		}
 		lines[entry] = real.At.Line
 		if real.Upper > 0 && real.Lower > real.Upper {
-			a.at(real.At, suspicious, "the lower threshold %d is above the upper one, %d", real.Lower, real.Upper)
+			a.at(real.At, suspicious, "the lower threshold %d is above the upper one, %d", real.Lower,
+				real.Upper)
 		}
 		addr, onTrial := real.Addr.Addr(), v.Addr.Addr().IsLoopback()
 		if real.Forward == Masq && real.Named == nil && addr.IsLoopback() && !onTrial {
@@ -219,7 +244,8 @@ func (a adviser) servers() {
 		}
 		if otherPort == 0 && a.keepsPort(real.Forward, real.Addr) {
 			otherPort = real.Addr.Port()
-			a.at(real.At, noEffect, "with %s clients reach the server at port %d, not %d; only masq changes the port",
+			a.at(real.At, noEffect,
+				"with %s clients reach the server at port %d, not %d; only masq changes the port",
 				real.Forward, v.Addr.Port(), otherPort)
 		}
 	}
@@ -235,7 +261,9 @@ func (a adviser) guard() {
 		servers += min(a.v.Waiting[i].Weight, 1)
 	}
 	if servers > 0 && keeps.Of(servers) >= servers && keeps.String() != "100%" {
-		a.warn("keepserving", suspicious, "keepserving = %s is all servers here, %d: checks take out nobody, and the fallback server never comes; 100%% says that this is meant", keeps, servers)
+		a.warn("keepserving", suspicious,
+			"keepserving = %s is all servers here, %d: checks take out nobody, and the fallback server "+
+				"never comes; 100%% says that this is meant", keeps, servers)
 	}
 }
 
@@ -243,15 +271,20 @@ func (a adviser) guard() {
 func (a adviser) masquerades() {
 	i := slices.IndexFunc(a.v.Reals, func(r Real) bool { return r.Forward == Masq })
 	if a.v.CheckVIP.IsValid() && i >= 0 {
-		a.at(a.v.Reals[i].At, noEffect, "checkvip is for gate and ipip: a masq server does not have the virtual address and is checked at its own")
+		a.at(a.v.Reals[i].At, noEffect,
+			"checkvip is for gate and ipip: a masq server does not have the virtual address and is "+
+				"checked at its own")
 	}
 }
 
 // asksElsewhere warns of a checkvip to which no clients of the section come.
 func (a adviser) asksElsewhere() {
 	vip, addresses := a.v.CheckVIP, a.v.Addresses()
-	if vip.IsValid() && len(addresses) > 0 && !slices.ContainsFunc(addresses, func(p netip.Prefix) bool { return p.Contains(vip) }) {
-		a.warn("checkvip", suspicious, "checkvip = %s is not an address of %s: a server that lacks it is down, whatever clients get", vip, a.v.ID)
+	if vip.IsValid() && len(addresses) > 0 &&
+		!slices.ContainsFunc(addresses, func(p netip.Prefix) bool { return p.Contains(vip) }) {
+		a.warn("checkvip", suspicious,
+			"checkvip = %s is not an address of %s: a server that lacks it is down, whatever clients get",
+			vip, a.v.ID)
 	}
 }
 
@@ -276,10 +309,12 @@ func (a adviser) fallback() {
 		a.at(f.At, noEffect, "with checktype=on no server ever goes down, so the fallback is never used")
 	}
 	if a.keepsPort(f.Forward, f.Addr) {
-		a.at(f.At, suspicious, "with %s clients reach the fallback at port %d, not %d; only masq changes the port",
+		a.at(f.At, suspicious,
+			"with %s clients reach the fallback at port %d, not %d; only masq changes the port",
 			f.Forward, v.Addr.Port(), f.Addr.Port())
 	}
 	if i := slices.IndexFunc(v.Reals, func(r Real) bool { return r.Addr == f.Addr }); i >= 0 {
-		a.at(f.At, suspicious, "the fallback is the real server of line %d too; it is down when that one is", v.Reals[i].At.Line)
+		a.at(f.At, suspicious, "the fallback is the real server of line %d too; it is down when that one is",
+			v.Reals[i].At.Line)
 	}
 }

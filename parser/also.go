@@ -38,7 +38,8 @@ func readAlsoCheck(virtual *Virtual, v *value) *problem {
 	}
 	c := AlsoCheck{Type: list[0], At: v.line.position()}
 	if !slices.Contains(alsoTypes, c.Type) {
-		return bad("%s is not a check%s; it is one of %s", quote(c.Type), DidYouMean(c.Type, alsoTypes), enumerate(alsoTypes))
+		return bad("%s is not a check%s; it is one of %s", quote(c.Type), DidYouMean(c.Type, alsoTypes),
+			enumerate(alsoTypes))
 	}
 	if p := cmp.Or(c.readPort(list[1:]), c.readStrings(strs)); p != nil {
 		return p
@@ -60,7 +61,8 @@ func (c *AlsoCheck) readPort(list []string) *problem {
 	case !c.hasPort():
 		return bad("%s has no port; it is alsocheck = %[1]s", c.Type).around(list[0])
 	case len(list) > 1:
-		return bad("%s is neither a port nor in double quotes; it is %s", quote(list[1]), alsoCheckForm).around(list[1])
+		return bad("%s is neither a port nor in double quotes; it is %s", quote(list[1]),
+			alsoCheckForm).around(list[1])
 	}
 	port, err := strconv.ParseUint(list[0], 10, 16)
 	if err != nil || port == 0 {
@@ -84,7 +86,8 @@ func (c *AlsoCheck) readStrings(text string) *problem {
 		request = unquote(text)
 	}
 	if receive != "" && !slices.Contains(receiveServices, c.Type) {
-		return bad("%s compares no answer; \"RECEIVE\" counts only for %s", c.Type, enumerate(receiveServices)).around(`"` + receive + `"`)
+		return bad("%s compares no answer; \"RECEIVE\" counts only for %s", c.Type,
+			enumerate(receiveServices)).around(`"` + receive + `"`)
 	}
 	c.Request, c.Receive = withSlash(request), receive
 	return nil
@@ -100,9 +103,14 @@ func (r *reader) furtherChecks(v *Virtual, s *section) {
 		c := &v.AlsoChecks[i]
 		switch {
 		case v.CheckType == On || v.CheckType == Off:
-			r.error(at, conflict, c.At, "alsocheck is given with checktype=%s, which checks nothing; a section has one of them", v.CheckType)
-		case c.Port == 0 && c.hasPort() && (v.Mark > 0 || slices.ContainsFunc(v.Reals, func(real Real) bool { return real.Addr.Port() == 0 })):
-			r.error(at, incomplete, c.At, "%s has no port, which it needs under a firewall mark and where real servers have none; it is %s",
+			r.error(at, conflict, c.At,
+				"alsocheck is given with checktype=%s, which checks nothing; a section has one of them",
+				v.CheckType)
+		case c.Port == 0 && c.hasPort() && (v.Mark > 0 ||
+			slices.ContainsFunc(v.Reals, func(real Real) bool { return real.Addr.Port() == 0 })):
+			r.error(at, incomplete, c.At,
+				"%s has no port, which it needs under a firewall mark and where real servers have "+
+					"none; it is %s",
 				c.Type, alsoCheckForm)
 		}
 		v.also = append(v.also, v.with(c, r.opts.HostName))
@@ -114,7 +122,8 @@ func (r *reader) furtherChecks(v *Virtual, s *section) {
 func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 	one := *v
 	one.isAlso, one.also, one.AlsoChecks, one.Reals, one.Waiting, one.Steps = true, nil, nil, nil, nil, nil
-	one.CheckType, one.NumConnects, one.CheckPort, one.Request, one.Receive = CheckType(c.Type), 0, c.Port, c.Request, c.Receive
+	one.CheckType, one.NumConnects, one.CheckPort, one.Request, one.Receive = CheckType(c.Type), 0, c.Port,
+		c.Request, c.Receive
 	if slices.Contains(serviceNames, c.Type) {
 		one.CheckType, one.Service = Negotiate, c.Type
 	}
@@ -129,7 +138,8 @@ func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 		one.CheckVIP = netip.Addr{}
 	}
 	one.At = maps.Clone(v.At)
-	for name, at := range map[string]Position{"checktype": c.At, "service": c.At, "checkport": c.At, "request": c.RequestAt, "receive": c.ReceiveAt} {
+	for name, at := range map[string]Position{"checktype": c.At, "service": c.At, "checkport": c.At,
+		"request": c.RequestAt, "receive": c.ReceiveAt} {
 		one.At[name] = at
 	}
 	return &one

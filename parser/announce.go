@@ -38,7 +38,10 @@ func readMinServers(v *value) (none MinServers, p *problem) {
 	m.Low, ok = parsePart(low)
 	m.High, ok2 = parsePart(high)
 	if !ok || !ok2 || m.Low.N == 0 || m.High.N == 0 {
-		return none, bad("%s is not allowed; it is a number of servers, such as 2, or a percentage from 1%% to 100%%, or two of them as LOW/HIGH, such as 1/2", quote(v.text))
+		return none,
+			bad(
+				"%s is not allowed; it is a number of servers, such as 2, or a percentage from 1%% "+
+					"to 100%%, or two of them as LOW/HIGH, such as 1/2", quote(v.text))
 	}
 	return m, nil
 }
@@ -46,7 +49,9 @@ func readMinServers(v *value) (none MinServers, p *problem) {
 // readAnnounceAddress reads addresses of the section's family.
 func readAnnounceAddress(v *value) ([]netip.Addr, *problem) {
 	if v.section.host != "" {
-		return nil, refuse(conflict, "announceaddress is under an address, which is what is announced; it belongs below virtual=MARK or virtual6=MARK")
+		return nil, refuse(conflict,
+			"announceaddress is under an address, which is what is announced; it belongs below "+
+				"virtual=MARK or virtual6=MARK")
 	}
 	return readList(v.text, func(item, _ string) (netip.Addr, *problem) {
 		dest, p := v.section.destination(item)
@@ -60,35 +65,49 @@ func readAnnounceAddress(v *value) ([]netip.Addr, *problem) {
 // announceable refuses a section whose addresses cannot be announced, and a minservers that its servers cannot reach.
 func (r *reader) announceable(v *Virtual, s *section, global *Global) {
 	at := s.order(wholeSection)
-	where := func(directive string) Position { return cmp.Or(v.At[directive], global.At[directive], v.At["virtual"]) }
+	where := func(directive string) Position {
+		return cmp.Or(v.At[directive], global.At[directive], v.At["virtual"])
+	}
 	servers := len(v.Reals) + len(v.Waiting)
 	switch low, high := v.MinServers.Of(servers); {
 	case v.MinServers == MinServers{} || servers == 0:
 	case high > servers:
-		r.error(at, badValue, where("minservers"), "minservers = %s needs %d servers, and %s has %d; it is at most that, or a percentage", v.MinServers, high, v.ID, servers)
+		r.error(at, badValue, where("minservers"),
+			"minservers = %s needs %d servers, and %s has %d; it is at most that, or a percentage",
+			v.MinServers, high, v.ID, servers)
 	case v.MinServers.High.Of(servers) < low:
-		r.error(at, badValue, where("minservers"), "minservers = %s is %d/%d of the %d servers of %s; LOW is not above HIGH", v.MinServers, low, v.MinServers.High.Of(servers), servers, v.ID)
+		r.error(at, badValue, where("minservers"),
+			"minservers = %s is %d/%d of the %d servers of %s; LOW is not above HIGH", v.MinServers, low,
+			v.MinServers.High.Of(servers), servers, v.ID)
 	}
 	if v.Announce == "" {
 		return
 	}
 	if v.Announce == v.LastResort {
-		r.error(at, conflict, where("lastresort"), "lastresort is the device of announce, %s; it is another one, which is announced as the last resort", v.Announce)
+		r.error(at, conflict, where("lastresort"),
+			"lastresort is the device of announce, %s; it is another one, which is announced as the last "+
+				"resort", v.Announce)
 	}
 	if v.Mark > 0 && len(v.AnnounceAddress) == 0 {
 		if len(v.Marking) == 0 && !v.has("announceaddress") {
-			r.error(at, incomplete, where("announce"), "%s has no address to announce; it has mark lines, or announceaddress, or announce = no", v.ID)
+			r.error(at, incomplete, where("announce"),
+				"%s has no address to announce; it has mark lines, "+
+					"or announceaddress, or announce = no", v.ID)
 		}
 		for _, m := range v.Marking {
 			if !m.Dest.IsSingleIP() {
-				r.error(at, conflict, m.At, "%s is a network, which the routing daemon itself announces; with announce a mark line has a single address, or the section has announceaddress", m.Dest)
+				r.error(at, conflict, m.At,
+					"%s is a network, which the routing daemon itself announces; with announce a "+
+						"mark line has a single address, or the section has announceaddress",
+					m.Dest)
 				return
 			}
 		}
 	}
 	for _, a := range v.Announced() {
 		if !a.IsGlobalUnicast() {
-			r.error(at, badValue, where("announce"), "%s of %s cannot be announced; it is an address that others can reach", a, v.ID)
+			r.error(at, badValue, where("announce"),
+				"%s of %s cannot be announced; it is an address that others can reach", a, v.ID)
 		}
 	}
 }
@@ -100,8 +119,11 @@ func (r *reader) oneDevice(c *Config) {
 		v := &c.Virtuals[i]
 		for _, a := range v.Announced() {
 			n, known := first[a]
-			if other := &c.Virtuals[n]; known && (other.Announce != v.Announce || other.LastResort != v.LastResort) {
-				r.error(r.sections[i].order(wholeSection), conflict, v.At["virtual"], "%s has other devices in line %d; an address has one announce and one lastresort", a, other.At["virtual"].Line)
+			if other := &c.Virtuals[n]; known &&
+				(other.Announce != v.Announce || other.LastResort != v.LastResort) {
+				r.error(r.sections[i].order(wholeSection), conflict, v.At["virtual"],
+					"%s has other devices in line %d; an address has one announce and one "+
+						"lastresort", a, other.At["virtual"].Line)
 			} else if !known {
 				first[a] = i
 			}
@@ -123,28 +145,37 @@ func (r *reader) announcesNothing(c *Config) {
 	r.useless("withdrawwait", "withdrawwait"+onlyWithAnnounce)
 }
 
-// announced warns of what takes an address away from clients that are served, and of connections that break when they change
-// the director.
+// announced warns of what takes an address away from clients that are served, and of connections that break when they
+// change the director.
 func (a adviser) announced() {
 	v, servers := a.v, len(a.v.Reals)+len(a.v.Waiting)
-	a.when(v.has("lastresort") && v.LastResort != "" && v.Announce == "", "lastresort", noEffect, "lastresort"+onlyWithAnnounce)
-	a.when(len(v.AnnounceAddress) > 0 && v.Announce == "", "announceaddress", noEffect, "announceaddress"+onlyWithAnnounce)
+	a.when(v.has("lastresort") && v.LastResort != "" && v.Announce == "", "lastresort", noEffect, "lastresort"+
+		onlyWithAnnounce)
+	a.when(len(v.AnnounceAddress) > 0 && v.Announce == "", "announceaddress", noEffect, "announceaddress"+
+		onlyWithAnnounce)
 	if len(v.Announced()) == 0 || servers == 0 {
 		return
 	}
 	switch {
 	case servers == 1 || v.Protocol == UDP || v.Scheduler == "mh":
 	case v.Scheduler == "sh":
-		a.warn("scheduler", suspicious, "scheduler sh depends on the order in the table, so a connection that changes the director breaks; mh sends it to the same server")
+		a.warn("scheduler", suspicious,
+			"scheduler sh depends on the order in the table, so a connection that changes the director "+
+				"breaks; mh sends it to the same server")
 	default:
-		a.warn("scheduler", suspicious, "with scheduler %s a connection that changes the director goes to another server and breaks, without the sync daemon of IPVS; mh sends it to the same one", v.Scheduler)
+		a.warn("scheduler", suspicious,
+			"with scheduler %s a connection that changes the director goes to another server and breaks, "+
+				"without the sync daemon of IPVS; mh sends it to the same one", v.Scheduler)
 	}
 	if v.LastResort != "" {
 		return
 	}
 	if low, _ := v.MinServers.Of(servers); low > 1 {
-		a.warn("minservers", suspicious, "with fewer than %d servers the address is withdrawn, and nobody announces it when all directors have fewer; lastresort = DEVICE has it announced then", low)
+		a.warn("minservers", suspicious,
+			"with fewer than %d servers the address is withdrawn, and nobody announces it when all "+
+				"directors have fewer; lastresort = DEVICE has it announced then", low)
 	}
 	a.when(v.KeepServing.N > 0, "keepserving", suspicious,
-		"servers that are held keep the address announced here, also when this director alone can't reach them; lastresort = DEVICE lets other directors have it")
+		"servers that are held keep the address announced here, also when this director alone can't reach "+
+			"them; lastresort = DEVICE lets other directors have it")
 }

@@ -49,8 +49,8 @@ func enumerate(list []string) string {
 	return strings.Join(list[:last], ", ") + " and " + list[last]
 }
 
-// unused warns of directives that no check of the section uses. A check that is switched off is no reason to warn: it may
-// be switched on again.
+// unused warns of directives that no check of the section uses. A check that is switched off is no reason to warn: it
+// may be switched on again.
 func (a adviser) unused() {
 	for name := range a.v.At {
 		if d := byName[name]; d.appliesTo != nil && a.v.CheckType != On && a.v.CheckType != Off {
@@ -75,9 +75,11 @@ func (a adviser) unusedOne(d *Directive) {
 	switch {
 	case len(spoken) == 0 && !d.Extension:
 	case len(spoken) == 0:
-		a.warn(d.Name, noEffect, "%s counts only in negotiate checks; this one is checktype=%s", d.Name, a.v.CheckType)
+		a.warn(d.Name, noEffect, "%s counts only in negotiate checks; this one is checktype=%s", d.Name,
+			a.v.CheckType)
 	case !counts:
-		a.warn(d.Name, noEffect, "%s counts only for %s; this service is %s", d.Name, d.appliesTo.where, enumerate(spoken))
+		a.warn(d.Name, noEffect, "%s counts only for %s; this service is %s", d.Name, d.appliesTo.where,
+			enumerate(spoken))
 	case d.Name == "tlsca" && !a.v.TLSVerify:
 		a.warn(d.Name, noEffect, "tlsca counts only with tlsverify=yes")
 	}

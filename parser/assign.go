@@ -28,7 +28,8 @@ func (r *reader) written(at order, l line, d *Directive, s *section) {
 		written = s.v.At
 	}
 	if before, again := written[d.Name]; again && !d.Repeats {
-		r.warn(at, repeated, l.at(l.start), "%s is given again; the one in line %d does not count", d.Name, before.Line)
+		r.warn(at, repeated, l.at(l.start), "%s is given again; the one in line %d does not count", d.Name,
+			before.Line)
 	}
 	written[d.Name] = l.position()
 }

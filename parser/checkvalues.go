@@ -14,7 +14,9 @@ import (
 // This file reads the values that are about checks.
 
 func readCheckCount(v *value) (int, *problem) {
-	v.warn(deprecated, "checkcount is deprecated: it is the number of tries of one ping; failurecount is the number of failed checks")
+	v.warn(deprecated,
+		"checkcount is deprecated: it is the number of tries of one ping; failurecount is the number of "+
+			"failed checks")
 	return number[int](1, 0)(v)
 }
 
@@ -23,7 +25,8 @@ func readWindow(v *value) (none Window, p *problem) {
 	n, err := strconv.ParseInt(strings.TrimRight(need, " "), 10, 16)
 	m, err2 := strconv.ParseInt(strings.TrimLeft(size, " "), 10, 16)
 	if !found || err != nil || err2 != nil || n < 1 || n > m || m > maxWindow {
-		return none, bad("%s is not a window; it is N/M with 1 <= N <= M <= %d, such as 7/10", quote(v.text), maxWindow)
+		return none, bad("%s is not a window; it is N/M with 1 <= N <= M <= %d, such as 7/10", quote(v.text),
+			maxWindow)
 	}
 	return Window{Need: int(n), Of: int(m)}, nil
 }
@@ -31,7 +34,10 @@ func readWindow(v *value) (none Window, p *problem) {
 func readKeepServing(v *value) (KeepServing, *problem) {
 	k, ok := parsePart(v.text)
 	if !ok {
-		return k, bad("%s is not allowed; it is a number of servers, such as 2, or a percentage from 0%% to 100%%, such as 50%%", quote(v.text))
+		return k,
+			bad(
+				"%s is not allowed; it is a number of servers, such as 2, or a percentage from 0%% "+
+					"to 100%%, such as 50%%", quote(v.text))
 	}
 	return k, nil
 }
@@ -43,7 +49,8 @@ func parsePart(text string) (k KeepServing, ok bool) {
 	return KeepServing{N: int(n), Percent: percent && n > 0}, err == nil && (!percent || n <= 100)
 }
 
-var checkTypes = []string{string(Negotiate), string(Connect), string(Ping), string(External), string(ExternalPerl), string(On), string(Off)}
+var checkTypes = []string{string(Negotiate), string(Connect), string(Ping), string(External), string(ExternalPerl),
+	string(On), string(Off)}
 
 // readCheckType takes a value that is a number for the number of connects. The Perl ldirectord does so
 // for any value with a digit in it.
@@ -63,7 +70,9 @@ func readCheckType(virtual *Virtual, v *value) *problem {
 	}
 	word := firstRun(v.text, isNameByte)
 	if !slices.Contains(checkTypes, word) {
-		return bad("%s is not a check type%s; it is one of %s, or the number of connects between two negotiate checks",
+		return bad(
+			"%s is not a check type%s; it is one of %s, or the number of connects between two negotiate "+
+				"checks",
 			quote(v.text), DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
 	}
 	v.only(word)
@@ -121,7 +130,8 @@ func readMonitorFile(v *value) (string, *problem) {
 	if path == "" {
 		return "", refuse(monitorfileClosed, "the value is empty; it is the path of a file")
 	}
-	return path, v.try(v.opts.TryFile, path, monitorfileClosed, "the monitor file cannot be opened (%s); it is a file that can be appended to")
+	return path, v.try(v.opts.TryFile, path, monitorfileClosed,
+		"the monitor file cannot be opened (%s); it is a file that can be appended to")
 }
 
 // try tries a file, if that can be done here. The format is for the error. What only the user who asks may not do is no

@@ -16,7 +16,8 @@ func readCheckVIP(v *value) (string, *problem) {
 	case p != nil:
 		p.text += "; checkvip is no, yes or an address"
 	case !dest.IsSingleIP() || dest.Addr().IsMulticast():
-		p = bad("%s is not the address of one service; checkvip is no, yes or an address such as 192.0.2.10", quote(v.text))
+		p = bad("%s is not the address of one service; checkvip is no, yes or an address such as 192.0.2.10",
+			quote(v.text))
 	}
 	return dest.Addr().String(), p
 }
@@ -37,13 +38,18 @@ func (r *reader) fillCheckVIP(v *Virtual, s *section) {
 	}
 	at, pos := s.order(wholeSection), s.v.At["checkvip"]
 	if v.hasHeader() && !v.CheckVIP.IsValid() {
-		r.error(at, incomplete, pos, "checkvip=yes is under a mark, and no mark line has a single address; it is checkvip=ADDRESS")
+		r.error(at, incomplete, pos,
+			"checkvip=yes is under a mark, and no mark line has a single address; it is checkvip=ADDRESS")
 	}
 	if v.CheckVIP.IsLoopback() {
-		r.error(at, badValue, pos, "checkvip leads to %s, which never leaves this machine; it is an address that clients can reach", v.CheckVIP)
+		r.error(at, badValue, pos,
+			"checkvip leads to %s, which never leaves this machine; "+
+				"it is an address that clients can reach", v.CheckVIP)
 	}
 	if why := v.WhyNotVIP(); why != "" {
-		r.error(at, conflict, pos, "checkvip is given with checktype=%s, but %s; it is for connect (of tcp), negotiate and N", v.CheckType, why)
+		r.error(at, conflict, pos,
+			"checkvip is given with checktype=%s, but %s; it is for connect (of tcp), negotiate and N",
+			v.CheckType, why)
 	}
 }
 

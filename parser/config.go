@@ -30,8 +30,9 @@ type Name struct {
 	Addr netip.Addr // not valid: there is none. With Why it is the last one that is known
 	Why  string     // the look-up failed; "" when it did not
 
-	Followed bool         // it is looked up again, see Global.Resolve
-	Earlier  []netip.Addr // that it had before, the latest first: a server there may still be in service; none unless Followed
+	Followed bool // it is looked up again, see Global.Resolve
+	// that it had before, the latest first: a server there may still be in service; none unless Followed
+	Earlier []netip.Addr
 }
 
 // Position is a place in a file. Line and column count from 1; with line 0 it is the file as a whole.
@@ -55,14 +56,16 @@ type Settings struct {
 	KeepServing      KeepServing // extension; zero when not set
 	Quiescent        bool
 	CleanStop        bool
-	DrainTime        Seconds // extension: how long a server that left the file may keep its connections; 0: not at all
-	Repair           bool    // extension: undo changes made by hand at once
-	FallbackCommand  string
-	OnChange         string     // extension: a command line to run at each change
-	Announce         string     // extension: the device on which the address is announced; "" for none
-	LastResort       string     // extension: the device where it is instead while others had better have it; "" for none
-	MinServers       MinServers // extension; zero when not set
-	Mail             Mail
+	// extension: how long a server that left the file may keep its connections; 0: not at all
+	DrainTime       Seconds
+	Repair          bool // extension: undo changes made by hand at once
+	FallbackCommand string
+	OnChange        string // extension: a command line to run at each change
+	Announce        string // extension: the device on which the address is announced; "" for none
+	// extension: the device where it is instead while others had better have it; "" for none
+	LastResort string
+	MinServers MinServers // extension; zero when not set
+	Mail       Mail
 
 	// At is where the value that counts of each directive was written, of a section "virtual" for its header.
 	// What a section does not say itself is not in its At.
@@ -74,8 +77,8 @@ func (s *Settings) has(directive string) bool {
 	return ok
 }
 
-// Seconds is a time as written, in seconds, 0 or more. Where the Perl ldirectord reads any number, it may be longer than
-// maxTime.
+// Seconds is a time as written, in seconds, 0 or more. Where the Perl ldirectord reads any number, it may be longer
+// than maxTime.
 type Seconds float64
 
 // Duration is the time as a Duration, to the nanosecond, at most maxTime.
@@ -112,8 +115,8 @@ func (k KeepServing) String() string {
 	return fmt.Sprint(k.N)
 }
 
-// MinServers is how many servers of a virtual service must be up for it to be healthy: fewer than Low are not enough, High are
-// again. Both are 1 or more, and Low is not above High of any number of servers.
+// MinServers is how many servers of a virtual service must be up for it to be healthy: fewer than Low are not enough,
+// High are again. Both are 1 or more, and Low is not above High of any number of servers.
 type MinServers struct{ Low, High KeepServing }
 
 // Of are the two numbers, for a number of servers that have a weight. Without the directive both are 1.
@@ -144,14 +147,17 @@ type Global struct {
 	MaintenanceDir string
 	Supervised     bool
 	Fork           bool
-	Resolve        Seconds        // extension: after which names of real servers are looked up again; 0: they are not
-	Webhook        string         // extension: a URL that states of virtual services are posted to, a secret; "" for none
-	WithdrawWait   Seconds        // extension: how long an address that is withdrawn by order is served on; up to 10
-	Listen         netip.AddrPort // extension: where metrics are served; invalid: nowhere
-	Metrics        string         // extension: small, without most series of each real server, or full
-	StatusPage     bool           // extension: a page for browsers is served there as well
-	StatusHost     string         // extension: a name of that page; "" for none
-	StatusGroup    string         // extension: group that may use the control socket; "" for none
+	// extension: after which names of real servers are looked up again; 0: they are not
+	Resolve Seconds
+	// extension: a URL that states of virtual services are posted to, a secret; "" for none
+	Webhook string
+	// extension: how long an address that is withdrawn by order is served on; up to 10
+	WithdrawWait Seconds
+	Listen       netip.AddrPort // extension: where metrics are served; invalid: nowhere
+	Metrics      string         // extension: small, without most series of each real server, or full
+	StatusPage   bool           // extension: a page for browsers is served there as well
+	StatusHost   string         // extension: a name of that page; "" for none
+	StatusGroup  string         // extension: group that may use the control socket; "" for none
 }
 
 // GlobalFallback is a global fallback server. Its port may be named, and a name may mean another port
@@ -206,7 +212,8 @@ type Virtual struct {
 	Mark     uint32         // 1 or more under a mark, else 0
 	Marking  []Marking      // extension: the packets that get the mark, in file order; none: others set it
 
-	AnnounceAddress []netip.Addr // extension: what is announced for a mark, in file order; none: the addresses of Marking
+	// extension: what is announced for a mark, in file order; none: the addresses of Marking
+	AnnounceAddress []netip.Addr
 
 	Scheduler  string
 	SchedFlags string  // comma list as written, "" when none
@@ -220,7 +227,8 @@ type Virtual struct {
 	CheckCommand string
 	CheckPort    int         // 0: the real server's
 	AlsoChecks   []AlsoCheck // extension: further checks, which must pass too; in file order
-	CheckVIP     netip.Addr  // extension: where gate and ipip servers are asked, of the section's family; invalid: at their own addresses
+	// extension: where gate and ipip servers are asked, of the section's family; invalid: at their own addresses
+	CheckVIP netip.Addr
 
 	Service     string
 	Request     string
@@ -335,8 +343,9 @@ type Real struct {
 
 // Named is what a real server with a host name has besides its address.
 type Named struct {
-	Host     string // as written
-	Followed bool   // its address changes while the daemon runs, so that the server is called by the name; see Global.Resolve
+	Host string // as written
+	// its address changes while the daemon runs, so that the server is called by the name; see Global.Resolve
+	Followed bool
 	Earlier  []Real // the same server at the addresses of Name.Earlier
 }
 

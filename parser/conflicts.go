@@ -11,18 +11,23 @@ func (r *reader) conflicts(v *Virtual, s *section) {
 	at := s.order(wholeSection)
 	r.oneRule(&v.Settings, at)
 	r.oneDialogue(v, s, at)
-	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"}, {"httppasswd", "httpuser"}} {
+	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"},
+		{"httppasswd", "httpuser"}} {
 		if v.has(pair[0]) && !v.has(pair[1]) {
-			r.error(at, incomplete, v.At[pair[0]], "%s is given without %s; it is both or neither", pair[0], pair[1])
+			r.error(at, incomplete, v.At[pair[0]], "%s is given without %s; it is both or neither", pair[0],
+				pair[1])
 		}
 	}
 	if v.has("httpuser") && slices.ContainsFunc(v.HTTPHeaders, logsIn) {
-		r.error(at, conflict, v.At["httpuser"], "httpuser and an httpheader Authorization both log in; it is one of them")
+		r.error(at, conflict, v.At["httpuser"],
+			"httpuser and an httpheader Authorization both log in; it is one of them")
 	}
 	// The engine reads datagrams alone, and the kernel drops every other packet of the service
 	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
 	if v.PEName != "" && v.Protocol == TCP {
-		r.error(at, conflict, v.At["pename"], "pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or a firewall mark")
+		r.error(at, conflict, v.At["pename"],
+			"pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or "+
+				"a firewall mark")
 	}
 }
 
@@ -38,14 +43,17 @@ func (r *reader) oneRule(s *Settings, at order) {
 	}
 	for _, other := range []string{"failurecount", "risecount"} {
 		if pos, ok := s.At[other]; ok {
-			r.error(at, conflict, s.At["window"], "window and %s (line %d) both say when a server is down; it is one of them", other, pos.Line)
+			r.error(at, conflict, s.At["window"],
+				"window and %s (line %d) both say when a server is down; it is one of them", other,
+				pos.Line)
 		}
 	}
 }
 
 // oneDialogue refuses a single request and its answer beside a dialogue, also those of a real server.
 func (r *reader) oneDialogue(v *Virtual, s *section, at order) {
-	const both = "%s and %s (line %d) both say what a check speaks; with send and expect there is no request or receive"
+	const both = "%s and %s (line %d) both say what a check speaks; with send and expect there is no request or " +
+		"receive"
 	step := "send"
 	if !v.has(step) {
 		step = "expect"
@@ -60,7 +68,8 @@ func (r *reader) oneDialogue(v *Virtual, s *section, at order) {
 	}
 	for i := range s.reals {
 		if real := &s.reals[i]; real.server.OwnRequest {
-			r.error(at, conflict, real.line.position(), both, "the strings of this real server", step, v.At[step].Line)
+			r.error(at, conflict, real.line.position(), both, "the strings of this real server", step,
+				v.At[step].Line)
 		}
 	}
 }

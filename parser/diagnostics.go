@@ -204,7 +204,8 @@ func (r *report) diagnostics() Diagnostics {
 	for s, n := range r.count {
 		if n > maxFindings {
 			text := fmt.Sprintf("there are more %ss than the first %d", Severity(s), maxFindings)
-			ds = append(ds, Diagnostic{Severity: Severity(s), Kind: tooMany, Pos: Position{File: r.file}, Text: text})
+			ds = append(ds, Diagnostic{Severity: Severity(s), Kind: tooMany, Pos: Position{File: r.file},
+				Text: text})
 		}
 	}
 	return ds

@@ -61,7 +61,8 @@ func unescape(text string) (string, *problem) {
 		}
 		b, _, after, err := strconv.UnquoteChar(rest, '"')
 		if err != nil || strings.IndexByte(`rnt\"x`, rest[1]) < 0 {
-			return "", bad("%s is not an escape; it is %s", quote(rest[:min(2, len(rest))]), allowed).around(rest)
+			return "", bad("%s is not an escape; it is %s", quote(rest[:min(2, len(rest))]),
+				allowed).around(rest)
 		}
 		data, rest = append(data, byte(b)), after
 	}

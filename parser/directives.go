@@ -81,7 +81,8 @@ const (
 var directives = chapters(
 	chapter{"Sections", []Directive{
 		{Name: "virtual", Value: "ADDRESS:PORT or MARK",
-			Doc: "A virtual service of IPv4; opens a section. A number alone, from 1 to 4294967295, is a firewall mark: the service is all " +
+			Doc: "A virtual service of IPv4; opens a section. A number alone, from 1 to 4294967295, is a " +
+				"firewall mark: the service is all " +
 				"packets that carry it. Port 0 is every port, and needs `persistent`."},
 		{Name: "virtual6", Value: "[ADDRESS]:PORT or MARK",
 			Doc: "The same for IPv6. A mark may be used in both families; these are two services."},
@@ -89,13 +90,15 @@ var directives = chapters(
 	chapter{"Global", []Directive{
 		{Name: "autoreload", Value: yesOrNo, Default: "no",
 			global: setting(func(g *Global) *bool { return &g.AutoReload }, yesNo),
-			Doc:    "Read the file again when it changes, or when a certificate, key or authority that it names changes. A file with an error changes nothing."},
+			Doc: "Read the file again when it changes, or when a certificate, key or authority that " +
+				"it names changes. A file with an error changes nothing."},
 		{Name: "callback", Form: QuotedText, Value: `"PROGRAM"`, empty: nullUnlessWritten,
 			global: setting(func(g *Global) *string { return &g.Callback }, inQuotes),
 			Doc:    "Program to run when the file has changed, with its path as the argument."},
 		{Name: "logfile", Form: QuotedText, Value: `"PATH" or "FACILITY"`, Default: "/var/log/ldirectord.log",
 			global: setting(func(g *Global) *string { return &g.LogFile }, readLogFile),
-			Doc:    "Where the log goes: a path, or a facility of syslog(3). What does not begin with a slash is a facility."},
+			Doc: "Where the log goes: a path, or a facility of syslog(3). What does not begin with a " +
+				"slash is a facility."},
 		{Name: "execute", Form: Text, Value: "CONFIG", Repeats: true,
 			global: field[Global]{read: readExecute, get: sortedExecutes},
 			Doc:    "Another configuration to start, reload and stop along with this one."},
@@ -107,38 +110,53 @@ var directives = chapters(
 			Doc:    "Sender of mails, without quotes. Default: USER@HOST."},
 		{Name: "maintenancedir", Form: Text, Value: "FOLDER",
 			global: setting(func(g *Global) *string { return &g.MaintenanceDir }, readMaintenanceDir),
-			Doc: "Folder whose files take servers out. A file takes out the server that it is named after: by address and port, address, host " +
-				"name and port, or host name, with or without its domain. The file may have the reason, as `why=TEXT`, " +
-				"and when it ends, as `until=18:00` or `until=2026-11-21 18:00`. While the folder cannot be read, the servers in maintenance stay in " +
-				"maintenance. A start or a reload waits up to 3 seconds for a folder that hangs; then the checks alone decide until it answers."},
+			Doc: "Folder whose files take servers out. A file takes out the server that it is named " +
+				"after: by address and port, address, host " +
+				"name and port, or host name, with or without its domain. The file may have the " +
+				"reason, as `why=TEXT`, " +
+				"and when it ends, as `until=18:00` or `until=2026-11-21 18:00`. While the folder " +
+				"cannot be read, the servers in maintenance stay in " +
+				"maintenance. A start or a reload waits up to 3 seconds for a folder that hangs; " +
+				"then the checks alone decide until it answers."},
 		{Name: "resolve", Form: Time, Value: "seconds, 1 or more", Extension: true,
-			global: setting(func(g *Global) *Seconds { return &g.Resolve }, timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m")),
-			Doc: "Time after which the host names of `real` are looked up again. A changed address is a new server; the old one goes when the new one " +
-				"is up, or when it fails. Ranges keep the addresses that they had when the file was read. See [judgement.md](judgement.md#names-that-live)."},
+			global: setting(func(g *Global) *Seconds { return &g.Resolve },
+				timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m")),
+			Doc: "Time after which the host names of `real` are looked up again. A changed address is a " +
+				"new server; the old one goes when the new one " +
+				"is up, or when it fails. Ranges keep the addresses that they had when the file was " +
+				"read. See [judgement.md](judgement.md#names-that-live)."},
 		{Name: "webhook", Form: Text, Value: "URL", Extension: true, Secret: true,
 			global: setting(func(g *Global) *string { return &g.Webhook }, readWebhook),
-			Doc: "Where the state of each virtual service is posted, at the start and at each change of a server or of the service: by POST, as the JSON that `onchange` gets. " +
-				"The certificate of an `https` URL is verified, a redirect is not followed, and the proxy is that of the environment. What fails is " +
-				"tried again until it succeeds; meanwhile the latest state of each service waits. No part of the URL but the host is " +
+			Doc: "Where the state of each virtual service is posted, at the start and at each change of " +
+				"a server or of the service: by POST, as the JSON that `onchange` gets. " +
+				"The certificate of an `https` URL is verified, a redirect is not followed, and the " +
+				"proxy is that of the environment. What fails is " +
+				"tried again until it succeeds; meanwhile the latest state of each service waits. No " +
+				"part of the URL but the host is " +
 				"shown. See [judgement.md](judgement.md#told-by-webhook)."},
 		{Name: "listen", Value: "ADDRESS:PORT", Extension: true,
 			global: setting(func(g *Global) *netip.AddrPort { return &g.Listen }, readListen),
-			Doc:    "Where metrics and health are served by HTTP. Address and port are numbers; every address is `0.0.0.0` or `[::]`."},
+			Doc: "Where metrics and health are served by HTTP. Address and port are numbers; every " +
+				"address is `0.0.0.0` or `[::]`."},
 		{Name: "metrics", Value: "small or full", Default: "full", Extension: true,
 			global: setting(func(g *Global) *string { return &g.Metrics }, oneOf("small", "full")),
-			Doc: "How much `listen` tells: small leaves out what is counted for each real server, for tables of thousands. " +
+			Doc: "How much `listen` tells: small leaves out what is counted for each real server, for " +
+				"tables of thousands. " +
 				"See [status.md](status.md#metrics)."},
 		{Name: "statuspage", Value: yesOrNo, Default: "no", Extension: true,
 			global: setting(func(g *Global) *bool { return &g.StatusPage }, yesNo),
-			Doc: "A page for browsers at `listen`, and what it shows as JSON: `/`, `/status.json`, `/why.json`. Nothing can be changed there. See " +
+			Doc: "A page for browsers at `listen`, and what it shows as JSON: `/`, `/status.json`, " +
+				"`/why.json`. Nothing can be changed there. See " +
 				"[status.md](status.md#a-page)."},
 		{Name: "statushost", Value: "NAME", Extension: true,
 			global: setting(func(g *Global) *string { return &g.StatusHost }, readStatusHost),
-			Doc: "Name by which browsers reach the page. Without it the page answers to addresses, to localhost and to the host name of the " +
+			Doc: "Name by which browsers reach the page. Without it the page answers to addresses, to " +
+				"localhost and to the host name of the " +
 				"machine alone: a page of others cannot read it by a name that leads here."},
 		{Name: "statusgroup", Value: "GROUP", Extension: true,
 			global: setting(func(g *Global) *string { return &g.StatusGroup }, readGroup),
-			Doc:    "Group whose members may ask the running daemon for its state. Without it only root may. Its members give no orders."},
+			Doc: "Group whose members may ask the running daemon for its state. Without it only root " +
+				"may. Its members give no orders."},
 	}},
 	chapter{"When a server is up", []Directive{
 		{Name: "checktimeout", Form: Time, Value: "seconds, 0.1 or more", Default: "5",
@@ -149,77 +167,100 @@ var directives = chapters(
 			Doc:    "Limit of a negotiate check, from the connect to the last byte."},
 		{Name: "checkinterval", Form: Time, Value: "seconds, 0.1 or more", Default: "10",
 			either: setting(func(s *Settings) *Seconds { return &s.CheckInterval }, perlTime),
-			Doc: "Time from the start of one check of a server to the start of the next. The table is compared with what it should be as often, but at " +
+			Doc: "Time from the start of one check of a server to the start of the next. The table is " +
+				"compared with what it should be as often, but at " +
 				"most once a second."},
 		{Name: "failurecount", Value: "1 or more", Default: "1",
 			either: setting(func(s *Settings) *int { return &s.FailureCount }, number[int](1, 0)),
 			Doc:    "Failures in a row that take a server out."},
 		{Name: "risecount", Value: "1 or more", Default: "1", Extension: true,
 			either: setting(func(s *Settings) *int { return &s.RiseCount }, number[int](1, 0)),
-			Doc:    "Successes in a row that bring a server back. The first success of a new server is enough."},
+			Doc: "Successes in a row that bring a server back. The first success of a new server is " +
+				"enough."},
 		{Name: "window", Value: "N/M, M up to 64", Extension: true,
 			either: setting(func(s *Settings) *Window { return &s.Window }, readWindow),
-			Doc: "In service while at least N of the last M checks passed. It replaces `failurecount` and `risecount`; one place cannot have " +
+			Doc: "In service while at least N of the last M checks passed. It replaces `failurecount` " +
+				"and `risecount`; one place cannot have " +
 				"both."},
 		{Name: "fastinterval", Form: Time, Value: "seconds, 0.1 or more, or 0", Default: "0", Extension: true,
 			either: setting(func(s *Settings) *Seconds { return &s.FastInterval }, timeOrNone),
-			Doc: "Time from the end of a check whose result speaks against the state of its server, which is not enough to change it, to a further " +
-				"check: with `failurecount`, `risecount` or `window`. The checks of `checkinterval` are made as well. There are at most 500 further " +
+			Doc: "Time from the end of a check whose result speaks against the state of its server, " +
+				"which is not enough to change it, to a further " +
+				"check: with `failurecount`, `risecount` or `window`. The checks of `checkinterval` " +
+				"are made as well. There are at most 500 further " +
 				"checks a second for all servers. With 0 there are none."},
 	}},
 	chapter{"What happens to the table", []Directive{
 		{Name: "quiescent", Value: yesOrNo, Default: "no",
 			either: setting(func(s *Settings) *bool { return &s.Quiescent }, yesNo),
-			Doc:    "Give a server that is down weight 0 instead of removing it. It gets no new connection and keeps those it has."},
+			Doc: "Give a server that is down weight 0 instead of removing it. It gets no new " +
+				"connection and keeps those it has."},
 		{Name: "draintime", Form: Time, Value: "seconds, 0.1 or more, or 0", Default: "0", Extension: true,
 			either: setting(func(s *Settings) *Seconds { return &s.DrainTime }, timeOrNone),
-			Doc: "How long a server that leaves the file may keep its connections. It gets weight 0 and no new connections, and goes when it " +
-				"has none left, or when the time is over. With 0 it goes at once. A service that leaves the file goes at once."},
+			Doc: "How long a server that leaves the file may keep its connections. It gets weight 0 and " +
+				"no new connections, and goes when it " +
+				"has none left, or when the time is over. With 0 it goes at once. A service that " +
+				"leaves the file goes at once."},
 		{Name: "keepserving", Value: "N or N%", Extension: true,
 			either: setting(func(s *Settings) *KeepServing { return &s.KeepServing }, readKeepServing),
-			Doc: "How many servers checks must leave in service, as a number or as a percentage of the servers of the section that have a " +
-				"weight, rounded up. Those that fail beyond that are held: they stay in service as they are. Who cannot be connected goes first, who answers " +
-				"wrongly last. A server that is out comes back by a success alone. Maintenance and drain are not held back, and count as " +
-				"away. `ldirectord CONFIG obey VIRTUAL` lets the checks have their way. 0 is for a section that is not to follow the global one."},
+			Doc: "How many servers checks must leave in service, as a number or as a percentage of the " +
+				"servers of the section that have a " +
+				"weight, rounded up. Those that fail beyond that are held: they stay in service as " +
+				"they are. Who cannot be connected goes first, who answers " +
+				"wrongly last. A server that is out comes back by a success alone. Maintenance and " +
+				"drain are not held back, and count as " +
+				"away. `ldirectord CONFIG obey VIRTUAL` lets the checks have their way. 0 is for a " +
+				"section that is not to follow the global one."},
 		{Name: "cleanstop", Value: yesOrNo, Default: "yes",
 			either: setting(func(s *Settings) *bool { return &s.CleanStop }, yesNo),
 			Doc:    "Remove the virtual services, and the rules of `mark`, when the daemon stops."},
 		{Name: "repair", Value: yesOrNo, Default: "no", Extension: true,
 			either: setting(func(s *Settings) *bool { return &s.Repair }, yesNo),
-			Doc: "Undo changes made to real servers by hand within one `checkinterval`. With no, such a change counts until the next transition " +
+			Doc: "Undo changes made to real servers by hand within one `checkinterval`. With no, such a " +
+				"change counts until the next transition " +
 				"of that server or a reload. A server in maintenance is always repaired."},
 		{Name: "fallback", Value: fallbackForm,
 			either: field[Settings]{read: readFallback},
-			Doc: "Fallback server of IPv4 services: in the table while all real servers are down. Without a port it has the port of the " +
+			Doc: "Fallback server of IPv4 services: in the table while all real servers are down. " +
+				"Without a port it has the port of the " +
 				"service; without a method it is gate."},
 		{Name: "fallback6", Value: fallbackForm,
 			either: field[Settings]{read: readFallback},
 			Doc:    "The same for IPv6 services."},
 		{Name: "fallbackcommand", Form: Text, Value: "PROGRAM",
 			either: setting(func(s *Settings) *string { return &s.FallbackCommand }, readFallbackCommand),
-			Doc: "Program to run when the fallback comes and goes. Its arguments: `start` when the last server goes down, `stop` when the first " +
+			Doc: "Program to run when the fallback comes and goes. Its arguments: `start` when the last " +
+				"server goes down, `stop` when the first " +
 				"is back; the address and port of the service; its protocol. Quotes are optional."},
 	}},
 	chapter{"Who is told", []Directive{
 		{Name: "onchange", Form: Text, Value: "COMMAND", Extension: true,
 			either: setting(func(s *Settings) *string { return &s.OnChange }, optionallyQuoted),
-			Doc: "Command to run at each change of a server or of a virtual service. Its arguments: the id of the service, `available` or " +
-				"`unavailable`, how many servers are up, how many there are. The same is on its standard input as JSON, with every server and " +
-				"reason. A service is available when the rules of its `mark` lines are set. Before a stop or a demotion removes a service it " +
-				"becomes unavailable, and the table waits up to 3 seconds for the command. One command runs at a time; when changes come faster, the latest of each service. Quotes are optional."},
+			Doc: "Command to run at each change of a server or of a virtual service. Its arguments: the " +
+				"id of the service, `available` or " +
+				"`unavailable`, how many servers are up, how many there are. The same is on its " +
+				"standard input as JSON, with every server and " +
+				"reason. A service is available when the rules of its `mark` lines are set. Before a " +
+				"stop or a demotion removes a service it " +
+				"becomes unavailable, and the table waits up to 3 seconds for the command. One " +
+				"command runs at a time; when changes come faster, the latest of each service. " +
+				"Quotes are optional."},
 		{Name: "emailalert", Form: Text, Value: "ADDRESS, …",
 			either: setting(func(s *Settings) *string { return &s.Mail.To }, plainText),
 			Doc:    "Who gets mail when a server goes or comes."},
 		{Name: "emailalertdetail", Value: "yes or no", Default: "no", Extension: true,
 			either: setting(func(s *Settings) *bool { return &s.Mail.Detail }, yesNo),
-			Doc: "After the Perl's lines mails say why, how long the state before lasted, how many servers are in service, and the command that tells " +
+			Doc: "After the Perl's lines mails say why, how long the state before lasted, how many " +
+				"servers are in service, and the command that tells " +
 				"more. With no they are as the Perl's, for programs that read them."},
 		{Name: "emailalertfreq", Form: WholeSeconds, Value: "seconds, 0 or more", Default: "0",
 			either: setting(func(s *Settings) *Seconds { return &s.Mail.Freq }, readMailFrequency),
 			Doc:    "Time between reminders of a server that stays down; 0 for none."},
-		{Name: "emailalertstatus", Value: "all, none, or some of starting, running, stopping, reloading", Default: "all",
-			either: setting(func(s *Settings) *MailStatus { return &s.Mail.Status }, readMailStatus),
-			Doc: "In which states of the daemon mail is sent. A promotion counts as starting, a demotion as stopping. A daemon that stands by " +
+		{Name: "emailalertstatus", Value: "all, none, or some of starting, running, stopping, reloading",
+			Default: "all",
+			either:  setting(func(s *Settings) *MailStatus { return &s.Mail.Status }, readMailStatus),
+			Doc: "In which states of the daemon mail is sent. A promotion counts as starting, a demotion " +
+				"as stopping. A daemon that stands by " +
 				"sends none."},
 		{Name: "smtp", Form: Text, Value: "HOST",
 			either: setting(func(s *Settings) *string { return &s.Mail.SMTP }, readMailServer),
@@ -228,26 +269,35 @@ var directives = chapters(
 	chapter{"Many directors", []Directive{
 		{Name: "announce", Value: "DEVICE or no", Extension: true,
 			either: setting(func(s *Settings) *string { return &s.Announce }, readDevice),
-			Doc: "Device on which the virtual address is while the service is healthy, for a routing daemon to announce it: a dummy device, which is not made " +
-				"here. Checks of `gate` servers, but for external ones, do not pass a router then: a director that lost its link to the servers " +
-				"must notice. The JSON of `onchange` has `announced`, true while the address is on this device. Without the directive, and with no, the " +
+			Doc: "Device on which the virtual address is while the service is healthy, for a routing " +
+				"daemon to announce it: a dummy device, which is not made " +
+				"here. Checks of `gate` servers, but for external ones, do not pass a router then: a " +
+				"director that lost its link to the servers " +
+				"must notice. The JSON of `onchange` has `announced`, true while the address is on " +
+				"this device. Without the directive, and with no, the " +
 				"address is left alone. See [directors.md](directors.md)."},
 		{Name: "lastresort", Value: "DEVICE or no", Extension: true,
 			either: setting(func(s *Settings) *string { return &s.LastResort }, readDevice),
-			Doc: "Device on which the address is instead while its services serve and one of them is not healthy: the routing daemon announces it so that it is " +
+			Doc: "Device on which the address is instead while its services serve and one of them is not " +
+				"healthy: the routing daemon announces it so that it is " +
 				"asked only if nobody else has the address."},
 		{Name: "minservers", Value: "LOW or LOW/HIGH, each N or N%", Extension: true,
 			either: setting(func(s *Settings) *MinServers { return &s.MinServers }, readMinServers),
-			Doc: "How many servers must be up for the service to be healthy, as a number or as a percentage of the servers that have a weight, rounded up: fewer " +
-				"than LOW are not enough, HIGH are again. Without it 1. It counts for `announce`, and is told by `onchange`, `status` and the metrics; the " +
+			Doc: "How many servers must be up for the service to be healthy, as a number or as a " +
+				"percentage of the servers that have a weight, rounded up: fewer " +
+				"than LOW are not enough, HIGH are again. Without it 1. It counts for `announce`, " +
+				"and is told by `onchange`, `status` and the metrics; the " +
 				"table and the fallback server do not follow it."},
 		{Name: "withdrawwait", Form: Time, Value: "seconds, up to 10, or 0", Default: "3", Extension: true,
-			global: setting(func(g *Global) *Seconds { return &g.WithdrawWait }, timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0")),
-			Doc: "How long an address that is withdrawn is served on: by the order `withdraw`, at a stop and, up to 4 seconds, at a demotion. The routers need that time to send " +
+			global: setting(func(g *Global) *Seconds { return &g.WithdrawWait },
+				timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0")),
+			Doc: "How long an address that is withdrawn is served on: by the order `withdraw`, at a stop " +
+				"and, up to 4 seconds, at a demotion. The routers need that time to send " +
 				"its packets elsewhere."},
 		{Name: "announceaddress", Value: "ADDRESS, …", Extension: true,
-			section: setting(func(v *Virtual) *[]netip.Addr { return &v.AnnounceAddress }, readAnnounceAddress),
-			Doc:     "What is announced for a firewall mark, if not the addresses of its `mark` lines."},
+			section: setting(func(v *Virtual) *[]netip.Addr { return &v.AnnounceAddress },
+				readAnnounceAddress),
+			Doc: "What is announced for a firewall mark, if not the addresses of its `mark` lines."},
 	}},
 	chapter{"The service and its servers", []Directive{
 		{Name: "real", Form: RealServer, Value: realServerForm, Repeats: true,
@@ -258,15 +308,19 @@ var directives = chapters(
 			Doc:     "A real server of an IPv6 service, or a range of them."},
 		{Name: "protocol", Value: "tcp, udp or fwm",
 			section: setting(func(v *Virtual) *Protocol { return &v.Protocol }, readProtocol),
-			Doc:     "Protocol of the service. Under a mark it is fwm. Without it: udp at port 53, else tcp."},
+			Doc: "Protocol of the service. Under a mark it is fwm. Without it: udp at port 53, else " +
+				"tcp."},
 		{Name: "scheduler", Value: "a name of the kernel", Default: "wrr",
 			section: setting(func(v *Virtual) *string { return &v.Scheduler }, readScheduler),
-			Doc: "Scheduler of the kernel: rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos or another one, see ipvsadm(8). " +
-				"Its module is loaded when it is needed. `sh` and `mh` refuse the clients of a server with weight 0 unless `schedflags` has " +
+			Doc: "Scheduler of the kernel: rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, " +
+				"twos or another one, see ipvsadm(8). " +
+				"Its module is loaded when it is needed. `sh` and `mh` refuse the clients of a " +
+				"server with weight 0 unless `schedflags` has " +
 				"`sh-fallback` or `mh-fallback`."},
 		{Name: "schedflags", Form: Text, Value: "FLAG,FLAG",
 			section: setting(func(v *Virtual) *string { return &v.SchedFlags }, readSchedFlags),
-			Doc: "Flags of the scheduler, with commas and without blanks: `sh-fallback`, `sh-port`, `mh-fallback`, `mh-port`, or `flag-1` to " +
+			Doc: "Flags of the scheduler, with commas and without blanks: `sh-fallback`, `sh-port`, " +
+				"`mh-fallback`, `mh-port`, or `flag-1` to " +
 				"`flag-3` for any other."},
 		{Name: "ops", Value: yesOrNo, Default: "no",
 			section: setting(func(v *Virtual) *bool { return &v.OnePacket }, yesNo),
@@ -282,58 +336,79 @@ var directives = chapters(
 	}},
 	chapter{"Persistence", []Directive{
 		{Name: "persistent", Form: WholeSeconds, Value: "seconds, up to 31 days",
-			section: setting(func(v *Virtual) *int { return &v.Persistent }, number[int](1, maxPersistence)),
-			Doc: "How long a client stays with its server after its last connection. It does so for one port; under a mark for all that carries " +
+			section: setting(func(v *Virtual) *int { return &v.Persistent },
+				number[int](1, maxPersistence)),
+			Doc: "How long a client stays with its server after its last connection. It does so for one " +
+				"port; under a mark for all that carries " +
 				"the mark; with port 0 for all ports of the address."},
 		{Name: "netmask", Value: "a.b.c.d, or 1 to 128 for IPv6",
 			section: setting(func(v *Virtual) *Netmask { return &v.Netmask }, readNetmask),
 			Doc:     "Which addresses are one client. Without it each address is one. Needs `persistent`."},
 		{Name: "pename", Value: "sip", Extension: true,
 			section: setting(func(v *Virtual) *string { return &v.PEName }, readEngine),
-			Doc: "Persistence engine, which recognises clients by the content of their packets. sip tells calls apart by their Call-ID, beside the network of " +
-				"the client. Needs `persistent`, and udp or a mark: the kernel drops all other packets to such a service."},
+			Doc: "Persistence engine, which recognises clients by the content of their packets. sip " +
+				"tells calls apart by their Call-ID, beside the network of " +
+				"the client. Needs `persistent`, and udp or a mark: the kernel drops all other " +
+				"packets to such a service."},
 	}},
 	chapter{"The check", []Directive{
-		{Name: "checktype", Value: "negotiate, connect, ping, external, external-perl, on, off, or N", Default: "negotiate",
+		{Name: "checktype", Value: "negotiate, connect, ping, external, external-perl, on, off, or N",
+			Default: "negotiate",
 			section: field[Virtual]{read: readCheckType, get: func(v *Virtual) any { return v.CheckType }},
-			Doc: "How servers are checked. negotiate speaks the protocol of `service`; connect opens a TCP connection, or pings with udp; " +
-				"external runs `checkcommand`; on and off check nothing; N is one negotiate, then N connects."},
+			Doc: "How servers are checked. negotiate speaks the protocol of `service`; connect opens a " +
+				"TCP connection, or pings with udp; " +
+				"external runs `checkcommand`; on and off check nothing; N is one negotiate, then N " +
+				"connects."},
 		{Name: "service", Value: enumerate(serviceNames),
 			section: setting(func(v *Virtual) *string { return &v.Service }, oneOf(serviceNames...)),
-			Doc:     "What a negotiate check speaks. Without it the port of the virtual service decides. `none` is always up."},
+			Doc: "What a negotiate check speaks. Without it the port of the virtual service decides. " +
+				"`none` is always up."},
 		{Name: "checkport", Value: "1 to 65535",
 			section: setting(func(v *Virtual) *int { return &v.CheckPort }, number[int](1, maxPort)),
-			Doc:     "Port that is checked, if not the port of the server. Under a mark it is needed where neither `real` nor the service has one."},
+			Doc: "Port that is checked, if not the port of the server. Under a mark it is needed " +
+				"where neither `real` nor the service has one."},
 		{Name: "checkvip", Value: "no, yes or ADDRESS", Default: "no", Extension: true,
 			section: setting(func(v *Virtual) *string { return &v.checkVIP }, readCheckVIP),
-			Doc: "Check gate and ipip servers through the virtual address, or through ADDRESS, the way clients come: by a private service of IPVS for each server. " +
-				"With yes under a mark it is the first single address of the `mark` lines. masq servers, and `alsocheck` with ping or external, are " +
-				"checked at the server's own address. It is not for the check types ping, external, on and off, nor for connect with udp. See [checkvip.md](checkvip.md)."},
+			Doc: "Check gate and ipip servers through the virtual address, or through ADDRESS, the way " +
+				"clients come: by a private service of IPVS for each server. " +
+				"With yes under a mark it is the first single address of the `mark` lines. masq " +
+				"servers, and `alsocheck` with ping or external, are " +
+				"checked at the server's own address. It is not for the check types ping, external, " +
+				"on and off, nor for connect with udp. See [checkvip.md](checkvip.md)."},
 		{Name: "alsocheck", Form: Strings, Value: alsoCheckForm, Extension: true, Repeats: true,
 			section: field[Virtual]{read: readAlsoCheck, get: func(v *Virtual) any { return v.alsoTexts }},
-			Doc: "A further check that must pass. TYPE is connect, ping, external (which runs `checkcommand`) or a `service`. Without PORT it asks the port of " +
-				"the server; under a mark it is needed. `request`, `receive` and the strings of a real server are for the check of the section alone."},
+			Doc: "A further check that must pass. TYPE is connect, ping, external (which runs " +
+				"`checkcommand`) or a `service`. Without PORT it asks the port of " +
+				"the server; under a mark it is needed. `request`, `receive` and the strings of a " +
+				"real server are for the check of the section alone."},
 		{Name: "request", Form: QuotedText, Value: `"TEXT"`, Default: "/",
 			section: setting(func(v *Virtual) *string { return &v.Request }, readRequest),
-			Doc: "What a negotiate check asks for: a path (http, https), a URL (http_proxy), a name (dns), a query (mysql, pgsql, oracle), a " +
+			Doc: "What a negotiate check asks for: a path (http, https), a URL (http_proxy), a name " +
+				"(dns), a query (mysql, pgsql, oracle), a " +
 				"file (ftp), a base (ldap), bytes (simpletcp)."},
-		{Name: "receive", Form: QuotedText, Value: `"REGEX"`, empty: emptyText, appliesTo: forServices(receiveServices...),
-			section: setting(func(v *Virtual) *string { return &v.Receive }, quoted),
-			Doc: "Perl regular expression that the answer must match. Without it every answer passes. It counts for dns, ftp, http, https, " +
-				"http_proxy, ldap, ldaps, redis and simpletcp. Where matching takes too long, the state of the server stays as it is."},
+		{Name: "receive", Form: QuotedText, Value: `"REGEX"`, empty: emptyText,
+			appliesTo: forServices(receiveServices...),
+			section:   setting(func(v *Virtual) *string { return &v.Receive }, quoted),
+			Doc: "Perl regular expression that the answer must match. Without it every answer passes. It " +
+				"counts for dns, ftp, http, https, " +
+				"http_proxy, ldap, ldaps, redis and simpletcp. Where matching takes too long, the " +
+				"state of the server stays as it is."},
 		{Name: "httpmethod", Value: "GET or HEAD", Default: "GET",
 			section: setting(func(v *Virtual) *string { return &v.HTTPMethod }, readHTTPMethod),
 			Doc:     "Method of http checks. The answer to HEAD has no body that `receive` could match."},
 		{Name: "virtualhost", Form: Text, Value: `"NAME"`, empty: nullUnlessWritten,
 			section: setting(func(v *Virtual) *string { return &v.VirtualHost }, readVirtualHost),
-			Doc:     "Host header and TLS server name of http checks. Without it both are the address of the server. Quotes are optional."},
+			Doc: "Host header and TLS server name of http checks. Without it both are the address of " +
+				"the server. Quotes are optional."},
 		{Name: "checkcommand", Form: Text, Value: `"PROGRAM"`, Default: "/bin/true",
 			section: setting(func(v *Virtual) *string { return &v.CheckCommand }, optionallyQuoted),
-			Doc: "Program of external checks. Its arguments: virtual address or mark, virtual port, real address, real port. Exit status 0 is " +
+			Doc: "Program of external checks. Its arguments: virtual address or mark, virtual port, real " +
+				"address, real port. Exit status 0 is " +
 				"up. Quotes are optional."},
 		{Name: "login", Form: QuotedText, Value: `"NAME"`, empty: emptyText, Secret: true,
 			section: setting(func(v *Virtual) *string { return &v.Login }, quoted),
-			Doc:     "User to log in as. Required for mysql, pgsql and oracle. Without it anonymous for ftp, ldirectord@HOST for sip."},
+			Doc: "User to log in as. Required for mysql, pgsql and oracle. Without it anonymous for " +
+				"ftp, ldirectord@HOST for sip."},
 		{Name: "passwd", Form: QuotedText, Value: `"PASSWORD"`, empty: emptyText, Secret: true,
 			section: setting(func(v *Virtual) *string { return &v.Passwd }, quoted),
 			Doc:     "Password to log in with. Without it ldirectord@HOST for ftp."},
@@ -343,9 +418,11 @@ var directives = chapters(
 		{Name: "secret", Form: QuotedText, Value: `"SECRET"`, empty: emptyText, Secret: true,
 			section: setting(func(v *Virtual) *string { return &v.Secret }, quoted),
 			Doc:     "Shared secret of radius."},
-		{Name: "cleartext", Value: yesOrNo, Default: "yes", Extension: true, appliesTo: forServices(clearTextServices...),
-			section: setting(func(v *Virtual) *bool { return &v.ClearText }, yesNo),
-			Doc: "Whether a server that asks for the password in clear gets it. For mysql and pgsql. With yes it does, with a warning; with no " +
+		{Name: "cleartext", Value: yesOrNo, Default: "yes", Extension: true,
+			appliesTo: forServices(clearTextServices...),
+			section:   setting(func(v *Virtual) *bool { return &v.ClearText }, yesNo),
+			Doc: "Whether a server that asks for the password in clear gets it. For mysql and pgsql. " +
+				"With yes it does, with a warning; with no " +
 				"the check fails."},
 	}},
 	chapter{"TLS", []Directive{
@@ -354,14 +431,17 @@ var directives = chapters(
 			Doc:     "TLS server name, if not the `virtualhost`. Quotes are optional."},
 		{Name: "tlsverify", Value: yesOrNo, Default: "no", Extension: true, appliesTo: overTLS,
 			section: setting(func(v *Virtual) *bool { return &v.TLSVerify }, yesNo),
-			Doc: "The certificate of a server must be valid, and for its TLS server name. Where there is no such name it must be for the " +
+			Doc: "The certificate of a server must be valid, and for its TLS server name. Where there is " +
+				"no such name it must be for the " +
 				"address of the server."},
 		{Name: "tlsca", Form: Text, Value: "FILE", Extension: true, appliesTo: overTLS,
 			section: setting(func(v *Virtual) *string { return &v.TLSCA }, readableFile),
-			Doc:     "File of the authorities to trust, as PEM, if not those of the system. Needs `tlsverify`. Quotes are optional."},
+			Doc: "File of the authorities to trust, as PEM, if not those of the system. Needs " +
+				"`tlsverify`. Quotes are optional."},
 		{Name: "tlscert", Form: Text, Value: "FILE", Extension: true, appliesTo: overTLS,
 			section: setting(func(v *Virtual) *string { return &v.TLSCert }, readableFile),
-			Doc:     "File of the client certificate to show, as PEM. Needs `tlskey`. Quotes are optional."},
+			Doc: "File of the client certificate to show, as PEM. Needs `tlskey`. " +
+				"Quotes are optional."},
 		{Name: "tlskey", Form: Text, Value: "FILE", Extension: true, appliesTo: overTLS,
 			section: setting(func(v *Virtual) *string { return &v.TLSKey }, readableFile),
 			Doc:     "File of the key of the client certificate, as PEM. Quotes are optional."},
@@ -370,43 +450,56 @@ var directives = chapters(
 				number[int](0, maxExpiryWarn)),
 			Doc: "Warn of a server's certificate that ends within this number of days, or has ended: " +
 				"once in the log, in status and why. The server stays up. 0: never."},
-		{Name: "starttls", Value: yesOrNo, Default: "no", Extension: true, appliesTo: forServices(startTLSServices...),
-			section: setting(func(v *Virtual) *bool { return &v.StartTLS }, yesNo),
-			Doc:     "Switch to TLS before anything else is sent. For ftp, imap, ldap, pop, smtp and submission."},
+		{Name: "starttls", Value: yesOrNo, Default: "no", Extension: true,
+			appliesTo: forServices(startTLSServices...),
+			section:   setting(func(v *Virtual) *bool { return &v.StartTLS }, yesNo),
+			Doc: "Switch to TLS before anything else is sent. For ftp, imap, ldap, pop, smtp and " +
+				"submission."},
 	}},
 	chapter{"HTTP", []Directive{
 		{Name: "followredirect", Value: "yes, server or no", Default: "yes", Extension: true,
-			section: setting(func(v *Virtual) *string { return &v.FollowRedirect }, oneOf("yes", "server", "no")),
-			Doc: "Redirects of http checks. yes: they are followed, with a warning if one leaves the server being checked. server: one that " +
+			section: setting(func(v *Virtual) *string { return &v.FollowRedirect },
+				oneOf("yes", "server", "no")),
+			Doc: "Redirects of http checks. yes: they are followed, with a warning if one leaves the " +
+				"server being checked. server: one that " +
 				"leaves it is a failure. no: each one is a failure."},
 		{Name: "httpstatus", Value: "200,204,300-399", Extension: true, appliesTo: overHTTP,
 			section: setting(func(v *Virtual) *Statuses { return &v.HTTPStatus }, readStatuses),
 			Doc:     "Statuses that mean up, from 100 to 599; without it 200 to 299."},
-		{Name: "httpheader", Form: Text, Value: "Name: value", Extension: true, Repeats: true, Secret: true, appliesTo: overHTTP,
+		{Name: "httpheader", Form: Text, Value: "Name: value", Extension: true, Repeats: true, Secret: true,
+			appliesTo: overHTTP,
 			section: field[Virtual]{read: readHTTPHeader,
 				get: func(v *Virtual) any { return v.HTTPHeaders }},
 			Doc: "A further header of the request. " +
 				"Quotes are optional; with a `#` in the value they are needed."},
-		{Name: "httpuser", Form: QuotedText, Value: `"NAME"`, Extension: true, Secret: true, appliesTo: overHTTP,
-			section: setting(func(v *Virtual) *string { return &v.HTTPUser }, readHTTPUser),
-			Doc:     "User of basic authentication. Needs `httppasswd`."},
-		{Name: "httppasswd", Form: QuotedText, Value: `"PASSWORD"`, Extension: true, Secret: true, appliesTo: overHTTP,
-			section: setting(func(v *Virtual) *string { return &v.HTTPPasswd }, readLogin),
-			Doc:     "Password of basic authentication."},
+		{Name: "httpuser", Form: QuotedText, Value: `"NAME"`, Extension: true, Secret: true,
+			appliesTo: overHTTP,
+			section:   setting(func(v *Virtual) *string { return &v.HTTPUser }, readHTTPUser),
+			Doc:       "User of basic authentication. Needs `httppasswd`."},
+		{Name: "httppasswd", Form: QuotedText, Value: `"PASSWORD"`, Extension: true, Secret: true,
+			appliesTo: overHTTP,
+			section:   setting(func(v *Virtual) *string { return &v.HTTPPasswd }, readLogin),
+			Doc:       "Password of basic authentication."},
 	}},
 	chapter{"Dialogues and DNS", []Directive{
-		{Name: "send", Form: EscapedText, Value: `"TEXT"`, Extension: true, Repeats: true, appliesTo: forServices("simpletcp"),
-			section: field[Virtual]{read: readSend},
-			Doc:     "What to send next in a dialogue of simpletcp. See below."},
-		{Name: "expect", Form: EscapedText, Value: `"REGEX"`, Extension: true, Repeats: true, appliesTo: forServices("simpletcp"),
-			section: field[Virtual]{read: readExpect},
-			Doc:     "Perl regular expression that the next answer of a dialogue must match."},
-		{Name: "dnstype", Value: "A, AAAA, MX, NS, TXT, SOA, CNAME, PTR or SRV", Extension: true, appliesTo: forServices("dns"),
-			section: setting(func(v *Virtual) *string { return &v.DNSType }, upperWord("A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV")),
-			Doc:     "Record type that a dns check asks for. Without it A, or PTR for an address."},
-		{Name: "dnsrcode", Value: "NOERROR, NXDOMAIN, REFUSED, SERVFAIL or NOTAUTH", Extension: true, appliesTo: forServices("dns"),
-			section: setting(func(v *Virtual) *string { return &v.DNSRcode }, upperWord("NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH")),
-			Doc:     "Answer code that means up in a dns check. Without it NOERROR."},
+		{Name: "send", Form: EscapedText, Value: `"TEXT"`, Extension: true, Repeats: true,
+			appliesTo: forServices("simpletcp"),
+			section:   field[Virtual]{read: readSend},
+			Doc:       "What to send next in a dialogue of simpletcp. See below."},
+		{Name: "expect", Form: EscapedText, Value: `"REGEX"`, Extension: true, Repeats: true,
+			appliesTo: forServices("simpletcp"),
+			section:   field[Virtual]{read: readExpect},
+			Doc:       "Perl regular expression that the next answer of a dialogue must match."},
+		{Name: "dnstype", Value: "A, AAAA, MX, NS, TXT, SOA, CNAME, PTR or SRV", Extension: true,
+			appliesTo: forServices("dns"),
+			section: setting(func(v *Virtual) *string { return &v.DNSType },
+				upperWord("A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV")),
+			Doc: "Record type that a dns check asks for. Without it A, or PTR for an address."},
+		{Name: "dnsrcode", Value: "NOERROR, NXDOMAIN, REFUSED, SERVFAIL or NOTAUTH", Extension: true,
+			appliesTo: forServices("dns"),
+			section: setting(func(v *Virtual) *string { return &v.DNSRcode },
+				upperWord("NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH")),
+			Doc: "Answer code that means up in a dns check. Without it NOERROR."},
 	}},
 	chapter{"Accepted, no longer needed", []Directive{
 		{Name: "fork", Value: yesOrNo, Default: "no",

@@ -40,7 +40,9 @@ func (r *reader) config() *Config {
 func (r *reader) duplicate(s *section, id string, first int) {
 	r.add(s.order(wholeSection), Diagnostic{
 		Severity: Error, Kind: duplicateVirtual, Pos: Position{r.file, s.end, 1}, cause: s.v.At["virtual"],
-		Text: fmt.Sprintf("the virtual in line %d is the same as the one in line %d, %s; each protocol, address and port or mark has one",
+		Text: fmt.Sprintf(
+			"the virtual in line %d is the same as the one in line %d, %s; each protocol, address and "+
+				"port or mark has one",
 			s.line.number, first, id),
 	})
 }
@@ -149,8 +151,8 @@ func (v *Virtual) PortOf(real *Real) int {
 	return cmp.Or(v.CheckPort, int(real.Addr.Port()), usualPort(v.Service))
 }
 
-// EntryOf is where the kernel's table has a server. With direct routing and tunnelling the kernel keeps the packet's port,
-// so the entry has the virtual service's (ipvsadm(8), -r).
+// EntryOf is where the kernel's table has a server. With direct routing and tunnelling the kernel keeps the packet's
+// port, so the entry has the virtual service's (ipvsadm(8), -r).
 func (v *Virtual) EntryOf(addr netip.AddrPort, f Forward) netip.AddrPort {
 	if f == Masq || v.Protocol == FWM {
 		return addr
@@ -158,8 +160,8 @@ func (v *Virtual) EntryOf(addr netip.AddrPort, f Forward) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr(), v.Addr.Port())
 }
 
-// Asks is what the check asks a real server, and what the answer must match: what the server's line brings, else what the
-// section says. The line's strings are for the section's own check alone, see Checks.
+// Asks is what the check asks a real server, and what the answer must match: what the server's line brings, else what
+// the section says. The line's strings are for the section's own check alone, see Checks.
 func (v *Virtual) Asks(real *Real) (request, receive string) {
 	if v.takesOwn(real) {
 		return real.Request, real.Receive
@@ -169,8 +171,8 @@ func (v *Virtual) Asks(real *Real) (request, receive string) {
 
 func (v *Virtual) takesOwn(real *Real) bool { return real.OwnRequest && !v.isAlso }
 
-// URL is what an http check asks a real server for. A whole URL is asked for as written from http_proxy, and when the server's
-// own line has it; else the request is just a path.
+// URL is what an http check asks a real server for. A whole URL is asked for as written from http_proxy, and when the
+// server's own line has it; else the request is just a path.
 func (v *Virtual) URL(real *Real) string {
 	scheme := v.Service
 	if scheme == "http_proxy" {

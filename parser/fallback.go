@@ -21,7 +21,9 @@ func readFallback(_ *Settings, v *value) *problem {
 	if len(list) > 1 {
 		method := Forward(list[len(list)-1])
 		if method != Gate && method != Masq && method != IPIP {
-			return refuse(badForward, "%s is not a forwarding method; after a fallback's address only gate, masq or ipip is allowed", quote(string(method)))
+			return refuse(badForward,
+				"%s is not a forwarding method; after a fallback's address only gate, masq or ipip "+
+					"is allowed", quote(string(method)))
 		}
 		f.forward = method
 		list = list[:len(list)-1]

@@ -30,10 +30,13 @@ func readLogFile(v *value) (string, *problem) {
 	switch {
 	case !strings.HasPrefix(text, "/"):
 		if _, ok := SyslogFacility(text); !ok {
-			v.warn(suspicious, "%s is neither a path that begins with / nor a syslog facility%s", quote(text), DidYouMean(text, slices.Sorted(maps.Keys(facilities))))
+			v.warn(suspicious, "%s is neither a path that begins with / nor a syslog facility%s",
+				quote(text), DidYouMean(text, slices.Sorted(maps.Keys(facilities))))
 		}
 	case !v.globals.Supervised:
-		p = v.try(v.opts.TryFile, text, logfileClosed, "the log file cannot be opened (%s); it is a file that can be appended to, or a syslog facility")
+		p = v.try(v.opts.TryFile, text, logfileClosed,
+			"the log file cannot be opened (%s); it is a file that can be appended to, "+
+				"or a syslog facility")
 	}
 	return text, p
 }
@@ -94,7 +97,9 @@ func readListen(v *value) (none netip.AddrPort, p *problem) {
 func readStatusHost(v *value) (string, *problem) {
 	name := unquote(v.text)
 	if !all(name, isHostByte) || len(name) > maxHostLength {
-		return "", bad("%s is not a host name; it is a name such as lb.example.com, without http:// and without a port", quote(v.text))
+		return "", bad(
+			"%s is not a host name; it is a name such as lb.example.com, "+
+				"without http:// and without a port", quote(v.text))
 	}
 	return name, nil
 }
@@ -121,8 +126,10 @@ const maxGroupLength = 32
 
 func readGroup(v *value) (string, *problem) {
 	name := unquote(v.text)
-	if !all(name, func(c byte) bool { return isNameByte(c) || c == '.' }) || name[0] == '-' || len(name) > maxGroupLength {
-		return "", bad("%s is not a group; it is a name of letters, digits, _ - and . with at most %d of them", quote(v.text), maxGroupLength)
+	if !all(name, func(c byte) bool { return isNameByte(c) || c == '.' }) || name[0] == '-' ||
+		len(name) > maxGroupLength {
+		return "", bad("%s is not a group; it is a name of letters, digits, _ - and . with at most %d of them",
+			quote(v.text), maxGroupLength)
 	}
 	return name, nil
 }
@@ -145,7 +152,9 @@ func readWebhook(v *value) (string, *problem) {
 		usable = err == nil && port > 0
 	}
 	if !usable {
-		return "", bad("the value is not the URL of a webhook; it is https://HOST[:PORT][/PATH][?QUERY], or the same with http")
+		return "", bad(
+			"the value is not the URL of a webhook; it is https://HOST[:PORT][/PATH][?QUERY], or the " +
+				"same with http")
 	}
 	return text, nil
 }

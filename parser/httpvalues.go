@@ -39,7 +39,9 @@ func readStatusRange(item, _ string) (r StatusRange, p *problem) {
 	r.First, r.Last = statusNumber(trimRight(first)), statusNumber(trim(last))
 	switch {
 	case r.First == 0 || r.Last == 0:
-		p = bad("%s is not a status; it is a list of statuses from %d to %d and ranges of them, such as 200,204,300-399",
+		p = bad(
+			"%s is not a status; it is a list of statuses from %d to %d and ranges of them, such as "+
+				"200,204,300-399",
 			quote(item), minStatus, maxStatus)
 	case r.First > r.Last:
 		p = bad("the range %s is empty; it is %d-%d", quote(item), r.Last, r.First)

@@ -113,7 +113,8 @@ func (f *Fallback) json() jsonObject {
 	if f == nil {
 		return nil
 	}
-	return jsonObject{"server": FormatAddr(f.Addr.Addr()), "port": f.Addr.Port(), "forward": f.Forward, "weight": f.Weight}
+	return jsonObject{"server": FormatAddr(f.Addr.Addr()), "port": f.Addr.Port(), "forward": f.Forward,
+		"weight": f.Weight}
 }
 
 // MarshalJSON is a list of the states.
@@ -129,8 +130,9 @@ func (s MailStatus) MarshalJSON() ([]byte, error) {
 
 func (v *Virtual) json(hideSecrets bool) jsonObject {
 	o := jsonObject{
-		"id": v.ID, "server": nil, "port": v.Addr.Port(), "fwm": nil, "addressfamily": "inet", "num_connects": v.NumConnects,
-		"fallback": v.Fallback.json(), "own": v.own(), "ipvsadm": v.ipvsadm(),
+		"id": v.ID, "server": nil, "port": v.Addr.Port(), "fwm": nil, "addressfamily": "inet",
+		"num_connects": v.NumConnects,
+		"fallback":     v.Fallback.json(), "own": v.own(), "ipvsadm": v.ipvsadm(),
 	}
 	if v.IPv6 {
 		o["addressfamily"] = "inet6"

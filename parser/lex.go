@@ -20,7 +20,8 @@ const sectionIndent = 4
 func readLine(file string, number int, text string) line {
 	indented := strings.TrimLeft(text, " \t")
 	start := len(text) - len(indented)
-	l := line{file: file, number: number, text: text, start: start, indent: start + 3*strings.Count(text[:start], "\t")}
+	l := line{file: file, number: number, text: text, start: start,
+		indent: start + 3*strings.Count(text[:start], "\t")}
 	l.name = leading(indented, isNameByte)
 	rest := trimLeft(indented[len(l.name):])
 	rest, l.equals = strings.CutPrefix(rest, "=")
@@ -103,8 +104,8 @@ func commentStart(v string, section bool, form Form) int {
 	return -1
 }
 
-// opened reports whether a string is open after a number of quotes. Only in a line of a real server or of a further check may
-// one begin after other words.
+// opened reports whether a string is open after a number of quotes. Only in a line of a real server or of a further
+// check may one begin after other words.
 func opened(v string, quotes int, form Form) bool {
 	if form == RealServer || form == Strings {
 		return quotes%2 == 1

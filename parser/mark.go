@@ -32,7 +32,9 @@ const allPorts = "all"
 func readMark(_ *Virtual, v *value) *problem {
 	s := v.section
 	if s.host != "" {
-		return refuse(conflict, "mark is under an address; it gives packets the firewall mark of its section, so it belongs below virtual=MARK or virtual6=MARK")
+		return refuse(conflict,
+			"mark is under an address; it gives packets the firewall mark of its section, so it belongs "+
+				"below virtual=MARK or virtual6=MARK")
 	}
 	address, rest := cutWord(v.text)
 	rest = trim(rest)
@@ -45,7 +47,8 @@ func readMark(_ *Virtual, v *value) *problem {
 		return p
 	}
 	if !slices.Contains(markProtocols, protocol) {
-		return bad("%s is not a protocol of packets%s; it is one of %s", quote(protocol), DidYouMean(protocol, markProtocols),
+		return bad("%s is not a protocol of packets%s; it is one of %s", quote(protocol),
+			DidYouMean(protocol, markProtocols),
 			strings.Join(markProtocols, ", ")).around(rest)
 	}
 	m := markLine{line: v.line, length: len(v.text), dest: dest, protocol: protocol}
@@ -66,24 +69,31 @@ func (s *section) destination(text string) (netip.Prefix, *problem) {
 	addr, err := netip.ParseAddr(host)
 	switch {
 	case err != nil || addr.Zone() != "" || addr.Is4In6():
-		return netip.Prefix{}, bad("%s is not an address; it is a number such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, not a name", quote(text))
+		return netip.Prefix{}, bad(
+			"%s is not an address; it is a number such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, not "+
+				"a name", quote(text))
 	case addr.Is6() && !s.ipv6:
-		return netip.Prefix{}, refuse(familyMix, "%s is an IPv6 address; under virtual it is IPv4, virtual6 is for IPv6", addr)
+		return netip.Prefix{}, refuse(familyMix,
+			"%s is an IPv6 address; under virtual it is IPv4, virtual6 is for IPv6", addr)
 	case addr.Is4() && s.ipv6:
-		return netip.Prefix{}, refuse(familyMix, "%s is an IPv4 address; under virtual6 it is IPv6, virtual is for IPv4", addr)
+		return netip.Prefix{}, refuse(familyMix,
+			"%s is an IPv4 address; under virtual6 it is IPv6, virtual is for IPv4", addr)
 	}
 	bits := addr.BitLen()
 	if isNetwork {
 		n, err := strconv.ParseUint(length, 10, 8)
 		if err != nil || int(n) > bits {
-			return netip.Prefix{}, bad("%s is not a prefix length; after %s/ comes a number from 0 to %d", quote(length), addr, bits)
+			return netip.Prefix{}, bad("%s is not a prefix length; after %s/ comes a number from 0 to %d",
+				quote(length), addr, bits)
 		}
 		bits = int(n)
 	}
 	network := netip.PrefixFrom(addr, bits)
 	switch {
 	case network.Masked() != network:
-		return netip.Prefix{}, bad("%s is not a network, as %s has bits after the first %d; the network is %s, the address alone %s",
+		return netip.Prefix{}, bad(
+			"%s is not a network, as %s has bits after the first %d; the network is %s, the address "+
+				"alone %s",
 			network, addr, bits, network.Masked(), addr)
 	case addr.IsUnspecified() && network.IsSingleIP():
 		return netip.Prefix{}, bad("%s is nobody's address; every address is %s/0", addr, addr)
@@ -101,7 +111,9 @@ func portList(protocol, text string) ([]markPorts, *problem) {
 	case text == allPorts:
 		return nil, nil
 	case protocol == allPorts:
-		return nil, bad("protocol all has no ports; all comes after it, and a list of ports after tcp, udp or sctp").around(text)
+		return nil, bad(
+			"protocol all has no ports; all comes after it, " +
+				"and a list of ports after tcp, udp or sctp").around(text)
 	}
 	return readList(text, readPorts)
 }
@@ -136,7 +148,8 @@ func (r *reader) markings(s *section) (list []Marking) {
 		count := max(len(line.ports), 1)
 		if r.marked += count; r.marked > maxMarkPorts {
 			if r.marked-count <= maxMarkPorts {
-				r.problem(at, line.line, refuse(tooLarge, "the mark lines of the file have more than %d ports and ranges", maxMarkPorts))
+				r.problem(at, line.line, refuse(tooLarge,
+					"the mark lines of the file have more than %d ports and ranges", maxMarkPorts))
 			}
 			return list
 		}
@@ -146,7 +159,8 @@ func (r *reader) markings(s *section) (list []Marking) {
 			one, p := ports.resolve(&r.names, line.protocol)
 			if p != nil {
 				good = false
-				r.error(at, p.kind, line.line.at(min(line.line.value+line.length-ports.length, len(line.line.text))), "%s", p.text)
+				r.error(at, p.kind, line.line.at(min(line.line.value+line.length-ports.length,
+					len(line.line.text))), "%s", p.text)
 			}
 			m.Ports = append(m.Ports, one)
 		}
@@ -177,7 +191,8 @@ func (p *markPorts) resolve(n *names, protocol string) (PortRange, *problem) {
 func packetPort(name string, port lookup[uint16]) (uint16, *problem) {
 	switch {
 	case port.value == 0 && all(name, isDigit):
-		return 0, bad("the port %s is out of range; it is a number from 1 to %d, and every port is all", quote(name), maxPort)
+		return 0, bad("the port %s is out of range; it is a number from 1 to %d, and every port is all",
+			quote(name), maxPort)
 	case port.reason != "":
 		return 0, bad("the port %s cannot be used: %s", quote(name), port.reason)
 	}
@@ -187,7 +202,8 @@ func packetPort(name string, port lookup[uint16]) (uint16, *problem) {
 // AllPorts reports whether every port is marked, however that is written.
 func (m Marking) AllPorts() bool {
 	next := 1 // the first port that is not marked, of those looked at
-	for _, p := range slices.SortedFunc(slices.Values(portsOrAll(m.Ports)), func(a, b PortRange) int { return int(a.First) - int(b.First) }) {
+	for _, p := range slices.SortedFunc(slices.Values(portsOrAll(m.Ports)),
+		func(a, b PortRange) int { return int(a.First) - int(b.First) }) {
 		if int(p.First) > next {
 			return false
 		}

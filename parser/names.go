@@ -26,7 +26,8 @@ func (r *reader) hostAddress(at order, kind string, l line, text string, ipv6 bo
 		return netip.Addr{}, false
 	}
 	if host.failure != "" {
-		r.warnOfName(at, l, text, ipv6, "cannot be looked up, its last address "+host.value.String()+" is used", host.failure)
+		r.warnOfName(at, l, text, ipv6, "cannot be looked up, its last address "+host.value.String()+" is used",
+			host.failure)
 	}
 	return host.value, true
 }
@@ -119,7 +120,8 @@ func (r *reader) fallbackServer(at order, f *fallbackLine, ipv6 bool, port looku
 	if !ok || !r.hasNumber(at, fallbackPort, f.line, f.port, port) {
 		return nil
 	}
-	return &Fallback{Addr: netip.AddrPortFrom(addr, port.value), Forward: f.forward, Weight: 1, At: f.line.position()}
+	return &Fallback{Addr: netip.AddrPortFrom(addr, port.value), Forward: f.forward, Weight: 1,
+		At: f.line.position()}
 }
 
 // servers makes the real servers of a line: one, or those of a range.
@@ -146,7 +148,9 @@ func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	}
 	count := rangeSize(first, last)
 	if count == 0 {
-		p := refuse(badRealRange, "the range from %s to %s is not allowed; it goes upwards and has at most %d addresses", first, last, maxRange)
+		p := refuse(badRealRange,
+			"the range from %s to %s is not allowed; it goes upwards and has at most %d addresses", first,
+			last, maxRange)
 		r.problem(at, line.line, p)
 		return
 	}

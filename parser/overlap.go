@@ -19,7 +19,8 @@ func (r *reader) overlaps(c *Config) {
 	if len(m.lines) == 0 {
 		return
 	}
-	slices.SortStableFunc(m.lines, func(a, b markedLine) int { return a.Dest.Bits() - b.Dest.Bits() }) // a network before what is in it
+	// a network before what is in it
+	slices.SortStableFunc(m.lines, func(a, b markedLine) int { return a.Dest.Bits() - b.Dest.Bits() })
 	for _, line := range m.lines {
 		m.add(r, line)
 	}
@@ -87,9 +88,11 @@ func warnOfOverlap(r *reader, a, b markedLine) {
 	case a.Marking == b.Marking:
 		r.warn(at, repeated, a.At, "a port appears twice in the list")
 	case a.section == b.section:
-		r.warn(at, repeated, a.At, "some of these packets have the mark already, by line %d: %s", b.At.Line, b.Marking)
+		r.warn(at, repeated, a.At, "some of these packets have the mark already, by line %d: %s", b.At.Line,
+			b.Marking)
 	default:
-		r.warn(at, suspicious, a.At, "some of these packets have mark %d too, by line %d: %s; they get %d, as the later line counts",
+		r.warn(at, suspicious, a.At,
+			"some of these packets have mark %d too, by line %d: %s; they get %d, as the later line counts",
 			b.mark, b.At.Line, b.Marking, a.mark)
 	}
 }
@@ -103,7 +106,9 @@ func (m *markedPackets) warnOfAddress(r *reader, v *Virtual) {
 	}
 	addr := v.Addr.Addr()
 	if line, ok := m.find(netip.PrefixFrom(addr, addr.BitLen()), string(v.Protocol), ports); ok {
-		r.warn(line.order(advice), suspicious, line.At, "packets to the virtual service %s of line %d get the mark, which comes first: that service never sees them",
+		r.warn(line.order(advice), suspicious, line.At,
+			"packets to the virtual service %s of line %d get the mark, which comes first: that service "+
+				"never sees them",
 			v.ID, v.At["virtual"].Line)
 	}
 }
@@ -140,6 +145,7 @@ func (m *markedPackets) insert(at packets, ports markedPorts) {
 
 // after is the index of the first ports that do not end before one.
 func after(list []markedPorts, port uint16) int {
-	i, _ := slices.BinarySearchFunc(list, port, func(p markedPorts, port uint16) int { return int(p.Last) - int(port) })
+	i, _ := slices.BinarySearchFunc(list, port,
+		func(p markedPorts, port uint16) int { return int(p.Last) - int(port) })
 	return i
 }

@@ -19,7 +19,8 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.globals.At = map[string]Position{}
 	r.names = newNames(o)
 	if len(src) > MaxSize {
-		r.error(order{}, tooLarge, Position{File: name}, "the file has %d bytes; it has at most %d", len(src), MaxSize)
+		r.error(order{}, tooLarge, Position{File: name}, "the file has %d bytes; it has at most %d", len(src),
+			MaxSize)
 		return nil, r.diagnostics()
 	}
 	r.read(string(src))
@@ -131,7 +132,8 @@ func (r *reader) blank(l line) {
 func (r *reader) header(l line) {
 	s := r.openSection(l, l.name == "virtual6")
 	if l.indent > 0 {
-		r.tolerate(s.order(inLines), l, unknownDirective, l.at(l.start), l.name+" is indented; a section begins in the first column")
+		r.tolerate(s.order(inLines), l, unknownDirective, l.at(l.start), l.name+
+			" is indented; a section begins in the first column")
 	}
 	if !l.equals {
 		r.error(s.order(inLines), unknownDirective, l.at(l.start), "%s", describeOdd(l))
@@ -166,7 +168,9 @@ func (r *reader) closeSection() {
 	const text = "a directive of the section is not indented"
 	if s.unclear {
 		r.error(s.order(inLines), unknownDirective, s.underIndent,
-			text+", and neither are others that may be global; the lines of a section are indented by four blanks or a tab")
+			text+
+				", and neither are others that may be global; the lines of a section are indented by "+
+				"four blanks or a tab")
 		return
 	}
 	r.layout(s.order(inLines), unknownDirective, s.underIndent, text+"; it is four blanks or more, or a tab")
@@ -193,7 +197,8 @@ func (r *reader) directive(l line) {
 		r.global(l, d)
 	case r.current == nil:
 		r.error(order{block: l.number}, unknownDirective, l.at(l.start),
-			"%s is outside of a section; it belongs below a virtual, indented by four blanks or a tab", l.name)
+			"%s is outside of a section; it belongs below a virtual, indented by four blanks or a tab",
+			l.name)
 	default:
 		r.inSection(l, d)
 	}
@@ -205,7 +210,8 @@ func (r *reader) global(l line, d *Directive) {
 		if r.current != nil {
 			at = r.current.order(inLines)
 		}
-		r.tolerate(at, l, unknownDirective, l.at(l.start), l.name+" is indented; a global directive begins in the first column")
+		r.tolerate(at, l, unknownDirective, l.at(l.start), l.name+
+			" is indented; a global directive begins in the first column")
 	} else if r.current != nil {
 		r.leave(l.number)
 		r.gap = l.number
@@ -223,14 +229,17 @@ func (r *reader) inSection(l line, d *Directive) {
 			s.underIndent = l.at(0)
 		}
 	case r.gap > 0:
-		r.tolerate(at, l, unknownDirective, l.at(l.start), fmt.Sprintf("the section continues after line %d, which ends it for the Perl ldirectord", r.gap))
+		r.tolerate(at, l, unknownDirective, l.at(l.start), fmt.Sprintf(
+			"the section continues after line %d, which ends it for the Perl ldirectord", r.gap))
 	case l.indent < sectionIndent && !s.littleIndent:
 		s.littleIndent = true
-		r.tolerate(at, l, unknownDirective, l.at(l.start), "a directive of the section is indented by less than four blanks; it is four or more, or a tab")
+		r.tolerate(at, l, unknownDirective, l.at(l.start),
+			"a directive of the section is indented by less than four blanks; it is four or more, or a tab")
 	}
 	r.gap = 0
 	if right, mixed := ofOtherFamily(s, d.Name); mixed {
-		r.error(at, familyMix, l.at(l.start), "%s is not for this address family; under %s it is %s", d.Name, s.line.name, right)
+		r.error(at, familyMix, l.at(l.start), "%s is not for this address family; under %s it is %s", d.Name,
+			s.line.name, right)
 		return
 	}
 	r.assign(at, l, d, s)

@@ -65,7 +65,8 @@ func (r *realLine) readEndpoint(v *value) *problem {
 		v.warn(suspicious, "there are two colons before port %s; one is enough", quote(port))
 	}
 	if !isEndpointHost(first) || last != "" && !isEndpointHost(last) {
-		return refuse(badRealSyntax, "%s is not a server%s; it is %s", quote(word), endpointHint(word), realServerForm)
+		return refuse(badRealSyntax, "%s is not a server%s; it is %s", quote(word), endpointHint(word),
+			realServerForm)
 	}
 	r.first, r.last, r.port = first, last, port
 	return nil
@@ -121,7 +122,8 @@ func (r *realLine) readSettings(v *value) *problem {
 	}
 	r.server.Forward = Forward(method)
 	if f := r.server.Forward; f != Gate && f != Masq && f != IPIP {
-		p := refuse(badForward, "%s is not a forwarding method%s; it is gate, masq or ipip", quote(method), methodHint(method))
+		p := refuse(badForward, "%s is not a forwarding method%s; it is gate, masq or ipip", quote(method),
+			methodHint(method))
 		return p.around(method)
 	}
 	start := strings.Index(text, method)
@@ -151,7 +153,8 @@ func (r *realLine) readOptions(v *value, text string) *problem {
 	if open < 0 {
 		return r.readNumbers(v, text, "")
 	}
-	if open == end || !isSpace(text[max(open-1, 0)]) || end+1 < len(text) && text[end+1] != ',' && !isSpace(text[end+1]) {
+	if open == end || !isSpace(text[max(open-1, 0)]) ||
+		end+1 < len(text) && text[end+1] != ',' && !isSpace(text[end+1]) {
 		return trailer(text[open:])
 	}
 	request, receive, ok := splitPair(text[open : end+1])
@@ -170,8 +173,8 @@ func trailer(text string) *problem {
 	return p.around(text)
 }
 
-// twoStrings have a border between them: a comma or a blank, to which more blanks may be added. There may be quotes in the
-// strings; the last possible border counts.
+// twoStrings have a border between them: a comma or a blank, to which more blanks may be added. There may be quotes in
+// the strings; the last possible border counts.
 var twoStrings = regexp.MustCompile(`(?s)^"(.*)"[, ][\s\v]*"(.*)"$`)
 
 // splitPair splits two strings with one twoStrings.
@@ -241,7 +244,8 @@ func (r *realLine) readNumber(word string) (p *problem) {
 func bounded(what, text string, high uint64) (int, *problem) {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n > high {
-		return 0, refuse(badRealTrailer, "the %s %s is not allowed; it is a whole number from 0 to %d", what, quote(text), high)
+		return 0, refuse(badRealTrailer, "the %s %s is not allowed; it is a whole number from 0 to %d", what,
+			quote(text), high)
 	}
 	return int(n), nil
 }

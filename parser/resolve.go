@@ -206,10 +206,12 @@ func (n *names) lastOf(key hostName) []netip.Addr {
 // list is what became of the look-ups of host names.
 func (n *names) list() (list []Name) {
 	for key, l := range n.hosts {
-		list = append(list, Name{Host: key.name, IPv6: key.ipv6, Addr: l.value, Why: l.failure, Followed: n.follows(key), Earlier: n.earlier(key)})
+		list = append(list, Name{Host: key.name, IPv6: key.ipv6, Addr: l.value, Why: l.failure,
+			Followed: n.follows(key), Earlier: n.earlier(key)})
 	}
 	slices.SortFunc(list, func(a, b Name) int {
-		return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(strconv.FormatBool(a.IPv6), strconv.FormatBool(b.IPv6)))
+		return cmp.Or(strings.Compare(a.Host, b.Host),
+			strings.Compare(strconv.FormatBool(a.IPv6), strconv.FormatBool(b.IPv6)))
 	})
 	return list
 }

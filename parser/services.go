@@ -19,7 +19,8 @@ var services = slices.Concat(perlServices, extensionServices)
 var perlServices = []Service{
 	{"dns", 53}, {"ftp", 21}, {"http", 80}, {"https", 443}, {"http_proxy", 3128}, {"imap", 143}, {"imaps", 993},
 	{"ldap", 389}, {"ldaps", 636}, {"mysql", 3306}, {"nntp", 119}, {"none", 0}, {"oracle", 1521}, {"pgsql", 5432},
-	{"pop", 110}, {"pops", 995}, {"radius", 1812}, {"simpletcp", 0}, {"sip", 5060}, {"smtp", 25}, {"submission", 587},
+	{"pop", 110}, {"pops", 995}, {"radius", 1812}, {"simpletcp", 0}, {"sip", 5060}, {"smtp", 25}, {"submission",
+		587},
 }
 
 // extensionServices must be named: a file without them means the same to the Perl ldirectord.

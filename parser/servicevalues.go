@@ -39,7 +39,8 @@ func readScheduler(v *value) (string, *problem) {
 	}
 	v.only(name)
 	if !slices.Contains(schedulers, name) {
-		v.warn(suspicious, "%s is not a scheduler of a plain kernel; it has %s", quote(name), strings.Join(schedulers, " "))
+		v.warn(suspicious, "%s is not a scheduler of a plain kernel; it has %s", quote(name),
+			strings.Join(schedulers, " "))
 	}
 	return name, nil
 }
@@ -47,7 +48,9 @@ func readScheduler(v *value) (string, *problem) {
 func readSchedFlags(v *value) (string, *problem) {
 	flags, _ := cutWord(unquote(v.text))
 	if flags == "" {
-		return "", bad("the value is empty; it is a list of flags with commas and without blanks, such as sh-port,sh-fallback")
+		return "", bad(
+			"the value is empty; it is a list of flags with commas and without blanks, such as " +
+				"sh-port,sh-fallback")
 	}
 	v.only(flags)
 	return flags, nil
@@ -72,7 +75,9 @@ func readNetmask(v *value) (none Netmask, p *problem) {
 	}
 	mask, ok := parseIPv4(v.text)
 	if !ok {
-		return none, bad("%s is not a netmask; it is four numbers from 0 to 255 with dots, such as 255.255.255.0", quote(v.text))
+		return none,
+			bad("%s is not a netmask; it is four numbers from 0 to 255 with dots, such as 255.255.255.0",
+				quote(v.text))
 	}
 	bits := binary.BigEndian.Uint32(mask.AsSlice())
 	if bits|(bits-1) != math.MaxUint32 {

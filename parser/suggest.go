@@ -24,7 +24,9 @@ const minGuessed = 3
 // letters away from it, "" when all are far.
 func nearest(word string, known []string) string {
 	word = strings.ToLower(word)
-	if longer := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return !strings.HasPrefix(k, word) }); len(longer) == 1 && len(word) >= minGuessed {
+	if longer := slices.DeleteFunc(slices.Clone(known),
+		func(k string) bool { return !strings.HasPrefix(k, word) }); len(longer) == 1 &&
+		len(word) >= minGuessed {
 		return longer[0]
 	}
 	for edits := range maxDistance + 1 {

@@ -14,7 +14,8 @@ func (r *reader) oddDirective(l line) {
 		return
 	}
 	if was, ok := removed[l.name]; ok && l.equals && (l.indent == 0 || was.section && r.open) {
-		r.error(at, removedDirective, l.at(l.start), "%s is not a directive any more; it is %s", l.name, was.instead)
+		r.error(at, removedDirective, l.at(l.start), "%s is not a directive any more; it is %s", l.name,
+			was.instead)
 		return
 	}
 	if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
@@ -47,11 +48,13 @@ func describeOdd(l line) string {
 func (r *reader) supervised(at order, l line) {
 	rest := l.text[l.value:]
 	if l.name != "supervised" || rest != "" && rest[0] != '#' {
-		r.error(at, badValue, l.at(l.start), "%s is not followed by = and a value; it is supervised=yes or supervised=no", quote(l.name))
+		r.error(at, badValue, l.at(l.start),
+			"%s is not followed by = and a value; it is supervised=yes or supervised=no", quote(l.name))
 		return
 	}
 	if rest != "" {
-		r.tolerate(at, l, badValue, l.at(l.value), "a comment follows the directive; it belongs on a line of its own")
+		r.tolerate(at, l, badValue, l.at(l.value),
+			"a comment follows the directive; it belongs on a line of its own")
 	}
 	r.warn(at, deprecated, l.at(l.start), "supervised has no value; it is supervised=yes")
 	r.globals.Supervised = true

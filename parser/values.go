@@ -69,7 +69,8 @@ func yesNo(v *value) (bool, *problem) {
 	case "no":
 		return false, nil
 	}
-	return false, bad("%s is neither yes nor no; it is one of them, in lower case and without quotes", quote(v.text))
+	return false, bad("%s is neither yes nor no; it is one of them, in lower case and without quotes",
+		quote(v.text))
 }
 
 // maxDigits is the length of the largest number that is read.
@@ -110,25 +111,27 @@ func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
 			unit = " seconds"
 		}
 		if trimZeros(unquote(v.text)) != text {
-			v.warn(loose, "%s is read as %s%s; what else is written does not count", quote(v.text), text, unit)
+			v.warn(loose, "%s is read as %s%s; what else is written does not count", quote(v.text), text,
+				unit)
 		}
 		return N(min(n, math.MaxInt)), nil
 	}
 }
 
-// minTime is the shortest time between two checks, and for one, maxTime the longest of all, ten years: what nobody means
-// to be longer can be added and multiplied.
+// minTime is the shortest time between two checks, and for one, maxTime the longest of all, ten years: what nobody
+// means to be longer can be added and multiplied.
 const (
 	minTime Seconds = 0.1
 	maxTime Seconds = 3650 * 24 * 60 * 60
 )
 
-const timeAllowed = "a time from 100 ms to 10 years: seconds, as 5 or 0.5, or a number with ms, s or m after it, as 500ms"
+const timeAllowed = "a time from 100 ms to 10 years: seconds, as 5 or 0.5, or a number with ms, s or m after it, as " +
+	"500ms"
 
 var timeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$`)
 
-// ParseSeconds reads a number with or without a fraction, and with or without a unit directly after it: ms, s, m, h or d,
-// for a directive only the first three. Without a unit it is in seconds.
+// ParseSeconds reads a number with or without a fraction, and with or without a unit directly after it: ms, s, m, h or
+// d, for a directive only the first three. Without a unit it is in seconds.
 func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	m := timeForm.FindStringSubmatch(text)
 	if m == nil {
@@ -191,9 +194,11 @@ func perlTime(v *value) (Seconds, *problem) {
 	}
 	switch perl := firstRun(text, isDigit); {
 	case trimZeros(perl) == "0":
-		v.misread("%s is %v here; the Perl ldirectord reads 0 and refuses the file", quote(v.text), s.Duration())
+		v.misread("%s is %v here; the Perl ldirectord reads 0 and refuses the file", quote(v.text),
+			s.Duration())
 	case trimZeros(perl) != strconv.FormatFloat(float64(s), 'f', -1, 64):
-		v.misread("%s is %v here; the Perl ldirectord reads %s seconds", quote(v.text), s.Duration(), trimZeros(perl))
+		v.misread("%s is %v here; the Perl ldirectord reads %s seconds", quote(v.text), s.Duration(),
+			trimZeros(perl))
 	}
 	return s, nil
 }
@@ -299,7 +304,8 @@ func oneOf(list ...string) func(*value) (string, *problem) {
 	return func(v *value) (string, *problem) {
 		word := v.word()
 		if !slices.Contains(list, word) {
-			return "", bad("%s is not allowed%s; it is one of %s", quote(v.text), DidYouMean(word, list), strings.Join(list, ", "))
+			return "", bad("%s is not allowed%s; it is one of %s", quote(v.text), DidYouMean(word, list),
+				strings.Join(list, ", "))
 		}
 		v.only(word)
 		return word, nil

@@ -60,7 +60,8 @@ func changes(from, to ipvsctl.Table) map[place]bool {
 func (s *shadow) compare(ctx context.Context, now pair) {
 	differ, live, ours := changes(now.live, now.ours), changes(s.was.live, now.live), changes(s.was.ours, now.ours)
 	for p := range live {
-		if was := p.serves(s.was.live); ours[p] && !differ[p] && s.open[p] == nil && !s.fallback[p] && was != p.serves(now.live) {
+		if was := p.serves(s.was.live); ours[p] && !differ[p] && s.open[p] == nil && !s.fallback[p] &&
+			was != p.serves(now.live) {
 			s.report.count(was).Together++
 		}
 	}
@@ -139,9 +140,9 @@ func (s *shadow) tellLasting(ctx context.Context) {
 // slack is for the readings, once a second, and for changes under way.
 const slack = 3 * time.Second
 
-// explain returns, for each virtual service, how long the times of the file explain a difference. A change is due after as
-// many results as the thresholds ask for. Between two of them there is the interval and, in a daemon that checks one server
-// after the other as the Perl does, the time that all checks take. Each may take all of its time.
+// explain returns, for each virtual service, how long the times of the file explain a difference. A change is due after
+// as many results as the thresholds ask for. Between two of them there is the interval and, in a daemon that checks one
+// server after the other as the Perl does, the time that all checks take. Each may take all of its time.
 func (s *shadow) explain(now *director.Snapshot) map[ipvsctl.Key]time.Duration {
 	var all time.Duration
 	for _, v := range now.Virtuals {
@@ -154,7 +155,8 @@ func (s *shadow) explain(now *director.Snapshot) map[ipvsctl.Key]time.Duration {
 		c := v.Config
 		round := all + max(c.CheckInterval, s.Plan.Config.Global.CheckInterval).Duration()
 		for _, check := range c.Checks() {
-			round += max(check.CheckTimeout*parser.Seconds(max(check.CheckCount, 1)), check.NegotiateTimeout).Duration()
+			round += max(check.CheckTimeout*parser.Seconds(max(check.CheckCount, 1)),
+				check.NegotiateTimeout).Duration()
 		}
 		explained[v.Key] = time.Duration(max(c.FailureCount, c.RiseCount, c.Window.Of, 1))*round + slack
 	}
@@ -169,7 +171,8 @@ func reason(p place, now *director.Snapshot) string {
 		}
 		for _, server := range v.Servers {
 			if server.Addr == p.addr {
-				return strings.TrimSuffix(server.State+": "+cmp.Or(server.Reason, server.Unjudged, server.Last.Detail), ": ")
+				return strings.TrimSuffix(server.State+": "+
+					cmp.Or(server.Reason, server.Unjudged, server.Last.Detail), ": ")
 			}
 		}
 		if p.addr.IsValid() && v.Fallback != nil && v.Fallback.Active {

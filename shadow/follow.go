@@ -20,7 +20,8 @@ type follower struct {
 // Check asks the live table as it was read last.
 func (f follower) Check(context.Context) checker.Result {
 	if f.at.serves(*f.table.Load()) {
-		return checker.Result{OK: true, Stage: checker.AtMatch, Detail: "in service in the live table, which is followed"}
+		return checker.Result{OK: true, Stage: checker.AtMatch,
+			Detail: "in service in the live table, which is followed"}
 	}
 	return checker.Result{Cause: checker.Program, Detail: "not in service in the live table, which is followed"}
 }
@@ -28,12 +29,16 @@ func (f follower) Check(context.Context) checker.Result {
 // follow replaces the checks of a plan that run programs.
 func (s *shadow) follow(p *director.Plan, places map[[2]string]place) {
 	for _, c := range p.Checks() {
-		if kind := parser.CheckType(c.Spec.Type); c.Task != nil && (kind == parser.External || kind == parser.ExternalPerl) {
+		if kind := parser.CheckType(c.Spec.Type); c.Task != nil &&
+			(kind == parser.External || kind == parser.ExternalPerl) {
 			c.Task.Checker = follower{&s.table, places[[2]string{c.Virtual, c.Real}]}
 			s.report.Followed = append(s.report.Followed, c.Virtual+" "+c.Real)
 		}
 	}
 	if n := len(s.report.Followed); n > 0 {
-		s.Say(fmt.Sprintf("%d checks run programs, which needs --with-programs: these servers are taken as the live table has them", n))
+		s.Say(
+			fmt.Sprintf(
+				"%d checks run programs, which needs --with-programs: these servers are taken as the "+
+					"live table has them", n))
 	}
 }

@@ -12,15 +12,17 @@ const maxDifferences = 1000
 
 // Report is what a shadow saw. Its JSON is stable.
 type Report struct {
-	Begun       time.Time     `json:"begun"`
-	Until       time.Time     `json:"until"`
-	Ended       bool          `json:"ended"`
-	Readings    int           `json:"readings"`           // of the live table
-	Unread      int           `json:"unread"`             // readings that failed
-	Writes      int           `json:"writes"`             // requests that would have changed the live table; all were refused
-	Virtuals    int           `json:"virtuals"`           // in both
-	Servers     int           `json:"servers"`            // of these, as the file has them
-	Absent      []string      `json:"absent,omitempty"`   // virtual services of the file that the live table does not have; they are not compared
+	Begun    time.Time `json:"begun"`
+	Until    time.Time `json:"until"`
+	Ended    bool      `json:"ended"`
+	Readings int       `json:"readings"` // of the live table
+	Unread   int       `json:"unread"`   // readings that failed
+	// requests that would have changed the live table; all were refused
+	Writes   int `json:"writes"`
+	Virtuals int `json:"virtuals"` // in both
+	Servers  int `json:"servers"`  // of these, as the file has them
+	// virtual services of the file that the live table does not have; they are not compared
+	Absent      []string      `json:"absent,omitempty"`
 	Followed    []string      `json:"followed,omitempty"` // servers whose programs were not run
 	Failures    Sightings     `json:"failures"`
 	Recoveries  Sightings     `json:"recoveries"`
@@ -38,8 +40,9 @@ type Difference struct {
 	Real    string    `json:"real,omitempty"` // "": the virtual service itself
 	Live    string    `json:"live"`           // what it is there, as ipvsadm has it
 	Shadow  string    `json:"shadow"`
-	First   Side      `json:"first,omitempty"` // who changed when it began; "" when both did, or it was there from the start
-	Reason  string    `json:"reason,omitempty"`
+	// who changed when it began; "" when both did, or it was there from the start
+	First  Side   `json:"first,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // Sightings count changes of servers, and who made them first.
@@ -99,7 +102,8 @@ func (d *Difference) name() string { return strings.TrimSuffix(d.Virtual+" "+d.R
 
 // String is the difference in a line.
 func (d *Difference) String() string {
-	text := fmt.Sprintf("for %v: %s: live: %s; shadow: %s, %s", seconds(d.Lasted), d.name(), d.Live, d.Shadow, d.Reason)
+	text := fmt.Sprintf("for %v: %s: live: %s; shadow: %s, %s", seconds(d.Lasted), d.name(), d.Live, d.Shadow,
+		d.Reason)
 	if d.First != "" {
 		text += fmt.Sprintf("; %s changed first", d.First)
 	}
@@ -108,8 +112,10 @@ func (d *Difference) String() string {
 
 // Print writes the sum.
 func (r Report) Print(w io.Writer) {
-	fmt.Fprintf(w, "Compared for %v: virtual services: %d, real servers: %d\n", r.Until.Sub(r.Begun).Round(time.Second), r.Virtuals, r.Servers)
-	fmt.Fprintf(w, "Readings of the live table: %d, failed: %d, requests that write: %d\n", r.Readings, r.Unread, r.Writes)
+	fmt.Fprintf(w, "Compared for %v: virtual services: %d, real servers: %d\n",
+		r.Until.Sub(r.Begun).Round(time.Second), r.Virtuals, r.Servers)
+	fmt.Fprintf(w, "Readings of the live table: %d, failed: %d, requests that write: %d\n", r.Readings, r.Unread,
+		r.Writes)
 	for _, id := range r.Absent {
 		fmt.Fprintf(w, "Not in the live table, so not compared: %s\n", id)
 	}

@@ -1,5 +1,5 @@
-// Package shadow runs beside the daemon that keeps the table. It makes the same checks, decides by the same director over
-// a table of its own in memory, and compares that with the live one. It changes nothing.
+// Package shadow runs beside the daemon that keeps the table. It makes the same checks, decides by the same director
+// over a table of its own in memory, and compares that with the live one. It changes nothing.
 package shadow
 
 import (
@@ -93,7 +93,8 @@ func (nobody) Record(string, string, bool, string) {}
 // Run compares until ctx is done, and returns what it saw. It begins as a daemon does that starts over the live table.
 // An error means that it could not begin.
 func Run(ctx context.Context, o Options) (Report, error) {
-	s := &shadow{Options: o, live: readOnly{Client: o.Live}, open: map[place]*Difference{}, report: Report{Begun: time.Now()}}
+	s := &shadow{Options: o, live: readOnly{Client: o.Live}, open: map[place]*Difference{},
+		report: Report{Begun: time.Now()}}
 	table, err := s.live.Read(ctx)
 	if err != nil {
 		return s.report, fmt.Errorf("reading the live table: %w", err)
@@ -105,11 +106,13 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return s.report, err
 	}
 	ours := maps.Clone(table)
-	maps.DeleteFunc(ours, func(key ipvsctl.Key, _ ipvsctl.Service) bool { return !slices.Contains(o.Plan.Keys(), key) })
+	maps.DeleteFunc(ours,
+		func(key ipvsctl.Key, _ ipvsctl.Service) bool { return !slices.Contains(o.Plan.Keys(), key) })
 	s.memory = ipvsctl.NewMemory(ours)
 	journal := notify.NewJournal() // nobody is told
 	s.director = director.New(director.Deps{
-		Table: ownTable{s.memory, &s.live}, Journal: journal, Hooks: nobody{}, Monitor: nobody{}, Maintenance: maintenance.New(nil).Watch,
+		Table: ownTable{s.memory, &s.live}, Journal: journal, Hooks: nobody{}, Monitor: nobody{},
+		Maintenance: maintenance.New(nil).Watch,
 	})
 	directing, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)

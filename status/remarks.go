@@ -35,7 +35,8 @@ func (r *Report) Remarks() []string {
 	all.told("addresses can't be announced: ", r.AnnounceError)
 	for _, n := range r.Names {
 		if n.Address.IsValid() { // the servers of one without are remarked on themselves
-			all.add("the name %s cannot be looked up, its last address %s is used: %s", n.Name, n.Address, n.Error)
+			all.add("the name %s cannot be looked up, its last address %s is used: %s", n.Name, n.Address,
+				n.Error)
 		}
 	}
 	for _, f := range r.Failures {

@@ -40,8 +40,9 @@ type Failure struct {
 
 // Name is a host name that can't be looked up.
 type Name struct {
-	Name    string     `json:"name"`
-	Address netip.Addr `json:"address,omitzero"` // the last one that is known, which is used; absent when there is none
+	Name string `json:"name"`
+	// the last one that is known, which is used; absent when there is none
+	Address netip.Addr `json:"address,omitzero"`
 	Error   string     `json:"error"`
 }
 
@@ -70,10 +71,11 @@ type Report struct {
 	MarkError string     `json:"mark_rules_error,omitempty"`
 	Folder    string     `json:"maintenance_error,omitempty"` // why maintenancedir can't be read
 	Names     []Name     `json:"names,omitempty"`             // those that can't be looked up
-	Failures  []Failure  `json:"failures,omitempty"`          // until it works again, where that is known, and for a day at most
-	Last      []Failure  `json:"last_events,omitempty"`
-	Orders    []Order    `json:"orders,omitempty"`
-	Virtuals  []Virtual  `json:"virtuals,omitempty"`
+	// until it works again, where that is known, and for a day at most
+	Failures []Failure `json:"failures,omitempty"`
+	Last     []Failure `json:"last_events,omitempty"`
+	Orders   []Order   `json:"orders,omitempty"`
+	Virtuals []Virtual `json:"virtuals,omitempty"`
 
 	Announcements []Announcement `json:"announcements,omitempty"`
 	AnnounceError string         `json:"announce_error,omitempty"` // why addresses can't be announced
@@ -88,14 +90,16 @@ type Order struct {
 
 // Checks is how the checks as a whole go.
 type Checks struct {
-	Overdue   float64 `json:"overdue_seconds"` // of the check that is most overdue
-	Shortages uint64  `json:"own_shortages"`   // that failed because this machine lacked descriptors, memory, ports or permissions
+	Overdue float64 `json:"overdue_seconds"` // of the check that is most overdue
+	// that failed because this machine lacked descriptors, memory, ports or permissions
+	Shortages uint64 `json:"own_shortages"`
 }
 
 // Table is how the table of IPVS does.
 type Table struct {
-	Error      string                     `json:"error,omitempty"` // why it can't be read
-	Removing   int                        `json:"removing"`        // virtual services that are to go and still there
+	Error string `json:"error,omitempty"` // why it can't be read
+	// virtual services that are to go and still there
+	Removing   int                        `json:"removing"`
 	Operations map[string]director.Counts `json:"operations"`
 }
 
@@ -137,27 +141,31 @@ type (
 
 // Server is a real server of a virtual service.
 type Server struct {
-	Real        string            `json:"real"`
-	Address     string            `json:"address,omitempty"` // where real is a host name
-	Name        string            `json:"name,omitempty"`    // the host name of the file where real is its address
-	State       string            `json:"state"`             // unknown, up, down, drained, maintenance or off
-	Since       time.Time         `json:"since"`
-	InState     float64           `json:"seconds_in_state"`
-	Reason      string            `json:"reason,omitempty"` // why it is down, the file of its maintenance, or the name that has no address
-	Weight      int               `json:"weight"`           // as configured
-	TableWeight *uint32           `json:"table_weight"`     // null when it is not in the table
-	ByHand      bool              `json:"changed_by_hand,omitempty"`
-	Unjudged    string            `json:"unjudged,omitempty"` // why the last answer can't be judged; absent when it can
-	Drained     bool              `json:"drained,omitempty"`  // by order, whatever its state is
-	Note        string            `json:"note,omitempty"`     // what else there is to its state: held, moved away, its order
-	Streak      int               `json:"streak"`             // results in a row that speak against the state
+	Real    string    `json:"real"`
+	Address string    `json:"address,omitempty"` // where real is a host name
+	Name    string    `json:"name,omitempty"`    // the host name of the file where real is its address
+	State   string    `json:"state"`             // unknown, up, down, drained, maintenance or off
+	Since   time.Time `json:"since"`
+	InState float64   `json:"seconds_in_state"`
+	// why it is down, the file of its maintenance, or the name that has no address
+	Reason      string  `json:"reason,omitempty"`
+	Weight      int     `json:"weight"`       // as configured
+	TableWeight *uint32 `json:"table_weight"` // null when it is not in the table
+	ByHand      bool    `json:"changed_by_hand,omitempty"`
+	// why the last answer can't be judged; absent when it can
+	Unjudged string `json:"unjudged,omitempty"`
+	Drained  bool   `json:"drained,omitempty"` // by order, whatever its state is
+	// what else there is to its state: held, moved away, its order
+	Note        string            `json:"note,omitempty"`
+	Streak      int               `json:"streak"` // results in a row that speak against the state
 	Check       *Check            `json:"last_check"`
 	Next        time.Time         `json:"next_check,omitzero"`
 	Checks      uint64            `json:"checks"`
 	Transitions uint64            `json:"transitions"`
-	Failures    map[string]uint32 `json:"failures,omitempty"`   // by cause
-	Connections *Connections      `json:"connections"`          // null when they are not known
-	EachCheck   []OneCheck        `json:"each_check,omitempty"` // of a server with several; last_check, streak and unjudged are of the worst one
+	Failures    map[string]uint32 `json:"failures,omitempty"` // by cause
+	Connections *Connections      `json:"connections"`        // null when they are not known
+	// of a server with several; last_check, streak and unjudged are of the worst one
+	EachCheck []OneCheck `json:"each_check,omitempty"`
 }
 
 // OneCheck is one check of a server with several.
@@ -177,7 +185,8 @@ type Check struct {
 	Cause   string    `json:"cause,omitempty"`
 	Detail  string    `json:"detail,omitempty"`
 	Warning string    `json:"warning,omitempty"`
-	Way     string    `json:"way,omitempty"` // with checkvip: through the virtual address, or void, at the server's own because of Warning
+	// with checkvip: through the virtual address, or void, at the server's own because of Warning
+	Way string `json:"way,omitempty"`
 }
 
 // Connections are what a server carries for one virtual service.
@@ -202,8 +211,10 @@ type Traffic struct {
 func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Connections) *Report {
 	p.Reloads.Last = p.Reloads.Last.UTC()
 	r := &Report{
-		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: new(p.Started.UTC()), Time: new(s.Time.UTC()),
-		Role: roleOf(s), Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Folder: s.Folder, Names: p.Names, Failures: p.Failures, Orders: ListOrders(s.Orders, s),
+		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: new(p.Started.UTC()),
+		Time: new(s.Time.UTC()),
+		Role: roleOf(s), Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Folder: s.Folder,
+		Names: p.Names, Failures: p.Failures, Orders: ListOrders(s.Orders, s),
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
 		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: maps.Collect(s.Table.All())},
 	}
@@ -232,7 +243,8 @@ func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 		}
 	}
 	for _, a := range now.Announcements {
-		known[director.Backend{Virtual: a.Address}], known[director.Backend{Virtual: director.EveryAddress}] = true, true
+		known[director.Backend{Virtual: a.Address}],
+			known[director.Backend{Virtual: director.EveryAddress}] = true, true
 	}
 	list := make([]Order, 0, len(all))
 	for _, at := range all.Sorted() {
@@ -265,8 +277,10 @@ func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director
 	for _, l := range v.Leaving {
 		left := max(l.Until.Sub(now), 0)
 		out.Leaving = append(out.Leaving, Leaver{
-			Real: l.Name, State: "drained", Note: fmt.Sprintf("draining, %s, %s left", director.Carried(l.Carries), Short(left)),
-			TableWeight: l.Effective, ByHand: l.ByHand, Connections: Connections{l.Carries.Active, l.Carries.Inactive, l.Carries.Persistent, nil}, Left: left.Seconds(),
+			Real: l.Name, State: "drained", Note: fmt.Sprintf("draining, %s, %s left",
+				director.Carried(l.Carries), Short(left)),
+			TableWeight: l.Effective, ByHand: l.ByHand, Connections: Connections{l.Carries.Active,
+				l.Carries.Inactive, l.Carries.Persistent, nil}, Left: left.Seconds(),
 		})
 	}
 	return out
@@ -276,7 +290,8 @@ func newServer(s *director.ServerSnapshot, now time.Time) Server {
 	out := Server{
 		Real: s.Real, Address: s.Address, Name: s.Host, State: s.State,
 		Since: s.Since.UTC(), InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
-		ByHand: s.ByHand, Unjudged: s.Unjudged, Drained: s.Drained, Note: s.Note, Streak: s.Streak, Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
+		ByHand: s.ByHand, Unjudged: s.Unjudged, Drained: s.Drained, Note: s.Note, Streak: s.Streak,
+		Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
 		Failures: maps.Collect(s.Tally.Failures()),
 	}
 	if s.Held {
@@ -301,7 +316,8 @@ func newCheck(c *director.CheckSnapshot) *Check {
 	if c.Checked.IsZero() {
 		return nil
 	}
-	out := &Check{Time: c.Checked.UTC(), OK: c.Last.OK, Seconds: c.Last.Took.Seconds(), Detail: c.Last.Detail, Warning: c.Last.Warning}
+	out := &Check{Time: c.Checked.UTC(), OK: c.Last.OK, Seconds: c.Last.Took.Seconds(), Detail: c.Last.Detail,
+		Warning: c.Last.Warning}
 	out.Way = map[checker.Way]string{checker.WayThrough: "through", checker.WayVoid: "void"}[c.Last.Way]
 	if !c.Last.OK {
 		out.Cause = c.Last.Cause.String()

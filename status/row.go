@@ -67,10 +67,12 @@ func (v *Virtual) Rows() (rows []Row) {
 		add(&v.Servers[i])
 	}
 	for _, l := range v.Leaving {
-		add(&Server{Real: l.Real, State: l.State, Note: "not in the file: " + l.Note, TableWeight: &l.TableWeight, ByHand: l.ByHand, Connections: &l.Connections})
+		add(&Server{Real: l.Real, State: l.State, Note: "not in the file: " + l.Note,
+			TableWeight: &l.TableWeight, ByHand: l.ByHand, Connections: &l.Connections})
 	}
 	if f := v.Fallback; f != nil {
-		s := &Server{Real: f.Server, State: "fallback", Note: "waits", TableWeight: f.TableWeight, ByHand: f.ByHand}
+		s := &Server{Real: f.Server, State: "fallback", Note: "waits", TableWeight: f.TableWeight,
+			ByHand: f.ByHand}
 		if f.Active {
 			s.Note = "answers"
 		}

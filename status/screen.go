@@ -10,7 +10,8 @@ import (
 	"ldirectord/printable"
 )
 
-// Screen shows reports on a terminal, one after the other: trouble first, and a mark at what changed since the one before.
+// Screen shows reports on a terminal, one after the other: trouble first, and a mark at what changed since the one
+// before.
 type Screen struct {
 	Title string // begins the first line
 	Plain bool   // no colours
@@ -94,15 +95,19 @@ func (s *Screen) head(at time.Time) []line {
 			ill++
 		}
 	}
-	lines[0].text += fmt.Sprintf(": %d of %d servers up, %d of %d services in trouble", up, servers, ill, len(r.Virtuals))
-	lines = append(lines, line{text: fmt.Sprintf("%s, version %s, up for %s; configuration of %s ago", r.Doing(), r.Version, Short(r.Time.Sub(*r.Started)), Short(r.Time.Sub(r.Reloads.Last)))})
+	lines[0].text += fmt.Sprintf(": %d of %d servers up, %d of %d services in trouble", up, servers, ill,
+		len(r.Virtuals))
+	lines = append(lines, line{text: fmt.Sprintf("%s, version %s, up for %s; configuration of %s ago", r.Doing(),
+		r.Version, Short(r.Time.Sub(*r.Started)), Short(r.Time.Sub(r.Reloads.Last)))})
 	for _, remark := range r.Remarks() {
 		lines = append(lines, line{text: remark, style: alarm})
 	}
-	return append(lines, line{text: fmt.Sprintf(screenColumns, ' ', "REAL SERVER", "STATE", "FOR", "WEIGHT", "ACTIVE", "NEW/S", "LAST CHECK"), style: bold})
+	return append(lines, line{text: fmt.Sprintf(screenColumns, ' ', "REAL SERVER", "STATE", "FOR", "WEIGHT",
+		"ACTIVE", "NEW/S", "LAST CHECK"), style: bold})
 }
 
-// screenColumns of a server: a mark, its name, state, time in it, weight, active connections, new ones a second, last check.
+// screenColumns of a server: a mark, its name, state, time in it, weight, active connections, new ones a second, last
+// check.
 const screenColumns = "%c %-22s %-11s %6s %6s %6s %6s  %s"
 
 // body are all virtual services and their servers, those with the most trouble first. Where that has no room, those
@@ -165,20 +170,23 @@ func remarked(remarks []string, t Trouble) (lines []line) {
 func (s *Screen) server(r *Row) line {
 	now, mark, style, fresh := *s.now.Time, ' ', r.Trouble.style(), "-"
 	was, known := s.known[r.Name()]
-	if s.was != nil && (!known || was.Weight != r.Weight || was.Server.State != r.Server.State || was.Server.Note != r.Server.Note) {
+	if s.was != nil && (!known || was.Weight != r.Weight || was.Server.State != r.Server.State ||
+		was.Server.Note != r.Server.Note) {
 		mark, style = '*', style+reverse
 	}
 	if known {
 		fresh = was.Server.Connections.rate(r.Server.Connections, now.Sub(*s.was.Time))
 	}
-	text := fmt.Sprintf(screenColumns, mark, "  "+r.Server.Real, r.Server.State, r.Server.For(now), Number(r.Weight), Number(r.Active), fresh, r.Server.LastCheck(now))
+	text := fmt.Sprintf(screenColumns, mark, "  "+r.Server.Real, r.Server.State, r.Server.For(now),
+		Number(r.Weight), Number(r.Active), fresh, r.Server.LastCheck(now))
 	return line{text: text, style: style, server: true, fine: r.Trouble == Fine}
 }
 
 // rate is how many new connections there were each second; "-" where that is not known, as for a server that was put in
 // the table anew.
 func (c *Connections) rate(now *Connections, since time.Duration) string {
-	if c == nil || now == nil || c.Traffic == nil || now.Traffic == nil || now.Traffic.Connections < c.Traffic.Connections || since <= 0 {
+	if c == nil || now == nil || c.Traffic == nil || now.Traffic == nil ||
+		now.Traffic.Connections < c.Traffic.Connections || since <= 0 {
 		return "-"
 	}
 	return strconv.FormatFloat(float64(now.Traffic.Connections-c.Traffic.Connections)/since.Seconds(), 'f', 1, 64)

@@ -58,7 +58,8 @@ func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, va
 
 func (t page) daemon(r *Report) {
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(*r.Started)))
-	t.printf("configuration of %s ago, %d reloads, %d refused\n", Short(r.Time.Sub(r.Reloads.Last)), r.Reloads.Succeeded, r.Reloads.Refused)
+	t.printf("configuration of %s ago, %d reloads, %d refused\n", Short(r.Time.Sub(r.Reloads.Last)),
+		r.Reloads.Succeeded, r.Reloads.Refused)
 	t.remarks(0, r.Remarks()...)
 }
 
@@ -125,7 +126,8 @@ func (t page) remarks(indent int, all ...string) {
 // hanging writes a sentence after what its first line starts with, under which the others are indented.
 func (t page) hanging(start, sentence string) {
 	margin, line := strings.Repeat(" ", len(start)), start
-	for _, word := range strings.FieldsFunc(sentence, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+	for _, word := range strings.FieldsFunc(sentence,
+		func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		word = printable.Text(word)
 		switch {
 		case len(line) == len(start):

@@ -36,15 +36,16 @@ type Entry struct {
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
 	Times uint32    `json:"times"`
-	// What it is. Results of checks: passed, failed, and those that were not believed: shortage, unjudged, stalled, braked. What
-	// came of them: up, down, held, let-go. What the table was told: add, edit, remove. What somebody did: order, changed.
+	// What it is. Results of checks: passed, failed, and those that were not believed: shortage, unjudged, stalled,
+	// braked. What came of them: up, down, held, let-go. What the table was told: add, edit, remove. What somebody
+	// did: order, changed.
 	What   string `json:"what"`
 	Text   string `json:"text"`             // a sentence without its time, with words of others: escape them
 	Check  string `json:"check,omitempty"`  // of several: https 443
 	Cause  string `json:"cause,omitempty"`  // of a failure
 	Detail string `json:"detail,omitempty"` // what the check said, why the table refused, or what was ordered
-	// Of the last check, in milliseconds: how long it took, and when since its start it was done with each stage: lookup,
-	// connect, TLS, sent, first byte, whole answer, match.
+	// Of the last check, in milliseconds: how long it took, and when since its start it was done with each stage:
+	// lookup, connect, TLS, sent, first byte, whole answer, match.
 	Took   float64            `json:"took_ms,omitempty"`
 	Stages map[string]float64 `json:"stages_ms,omitempty"`
 }
@@ -76,7 +77,8 @@ func entries(s *director.ServerSnapshot, window int) []Entry {
 		return list
 	}
 	for _, r := range s.Past.Records() {
-		e := Entry{First: r.First.Time(), Last: r.Last.Time(), Times: r.Times, What: r.Kind.String(), Detail: r.Text}
+		e := Entry{First: r.First.Time(), Last: r.Last.Time(), Times: r.Times, What: r.Kind.String(),
+			Detail: r.Text}
 		if r.Check == history.None {
 			e.done(&r)
 		} else {
@@ -98,8 +100,10 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 			history.Failed:   fmt.Sprintf("failed after %s, %s: %s", took, e.Cause, e.Detail),
 			history.Shortage: "not believed, this machine lacks something: " + e.Detail,
 			history.Unjudged: "not judged: " + e.Detail,
-			history.Braked:   "not believed, every server that was up failed only through the virtual address: " + e.Detail,
-			history.Stalled:  "not believed, this machine stood still: " + cmp.Or(e.Detail, e.Cause) + "; checked again at once",
+			history.Braked: "not believed, every server that was up failed only through the virtual " +
+				"address: " + e.Detail,
+			history.Stalled: "not believed, this machine stood still: " + cmp.Or(e.Detail, e.Cause) +
+				"; checked again at once",
 		}[r.Kind]
 	}
 	switch {

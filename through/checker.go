@@ -11,10 +11,12 @@ import (
 	"ldirectord/checker"
 )
 
-// overtime is how much longer than its timeout a failed check may take, to find out whether the server answers at its own address.
+// overtime is how much longer than its timeout a failed check may take, to find out whether the server answers at its
+// own address.
 const overtime = time.Second
 
-// check asks a server through the virtual address, and at its own where that one says nothing, or fails. It is a checker.Guided.
+// check asks a server through the virtual address, and at its own where that one says nothing, or fails. It is a
+// checker.Guided.
 type check struct {
 	*Services
 	way          checker.Through
@@ -43,8 +45,8 @@ func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Chec
 	return c, err
 }
 
-// Check implements checker.Checker. While the way is void the server's own address is asked at the same time: a dead server
-// is out in time.
+// Check implements checker.Checker. While the way is void the server's own address is asked at the same time: a dead
+// server is out in time.
 func (c *check) Check(ctx context.Context) checker.Result {
 	if !c.isOn() {
 		return c.own.Check(ctx)
@@ -126,7 +128,8 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 	return c.count(ctx, r)
 }
 
-// count is an answer that counts. A failure is explained by what the server's own address says in the time that is left.
+// count is an answer that counts. A failure is explained by what the server's own address says in the time that is
+// left.
 func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	r.Way = checker.WayThrough
 	if r.OK || !r.Conclusive() {
@@ -142,8 +145,8 @@ func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	return r
 }
 
-// instead is the answer of the server's own address where none through the virtual one counts. It does not bring a server
-// back that failed through the virtual one alone.
+// instead is the answer of the server's own address where none through the virtual one counts. It does not bring a
+// server back that failed through the virtual one alone.
 func (c *check) instead(r checker.Result) checker.Result {
 	why := fmt.Sprintf("not checked through %v: %s", c.way.Virtual, c.void)
 	if r.OK && c.missing {

@@ -16,9 +16,9 @@ type Kernel struct {
 	Strict      bool   // the greater rp_filter of Device and of all is 1
 }
 
-// Judge tells why an answer through a virtual address is void; "" if it counts. A success counts if the private service was
-// there all the time, a failure only if an answer could have come back (ip-sysctl of the kernel's documentation; IPv6 has
-// neither setting).
+// Judge tells why an answer through a virtual address is void; "" if it counts. A success counts if the private service
+// was there all the time, a failure only if an answer could have come back (ip-sysctl of the kernel's documentation;
+// IPv6 has neither setting).
 func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (void string) {
 	switch {
 	case !stayed:
@@ -29,7 +29,8 @@ func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (void string) {
 		device := cmp.Or(k.Device, "all")
 		return fmt.Sprintf("it is an address of this machine, and net.ipv4.conf.%s.accept_local is 0", device)
 	case !ipv6 && k.Strict && !k.Same:
-		return fmt.Sprintf("it is not on %s, and the larger rp_filter of net.ipv4.conf.%[1]s and all is 1", k.Device)
+		return fmt.Sprintf("it is not on %s, and the larger rp_filter of net.ipv4.conf.%[1]s and all is 1",
+			k.Device)
 	}
 	return ""
 }

@@ -1,5 +1,6 @@
-// Package through checks real servers the way clients come: by a virtual address, forwarded by IPVS. For each server there is
-// a private service of IPVS, which the mark of a check's socket chooses, and which forwards to that server alone.
+// Package through checks real servers the way clients come: by a virtual address, forwarded by IPVS. For each server
+// there is a private service of IPVS, which the mark of a check's socket chooses, and which forwards to that server
+// alone.
 package through
 
 import (
@@ -30,7 +31,9 @@ var (
 	errLost   = errors.New("the private service was lost")
 )
 
-var errNoMark = fmt.Errorf("there is no private service for it, since others use all marks from %#x to %#x (ip rule), or it has left the configuration",
+var errNoMark = fmt.Errorf(
+	"there is no private service for it, since others use all marks from %#x to %#x (ip rule), or it has left "+
+		"the configuration",
 	ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
 
 // Options are what the services of a daemon need.
@@ -154,8 +157,9 @@ func (s *Services) with(ctx context.Context, limit time.Duration, f func(context
 	}
 }
 
-// Set chooses and writes down the marks for these ways, and removes all other services: a check that still uses one is void.
-// The keys are the virtual services of the configuration. What fails is tried again by the checks, or by the next Set.
+// Set chooses and writes down the marks for these ways, and removes all other services: a check that still uses one is
+// void. The keys are the virtual services of the configuration. What fails is tried again by the checks, or by the next
+// Set.
 func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []ipvsctl.Key) {
 	if s.Table == nil {
 		return
@@ -194,8 +198,8 @@ func (s *Services) Close(ctx context.Context) {
 }
 
 // choose gives a service the next mark that is free. Tunnels have a half of the marks for themselves: while connections
-// last, the kernel keeps the route of a destination, which must not be one of the other method. Without a free mark nothing
-// changes.
+// last, the kernel keeps the route of a destination, which must not be one of the other method. Without a free mark
+// nothing changes.
 func (s *Services) choose(sv *service) error {
 	mark, last := ipvsctl.FirstPrivate, ipvsctl.FirstPrivate+(ipvsctl.LastPrivate-ipvsctl.FirstPrivate)/2
 	if sv.Dest.Forward == ipvsctl.Tunnel {
@@ -246,7 +250,8 @@ func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) err
 
 // make makes a service, or gives it another mark where its own is another's.
 func (s *Services) make(ctx context.Context, sv *service) error {
-	err := s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})[0]
+	err := s.Table.Do(ctx,
+		ipvsctl.Op{Kind: ipvsctl.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})[0]
 	if errors.Is(err, syscall.EEXIST) {
 		var free []bool
 		if _, free, err = s.look(ctx, sv); err != nil {
@@ -266,8 +271,8 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 	return err
 }
 
-// look reads services, with one request for each: whether they stayed in the table as they were made, and whether they have
-// no destinations of others. Of those that could not be read neither is known.
+// look reads services, with one request for each: whether they stayed in the table as they were made, and whether they
+// have no destinations of others. Of those that could not be read neither is known.
 func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bool, err error) {
 	stayed, free = make([]bool, len(all)), make([]bool, len(all))
 	keys := make([]ipvsctl.Key, len(all))

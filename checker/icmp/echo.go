@@ -16,8 +16,9 @@ import (
 type Echo struct {
 	To     netip.Addr
 	OnLink bool // no router passes the request on: it goes one hop
-	// Done is called once for each Send, unless Forget came first: with the time to the reply, or with the error of the
-	// network, or net.ErrClosed. It must not block, nor send, and may be called from any goroutine, also from within Send.
+	// Done is called once for each Send, unless Forget came first: with the time to the reply, or with the error of
+	// the network, or net.ErrClosed. It must not block, nor send, and may be called from any goroutine, also from
+	// within Send.
 	Done func(e *Echo, took time.Duration, err error)
 
 	nonce nonce
@@ -79,8 +80,8 @@ func (w *waiting) end() {
 	}
 }
 
-// Forget reports whether an echo was still waited for: then its Done is not called any more, and a late reply counts for
-// nobody.
+// Forget reports whether an echo was still waited for: then its Done is not called any more, and a late reply counts
+// for nobody.
 func (p *Pinger) Forget(e *Echo) bool {
 	was, _ := p.asked.take(e.To, e.nonce)
 	return was != nil
@@ -89,8 +90,8 @@ func (p *Pinger) Forget(e *Echo) bool {
 // Rest is asked when a timeout has passed since an echo was sent, or what Rest returned. It returns how much longer its
 // reply may take, or the error that the wait ends with, after Forget: os.ErrDeadlineExceeded, or ENOBUFS.
 //
-// Requests to servers that are silent in their own network fill the socket for the seconds in which the kernel looks for
-// them. The others wait for room then, up to a whole timeout: that wait is no part of their servers' time, and that
+// Requests to servers that are silent in their own network fill the socket for the seconds in which the kernel looks
+// for them. The others wait for room then, up to a whole timeout: that wait is no part of their servers' time, and that
 // there was no room is a shortage of this machine.
 func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	p.asked.mu.Lock()
@@ -105,9 +106,10 @@ func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	return rest, nil
 }
 
-// Ping sends one echo request, on the link if it has to be, and returns after how long its reply came. Its errors are that
-// of the network, os.ErrDeadlineExceeded when no reply came in time, and that of ctx.
-func (p *Pinger) Ping(ctx context.Context, to netip.Addr, onLink bool, timeout time.Duration) (took time.Duration, err error) {
+// Ping sends one echo request, on the link if it has to be, and returns after how long its reply came. Its errors are
+// that of the network, os.ErrDeadlineExceeded when no reply came in time, and that of ctx.
+func (p *Pinger) Ping(ctx context.Context, to netip.Addr, onLink bool, timeout time.Duration) (took time.Duration,
+	err error) {
 	done := make(chan struct{})
 	e := &Echo{To: to, OnLink: onLink, Done: func(_ *Echo, t time.Duration, failure error) {
 		took, err = t, failure

@@ -9,8 +9,8 @@ import (
 	goping "github.com/go-ping/ping"
 )
 
-// single opens a socket for each echo, and has a goroutine for it. Each socket polls, and a raw one gets a copy of every
-// reply. So it is for few servers, or for where there is no other way.
+// single opens a socket for each echo, and has a goroutine for it. Each socket polls, and a raw one gets a copy of
+// every reply. So it is for few servers, or for where there is no other way.
 type single struct {
 	*waiting
 	privileged bool
@@ -38,7 +38,8 @@ func (s single) run(p *goping.Pinger, to netip.Addr, n nonce) {
 	stats := p.Statistics()
 	var call *os.SyscallError
 	switch {
-	case isDenied(err) && errors.As(err, &call) && call.Syscall == "socket": // not to send, see checker's isShortage
+	case isDenied(err) && errors.As(err, &call) && call.Syscall == "socket":
+		// not to send, see checker's isShortage
 		err = ErrDenied
 	case err == nil && stats.PacketsRecv == 0:
 		err = os.ErrDeadlineExceeded

@@ -281,8 +281,8 @@ func (p *parser) quantifier() (low, high int, found bool) {
 	return low, high, true
 }
 
-// span is the next character, those of a set after it, and what ends them; "" if something else does. A search by regexp
-// takes time for all that it is given, and most characters that may begin something don't.
+// span is the next character, those of a set after it, and what ends them; "" if something else does. A search by
+// regexp takes time for all that it is given, and most characters that may begin something don't.
 func (p *parser) span(set, end string) string {
 	text := p.src[p.pos:]
 	rest := strings.TrimLeft(text[1:], set)

@@ -51,7 +51,8 @@ func Compile(pattern string) (*Regexp, error) {
 	if r.linear != nil && r.linear.exact {
 		return r, nil
 	}
-	r.back, err = regexp2.Compile(backtrackingNotation(tree, groups), regexp2.OptionMaxBacktrackingStackSize(maxBacktrack))
+	r.back, err = regexp2.Compile(backtrackingNotation(tree, groups),
+		regexp2.OptionMaxBacktrackingStackSize(maxBacktrack))
 	if err != nil {
 		return nil, fmt.Errorf("not supported: %w", err)
 	}
@@ -108,7 +109,8 @@ func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (
 		begin := bytes.Index(text, all)
 		return []int{begin, begin + len(all)}, nil
 	case r.linear != nil && r.linear.exact:
-		err = r.linear.read(text, budget, spent, func(runes io.RuneReader) { at = r.linear.re.FindReaderIndex(runes) })
+		err = r.linear.read(text, budget, spent,
+			func(runes io.RuneReader) { at = r.linear.re.FindReaderIndex(runes) })
 		if err != nil { // what was found in a part may not be the first
 			return nil, err
 		}

@@ -165,7 +165,8 @@ func propertySet(name string) (byteSet, bool) {
 			key = propertyKey(category)
 		}
 	}
-	for _, tables := range []map[string]*unicode.RangeTable{unicode.Categories, unicode.Scripts, unicode.Properties} {
+	for _, tables := range []map[string]*unicode.RangeTable{unicode.Categories, unicode.Scripts,
+		unicode.Properties} {
 		for known, table := range tables {
 			if propertyKey(known) == key {
 				return setOf(func(r rune) bool { return unicode.Is(table, r) }), true

@@ -1,5 +1,5 @@
-// Package transcript takes down what a check and its server say to each other, for a person to read. It knows no protocol
-// and no secret: who closes a tape hides what must not be read.
+// Package transcript takes down what a check and its server say to each other, for a person to read. It knows no
+// protocol and no secret: who closes a tape hides what must not be read.
 package transcript
 
 import (
@@ -86,9 +86,9 @@ func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
 	}
 }
 
-// String is a closed tape as text, one that is open has nothing to read. A line has the time since the check began, where
-// that is another one than before; then > before what was sent, < before what was received. What is not printable is
-// escaped.
+// String is a closed tape as text, one that is open has nothing to read. A line has the time since the check began,
+// where that is another one than before; then > before what was sent, < before what was received. What is not printable
+// is escaped.
 func (t *Tape) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -103,7 +103,8 @@ func (t *Tape) String() string {
 			continue
 		}
 		for line := range bytes.Lines(at.text) {
-			row := fmt.Sprintf("%12s  %c %s", shown, at.kind, printable.Text(string(bytes.TrimRight(line, "\r\n"))))
+			row := fmt.Sprintf("%12s  %c %s", shown, at.kind,
+				printable.Text(string(bytes.TrimRight(line, "\r\n"))))
 			b.WriteString(strings.TrimRight(row, " ") + "\n")
 			shown = ""
 		}

@@ -68,16 +68,19 @@ func (t *connectionsText) row(virtual, client, to, server, is, kind, protocol, s
 func (t *connectionsText) connection(c connectionLine) {
 	more := fmt.Sprintf("%02d:%02d", c.Expires/60, c.Expires%60)
 	if c.Engine != "" {
-		more += fmt.Sprintf("  %s %s", printable.Line(c.Engine), strconv.Quote(c.EngineData)) // clients choose the data
+		// clients choose the data
+		more += fmt.Sprintf("  %s %s", printable.Line(c.Engine), strconv.Quote(c.EngineData))
 	}
-	t.row(c.Virtual, c.Client, cmp.Or(c.To, "-"), c.Server, c.ServerState, c.Kind, c.Protocol, printable.Line(c.State), more)
+	t.row(c.Virtual, c.Client, cmp.Or(c.To, "-"), c.Server, c.ServerState, c.Kind, c.Protocol,
+		printable.Line(c.State), more)
 }
 
 func (t *connectionsText) server(s serverLine) {
 	if !t.counting {
 		t.counting = true
 		fmt.Fprintf(t.w, "\n%-*s  %-*s  %-14s  %10s  %10s  %10s  %10s\n",
-			t.virtuals, "VIRTUAL", t.names, "SERVER", "SERVER IS", "WEIGHT", "ACTIVE", "INACTIVE", "PERSISTENT")
+			t.virtuals, "VIRTUAL", t.names, "SERVER", "SERVER IS", "WEIGHT", "ACTIVE", "INACTIVE",
+			"PERSISTENT")
 	}
 	fmt.Fprintf(t.w, "%-*s  %-*s  %-14s  %10d  %10d  %10d  %10d\n",
 		t.virtuals, s.Virtual, t.names, s.Server, s.ServerState, s.Weight, s.Active, s.Inactive, s.Persistent)

@@ -58,8 +58,8 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	return nil
 }
 
-// serverStates are what the running daemon says of its servers. Where none answers they are who is out by order: the table
-// shows the rest.
+// serverStates are what the running daemon says of its servers. Where none answers they are who is out by order: the
+// table shows the rest.
 func serverStates(ctx context.Context, c *call) (map[director.Backend]string, error) {
 	states := map[director.Backend]string{}
 	if report, err := c.report(ctx); err == nil {
@@ -72,7 +72,8 @@ func serverStates(ctx context.Context, c *call) (map[director.Backend]string, er
 	}
 	orders, err := daemon.Ordered(c.instance())
 	for at, o := range orders {
-		states[at] = map[director.OrderKind]string{director.Drain: "drained", director.Maint: "maintenance"}[o.Kind]
+		states[at] = map[director.OrderKind]string{director.Drain: "drained",
+			director.Maint: "maintenance"}[o.Kind]
 	}
 	return states, err
 }
@@ -89,7 +90,8 @@ func printServers(ctx context.Context, kernel *ipvsctl.Kernel, services []*balan
 		}
 		for _, m := range s.servers {
 			n := table[s.Key].Counters[m.addr]
-			out.server(serverLine{s.Config.ID, m.name, m.state, m.weight, n.Active, n.Inactive, n.Persistent})
+			out.server(serverLine{s.Config.ID, m.name, m.state, m.weight, n.Active, n.Inactive,
+				n.Persistent})
 		}
 	}
 	return nil

@@ -30,7 +30,8 @@ func (c *call) daemonHere(ctx context.Context, p *director.Plan) doctor.Daemon {
 	own := doctor.Daemon{Private: i.PrivateMarks()}
 	own.Shared, own.Unknown = daemon.Shared(ctx, i, c.source())
 	if c.ipvs == defaultIPVS {
-		own.Owns, own.Reach, own.Inspect = fwmark.Open(i.Chains()).Owns, c.reach(p), daemon.Announcements(i).Inspect
+		own.Owns, own.Reach, own.Inspect = fwmark.Open(i.Chains()).Owns, c.reach(p),
+			daemon.Announcements(i).Inspect
 	}
 	return own
 }

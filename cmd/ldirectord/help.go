@@ -26,7 +26,8 @@ var (
 )
 
 // topics are the words that may follow --help, in the order in which it names them.
-var topics = []string{"commands", "options", "files", "directives", "checks", "status", "drain", "standby", "marks", "exit"}
+var topics = []string{"commands", "options", "files", "directives", "checks", "status", "drain", "standby", "marks",
+	"exit"}
 
 // showHelp shows the help in short, or that on a topic or a command.
 func showHelp(w io.Writer, topic string) error {
@@ -47,7 +48,8 @@ func showHelp(w io.Writer, topic string) error {
 	case isCommand(topic):
 		fmt.Fprintf(w, "%s\nMore: ldirectord --help options, ldirectord(8)\n", entryOf(topic))
 	default:
-		return fmt.Errorf("no help on %q; there is on %s, and on each command", topic, strings.Join(topics, ", "))
+		return fmt.Errorf("no help on %q; there is on %s, and on each command", topic,
+			strings.Join(topics, ", "))
 	}
 	return nil
 }
@@ -59,14 +61,17 @@ func entryOf(command string) string {
 
 // showDirectives lists the directives of the parser's table.
 func showDirectives(w io.Writer) {
-	fmt.Fprintln(w, "Directives of ldirectord.cf; ldirectord.cf(5) has more. G: global, S: in a section,\n+: unknown to the Perl daemon.")
+	fmt.Fprintln(w,
+		"Directives of ldirectord.cf; ldirectord.cf(5) has more. G: global, S: in a section,\n+: unknown to "+
+			"the Perl daemon.")
 	for _, d := range parser.Directives() {
 		what, _, _ := strings.Cut(strings.ReplaceAll(d.Doc, "`", ""), ". ")
 		standard := ""
 		if d.Default != "" {
 			standard = " (" + d.Default + ")"
 		}
-		fmt.Fprintf(w, "\n  %s = %s%s [%s]\n      %s.\n", d.Name, d.Value, standard, placeOf(d), strings.TrimSuffix(what, "."))
+		fmt.Fprintf(w, "\n  %s = %s%s [%s]\n      %s.\n", d.Name, d.Value, standard, placeOf(d),
+			strings.TrimSuffix(what, "."))
 	}
 }
 

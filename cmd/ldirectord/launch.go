@@ -48,14 +48,15 @@ func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
 
 func daemonOptions(c *call, l *daemon.Loaded, by instance.Supervisor, ready io.WriteCloser) daemon.Options {
 	return daemon.Options{
-		Instance: c.instance(), Supervisor: by, Config: c.source(), Loaded: l, Manager: c.manager, Via: c.via, Args: c.own(),
+		Instance: c.instance(), Supervisor: by, Config: c.source(), Loaded: l, Manager: c.manager, Via: c.via,
+		Args: c.own(),
 		Name: c.instanceName(), Version: version, Debug: c.debug, JSONLog: c.logFormat == "json",
 		PidFile: ready != nil || c.stay, Ready: ready, Stderr: c.stderr,
 	}
 }
 
-// spawn starts this program again in a session of its own, as `ldirectord [OPTIONS] [CONFIG] start`, the command line by
-// which cluster managers find the daemon, and waits until it is ready. ended is how it ended before that.
+// spawn starts this program again in a session of its own, as `ldirectord [OPTIONS] [CONFIG] start`, the command line
+// by which cluster managers find the daemon, and waits until it is ready. ended is how it ended before that.
 func spawn(c *call) (ended, err error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -77,7 +77,8 @@ func (e exit) Error() string {
 
 // run runs the command of a command line, prints its error, and returns the exit status.
 func run(ctx context.Context, argv []string, stdout, stderr io.Writer, dirs instance.ConfigDirs) int {
-	c := &call{options: options{dirs: dirs}, argv: argv, out: bufio.NewWriter(stdout), stdout: stdout, stderr: stderr, via: daemon.PassedOn()}
+	c := &call{options: options{dirs: dirs}, argv: argv, out: bufio.NewWriter(stdout), stdout: stdout,
+		stderr: stderr, via: daemon.PassedOn()}
 	err := c.run(ctx)
 	if lost := c.out.Flush(); lost != nil && err == nil {
 		err = fmt.Errorf("writing the answer: %w", lost)
@@ -111,7 +112,8 @@ func (c *call) run(ctx context.Context) error {
 		return nil
 	case c.version:
 		fmt.Fprintf(c.out, "Linux Director Daemon (ldirectord) %s\n", version)
-		fmt.Fprintf(c.out, "commit %s of %s, %s %s/%s\n", commit, date, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		fmt.Fprintf(c.out, "commit %s of %s, %s %s/%s\n", commit, date, runtime.Version(), runtime.GOOS,
+			runtime.GOARCH)
 		return nil
 	}
 	if err := c.find(); err != nil {

@@ -43,8 +43,8 @@ func notifyState(ctx context.Context, c *call) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
-	// keepalived ends its scripts a second after it started them, which may be before the daemon has answered. Caught and
-	// not ignored: children would inherit that.
+	// keepalived ends its scripts a second after it started them, which may be before the daemon has answered.
+	// Caught and not ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
 	if word := os.Getenv(workerEnv); word != "" {
 		return obey(ctx, c, instance.Role(word))
@@ -81,7 +81,8 @@ func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (given,
 	var refused *instance.Refusal
 	switch {
 	case err == nil && answer.Unsaved != "":
-		return given{answer.Role, answer.Role.StaysUp(), true}, fmt.Errorf("it is carried out, but the next daemon will not know: %s", answer.Unsaved)
+		return given{answer.Role, answer.Role.StaysUp(),
+			true}, fmt.Errorf("it is carried out, but the next daemon will not know: %s", answer.Unsaved)
 	case err == nil:
 		return given{answer.Role, answer.Role.StaysUp(), false}, nil
 	case errors.As(err, &refused) && refused.IsFinal():
@@ -94,14 +95,17 @@ func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (given,
 	case follows && unsaved != nil:
 		return given{}, errors.Join(err, unsaved)
 	case follows && silent:
-		return given{now, true, false}, fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can", err, found.Pid)
+		return given{now, true, false}, fmt.Errorf(
+			"%w; the order is recorded, and the daemon with pid %d follows it as soon as it can", err,
+			found.Pid)
 	}
 	return given{now, follows, unsaved != nil}, unsaved
 }
 
 // recordRole makes what next returns for the last role the last order, unless one that was given later is there. Nobody
 // else changes it meanwhile. The role is returned also if it could not be recorded.
-func (c *call) recordRole(ctx context.Context, given time.Duration, next func(instance.Role) instance.Role) (instance.Role, error) {
+func (c *call) recordRole(ctx context.Context, given time.Duration,
+	next func(instance.Role) instance.Role) (instance.Role, error) {
 	lock, locked := c.instance().LockFolder(ctx)
 	if locked == nil {
 		defer lock.Close()
@@ -129,7 +133,8 @@ func vrrpServes(args []string) (serve bool, err error) {
 	case len(args) == 4 && (args[0] == "INSTANCE" || args[0] == "GROUP"):
 		state = args[2]
 	default:
-		return false, fmt.Errorf("%q: STATE, or INSTANCE|GROUP NAME STATE PRIORITY, is allowed", strings.Join(args, " "))
+		return false, fmt.Errorf("%q: STATE, or INSTANCE|GROUP NAME STATE PRIORITY, is allowed",
+			strings.Join(args, " "))
 	}
 	serve, known := vrrpStates[strings.ToLower(state)]
 	if !known {
@@ -142,7 +147,8 @@ func vrrpServes(args []string) (serve bool, err error) {
 // unless it could not be saved. A daemon in the foreground that crashed is left to its supervisor, who starts the next
 // one in this role.
 func detach(c *call, now instance.Role, unsaved bool) error {
-	if s, err := c.instance().State(); err == nil && now.StaysUp() && s.Phase == instance.Running && s.Supervisor != "" {
+	if s, err := c.instance().State(); err == nil && now.StaysUp() && s.Phase == instance.Running &&
+		s.Supervisor != "" {
 		return nil
 	}
 	self, err := os.Executable()

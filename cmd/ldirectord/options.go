@@ -130,10 +130,12 @@ func (o *options) parseCommand(words []string) (args []string, err error) {
 		o.verb = words[0]
 		return words[1:], nil
 	case isCommand(words[1]):
-		o.config, o.verb = cmp.Or(words[0], `""`), words[1] // an empty word is no file, and not the daemon without one
+		// an empty word is no file, and not the daemon without one
+		o.config, o.verb = cmp.Or(words[0], `""`), words[1]
 		return words[2:], nil
 	case isCommand(words[0]) && !strings.HasPrefix(words[1], "-"):
-		return nil, fmt.Errorf("%q is not a command: the file comes before the command, as in %s %s", words[1], words[1], words[0])
+		return nil, fmt.Errorf("%q is not a command: the file comes before the command, as in %s %s", words[1],
+			words[1], words[0])
 	default:
 		return nil, unknownCommand(words[1])
 	}
@@ -168,7 +170,8 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 		if isVerbose(o.verb, word) {
 			rest[i] = "--verbose"
 		}
-		if n, err := strconv.Atoi(word); err == nil && n < 0 && i > 0 && rest[i-1] == string(director.Weigh) { // no option
+		// no option
+		if n, err := strconv.Atoi(word); err == nil && n < 0 && i > 0 && rest[i-1] == string(director.Weigh) {
 			_, err := daemon.NewSetOrder(rest[i-1]+" "+word, "", "", "")
 			return fmt.Errorf("%s: %w", o.verb, err)
 		}
@@ -191,7 +194,8 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	case len(o.args) < o.command.min:
 		return fmt.Errorf("%s: %s must come after it", o.verb, o.command.takes)
 	case len(o.args) > o.command.max:
-		return fmt.Errorf("%s %s: %s may come after %s", o.verb, strings.Join(o.args, " "), o.command.takes, o.verb)
+		return fmt.Errorf("%s %s: %s may come after %s", o.verb, strings.Join(o.args, " "), o.command.takes,
+			o.verb)
 	}
 	return nil
 }
@@ -203,7 +207,8 @@ func badOption(err error) error {
 		return err
 	}
 	allowed := map[string]string{"int": "numbers", "duration": "times as 90s or 10m", "bool": "true and false"}
-	return fmt.Errorf("--%s %s: %s are allowed", bad.GetFlag().Name, bad.GetValue(), allowed[bad.GetFlag().Value.Type()])
+	return fmt.Errorf("--%s %s: %s are allowed", bad.GetFlag().Name, bad.GetValue(),
+		allowed[bad.GetFlag().Value.Type()])
 }
 
 func (o *options) flags() *pflag.FlagSet {
@@ -272,7 +277,8 @@ func (o *options) validate(f *pflag.FlagSet) error {
 		return errors.New("--with-secrets: it goes with --json")
 	}
 	if f.Changed("watch") && (o.watch < minWatch || o.watch > maxWatch || o.verb != "status" || o.jsonOut) {
-		return fmt.Errorf("--watch=%s: from 1s to 1h are allowed, with status, without --json", f.Lookup("watch").Value)
+		return fmt.Errorf("--watch=%s: from 1s to 1h are allowed, with status, without --json",
+			f.Lookup("watch").Value)
 	}
 	if o.runDir != "" {
 		dir, err := filepath.Abs(o.runDir)
@@ -287,12 +293,13 @@ func (o *options) validate(f *pflag.FlagSet) error {
 	return nil
 }
 
-// isVerbose reports whether a word after a command is the -v of status or probe; before a command -v asks for the version.
+// isVerbose reports whether a word after a command is the -v of status or probe; before a command -v asks for the
+// version.
 func isVerbose(verb, word string) bool { return (verb == "status" || verb == "probe") && word == "-v" }
 
 // chooseRunDir chooses the folder of the daemon's files when --rundir does not: that of the two folders in which one
-// runs, else the one that systemd made for us. A folder that systemd made for another unit, which runs a command, is not
-// meant.
+// runs, else the one that systemd made for us. A folder that systemd made for another unit, which runs a command, is
+// not meant.
 func (o *options) chooseRunDir() {
 	if o.runDir != "" {
 		return
@@ -354,7 +361,8 @@ func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.inst
 // own are the options of this call that other calls for the same machine need too.
 func (o *options) own() (args []string) {
 	for _, v := range [][3]string{
-		{"--ipvs", o.ipvs, defaultIPVS}, {"--log-format", o.logFormat, defaultLogFormat}, {"--rundir", o.runDir, defaultRunDir},
+		{"--ipvs", o.ipvs, defaultIPVS}, {"--log-format", o.logFormat, defaultLogFormat}, {"--rundir", o.runDir,
+			defaultRunDir},
 	} {
 		if option, value, standard := v[0], v[1], v[2]; value != standard {
 			args = append(args, option, value)

@@ -29,7 +29,8 @@ func orders(ctx context.Context, c *call) error {
 		if o.Lost {
 			what += " (not in the file)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Virtual, cmp.Or(o.Real, "-"), what, when(o.Since), when(o.Until), printable.Line(o.By), printable.Line(o.Why))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Virtual, cmp.Or(o.Real, "-"), what, when(o.Since),
+			when(o.Until), printable.Line(o.By), printable.Line(o.Why))
 	}
 	return w.Flush()
 }

@@ -58,7 +58,8 @@ func (o *owners) show(services []director.Service) {
 }
 
 // balancedServers are the configured servers in file order, then the others in the table.
-func balancedServers(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest, states map[director.Backend]string) []balancedServer {
+func balancedServers(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest,
+	states map[director.Backend]string) []balancedServer {
 	var list []balancedServer
 	seen := map[netip.AddrPort]bool{}
 	for _, m := range s.Members {

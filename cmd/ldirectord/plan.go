@@ -107,9 +107,10 @@ func planned(ops []ipvsctl.Op) []change {
 	return changes
 }
 
-// machine reads the table that the configuration would change, and which command lines its mark rules and addresses take.
-// A table in memory is the running daemon's own: compared is an empty one, and nothing beside it changes.
-func machine(ctx context.Context, c *call, p *director.Plan, orders director.Orders) (have ipvsctl.Table, commands []string, err error) {
+// machine reads the table that the configuration would change, and which command lines its mark rules and addresses
+// take. A table in memory is the running daemon's own: compared is an empty one, and nothing beside it changes.
+func machine(ctx context.Context, c *call, p *director.Plan, orders director.Orders) (have ipvsctl.Table,
+	commands []string, err error) {
 	if c.ipvs != defaultIPVS {
 		c.note("compared with an empty table: one in memory is its daemon's own")
 		return nil, nil, nil

@@ -24,8 +24,8 @@ type probed struct {
 	tape *transcript.Tape // nil: only the result is wanted
 }
 
-// probe makes each check once, of the configuration, a virtual service or a server, and shows the results as a table, or
-// what was said.
+// probe makes each check once, of the configuration, a virtual service or a server, and shows the results as a table,
+// or what was said.
 func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	c.env.SetVirtuals(l.Plan)
 	words := append(slices.Clone(c.args), "", "")
@@ -82,7 +82,8 @@ func (c *call) goesThrough(check director.Check) bool {
 }
 
 // probeThrough makes every check once, those through a virtual address by private services of this call.
-func (c *call) probeThrough(ctx context.Context, p *director.Plan, checks []director.Check) (results map[*checker.Task]probed, err error) {
+func (c *call) probeThrough(ctx context.Context, p *director.Plan,
+	checks []director.Check) (results map[*checker.Task]probed, err error) {
 	var ways []checker.Through
 	for _, check := range checks {
 		if c.goesThrough(check) {

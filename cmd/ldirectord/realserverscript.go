@@ -139,7 +139,8 @@ func writeRealServerScript(w io.Writer, path, name, server string, servers []*re
 		s.write(&addresses)
 	}
 	_, err := strings.NewReplacer(
-		"@CONFIG@", strconv.QuoteToASCII(path), "@NAME@", printable.ShellWord(name), "@SERVER@", printable.ShellWord(server),
+		"@CONFIG@", strconv.QuoteToASCII(path), "@NAME@", printable.ShellWord(name), "@SERVER@",
+		printable.ShellWord(server),
 		"@ADDRESSES@", addresses.String(),
 	).WriteString(w, realServerScript)
 	return err

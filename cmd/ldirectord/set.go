@@ -41,7 +41,8 @@ func set(ctx context.Context, c *call) error {
 	}
 	servers, what := c.args[:at], strings.Join(c.args[at:], " ")
 	if len(servers) < 1 || len(servers) > 2 {
-		return exit{exitUsage, fmt.Errorf("set %s: %s must come after set", strings.Join(c.args, " "), c.command.takes)}
+		return exit{exitUsage,
+			fmt.Errorf("set %s: %s must come after set", strings.Join(c.args, " "), c.command.takes)}
 	}
 	return setServers(ctx, c, servers, what)
 }
@@ -59,7 +60,8 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 		order.Virtual = servers[0]
 	}
 	answer, err := order.Send(ctx, c.socket())
-	if errors.Is(err, instance.ErrNoListener) || errors.Is(err, instance.ErrEnding) || errors.Is(err, instance.ErrNoAnswer) {
+	if errors.Is(err, instance.ErrNoListener) || errors.Is(err, instance.ErrEnding) ||
+		errors.Is(err, instance.ErrNoAnswer) {
 		l, refused := c.load(ctx)
 		if refused != nil {
 			return refused
@@ -85,7 +87,9 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 		}
 	}
 	for _, id := range answer.Refusing {
-		c.warn("warning: %s refuses the clients of a server that is drained; its scheduler does not with schedflags=sh-fallback or mh-fallback", id)
+		c.warn(
+			"warning: %s refuses the clients of a server that is drained; its scheduler does not with "+
+				"schedflags=sh-fallback or mh-fallback", id)
 	}
 	if c.answer != nil {
 		c.answer["servers"] = list
@@ -99,7 +103,8 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	if order.Kind == director.Withdraw {
 		return awaitCarried(ctx, c, answer.Servers, "packets still come", quiet())
 	}
-	return awaitCarried(ctx, c, answer.Servers, "connections are left", func(carry ipvsctl.Counters) bool { return carry.Active == 0 })
+	return awaitCarried(ctx, c, answer.Servers, "connections are left",
+		func(carry ipvsctl.Counters) bool { return carry.Active == 0 })
 }
 
 // orderedServer is for what an order was given, and which, in JSON.
@@ -139,18 +144,22 @@ func unconfirmed(c *call, unanswered error) error {
 	case found.Pid == 0 || errors.Is(unanswered, instance.ErrEnding):
 		return fmt.Errorf("no daemon runs for %s: the order counts from its next start", c.path)
 	case errors.Is(unanswered, instance.ErrNoAnswer):
-		return fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can", unanswered, found.Pid)
+		return fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can",
+			unanswered, found.Pid)
 	case found.State.Pid == 0:
 		why := cmp.Or(c.perlRuns(), fmt.Errorf("the daemon with pid %d takes no orders for servers", found.Pid))
 		return fmt.Errorf("%w; the order counts from the next start of this program", why)
 	case c.wait:
-		return fmt.Errorf("the daemon with pid %d follows the order, but does not say when: --wait can't wait for it", found.Pid)
+		return fmt.Errorf(
+			"the daemon with pid %d follows the order, but does not say when: --wait can't wait for it",
+			found.Pid)
 	}
 	return nil
 }
 
 // awaitCarried waits until what the servers carry together is as it should be, as far as the table can be seen.
-func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, left string, done func(ipvsctl.Counters) bool) error {
+func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, left string,
+	done func(ipvsctl.Counters) bool) error {
 	if c.ipvs != defaultIPVS {
 		return nil
 	}

@@ -48,7 +48,8 @@ func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
 	c.env.SetVirtuals(l.Plan)
 	followed := &followedFile{c: c, inForce: l.Text}
 	r, err := shadow.Run(ctx, shadow.Options{
-		Live: live, Plan: l.Plan, Programs: c.programs, Changed: followed.changed, Say: c.sayNow, Update: c.writeReport,
+		Live: live, Plan: l.Plan, Programs: c.programs, Changed: followed.changed, Say: c.sayNow,
+		Update: c.writeReport,
 	})
 	if r.Ended {
 		r.Print(c.out)

@@ -82,7 +82,9 @@ func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 	}
 	if c.instance().Stays(found.Process) {
 		if c.stay || c.debug || l.Config.Global.Supervised && found.State.Supervisor != "" {
-			return true, fmt.Errorf("it runs already with pid %d; stop --keep ends it and leaves the table in place", found.Pid)
+			return true, fmt.Errorf(
+				"it runs already with pid %d; stop --keep ends it and leaves the table in place",
+				found.Pid)
 		}
 		return true, nil
 	}

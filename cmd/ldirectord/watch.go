@@ -20,7 +20,8 @@ const (
 	maxWatch     = time.Hour
 	defaultWatch = "2s"
 
-	// The other screen of the terminal, which keeps what is on the first one, without a cursor and without breaking lines.
+	// The other screen of the terminal, which keeps what is on the first one, without a cursor and without breaking
+	// lines.
 	enterScreen = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 	leaveScreen = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 )
@@ -57,7 +58,8 @@ func watch(ctx context.Context, c *call) error {
 		if err != nil {
 			return fmt.Errorf("asking the terminal for its size: %w", err)
 		}
-		if _, err := io.WriteString(terminal, screen.Draw(time.Now(), int(cmp.Or(size.Col, 80)), int(cmp.Or(size.Row, 24)))); err != nil {
+		if _, err := io.WriteString(terminal,
+			screen.Draw(time.Now(), int(cmp.Or(size.Col, 80)), int(cmp.Or(size.Row, 24)))); err != nil {
 			return fmt.Errorf("writing to the terminal: %w", err)
 		}
 		select {
@@ -71,7 +73,8 @@ func watch(ctx context.Context, c *call) error {
 	}
 }
 
-var errNotRedrawn = exit{exitUsage, errors.New("--watch draws on a terminal, and standard output is none that can be redrawn: status -v shows the table once")}
+var errNotRedrawn = exit{exitUsage, errors.New(
+	"--watch draws on a terminal, and standard output is none that can be redrawn: status -v shows the table once")}
 
 // takeTerminal begins to draw, with each key at once, and returns what ends that.
 func takeTerminal(terminal *os.File) (giveBack func(), err error) {

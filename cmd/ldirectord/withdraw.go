@@ -18,8 +18,8 @@ func withdraw(kind director.OrderKind) func(context.Context, *call) error {
 	}
 }
 
-// quiet reports whether nothing came for quietTime, by how many packets came so far. Connections say less: with gate they go
-// on over another director, and stay in the table here.
+// quiet reports whether nothing came for quietTime, by how many packets came so far. Connections say less: with gate
+// they go on over another director, and stay in the table here.
 func quiet() func(ipvsctl.Counters) bool {
 	last, since := uint64(0), time.Now()
 	return func(carry ipvsctl.Counters) bool {

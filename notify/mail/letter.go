@@ -35,7 +35,8 @@ type letter struct {
 	id, fromLine, toLine, subject, reason, body string
 }
 
-// newLetter writes the mail about an event, with the subject and the lines of the Perl, and then, if asked to, what those do not say.
+// newLetter writes the mail about an event, with the subject and the lines of the Perl, and then, if asked to, what
+// those do not say.
 func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
@@ -111,12 +112,14 @@ func (l *letter) text() string {
 		fmt.Fprintf(&b, "From: %s\n", encodedAddresses(l.fromLine))
 	}
 	fmt.Fprintf(&b, "To: %s\nSubject: %s\n", encodedAddresses(l.toLine), encodedText(l.subject))
-	fmt.Fprintf(&b, "Date: %s\nMessage-ID: <%s>\nAuto-Submitted: auto-generated\n", l.date.Format(time.RFC1123Z), l.id)
+	fmt.Fprintf(&b, "Date: %s\nMessage-ID: <%s>\nAuto-Submitted: auto-generated\n", l.date.Format(time.RFC1123Z),
+		l.id)
 	if l.reason != "" {
 		fmt.Fprintf(&b, "X-Ldirectord-Reason: %s\n", encodedText(l.reason))
 	}
 	if !isASCII(l.body) {
-		b.WriteString("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n")
+		b.WriteString(
+			"MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n")
 	}
 	b.WriteString("\n" + l.body)
 	return b.String()

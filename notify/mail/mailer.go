@@ -22,8 +22,10 @@ type Rule struct {
 	Statuses    []notify.Status // emailalertstatus: the states of the daemon in which mail is sent
 	ServiceName string          // servicename: in front of the subject, and in the body
 	Comment     string          // comment: in the body
-	Why         string          // emailalertdetail: the command that tells more of a server, without the virtual service and the server; "": the mail is the Perl's
-	Reals       []string        // the real servers by the names of Event.Real; nil when that is not known
+	// emailalertdetail: the command that tells more of a server, without the virtual service and the server; "":
+	// the mail is the Perl's
+	Why   string
+	Reals []string // the real servers by the names of Event.Real; nil when that is not known
 }
 
 // mails reports whether anybody gets mail about what happens in a state of the daemon.
@@ -35,9 +37,10 @@ type Mailer struct {
 	report func(notify.Event)
 	out    *outbox
 
-	mu     sync.Mutex // guards what follows
-	rules  map[string]Rule
-	down   map[downServer]notify.Event // what reminders say, with the time when the last mail about the server was due
+	mu    sync.Mutex // guards what follows
+	rules map[string]Rule
+	// what reminders say, with the time when the last mail about the server was due
+	down   map[downServer]notify.Event
 	timer  *time.Timer
 	due    time.Time // when the timer fires; zero when nothing is due
 	closed bool
@@ -46,8 +49,8 @@ type Mailer struct {
 // downServer is a real server that is down, by the names of its Event.
 type downServer struct{ virtual, real string }
 
-// New returns a mailer without rules. It calls report for each mail that is to be sent (Mailing), and when mail fails and
-// works again (MailFailed, MailRecovered). Report is called from several goroutines; it must not block or call the
+// New returns a mailer without rules. It calls report for each mail that is to be sent (Mailing), and when mail fails
+// and works again (MailFailed, MailRecovered). Report is called from several goroutines; it must not block or call the
 // Mailer. Close ends it.
 func New(report func(notify.Event)) *Mailer {
 	return &Mailer{report: report, out: newOutbox(report), down: map[downServer]notify.Event{}}
@@ -129,12 +132,14 @@ func (m *Mailer) mailAll(e notify.Event) {
 
 func (m *Mailer) send(e notify.Event, l *letter) {
 	if m.out.put(l) {
-		m.report(notify.Event{Kind: notify.Mailing, Status: e.Status, Virtual: e.Virtual, Real: e.Real, Text: "emailalert: " + l.about})
+		m.report(notify.Event{Kind: notify.Mailing, Status: e.Status, Virtual: e.Virtual, Real: e.Real,
+			Text: "emailalert: " + l.about})
 	}
 }
 
 func (m *Mailer) remember(s downServer, e notify.Event) {
-	m.down[s] = notify.Event{Time: e.Time, Status: notify.StatusRunning, Virtual: s.virtual, Real: s.real, Reason: e.Reason, Name: e.Name}
+	m.down[s] = notify.Event{Time: e.Time, Status: notify.StatusRunning, Virtual: s.virtual, Real: s.real,
+		Reason: e.Reason, Name: e.Name}
 	m.schedule(s)
 }
 
@@ -157,8 +162,8 @@ func (m *Mailer) schedule(s downServer) {
 	m.timer = time.AfterFunc(time.Until(at), m.remind)
 }
 
-// remind sends the reminders that are due. The Perl looks between two rounds of checks, so its reminders always say that
-// it is running.
+// remind sends the reminders that are due. The Perl looks between two rounds of checks, so its reminders always say
+// that it is running.
 func (m *Mailer) remind() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -24,8 +24,8 @@ const (
 
 // outbox delivers letters. Those of one box are sent in order; boxes do not wait for each other.
 type outbox struct {
-	// deliver hands a letter to the mail system. It returns the recipients to try again; the error is about the others,
-	// or, when there are none, about all.
+	// deliver hands a letter to the mail system. It returns the recipients to try again; the error is about the
+	// others, or, when there are none, about all.
 	deliver func(context.Context, *letter) (again []string, err error)
 	report  func(notify.Event)
 	tries   *notify.Tries
@@ -48,7 +48,8 @@ type box struct {
 }
 
 func newOutbox(report func(notify.Event)) *outbox {
-	return &outbox{deliver: deliver, report: report, tries: notify.NewTries(), slots: make(chan struct{}, maxSending), boxes: map[string]*box{}}
+	return &outbox{deliver: deliver, report: report, tries: notify.NewTries(),
+		slots: make(chan struct{}, maxSending), boxes: map[string]*box{}}
 }
 
 // deliver sends a letter by SMTP, or through the local sendmail.
@@ -60,8 +61,8 @@ func deliver(ctx context.Context, l *letter) (again []string, err error) {
 	return sendSMTP(ctx, d.DialContext, l)
 }
 
-// put queues a letter. It refuses a reminder of a server that a waiting one reminds of already, or for which there is no
-// room: there will be a next one.
+// put queues a letter. It refuses a reminder of a server that a waiting one reminds of already, or for which there is
+// no room: there will be a next one.
 func (o *outbox) put(l *letter) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -206,7 +207,8 @@ func (o *outbox) reportChange(b *box, l *letter, err error) {
 		e.Text = plain(fmt.Sprintf("failed to send email message to %s by %s: %v", to, server, err))
 	default:
 		e.Kind = notify.MailRecovered
-		e.Text = fmt.Sprintf("email messages to %s by %s succeed again; %d did not reach everybody", to, server, b.lost)
+		e.Text = fmt.Sprintf("email messages to %s by %s succeed again; %d did not reach everybody", to, server,
+			b.lost)
 		b.lost = 0
 	}
 	b.failing = err != nil

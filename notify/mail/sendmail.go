@@ -55,7 +55,8 @@ func sendmail(ctx context.Context, programs [][]string, l *letter) (again []stri
 // rejectsMail reports whether a program says that the mail itself is wrong.
 func rejectsMail(err error) bool {
 	exit, is := errors.AsType[*exec.ExitError](err)
-	return is && slices.Contains([]int{64, 65, 67, 68}, exit.ExitCode()) // of sysexits.h: usage, data, no user, no host
+	// of sysexits.h: usage, data, no user, no host
+	return is && slices.Contains([]int{64, 65, 67, 68}, exit.ExitCode())
 }
 
 // runMailer runs a mail program.

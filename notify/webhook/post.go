@@ -29,7 +29,8 @@ func newClient() *http.Client {
 	protocols.SetHTTP1(true)
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, Protocols: &protocols, DisableCompression: true, MaxResponseHeaderBytes: maxHeader, MaxIdleConns: 1, IdleConnTimeout: tryTime,
+			Proxy: http.ProxyFromEnvironment, Protocols: &protocols, DisableCompression: true,
+			MaxResponseHeaderBytes: maxHeader, MaxIdleConns: 1, IdleConnTimeout: tryTime,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -107,7 +107,8 @@ func (p *Poster) work() {
 	for s, url := p.next(); s != nil; s, url = p.next() {
 		if failed := p.settle(s, post(p.tries.Context, p.client, url, s.text)); failed > 0 {
 			pause := notify.Backoff(failed, firstPause, lastPause)
-			p.tries.Pause(pause/2 + rand.N(pause/2)) // directors that lost the same receiver don't come back at the same moment
+			// directors that lost the same receiver don't come back at the same moment
+			p.tries.Pause(pause/2 + rand.N(pause/2))
 		}
 	}
 }
