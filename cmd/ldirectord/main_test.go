@@ -52,6 +52,7 @@ func program(t *testing.T) string {
 //	await FILE REGEXP  waits until the file matches; await ! until it does not, or is not there
 //	shows REGEXP ARG…  runs ldirectord ARG… so until its standard output matches, whatever its exit status is
 //	signal NAME        sends a signal to the daemon of ld.cf, and waits for the end of one that is killed
+//	[root] …           only root does this line
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "../../testdata/script",
@@ -60,6 +61,12 @@ func TestScripts(t *testing.T) {
 			"await":  await,
 			"shows":  shows,
 			"signal": sendSignal,
+		},
+		Condition: func(what string) (bool, error) {
+			if what != "root" {
+				return false, fmt.Errorf("%s is no condition", what)
+			}
+			return os.Geteuid() == 0, nil
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOSTNAME", "director1")
