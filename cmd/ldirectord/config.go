@@ -9,10 +9,12 @@ import (
 	"ldirectord/parser"
 )
 
-// source is the configuration of this call.
+// source is the configuration of this call. A name without an address refuses it to check, and to status and stop
+// where no daemon runs, as by the Perl ldirectord. All else takes it as start does.
 func (c *call) source() daemon.Source {
+	judges := c.verb == "check" || c.command.perls && !c.command.byFile
 	return daemon.Source{
-		Path: c.path, Names: c.instance().Files().Names, Strict: c.strict, Wait: c.verb != "check",
+		Path: c.path, Names: c.instance().Files().Names, Strict: c.strict, Wait: !judges,
 		Alone: c.noLookup, Checks: c.env, Dirs: c.dirs,
 	}
 }
