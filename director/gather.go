@@ -6,7 +6,7 @@ import (
 )
 
 // This file is about servers that are back where too few were up: the address was withdrawn for that, or is on the last
-// resort. They come into the table together, when each server that counts has a result since the first of them passed:
+// resort. They come into the table together, when each server that counts has passed since, or fails for good:
 // mh over a part of the servers would send the connections of other directors elsewhere. All are asked at once, so that
 // takes one check's timeout.
 
@@ -17,10 +17,18 @@ func (v *virtual) isAway() bool {
 	return weak && len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, isThere)
 }
 
-// awaits reports whether a check is waited for: it has no result since the first server was back.
+// stillAway is how long a server that fails is asked again after the first one is back: the kernel may look for it for
+// a second or two where the link was down.
+const stillAway = 2 * time.Second
+
+// awaits reports whether a check is waited for: since the first server was back it has not passed, nor failed for good.
 func (x user) awaits() bool {
-	counts := x.s.weight() > 0 && !x.s.held && !x.s.drained() && x.s.suspended() == ""
-	return counts && x.j.check.answered.Before(x.v.back)
+	if !x.v.gathers() || x.s.weight() == 0 || x.s.held || x.s.drained() || x.s.suspended() != "" {
+		return false
+	}
+	c := x.j.check
+	passed := c.last.OK && !c.began.Before(x.v.back)
+	return !passed && c.answered.Before(x.v.back.Add(stillAway))
 }
 
 // gathers reports whether servers that are back wait for others.
