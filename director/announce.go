@@ -104,6 +104,9 @@ func (d *Director) belongs(one *announcement) (device, why string, serves bool) 
 		why = cmp.Or(why, weakness)
 		stays = stays || in && (n.Enough || n.holds || v.fallbackIn)
 	}
+	if one.at != one.device && slices.ContainsFunc(one.virtuals, (*virtual).gathers) {
+		return one.at, "waits for the servers that are back", serves
+	}
 	switch { // what a reload brought to an address counts when its first results are there
 	case awaited && !one.decided, !decided:
 		return "", "waits for the first results", serves

@@ -49,13 +49,18 @@ func (v *virtual) gathered() {
 	v.back, v.dirty = time.Time{}, true
 }
 
-// gather has every server asked at once when the first one is back, by a check.
+// gather has every server asked at once when the first one is back, by a check: those of all virtual services of its
+// addresses, which come back together.
 func (d *Director) gather(v *virtual, by *judgement) {
-	if !v.isAway() || v.gathers() {
-		return
-	}
-	v.back = by.check.began
-	for x := range checked(v) {
-		d.hurry(x.j.task, x.j.check)
+	for _, one := range v.addresses {
+		for _, other := range one.virtuals {
+			if !other.isAway() || other.gathers() {
+				continue
+			}
+			other.back = by.check.began
+			for x := range checked(other) {
+				d.hurry(x.j.task, x.j.check)
+			}
+		}
 	}
 }
