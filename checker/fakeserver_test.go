@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A fake server follows a script with each client, and so can be as bad as no real one is.
@@ -292,13 +294,39 @@ func oldTLS(t *testing.T) *tls.Config {
 // datagrams is how a fake server answers the nth packet of a check, from 0.
 type datagrams func(n int, packet []byte, from net.Addr) []string
 
+// listenUDPAlone listens at a port at which nothing listens by TCP, nor will: other tests run beside this one.
+func listenUDPAlone(t *testing.T, host string) net.PacketConn {
+	t.Helper()
+	for range 50 {
+		c, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := c.LocalAddr().(*net.UDPAddr).AddrPort()
+		var bound unix.Sockaddr = &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
+		family := unix.AF_INET6
+		if at.Addr().Is4() {
+			family, bound = unix.AF_INET, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
+		}
+		fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if unix.Bind(fd, bound) == nil {
+			t.Cleanup(func() { unix.Close(fd) })
+			return c
+		}
+		unix.Close(fd)
+		c.Close()
+	}
+	t.Fatal("no port is free by UDP and TCP")
+	return nil
+}
+
 // serveDatagrams starts a fake server until the test ends.
 func serveDatagrams(t *testing.T, host string, answer datagrams) netip.AddrPort {
 	t.Helper()
-	c, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := listenUDPAlone(t, host)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		buf := make([]byte, maxDatagram)
