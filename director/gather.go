@@ -8,7 +8,7 @@ import (
 // This file is about servers that are back where too few were up: the address was withdrawn for that, or is on the last
 // resort. They come into the table together, when each server that counts has passed since, or fails for good:
 // mh over a part of the servers would send the connections of other directors elsewhere. All are asked at once, so that
-// takes one check's timeout.
+// takes one check's timeout, or stillAway where that is longer.
 
 // isAway reports whether too few servers are up, and the addresses are elsewhere for that.
 func (v *virtual) isAway() bool {
