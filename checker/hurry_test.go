@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/checker/health"
 )
 
 // starts runs tasks of one interval, all at the same check, and returns when each check began, after an instant.
@@ -24,7 +26,8 @@ func (s *starts) check(took time.Duration, ok bool) Checker {
 		s.at = append(s.at, time.Since(s.begin))
 		s.mu.Unlock()
 		if took == 0 {
-			return Result{OK: ok} // no timer: Go's own code for many of them breaks under the race detector, once in many runs
+			// no timer: Go's own code for many of them breaks under the race detector, once in many runs
+			return Result{OK: ok}
 		}
 		select {
 		case <-ctx.Done():
@@ -166,11 +169,13 @@ func TestExtraChecksHaveABudget(t *testing.T) {
 			synctest.Wait()
 			budget := int(2*every/time.Second) * 500
 			if extra := len(s.at) - 2*servers; extra < budget*7/10 || extra > budget+servers/100 {
-				t.Errorf("interval %v: %d extra checks in two intervals, want up to %d", every, extra, budget)
+				t.Errorf("interval %v: %d extra checks in two intervals, want up to %d", every, extra,
+					budget)
 			}
 			planned := servers * int(Tick) / int(gridOf(every, servers))
 			for i, at := range s.at {
-				if j, _ := slices.BinarySearch(s.at, at+Tick); j-i > 2*planned+2*int(Tick/extraEvery)+3 {
+				if j, _ := slices.BinarySearch(s.at,
+					at+Tick); j-i > 2*planned+2*int(Tick/extraEvery)+3 {
 					t.Fatalf("interval %v: %d checks at once, %d are planned", every, j-i, planned)
 				}
 			}
@@ -186,24 +191,28 @@ func TestAnExtraCheckWaitsForItsTurnOrForItsInterval(t *testing.T) {
 		runs          bool
 		due, next     time.Duration
 	}{
-		"nobody waits":               {-time.Second, 5 * time.Second, false, true, 0, extraEvery},
-		"others come first":          {time.Second, 5 * time.Second, false, false, time.Second, time.Second + extraEvery},
-		"it is its turn":             {time.Second, 5 * time.Second, true, true, 0, time.Second},
-		"it is due before its turn":  {5 * time.Second, 5 * time.Second, false, false, 5 * time.Second, 5 * time.Second},
+		"nobody waits": {-time.Second, 5 * time.Second, false, true, 0, extraEvery},
+		"others come first": {time.Second, 5 * time.Second, false, false, time.Second,
+			time.Second + extraEvery},
+		"it is its turn": {time.Second, 5 * time.Second, true, true, 0, time.Second},
+		"it is due before its turn": {5 * time.Second, 5 * time.Second, false, false, 5 * time.Second,
+			5 * time.Second},
 		"it has become due meantime": {time.Second, 0, false, true, 0, time.Second},
 	} {
 		p := NewPool()
 		p.free = now.Add(c.free)
 		tk := &Task{due: now, hurried: 1, late: c.planned, granted: c.granted}
 		if runs := p.grants(tk, now); runs != c.runs || tk.due.Sub(now) != c.due || p.free.Sub(now) != c.next {
-			t.Errorf("%s: runs %v, due %v, the next is free at %v", name, runs, tk.due.Sub(now), p.free.Sub(now))
+			t.Errorf("%s: runs %v, due %v, the next is free at %v", name, runs, tk.due.Sub(now),
+				p.free.Sub(now))
 		}
 	}
 }
 
 // judging judges tasks as the director does: a task is hurried while its last result speaks against its health.
-func judging(ctx context.Context, p *Pool, tasks []*Task, every time.Duration, r Rule) (changed map[*Task]time.Time) {
-	health, hurried := make(map[*Task]Health, len(tasks)), map[*Task]bool{}
+func judging(ctx context.Context, p *Pool, tasks []*Task, every time.Duration,
+	r health.Rule) (changed map[*Task]time.Time) {
+	health, hurried := make(map[*Task]health.Health, len(tasks)), map[*Task]bool{}
 	changed = make(map[*Task]time.Time, len(tasks))
 	go func() {
 		for {
@@ -228,11 +237,13 @@ func judging(ctx context.Context, p *Pool, tasks []*Task, every time.Duration, r
 	return changed
 }
 
-// A verdict comes in interval + (count - 1) x fastinterval + the time of the checks, whenever a server dies or comes back.
+// A verdict comes in interval + (count - 1) x fastinterval + the time of the checks, whenever a server dies or comes
+// back.
 func TestAVerdictComesInTime(t *testing.T) {
 	const count, ms = 3, time.Millisecond
 	for _, c := range []struct{ every, fast, took time.Duration }{
-		{10 * time.Second, 500 * ms, 0}, {10 * time.Second, 500 * ms, 2 * time.Second}, {time.Second, 100 * ms, 100 * ms},
+		{10 * time.Second, 500 * ms, 0}, {10 * time.Second, 500 * ms, 2 * time.Second}, {time.Second, 100 * ms,
+			100 * ms},
 		{100 * ms, 50 * ms, 0}, {10 * time.Second, 4 * time.Second, 9 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -250,7 +261,7 @@ func TestAVerdictComesInTime(t *testing.T) {
 				return Result{}
 			}))
 			p.Set([]*Task{tk})
-			changed := judging(t.Context(), p, []*Task{tk}, c.fast, Rule{Fall: count, Rise: count})
+			changed := judging(t.Context(), p, []*Task{tk}, c.fast, health.Rule{Fall: count, Rise: count})
 			time.Sleep(3 * c.every)
 			for range 20 {
 				for _, now := range []bool{false, true} {
@@ -262,8 +273,10 @@ func TestAVerdictComesInTime(t *testing.T) {
 					if !now {
 						limit += count * c.took
 					}
-					if late := changed[tk].Sub(begin) - limit; late > 0 || !changed[tk].After(begin) {
-						t.Errorf("%+v: up %v after %v, want %v at most", c, now, changed[tk].Sub(begin), limit)
+					if late := changed[tk].Sub(begin) - limit; late > 0 ||
+						!changed[tk].After(begin) {
+						t.Errorf("%+v: up %v after %v, want %v at most", c, now,
+							changed[tk].Sub(begin), limit)
 					}
 					time.Sleep(c.every * 7 / 100) // another phase
 				}
@@ -272,8 +285,8 @@ func TestAVerdictComesInTime(t *testing.T) {
 	}
 }
 
-// Ten thousand servers of an interval of 10 s die at once: 500 checks a second are added to the 1,000 of the schedule, no
-// verdict comes later than without them, and it is over when all are known to be down.
+// Ten thousand servers of an interval of 10 s die at once: 500 checks a second are added to the 1,000 of the schedule,
+// no verdict comes later than without them, and it is over when all are known to be down.
 func TestADeadRackIsNoStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const servers, every = 10_000, 10 * time.Second
@@ -290,7 +303,7 @@ func TestADeadRackIsNoStorm(t *testing.T) {
 			})))
 		}
 		p.Set(tasks)
-		changed := judging(t.Context(), p, tasks, 500*time.Millisecond, Rule{Fall: 3, Rise: 3})
+		changed := judging(t.Context(), p, tasks, 500*time.Millisecond, health.Rule{Fall: 3, Rise: 3})
 		time.Sleep(3 * every)
 		synctest.Wait()
 		s.again(make([]time.Duration, 0, 10*servers))
@@ -306,7 +319,8 @@ func TestADeadRackIsNoStorm(t *testing.T) {
 			}
 		}
 		if last > 3*every+2*Tick || soon < 1000 {
-			t.Errorf("the last of %d is down after %v, %d within an interval and two fast ones", len(changed), last, soon)
+			t.Errorf("the last of %d is down after %v, %d within an interval and two fast ones",
+				len(changed), last, soon)
 		}
 		perSecond := map[int]int{}
 		for _, at := range s.at {

@@ -12,7 +12,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/instance"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -54,13 +54,13 @@ func newClaims(d *daemon) *claims {
 func (c *claims) Changed() <-chan struct{} { return c.changed }
 
 // Take implements director.Claims.
-func (c *claims) Take(keys, left []ipvsctl.Key) (theirs, beside map[ipvsctl.Key]string) {
+func (c *claims) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
 	ctx, cancel := context.WithTimeout(context.Background(), claimTimeout)
 	defer cancel()
 	defer c.d.Instance.LockFolders(ctx)()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	theirs, beside = map[ipvsctl.Key]string{}, map[ipvsctl.Key]string{}
+	theirs, beside = map[lvs.Key]string{}, map[lvs.Key]string{}
 	c.last = c.neighbours.look(ctx)
 	for _, n := range c.last {
 		for _, k := range n.has {
@@ -118,7 +118,7 @@ func (c *claims) tell() {
 		say("Changed by "+n.name+" too: ", changed, "; its changes count as made by hand")
 		for i := range c.marking {
 			v := &c.marking[i]
-			caught := called(n.has, func(k ipvsctl.Key) bool { return director.Catches(v, k) })
+			caught := called(n.has, func(k lvs.Key) bool { return director.Catches(v, k) })
 			say("Marked here: "+v.ID+" has packets of "+n.name+": ", caught, "")
 		}
 	}
@@ -185,14 +185,14 @@ func (c *claims) renew(cfg *parser.Config) {
 }
 
 // keySet are the keys of virtual services.
-type keySet map[ipvsctl.Key]bool
+type keySet map[lvs.Key]bool
 
-func (s keySet) has(k ipvsctl.Key) bool { return s[k] }
+func (s keySet) has(k lvs.Key) bool { return s[k] }
 
-func (s keySet) sorted() []ipvsctl.Key { return slices.SortedFunc(maps.Keys(s), ipvsctl.Key.Compare) }
+func (s keySet) sorted() []lvs.Key { return slices.SortedFunc(maps.Keys(s), lvs.Key.Compare) }
 
 // called are those of the keys that are meant, as the file calls them.
-func called(keys []ipvsctl.Key, isMeant func(ipvsctl.Key) bool) (ids []string) {
+func called(keys []lvs.Key, isMeant func(lvs.Key) bool) (ids []string) {
 	for _, k := range keys {
 		if isMeant(k) {
 			ids = append(ids, director.KeyID(k))

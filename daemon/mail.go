@@ -2,7 +2,7 @@ package daemon
 
 import (
 	"ldirectord/director"
-	"ldirectord/notify"
+	"ldirectord/lvs"
 	"ldirectord/notify/mail"
 	"ldirectord/parser"
 	"ldirectord/printable"
@@ -29,9 +29,9 @@ func mailRules(plan *director.Plan) map[string]mail.Rule {
 		if v.Mail.Detail {
 			rule.Why = "ldirectord " + printable.ShellWord(plan.Config.Name) + " why"
 		}
-		for bit, status := range map[parser.MailStatus]notify.Status{
-			parser.MailStarting: notify.StatusStarting, parser.MailRunning: notify.StatusRunning,
-			parser.MailStopping: notify.StatusStopping, parser.MailReloading: notify.StatusReloading,
+		for bit, status := range map[parser.MailStatus]lvs.Status{
+			parser.MailStarting: lvs.StatusStarting, parser.MailRunning: lvs.StatusRunning,
+			parser.MailStopping: lvs.StatusStopping, parser.MailReloading: lvs.StatusReloading,
 		} {
 			if v.Mail.Status&bit != 0 {
 				rule.Statuses = append(rule.Statuses, status)

@@ -12,7 +12,7 @@ import (
 	"ldirectord/announce"
 	"ldirectord/director"
 	"ldirectord/instance"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -33,7 +33,7 @@ type neighbours struct {
 // neighbour is one of them.
 type neighbour struct {
 	name       string // b.cf, pid 852
-	has, waits []ipvsctl.Key
+	has, waits []lvs.Key
 	announced  announce.Record
 }
 
@@ -42,7 +42,7 @@ type perl struct {
 	instance.Stranger
 	path string
 	read fileStamp // of the file
-	has  []ipvsctl.Key
+	has  []lvs.Key
 }
 
 // newNeighbours are those of the daemon of a configuration.
@@ -125,9 +125,9 @@ func (p *perl) follow(ctx context.Context, s Source) {
 
 // Shared is what other directors have, or wait for, on the table of a daemon: in words, by its virtual service.
 // Unknown says of whom that is not known.
-func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[ipvsctl.Key]string, unknown []string) {
+func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[lvs.Key]string, unknown []string) {
 	n, mine := newNeighbours(i, s), i.Find().State.Virtuals
-	shared = map[ipvsctl.Key]string{}
+	shared = map[lvs.Key]string{}
 	for _, one := range n.look(ctx) {
 		for _, k := range one.waits {
 			shared[k] = cmp.Or(shared[k], one.name+", waits for it")

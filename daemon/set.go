@@ -15,7 +15,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/instance"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/parser"
 	"ldirectord/printable"
@@ -42,7 +42,7 @@ type SetAnswer struct {
 // OrderedServer is what an order meant, and where a real server is in the table.
 type OrderedServer struct {
 	director.Backend
-	Key  ipvsctl.Key    `json:"key"`
+	Key  lvs.Key        `json:"key"`
 	Addr netip.AddrPort `json:"addr"`
 	// of a virtual service: checkvip guards it, and keepserving does not
 	Brake bool   `json:"brake,omitempty"`

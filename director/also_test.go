@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/notify"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -122,7 +122,7 @@ func TestAShortageThatLastsIsNotWaitedFor(t *testing.T) {
 			time.Sleep(1500 * time.Millisecond)
 			s.step([]string{"reload", reload}, "")
 			time.Sleep(4 * time.Second)
-			if now := snapshotOf(t, s.director).Status; now != notify.StatusRunning {
+			if now := snapshotOf(t, s.director).Status; now != lvs.StatusRunning {
 				t.Errorf("after a reload of %s it is %s", reload, now)
 			}
 		}

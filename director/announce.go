@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"ldirectord/announce"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -55,11 +55,11 @@ type places struct {
 // announcement is one address.
 type announcement struct {
 	addr         netip.Addr
-	device, last string        // of announce and lastresort
-	virtuals     []*virtual    // none: it left the file …
-	gone         bool          // … and is withdrawn
-	asked        bool          // checks go through it. Without a route to it none does
-	keys         []ipvsctl.Key // of its virtual services, also while there are none
+	device, last string     // of announce and lastresort
+	virtuals     []*virtual // none: it left the file …
+	gone         bool       // … and is withdrawn
+	asked        bool       // checks go through it. Without a route to it none does
+	keys         []lvs.Key  // of its virtual services, also while there are none
 
 	decided bool // its first results are there, or were
 	want    announce.Want
@@ -153,8 +153,8 @@ func (a *announcements) enlist(virtuals []*virtual, now time.Time) {
 }
 
 // byKey are the addresses that were announced, by their virtual services.
-func (a *announcements) byKey() map[ipvsctl.Key][]*announcement {
-	all := map[ipvsctl.Key][]*announcement{}
+func (a *announcements) byKey() map[lvs.Key][]*announcement {
+	all := map[lvs.Key][]*announcement{}
 	for _, one := range a.list {
 		for _, key := range one.keys {
 			all[key] = append(all[key], one)

@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -34,7 +36,8 @@ func TestTheLastServerOfAVirtualService(t *testing.T) {
 		{what: "the other one is drained before the table follows", other: serving, drained: true, last: true},
 		{what: "it stands by", other: upOnly, standby: true},
 		{what: "it stands by, and the other one is down", other: out, standby: true, last: true},
-		{what: "it stands by, and the other one has weight 0", other: ServerSnapshot{Addr: someAddr, Up: true}, standby: true, last: true},
+		{what: "it stands by, and the other one has weight 0", other: ServerSnapshot{Addr: someAddr, Up: true},
+			standby: true, last: true},
 		{what: "it stands by, and the other one has weight 0 in the file and another by order", standby: true,
 			other: ServerSnapshot{Addr: someAddr, Up: true, Order: &Order{Kind: Weigh, Weight: 5}}},
 		{what: "the table refuses changes", other: upOnly, err: "no"},
@@ -42,7 +45,8 @@ func TestTheLastServerOfAVirtualService(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			first, second := serving, c.other
 			first.Real, second.Real = "10.2.0.1:80", "10.2.0.2:80"
-			now := &Snapshot{Standby: c.standby, Virtuals: []VirtualSnapshot{{ID: id, Error: c.err, Servers: []ServerSnapshot{first, second}}}}
+			now := &Snapshot{Standby: c.standby, Virtuals: []VirtualSnapshot{{ID: id, Error: c.err,
+				Servers: []ServerSnapshot{first, second}}}}
 			order := []Backend{{id, "10.2.0.1:80"}}
 			last := now.Last(order, ordersIf(c.drained, Backend{id, "10.2.0.2:80"}))
 			if slices.Equal(last, order) != c.last || len(last) > 0 != c.last {
@@ -91,7 +95,8 @@ func TestTheLastServerOfAVirtualServiceThatIsDown(t *testing.T) {
 // A server without an address can't be left over, with a daemon or without one.
 func TestTheLastServerBesideOneWithoutAddress(t *testing.T) {
 	a := Backend{"tcp:10.1.0.1:80", "10.2.0.1:80"}
-	now := &Snapshot{Standby: true, Virtuals: []VirtualSnapshot{{ID: a.Virtual, Servers: []ServerSnapshot{{Real: a.Real, Addr: someAddr}, {Real: "web1:80"}}}}}
+	now := &Snapshot{Standby: true, Virtuals: []VirtualSnapshot{{ID: a.Virtual,
+		Servers: []ServerSnapshot{{Real: a.Real, Addr: someAddr}, {Real: "web1:80"}}}}}
 	if last := now.Last([]Backend{a}, nil); !slices.Equal(last, []Backend{a}) {
 		t.Error(last)
 	}
@@ -99,11 +104,14 @@ func TestTheLastServerBesideOneWithoutAddress(t *testing.T) {
 
 func TestServersThatAnOperatorMeans(t *testing.T) {
 	now := &Snapshot{Virtuals: []VirtualSnapshot{
-		{ID: "tcp:10.1.0.1:80", Name: "10.1.0.1:80", Servers: []ServerSnapshot{{Real: "10.2.0.1:80", Addr: someAddr}, {Real: "10.2.0.11:80", Addr: someAddr}}},
-		{ID: "fwm:3", Name: "3", Servers: []ServerSnapshot{{Real: "10.2.0.1:81", Addr: someAddr}, {Real: "web:80"}}},
+		{ID: "tcp:10.1.0.1:80", Name: "10.1.0.1:80", Servers: []ServerSnapshot{{Real: "10.2.0.1:80",
+			Addr: someAddr}, {Real: "10.2.0.11:80", Addr: someAddr}}},
+		{ID: "fwm:3", Name: "3",
+			Servers: []ServerSnapshot{{Real: "10.2.0.1:81", Addr: someAddr}, {Real: "web:80"}}},
 	}}
 	for words, want := range map[[2]string]int{
-		{"", "10.2.0.1"}: 2, {"", "10.2.0.1:80"}: 1, {"3", "10.2.0.1"}: 1, {"tcp:10.1.0.1:80", ""}: 2, {"fwm:3", "10.2.0.11"}: 0, {"", "web"}: 0, {"fwm:3", ""}: 1,
+		{"", "10.2.0.1"}: 2, {"", "10.2.0.1:80"}: 1, {"3", "10.2.0.1"}: 1, {"tcp:10.1.0.1:80", ""}: 2, {"fwm:3",
+			"10.2.0.11"}: 0, {"", "web"}: 0, {"fwm:3", ""}: 1,
 	} {
 		if got := now.Backends(words[0], words[1]); len(got) != want {
 			t.Errorf("%q: %v, want %d", words, got, want)
@@ -117,7 +125,8 @@ func TestWhoRefusesTheClientsOfADrainedServer(t *testing.T) {
 		{ID: "fwm:2", Refuses: true, Servers: []ServerSnapshot{{Real: "10.2.0.1:80"}}},
 		{ID: "fwm:3", Servers: []ServerSnapshot{{Real: "10.2.0.2:80"}}},
 	}}
-	if got := now.Refusing([]Backend{{"fwm:1", "10.2.0.2:80"}, {"fwm:3", "10.2.0.2:80"}}); len(got) != 1 || got[0] != "fwm:1" {
+	if got := now.Refusing([]Backend{{"fwm:1", "10.2.0.2:80"}, {"fwm:3", "10.2.0.2:80"}}); len(got) != 1 ||
+		got[0] != "fwm:1" {
 		t.Errorf("%v, want fwm:1", got)
 	}
 }
@@ -135,7 +144,8 @@ func TestWhichServerIsNotDrainedYet(t *testing.T) {
 		"another one serves": {ServerSnapshot{InTable: true, Effective: 1}, []Backend{b}, Backend{}},
 	} {
 		c.first.Real = a.Real
-		now := &Snapshot{Virtuals: []VirtualSnapshot{{ID: "fwm:1", Error: "no answer", Servers: []ServerSnapshot{c.first, {Real: b.Real}}}}}
+		now := &Snapshot{Virtuals: []VirtualSnapshot{{ID: "fwm:1", Error: "no answer",
+			Servers: []ServerSnapshot{c.first, {Real: b.Real}}}}}
 		left, why, any := now.Undrained(c.order)
 		if left != c.left || any != (c.left != Backend{}) || any && why != "no answer" {
 			t.Errorf("%s: %v %q, want %v", what, left, why, c.left)
@@ -148,15 +158,20 @@ func TestWhichServerIsNotDrainedYet(t *testing.T) {
 }
 
 func TestServicesThatAnOperatorMeans(t *testing.T) {
-	p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 3\n\treal = 10.2.0.2:80 masq\n\tfallback = 127.0.0.1:80\n\tchecktype = connect\nvirtual = 3\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n", neverChecked)
-	for word, want := range map[string]int{"": 2, "tcp:10.1.0.1:80": 1, "10.1.0.1:80": 1, "3": 1, "fwm:3": 1, "tcp:3": 0} {
+	p, _ := planned(t,
+		"virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 3\n\treal = 10.2.0.2:80 masq\n\tfallback = "+
+			"127.0.0.1:80\n\tchecktype = connect\nvirtual = 3\n\treal = 10.2.0.1:80 gate\n\tchecktype = "+
+			"connect\n", neverChecked)
+	for word, want := range map[string]int{"": 2, "tcp:10.1.0.1:80": 1, "10.1.0.1:80": 1, "3": 1, "fwm:3": 1,
+		"tcp:3": 0} {
 		if got := p.Services(word); len(got) != want {
 			t.Errorf("%q: %d virtual services, want %d", word, len(got), want)
 		}
 	}
 	services := p.Services("")
 	web, mark := services[0].Members, services[1].Members
-	if len(web) != 3 || web[0].Name != "10.2.0.1:80" || web[0].Fallback || web[0].Dest.Weight != 3 || !web[2].Fallback || web[2].Name != "127.0.0.1:80" || len(mark) != 1 {
+	if len(web) != 3 || web[0].Name != "10.2.0.1:80" || web[0].Fallback || web[0].Dest.Weight != 3 ||
+		!web[2].Fallback || web[2].Name != "127.0.0.1:80" || len(mark) != 1 {
 		t.Errorf("%+v, %+v", web, mark)
 	}
 	if got := p.Snapshot().Backends("3", ""); len(got) != 1 || got[0] != (Backend{"fwm:3", "10.2.0.1:80"}) {
@@ -170,32 +185,33 @@ func TestServicesThatAnOperatorMeans(t *testing.T) {
 // A real server and the fallback server at one address: what is done there is the fallback server's while no real
 // server serves there.
 func TestWhoseChangeItIs(t *testing.T) {
-	fallback := ipvsctl.Dest{Addr: someAddr, Weight: 1}
-	s := &server{dest: ipvsctl.Dest{Addr: someAddr, Weight: 4}, first: judgement{task: &checker.Task{}}}
+	fallback := lvs.Dest{Addr: someAddr, Weight: 1}
+	s := &server{dest: lvs.Dest{Addr: someAddr, Weight: 4}, first: judgement{task: &checker.Task{}}}
 	for _, c := range []struct {
 		what       string
 		kind       ipvsctl.OpKind
 		weight     uint32
-		state      checker.State
+		state      health.State
 		drained    bool
 		fallbackIn bool
 		real       *server
 		want       bool
 	}{
-		{"added, the server is down", ipvsctl.AddDest, 1, checker.Down, false, false, s, true},
-		{"added, the server is up", ipvsctl.AddDest, 1, checker.Up, false, false, s, false},
-		{"added, the server is drained", ipvsctl.AddDest, 1, checker.Up, true, false, s, true},
-		{"added with weight 0", ipvsctl.AddDest, 0, checker.Down, false, false, s, false},
-		{"removed, the fallback server was in", ipvsctl.DelDest, 0, checker.Down, false, true, s, true},
-		{"removed, it was not in", ipvsctl.DelDest, 0, checker.Down, false, false, s, false},
-		{"removed, no server is there", ipvsctl.DelDest, 0, checker.Down, false, false, nil, true},
+		{"added, the server is down", ipvsctl.AddDest, 1, health.Down, false, false, s, true},
+		{"added, the server is up", ipvsctl.AddDest, 1, health.Up, false, false, s, false},
+		{"added, the server is drained", ipvsctl.AddDest, 1, health.Up, true, false, s, true},
+		{"added with weight 0", ipvsctl.AddDest, 0, health.Down, false, false, s, false},
+		{"removed, the fallback server was in", ipvsctl.DelDest, 0, health.Down, false, true, s, true},
+		{"removed, it was not in", ipvsctl.DelDest, 0, health.Down, false, false, s, false},
+		{"removed, no server is there", ipvsctl.DelDest, 0, health.Down, false, false, nil, true},
 	} {
-		s.first.health, s.order = checker.Assume(c.state), new(ordersIf(c.drained, Backend{})[Backend{}])
+		s.first.health, s.order = health.Assume(c.state), new(ordersIf(c.drained, Backend{})[Backend{}])
 		v := &virtual{cfg: &parser.Virtual{}, fallback: &fallback, fallbackIn: c.fallbackIn}
 		if c.real != nil {
 			v.servers = []*server{c.real}
 		}
-		if got := v.isFallback(ipvsctl.Op{Kind: c.kind, Dest: ipvsctl.Dest{Addr: someAddr, Weight: c.weight}}, c.real); got != c.want {
+		if got := v.isFallback(ipvsctl.Op{Kind: c.kind, Dest: lvs.Dest{Addr: someAddr, Weight: c.weight}},
+			c.real); got != c.want {
 			t.Errorf("%s: the fallback server's: %v", c.what, got)
 		}
 		if v.isFallback(ipvsctl.Op{Kind: c.kind}, nil) {

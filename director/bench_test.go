@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -94,7 +95,7 @@ func BenchmarkDesired10k(b *testing.B) {
 	table := p.Preview(nil)
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
-			s.assume(checker.Assume(checker.Up))
+			s.assume(health.Assume(health.Up))
 		}
 	}
 	b.ReportAllocs()

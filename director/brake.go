@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/history"
 	"ldirectord/notify"
 )
@@ -27,7 +28,7 @@ type brake struct {
 }
 
 // mayBrake reports whether a server is up, so that the brake may hold it.
-func (s *server) mayBrake() bool { return s.verdict() == checker.Up && s.suspended() == "" }
+func (s *server) mayBrake() bool { return s.verdict() == health.Up && s.suspended() == "" }
 
 // passed reports whether the last check passed through the virtual address.
 func (c *check) passed() bool { return c.last.OK && c.last.Way == checker.WayThrough }

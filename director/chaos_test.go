@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -28,9 +29,10 @@ const (
 	quietTime   = 25 * time.Second        // longest checkinterval × failurecount, a hanging check, a retry
 )
 
-// TestChaos plays random trouble from a seed against the director: servers that fail, hang and flap,
-// reloads, maintenance, orders, changes by hand, handovers, crashes, times of standing by, names that move, and a table that refuses. The oracle
-// watches every change of the table; after each quiet period the table must be exactly what it says.
+// TestChaos plays random trouble from a seed against the director: servers that fail, hang and flap, reloads,
+// maintenance, orders, changes by hand, handovers, crashes, times of standing by, names that move, and a table that
+// refuses. The oracle watches every change of the table; after each quiet period the table must be exactly what it
+// says.
 //
 // CHAOS_SEED plays one seed again, CHAOS_SEEDS that many. Seeds share nothing and run side by side.
 func TestChaos(t *testing.T) {
@@ -202,7 +204,8 @@ func (c *chaos) cutOff() {
 	c.say("all fail through the virtual addresses")
 	for _, s := range slices.Concat(everyone, otherPorts) {
 		if c.oracle.condition(s) == healthy {
-			c.oracle.set(s, []condition{unreached, unreached, unreached, unreached, unreached, voided}[c.rand.IntN(6)])
+			c.oracle.set(s, []condition{unreached, unreached, unreached, unreached, unreached,
+				voided}[c.rand.IntN(6)])
 		}
 	}
 	c.pause()
@@ -297,7 +300,8 @@ func (c *chaos) order() {
 func (c *chaos) byHand() (touched netip.AddrPort) {
 	key := keyFor(c.virtual())
 	v, there := c.read()[key]
-	op := ipvsctl.Op{Key: key, Settings: v.Settings, Dest: ipvsctl.Dest{Addr: c.touchedServer(), Forward: ipvsctl.Route, Weight: uint32(c.rand.IntN(4))}}
+	op := ipvsctl.Op{Key: key, Settings: v.Settings,
+		Dest: lvs.Dest{Addr: c.touchedServer(), Forward: lvs.Route, Weight: uint32(c.rand.IntN(4))}}
 	if d, in := v.Dests[op.Dest.Addr]; in {
 		op.Dest.Forward = d.Forward
 	}
@@ -386,7 +390,8 @@ func (c *chaos) start() {
 	c.devices.broken.Store(false)
 	c.director = New(Deps{
 		Announcer: c.devices, Withdraw: true,
-		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Webhook: slowHooks{}, Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
+		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Webhook: slowHooks{},
+		Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
 		Former: c.oracle.claimed(), Claims: claimer(c.oracle.claim), Standby: c.oracle.rests(),
 		Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers,
 	})
@@ -408,7 +413,8 @@ func (c *chaos) stop(cause error) {
 		c.oracle.claim(nil)
 		c.oracle.leftover(before)
 		if left := c.read(); ipvsctl.Format(left) != ipvsctl.Format(before) {
-			c.complain("stop left\n%sand should have left\n%s", ipvsctl.Format(left), ipvsctl.Format(before))
+			c.complain("stop left\n%sand should have left\n%s", ipvsctl.Format(left),
+				ipvsctl.Format(before))
 		}
 	}
 	if err := c.journal.Close(context.Background()); err != nil {
@@ -416,8 +422,8 @@ func (c *chaos) stop(cause error) {
 	}
 }
 
-// byHandInAnOutage changes a server, or the fallback server, before or in an outage of all. What was done to
-// whom the outage moved is kept no longer. Sometimes the outage begins before the daemon noticed, and spares that server.
+// byHandInAnOutage changes a server, or the fallback server, before or in an outage of all. What was done to whom the
+// outage moved is kept no longer. Sometimes the outage begins before the daemon noticed, and spares that server.
 func (c *chaos) byHandInAnOutage() {
 	c.settle()
 	before, unnoticed := c.coin(), c.coin()
@@ -491,7 +497,8 @@ func (c *chaos) server() netip.AddrPort  { return everyone[c.rand.IntN(len(every
 func (c *chaos) virtual() netip.AddrPort { return virtuals[c.rand.IntN(len(virtuals))] }
 
 func (c *chaos) plan(f file) *Plan {
-	cfg, found := parser.Parse(c.t.Context(), "chaos.cf", []byte(f.text(c.dir)), parser.Options{Resolver: c.names, Last: c.names.last, Wait: true})
+	cfg, found := parser.Parse(c.t.Context(), "chaos.cf", []byte(f.text(c.dir)),
+		parser.Options{Resolver: c.names, Last: c.names.last, Wait: true})
 	if found.HasErrors() {
 		c.t.Fatal(found)
 	}

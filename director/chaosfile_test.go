@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // newFile draws a file that is like another but for some of its virtual services.
@@ -182,7 +182,7 @@ func atPort81(list []netip.AddrPort) (others []netip.AddrPort) {
 	return others
 }
 
-func keyFor(a netip.AddrPort) ipvsctl.Key { return ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: a} }
+func keyFor(a netip.AddrPort) lvs.Key { return lvs.Key{Protocol: lvs.TCP, Addr: a} }
 
 // text is the file as an operator writes it. Its timeouts tell checks of different intervals apart.
 func (f file) text(maintenanceDir string) string {

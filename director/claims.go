@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -17,7 +17,7 @@ type Claims interface {
 	// them. It gives up all others but those in left, which may still be in the table by it. Theirs is who has
 	// which of them, beside who else has one, waits for it or changes it. It is called before a virtual service
 	// is added and after one went.
-	Take(keys, left []ipvsctl.Key) (theirs, beside map[ipvsctl.Key]string)
+	Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string)
 	// Changed tells that either may be different now.
 	Changed() <-chan struct{}
 }
@@ -38,7 +38,7 @@ func (d *Director) owned() []*virtual {
 // assign decides who has each virtual service. Left are those that are no longer configured and may be in the table.
 // It returns those that another daemon had.
 func (d *Director) assign(virtuals, left []*virtual) (gained []*virtual) {
-	var theirs map[ipvsctl.Key]string
+	var theirs map[lvs.Key]string
 	claimed := virtuals
 	if d.standby {
 		claimed = nil

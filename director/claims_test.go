@@ -11,13 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // claimer are claims of a director that is alone: it is told what may be in the table.
-type claimer func([]ipvsctl.Key)
+type claimer func([]lvs.Key)
 
-func (c claimer) Take(keys, left []ipvsctl.Key) (theirs, beside map[ipvsctl.Key]string) {
+func (c claimer) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
 	c(slices.Concat(keys, left))
 	return nil, nil
 }
@@ -29,28 +29,28 @@ type neighbour struct {
 	changed chan struct{}
 
 	mu         sync.Mutex // guards what follows
-	has, waits map[ipvsctl.Key]bool
-	last       []ipvsctl.Key // that the director was given
+	has, waits map[lvs.Key]bool
+	last       []lvs.Key // that the director was given
 }
 
-func (n *neighbour) Take(keys, left []ipvsctl.Key) (theirs, beside map[ipvsctl.Key]string) {
+func (n *neighbour) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	theirs, beside = map[ipvsctl.Key]string{}, map[ipvsctl.Key]string{}
+	theirs, beside = map[lvs.Key]string{}, map[lvs.Key]string{}
 	for k := range n.has {
 		theirs[k], beside[k] = "b.cf, pid 7", "b.cf, pid 7"
 	}
 	for k := range n.waits {
 		beside[k] = "b.cf, pid 7"
 	}
-	n.last = slices.DeleteFunc(slices.Concat(keys, left), func(k ipvsctl.Key) bool { return n.has[k] })
+	n.last = slices.DeleteFunc(slices.Concat(keys, left), func(k lvs.Key) bool { return n.has[k] })
 	return theirs, beside
 }
 
 func (n *neighbour) Changed() <-chan struct{} { return n.changed }
 
 // becomes has the neighbour have, and wait for, these virtual services.
-func (n *neighbour) becomes(has, waits map[ipvsctl.Key]bool) {
+func (n *neighbour) becomes(has, waits map[lvs.Key]bool) {
 	n.mu.Lock()
 	n.has, n.waits = maps.Clone(has), maps.Clone(waits)
 	n.mu.Unlock()
@@ -79,7 +79,7 @@ func TestADirectorBesideAnother(t *testing.T) {
 		s.hand([]string{"-a", "-t", "10.1.0.1:80", "-r", "10.2.0.1:80", "-g", "-w", "1"})
 		s.take()
 		s.journal = s.newJournal()
-		theirs := map[ipvsctl.Key]bool{keyFor(netip.MustParseAddrPort("10.1.0.1:80")): true}
+		theirs := map[lvs.Key]bool{keyFor(netip.MustParseAddrPort("10.1.0.1:80")): true}
 		n := &neighbour{changed: make(chan struct{}), has: theirs}
 		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Claims: n})
 		ctx, end := context.WithCancel(t.Context())

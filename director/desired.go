@@ -4,11 +4,11 @@ import (
 	"net/netip"
 	"slices"
 
-	"ldirectord/checker"
-	"ldirectord/ipvsctl"
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
 )
 
-type dests = map[netip.AddrPort]ipvsctl.Dest
+type dests = map[netip.AddrPort]lvs.Dest
 
 // desired returns the destinations that a virtual service should have, by what is configured, what the checks say, and
 // what the table has now.
@@ -35,17 +35,17 @@ func (v *virtual) desired(have dests) dests {
 	up, unknown, gathers := false, false, v.gathers()
 	for _, s := range v.servers {
 		if s.draining() {
-			if _, in := have[s.dest.Addr]; in || s.state() == checker.Up {
+			if _, in := have[s.dest.Addr]; in || s.state() == health.Up {
 				put(want, s.dest, 0)
 			}
 			continue
 		}
 		switch state := s.state(); {
-		case state == checker.Down:
+		case state == health.Down:
 			if v.cfg.Quiescent {
 				put(want, s.dest, 0)
 			}
-		case state == checker.Unknown, state == checker.Up && gathers:
+		case state == health.Unknown, state == health.Up && gathers:
 			unknown = true
 			if d, ok := have[s.dest.Addr]; ok {
 				put(want, s.dest, min(d.Weight, 1)*s.weight())
@@ -53,7 +53,7 @@ func (v *virtual) desired(have dests) dests {
 		}
 	}
 	for _, s := range v.servers {
-		if s.state() == checker.Up && !s.drained() && !gathers {
+		if s.state() == health.Up && !s.drained() && !gathers {
 			up = true
 			put(want, s.dest, s.weight())
 		}
@@ -94,7 +94,7 @@ func serving(d dests) bool {
 	return false
 }
 
-func put(d dests, dest ipvsctl.Dest, weight uint32) {
+func put(d dests, dest lvs.Dest, weight uint32) {
 	dest.Weight = weight
 	d[dest.Addr] = dest
 }

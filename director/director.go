@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -51,7 +52,7 @@ type Deps struct {
 	Withdraw  bool
 	// Former are the virtual services of the daemon before, which handed over or crashed. Those that the
 	// plan does not have are purged.
-	Former []ipvsctl.Key
+	Former []lvs.Key
 	// Claims, if not nil, say which virtual services other daemons have. After a crash or a handover, what was
 	// claimed last is Former of the next daemon.
 	Claims Claims
@@ -92,15 +93,15 @@ type Director struct {
 	global   *parser.Global
 	tls      checker.TLSSums
 	virtuals []*virtual
-	ours     []*virtual             // of these, those that belong in the table
-	beside   map[ipvsctl.Key]string // who else waits for one, or changes it as well
-	claims   <-chan struct{}        // who has what may have changed; nil: there are no others
-	purges   []*virtual             // no longer configured, still in the table
+	ours     []*virtual         // of these, those that belong in the table
+	beside   map[lvs.Key]string // who else waits for one, or changes it as well
+	claims   <-chan struct{}    // who has what may have changed; nil: there are no others
+	purges   []*virtual         // no longer configured, still in the table
 	checks   map[*checker.Task]*check
 	tasks    []*checker.Task // of checks
 	held     bool            // some of them wait for a route
 	waiting  int             // checks without a result yet
-	status   notify.Status
+	status   lvs.Status
 	ordered  Orders
 	over     Orders    // that ended here, as long as they are still given
 	orderEnd time.Time // when the next one ends; zero: none does
@@ -281,7 +282,7 @@ func (d *Director) loop(ctx context.Context) {
 			d.awaiting = nil
 		}
 		if d.waiting == 0 {
-			d.status = notify.StatusRunning
+			d.status = lvs.StatusRunning
 			settled()
 		}
 		d.clock = time.Time{}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 )
@@ -123,7 +123,7 @@ func (d *Director) release(v *virtual, have dests) {
 			continue
 		}
 		_, in := have[s.dest.Addr]
-		if s.state() == checker.Down && !in && !d.global.ReaddQuiescent {
+		if s.state() == health.Down && !in && !d.global.ReaddQuiescent {
 			continue
 		}
 		delete(v.overridden, s.dest.Addr)

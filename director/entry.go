@@ -7,23 +7,24 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
 // This file turns the configuration of a virtual service into keys, settings and destinations of the table.
 
 // keyName is how the log names a virtual service: address:port, or the mark.
-func keyName(k ipvsctl.Key) string {
-	if k.Protocol == ipvsctl.Mark {
+func keyName(k lvs.Key) string {
+	if k.Protocol == lvs.Mark {
 		return strconv.FormatUint(uint64(k.Mark), 10)
 	}
 	return k.Addr.String()
 }
 
 // KeyID is the parser's id of a virtual service.
-func KeyID(k ipvsctl.Key) string {
+func KeyID(k lvs.Key) string {
 	kind := k.Protocol.String()
-	if k.Protocol == ipvsctl.Mark {
+	if k.Protocol == lvs.Mark {
 		kind = "fwm"
 		if k.IPv6 {
 			kind = "fwm6"
@@ -33,22 +34,22 @@ func KeyID(k ipvsctl.Key) string {
 }
 
 // Catches reports whether a mark rule of a section gives its mark to packets of another virtual service.
-func Catches(cfg *parser.Virtual, other ipvsctl.Key) bool {
+func Catches(cfg *parser.Virtual, other lvs.Key) bool {
 	return slices.ContainsFunc(cfg.Marking, func(m parser.Marking) bool {
 		return other.Addr.IsValid() && m.Catches(other.Addr, other.Protocol.String())
 	})
 }
 
 // KeyOf is the virtual service of a section in the table.
-func KeyOf(cfg *parser.Virtual) ipvsctl.Key {
+func KeyOf(cfg *parser.Virtual) lvs.Key {
 	if cfg.Protocol == parser.FWM {
-		return ipvsctl.Key{Protocol: ipvsctl.Mark, Mark: cfg.Mark, IPv6: cfg.IPv6}
+		return lvs.Key{Protocol: lvs.Mark, Mark: cfg.Mark, IPv6: cfg.IPv6}
 	}
-	proto := ipvsctl.TCP
+	proto := lvs.TCP
 	if cfg.Protocol == parser.UDP {
-		proto = ipvsctl.UDP
+		proto = lvs.UDP
 	}
-	return ipvsctl.Key{Protocol: proto, Addr: cfg.Addr, IPv6: cfg.IPv6}
+	return lvs.Key{Protocol: proto, Addr: cfg.Addr, IPv6: cfg.IPv6}
 }
 
 func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
@@ -76,17 +77,17 @@ func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
 }
 
 // destOf is a server in the table.
-func destOf(cfg *parser.Virtual, addr netip.AddrPort, f parser.Forward, weight int) ipvsctl.Dest {
-	return ipvsctl.Dest{Addr: cfg.EntryOf(addr, f), Forward: forwardOf(f), Weight: uint32(weight)}
+func destOf(cfg *parser.Virtual, addr netip.AddrPort, f parser.Forward, weight int) lvs.Dest {
+	return lvs.Dest{Addr: cfg.EntryOf(addr, f), Forward: forwardOf(f), Weight: uint32(weight)}
 }
 
-func forwardOf(f parser.Forward) ipvsctl.Forward {
+func forwardOf(f parser.Forward) lvs.Forward {
 	switch f {
 	case parser.Masq:
-		return ipvsctl.Masq
+		return lvs.Masq
 	case parser.IPIP:
-		return ipvsctl.Tunnel
+		return lvs.Tunnel
 	default:
-		return ipvsctl.Route
+		return lvs.Route
 	}
 }

@@ -3,7 +3,7 @@ package director
 import (
 	"cmp"
 
-	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 )
@@ -44,7 +44,7 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 		}
 		d.addDetails(v, s, e)
 	}
-	down := s != nil && s.state() == checker.Down
+	down := s != nil && s.state() == health.Down
 	e.Real = op.Dest.Addr.String()
 	switch op.Kind {
 	case ipvsctl.AddDest:

@@ -5,8 +5,9 @@ import (
 	"net/netip"
 	"slices"
 
-	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -34,7 +35,7 @@ func (v *virtual) fallbackWantedNow() (wanted, known bool) {
 
 // servedBy reports whether an address belongs to a real server that is up.
 func (v *virtual) servedBy(addr netip.AddrPort) bool {
-	return slices.ContainsFunc(v.at(addr), func(s *server) bool { return s.state() == checker.Up && !s.drained() })
+	return slices.ContainsFunc(v.at(addr), func(s *server) bool { return s.state() == health.Up && !s.drained() })
 }
 
 // isFallback reports whether a change is one of the fallback server. Its address may also be that of a real server, s.
@@ -61,7 +62,7 @@ func (d *Director) runHook(v *virtual) {
 	}
 	v.hook = state
 	address := v.name
-	if v.key.Protocol == ipvsctl.Mark {
+	if v.key.Protocol == lvs.Mark {
 		address = ":0" // what the Perl ldirectord gives for a mark
 	}
 	line := fmt.Sprintf("%s %s %s %s", v.cfg.FallbackCommand, state, address, v.cfg.Protocol)

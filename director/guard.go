@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/notify"
 )
 
@@ -35,7 +36,7 @@ func (v *virtual) guards() bool { return v.cfg.KeepServing.N > 0 && !v.obeys }
 // serves reports whether a server is in service, as its checks, the operator's orders and changes by hand have it.
 func (v *virtual) serves(s *server) bool {
 	state := s.state()
-	if s.weight() == 0 || s.drained() || state != checker.Up && (state != checker.Unknown || !s.kept) {
+	if s.weight() == 0 || s.drained() || state != health.Up && (state != health.Unknown || !s.kept) {
 		return false
 	}
 	return !v.isOutByHand(s) && !((s.rerouted || v.gathers()) && v.weighsNothing(s))
@@ -46,10 +47,10 @@ func (v *virtual) serves(s *server) bool {
 func (v *virtual) follow(s *server, served bool) bool {
 	was := s.held
 	switch s.verdict() {
-	case checker.Down:
+	case health.Down:
 		s.held, s.kept = served && v.guards(), false
 		s.entered = s.entered && s.held
-	case checker.Up:
+	case health.Up:
 		s.held = false
 	}
 	return !was && !s.held
@@ -97,7 +98,7 @@ func holdoutOf(r checker.Result) holdout {
 func (s *server) holdout() holdout {
 	least := wrongAnswer
 	for j := &s.first; j != nil; j = j.next {
-		if j.health.State == checker.Down {
+		if j.health.State == health.Down {
 			least = min(least, j.holdout)
 		}
 	}
@@ -125,7 +126,7 @@ func (v *virtual) release() (held []*server) {
 	slices.SortStableFunc(inOrder, func(a, b *server) int {
 		return cmp.Or(cmp.Compare(a.holdout(), b.holdout()), a.since.Compare(b.since))
 	})
-	inOrder = slices.DeleteFunc(inOrder, func(s *server) bool { return s.verdict() == checker.Unknown })
+	inOrder = slices.DeleteFunc(inOrder, func(s *server) bool { return s.verdict() == health.Unknown })
 	for _, s := range inOrder[:min(len(inOrder), max(0, serving-v.quota()))] {
 		s.letGo()
 	}
@@ -207,7 +208,7 @@ func (v *virtual) recovered() bool {
 	for x := range checked(v) {
 		counts, braked := x.s.weight() > 0 && !x.s.drained() && x.s.suspended() == "", x.j.check != nil &&
 			x.j.check.last.OwnAnswers
-		if counts && (braked || x.j.health.State != checker.Up) {
+		if counts && (braked || x.j.health.State != health.Up) {
 			return false
 		}
 	}

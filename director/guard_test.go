@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/parser"
 )
 
@@ -28,14 +29,14 @@ func failAndReturn(failing, returning []int, wrong int) string {
 	for i := range 4 {
 		s := &server{real: &parser.Real{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(i)}), 80)}, entered: true}
 		s.dest.Weight, s.first.task = 1, &checker.Task{}
-		s.assume(checker.Assume(checker.Up))
+		s.assume(health.Assume(health.Up))
 		v.servers = append(v.servers, s)
 	}
 	down := map[*server]bool{}
 	for _, i := range failing {
 		s := v.servers[i]
 		served := v.serves(s)
-		s.assume(checker.Assume(checker.Down))
+		s.assume(health.Assume(health.Down))
 		s.first.holdout = notReached
 		if wrong&(1<<i) != 0 {
 			s.first.holdout = wrongAnswer
@@ -52,7 +53,7 @@ func failAndReturn(failing, returning []int, wrong int) string {
 		for _, other := range v.servers {
 			before[other] = v.serves(other)
 		}
-		s.assume(checker.Assume(checker.Up))
+		s.assume(health.Assume(health.Up))
 		delete(down, s)
 		v.follow(s, before[s])
 		if why := v.unguarded(before, down); why != "" {

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -23,9 +25,11 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	var hooks ran
 	d := New(Deps{Hooks: &hooks})
 	for _, marks := range []int{0, 1} {
-		v := &virtual{cfg: &parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks], Marking: make([]parser.Marking, marks)}, written: &ipvsctl.Compact{}}
+		v := &virtual{cfg: &parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks],
+			Marking: make([]parser.Marking, marks)}, written: &ipvsctl.Compact{}}
 		v.cfg.OnChange = "tell"
-		v.servers = []*server{{real: &parser.Real{}, first: judgement{task: &checker.Task{}, health: checker.Assume(checker.Up)}}}
+		v.servers = []*server{{real: &parser.Real{},
+			first: judgement{task: &checker.Task{}, health: health.Assume(health.Up)}}}
 		d.virtuals = append(d.virtuals, v)
 	}
 	d.ours = d.virtuals
@@ -36,21 +40,22 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 }
 
 func TestTheServerAtAnAddressIsTheOneThatIsUp(t *testing.T) {
-	at := func(state checker.State) *server {
-		return &server{dest: ipvsctl.Dest{Addr: someAddr}, first: judgement{task: &checker.Task{}, health: checker.Assume(state)}}
+	at := func(state health.State) *server {
+		return &server{dest: lvs.Dest{Addr: someAddr},
+			first: judgement{task: &checker.Task{}, health: health.Assume(state)}}
 	}
 	for _, c := range []struct {
 		servers []*server
 		want    int
 	}{
-		{[]*server{at(checker.Down), at(checker.Up)}, 1}, {[]*server{at(checker.Up), at(checker.Down)}, 0},
-		{[]*server{at(checker.Down), at(checker.Down)}, 0},
+		{[]*server{at(health.Down), at(health.Up)}, 1}, {[]*server{at(health.Up), at(health.Down)}, 0},
+		{[]*server{at(health.Down), at(health.Down)}, 0},
 	} {
 		if v := (&virtual{servers: c.servers}); v.serverAt(someAddr) != c.servers[c.want] {
 			t.Errorf("not server %d", c.want)
 		}
 	}
-	if v := (&virtual{servers: []*server{at(checker.Up)}}); v.serverAt(netip.AddrPort{}) != nil {
+	if v := (&virtual{servers: []*server{at(health.Up)}}); v.serverAt(netip.AddrPort{}) != nil {
 		t.Error("a server at another address")
 	}
 }
@@ -64,7 +69,8 @@ func TestASnapshotShowsWhatWasAdded(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		s.hand([]string{"-a", "-t", "10.1.0.1:80", "-r", "10.2.0.99:80"})
 		time.Sleep(5 * time.Second)
-		if got := snapshotOf(t, s.director).Virtuals[0].Added; !slices.Equal(got, []netip.AddrPort{netip.MustParseAddrPort("10.2.0.99:80")}) {
+		if got := snapshotOf(t, s.director).Virtuals[0].Added; !slices.Equal(got,
+			[]netip.AddrPort{netip.MustParseAddrPort("10.2.0.99:80")}) {
 			t.Errorf("added: %v", got)
 		}
 		s.stop(ErrHandover)
@@ -91,18 +97,24 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 		want        recorded
 	}{
 		{"no file", "", checker.Spec{Type: "negotiate", Service: "http"}, parser.TCP, "", true, nil},
-		{"http", "mon", checker.Spec{Type: "negotiate", Service: "http"}, parser.TCP, "", true, recorded{"mon up 200 OK"}},
-		{"combined", "mon", checker.Spec{Type: "combined", Service: "http"}, parser.TCP, "", true, recorded{"mon up 200 OK"}},
+		{"http", "mon", checker.Spec{Type: "negotiate", Service: "http"}, parser.TCP, "", true,
+			recorded{"mon up 200 OK"}},
+		{"combined", "mon", checker.Spec{Type: "combined", Service: "http"}, parser.TCP, "", true,
+			recorded{"mon up 200 OK"}},
 		{"connect", "mon", checker.Spec{Type: "connect"}, parser.TCP, "", false, recorded{"mon down "}},
-		{"connect with udp is a ping, whose failures are left out", "mon", checker.Spec{Type: "connect"}, parser.UDP, "", false, nil},
-		{"http with udp", "mon", checker.Spec{Type: "negotiate", Service: "http"}, parser.UDP, "", true, recorded{"mon up 200 OK"}},
-		{"maintenance", "mon", checker.Spec{Type: "connect"}, parser.TCP, "web1", true, recorded{"mon down Server in maintenance"}},
+		{"connect with udp is a ping, whose failures are left out", "mon", checker.Spec{Type: "connect"},
+			parser.UDP, "", false, nil},
+		{"http with udp", "mon", checker.Spec{Type: "negotiate", Service: "http"}, parser.UDP, "", true,
+			recorded{"mon up 200 OK"}},
+		{"maintenance", "mon", checker.Spec{Type: "connect"}, parser.TCP, "web1", true,
+			recorded{"mon down Server in maintenance"}},
 		{"on", "mon", checker.Spec{Type: "on"}, parser.TCP, "", true, nil},
 	} {
 		var lines recorded
 		d := New(Deps{Monitor: &lines})
 		v := &virtual{cfg: &parser.Virtual{Protocol: c.protocol}}
-		v.cfg.MonitorFile, v.cfg.CheckType, v.cfg.Service = c.file, parser.CheckType(c.spec.Type), c.spec.Service
+		v.cfg.MonitorFile, v.cfg.CheckType, v.cfg.Service = c.file, parser.CheckType(c.spec.Type),
+			c.spec.Service
 		result.OK = c.ok
 		s := &server{real: &parser.Real{}, first: judgement{task: &checker.Task{}}, maintenance: c.maintenance}
 		d.monitor(v, s, &s.first, result)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 )
 
 // judgement is what the results of one check say of one server.
@@ -14,7 +15,7 @@ type judgement struct {
 	task  *checker.Task // nil with checktype=off
 	check *check        // of task, once it runs
 
-	health    checker.Health
+	health    health.Health
 	reason    string    // of the last failure
 	unjudged  *unjudged // nil: all answers could be judged
 	accused   time.Time // since when its failures are not judged, see brake; zero: they are
@@ -30,7 +31,7 @@ type unjudged struct {
 }
 
 // verdict is what all checks of a server say together: it is down when one is, up when all are, and else unknown.
-func (s *server) verdict() checker.State { return s.worst().health.State }
+func (s *server) verdict() health.State { return s.worst().health.State }
 
 // worst is the judgement that decides what a server is: the first that is down, else one that is unknown, else the one
 // with the most results that speak against it.
@@ -45,9 +46,9 @@ func (s *server) worst() *judgement {
 }
 
 func (j *judgement) isWorseThan(other *judgement) bool {
-	severity := [...]int{checker.Up: 0, checker.Unknown: 1, checker.Down: 2}
+	severity := [...]int{health.Up: 0, health.Unknown: 1, health.Down: 2}
 	mine, others := severity[j.health.State], severity[other.health.State]
-	return mine > others || mine == others && j.health.State == checker.Up && j.health.Streak > other.health.Streak
+	return mine > others || mine == others && j.health.State == health.Up && j.health.Streak > other.health.Streak
 }
 
 // spec is what a check asks a server.
@@ -90,7 +91,7 @@ func (v *virtual) about(s *server, j *judgement, format string, args ...any) str
 }
 
 // assume sets what all checks of a server say.
-func (s *server) assume(h checker.Health) {
+func (s *server) assume(h health.Health) {
 	for j := &s.first; j != nil; j = j.next {
 		j.health = h
 	}

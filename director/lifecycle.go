@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/history"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -21,7 +23,7 @@ import (
 // begin puts the first plan into the table as it is found. Servers that are in with a weight are up until their checks
 // say otherwise. Destinations of our virtual services that are not configured are purged.
 func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Table) {
-	d.status = notify.StatusStarting
+	d.status = lvs.StatusStarting
 	var former []*virtual
 	for _, key := range d.deps.Former {
 		former = append(former, &virtual{key: key})
@@ -36,7 +38,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 		}
 		for _, s := range v.servers {
 			if dest, in := found.Dests[s.dest.Addr]; in && dest.Weight > 0 {
-				s.assume(checker.Assume(checker.Up))
+				s.assume(health.Assume(health.Up))
 				s.entered = true
 			}
 		}
@@ -64,7 +66,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 // changed stays in the table as it is until the first result of the new check.
 func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) {
 	if !refines {
-		d.status = notify.StatusReloading
+		d.status = lvs.StatusReloading
 	}
 	owned, before := d.owned(), byKey(d.virtuals)
 	for _, v := range p.virtuals {
@@ -117,7 +119,7 @@ func (d *Director) judgeKnown(v *virtual) {
 	for _, s := range v.servers {
 		was := s.verdict()
 		for j := &s.first; j != nil; j = j.next {
-			if c := d.checks[j.task]; c != nil && !c.at.IsZero() && j.health.State == checker.Unknown {
+			if c := d.checks[j.task]; c != nil && !c.at.IsZero() && j.health.State == health.Unknown {
 				j.health, _ = j.health.Next(c.last.OK, v.rule())
 				j.reason, j.holdout = c.last.Detail, holdoutOf(c.last)
 			}
@@ -259,7 +261,7 @@ func (d *Director) install(p *Plan, f folder) {
 // the daemon before, put them there.
 func (d *Director) disown(owned []*virtual) {
 	kept := byKey(d.virtuals)
-	maps.DeleteFunc(kept, func(_ ipvsctl.Key, v *virtual) bool { return !v.isOurs() && v.cfg.CleanStop })
+	maps.DeleteFunc(kept, func(_ lvs.Key, v *virtual) bool { return !v.isOurs() && v.cfg.CleanStop })
 	d.purges = slices.DeleteFunc(d.purges, func(p *virtual) bool {
 		if kept[p.key] == nil {
 			return false
@@ -277,8 +279,8 @@ func (d *Director) disown(owned []*virtual) {
 	}
 }
 
-func byKey(virtuals []*virtual) map[ipvsctl.Key]*virtual {
-	all := make(map[ipvsctl.Key]*virtual, len(virtuals))
+func byKey(virtuals []*virtual) map[lvs.Key]*virtual {
+	all := make(map[lvs.Key]*virtual, len(virtuals))
 	for _, v := range virtuals {
 		all[v.key] = v
 	}
@@ -336,7 +338,7 @@ func (d *Director) purge(ctx context.Context) {
 
 // cleanup removes, at the end, the virtual services that cleanstop says.
 func (d *Director) cleanup(ctx context.Context) {
-	d.status = notify.StatusStopping
+	d.status = lvs.StatusStopping
 	d.table.until, d.table.timeout = time.Time{}, 0
 	for _, v := range d.purges {
 		v.retry, v.cfg.Marking = time.Time{}, nil

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ldirectord/fwmark"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // What a director says it may have in the table grows before a virtual service is added, and shrinks when one is gone.
@@ -22,9 +22,9 @@ func TestADirectorRecordsWhatItHasInTheTable(t *testing.T) {
 		s.configs["one"], s.configs["two"] = one, two
 		s.journal = s.newJournal()
 		var mu sync.Mutex // guards told
-		var told [][]ipvsctl.Key
-		owned := func() [][]ipvsctl.Key { mu.Lock(); defer mu.Unlock(); return told }
-		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Claims: claimer(func(keys []ipvsctl.Key) {
+		var told [][]lvs.Key
+		owned := func() [][]lvs.Key { mu.Lock(); defer mu.Unlock(); return told }
+		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Claims: claimer(func(keys []lvs.Key) {
 			mu.Lock()
 			defer mu.Unlock()
 			told = append(told, keys)
@@ -40,14 +40,14 @@ func TestADirectorRecordsWhatItHasInTheTable(t *testing.T) {
 		synctest.Wait()
 		first, second := keyFor(netip.MustParseAddrPort("10.1.0.1:80")), keyFor(netip.MustParseAddrPort("10.1.0.2:80"))
 		before := owned()
-		if got := before[len(before)-1]; !slices.Equal(got, []ipvsctl.Key{first, second}) {
+		if got := before[len(before)-1]; !slices.Equal(got, []lvs.Key{first, second}) {
 			t.Errorf("while it can't be removed: %v", got)
 		}
 		s.table.broken.Store(false)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		after := owned()
-		if got := after[len(after)-1]; !slices.Equal(got, []ipvsctl.Key{first}) || len(after) != len(before)+1 {
+		if got := after[len(after)-1]; !slices.Equal(got, []lvs.Key{first}) || len(after) != len(before)+1 {
 			t.Errorf("after it is removed: %v, told %d times", got, len(after)-len(before))
 		}
 		end(ErrHandover)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 )
@@ -79,7 +79,7 @@ func (d *Director) maintain() {
 			if file == s.maintenance {
 				continue
 			}
-			if s.maintenance == "" && s.state() != checker.Down && s.first.task != nil && !s.drained() {
+			if s.maintenance == "" && s.state() != health.Down && s.first.task != nil && !s.drained() {
 				taken = s
 			}
 			switch {

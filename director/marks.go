@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"ldirectord/fwmark"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -86,7 +86,7 @@ func (m *marker) isSet(r fwmark.Rule) bool {
 // sets reports whether packets still get the mark of a virtual service. It stays until then: who removed it would leave
 // them to nobody.
 func (m *marker) sets(v *virtual) bool {
-	return v.key.Protocol == ipvsctl.Mark && slices.ContainsFunc(m.byMark[v.key.Mark],
+	return v.key.Protocol == lvs.Mark && slices.ContainsFunc(m.byMark[v.key.Mark],
 		func(r fwmark.Rule) bool { return r.Dest.Addr().Is6() == v.key.IPv6 })
 }
 
@@ -98,7 +98,7 @@ func (m *marker) awaits(v *virtual) bool {
 		return !m.isSet(r) && r.Dest.Contains(v.key.Addr.Addr()) &&
 			(r.Protocol == fwmark.All || r.Protocol == protocol) &&
 			(r.Ports == nil || slices.ContainsFunc(r.Ports,
-				func(p fwmark.Ports) bool { return p.First <= port && port <= p.Last }))
+				func(p lvs.Ports) bool { return p.First <= port && port <= p.Last }))
 	})
 }
 
@@ -179,14 +179,12 @@ func (p *Plan) Rules() []fwmark.Rule { return rulesOf(p.virtuals) }
 
 func rulesOf(virtuals []*virtual) (rules []fwmark.Rule) {
 	for _, v := range virtuals {
-		if v.key.Protocol != ipvsctl.Mark {
+		if v.key.Protocol != lvs.Mark {
 			continue
 		}
 		for _, m := range v.cfg.Marking {
-			r := fwmark.Rule{Mark: v.cfg.Mark, Dest: m.Dest, Protocol: fwmark.Protocol(m.Protocol)}
-			for _, p := range m.Ports {
-				r.Ports = append(r.Ports, fwmark.Ports(p))
-			}
+			r := fwmark.Rule{Mark: v.cfg.Mark, Dest: m.Dest, Protocol: fwmark.Protocol(m.Protocol),
+				Ports: m.Ports}
 			rules = append(rules, r)
 		}
 	}

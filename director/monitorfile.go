@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ldirectord/checker"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -108,7 +109,7 @@ func monitorID(cfg *parser.Virtual, r *parser.Real) string {
 	request, receive := cfg.Asks(r)
 	escaped := strings.NewReplacer(`\`, "", ":", `\:`)
 	id := strings.Join([]string{
-		check, string(cfg.Protocol), parser.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port())),
+		check, string(cfg.Protocol), lvs.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port())),
 		cfg.VirtualHost, checkPort, strconv.Itoa(r.Weight), string(r.Forward),
 		escaped.Replace(urlPassword.ReplaceAllString(request, "$1…@")), escaped.Replace(receive),
 	}, ":")

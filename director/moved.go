@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -68,7 +69,7 @@ func (v *virtual) servesFrom(s *server) bool {
 	}
 	old := v.serverAt(s.dest.Addr)
 	_, in := v.weightAt(s.dest.Addr)
-	return old != nil && old.works() && (in || old.verdict() == checker.Up)
+	return old != nil && old.works() && (in || old.verdict() == health.Up)
 }
 
 // mayServeFrom reports whether a server that moved away was in service when the daemon before ended, as the table was
@@ -85,14 +86,14 @@ func (d *Director) mayServeFrom(s *server, found ipvsctl.Service) bool {
 
 // works reports whether a server has not failed. One in maintenance has not: it serves on when that ends.
 func (s *server) works() bool {
-	return s.first.task != nil && (s.held || s.verdict() != checker.Down)
+	return s.first.task != nil && (s.held || s.verdict() != health.Down)
 }
 
 // isDone reports whether a server that moved away has failed, or is not needed any more: the new one is up. In
 // maintenance it is not when the new one, in maintenance as well, passes its checks.
 func (s *server) isDone() bool {
 	return s.moved != nil &&
-		(!s.works() || s.moved.state() == checker.Up || s.suspended() != "" && s.moved.verdict() == checker.Up)
+		(!s.works() || s.moved.state() == health.Up || s.suspended() != "" && s.moved.verdict() == health.Up)
 }
 
 // endMoved ends what moved away and is done. With a draintime it drains.

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // moving is a random walk of two names over addresses that go up and down, and what the table must have then: for each
@@ -147,7 +147,7 @@ func (m *moving) settle() {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	have := table[ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}].Dests
+	have := table[lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}].Dests
 	same := len(have) == len(want)
 	for addr, weight := range want {
 		d, in := have[addr]

@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // oracle knows, from the file, the servers' conditions and the results of their checks alone, what the
@@ -27,7 +28,7 @@ type oracle struct {
 	results    map[probe]*[]outcome // since this daemon started or began to make this check
 	found      map[spot][]probe     // checks of those in service when this daemon started
 	changed    map[spot]bool        // a reload gave it other rules or another check
-	sorryIn    map[ipvsctl.Key]bool // the fallback server is in, as the daemon left it
+	sorryIn    map[lvs.Key]bool     // the fallback server is in, as the daemon left it
 	byHand     map[spot]rest        // changed without repair: may stay while it rests like this
 	unseen     map[spot]bool        // changed by hand, with repair or without: the daemon may not know until a quiet time
 	orders     Orders               // also those that are over
@@ -39,7 +40,7 @@ type oracle struct {
 	left       int // changes until the daemon dies, negative for never
 	ending     bool
 	role       part
-	claims     []ipvsctl.Key // what the daemon says may be in the table by it
+	claims     []lvs.Key // what the daemon says may be in the table by it
 	leaveOracle
 	guardOracle
 	movedOracle
@@ -117,7 +118,7 @@ func (s section) probes(e entry) []probe {
 
 // spot is a place in the table.
 type spot struct {
-	key  ipvsctl.Key
+	key  lvs.Key
 	addr netip.AddrPort
 }
 
@@ -140,7 +141,7 @@ func newOracle(complain func(string, ...any)) *oracle {
 		results:    map[probe]*[]outcome{},
 		found:      map[spot][]probe{},
 		changed:    map[spot]bool{},
-		sorryIn:    map[ipvsctl.Key]bool{},
+		sorryIn:    map[lvs.Key]bool{},
 		byHand:     map[spot]rest{},
 		unseen:     map[spot]bool{},
 		orders:     Orders{},
@@ -253,7 +254,7 @@ func (o *oracle) given() Orders {
 }
 
 // orderFor is the order for a server that holds, some time ago.
-func (o *oracle) orderFor(key ipvsctl.Key, e entry, ago time.Duration) Order {
+func (o *oracle) orderFor(key lvs.Key, e entry, ago time.Duration) Order {
 	called := []string{e.addr.String()}
 	if e.name != "" {
 		called = append(called, e.name+":80")
@@ -270,7 +271,7 @@ func (o *oracle) orderFor(key ipvsctl.Key, e entry, ago time.Duration) Order {
 }
 
 // weightOf is the weight that a server has when it is up.
-func (o *oracle) weightOf(key ipvsctl.Key, e entry, ago time.Duration) uint32 {
+func (o *oracle) weightOf(key lvs.Key, e entry, ago time.Duration) uint32 {
 	if order := o.orderFor(key, e, ago); order.Kind == Weigh {
 		return uint32(order.Weight)
 	}
@@ -368,7 +369,7 @@ func (o *oracle) stopping(clean bool) {
 }
 
 // claim is what a daemon records for the next one, as long as it lives.
-func (o *oracle) claim(keys []ipvsctl.Key) {
+func (o *oracle) claim(keys []lvs.Key) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.left != 0 {
@@ -377,7 +378,7 @@ func (o *oracle) claim(keys []ipvsctl.Key) {
 }
 
 // claimed is what the daemon before left behind; one that stopped left nothing that it must remember.
-func (o *oracle) claimed() []ipvsctl.Key {
+func (o *oracle) claimed() []lvs.Key {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.claims
@@ -517,8 +518,8 @@ func (o *oracle) expected(have ipvsctl.Table, now *Snapshot) ipvsctl.Table {
 	return table
 }
 
-func (o *oracle) dests(key ipvsctl.Key, s section, found dests) map[netip.AddrPort]ipvsctl.Dest {
-	have := map[netip.AddrPort]ipvsctl.Dest{}
+func (o *oracle) dests(key lvs.Key, s section, found dests) map[netip.AddrPort]lvs.Dest {
+	have := map[netip.AddrPort]lvs.Dest{}
 	available := false
 	for _, e := range s.servers {
 		up := s.check != "off" && (o.passesAll(s, e) || o.isBraked(key, s, e, found[e.addr])) && !o.isMaintained(key, e)
@@ -541,20 +542,20 @@ func (o *oracle) dests(key ipvsctl.Key, s section, found dests) map[netip.AddrPo
 		}
 	}
 	if s.fallback && !available {
-		have[sorry] = ipvsctl.Dest{Addr: sorry, Forward: ipvsctl.Route, Weight: 1}
+		have[sorry] = lvs.Dest{Addr: sorry, Forward: lvs.Route, Weight: 1}
 	}
 	return have
 }
 
-func (e entry) dest(weight uint32) ipvsctl.Dest {
-	d := ipvsctl.Dest{Addr: e.addr, Forward: ipvsctl.Route, Weight: weight}
+func (e entry) dest(weight uint32) lvs.Dest {
+	d := lvs.Dest{Addr: e.addr, Forward: lvs.Route, Weight: weight}
 	if e.masq {
-		d.Forward = ipvsctl.Masq
+		d.Forward = lvs.Masq
 	}
 	return d
 }
 
-func (o *oracle) isMaintained(key ipvsctl.Key, e entry) bool {
+func (o *oracle) isMaintained(key lvs.Key, e entry) bool {
 	return o.maintained[e.addr] || o.orderFor(key, e, 0).Kind == Maint
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // This file is what the oracle knows of checkvip and its brake. Who is up at rest when all that were up fail only through the
@@ -36,7 +36,7 @@ func (o *oracle) failsOnlyThrough(p probe) bool {
 
 // isBraked reports whether a server that fails only through the virtual address is in the table as if it were up, and may be:
 // not where the operator has the checks obeyed.
-func (o *oracle) isBraked(key ipvsctl.Key, s section, e entry, have ipvsctl.Dest) bool {
+func (o *oracle) isBraked(key lvs.Key, s section, e entry, have lvs.Dest) bool {
 	only := false
 	if o.mayObey(key) {
 		return false
@@ -56,7 +56,7 @@ func (o *oracle) isBraked(key ipvsctl.Key, s section, e entry, have ipvsctl.Dest
 
 // mustBrake reports whether a server that is taken out failed only through the virtual address, while another one was surely
 // up until it failed so too, and no check passed by that way since.
-func (o *oracle) mustBrake(key ipvsctl.Key, s section, addr netip.AddrPort) bool {
+func (o *oracle) mustBrake(key lvs.Key, s section, addr netip.AddrPort) bool {
 	e, in := s.entry(addr)
 	if !in || o.role != inService || o.isMaintained(key, e) || o.orderFor(key, e, 0) != (Order{}) || o.disturbedLately(addr) || o.mayObey(key) {
 		return false

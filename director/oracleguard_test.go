@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // guardOracle is what the oracle knows of keepserving. Who is held depends on the order in which results came, so it
@@ -28,7 +29,7 @@ func newGuardOracle() guardOracle {
 const guardQuiet = 8 * time.Second
 
 // quota is how many servers checks must leave in service.
-func (o *oracle) quota(key ipvsctl.Key, s section) (rounded int) {
+func (o *oracle) quota(key lvs.Key, s section) (rounded int) {
 	n := 0
 	for _, e := range s.servers {
 		if o.weightOf(key, e, 0) > 0 {
@@ -54,7 +55,7 @@ func (o *oracle) obey(all Orders) {
 }
 
 // mayObey reports whether the checks of a virtual service may have their way by order.
-func (o *oracle) mayObey(key ipvsctl.Key) bool {
+func (o *oracle) mayObey(key lvs.Key) bool {
 	_, may := o.obeyed[Backend{Virtual: "tcp:" + key.Addr.String()}]
 	return may
 }
@@ -104,7 +105,7 @@ func (o *oracle) findHeld(have ipvsctl.Table, now *Snapshot) {
 	}
 }
 
-func (o *oracle) isTouchedByHand(key ipvsctl.Key) bool {
+func (o *oracle) isTouchedByHand(key lvs.Key) bool {
 	for at := range o.byHand {
 		if at.key == key {
 			return true
@@ -114,7 +115,7 @@ func (o *oracle) isTouchedByHand(key ipvsctl.Key) bool {
 }
 
 // mayBeHeld reports whether a server that is down may come into the table with its weight: it was not taken out before.
-func (o *oracle) mayBeHeld(key ipvsctl.Key, s section, e entry) bool {
+func (o *oracle) mayBeHeld(key lvs.Key, s section, e entry) bool {
 	return o.quota(key, s) > 0 && !o.gone[spot{key, e.addr}]
 }
 

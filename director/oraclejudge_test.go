@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // judge looks at one change that a daemon made, and says what is wrong with it.
@@ -43,7 +44,7 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 	dest := op.Dest
 	stays := o.staysMasq(op, sections, before)
 	if stays {
-		dest.Forward = ipvsctl.Route
+		dest.Forward = lvs.Route
 	}
 	was, is := before.Dests[op.Dest.Addr].Weight, after.Dests[op.Dest.Addr].Weight
 	switch {
@@ -80,7 +81,7 @@ func weight(s ipvsctl.Service) (sum uint32) {
 }
 
 // mayServe reports whether a daemon may have a reason to put this destination in service.
-func (o *oracle) mayServe(key ipvsctl.Key, s section, d ipvsctl.Dest) bool {
+func (o *oracle) mayServe(key lvs.Key, s section, d lvs.Dest) bool {
 	if d.Addr == sorry {
 		return s.fallback && !slices.ContainsFunc(s.servers, func(e entry) bool {
 			return o.is(up, key, s, e) || o.is(unknown, key, s, e) && !o.sorryIn[key]
@@ -91,14 +92,14 @@ func (o *oracle) mayServe(key ipvsctl.Key, s section, d ipvsctl.Dest) bool {
 }
 
 // mustServe reports whether nothing speaks against a server that is in service.
-func (o *oracle) mustServe(key ipvsctl.Key, s section, addr netip.AddrPort) bool {
+func (o *oracle) mustServe(key lvs.Key, s section, addr netip.AddrPort) bool {
 	e, in := s.entry(addr)
 	return in && o.weightOf(key, e, 0) > 0 && o.is(up, key, s, e)
 }
 
 // someoneCould reports whether a server or the fallback server could serve for certain, or whether those that
 // were replaced should go on, because nobody of the new ones is known yet.
-func (o *oracle) someoneCould(key ipvsctl.Key, s section, gone netip.AddrPort) bool {
+func (o *oracle) someoneCould(key lvs.Key, s section, gone netip.AddrPort) bool {
 	allDown := true
 	for _, e := range s.servers {
 		held := o.isByHand(spot{key, e.addr})
@@ -131,7 +132,7 @@ const (
 
 // is reports whether a server has this verdict for certain: by all results, and also without those of the
 // last moment, which the daemon may not know yet.
-func (o *oracle) is(x verdict, key ipvsctl.Key, s section, e entry) bool {
+func (o *oracle) is(x verdict, key lvs.Key, s section, e entry) bool {
 	switch {
 	case o.disturbedLately(e.addr) || o.orderFor(key, e, 0) != o.orderFor(key, e, grace):
 		return false
@@ -148,7 +149,7 @@ func (o *oracle) is(x verdict, key ipvsctl.Key, s section, e entry) bool {
 const uncertain verdict = -1
 
 // verdict is what the results until some time ago say of a server: it is down when one check says so, and up when all do.
-func (o *oracle) verdict(key ipvsctl.Key, s section, e entry, ago time.Duration) verdict {
+func (o *oracle) verdict(key lvs.Key, s section, e entry, ago time.Duration) verdict {
 	at := spot{key, e.addr}
 	var all []verdict
 	for _, p := range s.probes(e) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // leaveOracle is what the oracle knows of servers that left the file.
@@ -78,7 +79,7 @@ func (o *oracle) leave(next file, before ipvsctl.Table, began time.Time) {
 
 // mustDrain reports whether a server left the file and has had connections ever since. One that moved away may serve on
 // instead: maintenance takes it out as it does those of the file.
-func (o *oracle) mustDrain(key ipvsctl.Key, s section, addr netip.AddrPort) bool {
+func (o *oracle) mustDrain(key lvs.Key, s section, addr netip.AddrPort) bool {
 	e, known := entryAt(s.places(), addr)
 	switch {
 	case known && !e.elsewhere:
@@ -137,7 +138,7 @@ func (o *oracle) recordedLeavers() []Leaver {
 }
 
 // Services tells the connections of those that are busy.
-func (w *watched) Services(ctx context.Context, keys ...ipvsctl.Key) (ipvsctl.Table, error) {
+func (w *watched) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
 	if err := w.o.refuses(false); err != nil {
 		return nil, err
 	}

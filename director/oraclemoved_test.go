@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -136,7 +137,7 @@ func (o *oracle) findMoved(have ipvsctl.Table) {
 
 // isInPlace reports whether the server at the new address of a name is up, or held, or as the old one in maintenance and
 // well.
-func (o *oracle) isInPlace(key ipvsctl.Key, s section, old entry) bool {
+func (o *oracle) isInPlace(key lvs.Key, s section, old entry) bool {
 	return slices.ContainsFunc(s.servers, func(e entry) bool {
 		out := o.isMaintained(key, e) && !o.isMaintained(key, old)
 		return e.name == old.name && !out && (o.passesAll(s, e) || o.held[spot{key, e.addr}])

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/history"
 	"ldirectord/ipvsctl"
 )
@@ -26,27 +27,27 @@ func (x user) unbelieved(now time.Time, k history.Kind, r *checker.Result) {
 }
 
 // rememberTurn remembers that the server changed its state, and by which rule.
-func (v *virtual) rememberTurn(now time.Time, s *server, j *judgement, was checker.State, why history.Verdict) {
+func (v *virtual) rememberTurn(now time.Time, s *server, j *judgement, was health.State, why history.Verdict) {
 	state := s.verdict()
-	if was == checker.Unknown && state != checker.Down && !s.past.IsDown() {
+	if was == health.Unknown && state != health.Down && !s.past.IsDown() {
 		return // as it should be
 	}
 	kind := history.Up
-	if state == checker.Down {
+	if state == health.Down {
 		kind = history.Down
 	}
-	s.past.Do(history.At(now), kind, 0, v.named(s, j, why.Words(state == checker.Up, v.cfg.Window.Of)))
+	s.past.Do(history.At(now), kind, 0, v.named(s, j, why.Words(state == health.Up, v.cfg.Window.Of)))
 }
 
 // rememberReload remembers that a server is up because the check that failed is not made any more.
 func (s *server) rememberReload(now time.Time) {
-	if s.verdict() == checker.Up && s.past.IsDown() {
+	if s.verdict() == health.Up && s.past.IsDown() {
 		s.past.Do(history.At(now), history.Up, 0, "the check that failed is not made any more")
 	}
 }
 
 // counted is how many results of one check count against a state with the last of them.
-func counted(before, next checker.Health, changed, ok bool, r checker.Rule) (v history.Verdict) {
+func counted(before, next health.Health, changed, ok bool, r health.Rule) (v history.Verdict) {
 	if !before.Doubted(ok) {
 		return v
 	}

@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -85,10 +87,10 @@ func (b *planBuilder) task(j job) (*checker.Task, error) {
 }
 
 // Keys are the virtual services of the plan.
-func (p *Plan) Keys() []ipvsctl.Key { return keysOf(p.virtuals) }
+func (p *Plan) Keys() []lvs.Key { return keysOf(p.virtuals) }
 
-func keysOf(virtuals []*virtual) []ipvsctl.Key {
-	keys := make([]ipvsctl.Key, len(virtuals))
+func keysOf(virtuals []*virtual) []lvs.Key {
+	keys := make([]lvs.Key, len(virtuals))
 	for i, v := range virtuals {
 		keys[i] = v.key
 	}
@@ -100,12 +102,12 @@ func (p *Plan) Preview(orders Orders) ipvsctl.Table {
 	t := ipvsctl.Table{}
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
-			s.assume(checker.Assume(checker.Up))
+			s.assume(health.Assume(health.Up))
 			s.order = new(orders.of(v, s))
 		}
 		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(nil)}
 		for _, s := range v.servers {
-			s.assume(checker.Health{})
+			s.assume(health.Health{})
 			s.order = nil
 		}
 	}
@@ -156,14 +158,14 @@ func checksOf(virtuals []*virtual, virtual, real string) (list []Check) {
 // Service is a virtual service of a plan, with all the destinations that it may have.
 type Service struct {
 	Config  *parser.Virtual
-	Key     ipvsctl.Key
+	Key     lvs.Key
 	Members []Member // real servers in file order, then the fallback server
 }
 
 // Member is a real server, or the fallback server, of a virtual service.
 type Member struct {
-	Name     string       // as configured: address:port, or host:port with resolve
-	Dest     ipvsctl.Dest // as it is in the table while it serves
+	Name     string   // as configured: address:port, or host:port with resolve
+	Dest     lvs.Dest // as it is in the table while it serves
 	Fallback bool
 }
 

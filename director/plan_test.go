@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -66,7 +67,7 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 			if key := p.Keys()[0]; p.virtuals[0].cfg.ID != KeyID(key) {
 				t.Errorf("%v is named %s, want %s", key, KeyID(key), p.virtuals[0].cfg.ID)
 			}
-			if p.virtuals[0].servers[0].first.health != (checker.Health{}) {
+			if p.virtuals[0].servers[0].first.health != (health.Health{}) {
 				t.Error("a preview changes the plan")
 			}
 		})

@@ -4,8 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"ldirectord/checker"
-	"ldirectord/ipvsctl"
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
 )
 
 // This file is about servers that are to be reached by gate, and were reached by ipip or masq. The kernel has one route
@@ -15,7 +15,7 @@ import (
 // isRerouted reports whether the table has a server by another forwarding method than gate, which it is to have.
 func (s *server) isRerouted(have dests) bool {
 	d, in := have[s.dest.Addr]
-	return in && d.Forward != ipvsctl.Route && s.dest.Forward == ipvsctl.Route
+	return in && d.Forward != lvs.Route && s.dest.Forward == lvs.Route
 }
 
 // countRerouted reads what servers carry, where some are to be reached by gate.
@@ -35,7 +35,7 @@ func (v *virtual) keepRoutes(want, have dests) {
 	left := false
 	for _, s := range v.servers {
 		now, wanted := have[s.dest.Addr], want[s.dest.Addr]
-		s.rerouted = s.isRerouted(have) && wanted.Forward == ipvsctl.Route &&
+		s.rerouted = s.isRerouted(have) && wanted.Forward == lvs.Route &&
 			s.carries.Active+s.carries.Inactive > 0
 		if !s.rerouted {
 			continue
@@ -44,7 +44,7 @@ func (v *virtual) keepRoutes(want, have dests) {
 		// who is held would come back without a success
 		leaves := !left && wanted.Weight > 0 && !s.held && serving(want)
 		// which may have left before
-		left = left || leaves || wanted.Weight == 0 && s.state() == checker.Unknown
+		left = left || leaves || wanted.Weight == 0 && s.state() == health.Unknown
 		if leaves {
 			wanted.Weight = 0
 		}

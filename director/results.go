@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/history"
 	"ldirectord/notify"
 )
@@ -102,11 +103,11 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	switch {
 	case changed && !r.OK:
 		d.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+r.Detail, r.Detail)
-	case r.OK && (changed && before.State == checker.Down || before.State == checker.Up && softly > 0 &&
+	case r.OK && (changed && before.State == health.Down || before.State == health.Up && softly > 0 &&
 		next.Streak == 0):
 		d.say(v, s, notify.SoftReset,
 			v.about(s, j, "Resetting soft failure count: %s (%s)", s.label(), v.cfg.ID), "")
-	case !r.OK && next.State == checker.Up:
+	case !r.OK && next.State == health.Up:
 		failed, limit := next.Soft(rule)
 		d.say(v, s, notify.SoftFailure, v.about(s, j, "Soft failure real server: %s (%s) failure %d/%d",
 			s.label(), v.cfg.ID, failed, limit), r.Detail)
@@ -114,10 +115,10 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	if s.verdict() != was {
 		s.transitioned, v.dirty = v.follow(s, served) || s.transitioned, true
 		v.rememberTurn(d.now(), s, j, was, by)
-		if was != checker.Unknown {
+		if was != health.Unknown {
 			s.tally.Transitions++
 		}
-		if s.verdict() == checker.Up {
+		if s.verdict() == health.Up {
 			d.gather(v, j)
 		}
 	}

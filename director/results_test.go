@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -89,7 +90,7 @@ func TestADirectorSettlesWithTheFirstResults(t *testing.T) {
 					t.Error("before the results of two servers")
 				default:
 				}
-				if now := snapshotOf(t, s.director); now.Status != notify.StatusStarting {
+				if now := snapshotOf(t, s.director); now.Status != lvs.StatusStarting {
 					t.Errorf("it is %s before", now.Status)
 				}
 				time.Sleep(time.Second)
@@ -98,7 +99,7 @@ func TestADirectorSettlesWithTheFirstResults(t *testing.T) {
 				default:
 					t.Error("not after all results")
 				}
-				if now := snapshotOf(t, s.director); now.Status != notify.StatusRunning {
+				if now := snapshotOf(t, s.director); now.Status != lvs.StatusRunning {
 					t.Errorf("it is %s after them", now.Status)
 				}
 				s.stop(ErrHandover)

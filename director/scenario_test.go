@@ -21,6 +21,7 @@ import (
 	"ldirectord/checker/icmp"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -543,9 +544,9 @@ func (s *scenario) hand(words []string) {
 			"-A": ipvsctl.AddService, "-E": ipvsctl.EditService, "-D": ipvsctl.DelService,
 			"-a": ipvsctl.AddDest, "-e": ipvsctl.EditDest, "-d": ipvsctl.DelDest,
 		}[words[0]],
-		Key:      ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort(words[2])},
+		Key:      lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(words[2])},
 		Settings: ipvsctl.Settings{Scheduler: "wrr", Netmask: 0xffffffff},
-		Dest:     ipvsctl.Dest{Forward: ipvsctl.Route, Weight: 1},
+		Dest:     lvs.Dest{Forward: lvs.Route, Weight: 1},
 	}
 	for i := 3; i < len(words); i++ {
 		switch words[i] {
@@ -556,7 +557,7 @@ func (s *scenario) hand(words []string) {
 		case "-w":
 			fmt.Sscan(words[i+1], &op.Dest.Weight)
 		case "-m":
-			op.Dest.Forward = ipvsctl.Masq
+			op.Dest.Forward = lvs.Masq
 		}
 	}
 	if err := s.table.Memory.Do(s.t.Context(), op)[0]; err != nil {
@@ -573,7 +574,7 @@ type recorder struct {
 	carries map[netip.AddrPort]ipvsctl.Counters // guarded by s.mu
 }
 
-func (r *recorder) Services(ctx context.Context, keys ...ipvsctl.Key) (ipvsctl.Table, error) {
+func (r *recorder) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
 	r.looks.Add(1)
 	table, err := r.Memory.Services(ctx, keys...)
 	r.s.mu.Lock()

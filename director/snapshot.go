@@ -12,15 +12,16 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/history"
 	"ldirectord/ipvsctl"
-	"ldirectord/notify"
+	"ldirectord/lvs"
 )
 
 // Snapshot is what the director knows at one moment. It shares nothing with the director that changes later.
 type Snapshot struct {
 	Time      time.Time
-	Status    notify.Status
+	Status    lvs.Status
 	Standby   bool // the table is left to others
 	Virtuals  []VirtualSnapshot
 	Table     Operations
@@ -56,12 +57,12 @@ type AnnouncementSnapshot struct {
 type VirtualSnapshot struct {
 	ID        string // tcp:192.0.2.1:80, fwm:3
 	Name      string // 192.0.2.1:80, 3
-	Key       ipvsctl.Key
+	Key       lvs.Key
 	Title     string // its servicename
 	Scheduler string
 	Refuses   bool              // clients of a server with weight 0 are refused
 	Fallback  *FallbackSnapshot // nil: none
-	Rule      checker.Rule      // by which its servers go up and down
+	Rule      health.Rule       // by which its servers go up and down
 	Owner     string            // the other daemon of this machine that has it; "" for none
 	Beside    string            // one that waits for it, or changes it as well
 	Written   bool              // the table is as the director wants it
@@ -210,7 +211,7 @@ func (d *Director) snapshot() *Snapshot {
 	}
 }
 
-func describeAll(virtuals []*virtual, beside map[ipvsctl.Key]string) []VirtualSnapshot {
+func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapshot {
 	list := make([]VirtualSnapshot, len(virtuals))
 	all := 0
 	for _, v := range virtuals {
@@ -253,7 +254,7 @@ func (v *virtual) describeServers(list []ServerSnapshot) {
 	for i := range v.cfg.Waiting {
 		w := &v.cfg.Waiting[i]
 		list[len(v.servers)+i] = ServerSnapshot{
-			Real: w.Name, Waits: !w.IsRange, State: checker.Unknown.String(), Since: v.waitingSince,
+			Real: w.Name, Waits: !w.IsRange, State: health.Unknown.String(), Since: v.waitingSince,
 			Weight: w.Weight, Reason: noAddress(*w),
 		}
 	}
@@ -270,7 +271,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	}
 	worst := s.worst()
 	now.State, now.Since, now.Streak = s.stateName(), s.since, worst.health.Streak
-	now.Up, now.Held = s.state() == checker.Up && !s.held && !s.drained(), s.held && !s.drained()
+	now.Up, now.Held = s.state() == health.Up && !s.held && !s.drained(), s.held && !s.drained()
 	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained()
 	now.Order, now.Note = s.order, s.note()
 	why := ""

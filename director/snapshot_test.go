@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -262,7 +264,7 @@ func BenchmarkSnapshot10k(b *testing.B) {
 		service := table[v.key]
 		v.written = ipvsctl.CompactOf(service)
 		for _, s := range v.servers {
-			s.assume(checker.Assume(checker.Up))
+			s.assume(health.Assume(health.Up))
 			s.first.check = &check{at: time.Now()}
 		}
 	}
@@ -293,7 +295,7 @@ func TestASnapshotShowsServersWithoutAnAddress(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		}
-		if now.Status != notify.StatusRunning {
+		if now.Status != lvs.StatusRunning {
 			t.Errorf("the daemon is %s, want it running: a server without an address is waited for by nobody", now.Status)
 		}
 		s.stop(nil)

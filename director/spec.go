@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -85,8 +86,8 @@ func stepOf(s parser.Step) checker.Step {
 func externalArgs(cfg *parser.Virtual, r *parser.Real) [4]string {
 	virtual, port := keyName(KeyOf(cfg)), "0"
 	if cfg.Protocol != parser.FWM {
-		virtual = parser.FormatAddr(cfg.Addr.Addr())
+		virtual = lvs.FormatAddr(cfg.Addr.Addr())
 		port = strconv.Itoa(int(cfg.Addr.Port()))
 	}
-	return [4]string{virtual, port, parser.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))}
+	return [4]string{virtual, port, lvs.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))}
 }

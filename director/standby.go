@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -35,7 +36,7 @@ func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct
 // promote puts everything into the table. Logs and mails show it as a start.
 func (d *Director) promote(ctx context.Context) {
 	d.standby, d.addresses.stale = false, true
-	d.status = notify.StatusStarting
+	d.status = lvs.StatusStarting
 	d.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
 	d.recordOwned()
 	d.disown(nil)
@@ -49,7 +50,7 @@ func (d *Director) promote(ctx context.Context) {
 
 // demote takes everything out of the table. Logs and mails show it as a stop.
 func (d *Director) demote(ctx context.Context) {
-	d.status = notify.StatusStopping
+	d.status = lvs.StatusStopping
 	d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	told, announced := map[string]bool{}, d.addresses.byKey()
 	d.table.until = time.Time{}
@@ -70,7 +71,7 @@ func (d *Director) demote(ctx context.Context) {
 	d.addresses.gone, d.addresses.stale = nil, true
 	d.mark()
 	d.recordOwned()
-	d.status = notify.StatusRunning
+	d.status = lvs.StatusRunning
 }
 
 // leave removes a virtual service for good, if cleanstop says so. Told has the servers that were reported already.
@@ -98,7 +99,7 @@ func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) 
 // way is reported for the first of them, as by the Perl ldirectord.
 func (v *virtual) leaving(told map[string]bool) (up []*server) {
 	for _, s := range v.servers {
-		if id := monitorID(v.cfg, s.real); s.state() == checker.Up && !told[id] {
+		if id := monitorID(v.cfg, s.real); s.state() == health.Up && !told[id] {
 			told[id] = true
 			up = append(up, s)
 		}

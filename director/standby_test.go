@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // A director crashed while it served; the next one is to stand by.
@@ -24,15 +24,15 @@ virtual = 10.1.0.2:80
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
 		s.configs["one"] = file
-		var former []ipvsctl.Key
+		var former []lvs.Key
 		for _, virtual := range []string{"10.1.0.1:80", "10.1.0.2:80", "10.1.0.3:80", "10.1.0.4:80"} {
 			s.hand([]string{"-A", "-t", virtual, "-s", "wrr"})
 			former = append(former, keyFor(netip.MustParseAddrPort(virtual)))
 		}
 		s.journal = s.newJournal()
-		var ours []ipvsctl.Key
+		var ours []lvs.Key
 		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Standby: true, Former: former[:3],
-			Claims: claimer(func(keys []ipvsctl.Key) { ours = keys })})
+			Claims: claimer(func(keys []lvs.Key) { ours = keys })})
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, s.plan("one")) }()

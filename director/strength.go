@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"ldirectord/checker"
-	"ldirectord/ipvsctl"
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
 )
 
 // strength is whether enough servers of a virtual service are up, see minservers. Who is held, drained, in maintenance
@@ -50,7 +50,7 @@ func (v *virtual) weigh() {
 	}
 	if awaited > 0 && v.written != nil { // a reload replaced them, and the old ones serve on
 		n.serves = n.serves ||
-			slices.ContainsFunc(v.written.Dests, func(d ipvsctl.Dest) bool { return d.Weight > 0 })
+			slices.ContainsFunc(v.written.Dests, func(d lvs.Dest) bool { return d.Weight > 0 })
 	}
 	switch {
 	case !n.known:
@@ -72,7 +72,7 @@ func (s *server) isAwaited() bool {
 			return true
 		}
 	}
-	return s.kept && s.state() == checker.Unknown
+	return s.kept && s.state() == health.Unknown
 }
 
 // minServers is nil without the directive.

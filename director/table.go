@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // Limits on what the director waits for. All of them are of the table, which its goroutine waits for.
@@ -66,7 +67,7 @@ func (t *table) read(ctx context.Context) (ipvsctl.Table, error) {
 }
 
 // counters reads what the destinations of a virtual service carry; nothing where the table does not say.
-func (t *table) counters(ctx context.Context, key ipvsctl.Key) map[netip.AddrPort]ipvsctl.Counters {
+func (t *table) counters(ctx context.Context, key lvs.Key) map[netip.AddrPort]ipvsctl.Counters {
 	if t.silent() {
 		return nil
 	}

@@ -5,9 +5,10 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/history"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -15,14 +16,14 @@ import (
 type virtual struct {
 	cfg          *parser.Virtual
 	name         string // in the log: address:port, or the mark
-	key          ipvsctl.Key
+	key          lvs.Key
 	settings     ipvsctl.Settings
-	servers      []*server     // those of the file, then those that stay without it, then those that moved away
-	earlier      []*server     // of a plan: where its servers may have moved from
-	byAddr       []*server     // the servers in the order of their addresses in the table; nil: see at
-	fallback     *ipvsctl.Dest // nil: none
-	fallbackName string        // in the log, with the configured port
-	owner        string        // who else has it in the table, see assign; "": it is ours
+	servers      []*server // those of the file, then those that stay without it, then those that moved away
+	earlier      []*server // of a plan: where its servers may have moved from
+	byAddr       []*server // the servers in the order of their addresses in the table; nil: see at
+	fallback     *lvs.Dest // nil: none
+	fallbackName string    // in the log, with the configured port
+	owner        string    // who else has it in the table, see assign; "": it is ours
 
 	written *ipvsctl.Compact // as last written to the table; nil where that is not known
 	// destinations that somebody else changed; kept until their next transition or a reload; nil: none
@@ -70,10 +71,10 @@ type virtual struct {
 // server is one real server of a virtual service.
 type server struct {
 	real  *parser.Real
-	dest  ipvsctl.Dest // as configured
-	moved *server      // the server at the new address of the name that this one had; nil: this one is of the file
-	stays bool         // it has left the file, see parser.Virtual.Staying
-	first judgement    // of its check; without a task with checktype=off: never in
+	dest  lvs.Dest  // as configured
+	moved *server   // the server at the new address of the name that this one had; nil: this one is of the file
+	stays bool      // it has left the file, see parser.Virtual.Staying
+	first judgement // of its check; without a task with checktype=off: never in
 
 	maintenance  string // the file that takes it out, "" for none
 	order        *Order // of the operator; nil, or without a kind: none
@@ -109,7 +110,7 @@ func (s *server) name() string {
 // label is how the log calls a server: by its name, with the address beside it.
 func (s *server) label() string {
 	if s.followed() {
-		return s.name() + " at " + parser.FormatAddr(s.real.Addr.Addr())
+		return s.name() + " at " + lvs.FormatAddr(s.real.Addr.Addr())
 	}
 	return s.name()
 }
@@ -118,33 +119,33 @@ func (s *server) label() string {
 func (s *server) followed() bool { return s.real.Named != nil && s.real.Named.Followed }
 
 // rule is by which results a server of the virtual service is up or down.
-func (v *virtual) rule() checker.Rule {
-	return checker.Rule{Fall: v.cfg.FailureCount, Rise: v.cfg.RiseCount, Need: v.cfg.Window.Need,
+func (v *virtual) rule() health.Rule {
+	return health.Rule{Fall: v.cfg.FailureCount, Rise: v.cfg.RiseCount, Need: v.cfg.Window.Need,
 		Of: v.cfg.Window.Of}
 }
 
 // state is what the table is made from: a server in maintenance is down, whatever its checks say, and one that is held
 // is up.
-func (s *server) state() checker.State {
+func (s *server) state() health.State {
 	if s.first.task == nil {
 		return offState
 	}
 	if s.suspended() != "" {
-		return checker.Down
+		return health.Down
 	}
 	if s.held {
-		return checker.Up
+		return health.Up
 	}
 	return s.verdict()
 }
 
 // draining reports whether a server that could serve is drained instead.
 func (s *server) draining() bool {
-	return s.drained() && (s.state() == checker.Up || s.state() == checker.Unknown)
+	return s.drained() && (s.state() == health.Up || s.state() == health.Unknown)
 }
 
 // offState is neither up, down nor unknown: the server is simply not there.
-const offState checker.State = 255
+const offState health.State = 255
 
 // available reports whether a virtual service has a server that is up, and whether that is known yet.
 func (v *virtual) available() (up, known bool) {
@@ -160,9 +161,9 @@ func (v *virtual) available() (up, known bool) {
 			continue
 		}
 		switch s.state() {
-		case checker.Up:
+		case health.Up:
 			return true, true
-		case checker.Unknown:
+		case health.Unknown:
 			known = false
 		}
 	}
@@ -188,7 +189,7 @@ func (v *virtual) at(addr netip.AddrPort) []*server {
 func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	var found *server
 	for _, s := range v.at(addr) {
-		if found == nil || s.state() == checker.Up {
+		if found == nil || s.state() == health.Up {
 			found = s
 		}
 	}

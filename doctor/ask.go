@@ -14,7 +14,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/fwmark"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -133,7 +133,7 @@ func (f *facts) links(services []director.Service) map[link]map[netip.Addr]bool 
 	for _, s := range services {
 		for _, m := range s.Members {
 			r := f.routeTo(m)
-			if m.Dest.Forward == ipvsctl.Masq || r.local || r.gateway || r.device == "" {
+			if m.Dest.Forward == lvs.Masq || r.local || r.gateway || r.device == "" {
 				continue
 			}
 			l := link{r.device, m.Dest.Addr.Addr().Is6()}
@@ -167,7 +167,7 @@ func (f *facts) sourceOn(l link, virtual map[netip.Addr]bool) (found device, sou
 }
 
 func isMasqueraded(s director.Service) bool {
-	return slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward == ipvsctl.Masq })
+	return slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward == lvs.Masq })
 }
 
 // fallbackServers are those of TCP to which a connection is tried. Those on this machine by gate or ipip are left out:
@@ -176,7 +176,7 @@ func (f *facts) fallbackServers(services []director.Service) []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, s := range services {
 		for _, m := range s.Members {
-			local := m.Dest.Forward != ipvsctl.Masq && f.routeTo(m).local
+			local := m.Dest.Forward != lvs.Masq && f.routeTo(m).local
 			if m.Fallback && !local && s.Config.Protocol != parser.UDP && m.Dest.Addr.Port() != 0 &&
 				!slices.Contains(list, m.Dest.Addr) {
 				list = append(list, m.Dest.Addr)

@@ -11,7 +11,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/fwmark"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -118,8 +118,8 @@ type Daemon struct {
 	Private map[uint32]bool
 	Reach   Reach
 	Inspect Inspect
-	Shared  map[ipvsctl.Key]string // what other directors on the table have or wait for, in words
-	Unknown []string               // of whom that is not known
+	Shared  map[lvs.Key]string // what other directors on the table have or wait for, in words
+	Unknown []string           // of whom that is not known
 }
 
 // Examine looks at what the services of the configuration at path need of this machine and its neighbours, and changes
@@ -180,7 +180,7 @@ func (e *examination) shared(s director.Service) {
 	if who := e.daemon.Shared[s.Key]; who != "" {
 		e.warn(s, "two-daemons", "", "%s", who)
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(e.daemon.Shared), ipvsctl.Key.Compare) {
+	for _, k := range slices.SortedFunc(maps.Keys(e.daemon.Shared), lvs.Key.Compare) {
 		if director.Catches(s.Config, k) {
 			const text = "%s has the packets of %s (%s)"
 			e.warn(s, "mark-catches", "", text, markOf(s.Config), director.KeyID(k), e.daemon.Shared[k])

@@ -10,7 +10,7 @@ import (
 	"slices"
 
 	"ldirectord/director"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -242,7 +242,7 @@ func (e *examination) reuse(s director.Service) {
 func (e *examination) takeOver(s director.Service) {
 	steady := s.Config.Scheduler == "sh" || s.Config.Scheduler == "mh"
 	forwarded := slices.ContainsFunc(s.Members,
-		func(m director.Member) bool { return m.Dest.Forward != ipvsctl.Masq })
+		func(m director.Member) bool { return m.Dest.Forward != lvs.Masq })
 	switch {
 	case !steady || !forwarded || s.Config.Protocol == parser.UDP:
 	case isAnnounced(s) && s.Config.Scheduler == "mh" && e.settings[sloppyTCP] == "0":

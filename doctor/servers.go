@@ -10,14 +10,14 @@ import (
 	"slices"
 
 	"ldirectord/director"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
 // forwarding: answers of masqueraded servers are packets that the director forwards.
 func (e *examination) forwarding(s director.Service) {
 	for _, m := range s.Members {
-		if m.Dest.Forward != ipvsctl.Masq || e.routeTo(m).local {
+		if m.Dest.Forward != lvs.Masq || e.routeTo(m).local {
 			continue
 		}
 		if setting := e.notForwarding(m); setting != "" {
@@ -68,7 +68,7 @@ func (e *examination) behindRouter(s director.Service) {
 		more = "; with announce its checks stay on the link, so it is down"
 	}
 	for _, m := range s.Members {
-		if m.Dest.Forward == ipvsctl.Route && e.routeTo(m).gateway {
+		if m.Dest.Forward == lvs.Route && e.routeTo(m).gateway {
 			e.broken(s, "gate-routed", "",
 				"%s is behind a router, which gate can't pass: packets keep the virtual address; use "+
 					"ipip for it%s", m.Dest.Addr.Addr(), more)
@@ -112,7 +112,7 @@ const (
 // tunnels: what goes in must fit, and what comes out must not be dropped as forged.
 func (e *examination) tunnels(s director.Service) {
 	for _, m := range s.Members {
-		if m.Dest.Forward != ipvsctl.Tunnel {
+		if m.Dest.Forward != lvs.Tunnel {
 			continue
 		}
 		up := slices.ContainsFunc(e.devices,
@@ -147,7 +147,7 @@ func (e *examination) own(s director.Service) {
 		if !e.routeTo(m).local {
 			continue
 		}
-		if m.Dest.Forward == ipvsctl.Masq {
+		if m.Dest.Forward == lvs.Masq {
 			if m.Dest.Addr.Addr().IsLoopback() {
 				e.broken(s, "masq-loopback", "",
 					"%s is never reached: the kernel drops what comes from outside for a "+

@@ -14,6 +14,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 	"ldirectord/printable"
 )
@@ -22,7 +23,7 @@ import (
 type Reach func(context.Context, []checker.Spec) (map[checker.Spec]checker.Result, error)
 
 // isThrough reports whether clients reach a server at the virtual address itself.
-func isThrough(m director.Member) bool { return m.Dest.Forward != ipvsctl.Masq && !m.Fallback }
+func isThrough(m director.Member) bool { return m.Dest.Forward != lvs.Masq && !m.Fallback }
 
 // waysOf are checks of the servers by gate and ipip of a virtual service over TCP, through one of its addresses.
 func waysOf(s director.Service) (list []checker.Spec) {
@@ -36,7 +37,7 @@ func waysOf(s director.Service) (list []checker.Spec) {
 			continue
 		}
 		way := checker.Through{Virtual: virtual, Server: m.Dest.Addr.Addr()}
-		if m.Dest.Forward == ipvsctl.Tunnel {
+		if m.Dest.Forward == lvs.Tunnel {
 			way.Tunnel = string(parser.IPIP)
 		}
 		list = append(list, checker.Spec{

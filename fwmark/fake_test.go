@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 var (
@@ -153,7 +155,7 @@ func (f *fakeTables) pass(p packet, chain string, mark uint32) uint32 {
 }
 
 func (l Rule) matches(p packet) bool {
-	inPorts := func(r Ports) bool { return r.First <= p.port && p.port <= r.Last }
+	inPorts := func(r lvs.Ports) bool { return r.First <= p.port && p.port <= r.Last }
 	return (!l.Dest.IsValid() || l.Dest.Contains(p.dest)) && (l.Protocol == All || l.Protocol == p.protocol) &&
 		(len(l.Ports) == 0 || slices.ContainsFunc(l.Ports, inPorts))
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // wholeMark is the mask of every mark that we set: IPVS looks a virtual service up by all 32 bits of a
@@ -101,8 +103,8 @@ func parseDest(text string) (netip.Prefix, bool) {
 var protocols = map[string]Protocol{"tcp": TCP, "6": TCP, "udp": UDP, "17": UDP, "sctp": SCTP, "132": SCTP, "all": All,
 	"0": All}
 
-func parsePorts(text string) ([]Ports, bool) {
-	var ports []Ports
+func parsePorts(text string) ([]lvs.Ports, bool) {
+	var ports []lvs.Ports
 	for word := range strings.SplitSeq(text, ",") {
 		first, last, isRange := strings.Cut(word, ":")
 		if !isRange {
@@ -113,7 +115,7 @@ func parsePorts(text string) ([]Ports, bool) {
 		if errA != nil || errB != nil {
 			return nil, false
 		}
-		ports = append(ports, Ports{uint16(a), uint16(b)})
+		ports = append(ports, lvs.Ports{First: uint16(a), Last: uint16(b)})
 	}
 	return mergePorts(ports), true
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 // readOnly tables show a listing; a change would panic.
@@ -18,7 +20,8 @@ func (r readOnly) list(context.Context, bool) (listing, error) { return parseLis
 
 func TestPreviewWritesDownWhatSyncWouldDo(t *testing.T) {
 	rules := []Rule{
-		{Mark: 3, Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: TCP, Ports: []Ports{{80, 80}, {443, 443}}},
+		{Mark: 3, Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: TCP,
+			Ports: []lvs.Ports{{First: 80, Last: 80}, {First: 443, Last: 443}}},
 		{Mark: 3, Dest: netip.MustParsePrefix("2001:db8::10/128"), Protocol: All},
 	}
 	const there = `-P PREROUTING ACCEPT
@@ -51,7 +54,8 @@ iptables -t mangle -X CHAIN1
 		got, err := f.Preview(t.Context(), tc.want)
 		want := strings.Split(strings.TrimSuffix(own.Replace(tc.commands), "\n"), "\n")
 		if err != nil || !slices.Equal(got, want) && len(got)+len(tc.commands) > 0 {
-			t.Errorf("%s: %v\n%s\nwant\n%s", tc.what, err, strings.Join(got, "\n"), strings.Join(want, "\n"))
+			t.Errorf("%s: %v\n%s\nwant\n%s", tc.what, err, strings.Join(got, "\n"),
+				strings.Join(want, "\n"))
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/lvs"
 	"ldirectord/program"
 )
 
@@ -48,7 +49,8 @@ func withRealTables(t *testing.T) {
 			exec.Command("modprobe", "-aq", "nf_tables", "nft_compat").Run()
 			k := &kernel{ipv4: string(b), ipv6: strings.Replace(string(b), "ip", "ip6", 1)}
 			for _, program := range []string{k.ipv4, k.ipv6} {
-				if out, err := exec.Command(program, "-t", mangle, "-N", "TRY").CombinedOutput(); err != nil {
+				if out, err := exec.Command(program, "-t", mangle, "-N",
+					"TRY").CombinedOutput(); err != nil {
 					if b == Legacy && os.Getenv("IPVS_TESTS") == "required" {
 						t.Fatalf("%s: %v: %s", program, err, out)
 					}
@@ -136,7 +138,8 @@ func (k *kernel) counted(t testing.TB, match string) map[int]int {
 	return seen
 }
 
-// countedAll is counted once the rules saw as many packets as were sent: the kernel may have the last of them still to come.
+// countedAll is counted once the rules saw as many packets as were sent: the kernel may have the last of them still to
+// come.
 func (k *kernel) countedAll(t testing.TB, match string, sent int) map[int]int {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -167,7 +170,8 @@ func send(t testing.TB, protocol Protocol, dest string, port int) {
 			t.Fatal(err)
 		}
 	default:
-		conn, err := net.DialTimeout(string(protocol), net.JoinHostPort(dest, strconv.Itoa(port)), 5*time.Second)
+		conn, err := net.DialTimeout(string(protocol), net.JoinHostPort(dest, strconv.Itoa(port)),
+			5*time.Second)
 		if err != nil { // of tcp: nobody listens, but the first packet came in
 			return
 		}
@@ -202,14 +206,17 @@ func marksOfPackets(t *testing.T, k *kernel) {
 			port     int
 			mark     int
 		}{
-			{TCP, 80, 2}, {TCP, 443, 2}, {TCP, 81, 1}, {UDP, 80, 1}, {UDP, 5060, 3}, {UDP, 10000, 3}, {UDP, 20000, 3},
+			{TCP, 80, 2}, {TCP, 443, 2}, {TCP, 81, 1}, {UDP, 80, 1}, {UDP, 5060, 3}, {UDP, 10000, 3}, {UDP,
+				20000, 3},
 			{UDP, 20001, 1}, {SCTP, 7000, 4}, {SCTP, 7001, 1}, {SCTP, 7100, 5}, {SCTP, 7250, 5},
-			{TCP, 1001, 6}, {TCP, 1031, 6}, {TCP, 1033, 6}, {TCP, 1079, 6}, {TCP, 1002, 1}, {TCP, 5010, 6}, {TCP, 5011, 1},
+			{TCP, 1001, 6}, {TCP, 1031, 6}, {TCP, 1033, 6}, {TCP, 1079, 6}, {TCP, 1002, 1}, {TCP, 5010,
+				6}, {TCP, 5011, 1},
 		} {
 			before := seen
 			send(t, c.protocol, dest, c.port)
 			if seen = k.counted(t, match); seen[c.mark] == before[c.mark] {
-				t.Errorf("%s %s %d: not marked %d: %v, before %v", dest, c.protocol, c.port, c.mark, seen, before)
+				t.Errorf("%s %s %d: not marked %d: %v, before %v", dest, c.protocol, c.port, c.mark,
+					seen, before)
 			}
 		}
 		if seen[0] != 0 {
@@ -272,7 +279,8 @@ func changesUnderTraffic(t *testing.T, k *kernel) {
 	random := rand.New(rand.NewPCG(5, 4))
 	for _, dest := range []string{"192.0.2.10", "2001:db8::10"} {
 		match := "-d " + dest
-		k.count(t, match+" -p udp --dport 53", 0, 7, 8) // its packets alone: this address gets those of the system as well
+		// its packets alone: this address gets those of the system as well
+		k.count(t, match+" -p udp --dport 53", 0, 7, 8)
 		stays := rule(t, "8 "+dest+" udp 53")
 		mustSync(t, k.open("traffic"), []Rule{stays})
 		end := stream(t, dest, 53)
@@ -390,10 +398,12 @@ func exchange(program string) {
 	k := kernel{ipv4: program}
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	f := open(exchanger, &xtables{program: k.ipv4}, newFake())
-	stays := Rule{Mark: 8, Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: UDP, Ports: []Ports{{53, 53}}}
+	stays := Rule{Mark: 8, Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: UDP,
+		Ports: []lvs.Ports{{First: 53, Last: 53}}}
 	fmt.Println("begins")
 	for {
-		others := Rule{Mark: 7, Dest: stays.Dest, Protocol: TCP, Ports: []Ports{{uint16(random.IntN(9999)), 9999}}}
+		others := Rule{Mark: 7, Dest: stays.Dest, Protocol: TCP,
+			Ports: []lvs.Ports{{First: uint16(random.IntN(9999)), Last: 9999}}}
 		if _, err := f.Sync(context.Background(), append(randomRules(random), others, stays)); err != nil {
 			fmt.Println(err)
 			return
@@ -487,7 +497,8 @@ func leftovers(t *testing.T, k *kernel) {
 	}
 	found := mustSync(t, k.open("crashed"), nil)
 	if want := []string{"IPv4: chain " + chainPrefix("crashed") + "7 was left over, without a jump",
-		"IPv6: chain " + chainPrefix("crashed") + "7 was left over, without a jump"}; !reflect.DeepEqual(found, want) {
+		"IPv6: chain " + chainPrefix("crashed") + "7 was left over, without a jump"}; !reflect.DeepEqual(found,
+		want) {
 		t.Errorf("reported %q, want %q", found, want)
 	}
 	left := sh(t, "%s -t mangle -S; %s -t mangle -S", k.ipv4, k.ipv6)
@@ -566,7 +577,8 @@ func native(t *testing.T) {
 		t.Skip(err)
 	}
 	t.Cleanup(func() { sh(t, "nft delete table inet fw") })
-	sh(t, `nft 'table inet fw { chain pre { type filter hook prerouting priority 0; ip daddr 192.0.2.1 meta mark set 7; }; }'`)
+	sh(t,
+		`nft 'table inet fw { chain pre { type filter hook prerouting priority 0; ip daddr 192.0.2.1 meta mark set 7; }; }'`)
 	m, err := Inspect(t.Context())
 	last := m.Settings[len(m.Settings)-1]
 	if err != nil || last.BackEnd != Native || last.Chain != "inet fw pre" || last.Mark != 7 {
@@ -578,7 +590,8 @@ func realErrors(t *testing.T, k *kernel) {
 	x := &xtables{program: k.ipv4}
 	r := Rule{Dest: netip.MustParsePrefix("192.0.2.1/32"), Protocol: All, Mark: 8}
 	err := x.run(t.Context(), command{option: appendRule, chain: "NOWHERE", rule: r.line()})
-	if err == nil || !strings.HasPrefix(err.Error(), k.ipv4+" -t mangle -A NOWHERE -d 192.0.2.1/32 -j MARK --set-mark 8: ") {
+	if err == nil ||
+		!strings.HasPrefix(err.Error(), k.ipv4+" -t mangle -A NOWHERE -d 192.0.2.1/32 -j MARK --set-mark 8: ") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 const daemon = "/etc/ha.d/ldirectord.cf"
@@ -46,7 +48,8 @@ func TestSyncSetsChangesAndRemoves(t *testing.T) {
 			table.mustHave(t, daemon, want)
 		}
 	}
-	if want := (listing{prerouting: {"-i eth1 -j DROP"}, "OUTPUT": {}}); fmt.Sprint(table.chains) != fmt.Sprint(want) {
+	if want := (listing{prerouting: {"-i eth1 -j DROP"}, "OUTPUT": {}}); fmt.Sprint(table.chains) != fmt.Sprint(
+		want) {
 		t.Errorf("left: %v", table.chains)
 	}
 }
@@ -66,7 +69,8 @@ func TestSyncCostsOneListing(t *testing.T) {
 		lists, steps int
 	}{{nil, 1, 0}, {nil, 0, 0}, {some, 2, 3}, {some, 1, 0}, {nil, 2, 3}, {nil, 0, 0}} {
 		if lists, steps := cost(c.want); lists != c.lists || steps != c.steps {
-			t.Errorf("round %d: %d listings and %d steps, want %d and %d", i+1, lists, steps, c.lists, c.steps)
+			t.Errorf("round %d: %d listings and %d steps, want %d and %d", i+1, lists, steps, c.lists,
+				c.steps)
 		}
 	}
 }
@@ -132,7 +136,8 @@ func TestDaemonsOfOtherNamesAreLeftAlone(t *testing.T) {
 func TestDamageIsReportedAndRepaired(t *testing.T) {
 	want := rules(t, "8 192.0.2.10 tcp 80,443", "9 192.0.2.11 udp 53")
 	chain := chainPrefix(daemon) + "1"
-	first, second := "-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8", "-d 192.0.2.11/32 -p udp --dport 53 -j MARK --set-mark 9"
+	first, second := "-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443 -j MARK --set-mark 8",
+		"-d 192.0.2.11/32 -p udp --dport 53 -j MARK --set-mark 9"
 	stray := "-j MARK --set-xmark 0x63/0xffffffff"
 	for _, c := range []struct {
 		name    string
@@ -140,21 +145,31 @@ func TestDamageIsReportedAndRepaired(t *testing.T) {
 		reports []string
 	}{
 		{"nothing", func(listing) {}, nil},
-		{"a rule deleted", func(l listing) { l[chain] = l[chain][1:] }, []string{fmt.Sprintf("IPv4: the rule %q was missing in chain %s", first, chain)}},
-		{"the chain flushed", func(l listing) { l[chain] = nil }, []string{"IPv4: chain " + chain + " was empty"}},
+		{"a rule deleted", func(l listing) { l[chain] = l[chain][1:] },
+			[]string{fmt.Sprintf("IPv4: the rule %q was missing in chain %s", first, chain)}},
+		{"the chain flushed", func(l listing) { l[chain] = nil },
+			[]string{"IPv4: chain " + chain + " was empty"}},
 		{"a rule added", func(l listing) { l[chain] = append(l[chain], stray) },
-			[]string{fmt.Sprintf("IPv4: the rule %q was in chain %s, and is not our rule", normal(stray), chain)}},
-		{"a rule twice", func(l listing) { l[chain] = append(l[chain], l[chain][1]) }, []string{fmt.Sprintf("IPv4: the rule %q was twice in chain %s", second, chain)}},
-		{"another order", func(l listing) { slices.Reverse(l[chain]) }, []string{"IPv4: the rules of chain " + chain + " were in another order"}},
-		{"the jump deleted", func(l listing) { l[prerouting] = nil }, []string{"IPv4: the jump to chain " + chain + " was gone"}},
-		{"the jump doubled", func(l listing) { l[prerouting] = append(l[prerouting], "-j "+chain) }, []string{"IPv4: the jump to chain " + chain + " was there twice"}},
+			[]string{fmt.Sprintf("IPv4: the rule %q was in chain %s, and is not our rule", normal(stray),
+				chain)}},
+		{"a rule twice", func(l listing) { l[chain] = append(l[chain], l[chain][1]) },
+			[]string{fmt.Sprintf("IPv4: the rule %q was twice in chain %s", second, chain)}},
+		{"another order", func(l listing) { slices.Reverse(l[chain]) },
+			[]string{"IPv4: the rules of chain " + chain + " were in another order"}},
+		{"the jump deleted", func(l listing) { l[prerouting] = nil },
+			[]string{"IPv4: the jump to chain " + chain + " was gone"}},
+		{"the jump doubled", func(l listing) { l[prerouting] = append(l[prerouting], "-j "+chain) },
+			[]string{"IPv4: the jump to chain " + chain + " was there twice"}},
 		{"the jump on a condition", func(l listing) { l[prerouting] = []string{"-i eth0 -j " + chain} },
 			[]string{"IPv4: the jump to chain " + chain + ` had become "-i eth0 -j ` + chain + `"`}},
-		{"a rule before the jump", func(l listing) { l[prerouting] = slices.Insert(l[prerouting], 0, "-p tcp -j ACCEPT") },
+		{"a rule before the jump",
+			func(l listing) { l[prerouting] = slices.Insert(l[prerouting], 0, "-p tcp -j ACCEPT") },
 			[]string{`IPv4: the rule "-p tcp -j ACCEPT" was before the jump to our chain`}},
 		{"everything flushed", func(l listing) { l[chain], l[prerouting] = nil, nil },
-			[]string{"IPv4: the jump to chain " + chain + " was gone", "IPv4: chain " + chain + " was empty"}},
-		{"the chain removed", func(l listing) { delete(l, chain); l[prerouting] = nil }, []string{"IPv4: our chain was gone"}},
+			[]string{"IPv4: the jump to chain " + chain + " was gone", "IPv4: chain " + chain +
+				" was empty"}},
+		{"the chain removed", func(l listing) { delete(l, chain); l[prerouting] = nil },
+			[]string{"IPv4: our chain was gone"}},
 		{"another generation", func(l listing) { l[chainPrefix(daemon)+"7"] = nil },
 			[]string{"IPv4: chain " + chainPrefix(daemon) + "7 was left over, without a jump"}},
 	} {
@@ -164,7 +179,8 @@ func TestDamageIsReportedAndRepaired(t *testing.T) {
 			mustSync(t, f, want)
 			c.do(table.chains)
 			if found := mustSync(t, f, want); !reflect.DeepEqual(found, c.reports) {
-				t.Errorf("reported\n%s\nwant\n%s", strings.Join(found, "\n"), strings.Join(c.reports, "\n"))
+				t.Errorf("reported\n%s\nwant\n%s", strings.Join(found, "\n"),
+					strings.Join(c.reports, "\n"))
 			}
 			table.mustHave(t, daemon, want)
 			if found := mustSync(t, f, want); found != nil {
@@ -237,11 +253,14 @@ func watch(t *testing.T, table *fakeTables, want []Rule) func() {
 			now, wanted := table.mark(p), markWanted(want, p)
 			switch {
 			case old != 0 && wanted != 0 && now == 0:
-				t.Fatalf("after %s: %v lost its mark %d, wanted %d\n%v", step, p, old, wanted, table.chains)
+				t.Fatalf("after %s: %v lost its mark %d, wanted %d\n%v", step, p, old, wanted,
+					table.chains)
 			case now != old && now != wanted:
-				t.Fatalf("after %s: %v has mark %d, neither %d nor %d\n%v", step, p, now, old, wanted, table.chains)
+				t.Fatalf("after %s: %v has mark %d, neither %d nor %d\n%v", step, p, now, old, wanted,
+					table.chains)
 			case changed[p] && now != wanted:
-				t.Fatalf("after %s: %v went back to mark %d from %d\n%v", step, p, now, wanted, table.chains)
+				t.Fatalf("after %s: %v went back to mark %d from %d\n%v", step, p, now, wanted,
+					table.chains)
 			case wanted != 0 && now != wanted && strings.HasPrefix(step, "-I "+prerouting):
 				t.Fatalf("after %s: %v has mark %d, not yet %d\n%v", step, p, now, wanted, table.chains)
 			}
@@ -279,7 +298,8 @@ func randomRules(random *rand.Rand) []Rule {
 		if r.Protocol != All {
 			for range random.IntN(4) {
 				first := somePorts[random.IntN(len(somePorts))]
-				r.Ports = append(r.Ports, Ports{first, first + uint16(random.IntN(2)*400)})
+				r.Ports = append(r.Ports,
+					lvs.Ports{First: first, Last: first + uint16(random.IntN(2)*400)})
 			}
 		}
 		all[i] = r

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // forge writes a state as another process would have, which holds the lock. Who releases it ends the daemon.
@@ -212,8 +212,8 @@ func TestAStateWithoutAFormat(t *testing.T) {
 // What the daemon before left in the table is known to the next one, however that is spelt; nothing, when it
 // had cleaned up.
 func TestWhatWasLeftInTheTable(t *testing.T) {
-	keys := []ipvsctl.Key{{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
-	for phase, want := range map[Phase][]ipvsctl.Key{Running: keys, HandedOver: keys, Ending: nil} {
+	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
+	for phase, want := range map[Phase][]lvs.Key{Running: keys, HandedOver: keys, Ending: nil} {
 		i := daemonOf(t.TempDir(), "/x/ldirectord.cf", "ldirectord", "ldirectord.cf")
 		s, old := serving(t, i.Daemon, "ldirectord")
 		s.Phase, s.Virtuals = phase, keys
@@ -311,7 +311,7 @@ func TestOtherTablesAndNetworksShareTheFolder(t *testing.T) {
 func TestANameIsLeft(t *testing.T) {
 	dir := t.TempDir()
 	path := file(t, filepath.Join(dir, "a", "x.cf"))
-	keys := []ipvsctl.Key{{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
+	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
 	for _, c := range []struct {
 		about string
 		edit  func(*State)
@@ -353,19 +353,19 @@ func TestOrdersBeforeTheFirstStartAreFound(t *testing.T) {
 // A virtual service that moved to another file's daemon is no longer ours to take away.
 func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
 	dir := t.TempDir()
-	key := func(addr string) ipvsctl.Key {
-		return ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort(addr)}
+	key := func(addr string) lvs.Key {
+		return lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(addr)}
 	}
 	i := daemonOf(dir, "/x.cf")
 	i.Table = "memory:file"
 	y, z := Daemon{"/y.cf", i.Table, NetNS()}, Daemon{"/z.cf", "memory:other", NetNS()}
 	for name, d := range map[string]Daemon{"y.cf": y, "z.cf": z} {
 		s, _ := serving(t, d, name)
-		s.Virtuals = []ipvsctl.Key{key(map[string]string{"y.cf": "10.1.0.1:80", "z.cf": "10.1.0.2:80"}[name])}
+		s.Virtuals = []lvs.Key{key(map[string]string{"y.cf": "10.1.0.1:80", "z.cf": "10.1.0.2:80"}[name])}
 		forge(t, i, name, s)
 	}
-	got := i.NotOthers([]ipvsctl.Key{key("10.1.0.1:80"), key("10.1.0.2:80"), key("10.1.0.3:80")})
-	if want := []ipvsctl.Key{key("10.1.0.2:80"), key("10.1.0.3:80")}; !slices.Equal(got, want) {
+	got := i.NotOthers([]lvs.Key{key("10.1.0.1:80"), key("10.1.0.2:80"), key("10.1.0.3:80")})
+	if want := []lvs.Key{key("10.1.0.2:80"), key("10.1.0.3:80")}; !slices.Equal(got, want) {
 		t.Errorf("left are %v, want %v", got, want)
 	}
 }

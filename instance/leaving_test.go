@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // Who left the configuration is known to the next daemon, also after a clean end. The time that is left is kept by a clock
@@ -18,7 +19,7 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 			t.Errorf("at the first start: %v", first.Before.Leavers)
 		}
 		who := ipvsctl.Leaver{
-			Key:  ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
+			Key:  lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
 			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Name: "10.2.0.1:8080", Until: time.Now().Add(time.Minute), Stays: true,
 		}
 		if err := first.Update(func(s *State) { s.SetLeavers([]ipvsctl.Leaver{who}); s.Phase = phase }); err != nil {

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // The folder is locked by one process at a time, and others wait for it.
@@ -92,7 +92,7 @@ func TestRestoreSaysWhatFails(t *testing.T) {
 func TestWhatIsRecorded(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	l := acquire(t, i)
-	keys := []ipvsctl.Key{{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
+	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
 	if err := l.Update(func(s *State) { s.Virtuals, s.Execute, s.Phase = keys, []string{"y.cf"}, HandedOver }); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // This file finds the other daemons of this program on the same table: those of other files, in every run folder.
@@ -25,7 +25,7 @@ type Other struct {
 }
 
 // Has are the virtual services that are its own while it is there.
-func (o *Other) Has() []ipvsctl.Key {
+func (o *Other) Has() []lvs.Key {
 	if o.Yields {
 		return nil
 	}
@@ -100,8 +100,8 @@ func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 
 // NotOthers returns keys without the virtual services that other running daemons have: a service may have moved to
 // another configuration.
-func (i Instance) NotOthers(keys []ipvsctl.Key) []ipvsctl.Key {
-	taken := map[ipvsctl.Key]bool{}
+func (i Instance) NotOthers(keys []lvs.Key) []lvs.Key {
+	taken := map[lvs.Key]bool{}
 	others, _ := i.Others(nil)
 	for _, o := range others {
 		if o.Lives && o.Phase == Running {
@@ -110,5 +110,5 @@ func (i Instance) NotOthers(keys []ipvsctl.Key) []ipvsctl.Key {
 			}
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(keys), func(k ipvsctl.Key) bool { return taken[k] })
+	return slices.DeleteFunc(slices.Clone(keys), func(k lvs.Key) bool { return taken[k] })
 }

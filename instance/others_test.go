@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // The lock proves that a daemon lives, whatever its pid is. A record that was written again in the same moment is
@@ -16,10 +16,10 @@ import (
 func TestOthersLiveByTheirLock(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	i.Table = "memory:file"
-	key := ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}
+	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}
 	y := State{Format: format, Daemon: Daemon{"/y.cf", i.Table, i.NetNS}, Phase: Running}
 	y.Pid = 1 << 30
-	y.Virtuals = []ipvsctl.Key{key}
+	y.Virtuals = []lvs.Key{key}
 	release := forge(t, i, "y.cf", y)
 	z := y
 	z.Table = "memory:other"

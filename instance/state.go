@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // format is the format of the state files that are written. Those without a number name no file, and are not read.
@@ -38,8 +39,8 @@ type State struct {
 	Phase      Phase
 	Supervisor Supervisor    `json:",omitempty"`
 	Execute    []string      `json:",omitempty"` // the configurations of its siblings
-	Virtuals   []ipvsctl.Key `json:",omitempty"` // what it may have in the table, unless it is ending
-	Waits      []ipvsctl.Key `json:",omitempty"` // what it takes over from another daemon, as soon as it may
+	Virtuals   []lvs.Key     `json:",omitempty"` // what it may have in the table, unless it is ending
+	Waits      []lvs.Key     `json:",omitempty"` // what it takes over from another daemon, as soon as it may
 	Yields     bool          `json:",omitempty"` // others may take over what it has in the table: it stands by
 	Kept       time.Duration `json:",omitempty"` // by SinceBoot: so long Virtuals are for its next daemon
 	// of those virtual services; Until is by SinceBoot, which nobody sets

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/lvs"
+
 	"github.com/moby/ipvs"
 )
 
@@ -14,11 +16,13 @@ import (
 func rack(services int, weight uint32) Table {
 	table := Table{}
 	for s := range services {
-		key := Key{Protocol: TCP, Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(s / 250), byte(s % 250)}), 80)}
-		service := Service{Key: key, Settings: Settings{Scheduler: "rr"}, Dests: map[netip.AddrPort]Dest{}}
+		key := lvs.Key{Protocol: lvs.TCP,
+			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(s / 250), byte(s % 250)}), 80)}
+		service := Service{Key: key, Settings: Settings{Scheduler: "rr"}, Dests: map[netip.AddrPort]lvs.Dest{}}
 		for d := range 4 {
-			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(2 + d), byte(s / 250), byte(s % 250)}), 8080)
-			service.Dests[addr] = Dest{Addr: addr, Weight: weight}
+			addr := netip.AddrPortFrom(
+				netip.AddrFrom4([4]byte{10, byte(2 + d), byte(s / 250), byte(s % 250)}), 8080)
+			service.Dests[addr] = lvs.Dest{Addr: addr, Weight: weight}
 		}
 		table[key] = service
 	}
@@ -33,7 +37,8 @@ func mobyDests(t testing.TB, h *ipvs.Handle, ops []Op) {
 	}
 	for _, op := range ops {
 		d := &ipvs.Destination{
-			AddressFamily: syscall.AF_INET, Address: op.Dest.Addr.Addr().AsSlice(), Port: op.Dest.Addr.Port(), Weight: int(op.Dest.Weight),
+			AddressFamily: syscall.AF_INET, Address: op.Dest.Addr.Addr().AsSlice(),
+			Port: op.Dest.Addr.Port(), Weight: int(op.Dest.Weight),
 		}
 		if err := changes[op.Kind](mobyService(op), d); err != nil {
 			t.Fatalf("%s: %v", op, err)
@@ -41,8 +46,8 @@ func mobyDests(t testing.TB, h *ipvs.Handle, ops []Op) {
 	}
 }
 
-// A change in a batch costs three tenths of one by moby/ipvs at most, whatever the machine. Each of both changes half of
-// the services, by turns, so that the kernel has the same to do for both.
+// A change in a batch costs three tenths of one by moby/ipvs at most, whatever the machine. Each of both changes half
+// of the services, by turns, so that the kernel has the same to do for both.
 func TestKernelChangesInBatchesCostLess(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
@@ -66,7 +71,8 @@ func TestKernelChangesInBatchesCostLess(t *testing.T) {
 		var batches, moby, slowBatch, slowMoby time.Duration
 		ops := Diff(step.have, step.want)
 		if step.name == "add again" {
-			slices.Reverse(ops) // the kernel looks for a destination among those removed lately, from the last one on
+			// the kernel looks for a destination among those removed lately, from the last one on
+			slices.Reverse(ops)
 		}
 		for part := range slices.Chunk(ops, len(ops)/20) {
 			begun := time.Now()
@@ -74,11 +80,13 @@ func TestKernelChangesInBatchesCostLess(t *testing.T) {
 			between := time.Now()
 			mobyDests(t, h, part[len(part)/2:])
 			inBatches, byMoby := between.Sub(begun), time.Since(between)
-			batches, moby, slowBatch, slowMoby = batches+inBatches, moby+byMoby, max(slowBatch, inBatches), max(slowMoby, byMoby)
+			batches, moby, slowBatch, slowMoby = batches+inBatches, moby+byMoby, max(slowBatch, inBatches),
+				max(slowMoby, byMoby)
 		}
 		batches, moby = batches-slowBatch, moby-slowMoby // the machine may have stood still in one part
 		each := time.Duration(len(ops) / 2 * 19 / 20)
-		t.Logf("%s: %v for a change, by moby/ipvs %v: %.2f", step.name, batches/each, moby/each, float64(batches)/float64(moby))
+		t.Logf("%s: %v for a change, by moby/ipvs %v: %.2f", step.name, batches/each, moby/each,
+			float64(batches)/float64(moby))
 		if float64(batches) > 0.3*float64(moby) {
 			t.Errorf("%s: not less than 0.3 of moby/ipvs", step.name)
 		}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"net/netip"
 	"syscall"
+
+	"ldirectord/lvs"
 )
 
 // Check refuses what ipvsadm or the kernel refuses, and what the kernel would take for something else; so
@@ -13,14 +15,14 @@ func (op Op) Check() error {
 	if op.Kind > DelDest {
 		return fmt.Errorf("unknown operation: %w", syscall.EINVAL)
 	}
-	if err := op.Key.check(); err != nil {
+	if err := checkKey(op.Key); err != nil {
 		return err
 	}
 	switch op.Kind {
 	case AddService, EditService:
 		return op.Settings.check(op.Key)
 	case AddDest, EditDest:
-		if err := op.Dest.check(op.Key); err != nil {
+		if err := checkDest(op.Dest, op.Key); err != nil {
 			return err
 		}
 		return checkAddr("destination", op.Dest.Addr)
@@ -31,14 +33,14 @@ func (op Op) Check() error {
 	}
 }
 
-func (k Key) check() error {
+func checkKey(k lvs.Key) error {
 	switch k.Protocol {
-	case Mark:
+	case lvs.Mark:
 		if k.Mark == 0 || k.Addr.IsValid() {
 			return fmt.Errorf("a mark service has a mark above 0 and no address: %w", syscall.EINVAL)
 		}
 		return nil
-	case TCP, UDP, SCTP:
+	case lvs.TCP, lvs.UDP, lvs.SCTP:
 		if k.Mark != 0 || k.IPv6 != k.Addr.Addr().Is6() {
 			return fmt.Errorf("an address service has no mark, and the family of its address: %w",
 				syscall.EINVAL)
@@ -68,7 +70,7 @@ func checkAddr(of string, addr netip.AddrPort) error {
 // IP_VS_SCHEDNAME_MAXLEN, IP_VS_PENAME_MAXLEN, each with a zero byte).
 const maxName = 15
 
-func (s Settings) check(k Key) error {
+func (s Settings) check(k lvs.Key) error {
 	persistent := s.Flags&Persistent != 0
 	switch {
 	case len(s.Scheduler) > maxName || len(s.PEName) > maxName:
@@ -77,29 +79,29 @@ func (s Settings) check(k Key) error {
 		return fmt.Errorf("persistence of %d s, want 1 to %d: %w", s.Timeout, MaxTimeout, syscall.EINVAL)
 	case persistent && k.IPv6 && (s.Netmask < 1 || s.Netmask > 128):
 		return fmt.Errorf("granularity of a prefix of %d bits, want 1 to 128: %w", s.Netmask, syscall.EINVAL)
-	case !persistent && k.Protocol != Mark && k.Addr.Port() == 0:
+	case !persistent && k.Protocol != lvs.Mark && k.Addr.Port() == 0:
 		return fmt.Errorf("port 0, every port, needs persistence: %w", syscall.EINVAL)
-	case s.Flags&OnePacket != 0 && k.Protocol != UDP && k.Protocol != Mark:
+	case s.Flags&OnePacket != 0 && k.Protocol != lvs.UDP && k.Protocol != lvs.Mark:
 		return fmt.Errorf("one-packet scheduling is for UDP: %w", syscall.EINVAL)
 	default:
 		return nil
 	}
 }
 
-func (d Dest) check(k Key) error {
+func checkDest(d lvs.Dest, k lvs.Key) error {
 	a := d.Addr.Addr()
 	switch {
 	case a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return fmt.Errorf("destination %s is not one host: %w", a, syscall.EINVAL)
-	case d.Forward > Route:
+	case d.Forward > lvs.Route:
 		return fmt.Errorf("forwarding method %d: %w", d.Forward, syscall.EINVAL)
-	case a.Is6() != k.IPv6 && d.Forward != Tunnel:
+	case a.Is6() != k.IPv6 && d.Forward != lvs.Tunnel:
 		return fmt.Errorf("a destination of the other address family needs a tunnel: %w", syscall.EINVAL)
 	case d.Weight > math.MaxInt32:
 		return fmt.Errorf("weight %d, want at most %d: %w", d.Weight, math.MaxInt32, syscall.ERANGE)
 	case d.Lower > d.Upper:
 		return fmt.Errorf("lower threshold %d above the upper one, %d: %w", d.Lower, d.Upper, syscall.ERANGE)
-	case d.Forward != Tunnel && d.Encap != (Encap{}):
+	case d.Forward != lvs.Tunnel && d.Encap != (lvs.Encap{}):
 		return fmt.Errorf("encapsulation without a tunnel: %w", syscall.EINVAL)
 	default:
 		return nil

@@ -4,24 +4,26 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+
+	"ldirectord/lvs"
 )
 
 // Compact is a virtual service and its destinations. With a few of them it takes a third of the memory of a Service.
 type Compact struct {
 	Settings Settings
-	Dests    []Dest // in the order of their addresses
+	Dests    []lvs.Dest // in the order of their addresses
 }
 
 // CompactOf returns a service without its counters.
 func CompactOf(s Service) *Compact {
-	dests := slices.AppendSeq(make([]Dest, 0, len(s.Dests)), maps.Values(s.Dests))
-	slices.SortFunc(dests, func(a, b Dest) int { return a.Addr.Compare(b.Addr) })
+	dests := slices.AppendSeq(make([]lvs.Dest, 0, len(s.Dests)), maps.Values(s.Dests))
+	slices.SortFunc(dests, func(a, b lvs.Dest) int { return a.Addr.Compare(b.Addr) })
 	return &Compact{s.Settings, dests}
 }
 
 // Service returns it as the table has it, in a map of its own.
-func (c *Compact) Service(key Key) Service {
-	dests := make(map[netip.AddrPort]Dest, len(c.Dests))
+func (c *Compact) Service(key lvs.Key) Service {
+	dests := make(map[netip.AddrPort]lvs.Dest, len(c.Dests))
 	for _, d := range c.Dests {
 		dests[d.Addr] = d
 	}
@@ -31,17 +33,17 @@ func (c *Compact) Service(key Key) Service {
 // Is reports whether a service is this one, whatever its key.
 func (c *Compact) Is(s Service) bool {
 	return c.Settings == s.Settings && len(c.Dests) == len(s.Dests) &&
-		!slices.ContainsFunc(c.Dests, func(d Dest) bool { return s.Dests[d.Addr] != d })
+		!slices.ContainsFunc(c.Dests, func(d lvs.Dest) bool { return s.Dests[d.Addr] != d })
 }
 
 // find is where an address is, or would be.
 func (c *Compact) find(addr netip.AddrPort) (at int, in bool) {
 	return slices.BinarySearchFunc(c.Dests, addr,
-		func(d Dest, addr netip.AddrPort) int { return d.Addr.Compare(addr) })
+		func(d lvs.Dest, addr netip.AddrPort) int { return d.Addr.Compare(addr) })
 }
 
 // Dest returns the destination of an address, and whether there is one.
-func (c *Compact) Dest(addr netip.AddrPort) (d Dest, in bool) {
+func (c *Compact) Dest(addr netip.AddrPort) (d lvs.Dest, in bool) {
 	at, in := c.find(addr)
 	if in {
 		d = c.Dests[at]

@@ -13,12 +13,14 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"ldirectord/lvs"
 )
 
 // Connection is an entry of the kernel's table of connections (/proc/net/ip_vs_conn): one connection, or the
 // template that sends a client to the same server again.
 type Connection struct {
-	Protocol   Protocol       // 0 in the template of a mark service
+	Protocol   lvs.Protocol   // 0 in the template of a mark service
 	Client     netip.AddrPort // in a template: port 0, and the address as the granularity masks it
 	Virtual    netip.AddrPort // what the client asked; see Mark for the template of a mark service
 	Dest       netip.AddrPort // who answers
@@ -34,7 +36,7 @@ func (c Connection) Template() bool { return c.Client.Port() == 0 && c.State != 
 
 // Mark is the mark of a mark service's template, which replaces the address; 0 in any other entry.
 func (c Connection) Mark() uint32 {
-	if c.Protocol != Mark || !c.Template() {
+	if c.Protocol != lvs.Mark || !c.Template() {
 		return 0
 	}
 	return binary.BigEndian.Uint32(c.Virtual.Addr().AsSlice())
@@ -140,7 +142,7 @@ func (w *words) next() []byte {
 }
 
 // protocol reads a name of the kernel's ip_vs_proto_name: one of those below, or IP_47.
-func (w *words) protocol() Protocol {
+func (w *words) protocol() lvs.Protocol {
 	name := w.next()
 	if p, ok := protocols[string(name)]; ok {
 		return p
@@ -150,10 +152,11 @@ func (w *words) protocol() Protocol {
 	if !ok || err != nil {
 		w.bad = true
 	}
-	return Protocol(n)
+	return lvs.Protocol(n)
 }
 
-var protocols = map[string]Protocol{"IP": Mark, "TCP": TCP, "UDP": UDP, "SCTP": SCTP, "ICMP": 1, "ICMPv6": 58}
+var protocols = map[string]lvs.Protocol{"IP": lvs.Mark, "TCP": lvs.TCP, "UDP": lvs.UDP, "SCTP": lvs.SCTP, "ICMP": 1,
+	"ICMPv6": 58}
 
 func (w *words) addrPort() netip.AddrPort {
 	addr := w.addr()

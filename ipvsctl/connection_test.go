@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/lvs"
 )
 
 const connectionsHead = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n"
@@ -18,11 +20,12 @@ func TestConnectionsAreReadAsTheKernelWritesThem(t *testing.T) {
 	addr := netip.MustParseAddrPort
 	for line, want := range map[string]Connection{
 		"TCP C6336464 9C40 C633640A 0050 C0000215 1F90 ESTABLISHED     899\n": {
-			Protocol: TCP, State: "ESTABLISHED", Expires: 899 * time.Second,
-			Client: addr("198.51.100.100:40000"), Virtual: addr("198.51.100.10:80"), Dest: addr("192.0.2.21:8080"),
+			Protocol: lvs.TCP, State: "ESTABLISHED", Expires: 899 * time.Second,
+			Client: addr("198.51.100.100:40000"), Virtual: addr("198.51.100.10:80"),
+			Dest: addr("192.0.2.21:8080"),
 		},
 		"TCP C6336400 0000 C633640A 0050 C0000215 0050 NONE             57\n": {
-			Protocol: TCP, State: "NONE", Expires: 57 * time.Second,
+			Protocol: lvs.TCP, State: "NONE", Expires: 57 * time.Second,
 			Client: addr("198.51.100.0:0"), Virtual: addr("198.51.100.10:80"), Dest: addr("192.0.2.21:80"),
 		},
 		"IP  C6336464 0000 00000003 0000 C0000215 0000 ASSURED         300\n": {
@@ -36,12 +39,15 @@ func TestConnectionsAreReadAsTheKernelWritesThem(t *testing.T) {
 		},
 		"UDP 2001:0db8:0000:0000:0000:0000:0000:0064 13C4 2001:0db8:0000:0000:0000:0000:0000:0010 13C4 " +
 			"C0000215 13C4 UDP             299\n": { // a tunnel to the other family
-			Protocol: UDP, State: "UDP", Expires: 299 * time.Second,
-			Client: addr("[2001:db8::64]:5060"), Virtual: addr("[2001:db8::10]:5060"), Dest: addr("192.0.2.21:5060"),
+			Protocol: lvs.UDP, State: "UDP", Expires: 299 * time.Second,
+			Client: addr("[2001:db8::64]:5060"), Virtual: addr("[2001:db8::10]:5060"),
+			Dest: addr("192.0.2.21:5060"),
 		},
 		"UDP C6336464 0000 C633640A 13C4 C0000215 13C4 NONE             30 sip a b\x1b[2J@host\n": {
-			Protocol: UDP, State: "NONE", Expires: 30 * time.Second, Engine: "sip", EngineData: "a b\x1b[2J@host",
-			Client: addr("198.51.100.100:0"), Virtual: addr("198.51.100.10:5060"), Dest: addr("192.0.2.21:5060"),
+			Protocol: lvs.UDP, State: "NONE", Expires: 30 * time.Second, Engine: "sip",
+			EngineData: "a b\x1b[2J@host",
+			Client:     addr("198.51.100.100:0"), Virtual: addr("198.51.100.10:5060"),
+			Dest: addr("192.0.2.21:5060"),
 		},
 		"IP_47 C6336464 0001 C633640A 0000 C0000215 0000 ERR!             30\n": {
 			Protocol: 47, State: "ERR!", Expires: 30 * time.Second,
@@ -85,11 +91,13 @@ func TestSpoiltLinesOfConnectionsAreCountedAndTheRestIsRead(t *testing.T) {
 		"protocol":         "XXX C6336464 9C40 C633640A 0050 C0000215 1F90 ESTABLISHED 899\n",
 		"digits":           "TCP C633646G 9C40 C633640A 0050 C0000215 1F90 ESTABLISHED 899\n",
 		"port":             "TCP C6336464 9C401 C633640A 0050 C0000215 1F90 ESTABLISHED 899\n",
-		"no colons":        "TCP " + strings.Repeat("0", 39) + " 0001 " + strings.Repeat("0", 39) + " 0001 C0000215 1F90 ESTABLISHED 899\n",
-		"two families":     "TCP 2001:0db8:0000:0000:0000:0000:0000:0064 0001 C633640A 0050 C0000215 1F90 ESTABLISHED 899\n",
-		"too long":         strings.TrimSuffix(good, "\n") + " sip " + strings.Repeat("x", maxLine) + "\n",
-		"endless":          strings.Repeat("x", 1<<20) + "\n",
-		"a second head":    connectionsHead,
+		"no colons": "TCP " + strings.Repeat("0", 39) + " 0001 " + strings.Repeat("0", 39) +
+			" 0001 C0000215 1F90 ESTABLISHED 899\n",
+		"two families": "TCP 2001:0db8:0000:0000:0000:0000:0000:0064 0001 C633640A 0050 C0000215 1F90 " +
+			"ESTABLISHED 899\n",
+		"too long":      strings.TrimSuffix(good, "\n") + " sip " + strings.Repeat("x", maxLine) + "\n",
+		"endless":       strings.Repeat("x", 1<<20) + "\n",
+		"a second head": connectionsHead,
 	} {
 		got, skipped := connectionsIn(t, strings.NewReader(connectionsHead+good+spoilt+good))
 		if skipped != 1 || len(got) != 2 {
@@ -122,7 +130,8 @@ func connectionsIn(t testing.TB, r io.Reader) (list []Connection, skipped int) {
 
 func TestReadingConnectionsEnds(t *testing.T) {
 	enough := errors.New("enough")
-	_, err := readConnections(t.Context(), &manyConnections{left: 1 << 40}, func(Connection) error { return enough })
+	_, err := readConnections(t.Context(), &manyConnections{left: 1 << 40},
+		func(Connection) error { return enough })
 	if err != enough {
 		t.Errorf("when the caller has enough: %v", err)
 	}
@@ -131,7 +140,8 @@ func TestReadingConnectionsEnds(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("when the context ends: %v", err)
 	}
-	_, err = readConnections(t.Context(), io.MultiReader(&manyConnections{left: 2}, brokenReader{}), func(Connection) error { return nil })
+	_, err = readConnections(t.Context(), io.MultiReader(&manyConnections{left: 2}, brokenReader{}),
+		func(Connection) error { return nil })
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("when reading fails: %v", err)
 	}
@@ -155,7 +165,8 @@ func (m *manyConnections) Read(b []byte) (int, error) {
 		m.page = m.page[:0]
 		for ; len(m.page) < 4000 && m.left > 0; m.left-- {
 			m.client++
-			m.page = fmt.Appendf(m.page, "TCP %08X %04X C633640A 0050 C0000215 1F90 ESTABLISHED %7d\n", 0x0a000000+m.client, 1+m.client%65535, 900)
+			m.page = fmt.Appendf(m.page, "TCP %08X %04X C633640A 0050 C0000215 1F90 ESTABLISHED %7d\n",
+				0x0a000000+m.client, 1+m.client%65535, 900)
 		}
 	}
 	n := copy(b, m.page)
@@ -184,7 +195,8 @@ func BenchmarkMillionConnections(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		n := 0
-		if _, err := readConnections(b.Context(), &manyConnections{left: 1e6}, func(Connection) error { n++; return nil }); err != nil || n != 1e6 {
+		if _, err := readConnections(b.Context(), &manyConnections{left: 1e6},
+			func(Connection) error { n++; return nil }); err != nil || n != 1e6 {
 			b.Fatal(n, err)
 		}
 	}
@@ -193,7 +205,9 @@ func BenchmarkMillionConnections(b *testing.B) {
 func FuzzConnections(f *testing.F) {
 	f.Add(connectionsHead + "TCP C6336464 9C40 C633640A 0050 C0000215 1F90 ESTABLISHED     899\n")
 	f.Add("UDP C6336464 0000 C633640A 13C4 C0000215 13C4 NONE             30 sip a b@host\n")
-	f.Add("IP  2001:0db8:0000:0000:0000:0000:0000:0064 0000 0000:0007:0000:0000:0000:0000:0000:0000 0000 2001:0db8:0000:0000:0000:0000:0000:0021 0000 NONE 30\n")
+	f.Add(
+		"IP  2001:0db8:0000:0000:0000:0000:0000:0064 0000 0000:0007:0000:0000:0000:0000:0000:0000 0000 " +
+			"2001:0db8:0000:0000:0000:0000:0000:0021 0000 NONE 30\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		list, skipped := connectionsIn(t, strings.NewReader(text))
 		if lines := strings.Count(text, "\n") + 1; len(list)+skipped > lines {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 // The contract of Client: each case makes changes that succeed, then one that may not, and looks at the
@@ -80,7 +82,8 @@ var contract = []struct {
 		name:   "TCP, UDP and SCTP of one address are three services",
 		before: []string{"-A -t 10.1.0.1:80 -s rr", "-A -u 10.1.0.1:80 -s wrr"},
 		op:     "-A --sctp-service 10.1.0.1:80 -s lc",
-		after:  []string{"-A -t 10.1.0.1:80 -s rr", "-A -u 10.1.0.1:80 -s wrr", "-A --sctp-service 10.1.0.1:80 -s lc"},
+		after: []string{"-A -t 10.1.0.1:80 -s rr", "-A -u 10.1.0.1:80 -s wrr",
+			"-A --sctp-service 10.1.0.1:80 -s lc"},
 	},
 	{
 		name:   "a mark is one service in each family",
@@ -136,10 +139,11 @@ var contract = []struct {
 		after: []string{"-A -t 10.1.0.1:80 -s none"},
 	},
 	{
-		name:   "a service goes with its destinations",
-		before: []string{"-A -t 10.1.0.1:80 -s rr", "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -m -w 1", "-A -f 1 -s rr"},
-		op:     "-D -t 10.1.0.1:80",
-		after:  []string{"-A -f 1 -s rr"},
+		name: "a service goes with its destinations",
+		before: []string{"-A -t 10.1.0.1:80 -s rr", "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -m -w 1",
+			"-A -f 1 -s rr"},
+		op:    "-D -t 10.1.0.1:80",
+		after: []string{"-A -f 1 -s rr"},
 	},
 	{
 		name: "the removal of a service that is gone succeeds",
@@ -246,9 +250,10 @@ var contract = []struct {
 		after:  []string{"-A -t 10.1.0.1:80 -s wrr", "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -i -w 0"},
 	},
 	{
-		name:   "tunnels of each kind",
-		before: []string{"-A -t 10.1.0.1:80 -s wrr", "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -i -w 1 --tun-type gre --tun-csum"},
-		op:     "-a -t 10.1.0.1:80 -r 10.2.0.2:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-remcsum",
+		name: "tunnels of each kind",
+		before: []string{"-A -t 10.1.0.1:80 -s wrr",
+			"-a -t 10.1.0.1:80 -r 10.2.0.1:80 -i -w 1 --tun-type gre --tun-csum"},
+		op: "-a -t 10.1.0.1:80 -r 10.2.0.2:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-remcsum",
 		after: []string{
 			"-A -t 10.1.0.1:80 -s wrr",
 			"-a -t 10.1.0.1:80 -r 10.2.0.1:80 -i -w 1 --tun-type gre --tun-csum",
@@ -358,7 +363,8 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 			if failed := (*OpError)(nil); err != nil && (!errors.As(err, &failed) || failed.Op != c.op) {
 				t.Errorf("%#v is no OpError of %s", err, c.op)
 			}
-			ofDest := strings.HasPrefix(c.op, "-a") || strings.HasPrefix(c.op, "-e") || strings.HasPrefix(c.op, "-d")
+			ofDest := strings.HasPrefix(c.op, "-a") || strings.HasPrefix(c.op, "-e") ||
+				strings.HasPrefix(c.op, "-d")
 			if want := c.err == syscall.ESRCH || c.err == syscall.ENOENT && ofDest; IsMissing(err) != want {
 				t.Errorf("%v: something is missing: %v, want %v", err, !want, want)
 			}
@@ -405,15 +411,18 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 				t.Errorf("%s: got %v, want %v", ops[i], err, wrong[i])
 			}
 		}
-		slices.SortFunc(want, func(a, b string) int { return parseOp(t, a).Dest.Addr.Compare(parseOp(t, b).Dest.Addr) })
-		if got, want := Format(apply(t, client)), text(append([]string{"-A -f 1 -s rr", "-A -f 3 -s rr"}, want...)); got != want {
+		slices.SortFunc(want,
+			func(a, b string) int { return parseOp(t, a).Dest.Addr.Compare(parseOp(t, b).Dest.Addr) })
+		if got, want := Format(apply(t, client)),
+			text(append([]string{"-A -f 1 -s rr", "-A -f 3 -s rr"}, want...)); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
 	})
 	t.Run("every change of a batch may fail", func(t *testing.T) {
 		client := open(t)
 		do(t, client, parseOp(t, "-A -f 1 -s rr"))
-		gone := slices.Repeat(parseOps(t, "-e -f 1 -r 10.2.0.1:0 -g -w 1", "-d -f 1 -r 10.2.0.1:0", "-d -f 2 -r 10.2.0.1:0"), 2*Batch)
+		gone := slices.Repeat(parseOps(t, "-e -f 1 -r 10.2.0.1:0 -g -w 1", "-d -f 1 -r 10.2.0.1:0",
+			"-d -f 2 -r 10.2.0.1:0"), 2*Batch)
 		for i, err := range client.Do(context.Background(), gone...) {
 			if want := []error{syscall.ENOENT, syscall.ENOENT, syscall.ESRCH}[i%3]; !errors.Is(err, want) {
 				t.Fatalf("%d: %s: got %v, want %v", i, gone[i], err, want)
@@ -457,13 +466,13 @@ func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 		"kind":                   func(op *Op) { op.Kind = DelDest + 1 },
 		"protocol":               func(op *Op) { op.Key.Protocol = 1 },
 		"address with a mark":    func(op *Op) { op.Key.Mark = 1 },
-		"mark with an address":   func(op *Op) { op.Key.Protocol, op.Key.Mark = Mark, 1 },
+		"mark with an address":   func(op *Op) { op.Key.Protocol, op.Key.Mark = lvs.Mark, 1 },
 		"family":                 func(op *Op) { op.Key.IPv6 = true },
 		"no address":             func(op *Op) { op.Key.Addr = netip.AddrPort{} },
-		"zone":                   func(op *Op) { op.Key.Addr, op.Key.IPv6, op.Dest.Forward = zoned, true, Tunnel },
+		"zone":                   func(op *Op) { op.Key.Addr, op.Key.IPv6, op.Dest.Forward = zoned, true, lvs.Tunnel },
 		"no destination address": func(op *Op) { op.Dest.Addr = netip.AddrPort{} },
 		"removal of no address":  func(op *Op) { op.Kind, op.Dest.Addr = DelDest, netip.AddrPort{} },
-		"method":                 func(op *Op) { op.Dest.Forward = Route + 1 },
+		"method":                 func(op *Op) { op.Dest.Forward = lvs.Route + 1 },
 	} {
 		op := good
 		spoil(&op)
@@ -486,10 +495,14 @@ func TestLimitsOfSettings(t *testing.T) {
 	}{
 		{"scheduler", "-A -t 10.1.0.1:80 -s rr", func(s *Settings, n int) { s.Scheduler = name(n) }, 15, 16},
 		{"engine", "-A -t 10.1.0.1:80 -s rr", func(s *Settings, n int) { s.PEName = name(n) }, 15, 16},
-		{"timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *Settings, n int) { s.Timeout = uint32(n) }, 2678400, 2678401},
-		{"no timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *Settings, n int) { s.Timeout = uint32(n) }, 1, 0},
-		{"prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *Settings, n int) { s.Netmask = uint32(n) }, 128, 129},
-		{"no prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *Settings, n int) { s.Netmask = uint32(n) }, 1, 0},
+		{"timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *Settings, n int) { s.Timeout = uint32(n) }, 2678400,
+			2678401},
+		{"no timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *Settings, n int) { s.Timeout = uint32(n) }, 1,
+			0},
+		{"prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *Settings, n int) { s.Netmask = uint32(n) }, 128,
+			129},
+		{"no prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *Settings, n int) { s.Netmask = uint32(n) }, 1,
+			0},
 	} {
 		op := parseOp(t, c.line)
 		if c.set(&op.Settings, c.allowed); op.Check() != nil {

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 func TestDiffAddsBeforeItTakesAway(t *testing.T) {
@@ -84,7 +86,8 @@ func TestDiffLeadsThereAndKeepsServing(t *testing.T) {
 				t.Fatalf("seed %d: %s on a foreign service", seed, op)
 			}
 			if serves(have[op.Key]) && serves(want[op.Key]) && !serves(now[op.Key]) {
-				t.Fatalf("seed %d: nobody serves after change %d of %q", seed, i, linesOf(Diff(have, want)))
+				t.Fatalf("seed %d: nobody serves after change %d of %q", seed, i,
+					linesOf(Diff(have, want)))
 			}
 		}
 		now := apply(t, table)
@@ -120,19 +123,21 @@ func randomTable(r *rand.Rand) Table {
 		if r.IntN(3) == 0 {
 			continue
 		}
-		key := Key{Protocol: TCP, Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(n)}), 80)}
+		key := lvs.Key{Protocol: lvs.TCP,
+			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(n)}), 80)}
 		if n == 3 {
-			key = Key{Protocol: Mark, Mark: 3}
+			key = lvs.Key{Protocol: lvs.Mark, Mark: 3}
 		}
 		settings := Settings{Scheduler: []string{"rr", "wlc"}[r.IntN(2)]}
 		if r.IntN(2) == 0 {
 			settings.Flags, settings.Timeout, settings.Netmask = Persistent, 60, EachClient(false)
 		}
-		service := Service{Key: key, Settings: settings, Dests: map[netip.AddrPort]Dest{}}
+		service := Service{Key: key, Settings: settings, Dests: map[netip.AddrPort]lvs.Dest{}}
 		for d := range 4 {
 			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(d)}), 80)
 			if r.IntN(3) > 0 {
-				service.Dests[addr] = Dest{Addr: addr, Forward: Forward(r.IntN(2) * 3), Weight: uint32(r.IntN(3))}
+				service.Dests[addr] = lvs.Dest{Addr: addr, Forward: lvs.Forward(r.IntN(2) * 3),
+					Weight: uint32(r.IntN(3))}
 			}
 		}
 		table[key] = service
@@ -144,11 +149,12 @@ func randomTable(r *rand.Rand) Table {
 func manyDests() Table {
 	table := Table{}
 	for s := range 100 {
-		key := Key{Protocol: TCP, Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(s)}), 80)}
-		service := Service{Key: key, Settings: Settings{Scheduler: "wrr"}, Dests: map[netip.AddrPort]Dest{}}
+		key := lvs.Key{Protocol: lvs.TCP,
+			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(s)}), 80)}
+		service := Service{Key: key, Settings: Settings{Scheduler: "wrr"}, Dests: map[netip.AddrPort]lvs.Dest{}}
 		for d := range 100 {
 			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, byte(s), byte(d)}), 80)
-			service.Dests[addr] = Dest{Addr: addr, Weight: 1}
+			service.Dests[addr] = lvs.Dest{Addr: addr, Weight: 1}
 		}
 		table[key] = service
 	}
@@ -188,17 +194,17 @@ func BenchmarkDiff10k(b *testing.B) {
 }
 
 func ExampleDiff() {
-	key := Key{Protocol: TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
+	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
 	down, up := netip.MustParseAddrPort("192.0.2.21:80"), netip.MustParseAddrPort("192.0.2.22:80")
-	service := func(dests ...Dest) Table {
-		s := Service{Key: key, Settings: Settings{Scheduler: "wrr"}, Dests: map[netip.AddrPort]Dest{}}
+	service := func(dests ...lvs.Dest) Table {
+		s := Service{Key: key, Settings: Settings{Scheduler: "wrr"}, Dests: map[netip.AddrPort]lvs.Dest{}}
 		for _, dest := range dests {
 			s.Dests[dest.Addr] = dest
 		}
 		return Table{key: s}
 	}
-	have := service(Dest{Addr: down, Forward: Route, Weight: 1})
-	want := service(Dest{Addr: down, Forward: Route}, Dest{Addr: up, Forward: Route, Weight: 1})
+	have := service(lvs.Dest{Addr: down, Forward: lvs.Route, Weight: 1})
+	want := service(lvs.Dest{Addr: down, Forward: lvs.Route}, lvs.Dest{Addr: up, Forward: lvs.Route, Weight: 1})
 	for _, op := range Diff(have, want) {
 		fmt.Println(op)
 	}

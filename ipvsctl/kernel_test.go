@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/lvs"
+
 	"github.com/moby/ipvs"
 	"golang.org/x/sys/unix"
 )
@@ -492,7 +494,7 @@ func TestCountersOfManyServices(t *testing.T) {
 		}
 		return kernelOf(table)(r)
 	})}
-	all, err := k.Services(t.Context(), one, two, one, three, Key{Mark: 4})
+	all, err := k.Services(t.Context(), one, two, one, three, lvs.Key{Mark: 4})
 	if !errors.Is(err, syscall.EPERM) || !strings.HasPrefix(err.Error(), "ipvs connections of -f 4: ") || asked.Load() != 4 {
 		t.Errorf("asked %d times: %v", asked.Load(), err)
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 // parseOp reads a change in the arguments of ipvsadm, as Op.String writes it.
@@ -107,10 +109,10 @@ func (p *opParser) addr() netip.AddrPort {
 	return addr
 }
 
-func (p *opParser) service(protocol Protocol) {
+func (p *opParser) service(protocol lvs.Protocol) {
 	p.t.Helper()
 	addr := p.addr()
-	p.op.Key = Key{Protocol: protocol, Addr: addr, IPv6: addr.Addr().Is6()}
+	p.op.Key = lvs.Key{Protocol: protocol, Addr: addr, IPv6: addr.Addr().Is6()}
 }
 
 func (p *opParser) option(name string) {
@@ -118,13 +120,13 @@ func (p *opParser) option(name string) {
 	settings, dest := &p.op.Settings, &p.op.Dest
 	switch name {
 	case "-t":
-		p.service(TCP)
+		p.service(lvs.TCP)
 	case "-u":
-		p.service(UDP)
+		p.service(lvs.UDP)
 	case "--sctp-service":
-		p.service(SCTP)
+		p.service(lvs.SCTP)
 	case "-f":
-		p.op.Key = Key{Protocol: Mark, Mark: p.number()}
+		p.op.Key = lvs.Key{Protocol: lvs.Mark, Mark: p.number()}
 	case "-6":
 		p.op.Key.IPv6 = true
 	case "-s":
@@ -151,11 +153,11 @@ func (p *opParser) option(name string) {
 	case "-r":
 		dest.Addr = p.addr()
 	case "-m":
-		dest.Forward = Masq
+		dest.Forward = lvs.Masq
 	case "-i":
-		dest.Forward = Tunnel
+		dest.Forward = lvs.Tunnel
 	case "-g":
-		dest.Forward = Route
+		dest.Forward = lvs.Route
 	case "-w":
 		dest.Weight = p.number()
 	case "-x":
@@ -163,13 +165,14 @@ func (p *opParser) option(name string) {
 	case "-y":
 		dest.Lower = p.number()
 	case "--tun-type":
-		dest.Encap.Type = map[string]Encapsulation{"ipip": IPIP, "gue": GUE, "gre": GRE}[p.next()]
+		dest.Encap.Type = map[string]lvs.Encapsulation{"ipip": lvs.IPIP, "gue": lvs.GUE,
+			"gre": lvs.GRE}[p.next()]
 	case "--tun-port":
 		dest.Encap.Port = uint16(p.number())
 	case "--tun-csum":
-		dest.Encap.Flags = Checksum
+		dest.Encap.Flags = lvs.Checksum
 	case "--tun-remcsum":
-		dest.Encap.Flags = RemoteChecksum
+		dest.Encap.Flags = lvs.RemoteChecksum
 	case "--tun-nocsum":
 	default:
 		p.t.Fatalf("%s: unknown option %s", p.line, name)

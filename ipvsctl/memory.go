@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"ldirectord/lvs"
 )
 
 // Memory is a table that balances nothing: for trying a configuration out, for tests and for measuring. It
@@ -16,12 +18,12 @@ type Memory struct {
 	OnChange func()
 
 	mu    sync.Mutex // guards table
-	table map[Key]*Compact
+	table map[lvs.Key]*Compact
 }
 
 // NewMemory returns a table that holds t at first.
 func NewMemory(t Table) *Memory {
-	m := &Memory{table: map[Key]*Compact{}}
+	m := &Memory{table: map[lvs.Key]*Compact{}}
 	for key, service := range t {
 		m.table[key] = CompactOf(service)
 	}
@@ -43,7 +45,7 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 }
 
 // Services returns the destinations of these services. Their counters are zero, because nobody connects.
-func (m *Memory) Services(_ context.Context, keys ...Key) (Table, error) {
+func (m *Memory) Services(_ context.Context, keys ...lvs.Key) (Table, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := Table{}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 
+	"ldirectord/lvs"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -72,8 +74,8 @@ const (
 )
 
 const (
-	flagHashed  Flags   = 0x0002 // IP_VS_SVC_F_HASHED, the kernel's own
-	forwardMask Forward = 0x07   // IP_VS_CONN_F_FWD_MASK
+	flagHashed  Flags       = 0x0002 // IP_VS_SVC_F_HASHED, the kernel's own
+	forwardMask lvs.Forward = 0x07   // IP_VS_CONN_F_FWD_MASK
 )
 
 // attrs are the values of attributes by their types, without the flag bits; nil for one that is not there. No type that
@@ -123,11 +125,11 @@ func nest(b []byte, start int) []byte {
 	return b
 }
 
-func appendKey(b []byte, key Key) []byte {
+func appendKey(b []byte, key lvs.Key) []byte {
 	start := len(b)
 	b = appendAttr(b, cmdAttrService|unix.NLA_F_NESTED)
 	b = append16(b, svcAttrFamily, family(key.IPv6))
-	if key.Protocol == Mark {
+	if key.Protocol == lvs.Mark {
 		return nest(append32(b, svcAttrMark, key.Mark), start)
 	}
 	b = append16(b, svcAttrProtocol, uint16(key.Protocol))
@@ -135,7 +137,7 @@ func appendKey(b []byte, key Key) []byte {
 	return nest(appendPort(b, svcAttrPort, key.Addr.Port()), start)
 }
 
-func appendDest(b []byte, d Dest) []byte {
+func appendDest(b []byte, d lvs.Dest) []byte {
 	start := len(b)
 	b = appendAttr(b, cmdAttrDest|unix.NLA_F_NESTED)
 	b = appendAttr(b, destAttrAddr, d.Addr.Addr().AsSlice()...)
@@ -165,29 +167,29 @@ func parseService(b []byte) (s Service, err error) {
 	}
 	s.Settings = s.Settings.stored(s.Key.IPv6)
 	if s.Key.Mark = num32(a[svcAttrMark]); s.Key.Mark != 0 {
-		s.Key.Protocol = Mark
+		s.Key.Protocol = lvs.Mark
 		return s, nil
 	}
-	s.Key.Protocol = Protocol(num16(a[svcAttrProtocol]))
+	s.Key.Protocol = lvs.Protocol(num16(a[svcAttrProtocol]))
 	s.Key.Addr, err = parseAddr(a[svcAttrAddr], a[svcAttrPort], s.Key.IPv6)
 	return s, err
 }
 
 // parseDest reads a destination of a service of the family that ipv6 says, and its counters.
-func parseDest(b []byte, ipv6 bool) (d Dest, c Counters, err error) {
+func parseDest(b []byte, ipv6 bool) (d lvs.Dest, c Counters, err error) {
 	a := readAttrs(b)
 	if family := a[destAttrFamily]; family != nil { // since Linux 3.18
 		ipv6 = num16(family) == unix.AF_INET6
 	}
-	d = Dest{
-		Forward: Forward(num32(a[destAttrForward])) & forwardMask,
+	d = lvs.Dest{
+		Forward: lvs.Forward(num32(a[destAttrForward])) & forwardMask,
 		Weight:  num32(a[destAttrWeight]),
 		Upper:   num32(a[destAttrUpper]),
 		Lower:   num32(a[destAttrLower]),
-		Encap: Encap{ // since Linux 5.3
-			Type:  Encapsulation(num8(a[destAttrTunnelType])),
+		Encap: lvs.Encap{ // since Linux 5.3
+			Type:  lvs.Encapsulation(num8(a[destAttrTunnelType])),
 			Port:  hostPort(a[destAttrTunnelPort]),
-			Flags: TunnelFlags(num16(a[destAttrTunnelFlags])),
+			Flags: lvs.TunnelFlags(num16(a[destAttrTunnelFlags])),
 		},
 	}
 	c = Counters{

@@ -7,13 +7,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
-var packed = []Dest{
-	{Addr: netip.MustParseAddrPort("10.2.0.1:80"), Forward: Route, Weight: 1},
-	{Addr: netip.MustParseAddrPort("10.2.0.1:0"), Forward: Masq, Weight: 70000, Upper: 100, Lower: 20},
-	{Addr: netip.MustParseAddrPort("[fd00:2::1]:65535"), Forward: Tunnel, Weight: 1<<31 - 1},
-	{Addr: netip.MustParseAddrPort("0.0.0.1:1"), Forward: Tunnel, Encap: Encap{Type: GUE, Port: 6080, Flags: RemoteChecksum}},
+var packed = []lvs.Dest{
+	{Addr: netip.MustParseAddrPort("10.2.0.1:80"), Forward: lvs.Route, Weight: 1},
+	{Addr: netip.MustParseAddrPort("10.2.0.1:0"), Forward: lvs.Masq, Weight: 70000, Upper: 100, Lower: 20},
+	{Addr: netip.MustParseAddrPort("[fd00:2::1]:65535"), Forward: lvs.Tunnel, Weight: 1<<31 - 1},
+	{Addr: netip.MustParseAddrPort("0.0.0.1:1"), Forward: lvs.Tunnel,
+		Encap: lvs.Encap{Type: lvs.GUE, Port: 6080, Flags: lvs.RemoteChecksum}},
 }
 
 func TestDestinationsSurviveTheirMessage(t *testing.T) {
@@ -43,9 +46,9 @@ func TestDestinationMessage(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("written out for amd64, whose bytes go from low to high")
 	}
-	dest := Dest{
-		Addr: netip.MustParseAddrPort("10.2.0.1:80"), Forward: Tunnel, Weight: 5, Upper: 100, Lower: 20,
-		Encap: Encap{Type: GUE, Port: 6080, Flags: Checksum},
+	dest := lvs.Dest{
+		Addr: netip.MustParseAddrPort("10.2.0.1:80"), Forward: lvs.Tunnel, Weight: 5, Upper: 100, Lower: 20,
+		Encap: lvs.Encap{Type: lvs.GUE, Port: 6080, Flags: lvs.Checksum},
 	}
 	want := strings.Join([]string{
 		"5400 0280",           // IPVS_CMD_ATTR_DEST, nested
@@ -99,7 +102,8 @@ func TestAttributesWithoutAValueAreAttributes(t *testing.T) {
 }
 
 func TestAttributesThatNobodyReadsAreLeftOut(t *testing.T) {
-	list := readAttrs([]byte("\x05\x00\xff\x3fx\x00\x00\x00\x05\x00\x10\x00x\x00\x00\x00\x05\x00\x0f\x00y\x00\x00\x00"))
+	list := readAttrs(
+		[]byte("\x05\x00\xff\x3fx\x00\x00\x00\x05\x00\x10\x00x\x00\x00\x00\x05\x00\x0f\x00y\x00\x00\x00"))
 	if string(list[15]) != "y" {
 		t.Errorf("%q, want y as attribute 15 alone", list)
 	}
@@ -124,7 +128,8 @@ func TestDestinationOfAnOldKernelHasTheFamilyOfItsService(t *testing.T) {
 
 func TestServiceIsReadWithoutTheKernelsOwnFlag(t *testing.T) {
 	message := appendKey(nil, parseOp(t, "-D -f 7").Key)
-	message = nest(appendAttr(message, svcAttrFlags, byte(Persistent|flagHashed), 0, 0, 0, 0xff, 0xff, 0xff, 0xff), 0)
+	message = nest(appendAttr(message, svcAttrFlags, byte(Persistent|flagHashed), 0, 0, 0, 0xff, 0xff, 0xff, 0xff),
+		0)
 	service, err := parseService(readAttrs(message)[cmdAttrService])
 	if err != nil || service.Settings.Flags != Persistent {
 		t.Errorf("%v, %v", service, err)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 
+	"ldirectord/lvs"
+
 	"github.com/moby/ipvs"
 	"github.com/sirupsen/logrus"
 )
@@ -85,7 +87,7 @@ func mobyService(op Op) *ipvs.Service {
 	if !op.Key.IPv6 {
 		s.Netmask = swapMask(settings.Netmask)
 	}
-	if op.Key.Protocol != Mark {
+	if op.Key.Protocol != lvs.Mark {
 		s.Protocol = uint16(op.Key.Protocol)
 		s.Address = op.Key.Addr.Addr().AsSlice()
 		s.Port = op.Key.Addr.Port()

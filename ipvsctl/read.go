@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 
+	"ldirectord/lvs"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -19,9 +21,9 @@ func (k *Kernel) Read(ctx context.Context) (Table, error) {
 }
 
 // Services returns the destinations of these services, see Client.
-func (k *Kernel) Services(ctx context.Context, keys ...Key) (Table, error) {
+func (k *Kernel) Services(ctx context.Context, keys ...lvs.Key) (Table, error) {
 	all := make(Table, len(keys))
-	var key Key
+	var key lvs.Key
 	err := k.request(ctx, func(c *conn) error {
 		c.genl.untold = k.Untold
 		defer func() { c.genl.untold = false }()
@@ -70,7 +72,7 @@ func (g *genl) dests(s *Service) error {
 	if g.seq%Batch == 0 { // one of many
 		g.wait()
 	}
-	s.Dests, s.Counters = make(map[netip.AddrPort]Dest), make(map[netip.AddrPort]Counters)
+	s.Dests, s.Counters = make(map[netip.AddrPort]lvs.Dest), make(map[netip.AddrPort]Counters)
 	return g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, appendKey(nil, s.Key), func(a attrs) error {
 		dest, counters, err := parseDest(a[cmdAttrDest], s.Key.IPv6)
 		if err == nil {

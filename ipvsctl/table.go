@@ -3,53 +3,14 @@
 package ipvsctl
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
+
+	"ldirectord/lvs"
 )
-
-// Protocol of a virtual service, numbered as in the IP header; Mark is a firewall-mark service.
-type Protocol uint8
-
-// The protocols of ip_vs.h.
-const (
-	Mark Protocol = 0
-	TCP  Protocol = 6
-	UDP  Protocol = 17
-	SCTP Protocol = 132 // read only: no file has such a service
-)
-
-var protocolNames = map[Protocol]string{Mark: "mark", TCP: "tcp", UDP: "udp", SCTP: "sctp"}
-
-// String is the name of the protocol, or its number.
-func (p Protocol) String() string {
-	if name, ok := protocolNames[p]; ok {
-		return name
-	}
-	return strconv.Itoa(int(p))
-}
-
-// Key identifies a virtual service: protocol, address and port, or family and mark.
-type Key struct {
-	Protocol Protocol
-	Addr     netip.AddrPort // invalid for a mark
-	Mark     uint32         // only for a mark
-	IPv6     bool           // family; for an address it equals Addr's
-}
-
-// Compare orders keys as ipvsadm lists them: addresses before marks, IPv4 before IPv6, TCP, UDP, SCTP.
-func (k Key) Compare(l Key) int {
-	return cmp.Or(
-		cmp.Compare(k.Mark, l.Mark),
-		cmp.Compare(family(k.IPv6), family(l.IPv6)), // AF_INET is less than AF_INET6
-		cmp.Compare(k.Protocol, l.Protocol),
-		k.Addr.Compare(l.Addr),
-	)
-}
 
 // Flags of a virtual service (linux/ip_vs.h: IP_VS_SVC_F_*), without the kernel's own bits.
 type Flags uint32
@@ -93,56 +54,9 @@ func (s Settings) stored(ipv6 bool) Settings {
 	return s
 }
 
-// Forward is the forwarding method (linux/ip_vs.h: IP_VS_CONN_F_*).
-type Forward uint8
-
-// The forwarding methods.
-const (
-	Masq   Forward = 0
-	Local  Forward = 1 // the director itself; a kernel since 2.6.37 finds that out and shows what was asked
-	Tunnel Forward = 2
-	Route  Forward = 3 // direct routing: gate
-)
-
-// Encapsulation is the kind of tunnel (linux/ip_vs.h: IP_VS_CONN_F_TUNNEL_TYPE_*).
-type Encapsulation uint8
-
-// The encapsulations.
-const (
-	IPIP Encapsulation = 0
-	GUE  Encapsulation = 1 // read only, as GRE: a file has ipip alone
-	GRE  Encapsulation = 2
-)
-
-// TunnelFlags of a GUE or GRE tunnel (linux/ip_vs.h: IP_VS_TUNNEL_ENCAP_FLAG_*).
-type TunnelFlags uint16
-
-// The checksums of the outer packet; none without a flag.
-const (
-	Checksum       TunnelFlags = 1
-	RemoteChecksum TunnelFlags = 2
-)
-
-// Encap says how packets to a Tunnel destination are wrapped; the zero Encap is IP in IP.
-type Encap struct {
-	Type  Encapsulation
-	Port  uint16 // of the server's GUE socket
-	Flags TunnelFlags
-}
-
-// Dest is a destination: a real server or a fallback server.
-type Dest struct {
-	Addr    netip.AddrPort // only a Tunnel destination may differ from its service in family
-	Forward Forward
-	Weight  uint32 // up to 2147483647; 0 takes no new connections
-	Upper   uint32 // connection thresholds, 0 for none; Lower may not exceed Upper
-	Lower   uint32
-	Encap   Encap // only for Tunnel
-}
-
 // Leaver is a destination that is to leave the table when its connections have ended.
 type Leaver struct {
-	Key   Key
+	Key   lvs.Key
 	Addr  netip.AddrPort
 	Name  string    // address:port as it was configured
 	Until time.Time // it goes then at the latest
@@ -152,18 +66,18 @@ type Leaver struct {
 
 // Service is a virtual service with its destinations by address.
 type Service struct {
-	Key      Key
+	Key      lvs.Key
 	Settings Settings
-	Dests    map[netip.AddrPort]Dest
+	Dests    map[netip.AddrPort]lvs.Dest
 	Counters map[netip.AddrPort]Counters // of the destinations, when the table was read; nil where nobody counts
 }
 
 // Table is a whole table of IPVS.
-type Table map[Key]Service
+type Table map[lvs.Key]Service
 
 // Keys returns the keys in the order of Key.Compare.
-func (t Table) Keys() []Key {
-	return slices.SortedFunc(maps.Keys(t), Key.Compare)
+func (t Table) Keys() []lvs.Key {
+	return slices.SortedFunc(maps.Keys(t), lvs.Key.Compare)
 }
 
 // FirstPrivate and LastPrivate are the marks of private services: each has one destination, for checks of it alone.
@@ -171,8 +85,8 @@ const FirstPrivate, LastPrivate uint32 = 0x4c000000, 0x4cffffff
 
 // PrivateService is one of them.
 type PrivateService struct {
-	Key  Key
-	Dest Dest
+	Key  lvs.Key
+	Dest lvs.Dest
 }
 
 // Private are the settings of a private service. The kernel keeps no connections of UDP to it.
@@ -199,11 +113,11 @@ const (
 // Op is one change of the table. Settings counts for AddService and EditService, Dest for the others.
 type Op struct {
 	Kind     OpKind
-	Key      Key
+	Key      lvs.Key
 	Settings Settings
-	Dest     Dest
-	Old      Dest // EditDest and DelDest made by Diff: what is there now
-	New      bool // AddService: it fails with EEXIST where there is one already
+	Dest     lvs.Dest
+	Old      lvs.Dest // EditDest and DelDest made by Diff: what is there now
+	New      bool     // AddService: it fails with EEXIST where there is one already
 }
 
 // Batch is how many changes of destinations the kernel gets in one send.
@@ -222,6 +136,6 @@ type Client interface {
 	Do(ctx context.Context, ops ...Op) []error
 	// Services returns the destinations of these services and their counters; none of a service that is not there.
 	// Where it fails, those services are missing that were not read yet.
-	Services(ctx context.Context, keys ...Key) (Table, error)
+	Services(ctx context.Context, keys ...lvs.Key) (Table, error)
 	Close() error
 }

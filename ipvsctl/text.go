@@ -46,25 +46,6 @@ func (op Op) String() string {
 	return text
 }
 
-// String is the key as arguments of ipvsadm: "-t 10.1.0.1:80", "-f 7", "-f 7 -6".
-func (k Key) String() string {
-	switch k.Protocol {
-	case Mark:
-		text := fmt.Sprintf("-f %d", k.Mark)
-		if k.IPv6 {
-			text += " -6"
-		}
-		return text
-	case TCP:
-		return "-t " + k.Addr.String()
-	case UDP:
-		return "-u " + k.Addr.String()
-	case SCTP:
-		return "--sctp-service " + k.Addr.String()
-	}
-	return fmt.Sprintf("protocol %d %s", uint8(k.Protocol), k.Addr)
-}
-
 // String is the service as ipvsadm adds it: "-t 10.1.0.1:80 -s wrr -p 600".
 func (s Service) String() string { return s.Key.String() + " " + s.Settings.text(s.Key.IPv6) }
 
@@ -93,44 +74,4 @@ func netmaskText(mask uint32, ipv6 bool) string {
 		return fmt.Sprintf(" -M %d", mask)
 	}
 	return " -M " + netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, mask))).String()
-}
-
-// String is the destination as ipvsadm adds it: "-r 10.2.0.1:80 -g -w 1".
-func (d Dest) String() string {
-	forward := " -g" // ipvsadm has no option for Local: it is what -g makes of the director's own addresses
-	switch d.Forward {
-	case Masq:
-		forward = " -m"
-	case Tunnel:
-		forward = " -i"
-	}
-	text := "-r " + d.Addr.String() + forward + fmt.Sprintf(" -w %d", d.Weight)
-	if d.Upper != 0 {
-		text += fmt.Sprintf(" -x %d", d.Upper)
-	}
-	if d.Lower != 0 {
-		text += fmt.Sprintf(" -y %d", d.Lower)
-	}
-	return text + d.Encap.text()
-}
-
-func (e Encap) text() string {
-	text := ""
-	switch e.Type {
-	case IPIP:
-		return ""
-	case GUE:
-		text = fmt.Sprintf(" --tun-type gue --tun-port %d", e.Port)
-	case GRE:
-		text = " --tun-type gre"
-	default:
-		text = fmt.Sprintf(" --tun-type %d", e.Type)
-	}
-	switch {
-	case e.Flags&RemoteChecksum != 0:
-		return text + " --tun-remcsum"
-	case e.Flags&Checksum != 0:
-		return text + " --tun-csum"
-	}
-	return text + " --tun-nocsum"
 }

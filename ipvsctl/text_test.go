@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 func TestOpReadsAsIpvsadmTakesIt(t *testing.T) {
@@ -31,13 +33,14 @@ func TestOpReadsAsIpvsadmTakesIt(t *testing.T) {
 }
 
 func TestWhatIpvsadmCannotSayIsStillReadable(t *testing.T) {
-	dest := Dest{Addr: netip.MustParseAddrPort("10.2.0.1:80")}
+	dest := lvs.Dest{Addr: netip.MustParseAddrPort("10.2.0.1:80")}
 	for _, c := range []struct{ got, want string }{
 		{Op{Kind: 9}.String(), "unknown operation 9"},
-		{Key{Protocol: 99, Addr: dest.Addr}.String(), "protocol 99 10.2.0.1:80"},
-		{Dest{Addr: dest.Addr, Forward: Local}.String(), "-r 10.2.0.1:80 -g -w 0"},
-		{Dest{Addr: dest.Addr, Forward: Tunnel, Encap: Encap{Type: 9}}.String(), "-r 10.2.0.1:80 -i -w 0 --tun-type 9 --tun-nocsum"},
-		{Service{Key: Key{Mark: 3}, Settings: Settings{Scheduler: "rr"}}.String(), "-f 3 -s rr"},
+		{lvs.Key{Protocol: 99, Addr: dest.Addr}.String(), "protocol 99 10.2.0.1:80"},
+		{lvs.Dest{Addr: dest.Addr, Forward: lvs.Local}.String(), "-r 10.2.0.1:80 -g -w 0"},
+		{lvs.Dest{Addr: dest.Addr, Forward: lvs.Tunnel, Encap: lvs.Encap{Type: 9}}.String(),
+			"-r 10.2.0.1:80 -i -w 0 --tun-type 9 --tun-nocsum"},
+		{Service{Key: lvs.Key{Mark: 3}, Settings: Settings{Scheduler: "rr"}}.String(), "-f 3 -s rr"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)

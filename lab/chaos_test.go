@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 const (
@@ -99,7 +100,8 @@ func playChaos(t *testing.T, seed uint64, length time.Duration) {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("again: CHAOS_SEED=%d CHAOS_TIME=%v, -run TestKernelChaos; it did\n%s\nthe file:\n%s", seed, length, strings.Join(c.events, "\n"), c.text())
+			t.Logf("again: CHAOS_SEED=%d CHAOS_TIME=%v, -run TestKernelChaos; it did\n%s\nthe file:\n%s",
+				seed, length, strings.Join(c.events, "\n"), c.text())
 		}
 	})
 	c.write()
@@ -338,7 +340,9 @@ func (c *chaos) write() { c.path = c.config(c.text()) }
 func (c *chaos) text() string {
 	yes := map[bool]string{true: "yes", false: "no"}
 	var out strings.Builder
-	fmt.Fprintf(&out, "autoreload = yes\nrepair = yes\nchecktimeout = 1\nnegotiatetimeout = 1\nmaintenancedir = %s\n", c.maintenance)
+	fmt.Fprintf(&out,
+		"autoreload = yes\nrepair = yes\nchecktimeout = 1\nnegotiatetimeout = 1\nmaintenancedir = %s\n",
+		c.maintenance)
 	for _, v := range c.services {
 		if !v.in {
 			continue
@@ -346,14 +350,18 @@ func (c *chaos) text() string {
 		fmt.Fprintf(&out, "virtual = %s:80\n", v.vip)
 		for _, name := range all {
 			if weight, in := v.weights[name]; in {
-				fmt.Fprintf(&out, "        real = %s %s %d\n", address(name), map[bool]string{true: "masq", false: "gate"}[v.masq], weight)
+				fmt.Fprintf(&out, "        real = %s %s %d\n", address(name),
+					map[bool]string{true: "masq", false: "gate"}[v.masq], weight)
 			}
 		}
 		if v.fallback {
 			fmt.Fprintf(&out, "        fallback = 127.0.0.1:80\n")
 		}
-		fmt.Fprintf(&out, "        service = http\n        request = \"check\"\n        receive = \"OK\"\n        scheduler = %s\n", v.scheduler)
-		fmt.Fprintf(&out, "        quiescent = %s\n        checkinterval = %d\n        failurecount = %d\n", yes[v.quiescent], v.interval, v.count)
+		fmt.Fprintf(&out,
+			"        service = http\n        request = \"check\"\n        receive = \"OK\"\n        "+
+				"scheduler = %s\n", v.scheduler)
+		fmt.Fprintf(&out, "        quiescent = %s\n        checkinterval = %d\n        failurecount = %d\n",
+			yes[v.quiescent], v.interval, v.count)
 	}
 	return out.String()
 }
@@ -362,8 +370,9 @@ func (c *chaos) text() string {
 func (c *chaos) expected() string {
 	table := ipvsctl.Table{}
 	add := func(vip, scheduler string) ipvsctl.Service {
-		key := ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort(vip + ":80")}
-		table[key] = ipvsctl.Service{Key: key, Settings: ipvsctl.Settings{Scheduler: scheduler}, Dests: map[netip.AddrPort]ipvsctl.Dest{}}
+		key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(vip + ":80")}
+		table[key] = ipvsctl.Service{Key: key, Settings: ipvsctl.Settings{Scheduler: scheduler},
+			Dests: map[netip.AddrPort]lvs.Dest{}}
 		return table[key]
 	}
 	if c.foreign {
@@ -377,14 +386,14 @@ func (c *chaos) expected() string {
 	return ipvsctl.Format(table)
 }
 
-func (c *chaos) fill(dests map[netip.AddrPort]ipvsctl.Dest, v *chaosService) {
-	put := func(addr string, forward ipvsctl.Forward, weight int) {
+func (c *chaos) fill(dests map[netip.AddrPort]lvs.Dest, v *chaosService) {
+	put := func(addr string, forward lvs.Forward, weight int) {
 		a := netip.MustParseAddrPort(addr)
-		dests[a] = ipvsctl.Dest{Addr: a, Forward: forward, Weight: uint32(weight)}
+		dests[a] = lvs.Dest{Addr: a, Forward: forward, Weight: uint32(weight)}
 	}
-	forward := ipvsctl.Route
+	forward := lvs.Route
 	if v.masq {
-		forward = ipvsctl.Masq
+		forward = lvs.Masq
 	}
 	available := false
 	for name, weight := range v.weights {
@@ -401,6 +410,6 @@ func (c *chaos) fill(dests map[netip.AddrPort]ipvsctl.Dest, v *chaosService) {
 		}
 	}
 	if v.fallback && !available {
-		put("127.0.0.1:80", ipvsctl.Route, 1)
+		put("127.0.0.1:80", lvs.Route, 1)
 	}
 }

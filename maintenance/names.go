@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"ldirectord/parser"
+	"ldirectord/lvs"
 )
 
 const (
@@ -39,7 +39,7 @@ func newNames(lookup func(context.Context, string) ([]string, error)) *names {
 // its first part, each with and without the port. The configuration's own host name comes before the one of the
 // address.
 func (n *names) files(s Server) []string {
-	hosts := []string{parser.FormatAddr(s.Addr.Addr())}
+	hosts := []string{lvs.FormatAddr(s.Addr.Addr())}
 	if s.Addr.Addr().Is6() {
 		hosts = append(hosts, s.Addr.Addr().String())
 	}

@@ -5,6 +5,8 @@ package notify
 import (
 	"fmt"
 	"time"
+
+	"ldirectord/lvs"
 )
 
 // Kind names what happened. The names are stable: log watchers may match them.
@@ -78,27 +80,16 @@ const (
 	PostRecovered Kind = "webhook-recovered" // states can be posted again
 )
 
-// Status is what the daemon did when something happened, by the names of emailalertstatus.
-type Status string
-
-// The states of a daemon.
-const (
-	StatusStarting  Status = "starting" // until every server had its first check
-	StatusRunning   Status = "running"
-	StatusStopping  Status = "stopping"
-	StatusReloading Status = "reloading" // until every new check had its first result
-)
-
 // Event is one thing that happened. Text is the whole message, in the form that log watchers of ldirectord know; the
 // other fields are its parts, empty where they do not apply.
 type Event struct {
 	Time     time.Time
 	Kind     Kind
-	Status   Status // of the daemon; set in events of a virtual service
-	Virtual  string // its id in the configuration: tcp:192.0.2.1:80, fwm:3
-	Real     string // address:port
-	Fallback bool   // Real is a fallback server
-	Weight   int    // after the change; meaningful for Added and Restored
+	Status   lvs.Status // of the daemon; set in events of a virtual service
+	Virtual  string     // its id in the configuration: tcp:192.0.2.1:80, fwm:3
+	Real     string     // address:port
+	Fallback bool       // Real is a fallback server
+	Weight   int        // after the change; meaningful for Added and Restored
 	Text     string
 	Reason   string // for a person: what the check or the kernel said
 

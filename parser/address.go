@@ -118,11 +118,3 @@ func looksLikeIPv6(s string) bool {
 // numeric are the hosts that the C library reads as an address and does not look up: numbers with dots, be they
 // decimal, octal or hexadecimal.
 var numeric = regexp.MustCompile(`^(?i)([0-9]+|0x[0-9a-f]*)(\.([0-9]+|0x[0-9a-f]*))*$`)
-
-// FormatAddr writes an address as the configuration does: IPv6 in brackets.
-func FormatAddr(a netip.Addr) string {
-	if a.Is4() {
-		return a.String()
-	}
-	return "[" + a.String() + "]"
-}

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"ldirectord/lvs"
 )
 
 // Config is one configuration file, resolved and with every default filled in.
@@ -307,7 +309,7 @@ func (v *Virtual) Announced() (addresses []netip.Addr) {
 type Marking struct {
 	Dest     netip.Prefix // of the section's family; host bits are zero
 	Protocol string       // tcp, udp, sctp or all
-	Ports    []PortRange  // in the order written; nil: all ports
+	Ports    []lvs.Ports  // in the order written; nil: all ports
 	At       Position
 }
 
@@ -317,12 +319,9 @@ func (m Marking) Catches(to netip.AddrPort, protocol string) bool {
 		return false
 	}
 	port := to.Port()
-	isIn := func(r PortRange) bool { return r.First <= port && port <= r.Last }
+	isIn := func(r lvs.Ports) bool { return r.First <= port && port <= r.Last }
 	return m.Ports == nil || slices.ContainsFunc(m.Ports, isIn)
 }
-
-// PortRange is a range of ports, both ends included, 1 to 65535.
-type PortRange struct{ First, Last uint16 }
 
 // Real is one real server of a virtual service. One server may be in a virtual service more than
 // once (with a warning); the kernel holds it once, so the last one counts.

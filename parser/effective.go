@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // This file makes values effective: those of a section, else the globals, else the defaults.
@@ -187,5 +189,5 @@ func (v *Virtual) URL(real *Real) string {
 	if number := v.PortOf(real); number > 0 {
 		port = strconv.Itoa(number)
 	}
-	return scheme + "://" + FormatAddr(real.Addr.Addr()) + ":" + port + "/" + path
+	return scheme + "://" + lvs.FormatAddr(real.Addr.Addr()) + ":" + port + "/" + path
 }

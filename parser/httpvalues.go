@@ -23,7 +23,10 @@ type StatusRange struct{ First, Last int }
 func (list Statuses) String() string {
 	items := make([]string, len(list))
 	for i, r := range list {
-		items[i] = span(r.First, r.Last, "-")
+		items[i] = strconv.Itoa(r.First)
+		if r.Last != r.First {
+			items[i] += "-" + strconv.Itoa(r.Last)
+		}
 	}
 	return strings.Join(items, ",")
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"ldirectord/lvs"
 )
 
 // MarshalJSON gives the effective configuration under the names of the file: "global" and
@@ -113,7 +115,7 @@ func (f *Fallback) json() jsonObject {
 	if f == nil {
 		return nil
 	}
-	return jsonObject{"server": FormatAddr(f.Addr.Addr()), "port": f.Addr.Port(), "forward": f.Forward,
+	return jsonObject{"server": lvs.FormatAddr(f.Addr.Addr()), "port": f.Addr.Port(), "forward": f.Forward,
 		"weight": f.Weight}
 }
 
@@ -140,7 +142,7 @@ func (v *Virtual) json(hideSecrets bool) jsonObject {
 	if v.Protocol == FWM {
 		o["fwm"] = v.Mark
 	} else {
-		o["server"] = FormatAddr(v.Addr.Addr())
+		o["server"] = lvs.FormatAddr(v.Addr.Addr())
 	}
 	reals := make([]jsonObject, len(v.Reals))
 	for i := range v.Reals {
@@ -208,7 +210,7 @@ func (v *Virtual) realJSON(r *Real, hideSecrets bool) jsonObject {
 		request, url = withoutLogin(request), withoutLogin(url)
 	}
 	return jsonObject{
-		"server":      FormatAddr(r.Addr.Addr()),
+		"server":      lvs.FormatAddr(r.Addr.Addr()),
 		"port":        r.Addr.Port(),
 		"forward":     r.Forward,
 		"weight":      r.Weight,

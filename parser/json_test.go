@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 // What JSON has of a value that no file of the corpus has.
@@ -51,7 +53,7 @@ func TestAddressesOfAVirtualService(t *testing.T) {
 
 func TestFormatOfAddresses(t *testing.T) {
 	for addr, want := range map[string]string{"192.0.2.1": "192.0.2.1", "2001:db8::1": "[2001:db8::1]"} {
-		if got := FormatAddr(netip.MustParseAddr(addr)); got != want {
+		if got := lvs.FormatAddr(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}

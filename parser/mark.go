@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // This file reads the rules that give packets their firewall mark.
@@ -172,7 +174,7 @@ func (r *reader) markings(s *section) (list []Marking) {
 }
 
 // resolve looks names up for the protocol. Service names of sctp are rare: those of any protocol do.
-func (p *markPorts) resolve(n *names, protocol string) (PortRange, *problem) {
+func (p *markPorts) resolve(n *names, protocol string) (lvs.Ports, *problem) {
 	if protocol == "sctp" {
 		protocol = ""
 	}
@@ -180,11 +182,11 @@ func (p *markPorts) resolve(n *names, protocol string) (PortRange, *problem) {
 	last, bad2 := packetPort(p.last, n.port(p.last, protocol))
 	switch {
 	case bad1 != nil || bad2 != nil:
-		return PortRange{}, cmp.Or(bad1, bad2)
+		return lvs.Ports{}, cmp.Or(bad1, bad2)
 	case first > last:
-		return PortRange{}, bad("the range %s is empty; it is %d:%d", quote(p.first+":"+p.last), last, first)
+		return lvs.Ports{}, bad("the range %s is empty; it is %d:%d", quote(p.first+":"+p.last), last, first)
 	}
-	return PortRange{first, last}, nil
+	return lvs.Ports{First: first, Last: last}, nil
 }
 
 // packetPort is a port that a packet may have.
@@ -203,7 +205,7 @@ func packetPort(name string, port lookup[uint16]) (uint16, *problem) {
 func (m Marking) AllPorts() bool {
 	next := 1 // the first port that is not marked, of those looked at
 	for _, p := range slices.SortedFunc(slices.Values(portsOrAll(m.Ports)),
-		func(a, b PortRange) int { return int(a.First) - int(b.First) }) {
+		func(a, b lvs.Ports) int { return int(a.First) - int(b.First) }) {
 		if int(p.First) > next {
 			return false
 		}
@@ -230,13 +232,3 @@ func (m Marking) String() string {
 
 // MarshalText is String.
 func (m Marking) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
-
-func (p PortRange) String() string { return span(int(p.First), int(p.Last), ":") }
-
-// span is a range as the file has it, or a single number.
-func span(first, last int, to string) string {
-	if first == last {
-		return strconv.Itoa(first)
-	}
-	return strconv.Itoa(first) + to + strconv.Itoa(last)
-}

@@ -3,6 +3,8 @@ package parser
 import (
 	"net/netip"
 	"slices"
+
+	"ldirectord/lvs"
 )
 
 // This file finds mark lines for the same packets.
@@ -51,13 +53,13 @@ type packets struct {
 
 // markedPorts are ports of packets; those of the same packets are in order and have none in common.
 type markedPorts struct {
-	PortRange
+	lvs.Ports
 	by markedLine
 }
 
-var everyPort = []PortRange{{1, maxPort}}
+var everyPort = []lvs.Ports{{First: 1, Last: maxPort}}
 
-func portsOrAll(list []PortRange) []PortRange {
+func portsOrAll(list []lvs.Ports) []lvs.Ports {
 	if list == nil {
 		return everyPort
 	}
@@ -100,7 +102,7 @@ func warnOfOverlap(r *reader, a, b markedLine) {
 // warnOfAddress warns of a virtual service whose packets a mark takes: the kernel asks for the mark first
 // (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_service_find).
 func (m *markedPackets) warnOfAddress(r *reader, v *Virtual) {
-	ports := PortRange{v.Addr.Port(), v.Addr.Port()}
+	ports := lvs.Ports{First: v.Addr.Port(), Last: v.Addr.Port()}
 	if v.Addr.Port() == 0 {
 		ports = everyPort[0]
 	}
@@ -114,7 +116,7 @@ func (m *markedPackets) warnOfAddress(r *reader, v *Virtual) {
 }
 
 // find looks for a line about packets to a network that is as long as those so far, or longer.
-func (m *markedPackets) find(dest netip.Prefix, protocol string, ports PortRange) (markedLine, bool) {
+func (m *markedPackets) find(dest netip.Prefix, protocol string, ports lvs.Ports) (markedLine, bool) {
 	protocols := []string{protocol, allPorts}
 	if protocol == allPorts {
 		protocols = markProtocols

@@ -10,12 +10,13 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
 // place is a destination of a virtual service, or without an address the service itself.
 type place struct {
-	key  ipvsctl.Key
+	key  lvs.Key
 	addr netip.AddrPort
 }
 
@@ -143,14 +144,14 @@ const slack = 3 * time.Second
 // explain returns, for each virtual service, how long the times of the file explain a difference. A change is due after
 // as many results as the thresholds ask for. Between two of them there is the interval and, in a daemon that checks one
 // server after the other as the Perl does, the time that all checks take. Each may take all of its time.
-func (s *shadow) explain(now *director.Snapshot) map[ipvsctl.Key]time.Duration {
+func (s *shadow) explain(now *director.Snapshot) map[lvs.Key]time.Duration {
 	var all time.Duration
 	for _, v := range now.Virtuals {
 		for _, server := range v.Servers {
 			all += server.Last.Took
 		}
 	}
-	explained := map[ipvsctl.Key]time.Duration{}
+	explained := map[lvs.Key]time.Duration{}
 	for _, v := range s.services {
 		c := v.Config
 		round := all + max(c.CheckInterval, s.Plan.Config.Global.CheckInterval).Duration()

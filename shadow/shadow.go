@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 )
@@ -42,7 +43,7 @@ type shadow struct {
 	report   Report
 	open     map[place]*Difference
 	services []director.Service // of the plan, whose virtual services are the director's
-	ids      map[ipvsctl.Key]string
+	ids      map[lvs.Key]string
 	fallback map[place]bool
 	was      pair
 	unread   string // why the live table can't be read; "" while it can
@@ -75,7 +76,7 @@ type ownTable struct {
 }
 
 // Services returns those of the live table.
-func (t ownTable) Services(ctx context.Context, keys ...ipvsctl.Key) (ipvsctl.Table, error) {
+func (t ownTable) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
 	return t.live.Services(ctx, keys...)
 }
 
@@ -107,7 +108,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	ours := maps.Clone(table)
 	maps.DeleteFunc(ours,
-		func(key ipvsctl.Key, _ ipvsctl.Service) bool { return !slices.Contains(o.Plan.Keys(), key) })
+		func(key lvs.Key, _ ipvsctl.Service) bool { return !slices.Contains(o.Plan.Keys(), key) })
 	s.memory = ipvsctl.NewMemory(ours)
 	journal := notify.NewJournal() // nobody is told
 	s.director = director.New(director.Deps{
@@ -172,7 +173,7 @@ func (s *shadow) look(ctx context.Context) {
 // adopt makes a plan the one to follow.
 func (s *shadow) adopt(p *director.Plan) {
 	s.services = p.Services("")
-	s.Plan, s.report.Followed, s.fallback, s.ids = p, nil, map[place]bool{}, map[ipvsctl.Key]string{}
+	s.Plan, s.report.Followed, s.fallback, s.ids = p, nil, map[place]bool{}, map[lvs.Key]string{}
 	places := map[[2]string]place{}
 	for _, v := range s.services {
 		s.ids[v.Key] = v.Config.ID

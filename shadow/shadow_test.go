@@ -17,6 +17,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -56,7 +57,7 @@ func play(t *testing.T, test func(t *testing.T, f *farm)) {
 // carrying is a table in which each server has a connection, as the kernel counts them.
 type carrying struct{ *ipvsctl.Memory }
 
-func (c carrying) Services(ctx context.Context, keys ...ipvsctl.Key) (ipvsctl.Table, error) {
+func (c carrying) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
 	table, err := c.Memory.Services(ctx, keys...)
 	for key, service := range table {
 		service.Counters = map[netip.AddrPort]ipvsctl.Counters{}
@@ -118,7 +119,8 @@ func (s server) Check(context.Context) checker.Result {
 
 func (f *farm) plan(text string) *director.Plan {
 	f.t.Helper()
-	cfg, found := parser.Parse(f.t.Context(), "test.cf", []byte(text), parser.Options{DirExist: func(string) bool { return true }})
+	cfg, found := parser.Parse(f.t.Context(), "test.cf", []byte(text),
+		parser.Options{DirExist: func(string) bool { return true }})
 	if found.HasErrors() {
 		f.t.Fatal(found)
 	}
@@ -132,7 +134,8 @@ func (f *farm) plan(text string) *director.Plan {
 // live starts a daemon over the table. The function that it returns ends it as kill -9 does.
 func (f *farm) live(text string) (kill func()) {
 	ctx, end := context.WithCancelCause(f.t.Context())
-	d := director.New(director.Deps{Table: carrying{f.table}, Journal: notify.NewJournal(), Hooks: nobody{}, Monitor: nobody{}, Maintenance: maintenance.New(nil).Watch})
+	d := director.New(director.Deps{Table: carrying{f.table}, Journal: notify.NewJournal(), Hooks: nobody{},
+		Monitor: nobody{}, Maintenance: maintenance.New(nil).Watch})
 	done := make(chan error, 1)
 	plan := f.plan(text)
 	go func() { done <- d.Run(ctx, plan) }()
@@ -176,10 +179,10 @@ func (f *farm) text() string {
 	return ipvsctl.Format(t)
 }
 
-var web = ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
+var web = lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
 
-func dest(addr string, weight uint32) ipvsctl.Dest {
-	return ipvsctl.Dest{Addr: netip.MustParseAddrPort(addr), Weight: weight}
+func dest(addr string, weight uint32) lvs.Dest {
+	return lvs.Dest{Addr: netip.MustParseAddrPort(addr), Weight: weight}
 }
 
 // A daemon that checks at other times, and takes servers out and in, has no lasting difference.
@@ -199,7 +202,8 @@ func TestAnotherPhaseIsNoDifference(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second)
 		r := stop()
-		if r.Lasting != 0 || r.Virtuals == 0 || len(f.said()) > 0 || !r.Ended || r.Unread != 0 || r.Writes != 0 {
+		if r.Lasting != 0 || r.Virtuals == 0 || len(f.said()) > 0 || !r.Ended || r.Unread != 0 ||
+			r.Writes != 0 {
 			t.Errorf("%+v\n%q", r, f.said())
 		}
 		if r.Virtuals != 1 || r.Servers != 2 {
@@ -235,7 +239,8 @@ func TestAMissedFailureIsADifference(t *testing.T) {
 		if f.text() != before {
 			t.Errorf("the live table was changed:\n%s", f.text())
 		}
-		want := "Different for 18s: tcp:192.0.2.10:80 192.0.2.22:80: live: -m -w 3; shadow: not there, down: connect: refused; shadow changed first"
+		want := "Different for 18s: tcp:192.0.2.10:80 192.0.2.22:80: live: -m -w 3; shadow: not there, down: " +
+			"connect: refused; shadow changed first"
 		if len(f.said()) != 1 || f.said()[0] != want {
 			t.Errorf("%q", f.said())
 		}
@@ -245,12 +250,14 @@ func TestAMissedFailureIsADifference(t *testing.T) {
 		if r.Lasting != 1 || len(r.Differences) != 1 || len(r.Now) != 0 || r.Failures.Shadow.First != 1 {
 			t.Errorf("%+v", r)
 		}
-		if len(f.said()) != 2 || !strings.HasPrefix(f.said()[1], "The same again: tcp:192.0.2.10:80 192.0.2.22:80, after ") {
+		if len(f.said()) != 2 ||
+			!strings.HasPrefix(f.said()[1], "The same again: tcp:192.0.2.10:80 192.0.2.22:80, after ") {
 			t.Errorf("%q", f.said())
 		}
 		var sum strings.Builder
 		r.Print(&sum)
-		for _, line := range []string{"Lasting differences: 1\n", "requests that write: 0\n", "Failures: together: 0; shadow first: 1, by "} {
+		for _, line := range []string{"Lasting differences: 1\n", "requests that write: 0\n",
+			"Failures: together: 0; shadow first: 1, by "} {
 			if !strings.Contains(sum.String(), line) {
 				t.Errorf("no %q in\n%s", line, &sum)
 			}
@@ -268,14 +275,22 @@ func TestWhatIsCompared(t *testing.T) {
 		op   ipvsctl.Op
 		want string
 	}{
-		"weight":     {ipvsctl.Op{Kind: ipvsctl.EditDest, Key: web, Dest: dest("192.0.2.22:80", 7)}, "live: -m -w 7; shadow: -m -w 3, up: connected; live changed first"},
-		"forwarding": {ipvsctl.Op{Kind: ipvsctl.EditDest, Key: web, Dest: ipvsctl.Dest{Addr: netip.MustParseAddrPort("192.0.2.22:80"), Weight: 3, Forward: ipvsctl.Tunnel}}, "live: -i -w 3; shadow"},
-		"removal":    {ipvsctl.Op{Kind: ipvsctl.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)}, "live: not there; shadow: -m -w 3"},
-		"fallback":   {ipvsctl.Op{Kind: ipvsctl.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)}, "live: -m -w 1; shadow: not there, the file says so"},
-		"stranger":   {ipvsctl.Op{Kind: ipvsctl.AddDest, Key: web, Dest: dest("192.0.2.50:80", 1)}, "192.0.2.50:80: live"},
-		"scheduler":  {ipvsctl.Op{Kind: ipvsctl.EditService, Key: web, Settings: ipvsctl.Settings{Scheduler: "rr"}}, "tcp:192.0.2.10:80: live: -s rr; shadow: -s wrr, the file says so"},
-		"others":     {ipvsctl.Op{Kind: ipvsctl.AddService, Key: other, Settings: settings}, ""},
-		"gone":       {ipvsctl.Op{Kind: ipvsctl.DelService, Key: web}, ""},
+		"weight": {ipvsctl.Op{Kind: ipvsctl.EditDest, Key: web, Dest: dest("192.0.2.22:80", 7)},
+			"live: -m -w 7; shadow: -m -w 3, up: connected; live changed first"},
+		"forwarding": {ipvsctl.Op{Kind: ipvsctl.EditDest, Key: web,
+			Dest: lvs.Dest{Addr: netip.MustParseAddrPort("192.0.2.22:80"), Weight: 3, Forward: lvs.Tunnel}},
+			"live: -i -w 3; shadow"},
+		"removal": {ipvsctl.Op{Kind: ipvsctl.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)},
+			"live: not there; shadow: -m -w 3"},
+		"fallback": {ipvsctl.Op{Kind: ipvsctl.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)},
+			"live: -m -w 1; shadow: not there, the file says so"},
+		"stranger": {ipvsctl.Op{Kind: ipvsctl.AddDest, Key: web, Dest: dest("192.0.2.50:80", 1)},
+			"192.0.2.50:80: live"},
+		"scheduler": {ipvsctl.Op{Kind: ipvsctl.EditService, Key: web,
+			Settings: ipvsctl.Settings{Scheduler: "rr"}},
+			"tcp:192.0.2.10:80: live: -s rr; shadow: -s wrr, the file says so"},
+		"others": {ipvsctl.Op{Kind: ipvsctl.AddService, Key: other, Settings: settings}, ""},
+		"gone":   {ipvsctl.Op{Kind: ipvsctl.DelService, Key: web}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(t *testing.T, f *farm) {
@@ -287,10 +302,12 @@ func TestWhatIsCompared(t *testing.T) {
 				f.do(c.op)
 				time.Sleep(time.Minute)
 				r := stop()
-				if c.want == "" && (len(f.said()) > 0 || r.Lasting > 0) || c.want != "" && (len(f.said()) != 1 || !strings.Contains(f.said()[0], c.want)) {
+				if c.want == "" && (len(f.said()) > 0 || r.Lasting > 0) ||
+					c.want != "" && (len(f.said()) != 1 || !strings.Contains(f.said()[0], c.want)) {
 					t.Errorf("%q", f.said())
 				}
-				if gone := name == "gone"; (r.Lasting > 0) != (c.want != "") || (len(r.Absent) == 1) != gone {
+				if gone := name == "gone"; (r.Lasting > 0) != (c.want != "") ||
+					(len(r.Absent) == 1) != gone {
 					t.Errorf("%+v", r)
 				}
 			})
@@ -302,7 +319,8 @@ func TestWhatIsCompared(t *testing.T) {
 func TestProgramsAreFollowed(t *testing.T) {
 	for _, kind := range []string{"external", "external-perl", "external, with programs"} {
 		kind, _, programs := strings.Cut(kind, ", ")
-		text := strings.Replace(config, "checktype = connect", "checktype = "+kind+"\n\tcheckcommand = /bin/probe", 1)
+		text := strings.Replace(config, "checktype = connect", "checktype = "+kind+
+			"\n\tcheckcommand = /bin/probe", 1)
 		play(t, func(t *testing.T, f *farm) {
 			kill := f.live(text)
 			time.Sleep(time.Second)
@@ -310,14 +328,16 @@ func TestProgramsAreFollowed(t *testing.T) {
 			func() { defer f.locked()(); f.ran = nil }()
 			stop := f.shadow(text, programs)
 			time.Sleep(10 * time.Second)
-			f.do(ipvsctl.Op{Kind: ipvsctl.DelDest, Key: web, Dest: dest("192.0.2.21:80", 0)}, ipvsctl.Op{Kind: ipvsctl.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)},
+			f.do(ipvsctl.Op{Kind: ipvsctl.DelDest, Key: web, Dest: dest("192.0.2.21:80", 0)},
+				ipvsctl.Op{Kind: ipvsctl.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)},
 				ipvsctl.Op{Kind: ipvsctl.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)})
 			time.Sleep(time.Minute)
 			r := stop()
 			if (len(f.ran) > 0) != programs {
 				t.Errorf("with programs %v these were run: %q", programs, f.ran)
 			}
-			if !programs && (r.Lasting != 0 || len(r.Followed) != 2 || len(f.said()) != 1 || !strings.HasPrefix(f.said()[0], "2 checks run programs")) {
+			if !programs && (r.Lasting != 0 || len(r.Followed) != 2 || len(f.said()) != 1 ||
+				!strings.HasPrefix(f.said()[0], "2 checks run programs")) {
 				t.Errorf("%q %+v", f.said(), r)
 			}
 			if programs && r.Lasting != 3 {
@@ -367,7 +387,8 @@ func TestTheFileThatChangesIsCompared(t *testing.T) {
 		f.do(ipvsctl.Op{Kind: ipvsctl.AddService, Key: other, Settings: ipvsctl.Settings{Scheduler: "wrr"}})
 		f.follow(config + "virtual = 192.0.2.11:80\n\treal = 192.0.2.23:80 masq\n\tchecktype = connect\n")
 		time.Sleep(time.Minute)
-		if lines := f.said(); len(lines) != 1 || !strings.Contains(lines[0], ": tcp:192.0.2.11:80 192.0.2.23:80: live: not there; ") {
+		if lines := f.said(); len(lines) != 1 ||
+			!strings.Contains(lines[0], ": tcp:192.0.2.11:80 192.0.2.23:80: live: not there; ") {
 			t.Errorf("%q", lines)
 		}
 		f.do(ipvsctl.Op{Kind: ipvsctl.DelService, Key: other})
@@ -382,7 +403,8 @@ func TestTheFileThatChangesIsCompared(t *testing.T) {
 func TestTheLiveTableIsOnlyRead(t *testing.T) {
 	m := ipvsctl.NewMemory(nil)
 	r := readOnly{Client: m}
-	errs := r.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.AddService, Key: web, Settings: ipvsctl.Settings{Scheduler: "rr"}})
+	errs := r.Do(t.Context(),
+		ipvsctl.Op{Kind: ipvsctl.AddService, Key: web, Settings: ipvsctl.Settings{Scheduler: "rr"}})
 	table, err := m.Read(t.Context())
 	if len(errs) != 1 || errs[0] == nil || r.refused.Load() != 1 || len(table) != 0 || err != nil {
 		t.Errorf("%v, %d refused, %v, %v", errs, r.refused.Load(), table, err)
@@ -403,7 +425,9 @@ func TestTheSumOfWhoWasFirst(t *testing.T) {
 	}
 	s.lead(Live, 4*time.Second)
 	var text strings.Builder
-	if s.print(&text, "Failures"); text.String() != "Failures: together: 0; shadow first: 3, by 3s, at most 6s; live first: 1, by 4s, at most 4s\n" {
+	if s.print(&text,
+		"Failures"); text.String() != "Failures: together: 0; shadow first: 3, by 3s, at most 6s; live "+
+		"first: 1, by 4s, at most 4s\n" {
 		t.Error(text.String())
 	}
 }
@@ -456,8 +480,11 @@ func TestATableThatCannotBeRead(t *testing.T) {
 		defer end()
 		time.AfterFunc(5500*time.Millisecond, func() { broken.set(true) })
 		time.AfterFunc(15500*time.Millisecond, func() { broken.set(false) })
-		r, err := Run(ctx, Options{Live: broken, Plan: f.plan(config), Say: func(l string) { f.lines = append(f.lines, l) }, Update: func(Report) error { return nil }})
-		if err != nil || r.Unread != 10 || r.Readings < 18 || fmt.Sprint(f.said()) != "[The live table can't be read: broken]" {
+		r, err := Run(ctx, Options{Live: broken, Plan: f.plan(config),
+			Say:    func(l string) { f.lines = append(f.lines, l) },
+			Update: func(Report) error { return nil }})
+		if err != nil || r.Unread != 10 || r.Readings < 18 ||
+			fmt.Sprint(f.said()) != "[The live table can't be read: broken]" {
 			t.Errorf("%v %+v %q", err, r, f.said())
 		}
 		broken.set(true)
@@ -490,7 +517,8 @@ func TestWhatTheTimesExplain(t *testing.T) {
 	took := func(d time.Duration) director.ServerSnapshot {
 		return director.ServerSnapshot{Last: checker.Result{Took: d}}
 	}
-	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{Servers: []director.ServerSnapshot{took(4 * time.Second)}}, {Servers: []director.ServerSnapshot{took(time.Second), took(time.Second)}}}}
+	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{Servers: []director.ServerSnapshot{took(
+		4 * time.Second)}}, {Servers: []director.ServerSnapshot{took(time.Second), took(time.Second)}}}}
 	// failurecount (interval + timeout of connect + what all take) + slack
 	s := &shadow{}
 	s.Programs = true
@@ -516,14 +544,16 @@ func TestAReportIsBounded(t *testing.T) {
 	})
 }
 
-// A server that leaves the file while it has connections stays as long here as in the live table, whose connections count.
+// A server that leaves the file while it has connections stays as long here as in the live table, whose connections
+// count.
 func TestAServerThatLeavesKeepsItsConnections(t *testing.T) {
 	text := "draintime = 60\n" + config
 	less := strings.Replace(text, "\treal = 192.0.2.22:80 masq 3\n", "", 1)
 	play(t, func(t *testing.T, f *farm) {
 		plan, next := f.plan(text), f.plan(less)
 		ctx, end := context.WithCancelCause(t.Context())
-		d := director.New(director.Deps{Table: carrying{f.table}, Journal: notify.NewJournal(), Hooks: nobody{}, Monitor: nobody{}, Maintenance: maintenance.New(nil).Watch})
+		d := director.New(director.Deps{Table: carrying{f.table}, Journal: notify.NewJournal(), Hooks: nobody{},
+			Monitor: nobody{}, Maintenance: maintenance.New(nil).Watch})
 		done := make(chan error, 1)
 		go func() { done <- d.Run(ctx, plan) }()
 		time.Sleep(time.Second)

@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -35,10 +36,13 @@ func TestEveryOverrideShows(t *testing.T) {
 	var report *Report
 	var metrics bytes.Buffer
 	synctest.Test(t, func(t *testing.T) {
-		web, other := ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}, ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.11:80")}
+		web, other := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")},
+			lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.11:80")}
 		table := ipvsctl.NewMemory(nil)
-		hand := func(kind ipvsctl.OpKind, key ipvsctl.Key, addr string, weight uint32) {
-			op := ipvsctl.Op{Kind: kind, Key: key, Settings: ipvsctl.Settings{Scheduler: "wrr", Netmask: 0xffffffff}, Dest: ipvsctl.Dest{Addr: netip.MustParseAddrPort(addr), Forward: ipvsctl.Route, Weight: weight}}
+		hand := func(kind ipvsctl.OpKind, key lvs.Key, addr string, weight uint32) {
+			op := ipvsctl.Op{Kind: kind, Key: key, Settings: ipvsctl.Settings{Scheduler: "wrr",
+				Netmask: 0xffffffff}, Dest: lvs.Dest{Addr: netip.MustParseAddrPort(addr),
+				Forward: lvs.Route, Weight: weight}}
 			if err := table.Do(t.Context(), op)[0]; err != nil {
 				t.Fatal(err)
 			}
@@ -51,8 +55,10 @@ func TestEveryOverrideShows(t *testing.T) {
 			Table: table, Journal: journal,
 			Orders: director.Orders{
 				{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: {Kind: director.Drain},
-				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: director.Weigh, Weight: 7, Why: "new disk", By: "kim", Until: until},
-				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.29:80"}: {Kind: director.Maint, Why: "sold"},
+				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: director.Weigh, Weight: 7,
+					Why: "new disk", By: "kim", Until: until},
+				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.29:80"}: {Kind: director.Maint,
+					Why: "sold"},
 			},
 		})
 		ctx, end := context.WithCancel(t.Context())
@@ -88,10 +94,12 @@ func TestEveryOverrideShows(t *testing.T) {
 	for _, want := range []string{
 		"    drained too: it gets no new connections when it is up again\n",
 		"    changed externally; kept until the server's state changes, or a reload\n",
-		"    order: weight 7 until " + time.Date(2000, 1, 1, 6, 0, 0, 0, time.UTC).Local().Format(time.DateTime) + " by kim: new disk\n",
+		"    order: weight 7 until " + time.Date(2000, 1, 1, 6, 0, 0, 0,
+			time.UTC).Local().Format(time.DateTime) + " by kim: new disk\n",
 		"an order for 192.0.2.29:80 of tcp:192.0.2.11:80, which the file does not have:\nmaint: sold\n",
 		"  added externally: 192.0.2.99:80; kept until a reload\n",
-		"  127.0.0.1:80          fallback                 5          answers\n    changed externally; kept until the server's state changes, or a reload\n",
+		"  127.0.0.1:80          fallback                 5          answers\n    changed externally; kept " +
+			"until the server's state changes, or a reload\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q", want)

@@ -22,6 +22,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -82,7 +83,7 @@ func (r refusing) Do(ctx context.Context, ops ...ipvsctl.Op) (results []error) {
 // Read counts for two servers of one virtual service; one of them never had a connection.
 func (r refusing) Read(ctx context.Context) (ipvsctl.Table, error) {
 	table, err := r.Memory.Read(ctx)
-	key := ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
+	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
 	if service, in := table[key]; in {
 		service.Counters = map[netip.AddrPort]ipvsctl.Counters{
 			netip.MustParseAddrPort("192.0.2.21:80"): {Active: 120, Inactive: 30, Persistent: 4, Traffic: ipvsctl.Traffic{

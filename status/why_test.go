@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/director"
 	"ldirectord/history"
 )
 
-// night is what happened to servers until 03:10. The first failed softly, went down, the table refused that and was told
-// again; somebody gave an order. Of the second, results were not believed; somebody changed its weight, and keepserving held it.
+// night is what happened to servers until 03:10. The first failed softly, went down, the table refused that and was
+// told again; somebody gave an order. Of the second, results were not believed; somebody changed its weight, and
+// keepserving held it.
 func night() *director.Snapshot {
 	day := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 	at := func(clock string) history.Moment {
@@ -26,13 +28,17 @@ func night() *director.Snapshot {
 		return history.At(day.Add(d))
 	}
 	passed := func(took uint32) *checker.Result {
-		return &checker.Result{OK: true, Took: time.Duration(took) * time.Microsecond, Stages: checker.Stages{checker.MarkConnect: 310, checker.MarkFirstByte: took - 50, checker.MarkMatch: took}}
+		return &checker.Result{OK: true, Took: time.Duration(took) * time.Microsecond,
+			Stages: checker.Stages{checker.MarkConnect: 310, checker.MarkFirstByte: took - 50,
+				checker.MarkMatch: took}}
 	}
 	failed := &checker.Result{
-		Cause: checker.Answer, Stage: checker.AtMatch, Detail: `body does not match /ready/: got "starting up"`, Took: 5200 * time.Microsecond,
+		Cause: checker.Answer, Stage: checker.AtMatch, Detail: `body does not match /ready/: got "starting up"`,
+		Took:   5200 * time.Microsecond,
 		Stages: checker.Stages{checker.MarkConnect: 300, checker.MarkFirstByte: 5100, checker.MarkMatch: 5200},
 	}
-	refused := &checker.Result{Cause: checker.Refused, Stage: checker.AtConnect, Detail: "connect: refused", Took: 400 * time.Microsecond}
+	refused := &checker.Result{Cause: checker.Refused, Stage: checker.AtConnect, Detail: "connect: refused",
+		Took: 400 * time.Microsecond}
 	none, one := history.Verdict{}, history.Verdict{Count: 1, Needed: 3}
 	var first, second history.History
 	first.Result(at("-2h"), 0, history.Passed, passed(2000), none)
@@ -53,28 +59,39 @@ func night() *director.Snapshot {
 	order := director.Order{Kind: director.Drain, By: "kim", Why: "new disk"}
 
 	second.Result(at("3h0m0s"), 2, history.Stalled, refused, none)
-	second.Result(at("3h0m1s"), 0, history.Shortage, &checker.Result{Cause: checker.Shortage, Detail: "socket: too many open files"}, none)
+	second.Result(at("3h0m1s"), 0, history.Shortage,
+		&checker.Result{Cause: checker.Shortage, Detail: "socket: too many open files"}, none)
 	second.Retire()
-	second.Result(at("3h0m2s"), 2, history.Unjudged, &checker.Result{Cause: checker.Unjudged, Detail: "matching took too long with /(a+)+$/"}, none)
-	second.Result(at("3h0m3s"), 0, history.Failed, &checker.Result{Detail: "status 500 \x1b[31m<h1>"}, history.Verdict{Count: 2, Needed: 3})
+	second.Result(at("3h0m2s"), 2, history.Unjudged,
+		&checker.Result{Cause: checker.Unjudged, Detail: "matching took too long with /(a+)+$/"}, none)
+	second.Result(at("3h0m3s"), 0, history.Failed, &checker.Result{Detail: "status 500 \x1b[31m<h1>"},
+		history.Verdict{Count: 2, Needed: 3})
 	second.Do(at("3h1m"), history.Held, 0, "")
 	second.Do(at("3h2m"), history.LetGo, 0, "")
 	second.Do(at("3h3m"), history.Remove, 0, "")
 	second.Do(at("3h4m"), history.Add, 1, "no answer")
-	second.Do(at("3h5m"), history.Changed, 0, "changed externally: has weight 5; kept until its next change of state or a reload")
+	second.Do(at("3h5m"), history.Changed, 0,
+		"changed externally: has weight 5; kept until its next change of state or a reload")
 	second.Do(at("3h6m"), history.Up, 0, "4 of 4 successes in the last 5")
 	return &director.Snapshot{Time: at("3h10m").Time(), Virtuals: []director.VirtualSnapshot{
 		{ID: "tcp:192.0.2.10:80", Servers: []director.ServerSnapshot{{
-			Real: "192.0.2.21:80", Addr: netip.MustParseAddrPort("192.0.2.21:80"), State: "down", Since: at("3h2m11s").Time(), Weight: 3, InTable: true,
-			Drained: true, Order: &order, Note: "order: " + order.String(), Checked: at("3h9m59s").Time(), Last: *failed, Reason: failed.Detail, Past: &first,
+			Real: "192.0.2.21:80", Addr: netip.MustParseAddrPort("192.0.2.21:80"), State: "down",
+			Since: at("3h2m11s").Time(), Weight: 3, InTable: true,
+			Drained: true, Order: &order, Note: "order: " + order.String(), Checked: at("3h9m59s").Time(),
+			Last: *failed, Reason: failed.Detail, Past: &first,
 		}}},
 		{
-			ID: "tcp:192.0.2.10:443", Error: "no answer", Guard: director.GuardSnapshot{Keeps: 1, Held: 1}, Rule: checker.Rule{Need: 3, Of: 5},
+			ID: "tcp:192.0.2.10:443", Error: "no answer", Guard: director.GuardSnapshot{Keeps: 1,
+				Held: 1}, Rule: health.Rule{Need: 3, Of: 5},
 			Servers: []director.ServerSnapshot{
-				{Real: "192.0.2.21:443", State: "up", Since: at("3h6m").Time(), InTable: true, Effective: 5, ByHand: true, Past: &second, CheckNames: map[uint8]string{0: "https 443", 2: "ping"}},
-				{Real: "web9:443", State: "unknown", Since: at("3h").Time(), Weight: 1, Reason: "no address: web9: no answer"},
+				{Real: "192.0.2.21:443", State: "up", Since: at("3h6m").Time(), InTable: true,
+					Effective: 5, ByHand: true, Past: &second,
+					CheckNames: map[uint8]string{0: "https 443", 2: "ping"}},
+				{Real: "web9:443", State: "unknown", Since: at("3h").Time(), Weight: 1,
+					Reason: "no address: web9: no answer"},
 			},
-			Leaving: []director.LeaverSnapshot{{Leaver: director.Leaver{Name: "192.0.2.29:443", Until: at("3h11m").Time()}}},
+			Leaving: []director.LeaverSnapshot{{Leaver: director.Leaver{Name: "192.0.2.29:443",
+				Until: at("3h11m").Time()}}},
 		},
 	}}
 }
@@ -150,7 +167,8 @@ func TestWhyTellsWhatTheTableHas(t *testing.T) {
 		now := night()
 		change(now)
 		var text strings.Builder
-		if err := NewWhy(now, time.Now(), nil).WriteText(&text); err != nil || !strings.Contains(text.String(), want) {
+		if err := NewWhy(now, time.Now(), nil).WriteText(&text); err != nil ||
+			!strings.Contains(text.String(), want) {
 			t.Errorf("%v: no %q in\n%s", err, want, text.String())
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 const (
@@ -57,10 +58,10 @@ type Services struct {
 	Options
 	all     map[ipvsctl.PrivateService]*service // by themselves, without their marks
 	taken   func(mark uint32) bool
-	used    map[uint32]bool            // further marks that are not free
-	next    map[ipvsctl.Forward]uint32 // from which on a mark may be free, until the next Set
-	virtual map[netip.Addr]bool        // where clients send to
-	saved   bool                       // what is in all is written down
+	used    map[uint32]bool        // further marks that are not free
+	next    map[lvs.Forward]uint32 // from which on a mark may be free, until the next Set
+	virtual map[netip.Addr]bool    // where clients send to
+	saved   bool                   // what is in all is written down
 	machine
 }
 
@@ -109,7 +110,7 @@ func New() *Services {
 		line:    make(chan struct{}, 1),
 		all:     map[ipvsctl.PrivateService]*service{},
 		used:    map[uint32]bool{},
-		next:    map[ipvsctl.Forward]uint32{},
+		next:    map[lvs.Forward]uint32{},
 		virtual: map[netip.Addr]bool{},
 		saved:   true,
 	}
@@ -135,11 +136,11 @@ func nameOf(p ipvsctl.PrivateService) ipvsctl.PrivateService {
 
 // wanted is the service of a way, without its mark.
 func wanted(w checker.Through) ipvsctl.PrivateService {
-	d := ipvsctl.Dest{Addr: netip.AddrPortFrom(w.Server, 0), Forward: ipvsctl.Route, Weight: 1}
+	d := lvs.Dest{Addr: netip.AddrPortFrom(w.Server, 0), Forward: lvs.Route, Weight: 1}
 	if w.Tunnel != "" {
-		d.Forward = ipvsctl.Tunnel
+		d.Forward = lvs.Tunnel
 	}
-	return ipvsctl.PrivateService{Key: ipvsctl.Key{IPv6: w.Virtual.Is6()}, Dest: d}
+	return ipvsctl.PrivateService{Key: lvs.Key{IPv6: w.Virtual.Is6()}, Dest: d}
 }
 
 // with lets f use the table and all that is known of it.
@@ -160,7 +161,7 @@ func (s *Services) with(ctx context.Context, limit time.Duration, f func(context
 // Set chooses and writes down the marks for these ways, and removes all other services: a check that still uses one is
 // void. The keys are the virtual services of the configuration. What fails is tried again by the checks, or by the next
 // Set.
-func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []ipvsctl.Key) {
+func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.Key) {
 	if s.Table == nil {
 		return
 	}
@@ -202,7 +203,7 @@ func (s *Services) Close(ctx context.Context) {
 // nothing changes.
 func (s *Services) choose(sv *service) error {
 	mark, last := ipvsctl.FirstPrivate, ipvsctl.FirstPrivate+(ipvsctl.LastPrivate-ipvsctl.FirstPrivate)/2
-	if sv.Dest.Forward == ipvsctl.Tunnel {
+	if sv.Dest.Forward == lvs.Tunnel {
 		mark, last = last+1, ipvsctl.LastPrivate
 	}
 	for mark = max(mark, s.next[sv.Dest.Forward]); mark <= last && (s.used[mark] || s.taken(mark)); {
@@ -275,7 +276,7 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 // have no destinations of others. Of those that could not be read neither is known.
 func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bool, err error) {
 	stayed, free = make([]bool, len(all)), make([]bool, len(all))
-	keys := make([]ipvsctl.Key, len(all))
+	keys := make([]lvs.Key, len(all))
 	for i, sv := range all {
 		keys[i] = sv.Key
 	}

@@ -13,10 +13,12 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 func TestJudge(t *testing.T) {
-	good, bad, ours, unjudged := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}, checker.Result{Cause: checker.Shortage}, checker.Result{Cause: checker.Unjudged}
+	good, bad, ours, unjudged := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout},
+		checker.Result{Cause: checker.Shortage}, checker.Result{Cause: checker.Unjudged}
 	for _, row := range []struct {
 		r            checker.Result
 		stayed, ipv6 bool
@@ -34,12 +36,14 @@ func TestJudge(t *testing.T) {
 		{bad, true, false, Kernel{Local: true}, "net.ipv4.conf.all.accept_local is 0"},
 		{bad, true, true, Kernel{Local: true, Device: "s0", Strict: true}, ""},
 		{bad, true, false, Kernel{Local: true, AcceptLocal: true}, ""},
-		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Device: "s0"}, "rp_filter of net.ipv4.conf.s0 and all is 1"},
+		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Device: "s0"},
+			"rp_filter of net.ipv4.conf.s0 and all is 1"},
 		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Same: true}, ""},
 		{bad, true, false, Kernel{Strict: true, Device: "s0"}, "it is not on s0"},
 		{bad, true, false, Kernel{Strict: true, Same: true}, ""},
 	} {
-		if void := Judge(row.r, row.stayed, row.ipv6, row.k); !strings.Contains(void, row.want) || (void == "") != (row.want == "") {
+		if void := Judge(row.r, row.stayed, row.ipv6, row.k); !strings.Contains(void, row.want) ||
+			(void == "") != (row.want == "") {
 			t.Errorf("%+v: %q", row, void)
 		}
 	}
@@ -69,7 +73,7 @@ type counting struct {
 	f *fake
 }
 
-func (c counting) Services(ctx context.Context, keys ...ipvsctl.Key) (ipvsctl.Table, error) {
+func (c counting) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
 	all, err := c.Memory.Services(ctx, keys...)
 	for _, service := range all {
 		for addr := range service.Counters {
@@ -99,7 +103,8 @@ func newFake(table *ipvsctl.Memory, former ...ipvsctl.PrivateService) *fake {
 			return func(m uint32) bool { return m == ipvsctl.FirstPrivate+1 }
 		},
 	})
-	f.machine.devices, f.machine.read = map[netip.Addr]net.Interface{netip.MustParseAddr("127.0.0.1"): {Name: "lo", MTU: 9000}}, time.Now().Add(24*time.Hour)
+	f.machine.devices, f.machine.read = map[netip.Addr]net.Interface{netip.MustParseAddr("127.0.0.1"): {Name: "lo",
+		MTU: 9000}}, time.Now().Add(24*time.Hour)
 	return f
 }
 
@@ -135,8 +140,8 @@ func (f *fake) use(t *testing.T, w checker.Through) (void string) {
 	return f.judge(t.Context(), &now, checker.Result{OK: true})
 }
 
-// Two servers never share a mark, nor have one that a rule sends elsewhere: without a free mark their checks are void, until
-// a reload finds one.
+// Two servers never share a mark, nor have one that a rule sends elsewhere: without a free mark their checks are void,
+// until a reload finds one.
 func TestNoMarkIsFree(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
 	f := newFake(table)
@@ -145,7 +150,8 @@ func TestNoMarkIsFree(t *testing.T) {
 	ways := []checker.Through{way("127.0.0.2", ""), way("127.0.0.3", ""), way("127.0.0.4", "ipip")}
 	f.Set(t.Context(), ways, nil)
 	for _, w := range ways[:2] {
-		if void := f.use(t, w); !strings.Contains(void, "others use all marks from 0x4c000000 to 0x4cffffff (ip rule)") {
+		if void := f.use(t, w); !strings.Contains(void,
+			"others use all marks from 0x4c000000 to 0x4cffffff (ip rule)") {
 			t.Errorf("%v: %s", w, void)
 		}
 	}
@@ -161,7 +167,9 @@ func TestNoMarkIsFree(t *testing.T) {
 
 func TestServicesComeAndGo(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
-	table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.AddService, Key: ipvsctl.Key{Mark: ipvsctl.FirstPrivate + 2}, Settings: ipvsctl.Private}) // another daemon's
+	// another daemon's
+	table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.AddService, Key: lvs.Key{Mark: ipvsctl.FirstPrivate + 2},
+		Settings: ipvsctl.Private})
 	f := newFake(table)
 	gate, tunnel, other := way("127.0.0.2", ""), way("127.0.0.2", "ipip"), way("127.0.0.3", "")
 	expect := func(when, want string) {
@@ -170,7 +178,7 @@ func TestServicesComeAndGo(t *testing.T) {
 			t.Errorf("%s: the table has\n%s", when, got)
 		}
 	}
-	f.Set(t.Context(), []checker.Through{gate, tunnel, other}, []ipvsctl.Key{{Mark: ipvsctl.FirstPrivate + 3}})
+	f.Set(t.Context(), []checker.Through{gate, tunnel, other}, []lvs.Key{{Mark: ipvsctl.FirstPrivate + 3}})
 	if len(f.saved) != 3 {
 		t.Errorf("written down before they are made: %v", f.saved)
 	}
@@ -181,7 +189,8 @@ func TestServicesComeAndGo(t *testing.T) {
 		}
 	}
 	// 1 is used by a rule, 2 by another daemon, 3 by the file; tunnels have the other half.
-	if got, want := inTable(t, table), "4c000000 127.0.0.2:0 3\n4c000002\n4c000004 127.0.0.3:0 3\n4c800000 127.0.0.2:0 2\n"; got != want {
+	if got, want := inTable(t, table),
+		"4c000000 127.0.0.2:0 3\n4c000002\n4c000004 127.0.0.3:0 3\n4c800000 127.0.0.2:0 2\n"; got != want {
 		t.Errorf("all were checked: the table has\n%swant\n%s", got, want)
 	}
 	f.Close(t.Context())
@@ -226,13 +235,13 @@ func TestAServiceThatIsLost(t *testing.T) {
 	}
 }
 
-// A destination that was changed by hand says nothing of its server: with weight 0 the kernel refuses, by masq it is asked at its
-// own address. It is restored.
+// A destination that was changed by hand says nothing of its server: with weight 0 the kernel refuses, by masq it is
+// asked at its own address. It is restored.
 func TestAServiceThatIsChanged(t *testing.T) {
-	for what, change := range map[string]func(*ipvsctl.Dest){
-		"no weight":      func(d *ipvsctl.Dest) { d.Weight = 0 },
-		"another method": func(d *ipvsctl.Dest) { d.Forward = ipvsctl.Masq },
-		"a threshold":    func(d *ipvsctl.Dest) { d.Upper = 1 },
+	for what, change := range map[string]func(*lvs.Dest){
+		"no weight":      func(d *lvs.Dest) { d.Weight = 0 },
+		"another method": func(d *lvs.Dest) { d.Forward = lvs.Masq },
+		"a threshold":    func(d *lvs.Dest) { d.Upper = 1 },
 	} {
 		f := newFake(ipvsctl.NewMemory(nil))
 		gate := way("127.0.0.2", "")
@@ -241,10 +250,12 @@ func TestAServiceThatIsChanged(t *testing.T) {
 		f.ready(t.Context(), gate, &now)
 		changed := now.Dest
 		change(&changed)
-		if err := f.table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.EditDest, Key: now.Key, Dest: changed})[0]; err != nil {
+		if err := f.table.Do(t.Context(),
+			ipvsctl.Op{Kind: ipvsctl.EditDest, Key: now.Key, Dest: changed})[0]; err != nil {
 			t.Fatal(err)
 		}
-		if void := f.judge(t.Context(), &now, checker.Result{Cause: checker.Refused}); void != "the private service was lost" {
+		if void := f.judge(t.Context(), &now,
+			checker.Result{Cause: checker.Refused}); void != "the private service was lost" {
 			t.Errorf("%s: a failure counts: %q", what, void)
 		}
 		if void := f.use(t, gate); void != "" {
@@ -267,7 +278,9 @@ func TestTheNextDaemon(t *testing.T) {
 	former := f.saved
 	for _, p := range former { // one has lost its destination to another daemon, which has the mark now
 		if p.Dest.Addr.Addr() == c.Server {
-			table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelDest, Key: p.Key, Dest: p.Dest}, ipvsctl.Op{Kind: ipvsctl.AddDest, Key: p.Key, Dest: ipvsctl.Dest{Addr: netip.MustParseAddrPort("127.0.0.99:0"), Weight: 1}})
+			table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelDest, Key: p.Key, Dest: p.Dest},
+				ipvsctl.Op{Kind: ipvsctl.AddDest, Key: p.Key,
+					Dest: lvs.Dest{Addr: netip.MustParseAddrPort("127.0.0.99:0"), Weight: 1}})
 		}
 	}
 	next := newFake(table, former...)
@@ -354,26 +367,38 @@ func TestCheck(t *testing.T) {
 	}{
 		{"up", up, silent, checker.Result{OK: true, Detail: "200 OK"}, 0, 0},
 		{"slow", slow, silent, checker.Result{OK: true}, 3 * time.Second, 0},
-		{"without the virtual address", silent, up, checker.Result{OwnAnswers: true, Cause: checker.Timeout, Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5 * time.Second, 1},
-		{"without it, and slow", silent, checker.Result{OK: true, Took: 900 * time.Millisecond}, checker.Result{OwnAnswers: true, Cause: checker.Timeout, Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5900 * time.Millisecond, 1},
-		{"bound to its own address", refused, up, checker.Result{OwnAnswers: true, Cause: checker.Refused, Detail: "through 127.0.0.9: connect: refused" + isOn}, 0, 1},
-		{"wrong page", wrong, up, checker.Result{OwnAnswers: true, Cause: checker.Answer, Detail: "through 127.0.0.9: 500 Oops; at 127.0.0.2 it answers as wanted"}, 0, 1},
-		{"wrong pages", wrong, wrong, checker.Result{Cause: checker.Answer, Detail: "500 Oops; through 127.0.0.9: 500 Oops"}, 0, 1},
-		{"dead", silent, silent, checker.Result{Cause: checker.Timeout, Detail: "through 127.0.0.9: connect: no answer in 5s"}, 6 * time.Second, 1},
-		{"refused, then silent", refused, silent, checker.Result{Cause: checker.Refused, Detail: "connect: no answer in 5s; through 127.0.0.9: connect: refused"}, 5 * time.Second, 1},
-		{"our own shortage", checker.Result{Cause: checker.Shortage}, up, checker.Result{Cause: checker.Shortage}, 0, 0},
+		{"without the virtual address", silent, up, checker.Result{OwnAnswers: true, Cause: checker.Timeout,
+			Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5 * time.Second, 1},
+		{"without it, and slow", silent, checker.Result{OK: true, Took: 900 * time.Millisecond},
+			checker.Result{OwnAnswers: true, Cause: checker.Timeout,
+				Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5900 * time.Millisecond,
+			1},
+		{"bound to its own address", refused, up, checker.Result{OwnAnswers: true, Cause: checker.Refused,
+			Detail: "through 127.0.0.9: connect: refused" + isOn}, 0, 1},
+		{"wrong page", wrong, up, checker.Result{OwnAnswers: true, Cause: checker.Answer,
+			Detail: "through 127.0.0.9: 500 Oops; at 127.0.0.2 it answers as wanted"}, 0, 1},
+		{"wrong pages", wrong, wrong,
+			checker.Result{Cause: checker.Answer, Detail: "500 Oops; through 127.0.0.9: 500 Oops"}, 0, 1},
+		{"dead", silent, silent, checker.Result{Cause: checker.Timeout,
+			Detail: "through 127.0.0.9: connect: no answer in 5s"}, 6 * time.Second, 1},
+		{"refused, then silent", refused, silent, checker.Result{Cause: checker.Refused,
+			Detail: "connect: no answer in 5s; through 127.0.0.9: connect: refused"}, 5 * time.Second, 1},
+		{"our own shortage", checker.Result{Cause: checker.Shortage}, up,
+			checker.Result{Cause: checker.Shortage}, 0, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake(ipvsctl.NewMemory(nil))
-				through, own := &answers{list: []checker.Result{row.through}}, &answers{list: []checker.Result{row.own}}
+				through, own := &answers{list: []checker.Result{row.through}},
+					&answers{list: []checker.Result{row.own}}
 				c := f.check(t, through, own)
 				began := time.Now()
 				got := c.Check(t.Context())
 				got.Took = 0
 				row.want.Way = checker.WayThrough
 				if got != row.want || time.Since(began) != row.took || own.asked != row.asked {
-					t.Errorf("after %v, own address asked %d times: %+v\nwant after %v, %d: %+v", time.Since(began), own.asked, got, row.took, row.asked, row.want)
+					t.Errorf("after %v, own address asked %d times: %+v\nwant after %v, %d: %+v",
+						time.Since(began), own.asked, got, row.took, row.asked, row.want)
 				}
 			})
 		})
@@ -413,18 +438,21 @@ func TestAnswersWithoutTheService(t *testing.T) {
 			}
 		}
 		refused := checker.Result{Detail: "connect: refused", Cause: checker.Refused}
-		through, own := &answers{list: []checker.Result{{OK: true}}}, &answers{list: []checker.Result{{OK: true, Warning: "ends soon"}}}
+		through, own := &answers{list: []checker.Result{{OK: true}}},
+			&answers{list: []checker.Result{{OK: true, Warning: "ends soon"}}}
 		c := f.check(t, through, own)
 		through.then = func() {
 			if through.asked == 1 {
 				flush()
 			}
 		}
-		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayThrough || through.asked != 2 || own.asked != 0 {
+		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayThrough || through.asked != 2 ||
+			own.asked != 0 {
 			t.Errorf("flushed once: %+v", r)
 		}
 		through.then = flush
-		want := checker.Result{OK: true, Way: checker.WayVoid, Warning: "not checked through 127.0.0.9: the private service was lost; ends soon"}
+		want := checker.Result{OK: true, Way: checker.WayVoid,
+			Warning: "not checked through 127.0.0.9: the private service was lost; ends soon"}
 		for range 2 {
 			if r := c.Check(t.Context()); r != want {
 				t.Errorf("flushed always: %+v", r)
@@ -436,7 +464,8 @@ func TestAnswersWithoutTheService(t *testing.T) {
 			t.Errorf("down: %+v", r)
 		}
 		through.then = flush
-		want = checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid, Detail: "not checked through 127.0.0.9: the private service was lost"}
+		want = checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid,
+			Detail: "not checked through 127.0.0.9: the private service was lost"}
 		if r := c.Check(t.Context()); r != want {
 			t.Errorf("a server that is down, flushed: %+v", r)
 		}
@@ -468,7 +497,8 @@ func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
-		silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout, Took: 5 * time.Second}
+		silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout,
+			Took: 5 * time.Second}
 		c := f.check(t, &answers{list: []checker.Result{silent}}, &answers{list: []checker.Result{{OK: true}}})
 		f.machine.devices[virtual] = net.Interface{Name: "lo"} // its own address, of which it takes no packets
 		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayVoid {
@@ -487,14 +517,16 @@ func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 // What check warns of a check that always fails, it warns of the same check through the virtual address.
 func TestACheckThatIsLeftOutIsKnown(t *testing.T) {
 	build := func(s checker.Spec) (checker.Checker, error) { return checker.New(s, &checker.Env{}) }
-	spec := checker.Spec{Type: "negotiate", Service: "oracle", Target: netip.MustParseAddrPort("127.0.0.2:1521"), Through: checker.Through{Virtual: netip.MustParseAddr("127.0.0.9")}}
+	spec := checker.Spec{Type: "negotiate", Service: "oracle", Target: netip.MustParseAddrPort("127.0.0.2:1521"),
+		Through: checker.Through{Virtual: netip.MustParseAddr("127.0.0.9")}}
 	own, err := build(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c, err := New().New(spec, build)
 	if err != nil || (checker.Idle(c) == nil) != (checker.Idle(own) == nil) {
-		t.Errorf("%v; its own check: %v, through the virtual address: %v", err, checker.Idle(own), checker.Idle(c))
+		t.Errorf("%v; its own check: %v, through the virtual address: %v", err, checker.Idle(own),
+			checker.Idle(c))
 	}
 }
 

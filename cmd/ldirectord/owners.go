@@ -7,6 +7,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -15,7 +16,7 @@ import (
 // the configured mark rules decide, or else the server.
 type owners struct {
 	services []*balanced
-	byKey    map[ipvsctl.Key]*balanced // nil for what is in the table and not configured
+	byKey    map[lvs.Key]*balanced // nil for what is in the table and not configured
 	marks    []*balanced
 }
 
@@ -36,7 +37,7 @@ type balancedServer struct {
 
 // newOwners takes the states of servers from the daemon's report, and from the table where that has none.
 func newOwners(services []director.Service, table ipvsctl.Table, states map[director.Backend]string) *owners {
-	o := &owners{byKey: map[ipvsctl.Key]*balanced{}}
+	o := &owners{byKey: map[lvs.Key]*balanced{}}
 	for key := range table {
 		o.byKey[key] = nil
 	}
@@ -44,7 +45,7 @@ func newOwners(services []director.Service, table ipvsctl.Table, states map[dire
 		b := &balanced{Service: s, servers: balancedServers(s, table[s.Key].Dests, states)}
 		o.services = append(o.services, b)
 		o.byKey[s.Key] = b
-		if s.Key.Protocol == ipvsctl.Mark {
+		if s.Key.Protocol == lvs.Mark {
 			o.marks = append(o.marks, b)
 		}
 	}
@@ -58,7 +59,7 @@ func (o *owners) show(services []director.Service) {
 }
 
 // balancedServers are the configured servers in file order, then the others in the table.
-func balancedServers(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest,
+func balancedServers(s director.Service, dests map[netip.AddrPort]lvs.Dest,
 	states map[director.Backend]string) []balancedServer {
 	var list []balancedServer
 	seen := map[netip.AddrPort]bool{}
@@ -85,7 +86,7 @@ func balancedServers(s director.Service, dests map[netip.AddrPort]ipvsctl.Dest,
 const notConfigured = "not configured"
 
 // memberState is a server's state as far as the table shows it.
-func memberState(m director.Member, dest ipvsctl.Dest, in bool) string {
+func memberState(m director.Member, dest lvs.Dest, in bool) string {
 	serves := in && (dest.Weight > 0 || m.Dest.Weight == 0)
 	switch {
 	case m.Fallback && serves:
@@ -121,7 +122,7 @@ func (b *balanced) has(dest netip.Addr) bool {
 func (o *owners) of(c ipvsctl.Connection) []*balanced {
 	ipv6 := c.Virtual.Addr().Is6()
 	if mark := c.Mark(); mark != 0 {
-		return only(o.byKey[ipvsctl.Key{Mark: mark, IPv6: ipv6}])
+		return only(o.byKey[lvs.Key{Mark: mark, IPv6: ipv6}])
 	}
 	for _, b := range o.marks {
 		gives := func(m parser.Marking) bool { return m.Catches(c.Virtual, c.Protocol.String()) }
@@ -130,7 +131,7 @@ func (o *owners) of(c ipvsctl.Connection) []*balanced {
 		}
 	}
 	for _, port := range servicePorts(c) {
-		key := ipvsctl.Key{Protocol: c.Protocol, Addr: netip.AddrPortFrom(c.Virtual.Addr(), port), IPv6: ipv6}
+		key := lvs.Key{Protocol: c.Protocol, Addr: netip.AddrPortFrom(c.Virtual.Addr(), port), IPv6: ipv6}
 		if b, known := o.byKey[key]; known {
 			return only(b)
 		}
@@ -160,7 +161,7 @@ const (
 // servicePorts are the ports that a virtual service with this connection may have.
 func servicePorts(c ipvsctl.Connection) []uint16 {
 	port := c.Virtual.Port()
-	if c.Protocol == ipvsctl.TCP && (port == 0 || port == ftpDataPort || port >= firstFree) {
+	if c.Protocol == lvs.TCP && (port == 0 || port == ftpDataPort || port >= firstFree) {
 		return []uint16{port, ftpPort, 0}
 	}
 	return []uint16{port, 0}

@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -17,69 +18,83 @@ func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
 // service is a virtual service of a test: id, key, and servers by their addresses; "fallback " comes before
 // the fallback server.
-func service(id string, key ipvsctl.Key, servers ...string) director.Service {
+func service(id string, key lvs.Key, servers ...string) director.Service {
 	s := director.Service{Config: &parser.Virtual{ID: id}, Key: key}
 	for _, name := range servers {
 		name, fallback := strings.CutPrefix(name, "fallback ")
-		s.Members = append(s.Members, director.Member{Name: name, Dest: ipvsctl.Dest{Addr: addrPort(name), Weight: 1}, Fallback: fallback})
+		s.Members = append(s.Members, director.Member{Name: name,
+			Dest: lvs.Dest{Addr: addrPort(name), Weight: 1}, Fallback: fallback})
 	}
 	return s
 }
 
-func tcp(addr string) ipvsctl.Key {
+func tcp(addr string) lvs.Key {
 	a := addrPort(addr)
-	return ipvsctl.Key{Protocol: ipvsctl.TCP, Addr: a, IPv6: a.Addr().Is6()}
+	return lvs.Key{Protocol: lvs.TCP, Addr: a, IPv6: a.Addr().Is6()}
 }
 
 func TestOwnerOfAConnection(t *testing.T) {
-	ruled := service("fwm:5", ipvsctl.Key{Mark: 5}, "10.2.0.1:0")
+	ruled := service("fwm:5", lvs.Key{Mark: 5}, "10.2.0.1:0")
 	ruled.Config.Marking = []parser.Marking{{
-		Dest: netip.MustParsePrefix("10.1.0.5/32"), Protocol: "tcp", Ports: []parser.PortRange{{First: 80, Last: 90}},
+		Dest: netip.MustParsePrefix("10.1.0.5/32"), Protocol: "tcp", Ports: []lvs.Ports{{First: 80, Last: 90}},
 	}}
 	services := []director.Service{
 		service("tcp:10.1.0.1:80", tcp("10.1.0.1:80"), "10.2.0.1:80"),
 		service("tcp:10.1.0.1:21", tcp("10.1.0.1:21"), "10.2.0.1:21"),
 		service("tcp:10.1.0.2:0", tcp("10.1.0.2:0"), "10.2.0.1:0"),
 		service("tcp:[2001:db8::1]:80", tcp("[2001:db8::1]:80"), "[2001:db8::21]:80"),
-		service("fwm:3", ipvsctl.Key{Mark: 3}, "10.2.0.1:0"),
-		service("fwm:4", ipvsctl.Key{Mark: 4}, "10.2.0.1:0", "10.2.0.4:80"),
-		service("fwm6:4", ipvsctl.Key{Mark: 4, IPv6: true}, "[2001:db8::21]:0"),
-		service("fwm:6", ipvsctl.Key{Mark: 6}, "10.2.0.6:0"),
-		service("fwm6:6", ipvsctl.Key{Mark: 6, IPv6: true}, "10.2.0.6:0"), // by a tunnel
+		service("fwm:3", lvs.Key{Mark: 3}, "10.2.0.1:0"),
+		service("fwm:4", lvs.Key{Mark: 4}, "10.2.0.1:0", "10.2.0.4:80"),
+		service("fwm6:4", lvs.Key{Mark: 4, IPv6: true}, "[2001:db8::21]:0"),
+		service("fwm:6", lvs.Key{Mark: 6}, "10.2.0.6:0"),
+		service("fwm6:6", lvs.Key{Mark: 6, IPv6: true}, "10.2.0.6:0"), // by a tunnel
 		ruled,
 	}
 	foreign := tcp("10.9.0.1:80")
 	o := newOwners(services, ipvsctl.Table{foreign: {Key: foreign}}, nil)
 	for name, c := range map[string]struct {
-		protocol                      ipvsctl.Protocol
+		protocol                      lvs.Protocol
 		client, virtual, server, want string
 	}{
-		"by address":                         {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.1:80", "10.2.0.1:80", "tcp:10.1.0.1:80"},
-		"its template":                       {ipvsctl.TCP, "10.0.0.1:0", "10.1.0.1:80", "10.2.0.1:80", "tcp:10.1.0.1:80"},
-		"another protocol is by mark":        {ipvsctl.UDP, "10.0.0.1:4000", "10.1.0.1:80", "10.2.0.4:80", "fwm:4"},
-		"every port":                         {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.2:22", "10.2.0.1:22", "tcp:10.1.0.2:0"},
-		"its template, every port":           {ipvsctl.TCP, "10.0.0.1:0", "10.1.0.2:0", "10.2.0.1:0", "tcp:10.1.0.2:0"},
-		"data of FTP":                        {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.1:20", "10.2.0.1:20", "tcp:10.1.0.1:21"},
-		"passive data of FTP":                {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.1:50000", "10.2.0.1:50000", "tcp:10.1.0.1:21"},
-		"template of FTP":                    {ipvsctl.TCP, "10.0.0.1:0", "10.1.0.1:0", "10.2.0.1:0", "tcp:10.1.0.1:21"},
-		"IPv6":                               {ipvsctl.TCP, "[2001:db8::64]:4000", "[2001:db8::1]:80", "[2001:db8::21]:80", "tcp:[2001:db8::1]:80"},
-		"a mark's template":                  {ipvsctl.Mark, "10.0.0.1:0", "0.0.0.3:0", "10.2.0.1:0", "fwm:3"},
-		"a mark's template, IPv6":            {ipvsctl.Mark, "[2001:db8::]:0", "[0:4::]:0", "[2001:db8::21]:0", "fwm6:4"},
-		"a mark that is not ours":            {ipvsctl.Mark, "10.0.0.1:0", "0.0.0.9:0", "10.2.0.1:0", ""},
-		"a mark told by its server":          {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.4:80", "fwm:4"},
-		"a mark told by its server's family": {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.6:80", "fwm:6"},
-		"a mark told by its client's family": {ipvsctl.TCP, "[2001:db8::64]:4000", "[2001:db8::9]:80", "10.2.0.6:80", "fwm6:6"},
-		"a mark told by its server, IPv6":    {ipvsctl.TCP, "[2001:db8::64]:4000", "[2001:db8::9]:80", "[2001:db8::21]:80", "fwm6:4"},
-		"a mark of several":                  {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.1:80", "fwm:3 or fwm:4 or fwm:5"},
-		"a mark told by its rule":            {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.5:90", "10.2.0.1:90", "fwm:5"},
-		"not by a rule for other ports":      {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.5:91", "10.2.0.4:91", "fwm:4"},
-		"not by a rule for another protocol": {ipvsctl.UDP, "10.0.0.1:4000", "10.1.0.5:90", "10.2.0.4:90", "fwm:4"},
-		"of a service that is not ours":      {ipvsctl.TCP, "10.0.0.1:4000", "10.9.0.1:80", "10.2.0.1:80", ""},
-		"of nobody we know":                  {ipvsctl.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.9:80", ""},
+		"by address": {lvs.TCP, "10.0.0.1:4000", "10.1.0.1:80", "10.2.0.1:80",
+			"tcp:10.1.0.1:80"},
+		"its template": {lvs.TCP, "10.0.0.1:0", "10.1.0.1:80", "10.2.0.1:80",
+			"tcp:10.1.0.1:80"},
+		"another protocol is by mark": {lvs.UDP, "10.0.0.1:4000", "10.1.0.1:80", "10.2.0.4:80", "fwm:4"},
+		"every port": {lvs.TCP, "10.0.0.1:4000", "10.1.0.2:22", "10.2.0.1:22",
+			"tcp:10.1.0.2:0"},
+		"its template, every port": {lvs.TCP, "10.0.0.1:0", "10.1.0.2:0", "10.2.0.1:0",
+			"tcp:10.1.0.2:0"},
+		"data of FTP": {lvs.TCP, "10.0.0.1:4000", "10.1.0.1:20", "10.2.0.1:20",
+			"tcp:10.1.0.1:21"},
+		"passive data of FTP": {lvs.TCP, "10.0.0.1:4000", "10.1.0.1:50000", "10.2.0.1:50000",
+			"tcp:10.1.0.1:21"},
+		"template of FTP": {lvs.TCP, "10.0.0.1:0", "10.1.0.1:0", "10.2.0.1:0",
+			"tcp:10.1.0.1:21"},
+		"IPv6": {lvs.TCP, "[2001:db8::64]:4000", "[2001:db8::1]:80",
+			"[2001:db8::21]:80", "tcp:[2001:db8::1]:80"},
+		"a mark's template": {lvs.Mark, "10.0.0.1:0", "0.0.0.3:0", "10.2.0.1:0", "fwm:3"},
+		"a mark's template, IPv6": {lvs.Mark, "[2001:db8::]:0", "[0:4::]:0", "[2001:db8::21]:0",
+			"fwm6:4"},
+		"a mark that is not ours":            {lvs.Mark, "10.0.0.1:0", "0.0.0.9:0", "10.2.0.1:0", ""},
+		"a mark told by its server":          {lvs.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.4:80", "fwm:4"},
+		"a mark told by its server's family": {lvs.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.6:80", "fwm:6"},
+		"a mark told by its client's family": {lvs.TCP, "[2001:db8::64]:4000", "[2001:db8::9]:80",
+			"10.2.0.6:80", "fwm6:6"},
+		"a mark told by its server, IPv6": {lvs.TCP, "[2001:db8::64]:4000", "[2001:db8::9]:80",
+			"[2001:db8::21]:80", "fwm6:4"},
+		"a mark of several": {lvs.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.1:80",
+			"fwm:3 or fwm:4 or fwm:5"},
+		"a mark told by its rule":            {lvs.TCP, "10.0.0.1:4000", "10.1.0.5:90", "10.2.0.1:90", "fwm:5"},
+		"not by a rule for other ports":      {lvs.TCP, "10.0.0.1:4000", "10.1.0.5:91", "10.2.0.4:91", "fwm:4"},
+		"not by a rule for another protocol": {lvs.UDP, "10.0.0.1:4000", "10.1.0.5:90", "10.2.0.4:90", "fwm:4"},
+		"of a service that is not ours":      {lvs.TCP, "10.0.0.1:4000", "10.9.0.1:80", "10.2.0.1:80", ""},
+		"of nobody we know":                  {lvs.TCP, "10.0.0.1:4000", "10.1.0.9:80", "10.2.0.9:80", ""},
 	} {
 		var ids []string
 		for _, b := range o.of(ipvsctl.Connection{
-			Protocol: c.protocol, Client: addrPort(c.client), Virtual: addrPort(c.virtual), Dest: addrPort(c.server),
+			Protocol: c.protocol, Client: addrPort(c.client), Virtual: addrPort(c.virtual),
+			Dest: addrPort(c.server),
 		}) {
 			ids = append(ids, b.Config.ID)
 		}
@@ -91,11 +106,13 @@ func TestOwnerOfAConnection(t *testing.T) {
 
 func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 	key := tcp("10.1.0.1:80")
-	s := service("tcp:10.1.0.1:80", key, "10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80", "10.2.0.4:80", "10.2.0.5:80", "fallback 10.2.0.6:80")
+	s := service("tcp:10.1.0.1:80", key, "10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80", "10.2.0.4:80", "10.2.0.5:80",
+		"fallback 10.2.0.6:80")
 	s.Members[4].Dest.Weight = 0 // in the file
-	dests := map[netip.AddrPort]ipvsctl.Dest{}
-	for addr, weight := range map[string]uint32{"10.2.0.1:80": 1, "10.2.0.2:80": 0, "10.2.0.4:80": 0, "10.2.0.5:80": 0, "10.2.0.9:80": 3} {
-		dests[addrPort(addr)] = ipvsctl.Dest{Addr: addrPort(addr), Weight: weight}
+	dests := map[netip.AddrPort]lvs.Dest{}
+	for addr, weight := range map[string]uint32{"10.2.0.1:80": 1, "10.2.0.2:80": 0, "10.2.0.4:80": 0,
+		"10.2.0.5:80": 0, "10.2.0.9:80": 3} {
+		dests[addrPort(addr)] = lvs.Dest{Addr: addrPort(addr), Weight: weight}
 	}
 	table := ipvsctl.Table{key: {Key: key, Dests: dests}}
 	told := map[director.Backend]string{
@@ -119,7 +136,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 			t.Errorf("%s is %s, want %s", addr, got, want)
 		}
 	}
-	dests[addrPort("10.2.0.6:80")] = ipvsctl.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1}
+	dests[addrPort("10.2.0.6:80")] = lvs.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1}
 	b = newOwners([]director.Service{s}, table, told).services[0]
 	if got := b.server(addrPort("10.2.0.6:80")).state; got != "fallback" {
 		t.Errorf("the fallback server in the table is %s", got)
@@ -137,18 +154,24 @@ func TestConnectionsShowNothingRawThatAClientChose(t *testing.T) {
 
 // The example of docs/doctor.md is what connections prints.
 func TestConnectionsAsAPersonSeesThem(t *testing.T) {
-	key, mark := tcp("192.0.2.10:80"), ipvsctl.Key{Mark: 3}
-	services := []director.Service{service("tcp:192.0.2.10:80", key, "192.0.2.21:80"), service("fwm:3", mark, "192.0.2.22:0")}
-	dest := ipvsctl.Dest{Addr: addrPort("192.0.2.21:80"), Weight: 1}
-	table := ipvsctl.Table{key: {Key: key, Dests: map[netip.AddrPort]ipvsctl.Dest{dest.Addr: dest}}, mark: {Key: mark}}
-	o := newOwners(services, table, map[director.Backend]string{{Virtual: "fwm:3", Real: "192.0.2.22:0"}: "drained"})
+	key, mark := tcp("192.0.2.10:80"), lvs.Key{Mark: 3}
+	services := []director.Service{service("tcp:192.0.2.10:80", key, "192.0.2.21:80"),
+		service("fwm:3", mark, "192.0.2.22:0")}
+	dest := lvs.Dest{Addr: addrPort("192.0.2.21:80"), Weight: 1}
+	table := ipvsctl.Table{key: {Key: key, Dests: map[netip.AddrPort]lvs.Dest{dest.Addr: dest}}, mark: {Key: mark}}
+	o := newOwners(services, table,
+		map[director.Backend]string{{Virtual: "fwm:3", Real: "192.0.2.22:0"}: "drained"})
 	o.show(services)
 	var b, errors strings.Builder
-	text := newConnectionsText(&b, func(format string, args ...any) { fmt.Fprintf(&errors, format, args...) }, o.services)
+	text := newConnectionsText(&b, func(format string, args ...any) { fmt.Fprintf(&errors, format, args...) },
+		o.services)
 	for _, c := range []ipvsctl.Connection{
-		{Protocol: ipvsctl.TCP, Client: addrPort("198.51.100.7:40312"), Virtual: key.Addr, Dest: dest.Addr, State: "ESTABLISHED", Expires: 899 * time.Second},
-		{Protocol: ipvsctl.TCP, Client: addrPort("198.51.100.7:0"), Virtual: key.Addr, Dest: dest.Addr, State: "NONE", Expires: 581 * time.Second},
-		{Client: addrPort("198.51.100.0:0"), Virtual: addrPort("0.0.0.3:0"), Dest: addrPort("192.0.2.22:0"), State: "ASSURED", Expires: 242 * time.Second},
+		{Protocol: lvs.TCP, Client: addrPort("198.51.100.7:40312"), Virtual: key.Addr, Dest: dest.Addr,
+			State: "ESTABLISHED", Expires: 899 * time.Second},
+		{Protocol: lvs.TCP, Client: addrPort("198.51.100.7:0"), Virtual: key.Addr, Dest: dest.Addr,
+			State: "NONE", Expires: 581 * time.Second},
+		{Client: addrPort("198.51.100.0:0"), Virtual: addrPort("0.0.0.3:0"), Dest: addrPort("192.0.2.22:0"),
+			State: "ASSURED", Expires: 242 * time.Second},
 	} {
 		line, ok := o.line(c)
 		if !ok {

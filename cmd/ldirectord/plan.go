@@ -10,6 +10,7 @@ import (
 	"ldirectord/doctor"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // plan shows what the configuration would change: the table in the words of ipvsadm, the mark rules in those
@@ -89,7 +90,7 @@ func printChanges(c *call, changes []change) {
 // planned are changes of the table, and when they are made. What is within a virtual service that cannot be set up is
 // left out.
 func planned(ops []ipvsctl.Op) []change {
-	changes, missing := []change{}, map[ipvsctl.Key]bool{}
+	changes, missing := []change{}, map[lvs.Key]bool{}
 	for _, op := range ops {
 		if missing[op.Key] {
 			continue

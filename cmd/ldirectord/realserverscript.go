@@ -12,7 +12,7 @@ import (
 
 	"ldirectord/daemon"
 	"ldirectord/director"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 	"ldirectord/printable"
 )
@@ -65,19 +65,19 @@ func printRealServerScript(_ context.Context, c *call, l *daemon.Loaded) error {
 func realServers(services []director.Service) []*realServer {
 	var servers []*realServer
 	byAddr := map[netip.Addr]*realServer{}
-	eachDestination(services, func(_ *parser.Virtual, addr netip.Addr, _ ipvsctl.Forward) {
+	eachDestination(services, func(_ *parser.Virtual, addr netip.Addr, _ lvs.Forward) {
 		if byAddr[addr] == nil {
 			byAddr[addr] = &realServer{addr: addr}
 			servers = append(servers, byAddr[addr])
 		}
 	})
-	eachDestination(services, func(v *parser.Virtual, addr netip.Addr, forward ipvsctl.Forward) {
+	eachDestination(services, func(v *parser.Virtual, addr netip.Addr, forward lvs.Forward) {
 		byAddr[addr].serve(v, forward, servers)
 	})
 	return servers
 }
 
-func eachDestination(services []director.Service, f func(*parser.Virtual, netip.Addr, ipvsctl.Forward)) {
+func eachDestination(services []director.Service, f func(*parser.Virtual, netip.Addr, lvs.Forward)) {
 	for _, s := range services {
 		for _, m := range s.Members {
 			if addr := m.Dest.Addr.Addr(); !addr.IsLoopback() {
@@ -89,8 +89,8 @@ func eachDestination(services []director.Service, f func(*parser.Virtual, netip.
 
 // serve notes a virtual service that a machine serves. A network of virtual addresses that holds
 // real servers would cut them off from each other, so it is left out.
-func (s *realServer) serve(v *parser.Virtual, forward ipvsctl.Forward, all []*realServer) {
-	if forward == ipvsctl.Masq {
+func (s *realServer) serve(v *parser.Virtual, forward lvs.Forward, all []*realServer) {
+	if forward == lvs.Masq {
 		s.masq = true
 		return
 	}
@@ -102,7 +102,7 @@ func (s *realServer) serve(v *parser.Virtual, forward ipvsctl.Forward, all []*re
 		switch {
 		case slices.ContainsFunc(all, func(one *realServer) bool { return p.Contains(one.addr) }):
 			s.manual = with(s.manual, fmt.Sprintf("%s of %s, which holds real servers", p, v.ID))
-		case forward == ipvsctl.Tunnel:
+		case forward == lvs.Tunnel:
 			s.tunnel = with(s.tunnel, p)
 		default:
 			s.direct = with(s.direct, p)

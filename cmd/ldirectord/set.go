@@ -14,6 +14,7 @@ import (
 	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // idleInterval is the time between two looks at the connections of servers.
@@ -170,7 +171,7 @@ func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, 
 	defer table.Close()
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	var keys []ipvsctl.Key
+	var keys []lvs.Key
 	for _, s := range servers {
 		keys = append(keys, s.Key)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -18,7 +19,7 @@ func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
 	const evil = "x\r\nBcc: all@example.net\n.\r\nMAIL FROM:<y>\x1b[2J\u0085\u2028\xff"
 	rule := Rule{To: "a@example.net\r\nBcc: b@example.net", From: "me\nBcc: c@example.net", SMTP: "mail",
 		ServiceName: evil, Comment: evil}
-	l := newLetter(rule, notify.Event{Status: notify.StatusRunning}, evil)
+	l := newLetter(rule, notify.Event{Status: lvs.StatusRunning}, evil)
 	for i, line := range strings.Split(l.text(), "\n") {
 		if strings.HasPrefix(strings.ToLower(line), "bcc") || line == "." || strings.HasPrefix(line, "MAIL") {
 			t.Errorf("line %d is %q", i, line)
@@ -34,8 +35,8 @@ func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
 	}
 }
 
-// A mail says why, how long it was otherwise, who is left and where to look: after the Perl's lines, and the reason of a
-// failure in its header.
+// A mail says why, how long it was otherwise, who is left and where to look: after the Perl's lines, and the reason of
+// a failure in its header.
 func TestAMailSaysMoreThanThePerls(t *testing.T) {
 	const perls = "\nLog-Message: what\nDaemon-Status: running\n"
 	const header = "\nX-Ldirectord-Reason: connect: connection refused x\n\n"
@@ -44,16 +45,20 @@ func TestAMailSaysMoreThanThePerls(t *testing.T) {
 		event notify.Event
 		want  string
 	}{
-		{notify.Event{Kind: notify.Deleted, Reason: "connect: connection refused\nx", Virtual: "tcp:192.0.2.1:80", Name: "192.0.2.21:80",
+		{notify.Event{Kind: notify.Deleted, Reason: "connect: connection refused\nx",
+			Virtual: "tcp:192.0.2.1:80", Name: "192.0.2.21:80",
 			Before: "up", Lasted: 3*time.Hour + 400*time.Millisecond, Left: 1, Servers: 3},
-			"\nReason: connect: connection refused x\nState before: up for 3h0m0s\nServers in service: 1 of 3\nTo look further: ldirectord 'www.cf' why tcp:192.0.2.1:80 192.0.2.21:80\n"},
-		{notify.Event{Kind: notify.Quiescent, Reason: "connect: connection refused\nx", Servers: 3}, "\nReason: connect: connection refused x\nServers in service: 0 of 3\n"},
-		{notify.Event{Kind: notify.Restored, Reason: "connect: connection refused\nx"}, "\nLast failure: connect: connection refused x\n"},
+			"\nReason: connect: connection refused x\nState before: up for 3h0m0s\nServers in service: 1 " +
+				"of 3\nTo look further: ldirectord 'www.cf' why tcp:192.0.2.1:80 192.0.2.21:80\n"},
+		{notify.Event{Kind: notify.Quiescent, Reason: "connect: connection refused\nx", Servers: 3},
+			"\nReason: connect: connection refused x\nServers in service: 0 of 3\n"},
+		{notify.Event{Kind: notify.Restored, Reason: "connect: connection refused\nx"},
+			"\nLast failure: connect: connection refused x\n"},
 		{notify.Event{Kind: notify.Added, Reason: "refused"}, "\nLast failure: refused\n"},
 		{notify.Event{Kind: notify.Drained, Before: "up", Lasted: time.Second}, "\nState before: up for 1s\n"},
 		{notify.Event{Kind: notify.Deleted}, ""},
 	} {
-		c.event.Status = notify.StatusRunning
+		c.event.Status = lvs.StatusRunning
 		l := newLetter(rule, c.event, "what")
 		if !strings.HasSuffix(l.text(), perls+c.want) {
 			t.Errorf("%+v: %s", c.event, l.text())
@@ -73,7 +78,8 @@ func TestMailIsReadableByTheStandard(t *testing.T) {
 	rule := Rule{To: "Überwacher <a@example.net>", From: "Wächter <lvs@example.net>", SMTP: "mail",
 		ServiceName: strings.Repeat("Größe ", 20), Comment: strings.Repeat("é", maxMailLine)}
 	at := time.Date(2026, 10, 7, 12, 0, 0, 0, time.FixedZone("", 7200))
-	l := newLetter(rule, notify.Event{Time: at, Status: notify.StatusRunning, Kind: notify.Deleted, Reason: "Größe 大"}, "Added real server: x (y)")
+	l := newLetter(rule, notify.Event{Time: at, Status: lvs.StatusRunning, Kind: notify.Deleted, Reason: "Größe 大"},
+		"Added real server: x (y)")
 	for line := range strings.SplitSeq(l.text(), "\n") {
 		if len(line) > 998 {
 			t.Errorf("a line has %d bytes", len(line))
@@ -134,7 +140,8 @@ func TestPlainKeepsWholeCharacters(t *testing.T) {
 
 func TestInBrackets(t *testing.T) {
 	for text, want := range map[string]string{
-		"<a@example.net>": "a@example.net", "Name <a@example.net> x": "a@example.net", " a ": "a", "> a <": "> a <", "a>": "a>", "<>": "",
+		"<a@example.net>": "a@example.net", "Name <a@example.net> x": "a@example.net", " a ": "a",
+		"> a <": "> a <", "a>": "a>", "<>": "",
 	} {
 		if got := inBrackets(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
@@ -144,9 +151,10 @@ func TestInBrackets(t *testing.T) {
 
 func TestAddressesAreEncodedOnlyWhereTheyMust(t *testing.T) {
 	for list, want := range map[string]string{
-		"a@example.net,  root":                         "a@example.net,  root",
-		"a@example.net,  B <b@example.net>":            "a@example.net,  B <b@example.net>",
-		"Jörg <a@example.net>,B <b@example.net>":       "=?utf-8?q?J=C3=B6rg?= <a@example.net>,\n \"B\" <b@example.net>",
+		"a@example.net,  root":              "a@example.net,  root",
+		"a@example.net,  B <b@example.net>": "a@example.net,  B <b@example.net>",
+		"Jörg <a@example.net>,B <b@example.net>": "=?utf-8?q?J=C3=B6rg?= <a@example.net>,\n \"B\" " +
+			"<b@example.net>",
 		"Jörg, root":                                   "Jörg, root",
 		"\u007f@example.net, B <b@example.net>":        "\u007f@example.net, B <b@example.net>",
 		"\"\u007f\" <a@example.net>,B <b@example.net>": "\"\u007f\" <a@example.net>,B <b@example.net>",

@@ -10,18 +10,19 @@ import (
 	"sync"
 	"time"
 
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
 // Rule says who gets mail about one virtual service, and how. The fields are directives of the ldirectord manual.
 type Rule struct {
-	To          string          // emailalert: addresses separated by commas; "" for nobody
-	From        string          // emailalertfrom: the From line; "" for USER@HOST
-	SMTP        string          // smtp: server, at port 25 unless it says host:port; "" for the local sendmail
-	Freq        time.Duration   // emailalertfreq: between reminders of a server that is still down; 0 for none
-	Statuses    []notify.Status // emailalertstatus: the states of the daemon in which mail is sent
-	ServiceName string          // servicename: in front of the subject, and in the body
-	Comment     string          // comment: in the body
+	To          string        // emailalert: addresses separated by commas; "" for nobody
+	From        string        // emailalertfrom: the From line; "" for USER@HOST
+	SMTP        string        // smtp: server, at port 25 unless it says host:port; "" for the local sendmail
+	Freq        time.Duration // emailalertfreq: between reminders of a server that is still down; 0 for none
+	Statuses    []lvs.Status  // emailalertstatus: the states of the daemon in which mail is sent
+	ServiceName string        // servicename: in front of the subject, and in the body
+	Comment     string        // comment: in the body
 	// emailalertdetail: the command that tells more of a server, without the virtual service and the server; "":
 	// the mail is the Perl's
 	Why   string
@@ -29,7 +30,7 @@ type Rule struct {
 }
 
 // mails reports whether anybody gets mail about what happens in a state of the daemon.
-func (r Rule) mails(s notify.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
+func (r Rule) mails(s lvs.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
 
 // Mailer sends mail about servers that are added and removed, and reminders of those that are still down. What
 // is sent waits in a queue of its own.
@@ -119,7 +120,7 @@ func (m *Mailer) mail(e notify.Event) {
 
 // mailAll sends mail to everybody who gets mail at all, once to each.
 func (m *Mailer) mailAll(e notify.Event) {
-	e.Status = cmp.Or(e.Status, notify.StatusRunning)
+	e.Status = cmp.Or(e.Status, lvs.StatusRunning)
 	done := map[string]bool{}
 	for _, rule := range m.rules {
 		rule.ServiceName, rule.Comment = "", ""
@@ -138,7 +139,7 @@ func (m *Mailer) send(e notify.Event, l *letter) {
 }
 
 func (m *Mailer) remember(s downServer, e notify.Event) {
-	m.down[s] = notify.Event{Time: e.Time, Status: notify.StatusRunning, Virtual: s.virtual, Real: s.real,
+	m.down[s] = notify.Event{Time: e.Time, Status: lvs.StatusRunning, Virtual: s.virtual, Real: s.real,
 		Reason: e.Reason, Name: e.Name}
 	m.schedule(s)
 }
@@ -184,7 +185,7 @@ func (m *Mailer) remind() {
 }
 
 func (m *Mailer) remindOf(s downServer, rule Rule, e notify.Event) {
-	if !rule.mails(notify.StatusRunning) {
+	if !rule.mails(lvs.StatusRunning) {
 		return
 	}
 	_, address, _ := strings.Cut(s.virtual, ":")

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -98,18 +99,20 @@ const (
 )
 
 func wentDown(real string) notify.Event {
-	return notify.Event{Time: time.Now(), Kind: notify.Deleted, Status: notify.StatusRunning, Virtual: testVirtual, Real: real,
+	return notify.Event{Time: time.Now(), Kind: notify.Deleted, Status: lvs.StatusRunning, Virtual: testVirtual,
+		Real: real,
 		Text: "Deleted real server: " + real + " (10.1.0.1:7000)"}
 }
 
 func cameBack(real string) notify.Event {
-	return notify.Event{Time: time.Now(), Kind: notify.Added, Status: notify.StatusRunning, Virtual: testVirtual, Real: real, Weight: 1,
+	return notify.Event{Time: time.Now(), Kind: notify.Added, Status: lvs.StatusRunning, Virtual: testVirtual,
+		Real: real, Weight: 1,
 		Text: "Added real server: " + real + " (10.1.0.1:7000) (Weight set to 1)"}
 }
 
 func testRule() Rule {
 	return Rule{To: "admin@example.net", SMTP: "127.0.0.1",
-		Statuses: []notify.Status{notify.StatusStarting, notify.StatusRunning, notify.StatusStopping, notify.StatusReloading}}
+		Statuses: []lvs.Status{lvs.StatusStarting, lvs.StatusRunning, lvs.StatusStopping, lvs.StatusReloading}}
 }
 
 func setRule(m *Mailer, r Rule) { m.Set(map[string]Rule{testVirtual: r}) }
@@ -139,23 +142,26 @@ func TestMailHasThePerlsWords(t *testing.T) {
 		if body != wantBody {
 			t.Errorf("body\n%s\nwant\n%s", body, wantBody)
 		}
-		if want := userName() + "@" + hostName(); l.sender != want || !slices.Equal(l.to, []string{"admin@example.net"}) {
+		if want := userName() + "@" + hostName(); l.sender != want ||
+			!slices.Equal(l.to, []string{"admin@example.net"}) {
 			t.Errorf("envelope %s to %q", l.sender, l.to)
 		}
-		if len(p.events) != 1 || p.events[0].Kind != notify.Mailing || p.events[0].Text != "emailalert: Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)" {
+		if len(p.events) != 1 || p.events[0].Kind != notify.Mailing ||
+			p.events[0].Text != "emailalert: Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)" {
 			t.Errorf("reported %+v", p.events)
 		}
 	})
 }
 
 func TestMailWithoutAServiceNameIsShortAndFromTheUser(t *testing.T) {
-	l := newLetter(testRule(), notify.Event{Status: notify.StatusStopping}, "Purged real server (stop): x (y)")
+	l := newLetter(testRule(), notify.Event{Status: lvs.StatusStopping}, "Purged real server (stop): x (y)")
 	name, err := exec.Command("id", "-un").Output()
 	if err != nil {
 		t.Skip(err)
 	}
 	from := "From: " + strings.TrimSpace(string(name)) + "@" + hostName() + "\n"
-	body := "\n\nldirectord host: " + hostName() + "\nLog-Message: Purged real server (stop): x (y)\nDaemon-Status: stopping\n"
+	body := "\n\nldirectord host: " + hostName() +
+		"\nLog-Message: Purged real server (stop): x (y)\nDaemon-Status: stopping\n"
 	if text := l.text(); !strings.HasPrefix(text, from) || !strings.HasSuffix(text, body) {
 		t.Errorf("mail\n%s", text)
 	}
@@ -168,28 +174,45 @@ func TestWhatIsMailed(t *testing.T) {
 		rule   func(*Rule)
 		mailed string
 	}{
-		{"a server added", notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Text: "Added …"}, nil, "Added …"},
-		{"a server restored", notify.Event{Kind: notify.Restored, Status: notify.StatusReloading, Text: "Restored …"}, nil, "Restored …"},
-		{"a server drained", notify.Event{Kind: notify.Drained, Status: notify.StatusRunning, Text: "Drained …"}, nil, "Drained …"},
-		{"a server purged", notify.Event{Kind: notify.Purged, Status: notify.StatusStopping, Text: "Purged …"}, nil, "Purged …"},
-		{"a server quiescent", notify.Event{Kind: notify.Quiescent, Status: notify.StatusStarting, Text: "Quiescent …"}, nil, "Quiescent …"},
-		{"a server readded as quiescent", notify.Event{Kind: notify.Quiescent, Status: notify.StatusStarting, Text: "Readd Quiescent …"}, nil, "Quiescent …"},
-		{"the guard holds servers", notify.Event{Kind: notify.GuardHolds, Status: notify.StatusRunning, Text: "Guard holds …"}, nil, "Guard holds …"},
-		{"the guard holds others", notify.Event{Kind: notify.GuardChanged, Status: notify.StatusRunning, Text: "Guard holds more …"}, nil, ""},
-		{"the guard is over", notify.Event{Kind: notify.GuardOver, Status: notify.StatusRunning, Text: "Guard is over …"}, nil, "Guard is over …"},
-		{"answers that nobody can judge", notify.Event{Kind: notify.Unjudged, Status: notify.StatusRunning, Text: "Check not judged …"}, nil, "Check not judged …"},
-		{"the end of an order", notify.Event{Kind: notify.OrderEnded, Status: notify.StatusRunning, Text: "Order ended: …"}, nil, "Order ended: …"},
-		{"an order", notify.Event{Kind: notify.Ordered, Status: notify.StatusRunning, Text: "Order: …"}, nil, ""},
-		{"a fallback", notify.Event{Kind: notify.Deleted, Fallback: true, Status: notify.StatusRunning, Text: "Deleted …"}, nil, "Deleted …"},
-		{"a virtual service", notify.Event{Kind: notify.PurgedVirtual, Status: notify.StatusRunning, Text: "Purged virtual …"}, nil, ""},
-		{"a soft failure", notify.Event{Kind: notify.SoftFailure, Status: notify.StatusRunning, Text: "Soft failure …"}, nil, ""},
+		{"a server added", notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Text: "Added …"}, nil,
+			"Added …"},
+		{"a server restored", notify.Event{Kind: notify.Restored, Status: lvs.StatusReloading,
+			Text: "Restored …"}, nil, "Restored …"},
+		{"a server drained", notify.Event{Kind: notify.Drained, Status: lvs.StatusRunning, Text: "Drained …"},
+			nil, "Drained …"},
+		{"a server purged", notify.Event{Kind: notify.Purged, Status: lvs.StatusStopping, Text: "Purged …"},
+			nil, "Purged …"},
+		{"a server quiescent", notify.Event{Kind: notify.Quiescent, Status: lvs.StatusStarting,
+			Text: "Quiescent …"}, nil, "Quiescent …"},
+		{"a server readded as quiescent", notify.Event{Kind: notify.Quiescent, Status: lvs.StatusStarting,
+			Text: "Readd Quiescent …"}, nil, "Quiescent …"},
+		{"the guard holds servers", notify.Event{Kind: notify.GuardHolds, Status: lvs.StatusRunning,
+			Text: "Guard holds …"}, nil, "Guard holds …"},
+		{"the guard holds others", notify.Event{Kind: notify.GuardChanged, Status: lvs.StatusRunning,
+			Text: "Guard holds more …"}, nil, ""},
+		{"the guard is over", notify.Event{Kind: notify.GuardOver, Status: lvs.StatusRunning,
+			Text: "Guard is over …"}, nil, "Guard is over …"},
+		{"answers that nobody can judge", notify.Event{Kind: notify.Unjudged, Status: lvs.StatusRunning,
+			Text: "Check not judged …"}, nil, "Check not judged …"},
+		{"the end of an order", notify.Event{Kind: notify.OrderEnded, Status: lvs.StatusRunning,
+			Text: "Order ended: …"}, nil, "Order ended: …"},
+		{"an order", notify.Event{Kind: notify.Ordered, Status: lvs.StatusRunning, Text: "Order: …"}, nil, ""},
+		{"a fallback", notify.Event{Kind: notify.Deleted, Fallback: true, Status: lvs.StatusRunning,
+			Text: "Deleted …"}, nil, "Deleted …"},
+		{"a virtual service", notify.Event{Kind: notify.PurgedVirtual, Status: lvs.StatusRunning,
+			Text: "Purged virtual …"}, nil, ""},
+		{"a soft failure", notify.Event{Kind: notify.SoftFailure, Status: lvs.StatusRunning,
+			Text: "Soft failure …"}, nil, ""},
 		{"mail itself", notify.Event{Kind: notify.MailFailed, Text: "failed …"}, nil, ""},
-		{"what was lost on the way", notify.Event{Kind: notify.Lost, Text: "5 events were lost"}, nil, "5 events were lost"},
-		{"in another state", notify.Event{Kind: notify.Added, Status: notify.StatusStarting, Text: "Added …"},
-			func(r *Rule) { r.Statuses = []notify.Status{notify.StatusRunning} }, ""},
+		{"what was lost on the way", notify.Event{Kind: notify.Lost, Text: "5 events were lost"}, nil,
+			"5 events were lost"},
+		{"in another state", notify.Event{Kind: notify.Added, Status: lvs.StatusStarting, Text: "Added …"},
+			func(r *Rule) { r.Statuses = []lvs.Status{lvs.StatusRunning} }, ""},
 		{"in no state", notify.Event{Kind: notify.Lost, Text: "…"}, func(r *Rule) { r.Statuses = nil }, ""},
-		{"to nobody", notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Text: "Added …"}, func(r *Rule) { r.To = "" }, ""},
-		{"of another virtual service", notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Virtual: "fwm:3", Text: "Added …"}, nil, ""},
+		{"to nobody", notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Text: "Added …"},
+			func(r *Rule) { r.To = "" }, ""},
+		{"of another virtual service", notify.Event{Kind: notify.Added, Status: lvs.StatusRunning,
+			Virtual: "fwm:3", Text: "Added …"}, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -250,7 +273,7 @@ func TestWhoStandsByRemindsOfNothing(t *testing.T) {
 		rule.Freq = time.Second
 		setRule(m, rule)
 		m.Notify(wentDown(testReal))
-		m.Notify(notify.Event{Kind: notify.StandingBy, Status: notify.StatusStopping})
+		m.Notify(notify.Event{Kind: notify.StandingBy, Status: lvs.StatusStopping})
 		p.subjects()
 		time.Sleep(time.Hour)
 		if got := p.subjects(); got != nil {
@@ -265,7 +288,7 @@ func TestNoRemindersOf(t *testing.T) {
 		"a server purged": func(_ *Rule, e *notify.Event) { e.Kind = notify.Purged },
 		"frequency 0":     func(r *Rule, _ *notify.Event) { r.Freq = 0 },
 		"a state without mail": func(r *Rule, e *notify.Event) {
-			r.Statuses, e.Status = []notify.Status{notify.StatusStarting}, notify.StatusStarting
+			r.Statuses, e.Status = []lvs.Status{lvs.StatusStarting}, lvs.StatusStarting
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -294,7 +317,8 @@ func TestRemindersAfterAReload(t *testing.T) {
 		rules func(Rule) map[string]Rule
 		want  int // in the next minute
 	}{
-		{"go on where nothing changed", func(r Rule) map[string]Rule { return map[string]Rule{testVirtual: r} }, 6},
+		{"go on where nothing changed", func(r Rule) map[string]Rule { return map[string]Rule{testVirtual: r} },
+			6},
 		{"follow a new frequency", func(r Rule) map[string]Rule {
 			r.Freq = 30 * time.Second
 			return map[string]Rule{testVirtual: r}
@@ -386,7 +410,8 @@ func TestAReminderSaysWhy(t *testing.T) {
 		m.Notify(e)
 		time.Sleep(90 * time.Second)
 		synctest.Wait()
-		const want = "Daemon-Status: running\n\nReason: refused\nTo look further: ldirectord 'www.cf' why " + testVirtual + " web1:7000\n"
+		const want = "Daemon-Status: running\n\nReason: refused\nTo look further: ldirectord 'www.cf' why " +
+			testVirtual + " web1:7000\n"
 		if len(p.got) != 2 || !strings.HasSuffix(p.got[1].body, want) {
 			t.Errorf("%d mails, the last %+v", len(p.got), p.got[len(p.got)-1])
 		}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -191,8 +192,8 @@ func TestASilentServerDelaysNoOther(t *testing.T) {
 			}
 			return p.deliver(ctx, l)
 		}
-		m.Notify(notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Virtual: "fwm:1", Text: "Added 1"})
-		m.Notify(notify.Event{Kind: notify.Added, Status: notify.StatusRunning, Virtual: "fwm:2", Text: "Added 2"})
+		m.Notify(notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Virtual: "fwm:1", Text: "Added 1"})
+		m.Notify(notify.Event{Kind: notify.Added, Status: lvs.StatusRunning, Virtual: "fwm:2", Text: "Added 2"})
 		if got := p.subjects(); !slices.Equal(got, []string{"Added 2"}) {
 			t.Errorf("arrived: %q", got)
 		}

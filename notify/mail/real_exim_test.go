@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -32,7 +33,8 @@ func TestRealEximDelivers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, failures := e.mailer(t)
-			rule.From, rule.ServiceName, rule.Statuses = "LVS <lvs@example.net>", "Läden "+name, []notify.Status{notify.StatusRunning}
+			rule.From, rule.ServiceName, rule.Statuses = "LVS <lvs@example.net>", "Läden "+
+				name, []lvs.Status{lvs.StatusRunning}
 			setRule(m, rule)
 			m.Notify(wentDown(testReal))
 			ctx, cancel := context.WithTimeout(t.Context(), realWait)
@@ -43,7 +45,8 @@ func TestRealEximDelivers(t *testing.T) {
 			for _, to := range []string{"ops@example.net", "night@example.net"} {
 				mail := e.await(t, "Envelope-to: "+to, "Service name: Läden "+name)
 				for _, line := range []string{
-					"\nFrom: LVS <lvs@example.net>\n", "\nLog-Message: [Läden " + name + "] Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)\n",
+					"\nFrom: LVS <lvs@example.net>\n", "\nLog-Message: [Läden " + name +
+						"] Deleted real server: 10.2.0.1:7000 (10.1.0.1:7000)\n",
 					"\nDaemon-Status: running\n",
 				} {
 					if !strings.Contains(mail, line) {
@@ -62,7 +65,7 @@ func TestRealEximRefuses(t *testing.T) {
 		"tooearly@example.net": "451",
 	} {
 		m, failures := e.mailer(t)
-		setRule(m, Rule{To: to, SMTP: e.addr, Statuses: []notify.Status{notify.StatusRunning}})
+		setRule(m, Rule{To: to, SMTP: e.addr, Statuses: []lvs.Status{lvs.StatusRunning}})
 		m.Notify(wentDown(testReal))
 		ctx, cancel := context.WithTimeout(t.Context(), realWait)
 		defer cancel()
@@ -81,7 +84,7 @@ func TestRealEximThatIsSilentHoldsNobodyUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, _ := e.mailer(t)
-	setRule(m, Rule{To: "ops@example.net", SMTP: e.addr, Statuses: []notify.Status{notify.StatusRunning}})
+	setRule(m, Rule{To: "ops@example.net", SMTP: e.addr, Statuses: []lvs.Status{lvs.StatusRunning}})
 	start := time.Now()
 	m.Notify(wentDown(testReal))
 	if took := time.Since(start); took > time.Second {
@@ -117,7 +120,8 @@ func startExim(t *testing.T) *exim {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	e := &exim{path: path, config: filepath.Join(dir, "exim.conf"), box: filepath.Join(dir, "spool", "box"), addr: freeAddr(t)}
+	e := &exim{path: path, config: filepath.Join(dir, "exim.conf"), box: filepath.Join(dir, "spool", "box"),
+		addr: freeAddr(t)}
 	e.configure(t, dir)
 	e.run(t)
 	return e

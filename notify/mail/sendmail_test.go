@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -27,7 +28,8 @@ func fakeSendmail(t *testing.T, script string) [][]string {
 
 func TestSendmailGetsTheMailOnStandardInput(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	l := newLetter(Rule{To: "root, admin@example.net"}, notify.Event{Status: notify.StatusRunning}, "Added real server: …")
+	l := newLetter(Rule{To: "root, admin@example.net"}, notify.Event{Status: lvs.StatusRunning},
+		"Added real server: …")
 	again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo \"$@\" >%s; cat >>%[1]s", out)), l)
 	if again != nil || err != nil {
 		t.Fatalf("again %v, error %v", again, err)
@@ -43,8 +45,10 @@ func TestSendmailGetsTheMailOnStandardInput(t *testing.T) {
 
 func TestSendmailIsTriedAgainUnlessItRejectsTheMail(t *testing.T) {
 	for code, final := range map[int]bool{1: false, 67: true, 69: false, 75: false, 127: false} {
-		l := newLetter(Rule{To: "root, admin@example.net"}, notify.Event{Status: notify.StatusRunning}, "Added real server: …")
-		again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo out of luck >&2; exit %d", code)), l)
+		l := newLetter(Rule{To: "root, admin@example.net"}, notify.Event{Status: lvs.StatusRunning},
+			"Added real server: …")
+		again, err := sendmail(t.Context(), fakeSendmail(t, fmt.Sprintf("echo out of luck >&2; exit %d", code)),
+			l)
 		if err == nil || !strings.Contains(err.Error(), "out of luck") {
 			t.Errorf("exit %d: error %v", code, err)
 		}
@@ -86,7 +90,8 @@ func TestASendmailThatHangsIsKilledWithItsChildren(t *testing.T) {
 
 func TestTheFirstMailProgramIsTaken(t *testing.T) {
 	programs := fakeSendmail(t, "exit 0")
-	if again, err := sendmail(t.Context(), append(programs[1:], []string{"/bin/false"}), testLetter("a@example.net")); again != nil || err != nil {
+	if again, err := sendmail(t.Context(), append(programs[1:], []string{"/bin/false"}),
+		testLetter("a@example.net")); again != nil || err != nil {
 		t.Errorf("again %q, error %v", again, err)
 	}
 }

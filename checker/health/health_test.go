@@ -1,4 +1,4 @@
-package checker
+package health
 
 import (
 	"strings"
@@ -21,8 +21,10 @@ func TestNext(t *testing.T) {
 		{"down after three in a row, up after one", Unknown, Rule{Fall: 3, Rise: 1}, "+--+---+", "uuuuuudu"},
 		{"a success between resets the count", Up, Rule{Fall: 2, Rise: 1}, "-+-+--", "uuuuud"},
 		{"up after three in a row, down after one", Up, Rule{Fall: 1, Rise: 3}, "-++-+++-", "ddddddud"},
-		{"window 7/10: three failures are borne, the fourth is not", Up, Rule{Need: 7, Of: 10}, "---+-", "uuuud"},
-		{"window 7/10: old failures are forgotten", Up, Rule{Need: 7, Of: 10}, "---++++++++++---", "uuuuuuuuuuuuuuuu"},
+		{"window 7/10: three failures are borne, the fourth is not", Up, Rule{Need: 7, Of: 10}, "---+-",
+			"uuuud"},
+		{"window 7/10: old failures are forgotten", Up, Rule{Need: 7, Of: 10}, "---++++++++++---",
+			"uuuuuuuuuuuuuuuu"},
 		{"window 7/10: back after seven successes", Unknown, Rule{Need: 7, Of: 10}, "-+++++++", "dddddddu"},
 		{"window 1/1", Up, Rule{Need: 1, Of: 1}, "-+-", "dud"},
 		{"the widest window", Up, Rule{Need: 64, Of: 64}, "-", "d"},
@@ -73,7 +75,8 @@ func TestDoubted(t *testing.T) {
 		state State
 		ok    bool
 		want  bool
-	}{{Unknown, true, false}, {Unknown, false, false}, {Up, true, false}, {Up, false, true}, {Down, true, true}, {Down, false, false}} {
+	}{{Unknown, true, false}, {Unknown, false, false}, {Up, true, false}, {Up, false, true}, {Down, true, true},
+		{Down, false, false}} {
 		if got := Assume(c.state).Doubted(c.ok); got != c.want {
 			t.Errorf("%v and a result %v: doubted %v", c.state, c.ok, got)
 		}

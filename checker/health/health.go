@@ -1,4 +1,5 @@
-package checker
+// Package health is the health of one server by the results of one check, and the rules that make it.
+package health
 
 import (
 	"cmp"

@@ -1,0 +1,25 @@
+package lvs
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// FormatAddr writes an address as the configuration does: IPv6 in brackets.
+func FormatAddr(a netip.Addr) string {
+	if a.Is4() {
+		return a.String()
+	}
+	return "[" + a.String() + "]"
+}
+
+// Ports is a range of ports, both ends included, 1 to 65535.
+type Ports struct{ First, Last uint16 }
+
+// String is the range as the configuration and iptables write it: 80, or 10000:20000.
+func (p Ports) String() string {
+	if p.First == p.Last {
+		return fmt.Sprint(p.First)
+	}
+	return fmt.Sprintf("%d:%d", p.First, p.Last)
+}

@@ -1,0 +1,93 @@
+package lvs
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// Forward is the forwarding method (linux/ip_vs.h: IP_VS_CONN_F_*).
+type Forward uint8
+
+// The forwarding methods.
+const (
+	Masq   Forward = 0
+	Local  Forward = 1 // the director itself; a kernel since 2.6.37 finds that out and shows what was asked
+	Tunnel Forward = 2
+	Route  Forward = 3 // direct routing: gate
+)
+
+// Encapsulation is the kind of tunnel (linux/ip_vs.h: IP_VS_CONN_F_TUNNEL_TYPE_*).
+type Encapsulation uint8
+
+// The encapsulations.
+const (
+	IPIP Encapsulation = 0
+	GUE  Encapsulation = 1 // read only, as GRE: a file has ipip alone
+	GRE  Encapsulation = 2
+)
+
+// TunnelFlags of a GUE or GRE tunnel (linux/ip_vs.h: IP_VS_TUNNEL_ENCAP_FLAG_*).
+type TunnelFlags uint16
+
+// The checksums of the outer packet; none without a flag.
+const (
+	Checksum       TunnelFlags = 1
+	RemoteChecksum TunnelFlags = 2
+)
+
+// Encap says how packets to a Tunnel destination are wrapped; the zero Encap is IP in IP.
+type Encap struct {
+	Type  Encapsulation
+	Port  uint16 // of the server's GUE socket
+	Flags TunnelFlags
+}
+
+// Dest is a destination: a real server or a fallback server.
+type Dest struct {
+	Addr    netip.AddrPort // only a Tunnel destination may differ from its service in family
+	Forward Forward
+	Weight  uint32 // up to 2147483647; 0 takes no new connections
+	Upper   uint32 // connection thresholds, 0 for none; Lower may not exceed Upper
+	Lower   uint32
+	Encap   Encap // only for Tunnel
+}
+
+// String is the destination as ipvsadm adds it: "-r 10.2.0.1:80 -g -w 1".
+func (d Dest) String() string {
+	forward := " -g" // ipvsadm has no option for Local: it is what -g makes of the director's own addresses
+	switch d.Forward {
+	case Masq:
+		forward = " -m"
+	case Tunnel:
+		forward = " -i"
+	}
+	text := "-r " + d.Addr.String() + forward + fmt.Sprintf(" -w %d", d.Weight)
+	if d.Upper != 0 {
+		text += fmt.Sprintf(" -x %d", d.Upper)
+	}
+	if d.Lower != 0 {
+		text += fmt.Sprintf(" -y %d", d.Lower)
+	}
+	return text + d.Encap.text()
+}
+
+func (e Encap) text() string {
+	text := ""
+	switch e.Type {
+	case IPIP:
+		return ""
+	case GUE:
+		text = fmt.Sprintf(" --tun-type gue --tun-port %d", e.Port)
+	case GRE:
+		text = " --tun-type gre"
+	default:
+		text = fmt.Sprintf(" --tun-type %d", e.Type)
+	}
+	switch {
+	case e.Flags&RemoteChecksum != 0:
+		return text + " --tun-remcsum"
+	case e.Flags&Checksum != 0:
+		return text + " --tun-csum"
+	}
+	return text + " --tun-nocsum"
+}

@@ -1,0 +1,76 @@
+// Package lvs has the words that all of ldirectord shares: what a virtual service and a destination are, as the kernel
+// knows them, and how addresses and ports are written.
+package lvs
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"strconv"
+)
+
+// Protocol of a virtual service, numbered as in the IP header; Mark is a firewall-mark service.
+type Protocol uint8
+
+// The protocols of ip_vs.h.
+const (
+	Mark Protocol = 0
+	TCP  Protocol = 6
+	UDP  Protocol = 17
+	SCTP Protocol = 132 // read only: no file has such a service
+)
+
+var protocolNames = map[Protocol]string{Mark: "mark", TCP: "tcp", UDP: "udp", SCTP: "sctp"}
+
+// String is the name of the protocol, or its number.
+func (p Protocol) String() string {
+	if name, ok := protocolNames[p]; ok {
+		return name
+	}
+	return strconv.Itoa(int(p))
+}
+
+// Key identifies a virtual service: protocol, address and port, or family and mark.
+type Key struct {
+	Protocol Protocol
+	Addr     netip.AddrPort // invalid for a mark
+	Mark     uint32         // only for a mark
+	IPv6     bool           // family; for an address it equals Addr's
+}
+
+// Compare orders keys as ipvsadm lists them: addresses before marks, IPv4 before IPv6, TCP, UDP, SCTP.
+func (k Key) Compare(l Key) int {
+	return cmp.Or(
+		cmp.Compare(k.Mark, l.Mark),
+		family(k.IPv6)-family(l.IPv6),
+		cmp.Compare(k.Protocol, l.Protocol),
+		k.Addr.Compare(l.Addr),
+	)
+}
+
+// family is an address family as a number that orders: IPv4 before IPv6.
+func family(ipv6 bool) int {
+	if ipv6 {
+		return 1
+	}
+	return 0
+}
+
+// String is the key as arguments of ipvsadm: "-t 10.1.0.1:80", "-f 7", "-f 7 -6".
+func (k Key) String() string {
+	switch k.Protocol {
+	case Mark:
+		text := fmt.Sprintf("-f %d", k.Mark)
+		if k.IPv6 {
+			text += " -6"
+		}
+		return text
+	case TCP:
+		return "-t " + k.Addr.String()
+	case UDP:
+		return "-u " + k.Addr.String()
+	case SCTP:
+		return "--sctp-service " + k.Addr.String()
+	}
+	return fmt.Sprintf("protocol %d %s", uint8(k.Protocol), k.Addr)
+}
