@@ -394,7 +394,7 @@ func (d *Director) placed(r places) {
 			r.err = errors.Join(r.err, fmt.Errorf("%s can't be withdrawn: %w", p.Addr, p.Trouble))
 		}
 	}
-	d.tellTrouble(&a.trouble, r.err, notify.AnnounceFailed, "Addresses can't be announced",
+	d.teller.trouble(&a.trouble, r.err, notify.AnnounceFailed, "Addresses can't be announced",
 		notify.AnnounceRecovered, "Addresses can be announced again")
 	if a.trouble != "" || slices.ContainsFunc(a.list, func(one *announcement) bool { return one.trouble != "" }) {
 		a.again = time.Now().Add(announceRetry)
@@ -408,14 +408,14 @@ func (d *Director) placedAt(one *announcement, p announce.Place) {
 	if p.Local {
 		one.routeBy = time.Time{}
 	}
-	d.tellTrouble(&one.trouble, p.Trouble, notify.AnnounceFailed,
+	d.teller.trouble(&one.trouble, p.Trouble, notify.AnnounceFailed,
 		fmt.Sprintf("%s is not where it should be", one.addr),
 		notify.AnnounceRecovered, fmt.Sprintf("%s is where it should be", one.addr))
 	if was == one.at {
 		return
 	}
 	why := cmp.Or(one.trouble, one.why)
-	one.since = d.now()
+	one.since = d.teller.now()
 	if !known { // it was found there
 		return
 	}
@@ -432,7 +432,7 @@ func (d *Director) placedAt(one *announcement, p announce.Place) {
 		e.Kind, e.Text = notify.LastResort,
 			fmt.Sprintf("Announced %s on %s, the last resort: %s", one.addr, one.at, why)
 	}
-	d.emit(e)
+	d.teller.emit(e)
 	for _, v := range one.virtuals {
 		if v.written != nil {
 			d.runOnChange(v)

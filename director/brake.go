@@ -53,7 +53,7 @@ func (v *virtual) isBraking() bool {
 
 // brakeOver tells that a brake is over.
 func (d *Director) brakeOver(v *virtual, why string) {
-	d.say(v, nil, notify.GuardOver, "Brake is over: "+v.label()+": "+why, "")
+	d.teller.say(v, nil, notify.GuardOver, "Brake is over: "+v.label()+": "+why, "")
 }
 
 // brake takes a result, and reports whether it is not to be judged, or not yet.
@@ -64,13 +64,13 @@ func (d *Director) brake(x user) bool {
 	b, c := &x.v.brakes[x.j.number], x.j.check
 	fails, stale := c.last.OwnAnswers && x.s.mayBrake(), c.began.Before(b.over)
 	if fails && (b.holds || stale || !x.j.accused.IsZero()) {
-		x.unbelieved(d.now(), history.Braked, &c.last)
+		x.unbelieved(d.teller.now(), history.Braked, &c.last)
 	}
 	switch {
 	case !fails:
 		x.j.accused = time.Time{}
 	case !stale && x.j.accused.IsZero():
-		x.j.accused, b.accuses = d.now(), true
+		x.j.accused, b.accuses = d.teller.now(), true
 	}
 	if b.accuses && (b.newest.j == nil || !b.newest.j.check.passed()) {
 		b.newest = x
@@ -102,14 +102,14 @@ func (d *Director) decide(b *brake, newest user) {
 		for _, f := range accused {
 			f.j.accused = time.Time{}
 		}
-		*b = brake{over: d.now()}
+		*b = brake{over: d.teller.now()}
 		d.brakeOver(v, "checks count again since that of "+newest.s.name())
 		return
 	}
 	alone := len(accused)+len(open) == 1
 	patience := v.cfg.CheckInterval.Duration() + 2*max(v.cfg.CheckTimeout, v.cfg.NegotiateTimeout).Duration()
 	accused = slices.DeleteFunc(accused, func(f user) bool {
-		judged := alone || proof.After(f.j.check.began) || d.now().Sub(f.j.accused) > patience
+		judged := alone || proof.After(f.j.check.began) || d.teller.now().Sub(f.j.accused) > patience
 		if judged {
 			d.judgeAccused(f)
 		}
@@ -127,10 +127,10 @@ func (d *Director) decide(b *brake, newest user) {
 	}
 	b.holds = true
 	for _, f := range accused {
-		f.unbelieved(d.now(), history.Braked, &f.j.check.last)
+		f.unbelieved(d.teller.now(), history.Braked, &f.j.check.last)
 	}
 	why := accused[0].j.check.last.Detail
-	d.say(v, nil, notify.GuardHolds, fmt.Sprintf("Brake holds: %s: every server that was up "+
+	d.teller.say(v, nil, notify.GuardHolds, fmt.Sprintf("Brake holds: %s: every server that was up "+
 		"fails, and only through %s, which is this machine's doing: they keep their states: %s",
 		v.label(), v.cfg.CheckVIP, why), why)
 }

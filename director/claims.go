@@ -82,7 +82,7 @@ func (d *Director) recordOwned() {
 		v.tag, v.dirty, v.leftBehind = "start", true, false
 		names = append(names, v.label())
 	}
-	d.emit(notify.Event{Kind: notify.TakenOver, Text: "Taken over: " + Listed(names)})
+	d.teller.emit(notify.Event{Kind: notify.TakenOver, Text: "Taken over: " + Listed(names)})
 	d.addresses.stale = true
 	d.mark()
 }
@@ -104,7 +104,7 @@ func (d *Director) goes(v *virtual) bool { return v.cfg.CleanStop && d.beside[v.
 func (d *Director) leaveTo(v *virtual) bool {
 	to := d.beside[v.key]
 	if to != "" {
-		d.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", to, v.called()), "")
+		d.teller.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", to, v.called()), "")
 	}
 	return to != ""
 }

@@ -89,7 +89,7 @@ type Director struct {
 	die     context.CancelFunc
 
 	// What follows belongs to the goroutine of Run.
-	clock    time.Time // see now
+	teller   teller
 	global   *parser.Global
 	tls      checker.TLSSums
 	virtuals []*virtual
@@ -101,7 +101,6 @@ type Director struct {
 	tasks    []*checker.Task // of checks
 	held     bool            // some of them wait for a route
 	waiting  int             // checks without a result yet
-	status   lvs.Status
 	ordered  Orders
 	over     Orders    // that ended here, as long as they are still given
 	orderEnd time.Time // when the next one ends; zero: none does
@@ -158,6 +157,7 @@ func New(d Deps) *Director {
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
 		leavers: d.Leavers,
+		teller:  teller{journal: d.Journal},
 	}
 	director.marker = marker{marks: d.Marks, aside: newAside(director.setMarks)}
 	director.addresses.aside = newAside(director.putAddresses)
@@ -170,7 +170,7 @@ func New(d Deps) *Director {
 
 // alive shows that the director's goroutine is not stuck. Time has passed.
 func (d *Director) alive() {
-	d.clock = time.Time{}
+	d.teller.clock = time.Time{}
 	if d.deps.Alive != nil {
 		d.deps.Alive()
 	}
@@ -216,7 +216,7 @@ func (d *Director) leaveTable(ended context.Context) {
 		d.announceNow(ctx)
 	}
 	if !d.marker.isOver(ctx) {
-		d.emit(notify.Event{Kind: notify.TableError,
+		d.teller.emit(notify.Event{Kind: notify.TableError,
 			Text: "Mark rules can't be removed: a change of them does not end"})
 		return
 	}
@@ -282,10 +282,10 @@ func (d *Director) loop(ctx context.Context) {
 			d.awaiting = nil
 		}
 		if d.waiting == 0 {
-			d.status = lvs.StatusRunning
+			d.teller.status = lvs.StatusRunning
 			settled()
 		}
-		d.clock = time.Time{}
+		d.teller.clock = time.Time{}
 		if wait, any := d.nextRetry(); any {
 			retry.Reset(wait)
 		}
@@ -337,27 +337,4 @@ func (d *Director) driftInterval() time.Duration {
 		interval = min(interval, v.cfg.CheckInterval)
 	}
 	return max(interval.Duration(), minDrift) * 9 / 10
-}
-
-// say records an event of a virtual service, and of one of its servers, if not nil.
-func (d *Director) say(v *virtual, s *server, kind notify.Kind, text, reason string) {
-	e := notify.Event{Kind: kind, Virtual: v.cfg.ID, Text: text, Reason: reason}
-	if s != nil {
-		e.Real = s.name()
-	}
-	d.emit(e)
-}
-
-// emit records an event with the current status of the daemon.
-func (d *Director) emit(e notify.Event) {
-	e.Status, e.Time = d.status, d.now()
-	d.deps.Journal.Emit(e)
-}
-
-// now is the time of what is reported. It is read once for all that a wake-up, or an answer of the table, leads to.
-func (d *Director) now() time.Time {
-	if d.clock.IsZero() {
-		d.clock = time.Now()
-	}
-	return d.clock
 }

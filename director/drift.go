@@ -22,7 +22,7 @@ func (d *Director) checkDrift(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	d.tellTrouble(&d.unread, err, notify.TableError, "Table can't be read", notify.TableRecovered,
+	d.teller.trouble(&d.unread, err, notify.TableError, "Table can't be read", notify.TableRecovered,
 		"Table can be read again")
 	if err != nil {
 		return
@@ -49,21 +49,6 @@ func (d *Director) noteCounters(table ipvsctl.Table) {
 		for _, s := range v.servers {
 			s.carries, s.counted = counters[s.dest.Addr]
 		}
-	}
-}
-
-// tellTrouble reports trouble once for each reason, and once that it is over. Told is the reason that was reported
-// last.
-func (d *Director) tellTrouble(told *string, err error, fails notify.Kind, failed string, works notify.Kind,
-	again string) {
-	e, why := notify.Event{Kind: works, Text: again}, ""
-	if err != nil {
-		why = err.Error()
-		e = notify.Event{Kind: fails, Text: failed + ": " + why, Reason: why}
-	}
-	if why != *told {
-		*told = why
-		d.emit(e)
 	}
 }
 
@@ -137,13 +122,13 @@ func (d *Director) release(v *virtual, have dests) {
 func (d *Director) reportOverride(v *virtual, addr netip.AddrPort, what string) {
 	text, real := fmt.Sprintf("Changed externally: %s: %s", v.called(), what), ""
 	if !addr.IsValid() {
-		v.noteChange(d.now(), what)
+		v.noteChange(d.teller.now(), what)
 	} else {
 		real = addr.String()
 		text = fmt.Sprintf("Changed externally: %s (%s) %s", real, v.called(), what)
 	}
 	if s := v.serverAt(addr); s != nil {
-		s.noteChange(d.now(), "changed externally: %s", what)
+		s.noteChange(d.teller.now(), "changed externally: %s", what)
 	}
-	d.emit(notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID, Real: real, Text: text})
+	d.teller.emit(notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID, Real: real, Text: text})
 }

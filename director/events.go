@@ -21,7 +21,7 @@ func (d *Director) emitOp(v *virtual, op ipvsctl.Op) {
 	default:
 		d.emitDestOp(v, op, &e)
 	}
-	d.emit(e)
+	d.teller.emit(e)
 }
 
 func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
@@ -78,7 +78,7 @@ func (d *Director) addDetails(v *virtual, s *server, e *notify.Event) {
 	if v.cfg.Mail.To == "" {
 		return
 	}
-	if now := d.now(); !v.leftAt.Equal(now) {
+	if now := d.teller.now(); !v.leftAt.Equal(now) {
 		v.left, v.leftAt = 0, now
 		for _, s := range v.servers {
 			if v.serves(s) {

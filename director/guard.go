@@ -168,13 +168,13 @@ func (d *Director) tellGuard(v *virtual, held []*server) {
 	switch {
 	case before == 0 && v.holds == 0:
 	case before == 0:
-		v.tellAt = d.now().Add(v.cfg.CheckInterval.Duration())
+		v.tellAt = d.teller.now().Add(v.cfg.CheckInterval.Duration())
 	case v.holds == 0 && v.tellAt.IsZero():
 		d.sayGuard(v, notify.GuardOver, "is over", ": nobody is held any more")
 	case v.holds == 0:
 		d.sayGuard(v, notify.GuardChanged, "held for a moment",
 			": servers whose checks failed stayed in service")
-	case v.untold(d.now()):
+	case v.untold(d.teller.now()):
 		v.tellAt = time.Time{}
 		d.sayGuard(v, notify.GuardHolds, "holds",
 			": checks fail, and keepserving = "+v.cfg.KeepServing.String()+
@@ -190,7 +190,7 @@ func (v *virtual) untold(now time.Time) bool {
 }
 
 func (d *Director) sayGuard(v *virtual, kind notify.Kind, does, more string) {
-	d.say(v, nil, kind, "Guard "+does+": "+v.label()+more, "")
+	d.teller.say(v, nil, kind, "Guard "+does+": "+v.label()+more, "")
 }
 
 // listed are servers in one line, not too many of them.

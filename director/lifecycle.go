@@ -23,7 +23,7 @@ import (
 // begin puts the first plan into the table as it is found. Servers that are in with a weight are up until their checks
 // say otherwise. Destinations of our virtual services that are not configured are purged.
 func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Table) {
-	d.status = lvs.StatusStarting
+	d.teller.status = lvs.StatusStarting
 	var former []*virtual
 	for _, key := range d.deps.Former {
 		former = append(former, &virtual{key: key})
@@ -54,7 +54,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	d.recordOwned()
 	d.recordLeavers()
 	if d.standby {
-		d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
+		d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	}
 	for _, v := range d.virtuals {
 		v.dirty = true
@@ -66,7 +66,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 // changed stays in the table as it is until the first result of the new check.
 func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) {
 	if !refines {
-		d.status = lvs.StatusReloading
+		d.teller.status = lvs.StatusReloading
 	}
 	owned, before := d.owned(), byKey(d.virtuals)
 	for _, v := range p.virtuals {
@@ -126,7 +126,7 @@ func (d *Director) judgeKnown(v *virtual) {
 		}
 		if s.verdict() != was {
 			v.follow(s, s.held || s.kept)
-			v.rememberTurn(d.now(), s, s.worst(), was, history.Verdict{})
+			v.rememberTurn(d.teller.now(), s, s.worst(), was, history.Verdict{})
 		}
 	}
 }
@@ -251,7 +251,7 @@ func (d *Director) install(p *Plan, f folder) {
 			d.hurry(t, c)
 		}
 	}
-	d.addresses.enlist(d.virtuals, d.now())
+	d.addresses.enlist(d.virtuals, d.teller.now())
 	d.applyOrders()
 	d.enter(f)
 	d.runChecks(p.tasks)
@@ -338,7 +338,7 @@ func (d *Director) purge(ctx context.Context) {
 
 // cleanup removes, at the end, the virtual services that cleanstop says.
 func (d *Director) cleanup(ctx context.Context) {
-	d.status = lvs.StatusStopping
+	d.teller.status = lvs.StatusStopping
 	d.table.until, d.table.timeout = time.Time{}, 0
 	for _, v := range d.purges {
 		v.retry, v.cfg.Marking = time.Time{}, nil
@@ -360,7 +360,7 @@ func (d *Director) cleanup(ctx context.Context) {
 		}
 	}
 	if left > 0 {
-		d.emit(notify.Event{Kind: notify.TableError, Reason: errSilent.Error(),
+		d.teller.emit(notify.Event{Kind: notify.TableError, Reason: errSilent.Error(),
 			Text: fmt.Sprintf("Table change failed: %d more virtual services stay: %v", left, errSilent)})
 	}
 }

@@ -64,7 +64,7 @@ func (d *Director) obey(r maintenance.Reading) {
 	if r.Err == nil {
 		d.out = r.Out
 	}
-	d.tellTrouble(&d.folderTrouble, r.Err, notify.FolderError,
+	d.teller.trouble(&d.folderTrouble, r.Err, notify.FolderError,
 		"Maintenance folder can't be read, servers in maintenance stay so: "+d.folder.dir,
 		notify.FolderReadable, "Maintenance folder can be read again: "+d.folder.dir)
 	d.maintain()
@@ -84,12 +84,12 @@ func (d *Director) maintain() {
 			}
 			switch {
 			case s.maintenance == "":
-				s.noteChange(d.now(), "maintenance begins by file %s", file)
+				s.noteChange(d.teller.now(), "maintenance begins by file %s", file)
 				text := "Maintenance begins: " + v.labelOf(s) + " by file " + file
-				d.say(v, s, notify.MaintenanceOn, text, file)
+				d.teller.say(v, s, notify.MaintenanceOn, text, file)
 			case file == "":
-				s.noteChange(d.now(), "maintenance ends")
-				d.say(v, s, notify.MaintenanceOff, "Maintenance ends: "+v.labelOf(s), "")
+				s.noteChange(d.teller.now(), "maintenance ends")
+				d.teller.say(v, s, notify.MaintenanceOff, "Maintenance ends: "+v.labelOf(s), "")
 			}
 			s.maintenance = file
 			s.goOut()
@@ -97,7 +97,7 @@ func (d *Director) maintain() {
 		}
 		if up, known := v.available(); taken != nil && !up && known {
 			text := "Maintenance takes the last server: " + v.labelOf(taken)
-			d.say(v, taken, notify.LastServer, text, taken.maintenance)
+			d.teller.say(v, taken, notify.LastServer, text, taken.maintenance)
 		}
 	}
 }

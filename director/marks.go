@@ -138,14 +138,14 @@ func (d *Director) marked(r marked) {
 	m.busy = false
 	m.looked = m.looked || r.err == nil
 	for _, what := range r.fixed {
-		d.emit(notify.Event{Kind: notify.ChangedByHand, Text: fmt.Sprintf("Restored mark rules: %s", what)})
+		d.teller.emit(notify.Event{Kind: notify.ChangedByHand, Text: "Restored mark rules: " + what})
 		for _, v := range d.ours {
 			if len(v.cfg.Marking) > 0 && v.key.IPv6 == strings.HasPrefix(what, "IPv6") {
-				v.noteChange(d.now(), "mark rules: "+what+"; restored")
+				v.noteChange(d.teller.now(), "mark rules: "+what+"; restored")
 			}
 		}
 	}
-	d.tellTrouble(&m.trouble, r.err, notify.TableError, "Mark rules can't be set", notify.TableRecovered,
+	d.teller.trouble(&m.trouble, r.err, notify.TableError, "Mark rules can't be set", notify.TableRecovered,
 		"Mark rules can be set again")
 	if r.err != nil || sameRules(r.rules, m.current) {
 		return
@@ -154,7 +154,7 @@ func (d *Director) marked(r marked) {
 	for _, rule := range r.rules {
 		m.byMark[rule.Mark] = append(m.byMark[rule.Mark], rule)
 	}
-	d.emit(notify.Event{Kind: notify.MarkRules, Text: fmt.Sprintf("Set mark rules: %d", len(r.rules))})
+	d.teller.emit(notify.Event{Kind: notify.MarkRules, Text: fmt.Sprintf("Set mark rules: %d", len(r.rules))})
 }
 
 // unmark removes, at the end, the rules of the virtual services that go.

@@ -180,7 +180,7 @@ func (d *Director) sayOrder(at Backend, o Order, kind notify.Kind, what string) 
 			name = at.Real + " (" + name + ")"
 		}
 		text := fmt.Sprintf("%s: %s: %s", what, name, o)
-		d.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
+		d.teller.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
 	}
 }
 
@@ -193,7 +193,7 @@ func (d *Director) applyOrders() {
 		for _, s := range v.servers {
 			if o := d.ordered.of(v, s); o != s.ordered() {
 				drained := s.drained()
-				s.noteOrder(d.now(), o)
+				s.noteOrder(d.teller.now(), o)
 				s.order = new(o)
 				s.reordered(drained)
 				s.transitioned, v.dirty = true, true

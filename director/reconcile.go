@@ -39,7 +39,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 	for _, v := range d.virtuals {
 		v.gathered()
 		if v.dirty || v.obeys || v.untold(now) {
-			v.observe(d.now())
+			v.observe(d.teller.now())
 			d.guard(v)
 		}
 		v.weighed = v.weighed && !v.dirty
@@ -110,7 +110,7 @@ func (d *Director) settle(ctx context.Context, changes []*change) {
 func (d *Director) newChange(ctx context.Context, v *virtual, have ipvsctl.Service) *change {
 	d.countRerouted(ctx, v, have.Dests)
 	d.release(v, have.Dests)
-	v.rememberGuard(d.now())
+	v.rememberGuard(d.teller.now())
 	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(have.Dests)}
 	v.settingsRejected = false
 	return &change{v: v, ops: ipvsctl.DiffService(have, want), have: have, want: want}
@@ -152,7 +152,7 @@ func (d *Director) send(ctx context.Context, batch []step) {
 		ops[i] = *s.op
 	}
 	for i, err := range d.do(ctx, ops...) {
-		batch[i].of.v.rememberOp(d.now(), ops[i], err)
+		batch[i].of.v.rememberOp(d.teller.now(), ops[i], err)
 		switch c, op := batch[i].of, ops[i]; {
 		case err == nil:
 			c.v.written.Record(op)

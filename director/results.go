@@ -91,7 +91,7 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	next, changed := before.Next(r.OK, rule)
 	j.health, j.shortages = next, 0
 	by := counted(before, next, changed, r.OK, rule)
-	s.past.Result(history.At(d.now()), j.number, history.Believed(r.OK), &r, by)
+	s.past.Result(history.At(d.teller.now()), j.number, history.Believed(r.OK), &r, by)
 	if j.unjudged != nil {
 		j.unjudged.why = ""
 	}
@@ -102,19 +102,19 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	softly, _ := before.Soft(rule)
 	switch {
 	case changed && !r.OK:
-		d.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+r.Detail, r.Detail)
+		d.teller.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+r.Detail, r.Detail)
 	case r.OK && (changed && before.State == health.Down || before.State == health.Up && softly > 0 &&
 		next.Streak == 0):
-		d.say(v, s, notify.SoftReset,
+		d.teller.say(v, s, notify.SoftReset,
 			v.about(s, j, "Resetting soft failure count: %s (%s)", s.label(), v.cfg.ID), "")
 	case !r.OK && next.State == health.Up:
 		failed, limit := next.Soft(rule)
-		d.say(v, s, notify.SoftFailure, v.about(s, j, "Soft failure real server: %s (%s) failure %d/%d",
+		d.teller.say(v, s, notify.SoftFailure, v.about(s, j, "Soft failure real server: %s (%s) failure %d/%d",
 			s.label(), v.cfg.ID, failed, limit), r.Detail)
 	}
 	if s.verdict() != was {
 		s.transitioned, v.dirty = v.follow(s, served) || s.transitioned, true
-		v.rememberTurn(d.now(), s, j, was, by)
+		v.rememberTurn(d.teller.now(), s, j, was, by)
 		if was != health.Unknown {
 			s.tally.Transitions++
 		}
@@ -145,7 +145,7 @@ func (d *Director) shortage(c *check, r checker.Result) (lasts bool) {
 			detail := x.v.named(x.s, x.j, r.Detail)
 			text := fmt.Sprintf("Local resource shortage: cannot check %s, keeping its state %s: %s",
 				x.v.labelOf(x.s), x.j.health.State, detail)
-			d.say(x.v, x.s, notify.LocalShortage, text, detail)
+			d.teller.say(x.v, x.s, notify.LocalShortage, text, detail)
 		}
 	}
 	return lasts
@@ -166,7 +166,7 @@ func (d *Director) unjudged(c *check, r checker.Result) {
 		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {
 			text := fmt.Sprintf("Check not judged: %s, keeping its state %s: %s",
 				x.v.labelOf(x.s), x.j.health.State, detail)
-			d.say(x.v, x.s, kind, text, detail)
+			d.teller.say(x.v, x.s, kind, text, detail)
 			x.j.unjudged.at = now
 			x.v.unjudgedAt = now
 		}
@@ -184,7 +184,7 @@ func (d *Director) warnOnce(c *check, r checker.Result) {
 	}
 	for _, x := range c.users {
 		warning := x.v.named(x.s, x.j, r.Warning)
-		x.s.noteChange(d.now(), "warning: %s", warning)
-		d.say(x.v, x.s, notify.CheckWarning, "Check warning: "+x.v.labelOf(x.s)+": "+warning, warning)
+		x.s.noteChange(d.teller.now(), "warning: %s", warning)
+		d.teller.say(x.v, x.s, notify.CheckWarning, "Check warning: "+x.v.labelOf(x.s)+": "+warning, warning)
 	}
 }

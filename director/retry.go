@@ -44,7 +44,7 @@ func (d *Director) succeeded(v *virtual) {
 		return
 	}
 	v.backoff, v.retry, v.refused = 0, time.Time{}, ""
-	d.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
+	d.teller.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
 }
 
 // failed reports that a change did not succeed, once until one does or the configuration is another one, and sets the
@@ -64,7 +64,7 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 			return
 		}
 		d.table.told = unanswered
-		d.say(v, nil, notify.TableError,
+		d.teller.say(v, nil, notify.TableError,
 			fmt.Sprintf("Table change failed: %s: %v", v.called(), err), err.Error())
 	}
 	v.refused = err.Error()

@@ -203,7 +203,8 @@ func (p *Plan) Snapshot() *Snapshot {
 // snapshot copies what is known: one to three milliseconds for 10,000 servers.
 func (d *Director) snapshot() *Snapshot {
 	return &Snapshot{
-		Time: time.Now(), Status: d.status, Standby: d.standby, Orders: d.ordered, Over: maps.Clone(d.over),
+		Time: time.Now(), Status: d.teller.status, Standby: d.standby,
+		Orders: d.ordered, Over: maps.Clone(d.over),
 		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Folder: d.folderTrouble,
 		Shortages: d.shortages, Purging: len(d.purges),
 		Announcements: d.addresses.describe(), Announcing: d.addresses.trouble,

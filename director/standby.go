@@ -36,8 +36,8 @@ func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct
 // promote puts everything into the table. Logs and mails show it as a start.
 func (d *Director) promote(ctx context.Context) {
 	d.standby, d.addresses.stale = false, true
-	d.status = lvs.StatusStarting
-	d.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
+	d.teller.status = lvs.StatusStarting
+	d.teller.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
 	d.recordOwned()
 	d.disown(nil)
 	for _, v := range d.virtuals {
@@ -50,8 +50,8 @@ func (d *Director) promote(ctx context.Context) {
 
 // demote takes everything out of the table. Logs and mails show it as a stop.
 func (d *Director) demote(ctx context.Context) {
-	d.status = lvs.StatusStopping
-	d.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
+	d.teller.status = lvs.StatusStopping
+	d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	told, announced := map[string]bool{}, d.addresses.byKey()
 	d.table.until = time.Time{}
 	d.assign(d.ours, d.purges) // who waits now
@@ -71,7 +71,7 @@ func (d *Director) demote(ctx context.Context) {
 	d.addresses.gone, d.addresses.stale = nil, true
 	d.mark()
 	d.recordOwned()
-	d.status = lvs.StatusRunning
+	d.teller.status = lvs.StatusRunning
 }
 
 // leave removes a virtual service for good, if cleanstop says so. Told has the servers that were reported already.
@@ -89,7 +89,8 @@ func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) 
 	}
 	v.tag, v.placed = "stop", false
 	for _, s := range leaving {
-		d.say(v, s, notify.Purged, fmt.Sprintf("Purged real server (stop): %s (%s)", s.label(), v.name), "")
+		text := fmt.Sprintf("Purged real server (stop): %s (%s)", s.label(), v.name)
+		d.teller.say(v, s, notify.Purged, text, "")
 	}
 	d.emitOp(v, op)
 	return nil
