@@ -8,8 +8,6 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
-
-	"ldirectord/instance"
 )
 
 // Changes reports that addresses or devices of the machine changed, also by Sync. It ends with ctx; the channel is not
@@ -17,7 +15,7 @@ import (
 func (a *Announcer) Changes(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	go func() {
-		for ; ctx.Err() == nil; instance.Pause(ctx, time.Second) { // after an error
+		for ; ctx.Err() == nil; pause(ctx, time.Second) { // after an error
 			a.follow(ctx, changed)
 		}
 	}()
@@ -38,7 +36,7 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 		case changed <- struct{}{}:
 		default:
 		}
-		instance.Pause(ctx, 100*time.Millisecond) // what changes meanwhile is one report
+		pause(ctx, 100*time.Millisecond) // what changes meanwhile is one report
 		messages, _, err := socket.Receive()
 		if err != nil {
 			return
@@ -49,6 +47,12 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 			}
 		}
 	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-ctx.Done()
 }
 
 // forget forgets what was on a device that went down: IPv6 addresses are removed then, not by hand. Those of IPv4 stay,

@@ -13,8 +13,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"ldirectord/instance"
 )
 
 const (
@@ -44,7 +42,7 @@ func openKernel() (kernel, error) {
 		// so that the kernel lists ours alone of all its routes; those before Linux 4.20 can't
 		_ = k.SetStrictCheck(true)
 	}
-	return k, instance.While("opening a socket for addresses", err)
+	return k, while("opening a socket for addresses", err)
 }
 
 // state is what the kernel has.
@@ -57,6 +55,14 @@ type device struct {
 	index     int // 0: there is none
 	up, dummy bool
 	held      map[netip.Addr][]netlink.Addr // more than one where the lengths of their prefixes differ
+}
+
+// while says what was being done when the kernel refused; nil where it did not.
+func while(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
 }
 
 // unfit is why a device can't have addresses that are announced, nil where it can, and the command that fixes it.
@@ -104,7 +110,7 @@ func readState(k kernel) (state, error) {
 	for _, r := range routes {
 		s.routed[prefixOf(r.Dst)] = true
 	}
-	return s, instance.While("reading devices and addresses", err)
+	return s, while("reading devices and addresses", err)
 }
 
 // find finds an address on the devices where it may be: at which of those that are up, ours by their devices, and that

@@ -8,8 +8,6 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
-
-	"ldirectord/instance"
 )
 
 // settling is what is to be done for one address.
@@ -71,7 +69,7 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 		trouble = unrecorded
 	}
 	if s.Local && trouble == nil && !s.routed {
-		trouble = instance.While("adding its local route", k.RouteAppend(localRoute(s.Addr)))
+		trouble = while("adding its local route", k.RouteAppend(localRoute(s.Addr)))
 		s.routed = trouble == nil
 	}
 	if s.Undecided {
@@ -84,7 +82,7 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 		if name == s.Device {
 			continue
 		}
-		if err := instance.While("removing it from "+name, k.AddrDel(nil, &h)); err != nil {
+		if err := while("removing it from "+name, k.AddrDel(nil, &h)); err != nil {
 			return err
 		}
 		delete(s.ours, name)
@@ -93,14 +91,14 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	switch {
 	case s.Device != "":
 		if !s.there {
-			trouble = instance.While("announcing it", k.AddrAdd(nil, addressOn(s.target, s.Want)))
+			trouble = while("announcing it", k.AddrAdd(nil, addressOn(s.target, s.Want)))
 		}
 		if trouble == nil {
 			s.at, s.ours[s.Device], a.placed[s.Addr] = s.Device, netlink.Addr{}, s.target.index
 		}
 	case !s.Local:
 		if s.routed {
-			trouble = instance.While("removing its local route", k.RouteDel(localRoute(s.Addr)))
+			trouble = while("removing its local route", k.RouteDel(localRoute(s.Addr)))
 		}
 		s.gone = trouble == nil
 	}

@@ -24,7 +24,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/notify/webhook": {"ldirectord/notify", "ldirectord/printable"},
 		"ldirectord/history":        {"ldirectord/checker", "ldirectord/printable"},
 		"ldirectord/fwmark":         {"ldirectord/printable", "ldirectord/program"},
-		"ldirectord/announce":       {"ldirectord/instance"},
+		"ldirectord/announce":       nil,
 		"ldirectord/instance":       {"ldirectord/ipvsctl", "ldirectord/printable"},
 		"ldirectord/maintenance":    {"ldirectord/parser", "ldirectord/printable"},
 		"ldirectord/director":       {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/health", "ldirectord/checker/transcript", "ldirectord/fwmark", "ldirectord/history", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
