@@ -91,7 +91,7 @@ func (d *Director) belongs(one *announcement) (device, why string, serves bool) 
 			continue
 		}
 		n := &v.strength
-		marked, known := d.marker.serves(v, one)
+		marked, known := d.marker.serves(v.cfg, one)
 		in := marked && v.placed && n.serves
 		serves = serves || in
 		if !known || !n.known {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -111,7 +113,7 @@ type Director struct {
 	lookAt    <-chan time.Time          // when they are looked at next; nil while there are none
 	folder    folder                    // maintenancedir
 	out       map[netip.AddrPort]string // what it took out when it was last readable
-	marker    marker
+	marker    *marker
 	addresses announcements
 	awaiting  []chan<- struct{} // callers that wait for a demotion, or the mark rules to follow
 	// folderTrouble is why maintenancedir can't be read.
@@ -159,7 +161,7 @@ func New(d Deps) *Director {
 		leavers: d.Leavers,
 		teller:  teller{journal: d.Journal},
 	}
-	director.marker = marker{marks: d.Marks, aside: newAside(director.setMarks)}
+	director.marker = newMarker(d.Marks, &director.teller)
 	director.addresses.aside = newAside(director.putAddresses)
 	director.table = table{client: d.Table, alive: director.alive}
 	if d.Claims != nil {
@@ -220,8 +222,9 @@ func (d *Director) leaveTable(ended context.Context) {
 			Text: "Mark rules can't be removed: a change of them does not end"})
 		return
 	}
-	if !handedOver {
-		d.unmark(ctx)
+	if !handedOver && !d.marker.isClear() {
+		cleans := func(v *virtual) bool { return v.cfg.CleanStop }
+		d.marker.took(d.marker.set(ctx, rulesOf(slices.DeleteFunc(slices.Clone(d.ours), cleans))))
 	}
 }
 
@@ -303,8 +306,6 @@ func (d *Director) loop(ctx context.Context) {
 			d.demote(ctx)
 		case m := <-d.marker.reports:
 			d.marked(m)
-			d.runOnChangeOfMarked()
-			d.addresses.stale = true
 		case p := <-d.addresses.reports:
 			d.placed(p)
 		case <-d.addresses.changes:
@@ -327,6 +328,28 @@ func (d *Director) loop(ctx context.Context) {
 		}
 		d.sync(ctx, nil)
 		d.announce()
+	}
+}
+
+// mark orders the rules of the virtual services that are served, also of those that left the file.
+func (d *Director) mark() { d.marker.order(rulesOf(slices.Concat(d.purges, d.ours))) }
+
+// marked follows what became of an order of mark rules.
+func (d *Director) marked(r marked) {
+	d.marker.took(r)
+	d.addresses.stale = true
+	for _, v := range d.ours {
+		if len(v.cfg.Marking) == 0 {
+			continue
+		}
+		for _, what := range r.fixed {
+			if v.key.IPv6 == strings.HasPrefix(what, "IPv6") {
+				v.noteChange(d.teller.now(), "mark rules: "+what+"; restored")
+			}
+		}
+		if v.written != nil {
+			d.runOnChange(v)
+		}
 	}
 }
 

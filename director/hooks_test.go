@@ -33,7 +33,7 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 		d.virtuals = append(d.virtuals, v)
 	}
 	d.ours = d.virtuals
-	d.runOnChangeOfMarked()
+	d.marked(marked{})
 	if !slices.Equal(hooks, ran{"tell fwm:3 available 1 1"}) {
 		t.Errorf("%q", hooks)
 	}

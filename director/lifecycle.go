@@ -300,7 +300,7 @@ func (d *Director) newPurge(was *virtual, addresses []*announcement) *virtual {
 // mayNotGo reports whether a virtual service that is no longer configured serves on: until the mark rules that replace
 // it, if there are any, are set, and its addresses are not announced any more.
 func (d *Director) mayNotGo(v *virtual) bool {
-	return !d.addresses.atEnd && (d.marker.changing() || d.marker.sets(v) || d.marker.awaits(v) || d.announces(v))
+	return !d.addresses.atEnd && (d.marker.holds(v.key) || d.announces(v))
 }
 
 // purge removes the virtual services that are no longer configured, as soon as the table lets it.

@@ -74,7 +74,7 @@ func TestMarkRulesHaveMoreTimeTheMoreTheyAre(t *testing.T) {
 		d := New(Deps{Marks: untilCut{}})
 		for rules, want := range map[int]time.Duration{0: 15 * time.Second, 500: 25 * time.Second} {
 			begin := time.Now()
-			d.setMarks(t.Context(), make([]fwmark.Rule, rules))
+			d.marker.set(t.Context(), make([]fwmark.Rule, rules))
 			if took := time.Since(begin); took != want {
 				t.Errorf("%d rules had %v, want %v", rules, took, want)
 			}

@@ -80,23 +80,13 @@ func (d *Director) runOnChange(v *virtual) {
 		return
 	}
 	now, up := v.snapshot()
-	if now.Available && !v.announced && !d.marker.has(v) {
+	if now.Available && !v.announced && !d.marker.has(v.cfg) {
 		if d.marker.trouble == "" {
 			return // it is called when the rules are set, or can't be
 		}
 		now.Available, now.Reason = false, "mark rules can't be set: "+d.marker.trouble
 	}
 	d.tellChange(v, now, up, nil)
-}
-
-// runOnChangeOfMarked does so for the virtual services whose packets are marked, after their rules were set or could
-// not be.
-func (d *Director) runOnChangeOfMarked() {
-	for _, v := range d.ours {
-		if len(v.cfg.Marking) > 0 && v.written != nil {
-			d.runOnChange(v)
-		}
-	}
 }
 
 // tellChange runs the command and posts to the webhook, unless they were last told the same. Begin, if not nil, is

@@ -1,0 +1,180 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/fwmark"
+	"ldirectord/lvs"
+	"ldirectord/notify"
+	"ldirectord/parser"
+)
+
+// The time limit of one order is marksTimeout and ruleTimeout for each rule: a program is run for every rule.
+const (
+	marksTimeout = 15 * time.Second
+	ruleTimeout  = 20 * time.Millisecond
+)
+
+// Marks sets the rules that give packets their firewall marks.
+type Marks interface {
+	// Sync makes these our only rules. It returns what it found damaged and restored, a line each.
+	Sync(ctx context.Context, want []fwmark.Rule) ([]string, error)
+}
+
+// marker keeps the mark rules beside the director, because programs are run for them. It knows no virtual service but
+// by its section and its key.
+type marker struct {
+	aside[[]fwmark.Rule, marked]
+	marks Marks // nil: there are none to keep
+	tell  *teller
+
+	current []fwmark.Rule            // as of the last report without an error …
+	byMark  map[uint32][]fwmark.Rule // … by their marks
+	looked  bool                     // an order was carried out, so nothing of a daemon before is left
+}
+
+// marked is how an order ended.
+type marked struct {
+	rules []fwmark.Rule
+	fixed []string
+	err   error
+}
+
+func newMarker(marks Marks, tell *teller) *marker {
+	m := &marker{marks: marks, tell: tell}
+	m.aside = newAside(m.set)
+	return m
+}
+
+func (m *marker) set(ctx context.Context, rules []fwmark.Rule) marked {
+	ctx, cancel := context.WithTimeout(ctx, marksTimeout+time.Duration(len(rules))*ruleTimeout)
+	defer cancel()
+	fixed, err := m.marks.Sync(ctx, rules)
+	return marked{rules, fixed, err}
+}
+
+// order has the rules checked and set, now or when the marker is free. Where there are none it is left to recheck: a
+// start does not wait for programs that it does not need.
+func (m *marker) order(want []fwmark.Rule) {
+	m.want = want
+	m.due = m.marks != nil && (len(want) > 0 || len(m.current) > 0 || m.busy || m.trouble != "")
+}
+
+// recheck has the rules checked again, if there are any, or may be some of a daemon before.
+func (m *marker) recheck() {
+	m.due = m.due || m.marks != nil && (len(m.want) > 0 || m.trouble != "" || !m.looked)
+}
+
+// took takes how an order ended.
+func (m *marker) took(r marked) {
+	m.busy = false
+	m.looked = m.looked || r.err == nil
+	for _, what := range r.fixed {
+		m.tell.emit(notify.Event{Kind: notify.ChangedByHand, Text: "Restored mark rules: " + what})
+	}
+	m.tell.trouble(&m.trouble, r.err, notify.TableError, "Mark rules can't be set", notify.TableRecovered,
+		"Mark rules can be set again")
+	if r.err != nil || sameRules(r.rules, m.current) {
+		return
+	}
+	m.current, m.byMark = r.rules, map[uint32][]fwmark.Rule{}
+	for _, rule := range r.rules {
+		m.byMark[rule.Mark] = append(m.byMark[rule.Mark], rule)
+	}
+	m.tell.emit(notify.Event{Kind: notify.MarkRules, Text: fmt.Sprintf("Set mark rules: %d", len(r.rules))})
+}
+
+// isClear reports whether there are no rules to remove at the end.
+func (m *marker) isClear() bool {
+	return m.marks == nil || m.looked && len(m.want) == 0 && len(m.current) == 0
+}
+
+// changing reports whether rules are about to come or go. The virtual services that they replace must stay until then.
+func (m *marker) changing() bool {
+	return !m.idle() && m.trouble == "" && !sameRules(m.want, m.current)
+}
+
+// has reports whether the rules of a section are set, or nobody sets any.
+func (m *marker) has(cfg *parser.Virtual) bool {
+	unset := func(line parser.Marking) bool { return !m.isSet(ruleOf(cfg, line)) }
+	return m.marks == nil || !slices.ContainsFunc(cfg.Marking, unset)
+}
+
+// isSet reports whether a rule is set.
+func (m *marker) isSet(r fwmark.Rule) bool {
+	return slices.ContainsFunc(m.byMark[r.Mark], func(s fwmark.Rule) bool { return sameRule(r, s) })
+}
+
+// holds reports whether a virtual service that left the file serves on for the rules. Packets still get its mark: who
+// removed it would leave them to nobody. Or they are to get a mark for which the rule can't be set: until it is they
+// have that service alone.
+func (m *marker) holds(key lvs.Key) bool {
+	if m.changing() {
+		return true
+	}
+	if key.Protocol == lvs.Mark {
+		return slices.ContainsFunc(m.byMark[key.Mark],
+			func(r fwmark.Rule) bool { return r.Dest.Addr().Is6() == key.IPv6 })
+	}
+	port, protocol := key.Addr.Port(), fwmark.Protocol(key.Protocol.String())
+	return m.trouble != "" && slices.ContainsFunc(m.want, func(r fwmark.Rule) bool {
+		return !m.isSet(r) && r.Dest.Contains(key.Addr.Addr()) &&
+			(r.Protocol == fwmark.All || r.Protocol == protocol) &&
+			(r.Ports == nil || slices.ContainsFunc(r.Ports,
+				func(p lvs.Ports) bool { return p.First <= port && port <= p.Last }))
+	})
+}
+
+// serves reports whether packets to the address of an announcement get the mark of a section, and whether that is
+// known. While the rules change, those for the address count that are there; of an address that is announced also those
+// of a mark that goes.
+func (m *marker) serves(cfg *parser.Virtual, one *announcement) (is, known bool) {
+	switch {
+	case m.has(cfg):
+		return true, true
+	case !m.looked && m.trouble == "":
+		return false, false
+	}
+	return m.changing() && slices.ContainsFunc(m.current, func(r fwmark.Rule) bool {
+		return r.Dest.Contains(one.addr) && (r.Mark == cfg.Mark || one.at != "" && m.succeeds(cfg, r))
+	}), true
+}
+
+// succeeds reports whether a section is about to have the packets of a rule whose mark goes. Until then the service of
+// that mark has them, see holds.
+func (m *marker) succeeds(cfg *parser.Virtual, r fwmark.Rule) bool {
+	goes := !slices.ContainsFunc(m.want, func(w fwmark.Rule) bool { return w.Mark == r.Mark })
+	return goes && slices.ContainsFunc(cfg.Marking, func(line parser.Marking) bool {
+		w := ruleOf(cfg, line)
+		w.Mark = r.Mark
+		return sameRule(w, r)
+	})
+}
+
+func sameRules(a, b []fwmark.Rule) bool {
+	return slices.EqualFunc(a, b, sameRule)
+}
+
+func sameRule(x, y fwmark.Rule) bool {
+	return x.Mark == y.Mark && x.Dest == y.Dest && x.Protocol == y.Protocol && slices.Equal(x.Ports, y.Ports)
+}
+
+// Rules are the mark rules of the plan.
+func (p *Plan) Rules() []fwmark.Rule { return rulesOf(p.virtuals) }
+
+func rulesOf(virtuals []*virtual) (rules []fwmark.Rule) {
+	for _, v := range virtuals {
+		for _, m := range v.cfg.Marking {
+			rules = append(rules, ruleOf(v.cfg, m))
+		}
+	}
+	return rules
+}
+
+// ruleOf is the rule of a line of a section.
+func ruleOf(cfg *parser.Virtual, m parser.Marking) fwmark.Rule {
+	return fwmark.Rule{Mark: cfg.Mark, Dest: m.Dest, Protocol: fwmark.Protocol(m.Protocol), Ports: m.Ports}
+}
