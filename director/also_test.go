@@ -146,7 +146,7 @@ func TestAMonitorfileHasALineForEachCheck(t *testing.T) {
 	d := New(Deps{Monitor: recordedIDs{&ids}})
 	v, s := p.virtuals[0], p.virtuals[0].servers[0]
 	for j := &s.first; j != nil; j = j.next {
-		d.monitor(v, s, j, checker.Result{OK: true, Detail: "200 OK"})
+		d.teller.record(user{v, s, j}, checker.Result{OK: true, Detail: "200 OK"})
 	}
 	const want = `combined http tcp 10.2.0.1 80 1 gate /own strings
 connect tcp 10.2.0.1 80 81 1 gate / 

@@ -433,11 +433,7 @@ func (d *Director) placedAt(one *announcement, p announce.Place) {
 			fmt.Sprintf("Announced %s on %s, the last resort: %s", one.addr, one.at, why)
 	}
 	d.teller.emit(e)
-	for _, v := range one.virtuals {
-		if v.written != nil {
-			d.runOnChange(v)
-		}
-	}
+	d.tellState(one.virtuals...)
 }
 
 // state is the word for where it is.

@@ -51,11 +51,6 @@ func (v *virtual) isBraking() bool {
 	return slices.ContainsFunc(v.brakes, func(b brake) bool { return b.holds })
 }
 
-// brakeOver tells that a brake is over.
-func (d *Director) brakeOver(v *virtual, why string) {
-	d.teller.say(v, nil, notify.GuardOver, "Brake is over: "+v.label()+": "+why, "")
-}
-
 // brake takes a result, and reports whether it is not to be judged, or not yet.
 func (d *Director) brake(x user) bool {
 	if len(x.v.brakes) == 0 || x.v.obeys {
@@ -64,7 +59,7 @@ func (d *Director) brake(x user) bool {
 	b, c := &x.v.brakes[x.j.number], x.j.check
 	fails, stale := c.last.OwnAnswers && x.s.mayBrake(), c.began.Before(b.over)
 	if fails && (b.holds || stale || !x.j.accused.IsZero()) {
-		x.unbelieved(d.teller.now(), history.Braked, &c.last)
+		d.teller.unbelieved(history.Braked, &c.last, x)
 	}
 	switch {
 	case !fails:
@@ -103,7 +98,8 @@ func (d *Director) decide(b *brake, newest user) {
 			f.j.accused = time.Time{}
 		}
 		*b = brake{over: d.teller.now()}
-		d.brakeOver(v, "checks count again since that of "+newest.s.name())
+		d.teller.guard(v, notify.GuardOver, "Brake is over", ": checks count again since that of "+
+			newest.s.name())
 		return
 	}
 	alone := len(accused)+len(open) == 1
@@ -127,7 +123,7 @@ func (d *Director) decide(b *brake, newest user) {
 	}
 	b.holds = true
 	for _, f := range accused {
-		f.unbelieved(d.teller.now(), history.Braked, &f.j.check.last)
+		d.teller.unbelieved(history.Braked, &f.j.check.last, f)
 	}
 	why := accused[0].j.check.last.Detail
 	d.teller.say(v, nil, notify.GuardHolds, fmt.Sprintf("Brake holds: %s: every server that was up "+
@@ -145,7 +141,7 @@ func (d *Director) judgeAccused(f user) {
 // releaseBrakes ends the brakes of a virtual service by the order to obey: all failures count, the last ones too.
 func (d *Director) releaseBrakes(v *virtual) {
 	if v.isBraking() {
-		d.brakeOver(v, "by order the checks have their way")
+		d.teller.guard(v, notify.GuardOver, "Brake is over", ": by order the checks have their way")
 	}
 	clear(v.brakes)
 	for f := range checked(v) {

@@ -79,7 +79,7 @@ func (d *Director) recordOwned() {
 	}
 	var names []string
 	for _, v := range gained {
-		v.tag, v.dirty, v.leftBehind = "start", true, false
+		v.dirty, v.leftBehind = true, false
 		names = append(names, v.label())
 	}
 	d.teller.emit(notify.Event{Kind: notify.TakenOver, Text: "Taken over: " + Listed(names)})
@@ -96,9 +96,12 @@ func (d *Director) claimAgain(ctx context.Context) {
 	d.checkDrift(ctx)
 }
 
-// goes reports whether a virtual service is removed when this director leaves it: by cleanstop, unless another daemon
+// going are the virtual services that are removed when this director leaves them: by cleanstop, unless another daemon
 // waits.
-func (d *Director) goes(v *virtual) bool { return v.cfg.CleanStop && d.beside[v.key] == "" }
+func (d *Director) going() []*virtual {
+	return slices.DeleteFunc(slices.Clone(d.ours),
+		func(v *virtual) bool { return !v.cfg.CleanStop || d.beside[v.key] != "" })
+}
 
 // leaveTo leaves a virtual service in the table to another daemon that has it or waits for it.
 func (d *Director) leaveTo(v *virtual) bool {

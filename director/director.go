@@ -31,17 +31,9 @@ const (
 type Deps struct {
 	Table   ipvsctl.Client // owned by the director while it runs
 	Journal *notify.Journal
-	// Hooks runs the operator's commands.
-	Hooks interface{ Run(notify.Hook) }
-	// Webhook posts the state of a virtual service, and calls tried after the first try; nil: nobody is posted to.
-	// It must not block, as webhook.Poster does not.
-	Webhook interface {
-		Post(virtual string, state []byte, tried func())
-	}
-	// Monitor writes monitorfiles; nil: there are none in the plans.
-	Monitor interface {
-		Record(file, id string, up bool, message string)
-	}
+	Hooks   Hooks
+	Webhook Webhook // nil: nobody is posted to
+	Monitor Monitor // nil: there are no monitorfiles in the plans
 	// Maintenance sends which of the servers the files of dir take out, first as soon as that is known, then
 	// when it changes, until ctx is done. It must not block, as maintenance.Watcher.Watch does not. It is only
 	// called for plans with a maintenancedir.
@@ -159,7 +151,7 @@ func New(d Deps) *Director {
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
 		leavers: d.Leavers,
-		teller:  teller{journal: d.Journal},
+		teller:  teller{journal: d.Journal, hooks: d.Hooks, webhook: d.Webhook, monitor: d.Monitor},
 	}
 	director.marker = newMarker(d.Marks, &director.teller)
 	director.addresses.aside = newAside(director.putAddresses)
@@ -344,12 +336,10 @@ func (d *Director) marked(r marked) {
 		}
 		for _, what := range r.fixed {
 			if v.key.IPv6 == strings.HasPrefix(what, "IPv6") {
-				v.noteChange(d.teller.now(), "mark rules: "+what+"; restored")
+				d.teller.note("changed externally: mark rules: "+what+"; restored", v.servers...)
 			}
 		}
-		if v.written != nil {
-			d.runOnChange(v)
-		}
+		d.tellState(v)
 	}
 }
 

@@ -59,7 +59,7 @@ func (d *Director) notice(v *virtual, have ipvsctl.Service) {
 		return
 	}
 	if have.Key != v.key {
-		d.reportOverride(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
+		d.teller.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
 		clear(v.overridden)
 		v.written, v.placed = nil, false
 		return
@@ -69,7 +69,7 @@ func (d *Director) notice(v *virtual, have ipvsctl.Service) {
 	slices.SortStableFunc(ops, func(a, b ipvsctl.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
 	for _, op := range ops {
 		if op.Kind == ipvsctl.EditService {
-			d.reportOverride(v, netip.AddrPort{}, "the virtual service was changed; restoring it")
+			d.teller.override(v, netip.AddrPort{}, "the virtual service was changed; restoring it")
 		} else {
 			d.noticeDest(v, op, empties)
 		}
@@ -89,7 +89,7 @@ func (d *Director) noticeDest(v *virtual, op ipvsctl.Op, empties bool) {
 	s := v.serverAt(addr)
 	keptOut := s != nil && s.suspended() != ""
 	if !v.found[addr] && (v.cfg.Repair || empties || keptOut && (in || d.global.ReaddQuiescent)) {
-		d.reportOverride(v, addr, what+"; restoring it")
+		d.teller.override(v, addr, what+"; restoring it")
 		delete(v.overridden, addr)
 		return
 	}
@@ -97,7 +97,7 @@ func (d *Director) noticeDest(v *virtual, op ipvsctl.Op, empties bool) {
 		v.overridden = map[netip.AddrPort]bool{}
 	}
 	v.overridden[addr] = true
-	d.reportOverride(v, addr, what+"; kept until its next change of state or a reload")
+	d.teller.override(v, addr, what+"; kept until its next change of state or a reload")
 }
 
 // release ends the overrides of servers whose state has changed, and of the fallback server. A server that went down
@@ -116,19 +116,4 @@ func (d *Director) release(v *virtual, have dests) {
 	if wanted, known := v.fallbackWantedNow(); known && wanted != v.fallbackWanted {
 		delete(v.overridden, v.fallback.Addr)
 	}
-}
-
-// reportOverride reports a change that somebody else made to a virtual service, or to the destination at addr.
-func (d *Director) reportOverride(v *virtual, addr netip.AddrPort, what string) {
-	text, real := fmt.Sprintf("Changed externally: %s: %s", v.called(), what), ""
-	if !addr.IsValid() {
-		v.noteChange(d.teller.now(), what)
-	} else {
-		real = addr.String()
-		text = fmt.Sprintf("Changed externally: %s (%s) %s", real, v.called(), what)
-	}
-	if s := v.serverAt(addr); s != nil {
-		s.noteChange(d.teller.now(), "changed externally: %s", what)
-	}
-	d.teller.emit(notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID, Real: real, Text: text})
 }

@@ -2,14 +2,22 @@ package director
 
 import (
 	"cmp"
+	"fmt"
+	"net/netip"
+	"time"
 
+	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 )
 
-// emitOp records a change of the table in the words that log watchers know.
-func (d *Director) emitOp(v *virtual, op ipvsctl.Op) {
+// op records what the table was told of a virtual service and answered, a change in the words that log watchers know.
+func (t *teller) op(v *virtual, op ipvsctl.Op, err error) {
+	t.rememberOp(v, op, err)
+	if err != nil {
+		return
+	}
 	e := notify.Event{Virtual: v.cfg.ID, Weight: int(op.Dest.Weight)}
 	switch op.Kind {
 	case ipvsctl.AddService:
@@ -17,15 +25,15 @@ func (d *Director) emitOp(v *virtual, op ipvsctl.Op) {
 	case ipvsctl.EditService:
 		e.Say(notify.ChangedVirtual, "Changed virtual server: %s", v.name)
 	case ipvsctl.DelService:
-		e.Say(notify.PurgedVirtual, "Purged virtual server (%s): %s", v.tag, v.name)
+		e.Say(notify.PurgedVirtual, "Purged virtual server (%s): %s", v.told.purge(), v.name)
 	default:
-		d.emitDestOp(v, op, &e)
+		t.destOp(v, op, &e)
 	}
-	d.teller.emit(e)
+	t.emit(e)
 }
 
-func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
-	if v.emitLeaving(op, e) {
+func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
+	if sayLeaving(v, op, e) {
 		return
 	}
 	s := v.serverAt(op.Dest.Addr)
@@ -42,14 +50,14 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 		if why := s.suspended(); why != "" {
 			e.Reason = "maintenance: " + why
 		}
-		d.addDetails(v, s, e)
+		t.addDetails(v, s, e)
 	}
 	down := s != nil && s.state() == health.Down
 	e.Real = op.Dest.Addr.String()
 	switch op.Kind {
 	case ipvsctl.AddDest:
 		e.Say(notify.Added, "Added %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
-		if kind == "real" && down && d.global.ReaddQuiescent {
+		if kind == "real" && down && t.readds {
 			e.Say(notify.Quiescent, "Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
 		}
 	case ipvsctl.EditDest:
@@ -68,25 +76,25 @@ func (d *Director) emitDestOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	case ipvsctl.DelDest:
 		e.Say(notify.Deleted, "Deleted %s server: %s (%s)", kind, tableName(table, name), v.name)
 		if s == nil && !e.Fallback {
-			e.Say(notify.Purged, "Purged real server (%s): %s (%s)", v.tag, table, v.name)
+			e.Say(notify.Purged, "Purged real server (%s): %s (%s)", v.told.purge(), table, v.name)
 		}
 	}
 }
 
 // addDetails adds what a mail says of a server besides. The servers are counted once for all events of a moment.
-func (d *Director) addDetails(v *virtual, s *server, e *notify.Event) {
+func (t *teller) addDetails(v *virtual, s *server, e *notify.Event) {
 	if v.cfg.Mail.To == "" {
 		return
 	}
-	if now := d.teller.now(); !v.leftAt.Equal(now) {
-		v.left, v.leftAt = 0, now
+	if now := t.now(); !v.told.leftAt.Equal(now) {
+		v.told.left, v.told.leftAt = 0, now
 		for _, s := range v.servers {
 			if v.serves(s) {
-				v.left++
+				v.told.left++
 			}
 		}
 	}
-	e.Name, e.Left, e.Servers = s.name(), v.left, v.size()
+	e.Name, e.Left, e.Servers = s.name(), v.told.left, v.size()
 	if s.before != "" && s.before != "unknown" {
 		e.Before, e.Lasted = s.before, s.lasted
 	}
@@ -99,4 +107,93 @@ func tableName(table, configured string) string {
 		return table
 	}
 	return table + " mapped from " + configured
+}
+
+// sayLeaving puts a change of a server that leaves into words, if it is one.
+func sayLeaving(v *virtual, op ipvsctl.Op, e *notify.Event) bool {
+	l, drains := v.leavers[op.Dest.Addr], op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0
+	if l == nil || !drains && op.Kind != ipvsctl.DelDest {
+		return false
+	}
+	e.Real = l.Addr.String()
+	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(l.over, v.told.purge()), l.Addr, v.name)
+	if drains {
+		e.Kind = notify.Drained
+		e.Text = fmt.Sprintf("Draining real server: %s (%s) (Weight set to 0) since it is not configured",
+			l.Addr, v.called())
+	}
+	return true
+}
+
+// override reports a change that somebody else made to a virtual service, or to the destination at addr.
+func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
+	e := notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID}
+	if addr.IsValid() {
+		if s := v.serverAt(addr); s != nil {
+			t.note("changed externally: "+what, s)
+		}
+		e.Real = addr.String()
+		e.Text = fmt.Sprintf("Changed externally: %s (%s) %s", e.Real, v.called(), what)
+	} else {
+		t.note("changed externally: "+what, v.servers...)
+		e.Text = fmt.Sprintf("Changed externally: %s: %s", v.called(), what)
+	}
+	t.emit(e)
+}
+
+// order tells what became of an order. Of one that only drains the change of the weight tells enough, of one to obey
+// the guard does.
+func (t *teller) order(virtuals []*virtual, at Backend, o Order, kind notify.Kind, what string) {
+	if o.Kind == Obey || o.isPlain() {
+		return
+	}
+	name := at.Virtual
+	for _, v := range virtuals {
+		if v.cfg.ID == name {
+			name = v.label()
+		}
+	}
+	if at.Real != "" {
+		name = at.Real + " (" + name + ")"
+	}
+	text := fmt.Sprintf("%s: %s: %s", what, name, o)
+	t.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
+}
+
+// unjudged takes an answer that can't be judged: the state is kept. Each server is reported in the log, and the first
+// of a virtual service by mail, because its servers mostly share the pattern. After unjudgedQuiet it is reported again.
+func (t *teller) unjudged(c *check, r checker.Result) {
+	now := time.Now()
+	for _, x := range c.users {
+		if x.j.unjudged == nil {
+			x.j.unjudged = &unjudged{}
+		}
+		kind, detail := notify.CheckWarning, x.v.named(x.s, x.j, r.Detail)
+		if x.v.isOurs() && now.Sub(x.v.told.unjudgedAt) > unjudgedQuiet {
+			kind = notify.Unjudged
+		}
+		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {
+			text := fmt.Sprintf("Check not judged: %s, keeping its state %s: %s",
+				x.v.labelOf(x.s), x.j.health.State, detail)
+			t.say(x.v, x.s, kind, text, detail)
+			x.j.unjudged.at = now
+			x.v.told.unjudgedAt = now
+		}
+		x.j.unjudged.why = r.Detail
+	}
+}
+
+// unjudgedQuiet is the time between two reports that a server's answers can't be judged.
+const unjudgedQuiet = time.Hour
+
+// warn reports the warning of a check when it is another one than last time.
+func (t *teller) warn(c *check, r checker.Result) {
+	if r.Warning == "" || c.last.Warning == r.Warning {
+		return
+	}
+	for _, x := range c.users {
+		warning := x.v.named(x.s, x.j, r.Warning)
+		t.note("warning: "+warning, x.s)
+		t.say(x.v, x.s, notify.CheckWarning, "Check warning: "+x.v.labelOf(x.s)+": "+warning, warning)
+	}
 }

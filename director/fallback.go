@@ -1,14 +1,11 @@
 package director
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 
 	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
-	"ldirectord/lvs"
-	"ldirectord/notify"
 	"ldirectord/parser"
 )
 
@@ -48,23 +45,4 @@ func (v *virtual) isFallback(op ipvsctl.Op, s *server) bool {
 	default:
 		return op.Dest.Weight > 0 && !v.servedBy(op.Dest.Addr)
 	}
-}
-
-// runHook runs the fallbackcommand when the last server goes and when the first one is back.
-func (d *Director) runHook(v *virtual) {
-	up, known := v.available()
-	state := "stop"
-	if !up {
-		state = "start"
-	}
-	if v.cfg.FallbackCommand == "" || !known || v.hook == state {
-		return
-	}
-	v.hook = state
-	address := v.name
-	if v.key.Protocol == lvs.Mark {
-		address = ":0" // what the Perl ldirectord gives for a mark
-	}
-	line := fmt.Sprintf("%s %s %s %s", v.cfg.FallbackCommand, state, address, v.cfg.Protocol)
-	d.deps.Hooks.Run(notify.Hook{Lane: v.cfg.ID, Key: v.cfg.ID, Argv: notify.Shell(line)})
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
@@ -150,56 +149,16 @@ func (d *Director) guard(v *virtual) {
 		at := Backend{Virtual: v.cfg.ID}
 		v.obeys, d.over[at], d.ordered = false, d.ordered[at], maps.Clone(d.ordered)
 		delete(d.ordered, at)
-		d.sayGuard(v, notify.GuardObeys, "is back", ": every server is up")
+		d.teller.guard(v, notify.GuardObeys, "Guard is back", ": every server is up")
 	}
 	if v.cfg.KeepServing.N == 0 && v.holds == 0 && v.isOurs() { // there nobody counts who is held
 		return
 	}
 	if held := v.release(); v.isOurs() { // where nobody is in service
-		d.tellGuard(v, held)
+		before := v.holds
+		v.holds = len(held)
+		d.teller.holds(v, before, held)
 	}
-}
-
-// tellGuard reports once that servers are held, after a checkinterval, when it is known which, and once that none is
-// any more.
-func (d *Director) tellGuard(v *virtual, held []*server) {
-	before := v.holds
-	v.holds = len(held)
-	switch {
-	case before == 0 && v.holds == 0:
-	case before == 0:
-		v.tellAt = d.teller.now().Add(v.cfg.CheckInterval.Duration())
-	case v.holds == 0 && v.tellAt.IsZero():
-		d.sayGuard(v, notify.GuardOver, "is over", ": nobody is held any more")
-	case v.holds == 0:
-		d.sayGuard(v, notify.GuardChanged, "held for a moment",
-			": servers whose checks failed stayed in service")
-	case v.untold(d.teller.now()):
-		v.tellAt = time.Time{}
-		d.sayGuard(v, notify.GuardHolds, "holds",
-			": checks fail, and keepserving = "+v.cfg.KeepServing.String()+
-				" keeps in service: "+listed(held))
-	case v.tellAt.IsZero() && v.holds > before:
-		d.sayGuard(v, notify.GuardChanged, "holds more", ": "+listed(held))
-	}
-}
-
-// untold reports whether it is time to report that servers are held.
-func (v *virtual) untold(now time.Time) bool {
-	return v.holds > 0 && !v.tellAt.IsZero() && !now.Before(v.tellAt)
-}
-
-func (d *Director) sayGuard(v *virtual, kind notify.Kind, does, more string) {
-	d.teller.say(v, nil, kind, "Guard "+does+": "+v.label()+more, "")
-}
-
-// listed are servers in one line, not too many of them.
-func listed(servers []*server) string {
-	var names []string
-	for _, s := range servers {
-		names = append(names, s.name())
-	}
-	return Listed(names)
 }
 
 // recovered reports whether every server is up that is not out by order, and not by the brake alone. Those without an
@@ -222,9 +181,9 @@ func (d *Director) obeyChecks(v *virtual, o Order) {
 	}
 	v.obeys, v.dirty = !v.obeys, true
 	if !v.obeys {
-		d.sayGuard(v, notify.GuardObeys, "is back", "")
+		d.teller.guard(v, notify.GuardObeys, "Guard is back", "")
 		return
 	}
-	d.sayGuard(v, notify.GuardObeys, "lets the checks have their way", o.remark(": "))
+	d.teller.guard(v, notify.GuardObeys, "Guard lets the checks have their way", o.remark(": "))
 	d.releaseBrakes(v)
 }

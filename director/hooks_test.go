@@ -117,7 +117,7 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 			c.spec.Service
 		result.OK = c.ok
 		s := &server{real: &parser.Real{}, first: judgement{task: &checker.Task{}}, maintenance: c.maintenance}
-		d.monitor(v, s, &s.first, result)
+		d.teller.record(user{v, s, &s.first}, result)
 		if !slices.Equal(lines, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, lines, c.want)
 		}
@@ -133,7 +133,7 @@ func (a *asked) Run(h notify.Hook) { *a = append(*a, h) }
 func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 	var hooks asked
 	d := New(Deps{Hooks: &hooks})
-	if ended := d.tellLeaving("test"); ended != nil {
+	if ended := d.teller.leaving(d.going(), "test"); ended != nil {
 		t.Error("waits for no command")
 	}
 	for range 2 {
@@ -142,7 +142,7 @@ func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 		d.virtuals = append(d.virtuals, v)
 	}
 	d.ours = d.virtuals
-	ended := d.tellLeaving("test")
+	ended := d.teller.leaving(d.going(), "test")
 	for i, hook := range hooks {
 		select {
 		case <-ended:

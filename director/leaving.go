@@ -1,7 +1,6 @@
 package director
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
-	"ldirectord/notify"
 )
 
 // This file is about real servers that left the configuration, in virtual services with a draintime. They stay in the
@@ -139,20 +137,4 @@ func (v *virtual) describeLeavers() (list []LeaverSnapshot) {
 		}
 	}
 	return list
-}
-
-// emitLeaving puts a change of a server that leaves into words, if it is one.
-func (v *virtual) emitLeaving(op ipvsctl.Op, e *notify.Event) bool {
-	l, drains := v.leavers[op.Dest.Addr], op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0
-	if l == nil || !drains && op.Kind != ipvsctl.DelDest {
-		return false
-	}
-	e.Real = l.Addr.String()
-	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(l.over, v.tag), l.Addr, v.name)
-	if drains {
-		e.Kind = notify.Drained
-		e.Text = fmt.Sprintf("Draining real server: %s (%s) (Weight set to 0) since it is not configured",
-			l.Addr, v.called())
-	}
-	return true
 }

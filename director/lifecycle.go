@@ -30,7 +30,6 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	}
 	d.assign(p.virtuals, former)
 	for _, v := range p.virtuals {
-		v.tag = "start"
 		found, there := have[v.key]
 		v.addEarlier(func(s *server) bool { return v.isOurs() && d.mayServeFrom(s, found) })
 		if !there || !v.isOurs() {
@@ -78,10 +77,10 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	d.assign(p.virtuals, slices.Concat(owned, d.purges))
 	p.adopt(d.virtuals, d.tls)
 	for _, v := range p.virtuals {
-		v.tag, v.dirty = "start", true
+		v.dirty = true
 		d.takeOver(v, before[v.key], refines)
 		if p.Config.Global.Webhook != d.global.Webhook {
-			v.lastOnChange = nil // the new one is told how things are
+			v.told.state = nil // the new one is told how things are
 		}
 		d.judgeKnown(v)
 	}
@@ -99,8 +98,9 @@ func (d *Director) takeOver(v, was *virtual, refines bool) {
 		return
 	}
 	v.inherit(was)
+	d.teller.reloaded(v)
 	if was.isBraking() && !v.isBraking() {
-		d.brakeOver(v, "no check that it kept is left")
+		d.teller.guard(v, notify.GuardOver, "Brake is over", ": no check that it kept is left")
 	}
 	if refines {
 		v.keepOverrides(was)
@@ -126,7 +126,7 @@ func (d *Director) judgeKnown(v *virtual) {
 		}
 		if s.verdict() != was {
 			v.follow(s, s.held || s.kept)
-			v.rememberTurn(d.teller.now(), s, s.worst(), was, history.Verdict{})
+			d.teller.turn(user{v, s, s.worst()}, was, history.Verdict{})
 		}
 	}
 }
@@ -164,14 +164,12 @@ func checked(virtuals ...*virtual) iter.Seq[user] {
 
 // inherit takes over what was known of a virtual service, but no overrides: a reload ends them.
 func (v *virtual) inherit(was *virtual) {
-	v.fallbackIn, v.fallbackWanted, v.hook, v.lastOnChange = was.fallbackIn, was.fallbackWanted, was.hook,
-		was.lastOnChange
-	v.announced = was.announced
-	v.obeys, v.holds, v.tellAt = was.obeys, was.holds, was.tellAt
+	v.told, v.fallbackIn, v.fallbackWanted = was.told, was.fallbackIn, was.fallbackWanted
+	v.obeys, v.holds = was.obeys, was.holds
 	v.placed, v.strength, v.back = was.placed, was.strength, was.back
 	v.backoff = was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
-	v.took, v.stages, v.unjudgedAt = was.took, was.stages, was.unjudgedAt
+	v.took, v.stages = was.took, was.stages
 	v.inheritFound(was)
 	before := make(map[netip.AddrPort]*server, len(was.servers))
 	for _, s := range was.servers {
@@ -192,7 +190,6 @@ func (v *virtual) inherit(was *virtual) {
 				s.past.Retire()
 			}
 		}
-		s.rememberReload(time.Now())
 	}
 }
 
@@ -222,6 +219,7 @@ func (v *virtual) judged(now *virtual, s *server, j *judgement) *judgement {
 // install makes the plan's virtual services and checks the current ones.
 func (d *Director) install(p *Plan, f folder) {
 	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, p.virtuals
+	d.teller.follow(d.global)
 	p.jobs = nil
 	checks := make(map[*checker.Task]*check, len(p.tasks))
 	d.waiting = 0
@@ -294,7 +292,7 @@ func (d *Director) newPurge(was *virtual, addresses []*announcement) *virtual {
 	if was.cfg != nil && slices.ContainsFunc(addresses, d.lingers) {
 		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
 	}
-	return &virtual{cfg: cfg, name: keyName(was.key), key: was.key, addresses: addresses, tag: "start", dirty: true}
+	return &virtual{cfg: cfg, name: keyName(was.key), key: was.key, addresses: addresses, dirty: true}
 }
 
 // mayNotGo reports whether a virtual service that is no longer configured serves on: until the mark rules that replace
@@ -327,7 +325,7 @@ func (d *Director) purge(ctx context.Context) {
 			d.failed(ctx, v, err)
 			return false
 		}
-		d.emitOp(v, op)
+		d.teller.op(v, op, nil)
 		d.succeeded(v)
 		return true
 	})
@@ -345,7 +343,7 @@ func (d *Director) cleanup(ctx context.Context) {
 	}
 	d.allow(ctx, d.demotion, demotionTimeout)
 	d.assign(d.ours, d.purges) // who waits now
-	hooks := d.tellLeaving("the director stops")
+	hooks := d.teller.leaving(d.going(), "the director stops")
 	d.withdrawAtEnd(ctx)
 	d.allow(ctx, hooks, demotionTimeout)
 	d.purge(ctx)

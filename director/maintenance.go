@@ -84,11 +84,11 @@ func (d *Director) maintain() {
 			}
 			switch {
 			case s.maintenance == "":
-				s.noteChange(d.teller.now(), "maintenance begins by file %s", file)
+				d.teller.note("maintenance begins by file "+file, s)
 				text := "Maintenance begins: " + v.labelOf(s) + " by file " + file
 				d.teller.say(v, s, notify.MaintenanceOn, text, file)
 			case file == "":
-				s.noteChange(d.teller.now(), "maintenance ends")
+				d.teller.note("maintenance ends", s)
 				d.teller.say(v, s, notify.MaintenanceOff, "Maintenance ends: "+v.labelOf(s), "")
 			}
 			s.maintenance = file

@@ -14,15 +14,15 @@ import (
 // inMaintenance is the message for a server that maintenancedir takes down.
 const inMaintenance = "Server in maintenance"
 
-// monitor writes one result into the virtual service's monitorfile.
-func (d *Director) monitor(v *virtual, s *server, j *judgement, r checker.Result) {
-	if v.cfg.MonitorFile == "" {
+// record writes one result into the virtual service's monitorfile.
+func (t *teller) record(x user, r checker.Result) {
+	if x.v.cfg.MonitorFile == "" {
 		return
 	}
-	cfg := v.cfg.Check(int(j.number))
-	id := monitorID(cfg, s.real)
-	if s.suspended() != "" {
-		d.deps.Monitor.Record(cfg.MonitorFile, id, false, inMaintenance)
+	cfg := x.v.cfg.Check(int(x.j.number))
+	id := monitorID(cfg, x.s.real)
+	if x.s.suspended() != "" {
+		t.monitor.Record(cfg.MonitorFile, id, false, inMaintenance)
 		return
 	}
 	kind := string(cfg.CheckType)
@@ -33,7 +33,7 @@ func (d *Director) monitor(v *virtual, s *server, j *judgement, r checker.Result
 		kind = "ping"
 	}
 	if message, line := monitorMessage(kind, r); line {
-		d.deps.Monitor.Record(cfg.MonitorFile, id, r.OK, message)
+		t.monitor.Record(cfg.MonitorFile, id, r.OK, message)
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -69,40 +71,78 @@ func (s *server) stateName() string {
 }
 
 // tells reports whether anybody is told of the states of a virtual service: the operator's command, or the webhook.
-func (d *Director) tells(v *virtual) bool { return v.cfg.OnChange != "" || d.posts() }
+func (t *teller) tells(v *virtual) bool { return v.cfg.OnChange != "" || t.posts }
 
-func (d *Director) posts() bool { return d.deps.Webhook != nil && d.global.Webhook != "" }
+// tellState tells the states of virtual services that the table has, but not while a demotion is under way.
+func (d *Director) tellState(virtuals ...*virtual) {
+	for _, v := range virtuals {
+		if d.demotion == nil && v.written != nil {
+			d.teller.state(v, d.marker.has(v.cfg), d.marker.trouble)
+		}
+	}
+}
 
-// runOnChange tells the state of a virtual service when it is not what was told last. A service is not available before
-// the rules that mark its packets are set. When they can't be changed later, it stays so.
-func (d *Director) runOnChange(v *virtual) {
-	if _, known := v.available(); !d.tells(v) || !known || d.demotion != nil {
+// state tells the state of a virtual service when it is not what was told last. A service is not available before the
+// rules that mark its packets are set. When they can't be changed later, it stays so. Trouble is why they can't be set.
+func (t *teller) state(v *virtual, marked bool, trouble string) {
+	if _, known := v.available(); !t.tells(v) || !known {
 		return
 	}
 	now, up := v.snapshot()
-	if now.Available && !v.announced && !d.marker.has(v.cfg) {
-		if d.marker.trouble == "" {
-			return // it is called when the rules are set, or can't be
+	if now.Available && !v.told.available && !marked {
+		if trouble == "" {
+			return // it is told when the rules are set, or can't be
 		}
-		now.Available, now.Reason = false, "mark rules can't be set: "+d.marker.trouble
+		now.Available, now.Reason = false, "mark rules can't be set: "+trouble
 	}
-	d.tellChange(v, now, up, nil)
+	t.change(v, now, up, nil)
 }
 
-// tellChange runs the command and posts to the webhook, unless they were last told the same. Begin, if not nil, is
+// leaving tells of virtual services that are about to leave the table. The channel is closed when the commands have
+// ended and the webhook was tried; it is nil when nobody is told.
+func (t *teller) leaving(virtuals []*virtual, why string) <-chan struct{} {
+	ended, any := make(chan struct{}), false
+	var left atomic.Int32 // commands, and this function
+	left.Store(1)
+	end := func() {
+		if left.Add(-1) == 0 {
+			close(ended)
+		}
+	}
+	begin := func() func() {
+		any = true
+		left.Add(1)
+		return end
+	}
+	for _, v := range virtuals {
+		if !t.tells(v) || v.told.state != nil && !v.told.available {
+			continue
+		}
+		now, up := v.snapshot()
+		now.Available, now.Reason = false, why
+		t.change(v, now, up, begin)
+	}
+	if !any {
+		return nil
+	}
+	end()
+	return ended
+}
+
+// change runs the command and posts to the webhook, unless they were last told the same. Begin, if not nil, is
 // called for each of the two, and what it returns when that one has ended.
-func (d *Director) tellChange(v *virtual, now VirtualState, up int, begin func() (end func())) {
+func (t *teller) change(v *virtual, now VirtualState, up int, begin func() (end func())) {
 	text, err := json.Marshal(now)
-	if err != nil || bytes.Equal(text, v.lastOnChange) {
+	if err != nil || bytes.Equal(text, v.told.state) {
 		return
 	}
 	if begin == nil {
 		begin = func() func() { return nil }
 	}
-	v.lastOnChange, v.announced = text, now.Available
+	v.told.state, v.told.available = text, now.Available
 	input := append(text, '\n')
-	if d.posts() {
-		d.deps.Webhook.Post(v.cfg.ID, input, begin())
+	if t.posts {
+		t.webhook.Post(v.cfg.ID, input, begin())
 	}
 	if v.cfg.OnChange == "" {
 		return
@@ -112,6 +152,25 @@ func (d *Director) tellChange(v *virtual, now VirtualState, up int, begin func()
 		word = "available"
 	}
 	line := fmt.Sprintf("%s %s %s %d %d", v.cfg.OnChange, v.cfg.ID, word, up, len(now.Servers))
-	d.deps.Hooks.Run(notify.Hook{Lane: "onchange", Key: v.cfg.ID, Argv: notify.Shell(line), Stdin: input,
+	t.hooks.Run(notify.Hook{Lane: "onchange", Key: v.cfg.ID, Argv: notify.Shell(line), Stdin: input,
 		Ended: begin()})
+}
+
+// fallback runs the fallbackcommand when the last server goes and when the first one is back.
+func (t *teller) fallback(v *virtual) {
+	up, known := v.available()
+	state := "stop"
+	if !up {
+		state = "start"
+	}
+	if v.cfg.FallbackCommand == "" || !known || v.told.fallback == state {
+		return
+	}
+	v.told.fallback = state
+	address := v.name
+	if v.key.Protocol == lvs.Mark {
+		address = ":0" // what the Perl ldirectord gives for a mark
+	}
+	line := fmt.Sprintf("%s %s %s %s", v.cfg.FallbackCommand, state, address, v.cfg.Protocol)
+	t.hooks.Run(notify.Hook{Lane: v.cfg.ID, Key: v.cfg.ID, Argv: notify.Shell(line)})
 }

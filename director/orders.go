@@ -3,7 +3,6 @@ package director
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -155,33 +154,15 @@ func (d *Director) replaceOrders(all Orders) {
 	d.ordered = all
 	for _, at := range all.Sorted() {
 		if o := all[at]; o != before[at] {
-			d.sayOrder(at, o, notify.Ordered, "Order")
+			d.teller.order(d.virtuals, at, o, notify.Ordered, "Order")
 		}
 	}
 	for _, at := range before.Sorted() {
 		if _, holds := all[at]; !holds {
-			d.sayOrder(at, before[at], notify.Ordered, "Order undone")
+			d.teller.order(d.virtuals, at, before[at], notify.Ordered, "Order undone")
 		}
 	}
 	d.applyOrders()
-}
-
-// sayOrder tells what became of an order. Of one that only drains the change of the weight tells enough, of one to obey
-// the guard does.
-func (d *Director) sayOrder(at Backend, o Order, kind notify.Kind, what string) {
-	if o.Kind != Obey && !o.isPlain() {
-		name := at.Virtual
-		for _, v := range d.virtuals {
-			if v.cfg.ID == name {
-				name = v.label()
-			}
-		}
-		if at.Real != "" {
-			name = at.Real + " (" + name + ")"
-		}
-		text := fmt.Sprintf("%s: %s: %s", what, name, o)
-		d.teller.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
-	}
 }
 
 // applyOrders carries the orders out that hold now. What is not in the plan is kept for a later one.
@@ -193,7 +174,7 @@ func (d *Director) applyOrders() {
 		for _, s := range v.servers {
 			if o := d.ordered.of(v, s); o != s.ordered() {
 				drained := s.drained()
-				s.noteOrder(d.teller.now(), o)
+				d.teller.ordered(s, o)
 				s.order = new(o)
 				s.reordered(drained)
 				s.transitioned, v.dirty = true, true
@@ -213,7 +194,7 @@ func (d *Director) endOrders(now time.Time) {
 		}
 		if o.IsOver(now) {
 			d.over[at] = o
-			d.sayOrder(at, o, notify.OrderEnded, "Order ended")
+			d.teller.order(d.virtuals, at, o, notify.OrderEnded, "Order ended")
 		} else if !end.IsZero() && (d.orderEnd.IsZero() || end.Before(d.orderEnd)) {
 			d.orderEnd = end
 		}

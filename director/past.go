@@ -2,9 +2,7 @@ package director
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
@@ -15,34 +13,32 @@ import (
 // This file is about what is remembered of each real server, for those who ask why it is what it is.
 
 // unbelieved remembers a result that changes no state.
-func (c *check) unbelieved(now time.Time, k history.Kind, r *checker.Result) {
-	for _, x := range c.users {
-		x.unbelieved(now, k, r)
+func (t *teller) unbelieved(k history.Kind, r *checker.Result, users ...user) {
+	for _, x := range users {
+		x.s.past.Result(history.At(t.now()), x.j.number, k, r, history.Verdict{})
 	}
 }
 
-// unbelieved remembers it of one server.
-func (x user) unbelieved(now time.Time, k history.Kind, r *checker.Result) {
-	x.s.past.Result(history.At(now), x.j.number, k, r, history.Verdict{})
-}
-
-// rememberTurn remembers that the server changed its state, and by which rule.
-func (v *virtual) rememberTurn(now time.Time, s *server, j *judgement, was health.State, why history.Verdict) {
-	state := s.verdict()
-	if was == health.Unknown && state != health.Down && !s.past.IsDown() {
+// turn remembers that the server changed its state, and by which rule.
+func (t *teller) turn(x user, was health.State, why history.Verdict) {
+	state, past := x.s.verdict(), &x.s.past
+	if was == health.Unknown && state != health.Down && !past.IsDown() {
 		return // as it should be
 	}
 	kind := history.Up
 	if state == health.Down {
 		kind = history.Down
 	}
-	s.past.Do(history.At(now), kind, 0, v.named(s, j, why.Words(state == health.Up, v.cfg.Window.Of)))
+	text := x.v.named(x.s, x.j, why.Words(state == health.Up, x.v.cfg.Window.Of))
+	past.Do(history.At(t.now()), kind, 0, text)
 }
 
-// rememberReload remembers that a server is up because the check that failed is not made any more.
-func (s *server) rememberReload(now time.Time) {
-	if s.verdict() == health.Up && s.past.IsDown() {
-		s.past.Do(history.At(now), history.Up, 0, "the check that failed is not made any more")
+// reloaded remembers that servers are up because the check that failed is not made any more.
+func (t *teller) reloaded(v *virtual) {
+	for _, s := range v.servers {
+		if s.verdict() == health.Up && s.past.IsDown() {
+			s.past.Do(history.At(t.now()), history.Up, 0, "the check that failed is not made any more")
+		}
 	}
 }
 
@@ -59,7 +55,7 @@ func counted(before, next health.Health, changed, ok bool, r health.Rule) (v his
 }
 
 // rememberOp remembers what the table was told of a server, and what it answered.
-func (v *virtual) rememberOp(now time.Time, op ipvsctl.Op, err error) {
+func (t *teller) rememberOp(v *virtual, op ipvsctl.Op, err error) {
 	kinds := [...]history.Kind{
 		ipvsctl.AddDest: history.Add, ipvsctl.EditDest: history.Edit, ipvsctl.DelDest: history.Remove,
 	}
@@ -68,39 +64,34 @@ func (v *virtual) rememberOp(now time.Time, op ipvsctl.Op, err error) {
 		why = err.Error()
 	}
 	if s := v.serverAt(op.Dest.Addr); s != nil && kinds[op.Kind] != 0 {
-		s.past.Do(history.At(now), kinds[op.Kind], op.Dest.Weight, why)
+		s.past.Do(history.At(t.now()), kinds[op.Kind], op.Dest.Weight, why)
 	}
 }
 
-// rememberGuard remembers who is held now, and who not any more.
-func (v *virtual) rememberGuard(now time.Time) {
+// held remembers who is held now, and who not any more.
+func (t *teller) held(v *virtual) {
 	for _, s := range v.servers {
-		s.past.Guard(history.At(now), s.held)
+		s.past.Guard(history.At(t.now()), s.held)
 	}
 }
 
-// noteChange remembers what somebody did to the server.
-func (s *server) noteChange(now time.Time, format string, args ...any) {
-	s.past.Do(history.At(now), history.Changed, 0, fmt.Sprintf(format, args...))
-}
-
-// noteChange remembers of each server what somebody did to the virtual service.
-func (v *virtual) noteChange(now time.Time, what string) {
-	for _, s := range v.servers {
-		s.noteChange(now, "changed externally: %s", what)
+// note remembers what somebody did to servers.
+func (t *teller) note(what string, servers ...*server) {
+	for _, s := range servers {
+		s.past.Do(history.At(t.now()), history.Changed, 0, what)
 	}
 }
 
-// noteOrder remembers that the server has another order.
-func (s *server) noteOrder(now time.Time, o Order) {
+// ordered remembers that the server has another order.
+func (t *teller) ordered(s *server, o Order) {
 	was, what := s.ordered(), "order undone: "
 	switch {
 	case o.Kind != "":
 		was, what = o, "order: "
-	case was.IsOver(now):
+	case was.IsOver(t.now()):
 		what = "order ended: "
 	}
-	s.past.Order(history.At(now), what+was.String())
+	s.past.Order(history.At(t.now()), what+was.String())
 }
 
 // Why is a Snapshot of those servers alone that an operator means, with all that is remembered of each. It waits as

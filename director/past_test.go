@@ -102,7 +102,7 @@ func (s *scenario) stall(at netip.AddrPort) {
 func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
 	v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80", Settings: parser.Settings{FailureCount: 1, RiseCount: 1}}}
 	s := &server{real: &parser.Real{}}
-	told(t, func(d *Director) {
+	kindsOf(t, func(d *Director) {
 		success := checker.Result{OK: true, Took: 1}
 		d.judge(v, s, &s.first, success)
 		if n := testing.AllocsPerRun(100, func() { d.judge(v, s, &s.first, success) }); n > 0 {

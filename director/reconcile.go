@@ -110,7 +110,7 @@ func (d *Director) settle(ctx context.Context, changes []*change) {
 func (d *Director) newChange(ctx context.Context, v *virtual, have ipvsctl.Service) *change {
 	d.countRerouted(ctx, v, have.Dests)
 	d.release(v, have.Dests)
-	v.rememberGuard(d.teller.now())
+	d.teller.held(v)
 	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(have.Dests)}
 	v.settingsRejected = false
 	return &change{v: v, ops: ipvsctl.DiffService(have, want), have: have, want: want}
@@ -152,17 +152,16 @@ func (d *Director) send(ctx context.Context, batch []step) {
 		ops[i] = *s.op
 	}
 	for i, err := range d.do(ctx, ops...) {
-		batch[i].of.v.rememberOp(d.teller.now(), ops[i], err)
 		switch c, op := batch[i].of, ops[i]; {
 		case err == nil:
 			c.v.written.Record(op)
-			d.emitOp(c.v, op)
 		case op.Kind == ipvsctl.EditService && !errors.Is(err, context.DeadlineExceeded) &&
 			!ipvsctl.IsMissing(err):
 			c.refused, c.v.settingsRejected, c.want.Settings = err, true, c.have.Settings
 		default:
 			c.err = cmp.Or(c.err, err)
 		}
+		d.teller.op(batch[i].of.v, ops[i], err)
 	}
 }
 
@@ -191,6 +190,6 @@ func (d *Director) markWritten(v *virtual, service ipvsctl.Service) {
 		return !in
 	})
 	v.fallbackIn = v.fallback != nil && !v.servedBy(v.fallback.Addr) && service.Dests[v.fallback.Addr].Weight > 0
-	d.runHook(v)
-	d.runOnChange(v)
+	d.teller.fallback(v)
+	d.tellState(v)
 }

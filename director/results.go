@@ -20,7 +20,7 @@ func (d *Director) results(updates []checker.Update) {
 			continue
 		}
 		if u.Stalled {
-			c.unbelieved(now, history.Stalled, &u.Result)
+			d.teller.unbelieved(history.Stalled, &u.Result, c.users...)
 			continue
 		}
 		c.answered = u.Began
@@ -29,10 +29,10 @@ func (d *Director) results(updates []checker.Update) {
 			x.v.took.count(u.Result.Took)
 			x.v.stages.count(&u.Result.Stages)
 		}
-		d.warnOnce(c, u.Result)
+		d.teller.warn(c, u.Result)
 		if u.Result.Cause == checker.Shortage {
 			d.shortages++
-			c.unbelieved(now, history.Shortage, &u.Result)
+			d.teller.unbelieved(history.Shortage, &u.Result, c.users...)
 			if d.shortage(c, u.Result) {
 				d.arrived(c)
 			}
@@ -40,15 +40,15 @@ func (d *Director) results(updates []checker.Update) {
 		}
 		d.arrived(c)
 		if u.Result.Cause == checker.Unjudged {
-			c.unbelieved(now, history.Unjudged, &u.Result)
-			d.unjudged(c, u.Result)
+			d.teller.unbelieved(history.Unjudged, &u.Result, c.users...)
+			d.teller.unjudged(c, u.Result)
 			continue
 		}
 		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check has seen none
 		c.last, c.at, c.began = u.Result, now, u.Began
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
-			d.monitor(x.v, x.s, x.j, u.Result)
+			d.teller.record(x, u.Result)
 			if !d.brake(x) {
 				d.judge(x.v, x.s, x.j, u.Result)
 			}
@@ -114,7 +114,7 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	}
 	if s.verdict() != was {
 		s.transitioned, v.dirty = v.follow(s, served) || s.transitioned, true
-		v.rememberTurn(d.teller.now(), s, j, was, by)
+		d.teller.turn(user{v, s, j}, was, by)
 		if was != health.Unknown {
 			s.tally.Transitions++
 		}
@@ -149,42 +149,4 @@ func (d *Director) shortage(c *check, r checker.Result) (lasts bool) {
 		}
 	}
 	return lasts
-}
-
-// unjudged takes an answer that can't be judged: the state is kept. Each server is reported in the log, and the first
-// of a virtual service by mail, because its servers mostly share the pattern. After unjudgedQuiet it is reported again.
-func (d *Director) unjudged(c *check, r checker.Result) {
-	now := time.Now()
-	for _, x := range c.users {
-		if x.j.unjudged == nil {
-			x.j.unjudged = &unjudged{}
-		}
-		kind, detail := notify.CheckWarning, x.v.named(x.s, x.j, r.Detail)
-		if x.v.isOurs() && now.Sub(x.v.unjudgedAt) > unjudgedQuiet {
-			kind = notify.Unjudged
-		}
-		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {
-			text := fmt.Sprintf("Check not judged: %s, keeping its state %s: %s",
-				x.v.labelOf(x.s), x.j.health.State, detail)
-			d.teller.say(x.v, x.s, kind, text, detail)
-			x.j.unjudged.at = now
-			x.v.unjudgedAt = now
-		}
-		x.j.unjudged.why = r.Detail
-	}
-}
-
-// unjudgedQuiet is the time between two reports that a server's answers can't be judged.
-const unjudgedQuiet = time.Hour
-
-// warnOnce reports the warning of a check when it is another one than last time.
-func (d *Director) warnOnce(c *check, r checker.Result) {
-	if r.Warning == "" || c.last.Warning == r.Warning {
-		return
-	}
-	for _, x := range c.users {
-		warning := x.v.named(x.s, x.j, r.Warning)
-		x.s.noteChange(d.teller.now(), "warning: %s", warning)
-		d.teller.say(x.v, x.s, notify.CheckWarning, "Check warning: "+x.v.labelOf(x.s)+": "+warning, warning)
-	}
 }

@@ -13,8 +13,8 @@ import (
 	"ldirectord/parser"
 )
 
-// told runs test with a director that does not run, and returns the kinds of its events.
-func told(t *testing.T, test func(d *Director)) (kinds []notify.Kind) {
+// kindsOf runs test with a director that does not run, and returns the kinds of its events.
+func kindsOf(t *testing.T, test func(d *Director)) (kinds []notify.Kind) {
 	t.Helper()
 	journal := notify.NewJournal(func(e notify.Event) { kinds = append(kinds, e.Kind) })
 	test(New(Deps{Journal: journal}))
@@ -32,13 +32,13 @@ func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 		one, two := &server{real: &parser.Real{}}, &server{real: &parser.Real{}}
 		result := checker.Result{Cause: checker.Unjudged, Detail: "too long"}
 		c := &check{}
-		kinds := told(t, func(d *Director) {
+		kinds := kindsOf(t, func(d *Director) {
 			unjudged := func(servers ...*server) {
 				c.users = nil
 				for _, s := range servers {
 					c.users = append(c.users, user{v, s, &s.first})
 				}
-				d.unjudged(c, result)
+				d.teller.unjudged(c, result)
 			}
 			unjudged(one, two)
 			unjudged(one, two)
@@ -115,11 +115,11 @@ func TestTheReasonOfAChange(t *testing.T) {
 	s := &server{real: &parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:80")}, first: judgement{reason: "refused", task: &checker.Task{}}}
 	s.dest.Addr = netip.MustParseAddrPort("10.2.0.1:80")
 	v.servers = []*server{s}
-	d := &Director{global: &parser.Global{}}
+	d := &Director{}
 	for file, want := range map[string]string{"": "refused", "web1": "maintenance: web1"} {
 		s.maintenance = file
 		e := notify.Event{}
-		d.emitDestOp(v, opOn(s.dest), &e)
+		d.teller.destOp(v, opOn(s.dest), &e)
 		if e.Reason != want {
 			t.Errorf("with file %q: %q, want %q", file, e.Reason, want)
 		}

@@ -41,7 +41,7 @@ func (d *Director) promote(ctx context.Context) {
 	d.recordOwned()
 	d.disown(nil)
 	for _, v := range d.virtuals {
-		v.tag, v.dirty, v.leftBehind = "start", true, false
+		v.dirty, v.leftBehind = true, false
 	}
 	d.recordOwned()
 	d.mark()
@@ -58,7 +58,7 @@ func (d *Director) demote(ctx context.Context) {
 	for _, v := range d.ours {
 		if err := d.leave(ctx, v, told); err != nil {
 			rest := d.newPurge(v, announced[v.key])
-			rest.tag = "stop"
+			rest.told.stops = true
 			d.purges = append(d.purges, rest)
 			if !errors.Is(err, errSilent) {
 				d.failed(ctx, rest, err)
@@ -87,12 +87,12 @@ func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) 
 	if err := d.do(ctx, op)[0]; err != nil {
 		return err
 	}
-	v.tag, v.placed = "stop", false
+	v.told.stops, v.placed = true, false
 	for _, s := range leaving {
 		text := fmt.Sprintf("Purged real server (stop): %s (%s)", s.label(), v.name)
 		d.teller.say(v, s, notify.Purged, text, "")
 	}
-	d.emitOp(v, op)
+	d.teller.op(v, op, nil)
 	return nil
 }
 
@@ -112,7 +112,7 @@ func (v *virtual) leaving(told map[string]bool) (up []*server) {
 func (v *virtual) forget() {
 	v.written, v.fallbackIn, v.settingsRejected = nil, false, false
 	v.found, v.leavers, v.holds = nil, nil, 0
-	v.hook, v.lastOnChange, v.announced = "", nil, false
+	v.told = told{unjudgedAt: v.told.unjudgedAt}
 	v.placed, v.weighed = false, false
 	v.retry, v.backoff, v.refused = time.Time{}, 0, ""
 	clear(v.overridden)

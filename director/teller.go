@@ -5,13 +5,59 @@ import (
 
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/parser"
 )
 
-// teller passes on what happens. It is told in values, and knows nothing of the director.
+// Hooks runs the operator's commands.
+type Hooks interface{ Run(notify.Hook) }
+
+// Webhook posts the state of a virtual service, and calls tried after the first try. It must not block, as
+// webhook.Poster does not.
+type Webhook interface {
+	Post(virtual string, state []byte, tried func())
+}
+
+// Monitor writes monitorfiles.
+type Monitor interface {
+	Record(file, id string, up bool, message string)
+}
+
+// teller passes on what happens, to the log, mail, commands, the webhook, monitorfiles and the history of each server.
+// It is told, and knows nothing of the director.
 type teller struct {
 	journal *notify.Journal
+	hooks   Hooks
+	webhook Webhook
+	monitor Monitor
 	status  lvs.Status // of the daemon
 	clock   time.Time  // see now
+	posts   bool       // the configuration has a webhook
+	readds  bool       // … and readdquiescent
+}
+
+// told is what was told of a virtual service. A reload carries it on.
+type told struct {
+	fallback   string    // what the fallbackcommand was last called with: start, stop, or nothing yet
+	state      []byte    // what onchange was last called with
+	available  bool      // … and that the service is available
+	stops      bool      // it goes because the director stops, and not at a start or a reload
+	guardAt    time.Time // when it is to be reported that servers are held; zero: it was
+	unjudgedAt time.Time // when it was last reported that an answer of a server can't be judged
+	left       int       // servers in service …
+	leftAt     time.Time // … when they were last counted, for a mail
+}
+
+// purge is what the log gives as the reason of a purge.
+func (t *told) purge() string {
+	if t.stops {
+		return "stop"
+	}
+	return "start"
+}
+
+// follow takes over what a configuration says of telling.
+func (t *teller) follow(g *parser.Global) {
+	t.posts, t.readds = t.webhook != nil && g.Webhook != "", g.ReaddQuiescent
 }
 
 // say records an event of a virtual service, and of one of its servers, if not nil.

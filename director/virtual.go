@@ -29,12 +29,9 @@ type virtual struct {
 	// destinations that somebody else changed; kept until their next transition or a reload; nil: none
 	overridden map[netip.AddrPort]bool
 	fallbackIn bool // the fallback server serves
+	told       told
 
-	fallbackWanted bool   // the fallback server was to serve when that was last known
-	hook           string // what the fallbackcommand was last called with: start, stop, or nothing yet
-	lastOnChange   []byte // what onchange was last called with
-	announced      bool   // … and that the service is available
-	tag            string // what the log gives as the reason of a purge: start or stop
+	fallbackWanted bool // the fallback server was to serve when that was last known
 
 	leavers map[netip.AddrPort]*leaver // who left the servers and drains, by the address in the table; nil: none
 
@@ -46,11 +43,8 @@ type virtual struct {
 	settingsRejected bool          // the table refuses the settings, and nothing else
 	refused          string        // why the table refused the last change; "" when it did not
 
-	took       Durations // of the checks of its servers
-	left       int       // servers in service …
-	leftAt     time.Time // … when they were last counted, for a mail
-	stages     StageTimes
-	unjudgedAt time.Time // when it was last reported that an answer of one can't be judged
+	took   Durations // of the checks of its servers
+	stages StageTimes
 
 	brakes    []brake // of its checks, by their numbers; nil without checkvip
 	strength  strength
@@ -58,9 +52,8 @@ type virtual struct {
 	back      time.Time       // while servers that are back wait for others: when the check of the first began
 	addresses []*announcement // that are announced for it
 
-	obeys  bool      // by the operator's order checks may take out every server
-	holds  int       // how many servers are held …
-	tellAt time.Time // … which is to be reported then; zero: it was
+	obeys bool // by the operator's order checks may take out every server
+	holds int  // how many servers are held
 
 	// destinations of the table at its first reading that are of no known server, while servers have no address;
 	// nil before

@@ -1,0 +1,48 @@
+package director
+
+import (
+	"time"
+
+	"ldirectord/notify"
+)
+
+// holds reports once that servers are held, after a checkinterval, when it is known which, and once that none is any
+// more. Before is how many were held.
+func (t *teller) holds(v *virtual, before int, held []*server) {
+	told := &v.told
+	switch {
+	case before == 0 && len(held) == 0:
+	case before == 0:
+		told.guardAt = t.now().Add(v.cfg.CheckInterval.Duration())
+	case len(held) == 0 && told.guardAt.IsZero():
+		t.guard(v, notify.GuardOver, "Guard is over", ": nobody is held any more")
+	case len(held) == 0:
+		t.guard(v, notify.GuardChanged, "Guard held for a moment",
+			": servers whose checks failed stayed in service")
+	case v.untold(t.now()):
+		told.guardAt = time.Time{}
+		t.guard(v, notify.GuardHolds, "Guard holds", ": checks fail, and keepserving = "+
+			v.cfg.KeepServing.String()+" keeps in service: "+listed(held))
+	case told.guardAt.IsZero() && len(held) > before:
+		t.guard(v, notify.GuardChanged, "Guard holds more", ": "+listed(held))
+	}
+}
+
+// untold reports whether it is time to report that servers are held.
+func (v *virtual) untold(now time.Time) bool {
+	return v.holds > 0 && !v.told.guardAt.IsZero() && !now.Before(v.told.guardAt)
+}
+
+// guard reports what keepserving, or the brake of checkvip, does in a virtual service.
+func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
+	t.say(v, nil, kind, does+": "+v.label()+more, "")
+}
+
+// listed are servers in one line, not too many of them.
+func listed(servers []*server) string {
+	var names []string
+	for _, s := range servers {
+		names = append(names, s.name())
+	}
+	return Listed(names)
+}
