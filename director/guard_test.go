@@ -7,6 +7,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -25,7 +26,7 @@ func TestGuardInEveryOrder(t *testing.T) {
 }
 
 func failAndReturn(failing, returning []int, wrong int) string {
-	v := &virtual{cfg: &parser.Virtual{Settings: parser.Settings{KeepServing: parser.KeepServing{N: 50, Percent: true}}}}
+	v := &virtual{cfg: &parser.Virtual{Settings: parser.Settings{KeepServing: lvs.Share{N: 50, Percent: true}}}}
 	for i := range 4 {
 		s := &server{real: &parser.Real{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(i)}), 80)}, entered: true}
 		s.dest.Weight, s.first.task = 1, &checker.Task{}

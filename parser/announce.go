@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // This file is about addresses that are announced: it reads the values, and refuses what cannot be announced.
@@ -28,12 +30,12 @@ func readDevice(v *value) (string, *problem) {
 	return name, nil
 }
 
-func readMinServers(v *value) (none MinServers, p *problem) {
+func readMinServers(v *value) (none lvs.LowHigh, p *problem) {
 	low, high, two := strings.Cut(strings.ReplaceAll(v.text, " ", ""), "/")
 	if !two {
 		high = low
 	}
-	var m MinServers
+	var m lvs.LowHigh
 	var ok, ok2 bool
 	m.Low, ok = parsePart(low)
 	m.High, ok2 = parsePart(high)
@@ -70,7 +72,7 @@ func (r *reader) announceable(v *Virtual, s *section, global *Global) {
 	}
 	servers := len(v.Reals) + len(v.Waiting)
 	switch low, high := v.MinServers.Of(servers); {
-	case v.MinServers == MinServers{} || servers == 0:
+	case v.MinServers == lvs.LowHigh{} || servers == 0:
 	case high > servers:
 		r.error(at, badValue, where("minservers"),
 			"minservers = %s needs %d servers, and %s has %d; it is at most that, or a percentage",

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ldirectord/lvs"
 	"ldirectord/printable"
 )
 
@@ -31,7 +32,7 @@ func readWindow(v *value) (none Window, p *problem) {
 	return Window{Need: int(n), Of: int(m)}, nil
 }
 
-func readKeepServing(v *value) (KeepServing, *problem) {
+func readKeepServing(v *value) (lvs.Share, *problem) {
 	k, ok := parsePart(v.text)
 	if !ok {
 		return k,
@@ -43,10 +44,10 @@ func readKeepServing(v *value) (KeepServing, *problem) {
 }
 
 // parsePart reads a number of servers, or a percentage of them.
-func parsePart(text string) (k KeepServing, ok bool) {
+func parsePart(text string) (k lvs.Share, ok bool) {
 	digits, percent := strings.CutSuffix(text, "%")
 	n, err := strconv.ParseUint(digits, 10, 31)
-	return KeepServing{N: int(n), Percent: percent && n > 0}, err == nil && (!percent || n <= 100)
+	return lvs.Share{N: int(n), Percent: percent && n > 0}, err == nil && (!percent || n <= 100)
 }
 
 var checkTypes = []string{string(Negotiate), string(Connect), string(Ping), string(External), string(ExternalPerl),

@@ -53,9 +53,9 @@ type Settings struct {
 	FastInterval     Seconds // extension: in doubt of a server's state; 0: as ever
 	CheckCount       int
 	FailureCount     int
-	RiseCount        int         // extension: successes before a down server is up again, >= 1
-	Window           Window      // extension; zero when not set
-	KeepServing      KeepServing // extension; zero when not set
+	RiseCount        int       // extension: successes before a down server is up again, >= 1
+	Window           Window    // extension; zero when not set
+	KeepServing      lvs.Share // extension; zero when not set
 	Quiescent        bool
 	CleanStop        bool
 	// extension: how long a server that left the file may keep its connections; 0: not at all
@@ -66,7 +66,7 @@ type Settings struct {
 	Announce        string // extension: the device on which the address is announced; "" for none
 	// extension: the device where it is instead while others had better have it; "" for none
 	LastResort string
-	MinServers MinServers // extension; zero when not set
+	MinServers lvs.LowHigh // extension; zero when not set
 	Mail       Mail
 
 	// At is where the value that counts of each directive was written, of a section "virtual" for its header.
@@ -94,46 +94,6 @@ type Window struct{ Need, Of int }
 
 // String is the rule as the file has it: 7/10.
 func (w Window) String() string { return fmt.Sprintf("%d/%d", w.Need, w.Of) }
-
-// KeepServing is how many servers of a virtual service checks must leave in service; 0: none.
-type KeepServing struct {
-	N       int  // 0 or more; up to 100 as a percentage
-	Percent bool // of the servers that have a weight
-}
-
-// Of is the number of servers, where N have a weight. A percentage is rounded up.
-func (k KeepServing) Of(servers int) int {
-	if k.Percent {
-		return (k.N*servers + 99) / 100
-	}
-	return k.N
-}
-
-// String is the number as the file has it: 2 or 50%.
-func (k KeepServing) String() string {
-	if k.Percent {
-		return fmt.Sprintf("%d%%", k.N)
-	}
-	return fmt.Sprint(k.N)
-}
-
-// MinServers is how many servers of a virtual service must be up for it to be healthy: fewer than Low are not enough,
-// High are again. Both are 1 or more, and Low is not above High of any number of servers.
-type MinServers struct{ Low, High KeepServing }
-
-// Of are the two numbers, for a number of servers that have a weight. Without the directive both are 1.
-func (m MinServers) Of(servers int) (low, high int) {
-	low = max(m.Low.Of(servers), 1)
-	return low, max(m.High.Of(servers), low)
-}
-
-// String is the value as the file has it: 2, 50% or 1/2.
-func (m MinServers) String() string {
-	if m.Low == m.High {
-		return m.Low.String()
-	}
-	return m.Low.String() + "/" + m.High.String()
-}
 
 // Global holds what is outside the virtual sections.
 type Global struct {

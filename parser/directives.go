@@ -3,6 +3,8 @@ package parser
 import (
 	"net/netip"
 	"slices"
+
+	"ldirectord/lvs"
 )
 
 // Directive is one row of the table of directives. The row says all there is to a directive: its default, how
@@ -202,7 +204,7 @@ var directives = chapters(
 				"has none left, or when the time is over. With 0 it goes at once. A service that " +
 				"leaves the file goes at once."},
 		{Name: "keepserving", Value: "N or N%", Extension: true,
-			either: setting(func(s *Settings) *KeepServing { return &s.KeepServing }, readKeepServing),
+			either: setting(func(s *Settings) *lvs.Share { return &s.KeepServing }, readKeepServing),
 			Doc: "How many servers checks must leave in service, as a number or as a percentage of the " +
 				"servers of the section that have a " +
 				"weight, rounded up. Those that fail beyond that are held: they stay in service as " +
@@ -282,7 +284,7 @@ var directives = chapters(
 				"healthy: the routing daemon announces it so that it is " +
 				"asked only if nobody else has the address."},
 		{Name: "minservers", Value: "LOW or LOW/HIGH, each N or N%", Extension: true,
-			either: setting(func(s *Settings) *MinServers { return &s.MinServers }, readMinServers),
+			either: setting(func(s *Settings) *lvs.LowHigh { return &s.MinServers }, readMinServers),
 			Doc: "How many servers must be up for the service to be healthy, as a number or as a " +
 				"percentage of the servers that have a weight, rounded up: fewer " +
 				"than LOW are not enough, HIGH are again. Without it 1. It counts for `announce`, " +

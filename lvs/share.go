@@ -1,0 +1,43 @@
+package lvs
+
+import "fmt"
+
+// Share is a number of servers, or a part of them.
+type Share struct {
+	N       int  // 0 or more; up to 100 as a percentage
+	Percent bool // of the servers that have a weight
+}
+
+// Of is the number of servers, where N have a weight. A percentage is rounded up.
+func (k Share) Of(servers int) int {
+	if k.Percent {
+		return (k.N*servers + 99) / 100
+	}
+	return k.N
+}
+
+// String is the number as the file has it: 2 or 50%.
+func (k Share) String() string {
+	if k.Percent {
+		return fmt.Sprintf("%d%%", k.N)
+	}
+	return fmt.Sprint(k.N)
+}
+
+// LowHigh are two numbers of servers: fewer than Low are not enough, High are again. Both are 1 or more, and Low is not
+// above High of any number of servers. The zero LowHigh is a directive that was not set.
+type LowHigh struct{ Low, High Share }
+
+// Of are the two numbers, for a number of servers that have a weight. Without the directive both are 1.
+func (m LowHigh) Of(servers int) (low, high int) {
+	low = max(m.Low.Of(servers), 1)
+	return low, max(m.High.Of(servers), low)
+}
+
+// String is the value as the file has it: 2, 50% or 1/2.
+func (m LowHigh) String() string {
+	if m.Low == m.High {
+		return m.Low.String()
+	}
+	return m.Low.String() + "/" + m.High.String()
+}
