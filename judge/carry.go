@@ -1,0 +1,51 @@
+package judge
+
+import "net/netip"
+
+// Carry takes over, at a reload, what was known of the section before. This is the one place that says what a reload
+// keeps; it ends overrides, and forgets what the table had. Old is the server that one was before, -1 for a new one;
+// check is the check of before that is the same as one of now, nil for a new one.
+func (c *Case) Carry(was *Case, old func(i int) int, check func(i, k int) *Check) {
+	c.FallbackIn, c.FallbackWanted = was.FallbackIn, was.FallbackWanted
+	c.Obeys, c.Strength, c.Back = was.Obeys, was.Strength, was.Back
+	for i := range c.Servers {
+		s := &c.Servers[i]
+		if o := old(i); o >= 0 {
+			before := &was.Servers[o]
+			s.Name, s.Since = before.Name, before.Since
+			if was.Members[o].Dest.Addr == c.Members[i].Dest.Addr && !c.Members[i].Unchecked {
+				s.Held, s.Entered, s.Kept = before.Held, before.Entered, before.Entered && was.Serves(o)
+			}
+		}
+		for k, now := range s.Checks() {
+			if before := check(i, k); before != nil {
+				*now = *before
+			}
+		}
+	}
+}
+
+// CarryFound takes over what was found, but for what is somebody's now. When all servers have an address, the rest
+// goes. Placed reports whether the director had set the section up: what it did has owners.
+func (c *Case) CarryFound(was *Case, placed bool) {
+	if len(c.Waiting) == 0 || was.Found == nil && !placed {
+		return
+	}
+	c.Found = map[netip.AddrPort]bool{}
+	for addr := range was.Found {
+		if c.IsNobodys(addr) {
+			c.Found[addr] = true
+		}
+	}
+}
+
+// CarryTable takes over what the table has, and what others did to it: the sections differ in nothing but servers whose
+// names have got an address.
+func (c *Case) CarryTable(was *Case) { c.Have, c.Known, c.ByHand = was.Have, was.Known, was.ByHand }
+
+// CarryOrders takes over what an operator and others made of the same server, where the sections differ in nothing but
+// servers whose names have got an address.
+func (c *Case) CarryOrders(i int, was *Server) {
+	s := &c.Servers[i]
+	s.Order, s.File, s.Turned = was.Order, was.File, was.Turned
+}

@@ -1,0 +1,111 @@
+package judge
+
+import (
+	"net/netip"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// Decision is what the rules make of a case at one moment.
+type Decision struct {
+	State State // the case's, as it is after the decision
+	// Places are the destinations that the table should have, by their addresses; nil where it is not known what the
+	// table has.
+	Places map[netip.AddrPort]Place
+	Why    []Why // of each member: the rule that decided its place last
+	Held   []int // members that are in service by the guard alone
+}
+
+// Place is a destination of the table.
+type Place struct {
+	lvs.Dest
+	By RuleID
+}
+
+// Why is the rule that decided where a member is, with its operands.
+type Why struct {
+	By     RuleID
+	N, Of  int // of the guard: servers in service, and how many it leaves there
+	Before int // of moved: the member at the new address of its name
+}
+
+// Decide applies the rules to a case. It changes nothing but what it returns: the same case and time give the same
+// decision.
+func Decide(c Case, now time.Time) Decision {
+	c.State = c.cloneServers()
+	h := &hearing{Case: c, now: now, why: make([]Why, len(c.Servers))}
+	if c.Have != nil {
+		h.places = make(map[netip.AddrPort]Place, len(c.Have))
+	}
+	for id := range Rules {
+		if rule := &Rules[id]; h.places != nil || !rule.places {
+			h.by = RuleID(id)
+			if rule.step(h) {
+				break
+			}
+		}
+	}
+	return Decision{State: h.State, Places: h.places, Why: h.why, Held: h.held}
+}
+
+// hearing is a decision on its way from rule to rule.
+type hearing struct {
+	Case
+	now    time.Time
+	by     RuleID // whose turn it is
+	places map[netip.AddrPort]Place
+	why    []Why
+	held   []int
+
+	up      bool // a server is up, or what was found serves
+	unknown bool // of one it is not known yet
+}
+
+// put places a destination.
+func (h *hearing) put(d lvs.Dest, weight uint32) {
+	d.Weight = weight
+	h.places[d.Addr] = Place{d, h.by}
+}
+
+// member places a member.
+func (h *hearing) member(i int, weight uint32) {
+	h.put(h.Members[i].Dest, weight)
+	h.why[i].By = h.by
+}
+
+// serving reports whether a destination takes new connections so far.
+func (h *hearing) serving() bool {
+	for _, p := range h.places {
+		if p.Weight > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Gathers reports whether servers that are back wait for others.
+func (c *Case) Gathers() bool { return !c.Back.IsZero() }
+
+// guards reports whether servers may be held.
+func (c *Case) guards() bool { return c.KeepServing.N > 0 && !c.Obeys }
+
+// Quota is how many servers checks must leave in service; 0: they may take out all.
+func (c *Case) Quota() int { return c.KeepServing.Of(c.weighted()) }
+
+// works reports whether a server has not failed. One in maintenance has not: it serves on when that ends.
+func (c *Case) works(i int) bool {
+	s := &c.Servers[i]
+	return !c.Members[i].Unchecked && (s.Held || s.Verdict() != health.Down)
+}
+
+// WouldServe reports whether a server that moved away is in service, so that it stays beside the one at the new address.
+func (c *Case) WouldServe(addr netip.AddrPort) bool {
+	i := c.At(addr)
+	if i < 0 {
+		return false
+	}
+	_, in := c.WeightAt(addr)
+	return c.works(i) && (in || c.Servers[i].Verdict() == health.Up)
+}

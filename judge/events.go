@@ -1,0 +1,200 @@
+package judge
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// What can happen to a case. Each of these notes a fact. A server that is out of service by one of them is put back by
+// a decision alone.
+
+// Result notes a result of a check of a server, and reports whether the server's verdict changed.
+func (c *Case) Result(i, k int, ok bool, loss Loss) (turned bool) {
+	s := &c.Servers[i]
+	check, was, served := s.Check(k), s.Verdict(), c.Serves(i) && (s.Entered || !c.Ours)
+	check.Health, _ = check.Health.Next(ok, c.Rule)
+	if !ok {
+		check.Loss = loss
+	}
+	if s.Verdict() == was {
+		return false
+	}
+	s.Turned = c.follow(s, served) || s.Turned
+	return true
+}
+
+// Learn notes the last result of a check that other servers had before: it decides a server that is unknown.
+func (c *Case) Learn(i, k int, ok bool, loss Loss) (turned bool) {
+	s := &c.Servers[i]
+	check, was := s.Check(k), s.Verdict()
+	if check.Health.State != health.Unknown {
+		return false
+	}
+	check.Health, _ = check.Health.Next(ok, c.Rule)
+	check.Loss = loss
+	return s.Verdict() != was
+}
+
+// follow takes over what the checks of a server say now. One that goes down and served until then is held; the guard
+// decides whether it stays so. It reports whether that concerns the table.
+func (c *Case) follow(s *Server, served bool) bool {
+	was := s.Held
+	switch s.Verdict() {
+	case health.Down:
+		s.Held, s.Kept = served && c.guards(), false
+		s.Entered = s.Entered && s.Held
+	case health.Up:
+		s.Held = false
+	}
+	return !was && !s.Held
+}
+
+// Assume notes, at a start, that the table has a server with a weight: it is up until its checks say otherwise.
+func (c *Case) Assume(i int) {
+	c.Servers[i].AssumeAll(health.Assume(health.Up))
+	c.Servers[i].Entered = true
+}
+
+// AssumeAll sets what all checks of a server say.
+func (s *Server) AssumeAll(h health.Health) {
+	for _, check := range s.Checks() {
+		check.Health = h
+	}
+}
+
+// Ordered notes another order of the operator. A held server that is drained keeps its connections, and goes when the
+// drain ends: it comes back by a success alone.
+func (c *Case) Ordered(i int, o Order) {
+	s := &c.Servers[i]
+	wasDrained := s.Drained()
+	s.Order = o
+	if s.Suspended() || wasDrained && !s.Drained() {
+		s.goOut()
+	}
+	if s.Drained() {
+		s.Kept, s.Entered = false, false
+	}
+	s.Turned = true
+}
+
+// Maintained notes whether a file takes a server out for maintenance.
+func (c *Case) Maintained(i int, out bool) {
+	s := &c.Servers[i]
+	s.File = out
+	s.goOut()
+	s.Turned = true
+}
+
+// goOut ends what keeps a server in service whose checks do not pass.
+func (s *Server) goOut() { s.Held, s.Kept, s.Entered = false, false, false }
+
+// letGo ends that it is held.
+func (s *Server) letGo() { s.Held, s.Entered, s.Turned = false, false, true }
+
+// Changed notes that somebody else changed a destination, and reports whether that is kept: until the server's next
+// transition or a reload. It is undone where repair says so, where another daemon empties the section, and where it is
+// against maintenance. In reports whether the destination is still there.
+func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
+	i := c.At(addr)
+	keptOut := i >= 0 && c.Servers[i].Suspended()
+	if !c.Found[addr] && (c.Repair || empties || keptOut && (in || c.Readd)) {
+		delete(c.ByHand, addr)
+		return false
+	}
+	if c.ByHand == nil {
+		c.ByHand = map[netip.AddrPort]bool{}
+	}
+	c.ByHand[addr] = true
+	return true
+}
+
+// Vanished notes that the table has no such virtual service any more.
+func (c *Case) Vanished() {
+	clear(c.ByHand)
+	c.Have, c.Known = nil, false
+}
+
+// Read notes what the table has. Where servers have no address yet, what it has of nobody may be one of them.
+func (c *Case) Read(have lvs.Dests) {
+	c.Have = have
+	if len(c.Waiting) > 0 && c.Found == nil {
+		c.Found = map[netip.AddrPort]bool{}
+		for _, d := range have {
+			if c.IsNobodys(d.Addr) {
+				c.Found[d.Addr] = true
+			}
+		}
+	}
+}
+
+// Wrote notes that the table has this now, as it was decided.
+func (c *Case) Wrote(have lvs.Dests) {
+	c.Have, c.Known = have, true
+	for i, s := range c.all() {
+		weight, _ := c.WeightAt(c.Members[i].Dest.Addr)
+		s.Turned, s.Entered = false, weight > 0
+	}
+	if wanted, known := c.fallbackWanted(); known {
+		c.FallbackWanted = wanted
+	}
+	c.Leavers = slices.DeleteFunc(c.Leavers, func(l Leaver) bool {
+		_, in := c.WeightAt(l.Addr)
+		return !in
+	})
+	weight, _ := c.WeightAt(c.Fallback.Addr)
+	c.FallbackIn = c.hasFallback() && !c.ServedBy(c.Fallback.Addr) && weight > 0
+}
+
+// Left notes that the table has nothing of the section any more by this director, which stands by.
+func (c *Case) Left() {
+	c.Have, c.Known, c.FallbackIn = nil, false, false
+	c.Found, c.Leavers = nil, nil
+	clear(c.ByHand)
+}
+
+// Counted notes how many connections a server carries, where it is to be reached by gate.
+func (c *Case) Counted(i int, connections uint32) { c.Servers[i].Connected = connections > 0 }
+
+// SendOff notes that a server left the section. It drains if draintime says so, until then at the latest. One that the
+// table does not have is forgotten with the next change.
+func (c *Case) SendOff(l Leaver, now time.Time) {
+	if c.DrainTime == 0 || c.At(l.Addr) >= 0 || c.Leaver(l.Addr) != nil {
+		return
+	}
+	left := c.DrainTime
+	if !l.Until.IsZero() {
+		left = min(left, l.Until.Sub(now)) // draintime was longer, or the clock was set
+	}
+	l.Until = now.Add(left) // a time that does not depend on the clock from now on
+	delete(c.ByHand, l.Addr)
+	at, _ := slices.BinarySearchFunc(c.Leavers, l.Addr,
+		func(l Leaver, a netip.AddrPort) int { return l.Addr.Compare(a) })
+	c.Leavers = slices.Insert(c.Leavers, at, l)
+}
+
+// Looked notes whether a leaver carries something, and reports whether it goes now.
+func (c *Case) Looked(l *Leaver, known, idle bool, now time.Time) (goes bool) {
+	weight, in := c.WeightAt(l.Addr)
+	wasIdle := l.Idle
+	l.Idle = known && in && weight == 0 && idle // one with weight still serves, see keepServing
+	switch {
+	case !now.Before(l.Until):
+		l.Over = Late
+	case wasIdle && l.Idle: // what was on its way when it got weight 0 is counted by now
+		l.Over = Drained
+	default:
+		return false
+	}
+	delete(c.ByHand, l.Addr)
+	return true
+}
+
+// Learned notes, after Learn, that the verdict of a server changed.
+func (c *Case) Learned(i int) {
+	s := &c.Servers[i]
+	c.follow(s, s.Held || s.Kept)
+}

@@ -1,0 +1,315 @@
+package judge
+
+import (
+	"slices"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// Rule is one step of a decision. A later rule wins over those before it.
+type Rule struct {
+	Name string
+	// Who says it and what, for people.
+	Who, Says string
+	places    bool // it places destinations, for which it must be known what the table has
+	// step applies it. It reports whether the rules after it have nothing to say.
+	step func(*hearing) (last bool)
+}
+
+// RuleID is a rule by its place in Rules.
+type RuleID uint8
+
+// Name is the rule's name.
+func (id RuleID) String() string { return Rules[id].Name }
+
+// Rules are all rules in the order in which they are applied.
+var Rules = []Rule{
+	{"moved", "a host name", "the server at the former address goes when the one at the new address is up, or it fails",
+		false, moved},
+	{"names", "", "each state has a name, and a time since when", false, name},
+	{"obeyed", "an operator", "an order to obey the checks ends when every server is up", false, obeyed},
+	{"guard", "keepserving", "checks leave that many in service: of those that fail the ones that can be reached stay",
+		false, guard},
+	{"given up", "keepserving", "the server at a former address goes when the guard lets it go", false, moved},
+	{"released", "checks, orders", "a change by hand ends with the server's next change of state", true, released},
+	{"together", "announce", "the first servers come when each had its first result: the order of entries counts",
+		true, together},
+	{"leaver", "the file", "a server that left the file drains", true, leaving},
+	{"drain", "an operator", "a drained server has weight 0", true, drained},
+	{"down", "checks, maintenance", "a server that fails is absent, or has weight 0 with quiescent", true, down},
+	{"unknown", "checks", "a server without a result stays as it is", true, unknown},
+	{"up", "checks", "a server that passes serves with its weight", true, up},
+	{"found", "a host name", "what the table has stays while a server has no address", true, found},
+	{"fallback", "the file", "the fallback server serves while no other does", true, fallback},
+	{"replaced", "a reload", "servers that left serve on until a new one passes", true, replaced},
+	{"hand", "another program", "what somebody changed in the table stays so", true, byHand},
+	{"rerouted", "the kernel", "a server changes to gate when its connections have ended, one after the other", true,
+		rerouted},
+}
+
+// obeyed ends the order to obey the checks when nobody is left whom a guard could hold.
+func obeyed(h *hearing) bool {
+	h.Obeys = h.Obeys && !h.Recovered()
+	return false
+}
+
+// Recovered reports whether every server is up that is not out by order, and not by the brake alone. Those without an
+// address don't count.
+func (c *Case) Recovered() bool {
+	for i, s := range c.all() {
+		if c.Members[i].Unchecked || c.Weight(i) == 0 || s.Drained() || s.Suspended() {
+			continue
+		}
+		for _, check := range s.Checks() {
+			if check.Own || check.Health.State != health.Up {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// guard lets go of servers that are held until no more than the quota serve. A server whose check a reload changed is
+// held at least until the first result.
+func guard(h *hearing) bool {
+	serving, guards := 0, h.guards()
+	var held []int
+	for i, s := range h.all() {
+		switch serves := h.Serves(i); {
+		case s.Held && (!guards || h.Weight(i) == 0):
+			s.letGo()
+		case s.Held && h.isOutByHand(i):
+			s.goOut()
+		case serves && s.Held:
+			held = append(held, i)
+			fallthrough
+		case serves:
+			serving++
+		}
+	}
+	quota, inOrder := h.Quota(), slices.Clone(held)
+	slices.SortStableFunc(inOrder, func(a, b int) int { return less(&h.Servers[a], &h.Servers[b]) })
+	inOrder = slices.DeleteFunc(inOrder, func(i int) bool { return h.Servers[i].Verdict() == health.Unknown })
+	for _, i := range inOrder[:min(len(inOrder), max(0, serving-quota))] {
+		h.Servers[i].letGo()
+		serving--
+	}
+	h.held = slices.DeleteFunc(held, func(i int) bool { return !h.Servers[i].Held })
+	for _, i := range h.held {
+		h.why[i] = Why{By: h.by, N: serving, Of: quota}
+	}
+	return false
+}
+
+// moved ends what moved away and is done. In maintenance it is not when the server at the new address, in maintenance as
+// well, passes its checks.
+func moved(h *hearing) bool {
+	for i, s := range h.all() {
+		to := h.Members[i].MovedTo
+		if to < 0 {
+			continue
+		}
+		replaced := h.StateOf(to) == health.Up || s.Suspended() && h.Servers[to].Verdict() == health.Up
+		if s.Gone = replaced || !h.works(i); s.Gone {
+			h.why[i] = Why{By: h.by, Before: to}
+		}
+	}
+	return false
+}
+
+// name notes since when each server is in the state that it has.
+func name(h *hearing) bool {
+	for i, s := range h.all() {
+		if name := h.NameOf(i); name != s.Name {
+			s.Name, s.Since = name, h.now
+		}
+	}
+	return false
+}
+
+// released ends the overrides of servers whose state has changed, and of the fallback server. A server that went down
+// and was removed by somebody else stays away, unless it is to be quiescent again (readdquiescent).
+func released(h *hearing) bool {
+	for i, s := range h.all() {
+		addr := h.Members[i].Dest.Addr
+		if !s.Turned || !h.ByHand[addr] {
+			continue
+		}
+		_, in := h.Have.At(addr)
+		if in || h.Readd || h.StateOf(i) != health.Down {
+			delete(h.ByHand, addr)
+		}
+	}
+	if wanted, known := h.fallbackWanted(); known && wanted != h.FallbackWanted {
+		delete(h.ByHand, h.Fallback.Addr)
+	}
+	return false
+}
+
+// together has the first servers of an announced section come in one: mh heeds the order of the entries, which must be
+// the same on all directors, whichever server answers first. Nothing is announced before.
+func together(h *hearing) bool {
+	if !h.Announce || !h.Quiescent || len(h.Have) > 0 {
+		return false
+	}
+	for i := range h.all() {
+		if h.isAwaited(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// leaving keeps those that left the file at weight 0.
+func leaving(h *hearing) bool {
+	for _, l := range h.Leavers {
+		if d, in := h.Have.At(l.Addr); in && l.Over == Stays {
+			h.put(d, 0)
+		}
+	}
+	return false
+}
+
+// drained keeps the connections of a drained server, whatever quiescent says. It does not count as available.
+func drained(h *hearing) bool {
+	for i := range h.all() {
+		if !h.IsDraining(i) {
+			continue
+		}
+		if _, in := h.Have.At(h.Members[i].Dest.Addr); in || h.StateOf(i) == health.Up {
+			h.member(i, 0)
+		}
+	}
+	return false
+}
+
+// down takes a server out of service.
+func down(h *hearing) bool {
+	for i := range h.all() {
+		if h.StateOf(i) != health.Down {
+			continue
+		}
+		if h.why[i].By = h.by; h.Quiescent {
+			h.member(i, 0)
+		}
+	}
+	return false
+}
+
+// unknown keeps a server as it is found: it gets no traffic before its first success, and keeps what it has until its
+// first failure. So are servers that are back, while they wait for others.
+func unknown(h *hearing) bool {
+	for i := range h.all() {
+		state := h.StateOf(i)
+		if h.IsDraining(i) || state != health.Unknown && (state != health.Up || !h.Gathers()) {
+			continue
+		}
+		h.unknown, h.why[i].By = true, h.by
+		if d, in := h.Have.At(h.Members[i].Dest.Addr); in {
+			h.member(i, min(d.Weight, 1)*h.Weight(i))
+		}
+	}
+	return false
+}
+
+// up has servers serve with their weights.
+func up(h *hearing) bool {
+	for i, s := range h.all() {
+		if !h.isUp(i) || h.Gathers() {
+			continue
+		}
+		h.up = true
+		why := h.why[i]
+		if h.member(i, h.Weight(i)); s.Held {
+			h.why[i] = why // the guard's
+		}
+	}
+	return false
+}
+
+// found keeps what was found as it is.
+func found(h *hearing) bool {
+	for addr := range h.Found {
+		if d, in := h.Have.At(addr); in {
+			h.put(d, d.Weight)
+			h.up = h.up || d.Weight > 0
+		}
+	}
+	return false
+}
+
+// fallback has the fallback server serve while every real server is down and none is unknown. While one is unknown and
+// none is up, it stays as it is.
+func fallback(h *hearing) bool {
+	if !h.hasFallback() || h.up || h.NoFallback {
+		return false
+	}
+	d, _ := h.Have.At(h.Fallback.Addr)
+	if !h.unknown || d.Weight > 0 || h.FallbackIn {
+		h.put(h.Fallback, h.Fallback.Weight)
+	}
+	return false
+}
+
+// replaced lets destinations that are no longer configured go on serving. It is for the moment after a reload replaced
+// all servers, when none of the new ones has passed a check yet.
+func replaced(h *hearing) bool {
+	if !h.unknown || h.serving() {
+		return false
+	}
+	for _, d := range h.Have {
+		if _, wanted := h.places[d.Addr]; d.Weight > 0 && (!wanted || h.Leaver(d.Addr) != nil) {
+			h.put(d, d.Weight)
+		}
+	}
+	return false
+}
+
+// byHand keeps what somebody else changed.
+func byHand(h *hearing) bool {
+	for addr := range h.ByHand {
+		if d, in := h.Have.At(addr); in {
+			h.put(d, d.Weight)
+		} else {
+			delete(h.places, addr)
+		}
+		if i := h.At(addr); i >= 0 {
+			h.why[i].By = h.by
+		}
+	}
+	return false
+}
+
+// rerouted leaves servers that have connections as they are reached, where that is to be gate. One of them gets no new
+// connections, if others serve: it is reached by gate when its own have ended, and the next one follows. The kernel has
+// one route for a destination. The next packet of a connection of before puts one there that is no good for gate: from
+// then on it asks the network for the virtual address, and no new client is answered, also when that connection has
+// ended.
+func rerouted(h *hearing) bool {
+	left := false
+	for i, s := range h.all() {
+		now, in := h.Have.At(h.Members[i].Dest.Addr)
+		wanted, placed := h.places[h.Members[i].Dest.Addr]
+		s.Rerouted = in && h.Reroutes(i, now) && placed && wanted.Forward == lvs.Route && s.Connected
+		if !s.Rerouted {
+			continue
+		}
+		delete(h.places, now.Addr)
+		// who is held would come back without a success
+		leaves := !left && wanted.Weight > 0 && !s.Held && h.serving()
+		// which may have left before
+		left = left || leaves || wanted.Weight == 0 && h.StateOf(i) == health.Unknown
+		if leaves {
+			wanted.Weight = 0
+		}
+		h.put(now, wanted.Weight)
+		h.why[i].By = h.by
+	}
+	return false
+}
+
+// Reroutes reports whether a member is in the table by another forwarding method than gate, which it is to have.
+func (s *Section) Reroutes(i int, now lvs.Dest) bool {
+	return now.Forward != lvs.Route && s.Members[i].Dest.Forward == lvs.Route
+}

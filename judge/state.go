@@ -1,0 +1,178 @@
+package judge
+
+import (
+	"iter"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// State is what is known of a virtual service, and what former decisions left. It is a value: Clone it, change it,
+// compare it. The zero State knows nothing.
+type State struct {
+	Servers []Server // of the section's members
+
+	Ours bool // the table is to have it by this director; else another one has it
+	// Obeys: by the operator's order checks may take out every server, until all are up.
+	Obeys   bool
+	Back    time.Time // while servers that are back wait for others: when the check of the first began
+	Leavers []Leaver  // who left the file and drains
+
+	Have  lvs.Dests // the table, as it is to be changed
+	Known bool      // … and as this director wrote it, or noted it since
+	// ByHand are destinations that somebody else changed, which are kept.
+	ByHand map[netip.AddrPort]bool
+	// Found are destinations of no known server, from the first reading of a table while servers have no address;
+	// nil before.
+	Found map[netip.AddrPort]bool
+
+	FallbackIn     bool // the fallback server serves
+	FallbackWanted bool // it was to serve when that was last known
+	Strength       Strength
+}
+
+// Server is what is known of one real server.
+type Server struct {
+	First Check   // of its check
+	More  []Check // of its other checks
+
+	Order     Order
+	File      bool // a file takes it out for maintenance
+	Turned    bool // it changed its state since the table was written
+	Held      bool // down, and in service all the same: see keepserving
+	Entered   bool // it has a weight in the table, and nothing said since that it must not
+	Kept      bool // in service since before it was unknown
+	Rerouted  bool // by another way than gate, until its connections have ended
+	Connected bool // it had connections when they were last counted
+	Gone      bool // it moved away, and is done: as if it were no member
+
+	Name  Name      // of its state, as others see it …
+	Since time.Time // … and since when
+}
+
+// Check is what the results of one check say of one server.
+type Check struct {
+	Health  health.Health
+	Loss    Loss // by the last failure
+	Pending bool // it had no result yet
+	Own     bool // the last result: it fails, and passes at the server's own address
+}
+
+// Leaver is a server that left its section and drains.
+type Leaver struct {
+	Addr  netip.AddrPort
+	Name  string    // as it was configured
+	Until time.Time // it goes then at the latest
+	Idle  bool      // when it was last looked, it carried nothing
+	Over  Ending
+}
+
+// Ending is why a leaver goes.
+type Ending uint8
+
+// The endings. A leaver that Stays goes on draining.
+const (
+	Stays   Ending = iota
+	Drained        // its connections have ended
+	Late           // draintime is over
+)
+
+// Name is the name of a server's state.
+type Name uint8
+
+// The names. A server has none before the first decision.
+const (
+	Nameless Name = iota
+	Unknown
+	Up
+	Down
+	Draining
+	Maintenance
+	Off
+)
+
+func (n Name) String() string {
+	return [...]string{"", "unknown", "up", "down", "drained", "maintenance", "off"}[n]
+}
+
+// Strength is whether enough servers of a section are up, see minservers. Who is held, drained, in maintenance or
+// without a weight does not count. With checktype=off those count that somebody put into the table.
+type Strength struct {
+	Up     int // servers that count
+	Needed int // how many of them are enough: LOW, or HIGH once there were fewer
+	Enough bool
+	Known  bool // every server had its first result
+	Serves bool // a server is up or held, or the fallback server is in
+	Holds  bool // a server is held
+}
+
+// Clone is a copy that shares nothing.
+func (s *State) Clone() State {
+	c := s.cloneServers()
+	for i := range c.Servers {
+		c.Servers[i].More = slices.Clone(c.Servers[i].More)
+	}
+	return c
+}
+
+// cloneServers is a copy for a decision, which changes no check.
+func (s *State) cloneServers() State {
+	c := *s
+	c.Servers, c.Leavers = slices.Clone(s.Servers), slices.Clone(s.Leavers)
+	c.Have = slices.Clone(s.Have)
+	c.ByHand, c.Found = maps.Clone(s.ByHand), maps.Clone(s.Found)
+	return c
+}
+
+// Check is one of a server's checks, by its place among them.
+func (s *Server) Check(k int) *Check {
+	if k == 0 {
+		return &s.First
+	}
+	return &s.More[k-1]
+}
+
+// Checks are a server's checks.
+func (s *Server) Checks() iter.Seq2[int, *Check] {
+	return func(yield func(int, *Check) bool) {
+		for k := range 1 + len(s.More) {
+			if !yield(k, s.Check(k)) {
+				return
+			}
+		}
+	}
+}
+
+// Verdict is what all checks of a server say together: it is down when one is, up when all are, and else unknown.
+func (s *Server) Verdict() health.State {
+	verdict := s.First.Health.State
+	for k := range s.More {
+		switch state := s.More[k].Health.State; {
+		case verdict == health.Down || state == health.Up:
+		default:
+			verdict = state
+		}
+	}
+	return verdict
+}
+
+// Suspended reports whether a file or an order takes it out for maintenance.
+func (s *Server) Suspended() bool { return s.File || s.Order.Kind == Maint }
+
+// Drained reports whether it gets no new connections by order.
+func (s *Server) Drained() bool { return s.Order.Kind == Drain }
+
+// loss is the least of those of its checks that fail.
+func (s *Server) loss() Loss {
+	least := WrongAnswer
+	for _, c := range s.Checks() {
+		if c.Health.State == health.Down {
+			least = min(least, c.Loss)
+		}
+	}
+	return least
+}

@@ -1,0 +1,54 @@
+package judge
+
+// Weigh counts anew whether enough servers are up. The numbers of minservers are a hysteresis: what it says depends on
+// what it said before.
+func (c *Case) Weigh() {
+	n := &c.Strength
+	found, awaited := c.foundServes(), 0
+	n.Up, n.Holds, n.Serves = 0, false, found || c.FallbackIn
+	low, high := c.MinServers.Of(c.weighted())
+	if found {
+		awaited = len(c.Waiting)
+	}
+	for i, s := range c.all() {
+		weight, _ := c.WeightAt(c.Members[i].Dest.Addr)
+		serves := c.Serves(i) && (weight > 0 || !c.Known) || c.Members[i].Unchecked && weight > 0
+		n.Serves = n.Serves || serves
+		switch {
+		case c.Weight(i) == 0, s.Drained(), s.Suspended():
+		case c.isAwaited(i):
+			awaited++
+		case s.Held:
+			n.Holds = n.Holds || serves
+		case serves:
+			n.Up++
+		}
+	}
+	if awaited > 0 && c.Known { // a reload replaced them, and the old ones serve on
+		n.Serves = n.Serves || c.Have.Serve()
+	}
+	switch {
+	case !n.Known:
+		n.Known, n.Enough = awaited == 0, n.Up >= low
+	case n.Up >= high:
+		n.Enough = true
+	case n.Up+awaited < low:
+		n.Enough = false
+	}
+	if n.Needed = low; n.Known && !n.Enough {
+		n.Needed = high
+	}
+}
+
+// weighted is how many servers have a weight, those without an address among them.
+func (c *Case) weighted() (n int) {
+	for i := range c.all() {
+		if c.Weight(i) > 0 && c.Members[i].MovedTo < 0 {
+			n++
+		}
+	}
+	for _, weight := range c.Waiting {
+		n += int(min(weight, 1))
+	}
+	return n
+}

@@ -1,0 +1,44 @@
+package lvs
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Dests are the destinations of a virtual service, in the order of their addresses.
+type Dests []Dest
+
+// find is where an address is, or would be.
+func (all Dests) find(addr netip.AddrPort) (at int, in bool) {
+	return slices.BinarySearchFunc(all, addr, func(d Dest, addr netip.AddrPort) int { return d.Addr.Compare(addr) })
+}
+
+// At is the destination of an address, and whether there is one.
+func (all Dests) At(addr netip.AddrPort) (d Dest, in bool) {
+	at, in := all.find(addr)
+	if in {
+		d = all[at]
+	}
+	return d, in
+}
+
+// Put adds a destination, or changes the one of its address.
+func (all *Dests) Put(d Dest) {
+	at, in := all.find(d.Addr)
+	if !in {
+		*all = slices.Insert(*all, at, d)
+	}
+	(*all)[at] = d
+}
+
+// Remove removes the destination of an address, if there is one.
+func (all *Dests) Remove(addr netip.AddrPort) {
+	if at, in := all.find(addr); in {
+		*all = slices.Delete(*all, at, at+1)
+	}
+}
+
+// Serve reports whether one of them takes new connections.
+func (all Dests) Serve() bool {
+	return slices.ContainsFunc(all, func(d Dest) bool { return d.Weight > 0 })
+}
