@@ -11,8 +11,8 @@ import (
 // Decision is what the rules make of a case at one moment.
 type Decision struct {
 	State State // the case's, as it is after the decision
-	// Places are the destinations that the table should have, by their addresses; nil where it is not known what the
-	// table has.
+	// Places are the destinations that the table should have, by their addresses; nil where nobody knows
+	// what it has now.
 	Places map[netip.AddrPort]Place
 	Why    []Why // of each member: the rule that decided its place last
 	Held   []int // members that are in service by the guard alone
@@ -100,7 +100,8 @@ func (c *Case) works(i int) bool {
 	return !c.Members[i].Unchecked && (s.Held || s.Verdict() != health.Down)
 }
 
-// WouldServe reports whether a server that moved away is in service, so that it stays beside the one at the new address.
+// WouldServe reports whether a server that moved away is in service, so that it stays beside the one at the new
+// address.
 func (c *Case) WouldServe(addr netip.AddrPort) bool {
 	i := c.At(addr)
 	if i < 0 {

@@ -10,11 +10,12 @@ import (
 // Rule is one step of a decision. A later rule wins over those before it.
 type Rule struct {
 	Name string
-	// Who says it and what, for people.
-	Who, Says string
-	places    bool // it places destinations, for which it must be known what the table has
+	Who  string // whose word it is
+	// places: it places destinations, for which it must be known what the table has.
+	places bool
 	// step applies it. It reports whether the rules after it have nothing to say.
 	step func(*hearing) (last bool)
+	Says string // for people
 }
 
 // RuleID is a rule by its place in Rules.
@@ -25,27 +26,40 @@ func (id RuleID) String() string { return Rules[id].Name }
 
 // Rules are all rules in the order in which they are applied.
 var Rules = []Rule{
-	{"moved", "a host name", "the server at the former address goes when the one at the new address is up, or it fails",
-		false, moved},
-	{"names", "", "each state has a name, and a time since when", false, name},
-	{"obeyed", "an operator", "an order to obey the checks ends when every server is up", false, obeyed},
-	{"guard", "keepserving", "checks leave that many in service: of those that fail the ones that can be reached stay",
-		false, guard},
-	{"given up", "keepserving", "the server at a former address goes when the guard lets it go", false, moved},
-	{"released", "checks, orders", "a change by hand ends with the server's next change of state", true, released},
-	{"together", "announce", "the first servers come when each had its first result: the order of entries counts",
-		true, together},
-	{"leaver", "the file", "a server that left the file drains", true, leaving},
-	{"drain", "an operator", "a drained server has weight 0", true, drained},
-	{"down", "checks, maintenance", "a server that fails is absent, or has weight 0 with quiescent", true, down},
-	{"unknown", "checks", "a server without a result stays as it is", true, unknown},
-	{"up", "checks", "a server that passes serves with its weight", true, up},
-	{"found", "a host name", "what the table has stays while a server has no address", true, found},
-	{"fallback", "the file", "the fallback server serves while no other does", true, fallback},
-	{"replaced", "a reload", "servers that left serve on until a new one passes", true, replaced},
-	{"hand", "another program", "what somebody changed in the table stays so", true, byHand},
-	{"rerouted", "the kernel", "a server changes to gate when its connections have ended, one after the other", true,
-		rerouted},
+	{"moved", "a host name", false, moved,
+		"the server at the former address goes when the one at the new address is up, or it fails"},
+	{"names", "", false, name,
+		"each state has a name, and a time since when"},
+	{"obeyed", "an operator", false, obeyed,
+		"an order to obey the checks ends when every server is up"},
+	{"guard", "keepserving", false, guard,
+		"checks leave that many in service: of those that fail the ones that can be reached stay"},
+	{"given up", "keepserving", false, moved,
+		"the server at a former address goes when the guard lets it go"},
+	{"released", "checks, orders", true, released,
+		"a change by hand ends with the server's next change of state"},
+	{"together", "announce", true, together,
+		"the first servers come when each had its first result: the order of entries counts"},
+	{"leaver", "the file", true, leaving,
+		"a server that left the file drains"},
+	{"drain", "an operator", true, drained,
+		"a drained server has weight 0"},
+	{"down", "checks, maintenance", true, down,
+		"a server that fails is absent, or has weight 0 with quiescent"},
+	{"unknown", "checks", true, unknown,
+		"a server without a result stays as it is"},
+	{"up", "checks", true, up,
+		"a server that passes serves with its weight"},
+	{"found", "a host name", true, found,
+		"what the table has stays while a server has no address"},
+	{"fallback", "the file", true, fallback,
+		"the fallback server serves while no other does"},
+	{"replaced", "a reload", true, replaced,
+		"servers that left serve on until a new one passes"},
+	{"hand", "another program", true, byHand,
+		"what somebody changed in the table stays so"},
+	{"rerouted", "the kernel", true, rerouted,
+		"a server changes to gate when its connections have ended, one after the other"},
 }
 
 // obeyed ends the order to obey the checks when nobody is left whom a guard could hold.
@@ -102,7 +116,7 @@ func guard(h *hearing) bool {
 	return false
 }
 
-// moved ends what moved away and is done. In maintenance it is not when the server at the new address, in maintenance as
+// moved ends what moved away and is done. One in maintenance is when the server at the new address, in maintenance as
 // well, passes its checks.
 func moved(h *hearing) bool {
 	for i, s := range h.all() {

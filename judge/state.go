@@ -74,7 +74,7 @@ type Leaver struct {
 // Ending is why a leaver goes.
 type Ending uint8
 
-// The endings. A leaver that Stays goes on draining.
+// The endings. A leaver that Stays drains on.
 const (
 	Stays   Ending = iota
 	Drained        // its connections have ended
