@@ -96,13 +96,6 @@ func (d *Director) claimAgain(ctx context.Context) {
 	d.checkDrift(ctx)
 }
 
-// going are the virtual services that are removed when this director leaves them: by cleanstop, unless another daemon
-// waits.
-func (d *Director) going() []*virtual {
-	return slices.DeleteFunc(slices.Clone(d.ours),
-		func(v *virtual) bool { return !v.cfg.CleanStop || d.beside[v.key] != "" })
-}
-
 // leaveTo leaves a virtual service in the table to another daemon that has it or waits for it.
 func (d *Director) leaveTo(v *virtual) bool {
 	to := d.beside[v.key]

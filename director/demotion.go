@@ -11,7 +11,7 @@ const demotionTimeout = 3 * time.Second
 // beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to where
 // nothing serves. Meanwhile the director continues.
 func (d *Director) beginDemotion(ctx context.Context) {
-	told, gone := d.teller.leaving(d.going(), "the director stands by"), d.addresses.withdrawn()
+	told, gone := d.teller.leaving(d.ours, d.beside, "the director stands by"), d.addresses.withdrawn()
 	if told == nil && gone == nil {
 		d.demote(ctx)
 		return

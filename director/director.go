@@ -113,7 +113,7 @@ type Director struct {
 	unread        string // why the table could not be read the last time
 	shortages     uint64
 	counted       time.Time // when the counters of the servers were read
-	traces        []*Trace
+	tracer        tracer
 }
 
 // check is what the director knows of a check that runs.
@@ -155,6 +155,7 @@ func New(d Deps) *Director {
 	}
 	director.marker = newMarker(d.Marks, &director.teller)
 	director.addresses.aside = newAside(director.putAddresses)
+	director.tracer.pool = director.pool
 	director.table = table{client: d.Table, alive: director.alive}
 	if d.Claims != nil {
 		director.claims = d.Claims.Changed()

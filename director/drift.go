@@ -27,7 +27,9 @@ func (d *Director) checkDrift(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	d.noteCounters(table)
+	if noteCounters(d.virtuals, table) {
+		d.counted = time.Now()
+	}
 	var changes []*change
 	for _, v := range d.ours {
 		// its connections may have ended
@@ -39,17 +41,16 @@ func (d *Director) checkDrift(ctx context.Context) {
 	d.settle(ctx, changes)
 }
 
-// noteCounters notes what the servers carry, as the table was read.
-func (d *Director) noteCounters(table ipvsctl.Table) {
-	for _, v := range d.virtuals {
+// noteCounters notes what the servers carry, as the table was read, and reports whether that is known.
+func noteCounters(virtuals []*virtual, table ipvsctl.Table) (known bool) {
+	for _, v := range virtuals {
 		counters := table[v.key].Counters
-		if counters != nil {
-			d.counted = time.Now()
-		}
+		known = known || counters != nil
 		for _, s := range v.servers {
 			s.carries, s.counted = counters[s.dest.Addr]
 		}
 	}
+	return known
 }
 
 // notice reports once what somebody else changed since the service was written. Such a change of a server is kept until

@@ -8,13 +8,14 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/history"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 )
 
 // op records what the table was told of a virtual service and answered, a change in the words that log watchers know.
 func (t *teller) op(v *virtual, op ipvsctl.Op, err error) {
-	t.rememberOp(v, op, err)
+	rememberOp(v, history.At(t.now()), op, err)
 	if err != nil {
 		return
 	}
@@ -50,7 +51,7 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 		if why := s.suspended(); why != "" {
 			e.Reason = "maintenance: " + why
 		}
-		t.addDetails(v, s, e)
+		addDetails(v, s, e, t.now())
 	}
 	down := s != nil && s.state() == health.Down
 	e.Real = op.Dest.Addr.String()
@@ -82,11 +83,11 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 }
 
 // addDetails adds what a mail says of a server besides. The servers are counted once for all events of a moment.
-func (t *teller) addDetails(v *virtual, s *server, e *notify.Event) {
+func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	if v.cfg.Mail.To == "" {
 		return
 	}
-	if now := t.now(); !v.told.leftAt.Equal(now) {
+	if !v.told.leftAt.Equal(now) {
 		v.told.left, v.told.leftAt = 0, now
 		for _, s := range v.servers {
 			if v.serves(s) {

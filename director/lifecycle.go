@@ -343,7 +343,7 @@ func (d *Director) cleanup(ctx context.Context) {
 	}
 	d.allow(ctx, d.demotion, demotionTimeout)
 	d.assign(d.ours, d.purges) // who waits now
-	hooks := d.teller.leaving(d.going(), "the director stops")
+	hooks := d.teller.leaving(d.ours, d.beside, "the director stops")
 	d.withdrawAtEnd(ctx)
 	d.allow(ctx, hooks, demotionTimeout)
 	d.purge(ctx)

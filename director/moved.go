@@ -145,8 +145,8 @@ func (d *Director) runChecks(tasks []*checker.Task) {
 		tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *checker.Task) bool { return !d.checks[t].begun })
 	}
 	d.pool.Set(tasks)
-	if len(d.traces) > 0 {
-		d.listen()
+	if len(d.tracer.list) > 0 {
+		d.tracer.listen(d.virtuals, d.checks)
 	}
 }
 

@@ -98,9 +98,10 @@ func (t *teller) state(v *virtual, marked bool, trouble string) {
 	t.change(v, now, up, nil)
 }
 
-// leaving tells of virtual services that are about to leave the table. The channel is closed when the commands have
-// ended and the webhook was tried; it is nil when nobody is told.
-func (t *teller) leaving(virtuals []*virtual, why string) <-chan struct{} {
+// leaving tells of those virtual services that are about to leave the table: by cleanstop, unless another daemon waits,
+// as in beside. The channel is closed when the commands have ended and the webhook was tried; it is nil when nobody is
+// told.
+func (t *teller) leaving(virtuals []*virtual, beside map[lvs.Key]string, why string) <-chan struct{} {
 	ended, any := make(chan struct{}), false
 	var left atomic.Int32 // commands, and this function
 	left.Store(1)
@@ -115,7 +116,8 @@ func (t *teller) leaving(virtuals []*virtual, why string) <-chan struct{} {
 		return end
 	}
 	for _, v := range virtuals {
-		if !t.tells(v) || v.told.state != nil && !v.told.available {
+		goes := v.cfg.CleanStop && beside[v.key] == ""
+		if !goes || !t.tells(v) || v.told.state != nil && !v.told.available {
 			continue
 		}
 		now, up := v.snapshot()

@@ -55,7 +55,7 @@ func counted(before, next health.Health, changed, ok bool, r health.Rule) (v his
 }
 
 // rememberOp remembers what the table was told of a server, and what it answered.
-func (t *teller) rememberOp(v *virtual, op ipvsctl.Op, err error) {
+func rememberOp(v *virtual, now history.Moment, op ipvsctl.Op, err error) {
 	kinds := [...]history.Kind{
 		ipvsctl.AddDest: history.Add, ipvsctl.EditDest: history.Edit, ipvsctl.DelDest: history.Remove,
 	}
@@ -64,7 +64,7 @@ func (t *teller) rememberOp(v *virtual, op ipvsctl.Op, err error) {
 		why = err.Error()
 	}
 	if s := v.serverAt(op.Dest.Addr); s != nil && kinds[op.Kind] != 0 {
-		s.past.Do(history.At(t.now()), kinds[op.Kind], op.Dest.Weight, why)
+		s.past.Do(now, kinds[op.Kind], op.Dest.Weight, why)
 	}
 }
 

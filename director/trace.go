@@ -25,13 +25,18 @@ type Trace struct {
 	End func()
 }
 
+// tracer has the traces.
+type tracer struct {
+	pool *checker.Pool
+	list []*Trace
+}
+
 // Trace begins a trace. The checks are those of the schedule. It continues over reloads.
 func (d *Director) Trace(ctx context.Context, t *Trace) error {
 	var refused error
 	err := d.submit(ctx, func(_ context.Context, done chan<- struct{}) {
-		if refused = d.find(t); refused == nil {
-			d.traces = append(d.traces, t)
-			d.listen()
+		if refused = d.tracer.add(t, d.snapshot(), d.virtuals); refused == nil {
+			d.tracer.listen(d.virtuals, d.checks)
 		}
 		close(done)
 	})
@@ -46,18 +51,18 @@ func (d *Director) EndTrace(t *Trace) {
 	ctx, cancel := context.WithTimeout(d.life, endTraceTimeout)
 	defer cancel()
 	_ = d.submit(ctx, func(_ context.Context, done chan<- struct{}) { // one that does not take it has ended
-		d.traces = slices.DeleteFunc(d.traces, func(other *Trace) bool { return other == t })
-		d.listen()
+		d.tracer.list = slices.DeleteFunc(d.tracer.list, func(other *Trace) bool { return other == t })
+		d.tracer.listen(d.virtuals, d.checks)
 		close(done)
 	})
 }
 
-// find finds the server of a trace, and says why there can't be one.
-func (d *Director) find(t *Trace) error {
-	if err := d.snapshot().Called(&t.Virtual); err != nil {
+// add finds the server of a trace, and says why there can't be one.
+func (a *tracer) add(t *Trace, now *Snapshot, virtuals []*virtual) error {
+	if err := now.Called(&t.Virtual); err != nil {
 		return err
 	}
-	found, asked := checksOf(d.virtuals, t.Virtual, t.Real), t.Real
+	found, asked := checksOf(virtuals, t.Virtual, t.Real), t.Real
 	if t.Virtual != "" {
 		asked += " of " + t.Virtual
 	}
@@ -69,20 +74,21 @@ func (d *Director) find(t *Trace) error {
 		func(c Check) bool { return c.Virtual != first.Virtual || c.Real != first.Real }) {
 		return fmt.Errorf("%s is more than one server: name one as status -v does", asked)
 	}
-	if len(d.traces) == maxTraces {
+	if len(a.list) == maxTraces {
 		return fmt.Errorf("%d traces are read already", maxTraces)
 	}
 	t.Virtual, t.Real = first.Virtual, first.Real
+	a.list = append(a.list, t)
 	return nil
 }
 
 // listen lets the pool take down what is said in the checks that are traced. A trace ends when none is made.
-func (d *Director) listen() {
+func (a *tracer) listen(virtuals []*virtual, checks map[*checker.Task]*check) {
 	listeners := map[*checker.Task][]func(*transcript.Tape){}
-	d.traces = slices.DeleteFunc(d.traces, func(t *Trace) bool {
+	a.list = slices.DeleteFunc(a.list, func(t *Trace) bool {
 		made := false
-		for _, c := range checksOf(d.virtuals, t.Virtual, t.Real) {
-			if d.checks[c.Task] != nil {
+		for _, c := range checksOf(virtuals, t.Virtual, t.Real) {
+			if checks[c.Task] != nil {
 				made = true
 				listeners[c.Task] = append(listeners[c.Task],
 					func(tape *transcript.Tape) { t.Take(c.Name, tape) })
@@ -93,5 +99,5 @@ func (d *Director) listen() {
 		}
 		return !made
 	})
-	d.pool.Listen(listeners)
+	a.pool.Listen(listeners)
 }
