@@ -50,6 +50,7 @@ const ReadyLine = "ready"
 // Options are what a daemon is started with.
 type Options struct {
 	Instance   instance.Instance
+	Table      ipvsctl.Access
 	Supervisor instance.Supervisor // who runs it in the foreground; "" in the background
 	Config     Source
 	Loaded     *Loaded // the configuration to begin with
@@ -84,9 +85,7 @@ type daemon struct {
 	config   *configFile
 	socket   *controlSocket // nil when it could not be made
 	metrics  *metricsServer
-	counters ipvsctl.Kernel // a second client, for connections: status never waits for the director's
-	private  ipvsctl.Kernel // a third one, for the private services of checks
-	ending   time.Time      // it was told to end; zero before
+	ending   time.Time // it was told to end; zero before
 }
 
 // Run is the daemon in this process, until a signal or an order ends it. An error that wraps instance.ErrRunning means
@@ -95,19 +94,19 @@ func Run(ctx context.Context, o Options) error {
 	os.Unsetenv(viaEnv) // it is about this start, not about what comes later
 	d := &daemon{Options: o}
 	// first: a daemon that can have none leaves nothing in the run folder
-	table, err := openTable(ctx, o.Instance.Table)
+	if err := o.Table.Connect(ctx); err != nil {
+		return err
+	}
+	show, err := showTable(o.Table, o.Instance.Table)
 	if err != nil {
 		return err
 	}
-	defer table.Close()
 	acquiring, cancel := context.WithTimeout(ctx, EndTimeout)
 	defer cancel()
 	if d.lock, err = o.Instance.Acquire(acquiring, o.Supervisor); err != nil {
 		return err
 	}
-	if m, is := table.(*ipvsctl.Memory); is && m.OnChange != nil {
-		m.OnChange() // its file may show the table of another daemon
-	}
+	show() // the file may show the table of another daemon
 	// Before anybody can know our pid. PIPE is caught and not ignored: children would inherit that.
 	signals, hangups := make(chan os.Signal, 8), make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
@@ -121,12 +120,12 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	d.assemble(table, hangups)
+	d.assemble(hangups)
 	return d.finish(d.live(ctx, signals))
 }
 
 // assemble makes the parts of the daemon. None of them does anything yet but the journal.
-func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
+func (d *daemon) assemble(hangups <-chan os.Signal) {
 	cfg, plan := d.Loaded.Config, d.Loaded.Plan
 	d.tally = newTally(d.Options)
 	d.log = newLogSink(d.Options, cfg.Global)
@@ -142,14 +141,14 @@ func (d *daemon) assemble(table ipvsctl.Client, hangups <-chan os.Signal) {
 	deps := director.Deps{
 		Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby,
 		Withdraw: len(d.lock.Before.Announced) > 0,
-		Monitor:  d.monitor, Table: table, Journal: d.journal, Hooks: d.hooks, Webhook: d.webhook,
+		Monitor:  d.monitor, Table: d.Table, Journal: d.journal, Hooks: d.hooks, Webhook: d.webhook,
 		Maintenance: maintenance.New(watch).Watch,
 		Former:      d.lock.Before.Virtuals, Claims: d.claims, Through: d.Config.Checks.through.Leave,
 		Leavers: d.lock.Before.Leavers,
 		Leave:   func(all []director.Leaver) { d.record(func(s *instance.State) { s.SetLeavers(all) }) },
 		Alive:   d.Manager.alive, Pulse: d.Manager.every,
 	}
-	if d.Instance.Table == instance.Kernel { // a table in memory has no mark rules and no addresses beside it
+	if d.Table.Machine { // a table in memory has no mark rules and no addresses beside it
 		deps.Marks = fwmark.Open(d.Instance.Chains())
 		save := func(all announce.Record) error {
 			return d.lock.Update(func(s *instance.State) { s.Announced = all })

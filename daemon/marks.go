@@ -23,7 +23,7 @@ const markTimeout = 20 * time.Second
 
 // markWatch notices when nothing sets a mark that the file leaves to others, as after a firewall's restart.
 type markWatch struct {
-	table   string
+	machine bool // the table is this machine's
 	journal *notify.Journal
 	stop    context.CancelFunc // ends the watch for the configuration before
 }
@@ -35,7 +35,7 @@ func (w *markWatch) follow(ctx context.Context, cfg *parser.Config) {
 	left := slices.DeleteFunc(slices.Clone(cfg.Virtuals), func(v parser.Virtual) bool {
 		return v.Protocol != parser.FWM || len(v.Marking) > 0
 	})
-	if len(left) > 0 && w.table == instance.Kernel {
+	if len(left) > 0 && w.machine {
 		go w.run(ctx, left)
 	}
 }

@@ -49,7 +49,7 @@ func newConfigFile(d *daemon, hangups <-chan os.Signal) *configFile {
 	return &configFile{
 		d: d, current: d.Loaded, sum: sha256.Sum256(d.Loaded.Text), hangups: hangups,
 		requests: make(chan request, maxClients), found: make(chan []parser.Name), endLookups: func() {},
-		marks: markWatch{table: d.Instance.Table, journal: d.journal, stop: func() {}},
+		marks: markWatch{machine: d.Table.Machine, journal: d.journal, stop: func() {}},
 	}
 }
 

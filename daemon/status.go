@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"ldirectord/director"
-	"ldirectord/instance"
 	"ldirectord/notify"
 	"ldirectord/parser"
 	"ldirectord/status"
@@ -53,14 +52,14 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 // connections reads the counters of all servers from the kernel, with a client of its own: the director's is never
 // waited for. What can't be read in time is left out.
 func (d *daemon) connections(ctx context.Context, now *director.Snapshot) map[director.Backend]status.Connections {
-	if d.Instance.Table != instance.Kernel {
+	if d.Table.Live == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectionsTimeout)
 	defer cancel()
 	all := map[director.Backend]status.Connections{}
 	for _, v := range now.Virtuals {
-		found, err := d.counters.Services(ctx, v.Key)
+		found, err := d.Table.Live.Services(ctx, v.Key)
 		if err != nil {
 			return all
 		}

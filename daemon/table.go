@@ -9,15 +9,12 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// openTable opens the table that --ipvs names: kernel, memory or memory:FILE. It changes nothing.
-func openTable(ctx context.Context, name string) (ipvsctl.Client, error) {
-	kind, file, _ := strings.Cut(name, ":")
-	if kind == instance.Kernel {
-		return ipvsctl.Open(ctx)
-	}
-	m := ipvsctl.NewMemory(nil)
-	if file == "" {
-		return m, nil
+// showTable has a table in memory written to the file that --ipvs names, after each change and by show.
+func showTable(table ipvsctl.Access, name string) (show func(), err error) {
+	m, inMemory := table.Client.(*ipvsctl.Memory)
+	_, file, _ := strings.Cut(name, ":")
+	if !inMemory || file == "" {
+		return func() {}, nil
 	}
 	m.OnChange = func() { // errors are ignored: tryFile found none
 		t, _ := m.Read(context.Background())
@@ -28,5 +25,5 @@ func openTable(ctx context.Context, name string) (ipvsctl.Client, error) {
 		}
 		_ = instance.Replace(file, text, 0o644)
 	}
-	return m, tryFile(file)
+	return m.OnChange, tryFile(file)
 }

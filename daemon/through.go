@@ -25,16 +25,15 @@ const rulesTimeout = 5 * time.Second
 // startThrough lets checks go through virtual addresses, by private services of the kernel's table. Those of a daemon
 // that was killed are used again, or go.
 func (d *daemon) startThrough(ctx context.Context) {
-	if d.Instance.Table != instance.Kernel {
+	if d.Table.Private == nil {
 		return
 	}
 	services := d.Config.Checks.through
-	d.private.Untold = true // there is one request for each answer
 	save := func(all []ipvsctl.PrivateService) error {
 		return d.lock.Update(func(s *instance.State) { s.Private = all })
 	}
 	services.Start(through.Options{
-		Table: &d.private, Former: d.lock.Before.Private, Save: save, Taken: routedMarks,
+		Table: d.Table.Private, Former: d.lock.Before.Private, Save: save, Taken: routedMarks,
 		Knock: checker.Knock, Diverts: diverters(),
 		Config: printable.ShellWord(d.Instance.Path),
 	})
@@ -71,15 +70,13 @@ func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
 	}
 }
 
-// GoThrough does what checks through virtual addresses, by private services of the kernel's table, which it removes in
-// the end. A signal ends the context of the checks, and is the error.
-func (e *Environment) GoThrough(ctx context.Context, p *director.Plan, ways []checker.Through,
+// GoThrough does what checks through virtual addresses, by private services of the table, which it removes in the end.
+// A signal ends the context of the checks, and is the error.
+func (e *Environment) GoThrough(ctx context.Context, table ipvsctl.Client, p *director.Plan, ways []checker.Through,
 	do func(context.Context)) error {
-	table, err := ipvsctl.Open(ctx)
-	if err != nil {
+	if err := table.Connect(ctx); err != nil {
 		return fmt.Errorf("opening the table for checks through virtual addresses: %w", err)
 	}
-	defer table.Close()
 	checks, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	defer stop()
 	e.through.Start(through.Options{

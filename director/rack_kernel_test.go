@@ -86,7 +86,7 @@ func TestKernelFollowsARack(t *testing.T) {
 	}
 	for _, quiescent := range []string{"yes", "no"} {
 		t.Run("quiescent="+quiescent, func(t *testing.T) {
-			kernel, err := ipvsctl.Open(t.Context())
+			kernel, err := ipvsctl.Open(ipvsctl.Kernel)
 			if err != nil {
 				t.Fatal(err)
 			}

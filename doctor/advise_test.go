@@ -24,11 +24,9 @@ func TestAKernelWithoutIPVSIsKnown(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(loaded, "ip_vs"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	here := ipvsctl.Client(ipvsctl.NewMemory(nil))
 	gone := fmt.Errorf("open: %w", syscall.ENOENT)
 	for name, c := range map[string]struct {
 		kernel kernelModules
-		table  ipvsctl.Client
 		err    error
 		asked  bool
 		want   Finding
@@ -36,21 +34,30 @@ func TestAKernelWithoutIPVSIsKnown(t *testing.T) {
 		"loaded":             {kernel: kernelModules{loaded: loaded}},
 		"to be loaded":       {kernel: kernelModules{loaded: "/nowhere", listed: []string{"ip_vs"}}},
 		"not in the list":    {kernel: kernelModules{loaded: "/nowhere", listed: []string{"xt_mark"}}, want: noIPVS("it has no module ip_vs; install the package that has it", "")},
-		"no list, it is":     {kernel: kernelModules{loaded: "/nowhere"}, table: here, asked: true},
+		"no list, it is":     {kernel: kernelModules{loaded: "/nowhere"}, asked: true},
 		"no list, forbidden": {kernel: kernelModules{loaded: "/nowhere"}, err: syscall.EPERM, asked: true},
 		"no list, it is not": {kernel: kernelModules{loaded: "/nowhere"}, err: gone, asked: true, want: noIPVS(
 			"the module ip_vs is not loaded; from within a container it must be loaded on the host", "modprobe ip_vs",
 		)},
 	} {
-		asked := false
-		got := withoutIPVS(t.Context(), c.kernel, func(context.Context) (ipvsctl.Client, error) {
-			asked = true
-			return c.table, c.err
-		})
-		if !reflect.DeepEqual(got, c.want) || asked != c.asked {
-			t.Errorf("%s: %+v, asked %v", name, got, asked)
+		table := asking{Client: ipvsctl.NewMemory(nil), err: c.err}
+		got := withoutIPVS(t.Context(), c.kernel, &table)
+		if !reflect.DeepEqual(got, c.want) || table.asked != c.asked {
+			t.Errorf("%s: %+v, asked %v", name, got, table.asked)
 		}
 	}
+}
+
+// asking is a table that can be opened or not.
+type asking struct {
+	ipvsctl.Client
+	err   error
+	asked bool
+}
+
+func (a *asking) Connect(context.Context) error {
+	a.asked = true
+	return a.err
 }
 
 func TestCheckSaysThatTheKernelHasNoIPVS(t *testing.T) {

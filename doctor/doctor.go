@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/fwmark"
+	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/parser"
 )
@@ -113,7 +114,8 @@ func (r Report) IsBroken() bool {
 // nil with a table in memory: it needs no IPVS in the kernel, nobody can be asked at its virtual addresses, and it
 // announces nothing.
 type Daemon struct {
-	Owns func(fwmark.Setting) bool // reports whether a mark rule is the daemon's own
+	Table ipvsctl.Client            // of this machine; nil for one in memory
+	Owns  func(fwmark.Setting) bool // reports whether a mark rule is the daemon's own
 	// the marks of private services that daemons of this machine recorded; true for one that runs
 	Private map[uint32]bool
 	Reach   Reach
@@ -163,13 +165,13 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 			e.takeOver(s)
 			e.behindRouter(s)
 		}
-		if own.Owns == nil && s.Config.CheckVIP.IsValid() {
+		if own.Table == nil && s.Config.CheckVIP.IsValid() {
 			e.warnOf(s, s.Config.At["checkvip"], "check-memory", "",
 				"a table in memory forwards nothing: servers are checked at their own addresses, "+
 					"not as checkvip says")
 		}
 	}
-	if own.Owns != nil {
+	if own.Table != nil {
 		e.kernel(ctx)
 	}
 	return e.diagnostics(cfg.Name)

@@ -72,8 +72,8 @@ func gather(ctx context.Context, services []director.Service, own Daemon) facts 
 		routes: map[routeQuery]route{},
 		looked: []string{"addresses", "routes", "kernel settings", "modules"},
 	}
-	if own.Owns != nil {
-		f.noIPVS = withoutIPVS(ctx, f.modules, openTable)
+	if own.Table != nil {
+		f.noIPVS = withoutIPVS(ctx, f.modules, own.Table)
 	}
 	var err error
 	if f.devices, err = devicesHere(); err != nil {

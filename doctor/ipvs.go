@@ -13,17 +13,15 @@ import (
 // withoutIPVS returns the finding that the kernel has no IPVS; it is zero where the kernel has it, or has a module that
 // the daemon can load. The kernel itself is asked only where it has no list of modules, as in a container.
 func withoutIPVS(ctx context.Context, kernel kernelModules,
-	open func(context.Context) (ipvsctl.Client, error)) Finding {
+	table ipvsctl.Client) Finding {
 	if kernel.lacks("ip_vs") {
 		return noIPVS("it has no module ip_vs; install the package that has it", "")
 	}
 	if len(kernel.listed) > 0 || instance.Exists(filepath.Join(kernel.loaded, "ip_vs")) {
 		return Finding{}
 	}
-	table, err := open(ctx)
-	if err == nil {
-		table.Close()
-	}
+	err := table.Connect(ctx)
+	table.Close()
 	if !errors.Is(err, syscall.ENOENT) {
 		return Finding{} // it is there, but maybe not for us
 	}
@@ -37,6 +35,3 @@ func noIPVS(why, command string) Finding {
 		Text: "the kernel has no IPVS, so no virtual service can be set up: " + why, Command: command,
 	}
 }
-
-// openTable opens the kernel's table.
-func openTable(ctx context.Context) (ipvsctl.Client, error) { return ipvsctl.Open(ctx) }

@@ -7,10 +7,12 @@ import (
 	"hash/fnv"
 	"os"
 	"syscall"
+
+	"ldirectord/ipvsctl"
 )
 
 // Kernel is the table of the kernel, as --ipvs names it.
-const Kernel = "kernel"
+const Kernel = ipvsctl.Kernel
 
 // Daemon identifies a daemon. The same file may have another one on another table, or in another network namespace,
 // which has a table of its own.

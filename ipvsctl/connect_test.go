@@ -31,12 +31,12 @@ func TestOpenWithoutIPVSIsAnErrorThatSaysWhatToDo(t *testing.T) {
 		t.Skip("this kernel has IPVS")
 	}
 	modprobe(t, `echo "modprobe: FATAL: Module $1 not found" >&2; exit 1`)
-	_, err := Open(t.Context())
+	k := &kernel{}
+	err := k.Connect(t.Context())
 	const want = `ipvs open: the kernel has no IPVS (the module ip_vs can't be loaded: exit status 1: "modprobe: FATAL: Module ip_vs not found")`
 	if !errors.Is(err, syscall.ENOENT) || err.Error() != want {
 		t.Fatalf("got %v, want %s", err, want)
 	}
-	k := &Kernel{}
 	for what, do := range map[string]func() error{
 		"change":  func() error { return k.Do(t.Context(), parseOp(t, "-A -f 1 -s rr"))[0] },
 		"removal": func() error { return k.Do(t.Context(), parseOp(t, "-D -f 1"))[0] },

@@ -45,10 +45,10 @@ func run(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
-func openKernel(t testing.TB) *Kernel {
+func openKernel(t testing.TB) *kernel {
 	t.Helper()
-	k, err := Open(t.Context())
-	if err != nil {
+	k := &kernel{}
+	if err := k.Connect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -24,13 +24,13 @@ var (
 	errPending  = errors.New("not asked yet")
 )
 
-// Kernel is the table of the network namespace in which it is opened. The zero Kernel is opened by its first request.
+// kernel is the table of the network namespace in which it is opened. The zero kernel is opened by its first request.
 // It may be shared by goroutines: one request is under way at a time, since moby/ipvs mixes up the answers of two.
-type Kernel struct {
-	// Untold reads counters by system calls that Go's scheduler is not told of: it would wake a thread of its own
+type kernel struct {
+	// untold reads counters by system calls that Go's scheduler is not told of: it would wake a thread of its own
 	// each time, which takes longer than all else. While another program keeps the kernel's lock of IPVS, one of
 	// Go's processors waits. Answers are short then: it is for a service at a time.
-	Untold  bool
+	untold  bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
 	mu   sync.Mutex // guards conn
@@ -59,18 +59,14 @@ type genl struct {
 	in     []byte // room for answers
 }
 
-// Open opens the kernel's table, after loading the module ip_vs where it is missing. A kernel without IPVS
+// Connect opens the kernel's table, after loading the module ip_vs where it is missing. A kernel without IPVS
 // and missing rights are an *OpError.
-func Open(ctx context.Context) (*Kernel, error) {
-	k := &Kernel{}
-	if err := k.request(ctx, func(*conn) error { return nil }); err != nil {
-		return nil, err
-	}
-	return k, nil
+func (k *kernel) Connect(ctx context.Context) error {
+	return k.request(ctx, func(*conn) error { return nil })
 }
 
 // Close lets go of the kernel; the table stays as it is.
-func (k *Kernel) Close() error {
+func (k *kernel) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.drop()
@@ -78,7 +74,7 @@ func (k *Kernel) Close() error {
 }
 
 // Do makes changes, see Client: services one by one, destinations in batches.
-func (k *Kernel) Do(ctx context.Context, ops ...Op) (results []error) {
+func (k *kernel) Do(ctx context.Context, ops ...Op) (results []error) {
 	for len(ops) > 0 {
 		n := min(Batch, len(ops))
 		if i := slices.IndexFunc(ops[:n], func(op Op) bool { return op.Kind < AddDest }); i >= 0 {
@@ -91,7 +87,7 @@ func (k *Kernel) Do(ctx context.Context, ops ...Op) (results []error) {
 }
 
 // do makes one change of a service, or a batch of changes of destinations.
-func (k *Kernel) do(ctx context.Context, ops []Op) []error {
+func (k *kernel) do(ctx context.Context, ops []Op) []error {
 	results := make([]error, len(ops))
 	for i, op := range ops {
 		results[i] = cmp.Or(op.Check(), errPending)
@@ -119,7 +115,7 @@ func (k *Kernel) do(ctx context.Context, ops []Op) []error {
 
 // request lets talk have the line to the kernel, and cuts the line when ctx ends first: moby/ipvs would wait
 // for a lost answer forever. After a failure of the line itself the next request gets a new one.
-func (k *Kernel) request(ctx context.Context, talk func(*conn) error) error {
+func (k *kernel) request(ctx context.Context, talk func(*conn) error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if ctx.Err() != nil {
@@ -127,7 +123,7 @@ func (k *Kernel) request(ctx context.Context, talk func(*conn) error) error {
 	}
 	if k.conn == nil {
 		room := maxAnswer
-		if k.Untold {
+		if k.untold {
 			room = shortAnswer
 		}
 		c, err := connect(ctx, cmp.Or(k.timeout, answerTimeout), room)
@@ -152,7 +148,7 @@ func (k *Kernel) request(ctx context.Context, talk func(*conn) error) error {
 }
 
 // drop closes the line; mu is held.
-func (k *Kernel) drop() {
+func (k *kernel) drop() {
 	if k.conn != nil {
 		k.conn.close()
 		k.conn = nil
@@ -254,7 +250,7 @@ func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	return ended, err
 }
 
-// call sends or receives. Untold it is a raw system call, see Kernel.
+// call sends or receives. Untold it is a raw system call, see kernel.
 func (g *genl) call(number uintptr, p []byte) (int, error) {
 	wait, told := syscall.RawConn.Read, g.file.Read
 	if number == unix.SYS_WRITE {

@@ -104,7 +104,7 @@ func additions(t testing.TB, n int) (ops []Op) {
 
 func TestABatchIsOneSendOfWhichTheLastIsAcknowledged(t *testing.T) {
 	var sends [][]sent
-	k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte { sends = append(sends, r); return lastAcked(r) })}
+	k := &kernel{conn: lineTo(t, func(r []sent) [][]byte { sends = append(sends, r); return lastAcked(r) })}
 	ops := additions(t, Batch+2)
 	for i, err := range k.Do(t.Context(), ops...) {
 		if err != nil {
@@ -128,7 +128,7 @@ func TestABatchIsOneSendOfWhichTheLastIsAcknowledged(t *testing.T) {
 
 // BenchmarkBatch is what a batch costs here.
 func BenchmarkBatch(b *testing.B) {
-	k, ops := &Kernel{conn: lineTo(b, lastAcked)}, additions(b, Batch)
+	k, ops := &kernel{conn: lineTo(b, lastAcked)}, additions(b, Batch)
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := errors.Join(k.Do(b.Context(), ops...)...); err != nil {
@@ -169,7 +169,7 @@ func TestEachChangeOfABatchHasItsResult(t *testing.T) {
 				}
 				return answers
 			})
-			k := &Kernel{conn: c}
+			k := &kernel{conn: c}
 			results := k.Do(t.Context(), ops...)
 			for i, want := range row.want {
 				if !errors.Is(results[i], want) || (results[i] == nil) != (want == nil) {
@@ -202,7 +202,7 @@ func TestAChangeThatCantBeIsNotSent(t *testing.T) {
 		"a service alone":                {badService[1:2], nil},
 	} {
 		var sends []int
-		k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte { sends = append(sends, len(r)); return lastAcked(r) })}
+		k := &kernel{conn: lineTo(t, func(r []sent) [][]byte { sends = append(sends, len(r)); return lastAcked(r) })}
 		results := k.Do(t.Context(), row.ops...)
 		if !slices.Equal(sends, row.sends) || len(results) != len(row.ops) {
 			t.Errorf("%s: %v sent, %d results", name, sends, len(results))
@@ -236,7 +236,7 @@ func TestALineThatFailsIsDroppedWithTheResultsThatItOwes(t *testing.T) {
 			if name == "the line is shut" {
 				c.close()
 			}
-			k := &Kernel{conn: c}
+			k := &kernel{conn: c}
 			err := k.Do(t.Context(), additions(t, 1)...)[0]
 			if err == nil || row.err != nil && !errors.Is(err, row.err) || errors.Is(err, errPending) {
 				t.Errorf("%v, want %v", err, row.err)
@@ -277,7 +277,7 @@ func TestARequestThatIsTooLateIsNotSent(t *testing.T) {
 	gone := errors.New("gone")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(gone)
-	k := &Kernel{conn: lineTo(t, func([]sent) [][]byte { t.Error("asked"); return nil })}
+	k := &kernel{conn: lineTo(t, func([]sent) [][]byte { t.Error("asked"); return nil })}
 	if err := k.Do(ctx, additions(t, 1)...)[0]; !errors.Is(err, gone) {
 		t.Errorf("%v", err)
 	}
@@ -287,7 +287,7 @@ func TestARequestEndsWithItsContext(t *testing.T) {
 	gone := errors.New("gone")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	c := lineTo(t, func([]sent) [][]byte { cancel(gone); return nil })
-	k := &Kernel{conn: c}
+	k := &kernel{conn: c}
 	if err := k.Do(ctx, additions(t, 1)...)[0]; !errors.Is(err, gone) {
 		t.Errorf("%v", err)
 	}
@@ -297,7 +297,7 @@ func TestARequestEndsWithItsContext(t *testing.T) {
 }
 
 func TestCloseDropsTheLine(t *testing.T) {
-	k := &Kernel{conn: lineTo(t, lastAcked)}
+	k := &kernel{conn: lineTo(t, lastAcked)}
 	if err := errors.Join(k.Close(), k.Close()); err != nil || k.conn != nil {
 		t.Errorf("%v, %v", k.conn, err)
 	}
@@ -336,7 +336,7 @@ func kernelOf(table Table) func([]sent) [][]byte {
 func TestTheTableIsReadServiceByService(t *testing.T) {
 	want := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-a -f 1 -r 10.2.0.2:0 -g -w 2", "-A -t 10.1.0.1:80 -s rr", "-A -f 3 -6 -s rr",
 		"-a -f 3 -6 -r [fd00:2::1]:0 -g -w 3")
-	k := &Kernel{conn: lineTo(t, kernelOf(want))}
+	k := &kernel{conn: lineTo(t, kernelOf(want))}
 	got, err := k.Read(t.Context())
 	if err != nil || len(got) != 3 {
 		t.Fatalf("%v, %v", got, err)
@@ -362,7 +362,7 @@ func TestTheTableIsReadServiceByService(t *testing.T) {
 func TestATableThatCantBeReadIsAnError(t *testing.T) {
 	table := tableOf(t, "-A -f 1 -s rr")
 	short := append16(nil, svcAttrFamily, unix.AF_INET)
-	for want, kernel := range map[string]func(sent) [][]byte{
+	for want, answer := range map[string]func(sent) [][]byte{
 		"ipvs read: services: operation not permitted": func(r sent) [][]byte { return [][]byte{r.acked(syscall.EPERM)} },
 		"ipvs read: services: an entry with an address of 0 bytes": func(r sent) [][]byte {
 			return [][]byte{r.carries(nest(append(appendAttr(nil, cmdAttrService), short...), 0)), r.acked(0)}
@@ -374,12 +374,12 @@ func TestATableThatCantBeReadIsAnError(t *testing.T) {
 			return [][]byte{r.carries(nil), r.acked(0)}
 		},
 	} {
-		k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte { return kernel(r[0]) })}
+		k := &kernel{conn: lineTo(t, func(r []sent) [][]byte { return answer(r[0]) })}
 		if _, err := k.Read(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
-	k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte { return [][]byte{r[0].acked(syscall.EPERM)} })}
+	k := &kernel{conn: lineTo(t, func(r []sent) [][]byte { return [][]byte{r[0].acked(syscall.EPERM)} })}
 	if _, err := k.Services(t.Context(), parseOp(t, "-D -f 1").Key); !errors.Is(err, syscall.EPERM) || !strings.HasPrefix(err.Error(), "ipvs connections of ") {
 		t.Errorf("%v", err)
 	}
@@ -488,7 +488,7 @@ func TestCountersOfManyServices(t *testing.T) {
 	table := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-A -f 2 -s rr", "-a -f 2 -r 10.2.0.2:0 -g -w 2")
 	one, two, three := parseOp(t, "-D -f 1").Key, parseOp(t, "-D -f 2").Key, parseOp(t, "-D -f 3").Key
 	var asked atomic.Int32
-	k := &Kernel{conn: lineTo(t, func(r []sent) [][]byte {
+	k := &kernel{conn: lineTo(t, func(r []sent) [][]byte {
 		if asked.Add(1) == 4 {
 			return [][]byte{r[0].acked(syscall.EPERM)}
 		}

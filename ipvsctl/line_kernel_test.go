@@ -42,7 +42,7 @@ func loseAnswers(t *testing.T) (sockets int) {
 func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
-	k := &Kernel{}
+	k := &kernel{}
 	defer k.Close()
 	apply(t, k)
 	for what, ask := range map[string]func() error{
@@ -111,7 +111,7 @@ func TestKernelWithoutRightsIsAnErrorThatSaysSo(t *testing.T) {
 	if err := unix.Capset(&header, &none[0]); err != nil { // of this thread alone
 		t.Fatal(err)
 	}
-	_, err := Open(t.Context())
+	err := (&kernel{}).Connect(t.Context())
 	if !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
 		t.Errorf("%v", err)
 	}
@@ -122,8 +122,8 @@ func TestKernelOpenLeavesNoSocketBehind(t *testing.T) {
 	namespace(t)
 	before := openFiles(t)
 	for range 3 {
-		k, err := Open(t.Context())
-		if err != nil {
+		k := &kernel{}
+		if err := k.Connect(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		apply(t, k)

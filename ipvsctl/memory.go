@@ -30,6 +30,9 @@ func NewMemory(t Table) *Memory {
 	return m
 }
 
+// Connect does nothing: a Memory is there.
+func (m *Memory) Connect(context.Context) error { return nil }
+
 // Read returns a copy of the table.
 func (m *Memory) Read(ctx context.Context) (Table, error) {
 	if err := ctx.Err(); err != nil {

@@ -65,8 +65,8 @@ func TestKernelModuleLoadedAgainIsAnErrorAndNotAChangeElsewhere(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	k, err := Open(t.Context())
-	if err != nil {
+	k := &kernel{}
+	if err := k.Connect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	defer k.Close()
@@ -75,7 +75,7 @@ func TestKernelModuleLoadedAgainIsAnErrorAndNotAChangeElsewhere(t *testing.T) {
 	if _, err := k.Read(t.Context()); !errors.Is(err, syscall.ENOENT) {
 		t.Errorf("without the module: %v", err)
 	}
-	err = k.Do(t.Context(), parseOp(t, "-D -f 1"))[0]
+	err := k.Do(t.Context(), parseOp(t, "-D -f 1"))[0]
 	if !errors.Is(err, errReloaded) || !strings.Contains(err.Error(), "start this program anew") {
 		t.Errorf("with the module loaded again: %v", err)
 	}

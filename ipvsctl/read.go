@@ -11,7 +11,7 @@ import (
 )
 
 // Read returns the whole table, see Client.
-func (k *Kernel) Read(ctx context.Context) (Table, error) {
+func (k *kernel) Read(ctx context.Context) (Table, error) {
 	table := make(Table)
 	err := k.request(ctx, func(c *conn) error { return c.genl.read(table) })
 	if err != nil {
@@ -21,11 +21,11 @@ func (k *Kernel) Read(ctx context.Context) (Table, error) {
 }
 
 // Services returns the destinations of these services, see Client.
-func (k *Kernel) Services(ctx context.Context, keys ...lvs.Key) (Table, error) {
+func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (Table, error) {
 	all := make(Table, len(keys))
 	var key lvs.Key
 	err := k.request(ctx, func(c *conn) error {
-		c.genl.untold = k.Untold
+		c.genl.untold = k.untold
 		defer func() { c.genl.untold = false }()
 		for _, key = range keys {
 			if _, twice := all[key]; twice {

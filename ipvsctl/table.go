@@ -125,6 +125,8 @@ const Batch = 64
 
 // Client reads and changes one table. It is not for several goroutines at once.
 type Client interface {
+	// Connect opens the table, else the first request does: that tells why it can't be opened.
+	Connect(ctx context.Context) error
 	// Read returns the whole table, also what is not ours, as a copy that the caller may keep. The kernel hands it
 	// out in parts: an entry that others change meanwhile may be missing or show its old state. Private services
 	// are left out: each would cost a request.

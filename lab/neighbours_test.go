@@ -102,7 +102,7 @@ func (p *pair) watch() {
 }
 
 func (p *pair) look(ctx context.Context) {
-	k, err := ipvsctl.Open(ctx)
+	k, err := ipvsctl.Open(ipvsctl.Kernel)
 	if err != nil {
 		p.t.Error(err)
 		return

@@ -154,8 +154,8 @@ func (l *lab) table() string {
 	var table ipvsctl.Table
 	var err error
 	l.in("dir", func() {
-		var k *ipvsctl.Kernel
-		if k, err = ipvsctl.Open(context.Background()); err != nil {
+		var k ipvsctl.Access
+		if k, err = ipvsctl.Open(ipvsctl.Kernel); err != nil {
 			return
 		}
 		defer k.Close()

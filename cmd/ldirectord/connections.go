@@ -22,16 +22,14 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if len(shown) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no virtual service %s", c.path, virtual)
 	}
-	if c.ipvs != defaultIPVS { // a table in memory balances nothing
+	if c.table.Live == nil { // a table in memory balances nothing
 		c.connectionPrinter(nil).end(0)
 		return nil
 	}
-	kernel, err := ipvsctl.Open(ctx)
-	if err != nil {
+	if err := c.table.Connect(ctx); err != nil {
 		return err
 	}
-	defer kernel.Close()
-	table, err := kernel.Read(ctx)
+	table, err := c.table.Read(ctx)
 	if err != nil {
 		return err
 	}
@@ -42,7 +40,7 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	owners := newOwners(l.Plan.Services(""), table, states)
 	owners.show(shown)
 	out := c.connectionPrinter(owners.services)
-	skipped, err := ipvsctl.EachConnection(ctx, func(e ipvsctl.Connection) error {
+	skipped, err := c.table.Connections(ctx, func(e ipvsctl.Connection) error {
 		if line, ok := owners.line(e); ok {
 			out.connection(line)
 		}
@@ -51,7 +49,7 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if err != nil {
 		return err
 	}
-	if err := printServers(ctx, kernel, owners.services, out); err != nil {
+	if err := printServers(ctx, c.table, owners.services, out); err != nil {
 		return err
 	}
 	out.end(skipped)
@@ -78,18 +76,18 @@ func serverStates(ctx context.Context, c *call) (map[director.Backend]string, er
 	return states, err
 }
 
-// printServers shows the kernel's own counters, which also distinguish marks.
-func printServers(ctx context.Context, kernel *ipvsctl.Kernel, services []*balanced, out connectionPrinter) error {
+// printServers shows the table's own counters, which also distinguish marks.
+func printServers(ctx context.Context, table ipvsctl.Client, services []*balanced, out connectionPrinter) error {
 	for _, s := range services {
 		if !s.shown {
 			continue
 		}
-		table, err := kernel.Services(ctx, s.Key)
+		found, err := table.Services(ctx, s.Key)
 		if err != nil {
 			return err
 		}
 		for _, m := range s.servers {
-			n := table[s.Key].Counters[m.addr]
+			n := found[s.Key].Counters[m.addr]
 			out.server(serverLine{s.Config.ID, m.name, m.state, m.weight, n.Active, n.Inactive,
 				n.Persistent})
 		}

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -87,5 +91,38 @@ func TestWhoMayImportWhom(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The kernel's table is opened in one place, by the name of --ipvs, and what a table has is asked of ipvsctl.Access: another
+// table needs no change elsewhere.
+func TestTheTableIsOpenedInOnePlace(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", `{{$p := .}}{{range .GoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, ".").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	opening := regexp.MustCompile(`ipvsctl\.(Open|Kernel)\b|instance\.Kernel\b|defaultIPVS\b|\bNETLINK_GENERIC\b|moby/ipvs|modprobe"`)
+	want := map[string]int{
+		"ldirectord/cmd/ldirectord/options.go defaultIPVS":    3, // the name, not a question about it
+		"ldirectord/cmd/ldirectord/options.go ipvsctl.Open":   1,
+		"ldirectord/cmd/ldirectord/options.go ipvsctl.Kernel": 1,
+		"ldirectord/instance/daemon.go ipvsctl.Kernel":        1,
+	}
+	found := map[string]int{}
+	for line := range strings.Lines(string(out)) {
+		pkg, path, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if !strings.HasPrefix(pkg, "ldirectord/") || pkg == "ldirectord/ipvsctl" {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range opening.FindAllString(string(text), -1) {
+			found[pkg+"/"+filepath.Base(path)+" "+word]++
+		}
+	}
+	if !maps.Equal(found, want) {
+		t.Errorf("found\n%v\nwant\n%v", found, want)
 	}
 }

@@ -29,9 +29,9 @@ func (c *call) daemonHere(ctx context.Context, p *director.Plan) doctor.Daemon {
 	i := c.instance()
 	own := doctor.Daemon{Private: i.PrivateMarks()}
 	own.Shared, own.Unknown = daemon.Shared(ctx, i, c.source())
-	if c.ipvs == defaultIPVS {
-		own.Owns, own.Reach, own.Inspect = fwmark.Open(i.Chains()).Owns, c.reach(p),
-			daemon.Announcements(i).Inspect
+	if c.table.Machine {
+		own.Table, own.Owns = c.table, fwmark.Open(i.Chains()).Owns
+		own.Reach, own.Inspect = c.reach(p), daemon.Announcements(i).Inspect
 	}
 	return own
 }

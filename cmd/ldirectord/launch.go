@@ -48,8 +48,8 @@ func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
 
 func daemonOptions(c *call, l *daemon.Loaded, by instance.Supervisor, ready io.WriteCloser) daemon.Options {
 	return daemon.Options{
-		Instance: c.instance(), Supervisor: by, Config: c.source(), Loaded: l, Manager: c.manager, Via: c.via,
-		Args: c.own(),
+		Instance: c.instance(), Table: c.table, Supervisor: by, Config: c.source(), Loaded: l,
+		Manager: c.manager, Via: c.via, Args: c.own(),
 		Name: c.instanceName(), Version: version, Debug: c.debug, JSONLog: c.logFormat == "json",
 		PidFile: ready != nil || c.stay, Ready: ready, Stderr: c.stderr,
 	}

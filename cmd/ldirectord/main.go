@@ -129,6 +129,7 @@ func (c *call) run(ctx context.Context) error {
 	}
 	c.env = daemon.NewEnvironment(pinger)
 	defer c.env.Close()
+	defer c.table.Close()
 	if uid := os.Geteuid(); !c.command.perls && uid != 0 {
 		c.env.User = instance.UserName(uid)
 	}

@@ -18,6 +18,7 @@ import (
 	"ldirectord/daemon"
 	"ldirectord/director"
 	"ldirectord/instance"
+	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
 
@@ -27,6 +28,7 @@ type options struct {
 	help       bool
 	version    bool
 	ipvs       string // kernel, memory or memory:FILE
+	table      ipvsctl.Access
 	logFormat  string // text or json
 	runDir     string // without --rundir: what chooseRunDir finds
 	jsonOut    bool
@@ -61,7 +63,7 @@ type options struct {
 }
 
 const (
-	defaultIPVS      = instance.Kernel
+	defaultIPVS      = ipvsctl.Kernel
 	defaultLogFormat = "text"
 	defaultRunDir    = instance.Folder
 )
@@ -256,19 +258,19 @@ func (o *options) flags() *pflag.FlagSet {
 	return f
 }
 
-func (o *options) validate(f *pflag.FlagSet) error {
+func (o *options) validate(f *pflag.FlagSet) (err error) {
 	if o.lines < 1 {
 		return fmt.Errorf("--lines %d: 1 and more are allowed", o.lines)
 	}
-	switch file, inFile := strings.CutPrefix(o.ipvs, "memory:"); {
-	case inFile:
+	if o.table, err = ipvsctl.Open(o.ipvs); err != nil {
+		return err
+	}
+	if file, inFile := strings.CutPrefix(o.ipvs, "memory:"); inFile {
 		path, err := filepath.Abs(file)
 		if err != nil {
 			return fmt.Errorf("--ipvs %s: %w", o.ipvs, err)
 		}
 		o.ipvs = "memory:" + path
-	case o.ipvs != "kernel" && o.ipvs != "memory":
-		return fmt.Errorf("--ipvs %s: kernel, memory and memory:FILE are allowed", o.ipvs)
 	}
 	if f.Changed("timeout") && !o.wait && o.verb != "wait" {
 		return errors.New("--timeout: it is the limit of --wait, which is not there")

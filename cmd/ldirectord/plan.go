@@ -112,16 +112,14 @@ func planned(ops []ipvsctl.Op) []change {
 // take. A table in memory is the running daemon's own: compared is an empty one, and nothing beside it changes.
 func machine(ctx context.Context, c *call, p *director.Plan, orders director.Orders) (have ipvsctl.Table,
 	commands []string, err error) {
-	if c.ipvs != defaultIPVS {
+	if c.table.Live == nil {
 		c.note("compared with an empty table: one in memory is its daemon's own")
 		return nil, nil, nil
 	}
-	table, err := ipvsctl.Open(ctx)
-	if err != nil {
+	if err := c.table.Connect(ctx); err != nil {
 		return nil, nil, err
 	}
-	defer table.Close()
-	if have, err = table.Read(ctx); err != nil {
+	if have, err = c.table.Read(ctx); err != nil {
 		return nil, nil, fmt.Errorf("reading the table: %w", err)
 	}
 	rules, err := fwmark.Open(c.instance().Chains()).Preview(ctx, p.Rules())

@@ -78,7 +78,7 @@ func (c *call) bothWays(checks []director.Check) (both []director.Check) {
 
 // goesThrough reports whether a check goes through a virtual address: a table in memory forwards nothing.
 func (c *call) goesThrough(check director.Check) bool {
-	return c.ipvs == defaultIPVS && check.Spec.Through != (checker.Through{})
+	return c.table.Private != nil && check.Spec.Through != (checker.Through{})
 }
 
 // probeThrough makes every check once, those through a virtual address by private services of this call.
@@ -93,7 +93,8 @@ func (c *call) probeThrough(ctx context.Context, p *director.Plan,
 	if len(ways) == 0 {
 		return probeAll(ctx, checks, c.verbose), nil
 	}
-	err = c.env.GoThrough(ctx, p, ways, func(ctx context.Context) { results = probeAll(ctx, checks, c.verbose) })
+	err = c.env.GoThrough(ctx, c.table, p, ways,
+		func(ctx context.Context) { results = probeAll(ctx, checks, c.verbose) })
 	return results, err
 }
 

@@ -161,14 +161,12 @@ func unconfirmed(c *call, unanswered error) error {
 // awaitCarried waits until what the servers carry together is as it should be, as far as the table can be seen.
 func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, left string,
 	done func(ipvsctl.Counters) bool) error {
-	if c.ipvs != defaultIPVS {
+	if c.table.Live == nil {
 		return nil
 	}
-	table, err := ipvsctl.Open(ctx)
-	if err != nil {
+	if err := c.table.Connect(ctx); err != nil {
 		return err
 	}
-	defer table.Close()
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	var keys []lvs.Key
@@ -177,7 +175,7 @@ func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, 
 	}
 	for {
 		var carry ipvsctl.Counters
-		read, err := table.Services(ctx, keys...)
+		read, err := c.table.Services(ctx, keys...)
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/signal"
 	"time"
 
@@ -16,17 +15,16 @@ import (
 	"ldirectord/daemon"
 	"ldirectord/director"
 	"ldirectord/instance"
-	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 	"ldirectord/shadow"
 )
 
 // runShadow compares the table with what the daemon would make of it, until a signal or --for ends it.
 func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
-	if c.ipvs != defaultIPVS {
+	if c.table.Live == nil {
 		return errors.New("a table in memory is its daemon's own: shadow compares with the kernel's")
 	}
-	if _, err := os.Stat("/proc/net/ip_vs"); err != nil { // opening the table would load the module
+	if err := c.table.Absent(); err != nil { // opening the table would load the module
 		return fmt.Errorf("no daemon has a table here: %w", err)
 	}
 	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
@@ -40,15 +38,13 @@ func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
 		defer cancel()
 		ctx = ending
 	}
-	live, err := ipvsctl.Open(ctx)
-	if err != nil {
+	if err := c.table.Connect(ctx); err != nil {
 		return err
 	}
-	defer live.Close()
 	c.env.SetVirtuals(l.Plan)
 	followed := &followedFile{c: c, inForce: l.Text}
 	r, err := shadow.Run(ctx, shadow.Options{
-		Live: live, Plan: l.Plan, Programs: c.programs, Changed: followed.changed, Say: c.sayNow,
+		Live: c.table, Plan: l.Plan, Programs: c.programs, Changed: followed.changed, Say: c.sayNow,
 		Update: c.writeReport,
 	})
 	if r.Ended {

@@ -51,6 +51,6 @@ func (c *call) isAs(s status.Case, word string) bool {
 	if s.TableWeight == nil || *s.TableWeight > 0 {
 		return (s.TableWeight == nil) == (word == "out")
 	}
-	isIdle := c.ipvs != defaultIPVS || s.Connections != nil && s.Connections.Active == 0
+	isIdle := c.table.Live == nil || s.Connections != nil && s.Connections.Active == 0
 	return word == "out" && isIdle
 }

@@ -113,7 +113,7 @@ func (m *machine) table() string {
 	m.t.Helper()
 	var text string
 	inside(m.t, m.name, func() {
-		kernel, err := ipvsctl.Open(context.Background())
+		kernel, err := ipvsctl.Open(ipvsctl.Kernel)
 		if err != nil {
 			m.t.Error(err)
 			return

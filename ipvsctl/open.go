@@ -1,0 +1,45 @@
+package ipvsctl
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Kernel is the kernel's table, as --ipvs names it.
+const Kernel = "kernel"
+
+// Access is what there is of one table. Connect or the first request opens each client, and none waits for another.
+// What a table does not have is nil.
+type Access struct {
+	Client         // the director's, or a command's
+	Live    Client // reads counters, for several goroutines; nil: nobody else sees the table
+	Private Client // for the private services of a daemon's checks; nil with Live
+	// Connections is EachConnection; nil with Live.
+	Connections func(context.Context, func(Connection) error) (skipped int, err error)
+	// Absent tells why there is no table yet, which Connect would make; nil with Live.
+	Absent  func() error
+	Machine bool // mark rules and addresses of this machine belong to it
+}
+
+// Open returns the table of a name that --ipvs takes: kernel, memory or memory:FILE. It asks and changes nothing.
+func Open(name string) (Access, error) {
+	if name == Kernel {
+		return Access{
+			Client: &kernel{}, Live: &kernel{},
+			Private:     &kernel{untold: true}, // there is one request for each answer
+			Connections: EachConnection, Absent: absent, Machine: true,
+		}, nil
+	}
+	if kind, _, _ := strings.Cut(name, ":"); kind != "memory" {
+		return Access{}, fmt.Errorf("--ipvs %s: kernel, memory and memory:FILE are allowed", name)
+	}
+	return Access{Client: NewMemory(nil)}, nil
+}
+
+// absent fails where the module ip_vs is not loaded.
+func absent() error {
+	_, err := os.Stat("/proc/net/ip_vs")
+	return err
+}

@@ -1,0 +1,54 @@
+package ipvsctl
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"testing"
+)
+
+func TestATableIsOpenedByItsName(t *testing.T) {
+	for _, name := range []string{"memory", "memory:/run/table", "memory:"} {
+		table, err := Open(name)
+		if err != nil || table.Connect(t.Context()) != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if table.Live != nil || table.Private != nil || table.Connections != nil || table.Absent != nil || table.Machine {
+			t.Errorf("%s has more than a table of its own: %+v", name, table)
+		}
+		if all, err := table.Read(t.Context()); err != nil || len(all) > 0 {
+			t.Errorf("%s: %v, %v", name, all, err)
+		}
+	}
+	table, err := Open(Kernel)
+	if err != nil || table.Live == nil || table.Connections == nil || !table.Machine {
+		t.Fatalf("%+v, %v", table, err)
+	}
+	// status waits for no request of the director's, which a lock for each client shows
+	if table.Client == table.Live || table.Client == table.Private || table.Live == table.Private {
+		t.Error("one client for several goroutines that would wait for each other")
+	}
+	if !table.Private.(*kernel).untold || table.Live.(*kernel).untold || table.Client.(*kernel).untold {
+		t.Error("untold is for the private services, for each of which there is a request")
+	}
+	_, there := os.Stat("/proc/net/ip_vs")
+	if err := table.Absent(); (err == nil) != (there == nil) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("absent: %v, there: %v", err, there)
+	}
+	for _, name := range []string{"", "Kernel", "kernel:", "memory2", "file:/run/table"} {
+		if _, err := Open(name); err == nil || err.Error() != "--ipvs "+name+": kernel, memory and memory:FILE are allowed" {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// What has ended asks the kernel for nothing.
+func TestNoTableIsOpenedForWhatHasEnded(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	table, _ := Open(Kernel)
+	if err := table.Connect(ended); !errors.Is(err, context.Canceled) || table.Close() != nil {
+		t.Errorf("%v", err)
+	}
+}
