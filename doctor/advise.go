@@ -50,7 +50,7 @@ func (e *examination) kernel(ctx context.Context) {
 
 func (e *examination) allMarks() {
 	for _, s := range e.services {
-		e.marking(s)
+		e.of(s).marking()
 		e.markAddresses(s)
 	}
 	if unread := e.marks.Unread; len(unread) > 0 {
@@ -67,7 +67,7 @@ func (e *examination) addressesAway() {
 	var first Finding
 	for _, s := range e.services {
 		addr := s.Config.Addr.Addr()
-		if s.Config.Mark != 0 || addr.IsUnspecified() || away[addr] || e.ends(s.Config, single(addr), 0) {
+		if s.Config.Mark != 0 || addr.IsUnspecified() || away[addr] || e.of(s).ends(single(addr)) {
 			continue
 		}
 		if len(away) == 0 {
@@ -89,9 +89,10 @@ func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.B
 // markAddresses warns of mark lines about an address that is not this machine's: without it the kernel forwards the
 // packets and never asks IPVS.
 func (e *examination) markAddresses(s director.Service) {
+	x := e.of(s)
 	for _, m := range s.Config.Marking {
-		if !e.ends(s.Config, m.Dest, s.Config.Mark) {
-			e.report(s, Finding{Kind: "mark-address", Text: offMachine(m.Dest), at: m.At})
+		if x.at = m.At; !x.ends(m.Dest) {
+			x.tell(warning, "mark-address", "", "%s", offMachine(m.Dest))
 		}
 	}
 }

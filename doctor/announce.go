@@ -63,36 +63,37 @@ func routersHere() (list []netip.Addr, err error) {
 }
 
 // announced: what the devices lack, and what keeps the packets of clients from IPVS.
-func (e *examination) announced(s director.Service) {
-	v := s.Config
-	if !isAnnounced(s) {
+func (x one) announced() {
+	if !isAnnounced(x.Service) {
 		return
 	}
-	for _, f := range e.faults {
-		switch on := slices.Contains(devicesOf(v), f.Device); {
+	for _, f := range x.faults {
+		switch on := slices.Contains(devicesOf(x.Virtual), f.Device); {
 		case !f.Addr.IsValid() && on:
-			e.broken(s, "announce-device", f.Command, "%s, so no address is announced on it", f.Text)
-		case f.Addr.IsValid() && (on || slices.Contains(v.Announced(), f.Addr.Addr())):
-			e.warn(s, "announce-address", f.Command, "%s, found on %s, %s", f.Addr.Addr(), f.Device, f.Text)
+			x.tell(broken, "announce-device", f.Command, "%s, so no address is announced on it", f.Text)
+		case f.Addr.IsValid() && (on || slices.Contains(x.Announced(), f.Addr.Addr())):
+			x.tell(warning, "announce-address", f.Command, "%s, found on %s, %s", f.Addr.Addr(), f.Device,
+				f.Text)
 		}
 	}
-	if !e.announcer && len(e.routers) == 0 {
-		e.warnOf(s, v.At["announce"], "announce-daemon", "",
-			"no routing daemon runs here, such as bird or bgpd, "+
-				"so nobody announces the addresses; start it")
-	}
-	out := e.routes[routeQuery{to: client()}].device
-	for _, r := range e.routers {
-		if in := e.routes[routeQuery{to: r}].device; r.Is4() && in != "" && out != "" && in != out &&
-			e.deviceSetting(in, reversePath) == "1" {
-			e.broken(s, "announce-filter", set(ofDevice(in, reversePath), "2"),
+	out := x.routes[routeQuery{to: client()}].device
+	for _, r := range x.routers {
+		if in := x.routes[routeQuery{to: r}].device; r.Is4() && in != "" && out != "" && in != out &&
+			x.deviceSetting(in, reversePath) == "1" {
+			x.tell(broken, "announce-filter", set(ofDevice(in, reversePath), "2"),
 				"packets of clients come by %s, where the router %s is, and are dropped: the route "+
 					"to clients leads to %s (rp_filter)", in, r, out)
 		}
 	}
-	if !v.IPv6 && e.routes[routeQuery{client(), v.Mark}].local && e.deviceSetting(out, srcValidMark) == "1" {
-		e.broken(s, "announce-mark", set(ofDevice("all", srcValidMark), "0"),
+	if !x.IPv6 && x.routes[routeQuery{client(), x.Mark}].local && x.deviceSetting(out, srcValidMark) == "1" {
+		x.tell(broken, "announce-mark", set(ofDevice("all", srcValidMark), "0"),
 			"packets with %s are dropped: ip rule takes the addresses of their clients for this "+
-				"machine's own (src_valid_mark)", markOf(v))
+				"machine's own (src_valid_mark)", markOf(x.Virtual))
+	}
+	if !x.announcer && len(x.routers) == 0 {
+		x.at = x.At["announce"]
+		x.tell(warning, "announce-daemon", "",
+			"no routing daemon runs here, such as bird or bgpd, "+
+				"so nobody announces the addresses; start it")
 	}
 }

@@ -151,24 +151,25 @@ func Examine(ctx context.Context, services []director.Service, path string, own 
 // services are those of cfg. The diagnostics are in the order of the file.
 func Advise(ctx context.Context, cfg *parser.Config, services []director.Service, own Daemon) parser.Diagnostics {
 	e := newExamination(services, gather(ctx, services, own), cfg.Name)
+	e.early = true
 	e.file(cfg)
-	for _, name := range []string{expireTemplate, sloppyTCP} {
-		e.settings[name] = cmp.Or(e.settings[name], "0") // no IPVS yet
+	// the settings that it judges, as they will be where there is no IPVS yet
+	e.settings = map[string]string{
+		expireTemplate: cmp.Or(e.settings[expireTemplate], "0"), sloppyTCP: cmp.Or(e.settings[sloppyTCP], "0"),
 	}
 	for _, s := range services {
-		e.needed(s)
-		e.shared(s)
-		e.templates(s)
-		e.pings(s)
-		e.mails(s)
+		x := e.of(s)
+		x.needed()
+		x.shared()
+		x.pingsAndMails()
+		x.unset()
 		if isAnnounced(s) {
-			e.takeOver(s)
-			e.behindRouter(s)
+			x.behindRouter()
 		}
 		if own.Table == nil && s.Config.CheckVIP.IsValid() {
-			e.warnOf(s, s.Config.At["checkvip"], "check-memory", "",
-				"a table in memory forwards nothing: servers are checked at their own addresses, "+
-					"not as checkvip says")
+			x.at = x.At["checkvip"]
+			x.tell(warning, "check-memory", "", "a table in memory forwards nothing: servers are checked at "+
+				"their own addresses, not as checkvip says")
 		}
 	}
 	if own.Table != nil {
@@ -178,14 +179,14 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 }
 
 // shared: who else has the virtual service, or one whose packets get its mark.
-func (e *examination) shared(s director.Service) {
-	if who := e.daemon.Shared[s.Key]; who != "" {
-		e.warn(s, "two-daemons", "", "%s", who)
+func (x one) shared() {
+	if who := x.daemon.Shared[x.Key]; who != "" {
+		x.tell(warning, "two-daemons", "", "%s", who)
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(e.daemon.Shared), lvs.Key.Compare) {
-		if director.Catches(s.Config, k) {
-			const text = "%s has the packets of %s (%s)"
-			e.warn(s, "mark-catches", "", text, markOf(s.Config), director.KeyID(k), e.daemon.Shared[k])
+	for _, k := range slices.SortedFunc(maps.Keys(x.daemon.Shared), lvs.Key.Compare) {
+		if director.Catches(x.Virtual, k) {
+			x.tell(warning, "mark-catches", "", "%s has the packets of %s (%s)", markOf(x.Virtual),
+				director.KeyID(k), x.daemon.Shared[k])
 		}
 	}
 }

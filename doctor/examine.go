@@ -20,52 +20,66 @@ type examination struct {
 	findings
 	services []director.Service
 	path     string // of the configuration
+	early    bool   // check asks, of a machine that may not serve yet
 }
 
 func newExamination(services []director.Service, facts facts, path string) *examination {
 	return &examination{facts: facts, services: services, path: path}
 }
 
+// one is the examination of one virtual service.
+type one struct {
+	*examination
+	director.Service
+	*parser.Virtual                 // its Config
+	at              parser.Position // of what is found; zero: its header
+}
+
+func (e *examination) of(s director.Service) one {
+	return one{examination: e, Service: s, Virtual: s.Config}
+}
+
 // examine finds what does not fit the services, each finding once.
 func examine(services []director.Service, facts facts, path string) []Finding {
 	e := newExamination(services, facts, path)
 	for _, s := range services {
+		x := e.of(s)
 		if e.noIPVS.Kind != "" {
-			e.report(s, e.noIPVS)
+			x.report(e.noIPVS)
 		}
-		e.shared(s)
-		e.addresses(s)
-		e.marking(s)
-		e.forwarding(s)
-		e.answers(s)
-		e.tunnels(s)
-		e.translation(s)
-		e.templates(s)
-		e.pings(s)
-		e.mails(s)
-		e.removed(s)
-		e.reuse(s)
-		e.takeOver(s)
-		e.announced(s)
-		e.needed(s)
-		e.ftp(s)
-		e.own(s)
-		e.fallback(s)
-		e.through(s)
-		e.reaches(s)
+		x.shared()
+		x.addresses()
+		x.marking()
+		x.forwarding()
+		x.behindRouter()
+		x.answers()
+		x.tunnels()
+		if e.nat != "" && isMasqueraded(s) && e.settings[vsConntrack] == "0" {
+			x.tell(warning, "conntrack", set(vsConntrack, "1"),
+				"rules of NAT do not act on what IPVS forwards, which conntrack does not see: %s", e.nat)
+		}
+		x.pingsAndMails()
+		x.unset()
+		x.announced()
+		x.needed()
+		x.own()
+		x.through()
+		x.reaches()
 	}
 	e.left()
 	slices.SortStableFunc(e.list, bySeverity)
 	return e.list
 }
 
-// report adds what is found for a virtual service, by default at its header.
-func (e *examination) report(s director.Service, f Finding) {
-	f.Virtuals = []string{s.Config.ID}
-	if f.at.Line == 0 {
-		f.at = s.Config.At["virtual"]
-	}
-	e.add(f)
+// report adds what is found for a virtual service.
+func (x one) report(f Finding) {
+	f.Virtuals, f.at = []string{x.ID}, cmp.Or(x.at, x.At["virtual"])
+	x.add(f)
+}
+
+// tell reports what the command fixes; it is "" where none can.
+func (x one) tell(severity, kind, command, format string, args ...any) {
+	x.report(Finding{Severity: severity, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...)})
 }
 
 // set is the command for a setting of the kernel.
@@ -73,29 +87,23 @@ func set(name, value string) string { return "sysctl -w " + name + "=" + value }
 
 // addresses: packets reach IPVS only where the machine accepts them as its own, and clients of the same
 // network find it only where it answers for the address.
-func (e *examination) addresses(s director.Service) {
-	for _, p := range s.Config.Addresses() {
+func (x one) addresses() {
+	for _, p := range x.Addresses() {
 		switch {
-		case !e.ends(s.Config, p, s.Config.Mark):
-			e.broken(s, "virtual-address", e.addAddress(p), "%s", offMachine(p))
+		case !x.ends(p):
+			x.tell(broken, "virtual-address", x.addAddress(p), "%s", offMachine(p))
 		case p.IsSingleIP() && p.Addr().Is4():
-			e.silence(s, p.Addr())
+			x.silence(p)
 		}
 	}
 }
 
 // ends reports whether packets to an address, or to some of a network, end on this machine. Without known routes it
 // assumes so. The daemon sees to an address that it announces.
-func (e *examination) ends(v *parser.Virtual, p netip.Prefix, mark uint32) bool {
-	if slices.Contains(v.Announced(), p.Addr()) {
-		return true
-	}
-	if r, known := e.routes[routeQuery{p.Addr(), mark}]; !known || r.local {
-		return true
-	}
-	return slices.ContainsFunc(e.devices, func(d device) bool {
-		return slices.ContainsFunc(d.prefixes, func(have netip.Prefix) bool { return p.Contains(have.Addr()) })
-	})
+func (x one) ends(p netip.Prefix) bool {
+	r, known := x.routes[routeQuery{p.Addr(), x.Mark}]
+	return !known || r.local || slices.Contains(x.Announced(), p.Addr()) ||
+		slices.ContainsFunc(x.devices, func(d device) bool { return d.has(p) })
 }
 
 // offMachine is the finding that packets to a virtual address, or to a network of them, do not end on this machine.
@@ -131,59 +139,19 @@ func (e *examination) deviceOf(addr netip.Addr) string {
 }
 
 // silence: with the settings of a real server a director does not answer for an address on lo.
-func (e *examination) silence(s director.Service, addr netip.Addr) {
-	device := e.deviceOf(addr)
-	if device == "" || e.deviceSetting(device, arpIgnore) < "1" || isAnnounced(s) {
+func (x one) silence(vip netip.Prefix) {
+	device := x.deviceOf(vip.Addr())
+	if device == "" || x.deviceSetting(device, arpIgnore) < "1" || isAnnounced(x.Service) {
 		return
 	}
-	for _, d := range e.devices {
-		if !d.is(net.FlagLoopback) &&
-			slices.ContainsFunc(d.prefixes, func(p netip.Prefix) bool { return p.Addr() == addr }) {
+	for _, d := range x.devices {
+		if !d.is(net.FlagLoopback) && d.has(vip) {
 			return
 		}
 	}
-	e.broken(s, "director-silent", fmt.Sprintf("ip address add %s/32 dev %s", addr, device),
-		"the address %s is on lo and arp_ignore is set, so this machine does not answer for it on %s", addr,
-		device)
-}
-
-// broken reports what does not flow. The command fixes it; it is "" where none can.
-func (e *examination) broken(s director.Service, kind, command, format string, args ...any) {
-	e.report(s, Finding{Severity: broken, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...)})
-}
-
-// warn reports what does not flow in each case as expected. The command fixes it; it is "" where none can.
-func (e *examination) warn(s director.Service, kind, command, format string, args ...any) {
-	e.warnOf(s, parser.Position{}, kind, command, format, args...)
-}
-
-// warnOf is warn for a place in the section.
-func (e *examination) warnOf(s director.Service, at parser.Position, kind, command, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	e.report(s, Finding{Severity: warning, Kind: kind, Command: command, Text: text, at: at})
-}
-
-// unset warns where a setting of the kernel is 0 and should be 1.
-func (e *examination) unset(s director.Service, setting, kind, format string, args ...any) {
-	if e.settings[setting] == "0" {
-		e.warn(s, kind, set(setting, "1"), format, args...)
-	}
-}
-
-// translation: rules of NAT see the packets of IPVS only when conntrack does.
-func (e *examination) translation(s director.Service) {
-	if e.nat != "" && isMasqueraded(s) {
-		e.unset(s, vsConntrack, "conntrack",
-			"rules of NAT do not act on what IPVS forwards, which conntrack does not see: %s", e.nat)
-	}
-}
-
-// templates: known clients are sent to a server of weight 0 as long as their persistence lasts.
-func (e *examination) templates(s director.Service) {
-	if v := s.Config; v.Persistent > 0 && v.Quiescent && e.settings[expireTemplate] == "0" {
-		e.warnOf(s, v.At["persistent"], "sticky-quiescent", set(expireTemplate, "1"),
-			"clients stay with a quiescent server until their persistence ends")
-	}
+	x.tell(broken, "director-silent", fmt.Sprintf("ip address add %s dev %s", vip, device),
+		"the address %s is on lo and arp_ignore is set, so this machine does not answer for it on %s",
+		vip.Addr(), device)
 }
 
 // pingAt is where the first check of a virtual service is that pings; without one Line is 0.
@@ -196,92 +164,97 @@ func pingAt(s director.Service) (at parser.Position) {
 	return at
 }
 
-// pings: where none may be sent, servers stay as they are.
-func (e *examination) pings(s director.Service) {
-	if at := pingAt(s); e.noPing && at.Line > 0 {
-		e.warnOf(s, at, "no-ping", set("net.ipv4.ping_group_range", "'0 2147483647'"),
+// pingsAndMails: where the daemon may send no pings, servers stay as they are, and what is to be mailed by this machine
+// needs a program.
+func (x one) pingsAndMails() {
+	if at := pingAt(x.Service); x.noPing && at.Line > 0 {
+		x.at = at
+		x.tell(warning, "no-ping", set("net.ipv4.ping_group_range", "'0 2147483647'"),
 			"this user may send no pings here, nor may a daemon without CAP_NET_RAW: "+
 				"servers that are checked by ping stay as they are, and new ones stay out")
 	}
-}
-
-// mails: what is to be mailed by this machine needs a program.
-func (e *examination) mails(s director.Service) {
-	if m := s.Config.Mail; e.noMail && m.To != "" && m.SMTP == "" {
-		e.warnOf(s, s.Config.At["emailalert"], "no-mail", "",
+	if x.noMail && x.Mail.To != "" && x.Mail.SMTP == "" {
+		x.at = x.At["emailalert"]
+		x.tell(warning, "no-mail", "",
 			"there is no mail program here, so emailalert sends nothing; smtp = HOST needs none")
 	}
 }
 
-// removed: what goes to a server that was taken out is dropped without an answer until the connection times out.
-func (e *examination) removed(s director.Service) {
-	if !s.Config.Quiescent && len(s.Config.Reals) > 0 {
-		e.unset(s, expireNoDest, "lost-connections",
-			"without quiescent a failed server is removed, and its open connections hang until they time "+
-				"out instead of ending at once")
-	}
-}
-
-// reuse: a client's port may come again while the old connection is still known.
-func (e *examination) reuse(s director.Service) {
-	slow := e.settings[vsConntrack] == "1" // kernels before 5.9 then lose a second on each such port
-	switch {
-	case s.Config.Protocol == parser.UDP:
-	case s.Config.CheckVIP.IsValid() && e.settings[connReuse] == "0":
-		e.broken(s, "port-reuse", set(connReuse, "1"),
-			"a check through the virtual address that uses a port again reaches another server than the "+
-				"one it asks, "+
-				"as a client that does so is sent to its old server")
-	case !slow:
-		e.unset(s, connReuse, "port-reuse",
-			"a client that uses a port again is sent to its old server, even to one of weight 0")
-	}
-}
-
-// takeOver: another director that takes over knows none of the open connections.
-func (e *examination) takeOver(s director.Service) {
-	steady := s.Config.Scheduler == "sh" || s.Config.Scheduler == "mh"
-	forwarded := slices.ContainsFunc(s.Members,
-		func(m director.Member) bool { return m.Dest.Forward != lvs.Masq })
-	switch {
-	case !steady || !forwarded || s.Config.Protocol == parser.UDP:
-	case isAnnounced(s) && s.Config.Scheduler == "mh" && e.settings[sloppyTCP] == "0":
-		e.broken(s, "take-over", set(sloppyTCP, "1"),
-			"connections that change the director break, though mh would send them to the same server")
-	default:
-		e.unset(s, sloppyTCP, "take-over",
-			"a director that takes over drops open connections, though %s would send them to the same "+
-				"server; matters with two directors",
-			s.Config.Scheduler)
-	}
-}
-
-// needed: the kernel loads schedulers and persistence engines itself, where it has them. Without IPVS nothing of the
-// file can be set up, and none is missed.
-func (e *examination) needed(s director.Service) {
-	if e.modules.lacks("ip_vs") {
-		return
-	}
-	for _, n := range neededModules(s.Config) {
-		if e.modules.lacks(n.module) {
-			e.report(s, Finding{
-				Severity: broken, Kind: "missing-module", at: s.Config.At[n.directive],
-				Text: "this machine's kernel has no module " + n.module +
-					": the virtual service cannot be set up, or stays as it is; install the " +
-					"package that has it",
-			})
+// unset: settings of the kernel that are 0 and should be 1.
+func (x one) unset() {
+	tcp := x.Protocol != parser.UDP
+	forwarded := slices.ContainsFunc(x.Members, func(m director.Member) bool { return m.Dest.Forward != lvs.Masq })
+	// another director that takes over knows none of the open connections
+	mh := tcp && forwarded && x.Scheduler == "mh"
+	steady := mh || tcp && forwarded && x.Scheduler == "sh"
+	announced := isAnnounced(x.Service)
+	for _, row := range []struct {
+		applies                                  bool
+		severity, kind, directive, setting, text string
+	}{
+		{
+			x.Persistent > 0 && x.Quiescent, warning, "sticky-quiescent", "persistent", expireTemplate,
+			"clients stay with a quiescent server until their persistence ends",
+		},
+		{
+			!x.Quiescent && len(x.Reals) > 0, warning, "lost-connections", "", expireNoDest,
+			"without quiescent a failed server is removed, and its open connections hang until they time " +
+				"out instead of ending at once",
+		},
+		{
+			tcp && x.CheckVIP.IsValid(), broken, "port-reuse", "", connReuse,
+			"a check through the virtual address that uses a port again reaches another server than the " +
+				"one it asks, as a client that does so is sent to its old server",
+		},
+		{
+			// with conntrack kernels before 5.9 lose a second on each such port
+			tcp && !x.CheckVIP.IsValid() && x.settings[vsConntrack] != "1", warning, "port-reuse", "", connReuse,
+			"a client that uses a port again is sent to its old server, even to one of weight 0",
+		},
+		{
+			mh && announced, broken, "take-over", "", sloppyTCP,
+			"connections that change the director break, though mh would send them to the same server",
+		},
+		{
+			steady && !(mh && announced) && (announced || !x.early), warning, "take-over", "", sloppyTCP,
+			"a director that takes over drops open connections, though " + x.Scheduler + " would send " +
+				"them to the same server; matters with two directors",
+		},
+	} {
+		if row.applies && x.settings[row.setting] == "0" {
+			x.at = x.At[row.directive]
+			x.tell(row.severity, row.kind, set(row.setting, "1"), "%s", row.text)
 		}
 	}
 }
 
 const ftpPort = 21
 
-// ftp: ip_vs_ftp is the only module that the kernel does not load by itself.
-func (e *examination) ftp(s director.Service) {
-	v := s.Config
-	isFTP := v.Protocol == parser.TCP && v.Addr.Port() == ftpPort || v.Mark != 0 && v.Service == "ftp"
-	if isFTP && e.noIPVS.Kind == "" && isMasqueraded(s) && !e.ftpLoaded {
-		e.broken(s, "ftp-module", "modprobe "+ftpModule,
+// needed: the kernel loads schedulers and persistence engines itself, where it has them; ip_vs_ftp is the only module
+// that it does not. Without IPVS nothing of the file can be set up, and none is missed.
+func (x one) needed() {
+	for _, row := range []struct {
+		applies           bool
+		directive, module string
+	}{
+		{true, "scheduler", "ip_vs_" + x.Scheduler},
+		{x.PEName != "" && x.Persistent > 0, "pename", "ip_vs_pe_" + x.PEName},
+		{len(x.Marking) > 0, "mark", "xt_mark"},
+		{
+			slices.ContainsFunc(x.Marking, func(m parser.Marking) bool { return len(m.Ports) > 0 }),
+			"mark", "xt_multiport",
+		},
+	} {
+		if x.at = x.At[row.directive]; row.applies && x.modules.lacks(row.module) && !x.modules.lacks("ip_vs") {
+			x.tell(broken, "missing-module", "",
+				"this machine's kernel has no module %s: the virtual service cannot be set up, or stays as "+
+					"it is; install the package that has it", row.module)
+		}
+	}
+	x.at = parser.Position{}
+	isFTP := x.Protocol == parser.TCP && x.Addr.Port() == ftpPort || x.Mark != 0 && x.Virtual.Service == "ftp"
+	if isFTP && !x.early && x.noIPVS.Kind == "" && isMasqueraded(x.Service) && !x.ftpLoaded {
+		x.tell(broken, "ftp-module", "modprobe "+ftpModule,
 			"data connections of FTP do not pass masq: %s is not loaded, and the kernel does not load it "+
 				"by itself", ftpModule)
 	}

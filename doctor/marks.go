@@ -51,19 +51,19 @@ func unsettable(why error, fix string) Finding {
 }
 
 // marking looks at the mark of a virtual service.
-func (e *examination) marking(s director.Service) {
+func (x one) marking() {
 	switch {
-	case e.marks == nil || s.Config.Mark == 0:
+	case x.marks == nil || x.Mark == 0:
 		return
-	case len(s.Config.Marking) > 0:
-		e.otherRules(s)
-		e.backEnds(s)
-	case e.marks.NothingSets(s.Config.Mark, s.Config.IPv6):
-		e.broken(s, "mark-unset", "",
+	case len(x.Marking) > 0:
+		x.otherRules()
+		x.backEnds()
+	case x.marks.NothingSets(x.Mark, x.IPv6):
+		x.tell(broken, "mark-unset", "",
 			"nothing sets %s here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS "+
-				"has the daemon set it", markOf(s.Config))
+				"has the daemon set it", markOf(x.Virtual))
 	}
-	e.routed(s, s.Config.IPv6, s.Config.Mark)
+	x.routed(x.IPv6, x.Mark)
 }
 
 func markOf(v *parser.Virtual) string { return nameOf(v.Mark, v.IPv6) }
@@ -77,16 +77,16 @@ func nameOf(mark uint32, ipv6 bool) string {
 }
 
 // otherRules: rules that are not the daemon's set the mark as well.
-func (e *examination) otherRules(s director.Service) {
-	for _, r := range e.marks.Settings {
-		if !r.Gives(s.Config.Mark, s.Config.IPv6) || e.daemon.Owns != nil && e.daemon.Owns(r) {
+func (x one) otherRules() {
+	for _, r := range x.marks.Settings {
+		if !r.Gives(x.Mark, x.IPv6) || x.daemon.Owns != nil && x.daemon.Owns(r) {
 			continue
 		}
 		whose := "a rule"
 		if r.Ours {
 			whose = "a rule of another ldirectord"
 		}
-		e.warn(s, "mark-taken", "", "%s is set by %s too, in chain %s (%s): %s", markOf(s.Config), whose,
+		x.tell(warning, "mark-taken", "", "%s is set by %s too, in chain %s (%s): %s", markOf(x.Virtual), whose,
 			printable.Line(r.Chain), r.BackEnd, printable.Line(r.Rule))
 		return
 	}
@@ -94,14 +94,14 @@ func (e *examination) otherRules(s director.Service) {
 
 // routed: packets that are routed by their mark might never reach the virtual service, or the server that a check asks.
 // The first mark says it.
-func (e *examination) routed(s director.Service, ipv6 bool, marks ...uint32) {
-	if e.marks == nil {
+func (x one) routed(ipv6 bool, marks ...uint32) {
+	if x.marks == nil {
 		return
 	}
 	for _, mark := range marks {
-		for _, r := range e.marks.Routing {
+		for _, r := range x.marks.Routing {
 			if r.Uses(mark, ipv6) {
-				e.warn(s, "mark-routed", "",
+				x.tell(warning, "mark-routed", "",
 					"%s is used by ip rule %d, which sends its packets to table %s",
 					nameOf(mark, ipv6), r.Priority, printable.Line(r.Table))
 				return
@@ -111,22 +111,20 @@ func (e *examination) routed(s director.Service, ipv6 bool, marks ...uint32) {
 }
 
 // backEnds: marks are set by iptables, which has two sets of rules on some machines.
-func (e *examination) backEnds(s director.Service) {
-	m := e.marks
+func (x one) backEnds() {
+	m := x.marks
 	other := fwmark.NFT
 	if m.BackEnd == fwmark.NFT {
 		other = fwmark.Legacy
 	}
-	tried := e.unsettable[s.Config.IPv6]
-	switch at := s.Config.Marking[0].At; {
+	x.at = x.Marking[0].At
+	switch tried := x.unsettable[x.IPv6]; {
 	case m.BackEnd == "":
-		e.report(s, Finding{Severity: broken, Kind: "mark-unsettable", at: at,
-			Text: "iptables is not installed here, so no mark can be set"})
+		x.tell(broken, "mark-unsettable", "", "iptables is not installed here, so no mark can be set")
 	case tried.Kind != "":
-		tried.at = at
-		e.report(s, tried)
+		x.report(tried)
 	case m.Other:
-		e.warnOf(s, at, "mark-backends", "",
+		x.tell(warning, "mark-backends", "",
 			"iptables is %s here, and %s has rules in its mangle table as well, "+
 				"which act on the same packets", m.BackEnd, other)
 	}

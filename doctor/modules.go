@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/instance"
-	"ldirectord/parser"
 )
 
 // kernelModules are the modules of the running kernel.
@@ -58,22 +57,4 @@ func (m kernelModules) lacks(module string) bool {
 	}
 	_, err := os.Stat(filepath.Join(m.loaded, module))
 	return errors.Is(err, fs.ErrNotExist)
-}
-
-// need is a module that a virtual service can't be without.
-type need struct{ directive, module string }
-
-// neededModules are what v needs beside ip_vs.
-func neededModules(v *parser.Virtual) []need {
-	needs := []need{{"scheduler", "ip_vs_" + v.Scheduler}}
-	if v.PEName != "" && v.Persistent > 0 {
-		needs = append(needs, need{"pename", "ip_vs_pe_" + v.PEName})
-	}
-	if len(v.Marking) > 0 {
-		needs = append(needs, need{"mark", "xt_mark"})
-	}
-	if slices.ContainsFunc(v.Marking, func(m parser.Marking) bool { return len(m.Ports) > 0 }) {
-		needs = append(needs, need{"mark", "xt_multiport"})
-	}
-	return needs
 }

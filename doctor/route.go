@@ -79,6 +79,11 @@ type device struct {
 
 func (d device) is(flag net.Flags) bool { return d.Flags&flag != 0 }
 
+// has reports whether a device has an address, or one of a network.
+func (d device) has(p netip.Prefix) bool {
+	return slices.ContainsFunc(d.prefixes, func(have netip.Prefix) bool { return p.Contains(have.Addr()) })
+}
+
 // devicesHere reads the interfaces.
 func devicesHere() ([]device, error) {
 	interfaces, err := net.Interfaces()

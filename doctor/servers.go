@@ -15,88 +15,76 @@ import (
 )
 
 // forwarding: answers of masqueraded servers are packets that the director forwards.
-func (e *examination) forwarding(s director.Service) {
-	for _, m := range s.Members {
-		if m.Dest.Forward != lvs.Masq || e.routeTo(m).local {
+func (x one) forwarding() {
+	for _, m := range x.Members {
+		if m.Dest.Forward != lvs.Masq || x.routeTo(m).local {
 			continue
 		}
-		if setting := e.notForwarding(m); setting != "" {
-			e.broken(s, "forwarding", set(setting, "1"),
+		if setting := x.forwards(m); x.settings[setting] == "0" {
+			x.tell(broken, "forwarding", set(setting, "1"),
 				"answers of masq servers do not get back to clients: this machine does not forward")
 		}
 	}
 }
 
-// notForwarding is the setting that keeps a server's answers from being forwarded, "" if none does. For IPv4 the
-// setting of the incoming device decides (ip_forward sets it for each), for IPv6 the one of all devices.
-func (e *examination) notForwarding(m director.Member) string {
-	if m.Dest.Addr.Addr().Is6() {
-		return e.ifZero(forward6)
-	}
-	device := ofDevice(e.routeTo(m).device, forwards)
+// forwards is the setting that has a server's answers forwarded. For IPv4 the setting of the incoming device decides
+// (ip_forward sets it for each), for IPv6 the one of all devices.
+func (x one) forwards(m director.Member) string {
+	device := ofDevice(x.routeTo(m).device, forwards)
 	switch {
-	case e.settings[device] == "":
-		return e.ifZero(forward4)
-	case e.settings[device] == "0" && e.settings[forward4] == "0":
+	case m.Dest.Addr.Addr().Is6():
+		return forward6
+	case x.settings[device] == "" || x.settings[device] == "0" && x.settings[forward4] == "0":
 		return forward4
-	default:
-		return e.ifZero(device)
 	}
-}
-
-func (e *examination) ifZero(setting string) string {
-	if e.settings[setting] != "0" {
-		return ""
-	}
-	return setting
-}
-
-// answers: a server by gate or ipip has the virtual address and must not answer for it.
-func (e *examination) answers(s director.Service) {
-	e.behindRouter(s)
-	for _, p := range s.Config.Addresses() {
-		for _, hardware := range e.neighbours[p.Addr()] {
-			e.answering(s, p, hardware)
-		}
-	}
+	return device
 }
 
 // behindRouter: packets by gate pass no router, and nor do the checks of what is announced.
-func (e *examination) behindRouter(s director.Service) {
+func (x one) behindRouter() {
 	more := ""
-	if isAnnounced(s) {
+	if isAnnounced(x.Service) {
 		more = "; with announce its checks stay on the link, so it is down"
 	}
-	for _, m := range s.Members {
-		if m.Dest.Forward == lvs.Route && e.routeTo(m).gateway {
-			e.broken(s, "gate-routed", "",
+	for _, m := range x.Members {
+		if m.Dest.Forward == lvs.Route && x.routeTo(m).gateway {
+			x.tell(broken, "gate-routed", "",
 				"%s is behind a router, which gate can't pass: packets keep the virtual address; use "+
 					"ipip for it%s", m.Dest.Addr.Addr(), more)
 		}
 	}
 }
 
+// answers: a server by gate or ipip has the virtual address and must not answer for it.
+func (x one) answers() {
+	for _, p := range x.Addresses() {
+		for _, hardware := range x.neighbours[p.Addr()] {
+			x.answering(p, hardware)
+		}
+	}
+}
+
 // answering: a network card answers for a virtual address. One of no real server may be the active director's, where
 // the address is not here.
-func (e *examination) answering(s director.Service, p netip.Prefix, hardware string) {
-	server, known := e.serverWith(hardware, s)
+func (x one) answering(p netip.Prefix, hardware string) {
+	server, known := x.serverWith(hardware)
 	switch {
 	case known:
-		e.broken(s, "server-answers", e.setUp(server),
+		x.tell(broken, "server-answers", x.setUp(server),
 			"real server %s answers for the virtual address %s on the network, so clients find it in "+
 				"place of this director", server, p.Addr())
-	case e.ends(s.Config, p, s.Config.Mark):
-		e.warn(s, "stranger-answers", fmt.Sprintf("arping -c 3 -I %s %s", e.deviceOf(p.Addr()), p.Addr()),
+	case x.ends(p):
+		x.tell(warning, "stranger-answers", fmt.Sprintf("arping -c 3 -I %s %s", x.deviceOf(p.Addr()), p.Addr()),
 			"a machine that is not a real server (%s) answers for the virtual address %s as well; find "+
 				"out which", hardware, p.Addr())
 	}
 }
 
-// serverWith is the server with a hardware address: one of s, or else of any service.
-func (e *examination) serverWith(hardware string, s director.Service) (addr netip.Addr, known bool) {
-	for _, s := range append([]director.Service{s}, e.services...) {
+// serverWith is the server with a hardware address: one of the virtual service, or else of any.
+func (x one) serverWith(hardware string) (addr netip.Addr, known bool) {
+	for _, s := range append([]director.Service{x.Service}, x.services...) {
 		for _, m := range s.Members {
-			if addr = m.Dest.Addr.Addr(); slices.Contains(e.neighbours[addr], hardware) {
+			if addr = m.Dest.Addr.Addr(); slices.Contains(x.neighbours[addr], hardware) {
 				return addr, true
 			}
 		}
@@ -110,19 +98,19 @@ const (
 )
 
 // tunnels: what goes in must fit, and what comes out must not be dropped as forged.
-func (e *examination) tunnels(s director.Service) {
-	for _, m := range s.Members {
+func (x one) tunnels() {
+	up := slices.ContainsFunc(x.devices, func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
+	for _, m := range x.Members {
 		if m.Dest.Forward != lvs.Tunnel {
 			continue
 		}
-		up := slices.ContainsFunc(e.devices,
-			func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
-		if up && e.deviceSetting(tunnel4, reversePath) == "1" {
-			report := e.warn
-			if e.routeTo(m).local { // it is that server, for another director
-				report = e.broken
+		r := x.routeTo(m)
+		if up && x.deviceSetting(tunnel4, reversePath) == "1" {
+			severity := warning
+			if r.local { // it is that server, for another director
+				severity = broken
 			}
-			report(s, "tunnel-filter", set(ofDevice(tunnel4, reversePath), "2"),
+			x.tell(severity, "tunnel-filter", set(ofDevice(tunnel4, reversePath), "2"),
 				"this machine has %s up and drops what comes out of it: its clients are reached by "+
 					"another interface (rp_filter)", tunnel4)
 		}
@@ -130,8 +118,8 @@ func (e *examination) tunnels(s director.Service) {
 		if m.Dest.Addr.Addr().Is6() {
 			header = 40
 		}
-		if r := e.routeTo(m); !r.local && r.mtu > 0 && r.mtu < maxPacket+header {
-			e.warn(s, "tunnel-mtu", fmt.Sprintf("ip link set dev %s mtu %d", r.device, maxPacket+header),
+		if !r.local && r.mtu > 0 && r.mtu < maxPacket+header {
+			x.tell(warning, "tunnel-mtu", fmt.Sprintf("ip link set dev %s mtu %d", r.device, maxPacket+header),
 				"packets of %d bytes do not fit into the tunnel on %s, which takes %d with its "+
 					"header: clients whose ICMP is filtered hang; "+
 					"raise the MTU where the network allows it, or let the servers offer less "+
@@ -141,32 +129,32 @@ func (e *examination) tunnels(s director.Service) {
 	}
 }
 
-// own: a server on the director itself gets the packets unchanged by gate and ipip.
-func (e *examination) own(s director.Service) {
-	for _, m := range s.Members {
-		if !e.routeTo(m).local {
-			continue
+// own: a server on the director itself gets the packets unchanged by gate and ipip. A fallback server that does not
+// answer is noticed only when all others are down.
+func (x one) own() {
+	for _, m := range x.Members {
+		severity, kind, what := broken, "own-server", "real server"
+		if m.Fallback {
+			severity, kind, what = warning, "sorry-server", "fallback server"
 		}
-		if m.Dest.Forward == lvs.Masq {
-			if m.Dest.Addr.Addr().IsLoopback() {
-				e.broken(s, "masq-loopback", "",
-					"%s is never reached: the kernel drops what comes from outside for a "+
-						"loopback address; use gate for it", m.Name)
+		masq := m.Dest.Forward == lvs.Masq
+		switch local := x.routeTo(m).local; {
+		case local && masq && m.Dest.Addr.Addr().IsLoopback():
+			x.tell(broken, "masq-loopback", "",
+				"%s is never reached: the kernel drops what comes from outside for a "+
+					"loopback address; use gate for it", m.Name)
+		case local && !masq && x.listening != nil:
+			for _, to := range asked(x.Virtual) {
+				if !x.listening.accepts(to) {
+					x.tell(severity, kind, "",
+						"%s %s is this machine, where nothing listens on %s: what comes for the virtual "+
+							"service keeps its address and port; have it listen there or on every address",
+						what, m.Name, to)
+				}
 			}
-			continue
 		}
-		for _, to := range asked(s.Config) {
-			if e.listening == nil || e.listening.accepts(to) {
-				continue
-			}
-			report, kind, what := e.broken, "own-server", "real server"
-			if m.Fallback {
-				report, kind, what = e.warn, "sorry-server", "fallback server"
-			}
-			report(s, kind, "",
-				"%s %s is this machine, where nothing listens on %s: what comes for the virtual "+
-					"service keeps its address and port; have it listen there or on every address",
-				what, m.Name, to)
+		if err := x.refused[m.Dest.Addr]; m.Fallback && err != nil {
+			x.tell(severity, kind, "", "%s %s accepts no connection: %s; start it", what, m.Name, reason(err))
 		}
 	}
 }
@@ -184,16 +172,6 @@ func asked(v *parser.Virtual) (list []netip.AddrPort) {
 		}
 	}
 	return list
-}
-
-// fallback: a fallback server that does not answer is noticed only when all others are down.
-func (e *examination) fallback(s director.Service) {
-	for _, m := range s.Members {
-		if err := e.refused[m.Dest.Addr]; m.Fallback && err != nil {
-			e.warn(s, "sorry-server", "", "fallback server %s accepts no connection: %s; start it", m.Name,
-				reason(err))
-		}
-	}
 }
 
 // reason is the cause of a failed connection without its addresses.

@@ -61,17 +61,17 @@ func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (map[check
 }
 
 // reaches: clients that are sent to a server which does not answer at the virtual address get nothing.
-func (e *examination) reaches(s director.Service) {
+func (x one) reaches() {
 	var silent []checker.Spec
 	answered := false
-	for _, way := range waysOf(s) {
-		r := e.reached[way]
+	for _, way := range waysOf(x.Service) {
+		r := x.reached[way]
 		if !r.OK && r.OwnAnswers {
 			silent = append(silent, way)
 		}
 		answered = answered || r.Way == checker.WayThrough && r.Cause != checker.Timeout
 		if why := r.Warning + r.Detail; r.Way == checker.WayVoid && strings.Contains(why, checker.Astray) {
-			e.broken(s, "check-mark", "", "%s; the rule has to leave out what checks send: "+
+			x.tell(broken, "check-mark", "", "%s; the rule has to leave out what checks send: "+
 				"-m mark ! --mark %#x/%#x", why, ipvsctl.FirstPrivate, reserved)
 		}
 	}
@@ -79,21 +79,19 @@ func (e *examination) reaches(s director.Service) {
 		return
 	}
 	vip := silent[0].Through.Virtual
-	if !answered && vip.Is6() && e.marks != nil && len(e.marks.Filters) > 0 {
-		for _, pass := range e.marks.Filters {
-			e.broken(s, "check-filter", fmt.Sprintf(pass, vip), "all servers answer at their own "+
-				"addresses and none at the virtual address %s: a reverse path filter of the firewall "+
+	const all = "all servers answer at their own addresses and none at the virtual address %s: "
+	if !answered && vip.Is6() && x.marks != nil && len(x.marks.Filters) > 0 {
+		for _, pass := range x.marks.Filters {
+			x.tell(broken, "check-filter", fmt.Sprintf(pass, vip), all+"a reverse path filter of the firewall "+
 				"drops what comes from an address of this machine", vip)
 		}
 		return
 	}
 	// by rules of the firewall, which know no connection of IPVS
-	tracked := cmp.Or(e.settings[connections], "0") != "0"
-	if tracked && !answered && e.settings[vsConntrack] != "1" {
-		e.broken(s, "check-firewall", set(vsConntrack, "1"),
-			"all servers answer at their own addresses and none at the virtual address %s: the firewall "+
-				"here may drop "+
-				"what conntrack does not know; conntrack for IPVS costs speed, "+
+	tracked := cmp.Or(x.settings[connections], "0") != "0"
+	if tracked && !answered && x.settings[vsConntrack] != "1" {
+		x.tell(broken, "check-firewall", set(vsConntrack, "1"),
+			all+"the firewall here may drop what conntrack does not know; conntrack for IPVS costs speed, "+
 				"a rule that accepts what comes from %[1]s does not", vip)
 		if len(silent) > 1 {
 			return
@@ -101,11 +99,11 @@ func (e *examination) reaches(s director.Service) {
 	}
 	for _, way := range silent {
 		server := way.Through.Server
-		e.broken(s, "server-vip", e.setUp(server),
+		x.tell(broken, "server-vip", x.setUp(server),
 			"real server %s answers at its own address and not at the virtual address %s (%s), so "+
 				"clients that are sent to it get nothing: "+
 				"it lacks the address, or its service does not listen there",
-			server, netip.AddrPortFrom(vip, way.Target.Port()), e.reached[way].Cause)
+			server, netip.AddrPortFrom(vip, way.Target.Port()), x.reached[way].Cause)
 	}
 }
 
@@ -118,48 +116,50 @@ func (e *examination) setUp(server netip.Addr) string {
 // through: the kernel looks for a route to the virtual address before it asks IPVS. Answers must find this machine, and
 // come from the virtual address: by default the kernel drops them where it is an address of its own, as on each
 // director sooner or later. Without checkvip doctor alone asks there, and only where the address is now.
-func (e *examination) through(s director.Service) {
-	vip, tell, lost := s.Config.CheckVIP, e.broken, "so its servers are checked at their own addresses"
+func (x one) through() {
+	vip, severity, lost := x.CheckVIP, broken, "so its servers are checked at their own addresses"
 	checked := vip.IsValid()
 	here := checked
 	if checked {
-		e.routed(s, vip.Is6(), e.private...)
-		e.opened(s, vip.Is6())
-	} else if all := s.Config.Addresses(); len(all) > 0 {
-		vip, tell = all[0].Addr(), e.warn
+		x.routed(vip.Is6(), x.private...)
+		x.opened()
+	} else if all := x.Addresses(); len(all) > 0 {
+		vip, severity = all[0].Addr(), warning
 		lost = "so nothing sees whether its servers answer there, as clients ask"
-		here = e.daemon.Reach != nil && len(waysOf(s)) > 0 && e.ends(s.Config, single(vip), s.Config.Mark)
+		here = x.daemon.Reach != nil && len(waysOf(x.Service)) > 0 && x.ends(single(vip))
 	}
 	here = here && vip.Is4() // IPv6 has neither setting
-	for _, m := range s.Members {
-		r := e.routeTo(m)
+	there, known := x.routes[routeQuery{to: vip}]
+	out := x.routes[routeQuery{to: client()}]
+	for _, m := range x.Members {
+		r := x.routeTo(m)
 		if !isThrough(m) || r.local || r.device == "" || !vip.IsValid() {
 			continue
 		}
-		if there, known := e.routes[routeQuery{to: vip}]; checked && known && there == (route{}) {
-			tell, more := e.broken, "any route will do"
-			if slices.Contains(s.Config.Announced(), vip) {
-				tell, more = e.warn, "a daemon that serves adds one, and one that stands by does not"
+		if checked && known && there == (route{}) {
+			severity, more := broken, "any route will do"
+			if slices.Contains(x.Announced(), vip) {
+				severity, more = warning, "a daemon that serves adds one, and one that stands by does not"
 			}
-			tell(s, "check-route", fmt.Sprintf("ip route add %s dev %s", single(vip), r.device),
+			x.tell(severity, "check-route", fmt.Sprintf("ip route add %s dev %s", single(vip), r.device),
 				"this machine has no route to the virtual address %s, "+
 					"so no check through it leaves; %s", vip, more)
 		}
-		tells := "this machine sends to its %s on %s from the virtual address %s, where answers don't find " +
+		const tells = "this machine sends to its %s on %s from the virtual address %s, where answers don't find " +
 			"it; give %[2]s an address of its own in their network"
 		if r.source == vip {
-			e.broken(s, "check-source", "", tells, "servers", r.device, vip)
+			x.tell(broken, "check-source", "", tells, "servers", r.device, vip)
 		}
-		if out := e.routes[routeQuery{to: client()}]; out.gateway && out.source == vip {
-			e.warn(s, "check-source", "", tells, "gateway", out.device, vip)
+		if out.gateway && out.source == vip {
+			x.tell(warning, "check-source", "", tells, "gateway", out.device, vip)
 		}
-		if here && e.deviceSetting(r.device, acceptLocal) == "0" {
-			tell(s, "check-martian", set(ofDevice(r.device, acceptLocal), "1"),
+		if here && x.deviceSetting(r.device, acceptLocal) == "0" {
+			x.tell(severity, "check-martian", set(ofDevice(r.device, acceptLocal), "1"),
 				"answers to checks through %s, which come from that address by %s, are dropped "+
 					"where this machine has it, %s (accept_local)", vip, r.device, lost)
 		}
-		if here && e.deviceSetting(r.device, reversePath) == "1" && e.homeOf(vip) != r.device {
-			tell(s, "check-filter", set(ofDevice(r.device, reversePath), "2"),
+		if here && x.deviceSetting(r.device, reversePath) == "1" && x.homeOf(vip) != r.device {
+			x.tell(severity, "check-filter", set(ofDevice(r.device, reversePath), "2"),
 				"answers to checks through %s, which come by %s, are dropped: the address is on "+
 					"another interface, or the route to it leads there (rp_filter)", vip, r.device)
 		}
@@ -170,13 +170,13 @@ func (e *examination) through(s director.Service) {
 const reserved = ^(ipvsctl.FirstPrivate ^ ipvsctl.LastPrivate)
 
 // opened: what comes in with the mark of a private service reaches any port of its real server.
-func (e *examination) opened(s director.Service, ipv6 bool) {
-	if e.marks == nil {
+func (x one) opened() {
+	if x.marks == nil {
 		return
 	}
-	for _, r := range e.marks.Settings {
-		if r.Reaches(ipvsctl.FirstPrivate, reserved, ipv6) {
-			e.warn(s, "mark-reserved", "", "%s; a packet that gets a mark from %#x to %#x by it comes "+
+	for _, r := range x.marks.Settings {
+		if r.Reaches(ipvsctl.FirstPrivate, reserved, x.CheckVIP.Is6()) {
+			x.tell(warning, "mark-reserved", "", "%s; a packet that gets a mark from %#x to %#x by it comes "+
 				"to a real server, at any port", r, ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
 		}
 	}
@@ -187,10 +187,10 @@ func (e *examination) unseen() {
 	isUnseen := func(s director.Service) bool { return s.Config.WhyNotVIP() == "" && len(waysOf(s)) > 0 }
 	isChosen := func(s director.Service) bool { return s.Config.At["checkvip"].Line > 0 }
 	if i := slices.IndexFunc(e.services, isUnseen); i >= 0 && !slices.ContainsFunc(e.services, isChosen) {
-		e.report(e.services[i], Finding{Severity: note, Kind: "no-checkvip",
-			Text: "servers by gate and ipip are checked at their own addresses, so one that lacks the " +
-				"virtual address is up and its clients get nothing; checkvip = yes checks them as " +
-				"clients ask"})
+		e.of(e.services[i]).tell(note, "no-checkvip", "",
+			"servers by gate and ipip are checked at their own addresses, so one that lacks the "+
+				"virtual address is up and its clients get nothing; checkvip = yes checks them as "+
+				"clients ask")
 	}
 }
 
@@ -201,7 +201,7 @@ func (e *examination) left() {
 		return
 	}
 	marks := strings.Trim(fmt.Sprint(left), "[]")
-	e.warn(e.services[0], "check-left", fmt.Sprintf(
+	e.of(e.services[0]).tell(warning, "check-left", fmt.Sprintf(
 		"for mark in %s; do ipvsadm -D -f $mark 2>/dev/null || ipvsadm -D -f $mark -6; done", marks),
 		"private services of checks are left, of no daemon that runs here, with the marks %s; they do no harm",
 		marks)
@@ -209,10 +209,8 @@ func (e *examination) left() {
 
 // homeOf is the interface that has an address, or by which it is reached.
 func (e *examination) homeOf(addr netip.Addr) string {
-	for _, d := range e.devices {
-		if slices.ContainsFunc(d.prefixes, func(p netip.Prefix) bool { return p.Addr() == addr }) {
-			return d.Name
-		}
+	if i := slices.IndexFunc(e.devices, func(d device) bool { return d.has(single(addr)) }); i >= 0 {
+		return e.devices[i].Name
 	}
 	return e.routes[routeQuery{to: addr}].device
 }
