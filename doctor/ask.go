@@ -47,9 +47,9 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 			return askNeighbours(network, questions, answers)
 		})
 	}
-	at("sockets", func() (err error) {
-		f.listening, err = listenersHere()
-		return err
+	at("sockets", func() error {
+		f.listening = listeners{}
+		return eachSocket(f.listening.add)
 	})
 	if servers := f.fallbackServers(services); len(servers) > 0 {
 		at("fallback servers", func() error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -24,8 +25,7 @@ import (
 )
 
 const (
-	// for everything that is asked on the network, and for each answer of the kernel
-	probeTime      = time.Second
+	probeTime      = time.Second     // for everything that is asked on the network
 	programTime    = 5 * time.Second // for all the programs that list rules
 	maxQuestions   = 1024            // asked on the network, of each kind
 	maxConnections = 100             // at the same time
@@ -83,7 +83,6 @@ func gather(ctx context.Context, services []director.Service, own Daemon) facts 
 		f.announcer = announcerRuns()
 		f.routers, err = routersHere()
 		f.note("routing daemons", err)
-		f.readDevices(srcValidMark)
 	}
 	f.findRoutes(services)
 	f.readSettings()
@@ -120,12 +119,6 @@ func mayPing(ctx context.Context) bool {
 const ftpModule = "ip_vs_ftp"
 
 func (f *facts) findRoutes(services []director.Service) {
-	r, err := openRouter(f.devices)
-	if err != nil {
-		f.unread = append(f.unread, err.Error())
-		return
-	}
-	defer r.close()
 	queries := routeQueries(services)
 	for _, r := range f.routers {
 		queries = append(queries, routeQuery{to: r})
@@ -134,7 +127,7 @@ func (f *facts) findRoutes(services []director.Service) {
 		if _, known := f.routes[q]; known {
 			continue
 		}
-		found, err := r.to(q.to, q.mark)
+		found, err := askRoute(q, f.devices)
 		if err != nil {
 			f.unread = append(f.unread, err.Error())
 			return
@@ -192,35 +185,26 @@ func (f *facts) readSettings() {
 	if _, err := os.Stat("/proc/sys/net/ipv4/vs"); err != nil {
 		f.unread = append(f.unread, "settings of IPVS: the module ip_vs is not loaded")
 	}
-	for _, name := range []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP,
-		vsConntrack, connections} {
-		f.readSetting(name, strings.ReplaceAll(name, ".", "/"))
+	names := []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack, connections}
+	all := device{Interface: net.Interface{Name: "all"}}
+	for _, d := range append(f.devices, all) {
+		for _, name := range []string{arpIgnore, reversePath, acceptLocal, forwards, srcValidMark} {
+			names = append(names, ofDevice(d.Name, name))
+		}
 	}
-	f.readDevices(arpIgnore, reversePath, acceptLocal, forwards)
-}
-
-// readDevices reads settings of devices.
-func (f *facts) readDevices(names ...string) {
-	devices := []string{"all"}
-	for _, d := range f.devices {
-		devices = append(devices, d.Name)
-	}
-	for _, device := range devices {
-		for _, name := range names {
-			f.readSetting(ofDevice(device, name), "net/ipv4/conf/"+device+"/"+name)
+	for _, name := range names {
+		text, err := instance.ReadFile("/proc/sys/"+inProc.Replace(name), maxSetting)
+		switch {
+		case err == nil:
+			f.settings[name] = strings.TrimSpace(string(text))
+		case !errors.Is(err, fs.ErrNotExist): // a setting that the kernel does not have is no error
+			f.unread = append(f.unread, err.Error())
 		}
 	}
 }
 
-func (f *facts) readSetting(name, path string) {
-	text, err := instance.ReadFile("/proc/sys/"+path, maxSetting)
-	switch {
-	case err == nil:
-		f.settings[name] = strings.TrimSpace(string(text))
-	case !errors.Is(err, fs.ErrNotExist): // a setting that the kernel does not have is no error
-		f.unread = append(f.unread, err.Error())
-	}
-}
+// inProc makes the path of a setting of its name.
+var inProc = strings.NewReplacer(".", "/", "/", ".")
 
 // ofDevice is a setting of a device; sysctl(8) takes a slash for a dot in its name.
 func ofDevice(device, name string) string {

@@ -30,11 +30,6 @@ func (l listeners) accepts(to netip.AddrPort) bool {
 // maxSockets bounds how many lines of sockets are read.
 const maxSockets = 1 << 20
 
-func listenersHere() (listeners, error) {
-	found := listeners{}
-	return found, eachSocket(found.add)
-}
-
 func (l listeners) add(state string, from, _ netip.AddrPort) {
 	if state == stateListen {
 		l[from] = true

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -21,52 +22,29 @@ type route struct {
 	source  netip.Addr
 }
 
-// router asks the kernel for routes (rtnetlink(7)).
-type router struct {
-	kernel  *netlink.Handle
-	devices []device
-}
-
-func openRouter(devices []device) (*router, error) {
-	kernel, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
-		return nil, fmt.Errorf("opening a socket for routes: %w", err)
-	}
-	if err := kernel.SetSocketTimeout(probeTime); err != nil {
-		kernel.Close()
-		return nil, fmt.Errorf("opening a socket for routes: %w", err)
-	}
-	return &router{kernel, devices}, nil
-}
-
-func (r *router) close() { r.kernel.Close() }
-
 // noRoute are the kernel's errors for an address without a route: there is none, or it is unreachable, prohibit or
 // blackhole.
 var noRoute = []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EACCES, syscall.EINVAL}
 
-// to returns the route of packets with a firewall mark, 0 for none. No route is the zero route.
-func (r *router) to(addr netip.Addr, mark uint32) (route, error) {
-	answer, err := r.kernel.RouteGetWithOptions(addr.AsSlice(), &netlink.RouteGetOptions{Mark: mark})
+// askRoute asks the kernel (rtnetlink(7)). No route is the zero route.
+func askRoute(q routeQuery, devices []device) (route, error) {
+	answer, err := netlink.RouteGetWithOptions(q.to.AsSlice(), &netlink.RouteGetOptions{Mark: q.mark})
 	switch {
 	case slices.ContainsFunc(noRoute, func(no error) bool { return errors.Is(err, no) }):
 		return route{}, nil
 	case err != nil:
-		return route{}, fmt.Errorf("asking for the route to %s: %w", addr, err)
+		return route{}, fmt.Errorf("asking for the route to %s: %w", q.to, err)
 	case len(answer) == 0 || answer[0].Type != unix.RTN_LOCAL && answer[0].Type != unix.RTN_UNICAST:
 		return route{}, nil
 	}
 	best := answer[0]
-	found := route{local: best.Type == unix.RTN_LOCAL, gateway: best.Gw != nil || best.Via != nil}
+	found := route{local: best.Type == unix.RTN_LOCAL, gateway: best.Gw != nil || best.Via != nil, mtu: best.MTU}
 	found.source, _ = netip.AddrFromSlice(best.Src)
 	found.source = found.source.Unmap()
-	for _, d := range r.devices {
+	for _, d := range devices {
 		if d.Index == best.LinkIndex {
-			found.device, found.mtu = d.Name, d.MTU
+			found.device, found.mtu = d.Name, cmp.Or(best.MTU, d.MTU)
 		}
-	}
-	if best.MTU > 0 {
-		found.mtu = best.MTU
 	}
 	return found, nil
 }
@@ -92,21 +70,14 @@ func devicesHere() ([]device, error) {
 	}
 	var list []device
 	for _, i := range interfaces {
-		addrs, err := i.Addrs()
-		if err != nil {
-			continue // it has gone
+		d := device{Interface: i}
+		addrs, _ := i.Addrs() // none where it has gone
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				d.prefixes = append(d.prefixes, p)
+			}
 		}
-		list = append(list, device{i, networks(addrs)})
+		list = append(list, d)
 	}
 	return list, nil
-}
-
-// networks are addresses with the length of their network.
-func networks(list []net.Addr) (all []netip.Prefix) {
-	for _, a := range list {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			all = append(all, p)
-		}
-	}
-	return all
 }
