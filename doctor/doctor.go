@@ -168,8 +168,9 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 		}
 		if own.Table == nil && s.Config.CheckVIP.IsValid() {
 			x.at = x.At["checkvip"]
-			x.tell(warning, "check-memory", "", "a table in memory forwards nothing: servers are checked at "+
-				"their own addresses, not as checkvip says")
+			x.tell(warning, "check-memory", "",
+				"a table in memory forwards nothing: servers are checked at "+
+					"their own addresses, not as checkvip says")
 		}
 	}
 	if own.Table != nil {

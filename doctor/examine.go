@@ -56,7 +56,8 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 		x.tunnels()
 		if e.nat != "" && isMasqueraded(s) && e.settings[vsConntrack] == "0" {
 			x.tell(warning, "conntrack", set(vsConntrack, "1"),
-				"rules of NAT do not act on what IPVS forwards, which conntrack does not see: %s", e.nat)
+				"rules of NAT do not act on what IPVS forwards, which conntrack does not see: %s",
+				e.nat)
 		}
 		x.pingsAndMails()
 		x.unset()
@@ -208,7 +209,8 @@ func (x one) unset() {
 		},
 		{
 			// with conntrack kernels before 5.9 lose a second on each such port
-			tcp && !x.CheckVIP.IsValid() && x.settings[vsConntrack] != "1", warning, "port-reuse", "", connReuse,
+			tcp && !x.CheckVIP.IsValid() && x.settings[vsConntrack] != "1",
+			warning, "port-reuse", "", connReuse,
 			"a client that uses a port again is sent to its old server, even to one of weight 0",
 		},
 		{
@@ -247,8 +249,8 @@ func (x one) needed() {
 	} {
 		if x.at = x.At[row.directive]; row.applies && x.modules.lacks(row.module) && !x.modules.lacks("ip_vs") {
 			x.tell(broken, "missing-module", "",
-				"this machine's kernel has no module %s: the virtual service cannot be set up, or stays as "+
-					"it is; install the package that has it", row.module)
+				"this machine's kernel has no module %s: the virtual service cannot be set up, or "+
+					"stays as it is; install the package that has it", row.module)
 		}
 	}
 	x.at = parser.Position{}

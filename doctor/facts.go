@@ -185,7 +185,8 @@ func (f *facts) readSettings() {
 	if _, err := os.Stat("/proc/sys/net/ipv4/vs"); err != nil {
 		f.unread = append(f.unread, "settings of IPVS: the module ip_vs is not loaded")
 	}
-	names := []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack, connections}
+	names := []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack,
+		connections}
 	all := device{Interface: net.Interface{Name: "all"}}
 	for _, d := range append(f.devices, all) {
 		for _, name := range []string{arpIgnore, reversePath, acceptLocal, forwards, srcValidMark} {

@@ -119,7 +119,8 @@ func (x one) tunnels() {
 			header = 40
 		}
 		if !r.local && r.mtu > 0 && r.mtu < maxPacket+header {
-			x.tell(warning, "tunnel-mtu", fmt.Sprintf("ip link set dev %s mtu %d", r.device, maxPacket+header),
+			x.tell(warning, "tunnel-mtu",
+				fmt.Sprintf("ip link set dev %s mtu %d", r.device, maxPacket+header),
 				"packets of %d bytes do not fit into the tunnel on %s, which takes %d with its "+
 					"header: clients whose ICMP is filtered hang; "+
 					"raise the MTU where the network allows it, or let the servers offer less "+
@@ -147,14 +148,17 @@ func (x one) own() {
 			for _, to := range asked(x.Virtual) {
 				if !x.listening.accepts(to) {
 					x.tell(severity, kind, "",
-						"%s %s is this machine, where nothing listens on %s: what comes for the virtual "+
-							"service keeps its address and port; have it listen there or on every address",
+						"%s %s is this machine, where nothing listens on %s: what comes for "+
+							"the virtual "+
+							"service keeps its address and port; have it listen there or "+
+							"on every address",
 						what, m.Name, to)
 				}
 			}
 		}
 		if err := x.refused[m.Dest.Addr]; m.Fallback && err != nil {
-			x.tell(severity, kind, "", "%s %s accepts no connection: %s; start it", what, m.Name, reason(err))
+			x.tell(severity, kind, "", "%s %s accepts no connection: %s; start it", what, m.Name,
+				reason(err))
 		}
 	}
 }

@@ -82,7 +82,8 @@ func (x one) reaches() {
 	const all = "all servers answer at their own addresses and none at the virtual address %s: "
 	if !answered && vip.Is6() && x.marks != nil && len(x.marks.Filters) > 0 {
 		for _, pass := range x.marks.Filters {
-			x.tell(broken, "check-filter", fmt.Sprintf(pass, vip), all+"a reverse path filter of the firewall "+
+			x.tell(broken, "check-filter", fmt.Sprintf(pass, vip), all+
+				"a reverse path filter of the firewall "+
 				"drops what comes from an address of this machine", vip)
 		}
 		return
@@ -139,13 +140,15 @@ func (x one) through() {
 		if checked && known && there == (route{}) {
 			severity, more := broken, "any route will do"
 			if slices.Contains(x.Announced(), vip) {
-				severity, more = warning, "a daemon that serves adds one, and one that stands by does not"
+				severity, more = warning,
+					"a daemon that serves adds one, and one that stands by does not"
 			}
 			x.tell(severity, "check-route", fmt.Sprintf("ip route add %s dev %s", single(vip), r.device),
 				"this machine has no route to the virtual address %s, "+
 					"so no check through it leaves; %s", vip, more)
 		}
-		const tells = "this machine sends to its %s on %s from the virtual address %s, where answers don't find " +
+		const tells = "this machine sends to its %s on %s from the virtual address %s, where answers don't " +
+			"find " +
 			"it; give %[2]s an address of its own in their network"
 		if r.source == vip {
 			x.tell(broken, "check-source", "", tells, "servers", r.device, vip)
@@ -176,8 +179,9 @@ func (x one) opened() {
 	}
 	for _, r := range x.marks.Settings {
 		if r.Reaches(ipvsctl.FirstPrivate, reserved, x.CheckVIP.Is6()) {
-			x.tell(warning, "mark-reserved", "", "%s; a packet that gets a mark from %#x to %#x by it comes "+
-				"to a real server, at any port", r, ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
+			x.tell(warning, "mark-reserved", "",
+				"%s; a packet that gets a mark from %#x to %#x by it comes "+
+					"to a real server, at any port", r, ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
 		}
 	}
 }
