@@ -203,10 +203,12 @@ func BenchmarkAnnounceMarks(b *testing.B) {
 	d.marker.marks = &markRecorder{}
 	d.virtuals, d.global = p.virtuals, &p.Config.Global
 	d.marked(marked{rules: p.Rules()})
-	d.addresses.enlist(d.virtuals, time.Now())
+	for i, list := range d.announcer.enlist(p.Config, time.Now()) {
+		d.virtuals[i].addresses = list
+	}
 	b.ReportAllocs()
 	for b.Loop() {
-		d.decideAll(time.Now())
+		d.announcer.decide(time.Now())
 	}
 }
 

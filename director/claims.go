@@ -83,7 +83,7 @@ func (d *Director) recordOwned() {
 		names = append(names, v.label())
 	}
 	d.teller.emit(notify.Event{Kind: notify.TakenOver, Text: "Taken over: " + Listed(names)})
-	d.addresses.stale = true
+	d.announcer.stale = true
 	d.mark()
 }
 

@@ -11,7 +11,7 @@ const demotionTimeout = 3 * time.Second
 // beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to where
 // nothing serves. Meanwhile the director continues.
 func (d *Director) beginDemotion(ctx context.Context) {
-	told, gone := d.teller.leaving(d.ours, d.beside, "the director stands by"), d.addresses.withdrawn()
+	told, gone := d.teller.leaving(d.ours, d.beside, "the director stands by"), d.announcer.demote()
 	if told == nil && gone == nil {
 		d.demote(ctx)
 		return
@@ -19,8 +19,8 @@ func (d *Director) beginDemotion(ctx context.Context) {
 	over, limit := make(chan struct{}), maxDemotionWait+announceTimeout
 	go func() {
 		defer close(over)
-		d.allow(d.life, told, demotionTimeout)
-		d.allow(d.life, gone, limit)
+		allow(d.life, told, demotionTimeout)
+		allow(d.life, gone, limit)
 	}()
 	d.demotion = over
 }
@@ -28,12 +28,12 @@ func (d *Director) beginDemotion(ctx context.Context) {
 // cancelDemotion cancels a demotion under way.
 func (d *Director) cancelDemotion() {
 	d.demotion = nil
-	d.addresses.gone, d.addresses.stale = nil, true
+	d.announcer.setRole(false)
 	d.tellState(d.virtuals...)
 }
 
 // allow waits for something, if it is there, for as long as it may take.
-func (d *Director) allow(ctx context.Context, ended <-chan struct{}, limit time.Duration) {
+func allow(ctx context.Context, ended <-chan struct{}, limit time.Duration) {
 	if ended == nil {
 		return
 	}

@@ -106,7 +106,7 @@ type Director struct {
 	folder    folder                    // maintenancedir
 	out       map[netip.AddrPort]string // what it took out when it was last readable
 	marker    *marker
-	addresses announcements
+	announcer *announcer
 	awaiting  []chan<- struct{} // callers that wait for a demotion, or the mark rules to follow
 	// folderTrouble is why maintenancedir can't be read.
 	folderTrouble string
@@ -154,8 +154,14 @@ func New(d Deps) *Director {
 		teller:  teller{journal: d.Journal, hooks: d.Hooks, webhook: d.Webhook, monitor: d.Monitor},
 	}
 	director.marker = newMarker(d.Marks, &director.teller)
-	director.addresses.aside = newAside(director.putAddresses)
 	director.tracer.pool = director.pool
+	director.announcer = &announcer{kernel: d.Announcer, marks: director.marker, tell: &director.teller,
+		standby: d.Standby, former: d.Withdraw,
+		of:    func(i int) ability { return director.virtuals[i].ability() },
+		moved: func(i int) { director.tellState(director.virtuals[i]) },
+	}
+	director.announcer.aside = newAside(director.announcer.put)
+	director.announcer.due = d.Withdraw
 	director.table = table{client: d.Table, alive: director.alive}
 	if d.Claims != nil {
 		director.claims = d.Claims.Changed()
@@ -190,7 +196,6 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
 	var pool sync.WaitGroup
 	pool.Go(func() { d.pool.Run(poolCtx) })
-	d.addresses.due = d.deps.Withdraw
 	d.begin(ctx, p, f, have)
 	d.announce() // before the first order: one without them would withdraw the addresses of the daemon before
 	d.loop(ctx)
@@ -208,7 +213,7 @@ func (d *Director) leaveTable(ended context.Context) {
 	handedOver := errors.Is(context.Cause(ended), ErrHandover)
 	if !handedOver {
 		d.cleanup(ctx)
-		d.announceNow(ctx)
+		d.announcer.settle(ctx)
 	}
 	if !d.marker.isOver(ctx) {
 		d.teller.emit(notify.Event{Kind: notify.TableError,
@@ -269,7 +274,7 @@ func (d *Director) loop(ctx context.Context) {
 	started, settled := sync.OnceFunc(func() { close(d.started) }), sync.OnceFunc(func() { close(d.settled) })
 	for {
 		d.marker.start(ctx)
-		d.addresses.start(ctx)
+		d.announcer.start(ctx)
 		if d.marker.idle() && d.demotion == nil {
 			started()
 			for _, done := range d.awaiting {
@@ -299,16 +304,16 @@ func (d *Director) loop(ctx context.Context) {
 			d.demote(ctx)
 		case m := <-d.marker.reports:
 			d.marked(m)
-		case p := <-d.addresses.reports:
-			d.placed(p)
-		case <-d.addresses.changes:
-			d.addresses.recheck()
+		case p := <-d.announcer.reports:
+			d.announcer.took(p)
+		case <-d.announcer.changes:
+			d.announcer.recheck()
 		case <-d.claims:
 			d.claimAgain(ctx)
 		case <-drift.C:
 			d.checkDrift(ctx)
 			d.marker.recheck()
-			d.addresses.recheck()
+			d.announcer.recheck()
 			drift.Reset(d.driftInterval())
 		case <-d.lookAt:
 			d.lookAtLeavers(ctx)
@@ -330,7 +335,7 @@ func (d *Director) mark() { d.marker.order(rulesOf(slices.Concat(d.purges, d.our
 // marked follows what became of an order of mark rules.
 func (d *Director) marked(r marked) {
 	d.marker.took(r)
-	d.addresses.stale = true
+	d.announcer.stale = true
 	for _, v := range d.ours {
 		if len(v.cfg.Marking) == 0 {
 			continue
@@ -341,6 +346,25 @@ func (d *Director) marked(r marked) {
 			}
 		}
 		d.tellState(v)
+	}
+}
+
+// announce decides where the addresses belong, after something changed.
+func (d *Director) announce() {
+	a, now := d.announcer, time.Now()
+	for _, v := range d.virtuals {
+		if !v.weighed && (v.cfg.Announce != "" || v.cfg.MinServers.Low.N > 0) {
+			v.weigh()
+			v.weighed, a.stale = true, true
+		}
+	}
+	a.follow(d.life)
+	if !a.isDue(now) {
+		return
+	}
+	a.decide(now)
+	if d.held {
+		d.runChecks(d.tasks)
 	}
 }
 

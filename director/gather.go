@@ -12,9 +12,9 @@ import (
 
 // isAway reports whether too few servers are up, and the addresses are elsewhere for that.
 func (v *virtual) isAway() bool {
-	n, isThere := &v.strength, func(one *announcement) bool { return one.at == one.device }
+	n := &v.strength
 	weak := n.known && !(n.Enough && n.serves)
-	return weak && len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, isThere)
+	return weak && len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, (*announcement).isThere)
 }
 
 // stillAway is how long a server that fails is asked again after the first one is back: the kernel may look for it for
@@ -53,7 +53,8 @@ func (v *virtual) gathered() {
 // addresses, which come back together.
 func (d *Director) gather(v *virtual, by *judgement) {
 	for _, one := range v.addresses {
-		for _, other := range one.virtuals {
+		for _, i := range one.virtuals {
+			other := d.virtuals[i]
 			if !other.isAway() || other.gathers() {
 				continue
 			}

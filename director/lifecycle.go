@@ -249,7 +249,9 @@ func (d *Director) install(p *Plan, f folder) {
 			d.hurry(t, c)
 		}
 	}
-	d.addresses.enlist(d.virtuals, d.teller.now())
+	for i, list := range d.announcer.enlist(p.Config, d.teller.now()) {
+		d.virtuals[i].addresses = list
+	}
 	d.applyOrders()
 	d.enter(f)
 	d.runChecks(p.tasks)
@@ -267,7 +269,7 @@ func (d *Director) disown(owned []*virtual) {
 		owned = append(owned, p)
 		return true
 	})
-	announced := d.addresses.byKey()
+	announced := d.announcer.byKey()
 	for _, was := range owned {
 		if v := kept[was.key]; v != nil {
 			v.leftBehind = d.standby
@@ -289,7 +291,7 @@ func byKey(virtuals []*virtual) map[lvs.Key]*virtual {
 // that is known. While it is announced, its mark rules stay.
 func (d *Director) newPurge(was *virtual, addresses []*announcement) *virtual {
 	cfg := &parser.Virtual{ID: KeyID(was.key), Settings: parser.Settings{CheckInterval: d.global.CheckInterval}}
-	if was.cfg != nil && slices.ContainsFunc(addresses, d.lingers) {
+	if was.cfg != nil && slices.ContainsFunc(addresses, d.announcer.lingers) {
 		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
 	}
 	return &virtual{cfg: cfg, name: keyName(was.key), key: was.key, addresses: addresses, dirty: true}
@@ -298,14 +300,14 @@ func (d *Director) newPurge(was *virtual, addresses []*announcement) *virtual {
 // mayNotGo reports whether a virtual service that is no longer configured serves on: until the mark rules that replace
 // it, if there are any, are set, and its addresses are not announced any more.
 func (d *Director) mayNotGo(v *virtual) bool {
-	return !d.addresses.atEnd && (d.marker.holds(v.key) || d.announces(v))
+	return !d.announcer.atEnd && (d.marker.holds(v.key) || d.announcer.holds(v.addresses))
 }
 
 // purge removes the virtual services that are no longer configured, as soon as the table lets it.
 func (d *Director) purge(ctx context.Context) {
 	unmarked := false
 	for _, v := range d.purges {
-		if len(v.cfg.Marking) > 0 && !d.announces(v) {
+		if len(v.cfg.Marking) > 0 && !d.announcer.holds(v.addresses) {
 			v.cfg.Marking, unmarked = nil, true
 		}
 	}
@@ -341,11 +343,11 @@ func (d *Director) cleanup(ctx context.Context) {
 	for _, v := range d.purges {
 		v.retry, v.cfg.Marking = time.Time{}, nil
 	}
-	d.allow(ctx, d.demotion, demotionTimeout)
+	allow(ctx, d.demotion, demotionTimeout)
 	d.assign(d.ours, d.purges) // who waits now
 	hooks := d.teller.leaving(d.ours, d.beside, "the director stops")
-	d.withdrawAtEnd(ctx)
-	d.allow(ctx, hooks, demotionTimeout)
+	d.announcer.withdrawAtEnd(ctx, d.alive)
+	allow(ctx, hooks, demotionTimeout)
 	d.purge(ctx)
 	told, left := map[string]bool{}, 0
 	for _, v := range d.ours {

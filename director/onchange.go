@@ -40,7 +40,7 @@ func (v *virtual) snapshot() (now VirtualState, up int) {
 	now.Available, _ = v.available()
 	if len(v.addresses) > 0 {
 		now.Announced = new(
-			!slices.ContainsFunc(v.addresses, func(one *announcement) bool { return one.at != one.device }))
+			!slices.ContainsFunc(v.addresses, func(one *announcement) bool { return !one.isThere() }))
 	}
 	servers := make([]ServerSnapshot, v.size())
 	v.describeServers(servers)

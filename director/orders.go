@@ -167,8 +167,8 @@ func (d *Director) replaceOrders(all Orders) {
 
 // applyOrders carries the orders out that hold now. What is not in the plan is kept for a later one.
 func (d *Director) applyOrders() {
-	d.addresses.stale = true
 	d.endOrders(time.Now())
+	d.announcer.orders, d.announcer.stale = d.ordered, true
 	for _, v := range d.virtuals {
 		d.obeyChecks(v, d.ordered[Backend{Virtual: v.cfg.ID}])
 		for _, s := range v.servers {

@@ -77,7 +77,7 @@ func (d *Director) nextRetry() (wait time.Duration, any bool) {
 	if !d.orderEnd.IsZero() {
 		wait, any = max(min(time.Until(d.orderEnd), clockLook), 0), true
 	}
-	if look := d.addresses.look; !look.IsZero() && (!any || time.Until(look) < wait) {
+	if look := d.announcer.look; !look.IsZero() && (!any || time.Until(look) < wait) {
 		wait, any = max(time.Until(look), 0), true
 	}
 	for _, list := range [...][]*virtual{d.ours, slices.DeleteFunc(slices.Clone(d.purges), d.mayNotGo)} {

@@ -195,8 +195,8 @@ func (d *Director) look(ctx context.Context, snapshot func() *Snapshot) (*Snapsh
 
 // Snapshot is what is known of the plan before any check, with nothing in the table.
 func (p *Plan) Snapshot() *Snapshot {
-	a := announcements{}
-	a.enlist(p.virtuals, time.Time{})
+	a := announcer{}
+	a.enlist(p.Config, time.Time{})
 	return &Snapshot{Standby: true, Virtuals: describeAll(p.virtuals, nil), Announcements: a.describe()}
 }
 
@@ -207,7 +207,7 @@ func (d *Director) snapshot() *Snapshot {
 		Orders: d.ordered, Over: maps.Clone(d.over),
 		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Folder: d.folderTrouble,
 		Shortages: d.shortages, Purging: len(d.purges),
-		Announcements: d.addresses.describe(), Announcing: d.addresses.trouble,
+		Announcements: d.announcer.describe(), Announcing: d.announcer.trouble,
 		Virtuals: describeAll(d.virtuals, d.beside), Counted: d.counted, Small: d.global.Metrics == "small",
 	}
 }

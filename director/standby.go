@@ -35,7 +35,8 @@ func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct
 
 // promote puts everything into the table. Logs and mails show it as a start.
 func (d *Director) promote(ctx context.Context) {
-	d.standby, d.addresses.stale = false, true
+	d.standby = false
+	d.announcer.setRole(false)
 	d.teller.status = lvs.StatusStarting
 	d.teller.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
 	d.recordOwned()
@@ -52,7 +53,7 @@ func (d *Director) promote(ctx context.Context) {
 func (d *Director) demote(ctx context.Context) {
 	d.teller.status = lvs.StatusStopping
 	d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
-	told, announced := map[string]bool{}, d.addresses.byKey()
+	told, announced := map[string]bool{}, d.announcer.byKey()
 	d.table.until = time.Time{}
 	d.assign(d.ours, d.purges) // who waits now
 	for _, v := range d.ours {
@@ -68,7 +69,7 @@ func (d *Director) demote(ctx context.Context) {
 		v.leftBehind = !v.cfg.CleanStop && d.beside[v.key] == ""
 	}
 	d.standby = true
-	d.addresses.gone, d.addresses.stale = nil, true
+	d.announcer.setRole(true)
 	d.mark()
 	d.recordOwned()
 	d.teller.status = lvs.StatusRunning

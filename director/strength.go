@@ -84,17 +84,17 @@ func (v *virtual) minServers() *MinServers {
 	return new(v.strength.MinServers)
 }
 
-// weakness is why the address of a virtual service should be elsewhere; "" when it is healthy. Marked reports whether
-// its mark rules are set.
-func (v *virtual) weakness(marked bool) string {
+// ability is what its addresses depend on.
+func (v *virtual) ability() ability {
 	n := &v.strength
+	now := ability{owner: v.owner, placed: v.placed, known: n.known, serves: n.serves && v.placed,
+		stays: n.Enough || n.holds || v.fallbackIn, gathers: v.gathers()}
 	switch {
+	case !n.known:
 	case !v.placed:
-		return v.label() + " is not in the table" + cmp.Or(": "+v.refused, "")
-	case !marked:
-		return "the mark rules of " + v.label() + " are not set"
+		now.weakness = v.label() + " is not in the table" + cmp.Or(": "+v.refused, "")
 	case !n.Enough || !n.serves:
-		return fmt.Sprintf("%s: %d of %d up, %d needed", v.label(), n.Up, v.size(), n.Needed)
+		now.weakness = fmt.Sprintf("%s: %d of %d up, %d needed", v.label(), n.Up, v.size(), n.Needed)
 	}
-	return ""
+	return now
 }

@@ -1,0 +1,266 @@
+package director
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"reflect"
+	"slices"
+	"time"
+
+	"ldirectord/announce"
+	"ldirectord/lvs"
+	"ldirectord/parser"
+)
+
+const (
+	announceTimeout = 5 * time.Second // for one order; and, at the end, for an address that can't be withdrawn
+	announceRetry   = time.Second     // after trouble
+)
+
+// Announcer keeps addresses on devices, see package announce.
+type Announcer interface {
+	Sync(ctx context.Context, want []announce.Want) ([]announce.Place, error)
+	Changes(ctx context.Context) <-chan struct{}
+}
+
+// announcer decides which addresses are announced, and has them put on their devices beside the director. It is handed
+// what it must know of the virtual services, which it calls by their numbers in the file.
+type announcer struct {
+	aside[[]announce.Want, places]
+	kernel Announcer // nil: it is only noted where they should be
+	marks  *marker
+	tell   *teller
+	of     func(virtual int) ability // what must be known of it now
+	moved  func(virtual int)         // called when an address of it is elsewhere than before
+
+	config   *parser.Config
+	orders   Orders
+	standby  bool // the director stands by …
+	demotion bool // … or is about to
+	former   bool // there may be addresses of a daemon before
+
+	changes <-chan struct{}
+	list    []*announcement // in the order of the file
+	stale   bool            // it is to be decided anew
+	look    time.Time       // when it is, because time has passed; zero: never
+	again   time.Time       // when it is ordered again, after trouble; zero: there was none
+	atEnd   bool            // all are withdrawn, but for those that cleanstop = no leaves
+	gone    chan struct{}   // closed when all are withdrawn; nil: nobody waits
+	looked  bool            // an order was carried out
+}
+
+// ability is what must be known of a virtual service to decide about its addresses.
+type ability struct {
+	owner    string // who else has it in the table; "": it is ours
+	placed   bool   // the table has it
+	known    bool   // what its servers can do is known
+	serves   bool   // it is in the table and has a server
+	stays    bool   // … so that its addresses stay where there is no last resort
+	gathers  bool   // servers that are back wait for others
+	weakness string // why its addresses should be elsewhere; "" when it is healthy
+}
+
+// enlist takes over a configuration and returns the addresses of its virtual services. One that is not among them any
+// more is withdrawn, and its virtual services serve on until then. First checks through one wait until it is known how
+// its local route came about: without a route they would pass at the servers' own addresses.
+func (a *announcer) enlist(cfg *parser.Config, now time.Time) (of [][]*announcement) {
+	a.config, a.stale = cfg, true
+	byAddr := a.byAddr()
+	for _, one := range a.list {
+		one.virtuals, one.asked = nil, false
+	}
+	of = make([][]*announcement, len(cfg.Virtuals))
+	for i := range cfg.Virtuals {
+		v := &cfg.Virtuals[i]
+		for _, addr := range v.Announced() {
+			one := byAddr[addr]
+			if one == nil {
+				one = &announcement{addr: addr, since: now}
+				byAddr[addr] = one
+				a.list = append(a.list, one)
+			}
+			if len(one.virtuals) == 0 {
+				one.keys = nil
+			}
+			one.device, one.last = v.Announce, v.LastResort
+			one.virtuals, one.keys = append(one.virtuals, i), append(one.keys, KeyOf(v))
+			of[i] = append(of[i], one)
+			if v.CheckVIP == addr {
+				one.asked, a.due = true, true
+				one.routeBy = cmp.Or(one.routeBy, now.Add(announceTimeout))
+			}
+		}
+	}
+	return of
+}
+
+func (a *announcer) byAddr() map[netip.Addr]*announcement {
+	all := make(map[netip.Addr]*announcement, len(a.list))
+	for _, one := range a.list {
+		all[one.addr] = one
+	}
+	return all
+}
+
+// byKey are the addresses that were announced, by their virtual services.
+func (a *announcer) byKey() map[lvs.Key][]*announcement {
+	all := map[lvs.Key][]*announcement{}
+	for _, one := range a.list {
+		for _, key := range one.keys {
+			all[key] = append(all[key], one)
+		}
+	}
+	return all
+}
+
+// isDue reports whether it is to be decided anew.
+func (a *announcer) isDue(now time.Time) bool {
+	return a.stale || !a.look.IsZero() && !now.Before(a.look)
+}
+
+// follow has the changes of devices and addresses reported, as soon as there are addresses.
+func (a *announcer) follow(ctx context.Context) {
+	if len(a.list) > 0 && a.changes == nil && a.kernel != nil {
+		a.changes = a.kernel.Changes(ctx)
+	}
+}
+
+// recheck has the addresses looked at again, if there are any.
+func (a *announcer) recheck() { a.due = a.due || len(a.list) > 0 || a.trouble != "" }
+
+// lookAt has it decided anew at a time.
+func (a *announcer) lookAt(when time.Time) {
+	if a.look.IsZero() || when.Before(a.look) {
+		a.look = when
+	}
+}
+
+// decide decides where each address belongs, and orders what differs from the last order.
+func (a *announcer) decide(now time.Time) {
+	if !a.again.IsZero() && !now.Before(a.again) {
+		a.due, a.again = true, time.Time{}
+	}
+	a.stale, a.look = false, a.again
+	a.list = slices.DeleteFunc(a.list, func(one *announcement) bool {
+		one.gone = len(one.virtuals) == 0 && a.idle() && a.isGone(one, now)
+		return one.gone
+	})
+	var all []announce.Want
+	for _, one := range a.list {
+		a.place(one, now)
+		want := one.want
+		if want.Undecided {
+			want.Device, want.Local = "", want.Local && one.asked
+		}
+		if one.owner == "" || !one.known || one.at != "" || want.Local { // else it is for others
+			all = append(all, want)
+		}
+	}
+	if !reflect.DeepEqual(all, a.want) {
+		a.due, a.want = true, all
+	}
+	if a.gone != nil && a.idle() && a.isWithdrawn(now) {
+		close(a.gone)
+		a.gone = nil
+	}
+}
+
+// place is where an address should be now. One that is withdrawn by order goes to the last resort, if it has one, and
+// after withdrawwait to no device; its packets are served as long as its virtual services serve.
+func (a *announcer) place(one *announcement, now time.Time) {
+	device, why, serves := a.belongs(one)
+	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !one.decided || !one.known,
+		Repair: a.config.Global.Repair}
+	if len(one.virtuals) == 0 {
+		want.Local = one.want.Local
+	}
+	if one.order = a.withdrawal(one); one.order == "" {
+		one.left = time.Time{}
+		want.Local = want.Local || one.asked
+	} else {
+		want.Device, want.Undecided, why = "", !one.known, one.order
+		if one.left.IsZero() && one.at != "" {
+			one.left = now
+		}
+		if until := one.left.Add(a.withdrawWait()); now.Before(until) {
+			a.lookAt(until)
+			if one.at != "" && want.Local {
+				want.Device = one.last
+			}
+		}
+	}
+	for _, device := range []string{one.device, one.last, one.at} {
+		if device != "" && !slices.Contains(want.Devices, device) {
+			want.Devices = append(want.Devices, device)
+		}
+	}
+	if now.Before(one.routeBy) && want.Local && a.trouble == "" && one.trouble == "" {
+		a.lookAt(one.routeBy)
+	} else {
+		one.routeBy = time.Time{}
+	}
+	one.want, one.why = want, why
+}
+
+// belongs is the device where an address belongs, by what its virtual services can do, and why that is not the device
+// of announce. Serves reports whether one of them has somebody to serve.
+func (a *announcer) belongs(one *announcement) (device, why string, serves bool) {
+	stays, healthy, awaited, decided, gathers := false, true, false, false, false
+	ours := false
+	one.owner = ""
+	for _, i := range one.virtuals {
+		v, cfg := a.of(i), &a.config.Virtuals[i]
+		gathers = gathers || v.gathers
+		if v.owner != "" {
+			one.owner = cmp.Or(one.owner, v.owner)
+			continue
+		}
+		ours = true
+		marked, known := a.marks.serves(cfg, one)
+		in := marked && v.serves
+		serves = serves || in
+		if !known || !v.known {
+			awaited = true
+			continue
+		}
+		decided = true
+		weakness := v.weakness
+		if v.placed && !marked {
+			weakness = "the mark rules of " + Label(cfg.ID, cfg.ServiceName) + " are not set"
+		}
+		healthy = healthy && weakness == ""
+		why = cmp.Or(why, weakness)
+		stays = stays || in && v.stays
+	}
+	if ours {
+		one.owner = ""
+	}
+	if one.at != one.device && gathers {
+		return one.at, "waits for the servers that are back", serves
+	}
+	switch { // what a reload brought to an address counts when its first results are there
+	case awaited && !one.decided, !decided:
+		return "", "waits for the first results", serves
+	case healthy, one.last == "" && stays:
+		device = one.device
+	case serves:
+		device = one.last
+	}
+	one.decided = true
+	return device, why, serves
+}
+
+// put has the addresses put where they are wanted. Beside a table that is not the kernel's they are noted there.
+func (a *announcer) put(ctx context.Context, want []announce.Want) (r places) {
+	if a.kernel == nil {
+		for _, w := range want {
+			r.all = append(r.all, announce.Place{Addr: w.Addr, Device: w.Device, Local: w.Local})
+		}
+		return r
+	}
+	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
+	defer cancel()
+	all, err := a.kernel.Sync(ctx, want)
+	return places{all, err}
+}

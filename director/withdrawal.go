@@ -1,0 +1,121 @@
+package director
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+)
+
+// This file is about addresses that are withdrawn by order: of the operator, at a demotion, at the end, and since they
+// left the file. Packets still come for a moment, so their virtual services serve on.
+
+// the order to stand by is answered within 5, and the next one, perhaps to serve, waits for it
+const maxDemotionWait = 4 * time.Second
+
+// EveryAddress is what an order to withdraw has in place of one address.
+const EveryAddress = "*"
+
+// withdrawal is the order by which an address is on no device, "" for none.
+func (a *announcer) withdrawal(one *announcement) string {
+	cleans := func(i int) bool { return a.config.Virtuals[i].CleanStop }
+	switch {
+	case len(one.virtuals) == 0:
+		return "it left the file"
+	case a.atEnd && slices.ContainsFunc(one.virtuals, cleans):
+		return "the director stops"
+	case a.standby, a.demotion && !a.atEnd:
+		return "the director stands by"
+	case one.owner != "":
+		return "belongs to " + one.owner
+	}
+	if o := a.orders.Withdrawal(one.addr); o.Kind != "" {
+		return cmp.Or(o.remark("order: "), "by order")
+	}
+	return ""
+}
+
+// withdrawWait is how long what is withdrawn is served on. Who orders a demotion waits for it, and not longer than a
+// moment.
+func (a *announcer) withdrawWait() time.Duration {
+	wait := a.config.Global.WithdrawWait.Duration()
+	if a.standby || a.demotion {
+		wait = min(wait, maxDemotionWait)
+	}
+	return wait
+}
+
+// isGone reports whether an address that is withdrawn by order is on no device, and was served on long enough.
+func (a *announcer) isGone(one *announcement, now time.Time) bool {
+	return one.known && one.at == "" && !now.Before(one.left.Add(a.withdrawWait()))
+}
+
+// isWithdrawn reports whether all are gone that are withdrawn by order.
+func (a *announcer) isWithdrawn(now time.Time) bool {
+	return !slices.ContainsFunc(a.list, func(one *announcement) bool {
+		return one.order != "" && !a.isGone(one, now)
+	})
+}
+
+// holds reports whether a virtual service that left the file serves on for its addresses: they may still be announced.
+func (a *announcer) holds(addresses []*announcement) bool {
+	return a.former && !a.looked || slices.ContainsFunc(addresses, a.lingers)
+}
+
+// lingers reports whether an address that no virtual service has any more is served on.
+func (a *announcer) lingers(one *announcement) bool {
+	now, wait := time.Now(), a.withdrawWait()+announceTimeout
+	switch {
+	case one.gone, len(one.virtuals) > 0 && !a.standby:
+		return false
+	case !one.left.IsZero() && now.After(one.left.Add(wait)): // it can't be withdrawn
+		return false
+	}
+	return a.busy || one.want.Device != "" || !a.isGone(one, now)
+}
+
+// demote withdraws all addresses, until the role says otherwise. The channel is closed when that is done; it is nil
+// when there are none.
+func (a *announcer) demote() <-chan struct{} {
+	a.demotion, a.gone, a.stale = true, nil, true
+	if len(a.list) > 0 {
+		a.gone = make(chan struct{})
+	}
+	return a.gone
+}
+
+// setRole makes the role of the director the announcer's. No demotion is under way.
+func (a *announcer) setRole(standby bool) {
+	a.standby, a.demotion, a.gone, a.stale = standby, false, nil, true
+}
+
+// withdrawAtEnd withdraws the addresses whose virtual services are about to be removed, and waits for that.
+func (a *announcer) withdrawAtEnd(ctx context.Context, alive func()) {
+	a.atEnd = true
+	if len(a.list) == 0 || !a.isOver(ctx) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.withdrawWait()+announceTimeout)
+	defer cancel()
+	for ctx.Err() == nil {
+		a.settle(ctx)
+		if a.isWithdrawn(time.Now()) {
+			return
+		}
+		alive()
+		pause, end := context.WithTimeout(ctx, max(min(time.Until(a.look), announceRetry), 10*time.Millisecond))
+		<-pause.Done()
+		end()
+	}
+}
+
+// settle does at once what is to be done, at the end.
+func (a *announcer) settle(ctx context.Context) {
+	if len(a.list) == 0 {
+		return
+	}
+	a.due = false
+	a.decide(time.Now())
+	a.took(a.put(ctx, a.want))
+	a.decide(time.Now()) // what follows from that
+}
