@@ -1,6 +1,9 @@
 package perlre
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // Only what needs the backtracking engine can explode, and only where repeats compete for the same bytes.
 func TestPatternsThatExplodeAreFound(t *testing.T) {
@@ -59,23 +62,11 @@ func TestWhatEveryMatchContainsIsLookedForFirst(t *testing.T) {
 		`status.*ok`: "[status ok]", `(?:ab)+c`: "[ab c]", `a(?:b|c)d`: "[a d]", `(?i)ab1`: "[1]", `ab?c`: "[a c]", `foo(?=bar)baz`: "[foobaz]",
 		`x{0}y`: "[y]", `^a\b$`: "[a]", `(a)\1b`: "[a b]", `(?!abc)d`: "[d]", `a|b`: "[]", `(?>ab)c`: "[abc]",
 	} {
-		tree, _, err := parse(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found, _ := needsOf(tree)
-		got := "["
-		for i, need := range found {
-			if i > 0 {
-				got += " "
-			}
-			got += string(need)
-		}
-		if got += "]"; got != want {
+		if got := fmt.Sprint(compiled(t, pattern).needs); got != want {
 			t.Errorf("%s: %s, want %s", pattern, got, want)
 		}
 	}
-	if (needs{[]byte("ab"), []byte("b")}).in([]byte("ab")) {
+	if (&Regexp{needs: []string{"ab", "b"}}).worth([]byte("ab")) {
 		t.Error("one byte is two texts")
 	}
 }

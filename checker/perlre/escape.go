@@ -1,222 +1,174 @@
 package perlre
 
 import (
+	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 )
 
-// escape reads what follows a backslash outside a class.
-func (p *parser) escape() *node {
-	if p.end() {
-		return p.fail(p.pos-1, `trailing \`)
+var (
+	everything    = byteSet{}.negatedIf(true)
+	notNewline    = bytesOf("\n").negatedIf(true)
+	verticalSpace = bytesOf("\n\v\f\r\x85")
+	asciiWord, _  = posixSet("word", false, false)
+)
+
+// escape reads what follows a backslash outside a class. There is nothing to repeat after \K.
+func (s *scanner) escape() (atom part, ok bool) {
+	begin := s.pos - 1
+	if s.end() {
+		return s.fail(begin, `trailing \`), true
 	}
-	c := p.next()
-	switch c {
-	case 'A', 'G': // a search begins with the text
-		return &node{kind: textBegin}
-	case 'z':
-		return &node{kind: textEnd}
-	case 'Z':
-		return &node{kind: lastEnd}
-	case 'b', 'B':
-		if p.ahead("{") {
-			return p.fail(p.pos-2, `\b{...} is not supported`)
-		}
-		word, _ := posixSet("word", p.classesLatin1())
-		return &node{kind: wordEdge, set: word, negated: c == 'B'}
+	if ref, ok := s.reference(); ok {
+		return ref, true
+	}
+	letter := s.src[s.pos]
+	if atom, ok = assertions[s.src[begin:s.pos+1]]; ok {
+		s.pos++
+		return s.wordEdge(letter, atom), true
+	}
+	if set, ok := s.setEscape(); ok {
+		return one(set), true
+	}
+	after := s.pos + 1
+	switch letter {
 	case 'K': // moves the start of the match, which is not used
-		if p.lookaround > 0 {
-			return p.fail(p.pos-2, `\K is not permitted in a look-around`)
+		s.pos = after
+		if s.lookaround > 0 {
+			return s.fail(begin, `\K is not permitted in a look-around`), true
 		}
-		return nil
+		return atom, false
 	case 'R':
-		return lineBreakOr(verticalSpace())
+		s.pos = after
+		return lineBreakOr(verticalSpace), true
 	case 'X':
-		return lineBreakOr(byteSet{}.negated())
+		s.pos = after
+		return lineBreakOr(everything), true
 	case 'N':
-		if !p.ahead("{") || p.quantifierAhead() {
-			return one(bytesOf("\n").negated())
+		s.pos = after
+		_, counted := s.quantifier()
+		s.pos = after
+		if counted || !s.ahead("{") {
+			return one(notNewline), true
 		}
-	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		return p.numbered()
-	case 'g':
-		return p.groupReference()
-	case 'k':
-		begin := p.pos - 2
-		for _, quotes := range []string{"<>", "''", "{}"} {
-			if p.accept(quotes[:1]) {
-				return p.nameReference(p.groupName(quotes[1:], begin), begin)
-			}
-		}
-		return p.fail(begin, `\k must be followed by a name in <>, '' or {}`)
+		s.pos = begin + 1
+	case 'g', 'k':
+		return s.fail(begin, `\%c must be followed by the number or the name of a group`, letter), true
 	}
-	if set, ok := p.setEscape(c); ok {
-		return one(set)
+	return s.char(s.charEscape()), true
+}
+
+// wordEdge is \b or \B. That of the engines knows no Latin-1.
+func (s *scanner) wordEdge(letter byte, ascii part) part {
+	switch {
+	case letter|0x20 != 'b':
+		return ascii
+	case s.ahead("{"):
+		return s.fail(s.pos-2, `\%c{...} is not supported`, letter)
+	case !s.latin1():
+		return ascii
 	}
-	return p.char(p.charEscape(c))
+	word, _ := posixSet("word", true, false)
+	return part{text: wordEdge(word, letter == 'B')}
+}
+
+// wordEdge writes \b or \B for the engine that looks around.
+func wordEdge(word byteSet, negated bool) string {
+	ahead, notAhead := "(?=", "(?!"
+	if negated {
+		ahead, notAhead = notAhead, ahead
+	}
+	return fmt.Sprintf(`(?:(?<=%[1]s)%[3]s%[1]s)|(?<!%[1]s)%[2]s%[1]s))`, word, ahead, notAhead)
 }
 
 // lineBreakOr is \r\n, or one of a set: what was taken is not given back.
-func lineBreakOr(set byteSet) *node {
-	both := &node{kind: sequence, subs: []*node{one(bytesOf("\r")), one(bytesOf("\n"))}}
-	return &node{kind: atomic, subs: []*node{{kind: choice, subs: []*node{both, one(set)}}}}
+func lineBreakOr(set byteSet) part {
+	both := inOrder([]part{one(bytesOf("\r")), one(bytesOf("\n"))})
+	return either([]part{both, one(set)}).held()
 }
 
-// quantifierAhead reports whether a quantifier follows, without reading it.
-func (p *parser) quantifierAhead() bool {
-	begin := p.pos
-	_, _, found := p.quantifier()
-	p.pos = begin
-	return found
+// escapedClasses are the classes of POSIX that have a letter.
+var escapedClasses = map[byte]string{'d': "digit", 'w': "word", 's': "space", 'h': "blank"}
+
+// setEscape reads the escapes of a set of characters: \d \w \s \h \v, their opposites, and \p.
+func (s *scanner) setEscape() (set byteSet, ok bool) {
+	letter := s.src[s.pos]
+	lower := letter | 0x20
+	switch name := escapedClasses[lower]; {
+	case name != "":
+		set, _ = posixSet(name, s.latin1() || lower == 'h', false)
+	case lower == 'v':
+		set = verticalSpace
+	case lower == 'p':
+		return s.property().negatedIf(letter == 'P'), true
+	default:
+		return set, false
+	}
+	s.pos++
+	return set.negatedIf(letter < 'a'), true
 }
 
-// charEscape reads an escape of one character; the position is after its letter.
-func (p *parser) charEscape(letter byte) int {
-	begin := p.pos - 2
-	if i := strings.IndexByte("aefnrt", letter); i >= 0 {
-		return int("\a\x1b\f\n\r\t"[i])
+var property = regexp.MustCompile(`^[pP](?:\{[ \t]*(\^?)([^}]*)\}|([^{]))`)
+
+// property reads \p or \P with its name. Such a pattern is under the Unicode rules as a whole.
+func (s *scanner) property() byteSet {
+	begin := s.pos - 1
+	if s.flags.rules == 0 {
+		s.unicodeRules = true
 	}
-	switch letter {
-	case '0', '1', '2', '3', '4', '5', '6', '7':
-		p.pos--
-		return p.octal()
-	case 'c':
-		if p.end() || p.src[p.pos] < ' ' || p.src[p.pos] > '~' {
-			p.fail(begin, `\c must be followed by a printable character`)
-			return 0
-		}
-		p.pos++
-		return int(strings.ToUpper(p.src[p.pos-1 : p.pos])[0] ^ 0x40)
-	case 'x': // up to two digits, or any number in braces
-		if p.accept("{") {
-			return leadingNumber(p.braced(begin), 16)
-		}
-		return leadingNumber(p.take("0123456789abcdefABCDEF", 2), 16)
-	case 'o':
-		if !p.accept("{") {
-			p.fail(begin, `\o must be followed by {`)
-		}
-		return leadingNumber(p.braced(begin), 8)
-	case 'N':
-		p.accept("{")
-		name := p.braced(begin)
-		digits, found := strings.CutPrefix(strings.TrimSpace(name), "U+")
-		if !found || strings.Contains(digits, ".") {
-			p.fail(begin, `\N{%s}: named characters are not supported, write \x{...}`, name)
-		}
-		p.requireUnicode()
-		return leadingNumber(digits, 16)
-	case 'C':
-		p.fail(begin, `\C is no longer supported by Perl`)
+	m := s.match(property)
+	if m == nil {
+		s.fail(begin, `\p without a property`)
+		return byteSet{}
 	}
-	return int(letter)
+	set, ok := propertySet(strings.TrimSpace(m[2]+m[3]), s.flags.on['i'])
+	if !ok {
+		s.fail(begin, `\p{%s}: this property is not supported`, m[2]+m[3])
+	}
+	return set.negatedIf(m[1] != "")
 }
 
-// octal reads up to three octal digits.
-func (p *parser) octal() int { return leadingNumber(p.take("01234567", 3), 8) }
+// charNumbers are the escapes of a character by its number: hexadecimal in 1, 2 and 3, octal in 4 and 5. Perl ignores
+// what follows the digits in braces.
+var charNumbers = regexp.MustCompile(`^(?:x\{[ \t]*([0-9A-Fa-f_]*)[^}]*\}|x([0-9A-Fa-f]{1,2})|` +
+	`N\{[ \t]*U\+([0-9A-Fa-f_]*)[^}.]*\}|o\{[ \t]*([0-7_]*)[^}]*\}|([0-7]{1,3})|c([ -~]))`)
 
-// leadingNumber returns the value of the digits that s begins with: Perl ignores what follows. Beyond all characters
-// it may be another.
-func leadingNumber(s string, base int) int {
-	s = strings.ReplaceAll(strings.Trim(s, " \t"), "_", "")
-	isNoDigit := func(r rune) bool {
-		_, err := strconv.ParseUint(string(r), base, 8)
-		return err != nil
+// charEscape reads an escape of one character; the position is after its backslash.
+func (s *scanner) charEscape() int {
+	begin := s.pos - 1
+	letter := s.src[s.pos]
+	m := s.match(charNumbers)
+	switch {
+	case m == nil:
+		s.pos++
+		return s.charLetter(letter, begin)
+	case letter == 'c':
+		return int(strings.ToUpper(m[6])[0] ^ 0x40)
+	case letter == 'N' && s.flags.rules == 0:
+		s.unicodeRules = true
 	}
-	if end := strings.IndexFunc(s, isNoDigit); end >= 0 {
-		s = s[:end]
+	digits, base := m[1]+m[2]+m[3], 16
+	if m[4]+m[5] != "" {
+		digits, base = m[4]+m[5], 8
 	}
-	n, _ := strconv.ParseUint(s, base, 31) // 0 of no digits
+	n, _ := strconv.ParseUint(strings.ReplaceAll(digits, "_", ""), base, 31) // 0 of no digits
 	return int(n)
 }
 
-// braced reads up to the closing brace; the position is after the opening one.
-func (p *parser) braced(begin int) string {
-	inner, found := p.upTo("}")
-	if !found {
-		p.fail(begin, "missing right brace")
+// charLetter is a character that is escaped by a letter, or by nothing but the backslash.
+func (s *scanner) charLetter(letter byte, begin int) int {
+	if i := strings.IndexByte("aefnrt", letter); i >= 0 {
+		return int("\a\x1b\f\n\r\t"[i])
 	}
-	return inner
-}
-
-// numbered reads \1 to \9, and \10 upwards when there are that many groups; else it is an octal
-// number. The position is after the first digit.
-func (p *parser) numbered() *node {
-	p.pos--
-	begin := p.pos
-	n := leadingNumber(p.take(digits, maxPattern), 10)
-	if n > 9 && p.first != nil && n > p.first.groups && p.src[begin] < '8' {
-		p.pos = begin
-		return p.char(p.octal())
-	}
-	return p.reference(n, begin-1)
-}
-
-const digits = "0123456789"
-
-// groupReference reads \g1 \g-1 \g{1} \g{-1} \g{name}; the position is after the g.
-func (p *parser) groupReference() *node {
-	begin := p.pos - 2
-	var name string
-	if p.accept("{") {
-		name = strings.Trim(p.braced(begin), " \t")
-	} else {
-		name = p.take("-", 1) + p.take(digits, maxPattern)
-	}
-	n, err := strconv.Atoi(name)
 	switch {
-	case err != nil && !groupName.MatchString(name):
-		return p.fail(begin, `unterminated \g`)
-	case err != nil:
-		return p.nameReference(name, begin)
-	case n < 0:
-		n += p.groups + 1
+	case letter == 'x' && !s.ahead("{"):
+		return 0
+	case letter == 'N':
+		name, _, _ := strings.Cut(s.src[begin:], "}")
+		s.fail(begin, `%s}: named characters are not supported, write \x{...}`, name)
+	case strings.IndexByte("xocC", letter) >= 0:
+		s.fail(begin, `\%c is not an escape that Perl has`, letter)
 	}
-	return p.reference(n, begin)
-}
-
-// groupName reads a name up to its closing quote.
-func (p *parser) groupName(quote string, begin int) string {
-	name, found := p.upTo(quote)
-	if quote == "}" {
-		name = strings.Trim(name, " \t")
-	}
-	if !found || !groupName.MatchString(name) {
-		p.fail(begin, "a group's name must be letters, digits and _, with no digit in front")
-	}
-	return name
-}
-
-var groupName = regexp.MustCompile(`^[A-Za-z_][A-Za-z_0-9]*$`)
-
-// reference is a back-reference to a group.
-func (p *parser) reference(n, begin int) *node {
-	if p.first != nil && (n < 1 || n > p.first.groups) {
-		return p.fail(begin, "reference to a group that does not exist")
-	}
-	return &node{kind: reference, group: n, fold: p.flags.fold}
-}
-
-// nameReference is a back-reference to the first group of that name that has matched.
-func (p *parser) nameReference(name string, begin int) *node {
-	groups := p.named(name)
-	if len(groups) == 0 {
-		return p.fail(begin, "reference to a group %q that does not exist", name)
-	}
-	last := len(groups) - 1
-	ref := p.reference(groups[last], begin)
-	for _, n := range slices.Backward(groups[:last]) {
-		ref = &node{kind: condition, group: n, subs: []*node{p.reference(n, begin), ref}}
-	}
-	return ref
-}
-
-// named are the groups of a name. The first pass, which does not know them all, takes the whole pattern for one.
-func (p *parser) named(name string) []int {
-	if p.first == nil {
-		return []int{0}
-	}
-	return p.first.names[name]
+	return int(letter)
 }

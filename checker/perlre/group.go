@@ -1,212 +1,256 @@
 package perlre
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// lookarounds are the groups that look around or take without giving back, as both engines write them, and Perl's
-// longer names for them.
-var lookarounds = map[string][]string{
-	"?=":  {"*pla:", "*positive_lookahead:"},
-	"?!":  {"*nla:", "*negative_lookahead:"},
-	"?<=": {"*plb:", "*positive_lookbehind:"},
-	"?<!": {"*nlb:", "*negative_lookbehind:"},
-	"?>":  {"*atomic:"},
+// held is how a group opens that takes without giving back.
+const held = "(?>"
+
+// openings are the groups that look around, and those that take without giving back, as the engine writes them.
+var openings = []struct{ perl, text string }{
+	{"?=", "(?="}, {"*pla:", "(?="}, {"*positive_lookahead:", "(?="},
+	{"?!", "(?!"}, {"*nla:", "(?!"}, {"*negative_lookahead:", "(?!"},
+	{"?<=", "(?<="}, {"*plb:", "(?<="}, {"*positive_lookbehind:", "(?<="},
+	{"?<!", "(?<!"}, {"*nlb:", "(?<!"}, {"*negative_lookbehind:", "(?<!"},
+	{"?>", held}, {"*atomic:", held},
 }
 
-// refused are openings that have no counterpart in the engine.
-var refused = []struct{ perl, what string }{
-	{"?{", "embedded code"}, {"??{", "embedded code"}, {"?[", "an extended class (?[...])"},
-	{"?R", "recursion"}, {"?&", "recursion"}, {"?P>", "recursion"},
-	{"*", "the verb or assertion"},
+// refused are groups that no engine has.
+var refused = []struct {
+	opening *regexp.Regexp
+	what    string
+}{
+	{regexp.MustCompile(`^\?\??\{`), "embedded code"},
+	{regexp.MustCompile(`^\?\[`), "an extended class"},
+	{regexp.MustCompile(`^\?(?:R|&|P>|[-+]?[0-9])`), "recursion"},
+	{regexp.MustCompile(`^\*`), "the verb or assertion"},
+	{regexp.MustCompile(``), "the group"},
 }
 
-// group reads a group; the position is after its "(".
-func (p *parser) group() *node {
-	begin := p.pos - 1
-	if p.nesting++; p.nesting > maxNesting {
-		return p.fail(begin, "more than %d groups in each other", maxNesting)
+const groupName = `[A-Za-z_][A-Za-z_0-9]*`
+
+var (
+	namedGroup = regexp.MustCompile(`^\?(?:P?<(` + groupName + `)>|'(` + groupName + `)')`)
+	nameAgain  = regexp.MustCompile(`^\?P=(` + groupName + `)\)`)
+	flagGroup  = regexp.MustCompile(`^\?(\^?)([adluimsnxpgco]*)(?:-([imsnxpgco]*))?([:)])`)
+	condition  = regexp.MustCompile(`^(?:([1-9][0-9]*)|<(` + groupName + `)>|'(` + groupName + `)')\)`)
+)
+
+// group reads a group; the position is after its "(". Modifiers alone are none.
+func (s *scanner) group() (group part, ok bool) {
+	begin := s.pos - 1
+	if !s.ahead("?") && !s.ahead("*") {
+		return s.capture("", begin), true
 	}
-	defer func() { p.nesting-- }()
-	if !p.ahead("?") && !p.ahead("*") {
-		return p.capture("", begin)
-	}
-	if p.accept("*FAIL)") || p.accept("*F)") {
-		return one(byteSet{})
-	}
-	for open, names := range lookarounds {
-		if p.accept(open) || slices.ContainsFunc(names, p.accept) {
-			return p.lookOrAtomic(open, begin)
-		}
-	}
-	if what := p.unsupported(); what != "" {
-		opening := p.src[begin:]
-		return p.fail(begin, "%s %q is not supported", what, opening[:min(len(opening), 12)])
+	if group, ok := s.special(begin); ok {
+		return group, true
 	}
 	switch {
-	case p.accept("?|"):
-		return p.enclosed(node{kind: sequence}, true, begin)
-	case p.accept("?("):
-		return p.conditional(begin)
-	case p.accept("?P="):
-		return p.nameReference(p.groupName(")", begin), begin)
-	case p.accept("?<"), p.accept("?P<"):
-		return p.capture(p.groupName(">", begin), begin)
-	case p.accept("?'"):
-		return p.capture(p.groupName("'", begin), begin)
+	case s.accept("*FAIL)"), s.accept("*F)"):
+		return one(byteSet{}), true
+	case s.accept("?|"):
+		return either(s.enclosed(true, begin)), true
+	case s.accept("?("):
+		return s.conditional(begin), true
 	}
-	p.pos++ // the question mark
-	return p.flagGroup(begin)
-}
-
-// unsupported is what a group is for that no engine has; "" for others.
-func (p *parser) unsupported() string {
+	if m := s.match(nameAgain); m != nil {
+		return s.nameReference(m[1], begin), true
+	}
+	if m := s.match(namedGroup); m != nil {
+		return s.capture(m[1]+m[2], begin), true
+	}
+	if m := s.match(flagGroup); m != nil {
+		return s.modified(m, begin)
+	}
 	for _, r := range refused {
-		if p.ahead(r.perl) {
-			return r.what
+		if rest := s.src[s.pos:min(s.pos+11, len(s.src))]; r.opening.MatchString(rest) {
+			return s.fail(begin, "%s %q is not supported", r.what, "("+rest), true
 		}
 	}
-	rest := strings.TrimLeft(p.src[p.pos:], "?+-")
-	if p.ahead("?") && strings.TrimLeft(rest, digits) != rest { // (?1) (?-1) (?+1)
-		return "recursion"
-	}
-	return ""
+	return group, true
 }
 
-// lookOrAtomic reads the inside of one of lookarounds.
-func (p *parser) lookOrAtomic(open string, begin int) *node {
-	if open == "?>" {
-		return p.enclosed(node{kind: atomic}, false, begin)
+// special reads a group that looks around, or holds what it took.
+func (s *scanner) special(begin int) (group part, ok bool) {
+	for _, o := range openings {
+		if !s.accept(o.perl) {
+			continue
+		}
+		if o.text == held {
+			return either(s.enclosed(false, begin)).held(), true
+		}
+		s.lookaround++
+		inside := either(s.enclosed(false, begin))
+		s.lookaround--
+		return part{text: o.text + inside.text + ")", danger: inside.danger}, true
 	}
-	p.lookaround++
-	defer func() { p.lookaround-- }()
-	return p.enclosed(node{kind: look, open: open}, false, begin)
+	return group, false
 }
 
-// enclosed reads the inside of a group and its ")" into a node. What the flags become inside ends with it.
-func (p *parser) enclosed(group node, reset bool, begin int) *node {
-	saved := p.flags
-	inside := p.alternatives(reset)
-	p.flags = saved
-	if !p.accept(")") {
-		return p.fail(begin, "unmatched (")
+// enclosed reads the inside of a group and its ")". What the modifiers become inside ends with it.
+func (s *scanner) enclosed(reset bool, begin int) []part {
+	if s.nesting++; s.nesting > maxNesting {
+		s.fail(begin, "more than %d groups in each other", maxNesting)
 	}
-	if group.kind == sequence {
-		return inside
+	saved := s.flags
+	inside := s.branches(reset)
+	s.flags = saved
+	s.nesting--
+	if !s.accept(")") {
+		s.fail(begin, "unmatched (")
 	}
-	group.subs = []*node{inside}
-	return &group
+	return inside
 }
 
-// capture reads a capturing group.
-func (p *parser) capture(name string, begin int) *node {
-	if name == "" && p.flags.noCaptures {
-		return p.enclosed(node{kind: sequence}, false, begin)
+// capture reads a capturing group. It is a plain one for the engines unless something refers to it.
+func (s *scanner) capture(name string, begin int) part {
+	if name == "" && s.flags.on['n'] {
+		return either(s.enclosed(false, begin))
 	}
-	p.groups++
-	if name != "" && !slices.Contains(p.names[name], p.groups) {
-		p.names[name] = append(p.names[name], p.groups)
+	s.groups++
+	number := s.groups
+	if name != "" && !slices.Contains(s.names[name], number) {
+		s.names[name] = append(s.names[name], number)
 	}
-	return p.enclosed(node{kind: capture, group: p.groups}, false, begin)
+	inside := either(s.enclosed(false, begin))
+	if name != "" || s.first != nil && s.first.referred[number] {
+		inside.text = fmt.Sprintf("(?<%d>%s)", number, inside.text)
+	}
+	return inside
 }
 
-// flagGroup reads (?flags) and (?flags:...); the position is after the question mark.
-func (p *parser) flagGroup(begin int) *node {
-	flags := p.flags
-	if p.accept("^") {
-		flags = modifiers{}
+// modified reads the inside of (?flags:...). (?flags) is for what follows.
+func (s *scanner) modified(m []string, begin int) (group part, ok bool) {
+	saved := s.flags
+	if m[1] != "" {
+		s.flags = modifiers{}
 	}
-	on, xs := true, 0
-	for !p.end() {
-		c := p.next()
-		switch {
-		case c == ')':
-			p.flags = flags
-			return nil
-		case c == ':':
-			saved := p.flags
-			p.flags = flags
-			n := p.enclosed(node{kind: sequence}, false, begin)
-			p.flags = saved
-			return n
-		case c == '-' && on:
-			on = false
-		case c == 'x' && on:
-			xs++
-			flags.extended = min(xs, 2)
-		case !flags.set(c, on):
-			return p.fail(begin, "%q is not recognized", p.src[begin:p.pos])
+	for _, c := range m[2] {
+		switch c {
+		case 'a', 'u', 'l':
+			s.flags.rules = byte(c)
+		case 'd':
+			s.flags.rules = 0
+		default:
+			s.flags.on[c] = true
 		}
 	}
-	return p.fail(begin, "unmatched (?")
-}
-
-// set switches one modifier on or off, and reports whether Perl knows it there.
-func (f *modifiers) set(c byte, on bool) bool {
-	switch c {
-	case 'i':
-		f.fold = on
-	case 'm':
-		f.multiline = on
-	case 's':
-		f.dotAll = on
-	case 'n':
-		f.noCaptures = on
-	case 'x':
-		f.extended = 0
-		return !on
-	case 'a', 'u', 'l':
-		f.rules = c
-		return on
-	case 'd':
-		f.rules = 0
-		return on
-	case 'p', 'g', 'c', 'o': // these mean nothing here
-	default:
-		return false
+	for _, c := range m[3] {
+		s.flags.on[c] = false
 	}
-	return true
+	if xs := strings.Count(m[2], "x"); xs > 0 {
+		s.flags.on['X'] = xs > 1
+	}
+	if m[4] == ")" {
+		return group, false
+	}
+	group = either(s.enclosed(false, begin))
+	s.flags = saved
+	return group, true
 }
 
 // conditional reads (?(condition)yes|no); the position is after its second parenthesis.
-func (p *parser) conditional(begin int) *node {
-	n := node{kind: condition}
-	if p.ahead("?") || p.ahead("*") {
-		n.test = p.group()
-		if n.test == nil || n.test.kind != look {
-			return p.fail(begin, "unknown condition")
-		}
-	} else if n.group = p.conditionGroup(begin); p.first != nil && n.group > p.first.groups { // it never matches
-		n.test = one(byteSet{})
+func (s *scanner) conditional(begin int) part {
+	test := ""
+	if look, ok := s.special(begin); ok {
+		test = look.text
+	} else if m := s.match(condition); m != nil {
+		test = s.conditionOn(m[1], m[2]+m[3], begin)
 	}
-	whole := p.enclosed(n, false, begin)
-	if whole == nil || whole.subs[0].kind != choice {
-		return whole
+	if test == "" || strings.HasPrefix(test, held) {
+		return s.fail(begin, "a condition must be a group's number or name, or look around")
 	}
-	if whole.subs = whole.subs[0].subs; len(whole.subs) > 2 {
-		return p.fail(begin, "more than two branches in a conditional")
+	branches := s.enclosed(false, begin)
+	if len(branches) > 2 {
+		return s.fail(begin, "more than two branches in a conditional")
 	}
-	return whole
+	var all part
+	texts := make([]string, len(branches))
+	for i, sub := range branches {
+		all.absorb(sub)
+		texts[i] = sub.text
+	}
+	all.text = "(?" + test + strings.Join(texts, "|") + ")"
+	return all
 }
 
-// conditionGroup reads which group a condition asks for, and its closing parenthesis.
-func (p *parser) conditionGroup(begin int) int {
-	condition, found := p.upTo(")")
-	name := strings.Trim(condition, "<>'")
-	switch {
-	case !found:
-		p.fail(begin, "unmatched (")
-	case condition != "" && strings.Trim(condition, digits) == "":
-		return leadingNumber(condition, 10)
-	case strings.HasPrefix(condition, "R") || condition == "DEFINE":
-		p.fail(begin, "recursion (?(%s) is not supported", condition)
-	case condition != "<"+name+">" && condition != "'"+name+"'":
-		p.fail(begin, "unknown condition (?(%s)", condition)
-	case len(p.named(name)) == 0:
-		p.fail(begin, "condition on a group %q that does not exist", name)
-	default:
-		return p.named(name)[0]
+// conditionOn is the condition that a group has matched. One that does not exist never has.
+func (s *scanner) conditionOn(number, name string, begin int) string {
+	n, _ := strconv.Atoi(number)
+	if number == "" {
+		n = s.named(name, begin)[0]
 	}
-	return 0
+	s.referred[n] = true
+	if s.first != nil && n > s.first.groups {
+		return "(?!)"
+	}
+	return fmt.Sprintf("(%d)", n)
+}
+
+// references are all ways to write a back-reference but (?P=name), after the backslash.
+var references = regexp.MustCompile(`^(?:([1-9][0-9]*)|g(-?[0-9]+)|g\{[ \t]*(-?[0-9]+)[ \t]*\}|` +
+	`[gk]\{[ \t]*(` + groupName + `)[ \t]*\}|k<(` + groupName + `)>|k'(` + groupName + `)')`)
+
+// reference reads a back-reference; the position is after its backslash. \10 upwards are octal numbers where there are
+// fewer groups.
+func (s *scanner) reference() (ref part, ok bool) {
+	begin := s.pos
+	m := s.match(references)
+	if m == nil {
+		return ref, false
+	}
+	number := m[1] + m[2] + m[3]
+	if number == "" {
+		return s.nameReference(m[4]+m[5]+m[6], begin-1), true
+	}
+	n, _ := strconv.Atoi(number)
+	if m[1] != "" && n > 9 && number[0] < '8' && s.first != nil && n > s.first.groups {
+		s.pos = begin
+		return ref, false
+	}
+	if n < 0 {
+		n += s.groups + 1
+	}
+	return s.referTo(n, begin-1), true
+}
+
+func (s *scanner) referTo(n, begin int) part {
+	if s.first != nil && (n < 1 || n > s.first.groups) {
+		return s.fail(begin, "reference to a group that does not exist")
+	}
+	s.referred[n] = true
+	fold := ""
+	if s.flags.on['i'] {
+		fold = "i"
+	}
+	return part{text: fmt.Sprintf(`(?%s:\k<%d>)`, fold, n), bytes: byteSet{}.negatedIf(true)}
+}
+
+// nameReference is a back-reference to the first group of that name that has matched.
+func (s *scanner) nameReference(name string, begin int) part {
+	groups := s.named(name, begin)
+	last := len(groups) - 1
+	ref := s.referTo(groups[last], begin)
+	for _, n := range slices.Backward(groups[:last]) {
+		ref.text = fmt.Sprintf("(?(%d)%s|%s)", n, s.referTo(n, begin).text, ref.text)
+	}
+	return ref
+}
+
+// named are the groups of a name. The first pass, which does not know them all, takes the whole pattern for one.
+func (s *scanner) named(name string, begin int) []int {
+	if s.first == nil {
+		return []int{0}
+	}
+	groups := s.first.names[name]
+	if len(groups) == 0 {
+		s.fail(begin, "reference to a group %q that does not exist", name)
+		return []int{0}
+	}
+	return groups
 }

@@ -3,6 +3,7 @@ package perlre
 import (
 	"regexp"
 	"regexp/syntax"
+	"strings"
 )
 
 // maxProgram bounds a program for the engine of linear time, in instructions: its time is linear in them as well.
@@ -15,14 +16,14 @@ type linear struct {
 	exact  bool // not only whether, but where it matches is the same
 }
 
-// newLinear compiles a tree for Go's own engine, if it means the same there to the last byte; else it is nil.
+// newLinear compiles a pattern for Go's own engine, if it means the same there to the last byte; else it is nil.
 // The texts it is given have one rune per byte.
-func newLinear(tree *node) *linear {
-	w := linearNotation(tree)
-	if !w.same {
+func newLinear(all part) *linear {
+	if !all.alike || all.begins {
 		return nil
 	}
-	parsed, err := syntax.Parse(string(w.out), syntax.Perl)
+	text := strings.ReplaceAll(all.text, `\Z`, `(?:\n?\z)`)
+	parsed, err := syntax.Parse(text, syntax.Perl)
 	if err != nil { // it repeats more often than the engine allows
 		return nil
 	}
@@ -30,5 +31,5 @@ func newLinear(tree *node) *linear {
 	if err != nil || len(program.Inst) > maxProgram {
 		return nil
 	}
-	return &linear{re: regexp.MustCompile(string(w.out)), weight: len(program.Inst), exact: w.exact}
+	return &linear{re: regexp.MustCompile(text), weight: len(program.Inst), exact: !all.shifts}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dlclark/regexp2/v2"
@@ -28,9 +29,14 @@ var ErrBudget = errors.New("matching took too long")
 // errMemory is one that never fits into the engine's memory; it is a budget, too.
 var errMemory = fmt.Errorf("matching needs too much memory: %w", ErrBudget)
 
+// backtracking writes for the engine that backtracks what it reads in another way than Perl: its \b is that of Unicode,
+// its ^ of (?m) is also after a newline that ends the text.
+var backtracking = strings.NewReplacer(`(?m:^)`, `(?:\A|(?<=\n)(?!\z))`, `\b`, wordEdge(asciiWord, false),
+	`\B`, wordEdge(asciiWord, true))
+
 // Regexp is a compiled pattern. It is safe for use by several goroutines.
 type Regexp struct {
-	needs  needs // without an engine: the text that is searched
+	needs  []string // texts that every match contains, one after another; all there is without an engine
 	linear *linear
 	back   *regexp2.Regexp
 	danger *danger
@@ -39,25 +45,25 @@ type Regexp struct {
 // Compile reads a pattern. The empty one matches everything. (In Perl itself it would mean the last successful
 // pattern.)
 func Compile(pattern string) (*Regexp, error) {
-	tree, groups, err := parse(pattern)
+	all, err := scan(pattern)
 	if err != nil {
 		return nil, err
 	}
-	needs, plain := needsOf(tree)
-	if plain {
-		return &Regexp{needs: needs}, nil
+	r := &Regexp{needs: all.needs}
+	if all.plain {
+		return r, nil
 	}
-	r := &Regexp{needs: needs, linear: newLinear(tree)}
+	r.linear = newLinear(all)
 	if r.linear != nil && r.linear.exact {
 		return r, nil
 	}
-	r.back, err = regexp2.Compile(backtrackingNotation(tree, groups),
+	r.back, err = regexp2.Compile(backtracking.Replace(all.text),
 		regexp2.OptionMaxBacktrackingStackSize(maxBacktrack))
 	if err != nil {
 		return nil, fmt.Errorf("not supported: %w", err)
 	}
 	if r.linear == nil {
-		r.danger = findDanger(tree)
+		r.danger = all.danger
 	}
 	return r, nil
 }
@@ -73,7 +79,7 @@ func (r *Regexp) Explodes() (pos int, why string, ok bool) {
 
 // Heavy reports whether to search a text may take so long that a budget is needed for it.
 func (r *Regexp) Heavy(text []byte) bool {
-	if r.plain() || !r.needs.in(text) {
+	if r.plain() || !r.worth(text) {
 		return false
 	}
 	return r.linear == nil || !r.linear.light(text)
@@ -81,11 +87,23 @@ func (r *Regexp) Heavy(text []byte) bool {
 
 func (r *Regexp) plain() bool { return r.linear == nil && r.back == nil }
 
+// worth reports whether a text has all that a match contains.
+func (r *Regexp) worth(text []byte) bool {
+	for _, need := range r.needs {
+		at := bytes.Index(text, []byte(need))
+		if at < 0 {
+			return false
+		}
+		text = text[at+len(need):]
+	}
+	return true
+}
+
 // Match reports whether the pattern matches anywhere in a text. What is Heavy ends with ErrBudget after about
 // so much processor time; how much it took is added to spent.
 func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	switch {
-	case !r.needs.in(text):
+	case !r.worth(text):
 		return false, nil
 	case r.plain():
 		return true, nil
@@ -102,10 +120,10 @@ func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) 
 // Find returns where the first match begins and ends, or nil. Its budget is that of Match.
 func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (at []int, err error) {
 	switch {
-	case !r.needs.in(text):
+	case !r.worth(text):
 		return nil, nil
 	case r.plain():
-		all := bytes.Join(r.needs, nil)
+		all := []byte(strings.Join(r.needs, ""))
 		begin := bytes.Index(text, all)
 		return []int{begin, begin + len(all)}, nil
 	case r.linear != nil && r.linear.exact:

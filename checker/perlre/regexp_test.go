@@ -35,12 +35,12 @@ func answer(t *testing.T, pattern, text string) string {
 
 // notations are what the engines are given.
 func notations(pattern string) string {
-	tree, groups, err := parse(pattern)
+	all, err := scan(pattern)
 	if err != nil {
 		return err.Error()
 	}
-	text := "backtracking " + backtrackingNotation(tree, groups)
-	if l := newLinear(tree); l != nil {
+	text := "backtracking " + backtracking.Replace(all.text)
+	if l := newLinear(all); l != nil {
 		text += ", linear " + l.re.String()
 	}
 	return text

@@ -2,73 +2,53 @@ package perlre
 
 import (
 	"fmt"
-	"math/bits"
+	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode"
 )
 
 // byteSet is a set of byte values. Perl matches the bytes of an answer, so every character class
 // of a pattern, whatever its notation, is such a set.
-type byteSet [4]uint64
+type byteSet [256]bool
 
-func (s *byteSet) add(b byte)      { s[b>>6] |= 1 << (b & 63) }
-func (s *byteSet) has(b byte) bool { return s[b>>6]&(1<<(b&63)) != 0 }
+func bytesOf(members string) (s byteSet) {
+	for i := range len(members) {
+		s[members[i]] = true
+	}
+	return s
+}
 
 func (s *byteSet) union(other byteSet) {
-	for i := range s {
-		s[i] |= other[i]
+	for b, has := range other {
+		s[b] = s[b] || has
 	}
 }
 
-func (s byteSet) isASCII() bool { return s[2]|s[3] == 0 }
-
-func (s byteSet) meets(other byteSet) bool {
-	for i := range s {
-		if s[i]&other[i] != 0 {
+func (s *byteSet) meets(other *byteSet) bool {
+	for b, has := range other {
+		if has && s[b] {
 			return true
 		}
 	}
 	return false
 }
 
-func (s byteSet) negated() byteSet {
-	for i := range s {
-		s[i] = ^s[i]
-	}
-	return s
-}
-
+// negatedIf is the set, or what is not in it.
 func (s byteSet) negatedIf(negate bool) byteSet {
-	if negate {
-		return s.negated()
+	for b := range s {
+		s[b] = s[b] != negate
 	}
 	return s
 }
 
-func (s *byteSet) size() int {
-	n := 0
-	for _, word := range s {
-		n += bits.OnesCount64(word)
-	}
-	return n
-}
-
-func bytesOf(members string) (s byteSet) {
-	for i := range len(members) {
-		s.add(members[i])
-	}
-	return s
-}
-
-// setOf returns the Latin-1 characters that have a property, as Perl sees bytes under its
-// Unicode rules.
-func setOf(has func(r rune) bool) (s byteSet) {
-	for r := range rune(256) {
-		if has(r) {
-			s.add(byte(r))
+func (s *byteSet) size() (n int) {
+	for _, has := range s {
+		if has {
+			n++
 		}
 	}
-	return s
+	return n
 }
 
 // folded returns the set with both cases of each letter: of ASCII letters, and under the Unicode
@@ -76,111 +56,103 @@ func setOf(has func(r rune) bool) (s byteSet) {
 func (s byteSet) folded(unicodeRules bool) byteSet {
 	both := s
 	for r := range rune(256) {
-		if s.has(byte(r)) && (unicodeRules || r < 0x80) {
+		if s[r] && (unicodeRules || r < 0x80) {
 			other := unicode.SimpleFold(r)
 			for other > 0xff { // beyond the bytes, as the Kelvin sign of k
 				other = unicode.SimpleFold(other)
 			}
-			both.add(byte(other))
+			both[other] = true
 		}
 	}
 	return both
 }
 
-// appendTo writes the set as a character class, which both engines read in the same way.
-func (s byteSet) appendTo(out []byte) []byte {
-	switch n := s.size(); {
-	case n == 0:
-		return append(out, `[^\x00-\xff]`...)
-	case n == 256:
-		return append(out, `[\x00-\xff]`...)
-	case n > 128:
-		out = append(out, "[^"...)
-		s = s.negated()
-	default:
-		out = append(out, '[')
+// String writes the set as a character class, which both engines read in the same way.
+func (s byteSet) String() string {
+	n := s.size()
+	if n == 0 {
+		return `[^\x00-\xff]`
 	}
+	var members strings.Builder
 	for from := 0; from < 256; from++ {
-		if !s.has(byte(from)) {
-			continue
-		}
 		to := from
-		for to < 255 && s.has(byte(to+1)) {
+		for to < 256 && s[to] == (n <= 128) {
 			to++
 		}
-		out = fmt.Appendf(out, `\x%02x`, from)
 		if to > from {
-			out = fmt.Appendf(out, `-\x%02x`, to)
-		}
-		from = to
-	}
-	return append(out, ']')
-}
-
-// posixClasses are the names of POSIX, as in [[:alpha:]].
-var posixClasses = map[string]func(r rune) bool{
-	"alpha":  unicode.IsLetter,
-	"digit":  unicode.IsDigit,
-	"alnum":  func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) },
-	"word":   func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' },
-	"lower":  isLower,
-	"upper":  unicode.IsUpper,
-	"cased":  func(r rune) bool { return isLower(r) || unicode.IsUpper(r) },
-	"space":  unicode.IsSpace,
-	"blank":  func(r rune) bool { return r == ' ' || r == '\t' || r == 0xa0 },
-	"cntrl":  unicode.IsControl,
-	"graph":  func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) || r == 0xad },
-	"print":  func(r rune) bool { return unicode.IsGraphic(r) || r == 0xad },
-	"punct":  isPunct,
-	"xdigit": func(r rune) bool { return unicode.Is(unicode.ASCII_Hex_Digit, r) },
-	"ascii":  func(r rune) bool { return r < 0x80 },
-}
-
-// posixSet returns a class of POSIX. Under the Unicode rules it covers Latin-1, else ASCII only.
-func posixSet(name string, unicodeRules bool) (set byteSet, ok bool) {
-	has, ok := posixClasses[name]
-	return setOf(func(r rune) bool { return ok && (unicodeRules || r < 0x80) && has(r) }), ok
-}
-
-func isLower(r rune) bool { return unicode.In(r, unicode.Lower, unicode.Other_Lowercase) }
-
-// isPunct follows Perl: the symbols of ASCII are punctuation, those of Latin-1 are not.
-func isPunct(r rune) bool { return unicode.IsPunct(r) || r < 0x80 && unicode.IsSymbol(r) }
-
-// verticalSpace is \v, under all rules.
-func verticalSpace() byteSet { return bytesOf("\n\v\f\r\x85") }
-
-// propertySet returns the Latin-1 characters of a Unicode property, the name of \p{name}.
-func propertySet(name string) (byteSet, bool) {
-	_, value, found := strings.Cut(strings.ReplaceAll(name, ":", "="), "=")
-	if !found {
-		value = name
-	}
-	key := propertyKey(value)
-	if key == "any" || key == "all" {
-		return byteSet{}.negated(), true
-	}
-	for alias, category := range unicode.CategoryAliases {
-		if propertyKey(alias) == key {
-			key = propertyKey(category)
+			fmt.Fprintf(&members, `\x%02x-\x%02x`, from, to-1)
+			from = to
 		}
 	}
-	for _, tables := range []map[string]*unicode.RangeTable{unicode.Categories, unicode.Scripts,
-		unicode.Properties} {
-		for known, table := range tables {
-			if propertyKey(known) == key {
-				return setOf(func(r rune) bool { return unicode.Is(table, r) }), true
-			}
+	switch {
+	case n == 256:
+		return `[\x00-\xff]`
+	case n > 128:
+		return "[^" + members.String() + "]"
+	}
+	return "[" + members.String() + "]"
+}
+
+// beyondASCII is what a class of POSIX, as in [[:alpha:]], has in Latin-1 under the Unicode rules, as Go writes it.
+// The classes themselves are read alike.
+var beyondASCII = map[string]string{
+	"alpha": `\pL`, "alnum": `\pL`, "word": `\pL`, "digit": "", "xdigit": "", "ascii": "",
+	"upper": `\p{Lu}`, "lower": `\p{Ll}\xaa\xba`, "punct": `\pP`, "cntrl": `\p{Cc}`,
+	"space": `\x85\xa0`, "blank": `\xa0`, "graph": `\pL\pM\pN\pP\pS\xad`, "print": `\pL\pM\pN\pP\pS\xad\xa0`,
+}
+
+// posixSet returns a class of POSIX. Under the Unicode rules it covers Latin-1, else ASCII only. Where case does not
+// count, upper and lower are both.
+func posixSet(name string, unicodeRules, fold bool) (set byteSet, ok bool) {
+	more, ok := beyondASCII[name]
+	if !ok {
+		return set, false
+	}
+	class := "[:" + name + ":]"
+	if fold && (name == "upper" || name == "lower") {
+		class, more = "A-Za-z", beyondASCII["upper"]+beyondASCII["lower"]
+	}
+	if unicodeRules {
+		class += more
+	}
+	return setOf(class)
+}
+
+// setOf returns the bytes of a class in Go's notation, without its brackets.
+func setOf(class string) (set byteSet, ok bool) {
+	// With a character that is no byte it is a list of ranges, whatever else is in it.
+	parsed, err := syntax.Parse(`[\x{10fffe}`+class+`]`, syntax.Perl)
+	switch {
+	case err != nil:
+		return set, false
+	case parsed.Op == syntax.OpAnyChar:
+		return set.negatedIf(true), true
+	}
+	for i := 0; i < len(parsed.Rune); i += 2 {
+		for r := parsed.Rune[i]; r <= min(parsed.Rune[i+1], 0xff); r++ {
+			set[r] = true
 		}
 	}
+	return set, true
+}
+
+// propertySet returns the Latin-1 characters of a Unicode property, the name of \p{name}. Go reads the names of
+// categories and scripts as loosely as Perl (Upper, is_upper, IS UPPER).
+func propertySet(name string, fold bool) (set byteSet, ok bool) {
+	if _, value, found := strings.Cut(strings.ReplaceAll(name, ":", "="), "="); found {
+		name = value
+	}
+	key := strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
+	key = strings.TrimPrefix(key, "is")
 	if posix, found := strings.CutPrefix(key, "posix"); found {
-		return posixSet(posix, false)
+		return posixSet(posix, false, fold)
 	}
-	return posixSet(strings.TrimPrefix(key, "xposix"), true)
-}
-
-// propertyKey brings the loose spellings of a property (Is_Upper, is upper, ISUPPER) to one.
-func propertyKey(name string) string {
-	name = strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
-	return strings.TrimPrefix(name, "is")
+	if set, ok = posixSet(strings.TrimPrefix(key, "xposix"), true, fold); ok {
+		return set, true
+	}
+	oneCase := []string{"lu", "ll", "uppercaseletter", "lowercaseletter"}
+	if fold && slices.Contains(oneCase, key) || strings.EqualFold(name, "L_") { // the letters that have cases
+		key = "lc"
+	}
+	return setOf(`\p{` + key + `}`)
 }

@@ -1,0 +1,307 @@
+package perlre
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Limits of a pattern. maxRepeat is Perl's own.
+const (
+	maxPattern = 64 << 10 // bytes
+	maxNesting = 200      // groups in groups
+	maxRepeat  = 65534
+	maxToken   = 1 << 10 // bytes: a name, a number, the flags of a group
+)
+
+// scan reads a Perl pattern (perlre(1), Perl 5.36) and writes it for the engines. All that depends on characters is
+// worked out here into sets of bytes; the engines see only those, sequences, repeats, groups and looks around.
+// Recursion, backtracking verbs other than (*FAIL), embedded code and named characters are refused.
+func scan(pattern string) (part, error) {
+	if len(pattern) > maxPattern {
+		return part{}, fmt.Errorf("longer than %d bytes", maxPattern)
+	}
+	if !strings.ContainsAny(pattern, `\^$.|?*+()[]{}`) { // as nearly all are
+		return part{plain: true, needs: []string{pattern}}, nil
+	}
+	// The first pass counts and names the groups, which decides what \10 and \k<name> mean.
+	first := scanner{src: pattern, names: map[string][]int{}, referred: map[int]bool{}}
+	if first.pattern(); first.err != nil {
+		return part{}, first.err
+	}
+	second := scanner{src: pattern, names: map[string][]int{}, referred: map[int]bool{}, own: first.groups,
+		unicodeRules: first.unicodeRules, first: &first}
+	return second.pattern(), second.err
+}
+
+// modifiers are those in force at one place of the pattern, by their letter; xx is X.
+type modifiers struct {
+	on    ['z' + 1]bool
+	rules byte // for characters beyond ASCII: a, u, l, or 0 for Perl's default
+}
+
+type scanner struct {
+	src   string
+	pos   int
+	err   error // the first
+	flags modifiers
+
+	groups       int              // opened so far
+	names        map[string][]int // of the groups
+	referred     map[int]bool     // groups that something refers to
+	own          int              // the last group that we added
+	unicodeRules bool             // something in the pattern puts all of it under the Unicode rules
+	nesting      int
+	lookaround   int      // depth of look-arounds
+	first        *scanner // the first pass, when this is the second
+}
+
+func (s *scanner) pattern() part {
+	all := either(s.branches(false))
+	if !s.end() {
+		s.fail(s.pos, "unmatched )")
+	}
+	return all
+}
+
+// fail keeps the first error, and skips the rest of the pattern: whatever is being read ends there.
+func (s *scanner) fail(pos int, format string, args ...any) part {
+	if s.err == nil {
+		s.err = fmt.Errorf("%s, at character %d of the pattern", fmt.Sprintf(format, args...), pos+1)
+	}
+	s.pos = len(s.src)
+	return part{}
+}
+
+func (s *scanner) end() bool { return s.pos >= len(s.src) }
+
+func (s *scanner) ahead(text string) bool { return strings.HasPrefix(s.src[s.pos:], text) }
+
+func (s *scanner) accept(text string) bool {
+	found := s.ahead(text)
+	if found {
+		s.pos += len(text)
+	}
+	return found
+}
+
+// match reads what an expression describes, if that is ahead, and returns its groups.
+func (s *scanner) match(token *regexp.Regexp) []string {
+	found := token.FindStringSubmatch(s.src[s.pos:min(s.pos+maxToken, len(s.src))])
+	if found != nil {
+		s.pos += len(found[0])
+	}
+	return found
+}
+
+// upTo reads up to a text and past it; without it, up to the end of the pattern.
+func (s *scanner) upTo(stop string) (found bool) {
+	_, rest, found := strings.Cut(s.src[s.pos:], stop)
+	s.pos = len(s.src) - len(rest)
+	return found
+}
+
+// latin1 reports whether \w and its like cover Latin-1 here.
+func (s *scanner) latin1() bool { return s.flags.rules == 'u' || s.flags.rules == 0 && s.unicodeRules }
+
+// folded is a set in both cases if case does not count here.
+func (s *scanner) folded(set byteSet) byteSet {
+	if !s.flags.on['i'] {
+		return set
+	}
+	return set.folded(s.flags.rules == 'u' || s.flags.rules != 'l' && s.unicodeRules)
+}
+
+// branches reads up to the end of the group. In a branch reset each alternative counts its groups from the same number.
+func (s *scanner) branches(reset bool) (all []part) {
+	first, last := s.groups, 0
+	for {
+		all = append(all, s.sequence())
+		last = max(last, s.groups)
+		if !s.accept("|") {
+			s.groups = last
+			return all
+		}
+		if reset {
+			s.groups = first
+		}
+	}
+}
+
+// sequence reads up to the next "|" or ")".
+func (s *scanner) sequence() part {
+	var all []part
+	for s.skipComments(); !s.end() && !s.ahead("|") && !s.ahead(")"); s.skipComments() {
+		if atom, ok := s.atom(); ok {
+			all = append(all, s.quantified(atom))
+		}
+	}
+	return inOrder(all)
+}
+
+// skip skips bytes of a set.
+func (s *scanner) skip(set string) (found bool) {
+	for !s.end() && strings.IndexByte(set, s.src[s.pos]) >= 0 {
+		s.pos++
+		found = true
+	}
+	return found
+}
+
+// skipComments skips (?#...) and, under (?x), white space and # comments.
+func (s *scanner) skipComments() {
+	for {
+		begin := s.pos
+		switch {
+		case s.accept("(?#"):
+			if !s.upTo(")") {
+				s.fail(begin, "unmatched (?#")
+			}
+		case s.flags.on['x'] && s.accept("#"):
+			s.upTo("\n")
+		case s.flags.on['x'] && s.skip(" \t\n\v\f\r\x85"):
+		default:
+			return
+		}
+	}
+}
+
+// assertions match between two bytes, and Go's engine reads them alike. Those of (?m) begin with an m. A $ is also
+// before a newline that ends the text: for Go that newline may follow.
+var assertions = map[string]part{
+	"^": textBegin, `\A`: textBegin, `\G`: textBegin, "m^": {text: `(?m:^)`, alike: true, begins: true},
+	"$": lastEnd, `\Z`: lastEnd, `\z`: {text: `\z`, alike: true}, "m$": {text: `(?m:$)`, alike: true},
+	`\b`: {text: `\b`, alike: true}, `\B`: {text: `\B`, alike: true},
+}
+
+var (
+	textBegin = part{text: `\A`, alike: true}
+	lastEnd   = part{text: `\Z`, alike: true, ends: true, shifts: true}
+)
+
+// atom reads what a quantifier may follow. There is none for (?i) and its like.
+func (s *scanner) atom() (atom part, ok bool) {
+	c := s.src[s.pos]
+	s.pos++
+	switch c {
+	case '(':
+		return s.group()
+	case '\\':
+		return s.escape()
+	case '[':
+		return one(s.class()), true
+	case '.':
+		if s.flags.on['s'] {
+			return one(byteSet{}.negatedIf(true)), true
+		}
+		return one(bytesOf("\n").negatedIf(true)), true
+	case '^', '$':
+		name := string(c)
+		if s.flags.on['m'] {
+			name = "m" + name
+		}
+		return assertions[name], true
+	case '*', '+', '?':
+		return s.fail(s.pos-1, "quantifier %c follows nothing", c), true
+	case '{': // no quantifier, or it had been read; Perl refuses it after an escaped letter
+		if s.pos > 2 && s.src[s.pos-3] == '\\' && isLetter(s.src[s.pos-2]) {
+			return s.fail(s.pos-1, `unescaped left brace, write \{`), true
+		}
+	}
+	return s.char(int(c)), true
+}
+
+// char is one character; one beyond the bytes matches nothing.
+func (s *scanner) char(c int) part {
+	var set byteSet
+	if c > 0xff {
+		s.unicodeRules = true
+		return one(set)
+	}
+	set[c] = true
+	return one(s.folded(set))
+}
+
+// quantifier is how often something is repeated; high -1 is without a bound.
+type quantifier struct {
+	low, high int
+	text      string
+}
+
+// counted is {n} {n,} {n,m} {,m}. Any other brace is an ordinary character.
+var counted = regexp.MustCompile(
+	`^\{[ \t]*(?:([0-9]+)[ \t]*(?:(,)[ \t]*([0-9]*)[ \t]*)?|,[ \t]*([0-9]+)[ \t]*)\}`)
+
+func (s *scanner) quantifier() (q quantifier, found bool) {
+	switch {
+	case s.accept("*"):
+		return quantifier{0, -1, "*"}, true
+	case s.accept("+"):
+		return quantifier{1, -1, "+"}, true
+	case s.accept("?"):
+		return quantifier{0, 1, "?"}, true
+	case !s.ahead("{"):
+		return q, false
+	}
+	m := s.match(counted)
+	if m == nil {
+		return q, false
+	}
+	q.low, _ = strconv.Atoi(m[1]) // the largest number where it is larger
+	switch high := m[3] + m[4]; {
+	case high != "":
+		q.high, _ = strconv.Atoi(high)
+	case m[2] == "":
+		q.high = q.low
+	default:
+		q.high = -1
+	}
+	q.text = strings.Replace(fmt.Sprintf("{%d,%d}", q.low, q.high), "-1", "", 1)
+	return q, true
+}
+
+// quantified reads what repeats an atom. Where the body is not for Go's engine it becomes a group of our own: the other
+// one takes (?>a?)? for (?>a?), but not when there is a group between them.
+func (s *scanner) quantified(atom part) part {
+	s.skipComments()
+	begin := s.pos
+	q, found := s.quantifier()
+	switch {
+	case !found:
+		return atom
+	case max(q.low, q.high) > maxRepeat:
+		return s.fail(begin, "quantifier bigger than %d", maxRepeat)
+	}
+	s.skipComments()
+	lazy := s.accept("?")
+	possessive := !lazy && s.accept("+")
+	s.skipComments()
+	second := s.pos
+	if _, found := s.quantifier(); found {
+		return s.fail(second, "nested quantifiers")
+	}
+	if q.high >= 0 && q.low > q.high { // Perl: can't match
+		return one(byteSet{})
+	}
+	all := atom.repeated(q, begin)
+	switch {
+	case !atom.alike:
+		s.own++
+		all.text = fmt.Sprintf("(?<%d>%s)", s.own, atom.text)
+	case atom.single:
+		all.text = atom.text
+	default:
+		all.text = "(?:" + atom.text + ")"
+	}
+	all.text += q.text
+	switch {
+	case lazy:
+		all.text += "?"
+	case possessive:
+		return all.held()
+	}
+	return all
+}
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
