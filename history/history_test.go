@@ -250,3 +250,26 @@ func TestATimeIsKeptWithinItsBounds(t *testing.T) {
 		}
 	}
 }
+
+// A history may take all of Limit, and not a byte more.
+func TestAHistoryMayTakeItsLimit(t *testing.T) {
+	fill := func(n, last int) *History {
+		var h History
+		for i := range n {
+			h.Do(Moment(i), Order, 0, fmt.Sprintf("%0*d", maxText, i))
+		}
+		h.Do(Moment(n), Order, 0, strings.Repeat("x", last))
+		return &h
+	}
+	for n := range maxRecords {
+		for last := 1; last < maxText; last++ {
+			if h := fill(n, last); len(h.records) == n+1 && h.Size() == Limit {
+				if h := fill(n, last+1); len(h.records) > n || h.Size() > Limit {
+					t.Errorf("%d records take %d bytes", len(h.records), h.Size())
+				}
+				return
+			}
+		}
+	}
+	t.Errorf("no history takes %d bytes", Limit)
+}
