@@ -30,17 +30,19 @@ type claims struct {
 
 	mu         sync.Mutex // guards what follows
 	neighbours neighbours
-	mine       keySet           // that no other one takes
-	has, waits keySet           // as recorded …
-	yields     bool             // … and that others may take what it has
-	last       []neighbour      // as they were seen
-	contested  bool             // another one changes what is ours: the table is looked at
-	marking    []parser.Virtual // of the file
+	mine       keySet             // that no other one takes
+	has, waits keySet             // as recorded …
+	yields     bool               // … and that others may take what it has
+	last       []neighbour        // as they were seen
+	contested  bool               // another one changes what is ours: the table is looked at
+	marking    []parser.Virtual   // of the file
+	names      map[lvs.Key]string // servicenames of the file
 	told       map[string]bool
 }
 
 func newClaims(d *daemon) *claims {
-	c := &claims{d: d, changed: make(chan struct{}, 1), mine: keySet{}, marking: d.Loaded.Config.Virtuals}
+	c := &claims{d: d, changed: make(chan struct{}, 1), mine: keySet{}}
+	c.follows(d.Loaded.Config.Virtuals)
 	c.neighbours = newNeighbours(d.Instance, d.Config)
 	if d.lock.Before.IsHandedOver() {
 		for _, k := range d.lock.Before.Virtuals {
@@ -107,19 +109,20 @@ func (c *claims) tell() {
 	}
 	c.contested = false
 	for _, n := range c.last {
-		belong, theirs := " belong to ", called(n.has, c.waits.has)
+		belong, theirs := " belong to ", c.called(n.has, c.waits.has)
 		if len(theirs) == 1 {
 			belong = " belongs to "
 		}
 		say("", theirs, belong+n.name+": this daemon takes over when it leaves")
-		say(n.name+", waits for ", called(n.waits, c.mine.has), ": it takes over when this daemon leaves")
-		changed := called(n.has, c.mine.has)
+		say(n.name+", waits for ", c.called(n.waits, c.mine.has), ": it takes over when this daemon leaves")
+		changed := c.called(n.has, c.mine.has)
 		c.contested = c.contested || len(changed) > 0
 		say("Changed by "+n.name+" too: ", changed, "; its changes count as made by hand")
 		for i := range c.marking {
 			v := &c.marking[i]
-			caught := called(n.has, func(k lvs.Key) bool { return director.Catches(v, k) })
-			say("Marked here: "+v.ID+" has packets of "+n.name+": ", caught, "")
+			caught := c.called(n.has, func(k lvs.Key) bool { return director.Catches(v, k) })
+			marked := director.Label(v.ID, v.ServiceName)
+			say("Marked here: "+marked+" has packets of "+n.name+": ", caught, "")
 		}
 	}
 	for _, what := range c.neighbours.unknown {
@@ -181,7 +184,16 @@ func (c *claims) lookAgain(ctx context.Context) time.Duration {
 func (c *claims) renew(cfg *parser.Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.neighbours.everybody, c.marking = true, cfg.Virtuals
+	c.neighbours.everybody = true
+	c.follows(cfg.Virtuals)
+}
+
+// follows notes the virtual services of the file in force.
+func (c *claims) follows(virtuals []parser.Virtual) {
+	c.marking, c.names = virtuals, map[lvs.Key]string{}
+	for i := range virtuals {
+		c.names[director.KeyOf(&virtuals[i])] = virtuals[i].ServiceName
+	}
 }
 
 // keySet are the keys of virtual services.
@@ -192,10 +204,10 @@ func (s keySet) has(k lvs.Key) bool { return s[k] }
 func (s keySet) sorted() []lvs.Key { return slices.SortedFunc(maps.Keys(s), lvs.Key.Compare) }
 
 // called are those of the keys that are meant, as the file calls them.
-func called(keys []lvs.Key, isMeant func(lvs.Key) bool) (ids []string) {
+func (c *claims) called(keys []lvs.Key, isMeant func(lvs.Key) bool) (ids []string) {
 	for _, k := range keys {
 		if isMeant(k) {
-			ids = append(ids, director.KeyID(k))
+			ids = append(ids, director.Label(director.KeyID(k), c.names[k]))
 		}
 	}
 	return ids
