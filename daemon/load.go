@@ -136,7 +136,7 @@ func (s Source) parserOptions() parser.Options {
 		Strict:   s.Strict,
 	}
 	if s.Alone {
-		o.Resolver = noNames{}
+		o.Resolver, o.Alone = noNames{}, true
 	}
 	return o
 }

@@ -146,6 +146,10 @@ func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	if !ok {
 		return
 	}
+	isName := func(text string) bool { return r.names.hosts[hostName{text, s.ipv6}] != nil }
+	if r.opts.Alone && slices.ContainsFunc(line.hosts(), isName) {
+		last = first
+	}
 	count := rangeSize(first, last)
 	if count == 0 {
 		p := refuse(badRealRange,

@@ -21,6 +21,7 @@ type Last func(host string, ipv6 bool) []netip.Addr
 // Options are what the parser needs from outside. The zero value resolves nothing and opens nothing.
 type Options struct {
 	Resolver Resolver // nil: only numeric addresses and ports
+	Alone    bool     // it makes addresses up: what lies between two names is not known
 	// counts, with a warning, where the look-up of a host name fails; nil: nothing is known
 	Last Last
 	Own  func(netip.Addr) bool // is it an address of this machine; nil: not asked
