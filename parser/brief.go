@@ -88,9 +88,12 @@ func asOne(others []Diagnostic) Diagnostic {
 			lines = append(lines, strconv.Itoa(line))
 		}
 	}
-	one := others[0]
+	one, what := others[0], ": lines "
+	if lines = slices.Compact(lines); len(lines) == 1 {
+		what = ": line "
+	}
 	one.again = true
-	one.Text = fmt.Sprintf("and %d more", len(others)) + Listed(": lines ", slices.Compact(lines))
+	one.Text = fmt.Sprintf("and %d more", len(others)) + Listed(what, lines)
 	return one
 }
 

@@ -106,3 +106,18 @@ func alikeBut(text string, words ...string) (found Diagnostics) {
 	}
 	return found
 }
+
+func TestOthersOfOneLine(t *testing.T) {
+	for want, lines := range map[string][]int{
+		"and 2 more: line 4":     {1, 2, 3, 4, 4},
+		"and 2 more: lines 4, 5": {1, 2, 3, 4, 5},
+	} {
+		var found Diagnostics
+		for _, line := range lines {
+			found = append(found, Diagnostic{Kind: "x", Pos: Position{Line: line}, Text: "odd"})
+		}
+		if brief := found.Brief(); brief[len(brief)-1].Text != want {
+			t.Errorf("%v: %q, want %q", lines, brief[len(brief)-1].Text, want)
+		}
+	}
+}

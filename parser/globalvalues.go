@@ -23,7 +23,7 @@ func readLogFile(v *value) (string, *problem) {
 	text, p := inQuotes(v)
 	if p != nil {
 		if strings.HasPrefix(v.text, "/") {
-			p.text = "the value is not in double quotes; it is " + quote(v.text)
+			p.text = "the value is not in double quotes; write logfile = " + quote(v.text)
 		}
 		return "", p
 	}

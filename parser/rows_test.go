@@ -215,7 +215,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"emailalert=a\"\"b\n", "", "a quote has no partner"},
 		{virtual + "\treceive=“OK”\n", "not in double quotes but in typographic ones", ""},
 		{virtual + "\treceive='OK'\n", "not in double quotes but in single ones", ""},
-		{"logfile=/tmp/x.log\n", `not in double quotes; it is "/tmp/x.log"`, ""},
+		{"logfile=/tmp/x.log\n", `of logfile is not in double quotes; write logfile = "/tmp/x.log"`, ""},
 		{"fallbackcommand=\"\"\n", "the value of fallbackcommand is empty", ""},
 		{virtual + "\tfallbackcommand=\"\"\n", "the value of fallbackcommand is empty; it is text", ""},
 	} {

@@ -12,6 +12,12 @@ import (
 func answered(ctx context.Context, c *call) error {
 	c.answer = map[string]any{"error": nil}
 	err := c.command.run(ctx, c)
+	c.conclude(err)
+	return err
+}
+
+// conclude answers, with how the command ended.
+func (c *call) conclude(err error) {
 	status := exitOK
 	if e, ok := errors.AsType[exit](err); ok {
 		status = e.status
@@ -23,7 +29,6 @@ func answered(ctx context.Context, c *call) error {
 	}
 	c.answer["ok"], c.answer["exit"] = status == exitOK, status
 	c.printJSON(c.answer)
-	return err
 }
 
 // finding is a diagnostic in the JSON form.

@@ -116,8 +116,13 @@ func (c *call) run(ctx context.Context) error {
 			runtime.GOARCH)
 		return nil
 	}
+	shaped := c.jsonOut && !c.command.ownJSON
 	if err := c.find(); err != nil {
 		fmt.Fprintln(c.stderr, err)
+		if first, _, _ := strings.Cut(err.Error(), "\n"); shaped {
+			c.answer = map[string]any{}
+			c.conclude(errors.New(first))
+		}
 		return exit{status: exitFailure}
 	}
 	c.chooseRunDir()
@@ -133,7 +138,7 @@ func (c *call) run(ctx context.Context) error {
 	if uid := os.Geteuid(); !c.command.perls && uid != 0 {
 		c.env.User = instance.UserName(uid)
 	}
-	if c.jsonOut && !c.command.ownJSON {
+	if shaped {
 		return answered(ctx, c)
 	}
 	return c.command.run(ctx, c)
