@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
@@ -186,7 +185,7 @@ func TestServicesThatAnOperatorMeans(t *testing.T) {
 // server serves there.
 func TestWhoseChangeItIs(t *testing.T) {
 	fallback := lvs.Dest{Addr: someAddr, Weight: 1}
-	s := &server{dest: lvs.Dest{Addr: someAddr, Weight: 4}, first: judgement{task: &checker.Task{}}}
+	s := serverOf(lvs.Dest{Addr: someAddr, Weight: 4})
 	for _, c := range []struct {
 		what       string
 		kind       ipvsctl.OpKind
@@ -205,11 +204,12 @@ func TestWhoseChangeItIs(t *testing.T) {
 		{"removed, it was not in", ipvsctl.DelDest, 0, health.Down, false, false, s, false},
 		{"removed, no server is there", ipvsctl.DelDest, 0, health.Down, false, false, nil, true},
 	} {
-		s.first.health, s.order = health.Assume(c.state), new(ordersIf(c.drained, Backend{})[Backend{}])
-		v := &virtual{cfg: &parser.Virtual{}, fallback: &fallback, fallbackIn: c.fallbackIn}
+		v := virtualOf(&parser.Virtual{})
 		if c.real != nil {
-			v.servers = []*server{c.real}
+			v = virtualOf(&parser.Virtual{}, c.real).seated(c.state)
+			v.Ordered(0, ordersIf(c.drained, Backend{})[Backend{}].short())
 		}
+		v.Fallback, v.FallbackIn = fallback, c.fallbackIn
 		if got := v.isFallback(ipvsctl.Op{Kind: c.kind, Dest: lvs.Dest{Addr: someAddr, Weight: c.weight}},
 			c.real); got != c.want {
 			t.Errorf("%s: the fallback server's: %v", c.what, got)

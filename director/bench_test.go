@@ -16,6 +16,8 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -95,13 +97,14 @@ func BenchmarkDesired10k(b *testing.B) {
 	table := p.Preview(nil)
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
-			s.assume(health.Assume(health.Up))
+			s.AssumeAll(health.Assume(health.Up))
 		}
+		v.Wrote(lvs.DestsOf(table[v.key].Dests))
 	}
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, v := range p.virtuals {
-			v.desired(table[v.key].Dests)
+			judge.Decide(v.Case, time.Time{})
 		}
 	}
 }

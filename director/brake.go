@@ -28,7 +28,7 @@ type brake struct {
 }
 
 // mayBrake reports whether a server is up, so that the brake may hold it.
-func (s *server) mayBrake() bool { return s.verdict() == health.Up && s.suspended() == "" }
+func (s *server) mayBrake() bool { return s.Verdict() == health.Up && !s.Suspended() }
 
 // passed reports whether the last check passed through the virtual address.
 func (c *check) passed() bool { return c.last.OK && c.last.Way == checker.WayThrough }
@@ -53,7 +53,7 @@ func (v *virtual) isBraking() bool {
 
 // brake takes a result, and reports whether it is not to be judged, or not yet.
 func (d *Director) brake(x user) bool {
-	if len(x.v.brakes) == 0 || x.v.obeys {
+	if len(x.v.brakes) == 0 || x.v.Obeys {
 		return false
 	}
 	b, c := &x.v.brakes[x.j.number], x.j.check
@@ -78,16 +78,16 @@ func (d *Director) settleBrakes() {
 	for _, v := range d.virtuals {
 		for i := range v.brakes {
 			if b := &v.brakes[i]; b.newest.j != nil {
-				d.decide(b, b.newest)
+				d.settleBrake(b, b.newest)
 				b.newest = user{}
 			}
 		}
 	}
 }
 
-// decide judges the failures that tell of their servers, and holds those that tell of this machine. Where nothing shows
+// settleBrake judges the failures that tell of their servers, and holds those that tell of this machine. Where nothing shows
 // which they do, it asks others.
-func (d *Director) decide(b *brake, newest user) {
+func (d *Director) settleBrake(b *brake, newest user) {
 	v := newest.v
 	accused, open, proof := v.fellows(newest.j.number)
 	switch {

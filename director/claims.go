@@ -27,7 +27,10 @@ const activeDirector = "the active director"
 
 // isOurs reports whether a virtual service belongs in the table by this director. One that does not is checked, and
 // no more.
-func (v *virtual) isOurs() bool { return v.owner == "" }
+func (v *virtual) isOurs() bool { return !v.Theirs }
+
+// belongsTo notes who else has a virtual service; "": it is ours.
+func (v *virtual) belongsTo(owner string) { v.owner, v.Theirs = owner, owner != "" }
 
 // owned are the virtual services that this director may have in the table.
 func (d *Director) owned() []*virtual {
@@ -50,8 +53,8 @@ func (d *Director) assign(virtuals, left []*virtual) (gained []*virtual) {
 	aside, used := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for _, v := range virtuals {
 		was := v.owner
-		if v.owner = theirs[v.key]; d.standby {
-			v.owner = activeDirector
+		if v.belongsTo(theirs[v.key]); d.standby {
+			v.belongsTo(activeDirector)
 		}
 		if v.isOurs() {
 			d.ours = append(d.ours, v)

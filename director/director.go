@@ -354,7 +354,7 @@ func (d *Director) announce() {
 	a, now := d.announcer, time.Now()
 	for _, v := range d.virtuals {
 		if !v.weighed && (v.cfg.Announce != "" || v.cfg.MinServers.Low.N > 0) {
-			v.weigh()
+			v.Weigh()
 			v.weighed, a.stale = true, true
 		}
 	}

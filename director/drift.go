@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 )
@@ -33,8 +32,8 @@ func (d *Director) checkDrift(ctx context.Context) {
 	var changes []*change
 	for _, v := range d.ours {
 		// its connections may have ended
-		v.dirty = v.dirty || slices.ContainsFunc(v.servers, func(s *server) bool { return s.rerouted })
-		if have := table[v.key]; v.written != nil && (have.Key != v.key || !v.written.Is(have)) {
+		v.dirty = v.dirty || slices.ContainsFunc(v.servers, func(s *server) bool { return s.Rerouted })
+		if have := table[v.key]; v.Known && (have.Key != v.key || !v.is(have)) {
 			changes = append(changes, d.found(ctx, v, have))
 		}
 	}
@@ -47,74 +46,46 @@ func noteCounters(virtuals []*virtual, table ipvsctl.Table) (known bool) {
 		counters := table[v.key].Counters
 		known = known || counters != nil
 		for _, s := range v.servers {
-			s.carries, s.counted = counters[s.dest.Addr]
+			s.carries, s.counted = counters[s.Dest.Addr]
 		}
 	}
 	return known
 }
 
+// is reports whether a service is as it was last written.
+func (v *virtual) is(have ipvsctl.Service) bool {
+	last := ipvsctl.Compact{Settings: v.written, Dests: v.Have}
+	return last.Is(have)
+}
+
 // notice reports once what somebody else changed since the service was written. Such a change of a server is kept until
 // that server's next transition or a reload, unless a file in maintenancedir or the directive repair is against it.
-func (d *Director) notice(v *virtual, have ipvsctl.Service) {
-	if v.written == nil {
-		return
-	}
+func (d *Director) notice(v *virtual, was, have ipvsctl.Service) {
 	if have.Key != v.key {
 		d.teller.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
-		clear(v.overridden)
-		v.written, v.placed = nil, false
+		v.placed = false
+		v.Vanished()
 		return
 	}
-	empties := d.beside[v.key] != "" && !serving(have.Dests)
-	ops := ipvsctl.DiffService(v.written.Service(v.key), have)
+	empties := d.beside[v.key] != "" && !v.Have.Serve()
+	ops := ipvsctl.DiffService(was, have)
 	slices.SortStableFunc(ops, func(a, b ipvsctl.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
 	for _, op := range ops {
-		if op.Kind == ipvsctl.EditService {
+		what, addr := fmt.Sprintf("has weight %d", op.Dest.Weight), op.Dest.Addr
+		switch op.Kind {
+		case ipvsctl.EditService:
 			d.teller.override(v, netip.AddrPort{}, "the virtual service was changed; restoring it")
+			continue
+		case ipvsctl.AddDest:
+			what = "was added"
+		case ipvsctl.DelDest:
+			what = "was removed"
+		}
+		if v.Changed(addr, op.Kind != ipvsctl.DelDest, empties) {
+			what += "; kept until its next change of state or a reload"
 		} else {
-			d.noticeDest(v, op, empties)
+			what += "; restoring it"
 		}
-	}
-	v.written = ipvsctl.CompactOf(ipvsctl.Service{Settings: v.written.Settings, Dests: have.Dests})
-}
-
-// noticeDest takes what somebody else did to a destination. What another director empties is restored.
-func (d *Director) noticeDest(v *virtual, op ipvsctl.Op, empties bool) {
-	addr, in, what := op.Dest.Addr, true, fmt.Sprintf("has weight %d", op.Dest.Weight)
-	switch op.Kind {
-	case ipvsctl.AddDest:
-		what = "was added"
-	case ipvsctl.DelDest:
-		in, what = false, "was removed"
-	}
-	s := v.serverAt(addr)
-	keptOut := s != nil && s.suspended() != ""
-	if !v.found[addr] && (v.cfg.Repair || empties || keptOut && (in || d.global.ReaddQuiescent)) {
-		d.teller.override(v, addr, what+"; restoring it")
-		delete(v.overridden, addr)
-		return
-	}
-	if v.overridden == nil {
-		v.overridden = map[netip.AddrPort]bool{}
-	}
-	v.overridden[addr] = true
-	d.teller.override(v, addr, what+"; kept until its next change of state or a reload")
-}
-
-// release ends the overrides of servers whose state has changed, and of the fallback server. A server that went down
-// and was removed by somebody else stays away, unless it is to be quiescent again (readdquiescent).
-func (d *Director) release(v *virtual, have dests) {
-	for _, s := range v.servers {
-		if !s.transitioned || !v.overridden[s.dest.Addr] {
-			continue
-		}
-		_, in := have[s.dest.Addr]
-		if s.state() == health.Down && !in && !d.global.ReaddQuiescent {
-			continue
-		}
-		delete(v.overridden, s.dest.Addr)
-	}
-	if wanted, known := v.fallbackWantedNow(); known && wanted != v.fallbackWanted {
-		delete(v.overridden, v.fallback.Addr)
+		d.teller.override(v, addr, what)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/history"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/notify"
 )
 
@@ -53,7 +54,7 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 		}
 		addDetails(v, s, e, t.now())
 	}
-	down := s != nil && s.state() == health.Down
+	down := s != nil && v.StateOf(s.i) == health.Down
 	e.Real = op.Dest.Addr.String()
 	switch op.Kind {
 	case ipvsctl.AddDest:
@@ -62,7 +63,7 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 			e.Say(notify.Quiescent, "Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
 		}
 	case ipvsctl.EditDest:
-		if kind == "real" && s != nil && (s.draining() || s.rerouted) && op.Dest.Weight == 0 {
+		if kind == "real" && s != nil && (v.IsDraining(s.i) || s.Rerouted) && op.Dest.Weight == 0 {
 			e.Say(notify.Drained, "Drained real server: %s (%s) (Weight set to 0)",
 				tableName(table, name), v.called())
 			e.Reason = cmp.Or(s.note(), e.Reason)
@@ -90,14 +91,14 @@ func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	if !v.told.leftAt.Equal(now) {
 		v.told.left, v.told.leftAt = 0, now
 		for _, s := range v.servers {
-			if v.serves(s) {
+			if v.Serves(s.i) {
 				v.told.left++
 			}
 		}
 	}
 	e.Name, e.Left, e.Servers = s.name(), v.told.left, v.size()
-	if s.before != "" && s.before != "unknown" {
-		e.Before, e.Lasted = s.before, s.lasted
+	if s.before > judge.Unknown {
+		e.Before, e.Lasted = s.before.String(), s.lasted
 	}
 }
 
@@ -112,12 +113,12 @@ func tableName(table, configured string) string {
 
 // sayLeaving puts a change of a server that leaves into words, if it is one.
 func sayLeaving(v *virtual, op ipvsctl.Op, e *notify.Event) bool {
-	l, drains := v.leavers[op.Dest.Addr], op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0
+	l, drains := v.Leaver(op.Dest.Addr), op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0
 	if l == nil || !drains && op.Kind != ipvsctl.DelDest {
 		return false
 	}
 	e.Real = l.Addr.String()
-	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(l.over, v.told.purge()), l.Addr, v.name)
+	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(v.whyOver(l), v.told.purge()), l.Addr, v.name)
 	if drains {
 		e.Kind = notify.Drained
 		e.Text = fmt.Sprintf("Draining real server: %s (%s) (Weight set to 0) since it is not configured",
@@ -175,7 +176,7 @@ func (t *teller) unjudged(c *check, r checker.Result) {
 		}
 		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {
 			text := fmt.Sprintf("Check not judged: %s, keeping its state %s: %s",
-				x.v.labelOf(x.s), x.j.health.State, detail)
+				x.v.labelOf(x.s), x.j.Health.State, detail)
 			t.say(x.v, x.s, kind, text, detail)
 			x.j.unjudged.at = now
 			x.v.told.unjudgedAt = now

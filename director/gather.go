@@ -12,8 +12,8 @@ import (
 
 // isAway reports whether too few servers are up, and the addresses are elsewhere for that.
 func (v *virtual) isAway() bool {
-	n := &v.strength
-	weak := n.known && !(n.Enough && n.serves)
+	n := &v.Strength
+	weak := n.Known && !(n.Enough && n.Serves)
 	return weak && len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, (*announcement).isThere)
 }
 
@@ -23,20 +23,17 @@ const stillAway = 2 * time.Second
 
 // awaits reports whether a check is waited for: since the first server was back it has not passed, nor failed for good.
 func (x user) awaits() bool {
-	if !x.v.gathers() || x.s.weight() == 0 || x.s.held || x.s.drained() || x.s.suspended() != "" {
+	if !x.v.Gathers() || x.v.Weight(x.s.i) == 0 || x.s.Held || x.s.Drained() || x.s.Suspended() {
 		return false
 	}
 	c := x.j.check
-	passed := c.last.OK && !c.began.Before(x.v.back)
-	return !passed && c.answered.Before(x.v.back.Add(stillAway))
+	passed := c.last.OK && !c.began.Before(x.v.Back)
+	return !passed && c.answered.Before(x.v.Back.Add(stillAway))
 }
-
-// gathers reports whether servers that are back wait for others.
-func (v *virtual) gathers() bool { return !v.back.IsZero() }
 
 // gathered ends that, as soon as no server is waited for.
 func (v *virtual) gathered() {
-	if !v.gathers() {
+	if !v.Gathers() {
 		return
 	}
 	if v.isAway() {
@@ -46,7 +43,7 @@ func (v *virtual) gathered() {
 			}
 		}
 	}
-	v.back, v.dirty = time.Time{}, true
+	v.Back, v.dirty = time.Time{}, true
 }
 
 // gather has every server asked at once when the first one is back, by a check: those of all virtual services of its
@@ -55,10 +52,10 @@ func (d *Director) gather(v *virtual, by *judgement) {
 	for _, one := range v.addresses {
 		for _, i := range one.virtuals {
 			other := d.virtuals[i]
-			if !other.isAway() || other.gathers() {
+			if !other.isAway() || other.Gathers() {
 				continue
 			}
-			other.back = by.check.began
+			other.Back = by.check.began
 			for x := range checked(other) {
 				d.hurry(x.j.task, x.j.check)
 			}

@@ -9,7 +9,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
-	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -25,11 +25,10 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	var hooks ran
 	d := New(Deps{Hooks: &hooks})
 	for _, marks := range []int{0, 1} {
-		v := &virtual{cfg: &parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks],
-			Marking: make([]parser.Marking, marks)}, written: &ipvsctl.Compact{}}
+		v := virtualOf(&parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks],
+			Marking: make([]parser.Marking, marks)}, serverOf(lvs.Dest{Addr: someAddr})).seated(health.Up)
+		v.Wrote(lvs.Dests{})
 		v.cfg.OnChange = "tell"
-		v.servers = []*server{{real: &parser.Real{},
-			first: judgement{task: &checker.Task{}, health: health.Assume(health.Up)}}}
 		d.virtuals = append(d.virtuals, v)
 	}
 	d.ours = d.virtuals
@@ -40,22 +39,19 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 }
 
 func TestTheServerAtAnAddressIsTheOneThatIsUp(t *testing.T) {
-	at := func(state health.State) *server {
-		return &server{dest: lvs.Dest{Addr: someAddr},
-			first: judgement{task: &checker.Task{}, health: health.Assume(state)}}
-	}
+	here := lvs.Dest{Addr: someAddr}
 	for _, c := range []struct {
-		servers []*server
-		want    int
+		one, two health.State
+		want     int
 	}{
-		{[]*server{at(health.Down), at(health.Up)}, 1}, {[]*server{at(health.Up), at(health.Down)}, 0},
-		{[]*server{at(health.Down), at(health.Down)}, 0},
+		{health.Down, health.Up, 1}, {health.Up, health.Down, 0}, {health.Down, health.Down, 0},
 	} {
-		if v := (&virtual{servers: c.servers}); v.serverAt(someAddr) != c.servers[c.want] {
+		v := virtualOf(&parser.Virtual{}, serverOf(here), serverOf(here)).seated(c.one, c.two)
+		if v.serverAt(someAddr) != v.servers[c.want] {
 			t.Errorf("not server %d", c.want)
 		}
 	}
-	if v := (&virtual{servers: []*server{at(health.Up)}}); v.serverAt(netip.AddrPort{}) != nil {
+	if v := virtualOf(&parser.Virtual{}, serverOf(here)); v.serverAt(netip.AddrPort{}) != nil {
 		t.Error("a server at another address")
 	}
 }
@@ -116,7 +112,8 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 		v.cfg.MonitorFile, v.cfg.CheckType, v.cfg.Service = c.file, parser.CheckType(c.spec.Type),
 			c.spec.Service
 		result.OK = c.ok
-		s := &server{real: &parser.Real{}, first: judgement{task: &checker.Task{}}, maintenance: c.maintenance}
+		s := serverOf(lvs.Dest{})
+		s.Server = &judge.Server{File: c.maintenance != ""}
 		d.teller.record(user{v, s, &s.first}, result)
 		if !slices.Equal(lines, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, lines, c.want)

@@ -7,20 +7,21 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/judge"
 )
 
 // judgement is what the results of one check say of one server.
 type judgement struct {
+	*judge.Check
+	k     int           // its place among the server's checks
 	next  *judgement    // of the server's next check
 	task  *checker.Task // nil with checktype=off
 	check *check        // of task, once it runs
 
-	health    health.Health
 	reason    string    // of the last failure
 	unjudged  *unjudged // nil: all answers could be judged
 	accused   time.Time // since when its failures are not judged, see brake; zero: they are
 	shortages int32     // results in a row that failed by a shortage of this machine
-	holdout   holdout   // by the last failure
 	number    uint8     // of its check in the section: 0, or the line of alsocheck
 }
 
@@ -29,9 +30,6 @@ type unjudged struct {
 	why string    // of the last answer; "" when it can be judged
 	at  time.Time // when it was last reported
 }
-
-// verdict is what all checks of a server say together: it is down when one is, up when all are, and else unknown.
-func (s *server) verdict() health.State { return s.worst().health.State }
 
 // worst is the judgement that decides what a server is: the first that is down, else one that is unknown, else the one
 // with the most results that speak against it.
@@ -47,8 +45,8 @@ func (s *server) worst() *judgement {
 
 func (j *judgement) isWorseThan(other *judgement) bool {
 	severity := [...]int{health.Up: 0, health.Unknown: 1, health.Down: 2}
-	mine, others := severity[j.health.State], severity[other.health.State]
-	return mine > others || mine == others && j.health.State == health.Up && j.health.Streak > other.health.Streak
+	mine, others := severity[j.Health.State], severity[other.Health.State]
+	return mine > others || mine == others && j.Health.State == health.Up && j.Health.Streak > other.Health.Streak
 }
 
 // spec is what a check asks a server.
@@ -88,13 +86,6 @@ func (v *virtual) about(s *server, j *judgement, format string, args ...any) str
 		return sentence
 	}
 	return sentence + ": " + v.checkName(s, j)
-}
-
-// assume sets what all checks of a server say.
-func (s *server) assume(h health.Health) {
-	for j := &s.first; j != nil; j = j.next {
-		j.health = h
-	}
 }
 
 // cantJudge is why the last answer of a check can't be judged; "" when it can.

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"ldirectord/checker/health"
+	"ldirectord/lvs"
+	"ldirectord/parser"
 )
 
 // A server is down when one of its checks says so, up when all do, and unknown until all have a result.
@@ -24,23 +26,10 @@ func TestTheVerdictOfSeveralChecks(t *testing.T) {
 		{[]health.State{unknown, down, up}, down, 1},
 		{[]health.State{up, down, down}, down, 1},
 	} {
-		s := &server{}
-		all := make([]judgement, len(c.checks))
-		for i, state := range c.checks {
-			all[i].health = health.Assume(state)
-		}
-		s.first = all[0]
-		last := &s.first
-		for i := range all[1:] {
-			last.next = &all[i+1]
-			last = last.next
-		}
-		worst := &s.first
-		for range c.worst {
-			worst = worst.next
-		}
-		if s.verdict() != c.want || s.worst() != worst {
-			t.Errorf("%v: %v, want %v; the worst is %p, want %p", c.checks, s.verdict(), c.want, s.worst(),
+		s := checkedBy(c.checks...)
+		worst := s.judgement(c.worst)
+		if s.Verdict() != c.want || s.worst() != worst {
+			t.Errorf("%v: %v, want %v; the worst is %p, want %p", c.checks, s.Verdict(), c.want, s.worst(),
 				worst)
 		}
 	}
@@ -48,10 +37,24 @@ func TestTheVerdictOfSeveralChecks(t *testing.T) {
 
 // Of checks that all pass for now, the one with the most failures in a row is shown.
 func TestTheWorstOfChecksThatPass(t *testing.T) {
-	s := &server{first: judgement{health: health.Assume(health.Up),
-		next: &judgement{health: health.Assume(health.Up)}}}
-	s.first.next.health, _ = s.first.next.health.Next(false, health.Rule{Fall: 3, Rise: 1})
-	if s.worst() != s.first.next || s.verdict() != health.Up {
-		t.Errorf("%v, streak %d", s.verdict(), s.worst().health.Streak)
+	s := checkedBy(health.Up, health.Up)
+	s.first.next.Health, _ = s.first.next.Health.Next(false, health.Rule{Fall: 3, Rise: 1})
+	if s.worst() != s.first.next || s.Verdict() != health.Up {
+		t.Errorf("%v, streak %d", s.Verdict(), s.worst().Health.Streak)
 	}
+}
+
+// checkedBy is a server with checks in these states.
+func checkedBy(states ...health.State) *server {
+	s := serverOf(lvs.Dest{})
+	last := &s.first
+	for range states[1:] {
+		last.next = &judgement{}
+		last = last.next
+	}
+	virtualOf(&parser.Virtual{}, s)
+	for k, state := range states {
+		s.judgement(k).Health = health.Assume(state)
+	}
+	return s
 }

@@ -3,12 +3,12 @@ package director
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 )
 
 // This file is about real servers that left the configuration, in virtual services with a draintime. They stay in the
@@ -20,54 +20,57 @@ const lookInterval = time.Second
 // Leaver is a real server that left its virtual service and may still be in the table.
 type Leaver = ipvsctl.Leaver
 
-// leaver is a Leaver as the director follows it.
-type leaver struct {
-	Leaver
+// departing is what is to be told of a leaver.
+type departing struct {
+	name    string           // address:port as it was configured
 	carries ipvsctl.Counters // when it was last looked
-	idle    bool             // … it carried nothing
-	over    string           // why it goes now; "" while it stays
 }
 
-// sendOff lets a server leave the virtual service, of which it is not a part any more. It drains if draintime says so.
-// One that the table does not have is forgotten with the next change.
-func (v *virtual) sendOff(l leaver) {
-	if v.cfg.DrainTime == 0 || len(v.at(l.Addr)) > 0 || v.leavers[l.Addr] != nil {
+// depart notes what is to be told of those of these servers that leave now.
+func (v *virtual) depart(servers []*server) {
+	for _, s := range servers {
+		if _, noted := v.departing[s.Dest.Addr]; !noted {
+			v.note(s.Dest.Addr, departing{name: s.name()})
+		}
+	}
+}
+
+func (v *virtual) note(addr netip.AddrPort, l departing) {
+	if v.Leaver(addr) == nil {
 		return
 	}
-	now, left := time.Now(), v.cfg.DrainTime.Duration()
-	if !l.Until.IsZero() {
-		left = min(left, l.Until.Sub(now)) // draintime was longer, or the clock was set
+	if v.departing == nil {
+		v.departing = map[netip.AddrPort]departing{}
 	}
-	l.Until = now.Add(left) // a time that does not depend on the clock from now on
-	delete(v.overridden, l.Addr)
-	if v.leavers == nil {
-		v.leavers = map[netip.AddrPort]*leaver{}
-	}
-	v.leavers[l.Addr] = &l
+	v.departing[addr] = l
 }
 
-// sendOffAll lets those of these servers leave that the virtual service does not have any more.
-func (v *virtual) sendOffAll(servers []*server) {
-	for _, s := range servers {
-		v.sendOff(leaver{Leaver: Leaver{Key: v.key, Addr: s.dest.Addr, Name: s.name()}})
-	}
+// record is a leaver as it is passed on.
+func (v *virtual) record(l *judge.Leaver) Leaver {
+	return Leaver{Key: v.key, Addr: l.Addr, Name: v.departing[l.Addr].name, Until: l.Until}
 }
 
-// allLeavers are those who leave, in the order of their addresses.
-func (v *virtual) allLeavers() []*leaver {
-	return slices.SortedFunc(maps.Values(v.leavers), func(a, b *leaver) int { return a.Addr.Compare(b.Addr) })
+// whyOver is why a leaver goes now; "" while it stays.
+func (v *virtual) whyOver(l *judge.Leaver) string {
+	switch l.Over {
+	case judge.Late:
+		return "draintime is over, " + Carried(v.departing[l.Addr].carries)
+	case judge.Drained:
+		return "drained"
+	}
+	return ""
 }
 
 // recordLeavers passes on who leaves, and who moved away and is in maintenance. It sees to it that they are looked at.
 func (d *Director) recordLeavers() {
 	var all []Leaver
 	for _, v := range d.ours {
-		for _, l := range v.allLeavers() {
-			all = append(all, l.Leaver)
+		for i := range v.Leavers {
+			all = append(all, v.record(&v.Leavers[i]))
 		}
 		for _, s := range v.servers {
-			if s.moved != nil && s.suspended() != "" {
-				all = append(all, Leaver{Key: v.key, Addr: s.dest.Addr, Name: s.name(), Stays: true})
+			if s.moved != nil && s.Suspended() {
+				all = append(all, Leaver{Key: v.key, Addr: s.Dest.Addr, Name: s.name(), Stays: true})
 			}
 		}
 	}
@@ -84,29 +87,17 @@ func (d *Director) recordLeavers() {
 func (d *Director) lookAtLeavers(ctx context.Context) {
 	d.lookAt = nil
 	for _, v := range d.ours {
-		if len(v.leavers) == 0 {
+		if len(v.Leavers) == 0 {
 			continue
 		}
 		counters := d.table.counters(ctx, v.key)
-		for _, l := range v.leavers {
+		for i := range v.Leavers {
+			l := &v.Leavers[i]
 			carries, known := counters[l.Addr]
 			if known {
-				l.carries = carries
+				v.note(l.Addr, departing{v.departing[l.Addr].name, carries})
 			}
-			weight, in := v.weightAt(l.Addr)
-			wasIdle := l.idle
-			// one with weight still serves, see keepServing
-			l.idle = known && in && weight == 0 && carries.Idle()
-			switch {
-			case !time.Now().Before(l.Until):
-				l.over = "draintime is over, " + Carried(l.carries)
-			case wasIdle && l.idle: // what was on its way when it got weight 0 is counted by now
-				l.over = "drained"
-			default:
-				continue
-			}
-			delete(v.overridden, l.Addr)
-			v.dirty = true
+			v.dirty = v.Looked(l, known && carries.Idle(), time.Now()) || v.dirty
 		}
 	}
 	d.recordLeavers()
@@ -130,10 +121,11 @@ func plural(n uint32, what string) string {
 
 // describeLeavers is what is known of those that are still in the table.
 func (v *virtual) describeLeavers() (list []LeaverSnapshot) {
-	for _, l := range v.allLeavers() {
-		if weight, in := v.weightAt(l.Addr); in {
-			list = append(list, LeaverSnapshot{Leaver: l.Leaver, Carries: l.carries, Effective: weight,
-				ByHand: v.overridden[l.Addr]})
+	for i := range v.Leavers {
+		l := &v.Leavers[i]
+		if weight, in := v.WeightAt(l.Addr); in {
+			list = append(list, LeaverSnapshot{Leaver: v.record(l), Carries: v.departing[l.Addr].carries,
+				Effective: weight, ByHand: v.ByHand[l.Addr]})
 		}
 	}
 	return list

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -72,11 +74,11 @@ func TestConnectionsInWords(t *testing.T) {
 // onchange is told of those that are in the table.
 func TestOnChangeIsToldWhoLeaves(t *testing.T) {
 	in, out := netip.MustParseAddrPort("10.2.0.1:80"), netip.MustParseAddrPort("10.2.0.2:80")
-	v := &virtual{
-		cfg:     &parser.Virtual{ID: "tcp:10.1.0.1:80"},
-		leavers: map[netip.AddrPort]*leaver{in: {Leaver: Leaver{Addr: in, Name: "10.2.0.1:8080"}}, out: {Leaver: Leaver{Addr: out, Name: "10.2.0.2:80"}}},
-		written: ipvsctl.CompactOf(ipvsctl.Service{Dests: dests{in: {Addr: in}}}),
-	}
+	v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80"})
+	v.Leavers = []judge.Leaver{{Addr: in}, {Addr: out}}
+	v.note(in, departing{name: "10.2.0.1:8080"})
+	v.note(out, departing{name: "10.2.0.2:80"})
+	v.Have, v.Known = lvs.Dests{{Addr: in}}, true
 	now, up := v.snapshot()
 	if !slices.Equal(now.Leaving, []string{"10.2.0.1:8080"}) || up != 0 || len(now.Servers) != 0 {
 		t.Errorf("%+v, %d up", now, up)

@@ -15,6 +15,7 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/history"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -36,14 +37,14 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 			continue
 		}
 		for _, s := range v.servers {
-			if dest, in := found.Dests[s.dest.Addr]; in && dest.Weight > 0 {
-				s.assume(health.Assume(health.Up))
-				s.entered = true
+			if dest, in := found.Dests[s.Dest.Addr]; in && dest.Weight > 0 {
+				v.Assume(s.i)
 			}
 		}
 		for _, l := range d.deps.Leavers {
 			if _, in := found.Dests[l.Addr]; in && l.Key == v.key && !l.Stays {
-				v.sendOff(leaver{Leaver: l})
+				v.SendOff(judge.Leaver{Addr: l.Addr, Until: l.Until}, time.Now())
+				v.note(l.Addr, departing{name: l.Name})
 			}
 		}
 	}
@@ -71,7 +72,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	for _, v := range p.virtuals {
 		v.addEarlier(before[v.key].servesFrom)
 		if was := before[v.key]; was != nil {
-			v.owner = was.owner
+			v.belongsTo(was.owner)
 		}
 	}
 	d.assign(p.virtuals, slices.Concat(owned, d.purges))
@@ -108,24 +109,28 @@ func (d *Director) takeOver(v, was *virtual, refines bool) {
 	if !was.isOurs() {
 		return
 	}
-	for _, l := range was.leavers {
-		v.sendOff(*l)
+	for _, l := range was.Leavers {
+		v.SendOff(l, time.Now())
+		v.note(l.Addr, was.departing[l.Addr])
 	}
-	v.sendOffAll(was.servers)
+	for _, s := range was.servers {
+		v.SendOff(judge.Leaver{Addr: s.Dest.Addr}, time.Now())
+	}
+	v.depart(was.servers)
 }
 
 // judgeKnown judges unknown servers by the results that their checks have already: another server may share them.
 func (d *Director) judgeKnown(v *virtual) {
 	for _, s := range v.servers {
-		was := s.verdict()
+		was := s.Verdict()
 		for j := &s.first; j != nil; j = j.next {
-			if c := d.checks[j.task]; c != nil && !c.at.IsZero() && j.health.State == health.Unknown {
-				j.health, _ = j.health.Next(c.last.OK, v.rule())
-				j.reason, j.holdout = c.last.Detail, holdoutOf(c.last)
+			if c := d.checks[j.task]; c != nil && !c.at.IsZero() && j.Health.State == health.Unknown {
+				v.Learn(s.i, j.k, c.last.OK, lossOf(c.last))
+				j.reason = c.last.Detail
 			}
 		}
-		if s.verdict() != was {
-			v.follow(s, s.held || s.kept)
+		if s.Verdict() != was {
+			v.Learned(s.i)
 			d.teller.turn(user{v, s, s.worst()}, was, history.Verdict{})
 		}
 	}
@@ -164,48 +169,63 @@ func checked(virtuals ...*virtual) iter.Seq[user] {
 
 // inherit takes over what was known of a virtual service, but no overrides: a reload ends them.
 func (v *virtual) inherit(was *virtual) {
-	v.told, v.fallbackIn, v.fallbackWanted = was.told, was.fallbackIn, was.fallbackWanted
-	v.obeys, v.holds = was.obeys, was.holds
-	v.placed, v.strength, v.back = was.placed, was.strength, was.back
-	v.backoff = was.backoff
+	v.told, v.holds, v.placed, v.backoff = was.told, was.holds, was.placed, was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
 	v.took, v.stages = was.took, was.stages
-	v.inheritFound(was)
 	before := make(map[netip.AddrPort]*server, len(was.servers))
 	for _, s := range was.servers {
 		before[s.real.Addr] = s
 	}
-	for _, s := range v.servers {
-		if old := before[s.real.Addr]; old != nil {
-			s.inherit(old, was.serves(old))
+	v.Carry(&was.Case, func(i int) int {
+		old := before[v.members[i].real.Addr]
+		if old == nil {
+			return -1
 		}
-		for j := &s.first; j != nil; j = j.next {
-			if o := was.judged(v, s, j); o != nil {
-				j.health, j.reason, j.shortages, j.unjudged, j.holdout, j.accused = o.health, o.reason,
-					o.shortages, o.unjudged, o.holdout, o.accused
-				if !j.accused.IsZero() {
-					v.brakes[j.number] = was.brakes[o.number]
-				}
-			} else {
-				s.past.Retire()
-			}
+		v.members[i].inherit(old)
+		return old.i
+	}, func(i, k int) *judge.Check {
+		s := v.members[i]
+		j := s.judgement(k)
+		o := was.judged(v, s, j)
+		if o == nil {
+			s.past.Retire()
+			return nil
 		}
+		j.inherit(o)
+		if !j.accused.IsZero() {
+			v.brakes[j.number] = was.brakes[o.number]
+		}
+		return o.Check
+	})
+	if v.CarryFound(&was.Case, was.placed); v.waits() {
+		v.waitingSince = was.waitingSince
 	}
 }
 
 // inherit takes over what is remembered of the same server. Its health is that of its checks.
-func (s *server) inherit(was *server, served bool) {
-	s.shown, s.since, s.before, s.lasted = was.shown, was.since, was.before, was.lasted
+func (s *server) inherit(was *server) {
+	s.before, s.lasted = was.before, was.lasted
 	s.tally, s.carries, s.counted, s.past = was.tally, was.carries, was.counted, was.past
-	if was.dest.Addr == s.dest.Addr && s.first.task != nil {
-		s.held, s.entered, s.kept = was.held, was.entered, was.entered && served
+}
+
+// inherit takes over what is remembered of the same check.
+func (j *judgement) inherit(was *judgement) {
+	j.reason, j.shortages, j.unjudged, j.accused = was.reason, was.shortages, was.unjudged, was.accused
+}
+
+// judgement is one of the server's, by its place among them.
+func (s *server) judgement(k int) *judgement {
+	j := &s.first
+	for range k {
+		j = j.next
 	}
+	return j
 }
 
 // judged is what was known by the same check of the same server, nil where there was none. A renewed certificate makes
 // a new task, but not another check.
 func (v *virtual) judged(now *virtual, s *server, j *judgement) *judgement {
-	for _, old := range v.at(s.dest.Addr) {
+	for _, old := range v.at(s.Dest.Addr) {
 		for o := &old.first; o != nil; o = o.next {
 			if o.task == j.task ||
 				v.cfg.CheckInterval == now.cfg.CheckInterval && v.spec(old, o) == now.spec(s, j) {
@@ -242,6 +262,7 @@ func (d *Director) install(p *Plan, f folder) {
 	for x := range checked(d.virtuals...) {
 		x.j.check = checks[x.j.task]
 		x.j.check.users = append(x.j.check.users, x)
+		x.j.Pending, x.j.Own = !x.j.check.reported, x.j.check.last.OwnAnswers
 	}
 	d.checks = checks
 	for t, c := range checks {
@@ -294,7 +315,7 @@ func (d *Director) newPurge(was *virtual, addresses []*announcement) *virtual {
 	if was.cfg != nil && slices.ContainsFunc(addresses, d.announcer.lingers) {
 		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
 	}
-	return &virtual{cfg: cfg, name: keyName(was.key), key: was.key, addresses: addresses, dirty: true}
+	return &virtual{Case: judge.Case{Section: &judge.Section{}}, cfg: cfg, name: keyName(was.key), key: was.key, addresses: addresses, dirty: true}
 }
 
 // mayNotGo reports whether a virtual service that is no longer configured serves on: until the mark rules that replace

@@ -79,7 +79,7 @@ func (d *Director) maintain() {
 			if file == s.maintenance {
 				continue
 			}
-			if s.maintenance == "" && s.state() != health.Down && s.first.task != nil && !s.drained() {
+			if s.maintenance == "" && v.StateOf(s.i) != health.Down && s.first.task != nil && !s.Drained() {
 				taken = s
 			}
 			switch {
@@ -91,11 +91,10 @@ func (d *Director) maintain() {
 				d.teller.note("maintenance ends", s)
 				d.teller.say(v, s, notify.MaintenanceOff, "Maintenance ends: "+v.labelOf(s), "")
 			}
-			s.maintenance = file
-			s.goOut()
-			s.transitioned, v.dirty = true, true
+			s.maintenance, v.dirty = file, true
+			v.Maintained(s.i, file != "")
 		}
-		if up, known := v.available(); taken != nil && !up && known {
+		if up, known := v.Available(); taken != nil && !up && known {
 			text := "Maintenance takes the last server: " + v.labelOf(taken)
 			d.teller.say(v, taken, notify.LastServer, text, taken.maintenance)
 		}

@@ -21,7 +21,7 @@ func (t *teller) record(x user, r checker.Result) {
 	}
 	cfg := x.v.cfg.Check(int(x.j.number))
 	id := monitorID(cfg, x.s.real)
-	if x.s.suspended() != "" {
+	if x.s.Suspended() {
 		t.monitor.Record(cfg.MonitorFile, id, false, inMaintenance)
 		return
 	}

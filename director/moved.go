@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"ldirectord/checker"
-	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -25,11 +24,11 @@ func (b *planBuilder) earlier(v *virtual) {
 		}
 		for i := range s.real.Named.Earlier {
 			e := newServer(v.cfg, &s.real.Named.Earlier[i])
-			if made[e.dest.Addr] || len(v.at(e.dest.Addr)) > 0 {
+			if made[e.Dest.Addr] || v.At(e.Dest.Addr) >= 0 {
 				continue
 			}
 			b.check(v, e)
-			e.moved, made[e.dest.Addr] = s, true
+			e.moved, made[e.Dest.Addr] = s, true
 			v.earlier = append(v.earlier, e)
 		}
 	}
@@ -39,13 +38,16 @@ func (b *planBuilder) earlier(v *virtual) {
 func (b *planBuilder) staying(v *virtual) {
 	var all []*server
 	for i := range v.cfg.Staying {
-		if s := newServer(v.cfg, &v.cfg.Staying[i]); len(v.at(s.dest.Addr)) == 0 {
+		if s := newServer(v.cfg, &v.cfg.Staying[i]); v.At(s.Dest.Addr) < 0 {
 			b.check(v, s)
 			s.stays = true
 			all = append(all, s)
 		}
 	}
-	v.servers, v.byAddr = append(v.servers, all...), nil
+	if len(all) > 0 {
+		v.servers = append(v.servers, all...)
+		v.enlist()
+	}
 }
 
 // check makes the checks of a server beside those of the file, which have the same mistakes.
@@ -57,60 +59,42 @@ func (b *planBuilder) check(v *virtual, s *server) {
 
 // addEarlier adds to the servers of the file those that moved away and serve.
 func (v *virtual) addEarlier(serves func(*server) bool) {
-	v.servers = append(v.servers, slices.DeleteFunc(v.earlier, func(s *server) bool { return !serves(s) })...)
-	v.earlier, v.byAddr = nil, nil
+	if added := slices.DeleteFunc(v.earlier, func(s *server) bool { return !serves(s) }); len(added) > 0 {
+		v.servers = append(v.servers, added...)
+		v.enlist()
+	}
+	v.earlier = nil
 }
 
 // servesFrom reports whether a server that moved away is in service, as the virtual service was before a reload; nil:
 // it is new.
-func (v *virtual) servesFrom(s *server) bool {
-	if v == nil {
-		return false
-	}
-	old := v.serverAt(s.dest.Addr)
-	_, in := v.weightAt(s.dest.Addr)
-	return old != nil && old.works() && (in || old.verdict() == health.Up)
-}
+func (v *virtual) servesFrom(s *server) bool { return v != nil && v.WouldServe(s.Dest.Addr) }
 
 // mayServeFrom reports whether a server that moved away was in service when the daemon before ended, as the table was
 // found, or in maintenance.
 func (d *Director) mayServeFrom(s *server, found ipvsctl.Service) bool {
-	_, serves := found.Dests[s.dest.Addr]
+	_, serves := found.Dests[s.Dest.Addr]
 	for _, l := range d.deps.Leavers {
-		if l.Key == found.Key && l.Addr == s.dest.Addr {
+		if l.Key == found.Key && l.Addr == s.Dest.Addr {
 			serves = l.Stays
 		}
 	}
 	return serves
 }
 
-// works reports whether a server has not failed. One in maintenance has not: it serves on when that ends.
-func (s *server) works() bool {
-	return s.first.task != nil && (s.held || s.verdict() != health.Down)
-}
-
-// isDone reports whether a server that moved away has failed, or is not needed any more: the new one is up. In
-// maintenance it is not when the new one, in maintenance as well, passes its checks.
-func (s *server) isDone() bool {
-	return s.moved != nil &&
-		(!s.works() || s.moved.state() == health.Up || s.suspended() != "" && s.moved.verdict() == health.Up)
-}
-
-// endMoved ends what moved away and is done. With a draintime it drains.
+// endMoved ends the checks of what moved away and is done. With a draintime it drains, which is passed on before the
+// table follows.
 func (d *Director) endMoved() {
 	ended, moved := false, false
+	gone := func(s *server) bool { return s.Gone }
 	for _, v := range d.virtuals {
 		before := v.servers
 		if n := len(before); n == 0 || before[n-1].moved == nil {
 			continue
 		}
-		if moved = true; !slices.ContainsFunc(before, (*server).isDone) {
-			continue
-		}
-		v.servers, v.byAddr = slices.DeleteFunc(slices.Clone(before), (*server).isDone), nil
-		ended, v.dirty = true, true
-		if v.isOurs() {
-			v.sendOffAll(before)
+		if moved = true; slices.ContainsFunc(before, gone) {
+			ended, v.servers, v.dirty = true, slices.DeleteFunc(slices.Clone(before), gone), true
+			v.depart(before)
 		}
 	}
 	if moved {
@@ -120,7 +104,7 @@ func (d *Director) endMoved() {
 		return
 	}
 	for _, c := range d.checks {
-		c.users = slices.DeleteFunc(c.users, func(x user) bool { return x.s.isDone() })
+		c.users = slices.DeleteFunc(c.users, func(x user) bool { return x.s.Gone })
 	}
 	d.runChecks(d.tasks)
 }

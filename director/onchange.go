@@ -36,8 +36,8 @@ type ServerState struct {
 
 // snapshot is what the director knows of a virtual service.
 func (v *virtual) snapshot() (now VirtualState, up int) {
-	now = VirtualState{Virtual: v.cfg.ID, Fallback: v.fallbackIn, Enough: v.minServers()}
-	now.Available, _ = v.available()
+	now = VirtualState{Virtual: v.cfg.ID, Fallback: v.FallbackIn, Enough: v.minServers()}
+	now.Available, _ = v.Available()
 	if len(v.addresses) > 0 {
 		now.Announced = new(
 			!slices.ContainsFunc(v.addresses, func(one *announcement) bool { return !one.isThere() }))
@@ -57,26 +57,13 @@ func (v *virtual) snapshot() (now VirtualState, up int) {
 	return now, up
 }
 
-func (s *server) stateName() string {
-	switch {
-	case s.first.task == nil:
-		return "off"
-	case s.suspended() != "":
-		return "maintenance"
-	case s.draining():
-		return "drained"
-	default:
-		return s.verdict().String()
-	}
-}
-
 // tells reports whether anybody is told of the states of a virtual service: the operator's command, or the webhook.
 func (t *teller) tells(v *virtual) bool { return v.cfg.OnChange != "" || t.posts }
 
 // tellState tells the states of virtual services that the table has, but not while a demotion is under way.
 func (d *Director) tellState(virtuals ...*virtual) {
 	for _, v := range virtuals {
-		if d.demotion == nil && v.written != nil {
+		if d.demotion == nil && v.Known {
 			d.teller.state(v, d.marker.has(v.cfg), d.marker.trouble)
 		}
 	}
@@ -85,7 +72,7 @@ func (d *Director) tellState(virtuals ...*virtual) {
 // state tells the state of a virtual service when it is not what was told last. A service is not available before the
 // rules that mark its packets are set. When they can't be changed later, it stays so. Trouble is why they can't be set.
 func (t *teller) state(v *virtual, marked bool, trouble string) {
-	if _, known := v.available(); !t.tells(v) || !known {
+	if _, known := v.Available(); !t.tells(v) || !known {
 		return
 	}
 	now, up := v.snapshot()
@@ -160,7 +147,7 @@ func (t *teller) change(v *virtual, now VirtualState, up int, begin func() (end 
 
 // fallback runs the fallbackcommand when the last server goes and when the first one is back.
 func (t *teller) fallback(v *virtual) {
-	up, known := v.available()
+	up, known := v.Available()
 	state := "stop"
 	if !up {
 		state = "start"

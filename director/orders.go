@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/judge"
 	"ldirectord/notify"
 )
 
@@ -173,11 +174,10 @@ func (d *Director) applyOrders() {
 		d.obeyChecks(v, d.ordered[Backend{Virtual: v.cfg.ID}])
 		for _, s := range v.servers {
 			if o := d.ordered.of(v, s); o != s.ordered() {
-				drained := s.drained()
 				d.teller.ordered(s, o)
 				s.order = new(o)
-				s.reordered(drained)
-				s.transitioned, v.dirty = true, true
+				v.Ordered(s.i, o.short())
+				v.dirty = true
 			}
 		}
 	}
@@ -202,6 +202,12 @@ func (d *Director) endOrders(now time.Time) {
 	d.ordered = d.ordered.At(now)
 }
 
+// short is what decides of an order for a server.
+func (o Order) short() judge.Order {
+	kinds := map[OrderKind]judge.OrderKind{Drain: judge.Drain, Maint: judge.Maint, Weigh: judge.Weigh}
+	return judge.Order{Kind: kinds[o.Kind], Weight: uint32(o.Weight)}
+}
+
 // ordered is the server's order, zero without one.
 func (s *server) ordered() Order {
 	if s.order == nil {
@@ -209,17 +215,6 @@ func (s *server) ordered() Order {
 	}
 	return *s.order
 }
-
-// weight is the server's, by order or as configured.
-func (s *server) weight() uint32 {
-	if o := s.ordered(); o.Kind == Weigh {
-		return uint32(o.Weight)
-	}
-	return s.dest.Weight
-}
-
-// drained reports whether it gets no new connections by order.
-func (s *server) drained() bool { return s.ordered().Kind == Drain }
 
 // suspended is what takes the server out for maintenance, a file or an order; "" for none.
 func (s *server) suspended() string {
@@ -231,7 +226,7 @@ func (s *server) suspended() string {
 
 // note is the server's order in words; "" without one, and for one of which the state says all.
 func (s *server) note() string {
-	if s.rerouted {
+	if s.Rerouted {
 		return "changes to gate, one server at a time, when its connections have ended: " + Carried(s.carries)
 	}
 	return s.ordered().remark("order: ")

@@ -21,7 +21,7 @@ func (t *teller) unbelieved(k history.Kind, r *checker.Result, users ...user) {
 
 // turn remembers that the server changed its state, and by which rule.
 func (t *teller) turn(x user, was health.State, why history.Verdict) {
-	state, past := x.s.verdict(), &x.s.past
+	state, past := x.s.Verdict(), &x.s.past
 	if was == health.Unknown && state != health.Down && !past.IsDown() {
 		return // as it should be
 	}
@@ -36,7 +36,7 @@ func (t *teller) turn(x user, was health.State, why history.Verdict) {
 // reloaded remembers that servers are up because the check that failed is not made any more.
 func (t *teller) reloaded(v *virtual) {
 	for _, s := range v.servers {
-		if s.verdict() == health.Up && s.past.IsDown() {
+		if s.Verdict() == health.Up && s.past.IsDown() {
 			s.past.Do(history.At(t.now()), history.Up, 0, "the check that failed is not made any more")
 		}
 	}
@@ -71,7 +71,7 @@ func rememberOp(v *virtual, now history.Moment, op ipvsctl.Op, err error) {
 // held remembers who is held now, and who not any more.
 func (t *teller) held(v *virtual) {
 	for _, s := range v.servers {
-		s.past.Guard(history.At(t.now()), s.held)
+		s.past.Guard(history.At(t.now()), s.Held)
 	}
 }
 

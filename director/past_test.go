@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/history"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -100,8 +101,9 @@ func (s *scenario) stall(at netip.AddrPort) {
 
 // What a healthy server costs is time alone.
 func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
-	v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80", Settings: parser.Settings{FailureCount: 1, RiseCount: 1}}}
-	s := &server{real: &parser.Real{}}
+	s := serverOf(lvs.Dest{})
+	v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80",
+		Settings: parser.Settings{FailureCount: 1, RiseCount: 1}}, s)
 	kindsOf(t, func(d *Director) {
 		success := checker.Result{OK: true, Took: 1}
 		d.judge(v, s, &s.first, success)

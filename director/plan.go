@@ -6,10 +6,12 @@ import (
 	"cmp"
 	"errors"
 	"strings"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/parser"
 )
@@ -101,15 +103,13 @@ func keysOf(virtuals []*virtual) []lvs.Key {
 func (p *Plan) Preview(orders Orders) ipvsctl.Table {
 	t := ipvsctl.Table{}
 	for _, v := range p.virtuals {
+		now := judge.Case{Section: v.Section, State: v.State.Clone()}
+		now.Have = lvs.Dests{}
 		for _, s := range v.servers {
-			s.assume(health.Assume(health.Up))
-			s.order = new(orders.of(v, s))
+			now.Servers[s.i].AssumeAll(health.Assume(health.Up))
+			now.Ordered(s.i, orders.of(v, s).short())
 		}
-		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(nil)}
-		for _, s := range v.servers {
-			s.assume(health.Health{})
-			s.order = nil
-		}
+		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: judge.Decide(now, time.Time{}).Places}
 	}
 	return t
 }
@@ -176,11 +176,11 @@ func (p *Plan) Services(virtual string) []Service {
 		if isNamed(v.cfg.ID, virtual) {
 			one := Service{Config: v.cfg, Key: v.key}
 			for _, s := range v.servers {
-				one.Members = append(one.Members, Member{Name: s.name(), Dest: s.dest})
+				one.Members = append(one.Members, Member{Name: s.name(), Dest: s.Dest})
 			}
-			if v.fallback != nil {
+			if v.cfg.Fallback != nil {
 				one.Members = append(one.Members,
-					Member{Name: v.fallbackName, Dest: *v.fallback, Fallback: true})
+					Member{Name: v.fallbackName, Dest: v.Fallback, Fallback: true})
 			}
 			found = append(found, one)
 		}
@@ -191,6 +191,7 @@ func (p *Plan) Services(virtual string) []Service {
 func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics) {
 	key := KeyOf(cfg)
 	v := &virtual{cfg: cfg, name: keyName(key), key: key}
+	v.Section = sectionOf(cfg, b.Config.Global.ReaddQuiescent)
 	var found parser.Diagnostics
 	settings, err := settingsOf(cfg)
 	if err != nil {
@@ -198,7 +199,6 @@ func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 	}
 	v.settings = settings
 	if cfg.Fallback != nil {
-		v.fallback = new(destOf(cfg, cfg.Fallback.Addr, cfg.Fallback.Forward, cfg.Fallback.Weight))
 		v.fallbackName = cfg.Fallback.Addr.String()
 	}
 	checks, refused, doubted := cfg.Checks(), map[string]bool{}, doubts{}
@@ -221,6 +221,7 @@ func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 			}
 		}
 	}
+	v.enlist()
 	b.staying(v)
 	b.earlier(v)
 	return v, found
@@ -253,8 +254,8 @@ func (d doubts) look(spec checker.Spec, j *judgement) *checker.SpecError {
 }
 
 func newServer(cfg *parser.Virtual, r *parser.Real) *server {
-	s := &server{real: r, dest: destOf(cfg, r.Addr, r.Forward, r.Weight)}
-	s.dest.Upper, s.dest.Lower = uint32(r.Upper), uint32(r.Lower)
+	s := &server{real: r, Member: judge.Member{Dest: destOf(cfg, r.Addr, r.Forward, r.Weight)}}
+	s.Dest.Upper, s.Dest.Lower = uint32(r.Upper), uint32(r.Lower)
 	return s
 }
 

@@ -67,7 +67,7 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 			if key := p.Keys()[0]; p.virtuals[0].cfg.ID != KeyID(key) {
 				t.Errorf("%v is named %s, want %s", key, KeyID(key), p.virtuals[0].cfg.ID)
 			}
-			if p.virtuals[0].servers[0].first.health != (health.Health{}) {
+			if p.virtuals[0].servers[0].first.Health != (health.Health{}) {
 				t.Error("a preview changes the plan")
 			}
 		})

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
+	"ldirectord/lvs"
 )
 
 // change leads one virtual service from what the table has of it to what it should have.
@@ -32,30 +34,27 @@ type step struct {
 // change is one request. It reads the table only where that is not known, and where a change shows that it is wrong.
 // Have, if not nil, is the table as it was just read.
 func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
-	d.endMoved()
 	var changes []*change
 	var unknown []*virtual
 	now := time.Now()
 	for _, v := range d.virtuals {
 		v.gathered()
-		if v.dirty || v.obeys || v.untold(now) {
-			v.observe(d.teller.now())
-			d.guard(v)
-		}
 		v.weighed = v.weighed && !v.dirty
+		if !v.dirty && !v.Obeys && !v.untold(now) {
+			continue
+		}
 		v.dirty = v.dirty && v.isOurs() // who gets it makes it so
-	}
-	d.endMoved() // those whom the guard does not hold any more
-	for _, v := range d.ours {
+		d.countRerouted(ctx, v)
+		decision := d.decide(v)
 		switch {
-		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() ||
-			ctx.Err() != nil:
-		case v.written != nil:
-			changes = append(changes, d.newChange(ctx, v, v.written.Service(v.key)))
+		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() || ctx.Err() != nil:
+		case v.Known:
+			changes = append(changes, d.newChange(v, v.last(), decision))
 		default:
 			unknown = append(unknown, v)
 		}
 	}
+	d.endMoved()
 	d.carryOut(ctx, changes)
 	for _, c := range changes {
 		if ipvsctl.IsMissing(c.err) {
@@ -91,29 +90,44 @@ func (d *Director) syncAsRead(ctx context.Context, virtuals []*virtual, have ipv
 
 // found takes what was read of a virtual service, if it was there, and returns what is to be changed.
 func (d *Director) found(ctx context.Context, v *virtual, have ipvsctl.Service) *change {
-	if v.waits() && v.found == nil {
-		v.found = v.ownerless(maps.Keys(have.Dests))
+	was, known := v.last(), v.Known
+	if v.Read(lvs.DestsOf(have.Dests)); known {
+		d.notice(v, was, have)
 	}
-	d.notice(v, have)
-	d.guard(v) // who was taken out by hand is not held
-	return d.newChange(ctx, v, have)
+	d.countRerouted(ctx, v)
+	return d.newChange(v, have, d.decide(v)) // who was taken out by hand is not held
 }
 
 // settle carries changes out and notes how they ended.
 func (d *Director) settle(ctx context.Context, changes []*change) {
+	d.endMoved()
 	d.carryOut(ctx, changes)
 	for _, c := range changes {
 		d.conclude(ctx, c)
 	}
 }
 
-func (d *Director) newChange(ctx context.Context, v *virtual, have ipvsctl.Service) *change {
-	d.countRerouted(ctx, v, have.Dests)
-	d.release(v, have.Dests)
+func (d *Director) newChange(v *virtual, have ipvsctl.Service, decision judge.Decision) *change {
 	d.teller.held(v)
-	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: v.desired(have.Dests)}
+	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: decision.Places}
 	v.settingsRejected = false
 	return &change{v: v, ops: ipvsctl.DiffService(have, want), have: have, want: want}
+}
+
+// countRerouted reads what servers carry, where some are to be reached by gate.
+func (d *Director) countRerouted(ctx context.Context, v *virtual) {
+	isRerouted := func(s *server) bool {
+		now, in := v.Have.At(s.Dest.Addr)
+		return in && v.Reroutes(s.i, now)
+	}
+	if !v.isOurs() || !slices.ContainsFunc(v.servers, isRerouted) {
+		return
+	}
+	counters := d.table.counters(ctx, v.key)
+	for _, s := range v.servers {
+		s.carries, s.counted = counters[s.Dest.Addr]
+		v.Counted(s.i, s.carries.Active+s.carries.Inactive)
+	}
 }
 
 // carryOut makes changes in rounds over all virtual services, so that every one has what adds capacity before any loses
@@ -154,7 +168,7 @@ func (d *Director) send(ctx context.Context, batch []step) {
 	for i, err := range d.do(ctx, ops...) {
 		switch c, op := batch[i].of, ops[i]; {
 		case err == nil:
-			c.v.written.Record(op)
+			c.v.did(op)
 		case op.Kind == ipvsctl.EditService && !errors.Is(err, context.DeadlineExceeded) &&
 			!ipvsctl.IsMissing(err):
 			c.refused, c.v.settingsRejected, c.want.Settings = err, true, c.have.Settings
@@ -176,20 +190,27 @@ func (d *Director) do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	return results
 }
 
+// last is the virtual service as it was last written, in a table of its own.
+func (v *virtual) last() ipvsctl.Service {
+	return (&ipvsctl.Compact{Settings: v.written, Dests: v.Have}).Service(v.key)
+}
+
+// did notes a change that was made.
+func (v *virtual) did(op ipvsctl.Op) {
+	if op.Kind < ipvsctl.DelService {
+		v.written = op.Settings
+		return
+	}
+	v.Did(op.Dest, op.Kind == ipvsctl.DelDest)
+}
+
 // markWritten notes what the table now has of a virtual service, and runs the hooks that follow from it.
 func (d *Director) markWritten(v *virtual, service ipvsctl.Service) {
-	v.written, v.placed, v.weighed = ipvsctl.CompactOf(service), true, false
-	for _, s := range v.servers {
-		s.transitioned, s.entered = false, service.Dests[s.dest.Addr].Weight > 0
-	}
-	if wanted, known := v.fallbackWantedNow(); known {
-		v.fallbackWanted = wanted
-	}
-	maps.DeleteFunc(v.leavers, func(addr netip.AddrPort, _ *leaver) bool { // the next look passes that on
-		_, in := v.weightAt(addr)
-		return !in
+	v.written, v.placed, v.weighed = service.Settings, true, false
+	v.Wrote(lvs.DestsOf(service.Dests))
+	maps.DeleteFunc(v.departing, func(addr netip.AddrPort, _ departing) bool { // the next look passes that on
+		return v.Leaver(addr) == nil
 	})
-	v.fallbackIn = v.fallback != nil && !v.servedBy(v.fallback.Addr) && service.Dests[v.fallback.Addr].Weight > 0
 	d.teller.fallback(v)
 	d.tellState(v)
 }

@@ -48,6 +48,7 @@ func (d *Director) results(updates []checker.Update) {
 		c.last, c.at, c.began = u.Result, now, u.Began
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
+			x.j.Own = u.Result.OwnAnswers
 			d.teller.record(x, u.Result)
 			if !d.brake(x) {
 				d.judge(x.v, x.s, x.j, u.Result)
@@ -67,7 +68,7 @@ func (d *Director) hurry(t *checker.Task, c *check) {
 		switch {
 		case x.awaits():
 			fast = askedAgain
-		case !x.j.health.Doubted(c.last.OK):
+		case !x.j.Health.Doubted(c.last.OK):
 			continue
 		}
 		if fast > 0 && (every == 0 || fast < every) {
@@ -87,16 +88,17 @@ func (d *Director) repeat(t *checker.Task, c *check, every time.Duration) {
 
 // judge applies one result of one check to one server of one virtual service.
 func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) {
-	was, served, before, rule := s.verdict(), v.serves(s) && (s.entered || !v.isOurs()), j.health, v.rule()
-	next, changed := before.Next(r.OK, rule)
-	j.health, j.shortages = next, 0
+	was, before, rule := s.Verdict(), j.Health, v.Rule
+	turned := v.Result(s.i, j.k, r.OK, lossOf(r))
+	next, changed := j.Health, j.Health.State != before.State
+	j.shortages = 0
 	by := counted(before, next, changed, r.OK, rule)
 	s.past.Result(history.At(d.teller.now()), j.number, history.Believed(r.OK), &r, by)
 	if j.unjudged != nil {
 		j.unjudged.why = ""
 	}
 	if !r.OK {
-		j.reason, j.holdout = r.Detail, holdoutOf(r)
+		j.reason = r.Detail
 		r.Detail = v.named(s, j, r.Detail)
 	}
 	softly, _ := before.Soft(rule)
@@ -112,13 +114,13 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 		d.teller.say(v, s, notify.SoftFailure, v.about(s, j, "Soft failure real server: %s (%s) failure %d/%d",
 			s.label(), v.cfg.ID, failed, limit), r.Detail)
 	}
-	if s.verdict() != was {
-		s.transitioned, v.dirty = v.follow(s, served) || s.transitioned, true
+	if turned {
+		v.dirty = true
 		d.teller.turn(user{v, s, j}, was, by)
 		if was != health.Unknown {
 			s.tally.Transitions++
 		}
-		if s.verdict() == health.Up {
+		if s.Verdict() == health.Up {
 			d.gather(v, j)
 		}
 	}
@@ -130,7 +132,7 @@ func (d *Director) arrived(c *check) {
 		c.reported = true
 		d.waiting--
 		for _, x := range c.users {
-			x.v.weighed, x.v.dirty = false, x.v.dirty || x.v.cfg.Announce != ""
+			x.j.Pending, x.v.weighed, x.v.dirty = false, false, x.v.dirty || x.v.cfg.Announce != ""
 		}
 	}
 }
@@ -144,7 +146,7 @@ func (d *Director) shortage(c *check, r checker.Result) (lasts bool) {
 		if x.j.shortages == 3 {
 			detail := x.v.named(x.s, x.j, r.Detail)
 			text := fmt.Sprintf("Local resource shortage: cannot check %s, keeping its state %s: %s",
-				x.v.labelOf(x.s), x.j.health.State, detail)
+				x.v.labelOf(x.s), x.j.Health.State, detail)
 			d.teller.say(x.v, x.s, notify.LocalShortage, text, detail)
 		}
 	}

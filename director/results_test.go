@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -28,8 +29,8 @@ func kindsOf(t *testing.T, test func(d *Director)) (kinds []notify.Kind) {
 // each once in an hour.
 func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80"}}
-		one, two := &server{real: &parser.Real{}}, &server{real: &parser.Real{}}
+		one, two := serverOf(lvs.Dest{}), serverOf(lvs.Dest{})
+		v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80"}, one, two)
 		result := checker.Result{Cause: checker.Unjudged, Detail: "too long"}
 		c := &check{}
 		kinds := kindsOf(t, func(d *Director) {
@@ -111,15 +112,17 @@ func TestADirectorSettlesWithTheFirstResults(t *testing.T) {
 
 // A file in maintenancedir is the reason of what is done to its server.
 func TestTheReasonOfAChange(t *testing.T) {
-	v := &virtual{cfg: &parser.Virtual{ID: "tcp:10.1.0.1:80"}, name: "10.1.0.1:80"}
-	s := &server{real: &parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:80")}, first: judgement{reason: "refused", task: &checker.Task{}}}
-	s.dest.Addr = netip.MustParseAddrPort("10.2.0.1:80")
-	v.servers = []*server{s}
+	addr := netip.MustParseAddrPort("10.2.0.1:80")
+	s := serverOf(lvs.Dest{Addr: addr})
+	s.real.Addr, s.first.reason = addr, "refused"
+	v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80"}, s)
+	v.name = "10.1.0.1:80"
 	d := &Director{}
 	for file, want := range map[string]string{"": "refused", "web1": "maintenance: web1"} {
 		s.maintenance = file
+		v.Maintained(0, file != "")
 		e := notify.Event{}
-		d.teller.destOp(v, opOn(s.dest), &e)
+		d.teller.destOp(v, ipvsctl.Op{Kind: ipvsctl.EditDest, Dest: s.Dest}, &e)
 		if e.Reason != want {
 			t.Errorf("with file %q: %q, want %q", file, e.Reason, want)
 		}

@@ -19,7 +19,7 @@ const (
 
 // hasPendingTransition reports whether a server changed its state while only the settings wait for another try.
 func (v *virtual) hasPendingTransition() bool {
-	return v.settingsRejected && slices.ContainsFunc(v.servers, func(s *server) bool { return s.transitioned })
+	return v.settingsRejected && slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
 }
 
 // conclude notes how the change of a virtual service ended.
@@ -56,7 +56,7 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 		return
 	}
 	if !v.settingsRejected {
-		v.written = nil // some of the changes may be made: what differs next is not somebody else's doing
+		v.Lost() // some of the changes may be made: what differs next is not somebody else's doing
 	}
 	if v.refused == "" {
 		unanswered := errors.Is(err, context.DeadlineExceeded)

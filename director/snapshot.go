@@ -228,9 +228,9 @@ func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapsh
 			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key,
 			Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(),
 			Fallback: v.describeFallback(),
-			Written:  v.written != nil && !v.dirty, Rule: v.rule(), Error: v.refused, Added: v.added(),
+			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.refused, Added: v.added(),
 			Took: v.took, Stages: v.stages, Servers: own,
-			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.quota(), v.holds, v.obeys, v.recovered(),
+			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.Quota(), v.holds, v.Obeys, v.Recovered(),
 				len(v.brakes) > 0},
 			Enough: v.minServers(), Beside: beside[v.key],
 		}
@@ -264,16 +264,16 @@ func (v *virtual) describeServers(list []ServerSnapshot) {
 // describe fills in what is known of a server.
 func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Real, now.Alias = s.names()
-	now.Addr, now.Weight = s.dest.Addr, int(s.dest.Weight)
+	now.Addr, now.Weight = s.Dest.Addr, int(s.Dest.Weight)
 	if now.Moved = s.moved != nil; s.followed() {
 		now.Address = s.real.Addr.Addr().String()
 	} else if s.real.Named != nil {
 		now.Host = s.real.Named.Host
 	}
 	worst := s.worst()
-	now.State, now.Since, now.Streak = s.stateName(), s.since, worst.health.Streak
-	now.Up, now.Held = s.state() == health.Up && !s.held && !s.drained(), s.held && !s.drained()
-	now.ByHand, now.Drained = v.overridden[s.dest.Addr], s.drained()
+	now.State, now.Since, now.Streak = v.NameOf(s.i).String(), s.Since, worst.Health.Streak
+	now.Up, now.Held = v.StateOf(s.i) == health.Up && !s.Held && !s.Drained(), s.Held && !s.Drained()
+	now.ByHand, now.Drained = v.ByHand[s.Dest.Addr], s.Drained()
 	now.Order, now.Note = s.order, s.note()
 	why := ""
 	switch {
@@ -305,7 +305,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 		now.Note = strings.TrimSuffix("not believed: every server that was up fails only through "+
 			v.cfg.CheckVIP.String()+"; "+now.Note, "; ")
 	}
-	now.Effective, now.InTable = v.weightAt(s.dest.Addr)
+	now.Effective, now.InTable = v.WeightAt(s.Dest.Addr)
 	if c := worst.check; c != nil {
 		now.Checked, now.Last = c.at, c.last
 	}
@@ -318,7 +318,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 }
 
 func (v *virtual) describeCheck(s *server, j *judgement) CheckSnapshot {
-	now := CheckSnapshot{Name: v.checkName(s, j), State: j.health.State.String(), Streak: j.health.Streak,
+	now := CheckSnapshot{Name: v.checkName(s, j), State: j.Health.State.String(), Streak: j.Health.Streak,
 		Unjudged: j.cantJudge()}
 	if j.check != nil {
 		now.Checked, now.Last = j.check.at, j.check.last
@@ -327,42 +327,23 @@ func (v *virtual) describeCheck(s *server, j *judgement) CheckSnapshot {
 }
 
 func (v *virtual) describeFallback() *FallbackSnapshot {
-	if v.fallback == nil {
+	if v.cfg.Fallback == nil {
 		return nil
 	}
-	now := &FallbackSnapshot{Server: v.fallbackName, Active: v.fallbackIn, ByHand: v.overridden[v.fallback.Addr]}
-	if weight, in := v.weightAt(v.fallback.Addr); in {
+	now := &FallbackSnapshot{Server: v.fallbackName, Active: v.FallbackIn, ByHand: v.ByHand[v.Fallback.Addr]}
+	if weight, in := v.WeightAt(v.Fallback.Addr); in {
 		now.TableWeight = &weight
 	}
 	return now
 }
 
-// weightAt is the weight of a destination, and whether it is there, as the table was last written.
-func (v *virtual) weightAt(addr netip.AddrPort) (weight uint32, in bool) {
-	if v.written == nil {
-		return 0, false
-	}
-	dest, in := v.written.Dest(addr)
-	return dest.Weight, in
-}
-
 // added are the destinations that somebody else put beside those that are configured.
 func (v *virtual) added() (addrs []netip.AddrPort) {
-	for addr := range v.overridden {
-		if _, in := v.weightAt(addr); in && v.isNobodys(addr) {
+	for addr := range v.ByHand {
+		if _, in := v.WeightAt(addr); in && v.IsNobodys(addr) {
 			addrs = append(addrs, addr)
 		}
 	}
 	slices.SortFunc(addrs, netip.AddrPort.Compare)
 	return addrs
-}
-
-// observe notes since when each server is in the state that it has.
-func (v *virtual) observe(now time.Time) {
-	for _, s := range v.servers {
-		if name := s.stateName(); name != s.shown {
-			s.before, s.lasted = s.shown, now.Sub(s.since)
-			s.shown, s.since = name, now
-		}
-	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 )
@@ -262,9 +261,9 @@ func BenchmarkSnapshot10k(b *testing.B) {
 	table := p.Preview(nil)
 	for _, v := range p.virtuals {
 		service := table[v.key]
-		v.written = ipvsctl.CompactOf(service)
+		v.Wrote(lvs.DestsOf(service.Dests))
 		for _, s := range v.servers {
-			s.assume(health.Assume(health.Up))
+			s.AssumeAll(health.Assume(health.Up))
 			s.first.check = &check{at: time.Now()}
 		}
 	}

@@ -101,7 +101,7 @@ func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) 
 // way is reported for the first of them, as by the Perl ldirectord.
 func (v *virtual) leaving(told map[string]bool) (up []*server) {
 	for _, s := range v.servers {
-		if id := monitorID(v.cfg, s.real); s.state() == health.Up && !told[id] {
+		if id := monitorID(v.cfg, s.real); v.StateOf(s.i) == health.Up && !told[id] {
 			told[id] = true
 			up = append(up, s)
 		}
@@ -111,10 +111,9 @@ func (v *virtual) leaving(told map[string]bool) (up []*server) {
 
 // forget drops what was known of a virtual service in the table, and what hooks were called with.
 func (v *virtual) forget() {
-	v.written, v.fallbackIn, v.settingsRejected = nil, false, false
-	v.found, v.leavers, v.holds = nil, nil, 0
+	v.Left()
+	v.settingsRejected, v.departing, v.holds = false, nil, 0
 	v.told = told{unjudgedAt: v.told.unjudgedAt}
 	v.placed, v.weighed = false, false
 	v.retry, v.backoff, v.refused = time.Time{}, 0, ""
-	clear(v.overridden)
 }

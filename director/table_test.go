@@ -322,7 +322,7 @@ func TestAWarningOfACheckIsToldOnce(t *testing.T) {
 func TestTheWaitForAnotherTryDoublesUpToTheInterval(t *testing.T) {
 	for interval, want := range map[parser.Seconds]time.Duration{0.1: time.Second, 5: 5 * time.Second} {
 		d := New(Deps{Journal: notify.NewJournal()})
-		v := &virtual{cfg: &parser.Virtual{Settings: parser.Settings{CheckInterval: interval}}}
+		v := virtualOf(&parser.Virtual{Settings: parser.Settings{CheckInterval: interval}})
 		for i := range 10 {
 			if d.failed(t.Context(), v, errors.New("refused")); i == 0 && v.backoff != firstRetry {
 				t.Errorf("interval %v: the first wait is %v", interval, v.backoff)

@@ -132,7 +132,7 @@ func changeDest(service *Compact, op Op) (changed bool, err error) {
 	if service == nil {
 		return false, syscall.ESRCH
 	}
-	if _, in := service.Dest(op.Dest.Addr); !in && op.Kind != AddDest {
+	if _, in := service.Dests.At(op.Dest.Addr); !in && op.Kind != AddDest {
 		return false, syscall.ENOENT
 	}
 	service.Record(op)

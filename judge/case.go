@@ -117,7 +117,7 @@ func (c *Case) isAwaited(i int) bool {
 // At is the real server at an address of the table, the one that is up if several share it; -1 for none.
 func (c *Case) At(addr netip.AddrPort) int {
 	found := -1
-	for _, i := range c.at(addr) {
+	for _, i := range c.AllAt(addr) {
 		if !c.Servers[i].Gone && (found < 0 || c.StateOf(i) == health.Up) {
 			found = i
 		}
@@ -132,12 +132,16 @@ func (c *Case) IsNobodys(addr netip.AddrPort) bool {
 
 // Leaver is who drains at an address after it left the section; nil: nobody.
 func (c *Case) Leaver(addr netip.AddrPort) *Leaver {
-	at, in := slices.BinarySearchFunc(c.Leavers, addr,
-		func(l Leaver, a netip.AddrPort) int { return l.Addr.Compare(a) })
+	at, in := c.findLeaver(addr)
 	if !in {
 		return nil
 	}
 	return &c.Leavers[at]
+}
+
+func (c *Case) findLeaver(addr netip.AddrPort) (at int, in bool) {
+	return slices.BinarySearchFunc(c.Leavers, addr,
+		func(l Leaver, a netip.AddrPort) int { return l.Addr.Compare(a) })
 }
 
 // Available reports whether a section has a server that is up, and whether that is known yet.
@@ -182,5 +186,5 @@ func (c *Case) fallbackWanted() (wanted, known bool) {
 
 // ServedBy reports whether an address belongs to a real server that is up.
 func (c *Case) ServedBy(addr netip.AddrPort) bool {
-	return slices.ContainsFunc(c.at(addr), func(i int) bool { return !c.Servers[i].Gone && c.isUp(i) })
+	return slices.ContainsFunc(c.AllAt(addr), func(i int) bool { return !c.Servers[i].Gone && c.isUp(i) })
 }

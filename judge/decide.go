@@ -13,15 +13,10 @@ type Decision struct {
 	State State // the case's, as it is after the decision
 	// Places are the destinations that the table should have, by their addresses; nil where nobody knows
 	// what it has now.
-	Places map[netip.AddrPort]Place
-	Why    []Why // of each member: the rule that decided its place last
-	Held   []int // members that are in service by the guard alone
-}
-
-// Place is a destination of the table.
-type Place struct {
-	lvs.Dest
-	By RuleID
+	Places map[netip.AddrPort]lvs.Dest
+	Why    []Why                     // of each member: the rule that decided its place last
+	Others map[netip.AddrPort]RuleID // of places that are no member's
+	Held   []int                     // members that are in service by the guard alone
 }
 
 // Why is the rule that decided where a member is, with its operands.
@@ -37,7 +32,7 @@ func Decide(c Case, now time.Time) Decision {
 	c.State = c.cloneServers()
 	h := &hearing{Case: c, now: now, why: make([]Why, len(c.Servers))}
 	if c.Have != nil {
-		h.places = make(map[netip.AddrPort]Place, len(c.Have))
+		h.places = make(map[netip.AddrPort]lvs.Dest, len(c.Have))
 	}
 	for id := range Rules {
 		if rule := &Rules[id]; h.places != nil || !rule.places {
@@ -47,7 +42,7 @@ func Decide(c Case, now time.Time) Decision {
 			}
 		}
 	}
-	return Decision{State: h.State, Places: h.places, Why: h.why, Held: h.held}
+	return Decision{State: h.State, Places: h.places, Why: h.why, Others: h.others, Held: h.held}
 }
 
 // hearing is a decision on its way from rule to rule.
@@ -55,7 +50,8 @@ type hearing struct {
 	Case
 	now    time.Time
 	by     RuleID // whose turn it is
-	places map[netip.AddrPort]Place
+	places map[netip.AddrPort]lvs.Dest
+	others map[netip.AddrPort]RuleID
 	why    []Why
 	held   []int
 
@@ -63,16 +59,22 @@ type hearing struct {
 	unknown bool // of one it is not known yet
 }
 
-// put places a destination.
-func (h *hearing) put(d lvs.Dest, weight uint32) {
-	d.Weight = weight
-	h.places[d.Addr] = Place{d, h.by}
-}
-
 // member places a member.
 func (h *hearing) member(i int, weight uint32) {
-	h.put(h.Members[i].Dest, weight)
 	h.why[i].By = h.by
+	d := h.Members[i].Dest
+	d.Weight = weight
+	h.places[d.Addr] = d
+}
+
+// other places a destination that may be no member.
+func (h *hearing) other(d lvs.Dest, weight uint32) {
+	if h.others == nil {
+		h.others = map[netip.AddrPort]RuleID{}
+	}
+	h.others[d.Addr] = h.by
+	d.Weight = weight
+	h.places[d.Addr] = d
 }
 
 // serving reports whether a destination takes new connections so far.

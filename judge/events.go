@@ -15,7 +15,7 @@ import (
 // Result notes a result of a check of a server, and reports whether the server's verdict changed.
 func (c *Case) Result(i, k int, ok bool, loss Loss) (turned bool) {
 	s := &c.Servers[i]
-	check, was, served := s.Check(k), s.Verdict(), c.Serves(i) && (s.Entered || !c.Ours)
+	check, was, served := s.Check(k), s.Verdict(), c.Serves(i) && (s.Entered || c.Theirs)
 	check.Health, _ = check.Health.Next(ok, c.Rule)
 	if !ok {
 		check.Loss = loss
@@ -112,10 +112,24 @@ func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	return true
 }
 
-// Vanished notes that the table has no such virtual service any more.
+// Vanished notes that somebody else took the virtual service out of the table.
 func (c *Case) Vanished() {
 	clear(c.ByHand)
-	c.Have, c.Known = nil, false
+	c.Have, c.Known = lvs.Dests{}, false
+}
+
+// Lost notes that it is not known what the table has: some of the changes may have been made.
+func (c *Case) Lost() { c.Have, c.Known = nil, false }
+
+// Did notes one change of a destination that was made. What is not known stays so.
+func (c *Case) Did(d lvs.Dest, removed bool) {
+	switch {
+	case !c.Known:
+	case removed:
+		c.Have.Remove(d.Addr)
+	default:
+		c.Have.Put(d)
+	}
 }
 
 // Read notes what the table has. Where servers have no address yet, what it has of nobody may be one of them.
@@ -159,10 +173,11 @@ func (c *Case) Left() {
 // Counted notes how many connections a server carries, where it is to be reached by gate.
 func (c *Case) Counted(i int, connections uint32) { c.Servers[i].Connected = connections > 0 }
 
-// SendOff notes that a server left the section. It drains if draintime says so, until then at the latest. One that the
-// table does not have is forgotten with the next change.
+// SendOff notes that a server left the section. It drains if draintime says so. One that the table does not have is
+// forgotten with the next change.
 func (c *Case) SendOff(l Leaver, now time.Time) {
-	if c.DrainTime == 0 || c.At(l.Addr) >= 0 || c.Leaver(l.Addr) != nil {
+	at, leaves := c.findLeaver(l.Addr)
+	if c.DrainTime == 0 || leaves || c.At(l.Addr) >= 0 {
 		return
 	}
 	left := c.DrainTime
@@ -171,16 +186,14 @@ func (c *Case) SendOff(l Leaver, now time.Time) {
 	}
 	l.Until = now.Add(left) // a time that does not depend on the clock from now on
 	delete(c.ByHand, l.Addr)
-	at, _ := slices.BinarySearchFunc(c.Leavers, l.Addr,
-		func(l Leaver, a netip.AddrPort) int { return l.Addr.Compare(a) })
 	c.Leavers = slices.Insert(c.Leavers, at, l)
 }
 
-// Looked notes whether a leaver carries something, and reports whether it goes now.
-func (c *Case) Looked(l *Leaver, known, idle bool, now time.Time) (goes bool) {
+// Looked notes whether a leaver is known to carry nothing, and reports whether it goes now.
+func (c *Case) Looked(l *Leaver, idle bool, now time.Time) (goes bool) {
 	weight, in := c.WeightAt(l.Addr)
 	wasIdle := l.Idle
-	l.Idle = known && in && weight == 0 && idle // one with weight still serves, see keepServing
+	l.Idle = idle && in && weight == 0 // one with weight still serves, see keepServing
 	switch {
 	case !now.Before(l.Until):
 		l.Over = Late

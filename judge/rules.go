@@ -125,8 +125,11 @@ func moved(h *hearing) bool {
 			continue
 		}
 		replaced := h.StateOf(to) == health.Up || s.Suspended() && h.Servers[to].Verdict() == health.Up
-		if s.Gone = replaced || !h.works(i); s.Gone {
-			h.why[i] = Why{By: h.by, Before: to}
+		if s.Gone = replaced || !h.works(i); !s.Gone {
+			continue
+		}
+		if h.why[i] = (Why{By: h.by, Before: to}); !h.Theirs {
+			h.SendOff(Leaver{Addr: h.Members[i].Dest.Addr}, h.now)
 		}
 	}
 	return false
@@ -179,7 +182,7 @@ func together(h *hearing) bool {
 func leaving(h *hearing) bool {
 	for _, l := range h.Leavers {
 		if d, in := h.Have.At(l.Addr); in && l.Over == Stays {
-			h.put(d, 0)
+			h.other(d, 0)
 		}
 	}
 	return false
@@ -246,7 +249,7 @@ func up(h *hearing) bool {
 func found(h *hearing) bool {
 	for addr := range h.Found {
 		if d, in := h.Have.At(addr); in {
-			h.put(d, d.Weight)
+			h.other(d, d.Weight)
 			h.up = h.up || d.Weight > 0
 		}
 	}
@@ -261,7 +264,7 @@ func fallback(h *hearing) bool {
 	}
 	d, _ := h.Have.At(h.Fallback.Addr)
 	if !h.unknown || d.Weight > 0 || h.FallbackIn {
-		h.put(h.Fallback, h.Fallback.Weight)
+		h.other(h.Fallback, h.Fallback.Weight)
 	}
 	return false
 }
@@ -274,7 +277,7 @@ func replaced(h *hearing) bool {
 	}
 	for _, d := range h.Have {
 		if _, wanted := h.places[d.Addr]; d.Weight > 0 && (!wanted || h.Leaver(d.Addr) != nil) {
-			h.put(d, d.Weight)
+			h.other(d, d.Weight)
 		}
 	}
 	return false
@@ -284,7 +287,7 @@ func replaced(h *hearing) bool {
 func byHand(h *hearing) bool {
 	for addr := range h.ByHand {
 		if d, in := h.Have.At(addr); in {
-			h.put(d, d.Weight)
+			h.other(d, d.Weight)
 		} else {
 			delete(h.places, addr)
 		}
@@ -317,8 +320,8 @@ func rerouted(h *hearing) bool {
 		if leaves {
 			wanted.Weight = 0
 		}
-		h.put(now, wanted.Weight)
-		h.why[i].By = h.by
+		now.Weight = wanted.Weight
+		h.places[now.Addr], h.why[i].By = now, h.by
 	}
 	return false
 }

@@ -15,10 +15,10 @@ import (
 
 // Section is what is configured of one virtual service. It is never changed: a reload makes another one.
 type Section struct {
-	Members     []Member // real servers, in the order of the file
-	Waiting     []uint32 // the weights of servers whose names have no address yet
-	Fallback    lvs.Dest // the fallback server; invalid address: none
-	NoFallback  bool     // … which never serves: checktype=off, where the section has none of its own
+	Members     []*Member // real servers, in the order of the file
+	Waiting     []uint32  // the weights of servers whose names have no address yet
+	Fallback    lvs.Dest  // the fallback server; invalid address: none
+	NoFallback  bool      // … which never serves: checktype=off, where the section has none of its own
 	Rule        health.Rule
 	Quiescent   bool
 	Announce    bool      // its addresses are announced
@@ -50,8 +50,8 @@ func (s *Section) Index() {
 	})
 }
 
-// at are the members at an address of the table, in the order of the file: one, or several that share the entry.
-func (s *Section) at(addr netip.AddrPort) []int {
+// AllAt are the members at an address of the table, in the order of the file: one, or several that share the entry.
+func (s *Section) AllAt(addr netip.AddrPort) []int {
 	first, _ := slices.BinarySearchFunc(s.byAddr, addr,
 		func(i int, a netip.AddrPort) int { return s.Members[i].Dest.Addr.Compare(a) })
 	end := first

@@ -16,7 +16,7 @@ import (
 type State struct {
 	Servers []Server // of the section's members
 
-	Ours bool // the table is to have it by this director; else another one has it
+	Theirs bool // another director has it in the table
 	// Obeys: by the operator's order checks may take out every server, until all are up.
 	Obeys   bool
 	Back    time.Time // while servers that are back wait for others: when the check of the first began
@@ -65,7 +65,6 @@ type Check struct {
 // Leaver is a server that left its section and drains.
 type Leaver struct {
 	Addr  netip.AddrPort
-	Name  string    // as it was configured
 	Until time.Time // it goes then at the latest
 	Idle  bool      // when it was last looked, it carried nothing
 	Over  Ending
@@ -113,6 +112,7 @@ type Strength struct {
 // Clone is a copy that shares nothing.
 func (s *State) Clone() State {
 	c := s.cloneServers()
+	c.Have = slices.Clone(s.Have)
 	for i := range c.Servers {
 		c.Servers[i].More = slices.Clone(c.Servers[i].More)
 	}
@@ -123,9 +123,16 @@ func (s *State) Clone() State {
 func (s *State) cloneServers() State {
 	c := *s
 	c.Servers, c.Leavers = slices.Clone(s.Servers), slices.Clone(s.Leavers)
-	c.Have = slices.Clone(s.Have)
 	c.ByHand, c.Found = maps.Clone(s.ByHand), maps.Clone(s.Found)
 	return c
+}
+
+// Adopt makes the state what a decision made of it. The servers stay where they are.
+func (s *State) Adopt(next State) {
+	servers := s.Servers
+	copy(servers, next.Servers)
+	*s = next
+	s.Servers = servers
 }
 
 // Check is one of a server's checks, by its place among them.

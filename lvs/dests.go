@@ -1,12 +1,20 @@
 package lvs
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 )
 
 // Dests are the destinations of a virtual service, in the order of their addresses.
 type Dests []Dest
+
+// DestsOf puts destinations in order.
+func DestsOf(all map[netip.AddrPort]Dest) Dests {
+	dests := slices.AppendSeq(make(Dests, 0, len(all)), maps.Values(all))
+	slices.SortFunc(dests, func(a, b Dest) int { return a.Addr.Compare(b.Addr) })
+	return dests
+}
 
 // find is where an address is, or would be.
 func (all Dests) find(addr netip.AddrPort) (at int, in bool) {

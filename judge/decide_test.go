@@ -1,18 +1,16 @@
-package director
+package judge
 
 import (
 	"maps"
 	"net/netip"
 	"testing"
+	"time"
 
-	"ldirectord/checker"
 	"ldirectord/checker/health"
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
-	"ldirectord/parser"
 )
 
-func opOn(d lvs.Dest) ipvsctl.Op { return ipvsctl.Op{Kind: ipvsctl.EditDest, Dest: d} }
+type dests = map[netip.AddrPort]lvs.Dest
 
 // weights writes destinations as their last number and weight.
 func weights(d dests) map[byte]uint32 {
@@ -30,6 +28,17 @@ func destsOf(list map[byte]uint32) dests {
 		d[addr] = lvs.Dest{Addr: addr, Weight: weight}
 	}
 	return d
+}
+
+// caseOf is a section of these destinations, all of which are up.
+func caseOf(dests ...lvs.Dest) Case {
+	c := Case{Section: &Section{Rule: health.Rule{Fall: 1, Rise: 1}}}
+	for _, d := range dests {
+		c.Members = append(c.Members, &Member{Dest: d, MovedTo: -1})
+		c.Servers = append(c.Servers, Server{First: Check{Health: health.Assume(health.Up)}})
+	}
+	c.Index()
+	return c
 }
 
 // What a virtual service should have, for one server of weight 4 at 1 and another at 2, and a fallback server at 9.
@@ -76,27 +85,20 @@ func TestWhatAVirtualServiceShouldHave(t *testing.T) {
 			want: map[byte]uint32{2: 4}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			v := &virtual{cfg: &parser.Virtual{}, overridden: map[netip.AddrPort]bool{}}
-			v.cfg.Quiescent = c.quiescent
-			for _, d := range destsOf(map[byte]uint32{1: 4, 2: 4}) {
-				s := &server{dest: d,
-					first: judgement{task: &checker.Task{}, health: health.Assume(c.two)}}
-				if d.Addr.Addr().As4()[3] == 1 {
-					s.first.health, s.order = health.Assume(c.one),
-						new(ordersIf(c.drained, Backend{})[Backend{}])
-				}
-				v.servers = append(v.servers, s)
+			decided := caseOf(lvs.DestsOf(destsOf(map[byte]uint32{1: 4, 2: 4}))...)
+			decided.Quiescent = c.quiescent
+			for i, state := range []health.State{c.one, c.two} {
+				decided.Servers[i].AssumeAll(health.Assume(state))
 			}
-			for _, d := range destsOf(map[byte]uint32{9: 1}) {
-				v.fallback = &d
+			if c.drained {
+				decided.Servers[0].Order.Kind = Drain
 			}
-			for addr := range destsOf(map[byte]uint32{1: 0}) {
-				v.overridden[addr] = len(c.overridden) > 0
+			decided.Fallback = lvs.DestsOf(destsOf(map[byte]uint32{9: 1}))[0]
+			for _, n := range c.overridden {
+				decided.ByHand = map[netip.AddrPort]bool{lvs.DestsOf(destsOf(map[byte]uint32{n: 0}))[0].Addr: true}
 			}
-			if len(c.overridden) == 0 {
-				clear(v.overridden)
-			}
-			if got := weights(v.desired(destsOf(c.have))); !maps.Equal(got, c.want) {
+			decided.Have = lvs.DestsOf(destsOf(c.have))
+			if got := weights(Decide(decided, time.Time{}).Places); !maps.Equal(got, c.want) {
 				t.Errorf("%v, want %v", got, c.want)
 			}
 		})

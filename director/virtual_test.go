@@ -1,0 +1,33 @@
+package director
+
+import (
+	"net/netip"
+
+	"ldirectord/checker"
+	"ldirectord/checker/health"
+	"ldirectord/judge"
+	"ldirectord/lvs"
+	"ldirectord/parser"
+)
+
+type dests = map[netip.AddrPort]lvs.Dest
+
+// virtualOf is a virtual service with these servers.
+func virtualOf(cfg *parser.Virtual, servers ...*server) *virtual {
+	v := &virtual{Case: judge.Case{Section: sectionOf(cfg, false)}, cfg: cfg, servers: servers}
+	v.enlist()
+	return v
+}
+
+// serverOf is a real server with one check.
+func serverOf(d lvs.Dest) *server {
+	return &server{real: &parser.Real{}, Member: judge.Member{Dest: d}, first: judgement{task: &checker.Task{}}}
+}
+
+// seated makes the states of a virtual service's servers these.
+func (v *virtual) seated(states ...health.State) *virtual {
+	for i, state := range states {
+		v.Servers[i].AssumeAll(health.Assume(state))
+	}
+	return v
+}

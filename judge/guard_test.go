@@ -1,0 +1,114 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// Four servers fail and come back, in every order and with every mixture of failures: as long as two were up, two serve;
+// nobody who fails is put back; those who can't be connected go before those who answer wrongly.
+func TestGuardInEveryOrder(t *testing.T) {
+	for failing := range orders(4) {
+		for returning := range orders(4) {
+			for wrong := range 1 << 4 {
+				if why := failAndReturn(failing, returning, wrong); why != "" {
+					t.Fatalf("fail %v, return %v, wrong answers %04b: %s", failing, returning, wrong, why)
+				}
+			}
+		}
+	}
+}
+
+func failAndReturn(failing, returning []int, wrong int) string {
+	var all []lvs.Dest
+	for i := range 4 {
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(i)}), 80)
+		all = append(all, lvs.Dest{Addr: addr, Weight: 1})
+	}
+	c := caseOf(all...)
+	c.KeepServing = lvs.Share{N: 50, Percent: true}
+	for i := range c.Servers {
+		c.Servers[i].Entered = true
+	}
+	for _, i := range failing {
+		loss := NotReached
+		if wrong&(1<<i) != 0 {
+			loss = WrongAnswer
+		}
+		c.Result(i, 0, false, loss)
+		if why := unguarded(&c, nil); why != "" {
+			return fmt.Sprintf("after the failure of %d: %s", i, why)
+		}
+	}
+	for _, i := range returning {
+		before := make([]bool, 4)
+		for other := range before {
+			before[other] = c.Serves(other)
+		}
+		c.Result(i, 0, true, 0)
+		if why := unguarded(&c, before); why != "" {
+			return fmt.Sprintf("after the return of %d: %s", i, why)
+		}
+	}
+	return ""
+}
+
+// unguarded says what is wrong with who serves. Before is who served before a server came back.
+func unguarded(c *Case, before []bool) string {
+	c.Adopt(Decide(*c, time.Time{}).State)
+	serving, down, worst := 0, 0, NotReached
+	for i, s := range c.all() {
+		fails := s.Verdict() == health.Down
+		if fails {
+			down++
+		}
+		switch {
+		case c.Serves(i):
+			serving++
+		case !fails:
+			return fmt.Sprintf("%d is up and out", i)
+		case before == nil || before[i]:
+			worst = max(worst, s.First.Loss)
+		}
+		if before != nil && c.Serves(i) && !before[i] && fails {
+			return fmt.Sprintf("%d fails and was put back", i)
+		}
+	}
+	for i, s := range c.all() {
+		if before != nil && s.Held && s.First.Loss < worst {
+			return fmt.Sprintf("%d is held, and one that answers is not", i)
+		}
+	}
+	if want := max(2, len(c.Servers)-down); serving != want {
+		return fmt.Sprintf("%d serve, want %d", serving, want)
+	}
+	return ""
+}
+
+// orders are all sequences of the numbers below n.
+func orders(n int) func(func([]int) bool) {
+	return func(yield func([]int) bool) {
+		var extend func(done []int) bool
+		extend = func(done []int) bool {
+			if len(done) == n {
+				return yield(append([]int(nil), done...))
+			}
+			used := map[int]bool{}
+			for _, i := range done {
+				used[i] = true
+			}
+			for i := range n {
+				if !used[i] && !extend(append(done[:len(done):len(done)], i)) {
+					return false
+				}
+			}
+			return true
+		}
+		extend(nil)
+	}
+}
