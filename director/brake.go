@@ -85,8 +85,8 @@ func (d *Director) settleBrakes() {
 	}
 }
 
-// settleBrake judges the failures that tell of their servers, and holds those that tell of this machine. Where nothing shows
-// which they do, it asks others.
+// settleBrake judges the failures that tell of their servers, and holds those that tell of this machine. Where nothing
+// shows which they do, it asks others.
 func (d *Director) settleBrake(b *brake, newest user) {
 	v := newest.v
 	accused, open, proof := v.fellows(newest.j.number)

@@ -315,7 +315,8 @@ func (d *Director) newPurge(was *virtual, addresses []*announcement) *virtual {
 	if was.cfg != nil && slices.ContainsFunc(addresses, d.announcer.lingers) {
 		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
 	}
-	return &virtual{Case: judge.Case{Section: &judge.Section{}}, cfg: cfg, name: keyName(was.key), key: was.key, addresses: addresses, dirty: true}
+	return &virtual{Case: judge.Case{Section: &judge.Section{}}, cfg: cfg, name: keyName(was.key), key: was.key,
+		addresses: addresses, dirty: true}
 }
 
 // mayNotGo reports whether a virtual service that is no longer configured serves on: until the mark rules that replace

@@ -109,7 +109,8 @@ func (p *Plan) Preview(orders Orders) ipvsctl.Table {
 			now.Servers[s.i].AssumeAll(health.Assume(health.Up))
 			now.Ordered(s.i, orders.of(v, s).short())
 		}
-		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: judge.Decide(now, time.Time{}).Places}
+		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings,
+			Dests: judge.Decide(now, time.Time{}).Places}
 	}
 	return t
 }

@@ -47,7 +47,8 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 		d.countRerouted(ctx, v)
 		decision := d.decide(v)
 		switch {
-		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() || ctx.Err() != nil:
+		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || d.table.silent() ||
+			ctx.Err() != nil:
 		case v.Known:
 			changes = append(changes, d.newChange(v, v.last(), decision))
 		default:
