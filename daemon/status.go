@@ -67,7 +67,7 @@ func (d *daemon) connections(ctx context.Context, now *director.Snapshot) map[di
 			if c, in := found[v.Key].Counters[s.Addr]; in {
 				all[director.Backend{Virtual: v.ID, Real: s.Real}] = status.Connections{
 					Active: c.Active, Inactive: c.Inactive, Persistent: c.Persistent,
-					Traffic: new(status.Traffic(c.Traffic)),
+					Traffic: &c.Traffic,
 				}
 			}
 		}

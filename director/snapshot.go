@@ -53,35 +53,43 @@ type AnnouncementSnapshot struct {
 	IDs     []string  `json:"-"`               // of its virtual services
 }
 
-// VirtualSnapshot is a virtual service at one moment.
+// VirtualSnapshot is a virtual service at one moment. It and its parts are what status --json shows: fields are added,
+// never renamed. What is filled in later is empty as it comes from the director.
 type VirtualSnapshot struct {
-	ID        string // tcp:192.0.2.1:80, fwm:3
-	Name      string // 192.0.2.1:80, 3
-	Key       lvs.Key
-	Title     string // its servicename
-	Scheduler string
-	Refuses   bool              // clients of a server with weight 0 are refused
-	Fallback  *FallbackSnapshot // nil: none
-	Rule      health.Rule       // by which its servers go up and down
-	Owner     string            // the other daemon of this machine that has it; "" for none
-	Beside    string            // one that waits for it, or changes it as well
-	Written   bool              // the table is as the director wants it
-	Error     string            // why the table refused the last change; "" when it did not
-	Added     []netip.AddrPort  // somebody else's servers, which are kept
-	Guard     GuardSnapshot
-	Enough    *MinServers // nil without minservers
-	Took      Durations
-	Stages    StageTimes
-	Servers   []ServerSnapshot // in the order of the file, last those that have no address
-	Leaving   []LeaverSnapshot // who left the file and drains
+	ID        string            `json:"id"` // tcp:192.0.2.1:80, fwm:3
+	Name      string            `json:"-"`  // 192.0.2.1:80, 3
+	Key       lvs.Key           `json:"-"`
+	Title     string            `json:"servicename,omitempty"`
+	Owner     string            `json:"belongs_to,omitempty"` // the other daemon of this machine that has it
+	Beside    string            `json:"also_of,omitempty"`    // one that waits for it, or changes it as well
+	Scheduler string            `json:"scheduler"`
+	Refuses   bool              `json:"-"`                  // clients of a server with weight 0 are refused
+	Fallback  *FallbackSnapshot `json:"fallback,omitempty"` // nil: none
+	Rule      health.Rule       `json:"-"`                  // by which its servers go up and down
+	Guard     GuardSnapshot     `json:"guard,omitzero"`
+	Enough    *MinServers       `json:"minservers,omitempty"`     // nil without minservers
+	Written   bool              `json:"written"`                  // the table is as the director wants it
+	Error     string            `json:"error,omitempty"`          // why the table refused the last change
+	Nothing   bool              `json:"serves_nothing,omitempty"` // nothing serves; filled in later
+	Added     []string          `json:"added_by_hand,omitempty"`  // somebody else's servers, which are kept
+	Took      Durations         `json:"-"`
+	Stages    StageTimes        `json:"-"`
+	Servers   []ServerSnapshot  `json:"servers"` // in the order of the file, last those that have no address
+	Leaving   []LeaverSnapshot  `json:"leaving,omitempty"`
 }
 
-// LeaverSnapshot is a real server that left the file, at one moment.
+// LeaverSnapshot is a real server that left the file, at one moment: no new connections, and out of the table when it
+// has none left. Real, State, Note, Connections and Left are filled in later.
 type LeaverSnapshot struct {
-	Leaver
-	Carries   ipvsctl.Counters // up to a second old
-	Effective uint32           // weight in the table
-	ByHand    bool             // somebody else changed its entry, which is kept
+	Leaver      `json:"-"`
+	Carries     ipvsctl.Counters `json:"-"` // up to a second old
+	Real        string           `json:"real"`
+	State       string           `json:"state"`
+	Note        string           `json:"note"`
+	Effective   uint32           `json:"table_weight"`              // 0, but by hand, or while no other serves
+	ByHand      bool             `json:"changed_by_hand,omitempty"` // somebody else changed its entry
+	Connections Connections      `json:"connections"`
+	Left        float64          `json:"seconds_left"`
 }
 
 // GuardSnapshot is what keepserving does in a virtual service at one moment.
@@ -121,56 +129,86 @@ type FallbackSnapshot struct {
 	Active bool   `json:"active"` // it serves
 	// as the director last wrote the table; null when it is not there
 	TableWeight *uint32 `json:"table_weight"`
-	ByHand      bool    `json:"changed_by_hand,omitempty"` // somebody else changed its entry, which is kept
+	ByHand      bool    `json:"changed_by_hand,omitempty"` // somebody else changed its entry
 }
 
 // ServerSnapshot is a real server at one moment.
 type ServerSnapshot struct {
-	Real      string         // as configured: address:port, or host:port with resolve
-	Address   string         // of that host, without a port; else ""
-	Host      string         // where Real is its address
-	Waits     bool           // it is one server that has no address yet
-	Moved     bool           // the host has another address now; the server serves until that one is up
-	Addr      netip.AddrPort // in the table
-	State     string         // unknown, up, down, drained, maintenance or off
-	Since     time.Time      // of that state
-	Up        bool           // it passes its checks and may serve
-	Weight    int            // as configured
-	InTable   bool           // as the director last wrote the table
-	Effective uint32         // weight in the table; 0 when it is not there
-	ByHand    bool           // somebody else changed its entry, which is kept
-	Drained   bool           // by the operator's order, whatever its state is
-	Order     *Order         // of the operator; nil, or without a kind: none
-	Note      string         // the order in words, and that it moved away; "" where the state says all
-	Alias     string         // another name by which an order may mean it; "" for none
-	Held      bool           // down, and in service all the same: see keepserving
-	Braked    bool           // up, though its checks fail, by the brake of checkvip
-	Streak    int            // results in a row that speak against the state
-	Checked   time.Time      // up to a second late; zero before the first result
-	Last      checker.Result // of the last check that says something about the server
-	Due       time.Time      // when it is checked next; zero where that is not known
+	Real    string         `json:"real"`              // as configured: address:port, or host:port with resolve
+	Address string         `json:"address,omitempty"` // of that host, without a port; else ""
+	Host    string         `json:"name,omitempty"`    // where Real is its address
+	Waits   bool           `json:"-"`                 // it is one server that has no address yet
+	Moved   bool           `json:"-"`                 // the host has another address now
+	Addr    netip.AddrPort `json:"-"`                 // in the table
+	State   string         `json:"state"`             // unknown, up, down, drained, maintenance or off
+	Since   time.Time      `json:"since"`             // of that state
+	InState float64        `json:"seconds_in_state"`  // filled in later
+	Up      bool           `json:"-"`                 // it passes its checks and may serve
 	// why it is out: of the last failure while it is down, the file of its maintenance, the name without an address
-	Reason   string
-	Unjudged string // why its last answer can't be judged, so that its state is kept; "" when it can
-	Tally    Tally
-	Carries  ipvsctl.Counters
-	Counted  bool // Carries is known
-	// of all certificates that it showed the first to end, in seconds since the epoch; 0: none
-	CertEnd int64
-	Checks  []CheckSnapshot // of a server with several; the fields above are of the worst one
+	Reason      string  `json:"reason,omitempty"`
+	Weight      int     `json:"weight"`                    // as configured
+	InTable     bool    `json:"-"`                         // as the director last wrote the table
+	Effective   uint32  `json:"-"`                         // weight in the table; 0 when it is not there
+	TableWeight *uint32 `json:"table_weight"`              // the same, or null; filled in later
+	ByHand      bool    `json:"changed_by_hand,omitempty"` // somebody else changed its entry
+	Unjudged    string  `json:"unjudged,omitempty"`        // why its last answer can't be judged
+	Drained     bool    `json:"drained,omitempty"`         // by the operator's order, whatever its state is
+	Order       *Order  `json:"-"`                         // of the operator; nil, or without a kind: none
+	Note        string  `json:"note,omitempty"`            // what else there is to its state: moved away, its order
 
-	Past       *history.History // with Why alone
-	CheckNames map[uint8]string // … by their numbers there
+	Alias   string         `json:"-"`      // another name by which an order may mean it; "" for none
+	Held    bool           `json:"-"`      // down, and in service all the same: see keepserving
+	Braked  bool           `json:"-"`      // up, though its checks fail, by the brake of checkvip
+	Streak  int            `json:"streak"` // results in a row that speak against the state
+	Checked time.Time      `json:"-"`      // up to a second late; zero before the first result
+	Last    checker.Result `json:"-"`      // of the last check that says something about the server
+
+	Check *LastCheck `json:"last_check"`          // the same; filled in later
+	Due   time.Time  `json:"next_check,omitzero"` // when it is checked next; zero where that is not known
+	Tally
+	Failures    map[string]uint32 `json:"failures,omitempty"` // by cause; filled in later
+	Carries     ipvsctl.Counters  `json:"-"`
+	Counted     bool              `json:"-"`           // Carries is known
+	Connections *Connections      `json:"connections"` // as just read, or null; filled in later
+	// of all certificates that it showed the first to end, in seconds since the epoch; 0: none
+	CertEnd int64 `json:"-"`
+	// of a server with several; the fields above are of the worst one
+	Checks []CheckSnapshot `json:"each_check,omitempty"`
+
+	Past       *history.History `json:"-"` // with Why alone
+	CheckNames map[uint8]string `json:"-"` // … by their numbers there
 }
 
 // CheckSnapshot is one check of a server at one moment.
 type CheckSnapshot struct {
-	Name     string // https 443
-	State    string // unknown, up or down
-	Streak   int    // as above, and so on
-	Checked  time.Time
-	Last     checker.Result
-	Unjudged string
+	Name     string         `json:"check"`  // https 443
+	State    string         `json:"state"`  // unknown, up or down
+	Streak   int            `json:"streak"` // as above, and so on
+	Unjudged string         `json:"unjudged,omitempty"`
+	Checked  time.Time      `json:"-"`
+	Last     checker.Result `json:"-"`
+	Check    *LastCheck     `json:"last_check"`
+}
+
+// LastCheck is the result of one check.
+type LastCheck struct {
+	Time    time.Time `json:"time"`
+	OK      bool      `json:"ok"`
+	Seconds float64   `json:"seconds"`
+	Cause   string    `json:"cause,omitempty"`
+	Detail  string    `json:"detail,omitempty"`
+	Warning string    `json:"warning,omitempty"`
+	// with checkvip: through the virtual address, or void, at the server's own because of Warning
+	Way string `json:"way,omitempty"`
+}
+
+// Connections are what a server carries for one virtual service.
+type Connections struct {
+	Active     uint32 `json:"active"`
+	Inactive   uint32 `json:"inactive"`
+	Persistent uint32 `json:"persistent"`
+
+	Traffic *ipvsctl.Traffic `json:"traffic,omitempty"` // of servers in the file
 }
 
 // Snapshot returns what the director knows now. It waits until the director has a moment, which may take as
@@ -338,12 +376,16 @@ func (v *virtual) describeFallback() *FallbackSnapshot {
 }
 
 // added are the destinations that somebody else put beside those that are configured.
-func (v *virtual) added() (addrs []netip.AddrPort) {
+func (v *virtual) added() (list []string) {
+	var addrs []netip.AddrPort
 	for addr := range v.ByHand {
 		if _, in := v.WeightAt(addr); in && v.IsNobodys(addr) {
 			addrs = append(addrs, addr)
 		}
 	}
 	slices.SortFunc(addrs, netip.AddrPort.Compare)
-	return addrs
+	for _, addr := range addrs {
+		list = append(list, addr.String())
+	}
+	return list
 }

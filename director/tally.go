@@ -10,8 +10,8 @@ import (
 
 // Tally counts what happened to a real server since it was configured. A reload does not end it.
 type Tally struct {
-	Checks      uint64 // made, with those that failed by a shortage of this machine or could not be judged
-	Transitions uint64 // from up to down and back
+	Checks      uint64 `json:"checks"`      // made, also those that say nothing about the server
+	Transitions uint64 `json:"transitions"` // from up to down and back
 	failures    [checker.Causes]uint32
 }
 

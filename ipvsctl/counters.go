@@ -12,9 +12,11 @@ type Counters struct {
 // Traffic is what a destination carried since it was added (ipvsadm(8), --stats). Where answers do not come back
 // through the director nothing goes out.
 type Traffic struct {
-	Connections           uint64
-	PacketsIn, PacketsOut uint64
-	BytesIn, BytesOut     uint64
+	Connections uint64 `json:"connections"`
+	PacketsIn   uint64 `json:"packets_in"`
+	PacketsOut  uint64 `json:"packets_out"`
+	BytesIn     uint64 `json:"bytes_in"`
+	BytesOut    uint64 `json:"bytes_out"`
 }
 
 // Idle reports whether nothing is carried now.

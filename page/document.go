@@ -97,10 +97,11 @@ func (v *view) one() g.Node {
 		h.H1(text(s.Real+" "), h.Small(g.Text("of "), link(pageOf(at.ID, ""), at.Label()))),
 		h.P(h.Class("now "+classOf(v.about.Trouble)), data(&v.about),
 			h.B(h.Class("is"), text(s.State)),
-			text(" since "+s.Since.Format(time.DateTime)+", for "+s.For(now))),
-		list(s.Remarks(now)),
+			text(" since "+s.Since.Format(time.DateTime)+", for "+status.For(s, now))),
+		list(status.ServerRemarks(s, now)),
 		h.P(text(fmt.Sprintf("Weight: %d; in the table: %s. Active connections: %s. Last check: %s.",
-			s.Weight, status.Number(v.about.Weight), status.Number(v.about.Active), s.LastCheck(now)))),
+			s.Weight, status.Number(v.about.Weight), status.Number(v.about.Active),
+			status.LastCheck(s, now)))),
 		h.Section(
 			h.H2(g.Text("What happened "), h.Small(g.Text("the latest first"))),
 			g.If(len(past) > 0, h.Table(

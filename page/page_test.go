@@ -109,7 +109,7 @@ func some() *status.Report {
 		status.Virtual{ID: "tcp:192.0.2.2:80", Scheduler: "wlc", Servers: []status.Server{newServer("10.0.1.1:80", "down")},
 			Fallback: &status.Fallback{Server: "127.0.0.1:80", Active: true}, Leaving: []status.Leaver{{Real: "10.0.1.9:80", State: "drained", Note: "draining, 3 connections, 40s left"}}},
 		status.Virtual{ID: "tcp:192.0.2.3:80", Scheduler: "rr", Servers: []status.Server{newServer("10.0.2.1:80", "off")}},
-		status.Virtual{ID: "fwm:3", Scheduler: "sh", Servers: []status.Server{held}, Guard: &status.Guard{Keeps: 1, Held: 1}},
+		status.Virtual{ID: "fwm:3", Scheduler: "sh", Servers: []status.Server{held}, Guard: status.Guard{Keeps: 1, Held: 1}},
 		status.Virtual{ID: "tcp:192.0.2.4:80", Error: "no such scheduler", Servers: []status.Server{newServer("10.0.3.1:80", "up")}},
 	)
 	r.Table.Error = "permission denied"
@@ -459,7 +459,7 @@ func TestServiceNames(t *testing.T) {
 			Servers: []status.Server{newServer("10.0.0.1:80", "down")}},
 		status.Virtual{ID: "tcp:192.0.2.2:80", Servers: []status.Server{newServer("10.0.0.2:80", "down")}},
 	)
-	r.Virtuals[1].Servers[0].Name = "web2.example"
+	r.Virtuals[1].Servers[0].Host = "web2.example"
 	for url, want := range map[string]string{
 		"/?q=shop":                   "10.0.0.1:80 tcp:192.0.2.1:80 [Shop &lt;1&gt;] down",
 		"/?virtual=tcp:192.0.2.1:80": "tcp:192.0.2.1:80 [Shop &lt;1&gt;] none, 0 of 1 up",

@@ -40,7 +40,7 @@ func is(r *status.Row) string {
 // known is all that no other column has.
 func known(r *status.Row, now time.Time) string {
 	if r.Server != nil {
-		return strings.Join(r.Server.Remarks(now), "; ")
+		return strings.Join(status.ServerRemarks(r.Server, now), "; ")
 	}
 	what := r.At.Remarks()
 	if slices.ContainsFunc(r.At.Servers, func(s status.Server) bool { return s.State == "off" }) {
@@ -71,12 +71,13 @@ var (
 		server,
 		{"state", "is", func(r *status.Row, _ time.Time) string { return r.Server.State },
 			func(a, b *status.Row) int { return cmp.Compare(a.Server.State, b.Server.State) }, nil},
-		{"for", "n", func(r *status.Row, now time.Time) string { return r.Server.For(now) },
+		{"for", "n", func(r *status.Row, now time.Time) string { return status.For(r.Server, now) },
 			func(a, b *status.Row) int { return b.Server.Since.Compare(a.Server.Since) }, nil},
 		{"weight", "n opt", func(r *status.Row, _ time.Time) string { return status.Number(r.Weight) },
 			func(a, b *status.Row) int { return cmp.Compare(a.Weight, b.Weight) }, nil},
 		active,
-		{"last check", "opt", func(r *status.Row, now time.Time) string { return r.Server.LastCheck(now) }, nil,
+		{"last check", "opt",
+			func(r *status.Row, now time.Time) string { return status.LastCheck(r.Server, now) }, nil,
 			nil},
 	}
 	ofAll      = slices.Insert(slices.Clone(ofOne), 1, service)

@@ -37,7 +37,7 @@ func TestEachCheckOfAServerShows(t *testing.T) {
 		t.Errorf("the text is\n%s", form.String())
 	}
 	const last = `"last_check":{"time":"2000-01-01T00:00:00Z","ok":`
-	wrote, err := json.Marshal(report.Virtuals[0].Servers[0].EachCheck)
+	wrote, err := json.Marshal(report.Virtuals[0].Servers[0].Checks)
 	if want := `[{"check":"http 80","state":"up","streak":0,` + last + `true,"seconds":0.001,"way":"through"}},` +
 		`{"check":"https 443","state":"down","streak":1,` + last + `false,"seconds":0,"cause":"refused","detail":"connect: refused"}},` +
 		`{"check":"ping","state":"unknown","streak":0,"unjudged":"why","last_check":null}]`; err != nil || string(wrote) != want {

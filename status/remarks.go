@@ -70,7 +70,6 @@ func (v *Virtual) Remarks() []string {
 	}
 	all.told("it is also of ", v.Beside)
 	switch g := v.Guard; {
-	case g == nil:
 	case g.Obeys && g.Keeps == 0:
 		all.add("by order the checks have their way until every server is up: checkvip holds nobody")
 	case g.Obeys:
@@ -87,14 +86,14 @@ func (v *Virtual) Remarks() []string {
 	return all
 }
 
-// Remarks are what there is to tell of a server besides its numbers. They have words of others: escape them.
-func (s *Server) Remarks(now time.Time) []string {
+// ServerRemarks are what there is to tell of a server besides its numbers. They have words of others: escape them.
+func ServerRemarks(s *Server, now time.Time) []string {
 	var all sentences
 	all.told("its address is ", s.Address)
-	all.told("its name is ", s.Name)
+	all.told("its name is ", s.Host)
 	all.told("", s.Reason)
-	for _, c := range s.EachCheck {
-		all.add("%s: %s (%s)", c.Name, c.State, c.Last.Summary(now))
+	for _, c := range s.Checks {
+		all.add("%s: %s (%s)", c.Name, c.State, summary(c.Check, now))
 	}
 	if s.Check != nil && !s.Check.OK && !strings.HasSuffix(s.Reason, s.Check.Detail) {
 		all.add("last check: %s", s.Check.Detail)

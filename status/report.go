@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,109 +104,17 @@ type Table struct {
 	Operations map[string]director.Counts `json:"operations"`
 }
 
-// Virtual is a virtual service.
-type Virtual struct {
-	ID        string               `json:"id"`
-	Title     string               `json:"servicename,omitempty"`
-	Owner     string               `json:"belongs_to,omitempty"` // another daemon; this one only checks
-	Beside    string               `json:"also_of,omitempty"`    // one that waits for it, or changes it as well
-	Scheduler string               `json:"scheduler"`
-	Fallback  *Fallback            `json:"fallback,omitempty"`
-	Guard     *Guard               `json:"guard,omitempty"`      // absent without keepserving and the order to obey
-	Enough    *director.MinServers `json:"minservers,omitempty"` // absent without minservers
-	Written   bool                 `json:"written"`              // the table has it as it should be
-	Error     string               `json:"error,omitempty"`
-	Nothing   bool                 `json:"serves_nothing,omitempty"` // no server and no fallback serves
-	Added     []string             `json:"added_by_hand,omitempty"`  // destinations that are not configured
-	Servers   []Server             `json:"servers"`
-	Leaving   []Leaver             `json:"leaving,omitempty"` // servers that left the file and drain
-}
-
-// Leaver is a real server that left the file: no new connections, and out of the table when it has none left.
-type Leaver struct {
-	Real        string      `json:"real"`
-	State       string      `json:"state"`        // drained
-	Note        string      `json:"note"`         // draining, and what is left
-	TableWeight uint32      `json:"table_weight"` // 0, unless none of the others serves yet, or somebody changed it
-	ByHand      bool        `json:"changed_by_hand,omitempty"`
-	Connections Connections `json:"connections"`  // up to a second old
-	Left        float64     `json:"seconds_left"` // until it goes with connections
-}
-
-// These are shown as the director knows them.
+// Virtual and Server are a virtual service and a real server as the director knows them. The rest is shown as it is.
 type (
+	Virtual      director.VirtualSnapshot
+	Server       = director.ServerSnapshot
+	Leaver       = director.LeaverSnapshot
+	Check        = director.LastCheck
+	Connections  = director.Connections
 	Guard        = director.GuardSnapshot
 	Fallback     = director.FallbackSnapshot
 	Announcement = director.AnnouncementSnapshot
 )
-
-// Server is a real server of a virtual service.
-type Server struct {
-	Real    string    `json:"real"`
-	Address string    `json:"address,omitempty"` // where real is a host name
-	Name    string    `json:"name,omitempty"`    // the host name of the file where real is its address
-	State   string    `json:"state"`             // unknown, up, down, drained, maintenance or off
-	Since   time.Time `json:"since"`
-	InState float64   `json:"seconds_in_state"`
-	// why it is down, the file of its maintenance, or the name that has no address
-	Reason      string  `json:"reason,omitempty"`
-	Weight      int     `json:"weight"`       // as configured
-	TableWeight *uint32 `json:"table_weight"` // null when it is not in the table
-	ByHand      bool    `json:"changed_by_hand,omitempty"`
-	// why the last answer can't be judged; absent when it can
-	Unjudged string `json:"unjudged,omitempty"`
-	Drained  bool   `json:"drained,omitempty"` // by order, whatever its state is
-	// what else there is to its state: held, moved away, its order
-	Note        string            `json:"note,omitempty"`
-	Streak      int               `json:"streak"` // results in a row that speak against the state
-	Check       *Check            `json:"last_check"`
-	Next        time.Time         `json:"next_check,omitzero"`
-	Checks      uint64            `json:"checks"`
-	Transitions uint64            `json:"transitions"`
-	Failures    map[string]uint32 `json:"failures,omitempty"` // by cause
-	Connections *Connections      `json:"connections"`        // null when they are not known
-	// of a server with several; last_check, streak and unjudged are of the worst one
-	EachCheck []OneCheck `json:"each_check,omitempty"`
-}
-
-// OneCheck is one check of a server with several.
-type OneCheck struct {
-	Name     string `json:"check"` // https 443
-	State    string `json:"state"` // unknown, up or down
-	Streak   int    `json:"streak"`
-	Unjudged string `json:"unjudged,omitempty"`
-	Last     *Check `json:"last_check"`
-}
-
-// Check is the result of one check.
-type Check struct {
-	Time    time.Time `json:"time"`
-	OK      bool      `json:"ok"`
-	Seconds float64   `json:"seconds"`
-	Cause   string    `json:"cause,omitempty"`
-	Detail  string    `json:"detail,omitempty"`
-	Warning string    `json:"warning,omitempty"`
-	// with checkvip: through the virtual address, or void, at the server's own because of Warning
-	Way string `json:"way,omitempty"`
-}
-
-// Connections are what a server carries for one virtual service.
-type Connections struct {
-	Active     uint32 `json:"active"`
-	Inactive   uint32 `json:"inactive"`
-	Persistent uint32 `json:"persistent"`
-
-	Traffic *Traffic `json:"traffic,omitempty"` // of servers in the file
-}
-
-// Traffic is what a server carried for one virtual service since it was put in the table.
-type Traffic struct {
-	Connections uint64 `json:"connections"`
-	PacketsIn   uint64 `json:"packets_in"`
-	PacketsOut  uint64 `json:"packets_out"` // 0 where answers do not come back through the director
-	BytesIn     uint64 `json:"bytes_in"`
-	BytesOut    uint64 `json:"bytes_out"`
-}
 
 // NewReport puts together what is known. Connections may leave servers out.
 func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Connections) *Report {
@@ -255,74 +164,61 @@ func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 	return list
 }
 
-func newVirtual(v *director.VirtualSnapshot, now time.Time, carried map[director.Backend]Connections) Virtual {
-	out := Virtual{
-		ID: v.ID, Title: v.Title, Scheduler: v.Scheduler, Fallback: v.Fallback, Written: v.Written,
-		Error: v.Error, Enough: v.Enough, Servers: make([]Server, 0, len(v.Servers)),
+// newVirtual fills in what follows from what the director knows of a virtual service.
+func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[director.Backend]Connections) Virtual {
+	v := Virtual(*known)
+	if v.Guard.Keeps == 0 && !(v.Guard.Obeys && v.Guard.Brake) {
+		v.Guard = Guard{}
 	}
-	out.Owner, out.Beside = v.Owner, v.Beside
-	if v.Guard.Keeps > 0 || v.Guard.Obeys && v.Guard.Brake {
-		out.Guard = &v.Guard
-	}
-	for _, addr := range v.Added {
-		out.Added = append(out.Added, addr.String())
-	}
+	v.Servers = append([]Server{}, v.Servers...)
 	for i := range v.Servers {
-		s := newServer(&v.Servers[i], now)
+		s := &v.Servers[i]
+		complete(s, now)
 		if c, known := carried[director.Backend{Virtual: v.ID, Real: s.Real}]; known {
 			s.Connections = &c
 		}
-		out.Servers = append(out.Servers, s)
 	}
-	for _, l := range v.Leaving {
+	v.Leaving = slices.Clone(v.Leaving)
+	for i := range v.Leaving {
+		l := &v.Leaving[i]
 		left := max(l.Until.Sub(now), 0)
-		out.Leaving = append(out.Leaving, Leaver{
-			Real: l.Name, State: "drained", Note: fmt.Sprintf("draining, %s, %s left",
-				director.Carried(l.Carries), Short(left)),
-			TableWeight: l.Effective, ByHand: l.ByHand, Connections: Connections{l.Carries.Active,
-				l.Carries.Inactive, l.Carries.Persistent, nil}, Left: left.Seconds(),
-		})
+		l.Real, l.State, l.Left = l.Name, "drained", left.Seconds()
+		l.Note = fmt.Sprintf("draining, %s, %s left", director.Carried(l.Carries), Short(left))
+		c := &l.Carries
+		l.Connections = Connections{Active: c.Active, Inactive: c.Inactive, Persistent: c.Persistent}
 	}
-	return out
+	return v
 }
 
-func newServer(s *director.ServerSnapshot, now time.Time) Server {
-	out := Server{
-		Real: s.Real, Address: s.Address, Name: s.Host, State: s.State,
-		Since: s.Since.UTC(), InState: now.Sub(s.Since).Seconds(), Reason: s.Reason, Weight: s.Weight,
-		ByHand: s.ByHand, Unjudged: s.Unjudged, Drained: s.Drained, Note: s.Note, Streak: s.Streak,
-		Checks: s.Tally.Checks, Transitions: s.Tally.Transitions,
-		Failures: maps.Collect(s.Tally.Failures()),
-	}
+// complete fills in what follows from what the director knows of a server.
+func complete(s *Server, now time.Time) {
+	s.InState, s.Since, s.Due = now.Sub(s.Since).Seconds(), s.Since.UTC(), s.Due.UTC()
+	s.Failures = maps.Collect(s.Tally.Failures())
 	if s.Held {
-		out.Note = strings.TrimSuffix("held; "+s.Note, "; ")
+		s.Note = strings.TrimSuffix("held; "+s.Note, "; ")
 	}
 	if s.InTable {
-		out.TableWeight = &s.Effective
+		s.TableWeight = &s.Effective
 	}
-	if !s.Due.IsZero() {
-		out.Next = s.Due.UTC()
-	}
-	out.Check = newCheck(&director.CheckSnapshot{Checked: s.Checked, Last: s.Last})
+	s.Check = newCheck(s.Checked, &s.Last)
+	s.Checks = slices.Clone(s.Checks)
 	for i := range s.Checks {
 		c := &s.Checks[i]
-		out.EachCheck = append(out.EachCheck, OneCheck{c.Name, c.State, c.Streak, c.Unjudged, newCheck(c)})
+		c.Check = newCheck(c.Checked, &c.Last)
 	}
-	return out
 }
 
 // newCheck is nil before the first result.
-func newCheck(c *director.CheckSnapshot) *Check {
-	if c.Checked.IsZero() {
+func newCheck(at time.Time, r *checker.Result) *Check {
+	if at.IsZero() {
 		return nil
 	}
-	out := &Check{Time: c.Checked.UTC(), OK: c.Last.OK, Seconds: c.Last.Took.Seconds(), Detail: c.Last.Detail,
-		Warning: c.Last.Warning}
-	out.Way = map[checker.Way]string{checker.WayThrough: "through", checker.WayVoid: "void"}[c.Last.Way]
-	if !c.Last.OK {
-		out.Cause = c.Last.Cause.String()
+	c := &Check{Time: at.UTC(), OK: r.OK, Seconds: r.Took.Seconds(), Detail: r.Detail, Warning: r.Warning}
+	c.Way = map[checker.Way]string{checker.WayThrough: "through", checker.WayVoid: "void"}[r.Way]
+	if !r.OK {
+		c.Cause = r.Cause.String()
 	}
-	return out
+	return c
 }
 
 // ReadReport reads a report as JSON, as a daemon of this or another version wrote it.

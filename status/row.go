@@ -54,7 +54,7 @@ func WorstFirst(rows []Row) []Row {
 // Rows are the servers of the file, then those that left it, and the fallback server as one more.
 func (v *Virtual) Rows() (rows []Row) {
 	add := func(s *Server) {
-		r := Row{v, s, s.Trouble(), -1, -1}
+		r := Row{v, s, trouble(s), -1, -1}
 		if s.TableWeight != nil {
 			r.Weight = int64(*s.TableWeight)
 		}
@@ -66,9 +66,10 @@ func (v *Virtual) Rows() (rows []Row) {
 	for i := range v.Servers {
 		add(&v.Servers[i])
 	}
-	for _, l := range v.Leaving {
+	for i := range v.Leaving {
+		l := &v.Leaving[i]
 		add(&Server{Real: l.Real, State: l.State, Note: "not in the file: " + l.Note,
-			TableWeight: &l.TableWeight, ByHand: l.ByHand, Connections: &l.Connections})
+			TableWeight: &l.Effective, ByHand: l.ByHand, Connections: &l.Connections})
 	}
 	if f := v.Fallback; f != nil {
 		s := &Server{Real: f.Server, State: "fallback", Note: "waits", TableWeight: f.TableWeight,
@@ -92,8 +93,8 @@ const (
 	Broken         // out of service against the operator's will, or held
 )
 
-// Trouble is that of a server.
-func (s *Server) Trouble() Trouble {
+// trouble is that of a server.
+func trouble(s *Server) Trouble {
 	switch {
 	case s.State == "down":
 		return Broken
@@ -166,7 +167,7 @@ func Number(n int64) string {
 }
 
 // For is how long a server has been in its state; "" where that is not known.
-func (s *Server) For(now time.Time) string {
+func For(s *Server, now time.Time) string {
 	if s.Since.IsZero() {
 		return ""
 	}
@@ -174,15 +175,15 @@ func (s *Server) For(now time.Time) string {
 }
 
 // LastCheck is the summary of a server's last check; of a fallback server whether it waits or answers.
-func (s *Server) LastCheck(now time.Time) string {
+func LastCheck(s *Server, now time.Time) string {
 	if s.State == "fallback" {
 		return s.Note
 	}
-	return s.Check.Summary(now)
+	return summary(s.Check, now)
 }
 
-// Summary is how long a check took or why it failed, and when; "-" before the first.
-func (c *Check) Summary(now time.Time) string {
+// summary is how long a check took or why it failed, and when; "-" before the first.
+func summary(c *Check, now time.Time) string {
 	if c == nil {
 		return "-"
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/director"
+	"ldirectord/ipvsctl"
 )
 
 const (
@@ -50,7 +51,7 @@ func TestRulesAndDocsKnowTheMetrics(t *testing.T) {
 
 func TestDocsKnowTheFields(t *testing.T) {
 	docs := read(t, "../docs/status.md")
-	for _, form := range []any{Report{}, Reloads{}, Checks{}, Table{}, director.Counts{}, Virtual{}, Fallback{}, Guard{}, Announcement{}, director.MinServers{}, Server{}, Check{}, Connections{}, Traffic{}, Leaver{}, Order{}, director.Order{}, OneCheck{}, Failure{}} {
+	for _, form := range []any{Report{}, Reloads{}, Checks{}, Table{}, director.Counts{}, Virtual{}, Fallback{}, Guard{}, Announcement{}, director.MinServers{}, Server{}, Check{}, Connections{}, ipvsctl.Traffic{}, director.Tally{}, Leaver{}, Order{}, director.Order{}, director.CheckSnapshot{}, Failure{}} {
 		for field := range reflect.TypeOf(form).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if name != "" && !bytes.Contains(docs, []byte("`"+name+"`")) {

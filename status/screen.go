@@ -152,7 +152,7 @@ func (s *Screen) services(told map[string]bool) (lines []line) {
 			l.besides = v.Trouble > Fine
 			lines = append(lines, l)
 			if !l.fine {
-				lines = append(lines, remarked(r.Server.Remarks(*s.now.Time), r.Trouble)...)
+				lines = append(lines, remarked(ServerRemarks(r.Server, *s.now.Time), r.Trouble)...)
 			}
 		}
 	}
@@ -175,16 +175,16 @@ func (s *Screen) server(r *Row) line {
 		mark, style = '*', style+reverse
 	}
 	if known {
-		fresh = was.Server.Connections.rate(r.Server.Connections, now.Sub(*s.was.Time))
+		fresh = rate(was.Server.Connections, r.Server.Connections, now.Sub(*s.was.Time))
 	}
-	text := fmt.Sprintf(screenColumns, mark, "  "+r.Server.Real, r.Server.State, r.Server.For(now),
-		Number(r.Weight), Number(r.Active), fresh, r.Server.LastCheck(now))
+	text := fmt.Sprintf(screenColumns, mark, "  "+r.Server.Real, r.Server.State, For(r.Server, now),
+		Number(r.Weight), Number(r.Active), fresh, LastCheck(r.Server, now))
 	return line{text: text, style: style, server: true, fine: r.Trouble == Fine}
 }
 
 // rate is how many new connections there were each second; "-" where that is not known, as for a server that was put in
 // the table anew.
-func (c *Connections) rate(now *Connections, since time.Duration) string {
+func rate(c, now *Connections, since time.Duration) string {
 	if c == nil || now == nil || c.Traffic == nil || now.Traffic == nil ||
 		now.Traffic.Connections < c.Traffic.Connections || since <= 0 {
 		return "-"

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"ldirectord/ipvsctl"
 )
 
 // drawing is what a Screen tells a terminal: where to write, colours, to clear, or a character to show.
@@ -61,7 +63,7 @@ func later(t *testing.T, r *Report, seconds time.Duration, change func(*Report))
 }
 
 func counted(n uint64) *Connections {
-	return &Connections{Active: 120, Traffic: &Traffic{Connections: n}}
+	return &Connections{Active: 120, Traffic: &ipvsctl.Traffic{Connections: n}}
 }
 
 func TestTheScreen(t *testing.T) {

@@ -112,8 +112,8 @@ func (t page) server(r *Row, now time.Time) {
 			weight = ""
 		}
 	}
-	t.printf(columns, name, s.State, s.For(now), weight, active, s.LastCheck(now))
-	t.remarks(4, s.Remarks(now)...)
+	t.printf(columns, name, s.State, For(s, now), weight, active, LastCheck(s, now))
+	t.remarks(4, ServerRemarks(s, now)...)
 }
 
 // remarks writes sentences, each broken between words to fit the width.

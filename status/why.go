@@ -27,7 +27,7 @@ type Case struct {
 	Title      string  `json:"servicename,omitempty"`
 	Server             // as in a Report
 	TableError string  `json:"table_error,omitempty"` // why the table refuses the virtual service
-	Guard      *Guard  `json:"guard,omitempty"`
+	Guard      Guard   `json:"guard,omitzero"`
 	History    []Entry `json:"history"` // in the order in which each began
 }
 
@@ -178,9 +178,9 @@ func (t page) explain(c *Case, w *Why) {
 	since := c.Since.Local().Format(time.DateTime)
 	t.remarks(0, fmt.Sprintf("%s of %s: %s since %s, for %s",
 		c.Real, director.Label(c.Virtual, c.Title), c.State, since, Short(w.Time.Sub(c.Since))))
-	t.remarks(2, c.Remarks(w.Time)...)
-	if !c.Next.IsZero() {
-		t.remarks(2, "its next check is due in "+Short(c.Next.Sub(w.Time)))
+	t.remarks(2, ServerRemarks(&c.Server, w.Time)...)
+	if !c.Due.IsZero() {
+		t.remarks(2, "its next check is due in "+Short(c.Due.Sub(w.Time)))
 	}
 	t.remarks(2, c.inTable(w))
 	t.remarks(2, (&Virtual{Error: c.TableError, Guard: c.Guard}).Remarks()...)

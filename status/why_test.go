@@ -147,7 +147,7 @@ func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
 	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	c := Case{Virtual: "tcp:192.0.2.10:80", Server: Server{Real: "192.0.2.21:80", State: "up", Since: now}}
 	for next, want := range map[time.Time]bool{{}: false, now.Add(4 * time.Second): true} {
-		c.Next = next
+		c.Due = next
 		var b strings.Builder
 		if err := (&Why{Time: now, Started: now, Servers: []Case{c}}).WriteText(&b); err != nil {
 			t.Fatal(err)

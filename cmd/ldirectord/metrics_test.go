@@ -186,7 +186,7 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	after := d.report()
 	for i, v := range after.Virtuals {
-		if n := v.Servers[0].Checks - before.Virtuals[i].Servers[0].Checks; n == 0 {
+		if n := v.Servers[0].Tally.Checks - before.Virtuals[i].Servers[0].Tally.Checks; n == 0 {
 			t.Fatalf("%s: no check in 2 s, want one a second", v.ID)
 		}
 	}
