@@ -149,9 +149,8 @@ func (x one) own() {
 				if !x.listening.accepts(to) {
 					x.tell(severity, kind, "",
 						"%s %s is this machine, where nothing listens on %s: what comes for "+
-							"the virtual "+
-							"service keeps its address and port; have it listen there or "+
-							"on every address",
+							"the virtual service keeps its address and port; have it "+
+							"listen there or on every address",
 						what, m.Name, to)
 				}
 			}

@@ -17,6 +17,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/parser"
 	"ldirectord/printable"
+	throughIPVS "ldirectord/through"
 )
 
 // Reach makes each of some checks of real servers through virtual addresses once.
@@ -129,7 +130,7 @@ func (x one) through() {
 		lost = "so nothing sees whether its servers answer there, as clients ask"
 		here = x.daemon.Reach != nil && len(waysOf(x.Service)) > 0 && x.ends(single(vip))
 	}
-	here = here && vip.Is4() // IPv6 has neither setting
+	here = here && vip.Is4()
 	there, known := x.routes[routeQuery{to: vip}]
 	out := x.routes[routeQuery{to: client()}]
 	for _, m := range x.Members {
@@ -148,20 +149,23 @@ func (x one) through() {
 					"so no check through it leaves; %s", vip, more)
 		}
 		const tells = "this machine sends to its %s on %s from the virtual address %s, where answers don't " +
-			"find " +
-			"it; give %[2]s an address of its own in their network"
+			"find it; give %[2]s an address of its own in their network"
 		if r.source == vip {
 			x.tell(broken, "check-source", "", tells, "servers", r.device, vip)
 		}
 		if out.gateway && out.source == vip {
 			x.tell(warning, "check-source", "", tells, "gateway", out.device, vip)
 		}
-		if here && x.deviceSetting(r.device, acceptLocal) == "0" {
+		martian, filtered := throughIPVS.Kernel{
+			Local: true, AcceptLocal: x.deviceSetting(r.device, acceptLocal) != "0",
+			Strict: x.deviceSetting(r.device, reversePath) == "1", Same: x.homeOf(vip) == r.device,
+		}.Drops()
+		if here && martian {
 			x.tell(severity, "check-martian", set(ofDevice(r.device, acceptLocal), "1"),
 				"answers to checks through %s, which come from that address by %s, are dropped "+
 					"where this machine has it, %s (accept_local)", vip, r.device, lost)
 		}
-		if here && x.deviceSetting(r.device, reversePath) == "1" && x.homeOf(vip) != r.device {
+		if here && filtered {
 			x.tell(severity, "check-filter", set(ofDevice(r.device, reversePath), "2"),
 				"answers to checks through %s, which come by %s, are dropped: the address is on "+
 					"another interface, or the route to it leads there (rp_filter)", vip, r.device)

@@ -16,19 +16,25 @@ type Kernel struct {
 	Strict      bool   // the greater rp_filter of Device and of all is 1
 }
 
+// Drops tells which settings drop answers of a virtual address of IPv4 (ip-sysctl of the kernel's documentation; IPv6
+// has neither).
+func (k Kernel) Drops() (acceptLocal, reversePath bool) {
+	return k.Local && !k.AcceptLocal, k.Strict && !k.Same
+}
+
 // Judge tells why an answer through a virtual address is void; "" if it counts. A success counts if the private service
-// was there all the time, a failure only if an answer could have come back (ip-sysctl of the kernel's documentation;
-// IPv6 has neither setting).
+// was there all the time, a failure only if an answer could have come back.
 func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (void string) {
+	acceptLocal, reversePath := k.Drops()
 	switch {
 	case !stayed:
 		return errLost.Error()
-	case r.OK || !r.Conclusive():
+	case r.OK || !r.Conclusive() || ipv6:
 		return ""
-	case !ipv6 && k.Local && !k.AcceptLocal:
+	case acceptLocal:
 		device := cmp.Or(k.Device, "all")
 		return fmt.Sprintf("it is an address of this machine, and net.ipv4.conf.%s.accept_local is 0", device)
-	case !ipv6 && k.Strict && !k.Same:
+	case reversePath:
 		return fmt.Sprintf("it is not on %s, and the larger rp_filter of net.ipv4.conf.%[1]s and all is 1",
 			k.Device)
 	}

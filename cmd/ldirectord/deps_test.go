@@ -33,7 +33,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/instance":       {"ldirectord/ipvsctl", "ldirectord/printable"},
 		"ldirectord/maintenance":    {"ldirectord/parser", "ldirectord/printable"},
 		"ldirectord/director":       {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/health", "ldirectord/judge", "ldirectord/checker/transcript", "ldirectord/fwmark", "ldirectord/history", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
-		"ldirectord/doctor":         {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable"},
+		"ldirectord/doctor":         {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable", "ldirectord/through"},
 		"ldirectord/shadow":         {"ldirectord/checker", "ldirectord/director", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
 		"ldirectord/through":        {"ldirectord/checker", "ldirectord/ipvsctl"},
 		"ldirectord/status":         {"ldirectord/checker", "ldirectord/director", "ldirectord/history", "ldirectord/printable"},
