@@ -10,11 +10,7 @@ import (
 // command is what the program can be told.
 type command struct {
 	run func(context.Context, *call) error
-
-	// Commands that the Perl ldirectord does not have. Its own ignore what comes after them, as it does.
-	takes    string // what may come after the command, options aside; "" with the Perl's
-	min, max int    // words
-
+	words
 	options string // the long options that it has a use for, but for those of every command
 
 	perls  bool // it is one of the Perl's, or of a cluster manager; others print findings as file:line:column
@@ -23,7 +19,24 @@ type command struct {
 	ownJSON bool // with --json it answers in a shape of its own, see answered
 }
 
-const onlyOptions = "only options"
+// words are what may come after a command, options aside. The commands of the Perl ldirectord have none: they ignore
+// what comes, as its own do.
+type words struct {
+	takes    string
+	min, max int
+}
+
+var (
+	onlyOptions = words{takes: "only options"}
+	aServer     = words{"[VIRTUAL] REAL", 1, 2}
+	anAddress   = words{"[ADDRESS]", 0, 1}
+)
+
+// Commands with two names.
+var (
+	reloads = command{run: loaded(reload), options: "json strict", perls: true, byFile: true}
+	readies = command{run: order(director.Ready, false), words: aServer, options: "json"}
+)
 
 // everywhere are the options of every command: the Perl ldirectord's, and where and for which table it works.
 const everywhere = "debug help version ipvs log-format rundir"
@@ -37,77 +50,71 @@ var commands = map[string]command{
 	"stop":         {run: stop, options: "keep", perls: true},
 	"restart":      {run: loaded(restart), options: "foreground strict", perls: true, byFile: true},
 	"try-restart":  {run: tryRestart, options: "foreground strict", perls: true, byFile: true},
-	"reload":       {run: loaded(reload), options: "json strict", perls: true, byFile: true},
-	"force-reload": {run: loaded(reload), options: "json strict", perls: true, byFile: true},
+	"reload":       reloads,
+	"force-reload": reloads,
 	"status":       {run: showStatus, options: "json verbose watch", perls: true, ownJSON: true},
 
 	"check": {
-		run: check, takes: onlyOptions,
+		run: check, words: onlyOptions,
 		options: "json no-lookup strict warnings-are-errors with-secrets", byFile: true,
 	},
-	"plan": {run: plan, takes: onlyOptions, options: "exit-code json strict", byFile: true},
+	"plan": {run: plan, words: onlyOptions, options: "exit-code json strict", byFile: true},
 	"probe": {
-		run: loaded(probe), takes: "[VIRTUAL] [REAL]", max: 2,
+		run: loaded(probe), words: words{"[VIRTUAL] [REAL]", 0, 2},
 		options: "json strict verbose", byFile: true,
 	},
 	"shadow": {
-		run: loaded(runShadow), takes: onlyOptions,
+		run: loaded(runShadow), words: onlyOptions,
 		options: "for report strict with-programs",
 	},
 	"trace": {
-		run: trace, takes: "[VIRTUAL] REAL", min: 1, max: 2,
+		run: trace, words: aServer,
 		options: "for",
 	},
-	"standby": {run: standby, takes: onlyOptions, options: "foreground strict", perls: true, byFile: true},
+	"standby": {run: standby, words: onlyOptions, options: "foreground strict", perls: true, byFile: true},
 	"notify": {
-		run: notifyState, takes: "STATE or INSTANCE|GROUP NAME STATE PRIORITY", min: 1, max: 4,
+		run: notifyState, words: words{"STATE or INSTANCE|GROUP NAME STATE PRIORITY", 1, 4},
 		perls: true, byFile: true,
 	},
 	"drain": {
-		run: order(director.Drain), takes: "[VIRTUAL] REAL", min: 1, max: 2,
+		run: order(director.Drain, false), words: aServer,
 		options: orderOptions + " force timeout wait",
 	},
-	"undrain": {
-		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2,
-		options: "json",
-	},
+	"undrain": readies,
+	"undo":    readies,
 	"set": {
-		run: set, takes: "[VIRTUAL] REAL drain|maint|ready|weight N", min: 2, max: 4,
+		run: set, words: words{"[VIRTUAL] REAL drain|maint|ready|weight N", 2, 4},
 		options: orderOptions + " force timeout wait",
-	},
-	"undo": {
-		run: order(director.Ready), takes: "[VIRTUAL] REAL", min: 1, max: 2,
-		options: "json",
 	},
 	"wait": {
-		run: waitFor, takes: "[VIRTUAL] REAL up|out", min: 2, max: 3,
+		run: waitFor, words: words{"[VIRTUAL] REAL up|out", 2, 3},
 		options: "json timeout",
 	},
-	"orders": {run: orders, takes: onlyOptions, options: "json", ownJSON: true},
+	"orders": {run: orders, words: onlyOptions, options: "json", ownJSON: true},
 	"why": {
-		run: why, takes: "[VIRTUAL] REAL", min: 1, max: 2,
+		run: why, words: aServer,
 		options: "json lines", ownJSON: true,
 	},
 	"obey": {
-		run: obeyChecks, takes: "VIRTUAL", min: 1, max: 1,
+		run: order(director.Obey, true), words: words{"VIRTUAL", 1, 1},
 		options: orderOptions + " off",
 	},
 	"withdraw": {
-		run: withdraw(director.Withdraw), takes: "[ADDRESS]", max: 1,
+		run: order(director.Withdraw, true), words: anAddress,
 		options: orderOptions + " timeout wait",
 	},
 	"announce": {
-		run: withdraw(director.Announce), takes: "[ADDRESS]", max: 1,
+		run: order(director.Announce, true), words: anAddress,
 		options: "json",
 	},
 
-	"realserver-script": {run: loaded(printRealServerScript), takes: "[SERVER]", max: 1},
+	"realserver-script": {run: loaded(printRealServerScript), words: words{"[SERVER]", 0, 1}},
 	"connections": {
-		run: loaded(connections), takes: "[VIRTUAL]", max: 1,
+		run: loaded(connections), words: words{"[VIRTUAL]", 0, 1},
 		options: "json", ownJSON: true,
 	},
 	"doctor": {
-		run: loaded(examine), takes: onlyOptions,
+		run: loaded(examine), words: onlyOptions,
 		options: "json",
 	},
 }

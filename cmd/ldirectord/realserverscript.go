@@ -62,29 +62,24 @@ func printRealServerScript(_ context.Context, c *call, l *daemon.Loaded) error {
 
 // realServers are the machines that serve virtual addresses, fallback servers among them, in file order. The
 // director itself, by a loopback address, is none.
-func realServers(services []director.Service) []*realServer {
-	var servers []*realServer
+func realServers(services []director.Service) (servers []*realServer) {
 	byAddr := map[netip.Addr]*realServer{}
-	eachDestination(services, func(_ *parser.Virtual, addr netip.Addr, _ lvs.Forward) {
-		if byAddr[addr] == nil {
-			byAddr[addr] = &realServer{addr: addr}
-			servers = append(servers, byAddr[addr])
-		}
-	})
-	eachDestination(services, func(v *parser.Virtual, addr netip.Addr, forward lvs.Forward) {
-		byAddr[addr].serve(v, forward, servers)
-	})
-	return servers
-}
-
-func eachDestination(services []director.Service, f func(*parser.Virtual, netip.Addr, lvs.Forward)) {
 	for _, s := range services {
 		for _, m := range s.Members {
-			if addr := m.Dest.Addr.Addr(); !addr.IsLoopback() {
-				f(s.Config, addr, m.Dest.Forward)
+			if addr := m.Dest.Addr.Addr(); byAddr[addr] == nil && !addr.IsLoopback() {
+				byAddr[addr] = &realServer{addr: addr}
+				servers = append(servers, byAddr[addr])
 			}
 		}
 	}
+	for _, s := range services {
+		for _, m := range s.Members {
+			if server := byAddr[m.Dest.Addr.Addr()]; server != nil {
+				server.serve(s.Config, m.Dest.Forward, servers)
+			}
+		}
+	}
+	return servers
 }
 
 // serve notes a virtual service that a machine serves. A network of virtual addresses that holds

@@ -20,18 +20,19 @@ import (
 // idleInterval is the time between two looks at the connections of servers.
 const idleInterval = 200 * time.Millisecond
 
-// order is a command for one kind of order.
-func order(kind director.OrderKind) func(context.Context, *call) error {
-	return func(ctx context.Context, c *call) error { return setServers(ctx, c, c.args, string(kind)) }
-}
-
-// obey lets checks take out servers that keepserving or checkvip holds, until all are up; with --off not any more.
-func obeyChecks(ctx context.Context, c *call) error {
-	what := director.Obey
-	if c.off {
-		what = director.Ready
+// order is a command for one kind of order: for real servers, or for a whole virtual service or address, or every
+// address. With --off an order is taken back.
+func order(kind director.OrderKind, whole bool) func(context.Context, *call) error {
+	return func(ctx context.Context, c *call) error {
+		what, servers := kind, c.args
+		if c.off {
+			what = director.Ready
+		}
+		if whole {
+			servers = []string{append(c.args, director.EveryAddress)[0], ""}
+		}
+		return setServers(ctx, c, servers, string(what))
 	}
-	return setServers(ctx, c, append(c.args, ""), string(what))
 }
 
 // set orders something for real servers: its last words say what.
