@@ -38,7 +38,6 @@ type announcer struct {
 	orders   Orders
 	standby  bool // the director stands by …
 	demotion bool // … or is about to
-	former   bool // there may be addresses of a daemon before
 
 	changes <-chan struct{}
 	list    []*announcement // in the order of the file
@@ -47,7 +46,7 @@ type announcer struct {
 	again   time.Time       // when it is ordered again, after trouble; zero: there was none
 	atEnd   bool            // all are withdrawn, but for those that cleanstop = no leaves
 	gone    chan struct{}   // closed when all are withdrawn; nil: nobody waits
-	looked  bool            // an order was carried out
+	looked  bool            // an order was carried out, so nothing of a daemon before is left
 }
 
 // ability is what must be known of a virtual service to decide about its addresses.
@@ -207,16 +206,16 @@ func (a *announcer) place(one *announcement, now time.Time) {
 // of announce. Serves reports whether one of them has somebody to serve.
 func (a *announcer) belongs(one *announcement) (device, why string, serves bool) {
 	stays, healthy, awaited, decided, gathers := false, true, false, false, false
-	ours := false
 	one.owner = ""
-	for _, i := range one.virtuals {
+	for k, i := range one.virtuals {
 		v, cfg := a.of(i), &a.config.Virtuals[i]
 		gathers = gathers || v.gathers
+		if k == 0 || v.owner == "" { // the first one's, unless one is ours
+			one.owner = v.owner
+		}
 		if v.owner != "" {
-			one.owner = cmp.Or(one.owner, v.owner)
 			continue
 		}
-		ours = true
 		marked, known := a.marks.serves(cfg, one)
 		in := marked && v.serves
 		serves = serves || in
@@ -232,9 +231,6 @@ func (a *announcer) belongs(one *announcement) (device, why string, serves bool)
 		healthy = healthy && weakness == ""
 		why = cmp.Or(why, weakness)
 		stays = stays || in && v.stays
-	}
-	if ours {
-		one.owner = ""
 	}
 	if one.at != one.device && gathers {
 		return one.at, "waits for the servers that are back", serves

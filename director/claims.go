@@ -1,7 +1,6 @@
 package director
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -32,32 +31,33 @@ func (v *virtual) isOurs() bool { return !v.Theirs }
 // belongsTo notes who else has a virtual service; "": it is ours.
 func (v *virtual) belongsTo(owner string) { v.owner, v.Theirs = owner, owner != "" }
 
-// owned are the virtual services that this director may have in the table.
-func (d *Director) owned() []*virtual {
-	isOthers := func(v *virtual) bool { return !v.isOurs() && !v.leftBehind }
-	return slices.DeleteFunc(slices.Clone(d.virtuals), isOthers)
+// claimant claims virtual services, and knows what other daemons have.
+type claimant struct {
+	claims  Claims                         // nil: there are no others
+	through func(left map[netip.Addr]bool) // see Deps
+	tell    *teller
+	beside  map[lvs.Key]string // who else waits for a virtual service, or changes it as well
 }
 
 // assign decides who has each virtual service. Left are those that are no longer configured and may be in the table.
-// It returns those that another daemon had.
-func (d *Director) assign(virtuals, left []*virtual) (gained []*virtual) {
+// It returns those that are ours, and which of them another daemon had.
+func (c *claimant) assign(virtuals, left []*virtual, standby bool) (ours, gained []*virtual) {
 	var theirs map[lvs.Key]string
 	claimed := virtuals
-	if d.standby {
+	if standby {
 		claimed = nil
 	}
-	if d.deps.Claims != nil {
-		theirs, d.beside = d.deps.Claims.Take(keysOf(claimed), keysOf(left))
+	if c.claims != nil {
+		theirs, c.beside = c.claims.Take(keysOf(claimed), keysOf(left))
 	}
-	d.ours = nil
 	aside, used := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for _, v := range virtuals {
 		was := v.owner
-		if v.belongsTo(theirs[v.key]); d.standby {
+		if v.belongsTo(theirs[v.key]); standby {
 			v.belongsTo(activeDirector)
 		}
 		if v.isOurs() {
-			d.ours = append(d.ours, v)
+			ours = append(ours, v)
 		}
 		if was != "" && was != activeDirector && v.isOurs() {
 			gained = append(gained, v)
@@ -66,17 +66,18 @@ func (d *Director) assign(virtuals, left []*virtual) (gained []*virtual) {
 		used[addr] = used[addr] || theirs[v.key] == ""
 		aside[addr] = !used[addr]
 	}
-	if d.deps.Through != nil {
-		d.deps.Through(aside)
+	if c.through != nil {
+		c.through(aside)
 	}
-	return gained
+	return ours, gained
 }
 
 // recordOwned passes on which virtual services this director may have in the table. Those that another daemon does
 // not have any more it takes over, as they are found there.
 func (d *Director) recordOwned() {
 	left := slices.DeleteFunc(slices.Clone(d.virtuals), func(v *virtual) bool { return !v.leftBehind })
-	gained := d.assign(d.virtuals, slices.Concat(left, d.purges))
+	ours, gained := d.claimant.assign(d.virtuals, slices.Concat(left, d.purges), d.standby)
+	d.ours = ours
 	if len(gained) == 0 {
 		return
 	}
@@ -90,20 +91,11 @@ func (d *Director) recordOwned() {
 	d.mark()
 }
 
-// claimAgain follows what other daemons did: what one took away that ended is back at once.
-func (d *Director) claimAgain(ctx context.Context) {
-	if d.demotion == nil {
-		d.recordOwned()
-	}
-	d.sync(ctx, nil)
-	d.checkDrift(ctx)
-}
-
-// leaveTo leaves a virtual service in the table to another daemon that has it or waits for it.
-func (d *Director) leaveTo(v *virtual) bool {
-	to := d.beside[v.key]
+// leaves leaves a virtual service in the table to another daemon that has it or waits for it.
+func (c *claimant) leaves(v *virtual) bool {
+	to := c.beside[v.key]
 	if to != "" {
-		d.teller.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", to, v.called()), "")
+		c.tell.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", to, v.called()), "")
 	}
 	return to != ""
 }

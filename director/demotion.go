@@ -11,7 +11,7 @@ const demotionTimeout = 3 * time.Second
 // beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to where
 // nothing serves. Meanwhile the director continues.
 func (d *Director) beginDemotion(ctx context.Context) {
-	told, gone := d.teller.leaving(d.ours, d.beside, "the director stands by"), d.announcer.demote()
+	told, gone := d.teller.leaving(d.ours, d.claimant.beside, "the director stands by"), d.announcer.demote()
 	if told == nil && gone == nil {
 		d.demote(ctx)
 		return
@@ -23,13 +23,6 @@ func (d *Director) beginDemotion(ctx context.Context) {
 		allow(d.life, gone, limit)
 	}()
 	d.demotion = over
-}
-
-// cancelDemotion cancels a demotion under way.
-func (d *Director) cancelDemotion() {
-	d.demotion = nil
-	d.announcer.setRole(false)
-	d.tellState(d.virtuals...)
 }
 
 // allow waits for something, if it is there, for as long as it may take.

@@ -87,10 +87,10 @@ type Director struct {
 	global   *parser.Global
 	tls      checker.TLSSums
 	virtuals []*virtual
-	ours     []*virtual         // of these, those that belong in the table
-	beside   map[lvs.Key]string // who else waits for one, or changes it as well
-	claims   <-chan struct{}    // who has what may have changed; nil: there are no others
-	purges   []*virtual         // no longer configured, still in the table
+	ours     []*virtual      // of these, those that belong in the table
+	claims   <-chan struct{} // who has what may have changed; nil: there are no others
+	claimant claimant
+	purges   []*virtual // no longer configured, still in the table
 	checks   map[*checker.Task]*check
 	tasks    []*checker.Task // of checks
 	held     bool            // some of them wait for a route
@@ -156,13 +156,14 @@ func New(d Deps) *Director {
 	director.marker = newMarker(d.Marks, &director.teller)
 	director.tracer.pool = director.pool
 	director.announcer = &announcer{kernel: d.Announcer, marks: director.marker, tell: &director.teller,
-		standby: d.Standby, former: d.Withdraw,
+		standby: d.Standby, looked: !d.Withdraw,
 		of:    func(i int) ability { return director.virtuals[i].ability() },
 		moved: func(i int) { director.tellState(director.virtuals[i]) },
 	}
 	director.announcer.aside = newAside(director.announcer.put)
 	director.announcer.due = d.Withdraw
 	director.table = table{client: d.Table, alive: director.alive}
+	director.claimant = claimant{claims: d.Claims, through: d.Through, tell: &director.teller}
 	if d.Claims != nil {
 		director.claims = d.Claims.Changed()
 	}
@@ -309,7 +310,11 @@ func (d *Director) loop(ctx context.Context) {
 		case <-d.announcer.changes:
 			d.announcer.recheck()
 		case <-d.claims:
-			d.claimAgain(ctx)
+			if d.demotion == nil {
+				d.recordOwned()
+			}
+			d.sync(ctx, nil)
+			d.checkDrift(ctx) // what one took away that ended is back at once
 		case <-drift.C:
 			d.checkDrift(ctx)
 			d.marker.recheck()

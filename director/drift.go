@@ -67,7 +67,7 @@ func (d *Director) notice(v *virtual, was, have ipvsctl.Service) {
 		v.Vanished()
 		return
 	}
-	empties := d.beside[v.key] != "" && !v.Have.Serve()
+	empties := d.claimant.beside[v.key] != "" && !v.Have.Serve()
 	ops := ipvsctl.DiffService(was, have)
 	slices.SortStableFunc(ops, func(a, b ipvsctl.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
 	for _, op := range ops {

@@ -130,7 +130,7 @@ func (a *asked) Run(h notify.Hook) { *a = append(*a, h) }
 func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 	var hooks asked
 	d := New(Deps{Hooks: &hooks})
-	if ended := d.teller.leaving(d.ours, d.beside, "test"); ended != nil {
+	if ended := d.teller.leaving(d.ours, d.claimant.beside, "test"); ended != nil {
 		t.Error("waits for no command")
 	}
 	for range 2 {
@@ -139,7 +139,7 @@ func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 		d.virtuals = append(d.virtuals, v)
 	}
 	d.ours = d.virtuals
-	ended := d.teller.leaving(d.ours, d.beside, "test")
+	ended := d.teller.leaving(d.ours, d.claimant.beside, "test")
 	for i, hook := range hooks {
 		select {
 		case <-ended:

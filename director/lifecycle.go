@@ -29,7 +29,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	for _, key := range d.deps.Former {
 		former = append(former, &virtual{key: key})
 	}
-	d.assign(p.virtuals, former)
+	d.ours, _ = d.claimant.assign(p.virtuals, former, d.standby)
 	for _, v := range p.virtuals {
 		found, there := have[v.key]
 		v.addEarlier(func(s *server) bool { return v.isOurs() && d.mayServeFrom(s, found) })
@@ -68,14 +68,16 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	if !refines {
 		d.teller.status = lvs.StatusReloading
 	}
-	owned, before := d.owned(), byKey(d.virtuals)
+	before := byKey(d.virtuals)
+	owned := slices.DeleteFunc(slices.Clone(d.virtuals),
+		func(v *virtual) bool { return !v.isOurs() && !v.leftBehind })
 	for _, v := range p.virtuals {
 		v.addEarlier(before[v.key].servesFrom)
 		if was := before[v.key]; was != nil {
 			v.belongsTo(was.owner)
 		}
 	}
-	d.assign(p.virtuals, slices.Concat(owned, d.purges))
+	d.ours, _ = d.claimant.assign(p.virtuals, slices.Concat(owned, d.purges), d.standby)
 	p.adopt(d.virtuals, d.tls)
 	for _, v := range p.virtuals {
 		v.dirty = true
@@ -341,7 +343,7 @@ func (d *Director) purge(ctx context.Context) {
 		if d.mayNotGo(v) || v.retry.After(now) || d.table.silent() || ctx.Err() != nil {
 			return false
 		}
-		if d.leaveTo(v) {
+		if d.claimant.leaves(v) {
 			return true
 		}
 		op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
@@ -366,8 +368,8 @@ func (d *Director) cleanup(ctx context.Context) {
 		v.retry, v.cfg.Marking = time.Time{}, nil
 	}
 	allow(ctx, d.demotion, demotionTimeout)
-	d.assign(d.ours, d.purges) // who waits now
-	hooks := d.teller.leaving(d.ours, d.beside, "the director stops")
+	d.ours, _ = d.claimant.assign(d.ours, d.purges, d.standby) // who waits now
+	hooks := d.teller.leaving(d.ours, d.claimant.beside, "the director stops")
 	d.announcer.withdrawAtEnd(ctx, d.alive)
 	allow(ctx, hooks, demotionTimeout)
 	d.purge(ctx)

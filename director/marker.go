@@ -119,12 +119,9 @@ func (m *marker) holds(key lvs.Key) bool {
 		return slices.ContainsFunc(m.byMark[key.Mark],
 			func(r fwmark.Rule) bool { return r.Dest.Addr().Is6() == key.IPv6 })
 	}
-	port, protocol := key.Addr.Port(), fwmark.Protocol(key.Protocol.String())
 	return m.trouble != "" && slices.ContainsFunc(m.want, func(r fwmark.Rule) bool {
-		return !m.isSet(r) && r.Dest.Contains(key.Addr.Addr()) &&
-			(r.Protocol == fwmark.All || r.Protocol == protocol) &&
-			(r.Ports == nil || slices.ContainsFunc(r.Ports,
-				func(p lvs.Ports) bool { return p.First <= port && port <= p.Last }))
+		line := parser.Marking{Dest: r.Dest, Protocol: string(r.Protocol), Ports: r.Ports}
+		return !m.isSet(r) && line.Catches(key.Addr, key.Protocol.String())
 	})
 }
 

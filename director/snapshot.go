@@ -246,7 +246,8 @@ func (d *Director) snapshot() *Snapshot {
 		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Folder: d.folderTrouble,
 		Shortages: d.shortages, Purging: len(d.purges),
 		Announcements: d.announcer.describe(), Announcing: d.announcer.trouble,
-		Virtuals: describeAll(d.virtuals, d.beside), Counted: d.counted, Small: d.global.Metrics == "small",
+		Virtuals: describeAll(d.virtuals, d.claimant.beside), Counted: d.counted,
+		Small: d.global.Metrics == "small",
 	}
 }
 

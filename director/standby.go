@@ -22,8 +22,10 @@ func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct{}) {
 	switch {
 	case standby && d.demotion != nil: // it is under way
-	case d.demotion != nil:
-		d.cancelDemotion()
+	case d.demotion != nil: // it is not to be
+		d.demotion = nil
+		d.announcer.setRole(false)
+		d.tellState(d.virtuals...)
 	case standby == d.standby:
 	case standby:
 		d.beginDemotion(ctx)
@@ -55,7 +57,7 @@ func (d *Director) demote(ctx context.Context) {
 	d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	told, announced := map[string]bool{}, d.announcer.byKey()
 	d.table.until = time.Time{}
-	d.assign(d.ours, d.purges) // who waits now
+	d.ours, _ = d.claimant.assign(d.ours, d.purges, d.standby) // who waits now
 	for _, v := range d.ours {
 		if err := d.leave(ctx, v, told); err != nil {
 			rest := d.newPurge(v, announced[v.key])
@@ -66,7 +68,7 @@ func (d *Director) demote(ctx context.Context) {
 			}
 		}
 		v.forget()
-		v.leftBehind = !v.cfg.CleanStop && d.beside[v.key] == ""
+		v.leftBehind = !v.cfg.CleanStop && d.claimant.beside[v.key] == ""
 	}
 	d.standby = true
 	d.announcer.setRole(true)
@@ -78,7 +80,7 @@ func (d *Director) demote(ctx context.Context) {
 // leave removes a virtual service for good, if cleanstop says so. Told has the servers that were reported already.
 func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) error {
 	leaving := v.leaving(told)
-	if !v.cfg.CleanStop || d.leaveTo(v) {
+	if !v.cfg.CleanStop || d.claimant.leaves(v) {
 		return nil
 	}
 	if d.table.silent() {

@@ -59,7 +59,7 @@ func (a *announcer) isWithdrawn(now time.Time) bool {
 
 // holds reports whether a virtual service that left the file serves on for its addresses: they may still be announced.
 func (a *announcer) holds(addresses []*announcement) bool {
-	return a.former && !a.looked || slices.ContainsFunc(addresses, a.lingers)
+	return !a.looked || slices.ContainsFunc(addresses, a.lingers)
 }
 
 // lingers reports whether an address that no virtual service has any more is served on.
@@ -103,9 +103,8 @@ func (a *announcer) withdrawAtEnd(ctx context.Context, alive func()) {
 			return
 		}
 		alive()
-		pause, end := context.WithTimeout(ctx, max(min(time.Until(a.look), announceRetry), 10*time.Millisecond))
-		<-pause.Done()
-		end()
+		never := make(chan struct{})
+		allow(ctx, never, max(min(time.Until(a.look), announceRetry), 10*time.Millisecond))
 	}
 }
 
