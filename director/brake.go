@@ -2,84 +2,47 @@ package director
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/checker/health"
 	"ldirectord/history"
+	"ldirectord/judge"
 	"ldirectord/notify"
 )
 
-// This file is about the brake of checkvip: when all servers of a section that were up fail only through the virtual
-// address, that is this machine's doing, and their states stay. A pass through it shows that the way is fine.
-
-// askedAgain is after what time a server is asked that may show whether the way is fine.
+// askedAgain is after what time a server is asked that may show whether the way through a virtual address is fine, or
+// that is waited for.
 const askedAgain = 100 * time.Millisecond
 
-// brake is what is known of the way of one line of checks in a section. A server is accused while its failures by that
-// way are not judged.
-type brake struct {
-	accuses bool      // servers are accused
-	holds   bool      // … and nobody can show that the way is fine, so their states stay
-	over    time.Time // when that ended last: a check that began before says nothing
-	// a server that passed in this wake-up, or else the last that had a result; zero: nothing is to be decided
-	newest user
+// passageOf is how a check went that began then.
+func passageOf(r *checker.Result, began time.Time) judge.Passage {
+	return judge.Passage{Began: began, OK: r.OK, Passed: r.OK && r.Way == checker.WayThrough, Own: r.OwnAnswers}
 }
 
-// mayBrake reports whether a server is up, so that the brake may hold it.
-func (s *server) mayBrake() bool { return s.Verdict() == health.Up && !s.Suspended() }
+// spot is where a check is in its virtual service.
+func (x user) spot() judge.Spot { return judge.Spot{Server: x.s.i, Check: x.j.k} }
 
-// passed reports whether the last check passed through the virtual address.
-func (c *check) passed() bool { return c.last.OK && c.last.Way == checker.WayThrough }
-
-// mayTell reports whether the next check may show whether the way is fine: the last one went by it, or there was none
-// yet.
-func (x user) mayTell() bool {
-	c := x.j.check
-	if c.at.IsZero() {
-		return x.v.spec(x.s, x.j).Through.Virtual.IsValid()
-	}
-	return c.passed() || c.last.OwnAnswers
-}
-
-// isBraked reports whether the state of a server stays by the brake.
-func (v *virtual) isBraked(j *judgement) bool { return !j.accused.IsZero() && v.brakes[j.number].holds }
-
-// isBraking reports whether failures of one of the checks are kept.
-func (v *virtual) isBraking() bool {
-	return slices.ContainsFunc(v.brakes, func(b brake) bool { return b.holds })
+// user is the check at a spot.
+func (v *virtual) user(at judge.Spot) user {
+	s := v.members[at.Server]
+	return user{v, s, s.judgement(at.Check)}
 }
 
 // brake takes a result, and reports whether it is not to be judged, or not yet.
 func (d *Director) brake(x user) bool {
-	if len(x.v.brakes) == 0 || x.v.Obeys {
-		return false
+	kept, idle := x.v.Brake(x.spot(), d.teller.now())
+	if idle {
+		d.teller.unbelieved(history.Braked, &x.j.check.last, x)
 	}
-	b, c := &x.v.brakes[x.j.number], x.j.check
-	fails, stale := c.last.OwnAnswers && x.s.mayBrake(), c.began.Before(b.over)
-	if fails && (b.holds || stale || !x.j.accused.IsZero()) {
-		d.teller.unbelieved(history.Braked, &c.last, x)
-	}
-	switch {
-	case !fails:
-		x.j.accused = time.Time{}
-	case !stale && x.j.accused.IsZero():
-		x.j.accused, b.accuses = d.teller.now(), true
-	}
-	if b.accuses && (b.newest.j == nil || !b.newest.j.check.passed()) {
-		b.newest = x
-	}
-	return fails
+	return kept
 }
 
-// settleBrakes decides what the results of a wake-up say together: once, however many servers fail.
+// settleBrakes decides what the results of a wake-up say together.
 func (d *Director) settleBrakes() {
 	for _, v := range d.virtuals {
-		for i := range v.brakes {
-			if b := &v.brakes[i]; b.newest.j != nil {
-				d.settleBrake(b, b.newest)
-				b.newest = user{}
+		for line := range v.Brakes {
+			if v.Brakes[line].Due {
+				d.settleBrake(v, line)
 			}
 		}
 	}
@@ -87,87 +50,35 @@ func (d *Director) settleBrakes() {
 
 // settleBrake judges the failures that tell of their servers, and holds those that tell of this machine. Where nothing
 // shows which they do, it asks others.
-func (d *Director) settleBrake(b *brake, newest user) {
-	v := newest.v
-	accused, open, proof := v.fellows(newest.j.number)
-	switch {
-	case b.holds && len(accused) > 0 && !newest.j.check.passed():
-		return
-	case b.holds:
-		for _, f := range accused {
-			f.j.accused = time.Time{}
-		}
-		*b = brake{over: d.teller.now()}
-		d.teller.guard(v, notify.GuardOver, "Brake is over", ": checks count again since that of "+
-			newest.s.name())
-		return
-	}
-	alone := len(accused)+len(open) == 1
+func (d *Director) settleBrake(v *virtual, line int) {
 	patience := v.cfg.CheckInterval.Duration() + 2*max(v.cfg.CheckTimeout, v.cfg.NegotiateTimeout).Duration()
-	accused = slices.DeleteFunc(accused, func(f user) bool {
-		judged := alone || proof.After(f.j.check.began) || d.teller.now().Sub(f.j.accused) > patience
-		if judged {
-			d.judgeAccused(f)
-		}
-		return judged
-	})
-	b.accuses = len(accused) > 0
-	if !b.accuses {
-		return
+	done := v.Settle(line, patience, d.teller.now())
+	if done.Over {
+		d.teller.guard(v, notify.GuardOver, "Brake is over", ": checks count again since that of "+
+			v.user(v.Brakes[line].Newest).s.name())
 	}
-	for _, f := range open {
-		d.repeat(f.j.task, f.j.check, askedAgain)
+	d.judgeAccused(v, done.Judged)
+	for _, at := range done.Asked {
+		x := v.user(at)
+		d.repeat(x.j.task, x.j.check, askedAgain)
 	}
-	if len(open) > 0 {
-		return
+	for _, at := range done.Holds {
+		x := v.user(at)
+		d.teller.unbelieved(history.Braked, &x.j.check.last, x)
 	}
-	b.holds = true
-	for _, f := range accused {
-		d.teller.unbelieved(history.Braked, &f.j.check.last, f)
-	}
-	why := accused[0].j.check.last.Detail
-	d.teller.say(v, nil, notify.GuardHolds, fmt.Sprintf("Brake holds: %s: every server that was up "+
-		"fails, and only through %s, which is this machine's doing: they keep their states: %s",
-		v.label(), v.cfg.CheckVIP, why), why)
-}
-
-// judgeAccused makes the last failure of a server count.
-func (d *Director) judgeAccused(f user) {
-	f.j.accused = time.Time{}
-	d.judge(f.v, f.s, f.j, f.j.check.last)
-	d.hurry(f.j.task, f.j.check)
-}
-
-// releaseBrakes ends the brakes of a virtual service by the order to obey: all failures count, the last ones too.
-func (d *Director) releaseBrakes(v *virtual) {
-	if v.isBraking() {
-		d.teller.guard(v, notify.GuardOver, "Brake is over", ": by order the checks have their way")
-	}
-	clear(v.brakes)
-	for f := range checked(v) {
-		if !f.j.accused.IsZero() {
-			d.judgeAccused(f)
-		}
+	if len(done.Holds) > 0 {
+		why := v.user(done.Holds[0]).j.check.last.Detail
+		d.teller.say(v, nil, notify.GuardHolds, fmt.Sprintf("Brake holds: %s: every server that was up "+
+			"fails, and only through %s, which is this machine's doing: they keep their states: %s",
+			v.label(), v.cfg.CheckVIP, why), why)
 	}
 }
 
-// fellows are the servers that are accused, others that may show whether the way is fine, and when the last check began
-// that passed by it: those by the same line of the section.
-func (v *virtual) fellows(number uint8) (accused, open []user, proof time.Time) {
-	for f := range checked(v) {
-		if f.j.number != number {
-			continue
-		}
-		c := f.j.check
-		if c.passed() && c.began.After(proof) {
-			proof = c.began
-		}
-		switch {
-		case !f.j.accused.IsZero():
-			accused = append(accused, f)
-		case f.s.mayBrake() && f.mayTell():
-			open = append(open, f)
-		}
+// judgeAccused makes the last failures of servers count.
+func (d *Director) judgeAccused(v *virtual, spots []judge.Spot) {
+	for _, at := range spots {
+		x := v.user(at)
+		d.judge(x.v, x.s, x.j, x.j.check.last)
+		d.hurry(x.j.task, x.j.check)
 	}
-	return accused, open, proof
 }

@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
@@ -121,7 +122,7 @@ type check struct {
 	users    []user // the real servers that have it
 	last     checker.Result
 	at       time.Time     // of last, up to a second late; zero: there was none
-	began    time.Time     // of last: when the check began
+	passage  judge.Passage // of last
 	answered time.Time     // when the last check began that ended, whatever it said
 	begun    bool          // the pool has it
 	reported bool          // there was a result, or one that says nothing and is not to be waited for

@@ -57,11 +57,15 @@ func (d *Director) obeyChecks(v *virtual, o Order) {
 	if v.Obeys == (o.Kind == Obey) {
 		return
 	}
-	v.Obeys, v.dirty = !v.Obeys, true
-	if !v.Obeys {
+	braking := v.IsBraking()
+	judged := v.Obey(!v.Obeys)
+	if v.dirty = true; !v.Obeys {
 		d.teller.guard(v, notify.GuardObeys, "Guard is back", "")
 		return
 	}
 	d.teller.guard(v, notify.GuardObeys, "Guard lets the checks have their way", o.remark(": "))
-	d.releaseBrakes(v)
+	if braking {
+		d.teller.guard(v, notify.GuardOver, "Brake is over", ": by order the checks have their way")
+	}
+	d.judgeAccused(v, judged)
 }

@@ -20,7 +20,6 @@ type judgement struct {
 
 	reason    string    // of the last failure
 	unjudged  *unjudged // nil: all answers could be judged
-	accused   time.Time // since when its failures are not judged, see brake; zero: they are
 	shortages int32     // results in a row that failed by a shortage of this machine
 	number    uint8     // of its check in the section: 0, or the line of alsocheck
 }

@@ -102,7 +102,7 @@ func (d *Director) takeOver(v, was *virtual, refines bool) {
 	}
 	v.inherit(was)
 	d.teller.reloaded(v)
-	if was.isBraking() && !v.isBraking() {
+	if was.IsBraking() && !v.IsBraking() {
 		d.teller.guard(v, notify.GuardOver, "Brake is over", ": no check that it kept is left")
 	}
 	if refines {
@@ -194,9 +194,6 @@ func (v *virtual) inherit(was *virtual) {
 			return nil
 		}
 		j.inherit(o)
-		if !j.accused.IsZero() {
-			v.brakes[j.number] = was.brakes[o.number]
-		}
 		return o.Check
 	})
 	if v.CarryFound(&was.Case, was.placed); v.waits() {
@@ -212,7 +209,7 @@ func (s *server) inherit(was *server) {
 
 // inherit takes over what is remembered of the same check.
 func (j *judgement) inherit(was *judgement) {
-	j.reason, j.shortages, j.unjudged, j.accused = was.reason, was.shortages, was.unjudged, was.accused
+	j.reason, j.shortages, j.unjudged = was.reason, was.shortages, was.unjudged
 }
 
 // judgement is one of the server's, by its place among them.
@@ -262,9 +259,10 @@ func (d *Director) install(p *Plan, f folder) {
 		}
 	}
 	for x := range checked(d.virtuals...) {
-		x.j.check = checks[x.j.task]
-		x.j.check.users = append(x.j.check.users, x)
-		x.j.Pending, x.j.Own = !x.j.check.reported, x.j.check.last.OwnAnswers
+		c := checks[x.j.task]
+		x.j.check, c.users = c, append(c.users, x)
+		tells := len(x.v.Brakes) > 0 && c.at.IsZero() && x.v.spec(x.s, x.j).Through.Virtual.IsValid()
+		x.v.Join(x.spot(), c.passage, !c.reported, tells)
 	}
 	d.checks = checks
 	for t, c := range checks {

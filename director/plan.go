@@ -204,7 +204,7 @@ func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 	}
 	checks, refused, doubted := cfg.Checks(), map[string]bool{}, doubts{}
 	if cfg.CheckVIP.IsValid() {
-		v.brakes = make([]brake, len(checks))
+		v.Brakes = make([]judge.Brake, len(checks))
 	}
 	for i := range cfg.Reals {
 		s := newServer(cfg, &cfg.Reals[i])

@@ -38,7 +38,10 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 	var unknown []*virtual
 	now := time.Now()
 	for _, v := range d.virtuals {
-		v.gathered()
+		if v.Gathers() {
+			v.Away = v.isElsewhere()
+			v.dirty = v.dirty || v.HasGathered()
+		}
 		v.weighed = v.weighed && !v.dirty
 		if !v.dirty && !v.Obeys && !v.untold(now) {
 			continue

@@ -28,6 +28,7 @@ func (d *Director) results(updates []checker.Update) {
 			x.s.tally.count(u.Result)
 			x.v.took.count(u.Result.Took)
 			x.v.stages.count(&u.Result.Stages)
+			x.v.Answered(x.spot(), u.Began)
 		}
 		d.teller.warn(c, u.Result)
 		if u.Result.Cause == checker.Shortage {
@@ -45,10 +46,12 @@ func (d *Director) results(updates []checker.Update) {
 			continue
 		}
 		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check has seen none
-		c.last, c.at, c.began = u.Result, now, u.Began
+		c.last, c.at, c.passage = u.Result, now, passageOf(&u.Result, u.Began)
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
-			x.j.Own = u.Result.OwnAnswers
+			x.v.Took(x.spot(), c.passage)
+		}
+		for _, x := range c.users {
 			d.teller.record(x, u.Result)
 			if !d.brake(x) {
 				d.judge(x.v, x.s, x.j, u.Result)
@@ -66,7 +69,7 @@ func (d *Director) hurry(t *checker.Task, c *check) {
 	for _, x := range c.users {
 		fast := x.v.cfg.FastInterval.Duration()
 		switch {
-		case x.awaits():
+		case x.v.Awaits(x.spot()):
 			fast = askedAgain
 		case !x.j.Health.Doubted(c.last.OK):
 			continue

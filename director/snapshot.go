@@ -270,7 +270,7 @@ func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapsh
 			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.refused, Added: v.added(),
 			Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.Quota(), v.holds, v.Obeys, v.Recovered(),
-				len(v.brakes) > 0},
+				len(v.Brakes) > 0},
 			Enough: v.minServers(), Beside: beside[v.key],
 		}
 		if v.owner != activeDirector {
@@ -324,7 +324,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	now.Note = strings.TrimSuffix(why+now.Note, "; ")
 	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
 	for j := &s.first; j != nil; j = j.next {
-		now.Braked = now.Braked || v.isBraked(j)
+		now.Braked = now.Braked || v.IsBraked(j.Check)
 		c := j.check
 		if c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
 			now.CertEnd = c.last.CertEnd

@@ -40,7 +40,6 @@ type virtual struct {
 	took   Durations // of the checks of its servers
 	stages StageTimes
 
-	brakes    []brake         // of its checks, by their numbers; nil without checkvip
 	weighed   bool            // its strength, since something changed
 	addresses []*announcement // that are announced for it
 
@@ -104,6 +103,7 @@ func (v *virtual) enlist() {
 		s.More = make([]judge.Check, more)
 		for k, j := 0, &s.first; j != nil; k, j = k+1, j.next {
 			j.k, j.Check = k, s.Check(k)
+			j.Line = j.number
 		}
 	}
 	v.Index()

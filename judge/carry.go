@@ -19,7 +19,11 @@ func (c *Case) Carry(was *Case, old func(i int) int, check func(i, k int) *Check
 		}
 		for k, now := range s.Checks() {
 			if before := check(i, k); before != nil {
+				line := now.Line
 				*now = *before
+				if now.Line = line; !now.Accused.IsZero() {
+					c.Brakes[line] = was.Brakes[before.Line]
+				}
 			}
 		}
 	}

@@ -87,9 +87,6 @@ func (h *hearing) serving() bool {
 	return false
 }
 
-// Gathers reports whether servers that are back wait for others.
-func (c *Case) Gathers() bool { return !c.Back.IsZero() }
-
 // guards reports whether servers may be held.
 func (c *Case) guards() bool { return c.KeepServing.N > 0 && !c.Obeys }
 

@@ -26,6 +26,8 @@ func (id RuleID) String() string { return Rules[id].Name }
 
 // Rules are all rules in the order in which they are applied.
 var Rules = []Rule{
+	{"back together", "announce", false, gathered,
+		"servers that are back where too few were up wait for each other"},
 	{"moved", "a host name", false, moved,
 		"the server at the former address goes when the one at the new address is up, or it fails"},
 	{"names", "", false, name,

@@ -19,6 +19,8 @@ type State struct {
 	Theirs bool // another director has it in the table
 	// Obeys: by the operator's order checks may take out every server, until all are up.
 	Obeys   bool
+	Away    bool      // it is announced, and its addresses are elsewhere
+	Brakes  []Brake   // of its lines of checks; nil without checkvip
 	Back    time.Time // while servers that are back wait for others: when the check of the first began
 	Leavers []Leaver  // who left the file and drains
 
@@ -56,10 +58,22 @@ type Server struct {
 
 // Check is what the results of one check say of one server.
 type Check struct {
+	Passage
 	Health  health.Health
-	Loss    Loss // by the last failure
-	Pending bool // it had no result yet
-	Own     bool // the last result: it fails, and passes at the server's own address
+	Accused time.Time // since when its failures are not judged, see Brake; zero: they are
+	Loss    Loss      // by the last failure
+	Line    uint8     // of the section's checks it is this one
+	Pending bool      // it had no result yet
+	Tells   bool      // the next one may show whether the way through the virtual address is fine
+	Awaited bool      // since servers are back it has not passed, nor failed for good
+}
+
+// Passage is how the last check went that says something of its server.
+type Passage struct {
+	Began  time.Time // the check
+	OK     bool      // it passed …
+	Passed bool      // … through the virtual address
+	Own    bool      // it failed, and passed at the server's own address
 }
 
 // Leaver is a server that left its section and drains.
@@ -116,10 +130,11 @@ func (s *State) Clone() State {
 	for i := range c.Servers {
 		c.Servers[i].More = slices.Clone(c.Servers[i].More)
 	}
+	c.Brakes = slices.Clone(s.Brakes)
 	return c
 }
 
-// cloneServers is a copy for a decision, which changes no check.
+// cloneServers is a copy for a decision, which changes no check and no brake.
 func (s *State) cloneServers() State {
 	c := *s
 	c.Servers, c.Leavers = slices.Clone(s.Servers), slices.Clone(s.Leavers)
