@@ -2,9 +2,10 @@ package perlre
 
 import "regexp"
 
-// class reads a bracketed character class; the position is after its "[".
+// class reads a bracketed character class.
 func (s *scanner) class() byteSet {
-	begin := s.pos - 1
+	begin := s.pos
+	s.pos++
 	negate := s.accept("^")
 	var set byteSet
 	for first := true; ; first = false {
@@ -69,30 +70,15 @@ func (s *scanner) classMember(set *byteSet) (char int) {
 			return -1
 		}
 	}
-	c := s.src[s.pos]
-	s.pos++
 	switch {
-	case c != '\\':
-		char = int(c)
-	case s.end():
-		s.fail(s.pos-1, "unmatched [")
-		return 0
-	case s.accept("b"):
-		char = '\b'
-	case s.ahead("N") && !s.ahead("N{"):
+	case s.accept(`\b`):
+		set['\b'] = true
+		return '\b'
+	case s.ahead(`\N`) && !s.ahead(`\N{`):
 		s.fail(begin, `\N in a class must be \N{U+...}`)
 		return 0
-	default:
-		if members, ok := s.setEscape(); ok {
-			set.union(members)
-			return -1
-		}
-		char = s.charEscape()
 	}
-	if char > 0xff {
-		s.unicodeRules = true
-		return char
-	}
-	set[char] = true
+	members, char := s.character()
+	set.union(members)
 	return char
 }

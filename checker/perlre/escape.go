@@ -14,63 +14,16 @@ var (
 	asciiWord, _  = posixSet("word", false, false)
 )
 
-// escape reads what follows a backslash outside a class. There is nothing to repeat after \K.
-func (s *scanner) escape() (atom part, ok bool) {
-	begin := s.pos - 1
-	if s.end() {
-		return s.fail(begin, `trailing \`), true
-	}
-	if ref, ok := s.reference(); ok {
-		return ref, true
-	}
-	letter := s.src[s.pos]
-	if atom, ok = assertions[s.src[begin:s.pos+1]]; ok {
-		s.pos++
-		return s.wordEdge(letter, atom), true
-	}
-	if set, ok := s.setEscape(); ok {
-		return one(set), true
-	}
-	after := s.pos + 1
-	switch letter {
-	case 'K': // moves the start of the match, which is not used
-		s.pos = after
-		if s.lookaround > 0 {
-			return s.fail(begin, `\K is not permitted in a look-around`), true
-		}
-		return atom, false
-	case 'R':
-		s.pos = after
-		return lineBreakOr(verticalSpace), true
-	case 'X':
-		s.pos = after
-		return lineBreakOr(everything), true
-	case 'N':
-		s.pos = after
-		_, counted := s.quantifier()
-		s.pos = after
-		if counted || !s.ahead("{") {
-			return one(notNewline), true
-		}
-		s.pos = begin + 1
-	case 'g', 'k':
-		return s.fail(begin, `\%c must be followed by the number or the name of a group`, letter), true
-	}
-	return s.char(s.charEscape()), true
-}
-
 // wordEdge is \b or \B. That of the engines knows no Latin-1.
-func (s *scanner) wordEdge(letter byte, ascii part) part {
+func (s *scanner) wordEdge(name string, ascii part) part {
 	switch {
-	case letter|0x20 != 'b':
-		return ascii
 	case s.ahead("{"):
-		return s.fail(s.pos-2, `\%c{...} is not supported`, letter)
+		return s.fail(s.pos-2, `%s{...} is not supported`, name)
 	case !s.latin1():
 		return ascii
 	}
 	word, _ := posixSet("word", true, false)
-	return part{text: wordEdge(word, letter == 'B')}
+	return part{text: wordEdge(word, name == `\B`)}
 }
 
 // wordEdge writes \b or \B for the engine that looks around.
@@ -90,6 +43,29 @@ func lineBreakOr(set byteSet) part {
 
 // escapedClasses are the classes of POSIX that have a letter.
 var escapedClasses = map[byte]string{'d': "digit", 'w': "word", 's': "space", 'h': "blank"}
+
+// character reads one character, or a set of them: then its number is -1. One beyond the bytes is in no set.
+func (s *scanner) character() (set byteSet, char int) {
+	begin := s.pos
+	s.pos++
+	switch {
+	case s.src[begin] != '\\':
+		char = int(s.src[begin])
+	case s.end():
+		s.fail(begin, `trailing \`)
+	default:
+		if set, ok := s.setEscape(); ok {
+			return set, -1
+		}
+		char = s.charEscape()
+	}
+	if char > 0xff {
+		s.unicodeRules = true
+		return set, char
+	}
+	set[char] = true
+	return set, char
+}
 
 // setEscape reads the escapes of a set of characters: \d \w \s \h \v, their opposites, and \p.
 func (s *scanner) setEscape() (set byteSet, ok bool) {
@@ -168,7 +144,7 @@ func (s *scanner) charLetter(letter byte, begin int) int {
 		name, _, _ := strings.Cut(s.src[begin:], "}")
 		s.fail(begin, `%s}: named characters are not supported, write \x{...}`, name)
 	case strings.IndexByte("xocC", letter) >= 0:
-		s.fail(begin, `\%c is not an escape that Perl has`, letter)
+		s.fail(begin, `\%c is not an escape that Perl reads here`, letter)
 	}
 	return int(letter)
 }

@@ -20,18 +20,6 @@ var openings = []struct{ perl, text string }{
 	{"?>", held}, {"*atomic:", held},
 }
 
-// refused are groups that no engine has.
-var refused = []struct {
-	opening *regexp.Regexp
-	what    string
-}{
-	{regexp.MustCompile(`^\?\??\{`), "embedded code"},
-	{regexp.MustCompile(`^\?\[`), "an extended class"},
-	{regexp.MustCompile(`^\?(?:R|&|P>|[-+]?[0-9])`), "recursion"},
-	{regexp.MustCompile(`^\*`), "the verb or assertion"},
-	{regexp.MustCompile(``), "the group"},
-}
-
 const groupName = `[A-Za-z_][A-Za-z_0-9]*`
 
 var (
@@ -41,38 +29,35 @@ var (
 	condition  = regexp.MustCompile(`^(?:([1-9][0-9]*)|<(` + groupName + `)>|'(` + groupName + `)')\)`)
 )
 
-// group reads a group; the position is after its "(". Modifiers alone are none.
-func (s *scanner) group() (group part, ok bool) {
-	begin := s.pos - 1
+// group reads a group.
+func (s *scanner) group() part {
+	begin := s.pos
+	s.pos++
 	if !s.ahead("?") && !s.ahead("*") {
-		return s.capture("", begin), true
+		return s.capture("", begin)
 	}
 	if group, ok := s.special(begin); ok {
-		return group, true
+		return group
 	}
 	switch {
 	case s.accept("*FAIL)"), s.accept("*F)"):
-		return one(byteSet{}), true
+		return one(byteSet{})
 	case s.accept("?|"):
-		return either(s.enclosed(true, begin)), true
+		return either(s.enclosed(true, begin))
 	case s.accept("?("):
-		return s.conditional(begin), true
+		return s.conditional(begin)
 	}
 	if m := s.match(nameAgain); m != nil {
-		return s.nameReference(m[1], begin), true
+		return s.backReference(s.meant("", m[1], begin), begin)
 	}
 	if m := s.match(namedGroup); m != nil {
-		return s.capture(m[1]+m[2], begin), true
+		return s.capture(m[1]+m[2], begin)
 	}
 	if m := s.match(flagGroup); m != nil {
 		return s.modified(m, begin)
 	}
-	for _, r := range refused {
-		if rest := s.src[s.pos:min(s.pos+11, len(s.src))]; r.opening.MatchString(rest) {
-			return s.fail(begin, "%s %q is not supported", r.what, "("+rest), true
-		}
-	}
-	return group, true
+	return s.fail(begin, "%q is not supported: nor are recursion, embedded code and verbs",
+		s.src[begin:min(begin+12, len(s.src))])
 }
 
 // special reads a group that looks around, or holds what it took.
@@ -82,15 +67,18 @@ func (s *scanner) special(begin int) (group part, ok bool) {
 			continue
 		}
 		if o.text == held {
-			return either(s.enclosed(false, begin)).held(), true
+			return s.inside(begin).held(), true
 		}
 		s.lookaround++
-		inside := either(s.enclosed(false, begin))
+		inside := s.inside(begin)
 		s.lookaround--
 		return part{text: o.text + inside.text + ")", danger: inside.danger}, true
 	}
 	return group, false
 }
+
+// inside reads what is in a group, and its ")".
+func (s *scanner) inside(begin int) part { return either(s.enclosed(false, begin)) }
 
 // enclosed reads the inside of a group and its ")". What the modifiers become inside ends with it.
 func (s *scanner) enclosed(reset bool, begin int) []part {
@@ -107,25 +95,25 @@ func (s *scanner) enclosed(reset bool, begin int) []part {
 	return inside
 }
 
-// capture reads a capturing group. It is a plain one for the engines unless something refers to it.
+// capture reads a capturing group. For the engines it is a plain one unless something may refer to it.
 func (s *scanner) capture(name string, begin int) part {
 	if name == "" && s.flags.on['n'] {
-		return either(s.enclosed(false, begin))
+		return s.inside(begin)
 	}
 	s.groups++
 	number := s.groups
 	if name != "" && !slices.Contains(s.names[name], number) {
 		s.names[name] = append(s.names[name], number)
 	}
-	inside := either(s.enclosed(false, begin))
-	if name != "" || s.first != nil && s.first.referred[number] {
+	inside := s.inside(begin)
+	if name != "" || s.referred[number] {
 		inside.text = fmt.Sprintf("(?<%d>%s)", number, inside.text)
 	}
 	return inside
 }
 
 // modified reads the inside of (?flags:...). (?flags) is for what follows.
-func (s *scanner) modified(m []string, begin int) (group part, ok bool) {
+func (s *scanner) modified(m []string, begin int) part {
 	saved := s.flags
 	if m[1] != "" {
 		s.flags = modifiers{}
@@ -147,20 +135,23 @@ func (s *scanner) modified(m []string, begin int) (group part, ok bool) {
 		s.flags.on['X'] = xs > 1
 	}
 	if m[4] == ")" {
-		return group, false
+		return part{nothing: true}
 	}
-	group = either(s.enclosed(false, begin))
+	group := s.inside(begin)
 	s.flags = saved
-	return group, true
+	return group
 }
 
-// conditional reads (?(condition)yes|no); the position is after its second parenthesis.
+// conditional reads (?(condition)yes|no); the position is after its second parenthesis. A group that does not exist
+// never has matched.
 func (s *scanner) conditional(begin int) part {
-	test := ""
+	test := "(?!)"
 	if look, ok := s.special(begin); ok {
 		test = look.text
-	} else if m := s.match(condition); m != nil {
-		test = s.conditionOn(m[1], m[2]+m[3], begin)
+	} else if m := s.match(condition); m == nil {
+		test = ""
+	} else if n := s.meant(m[1], m[2]+m[3], begin); n[0] <= s.total {
+		test = fmt.Sprintf("(%d)", n[0])
 	}
 	if test == "" || strings.HasPrefix(test, held) {
 		return s.fail(begin, "a condition must be a group's number or name, or look around")
@@ -169,88 +160,69 @@ func (s *scanner) conditional(begin int) part {
 	if len(branches) > 2 {
 		return s.fail(begin, "more than two branches in a conditional")
 	}
-	var all part
-	texts := make([]string, len(branches))
-	for i, sub := range branches {
-		all.absorb(sub)
-		texts[i] = sub.text
+	all := either(branches)
+	text := all.text + ")"
+	if len(branches) == 2 { // they are in a group already
+		text = strings.TrimPrefix(all.text, "(?:")
 	}
-	all.text = "(?" + test + strings.Join(texts, "|") + ")"
-	return all
+	return part{text: "(?" + test + text, bytes: all.bytes, splits: all.splits, danger: all.danger}
 }
 
-// conditionOn is the condition that a group has matched. One that does not exist never has.
-func (s *scanner) conditionOn(number, name string, begin int) string {
-	n, _ := strconv.Atoi(number)
-	if number == "" {
-		n = s.named(name, begin)[0]
-	}
-	s.referred[n] = true
-	if s.first != nil && n > s.first.groups {
-		return "(?!)"
-	}
-	return fmt.Sprintf("(%d)", n)
-}
-
-// references are all ways to write a back-reference but (?P=name), after the backslash.
-var references = regexp.MustCompile(`^(?:([1-9][0-9]*)|g(-?[0-9]+)|g\{[ \t]*(-?[0-9]+)[ \t]*\}|` +
+// references are all ways to write a back-reference but (?P=name).
+var references = regexp.MustCompile(`^\\(?:([1-9][0-9]*)|g(-?[0-9]+)|g\{[ \t]*(-?[0-9]+)[ \t]*\}|` +
 	`[gk]\{[ \t]*(` + groupName + `)[ \t]*\}|k<(` + groupName + `)>|k'(` + groupName + `)')`)
 
-// reference reads a back-reference; the position is after its backslash. \10 upwards are octal numbers where there are
-// fewer groups.
+// reference reads a back-reference. \10 upwards are octal numbers where there are fewer groups.
 func (s *scanner) reference() (ref part, ok bool) {
 	begin := s.pos
 	m := s.match(references)
 	if m == nil {
 		return ref, false
 	}
-	number := m[1] + m[2] + m[3]
-	if number == "" {
-		return s.nameReference(m[4]+m[5]+m[6], begin-1), true
-	}
-	n, _ := strconv.Atoi(number)
-	if m[1] != "" && n > 9 && number[0] < '8' && s.first != nil && n > s.first.groups {
+	groups := s.meant(m[1]+m[2]+m[3], m[4]+m[5]+m[6], begin)
+	if s.second && groups[0] > max(9, s.total) && m[1] != "" && m[1][0] < '8' {
 		s.pos = begin
 		return ref, false
 	}
-	if n < 0 {
-		n += s.groups + 1
-	}
-	return s.referTo(n, begin-1), true
+	return s.backReference(groups, begin), true
 }
 
-func (s *scanner) referTo(n, begin int) part {
-	if s.first != nil && (n < 1 || n > s.first.groups) {
-		return s.fail(begin, "reference to a group that does not exist")
+// meant are the groups of a number, which counts back if it is negative, or of a name. The first pass does not know all
+// of those.
+func (s *scanner) meant(number, name string, begin int) []int {
+	if name == "" {
+		n, _ := strconv.Atoi(number)
+		if n < 0 {
+			n += s.groups + 1
+		}
+		s.referred[n] = true
+		return []int{n}
 	}
-	s.referred[n] = true
+	if groups := s.names[name]; s.second && len(groups) > 0 {
+		return groups
+	}
+	if s.second {
+		s.fail(begin, "reference to a group %q that does not exist", name)
+	}
+	return []int{0}
+}
+
+// backReference is what the first of some groups has matched that has matched anything.
+func (s *scanner) backReference(groups []int, begin int) part {
 	fold := ""
 	if s.flags.on['i'] {
 		fold = "i"
 	}
-	return part{text: fmt.Sprintf(`(?%s:\k<%d>)`, fold, n), bytes: byteSet{}.negatedIf(true)}
-}
-
-// nameReference is a back-reference to the first group of that name that has matched.
-func (s *scanner) nameReference(name string, begin int) part {
-	groups := s.named(name, begin)
-	last := len(groups) - 1
-	ref := s.referTo(groups[last], begin)
-	for _, n := range slices.Backward(groups[:last]) {
-		ref.text = fmt.Sprintf("(?(%d)%s|%s)", n, s.referTo(n, begin).text, ref.text)
+	text := ""
+	for _, n := range slices.Backward(groups) {
+		if s.second && (n < 1 || n > s.total) {
+			return s.fail(begin, "reference to a group that does not exist")
+		}
+		one := fmt.Sprintf(`(?%s:\k<%d>)`, fold, n)
+		if text != "" {
+			one = fmt.Sprintf("(?(%d)%s|%s)", n, one, text)
+		}
+		text = one
 	}
-	return ref
-}
-
-// named are the groups of a name. The first pass, which does not know them all, takes the whole pattern for one.
-func (s *scanner) named(name string, begin int) []int {
-	if s.first == nil {
-		return []int{0}
-	}
-	groups := s.first.names[name]
-	if len(groups) == 0 {
-		s.fail(begin, "reference to a group %q that does not exist", name)
-		return []int{0}
-	}
-	return groups
+	return part{text: text, bytes: everything}
 }

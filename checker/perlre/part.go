@@ -5,13 +5,14 @@ import "strings"
 // part is a part of a pattern in the notation of both engines, with what decides about the engine. Only what is on the
 // list of docs/checks.md is alike: all else goes to the engine that backtracks.
 type part struct {
-	text   string
-	alike  bool    // Go's engine matches it as Perl does
-	ends   bool    // if nothing follows it: it has a $
-	begins bool    // if a byte follows it: it has a ^ of lines
-	shifts bool    // Go's engine may find it at another place
-	takes  bool    // surely a byte
-	bytes  byteSet // that it may take
+	nothing bool // there is nothing to match or to repeat
+	text    string
+	alike   bool    // Go's engine matches it as Perl does
+	ends    bool    // if nothing follows it: it has a $
+	begins  bool    // if a byte follows it: it has a ^ of lines
+	shifts  bool    // Go's engine may find it at another place
+	takes   bool    // surely a byte
+	bytes   byteSet // that it may take
 
 	plain  bool     // it is nothing but the text in needs
 	needs  []string // texts that every match contains, one after another
@@ -22,7 +23,7 @@ type part struct {
 	endless  bool      // it is repeated without a bound
 	pos      int       // of what repeats it in the pattern
 	splits   bool      // an endless repeat is in it, and nothing beside that surely takes other bytes
-	danger   *danger   // the outermost
+	danger   danger    // the outermost
 }
 
 // danger is what may explode in a pattern: the number of ways in which the engine can divide a text among
@@ -54,7 +55,7 @@ func (p *part) absorb(sub part) {
 	p.shifts = p.shifts || sub.shifts
 	p.splits = p.splits || sub.splits
 	p.bytes.union(sub.bytes)
-	if p.danger == nil {
+	if p.danger.why == "" {
 		p.danger = sub.danger
 	}
 }
@@ -124,19 +125,19 @@ func parted(members []part, member int) bool {
 }
 
 // neighbours looks for endless repeats side by side over the same bytes.
-func neighbours(members []part) *danger {
+func neighbours(members []part) danger {
 	var last byteSet // of the endless repeats since something that takes a byte
 	for _, sub := range members {
 		switch {
 		case sub.endless && last.meets(&sub.bytes):
-			return &danger{sub.pos, "two repeats follow each other, over the same characters"}
+			return danger{sub.pos, "two repeats follow each other, over the same characters"}
 		case sub.endless:
 			last.union(sub.bytes)
 		case sub.takes:
 			last = byteSet{}
 		}
 	}
-	return nil
+	return danger{}
 }
 
 // repeated is a part as often as a quantifier tells, without its text.
@@ -147,9 +148,9 @@ func (p part) repeated(q quantifier, pos int) part {
 	all.absorb(p)
 	switch {
 	case all.endless && p.splits:
-		all.danger = &danger{pos, "it repeats what is itself repeated, over the same characters"}
+		all.danger = danger{pos, "it repeats what is itself repeated, over the same characters"}
 	case all.endless && p.ambiguous():
-		all.danger = &danger{pos, "it repeats alternatives that match the same characters"}
+		all.danger = danger{pos, "it repeats alternatives that match the same characters"}
 	}
 	all.splits = p.splits || all.endless
 	if q.low > 0 {

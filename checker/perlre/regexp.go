@@ -39,7 +39,7 @@ type Regexp struct {
 	needs  []string // texts that every match contains, one after another; all there is without an engine
 	linear *linear
 	back   *regexp2.Regexp
-	danger *danger
+	danger danger
 }
 
 // Compile reads a pattern. The empty one matches everything. (In Perl itself it would mean the last successful
@@ -71,10 +71,7 @@ func Compile(pattern string) (*Regexp, error) {
 // Explodes tells where a pattern has what may take a backtracking engine forever on a text that nearly
 // matches: the place in the pattern, counted in bytes from 0, and why.
 func (r *Regexp) Explodes() (pos int, why string, ok bool) {
-	if r.danger == nil {
-		return 0, "", false
-	}
-	return r.danger.pos, r.danger.why, true
+	return r.danger.pos, r.danger.why, r.danger.why != ""
 }
 
 // Heavy reports whether to search a text may take so long that a budget is needed for it.
@@ -103,13 +100,11 @@ func (r *Regexp) worth(text []byte) bool {
 // so much processor time; how much it took is added to spent.
 func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	switch {
+	case r.linear == nil:
+		at, err := r.Find(text, budget, spent)
+		return at != nil, err
 	case !r.worth(text):
 		return false, nil
-	case r.plain():
-		return true, nil
-	case r.linear == nil:
-		at, err := backtrack(r.back, text, budget, spent)
-		return at != nil, err
 	case r.linear.light(text) && isASCII(text): // it is one rune per byte already
 		return r.linear.re.Match(text), nil
 	}
@@ -123,22 +118,23 @@ func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (
 	case !r.worth(text):
 		return nil, nil
 	case r.plain():
-		all := []byte(strings.Join(r.needs, ""))
-		begin := bytes.Index(text, all)
+		all := strings.Join(r.needs, "")
+		begin := bytes.Index(text, []byte(all))
 		return []int{begin, begin + len(all)}, nil
-	case r.linear != nil && r.linear.exact:
-		err = r.linear.read(text, budget, spent,
-			func(runes io.RuneReader) { at = r.linear.re.FindReaderIndex(runes) })
-		if err != nil { // what was found in a part may not be the first
-			return nil, err
-		}
-		return at, nil
-	case r.linear != nil:
+	case r.linear == nil:
+		return backtrack(r.back, text, budget, spent)
+	case !r.linear.exact:
 		if ok, err := r.Match(text, budget, spent); !ok || err != nil {
 			return nil, err
 		}
+		return backtrack(r.back, text, budget, spent)
 	}
-	return backtrack(r.back, text, budget, spent)
+	err = r.linear.read(text, budget, spent,
+		func(runes io.RuneReader) { at = r.linear.re.FindReaderIndex(runes) })
+	if err != nil { // what was found in a part may not be the first
+		return nil, err
+	}
+	return at, nil
 }
 
 func (l *linear) light(text []byte) bool { return len(text)*l.weight <= lightWork }

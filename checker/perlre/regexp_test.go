@@ -243,11 +243,11 @@ func TestHostilePatternsAreCompiledOrRefusedInTime(t *testing.T) {
 
 func TestRefusalsNameTheConstruct(t *testing.T) {
 	for pattern, want := range map[string]string{
-		`a(?1)`:              `recursion "(?1)" is not supported, at character 2 of the pattern`,
-		`(?R)`:               `recursion "(?R)" is not supported, at character 1 of the pattern`,
-		`x(?&n)(?<n>a)`:      `recursion "(?&n)(?<n>a)" is not supported, at character 2 of the pattern`,
-		`a(*SKIP)b`:          `the verb or assertion "(*SKIP)b" is not supported, at character 2 of the pattern`,
-		`(?{ system "id" })`: `embedded code "(?{ system \"" is not supported, at character 1 of the pattern`,
+		`a(?1)`:              `"(?1)" is not supported: nor are recursion, embedded code and verbs, at character 2 of the pattern`,
+		`(?R)`:               `"(?R)" is not supported: nor are recursion, embedded code and verbs, at character 1 of the pattern`,
+		`x(?&n)(?<n>a)`:      `"(?&n)(?<n>a)" is not supported: nor are recursion, embedded code and verbs, at character 2 of the pattern`,
+		`a(*SKIP)b`:          `"(*SKIP)b" is not supported: nor are recursion, embedded code and verbs, at character 2 of the pattern`,
+		`(?{ system "id" })`: `"(?{ system \"" is not supported: nor are recursion, embedded code and verbs, at character 1 of the pattern`,
 		`[[:foo:]]`:          `unknown class [:foo:], at character 2 of the pattern`,
 		`(a`:                 `unmatched (, at character 1 of the pattern`,
 		`a)`:                 `unmatched ), at character 2 of the pattern`,

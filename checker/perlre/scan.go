@@ -26,13 +26,13 @@ func scan(pattern string) (part, error) {
 		return part{plain: true, needs: []string{pattern}}, nil
 	}
 	// The first pass counts and names the groups, which decides what \10 and \k<name> mean.
-	first := scanner{src: pattern, names: map[string][]int{}, referred: map[int]bool{}}
-	if first.pattern(); first.err != nil {
-		return part{}, first.err
+	s := scanner{src: pattern, names: map[string][]int{}, referred: map[int]bool{}}
+	if s.pattern(); s.err != nil {
+		return part{}, s.err
 	}
-	second := scanner{src: pattern, names: map[string][]int{}, referred: map[int]bool{}, own: first.groups,
-		unicodeRules: first.unicodeRules, first: &first}
-	return second.pattern(), second.err
+	s.second, s.total, s.own = true, s.groups, s.groups
+	s.pos, s.groups, s.flags = 0, 0, modifiers{}
+	return s.pattern(), s.err
 }
 
 // modifiers are those in force at one place of the pattern, by their letter; xx is X.
@@ -49,12 +49,13 @@ type scanner struct {
 
 	groups       int              // opened so far
 	names        map[string][]int // of the groups
-	referred     map[int]bool     // groups that something refers to
+	referred     map[int]bool     // groups that a number refers to
 	own          int              // the last group that we added
 	unicodeRules bool             // something in the pattern puts all of it under the Unicode rules
 	nesting      int
-	lookaround   int      // depth of look-arounds
-	first        *scanner // the first pass, when this is the second
+	lookaround   int  // depth of look-arounds
+	second       bool // pass: the names of all groups are known, and
+	total        int  // how many there are
 }
 
 func (s *scanner) pattern() part {
@@ -133,7 +134,7 @@ func (s *scanner) branches(reset bool) (all []part) {
 func (s *scanner) sequence() part {
 	var all []part
 	for s.skipComments(); !s.end() && !s.ahead("|") && !s.ahead(")"); s.skipComments() {
-		if atom, ok := s.atom(); ok {
+		if atom := s.atom(); !atom.nothing {
 			all = append(all, s.quantified(atom))
 		}
 	}
@@ -167,60 +168,70 @@ func (s *scanner) skipComments() {
 	}
 }
 
-// assertions match between two bytes, and Go's engine reads them alike. Those of (?m) begin with an m. A $ is also
-// before a newline that ends the text: for Go that newline may follow.
-var assertions = map[string]part{
-	"^": textBegin, `\A`: textBegin, `\G`: textBegin, "m^": {text: `(?m:^)`, alike: true, begins: true},
-	"$": lastEnd, `\Z`: lastEnd, `\z`: {text: `\z`, alike: true}, "m$": {text: `(?m:$)`, alike: true},
-	`\b`: {text: `\b`, alike: true}, `\B`: {text: `\B`, alike: true},
-}
-
 var (
 	textBegin = part{text: `\A`, alike: true}
 	lastEnd   = part{text: `\Z`, alike: true, ends: true, shifts: true}
 )
 
-// atom reads what a quantifier may follow. There is none for (?i) and its like.
-func (s *scanner) atom() (atom part, ok bool) {
-	c := s.src[s.pos]
-	s.pos++
-	switch c {
-	case '(':
-		return s.group()
-	case '\\':
-		return s.escape()
-	case '[':
-		return one(s.class()), true
-	case '.':
-		if s.flags.on['s'] {
-			return one(byteSet{}.negatedIf(true)), true
-		}
-		return one(bytesOf("\n").negatedIf(true)), true
-	case '^', '$':
-		name := string(c)
-		if s.flags.on['m'] {
-			name = "m" + name
-		}
-		return assertions[name], true
-	case '*', '+', '?':
-		return s.fail(s.pos-1, "quantifier %c follows nothing", c), true
-	case '{': // no quantifier, or it had been read; Perl refuses it after an escaped letter
-		if s.pos > 2 && s.src[s.pos-3] == '\\' && isLetter(s.src[s.pos-2]) {
-			return s.fail(s.pos-1, `unescaped left brace, write \{`), true
-		}
-	}
-	return s.char(int(c)), true
+// atoms are what one or two characters mean; those of (?m) and (?s) have that letter in front. Go's engine reads all
+// but the line breaks alike. A $ is also before a newline that ends the text: for Go that newline may follow.
+var atoms = map[string]part{
+	"^": textBegin, `\A`: textBegin, `\G`: textBegin, "m^": {text: `(?m:^)`, alike: true, begins: true},
+	"$": lastEnd, `\Z`: lastEnd, `\z`: {text: `\z`, alike: true}, "m$": {text: `(?m:$)`, alike: true},
+	`\b`: {text: `\b`, alike: true}, `\B`: {text: `\B`, alike: true},
+	".": one(notNewline), "s.": one(everything), `\N`: one(notNewline),
+	`\R`: lineBreakOr(verticalSpace), `\X`: lineBreakOr(everything), `\K`: {nothing: true},
 }
 
-// char is one character; one beyond the bytes matches nothing.
-func (s *scanner) char(c int) part {
-	var set byteSet
-	if c > 0xff {
-		s.unicodeRules = true
-		return one(set)
+// namedCharacter is \N{U+41} and its like, which a quantifier never is.
+var namedCharacter = regexp.MustCompile(`^\\N\{[ \t]*[^ \t0-9,]`)
+
+// atom reads what a quantifier may follow. There is nothing to repeat in (?i) and its like, nor in \K: it moves the
+// start of the match, which is not used.
+func (s *scanner) atom() part {
+	begin := s.pos
+	c := s.src[begin]
+	switch {
+	case c == '(':
+		return s.group()
+	case c == '[':
+		return one(s.class())
+	case strings.IndexByte("*+?", c) >= 0:
+		return s.fail(begin, "quantifier %c follows nothing", c)
+	case c == '{' && begin > 1 && s.src[begin-2] == '\\' && isLetter(s.src[begin-1]):
+		return s.fail(begin, `unescaped left brace, write \{`) // as Perl does
+	case c == '\\':
+		if ref, ok := s.reference(); ok {
+			return ref
+		}
 	}
-	set[c] = true
-	return one(s.folded(set))
+	name, mode := string(c), ""
+	switch {
+	case c == '\\':
+		name = s.src[begin:min(begin+2, len(s.src))]
+	case c == '.' && s.flags.on['s']:
+		mode = "s"
+	case c != '.' && s.flags.on['m']:
+		mode = "m"
+	}
+	if name == `\g` || name == `\k` {
+		return s.fail(begin, `%s must be followed by the number or the name of a group`, name)
+	}
+	atom, found := atoms[mode+name]
+	if !found || name == `\N` && namedCharacter.MatchString(s.src[begin:min(begin+maxToken, len(s.src))]) {
+		set, _ := s.character()
+		return one(s.folded(set))
+	}
+	s.pos += len(name)
+	switch name {
+	case `\b`, `\B`:
+		return s.wordEdge(name, atom)
+	case `\K`:
+		if s.lookaround > 0 {
+			return s.fail(begin, `\K is not permitted in a look-around`)
+		}
+	}
+	return atom
 }
 
 // quantifier is how often something is repeated; high -1 is without a bound.
@@ -229,24 +240,19 @@ type quantifier struct {
 	text      string
 }
 
-// counted is {n} {n,} {n,m} {,m}. Any other brace is an ordinary character.
-var counted = regexp.MustCompile(
-	`^\{[ \t]*(?:([0-9]+)[ \t]*(?:(,)[ \t]*([0-9]*)[ \t]*)?|,[ \t]*([0-9]+)[ \t]*)\}`)
+// quantifiers are * + ? {n} {n,} {n,m} {,m}. Any other brace is an ordinary character.
+var quantifiers = regexp.MustCompile(
+	`^(?:[*+?]|\{[ \t]*(?:([0-9]+)[ \t]*(?:(,)[ \t]*([0-9]*)[ \t]*)?|,[ \t]*([0-9]+)[ \t]*)\})`)
+
+var shortQuantifiers = map[string]quantifier{"*": {0, -1, "*"}, "+": {1, -1, "+"}, "?": {0, 1, "?"}}
 
 func (s *scanner) quantifier() (q quantifier, found bool) {
-	switch {
-	case s.accept("*"):
-		return quantifier{0, -1, "*"}, true
-	case s.accept("+"):
-		return quantifier{1, -1, "+"}, true
-	case s.accept("?"):
-		return quantifier{0, 1, "?"}, true
-	case !s.ahead("{"):
-		return q, false
-	}
-	m := s.match(counted)
+	m := s.match(quantifiers)
 	if m == nil {
 		return q, false
+	}
+	if q, found = shortQuantifiers[m[0]]; found {
+		return q, true
 	}
 	q.low, _ = strconv.Atoi(m[1]) // the largest number where it is larger
 	switch high := m[3] + m[4]; {
