@@ -1,6 +1,8 @@
 package director
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -134,7 +136,7 @@ func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 		t.Error("waits for no command")
 	}
 	for range 2 {
-		v := &virtual{cfg: &parser.Virtual{}}
+		v := virtualOf(&parser.Virtual{})
 		v.cfg.OnChange, v.cfg.CleanStop = "tell", true
 		d.virtuals = append(d.virtuals, v)
 	}
@@ -155,5 +157,31 @@ func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 	}
 	if len(hooks) != 2 {
 		t.Errorf("%d commands", len(hooks))
+	}
+}
+
+// What onchange and the webhook get is matched by the operator's programs: no byte of it changes.
+func TestTheBytesOfAMessage(t *testing.T) {
+	for want, now := range map[string]VirtualSnapshot{
+		`{"virtual":"fwm:3","available":false,"fallback":false,"servers":null} 0`: {ID: "fwm:3"},
+		`{"virtual":"tcp:10.1.0.1:80","available":false,"fallback":true,"announced":false,` +
+			`"minservers":{"up":1,"needed":2,"enough":false},"servers":[` +
+			`{"real":"web1:80","address":"10.2.0.1","state":"up","weight":1},` +
+			`{"real":"10.2.0.2:80","state":"down","weight":5,"reason":"refused","held":true}],` +
+			`"leaving":["10.2.0.3:80"]} 1`: {
+			ID: "tcp:10.1.0.1:80", Title: "shop", Scheduler: "wrr", Fallback: &FallbackSnapshot{Active: true},
+			Announced: new(false), Enough: &MinServers{Up: 1, Needed: 2}, Written: true, Error: "no answer",
+			Servers: []ServerSnapshot{
+				{Real: "web1:80", Address: "10.2.0.1", State: "up", Weight: 1, InTable: true, Effective: 1, Note: "why"},
+				{Real: "10.2.0.2:80", Host: "web2", State: "down", Weight: 5, Reason: "refused", Held: true, Note: "held"},
+			},
+			Leaving: []LeaverSnapshot{{Leaver: Leaver{Name: "10.2.0.3:80"}}},
+		},
+	} {
+		m, up := now.message()
+		text, err := json.Marshal(m)
+		if got := fmt.Sprintf("%s %d", text, up); err != nil || got != want {
+			t.Errorf("got  %s (%v)\nwant %s", got, err, want)
+		}
 	}
 }

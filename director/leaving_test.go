@@ -79,7 +79,7 @@ func TestOnChangeIsToldWhoLeaves(t *testing.T) {
 	v.note(in, departing{name: "10.2.0.1:8080"})
 	v.note(out, departing{name: "10.2.0.2:80"})
 	v.Have, v.Known = lvs.Dests{{Addr: in}}, true
-	now, up := v.snapshot()
+	now, up := v.message()
 	if !slices.Equal(now.Leaving, []string{"10.2.0.1:8080"}) || up != 0 || len(now.Servers) != 0 {
 		t.Errorf("%+v, %d up", now, up)
 	}

@@ -4,57 +4,56 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
-// VirtualState is a virtual service at one moment, as onchange reads it.
-type VirtualState struct {
-	Virtual   string `json:"virtual"`
-	Available bool   `json:"available"`        // a server is up or held, and packets reach it
-	Reason    string `json:"reason,omitempty"` // why it is not, though a server is up
-	Fallback  bool   `json:"fallback"`         // the fallback server serves
-	// its addresses are on the device of announce; absent without it
-	Announced *bool         `json:"announced,omitempty"`
-	Enough    *MinServers   `json:"minservers,omitempty"` // absent without minservers
-	Servers   []ServerState `json:"servers"`
-	Leaving   []string      `json:"leaving,omitempty"` // who left the file and drains
+// message is a virtual service at one moment, as onchange and the webhook get it.
+type message struct {
+	Virtual   string      `json:"virtual"`
+	Available bool        `json:"available"`        // a server is up or held, and packets reach it
+	Reason    string      `json:"reason,omitempty"` // why it is not, though a server is up
+	Fallback  bool        `json:"fallback"`         // the fallback server serves
+	Announced *bool       `json:"announced,omitempty"`
+	Enough    *MinServers `json:"minservers,omitempty"`
+	Servers   []member    `json:"servers"`
+	Leaving   []string    `json:"leaving,omitempty"` // servers that left the file and drain
 }
 
-// ServerState is a real server at one moment.
-type ServerState struct {
+// member is a real server in a message.
+type member struct {
 	Real    string `json:"real"`
 	Address string `json:"address,omitempty"` // where Real is a host name
 	State   string `json:"state"`             // unknown, up, down, drained, maintenance or off
 	Weight  int    `json:"weight"`            // as configured
 	Reason  string `json:"reason,omitempty"`
-	Held    bool   `json:"held,omitempty"` // down, and in service all the same: see keepserving
+	Held    bool   `json:"held,omitempty"`
 }
 
-// snapshot is what the director knows of a virtual service.
-func (v *virtual) snapshot() (now VirtualState, up int) {
-	now = VirtualState{Virtual: v.cfg.ID, Fallback: v.FallbackIn, Enough: v.minServers()}
-	now.Available, _ = v.Available()
-	if len(v.addresses) > 0 {
-		now.Announced = new(
-			!slices.ContainsFunc(v.addresses, func(one *announcement) bool { return !one.isThere() }))
-	}
-	servers := make([]ServerSnapshot, v.size())
-	v.describeServers(servers)
-	for i := range servers {
-		s := &servers[i]
+// message is what there is to tell of a virtual service, and how many of its servers are up.
+func (now *VirtualSnapshot) message() (m message, up int) {
+	m = message{Virtual: now.ID, Announced: now.Announced, Enough: now.Enough}
+	m.Fallback = now.Fallback != nil && now.Fallback.Active
+	for i := range now.Servers {
+		s := &now.Servers[i]
 		if s.State == "up" {
 			up++
 		}
-		now.Servers = append(now.Servers, ServerState{s.Real, s.Address, s.State, s.Weight, s.Reason, s.Held})
+		m.Servers = append(m.Servers, member{s.Real, s.Address, s.State, s.Weight, s.Reason, s.Held})
 	}
-	for _, l := range v.describeLeavers() {
-		now.Leaving = append(now.Leaving, l.Name)
+	for i := range now.Leaving {
+		m.Leaving = append(m.Leaving, now.Leaving[i].Name)
 	}
-	return now, up
+	return m, up
+}
+
+// message is what there is to tell of a virtual service now.
+func (v *virtual) message() (m message, up int) {
+	m, up = describeAll([]*virtual{v}, nil)[0].message()
+	m.Available, _ = v.Available()
+	return m, up
 }
 
 // tells reports whether anybody is told of the states of a virtual service: the operator's command, or the webhook.
@@ -75,7 +74,7 @@ func (t *teller) state(v *virtual, marked bool, trouble string) {
 	if _, known := v.Available(); !t.tells(v) || !known {
 		return
 	}
-	now, up := v.snapshot()
+	now, up := v.message()
 	if now.Available && !v.told.available && !marked {
 		if trouble == "" {
 			return // it is told when the rules are set, or can't be
@@ -107,7 +106,7 @@ func (t *teller) leaving(virtuals []*virtual, beside map[lvs.Key]string, why str
 		if !goes || !t.tells(v) || v.told.state != nil && !v.told.available {
 			continue
 		}
-		now, up := v.snapshot()
+		now, up := v.message()
 		now.Available, now.Reason = false, why
 		t.change(v, now, up, begin)
 	}
@@ -120,7 +119,7 @@ func (t *teller) leaving(virtuals []*virtual, beside map[lvs.Key]string, why str
 
 // change runs the command and posts to the webhook, unless they were last told the same. Begin, if not nil, is
 // called for each of the two, and what it returns when that one has ended.
-func (t *teller) change(v *virtual, now VirtualState, up int, begin func() (end func())) {
+func (t *teller) change(v *virtual, now message, up int, begin func() (end func())) {
 	text, err := json.Marshal(now)
 	if err != nil || bytes.Equal(text, v.told.state) {
 		return

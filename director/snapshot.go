@@ -70,6 +70,7 @@ type VirtualSnapshot struct {
 	Enough    *MinServers       `json:"minservers,omitempty"`     // nil without minservers
 	Written   bool              `json:"written"`                  // the table is as the director wants it
 	Error     string            `json:"error,omitempty"`          // why the table refused the last change
+	Announced *bool             `json:"announced,omitempty"`      // its addresses are on the device of announce
 	Nothing   bool              `json:"serves_nothing,omitempty"` // nothing serves; filled in later
 	Added     []string          `json:"added_by_hand,omitempty"`  // somebody else's servers, which are kept
 	Took      Durations         `json:"-"`
@@ -153,11 +154,11 @@ type ServerSnapshot struct {
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // somebody else changed its entry
 	Unjudged    string  `json:"unjudged,omitempty"`        // why its last answer can't be judged
 	Drained     bool    `json:"drained,omitempty"`         // by the operator's order, whatever its state is
+	Held        bool    `json:"held,omitempty"`            // down, and in service all the same: see keepserving
 	Order       *Order  `json:"-"`                         // of the operator; nil, or without a kind: none
 	Note        string  `json:"note,omitempty"`            // what else there is to its state: moved away, its order
 
 	Alias   string         `json:"-"`      // another name by which an order may mean it; "" for none
-	Held    bool           `json:"-"`      // down, and in service all the same: see keepserving
 	Braked  bool           `json:"-"`      // up, though its checks fail, by the brake of checkvip
 	Streak  int            `json:"streak"` // results in a row that speak against the state
 	Checked time.Time      `json:"-"`      // up to a second late; zero before the first result
@@ -272,6 +273,9 @@ func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapsh
 			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.Quota(), v.holds, v.Obeys, v.Recovered(),
 				len(v.Brakes) > 0},
 			Enough: v.minServers(), Beside: beside[v.key],
+		}
+		if elsewhere := func(one *announcement) bool { return !one.isThere() }; len(v.addresses) > 0 {
+			list[i].Announced = new(!slices.ContainsFunc(v.addresses, elsewhere))
 		}
 		if v.owner != activeDirector {
 			list[i].Owner = v.owner
