@@ -24,14 +24,6 @@ import (
 // inspectTime is for all programs that show who sets and uses marks.
 const inspectTime = 20 * time.Second
 
-// file looks at the files and programs that a configuration names, and at the file itself.
-func (f *findings) file(cfg *parser.Config) {
-	f.secrets(cfg)
-	f.trust(cfg)
-	f.programs(cfg)
-	f.group(cfg.Global)
-}
-
 // kernel looks at what a table in the kernel needs.
 func (e *examination) kernel(ctx context.Context) {
 	if e.noIPVS.Kind != "" {
@@ -98,38 +90,33 @@ func (e *examination) markAddresses(s director.Service) {
 }
 
 func (f *findings) secrets(cfg *parser.Config) {
-	at := firstSecret(cfg)
+	at := cfg.Global.At["webhook"]
+	for _, v := range cfg.Virtuals {
+		at = cmp.Or(at, v.At["passwd"], v.At["secret"], v.At["httppasswd"])
+	}
 	if info, err := os.Stat(cfg.Name); at.Line > 0 && err == nil && info.Mode().Perm()&0o077 != 0 {
 		f.warnAt(at, "readable-secret", "chmod 600 "+printable.ShellWord(cfg.Name),
 			"passwords are in a file of mode %#o, which others than its owner can read", info.Mode().Perm())
 	}
 }
 
-func firstSecret(cfg *parser.Config) parser.Position {
-	at := cfg.Global.At["webhook"]
-	for _, v := range cfg.Virtuals {
-		at = cmp.Or(at, v.At["passwd"], v.At["secret"], v.At["httppasswd"])
-	}
-	return at
-}
-
 // programs warns of external checks whose program can't be run: they fail, so no server would be up.
 func (f *findings) programs(cfg *parser.Config) {
 	for _, v := range cfg.Virtuals {
 		at, written := v.At["checkcommand"]
+		var err error
+		must := "run"
 		switch {
 		case !written:
 		case runs(&v, parser.External):
-			if _, err := exec.LookPath(v.CheckCommand); err != nil {
-				err = cmp.Or(errors.Unwrap(err), err) // its text has the path twice
-				f.warnAt(at, "missing-program", "",
-					"the checkcommand can't be run, so every server is down: %v", err)
-			}
+			_, err = exec.LookPath(v.CheckCommand)
+			err = cmp.Or(errors.Unwrap(err), err) // its text has the path twice
 		case runs(&v, parser.ExternalPerl):
-			if err := instance.TryRead(v.CheckCommand); err != nil {
-				f.warnAt(at, "missing-program", "",
-					"the checkcommand can't be read, so every server is down: %v", err)
-			}
+			must, err = "read", instance.TryRead(v.CheckCommand)
+		}
+		if err != nil {
+			f.warnAt(at, "missing-program", "",
+				"the checkcommand can't be %s, so every server is down: %v", must, err)
 		}
 	}
 }

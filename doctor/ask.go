@@ -67,7 +67,8 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 			return err
 		})
 	}
-	if usesMarks(services) || len(f.private) > 0 || checksThrough(services) {
+	checksThrough := func(s director.Service) bool { return s.Config.CheckVIP.IsValid() }
+	if usesMarks(services) || len(f.private) > 0 || slices.ContainsFunc(services, checksThrough) {
 		at("firewall marks", func() error {
 			f.marks = inspectMarks(programs)
 			f.tryMarks(programs, services)

@@ -152,7 +152,10 @@ func Examine(ctx context.Context, services []director.Service, path string, own 
 func Advise(ctx context.Context, cfg *parser.Config, services []director.Service, own Daemon) parser.Diagnostics {
 	e := newExamination(services, gather(ctx, services, own), cfg.Name)
 	e.early = true
-	e.file(cfg)
+	e.secrets(cfg)
+	e.trust(cfg)
+	e.programs(cfg)
+	e.group(cfg.Global)
 	// the settings that it judges, as they will be where there is no IPVS yet
 	e.settings = map[string]string{
 		expireTemplate: cmp.Or(e.settings[expireTemplate], "0"), sloppyTCP: cmp.Or(e.settings[sloppyTCP], "0"),

@@ -18,10 +18,6 @@ func usesMarks(services []director.Service) bool {
 	return slices.ContainsFunc(services, func(s director.Service) bool { return s.Config.Mark != 0 })
 }
 
-func checksThrough(services []director.Service) bool {
-	return slices.ContainsFunc(services, func(s director.Service) bool { return s.Config.CheckVIP.IsValid() })
-}
-
 // inspectMarks finds who sets and uses marks. What could not be looked at is in Unread.
 func inspectMarks(ctx context.Context) *fwmark.Machine {
 	machine, err := fwmark.Inspect(ctx)

@@ -85,8 +85,12 @@ func changeable(path string) (why, command string) {
 
 // openTo returns who may write to a file or a folder, and the command that ends it; "" for nobody.
 func openTo(path string) (why, command string) {
+	var system unix.Statfs_t
+	if unix.Statfs(path, &system) == nil && system.Flags&unix.ST_RDONLY != 0 {
+		return "", "" // nobody can, as with that of a ConfigMap
+	}
 	info, err := os.Lstat(path)
-	if err != nil || readOnly(path) {
+	if err != nil {
 		return "", ""
 	}
 	owner, mode := info.Sys().(*syscall.Stat_t), info.Mode()
@@ -103,10 +107,4 @@ func openTo(path string) (why, command string) {
 		return fmt.Sprintf("%s has mode %#o", path, mode.Perm()), "chmod go-w " + printable.ShellWord(path)
 	}
 	return "", ""
-}
-
-// readOnly reports whether nobody can write to the file system, as to that of a ConfigMap.
-func readOnly(path string) bool {
-	var s unix.Statfs_t
-	return unix.Statfs(path, &s) == nil && s.Flags&unix.ST_RDONLY != 0
 }
