@@ -50,7 +50,7 @@ func (c *claimant) assign(virtuals, left []*virtual, standby bool) (ours, gained
 	if c.claims != nil {
 		theirs, c.beside = c.claims.Take(keysOf(claimed), keysOf(left))
 	}
-	aside, used := map[netip.Addr]bool{}, map[netip.Addr]bool{}
+	aside := map[netip.Addr]bool{}
 	for _, v := range virtuals {
 		was := v.owner
 		if v.belongsTo(theirs[v.key]); standby {
@@ -62,9 +62,9 @@ func (c *claimant) assign(virtuals, left []*virtual, standby bool) (ours, gained
 		if was != "" && was != activeDirector && v.isOurs() {
 			gained = append(gained, v)
 		}
-		addr := v.cfg.CheckVIP
-		used[addr] = used[addr] || theirs[v.key] == ""
-		aside[addr] = !used[addr]
+		if all, met := aside[v.cfg.CheckVIP]; all || !met {
+			aside[v.cfg.CheckVIP] = theirs[v.key] != ""
+		}
 	}
 	if c.through != nil {
 		c.through(aside)

@@ -96,25 +96,19 @@ type Director struct {
 	tasks    []*checker.Task // of checks
 	held     bool            // some of them wait for a route
 	waiting  int             // checks without a result yet
-	ordered  Orders
-	over     Orders    // that ended here, as long as they are still given
-	orderEnd time.Time // when the next one ends; zero: none does
+	ordered  orderBook
 	standby  bool
 	// closed when the commands of one under way have ended, or had their time; nil: there is none
 	demotion  <-chan struct{}
-	leavers   []Leaver                  // of all virtual services, as last passed on
-	lookAt    <-chan time.Time          // when they are looked at next; nil while there are none
-	folder    folder                    // maintenancedir
-	out       map[netip.AddrPort]string // what it took out when it was last readable
+	leavers   leavers
+	folder    maintainer
 	marker    *marker
 	announcer *announcer
 	awaiting  []chan<- struct{} // callers that wait for a demotion, or the mark rules to follow
-	// folderTrouble is why maintenancedir can't be read.
-	folderTrouble string
-	unread        string // why the table could not be read the last time
-	shortages     uint64
-	counted       time.Time // when the counters of the servers were read
-	tracer        tracer
+	unread    string            // why the table could not be read the last time
+	shortages uint64
+	counted   time.Time // when the counters of the servers were read
+	tracer    tracer
 }
 
 // check is what the director knows of a check that runs.
@@ -143,15 +137,12 @@ func New(d Deps) *Director {
 		deps:    d,
 		life:    life,
 		die:     die,
-		folder:  folder{end: func() {}},
-		ordered: d.Orders,
-		over:    Orders{},
 		standby: d.Standby,
 		pool:    checker.NewPool(),
 		orders:  make(chan func(context.Context)),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
-		leavers: d.Leavers,
+		leavers: leavers{last: d.Leavers, leave: d.Leave},
 		teller:  teller{journal: d.Journal, hooks: d.Hooks, webhook: d.Webhook, monitor: d.Monitor},
 	}
 	director.marker = newMarker(d.Marks, &director.teller)
@@ -164,6 +155,8 @@ func New(d Deps) *Director {
 	director.announcer.aside = newAside(director.announcer.put)
 	director.announcer.due = d.Withdraw
 	director.table = table{client: d.Table, alive: director.alive}
+	director.ordered = orderBook{hold: d.Orders, over: Orders{}, tell: &director.teller}
+	director.folder = maintainer{folder: folder{end: func() {}}, tell: &director.teller}
 	director.claimant = claimant{claims: d.Claims, through: d.Through, tell: &director.teller}
 	if d.Claims != nil {
 		director.claims = d.Claims.Changed()
@@ -190,7 +183,7 @@ func (d *Director) Settled() <-chan struct{} { return d.settled }
 // cause is ErrHandover. It returns an error only when it could not read the table at the start.
 func (d *Director) Run(ctx context.Context, p *Plan) error {
 	defer d.die()
-	f := d.openFolder(ctx, p)
+	f := d.deps.openFolder(ctx, d.life, p)
 	have, err := d.table.read(ctx)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("reading the table: %w", err)
@@ -236,7 +229,7 @@ func (d *Director) Reload(ctx context.Context, p *Plan) error {
 // replace hands the director another plan, with what its maintenancedir says. It may refine the current one, see
 // Refine.
 func (d *Director) replace(ctx context.Context, p *Plan, refines bool) error {
-	f := d.openFolder(ctx, p)
+	f := d.deps.openFolder(ctx, d.life, p)
 	err := d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
 		d.reload(ctx, p, f, refines)
 		d.awaiting = append(d.awaiting, done)
@@ -298,7 +291,7 @@ func (d *Director) loop(ctx context.Context) {
 		case <-d.pool.Results():
 			d.results(d.pool.Take())
 		case r := <-d.folder.readings:
-			d.obey(r)
+			d.folder.obey(r, d.virtuals)
 		case order := <-d.orders:
 			order(ctx)
 		case <-d.demotion:
@@ -321,13 +314,13 @@ func (d *Director) loop(ctx context.Context) {
 			d.marker.recheck()
 			d.announcer.recheck()
 			drift.Reset(d.driftInterval())
-		case <-d.lookAt:
-			d.lookAtLeavers(ctx)
+		case <-d.leavers.lookAt:
+			d.leavers.look(ctx, &d.table, d.ours)
 		case <-retry.C:
 		case <-pulse.C:
 			d.alive()
 		}
-		if !d.orderEnd.IsZero() && !d.orderEnd.After(time.Now()) {
+		if !d.ordered.next.IsZero() && !d.ordered.next.After(time.Now()) {
 			d.applyOrders()
 		}
 		d.sync(ctx, nil)

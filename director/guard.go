@@ -1,8 +1,6 @@
 package director
 
 import (
-	"maps"
-
 	"ldirectord/checker"
 	"ldirectord/judge"
 	"ldirectord/notify"
@@ -31,9 +29,7 @@ func (d *Director) decide(v *virtual) judge.Decision {
 	}
 	v.Adopt(decision.State)
 	if obeyed && !v.Obeys {
-		at := Backend{Virtual: v.cfg.ID}
-		d.over[at], d.ordered = d.ordered[at], maps.Clone(d.ordered)
-		delete(d.ordered, at)
+		d.ordered.drop(Backend{Virtual: v.cfg.ID})
 		d.teller.guard(v, notify.GuardObeys, "Guard is back", ": every server is up")
 	}
 	if v.isOurs() { // else nobody is in service

@@ -61,36 +61,43 @@ func (v *virtual) whyOver(l *judge.Leaver) string {
 	return ""
 }
 
-// recordLeavers passes on who leaves, and who moved away and is in maintenance. It sees to it that they are looked at.
-func (d *Director) recordLeavers() {
-	var all []Leaver
-	for _, v := range d.ours {
+// leavers are those of all virtual services.
+type leavers struct {
+	last   []Leaver         // as last passed on
+	leave  func([]Leaver)   // see Deps
+	lookAt <-chan time.Time // when they are looked at next; nil while there are none
+}
+
+// record passes on who leaves, and who moved away and is in maintenance. It sees to it that they are looked at.
+func (all *leavers) record(virtuals []*virtual) {
+	var now []Leaver
+	for _, v := range virtuals {
 		for i := range v.Leavers {
-			all = append(all, v.record(&v.Leavers[i]))
+			now = append(now, v.record(&v.Leavers[i]))
 		}
 		for _, s := range v.servers {
 			if s.moved != nil && s.Suspended() {
-				all = append(all, Leaver{Key: v.key, Addr: s.Dest.Addr, Name: s.name(), Stays: true})
+				now = append(now, Leaver{Key: v.key, Addr: s.Dest.Addr, Name: s.name(), Stays: true})
 			}
 		}
 	}
-	if len(all) > 0 && d.lookAt == nil {
-		d.lookAt = time.After(lookInterval)
+	if len(now) > 0 && all.lookAt == nil {
+		all.lookAt = time.After(lookInterval)
 	}
-	if d.deps.Leave != nil && !slices.Equal(all, d.leavers) {
-		d.deps.Leave(all)
+	if all.leave != nil && !slices.Equal(now, all.last) {
+		all.leave(now)
 	}
-	d.leavers = all
+	all.last = now
 }
 
-// lookAtLeavers ends the stay of those whose connections have ended, or whose time is over.
-func (d *Director) lookAtLeavers(ctx context.Context) {
-	d.lookAt = nil
-	for _, v := range d.ours {
+// look ends the stay of those whose connections have ended, or whose time is over.
+func (all *leavers) look(ctx context.Context, t *table, virtuals []*virtual) {
+	all.lookAt = nil
+	for _, v := range virtuals {
 		if len(v.Leavers) == 0 {
 			continue
 		}
-		counters := d.table.counters(ctx, v.key)
+		counters := t.counters(ctx, v.key)
 		for i := range v.Leavers {
 			l := &v.Leavers[i]
 			carries, known := counters[l.Addr]
@@ -100,7 +107,7 @@ func (d *Director) lookAtLeavers(ctx context.Context) {
 			v.dirty = v.Looked(l, known && carries.Idle(), time.Now()) || v.dirty
 		}
 	}
-	d.recordLeavers()
+	all.record(virtuals)
 }
 
 // Carried is what a server carries, in words.

@@ -52,7 +52,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	d.disown(slices.DeleteFunc(former, func(v *virtual) bool { return have[v.key].Key != v.key }))
 	d.mark()
 	d.recordOwned()
-	d.recordLeavers()
+	d.leavers.record(d.ours)
 	if d.standby {
 		d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	}
@@ -91,7 +91,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	d.disown(owned)
 	d.mark()
 	d.recordOwned()
-	d.recordLeavers()
+	d.leavers.record(d.ours)
 	d.purge(ctx)
 }
 
@@ -274,7 +274,7 @@ func (d *Director) install(p *Plan, f folder) {
 		d.virtuals[i].addresses = list
 	}
 	d.applyOrders()
-	d.enter(f)
+	d.folder.enter(f, d.virtuals)
 	d.runChecks(p.tasks)
 }
 

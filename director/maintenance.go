@@ -3,6 +3,7 @@ package director
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -24,8 +25,8 @@ type folder struct {
 	end      context.CancelFunc
 }
 
-// openFolder begins to watch the maintenancedir of a plan and waits for the first reading.
-func (d *Director) openFolder(ctx context.Context, p *Plan) folder {
+// openFolder begins to watch the maintenancedir of a plan, until life ends, and waits for the first reading.
+func (d *Deps) openFolder(ctx, life context.Context, p *Plan) folder {
 	f := folder{dir: p.Config.Global.MaintenanceDir, end: func() {}}
 	if f.dir == "" {
 		return f
@@ -36,8 +37,8 @@ func (d *Director) openFolder(ctx context.Context, p *Plan) folder {
 			servers = append(servers, maintenance.Server{Addr: s.real.Addr, Host: s.host()})
 		}
 	}
-	watch, end := context.WithCancel(d.life)
-	f.end, f.readings = end, d.deps.Maintenance(watch, f.dir, servers)
+	watch, end := context.WithCancel(life)
+	f.end, f.readings = end, d.Maintenance(watch, f.dir, servers)
 	ctx, cancel := context.WithTimeout(ctx, folderWait)
 	defer cancel()
 	select {
@@ -48,55 +49,63 @@ func (d *Director) openFolder(ctx context.Context, p *Plan) folder {
 	return f
 }
 
+// maintainer takes servers out as the folder of the plan in force says.
+type maintainer struct {
+	folder
+	out     map[netip.AddrPort]string // what it took out when it was last readable
+	trouble string                    // why it can't be read
+	tell    *teller
+}
+
 // enter makes the folder of another plan the current one.
-func (d *Director) enter(f folder) {
-	d.folder.end()
-	d.folder = f
+func (m *maintainer) enter(f folder, virtuals []*virtual) {
+	m.end()
+	m.folder = f
 	if f.dir == "" {
-		d.folderTrouble = "" // it is not asked for any more
+		m.trouble = "" // it is not asked for any more
 	}
-	d.obey(f.first)
+	m.obey(f.first, virtuals)
 }
 
 // obey takes out the servers that the folder names. While it can't be read, nobody comes back. That is reported once
 // for each reason.
-func (d *Director) obey(r maintenance.Reading) {
+func (m *maintainer) obey(r maintenance.Reading, virtuals []*virtual) {
 	if r.Err == nil {
-		d.out = r.Out
+		m.out = r.Out
 	}
-	d.teller.trouble(&d.folderTrouble, r.Err, notify.FolderError,
-		"Maintenance folder can't be read, servers in maintenance stay so: "+d.folder.dir,
-		notify.FolderReadable, "Maintenance folder can be read again: "+d.folder.dir)
-	d.maintain()
+	m.tell.trouble(&m.trouble, r.Err, notify.FolderError,
+		"Maintenance folder can't be read, servers in maintenance stay so: "+m.dir,
+		notify.FolderReadable, "Maintenance folder can be read again: "+m.dir)
+	for _, v := range virtuals {
+		m.maintain(v)
+	}
 }
 
 // maintain takes servers out for maintenance, and returns others to what their checks say.
-func (d *Director) maintain() {
-	for _, v := range d.virtuals {
-		var taken *server // that could serve
-		for _, s := range v.servers {
-			file := d.out[s.real.Addr]
-			if file == s.maintenance {
-				continue
-			}
-			if s.maintenance == "" && v.StateOf(s.i) != health.Down && s.first.task != nil && !s.Drained() {
-				taken = s
-			}
-			switch {
-			case s.maintenance == "":
-				d.teller.note("maintenance begins by file "+file, s)
-				text := "Maintenance begins: " + v.labelOf(s) + " by file " + file
-				d.teller.say(v, s, notify.MaintenanceOn, text, file)
-			case file == "":
-				d.teller.note("maintenance ends", s)
-				d.teller.say(v, s, notify.MaintenanceOff, "Maintenance ends: "+v.labelOf(s), "")
-			}
-			s.maintenance, v.dirty = file, true
-			v.Maintained(s.i, file != "")
+func (m *maintainer) maintain(v *virtual) {
+	var taken *server // that could serve
+	for _, s := range v.servers {
+		file := m.out[s.real.Addr]
+		if file == s.maintenance {
+			continue
 		}
-		if up, known := v.Available(); taken != nil && !up && known {
-			text := "Maintenance takes the last server: " + v.labelOf(taken)
-			d.teller.say(v, taken, notify.LastServer, text, taken.maintenance)
+		if s.maintenance == "" && v.StateOf(s.i) != health.Down && s.first.task != nil && !s.Drained() {
+			taken = s
 		}
+		switch {
+		case s.maintenance == "":
+			m.tell.note("maintenance begins by file "+file, s)
+			text := "Maintenance begins: " + v.labelOf(s) + " by file " + file
+			m.tell.say(v, s, notify.MaintenanceOn, text, file)
+		case file == "":
+			m.tell.note("maintenance ends", s)
+			m.tell.say(v, s, notify.MaintenanceOff, "Maintenance ends: "+v.labelOf(s), "")
+		}
+		s.maintenance, v.dirty = file, true
+		v.Maintained(s.i, file != "")
+	}
+	if up, known := v.Available(); taken != nil && !up && known {
+		text := "Maintenance takes the last server: " + v.labelOf(taken)
+		m.tell.say(v, taken, notify.LastServer, text, taken.maintenance)
 	}
 }

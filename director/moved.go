@@ -98,7 +98,7 @@ func (d *Director) endMoved() {
 		}
 	}
 	if moved {
-		d.recordLeavers()
+		d.leavers.record(d.ours)
 	}
 	if !ended {
 		return

@@ -139,41 +139,75 @@ const clockSet = 2 * time.Second
 // done.
 func (d *Director) Order(ctx context.Context, all Orders) error {
 	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
-		d.replaceOrders(all)
+		d.ordered.replace(all, d.virtuals)
+		d.applyOrders()
 		d.sync(ctx, nil)
 		close(done)
 	})
 }
 
-// replaceOrders tells which orders are new and which are undone. One that ended here stays so, though the sender may
-// not know yet.
-func (d *Director) replaceOrders(all Orders) {
-	maps.DeleteFunc(d.over, func(at Backend, o Order) bool { return all[at] != o })
+// orderBook has the orders that hold, and those that ended.
+type orderBook struct {
+	hold Orders
+	over Orders    // that ended here, as long as they are still given
+	next time.Time // when the next one ends; zero: none does
+	tell *teller
+}
+
+// replace tells which orders are new and which are undone. One that ended here stays so, though the sender may not know
+// yet.
+func (b *orderBook) replace(all Orders, virtuals []*virtual) {
+	maps.DeleteFunc(b.over, func(at Backend, o Order) bool { return all[at] != o })
 	all = maps.Clone(all)
-	maps.DeleteFunc(all, func(at Backend, o Order) bool { return d.over[at] == o })
-	before := d.ordered
-	d.ordered = all
+	maps.DeleteFunc(all, func(at Backend, o Order) bool { return b.over[at] == o })
+	before := b.hold
+	b.hold = all
 	for _, at := range all.Sorted() {
 		if o := all[at]; o != before[at] {
-			d.teller.order(d.virtuals, at, o, notify.Ordered, "Order")
+			b.tell.order(virtuals, at, o, notify.Ordered, "Order")
 		}
 	}
 	for _, at := range before.Sorted() {
 		if _, holds := all[at]; !holds {
-			d.teller.order(d.virtuals, at, before[at], notify.Ordered, "Order undone")
+			b.tell.order(virtuals, at, before[at], notify.Ordered, "Order undone")
 		}
 	}
-	d.applyOrders()
+}
+
+// end drops the orders that are over, tells so, and notes when the next one ends.
+func (b *orderBook) end(now time.Time, virtuals []*virtual) {
+	b.next = time.Time{}
+	for _, at := range b.hold.Sorted() {
+		o := b.hold[at]
+		end := o.End()
+		if o.Ends > 0 { // by the monotonic clock, which nobody sets either
+			end = now.Add(min(end.Sub(now), clockLook))
+		}
+		if o.IsOver(now) {
+			b.over[at] = o
+			b.tell.order(virtuals, at, o, notify.OrderEnded, "Order ended")
+		} else if !end.IsZero() && (b.next.IsZero() || end.Before(b.next)) {
+			b.next = end
+		}
+	}
+	b.hold = b.hold.At(now)
+}
+
+// drop ends an order without a word.
+func (b *orderBook) drop(at Backend) {
+	b.over[at], b.hold = b.hold[at], maps.Clone(b.hold)
+	delete(b.hold, at)
 }
 
 // applyOrders carries the orders out that hold now. What is not in the plan is kept for a later one.
 func (d *Director) applyOrders() {
-	d.endOrders(time.Now())
-	d.announcer.orders, d.announcer.stale = d.ordered, true
+	d.ordered.end(time.Now(), d.virtuals)
+	all := d.ordered.hold
+	d.announcer.orders, d.announcer.stale = all, true
 	for _, v := range d.virtuals {
-		d.obeyChecks(v, d.ordered[Backend{Virtual: v.cfg.ID}])
+		d.obeyChecks(v, all[Backend{Virtual: v.cfg.ID}])
 		for _, s := range v.servers {
-			if o := d.ordered.of(v, s); o != s.ordered() {
+			if o := all.of(v, s); o != s.ordered() {
 				d.teller.ordered(s, o)
 				s.order = new(o)
 				v.Ordered(s.i, o.short())
@@ -181,25 +215,6 @@ func (d *Director) applyOrders() {
 			}
 		}
 	}
-}
-
-// endOrders drops the orders that are over, tells so, and notes when the next one ends.
-func (d *Director) endOrders(now time.Time) {
-	d.orderEnd = time.Time{}
-	for _, at := range d.ordered.Sorted() {
-		o := d.ordered[at]
-		end := o.End()
-		if o.Ends > 0 { // by the monotonic clock, which nobody sets either
-			end = now.Add(min(end.Sub(now), clockLook))
-		}
-		if o.IsOver(now) {
-			d.over[at] = o
-			d.teller.order(d.virtuals, at, o, notify.OrderEnded, "Order ended")
-		} else if !end.IsZero() && (d.orderEnd.IsZero() || end.Before(d.orderEnd)) {
-			d.orderEnd = end
-		}
-	}
-	d.ordered = d.ordered.At(now)
 }
 
 // short is what decides of an order for a server.

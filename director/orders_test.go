@@ -27,19 +27,19 @@ func TestTheEndOfAnOrderFollowsTheClock(t *testing.T) {
 		{noon.Add(-time.Minute), 1, noon.Add(time.Hour)},
 		{noon.Add(48 * time.Hour), 0, time.Time{}},
 	} {
-		d.endOrders(step.clock)
-		if len(d.ordered) != step.left || !d.orderEnd.Equal(step.next) {
-			t.Errorf("at %v: %v hold, the next ends at %v; want %d, %v", step.clock, d.ordered, d.orderEnd, step.left, step.next)
+		d.ordered.end(step.clock, nil)
+		if len(d.ordered.hold) != step.left || !d.ordered.next.Equal(step.next) {
+			t.Errorf("at %v: %v hold, the next ends at %v; want %d, %v", step.clock, d.ordered.hold, d.ordered.next, step.left, step.next)
 		}
 	}
-	d.replaceOrders(given)
-	if len(d.ordered) != 0 {
-		t.Errorf("%v hold again", d.ordered)
+	d.ordered.replace(given, nil)
+	if len(d.ordered.hold) != 0 {
+		t.Errorf("%v hold again", d.ordered.hold)
 	}
 	again := Orders{a: {Kind: Maint, Until: time.Now().Add(time.Hour)}}
-	d.replaceOrders(again)
-	if len(d.ordered) != 1 || len(d.over) != 0 {
-		t.Errorf("another order for the same server: %v, over: %v", d.ordered, d.over)
+	d.ordered.replace(again, nil)
+	if len(d.ordered.hold) != 1 || len(d.ordered.over) != 0 {
+		t.Errorf("another order for the same server: %v, over: %v", d.ordered.hold, d.ordered.over)
 	}
 	if err := journal.Close(t.Context()); err != nil {
 		t.Fatal(err)

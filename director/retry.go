@@ -74,8 +74,8 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 
 // nextRetry is how long until a failed change is tried again, or the clock looked at for the end of an order.
 func (d *Director) nextRetry() (wait time.Duration, any bool) {
-	if !d.orderEnd.IsZero() {
-		wait, any = max(min(time.Until(d.orderEnd), clockLook), 0), true
+	if !d.ordered.next.IsZero() {
+		wait, any = max(min(time.Until(d.ordered.next), clockLook), 0), true
 	}
 	if look := d.announcer.look; !look.IsZero() && (!any || time.Until(look) < wait) {
 		wait, any = max(time.Until(look), 0), true
