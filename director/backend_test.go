@@ -207,7 +207,7 @@ func TestWhoseChangeItIs(t *testing.T) {
 		v := virtualOf(&parser.Virtual{})
 		if c.real != nil {
 			v = virtualOf(&parser.Virtual{}, c.real).seated(c.state)
-			v.Ordered(0, ordersIf(c.drained, Backend{})[Backend{}].short())
+			v.Servers[0].Ordered(ordersIf(c.drained, Backend{})[Backend{}].short())
 		}
 		v.Fallback, v.FallbackIn = fallback, c.fallbackIn
 		if got := v.isFallback(ipvsctl.Op{Kind: c.kind, Dest: lvs.Dest{Addr: someAddr, Weight: c.weight}},

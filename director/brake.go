@@ -20,7 +20,7 @@ func passageOf(r *checker.Result, began time.Time) judge.Passage {
 }
 
 // spot is where a check is in its virtual service.
-func (x user) spot() judge.Spot { return judge.Spot{Server: x.s.i, Check: x.j.k} }
+func (x user) spot() judge.Spot { return judge.Spot{Server: x.s.At, Check: x.j.k} }
 
 // user is the check at a spot.
 func (v *virtual) user(at judge.Spot) user {

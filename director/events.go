@@ -54,7 +54,7 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 		}
 		addDetails(v, s, e, t.now())
 	}
-	down := s != nil && v.StateOf(s.i) == health.Down
+	down := s != nil && s.State() == health.Down
 	e.Real = op.Dest.Addr.String()
 	switch op.Kind {
 	case ipvsctl.AddDest:
@@ -63,7 +63,7 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 			e.Say(notify.Quiescent, "Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
 		}
 	case ipvsctl.EditDest:
-		if kind == "real" && s != nil && (v.IsDraining(s.i) || s.Rerouted) && op.Dest.Weight == 0 {
+		if kind == "real" && s != nil && (s.IsDraining() || s.Rerouted) && op.Dest.Weight == 0 {
 			e.Say(notify.Drained, "Drained real server: %s (%s) (Weight set to 0)",
 				tableName(table, name), v.called())
 			e.Reason = cmp.Or(s.note(), e.Reason)
@@ -91,7 +91,7 @@ func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	if !v.told.leftAt.Equal(now) {
 		v.told.left, v.told.leftAt = 0, now
 		for _, s := range v.servers {
-			if v.Serves(s.i) {
+			if v.Serves(s.Server) {
 				v.told.left++
 			}
 		}

@@ -38,7 +38,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 		}
 		for _, s := range v.servers {
 			if dest, in := found.Dests[s.Dest.Addr]; in && dest.Weight > 0 {
-				v.Assume(s.i)
+				s.Assume()
 			}
 		}
 		for _, l := range d.deps.Leavers {
@@ -127,12 +127,12 @@ func (d *Director) judgeKnown(v *virtual) {
 		was := s.Verdict()
 		for j := &s.first; j != nil; j = j.next {
 			if c := d.checks[j.task]; c != nil && !c.at.IsZero() && j.Health.State == health.Unknown {
-				v.Learn(s.i, j.k, c.last.OK, lossOf(c.last))
+				v.Learn(j.Check, c.last.OK, lossOf(c.last))
 				j.reason = c.last.Detail
 			}
 		}
 		if s.Verdict() != was {
-			v.Learned(s.i)
+			v.Learned(s.Server)
 			d.teller.turn(user{v, s, s.worst()}, was, history.Verdict{})
 		}
 	}
@@ -184,7 +184,7 @@ func (v *virtual) inherit(was *virtual) {
 			return -1
 		}
 		v.members[i].inherit(old)
-		return old.i
+		return old.At
 	}, func(i, k int) *judge.Check {
 		s := v.members[i]
 		j := s.judgement(k)
@@ -262,7 +262,8 @@ func (d *Director) install(p *Plan, f folder) {
 		c := checks[x.j.task]
 		x.j.check, c.users = c, append(c.users, x)
 		tells := len(x.v.Brakes) > 0 && c.at.IsZero() && x.v.spec(x.s, x.j).Through.Virtual.IsValid()
-		x.v.Join(x.spot(), c.passage, !c.reported, tells)
+		x.j.Took(c.passage, x.v.Back)
+		x.j.Pending, x.j.Tells = !c.reported, x.j.Tells || tells
 	}
 	d.checks = checks
 	for t, c := range checks {

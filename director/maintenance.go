@@ -89,7 +89,7 @@ func (m *maintainer) maintain(v *virtual) {
 		if file == s.maintenance {
 			continue
 		}
-		if s.maintenance == "" && v.StateOf(s.i) != health.Down && s.first.task != nil && !s.Drained() {
+		if s.maintenance == "" && s.State() != health.Down && s.first.task != nil && !s.Drained() {
 			taken = s
 		}
 		switch {
@@ -102,7 +102,7 @@ func (m *maintainer) maintain(v *virtual) {
 			m.tell.say(v, s, notify.MaintenanceOff, "Maintenance ends: "+v.labelOf(s), "")
 		}
 		s.maintenance, v.dirty = file, true
-		v.Maintained(s.i, file != "")
+		s.Maintained(file != "")
 	}
 	if up, known := v.Available(); taken != nil && !up && known {
 		text := "Maintenance takes the last server: " + v.labelOf(taken)

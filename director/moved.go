@@ -24,7 +24,7 @@ func (b *planBuilder) earlier(v *virtual) {
 		}
 		for i := range s.real.Named.Earlier {
 			e := newServer(v.cfg, &s.real.Named.Earlier[i])
-			if made[e.Dest.Addr] || v.At(e.Dest.Addr) >= 0 {
+			if made[e.Dest.Addr] || v.At(e.Dest.Addr) != nil {
 				continue
 			}
 			b.check(v, e)
@@ -38,7 +38,7 @@ func (b *planBuilder) earlier(v *virtual) {
 func (b *planBuilder) staying(v *virtual) {
 	var all []*server
 	for i := range v.cfg.Staying {
-		if s := newServer(v.cfg, &v.cfg.Staying[i]); v.At(s.Dest.Addr) < 0 {
+		if s := newServer(v.cfg, &v.cfg.Staying[i]); v.At(s.Dest.Addr) == nil {
 			b.check(v, s)
 			s.stays = true
 			all = append(all, s)

@@ -210,7 +210,7 @@ func (d *Director) applyOrders() {
 			if o := all.of(v, s); o != s.ordered() {
 				d.teller.ordered(s, o)
 				s.order = new(o)
-				v.Ordered(s.i, o.short())
+				s.Ordered(o.short())
 				v.dirty = true
 			}
 		}

@@ -106,8 +106,8 @@ func (p *Plan) Preview(orders Orders) ipvsctl.Table {
 		now := judge.Case{Section: v.Section, State: v.State.Clone()}
 		now.Have = lvs.Dests{}
 		for _, s := range v.servers {
-			now.Servers[s.i].AssumeAll(health.Assume(health.Up))
-			now.Ordered(s.i, orders.of(v, s).short())
+			now.Servers[s.At].AssumeAll(health.Assume(health.Up))
+			now.Servers[s.At].Ordered(orders.of(v, s).short())
 		}
 		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings,
 			Dests: judge.Decide(now, time.Time{}).Places}

@@ -122,7 +122,7 @@ func (d *Director) newChange(v *virtual, have ipvsctl.Service, decision judge.De
 func (d *Director) countRerouted(ctx context.Context, v *virtual) {
 	isRerouted := func(s *server) bool {
 		now, in := v.Have.At(s.Dest.Addr)
-		return in && v.Reroutes(s.i, now)
+		return in && s.Reroutes(now)
 	}
 	if !v.isOurs() || !slices.ContainsFunc(v.servers, isRerouted) {
 		return
@@ -130,7 +130,7 @@ func (d *Director) countRerouted(ctx context.Context, v *virtual) {
 	counters := d.table.counters(ctx, v.key)
 	for _, s := range v.servers {
 		s.carries, s.counted = counters[s.Dest.Addr]
-		v.Counted(s.i, s.carries.Active+s.carries.Inactive)
+		s.Counted(s.carries.Active+s.carries.Inactive)
 	}
 }
 

@@ -28,7 +28,7 @@ func (d *Director) results(updates []checker.Update) {
 			x.s.tally.count(u.Result)
 			x.v.took.count(u.Result.Took)
 			x.v.stages.count(&u.Result.Stages)
-			x.v.Answered(x.spot(), u.Began)
+			x.j.Answered(u.Began, x.v.Back)
 		}
 		d.teller.warn(c, u.Result)
 		if u.Result.Cause == checker.Shortage {
@@ -49,7 +49,7 @@ func (d *Director) results(updates []checker.Update) {
 		c.last, c.at, c.passage = u.Result, now, passageOf(&u.Result, u.Began)
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
-			x.v.Took(x.spot(), c.passage)
+			x.j.Took(c.passage, x.v.Back)
 		}
 		for _, x := range c.users {
 			d.teller.record(x, u.Result)
@@ -69,7 +69,7 @@ func (d *Director) hurry(t *checker.Task, c *check) {
 	for _, x := range c.users {
 		fast := x.v.cfg.FastInterval.Duration()
 		switch {
-		case x.v.Awaits(x.spot()):
+		case x.v.Awaits(x.s.Server, x.j.Check):
 			fast = askedAgain
 		case !x.j.Health.Doubted(c.last.OK):
 			continue
@@ -92,7 +92,7 @@ func (d *Director) repeat(t *checker.Task, c *check, every time.Duration) {
 // judge applies one result of one check to one server of one virtual service.
 func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) {
 	was, before, rule := s.Verdict(), j.Health, v.Rule
-	turned := v.Result(s.i, j.k, r.OK, lossOf(r))
+	turned := v.Result(s.Server, j.Check, r.OK, lossOf(r))
 	next, changed := j.Health, j.Health.State != before.State
 	j.shortages = 0
 	by := counted(before, next, changed, r.OK, rule)

@@ -120,7 +120,7 @@ func TestTheReasonOfAChange(t *testing.T) {
 	d := &Director{}
 	for file, want := range map[string]string{"": "refused", "web1": "maintenance: web1"} {
 		s.maintenance = file
-		v.Maintained(0, file != "")
+		s.Maintained(file != "")
 		e := notify.Event{}
 		d.teller.destOp(v, ipvsctl.Op{Kind: ipvsctl.EditDest, Dest: s.Dest}, &e)
 		if e.Reason != want {

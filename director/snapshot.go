@@ -314,8 +314,8 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 		now.Host = s.real.Named.Host
 	}
 	worst := s.worst()
-	now.State, now.Since, now.Streak = v.NameOf(s.i).String(), s.Since, worst.Health.Streak
-	now.Up, now.Held = v.StateOf(s.i) == health.Up && !s.Held && !s.Drained(), s.Held && !s.Drained()
+	now.State, now.Since, now.Streak = s.StateName().String(), s.Since, worst.Health.Streak
+	now.Up, now.Held = s.State() == health.Up && !s.Held && !s.Drained(), s.Held && !s.Drained()
 	now.ByHand, now.Drained = v.ByHand[s.Dest.Addr], s.Drained()
 	now.Order, now.Note = s.order, s.note()
 	why := ""

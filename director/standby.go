@@ -103,7 +103,7 @@ func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) 
 // way is reported for the first of them, as by the Perl ldirectord.
 func (v *virtual) leaving(told map[string]bool) (up []*server) {
 	for _, s := range v.servers {
-		if id := monitorID(v.cfg, s.real); v.StateOf(s.i) == health.Up && !told[id] {
+		if id := monitorID(v.cfg, s.real); s.State() == health.Up && !told[id] {
 			told[id] = true
 			up = append(up, s)
 		}

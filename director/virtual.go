@@ -51,7 +51,6 @@ type virtual struct {
 type server struct {
 	judge.Member
 	*judge.Server
-	i     int // its place among the members
 	real  *parser.Real
 	moved *server   // the server at the new address of the name that this one had; nil: this one is of the file
 	stays bool      // it has left the file, see parser.Virtual.Staying
@@ -92,9 +91,10 @@ func (v *virtual) enlist() {
 	v.members, v.Members = v.servers, make([]*judge.Member, len(v.servers))
 	v.Servers = make([]judge.Server, len(v.servers))
 	for i, s := range v.servers {
-		s.i, v.Members[i], s.Server = i, &s.Member, &v.Servers[i]
+		v.Members[i], s.Server = &s.Member, &v.Servers[i]
+		s.Server.Member, s.At = &s.Member, i
 		if s.Unchecked, s.MovedTo = s.first.task == nil, -1; s.moved != nil {
-			s.MovedTo = s.moved.i
+			s.MovedTo = s.moved.At
 		}
 		more := 0
 		for j := s.first.next; j != nil; j = j.next {
@@ -144,8 +144,8 @@ func (v *virtual) at(addr netip.AddrPort) (all []*server) {
 
 // serverAt is the real server at an address of the table, the one that is up if several share it; nil for none.
 func (v *virtual) serverAt(addr netip.AddrPort) *server {
-	if i := v.At(addr); i >= 0 {
-		return v.members[i]
+	if s := v.At(addr); s != nil {
+		return v.members[s.At]
 	}
 	return nil
 }

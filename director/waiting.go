@@ -26,12 +26,12 @@ func noAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " 
 // keepOverrides takes over what somebody else did to a virtual service, which orders its servers follow, and what the
 // table refused of it.
 func (v *virtual) keepOverrides(was *virtual) {
-	v.CarryTable(&was.Case)
+	v.CarryTable(&was.State)
 	v.written, v.retry, v.settingsRejected, v.refused = was.written, was.retry, was.settingsRejected, was.refused
 	for _, s := range v.servers {
 		if o := was.serverAt(s.Dest.Addr); o != nil && o.name() == s.name() {
 			s.order, s.maintenance = o.order, o.maintenance
-			v.CarryOrders(s.i, o.Server)
+			s.CarryOrders(o.Server)
 		}
 	}
 }

@@ -23,18 +23,16 @@ func (s *State) IsAway() bool {
 // Gather notes that a server is back, by a check that began then: the others are waited for.
 func (c *Case) Gather(began time.Time) {
 	c.Back = began
-	for _, s := range c.all() {
+	for s := range c.all() {
 		for _, check := range s.Checks() {
-			check.Awaited = c.isMissed(check.Passage)
+			check.Awaited = check.isMissed(began)
 		}
 	}
 }
 
-// Awaits reports whether a check is waited for.
-func (c *Case) Awaits(at Spot) bool {
-	s := &c.Servers[at.Server]
-	return c.Gathers() && s.Check(at.Check).Awaited && c.Weight(at.Server) > 0 && !s.Held && !s.Drained() &&
-		!s.Suspended()
+// Awaits reports whether a check of a server is waited for.
+func (s *State) Awaits(one *Server, check *Check) bool {
+	return s.Gathers() && check.Awaited && one.Weight() > 0 && !one.Held && !one.Drained() && !one.Suspended()
 }
 
 // HasGathered reports whether no server is waited for any more.
@@ -42,9 +40,9 @@ func (c *Case) HasGathered() bool {
 	if !c.Gathers() || !c.IsAway() {
 		return c.Gathers()
 	}
-	for i, s := range c.all() {
-		for k := range s.Checks() {
-			if !c.Members[i].Unchecked && c.Awaits(Spot{i, k}) {
+	for s := range c.all() {
+		for _, check := range s.Checks() {
+			if !s.Unchecked && c.Awaits(s, check) {
 				return false
 			}
 		}
@@ -60,29 +58,19 @@ func gathered(h *hearing) bool {
 	return false
 }
 
-// Took notes how a check went that says something of its server.
-func (c *Case) Took(at Spot, p Passage) {
-	check := c.check(at)
-	check.Passage = p
-	check.Tells = p.Passed || p.Own
-	check.Awaited = c.isMissed(p)
-}
-
-// isMissed reports whether a check has not passed since servers are back, nor failed for good.
-func (c *Case) isMissed(p Passage) bool {
-	return (!p.OK || p.Began.Before(c.Back)) && p.Began.Before(c.Back.Add(stillAway))
-}
-
-// Join notes, after a reload, what is known of a check that others may have had before. Pending: it had no result yet.
-// Tells: its first one may show whether the way through the virtual address is fine.
-func (c *Case) Join(at Spot, p Passage, pending, tells bool) {
-	c.Took(at, p)
-	check := c.check(at)
-	check.Pending, check.Tells = pending, check.Tells || tells
+// Took notes how a check went that says something of its server. Back is State's.
+func (c *Check) Took(p Passage, back time.Time) {
+	c.Passage = p
+	c.Tells = p.Passed || p.Own
+	c.Awaited = p.isMissed(back)
 }
 
 // Answered notes that a check ended that says nothing of its server.
-func (c *Case) Answered(at Spot, began time.Time) {
-	check := c.check(at)
-	check.Awaited = check.Awaited && began.Before(c.Back.Add(stillAway))
+func (c *Check) Answered(began, back time.Time) {
+	c.Awaited = c.Awaited && began.Before(back.Add(stillAway))
+}
+
+// isMissed reports whether a check has not passed since servers are back, nor failed for good.
+func (p Passage) isMissed(back time.Time) bool {
+	return (!p.OK || p.Began.Before(back)) && p.Began.Before(back.Add(stillAway))
 }

@@ -21,7 +21,7 @@ type Brake struct {
 // Spot is a check of a server, by their places.
 type Spot struct{ Server, Check int }
 
-func (c *Case) check(at Spot) *Check { return c.Servers[at.Server].Check(at.Check) }
+func (s *State) check(at Spot) *Check { return s.Servers[at.Server].Check(at.Check) }
 
 // mayBrake reports whether a server is up, so that the brake may hold it.
 func (s *Server) mayBrake() bool { return s.Verdict() == health.Up && !s.Suspended() }
@@ -107,9 +107,9 @@ func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Bra
 // fellows are the checks by one line of the section that are accused, others that may show whether the way is fine, and
 // when the last check began that passed by it.
 func (c *Case) fellows(line uint8) (accused, open []Spot, proof time.Time) {
-	for i, s := range c.all() {
+	for s := range c.all() {
 		for k, check := range s.Checks() {
-			if check.Line != line || c.Members[i].Unchecked {
+			if check.Line != line || s.Unchecked {
 				continue
 			}
 			if check.Passed && check.Began.After(proof) {
@@ -117,9 +117,9 @@ func (c *Case) fellows(line uint8) (accused, open []Spot, proof time.Time) {
 			}
 			switch {
 			case !check.Accused.IsZero():
-				accused = append(accused, Spot{i, k})
+				accused = append(accused, Spot{s.At, k})
 			case s.mayBrake() && check.Tells:
-				open = append(open, Spot{i, k})
+				open = append(open, Spot{s.At, k})
 			}
 		}
 	}
@@ -133,11 +133,11 @@ func (c *Case) Obey(obeys bool) (judged []Spot) {
 		return nil
 	}
 	clear(c.Brakes)
-	for i, s := range c.all() {
+	for s := range c.all() {
 		for k, check := range s.Checks() {
 			if !check.Accused.IsZero() {
 				check.Accused = time.Time{}
-				judged = append(judged, Spot{i, k})
+				judged = append(judged, Spot{s.At, k})
 			}
 		}
 	}

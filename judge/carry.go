@@ -13,8 +13,8 @@ func (c *Case) Carry(was *Case, old func(i int) int, check func(i, k int) *Check
 		if o := old(i); o >= 0 {
 			before := &was.Servers[o]
 			s.Name, s.Since = before.Name, before.Since
-			if was.Members[o].Dest.Addr == c.Members[i].Dest.Addr && !c.Members[i].Unchecked {
-				s.Held, s.Entered, s.Kept = before.Held, before.Entered, before.Entered && was.Serves(o)
+			if before.Dest.Addr == s.Dest.Addr && !s.Unchecked {
+				s.Held, s.Entered, s.Kept = before.Held, before.Entered, before.Entered && was.Serves(before)
 			}
 		}
 		for k, now := range s.Checks() {
@@ -45,11 +45,10 @@ func (c *Case) CarryFound(was *Case, placed bool) {
 
 // CarryTable takes over what the table has, and what others did to it: the sections differ in nothing but servers whose
 // names have got an address.
-func (c *Case) CarryTable(was *Case) { c.Have, c.Known, c.ByHand = was.Have, was.Known, was.ByHand }
+func (s *State) CarryTable(was *State) { s.Have, s.Known, s.ByHand = was.Have, was.Known, was.ByHand }
 
 // CarryOrders takes over what an operator and others made of the same server, where the sections differ in nothing but
 // servers whose names have got an address.
-func (c *Case) CarryOrders(i int, was *Server) {
-	s := &c.Servers[i]
+func (s *Server) CarryOrders(was *Server) {
 	s.Order, s.File, s.Turned = was.Order, was.File, was.Turned
 }

@@ -60,9 +60,9 @@ type hearing struct {
 }
 
 // member places a member.
-func (h *hearing) member(i int, weight uint32) {
-	h.why[i].By = h.by
-	d := h.Members[i].Dest
+func (h *hearing) member(s *Server, weight uint32) {
+	h.why[s.At].By = h.by
+	d := s.Dest
 	d.Weight = weight
 	h.places[d.Addr] = d
 }
@@ -93,19 +93,10 @@ func (c *Case) guards() bool { return c.KeepServing.N > 0 && !c.Obeys }
 // Quota is how many servers checks must leave in service; 0: they may take out all.
 func (c *Case) Quota() int { return c.KeepServing.Of(c.weighted()) }
 
-// works reports whether a server has not failed. One in maintenance has not: it serves on when that ends.
-func (c *Case) works(i int) bool {
-	s := &c.Servers[i]
-	return !c.Members[i].Unchecked && (s.Held || s.Verdict() != health.Down)
-}
-
 // WouldServe reports whether a server that moved away is in service, so that it stays beside the one at the new
 // address.
 func (c *Case) WouldServe(addr netip.AddrPort) bool {
-	i := c.At(addr)
-	if i < 0 {
-		return false
-	}
+	s := c.At(addr)
 	_, in := c.WeightAt(addr)
-	return c.works(i) && (in || c.Servers[i].Verdict() == health.Up)
+	return s != nil && s.works() && (in || s.Verdict() == health.Up)
 }

@@ -34,8 +34,9 @@ func destsOf(list map[byte]uint32) dests {
 func caseOf(dests ...lvs.Dest) Case {
 	c := Case{Section: &Section{Rule: health.Rule{Fall: 1, Rise: 1}}}
 	for _, d := range dests {
-		c.Members = append(c.Members, &Member{Dest: d, MovedTo: -1})
-		c.Servers = append(c.Servers, Server{First: Check{Health: health.Assume(health.Up)}})
+		m := &Member{At: len(c.Members), Dest: d, MovedTo: -1}
+		c.Members = append(c.Members, m)
+		c.Servers = append(c.Servers, Server{Member: m, First: Check{Health: health.Assume(health.Up)}})
 	}
 	c.Index()
 	return c

@@ -13,9 +13,8 @@ import (
 // a decision alone.
 
 // Result notes a result of a check of a server, and reports whether the server's verdict changed.
-func (c *Case) Result(i, k int, ok bool, loss Loss) (turned bool) {
-	s := &c.Servers[i]
-	check, was, served := s.Check(k), s.Verdict(), c.Serves(i) && (s.Entered || c.Theirs)
+func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool) {
+	was, served := s.Verdict(), c.Serves(s) && (s.Entered || c.Theirs)
 	check.Health, _ = check.Health.Next(ok, c.Rule)
 	if !ok {
 		check.Loss = loss
@@ -27,17 +26,14 @@ func (c *Case) Result(i, k int, ok bool, loss Loss) (turned bool) {
 	return true
 }
 
-// Learn notes the last result of a check that other servers had before: it decides a server that is unknown.
-func (c *Case) Learn(i, k int, ok bool, loss Loss) (turned bool) {
-	s := &c.Servers[i]
-	check, was := s.Check(k), s.Verdict()
-	if check.Health.State != health.Unknown {
-		return false
-	}
+// Learn notes the last result of a check that other servers had before: it decides one that is unknown.
+func (c *Case) Learn(check *Check, ok bool, loss Loss) {
 	check.Health, _ = check.Health.Next(ok, c.Rule)
 	check.Loss = loss
-	return s.Verdict() != was
 }
+
+// Learned notes, after Learn, that the verdict of a server changed.
+func (c *Case) Learned(s *Server) { c.follow(s, s.Held || s.Kept) }
 
 // follow takes over what the checks of a server say now. One that goes down and served until then is held; the guard
 // decides whether it stays so. It reports whether that concerns the table.
@@ -53,10 +49,10 @@ func (c *Case) follow(s *Server, served bool) bool {
 	return !was && !s.Held
 }
 
-// Assume notes, at a start, that the table has a server with a weight: it is up until its checks say otherwise.
-func (c *Case) Assume(i int) {
-	c.Servers[i].AssumeAll(health.Assume(health.Up))
-	c.Servers[i].Entered = true
+// Assume notes, at a start, that the table has the server with a weight: it is up until its checks say otherwise.
+func (s *Server) Assume() {
+	s.AssumeAll(health.Assume(health.Up))
+	s.Entered = true
 }
 
 // AssumeAll sets what all checks of a server say.
@@ -68,8 +64,7 @@ func (s *Server) AssumeAll(h health.Health) {
 
 // Ordered notes another order of the operator. A held server that is drained keeps its connections, and goes when the
 // drain ends: it comes back by a success alone.
-func (c *Case) Ordered(i int, o Order) {
-	s := &c.Servers[i]
+func (s *Server) Ordered(o Order) {
 	wasDrained := s.Drained()
 	s.Order = o
 	if s.Suspended() || wasDrained && !s.Drained() {
@@ -82,8 +77,7 @@ func (c *Case) Ordered(i int, o Order) {
 }
 
 // Maintained notes whether a file takes a server out for maintenance.
-func (c *Case) Maintained(i int, out bool) {
-	s := &c.Servers[i]
+func (s *Server) Maintained(out bool) {
 	s.File = out
 	s.goOut()
 	s.Turned = true
@@ -99,8 +93,8 @@ func (s *Server) letGo() { s.Held, s.Entered, s.Turned = false, false, true }
 // transition or a reload. It is undone where repair says so, where another daemon empties the section, and where it is
 // against maintenance. In reports whether the destination is still there.
 func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
-	i := c.At(addr)
-	keptOut := i >= 0 && c.Servers[i].Suspended()
+	s := c.At(addr)
+	keptOut := s != nil && s.Suspended()
 	if !c.Found[addr] && (c.Repair || empties || keptOut && (in || c.Readd)) {
 		delete(c.ByHand, addr)
 		return false
@@ -113,22 +107,22 @@ func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 }
 
 // Vanished notes that somebody else took the virtual service out of the table.
-func (c *Case) Vanished() {
-	clear(c.ByHand)
-	c.Have, c.Known = lvs.Dests{}, false
+func (s *State) Vanished() {
+	clear(s.ByHand)
+	s.Have, s.Known = lvs.Dests{}, false
 }
 
 // Lost notes that it is not known what the table has: some of the changes may have been made.
-func (c *Case) Lost() { c.Have, c.Known = nil, false }
+func (s *State) Lost() { s.Have, s.Known = nil, false }
 
 // Did notes one change of a destination that was made. What is not known stays so.
-func (c *Case) Did(d lvs.Dest, removed bool) {
+func (s *State) Did(d lvs.Dest, removed bool) {
 	switch {
-	case !c.Known:
+	case !s.Known:
 	case removed:
-		c.Have.Remove(d.Addr)
+		s.Have.Remove(d.Addr)
 	default:
-		c.Have.Put(d)
+		s.Have.Put(d)
 	}
 }
 
@@ -148,8 +142,8 @@ func (c *Case) Read(have lvs.Dests) {
 // Wrote notes that the table has this now, as it was decided.
 func (c *Case) Wrote(have lvs.Dests) {
 	c.Have, c.Known = have, true
-	for i, s := range c.all() {
-		weight, _ := c.WeightAt(c.Members[i].Dest.Addr)
+	for s := range c.all() {
+		weight, _ := c.WeightAt(s.Dest.Addr)
 		s.Turned, s.Entered = false, weight > 0
 	}
 	if wanted, known := c.fallbackWanted(); known {
@@ -164,20 +158,20 @@ func (c *Case) Wrote(have lvs.Dests) {
 }
 
 // Left notes that the table has nothing of the section any more by this director, which stands by.
-func (c *Case) Left() {
-	c.Have, c.Known, c.FallbackIn = nil, false, false
-	c.Found, c.Leavers = nil, nil
-	clear(c.ByHand)
+func (s *State) Left() {
+	s.Have, s.Known, s.FallbackIn = nil, false, false
+	s.Found, s.Leavers = nil, nil
+	clear(s.ByHand)
 }
 
 // Counted notes how many connections a server carries, where it is to be reached by gate.
-func (c *Case) Counted(i int, connections uint32) { c.Servers[i].Connected = connections > 0 }
+func (s *Server) Counted(connections uint32) { s.Connected = connections > 0 }
 
 // SendOff notes that a server left the section. It drains if draintime says so. One that the table does not have is
 // forgotten with the next change.
 func (c *Case) SendOff(l Leaver, now time.Time) {
 	at, leaves := c.findLeaver(l.Addr)
-	if c.DrainTime == 0 || leaves || c.At(l.Addr) >= 0 {
+	if c.DrainTime == 0 || leaves || c.At(l.Addr) != nil {
 		return
 	}
 	left := c.DrainTime
@@ -190,8 +184,8 @@ func (c *Case) SendOff(l Leaver, now time.Time) {
 }
 
 // Looked notes whether a leaver is known to carry nothing, and reports whether it goes now.
-func (c *Case) Looked(l *Leaver, idle bool, now time.Time) (goes bool) {
-	weight, in := c.WeightAt(l.Addr)
+func (s *State) Looked(l *Leaver, idle bool, now time.Time) (goes bool) {
+	weight, in := s.WeightAt(l.Addr)
 	wasIdle := l.Idle
 	l.Idle = idle && in && weight == 0 // one with weight still serves, see keepServing
 	switch {
@@ -202,12 +196,6 @@ func (c *Case) Looked(l *Leaver, idle bool, now time.Time) (goes bool) {
 	default:
 		return false
 	}
-	delete(c.ByHand, l.Addr)
+	delete(s.ByHand, l.Addr)
 	return true
-}
-
-// Learned notes, after Learn, that the verdict of a server changed.
-func (c *Case) Learned(i int) {
-	s := &c.Servers[i]
-	c.follow(s, s.Held || s.Kept)
 }

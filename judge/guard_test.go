@@ -40,7 +40,7 @@ func failAndReturn(failing, returning []int, wrong int) string {
 		if wrong&(1<<i) != 0 {
 			loss = WrongAnswer
 		}
-		c.Result(i, 0, false, loss)
+		c.Result(&c.Servers[i], &c.Servers[i].First, false, loss)
 		if why := unguarded(&c, nil); why != "" {
 			return fmt.Sprintf("after the failure of %d: %s", i, why)
 		}
@@ -48,9 +48,9 @@ func failAndReturn(failing, returning []int, wrong int) string {
 	for _, i := range returning {
 		before := make([]bool, 4)
 		for other := range before {
-			before[other] = c.Serves(other)
+			before[other] = c.Serves(&c.Servers[other])
 		}
-		c.Result(i, 0, true, 0)
+		c.Result(&c.Servers[i], &c.Servers[i].First, true, 0)
 		if why := unguarded(&c, before); why != "" {
 			return fmt.Sprintf("after the return of %d: %s", i, why)
 		}
@@ -62,24 +62,26 @@ func failAndReturn(failing, returning []int, wrong int) string {
 func unguarded(c *Case, before []bool) string {
 	c.Adopt(Decide(*c, time.Time{}).State)
 	serving, down, worst := 0, 0, NotReached
-	for i, s := range c.all() {
+	for s := range c.all() {
+		i := s.At
 		fails := s.Verdict() == health.Down
 		if fails {
 			down++
 		}
 		switch {
-		case c.Serves(i):
+		case c.Serves(s):
 			serving++
 		case !fails:
 			return fmt.Sprintf("%d is up and out", i)
 		case before == nil || before[i]:
 			worst = max(worst, s.First.Loss)
 		}
-		if before != nil && c.Serves(i) && !before[i] && fails {
+		if before != nil && c.Serves(s) && !before[i] && fails {
 			return fmt.Sprintf("%d fails and was put back", i)
 		}
 	}
-	for i, s := range c.all() {
+	for s := range c.all() {
+		i := s.At
 		if before != nil && s.Held && s.First.Loss < worst {
 			return fmt.Sprintf("%d is held, and one that answers is not", i)
 		}

@@ -73,8 +73,8 @@ func obeyed(h *hearing) bool {
 // Recovered reports whether every server is up that is not out by order, and not by the brake alone. Those without an
 // address don't count.
 func (c *Case) Recovered() bool {
-	for i, s := range c.all() {
-		if c.Members[i].Unchecked || c.Weight(i) == 0 || s.Drained() || s.Suspended() {
+	for s := range c.all() {
+		if s.Unchecked || s.Weight() == 0 || s.Drained() || s.Suspended() {
 			continue
 		}
 		for _, check := range s.Checks() {
@@ -90,30 +90,32 @@ func (c *Case) Recovered() bool {
 // held at least until the first result.
 func guard(h *hearing) bool {
 	serving, guards := 0, h.guards()
-	var held []int
-	for i, s := range h.all() {
-		switch serves := h.Serves(i); {
-		case s.Held && (!guards || h.Weight(i) == 0):
+	var held []*Server
+	for s := range h.all() {
+		switch serves := h.Serves(s); {
+		case s.Held && (!guards || s.Weight() == 0):
 			s.letGo()
-		case s.Held && h.isOutByHand(i):
+		case s.Held && h.isOutByHand(s):
 			s.goOut()
 		case serves && s.Held:
-			held = append(held, i)
+			held = append(held, s)
 			fallthrough
 		case serves:
 			serving++
 		}
 	}
 	quota, inOrder := h.Quota(), slices.Clone(held)
-	slices.SortStableFunc(inOrder, func(a, b int) int { return less(&h.Servers[a], &h.Servers[b]) })
-	inOrder = slices.DeleteFunc(inOrder, func(i int) bool { return h.Servers[i].Verdict() == health.Unknown })
-	for _, i := range inOrder[:min(len(inOrder), max(0, serving-quota))] {
-		h.Servers[i].letGo()
+	slices.SortStableFunc(inOrder, less)
+	inOrder = slices.DeleteFunc(inOrder, func(s *Server) bool { return s.Verdict() == health.Unknown })
+	for _, s := range inOrder[:min(len(inOrder), max(0, serving-quota))] {
+		s.letGo()
 		serving--
 	}
-	h.held = slices.DeleteFunc(held, func(i int) bool { return !h.Servers[i].Held })
-	for _, i := range h.held {
-		h.why[i] = Why{By: h.by, N: serving, Of: quota}
+	for _, s := range held {
+		if s.Held {
+			h.held = append(h.held, s.At)
+			h.why[s.At] = Why{By: h.by, N: serving, Of: quota}
+		}
 	}
 	return false
 }
@@ -121,17 +123,17 @@ func guard(h *hearing) bool {
 // moved ends what moved away and is done. One in maintenance is when the server at the new address, in maintenance as
 // well, passes its checks.
 func moved(h *hearing) bool {
-	for i, s := range h.all() {
-		to := h.Members[i].MovedTo
-		if to < 0 {
+	for s := range h.all() {
+		if s.MovedTo < 0 {
 			continue
 		}
-		replaced := h.StateOf(to) == health.Up || s.Suspended() && h.Servers[to].Verdict() == health.Up
-		if s.Gone = replaced || !h.works(i); !s.Gone {
+		to := &h.Servers[s.MovedTo]
+		replaced := to.State() == health.Up || s.Suspended() && to.Verdict() == health.Up
+		if s.Gone = replaced || !s.works(); !s.Gone {
 			continue
 		}
-		if h.why[i] = (Why{By: h.by, Before: to}); !h.Theirs {
-			h.SendOff(Leaver{Addr: h.Members[i].Dest.Addr}, h.now)
+		if h.why[s.At] = (Why{By: h.by, Before: to.At}); !h.Theirs {
+			h.SendOff(Leaver{Addr: s.Dest.Addr}, h.now)
 		}
 	}
 	return false
@@ -139,8 +141,8 @@ func moved(h *hearing) bool {
 
 // name notes since when each server is in the state that it has.
 func name(h *hearing) bool {
-	for i, s := range h.all() {
-		if name := h.NameOf(i); name != s.Name {
+	for s := range h.all() {
+		if name := s.StateName(); name != s.Name {
 			s.Name, s.Since = name, h.now
 		}
 	}
@@ -150,13 +152,13 @@ func name(h *hearing) bool {
 // released ends the overrides of servers whose state has changed, and of the fallback server. A server that went down
 // and was removed by somebody else stays away, unless it is to be quiescent again (readdquiescent).
 func released(h *hearing) bool {
-	for i, s := range h.all() {
-		addr := h.Members[i].Dest.Addr
+	for s := range h.all() {
+		addr := s.Dest.Addr
 		if !s.Turned || !h.ByHand[addr] {
 			continue
 		}
 		_, in := h.Have.At(addr)
-		if in || h.Readd || h.StateOf(i) != health.Down {
+		if in || h.Readd || s.State() != health.Down {
 			delete(h.ByHand, addr)
 		}
 	}
@@ -172,8 +174,8 @@ func together(h *hearing) bool {
 	if !h.Announce || !h.Quiescent || len(h.Have) > 0 {
 		return false
 	}
-	for i := range h.all() {
-		if h.isAwaited(i) {
+	for s := range h.all() {
+		if s.isAwaited() {
 			return true
 		}
 	}
@@ -192,12 +194,12 @@ func leaving(h *hearing) bool {
 
 // drained keeps the connections of a drained server, whatever quiescent says. It does not count as available.
 func drained(h *hearing) bool {
-	for i := range h.all() {
-		if !h.IsDraining(i) {
+	for s := range h.all() {
+		if !s.IsDraining() {
 			continue
 		}
-		if _, in := h.Have.At(h.Members[i].Dest.Addr); in || h.StateOf(i) == health.Up {
-			h.member(i, 0)
+		if _, in := h.Have.At(s.Dest.Addr); in || s.State() == health.Up {
+			h.member(s, 0)
 		}
 	}
 	return false
@@ -205,12 +207,12 @@ func drained(h *hearing) bool {
 
 // down takes a server out of service.
 func down(h *hearing) bool {
-	for i := range h.all() {
-		if h.StateOf(i) != health.Down {
+	for s := range h.all() {
+		if s.State() != health.Down {
 			continue
 		}
-		if h.why[i].By = h.by; h.Quiescent {
-			h.member(i, 0)
+		if h.why[s.At].By = h.by; h.Quiescent {
+			h.member(s, 0)
 		}
 	}
 	return false
@@ -219,14 +221,14 @@ func down(h *hearing) bool {
 // unknown keeps a server as it is found: it gets no traffic before its first success, and keeps what it has until its
 // first failure. So are servers that are back, while they wait for others.
 func unknown(h *hearing) bool {
-	for i := range h.all() {
-		state := h.StateOf(i)
-		if h.IsDraining(i) || state != health.Unknown && (state != health.Up || !h.Gathers()) {
+	for s := range h.all() {
+		state := s.State()
+		if s.IsDraining() || state != health.Unknown && (state != health.Up || !h.Gathers()) {
 			continue
 		}
-		h.unknown, h.why[i].By = true, h.by
-		if d, in := h.Have.At(h.Members[i].Dest.Addr); in {
-			h.member(i, min(d.Weight, 1)*h.Weight(i))
+		h.unknown, h.why[s.At].By = true, h.by
+		if d, in := h.Have.At(s.Dest.Addr); in {
+			h.member(s, min(d.Weight, 1)*s.Weight())
 		}
 	}
 	return false
@@ -234,14 +236,14 @@ func unknown(h *hearing) bool {
 
 // up has servers serve with their weights.
 func up(h *hearing) bool {
-	for i, s := range h.all() {
-		if !h.isUp(i) || h.Gathers() {
+	for s := range h.all() {
+		if !s.IsUp() || h.Gathers() {
 			continue
 		}
 		h.up = true
-		why := h.why[i]
-		if h.member(i, h.Weight(i)); s.Held {
-			h.why[i] = why // the guard's
+		why := h.why[s.At]
+		if h.member(s, s.Weight()); s.Held {
+			h.why[s.At] = why // the guard's
 		}
 	}
 	return false
@@ -293,8 +295,8 @@ func byHand(h *hearing) bool {
 		} else {
 			delete(h.places, addr)
 		}
-		if i := h.At(addr); i >= 0 {
-			h.why[i].By = h.by
+		if s := h.At(addr); s != nil {
+			h.why[s.At].By = h.by
 		}
 	}
 	return false
@@ -307,10 +309,10 @@ func byHand(h *hearing) bool {
 // ended.
 func rerouted(h *hearing) bool {
 	left := false
-	for i, s := range h.all() {
-		now, in := h.Have.At(h.Members[i].Dest.Addr)
-		wanted, placed := h.places[h.Members[i].Dest.Addr]
-		s.Rerouted = in && h.Reroutes(i, now) && placed && wanted.Forward == lvs.Route && s.Connected
+	for s := range h.all() {
+		now, in := h.Have.At(s.Dest.Addr)
+		wanted, placed := h.places[s.Dest.Addr]
+		s.Rerouted = in && s.Reroutes(now) && placed && wanted.Forward == lvs.Route && s.Connected
 		if !s.Rerouted {
 			continue
 		}
@@ -318,17 +320,17 @@ func rerouted(h *hearing) bool {
 		// who is held would come back without a success
 		leaves := !left && wanted.Weight > 0 && !s.Held && h.serving()
 		// which may have left before
-		left = left || leaves || wanted.Weight == 0 && h.StateOf(i) == health.Unknown
+		left = left || leaves || wanted.Weight == 0 && s.State() == health.Unknown
 		if leaves {
 			wanted.Weight = 0
 		}
 		now.Weight = wanted.Weight
-		h.places[now.Addr], h.why[i].By = now, h.by
+		h.places[now.Addr], h.why[s.At].By = now, h.by
 	}
 	return false
 }
 
-// Reroutes reports whether a member is in the table by another forwarding method than gate, which it is to have.
-func (s *Section) Reroutes(i int, now lvs.Dest) bool {
-	return now.Forward != lvs.Route && s.Members[i].Dest.Forward == lvs.Route
+// Reroutes reports whether the member is in the table by another forwarding method than gate, which it is to have.
+func (m *Member) Reroutes(now lvs.Dest) bool {
+	return now.Forward != lvs.Route && m.Dest.Forward == lvs.Route
 }

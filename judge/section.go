@@ -33,6 +33,7 @@ type Section struct {
 
 // Member is what is configured of one real server.
 type Member struct {
+	At        int      // its place among the members
 	Dest      lvs.Dest // in the table, while it serves
 	Unchecked bool     // checktype=off: it is never in
 	// MovedTo is the server at the new address of the name that this one had; -1: this one is of the file.

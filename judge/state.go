@@ -39,6 +39,7 @@ type State struct {
 
 // Server is what is known of one real server.
 type Server struct {
+	*Member
 	First Check   // of its check
 	More  []Check // of its other checks
 
@@ -167,34 +168,4 @@ func (s *Server) Checks() iter.Seq2[int, *Check] {
 			}
 		}
 	}
-}
-
-// Verdict is what all checks of a server say together: it is down when one is, up when all are, and else unknown.
-func (s *Server) Verdict() health.State {
-	verdict := s.First.Health.State
-	for k := range s.More {
-		switch state := s.More[k].Health.State; {
-		case verdict == health.Down || state == health.Up:
-		default:
-			verdict = state
-		}
-	}
-	return verdict
-}
-
-// Suspended reports whether a file or an order takes it out for maintenance.
-func (s *Server) Suspended() bool { return s.File || s.Order.Kind == Maint }
-
-// Drained reports whether it gets no new connections by order.
-func (s *Server) Drained() bool { return s.Order.Kind == Drain }
-
-// loss is the least of those of its checks that fail.
-func (s *Server) loss() Loss {
-	least := WrongAnswer
-	for _, c := range s.Checks() {
-		if c.Health.State == health.Down {
-			least = min(least, c.Loss)
-		}
-	}
-	return least
 }

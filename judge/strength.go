@@ -10,13 +10,13 @@ func (c *Case) Weigh() {
 	if found {
 		awaited = len(c.Waiting)
 	}
-	for i, s := range c.all() {
-		weight, _ := c.WeightAt(c.Members[i].Dest.Addr)
-		serves := c.Serves(i) && (weight > 0 || !c.Known) || c.Members[i].Unchecked && weight > 0
+	for s := range c.all() {
+		weight, _ := c.WeightAt(s.Dest.Addr)
+		serves := c.Serves(s) && (weight > 0 || !c.Known) || s.Unchecked && weight > 0
 		n.Serves = n.Serves || serves
 		switch {
-		case c.Weight(i) == 0, s.Drained(), s.Suspended():
-		case c.isAwaited(i):
+		case s.Weight() == 0, s.Drained(), s.Suspended():
+		case s.isAwaited():
 			awaited++
 		case s.Held:
 			n.Holds = n.Holds || serves
@@ -42,8 +42,8 @@ func (c *Case) Weigh() {
 
 // weighted is how many servers have a weight, those without an address among them.
 func (c *Case) weighted() (n int) {
-	for i := range c.all() {
-		if c.Weight(i) > 0 && c.Members[i].MovedTo < 0 {
+	for s := range c.all() {
+		if s.Weight() > 0 && s.MovedTo < 0 {
 			n++
 		}
 	}
