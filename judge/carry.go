@@ -14,7 +14,8 @@ func (c *Case) Carry(was *Case, old func(i int) int, check func(i, k int) *Check
 			before := &was.Servers[o]
 			s.Name, s.Since = before.Name, before.Since
 			if before.Dest.Addr == s.Dest.Addr && !s.Unchecked {
-				s.Held, s.Entered, s.Kept = before.Held, before.Entered, before.Entered && was.Serves(before)
+				s.Held, s.Entered = before.Held, before.Entered
+				s.Kept = s.Entered && was.Serves(before)
 			}
 		}
 		for k, now := range s.Checks() {
