@@ -129,17 +129,13 @@ func sayLeaving(v *virtual, op ipvsctl.Op, e *notify.Event) bool {
 
 // override reports a change that somebody else made to a virtual service, or to the destination at addr.
 func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
-	e := notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID}
+	e, whose, servers := notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID}, v.called()+":", v.servers
 	if addr.IsValid() {
-		if s := v.serverAt(addr); s != nil {
-			t.note("changed externally: "+what, s)
-		}
 		e.Real = addr.String()
-		e.Text = fmt.Sprintf("Changed externally: %s (%s) %s", e.Real, v.called(), what)
-	} else {
-		t.note("changed externally: "+what, v.servers...)
-		e.Text = fmt.Sprintf("Changed externally: %s: %s", v.called(), what)
+		whose, servers = e.Real+" ("+v.called()+")", []*server{v.serverAt(addr)}
 	}
+	t.note("changed externally: "+what, servers...)
+	e.Text = "Changed externally: " + whose + " " + what
 	t.emit(e)
 }
 
@@ -165,6 +161,7 @@ func (t *teller) order(virtuals []*virtual, at Backend, o Order, kind notify.Kin
 // unjudged takes an answer that can't be judged: the state is kept. Each server is reported in the log, and the first
 // of a virtual service by mail, because its servers mostly share the pattern. After unjudgedQuiet it is reported again.
 func (t *teller) unjudged(c *check, r checker.Result) {
+	t.unbelieved(history.Unjudged, &r, c.users...)
 	now := time.Now()
 	for _, x := range c.users {
 		if x.j.unjudged == nil {
@@ -187,6 +184,23 @@ func (t *teller) unjudged(c *check, r checker.Result) {
 
 // unjudgedQuiet is the time between two reports that a server's answers can't be judged.
 const unjudgedQuiet = time.Hour
+
+// shortage counts checks that failed by a shortage of this machine. The third in a row is reported; from then on the
+// shortage lasts.
+func (t *teller) shortage(c *check, r checker.Result) (lasts bool) {
+	t.unbelieved(history.Shortage, &r, c.users...)
+	for _, x := range c.users {
+		x.j.shortages++
+		lasts = lasts || x.j.shortages >= 3
+		if x.j.shortages == 3 {
+			detail := x.v.named(x.s, x.j, r.Detail)
+			text := fmt.Sprintf("Local resource shortage: cannot check %s, keeping its state %s: %s",
+				x.v.labelOf(x.s), x.j.Health.State, detail)
+			t.say(x.v, x.s, notify.LocalShortage, text, detail)
+		}
+	}
+	return lasts
+}
 
 // warn reports the warning of a check when it is another one than last time.
 func (t *teller) warn(c *check, r checker.Result) {

@@ -238,7 +238,7 @@ func (v *virtual) judged(now *virtual, s *server, j *judgement) *judgement {
 // install makes the plan's virtual services and checks the current ones.
 func (d *Director) install(p *Plan, f folder) {
 	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, p.virtuals
-	d.teller.follow(d.global)
+	d.teller.posts, d.teller.readds = d.deps.Webhook != nil && d.global.Webhook != "", d.global.ReaddQuiescent
 	p.jobs = nil
 	checks := make(map[*checker.Task]*check, len(p.tasks))
 	d.waiting = 0

@@ -75,10 +75,12 @@ func (t *teller) held(v *virtual) {
 	}
 }
 
-// note remembers what somebody did to servers.
+// note remembers what somebody did to servers; nil is none.
 func (t *teller) note(what string, servers ...*server) {
 	for _, s := range servers {
-		s.past.Do(history.At(t.now()), history.Changed, 0, what)
+		if s != nil {
+			s.past.Do(history.At(t.now()), history.Changed, 0, what)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package director
 
 import (
 	"cmp"
-	"fmt"
 	"time"
 
 	"ldirectord/checker"
@@ -33,15 +32,13 @@ func (d *Director) results(updates []checker.Update) {
 		d.teller.warn(c, u.Result)
 		if u.Result.Cause == checker.Shortage {
 			d.shortages++
-			d.teller.unbelieved(history.Shortage, &u.Result, c.users...)
-			if d.shortage(c, u.Result) {
+			if d.teller.shortage(c, u.Result) {
 				d.arrived(c)
 			}
 			continue
 		}
 		d.arrived(c)
 		if u.Result.Cause == checker.Unjudged {
-			d.teller.unbelieved(history.Unjudged, &u.Result, c.users...)
 			d.teller.unjudged(c, u.Result)
 			continue
 		}
@@ -138,20 +135,4 @@ func (d *Director) arrived(c *check) {
 			x.j.Pending, x.v.weighed, x.v.dirty = false, false, x.v.dirty || x.v.cfg.Announce != ""
 		}
 	}
-}
-
-// shortage counts checks that failed by a shortage of this machine. The third in a row is reported; from then on the
-// shortage lasts.
-func (d *Director) shortage(c *check, r checker.Result) (lasts bool) {
-	for _, x := range c.users {
-		x.j.shortages++
-		lasts = lasts || x.j.shortages >= 3
-		if x.j.shortages == 3 {
-			detail := x.v.named(x.s, x.j, r.Detail)
-			text := fmt.Sprintf("Local resource shortage: cannot check %s, keeping its state %s: %s",
-				x.v.labelOf(x.s), x.j.Health.State, detail)
-			d.teller.say(x.v, x.s, notify.LocalShortage, text, detail)
-		}
-	}
-	return lasts
 }

@@ -5,7 +5,6 @@ import (
 
 	"ldirectord/lvs"
 	"ldirectord/notify"
-	"ldirectord/parser"
 )
 
 // Hooks runs the operator's commands.
@@ -53,11 +52,6 @@ func (t *told) purge() string {
 		return "stop"
 	}
 	return "start"
-}
-
-// follow takes over what a configuration says of telling.
-func (t *teller) follow(g *parser.Global) {
-	t.posts, t.readds = t.webhook != nil && g.Webhook != "", g.ReaddQuiescent
 }
 
 // say records an event of a virtual service, and of one of its servers, if not nil.

@@ -58,7 +58,7 @@ func (f family) virtuals(value func(*director.VirtualSnapshot) (n float64, has b
 }
 
 // servers adds a sample for each real server that has one, with one more label or none.
-func (f family) servers(value func(*director.ServerSnapshot) (n float64, has bool), label ...string) {
+func (f family) servers(value func(*Server) (n float64, has bool), label ...string) {
 	labels := append([]string{"virtual", "", "real", ""}, label...)
 	for v, r := range f.s.Each() {
 		if n, has := value(r); has {

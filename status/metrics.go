@@ -149,7 +149,7 @@ func (e exposition) announcements() {
 
 func (e exposition) servers() {
 	e.family("ldirectord_server_up", "gauge", "1 while the real server passes its checks and may serve.").servers(
-		func(r *director.ServerSnapshot) (float64, bool) { return number(r.Up), true })
+		func(r *Server) (float64, bool) { return number(r.Up), true })
 	suspended := e.family("ldirectord_server_suspended", "gauge",
 		"1 for a real server that the operator took out: maintenance, drained or off. Others are absent.")
 	for v, r := range e.s.Each() {
@@ -170,10 +170,10 @@ func (e exposition) servers() {
 	e.family("ldirectord_server_unjudged", "gauge",
 		"1 for a real server whose last answer can't be compared with receive: its state is kept. Others are "+
 			"absent.").servers(
-		func(r *director.ServerSnapshot) (float64, bool) { return 1, r.Unjudged != "" })
+		func(r *Server) (float64, bool) { return 1, r.Unjudged != "" })
 	e.family("ldirectord_server_certificate_not_after_timestamp_seconds", "gauge",
 		"When the certificate ends that the real server showed a check. Absent without TLS.").servers(
-		func(r *director.ServerSnapshot) (float64, bool) { return float64(r.CertEnd), r.CertEnd != 0 })
+		func(r *Server) (float64, bool) { return float64(r.CertEnd), r.CertEnd != 0 })
 	if !e.s.Small {
 		e.stages()
 		e.tallies()
@@ -204,9 +204,9 @@ func (f family) stages(value func(director.StageTime) float64) {
 // tallies are what is counted for each real server.
 func (e exposition) tallies() {
 	e.family("ldirectord_server_weight", "gauge", "Weight in the table; 0 when the server is not there.").servers(
-		func(r *director.ServerSnapshot) (float64, bool) { return float64(r.Effective), true })
+		func(r *Server) (float64, bool) { return float64(r.Effective), true })
 	e.family("ldirectord_server_checks_total", "counter", "Checks of the real server.").servers(
-		func(r *director.ServerSnapshot) (float64, bool) { return float64(r.Tally.Checks), true })
+		func(r *Server) (float64, bool) { return float64(r.Tally.Checks), true })
 	failures := e.family("ldirectord_server_check_failures_total", "counter",
 		"Checks that failed, by reason; a reason is absent until its first failure.")
 	for v, r := range e.s.Each() {
@@ -216,7 +216,7 @@ func (e exposition) tallies() {
 	}
 	e.family("ldirectord_server_transitions_total", "counter",
 		"How often the real server went down or came back.").servers(
-		func(r *director.ServerSnapshot) (float64, bool) { return float64(r.Tally.Transitions), true })
+		func(r *Server) (float64, bool) { return float64(r.Tally.Transitions), true })
 }
 
 // traffic is what the kernel counts, as the table was read the last time: a scrape asks it nothing.
@@ -227,29 +227,22 @@ func (e exposition) traffic() {
 	e.family("ldirectord_traffic_age_seconds", "gauge",
 		"How long ago the connections, packets and bytes of real servers were read from the kernel.").add(
 		e.s.Time.Sub(e.s.Counted).Seconds())
-	counted := func(value func(*director.ServerSnapshot) uint64) func(*director.ServerSnapshot) (float64, bool) {
-		return func(r *director.ServerSnapshot) (float64, bool) { return float64(value(r)), r.Counted }
+	add := func(f family, value func(*Server) uint64, label ...string) {
+		f.servers(func(r *Server) (float64, bool) { return float64(value(r)), r.Counted }, label...)
 	}
 	now := e.family("ldirectord_server_connections", "gauge",
 		"Connections of the real server now; persistent are clients that come back to it.")
-	now.servers(counted(func(r *director.ServerSnapshot) uint64 { return uint64(r.Carries.Active) }), "state",
-		"active")
-	now.servers(counted(func(r *director.ServerSnapshot) uint64 { return uint64(r.Carries.Inactive) }), "state",
-		"inactive")
-	now.servers(counted(func(r *director.ServerSnapshot) uint64 { return uint64(r.Carries.Persistent) }), "state",
-		"persistent")
-	e.family("ldirectord_server_connections_total", "counter",
-		"Connections of the real server since it was put in the table.").servers(
-		counted(func(r *director.ServerSnapshot) uint64 { return r.Carries.Traffic.Connections }))
+	add(now, func(r *Server) uint64 { return uint64(r.Carries.Active) }, "state", "active")
+	add(now, func(r *Server) uint64 { return uint64(r.Carries.Inactive) }, "state", "inactive")
+	add(now, func(r *Server) uint64 { return uint64(r.Carries.Persistent) }, "state", "persistent")
+	add(e.family("ldirectord_server_connections_total", "counter",
+		"Connections of the real server since it was put in the table."),
+		func(r *Server) uint64 { return r.Carries.Traffic.Connections })
 	packets := e.family("ldirectord_server_packets_total", "counter",
 		"Packets to (in) and from (out) the real server since it was put in the table.")
-	packets.servers(counted(func(r *director.ServerSnapshot) uint64 { return r.Carries.Traffic.PacketsIn }),
-		"direction", "in")
-	packets.servers(counted(func(r *director.ServerSnapshot) uint64 { return r.Carries.Traffic.PacketsOut }),
-		"direction", "out")
+	add(packets, func(r *Server) uint64 { return r.Carries.Traffic.PacketsIn }, "direction", "in")
+	add(packets, func(r *Server) uint64 { return r.Carries.Traffic.PacketsOut }, "direction", "out")
 	bytes := e.family("ldirectord_server_bytes_total", "counter", "Bytes of those packets.")
-	bytes.servers(counted(func(r *director.ServerSnapshot) uint64 { return r.Carries.Traffic.BytesIn }),
-		"direction", "in")
-	bytes.servers(counted(func(r *director.ServerSnapshot) uint64 { return r.Carries.Traffic.BytesOut }),
-		"direction", "out")
+	add(bytes, func(r *Server) uint64 { return r.Carries.Traffic.BytesIn }, "direction", "in")
+	add(bytes, func(r *Server) uint64 { return r.Carries.Traffic.BytesOut }, "direction", "out")
 }

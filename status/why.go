@@ -71,7 +71,7 @@ func NewWhy(s *director.Snapshot, started time.Time, carried map[director.Backen
 }
 
 // entries are all that is remembered of a server.
-func entries(s *director.ServerSnapshot, window int) []Entry {
+func entries(s *Server, window int) []Entry {
 	list := []Entry{}
 	if s.Past == nil {
 		return list
