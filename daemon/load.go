@@ -38,6 +38,7 @@ type Loaded struct {
 	Text   []byte         // of the file; nil when it is not needed any more
 	Config *parser.Config // nil when it was refused, like Plan
 	Plan   *director.Plan
+	Draft  *parser.Config // what could be read of one that was refused; nil otherwise
 	Found  parser.Diagnostics
 }
 
@@ -80,9 +81,11 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) *Loa
 		l.Found, plan = append(l.Found, own...), nil
 	}
 	l.Found = append(l.Found, doctor.JudgePrograms(cfg)...)
-	if plan != nil && !found.HasErrors() {
-		l.Config, l.Plan = cfg, plan
+	if plan == nil || found.HasErrors() {
+		l.Draft = cfg
+		return l
 	}
+	l.Config, l.Plan = cfg, plan
 	return l
 }
 

@@ -40,7 +40,8 @@ func (c *call) accept(l *daemon.Loaded) error {
 	return nil
 }
 
-// loadAndAdvise loads the configuration, and adds what is to be said of the machine that it is for.
+// loadAndAdvise loads the configuration, and adds what is to be said of the machine that it is for. Of one that is
+// refused that is what its programs and secrets lack: a mistake hides no other.
 func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 	l, err := daemon.Load(ctx, c.source())
 	if err != nil {
@@ -49,6 +50,8 @@ func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 	if l.Config != nil {
 		own := c.daemonHere(ctx, l.Plan)
 		l.Found = append(l.Found, doctor.Advise(ctx, l.Config, l.Plan.Services(""), own)...)
+	} else if l.Draft != nil {
+		l.Found = append(l.Found, doctor.Advise(ctx, l.Draft, nil, doctor.Daemon{})...)
 	}
 	l.RefuseWhatNeedsAShell()
 	return l, nil
