@@ -153,8 +153,14 @@ func (f *configFile) answer(ctx context.Context, r request) {
 	}
 }
 
-// answerReload answers when a reading that began after the order was taken over or refused.
+// answerReload answers when a reading that began after the order was taken over or refused. A file that the command
+// itself has refused is not read.
 func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, error) {
+	if why := words.Get("refused"); why != "" {
+		f.d.say(notify.ConfigError, fmt.Sprintf("Error [%d]: reload: %s", os.Getpid(), why))
+		f.d.tally.reread(why)
+		return struct{}{}, nil
+	}
 	answer := make(chan string, 1)
 	asking := f.requests
 	for {

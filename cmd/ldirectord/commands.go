@@ -34,7 +34,7 @@ var (
 
 // Commands with two names.
 var (
-	reloads = command{run: loaded(reload), options: "json strict", perls: true, byFile: true}
+	reloads = command{run: reload, options: "json strict", perls: true, byFile: true}
 	readies = command{run: order(director.Ready, false), words: aServer, options: "json"}
 )
 

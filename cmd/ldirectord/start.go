@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 
 	"golang.org/x/sys/unix"
 
@@ -95,7 +96,12 @@ func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 
 // reload has the running daemon read the file again, if it is good, and waits until the table follows it. A daemon
 // without a control socket gets a signal, and does not say what became of it.
-func reload(ctx context.Context, c *call, _ *daemon.Loaded) error {
+func reload(ctx context.Context, c *call) error {
+	l, err := c.load(ctx)
+	if err != nil {
+		c.tellRefusal(ctx, l, err)
+		return err
+	}
 	found := c.found()
 	switch {
 	case found.Pid == 0:
@@ -107,7 +113,7 @@ func reload(ctx context.Context, c *call, _ *daemon.Loaded) error {
 	case c.waitsForUs(found):
 		return nil
 	}
-	err := c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", map[string][]string{"via": c.via}, new(struct{}))
+	err = c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", map[string][]string{"via": c.via}, new(struct{}))
 	switch {
 	case errors.Is(err, instance.ErrEnding) && c.waitsForUs(c.found()):
 		return nil
@@ -115,4 +121,16 @@ func reload(ctx context.Context, c *call, _ *daemon.Loaded) error {
 		return send(found.Pid, unix.SIGHUP)
 	}
 	return err
+}
+
+// tellRefusal has the log, the status and the metrics of a daemon that runs say that the file was refused. Who gave the
+// order knows it anyway.
+func (c *call) tellRefusal(ctx context.Context, l *daemon.Loaded, why error) {
+	text := why.Error()
+	if l != nil {
+		text = l.Found.Errors()[0].String()
+	}
+	if c.found().Pid != 0 {
+		_ = c.socket().Order(ctx, instance.AskTimeout, "/reload", url.Values{"refused": {text}}, new(struct{}))
+	}
 }
