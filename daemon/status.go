@@ -136,7 +136,7 @@ const lastEvents = 5
 // happened keeps an event; those of a kind that come at once are one, with a count. mu is held.
 func (t *tally) happened(e notify.Event) {
 	all := t.is.Last
-	if n := len(all); n > 0 && all[n-1].Event == string(e.Kind) && e.Time.Sub(all[n-1].At) < time.Second {
+	if n := len(all); n > 0 && all[n-1].Event == string(e.Kind) && e.Time.Sub(all[n-1].At).Abs() < time.Second {
 		all[n-1].More++
 		return
 	}

@@ -76,6 +76,12 @@ func TestTheLastEventsThatMatter(t *testing.T) {
 	if len(last) != 5 || last[0].More != 0 || !last[4].At.Equal(now.Add(5*time.Minute)) {
 		t.Errorf("%+v", last)
 	}
+	// The wall clock, put forward and back: the second is not as the first.
+	happens(3*time.Hour, notify.ClockSet, "forward")
+	happens(6*time.Minute, notify.ClockSet, "back")
+	if last := tally.process().Last; last[4].Text != "back" || last[3].More != 0 {
+		t.Errorf("%+v", last)
+	}
 }
 
 func TestALogThatCannotBeWrittenIsAFailure(t *testing.T) {
