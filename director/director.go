@@ -71,8 +71,9 @@ type Deps struct {
 
 // Director keeps the table as the plan and the checks say. Its exported methods may be called from any goroutine.
 //
-// It has many methods because one goroutine owns all of its state: each event of that goroutine's loop is a method, and
-// nothing needs a lock. What can wait, or can do without that state, is a type of its own: table, marker, virtual.
+// One goroutine owns all of its state: each event of that goroutine's loop is a method, and nothing needs a lock. What
+// can wait, or can do without most of that state, is a type of its own, which knows no director: table, teller, marker,
+// announcer, claimant, orderBook, maintainer, leavers, tracer.
 type Director struct {
 	deps    Deps
 	table   table
@@ -145,19 +146,21 @@ func New(d Deps) *Director {
 		leavers: leavers{last: d.Leavers, leave: d.Leave},
 		teller:  teller{journal: d.Journal, hooks: d.Hooks, webhook: d.Webhook, monitor: d.Monitor},
 	}
-	director.marker = newMarker(d.Marks, &director.teller)
+	tell := &director.teller
+	director.marker = newMarker(d.Marks, tell)
 	director.tracer.pool = director.pool
-	director.announcer = &announcer{kernel: d.Announcer, marks: director.marker, tell: &director.teller,
+	a := &announcer{kernel: d.Announcer, marks: director.marker, tell: tell,
 		standby: d.Standby, looked: !d.Withdraw,
 		of:    func(i int) ability { return director.virtuals[i].ability() },
 		moved: func(i int) { director.tellState(director.virtuals[i]) },
 	}
-	director.announcer.aside = newAside(director.announcer.put)
-	director.announcer.due = d.Withdraw
+	a.aside = newAside(a.put)
+	a.due = d.Withdraw
+	director.announcer = a
 	director.table = table{client: d.Table, alive: director.alive}
-	director.ordered = orderBook{hold: d.Orders, over: Orders{}, tell: &director.teller}
-	director.folder = maintainer{folder: folder{end: func() {}}, tell: &director.teller}
-	director.claimant = claimant{claims: d.Claims, through: d.Through, tell: &director.teller}
+	director.ordered = orderBook{hold: d.Orders, over: Orders{}, tell: tell}
+	director.folder = maintainer{folder: folder{end: func() {}}, tell: tell}
+	director.claimant = claimant{claims: d.Claims, through: d.Through, tell: tell}
 	if d.Claims != nil {
 		director.claims = d.Claims.Changed()
 	}
