@@ -53,7 +53,8 @@ BENCHSTAT   = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 MISSPELL    = github.com/golangci/misspell/cmd/misspell@v0.8.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod $(wildcard go.sum)
+EMBEDDED = $(wildcard checker/*.pl page/page.* cmd/ldirectord/*.sh cmd/ldirectord/help/*.txt)
+SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') $(EMBEDDED) go.mod $(wildcard go.sum)
 packages_with = $(sort $(dir $(shell grep -rl --include='*_test.go' '^func $(1)' .)))
 # The race detector needs a C compiler; everything else is built without.
 RACE = $(shell command -v gcc >/dev/null && $(GO) env GOOS GOARCH | paste -sd/ | grep -qxE 'linux/(amd64|arm64|ppc64le|s390x)' && echo -race)

@@ -16,7 +16,7 @@ import (
 var perlRunner string
 
 // newExternalPerl runs a Perl file. The Perl ldirectord reads it once into itself; here a perl of its own does, which
-// forks for each check: a file that hangs or crashes harms only its own check.
+// forks processes for checks: a file that hangs or crashes harms only its own check.
 func newExternalPerl(s Spec, e *Env) (Checker, error) {
 	c := newProgram(s, e, "perl", "-", s.Command)
 	perls := e.Perls

@@ -3,22 +3,31 @@
 # something that is not 0 as a number.
 #
 # The file is compiled once. Then each line of descriptor 3, NUMBER and the arguments with tabs between
-# them, is a check in a process of its own. The answers are lines on the standard output: "ready" in
-# the beginning, for a check NUMBER and the process that runs it (0: there can be none, and why), and at
+# them, is a check in a process of its own at that time. The answers are lines on the standard output: "ready"
+# in the beginning, for a check NUMBER and the process that runs it (0: there can be none, and why), and at
 # its end NUMBER, its status as of wait(2), and the beginning of its output in hexadecimal digits.
+#
+# A process whose check succeeded, and left nothing that can't be undone, stays for another check of
+# its virtual service, the first two arguments. Each other one ends with its check.
 no warnings;
 
 # The first END block runs last.
 END { ldirectord::program::learn() }
 BEGIN {
-	*CORE::GLOBAL::exit = sub { CORE::exit($_[0] == 0 ? 0 : $_[0] & 255 || 255) };
+	*CORE::GLOBAL::exit = sub {
+		if ($_[0] == 0 && $ldirectord::program::self == $$) {
+			local $SIG{__DIE__};
+			eval { goto ldirectord_program_again }; # impossible from a handler of a signal, and the like
+		}
+		CORE::exit($_[0] == 0 ? 0 : $_[0] & 255 || 255);
+	};
 }
 
 sub ld_log { print STDERR "@_\n" }
 sub ld_debug { }
 
 # Nothing of what follows is seen by the file: its code begins here.
-sub ldirectord::program::compile { eval "package main; sub { \@ARGV = \@_;\n#line 1 \"$_[0]\"\n$_[1]\n}" }
+sub ldirectord::program::compile { eval "package main; use warnings 'closure'; sub { \@ARGV = \@_;\n#line 1 \"$_[0]\"\n$_[1]\n}" }
 
 package ldirectord::program;
 
@@ -36,22 +45,38 @@ my @modules = (
 	[ qr/\bNet::SMTP\b/, "Net::SMTP" ],
 	[ qr/\bURI\b/, "URI" ],
 );
+# A file with one of these is for processes that make one check: what it keeps otherwise, or does at its end.
+my $once = qr/\bno\s+warnings\b|\bcommon::sense\b|^\s*(?:END\s*\{|package\b)|\bstate\s*[\$\@%(]/m;
 my $kept = 4096;  # bytes of the output of a check
-my $idle = 61.7;  # seconds without a check until this ends; hardly an interval
+my $idle = 61.7;  # seconds without a check until a process ends, and this; hardly an interval
+my $most = 40;    # processes that wait for another check
+my $share = 4;    # of them for one virtual service
+my $last = 1000;  # checks that one of them makes
 my ($file, $daemon) = (shift @ARGV, getppid);
 my ($failed, $error, $check);         # why there is no check
-my ($said, $theirs);                  # while it was compiled: its output, its handler of SIGCHLD
-my %running;                          # by process: number, pipe, what was read of it
-my ($news, $tell);                    # a pipe for the modules that checks load, in the process of a check
-my %before;                           # that were loaded before the check
+my ($said, %theirs);                  # while it was compiled: its output, its handlers of signals
+my $alone;                            # true: no process makes two checks
+my @variables;                        # package variables of the file, and their values before a check
+my %running;                          # by process: the check that it runs, an array as begin makes it
+my %waiting;                          # by virtual service: the last checks of the processes that wait for another
+my ($ready, $soon) = ("", "");        # answers that are to be written now, and with the next ones
+my ($news, $tell);                    # a pipe from the processes of checks: modules that were loaded, their end
+my ($next, $made);                    # in the process of a check: a pipe with the arguments of others, their number
+my ($before, $home, $free);           # its state, its folder, and its lowest free descriptor before the first
+my ($name, $mask, %environment, %handlers); # what is set again after each
+my %loaded;                           # modules that were loaded before the check
+my @signals = qw(ALRM CHLD HUP INT PIPE QUIT TERM USR1 USR2 __DIE__ __WARN__); # that are undone
+our $self;                            # the process of a check, if it may stay
 
 open my $orders, "<&=", 3 or die "no orders: $!\n";
 open my $answers, ">&", \*STDOUT or die "no answers: $!\n";
 my @check = serve(load());
 # From here on this is the process of a check, outside of all loops.
 package main;
+ldirectord_program_again:
+@check = ldirectord::program::again(@check);
 $check->(@check);
-CORE::exit(0);
+goto ldirectord_program_again;
 
 package ldirectord::program;
 
@@ -67,13 +92,24 @@ sub load {
 		for my $module (@modules) {
 			eval "package main; use $module->[1]; 1" if $code =~ $module->[0];
 		}
+		my %known = %main::;
+		# A named function has "my" variables of the file that it uses for itself, from its first call on.
+		my $warn = sub { $_[0] =~ /will not stay shared|is not available/ ? $alone = 1 : print STDERR $_[0] };
+		$SIG{__WARN__} = $warn;
 		$check = compile($file, $code) or $failed = $@;
+		$alone ||= !$check || $SIG{__WARN__} != $warn || $code =~ $once;
+		delete $SIG{__WARN__} if $SIG{__WARN__} == $warn;
+		for my $name (grep !$known{$_} && $main::{$_}, $code =~ /[\$\@%]\{?(?:(?:main)?::)?([a-z]\w*)/gi) {
+			$known{$name} = 1;
+			push @variables, [ \*{"main::$name"}, ${"main::$name"}, [ @{"main::$name"} ], { %{"main::$name"} } ];
+		}
 	} else {
 		($failed, $error) = ("can't open $file: $!\n", $!);
 	}
 	pipe $news, $tell;
+	opendir $home, ".";
 	alarm 0;
-	$theirs = $SIG{CHLD};
+	%theirs = map +($_, $SIG{$_} || "DEFAULT"), qw(CHLD PIPE);
 	open my $nowhere, ">", "/dev/null";
 	point($nowhere);
 	sysread $from, $said, $kept;
@@ -88,80 +124,178 @@ sub point {
 
 # serve starts and ends checks. It returns in the process of a check alone.
 sub serve {
-	my ($text, $open) = ("", 1);
-	$SIG{CHLD} = sub { }; # ends select
+	my ($text, $open, $died, $looked) = ("", 1);
+	$SIG{CHLD} = sub { $died = 1 }; # ends select
+	$SIG{PIPE} = "IGNORE";
 	answer("ready");
 	while ($open || %running) {
 		if (!$open && getppid != $daemon) { # nobody would kill them at the limit
 			kill "KILL", map -$_, keys %running;
 			last;
 		}
+		send_answers();
 		my $bits = "";
 		vec($bits, 3, 1) = 1 if $open;
 		vec($bits, fileno $news, 1) = 1;
 		$_->[1] and vec($bits, fileno $_->[1], 1) = 1 for values %running;
 		my $n = select $bits, undef, undef, %running ? 0.05 : $idle;
+		($ready, $soon) = ($soon, "");
 		$n > 0 or $bits = "";
 		last if $n == 0 && !%running;
-		load_too() if vec $bits, fileno $news, 1;
 		listen_to($_, $bits) for values %running;
-		while ((my $pid = waitpid -1, 1) > 0) {
-			end($pid, $?) if $running{$pid};
+		heed() if vec $bits, fileno $news, 1;
+		if ($died || $n == 0) {
+			$died = 0;
+			while ((my $pid = waitpid -1, 1) > 0) {
+				end($pid, $?);
+			}
+		}
+		if (time > $looked) {
+			$looked = time + 9;
+			for my $some (values %waiting) {
+				@$some = grep $_->[6] >= time - $idle, @$some;
+			}
 		}
 		$open && vec $bits, 3, 1 or next;
 		$n = sysread $orders, $text, 65536, length $text;
 		defined $n or next;
 		$open = $n > 0;
 		while ($text =~ s/^(.*)\n//) {
-			my ($number, @arguments) = split /\t/, $1, -1;
-			return @arguments if !begin($number);
+			my ($number, $arguments) = split /\t/, $1, 2;
+			begin($number, $arguments) or return split /\t/, $arguments, -1;
 		}
 	}
+	$ready .= $soon;
+	send_answers();
 	kill "KILL", $$; # END blocks are for checks
 }
 
-# begin starts a process for a check, and returns true but in that.
+# begin starts a check, and returns true but in a new process for it.
 sub begin {
-	my $number = shift;
+	my ($number, $arguments) = @_;
+	my ($service) = $arguments =~ /^(.*?\t.*?)\t/;
+	while (my $run = pop @{$waiting{$service}}) {
+		@$run[0, 2] = ($number, "");
+		syswrite $run->[4], "$arguments\n" or next; # it has ended
+		$running{$run->[5]} = $run;
+		$soon .= "$number\t$run->[5]\n"; # mostly its end is the next answer, and wakes the daemon once
+		return 1;
+	}
 	pipe my $from, my $to or return answer($number, 0, unpack "H*", "$!");
+	pipe $next, my $order or return answer($number, 0, unpack "H*", "$!");
 	my $pid = fork;
 	return answer($number, 0, unpack "H*", "$!") if !defined $pid;
 	setpgrp $pid, $pid;
 	if ($pid) {
-		$running{$pid} = [$number, $from, ""];
+		fcntl $from, Fcntl::F_SETFL(), Fcntl::O_NONBLOCK();
+		$running{$pid} = [ $number, $from, "", $service, $order, $pid, time ];
 		return answer($number, $pid);
 	}
 	point($to);
 	undef %running;
-	close $_ for $orders, $answers, $news, $from, $to;
-	%before = %INC;
+	undef %waiting;
+	close $_ for $orders, $answers, $news, $from, $to, $order;
+	$self = $alone ? 0 : $$;
+	%loaded = %INC;
 	syswrite STDERR, $said;
-	$SIG{CHLD} = $theirs || "DEFAULT";
+	@SIG{keys %theirs} = values %theirs;
 	$check ||= sub { die $failed };
+	return 0;
+}
+
+# again waits for the next check, if this process can make one as the first.
+sub again {
+	my @arguments = @_;
+	if ($made++) {
+		alarm 0;
+		CORE::exit(0) if $self != $$ || $made > $last || !eval { undo() };
+		learn();
+		syswrite $tell, "$$\n";
+		my ($n, $line);
+		do { $n = sysread $next, $line, 65536 } until defined $n || $! != 4;
+		if (!$n) {
+			alarm 9; # for END blocks of modules
+			CORE::exit(0);
+		}
+		chomp $line;
+		@arguments = split /\t/, $line, -1;
+		syswrite STDERR, $said if length $said;
+	} elsif ($self) {
+		opendir my $lowest, "/";
+		$free = fileno $lowest;
+		closedir $lowest;
+		($name, $mask, %environment) = ($0, umask, %ENV);
+		@handlers{@signals} = @SIG{@signals};
+		$before = state();
+	}
 	$^T = time;
 	($!, $?) = ($error, 0);
-	return 0;
+	return @arguments;
+}
+
+# state is what a check may have changed, for comparison.
+sub state {
+	join "\n", $0, $<, $>, umask, (map +(stat $_)[0, 1], $home, ".", *STDIN, *STDOUT, *STDERR),
+		(map $_ || "DEFAULT", @SIG{@signals}), map "$_=$ENV{$_}", sort keys %ENV
+}
+
+# undo makes all as before the check. It returns false where it can't.
+sub undo {
+	return 0 if -e "/proc/self/fd/$free" || waitpid(-1, 1) != -1; # something is open, or a process runs
+	select STDOUT;
+	$| = 1; # writes what waits
+	($_, $/, $,, $\, $|, $@) = (undef, "\n", undef, undef, 0, "");
+	for my $variable (@variables) {
+		my ($glob, $scalar, $array, $hash) = @$variable;
+		(${*$glob}, @{*$glob}, %{*$glob}) = ($scalar);
+		@{*$glob} = @$array;
+		%{*$glob} = %$hash;
+	}
+	return 1 if state() eq $before;
+	chdir $home;
+	umask $mask;
+	$0 = $name;
+	$SIG{$_} = $handlers{$_} || (/__/ ? undef : "DEFAULT") for @signals;
+	%ENV = %environment;
+	return state() eq $before;
 }
 
 # learn tells which modules a check loaded when it ran, so that the next one need not.
 sub learn {
-	my $names = join "", map "$_\n", grep !$before{$_} && /^\w[\w\/]*\.pm\z/, keys %INC;
-	syswrite $tell, $names if %before && length $names && length $names <= 4096;
+	return if !%loaded || keys %loaded == keys %INC;
+	my $names = join "", map "$_\n", grep !$loaded{$_} && /^\w[\w\/]*\.pm\z/, keys %INC;
+	syswrite $tell, $names if length $names && length $names <= 4096;
+	%loaded = %INC;
 }
 
-# load_too loads them.
-sub load_too {
-	sysread $news, my $names, 65536;
-	for my $name (split /\n/, $names) {
-		eval { package main; require $name };
+# heed takes what processes of checks tell: which modules were loaded, and that the check succeeded and they stay.
+sub heed {
+	sysread $news, my $words, 65536;
+	for my $word (split /\n/, $words) {
+		if ($word !~ /\D/) {
+			my $run = $running{$word} or next;
+			end($word, 0);
+			$run->[6] = time;
+			my $others = $waiting{$run->[3]} or next; # it is from before a module was loaded
+			push @$others, $run if @$others < $share && map(@$_, values %waiting) < $most;
+			next;
+		}
+		next if $INC{$word};
+		eval { package main; require $word } and %waiting = (); # they would load it one by one
+		alarm 0;
 	}
-	alarm 0;
 }
 
 # listen_to reads what a check says, if there is something.
 sub listen_to {
 	my ($run, $bits) = @_;
 	$run->[1] && vec $bits, fileno $run->[1], 1 or return;
+	hark($run);
+}
+
+# hark reads, and returns true if there may be more.
+sub hark {
+	my $run = $_[0];
 	my $n = sysread $run->[1], my $text, 65536;
 	$run->[2] .= substr $text, 0, $kept - length $run->[2] if $n;
 	undef $run->[1] if defined $n && $n == 0;
@@ -172,21 +306,25 @@ sub listen_to {
 sub end {
 	my ($pid, $status) = @_;
 	my $run = delete $running{$pid};
-	while ($run->[1] && length $run->[2] < $kept) {
-		vec(my $bits = "", fileno $run->[1], 1) = 1;
-		select($bits, undef, undef, 0) > 0 && listen_to($run, $bits) or last;
+	if (!$run) {
+		for my $some (values %waiting) {
+			@$some = grep $_->[5] != $pid, @$some;
+		}
+		return;
 	}
+	1 while $run->[1] && length $run->[2] < $kept && hark($run);
 	answer($run->[0], $status, unpack "H*", $run->[2]);
 }
 
-# answer writes a line, and returns true. A signal may cut a write short.
-sub answer {
-	my $line = join("\t", @_) . "\n";
-	while (length $line) {
-		my $n = syswrite $answers, $line;
+# answer adds a line to the answers, and returns true.
+sub answer { $ready .= join("\t", @_) . "\n" }
+
+# send_answers writes them. A signal may cut a write short.
+sub send_answers {
+	while (length $ready) {
+		my $n = syswrite $answers, $ready;
 		defined $n || $! == 4 or kill "KILL", $$;
-		substr $line, 0, $n, "";
+		substr $ready, 0, $n, "";
 	}
-	return 1;
 }
 __END__

@@ -56,13 +56,13 @@ func (f *perlFile) expect(want string, words ...string) {
 // pid is the perl of the file.
 func (f *perlFile) pid() int { return f.env.Perls.all[f.path].Pid }
 
-// Whatever a check does to its process, the next one finds all as the first.
+// Whatever a check does to its process, the next one of the same virtual service finds all as the first.
 func TestPerlChecksAreIsolated(t *testing.T) {
 	const show = `
-		my $do = $ARGV[0];
+		my $do = $ARGV[2];
 		our $count; $count++;
 		my $cwd = readlink "/proc/self/cwd";
-		print join(" ", $count, "@ARGV[1,2]", $ENV{ADDED} || "-", $cwd eq "/" ? "moved" : "there",
+		print join(" ", $count, "@ARGV[0,1]", $ENV{ADDED} || "-", $cwd eq "/" ? "moved" : "there",
 			eof(STDIN) ? "eof" : "in", join("", grep $SIG{$_} && $SIG{$_} ne "DEFAULT", keys %SIG),
 			umask, $0, time - $^T < 60 ? "now" : "then"), "\n";
 		@ARGV = (); $ENV{ADDED} = 1; chdir "/"; umask 0; $0 = "other";
@@ -71,7 +71,7 @@ func TestPerlChecksAreIsolated(t *testing.T) {
 		$! = 0; eval $do; die $@ if $@;
 		exit 0;`
 	f := newPerlFile(t, show)
-	first := f.check("1", "a", "b")
+	first := f.check("a", "b", "1")
 	if !first.OK || !strings.HasPrefix(first.Detail, "exit status 0: 1 a b - there eof FPE ") {
 		t.Fatalf("%+v", first)
 	}
@@ -95,7 +95,7 @@ func TestPerlChecksAreIsolated(t *testing.T) {
 		"fork; exit 9":                                        "exit status 9",
 		"setpgrp; exit 3":                                     "exit status 3",
 	} {
-		r := f.check(do, "a", "b")
+		r := f.check("a", "b", do)
 		if want = strings.TrimSpace(want); want == "" {
 			want = "exit status 0"
 		}
@@ -103,12 +103,101 @@ func TestPerlChecksAreIsolated(t *testing.T) {
 		if r.Detail != want+line && r.Detail != want && r.Detail != want+": " {
 			t.Errorf("%s: %+v, want %s%s", do, r, want, line)
 		}
-		if again := f.check("1", "a", "b"); again.Detail != first.Detail {
+		if again := f.check("a", "b", "1"); again.Detail != first.Detail {
 			t.Errorf("after %s: %q, want %q", do, again.Detail, first.Detail)
 		}
 	}
 	if f.pid() != pid {
 		t.Error("the perl was started again")
+	}
+}
+
+// A process makes more than one check of its virtual service, and none of another. One that failed, or leaves behind
+// what can't be undone, makes no more.
+func TestAPerlProcessStaysForItsVirtualService(t *testing.T) {
+	f := newPerlFile(t, `use strict; our (@seen, %seen, $seen, $held);
+		push @seen, 1; $seen{1} = 1; $seen .= 1; $ENV{SEEN} .= 1; $0 .= "x"; umask 7; chdir "/";
+		$SIG{ALRM} = sub { exit 6 }; $SIG{__DIE__} = sub { exit 8 }; $| = 1; $/ = undef;
+		die "an alarm is set" if alarm 60;
+		print "$$ @seen ", keys %seen, " $seen $ENV{SEEN}";
+		die if !eval "$ARGV[2]; 1";`)
+	process := func(service, do string) string {
+		t.Helper()
+		pid, rest, _ := strings.Cut(strings.TrimPrefix(f.check(service, "80", do, "80").Detail, "exit status 0: "), " ")
+		if rest != "1 1 1 1" {
+			t.Errorf("%s: says %q", do, rest)
+		}
+		return pid
+	}
+	for do, stays := range map[string]bool{
+		"1": true, "exit": true, "exit 'a'": true, "eval { exit 0 }": true, "'abc' =~ /(a)(b)/": true,
+		"system 'true'": true, "fork || exit 0; wait": true, "setpgrp": true, "select STDERR": true,
+		"exit 3": false, "my @sorted = sort { exit 0 } 1, 2": false, "open $held, '<', '/'": false, "open HELD, '<', '/'": false,
+		"fork || sleep 1": false, "close STDIN": false, "open STDOUT, '>', '/dev/null'": false, "close STDERR": false,
+		"*seen = [ 1 ]; *held = \\1": false,
+	} {
+		before := process("10.0.0.1", "1")
+		if f.check("10.0.0.1", "80", do, "80"); (process("10.0.0.1", "1") == before) != stays {
+			t.Errorf("%s: the process stays: %v", do, !stays)
+		}
+	}
+	if process("10.0.0.1", "1") == process("10.0.0.2", "1") {
+		t.Error("two virtual services have one process")
+	}
+}
+
+// A file that keeps something from its first check for others, or does something at its end, has a process for each.
+func TestAPerlFileThatKeepsWhatItSawHasAProcessForEachCheck(t *testing.T) {
+	for _, code := range []string{
+		`use strict; my $server; sub verdict { $server ||= $_[0]; exit($server ne "good") } verdict($ARGV[2]);`,
+		`no warnings; my $server; sub verdict { $server ||= $_[0]; exit($server ne "good") } verdict($ARGV[2]);`,
+		`use feature "state"; state $server = $ARGV[2]; exit($server ne "good");`,
+		`use warnings; BEGIN { $SIG{__WARN__} = sub { } }
+			my $server; sub verdict { $server ||= $_[0]; exit($server ne "good") } verdict($ARGV[2]);`,
+		"our $server = $ARGV[2];\nEND { $? = $server ne 'good' }",
+		"package Other;\nour $server ||= $ARGV[2]; exit($server ne 'good');",
+	} {
+		f := newPerlFile(t, code)
+		f.expect("exit status 0", "a", "b", "good")
+		f.expect("exit status 1", "a", "b", "bad")
+		f.expect("exit status 0", "a", "b", "good")
+	}
+}
+
+// Of the processes of many checks at a time, few wait for others.
+func TestFewPerlProcessesWait(t *testing.T) {
+	gate := filepath.Join(t.TempDir(), "gate")
+	f := newPerlFile(t, `select undef, undef, undef, 0.01 while !-e "`+gate+`"`)
+	var wait sync.WaitGroup
+	for i := range 12 {
+		wait.Go(func() { f.expect("exit status 0", "a", "b", strconv.Itoa(i)) })
+	}
+	processes := func() []string {
+		f.env.Perls.mu.Lock()
+		defer f.env.Perls.mu.Unlock()
+		if of := f.env.Perls.all[f.path]; of.Helper != nil {
+			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", of.Pid))
+			return strings.Fields(string(text))
+		}
+		return nil
+	}
+	for len(processes()) < 12 && t.Context().Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	all := processes()
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wait.Wait()
+	f.expect("exit status 0", "a", "b", "c")
+	waiting := processes()
+	for _, pid := range all {
+		if !slices.Contains(waiting, pid) && !gone(t, pid) {
+			t.Errorf("process %s lives", pid)
+		}
+	}
+	for len(processes()) > 4 && t.Context().Err() == nil {
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -19,10 +19,12 @@ const (
 )
 
 // Await waits for what a process does, until ctx is done, or the limit: a TimeoutError. The time in which the process
-// and its descendants waited for a processor does not count, but for what is above Patience.
+// and its descendants waited for a processor does not count, but for what is above Patience. What the process did
+// before is looked up only where it takes a moment.
 func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Duration) (what T, err error) {
-	began, rest := time.Now(), limit
-	for {
+	began, rest := time.Now(), min(limit, lookEvery)
+	var before usage
+	for looked := false; ; looked = true {
 		select {
 		case what = <-done:
 			return what, nil
@@ -30,7 +32,13 @@ func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Durati
 			return what, context.Cause(ctx)
 		case <-time.After(rest):
 		}
-		waited := lacked(pid, limit, maxDepth)
+		if !looked {
+			before, _ = used(pid)
+			before.ran, before.waited = max(0, before.ran-rest), max(0, before.waited-rest)
+			rest = limit - rest
+			continue
+		}
+		waited := lacked(pid, before, limit, maxDepth)
 		if time.Since(began)-limit >= min(waited, Patience) {
 			return what, &TimeoutError{limit, waited >= Patience}
 		}
@@ -38,25 +46,35 @@ func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Durati
 	}
 }
 
-// lacked is how long a process and its descendants, one after the other, waited for a processor; Patience if one still
-// does. A process that ran for the whole limit waits for nothing; one that has ended waits until that is noticed. 0
-// where the kernel does not say.
-func lacked(pid int, limit time.Duration, depth int) (waited time.Duration) {
+// usage is how long a process ran, and how long it waited for a processor.
+type usage struct{ ran, waited time.Duration }
+
+// used is the usage of a process since its start, if the kernel says it.
+func used(pid int) (u usage, ok bool) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
+	n, _ := fmt.Sscan(string(text), &u.ran, &u.waited)
+	return u, n == 2
+}
+
+// lacked is how long a process, since it had the usage before, and its descendants, one after the other, waited for a
+// processor; Patience if one still does. A process that ran for the whole limit waits for nothing; one that has ended
+// waits until that is noticed. 0 where the kernel does not say.
+func lacked(pid int, before usage, limit time.Duration, depth int) time.Duration {
 	if depth == maxDepth && syscall.Kill(pid, 0) == syscall.ESRCH {
 		return Patience
 	}
-	var ran, longest time.Duration
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
-	if n, _ := fmt.Sscan(string(text), &ran, &waited); n < 2 || depth == 0 {
+	u, ok := used(pid)
+	if !ok || depth == 0 {
 		return 0
 	}
-	text, _ = os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	in := func(state string) bool { return strings.Contains(string(text), ") "+state+" ") }
-	if ran < limit && in("R") || depth == maxDepth && in("Z") {
+	if u.ran-before.ran < limit && in("R") || depth == maxDepth && in("Z") {
 		return Patience
 	}
+	var longest time.Duration
 	for _, child := range children(pid) {
-		longest = max(longest, lacked(child, limit, depth-1))
+		longest = max(longest, lacked(child, usage{}, limit, depth-1))
 	}
-	return waited + longest
+	return u.waited - before.waited + longest
 }

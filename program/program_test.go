@@ -176,6 +176,31 @@ func TestWhatAProgramLeavesRunningIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+// What a process waited for a processor before a question is no excuse for its answer.
+func TestWhatAProcessLackedBeforeDoesNotCount(t *testing.T) {
+	spin := exec.Command("/bin/sh", "-c", "while :; do :; done")
+	if err := spin.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer spin.Wait()
+	defer spin.Process.Kill()
+	pid := spin.Process.Pid
+	for u, ok := used(pid); u.waited == 0 && t.Context().Err() == nil; u, ok = used(pid) {
+		if !ok {
+			t.Skip("the kernel does not say how long a process waited for a processor")
+		}
+	}
+	_ = spin.Process.Signal(syscall.SIGSTOP)
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &status, syscall.WUNTRACED, nil); err != nil {
+		t.Fatal(err)
+	}
+	u, _ := used(pid)
+	if before, all := lacked(pid, u, 0, maxDepth), lacked(pid, usage{}, 0, maxDepth); before != 0 || all != u.waited {
+		t.Errorf("lacked %v since, %v ever, want 0 and %v", before, all, u.waited)
+	}
+}
+
 func TestFindLooksWhereAdministratorsProgramsAre(t *testing.T) {
 	t.Setenv("PATH", "/nowhere")
 	if _, err := os.Stat("/usr/sbin/chroot"); err == nil {
