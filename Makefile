@@ -4,6 +4,7 @@
 # make test-all     as root on Debian: also its real servers, cluster managers and systemd, which it installs
 # make long         before a release: the same for longer, with more seeds and kills, and the gaps of docs/managers.md
 # make long-chaos   of these, 1,000 seeds of random trouble for the director, with faked time
+# make long-walk    of these, what decides (judge) with every pair of its capabilities and many triples, to the last state: up to two hours
 # make long-judgement  of these, three times the rows of docs/judgement.md
 # make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
 # make conformance  every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
@@ -75,7 +76,7 @@ endif
 
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: help build test expected test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-kernel long-judgement \
+.PHONY: help build test expected test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-walk long-kernel long-judgement \
 	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers perl-cost size mutate fuzz demo clean always
 
@@ -114,10 +115,11 @@ test-all: ldirectord
 	@$(MAKE) -j2 -k -O REFERENCE= all-faults all-chaos conformance shadow-test neighbours-test manager-test-1 bare-test package-test manager-test-2 systemd-test directors-test
 	@$(MAKE) fuzz FUZZTIME=20000x
 
-long: long-runs long-chaos long-kernel long-judgement long-gaps long-shadow long-directors long-neighbours mutate
+long: long-runs long-chaos long-walk long-kernel long-judgement long-gaps long-shadow long-directors long-neighbours mutate
 
 unit-test:
 	@$(if $(RACE),,echo 'skipped: the race detector: it needs gcc')
+	@$(if $(RACE),nice -n 19 $(GO) test -count=1 -run '^TestWalk$$' ./judge)
 	@mkdir -p build
 	@$(if $(RACE),CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 )nice -n 19 $(call replayed,unit-test)$(GOTESTSUM) --jsonfile build/unit-test.json -- $(RACE) -skip '^TestKernel' ./...; \
 		ended=$$?; [ "$(MAKELEVEL)" != 0 ] || testdata/skipped build/unit-test.json; exit $$ended
@@ -146,6 +148,11 @@ all-chaos:
 
 long-chaos:
 	CHAOS_SEEDS=1000 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./director
+
+# Every state that judge can come to, with its capabilities alone, in pairs and in triples. WALK=NAME chooses a slice.
+WALK ?= long
+long-walk:
+	WALK='$(WALK)' GOMEMLIMIT=3500MiB $(GO) test -count=1 -parallel 2 -timeout 2h -run '^TestWalk$$' ./judge
 
 long-kernel: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \

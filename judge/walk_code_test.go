@@ -1,0 +1,259 @@
+package judge
+
+import (
+	"math/bits"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/lvs"
+)
+
+// words is a world in canonical form.
+type words [7]uint64
+
+// codec writes a world into words, or reads it from there: one list of what there is for both. What it forgets is
+// noticed: what was read must be what was written.
+type codec struct {
+	words words
+	at    int // bits so far
+	reads bool
+}
+
+func (c *codec) bits(v uint64, n int) uint64 {
+	word, shift := c.at>>6, c.at&63
+	c.at += n
+	if c.reads {
+		v = c.words[word] >> shift
+		if shift+n > 64 {
+			v |= c.words[word+1] << (64 - shift)
+		}
+		return v & (1<<n - 1)
+	}
+	if v>>n != 0 {
+		panic("a value is too large for its place in the key")
+	}
+	c.words[word] |= v << shift
+	if shift+n > 64 {
+		c.words[word+1] |= v >> (64 - shift)
+	}
+	return v
+}
+
+func num[T ~uint8 | ~uint32 | ~int | ~int8](c *codec, v *T, n int) { *v = T(c.bits(uint64(*v), n)) }
+
+func (c *codec) flags(all ...*bool) {
+	for _, v := range all {
+		*v = c.bits(uint64(bit(*v)), 1) == 1
+	}
+}
+
+// when is a time that counts by its ticks from now, -2 to 3.
+func (c *codec) when(t *time.Time) {
+	n := uint8(0)
+	if !t.IsZero() {
+		n = uint8(3 + t.Sub(instant)/tick)
+	}
+	if num(c, &n, 3); n > 0 {
+		*t = instant.Add(time.Duration(int(n)-3) * tick)
+	}
+}
+
+func (w *world) encode() words {
+	c := codec{}
+	w.code(&c)
+	return c.words
+}
+
+func (sl *slice) decode(all words) *world {
+	c := codec{words: all, reads: true}
+	w := &world{sl: sl}
+	w.code(&c)
+	return w
+}
+
+// code is the list of all that a world is.
+func (w *world) code(c *codec) {
+	for i := range w.lines {
+		l := &w.lines[i]
+		c.flags(&l.in, &l.waits, &l.gate)
+		num(c, &l.at, 1)
+		num(c, &l.weight, 2)
+		num(c, &l.check, 1)
+		w.codeOrder(c, &w.orders[i])
+		c.flags(&w.files[i])
+	}
+	num(c, &w.earlier, 2)
+	c.flags(&w.dead, &w.failed, &w.placed, &w.there, &w.obey)
+	codeTable(c, &w.table)
+	for i := range w.conns {
+		c.flags(&w.conns[i])
+		r := &w.left[i]
+		if c.flags(&r.listed, &r.stays); r.listed && !r.stays {
+			r.until++
+			num(c, &r.until, 3)
+			r.until--
+		}
+	}
+	if c.reads {
+		w.use()
+	}
+	if w.dead {
+		return
+	}
+	if c.reads {
+		w.Servers = w.unknownServers()
+	}
+	for i := range w.Servers {
+		w.codeServer(c, i)
+	}
+	w.codeState(c)
+}
+
+func (w *world) codeOrder(c *codec, o *Order) {
+	num(c, &o.Kind, 2)
+	if o.Kind == Weigh {
+		o.Weight = orderedWeight
+	}
+}
+
+func (w *world) codeServer(c *codec, i int) {
+	s := &w.Servers[i]
+	for _, check := range s.Checks() {
+		n := w.sl.places[check.Health]
+		num(c, &n, 6)
+		check.Health = w.sl.healths[n]
+		num(c, &check.Loss, 2)
+		c.flags(&check.Pending, &check.Awaited)
+	}
+	w.codeOrder(c, &s.Order)
+	c.flags(&s.File, &s.Turned, &s.Held, &s.Entered, &s.Kept, &s.Rerouted, &s.Connected, &s.Gone)
+	num(c, &s.Name, 3)
+	rank := uint8(0)
+	if !s.Since.IsZero() {
+		rank = uint8(instant.Sub(s.Since) / tick)
+	}
+	if num(c, &rank, 3); rank > 0 {
+		s.Since = instant.Add(-time.Duration(rank) * tick)
+	}
+}
+
+func (w *world) codeState(c *codec) {
+	known, same := w.Have != nil, slices.Equal(w.Have, w.table)
+	c.flags(&w.Theirs, &w.Away, &w.Obeys, &w.Known, &w.FallbackIn, &w.FallbackWanted, &known, &same)
+	switch {
+	case !known:
+	case !same:
+		codeTable(c, &w.Have)
+	case c.reads:
+		w.Have = slices.Clone(w.tableAsRead())
+	}
+	if c.reads && known && w.Have == nil {
+		w.Have = lvs.Dests{}
+	}
+	c.when(&w.Back)
+	codeSet(c, &w.ByHand)
+	found := w.Found != nil
+	if c.flags(&found); found {
+		codeSet(c, &w.Found)
+		if w.Found == nil {
+			w.Found = map[netip.AddrPort]bool{}
+		}
+	}
+	for slot, l := 0, 0; slot < slots && w.sl.has(leavers); slot++ {
+		leaves := l < len(w.Leavers) && w.Leavers[l].Addr == addrs[slot]
+		if c.flags(&leaves); leaves {
+			if c.reads {
+				w.Leavers = append(w.Leavers, Leaver{Addr: addrs[slot]})
+			}
+			at := &w.Leavers[l]
+			c.when(&at.Until)
+			c.flags(&at.Idle)
+			num(c, &at.Over, 2)
+			l++
+		}
+	}
+	if n := &w.Strength; w.sl.has(strength) {
+		num(c, &n.Up, 2)
+		num(c, &n.Needed, 2)
+		c.flags(&n.Enough, &n.Known, &n.Serves, &n.Holds)
+	}
+}
+
+// codeTable writes the destinations of a table, each in five bits.
+func codeTable(c *codec, all *lvs.Dests) {
+	for slot := range slots {
+		d, in := all.At(addrs[slot])
+		gate := d.Forward == lvs.Route
+		if c.flags(&in); in {
+			c.flags(&gate)
+			if num(c, &d.Weight, 3); c.reads {
+				*all = append(*all, destAt(slot, gate, d.Weight))
+			}
+		}
+	}
+}
+
+func codeSet(c *codec, all *map[netip.AddrPort]bool) {
+	for slot := range slots {
+		in := (*all)[addrs[slot]]
+		if c.flags(&in); in && c.reads {
+			if *all == nil {
+				*all = map[netip.AddrPort]bool{}
+			}
+			(*all)[addrs[slot]] = true
+		}
+	}
+}
+
+// settle makes the world canonical: of the times since when servers are in their states only the order is kept, and
+// of an end that is past not how long ago it was.
+func (w *world) settle() {
+	var times []time.Time
+	for i := range w.Servers {
+		if t := w.Servers[i].Since; !t.IsZero() && !slices.Contains(times, t) {
+			times = append(times, t)
+		}
+	}
+	slices.SortFunc(times, func(a, b time.Time) int { return b.Compare(a) })
+	for i := range w.Servers {
+		s := &w.Servers[i]
+		switch {
+		case s.Since.IsZero():
+		case w.sl.has(guarded):
+			s.Since = instant.Add(-time.Duration(1+slices.Index(times, s.Since)) * tick)
+		default: // the guard alone heeds it
+			s.Since = instant.Add(-tick)
+		}
+	}
+	for i := range w.Leavers {
+		if l := &w.Leavers[i]; l.Until.Before(instant.Add(-tick)) {
+			l.Until = instant.Add(-tick)
+		}
+	}
+	for i := range w.left {
+		w.left[i].until = max(-1, w.left[i].until)
+	}
+	for i := range w.Servers { // what counts of the last passage was noted
+		for _, check := range w.Servers[i].Checks() {
+			if check.Passage = (Passage{}); !w.sl.has(strength) || !w.Gathers() {
+				check.Awaited = false
+			}
+		}
+	}
+	if len(w.ByHand) == 0 {
+		w.ByHand = nil
+	}
+}
+
+// hash is 128 bits of a key.
+func (all *words) hash() (h [2]uint64) {
+	a, b := uint64(0x9e3779b97f4a7c15), uint64(0xc2b2ae3d27d4eb4f)
+	for _, v := range all {
+		hi, lo := bits.Mul64(v^a, 0xd6e8feb86659fd93)
+		a = hi ^ lo
+		hi, lo = bits.Mul64(v+b, 0xa0761d6478bd642f)
+		b = bits.RotateLeft64(b, 23) ^ hi ^ lo
+	}
+	return [2]uint64{a | 1, b}
+}

@@ -1,0 +1,425 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+
+	"ldirectord/checker/health"
+)
+
+// What can happen to a world.
+type eventKind uint8
+
+const (
+	start eventKind = iota
+	kill
+	result   // of a check (b) of a member (a): c is 0 for a success, else 1 and the loss
+	shortage // … which says nothing of the server
+	order    // for a server (a), of a kind (b)
+	obey
+	file         // takes a server (a) out, or not any more
+	change       // by hand, of a slot (a), to a state (b)
+	removal      // by hand, of the virtual service
+	look         // at the table
+	edit         // of a line (a), in what b says; c: what another section's check says already, see reload
+	retry        // of a change that failed
+	connect      // connections of a slot (a) come, or have ended
+	lookAtLeaver // at the connections of those that leave
+	time_        // a tick
+	demote       // a: the table keeps what it has
+	promote
+)
+
+const (
+	orderedWeight = 3
+	handWeight    = 5
+)
+
+// what is edited in a line of the file
+const (
+	editIn = iota
+	editWeight
+	editCheck
+	editGate
+	editName    // it leads to another address
+	editAddress // it has one, or has none any more
+)
+
+// states by hand
+const (
+	byHandAbsent = iota
+	byHandZero
+	byHandOther
+)
+
+type event struct {
+	kind    eventKind
+	a, b, c uint8
+	mishap
+}
+
+func (e event) pack() uint32 {
+	return uint32(e.kind) | uint32(e.a)<<5 | uint32(e.b)<<9 | uint32(e.c)<<13 | uint32(e.mishap.kind)<<17 | uint32(e.at)<<20
+}
+
+func unpack(v uint32) event {
+	return event{eventKind(v & 31), uint8(v >> 5 & 15), uint8(v >> 9 & 15), uint8(v >> 13 & 15),
+		mishap{mishapKind(v >> 17 & 7), int(v >> 20)}}
+}
+
+// events are all that can happen now.
+func (w *world) events(all []event) []event {
+	add := func(kind eventKind, abc ...int) {
+		e := event{kind: kind}
+		for i, to := range []*uint8{&e.a, &e.b, &e.c} {
+			if i < len(abc) {
+				*to = uint8(abc[i])
+			}
+		}
+		all = append(all, e)
+	}
+	if w.sl.has(leavers) {
+		add(time_)
+	}
+	w.fileEvents(add)
+	if w.dead {
+		add(start)
+		return all
+	}
+	w.checkEvents(add)
+	w.handEvents(add)
+	if w.failed {
+		add(retry)
+	}
+	if w.sl.has(crashes) {
+		add(kill)
+	}
+	if len(w.Leavers) > 0 {
+		add(lookAtLeaver)
+	}
+	if w.Gathers() && w.Back.After(instant.Add(-stillAway)) {
+		add(time_)
+	}
+	switch {
+	case !w.sl.has(standby):
+	case !w.Theirs:
+		add(demote, 0)
+		add(demote, 1)
+	default:
+		add(promote)
+	}
+	return all
+}
+
+func (w *world) checkEvents(add func(eventKind, ...int)) {
+	for i, s := range w.present() {
+		for k, check := range s.Checks() {
+			if w.Members[i].Unchecked {
+				continue
+			}
+			add(result, i, k, 0)
+			add(result, i, k, 1+int(NotReached))
+			if w.sl.has(guarded) {
+				add(result, i, k, 1+int(WrongAnswer))
+			}
+			if check.Pending && w.sl.has(together_|strength) {
+				add(shortage, i, k)
+			}
+		}
+	}
+}
+
+// fileEvents are changes of files: the configuration, orders, maintenance.
+func (w *world) fileEvents(add func(eventKind, ...int)) {
+	for i := range w.lines {
+		l := &w.lines[i]
+		for kind := None; kind <= Weigh && w.sl.has(ordering); kind++ {
+			if w.orders[i].Kind != kind {
+				add(order, i, int(kind))
+			}
+		}
+		if w.sl.has(maintained) {
+			add(file, i)
+		}
+		if w.sl.has(rerouted_) {
+			add(edit, i, editGate)
+		}
+		if w.sl.has(reload) {
+			add(edit, i, editWeight)
+			add(edit, i, editCheck)
+			add(edit, i, editCheck, 1)
+			add(edit, i, editCheck, 2)
+		}
+		if (w.sl.has(reload) && i == 1 || w.sl.has(leavers)) && (!l.in || w.lines[1-i].in) {
+			add(edit, i, editIn)
+			if !l.in && w.sl.has(reload) {
+				add(edit, i, editIn, 1)
+				add(edit, i, editIn, 2)
+			}
+		}
+	}
+	if w.sl.has(guarded) {
+		add(obey)
+	}
+	if w.sl.has(moved_) && w.lines[0].in {
+		add(edit, 0, editName)
+	}
+	if w.sl.has(found_) && w.lines[1].in {
+		add(edit, 1, editAddress)
+	}
+}
+
+// handEvents are changes by hand, at one address at a time before they are seen, and connections that come and end.
+func (w *world) handEvents(add func(eventKind, ...int)) {
+	unseen := !w.there
+	for slot := range slots {
+		now, in := w.table.At(addrs[slot])
+		was, had := w.Have.At(addrs[slot])
+		unseen = unseen || w.Known && (now != was || in != had)
+		if in && w.sl.has(leavers|rerouted_) && (w.conns[slot] || now.Weight > 0) {
+			add(connect, slot)
+		}
+	}
+	if !w.sl.has(hand) {
+		return
+	}
+	if w.Known {
+		add(look)
+	}
+	if unseen || w.Theirs {
+		return
+	}
+	add(removal)
+	for slot := range slots {
+		d, in := w.table.At(addrs[slot])
+		switch {
+		case slot == nobody && w.sl.has_&^(hand|repair|found_) != 0, slot == sorry && !w.sl.has(fallback_),
+			slot == atA2 && !w.sl.has(moved_):
+			continue
+		}
+		if in {
+			add(change, slot, byHandAbsent)
+		}
+		if !in || d.Weight != 0 {
+			add(change, slot, byHandZero)
+		}
+		if !in || d.Weight != handWeight {
+			add(change, slot, byHandOther)
+		}
+	}
+}
+
+// apply makes an event happen, and has the director do what follows.
+func (w *world) apply(e event) {
+	w.did = nil
+	a := int(e.a)
+	alive := !w.dead
+	switch e.kind {
+	case start:
+		w.begin(e.mishap)
+	case kill:
+		w.end()
+	case result, shortage:
+		w.result(e)
+	case order:
+		w.orders[a] = Order{Kind: OrderKind(e.b)}
+		if w.orders[a].Kind == Weigh {
+			w.orders[a].Weight = orderedWeight
+		}
+	case obey:
+		w.obey = !w.obey
+	case file:
+		w.files[a] = !w.files[a]
+	case change:
+		w.change(a, e.b)
+	case removal:
+		w.table, w.there, w.conns = nil, false, [slots]bool{}
+	case look:
+		w.lookAtTable(e.mishap)
+	case edit:
+		w.edit(e)
+	case retry:
+		w.failed = false
+		w.sync(e.mishap)
+	case connect:
+		w.conns[a] = !w.conns[a]
+		if w.sl.has(rerouted_) && w.Known {
+			w.lookAtTable(e.mishap)
+		}
+	case lookAtLeaver:
+		w.lookAtLeavers()
+		w.sync(e.mishap)
+	case time_:
+		w.pass()
+	case demote:
+		if w.Left(); e.a == 0 {
+			w.table, w.there, w.conns = nil, false, [slots]bool{}
+		}
+		w.Theirs, w.failed, w.placed = true, false, false
+		w.record()
+		w.sync(e.mishap)
+	case promote:
+		w.Theirs = false
+		w.sync(e.mishap)
+	}
+	if (e.kind == order || e.kind == obey || e.kind == file) && alive {
+		w.obeyFiles()
+		w.sync(e.mishap)
+	}
+	w.settle()
+}
+
+func (w *world) result(e event) {
+	i, k := int(e.a), int(e.b)
+	check := w.Servers[i].Check(k)
+	check.Pending = false
+	if e.kind == shortage {
+		check.Answered(instant, w.Back)
+	} else {
+		check.Took(Passage{Began: instant, OK: e.c == 0}, w.Back)
+		turned := w.Result(&w.Servers[i], check, e.c == 0, Loss(max(e.c, 1)-1))
+		w.Away = w.sl.has(strength) && !w.Theirs
+		if turned && w.Servers[i].Verdict() == health.Up && w.IsAway() && !w.Gathers() {
+			w.Gather(instant)
+		}
+	}
+	w.sync(e.mishap)
+}
+
+func (w *world) change(slot int, to uint8) {
+	d, in := w.table.At(addrs[slot])
+	if !in {
+		d = destAt(slot, slot < sorry && w.lines[slot/atB].gate, 0)
+	}
+	switch to {
+	case byHandAbsent:
+		w.table.Remove(addrs[slot])
+		w.conns[slot] = false
+		return
+	case byHandZero:
+		d.Weight = 0
+	case byHandOther:
+		d.Weight = handWeight
+	}
+	w.table.Put(d)
+}
+
+func (w *world) edit(e event) {
+	lines := w.lines
+	l := &lines[e.a]
+	switch e.b {
+	case editIn:
+		l.in = !l.in
+	case editWeight:
+		l.weight = [...]uint8{1, 2, 0}[l.weight]
+	case editCheck:
+		l.check ^= 1
+	case editGate:
+		l.gate = !l.gate
+	case editName:
+		l.at ^= 1
+	case editAddress:
+		l.waits = !l.waits
+	}
+	if w.dead {
+		w.lines = lines
+		w.use()
+		return
+	}
+	w.reload(lines, e.b == editAddress && !l.waits || e.b == editName, e.c, e.mishap)
+}
+
+func (w *world) lookAtLeavers() {
+	for i := range w.Leavers {
+		l := &w.Leavers[i]
+		_, known := w.table.At(l.Addr)
+		w.Looked(l, known && !w.conns[slotOf(l.Addr)], instant)
+	}
+	w.record()
+}
+
+// pass lets a tick pass.
+func (w *world) pass() {
+	for i := range w.Leavers {
+		w.Leavers[i].Until = w.Leavers[i].Until.Add(-tick)
+	}
+	for i := range w.left {
+		if r := &w.left[i]; r.listed && !r.stays {
+			r.until--
+		}
+	}
+	if w.Back.After(instant.Add(-stillAway)) {
+		w.Back = w.Back.Add(-tick)
+	}
+	for i := range w.Servers {
+		if s := &w.Servers[i]; !s.Since.IsZero() {
+			s.Since = s.Since.Add(-tick)
+		}
+	}
+}
+
+// describe is an event in words.
+func (e event) describe(w *world) string {
+	member := func() string { return slotNames[slotOf(w.Members[e.a].Dest.Addr)] }
+	server := [2]string{"A", "B"}[e.a%2]
+	switch e.kind {
+	case start:
+		return "a daemon starts"
+	case kill:
+		return "the daemon is killed"
+	case shortage:
+		return fmt.Sprintf("check %d of %s can't be made", e.b+1, member())
+	case result:
+		return fmt.Sprintf("check %d of %s: %s", e.b+1, member(),
+			[...]string{"passes", "can't connect", "no answer", "wrong answer"}[e.c])
+	case order:
+		return "order for " + server + ": " + [...]string{"ready", "drain", "maint", "weight 3"}[e.b]
+	case obey:
+		return fmt.Sprint("order to obey the checks, on: ", !w.obey)
+	case file:
+		return fmt.Sprintf("maintenance of %s by a file, on: %v", server, !w.files[e.a])
+	case change:
+		return "by hand: " + slotNames[e.a] + [...]string{" removed", " weight 0", " weight 5"}[e.b]
+	case removal:
+		return "by hand: the virtual service removed"
+	case look:
+		return "the director looks at the table"
+	case edit:
+		return "the file, " + server + ": " + [...]string{"leaves or returns", "weight 1, 2, 0 in turn", "another check",
+			"masq or gate in turn", "its name leads to the other address", "its name has an address, or has none"}[e.b] +
+			[...]string{"", "; another section's check of it passes", "; another section's check of it fails"}[e.c]
+	case retry:
+		return "it tries again"
+	case connect:
+		return fmt.Sprintf("connections of %s: %v", slotNames[e.a], !w.conns[e.a])
+	case lookAtLeaver:
+		return "the director looks at the connections of those that leave"
+	case time_:
+		return "a tick"
+	case demote:
+		return "demotion, the table keeps its entries: " + fmt.Sprint(e.a == 1)
+	default:
+		return "promotion"
+	}
+}
+
+// describe is the world in a line.
+func (w *world) describe() string {
+	var parts []string
+	for _, d := range w.table {
+		parts = append(parts, describeDest(d))
+	}
+	text := "the table has " + strings.Join(parts, ", ")
+	if len(parts) == 0 {
+		text = "the table has nothing"
+	}
+	for i, s := range w.Servers {
+		text += fmt.Sprintf("; %s %v", slotNames[slotOf(w.Members[i].Dest.Addr)], s.Verdict())
+		for word, is := range map[string]bool{" held": s.Held, " gone": s.Gone} {
+			if is {
+				text += word
+			}
+		}
+	}
+	return text
+}

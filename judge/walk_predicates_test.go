@@ -1,0 +1,497 @@
+package judge
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// step is one thing that happened, with the worlds before and after it.
+type step struct {
+	before, after *world
+	event
+}
+
+// predicates always hold. Some speak of a step, others of a world in which the director has nothing left to do, and of
+// the decision that it takes there once more. Each says what is wrong, or nothing.
+var predicates = [...]struct {
+	says string
+	step func(*step) string
+	rest func(*world, *Decision) string
+}{
+	1:  {"who comes into service has passed", passed, nil},
+	2:  {"who passes serves, with its weight", nil, passing},
+	3:  {"who fails does not serve", nil, failing},
+	4:  {"checks alone leave as many in service as the guard says", guardKeeps, nil},
+	5:  {"orders and maintenance are carried out", nil, ordersHold},
+	6:  {"the fallback server serves while no other does", fallbackStays, fallbackServes},
+	7:  {"a change by hand stays until the server's next change of state or a reload", handStays, handIsUndone},
+	8:  {"the same facts give the same decision, and no operation", standbyIsIdle, nil},
+	9:  {"a cause changes its own server alone", ownServer, nil},
+	10: {"the next daemon takes no healthy server out, and puts no unchecked one in", adopts, nil},
+	11: {"it settles in three rounds", nil, nil},
+	12: {"it tells why", nil, tellsWhy},
+	13: {"what a check said stays until it says something else", checksStay, nil},
+}
+
+// excuses are the rules that may give way to a predicate, each with the facts that it needs.
+var excuses = []struct {
+	predicate int
+	rule      string
+	holds     func(w *world, i int) bool
+}{
+	// who would be held while another has the section is, when it is promoted; and who fails while changes are refused
+	{1, "guard", func(w *world, i int) bool { return w.Servers[i].Held }},
+	{1, "hand", func(w *world, i int) bool { return w.ByHand[w.addr(i)] }},
+	{2, "hand", func(w *world, i int) bool { return w.ByHand[w.addr(i)] }},
+	{3, "hand", func(w *world, i int) bool { return w.ByHand[w.addr(i)] }},
+	{5, "hand", func(w *world, i int) bool { return w.ByHand[w.addr(i)] }},
+	{2, "unknown", func(w *world, i int) bool { return w.Gathers() }},
+	{2, "rerouted", (*world).changesToGate},
+	{2, "together", func(w *world, i int) bool { return w.comesTogether() }},
+	{9, "guard", func(w *world, i int) bool { return w.sl.has(guarded) }},
+	{9, "unknown", func(w *world, i int) bool { return w.sl.has(strength) }},
+	{9, "rerouted", func(w *world, i int) bool { return w.sl.has(rerouted_) }},
+	{9, "together", func(w *world, i int) bool { return w.sl.has(together_) }},
+	{9, "moved", func(w *world, i int) bool { return w.Members[i].MovedTo >= 0 }},
+	// While a server is unknown, and no other serves, what served continues, whatever it is: replaced does not ask whether
+	// it left the file, as its words have it, or fails, or is in maintenance. With quiescent it goes.
+	{3, "together", func(w *world, i int) bool { return w.comesTogether() }},
+	{3, "replaced", (*world).goesOn},
+	{5, "replaced", (*world).goesOn},
+	{9, "replaced", (*world).goesOn},
+	{10, "moved", func(w *world, i int) bool { return w.Servers[i].Gone }},
+	{12, "drain", func(w *world, i int) bool { _, in := w.table.At(w.addr(i)); return w.drains(i) && !in }},
+	{12, "together", func(w *world, i int) bool { return w.comesTogether() }},
+	{12, "off", func(w *world, i int) bool { return w.Members[i].Unchecked }},
+}
+
+func (w *world) excused(predicate, i int) bool {
+	for _, e := range excuses {
+		if e.predicate == predicate && e.holds(w, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// What is true of a server, without a word of the rules.
+
+// present are the members that have not gone.
+func (w *world) present() iter.Seq2[int, *Server] {
+	return func(yield func(int, *Server) bool) {
+		for i := range w.Servers {
+			if s := &w.Servers[i]; !s.Gone && !yield(i, s) {
+				return
+			}
+		}
+	}
+}
+
+func (w *world) memberAt(slot int) int {
+	for i := range w.present() {
+		if w.addr(i) == addrs[slot] {
+			return i
+		}
+	}
+	return -1
+}
+
+func (w *world) addr(i int) (a addrPort) { return w.Members[i].Dest.Addr }
+
+func (w *world) verdict(i int) health.State {
+	s := &w.Servers[i]
+	states := []health.State{s.First.Health.State}
+	for k := range s.More {
+		states = append(states, s.More[k].Health.State)
+	}
+	switch {
+	case slices.Contains(states, health.Down):
+		return health.Down
+	case slices.Contains(states, health.Unknown):
+		return health.Unknown
+	}
+	return health.Up
+}
+
+func (w *world) inMaintenance(i int) bool {
+	return w.files[w.server(i)] || w.orders[w.server(i)].Kind == Maint
+}
+
+func (w *world) drains(i int) bool { return w.orders[w.server(i)].Kind == Drain }
+
+func (w *world) weightOf(i int) uint32 {
+	if o := w.orders[w.server(i)]; o.Kind == Weigh {
+		return orderedWeight
+	}
+	return w.Members[i].Dest.Weight
+}
+
+// mayServe reports whether nothing but checks speaks against a server.
+func (w *world) mayServe(i int) bool {
+	return !w.Servers[i].Gone && !w.Members[i].Unchecked && !w.inMaintenance(i) && !w.drains(i)
+}
+
+// isGood reports whether a server serves by its checks, or is held.
+func (w *world) isGood(i int) bool {
+	return w.mayServe(i) && (w.verdict(i) == health.Up || w.Servers[i].Held)
+}
+
+func (w *world) weightIn(slot int) uint32 {
+	d, _ := w.table.At(addrs[slot])
+	return d.Weight
+}
+
+func (w *world) changesToGate(i int) bool {
+	d, in := w.table.At(w.addr(i))
+	return in && d.Forward != lvs.Route && w.Members[i].Dest.Forward == lvs.Route && w.Servers[i].Connected
+}
+
+func (w *world) comesTogether() bool {
+	awaited := false
+	for i := range w.Servers {
+		for _, c := range w.Servers[i].Checks() {
+			awaited = awaited || c.Pending
+		}
+	}
+	return w.Announce && w.Quiescent && len(w.table) == 0 && awaited
+}
+
+// goesOn reports whether a server serves because no other does, and one is unknown.
+func (w *world) goesOn(i int) bool {
+	for o := range w.Servers {
+		if o != i && w.isGood(o) && w.weightIn(slotOf(w.addr(o))) > 0 && !w.Gathers() {
+			return false
+		}
+	}
+	return w.isUnknown() && !w.Quiescent && w.weightIn(slotOf(w.addr(i))) > 0
+}
+
+// isUnknown reports whether it is not known of one server that could serve whether it does.
+func (w *world) isUnknown() bool {
+	for i := range w.Servers {
+		if w.mayServe(i) && !w.Servers[i].Held && w.verdict(i) == health.Unknown {
+			return true
+		}
+	}
+	return w.Gathers()
+}
+
+// serves reports whether the director has the section, and knows its table as it is.
+func (w *world) serves() bool {
+	return !w.dead && !w.Theirs && !w.failed && w.Known && w.there && slices.Equal(w.Have, w.table)
+}
+
+func (w *world) who(i int) string { return slotNames[slotOf(w.addr(i))] }
+
+// The predicates.
+
+func passed(s *step) string {
+	w := s.after
+	if w.dead || s.kind == change || s.kind == demote {
+		return ""
+	}
+	for i := range w.Servers {
+		slot := slotOf(w.addr(i))
+		was, _ := s.before.Have.At(addrs[slot]) // who is undone by repair served
+		comes := s.before.weightIn(slot) == 0 && was.Weight == 0 && w.weightIn(slot) > 0
+		if comes && !(w.mayServe(i) && w.verdict(i) == health.Up) && !w.excused(1, i) {
+			return w.who(i) + " comes into service"
+		}
+	}
+	return ""
+}
+
+func passing(w *world, d *Decision) string {
+	for i := range w.Servers {
+		if !w.mayServe(i) || w.verdict(i) != health.Up || w.excused(2, i) {
+			continue
+		}
+		want := w.Members[i].Dest
+		want.Weight = w.weightOf(i)
+		if got, in := w.table.At(want.Addr); !in || got != want {
+			return w.who(i) + " passes, and is not in as configured"
+		}
+	}
+	return ""
+}
+
+func failing(w *world, d *Decision) string {
+	serving := 0
+	for i := range w.Servers {
+		if w.isGood(i) && w.weightIn(slotOf(w.addr(i))) > 0 {
+			serving++
+		}
+	}
+	for i, s := range w.present() {
+		if w.verdict(i) != health.Down || !w.mayServe(i) || w.excused(3, i) {
+			continue
+		}
+		got, in := w.table.At(w.addr(i))
+		switch {
+		case s.Held && (!w.sl.has(guarded) || w.obey):
+			return w.who(i) + " is held without a guard"
+		case s.Held && serving > w.KeepServing.Of(w.servers()):
+			return w.who(i) + " is held, and others suffice"
+		case s.Held:
+		case got.Weight > 0 || in != w.Quiescent && !w.changesToGate(i):
+			return w.who(i) + " fails, and is in the table as if it did not"
+		}
+	}
+	return ""
+}
+
+// servers are those with a weight.
+func (w *world) servers() (n int) {
+	for i := range w.Members {
+		n += bit(!w.Servers[i].Gone && w.Members[i].MovedTo < 0 && w.weightOf(i) > 0)
+	}
+	for _, weight := range w.Waiting {
+		n += bit(weight > 0)
+	}
+	return n
+}
+
+func guardKeeps(s *step) string {
+	if s.kind != result || !s.before.serves() || !s.after.serves() || !s.after.sl.has(guarded) || s.after.obey {
+		return ""
+	}
+	was, now := 0, 0
+	for i := range s.before.present() {
+		served := s.before.isGood(i) || s.before.Servers[i].Kept && s.before.verdict(i) == health.Unknown
+		was += bit(served && s.before.weightIn(slotOf(s.before.addr(i))) > 0)
+	}
+	for i := range s.after.present() {
+		now += bit(s.after.weightIn(slotOf(s.after.addr(i))) > 0)
+	}
+	if least := min(was, s.after.KeepServing.Of(s.after.servers())); now < least {
+		return fmt.Sprintf("%d in service, %d by the guard", now, least)
+	}
+	return ""
+}
+
+func ordersHold(w *world, d *Decision) string {
+	for i := range w.present() {
+		d, in := w.table.At(w.addr(i))
+		switch out := w.inMaintenance(i); {
+		case w.Members[i].Unchecked || w.excused(5, i):
+		case (out || w.drains(i)) && d.Weight > 0:
+			return w.who(i) + " serves in spite of an order or a file"
+		case out && in && !w.Quiescent && !w.changesToGate(i):
+			return w.who(i) + " is in the table in spite of maintenance"
+		}
+	}
+	return ""
+}
+
+func fallbackServes(w *world, d *Decision) string {
+	serves := w.weightIn(sorry) > 0
+	if !w.hasFallback() || w.ByHand[addrs[sorry]] {
+		return ""
+	}
+	good := false
+	for i := range w.Servers {
+		good = good || w.isGood(i)
+	}
+	for addr := range w.Found {
+		good = good || w.weightIn(slotOf(addr)) > 0
+	}
+	switch {
+	case w.NoFallback && serves:
+		return "it serves with checktype off"
+	case w.NoFallback || w.isUnknown() || w.comesTogether():
+	case good && serves:
+		return "it serves beside a server"
+	case !good && !serves:
+		return "it does not serve, and no other does"
+	}
+	return ""
+}
+
+// fallbackStays: while a server is unknown, and none is up, a check does not change where it is.
+func fallbackStays(s *step) string {
+	w := s.after
+	if s.kind != result || !w.serves() || !s.before.serves() || !w.hasFallback() || !w.isUnknown() || w.Gathers() || w.ByHand[addrs[sorry]] {
+		return ""
+	}
+	for i := range w.Servers {
+		if w.isGood(i) || s.before.isGood(i) {
+			return ""
+		}
+	}
+	if (w.weightIn(sorry) > 0) != (s.before.weightIn(sorry) > 0) && s.before.isUnknown() {
+		return "it comes or goes while a server is unknown"
+	}
+	return ""
+}
+
+// handStays: what was kept by hand is as it was, but for the server whose state a step changes.
+func handStays(s *step) string {
+	b, w := s.before, s.after
+	if w.dead || !w.serves() || b.failed || !b.there {
+		return ""
+	}
+	switch s.kind {
+	case start, change, removal, edit, demote, promote, obey, lookAtLeaver, retry:
+		return ""
+	}
+	for addr := range b.ByHand {
+		slot := slotOf(addr)
+		i := w.memberAt(slot)
+		turns := slot == sorry || i >= 0 && (b.Servers[i].State() != w.Servers[i].State() || b.verdict(i) != w.verdict(i)) ||
+			i >= 0 && (s.kind == order || s.kind == file) && w.server(i) == int(s.a) || s.kind == look
+		was, in := b.table.At(addr)
+		if now, still := w.table.At(addr); !turns && (was != now || in != still) {
+			return slotNames[slot] + " was changed by hand, and is not so any more"
+		}
+	}
+	return ""
+}
+
+// handIsUndone: with repair nothing by hand is left, once it was seen.
+func handIsUndone(w *world, d *Decision) string {
+	if len(w.ByHand) > 0 && w.Repair && !w.sl.has(found_) { // what was found is the table's as it is
+		return "a change by hand is kept in spite of repair"
+	}
+	return ""
+}
+
+func standbyIsIdle(s *step) string {
+	if !s.after.dead && s.after.Theirs && len(s.after.did) > 0 {
+		return "it changes the table while it stands by"
+	}
+	return ""
+}
+
+// ownServer: what is done for one server leaves the others where they are.
+func ownServer(s *step) string {
+	b, w := s.before, s.after
+	if !b.serves() || !w.serves() || s.kind != result && s.kind != order && s.kind != file {
+		return ""
+	}
+	for i := range w.present() {
+		if i == int(s.a) && s.kind == result || w.server(i) == int(s.a) && s.kind != result || w.excused(9, i) || b.excused(9, i) {
+			continue
+		}
+		was, in := b.table.At(w.addr(i))
+		if now, still := w.table.At(w.addr(i)); was != now || in != still {
+			return w.who(i) + " changes for another server"
+		}
+	}
+	return ""
+}
+
+// adopts: a daemon that starts changes no server that its checks have not judged.
+func adopts(s *step) string {
+	b, w := s.before, s.after
+	if s.kind != start || !w.serves() {
+		return ""
+	}
+	for i := range w.Servers {
+		slot := slotOf(w.addr(i))
+		was, now := b.weightIn(slot) > 0, w.weightIn(slot) > 0
+		speaks := w.inMaintenance(i) || w.drains(i) || w.weightOf(i) == 0 || w.changesToGate(i) || b.left[slot].listed
+		switch {
+		case w.Members[i].Unchecked || w.excused(10, i):
+		case was && !now && !speaks:
+			return w.who(i) + " was in service, and is not"
+		case !was && now:
+			return w.who(i) + " was not in service, and is"
+		}
+	}
+	return ""
+}
+
+// tellsWhy: a rule with a name decided each place, and who sees the name of the state and the rule knows the cause.
+func tellsWhy(w *world, d *Decision) string {
+	for addr := range d.Places {
+		if by, other := d.Others[addr]; w.At(addr) == nil && !(other && Rules[by].places) {
+			return "a place has no rule"
+		}
+	}
+	for i, s := range w.present() {
+		if w.excused(12, i) {
+			continue
+		}
+		if d.Why[i].By == 0 {
+			return w.who(i) + " has no rule"
+		}
+		cause, told := w.cause(i), &w.sl.causes[s.Name][d.Why[i].By]
+		if *told == "" {
+			*told = cause
+		}
+		if *told != cause {
+			return fmt.Sprintf("%s, %v by rule %v, may be: %s, %s", w.who(i), s.Name, d.Why[i].By, *told, cause)
+		}
+	}
+	return ""
+}
+
+// cause is why a server is where it is, as a person would say it.
+func (w *world) cause(i int) string {
+	s := &w.Servers[i]
+	switch {
+	case w.comesTogether():
+		return "the first servers come together"
+	case s.Rerouted:
+		return "changes to gate"
+	case w.ByHand[w.addr(i)]:
+		return "by hand"
+	case w.Members[i].Unchecked:
+		return "not checked"
+	case w.inMaintenance(i):
+		return "maintenance"
+	case w.drains(i) && (w.verdict(i) != health.Down || s.Held):
+		return "drained"
+	case s.Held:
+		return "held"
+	case w.verdict(i) == health.Up && w.Gathers():
+		return "waits for others"
+	}
+	return w.verdict(i).String()
+}
+
+// checksStay: a result changes one check, nothing else does but a start and a reload.
+func checksStay(s *step) string {
+	b, w := s.before, s.after
+	if b.dead || w.dead {
+		return ""
+	}
+	for i := range w.Servers {
+		for k, now := range w.Servers[i].Checks() {
+			var want *health.Health
+			for o := range b.Servers {
+				if !b.Servers[o].Gone && b.addr(o) == w.addr(i) {
+					want = new(b.Servers[o].Check(k).Health)
+				}
+			}
+			switch {
+			case want == nil || k == 0 && b.lines[b.server(min(i, len(b.Servers)-1))].check != w.lines[w.server(i)].check:
+				continue
+			case s.kind == result && i == int(s.a) && k == int(s.b):
+				*want, _ = want.Next(s.c == 0, w.sl.rule)
+			case s.kind == edit && want.State == health.Unknown && s.c > 0:
+				continue
+			}
+			if now.Health != *want {
+				return fmt.Sprintf("check %d of %s says something else", k+1, w.who(i))
+			}
+		}
+	}
+	return ""
+}
+
+// lags reports whether a decision differs from the one before, with the same facts, because a rule heeds what a later
+// one only then made of them: guard what released and rerouted said, names what guard said.
+func (w *world) lags(was *world) bool {
+	for i := range w.Servers {
+		s, before := &w.Servers[i], &was.Servers[i]
+		if w.sl.has(guarded) && (before.Held && !s.Held || s.Name != before.Name && w.drains(i)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,188 @@
+package judge
+
+import (
+	"math/bits"
+	"strings"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// capability is one thing that a section may be able to do, or that may happen to it.
+type capability uint32
+
+const (
+	guarded capability = 1 << iota
+	quiescent
+	fallback_
+	ordering
+	maintained
+	hand
+	repair
+	moved_
+	found_
+	rerouted_
+	leavers
+	together_
+	strength
+	reload
+	crashes
+	standby
+	windows
+	unchecked
+	capabilities = iota
+)
+
+var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
+	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off"}
+
+// slice is a world of some capabilities, which is walked to its end.
+type slice struct {
+	has_    capability
+	checks  int
+	configs map[shape]*config
+	rule    health.Rule
+	healths []health.Health // that there are, and the place of each among them
+	places  map[health.Health]uint8
+	causes  [Off + 1][32]string
+}
+
+func (sl *slice) has(c capability) bool { return sl.has_&c != 0 }
+
+func (sl *slice) name() string {
+	var names []string
+	for i, name := range capabilityNames {
+		if sl.has(1 << i) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		names = []string{"checks alone"}
+	}
+	if sl.checks > 1 {
+		names = append(names, "two checks")
+	}
+	return strings.Join(names, ", ")
+}
+
+func newSlice(has capability, checks int) *slice {
+	sl := &slice{has_: has, checks: checks, configs: map[shape]*config{}, rule: health.Rule{Fall: 2, Rise: 2},
+		places: map[health.Health]uint8{}}
+	if sl.has(repair) {
+		sl.has_ |= hand
+	}
+	if sl.has(windows) {
+		sl.rule.Need, sl.rule.Of = 2, 3
+	}
+	sl.note(health.Health{})
+	sl.note(health.Assume(health.Up))
+	return sl
+}
+
+// note lists a health and all that may follow.
+func (sl *slice) note(h health.Health) {
+	if _, in := sl.places[h]; in {
+		return
+	}
+	sl.places[h] = uint8(len(sl.healths))
+	sl.healths = append(sl.healths, h)
+	for _, ok := range []bool{true, false} {
+		next, _ := h.Next(ok, sl.rule)
+		sl.note(next)
+	}
+}
+
+// section is the slice's, without members.
+func (sl *slice) section() *Section {
+	s := &Section{Rule: sl.rule, Quiescent: sl.has(quiescent | together_), Announce: sl.has(together_ | strength),
+		Repair: sl.has(repair)}
+	if sl.has(fallback_) {
+		s.Fallback, s.NoFallback = destAt(sorry, false, 1), sl.has(unchecked)
+	}
+	if sl.has(guarded) {
+		s.KeepServing = lvs.Share{N: 50, Percent: true}
+	}
+	if sl.has(leavers) {
+		s.DrainTime = 2 * tick
+	}
+	if sl.has(strength) {
+		s.MinServers = lvs.LowHigh{Low: lvs.Share{N: 1}, High: lvs.Share{N: 2}}
+	}
+	return s
+}
+
+// roots are the worlds before the first daemon starts: an empty table, one that has the first server, and one that has
+// the second too.
+func (sl *slice) roots() (all []*world) {
+	for n := range 3 {
+		w := &world{sl: sl, dead: true, there: n > 0}
+		for i := range w.lines {
+			w.lines[i] = line{in: true, weight: 1}
+		}
+		w.lines[1].waits = sl.has(found_)
+		if n > 0 {
+			w.table.Put(destAt(atA, false, 1))
+		}
+		if n > 1 {
+			w.table.Put(destAt(atB, false, 1))
+		}
+		w.use()
+		all = append(all, w)
+	}
+	return all
+}
+
+// isQuick reports whether a slice is walked by go test: each capability alone, and the pairs of a few.
+func (sl *slice) isQuick() bool {
+	switch n := bits.OnesCount32(uint32(sl.has_)); {
+	case sl.has_ == hand|repair && sl.checks == 1, n < 2 && sl.checks == 1:
+		return true
+	case sl.checks > 1:
+		return n < 2 && !sl.has(guarded|hand|reload|moved_|rerouted_)
+	case n == 2:
+		return !sl.has(hand|repair|reload|rerouted_|moved_|ordering) || sl.has_ == guarded|reload
+	}
+	return false
+}
+
+// alone are all capabilities alone, with one and two checks.
+func alone() (all []*slice) {
+	for checks := 1; checks <= 2; checks++ {
+		all = append(all, newSlice(0, checks))
+		for i := range capabilities {
+			all = append(all, newSlice(1<<i, checks))
+		}
+	}
+	return all
+}
+
+// pairs are all two capabilities together.
+func pairs() (all []*slice) {
+	for i := range capabilities {
+		for j := range i {
+			if pair := capability(1<<i | 1<<j); pair != hand|repair {
+				all = append(all, newSlice(pair, 1))
+			}
+		}
+	}
+	return all
+}
+
+// triples are any two of guard, hand, reload and crash with any third.
+func triples() (all []*slice) {
+	core := []capability{guarded, hand, reload, crashes}
+	made := map[capability]bool{}
+	for i, a := range core {
+		for _, b := range core[:i] {
+			for c := range capabilities {
+				three := a | b | 1<<c
+				if three == a|b || made[three] || three&(hand|repair) == hand|repair {
+					continue
+				}
+				made[three] = true
+				all = append(all, newSlice(three, 1))
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,265 @@
+package judge
+
+import (
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+type addrPort = netip.AddrPort
+
+// walk is a slice on its way: all worlds that were met, and how.
+type walk struct {
+	sl      *slice
+	seen    table128
+	edges   []edge  // of each world: what led to it first
+	queue   []words // those whose events are still to be tried
+	tried   int     // worlds that left the queue
+	steps   int
+	depth   int
+	broken  map[string]bool
+	report  func(string)
+	sampled int
+	scratch []event
+}
+
+type edge struct{ from, event uint32 }
+
+const noWorld = ^uint32(0)
+
+// run walks a slice until nothing is new, or there are more worlds than limit, and reports whether it ended.
+func (sl *slice) run(limit int, report func(string)) (*walk, bool) {
+	k := &walk{sl: sl, broken: map[string]bool{}, report: report}
+	for _, root := range sl.roots() {
+		k.meet(root, nil, event{}, noWorld)
+	}
+	levelEnd := len(k.edges)
+	for len(k.queue) > 0 {
+		if len(k.edges) > limit {
+			return k, false
+		}
+		if k.tried == levelEnd {
+			levelEnd = len(k.edges)
+			k.depth++
+		}
+		from := k.queue[0]
+		k.queue = k.queue[1:]
+		k.try(from, uint32(k.tried))
+		k.tried++
+	}
+	return k, true
+}
+
+// try makes all happen that can in a world.
+func (k *walk) try(from words, id uint32) {
+	before := k.sl.decode(from)
+	k.scratch = before.events(k.scratch[:0])
+	for _, e := range k.scratch {
+		ops := k.step(before, from, e, id)
+		for at := 0; at < ops && k.sl.has(crashes); at++ {
+			for kind := refused; kind < mishapKinds; kind++ {
+				e.mishap = mishap{kind, at}
+				k.step(before, from, e, id)
+			}
+		}
+	}
+}
+
+// step makes one thing happen, and tells how many operations it took.
+func (k *walk) step(before *world, from words, e event, id uint32) (ops int) {
+	k.steps++
+	after := k.sl.decode(from)
+	after.apply(e)
+	k.meet(after, before, e, id)
+	return len(after.did)
+}
+
+// meet takes a world, which may be new.
+func (k *walk) meet(w, before *world, e event, from uint32) {
+	if before != nil {
+		s := &step{before, w, e}
+		for n := range predicates {
+			if holds := predicates[n].step; holds != nil {
+				k.complain(n, holds(s), from, e)
+			}
+		}
+	}
+	code := w.encode()
+	if !k.seen.add(code.hash()) {
+		return
+	}
+	id := uint32(len(k.edges))
+	k.edges, k.queue = append(k.edges, edge{from, e.pack()}), append(k.queue, code)
+	if k.sampled++; k.sampled < 3000 || k.sampled%64 == 0 {
+		k.compare(w, code)
+	}
+	k.rest(code, id)
+}
+
+// compare holds that a key has all that a world is.
+func (k *walk) compare(w *world, code words) {
+	again := k.sl.decode(code)
+	now := *w
+	now.told, now.did = Decision{}, nil
+	if len(now.table) == 0 {
+		now.table, again.table = nil, nil
+	}
+	if len(now.Leavers) == 0 {
+		now.Leavers = nil
+	}
+	if now.Have != nil && len(now.Have) == 0 {
+		now.Have = again.Have
+	}
+	if !reflect.DeepEqual(&now, again) {
+		panic(fmt.Sprintf("%s: a key forgets something:\n%+v\n%+v", k.sl.name(), now.State, again.State))
+	}
+}
+
+// rest holds what is true of a world when the director has nothing left to do, and that it comes to that.
+func (k *walk) rest(code words, id uint32) {
+	w := k.sl.decode(code)
+	if !w.serves() && (w.dead || !w.Theirs) {
+		for range 3 {
+			w.calm()
+		}
+		if !w.serves() {
+			k.complain(11, "after three rounds it has not: "+w.describe(), id, event{})
+			return
+		}
+		code = w.encode()
+		w = k.sl.decode(code)
+	}
+	was := *w
+	if w.sync(mishap{}); len(w.did) > 0 && !w.lags(&was) {
+		k.complain(8, "without a cause: "+strings.Join(w.did, ", "), id, event{})
+	}
+	if w.settle(); w.encode() != code && !w.lags(&was) {
+		k.complain(8, "the same facts give another state", id, event{})
+	}
+	if !w.serves() {
+		return
+	}
+	for n := range predicates {
+		if holds := predicates[n].rest; holds != nil {
+			k.complain(n, holds(w, &w.told), id, event{})
+		}
+	}
+}
+
+// calm is a round in which nothing is in the way.
+func (w *world) calm() {
+	switch {
+	case w.dead:
+		w.begin(mishap{})
+	case w.failed:
+		w.failed = false
+		w.sync(mishap{})
+	default:
+		w.lookAtTable(mishap{})
+	}
+	w.settle()
+}
+
+// complain reports a predicate that is broken, once with its shortest sequence.
+func (k *walk) complain(predicate int, what string, from uint32, last event) {
+	if what == "" {
+		return
+	}
+	about := fmt.Sprintf("%d, %s: %s", predicate, predicates[predicate].says, what)
+	if k.broken[about] {
+		return
+	}
+	k.broken[about] = true
+	k.report(fmt.Sprintf("%s\n  %s\n%s", k.sl.name(), about, k.story(from, last)))
+}
+
+// story is how a world came about, for replay.
+func (k *walk) story(to uint32, last event) string {
+	var events []event
+	if last != (event{}) {
+		events = append(events, last)
+	}
+	for k.edges[to].from != noWorld {
+		events = append(events, unpack(k.edges[to].event))
+		to = k.edges[to].from
+	}
+	w := k.sl.roots()[to]
+	text := "     0. no daemon runs; " + w.describe() + "\n"
+	for n := range events {
+		e := events[len(events)-1-n]
+		text += fmt.Sprintf("    %2d. %s\n", n+1, e.describe(w))
+		w.apply(e)
+		for _, did := range w.did {
+			text += "          - " + did + "\n"
+		}
+		text += "        " + w.describe() + "\n"
+		w = k.sl.decode(w.encode())
+	}
+	return text
+}
+
+// table128 is a set of hashes.
+type table128 struct {
+	slots [][2]uint64
+	n     int
+}
+
+// add reports whether a hash is new.
+func (t *table128) add(h [2]uint64) bool {
+	if t.n*4 >= len(t.slots)*3 {
+		old := t.slots
+		t.slots, t.n = make([][2]uint64, max(1<<12, 2*len(old))), 0
+		for _, was := range old {
+			if was[0] != 0 {
+				t.add(was)
+			}
+		}
+	}
+	for at := h[0] >> 1; ; at++ {
+		switch slot := &t.slots[at%uint64(len(t.slots))]; {
+		case slot[0] == 0:
+			*slot = h
+			t.n++
+			return true
+		case *slot == h:
+			return false
+		}
+	}
+}
+
+// TestWalk walks each capability alone, and some pairs, in half a minute; with WALK=long all pairs, and triples with
+// guard, hand, reload and crash. WALK names one slice instead, as it is printed.
+func TestWalk(t *testing.T) {
+	asked := os.Getenv("WALK")
+	for _, sl := range slices.Concat(alone(), pairs(), triples()) {
+		name := sl.name()
+		if asked != "long" && name != asked && (asked != "" || !sl.isQuick() || raced && sl.checks+bits.OnesCount32(uint32(sl.has_)) > 2) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			if t.Parallel(); testing.Short() {
+				t.Skip()
+			}
+			began := time.Now()
+			k, ended := sl.run(maxStates, func(text string) { t.Error(text) })
+			verdict := "walked"
+			if !ended {
+				verdict = "NOT FINISHED"
+			}
+			fmt.Printf("%-12s %9d states %10d steps %3d deep %8v  %s\n", verdict, len(k.edges), k.steps, k.depth,
+				time.Since(began).Round(time.Millisecond), name)
+		})
+	}
+}
+
+// raced: with the race detector, which is slow and has nothing to find here, each capability alone is enough.
+var raced bool
+
+// maxStates is when a slice is given up: two of them are in 4 GB.
+const maxStates = 20_000_000

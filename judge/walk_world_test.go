@@ -1,0 +1,539 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
+)
+
+// A world is one section with all that decides about it: what is known of it, the real table, the file and the files of
+// state. Every step happens at the same instant; a tick moves the past.
+
+const tick = time.Second
+
+var instant = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+
+// The addresses that a table may have.
+const (
+	atA    = iota // of the first server
+	atA2          // … where its name leads later
+	atB           // of the second server
+	sorry         // of the fallback server
+	nobody        // of nobody who is configured
+	slots
+)
+
+var addrs = func() (all [slots]netip.AddrPort) {
+	for i := range all {
+		all[i] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(21 + i)}), 80)
+	}
+	return all
+}()
+
+var slotNames = [slots]string{"A", "A'", "B", "fallback", "X"}
+
+func slotOf(addr netip.AddrPort) int { return slices.Index(addrs[:], addr) }
+
+// line is what the file says of a server.
+type line struct {
+	in     bool
+	waits  bool  // its name has no address yet
+	at     uint8 // 1: its name leads to the second address
+	weight uint8
+	gate   bool
+	check  uint8 // another check than before
+}
+
+// shape is what a section is made of: the file, and the place from which the first server moved (1: A, 2: A').
+type shape struct {
+	lines   [2]line
+	earlier uint8
+}
+
+// config is a section and which line of the file each member is of.
+type config struct {
+	*Section
+	server []int
+}
+
+func (l *line) slot(server int) int {
+	if server == 1 {
+		return atB
+	}
+	return atA + int(l.at)
+}
+
+func destAt(slot int, gate bool, weight uint32) lvs.Dest {
+	d := lvs.Dest{Addr: addrs[slot], Forward: lvs.Masq, Weight: weight}
+	if gate {
+		d.Forward = lvs.Route
+	}
+	return d
+}
+
+// configOf is the section of a shape, made once.
+func (sl *slice) configOf(s shape) *config {
+	if c := sl.configs[s]; c != nil {
+		return c
+	}
+	c := &config{Section: sl.section()}
+	add := func(server, slot, movedTo int) {
+		l := &s.lines[server]
+		c.server = append(c.server, server)
+		c.Members = append(c.Members, &Member{len(c.Members), destAt(slot, l.gate, uint32(l.weight)), sl.has(unchecked), movedTo})
+	}
+	for server := range s.lines {
+		switch l := &s.lines[server]; {
+		case l.in && l.waits:
+			c.Waiting = append(c.Waiting, uint32(l.weight))
+		case l.in:
+			add(server, l.slot(server), -1)
+		}
+	}
+	if s.earlier > 0 {
+		add(0, int(s.earlier)-1, 0)
+	}
+	c.Index()
+	sl.configs[s] = c
+	return c
+}
+
+// record is an entry of the file of leavers.
+type record struct {
+	listed bool
+	stays  bool
+	until  int8 // ticks from now
+}
+
+type world struct {
+	Case
+	sl *slice
+	shape
+	cfg *config
+
+	table lvs.Dests // the real one
+	there bool      // … has the virtual service
+	conns [slots]bool
+
+	orders [2]Order // the files of state
+	obey   bool
+	files  [2]bool
+	left   [slots]record
+
+	dead   bool // no daemon runs
+	failed bool // the last change did, and waits for another try
+	placed bool // as far as the director knows
+
+	told Decision // the last one, and what was done for it; no part of the key
+	did  []string
+}
+
+// server is the line of the file that a member is of.
+func (w *world) server(i int) int { return w.cfg.server[i] }
+
+// use makes the world's section that of its shape.
+func (w *world) use() {
+	w.cfg = w.sl.configOf(w.shape)
+	w.Section = w.cfg.Section
+}
+
+// unknownServers are those of a section of which nothing is known.
+func (w *world) unknownServers() []Server {
+	all := make([]Server, len(w.Members))
+	for i := range all {
+		all[i].Member = w.Members[i]
+		all[i].First.Pending = !w.Members[i].Unchecked
+		if w.sl.checks > 1 {
+			all[i].More = []Check{{Pending: !w.Members[i].Unchecked}}
+		}
+	}
+	return all
+}
+
+// mishap is what becomes of one operation of a step.
+type mishap struct {
+	kind mishapKind
+	at   int
+}
+
+type mishapKind uint8
+
+const (
+	allWell mishapKind = iota
+	refused            // it is not made, and an error says so
+	lost               // it is made, and an error says otherwise
+	crash              // the daemon ends before it
+	mishapKinds
+)
+
+// decide lets the rules decide, as the director does.
+func (w *world) decide() Decision {
+	w.count()
+	d := Decide(w.Case, instant)
+	moved := false
+	for i := range w.Servers {
+		moved = moved || d.State.Servers[i].Gone != w.Servers[i].Gone
+	}
+	if w.Adopt(d.State); moved {
+		w.record()
+	}
+	w.obey = w.Obeys
+	w.told = d
+	return d
+}
+
+// count reads the connections of the servers, where one is to be reached by gate.
+func (w *world) count() {
+	reroutes := false
+	for i := range w.Members {
+		d, in := w.Have.At(w.Members[i].Dest.Addr)
+		reroutes = reroutes || in && w.Members[i].Reroutes(d)
+	}
+	for i := range w.Members {
+		if reroutes {
+			w.Servers[i].Counted(uint32(bit(w.conns[slotOf(w.Members[i].Dest.Addr)])))
+		}
+	}
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// wanted are the places of a decision in the order of a table.
+func (d *Decision) wanted() lvs.Dests {
+	all := make(lvs.Dests, 0, slots)
+	for i := range addrs {
+		if p, in := d.Places[addrs[i]]; in {
+			all = append(all, p)
+		}
+	}
+	if len(all) != len(d.Places) {
+		panic(fmt.Sprint("a place at an unknown address: ", d.Places))
+	}
+	return all
+}
+
+// sync has the table follow, as the director does after each thing that happens.
+func (w *world) sync(m mishap) {
+	defer w.conclude()
+	w.Away = w.sl.has(strength) && !w.Theirs
+	d := w.decide()
+	switch {
+	case w.Theirs, w.failed:
+	case w.Known:
+		w.write(&d, m)
+	default:
+		w.readAndWrite(m)
+	}
+}
+
+// conclude weighs what was done. That may end a wait.
+func (w *world) conclude() {
+	w.weigh()
+	if !w.dead && w.HasGathered() {
+		w.sync(mishap{})
+	}
+}
+
+func (w *world) readAndWrite(m mishap) {
+	w.Read(slices.Clone(w.tableAsRead()))
+	d := w.decide()
+	w.write(&d, m)
+}
+
+func (w *world) tableAsRead() lvs.Dests {
+	if w.table == nil {
+		return lvs.Dests{}
+	}
+	return w.table
+}
+
+var key = lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("198.51.100.1:80")}
+var settings = ipvsctl.Settings{Scheduler: "wrr", Netmask: ipvsctl.EachClient(false)}
+
+func serviceOf(dests lvs.Dests, there bool) ipvsctl.Service {
+	if !there {
+		return ipvsctl.Service{}
+	}
+	s := ipvsctl.Service{Key: key, Settings: settings, Dests: map[netip.AddrPort]lvs.Dest{}}
+	for _, d := range dests {
+		s.Dests[d.Addr] = d
+	}
+	return s
+}
+
+// write makes the changes from what the table has, as far as is known, to what it should have.
+func (w *world) write(d *Decision, m mishap) {
+	want, exists := d.wanted(), w.Known || w.there
+	if exists && slices.Equal(want, w.Have) {
+		w.Wrote(want)
+		w.placed, w.failed = true, false
+		return
+	}
+	failed, missing, n := false, false, 0
+	ops, now := ipvsctl.DiffService(serviceOf(w.Have, exists), serviceOf(want, true)), slices.Clone(w.Have)
+	for round := range ipvsctl.Rounds {
+		skipped := failed
+		for i := range ops {
+			if ops[i].Round() != round || skipped {
+				continue
+			}
+			hit := m.kind != allWell && n == m.at
+			if n++; hit && m.kind == crash {
+				w.did = append(w.did, "the daemon ends before: "+describe(ops[i]))
+				w.end()
+				return
+			}
+			made := hit && m.kind == refused || w.carryOut(&ops[i])
+			missing = missing || !made
+			if failed = failed || hit || !made; made && !hit {
+				noteOp(&now, &ops[i])
+			}
+			w.did = append(w.did, describe(ops[i])+[...]string{"", ": refused", ": made, but an error is returned", ""}[bit(hit)*int(m.kind)])
+		}
+	}
+	switch {
+	case missing && w.Known: // somebody changed the table: it is read at once
+		w.Have = now
+		w.notice()
+		again := w.decide()
+		w.write(&again, mishap{})
+	case failed:
+		w.Lost()
+		w.failed = true
+	default:
+		w.Wrote(want)
+		w.placed, w.failed = true, false
+	}
+}
+
+func describe(op ipvsctl.Op) string {
+	what := [...]string{"add the virtual service", "edit it", "remove it", "add", "change", "remove"}[op.Kind]
+	if op.Kind < ipvsctl.AddDest {
+		return what
+	}
+	return fmt.Sprintf("%s %s", what, describeDest(op.Dest))
+}
+
+func describeDest(d lvs.Dest) string {
+	forward := "masq"
+	if d.Forward == lvs.Route {
+		forward = "gate"
+	}
+	return fmt.Sprintf("%s %s weight %d", slotNames[slotOf(d.Addr)], forward, d.Weight)
+}
+
+// noteOp notes what an operation made of a table.
+func noteOp(all *lvs.Dests, op *ipvsctl.Op) {
+	switch op.Kind {
+	case ipvsctl.AddDest, ipvsctl.EditDest:
+		all.Put(op.Dest)
+	case ipvsctl.DelDest:
+		all.Remove(op.Dest.Addr)
+	}
+}
+
+// carryOut makes an operation, and reports whether what it changes was there.
+func (w *world) carryOut(op *ipvsctl.Op) bool {
+	_, in := w.table.At(op.Dest.Addr)
+	switch op.Kind {
+	case ipvsctl.AddService:
+		w.there = true
+	case ipvsctl.DelDest:
+		w.conns[slotOf(op.Dest.Addr)] = false
+		for i := range w.Members {
+			if w.Members[i].Dest.Addr == op.Dest.Addr {
+				w.Servers[i].Counted(0)
+			}
+		}
+	}
+	if op.Kind >= ipvsctl.AddDest && (!w.there || op.Kind > ipvsctl.AddDest && !in) {
+		return false
+	}
+	noteOp(&w.table, op)
+	return true
+}
+
+// notice takes what others did to the table since it was written.
+func (w *world) notice() {
+	if !w.there {
+		w.Vanished()
+		w.placed = false
+		return
+	}
+	ops := ipvsctl.DiffService(serviceOf(w.Have, true), serviceOf(w.table, true))
+	slices.SortStableFunc(ops, func(a, b ipvsctl.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
+	w.Read(slices.Clone(w.tableAsRead()))
+	for _, op := range ops {
+		w.Changed(op.Dest.Addr, op.Kind != ipvsctl.DelDest, false)
+	}
+}
+
+// lookAtTable compares the table with what was written, and has it follow.
+func (w *world) lookAtTable(m mishap) {
+	if !w.Known {
+		return
+	}
+	if !w.there || !slices.Equal(w.Have, w.table) {
+		w.notice()
+		d := w.decide()
+		w.write(&d, m)
+		w.conclude()
+		return
+	}
+	w.sync(m) // connections may have ended
+}
+
+// record writes the file of leavers.
+func (w *world) record() {
+	w.left = [slots]record{}
+	if w.Theirs {
+		return
+	}
+	for _, l := range w.Leavers {
+		w.left[slotOf(l.Addr)] = record{listed: true, until: int8(l.Until.Sub(instant) / tick)}
+	}
+	for i, s := range w.present() {
+		if w.Members[i].MovedTo >= 0 && s.Suspended() {
+			w.left[slotOf(w.Members[i].Dest.Addr)] = record{listed: true, stays: true}
+		}
+	}
+}
+
+// end is the end of the daemon, of which the table and the files stay.
+func (w *world) end() {
+	w.Case, w.dead, w.failed, w.placed = Case{}, true, false, false
+	w.earlier = 0
+	w.use()
+}
+
+// begin is the start of a daemon, which adopts the table as it finds it.
+func (w *world) begin(m mishap) {
+	w.dead, w.shape.earlier = false, 0
+	if a := &w.lines[0]; w.sl.has(moved_) && a.in && !a.waits {
+		from := atA + 1 - int(a.at)
+		_, serves := w.table.At(addrs[from])
+		if r := w.left[from]; r.listed {
+			serves = r.stays
+		}
+		if serves {
+			w.shape.earlier = uint8(from + 1)
+		}
+	}
+	w.use()
+	w.State = State{Servers: w.unknownServers()}
+	for i := range w.Servers {
+		if d, in := w.table.At(w.Members[i].Dest.Addr); in && d.Weight > 0 {
+			w.Servers[i].Assume()
+		}
+	}
+	for slot, r := range w.left {
+		if _, in := w.table.At(addrs[slot]); in && r.listed && !r.stays {
+			w.SendOff(Leaver{Addr: addrs[slot], Until: instant.Add(time.Duration(r.until) * tick)}, instant)
+		}
+	}
+	w.obeyFiles()
+	w.record()
+	w.sync(m)
+}
+
+// obeyFiles carries out what orders and files say.
+func (w *world) obeyFiles() {
+	if w.Obeys != w.obey {
+		w.Obey(w.obey)
+	}
+	for i := range w.Servers {
+		if o := w.orders[w.server(i)]; o != w.Servers[i].Order {
+			w.Servers[i].Ordered(o)
+		}
+	}
+	for i := range w.Servers {
+		if file := w.files[w.server(i)]; file != w.Servers[i].File {
+			w.Servers[i].Maintained(file)
+		}
+	}
+}
+
+// reload makes another file the current one. Refines: names have got an address, and nothing else differs. Known, if
+// not 0, is what a check says already that another section has: 1 it passes, 2 it fails.
+func (w *world) reload(lines [2]line, refines bool, known uint8, m mishap) {
+	was, old := w.Case.clone(), *w
+	w.shape = shape{lines: lines}
+	if a := &lines[0]; w.sl.has(moved_) && a.in {
+		if from := atA + 1 - int(a.at); was.WouldServe(addrs[from]) {
+			w.shape.earlier = uint8(from + 1)
+		}
+	}
+	w.use()
+	w.State = State{Servers: w.unknownServers(), Theirs: was.Theirs}
+	before := func(i int) int {
+		for o := range was.Servers {
+			if !was.Servers[o].Gone && was.Members[o].Dest.Addr == w.Members[i].Dest.Addr {
+				return o
+			}
+		}
+		return -1
+	}
+	w.Carry(&was, before, func(i, k int) *Check {
+		o := before(i)
+		if o < 0 || k == 0 && old.lines[old.server(o)].check != lines[w.server(i)].check {
+			return nil
+		}
+		return was.Servers[o].Check(k)
+	})
+	w.CarryFound(&was, w.placed)
+	if refines {
+		w.CarryTable(&was.State)
+		for i := range w.Servers {
+			if o := before(i); o >= 0 {
+				w.Servers[i].CarryOrders(&was.Servers[o])
+			}
+		}
+	} else {
+		w.failed = false
+	}
+	if !was.Theirs {
+		for _, l := range was.Leavers {
+			w.SendOff(l, instant)
+		}
+		for o := range was.Servers {
+			if !was.Servers[o].Gone {
+				w.SendOff(Leaver{Addr: was.Members[o].Dest.Addr}, instant)
+			}
+		}
+	}
+	for i := range w.Servers {
+		s := &w.Servers[i]
+		verdict := s.Verdict()
+		for _, check := range s.Checks() {
+			if known > 0 && check.Health.State == health.Unknown {
+				w.Learn(check, known == 1, NotReached)
+			}
+		}
+		if s.Verdict() != verdict {
+			w.Learned(s)
+		}
+	}
+	w.obeyFiles()
+	w.record()
+	w.sync(m)
+}
+
+// clone is a copy of a case that shares nothing but the section.
+func (c *Case) clone() Case { return Case{c.Section, c.Clone()} }
+
+// weigh counts whether enough servers are up, where that is of interest.
+func (w *world) weigh() {
+	if w.sl.has(strength) && !w.dead {
+		w.Weigh()
+	}
+}
