@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/daemon"
+	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
+)
+
+// emptying is a table with one server, which loses its connections at a time.
+type emptying struct {
+	*ipvsctl.Memory
+	at   time.Time
+	addr netip.AddrPort
+}
+
+func (e emptying) Services(_ context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
+	carries := ipvsctl.Counters{}
+	if time.Now().Before(e.at) {
+		carries.Active = 1
+	}
+	return ipvsctl.Table{keys[0]: {Counters: map[netip.AddrPort]ipvsctl.Counters{e.addr: carries}}}, nil
+}
+
+// --wait looks at what servers carry, as far as that can be seen: in a table in memory nothing.
+func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
+	idle := func(carry ipvsctl.Counters) bool { return carry.Active == 0 }
+	memory, err := ipvsctl.Open("memory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := func(ipvsctl.Counters) bool { t.Error("a table in memory was looked at"); return true }
+	if err := awaitCarried(t.Context(), &call{options: options{table: memory}}, nil, "", asked); err != nil {
+		t.Errorf("in memory: %v", err)
+	}
+	server := daemon.OrderedServer{Key: lvs.Key{Protocol: lvs.Mark, Mark: 1}, Addr: netip.MustParseAddrPort("192.0.2.1:80")}
+	for after, want := range map[time.Duration]string{3 * time.Second: "", time.Minute: "connections are left after 10s"} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			table := emptying{ipvsctl.NewMemory(nil), began.Add(after), server.Addr}
+			c := &call{options: options{table: ipvsctl.Access{Client: table, Live: table}, timeout: 10 * time.Second}}
+			text := ""
+			if err := awaitCarried(t.Context(), c, []daemon.OrderedServer{server}, "connections are left", idle); err != nil {
+				text = err.Error()
+			}
+			if took := time.Since(began); text != want || took < min(after, c.timeout) || took > min(after, c.timeout)+idleInterval {
+				t.Errorf("connections end after %v: %q after %v", after, text, took)
+			}
+		})
+	}
+}
