@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/lvs"
+	"ldirectord/parser"
 )
 
 // claimer are claims of a director that is alone: it is told what may be in the table.
@@ -120,4 +121,33 @@ func TestADirectorBesideAnother(t *testing.T) {
 		}
 		time.Sleep(time.Second) // checks in flight end
 	})
+}
+
+// taken are the virtual services of another daemon.
+type taken map[lvs.Key]string
+
+func (t taken) Take([]lvs.Key, []lvs.Key) (theirs, beside map[lvs.Key]string) { return t, nil }
+func (t taken) Changed() <-chan struct{}                                      { return nil }
+
+// No check goes through a virtual address of which other daemons have every virtual service.
+func TestAddressesThatAreLeftToOthers(t *testing.T) {
+	for owners, want := range map[[3]bool]bool{
+		{false, false, false}: false, {true, false, false}: false, {false, false, true}: false,
+		{false, true, false}: false, {true, true, true}: true,
+	} {
+		theirs, addr := taken{}, netip.MustParseAddr("192.0.2.10")
+		var virtuals []*virtual
+		for i, isTheirs := range owners {
+			key := lvs.Key{Protocol: lvs.TCP, Addr: netip.AddrPortFrom(addr, uint16(80+i))}
+			virtuals = append(virtuals, &virtual{key: key, cfg: &parser.Virtual{CheckVIP: addr}})
+			if isTheirs {
+				theirs[key] = "b.cf"
+			}
+		}
+		var left map[netip.Addr]bool
+		c := claimant{claims: theirs, through: func(all map[netip.Addr]bool) { left = all }}
+		if c.assign(virtuals, nil, false); left[addr] != want {
+			t.Errorf("%v are another daemon's: left to it is %v", owners, left[addr])
+		}
+	}
 }
