@@ -21,9 +21,8 @@ type Decision struct {
 
 // Why is the rule that decided where a member is, with its operands.
 type Why struct {
-	By     RuleID
-	N, Of  int // of the guard: servers in service, and how many it leaves there
-	Before int // of moved: the member at the new address of its name
+	By    RuleID
+	N, Of int32 // of the guard: servers in service, and how many it leaves there
 }
 
 // Decide applies the rules to a case. It changes nothing but what it returns: the same case and time give the same

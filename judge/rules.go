@@ -114,7 +114,7 @@ func guard(h *hearing) bool {
 	for _, s := range held {
 		if s.Held {
 			h.held = append(h.held, s.At)
-			h.why[s.At] = Why{By: h.by, N: serving, Of: quota}
+			h.why[s.At] = Why{By: h.by, N: int32(serving), Of: int32(quota)}
 		}
 	}
 	return false
@@ -132,7 +132,7 @@ func moved(h *hearing) bool {
 		if s.Gone = replaced || !s.works(); !s.Gone {
 			continue
 		}
-		if h.why[s.At] = (Why{By: h.by, Before: to.At}); !h.Theirs {
+		if h.why[s.At].By = h.by; !h.Theirs {
 			h.SendOff(Leaver{Addr: s.Dest.Addr}, h.now)
 		}
 	}
