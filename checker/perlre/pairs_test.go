@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,8 +82,12 @@ func eachEngine(t *testing.T, pattern, text string) string {
 	if err != nil {
 		t.Errorf("%q on %q: %v", pattern, text, err)
 	}
+	where := l.re.FindReaderIndex(&byteReader{rest: []byte(text)})
+	if l.exact && !slices.Equal(where, at) {
+		t.Errorf("%q on %q: Go at %v, regexp2 at %v (%s)", pattern, text, where, at, notations(pattern))
+	}
 	answers := map[bool]string{false: "0", true: "1"}
-	return answers[l.re.MatchReader(&byteReader{rest: []byte(text)})] + answers[at != nil]
+	return answers[where != nil] + answers[at != nil]
 }
 
 // Both engines agree on what is on the list, and on where it matches.
@@ -104,6 +109,19 @@ func TestEnginesAgree(t *testing.T) {
 	}
 	if linear < *pairs/10 {
 		t.Errorf("only %d of %d pairs ran in linear time", linear, *pairs)
+	}
+}
+
+// Where a repeat's body may be empty, Go's engine finds another end than perl.
+func TestWhatMatchesIsWherePerlFindsIt(t *testing.T) {
+	for _, c := range []struct {
+		pattern, text string
+		begin, end    int
+	}{{`(?:a*|b)*`, "ab", 0, 1}, {"b$", "ab\n", 1, 2}, {"b+", "abb", 1, 3}, {`a\.`, "a.a.", 0, 2}, {`b(?=c)`, "abc", 1, 2}} {
+		at, err := compiled(t, c.pattern).Find([]byte(c.text), enough, new(time.Duration))
+		if !slices.Equal(at, []int{c.begin, c.end}) || err != nil {
+			t.Errorf("%s on %q: %v %v, want %d %d", c.pattern, c.text, at, err, c.begin, c.end)
+		}
 	}
 }
 

@@ -26,6 +26,9 @@ type part struct {
 	danger   danger    // the outermost
 }
 
+// maxCompared bounds how many parts are compared with each other for a danger: people write no more.
+const maxCompared = 100
+
 // danger is what may explode in a pattern: the number of ways in which the engine can divide a text among
 // repeats grows faster than the text.
 type danger struct {
@@ -116,7 +119,7 @@ func inOrder(members []part) part {
 
 // parted reports whether something beside a member surely takes other bytes.
 func parted(members []part, member int) bool {
-	for i, other := range members {
+	for i, other := range members[:min(maxCompared, len(members))] {
 		if i != member && other.takes && other.bytes.size() > 0 && !other.bytes.meets(&members[member].bytes) {
 			return true
 		}
@@ -161,7 +164,7 @@ func (p part) repeated(q quantifier, pos int) part {
 
 // ambiguous reports whether an alternative may match what another does, or what it begins with.
 func (p *part) ambiguous() bool {
-	for i, one := range p.branches {
+	for i, one := range p.branches[:min(maxCompared, len(p.branches))] {
 		for _, other := range p.branches[:i] {
 			if sameBegin(one.heads, other.heads) {
 				return true

@@ -217,6 +217,10 @@ func TestCatastrophicPatternsAreCutOff(t *testing.T) {
 }
 
 func TestHostilePatternsAreCompiledOrRefusedInTime(t *testing.T) {
+	words := ""
+	for i := range 16000 {
+		words += fmt.Sprintf("|%c%c%c", 'a'+i/676, 'a'+i/26%26, 'a'+i%26)
+	}
 	for _, pattern := range []string{
 		strings.Repeat("(", 100000),
 		strings.Repeat("(", 60000) + strings.Repeat(")", 5536),
@@ -229,6 +233,11 @@ func TestHostilePatternsAreCompiledOrRefusedInTime(t *testing.T) {
 		strings.Repeat("a{1", 20000),
 		`((((a{60000}){60000}){60000}){60000}){60000})`,
 		strings.Repeat(`\k<n>`, 12000),
+		strings.Repeat("(?:a*)", 10000),
+		strings.Repeat(`\pL`, 5000),
+		strings.Repeat(`\W`, 30000),
+		strings.Repeat("(?u)", 16000) + `\b`,
+		"(?:" + words[1:64000] + ")*(?=x)",
 	} {
 		spent := startClock()
 		m, err := Compile(pattern)
