@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -116,7 +115,7 @@ type (
 	Announcement = director.AnnouncementSnapshot
 )
 
-// NewReport puts together what is known. Connections may leave servers out.
+// NewReport puts together what is known. It fills the snapshot in. Connections may leave servers out.
 func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Connections) *Report {
 	p.Reloads.Last = p.Reloads.Last.UTC()
 	r := &Report{
@@ -164,13 +163,13 @@ func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 	return list
 }
 
-// newVirtual fills in what follows from what the director knows of a virtual service.
+// newVirtual fills in what follows from what the director knows of a virtual service, of its servers where they are:
+// there may be many.
 func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[director.Backend]Connections) Virtual {
 	v := Virtual(*known)
 	if v.Guard.Keeps == 0 && !(v.Guard.Obeys && v.Guard.Brake) {
 		v.Guard = Guard{}
 	}
-	v.Servers = append([]Server{}, v.Servers...)
 	for i := range v.Servers {
 		s := &v.Servers[i]
 		complete(s, now)
@@ -178,7 +177,6 @@ func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[dire
 			s.Connections = &c
 		}
 	}
-	v.Leaving = slices.Clone(v.Leaving)
 	for i := range v.Leaving {
 		l := &v.Leaving[i]
 		left := max(l.Until.Sub(now), 0)
@@ -194,14 +192,13 @@ func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[dire
 func complete(s *Server, now time.Time) {
 	s.InState, s.Since, s.Due = now.Sub(s.Since).Seconds(), s.Since.UTC(), s.Due.UTC()
 	s.Failures = maps.Collect(s.Tally.Failures())
-	if s.Held {
+	if s.Held && !strings.HasPrefix(s.Note, "held") {
 		s.Note = strings.TrimSuffix("held; "+s.Note, "; ")
 	}
 	if s.InTable {
 		s.TableWeight = &s.Effective
 	}
 	s.Check = newCheck(s.Checked, &s.Last)
-	s.Checks = slices.Clone(s.Checks)
 	for i := range s.Checks {
 		c := &s.Checks[i]
 		c.Check = newCheck(c.Checked, &c.Last)
