@@ -181,9 +181,15 @@ func TestFewPerlProcessesWait(t *testing.T) {
 		}
 		return nil
 	}
-	for len(processes()) < 12 && t.Context().Err() == nil {
-		time.Sleep(time.Millisecond)
+	await := func(enough func(n int) bool) {
+		t.Helper()
+		for limit := time.Now().Add(2 * patient); !enough(len(processes())); time.Sleep(time.Millisecond) {
+			if time.Now().After(limit) {
+				t.Fatalf("%d processes", len(processes()))
+			}
+		}
 	}
+	await(func(n int) bool { return n == 12 })
 	all := processes()
 	if err := os.WriteFile(gate, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -196,9 +202,7 @@ func TestFewPerlProcessesWait(t *testing.T) {
 			t.Errorf("process %s lives", pid)
 		}
 	}
-	for len(processes()) > 4 && t.Context().Err() == nil {
-		time.Sleep(time.Millisecond)
-	}
+	await(func(n int) bool { return n <= 4 })
 }
 
 // One perl compiles the file, whatever is asked at once. A change of the file, and a reload, have a new one.
