@@ -127,7 +127,7 @@ func (d *Director) judgeKnown(v *virtual) {
 		was := s.Verdict()
 		for j := &s.first; j != nil; j = j.next {
 			if c := d.checks[j.task]; c != nil && !c.at.IsZero() && j.Health.State == health.Unknown {
-				v.Learn(j.Check, c.last.OK, lossOf(c.last))
+				j.Learn(v.Rule, c.last.OK, lossOf(c.last))
 				j.reason = c.last.Detail
 			}
 		}
@@ -178,7 +178,7 @@ func (v *virtual) inherit(was *virtual) {
 	for _, s := range was.servers {
 		before[s.real.Addr] = s
 	}
-	v.Carry(&was.Case, func(i int) int {
+	v.Carry(&was.Case, was.placed, func(i int) int {
 		old := before[v.members[i].real.Addr]
 		if old == nil {
 			return -1
@@ -196,7 +196,7 @@ func (v *virtual) inherit(was *virtual) {
 		j.inherit(o)
 		return o.Check
 	})
-	if v.CarryFound(&was.Case, was.placed); v.waits() {
+	if v.waits() {
 		v.waitingSince = was.waitingSince
 	}
 }

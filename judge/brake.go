@@ -72,7 +72,7 @@ func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Bra
 		return done
 	}
 	b.Due = false
-	accused, open, proof := c.fellows(uint8(line))
+	accused, open, proof := fellows(c, uint8(line))
 	switch {
 	case b.Holds && len(accused) > 0 && !c.check(b.Newest).Passed:
 		return done
@@ -106,7 +106,7 @@ func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Bra
 
 // fellows are the checks by one line of the section that are accused, others that may show whether the way is fine, and
 // when the last check began that passed by it.
-func (c *Case) fellows(line uint8) (accused, open []Spot, proof time.Time) {
+func fellows(c *Case, line uint8) (accused, open []Spot, proof time.Time) {
 	for s := range c.all() {
 		for k, check := range s.Checks() {
 			if check.Line != line || s.Unchecked {

@@ -3,11 +3,13 @@ package judge
 import "net/netip"
 
 // Carry takes over, at a reload, what was known of the section before. This is the one place that says what a reload
-// keeps; it ends overrides, and forgets what the table had. Old is the server that one was before, -1 for a new one;
-// check is the check of before that is the same as one of now, nil for a new one.
-func (c *Case) Carry(was *Case, old func(i int) int, check func(i, k int) *Check) {
+// keeps; it ends overrides, and forgets what the table had. Placed: the director had set the section up, so that what
+// it did has owners. Old is the server that one was before, -1 for a new one; check is the check of before that is the
+// same as one of now, nil for a new one.
+func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, k int) *Check) {
 	c.FallbackIn, c.FallbackWanted = was.FallbackIn, was.FallbackWanted
 	c.Obeys, c.Strength, c.Back = was.Obeys, was.Strength, was.Back
+	c.Found = stillFound(c, was, placed)
 	for i := range c.Servers {
 		s := &c.Servers[i]
 		if o := old(i); o >= 0 {
@@ -30,18 +32,18 @@ func (c *Case) Carry(was *Case, old func(i int) int, check func(i, k int) *Check
 	}
 }
 
-// CarryFound takes over what was found, but for what is somebody's now. When all servers have an address, the rest
-// goes. Placed reports whether the director had set the section up: what it did has owners.
-func (c *Case) CarryFound(was *Case, placed bool) {
+// stillFound is what was found, but for what is somebody's now. When all servers have an address, the rest goes.
+func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 	if len(c.Waiting) == 0 || was.Found == nil && !placed {
-		return
+		return nil
 	}
-	c.Found = map[netip.AddrPort]bool{}
+	found := map[netip.AddrPort]bool{}
 	for addr := range was.Found {
 		if c.IsNobodys(addr) {
-			c.Found[addr] = true
+			found[addr] = true
 		}
 	}
+	return found
 }
 
 // CarryTable takes over what the table has, and what others did to it: the sections differ in nothing but servers whose

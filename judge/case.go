@@ -15,10 +15,10 @@ type Case struct {
 }
 
 // all are the servers that have not gone.
-func (c *Case) all() iter.Seq[*Server] {
+func (s *State) all() iter.Seq[*Server] {
 	return func(yield func(*Server) bool) {
-		for i := range c.Servers {
-			if s := &c.Servers[i]; !s.Gone && !yield(s) {
+		for i := range s.Servers {
+			if one := &s.Servers[i]; !one.Gone && !yield(one) {
 				return
 			}
 		}

@@ -22,26 +22,26 @@ func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool)
 	if s.Verdict() == was {
 		return false
 	}
-	s.Turned = c.follow(s, served) || s.Turned
+	s.Turned = s.follow(served && c.guards()) || s.Turned
 	return true
 }
 
 // Learn notes the last result of a check that other servers had before: it decides one that is unknown.
-func (c *Case) Learn(check *Check, ok bool, loss Loss) {
-	check.Health, _ = check.Health.Next(ok, c.Rule)
-	check.Loss = loss
+func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
+	c.Health, _ = c.Health.Next(ok, r)
+	c.Loss = loss
 }
 
 // Learned notes, after Learn, that the verdict of a server changed.
-func (c *Case) Learned(s *Server) { c.follow(s, s.Held || s.Kept) }
+func (c *Case) Learned(s *Server) { s.follow((s.Held || s.Kept) && c.guards()) }
 
-// follow takes over what the checks of a server say now. One that goes down and served until then is held; the guard
-// decides whether it stays so. It reports whether that concerns the table.
-func (c *Case) follow(s *Server, served bool) bool {
+// follow takes over what the checks of a server say now. Holds: one that goes down is held; the guard decides whether
+// it stays so. It reports whether that concerns the table.
+func (s *Server) follow(holds bool) bool {
 	was := s.Held
 	switch s.Verdict() {
 	case health.Down:
-		s.Held, s.Kept = served && c.guards(), false
+		s.Held, s.Kept = holds, false
 		s.Entered = s.Entered && s.Held
 	case health.Up:
 		s.Held = false

@@ -483,14 +483,13 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, m mishap) {
 		}
 		return -1
 	}
-	w.Carry(&was, before, func(i, k int) *Check {
+	w.Carry(&was, w.placed, before, func(i, k int) *Check {
 		o := before(i)
 		if o < 0 || k == 0 && old.lines[old.server(o)].check != lines[w.server(i)].check {
 			return nil
 		}
 		return was.Servers[o].Check(k)
 	})
-	w.CarryFound(&was, w.placed)
 	if refines {
 		w.CarryTable(&was.State)
 		for i := range w.Servers {
@@ -516,7 +515,7 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, m mishap) {
 		verdict := s.Verdict()
 		for _, check := range s.Checks() {
 			if known > 0 && check.Health.State == health.Unknown {
-				w.Learn(check, known == 1, NotReached)
+				check.Learn(w.Rule, known == 1, NotReached)
 			}
 		}
 		if s.Verdict() != verdict {
