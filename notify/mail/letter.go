@@ -23,14 +23,14 @@ const maxMailLine = 900
 
 // letter is one mail. Its texts are without control characters.
 type letter struct {
-	via     string     // SMTP server, "" for sendmail
-	sender  string     // of the envelope
-	to      []string   // of the envelope: who has not got it yet
-	about   string     // what happened
-	reminds downServer // of which server this is a reminder; zero for other mail
-	count   int        // how many alerts it reports
-	tries   int
-	date    time.Time
+	via      string   // SMTP server, "" for sendmail
+	sender   string   // of the envelope
+	to       []string // of the envelope: who has not got it yet
+	about    string   // what happened
+	reminder bool     // of a server that is still down
+	count    int      // how many alerts it reports
+	tries    int
+	date     time.Time
 
 	id, fromLine, toLine, subject, reason, body string
 }

@@ -65,7 +65,7 @@ func (m *Mailer) Set(rules map[string]Rule) {
 	for s := range m.down {
 		rule, kept := m.rules[s.virtual]
 		if !kept || rule.Reals != nil && !slices.Contains(rule.Reals, s.real) {
-			m.forget(s)
+			delete(m.down, s)
 		}
 	}
 	m.mu.Unlock()
@@ -78,7 +78,7 @@ func (m *Mailer) Notify(e notify.Event) {
 	defer m.mu.Unlock()
 	switch e.Kind {
 	case notify.Added, notify.Restored, notify.Drained, notify.Purged:
-		m.forget(downServer{e.Virtual, e.Real})
+		delete(m.down, downServer{e.Virtual, e.Real})
 		m.mail(e)
 	case notify.Quiescent, notify.Deleted:
 		if !e.Fallback {
@@ -88,9 +88,7 @@ func (m *Mailer) Notify(e notify.Event) {
 	case notify.Unjudged, notify.OrderEnded, notify.GuardHolds, notify.GuardOver:
 		m.mail(e)
 	case notify.StandingBy: // who serves now sends mail
-		for s := range m.down {
-			m.forget(s)
-		}
+		clear(m.down)
 	case notify.Lost:
 		m.mailAll(e)
 	}
@@ -144,11 +142,6 @@ func (m *Mailer) remember(s downServer, e notify.Event) {
 	m.schedule(s)
 }
 
-func (m *Mailer) forget(s downServer) {
-	delete(m.down, s)
-	m.out.drop(s)
-}
-
 // schedule sets the timer for the next reminder of a server, unless it fires earlier.
 func (m *Mailer) schedule(s downServer) {
 	freq := m.rules[s.virtual].Freq
@@ -190,7 +183,7 @@ func (m *Mailer) remindOf(s downServer, rule Rule, e notify.Event) {
 	}
 	_, address, _ := strings.Cut(s.virtual, ":")
 	l := newLetter(rule, e, fmt.Sprintf("Inaccessible real server: %s (%s)", s.real, address))
-	l.reminds = s
+	l.reminder = true
 	m.send(e, l)
 }
 

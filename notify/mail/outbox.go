@@ -14,8 +14,7 @@ import (
 
 // Limits of the delivery of mail.
 const (
-	maxWaiting     = 100              // mails in a box; all after them become one summary
-	maxSummary     = 500              // alerts that a summary lists
+	maxWaiting     = 100              // mails in a box; all after them are dropped, and one mail says how many
 	maxSending     = 8                // at once
 	firstMailRetry = 5 * time.Second  // after a temporary failure; doubles …
 	lastMailRetry  = 10 * time.Minute // … up to this
@@ -40,7 +39,7 @@ type outbox struct {
 type box struct {
 	key     string
 	queue   []*letter // the first is being sent
-	more    summary   // of what did not fit
+	dropped *letter   // the last that did not fit; its count is of them all
 	busy    bool      // a goroutine works on the queue
 	failing bool      // and that is reported
 	lost    int       // alerts that a recipient did not get since it fails
@@ -61,8 +60,7 @@ func deliver(ctx context.Context, l *letter) (again []string, err error) {
 	return sendSMTP(ctx, d.DialContext, l)
 }
 
-// put queues a letter. It refuses a reminder of a server that a waiting one reminds of already, or for which there is
-// no room: there will be a next one.
+// put queues a letter. It refuses a reminder while mail fails, or for which there is no room: there will be a next one.
 func (o *outbox) put(l *letter) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -75,12 +73,15 @@ func (o *outbox) queue(l *letter) bool {
 		b = &box{key: l.box()}
 		o.boxes[b.key] = b
 	}
-	full := len(b.queue) >= maxWaiting || b.more.count > 0
+	full := len(b.queue) >= maxWaiting || b.dropped != nil
 	switch {
-	case l.isReminder() && (full || slices.ContainsFunc(b.queue, l.sameReminder)):
+	case l.reminder && (full || b.failing && len(b.queue) > 0):
 		return false
 	case full:
-		b.more.add(l)
+		if b.dropped != nil {
+			l.count += b.dropped.count
+		}
+		b.dropped = l
 	default:
 		b.queue = append(b.queue, l)
 	}
@@ -89,15 +90,6 @@ func (o *outbox) queue(l *letter) bool {
 		o.tries.Go(func() { o.work(b) })
 	}
 	return true
-}
-
-// drop removes the waiting reminders of a server.
-func (o *outbox) drop(s downServer) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, b := range o.boxes {
-		b.queue = slices.DeleteFunc(b.queue, func(l *letter) bool { return l.reminds == s })
-	}
 }
 
 // close gives every letter one more try, and cancels all of them when ctx is done.
@@ -110,7 +102,10 @@ func (o *outbox) close(ctx context.Context) error {
 	defer o.mu.Unlock()
 	unsent := 0
 	for _, b := range o.boxes {
-		unsent += b.lost + b.more.count
+		unsent += b.lost
+		if b.dropped != nil {
+			unsent += b.dropped.count
+		}
 		for _, l := range b.queue {
 			unsent += l.count
 		}
@@ -136,9 +131,9 @@ func (o *outbox) work(b *box) {
 func (o *outbox) next(b *box) *letter {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(b.queue) == 0 && b.more.count > 0 {
-		b.queue = append(b.queue, b.more.letter())
-		b.more = summary{}
+	if len(b.queue) == 0 && b.dropped != nil {
+		b.dropped.summarize()
+		b.queue, b.dropped = append(b.queue, b.dropped), nil
 	}
 	if len(b.queue) > 0 && !b.stuck && o.tries.Context.Err() == nil {
 		return b.queue[0]
@@ -215,33 +210,11 @@ func (o *outbox) reportChange(b *box, l *letter, err error) {
 	o.report(e)
 }
 
-func (l *letter) isReminder() bool { return l.reminds != downServer{} }
-
-func (l *letter) sameReminder(other *letter) bool { return l.reminds == other.reminds }
-
-// summary replaces the letters that found no room in a box.
-type summary struct {
-	count int
-	last  *letter
-	list  strings.Builder
-}
-
-func (s *summary) add(l *letter) {
-	s.last = l
-	if s.count++; s.count <= maxSummary {
-		fmt.Fprintf(&s.list, "[%s] %s\n", l.date.Format(time.ANSIC), l.subject)
-	}
-}
-
-// letter is one mail about all of them.
-func (s *summary) letter() *letter {
-	l := *s.last
-	l.reminds, l.count, l.tries = downServer{}, s.count, 0
-	l.about = fmt.Sprintf("%d alerts in one message: they came faster than mail was taken", s.count)
-	l.subject = l.about
-	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\n\n%s", hostName(), l.about, s.list.String())
-	if left := s.count - maxSummary; left > 0 {
-		l.body += fmt.Sprintf("and %d more\n", left)
-	}
-	return &l
+// summarize makes a dropped letter the one that says how many were.
+func (l *letter) summarize() {
+	last := l.subject
+	l.about = fmt.Sprintf("%d alerts were dropped: they came faster than mail was taken", l.count)
+	l.subject, l.reason, l.reminder, l.tries = l.about, "", false, 0
+	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\n\nThe last was: %s\nThe log has them all.\n",
+		hostName(), l.about, last)
 }
