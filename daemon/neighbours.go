@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/announce"
 	"ldirectord/director"
+	"ldirectord/doctor"
 	"ldirectord/instance"
 	"ldirectord/lvs"
 	"ldirectord/parser"
@@ -133,7 +134,7 @@ func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[lvs.
 			shared[k] = cmp.Or(shared[k], one.name+", waits for it")
 		}
 		for _, k := range one.has {
-			shared[k] = "belongs to " + one.name + "; the daemon of this file waits for it"
+			shared[k] = "belongs to " + one.name + doctor.Waits
 			if slices.Contains(mine, k) {
 				shared[k] = "is also of " + one.name
 			}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"ldirectord/director"
 	"ldirectord/fwmark"
@@ -182,6 +183,9 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 	return e.diagnostics(cfg.Name)
 }
 
+// Waits ends what is said of a virtual service in the file that belongs to another daemon.
+const Waits = "; the daemon of this file waits for it"
+
 // shared: who else has the virtual service, or one whose packets get its mark.
 func (x one) shared() {
 	if who := x.daemon.Shared[x.Key]; who != "" {
@@ -190,7 +194,7 @@ func (x one) shared() {
 	for _, k := range slices.SortedFunc(maps.Keys(x.daemon.Shared), lvs.Key.Compare) {
 		if director.Catches(x.Virtual, k) {
 			x.tell(warning, "mark-catches", "", "%s has the packets of %s (%s)", markOf(x.Virtual),
-				director.KeyID(k), x.daemon.Shared[k])
+				director.KeyID(k), strings.TrimSuffix(x.daemon.Shared[k], Waits))
 		}
 	}
 }

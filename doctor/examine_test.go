@@ -272,7 +272,7 @@ var examineCases = map[string]examineCase{
 		config: through(byGate), spoil: func(f *facts) {
 			toCheck(f)
 			why := "not checked through 192.0.2.10: " + checker.Astray + ": a rule restores marks"
-			answered(f, through(byGate), checker.Result{OK: true, Way: checker.WayVoid, Warning: why})
+			answered(f, through(byGate), checker.Result{OK: true, Way: checker.WayVoid, Warning: why, Detail: "connected"})
 		}, want: "broken check-mark",
 	},
 	"a rule that gives clients the mark of a private service, and one that restores it": {

@@ -71,7 +71,8 @@ func (x one) reaches() {
 			silent = append(silent, way)
 		}
 		answered = answered || r.Way == checker.WayThrough && r.Cause != checker.Timeout
-		if why := r.Warning + r.Detail; r.Way == checker.WayVoid && strings.Contains(why, checker.Astray) {
+		why := cmp.Or(r.Warning, r.Detail)
+		if r.Way == checker.WayVoid && strings.Contains(why, checker.Astray) {
 			x.tell(broken, "check-mark", "", "%s; the rule has to leave out what checks send: "+
 				"-m mark ! --mark %#x/%#x", why, ipvsctl.FirstPrivate, reserved)
 		}
