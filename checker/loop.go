@@ -166,7 +166,7 @@ func (l *loop) begin(ctx context.Context, t *Task) {
 	var via *Via
 	if g, ok := t.Checker.(Guided); ok {
 		if via, ok = g.Way(now); !ok {
-			l.pool.running.Go(func() { l.pool.run(ctx, t, now, nil) })
+			l.pool.running.Go(func() { l.pool.run(ctx, Update{Task: t, Began: now}) })
 			return
 		}
 	}

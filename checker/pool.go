@@ -54,6 +54,7 @@ type Task struct {
 	ok        bool  // of the last result
 	doubted   bool  // the last result was ignored
 	granted   bool  // it has its place among the extra checks
+	taped     bool  // what is said in the next check is taken down
 	shortages uint8 // in a row that were followed by a shorter wait than the interval
 }
 
@@ -64,7 +65,8 @@ func (t *Task) moved(index int) { t.index = index }
 type Update struct {
 	Task   *Task
 	Result Result
-	Began  time.Time // the check
+	Began  time.Time        // the check
+	Tape   *transcript.Tape // what was said; nil: it was not taken down
 	// a failure from a time when the process or the machine did not run: it says nothing, and the check is made
 	// again
 	Stalled bool
@@ -94,8 +96,6 @@ type Pool struct {
 	planned time.Time     // when the pool last planned to wake; zero before the first round
 	stalled time.Time     // when it last woke far too late
 	slept   time.Duration // what asleep returned last
-
-	listeners map[*Task][]func(*transcript.Tape) // nil: nobody reads transcripts
 }
 
 // NewPool returns a pool without tasks. It does nothing until Run.
@@ -184,12 +184,12 @@ func (p *Pool) grants(t *Task, now time.Time) bool {
 	return !t.due.After(now)
 }
 
-// Listen hands the transcripts of the checks of these tasks that begin from now on to their functions, which must not
-// block, and those of no other tasks. Such a check is made when it is due anyway, without the loop.
-func (p *Pool) Listen(listeners map[*Task][]func(*transcript.Tape)) {
+// Tape takes down what is said in the next check of a task, for its Update. The check is made when it is due anyway,
+// without the loop.
+func (p *Pool) Tape(t *Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.listeners = listeners
+	t.taped = true
 }
 
 // Results is signalled when there is something to Take. A success after a success may be reported up to a second late,
@@ -294,12 +294,15 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 			heap.Push(&p.queue, t)
 			continue
 		}
-		listeners := p.listeners[t]
-		if listeners == nil && p.isLight(t) {
+		if !t.taped && p.isLight(t) {
 			light = append(light, t)
 			continue
 		}
-		p.running.Go(func() { p.run(ctx, t, now, listeners) })
+		u := Update{Task: t, Began: now}
+		if t.taped {
+			t.taped, u.Tape = false, transcript.New()
+		}
+		p.running.Go(func() { p.run(ctx, u) })
 	}
 	if len(p.pending) > 0 && now.Sub(p.told) >= p.quiet {
 		p.tell(now)
@@ -312,19 +315,15 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 	return light, p.planned
 }
 
-// run makes a check. If somebody listens, it takes down what is said.
-func (p *Pool) run(ctx context.Context, t *Task, start time.Time, listeners []func(*transcript.Tape)) {
-	made, tape := ctx, (*transcript.Tape)(nil)
-	if listeners != nil {
-		tape = transcript.New()
-		made = Taped(ctx, tape)
+// run makes a check.
+func (p *Pool) run(ctx context.Context, u Update) {
+	made := ctx
+	if u.Tape != nil {
+		made = Taped(ctx, u.Tape)
 	}
-	r := t.Checker.Check(made)
-	r.Took = time.Since(start)
-	p.finish(ctx, Update{Task: t, Result: r, Began: start})
-	for _, take := range listeners {
-		take(tape)
-	}
+	u.Result = u.Task.Checker.Check(made)
+	u.Result.Took = time.Since(u.Began)
+	p.finish(ctx, u)
 }
 
 // isLight reports whether the loop makes the check of a task. It is opened for the first one.

@@ -43,7 +43,6 @@ type controlSocket struct {
 func (d *daemon) openSocket(ctx context.Context) {
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /status", limited(newSlots(maxAnswers), d.answerStatus))
-	routes.HandleFunc("GET /trace", d.answerTrace)
 	routes.HandleFunc("GET /why", limited(newSlots(maxAnswers), d.answerWhy))
 	routes.HandleFunc("POST /reload", answerOrder(ReloadTimeout, d.config.answerReload))
 	routes.HandleFunc("POST /role",

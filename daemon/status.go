@@ -35,13 +35,28 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	return status.NewReport(now, process, d.connections(ctx, now)), nil
 }
 
-// answerWhy answers with what is remembered of the servers that a question means.
+// answerWhy answers with what is remembered of the servers that a question means. Root alone has the conversations:
+// pages may be confidential.
 func (d *daemon) answerWhy(w http.ResponseWriter, r *http.Request) {
-	why, err := d.why(r.Context(), r.FormValue("virtual"), r.FormValue("server"))
+	asked := d.why
+	if clientOf(r).uid == 0 {
+		asked = d.wholeWhy
+	}
+	why, err := asked(r.Context(), r.FormValue("virtual"), r.FormValue("server"))
 	writeAnswer(w, why, err, http.StatusServiceUnavailable)
 }
 
+// why is what everybody who may ask is told.
 func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, error) {
+	why, err := d.wholeWhy(ctx, virtual, real)
+	if err != nil {
+		return nil, err
+	}
+	why.DropConversations()
+	return why, nil
+}
+
+func (d *daemon) wholeWhy(ctx context.Context, virtual, real string) (*status.Why, error) {
 	now, err := d.director.Why(ctx, virtual, real)
 	if err != nil {
 		return nil, err

@@ -73,7 +73,7 @@ type Deps struct {
 //
 // One goroutine owns all of its state: each event of that goroutine's loop is a method, and nothing needs a lock. What
 // can wait, or can do without most of that state, is a type of its own, which knows no director: table, teller, marker,
-// announcer, claimant, orderBook, maintainer, leavers, tracer.
+// announcer, claimant, orderBook, maintainer, leavers, conversations.
 type Director struct {
 	deps    Deps
 	table   table
@@ -109,7 +109,7 @@ type Director struct {
 	unread    string            // why the table could not be read the last time
 	shortages uint64
 	counted   time.Time // when the counters of the servers were read
-	tracer    tracer
+	said      conversations
 }
 
 // check is what the director knows of a check that runs.
@@ -148,7 +148,7 @@ func New(d Deps) *Director {
 	}
 	tell := &director.teller
 	director.marker = newMarker(d.Marks, tell)
-	director.tracer.pool = director.pool
+	director.said = conversations{tape: director.pool.Tape, kept: map[*checker.Task]Conversation{}}
 	a := &announcer{kernel: d.Announcer, marks: director.marker, tell: tell,
 		standby: d.Standby, looked: !d.Withdraw,
 		of:    func(i int) ability { return director.virtuals[i].ability() },

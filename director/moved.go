@@ -129,9 +129,7 @@ func (d *Director) runChecks(tasks []*checker.Task) {
 		tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *checker.Task) bool { return !d.checks[t].begun })
 	}
 	d.pool.Set(tasks)
-	if len(d.tracer.list) > 0 {
-		d.tracer.listen(d.virtuals, d.checks)
-	}
+	maps.DeleteFunc(d.said.kept, func(t *checker.Task, _ Conversation) bool { return d.checks[t] == nil })
 }
 
 // names are how a server is called, as the file does and with the configured port, and the other name by which orders

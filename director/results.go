@@ -54,6 +54,7 @@ func (d *Director) results(updates []checker.Update) {
 				d.judge(x.v, x.s, x.j, u.Result)
 			}
 		}
+		d.said.follow(&u, c, now)
 		d.hurry(u.Task, c)
 	}
 	d.settleBrakes()

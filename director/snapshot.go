@@ -178,6 +178,8 @@ type ServerSnapshot struct {
 
 	Past       *history.History `json:"-"` // with Why alone
 	CheckNames map[uint8]string `json:"-"` // … by their numbers there
+	// with Why alone: the last ones of its checks that are down
+	Conversations []Conversation `json:"conversations,omitempty"`
 }
 
 // CheckSnapshot is one check of a server at one moment.

@@ -93,19 +93,6 @@ func (r *Refusal) Error() string {
 // IsFinal reports whether the order is refused, and not only late.
 func (r *Refusal) IsFinal() bool { return r.Status != http.StatusGatewayTimeout }
 
-// Follow asks the running daemon for something that continues, and writes its answer as it comes.
-func (s Socket) Follow(ctx context.Context, path string, w io.Writer) error {
-	answer, err := s.send(ctx, http.MethodGet, path)
-	if err == nil {
-		defer answer.Body.Close()
-		_, err = io.Copy(w, answer.Body)
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errors.New("it ended before its answer did")
-	}
-	return While("asking the daemon", err)
-}
-
 func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path string) (text []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -145,18 +145,6 @@ func TestADaemonThatEndsMeanwhile(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatIsFollowed(t *testing.T) {
-	var got strings.Builder
-	s := answering(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Write([]byte("first"))
-		w.(http.Flusher).Flush()
-		panic(http.ErrAbortHandler)
-	})
-	if err := s.Follow(t.Context(), "/trace", &got); got.String() != "first" || err == nil || err.Error() != "asking the daemon: it ended before its answer did" {
-		t.Errorf("%q, %v", got.String(), err)
-	}
-}
-
 func TestOrderSendsWordsAndReadsTheAnswer(t *testing.T) {
 	s := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Write([]byte(`{"Method": "` + r.Method + `", "Said": "` + r.URL.Query().Get("to") + `"}`))

@@ -162,6 +162,13 @@ func (w *Why) Last(n int) {
 	}
 }
 
+// DropConversations drops what was said in failed checks.
+func (w *Why) DropConversations() {
+	for i := range w.Servers {
+		w.Servers[i].Conversations = nil
+	}
+}
+
 // WriteText writes it for people.
 func (w *Why) WriteText(out io.Writer) error {
 	t := page{bufio.NewWriter(out)}
@@ -189,6 +196,12 @@ func (t page) explain(c *Case, w *Why) {
 	}
 	for i := range c.History {
 		t.entry(&c.History[i], w.Time)
+	}
+	for _, said := range c.Conversations {
+		t.printf("\n")
+		at := clock(said.Time, w.Time)
+		t.remarks(2, fmt.Sprintf("last failed conversation of %s, at %s:", said.Check, at))
+		t.printf("%s\n", said.Text)
 	}
 	t.printf("  nothing is known from before the start at %s\n", w.Started.Local().Format(time.DateTime))
 }

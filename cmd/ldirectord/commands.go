@@ -67,10 +67,6 @@ var commands = map[string]command{
 		run: loaded(runShadow), words: onlyOptions,
 		options: "for report strict with-programs",
 	},
-	"trace": {
-		run: trace, words: aServer,
-		options: "for",
-	},
 	"standby": {run: standby, words: onlyOptions, options: "foreground strict", perls: true, byFile: true},
 	"notify": {
 		run: notifyState, words: words{"STATE or INSTANCE|GROUP NAME STATE PRIORITY", 1, 4},
@@ -93,7 +89,7 @@ var commands = map[string]command{
 	"orders": {run: orders, words: onlyOptions, options: "json", ownJSON: true},
 	"why": {
 		run: why, words: aServer,
-		options: "json lines", ownJSON: true,
+		options: "json lines verbose", ownJSON: true,
 	},
 	"obey": {
 		run: order(director.Obey, true), words: words{"VIRTUAL", 1, 1},

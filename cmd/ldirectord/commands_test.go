@@ -20,7 +20,6 @@ func TestNoOptionIsSwallowed(t *testing.T) {
 		"a.cf start --keep":               "start has no --keep; it has --foreground, --strict",
 		"a.cf stop now --json":            "stop has no --json; it has --keep",
 		"a.cf undrain S --wait":           "undrain has no --wait; it has --json",
-		"a.cf trace S --json":             "trace has no --json; it has --for",
 		"a.cf notify master --foreground": "notify has no --foreground",
 		"a.cf realserver-script --json":   "realserver-script has no --json",
 		"a.cf drain S --timeout 5m":       "--timeout: it is the limit of --wait, which is not there",

@@ -295,9 +295,10 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 	return nil
 }
 
-// isVerbose reports whether a word after a command is the -v of status or probe; before a command -v asks for the
-// version.
-func isVerbose(verb, word string) bool { return (verb == "status" || verb == "probe") && word == "-v" }
+// isVerbose reports whether a word after a command is -v for --verbose; before a command -v asks for the version.
+func isVerbose(verb, word string) bool {
+	return word == "-v" && slices.Contains(strings.Fields(commands[verb].options), "verbose")
+}
 
 // chooseRunDir chooses the folder of the daemon's files when --rundir does not: that of the two folders in which one
 // runs, else the one that systemd made for us. A folder that systemd made for another unit, which runs a command, is

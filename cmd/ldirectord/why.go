@@ -21,6 +21,9 @@ func why(ctx context.Context, c *call) error {
 		c.printJSON(found)
 		return nil
 	}
+	if !c.verbose {
+		found.DropConversations()
+	}
 	return found.WriteText(c.out)
 }
 

@@ -24,7 +24,7 @@ _ldirectord_offer() {
 	done
 }
 _ldirectord() {
-	local commands='start stop restart try-restart reload force-reload status check plan probe trace shadow standby notify
+	local commands='start stop restart try-restart reload force-reload status check plan probe shadow standby notify
 		drain undrain wait set undo orders obey withdraw announce why realserver-script connections doctor'
 	local options='--debug --help --version --ipvs --log-format --rundir --strict --no-lookup --json --exit-code --warnings-are-errors --verbose --watch --wait --force
 		--keep --off --foreground --timeout --with-secrets --why --until --for --lines --report --with-programs'
@@ -48,7 +48,6 @@ _ldirectord() {
 		case $word in
 		set) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u; printf '%s\n' drain maint ready weight) && return ;;
 		wait) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u; printf '%s\n' up out) && return ;;
-		trace) _ldirectord_offer < <(_ldirectord_values virtual "$given"; _ldirectord_values real "$given") && return ;;
 		drain | undrain | undo | why) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u) && return ;;
 		withdraw | announce) _ldirectord_offer < <(_ldirectord_addresses "$given") && return ;;
 		connections | obey | probe) _ldirectord_offer < <(_ldirectord_values virtual "$given" | sort -u) && return ;;

@@ -14,7 +14,6 @@ commands=(
 	'check:what is wrong with the file'
 	'plan:what the file would change'
 	'probe:make each check once'
-	'trace:what is said in the next checks of a server'
 	'shadow:what would differ from the running daemon'
 	'standby:start a daemon that checks and waits'
 	'notify:what keepalived tells'
@@ -46,7 +45,6 @@ _ldirectord_argument() {
 	case " ${words[*]} " in
 	*' set '*) _ldirectord_values real; compadd drain maint ready weight ;;
 	*' wait '*) _ldirectord_values real; compadd up out ;;
-	*' trace '*) _ldirectord_values virtual; _ldirectord_values real ;;
 	*' drain '*|*' undrain '*|*' undo '*|*' why '*) _ldirectord_values real ;;
 	*' withdraw '*|*' announce '*) _ldirectord_values virtual 's/^\[?([[:xdigit:].:]+)\]?:[^:]+$/\1/p' ;;
 	*' connections '*|*' obey '*|*' probe '*) _ldirectord_values virtual ;;
@@ -69,7 +67,7 @@ _arguments -S \
 	'--exit-code[with plan\: 4 when something would change]' \
 	'--warnings-are-errors[with check\: refuse what it warns of]' \
 	'--with-secrets[with check --json\: passwords too]' \
-	'--verbose[with status\: every server, with probe\: what was said]' \
+	'--verbose[with status\: every server, with probe and why\: what was said]' \
 	'--watch=-[with status\: at each interval]::time:' \
 	'--wait[with drain\: until its connections are gone]' \
 	'--timeout[of --wait]:time:' \
@@ -77,7 +75,7 @@ _arguments -S \
 	'--why[the reason of an order]:text:' \
 	'--until[when an order ends]:time:' \
 	'(-n --lines)'{-n,--lines}'[with why\: how many entries]:number:' \
-	'--for[how long an order, a shadow or a trace lasts]:time:' \
+	'--for[how long an order or a shadow lasts]:time:' \
 	'--report[with shadow\: a file for its report]:file:_files' \
 	'--with-programs[with shadow\: run external checks too]' \
 	'1: :{_alternative "files:file:_files -g \"*.cf\"" "names:file:compadd -- /etc/ha.d/*.cf(N\:t)" "commands:command:{_describe command commands}"}' \

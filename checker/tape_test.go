@@ -1,0 +1,52 @@
+package checker
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// One check is taken down each time that it is asked for, at the instant at which it is due anyway.
+func TestOneCheckIsTakenDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := run(t)
+		wanted := task(time.Second, &sealed{Checker: checkFunc(func(ctx context.Context) Result {
+			watching(ctx).remark("asked")
+			return Result{Detail: "no"}
+		})})
+		other := task(time.Second, &sealed{Checker: checkFunc(func(context.Context) Result { return Result{} })})
+		p.Set([]*Task{wanted, other})
+		seen := func() (taped int, last Update) {
+			t.Helper()
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+			for _, u := range p.Take() {
+				if u.Task == wanted {
+					last = u
+				}
+				if u.Tape != nil {
+					taped++
+					if u.Task != wanted || u.Tape.String() == "" {
+						t.Errorf("taken down: %q", u.Tape.String())
+					}
+				}
+			}
+			return taped, last
+		}
+		n, before := seen()
+		if n != 0 {
+			t.Errorf("%d checks were taken down before it was asked for", n)
+		}
+		for range 2 {
+			p.Tape(wanted)
+			n, after := seen()
+			if n != 1 {
+				t.Errorf("%d checks were taken down, want 1", n)
+			}
+			if off := after.Began.Sub(before.Began) % time.Second; off > 2*Tick && off < time.Second-2*Tick {
+				t.Errorf("the schedule moved by %v", off)
+			}
+		}
+	})
+}
