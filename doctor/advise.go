@@ -126,6 +126,22 @@ func runs(v *parser.Virtual, kind parser.CheckType) bool {
 	return slices.ContainsFunc(v.Checks(), func(check *parser.Virtual) bool { return check.CheckType == kind })
 }
 
+// bigTable is the number of real servers from which on check recommends metrics = small.
+const bigTable = 2000
+
+// metrics recommends few metrics for a big table, once for a file that does not choose.
+func (f *findings) metrics(cfg *parser.Config) {
+	servers := 0
+	for _, v := range cfg.Virtuals {
+		servers += len(v.Reals)
+	}
+	at := cfg.Global.At
+	if _, chosen := at["metrics"]; !chosen && cfg.Global.Listen.IsValid() && servers >= bigTable {
+		text := "a scrape of %d servers is large; metrics = small leaves out what is counted for each"
+		f.add(Finding{Severity: note, Kind: "many-metrics", Text: fmt.Sprintf(text, servers), at: at["listen"]})
+	}
+}
+
 func (f *findings) group(g parser.Global) {
 	if g.StatusGroup == "" {
 		return

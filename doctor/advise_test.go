@@ -247,3 +247,38 @@ func TestCheckRecommendsCheckVIPOnce(t *testing.T) {
 		}
 	}
 }
+
+// A big table without a choice is told once that the metrics can be small, and the note is not counted.
+func TestCheckRecommendsSmallMetricsForABigTable(t *testing.T) {
+	big := func(globals string, servers int) *parser.Config {
+		text := globals + "virtual = 192.0.2.10:80\n" + strings.Repeat("  real = 10.0.0.1->10.0.3.231:80 masq\n", 2) +
+			fmt.Sprintf("virtual = 192.0.2.11:80\n  real = 10.0.0.1->10.0.0.%d:80 masq\n", servers-2*999)
+		cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(text), parser.Options{})
+		if cfg == nil {
+			t.Fatal(found)
+		}
+		return cfg
+	}
+	const listen = "listen = 127.0.0.1:9130\n"
+	for _, c := range []struct {
+		cfg  *parser.Config
+		want int // notes
+	}{
+		{big(listen, 2000), 1},
+		{big(listen, 1999), 0},
+		{big("", 2000), 0},
+		{big(listen+"metrics = full\n", 2000), 0},
+		{big(listen+"metrics = small\n", 2000), 0},
+	} {
+		f := &findings{}
+		f.metrics(c.cfg)
+		found := f.diagnostics("ld.cf")
+		if len(found) != c.want || len(found.Warnings()) > 0 {
+			t.Error(found)
+		}
+		if c.want > 0 && (!strings.HasPrefix(found[0].String(), "ld.cf:1:10: note: a scrape of 2000 servers") ||
+			!strings.Contains(found[0].Text, "metrics = small")) {
+			t.Error(found)
+		}
+	}
+}

@@ -157,6 +157,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 	e.trust(cfg)
 	e.programs(cfg)
 	e.group(cfg.Global)
+	e.metrics(cfg)
 	// the settings that it judges, as they will be where there is no IPVS yet
 	e.settings = map[string]string{
 		expireTemplate: cmp.Or(e.settings[expireTemplate], "0"), sloppyTCP: cmp.Or(e.settings[sloppyTCP], "0"),

@@ -142,8 +142,8 @@ var directives = chapters(
 				"address is `0.0.0.0` or `[::]`."},
 		{Name: "metrics", Value: "small or full", Default: "full", Extension: true,
 			global: setting(func(g *Global) *string { return &g.Metrics }, oneOf("small", "full")),
-			Doc: "How much `listen` tells: small leaves out what is counted for each real server, for " +
-				"tables of thousands. " +
+			Doc: "How much `listen` tells: small leaves out what is counted for each real server and " +
+				"the buckets of the histogram, for tables of thousands. " +
 				"See [status.md](status.md#metrics)."},
 		{Name: "statuspage", Value: yesOrNo, Default: "no", Extension: true,
 			global: setting(func(g *Global) *bool { return &g.StatusPage }, yesNo),

@@ -111,16 +111,22 @@ func (e exposition) virtuals() {
 		func(v *director.VirtualSnapshot) (float64, bool) {
 			return number(v.Enough != nil && v.Enough.Enough), v.Enough != nil
 		})
-	took := e.family("ldirectord_check_duration_seconds", "histogram",
+	kind := "histogram"
+	if e.s.Small {
+		kind = "summary"
+	}
+	took := e.family("ldirectord_check_duration_seconds", kind,
 		"How long the checks of a virtual service's servers took.")
 	bucket, sum, count := family{e, took.name + "_bucket"}, family{e, took.name + "_sum"},
 		family{e, took.name + "_count"}
 	for i := range e.s.Virtuals {
 		v := &e.s.Virtuals[i]
-		for bound, n := range v.Took.Classes() {
-			bucket.add(float64(n), "virtual", v.ID, "le", fmt.Sprint(bound.Seconds()))
+		if !e.s.Small {
+			for bound, n := range v.Took.Classes() {
+				bucket.add(float64(n), "virtual", v.ID, "le", fmt.Sprint(bound.Seconds()))
+			}
+			bucket.add(float64(v.Took.Count), "virtual", v.ID, "le", "+Inf")
 		}
-		bucket.add(float64(v.Took.Count), "virtual", v.ID, "le", "+Inf")
 		sum.add(v.Took.Sum.Seconds(), "virtual", v.ID)
 		count.add(float64(v.Took.Count), "virtual", v.ID)
 	}

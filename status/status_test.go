@@ -189,8 +189,9 @@ func TestSmallMetrics(t *testing.T) {
 	now.Small = true
 	small := metricsOf(t, now)
 	for family, stays := range map[string]bool{
-		"server_up": true, "server_suspended": true, "server_unjudged": true, "server_order": true, "virtual_written": true, "check_duration_seconds_count": true,
-		"check_stages_total": false, "server_certificate_not_after_timestamp_seconds": true, "server_weight": false, "server_checks_total": false, "server_check_failures_total": false, "server_transitions_total": false,
+		"server_up": true, "server_suspended": true, "server_unjudged": true, "server_order": true, "virtual_written": true, "check_duration_seconds_count": true, "check_duration_seconds_sum": true,
+		"check_duration_seconds_bucket": false,
+		"check_stages_total":            false, "server_certificate_not_after_timestamp_seconds": true, "server_weight": false, "server_checks_total": false, "server_check_failures_total": false, "server_transitions_total": false,
 		"server_connections": false, "server_connections_total": false, "server_packets_total": false, "server_bytes_total": false, "traffic_age_seconds": false,
 	} {
 		line := []byte("\nldirectord_" + family)
