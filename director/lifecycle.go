@@ -184,7 +184,7 @@ func (v *virtual) inherit(was *virtual) {
 			return -1
 		}
 		v.members[i].inherit(old)
-		return old.At
+		return int(old.At)
 	}, func(i, k int) *judge.Check {
 		s := v.members[i]
 		j := s.judgement(k)

@@ -130,7 +130,7 @@ func (d *Director) countRerouted(ctx context.Context, v *virtual) {
 	counters := d.table.counters(ctx, v.key)
 	for _, s := range v.servers {
 		s.carries, s.counted = counters[s.Dest.Addr]
-		s.Counted(s.carries.Active+s.carries.Inactive)
+		s.Counted(s.carries.Active + s.carries.Inactive)
 	}
 }
 

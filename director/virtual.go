@@ -92,7 +92,7 @@ func (v *virtual) enlist() {
 	v.Servers = make([]judge.Server, len(v.servers))
 	for i, s := range v.servers {
 		v.Members[i], s.Server = &s.Member, &v.Servers[i]
-		s.Server.Member, s.At = &s.Member, i
+		s.Server.Member, s.At = &s.Member, int32(i)
 		if s.Unchecked, s.MovedTo = s.first.task == nil, -1; s.moved != nil {
 			s.MovedTo = s.moved.At
 		}

@@ -19,7 +19,10 @@ type Brake struct {
 }
 
 // Spot is a check of a server, by their places.
-type Spot struct{ Server, Check int }
+type Spot struct {
+	Server int32
+	Check  int
+}
 
 func (s *State) check(at Spot) *Check { return s.Servers[at.Server].Check(at.Check) }
 

@@ -34,7 +34,7 @@ func destsOf(list map[byte]uint32) dests {
 func caseOf(dests ...lvs.Dest) Case {
 	c := Case{Section: &Section{Rule: health.Rule{Fall: 1, Rise: 1}}}
 	for _, d := range dests {
-		m := &Member{At: len(c.Members), Dest: d, MovedTo: -1}
+		m := &Member{At: int32(len(c.Members)), Dest: d, MovedTo: -1}
 		c.Members = append(c.Members, m)
 		c.Servers = append(c.Servers, Server{Member: m, First: Check{Health: health.Assume(health.Up)}})
 	}

@@ -113,7 +113,7 @@ func guard(h *hearing) bool {
 	}
 	for _, s := range held {
 		if s.Held {
-			h.held = append(h.held, s.At)
+			h.held = append(h.held, int(s.At))
 			h.why[s.At] = Why{By: h.by, N: int32(serving), Of: int32(quota)}
 		}
 	}

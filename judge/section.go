@@ -28,33 +28,33 @@ type Section struct {
 	Repair      bool          // changes by hand are undone
 	Readd       bool          // readdquiescent
 
-	byAddr []int // members in the order of their addresses
+	byAddr []int32 // members in the order of their addresses
 }
 
 // Member is what is configured of one real server.
 type Member struct {
-	At        int      // its place among the members
-	Dest      lvs.Dest // in the table, while it serves
-	Unchecked bool     // checktype=off: it is never in
+	Dest lvs.Dest // in the table, while it serves
+	At   int32    // its place among the members
 	// MovedTo is the server at the new address of the name that this one had; -1: this one is of the file.
-	MovedTo int
+	MovedTo   int32
+	Unchecked bool // checktype=off: it is never in
 }
 
 // Index makes At work, once all members are there.
 func (s *Section) Index() {
-	s.byAddr = make([]int, len(s.Members))
+	s.byAddr = make([]int32, len(s.Members))
 	for i := range s.byAddr {
-		s.byAddr[i] = i
+		s.byAddr[i] = int32(i)
 	}
-	slices.SortStableFunc(s.byAddr, func(a, b int) int {
+	slices.SortStableFunc(s.byAddr, func(a, b int32) int {
 		return s.Members[a].Dest.Addr.Compare(s.Members[b].Dest.Addr)
 	})
 }
 
 // AllAt are the members at an address of the table, in the order of the file: one, or several that share the entry.
-func (s *Section) AllAt(addr netip.AddrPort) []int {
+func (s *Section) AllAt(addr netip.AddrPort) []int32 {
 	first, _ := slices.BinarySearchFunc(s.byAddr, addr,
-		func(i int, a netip.AddrPort) int { return s.Members[i].Dest.Addr.Compare(a) })
+		func(i int32, a netip.AddrPort) int { return s.Members[i].Dest.Addr.Compare(a) })
 	end := first
 	for end < len(s.byAddr) && s.Members[s.byAddr[end]].Dest.Addr == addr {
 		end++
