@@ -72,11 +72,10 @@ type Deps struct {
 // Director keeps the table as the plan and the checks say. Its exported methods may be called from any goroutine.
 //
 // One goroutine owns all of its state: each event of that goroutine's loop is a method, and nothing needs a lock. What
-// can wait, or can do without most of that state, is a type of its own, which knows no director: table, teller, marker,
-// announcer, claimant, orderBook, maintainer, leavers, conversations.
+// can wait, or can do without most of that state, is a type of its own, which knows no director: writer, teller,
+// marker, announcer, claimant, orderBook, maintainer, leavers, conversations.
 type Director struct {
 	deps    Deps
-	table   table
 	pool    *checker.Pool
 	orders  chan func(context.Context) // for the goroutine of Run to carry out
 	started chan struct{}              // closed when every virtual service and its mark rules were set up once
@@ -86,6 +85,7 @@ type Director struct {
 
 	// What follows belongs to the goroutine of Run.
 	teller   teller
+	writer   writer
 	global   *parser.Global
 	tls      checker.TLSSums
 	virtuals []*virtual
@@ -106,9 +106,7 @@ type Director struct {
 	marker    *marker
 	announcer *announcer
 	awaiting  []chan<- struct{} // callers that wait for a demotion, or the mark rules to follow
-	unread    string            // why the table could not be read the last time
 	shortages uint64
-	counted   time.Time // when the counters of the servers were read
 	said      conversations
 }
 
@@ -157,7 +155,11 @@ func New(d Deps) *Director {
 	a.aside = newAside(a.put)
 	a.due = d.Withdraw
 	director.announcer = a
-	director.table = table{client: d.Table, alive: director.alive}
+	director.writer = writer{
+		table: table{client: d.Table, alive: director.alive}, tell: tell, others: &director.claimant,
+		decide: director.decide, before: director.endMoved,
+		wrote: director.tellState,
+	}
 	director.ordered = orderBook{hold: d.Orders, over: Orders{}, tell: tell}
 	director.folder = maintainer{folder: folder{end: func() {}}, tell: tell}
 	director.claimant = claimant{claims: d.Claims, through: d.Through, tell: tell}
@@ -187,7 +189,7 @@ func (d *Director) Settled() <-chan struct{} { return d.settled }
 func (d *Director) Run(ctx context.Context, p *Plan) error {
 	defer d.die()
 	f := d.deps.openFolder(ctx, d.life, p)
-	have, err := d.table.read(ctx)
+	have, err := d.writer.read(ctx)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("reading the table: %w", err)
 	}
@@ -285,7 +287,7 @@ func (d *Director) loop(ctx context.Context) {
 			settled()
 		}
 		d.teller.clock = time.Time{}
-		if wait, any := d.nextRetry(); any {
+		if wait := d.nextLook(); wait < never {
 			retry.Reset(wait)
 		}
 		select {
@@ -311,14 +313,14 @@ func (d *Director) loop(ctx context.Context) {
 				d.recordOwned()
 			}
 			d.sync(ctx, nil)
-			d.checkDrift(ctx) // what one took away that ended is back at once
+			d.writer.checkDrift(ctx, d.virtuals, d.ours) // what one took away that ended is back at once
 		case <-drift.C:
-			d.checkDrift(ctx)
+			d.writer.checkDrift(ctx, d.virtuals, d.ours)
 			d.marker.recheck()
 			d.announcer.recheck()
 			drift.Reset(d.driftInterval())
 		case <-d.leavers.lookAt:
-			d.leavers.look(ctx, &d.table, d.ours)
+			d.leavers.look(ctx, &d.writer.table, d.ours)
 		case <-retry.C:
 		case <-pulse.C:
 			d.alive()
@@ -368,6 +370,19 @@ func (d *Director) announce() {
 	if d.held {
 		d.runChecks(d.tasks)
 	}
+}
+
+// nextLook is how long until a failed change is tried again, an address is decided anew, or the clock looked at for the
+// end of an order; never if there is none.
+func (d *Director) nextLook() time.Duration {
+	wait := d.writer.nextRetry(d.ours, slices.DeleteFunc(slices.Clone(d.purges), d.mayNotGo))
+	if next := d.ordered.next; !next.IsZero() {
+		wait = min(wait, time.Until(next), clockLook)
+	}
+	if look := d.announcer.look; !look.IsZero() {
+		wait = min(wait, time.Until(look))
+	}
+	return wait
 }
 
 // driftInterval is the smallest checkinterval, less a tenth, so that what vanished is back within one interval.

@@ -13,31 +13,31 @@ import (
 
 // checkDrift compares the table with what was written last, and undoes what somebody else changed: the settings and
 // the removal of a virtual service always, real servers as repair says.
-func (d *Director) checkDrift(ctx context.Context) {
-	if d.table.silent() {
+func (w *writer) checkDrift(ctx context.Context, virtuals, ours []*virtual) {
+	if w.silent() {
 		return
 	}
-	table, err := d.table.read(ctx)
+	table, err := w.read(ctx)
 	if ctx.Err() != nil {
 		return
 	}
-	d.teller.trouble(&d.unread, err, notify.TableError, "Table can't be read", notify.TableRecovered,
+	w.tell.trouble(&w.unread, err, notify.TableError, "Table can't be read", notify.TableRecovered,
 		"Table can be read again")
 	if err != nil {
 		return
 	}
-	if noteCounters(d.virtuals, table) {
-		d.counted = time.Now()
+	if noteCounters(virtuals, table) {
+		w.counted = time.Now()
 	}
 	var changes []*change
-	for _, v := range d.ours {
+	for _, v := range ours {
 		// its connections may have ended
 		v.dirty = v.dirty || slices.ContainsFunc(v.servers, func(s *server) bool { return s.Rerouted })
 		if have := table[v.key]; v.Known && (have.Key != v.key || !v.is(have)) {
-			changes = append(changes, d.found(ctx, v, have))
+			changes = append(changes, w.found(ctx, v, have))
 		}
 	}
-	d.settle(ctx, changes)
+	w.settle(ctx, changes)
 }
 
 // noteCounters notes what the servers carry, as the table was read, and reports whether that is known.
@@ -60,21 +60,21 @@ func (v *virtual) is(have ipvsctl.Service) bool {
 
 // notice reports once what somebody else changed since the service was written. Such a change of a server is kept until
 // that server's next transition or a reload, unless a file in maintenancedir or the directive repair is against it.
-func (d *Director) notice(v *virtual, was, have ipvsctl.Service) {
+func (w *writer) notice(v *virtual, was, have ipvsctl.Service) {
 	if have.Key != v.key {
-		d.teller.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
+		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
 		v.placed = false
 		v.Vanished()
 		return
 	}
-	empties := d.claimant.beside[v.key] != "" && !v.Have.Serve()
+	empties := w.others.beside[v.key] != "" && !v.Have.Serve()
 	ops := ipvsctl.DiffService(was, have)
 	slices.SortStableFunc(ops, func(a, b ipvsctl.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
 	for _, op := range ops {
 		what, addr := fmt.Sprintf("has weight %d", op.Dest.Weight), op.Dest.Addr
 		switch op.Kind {
 		case ipvsctl.EditService:
-			d.teller.override(v, netip.AddrPort{}, "the virtual service was changed; restoring it")
+			w.tell.override(v, netip.AddrPort{}, "the virtual service was changed; restoring it")
 			continue
 		case ipvsctl.AddDest:
 			what = "was added"
@@ -86,6 +86,6 @@ func (d *Director) notice(v *virtual, was, have ipvsctl.Service) {
 		} else {
 			what += "; restoring it"
 		}
-		d.teller.override(v, addr, what)
+		w.tell.override(v, addr, what)
 	}
 }

@@ -1,6 +1,8 @@
 package director
 
 import (
+	"context"
+
 	"ldirectord/checker"
 	"ldirectord/judge"
 	"ldirectord/notify"
@@ -19,7 +21,8 @@ func lossOf(r checker.Result) judge.Loss {
 }
 
 // decide lets the rules decide a virtual service, and tells what they say of the guard.
-func (d *Director) decide(v *virtual) judge.Decision {
+func (d *Director) decide(ctx context.Context, v *virtual) judge.Decision {
+	d.writer.countRerouted(ctx, v)
 	obeyed := v.Obeys
 	decision := judge.Decide(v.Case, d.teller.now())
 	for i, s := range v.members {

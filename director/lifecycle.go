@@ -337,23 +337,8 @@ func (d *Director) purge(ctx context.Context) {
 	if unmarked {
 		d.mark()
 	}
-	now, before := time.Now(), len(d.purges)
-	d.purges = slices.DeleteFunc(d.purges, func(v *virtual) bool {
-		if d.mayNotGo(v) || v.retry.After(now) || d.table.silent() || ctx.Err() != nil {
-			return false
-		}
-		if d.claimant.leaves(v) {
-			return true
-		}
-		op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
-		if err := d.do(ctx, op)[0]; err != nil {
-			d.failed(ctx, v, err)
-			return false
-		}
-		d.teller.op(v, op, nil)
-		d.succeeded(v)
-		return true
-	})
+	before := len(d.purges)
+	d.purges = d.writer.purge(ctx, d.purges, d.mayNotGo)
 	if len(d.purges) < before {
 		d.recordOwned()
 	}
@@ -362,7 +347,7 @@ func (d *Director) purge(ctx context.Context) {
 // cleanup removes, at the end, the virtual services that cleanstop says.
 func (d *Director) cleanup(ctx context.Context) {
 	d.teller.status = lvs.StatusStopping
-	d.table.until, d.table.timeout = time.Time{}, 0
+	d.writer.until, d.writer.timeout = time.Time{}, 0
 	for _, v := range d.purges {
 		v.retry, v.cfg.Marking = time.Time{}, nil
 	}
@@ -374,12 +359,12 @@ func (d *Director) cleanup(ctx context.Context) {
 	d.purge(ctx)
 	told, left := map[string]bool{}, 0
 	for _, v := range d.ours {
-		err := d.leave(ctx, v, told)
+		err := d.writer.leave(ctx, v, told)
 		switch {
 		case errors.Is(err, errSilent):
 			left++
 		case err != nil:
-			d.failed(ctx, v, err)
+			d.writer.failed(ctx, v, err)
 		}
 	}
 	if left > 0 {

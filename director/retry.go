@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -23,34 +24,34 @@ func (v *virtual) hasPendingTransition() bool {
 }
 
 // conclude notes how the change of a virtual service ended.
-func (d *Director) conclude(ctx context.Context, c *change) {
+func (w *writer) conclude(ctx context.Context, c *change) {
 	if c.err == nil {
-		d.markWritten(c.v, c.want)
+		w.markWritten(c.v, c.want)
 	}
 	switch err := cmp.Or(c.err, c.refused); {
 	case err == nil:
 		c.v.dirty = false
-		d.succeeded(c.v)
+		w.succeeded(c.v)
 	case errors.Is(err, errSilent):
 		c.v.dirty = true
 	default:
-		d.failed(ctx, c.v, err)
+		w.failed(ctx, c.v, err)
 	}
 }
 
 // succeeded ends what failed began.
-func (d *Director) succeeded(v *virtual) {
+func (w *writer) succeeded(v *virtual) {
 	if v.backoff == 0 {
 		return
 	}
 	v.backoff, v.retry, v.refused = 0, time.Time{}, ""
-	d.teller.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
+	w.tell.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
 }
 
 // failed reports that a change did not succeed, once until one does or the configuration is another one, and sets the
 // time of the next try. That the table does not answer is reported for one virtual service alone. A change that the end
 // of the daemon cut off is no failure.
-func (d *Director) failed(ctx context.Context, v *virtual, err error) {
+func (w *writer) failed(ctx context.Context, v *virtual, err error) {
 	v.dirty, v.weighed = true, false
 	if ctx.Err() != nil {
 		return
@@ -60,11 +61,11 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 	}
 	if v.refused == "" {
 		unanswered := errors.Is(err, context.DeadlineExceeded)
-		if unanswered && d.table.told {
+		if unanswered && w.told {
 			return
 		}
-		d.table.told = unanswered
-		d.teller.say(v, nil, notify.TableError,
+		w.told = unanswered
+		w.tell.say(v, nil, notify.TableError,
 			fmt.Sprintf("Table change failed: %s: %v", v.called(), err), err.Error())
 	}
 	v.refused = err.Error()
@@ -72,23 +73,18 @@ func (d *Director) failed(ctx context.Context, v *virtual, err error) {
 	v.retry = time.Now().Add(v.backoff)
 }
 
-// nextRetry is how long until a failed change is tried again, or the clock looked at for the end of an order.
-func (d *Director) nextRetry() (wait time.Duration, any bool) {
-	if !d.ordered.next.IsZero() {
-		wait, any = max(min(time.Until(d.ordered.next), clockLook), 0), true
-	}
-	if look := d.announcer.look; !look.IsZero() && (!any || time.Until(look) < wait) {
-		wait, any = max(time.Until(look), 0), true
-	}
-	for _, list := range [...][]*virtual{d.ours, slices.DeleteFunc(slices.Clone(d.purges), d.mayNotGo)} {
+// never is longer than anything is waited for.
+const never time.Duration = math.MaxInt64
+
+// nextRetry is how long until a failed change of one of these is tried again; never if there is none.
+func (w *writer) nextRetry(lists ...[]*virtual) time.Duration {
+	wait := never
+	for _, list := range lists {
 		for _, v := range list {
-			if !v.dirty {
-				continue
-			}
-			if w := max(time.Until(v.retry), time.Until(d.table.until), 0); !any || w < wait {
-				wait, any = w, true
+			if v.dirty {
+				wait = min(wait, max(time.Until(v.retry), time.Until(w.until)))
 			}
 		}
 	}
-	return wait, any
+	return wait
 }

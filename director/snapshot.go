@@ -246,10 +246,10 @@ func (d *Director) snapshot() *Snapshot {
 	return &Snapshot{
 		Time: time.Now(), Status: d.teller.status, Standby: d.standby,
 		Orders: d.ordered.hold, Over: maps.Clone(d.ordered.over),
-		Table: d.table.asked, Unread: d.unread, Marks: d.marker.trouble, Folder: d.folder.trouble,
+		Table: d.writer.asked, Unread: d.writer.unread, Marks: d.marker.trouble, Folder: d.folder.trouble,
 		Shortages: d.shortages, Purging: len(d.purges),
 		Announcements: d.announcer.describe(), Announcing: d.announcer.trouble,
-		Virtuals: describeAll(d.virtuals, d.claimant.beside), Counted: d.counted,
+		Virtuals: describeAll(d.virtuals, d.claimant.beside), Counted: d.writer.counted,
 		Small: d.global.Metrics == "small",
 	}
 }

@@ -3,11 +3,9 @@ package director
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"ldirectord/checker/health"
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 )
@@ -56,15 +54,15 @@ func (d *Director) demote(ctx context.Context) {
 	d.teller.status = lvs.StatusStopping
 	d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	told, announced := map[string]bool{}, d.announcer.byKey()
-	d.table.until = time.Time{}
+	d.writer.until = time.Time{}
 	d.ours, _ = d.claimant.assign(d.ours, d.purges, d.standby) // who waits now
 	for _, v := range d.ours {
-		if err := d.leave(ctx, v, told); err != nil {
+		if err := d.writer.leave(ctx, v, told); err != nil {
 			rest := d.newPurge(v, announced[v.key])
 			rest.told.stops = true
 			d.purges = append(d.purges, rest)
 			if !errors.Is(err, errSilent) {
-				d.failed(ctx, rest, err)
+				d.writer.failed(ctx, rest, err)
 			}
 		}
 		v.forget()
@@ -75,28 +73,6 @@ func (d *Director) demote(ctx context.Context) {
 	d.mark()
 	d.recordOwned()
 	d.teller.status = lvs.StatusRunning
-}
-
-// leave removes a virtual service for good, if cleanstop says so. Told has the servers that were reported already.
-func (d *Director) leave(ctx context.Context, v *virtual, told map[string]bool) error {
-	leaving := v.leaving(told)
-	if !v.cfg.CleanStop || d.claimant.leaves(v) {
-		return nil
-	}
-	if d.table.silent() {
-		return errSilent
-	}
-	op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
-	if err := d.do(ctx, op)[0]; err != nil {
-		return err
-	}
-	v.told.stops, v.placed = true, false
-	for _, s := range leaving {
-		text := fmt.Sprintf("Purged real server (stop): %s (%s)", s.label(), v.name)
-		d.teller.say(v, s, notify.Purged, text, "")
-	}
-	d.teller.op(v, op, nil)
-	return nil
 }
 
 // leaving are the servers that a stop reports: those that are up. One that several virtual services have in the same

@@ -36,6 +36,9 @@ var errSilent = errors.New("the table does not answer")
 // silent reports whether the table did not answer a moment ago, and is not to be asked now.
 func (t *table) silent() bool { return !t.until.IsZero() && time.Now().Before(t.until) }
 
+// mayAsk reports whether it is to be asked now.
+func (t *table) mayAsk(ctx context.Context) bool { return !t.silent() && ctx.Err() == nil }
+
 // limit bounds the wait for one request. Ended takes how the request ended, and notes whether the table answers.
 func (t *table) limit(ctx context.Context) (limited context.Context, ended func(error)) {
 	timeout := cmp.Or(t.timeout, tableTimeout)

@@ -324,7 +324,7 @@ func TestTheWaitForAnotherTryDoublesUpToTheInterval(t *testing.T) {
 		d := New(Deps{Journal: notify.NewJournal()})
 		v := virtualOf(&parser.Virtual{Settings: parser.Settings{CheckInterval: interval}})
 		for i := range 10 {
-			if d.failed(t.Context(), v, errors.New("refused")); i == 0 && v.backoff != firstRetry {
+			if d.writer.failed(t.Context(), v, errors.New("refused")); i == 0 && v.backoff != firstRetry {
 				t.Errorf("interval %v: the first wait is %v", interval, v.backoff)
 			}
 		}

@@ -1,0 +1,110 @@
+package director
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"ldirectord/ipvsctl"
+	"ldirectord/judge"
+)
+
+// change leads one virtual service from what the table has of it to what it should have.
+type change struct {
+	v       *virtual
+	ops     []ipvsctl.Op
+	have    ipvsctl.Service
+	want    ipvsctl.Service
+	refused error // why the table does not take the settings, while servers follow their checks all the same
+	err     error // why the rest was not made
+}
+
+// step is one operation of a change.
+type step struct {
+	op *ipvsctl.Op
+	of *change
+}
+
+// newChange is what leads from what the table has to what was decided.
+func (w *writer) newChange(v *virtual, have ipvsctl.Service, decision judge.Decision) *change {
+	w.tell.held(v)
+	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: decision.Places}
+	v.settingsRejected = false
+	return &change{v: v, ops: ipvsctl.DiffService(have, want), have: have, want: want}
+}
+
+// carryOut makes changes in rounds over all virtual services, so that every one has what adds capacity before any loses
+// some. One that fails in a round is left alone in the next.
+func (w *writer) carryOut(ctx context.Context, changes []*change) {
+	w.before()
+	for round := range ipvsctl.Rounds {
+		var steps []step
+		for _, c := range changes {
+			for i := range c.ops {
+				if op := &c.ops[i]; c.err == nil && op.Round() == round {
+					steps = append(steps, step{op, c})
+				}
+			}
+		}
+		if round == ipvsctl.Rounds-1 && len(steps) > ipvsctl.Batch {
+			// the kernel looks for what comes back among the last removed first: else it looks long
+			slices.Reverse(steps)
+		}
+		for batch := range slices.Chunk(steps, ipvsctl.Batch) {
+			w.send(ctx, batch)
+		}
+	}
+}
+
+// send makes the changes of one batch. When the table refuses only the settings of a virtual service, the old ones
+// stay.
+func (w *writer) send(ctx context.Context, batch []step) {
+	if !w.mayAsk(ctx) {
+		for _, s := range batch {
+			s.of.err = cmp.Or(s.of.err, errSilent)
+		}
+		return
+	}
+	ops := make([]ipvsctl.Op, len(batch))
+	for i, s := range batch {
+		ops[i] = *s.op
+	}
+	for i, err := range w.do(ctx, ops...) {
+		switch c, op := batch[i].of, ops[i]; {
+		case err == nil:
+			c.v.did(op)
+		case op.Kind == ipvsctl.EditService && !errors.Is(err, context.DeadlineExceeded) &&
+			!ipvsctl.IsMissing(err):
+			c.refused, c.v.settingsRejected, c.want.Settings = err, true, c.have.Settings
+		default:
+			c.err = cmp.Or(c.err, err)
+		}
+		w.tell.op(batch[i].of.v, ops[i], err)
+	}
+}
+
+// do asks the table for changes, with a time limit.
+func (w *writer) do(ctx context.Context, ops ...ipvsctl.Op) []error {
+	limited, ended := w.limit(ctx)
+	results := w.client.Do(limited, ops...)
+	for i, op := range ops {
+		w.asked.count(operation(op.Kind), results[i])
+	}
+	ended(errors.Join(results...))
+	return results
+}
+
+// last is the virtual service as it was last written, in a table of its own.
+func (v *virtual) last() ipvsctl.Service {
+	return (&ipvsctl.Compact{Settings: v.written, Dests: v.Have}).Service(v.key)
+}
+
+// did notes a change that was made.
+func (v *virtual) did(op ipvsctl.Op) {
+	if op.Kind < ipvsctl.DelService {
+		v.written = op.Settings
+		return
+	}
+	v.Did(op.Dest, op.Kind == ipvsctl.DelDest)
+}

@@ -1,0 +1,151 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/ipvsctl"
+	"ldirectord/judge"
+	"ldirectord/lvs"
+	"ldirectord/notify"
+)
+
+// writer makes the table follow what was decided of virtual services, tries again what failed, and undoes what others
+// changed. It is handed the virtual services that it is about.
+type writer struct {
+	table
+	tell   *teller
+	others *claimant                                      // who else has a virtual service, or waits for it
+	decide func(context.Context, *virtual) judge.Decision // called again where the table had to be read
+	before func()                                         // called before the table follows
+	wrote  func(...*virtual)                              // called when the table has what was decided
+
+	unread  string    // why the table could not be read the last time
+	counted time.Time // when the counters of the servers were read
+}
+
+// follow makes the table follow, by changes of what is known of it, and virtual services of which it must be read
+// first. Have, if not nil, is the table as it was just read.
+func (w *writer) follow(ctx context.Context, changes []*change, unknown []*virtual, have ipvsctl.Table) {
+	w.carryOut(ctx, changes)
+	for _, c := range changes {
+		if ipvsctl.IsMissing(c.err) {
+			unknown, have = append(unknown, c.v), nil
+			continue
+		}
+		w.conclude(ctx, c)
+	}
+	w.followAsRead(ctx, unknown, have)
+}
+
+// followAsRead makes the table follow virtual services of which it must be read first.
+func (w *writer) followAsRead(ctx context.Context, virtuals []*virtual, have ipvsctl.Table) {
+	if len(virtuals) == 0 || !w.mayAsk(ctx) {
+		return
+	}
+	if have == nil {
+		var err error
+		if have, err = w.read(ctx); err != nil {
+			for _, v := range virtuals {
+				w.failed(ctx, v, err)
+			}
+			return
+		}
+	}
+	var changes []*change
+	for _, v := range virtuals {
+		changes = append(changes, w.found(ctx, v, have[v.key]))
+	}
+	w.settle(ctx, changes)
+}
+
+// found takes what was read of a virtual service, if it was there, and returns what is to be changed.
+func (w *writer) found(ctx context.Context, v *virtual, have ipvsctl.Service) *change {
+	was, known := v.last(), v.Known
+	if v.Read(lvs.DestsOf(have.Dests)); known {
+		w.notice(v, was, have)
+	}
+	return w.newChange(v, have, w.decide(ctx, v)) // who was taken out by hand is not held
+}
+
+// settle carries changes out and notes how they ended.
+func (w *writer) settle(ctx context.Context, changes []*change) {
+	w.carryOut(ctx, changes)
+	for _, c := range changes {
+		w.conclude(ctx, c)
+	}
+}
+
+// countRerouted reads what servers carry, where some are to be reached by gate.
+func (w *writer) countRerouted(ctx context.Context, v *virtual) {
+	isRerouted := func(s *server) bool {
+		now, in := v.Have.At(s.Dest.Addr)
+		return in && s.Reroutes(now)
+	}
+	if !v.isOurs() || !slices.ContainsFunc(v.servers, isRerouted) {
+		return
+	}
+	counters := w.counters(ctx, v.key)
+	for _, s := range v.servers {
+		s.carries, s.counted = counters[s.Dest.Addr]
+		s.Counted(s.carries.Active + s.carries.Inactive)
+	}
+}
+
+// markWritten notes what the table now has of a virtual service, and runs the hooks that follow from it.
+func (w *writer) markWritten(v *virtual, service ipvsctl.Service) {
+	v.written, v.placed, v.weighed = service.Settings, true, false
+	v.Wrote(lvs.DestsOf(service.Dests))
+	maps.DeleteFunc(v.departing, func(addr netip.AddrPort, _ departing) bool { // the next look passes that on
+		return v.Leaver(addr) == nil
+	})
+	w.tell.fallback(v)
+	w.wrote(v)
+}
+
+// purge removes those of these virtual services that go now, and returns the others.
+func (w *writer) purge(ctx context.Context, virtuals []*virtual, stays func(*virtual) bool) []*virtual {
+	now := time.Now()
+	return slices.DeleteFunc(virtuals, func(v *virtual) bool {
+		if stays(v) || v.retry.After(now) || !w.mayAsk(ctx) {
+			return false
+		}
+		if w.others.leaves(v) {
+			return true
+		}
+		op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
+		if err := w.do(ctx, op)[0]; err != nil {
+			w.failed(ctx, v, err)
+			return false
+		}
+		w.tell.op(v, op, nil)
+		w.succeeded(v)
+		return true
+	})
+}
+
+// leave removes a virtual service for good, if cleanstop says so. Told has the servers that were reported already.
+func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) error {
+	leaving := v.leaving(told)
+	if !v.cfg.CleanStop || w.others.leaves(v) {
+		return nil
+	}
+	if w.silent() {
+		return errSilent
+	}
+	op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
+	if err := w.do(ctx, op)[0]; err != nil {
+		return err
+	}
+	v.told.stops, v.placed = true, false
+	for _, s := range leaving {
+		text := fmt.Sprintf("Purged real server (stop): %s (%s)", s.label(), v.name)
+		w.tell.say(v, s, notify.Purged, text, "")
+	}
+	w.tell.op(v, op, nil)
+	return nil
+}
