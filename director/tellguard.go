@@ -15,7 +15,7 @@ func (t *teller) holds(v *virtual, before int, held []*server) {
 	case before == 0:
 		told.guardAt = t.now().Add(v.cfg.CheckInterval.Duration())
 	case len(held) == 0 && told.guardAt.IsZero():
-		t.guard(v, notify.GuardOver, "Guard is over", ": nobody is held any more")
+		t.guard(v, notify.GuardOver, "Guard is over", ": no server is held any more")
 	case len(held) == 0:
 		t.guard(v, notify.GuardChanged, "Guard held for a moment",
 			": servers whose checks failed stayed in service")

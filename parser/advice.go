@@ -251,7 +251,7 @@ func (a adviser) servers() {
 	}
 }
 
-// guard warns of a keepserving that lets checks take out nobody, but for 100%, which says so.
+// guard warns of a keepserving that lets checks take out no server, but for 100%, which says so.
 func (a adviser) guard() {
 	keeps, servers := a.v.KeepServing, 0
 	for i := range a.v.Reals {
@@ -262,7 +262,7 @@ func (a adviser) guard() {
 	}
 	if servers > 0 && keeps.Of(servers) >= servers && keeps.String() != "100%" {
 		a.warn("keepserving", suspicious,
-			"keepserving = %s is all servers here, %d: checks take out nobody, and the fallback server "+
+			"keepserving = %s is all servers here, %d: checks take out none, and the fallback server "+
 				"never comes; 100%% says that this is meant", keeps, servers)
 	}
 }

@@ -76,7 +76,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"draintime=315360000\n", "", "out of range"},
 		{"checkinterval=5256001m\n", "it is a time from 100 ms to 10 years", ""},
 		{"resolve=315360001\n", "it is a time from a second to 10 years", ""},
-		{"keepserving=2\n" + virtual + real + "\treal=192.0.2.4:80 masq\n", "keepserving = 2 is all servers here, 2: checks take out nobody", ""},
+		{"keepserving=2\n" + virtual + real + "\treal=192.0.2.4:80 masq\n", "keepserving = 2 is all servers here, 2: checks take out none", ""},
 		{"keepserving=50%\n" + virtual + real, "keepserving = 50% is all servers here, 1", ""},
 		{"keepserving=51%\n" + virtual + real + "\treal=192.0.2.4:80 masq\n", "keepserving = 51% is all servers here, 2", ""},
 		{"keepserving=50%\n" + virtual + real + "\treal=192.0.2.4:80 masq\n", "", "all servers"},

@@ -96,7 +96,7 @@ func (e exposition) virtuals() {
 		})
 	e.family("ldirectord_virtual_guard_held", "gauge",
 		"Real servers that keepserving, or the brake of checkvip, holds in service though their checks fail. "+
-			"Absent without keepserving while the brake holds nobody.").virtuals(
+			"Absent without keepserving while the brake holds none.").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) {
 			held := v.Guard.Held
 			for i := range v.Servers {

@@ -84,7 +84,7 @@ func TestRealPromtoolSeesEachAlert(t *testing.T) {
 // promtool runs Prometheus' own tool, which is to be content.
 func promtool(t *testing.T, input []byte, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, needProgram(t, "promtool", "prometheus"), args...)
 	cmd.Stdin = bytes.NewReader(input)

@@ -58,7 +58,7 @@ func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, va
 
 func (t page) daemon(r *Report) {
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(*r.Started)))
-	t.printf("configuration of %s ago, %d reloads, %d refused\n", Short(r.Time.Sub(r.Reloads.Last)),
+	t.printf("configuration of %s ago, reloads: %d, refused: %d\n", Short(r.Time.Sub(r.Reloads.Last)),
 		r.Reloads.Succeeded, r.Reloads.Refused)
 	t.remarks(0, r.Remarks()...)
 }

@@ -39,7 +39,11 @@ func printCheck(c *call, l *daemon.Loaded, isRefused bool) {
 		warnings = fmt.Sprintf(", warnings: %d", n)
 	}
 	if isRefused {
-		fmt.Fprintf(c.out, "%s is refused: errors: %d%s\n", c.path, len(l.Found.Errors()), warnings)
+		verdict := "is refused"
+		if l.Found.OnlyLookups() { // each error says what start does
+			verdict = "has names without an address"
+		}
+		fmt.Fprintf(c.out, "%s %s: errors: %d%s\n", c.path, verdict, len(l.Found.Errors()), warnings)
 		return
 	}
 	fmt.Fprintf(c.out, "%s is good: v%s%s\n", c.path, l.Summary()[1:], warnings)

@@ -32,7 +32,7 @@ func why(ctx context.Context, c *call) error {
 func (c *call) askWhy(ctx context.Context) (*status.Why, error) {
 	asked := c.server()
 	if c.found().Pid == 0 {
-		return nil, fmt.Errorf("no daemon runs for %s: only one that runs knows what happened", c.path)
+		return nil, fmt.Errorf("no daemon runs for %s: only one that runs knows how its servers are", c.path)
 	}
 	text, err := c.socket().Ask(ctx, "/why?"+asked.Encode())
 	if err != nil {
@@ -47,7 +47,9 @@ func (c *call) askWhy(ctx context.Context) (*status.Why, error) {
 		if asked.Has("virtual") {
 			of = " in " + asked.Get("virtual")
 		}
-		return found, fmt.Errorf("%s has no real server %s%s", c.path, asked.Get("server"), of)
+		return found, fmt.Errorf("%s has no real server %s%s; "+
+			"the last word is a real server, as status -v has it",
+			c.path, asked.Get("server"), of)
 	}
 	return found, nil
 }
