@@ -35,6 +35,8 @@ var predicates = [...]struct {
 	11: {"it settles in three rounds", nil, nil},
 	12: {"it tells why", nil, tellsWhy},
 	13: {"what a check said stays until it says something else", checksStay, nil},
+	14: {"servers that come or go together, or one after the other, do so", comesInOrder, leaves},
+	15: {"an order to obey ends when every server is up, and enough is enough by two numbers", endsInTime, nil},
 }
 
 // excuses are the rules that may give way to a predicate, each with the facts that it needs.
@@ -43,8 +45,6 @@ var excuses = []struct {
 	rule      string
 	holds     func(w *world, i int) bool
 }{
-	// who would be held while another has the section is, when it is promoted; and who fails while changes are refused
-	{1, "guard", func(w *world, i int) bool { return w.Servers[i].Held }},
 	{1, "hand", func(w *world, i int) bool { return w.ByHand[w.addr(i)] }},
 	{2, "hand", func(w *world, i int) bool { return w.ByHand[w.addr(i)] }},
 	{3, "hand", func(w *world, i int) bool { return w.ByHand[w.addr(i)] }},
@@ -198,7 +198,9 @@ func passed(s *step) string {
 		slot := slotOf(w.addr(i))
 		was, _ := s.before.Have.At(addrs[slot]) // who is undone by repair served
 		comes := s.before.weightIn(slot) == 0 && was.Weight == 0 && w.weightIn(slot) > 0
-		if comes && !(w.mayServe(i) && w.verdict(i) == health.Up) && !w.excused(1, i) {
+		// guard: who would be held while another has the section, or changes are refused, is held then
+		held := w.Servers[i].Held && (s.before.Theirs || s.before.failed)
+		if comes && !(w.mayServe(i) && w.verdict(i) == health.Up) && !held && !w.excused(1, i) {
 			return w.who(i) + " comes into service"
 		}
 	}
@@ -256,7 +258,8 @@ func (w *world) servers() (n int) {
 }
 
 func guardKeeps(s *step) string {
-	if s.kind != result || !s.before.serves() || !s.after.serves() || !s.after.sl.has(guarded) || s.after.obey {
+	rechecked := s.kind == edit && s.b == editCheck && s.c == 0
+	if !rechecked && s.kind != result || !s.before.serves() || !s.after.serves() || !s.after.sl.has(guarded) || s.after.obey {
 		return ""
 	}
 	was, now := 0, 0
@@ -314,15 +317,24 @@ func fallbackServes(w *world, d *Decision) string {
 // fallbackStays: while a server is unknown, and none is up, a check does not change where it is.
 func fallbackStays(s *step) string {
 	w := s.after
-	if s.kind != result || !w.serves() || !s.before.serves() || !w.hasFallback() || !w.isUnknown() || w.Gathers() || w.ByHand[addrs[sorry]] {
+	if s.kind == edit && w.serves() && s.before.serves() && !w.sl.has(hand|ordering|maintained) && w.isUnknown() && !w.Gathers() &&
+		s.before.table.Serve() && !w.table.Serve() && s.b != editWeight && !w.Quiescent && s.c == 0 && w.servers() == len(w.Members) {
+		return "a reload leaves none in service while a server is unknown"
+	}
+	if (s.kind != result || !s.before.serves()) && s.kind != start || !w.serves() || !w.hasFallback() || !w.isUnknown() || w.Gathers() || w.ByHand[addrs[sorry]] {
 		return ""
 	}
 	for i := range w.Servers {
-		if w.isGood(i) || s.before.isGood(i) {
+		if w.isGood(i) {
 			return ""
 		}
 	}
-	if (w.weightIn(sorry) > 0) != (s.before.weightIn(sorry) > 0) && s.before.isUnknown() {
+	for i := range s.before.Servers {
+		if s.before.isGood(i) {
+			return ""
+		}
+	}
+	if (w.weightIn(sorry) > 0) != (s.before.weightIn(sorry) > 0) && (s.before.isUnknown() || s.kind == start) {
 		return "it comes or goes while a server is unknown"
 	}
 	return ""
@@ -334,15 +346,29 @@ func handStays(s *step) string {
 	if w.dead || !w.serves() || b.failed || !b.there {
 		return ""
 	}
+	refined := s.kind == edit && (s.b == editName || s.b == editAddress && !w.lines[s.a].waits)
 	switch s.kind {
-	case start, change, removal, edit, demote, promote, obey, lookAtLeaver, retry:
+	case look:
+		for addr := range w.ByHand {
+			was, in := b.table.At(addr)
+			if now, still := w.table.At(addr); was != now || in != still {
+				return slotNames[slotOf(addr)] + " was changed by hand, and is undone"
+			}
+		}
+		fallthrough
+	case start, change, removal, demote, promote, obey, lookAtLeaver, retry:
 		return ""
+	case edit:
+		if !refined {
+			return ""
+		}
 	}
 	for addr := range b.ByHand {
 		slot := slotOf(addr)
 		i := w.memberAt(slot)
-		turns := slot == sorry || i >= 0 && (b.Servers[i].State() != w.Servers[i].State() || b.verdict(i) != w.verdict(i)) ||
-			i >= 0 && (s.kind == order || s.kind == file) && w.server(i) == int(s.a) || s.kind == look
+		o := b.memberAt(slot)
+		turns := slot == sorry || o != i || i >= 0 && (b.Servers[i].State() != w.Servers[i].State() || b.verdict(i) != w.verdict(i)) ||
+			i >= 0 && (s.kind == order || s.kind == file) && w.server(i) == int(s.a)
 		was, in := b.table.At(addr)
 		if now, still := w.table.At(addr); !turns && (was != now || in != still) {
 			return slotNames[slot] + " was changed by hand, and is not so any more"
@@ -372,6 +398,12 @@ func ownServer(s *step) string {
 	if !b.serves() || !w.serves() || s.kind != result && s.kind != order && s.kind != file {
 		return ""
 	}
+	for addr := range w.Found {
+		was, in := b.table.At(addr)
+		if now, still := w.table.At(addr); (was != now || in != still) && b.Found[addr] {
+			return slotNames[slotOf(addr)] + " was found, and is not so any more"
+		}
+	}
 	for i := range w.present() {
 		if i == int(s.a) && s.kind == result || w.server(i) == int(s.a) && s.kind != result || w.excused(9, i) || b.excused(9, i) {
 			continue
@@ -390,12 +422,20 @@ func adopts(s *step) string {
 	if s.kind != start || !w.serves() {
 		return ""
 	}
+	for _, d := range b.table {
+		now, in := w.table.At(d.Addr)
+		if slot := slotOf(d.Addr); len(w.Waiting) > 0 && w.memberAt(slot) < 0 && slot != sorry && !b.left[slot].listed && (now != d || !in) {
+			return slotNames[slot] + " may be a server without an address, and is not as it was"
+		}
+	}
 	for i := range w.Servers {
 		slot := slotOf(w.addr(i))
 		was, now := b.weightIn(slot) > 0, w.weightIn(slot) > 0
 		speaks := w.inMaintenance(i) || w.drains(i) || w.weightOf(i) == 0 || w.changesToGate(i) || b.left[slot].listed
 		switch {
 		case w.Members[i].Unchecked || w.excused(10, i):
+		case was && w.verdict(i) != health.Up:
+			return w.who(i) + " was in service, and does not count as up"
 		case was && !now && !speaks:
 			return w.who(i) + " was in service, and is not"
 		case !was && now:
@@ -494,4 +534,94 @@ func (w *world) lags(was *world) bool {
 		}
 	}
 	return false
+}
+
+// comesInOrder: the first servers of an announced section come in one, so do those that are back; who changes to gate
+// has no connections; who leaves the file drains; the server at a former address goes when it is not needed.
+func comesInOrder(s *step) string {
+	b, w := s.before, s.after
+	if w.dead || !w.serves() {
+		return ""
+	}
+	for i := range w.Servers {
+		slot := slotOf(w.addr(i))
+		was, in := b.table.At(w.addr(i))
+		now, _ := w.table.At(w.addr(i))
+		to := w.Members[i].MovedTo
+		switch {
+		case w.Announce && w.Quiescent && len(b.table) == 0 && now.Weight > 0 && w.isPending() && s.kind == result:
+			return w.who(i) + " comes before the others had a result"
+		case s.kind == result && i == int(s.a) && !b.Gathers() && b.serves() && b.IsAway() && w.expects(i, b) && b.verdict(i) != health.Up && was.Weight == 0 && now.Weight > 0:
+			return w.who(i) + " is back before the others were asked"
+		case in && was.Forward != lvs.Route && now.Forward == lvs.Route && w.conns[slot]:
+			return w.who(i) + " changes to gate with connections"
+		case s.kind == result && w.Servers[i].Gone && !b.Servers[i].Gone && w.verdict(to) != health.Up && w.verdict(i) == health.Up:
+			return w.who(i) + " goes, and the server at the new address does not pass"
+		}
+	}
+	return ""
+}
+
+func (w *world) isPending() bool {
+	for _, s := range w.present() {
+		for _, c := range s.Checks() {
+			if c.Pending {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// expects reports whether there is a server beside this one that counts.
+func (w *world) expects(i int, b *world) bool {
+	for o, s := range w.present() {
+		if o != i && w.mayServe(o) && w.weightOf(o) > 0 && !s.Held && !b.Servers[o].Held {
+			return true
+		}
+	}
+	return false
+}
+
+// leaves: who left the file drains while another serves, and the file of leavers has it.
+func leaves(w *world, d *Decision) string {
+	for _, l := range w.Leavers {
+		served := false
+		for i := range w.present() {
+			served = served || w.isGood(i) && w.weightIn(slotOf(w.addr(i))) > 0
+		}
+		if slot := slotOf(l.Addr); served && w.weightIn(slot) > 0 && !w.ByHand[l.Addr] {
+			return slotNames[slot] + " left the file, and serves beside others"
+		}
+	}
+	return ""
+}
+
+func endsInTime(s *step) string {
+	b, w := s.before, s.after
+	if w.dead || b.dead {
+		return ""
+	}
+	drains := w.sl.has(leavers) && s.kind == edit && s.b == editIn && b.serves() && w.serves() && !w.lines[s.a].in
+	if slot := b.lines[s.a%2].slot(int(s.a % 2)); drains && b.memberAt(slot) >= 0 {
+		if _, in := b.table.At(addrs[slot]); in {
+			if _, still := w.table.At(addrs[slot]); !still {
+				return slotNames[slot] + " left the file, and does not drain"
+			}
+		}
+	}
+	all := true
+	for i := range w.present() {
+		all = all && (!w.mayServe(i) || w.weightOf(i) == 0 || w.verdict(i) == health.Up)
+	}
+	was, now := &b.Strength, &w.Strength
+	switch {
+	case !w.obey && !all && b.obey != (s.kind == obey):
+		return "the order to obey ends early"
+	case w.obey && all && s.kind != obey:
+		return "the order to obey does not end"
+	case was.Known && !was.Enough && now.Enough && now.Up < 2, was.Known && was.Enough && !now.Enough && now.Up >= 1:
+		return "what was enough, or was not, is not counted by its own number"
+	}
+	return ""
 }
