@@ -2,6 +2,7 @@ package judge
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 
 	"ldirectord/checker/health"
@@ -140,7 +141,8 @@ func (sl *slice) isQuick() bool {
 	case sl.checks > 1:
 		return n < 2 && !sl.has(guarded|hand|reload|moved_|rerouted_)
 	case n == 2:
-		return !sl.has(hand|repair|reload|rerouted_|moved_|ordering) || sl.has_ == guarded|reload
+		return !sl.has(hand|repair|reload|rerouted_|moved_|ordering) ||
+			slices.Contains([]capability{guarded | reload, guarded | moved_, fallback_ | reload, hand | found_}, sl.has_)
 	}
 	return false
 }
