@@ -555,7 +555,7 @@ func comesInOrder(s *step) string {
 			return w.who(i) + " is back before the others were asked"
 		case in && was.Forward != lvs.Route && now.Forward == lvs.Route && w.conns[slot]:
 			return w.who(i) + " changes to gate with connections"
-		case s.kind == result && w.Servers[i].Gone && !b.Servers[i].Gone && w.verdict(to) != health.Up && w.verdict(i) == health.Up:
+		case s.kind == result && w.Servers[i].Gone && !b.Servers[i].Gone && w.verdict(int(to)) != health.Up && w.verdict(i) == health.Up:
 			return w.who(i) + " goes, and the server at the new address does not pass"
 		}
 	}
