@@ -7,7 +7,6 @@ DOCDIR  ?= $(PREFIX)/share/doc/ldirectord
 TERMSDIR ?= $(PREFIX)/share/licenses/ldirectord
 UNITDIR ?= /usr/lib/systemd/system
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
-ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 AGENT   ?= /usr/lib/ocf/resource.d/heartbeat/ldirectord
 # Of the files that are an operator's from then on.
 ETC     ?= /etc
@@ -37,10 +36,9 @@ install-files: $(PROGRAM)
 		sed 's/^\.Os ldirectord$$/& $(VERSION)/' $$page | gzip -9nc | \
 			$(INSTALL) /dev/stdin $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}.gz || exit 1; done
 	$(INSTALL) packaging/completion/ldirectord.bash $(DESTDIR)$(BASHDIR)/ldirectord
-	$(INSTALL) packaging/completion/ldirectord.zsh $(DESTDIR)$(ZSHDIR)/_ldirectord
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md CONTRIBUTING.md LICENSE NOTICE
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/docs docs/*.md docs/*.png
-	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/systemd packaging/systemd/ldirectord-forking.service packaging/systemd/*.conf
+	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/systemd packaging/systemd/*.conf
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/container packaging/container/*
 	cd examples && find . -type f -not -path './demo/*' -exec $(INSTALL) '{}' '$(abspath $(DESTDIR)/)$(DOCDIR)/examples/{}' ';'
 	$(KEEP) 0644 packaging/logrotate $(DESTDIR)$(ETC)/logrotate.d/ldirectord
@@ -68,7 +66,7 @@ install-sysv:
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/ldirectord $(DESTDIR)$(AGENT) $(DESTDIR)/etc/ha.d/resource.d/ldirectord \
 		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(foreach page,$(wildcard man/*),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)).gz) \
-		$(DESTDIR)$(BASHDIR)/ldirectord $(DESTDIR)$(ZSHDIR)/_ldirectord $(DESTDIR)/etc/init.d/ldirectord
+		$(DESTDIR)$(BASHDIR)/ldirectord $(DESTDIR)/etc/init.d/ldirectord
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(TERMSDIR)
 	for file in logrotate:logrotate.d init/default:default; do \
 		there=$(DESTDIR)/etc/$${file#*:}/ldirectord; \
@@ -84,7 +82,7 @@ deb rpm: $(PROGRAM)
 
 PACKAGES ?= build
 deb: PARTS  = install install-sysv install-copyright
-deb: LAYOUT = TERMSDIR=/usr/share/doc/ldirectord UNITDIR=/lib/systemd/system ZSHDIR=/usr/share/zsh/vendor-completions AGENT=/usr/lib/ldirectord/ocf-agent ETC=/usr/share/ldirectord/etc
+deb: LAYOUT = TERMSDIR=/usr/share/doc/ldirectord UNITDIR=/lib/systemd/system AGENT=/usr/lib/ldirectord/ocf-agent ETC=/usr/share/ldirectord/etc
 rpm: PARTS  = install
 rpm: LAYOUT = TERMSDIR=/terms
 

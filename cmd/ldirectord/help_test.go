@@ -22,7 +22,6 @@ func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
 		"help/options.txt":                           {options: true},
 		"../../man/ldirectord.8":                     {commands: true, options: true, topics: true},
 		"../../packaging/completion/ldirectord.bash": {commands: true, options: true, topics: true},
-		"../../packaging/completion/ldirectord.zsh":  {commands: true, options: true, topics: true},
 	} {
 		text, err := os.ReadFile(path)
 		if err != nil {
