@@ -22,9 +22,9 @@ func Ordered(i instance.Instance) (director.Orders, error) {
 	return all.At(time.Now()), err
 }
 
-// orderFile is the path of the file with the orders. It outlives the daemon, not a boot. After the
-// format it has a line for each server that is taken out, virtual service and real server: that is all that earlier
-// builds read and write, and by it they drain the server. What else there is to an order is in a comment.
+// orderFile is the path of the file with the orders. It outlives the daemon, not a boot. After the format each order is
+// in a comment. Then there is a line for each server that is taken out, virtual service and real server: it stays
+// drained where its comment is damaged.
 type orderFile string
 
 // read returns the orders; none when there is no file. Those that it can't read leave the servers drained.
@@ -32,6 +32,10 @@ func (f orderFile) read() (director.Orders, error) {
 	text, err := instance.Read(string(f))
 	if err != nil {
 		return nil, fmt.Errorf("reading the orders: %w", err)
+	}
+	if old := string(text); old != "" && !strings.HasPrefix(old, instance.OrdersFormat+"\n") {
+		return nil, fmt.Errorf("reading the orders: %s is in the form of a build before 1.0.0; "+
+			"remove it, and give these orders again: %s", f, strings.ReplaceAll(old, "\n", "; "))
 	}
 	all := director.Orders{}
 	for line := range strings.Lines(string(text)) {

@@ -63,13 +63,12 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 		ctx   context.Context
 		want  error
 	}{
-		"no daemon":          {nil, t.Context(), instance.ErrNoListener},
-		"the version before": {http.NotFound, t.Context(), instance.ErrNoListener},
-		"one that ends":      {answerOrder(time.Second, func(ctx context.Context, _ url.Values) (any, error) { return nil, context.Cause(ctx) }), ending, instance.ErrEnding},
-		"one that dies":      {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, t.Context(), instance.ErrEnding},
-		"one that hangs":     {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, t.Context(), instance.ErrNoAnswer},
-		"one that refuses":   {answerOrder(time.Second, func(context.Context, url.Values) (any, error) { return nil, refusal("no") }), t.Context(), &instance.Refusal{Status: http.StatusConflict}},
-		"one that is late":   {answerOrder(time.Nanosecond, func(ctx context.Context, _ url.Values) (any, error) { <-ctx.Done(); return nil, ctx.Err() }), t.Context(), &instance.Refusal{Status: http.StatusGatewayTimeout}},
+		"no daemon":        {nil, t.Context(), instance.ErrNoListener},
+		"one that ends":    {answerOrder(time.Second, func(ctx context.Context, _ url.Values) (any, error) { return nil, context.Cause(ctx) }), ending, instance.ErrEnding},
+		"one that dies":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, t.Context(), instance.ErrEnding},
+		"one that hangs":   {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, t.Context(), instance.ErrNoAnswer},
+		"one that refuses": {answerOrder(time.Second, func(context.Context, url.Values) (any, error) { return nil, refusal("no") }), t.Context(), &instance.Refusal{Status: http.StatusConflict}},
+		"one that is late": {answerOrder(time.Nanosecond, func(ctx context.Context, _ url.Values) (any, error) { <-ctx.Done(); return nil, ctx.Err() }), t.Context(), &instance.Refusal{Status: http.StatusGatewayTimeout}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := inFolder(t)

@@ -14,7 +14,7 @@ import (
 	"ldirectord/instance"
 )
 
-// An order for a time is one of this boot. After another one the wall clock decides, and so it does for earlier builds.
+// An order for a time is one of this boot. After another one the wall clock decides, and so it does for one without a boot.
 func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
 	file := orderFile(filepath.Join(t.TempDir(), "drain"))
 	r, err := NewSetOrder("maint", "", "", "2h")
@@ -38,7 +38,7 @@ func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
 	}
 }
 
-// What is recorded is read again as it was. Earlier builds read who is taken out, and what they wrote is read.
+// What is recorded is read again as it was. Who is taken out has a line of its own. A file without the format is refused.
 func TestTheFileOfOrders(t *testing.T) {
 	dir := t.TempDir()
 	file := orderFile(filepath.Join(dir, "drain"))
@@ -76,10 +76,9 @@ func TestTheFileOfOrders(t *testing.T) {
 		t.Errorf("an order that is none: %v, %v", all, err)
 	}
 	if got := strings.Join(plain, ", "); got != "fwm:3 10.2.0.2:25, tcp:10.1.0.1:80 10.2.0.1:80" {
-		t.Errorf("an earlier build drains %s", got)
+		t.Errorf("taken out: %s", got)
 	}
 	for text, want := range map[string]director.Orders{
-		"fwm:3 10.2.0.1:25\n":                                       {mail: {Kind: director.Drain}},
 		"# ldirectord 2\nfwm:3 10.2.0.1:25\n":                       {mail: {Kind: director.Drain}},
 		"# ldirectord 2\n# a word\n\nnothing\nfwm:3":                {},
 		"# ldirectord 2\n# {\"virtual\":\"fwm\nfwm:3 10.2.0.1:25\n": {mail: {Kind: director.Drain}},
@@ -90,6 +89,12 @@ func TestTheFileOfOrders(t *testing.T) {
 		if got, err := file.read(); !maps.Equal(got, want) || (err != nil) != strings.Contains(text, "{") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
+	}
+	if err := instance.Write(string(file), []byte("fwm:3 10.2.0.1:25\nfwm:3 10.2.0.2:25\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := file.read(); len(all) != 0 || err == nil || !strings.HasSuffix(err.Error(), "again: fwm:3 10.2.0.1:25; fwm:3 10.2.0.2:25; ") {
+		t.Errorf("without a format: %v, %v", all, err)
 	}
 }
 

@@ -9,8 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OrdersFormat is the line that says how a file of orders is written. Builds before it had a version wrote no such
-// line.
+// OrdersFormat is the line that says how a file of orders is written.
 const OrdersFormat = "# ldirectord 2"
 
 // Role is what a cluster manager last told the director of a configuration to be.

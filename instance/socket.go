@@ -30,8 +30,7 @@ const (
 
 // Why an order at the control socket has no answer.
 var (
-	// none runs, it has no socket, or it is of another version
-	ErrNoListener = errors.New("no daemon takes orders at the control socket")
+	ErrNoListener = errors.New("no daemon takes orders at the control socket") // none runs, or it has no socket
 	ErrEnding     = errors.New("the daemon is ending")
 	ErrNoAnswer   = errors.New("the daemon does not answer")
 )
@@ -57,18 +56,13 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 // as limit. Errors are ErrNoListener, ErrEnding, ErrNoAnswer or a *Refusal, all of them wrapped.
 func (s Socket) Order(ctx context.Context, limit time.Duration, path string, words url.Values, answer any) error {
 	text, err := s.exchange(ctx, limit+time.Second, http.MethodPost, path+"?"+words.Encode())
-	status := 0
-	if refused, is := errors.AsType[*Refusal](err); is {
-		status = refused.Status
-	}
+	refused, _ := errors.AsType[*Refusal](err)
 	switch {
 	case errors.Is(err, ErrEnding):
 		return err
 	case unconnected(err) != nil && !errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrNoListener, err)
-	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
-		return fmt.Errorf("%w: the previous version answers there", ErrNoListener)
-	case status == http.StatusServiceUnavailable,
+	case refused != nil && refused.Status == http.StatusServiceUnavailable,
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", ErrEnding, err)
 	case err != nil:

@@ -171,16 +171,15 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 		status int
 		text   string
 	}{
-		"nobody listens":       {is: ErrNoListener, text: "connect: "},
-		"the previous version": {handle: say(http.StatusNotFound, ""), is: ErrNoListener, text: "the previous version answers there"},
-		"no such order":        {handle: say(http.StatusMethodNotAllowed, ""), is: ErrNoListener, text: "the previous version answers there"},
-		"it is ending":         {handle: say(http.StatusServiceUnavailable, "by TERM"), is: ErrEnding, text: "the daemon says: by TERM"},
-		"it dies":              {handle: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, is: ErrEnding, text: "EOF"},
-		"it dies meanwhile":    {handle: cut, is: ErrEnding, text: "unexpected EOF"},
-		"it hangs":             {handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, limit: short, is: ErrNoAnswer, text: "does not answer after 100ms"},
-		"it can't":             {handle: say(http.StatusConflict, "the last server"), status: http.StatusConflict, text: "the last server"},
-		"it is late":           {handle: say(http.StatusGatewayTimeout, "not yet"), status: http.StatusGatewayTimeout, text: "the daemon says: not yet"},
-		"it is not JSON":       {handle: say(http.StatusOK, "{"), text: "reading the daemon's answer: "},
+		"nobody listens":    {is: ErrNoListener, text: "connect: "},
+		"another program":   {handle: say(http.StatusNotFound, "no"), status: http.StatusNotFound, text: "the daemon says: no"},
+		"it is ending":      {handle: say(http.StatusServiceUnavailable, "by TERM"), is: ErrEnding, text: "the daemon says: by TERM"},
+		"it dies":           {handle: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, is: ErrEnding, text: "EOF"},
+		"it dies meanwhile": {handle: cut, is: ErrEnding, text: "unexpected EOF"},
+		"it hangs":          {handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, limit: short, is: ErrNoAnswer, text: "does not answer after 100ms"},
+		"it can't":          {handle: say(http.StatusConflict, "the last server"), status: http.StatusConflict, text: "the last server"},
+		"it is late":        {handle: say(http.StatusGatewayTimeout, "not yet"), status: http.StatusGatewayTimeout, text: "the daemon says: not yet"},
+		"it is not JSON":    {handle: say(http.StatusOK, "{"), text: "reading the daemon's answer: "},
 	} {
 		t.Run(about, func(t *testing.T) {
 			s := Socket(filepath.Join(t.TempDir(), "none.sock"))
