@@ -125,13 +125,11 @@ type Check struct {
 }
 
 // Checks lists every check of the plan in the order of the file.
-func (p *Plan) Checks() []Check { return checksOf(p.virtuals, "", "") }
+func (p *Plan) Checks() []Check { return p.ChecksOf("", "") }
 
 // ChecksOf lists the checks of the servers that an operator means by the words of Snapshot.Backends.
-func (p *Plan) ChecksOf(virtual, real string) []Check { return checksOf(p.virtuals, virtual, real) }
-
-func checksOf(virtuals []*virtual, virtual, real string) (list []Check) {
-	for _, v := range virtuals {
+func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
+	for _, v := range p.virtuals {
 		if !isNamed(v.cfg.ID, virtual) {
 			continue
 		}
