@@ -286,7 +286,7 @@ func BenchmarkBrake10k(b *testing.B) {
 				for _, t := range tasks[i : i+len(tasks)/100] {
 					updates = append(updates, checker.Update{Task: t, Result: r, Began: time.Now()})
 				}
-				d.results(updates)
+				d.examiner.results(updates)
 				close(done)
 			})
 			if err != nil {

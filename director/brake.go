@@ -29,20 +29,20 @@ func (v *virtual) user(at judge.Spot) user {
 }
 
 // brake takes a result, and reports whether it is not to be judged, or not yet.
-func (d *Director) brake(x user) bool {
-	kept, idle := x.v.Brake(x.spot(), d.teller.now())
+func (e *examiner) brake(x user) bool {
+	kept, idle := x.v.Brake(x.spot(), e.tell.now())
 	if idle {
-		d.teller.unbelieved(history.Braked, &x.j.check.last, x)
+		e.tell.unbelieved(history.Braked, &x.j.check.last, x)
 	}
 	return kept
 }
 
 // settleBrakes decides what the results of a wake-up say together.
-func (d *Director) settleBrakes() {
-	for _, v := range d.virtuals {
+func (e *examiner) settleBrakes() {
+	for _, v := range e.virtuals {
 		for line := range v.Brakes {
 			if v.Brakes[line].Due {
-				d.settleBrake(v, line)
+				e.settleBrake(v, line)
 			}
 		}
 	}
@@ -50,35 +50,35 @@ func (d *Director) settleBrakes() {
 
 // settleBrake judges the failures that tell of their servers, and holds those that tell of this machine. Where nothing
 // shows which they do, it asks others.
-func (d *Director) settleBrake(v *virtual, line int) {
+func (e *examiner) settleBrake(v *virtual, line int) {
 	patience := v.cfg.CheckInterval.Duration() + 2*max(v.cfg.CheckTimeout, v.cfg.NegotiateTimeout).Duration()
-	done := v.Settle(line, patience, d.teller.now())
+	done := v.Settle(line, patience, e.tell.now())
 	if done.Over {
-		d.teller.guard(v, notify.GuardOver, "Brake is over", ": checks count again since that of "+
+		e.tell.guard(v, notify.GuardOver, "Brake is over", ": checks count again since that of "+
 			v.user(v.Brakes[line].Newest).s.name())
 	}
-	d.judgeAccused(v, done.Judged)
+	e.judgeAccused(v, done.Judged)
 	for _, at := range done.Asked {
 		x := v.user(at)
-		d.repeat(x.j.task, x.j.check, askedAgain)
+		e.repeat(x.j.task, x.j.check, askedAgain)
 	}
 	for _, at := range done.Holds {
 		x := v.user(at)
-		d.teller.unbelieved(history.Braked, &x.j.check.last, x)
+		e.tell.unbelieved(history.Braked, &x.j.check.last, x)
 	}
 	if len(done.Holds) > 0 {
 		why := v.user(done.Holds[0]).j.check.last.Detail
-		d.teller.say(v, nil, notify.GuardHolds, fmt.Sprintf("Brake holds: %s: every server that was up "+
+		e.tell.say(v, nil, notify.GuardHolds, fmt.Sprintf("Brake holds: %s: every server that was up "+
 			"fails, and only through %s, which is this machine's doing: they keep their states: %s",
 			v.label(), v.cfg.CheckVIP, why), why)
 	}
 }
 
 // judgeAccused makes the last failures of servers count.
-func (d *Director) judgeAccused(v *virtual, spots []judge.Spot) {
+func (e *examiner) judgeAccused(v *virtual, spots []judge.Spot) {
 	for _, at := range spots {
 		x := v.user(at)
-		d.judge(x.v, x.s, x.j, x.j.check.last)
-		d.hurry(x.j.task, x.j.check)
+		e.judge(x.v, x.s, x.j, x.j.check.last)
+		e.hurry(x.j.task, x.j.check)
 	}
 }

@@ -13,7 +13,6 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
-	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
@@ -72,11 +71,10 @@ type Deps struct {
 // Director keeps the table as the plan and the checks say. Its exported methods may be called from any goroutine.
 //
 // One goroutine owns all of its state: each event of that goroutine's loop is a method, and nothing needs a lock. What
-// can wait, or can do without most of that state, is a type of its own, which knows no director: writer, teller,
-// marker, announcer, claimant, orderBook, maintainer, leavers, conversations.
+// can wait, or can do without most of that state, is a type of its own, which knows no director: writer, examiner,
+// teller, marker, announcer, claimant, orderBook, maintainer, leavers, conversations.
 type Director struct {
 	deps    Deps
-	pool    *checker.Pool
 	orders  chan func(context.Context) // for the goroutine of Run to carry out
 	started chan struct{}              // closed when every virtual service and its mark rules were set up once
 	settled chan struct{}              // closed when no server is unknown
@@ -86,6 +84,7 @@ type Director struct {
 	// What follows belongs to the goroutine of Run.
 	teller   teller
 	writer   writer
+	examiner examiner
 	global   *parser.Global
 	tls      checker.TLSSums
 	virtuals []*virtual
@@ -93,10 +92,6 @@ type Director struct {
 	claims   <-chan struct{} // who has what may have changed; nil: there are no others
 	claimant claimant
 	purges   []*virtual // no longer configured, still in the table
-	checks   map[*checker.Task]*check
-	tasks    []*checker.Task // of checks
-	held     bool            // some of them wait for a route
-	waiting  int             // checks without a result yet
 	ordered  orderBook
 	standby  bool
 	// closed when the commands of one under way have ended, or had their time; nil: there is none
@@ -106,27 +101,6 @@ type Director struct {
 	marker    *marker
 	announcer *announcer
 	awaiting  []chan<- struct{} // callers that wait for a demotion, or the mark rules to follow
-	shortages uint64
-	said      conversations
-}
-
-// check is what the director knows of a check that runs.
-type check struct {
-	users    []user // the real servers that have it
-	last     checker.Result
-	at       time.Time     // of last, up to a second late; zero: there was none
-	passage  judge.Passage // of last
-	answered time.Time     // when the last check began that ended, whatever it said
-	begun    bool          // the pool has it
-	reported bool          // there was a result, or one that says nothing and is not to be waited for
-	hurried  time.Duration // what the pool was told: the fastinterval or askedAgain, 0 while nobody doubts
-}
-
-// user is a real server of a virtual service with one of its checks.
-type user struct {
-	v *virtual
-	s *server
-	j *judgement
 }
 
 // New returns a director that does nothing until Run.
@@ -137,7 +111,6 @@ func New(d Deps) *Director {
 		life:    life,
 		die:     die,
 		standby: d.Standby,
-		pool:    checker.NewPool(),
 		orders:  make(chan func(context.Context)),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
@@ -146,7 +119,9 @@ func New(d Deps) *Director {
 	}
 	tell := &director.teller
 	director.marker = newMarker(d.Marks, tell)
-	director.said = conversations{tape: director.pool.Tape, kept: map[*checker.Task]Conversation{}}
+	pool := checker.NewPool()
+	director.examiner = examiner{pool: pool, tell: tell,
+		said: conversations{tape: pool.Tape, kept: map[*checker.Task]Conversation{}}}
 	a := &announcer{kernel: d.Announcer, marks: director.marker, tell: tell,
 		standby: d.Standby, looked: !d.Withdraw,
 		of:    func(i int) ability { return director.virtuals[i].ability() },
@@ -195,7 +170,7 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	}
 	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
 	var pool sync.WaitGroup
-	pool.Go(func() { d.pool.Run(poolCtx) })
+	pool.Go(func() { d.examiner.pool.Run(poolCtx) })
 	d.begin(ctx, p, f, have)
 	d.announce() // before the first order: one without them would withdraw the addresses of the daemon before
 	d.loop(ctx)
@@ -282,7 +257,7 @@ func (d *Director) loop(ctx context.Context) {
 			}
 			d.awaiting = nil
 		}
-		if d.waiting == 0 {
+		if d.examiner.waiting == 0 {
 			d.teller.status = lvs.StatusRunning
 			settled()
 		}
@@ -293,8 +268,8 @@ func (d *Director) loop(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-d.pool.Results():
-			d.results(d.pool.Take())
+		case <-d.examiner.pool.Results():
+			d.examiner.results(d.examiner.pool.Take())
 		case r := <-d.folder.readings:
 			d.folder.obey(r, d.virtuals)
 		case order := <-d.orders:
@@ -367,8 +342,8 @@ func (d *Director) announce() {
 		return
 	}
 	a.decide(now)
-	if d.held {
-		d.runChecks(d.tasks)
+	if d.examiner.held {
+		d.examiner.run()
 	}
 }
 

@@ -9,16 +9,16 @@ func (v *virtual) isElsewhere() bool {
 
 // gather has every server asked at once when the first one is back, by a check: those of all virtual services of its
 // addresses, which come back together.
-func (d *Director) gather(v *virtual, by *judgement) {
+func (e *examiner) gather(v *virtual, by *judgement) {
 	for _, one := range v.addresses {
 		for _, i := range one.virtuals {
-			other := d.virtuals[i]
+			other := e.virtuals[i]
 			if other.Away = other.isElsewhere(); !other.IsAway() || other.Gathers() {
 				continue
 			}
 			other.Gather(by.Began)
 			for x := range checked(other) {
-				d.hurry(x.j.task, x.j.check)
+				e.hurry(x.j.task, x.j.check)
 			}
 		}
 	}

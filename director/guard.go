@@ -66,5 +66,5 @@ func (d *Director) obeyChecks(v *virtual, o Order) {
 	if braking {
 		d.teller.guard(v, notify.GuardOver, "Brake is over", ": by order the checks have their way")
 	}
-	d.judgeAccused(v, judged)
+	d.examiner.judgeAccused(v, judged)
 }

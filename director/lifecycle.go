@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/checker/health"
-	"ldirectord/history"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -85,7 +83,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 		if p.Config.Global.Webhook != d.global.Webhook {
 			v.told.state = nil // the new one is told how things are
 		}
-		d.judgeKnown(v)
+		d.examiner.judgeKnown(v)
 	}
 	d.install(p, f)
 	d.disown(owned)
@@ -119,23 +117,6 @@ func (d *Director) takeOver(v, was *virtual, refines bool) {
 		v.SendOff(judge.Leaver{Addr: s.Dest.Addr}, time.Now())
 	}
 	v.depart(was.servers)
-}
-
-// judgeKnown judges unknown servers by the results that their checks have already: another server may share them.
-func (d *Director) judgeKnown(v *virtual) {
-	for _, s := range v.servers {
-		was := s.Verdict()
-		for j := &s.first; j != nil; j = j.next {
-			if c := d.checks[j.task]; c != nil && !c.at.IsZero() && j.Health.State == health.Unknown {
-				j.Learn(v.Rule, c.last.OK, lossOf(c.last))
-				j.reason = c.last.Detail
-			}
-		}
-		if s.Verdict() != was {
-			v.Learned(s.Server)
-			d.teller.turn(user{v, s, s.worst()}, was, history.Verdict{})
-		}
-	}
 }
 
 // adopt makes the plan continue the checks that run already.
@@ -240,43 +221,18 @@ func (d *Director) install(p *Plan, f folder) {
 	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, p.virtuals
 	d.teller.posts, d.teller.readds = d.deps.Webhook != nil && d.global.Webhook != "", d.global.ReaddQuiescent
 	p.jobs = nil
-	checks := make(map[*checker.Task]*check, len(p.tasks))
-	d.waiting = 0
-	all := make([]check, len(p.tasks))
-	for i, t := range p.tasks {
-		checks[t] = &all[i]
-		if was := d.checks[t]; was != nil {
-			*checks[t] = *was
-			checks[t].users = nil
-		}
-		if !checks[t].reported {
-			d.waiting++
-		}
-	}
 	for _, v := range d.virtuals {
 		if v.waits() && v.waitingSince.IsZero() {
 			v.waitingSince = time.Now()
 		}
 	}
-	for x := range checked(d.virtuals...) {
-		c := checks[x.j.task]
-		x.j.check, c.users = c, append(c.users, x)
-		tells := len(x.v.Brakes) > 0 && c.at.IsZero() && x.v.spec(x.s, x.j).Through.Virtual.IsValid()
-		x.j.Took(c.passage, x.v.Back)
-		x.j.Pending, x.j.Tells = !c.reported, x.j.Tells || tells
-	}
-	d.checks = checks
-	for t, c := range checks {
-		if !c.at.IsZero() {
-			d.hurry(t, c)
-		}
-	}
+	d.examiner.enter(p)
 	for i, list := range d.announcer.enlist(p.Config, d.teller.now()) {
 		d.virtuals[i].addresses = list
 	}
 	d.applyOrders()
 	d.folder.enter(f, d.virtuals)
-	d.runChecks(p.tasks)
+	d.examiner.run()
 }
 
 // disown queues for removal those of these virtual services that the plan does not keep in the table. This director, or

@@ -1,12 +1,10 @@
 package director
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
 
-	"ldirectord/checker"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
@@ -103,33 +101,7 @@ func (d *Director) endMoved() {
 	if !ended {
 		return
 	}
-	for _, c := range d.checks {
-		c.users = slices.DeleteFunc(c.users, func(x user) bool { return x.s.Gone })
-	}
-	d.runChecks(d.tasks)
-}
-
-// runChecks makes those of the checks that somebody uses, and that have a way.
-func (d *Director) runChecks(tasks []*checker.Task) {
-	maps.DeleteFunc(d.checks, func(_ *checker.Task, c *check) bool {
-		if len(c.users) == 0 && !c.reported {
-			d.waiting--
-		}
-		return len(c.users) == 0
-	})
-	if len(d.checks) < len(tasks) {
-		tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *checker.Task) bool { return d.checks[t] == nil })
-	}
-	d.tasks, d.held = tasks, false
-	for _, c := range d.checks {
-		c.begun = c.begun || !slices.ContainsFunc(c.users, user.awaitsRoute)
-		d.held = d.held || !c.begun
-	}
-	if d.held {
-		tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *checker.Task) bool { return !d.checks[t].begun })
-	}
-	d.pool.Set(tasks)
-	maps.DeleteFunc(d.said.kept, func(t *checker.Task, _ Conversation) bool { return d.checks[t] == nil })
+	d.examiner.endGone()
 }
 
 // names are how a server is called, as the file does and with the configured port, and the other name by which orders

@@ -109,7 +109,7 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (*Snapshot, er
 			for k, s := range v.servers {
 				if isNamed(v.cfg.ID, virtual) && list[k].isMeant(real) {
 					list[k].Past, list[k].CheckNames = s.past.Clone(), v.checkNames(s)
-					list[k].Conversations = d.said.of(v, s)
+					list[k].Conversations = d.examiner.said.of(v, s)
 				}
 			}
 		}

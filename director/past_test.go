@@ -90,9 +90,9 @@ func forgotten(now *Snapshot) (wrong []string) {
 func (s *scenario) stall(at netip.AddrPort) {
 	d := s.director
 	_ = d.submit(s.t.Context(), func(_ context.Context, done chan<- struct{}) {
-		for task, c := range d.checks {
+		for task, c := range d.examiner.checks {
 			if c.users[0].s.real.Addr == at {
-				d.results([]checker.Update{{Task: task, Result: checker.Result{Cause: checker.Timeout, Detail: "no answer in 5s"}, Stalled: true}})
+				d.examiner.results([]checker.Update{{Task: task, Result: checker.Result{Cause: checker.Timeout, Detail: "no answer in 5s"}, Stalled: true}})
 			}
 		}
 		close(done)
@@ -106,8 +106,8 @@ func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
 		Settings: parser.Settings{FailureCount: 1, RiseCount: 1}}, s)
 	kindsOf(t, func(d *Director) {
 		success := checker.Result{OK: true, Took: 1}
-		d.judge(v, s, &s.first, success)
-		if n := testing.AllocsPerRun(100, func() { d.judge(v, s, &s.first, success) }); n > 0 {
+		d.examiner.judge(v, s, &s.first, success)
+		if n := testing.AllocsPerRun(100, func() { d.examiner.judge(v, s, &s.first, success) }); n > 0 {
 			t.Errorf("%v allocations", n)
 		}
 	})

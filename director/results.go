@@ -11,15 +11,15 @@ import (
 )
 
 // results takes what the checks found. Each virtual service judges it by its own thresholds.
-func (d *Director) results(updates []checker.Update) {
+func (e *examiner) results(updates []checker.Update) {
 	now := time.Now()
 	for _, u := range updates {
-		c, ok := d.checks[u.Task]
+		c, ok := e.checks[u.Task]
 		if !ok {
 			continue
 		}
 		if u.Stalled {
-			d.teller.unbelieved(history.Stalled, &u.Result, c.users...)
+			e.tell.unbelieved(history.Stalled, &u.Result, c.users...)
 			continue
 		}
 		c.answered = u.Began
@@ -29,17 +29,17 @@ func (d *Director) results(updates []checker.Update) {
 			x.v.stages.count(&u.Result.Stages)
 			x.j.Answered(u.Began, x.v.Back)
 		}
-		d.teller.warn(c, u.Result)
+		e.tell.warn(c, u.Result)
 		if u.Result.Cause == checker.Shortage {
-			d.shortages++
-			if d.teller.shortage(c, u.Result) {
-				d.arrived(c)
+			e.shortages++
+			if e.tell.shortage(c, u.Result) {
+				e.arrived(c)
 			}
 			continue
 		}
-		d.arrived(c)
+		e.arrived(c)
 		if u.Result.Cause == checker.Unjudged {
-			d.teller.unjudged(c, u.Result)
+			e.tell.unjudged(c, u.Result)
 			continue
 		}
 		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check has seen none
@@ -49,20 +49,20 @@ func (d *Director) results(updates []checker.Update) {
 			x.j.Took(c.passage, x.v.Back)
 		}
 		for _, x := range c.users {
-			d.teller.record(x, u.Result)
-			if !d.brake(x) {
-				d.judge(x.v, x.s, x.j, u.Result)
+			e.tell.record(x, u.Result)
+			if !e.brake(x) {
+				e.judge(x.v, x.s, x.j, u.Result)
 			}
 		}
-		d.said.follow(&u, c, now)
-		d.hurry(u.Task, c)
+		e.said.follow(&u, c, now)
+		e.hurry(u.Task, c)
 	}
-	d.settleBrakes()
+	e.settleBrakes()
 }
 
 // hurry asks for further checks while the last result speaks against the state of a server: by the shortest
 // fastinterval of those that use the check.
-func (d *Director) hurry(t *checker.Task, c *check) {
+func (e *examiner) hurry(t *checker.Task, c *check) {
 	var every time.Duration
 	for _, x := range c.users {
 		fast := x.v.cfg.FastInterval.Duration()
@@ -76,25 +76,25 @@ func (d *Director) hurry(t *checker.Task, c *check) {
 			every = fast
 		}
 	}
-	d.repeat(t, c, every)
+	e.repeat(t, c, every)
 }
 
 // repeat has a check made again after that time; 0: at its interval.
-func (d *Director) repeat(t *checker.Task, c *check, every time.Duration) {
+func (e *examiner) repeat(t *checker.Task, c *check, every time.Duration) {
 	if every != c.hurried {
 		c.hurried = every
-		d.pool.Hurry(t, every)
+		e.pool.Hurry(t, every)
 	}
 }
 
 // judge applies one result of one check to one server of one virtual service.
-func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) {
+func (e *examiner) judge(v *virtual, s *server, j *judgement, r checker.Result) {
 	was, before, rule := s.Verdict(), j.Health, v.Rule
 	turned := v.Result(s.Server, j.Check, r.OK, lossOf(r))
 	next, changed := j.Health, j.Health.State != before.State
 	j.shortages = 0
 	by := counted(before, next, changed, r.OK, rule)
-	s.past.Result(history.At(d.teller.now()), j.number, history.Believed(r.OK), &r, by)
+	s.past.Result(history.At(e.tell.now()), j.number, history.Believed(r.OK), &r, by)
 	if j.unjudged != nil {
 		j.unjudged.why = ""
 	}
@@ -105,33 +105,33 @@ func (d *Director) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 	softly, _ := before.Soft(rule)
 	switch {
 	case changed && !r.OK:
-		d.teller.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+r.Detail, r.Detail)
+		e.tell.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+r.Detail, r.Detail)
 	case r.OK && (changed && before.State == health.Down || before.State == health.Up && softly > 0 &&
 		next.Streak == 0):
-		d.teller.say(v, s, notify.SoftReset,
+		e.tell.say(v, s, notify.SoftReset,
 			v.about(s, j, "Resetting soft failure count: %s (%s)", s.label(), v.cfg.ID), "")
 	case !r.OK && next.State == health.Up:
 		failed, limit := next.Soft(rule)
-		d.teller.say(v, s, notify.SoftFailure, v.about(s, j, "Soft failure real server: %s (%s) failure %d/%d",
+		e.tell.say(v, s, notify.SoftFailure, v.about(s, j, "Soft failure real server: %s (%s) failure %d/%d",
 			s.label(), v.cfg.ID, failed, limit), r.Detail)
 	}
 	if turned {
 		v.dirty = true
-		d.teller.turn(user{v, s, j}, was, by)
+		e.tell.turn(user{v, s, j}, was, by)
 		if was != health.Unknown {
 			s.tally.Transitions++
 		}
 		if s.Verdict() == health.Up {
-			d.gather(v, j)
+			e.gather(v, j)
 		}
 	}
 }
 
 // arrived notes that a check is not waited for any more.
-func (d *Director) arrived(c *check) {
+func (e *examiner) arrived(c *check) {
 	if !c.reported {
 		c.reported = true
-		d.waiting--
+		e.waiting--
 		for _, x := range c.users {
 			x.j.Pending, x.v.weighed, x.v.dirty = false, false, x.v.dirty || x.v.cfg.Announce != ""
 		}

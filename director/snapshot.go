@@ -230,7 +230,7 @@ func (d *Director) look(ctx context.Context, snapshot func() *Snapshot) (*Snapsh
 	if err != nil {
 		return nil, fmt.Errorf("the director waits for the table: %w", ctx.Err())
 	}
-	now.Overdue = d.pool.Overdue()
+	now.Overdue = d.examiner.pool.Overdue()
 	return now, nil
 }
 
@@ -247,7 +247,7 @@ func (d *Director) snapshot() *Snapshot {
 		Time: time.Now(), Status: d.teller.status, Standby: d.standby,
 		Orders: d.ordered.hold, Over: maps.Clone(d.ordered.over),
 		Table: d.writer.asked, Unread: d.writer.unread, Marks: d.marker.trouble, Folder: d.folder.trouble,
-		Shortages: d.shortages, Purging: len(d.purges),
+		Shortages: d.examiner.shortages, Purging: len(d.purges),
 		Announcements: d.announcer.describe(), Announcing: d.announcer.trouble,
 		Virtuals: describeAll(d.virtuals, d.claimant.beside), Counted: d.writer.counted,
 		Small: d.global.Metrics == "small",

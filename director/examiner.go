@@ -1,0 +1,124 @@
+package director
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/health"
+	"ldirectord/history"
+	"ldirectord/judge"
+)
+
+// examiner has the checks of a plan made, and judges servers by what they find.
+type examiner struct {
+	pool *checker.Pool
+	tell *teller
+	said conversations
+
+	virtuals  []*virtual // of the plan
+	checks    map[*checker.Task]*check
+	tasks     []*checker.Task // of checks
+	held      bool            // some of them wait for a route
+	waiting   int             // checks without a result yet
+	shortages uint64
+}
+
+// check is what is known of a check that runs.
+type check struct {
+	users    []user // the real servers that have it
+	last     checker.Result
+	at       time.Time     // of last, up to a second late; zero: there was none
+	passage  judge.Passage // of last
+	answered time.Time     // when the last check began that ended, whatever it said
+	begun    bool          // the pool has it
+	reported bool          // there was a result, or one that says nothing and is not to be waited for
+	hurried  time.Duration // what the pool was told: the fastinterval or askedAgain, 0 while nobody doubts
+}
+
+// user is a real server of a virtual service with one of its checks.
+type user struct {
+	v *virtual
+	s *server
+	j *judgement
+}
+
+// enter makes the checks of a plan the current ones.
+func (e *examiner) enter(p *Plan) {
+	e.virtuals, e.tasks, e.waiting = p.virtuals, p.tasks, 0
+	checks := make(map[*checker.Task]*check, len(p.tasks))
+	all := make([]check, len(p.tasks))
+	for i, t := range p.tasks {
+		checks[t] = &all[i]
+		if was := e.checks[t]; was != nil {
+			*checks[t] = *was
+			checks[t].users = nil
+		}
+		if !checks[t].reported {
+			e.waiting++
+		}
+	}
+	for x := range checked(e.virtuals...) {
+		c := checks[x.j.task]
+		x.j.check, c.users = c, append(c.users, x)
+		tells := len(x.v.Brakes) > 0 && c.at.IsZero() && x.v.spec(x.s, x.j).Through.Virtual.IsValid()
+		x.j.Took(c.passage, x.v.Back)
+		x.j.Pending, x.j.Tells = !c.reported, x.j.Tells || tells
+	}
+	e.checks = checks
+	for t, c := range checks {
+		if !c.at.IsZero() {
+			e.hurry(t, c)
+		}
+	}
+}
+
+// run makes those of the checks that somebody uses, and that have a way.
+func (e *examiner) run() {
+	maps.DeleteFunc(e.checks, func(_ *checker.Task, c *check) bool {
+		if len(c.users) == 0 && !c.reported {
+			e.waiting--
+		}
+		return len(c.users) == 0
+	})
+	tasks := e.tasks
+	if len(e.checks) < len(tasks) {
+		tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *checker.Task) bool { return e.checks[t] == nil })
+	}
+	e.tasks, e.held = tasks, false
+	for _, c := range e.checks {
+		c.begun = c.begun || !slices.ContainsFunc(c.users, user.awaitsRoute)
+		e.held = e.held || !c.begun
+	}
+	if e.held {
+		tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *checker.Task) bool { return !e.checks[t].begun })
+	}
+	e.pool.Set(tasks)
+	maps.DeleteFunc(e.said.kept, func(t *checker.Task, _ Conversation) bool { return e.checks[t] == nil })
+}
+
+// endGone ends the checks of servers that have gone.
+func (e *examiner) endGone() {
+	for _, c := range e.checks {
+		c.users = slices.DeleteFunc(c.users, func(x user) bool { return x.s.Gone })
+	}
+	e.run()
+}
+
+// judgeKnown judges unknown servers by the results that their checks have already: another server may share them.
+func (e *examiner) judgeKnown(v *virtual) {
+	for _, s := range v.servers {
+		was := s.Verdict()
+		for j := &s.first; j != nil; j = j.next {
+			if c := e.checks[j.task]; c != nil && !c.at.IsZero() && j.Health.State == health.Unknown {
+				j.Learn(v.Rule, c.last.OK, lossOf(c.last))
+				j.reason = c.last.Detail
+			}
+		}
+		if s.Verdict() != was {
+			v.Learned(s.Server)
+			e.tell.turn(user{v, s, s.worst()}, was, history.Verdict{})
+		}
+	}
+}
