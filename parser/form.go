@@ -3,7 +3,7 @@ package parser
 // Form says how a directive's value is written, as far as quotes, comments and blanks go.
 type Form uint8
 
-// The forms of values.
+// The forms of values. From QuotedText on a value is kept as written.
 const (
 	Words        Form = iota
 	WholeSeconds      // a number
@@ -15,6 +15,3 @@ const (
 	Text              // double quotes optional, or not dropped at all
 	FreeText          // the same; blanks at the end count
 )
-
-// isText reports whether the value is kept as written.
-func (f Form) isText() bool { return f >= QuotedText }

@@ -29,12 +29,6 @@ func readLine(file string, number int, text string) line {
 	return l
 }
 
-// isBlank reports whether the line is white space alone.
-func (l line) isBlank() bool { return trimLeft(l.text) == "" }
-
-// isComment reports whether the first visible character is #.
-func (l line) isComment() bool { return strings.HasPrefix(trimLeft(l.text), "#") }
-
 func (l line) at(offset int) Position { return Position{l.file, l.number, offset + 1} }
 
 // around is the position of a part of the directive's value, or of the value.
@@ -78,7 +72,7 @@ func (v *value) takeMeant() {
 	}
 	if inSection && strings.Contains(v.text, "\t") {
 		v.text = expandTabs(v.text)
-		if v.form.isText() {
+		if v.form >= QuotedText {
 			v.warn(loose, "a tab in the value is read as four blanks")
 		}
 	}

@@ -63,7 +63,7 @@ func readMark(_ *Virtual, v *value) *problem {
 
 // destination reads an address of the section's family, which may be that of a network. Names are not
 // looked up: a rule must not depend on what DNS says at the moment.
-func (s *section) destination(text string) (netip.Prefix, *problem) {
+func (s *section) destination(text string) (none netip.Prefix, p *problem) {
 	host, length, isNetwork := strings.Cut(text, "/")
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		host = strings.TrimSuffix(inner, "]")
@@ -71,21 +71,21 @@ func (s *section) destination(text string) (netip.Prefix, *problem) {
 	addr, err := netip.ParseAddr(host)
 	switch {
 	case err != nil || addr.Zone() != "" || addr.Is4In6():
-		return netip.Prefix{}, bad(
+		return none, bad(
 			"%s is not an address; it is a number such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, not "+
 				"a name", quote(text))
 	case addr.Is6() && !s.ipv6:
-		return netip.Prefix{}, refuse(familyMix,
+		return none, refuse(familyMix,
 			"%s is an IPv6 address; under virtual it is IPv4, virtual6 is for IPv6", addr)
 	case addr.Is4() && s.ipv6:
-		return netip.Prefix{}, refuse(familyMix,
+		return none, refuse(familyMix,
 			"%s is an IPv4 address; under virtual6 it is IPv6, virtual is for IPv4", addr)
 	}
 	bits := addr.BitLen()
 	if isNetwork {
 		n, err := strconv.ParseUint(length, 10, 8)
 		if err != nil || int(n) > bits {
-			return netip.Prefix{}, bad("%s is not a prefix length; after %s/ comes a number from 0 to %d",
+			return none, bad("%s is not a prefix length; after %s/ comes a number from 0 to %d",
 				quote(length), addr, bits)
 		}
 		bits = int(n)
@@ -93,12 +93,12 @@ func (s *section) destination(text string) (netip.Prefix, *problem) {
 	network := netip.PrefixFrom(addr, bits)
 	switch {
 	case network.Masked() != network:
-		return netip.Prefix{}, bad(
+		return none, bad(
 			"%s is not a network, as %s has bits after the first %d; the network is %s, the address "+
 				"alone %s",
 			network, addr, bits, network.Masked(), addr)
 	case addr.IsUnspecified() && network.IsSingleIP():
-		return netip.Prefix{}, bad("%s is nobody's address; every address is %s/0", addr, addr)
+		return none, bad("%s is nobody's address; every address is %s/0", addr, addr)
 	}
 	return network, nil
 }

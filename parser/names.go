@@ -10,7 +10,7 @@ import (
 
 // hostAddress is the address of a host as written, if it has one. It warns, once for each name, when that is the last
 // address that was known.
-func (r *reader) hostAddress(at order, kind string, l line, text string, ipv6 bool) (netip.Addr, bool) {
+func (r *reader) hostAddress(at order, kind string, l line, text string, ipv6 bool) (none netip.Addr, ok bool) {
 	host := r.names.host(text, ipv6)
 	if host.reason != "" {
 		p := refuse(kind, "the address %s cannot be used: %s", quote(text), host.reason).around(text)
@@ -18,12 +18,12 @@ func (r *reader) hostAddress(at order, kind string, l line, text string, ipv6 bo
 			p.text += "; start and reload take the file, and the server waits for an address"
 		}
 		r.problem(at, l, p)
-		return netip.Addr{}, false
+		return none, false
 	}
 	if what := noHost(host.value); what != "" && kind != badVirtualAddress {
 		p := refuse(kind, "the address %s cannot be a server's: it is %s", quote(text), what)
 		r.problem(at, l, p.around(text))
-		return netip.Addr{}, false
+		return none, false
 	}
 	if host.failure != "" {
 		r.warnOfName(at, l, text, ipv6, "cannot be looked up, its last address "+host.value.String()+" is used",

@@ -98,9 +98,9 @@ func (r *reader) read(text string) {
 }
 
 func (r *reader) line(l line) {
-	switch {
-	case l.isComment():
-	case l.isBlank():
+	switch shown := trimLeft(l.text); {
+	case strings.HasPrefix(shown, "#"):
+	case shown == "":
 		r.blank(l)
 	case l.name == "virtual", l.name == "virtual6":
 		r.header(l)

@@ -87,8 +87,9 @@ func readNetmask(v *value) (none Netmask, p *problem) {
 }
 
 func readEngine(v *value) (string, *problem) {
-	if name := unquote(v.text); name != "sip" {
+	name := unquote(v.text)
+	if name != "sip" {
 		return "", bad("%s is not a persistence engine of a plain kernel; it is sip", quote(name))
 	}
-	return unquote(v.text), nil
+	return name, nil
 }
