@@ -237,15 +237,14 @@ func (d *daemon) leave(by endedBy, ended <-chan error, end context.CancelCauseFu
 // table stays recorded as after a crash, for the next daemon to clean up.
 func (d *daemon) awaitEnd(ended <-chan error, by endedBy) error {
 	d.ending = time.Now()
-	late := time.NewTimer(directorTimeout)
-	defer late.Stop()
+	late := time.After(directorTimeout)
 	for {
 		select {
 		case <-d.Manager.beats:
 			d.Manager.feed()
 		case err := <-ended:
 			return cmp.Or(err, error(by))
-		case <-late.C:
+		case <-late:
 			d.record(func(s *instance.State) { s.Phase = instance.Running })
 			return fmt.Errorf("signal %s, but the table was not left within %v", string(by),
 				directorTimeout)
@@ -291,6 +290,11 @@ func (d *daemon) finish(cause error) error {
 // say records what happened.
 func (d *daemon) say(kind notify.Kind, text string) {
 	d.journal.Emit(notify.Event{Kind: kind, Text: text})
+}
+
+// refused records why a configuration is not taken over.
+func (d *daemon) refused(why string) {
+	d.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
 }
 
 // failed records an error of the daemon's own, if there is one.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,10 +56,7 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 // Read returns the text of the file.
 func (s Source) Read() ([]byte, error) {
 	text, err := instance.ReadFile(s.Path, parser.MaxSize)
-	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	return text, nil
+	return text, instance.While("reading the configuration", err)
 }
 
 // prepare makes a configuration ready to run.
@@ -201,14 +199,8 @@ func tryMaking(path string) error {
 }
 
 func hostName() string {
-	if name := os.Getenv("HOSTNAME"); name != "" {
-		return name
-	}
-	name, err := os.Hostname()
-	if err != nil {
-		return "localhost"
-	}
-	return name
+	name, _ := os.Hostname()
+	return cmp.Or(os.Getenv("HOSTNAME"), name, "localhost")
 }
 
 // Message is a diagnostic in the Perl ldirectord's form, which tools grep for, with the column, and with the line where
@@ -218,14 +210,13 @@ func Message(d parser.Diagnostic) string {
 	if d.Severity == parser.Error {
 		word = "Error"
 	}
-	at := d.At()
-	switch {
-	case d.Pos.Line == 0:
+	at, other := d.At(), ""
+	if d.Pos.Line == 0 {
 		return fmt.Sprintf("%s [%d]: %s: %s", word, os.Getpid(), at.File, d.Text)
-	case at.Line != d.Pos.Line:
-		return fmt.Sprintf("%s [%d] reading file %s at line %d: line %d, column %d: %s", word, os.Getpid(),
-			at.File, d.Pos.Line, at.Line, at.Column, d.Text)
 	}
-	return fmt.Sprintf("%s [%d] reading file %s at line %d: column %d: %s", word, os.Getpid(), at.File, at.Line,
-		at.Column, d.Text)
+	if at.Line != d.Pos.Line {
+		other = fmt.Sprintf("line %d, ", at.Line)
+	}
+	return fmt.Sprintf("%s [%d] reading file %s at line %d: %scolumn %d: %s", word, os.Getpid(),
+		at.File, d.Pos.Line, other, at.Column, d.Text)
 }

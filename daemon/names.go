@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -141,8 +140,7 @@ func (f *configFile) refine(ctx context.Context, names []parser.Name) bool {
 	o.Before, o.Refines = f.current.Config, true
 	l := f.d.Config.prepare(ctx, f.current.Text, o)
 	if l.Plan == nil {
-		const text = "Error [%d]: addresses of names can't be taken over: %s"
-		f.d.say(notify.ConfigError, fmt.Sprintf(text, os.Getpid(), l.Found.Errors()[0]))
+		f.d.refused("addresses of names can't be taken over: " + l.Found.Errors()[0].String())
 		return false
 	}
 	l.forget()

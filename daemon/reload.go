@@ -64,8 +64,7 @@ func (f *configFile) run(ctx context.Context) {
 	if target, err := filepath.EvalSymlinks(path); err == nil && filepath.Dir(target) != filepath.Dir(path) {
 		there = watch(ctx, filepath.Dir(target))
 	}
-	poll := time.NewTicker(pollInterval)
-	defer poll.Stop()
+	poll := time.Tick(pollInterval)
 	settle := time.NewTimer(0)
 	defer settle.Stop()
 	last, settling := stamp(path), true // it may have changed since it was read
@@ -81,7 +80,7 @@ func (f *configFile) run(ctx context.Context) {
 			f.adoptNames(ctx, found)
 		case <-here:
 		case <-there:
-		case <-poll.C:
+		case <-poll:
 			f.lookAtTLS(ctx)
 		case <-settle.C:
 			if settling && stamp(path).same(last) {
@@ -157,7 +156,7 @@ func (f *configFile) answer(ctx context.Context, r request) {
 // itself has refused is not read.
 func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, error) {
 	if why := words.Get("refused"); why != "" {
-		f.d.say(notify.ConfigError, fmt.Sprintf("Error [%d]: reload: %s", os.Getpid(), why))
+		f.d.refused("reload: " + why)
 		f.d.tally.reread(why)
 		return struct{}{}, nil
 	}
@@ -201,7 +200,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 	var l *Loaded
 	if err != nil {
 		why = err.Error()
-		f.d.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
+		f.d.refused(why)
 	} else {
 		l, why = f.prepare(ctx, text, auto)
 		f.sum = sha256.Sum256(text)
@@ -250,7 +249,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Lo
 		why = fmt.Sprintf(
 			"%s has no virtual service any more: the old configuration stays; HUP takes the new one",
 			f.d.Config.Path)
-		f.d.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
+		f.d.refused(why)
 		return l, why
 	}
 	if auto {

@@ -66,7 +66,7 @@ const notListening = "Not listening"
 func listenAt(ctx context.Context, path string, handler http.Handler) (*controlSocket, error) {
 	l, err := bind(ctx, path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making the control socket: %w", err)
 	}
 	c := &controlSocket{path: path, server: newServer(ctx, handler)}
 	go c.server.Serve(listener{l})
@@ -77,8 +77,7 @@ func bind(ctx context.Context, path string) (net.Listener, error) {
 	fresh := path + ".new"
 	if len(fresh) > maxPath {
 		return nil, fmt.Errorf(
-			"making the control socket: the path %s is longer than %d bytes; --rundir names another folder",
-			fresh, maxPath)
+			"the path %s is longer than %d bytes; --rundir names another folder", fresh, maxPath)
 	}
 	for _, way := range []string{path, fresh} {
 		if err := socketOrNothing(way); err != nil {
@@ -90,12 +89,11 @@ func bind(ctx context.Context, path string) (net.Listener, error) {
 	}
 	l, err := (&net.ListenConfig{Control: ownerOnly}).Listen(ctx, "unix", fresh)
 	if err != nil {
-		return nil, fmt.Errorf("making the control socket: %w", err)
+		return nil, err
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	if err := os.Rename(fresh, path); err != nil {
-		return nil, errors.Join(fmt.Errorf("making the control socket: %w", err), l.Close(),
-			removeSocket(fresh))
+		return nil, errors.Join(err, l.Close(), removeSocket(fresh))
 	}
 	return l, nil
 }
@@ -172,9 +170,9 @@ func socketOrNothing(path string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return fmt.Errorf("making the control socket: %w", err)
+		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("making the control socket: %s is in the way: it is not a socket", path)
+		return fmt.Errorf("%s is in the way: it is not a socket", path)
 	}
 	return nil
 }

@@ -16,8 +16,7 @@ const pollInterval = time.Second
 // true. The file is compared each second, and at once where the system says that its folder changed.
 func followFile(ctx context.Context, path string, read func() bool) {
 	changed := watch(ctx, filepath.Dir(path))
-	poll := time.NewTicker(pollInterval)
-	defer poll.Stop()
+	poll := time.Tick(pollInterval)
 	last := stamp(path)
 	good := read()
 	for {
@@ -25,7 +24,7 @@ func followFile(ctx context.Context, path string, read func() bool) {
 		case <-ctx.Done():
 			return
 		case <-changed:
-		case <-poll.C:
+		case <-poll:
 		}
 		if now := stamp(path); !good || !now.same(last) {
 			last, good = now, read()

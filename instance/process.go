@@ -23,9 +23,18 @@ type Process struct {
 	Start uint64 // in ticks since the boot; field 22 of proc_pid_stat(5)
 }
 
-// processOf is the process that has this number now.
+// processOf is the process that has this number now. One that ended and was not waited for is an error as well.
 func processOf(pid int) (Process, error) {
-	start, err := startOf(pid)
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return Process{}, err
+	}
+	// a program's name may have any character
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return Process{}, fmt.Errorf("process %d has ended", pid)
+	}
+	start, err := strconv.ParseUint(fields[19], 10, 64)
 	return Process{Pid: pid, Start: start}, err
 }
 
@@ -53,20 +62,6 @@ func Pause(ctx context.Context, d time.Duration) bool {
 	case <-time.After(d):
 		return true
 	}
-}
-
-// startOf reads /proc/PID/stat. A process that ended and was not waited for is an error as well.
-func startOf(pid int) (uint64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	// a program's name may have any character
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
-		return 0, fmt.Errorf("process %d has ended", pid)
-	}
-	return strconv.ParseUint(fields[19], 10, 64)
 }
 
 // isKilled reports whether a process was sent SIGKILL: it is running no more, even if the kernel has not removed it
