@@ -232,12 +232,11 @@ func resolve(ctx context.Context, host string, deadline time.Time) ([]netip.Addr
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err == nil {
-		w.mark(MarkLookup)
-		w.remark("%s has %v", host, addrs)
-	} else {
-		return nil, &fault{"look-up of " + escape(host, maxExcerpt) + " failed: " + lookupReason(err), err}
+	if err != nil {
+		return nil, &fault{"look-up of " + show(host) + " failed: " + lookupReason(err), err}
 	}
+	w.mark(MarkLookup)
+	w.remark("%s has %v", host, addrs)
 	for i, a := range addrs {
 		addrs[i] = a.Unmap()
 	}

@@ -63,7 +63,7 @@ func lookup(name string, qtype uint16) (dns.Question, error) {
 		return q, err
 	}
 	if _, ok := dns.IsDomainName(q.Name); !ok {
-		return q, fmt.Errorf("%s is not a domain name", escape(name, maxExcerpt))
+		return q, fmt.Errorf("%s is not a domain name", show(name))
 	}
 	return q, nil
 }
@@ -193,7 +193,7 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 			return "", err
 		}
 		if ok {
-			return c.name() + " is " + escape(text, maxExcerpt), nil
+			return c.name() + " is " + show(text), nil
 		}
 		got = append(got, text)
 	}
@@ -201,7 +201,7 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 		return "", fmt.Errorf("no %s record for %s", dns.TypeToString[c.question.Qtype], c.name())
 	}
 	return "", mismatch("%s does not match %s: got %s", c.name(), c.receive,
-		escape(strings.Join(got, ", "), maxExcerpt))
+		show(strings.Join(got, ", ")))
 }
 
 // name is what is looked up, for messages.
@@ -227,8 +227,5 @@ func dnsText(rr dns.RR) string {
 func dnsName(name string) string { return strings.TrimSuffix(name, ".") }
 
 func rcodeName(code int) string {
-	if name, ok := dns.RcodeToString[code]; ok {
-		return name
-	}
-	return fmt.Sprintf("rcode %d", code)
+	return cmp.Or(dns.RcodeToString[code], fmt.Sprintf("rcode %d", code))
 }

@@ -64,12 +64,10 @@ func (c *external) Check(ctx context.Context) Result {
 		releaseSlot(c.children)
 		ended <- c.judge(ctx, said, err)
 	}()
-	timer := time.NewTimer(c.latest)
-	defer timer.Stop()
 	select {
 	case r := <-ended:
 		return r
-	case <-timer.C:
+	case <-time.After(c.latest):
 		c.running = ended
 		return c.stuck()
 	}

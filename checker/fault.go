@@ -61,18 +61,22 @@ func failed(ctx context.Context, err error) Result {
 // EPERM is one: a firewall rule of this machine, or its full table of connections, dropped what was sent, and no
 // network says so. EACCES is none but for a ping socket: with IPv6 a router, or the server, says it.
 func isShortage(err error) bool {
-	ours := []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
-		syscall.EPERM, icmp.ErrDenied}
-	return slices.ContainsFunc(ours, func(e error) bool { return errors.Is(err, e) })
+	return isOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
+		syscall.EPERM, icmp.ErrDenied)
+}
+
+// isOneOf is errors.Is for several errors.
+func isOneOf(err error, of ...error) bool {
+	return slices.ContainsFunc(of, func(e error) bool { return errors.Is(err, e) })
 }
 
 func isTimeout(err error) bool {
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+	return isOneOf(err, os.ErrDeadlineExceeded, context.DeadlineExceeded)
 }
 
 // isClosed reports whether the server has ended the connection in order.
 func isClosed(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return isOneOf(err, io.EOF, io.ErrUnexpectedEOF)
 }
 
 // reason is an error in short words.
@@ -131,7 +135,7 @@ func lookupReason(err error) string {
 	case isTimeout(err), errors.As(err, &dns) && dns.IsTimeout:
 		return "timeout"
 	case errors.As(err, &dns):
-		return escape(strings.TrimSpace(dns.Err), maxExcerpt)
+		return show(strings.TrimSpace(dns.Err))
 	}
 	return reason(err)
 }
@@ -140,7 +144,7 @@ func lookupReason(err error) string {
 const maxExcerpt = 60
 
 // excerpt quotes the beginning of what a server sent, with everything escaped that is not printable.
-func excerpt(said []byte) string {
+func excerpt[T string | []byte](said T) string {
 	start, more := printable.Cut(string(said[:min(len(said), maxExcerpt+1)]), maxExcerpt)
 	return strconv.Quote(start) + more
 }
@@ -151,5 +155,5 @@ func escape(text string, limit int) string {
 	return printable.Text(start) + more
 }
 
-// show makes what a server said safe for a message.
+// show makes what a server said, or a name, safe for a message.
 func show(said string) string { return escape(said, maxExcerpt) }

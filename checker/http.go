@@ -53,10 +53,10 @@ type hop struct {
 	ending  string      // the warning about a certificate
 }
 
-func newHTTP(s Spec, e *Env) (Checker, error) {
+func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	common := s
 	common.Target, common.URL, common.Request, common.Host, common.SNI = netip.AddrPort{}, "", "", "", ""
-	rules, err := e.http.get(common, func() (*httpRules, error) { return newHTTPRules(common, e) })
+	rules, err := e.http.get(common, func() (*httpRules, error) { return newHTTPRules(common, e, receive) })
 	if err != nil {
 		return nil, err
 	}
@@ -82,22 +82,15 @@ func newHTTP(s Spec, e *Env) (Checker, error) {
 	return c, nil
 }
 
-func newHTTPRules(s Spec, e *Env) (*httpRules, error) {
-	receive, err := e.matcher(s.Receive)
-	if err != nil {
-		return nil, &SpecError{"receive", err}
-	}
-	c := &httpRules{
+func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
+	c = &httpRules{
 		timeout:   s.NegotiateTimeout,
-		method:    s.Method,
+		method:    cmp.Or(s.Method, "GET"),
 		proxy:     s.Service == "http_proxy",
 		follow:    s.FollowRedirect,
 		wanted:    statuses(s.HTTPStatus),
 		receive:   receive,
 		isVirtual: e.IsVirtual,
-	}
-	if c.method == "" {
-		c.method = "GET"
 	}
 	if c.rules, err = e.tlsRules(s); err != nil {
 		return nil, err
@@ -402,7 +395,7 @@ func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen s
 	at.said = cmp.Or(page, firstWords(a.statusSaid()))
 	if a.cut {
 		return "", mismatch("body does not match %s in its first %d bytes: got %s", c.receive, maxBody,
-			excerpt([]byte(page)))
+			excerpt(page))
 	}
-	return "", mismatch("body does not match %s: got %s", c.receive, excerpt([]byte(page)))
+	return "", mismatch("body does not match %s: got %s", c.receive, excerpt(page))
 }

@@ -36,7 +36,7 @@ func (a *httpAnswer) statusLine() string {
 	if a.status == 200 && string(a.reason) == "OK" {
 		return "200 OK"
 	}
-	return escape(string(a.statusSaid()), maxExcerpt)
+	return show(string(a.statusSaid()))
 }
 
 // statusSaid is the status as it came, with the usual words where the server has none.

@@ -40,7 +40,7 @@ func (t ldapTalk) run(ctx context.Context, d *dialogue) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "entry " + excerpt([]byte(name)), t.receive.want(ctx, "the entry's name", []byte(name))
+	return "entry " + excerpt(name), t.receive.want(ctx, "the entry's name", []byte(name))
 }
 
 // ask logs in, looks for the entry and logs out. It returns the entry's name as the server
@@ -54,7 +54,7 @@ func (t ldapTalk) ask(stream *libConn) (name string, err error) {
 		return "", stream.fault(loginStep, ldapRefusal(err))
 	}
 	if name, err = t.search(l); err != nil {
-		err = stream.fault(libStep{AtAnswer, "search", "search of " + excerpt([]byte(t.base))},
+		err = stream.fault(libStep{AtAnswer, "search", "search of " + excerpt(t.base)},
 			ldapRefusal(err))
 	}
 	return name, err

@@ -49,7 +49,7 @@ func (d *dialogue) line(awaited string) (string, error) {
 // notProtocol is the error of a server that speaks something else. It would not understand the command to quit.
 func (d *dialogue) notProtocol(protocol, said string) error {
 	d.lost = true
-	return fmt.Errorf("not %s: %s", protocol, excerpt([]byte(said)))
+	return fmt.Errorf("not %s: %s", protocol, excerpt(said))
 }
 
 // quit ends a conversation in the protocol's way. The server closes first, as who does so keeps

@@ -66,14 +66,12 @@ func acquire(ctx context.Context, slots chan struct{}, patience time.Duration, c
 	default:
 	}
 	begin := time.Now()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
 	select {
 	case slots <- struct{}{}:
 		return time.Since(begin), nil
 	case <-ctx.Done():
 		return time.Since(begin), errStopped
-	case <-timer.C:
+	case <-time.After(patience):
 		return time.Since(begin), crowded
 	}
 }
@@ -133,7 +131,7 @@ func (m *matcher) want(ctx context.Context, what string, text []byte) error {
 }
 
 // String is the pattern as a message shows it.
-func (m *matcher) String() string { return "/" + escape(m.pattern, maxExcerpt) + "/" }
+func (m *matcher) String() string { return "/" + show(m.pattern) + "/" }
 
 // search is all matching of one check.
 type search struct {

@@ -107,7 +107,7 @@ func (c *radiusCheck) parse(datagram, request []byte) (*radius.Packet, error) {
 func (c *radiusCheck) rejected(answer *radius.Packet) error {
 	text := answer.Code.String()
 	if message := rfc2865.ReplyMessage_GetString(answer); message != "" {
-		text += ": " + escape(message, maxExcerpt)
+		text += ": " + show(message)
 	}
 	return AtLogin.of(fmt.Errorf("login rejected: %s", text))
 }

@@ -26,7 +26,7 @@ func (t redis) run(ctx context.Context, d *dialogue) (string, error) {
 	}
 	pong, err := d.askRedis("PING refused", "PING")
 	if err == nil && pong != "PONG" {
-		err = fmt.Errorf("PING is answered by %s", excerpt([]byte(pong)))
+		err = fmt.Errorf("PING is answered by %s", excerpt(pong))
 	}
 	if err != nil || t.receive.pattern == "" {
 		return show(pong), err

@@ -96,10 +96,9 @@ func causeOf(err error) Cause {
 		return Timeout
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Refused
-	case isClosed(err), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
+	case isClosed(err), isOneOf(err, syscall.EPIPE, syscall.ECONNRESET):
 		return Closed
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err,
-		syscall.ENETDOWN), errors.Is(err, syscall.EHOSTDOWN):
+	case isOneOf(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN):
 		return Unreachable
 	case errors.As(err, &record), errors.As(err, &failed), errors.As(err, &refusal):
 		return TLS

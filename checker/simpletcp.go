@@ -26,13 +26,9 @@ type simpleTCP struct {
 	receive *matcher
 }
 
-func newSimpleTCP(s Spec, e *Env) (Checker, error) {
+func newSimpleTCP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	if s.Steps != (List[Step]{}) {
 		return newSimpleSteps(s, e)
-	}
-	receive, err := e.matcher(s.Receive)
-	if err != nil {
-		return nil, &SpecError{"receive", err}
 	}
 	// The leading slash is the configuration's; \n is the only escape there is.
 	request := strings.ReplaceAll(strings.TrimPrefix(s.Request, "/"), `\n`, "\n")

@@ -96,13 +96,13 @@ func judgeSIP(line string) error {
 	status, ok := strings.CutPrefix(line, "SIP/2.0 ")
 	switch {
 	case !ok:
-		return fmt.Errorf("not SIP: %s", excerpt([]byte(line)))
+		return fmt.Errorf("not SIP: %s", excerpt(line))
 	case strings.HasPrefix(status, "200 OK"):
 		return nil
 	case len(status) > 2 && status[0] == '1':
 		return errNotYet
 	}
-	return fmt.Errorf("status %s, want 200 OK", escape(status, maxExcerpt))
+	return fmt.Errorf("status %s, want 200 OK", show(status))
 }
 
 // sipField finds a header field by its name or its short name, in any case.

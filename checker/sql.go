@@ -71,7 +71,7 @@ func sqlVerb(query string) string {
 	if verb == "" {
 		return "the query"
 	}
-	return escape(verb, maxExcerpt)
+	return show(verb)
 }
 
 // sqlSession is a driver's connection, without the pool of database/sql, which would hide a dead

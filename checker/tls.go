@@ -69,7 +69,7 @@ func certificateText(c *x509.Certificate) string {
 	if len(c.DNSNames) > 0 {
 		name = c.DNSNames[0]
 	}
-	return "certificate of " + escape(cmp.Or(name, "no name"), maxExcerpt)
+	return "certificate of " + show(cmp.Or(name, "no name"))
 }
 
 // tlsFacts is what a transcript has of a handshake.

@@ -51,9 +51,7 @@ func dialUDP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn,
 	if err != nil {
 		return nil, stageFault("udp", err)
 	}
-	if c.watch.isTaped() {
-		c.watch.remark("datagrams to %s", to)
-	}
+	c.watch.remark("datagrams to %s", to)
 	return c, nil
 }
 
