@@ -1,0 +1,536 @@
+package judge
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// Each rule alone: two servers of weight 4, at 1 and 2, pass and are in the table, where a row says nothing else.
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func at(n byte) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, n}), 80) }
+
+// inService is a section whose servers pass and are in the table with these weights, at 1, 2 …
+func inService(weights ...uint32) Case {
+	var all []lvs.Dest
+	for i, weight := range weights {
+		all = append(all, lvs.Dest{Addr: at(byte(i + 1)), Weight: weight})
+	}
+	c := caseOf(all...)
+	c.Have, c.Known = slices.Clone(all), true
+	for i := range c.Servers {
+		c.Servers[i].Entered = weights[i] > 0
+	}
+	return c
+}
+
+func (c *Case) says(i int, state health.State) { c.Servers[i].AssumeAll(health.Assume(state)) }
+
+func (c *Case) has(n byte, weight uint32) { c.Have.Put(lvs.Dest{Addr: at(n), Weight: weight}) }
+
+func (c *Case) byHand(n byte) { c.ByHand = map[netip.AddrPort]bool{at(n): true} }
+
+// hearRule has one rule decide a case.
+func hearRule(rule string, c Case) (h *hearing, last bool) {
+	id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == rule })
+	c.State = c.cloneServers()
+	h = &hearing{Case: c, now: noon, by: RuleID(id), places: dests{}, why: make([]Why, len(c.Servers))}
+	return h, Rules[id].step(h)
+}
+
+// placed is what a table is to have: 1:4 is the server at 1 with weight 4.
+func placed(h *hearing) string {
+	var list []string
+	for _, d := range lvs.DestsOf(h.places) {
+		text := fmt.Sprintf("%d:%d", d.Addr.Addr().As4()[3], d.Weight)
+		if d.Forward == lvs.Route {
+			text += " by gate"
+		}
+		list = append(list, text)
+	}
+	return strings.Join(list, ", ")
+}
+
+// numbers are the servers of which something is true.
+func numbers(h *hearing, is func(*Server) bool) string {
+	var list []string
+	for i := range h.Servers {
+		if s := &h.Servers[i]; is(s) {
+			list = append(list, fmt.Sprint(s.At+1))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+type ruleRow struct {
+	what  string
+	given func(*Case)
+	want  string
+}
+
+func testRule(t *testing.T, rule string, rows []ruleRow, got func(*hearing) string) {
+	t.Helper()
+	for _, row := range rows {
+		c := inService(4, 4)
+		row.given(&c)
+		h, last := hearRule(rule, c)
+		if got := got(h); got != row.want {
+			t.Errorf("%s: %q, want %q", row.what, got, row.want)
+		}
+		if last && rule != "together" {
+			t.Errorf("%s: the rules after it are not asked", row.what)
+		}
+	}
+}
+
+func TestRuleBackTogether(t *testing.T) {
+	testRule(t, "back together", []ruleRow{
+		{"no server is back", func(c *Case) {}, "no"},
+		{"each that is back has passed", func(c *Case) { c.Back, c.Away, c.Strength.Known = noon, true, true }, "no"},
+		{"one has not", func(c *Case) {
+			c.Back, c.Away, c.Strength.Known, c.Servers[1].First.Awaited = noon, true, true, true
+		}, "yes"},
+		{"its addresses are not away", func(c *Case) { c.Back, c.Servers[1].First.Awaited = noon, true }, "no"},
+	}, func(h *hearing) string { return map[bool]string{true: "yes", false: "no"}[h.Gathers()] })
+}
+
+func movedAway(c *Case) { c.Members[0].MovedTo = 1 }
+
+func TestRuleMoved(t *testing.T) {
+	for _, rule := range []string{"moved", "given up"} {
+		testRule(t, rule, []ruleRow{
+			{"both are of the file", func(c *Case) {}, ""},
+			{"the new one is up", movedAway, "1"},
+			{"the new one has no result", func(c *Case) { movedAway(c); c.says(1, health.Unknown) }, ""},
+			{"the new one fails", func(c *Case) { movedAway(c); c.says(1, health.Down) }, ""},
+			{"… and so does the former", func(c *Case) { movedAway(c); c.says(0, health.Down); c.says(1, health.Down) },
+				"1"},
+			{"… which is held", func(c *Case) {
+				movedAway(c)
+				c.says(0, health.Down)
+				c.says(1, health.Down)
+				c.Servers[0].Held = true
+			}, ""},
+			{"both in maintenance, the new one passes",
+				func(c *Case) { movedAway(c); c.Servers[0].File, c.Servers[1].File = true, true }, "1"},
+			{"both in maintenance, the new one fails", func(c *Case) {
+				movedAway(c)
+				c.Servers[0].File, c.Servers[1].File = true, true
+				c.says(1, health.Down)
+			}, ""},
+			{"the new one alone in maintenance", func(c *Case) { movedAway(c); c.Servers[1].File = true }, ""},
+		}, func(h *hearing) string { return numbers(h, func(s *Server) bool { return s.Gone }) })
+	}
+}
+
+func TestTheFormerAddressDrains(t *testing.T) {
+	for _, theirs := range []bool{false, true} {
+		c := inService(4, 4)
+		movedAway(&c)
+		c.DrainTime, c.Theirs = time.Minute, theirs
+		h, _ := hearRule("moved", c)
+		if drains := h.Leaver(at(1)) != nil; drains == theirs {
+			t.Errorf("another director has the table: %v; it drains: %v", theirs, drains)
+		}
+	}
+}
+
+func TestRuleNames(t *testing.T) {
+	testRule(t, "names", []ruleRow{
+		{"a new state", func(c *Case) { c.Servers[0].Name = Up }, "2"},
+		{"both are as they were", func(c *Case) { c.Servers[0].Name, c.Servers[1].Name = Up, Up }, ""},
+		{"one fails now", func(c *Case) {
+			c.Servers[0].Name, c.Servers[1].Name = Up, Up
+			c.says(0, health.Down)
+		}, "1"},
+	}, func(h *hearing) string { return numbers(h, func(s *Server) bool { return s.Since.Equal(noon) }) })
+}
+
+func TestRuleObeyed(t *testing.T) {
+	testRule(t, "obeyed", []ruleRow{
+		{"no order", func(c *Case) { c.says(0, health.Down) }, "false"},
+		{"all are up", func(c *Case) { c.Obeys = true }, "false"},
+		{"one fails", func(c *Case) { c.Obeys = true; c.says(0, health.Down) }, "true"},
+		{"one has no result", func(c *Case) { c.Obeys = true; c.says(0, health.Unknown) }, "true"},
+		{"one fails through the virtual address alone", func(c *Case) { c.Obeys, c.Servers[0].First.Own = true, true },
+			"true"},
+		{"one fails that has no weight", func(c *Case) {
+			c.Obeys, c.Members[0].Dest.Weight = true, 0
+			c.says(0, health.Down)
+		}, "false"},
+		{"one fails that is drained", func(c *Case) {
+			c.Obeys, c.Servers[0].Order.Kind = true, Drain
+			c.says(0, health.Down)
+		}, "false"},
+		{"one fails that is in maintenance", func(c *Case) {
+			c.Obeys, c.Servers[0].File = true, true
+			c.says(0, health.Down)
+		}, "false"},
+		{"one is not checked", func(c *Case) {
+			c.Obeys, c.Members[0].Unchecked = true, true
+			c.says(0, health.Unknown)
+		}, "false"},
+	}, func(h *hearing) string { return fmt.Sprint(h.Obeys) })
+}
+
+// hold has servers fail, which are held.
+func (c *Case) hold(servers ...int) {
+	for _, i := range servers {
+		c.says(i, health.Down)
+		c.Servers[i].Held = true
+	}
+}
+
+func TestRuleGuard(t *testing.T) {
+	testRule(t, "guard", []ruleRow{
+		{"one is to serve, and another does", func(c *Case) { c.KeepServing.N = 1; c.hold(0) }, ""},
+		{"two are to serve", func(c *Case) { c.KeepServing.N = 2; c.hold(0) }, "1 2/2"},
+		{"two fail, one is to serve: the one that failed last", func(c *Case) {
+			c.KeepServing.N = 1
+			c.hold(0, 1)
+			c.Servers[0].Since = noon
+		}, "1 1/1"},
+		{"two fail, one is to serve: the one that answers", func(c *Case) {
+			c.KeepServing.N = 1
+			c.hold(0, 1)
+			c.Servers[0].Since, c.Servers[1].First.Loss = noon, WrongAnswer
+		}, "2 1/1"},
+		{"without a guard", func(c *Case) { c.hold(0, 1) }, ""},
+		{"by order the checks are obeyed", func(c *Case) { c.KeepServing.N, c.Obeys = 2, true; c.hold(0, 1) }, ""},
+		{"its weight is 0", func(c *Case) { c.KeepServing.N, c.Members[0].Dest.Weight = 2, 0; c.hold(0) }, ""},
+		{"it was taken out by hand", func(c *Case) {
+			c.KeepServing.N = 2
+			c.hold(0)
+			c.byHand(1)
+			c.has(1, 0)
+		}, ""},
+		{"a reload changed its check, and the other serves", func(c *Case) {
+			c.KeepServing.N = 1
+			c.says(0, health.Unknown)
+			c.Servers[0].Held = true
+		}, "1 2/1"},
+		{"it is drained", func(c *Case) {
+			c.KeepServing.N, c.Servers[0].Order.Kind = 2, Drain
+			c.hold(0)
+		}, "1 kept"},
+	}, func(h *hearing) string {
+		text := ""
+		for _, i := range h.held {
+			text += fmt.Sprintf("%d %d/%d", i+1, h.why[i].N, h.why[i].Of)
+		}
+		if text == "" && h.Servers[0].Held {
+			text = "1 kept"
+		}
+		return text
+	})
+}
+
+func TestWhoIsLetGoTurns(t *testing.T) {
+	c := inService(4, 4)
+	c.KeepServing.N = 1
+	c.hold(0)
+	h, _ := hearRule("guard", c)
+	if s := h.Servers[0]; s.Held || s.Entered || !s.Turned {
+		t.Errorf("held %v, entered %v, turned %v", s.Held, s.Entered, s.Turned)
+	}
+}
+
+func TestRuleReleased(t *testing.T) {
+	turned := func(c *Case) { c.byHand(1); c.Servers[0].Turned = true }
+	testRule(t, "released", []ruleRow{
+		{"it did not change its state", func(c *Case) { c.byHand(1) }, "by hand"},
+		{"it did", turned, ""},
+		{"another one did", func(c *Case) { c.byHand(1); c.Servers[1].Turned = true }, "by hand"},
+		{"it went down, and is removed", func(c *Case) {
+			turned(c)
+			c.says(0, health.Down)
+			c.Have.Remove(at(1))
+		}, "by hand"},
+		{"… and is to be quiescent", func(c *Case) {
+			turned(c)
+			c.says(0, health.Down)
+			c.Have.Remove(at(1))
+			c.Readd = true
+		}, ""},
+		{"it went down, and is there", func(c *Case) { turned(c); c.says(0, health.Down) }, ""},
+		{"it came up, and is removed", func(c *Case) { turned(c); c.Have.Remove(at(1)) }, ""},
+		{"the fallback server is as it was", func(c *Case) { c.byHand(9); c.Fallback.Addr = at(9) }, "by hand"},
+		{"the fallback server is not wanted any more", func(c *Case) {
+			c.byHand(9)
+			c.Fallback.Addr, c.FallbackWanted = at(9), true
+		}, ""},
+		{"… or that is not known", func(c *Case) {
+			c.byHand(9)
+			c.Fallback.Addr, c.FallbackWanted = at(9), true
+			c.says(0, health.Unknown)
+			c.says(1, health.Unknown)
+		}, "by hand"},
+	}, func(h *hearing) string { return map[bool]string{true: "by hand"}[len(h.ByHand) > 0] })
+}
+
+func TestRuleTogether(t *testing.T) {
+	first := func(c *Case) {
+		c.Announce, c.Quiescent, c.Have = true, true, lvs.Dests{}
+		c.Servers[1].First.Pending = true
+	}
+	for _, row := range []struct {
+		what  string
+		given func(*Case)
+		last  bool
+	}{
+		{"one has no result", first, true},
+		{"all have one", func(c *Case) { first(c); c.Servers[1].First.Pending = false }, false},
+		{"the one without is back from before, and kept", func(c *Case) {
+			first(c)
+			c.Servers[1].First.Pending = false
+			c.Servers[1].Kept = true
+			c.says(1, health.Unknown)
+		}, true},
+		{"something is in the table", func(c *Case) { first(c); c.has(1, 0) }, false},
+		{"its addresses are not announced", func(c *Case) { first(c); c.Announce = false }, false},
+		{"servers that fail are removed", func(c *Case) { first(c); c.Quiescent = false }, false},
+	} {
+		c := inService(4, 4)
+		row.given(&c)
+		if _, last := hearRule("together", c); last != row.last {
+			t.Errorf("%s: waits %v", row.what, last)
+		}
+	}
+}
+
+func TestRuleLeaver(t *testing.T) {
+	leaves := func(c *Case) { c.has(5, 3); c.Leavers = []Leaver{{Addr: at(5)}} }
+	testRule(t, "leaver", []ruleRow{
+		{"none", func(c *Case) { c.has(5, 3) }, ""},
+		{"it drains", leaves, "5:0"},
+		{"it is done", func(c *Case) { leaves(c); c.Leavers[0].Over = Drained }, ""},
+		{"its time is over", func(c *Case) { leaves(c); c.Leavers[0].Over = Late }, ""},
+		{"it is not in the table", func(c *Case) { leaves(c); c.Have.Remove(at(5)) }, ""},
+	}, placed)
+}
+
+func TestRuleDrain(t *testing.T) {
+	drains := func(c *Case) { c.Servers[0].Order.Kind = Drain }
+	testRule(t, "drain", []ruleRow{
+		{"no order", func(c *Case) {}, ""},
+		{"up", drains, "1:0"},
+		{"up, not in the table", func(c *Case) { drains(c); c.Have.Remove(at(1)) }, "1:0"},
+		{"without a result", func(c *Case) { drains(c); c.says(0, health.Unknown) }, "1:0"},
+		{"without a result, not in the table", func(c *Case) {
+			drains(c)
+			c.says(0, health.Unknown)
+			c.Have.Remove(at(1))
+		}, ""},
+		{"down", func(c *Case) { drains(c); c.says(0, health.Down) }, ""},
+	}, placed)
+}
+
+func TestRuleDown(t *testing.T) {
+	testRule(t, "down", []ruleRow{
+		{"both are up", func(c *Case) { c.Quiescent = true }, ""},
+		{"one fails", func(c *Case) { c.says(0, health.Down) }, ""},
+		{"… quiescent", func(c *Case) { c.Quiescent = true; c.says(0, health.Down) }, "1:0"},
+		{"without a result", func(c *Case) { c.Quiescent = true; c.says(0, health.Unknown) }, ""},
+		{"in maintenance", func(c *Case) { c.Quiescent, c.Servers[0].File = true, true }, "1:0"},
+		{"held", func(c *Case) { c.Quiescent = true; c.hold(0) }, ""},
+	}, placed)
+	c := inService(4, 4)
+	c.says(0, health.Down)
+	if h, _ := hearRule("down", c); h.why[0].By.String() != "down" || h.why[1].By != 0 {
+		t.Errorf("why: %v", h.why)
+	}
+}
+
+func TestRuleUnknown(t *testing.T) {
+	one := func(c *Case) { c.says(0, health.Unknown) }
+	testRule(t, "unknown", []ruleRow{
+		{"both are up", func(c *Case) {}, ""},
+		{"in service", one, "1:4 unknown"},
+		{"in service with another weight", func(c *Case) { one(c); c.has(1, 9) }, "1:4 unknown"},
+		{"in the table with weight 0", func(c *Case) { one(c); c.has(1, 0) }, "1:0 unknown"},
+		{"not in the table", func(c *Case) { one(c); c.Have.Remove(at(1)) }, " unknown"},
+		{"drained", func(c *Case) { one(c); c.Servers[0].Order.Kind = Drain }, ""},
+		{"down", func(c *Case) { c.says(0, health.Down) }, ""},
+		{"up, while servers that are back wait for each other", func(c *Case) { c.Back = noon; c.Have.Remove(at(2)) },
+			"1:4 unknown"},
+		{"… down meanwhile", func(c *Case) { c.Back = noon; c.says(0, health.Down); c.says(1, health.Down) }, ""},
+	}, func(h *hearing) string { return placed(h) + map[bool]string{true: " unknown"}[h.unknown] })
+}
+
+func TestRuleUp(t *testing.T) {
+	testRule(t, "up", []ruleRow{
+		{"both", func(c *Case) {}, "1:4, 2:4 up"},
+		{"one", func(c *Case) { c.says(0, health.Down) }, "2:4 up"},
+		{"by order with another weight", func(c *Case) { c.Servers[0].Order = Order{Weigh, 3} }, "1:3, 2:4 up"},
+		{"drained", func(c *Case) { c.Servers[0].Order.Kind = Drain }, "2:4 up"},
+		{"held", func(c *Case) { c.hold(0) }, "1:4, 2:4 up"},
+		{"none", func(c *Case) { c.says(0, health.Down); c.says(1, health.Unknown) }, ""},
+		{"servers that are back wait for each other", func(c *Case) { c.Back = noon }, ""},
+	}, func(h *hearing) string { return placed(h) + map[bool]string{true: " up"}[h.up] })
+}
+
+func TestRuleFound(t *testing.T) {
+	testRule(t, "found", []ruleRow{
+		{"nothing", func(c *Case) {}, ""},
+		{"it serves", func(c *Case) { c.has(5, 3); c.Found = map[netip.AddrPort]bool{at(5): true} }, "5:3 up"},
+		{"it has weight 0", func(c *Case) { c.has(5, 0); c.Found = map[netip.AddrPort]bool{at(5): true} }, "5:0"},
+		{"it is gone", func(c *Case) { c.Found = map[netip.AddrPort]bool{at(5): true} }, ""},
+	}, func(h *hearing) string { return placed(h) + map[bool]string{true: " up"}[h.up] })
+}
+
+func TestRuleFallback(t *testing.T) {
+	sorry := lvs.Dest{Addr: at(9), Weight: 1}
+	for _, row := range []struct {
+		what    string
+		given   func(*hearing)
+		want    string
+		unknown string // where of one server it is not known
+	}{
+		{"no server is up", func(h *hearing) {}, "9:1", ""},
+		{"one is", func(h *hearing) { h.up = true }, "", ""},
+		{"there is none", func(h *hearing) { h.Fallback = lvs.Dest{} }, "", ""},
+		{"servers are not checked", func(h *hearing) { h.NoFallback = true }, "", ""},
+		{"it is in the table", func(h *hearing) { h.Have.Put(sorry) }, "9:1", "9:1"},
+		{"it is in the table with weight 0", func(h *hearing) { h.Have.Put(lvs.Dest{Addr: at(9)}) }, "9:1", ""},
+		{"it was in before", func(h *hearing) { h.FallbackIn = true }, "9:1", "9:1"},
+	} {
+		for unknown, want := range map[bool]string{false: row.want, true: row.unknown} {
+			c := inService(4, 4)
+			section := *c.Section
+			section.Fallback = sorry
+			h := &hearing{Case: Case{&section, c.State}, places: dests{}, unknown: unknown}
+			row.given(h)
+			if fallback(h); placed(h) != want {
+				t.Errorf("%s, one unknown: %v: %q, want %q", row.what, unknown, placed(h), want)
+			}
+		}
+	}
+}
+
+func TestRuleReplaced(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given func(*hearing)
+		want  string
+	}{
+		{"the servers before serve on", func(h *hearing) {}, "5:3"},
+		{"… until each has a result", func(h *hearing) { h.unknown = false }, ""},
+		{"… or one serves", func(h *hearing) { h.places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1} }, "2:1"},
+		{"… not by weight 0", func(h *hearing) { h.places[at(2)] = lvs.Dest{Addr: at(2)} }, "2:0, 5:3"},
+		{"what has weight 0 doesn't", func(h *hearing) { h.has(6, 0) }, "5:3"},
+		{"what is placed stays so", func(h *hearing) { h.places[at(5)] = lvs.Dest{Addr: at(5)} }, "5:0"},
+		{"… but for a server that left", func(h *hearing) {
+			h.places[at(5)] = lvs.Dest{Addr: at(5)}
+			h.Leavers = []Leaver{{Addr: at(5)}}
+		}, "5:3"},
+	} {
+		c := inService(4, 4)
+		c.Have = lvs.Dests{{Addr: at(5), Weight: 3}}
+		h := &hearing{Case: c, places: dests{}, unknown: true}
+		row.given(h)
+		if replaced(h); placed(h) != row.want {
+			t.Errorf("%s: %q, want %q", row.what, placed(h), row.want)
+		}
+	}
+}
+
+func TestRuleHand(t *testing.T) {
+	for _, row := range []struct {
+		what, want, by string
+		given          func(*Case)
+	}{
+		{"nothing is changed", "1:4", "back together", func(c *Case) {}},
+		{"another weight", "1:7", "hand", func(c *Case) { c.byHand(1); c.has(1, 7) }},
+		{"weight 0", "1:0", "hand", func(c *Case) { c.byHand(1); c.has(1, 0) }},
+		{"removed", "", "hand", func(c *Case) { c.byHand(1); c.Have.Remove(at(1)) }},
+		{"of no server", "1:4, 5:3", "back together", func(c *Case) { c.byHand(5); c.has(5, 3) }},
+	} {
+		c := inService(4, 4)
+		row.given(&c)
+		id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == "hand" })
+		h := &hearing{Case: c, by: RuleID(id), why: make([]Why, 2)}
+		h.places = dests{at(1): {Addr: at(1), Weight: 4}}
+		byHand(h)
+		if by := h.why[0].By.String(); placed(h) != row.want || by != row.by {
+			t.Errorf("%s: %q by %s, want %q by %s", row.what, placed(h), by, row.want, row.by)
+		}
+	}
+}
+
+func TestRuleRerouted(t *testing.T) {
+	for _, row := range []struct {
+		what, want string
+		given      func(*hearing)
+	}{
+		{"without connections", "1:4 by gate, 2:4 by gate", func(h *hearing) {}},
+		{"one has some", "1:0, 2:4 by gate", func(h *hearing) { h.Servers[0].Connected = true }},
+		{"both have some: one after the other", "1:0, 2:4", func(h *hearing) {
+			h.Servers[0].Connected, h.Servers[1].Connected = true, true
+		}},
+		{"… the first left before", "1:0, 2:4", func(h *hearing) {
+			h.Servers[0].Connected, h.Servers[1].Connected = true, true
+			h.says(0, health.Unknown)
+			h.places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
+		}},
+		{"… the first is drained", "1:0, 2:4", func(h *hearing) {
+			h.Servers[0].Connected, h.Servers[1].Connected = true, true
+			h.places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
+			h.places[at(2)] = lvs.Dest{Addr: at(2), Forward: lvs.Route, Weight: 4}
+			h.Servers[1].Held = true
+		}},
+		{"the first has weight 0, the next one leaves", "1:0, 2:0, 3:1", func(h *hearing) {
+			h.Servers[0].Connected, h.Servers[1].Connected = true, true
+			h.places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
+			h.places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
+		}},
+		{"it is held", "1:4, 2:4 by gate", func(h *hearing) { h.Servers[0].Connected = true; h.hold(0) }},
+		{"it is in by gate", "1:4 by gate, 2:4 by gate", func(h *hearing) {
+			h.Servers[0].Connected = true
+			h.Have.Put(lvs.Dest{Addr: at(1), Forward: lvs.Route, Weight: 4})
+		}},
+		{"it is to be in by masq", "1:4, 2:4 by gate", func(h *hearing) {
+			h.Servers[0].Connected = true
+			h.places[at(1)] = lvs.Dest{Addr: at(1), Weight: 4}
+		}},
+		{"it is not in the table", "1:4 by gate, 2:4 by gate", func(h *hearing) {
+			h.Servers[0].Connected = true
+			h.Have.Remove(at(1))
+		}},
+		{"it is to go", "2:4 by gate", func(h *hearing) {
+			h.Servers[0].Connected = true
+			delete(h.places, at(1))
+		}},
+	} {
+		c := inService(4, 4)
+		h := &hearing{Case: c, places: maps.Clone(dests{}), why: make([]Why, 2)}
+		for _, m := range c.Members {
+			m.Dest.Forward = lvs.Route
+			h.places[m.Dest.Addr] = m.Dest
+		}
+		row.given(h)
+		if rerouted(h); placed(h) != row.want {
+			t.Errorf("%s: %q, want %q", row.what, placed(h), row.want)
+		}
+	}
+}
+
+// A place that a rule gives a server has its name.
+func TestEachPlaceHasARule(t *testing.T) {
+	c := inService(4, 4)
+	c.Quiescent, c.Fallback = true, lvs.Dest{Addr: at(9), Weight: 1}
+	c.says(0, health.Down)
+	c.says(1, health.Down)
+	d := Decide(c, noon)
+	if a, b := d.Why[0].By.String(), d.Others[at(9)].String(); a != "down" || b != "fallback" {
+		t.Errorf("server: %s, fallback server: %s", a, b)
+	}
+}
