@@ -1,0 +1,112 @@
+package judge
+
+import (
+	"testing"
+	"time"
+)
+
+// Servers that are back: which are waited for, and until when.
+
+func TestWhichChecksAreAwaited(t *testing.T) {
+	for _, row := range []struct {
+		what                  string
+		p                     Passage
+		took, answered, again bool // after a result; after none, where it was awaited; … and was not
+	}{
+		{"it passed since", Passage{Began: noon, OK: true}, false, true, false},
+		{"it passed before", Passage{Began: noon.Add(-1), OK: true}, true, true, false},
+		{"it failed", Passage{Began: noon}, true, true, false},
+		{"it failed for almost two seconds", Passage{Began: noon.Add(stillAway - 1)}, true, true, false},
+		{"it failed for good", Passage{Began: noon.Add(stillAway)}, false, false, false},
+	} {
+		c := Check{}
+		if c.Took(row.p, noon); c.Awaited != row.took || c.Passage != row.p {
+			t.Errorf("%s: awaited %v", row.what, c.Awaited)
+		}
+		c.Awaited = true
+		if c.Answered(row.p.Began, noon); c.Awaited != row.answered {
+			t.Errorf("%s, it says nothing: awaited %v", row.what, c.Awaited)
+		}
+		c.Awaited = false
+		if c.Answered(row.p.Began, noon); c.Awaited != row.again {
+			t.Errorf("%s, it says nothing and was not awaited: awaited %v", row.what, c.Awaited)
+		}
+	}
+	if stillAway != 2*time.Second {
+		t.Errorf("%v", stillAway)
+	}
+}
+
+func TestWhichChecksTell(t *testing.T) {
+	for p, want := range map[Passage]bool{{}: false, {OK: true}: false, {OK: true, Passed: true}: true, {Own: true}: true} {
+		var c Check
+		if c.Took(p, noon); c.Tells != want {
+			t.Errorf("%+v: %v", p, c.Tells)
+		}
+	}
+}
+
+func TestAServerIsBack(t *testing.T) {
+	c := inService(4, 4)
+	c.Servers[0].First.Passage = Passage{Began: noon, OK: true}
+	c.Servers[1].First.Passage = Passage{Began: noon.Add(-time.Second), OK: true}
+	c.Gather(noon)
+	if !c.Back.Equal(noon) || c.Servers[0].First.Awaited || !c.Servers[1].First.Awaited {
+		t.Errorf("%v, %+v", c.Back, c.Servers)
+	}
+}
+
+func TestAway(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		away  bool
+		given Strength
+		want  bool
+	}{
+		{"too few are up", true, Strength{Known: true, Serves: true}, true},
+		{"nothing serves", true, Strength{Known: true, Enough: true}, true},
+		{"enough serve", true, Strength{Known: true, Enough: true, Serves: true}, false},
+		{"it is not known", true, Strength{}, false},
+		{"its addresses are here", false, Strength{Known: true}, false},
+	} {
+		s := State{Away: row.away, Strength: row.given}
+		if got := s.IsAway(); got != row.want {
+			t.Errorf("%s: %v", row.what, got)
+		}
+	}
+}
+
+func TestWhoIsWaitedFor(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given func(*Case, *Server)
+		want  bool
+	}{
+		{"its check is awaited", func(c *Case, s *Server) {}, true},
+		{"no server is back", func(c *Case, s *Server) { c.Back = time.Time{} }, false},
+		{"its check is not awaited", func(c *Case, s *Server) { s.First.Awaited = false }, false},
+		{"it has no weight", func(c *Case, s *Server) { s.Dest.Weight = 0 }, false},
+		{"it has weight 1", func(c *Case, s *Server) { s.Dest.Weight = 1 }, true},
+		{"it is held", func(c *Case, s *Server) { s.Held = true }, false},
+		{"it is drained", func(c *Case, s *Server) { s.Order.Kind = Drain }, false},
+		{"it is in maintenance", func(c *Case, s *Server) { s.File = true }, false},
+		{"it is not checked", func(c *Case, s *Server) { s.Unchecked = true }, false},
+		{"it has gone", func(c *Case, s *Server) { s.Gone = true }, false},
+		{"another check of it is", func(c *Case, s *Server) {
+			s.First.Awaited, s.More = false, []Check{{Awaited: true}}
+		}, true},
+	} {
+		c := inService(4, 4)
+		c.Back, c.Away, c.Strength.Known = noon, true, true
+		c.Servers[0].First.Awaited = true
+		row.given(&c, &c.Servers[0])
+		if gathered := c.HasGathered(); gathered != (!row.want && c.Gathers()) {
+			t.Errorf("%s: all have gathered: %v", row.what, gathered)
+		}
+	}
+	c := inService(4)
+	c.Back, c.Servers[0].First.Awaited = noon, true
+	if !c.HasGathered() {
+		t.Error("addresses that are here wait")
+	}
+}

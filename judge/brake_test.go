@@ -1,0 +1,221 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"ldirectord/checker/health"
+)
+
+// Two servers, checked through the virtual address, by line 0. A row says what their checks did.
+
+const patience = 10 * time.Second
+
+func braked() Case {
+	c := inService(4, 4)
+	c.Brakes = make([]Brake, 1)
+	for i := range c.Servers {
+		c.Servers[i].First.Took(Passage{Began: noon, OK: true, Passed: true}, time.Time{})
+	}
+	return c
+}
+
+// own has a check fail through the virtual address, and pass at the server's own address.
+func (c *Case) own(i int, began time.Time) {
+	c.Servers[i].First.Took(Passage{Began: began, Own: true}, time.Time{})
+}
+
+func TestWhatTheBrakeTakes(t *testing.T) {
+	for _, row := range []struct {
+		what       string
+		given      func(*Case)
+		kept, idle bool
+		accused    bool
+		brake      string // accuses, due
+	}{
+		{"it passes", func(c *Case) {}, false, false, false, "false false"},
+		{"it fails through the virtual address alone", func(c *Case) { c.own(0, noon) }, true, false, true, "true true"},
+		{"… for the second time", func(c *Case) { c.own(0, noon); c.Servers[0].First.Accused = noon.Add(-1) }, true, true,
+			true, "false false"},
+		{"… while the brake holds", func(c *Case) { c.own(0, noon); c.Brakes[0].Holds = true }, true, true, true, "true true"},
+		{"… by a check from before the brake ended", func(c *Case) { c.own(0, noon); c.Brakes[0].Over = noon.Add(1) }, true,
+			true, false, "false false"},
+		{"… by a check from when the brake ended", func(c *Case) { c.own(0, noon); c.Brakes[0].Over = noon }, true, false,
+			true, "true true"},
+		{"… and is down", func(c *Case) { c.own(0, noon); c.says(0, health.Down) }, false, false, false, "false false"},
+		{"… and has no result", func(c *Case) { c.own(0, noon); c.says(0, health.Unknown) }, false, false, false,
+			"false false"},
+		{"… in maintenance", func(c *Case) { c.own(0, noon); c.Servers[0].File = true }, false, false, false, "false false"},
+		{"… without checkvip", func(c *Case) { c.own(0, noon); c.Brakes = nil }, false, false, false, ""},
+		{"… where checks are obeyed by order", func(c *Case) { c.own(0, noon); c.Obeys = true }, false, false, false,
+			"false false"},
+		{"it was accused, and passes", func(c *Case) { c.Servers[0].First.Accused = noon }, false, false, false,
+			"false false"},
+		{"it passes while another is accused", func(c *Case) { c.Brakes[0].Accuses = true }, false, false, false,
+			"true true"},
+	} {
+		c := braked()
+		row.given(&c)
+		kept, idle := c.Brake(Spot{}, noon)
+		brake := ""
+		if len(c.Brakes) > 0 {
+			brake = fmt.Sprint(c.Brakes[0].Accuses, c.Brakes[0].Due)
+		}
+		accused := !c.Servers[0].First.Accused.IsZero()
+		if kept != row.kept || idle != row.idle || accused != row.accused || brake != row.brake {
+			t.Errorf("%s: kept %v, idle %v, accused %v, brake %s", row.what, kept, idle, accused, brake)
+		}
+	}
+}
+
+// A check that passed in this wake-up is the newest, until the next wake-up.
+func TestTheNewestCheckOfAWakeUp(t *testing.T) {
+	c := braked()
+	c.Brakes[0].Accuses = true
+	one, two := Spot{Server: 0}, Spot{Server: 1}
+	c.Brake(one, noon)
+	if c.Brake(two, noon); c.Brakes[0].Newest != one {
+		t.Error("a pass is not the newest any more")
+	}
+	c.own(0, noon)
+	if c.Brake(two, noon); c.Brakes[0].Newest != two {
+		t.Error("a failure stays the newest")
+	}
+	c.Brakes[0].Due = false
+	if c.Brake(one, noon); c.Brakes[0].Newest != one {
+		t.Error("what passed before this wake-up stays the newest")
+	}
+}
+
+func TestWhatTheBrakeSettles(t *testing.T) {
+	both := func(c *Case) {
+		c.own(0, noon)
+		c.own(1, noon)
+		c.Servers[0].First.Accused, c.Servers[1].First.Accused = noon, noon
+	}
+	one := func(c *Case) { c.own(0, noon); c.Servers[0].First.Accused = noon }
+	accuses := Brake{Accuses: true, Due: true}
+	holding := Brake{Accuses: true, Holds: true, Due: true}
+	for _, row := range []struct {
+		what  string
+		given func(*Case)
+		brake Brake
+		now   time.Time
+		want  string // over, and the servers: judged, asked, held
+		after string // accuses, holds
+	}{
+		{what: "nothing is new", given: both, brake: Brake{Accuses: true}, want: "false [] [] []", after: "true false"},
+		{what: "both fail: it holds", given: both, brake: accuses, want: "false [] [] [1 2]", after: "true true"},
+		{what: "one fails: the other is asked", given: one, brake: accuses, want: "false [] [2] []", after: "true false"},
+		{what: "one fails alone: the other can't tell", given: func(c *Case) { one(c); c.Servers[1].First.Tells = false },
+			brake: accuses, want: "false [1] [] []", after: "false false"},
+		{what: "one fails, the other passed since", given: func(c *Case) {
+			one(c)
+			c.Servers[1].First.Began = noon.Add(1)
+		}, brake: accuses, want: "false [1] [] []", after: "false false"},
+		{what: "one fails alone: the other is down", given: func(c *Case) {
+			one(c)
+			c.says(1, health.Down)
+			c.Servers[1].First.Passed = false
+		}, brake: accuses, want: "false [1] [] []", after: "false false"},
+		{what: "one fails alone: the other is in maintenance", given: func(c *Case) { one(c); c.Servers[1].File = true },
+			brake: accuses, want: "false [1] [] []", after: "false false"},
+		{what: "one fails alone: the other has gone", given: func(c *Case) { one(c); c.Servers[1].Gone = true },
+			brake: accuses, want: "false [1] [] []", after: "false false"},
+		{what: "one fails alone: the other is not checked", given: func(c *Case) { one(c); c.Members[1].Unchecked = true },
+			brake: accuses, want: "false [1] [] []", after: "false false"},
+		{what: "one fails alone: the other has another line of checks", given: func(c *Case) {
+			one(c)
+			c.Servers[1].First.Line = 1
+		}, brake: accuses, want: "false [1] [] []", after: "false false"},
+		{what: "both fail for as long as failures wait", given: both, brake: accuses, now: noon.Add(patience),
+			want: "false [] [] [1 2]", after: "true true"},
+		{what: "both fail for longer", given: both, brake: accuses, now: noon.Add(patience + 1), want: "false [1 2] [] []",
+			after: "false false"},
+		{what: "one fails for longer, the other can't yet", given: func(c *Case) {
+			both(c)
+			c.Servers[1].First.Accused = noon.Add(1)
+		}, brake: accuses, now: noon.Add(patience + 1), want: "false [1] [] [2]", after: "true true"},
+		{what: "it holds, and fails still", given: both, brake: holding, want: "false [] [] []", after: "true true"},
+		{what: "it holds, and one passes", given: func(c *Case) { both(c); c.Servers[0].First.Passed = true },
+			brake: holding, want: "true [] [] []", after: "false false"},
+		{what: "it holds, and none is accused", given: func(c *Case) { c.own(0, noon) }, brake: holding,
+			want: "true [] [] []", after: "false false"},
+	} {
+		c := braked()
+		row.given(&c)
+		c.Brakes[0] = row.brake
+		now := row.now
+		if now.IsZero() {
+			now = noon
+		}
+		done := c.Settle(0, patience, now)
+		b := c.Brakes[0]
+		got := fmt.Sprint(done.Over, " ", serversAt(done.Judged), " ", serversAt(done.Asked), " ", serversAt(done.Holds))
+		if after := fmt.Sprint(b.Accuses, b.Holds); got != row.want || after != row.after || b.Due {
+			t.Errorf("%s: %s, then %s, want %s, then %s", row.what, got, after, row.want, row.after)
+		}
+		for _, at := range done.Judged {
+			if !c.check(at).Accused.IsZero() {
+				t.Errorf("%s: %v is judged, and accused still", row.what, at)
+			}
+		}
+		if accused, _, _ := c.fellows(0); done.Over && (len(accused) > 0 || !b.Over.Equal(now)) {
+			t.Errorf("%s: %v are accused, over at %v", row.what, accused, b.Over)
+		}
+	}
+}
+
+func serversAt(spots []Spot) (list []int) {
+	list = []int{}
+	for _, at := range spots {
+		list = append(list, at.Server+1)
+	}
+	return list
+}
+
+// The newest of the checks that passed shows that the way is fine.
+func TestTheProofIsTheNewestPass(t *testing.T) {
+	c := braked()
+	c.Servers[0].First.Began = noon.Add(time.Second)
+	_, open, proof := c.fellows(0)
+	if !proof.Equal(noon.Add(time.Second)) || !slices.Equal(serversAt(open), []int{1, 2}) {
+		t.Errorf("%v, %v", open, proof)
+	}
+	c.Servers[0].First.Passed = false
+	if _, _, proof := c.fellows(0); !proof.Equal(noon) {
+		t.Errorf("%v", proof)
+	}
+}
+
+func TestWhoIsBraked(t *testing.T) {
+	for _, row := range []struct{ accused, holds, braked bool }{
+		{true, true, true}, {true, false, false}, {false, true, false}, {false, false, false},
+	} {
+		c := braked()
+		check := &c.Servers[0].First
+		if c.Brakes[0].Holds = row.holds; row.accused {
+			check.Accused = noon
+		}
+		if c.IsBraked(check) != row.braked || c.IsBraking() != row.holds {
+			t.Errorf("%+v: %v, %v", row, c.IsBraked(check), c.IsBraking())
+		}
+	}
+}
+
+// By order all failures count.
+func TestChecksAreObeyedByOrder(t *testing.T) {
+	for _, obeys := range []bool{true, false} {
+		c := braked()
+		c.Obeys, c.Brakes[0].Holds, c.Servers[1].First.Accused = !obeys, true, noon
+		judged := serversAt(c.Obey(obeys))
+		if c.Obeys != obeys || c.IsBraking() == obeys || slices.Equal(judged, []int{2}) != obeys {
+			t.Errorf("obeys %v: judged %v, brakes %+v", obeys, judged, c.Brakes)
+		}
+		if c.Servers[1].First.Accused.IsZero() != obeys {
+			t.Errorf("obeys %v: accused since %v", obeys, c.Servers[1].First.Accused)
+		}
+	}
+}

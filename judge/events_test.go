@@ -1,0 +1,436 @@
+package judge
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// Each event alone. Servers are at 1, 2 …, pass, and are in the table, where nothing else is said.
+
+// facts are what events turn of a server.
+func facts(s *Server) (text string) {
+	for _, fact := range []struct {
+		is   bool
+		name string
+	}{{s.Held, "held "}, {s.Kept, "kept "}, {s.Entered, "entered "}, {s.Turned, "turned "}} {
+		if fact.is {
+			text += fact.name
+		}
+	}
+	return text
+}
+
+func TestAResult(t *testing.T) {
+	for _, row := range []struct {
+		what   string
+		given  func(*Case, *Server)
+		ok     bool
+		turned bool
+		want   string
+	}{
+		{"it passes as before", func(c *Case, s *Server) {}, true, false, "entered "},
+		{"it fails", func(c *Case, s *Server) {}, false, true, "turned "},
+		{"it fails for the first of two times", func(c *Case, s *Server) { c.Rule.Fall = 2 }, false, false, "entered "},
+		{"another check of it fails already", func(c *Case, s *Server) {
+			s.More = []Check{{Health: health.Assume(health.Down)}}
+		}, false, false, "entered "},
+		{"it fails, with a guard", func(c *Case, s *Server) { c.KeepServing.N = 1 }, false, true, "held entered "},
+		{"… where checks are obeyed by order", func(c *Case, s *Server) { c.KeepServing.N, c.Obeys = 1, true },
+			false, true, "turned "},
+		{"… and it did not serve", func(c *Case, s *Server) { c.KeepServing.N = 1; s.Entered = false },
+			false, true, "turned "},
+		{"… and another director has it", func(c *Case, s *Server) {
+			c.KeepServing.N, c.Theirs = 1, true
+			s.Entered = false
+		}, false, true, "held "},
+		{"… and it has no weight", func(c *Case, s *Server) { c.KeepServing.N = 1; s.Dest.Weight = 0 },
+			false, true, "turned "},
+		{"held, it passes again: the table is as it is to be", func(c *Case, s *Server) {
+			c.hold(0)
+		}, true, true, "entered "},
+		{"kept over a reload, it fails", func(c *Case, s *Server) { s.Kept = true }, false, true, "turned "},
+	} {
+		c := inService(4, 4)
+		s := &c.Servers[0]
+		row.given(&c, s)
+		if turned := c.Result(s, &s.First, row.ok, NoAnswer); turned != row.turned || facts(s) != row.want {
+			t.Errorf("%s: turned %v, %s", row.what, turned, facts(s))
+		}
+	}
+}
+
+func TestAPassKeepsHowItFailedLast(t *testing.T) {
+	c := inService(4)
+	s := &c.Servers[0]
+	c.Result(s, &s.First, false, WrongAnswer)
+	c.Result(s, &s.First, true, NotReached)
+	if s.First.Loss != WrongAnswer {
+		t.Error("a pass changed how it failed")
+	}
+}
+
+func TestACheckThatOthersHadBefore(t *testing.T) {
+	for _, ok := range []bool{true, false} {
+		c := inService(4)
+		s := &c.Servers[0]
+		c.KeepServing.N, s.Kept = 1, true
+		c.says(0, health.Unknown)
+		c.Learn(&s.First, ok, WrongAnswer)
+		c.Learned(s)
+		want := map[bool]string{true: "kept entered ", false: "held entered "}[ok]
+		if s.First.Loss != WrongAnswer || (s.Verdict() == health.Up) != ok || facts(s) != want {
+			t.Errorf("passed %v: %v, %s", ok, s.Verdict(), facts(s))
+		}
+	}
+	c := inService(4)
+	c.KeepServing.N = 1
+	c.says(0, health.Down)
+	if c.Learned(&c.Servers[0]); facts(&c.Servers[0]) != "" {
+		t.Errorf("it did not serve: %s", facts(&c.Servers[0]))
+	}
+}
+
+func TestAServerOfTheTableIsAssumedToBeUp(t *testing.T) {
+	s := Server{Member: &Member{}, More: make([]Check, 2)}
+	s.Assume()
+	if s.Verdict() != health.Up || facts(&s) != "entered " {
+		t.Errorf("%v, %s", s.Verdict(), facts(&s))
+	}
+	s.AssumeAll(health.Assume(health.Down))
+	for k, check := range s.Checks() {
+		if check.Health.State != health.Down {
+			t.Errorf("check %d: %v", k, check.Health.State)
+		}
+	}
+}
+
+func TestAnOrder(t *testing.T) {
+	for _, row := range []struct {
+		was, is OrderKind
+		want    string
+	}{
+		{None, Drain, "held turned "},
+		{None, Maint, "turned "},
+		{None, Weigh, "held kept entered turned "},
+		{Drain, None, "turned "},
+		{Drain, Weigh, "turned "},
+		{Drain, Drain, "held turned "},
+		{Weigh, None, "held kept entered turned "},
+	} {
+		s := Server{Member: &Member{}, Order: Order{Kind: row.was}, Held: true, Kept: true, Entered: true}
+		if s.Ordered(Order{Kind: row.is, Weight: 1}); facts(&s) != row.want || s.Order.Kind != row.is {
+			t.Errorf("%v, then %v: %s", row.was, row.is, facts(&s))
+		}
+	}
+}
+
+func TestAFileOfMaintenance(t *testing.T) {
+	for _, out := range []bool{true, false} {
+		s := Server{Member: &Member{}, File: !out, Held: true, Kept: true, Entered: true}
+		if s.Maintained(out); s.File != out || facts(&s) != "turned " {
+			t.Errorf("out %v: %s", out, facts(&s))
+		}
+	}
+}
+
+func TestAChangeByHand(t *testing.T) {
+	maintained := func(c *Case) { c.Servers[0].File = true }
+	found := func(c *Case) { c.Found = map[netip.AddrPort]bool{at(1): true} }
+	for _, row := range []struct {
+		what        string
+		given       func(*Case)
+		in, empties bool
+		kept        bool
+	}{
+		{"it is kept", func(c *Case) {}, true, false, true},
+		{"a removal", func(c *Case) {}, false, false, true},
+		{"with repair", func(c *Case) { c.Repair = true }, true, false, false},
+		{"another daemon empties the section", func(c *Case) {}, false, true, false},
+		{"in maintenance: it is put in", maintained, true, false, false},
+		{"in maintenance: it is taken out", maintained, false, false, true},
+		{"… and is to be quiescent", func(c *Case) { maintained(c); c.Readd = true }, false, false, false},
+		{"found in the table, with repair", func(c *Case) { found(c); c.Repair = true }, true, false, true},
+		{"at an address of no server", func(c *Case) { c.Members[0].Dest.Addr = at(7); c.Index() }, true, false, true},
+	} {
+		for _, before := range []bool{false, true} {
+			c := inService(4, 4)
+			row.given(&c)
+			if before {
+				c.byHand(1)
+			}
+			if kept := c.Changed(at(1), row.in, row.empties); kept != row.kept || c.ByHand[at(1)] != row.kept {
+				t.Errorf("%s: kept %v", row.what, kept)
+			}
+		}
+	}
+}
+
+// tableOf is what is known of the table.
+func tableOf(c *Case) string {
+	return fmt.Sprintf("%d known %v by hand %d fallback %v", len(c.Have), c.Known, len(c.ByHand), c.FallbackIn)
+}
+
+func TestWhatIsKnownOfTheTable(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		event func(*Case)
+		want  string
+	}{
+		{"as it was", func(c *Case) {}, "2 known true by hand 1 fallback true"},
+		{"the virtual service vanished", func(c *Case) { c.Vanished() }, "0 known false by hand 0 fallback true"},
+		{"it is not known", func(c *Case) { c.Lost() }, "0 known false by hand 1 fallback true"},
+		{"this director stands by", func(c *Case) { c.Left() }, "0 known false by hand 0 fallback false"},
+		{"a destination was added", func(c *Case) { c.Did(lvs.Dest{Addr: at(3)}, false) },
+			"3 known true by hand 1 fallback true"},
+		{"one was removed", func(c *Case) { c.Did(lvs.Dest{Addr: at(1)}, true) },
+			"1 known true by hand 1 fallback true"},
+		{"one was added, where the rest is not known", func(c *Case) {
+			c.Known = false
+			c.Did(lvs.Dest{Addr: at(3)}, false)
+			c.Did(lvs.Dest{Addr: at(1)}, true)
+		}, "2 known false by hand 1 fallback true"},
+	} {
+		c := inService(4, 4)
+		c.byHand(1)
+		c.FallbackIn = true
+		if row.event(&c); tableOf(&c) != row.want {
+			t.Errorf("%s: %s, want %s", row.what, tableOf(&c), row.want)
+		}
+	}
+	c := inService(4)
+	c.Found, c.Leavers = map[netip.AddrPort]bool{at(5): true}, []Leaver{{Addr: at(6)}}
+	if c.Left(); c.Found != nil || c.Leavers != nil {
+		t.Error("who stands by has servers that leave")
+	}
+	if c.Vanished(); c.Have == nil {
+		t.Error("that it is not there is not known")
+	}
+}
+
+func TestWhatIsFoundInTheTable(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given func(*Case)
+		want  []netip.AddrPort
+	}{
+		{"all servers have an address", func(c *Case) { c.Waiting = nil }, nil},
+		{"what is of nobody may be the one without", func(c *Case) {}, []netip.AddrPort{at(5)}},
+		{"it was read before", func(c *Case) { c.Found = map[netip.AddrPort]bool{at(6): true} },
+			[]netip.AddrPort{at(6)}},
+	} {
+		c := inService(4, 4)
+		c.Waiting = []uint32{1}
+		c.Have = nil
+		row.given(&c)
+		have := lvs.Dests{{Addr: at(1), Weight: 4}, {Addr: at(5), Weight: 2}}
+		c.Read(have)
+		got := slices.SortedFunc(maps.Keys(c.Found), netip.AddrPort.Compare)
+		if !slices.Equal(got, row.want) || len(c.Have) != 2 {
+			t.Errorf("%s: %v", row.what, got)
+		}
+	}
+}
+
+func TestWhatWasWritten(t *testing.T) {
+	c := inService(4, 4)
+	c.Fallback = lvs.Dest{Addr: at(9), Weight: 1}
+	c.Leavers = []Leaver{{Addr: at(5)}, {Addr: at(6)}}
+	c.Servers[0].Turned, c.Servers[1].Turned, c.Servers[1].Entered = true, true, false
+	c.says(0, health.Down)
+	c.says(1, health.Down)
+	c.Known = false
+	c.Wrote(lvs.Dests{{Addr: at(1)}, {Addr: at(2), Weight: 4}, {Addr: at(6)}, {Addr: at(9), Weight: 1}})
+	if a, b := facts(&c.Servers[0]), facts(&c.Servers[1]); a != "" || b != "entered " {
+		t.Errorf("of weight 0: %s, of weight 4: %s", a, b)
+	}
+	if len(c.Leavers) != 1 || c.Leavers[0].Addr != at(6) {
+		t.Errorf("leavers: %v", c.Leavers)
+	}
+	if !c.Known || !c.FallbackIn || !c.FallbackWanted {
+		t.Errorf("%s", tableOf(&c))
+	}
+	c.Wrote(lvs.Dests{{Addr: at(9)}})
+	if c.FallbackIn {
+		t.Error("a fallback server of weight 0 serves")
+	}
+	c.says(0, health.Unknown)
+	c.says(1, health.Unknown)
+	if c.Wrote(lvs.Dests{}); !c.FallbackWanted {
+		t.Error("while no server has a result, the fallback server is not wanted any more")
+	}
+	c.Members[0].Dest.Addr = at(9)
+	c.Index()
+	c.says(0, health.Up)
+	if c.Wrote(lvs.Dests{{Addr: at(9), Weight: 1}}); c.FallbackIn || c.FallbackWanted {
+		t.Error("the address of the fallback server is a server's that is up")
+	}
+}
+
+func TestConnectionsCounted(t *testing.T) {
+	for connections, want := range map[uint32]bool{0: false, 1: true, 7: true} {
+		var s Server
+		if s.Counted(connections); s.Connected != want {
+			t.Errorf("%d connections: %v", connections, s.Connected)
+		}
+	}
+}
+
+func TestAServerLeaves(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given func(*Case) Leaver
+		left  time.Duration // 0: it does not drain
+	}{
+		{"it drains for draintime", func(c *Case) Leaver { return Leaver{Addr: at(5)} }, time.Minute},
+		{"… which it has begun", func(c *Case) Leaver { return Leaver{Addr: at(5), Until: noon.Add(time.Second)} },
+			time.Second},
+		{"… which was longer", func(c *Case) Leaver { return Leaver{Addr: at(5), Until: noon.Add(time.Hour)} },
+			time.Minute},
+		{"without draintime", func(c *Case) Leaver { c.DrainTime = 0; return Leaver{Addr: at(5)} }, 0},
+		{"it is in the file", func(c *Case) Leaver { return Leaver{Addr: at(2)} }, 0},
+	} {
+		c := inService(4, 4)
+		c.DrainTime = time.Minute
+		c.byHand(5)
+		c.SendOff(row.given(&c), noon)
+		l := c.Leaver(at(5))
+		if (l != nil) != (row.left > 0) || l != nil && !l.Until.Equal(noon.Add(row.left)) {
+			t.Errorf("%s: %v", row.what, l)
+		}
+		if c.ByHand[at(5)] == (row.left > 0) {
+			t.Errorf("%s: by hand %v", row.what, c.ByHand)
+		}
+	}
+	c := inService(4)
+	c.DrainTime = time.Minute
+	for _, n := range []byte{7, 5, 6, 5} {
+		c.SendOff(Leaver{Addr: at(n)}, noon)
+		c.DrainTime *= 2
+	}
+	for i, want := range []byte{5, 6, 7} {
+		if len(c.Leavers) != 3 || c.Leavers[i].Addr != at(want) || !c.Leavers[0].Until.Equal(noon.Add(2*time.Minute)) {
+			t.Fatalf("leavers: %v", c.Leavers)
+		}
+	}
+}
+
+func TestALeaverIsLookedAt(t *testing.T) {
+	for _, row := range []struct {
+		what      string
+		given     func(*Case, *Leaver)
+		idle      bool
+		now       time.Time
+		over      Ending
+		idleAfter bool
+	}{
+		{"it has connections", func(c *Case, l *Leaver) { l.Idle = true }, false, noon, Stays, false},
+		{"it has none, for the first time", func(c *Case, l *Leaver) {}, true, noon, Stays, true},
+		{"it has none, again", func(c *Case, l *Leaver) { l.Idle = true }, true, noon, Drained, true},
+		{"it has none, and still serves", func(c *Case, l *Leaver) { l.Idle = true; c.has(5, 1) }, true, noon, Stays, false},
+		{"it has none, and is not in the table", func(c *Case, l *Leaver) { l.Idle = true; c.Have.Remove(at(5)) }, true,
+			noon, Stays, false},
+		{"its time is over", func(c *Case, l *Leaver) {}, false, noon.Add(time.Minute), Late, false},
+		{"… and it has no connections", func(c *Case, l *Leaver) { l.Idle = true }, true, noon.Add(time.Hour), Late, true},
+		{"its time is almost over", func(c *Case, l *Leaver) {}, false, noon.Add(time.Minute - 1), Stays, false},
+	} {
+		c := inService(4)
+		c.has(5, 0)
+		c.byHand(5)
+		l := &Leaver{Addr: at(5), Until: noon.Add(time.Minute)}
+		row.given(&c, l)
+		goes := c.Looked(l, row.idle, row.now)
+		if goes != (row.over != Stays) || l.Over != row.over || l.Idle != row.idleAfter || c.ByHand[at(5)] == goes {
+			t.Errorf("%s: goes %v, %+v, by hand %v", row.what, goes, l, c.ByHand)
+		}
+	}
+}
+
+func TestWhatAReloadKeeps(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given func(was, now *Case)
+		want  string
+	}{
+		{"the same server", func(was, now *Case) {}, "held kept entered "},
+		{"another address", func(was, now *Case) { now.Members[0].Dest.Addr = at(7) }, ""},
+		{"not checked any more", func(was, now *Case) { now.Members[0].Unchecked = true }, ""},
+		{"it did not serve", func(was, now *Case) { was.Servers[0].Order.Kind = Drain }, "held entered "},
+		{"it was not in the table", func(was, now *Case) { was.Servers[0].Entered = false }, "held "},
+	} {
+		was, now := inService(4, 4), inService(4, 4)
+		was.hold(0)
+		was.Servers[0].Name, was.Servers[0].Since, was.Obeys, was.Back = Down, noon, true, noon
+		was.FallbackIn, was.FallbackWanted, was.Strength.Up = true, true, 7
+		now.Servers[0] = Server{Member: now.Members[0]}
+		row.given(&was, &now)
+		now.Carry(&was, func(i int) int { return [...]int{0, -1}[i] }, func(int, int) *Check { return nil })
+		if s := &now.Servers[0]; facts(s) != row.want || s.Name != Down || !s.Since.Equal(noon) {
+			t.Errorf("%s: %s, %v since %v", row.what, facts(s), s.Name, s.Since)
+		}
+		if s := &now.Servers[1]; s.Name != Nameless || facts(s) != "entered " {
+			t.Errorf("%s: a new server has %v, %s", row.what, s.Name, facts(s))
+		}
+		if !now.Obeys || !now.Back.Equal(noon) || !now.FallbackIn || !now.FallbackWanted || now.Strength.Up != 7 {
+			t.Errorf("%s: of the section is left %+v", row.what, now.State)
+		}
+	}
+}
+
+// A check that is as it was keeps what it said, on another line of checks as well, and the brake goes with it.
+func TestAReloadKeepsChecks(t *testing.T) {
+	for _, accused := range []time.Time{{}, noon} {
+		was, now := inService(4), inService(4)
+		was.Servers[0].First = Check{Health: health.Assume(health.Down), Loss: WrongAnswer, Accused: accused, Line: 1}
+		was.Brakes, now.Brakes = []Brake{{}, {Holds: true}}, make([]Brake, 2)
+		now.Servers[0].More = []Check{{Loss: NoAnswer}}
+		now.Carry(&was, func(int) int { return 0 }, func(i, k int) *Check {
+			return []*Check{&was.Servers[0].First, nil}[k]
+		})
+		s := &now.Servers[0]
+		if s.First.Loss != WrongAnswer || s.First.Line != 0 || s.More[0].Loss != NoAnswer {
+			t.Errorf("%+v", s)
+		}
+		if now.Brakes[0].Holds == accused.IsZero() || now.Brakes[1].Holds {
+			t.Errorf("accused since %v: %+v", accused, now.Brakes)
+		}
+	}
+}
+
+func TestAReloadKeepsWhatWasFound(t *testing.T) {
+	was, now := inService(4), inService(4)
+	was.Found = map[netip.AddrPort]bool{at(1): true, at(5): true}
+	if now.CarryFound(&was, true); now.Found != nil {
+		t.Error("all servers have an address, and something is found")
+	}
+	now.Waiting = []uint32{1}
+	if now.CarryFound(&was, false); len(now.Found) != 1 || !now.Found[at(5)] {
+		t.Errorf("found: %v", now.Found)
+	}
+	was.Found, now.Found = nil, nil
+	if now.CarryFound(&was, false); now.Found != nil {
+		t.Error("what the table has of before the first reading has an owner")
+	}
+	if now.CarryFound(&was, true); now.Found == nil {
+		t.Error("what this director placed has no owner")
+	}
+}
+
+func TestAnAddressThatWasFoundKeepsTheTable(t *testing.T) {
+	was, now := inService(4), inService(4)
+	was.byHand(1)
+	was.has(5, 1)
+	now.Lost()
+	was.Servers[0].Order.Kind, was.Servers[0].File, was.Servers[0].Turned = Drain, true, true
+	now.CarryTable(&was.State)
+	now.Servers[0].CarryOrders(&was.Servers[0])
+	if s := &now.Servers[0]; !s.Drained() || !s.File || !s.Turned || tableOf(&now) != tableOf(&was) {
+		t.Errorf("%+v, %s", s, tableOf(&now))
+	}
+}

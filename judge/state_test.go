@@ -1,0 +1,347 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+func TestChecksOfAServer(t *testing.T) {
+	s := Server{First: Check{Line: 10}, More: []Check{{Line: 11}, {Line: 12}}}
+	var lines []uint8
+	for k, check := range s.Checks() {
+		if check != s.Check(k) {
+			t.Errorf("check %d is another one", k)
+		}
+		lines = append(lines, check.Line)
+	}
+	if !slices.Equal(lines, []uint8{10, 11, 12}) {
+		t.Errorf("%v", lines)
+	}
+	for k := range s.Checks() {
+		if k == 1 {
+			break
+		}
+	}
+}
+
+func TestWhatAllChecksSayTogether(t *testing.T) {
+	u, d, n := health.Up, health.Down, health.Unknown
+	for _, row := range []struct {
+		checks []health.State
+		want   health.State
+	}{
+		{[]health.State{u}, u}, {[]health.State{d}, d}, {[]health.State{n}, n},
+		{[]health.State{u, u}, u}, {[]health.State{u, d}, d}, {[]health.State{d, u}, d}, {[]health.State{u, n}, n},
+		{[]health.State{n, u}, n}, {[]health.State{n, d}, d}, {[]health.State{d, n}, d}, {[]health.State{n, u, d}, d},
+		{[]health.State{u, n, u}, n},
+	} {
+		s := Server{More: make([]Check, len(row.checks)-1)}
+		for k, state := range row.checks {
+			s.Check(k).Health = health.Assume(state)
+		}
+		if got := s.Verdict(); got != row.want {
+			t.Errorf("%v: %v", row.checks, got)
+		}
+	}
+}
+
+func TestStatesOfAServer(t *testing.T) {
+	for _, row := range []struct {
+		what    string
+		given   func(*Server)
+		verdict health.State
+		name    string
+		state   health.State
+		facts   string // up, draining, works
+	}{
+		{"up", func(s *Server) {}, health.Up, "up", health.Up, "true false true"},
+		{"down", func(s *Server) {}, health.Down, "down", health.Down, "false false false"},
+		{"unknown", func(s *Server) {}, health.Unknown, "unknown", health.Unknown, "false false true"},
+		{"held", func(s *Server) { s.Held = true }, health.Down, "down", health.Up, "true false true"},
+		{"drained", func(s *Server) { s.Order.Kind = Drain }, health.Up, "drained", health.Up, "false true true"},
+		{"drained and down", func(s *Server) { s.Order.Kind = Drain }, health.Down, "down", health.Down,
+			"false false false"},
+		{"drained and unknown", func(s *Server) { s.Order.Kind = Drain }, health.Unknown, "drained", health.Unknown,
+			"false true true"},
+		{"in maintenance by a file", func(s *Server) { s.File = true }, health.Up, "maintenance", health.Down,
+			"false false true"},
+		{"in maintenance by order", func(s *Server) { s.Order.Kind = Maint }, health.Up, "maintenance", health.Down,
+			"false false true"},
+		{"not checked", func(s *Server) { s.Unchecked = true }, health.Unknown, "off", off, "false false false"},
+	} {
+		s := Server{Member: &Member{}}
+		s.AssumeAll(health.Assume(row.verdict))
+		row.given(&s)
+		facts := fmt.Sprint(s.IsUp(), s.IsDraining(), s.works())
+		if s.StateName().String() != row.name || s.State() != row.state || facts != row.facts {
+			t.Errorf("%s: %v, %d, %s", row.what, s.StateName(), s.State(), facts)
+		}
+	}
+}
+
+func TestWeightOfAServer(t *testing.T) {
+	for kind, want := range map[OrderKind]uint32{None: 4, Drain: 4, Maint: 4, Weigh: 2} {
+		s := Server{Member: &Member{Dest: lvs.Dest{Weight: 4}}, Order: Order{kind, 2}}
+		if got := s.Weight(); got != want {
+			t.Errorf("order %v: weight %d", kind, got)
+		}
+	}
+}
+
+func TestWhoIsAwaited(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given func(*Server)
+		want  bool
+	}{
+		{"each check has a result", func(s *Server) {}, false},
+		{"the second has none", func(s *Server) { s.More[0].Pending = true }, true},
+		{"kept over a reload", func(s *Server) { s.Kept = true }, false},
+		{"kept, without a result", func(s *Server) { s.Kept, s.More[0].Health = true, health.Health{} }, true},
+		{"without a result, not kept", func(s *Server) { s.More[0].Health = health.Health{} }, false},
+	} {
+		s := Server{Member: &Member{}, More: make([]Check, 1)}
+		s.AssumeAll(health.Assume(health.Up))
+		if row.given(&s); s.isAwaited() != row.want {
+			t.Errorf("%s: %v", row.what, s.isAwaited())
+		}
+	}
+}
+
+// The least loss counts, of the checks that fail.
+func TestLossOfAServer(t *testing.T) {
+	down := health.Assume(health.Down)
+	s := Server{First: Check{Health: down, Loss: NoAnswer}, More: []Check{{Health: down, Loss: WrongAnswer}, {Loss: NotReached}}}
+	if got := s.loss(); got != NoAnswer {
+		t.Errorf("%d", got)
+	}
+}
+
+func TestWhoIsTakenOutFirst(t *testing.T) {
+	of := func(l Loss, days int) *Server {
+		s := &Server{First: Check{Health: health.Assume(health.Down), Loss: l}}
+		s.Since = noon.AddDate(0, 0, days)
+		return s
+	}
+	all := []*Server{of(WrongAnswer, 0), of(NoAnswer, 2), of(NotReached, 9), of(NoAnswer, 1)}
+	sorted := slices.SortedStableFunc(slices.Values(all), less)
+	if want := []*Server{all[2], all[3], all[1], all[0]}; !slices.Equal(sorted, want) {
+		t.Errorf("%v", sorted)
+	}
+}
+
+func TestMembersAtAnAddress(t *testing.T) {
+	c := inService(1, 1, 1, 1)
+	for i, n := range []byte{7, 3, 7, 5} {
+		c.Members[i].Dest.Addr = at(n)
+	}
+	c.Index()
+	for n, want := range map[byte][]int{3: {1}, 5: {3}, 7: {0, 2}, 4: {}, 9: {}} {
+		if got := c.AllAt(at(n)); !slices.Equal(got, want) {
+			t.Errorf("at %d: %v", n, got)
+		}
+	}
+	c.says(0, health.Down)
+	if s := c.At(at(7)); s != &c.Servers[2] {
+		t.Error("the one that is up is not found")
+	}
+	c.says(2, health.Unknown)
+	if s := c.At(at(7)); s != &c.Servers[0] {
+		t.Error("the first one is not found")
+	}
+	c.Servers[0].Gone = true
+	if s := c.At(at(7)); s != &c.Servers[2] {
+		t.Error("one is found that has gone")
+	}
+	if c.At(at(4)) != nil {
+		t.Error("one is found where none is")
+	}
+}
+
+func TestACopySharesNothing(t *testing.T) {
+	c := inService(1)
+	c.Servers[0].More = make([]Check, 1)
+	c.Leavers, c.Brakes, c.Found = make([]Leaver, 1), make([]Brake, 1), map[netip.AddrPort]bool{at(5): true}
+	c.byHand(1)
+	other := c.Clone()
+	other.Servers[0].Held, other.Servers[0].More[0].Pending, other.Have[0].Weight = true, true, 9
+	other.Leavers[0].Idle, other.Brakes[0].Due = true, true
+	clear(other.ByHand)
+	clear(other.Found)
+	if s := c.Servers[0]; s.Held || s.More[0].Pending || c.Have[0].Weight != 1 || c.Leavers[0].Idle || c.Brakes[0].Due ||
+		len(c.ByHand) != 1 || len(c.Found) != 1 {
+		t.Errorf("%+v", c.State)
+	}
+}
+
+func TestADecisionChangesNothingButItsOwn(t *testing.T) {
+	c := inService(4, 4)
+	c.KeepServing.N = 1
+	c.hold(0)
+	first := &c.Servers[0]
+	d := Decide(c, noon)
+	if !first.Held || d.State.Servers[0].Held {
+		t.Errorf("before %v, after %v", first.Held, d.State.Servers[0].Held)
+	}
+	if c.Adopt(d.State); first != &c.Servers[0] || first.Held {
+		t.Error("the servers are not where they were, or as they were")
+	}
+}
+
+// Where it is not known what the table has, no place is decided, but who is held is.
+func TestWithoutATableNothingIsPlaced(t *testing.T) {
+	c := inService(4, 4)
+	c.KeepServing.N = 1
+	c.hold(0)
+	c.Lost()
+	if d := Decide(c, noon); d.Places != nil || d.State.Servers[0].Held || d.State.Servers[1].Name != Up {
+		t.Errorf("%+v", d)
+	}
+	c.Have = lvs.Dests{}
+	if d := Decide(c, noon); len(d.Places) != 1 {
+		t.Errorf("%v", d.Places)
+	}
+}
+
+func TestWhoServes(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given func(*Case, *Server)
+		want  bool
+	}{
+		{"up", func(c *Case, s *Server) {}, true},
+		{"weight 0", func(c *Case, s *Server) { s.Dest.Weight = 0 }, false},
+		{"drained", func(c *Case, s *Server) { s.Order.Kind = Drain }, false},
+		{"down", func(c *Case, s *Server) { c.says(0, health.Down) }, false},
+		{"down, kept", func(c *Case, s *Server) { c.says(0, health.Down); s.Kept = true }, false},
+		{"without a result", func(c *Case, s *Server) { c.says(0, health.Unknown) }, false},
+		{"without a result, kept", func(c *Case, s *Server) { c.says(0, health.Unknown); s.Kept = true }, true},
+		{"by hand with another weight", func(c *Case, s *Server) { c.byHand(1); c.has(1, 9) }, true},
+		{"by hand with weight 0", func(c *Case, s *Server) { c.byHand(1); c.has(1, 0) }, false},
+		{"weight 0 in the table", func(c *Case, s *Server) { c.has(1, 0) }, true},
+		{"… and on its way to gate", func(c *Case, s *Server) { c.has(1, 0); s.Rerouted = true }, false},
+		{"on its way to gate", func(c *Case, s *Server) { s.Rerouted = true }, true},
+		{"weight 0 in the table, while servers wait for each other", func(c *Case, s *Server) { c.has(1, 0); c.Back = noon },
+			false},
+		{"while servers wait for each other", func(c *Case, s *Server) { c.Back = noon }, true},
+	} {
+		c := inService(4, 4)
+		if row.given(&c, &c.Servers[0]); c.Serves(&c.Servers[0]) != row.want {
+			t.Errorf("%s: %v", row.what, !row.want)
+		}
+	}
+}
+
+func TestWeightInTheTable(t *testing.T) {
+	c := inService(4)
+	for n, want := range map[byte]string{1: "4 true", 2: "0 false"} {
+		if got := fmt.Sprint(c.WeightAt(at(n))); got != want {
+			t.Errorf("at %d: %s", n, got)
+		}
+	}
+	c.Known = false
+	if got := fmt.Sprint(c.WeightAt(at(1))); got != "0 false" {
+		t.Errorf("not known: %s", got)
+	}
+}
+
+func TestWhatIsNobodys(t *testing.T) {
+	c := inService(4)
+	c.Fallback.Addr, c.Leavers = at(9), []Leaver{{Addr: at(5)}, {Addr: at(7)}}
+	for n, want := range map[byte]bool{1: false, 5: false, 6: true, 7: false, 8: true, 9: false} {
+		if got := c.IsNobodys(at(n)); got != want {
+			t.Errorf("%d: %v", n, got)
+		}
+	}
+	if l := c.Leaver(at(7)); l != &c.Leavers[1] {
+		t.Errorf("%v", l)
+	}
+}
+
+func TestAvailable(t *testing.T) {
+	for _, row := range []struct {
+		what   string
+		given  func(*Case)
+		want   string // up, known
+		wanted string // the fallback server, known
+	}{
+		{"both are up", func(c *Case) {}, "true true", "false true"},
+		{"one is", func(c *Case) { c.says(0, health.Down) }, "true true", "false true"},
+		{"one is, the other has no result", func(c *Case) { c.says(0, health.Unknown) }, "true true", "false true"},
+		{"none is", func(c *Case) { c.says(0, health.Down); c.says(1, health.Down) }, "false true", "true true"},
+		{"none is, of one it is not known", func(c *Case) { c.says(0, health.Unknown); c.says(1, health.Down) },
+			"false false", "false false"},
+		{"one is drained, the other fails", func(c *Case) { c.Servers[0].Order.Kind = Drain; c.says(1, health.Down) },
+			"false true", "true true"},
+		{"they wait for each other", func(c *Case) { c.Back = noon }, "false false", "false false"},
+		{"… and one was found that serves", func(c *Case) {
+			c.Back, c.Found = noon, map[netip.AddrPort]bool{at(5): true}
+			c.has(5, 1)
+		}, "true true", "false true"},
+		{"… and one was found of weight 0", func(c *Case) {
+			c.Back, c.Found = noon, map[netip.AddrPort]bool{at(5): true}
+			c.has(5, 0)
+		}, "false false", "false false"},
+		{"none is, without a fallback server", func(c *Case) {
+			c.Fallback = lvs.Dest{}
+			c.says(0, health.Down)
+			c.says(1, health.Down)
+		}, "false true", "false false"},
+		{"none is checked", func(c *Case) {
+			c.NoFallback = true
+			c.Members[0].Unchecked, c.Members[1].Unchecked = true, true
+		}, "false true", "false true"},
+	} {
+		c := inService(4, 4)
+		c.Fallback = lvs.Dest{Addr: at(9), Weight: 1}
+		row.given(&c)
+		if got := fmt.Sprint(c.Available()); got != row.want {
+			t.Errorf("%s: available %s", row.what, got)
+		}
+		if got := fmt.Sprint(c.fallbackWanted()); got != row.wanted {
+			t.Errorf("%s: fallback server wanted %s", row.what, got)
+		}
+	}
+}
+
+func TestQuota(t *testing.T) {
+	c := inService(4, 4, 0)
+	c.Waiting = []uint32{9, 0}
+	for share, want := range map[lvs.Share]int{{}: 0, {N: 2}: 2, {N: 100, Percent: true}: 3} {
+		if c.KeepServing = share; c.Quota() != want {
+			t.Errorf("%v: %d", share, c.Quota())
+		}
+	}
+	c.KeepServing = lvs.Share{N: 100, Percent: true}
+	if c.Members[0].MovedTo = 1; c.Quota() != 2 {
+		t.Errorf("a server that moved away counts: %d", c.Quota())
+	}
+	if c.Servers[1].Gone = true; c.Quota() != 1 {
+		t.Errorf("a server that has gone counts: %d", c.Quota())
+	}
+}
+
+func TestWhoMovedAwayWouldServe(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given func(*Case)
+		want  bool
+	}{
+		{"up, in the table", func(c *Case) {}, true},
+		{"up, not in the table", func(c *Case) { c.Have = lvs.Dests{} }, true},
+		{"down", func(c *Case) { c.says(0, health.Down) }, false},
+		{"without a result, in the table", func(c *Case) { c.says(0, health.Unknown) }, true},
+		{"without a result, not in the table", func(c *Case) { c.says(0, health.Unknown); c.Have = lvs.Dests{} }, false},
+		{"no server", func(c *Case) { c.Members[0].Dest.Addr = at(7); c.Index() }, false},
+	} {
+		c := inService(4)
+		if row.given(&c); c.WouldServe(at(1)) != row.want {
+			t.Errorf("%s: %v", row.what, !row.want)
+		}
+	}
+}
